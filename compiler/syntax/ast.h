@@ -1,0 +1,259 @@
+/* The syntax tree of a .hc file: what was written, nothing more. Nodes live in the compilation's
+ * arena; names are interned; every node has the span of its text. Lists are VECs or counted
+ * arrays. Only syntax/ constructs nodes; sema/ reads them. */
+#ifndef HCC_SYNTAX_AST_H
+#define HCC_SYNTAX_AST_H
+
+#include "base/source.h"
+#include "base/vec.h"
+#include <stdbool.h>
+
+typedef struct Expr Expr;
+typedef struct Stmt Stmt;
+typedef struct Item Item;
+typedef VEC(Expr *) ExprList;
+typedef VEC(Stmt *) StmtList;
+typedef VEC(Item *) ItemList;
+
+typedef struct {
+    const char *text; /* interned; NULL for a missing name (after an error) */
+    Span span;
+} Name;
+typedef VEC(Name) NameList;
+
+/* `f(a, heads = 4)`: name.text is NULL for a positional argument. */
+typedef struct {
+    Name name;
+    Expr *value;
+} Argument;
+typedef VEC(Argument) ArgumentList;
+
+typedef enum {
+    EXPR_NUMBER,  /* 12, 0.02 */
+    EXPR_BOOL,    /* true, false */
+    EXPR_STRING,  /* "text" */
+    EXPR_NAME,    /* x */
+    EXPR_UNARY,   /* -a, !a */
+    EXPR_SUM,     /* a + b - c: flat, any length */
+    EXPR_PRODUCT, /* a * b / c % d: flat, any length */
+    EXPR_POWER,   /* a ^ b */
+    EXPR_COMPARE, /* a < b: one comparison; chains are a syntax error */
+    EXPR_LOGIC,   /* a && b && c, or a || b || c: flat */
+    EXPR_INDEX,   /* base[i, j + 1] */
+    EXPR_CALL,    /* callee(arguments) */
+    EXPR_REDUCE,  /* sum[i, j] operand; softmax[k] operand too */
+    EXPR_TUPLE,   /* (0.9, 0.99) */
+    EXPR_TRUNK,   /* trunk(x) { ... } */
+    EXPR_ERROR,   /* a place where parsing recovered; silences followers */
+} ExprKind;
+
+typedef enum { OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MOD } ArithmeticOp;
+typedef enum { OP_LT, OP_LE, OP_GT, OP_GE, OP_EQ, OP_NE } CompareOp;
+typedef enum { OP_NEG, OP_NOT } UnaryOp;
+typedef enum { OP_AND, OP_OR } LogicOp;
+
+/* Reduction names are reserved words. SOFTMAX keeps its index free. */
+typedef enum {
+    REDUCE_SUM,
+    REDUCE_MAX,
+    REDUCE_MIN,
+    REDUCE_MEAN,
+    REDUCE_PROD,
+    REDUCE_LOGSUMEXP,
+    REDUCE_ARGMAX,
+    REDUCE_SOFTMAX,
+} ReduceKind;
+
+struct Expr {
+    ExprKind kind;
+    Span span;
+    bool parenthesised;
+    union {
+        double number;
+        bool boolean;
+        const char *string; /* interned, unescaped */
+        const char *name;   /* interned */
+        struct {
+            UnaryOp op;
+            Expr *operand;
+        } unary;
+        struct { /* SUM: ops[0] is OP_ADD; term k enters with ops[k]. PRODUCT: ops[0] is OP_MUL. */
+            ExprList terms;
+            VEC(ArithmeticOp) ops;
+        } chain;
+        struct {
+            Expr *base, *exponent;
+        } power;
+        struct {
+            CompareOp op;
+            Expr *left, *right;
+        } compare;
+        struct {
+            LogicOp op;
+            ExprList terms;
+        } logic;
+        struct {
+            Expr *base;
+            ExprList indices;
+        } index;
+        struct {
+            Expr *callee; /* a NAME, so far */
+            ArgumentList arguments;
+        } call;
+        struct {
+            ReduceKind op;
+            NameList indices;
+            Expr *operand; /* one multiplicative term, as in print */
+        } reduce;
+        ExprList tuple;
+        struct {
+            Expr *input;
+            StmtList body;
+        } trunk;
+    };
+};
+
+/* `name[indices]` on the left of `=`, or a declared name with its shape. Each entry is an
+ * expression: an index name, a constant (slice update in `iterate`), or an extent. `bracketed` is
+ * false for a bare name. */
+typedef struct {
+    Name name;
+    bool bracketed;
+    ExprList indices;
+    Span span;
+} Target;
+
+/* One definition `target = value`. */
+typedef struct {
+    Target target;
+    Expr *value;
+} Binding;
+typedef VEC(Binding) BindingList;
+
+typedef enum { INIT_NONE, INIT_VALUE, INIT_DISTRIBUTION } InitKind;
+
+/* `nodecay`, `freeze`, `lr(0.1)` after a parameter. */
+typedef struct {
+    Name name;
+    ExprList arguments;
+} Attribute;
+typedef VEC(Attribute) AttributeList;
+
+/* One tensor of a `param` statement. A declaration without an initialiser of its own has taken the
+ * next one to its right (the parser does that), attributes likewise belong to the statement. */
+typedef struct {
+    Target target; /* name and extents */
+    InitKind init_kind;
+    Expr *init; /* a value, or a CALL such as normal(0.02) */
+} ParamDecl;
+typedef VEC(ParamDecl) ParamDeclList;
+
+typedef enum {
+    STMT_CONST,     /* const a = 1, b = 2;            bindings */
+    STMT_PARAM,     /* param P[n, d] ~ normal(0.02);  params, attributes */
+    STMT_STATE,     /* state H[n, d];                 targets */
+    STMT_CARRY,     /* carry v[n] = 0;                bindings */
+    STMT_LET,       /* let a[i] = ..., b = ...;       bindings */
+    STMT_BEGIN,     /* begin H[i,c] = x[c];           bindings */
+    STMT_READ,      /* read x = norm(u);              bindings */
+    STMT_WRITE,     /* write H[k,c] = ...;            bindings */
+    STMT_END,       /* end x = norm(s);               bindings */
+    STMT_ASSIGN,    /* v[j] = ...;  inside iterate    bindings */
+    STMT_ITERATE,   /* iterate 20 { ... } */
+    STMT_IF,        /* if n == 1 { ... } else { ... } */
+    STMT_PENALTY,   /* penalty expr; */
+    STMT_PROBE,     /* probe M;                       value */
+    STMT_POSITIONS, /* positions t <= 256;  positions (r <= 8, c <= 8); */
+    STMT_INPUT,     /* input tokens[t] : token(vocab);   */
+    STMT_TARGET,    /* target next[t] : token(vocab);    */
+    STMT_LOSS,      /* loss cross_entropy(logits, next); value */
+    STMT_METRIC,    /* metric accuracy(logits, next);    value */
+    STMT_REPEAT,    /* repeat blocks { ... } */
+    STMT_SITE,      /* attn = wiring : attention(heads); */
+    STMT_SETTING,   /* train block: steps 2000;  optimizer adamw(...);  name, value */
+    STMT_DATA,      /* train block: data text { tokens[t] = bytes[t]; held_out = 0.1; } */
+    STMT_ERROR,
+} StmtKind;
+
+struct Stmt {
+    StmtKind kind;
+    Span span;
+    const char *doc; /* the /// comment above, or NULL */
+    union {
+        BindingList bindings;
+        VEC(Target) targets; /* STATE */
+        struct {
+            ParamDeclList list;
+            AttributeList attributes;
+        } param;
+        struct {
+            Expr *count;
+            StmtList body;
+        } loop; /* ITERATE, REPEAT */
+        struct {
+            Expr *condition;
+            StmtList then_body, else_body; /* else-if nests in else_body */
+        } branch;                          /* IF */
+        Expr *value;                       /* PENALTY, PROBE, LOSS, METRIC */
+        BindingList positions;             /* POSITIONS: target.name <= value */
+        struct {
+            Target target;
+            Expr *type; /* token(vocab), real, integer ... as written */
+        } input;        /* INPUT, TARGET */
+        struct {
+            Name name;
+            Expr *connection;  /* NAME or CALL */
+            ExprList branches; /* NAME or CALL each; more than one are parallel: `a : f & g` */
+        } site;
+        struct {
+            Name name;
+            Expr *value;
+        } setting;
+        struct {
+            Name source; /* text, images, ... */
+            BindingList bindings;
+        } data;
+    };
+};
+
+/* A parameter of a definition: `n = 4`, `L[n, n]`, `iters`. */
+typedef struct {
+    Target target;
+    Expr *default_value; /* or NULL */
+} Formal;
+typedef VEC(Formal) FormalList;
+
+typedef enum {
+    ITEM_USE,        /* use std; */
+    ITEM_CONST,      /* const a = 1; */
+    ITEM_FN,         /* fn sinkhorn(L[n,n], iters) -> M[n,n] { ... }   or   fn f(x) = expr; */
+    ITEM_CONNECTION, /* connection mhc(n = 4) { ... } */
+    ITEM_BRANCH,     /* branch mlp(hidden) : x[d] -> y[d] { ... } */
+    ITEM_MODULE,     /* module name(formals) : x[d] -> y[d] { ... } */
+    ITEM_MODEL,      /* model name { ... } */
+    ITEM_TRAIN,      /* train name { ... } */
+} ItemKind;
+
+/* `q[d], k[d] = q, v[d] = q`: an input that has a default takes that other input's value. */
+typedef FormalList InputList;
+
+struct Item {
+    ItemKind kind;
+    Span span;
+    const char *doc;
+    Name name;
+    FormalList formals;
+    bool has_signature;        /* BRANCH, MODULE */
+    InputList inputs;          /* BRANCH, MODULE: left of -> */
+    VEC(Target) outputs;       /* right of ->; FN with a body too */
+    StmtList body;
+    Expr *expression;          /* FN of the `= expr` form, else NULL */
+    BindingList constants;     /* CONST */
+};
+
+typedef struct {
+    uint32_t file;
+    ItemList items;
+} Ast;
+
+#endif
