@@ -1,0 +1,260 @@
+/* Tensor IR: typed, immutable SSA over whole tensors, in which every layer of the network stands by
+ * itself (equal layers become equal kernels later, and are compiled once).
+ *
+ * A value is a tensor *at one element of its domain*: a global value exists once, a sample value
+ * once a sample, a position value once a position of each sample. Positions are not axes of the
+ * shape; ops act on each position alike, except those whose dependence says otherwise. An operand
+ * of an outer domain repeats implicitly (global into sample into position).
+ *
+ * Values are hash-consed: building the same op with the same operands and attributes gives the same
+ * id. Ids are dense, start at 1, and operands have smaller ids than their users. */
+#ifndef HCC_TIR_TIR_H
+#define HCC_TIR_TIR_H
+
+#include "base/compilation.h"
+#include "base/map.h"
+#include "base/vec.h"
+#include <stdbool.h>
+
+typedef uint32_t TirId; /* 0 = no value */
+typedef VEC(TirId) TirIdVec;
+
+typedef enum {
+#define OP(ident, text, arity, class, dependence) TIR_##ident,
+#include "tir/tir_ops.def"
+    TIR_OP_COUNT
+} TirOp;
+
+typedef enum {
+    TIR_CLASS_LEAF,
+    TIR_CLASS_MAP,
+    TIR_CLASS_VIEW,
+    TIR_CLASS_REDUCE,
+    TIR_CLASS_CONTRACT,
+    TIR_CLASS_GATHER,
+    TIR_CLASS_LOOP,
+    TIR_CLASS_CROSS
+} TirOpClass;
+
+typedef enum { TIR_REAL, TIR_INT, TIR_BOOL, TIR_TUPLE } TirElem; /* TUPLE: see RESULT */
+
+/* Which positions' inputs a value depends on; ordered. */
+typedef enum { TIR_DEPENDS_SELF, TIR_DEPENDS_PAST, TIR_DEPENDS_ALL } TirDependence;
+
+/* GLOBAL {0,0} · SAMPLE {1,0} · POSITION {1,s} of space s (1-based) · and {0,s}: the same at every
+ * sample, one value a position (tables of angles, learned positions). */
+typedef struct {
+    uint8_t sample;
+    uint8_t space;
+} TirDomain;
+
+#define TIR_MAX_RANK 8
+#define TIR_GLOBAL ((TirDomain){0, 0})
+
+typedef struct {
+    TirElem elem;
+    TirDomain domain;
+    TirDependence dependence;
+    uint8_t rank;
+    uint32_t dims[TIR_MAX_RANK];
+} TirType;
+
+typedef struct TirBlock TirBlock;
+
+/* Attributes: one flat struct, unused fields zero, so hashing and equality are plain. */
+typedef struct {
+    double number;               /* CONST, ATTEND (scale) */
+    uint32_t index;              /* PARAM, INPUT, TABLE, POSITION, ARG, RESULT */
+    TirDomain domain;            /* COUNT */
+    uint8_t axis;                /* SLICE, PAD, CONCAT, TAKE, ARGMAX */
+    bool causal;                 /* ATTEND, ATTEND_GRAD */
+    bool reverse;                /* SCAN */
+    uint32_t start;              /* SLICE, PAD */
+    int32_t offset;              /* SHIFT */
+    uint32_t rows;               /* SCATTER_ADD, ONEHOT */
+    uint32_t axis_mask;          /* REDUCE_*: bit k = operand axis k */
+    uint8_t axes[TIR_MAX_RANK];  /* BROADCAST */
+    uint8_t labels[3][TIR_MAX_RANK]; /* CONTRACT: a, b, result */
+    uint32_t trips;              /* SCAN */
+    uint32_t n_carried, n_invariant, n_scanned, n_stacked; /* SCAN */
+    const int32_t *indices;      /* TAKE: result extent many, in the arena */
+    TirBlock *body;              /* SCAN */
+} TirAttr;
+
+typedef struct {
+    TirOp op;
+    TirType type;
+    uint32_t n_operands;
+    const TirId *operands;
+    TirAttr attr;
+    uint32_t n_results;          /* > 0 for TUPLE ops */
+    const TirType *result_types; /* of TUPLE ops */
+    Span span;                   /* the .hc text it came from */
+    const char *name;            /* hint for names in dumps and generated code, or NULL */
+} TirNode;
+
+/* A straight line of values: the program's own, or a loop's body (whose ids are its own and whose
+ * only way to outer values is its arguments). */
+struct TirBlock {
+    VEC(TirNode) nodes;   /* nodes.at[0] is unused: id 0 is no value */
+    VEC(TirType) arguments;
+    TirIdVec results;     /* loop bodies only */
+    Map *unique;          /* hash-consing */
+};
+
+typedef enum { TIR_INIT_FILL, TIR_INIT_NORMAL, TIR_INIT_UNIFORM, TIR_INIT_DATA } TirInitKind;
+
+typedef struct {
+    const char *name; /* full path: trunk.3.attn.hc.P */
+    const char *group; /* the declaring definition's name, for reports: "mhc", "attention" */
+    TirType type;     /* real, global */
+    TirInitKind init;
+    double init_a, init_b; /* FILL: value; NORMAL: mean, std; UNIFORM: low, high */
+    const double *data;    /* DATA: all elements */
+    bool decay, frozen, of_connection;
+    double lr_scale;
+    Span span;
+} TirParam;
+
+typedef struct {
+    const char *name;
+    TirType type;     /* int: tokens; real otherwise */
+    uint32_t limit;   /* tokens: values are 0 .. limit-1; 0 = no bound */
+    bool is_target;
+    Span span;
+} TirInput;
+
+typedef struct {
+    const char *name;   /* interned hint, or NULL */
+    TirType type;       /* real or int, global */
+    const double *data;
+} TirTable;
+
+typedef struct {
+    const char *name;   /* "t" */
+    uint32_t maximum;   /* positions at most; product over 2-D spaces */
+    uint32_t rank;      /* 1, or 2 for (r, c) */
+    uint32_t extents[2];
+} TirSpace;
+
+typedef enum {
+    TIR_OUT_LOSS,    /* real, rank 0, global */
+    TIR_OUT_LOGITS,  /* what `sample` draws from: the loss's first argument */
+    TIR_OUT_METRIC,  /* real, rank 0, global */
+    TIR_OUT_PROBE,   /* exported for inspection */
+    TIR_OUT_GRAD,    /* index = parameter */
+    TIR_OUT_NAMED,   /* anything else a caller wants kept: tests, exported connections */
+} TirOutputRole;
+
+typedef struct {
+    TirOutputRole role;
+    const char *name;
+    uint32_t index;
+    TirId value;
+} TirOutput;
+
+typedef struct TirProgram {
+    Compilation *compilation;
+    Arena *arena;
+    TirBlock *block;
+    VEC(TirParam) params;
+    VEC(TirInput) inputs;
+    VEC(TirTable) tables;
+    VEC(TirSpace) spaces; /* space s is spaces.at[s-1] */
+    VEC(TirOutput) outputs;
+    uint32_t n_forward; /* after the gradient pass: values with id <= n_forward are forward; else 0 */
+} TirProgram;
+
+/* --- inspection ------------------------------------------------------------------------------ */
+
+const char *tir_op_name(TirOp op);
+TirOpClass tir_op_class(TirOp op);
+static inline const TirNode *tir_node(const TirBlock *block, TirId id) {
+    return &block->nodes.at[id];
+}
+uint64_t tir_element_count(const TirType *type);
+bool tir_domain_equal(TirDomain a, TirDomain b);
+bool tir_domain_outer(TirDomain a, TirDomain b); /* a repeats into b: a's bits are among b's */
+bool tir_domain_join(TirDomain a, TirDomain b, TirDomain *joined); /* false: two different spaces */
+bool tir_type_equal(const TirType *a, const TirType *b);
+
+/* --- building ---------------------------------------------------------------------------------
+ * All builders check operand types with the op's shape rule and treat a violation as an internal
+ * fault (the caller checks the user's program before). All hash-cons. Simple folding happens here
+ * too (x+0, x*1, x*0, constants of constants, views of views), so passes need not. */
+
+TirProgram *tir_program_create(Compilation *c);
+TirBlock *tir_block_create(TirProgram *p);
+
+/* The builder carries where values come from; set span/name before building. */
+typedef struct {
+    TirProgram *program;
+    TirBlock *block;
+    Span span;
+    const char *name;
+} TirBuilder;
+
+TirBuilder tir_builder(TirProgram *p, TirBlock *block);
+TirBuilder tir_builder_inner(const TirBuilder *outer, TirBlock *body);
+
+uint32_t tir_add_space(TirProgram *p, const char *name, uint32_t rank, const uint32_t *extents);
+uint32_t tir_add_param(TirProgram *p, TirParam param);
+uint32_t tir_add_input(TirProgram *p, TirInput input);
+void tir_add_output(TirProgram *p, TirOutputRole role, const char *name, uint32_t index, TirId value);
+
+TirId tir_param(TirBuilder *b, uint32_t index);
+TirId tir_input(TirBuilder *b, uint32_t index);
+TirId tir_real(TirBuilder *b, double value);
+TirId tir_int(TirBuilder *b, int64_t value);
+TirId tir_bool(TirBuilder *b, bool value);
+/* `data` is copied; equal tables are one. elem REAL or INT. */
+TirId tir_table(TirBuilder *b, TirElem elem, uint32_t rank, const uint32_t *dims, const double *data);
+TirId tir_position(TirBuilder *b, uint32_t space);
+TirId tir_count(TirBuilder *b, TirDomain domain);
+TirId tir_arg(TirBuilder *b, TirType type); /* appends an argument to b->block */
+
+TirId tir_unary(TirBuilder *b, TirOp op, TirId x);
+TirId tir_binary(TirBuilder *b, TirOp op, TirId x, TirId y); /* a rank-0 operand repeats */
+TirId tir_select(TirBuilder *b, TirId condition, TirId x, TirId y);
+
+TirId tir_broadcast(TirBuilder *b, TirId x, uint32_t rank, const uint32_t *dims, const uint8_t *axes);
+TirId tir_slice(TirBuilder *b, TirId x, uint32_t axis, uint32_t start, uint32_t extent);
+TirId tir_pad(TirBuilder *b, TirId x, uint32_t axis, uint32_t before, uint32_t extent);
+TirId tir_reshape(TirBuilder *b, TirId x, uint32_t rank, const uint32_t *dims);
+TirId tir_concat(TirBuilder *b, uint32_t axis, uint32_t n, const TirId *parts);
+TirId tir_take(TirBuilder *b, TirId x, uint32_t axis, uint32_t extent, const int32_t *indices);
+
+TirId tir_reduce(TirBuilder *b, TirOp op, TirId x, uint32_t axis_mask);
+TirId tir_position_sum(TirBuilder *b, TirId x, TirDomain to);
+/* labels as in tir_ops.def; `to` = result domain (join of both, or outer: then summed). */
+TirId tir_contract(TirBuilder *b, TirId x, TirId y, const uint8_t *x_labels, const uint8_t *y_labels,
+                   uint32_t rank, const uint8_t *labels, TirDomain to);
+
+TirId tir_gather(TirBuilder *b, TirId x, TirId index);
+TirId tir_scatter_add(TirBuilder *b, TirId index, TirId g, uint32_t rows, TirDomain to);
+TirId tir_onehot(TirBuilder *b, TirId index, uint32_t rows);
+
+TirId tir_scan(TirBuilder *b, uint32_t trips, bool reverse, TirBlock *body, uint32_t n_carried,
+               const TirId *carried, uint32_t n_invariant, const TirId *invariant,
+               uint32_t n_scanned, const TirId *scanned);
+TirId tir_result(TirBuilder *b, TirId tuple, uint32_t index);
+
+TirId tir_attend(TirBuilder *b, TirId q, TirId k, TirId v, bool causal, double scale); /* tuple */
+TirId tir_attend_grad(TirBuilder *b, TirId q, TirId k, TirId v, TirId o, TirId lse, TirId d_o,
+                      bool causal, double scale); /* tuple */
+TirId tir_shift(TirBuilder *b, TirId x, int32_t offset);
+
+/* Rebuild `node` (of another block or program state) with new operands: what passes use. */
+TirId tir_rebuild(TirBuilder *b, const TirNode *node, const TirId *operands);
+
+/* --- whole programs --------------------------------------------------------------------------- */
+
+/* Checks every invariant; returns NULL, or a message naming the value (in the arena). */
+const char *tir_verify(const TirProgram *p);
+void tir_print(const TirProgram *p, FILE *to);
+/* The reader accepts what tir_print prints; errors go to diagnostics. NULL after errors. */
+TirProgram *tir_read(Compilation *c, uint32_t file);
+
+/* --- passes (pass/) work in place or return a new program; declared in pass/pass.h --------------*/
+
+#endif
