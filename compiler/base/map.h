@@ -1,5 +1,6 @@
 /* Hash maps in an arena. Keys are byte strings (copied) or 64-bit integers. Iteration is in order
- * of insertion, so nothing a compiler prints depends on addresses. Nothing is ever removed. */
+ * of insertion, so nothing a compiler prints depends on addresses. Nothing is ever removed.
+ * A slot stays where it is while the map grows. Keep integer and string keys in separate maps. */
 #ifndef HCC_BASE_MAP_H
 #define HCC_BASE_MAP_H
 
@@ -9,7 +10,7 @@
 typedef struct Map Map;
 
 Map *map_create(Arena *arena);
-void **map_slot(Map *map, const void *key, size_t length); /* inserts NULL when absent */
+void **map_slot(Map *map, const void *key, size_t length);     /* inserts NULL when absent */
 void *map_get(const Map *map, const void *key, size_t length); /* NULL when absent */
 void **map_slot_str(Map *map, const char *key);
 void *map_get_str(const Map *map, const char *key);

@@ -18,7 +18,9 @@ typedef struct {
 } LineColumn;
 
 SourceSet *source_set_create(Arena *arena);
-/* Adds a file's text (copied). Returns its index (>= 1). `name` is what diagnostics print. */
+enum { SOURCE_LONGEST = 0x3fffffff }; /* bytes; offsets are 32 bits wide */
+/* Adds a file's text (copied). Returns its index (>= 1), or 0 when it is longer than
+ * SOURCE_LONGEST. `name` is what diagnostics print. */
 uint32_t source_add(SourceSet *set, const char *name, const char *text, size_t length);
 const char *source_name(const SourceSet *set, uint32_t file);
 const char *source_text(const SourceSet *set, uint32_t file, size_t *length);

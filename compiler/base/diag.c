@@ -1,0 +1,106 @@
+/* Recording diagnostics. */
+#include "base/diag.h"
+#include "base/diag_internal.h"
+#include "base/display.h"
+#include <string.h>
+
+Diagnostics *diagnostics_create(Arena *arena, const SourceSet *sources) {
+    Diagnostics *d = ARENA_NEW(arena, Diagnostics);
+    d->arena = arena;
+    d->sources = sources;
+    d->seen = map_create(arena);
+    return d;
+}
+
+static const char *diag_text(Diagnostics *d, const char *format, va_list args) {
+    const char *text = arena_vprintf(d->arena, format, args);
+    return display_copy(d->arena, text, strlen(text), DIAG_MESSAGE_BYTES, true);
+}
+
+static void diag_record(Diagnostics *d, DiagSeverity severity, DiagCode code, Span at,
+                        const char *format, va_list args) {
+    d->current = NULL;
+    uint32_t key[4] = {(uint32_t)code, at.file, at.begin, at.end};
+    void **seen = map_slot(d->seen, key, sizeof key);
+    if (*seen && at.file != 0)
+        return;
+    *seen = d;
+    *(severity == DIAG_ERROR ? &d->errors : &d->warnings) += 1;
+    if (d->list.count >= DIAG_STORED)
+        return;
+    Diagnostic *diagnostic = ARENA_NEW(d->arena, Diagnostic);
+    diagnostic->severity = severity;
+    diagnostic->code = code;
+    diagnostic->at = at;
+    diagnostic->message = diag_text(d, format, args);
+    vec_push(d->arena, &d->list, diagnostic);
+    d->current = diagnostic;
+}
+
+void diag_error(Diagnostics *d, DiagCode code, Span at, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    diag_record(d, DIAG_ERROR, code, at, format, args);
+    va_end(args);
+}
+
+void diag_warning(Diagnostics *d, DiagCode code, Span at, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    diag_record(d, DIAG_WARNING, code, at, format, args);
+    va_end(args);
+}
+
+void diag_note(Diagnostics *d, Span at, const char *format, ...) {
+    if (!d->current)
+        return;
+    va_list args;
+    va_start(args, format);
+    DiagNote note = {at, diag_text(d, format, args)};
+    va_end(args);
+    vec_push(d->arena, &d->current->notes, note);
+}
+
+void diag_help(Diagnostics *d, const char *format, ...) {
+    if (!d->current)
+        return;
+    va_list args;
+    va_start(args, format);
+    const char *help = diag_text(d, format, args);
+    va_end(args);
+    vec_push(d->arena, &d->current->helps, help);
+}
+
+uint32_t diag_error_count(const Diagnostics *d) {
+    return d->errors;
+}
+
+uint32_t diag_warning_count(const Diagnostics *d) {
+    return d->warnings;
+}
+
+bool diag_explain(const char *code, const char **title, const char **text) {
+    static const struct {
+        uint32_t number;
+        const char *title, *text;
+    } codes[] = {
+#define DIAG(number, ident, title, text) {number, title, text},
+#include "base/diag_codes.def"
+#undef DIAG
+    };
+    if (*code == 'E' || *code == 'e')
+        code++;
+    uint32_t number = 0;
+    size_t digits = strspn(code, "0123456789");
+    if (digits == 0 || digits > 6 || code[digits] != '\0')
+        return false;
+    for (size_t i = 0; i < digits; i++)
+        number = number * 10 + (uint32_t)(code[i] - '0');
+    for (size_t k = 0; k < sizeof codes / sizeof *codes; k++)
+        if (codes[k].number == number) {
+            *title = codes[k].title;
+            *text = codes[k].text;
+            return true;
+        }
+    return false;
+}
