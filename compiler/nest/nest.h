@@ -1,0 +1,182 @@
+/* Loop nests: what runs, in which order, on which lanes, from and to which memory. All scheduling is
+ * decided here; code generation transliterates.
+ *
+ * A kernel is a function called once per task (a macro-tile of positions, a head of attention, ...).
+ * Its body is a tree: instructions in SSA form, some of which (LOOP, IF) own bodies. A value defined
+ * in a body is visible in the rest of that body and in bodies nested there. */
+#ifndef HCC_NEST_NEST_H
+#define HCC_NEST_NEST_H
+
+#include "base/compilation.h"
+#include "base/vec.h"
+#include <stdbool.h>
+
+typedef uint32_t NestId; /* a value: index of its instruction or loop variable; 0 = none */
+typedef VEC(NestId) NestIdVec;
+
+typedef enum { NEST_F32, NEST_F64, NEST_I32, NEST_I64, NEST_BOOL } NestElem;
+
+typedef struct {
+    NestElem elem;
+    uint16_t lanes; /* 1 = scalar */
+} NestType;
+
+typedef enum {
+#define OP(ident, text, operands) NEST_##ident,
+#include "nest/nest_ops.def"
+    NEST_OP_COUNT
+} NestOp;
+
+/* Run-time extents a kernel may ask for (EXTENT). */
+typedef enum {
+    NEST_SAMPLES,   /* samples in the batch */
+    NEST_POSITIONS, /* positions of one sample (of the kernel's space) */
+    NEST_INSTANCES, /* elements of the kernel's domain: what its tasks cover */
+    NEST_TILE,      /* instances per task */
+    NEST_EXTENT_COUNT
+} NestExtent;
+
+/* The kinds say what a loop is for; SEQUENTIAL code is right for all of them. UNROLL asks code
+ * generation to unroll fully. PARALLEL never appears inside a kernel (tasks are that). */
+typedef enum { NEST_SEQUENTIAL, NEST_VECTOR, NEST_REDUCE, NEST_UNROLL } NestLoopKind;
+
+/* offset + sum of coefficient[k] * value[k], values i64 scalars. */
+#define NEST_MAX_TERMS 6
+typedef struct {
+    int64_t offset;
+    uint32_t n_terms;
+    NestId value[NEST_MAX_TERMS];
+    int64_t coefficient[NEST_MAX_TERMS];
+} NestAddress;
+
+typedef enum {
+    NEST_ARGUMENT, /* bound by the plan: inputs and outputs of the kernel */
+    NEST_SCRATCH,  /* the thread's own, `elements` long, dead between tasks */
+} NestBufferKind;
+
+typedef struct {
+    const char *name;
+    NestBufferKind kind;
+    NestElem elem;     /* in memory; BOOL never is */
+    bool written, read;
+    uint64_t elements; /* SCRATCH */
+} NestBuffer;
+
+/* C[m,n] = alpha * op(A)[m,k] * op(B)[k,n] + beta * C on row-major tiles. */
+typedef struct {
+    bool transpose_a, transpose_b;
+    uint32_t a, b, c; /* buffers */
+    NestAddress a_at, b_at, c_at;
+    NestId m, n, k;   /* i64 */
+    NestAddress lda, ldb, ldc;
+    double alpha, beta;
+} NestGemm;
+
+typedef struct NestBody {
+    NestIdVec instructions;
+} NestBody;
+
+/* A loop: for (v = begin; v < end; v += step) with carried values.
+ *   carried[k] starts as initial[k]; inside the body its current value is the instruction
+ *   inner[k]; yield[k] (a value of the body) is the next one; after the loop RESULT k is the last. */
+typedef struct {
+    NestLoopKind kind;
+    NestId variable; /* i64 value, defined by this loop */
+    NestId begin, end; /* i64 values */
+    int64_t step;
+    uint32_t n_carried;
+    NestId *initial, *inner, *yield;
+    NestBody body;
+} NestLoop;
+
+typedef struct {
+    NestOp op;
+    NestType type; /* of the result; STORE and structure: unused */
+    uint32_t n_operands;
+    NestId operands[3];
+    double number;   /* CONST */
+    uint32_t index;  /* EXTENT, LANE, RESULT */
+    uint32_t buffer; /* LOAD, STORE, PREFETCH: index into buffers */
+    int64_t stride;  /* LOAD: 1, or the gather's stride */
+    bool nontemporal;
+    NestAddress address;
+    NestLoop *loop;  /* LOOP; RESULT: the loop it belongs to */
+    NestBody *body;  /* IF */
+    NestGemm *gemm;
+    const char *name; /* hint, or NULL */
+    Span span;
+} NestInstruction;
+
+/* Loop variables and loop-carried inner values are instructions too (so ids are uniform) but stand
+ * in no body: their op is one of these pseudo-ops. */
+#define NEST_VARIABLE ((NestOp)NEST_OP_COUNT)
+#define NEST_INNER ((NestOp)(NEST_OP_COUNT + 1))
+
+typedef struct {
+    const char *name;
+    VEC(NestInstruction) instructions; /* by id; at[0] unused */
+    VEC(NestBuffer) buffers;
+    NestBody body;
+    Arena *arena;
+} NestKernel;
+
+/* --- building: appends to the innermost open body ---------------------------------------------- */
+
+typedef struct {
+    NestKernel *kernel;
+    VEC(NestBody *) open;
+    VEC(NestLoop *) loops;
+    Span span;
+    const char *name;
+} NestBuilder;
+
+NestKernel *nest_kernel_create(Arena *arena, const char *name);
+NestBuilder nest_builder(NestKernel *kernel);
+uint32_t nest_add_buffer(NestKernel *kernel, NestBuffer buffer);
+
+NestId nest_const(NestBuilder *b, NestType type, double value);
+NestId nest_i64(NestBuilder *b, int64_t value);
+NestId nest_extent(NestBuilder *b, NestExtent which);
+NestId nest_task(NestBuilder *b);
+NestId nest_lanes(NestBuilder *b, uint16_t lanes);
+NestId nest_unary(NestBuilder *b, NestOp op, NestId x);
+NestId nest_binary(NestBuilder *b, NestOp op, NestId x, NestId y);
+NestId nest_fma(NestBuilder *b, NestId x, NestId y, NestId z);
+NestId nest_select(NestBuilder *b, NestId condition, NestId x, NestId y);
+NestId nest_cast(NestBuilder *b, NestElem elem, NestId x);
+NestId nest_splat(NestBuilder *b, uint16_t lanes, NestId x); /* x itself when lanes == 1 */
+NestId nest_lane(NestBuilder *b, NestId x, uint32_t lane);
+NestId nest_load(NestBuilder *b, uint32_t buffer, NestAddress at, uint16_t lanes, int64_t stride,
+                 NestId valid);
+void nest_store(NestBuilder *b, uint32_t buffer, NestAddress at, NestId value, NestId valid,
+                bool nontemporal);
+void nest_prefetch(NestBuilder *b, uint32_t buffer, NestAddress at);
+/* Opens a loop and its body. Carried values: pass initials, use nest_inner inside. */
+NestLoop *nest_loop_begin(NestBuilder *b, NestLoopKind kind, NestId begin, NestId end, int64_t step,
+                          uint32_t n_carried, const NestId *initial);
+void nest_loop_end(NestBuilder *b, const NestId *yield); /* NULL when nothing is carried */
+NestId nest_result(NestBuilder *b, NestLoop *loop, uint32_t k);
+void nest_if_begin(NestBuilder *b, NestId condition);
+void nest_if_end(NestBuilder *b);
+void nest_gemm(NestBuilder *b, NestGemm gemm);
+
+static inline NestAddress nest_at(int64_t offset) { return (NestAddress){.offset = offset}; }
+static inline NestAddress nest_at_plus(NestAddress a, NestId value, int64_t coefficient) {
+    if (coefficient != 0 && value != 0) {
+        a.value[a.n_terms] = value;
+        a.coefficient[a.n_terms++] = coefficient;
+    }
+    return a;
+}
+NestType nest_type(const NestKernel *kernel, NestId id);
+
+/* --- whole kernels ------------------------------------------------------------------------------ */
+
+const char *nest_verify(const NestKernel *kernel); /* NULL, or what is wrong */
+void nest_print(const NestKernel *kernel, FILE *to);
+NestKernel *nest_read(Compilation *c, uint32_t file); /* what nest_print prints; NULL after errors */
+/* Equal kernels but for names: the same text with names replaced by numbers. */
+uint64_t nest_hash(const NestKernel *kernel);
+bool nest_equal(const NestKernel *a, const NestKernel *b);
+
+#endif

@@ -1,0 +1,49 @@
+/* The contract between generated code and the runtime; included by both sides and nothing else.
+ *
+ * A compiled model is one HcModel record: a table of kernel functions and a manifest (JSON text,
+ * schema in docs/manifest.md) whose "plan" says which kernels and matrix products run in which order
+ * on which memory. The runtime reads the plan once, at creation, and then only walks arrays. */
+#ifndef HC_ABI_H
+#define HC_ABI_H
+
+#include <stdint.h>
+
+#define HC_ABI_VERSION 1
+
+/* Run-time extents, in the order of the compiler's NestExtent. */
+typedef struct {
+    int64_t samples;
+    int64_t positions;
+    int64_t instances; /* of the kernel's domain */
+    int64_t tile;      /* instances per task */
+} HcExtents;
+_Static_assert(sizeof(HcExtents) == 32, "generated code reads four int64 extents");
+
+/* What kernels call back. */
+typedef struct {
+    /* Row-major C[m,n] = alpha * op(A) * op(B) + beta * C, single-threaded. */
+    void (*gemm_f32)(int64_t transpose_a, int64_t transpose_b, int64_t m, int64_t n, int64_t k,
+                     float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
+                     float beta, float *c, int64_t ldc);
+    void (*gemm_f64)(int64_t transpose_a, int64_t transpose_b, int64_t m, int64_t n, int64_t k,
+                     double alpha, const double *a, int64_t lda, const double *b, int64_t ldb,
+                     double beta, double *c, int64_t ldc);
+} HcServices;
+
+/* buffers[k]: the kernel's k-th ARGUMENT buffer; scratch: 64-byte aligned, as large as the manifest
+ * says for this kernel; task: 0 .. ceil(instances / tile) - 1, or as the plan says. Pure but for the
+ * buffers it writes; different tasks never write the same byte. */
+typedef void HcKernel(void *const *buffers, const HcExtents *extents, int64_t task, void *scratch,
+                      const HcServices *services);
+
+typedef struct {
+    uint32_t abi_version;
+    uint32_t element_size; /* 4: f32, 8: f64 */
+    const char *manifest;  /* NUL-terminated JSON */
+    uint64_t manifest_length;
+    HcKernel *const *kernels;
+    uint64_t kernel_count;
+} HcModel;
+_Static_assert(sizeof(HcModel) == 40, "generated code lays this record out itself");
+
+#endif
