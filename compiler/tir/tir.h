@@ -153,6 +153,10 @@ typedef struct {
     TirId value;
 } TirOutput;
 
+/* Called when a builder is handed operands its op cannot take: a fault of the compiler, never of the
+ * user's text. It must not return. */
+typedef void TirFaultHandler(void *context, TirOp op, Span span, const char *message);
+
 typedef struct TirProgram {
     Compilation *compilation;
     Arena *arena;
@@ -163,6 +167,9 @@ typedef struct TirProgram {
     VEC(TirSpace) spaces; /* space s is spaces.at[s-1] */
     VEC(TirOutput) outputs;
     uint32_t n_forward; /* after the gradient pass: values with id <= n_forward are forward; else 0 */
+    TirFaultHandler *on_fault; /* the default prints to stderr and aborts */
+    void *fault_context;
+    Map *unique_tables;
 } TirProgram;
 
 /* --- inspection ------------------------------------------------------------------------------ */
@@ -176,7 +183,16 @@ uint64_t tir_element_count(const TirType *type);
 bool tir_domain_equal(TirDomain a, TirDomain b);
 bool tir_domain_outer(TirDomain a, TirDomain b); /* a repeats into b: a's bits are among b's */
 bool tir_domain_join(TirDomain a, TirDomain b, TirDomain *joined); /* false: two different spaces */
+/* The factors of `a` that `b` has too; those of `a` that `b` lacks. */
+TirDomain tir_domain_meet(TirDomain a, TirDomain b);
+TirDomain tir_domain_minus(TirDomain a, TirDomain b);
+/* Element, domain and shape; dependence follows from the operands and is not compared. */
 bool tir_type_equal(const TirType *a, const TirType *b);
+bool tir_shape_equal(const TirType *a, const TirType *b);
+/* "real[4,8]@pos1" */
+const char *tir_type_text(Arena *arena, const TirType *type);
+/* True for a CONST or the repetition of one. */
+bool tir_is_constant(const TirBlock *block, TirId id, double *value);
 
 /* --- building ---------------------------------------------------------------------------------
  * All builders check operand types with the op's shape rule and treat a violation as an internal
@@ -226,6 +242,9 @@ TirId tir_take(TirBuilder *b, TirId x, uint32_t axis, uint32_t extent, const int
 
 TirId tir_reduce(TirBuilder *b, TirOp op, TirId x, uint32_t axis_mask);
 TirId tir_position_sum(TirBuilder *b, TirId x, TirDomain to);
+/* The sum over all elements of `from` that share one of `to`, for an `x` that may lie in a domain
+ * outer to `from` (a constant, say): factors x lacks multiply by COUNT. */
+TirId tir_domain_sum(TirBuilder *b, TirId x, TirDomain from, TirDomain to);
 /* labels as in tir_ops.def; `to` = result domain (join of both, or outer: then summed). */
 TirId tir_contract(TirBuilder *b, TirId x, TirId y, const uint8_t *x_labels, const uint8_t *y_labels,
                    uint32_t rank, const uint8_t *labels, TirDomain to);

@@ -1,0 +1,277 @@
+/* Programs, blocks, hash-consing, and the builders of leaves.
+ *
+ * A block's map goes from a node's 64-bit hash to its id; two different nodes of one hash (not
+ * expected in a lifetime) probe the next one. */
+#include "tir/tir_internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+static void program_fault(void *context, TirOp op, Span span, const char *message) {
+    (void)context;
+    fprintf(stderr, "hcc: internal fault: tensor IR op %s (file %u, bytes %u to %u): %s\n",
+            tir_op_name(op), span.file, span.begin, span.end, message);
+    abort();
+}
+
+_Noreturn void tir_fault(const TirBuilder *b, TirOp op, const char *message) {
+    b->program->on_fault(b->program->fault_context, op, b->span, message);
+    abort();
+}
+
+TirProgram *tir_program_create(Compilation *c) {
+    TirProgram *p = ARENA_NEW(c->arena, TirProgram);
+    p->compilation = c;
+    p->arena = c->arena;
+    p->on_fault = program_fault;
+    p->unique_tables = map_create(c->arena);
+    p->block = tir_block_create(p);
+    return p;
+}
+
+TirBlock *tir_block_create(TirProgram *p) {
+    TirBlock *block = ARENA_NEW(p->arena, TirBlock);
+    block->unique = map_create(p->arena);
+    vec_push(p->arena, &block->nodes, (TirNode){.op = TIR_OP_COUNT}); /* id 0 is no value */
+    return block;
+}
+
+TirBuilder tir_builder(TirProgram *p, TirBlock *block) {
+    return (TirBuilder){.program = p, .block = block};
+}
+
+TirBuilder tir_builder_inner(const TirBuilder *outer, TirBlock *body) {
+    TirBuilder inner = *outer;
+    inner.block = body;
+    return inner;
+}
+
+/* --- hash-consing ------------------------------------------------------------------------------
+ */
+
+/* Bytes that stand for one small type; sizes are bounded by the rank. */
+static uint32_t put_type(uint32_t *to, const TirType *t) {
+    uint32_t n = 0;
+    to[n++] = (uint32_t)t->elem | (uint32_t)t->domain.sample << 8 |
+              (uint32_t)t->domain.space << 16 | (uint32_t)t->rank << 24;
+    for (uint32_t k = 0; k < t->rank; k++)
+        to[n++] = t->dims[k];
+    return n;
+}
+
+static uint64_t block_hash(const TirBlock *block, uint64_t seed) {
+    for (uint32_t k = 1; k < block->nodes.count; k++) {
+        const uint64_t h = tir_node_hash(&block->nodes.at[k]);
+        seed = hash_bytes(&h, sizeof h, seed);
+    }
+    return hash_bytes(block->results.at, block->results.count * sizeof *block->results.at, seed);
+}
+
+uint64_t tir_node_hash(const TirNode *node) {
+    const TirAttr *a = &node->attr;
+    uint32_t words[48 + TIR_MAX_RANK], n = 0;
+    words[n++] = (uint32_t)node->op | node->n_operands << 8;
+    n += put_type(words + n, &node->type);
+    memcpy(words + n, &a->number, sizeof a->number);
+    n += 2;
+    words[n++] = a->index;
+    words[n++] = (uint32_t)a->domain.sample | (uint32_t)a->domain.space << 8 |
+                 (uint32_t)a->axis << 16 | (uint32_t)a->causal << 24 | (uint32_t)a->reverse << 25;
+    words[n++] = a->start;
+    words[n++] = (uint32_t)a->offset;
+    words[n++] = a->rows;
+    words[n++] = a->axis_mask;
+    words[n++] = a->trips;
+    words[n++] = a->n_carried;
+    words[n++] = a->n_invariant;
+    words[n++] = a->n_scanned;
+    words[n++] = a->n_stacked;
+    memcpy(words + n, a->axes, sizeof a->axes);
+    n += sizeof a->axes / sizeof *words;
+    memcpy(words + n, a->labels, sizeof a->labels);
+    n += sizeof a->labels / sizeof *words;
+    uint64_t h = hash_bytes(words, n * sizeof *words, 0);
+    if (node->n_operands)
+        h = hash_bytes(node->operands, node->n_operands * sizeof *node->operands, h);
+    if (a->indices)
+        h = hash_bytes(a->indices, node->type.dims[a->axis] * sizeof *a->indices, h);
+    return a->body ? block_hash(a->body, h) : h;
+}
+
+static bool block_equal(const TirBlock *a, const TirBlock *b) {
+    if (a == b)
+        return true;
+    if (a->nodes.count != b->nodes.count || a->arguments.count != b->arguments.count ||
+        a->results.count != b->results.count)
+        return false;
+    for (uint32_t k = 0; k < a->arguments.count; k++)
+        if (!tir_type_equal(&a->arguments.at[k], &b->arguments.at[k]))
+            return false;
+    for (uint32_t k = 0; k < a->results.count; k++)
+        if (a->results.at[k] != b->results.at[k])
+            return false;
+    for (uint32_t k = 1; k < a->nodes.count; k++)
+        if (!tir_node_equal(&a->nodes.at[k], &b->nodes.at[k]))
+            return false;
+    return true;
+}
+
+static bool attr_equal(const TirAttr *a, const TirAttr *b, uint32_t n_indices) {
+    return memcmp(&a->number, &b->number, sizeof a->number) == 0 && a->index == b->index &&
+           tir_domain_equal(a->domain, b->domain) && a->axis == b->axis && a->causal == b->causal &&
+           a->reverse == b->reverse && a->start == b->start && a->offset == b->offset &&
+           a->rows == b->rows && a->axis_mask == b->axis_mask &&
+           memcmp(a->axes, b->axes, sizeof a->axes) == 0 &&
+           memcmp(a->labels, b->labels, sizeof a->labels) == 0 && a->trips == b->trips &&
+           a->n_carried == b->n_carried && a->n_invariant == b->n_invariant &&
+           a->n_scanned == b->n_scanned && a->n_stacked == b->n_stacked &&
+           !a->indices == !b->indices && !a->body == !b->body &&
+           (!a->indices || memcmp(a->indices, b->indices, n_indices * sizeof *a->indices) == 0) &&
+           (!a->body || block_equal(a->body, b->body));
+}
+
+bool tir_node_equal(const TirNode *a, const TirNode *b) {
+    return a->op == b->op && a->n_operands == b->n_operands && tir_type_equal(&a->type, &b->type) &&
+           (a->n_operands == 0 ||
+            memcmp(a->operands, b->operands, a->n_operands * sizeof *a->operands) == 0) &&
+           attr_equal(&a->attr, &b->attr, a->type.dims[a->attr.axis % TIR_MAX_RANK]);
+}
+
+TirId tir_insert(TirBuilder *b, TirNode *node) {
+    Arena *arena = b->program->arena;
+    TirBlock *block = b->block;
+    uint64_t h = tir_node_hash(node);
+    void **slot;
+    while (*(slot = map_slot_u64(block->unique, h))) {
+        const TirId id = (TirId)(uintptr_t)*slot;
+        if (tir_node_equal(&block->nodes.at[id], node))
+            return id;
+        h++;
+    }
+    if (node->n_operands) {
+        TirId *operands = ARENA_ARRAY(arena, TirId, node->n_operands);
+        memcpy(operands, node->operands, node->n_operands * sizeof *operands);
+        node->operands = operands;
+    }
+    if (node->attr.indices) {
+        const uint32_t n = node->type.dims[node->attr.axis];
+        int32_t *indices = ARENA_ARRAY(arena, int32_t, n);
+        memcpy(indices, node->attr.indices, n * sizeof *indices);
+        node->attr.indices = indices;
+    }
+    const TirId id = block->nodes.count;
+    *slot = (void *)(uintptr_t)id;
+    node->span = b->span;
+    node->name = b->name;
+    vec_push(arena, &block->nodes, *node);
+    return id;
+}
+
+TirId tir_append(TirBuilder *b, TirNode *node) {
+    const char *wrong = tir_infer(b->program, b->block, node);
+    if (wrong)
+        tir_fault(b, node->op, wrong);
+    return tir_insert(b, node);
+}
+
+/* --- what a program declares -------------------------------------------------------------------
+ */
+
+uint32_t tir_add_space(TirProgram *p, const char *name, uint32_t rank, const uint32_t *extents) {
+    TirSpace space = {.name = name, .maximum = 1, .rank = rank};
+    for (uint32_t k = 0; k < rank && k < 2; k++) {
+        space.extents[k] = extents[k];
+        space.maximum *= extents[k];
+    }
+    vec_push(p->arena, &p->spaces, space);
+    return p->spaces.count;
+}
+
+uint32_t tir_add_param(TirProgram *p, TirParam param) {
+    vec_push(p->arena, &p->params, param);
+    return p->params.count - 1;
+}
+
+uint32_t tir_add_input(TirProgram *p, TirInput input) {
+    vec_push(p->arena, &p->inputs, input);
+    return p->inputs.count - 1;
+}
+
+void tir_add_output(TirProgram *p, TirOutputRole role, const char *name, uint32_t index,
+                    TirId value) {
+    vec_push(p->arena, &p->outputs,
+             (TirOutput){.role = role, .name = name, .index = index, .value = value});
+}
+
+/* --- leaves ------------------------------------------------------------------------------------
+ */
+
+static TirId leaf(TirBuilder *b, TirOp op, TirAttr attr, TirElem elem) {
+    TirNode node = {.op = op, .attr = attr, .type = {.elem = elem}};
+    return tir_append(b, &node);
+}
+
+TirId tir_param(TirBuilder *b, uint32_t index) {
+    return leaf(b, TIR_PARAM, (TirAttr){.index = index}, TIR_REAL);
+}
+
+TirId tir_input(TirBuilder *b, uint32_t index) {
+    return leaf(b, TIR_INPUT, (TirAttr){.index = index}, TIR_REAL);
+}
+
+TirId tir_real(TirBuilder *b, double value) {
+    return leaf(b, TIR_CONST, (TirAttr){.number = value}, TIR_REAL);
+}
+
+TirId tir_int(TirBuilder *b, int64_t value) {
+    return leaf(b, TIR_CONST, (TirAttr){.number = (double)value}, TIR_INT);
+}
+
+TirId tir_bool(TirBuilder *b, bool value) {
+    return leaf(b, TIR_CONST, (TirAttr){.number = value}, TIR_BOOL);
+}
+
+TirId tir_table(TirBuilder *b, TirElem elem, uint32_t rank, const uint32_t *dims,
+                const double *data) {
+    TirProgram *p = b->program;
+    TirTable table = {.name = b->name, .type = {.elem = elem, .rank = (uint8_t)rank}};
+    if (rank > TIR_MAX_RANK || (elem != TIR_REAL && elem != TIR_INT))
+        tir_fault(b, TIR_TABLE, "a table is a real or int tensor");
+    for (uint32_t k = 0; k < rank; k++)
+        table.type.dims[k] = dims[k];
+    const uint64_t count = tir_element_count(&table.type);
+    uint32_t words[1 + TIR_MAX_RANK];
+    const uint32_t n = put_type(words, &table.type);
+    uint64_t h = hash_bytes(words, n * sizeof *words, 1);
+    h = hash_bytes(data, count * sizeof *data, h);
+    void **slot;
+    while (*(slot = map_slot_u64(p->unique_tables, h))) {
+        const uint32_t index = (uint32_t)(uintptr_t)*slot - 1;
+        const TirTable *have = &p->tables.at[index];
+        if (tir_type_equal(&have->type, &table.type) &&
+            memcmp(have->data, data, count * sizeof *data) == 0)
+            return leaf(b, TIR_TABLE, (TirAttr){.index = index}, elem);
+        h++;
+    }
+    double *copy = ARENA_ARRAY(p->arena, double, count);
+    memcpy(copy, data, count * sizeof *copy);
+    table.data = copy;
+    vec_push(p->arena, &p->tables, table);
+    *slot = (void *)(uintptr_t)p->tables.count;
+    return leaf(b, TIR_TABLE, (TirAttr){.index = p->tables.count - 1}, elem);
+}
+
+TirId tir_position(TirBuilder *b, uint32_t space) {
+    return leaf(b, TIR_POSITION, (TirAttr){.index = space}, TIR_INT);
+}
+
+TirId tir_count(TirBuilder *b, TirDomain domain) {
+    if (!domain.sample && !domain.space)
+        return tir_real(b, 1);
+    return leaf(b, TIR_COUNT, (TirAttr){.domain = domain}, TIR_REAL);
+}
+
+TirId tir_arg(TirBuilder *b, TirType type) {
+    type.dependence = TIR_DEPENDS_SELF; /* the loop adds its operands' */
+    vec_push(b->program->arena, &b->block->arguments, type);
+    return leaf(b, TIR_ARG, (TirAttr){.index = b->block->arguments.count - 1}, type.elem);
+}

@@ -1,0 +1,456 @@
+/* Shape rules of views, reductions, contractions, indexing, loops and ops across positions; and
+ * tir_infer, which adds dependence. */
+#include "tir/tir_internal.h"
+
+/* Enough for any tensor a machine can hold, and products of two still fit 64 bits. */
+#define MAX_ELEMENTS ((uint64_t)1 << 40)
+
+static const TirType *operand(const TirShapeContext *s, const TirNode *node, uint32_t k) {
+    return &s->block->nodes.at[node->operands[k]].type;
+}
+
+static const char *shape_numeric(const TirType *t) {
+    return t->elem == TIR_REAL || t->elem == TIR_INT ? NULL : "the operand is not a number";
+}
+
+static bool shape_append(TirType *t, const TirType *from, uint32_t first) {
+    for (uint32_t k = first; k < from->rank; k++) {
+        if (t->rank == TIR_MAX_RANK)
+            return false;
+        t->dims[t->rank++] = from->dims[k];
+    }
+    return true;
+}
+
+/* The requested shape stays; element and domain come from the operand. */
+static void view_of(TirNode *node, const TirType *x) {
+    node->type.elem = x->elem;
+    node->type.domain = x->domain;
+}
+
+const char *tir_shape_BROADCAST(const TirShapeContext *s, TirNode *node) {
+    const TirType *x = operand(s, node, 0);
+    view_of(node, x);
+    for (uint32_t k = 0; k < x->rank; k++) {
+        const uint32_t to = node->attr.axes[k];
+        if (to >= node->type.rank || node->type.dims[to] != x->dims[k])
+            return arena_printf(s->program->arena, "axis %u of %s does not fit axis %u of %s", k,
+                                tir_type_text(s->program->arena, x), to,
+                                tir_type_text(s->program->arena, &node->type));
+    }
+    return NULL;
+}
+
+/* SLICE and PAD: the shapes differ on one axis, where `large` holds `small` at `start`. */
+static const char *shape_window(const TirNode *node, const TirType *small, const TirType *large) {
+    const uint32_t axis = node->attr.axis;
+    if (small->rank != large->rank || axis >= large->rank)
+        return "the axis or rank is wrong";
+    for (uint32_t k = 0; k < large->rank; k++)
+        if (k != axis && small->dims[k] != large->dims[k])
+            return "an axis changes that should not";
+    if ((uint64_t)node->attr.start + small->dims[axis] > large->dims[axis])
+        return "the range leaves the axis";
+    return NULL;
+}
+
+const char *tir_shape_SLICE(const TirShapeContext *s, TirNode *node) {
+    view_of(node, operand(s, node, 0));
+    return shape_window(node, &node->type, operand(s, node, 0));
+}
+
+const char *tir_shape_PAD(const TirShapeContext *s, TirNode *node) {
+    view_of(node, operand(s, node, 0));
+    return shape_window(node, operand(s, node, 0), &node->type);
+}
+
+const char *tir_shape_RESHAPE(const TirShapeContext *s, TirNode *node) {
+    view_of(node, operand(s, node, 0));
+    if (tir_element_count(operand(s, node, 0)) != tir_element_count(&node->type))
+        return arena_printf(s->program->arena, "%s and %s have different numbers of elements",
+                            tir_type_text(s->program->arena, operand(s, node, 0)),
+                            tir_type_text(s->program->arena, &node->type));
+    return NULL;
+}
+
+const char *tir_shape_CONCAT(const TirShapeContext *s, TirNode *node) {
+    const uint32_t axis = node->attr.axis;
+    if (node->n_operands == 0)
+        return "nothing to concatenate";
+    TirType out = *operand(s, node, 0);
+    if (axis >= out.rank)
+        return "the axis is outside the rank";
+    uint64_t extent = out.dims[axis];
+    for (uint32_t k = 1; k < node->n_operands; k++) {
+        TirType part = *operand(s, node, k);
+        if (part.elem != out.elem || part.rank != out.rank)
+            return "parts differ in element or rank";
+        if (!tir_domain_join(out.domain, part.domain, &out.domain))
+            return "parts lie in different position spaces";
+        extent += part.dims[axis];
+        part.dims[axis] = out.dims[axis];
+        if (!tir_shape_equal(&part, &out))
+            return "parts differ on another axis";
+    }
+    if (extent > UINT32_MAX)
+        return "the result is too large";
+    out.dims[axis] = (uint32_t)extent;
+    node->type = out;
+    return NULL;
+}
+
+const char *tir_shape_TAKE(const TirShapeContext *s, TirNode *node) {
+    const TirType *x = operand(s, node, 0);
+    const uint32_t axis = node->attr.axis;
+    view_of(node, x);
+    if (node->type.rank != x->rank || axis >= x->rank)
+        return "the axis or rank is wrong";
+    for (uint32_t k = 0; k < x->rank; k++)
+        if (k != axis && node->type.dims[k] != x->dims[k])
+            return "an axis changes that should not";
+    for (uint32_t i = 0; i < node->type.dims[axis]; i++)
+        if (node->attr.indices[i] < -1 || node->attr.indices[i] >= (int64_t)x->dims[axis])
+            return "an index is outside the axis";
+    return NULL;
+}
+
+static const char *shape_reduce(const TirShapeContext *s, TirNode *node) {
+    const TirType *x = operand(s, node, 0);
+    if (node->attr.axis_mask >> x->rank)
+        return "an axis is outside the rank";
+    node->type = *x;
+    node->type.rank = 0;
+    for (uint32_t k = 0; k < TIR_MAX_RANK; k++)
+        node->type.dims[k] = 0;
+    for (uint32_t k = 0; k < x->rank; k++)
+        if (!(node->attr.axis_mask >> k & 1))
+            node->type.dims[node->type.rank++] = x->dims[k];
+    return shape_numeric(x);
+}
+
+#define REDUCE_RULE(ident)                                                                         \
+    const char *tir_shape_##ident(const TirShapeContext *s, TirNode *node) {                       \
+        return shape_reduce(s, node);                                                              \
+    }
+REDUCE_RULE(REDUCE_SUM)
+REDUCE_RULE(REDUCE_MAX)
+REDUCE_RULE(REDUCE_MIN)
+REDUCE_RULE(REDUCE_PROD)
+
+const char *tir_shape_ARGMAX(const TirShapeContext *s, TirNode *node) {
+    const TirType *x = operand(s, node, 0);
+    if (node->attr.axis >= x->rank)
+        return "the axis is outside the rank";
+    node->type = (TirType){.elem = TIR_INT, .domain = x->domain};
+    for (uint32_t k = 0; k < x->rank; k++)
+        if (k != node->attr.axis)
+            node->type.dims[node->type.rank++] = x->dims[k];
+    return shape_numeric(x);
+}
+
+const char *tir_shape_POSITION_SUM(const TirShapeContext *s, TirNode *node) {
+    const TirType *x = operand(s, node, 0);
+    const TirDomain to = node->type.domain;
+    node->type = *x;
+    node->type.domain = to;
+    if (x->elem != TIR_REAL)
+        return "the operand is not real";
+    return tir_domain_outer(to, x->domain) ? NULL
+                                           : "the result's domain is not outer to the operand's";
+}
+
+const char *tir_shape_CONTRACT(const TirShapeContext *s, TirNode *node) {
+    uint32_t extents[256] = {0};
+    TirDomain joined = {0, 0};
+    for (uint32_t o = 0; o < 2; o++) {
+        const TirType *t = operand(s, node, o);
+        if (t->elem != TIR_REAL)
+            return "an operand is not real";
+        if (!tir_domain_join(joined, t->domain, &joined))
+            return "operands lie in different position spaces";
+        for (uint32_t k = 0; k < t->rank; k++) {
+            uint32_t *extent = &extents[node->attr.labels[o][k]];
+            if (*extent && *extent != t->dims[k])
+                return arena_printf(s->program->arena, "label %u has extents %u and %u",
+                                    node->attr.labels[o][k], *extent, t->dims[k]);
+            *extent = t->dims[k];
+        }
+    }
+    if (!tir_domain_outer(node->type.domain, joined))
+        return "the result's domain is not outer to the operands'";
+    uint8_t seen[256] = {0};
+    node->type.elem = TIR_REAL;
+    for (uint32_t k = 0; k < node->type.rank; k++) {
+        const uint8_t label = node->attr.labels[2][k];
+        if (!extents[label] || seen[label]++)
+            return arena_printf(s->program->arena, "result label %u is unknown or repeated", label);
+        node->type.dims[k] = extents[label];
+    }
+    return NULL;
+}
+
+const char *tir_shape_GATHER(const TirShapeContext *s, TirNode *node) {
+    const TirType *x = operand(s, node, 0), *index = operand(s, node, 1);
+    if (index->elem != TIR_INT || x->elem == TIR_TUPLE || x->rank == 0)
+        return "operands are not a tensor of rank 1 or more and int indices";
+    TirType out = *index;
+    out.elem = x->elem;
+    if (!tir_domain_join(x->domain, index->domain, &out.domain))
+        return "operands lie in different position spaces";
+    if (!shape_append(&out, x, 1))
+        return "the result's rank is too high";
+    node->type = out;
+    return NULL;
+}
+
+const char *tir_shape_SCATTER_ADD(const TirShapeContext *s, TirNode *node) {
+    const TirType *index = operand(s, node, 0), *g = operand(s, node, 1);
+    TirDomain joined;
+    if (index->elem != TIR_INT || g->elem != TIR_REAL)
+        return "operands are not int indices and real values";
+    if (!tir_domain_join(index->domain, g->domain, &joined))
+        return "operands lie in different position spaces";
+    if (!tir_domain_outer(node->type.domain, joined))
+        return "the result's domain is not outer to the operands'";
+    if (g->rank < index->rank)
+        return "the values lack the index's axes";
+    for (uint32_t k = 0; k < index->rank; k++)
+        if (g->dims[k] != index->dims[k])
+            return "the values' first axes are not the index's";
+    TirType out = {.elem = TIR_REAL, .domain = node->type.domain, .rank = 1};
+    out.dims[0] = node->attr.rows;
+    if (!shape_append(&out, g, index->rank))
+        return "the result's rank is too high";
+    node->type = out;
+    return NULL;
+}
+
+const char *tir_shape_ONEHOT(const TirShapeContext *s, TirNode *node) {
+    TirType out = *operand(s, node, 0);
+    if (out.elem != TIR_INT || out.rank == TIR_MAX_RANK)
+        return "the operand is not int, or of too high a rank";
+    out.elem = TIR_REAL;
+    out.dims[out.rank++] = node->attr.rows;
+    node->type = out;
+    return NULL;
+}
+
+static const char *scan_argument(const TirShapeContext *s, const TirNode *node, uint32_t k,
+                                 bool scanned) {
+    const TirType *t = operand(s, node, k), *arg = &node->attr.body->arguments.at[k];
+    TirType expected = *t;
+    if (scanned) {
+        if (t->rank == 0 || t->dims[0] != node->attr.trips)
+            return arena_printf(s->program->arena, "operand %u has no leading axis of trips", k);
+        expected.rank = (uint8_t)(t->rank - 1);
+        for (uint32_t i = 0; i < expected.rank; i++)
+            expected.dims[i] = t->dims[i + 1];
+    }
+    if (arg->elem != t->elem || !tir_shape_equal(arg, &expected) ||
+        !tir_domain_outer(t->domain, arg->domain))
+        return arena_printf(s->program->arena, "operand %u is %s, but the body's argument is %s", k,
+                            tir_type_text(s->program->arena, t),
+                            tir_type_text(s->program->arena, arg));
+    return NULL;
+}
+
+const char *tir_shape_SCAN(const TirShapeContext *s, TirNode *node) {
+    const TirAttr *a = &node->attr;
+    const TirBlock *body = a->body;
+    const uint32_t n = a->n_carried + a->n_invariant + a->n_scanned;
+    if (!body || a->trips == 0)
+        return "there is no body, or no trip";
+    if (node->n_operands != n || body->arguments.count != n + 1)
+        return "the body's arguments are not carried, invariant, scanned and the trip number";
+    if (body->results.count != a->n_carried + a->n_stacked)
+        return "the body's results are not the carried and the stacked values";
+    for (uint32_t k = 0; k < n; k++) {
+        const char *wrong = scan_argument(s, node, k, k >= a->n_carried + a->n_invariant);
+        if (wrong)
+            return wrong;
+    }
+    const TirType *trip = &body->arguments.at[n];
+    if (trip->elem != TIR_INT || trip->rank || trip->domain.sample || trip->domain.space)
+        return "the trip number is not a global int";
+    TirType *results = ARENA_ARRAY(s->program->arena, TirType, body->results.count);
+    for (uint32_t k = 0; k < body->results.count; k++) {
+        const TirType *t = &body->nodes.at[body->results.at[k]].type;
+        if (k < a->n_carried) {
+            const TirType *arg = &body->arguments.at[k];
+            if (t->elem != arg->elem || !tir_shape_equal(t, arg) ||
+                !tir_domain_outer(t->domain, arg->domain))
+                return arena_printf(
+                    s->program->arena, "carried value %u begins as %s and goes on as %s", k,
+                    tir_type_text(s->program->arena, arg), tir_type_text(s->program->arena, t));
+            results[k] = *arg;
+        } else {
+            results[k] = (TirType){.elem = t->elem, .domain = t->domain, .rank = 1};
+            results[k].dims[0] = a->trips;
+            if (t->elem == TIR_TUPLE || !shape_append(&results[k], t, 0))
+                return "a stacked value's rank is too high";
+        }
+    }
+    node->n_results = body->results.count;
+    node->result_types = results;
+    node->type = (TirType){.elem = TIR_TUPLE};
+    for (uint32_t k = 0; k < n; k++)
+        if (!tir_domain_join(node->type.domain, body->arguments.at[k].domain, &node->type.domain))
+            return "operands lie in different position spaces";
+    return NULL;
+}
+
+const char *tir_shape_RESULT(const TirShapeContext *s, TirNode *node) {
+    const TirNode *tuple = &s->block->nodes.at[node->operands[0]];
+    if (node->attr.index >= tuple->n_results)
+        return "no such result";
+    node->type = tuple->result_types[node->attr.index];
+    return NULL;
+}
+
+/* q[h,e], k[g,e], v[g,f], of which at least one has positions; the joined domain. */
+static const char *shape_attention(const TirShapeContext *s, const TirNode *node,
+                                   TirDomain *domain) {
+    const TirType *q = operand(s, node, 0), *k = operand(s, node, 1), *v = operand(s, node, 2);
+    *domain = q->domain;
+    for (uint32_t o = 0; o < node->n_operands; o++) {
+        const TirType *t = operand(s, node, o);
+        if (t->elem != TIR_REAL || !tir_domain_join(*domain, t->domain, domain))
+            return "operands are not real values of one position space";
+    }
+    if (!domain->space)
+        return "no operand has positions";
+    if (q->rank != 2 || k->rank != 2 || v->rank != 2 || q->dims[1] != k->dims[1] ||
+        k->dims[0] != v->dims[0] || q->dims[0] % k->dims[0])
+        return arena_printf(
+            s->program->arena, "shapes %s, %s, %s do not fit", tir_type_text(s->program->arena, q),
+            tir_type_text(s->program->arena, k), tir_type_text(s->program->arena, v));
+    return NULL;
+}
+
+const char *tir_shape_ATTEND(const TirShapeContext *s, TirNode *node) {
+    TirDomain domain;
+    const char *wrong = shape_attention(s, node, &domain);
+    if (wrong)
+        return wrong;
+    const uint32_t heads = operand(s, node, 0)->dims[0], f = operand(s, node, 2)->dims[1];
+    TirType *results = ARENA_ARRAY(s->program->arena, TirType, 2);
+    results[0] = (TirType){.elem = TIR_REAL, .domain = domain, .rank = 2, .dims = {heads, f}};
+    results[1] = (TirType){.elem = TIR_REAL, .domain = domain, .rank = 1, .dims = {heads}};
+    node->n_results = 2;
+    node->result_types = results;
+    node->type = (TirType){.elem = TIR_TUPLE, .domain = domain};
+    return NULL;
+}
+
+const char *tir_shape_ATTEND_GRAD(const TirShapeContext *s, TirNode *node) {
+    TirDomain domain;
+    const char *wrong = shape_attention(s, node, &domain);
+    if (wrong)
+        return wrong;
+    const uint32_t heads = operand(s, node, 0)->dims[0], f = operand(s, node, 2)->dims[1];
+    const TirType o = {.rank = 2, .dims = {heads, f}}, lse = {.rank = 1, .dims = {heads}};
+    if (!tir_shape_equal(operand(s, node, 3), &o) || !tir_shape_equal(operand(s, node, 4), &lse) ||
+        !tir_shape_equal(operand(s, node, 5), &o))
+        return "o, lse or do do not fit q and v";
+    TirType *results = ARENA_ARRAY(s->program->arena, TirType, 3);
+    for (uint32_t k = 0; k < 3; k++) {
+        results[k] = *operand(s, node, k);
+        results[k].domain = domain;
+    }
+    node->n_results = 3;
+    node->result_types = results;
+    node->type = (TirType){.elem = TIR_TUPLE, .domain = domain};
+    return NULL;
+}
+
+const char *tir_shape_SHIFT(const TirShapeContext *s, TirNode *node) {
+    node->type = *operand(s, node, 0);
+    return node->type.domain.space ? NULL : "the operand has no positions";
+}
+
+static TirShapeRule *const shape_rules[] = {
+#define OP(ident, text, arity, class, dependence) tir_shape_##ident,
+#include "tir/tir_ops.def"
+};
+
+static const uint8_t own_dependence[] = {
+#define OP(ident, text, arity, class, dependence) TIR_DEPENDS_##dependence,
+#include "tir/tir_ops.def"
+};
+
+static TirDependence infer_own(const TirBlock *block, const TirNode *node) {
+    switch (node->op) {
+    case TIR_ATTEND:
+        return node->attr.causal ? TIR_DEPENDS_PAST : TIR_DEPENDS_ALL;
+    case TIR_SHIFT:
+        return node->attr.offset >= 0 ? TIR_DEPENDS_PAST : TIR_DEPENDS_ALL;
+    case TIR_CONTRACT:
+    case TIR_SCATTER_ADD: { /* a sum over positions, or local to each? */
+        TirDomain joined = {0, 0};
+        for (uint32_t k = 0; k < node->n_operands; k++)
+            tir_domain_join(joined, block->nodes.at[node->operands[k]].type.domain, &joined);
+        return tir_domain_equal(joined, node->type.domain) ? TIR_DEPENDS_SELF : TIR_DEPENDS_ALL;
+    }
+    default:
+        return (TirDependence)own_dependence[node->op];
+    }
+}
+
+static void infer_dependence(const TirBlock *block, TirNode *node) {
+    TirDependence d = infer_own(block, node);
+    for (uint32_t k = 0; k < node->n_operands; k++) {
+        const TirDependence o = block->nodes.at[node->operands[k]].type.dependence;
+        d = o > d ? o : d;
+    }
+    if (node->op == TIR_SCAN)
+        for (uint32_t k = 0; k < node->attr.body->results.count; k++) {
+            const TirDependence o =
+                node->attr.body->nodes.at[node->attr.body->results.at[k]].type.dependence;
+            d = o > d ? o : d;
+        }
+    node->type.dependence = d;
+    for (uint32_t k = 0; k < node->n_results; k++)
+        ((TirType *)node->result_types)[k].dependence = d; /* the shape rule just made them */
+}
+
+static const char *infer_extents(const TirType *t) {
+    uint64_t count = 1;
+    if (t->rank > TIR_MAX_RANK)
+        return "the rank is too high";
+    for (uint32_t k = 0; k < t->rank; k++) {
+        if (t->dims[k] == 0)
+            return "an extent is 0";
+        count *= t->dims[k];
+        if (count > MAX_ELEMENTS)
+            return "the tensor is too large";
+    }
+    return NULL;
+}
+
+const char *tir_infer(const TirProgram *p, const TirBlock *block, TirNode *node) {
+    const int arity = tir_op_arity(node->op);
+    if (arity >= 0 && node->n_operands != (uint32_t)arity)
+        return "the number of operands is wrong";
+    for (uint32_t k = 0; k < node->n_operands; k++) {
+        const TirId id = node->operands[k];
+        if (id == 0 || id >= block->nodes.count)
+            return arena_printf(p->arena, "operand %u is not a value made before", k);
+        const bool tuple = block->nodes.at[id].type.elem == TIR_TUPLE;
+        if (tuple != (node->op == TIR_RESULT))
+            return "a many-valued op is used as one value, or the reverse";
+    }
+    /* Views are handed their result's shape; other rules make theirs. */
+    const bool asked = tir_op_class(node->op) == TIR_CLASS_VIEW && node->op != TIR_CONCAT;
+    const char *wrong = asked || node->type.rank > TIR_MAX_RANK ? infer_extents(&node->type) : NULL;
+    if (wrong)
+        return wrong;
+    const TirShapeContext s = {p, block};
+    wrong = shape_rules[node->op](&s, node);
+    if (!wrong)
+        wrong = infer_extents(&node->type);
+    for (uint32_t k = 0; !wrong && k < node->n_results; k++)
+        wrong = infer_extents(&node->result_types[k]);
+    if (!wrong)
+        infer_dependence(block, node);
+    return wrong;
+}
