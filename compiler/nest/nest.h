@@ -169,6 +169,9 @@ static inline NestAddress nest_at_plus(NestAddress a, NestId value, int64_t coef
     return a;
 }
 NestType nest_type(const NestKernel *kernel, NestId id);
+/* Bytes of scratch a thread needs for the kernel: its SCRATCH buffers in order, 64-byte aligned. */
+uint64_t nest_scratch_bytes(const NestKernel *kernel);
+uint64_t nest_buffer_bytes(const NestBuffer *buffer); /* in scratch; 0 for an ARGUMENT */
 
 /* --- whole kernels ------------------------------------------------------------------------------ */
 

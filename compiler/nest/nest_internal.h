@@ -1,0 +1,20 @@
+/* What the files of nest*.c share and nobody else sees. */
+#ifndef HCC_NEST_NEST_INTERNAL_H
+#define HCC_NEST_NEST_INTERNAL_H
+
+#include "nest/nest.h"
+
+enum { NEST_DEEPEST = 64, NEST_MOST_LANES = 256 };
+
+/* The word of each operation and how many operands it has (-1: its own rule). */
+const char *nest_op_text(NestOp op);
+int nest_op_operands(NestOp op);
+
+extern const char *const nest_elem_text[5];   /* by NestElem */
+extern const char *const nest_extent_text[4]; /* by NestExtent */
+extern const char *const nest_loop_text[4];   /* by NestLoopKind */
+
+/* True when the instruction defines a value (LOOP does only in the text, for RESULT to name). */
+bool nest_defines(const NestInstruction *i);
+
+#endif

@@ -1,0 +1,197 @@
+/* Loop nests: what the builder folds, what the verifier refuses, and that text is the kernel. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "nest/nest.h"
+#include <stdlib.h>
+#include <string.h>
+
+static NestKernel *sample_kernel(Arena *arena, const char *name, double factor) {
+    NestKernel *kernel = nest_kernel_create(arena, name);
+    uint32_t x = nest_add_buffer(kernel, (NestBuffer){.name = "x", .elem = NEST_F32, .read = true});
+    uint32_t y = nest_add_buffer(
+        kernel, (NestBuffer){.name = "y", .elem = NEST_F32, .read = true, .written = true});
+    uint32_t s = nest_add_buffer(kernel, (NestBuffer){.name = "s",
+                                                      .kind = NEST_SCRATCH,
+                                                      .elem = NEST_F32,
+                                                      .read = true,
+                                                      .written = true,
+                                                      .elements = 100});
+    NestBuilder b = nest_builder(kernel);
+    NestId n = nest_extent(&b, NEST_INSTANCES);
+    NestId begin = nest_binary(&b, NEST_MUL, nest_task(&b), nest_extent(&b, NEST_TILE));
+    NestId zero = nest_const(&b, (NestType){NEST_F32, 16}, 0);
+    b.name = "i";
+    NestLoop *loop = nest_loop_begin(&b, NEST_VECTOR, begin, n, 16, 1, &zero);
+    b.name = NULL;
+    NestId i = loop->variable;
+    NestId left = nest_binary(&b, NEST_SUB, n, i);
+    NestId v = nest_load(&b, x, nest_at_plus(nest_at(0), i, 1), 16, 1, left);
+    NestId w = nest_load(&b, x, nest_at_plus(nest_at(3), i, 1), 16, 4, 0);
+    b.name = "strange name[0]\"";
+    NestId product = nest_fma(&b, v, nest_const(&b, (NestType){NEST_F32, 1}, factor), w);
+    b.name = NULL;
+    nest_store(&b, y, nest_at_plus(nest_at(0), i, 1), product, left, false);
+    NestId far = nest_binary(&b, NEST_LT, nest_i64(&b, 64), i);
+    nest_if_begin(&b, far);
+    nest_prefetch(&b, x, nest_at_plus(nest_at(64), i, 1));
+    nest_store(&b, s, nest_at(0), product, 0, true);
+    nest_if_end(&b);
+    nest_loop_end(&b, (NestId[]){nest_binary(&b, NEST_ADD, loop->inner[0], product)});
+    NestId sum = nest_unary(&b, NEST_SUM_LANES, nest_result(&b, loop, 0));
+    nest_store(&b, y, nest_at(0), sum, 0, false);
+    nest_gemm(&b, (NestGemm){.transpose_b = true,
+                             .a = x,
+                             .b = x,
+                             .c = y,
+                             .m = n,
+                             .n = nest_i64(&b, 4),
+                             .k = nest_i64(&b, 8),
+                             .lda = nest_at(8),
+                             .ldb = nest_at(8),
+                             .ldc = nest_at(4),
+                             .alpha = 0.1,
+                             .beta = 1});
+    return kernel;
+}
+
+static char *printed(const NestKernel *kernel) {
+    char *text = NULL;
+    size_t length = 0;
+    FILE *to = open_memstream(&text, &length);
+    nest_print(kernel, to);
+    fclose(to);
+    return text;
+}
+
+static void test_round_trip(void **state) {
+    (void)state;
+    Compilation *c = compilation_create();
+    NestKernel *kernel = sample_kernel(c->arena, "sample", 0.1);
+    assert_null(nest_verify(kernel));
+    char *first = printed(kernel);
+    NestKernel *again = nest_read(c, source_add(c->sources, "k", first, strlen(first)));
+    if (!again)
+        diag_render_text(c->diagnostics, stderr, false);
+    assert_non_null(again);
+    char *second = printed(again);
+    assert_string_equal(first, second);
+    assert_true(nest_equal(kernel, again));
+    assert_true(nest_hash(kernel) == nest_hash(again));
+    free(first);
+    free(second);
+    compilation_destroy(c);
+}
+
+static void test_equal_but_for_names(void **state) {
+    (void)state;
+    Compilation *c = compilation_create();
+    NestKernel *a = sample_kernel(c->arena, "a", 0.1), *b = sample_kernel(c->arena, "b", 0.1);
+    NestKernel *other = sample_kernel(c->arena, "a", 0.2);
+    b->buffers.at[0].name = "z";
+    assert_true(nest_equal(a, b));
+    assert_true(nest_hash(a) == nest_hash(b));
+    assert_false(nest_equal(a, other));
+    assert_true(nest_hash(a) != nest_hash(other));
+    compilation_destroy(c);
+}
+
+static void test_folding(void **state) {
+    (void)state;
+    Compilation *c = compilation_create();
+    NestKernel *kernel = nest_kernel_create(c->arena, "f");
+    NestBuilder b = nest_builder(kernel);
+    NestId two = nest_i64(&b, 2), three = nest_i64(&b, 3), task = nest_task(&b);
+    assert_int_equal(nest_i64(&b, 2), two);
+    assert_int_equal(nest_binary(&b, NEST_ADD, two, three), nest_i64(&b, 5));
+    assert_int_equal(nest_binary(&b, NEST_MUL, nest_i64(&b, 1), task), task);
+    assert_int_equal(nest_binary(&b, NEST_MUL, task, nest_i64(&b, 0)), nest_i64(&b, 0));
+    assert_int_equal(nest_binary(&b, NEST_REM, nest_i64(&b, 17), nest_i64(&b, 5)), two);
+    NestId minus = nest_i64(&b, -7);
+    assert_int_not_equal(nest_binary(&b, NEST_DIV, minus, two), nest_i64(&b, -3));
+    /* -0.0 and 0.0 are different constants. */
+    NestType real = {NEST_F64, 1};
+    assert_int_not_equal(nest_const(&b, real, 0.0), nest_const(&b, real, -0.0));
+    assert_int_equal(nest_splat(&b, 8, nest_const(&b, real, 1.5)),
+                     nest_const(&b, (NestType){NEST_F64, 8}, 1.5));
+    assert_null(nest_verify(kernel));
+    compilation_destroy(c);
+}
+
+/* Each text is wrong in one way, and the message says so. */
+static void test_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"kernel \"k\" { %1 = neg f32 %2 }", "no such value"},
+        {"kernel \"k\" { %1 = frobnicate f32 }", "no such operation"},
+        {"kernel \"k\" { %1 = const f32 1\n %1 = const f32 2 }", "taken"},
+        {"kernel \"k\" { %1 = const f32 1\n %2 = const f32x8 1\n %3 = add f32x8 %1, %2 }", "fit"},
+        {"kernel \"k\" { %1 = const f32x3 1 }", "power of two"},
+        {"kernel \"k\" { %1 = const f32 1\n if %1 { } }", "scalar bool"},
+        {"kernel \"k\" { store @0[0], %1 }", "no such buffer"},
+        {"kernel \"k\" { buffer @0 \"x\" argument f32 read\n %1 = const f32 1\n"
+         " store @0[0], %1 }",
+         "not declared written"},
+        {"kernel \"k\" { buffer @0 \"x\" argument f64 write\n %1 = const f32 1\n"
+         " store @0[0], %1 }",
+         "element type"},
+        {"kernel \"k\" { %1 = const i64 0\n loop %2 reduce %3 = %1 to %1 step 0 { } }",
+         "step is positive"},
+        {"kernel \"k\" { %1 = const i64 0\n loop %2 reduce %3 = %1 to %1 step 1 {\n"
+         " %4 = add i64 %3, %3 }\n %5 = add i64 %4, %4 }",
+         "not visible"},
+        {"kernel \"k\" { %1 = const i64 0\n loop %2 reduce %3 = %1 to %1 step 1 carry %4 = %1 { "
+         "} }",
+         "yield"},
+        {"kernel \"k\" { %1 = const i64 0\n loop %2 reduce %3 = %1 to %1 step 1 { }\n"
+         " %5 = result i64 %2, 0 }",
+         "no such carried value"},
+        {"kernel \"k\" {", "ends inside"},
+        {"kernel \"k\" { } }", "after the kernel"},
+        {"", "expected `kernel`"},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        Compilation *c = compilation_create();
+        uint32_t file = source_add(c->sources, "k", cases[k].text, strlen(cases[k].text));
+        assert_null(nest_read(c, file));
+        char *text = NULL;
+        size_t length = 0;
+        FILE *to = open_memstream(&text, &length);
+        diag_render_text(c->diagnostics, to, false);
+        fclose(to);
+        if (!strstr(text, cases[k].message))
+            fail_msg("case %zu: expected \"%s\" in:\n%s", k, cases[k].message, text);
+        free(text);
+        compilation_destroy(c);
+    }
+}
+
+static void test_too_deep(void **state) {
+    (void)state;
+    Compilation *c = compilation_create();
+    enum { DEPTH = 100000 };
+    char *text = calloc(1, 64 + DEPTH * 8);
+    strcpy(text, "kernel \"k\" { %1 = const bool 1\n");
+    char *at = text + strlen(text);
+    for (int k = 0; k < DEPTH; k++)
+        at += sprintf(at, "if %%1 { ");
+    assert_null(nest_read(c, source_add(c->sources, "k", text, strlen(text))));
+    assert_int_equal(diag_error_count(c->diagnostics), 1);
+    free(text);
+    compilation_destroy(c);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_equal_but_for_names),
+        cmocka_unit_test(test_folding),    cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_too_deep),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
