@@ -1,0 +1,110 @@
+/* hcc check, hcc show, hcc explain: what needs no program. */
+#include "driver/driver.h"
+#include "driver/pipeline.h"
+#include <string.h>
+
+ExitCode command_check(Driver *d) {
+    Network *network;
+    ExitCode code = pipeline_check(d, d->options.argument, 0, NULL, &network);
+    if (d->options.json) {
+        if (code == EXIT_OK)
+            diag_render_json(d->c->diagnostics, d->out);
+        return code;
+    }
+    if (code != EXIT_OK)
+        return code;
+    if (!network) {
+        fprintf(d->out, "%s: definitions only, no mistakes found\n", d->options.argument);
+        return code;
+    }
+    const TirProgram *program = network->program;
+    uint64_t elements = 0;
+    for (uint32_t k = 0; k < program->params.count; k++)
+        elements += tir_element_count(&program->params.at[k].type);
+    fprintf(d->out, "%s: model %s, %u sites, %u parameter tensors, %llu parameters\n",
+            d->options.argument, network->name, network->sites.count, program->params.count,
+            (unsigned long long)elements);
+    return code;
+}
+
+static void show_list(Driver *d, const StdDefinition *definitions, uint32_t count) {
+    for (uint32_t k = 0; k < count; k++) {
+        const char *doc = definitions[k].doc ? definitions[k].doc : "";
+        fprintf(d->out, "%-11s %-14s %.*s\n", definitions[k].kind, definitions[k].name,
+                (int)strcspn(doc, "\n"), doc);
+    }
+}
+
+ExitCode command_show(Driver *d) {
+    uint32_t count;
+    const StdDefinition *definitions = std_definitions(d->c, &count);
+    const char *name = d->options.argument;
+    if (!name && !d->options.json) {
+        show_list(d, definitions, count);
+        return EXIT_OK;
+    }
+    json_t *list = json_array();
+    bool found = false;
+    const char **names = ARENA_ARRAY(d->c->arena, const char *, count);
+    for (uint32_t k = 0; k < count; k++) {
+        names[k] = definitions[k].name;
+        if (name && strcmp(name, names[k]) != 0)
+            continue;
+        found = true;
+        if (d->options.json) {
+            json_array_append_new(list, json_pack("{s:s, s:s, s:s?, s:s}", "name", names[k], "kind",
+                                                  definitions[k].kind, "doc", definitions[k].doc,
+                                                  "text", definitions[k].text));
+            continue;
+        }
+        size_t length = strlen(definitions[k].text);
+        fputs(definitions[k].text, d->out);
+        if (length == 0 || definitions[k].text[length - 1] != '\n')
+            fputc('\n', d->out);
+    }
+    if (name && !found) {
+        const char *near = nearest_name(name, names, count);
+        json_decref(list);
+        fprintf(d->err, "hcc: the library has no '%s'%s%s%s\n", name,
+                near ? "; did you mean '" : "", near ? near : "",
+                near ? "'?" : "; 'hcc show' lists what it has");
+        return EXIT_USAGE;
+    }
+    if (d->options.json)
+        return driver_print_json(d, list);
+    json_decref(list);
+    return EXIT_OK;
+}
+
+static const uint32_t diag_numbers[] = {
+#define DIAG(number, ident, title, text) number,
+#include "base/diag_codes.def"
+#undef DIAG
+};
+
+ExitCode command_explain(Driver *d) {
+    const char *asked = d->options.argument, *title, *text;
+    json_t *list = json_array();
+    uint32_t count = asked ? 1 : sizeof diag_numbers / sizeof *diag_numbers;
+    for (uint32_t k = 0; k < count; k++) {
+        char code[16];
+        if (!asked)
+            snprintf(code, sizeof code, "E%04u", diag_numbers[k]);
+        if (!diag_explain(asked ? asked : code, &title, &text)) {
+            json_decref(list);
+            fprintf(d->err, "hcc: there is no code '%s'; 'hcc explain' lists all of them\n", asked);
+            return EXIT_USAGE;
+        }
+        if (d->options.json)
+            json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "code", asked ? asked : code,
+                                                  "title", title, "text", text));
+        else if (asked)
+            fprintf(d->out, "%s: %s\n\n%s\n", asked, title, text);
+        else
+            fprintf(d->out, "%s  %s\n", code, title);
+    }
+    if (d->options.json)
+        return driver_print_json(d, list);
+    json_decref(list);
+    return EXIT_OK;
+}

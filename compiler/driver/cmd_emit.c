@@ -1,0 +1,61 @@
+/* hcc emit: the program at a stage of its compilation, as text that hcc reads back. */
+#include "driver/driver.h"
+#include "driver/native.h"
+#include "driver/pipeline.h"
+#include <string.h>
+
+static bool emit_ends_with(const char *text, const char *ending) {
+    size_t length = strlen(text), size = strlen(ending);
+    return length > size && strcmp(text + length - size, ending) == 0;
+}
+
+static ExitCode emit_ast(Driver *d, FILE *to) {
+    Ast *ast;
+    ExitCode code = pipeline_parse(d, d->options.argument, &ast);
+    if (code == EXIT_OK)
+        code = driver_report(d);
+    if (code == EXIT_OK)
+        ast_dump(d->c, ast, to);
+    return code;
+}
+
+/* The stages that come from a program: `network` is NULL when it was read as text. */
+static ExitCode emit_program(Driver *d, const char *stage, FILE *to) {
+    Network *network = NULL;
+    TirProgram *program = NULL;
+    ExitCode code;
+    if (emit_ends_with(d->options.argument, ".tir")) {
+        code = pipeline_read_tir(d, d->options.argument, &program);
+    } else {
+        code = pipeline_network(d, d->options.argument, &network);
+        program = network ? network->program : NULL;
+    }
+    if (code == EXIT_OK && strcmp(stage, "tir") != 0)
+        code = pipeline_gradient(d, &program);
+    if (code != EXIT_OK)
+        return code;
+    if (strcmp(stage, "tir") == 0 || strcmp(stage, "grad") == 0) {
+        tir_print(program, to);
+        return EXIT_OK;
+    }
+    return native_emit(d, network, program, stage, to);
+}
+
+ExitCode command_emit(Driver *d) {
+    const char *stage = d->options.stage ? d->options.stage : "tir";
+    OutputFile output;
+    ExitCode code = output_open(d, d->options.out, &output);
+    if (code != EXIT_OK)
+        return code;
+    if (emit_ends_with(d->options.argument, ".nest"))
+        code = native_emit_nest(d, stage, output.to);
+    else if (strcmp(stage, "ast") == 0)
+        code = emit_ast(d, output.to);
+    else
+        code = emit_program(d, stage, output.to);
+    if (code != EXIT_OK) {
+        output_discard(&output);
+        return code;
+    }
+    return output_finish(d, &output);
+}

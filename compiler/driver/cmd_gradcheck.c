@@ -1,0 +1,108 @@
+/* hcc gradcheck: a table with a line for every parameter tensor. */
+#include "driver/driver.h"
+#include "driver/gradcheck.h"
+#include "driver/native.h"
+#include "driver/pipeline.h"
+#include <string.h>
+
+enum { SAMPLES = 2, POSITIONS = 6 };
+
+static const char *gradcheck_shape(Arena *arena, const TirType *type) {
+    const char *text = "[";
+    for (uint32_t k = 0; k < type->rank; k++)
+        text = arena_printf(arena, "%s%s%u", text, k ? "," : "", type->dims[k]);
+    return arena_printf(arena, "%s]", text);
+}
+
+static ExitCode gradcheck_print_json(Driver *d, const Network *network, const GradResult *results,
+                                     uint32_t count, double loss, bool ok) {
+    json_t *list = json_array();
+    for (uint32_t k = 0; k < count; k++) {
+        const TirParam *param = &network->program->params.at[results[k].param];
+        json_t *shape = json_array();
+        for (uint32_t axis = 0; axis < param->type.rank; axis++)
+            json_array_append_new(shape, json_integer(param->type.dims[axis]));
+        json_array_append_new(
+            list, json_pack("{s:s, s:o, s:f, s:f, s:f, s:b, s:b}", "name", param->name, "shape",
+                            shape, "analytic", results[k].analytic, "numeric", results[k].numeric,
+                            "relative_error", results[k].relative_error, "vanishes",
+                            (int)results[k].vanishes, "ok", (int)results[k].ok));
+    }
+    return driver_print_json(d, json_pack("{s:s, s:f, s:f, s:b, s:o}", "model", network->name,
+                                          "loss", loss, "tolerance", GRADCHECK_TOLERANCE, "ok",
+                                          (int)ok, "parameters", list));
+}
+
+static void gradcheck_print(Driver *d, const Network *network, const GradResult *results,
+                            uint32_t count) {
+    int width = 9;
+    for (uint32_t k = 0; k < count; k++) {
+        int length = (int)strlen(network->program->params.at[results[k].param].name);
+        width = length > width ? length : width;
+    }
+    fprintf(d->out, "%-*s  %-16s %12s %12s %12s\n", width, "parameter", "shape", "analytic",
+            "numeric", "rel. error");
+    for (uint32_t k = 0; k < count; k++) {
+        const TirParam *param = &network->program->params.at[results[k].param];
+        fprintf(d->out, "%-*s  %-16s %12.4e %12.4e %12.1e  %s\n", width, param->name,
+                gradcheck_shape(d->c->arena, &param->type), results[k].analytic, results[k].numeric,
+                results[k].relative_error,
+                results[k].vanishes ? "zero"
+                : results[k].ok     ? "ok"
+                                    : "WRONG");
+    }
+}
+
+ExitCode command_gradcheck(Driver *d) {
+    Network *network;
+    ExitCode code = pipeline_network(d, d->options.argument, &network);
+    if (code == EXIT_OK)
+        code = pipeline_gradient(d, &network->program);
+    if (code != EXIT_OK)
+        return code;
+    TirProgram *program = network->program;
+    uint32_t positions = 1;
+    for (uint32_t k = 0; k < program->spaces.count; k++) {
+        uint32_t maximum = program->spaces.at[k].maximum;
+        if (k == 0 || maximum < positions)
+            positions = maximum < POSITIONS ? maximum : POSITIONS;
+    }
+    uint64_t seed = d->options.seed.given ? d->options.seed.value : 1;
+    GradEvaluator *evaluator = NULL;
+    if (d->options.interpret)
+        evaluator = gradcheck_interpreter(program, SAMPLES, positions, seed, d->c->arena);
+    else
+        code = native_gradcheck_evaluator(d, network, SAMPLES, positions, seed, &evaluator);
+    if (code != EXIT_OK)
+        return code;
+
+    GradResult *results;
+    uint32_t count = 0, wrong_count = 0, zero_count = 0;
+    double loss, worst = 0, begun = pipeline_begin(d, "gradcheck");
+    const char *wrong =
+        gradcheck_run(program, evaluator, seed, d->c->arena, &results, &count, &loss);
+    pipeline_end(d, "gradcheck", begun);
+    if (evaluator->destroy)
+        evaluator->destroy(evaluator);
+    if (wrong) {
+        driver_error(d, "%s", wrong);
+        return EXIT_CHECK;
+    }
+    for (uint32_t k = 0; k < count; k++) {
+        wrong_count += !results[k].ok;
+        zero_count += results[k].vanishes;
+        if (!results[k].vanishes && results[k].relative_error > worst)
+            worst = results[k].relative_error;
+    }
+    ExitCode printed = EXIT_OK;
+    if (d->options.json) {
+        printed = gradcheck_print_json(d, network, results, count, loss, wrong_count == 0);
+    } else {
+        gradcheck_print(d, network, results, count);
+        fprintf(d->out,
+                "%u tensors, %u wrong, %u with a zero gradient; largest relative error %.1e"
+                " (below %.0e asked for); loss %.6f\n",
+                count, wrong_count, zero_count, worst, GRADCHECK_TOLERANCE, loss);
+    }
+    return wrong_count ? EXIT_CHECK : printed;
+}

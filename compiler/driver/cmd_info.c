@@ -1,0 +1,214 @@
+/* hcc info: what a model is and costs, before anything is compiled. */
+#include "driver/cost.h"
+#include "driver/driver.h"
+#include "driver/pipeline.h"
+#include <string.h>
+
+typedef struct {
+    const char *name;
+    uint32_t tensors;
+    uint64_t elements;
+    bool of_connection;
+} ParamGroup;
+
+typedef struct {
+    const char *connection, *branch;
+    uint32_t count;
+} SiteGroup;
+
+typedef struct {
+    VEC(ParamGroup) params;
+    VEC(SiteGroup) sites;
+    uint64_t elements, undecayed, of_connections;
+    uint32_t positions; /* of one sample */
+    uint32_t samples;
+    double forward, backward; /* operations a position */
+} Info;
+
+static ParamGroup *info_param_group(Arena *arena, Info *info, const TirParam *param) {
+    for (uint32_t k = 0; k < info->params.count; k++)
+        if (strcmp(info->params.at[k].name, param->group) == 0)
+            return &info->params.at[k];
+    vec_push(arena, &info->params, (ParamGroup){param->group, 0, 0, param->of_connection});
+    return &info->params.at[info->params.count - 1];
+}
+
+static void info_count_site(Arena *arena, Info *info, const SiteInfo *site) {
+    for (uint32_t k = 0; k < info->sites.count; k++) {
+        SiteGroup *group = &info->sites.at[k];
+        if (strcmp(group->connection, site->connection) == 0 &&
+            strcmp(group->branch, site->branch) == 0) {
+            group->count++;
+            return;
+        }
+    }
+    vec_push(arena, &info->sites, (SiteGroup){site->connection, site->branch, 1});
+}
+
+static ExitCode info_gather(Driver *d, const Network *network, Info *info) {
+    TirProgram *program = network->program;
+    for (uint32_t k = 0; k < program->params.count; k++) {
+        const TirParam *param = &program->params.at[k];
+        uint64_t elements = tir_element_count(&param->type);
+        ParamGroup *group = info_param_group(d->c->arena, info, param);
+        group->tensors++;
+        group->elements += elements;
+        info->elements += elements;
+        info->undecayed += param->decay ? 0 : elements;
+        info->of_connections += param->of_connection ? elements : 0;
+    }
+    for (uint32_t k = 0; k < network->sites.count; k++)
+        info_count_site(d->c->arena, info, &network->sites.at[k]);
+    info->positions = network->space ? program->spaces.at[network->space - 1].maximum : 1;
+    info->samples = network->recipe.batch ? network->recipe.batch : 1;
+    ExitCode code = pipeline_gradient(d, &program);
+    if (code != EXIT_OK)
+        return code;
+    info->forward =
+        cost_spread(cost_count(program, true, info->positions), info->samples, info->positions);
+    info->backward =
+        cost_spread(cost_count(program, false, info->positions), info->samples, info->positions);
+    return EXIT_OK;
+}
+
+/* The same file with every constant that names a connection set to `residual`. False when there is
+ * no such constant, all say residual already, or the other network is not valid. */
+static bool info_residual(Driver *d, const Network *network, Info *info) {
+    VEC(Override) overrides = {0};
+    for (uint32_t k = 0; k < network->constants.count; k++)
+        for (uint32_t s = 0; s < network->sites.count; s++)
+            if (strcmp(network->constants.at[k].value, network->sites.at[s].connection) == 0 &&
+                strcmp(network->constants.at[k].value, "residual") != 0) {
+                vec_push(d->c->arena, &overrides,
+                         (Override){network->constants.at[k].name, "residual"});
+                break;
+            }
+    if (overrides.count == 0)
+        return false;
+    uint32_t n_set = d->options.set.count;
+    for (uint32_t k = 0; k < n_set; k++) {
+        const char *text = d->options.set.at[k], *equals = strchr(text, '=');
+        const char *key = arena_copy_string(d->c->arena, text, (size_t)(equals - text));
+        bool replaced = false;
+        for (uint32_t o = 0; o < overrides.count; o++)
+            replaced = replaced || strcmp(overrides.at[o].key, key) == 0;
+        if (!replaced)
+            vec_push(d->c->arena, &overrides, (Override){key, equals + 1});
+    }
+    /* A second compilation, so that its diagnostics are nobody's business. */
+    Compilation *own = d->c, *other = compilation_create();
+    if (!other)
+        return false;
+    size_t length;
+    const char *text = source_text(own->sources, 1, &length);
+    uint32_t file = source_add(other->sources, source_name(own->sources, 1), text, length);
+    other->out_of_memory = own->out_of_memory;
+    SemaOptions options = {overrides.at, overrides.count, d->options.model};
+    Network *residual = sema_check(other, parse_file(other, file), &options);
+    bool valid = residual != NULL;
+    if (valid) {
+        Driver driver = *d;
+        driver.c = other;
+        driver.options.print_after = NULL;
+        valid = info_gather(&driver, residual, info) == EXIT_OK;
+    }
+    /* Names in `info` die with the other compilation; only its numbers are used. */
+    info->params.count = info->sites.count = 0;
+    compilation_destroy(other);
+    return valid;
+}
+
+static ExitCode info_print_json(Driver *d, const Network *network, const Info *info,
+                                const Info *residual) {
+    json_t *constants = json_object(), *groups = json_array(), *sites = json_array();
+    for (uint32_t k = 0; k < network->constants.count; k++)
+        json_object_set_new(constants, network->constants.at[k].name,
+                            json_string(network->constants.at[k].value));
+    for (uint32_t k = 0; k < info->params.count; k++) {
+        const ParamGroup *group = &info->params.at[k];
+        json_array_append_new(groups, json_pack("{s:s, s:I, s:I, s:b}", "group", group->name,
+                                                "tensors", (json_int_t)group->tensors, "elements",
+                                                (json_int_t)group->elements, "of_connection",
+                                                (int)group->of_connection));
+    }
+    for (uint32_t k = 0; k < network->sites.count; k++) {
+        const SiteInfo *site = &network->sites.at[k];
+        json_array_append_new(sites, json_pack("{s:s, s:s, s:s, s:I, s:I}", "path", site->path,
+                                               "connection", site->connection, "branch",
+                                               site->branch, "site", (json_int_t)site->site,
+                                               "block", (json_int_t)site->block));
+    }
+    json_t *object = json_pack(
+        "{s:s, s:o, s:I, s:I, s:o, s:o, s:I, s:I, s:f, s:f}", "model", network->name, "constants",
+        constants, "parameters", (json_int_t)info->elements, "connection_parameters",
+        (json_int_t)info->of_connections, "groups", groups, "sites", sites, "positions",
+        (json_int_t)info->positions, "batch", (json_int_t)info->samples,
+        "forward_flops_per_position", info->forward, "backward_flops_per_position", info->backward);
+    if (residual && object)
+        json_object_set_new(object, "residual",
+                            json_pack("{s:I, s:f, s:f}", "parameters",
+                                      (json_int_t)residual->elements, "forward_flops_per_position",
+                                      residual->forward, "backward_flops_per_position",
+                                      residual->backward));
+    return driver_print_json(d, object);
+}
+
+static const char *info_scaled(Arena *arena, double value) {
+    static const char *const suffixes[] = {"", " K", " M", " G", " T"};
+    uint32_t k = 0;
+    for (; value >= 9999.5 && k < 4; k++)
+        value /= 1000;
+    return arena_printf(arena, value < 100 && k ? "%.1f%s" : "%.0f%s", value, suffixes[k]);
+}
+
+static void info_print_params(Driver *d, const Info *info) {
+    fprintf(d->out, "\nparameters\n");
+    for (uint32_t k = 0; k < info->params.count; k++)
+        fprintf(d->out, "  %-16s %6u tensors %12llu%s\n", info->params.at[k].name,
+                info->params.at[k].tensors, (unsigned long long)info->params.at[k].elements,
+                info->params.at[k].of_connection ? "  connection" : "");
+    fprintf(d->out, "  %-16s %14s %12llu\n", "all", "", (unsigned long long)info->elements);
+    fprintf(d->out, "  %-16s %14s %12llu\n", "without decay", "",
+            (unsigned long long)info->undecayed);
+    fprintf(
+        d->out, "  %-16s %14s %12s  value, gradient and two moments in f32\n", "memory", "",
+        arena_printf(d->c->arena, "%sB", info_scaled(d->c->arena, 16.0 * (double)info->elements)));
+}
+
+ExitCode command_info(Driver *d) {
+    Network *network;
+    Info info = {0}, residual = {0};
+    ExitCode code = pipeline_network(d, d->options.argument, &network);
+    if (code == EXIT_OK)
+        code = info_gather(d, network, &info);
+    if (code != EXIT_OK)
+        return code;
+    bool compared = info_residual(d, network, &residual);
+    if (d->options.json)
+        return info_print_json(d, network, &info, compared ? &residual : NULL);
+
+    Arena *arena = d->c->arena;
+    fprintf(d->out, "model %s\n", network->name);
+    for (uint32_t k = 0; k < network->constants.count; k++)
+        fprintf(d->out, "  %-16s %s\n", network->constants.at[k].name,
+                network->constants.at[k].value);
+    fprintf(d->out, "\nsites\n");
+    for (uint32_t k = 0; k < info.sites.count; k++)
+        fprintf(d->out, "  %u x %s : %s\n", info.sites.at[k].count, info.sites.at[k].connection,
+                info.sites.at[k].branch);
+    info_print_params(d, &info);
+    fprintf(d->out, "\noperations at one position (of %u, in a batch of %u)\n", info.positions,
+            info.samples);
+    fprintf(d->out, "  %-16s %12s\n  %-16s %12s\n", "forward", info_scaled(arena, info.forward),
+            "backward", info_scaled(arena, info.backward));
+    if (compared) {
+        fprintf(d->out, "\nover the plain residual\n");
+        fprintf(d->out, "  %-16s %+12.2f %%\n", "parameters",
+                100 * ((double)info.elements / (double)residual.elements - 1));
+        fprintf(d->out, "  %-16s %+12.2f %%\n", "forward",
+                100 * (info.forward / residual.forward - 1));
+        fprintf(d->out, "  %-16s %+12.2f %%\n", "backward",
+                100 * (info.backward / residual.backward - 1));
+    }
+    return EXIT_OK;
+}

@@ -1,0 +1,98 @@
+/* From the command line to a command, and what all commands share. */
+#include "driver/driver.h"
+#include "driver/pipeline.h"
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef ExitCode CommandFunction(Driver *d);
+
+static CommandFunction *const command_functions[] = {
+    [CMD_CHECK] = command_check, [CMD_INFO] = command_info,           [CMD_SHOW] = command_show,
+    [CMD_EMIT] = command_emit,   [CMD_GRADCHECK] = command_gradcheck, [CMD_TRAIN] = command_train,
+    [CMD_EVAL] = command_eval,   [CMD_SAMPLE] = command_sample,       [CMD_BENCH] = command_bench,
+    [CMD_BUILD] = command_build, [CMD_EXPLAIN] = command_explain,
+};
+_Static_assert(sizeof command_functions / sizeof *command_functions == CMD_COUNT,
+               "every command of commands.def has its function");
+
+void driver_error(Driver *d, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fputs(d->color ? "hcc: \033[1;31merror\033[0m: " : "hcc: error: ", d->err);
+    vfprintf(d->err, format, args);
+    fputc('\n', d->err);
+    va_end(args);
+}
+
+ExitCode driver_report(Driver *d) {
+    const Diagnostics *diagnostics = d->c->diagnostics;
+    if (d->options.json && diag_error_count(diagnostics) > 0)
+        diag_render_json(diagnostics, d->out);
+    else
+        diag_render_text(diagnostics, d->err, d->color);
+    return diag_error_count(diagnostics) ? EXIT_SPEC : EXIT_OK;
+}
+
+ExitCode driver_print_json(Driver *d, json_t *value) {
+    if (!value)
+        return EXIT_RESOURCE;
+    int failed = json_dumpf(value, d->out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    fputc('\n', d->out);
+    json_decref(value);
+    return failed ? EXIT_RESOURCE : EXIT_OK;
+}
+
+static bool driver_color(const Options *options, FILE *err) {
+    if (options->color && strcmp(options->color, "auto") != 0)
+        return strcmp(options->color, "always") == 0;
+    const char *no_color = getenv("NO_COLOR");
+    return isatty(fileno(err)) && !(no_color && *no_color);
+}
+
+static void driver_print_times(const Driver *d) {
+    double total = 0;
+    for (uint32_t k = 0; k < d->times.count; k++) {
+        fprintf(d->err, "%10.3f ms  %s\n", 1e3 * d->times.at[k].seconds, d->times.at[k].name);
+        total += d->times.at[k].seconds;
+    }
+    fprintf(d->err, "%10.3f ms  total\n", 1e3 * total);
+}
+
+static ExitCode driver_run(Driver *d) {
+    jmp_buf out_of_memory;
+    if (setjmp(out_of_memory)) {
+        d->c->out_of_memory = NULL;
+        driver_error(d, "out of memory");
+        return EXIT_RESOURCE;
+    }
+    d->c->out_of_memory = &out_of_memory;
+    OptionsResult parsed =
+        options_parse(&d->options, d->c->arena, d->options.argc, d->options.argv, d->out, d->err);
+    ExitCode code = parsed == OPTIONS_BAD ? EXIT_USAGE : EXIT_OK;
+    if (parsed == OPTIONS_RUN) {
+        d->color = driver_color(&d->options, d->err);
+        fault_handlers_install(d);
+        code = pipeline_options_valid(d) ? command_functions[d->options.command](d) : EXIT_USAGE;
+        if (d->options.time_passes)
+            driver_print_times(d);
+    }
+    d->c->out_of_memory = NULL;
+    return code;
+}
+
+int driver_main(int argc, const char *const *argv, FILE *out, FILE *err) {
+    Driver driver = {.options = {.argc = argc, .argv = argv}, .out = out, .err = err};
+    driver.c = compilation_create();
+    if (!driver.c) {
+        fprintf(err, "hcc: error: out of memory\n");
+        return EXIT_RESOURCE;
+    }
+    ExitCode code = driver_run(&driver);
+    compilation_destroy(driver.c);
+    if ((fflush(out) != 0 || ferror(out)) && code == EXIT_OK) {
+        fprintf(err, "hcc: error: cannot write the output\n");
+        code = EXIT_RESOURCE;
+    }
+    return code;
+}

@@ -1,0 +1,73 @@
+/* The driver: the only part of the compiler that reads files, prints and decides exit codes. */
+#ifndef HCC_DRIVER_DRIVER_H
+#define HCC_DRIVER_DRIVER_H
+
+#include "base/compilation.h"
+#include "driver/options.h"
+#include <jansson.h>
+
+typedef struct {
+    const char *name;
+    double seconds;
+} PassTime;
+
+typedef struct Driver {
+    Options options;
+    Compilation *c;
+    FILE *out, *err;
+    bool color; /* on `err` */
+    VEC(PassTime) times;
+} Driver;
+
+/* Runs the command line. Everything a test wants to look at goes to `out` and `err`. */
+int driver_main(int argc, const char *const *argv, FILE *out, FILE *err);
+
+/* --- files.c --------------------------------------------------------------------------------- */
+
+/* Adds the file (or stdin for "-") to the sources; says what is wrong and returns its exit code. */
+ExitCode driver_read_source(Driver *d, const char *path, uint32_t *file);
+/* A file that appears under its name only when it is complete: write to `to`, then finish. */
+typedef struct {
+    FILE *to;
+    const char *path, *temporary; /* NULL: standard output */
+} OutputFile;
+ExitCode output_open(Driver *d, const char *path, OutputFile *output);
+ExitCode output_finish(Driver *d, OutputFile *output);
+void output_discard(OutputFile *output);
+/* The folder the executable lies in, in the arena; NULL when it cannot be told. */
+const char *driver_program_folder(Driver *d);
+
+/* --- fault.c --------------------------------------------------------------------------------- */
+
+/* A fault of the compiler itself: says where, and the command that reproduces it. Returns
+ * EXIT_FAULT. `what` may be NULL. */
+ExitCode driver_fault(Driver *d, const char *pass, const char *what);
+/* Crashes (an abort, a bad access) print the same and end the process with EXIT_FAULT. */
+void fault_handlers_install(const Driver *d);
+/* What is being done, for the message of a crash: a pass's or command's name. */
+void fault_handlers_note(const char *what);
+
+/* --- rendering -------------------------------------------------------------------------------- */
+
+/* Prints the diagnostics so far (text to err; with --json as one array to out). Returns
+ * EXIT_SPEC when there are errors. */
+ExitCode driver_report(Driver *d);
+void driver_error(Driver *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+ExitCode driver_print_json(Driver *d, json_t *value); /* takes the reference */
+
+/* --- commands, one file each -------------------------------------------------------------------
+ */
+
+ExitCode command_check(Driver *d);
+ExitCode command_info(Driver *d);
+ExitCode command_show(Driver *d);
+ExitCode command_emit(Driver *d);
+ExitCode command_gradcheck(Driver *d);
+ExitCode command_train(Driver *d);
+ExitCode command_eval(Driver *d);
+ExitCode command_sample(Driver *d);
+ExitCode command_bench(Driver *d);
+ExitCode command_build(Driver *d);
+ExitCode command_explain(Driver *d);
+
+#endif

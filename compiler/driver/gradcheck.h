@@ -1,0 +1,42 @@
+/* Finite differences against the gradient, whoever computes the two. */
+#ifndef HCC_DRIVER_GRADCHECK_H
+#define HCC_DRIVER_GRADCHECK_H
+
+#include "tir/tir.h"
+
+/* Computes a loss, and on request its gradients, in double precision. */
+typedef struct GradEvaluator GradEvaluator;
+struct GradEvaluator {
+    /* params[k]: all elements of parameter k. gradients: NULL, or per parameter an array to fill
+     * (or NULL for one without a gradient). Returns NULL, or what went wrong. */
+    const char *(*evaluate)(GradEvaluator *self, double *const *params, double *loss,
+                            double *const *gradients);
+    void (*destroy)(GradEvaluator *self); /* or NULL */
+};
+
+typedef struct {
+    uint32_t param;
+    double analytic, numeric; /* norms of the derivatives along the directions drawn */
+    double relative_error;
+    bool vanishes; /* both are zero as far as the arithmetic can tell */
+    bool ok;
+} GradResult;
+
+enum { GRADCHECK_DIRECTIONS = 3 };
+#define GRADCHECK_TOLERANCE 1e-6
+
+/* The plain interpreter on tiny data drawn from `seed`. `program` has its gradient. */
+GradEvaluator *gradcheck_interpreter(const TirProgram *program, uint32_t samples,
+                                     uint32_t positions, uint64_t seed, Arena *arena);
+
+/* One input's data: tokens below their limit, reals from a normal distribution. */
+void gradcheck_fill_input(const TirInput *input, uint64_t seed, uint64_t count, double *to);
+/* Elements of an input for a batch of that size. */
+uint64_t gradcheck_input_elements(const TirInput *input, uint32_t samples, uint32_t positions);
+
+/* Checks every parameter with a gradient; results[k] belong to those, in order. Returns NULL, or
+ * what went wrong. */
+const char *gradcheck_run(const TirProgram *program, GradEvaluator *evaluator, uint64_t seed,
+                          Arena *arena, GradResult **results, uint32_t *count, double *loss);
+
+#endif

@@ -1,0 +1,102 @@
+/* Help, for the terminal and as the reference page, from the tables. */
+#include "driver/options.h"
+#include <string.h>
+
+typedef struct {
+    const char *name, *arguments, *summary, *text;
+} CommandHelp;
+
+static const CommandHelp command_helps[] = {
+#define COMMAND(ident, name, arguments, summary, text) {name, arguments, summary, text},
+#include "driver/commands.def"
+#undef COMMAND
+};
+
+typedef struct {
+    const char *long_name;
+    char short_name;
+    const char *value, *commands, *help;
+} OptionHelp;
+
+static const OptionHelp option_helps[] = {
+#define OPTION(ident, long_name, short_name, kind, value, commands, help)                          \
+    {long_name, short_name, value, commands, help},
+#include "driver/options.def"
+#undef OPTION
+};
+enum { OPTION_HELPS = sizeof option_helps / sizeof *option_helps };
+
+static const struct {
+    ExitCode code;
+    const char *meaning;
+} exit_meanings[] = {
+    {EXIT_OK, "all is well"},
+    {EXIT_SPEC, "the .hc file is wrong"},
+    {EXIT_USAGE, "the command line is wrong"},
+    {EXIT_DATA, "bad data or checkpoint"},
+    {EXIT_DIVERGED, "training diverged"},
+    {EXIT_CHECK, "a check failed"},
+    {EXIT_RESOURCE, "out of memory or disk space"},
+    {EXIT_FAULT, "a fault of the compiler; it prints the command that reproduces it"},
+    {EXIT_INTERRUPTED, "interrupted, after saving"},
+};
+enum { EXIT_MEANINGS = sizeof exit_meanings / sizeof *exit_meanings };
+
+/* "-o, --out PATH" into `text`. */
+static void help_option_name(const OptionHelp *option, char *text, size_t size) {
+    char prefix[8] = "";
+    if (option->short_name)
+        snprintf(prefix, sizeof prefix, "-%c, ", option->short_name);
+    snprintf(text, size, "%s--%s%s%s", prefix, option->long_name, option->value ? " " : "",
+             option->value ? option->value : "");
+}
+
+void help_overview(FILE *to) {
+    fputs("hcc: a compiler for hyper-connection networks\n\n"
+          "usage: hcc COMMAND [ARGUMENT] [OPTION ...]\n\ncommands:\n",
+          to);
+    for (uint32_t k = 0; k < CMD_COUNT; k++)
+        fprintf(to, "  %-10s %-7s %s\n", command_helps[k].name, command_helps[k].arguments,
+                command_helps[k].summary);
+    fputs("\n'hcc COMMAND --help' tells the options of a command; 'hcc --version' the version.\n"
+          "'-' in place of FILE reads the standard input.\n\nexit codes:\n",
+          to);
+    for (uint32_t k = 0; k < EXIT_MEANINGS; k++)
+        fprintf(to, "  %3d  %s\n", exit_meanings[k].code, exit_meanings[k].meaning);
+}
+
+void help_command(Command command, FILE *to) {
+    const CommandHelp *help = &command_helps[command];
+    fprintf(to, "hcc %s: %s\n\nusage: hcc %s %s [OPTION ...]\n\n%s\n\noptions:\n", help->name,
+            help->summary, help->name, help->arguments, help->text);
+    for (uint32_t k = 0; k < OPTION_HELPS; k++) {
+        if (!command_takes(command, option_helps[k].commands))
+            continue;
+        char name[64];
+        help_option_name(&option_helps[k], name, sizeof name);
+        fprintf(to, "  %-24s %s\n", name, option_helps[k].help);
+    }
+}
+
+void help_markdown(FILE *to) {
+    fputs("# Commands\n\n"
+          "Printed by `hcc --help=markdown` from the tables that the command line is parsed with.\n"
+          "\n`hcc COMMAND [ARGUMENT] [OPTION ...]`. Results go to stdout, progress and diagnostics "
+          "to stderr;\n`-` in place of FILE reads the standard input.\n",
+          to);
+    for (uint32_t c = 0; c < CMD_COUNT; c++) {
+        const CommandHelp *help = &command_helps[c];
+        fprintf(to, "\n## `hcc %s%s%s`\n\n%s.\n\n%s\n\n| option | |\n|---|---|\n", help->name,
+                *help->arguments ? " " : "", help->arguments, help->summary, help->text);
+        for (uint32_t k = 0; k < OPTION_HELPS; k++) {
+            if (!command_takes((Command)c, option_helps[k].commands))
+                continue;
+            char name[64];
+            help_option_name(&option_helps[k], name, sizeof name);
+            fprintf(to, "| `%s` | %s |\n", name, option_helps[k].help);
+        }
+    }
+    fputs("\n## Exit codes\n\n| code | meaning |\n|---|---|\n", to);
+    for (uint32_t k = 0; k < EXIT_MEANINGS; k++)
+        fprintf(to, "| %d | %s |\n", exit_meanings[k].code, exit_meanings[k].meaning);
+}
