@@ -18,6 +18,7 @@ libjansson-dev:@jansson.h
 libxxhash-dev:@xxhash.h
 librandom123-dev:@Random123/philox.h
 libcmocka-dev:@cmocka.h
+pkg-config:pkg-config
 python3:python3
 "
 

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Builds everything and runs every test. Installs what is missing first (scripts/setup.sh).
+#
+#   scripts/test.sh [--with-torch] [arguments for ctest, such as -R errors]
+#
+# --with-torch (or CI=true) also compares with PyTorch: it makes a Python environment in build/venv
+# with what tests/reference/requirements.txt names. Without it those tests are skipped.
+# The last line is `N passed, N failed, N skipped`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=${HCC_BUILD:-build}
+torch=${CI:-false}
+if [ "${1:-}" = --with-torch ]; then
+    torch=true
+    shift
+fi
+
+. scripts/setup.sh
+scripts/build.sh
+
+if [ "$torch" = true ]; then
+    [ "${CI:-false}" = true ] && setup_packages "clang-format-19:clang-format-19"
+    python3 -c 'import ensurepip, venv' 2>/dev/null || setup_packages "python3-venv:@none"
+    venv=$PWD/$build/venv
+    if [ ! -e "$venv/complete" ]; then
+        echo "test: installing PyTorch into $build/venv" >&2
+        python3 -m venv "$venv"
+        "$venv/bin/pip" install -q -r tests/reference/requirements.txt
+        touch "$venv/complete"
+    fi
+    export HCC_TORCH_PYTHON=$venv/bin/python
+fi
+exec python3 -B tests/run_suite.py "$build" "$@"

@@ -1,0 +1,101 @@
+"""What the Python test files share: where the compiler is, running it, and the closing line.
+
+A test file is `import harness`, unittest classes, and `harness.main(__name__)`. It is run as
+
+    python3 tests/run/test_commands.py --hcc build/hcc
+
+and ends with a line `N passed, N failed, N skipped`. Exit code 1 when something failed, 77 (which
+ctest reads as "skipped") when every test was skipped.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Result:
+    def __init__(self, process):
+        self.code = process.returncode
+        self.out = process.stdout
+        self.err = process.stderr
+
+    def __repr__(self):
+        return f"exit code {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+def hcc_path():
+    return os.environ.get("HCC", os.path.join(ROOT, "build", "hcc"))
+
+
+def run(command, stdin=None, timeout=300, cwd=ROOT, env=None):
+    environment = dict(os.environ, NO_COLOR="1")
+    environment.update(env or {})
+    process = subprocess.run(command, input=stdin, capture_output=True, timeout=timeout, cwd=cwd,
+                             env=environment, encoding="utf-8", errors="replace", check=False)
+    return Result(process)
+
+
+def hcc(*arguments, **options):
+    return run([hcc_path(), *arguments], **options)
+
+
+class TestCase(unittest.TestCase):
+    """A test with a folder of its own, and assertions that show what the command printed."""
+
+    def setUp(self):
+        self._folder = tempfile.TemporaryDirectory()
+        self.folder = self._folder.name
+        self.addCleanup(self._folder.cleanup)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text):
+        mode = "wb" if isinstance(text, bytes) else "w"
+        with open(self.path(name), mode) as to:
+            to.write(text)
+        return self.path(name)
+
+    def expect(self, result, code=0):
+        self.assertEqual(result.code, code, repr(result))
+        return result
+
+
+def main(module):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--hcc", default=None, help="the compiler to test")
+    parser.add_argument("names", nargs="*", help="only these tests")
+    arguments = parser.parse_args()
+    if arguments.hcc:
+        os.environ["HCC"] = os.path.abspath(arguments.hcc)
+    if not os.path.exists(hcc_path()):
+        print(f"no compiler at {hcc_path()}: build it, or name it with --hcc", file=sys.stderr)
+        sys.exit(2)
+    if module != "__main__":
+        return
+    loader = unittest.TestLoader()
+    this = sys.modules["__main__"]
+    suite = (loader.loadTestsFromNames(arguments.names, this) if arguments.names
+             else loader.loadTestsFromModule(this))
+    finish(unittest.TextTestRunner(stream=sys.stdout, verbosity=1).run(suite))
+
+
+def finish(result):
+    """Closing line and exit code of a unittest result."""
+    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    skipped = len(result.skipped)
+    passed = result.testsRun - failed - skipped
+    for test, reason in result.skipped:
+        print(f"skipped {test.id()}: {reason}")
+    totals(passed, failed, skipped)
+
+
+def totals(passed, failed, skipped=0):
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    sys.stdout.flush()
+    sys.exit(1 if failed else 77 if skipped and not passed else 0)

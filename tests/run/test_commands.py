@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""The command line: what goes where, and the exit codes that the README documents."""
+
+import json
+import os
+import re
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness
+from harness import hcc
+
+SHAKESPEARE = "examples/shakespeare.hc"
+COMMANDS = ["check", "info", "show", "emit", "gradcheck", "train", "eval", "sample", "bench",
+            "build", "explain"]
+
+
+class CommandLine(harness.TestCase):
+    def test_help_names_every_command(self):
+        result = self.expect(hcc("--help"))
+        for command in COMMANDS:
+            self.assertRegex(result.out, rf"(?m)^  {command} ")
+        self.assertEqual(result.err, "")
+
+    def test_help_of_each_command(self):
+        for command in COMMANDS:
+            with self.subTest(command):
+                result = self.expect(hcc(command, "--help"))
+                self.assertTrue(result.out.startswith(f"hcc {command}: "))
+                self.assertEqual(result.out, self.expect(hcc("help", command)).out)
+
+    def test_reference_page_is_current(self):
+        with open(os.path.join(harness.ROOT, "docs", "commands.md"), encoding="utf-8") as page:
+            self.assertEqual(page.read(), self.expect(hcc("--help=markdown")).out)
+
+    def test_version(self):
+        self.assertRegex(self.expect(hcc("--version")).out, r"^hcc \d+\.\d+\.\d+\n$")
+
+    def test_usage_mistakes_exit_2_and_suggest(self):
+        for arguments, expected in [
+            ([], "which command"),
+            (["chekc", "x.hc"], "did you mean 'check'?"),
+            (["check"], "needs FILE"),
+            (["check", "a.hc", "b.hc"], "one too many"),
+            (["check", "--sett", "d=1", "x.hc"], "did you mean '--set'?"),
+            (["check", "--set", "d", "x.hc"], "NAME=VALUE"),
+            (["check", "--steps", "3", "x.hc"], "does not take --steps"),
+            (["train", "--steps", "many", "x.hc"], "whole number"),
+            (["train", "--threads", "0", "x.hc"], "1 to 1024"),
+            (["check", "--color=blue", "x.hc"], "auto, always or never"),
+            (["emit", "--stage", "fusd", "x.hc"], "did you mean 'fused'?"),
+            (["emit", "--stage"], "needs a value"),
+            (["check", "--json=yes", "x.hc"], "takes no value"),
+            (["help", "nothing"], "unknown command"),
+        ]:
+            with self.subTest(arguments):
+                result = self.expect(hcc(*arguments), 2)
+                self.assertIn(expected, result.err)
+                self.assertEqual(result.out, "")
+
+    def test_a_file_that_is_not_there(self):
+        result = self.expect(hcc("check", self.path("none.hc")), 2)
+        self.assertIn("No such file", result.err)
+        self.assertIn("directory", self.expect(hcc("check", self.folder), 2).err)
+
+
+class Check(harness.TestCase):
+    def test_the_example(self):
+        result = self.expect(hcc("check", SHAKESPEARE))
+        self.assertIn("model shakespeare", result.out)
+        self.assertEqual(result.err, "")
+
+    def test_standard_input(self):
+        with open(os.path.join(harness.ROOT, SHAKESPEARE), encoding="utf-8") as source:
+            self.expect(hcc("check", "-", stdin=source.read()))
+        result = self.expect(hcc("check", "-", stdin="model {"), 1)
+        self.assertIn("<stdin>:1:", result.err)
+
+    def test_mistakes_go_to_stderr_and_exit_1(self):
+        path = self.write("wrong.hc", "use std;\nmodel m { param p[3] = nothing; }\n")
+        result = self.expect(hcc("check", path), 1)
+        self.assertEqual(result.out, "")
+        self.assertIn("wrong.hc:2:", result.err)
+
+    def test_json(self):
+        path = self.write("wrong.hc", "use std;\nmodel m { param p[3] = nothing; }\n")
+        diagnostics = json.loads(self.expect(hcc("check", "--json", path), 1).out)
+        self.assertTrue(any(d["severity"] == "error" and d["line"] == 2 for d in diagnostics))
+        self.assertEqual(json.loads(self.expect(hcc("check", "--json", SHAKESPEARE)).out), [])
+
+    def test_color(self):
+        path = self.write("wrong.hc", "model {\n")
+        self.assertIn("\033[", self.expect(hcc("check", "--color=always", path), 1).err)
+        self.assertNotIn("\033[", self.expect(hcc("check", path), 1).err)
+        self.assertNotIn("\033[", self.expect(hcc("check", "--color=never", path), 1).err)
+
+    def test_set(self):
+        self.expect(hcc("check", SHAKESPEARE, "--set", "wiring=dhc", "-s", "blocks=2"))
+        result = self.expect(hcc("check", SHAKESPEARE, "--set", "blcks=2"), 1)
+        self.assertIn("blocks", result.err)
+        result = self.expect(hcc("check", SHAKESPEARE, "--set", "train.stepz=2"), 1)
+        self.assertIn("train.steps", result.err)
+
+    def test_is_fast(self):
+        begun = os.times()
+        self.expect(hcc("check", SHAKESPEARE))
+        ended = os.times()
+        spent = ended.children_user + ended.children_system
+        spent -= begun.children_user + begun.children_system
+        self.assertLess(spent, 0.1)
+
+    def test_output_that_cannot_be_written(self):
+        result = harness.run(["bash", "-c", f"'{harness.hcc_path()}' check {SHAKESPEARE} "
+                                            "> /dev/full"])
+        self.expect(result, 6)
+
+
+class Show(harness.TestCase):
+    def test_list_and_each(self):
+        listed = self.expect(hcc("show")).out
+        for name in ["residual", "postnorm", "shc", "dhc", "frac", "mhc", "attention", "mlp"]:
+            with self.subTest(name):
+                self.assertRegex(listed, rf"(?m)^\w+ +{name}\b")
+                self.assertIn(name, self.expect(hcc("show", name)).out)
+        self.assertIn("connection mhc", self.expect(hcc("show", "mhc")).out)
+
+    def test_unknown(self):
+        self.assertIn("did you mean 'mhc'", self.expect(hcc("show", "mch"), 2).err)
+
+    def test_json(self):
+        names = [d["name"] for d in json.loads(self.expect(hcc("show", "--json")).out)]
+        self.assertIn("mhc", names)
+
+
+class Info(harness.TestCase):
+    def test_text_and_json(self):
+        result = self.expect(hcc("info", SHAKESPEARE, "--set", "wiring=mhc"))
+        self.assertIn("over the plain residual", result.out)
+        info = json.loads(self.expect(hcc("info", SHAKESPEARE, "--json", "-s", "wiring=mhc")).out)
+        self.assertEqual(sum(g["elements"] for g in info["groups"]), info["parameters"])
+        self.assertGreater(info["connection_parameters"], 0)
+        self.assertGreater(info["parameters"], info["residual"]["parameters"])
+        self.assertGreater(info["backward_flops_per_position"],
+                           info["forward_flops_per_position"])
+
+
+class Emit(harness.TestCase):
+    def test_text_of_the_tensor_ir_reads_back(self):
+        for stage in ["tir", "grad"]:
+            with self.subTest(stage):
+                first = self.path(f"{stage}.tir")
+                self.expect(hcc("emit", SHAKESPEARE, "--stage", stage, "-o", first))
+                again = self.expect(hcc("emit", first, "--stage", stage)).out
+                with open(first, encoding="utf-8") as text:
+                    self.assertEqual(text.read(), again)
+
+    def test_ast(self):
+        self.assertIn("shakespeare", self.expect(hcc("emit", SHAKESPEARE, "--stage", "ast")).out)
+
+    def test_a_failure_leaves_no_file(self):
+        wrong = self.write("wrong.hc", "model {\n")
+        self.expect(hcc("emit", wrong, "-o", self.path("out.tir")), 1)
+        self.assertEqual(os.listdir(self.folder), ["wrong.hc"])
+
+    def test_unwritable_output(self):
+        result = self.expect(hcc("emit", SHAKESPEARE, "-o", self.path("no/such/folder")), 6)
+        self.assertIn("cannot write", result.err)
+
+    def test_wrong_ir_text(self):
+        path = self.write("wrong.tir", "this is not tensor IR\n")
+        self.assertIn("wrong.tir:1:", self.expect(hcc("emit", path), 1).err)
+
+    def test_print_after_and_times(self):
+        result = self.expect(hcc("emit", SHAKESPEARE, "--stage", "grad", "--print-after", "sema",
+                                 "--time-passes"))
+        self.assertRegex(result.err, r"(?m)^ +[\d.]+ ms  canon$")
+
+
+class Explain(harness.TestCase):
+    def test_every_code(self):
+        codes = re.findall(r"(?m)^(E\d{4})  \S", self.expect(hcc("explain")).out)
+        self.assertGreater(len(codes), 5)
+        for code in codes:
+            with self.subTest(code):
+                self.assertTrue(self.expect(hcc("explain", code)).out.startswith(code))
+        self.expect(hcc("explain", "E9999"), 2)
+
+
+if __name__ == "__main__":
+    harness.main(__name__)
