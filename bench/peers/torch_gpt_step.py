@@ -1,0 +1,190 @@
+"""Time one training step of a GPT in PyTorch, the way a careful PyTorch user writes it.
+
+    python torch_gpt_step.py --wiring residual|dhc|mhc [--compile] [--threads 2] [--steps 20]
+
+`dhc` and `mhc` use the hyper-connections package (HyperConnections,
+ManifoldConstrainedHyperConnections), which is what people train with today.  The step is what the
+other side's step is: forward with loss, backward, clipping by global norm and AdamW (fused).
+Prints one JSON object: medians over the measured steps, in milliseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import resource
+import statistics
+import sys
+import time
+
+
+def parse(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--wiring", choices=("residual", "dhc", "mhc"), default="residual")
+    parser.add_argument("--d", type=int, default=768)
+    parser.add_argument("--blocks", type=int, default=4)
+    parser.add_argument("--heads", type=int, default=12)
+    parser.add_argument("--context", type=int, default=512)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--vocab", type=int, default=256)
+    parser.add_argument("--n", type=int, default=4, help="streams")
+    parser.add_argument("--norm", choices=("layernorm", "rmsnorm"), default="rmsnorm")
+    parser.add_argument("--clip", type=float, default=1.0, help="0: no clipping")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the model")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--warmup", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args(argv)
+    if args.d % args.heads:
+        parser.error(f"width {args.d} does not split into {args.heads} heads")
+    return args
+
+
+def build(args):
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    d, heads, std = args.d, args.heads, 0.02
+    out_std = std / math.sqrt(2 * args.blocks)
+
+    class Norm(nn.Module):
+        """Without parameters, as in the other program."""
+
+        def forward(self, x):
+            if args.norm == "layernorm":
+                return F.layer_norm(x, (d,))
+            return F.rms_norm(x, (d,), eps=1e-6)
+
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = Norm()
+            self.qkv = nn.Linear(d, 3 * d, bias=False)
+            self.out = nn.Linear(d, d, bias=False)
+            nn.init.normal_(self.qkv.weight, 0, std)
+            nn.init.normal_(self.out.weight, 0, out_std)
+
+        def forward(self, x):
+            B, T, _ = x.shape
+            q, k, v = self.qkv(self.norm(x)).view(B, T, 3, heads, d // heads).unbind(2)
+            q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+            o = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            return self.out(o.transpose(1, 2).reshape(B, T, d))
+
+    class MLP(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = Norm()
+            self.up = nn.Linear(d, 4 * d, bias=False)
+            self.down = nn.Linear(4 * d, d, bias=False)
+            nn.init.normal_(self.up.weight, 0, std)
+            nn.init.normal_(self.down.weight, 0, out_std)
+
+        def forward(self, x):
+            return self.down(F.gelu(self.up(self.norm(x))))
+
+    class Plain(nn.Module):
+        def __init__(self, branch):
+            super().__init__()
+            self.branch = branch
+
+        def forward(self, x):
+            return x + self.branch(x)
+
+    if args.wiring == "residual":
+        wrap, expand, reduce = (lambda k, b: Plain(b)), nn.Identity(), nn.Identity()
+    else:
+        from hyper_connections import HyperConnections, ManifoldConstrainedHyperConnections
+
+        package = {"dhc": HyperConnections, "mhc": ManifoldConstrainedHyperConnections}
+        make, expand, reduce = package[args.wiring].get_init_and_expand_reduce_stream_functions(
+            args.n, dim=d, disable=False
+        )
+        wrap = lambda k, b: make(branch=b, layer_index=k)  # noqa: E731
+
+    class GPT(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = nn.Embedding(args.vocab, d)
+            self.pos = nn.Parameter(torch.empty(args.context, d).normal_(0, std))
+            nn.init.normal_(self.embed.weight, 0, std)
+            branches = [f() for _ in range(args.blocks) for f in (Attention, MLP)]
+            self.sites = nn.ModuleList(wrap(k, b) for k, b in enumerate(branches))
+            self.expand, self.reduce, self.norm = expand, reduce, Norm()
+
+        def forward(self, tokens, targets):
+            h = self.expand(self.embed(tokens) + self.pos)
+            for site in self.sites:
+                h = site(h)
+            h = self.norm(self.reduce(h))
+            logits = F.linear(h, self.embed.weight)
+            return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+    return GPT()
+
+
+def measure(args):
+    import torch
+
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    model = build(args)
+    parameters = sum(p.numel() for p in model.parameters())
+    step_model = torch.compile(model) if args.compile else model
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=1e-4, betas=(0.9, 0.99), weight_decay=0.1, fused=True
+    )
+    batches = torch.randint(args.vocab, (args.warmup + args.steps, args.batch, args.context + 1))
+    times = {"step_ms": [], "forward_ms": [], "backward_ms": [], "optimizer_ms": []}
+    losses, first = [], time.perf_counter()
+    for i, batch in enumerate(batches):
+        t0 = time.perf_counter()
+        loss = step_model(batch[:, :-1], batch[:, 1:])
+        t1 = time.perf_counter()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        t2 = time.perf_counter()
+        if args.clip > 0:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), args.clip)
+        optimizer.step()
+        t3 = time.perf_counter()
+        losses.append(loss.item())
+        if i == 0:
+            first = t3 - first
+        if i >= args.warmup:
+            for name, a, b in (
+                ("step_ms", t0, t3),
+                ("forward_ms", t0, t1),
+                ("backward_ms", t1, t2),
+                ("optimizer_ms", t2, t3),
+            ):
+                times[name].append(1e3 * (b - a))
+    if not all(math.isfinite(x) for x in losses):
+        sys.exit("the loss is not finite")
+    result = {name: statistics.median(v) for name, v in times.items()}
+    result["positions_per_s"] = 1e3 * args.batch * args.context / result["step_ms"]
+    result["peak_bytes"] = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result["step_ms_min"] = min(times["step_ms"])
+    result["step_ms_max"] = max(times["step_ms"])
+    result["first_step_s"] = first  # with --compile: the compilation
+    result["parameters"] = parameters
+    result["loss_first"], result["loss_last"] = losses[0], losses[-1]
+    result["peer"] = f"PyTorch {torch.__version__} {'compiled' if args.compile else 'eager'}"
+    result["config"] = vars(args)
+    return result
+
+
+def main():
+    args = parse()
+    # Before torch is imported, so that no pool of another size ever exists.
+    os.environ["OMP_NUM_THREADS"] = str(args.threads)
+    os.environ["MKL_NUM_THREADS"] = str(args.threads)
+    print(json.dumps(measure(args)))
+
+
+if __name__ == "__main__":
+    main()
