@@ -4,6 +4,9 @@
 
 #include "tir/tir.h"
 
+/* Enough for any tensor a machine can hold; sums of a few of its sizes fit 64 bits. */
+#define TIR_MAX_ELEMENTS ((uint64_t)1 << 40)
+
 /* A node being formed: op, operands and attributes are given, and in `type` whatever the op cannot
  * know by itself (the shape of a view's result, the domain of a sum, the element of a constant). */
 typedef struct {

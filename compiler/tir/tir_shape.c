@@ -2,9 +2,6 @@
  * tir_infer, which adds dependence. */
 #include "tir/tir_internal.h"
 
-/* Enough for any tensor a machine can hold, and products of two still fit 64 bits. */
-#define MAX_ELEMENTS ((uint64_t)1 << 40)
-
 static const TirType *operand(const TirShapeContext *s, const TirNode *node, uint32_t k) {
     return &s->block->nodes.at[node->operands[k]].type;
 }
@@ -160,7 +157,8 @@ const char *tir_shape_POSITION_SUM(const TirShapeContext *s, TirNode *node) {
 }
 
 const char *tir_shape_CONTRACT(const TirShapeContext *s, TirNode *node) {
-    uint32_t extents[256] = {0};
+    enum { LABELS = 26 }; /* so that text can write them as letters */
+    uint32_t extents[LABELS] = {0};
     TirDomain joined = {0, 0};
     for (uint32_t o = 0; o < 2; o++) {
         const TirType *t = operand(s, node, o);
@@ -169,6 +167,8 @@ const char *tir_shape_CONTRACT(const TirShapeContext *s, TirNode *node) {
         if (!tir_domain_join(joined, t->domain, &joined))
             return "operands lie in different position spaces";
         for (uint32_t k = 0; k < t->rank; k++) {
+            if (node->attr.labels[o][k] >= LABELS)
+                return "a label is too large";
             uint32_t *extent = &extents[node->attr.labels[o][k]];
             if (*extent && *extent != t->dims[k])
                 return arena_printf(s->program->arena, "label %u has extents %u and %u",
@@ -178,11 +178,11 @@ const char *tir_shape_CONTRACT(const TirShapeContext *s, TirNode *node) {
     }
     if (!tir_domain_outer(node->type.domain, joined))
         return "the result's domain is not outer to the operands'";
-    uint8_t seen[256] = {0};
+    uint8_t seen[LABELS] = {0};
     node->type.elem = TIR_REAL;
     for (uint32_t k = 0; k < node->type.rank; k++) {
         const uint8_t label = node->attr.labels[2][k];
-        if (!extents[label] || seen[label]++)
+        if (label >= LABELS || !extents[label] || seen[label]++)
             return arena_printf(s->program->arena, "result label %u is unknown or repeated", label);
         node->type.dims[k] = extents[label];
     }
@@ -420,9 +420,9 @@ static const char *infer_extents(const TirType *t) {
     for (uint32_t k = 0; k < t->rank; k++) {
         if (t->dims[k] == 0)
             return "an extent is 0";
-        count *= t->dims[k];
-        if (count > MAX_ELEMENTS)
+        if (t->dims[k] > TIR_MAX_ELEMENTS / count)
             return "the tensor is too large";
+        count *= t->dims[k];
     }
     return NULL;
 }

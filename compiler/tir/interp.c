@@ -1,0 +1,352 @@
+/* The interpreter's frame: which values are needed, in which order; leaves, maps, loops, and ops
+ * across positions. Every op computes its value over the whole domain at once. */
+#include "tir/interp_internal.h"
+#include <math.h>
+#include <string.h>
+
+uint64_t eval_instances(const Eval *e, TirDomain d) {
+    return (uint64_t)(d.sample ? e->binding->samples : 1) * (d.space ? e->binding->positions : 1);
+}
+
+uint64_t eval_instance(const Eval *e, TirDomain d, EvalPlace at) {
+    const uint64_t s = d.sample ? at.sample : 0;
+    return d.space ? s * e->binding->positions + at.position : s;
+}
+
+bool eval_next(const Eval *e, TirDomain d, EvalPlace *at) {
+    if (d.space && ++at->position < e->binding->positions)
+        return true;
+    at->position = 0;
+    return d.sample && ++at->sample < e->binding->samples;
+}
+
+const double *eval_operand(const Eval *e, uint32_t operand, EvalPlace at) {
+    const TirType *t = eval_type(e, operand);
+    return e->values[e->operands[operand]].at +
+           eval_instance(e, t->domain, at) * tir_element_count(t);
+}
+
+double *eval_alloc(const Eval *e, const TirType *type) {
+    return ARENA_ARRAY(e->arena, double, eval_instances(e, type->domain) * tir_element_count(type));
+}
+
+/* --- leaves ------------------------------------------------------------------------------------
+ */
+
+void tir_eval_PARAM(const Eval *e, const TirNode *node, EvalValue *value) {
+    value->at = (double *)e->binding->params[node->attr.index]; /* never written to */
+}
+
+void tir_eval_INPUT(const Eval *e, const TirNode *node, EvalValue *value) {
+    value->at = (double *)e->binding->inputs[node->attr.index];
+}
+
+void tir_eval_TABLE(const Eval *e, const TirNode *node, EvalValue *value) {
+    value->at = (double *)e->p->tables.at[node->attr.index].data;
+}
+
+void tir_eval_ARG(const Eval *e, const TirNode *node, EvalValue *value) {
+    value->at = e->arguments[node->attr.index];
+}
+
+void tir_eval_CONST(const Eval *e, const TirNode *node, EvalValue *value) {
+    value->at = eval_alloc(e, &node->type);
+    value->at[0] = node->attr.number;
+}
+
+void tir_eval_POSITION(const Eval *e, const TirNode *node, EvalValue *value) {
+    value->at = eval_alloc(e, &node->type);
+    for (uint32_t t = 0; t < e->binding->positions; t++)
+        value->at[t] = t;
+}
+
+void tir_eval_COUNT(const Eval *e, const TirNode *node, EvalValue *value) {
+    value->at = eval_alloc(e, &node->type);
+    value->at[0] = (double)eval_instances(e, node->attr.domain);
+}
+
+/* --- maps --------------------------------------------------------------------------------------
+ */
+
+static void eval_map(const Eval *e, const TirNode *node, EvalValue *value) {
+    const uint64_t n = tir_element_count(&node->type);
+    value->at = eval_alloc(e, &node->type);
+    EvalPlace at = {0, 0};
+    double *out = value->at;
+    do {
+        const double *in[3];
+        double v[3];
+        for (uint32_t k = 0; k < node->n_operands; k++)
+            in[k] = eval_operand(e, k, at);
+        for (uint64_t i = 0; i < n; i++) {
+            for (uint32_t k = 0; k < node->n_operands; k++)
+                v[k] = in[k][eval_type(e, k)->rank ? i : 0];
+            *out++ = tir_scalar(node->op, v);
+        }
+    } while (eval_next(e, node->type.domain, &at));
+}
+
+#define EVAL_MAP(ident)                                                                            \
+    void tir_eval_##ident(const Eval *e, const TirNode *node, EvalValue *value) {                  \
+        eval_map(e, node, value);                                                                  \
+    }
+EVAL_MAP(NEG)
+EVAL_MAP(ABS)
+EVAL_MAP(EXP)
+EVAL_MAP(LOG)
+EVAL_MAP(SQRT)
+EVAL_MAP(RSQRT)
+EVAL_MAP(TANH)
+EVAL_MAP(SIGMOID)
+EVAL_MAP(ERF)
+EVAL_MAP(SIN)
+EVAL_MAP(COS)
+EVAL_MAP(FLOOR)
+EVAL_MAP(NOT)
+EVAL_MAP(TO_REAL)
+EVAL_MAP(STOP_GRADIENT)
+EVAL_MAP(ADD)
+EVAL_MAP(SUB)
+EVAL_MAP(MUL)
+EVAL_MAP(DIV)
+EVAL_MAP(POW)
+EVAL_MAP(MIN)
+EVAL_MAP(MAX)
+EVAL_MAP(LT)
+EVAL_MAP(LE)
+EVAL_MAP(EQ)
+EVAL_MAP(AND)
+EVAL_MAP(OR)
+EVAL_MAP(SELECT)
+
+/* --- loops -------------------------------------------------------------------------------------
+ */
+
+/* Copies `from`, which lies in domain `outer`, to every place of `t`. */
+static void eval_spread(const Eval *e, const TirType *t, TirDomain outer, const double *from,
+                        double *to) {
+    const uint64_t n = tir_element_count(t);
+    EvalPlace at = {0, 0};
+    do {
+        memcpy(to + eval_instance(e, t->domain, at) * n, from + eval_instance(e, outer, at) * n,
+               n * sizeof *to);
+    } while (eval_next(e, t->domain, &at));
+}
+
+/* Copies slice `trip` of a stack into `slice`, which may lie in an inner domain; or back. */
+static void eval_slice(const Eval *e, const TirType *slice, TirDomain domain, uint32_t trips,
+                       uint32_t trip, double *stack, double *at_slice, bool back) {
+    const uint64_t n = tir_element_count(slice);
+    EvalPlace at = {0, 0};
+    do {
+        double *in_stack = stack + (eval_instance(e, domain, at) * trips + trip) * n;
+        double *in_slice = at_slice + eval_instance(e, slice->domain, at) * n;
+        memcpy(back ? in_stack : in_slice, back ? in_slice : in_stack, n * sizeof *stack);
+    } while (eval_next(e, slice->domain, &at));
+}
+
+static void eval_trip(const Eval *e, const TirNode *node, EvalValue *value, double **arguments,
+                      uint32_t trip) {
+    const TirAttr *a = &node->attr;
+    const TirBlock *body = a->body;
+    const uint32_t n = node->n_operands;
+    for (uint32_t k = a->n_carried + a->n_invariant; k < n; k++)
+        eval_slice(e, &body->arguments.at[k], eval_type(e, k)->domain, a->trips, trip,
+                   e->values[e->operands[k]].at, arguments[k], false);
+    arguments[n][0] = trip;
+    Eval inner = *e;
+    inner.block = body;
+    inner.arguments = arguments;
+    inner.arena = arena_create_child(e->arena);
+    inner.values = ARENA_ARRAY(inner.arena, EvalValue, body->nodes.count);
+    eval_block(&inner, body->results.count, body->results.at);
+    for (uint32_t k = a->n_carried; k < body->results.count; k++) {
+        const TirId id = body->results.at[k];
+        const TirType *t = &body->nodes.at[id].type;
+        eval_slice(e, t, t->domain, a->trips, trip, value->results[k], inner.values[id].at, true);
+    }
+    /* A carried value may be another's argument: all are read before any is written. */
+    double **next = ARENA_ARRAY(inner.arena, double *, a->n_carried);
+    for (uint32_t k = 0; k < a->n_carried; k++) {
+        const TirType *t = &body->arguments.at[k];
+        const TirId id = body->results.at[k];
+        next[k] = eval_alloc(&inner, t);
+        eval_spread(e, t, body->nodes.at[id].type.domain, inner.values[id].at, next[k]);
+    }
+    for (uint32_t k = 0; k < a->n_carried; k++)
+        eval_spread(e, &body->arguments.at[k], body->arguments.at[k].domain, next[k], arguments[k]);
+    arena_destroy(inner.arena);
+}
+
+void tir_eval_SCAN(const Eval *e, const TirNode *node, EvalValue *value) {
+    const TirAttr *a = &node->attr;
+    const TirBlock *body = a->body;
+    double **arguments = ARENA_ARRAY(e->arena, double *, body->arguments.count);
+    for (uint32_t k = 0; k < body->arguments.count; k++)
+        arguments[k] = eval_alloc(e, &body->arguments.at[k]);
+    for (uint32_t k = 0; k < a->n_carried + a->n_invariant; k++)
+        eval_spread(e, &body->arguments.at[k], eval_type(e, k)->domain,
+                    e->values[e->operands[k]].at, arguments[k]);
+    value->results = ARENA_ARRAY(e->arena, double *, node->n_results);
+    for (uint32_t k = 0; k < node->n_results; k++)
+        value->results[k] = k < a->n_carried ? arguments[k] : eval_alloc(e, &node->result_types[k]);
+    for (uint32_t i = 0; i < a->trips; i++)
+        eval_trip(e, node, value, arguments, a->reverse ? a->trips - 1 - i : i);
+}
+
+void tir_eval_RESULT(const Eval *e, const TirNode *node, EvalValue *value) {
+    value->at = e->values[e->operands[0]].results[node->attr.index];
+}
+
+/* --- across positions --------------------------------------------------------------------------
+ */
+
+typedef struct {
+    uint32_t heads, groups, e, f, positions;
+    double scale;
+    bool causal;
+} Attention;
+
+static Attention eval_attention(const Eval *e, const TirNode *node) {
+    return (Attention){.heads = eval_type(e, 0)->dims[0],
+                       .groups = eval_type(e, 1)->dims[0],
+                       .e = eval_type(e, 0)->dims[1],
+                       .f = eval_type(e, 2)->dims[1],
+                       .positions = e->binding->positions,
+                       .scale = node->attr.number,
+                       .causal = node->attr.causal};
+}
+
+/* scale * q[t,h] . k[u,group of h] */
+static double eval_score(const Eval *e, const Attention *a, uint32_t h, EvalPlace t, EvalPlace u) {
+    const double *q = eval_operand(e, 0, t) + (uint64_t)h * a->e;
+    const double *k = eval_operand(e, 1, u) + (uint64_t)(h / (a->heads / a->groups)) * a->e;
+    double score = 0;
+    for (uint32_t i = 0; i < a->e; i++)
+        score += q[i] * k[i];
+    return a->scale * score;
+}
+
+void tir_eval_ATTEND(const Eval *e, const TirNode *node, EvalValue *value) {
+    const Attention a = eval_attention(e, node);
+    const TirDomain domain = node->type.domain;
+    value->results = ARENA_ARRAY(e->arena, double *, 2);
+    value->results[0] = eval_alloc(e, &node->result_types[0]);
+    value->results[1] = eval_alloc(e, &node->result_types[1]);
+    EvalPlace t = {0, 0};
+    do {
+        for (uint32_t h = 0; h < a.heads; h++) {
+            const uint64_t row = eval_instance(e, domain, t) * a.heads + h;
+            const uint32_t group = h / (a.heads / a.groups);
+            const uint32_t end = a.causal ? t.position + 1 : a.positions;
+            double top = -INFINITY, sum = 0;
+            for (uint32_t u = 0; u < end; u++)
+                top = fmax(top, eval_score(e, &a, h, t, (EvalPlace){t.sample, u}));
+            for (uint32_t u = 0; u < end; u++) {
+                const EvalPlace at = {t.sample, u};
+                const double w = exp(eval_score(e, &a, h, t, at) - top);
+                const double *v = eval_operand(e, 2, at) + (uint64_t)group * a.f;
+                for (uint32_t i = 0; i < a.f; i++)
+                    value->results[0][row * a.f + i] += w * v[i];
+                sum += w;
+            }
+            for (uint32_t i = 0; i < a.f; i++)
+                value->results[0][row * a.f + i] /= sum;
+            value->results[1][row] = top + log(sum);
+        }
+    } while (eval_next(e, domain, &t));
+}
+
+/* One pair of positions of one head: its share of dq[t], dk[u] and dv[u]. */
+static void eval_attend_pair(const Eval *e, const Attention *a, TirDomain domain, EvalValue *value,
+                             uint32_t h, EvalPlace t, EvalPlace u) {
+    const uint32_t group = h / (a->heads / a->groups);
+    const double *v = eval_operand(e, 2, u) + (uint64_t)group * a->f;
+    const double *o = eval_operand(e, 3, t) + (uint64_t)h * a->f;
+    const double *d_o = eval_operand(e, 5, t) + (uint64_t)h * a->f;
+    const double p = exp(eval_score(e, a, h, t, u) - eval_operand(e, 4, t)[h]);
+    double d_score = 0;
+    double *dv =
+        value->results[2] + (eval_instance(e, domain, u) * a->groups + group) * (uint64_t)a->f;
+    for (uint32_t i = 0; i < a->f; i++) {
+        d_score += d_o[i] * (v[i] - o[i]);
+        dv[i] += p * d_o[i];
+    }
+    d_score *= p * a->scale;
+    const double *q = eval_operand(e, 0, t) + (uint64_t)h * a->e;
+    const double *k = eval_operand(e, 1, u) + (uint64_t)group * a->e;
+    double *dq = value->results[0] + (eval_instance(e, domain, t) * a->heads + h) * (uint64_t)a->e;
+    double *dk =
+        value->results[1] + (eval_instance(e, domain, u) * a->groups + group) * (uint64_t)a->e;
+    for (uint32_t i = 0; i < a->e; i++) {
+        dq[i] += d_score * k[i];
+        dk[i] += d_score * q[i];
+    }
+}
+
+void tir_eval_ATTEND_GRAD(const Eval *e, const TirNode *node, EvalValue *value) {
+    const Attention a = eval_attention(e, node);
+    value->results = ARENA_ARRAY(e->arena, double *, 3);
+    for (uint32_t k = 0; k < 3; k++)
+        value->results[k] = eval_alloc(e, &node->result_types[k]);
+    EvalPlace t = {0, 0};
+    do {
+        const uint32_t end = a.causal ? t.position + 1 : a.positions;
+        for (uint32_t h = 0; h < a.heads; h++)
+            for (uint32_t u = 0; u < end; u++)
+                eval_attend_pair(e, &a, node->type.domain, value, h, t, (EvalPlace){t.sample, u});
+    } while (eval_next(e, node->type.domain, &t));
+}
+
+void tir_eval_SHIFT(const Eval *e, const TirNode *node, EvalValue *value) {
+    const uint64_t n = tir_element_count(&node->type);
+    value->at = eval_alloc(e, &node->type);
+    EvalPlace at = {0, 0};
+    do {
+        const int64_t from = (int64_t)at.position - node->attr.offset;
+        if (from >= 0 && from < e->binding->positions)
+            memcpy(value->at + eval_instance(e, node->type.domain, at) * n,
+                   eval_operand(e, 0, (EvalPlace){at.sample, (uint32_t)from}), n * sizeof(double));
+    } while (eval_next(e, node->type.domain, &at));
+}
+
+/* --- blocks ------------------------------------------------------------------------------------
+ */
+
+static EvalRule *const eval_rules[] = {
+#define OP(ident, text, arity, class, dependence) tir_eval_##ident,
+#include "tir/tir_ops.def"
+};
+
+void eval_block(Eval *e, uint32_t n_wanted, const TirId *wanted) {
+    const TirBlock *block = e->block;
+    bool *needed = ARENA_ARRAY(e->arena, bool, block->nodes.count);
+    for (uint32_t k = 0; k < n_wanted; k++)
+        needed[wanted[k]] = true;
+    for (TirId id = block->nodes.count; id-- > 1;)
+        for (uint32_t k = 0; needed[id] && k < block->nodes.at[id].n_operands; k++)
+            needed[block->nodes.at[id].operands[k]] = true;
+    for (TirId id = 1; id < block->nodes.count; id++) {
+        if (!needed[id])
+            continue;
+        const TirNode *node = &block->nodes.at[id];
+        e->operands = node->operands;
+        eval_rules[node->op](e, node, &e->values[id]);
+    }
+}
+
+void tir_interpret(const TirProgram *p, const TirBinding *binding, uint32_t n_wanted,
+                   const TirId *wanted, TirTensor *tensors, Arena *arena) {
+    Eval e = {.p = p, .binding = binding, .block = p->block, .arena = arena_create_child(arena)};
+    e.values = ARENA_ARRAY(e.arena, EvalValue, p->block->nodes.count);
+    eval_block(&e, n_wanted, wanted);
+    for (uint32_t k = 0; k < n_wanted; k++) {
+        TirTensor *t = &tensors[k];
+        t->type = p->block->nodes.at[wanted[k]].type;
+        t->instances = eval_instances(&e, t->type.domain);
+        const uint64_t n = t->instances * tir_element_count(&t->type);
+        t->at = ARENA_ARRAY(arena, double, n);
+        memcpy(t->at, e.values[wanted[k]].at, n * sizeof *t->at);
+    }
+    arena_destroy(e.arena);
+}

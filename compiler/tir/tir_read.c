@@ -1,0 +1,412 @@
+/* Reads tensor IR from text (form: tir_text.h). Values are inserted as written, without folding, so
+ * a pass can be shown exactly what a test says. Everything is checked: text is not trusted. */
+#include "tir/tir_scan.h"
+#include <string.h>
+
+typedef struct {
+    TirScanner s;
+    TirProgram *p;
+} Reader;
+
+/* The names of one block's values. */
+typedef struct {
+    TirBuilder b;
+    Map *ids;
+} Scope;
+
+static bool domain_read(Reader *r, const char *text, TirDomain *domain) {
+    static const struct {
+        const char *prefix;
+        bool sample;
+    } forms[2] = {{"@pos", true}, {"@shared", false}};
+    if (strcmp(text, "@sample") == 0) {
+        *domain = (TirDomain){1, 0};
+        return true;
+    }
+    for (uint32_t k = 0; k < 2; k++) {
+        const size_t n = strlen(forms[k].prefix);
+        uint32_t space = 0;
+        if (strncmp(text, forms[k].prefix, n) != 0)
+            continue;
+        for (const char *d = text + n; *d >= '0' && *d <= '9' && space < 256; d++)
+            space = space * 10 + (uint32_t)(*d - '0');
+        if (space == 0 || space > r->p->spaces.count || space > 255)
+            return false;
+        *domain = (TirDomain){forms[k].sample, (uint8_t)space};
+        return true;
+    }
+    return false;
+}
+
+static TirDomain reader_domain(Reader *r) {
+    TirDomain domain = TIR_GLOBAL;
+    if (r->s.token.kind == TOKEN_AT) {
+        if (domain_read(r, r->s.token.text, &domain))
+            tir_scanner_next(&r->s);
+        else
+            tir_scanner_fail(&r->s, "no such domain");
+    }
+    return domain;
+}
+
+static TirType reader_type(Reader *r) {
+    TirType t = {.elem = TIR_REAL};
+    if (tir_scanner_word(&r->s, "int"))
+        t.elem = TIR_INT;
+    else if (tir_scanner_word(&r->s, "bool"))
+        t.elem = TIR_BOOL;
+    else
+        tir_scanner_expect_word(&r->s, "real");
+    tir_scanner_expect_sign(&r->s, '[');
+    uint64_t count = 1;
+    while (!r->s.failed && !tir_scanner_sign(&r->s, ']')) {
+        if (t.rank)
+            tir_scanner_expect_sign(&r->s, ',');
+        if (t.rank == TIR_MAX_RANK) {
+            tir_scanner_fail(&r->s, "the rank is too high");
+            break;
+        }
+        t.dims[t.rank] = (uint32_t)tir_scanner_integer(&r->s, 1, UINT32_MAX);
+        if (t.dims[t.rank] > TIR_MAX_ELEMENTS / count)
+            tir_scanner_fail(&r->s, "the tensor is too large");
+        count *= t.dims[t.rank++];
+    }
+    t.domain = reader_domain(r);
+    return t;
+}
+
+static const double *reader_data(Reader *r, const TirType *type) {
+    VEC(double) data = {0};
+    const uint64_t count = tir_element_count(type);
+    for (uint64_t k = 0; k < count && !r->s.failed; k++)
+        vec_push(r->p->arena, &data, tir_scanner_number(&r->s));
+    return data.at;
+}
+
+static uint32_t reader_choice(Reader *r, const char *const *names, uint32_t n, const char *what) {
+    for (uint32_t k = 0; k < n; k++)
+        if (tir_scanner_word(&r->s, names[k]))
+            return k;
+    tir_scanner_fail(&r->s, arena_printf(r->p->arena, "expected %s", what));
+    return 0;
+}
+
+/* --- declarations ------------------------------------------------------------------------------
+ */
+
+static void reader_space(Reader *r) {
+    const char *name = tir_scanner_string(&r->s);
+    uint32_t extents[2] = {0, 0}, rank = 0;
+    while (r->s.token.kind == TOKEN_NUMBER && rank < 2)
+        extents[rank++] = (uint32_t)tir_scanner_integer(&r->s, 1, 1 << 15);
+    if (rank == 1 || rank == 2)
+        tir_add_space(r->p, name, rank, extents);
+    else
+        tir_scanner_fail(&r->s, "expected the space's extent");
+    if (r->p->spaces.count > 255)
+        tir_scanner_fail(&r->s, "too many position spaces");
+}
+
+static void reader_param(Reader *r) {
+    TirParam q = {.lr_scale = 1};
+    q.name = tir_scanner_string(&r->s);
+    q.group = tir_scanner_string(&r->s);
+    q.type = reader_type(r);
+    if (q.type.elem != TIR_REAL || q.type.domain.sample || q.type.domain.space)
+        tir_scanner_fail(&r->s, "a parameter is real and global");
+    q.init = (TirInitKind)reader_choice(r, tir_init_names, 4, "a kind of initial value");
+    if (q.init == TIR_INIT_DATA) {
+        q.data = reader_data(r, &q.type);
+    } else {
+        q.init_a = tir_scanner_number(&r->s);
+        q.init_b = tir_scanner_number(&r->s);
+    }
+    q.decay = tir_scanner_word(&r->s, "decay");
+    q.frozen = tir_scanner_word(&r->s, "frozen");
+    q.of_connection = tir_scanner_word(&r->s, "connection");
+    if (tir_scanner_word(&r->s, "lr"))
+        q.lr_scale = tir_scanner_number(&r->s);
+    tir_add_param(r->p, q);
+}
+
+static void reader_input(Reader *r, bool target) {
+    TirInput in = {.is_target = target};
+    in.name = tir_scanner_string(&r->s);
+    in.type = reader_type(r);
+    if (tir_scanner_word(&r->s, "limit"))
+        in.limit = (uint32_t)tir_scanner_integer(&r->s, 0, UINT32_MAX);
+    tir_add_input(r->p, in);
+}
+
+static void reader_table(Reader *r) {
+    TirTable t = {0};
+    const char *name = tir_scanner_string(&r->s);
+    t.name = name[0] ? name : NULL;
+    t.type = reader_type(r);
+    if (t.type.elem == TIR_BOOL || t.type.domain.sample || t.type.domain.space)
+        tir_scanner_fail(&r->s, "a table is real or int, and global");
+    t.data = reader_data(r, &t.type);
+    if (!r->s.failed)
+        vec_push(r->p->arena, &r->p->tables, t);
+}
+
+/* --- values ------------------------------------------------------------------------------------
+ */
+
+static TirId reader_operand(Reader *r, const Scope *scope) {
+    const uint32_t written = tir_scanner_value(&r->s);
+    const TirId id = (TirId)(uintptr_t)map_get_u64(scope->ids, written);
+    if (!id && !r->s.failed)
+        tir_scanner_fail(&r->s, arena_printf(r->p->arena, "there is no %%%u before this", written));
+    return id;
+}
+
+static uint32_t reader_small_list(Reader *r, uint8_t *to, uint32_t n, uint32_t limit) {
+    uint32_t count = 0;
+    while (r->s.token.kind == TOKEN_NUMBER && count < n)
+        to[count++] = (uint8_t)tir_scanner_integer(&r->s, 0, limit);
+    return count;
+}
+
+/* "ab,b->a": as many letters as the ranks say. */
+static void reader_labels(Reader *r, const Scope *scope, TirNode *node) {
+    const char *text = tir_scanner_string(&r->s);
+    static const char *const after[3] = {",", "->", ""};
+    bool fine = node->n_operands == 2;
+    for (uint32_t o = 0; o < 3 && fine; o++) {
+        uint32_t rank = 0;
+        for (; *text >= 'a' && *text <= 'z' && rank < TIR_MAX_RANK; text++)
+            node->attr.labels[o][rank++] = (uint8_t)(*text - 'a');
+        const size_t n = strlen(after[o]);
+        fine = strncmp(text, after[o], n) == 0 && (o == 2 ? *text == 0 : true) &&
+               (o == 2 || rank == scope->b.block->nodes.at[node->operands[o]].type.rank);
+        if (o == 2)
+            node->type.rank = (uint8_t)rank;
+        text += n;
+    }
+    if (!fine)
+        tir_scanner_fail(&r->s, "labels are written \"ab,b->a\", one letter an axis");
+}
+
+static void reader_scan(Reader *r, TirNode *node) {
+    TirAttr *a = &node->attr;
+    tir_scanner_expect_word(&r->s, "trips");
+    a->trips = (uint32_t)tir_scanner_integer(&r->s, 1, UINT32_MAX);
+    a->reverse = tir_scanner_word(&r->s, "reverse");
+    uint32_t *const counts[4] = {&a->n_carried, &a->n_invariant, &a->n_scanned, &a->n_stacked};
+    static const char *const names[4] = {"carried", "invariant", "scanned", "stacked"};
+    for (uint32_t k = 0; k < 4; k++) {
+        tir_scanner_expect_word(&r->s, names[k]);
+        *counts[k] = (uint32_t)tir_scanner_integer(&r->s, 0, 1 << 20);
+    }
+}
+
+static uint32_t reader_attr(Reader *r, const Scope *scope, TirNode *node) {
+    TirScanner *s = &r->s;
+    TirAttr *a = &node->attr;
+    VEC(int32_t) indices = {0};
+    uint8_t axes[TIR_MAX_RANK] = {0};
+    uint32_t n = 0;
+    switch (tir_op_form(node->op)) {
+    case TIR_FORM_INDEX:
+        a->index = (uint32_t)tir_scanner_integer(s, 0, UINT32_MAX);
+        break;
+    case TIR_FORM_NUMBER:
+        a->number = tir_scanner_number(s);
+        break;
+    case TIR_FORM_COUNT:
+        a->domain = reader_domain(r);
+        break;
+    case TIR_FORM_AXES:
+        tir_scanner_expect_word(s, "axes");
+        n = reader_small_list(r, a->axes, TIR_MAX_RANK, TIR_MAX_RANK - 1);
+        if (!s->failed &&
+            (node->n_operands != 1 || n != scope->b.block->nodes.at[node->operands[0]].type.rank))
+            tir_scanner_fail(s, "expected one axis for each of the operand's");
+        break;
+    case TIR_FORM_WINDOW:
+        tir_scanner_expect_word(s, "axis");
+        a->axis = (uint8_t)tir_scanner_integer(s, 0, TIR_MAX_RANK - 1);
+        tir_scanner_expect_word(s, "start");
+        a->start = (uint32_t)tir_scanner_integer(s, 0, UINT32_MAX);
+        break;
+    case TIR_FORM_AXIS:
+        tir_scanner_expect_word(s, "axis");
+        a->axis = (uint8_t)tir_scanner_integer(s, 0, TIR_MAX_RANK - 1);
+        break;
+    case TIR_FORM_INDICES:
+        tir_scanner_expect_word(s, "axis");
+        a->axis = (uint8_t)tir_scanner_integer(s, 0, TIR_MAX_RANK - 1);
+        tir_scanner_expect_word(s, "indices");
+        while (s->token.kind == TOKEN_NUMBER)
+            vec_push(r->p->arena, &indices, (int32_t)tir_scanner_integer(s, -1, INT32_MAX));
+        a->indices = indices.at;
+        return indices.count;
+    case TIR_FORM_MASK:
+        tir_scanner_expect_word(s, "axes");
+        n = reader_small_list(r, axes, TIR_MAX_RANK, TIR_MAX_RANK - 1);
+        for (uint32_t k = 0; k < n; k++)
+            a->axis_mask |= 1u << axes[k];
+        break;
+    case TIR_FORM_LABELS:
+        reader_labels(r, scope, node);
+        break;
+    case TIR_FORM_ROWS:
+        tir_scanner_expect_word(s, "rows");
+        a->rows = (uint32_t)tir_scanner_integer(s, 1, UINT32_MAX);
+        break;
+    case TIR_FORM_OFFSET:
+        tir_scanner_expect_word(s, "offset");
+        a->offset = (int32_t)tir_scanner_integer(s, -INT32_MAX, INT32_MAX);
+        break;
+    case TIR_FORM_ATTEND:
+        a->causal = tir_scanner_word(s, "causal");
+        tir_scanner_expect_word(s, "scale");
+        a->number = tir_scanner_number(s);
+        break;
+    case TIR_FORM_SCAN:
+        reader_scan(r, node);
+        break;
+    case TIR_FORM_NONE:
+        break;
+    }
+    return 0;
+}
+
+static TirOp reader_op(Reader *r) {
+    if (r->s.token.kind == TOKEN_WORD)
+        for (TirOp op = 0; op < TIR_OP_COUNT; op++)
+            if (strcmp(r->s.token.text, tir_op_name(op)) == 0) {
+                tir_scanner_next(&r->s);
+                return op;
+            }
+    tir_scanner_fail(&r->s, "expected an op");
+    return TIR_OP_COUNT;
+}
+
+static TirBlock *reader_body(Reader *r, uint32_t depth);
+
+/* Checks what the line says against the op's rule, and inserts it. */
+static void reader_insert(Reader *r, Scope *scope, TirNode *node, uint32_t written, Span at) {
+    const TirType said = node->type;
+    const char *wrong = tir_infer(r->p, scope->b.block, node);
+    if (!wrong && node->type.elem != TIR_TUPLE && !tir_type_equal(&said, &node->type))
+        wrong =
+            arena_printf(r->p->arena, "this value is %s", tir_type_text(r->p->arena, &node->type));
+    if (wrong) {
+        r->s.token.begin = at.begin; /* the whole line, not what follows it */
+        r->s.token.end = at.end;
+        tir_scanner_fail(&r->s, wrong);
+        return;
+    }
+    scope->b.span = at;
+    void **slot = map_slot_u64(scope->ids, written);
+    if (*slot)
+        tir_scanner_fail(&r->s, "a value of this number is there already");
+    else
+        *slot = (void *)(uintptr_t)tir_insert(&scope->b, node);
+}
+
+static void reader_value(Reader *r, Scope *scope, uint32_t depth) {
+    TirScanner *s = &r->s;
+    Span at = {s->file, s->token.begin, s->token.end};
+    const uint32_t written = tir_scanner_value(s);
+    tir_scanner_expect_sign(s, '=');
+    TirNode node = {.op = reader_op(r)};
+    if (s->failed)
+        return;
+    TirIdVec operands = {0};
+    while (s->token.kind == TOKEN_VALUE)
+        vec_push(r->p->arena, &operands, reader_operand(r, scope));
+    node.operands = operands.at;
+    node.n_operands = operands.count;
+    const uint32_t n_indices = reader_attr(r, scope, &node);
+    const uint32_t rank = node.type.rank;
+    if (tir_scanner_sign(s, ':')) {
+        node.type = reader_type(r);
+        if (node.op == TIR_CONTRACT && node.type.rank != rank)
+            tir_scanner_fail(s, "the type's rank is not the labels'");
+    }
+    if (node.op == TIR_TAKE &&
+        (node.attr.axis >= node.type.rank || node.type.dims[node.attr.axis] != n_indices))
+        tir_scanner_fail(s, "the number of indices is not the axis's extent");
+    scope->b.name = s->token.kind == TOKEN_STRING ? tir_scanner_string(s) : NULL;
+    if (node.op == TIR_SCAN)
+        node.attr.body = reader_body(r, depth + 1);
+    if (s->failed)
+        return;
+    at.end = s->token.begin;
+    reader_insert(r, scope, &node, written, at);
+    tir_scanner_expect_line(s);
+}
+
+static TirBlock *reader_body(Reader *r, uint32_t depth) {
+    TirScanner *s = &r->s;
+    TirBlock *body = tir_block_create(r->p);
+    Scope scope = {tir_builder(r->p, body), map_create(r->p->arena)};
+    if (depth > TIR_TEXT_NESTING)
+        tir_scanner_fail(s, "loops are nested too deeply");
+    tir_scanner_expect_sign(s, '{');
+    tir_scanner_expect_line(s);
+    tir_scanner_expect_word(s, "args");
+    while (s->token.kind == TOKEN_WORD)
+        vec_push(r->p->arena, &body->arguments, reader_type(r));
+    tir_scanner_expect_line(s);
+    while (s->token.kind == TOKEN_VALUE)
+        reader_value(r, &scope, depth);
+    tir_scanner_expect_word(s, "yield");
+    while (s->token.kind == TOKEN_VALUE)
+        vec_push(r->p->arena, &body->results, reader_operand(r, &scope));
+    tir_scanner_expect_line(s);
+    tir_scanner_expect_sign(s, '}');
+    return body;
+}
+
+static void reader_output(Reader *r, const Scope *scope) {
+    const uint32_t role = reader_choice(r, tir_role_names, 6, "an output's role");
+    const char *name = tir_scanner_string(&r->s);
+    const uint32_t index = (uint32_t)tir_scanner_integer(&r->s, 0, UINT32_MAX);
+    tir_add_output(r->p, (TirOutputRole)role, name, index, reader_operand(r, scope));
+}
+
+static void reader_line(Reader *r, Scope *scope) {
+    TirScanner *s = &r->s;
+    if (s->token.kind == TOKEN_VALUE) {
+        reader_value(r, scope, 0);
+        return;
+    }
+    if (tir_scanner_word(s, "space"))
+        reader_space(r);
+    else if (tir_scanner_word(s, "param"))
+        reader_param(r);
+    else if (tir_scanner_word(s, "input"))
+        reader_input(r, false);
+    else if (tir_scanner_word(s, "target"))
+        reader_input(r, true);
+    else if (tir_scanner_word(s, "table"))
+        reader_table(r);
+    else if (tir_scanner_word(s, "output"))
+        reader_output(r, scope);
+    else if (tir_scanner_word(s, "forward"))
+        r->p->n_forward = (uint32_t)tir_scanner_integer(s, 0, scope->b.block->nodes.count - 1);
+    else
+        tir_scanner_fail(s, "expected a declaration or a value");
+    tir_scanner_expect_line(s);
+}
+
+TirProgram *tir_read(Compilation *c, uint32_t file) {
+    Reader r = {.p = tir_program_create(c)};
+    Scope scope = {tir_builder(r.p, r.p->block), map_create(c->arena)};
+    tir_scanner_start(&r.s, c, file);
+    tir_scanner_expect_word(&r.s, "tir");
+    tir_scanner_integer(&r.s, 1, 1);
+    tir_scanner_expect_line(&r.s);
+    while (!r.s.failed && r.s.token.kind != TOKEN_END)
+        reader_line(&r, &scope);
+    if (!r.s.failed) {
+        const char *wrong = tir_verify(r.p);
+        if (wrong)
+            tir_scanner_fail(&r.s, wrong);
+    }
+    return r.s.failed ? NULL : r.p;
+}
