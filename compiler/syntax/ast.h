@@ -8,6 +8,8 @@
 #include "base/vec.h"
 #include <stdbool.h>
 
+enum { AST_NESTING = 256 }; /* how deep blocks and brackets nest, and expressions grow */
+
 typedef struct Expr Expr;
 typedef struct Stmt Stmt;
 typedef struct Item Item;
@@ -67,6 +69,7 @@ typedef enum {
 struct Expr {
     ExprKind kind;
     Span span;
+    uint16_t height; /* of the expression tree below; at most AST_NESTING */
     bool parenthesised;
     union {
         double number;
@@ -122,6 +125,7 @@ typedef struct {
     ExprList indices;
     Span span;
 } Target;
+typedef VEC(Target) TargetList;
 
 /* One definition `target = value`. */
 typedef struct {
@@ -181,7 +185,7 @@ struct Stmt {
     const char *doc; /* the /// comment above, or NULL */
     union {
         BindingList bindings;
-        VEC(Target) targets; /* STATE */
+        TargetList targets; /* STATE */
         struct {
             ParamDeclList list;
             AttributeList attributes;
@@ -243,12 +247,12 @@ struct Item {
     const char *doc;
     Name name;
     FormalList formals;
-    bool has_signature;        /* BRANCH, MODULE */
-    InputList inputs;          /* BRANCH, MODULE: left of -> */
-    VEC(Target) outputs;       /* right of ->; FN with a body too */
+    bool has_signature; /* BRANCH, MODULE */
+    InputList inputs;   /* BRANCH, MODULE: left of -> */
+    TargetList outputs; /* right of ->; FN with a body too */
     StmtList body;
-    Expr *expression;          /* FN of the `= expr` form, else NULL */
-    BindingList constants;     /* CONST */
+    Expr *expression;      /* FN of the `= expr` form, else NULL */
+    BindingList constants; /* CONST */
 };
 
 typedef struct {

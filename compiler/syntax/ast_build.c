@@ -1,0 +1,207 @@
+/* Constructors of expressions. They keep `height` and refuse to build beyond AST_NESTING: such a
+ * node becomes an EXPR_ERROR, after one E0501 for the file. */
+#include "syntax/ast_build.h"
+#include "syntax/parser.h"
+#include "syntax/syntax_error.h"
+
+static Expr *ast_new(Parser *p, ExprKind kind, Span at) {
+    Expr *e = ARENA_NEW(p->arena, Expr);
+    e->kind = kind;
+    e->span = at;
+    e->height = 1;
+    return e;
+}
+
+/* Puts `child` below `e`; true when `e` has grown too high and is an EXPR_ERROR now. */
+static bool ast_raise(Parser *p, Expr *e, const Expr *child) {
+    if (e->kind == EXPR_ERROR)
+        return true;
+    if (child->height >= e->height)
+        e->height = (uint16_t)(child->height + 1);
+    if (e->height <= AST_NESTING)
+        return false;
+    parser_report_nesting(p, child->span);
+    *e = (Expr){.kind = EXPR_ERROR, .span = e->span, .height = 1};
+    return true;
+}
+
+Expr *ast_error(Parser *p, Span at) {
+    return ast_new(p, EXPR_ERROR, at);
+}
+
+Expr *ast_number(Parser *p, Span at, double number) {
+    Expr *e = ast_new(p, EXPR_NUMBER, at);
+    e->number = number;
+    return e;
+}
+
+Expr *ast_string(Parser *p, Span at, const char *string) {
+    Expr *e = ast_new(p, EXPR_STRING, at);
+    e->string = string;
+    return e;
+}
+
+Expr *ast_boolean(Parser *p, Span at, bool boolean) {
+    Expr *e = ast_new(p, EXPR_BOOL, at);
+    e->boolean = boolean;
+    return e;
+}
+
+Expr *ast_name(Parser *p, Name name) {
+    Expr *e = ast_new(p, EXPR_NAME, name.span);
+    e->name = name.text;
+    return e;
+}
+
+Expr *ast_parenthesised(Parser *p, Span at, Expr *inner) {
+    (void)p;
+    inner->parenthesised = true;
+    inner->span = at;
+    return inner;
+}
+
+Expr *ast_unary(Parser *p, UnaryOp op, Span at, Expr *operand) {
+    Expr *e = ast_new(p, EXPR_UNARY, at);
+    e->unary.op = op;
+    e->unary.operand = operand;
+    ast_raise(p, e, operand);
+    return e;
+}
+
+Expr *ast_power(Parser *p, Span at, Expr *base, Expr *exponent) {
+    Expr *e = ast_new(p, EXPR_POWER, at);
+    e->power.base = base;
+    e->power.exponent = exponent;
+    if (!ast_raise(p, e, base))
+        ast_raise(p, e, exponent);
+    return e;
+}
+
+Expr *ast_chain(Parser *p, ExprKind kind, ArithmeticOp op, Span at, Expr *left, Expr *right) {
+    Expr *e = left;
+    if (left->kind != kind || left->parenthesised) {
+        e = ast_new(p, kind, at);
+        vec_push(p->arena, &e->chain.terms, left);
+        vec_push(p->arena, &e->chain.ops, kind == EXPR_SUM ? OP_ADD : OP_MUL);
+        if (ast_raise(p, e, left))
+            return e;
+    }
+    e->span = at;
+    vec_push(p->arena, &e->chain.terms, right);
+    vec_push(p->arena, &e->chain.ops, op);
+    ast_raise(p, e, right);
+    return e;
+}
+
+Expr *ast_logic(Parser *p, LogicOp op, Span at, Expr *left, Expr *right) {
+    Expr *e = left;
+    if (left->kind != EXPR_LOGIC || left->logic.op != op || left->parenthesised) {
+        e = ast_new(p, EXPR_LOGIC, at);
+        e->logic.op = op;
+        vec_push(p->arena, &e->logic.terms, left);
+        if (ast_raise(p, e, left))
+            return e;
+    }
+    e->span = at;
+    vec_push(p->arena, &e->logic.terms, right);
+    ast_raise(p, e, right);
+    return e;
+}
+
+Expr *ast_compare(Parser *p, CompareOp op, Span at, Expr *left, Expr *right) {
+    Expr *e = ast_new(p, EXPR_COMPARE, at);
+    e->compare.op = op;
+    e->compare.left = left;
+    e->compare.right = right;
+    if (!ast_raise(p, e, left))
+        ast_raise(p, e, right);
+    return e;
+}
+
+Expr *ast_reduce(Parser *p, ReduceKind op, Span at, NameList *indices, Expr *operand) {
+    Expr *e = ast_new(p, EXPR_REDUCE, at);
+    e->reduce.op = op;
+    e->reduce.indices = *indices;
+    e->reduce.operand = operand;
+    ast_raise(p, e, operand);
+    return e;
+}
+
+Expr *ast_index(Parser *p, Span at, Expr *base, ExprList *indices) {
+    Expr *e = ast_new(p, EXPR_INDEX, at);
+    e->index.base = base;
+    e->index.indices = *indices;
+    bool too_high = ast_raise(p, e, base);
+    for (uint32_t k = 0; k < indices->count && !too_high; k++)
+        too_high = ast_raise(p, e, indices->at[k]);
+    return e;
+}
+
+Expr *ast_call(Parser *p, Span at, Name callee, ArgumentList *arguments) {
+    Expr *e = ast_new(p, EXPR_CALL, at);
+    e->call.callee = ast_name(p, callee);
+    bool too_high = ast_raise(p, e, e->call.callee);
+    if (!arguments)
+        return e;
+    e->call.arguments = *arguments;
+    for (uint32_t k = 0; k < arguments->count && !too_high; k++)
+        too_high = ast_raise(p, e, arguments->at[k].value);
+    return e;
+}
+
+Expr *ast_tuple(Parser *p, Span at, Expr *first, ExprList *rest) {
+    Expr *e = ast_new(p, EXPR_TUPLE, at);
+    vec_push(p->arena, &e->tuple, first);
+    bool too_high = ast_raise(p, e, first);
+    for (uint32_t k = 0; k < rest->count && !too_high; k++) {
+        vec_push(p->arena, &e->tuple, rest->at[k]);
+        too_high = ast_raise(p, e, rest->at[k]);
+    }
+    return e;
+}
+
+Expr *ast_trunk(Parser *p, Span at, Expr *input, StmtList *body) {
+    Expr *e = ast_new(p, EXPR_TRUNK, at);
+    e->trunk.input = input;
+    e->trunk.body = *body;
+    ast_raise(p, e, input);
+    return e;
+}
+
+Name ast_reduction_name(Parser *p, Span at, ReduceKind op) {
+    static const char *const NAMES[] = {
+        [REDUCE_SUM] = "sum",       [REDUCE_MAX] = "max",         [REDUCE_MIN] = "min",
+        [REDUCE_MEAN] = "mean",     [REDUCE_PROD] = "prod",       [REDUCE_LOGSUMEXP] = "logsumexp",
+        [REDUCE_ARGMAX] = "argmax", [REDUCE_SOFTMAX] = "softmax",
+    };
+    return (Name){intern_str(p->c->interner, NAMES[op]), at};
+}
+
+Argument *ast_argument(Parser *p, const Name *name, Expr *value) {
+    Argument *argument = ARENA_NEW(p->arena, Argument);
+    if (name)
+        argument->name = *name;
+    argument->value = value;
+    return argument;
+}
+
+ArgumentList *ast_arguments(Parser *p, ArgumentList *list, Argument *argument) {
+    if (!list)
+        list = ARENA_NEW(p->arena, ArgumentList);
+    vec_push(p->arena, list, *argument);
+    return list;
+}
+
+ExprList *ast_expressions(Parser *p, ExprList *list, Expr *expression) {
+    if (!list)
+        list = ARENA_NEW(p->arena, ExprList);
+    vec_push(p->arena, list, expression);
+    return list;
+}
+
+NameList *ast_names(Parser *p, NameList *list, Name name) {
+    if (!list)
+        list = ARENA_NEW(p->arena, NameList);
+    vec_push(p->arena, list, name);
+    return list;
+}

@@ -1,0 +1,184 @@
+/* `hcc emit --stage ast`: definitions and statements, one node a line. */
+#include "syntax/ast_dump.h"
+#include <locale.h>
+#include <stdarg.h>
+
+void dump_line(Dump *d, Span at, const char *format, ...) {
+    fprintf(d->to, "%*s", d->depth * 2, "");
+    va_list args;
+    va_start(args, format);
+    vfprintf(d->to, format, args);
+    va_end(args);
+    LineColumn begin = source_line_column(d->c->sources, at.file, at.begin);
+    LineColumn end = source_line_column(d->c->sources, at.file, at.end);
+    fprintf(d->to, "  @%u:%u-%u:%u\n", begin.line, begin.column, end.line, end.column);
+}
+
+void dump_target(Dump *d, const char *label, const Target *target) {
+    dump_line(d, target->span, "%s %s%s", label, target->name.text, target->bracketed ? "[]" : "");
+    d->depth++;
+    for (uint32_t k = 0; k < target->indices.count; k++)
+        dump_expr(d, target->indices.at[k]);
+    d->depth--;
+}
+
+static void dump_bindings(Dump *d, const char *label, const BindingList *bindings) {
+    for (uint32_t k = 0; k < bindings->count; k++) {
+        dump_target(d, label, &bindings->at[k].target);
+        d->depth++;
+        dump_expr(d, bindings->at[k].value);
+        d->depth--;
+    }
+}
+
+static void dump_formals(Dump *d, const char *label, const FormalList *formals) {
+    for (uint32_t k = 0; k < formals->count; k++) {
+        dump_target(d, label, &formals->at[k].target);
+        if (!formals->at[k].default_value)
+            continue;
+        d->depth++;
+        dump_expr(d, formals->at[k].default_value);
+        d->depth--;
+    }
+}
+
+static void dump_param(Dump *d, const Stmt *s) {
+    static const char *const INIT[] = {"", " =", " ~"};
+    for (uint32_t k = 0; k < s->param.list.count; k++) {
+        const ParamDecl *p = &s->param.list.at[k];
+        dump_target(d, "tensor", &p->target);
+        if (p->init_kind == INIT_NONE)
+            continue;
+        d->depth++;
+        dump_line(d, p->init->span, "init%s", INIT[p->init_kind]);
+        d->depth++;
+        dump_expr(d, p->init);
+        d->depth -= 2;
+    }
+    for (uint32_t k = 0; k < s->param.attributes.count; k++) {
+        const Attribute *a = &s->param.attributes.at[k];
+        dump_line(d, a->name.span, "attribute %s", a->name.text);
+        d->depth++;
+        for (uint32_t i = 0; i < a->arguments.count; i++)
+            dump_expr(d, a->arguments.at[i]);
+        d->depth--;
+    }
+}
+
+static const char *const STMT_NAMES[] = {
+    [STMT_CONST] = "const",     [STMT_PARAM] = "param",     [STMT_STATE] = "state",
+    [STMT_CARRY] = "carry",     [STMT_LET] = "let",         [STMT_BEGIN] = "begin",
+    [STMT_READ] = "read",       [STMT_WRITE] = "write",     [STMT_END] = "end",
+    [STMT_ASSIGN] = "assign",   [STMT_ITERATE] = "iterate", [STMT_IF] = "if",
+    [STMT_PENALTY] = "penalty", [STMT_PROBE] = "probe",     [STMT_POSITIONS] = "positions",
+    [STMT_INPUT] = "input",     [STMT_TARGET] = "target",   [STMT_LOSS] = "loss",
+    [STMT_METRIC] = "metric",   [STMT_REPEAT] = "repeat",   [STMT_SITE] = "site",
+    [STMT_SETTING] = "setting", [STMT_DATA] = "data",       [STMT_ERROR] = "error",
+};
+
+/* What stands below a statement's line. */
+static void dump_stmt_parts(Dump *d, const Stmt *s) {
+    switch (s->kind) {
+    case STMT_PARAM:
+        dump_param(d, s);
+        break;
+    case STMT_STATE:
+        for (uint32_t k = 0; k < s->targets.count; k++)
+            dump_target(d, "tensor", &s->targets.at[k]);
+        break;
+    case STMT_ITERATE:
+    case STMT_REPEAT:
+        dump_expr(d, s->loop.count);
+        dump_block(d, "body", &s->loop.body);
+        break;
+    case STMT_IF:
+        dump_expr(d, s->branch.condition);
+        dump_block(d, "then", &s->branch.then_body);
+        if (s->branch.else_body.count)
+            dump_block(d, "else", &s->branch.else_body);
+        break;
+    case STMT_PENALTY:
+    case STMT_PROBE:
+    case STMT_LOSS:
+    case STMT_METRIC:
+        dump_expr(d, s->value);
+        break;
+    case STMT_POSITIONS:
+        dump_bindings(d, "axis", &s->positions);
+        break;
+    case STMT_INPUT:
+    case STMT_TARGET:
+        dump_target(d, "name", &s->input.target);
+        dump_expr(d, s->input.type);
+        break;
+    case STMT_SITE:
+        dump_expr(d, s->site.connection);
+        for (uint32_t k = 0; k < s->site.branches.count; k++)
+            dump_expr(d, s->site.branches.at[k]);
+        break;
+    case STMT_SETTING:
+        dump_expr(d, s->setting.value);
+        break;
+    case STMT_DATA:
+        dump_bindings(d, "bind", &s->data.bindings);
+        break;
+    case STMT_ERROR:
+        break;
+    default:
+        dump_bindings(d, "bind", &s->bindings);
+        break;
+    }
+}
+
+void dump_block(Dump *d, const char *label, const StmtList *block) {
+    if (label) {
+        fprintf(d->to, "%*s%s\n", d->depth * 2, "", label);
+        d->depth++;
+    }
+    for (uint32_t k = 0; k < block->count; k++) {
+        const Stmt *s = block->at[k];
+        const char *name = s->kind == STMT_SITE      ? s->site.name.text
+                           : s->kind == STMT_SETTING ? s->setting.name.text
+                           : s->kind == STMT_DATA    ? s->data.source.text
+                                                     : "";
+        dump_line(d, s->span, "%s%s%s", STMT_NAMES[s->kind], *name ? " " : "", name);
+        d->depth++;
+        dump_stmt_parts(d, s);
+        d->depth--;
+    }
+    if (label)
+        d->depth--;
+}
+
+static void dump_item(Dump *d, const Item *item) {
+    static const char *const NAMES[] = {
+        [ITEM_USE] = "use",       [ITEM_CONST] = "const",   [ITEM_FN] = "fn",
+        [ITEM_BRANCH] = "branch", [ITEM_MODULE] = "module", [ITEM_CONNECTION] = "connection",
+        [ITEM_MODEL] = "model",   [ITEM_TRAIN] = "train",
+    };
+    const char *name = item->name.text ? item->name.text : "";
+    dump_line(d, item->span, "%s%s%s", NAMES[item->kind], *name ? " " : "", name);
+    d->depth++;
+    dump_formals(d, "formal", &item->formals);
+    dump_formals(d, "input", &item->inputs);
+    for (uint32_t k = 0; k < item->outputs.count; k++)
+        dump_target(d, "output", &item->outputs.at[k]);
+    dump_bindings(d, "bind", &item->constants);
+    if (item->expression)
+        dump_expr(d, item->expression);
+    dump_block(d, NULL, &item->body);
+    d->depth--;
+}
+
+void ast_dump(const Compilation *c, const Ast *ast, FILE *to) {
+    /* Numbers print with a point whatever the user's locale is. */
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    locale_t users = plain ? uselocale(plain) : (locale_t)0;
+    Dump d = {c, to, 0};
+    for (uint32_t k = 0; k < ast->items.count; k++)
+        dump_item(&d, ast->items.at[k]);
+    if (plain) {
+        uselocale(users);
+        freelocale(plain);
+    }
+}

@@ -1,0 +1,381 @@
+/* The lexer's actions: values of words, numbers and strings, and everything it complains about. */
+#include "base/utf8.h"
+#include "syntax/lexer_internal.h"
+
+#include "hc.lex.h"
+#include <errno.h>
+#include <locale.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ENCODING_ERRORS = 20, QUOTED = 40 };
+
+struct Lexer {
+    Compilation *c;
+    Arena *scratch;
+    uint32_t file;
+    char *text; /* a copy that flex may write into, with the two NULs it wants */
+    size_t length;
+    yyscan_t scanner;
+    locale_t locale; /* "C", whatever the user's is: a number has a point */
+    Map *docs;
+    const char *doc;      /* collected, waiting for the next token */
+    uint32_t comment;     /* where the open comment began */
+    bool line_has_tokens; /* before the one being read */
+    GRAMMAR_STYPE *value; /* of the token being read */
+    bool is_name;         /* its value is a name, whose span is still to be set */
+};
+
+typedef struct {
+    const char *word;
+    int token;
+    ReduceKind reduction;
+} Keyword;
+
+/* Sorted, for bsearch. */
+static const Keyword KEYWORDS[] = {
+    {"argmax", TOKEN_REDUCTION, REDUCE_ARGMAX},
+    {"begin", TOKEN_BEGIN, 0},
+    {"branch", TOKEN_BRANCH, 0},
+    {"carry", TOKEN_CARRY, 0},
+    {"connection", TOKEN_CONNECTION, 0},
+    {"const", TOKEN_CONST, 0},
+    {"data", TOKEN_DATA, 0},
+    {"else", TOKEN_ELSE, 0},
+    {"end", TOKEN_END, 0},
+    {"false", TOKEN_FALSE, 0},
+    {"fn", TOKEN_FN, 0},
+    {"if", TOKEN_IF, 0},
+    {"input", TOKEN_INPUT, 0},
+    {"iterate", TOKEN_ITERATE, 0},
+    {"let", TOKEN_LET, 0},
+    {"logsumexp", TOKEN_REDUCTION, REDUCE_LOGSUMEXP},
+    {"loss", TOKEN_LOSS, 0},
+    {"max", TOKEN_REDUCTION, REDUCE_MAX},
+    {"mean", TOKEN_REDUCTION, REDUCE_MEAN},
+    {"metric", TOKEN_METRIC, 0},
+    {"min", TOKEN_REDUCTION, REDUCE_MIN},
+    {"model", TOKEN_MODEL, 0},
+    {"module", TOKEN_MODULE, 0},
+    {"param", TOKEN_PARAM, 0},
+    {"penalty", TOKEN_PENALTY, 0},
+    {"positions", TOKEN_POSITIONS, 0},
+    {"probe", TOKEN_PROBE, 0},
+    {"prod", TOKEN_REDUCTION, REDUCE_PROD},
+    {"read", TOKEN_READ, 0},
+    {"repeat", TOKEN_REPEAT, 0},
+    {"softmax", TOKEN_REDUCTION, REDUCE_SOFTMAX},
+    {"state", TOKEN_STATE, 0},
+    {"sum", TOKEN_REDUCTION, REDUCE_SUM},
+    {"target", TOKEN_TARGET, 0},
+    {"train", TOKEN_TRAIN, 0},
+    {"true", TOKEN_TRUE, 0},
+    {"trunk", TOKEN_TRUNK, 0},
+    {"use", TOKEN_USE, 0},
+    {"write", TOKEN_WRITE, 0},
+};
+
+static const char *const STATEMENT_WORDS[] = {
+    "begin",   "carry", "const",  "data",   "end",    "if",      "input",
+    "iterate", "let",   "loss",   "metric", "param",  "penalty", "positions",
+    "probe",   "read",  "repeat", "state",  "target", "write",
+};
+static const char *const ITEM_WORDS[] = {
+    "branch", "connection", "const", "fn", "model", "module", "train", "use",
+};
+
+const char *const *token_statement_words(uint32_t *count) {
+    *count = sizeof STATEMENT_WORDS / sizeof *STATEMENT_WORDS;
+    return STATEMENT_WORDS;
+}
+
+const char *const *token_item_words(uint32_t *count) {
+    *count = sizeof ITEM_WORDS / sizeof *ITEM_WORDS;
+    return ITEM_WORDS;
+}
+
+bool token_is_reserved(int kind) {
+    switch (kind) {
+    case TOKEN_CONST:
+    case TOKEN_ELSE:
+    case TOKEN_FALSE:
+    case TOKEN_IF:
+    case TOKEN_LET:
+    case TOKEN_PARAM:
+    case TOKEN_REDUCTION:
+    case TOKEN_TRUE:
+    case TOKEN_TRUNK:
+        return true;
+    default:
+        return false;
+    }
+}
+
+const char *token_describe(const Compilation *c, Arena *arena, int kind, Span span) {
+    if (kind == TOKEN_EOF)
+        return "the end of the file";
+    if (kind == TOKEN_STRING)
+        return "a string";
+    size_t length;
+    const char *text = source_text(c->sources, span.file, &length);
+    uint32_t size = span.end - span.begin;
+    return arena_printf(arena, "`%.*s%s`", (int)(size > QUOTED ? QUOTED : size), text + span.begin,
+                        size > QUOTED ? "…" : "");
+}
+
+/* Reports every NUL and every run of bytes that is no UTF-8; the scanner then passes over them. */
+static void lexer_check_encoding(Lexer *lexer) {
+    uint32_t reported = 0;
+    for (size_t i = 0; i < lexer->length && reported < ENCODING_ERRORS;) {
+        uint32_t code_point;
+        size_t size = utf8_decode(lexer->text + i, lexer->length - i, &code_point);
+        if (size != 0 && code_point != 0) {
+            i += size;
+            continue;
+        }
+        bool nul = size != 0;
+        size_t begin = i;
+        while (i < lexer->length) {
+            size = utf8_decode(lexer->text + i, lexer->length - i, &code_point);
+            if (nul ? !(size == 1 && code_point == 0) : size != 0)
+                break;
+            i++;
+        }
+        reported++;
+        Span at = {lexer->file, (uint32_t)begin, (uint32_t)i};
+        diag_error(lexer->c->diagnostics, DIAG_ENCODING, at,
+                   nul ? "the file contains a NUL byte" : "this is not UTF-8 text");
+        if (!nul)
+            diag_help(lexer->c->diagnostics, "save the file as UTF-8");
+    }
+}
+
+Lexer *lexer_create(Arena *scratch, Compilation *c, uint32_t file, Map *docs) {
+    Lexer *lexer = ARENA_NEW(scratch, Lexer);
+    lexer->c = c;
+    lexer->scratch = scratch;
+    lexer->file = file;
+    lexer->docs = docs;
+    const char *text = source_text(c->sources, file, &lexer->length);
+    lexer->text = arena_alloc(scratch, lexer->length + 2);
+    memcpy(lexer->text, text, lexer->length);
+    lexer_check_encoding(lexer);
+    lexer->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (flex_lex_init_extra(lexer, &lexer->scanner) != 0 ||
+        !flex__scan_buffer(lexer->text, lexer->length + 2, lexer->scanner))
+        lexer_fault(lexer, "it could not start");
+    return lexer;
+}
+
+void lexer_destroy(Lexer *lexer) {
+    if (lexer && lexer->locale)
+        freelocale(lexer->locale); /* the rest is the scratch arena's */
+}
+
+void lexer_next(Lexer *lexer, Token *out) {
+    *out = (Token){0};
+    lexer->value = &out->value;
+    lexer->is_name = false;
+    out->kind = flex_lex(lexer->scanner);
+    uint32_t begin = (uint32_t)(flex_get_text(lexer->scanner) - lexer->text);
+    uint32_t length = (uint32_t)flex_get_leng(lexer->scanner);
+    if (out->kind == TOKEN_EOF) {
+        begin = (uint32_t)lexer->length;
+        length = 0;
+    }
+    out->span = (Span){lexer->file, begin, begin + length};
+    if (lexer->is_name)
+        out->value.name.span = out->span;
+    out->first_on_line = !lexer->line_has_tokens;
+    lexer->line_has_tokens = true;
+    if (lexer->doc) {
+        *map_slot_u64(lexer->docs, begin) = (void *)lexer->doc;
+        lexer->doc = NULL;
+    }
+}
+
+_Noreturn void lexer_fault(Lexer *lexer, const char *message) {
+    diag_error(lexer->c->diagnostics, DIAG_LEX, (Span){lexer->file, 0, 0},
+               "the file could not be read into words: %s", message);
+    longjmp(*lexer->c->out_of_memory, 2); /* parse.c set it and tells 1 from 2 */
+}
+
+/* flex asks for memory a few times a file; a header word remembers the size for growing. */
+void *lexer_memory(Lexer *lexer, void *old, size_t size) {
+    enum { HEADER = 16 };
+    char *memory = (char *)arena_alloc(lexer->scratch, HEADER + size) + HEADER;
+    memcpy(memory - HEADER, &size, sizeof size);
+    if (old) {
+        size_t old_size;
+        memcpy(&old_size, (char *)old - HEADER, sizeof old_size);
+        memcpy(memory, old, old_size < size ? old_size : size);
+    }
+    return memory;
+}
+
+static Span lexer_span(const Lexer *lexer, const char *text, size_t length) {
+    uint32_t begin = (uint32_t)(text - lexer->text);
+    return (Span){lexer->file, begin, begin + (uint32_t)length};
+}
+
+void lexer_newline(Lexer *lexer) {
+    lexer->line_has_tokens = false;
+}
+
+void lexer_doc(Lexer *lexer, const char *text, size_t length) {
+    if (length && *text == ' ') {
+        text++;
+        length--;
+    }
+    while (length && (text[length - 1] == '\r' || text[length - 1] == ' '))
+        length--;
+    Arena *arena = lexer->c->arena;
+    const char *line = arena_copy_string(arena, text, length);
+    lexer->doc = lexer->doc ? arena_printf(arena, "%s\n%s", lexer->doc, line) : line;
+}
+
+void lexer_open_comment(Lexer *lexer, const char *at) {
+    lexer->comment = (uint32_t)(at - lexer->text);
+}
+
+void lexer_unclosed_comment(Lexer *lexer) {
+    Span at = {lexer->file, lexer->comment, lexer->comment + 2};
+    diag_error(lexer->c->diagnostics, DIAG_UNCLOSED, at, "this comment is never closed");
+    diag_help(lexer->c->diagnostics, "end it with `*/`");
+}
+
+void lexer_byte_order_mark(Lexer *lexer, const char *at) {
+    if (at != lexer->text)
+        lexer_stray(lexer, at, 3);
+}
+
+/* What people mean by signs that editors and papers put in. */
+static const char *lexer_meant(const char *text, size_t length) {
+    static const struct {
+        const char *sign, *help;
+    } MEANT[] = {
+        {"#", "comments begin with `//`"},
+        {"|", "write `||` for or"},
+        {"'", "strings stand in double quotes"},
+        {"@", "products are written with indices: `sum[k] A[i,k] * B[k,j]`"},
+        {"?", "write `select(condition, a, b)`"},
+        {"×", "write `*`"},
+        {"·", "write `*`"},
+        {"−", "write `-`"},
+        {"–", "write `-`"},
+        {"≤", "write `<=`"},
+        {"≥", "write `>=`"},
+        {"≠", "write `!=`"},
+        {"→", "write `->`"},
+        {"“", "write `\"`"},
+        {"”", "write `\"`"},
+        {"\xC2\xA0", "this is a no-break space; write an ordinary one"},
+    };
+    for (size_t k = 0; k < sizeof MEANT / sizeof *MEANT; k++)
+        if (strlen(MEANT[k].sign) == length && memcmp(MEANT[k].sign, text, length) == 0)
+            return MEANT[k].help;
+    return NULL;
+}
+
+void lexer_stray(Lexer *lexer, const char *text, size_t length) {
+    Diagnostics *d = lexer->c->diagnostics;
+    for (size_t i = 0; i < length;) {
+        uint32_t code_point;
+        size_t size = utf8_decode(text + i, length - i, &code_point);
+        if (size == 0 || code_point == 0) {
+            i++; /* lexer_check_encoding has reported it */
+            continue;
+        }
+        Span at = lexer_span(lexer, text + i, size);
+        bool control = code_point < 0x20 || (code_point >= 0x7F && code_point < 0xA0);
+        if (control)
+            diag_error(d, DIAG_LEX, at, "stray control character U+%04X", code_point);
+        else
+            diag_error(d, DIAG_LEX, at, "`%.*s` has no meaning here", (int)size, text + i);
+        const char *help = lexer_meant(text + i, size);
+        if (help)
+            diag_help(d, "%s", help);
+        else if (code_point >= 0x80)
+            diag_help(d, "names are made of ASCII letters, digits and `_`");
+        i += size;
+    }
+}
+
+static int lexer_compare_keyword(const void *word, const void *keyword) {
+    return strcmp(word, ((const Keyword *)keyword)->word);
+}
+
+int lexer_word(Lexer *lexer, const char *text, size_t length) {
+    const char *word = intern(lexer->c->interner, text, length);
+    const Keyword *keyword = bsearch(word, KEYWORDS, sizeof KEYWORDS / sizeof *KEYWORDS,
+                                     sizeof *KEYWORDS, lexer_compare_keyword);
+    if (keyword && keyword->token == TOKEN_REDUCTION) {
+        lexer->value->reduction = keyword->reduction;
+        return TOKEN_REDUCTION;
+    }
+    if (keyword && token_is_reserved(keyword->token))
+        return keyword->token;
+    lexer->value->name.text = word;
+    lexer->is_name = true;
+    return keyword ? keyword->token : TOKEN_NAME;
+}
+
+int lexer_number(Lexer *lexer, const char *text, size_t length) {
+    double value = strtod_l(text, NULL, lexer->locale);
+    bool zero = true;
+    for (size_t i = 0; i < length && text[i] != 'e' && text[i] != 'E'; i++)
+        zero = zero && (text[i] == '0' || text[i] == '.');
+    if (isinf(value) || (value == 0 && !zero)) {
+        diag_error(lexer->c->diagnostics, DIAG_NUMBER, lexer_span(lexer, text, length),
+                   "this number is too %s for a double", isinf(value) ? "large" : "small");
+        value = 1;
+    }
+    lexer->value->number = value;
+    return TOKEN_NUMBER;
+}
+
+int lexer_bad_number(Lexer *lexer, const char *text, size_t length) {
+    Diagnostics *d = lexer->c->diagnostics;
+    diag_error(d, DIAG_NUMBER, lexer_span(lexer, text, length), "`%.*s%s` is not a number",
+               (int)(length > QUOTED ? QUOTED : length), text, length > QUOTED ? "…" : "");
+    size_t digits = strspn(text, "0123456789");
+    if (text[0] == '.')
+        diag_help(d, "write `0%.*s`", (int)(length > QUOTED ? QUOTED : length), text);
+    else if (text[digits] == '.' && digits + 1 == length && length <= QUOTED)
+        diag_help(d, "write `%.*s` or `%.*s0`", (int)digits, text, (int)length, text);
+    else
+        diag_help(d, "numbers are written `12`, `0.5`, `1e-3`");
+    lexer->value->number = 1;
+    return TOKEN_NUMBER;
+}
+
+int lexer_string(Lexer *lexer, const char *text, size_t length, bool closed) {
+    Diagnostics *d = lexer->c->diagnostics;
+    if (!closed) {
+        while (length > 1 && text[length - 1] == '\r')
+            length--;
+        diag_error(d, DIAG_UNCLOSED, lexer_span(lexer, text, length),
+                   "this string is not closed on its line");
+        diag_help(d, "end it with `\"`");
+    }
+    char *copy = arena_alloc(lexer->scratch, length + 1);
+    size_t used = 0, end = closed ? length - 1 : length;
+    for (size_t i = 1; i < end; i++) {
+        if (text[i] != '\\' || i + 1 >= end) {
+            copy[used++] = text[i];
+            continue;
+        }
+        char escape = text[++i];
+        const char *known = strchr("n\nt\tr\r\"\"\\\\", escape);
+        if (escape != '\0' && known && (known - "n\nt\tr\r\"\"\\\\") % 2 == 0) {
+            copy[used++] = known[1];
+        } else {
+            diag_error(d, DIAG_LEX, lexer_span(lexer, text + i - 1, 2),
+                       "unknown escape in a string");
+            diag_help(d, "the escapes are `\\n`, `\\t`, `\\r`, `\\\"` and `\\\\`");
+        }
+    }
+    lexer->value->string = intern(lexer->c->interner, copy, used);
+    return TOKEN_STRING;
+}

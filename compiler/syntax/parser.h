@@ -1,0 +1,23 @@
+/* What one run of the parser owns. Private to syntax/. */
+#ifndef HCC_SYNTAX_PARSER_H
+#define HCC_SYNTAX_PARSER_H
+
+#include "base/map.h"
+#include "syntax/parse.h"
+#include "syntax/tokens.h"
+
+struct Parser {
+    Compilation *c;
+    Arena *arena;   /* the tree's: the compilation's own */
+    Arena *scratch; /* the lexer's and the token stream's; freed after parsing */
+    uint32_t file;
+    Ast *ast;
+    Expr *expression; /* parse_expression's result */
+    Map *docs;        /* offset of a token to the doc comment above it */
+    TokenStream *tokens;
+    Token current;  /* the one the grammar is looking at */
+    Token previous; /* the last one it took */
+    bool nesting_reported;
+};
+
+#endif

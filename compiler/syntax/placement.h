@@ -1,0 +1,10 @@
+/* Which statement may stand in which block. Private to syntax/. */
+#ifndef HCC_SYNTAX_PLACEMENT_H
+#define HCC_SYNTAX_PLACEMENT_H
+
+#include "base/compilation.h"
+#include "syntax/ast.h"
+
+void placement_check(Compilation *c, const Ast *ast);
+
+#endif

@@ -1,0 +1,177 @@
+/* From "these forty tokens could stand here" to a sentence.
+ *
+ * The expected tokens are folded into a few words ("an expression", "a statement", `;` ...) and the
+ * token that was found decides on the place and on the help. */
+#include "syntax/syntax_error.h"
+#include "syntax/parser.h"
+#include <string.h>
+
+typedef struct {
+    const char *const *names;
+    uint32_t count;
+} Expected;
+
+enum { LISTED = 4 };
+
+static bool expects(const Expected *e, const char *name) {
+    for (uint32_t k = 0; k < e->count; k++)
+        if (strcmp(e->names[k], name) == 0)
+            return true;
+    return false;
+}
+
+void parser_report_nesting(Parser *p, Span at) {
+    if (p->nesting_reported)
+        return;
+    p->nesting_reported = true;
+    diag_error(p->c->diagnostics, DIAG_NESTING, at, "nested more than %d deep", AST_NESTING);
+    diag_help(p->c->diagnostics, "name a part of it with `let` and use the name");
+}
+
+void parser_ended(Parser *p, const Missing *missing) {
+    if (!missing)
+        return;
+    Diagnostics *d = p->c->diagnostics;
+    const char *found = token_describe(p->c, p->scratch, missing->found_kind, missing->found);
+    if (*missing->text == '}') {
+        diag_error(d, DIAG_UNCLOSED, missing->opened, "this block is never closed");
+        if (missing->found_kind != TOKEN_EOF)
+            diag_note(d, missing->found, "`}` is missing before this");
+        diag_help(d, "add `}` before %s", found);
+    } else if (*missing->text == ';') {
+        diag_error(d, DIAG_SYNTAX, missing->at, "expected `;` after the statement, found %s",
+                   found);
+    } else {
+        diag_error(d, DIAG_UNCLOSED, missing->at, "expected `%s`, found %s", missing->text, found);
+        diag_note(d, missing->opened, "opened here");
+    }
+}
+
+/* Writes the foldings of `e` into `words`; returns how many. */
+static uint32_t expected_words(const Expected *e, const char *words[LISTED]) {
+    /* After a whole expression only what ends or continues it matters, not `(` or `[`. */
+    static const char *const ENDS[] = {";", ",", ")", "]", "}", "{", ":", "=", "->", "<=", "~"};
+    static const char *const BEGINS[] = {"(", "[", "{", "}",  ")", "]", ";",
+                                         ":", ",", "=", "->", "~", "<="};
+    bool after_operand = expects(e, "*") || expects(e, "^");
+    bool statement = expects(e, "let"), expression = expects(e, "a number") && !statement;
+    bool definition = expects(e, "connection") && !expects(e, "a name");
+    uint32_t n = 0;
+    if (statement)
+        words[n++] = "a statement";
+    if (expression)
+        words[n++] = "an expression";
+    if (definition)
+        words[n++] = "a definition";
+    if (!statement && !expression && expects(e, "a name"))
+        words[n++] = after_operand ? "an attribute" : "a name";
+    if (expects(e, "else") && e->count <= 3)
+        words[n++] = "`else`";
+    const char *const *signs = after_operand ? ENDS : BEGINS;
+    uint32_t n_signs = after_operand ? sizeof ENDS / sizeof *ENDS : sizeof BEGINS / sizeof *BEGINS;
+    for (uint32_t k = 0; k < n_signs && n < LISTED; k++) {
+        bool part_of = (expression || statement) && strchr("([{;", *signs[k]);
+        if (expects(e, signs[k]) && !part_of)
+            words[n++] = signs[k];
+    }
+    if (after_operand && n < LISTED && expects(e, "*"))
+        words[n++] = "an operator";
+    if (n == 0 && expects(e, "the end of the file"))
+        words[n++] = "the end of the text";
+    return n;
+}
+
+static bool is_sign(const char *word) {
+    return strchr("();:,=[]{}-~<", *word) != NULL;
+}
+
+static const char *expected_sentence(Parser *p, const Expected *e) {
+    const char *words[LISTED];
+    uint32_t n = expected_words(e, words);
+    const char *sentence = "";
+    for (uint32_t k = 0; k < n; k++) {
+        const char *between = k == 0 ? "" : k + 1 == n ? " or " : ", ";
+        const char *quote = is_sign(words[k]) ? "`" : "";
+        sentence =
+            arena_printf(p->scratch, "%s%s%s%s%s", sentence, between, quote, words[k], quote);
+    }
+    return n ? sentence : NULL;
+}
+
+static const char *token_text(const Parser *p, Span span) {
+    size_t length;
+    const char *text = source_text(p->c->sources, span.file, &length);
+    return arena_copy_string(p->scratch, text + span.begin, span.end - span.begin);
+}
+
+/* A statement or definition that begins with a misspelt word. */
+static bool help_misspelt(Parser *p, const Expected *e) {
+    const Token *first = tokens_statement_start(p->tokens);
+    if (first->kind != TOKEN_NAME)
+        return false;
+    uint32_t count;
+    bool top = first->span.begin == p->current.span.begin && expects(e, "connection");
+    const char *const *words = top ? token_item_words(&count) : token_statement_words(&count);
+    const char *meant = nearest_name(token_text(p, first->span), words, count);
+    if (!meant)
+        return false;
+    diag_help(p->c->diagnostics, "did you mean `%s`?", meant);
+    return true;
+}
+
+static bool is_comparison(int kind) {
+    return kind == TOKEN_LT || kind == TOKEN_LE || kind == TOKEN_GT || kind == TOKEN_GE ||
+           kind == TOKEN_EQ || kind == TOKEN_NE;
+}
+
+static bool is_item_word(int kind) {
+    return kind == TOKEN_USE || kind == TOKEN_FN || kind == TOKEN_CONNECTION ||
+           kind == TOKEN_BRANCH || kind == TOKEN_MODULE || kind == TOKEN_MODEL ||
+           kind == TOKEN_TRAIN;
+}
+
+static void report_help(Parser *p, const Expected *e, int found, Span found_at) {
+    Diagnostics *d = p->c->diagnostics;
+    bool in_block = expects(e, "let") && expects(e, "}");
+    bool at_top = expects(e, "connection") && !expects(e, "a name");
+    if (is_comparison(found) && expects(e, "&&"))
+        diag_help(d, "comparisons do not chain: write `a < b && b < c`");
+    else if (found == TOKEN_STAR && p->previous.kind == TOKEN_STAR)
+        diag_help(d, "a power is written `a ^ b`");
+    else if (found == TOKEN_ASSIGN && p->previous.kind == TOKEN_ASSIGN)
+        diag_help(d, "equality is written `==`, without a space");
+    else if (in_block && is_item_word(found))
+        diag_help(d, "definitions stand at the top of a file, not inside a block");
+    else if (at_top && (found == TOKEN_LET || found == TOKEN_PARAM || found == TOKEN_IF))
+        diag_help(d, "statements stand inside a `model`, `connection`, `branch` or `fn`");
+    else if (p->previous.kind == TOKEN_REDUCTION && found != TOKEN_EOF)
+        diag_help(d, "a reduction names its indices: `sum[i] a[i]`");
+    else if (found == TOKEN_TRUNK && expects(e, "a number"))
+        diag_help(d, "a trunk is a value of its own: `let h = trunk(x) { … };`");
+    else if (token_is_reserved(found) && expects(e, "a name") && !expects(e, "*") && !in_block &&
+             found_at.file)
+        diag_help(d, "`%s` is a reserved word and cannot be a name", token_text(p, found_at));
+    else if (help_misspelt(p, e))
+        return;
+    else if (found == TOKEN_ASSIGN && expects(e, "=="))
+        diag_help(d, "equality is written `==`");
+    else if (found == TOKEN_COLON && expects(e, "=") && !expects(e, "*"))
+        diag_help(d, "a definition is written `name = value`");
+}
+
+void parser_report_unexpected(Parser *p, const char *const *names, uint32_t count) {
+    Expected e = {names, count};
+    const Missing *missing = p->current.missing;
+    int found = missing ? missing->found_kind : p->current.kind;
+    Span found_at = missing ? missing->found : p->current.span;
+    const char *sentence = expected_sentence(p, &e);
+    const char *description = token_describe(p->c, p->scratch, found, found_at);
+    /* Nothing is written where a virtual token stands: point behind the last word instead. */
+    Span at = missing && (found == TOKEN_EOF || found != TOKEN_SEMICOLON) ? missing->at : found_at;
+    if (sentence)
+        diag_error(p->c->diagnostics, DIAG_SYNTAX, at, "expected %s, found %s", sentence,
+                   description);
+    else
+        diag_error(p->c->diagnostics, DIAG_SYNTAX, at, "%s cannot stand here", description);
+    report_help(p, &e, found, found_at);
+}

@@ -1,0 +1,337 @@
+/* Balancing the words: see tokens.h.
+ *
+ * Smallest example: `let a = f(b` newline `let c = 1;` reads as `let a = f(b) ; let c = 1 ;` where
+ * the first `)` and the first `;` are virtual. */
+#include "syntax/tokens.h"
+#include "base/vec.h"
+#include "syntax/ast.h"
+#include "syntax/ast_build.h"
+
+enum { AHEAD = 2 };
+
+typedef struct {
+    Token token;       /* the bracket */
+    bool trunk;        /* a `{` whose `}` ends an expression */
+    uint32_t else_ifs; /* of the chain being read inside it: each nests one deeper in the tree */
+} Frame;
+
+struct TokenStream {
+    Arena *arena;
+    Compilation *c;
+    uint32_t file;
+    Lexer *lexer;
+    Token ahead[AHEAD];
+    uint32_t n_ahead;
+    VEC(Frame) open;
+    uint32_t nesting;         /* open brackets and else-ifs together */
+    uint32_t top_else_ifs;    /* outside all brackets: only in broken files */
+    Token previous;           /* the last one given, virtual ones too */
+    uint32_t end;             /* of the last one that was written */
+    bool previous_is_operand; /* an expression may end with it */
+    bool started;             /* anything but file start is behind us */
+    bool trunk_ahead;         /* `trunk` read, its `{` to come */
+    Token statement;
+    uint32_t item_column;
+};
+
+TokenStream *tokens_create(Arena *scratch, Compilation *c, uint32_t file, Lexer *lexer) {
+    TokenStream *t = ARENA_NEW(scratch, TokenStream);
+    t->arena = scratch;
+    t->c = c;
+    t->file = file;
+    t->lexer = lexer;
+    t->item_column = 1;
+    return t;
+}
+
+static const Token *tokens_ahead(TokenStream *t, uint32_t k) {
+    while (t->n_ahead <= k) {
+        bool at_end = t->n_ahead && t->ahead[t->n_ahead - 1].kind == TOKEN_EOF;
+        if (at_end)
+            t->ahead[t->n_ahead] = t->ahead[t->n_ahead - 1];
+        else
+            lexer_next(t->lexer, &t->ahead[t->n_ahead]);
+        t->n_ahead++;
+    }
+    return &t->ahead[k];
+}
+
+const Token *tokens_peek(TokenStream *t) {
+    return tokens_ahead(t, 0);
+}
+
+const Token *tokens_statement_start(const TokenStream *t) {
+    return &t->statement;
+}
+
+static Frame *tokens_top(TokenStream *t) {
+    return t->open.count ? &t->open.at[t->open.count - 1] : NULL;
+}
+
+const Token *tokens_open_bracket(const TokenStream *t) {
+    return t->open.count ? &t->open.at[t->open.count - 1].token : NULL;
+}
+
+static bool tokens_top_is(TokenStream *t, int kind) {
+    const Frame *top = tokens_top(t);
+    return top && top->token.kind == kind;
+}
+
+/* Inside `(` or `[`. */
+static bool tokens_in_expression(TokenStream *t) {
+    return tokens_top_is(t, TOKEN_LPAREN) || tokens_top_is(t, TOKEN_LBRACKET);
+}
+
+static int tokens_closer(int opener) {
+    return opener == TOKEN_LPAREN     ? TOKEN_RPAREN
+           : opener == TOKEN_LBRACKET ? TOKEN_RBRACKET
+                                      : TOKEN_RBRACE;
+}
+
+static const char *tokens_text(int kind) {
+    return kind == TOKEN_RPAREN     ? ")"
+           : kind == TOKEN_RBRACKET ? "]"
+           : kind == TOKEN_RBRACE   ? "}"
+                                    : ";";
+}
+
+/* Is there an open `opener` above the innermost `{`? */
+static bool tokens_has_open(const TokenStream *t, int opener) {
+    for (uint32_t k = t->open.count; k-- > 0;) {
+        int kind = t->open.at[k].token.kind;
+        if (kind == opener)
+            return true;
+        if (kind == TOKEN_LBRACE)
+            return false;
+    }
+    return false;
+}
+
+static bool tokens_report_nesting(TokenStream *t, Span at) {
+    diag_error(t->c->diagnostics, DIAG_NESTING, at, "nested more than %d deep", AST_NESTING);
+    diag_help(t->c->diagnostics, "name a part of it with `let` and use the name");
+    return false;
+}
+
+static void tokens_push(TokenStream *t, const Token *token) {
+    Frame frame = {.token = *token};
+    if (token->kind == TOKEN_LBRACE) {
+        frame.trunk = t->trunk_ahead;
+        t->trunk_ahead = false;
+    }
+    vec_push(t->arena, &t->open, frame);
+    t->nesting++;
+}
+
+/* Returns whether the bracket was a trunk's `{`. */
+static bool tokens_pop(TokenStream *t) {
+    Frame frame = t->open.at[--t->open.count];
+    t->nesting -= 1 + frame.else_ifs;
+    return frame.trunk;
+}
+
+/* Gives `token` to the parser and remembers what the next decision needs. */
+static bool tokens_give(TokenStream *t, Token *out, Token token) {
+    int kind = token.kind;
+    bool begins_statement = !t->started || t->previous.kind == TOKEN_SEMICOLON ||
+                            t->previous.kind == TOKEN_LBRACE ||
+                            (t->previous.kind == TOKEN_RBRACE && !t->previous_is_operand);
+    if (begins_statement) {
+        t->statement = token;
+        if (t->open.count == 0)
+            t->item_column = source_line_column(t->c->sources, t->file, token.span.begin).column;
+    }
+    bool operand = kind == TOKEN_NAME || kind == TOKEN_NUMBER || kind == TOKEN_STRING ||
+                   kind == TOKEN_TRUE || kind == TOKEN_FALSE || kind == TOKEN_RPAREN ||
+                   kind == TOKEN_RBRACKET;
+    bool opener = kind == TOKEN_LPAREN || kind == TOKEN_LBRACKET || kind == TOKEN_LBRACE;
+    if (opener)
+        tokens_push(t, &token);
+    else if (kind == TOKEN_RPAREN || kind == TOKEN_RBRACKET)
+        tokens_pop(t);
+    else if (kind == TOKEN_RBRACE)
+        operand = tokens_pop(t);
+    else if (kind == TOKEN_TRUNK)
+        t->trunk_ahead = true;
+    else if (kind == TOKEN_SEMICOLON)
+        t->trunk_ahead = false;
+
+    bool goes_on = true;
+    if (kind == TOKEN_IF) {
+        uint32_t *else_ifs = t->open.count ? &tokens_top(t)->else_ifs : &t->top_else_ifs;
+        if (t->previous.kind == TOKEN_ELSE) {
+            *else_ifs += 1;
+            t->nesting += 1;
+        } else {
+            t->nesting -= *else_ifs;
+            *else_ifs = 0;
+        }
+    }
+    if (t->nesting > AST_NESTING && (opener || kind == TOKEN_IF))
+        goes_on = tokens_report_nesting(t, token.span);
+
+    t->started = true;
+    t->previous = token;
+    t->previous_is_operand = operand;
+    if (!token.missing)
+        t->end = token.span.end;
+    *out = token;
+    return goes_on;
+}
+
+/* Takes the next written token. */
+static bool tokens_take(TokenStream *t, Token *out) {
+    Token token = *tokens_ahead(t, 0);
+    if (token.kind != TOKEN_EOF) {
+        for (uint32_t k = 1; k < t->n_ahead; k++)
+            t->ahead[k - 1] = t->ahead[k];
+        t->n_ahead--;
+    }
+    if (token.kind == TOKEN_RPAREN || token.kind == TOKEN_RBRACKET || token.kind == TOKEN_RBRACE ||
+        token.kind == TOKEN_SEMICOLON)
+        token.value.missing = NULL;
+    return tokens_give(t, out, token);
+}
+
+static bool tokens_insert(TokenStream *t, Token *out, int kind) {
+    const Token *found = tokens_ahead(t, 0);
+    Missing *missing = ARENA_NEW(t->arena, Missing);
+    missing->text = tokens_text(kind);
+    missing->at = (Span){t->file, t->end, t->end};
+    missing->found_kind = found->kind;
+    missing->found = found->span;
+    if (kind != TOKEN_SEMICOLON)
+        missing->opened = tokens_top(t)->token.span;
+    Token token = {.kind = kind, .span = missing->at, .missing = missing};
+    token.value.missing = missing;
+    return tokens_give(t, out, token);
+}
+
+static bool tokens_is_statement_word(int kind) {
+    switch (kind) {
+    case TOKEN_STATE:
+    case TOKEN_CARRY:
+    case TOKEN_BEGIN:
+    case TOKEN_READ:
+    case TOKEN_WRITE:
+    case TOKEN_END:
+    case TOKEN_ITERATE:
+    case TOKEN_REPEAT:
+    case TOKEN_PENALTY:
+    case TOKEN_PROBE:
+    case TOKEN_POSITIONS:
+    case TOKEN_INPUT:
+    case TOKEN_TARGET:
+    case TOKEN_LOSS:
+    case TOKEN_METRIC:
+    case TOKEN_DATA:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool tokens_is_item_word(int kind) {
+    return kind == TOKEN_USE || kind == TOKEN_FN || kind == TOKEN_CONNECTION ||
+           kind == TOKEN_BRANCH || kind == TOKEN_MODULE || kind == TOKEN_MODEL ||
+           kind == TOKEN_TRAIN;
+}
+
+/* A word of ours can stand inside an expression as a name; it begins a statement only when no
+ * expression could go on with it. Reserved words leave no doubt. */
+static bool tokens_begins_statement(TokenStream *t) {
+    const Token *token = tokens_ahead(t, 0);
+    switch (token->kind) {
+    case TOKEN_LET:
+    case TOKEN_CONST:
+    case TOKEN_PARAM:
+        return true;
+    case TOKEN_IF:
+        return t->previous.kind != TOKEN_ELSE;
+    default:
+        break;
+    }
+    if (!t->previous_is_operand || tokens_in_expression(t))
+        return false;
+    if (tokens_is_statement_word(token->kind))
+        return token->first_on_line || t->previous.kind != TOKEN_NAME;
+    if (token->kind != TOKEN_NAME || !token->first_on_line)
+        return false;
+    int next = tokens_ahead(t, 1)->kind;
+    return next == TOKEN_ASSIGN || next == TOKEN_LBRACKET || next == TOKEN_NUMBER ||
+           next == TOKEN_STRING;
+}
+
+/* A definition begins: `connection name` at the start of a line, no further in than the
+ * definition we are in. */
+static bool tokens_begins_item(TokenStream *t) {
+    const Token *token = tokens_ahead(t, 0);
+    if (!tokens_is_item_word(token->kind) || !token->first_on_line ||
+        tokens_ahead(t, 1)->kind != TOKEN_NAME)
+        return false;
+    if (t->open.count == 0)
+        return true;
+    LineColumn place = source_line_column(t->c->sources, t->file, token->span.begin);
+    return place.column <= t->item_column;
+}
+
+/* The statement before has no `;` yet. */
+static bool tokens_needs_semicolon(const TokenStream *t) {
+    if (!t->started || t->previous.kind == TOKEN_SEMICOLON || t->previous.kind == TOKEN_LBRACE)
+        return false;
+    return t->previous.kind != TOKEN_RBRACE || t->previous_is_operand;
+}
+
+/* Drops a closing bracket that nothing opened. */
+static void tokens_drop_unmatched(TokenStream *t) {
+    Token token = *tokens_ahead(t, 0);
+    diag_error(t->c->diagnostics, DIAG_SYNTAX, token.span, "this `%s` closes nothing",
+               tokens_text(token.kind));
+    diag_help(t->c->diagnostics, "remove it");
+    for (uint32_t k = 1; k < t->n_ahead; k++)
+        t->ahead[k - 1] = t->ahead[k];
+    t->n_ahead--;
+}
+
+/* `(a]`: taken for the bracket that was meant. */
+static void tokens_replace_closer(TokenStream *t, int meant) {
+    Token *token = &t->ahead[0];
+    diag_error(t->c->diagnostics, DIAG_SYNTAX, token->span, "expected `%s`, found `%s`",
+               tokens_text(meant), tokens_text(token->kind));
+    diag_note(t->c->diagnostics, tokens_top(t)->token.span, "opened here");
+    token->kind = meant;
+}
+
+bool tokens_next(TokenStream *t, Token *out) {
+    for (;;) {
+        int kind = tokens_ahead(t, 0)->kind;
+        bool item = tokens_begins_item(t);
+        bool boundary =
+            item || kind == TOKEN_EOF || kind == TOKEN_RBRACE || tokens_begins_statement(t);
+        if (tokens_in_expression(t) &&
+            (boundary || kind == TOKEN_SEMICOLON || kind == TOKEN_LBRACE))
+            return tokens_insert(t, out, tokens_closer(tokens_top(t)->token.kind));
+        if (boundary && tokens_needs_semicolon(t))
+            return tokens_insert(t, out, TOKEN_SEMICOLON);
+        if ((item || kind == TOKEN_EOF) && tokens_top(t))
+            return tokens_insert(t, out, TOKEN_RBRACE);
+
+        if (kind == TOKEN_RPAREN || kind == TOKEN_RBRACKET) {
+            int opener = kind == TOKEN_RPAREN ? TOKEN_LPAREN : TOKEN_LBRACKET;
+            if (!tokens_in_expression(t)) {
+                tokens_drop_unmatched(t);
+                continue;
+            }
+            if (!tokens_top_is(t, opener)) {
+                int meant = tokens_closer(tokens_top(t)->token.kind);
+                if (tokens_has_open(t, opener))
+                    return tokens_insert(t, out, meant);
+                tokens_replace_closer(t, meant);
+            }
+        } else if (kind == TOKEN_RBRACE && !tokens_top(t)) {
+            tokens_drop_unmatched(t);
+            continue;
+        }
+        return tokens_take(t, out);
+    }
+}
