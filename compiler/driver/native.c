@@ -1,0 +1,185 @@
+/* From a program with its gradient to machine code, through plan and kernels. */
+#include "driver/native.h"
+#include "driver/pipeline.h"
+#include "nest/lower.h"
+#include "plan/manifest.h"
+#include <string.h>
+
+static ExitCode native_plan(Driver *d, TirProgram *program, bool f64, Plan **plan) {
+    bool optimise = !d->options.optimise.given || d->options.optimise.value > 0;
+    double begun = pipeline_begin(d, "plan");
+    *plan = plan_build(program, (PlanOptions){.f64 = f64, .fuse = optimise, .recompute = optimise});
+    pipeline_end(d, "plan", begun);
+    if ((*plan)->unsupported) {
+        diag_error(d->c->diagnostics, DIAG_UNSUPPORTED, (*plan)->unsupported_at, "%s",
+                   (*plan)->unsupported);
+        return driver_report(d);
+    }
+    if (d->options.explain_fusion)
+        plan_print(*plan, d->err);
+    return EXIT_OK;
+}
+
+static ExitCode native_target(Driver *d, CodegenTarget **target) {
+    CodegenOptions options = {
+        .cpu = d->options.cpu,
+        .opt_level = d->options.optimise.given ? (int)d->options.optimise.value : 3,
+    };
+    const char *error = NULL;
+    *target = codegen_target_create(d->c->arena, &options, &error);
+    if (*target)
+        return EXIT_OK;
+    uint32_t count;
+    const char *const *names = codegen_cpu_names(&count);
+    const char *near = d->options.cpu ? nearest_name(d->options.cpu, names, count) : NULL;
+    fprintf(d->err, "hcc: --cpu: %s%s%s%s\n", error, near ? "; did you mean '" : "",
+            near ? near : "", near ? "'?" : "");
+    return EXIT_USAGE;
+}
+
+ExitCode native_lower(Driver *d, const Network *network, TirProgram *program, bool f64,
+                      NativeProgram *native) {
+    *native = (NativeProgram){.network = network, .element_size = f64 ? 8 : 4};
+    ExitCode code = native_target(d, &native->target);
+    if (code == EXIT_OK)
+        code = native_plan(d, program, f64, &native->plan);
+    if (code != EXIT_OK) {
+        native_free(native);
+        return code;
+    }
+    double begun = pipeline_begin(d, "lower");
+    uint32_t vector_bytes = codegen_target_vector_bytes(native->target);
+    LowerOptions options = {f64 ? NEST_F64 : NEST_F32,
+                            (uint16_t)(vector_bytes / native->element_size)};
+    native->kernels = nest_lower(native->plan, options);
+    pipeline_end(d, "lower", begun);
+    for (uint32_t k = 0; k < native->plan->kernels.count && code == EXIT_OK; k++) {
+        const char *wrong = nest_verify(native->kernels[k]);
+        if (wrong)
+            code = driver_fault(d, "lower", wrong);
+    }
+    if (code == EXIT_OK) {
+        begun = pipeline_begin(d, "manifest");
+        ManifestMachine machine = {.cpu = codegen_target_cpu(native->target),
+                                   .vector_bytes = vector_bytes,
+                                   .micro_tile = options.lanes};
+        machine.features = codegen_target_features(native->target, &machine.n_features);
+        native->manifest = plan_manifest(native->plan, network, native->kernels, &machine);
+        pipeline_end(d, "manifest", begun);
+    } else {
+        native_free(native);
+    }
+    return code;
+}
+
+void native_free(NativeProgram *native) {
+    codegen_target_destroy(native->target);
+    native->target = NULL;
+}
+
+ExitCode native_compile(Driver *d, const NativeProgram *native, CodegenModel wrapping,
+                        CodegenForm form, CodegenResult *result) {
+    wrapping.kernels = (const NestKernel *const *)native->kernels;
+    wrapping.n_kernels = native->plan->kernels.count;
+    wrapping.manifest = native->manifest;
+    wrapping.element_size = native->element_size;
+    double begun = pipeline_begin(d, "code");
+    *result = codegen_compile(d->c->arena, native->target, &wrapping, form);
+    pipeline_end(d, "code", begun);
+    return result->error ? driver_fault(d, "code", result->error) : EXIT_OK;
+}
+
+ExitCode native_load(Driver *d, const Network *network, TirProgram *program, bool f64,
+                     NativeModel *loaded) {
+    static const char symbol[] = "hc_compiled_model";
+    *loaded = (NativeModel){0};
+    NativeProgram native;
+    CodegenResult object;
+    ExitCode code = native_lower(d, network, program, f64, &native);
+    if (code != EXIT_OK)
+        return code;
+    code = native_compile(d, &native, (CodegenModel){.symbol = symbol}, CODEGEN_OBJECT, &object);
+    native_free(&native);
+    if (code != EXIT_OK)
+        return code;
+    double begun = pipeline_begin(d, "load");
+    const char *error = NULL;
+    loaded->jit =
+        jit_load(d->c->arena, object.bytes, object.length, symbol, &loaded->model, &error);
+    pipeline_end(d, "load", begun);
+    return loaded->jit ? EXIT_OK : driver_fault(d, "load", error);
+}
+
+void native_unload(NativeModel *loaded) {
+    jit_unload(loaded->jit);
+    *loaded = (NativeModel){0};
+}
+
+/* --- emit ---------------------------------------------------------------------------------------
+ */
+
+static ExitCode native_emit_code(Driver *d, const NativeProgram *native, const char *stage,
+                                 FILE *to) {
+    CodegenResult result;
+    CodegenForm form = strcmp(stage, "asm") == 0 ? CODEGEN_ASM : CODEGEN_LLVM;
+    CodegenModel wrapping = {.symbol = "hc_compiled_model"};
+    ExitCode code = native_compile(d, native, wrapping, form, &result);
+    if (code == EXIT_OK)
+        fwrite(result.bytes, 1, result.length, to);
+    return code;
+}
+
+ExitCode native_emit(Driver *d, const Network *network, TirProgram *program, const char *stage,
+                     FILE *to) {
+    if (strcmp(stage, "fused") == 0) {
+        Plan *plan;
+        ExitCode code = native_plan(d, program, d->options.f64, &plan);
+        if (code == EXIT_OK)
+            plan_print(plan, to);
+        return code;
+    }
+    Network unnamed = {.name = "program", .program = program};
+    NativeProgram native;
+    ExitCode code = native_lower(d, network ? network : &unnamed, program, d->options.f64, &native);
+    if (code != EXIT_OK)
+        return code;
+    if (strcmp(stage, "nests") == 0)
+        for (uint32_t k = 0; k < native.plan->kernels.count; k++)
+            nest_print(native.kernels[k], to);
+    else
+        code = native_emit_code(d, &native, stage, to);
+    native_free(&native);
+    return code;
+}
+
+ExitCode native_emit_nest(Driver *d, const char *stage, FILE *to) {
+    uint32_t file;
+    ExitCode code = driver_read_source(d, d->options.argument, &file);
+    if (code != EXIT_OK)
+        return code;
+    double begun = pipeline_begin(d, "read");
+    NestKernel *kernel = nest_read(d->c, file);
+    pipeline_end(d, "read", begun);
+    code = driver_report(d);
+    if (code == EXIT_OK && !kernel)
+        return driver_fault(d, "read", "no kernel and no message");
+    if (code != EXIT_OK)
+        return code;
+    const char *wrong = nest_verify(kernel);
+    if (wrong) {
+        driver_error(d, "'%s' is not a valid loop nest: %s", d->options.argument, wrong);
+        return EXIT_SPEC;
+    }
+    if (strcmp(stage, "llvm") != 0 && strcmp(stage, "asm") != 0) {
+        nest_print(kernel, to);
+        return EXIT_OK;
+    }
+    Plan plan = {0};
+    vec_push(d->c->arena, &plan.kernels, (PlanKernel){.name = kernel->name});
+    NativeProgram native = {.plan = &plan, .kernels = &kernel, .manifest = "{}", .element_size = 4};
+    code = native_target(d, &native.target);
+    if (code == EXIT_OK)
+        code = native_emit_code(d, &native, stage, to);
+    native_free(&native);
+    return code;
+}

@@ -1,0 +1,82 @@
+/* The gradient check's evaluator over compiled code, in double precision, on one thread. */
+#include "driver/native.h"
+#include "runtime/hc.h"
+#include <string.h>
+
+typedef struct {
+    GradEvaluator base;
+    NativeModel loaded;
+    HcContext *context;
+    HcParameter *params;
+    uint32_t n_params;
+} GradNative;
+
+static const char *native_evaluate(GradEvaluator *self, double *const *params, double *loss,
+                                   double *const *gradients) {
+    GradNative *native = (GradNative *)self;
+    HcContext *context = native->context;
+    for (uint32_t k = 0; k < native->n_params; k++)
+        memcpy(native->params[k].data, params[k], (size_t)native->params[k].count * sizeof(double));
+    if (hc_forward(context) != HC_OK || hc_loss(context, loss) != HC_OK)
+        return hc_last_error(context);
+    if (!gradients)
+        return NULL;
+    if (hc_backward(context) != HC_OK)
+        return hc_last_error(context);
+    for (uint32_t k = 0; k < native->n_params; k++)
+        if (gradients[k])
+            memcpy(gradients[k], native->params[k].gradient,
+                   (size_t)native->params[k].count * sizeof(double));
+    return NULL;
+}
+
+static void native_destroy(GradEvaluator *self) {
+    GradNative *native = (GradNative *)self;
+    hc_destroy(native->context);
+    native_unload(&native->loaded);
+}
+
+/* Integers become int32 as the runtime takes them. */
+static HcStatus native_set_input(Driver *d, HcContext *context, const TirInput *input,
+                                 uint64_t seed, uint64_t count) {
+    double *values = ARENA_ARRAY(d->c->arena, double, count);
+    gradcheck_fill_input(input, seed, count, values);
+    if (input->type.elem == TIR_REAL)
+        return hc_set_input(context, input->name, values, (int64_t)count);
+    int32_t *integers = ARENA_ARRAY(d->c->arena, int32_t, count);
+    for (uint64_t k = 0; k < count; k++)
+        integers[k] = (int32_t)values[k];
+    return hc_set_input(context, input->name, integers, (int64_t)count);
+}
+
+static ExitCode native_gradcheck_prepare(Driver *d, const Network *network, GradNative *native,
+                                         uint32_t samples, uint32_t positions, uint64_t seed) {
+    const TirProgram *program = network->program;
+    HcError error;
+    HcOptions options = {.threads = 1, .samples = samples, .positions = positions};
+    HcStatus status = hc_create(native->loaded.model, &options, &native->context, &error);
+    if (status != HC_OK)
+        return driver_fault(d, "load", error.message);
+    for (uint32_t k = 0; k < program->inputs.count && status == HC_OK; k++)
+        status =
+            native_set_input(d, native->context, &program->inputs.at[k], seed,
+                             gradcheck_input_elements(&program->inputs.at[k], samples, positions));
+    native->n_params = program->params.count;
+    native->params = ARENA_ARRAY(d->c->arena, HcParameter, native->n_params);
+    for (uint32_t k = 0; k < native->n_params && status == HC_OK; k++)
+        status = hc_parameter(native->context, k, &native->params[k]);
+    return status == HC_OK ? EXIT_OK : driver_fault(d, "load", hc_last_error(native->context));
+}
+
+ExitCode native_gradcheck_evaluator(Driver *d, const Network *network, uint32_t samples,
+                                    uint32_t positions, uint64_t seed, GradEvaluator **evaluator) {
+    GradNative *native = ARENA_NEW(d->c->arena, GradNative);
+    native->base = (GradEvaluator){native_evaluate, native_destroy};
+    ExitCode code = native_load(d, network, network->program, true, &native->loaded);
+    if (code == EXIT_OK)
+        code = native_gradcheck_prepare(d, network, native, samples, positions, seed);
+    if (code != EXIT_OK)
+        native_destroy(&native->base);
+    *evaluator = &native->base;
+    return code;
+}
