@@ -67,6 +67,12 @@ static ExitCode driver_run(Driver *d) {
         return EXIT_RESOURCE;
     }
     d->c->out_of_memory = &out_of_memory;
+    jmp_buf fault;
+    if (setjmp(fault)) {
+        d->c->out_of_memory = NULL;
+        return EXIT_FAULT;
+    }
+    d->fault = &fault;
     OptionsResult parsed =
         options_parse(&d->options, d->c->arena, d->options.argc, d->options.argv, d->out, d->err);
     ExitCode code = parsed == OPTIONS_BAD ? EXIT_USAGE : EXIT_OK;

@@ -17,6 +17,7 @@ typedef struct Driver {
     FILE *out, *err;
     bool color; /* on `err` */
     VEC(PassTime) times;
+    jmp_buf *fault; /* where a fault of a pass jumps to, after its message */
 } Driver;
 
 /* Runs the command line. Everything a test wants to look at goes to `out` and `err`. */
@@ -42,6 +43,9 @@ const char *driver_program_folder(Driver *d);
 /* A fault of the compiler itself: says where, and the command that reproduces it. Returns
  * EXIT_FAULT. `what` may be NULL. */
 ExitCode driver_fault(Driver *d, const char *pass, const char *what);
+/* Programs report broken rules of ops to the driver from now on. */
+struct TirProgram;
+void driver_watch(Driver *d, struct TirProgram *program);
 /* Crashes (an abort, a bad access) print the same and end the process with EXIT_FAULT. */
 void fault_handlers_install(const Driver *d);
 /* What is being done, for the message of a crash: a pass's or command's name. */

@@ -3,6 +3,7 @@
  * A signal handler can reach nothing but statics, so the text it prints is kept here: the one
  * changing static of the compiler. It is written before work begins and when a pass begins. */
 #include "driver/driver.h"
+#include "tir/tir.h"
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -80,4 +81,22 @@ ExitCode driver_fault(Driver *d, const char *pass, const char *what) {
     fprintf(d->err, "  this is a fault of the compiler, not of your file; to see it again:\n  %s\n",
             fault_text.command);
     return EXIT_FAULT;
+}
+
+static void fault_in_tir(void *context, TirOp op, Span span, const char *message) {
+    Driver *d = context;
+    const char *where = "";
+    if (span.file) {
+        LineColumn place = source_line_column(d->c->sources, span.file, span.begin);
+        where = arena_printf(d->c->arena, " at %s:%u:%u",
+                             source_name(d->c->sources, span.file), place.line, place.column);
+    }
+    driver_fault(d, fault_text.doing,
+                 arena_printf(d->c->arena, "op %s%s: %s", tir_op_name(op), where, message));
+    longjmp(*d->fault, 1);
+}
+
+void driver_watch(Driver *d, TirProgram *program) {
+    program->on_fault = fault_in_tir;
+    program->fault_context = d;
 }

@@ -90,10 +90,12 @@ ExitCode pipeline_check(Driver *d, const char *path, uint32_t n_extra, const Ove
     SemaOptions options = {overrides, n_extra + n_set, d->options.model};
     *network = sema_check(d->c, ast, &options);
     code = EXIT_OK;
-    if (*network)
+    if (*network) {
+        driver_watch(d, (*network)->program);
         code = pipeline_end_tir(d, "sema", begun, (*network)->program);
-    else
+    } else {
         pipeline_end(d, "sema", begun);
+    }
     ExitCode reported = driver_report(d);
     return reported != EXIT_OK ? reported : code;
 }
@@ -119,6 +121,8 @@ ExitCode pipeline_read_tir(Driver *d, const char *path, TirProgram **program) {
     if (code == EXIT_OK && !*program)
         return driver_fault(d, "read", "no program and no message");
     const char *wrong = code == EXIT_OK ? tir_verify(*program) : NULL;
+    if (*program)
+        driver_watch(d, *program);
     if (wrong) {
         driver_error(d, "'%s' is not a valid program: %s", path, wrong);
         return EXIT_SPEC;
@@ -143,11 +147,13 @@ ExitCode pipeline_gradient(Driver *d, TirProgram **program) {
     if (code == EXIT_OK) {
         double begun = pipeline_begin(d, "canon");
         *program = pass_canon(*program);
+        driver_watch(d, *program);
         code = pipeline_end_tir(d, "canon", begun, *program);
     }
     if (code == EXIT_OK) {
         double begun = pipeline_begin(d, "dce");
         *program = pass_dce(*program);
+        driver_watch(d, *program);
         code = pipeline_end_tir(d, "dce", begun, *program);
     }
     return code;
