@@ -1,0 +1,105 @@
+/* Loop nests to machine code, through LLVM. Transliterates: every decision was made in the nest.
+ *
+ * Order of use: a target; codegen_compile for a whole model; then jit_load for this process, or
+ * link_shared / link_executable for files. The same object bytes serve both. Errors are strings in
+ * the given arena; nothing is printed, and LLVM's types stay inside. */
+#ifndef HCC_CODEGEN_CODEGEN_H
+#define HCC_CODEGEN_CODEGEN_H
+
+#include "nest/nest.h"
+#include "runtime/abi.h"
+
+/* --- the machine compiled for -------------------------------------------------------------------
+ */
+
+typedef struct {
+    const char *cpu;       /* NULL or "native", "baseline", or a name codegen_cpu_names knows */
+    uint32_t vector_bytes; /* 0: the widest the machine has (16, 32 or 64) */
+    int opt_level;         /* 0 or 3 */
+    bool sanitize_address; /* generated code under AddressSanitizer (link with it, too) */
+} CodegenOptions;
+
+typedef struct CodegenTarget CodegenTarget;
+
+/* NULL and *error (in `arena`) when the machine is unknown. */
+CodegenTarget *codegen_target_create(Arena *arena, const CodegenOptions *options,
+                                     const char **error);
+void codegen_target_destroy(CodegenTarget *target); /* NULL is fine */
+const char *codegen_target_cpu(const CodegenTarget *target);
+uint32_t codegen_target_vector_bytes(const CodegenTarget *target);
+/* Names of the features the code needs, as the manifest lists them ("avx2", "avx512f", ...). */
+const char *const *codegen_target_features(const CodegenTarget *target, uint32_t *count);
+/* NULL, or the first of these features that this very machine lacks. */
+const char *codegen_host_lacks(const char *const *features, uint32_t count);
+const char *const *codegen_cpu_names(uint32_t *count);
+
+/* --- compiling ----------------------------------------------------------------------------------
+ */
+
+/* A function `NAME(ptr a0, ... ptr a(n-1))` of the object that calls
+ * `callee(const HcModel *, a0, ...)` of the runtime and returns its pointer. */
+typedef struct {
+    const char *name, *callee;
+    uint32_t n_arguments;
+} CodegenThunk;
+
+typedef struct {
+    const NestKernel *const *kernels; /* in the order of the manifest's "kernels" */
+    uint32_t n_kernels;
+    const char *manifest; /* JSON, carried inside */
+    uint32_t element_size;
+    const char *symbol; /* of the HcModel record, the one global of the object but for thunks */
+    const CodegenThunk *thunks;
+    uint32_t n_thunks;
+    const char *main_callee; /* or NULL; else the object has a main(argc, argv) that returns
+                                int callee(const HcModel *, int argc, char **argv) */
+} CodegenModel;
+
+typedef enum { CODEGEN_OBJECT, CODEGEN_LLVM, CODEGEN_ASM } CodegenForm;
+
+typedef struct {
+    const char *bytes; /* NUL-terminated beyond `length`, in the arena */
+    size_t length;
+    const char *error;      /* NULL when all went well */
+    double llvm_seconds[3]; /* building, optimising, emitting */
+} CodegenResult;
+
+CodegenResult codegen_compile(Arena *arena, const CodegenTarget *target, const CodegenModel *model,
+                              CodegenForm form);
+
+/* --- running in this process --------------------------------------------------------------------
+ */
+
+typedef struct Jit Jit;
+
+/* NULL and *error on failure. The record lives until jit_unload. */
+Jit *jit_load(Arena *arena, const void *object, size_t length, const char *symbol,
+              const HcModel **model, const char **error);
+void jit_unload(Jit *jit); /* NULL is fine */
+
+/* --- linking with `cc` --------------------------------------------------------------------------
+ */
+
+typedef struct {
+    const char *const *objects; /* paths */
+    uint32_t n_objects;
+    const char *runtime;          /* static library, or NULL */
+    const char *const *libraries; /* further arguments: -lopenblas, ... */
+    uint32_t n_libraries;
+    const char *const
+        *exports; /* shared only: patterns kept visible, "NAME_*"; the rest is local */
+    uint32_t n_exports;
+    const char *const
+        *aliases; /* shared only: "NAME_step=hc_step": exported name, runtime symbol */
+    uint32_t n_aliases;
+    bool sanitize_address;
+    const char *output;
+} LinkJob;
+
+/* NULL, or what went wrong. The output appears whole or not at all. */
+const char *link_shared(Arena *arena, const LinkJob *job);
+const char *link_executable(Arena *arena, const LinkJob *job);
+/* Writes bytes to a file the same way. */
+const char *codegen_write_file(Arena *arena, const char *path, const void *bytes, size_t length);
+
+#endif

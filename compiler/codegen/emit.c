@@ -1,0 +1,199 @@
+/* The thin layer over LLVM's builder; see emit.h. */
+#include "codegen/emit.h"
+#include <string.h>
+
+LLVMTypeRef emit_type(const Emit *e, NestType type) {
+    LLVMTypeRef elem = e->elem[type.elem];
+    return type.lanes == 1 ? elem : LLVMVectorType(elem, type.lanes);
+}
+
+static Value emit_constant_splat(Value x, uint16_t lanes) {
+    if (lanes == 1)
+        return x;
+    Value list[256];
+    for (uint32_t k = 0; k < lanes; k++)
+        list[k] = x;
+    return LLVMConstVector(list, lanes);
+}
+
+Value emit_real(const Emit *e, NestType type, double x) {
+    return emit_constant_splat(LLVMConstReal(e->elem[type.elem], x), type.lanes);
+}
+
+Value emit_integer(const Emit *e, NestType type, int64_t x) {
+    return emit_constant_splat(LLVMConstInt(e->elem[type.elem], (unsigned long long)x, true),
+                               type.lanes);
+}
+
+Value emit_index(const Emit *e, int64_t x) {
+    return LLVMConstInt(e->elem[NEST_I64], (unsigned long long)x, true);
+}
+
+Value emit_lanes(const Emit *e, uint16_t lanes) {
+    Value list[256];
+    for (uint32_t k = 0; k < lanes; k++)
+        list[k] = LLVMConstInt(e->elem[NEST_I32], k, false);
+    return lanes == 1 ? list[0] : LLVMConstVector(list, lanes);
+}
+
+static Value emit_shuffle(Emit *e, Value x, Value y, uint32_t lanes, uint32_t first,
+                          uint32_t step) {
+    Value mask[256];
+    for (uint32_t k = 0; k < lanes; k++)
+        mask[k] = LLVMConstInt(e->elem[NEST_I32], first + k * step, false);
+    return LLVMBuildShuffleVector(e->builder, x, y, LLVMConstVector(mask, lanes), "");
+}
+
+Value emit_splat(Emit *e, uint16_t lanes, Value x) {
+    if (lanes == 1)
+        return x;
+    LLVMTypeRef type = LLVMVectorType(LLVMTypeOf(x), lanes);
+    Value one = LLVMBuildInsertElement(e->builder, LLVMGetPoison(type), x,
+                                       LLVMConstInt(e->elem[NEST_I32], 0, false), "");
+    return emit_shuffle(e, one, LLVMGetPoison(type), lanes, 0, 0);
+}
+
+Value emit_half(Emit *e, Value x, uint16_t lanes, bool upper) {
+    uint32_t half = lanes / 2;
+    if (half == 1)
+        return emit_lane(e, x, upper);
+    return emit_shuffle(e, x, LLVMGetPoison(LLVMTypeOf(x)), half, upper ? half : 0, 1);
+}
+
+Value emit_lane(Emit *e, Value x, uint32_t lane) {
+    return LLVMBuildExtractElement(e->builder, x, LLVMConstInt(e->elem[NEST_I32], lane, false), "");
+}
+
+Value emit_intrinsic(Emit *e, const char *name, LLVMTypeRef overload, LLVMTypeRef other,
+                     Value *arguments, uint32_t n) {
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    LLVMTypeRef types[2] = {overload, other};
+    size_t n_types = overload ? (other ? 2 : 1) : 0;
+    LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->module, id, types, n_types);
+    LLVMTypeRef type = LLVMIntrinsicGetType(e->context, id, types, n_types);
+    return LLVMBuildCall2(e->builder, type, function, arguments, n, "");
+}
+
+Value emit_contract(Value x) {
+    if (LLVMIsAInstruction(x) && LLVMCanValueUseFastMathFlags(x))
+        LLVMSetFastMathFlags(x, LLVMFastMathAllowContract);
+    return x;
+}
+
+LLVMBasicBlockRef emit_block(Emit *e, const char *name) {
+    return LLVMAppendBasicBlockInContext(e->context, e->function, name);
+}
+
+LLVMAttributeRef emit_attribute(const Emit *e, const char *name) {
+    unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    return LLVMCreateEnumAttribute(e->context, kind, 0);
+}
+
+static void emit_string_attribute(const Emit *e, LLVMValueRef function, const char *key,
+                                  const char *value) {
+    LLVMAttributeRef attribute = LLVMCreateStringAttribute(e->context, key, (unsigned)strlen(key),
+                                                           value, (unsigned)strlen(value));
+    LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, attribute);
+}
+
+void emit_function_attributes(const Emit *e, LLVMValueRef function) {
+    const LLVMAttributeIndex whole = (LLVMAttributeIndex)LLVMAttributeFunctionIndex;
+    LLVMAddAttributeAtIndex(function, whole, emit_attribute(e, "nounwind"));
+    if (e->target->sanitize_address)
+        LLVMAddAttributeAtIndex(function, whole, emit_attribute(e, "sanitize_address"));
+    emit_string_attribute(e, function, "target-cpu", e->target->llvm_cpu);
+    emit_string_attribute(e, function, "target-features", e->target->llvm_features);
+    emit_string_attribute(e, function, "frame-pointer", "none");
+    emit_string_attribute(e, function, "no-trapping-math", "true");
+    char width[16];
+    snprintf(width, sizeof width, "%u", e->target->vector_bytes * 8);
+    emit_string_attribute(e, function, "prefer-vector-width", width);
+}
+
+/* --- arithmetic on one type ---------------------------------------------------------------------
+ */
+
+Math math_of(Emit *e, NestType type) {
+    NestType integer = {type.elem == NEST_F32 ? NEST_I32 : NEST_I64, type.lanes};
+    return (Math){e, type, integer};
+}
+
+Value math_const(const Math *m, double x) {
+    return emit_real(m->e, m->type, x);
+}
+Value math_add(const Math *m, Value x, Value y) {
+    return LLVMBuildFAdd(m->e->builder, x, y, "");
+}
+Value math_sub(const Math *m, Value x, Value y) {
+    return LLVMBuildFSub(m->e->builder, x, y, "");
+}
+Value math_mul(const Math *m, Value x, Value y) {
+    return LLVMBuildFMul(m->e->builder, x, y, "");
+}
+Value math_div(const Math *m, Value x, Value y) {
+    return LLVMBuildFDiv(m->e->builder, x, y, "");
+}
+Value math_neg(const Math *m, Value x) {
+    return LLVMBuildFNeg(m->e->builder, x, "");
+}
+
+Value math_fma(const Math *m, Value x, Value y, Value z) {
+    if (!m->e->target->fma)
+        return math_add(m, math_mul(m, x, y), z);
+    return emit_intrinsic(m->e, "llvm.fma", emit_type(m->e, m->type), NULL, (Value[]){x, y, z}, 3);
+}
+
+Value math_abs(const Math *m, Value x) {
+    return emit_intrinsic(m->e, "llvm.fabs", emit_type(m->e, m->type), NULL, &x, 1);
+}
+
+Value math_floor(const Math *m, Value x) {
+    return emit_intrinsic(m->e, "llvm.floor", emit_type(m->e, m->type), NULL, &x, 1);
+}
+
+Value math_copysign(const Math *m, Value magnitude, Value sign) {
+    return emit_intrinsic(m->e, "llvm.copysign", emit_type(m->e, m->type), NULL,
+                          (Value[]){magnitude, sign}, 2);
+}
+
+Value math_less(const Math *m, Value x, Value y) {
+    return LLVMBuildFCmp(m->e->builder, LLVMRealOLT, x, y, "");
+}
+
+Value math_select(const Math *m, Value condition, Value x, Value y) {
+    return LLVMBuildSelect(m->e->builder, condition, x, y, "");
+}
+
+Value math_at_most(const Math *m, Value x, double most) {
+    Value bound = math_const(m, most);
+    return math_select(m, math_less(m, bound, x), bound, x);
+}
+
+Value math_at_least(const Math *m, Value x, double least) {
+    Value bound = math_const(m, least);
+    return math_select(m, math_less(m, x, bound), bound, x);
+}
+
+Value math_bits(const Math *m, Value x) {
+    return LLVMBuildBitCast(m->e->builder, x, emit_type(m->e, m->integer), "");
+}
+
+Value math_from_bits(const Math *m, Value x) {
+    return LLVMBuildBitCast(m->e->builder, x, emit_type(m->e, m->type), "");
+}
+
+Value math_polynomial(const Math *m, Value x, const double *c, uint32_t n) {
+    Value sum = math_const(m, c[n - 1]);
+    for (uint32_t k = n - 1; k-- > 0;)
+        sum = math_fma(m, sum, x, math_const(m, c[k]));
+    return sum;
+}
+
+/* Adding 1.5 * 2^(mantissa bits) rounds to an integer and leaves it in the low bits; unlike a
+ * conversion this is defined for NaN, too. */
+Value math_round(const Math *m, Value x, double scale, Value *bits) {
+    Value magic = math_const(m, m->type.elem == NEST_F32 ? 0x1.8p23 : 0x1.8p52);
+    Value shifted = math_fma(m, x, math_const(m, scale), magic);
+    *bits = LLVMBuildSub(m->e->builder, math_bits(m, shifted), math_bits(m, magic), "");
+    return math_sub(m, shifted, magic);
+}

@@ -1,0 +1,120 @@
+/* A thin, named layer over the LLVM builder: what kernel.c, memory.c and math*.c write with.
+ * Private to codegen/. */
+#ifndef HCC_CODEGEN_EMIT_H
+#define HCC_CODEGEN_EMIT_H
+
+#include "codegen/codegen.h"
+#include "codegen/llvm_compat.h"
+
+struct CodegenTarget {
+    Arena *arena;
+    const char *cpu;      /* the name asked for */
+    const char *llvm_cpu; /* LLVM's name, for scheduling */
+    const char *llvm_features;
+    const char **features;
+    uint32_t n_features;
+    uint32_t vector_bytes;
+    bool fma, x86, avx512;
+    int opt_level;
+    bool sanitize_address;
+    char *triple; /* LLVM's */
+    LLVMTargetMachineRef machine;
+};
+
+typedef struct {
+    const CodegenTarget *target;
+    LLVMContextRef context;
+    LLVMModuleRef module;
+    LLVMBuilderRef builder;
+    LLVMTypeRef elem[5]; /* by NestElem */
+    LLVMTypeRef pointer, nothing, byte;
+    LLVMValueRef zero_cell; /* 8 zero bytes that masked-off scalar loads read instead */
+    /* of the function being emitted */
+    LLVMValueRef function;
+} Emit;
+
+typedef LLVMValueRef Value;
+
+LLVMTypeRef emit_type(const Emit *e, NestType type);
+Value emit_real(const Emit *e, NestType type, double x);     /* splat for vectors */
+Value emit_integer(const Emit *e, NestType type, int64_t x); /* splat; i32, i64 or bool */
+Value emit_index(const Emit *e, int64_t x);                  /* scalar i64 */
+Value emit_lanes(const Emit *e, uint16_t lanes);             /* <0, 1, ...> of i32 */
+Value emit_splat(Emit *e, uint16_t lanes, Value x);
+/* Both halves of a vector; element `lane` of it. */
+Value emit_half(Emit *e, Value x, uint16_t lanes, bool upper);
+Value emit_lane(Emit *e, Value x, uint32_t lane);
+/* An intrinsic overloaded on the first argument's type (and `other`, when not NULL). */
+Value emit_intrinsic(Emit *e, const char *name, LLVMTypeRef overload, LLVMTypeRef other,
+                     Value *arguments, uint32_t n);
+/* Marks an instruction `contract`, when it is one that can be. */
+Value emit_contract(Value x);
+LLVMBasicBlockRef emit_block(Emit *e, const char *name);
+LLVMAttributeRef emit_attribute(const Emit *e, const char *name);
+void emit_function_attributes(const Emit *e, LLVMValueRef function);
+
+/* --- arithmetic on one type, for math*.c: no fast-math flags at all ------------------------------
+ */
+
+typedef struct {
+    Emit *e;
+    NestType type;    /* f32 or f64 */
+    NestType integer; /* as wide */
+} Math;
+
+Math math_of(Emit *e, NestType type);
+Value math_const(const Math *m, double x);
+Value math_add(const Math *m, Value x, Value y);
+Value math_sub(const Math *m, Value x, Value y);
+Value math_mul(const Math *m, Value x, Value y);
+Value math_div(const Math *m, Value x, Value y);
+Value math_fma(const Math *m, Value x, Value y, Value z); /* fused where the machine has it */
+Value math_neg(const Math *m, Value x);
+Value math_abs(const Math *m, Value x);
+Value math_copysign(const Math *m, Value magnitude, Value sign);
+Value math_floor(const Math *m, Value x);
+Value math_less(const Math *m, Value x, Value y); /* ordered: false for NaN */
+Value math_select(const Math *m, Value condition, Value x, Value y);
+/* min and max that hand on a NaN in x. */
+Value math_at_most(const Math *m, Value x, double most);
+Value math_at_least(const Math *m, Value x, double least);
+Value math_bits(const Math *m, Value x);
+Value math_from_bits(const Math *m, Value x);
+Value math_polynomial(const Math *m, Value x, const double *c, uint32_t n);
+/* Nearest integer of x * scale: as a real; *bits is it, too, in the low bits of an integer. */
+Value math_round(const Math *m, Value x, double scale, Value *bits);
+/* exp(r + low) of a value in range, see math.c */
+Value math_exp_parts(const Math *m, Value x, Value low);
+/* x = mantissa * 2^*exponent with sqrt(1/2) <= mantissa < sqrt(2), for positive finite x. */
+Value math_split(const Math *m, Value x, Value *exponent);
+Value math_log(const Math *m, Value x);
+Value math_exp(const Math *m, Value x);
+
+/* --- the functions -------------------------------------------------------------------------------
+ */
+
+Value math_emit(Emit *e, NestOp op, NestType type, Value x, Value y);
+Value math_sin_cos(const Math *m, Value x, bool cosine);
+Value math_pow(const Math *m, Value x, Value y);
+
+/* --- memory: memory.c ----------------------------------------------------------------------------
+ */
+
+typedef struct {
+    Value base;
+    NestElem elem;
+    LLVMValueRef scope, others; /* metadata for alias.scope and noalias */
+} EmitBuffer;
+
+Value emit_address(Emit *e, const EmitBuffer *buffer, Value index);
+Value emit_load(Emit *e, const EmitBuffer *buffer, Value index, uint16_t lanes, int64_t stride,
+                Value valid);
+void emit_store(Emit *e, const EmitBuffer *buffer, Value index, NestType type, Value x, Value valid,
+                bool nontemporal);
+
+/* --- kernels: kernel.c ---------------------------------------------------------------------------
+ */
+
+LLVMValueRef emit_kernel(Emit *e, Arena *scratch, const NestKernel *kernel);
+
+#endif

@@ -1,0 +1,169 @@
+/* Loads and stores: contiguous, masked by a count of valid lanes, strided, past the cache.
+ *
+ * Distinct buffers of a kernel never alias; every access says so with scopes. Nothing but element
+ * alignment is assumed, except by nontemporal stores, whose address the nest promises to be aligned
+ * to the vector (at most 64 bytes). */
+#include "codegen/emit.h"
+
+static uint32_t elem_bytes(NestElem elem) {
+    return elem == NEST_F64 || elem == NEST_I64 ? 8 : 4;
+}
+
+static void emit_scopes(Emit *e, const EmitBuffer *buffer, Value access) {
+    unsigned scope = LLVMGetMDKindIDInContext(e->context, "alias.scope", 11);
+    unsigned noalias = LLVMGetMDKindIDInContext(e->context, "noalias", 7);
+    LLVMSetMetadata(access, scope, buffer->scope);
+    if (buffer->others)
+        LLVMSetMetadata(access, noalias, buffer->others);
+}
+
+Value emit_address(Emit *e, const EmitBuffer *buffer, Value index) {
+    return LLVMBuildInBoundsGEP2(e->builder, e->elem[buffer->elem], buffer->base, &index, 1, "");
+}
+
+static Value emit_plain_load(Emit *e, const EmitBuffer *buffer, Value at, uint16_t lanes) {
+    Value load = LLVMBuildLoad2(e->builder, emit_type(e, (NestType){buffer->elem, lanes}), at, "");
+    LLVMSetAlignment(load, elem_bytes(buffer->elem));
+    emit_scopes(e, buffer, load);
+    return load;
+}
+
+/* lane < valid, for each lane. */
+static Value emit_mask(Emit *e, uint16_t lanes, Value valid) {
+    LLVMBuilderRef b = e->builder;
+    Value most = emit_index(e, lanes);
+    Value clipped =
+        LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, valid, most, ""), valid, most, "");
+    Value zero = emit_index(e, 0);
+    clipped =
+        LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, clipped, zero, ""), zero, clipped, "");
+    Value narrow = LLVMBuildTrunc(b, clipped, e->elem[NEST_I32], "");
+    return LLVMBuildICmp(b, LLVMIntSLT, emit_lanes(e, lanes), emit_splat(e, lanes, narrow), "");
+}
+
+static Value emit_masked_load(Emit *e, const EmitBuffer *buffer, Value at, uint16_t lanes,
+                              Value valid) {
+    LLVMTypeRef type = emit_type(e, (NestType){buffer->elem, lanes});
+    Value arguments[4];
+    uint32_t n = 0;
+    arguments[n++] = at;
+    if (COMPAT_MASKED_ALIGNMENT_IS_ARGUMENT)
+        arguments[n++] = LLVMConstInt(e->elem[NEST_I32], elem_bytes(buffer->elem), false);
+    arguments[n++] = emit_mask(e, lanes, valid);
+    arguments[n++] = LLVMConstNull(type);
+    Value load = emit_intrinsic(e, "llvm.masked.load", type, e->pointer, arguments, n);
+    emit_scopes(e, buffer, load);
+    return load;
+}
+
+/* One element, or zero read from a cell of our own when `lane` is not valid. */
+static Value emit_guarded_load(Emit *e, const EmitBuffer *buffer, Value index, Value valid,
+                               uint32_t lane) {
+    LLVMBuilderRef b = e->builder;
+    Value at = emit_address(e, buffer, index);
+    if (valid) {
+        Value good = LLVMBuildICmp(b, LLVMIntSLT, emit_index(e, lane), valid, "");
+        at = LLVMBuildSelect(b, good, at, e->zero_cell, "");
+    }
+    Value load = emit_plain_load(e, buffer, at, 1);
+    return load;
+}
+
+static Value emit_gathered(Emit *e, const EmitBuffer *buffer, Value index, uint16_t lanes,
+                           int64_t stride, Value valid) {
+    LLVMBuilderRef b = e->builder;
+    Value all = LLVMGetPoison(emit_type(e, (NestType){buffer->elem, lanes}));
+    for (uint32_t k = 0; k < lanes; k++) {
+        Value at = LLVMBuildAdd(b, index, emit_index(e, stride * (int64_t)k), "");
+        Value one = emit_guarded_load(e, buffer, at, valid, k);
+        all = LLVMBuildInsertElement(b, all, one, LLVMConstInt(e->elem[NEST_I32], k, false), "");
+    }
+    return all;
+}
+
+/* Small strides: the whole span in `stride` vectors (the last ends where the span does, so nothing
+ * beyond is read), picked apart by shuffles. */
+static Value emit_deinterleaved(Emit *e, const EmitBuffer *buffer, Value index, uint16_t lanes,
+                                int64_t stride) {
+    LLVMBuilderRef b = e->builder;
+    uint32_t span = (uint32_t)(lanes - 1) * (uint32_t)stride + 1;
+    Value all = NULL;
+    for (uint32_t piece = 0; piece < (uint32_t)stride; piece++) {
+        uint32_t begin = piece * lanes, first = begin;
+        if (begin + lanes > span)
+            first = span - lanes;
+        Value at = LLVMBuildAdd(b, index, emit_index(e, first), "");
+        Value part = emit_plain_load(e, buffer, emit_address(e, buffer, at), lanes);
+        Value mask[256];
+        for (uint32_t k = 0; k < lanes; k++) {
+            uint32_t element = k * (uint32_t)stride;
+            bool here = element >= begin && element < begin + lanes;
+            mask[k] = LLVMConstInt(e->elem[NEST_I32], here ? lanes + element - first : k, false);
+        }
+        if (!all)
+            all = LLVMGetPoison(LLVMTypeOf(part));
+        all = LLVMBuildShuffleVector(b, all, part, LLVMConstVector(mask, lanes), "");
+    }
+    return all;
+}
+
+Value emit_load(Emit *e, const EmitBuffer *buffer, Value index, uint16_t lanes, int64_t stride,
+                Value valid) {
+    if (lanes == 1)
+        return emit_guarded_load(e, buffer, index, valid, 0);
+    if (stride == 1) {
+        Value at = emit_address(e, buffer, index);
+        return valid ? emit_masked_load(e, buffer, at, lanes, valid)
+                     : emit_plain_load(e, buffer, at, lanes);
+    }
+    if (!valid && stride >= 2 && stride <= 4 && lanes >= 4)
+        return emit_deinterleaved(e, buffer, index, lanes, stride);
+    return emit_gathered(e, buffer, index, lanes, stride, valid);
+}
+
+static void emit_masked_store(Emit *e, const EmitBuffer *buffer, Value at, uint16_t lanes, Value x,
+                              Value valid) {
+    LLVMTypeRef type = LLVMTypeOf(x);
+    Value mask = emit_mask(e, lanes, valid);
+    Value arguments[4];
+    uint32_t n = 0;
+    arguments[n++] = x;
+    arguments[n++] = at;
+    if (COMPAT_MASKED_ALIGNMENT_IS_ARGUMENT)
+        arguments[n++] = LLVMConstInt(e->elem[NEST_I32], elem_bytes(buffer->elem), false);
+    arguments[n++] = mask;
+    emit_scopes(e, buffer, emit_intrinsic(e, "llvm.masked.store", type, e->pointer, arguments, n));
+}
+
+void emit_store(Emit *e, const EmitBuffer *buffer, Value index, NestType type, Value x, Value valid,
+                bool nontemporal) {
+    LLVMBuilderRef b = e->builder;
+    Value at = emit_address(e, buffer, index);
+    if (valid && type.lanes > 1) {
+        emit_masked_store(e, buffer, at, type.lanes, x, valid);
+        return;
+    }
+    LLVMBasicBlockRef after = NULL;
+    if (valid) {
+        LLVMBasicBlockRef write = emit_block(e, "write");
+        after = emit_block(e, "written");
+        LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, emit_index(e, 0), valid, ""), write, after);
+        LLVMPositionBuilderAtEnd(b, write);
+    }
+    Value store = LLVMBuildStore(b, x, at);
+    uint32_t bytes = elem_bytes(type.elem);
+    if (nontemporal) {
+        uint32_t vector = bytes * type.lanes;
+        bytes = vector > 64 ? 64 : vector;
+        LLVMMetadataRef one = LLVMValueAsMetadata(LLVMConstInt(e->elem[NEST_I32], 1, false));
+        LLVMMetadataRef node = LLVMMDNodeInContext2(e->context, &one, 1);
+        LLVMSetMetadata(store, LLVMGetMDKindIDInContext(e->context, "nontemporal", 11),
+                        LLVMMetadataAsValue(e->context, node));
+    }
+    LLVMSetAlignment(store, bytes);
+    emit_scopes(e, buffer, store);
+    if (after) {
+        LLVMBuildBr(b, after);
+        LLVMPositionBuilderAtEnd(b, after);
+    }
+}

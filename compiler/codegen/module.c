@@ -1,0 +1,208 @@
+/* A whole model to one object: kernels, their table, the manifest, the HcModel record.
+ *
+ * Requires kernels that nest_verify accepts. Everything but the record, the thunks and main is
+ * local to the object. Faults become strings: LLVM's diagnostics are caught, the module is verified
+ * before any pass runs. */
+#include "codegen/emit.h"
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct {
+    Arena *arena;
+    const char *error;
+} ModuleFaults;
+
+static void module_diagnostic(LLVMDiagnosticInfoRef info, void *context) {
+    ModuleFaults *faults = context;
+    if (LLVMGetDiagInfoSeverity(info) != LLVMDSError || faults->error)
+        return;
+    char *text = LLVMGetDiagInfoDescription(info);
+    faults->error = arena_printf(faults->arena, "code generation: %s", text);
+    LLVMDisposeMessage(text);
+}
+
+static double module_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static Value module_text(Emit *e, const char *text, size_t length, const char *name) {
+    Value bytes = LLVMConstStringInContext(e->context, text, (unsigned)length, false);
+    Value global = LLVMAddGlobal(e->module, LLVMTypeOf(bytes), name);
+    LLVMSetInitializer(global, bytes);
+    LLVMSetGlobalConstant(global, true);
+    LLVMSetLinkage(global, LLVMInternalLinkage);
+    return global;
+}
+
+/* The HcModel record, laid out as abi.h says. */
+static Value module_record(Emit *e, const CodegenModel *model, Value *functions) {
+    Value none = LLVMConstNull(e->pointer);
+    Value table = none;
+    if (model->n_kernels) {
+        Value list = LLVMConstArray2(e->pointer, functions, model->n_kernels);
+        table = LLVMAddGlobal(e->module, LLVMTypeOf(list), "kernels");
+        LLVMSetInitializer(table, list);
+        LLVMSetGlobalConstant(table, true);
+        LLVMSetLinkage(table, LLVMInternalLinkage);
+    }
+    const char *manifest = model->manifest ? model->manifest : "{}";
+    size_t length = strlen(manifest);
+    LLVMTypeRef i32 = e->elem[NEST_I32], i64 = e->elem[NEST_I64];
+    Value fields[6] = {LLVMConstInt(i32, HC_ABI_VERSION, false),
+                       LLVMConstInt(i32, model->element_size, false),
+                       module_text(e, manifest, length, "manifest"),
+                       LLVMConstInt(i64, length, false),
+                       table,
+                       LLVMConstInt(i64, model->n_kernels, false)};
+    Value record = LLVMConstStructInContext(e->context, fields, 6, false);
+    Value global = LLVMAddGlobal(e->module, LLVMTypeOf(record), model->symbol);
+    LLVMSetInitializer(global, record);
+    LLVMSetGlobalConstant(global, true);
+    return global;
+}
+
+static LLVMValueRef module_function(Emit *e, const char *name, LLVMTypeRef type) {
+    LLVMValueRef function = LLVMAddFunction(e->module, name, type);
+    emit_function_attributes(e, function);
+    e->function = function;
+    LLVMPositionBuilderAtEnd(e->builder, emit_block(e, "entry"));
+    return function;
+}
+
+static void module_thunk(Emit *e, const CodegenThunk *thunk, Value record) {
+    enum { MOST = 8 };
+    LLVMTypeRef p[MOST + 1];
+    for (uint32_t k = 0; k <= MOST; k++)
+        p[k] = e->pointer;
+    uint32_t n = thunk->n_arguments < MOST ? thunk->n_arguments : MOST;
+    LLVMTypeRef outer = LLVMFunctionType(e->pointer, p, n, false);
+    LLVMTypeRef inner = LLVMFunctionType(e->pointer, p, n + 1, false);
+    LLVMValueRef function = module_function(e, thunk->name, outer);
+    Value arguments[MOST + 1] = {record};
+    for (uint32_t k = 0; k < n; k++)
+        arguments[k + 1] = LLVMGetParam(function, k);
+    LLVMValueRef callee = LLVMGetNamedFunction(e->module, thunk->callee);
+    if (!callee)
+        callee = LLVMAddFunction(e->module, thunk->callee, inner);
+    LLVMBuildRet(e->builder, LLVMBuildCall2(e->builder, inner, callee, arguments, n + 1, ""));
+}
+
+static void module_main(Emit *e, const char *name, Value record) {
+    LLVMTypeRef i32 = e->elem[NEST_I32];
+    LLVMTypeRef outer = LLVMFunctionType(i32, (LLVMTypeRef[]){i32, e->pointer}, 2, false);
+    LLVMTypeRef inner =
+        LLVMFunctionType(i32, (LLVMTypeRef[]){e->pointer, i32, e->pointer}, 3, false);
+    LLVMValueRef function = module_function(e, "main", outer);
+    LLVMValueRef callee = LLVMAddFunction(e->module, name, inner);
+    Value arguments[3] = {record, LLVMGetParam(function, 0), LLVMGetParam(function, 1)};
+    LLVMBuildRet(e->builder, LLVMBuildCall2(e->builder, inner, callee, arguments, 3, ""));
+}
+
+static void module_build(Emit *e, Arena *scratch, const CodegenModel *model) {
+    const CodegenTarget *target = e->target;
+    LLVMContextRef c = e->context;
+    e->module = LLVMModuleCreateWithNameInContext(model->symbol, c);
+    LLVMSetTarget(e->module, target->triple);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(target->machine);
+    LLVMSetModuleDataLayout(e->module, layout);
+    LLVMDisposeTargetData(layout);
+    e->builder = LLVMCreateBuilderInContext(c);
+    e->elem[NEST_F32] = LLVMFloatTypeInContext(c);
+    e->elem[NEST_F64] = LLVMDoubleTypeInContext(c);
+    e->elem[NEST_I32] = LLVMInt32TypeInContext(c);
+    e->elem[NEST_I64] = LLVMInt64TypeInContext(c);
+    e->elem[NEST_BOOL] = LLVMInt1TypeInContext(c);
+    e->byte = LLVMInt8TypeInContext(c);
+    e->nothing = LLVMVoidTypeInContext(c);
+    e->pointer = LLVMPointerTypeInContext(c, 0);
+    e->zero_cell = LLVMAddGlobal(e->module, e->elem[NEST_I64], "zero");
+    LLVMSetInitializer(e->zero_cell, emit_index(e, 0));
+    LLVMSetGlobalConstant(e->zero_cell, true);
+    LLVMSetLinkage(e->zero_cell, LLVMInternalLinkage);
+    Value *functions = ARENA_ARRAY(scratch, Value, model->n_kernels);
+    for (uint32_t k = 0; k < model->n_kernels; k++)
+        functions[k] = emit_kernel(e, scratch, model->kernels[k]);
+    Value record = module_record(e, model, functions);
+    for (uint32_t k = 0; k < model->n_thunks; k++)
+        module_thunk(e, &model->thunks[k], record);
+    if (model->main_callee)
+        module_main(e, model->main_callee, record);
+}
+
+static const char *module_passes(const Emit *e, Arena *arena) {
+    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMPassBuilderOptionsSetLoopVectorization(options, false);
+    LLVMPassBuilderOptionsSetSLPVectorization(options, false);
+    LLVMPassBuilderOptionsSetLoopInterleaving(options, false);
+    const char *passes = e->target->opt_level == 0 ? "default<O0>" : "default<O3>";
+    if (e->target->sanitize_address)
+        passes = e->target->opt_level == 0 ? "default<O0>,asan" : "default<O3>,asan";
+    LLVMErrorRef failed = LLVMRunPasses(e->module, passes, e->target->machine, options);
+    LLVMDisposePassBuilderOptions(options);
+    if (!failed)
+        return NULL;
+    char *text = LLVMGetErrorMessage(failed);
+    const char *error = arena_printf(arena, "optimisation: %s", text);
+    LLVMDisposeErrorMessage(text);
+    return error;
+}
+
+static void module_output(Emit *e, Arena *arena, CodegenForm form, CodegenResult *result) {
+    if (form == CODEGEN_LLVM) {
+        char *text = LLVMPrintModuleToString(e->module);
+        result->length = strlen(text);
+        result->bytes = arena_copy_string(arena, text, result->length);
+        LLVMDisposeMessage(text);
+        return;
+    }
+    LLVMMemoryBufferRef buffer = NULL;
+    char *message = NULL;
+    LLVMCodeGenFileType type = form == CODEGEN_ASM ? LLVMAssemblyFile : LLVMObjectFile;
+    if (LLVMTargetMachineEmitToMemoryBuffer(e->target->machine, e->module, type, &message,
+                                            &buffer)) {
+        result->error = arena_printf(arena, "emission: %s", message ? message : "failed");
+        LLVMDisposeMessage(message);
+        return;
+    }
+    result->length = LLVMGetBufferSize(buffer);
+    result->bytes = arena_copy_string(arena, LLVMGetBufferStart(buffer), result->length);
+    LLVMDisposeMemoryBuffer(buffer);
+}
+
+CodegenResult codegen_compile(Arena *arena, const CodegenTarget *target, const CodegenModel *model,
+                              CodegenForm form) {
+    CodegenResult result = {0};
+    Arena *scratch = arena_create_child(arena);
+    if (!scratch) {
+        result.error = "out of memory";
+        return result;
+    }
+    ModuleFaults faults = {arena, NULL};
+    Emit e = {.target = target, .context = LLVMContextCreate()};
+    LLVMContextSetDiagnosticHandler(e.context, module_diagnostic, &faults);
+    double start = module_seconds();
+    module_build(&e, scratch, model);
+    char *wrong = NULL;
+    if (LLVMVerifyModule(e.module, LLVMReturnStatusAction, &wrong))
+        result.error = arena_printf(arena, "code generation made an invalid module: %s", wrong);
+    LLVMDisposeMessage(wrong);
+    double built = module_seconds();
+    if (!result.error)
+        result.error = module_passes(&e, arena);
+    double optimised = module_seconds();
+    if (!result.error)
+        module_output(&e, arena, form, &result);
+    if (!result.error)
+        result.error = faults.error;
+    result.llvm_seconds[0] = built - start;
+    result.llvm_seconds[1] = optimised - built;
+    result.llvm_seconds[2] = module_seconds() - optimised;
+    LLVMDisposeBuilder(e.builder);
+    LLVMDisposeModule(e.module);
+    LLVMContextDispose(e.context);
+    arena_destroy(scratch);
+    return result;
+}

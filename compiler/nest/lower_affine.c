@@ -1,0 +1,84 @@
+/* Affine indices of the lowering. */
+#include "nest/lower_internal.h"
+
+bool affine_is_const(const Affine *a) { return a->n_terms == 0 && a->lane == 0; }
+
+Affine affine_add(Affine a, Affine b) {
+    a.offset += b.offset;
+    a.lane += b.lane;
+    for (uint32_t k = 0; k < b.n_terms; k++) {
+        uint32_t m = 0;
+        while (m < a.n_terms && a.value[m] != b.value[k])
+            m++;
+        if (m == a.n_terms) {
+            a.value[m] = b.value[k];
+            a.coefficient[m] = 0;
+            a.n_terms++;
+        }
+        a.coefficient[m] += b.coefficient[k];
+    }
+    return a;
+}
+
+Affine affine_scale(Affine a, int64_t k) {
+    if (k == 0)
+        return affine_const(0);
+    a.offset *= k;
+    a.lane *= k;
+    for (uint32_t m = 0; m < a.n_terms; m++)
+        a.coefficient[m] *= k;
+    return a;
+}
+
+NestAddress affine_address(const Affine *a) {
+    NestAddress address = nest_at(a->offset);
+    for (uint32_t k = 0; k < a->n_terms; k++)
+        address = nest_at_plus(address, a->value[k], a->coefficient[k]);
+    return address;
+}
+
+NestId affine_scalar(Lower *l, const Affine *a) {
+    NestId sum = 0;
+    for (uint32_t k = 0; k < a->n_terms; k++) {
+        NestId term = a->value[k];
+        if (a->coefficient[k] != 1)
+            term = nest_binary(&l->b, NEST_MUL, term, nest_i64(&l->b, a->coefficient[k]));
+        sum = sum ? nest_binary(&l->b, NEST_ADD, sum, term) : term;
+    }
+    if (!sum)
+        return nest_i64(&l->b, a->offset);
+    return a->offset ? nest_binary(&l->b, NEST_ADD, sum, nest_i64(&l->b, a->offset)) : sum;
+}
+
+NestId affine_i32(Lower *l, const Affine *a) {
+    NestType i32 = {NEST_I32, 1};
+    NestId base = a->n_terms == 0 ? nest_const(&l->b, i32, (double)a->offset)
+                                  : nest_cast(&l->b, NEST_I32, affine_scalar(l, a));
+    if (a->lane == 0)
+        return base;
+    uint16_t lanes = l->context.lanes;
+    NestId lane = nest_lanes(&l->b, lanes);
+    if (a->lane != 1)
+        lane = nest_binary(&l->b, NEST_MUL, lane,
+                           nest_const(&l->b, (NestType){NEST_I32, lanes}, (double)a->lane));
+    return nest_binary(&l->b, NEST_ADD, lane, nest_splat(&l->b, lanes, base));
+}
+
+Affine affine_flat(const Index *index, const TirType *type) {
+    Affine flat = affine_const(0);
+    int64_t stride = 1;
+    for (uint32_t k = type->rank; k-- > 0;) {
+        flat = affine_add(flat, affine_scale(index->at[k], stride));
+        stride *= type->dims[k];
+    }
+    return flat;
+}
+
+Index index_of_flat(uint64_t flat, const TirType *type) {
+    Index index = {.rank = type->rank};
+    for (uint32_t k = type->rank; k-- > 0;) {
+        index.at[k] = affine_const((int64_t)(flat % type->dims[k]));
+        flat /= type->dims[k];
+    }
+    return index;
+}

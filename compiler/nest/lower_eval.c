@@ -1,0 +1,201 @@
+/* Evaluation of values at an index, on demand, with everything computed once per scope.
+ *
+ * An expression's leaves are loads; a value that lies in memory is loaded, any other is computed from
+ * its operands at the indices that its op says. Whether a load is a scalar, a vector or a strided
+ * vector follows from how the address moves along the lanes. */
+#include "nest/lower_internal.h"
+#include <string.h>
+
+enum { BUCKETS = 4096 };
+
+static uint64_t memo_hash(TirId id, uint32_t frame, uint32_t context, const Index *index) {
+    uint64_t h = (uint64_t)id * 0x9e3779b97f4a7c15u ^ (uint64_t)frame << 32 ^ context;
+    for (uint32_t k = 0; k < index->rank; k++) {
+        const Affine *a = &index->at[k];
+        h = (h ^ (uint64_t)a->offset) * 0xbf58476d1ce4e5b9u;
+        h ^= (uint64_t)a->lane << 7;
+        for (uint32_t m = 0; m < a->n_terms; m++)
+            h = (h ^ a->value[m] ^ (uint64_t)a->coefficient[m] << 24) * 0x94d049bb133111ebu;
+    }
+    return h ^ h >> 29;
+}
+
+static bool index_equal(const Index *x, const Index *y) {
+    if (x->rank != y->rank)
+        return false;
+    for (uint32_t k = 0; k < x->rank; k++) {
+        const Affine *a = &x->at[k], *b = &y->at[k];
+        if (a->offset != b->offset || a->lane != b->lane || a->n_terms != b->n_terms)
+            return false;
+        for (uint32_t m = 0; m < a->n_terms; m++)
+            if (a->value[m] != b->value[m] || a->coefficient[m] != b->coefficient[m])
+                return false;
+    }
+    return true;
+}
+
+void scope_begin(Lower *l) {
+    if (!l->buckets) {
+        l->buckets = ARENA_ARRAY(l->arena, int32_t, BUCKETS);
+        memset(l->buckets, 0xff, BUCKETS * sizeof *l->buckets);
+    }
+    vec_push(l->arena, &l->scopes, l->memos.count);
+}
+
+void scope_end(Lower *l) {
+    uint32_t keep = l->scopes.at[--l->scopes.count];
+    while (l->memos.count > keep) {
+        const Memo *memo = &l->memos.at[--l->memos.count];
+        l->buckets[memo->hash % BUCKETS] = memo->next;
+    }
+}
+
+static NestId memo_find(const Lower *l, TirId id, uint32_t frame, const Index *index,
+                        uint64_t hash) {
+    for (int32_t m = l->buckets[hash % BUCKETS]; m >= 0; m = l->memos.at[m].next) {
+        const Memo *memo = &l->memos.at[m];
+        if (memo->hash == hash && memo->id == id && memo->frame == frame &&
+            memo->context == l->context.number && index_equal(&memo->index, index))
+            return memo->result;
+    }
+    return 0;
+}
+
+static void memo_add(Lower *l, TirId id, uint32_t frame, const Index *index, uint64_t hash,
+                     NestId result) {
+    Memo memo = {.hash = hash, .id = id, .frame = frame, .context = l->context.number,
+                 .index = *index, .result = result, .next = l->buckets[hash % BUCKETS]};
+    l->buckets[hash % BUCKETS] = (int32_t)l->memos.count;
+    vec_push(l->arena, &l->memos, memo);
+}
+
+Context context_set(Lower *l, Affine row, uint16_t lanes, NestId valid) {
+    Context old = l->context;
+    l->context = (Context){row, lanes, valid, ++l->contexts};
+    return old;
+}
+
+NestType lower_type(const Lower *l, TirElem elem, uint16_t lanes) {
+    NestElem e = elem == TIR_REAL ? l->options.real : elem == TIR_INT ? NEST_I32 : NEST_BOOL;
+    return (NestType){e, lanes};
+}
+
+NestId nest_zero(Lower *l, TirElem elem, uint16_t lanes) {
+    return nest_const(&l->b, lower_type(l, elem, lanes), 0);
+}
+
+NestId vector_of(Lower *l, NestId x) {
+    return nest_type(l->kernel, x).lanes == l->context.lanes ? x
+                                                             : nest_splat(&l->b, l->context.lanes, x);
+}
+
+Value *value_of(const Lower *l, TirId id) { return l->values[id]; }
+
+/* The row of a value that has fewer instances than the kernel: its position, or its sample. */
+static Affine outer_row(Lower *l, StoreKind store) {
+    Affine instance = affine_add(affine_var(l->tile0), l->context.row);
+    instance.lane = 0;
+    NestId positions = nest_extent(&l->b, NEST_POSITIONS);
+    NestOp op = store == STORE_TIME ? NEST_REM : NEST_DIV;
+    return affine_var(nest_binary(&l->b, op, affine_scalar(l, &instance), positions));
+}
+
+static Affine place(Lower *l, StoreKind store, uint64_t elements, const Affine *row,
+                    const Affine *flat) {
+    int64_t e = (int64_t)elements, rows = l->rows;
+    switch (store) {
+    case STORE_ROWS:
+        return affine_add(affine_scale(affine_add(affine_var(l->tile0), *row), e), *flat);
+    case STORE_TIME:
+    case STORE_SAMPLE:
+        return affine_add(affine_scale(outer_row(l, store), e), *flat);
+    case SCRATCH_ROWS:
+        return affine_add(affine_scale(*row, e), *flat);
+    case SCRATCH_LANES:
+        return affine_add(affine_scale(*flat, rows), *row);
+    default:
+        return *flat;
+    }
+}
+
+NestId load_value(Lower *l, const Value *v, const TirType *type, const Index *index) {
+    Affine flat = affine_flat(index, type);
+    StoreKind store = v->store;
+    uint32_t buffer = v->buffer;
+    bool rows_in_lanes = l->context.row.lane != 0;
+    /* A lanes copy serves positions in lanes without a gather, and single elements as well. */
+    if (v->second == SCRATCH_LANES && (rows_in_lanes || flat.lane == 0)) {
+        store = SCRATCH_LANES;
+        buffer = v->second_buffer;
+    }
+    Affine at = place(l, store, v->elements, &l->context.row, &flat);
+    uint16_t lanes = at.lane ? l->context.lanes : 1;
+    NestId valid = at.lane && !rows_in_lanes ? l->context.valid : 0;
+    NestId x = nest_load(&l->b, buffer, affine_address(&at), lanes, at.lane ? at.lane : 1, valid);
+    if (type->elem == TIR_BOOL) {
+        NestType t = {NEST_I32, lanes};
+        x = nest_unary(&l->b, NEST_NOT,
+                       nest_binary(&l->b, NEST_EQ, x, nest_const(&l->b, t, 0)));
+    }
+    return x;
+}
+
+void store_row(Lower *l, uint32_t buffer, StoreKind store, const Affine *row, const Affine *flat,
+               uint64_t elements, NestId value, NestId valid) {
+    if (nest_type(l->kernel, value).elem == NEST_BOOL)
+        value = nest_cast(&l->b, NEST_I32, value);
+    Affine at = place(l, store, elements, row, flat);
+    nest_store(&l->b, buffer, affine_address(&at), value, valid, false);
+}
+
+/* Through a loop body's argument: what it stands for. */
+static NestId eval_argument(Lower *l, Frame *frame, const TirNode *node, const Index *index) {
+    const TirAttr *scan = &frame->scan->attr;
+    uint32_t k = node->attr.index;
+    if (k < scan->n_carried) {
+        Affine flat = affine_flat(index, &node->type);
+        return frame->carried[k][flat.offset];
+    }
+    if (k < scan->n_carried + scan->n_invariant)
+        return eval(l, frame->parent, frame->scan->operands[k], index);
+    if (k < scan->n_carried + scan->n_invariant + scan->n_scanned) {
+        Index whole = {.rank = index->rank + 1};
+        whole.at[0] = affine_var(frame->trip);
+        for (uint32_t m = 0; m < index->rank; m++)
+            whole.at[m + 1] = index->at[m];
+        return eval(l, frame->parent, frame->scan->operands[k], &whole);
+    }
+    return nest_cast(&l->b, NEST_I32, frame->trip);
+}
+
+static NestId eval_stored(Lower *l, Frame *frame, TirId id, const TirNode *node,
+                          const Index *index) {
+    if (frame->scan)
+        return 0;
+    const Value *v = value_of(l, id);
+    if (!v || !v->ready)
+        return 0;
+    if (v->registers)
+        return v->registers[affine_flat(index, &node->type).offset];
+    return load_value(l, v, &node->type, index);
+}
+
+NestId eval(Lower *l, Frame *frame, TirId id, const Index *index) {
+    const TirNode *node = tir_node(frame->block, id);
+    uint64_t hash = memo_hash(id, frame->number, l->context.number, index);
+    NestId found = memo_find(l, id, frame->number, index, hash);
+    if (found)
+        return found;
+    Span span = l->b.span;
+    const char *name = l->b.name;
+    l->b.span = node->span;
+    l->b.name = node->name;
+    NestId result = node->op == TIR_ARG ? eval_argument(l, frame, node, index)
+                                        : eval_stored(l, frame, id, node, index);
+    if (!result)
+        result = eval_op(l, frame, id, node, index);
+    l->b.span = span;
+    l->b.name = name;
+    memo_add(l, id, frame->number, index, hash, result);
+    return result;
+}

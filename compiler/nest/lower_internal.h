@@ -1,0 +1,170 @@
+/* What the files of the lowering share. See lower.h for the idea. */
+#ifndef HCC_NEST_LOWER_INTERNAL_H
+#define HCC_NEST_LOWER_INTERNAL_H
+
+#include "nest/lower.h"
+#include "pass/plan_internal.h"
+
+/* An index: offset + sum of coefficient * value + lane * (number of the vector's lane). */
+#define AFFINE_MAX_TERMS NEST_MAX_TERMS
+typedef struct {
+    int64_t offset, lane;
+    uint32_t n_terms;
+    NestId value[AFFINE_MAX_TERMS];
+    int64_t coefficient[AFFINE_MAX_TERMS];
+} Affine;
+
+typedef struct {
+    Affine at[TIR_MAX_RANK];
+    uint32_t rank;
+} Index;
+
+enum {
+    WIDE_EXTENT = 32,    /* a last axis this long has the features in lanes */
+    UNROLL_LANE = 64,    /* small values up to this many elements live in registers */
+    UNROLL_LEADING = 16, /* leading axes of wide values unrolled up to this product */
+    UNROLL_REDUCE = 32,
+    ACCUMULATORS = 24,   /* vectors a dot-product loop carries at most */
+};
+
+/* Where a value lies. */
+typedef enum {
+    STORE_NONE,
+    STORE_ROWS,    /* argument, [instance][elements] of the kernel's domain */
+    STORE_GLOBAL,  /* argument, [elements] */
+    STORE_TIME,    /* argument, [position][elements], the kernel's domain having samples too */
+    STORE_SAMPLE,  /* argument, [sample][elements], the kernel's domain having positions too */
+    SCRATCH_ROWS,  /* scratch, [position of the micro-tile][elements] */
+    SCRATCH_LANES, /* scratch, [elements][position of the micro-tile] */
+} StoreKind;
+
+typedef enum {
+    SIDE_WIDE, /* features in lanes */
+    SIDE_LANE, /* positions in lanes */
+    SIDE_FOLD, /* a small result from a dot product along features */
+} Side;
+
+typedef struct {
+    TirId id;
+    bool in_group, output, sum;
+    bool by_parts; /* PAD, CONCAT written piece by piece */
+    bool cheap;    /* rather computed twice than stored */
+    bool must_store;
+    Side side;
+    int32_t time;  /* wide and fold stages are even, lane stages odd */
+    uint64_t elements;
+    StoreKind store;     /* valid once `ready` */
+    uint32_t buffer;
+    StoreKind second;    /* lanes copy of a small output: SCRATCH_LANES */
+    uint32_t second_buffer;
+    bool ready;
+    uint32_t out_buffer; /* argument buffer of an output or a sum's partials */
+    uint32_t accumulator; /* scratch of a sum */
+    NestId *registers;   /* loop-carried results of a scan, by element; NULL otherwise */
+} Value;
+
+/* A loop body under evaluation: what its arguments are. */
+typedef struct Frame {
+    const TirBlock *block;
+    struct Frame *parent;
+    const TirNode *scan;     /* NULL for the program's own block */
+    NestId **carried;        /* by carried argument, by element */
+    NestId trip;             /* i64 */
+    uint32_t number;         /* for memo keys */
+} Frame;
+
+typedef struct {
+    uint64_t hash;
+    TirId id;
+    uint32_t frame, context;
+    Index index;
+    NestId result;
+    int32_t next; /* in its bucket */
+} Memo;
+
+/* Which positions and lanes expressions are evaluated for. */
+typedef struct {
+    Affine row;     /* position within the micro-tile; lane 1 when positions are in lanes */
+    uint16_t lanes; /* of a vector value */
+    NestId valid;   /* 0, or how many lanes of a vector along features count */
+    uint32_t number; /* differs between contexts, for memo keys */
+} Context;
+
+typedef struct Lower {
+    const Plan *plan;
+    const Group *group;
+    const TirBlock *block;
+    LowerOptions options;
+    Arena *arena;
+    NestKernel *kernel;
+    NestBuilder b;
+    Value **values; /* by id of the program's block; NULL when not of this kernel */
+    TirIdVec order; /* the group's own values, ascending */
+    uint16_t rows;  /* positions per micro-tile: lanes, or 1 for global kernels */
+    NestId tile0;   /* i64: first instance of the micro-tile */
+    NestId valid_rows; /* i64: how many of its positions exist */
+    Context context;
+    uint32_t contexts, frames;
+    Frame frame; /* of the program's block */
+    VEC(Memo) memos;
+    int32_t *buckets;
+    VEC(uint32_t) scopes; /* memo counts at scope begins */
+} Lower;
+
+/* --- affine indices (lower_affine.c) ------------------------------------------------------------ */
+static inline Affine affine_const(int64_t c) { return (Affine){.offset = c}; }
+static inline Affine affine_var(NestId v) {
+    return (Affine){.n_terms = 1, .value = {v}, .coefficient = {1}};
+}
+bool affine_is_const(const Affine *a);
+Affine affine_add(Affine a, Affine b);
+Affine affine_scale(Affine a, int64_t k);
+NestAddress affine_address(const Affine *a);     /* without the lane part */
+NestId affine_scalar(Lower *l, const Affine *a); /* as an i64; lane must be 0 */
+NestId affine_i32(Lower *l, const Affine *a);    /* as i32, a vector when lane is not 0 */
+Affine affine_flat(const Index *index, const TirType *type);
+Index index_of_flat(uint64_t flat, const TirType *type); /* all constant */
+
+/* --- evaluation (lower_eval.c) ------------------------------------------------------------------ */
+void scope_begin(Lower *l);
+void scope_end(Lower *l);
+Context context_set(Lower *l, Affine row, uint16_t lanes, NestId valid); /* returns the old one */
+NestType lower_type(const Lower *l, TirElem elem, uint16_t lanes);
+/* The value at an index: a scalar when it is the same for all lanes, else a vector. */
+NestId eval(Lower *l, Frame *frame, TirId id, const Index *index);
+NestId vector_of(Lower *l, NestId x); /* splat a scalar to the context's lanes */
+NestId load_value(Lower *l, const Value *v, const TirType *type, const Index *index);
+void store_row(Lower *l, uint32_t buffer, StoreKind store, const Affine *row, const Affine *flat,
+               uint64_t elements, NestId value, NestId valid);
+NestId nest_zero(Lower *l, TirElem elem, uint16_t lanes);
+
+/* --- ops (lower_ops.c) -------------------------------------------------------------------------- */
+NestId eval_op(Lower *l, Frame *frame, TirId id, const TirNode *node, const Index *index);
+
+/* --- stages (lower_stage.c) --------------------------------------------------------------------- */
+void stage_plan(Lower *l); /* sides, times, who is stored */
+/* The root value that the group's `id` reads through operand `k`, and whether it is read in step
+ * with it (same loop) or must lie in memory. */
+TirId operand_root(const Lower *l, TirId id, uint32_t k, bool *in_step);
+bool is_wide(const TirType *type);
+Value *value_of(const Lower *l, TirId id);
+/* The axis of operand `k` that runs along the lanes with `id`'s loop, or -1. */
+int lane_axis(const Lower *l, TirId id, uint32_t k);
+
+void lower_wide_stage(Lower *l, int32_t time);  /* lower_wide.c */
+void lower_lane_stage(Lower *l, int32_t time);  /* lower_lane.c */
+void lower_scan(Lower *l, TirId id);            /* lower_scan.c */
+void lower_sum_begin(Lower *l);                 /* lower_sum.c: accumulators to zero */
+void lower_sum_lane(Lower *l, Value *v, uint64_t element, NestId contribution);
+void lower_sum_end(Lower *l);                   /* accumulators to the task's partial results */
+NestKernel *lower_fold_kernel(const Plan *plan, TirId value, LowerOptions options, Arena *arena,
+                              const char *name); /* lower_fold.c */
+
+uint32_t scratch_buffer(Lower *l, const char *name, TirElem elem, uint64_t elements);
+/* Gives a value its place in memory; it is loaded from there from now on. */
+void value_stored(Lower *l, Value *v, StoreKind kind);
+/* Loops over all of `type`'s axes but the last `inner` ones, filling index->at. */
+void loops_begin(Lower *l, const TirType *type, uint32_t inner, Index *index);
+void loops_end(Lower *l, const TirType *type, uint32_t inner);
+
+#endif

@@ -1,0 +1,421 @@
+/* How each op's value at an index follows from its operands' values. */
+#include "nest/lower_internal.h"
+
+static NestId operand(Lower *l, Frame *f, const TirNode *node, uint32_t k, const Index *index) {
+    const TirType *type = &tir_node(f->block, node->operands[k])->type;
+    Index none = {0};
+    return eval(l, f, node->operands[k], type->rank == 0 ? &none : index);
+}
+
+/* Makes both scalars or both vectors. */
+static void match_lanes(Lower *l, NestId *x, NestId *y) {
+    uint16_t lx = nest_type(l->kernel, *x).lanes, ly = nest_type(l->kernel, *y).lanes;
+    if (lx < ly)
+        *x = nest_splat(&l->b, ly, *x);
+    else if (ly < lx)
+        *y = nest_splat(&l->b, lx, *y);
+}
+
+static NestId binary(Lower *l, NestOp op, NestId x, NestId y) {
+    match_lanes(l, &x, &y);
+    return nest_binary(&l->b, op, x, y);
+}
+
+static NestId eval_select(Lower *l, NestId c, NestId x, NestId y) {
+    match_lanes(l, &x, &y);
+    match_lanes(l, &c, &x);
+    match_lanes(l, &x, &y);
+    return nest_select(&l->b, c, x, y);
+}
+
+static const NestOp map_ops[TIR_OP_COUNT] = {
+    [TIR_NEG] = NEST_NEG,         [TIR_ABS] = NEST_ABS,   [TIR_EXP] = NEST_EXP,
+    [TIR_LOG] = NEST_LOG,         [TIR_SQRT] = NEST_SQRT, [TIR_RSQRT] = NEST_RSQRT,
+    [TIR_TANH] = NEST_TANH,       [TIR_SIN] = NEST_SIN,   [TIR_COS] = NEST_COS,
+    [TIR_SIGMOID] = NEST_SIGMOID, [TIR_ERF] = NEST_ERF,   [TIR_FLOOR] = NEST_FLOOR,
+    [TIR_NOT] = NEST_NOT,         [TIR_ADD] = NEST_ADD,   [TIR_SUB] = NEST_SUB,
+    [TIR_MUL] = NEST_MUL,         [TIR_DIV] = NEST_DIV,   [TIR_POW] = NEST_POW,
+    [TIR_MIN] = NEST_MIN,         [TIR_MAX] = NEST_MAX,   [TIR_LT] = NEST_LT,
+    [TIR_LE] = NEST_LE,           [TIR_EQ] = NEST_EQ,     [TIR_AND] = NEST_AND,
+    [TIR_OR] = NEST_OR,
+};
+
+static NestId eval_map(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+    NestId x = operand(l, f, node, 0, index);
+    switch (node->op) {
+    case TIR_STOP_GRADIENT:
+        return x;
+    case TIR_REAL:
+        return nest_cast(&l->b, l->options.real, x);
+    case TIR_SELECT:
+        return eval_select(l, x, operand(l, f, node, 1, index), operand(l, f, node, 2, index));
+    default:
+        break;
+    }
+    NestOp op = map_ops[node->op];
+    if (node->n_operands == 1)
+        return nest_unary(&l->b, op, x);
+    /* a * b + c in one rounding, when the product is used here alone: left to code generation. */
+    return binary(l, op, x, operand(l, f, node, 1, index));
+}
+
+static NestId eval_position(Lower *l) {
+    NestId positions = nest_extent(&l->b, NEST_POSITIONS);
+    Affine instance = affine_add(affine_var(l->tile0), l->context.row);
+    if (!instance.lane)
+        return nest_cast(&l->b, NEST_I32,
+                         nest_binary(&l->b, NEST_REM, affine_scalar(l, &instance), positions));
+    NestId lanes = affine_i32(l, &instance);
+    NestId wrap = nest_splat(&l->b, l->context.lanes, nest_cast(&l->b, NEST_I32, positions));
+    return nest_binary(&l->b, NEST_REM, lanes, wrap);
+}
+
+static NestId eval_count(Lower *l, TirDomain domain) {
+    NestId n = nest_i64(&l->b, 1);
+    if (domain.sample)
+        n = nest_binary(&l->b, NEST_MUL, n, nest_extent(&l->b, NEST_SAMPLES));
+    if (domain.space)
+        n = nest_binary(&l->b, NEST_MUL, n, nest_extent(&l->b, NEST_POSITIONS));
+    return nest_cast(&l->b, l->options.real, n);
+}
+
+static NestId eval_broadcast(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+    Index inner = {.rank = tir_node(f->block, node->operands[0])->type.rank};
+    for (uint32_t k = 0; k < inner.rank; k++)
+        inner.at[k] = index->at[node->attr.axes[k]];
+    return eval(l, f, node->operands[0], &inner);
+}
+
+static NestId eval_slice(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+    Index inner = *index;
+    inner.at[node->attr.axis] =
+        affine_add(inner.at[node->attr.axis], affine_const(node->attr.start));
+    return eval(l, f, node->operands[0], &inner);
+}
+
+/* The operand's elements in order: by address when it lies in memory, else both shapes' trailing
+ * axes must agree or the index be constant. */
+static NestId eval_reshape(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+    TirId source = node->operands[0];
+    const TirType *type = &tir_node(f->block, source)->type;
+    Affine flat = affine_flat(index, &node->type);
+    if (affine_is_const(&flat)) {
+        Index inner = index_of_flat((uint64_t)flat.offset, type);
+        return eval(l, f, source, &inner);
+    }
+    /* One axis of the source that runs over everything carries the whole offset: loads multiply it
+     * by stride 1, whatever the other axes say. */
+    Index inner = {.rank = type->rank};
+    for (uint32_t k = 0; k < type->rank; k++)
+        inner.at[k] = affine_const(0);
+    inner.at[type->rank - 1] = flat;
+    return eval(l, f, source, &inner);
+}
+
+/* Is `i` in [begin, end)? As a bool, scalar or vector; constants decide at once. */
+static int in_range(Lower *l, const Affine *i, int64_t begin, int64_t end, NestId *condition) {
+    if (affine_is_const(i))
+        return i->offset >= begin && i->offset < end;
+    NestId at = affine_i32(l, i);
+    NestType t = nest_type(l->kernel, at);
+    NestId low = nest_binary(&l->b, NEST_LE, nest_const(&l->b, t, (double)begin), at);
+    NestId high = nest_binary(&l->b, NEST_LT, at, nest_const(&l->b, t, (double)end));
+    *condition = nest_binary(&l->b, NEST_AND, low, high);
+    return -1;
+}
+
+/* i - begin, kept within [0, extent) where it is not constant. */
+static Affine clamped(Lower *l, Affine i, int64_t begin, int64_t extent) {
+    i.offset -= begin;
+    if (affine_is_const(&i))
+        return i;
+    NestId at = affine_scalar(l, &i);
+    at = nest_binary(&l->b, NEST_MAX, at, nest_i64(&l->b, 0));
+    at = nest_binary(&l->b, NEST_MIN, at, nest_i64(&l->b, extent - 1));
+    return affine_var(at);
+}
+
+static NestId eval_pad(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+    uint32_t axis = node->attr.axis;
+    int64_t extent = tir_node(f->block, node->operands[0])->type.dims[axis];
+    int64_t begin = node->attr.start;
+    NestId condition = 0;
+    int known = in_range(l, &index->at[axis], begin, begin + extent, &condition);
+    if (known == 0)
+        return nest_zero(l, node->type.elem, 1);
+    Index inner = *index;
+    inner.at[axis] = clamped(l, inner.at[axis], begin, extent);
+    NestId x = eval(l, f, node->operands[0], &inner);
+    return known > 0 ? x : eval_select(l, condition, x, nest_zero(l, node->type.elem, 1));
+}
+
+static NestId eval_concat(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+    uint32_t axis = node->attr.axis;
+    int64_t begin = 0;
+    NestId result = 0;
+    for (uint32_t k = 0; k < node->n_operands; k++) {
+        int64_t extent = tir_node(f->block, node->operands[k])->type.dims[axis];
+        NestId condition = 0;
+        int known = in_range(l, &index->at[axis], begin, begin + extent, &condition);
+        if (known != 0) {
+            Index inner = *index;
+            inner.at[axis] = clamped(l, inner.at[axis], begin, extent);
+            NestId x = eval(l, f, node->operands[k], &inner);
+            if (known > 0)
+                return x;
+            result = result ? eval_select(l, condition, x, result) : x;
+        }
+        begin += extent;
+    }
+    return result;
+}
+
+static NestId eval_take(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+    uint32_t axis = node->attr.axis, extent = node->type.dims[axis];
+    Affine at = index->at[axis];
+    Index inner = *index;
+    if (affine_is_const(&at)) {
+        int32_t from = node->attr.indices[at.offset];
+        if (from < 0)
+            return nest_zero(l, node->type.elem, 1);
+        inner.at[axis] = affine_const(from);
+        return eval(l, f, node->operands[0], &inner);
+    }
+    /* A run-time index: one comparison per entry. Long tables are rare and small here. */
+    NestId result = nest_zero(l, node->type.elem, 1);
+    for (uint32_t i = 0; i < extent; i++) {
+        if (node->attr.indices[i] < 0)
+            continue;
+        NestId here = 0;
+        in_range(l, &at, i, (int64_t)i + 1, &here);
+        inner.at[axis] = affine_const(node->attr.indices[i]);
+        result = eval_select(l, here, eval(l, f, node->operands[0], &inner), result);
+    }
+    return result;
+}
+
+/* --- reductions: a chain when short, else loops ------------------------------------------------- */
+
+typedef struct {
+    Lower *l;
+    Frame *f;
+    const TirNode *node;
+    Index operands[2];
+    uint32_t n_operands;
+    /* summed axes: extent and where the index goes in each operand (-1: nowhere) */
+    uint32_t n_axes;
+    uint32_t extent[2 * TIR_MAX_RANK];
+    int8_t at[2][2 * TIR_MAX_RANK][2];
+} Reduction;
+
+static void set_axis(Reduction *r, uint32_t axis, Affine i) {
+    for (uint32_t o = 0; o < r->n_operands; o++)
+        for (uint32_t m = 0; m < 2; m++)
+            if (r->at[o][axis][m] >= 0)
+                r->operands[o].at[r->at[o][axis][m]] = i;
+}
+
+static NestId accumulate(Reduction *r, NestId sum) {
+    Lower *l = r->l;
+    NestId x = eval(l, r->f, r->node->operands[0], &r->operands[0]);
+    if (r->n_operands == 2) {
+        NestId y = eval(l, r->f, r->node->operands[1], &r->operands[1]);
+        if (!sum)
+            return binary(l, NEST_MUL, x, y);
+        match_lanes(l, &x, &y);
+        match_lanes(l, &x, &sum);
+        match_lanes(l, &x, &y);
+        return nest_fma(&l->b, x, y, sum);
+    }
+    if (!sum)
+        return x;
+    switch (r->node->op) {
+    case TIR_REDUCE_MAX:
+        return binary(l, NEST_MAX, sum, x);
+    case TIR_REDUCE_MIN:
+        return binary(l, NEST_MIN, sum, x);
+    case TIR_REDUCE_PROD:
+        return binary(l, NEST_MUL, sum, x);
+    default:
+        return binary(l, NEST_ADD, sum, x);
+    }
+}
+
+static NestId reduce_unrolled(Reduction *r) {
+    uint64_t total = 1;
+    for (uint32_t k = 0; k < r->n_axes; k++)
+        total *= r->extent[k];
+    NestId sum = 0;
+    for (uint64_t i = 0; i < total; i++) {
+        uint64_t rest = i;
+        for (uint32_t k = r->n_axes; k-- > 0;) {
+            set_axis(r, k, affine_const((int64_t)(rest % r->extent[k])));
+            rest /= r->extent[k];
+        }
+        sum = accumulate(r, sum);
+    }
+    return sum;
+}
+
+static double reduce_identity(TirOp op) {
+    return op == TIR_REDUCE_MAX ? -1.0 / 0.0 : op == TIR_REDUCE_MIN ? 1.0 / 0.0
+           : op == TIR_REDUCE_PROD ? 1.0 : 0.0;
+}
+
+/* All but the last axes, then the last: loops from the outside in. Depth is the rank. */
+static NestId reduce_loop(Reduction *r, uint32_t axis, NestId sum) {
+    Lower *l = r->l;
+    if (axis == r->n_axes)
+        return accumulate(r, sum);
+    NestLoop *loop = nest_loop_begin(&l->b, NEST_REDUCE, nest_i64(&l->b, 0),
+                                     nest_i64(&l->b, r->extent[axis]), 1, 1, &sum);
+    scope_begin(l);
+    set_axis(r, axis, affine_var(loop->variable));
+    NestId next = vector_of(l, reduce_loop(r, axis + 1, loop->inner[0]));
+    scope_end(l);
+    nest_loop_end(&l->b, &next);
+    return nest_result(&l->b, loop, 0);
+}
+
+static NestId run_reduction(Reduction *r) {
+    uint64_t total = 1;
+    for (uint32_t k = 0; k < r->n_axes; k++)
+        total *= r->extent[k];
+    if (total <= UNROLL_REDUCE || r->f->scan)
+        return reduce_unrolled(r);
+    Lower *l = r->l;
+    NestType type = lower_type(l, r->node->type.elem, l->context.lanes);
+    return reduce_loop(r, 0, nest_const(&l->b, type, reduce_identity(r->node->op)));
+}
+
+static NestId eval_reduce(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+    Reduction r = {.l = l, .f = f, .node = node, .n_operands = 1};
+    const TirType *type = &tir_node(f->block, node->operands[0])->type;
+    r.operands[0].rank = type->rank;
+    uint32_t mask = node->op == TIR_POSITION_SUM ? 0 : node->attr.axis_mask;
+    for (uint32_t k = 0, kept = 0; k < type->rank; k++) {
+        if (mask >> k & 1) {
+            r.at[0][r.n_axes][0] = (int8_t)k;
+            r.at[0][r.n_axes][1] = -1;
+            r.extent[r.n_axes++] = type->dims[k];
+        } else {
+            r.operands[0].at[k] = index->at[kept++];
+        }
+    }
+    return run_reduction(&r);
+}
+
+static NestId eval_contract(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+    Reduction r = {.l = l, .f = f, .node = node, .n_operands = 2};
+    int8_t axis_of[256];
+    for (uint32_t i = 0; i < 256; i++)
+        axis_of[i] = -1;
+    for (uint32_t o = 0; o < 2; o++) {
+        const TirType *type = &tir_node(f->block, node->operands[o])->type;
+        r.operands[o].rank = type->rank;
+        for (uint32_t k = 0; k < type->rank; k++) {
+            uint8_t label = node->attr.labels[o][k];
+            uint32_t kept = 0;
+            while (kept < node->type.rank && node->attr.labels[2][kept] != label)
+                kept++;
+            if (kept < node->type.rank) {
+                r.operands[o].at[k] = index->at[kept];
+                continue;
+            }
+            if (axis_of[label] < 0) {
+                axis_of[label] = (int8_t)r.n_axes;
+                r.extent[r.n_axes] = type->dims[k];
+                for (uint32_t m = 0; m < 4; m++)
+                    r.at[m / 2][r.n_axes][m % 2] = -1;
+                r.n_axes++;
+            }
+            int8_t *slots = r.at[o][axis_of[label]];
+            slots[slots[0] >= 0] = (int8_t)k;
+        }
+    }
+    return run_reduction(&r);
+}
+
+/* The first maximum, by comparison along the axis. */
+static NestId eval_argmax(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+    const TirType *type = &tir_node(f->block, node->operands[0])->type;
+    Index inner = {.rank = type->rank};
+    uint32_t axis = node->attr.axis;
+    for (uint32_t k = 0, kept = 0; k < type->rank; k++)
+        if (k != axis)
+            inner.at[k] = index->at[kept++];
+    inner.at[axis] = affine_const(0);
+    NestId best = eval(l, f, node->operands[0], &inner);
+    NestId where = nest_const(&l->b, (NestType){NEST_I32, 1}, 0);
+    for (uint32_t i = 1; i < type->dims[axis]; i++) {
+        inner.at[axis] = affine_const(i);
+        NestId x = eval(l, f, node->operands[0], &inner);
+        NestId better = binary(l, NEST_LT, best, x);
+        where = eval_select(l, better, nest_const(&l->b, (NestType){NEST_I32, 1}, i), where);
+        best = eval_select(l, better, x, best);
+    }
+    return where;
+}
+
+static NestId eval_gather(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+    const TirType *table = &tir_node(f->block, node->operands[0])->type;
+    Index at = {.rank = tir_node(f->block, node->operands[1])->type.rank};
+    for (uint32_t k = 0; k < at.rank; k++)
+        at.at[k] = index->at[k];
+    NestId row = nest_cast(&l->b, NEST_I64, eval(l, f, node->operands[1], &at));
+    Index whole = {.rank = table->rank};
+    whole.at[0] = affine_var(row);
+    for (uint32_t k = 1; k < table->rank; k++)
+        whole.at[k] = index->at[at.rank + k - 1];
+    return eval(l, f, node->operands[0], &whole);
+}
+
+static NestId eval_onehot(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+    Index at = {.rank = index->rank - 1};
+    for (uint32_t k = 0; k < at.rank; k++)
+        at.at[k] = index->at[k];
+    NestId hot = eval(l, f, node->operands[0], &at);
+    NestId here = affine_i32(l, &index->at[at.rank]);
+    NestId same = binary(l, NEST_EQ, hot, here);
+    return nest_cast(&l->b, l->options.real, same);
+}
+
+NestId eval_op(Lower *l, Frame *f, TirId id, const TirNode *node, const Index *index) {
+    (void)id;
+    switch (node->op) {
+    case TIR_CONST:
+        return nest_const(&l->b, lower_type(l, node->type.elem, 1), node->attr.number);
+    case TIR_POSITION:
+        return eval_position(l);
+    case TIR_COUNT:
+        return eval_count(l, node->attr.domain);
+    case TIR_BROADCAST:
+        return eval_broadcast(l, f, node, index);
+    case TIR_SLICE:
+        return eval_slice(l, f, node, index);
+    case TIR_RESHAPE:
+        return eval_reshape(l, f, node, index);
+    case TIR_PAD:
+        return eval_pad(l, f, node, index);
+    case TIR_CONCAT:
+        return eval_concat(l, f, node, index);
+    case TIR_TAKE:
+        return eval_take(l, f, node, index);
+    case TIR_REDUCE_SUM:
+    case TIR_REDUCE_MAX:
+    case TIR_REDUCE_MIN:
+    case TIR_REDUCE_PROD:
+    case TIR_POSITION_SUM:
+        return eval_reduce(l, f, node, index);
+    case TIR_CONTRACT:
+        return eval_contract(l, f, node, index);
+    case TIR_ARGMAX:
+        return eval_argmax(l, f, node, index);
+    case TIR_GATHER:
+        return eval_gather(l, f, node, index);
+    case TIR_ONEHOT:
+        return eval_onehot(l, f, node, index);
+    default:
+        return eval_map(l, f, node, index);
+    }
+}

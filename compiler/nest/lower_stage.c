@@ -1,0 +1,198 @@
+/* Stages: in which order a micro-tile's values are computed, and which lie in memory.
+ *
+ * A value is wide when its last axis is long (features run along the lanes), else small (positions
+ * run along the lanes). Wide values are computed in even stages, small ones in odd stages; a dot
+ * product along features (a fold) belongs to a wide stage and gives a small value. A user is in step
+ * with an operand when it reads the operand's element at its own place: then both can be in one loop.
+ * Otherwise the operand must lie in memory before the user's stage begins. */
+#include "nest/lower_internal.h"
+
+bool is_wide(const TirType *type) {
+    return type->elem != TIR_TUPLE && type->rank > 0 && type->dims[type->rank - 1] >= WIDE_EXTENT;
+}
+
+/* The axis of operand `k` (before views) that runs along the lanes when `id`'s last axis does, or
+ * when the fold's summed axis does; -1: none. */
+int lane_axis(const Lower *l, TirId id, uint32_t k) {
+    const TirNode *node = tir_node(l->block, id);
+    const TirType *type = &tir_node(l->block, node->operands[k])->type;
+    if (type->rank == 0)
+        return -1;
+    const Value *v = value_of(l, id);
+    bool fold = v && v->side == SIDE_FOLD;
+    switch (tir_op_class(node->op)) {
+    case TIR_CLASS_REDUCE:
+        return type->rank - 1; /* fold: the last axis is summed; else it is kept */
+    case TIR_CLASS_CONTRACT: {
+        uint8_t label;
+        if (fold) {
+            /* the label of a wide operand's last axis that is summed */
+            label = 0xff;
+            for (uint32_t o = 0; o < 2 && label == 0xff; o++) {
+                const TirType *t = &tir_node(l->block, node->operands[o])->type;
+                if (!is_wide(t))
+                    continue;
+                uint8_t last = node->attr.labels[o][t->rank - 1];
+                bool kept = false;
+                for (uint32_t m = 0; m < node->type.rank; m++)
+                    kept |= node->attr.labels[2][m] == last;
+                if (!kept)
+                    label = last;
+            }
+        } else {
+            label = node->attr.labels[2][node->type.rank - 1];
+        }
+        for (uint32_t m = 0; m < type->rank; m++)
+            if (node->attr.labels[k][m] == label)
+                return (int)m;
+        return -1;
+    }
+    case TIR_CLASS_GATHER:
+        return k == 0 && node->op == TIR_GATHER ? type->rank - 1 : -1;
+    case TIR_CLASS_MAP:
+    case TIR_CLASS_VIEW:
+        return type->rank - 1;
+    default:
+        return -1;
+    }
+}
+
+TirId operand_root(const Lower *l, TirId id, uint32_t k, bool *in_step) {
+    int axis = lane_axis(l, id, k);
+    TirId at = tir_node(l->block, id)->operands[k];
+    bool reshaped = false;
+    for (;;) {
+        const TirNode *node = tir_node(l->block, at);
+        if (value_of(l, at) || !plan_is_view(node))
+            break;
+        if (node->op == TIR_RESHAPE) {
+            reshaped = true;
+        } else if (node->op == TIR_BROADCAST) {
+            int inner = -1;
+            for (uint32_t m = 0; m < tir_node(l->block, node->operands[0])->type.rank; m++)
+                if (node->attr.axes[m] == axis)
+                    inner = (int)m;
+            axis = inner;
+        }
+        at = node->operands[0];
+    }
+    const TirType *type = &tir_node(l->block, at)->type;
+    const Value *user = value_of(l, id);
+    bool wide_user = user->side != SIDE_LANE;
+    if (wide_user)
+        *in_step = !reshaped && is_wide(type) && axis == type->rank - 1;
+    else
+        *in_step = !is_wide(type) && (!reshaped || user->elements <= UNROLL_LANE);
+    return at;
+}
+
+/* A dot product along features that leaves a small value. */
+static bool is_fold(const Lower *l, TirId id) {
+    const TirNode *node = tir_node(l->block, id);
+    TirOpClass class = tir_op_class(node->op);
+    if (is_wide(&node->type) || node->op == TIR_ARGMAX)
+        return false;
+    if (class == TIR_CLASS_REDUCE) {
+        const TirType *type = &tir_node(l->block, node->operands[0])->type;
+        return node->op != TIR_POSITION_SUM && is_wide(type) &&
+               (node->attr.axis_mask >> (type->rank - 1) & 1);
+    }
+    if (class != TIR_CLASS_CONTRACT)
+        return false;
+    for (uint32_t o = 0; o < 2; o++) {
+        const TirType *type = &tir_node(l->block, node->operands[o])->type;
+        if (!is_wide(type))
+            continue;
+        uint8_t last = node->attr.labels[o][type->rank - 1];
+        bool kept = false;
+        for (uint32_t m = 0; m < node->type.rank; m++)
+            kept |= node->attr.labels[2][m] == last;
+        if (!kept)
+            return true;
+    }
+    return false;
+}
+
+/* A few flops on values that are in memory anyway. */
+static bool is_cheap(const Lower *l, TirId id) {
+    const TirNode *node = tir_node(l->block, id);
+    switch (node->op) {
+    case TIR_ADD:
+    case TIR_SUB:
+    case TIR_MUL:
+    case TIR_NEG:
+    case TIR_MAX:
+    case TIR_MIN:
+    case TIR_SELECT:
+    case TIR_ONEHOT:
+    case TIR_STOP_GRADIENT:
+        break;
+    default:
+        return false;
+    }
+    for (uint32_t k = 0; k < node->n_operands; k++) {
+        bool in_step;
+        const Value *v = value_of(l, operand_root(l, id, k, &in_step));
+        if (v && v->in_group && v->side == SIDE_WIDE)
+            return false;
+    }
+    return true;
+}
+
+static bool is_by_parts(const TirNode *node) {
+    if (node->op != TIR_CONCAT && node->op != TIR_PAD)
+        return false;
+    uint64_t elements = tir_element_count(&node->type);
+    if (!is_wide(&node->type))
+        return elements > UNROLL_LANE;
+    return node->attr.axis + 1u == node->type.rank ||
+           elements / node->type.dims[node->type.rank - 1] > UNROLL_LEADING;
+}
+
+static bool must_be_stored(const Value *v, const TirNode *node) {
+    if (v->by_parts || v->output)
+        return true;
+    if (v->side == SIDE_LANE && node->op != TIR_RESULT)
+        return v->elements > UNROLL_LANE || node->op == TIR_GATHER;
+    return v->side == SIDE_FOLD;
+}
+
+void stage_plan(Lower *l) {
+    for (uint32_t k = 0; k < l->order.count; k++) {
+        TirId id = l->order.at[k];
+        const TirNode *node = tir_node(l->block, id);
+        Value *v = value_of(l, id);
+        v->side = is_fold(l, id) ? SIDE_FOLD : is_wide(&node->type) ? SIDE_WIDE : SIDE_LANE;
+        v->by_parts = is_by_parts(node);
+        v->must_store = node->type.elem != TIR_TUPLE && must_be_stored(v, node);
+        int32_t time = v->side == SIDE_LANE ? 1 : 0;
+        for (uint32_t o = 0; o < node->n_operands; o++) {
+            bool in_step;
+            Value *from = value_of(l, operand_root(l, id, o, &in_step));
+            if (!from || !from->in_group)
+                continue;
+            bool after = !in_step || from->side == SIDE_FOLD || from->by_parts;
+            int32_t least = from->time + (after ? 1 : 0);
+            if (((least ^ time) & 1) != 0)
+                least++;
+            time = least > time ? least : time;
+        }
+        v->time = time;
+        v->cheap = v->side == SIDE_WIDE && !v->must_store && !v->sum && is_cheap(l, id);
+    }
+    /* Who reads what from memory. */
+    for (uint32_t k = 0; k < l->order.count; k++) {
+        TirId id = l->order.at[k];
+        const TirNode *node = tir_node(l->block, id);
+        const Value *v = value_of(l, id);
+        for (uint32_t o = 0; o < node->n_operands; o++) {
+            bool in_step;
+            Value *from = value_of(l, operand_root(l, id, o, &in_step));
+            if (!from || !from->in_group || tir_node(l->block, from->id)->type.elem == TIR_TUPLE)
+                continue;
+            bool crosses = from->side == SIDE_WIDE && v->time > from->time && !from->cheap;
+            if (!in_step || crosses)
+                from->must_store = true;
+        }
+    }
+}

@@ -1,0 +1,515 @@
+/* Wide stages: loops over positions and, within, over features in lanes.
+ *
+ * Values whose last axes agree share one loop, so what they read is loaded once. Dot products along
+ * features carry their accumulators through it. Dot products with weights (a global operand) go
+ * through loops of their own, a block of positions by a block of outputs, so that every weight loaded
+ * serves several positions. */
+#include "nest/lower_internal.h"
+
+enum { POSITION_BLOCK = 4 };
+
+/* One accumulator: an element of a fold. */
+typedef struct {
+    Value *fold;
+    Index element;
+    uint64_t flat;
+} Item;
+
+typedef VEC(Item) ItemVec;
+
+/* A value, or a part of one, that a loop writes: `id` evaluated, stored to `to` shifted by `offset`
+ * along `axis`; id 0 writes zeros. */
+typedef struct {
+    TirId id;
+    Value *to;
+    TirType type; /* extents of the part */
+    uint32_t axis;
+    int64_t offset;
+} Part;
+
+typedef VEC(Part) PartVec;
+
+/* --- folds --------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const TirNode *node;
+    uint32_t n_other; /* summed axes besides the lanes' */
+    uint32_t extent[TIR_MAX_RANK];
+    int8_t at[2][TIR_MAX_RANK]; /* where each goes in each operand, -1 nowhere */
+    int lane[2];                /* axis that runs along the lanes */
+    uint32_t lane_extent;
+} Fold;
+
+static int result_axis(const TirNode *node, uint32_t operand, uint32_t axis) {
+    if (node->op == TIR_CONTRACT) {
+        for (uint32_t m = 0; m < node->type.rank; m++)
+            if (node->attr.labels[2][m] == node->attr.labels[operand][axis])
+                return (int)m;
+        return -1;
+    }
+    if (node->attr.axis_mask >> axis & 1)
+        return -1;
+    int kept = 0;
+    for (uint32_t m = 0; m < axis; m++)
+        kept += !(node->attr.axis_mask >> m & 1);
+    return kept;
+}
+
+static Fold fold_of(const Lower *l, TirId id) {
+    const TirNode *node = tir_node(l->block, id);
+    Fold f = {.node = node, .lane = {-1, -1}};
+    uint8_t label_of[TIR_MAX_RANK] = {0};
+    for (uint32_t o = 0; o < node->n_operands; o++) {
+        const TirType *type = &tir_node(l->block, node->operands[o])->type;
+        f.lane[o] = lane_axis(l, id, o);
+        if (f.lane[o] >= 0)
+            f.lane_extent = type->dims[f.lane[o]];
+        for (uint32_t k = 0; k < type->rank; k++) {
+            if ((int)k == f.lane[o] || result_axis(node, o, k) >= 0)
+                continue;
+            uint8_t label = node->op == TIR_CONTRACT ? node->attr.labels[o][k] : (uint8_t)k;
+            uint32_t m = 0;
+            while (m < f.n_other && label_of[m] != label)
+                m++;
+            if (m == f.n_other) {
+                label_of[m] = label;
+                f.extent[m] = type->dims[k];
+                f.at[0][m] = f.at[1][m] = -1;
+                f.n_other++;
+            }
+            f.at[o][m] = (int8_t)k;
+        }
+    }
+    return f;
+}
+
+static NestOp fold_op(TirOp op) {
+    return op == TIR_REDUCE_MAX ? NEST_MAX : op == TIR_REDUCE_MIN ? NEST_MIN
+           : op == TIR_REDUCE_PROD ? NEST_MUL : NEST_ADD;
+}
+
+static double fold_identity(TirOp op) {
+    return op == TIR_REDUCE_MAX ? -1.0 / 0.0 : op == TIR_REDUCE_MIN ? 1.0 / 0.0
+           : op == TIR_REDUCE_PROD ? 1.0 : 0.0;
+}
+
+/* acc, with the term at (element, other, c) folded in. */
+static NestId fold_term(Lower *l, const Fold *f, const Index *element, const Affine *other, Affine c,
+                        NestId acc) {
+    const TirNode *node = f->node;
+    NestId x[2] = {0, 0};
+    for (uint32_t o = 0; o < node->n_operands; o++) {
+        const TirType *type = &tir_node(l->block, node->operands[o])->type;
+        Index index = {.rank = type->rank};
+        for (uint32_t k = 0; k < type->rank; k++) {
+            int kept = result_axis(node, o, k);
+            if (kept >= 0)
+                index.at[k] = element->at[kept];
+            else if ((int)k == f->lane[o])
+                index.at[k] = c;
+        }
+        for (uint32_t m = 0; m < f->n_other; m++)
+            if (f->at[o][m] >= 0)
+                index.at[f->at[o][m]] = other[m];
+        x[o] = vector_of(l, eval(l, &l->frame, node->operands[o], &index));
+    }
+    NestOp op = fold_op(node->op);
+    if (l->context.valid) { /* lanes past the end count for nothing */
+        NestType t = {NEST_I32, l->context.lanes};
+        NestId valid = nest_splat(&l->b, t.lanes, nest_cast(&l->b, NEST_I32, l->context.valid));
+        NestId in = nest_binary(&l->b, NEST_LT, nest_lanes(&l->b, t.lanes), valid);
+        NestType real = nest_type(l->kernel, x[0]);
+        x[0] = nest_select(&l->b, in, x[0], nest_const(&l->b, real, fold_identity(node->op)));
+        if (x[1])
+            x[1] = nest_select(&l->b, in, x[1], nest_const(&l->b, real, 0));
+    }
+    if (x[1])
+        return nest_fma(&l->b, x[0], x[1], acc);
+    return nest_binary(&l->b, op, acc, x[0]);
+}
+
+static NestId fold_all_others(Lower *l, const Fold *f, const Index *element, Affine c, NestId acc) {
+    uint64_t total = 1;
+    for (uint32_t m = 0; m < f->n_other; m++)
+        total *= f->extent[m];
+    for (uint64_t i = 0; i < total; i++) {
+        Affine other[TIR_MAX_RANK];
+        uint64_t rest = i;
+        for (uint32_t m = f->n_other; m-- > 0;) {
+            other[m] = affine_const((int64_t)(rest % f->extent[m]));
+            rest /= f->extent[m];
+        }
+        acc = fold_term(l, f, element, other, c, acc);
+    }
+    return acc;
+}
+
+static NestId fold_lanes(Lower *l, TirOp op, NestId acc) {
+    uint16_t lanes = nest_type(l->kernel, acc).lanes;
+    if (lanes == 1)
+        return acc;
+    switch (op) {
+    case TIR_REDUCE_MAX:
+        return nest_unary(&l->b, NEST_MAX_LANES, acc);
+    case TIR_REDUCE_MIN:
+        return nest_unary(&l->b, NEST_MIN_LANES, acc);
+    case TIR_REDUCE_PROD: {
+        NestId x = nest_lane(&l->b, acc, 0);
+        for (uint16_t k = 1; k < lanes; k++)
+            x = nest_binary(&l->b, NEST_MUL, x, nest_lane(&l->b, acc, k));
+        return x;
+    }
+    default:
+        return nest_unary(&l->b, NEST_SUM_LANES, acc);
+    }
+}
+
+/* --- one loop over positions and features ------------------------------------------------------- */
+
+typedef struct {
+    PartVec parts;
+    ItemVec items;
+    uint32_t extent;         /* of the feature axis */
+    uint32_t position_block; /* positions per turn */
+    bool sums;               /* parts are added to accumulators: only positions that exist */
+} WideLoop;
+
+typedef VEC(WideLoop) WideLoopVec;
+
+static uint64_t leading(const TirType *type) {
+    return type->rank ? tir_element_count(type) / type->dims[type->rank - 1] : 1;
+}
+
+static void write_part(Lower *l, const Part *part, Index index) {
+    Value *v = part->to;
+    const TirType *whole = &tir_node(l->block, v->id)->type;
+    NestId x = part->id ? vector_of(l, eval(l, &l->frame, part->id, &index))
+                        : nest_zero(l, whole->elem, l->context.lanes);
+    index.at[part->axis] = affine_add(index.at[part->axis], affine_const(part->offset));
+    Affine flat = affine_flat(&index, whole);
+    if (v->sum) {
+        NestId old = nest_load(&l->b, v->accumulator, affine_address(&flat), l->context.lanes, 1,
+                               l->context.valid);
+        nest_store(&l->b, v->accumulator, affine_address(&flat),
+                   nest_binary(&l->b, NEST_ADD, old, x), l->context.valid, false);
+        return;
+    }
+    StoreKind kind = v->output ? (l->rows == 1 ? STORE_GLOBAL : STORE_ROWS) : SCRATCH_ROWS;
+    uint32_t buffer = v->output ? v->out_buffer : v->buffer;
+    store_row(l, buffer, kind, &l->context.row, &flat, v->elements, x, l->context.valid);
+}
+
+static void write_unrolled(Lower *l, const Part *part, Affine c) {
+    uint64_t combinations = leading(&part->type);
+    for (uint64_t i = 0; i < combinations; i++) {
+        Index index = index_of_flat(i * part->type.dims[part->type.rank - 1], &part->type);
+        index.at[part->type.rank - 1] = c;
+        write_part(l, part, index);
+    }
+}
+
+/* All parts and items at features c, for the positions of a block; acc: items x positions. */
+static void wide_body(Lower *l, const WideLoop *w, Affine row, Affine c, NestId valid, NestId *acc) {
+    uint16_t lanes = l->options.lanes;
+    for (uint32_t u = 0; u < w->position_block; u++) {
+        Affine at = affine_add(row, affine_const(u));
+        Context old = context_set(l, at, lanes, valid);
+        for (uint32_t k = 0; k < w->parts.count; k++)
+            write_unrolled(l, &w->parts.at[k], c);
+        for (uint32_t k = 0; k < w->items.count; k++) {
+            Fold f = fold_of(l, w->items.at[k].fold->id);
+            NestId *slot = &acc[u * w->items.count + k];
+            *slot = fold_all_others(l, &f, &w->items.at[k].element, c, *slot);
+        }
+        l->context = old;
+    }
+}
+
+static Affine feature_lanes(NestId c) {
+    Affine a = c ? affine_var(c) : affine_const(0);
+    a.lane = 1;
+    return a;
+}
+
+static void finish_items(Lower *l, const WideLoop *w, Affine row, const NestId *acc) {
+    for (uint32_t u = 0; u < w->position_block; u++)
+        for (uint32_t k = 0; k < w->items.count; k++) {
+            const Item *item = &w->items.at[k];
+            TirOp op = tir_node(l->block, item->fold->id)->op;
+            NestId x = fold_lanes(l, op, acc[u * w->items.count + k]);
+            Affine at = affine_add(row, affine_const(u));
+            Affine flat = affine_const((int64_t)item->flat);
+            store_row(l, item->fold->buffer, SCRATCH_LANES, &at, &flat, item->fold->elements, x, 0);
+        }
+}
+
+static void feature_loop(Lower *l, const WideLoop *w, Affine row) {
+    uint32_t lanes = l->options.lanes, whole = w->extent / lanes * lanes;
+    uint32_t n = w->items.count * w->position_block;
+    NestId *acc = ARENA_ARRAY(l->arena, NestId, n + 1);
+    for (uint32_t k = 0; k < n; k++) {
+        TirOp op = tir_node(l->block, w->items.at[k % w->items.count].fold->id)->op;
+        acc[k] = nest_const(&l->b, (NestType){l->options.real, (uint16_t)lanes}, fold_identity(op));
+    }
+    if (whole) {
+        NestLoop *loop = nest_loop_begin(&l->b, NEST_VECTOR, nest_i64(&l->b, 0),
+                                         nest_i64(&l->b, whole), lanes, n, acc);
+        scope_begin(l);
+        NestId *inner = ARENA_ARRAY(l->arena, NestId, n + 1);
+        for (uint32_t k = 0; k < n; k++)
+            inner[k] = loop->inner[k];
+        wide_body(l, w, row, feature_lanes(loop->variable), 0, inner);
+        scope_end(l);
+        nest_loop_end(&l->b, inner);
+        for (uint32_t k = 0; k < n; k++)
+            acc[k] = nest_result(&l->b, loop, k);
+    }
+    if (w->extent > whole) {
+        scope_begin(l);
+        Affine c = feature_lanes(0);
+        c.offset = whole;
+        wide_body(l, w, row, c, nest_i64(&l->b, w->extent - whole), acc);
+        scope_end(l);
+    }
+    finish_items(l, w, row, acc);
+}
+
+static void wide_loop(Lower *l, WideLoop *w) {
+    if (w->sums || l->rows % w->position_block != 0)
+        w->position_block = 1;
+    if (l->rows == w->position_block && !w->sums) {
+        scope_begin(l);
+        feature_loop(l, w, affine_const(0));
+        scope_end(l);
+        return;
+    }
+    NestId end = w->sums ? l->valid_rows : nest_i64(&l->b, l->rows);
+    NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0), end,
+                                     w->position_block, 0, NULL);
+    scope_begin(l);
+    feature_loop(l, w, affine_var(loop->variable));
+    scope_end(l);
+    nest_loop_end(&l->b, NULL);
+}
+
+/* --- values too large to unroll their leading axes: loops over them ----------------------------- */
+
+static void looped_features(Lower *l, const Part *part, Affine row, Index *index) {
+    uint32_t last = part->type.rank - 1, lanes = l->options.lanes;
+    uint32_t extent = part->type.dims[last], whole = extent / lanes * lanes;
+    if (whole) {
+        NestLoop *loop = nest_loop_begin(&l->b, NEST_VECTOR, nest_i64(&l->b, 0),
+                                         nest_i64(&l->b, whole), lanes, 0, NULL);
+        scope_begin(l);
+        Context old = context_set(l, row, (uint16_t)lanes, 0);
+        index->at[last] = feature_lanes(loop->variable);
+        write_part(l, part, *index);
+        l->context = old;
+        scope_end(l);
+        nest_loop_end(&l->b, NULL);
+    }
+    if (extent > whole) {
+        scope_begin(l);
+        Context old = context_set(l, row, (uint16_t)lanes, nest_i64(&l->b, extent - whole));
+        index->at[last] = feature_lanes(0);
+        index->at[last].offset = whole;
+        write_part(l, part, *index);
+        l->context = old;
+        scope_end(l);
+    }
+}
+
+static void looped_part(Lower *l, const Part *part) {
+    NestId end = part->to->sum ? l->valid_rows : nest_i64(&l->b, l->rows);
+    NestLoop *loop =
+        nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0), end, 1, 0, NULL);
+    scope_begin(l);
+    Index index = {.rank = part->type.rank};
+    loops_begin(l, &part->type, 1, &index);
+    looped_features(l, part, affine_var(loop->variable), &index);
+    loops_end(l, &part->type, 1);
+    scope_end(l);
+    nest_loop_end(&l->b, NULL);
+}
+
+/* A fold with many results or many other summed axes: loops over results; within, over the others
+ * and the features, one accumulator. */
+static NestId looped_fold_inner(Lower *l, const Fold *f, const Index *element, Affine *other,
+                                uint32_t m, NestId acc) {
+    if (m < f->n_other) {
+        NestLoop *loop = nest_loop_begin(&l->b, NEST_REDUCE, nest_i64(&l->b, 0),
+                                         nest_i64(&l->b, f->extent[m]), 1, 1, &acc);
+        scope_begin(l);
+        other[m] = affine_var(loop->variable);
+        NestId next = looped_fold_inner(l, f, element, other, m + 1, loop->inner[0]);
+        scope_end(l);
+        nest_loop_end(&l->b, &next);
+        return nest_result(&l->b, loop, 0);
+    }
+    uint32_t lanes = l->options.lanes, whole = f->lane_extent / lanes * lanes;
+    if (whole) {
+        NestLoop *loop = nest_loop_begin(&l->b, NEST_VECTOR, nest_i64(&l->b, 0),
+                                         nest_i64(&l->b, whole), lanes, 1, &acc);
+        scope_begin(l);
+        NestId next = fold_term(l, f, element, other, feature_lanes(loop->variable), loop->inner[0]);
+        scope_end(l);
+        nest_loop_end(&l->b, &next);
+        acc = nest_result(&l->b, loop, 0);
+    }
+    if (f->lane_extent > whole) {
+        Affine c = feature_lanes(0);
+        c.offset = whole;
+        scope_begin(l);
+        Context old = context_set(l, l->context.row, (uint16_t)lanes,
+                                  nest_i64(&l->b, f->lane_extent - whole));
+        acc = fold_term(l, f, element, other, c, acc);
+        l->context = old;
+        scope_end(l);
+    }
+    return acc;
+}
+
+static void looped_fold(Lower *l, Value *v) {
+    Fold f = fold_of(l, v->id);
+    NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
+                                     nest_i64(&l->b, l->rows), 1, 0, NULL);
+    scope_begin(l);
+    Affine row = affine_var(loop->variable), other[TIR_MAX_RANK];
+    Context old = context_set(l, row, l->options.lanes, 0);
+    Index element = {.rank = f.node->type.rank};
+    loops_begin(l, &f.node->type, 0, &element);
+    NestType real = {l->options.real, l->options.lanes};
+    NestId acc = nest_const(&l->b, real, fold_identity(f.node->op));
+    acc = looped_fold_inner(l, &f, &element, other, 0, acc);
+    Affine flat = affine_flat(&element, &f.node->type);
+    store_row(l, v->buffer, SCRATCH_LANES, &row, &flat, v->elements, fold_lanes(l, f.node->op, acc),
+              0);
+    loops_end(l, &f.node->type, 0);
+    l->context = old;
+    scope_end(l);
+    nest_loop_end(&l->b, NULL);
+}
+
+/* --- a stage -------------------------------------------------------------------------------------- */
+
+static bool reads_weights(const Lower *l, TirId id) {
+    const TirNode *node = tir_node(l->block, id);
+    if (node->op != TIR_CONTRACT || l->rows == 1)
+        return false;
+    for (uint32_t k = 0; k < 2; k++) {
+        const TirType *type = &tir_node(l->block, node->operands[k])->type;
+        if (is_wide(type) && tir_domain_equal(type->domain, TIR_GLOBAL))
+            return true;
+    }
+    return false;
+}
+
+static void parts_of(Lower *l, Value *v, PartVec *parts) {
+    const TirNode *node = tir_node(l->block, v->id);
+    if (!v->by_parts) {
+        Part whole = {.id = v->id, .to = v, .type = node->type};
+        vec_push(l->arena, parts, whole);
+        return;
+    }
+    uint32_t axis = node->attr.axis;
+    int64_t offset = 0;
+    for (uint32_t k = 0; k < node->n_operands; k++) {
+        const TirType *type = &tir_node(l->block, node->operands[k])->type;
+        int64_t before = node->op == TIR_PAD ? node->attr.start : 0;
+        if (before) {
+            Part zeros = {.to = v, .type = *type, .axis = axis};
+            zeros.type.dims[axis] = (uint32_t)before;
+            vec_push(l->arena, parts, zeros);
+        }
+        offset += before;
+        Part part = {.id = node->operands[k], .to = v, .type = *type, .axis = axis,
+                     .offset = offset};
+        vec_push(l->arena, parts, part);
+        offset += type->dims[axis];
+    }
+    if (offset < node->type.dims[axis]) {
+        Part zeros = {.to = v, .type = node->type, .axis = axis, .offset = offset};
+        zeros.type.dims[axis] = (uint32_t)(node->type.dims[axis] - offset);
+        vec_push(l->arena, parts, zeros);
+    }
+}
+
+static WideLoop *loop_for(Lower *l, WideLoopVec *loops, uint32_t extent, bool sums,
+                          uint32_t block, uint32_t accumulators) {
+    for (uint32_t k = 0; k < loops->count; k++) {
+        WideLoop *w = &loops->at[k];
+        if (w->extent == extent && w->sums == sums && w->position_block == block &&
+            w->items.count + accumulators <= ACCUMULATORS / block)
+            return w;
+    }
+    WideLoop fresh = {.extent = extent, .sums = sums, .position_block = block};
+    vec_push(l->arena, loops, fresh);
+    return &loops->at[loops->count - 1];
+}
+
+static void collect_fold(Lower *l, Value *v, WideLoopVec *loops) {
+    Fold f = fold_of(l, v->id);
+    uint64_t others = 1;
+    for (uint32_t m = 0; m < f.n_other; m++)
+        others *= f.extent[m];
+    if (others > UNROLL_LEADING || v->elements > 4 * ACCUMULATORS) {
+        looped_fold(l, v);
+        return;
+    }
+    bool weights = reads_weights(l, v->id);
+    for (uint64_t e = 0; e < v->elements; e++) {
+        WideLoop *w = loop_for(l, loops, f.lane_extent, false,
+                               weights ? POSITION_BLOCK : 1, 1);
+        Item item = {v, index_of_flat(e, &f.node->type), e};
+        vec_push(l->arena, &w->items, item);
+    }
+}
+
+void lower_wide_stage(Lower *l, int32_t time) {
+    WideLoopVec loops = {0};
+    for (uint32_t k = 0; k < l->order.count; k++) {
+        Value *v = value_of(l, l->order.at[k]);
+        if (v->time != time || v->side == SIDE_LANE)
+            continue;
+        if (v->side == SIDE_FOLD) {
+            value_stored(l, v, SCRATCH_LANES);
+            v->ready = false; /* until the stage ends */
+            continue;
+        }
+        if (!v->must_store && !v->sum)
+            continue;
+        if (!v->output && !v->sum) {
+            value_stored(l, v, SCRATCH_ROWS);
+            v->ready = false;
+        }
+        PartVec parts = {0};
+        parts_of(l, v, &parts);
+        for (uint32_t m = 0; m < parts.count; m++) {
+            Part *part = &parts.at[m];
+            if (leading(&part->type) > UNROLL_LEADING) {
+                looped_part(l, part);
+                continue;
+            }
+            WideLoop *w = loop_for(l, &loops, part->type.dims[part->type.rank - 1], v->sum,
+                                   reads_weights(l, v->id) ? POSITION_BLOCK : 1, 0);
+            vec_push(l->arena, &w->parts, *part);
+        }
+    }
+    for (uint32_t k = 0; k < l->order.count; k++) {
+        Value *v = value_of(l, l->order.at[k]);
+        if (v->time == time && v->side == SIDE_FOLD)
+            collect_fold(l, v, &loops);
+    }
+    for (uint32_t k = 0; k < loops.count; k++)
+        wide_loop(l, &loops.at[k]);
+    for (uint32_t k = 0; k < l->order.count; k++) {
+        Value *v = value_of(l, l->order.at[k]);
+        if (v->time != time || v->side == SIDE_LANE || !(v->must_store || v->side == SIDE_FOLD))
+            continue;
+        if (v->side == SIDE_WIDE && v->output) {
+            v->store = l->rows == 1 ? STORE_GLOBAL : STORE_ROWS;
+            v->buffer = v->out_buffer;
+        }
+        v->ready = !v->sum || v->side == SIDE_FOLD;
+    }
+}

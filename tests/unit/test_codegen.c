@@ -1,0 +1,748 @@
+/* Compiled nests against a plain evaluator and libm: at O0 and O3, several widths, f32 and f64, for
+ * this machine and for older ones of its kind. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "codegen/codegen.h"
+#include "nest_eval.h"
+#include <dlfcn.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* --- compile, load, run --------------------------------------------------------------------------
+ */
+
+typedef struct {
+    Compilation *c;
+    CodegenTarget *target;
+    Jit *jit;
+    const HcModel *model;
+} Loaded;
+
+static Loaded load(Compilation *c, const CodegenOptions *options, const NestKernel *const *kernels,
+                   uint32_t n) {
+    Loaded l = {.c = c};
+    const char *error = NULL;
+    for (uint32_t k = 0; k < n; k++) {
+        const char *wrong = nest_verify(kernels[k]);
+        if (wrong)
+            fail_msg("%s", wrong);
+    }
+    l.target = codegen_target_create(c->arena, options, &error);
+    if (!l.target)
+        fail_msg("%s", error);
+    CodegenModel model = {.kernels = kernels,
+                          .n_kernels = n,
+                          .manifest = "{\"format\": 1}",
+                          .element_size = 4,
+                          .symbol = "test_model"};
+    CodegenResult object = codegen_compile(c->arena, l.target, &model, CODEGEN_OBJECT);
+    if (object.error)
+        fail_msg("%s", object.error);
+    l.jit = jit_load(c->arena, object.bytes, object.length, "test_model", &l.model, &error);
+    if (!l.jit)
+        fail_msg("%s", error);
+    return l;
+}
+
+static void unload(Loaded *l) {
+    jit_unload(l->jit);
+    codegen_target_destroy(l->target);
+}
+
+static bool host_runs(const char *cpu) {
+    static const char *const v3[] = {"avx2", "fma"};
+    return strcmp(cpu, "x86-64-v3") != 0 || !codegen_host_lacks(v3, 2);
+}
+
+/* Everything a test runs on. */
+static const CodegenOptions machines[] = {
+    {.cpu = "native", .opt_level = 3},    {.cpu = "native", .opt_level = 0},
+    {.cpu = "x86-64-v3", .opt_level = 3}, {.cpu = "baseline", .opt_level = 3},
+    {.cpu = "baseline", .opt_level = 0},
+};
+enum { N_MACHINES = sizeof machines / sizeof *machines };
+
+static uint64_t random_next(uint64_t *state) {
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    uint64_t x = *state >> 33;
+    return x ^ (*state >> 61);
+}
+
+/* --- one operation over arrays -------------------------------------------------------------------
+ */
+
+/* z[i] = op(x[i], y[i]) for all instances, `lanes` at a time with a ragged end. */
+static NestKernel *map_kernel(Arena *arena, NestOp op, NestElem elem, uint16_t lanes,
+                              int operands) {
+    NestKernel *kernel = nest_kernel_create(arena, "map");
+    NestBuffer in = {.name = "x", .elem = elem, .read = true};
+    NestBuffer out = {.name = "z", .elem = elem, .written = true};
+    nest_add_buffer(kernel, in);
+    nest_add_buffer(kernel, in);
+    nest_add_buffer(kernel, out);
+    NestBuilder b = nest_builder(kernel);
+    NestId n = nest_extent(&b, NEST_INSTANCES);
+    NestLoop *loop = nest_loop_begin(&b, NEST_VECTOR, nest_i64(&b, 0), n, lanes, 0, NULL);
+    NestAddress at = nest_at_plus(nest_at(0), loop->variable, 1);
+    NestId left = nest_binary(&b, NEST_SUB, n, loop->variable);
+    NestId x = nest_load(&b, 0, at, lanes, 1, left);
+    NestId z = operands == 1 ? nest_unary(&b, op, x)
+                             : nest_binary(&b, op, x, nest_load(&b, 1, at, lanes, 1, left));
+    nest_store(&b, 2, at, z, left, false);
+    nest_loop_end(&b, NULL);
+    return kernel;
+}
+
+static long double exact(NestOp op, long double x, long double y) {
+    switch (op) {
+    case NEST_EXP:
+        return expl(x);
+    case NEST_LOG:
+        return logl(x);
+    case NEST_SQRT:
+        return sqrtl(x);
+    case NEST_RSQRT:
+        return 1 / sqrtl(x);
+    case NEST_TANH:
+        return tanhl(x);
+    case NEST_SIGMOID:
+        return x < 0 ? expl(x) / (1 + expl(x)) : 1 / (1 + expl(-x));
+    case NEST_ERF:
+        return erfl(x);
+    case NEST_SIN:
+        return sinl(x);
+    case NEST_COS:
+        return cosl(x);
+    case NEST_FLOOR:
+        return floorl(x);
+    default:
+        return powl(x, y);
+    }
+}
+
+/* Distance in units of the last place of the exact value (of the smallest number when subnormal).
+ */
+static double ulps(NestElem elem, double got, long double want) {
+    double largest = elem == NEST_F32 ? 0x1.fffffep127 : 0x1.fffffffffffffp1023;
+    if (isnan((double)want))
+        return isnan(got) ? 0 : INFINITY;
+    double rounded = elem == NEST_F32 ? (float)want : (double)want;
+    if (got == rounded)
+        return 0;
+    if (isnan(got) || isinf(rounded) || fabs(got) > largest)
+        return fabsl(want) > 0.999999L * largest && (isinf(got) || fabs(got) > 0.999999 * largest)
+                   ? 0.5
+                   : INFINITY;
+    int exponent;
+    frexpl(want, &exponent);
+    int bits = elem == NEST_F32 ? 24 : 53, lowest = elem == NEST_F32 ? -149 : -1074;
+    int unit = exponent - bits < lowest ? lowest : exponent - bits;
+    return (double)(fabsl((long double)got - want) / ldexpl(1, unit));
+}
+
+typedef struct {
+    NestOp op;
+    const char *name;
+    double low, high; /* range of x; |x| is spread over exponents, too */
+    double f32, f64;  /* most ulps */
+} Accuracy;
+
+static const Accuracy accuracies[] = {
+    {NEST_EXP, "exp", -110, 92, 1.2, 1.2},      {NEST_EXP, "exp wide", -760, 720, 1.2, 1.2},
+    {NEST_LOG, "log", 0, INFINITY, 1.0, 1.0},   {NEST_LOG, "log near 1", 0.5, 2, 1.0, 1.0},
+    {NEST_SQRT, "sqrt", 0, INFINITY, 0.5, 0.5}, {NEST_RSQRT, "rsqrt", 0, INFINITY, 1.5, 1.5},
+    {NEST_TANH, "tanh", -25, 25, 3.0, 3.0},     {NEST_SIGMOID, "sigmoid", -120, 120, 2.5, 2.5},
+    {NEST_ERF, "erf", -7, 7, 3.0, 4.0},         {NEST_SIN, "sin", -1e5, 1e5, 2.0, 2.5},
+    {NEST_COS, "cos", -1e5, 1e5, 2.0, 2.5},     {NEST_SIN, "sin near 0", -4, 4, 2.0, 2.0},
+    {NEST_COS, "cos near 0", -4, 4, 2.0, 2.0},  {NEST_FLOOR, "floor", -1e6, 1e6, 0, 0},
+    {NEST_POW, "pow", 0, INFINITY, 1.0, 1.5},   {NEST_POW, "pow near 1", 0.5, 2, 1.0, 1.5},
+};
+enum { N_ACCURACIES = sizeof accuracies / sizeof *accuracies };
+
+/* Half of the samples uniform in the range, half with a uniform exponent. */
+static double sample_x(const Accuracy *a, NestElem elem, uint64_t *seed, uint32_t k) {
+    double u = (double)random_next(seed) / 0x1p31, v = (double)random_next(seed) / 0x1p31;
+    double most = elem == NEST_F32 ? 0x1p127 : 0x1p1023;
+    double high = a->high < most ? a->high : most;
+    if (k % 2 == 0 && a->high < INFINITY)
+        return a->low + (high - a->low) * (u + v * 0x1p-31);
+    int top = (int)floor(log2(high)), bottom = elem == NEST_F32 ? -149 : -1074;
+    double x = ldexp(1 + u + v * 0x1p-31, bottom + (int)(v * (top - bottom)));
+    if (x < a->low || x > high)
+        x = a->low + (high - a->low) * u;
+    return a->low < 0 && k % 4 == 1 ? -x : x;
+}
+
+static const double specials[] = {0.0,
+                                  -0.0,
+                                  1,
+                                  -1,
+                                  INFINITY,
+                                  -INFINITY,
+                                  NAN,
+                                  0x1p-149,
+                                  2,
+                                  -2,
+                                  0.5,
+                                  3,
+                                  -3,
+                                  1e30,
+                                  -1e30,
+                                  700,
+                                  -700,
+                                  0x1p-1074,
+                                  0x1p-126,
+                                  0x1p-1022,
+                                  1e300,
+                                  0x1.fffffep127,
+                                  -0x1.fffffep127,
+                                  88.72,
+                                  -87.4,
+                                  -103.9,
+                                  2.5,
+                                  -2.5};
+enum { N_SPECIALS = sizeof specials / sizeof *specials };
+
+typedef struct {
+    uint32_t count;
+    double *x, *y, *z;
+    void *x_memory, *y_memory, *z_memory;
+} Samples;
+
+static Samples samples_create(uint32_t count) {
+    Samples s = {.count = count};
+    s.x = calloc(count, 8), s.y = calloc(count, 8), s.z = calloc(count, 8);
+    s.x_memory = calloc(count, 8), s.y_memory = calloc(count, 8), s.z_memory = calloc(count, 8);
+    return s;
+}
+
+static void samples_destroy(Samples *s) {
+    free(s->x), free(s->y), free(s->z);
+    free(s->x_memory), free(s->y_memory), free(s->z_memory);
+}
+
+static void samples_run(Samples *s, NestElem elem, HcKernel *kernel) {
+    for (uint32_t k = 0; k < s->count; k++) {
+        if (elem == NEST_F32) {
+            s->x[k] = ((float *)s->x_memory)[k] = (float)s->x[k];
+            s->y[k] = ((float *)s->y_memory)[k] = (float)s->y[k];
+        } else {
+            ((double *)s->x_memory)[k] = s->x[k];
+            ((double *)s->y_memory)[k] = s->y[k];
+        }
+    }
+    HcExtents extents = {.instances = s->count};
+    kernel((void *const[]){s->x_memory, s->y_memory, s->z_memory}, &extents, 0, NULL,
+           &eval_services);
+    for (uint32_t k = 0; k < s->count; k++)
+        s->z[k] = elem == NEST_F32 ? ((float *)s->z_memory)[k] : ((double *)s->z_memory)[k];
+}
+
+static void check_accuracy(const Accuracy *a, NestElem elem, HcKernel *kernel, uint32_t count,
+                           const char *where) {
+    Samples s = samples_create(count);
+    uint64_t seed = 17;
+    for (uint32_t k = 0; k < count; k++) {
+        s.x[k] = sample_x(a, elem, &seed, k);
+        double u = (double)random_next(&seed) / 0x1p31;
+        /* Powers whose result stays in range more often than not. */
+        double reach = (elem == NEST_F32 ? 100 : 740) / fmax(fabs(log(s.x[k])), 1e-3);
+        s.y[k] = k % 8 == 0 ? floor(u * 8) - 4 : (2 * u - 1) * reach;
+    }
+    samples_run(&s, elem, kernel);
+    double worst = 0, at = 0, at_y = 0;
+    for (uint32_t k = 0; k < count; k++) {
+        double error = ulps(elem, s.z[k], exact(a->op, s.x[k], s.y[k]));
+        if (error > worst)
+            worst = error, at = s.x[k], at_y = s.y[k];
+    }
+    if (getenv("HCC_TEST_VERBOSE"))
+        printf("%s %s %s: %.3f ulp at %a %a\n", where, a->name, elem == NEST_F32 ? "f32" : "f64",
+               worst, at, at_y);
+    if (worst > (elem == NEST_F32 ? a->f32 : a->f64))
+        fail_msg("%s of %s on %s: %g ulp at x = %a (%g), y = %a", a->name,
+                 elem == NEST_F32 ? "f32" : "f64", where, worst, at, at, at_y);
+    samples_destroy(&s);
+}
+
+/* All pairs of special values give what libm gives: same NaN, same infinity, same zero. */
+static void check_specials(const Accuracy *a, NestElem elem, HcKernel *kernel, const char *where) {
+    uint32_t pairs = a->op == NEST_POW ? N_SPECIALS : 1;
+    Samples s = samples_create(N_SPECIALS * pairs);
+    for (uint32_t k = 0; k < s.count; k++) {
+        s.x[k] = specials[k % N_SPECIALS];
+        s.y[k] = specials[k / N_SPECIALS];
+    }
+    samples_run(&s, elem, kernel);
+    for (uint32_t k = 0; k < s.count; k++) {
+        bool trigonometric = a->op == NEST_SIN || a->op == NEST_COS;
+        if (trigonometric && isfinite(s.x[k]) && fabs(s.x[k]) > 1e6) {
+            assert_true(fabs(s.z[k]) <= 1.001);
+            continue;
+        }
+        long double want = exact(a->op, s.x[k], s.y[k]);
+        double limit = elem == NEST_F32 ? a->f32 : a->f64;
+        bool zero =
+            s.z[k] == 0 && want == 0 && !signbit(s.z[k]) != !signbit(want) && a->op != NEST_RSQRT;
+        if (zero || ulps(elem, s.z[k], want) > limit)
+            fail_msg("%s of %s on %s: x = %g, y = %g gives %g, not %Lg", a->name,
+                     elem == NEST_F32 ? "f32" : "f64", where, s.x[k], s.y[k], s.z[k], want);
+    }
+    samples_destroy(&s);
+}
+
+static void check_math(const CodegenOptions *options, uint16_t lanes, uint32_t count) {
+    Compilation *c = compilation_create();
+    const NestKernel *kernels[2 * N_ACCURACIES];
+    for (uint32_t k = 0; k < 2 * N_ACCURACIES; k++) {
+        NestOp op = accuracies[k / 2].op;
+        kernels[k] =
+            map_kernel(c->arena, op, k % 2 ? NEST_F64 : NEST_F32, lanes, op == NEST_POW ? 2 : 1);
+    }
+    Loaded l = load(c, options, kernels, 2 * N_ACCURACIES);
+    char where[64];
+    snprintf(where, sizeof where, "%s O%d x%u", options->cpu, options->opt_level, lanes);
+    for (uint32_t k = 0; k < 2 * N_ACCURACIES; k++) {
+        NestElem elem = k % 2 ? NEST_F64 : NEST_F32;
+        check_accuracy(&accuracies[k / 2], elem, l.model->kernels[k], count, where);
+        check_specials(&accuracies[k / 2], elem, l.model->kernels[k], where);
+    }
+    unload(&l);
+    compilation_destroy(c);
+}
+
+static void test_math_accuracy(void **state) {
+    (void)state;
+    check_math(&machines[0], 16, 40000);
+}
+
+static void test_math_everywhere(void **state) {
+    (void)state;
+    static const uint16_t lanes[N_MACHINES] = {1, 8, 8, 4, 16};
+    for (uint32_t k = 0; k < N_MACHINES; k++)
+        if (host_runs(machines[k].cpu))
+            check_math(&machines[k], lanes[k], 2003);
+}
+
+/* --- random nests over small whole numbers, where every operation is exact
+ * ------------------------ */
+
+typedef struct {
+    NestBuilder b;
+    NestElem elem;
+    uint16_t lanes;
+    uint64_t seed;
+    NestIdVec reals, flags, wholes; /* visible vectors */
+    uint32_t depth, budget;
+    Arena *arena;
+} Random;
+
+enum { RANDOM_CELLS = 4096 };
+
+static uint32_t pick(Random *r, uint32_t n) {
+    return (uint32_t)(random_next(&r->seed) % n);
+}
+static NestId pick_of(Random *r, const NestIdVec *v) {
+    return v->at[pick(r, v->count)];
+}
+
+static NestId clamp(Random *r, NestId x) {
+    NestType t = {r->elem, r->lanes};
+    x = nest_binary(&r->b, NEST_MIN, x, nest_const(&r->b, t, 50));
+    return nest_binary(&r->b, NEST_MAX, x, nest_const(&r->b, t, -50));
+}
+
+static NestAddress random_place(Random *r, NestId index) {
+    return nest_at_plus(nest_at(pick(r, 512)), index, 1 + pick(r, 3));
+}
+
+static void random_body(Random *r, NestId index);
+
+static void random_loop(Random *r, NestId index) {
+    NestBuilder *b = &r->b;
+    (void)index;
+    uint32_t n = pick(r, 3);
+    NestId initial[2] = {pick_of(r, &r->reals), pick_of(r, &r->reals)}, yield[2];
+    NestLoopKind kind = (NestLoopKind)pick(r, 4);
+    NestId end = pick(r, 2) ? nest_i64(b, pick(r, 7)) : nest_extent(b, NEST_SAMPLES);
+    NestLoop *loop =
+        nest_loop_begin(b, kind, nest_i64(b, pick(r, 3)), end, 1 + pick(r, 2), n, initial);
+    uint32_t held[3] = {r->reals.count, r->flags.count, r->wholes.count};
+    for (uint32_t k = 0; k < n; k++)
+        vec_push(r->arena, &r->reals, loop->inner[k]);
+    random_body(r, loop->variable);
+    for (uint32_t k = 0; k < n; k++)
+        yield[k] = pick_of(r, &r->reals);
+    r->reals.count = held[0], r->flags.count = held[1], r->wholes.count = held[2];
+    nest_loop_end(b, n ? yield : NULL);
+    for (uint32_t k = 0; k < n; k++)
+        vec_push(r->arena, &r->reals, nest_result(b, loop, k));
+}
+
+static void random_if(Random *r, NestId index) {
+    NestBuilder *b = &r->b;
+    uint32_t held[3] = {r->reals.count, r->flags.count, r->wholes.count};
+    nest_if_begin(b, nest_lane(b, pick_of(r, &r->flags), pick(r, r->lanes)));
+    random_body(r, index);
+    r->reals.count = held[0], r->flags.count = held[1], r->wholes.count = held[2];
+    nest_if_end(b);
+}
+
+static void random_instruction(Random *r, NestId index) {
+    static const NestOp real2[] = {NEST_ADD, NEST_SUB, NEST_MUL, NEST_MIN, NEST_MAX};
+    static const NestOp whole2[] = {NEST_ADD, NEST_SUB, NEST_MUL, NEST_MIN, NEST_MAX};
+    static const NestOp compare[] = {NEST_LT, NEST_LE, NEST_EQ};
+    static const NestOp fold[] = {NEST_SUM_LANES, NEST_MAX_LANES, NEST_MIN_LANES};
+    NestBuilder *b = &r->b;
+    NestId x = pick_of(r, &r->reals), y = pick_of(r, &r->reals), f = pick_of(r, &r->flags);
+    NestId w = pick_of(r, &r->wholes), u = pick_of(r, &r->wholes);
+    NestId real = 0, flag = 0, whole = 0;
+    NestId valid = pick(r, 2) ? nest_binary(b, NEST_SUB, nest_extent(b, NEST_TILE), index) : 0;
+    switch (pick(r, 19)) {
+    case 0:
+    case 1:
+        real = clamp(r, nest_binary(b, real2[pick(r, 5)], x, y));
+        break;
+    case 2:
+        real = clamp(r, nest_fma(b, x, y, pick_of(r, &r->reals)));
+        break;
+    case 3:
+        real = nest_unary(b, pick(r, 2) ? NEST_NEG : NEST_ABS, x);
+        break;
+    case 4:
+        flag = nest_binary(b, compare[pick(r, 3)], x, y);
+        break;
+    case 5:
+        flag = nest_binary(b, compare[pick(r, 3)], w, u);
+        break;
+    case 6:
+        flag = nest_binary(b, pick(r, 2) ? NEST_AND : NEST_OR, f, pick_of(r, &r->flags));
+        break;
+    case 7:
+        flag = nest_unary(b, NEST_NOT, f);
+        break;
+    case 8:
+        real = nest_select(b, f, x, y);
+        break;
+    case 9:
+        whole = nest_select(b, f, w, u);
+        break;
+    case 10:
+        real = clamp(r, nest_splat(b, r->lanes, nest_unary(b, fold[pick(r, 3)], x)));
+        break;
+    case 11:
+        real = nest_splat(b, r->lanes, nest_lane(b, x, pick(r, r->lanes)));
+        break;
+    case 12:
+        real = clamp(r, nest_cast(b, r->elem, pick(r, 2) ? w : f));
+        break;
+    case 13:
+        whole = nest_cast(b, NEST_I32, pick(r, 2) ? x : f);
+        break;
+    case 14: {
+        NestType t = {NEST_I32, r->lanes};
+        whole = nest_binary(b, whole2[pick(r, 5)], w, u);
+        whole = nest_unary(b, NEST_ABS, whole);
+        whole = nest_binary(b, NEST_REM, whole, nest_const(b, t, 37));
+        whole = nest_binary(b, NEST_DIV, whole, nest_const(b, t, 2));
+        break;
+    }
+    case 15:
+    case 16: {
+        static const int64_t strides[] = {1, 1, 2, 3, 4, 5, 17, -1};
+        int64_t stride = strides[pick(r, 8)];
+        NestAddress at = random_place(r, index);
+        if (stride < 0)
+            at.offset += r->lanes;
+        real = nest_load(b, 0, at, r->lanes, stride, valid);
+        break;
+    }
+    case 17:
+        nest_store(b, 1, random_place(r, index), x, valid, false);
+        break;
+    default: {
+        NestAddress at = nest_at(pick(r, 32) * 16);
+        nest_store(b, 2, at, x, 0, pick(r, 2));
+        nest_prefetch(b, 0, at);
+        real = nest_load(b, 2, at, r->lanes, 1, valid);
+        break;
+    }
+    }
+    if (real)
+        vec_push(r->arena, &r->reals, real);
+    if (flag)
+        vec_push(r->arena, &r->flags, flag);
+    if (whole)
+        vec_push(r->arena, &r->wholes, whole);
+}
+
+static void random_body(Random *r, NestId index) {
+    r->depth++;
+    for (uint32_t k = 0, n = 2 + pick(r, 12); k < n && r->budget; k++) {
+        r->budget--;
+        uint32_t what = pick(r, 16);
+        if (what == 0 && r->depth < 4)
+            random_loop(r, index);
+        else if (what == 1 && r->depth < 4)
+            random_if(r, index);
+        else
+            random_instruction(r, index);
+    }
+    r->depth--;
+}
+
+static NestKernel *random_kernel(Arena *arena, uint64_t seed, NestElem elem, uint16_t lanes) {
+    NestKernel *kernel = nest_kernel_create(arena, arena_printf(arena, "random%d", (int)seed));
+    nest_add_buffer(kernel, (NestBuffer){.name = "in", .elem = elem, .read = true});
+    nest_add_buffer(kernel,
+                    (NestBuffer){.name = "out", .elem = elem, .written = true, .read = true});
+    nest_add_buffer(kernel, (NestBuffer){.name = "own",
+                                         .kind = NEST_SCRATCH,
+                                         .elem = elem,
+                                         .written = true,
+                                         .read = true,
+                                         .elements = 1024});
+    Random r = {.b = nest_builder(kernel),
+                .elem = elem,
+                .lanes = lanes,
+                .seed = seed,
+                .budget = 60,
+                .arena = arena};
+    for (uint32_t k = 0; k < 20; k++)
+        random_next(&r.seed);
+    NestId index = nest_task(&r.b);
+    NestId x = nest_load(&r.b, 0, nest_at(0), lanes, 1, 0);
+    vec_push(arena, &r.reals, x);
+    vec_push(arena, &r.reals, nest_const(&r.b, (NestType){elem, lanes}, 3));
+    vec_push(arena, &r.flags, nest_binary(&r.b, NEST_LT, x, r.reals.at[1]));
+    vec_push(arena, &r.wholes, nest_lanes(&r.b, lanes));
+    random_body(&r, index);
+    for (uint32_t k = 0; k < r.reals.count; k++)
+        nest_store(&r.b, 1, nest_at(600 + (int64_t)k * lanes), r.reals.at[k], 0, false);
+    return kernel;
+}
+
+static void check_random(const CodegenOptions *options, NestElem elem, uint16_t lanes,
+                         uint64_t seed, uint32_t count) {
+    Compilation *c = compilation_create();
+    const NestKernel *kernels[64];
+    for (uint32_t k = 0; k < count; k++)
+        kernels[k] = random_kernel(c->arena, seed + k, elem, lanes);
+    Loaded l = load(c, options, kernels, count);
+    size_t size = elem == NEST_F32 ? 4 : 8, bytes = RANDOM_CELLS * size;
+    unsigned char *in = aligned_alloc(64, bytes), *got = aligned_alloc(64, bytes),
+                  *want = aligned_alloc(64, bytes), *scratch = aligned_alloc(64, 65536);
+    for (uint32_t k = 0; k < RANDOM_CELLS; k++) {
+        int x = (int)(k * 7919 % 41) - 20;
+        if (elem == NEST_F32)
+            ((float *)in)[k] = (float)x;
+        else
+            ((double *)in)[k] = x;
+    }
+    HcExtents extents = {.samples = 3, .positions = 5, .instances = 100, .tile = 7};
+    for (uint32_t k = 0; k < count; k++)
+        for (int64_t task = 0; task < 3; task++) {
+            memset(got, 0, bytes), memset(want, 0, bytes), memset(scratch, 0, 65536);
+            assert_true(nest_scratch_bytes(kernels[k]) <= 65536);
+            l.model->kernels[k]((void *const[]){in, got}, &extents, task, scratch, &eval_services);
+            eval_kernel(kernels[k], (void *const[]){in, want}, &extents, task);
+            for (uint32_t j = 0; j < RANDOM_CELLS; j++) {
+                double g = elem == NEST_F32 ? ((float *)got)[j] : ((double *)got)[j];
+                double w = elem == NEST_F32 ? ((float *)want)[j] : ((double *)want)[j];
+                if (g != w) {
+                    nest_print(kernels[k], stderr);
+                    fail_msg("seed %d task %d %s O%d x%u: cell %u is %g, not %g", (int)(seed + k),
+                             (int)task, options->cpu, options->opt_level, lanes, j, g, w);
+                }
+            }
+        }
+    free(in), free(got), free(want), free(scratch);
+    unload(&l);
+    compilation_destroy(c);
+}
+
+static void test_random_nests(void **state) {
+    (void)state;
+    static const uint16_t lanes[] = {1, 4, 8, 16};
+    for (uint32_t m = 0; m < N_MACHINES; m++)
+        for (uint32_t w = 0; w < 4; w++)
+            for (NestElem elem = NEST_F32; elem <= NEST_F64; elem++)
+                if (host_runs(machines[m].cpu))
+                    check_random(&machines[m], elem, lanes[w], 1000 * m + 100 * w + 50 * elem, 24);
+}
+
+/* --- pieces with a meaning of their own
+ * ------------------------------------------------------------ */
+
+/* c = a b' + c by a GEMM instruction, sizes known at run time only. */
+static void test_gemm(void **state) {
+    (void)state;
+    Compilation *c = compilation_create();
+    NestKernel *kernel = nest_kernel_create(c->arena, "product");
+    for (int k = 0; k < 3; k++)
+        nest_add_buffer(kernel, (NestBuffer){.elem = NEST_F64, .read = true, .written = k == 2});
+    NestBuilder b = nest_builder(kernel);
+    NestId m = nest_extent(&b, NEST_SAMPLES), n = nest_extent(&b, NEST_POSITIONS);
+    NestId k = nest_extent(&b, NEST_TILE);
+    nest_gemm(&b, (NestGemm){.transpose_b = true,
+                             .a = 0,
+                             .b = 1,
+                             .c = 2,
+                             .a_at = nest_at_plus(nest_at(1), nest_task(&b), 2),
+                             .lda = nest_at_plus(nest_at(1), k, 1),
+                             .ldb = nest_at_plus(nest_at(0), k, 1),
+                             .ldc = nest_at(7),
+                             .m = m,
+                             .n = n,
+                             .k = k,
+                             .alpha = 2,
+                             .beta = 1});
+    Loaded l = load(c, &machines[0], (const NestKernel *const[]){kernel}, 1);
+    double x[100], y[100], got[100], want[100];
+    for (int j = 0; j < 100; j++)
+        x[j] = j % 7 - 3, y[j] = j % 5 - 2, got[j] = want[j] = j;
+    HcExtents extents = {.samples = 3, .positions = 4, .tile = 5};
+    l.model->kernels[0]((void *const[]){x, y, got}, &extents, 1, NULL, &eval_services);
+    eval_kernel(kernel, (void *const[]){x, y, want}, &extents, 1);
+    assert_memory_equal(got, want, sizeof got);
+    assert_true(got[0] != 0);
+    unload(&l);
+    compilation_destroy(c);
+}
+
+/* The record says what went in; two loads live side by side; unloading leaves no trace. */
+static void test_model_record(void **state) {
+    (void)state;
+    Compilation *c = compilation_create();
+    NestKernel *kernel = map_kernel(c->arena, NEST_NEG, NEST_F32, 8, 1);
+    Loaded a = load(c, &machines[0], (const NestKernel *const[]){kernel}, 1);
+    Loaded b = load(c, &machines[1], (const NestKernel *const[]){kernel}, 1);
+    assert_int_equal(a.model->abi_version, HC_ABI_VERSION);
+    assert_int_equal(a.model->element_size, 4);
+    assert_int_equal(a.model->kernel_count, 1);
+    assert_string_equal(a.model->manifest, "{\"format\": 1}");
+    assert_int_equal(a.model->manifest_length, strlen(a.model->manifest));
+    assert_true(a.model != b.model);
+    unload(&b);
+    float x[3] = {1, 2, 3}, z[4] = {0, 0, 0, 9};
+    HcExtents extents = {.instances = 3};
+    a.model->kernels[0]((void *const[]){x, x, z}, &extents, 0, NULL, &eval_services);
+    assert_true(z[0] == -1 && z[2] == -3 && z[3] == 9);
+    unload(&a);
+    compilation_destroy(c);
+}
+
+static void test_errors_are_values(void **state) {
+    (void)state;
+    Compilation *c = compilation_create();
+    const char *error = NULL;
+    assert_null(codegen_target_create(c->arena, &(CodegenOptions){.cpu = "z80"}, &error));
+    assert_non_null(strstr(error, "z80"));
+    assert_non_null(strstr(error, "x86-64-v3"));
+    const HcModel *model;
+    assert_null(jit_load(c->arena, "not an object", 13, "m", &model, &error));
+    assert_non_null(error);
+    const char *const lost[] = {"/nonexistent/a.o"};
+    error = link_shared(
+        c->arena, &(LinkJob){.objects = lost, .n_objects = 1, .output = "/tmp/hcc_test_link.so"});
+    assert_non_null(error);
+    assert_non_null(strstr(error, "a.o"));
+    assert_int_not_equal(access("/tmp/hcc_test_link.so", F_OK), 0);
+    error = link_shared(c->arena, &(LinkJob){.output = "/nonexistent/x.so"});
+    assert_non_null(error);
+    compilation_destroy(c);
+}
+
+static void test_text_forms(void **state) {
+    (void)state;
+    Compilation *c = compilation_create();
+    const NestKernel *kernel = map_kernel(c->arena, NEST_EXP, NEST_F32, 16, 1);
+    const char *error;
+    CodegenTarget *t = codegen_target_create(c->arena, &machines[0], &error);
+    CodegenModel model = {.kernels = &kernel, .n_kernels = 1, .symbol = "m", .element_size = 4};
+    CodegenResult llvm = codegen_compile(c->arena, t, &model, CODEGEN_LLVM);
+    CodegenResult text = codegen_compile(c->arena, t, &model, CODEGEN_ASM);
+    assert_null(llvm.error);
+    assert_null(text.error);
+    assert_non_null(strstr(llvm.bytes, "@m = "));
+    assert_non_null(strstr(llvm.bytes, "<16 x float>"));
+    assert_non_null(strstr(text.bytes, "map:"));
+    assert_null(strstr(text.bytes, "expf"));
+    codegen_target_destroy(t);
+    compilation_destroy(c);
+}
+
+/* A shared library with a thunk and an alias to "runtime" functions; all else hidden. */
+static void test_link_shared(void **state) {
+    (void)state;
+    Compilation *c = compilation_create();
+    char folder[] = "/tmp/hcc_test_XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    const NestKernel *kernel = map_kernel(c->arena, NEST_NEG, NEST_F32, 8, 1);
+    const char *error;
+    CodegenTarget *t = codegen_target_create(c->arena, &machines[0], &error);
+    CodegenThunk thunk = {.name = "m_model", .callee = "rt_model", .n_arguments = 1};
+    CodegenModel model = {.kernels = &kernel,
+                          .n_kernels = 1,
+                          .symbol = "record",
+                          .element_size = 4,
+                          .thunks = &thunk,
+                          .n_thunks = 1};
+    CodegenResult object = codegen_compile(c->arena, t, &model, CODEGEN_OBJECT);
+    assert_null(object.error);
+    const char *path = arena_printf(c->arena, "%s/m.o", folder);
+    assert_null(codegen_write_file(c->arena, path, object.bytes, object.length));
+    static const char runtime[] =
+        "#include <stdint.h>\n"
+        "void *rt_model(const void *m, int64_t *at) { *at = 7; return (void "
+        "*)m; }\n"
+        "int rt_seven(void) { return 7; }\n";
+    const char *source = arena_printf(c->arena, "%s/rt.c", folder);
+    assert_null(codegen_write_file(c->arena, source, runtime, sizeof runtime - 1));
+    const char *output = arena_printf(c->arena, "%s/m.so", folder);
+    const char *exports[] = {"m_*"}, *aliases[] = {"m_seven=rt_seven"}, *objects[] = {path, source};
+    LinkJob job = {.objects = objects,
+                   .n_objects = 2,
+                   .output = output,
+                   .exports = exports,
+                   .n_exports = 1,
+                   .aliases = aliases,
+                   .n_aliases = 1};
+    error = link_shared(c->arena, &job);
+    if (error)
+        fail_msg("%s", error);
+    void *library = dlopen(output, RTLD_NOW);
+    if (!library)
+        fail_msg("%s", dlerror());
+    int (*seven)(void);
+    const HcModel *(*get)(int64_t *);
+    int64_t at = 0;
+    *(void **)&seven = dlsym(library, "m_seven");
+    *(void **)&get = dlsym(library, "m_model");
+    assert_non_null(seven);
+    assert_non_null(get);
+    assert_int_equal(seven(), 7);
+    assert_int_equal(get(&at)->kernel_count, 1);
+    assert_int_equal(at, 7);
+    assert_null(dlsym(library, "rt_seven"));
+    dlclose(library);
+    unlink(path), unlink(source), unlink(output);
+    assert_int_equal(rmdir(folder), 0); /* no temporary file was left */
+    codegen_target_destroy(t);
+    compilation_destroy(c);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_model_record),      cmocka_unit_test(test_gemm),
+        cmocka_unit_test(test_errors_are_values), cmocka_unit_test(test_text_forms),
+        cmocka_unit_test(test_link_shared),       cmocka_unit_test(test_random_nests),
+        cmocka_unit_test(test_math_accuracy),     cmocka_unit_test(test_math_everywhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
