@@ -95,10 +95,10 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 %token LT "<" LE "<=" GT ">" GE ">=" EQ "==" NE "!=" AND "&&" OR "||"
 
 %type <name> name contextual
-%type <names> names
+%type <names> names reduced
 %type <expr> expr conjunction comparison sum term product factor power exponent open postfix
-%type <expr> primary call value trunk index
-%type <exprs> indices expressions parallel tuple_rest
+%type <expr> primary call value trunk trunk_input index
+%type <exprs> subscript indices expressions parallel tuple_rest
 %type <compare> compare_op
 %type <arithmetic> sum_op product_op
 %type <argument> argument
@@ -164,7 +164,7 @@ formal
   ;
 
 signature
-  : %empty                                    { $$ = NULL; }
+  : %empty                                    { $$ = ast_no_signature(parser, @$); }
   | COLON inputs ARROW targets                { $$ = ast_signature(parser, $2, $4); }
   ;
 
@@ -185,13 +185,13 @@ targets
 
 target
   : name                                      { $$ = ast_target(parser, @$, $1, NULL); }
-  | name LBRACKET indices rbracket            { $$ = ast_target(parser, @$, $1, $3); }
+  | name subscript                            { $$ = ast_target(parser, @$, $1, $2); }
   ;
 
 /* Statements ----------------------------------------------------------------------------------- */
 
 block
-  : LBRACE stmts rbrace                       { $$ = $2; }
+  : lbrace stmts rbrace                       { $$ = $2; }
   ;
 
 stmts
@@ -214,8 +214,8 @@ stmt
   | NAME expr semi                            { $$ = ast_setting(parser, @$, $1, $2); }
   | DATA name LBRACE data_body rbrace         { $$ = ast_data(parser, @$, $2, $4); }
   | SEMICOLON                                 { $$ = NULL; }
-  | error SEMICOLON                           { $$ = ast_stmt_error(parser, @$, NULL); yyerrok; }
-  | error block                               { $$ = ast_stmt_error(parser, @$, $2); yyerrok; }
+  | error SEMICOLON                           { $$ = ast_stmt_error(parser, @$); yyerrok; }
+  | error block otherwise                     { $$ = ast_stmt_error(parser, @$); yyerrok; }
   ;
 
 binding_keyword
@@ -257,8 +257,7 @@ assignments
 /* Only NAME may begin it, so that the words above keep their meaning. */
 assignment
   : NAME ASSIGN expr                          { $$ = ast_binding(parser, ast_target(parser, @1, $1, NULL), $3); }
-  | NAME LBRACKET indices rbracket ASSIGN expr
-                                              { $$ = ast_binding(parser, ast_target(parser, span_join(@1, @4), $1, $3), $6); }
+  | NAME subscript ASSIGN expr                { $$ = ast_binding(parser, ast_target(parser, span_join(@1, @2), $1, $2), $4); }
   ;
 
 declarations
@@ -331,8 +330,12 @@ value
   ;
 
 trunk
-  : TRUNK LPAREN expr rparen block            { $$ = ast_trunk(parser, @$, $3, $5); }
-  | TRUNK LPAREN error RPAREN block           { $$ = ast_trunk(parser, @$, ast_error(parser, @3), $5); yyerrok; }
+  : TRUNK trunk_input block                   { $$ = ast_trunk(parser, @$, $2, $3); }
+  ;
+
+trunk_input
+  : LPAREN expr rparen                        { $$ = $2; }
+  | LPAREN error RPAREN                       { $$ = ast_error(parser, @$); if (!$3) yyerrok; }
   ;
 
 expr
@@ -389,10 +392,14 @@ product_op
   ;
 
 open
-  : REDUCTION LBRACKET names rbracket term    { $$ = ast_reduce(parser, $1, @$, $3, $5); }
-  | REDUCTION LBRACKET error RBRACKET term    { $$ = ast_error(parser, @$); yyerrok; }
+  : REDUCTION reduced term                    { $$ = ast_reduce(parser, $1, @$, $2, $3); }
   | MINUS open                                { $$ = ast_unary(parser, OP_NEG, @$, $2); }
   | NOT open                                  { $$ = ast_unary(parser, OP_NOT, @$, $2); }
+  ;
+
+reduced
+  : LBRACKET names rbracket                   { $$ = $2; }
+  | LBRACKET error RBRACKET                   { $$ = NULL; if (!$3) yyerrok; }
   ;
 
 factor
@@ -413,7 +420,7 @@ exponent
 
 postfix
   : primary
-  | postfix LBRACKET indices rbracket         { $$ = ast_index(parser, @$, $1, $3); }
+  | postfix subscript                         { $$ = ast_index(parser, @$, $1, $2); }
   ;
 
 primary
@@ -425,7 +432,7 @@ primary
   | call
   | LPAREN expr rparen                        { $$ = ast_parenthesised(parser, @$, $2); }
   | LPAREN expr comma tuple_rest rparen       { $$ = ast_tuple(parser, @$, $2, $4); }
-  | LPAREN error RPAREN                       { $$ = ast_error(parser, @$); yyerrok; }
+  | LPAREN error RPAREN                       { $$ = ast_error(parser, @$); if (!$3) yyerrok; }
   ;
 
 tuple_rest
@@ -459,6 +466,12 @@ expressions
   | expressions comma expr                    { $$ = ast_expressions(parser, $1, $3); }
   ;
 
+/* Whatever may go on after its closing bracket must have its brackets in a rule of their own: else
+ * an error behind the bracket would be recovered from inside it. */
+subscript
+  : LBRACKET indices rbracket                 { $$ = $2; }
+  ;
+
 indices
   : index                                     { $$ = ast_expressions(parser, NULL, $1); }
   | indices comma index                       { $$ = ast_expressions(parser, $1, $3); }
@@ -484,21 +497,26 @@ contextual
   | END | ITERATE | REPEAT | PENALTY | PROBE | POSITIONS | INPUT | TARGET | LOSS | METRIC | DATA
   ;
 
-/* Ends. Each also ends error recovery: what follows is reported again. */
+/* Ends. Each also ends error recovery, so that what follows is reported again; a virtual bracket
+ * does not, for the statement around it is broken too. */
 semi
   : SEMICOLON                                 { parser_ended(parser, $1); yyerrok; }
   ;
 
+lbrace
+  : LBRACE                                    { yyerrok; }
+  ;
+
 rparen
-  : RPAREN                                    { parser_ended(parser, $1); yyerrok; }
+  : RPAREN                                    { if (parser_ended(parser, $1)) yyerrok; }
   ;
 
 rbracket
-  : RBRACKET                                  { parser_ended(parser, $1); yyerrok; }
+  : RBRACKET                                  { if (parser_ended(parser, $1)) yyerrok; }
   ;
 
 rbrace
-  : RBRACE                                    { parser_ended(parser, $1); yyerrok; }
+  : RBRACE                                    { if (parser_ended(parser, $1)) yyerrok; }
   ;
 
 comma

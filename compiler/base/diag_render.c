@@ -31,71 +31,93 @@ static int diag_digits(uint32_t n) {
     return n < 10 ? 1 : 1 + diag_digits(n / 10);
 }
 
-/* Prints a source line (a window of it when it is long, around `begin`), then under it carets from
- * `begin` to `end` when `carets`. `begin` and `end` are offsets into the line. */
-static void diag_render_line(const Renderer *r, const char *line, size_t length, size_t begin,
-                             size_t end, bool carets, const char *arrow) {
-    /* The window in characters: walk once to find the column of `begin`. */
-    size_t columns_before = 0;
-    bool shown;
-    for (size_t i = 0; i < length && i < begin; columns_before++)
-        i += display_character(line + i, length - i, &shown);
-    size_t skip = columns_before > WINDOW - 20 ? columns_before - LEAD : 0;
+/* Where a range lies in the part of a source line that is shown. A long line is shown as a window
+ * around the range. */
+typedef struct {
+    const char *line;
+    size_t length;        /* bytes */
+    size_t skip;          /* characters left out before the window */
+    size_t indent, marks; /* columns before the range and in it */
+} Excerpt;
 
-    size_t column = 0, marks = 0, indent = 0;
-    if (skip) {
-        fputs(ELLIPSIS, r->to);
-        indent = 1;
-    }
-    for (size_t i = 0; i < length; column++) {
-        size_t size = display_character(line + i, length - i, &shown);
-        if (column >= skip) {
-            if (column >= skip + WINDOW) {
-                fputs(ELLIPSIS, r->to);
-                break;
-            }
-            size_t width = 1;
-            if (shown) {
-                fwrite(line + i, 1, size, r->to);
-            } else {
-                const char *replacement = display_replacement(line + i);
-                fputs(replacement, r->to);
-                width = *replacement == ' ' ? strlen(replacement) : 1;
-            }
+/* Walks the characters of the window; calls for their text when `to` is there. */
+static void excerpt_walk(Excerpt *x, size_t begin, size_t end, FILE *to) {
+    x->indent = x->skip ? 1 : 0;
+    x->marks = 0;
+    if (x->skip && to)
+        fputs(ELLIPSIS, to);
+    for (size_t i = 0, column = 0; i < x->length; column++) {
+        bool shown;
+        size_t size = display_character(x->line + i, x->length - i, &shown);
+        if (column >= x->skip + WINDOW) {
+            if (to)
+                fputs(ELLIPSIS, to);
+            return;
+        }
+        if (column >= x->skip) {
+            const char *replacement = shown ? NULL : display_replacement(x->line + i);
+            size_t width = replacement && *replacement == ' ' ? strlen(replacement) : 1;
+            if (to && shown)
+                fwrite(x->line + i, 1, size, to);
+            else if (to)
+                fputs(replacement, to);
             if (i + size <= begin)
-                indent += width;
+                x->indent += width;
             else if (i < end)
-                marks += width;
+                x->marks += width;
         }
         i += size;
     }
+}
+
+/* Prints the line of `at`, with `arrow` behind it when there is one. A range of many lines is
+ * marked to the end of its first. */
+static Excerpt diag_render_line(const Renderer *r, Span at, const char *arrow, bool print) {
+    const SourceSet *sources = r->d->sources;
+    LineColumn place = source_line_column(sources, at.file, at.begin);
+    Excerpt x = {0};
+    size_t text_length;
+    x.line = source_line(sources, at.file, place.line, &x.length);
+    size_t line_begin = (size_t)(x.line - source_text(sources, at.file, &text_length));
+    size_t begin = at.begin > line_begin ? at.begin - line_begin : 0;
+    size_t end = at.end > line_begin ? at.end - line_begin : 0;
+    begin = begin < x.length ? begin : x.length;
+    end = end < x.length ? end : x.length;
+    if (place.column > WINDOW - 20)
+        x.skip = place.column - LEAD;
+    if (!print) {
+        excerpt_walk(&x, begin, end, NULL);
+        return x;
+    }
+    fprintf(r->to, "%s%*u |%s ", r->blue, r->gutter, place.line, r->plain);
+    excerpt_walk(&x, begin, end, r->to);
     if (arrow)
         fprintf(r->to, "     %s<- %s%s", r->blue, arrow, r->plain);
     fputc('\n', r->to);
-    if (!carets)
-        return;
-    fprintf(r->to, "%s%*s |%s ", r->blue, r->gutter, "", r->plain);
-    fprintf(r->to, "%*s%s", (int)indent, "", r->red);
-    for (size_t k = 0; k < (marks ? marks : 1); k++)
-        fputc('^', r->to);
-    fprintf(r->to, "%s\n", r->plain);
+    return x;
 }
 
-static void diag_render_source(const Renderer *r, Span at, bool carets, const char *arrow) {
-    const SourceSet *sources = r->d->sources;
-    LineColumn place = source_line_column(sources, at.file, at.begin);
-    size_t length, text_length;
-    const char *line = source_line(sources, at.file, place.line, &length);
-    const char *text = source_text(sources, at.file, &text_length);
-    size_t line_begin = (size_t)(line - text);
-    size_t begin = at.begin > line_begin ? at.begin - line_begin : 0;
-    size_t end = at.end > line_begin ? at.end - line_begin : 0;
-    if (begin > length)
-        begin = length;
-    if (end > length)
-        end = length; /* a range of many lines is marked to the end of its first */
-    fprintf(r->to, "%s%*u |%s ", r->blue, r->gutter, place.line, r->plain);
-    diag_render_line(r, line, length, begin, end, carets, arrow);
+static void diag_render_marks(const Renderer *r, const Excerpt *x, char mark, const char *color,
+                              const char *text) {
+    fprintf(r->to, "%s%*s |%s %*s%s", r->blue, r->gutter, "", r->plain, (int)x->indent, "", color);
+    for (size_t k = 0; k < (x->marks ? x->marks : 1); k++)
+        fputc(mark, r->to);
+    fprintf(r->to, "%s%s%s\n", *text ? " <- " : "", text, r->plain);
+}
+
+/* A note: on the line of the diagnostic itself as a second row of marks, elsewhere as a line of its
+ * own. */
+static void diag_render_note(const Renderer *r, Span at, Span main, const char *text) {
+    bool same_file = at.file == main.file;
+    uint32_t line = source_line_column(r->d->sources, at.file, at.begin).line;
+    uint32_t main_line = source_line_column(r->d->sources, main.file, main.begin).line;
+    Excerpt x = diag_render_line(r, at, text, !same_file || line != main_line);
+    if (!same_file || line != main_line)
+        return;
+    if (x.skip || source_line_column(r->d->sources, main.file, main.begin).column > WINDOW - 20)
+        diag_render_line(r, at, text, true);
+    else
+        diag_render_marks(r, &x, '-', r->blue, text);
 }
 
 static void diag_render_place(const Renderer *r, Span at) {
@@ -135,7 +157,8 @@ static void diag_render_one(Renderer *r, const Diagnostic *diagnostic) {
     if (file) {
         diag_render_place(r, diagnostic->at);
         fprintf(r->to, "%s%*s |%s\n", r->blue, r->gutter, "", r->plain);
-        diag_render_source(r, diagnostic->at, true, NULL);
+        Excerpt x = diag_render_line(r, diagnostic->at, NULL, true);
+        diag_render_marks(r, &x, '^', r->red, "");
     }
     for (uint32_t k = 0; k < diagnostic->notes.count; k++) {
         const DiagNote *note = &diagnostic->notes.at[k];
@@ -146,7 +169,7 @@ static void diag_render_one(Renderer *r, const Diagnostic *diagnostic) {
         if (note->at.file != file)
             diag_render_place(r, note->at);
         file = note->at.file;
-        diag_render_source(r, note->at, false, note->text);
+        diag_render_note(r, note->at, diagnostic->at, note->text);
     }
     for (uint32_t k = 0; k < diagnostic->helps.count; k++)
         fprintf(r->to, "%shelp%s: %s\n", r->blue, r->plain, diagnostic->helps.at[k]);

@@ -119,6 +119,8 @@ Expr *ast_compare(Parser *p, CompareOp op, Span at, Expr *left, Expr *right) {
 }
 
 Expr *ast_reduce(Parser *p, ReduceKind op, Span at, NameList *indices, Expr *operand) {
+    if (!indices)
+        return ast_error(p, at);
     Expr *e = ast_new(p, EXPR_REDUCE, at);
     e->reduce.op = op;
     e->reduce.indices = *indices;

@@ -18,8 +18,9 @@ typedef struct {
 
 void parser_set_expression(Parser *p, Expr *expression);
 void parser_add_item(Parser *p, Item *item);
-/* A bracket or statement was ended by this token: reports it when it was missing. */
-void parser_ended(Parser *p, const Missing *missing);
+/* A bracket or statement was ended by this token: reports it when it was missing. True when it was
+ * there. */
+bool parser_ended(Parser *p, const Missing *missing);
 
 /* Expressions (ast_build.c) */
 Expr *ast_error(Parser *p, Span at);
@@ -34,6 +35,7 @@ Expr *ast_power(Parser *p, Span at, Expr *base, Expr *exponent);
 Expr *ast_chain(Parser *p, ExprKind kind, ArithmeticOp op, Span at, Expr *left, Expr *right);
 Expr *ast_logic(Parser *p, LogicOp op, Span at, Expr *left, Expr *right);
 Expr *ast_compare(Parser *p, CompareOp op, Span at, Expr *left, Expr *right);
+/* `indices` is NULL after an error in them. */
 Expr *ast_reduce(Parser *p, ReduceKind op, Span at, NameList *indices, Expr *operand);
 Expr *ast_index(Parser *p, Span at, Expr *base, ExprList *indices);
 Expr *ast_call(Parser *p, Span at, Name callee, ArgumentList *arguments);
@@ -71,8 +73,7 @@ Stmt *ast_input(Parser *p, StmtKind kind, Span at, Target *target, Expr *type);
 Stmt *ast_site(Parser *p, Span at, Name name, Expr *connection, ExprList *branches);
 Stmt *ast_setting(Parser *p, Span at, Name name, Expr *value);
 Stmt *ast_data(Parser *p, Span at, Name source, BindingList *bindings);
-/* `block`: what could still be read after the error, kept for its diagnostics only; may be NULL. */
-Stmt *ast_stmt_error(Parser *p, Span at, StmtList *block);
+Stmt *ast_stmt_error(Parser *p, Span at);
 
 Item *ast_use(Parser *p, Span at, Name name);
 Item *ast_constants(Parser *p, Span at, BindingList *bindings);
@@ -81,6 +82,8 @@ Item *ast_fn(Parser *p, Span at, Name name, FormalList *formals, TargetList *out
 Item *ast_fn_short(Parser *p, Span at, Name name, FormalList *formals, Expr *expression);
 /* A signature is carried as an item that has nothing else. */
 Item *ast_signature(Parser *p, FormalList *inputs, TargetList *outputs);
+/* NULL; a branch must have one, and is told so. */
+Item *ast_no_signature(Parser *p, Span at);
 Item *ast_definition(Parser *p, ItemKind kind, Span at, Name name, FormalList *formals,
                      const Item *signature, StmtList *body);
 

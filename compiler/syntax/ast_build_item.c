@@ -202,8 +202,7 @@ Stmt *ast_data(Parser *p, Span at, Name source, BindingList *bindings) {
     return stmt;
 }
 
-Stmt *ast_stmt_error(Parser *p, Span at, StmtList *block) {
-    (void)block;
+Stmt *ast_stmt_error(Parser *p, Span at) {
     return ast_new_stmt(p, STMT_ERROR, at);
 }
 
@@ -253,6 +252,15 @@ Item *ast_signature(Parser *p, FormalList *inputs, TargetList *outputs) {
     return signature;
 }
 
+Item *ast_no_signature(Parser *p, Span at) {
+    const Token *start = tokens_statement_start(p->tokens);
+    if (start->kind == TOKEN_BRANCH && p->last_error <= start->span.begin) {
+        diag_error(p->c->diagnostics, DIAG_SYNTAX, at, "a branch needs a signature");
+        diag_help(p->c->diagnostics, "write `branch name(…) : x[d] -> y[d] { … }`");
+    }
+    return NULL;
+}
+
 Item *ast_definition(Parser *p, ItemKind kind, Span at, Name name, FormalList *formals,
                      const Item *signature, StmtList *body) {
     Item *item = ast_new_item(p, kind, at, name);
@@ -264,10 +272,5 @@ Item *ast_definition(Parser *p, ItemKind kind, Span at, Name name, FormalList *f
         item->outputs = signature->outputs;
     }
     item->body = *body;
-    if (kind == ITEM_BRANCH && !signature) {
-        diag_error(p->c->diagnostics, DIAG_SYNTAX, name.span, "branch `%s` has no signature",
-                   name.text);
-        diag_help(p->c->diagnostics, "write `branch %s : x[d] -> y[d] { … }`", name.text);
-    }
     return item;
 }

@@ -59,7 +59,8 @@ static void parse_tokens(ParseRun *run, int start) {
     p->scratch = arena_create_child(p->arena);
     p->docs = map_create(p->scratch);
     run->lexer = lexer_create(p->scratch, p->c, p->file, p->docs);
-    p->tokens = tokens_create(p->scratch, p->c, p->file, run->lexer);
+    p->tokens =
+        tokens_create(p->scratch, p->c, p->file, run->lexer, start == TOKEN_START_EXPRESSION);
     run->state = grammar_pstate_new();
     if (!run->state)
         arena_alloc(p->arena, SIZE_MAX); /* out of memory, said the arena's way */
@@ -82,6 +83,7 @@ static Parser *parse_run(Compilation *c, uint32_t file, int start) {
     p->c = c;
     p->arena = c->arena;
     p->file = file;
+    p->last_missing = UINT32_MAX;
     p->ast = ARENA_NEW(c->arena, Ast);
     p->ast->file = file;
     jmp_buf here, *outer = c->out_of_memory;

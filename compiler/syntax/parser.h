@@ -15,8 +15,10 @@ struct Parser {
     Expr *expression; /* parse_expression's result */
     Map *docs;        /* offset of a token to the doc comment above it */
     TokenStream *tokens;
-    Token current;  /* the one the grammar is looking at */
-    Token previous; /* the last one it took */
+    Token current;         /* the one the grammar is looking at */
+    Token previous;        /* the last one it took */
+    uint32_t last_error;   /* offset behind the last syntax error's beginning; 0 = none yet */
+    uint32_t last_missing; /* offset of the last missing `;` or bracket that was reported */
     bool nesting_reported;
 };
 

@@ -28,9 +28,26 @@ void parser_report_nesting(Parser *p, Span at) {
     diag_help(p->c->diagnostics, "name a part of it with `let` and use the name");
 }
 
-void parser_ended(Parser *p, const Missing *missing) {
+/* What is not worth saying about a missing end: it follows from something said before. */
+static bool is_follower(const Parser *p, const Missing *missing) {
+    if (*missing->text == '}')
+        return false;
+    if (*missing->text != ';')
+        return p->last_error > missing->opened.begin; /* something else is wrong in the bracket */
+    if (missing->at.begin == p->last_missing)
+        return true; /* the bracket before it was left open */
+    if (missing->found_kind == TOKEN_EOF && tokens_open_bracket(p->tokens))
+        return true; /* the block will be */
+    const char *text = source_text(p->c->sources, p->file, NULL);
+    return p->previous.kind == TOKEN_STRING && text[missing->at.begin - 1] != '"';
+}
+
+bool parser_ended(Parser *p, const Missing *missing) {
     if (!missing)
-        return;
+        return true;
+    if (is_follower(p, missing))
+        return false;
+    p->last_missing = missing->at.begin;
     Diagnostics *d = p->c->diagnostics;
     const char *found = token_describe(p->c, p->scratch, missing->found_kind, missing->found);
     if (*missing->text == '}') {
@@ -45,6 +62,7 @@ void parser_ended(Parser *p, const Missing *missing) {
         diag_error(d, DIAG_UNCLOSED, missing->at, "expected `%s`, found %s", missing->text, found);
         diag_note(d, missing->opened, "opened here");
     }
+    return false;
 }
 
 /* Writes the foldings of `e` into `words`; returns how many. */
@@ -70,8 +88,9 @@ static uint32_t expected_words(const Expected *e, const char *words[LISTED]) {
     const char *const *signs = after_operand ? ENDS : BEGINS;
     uint32_t n_signs = after_operand ? sizeof ENDS / sizeof *ENDS : sizeof BEGINS / sizeof *BEGINS;
     for (uint32_t k = 0; k < n_signs && n < LISTED; k++) {
-        bool part_of = (expression || statement) && strchr("([{;", *signs[k]);
-        if (expects(e, signs[k]) && !part_of)
+        bool part_of = (expression || statement || definition) && strchr("([{;", *signs[k]);
+        bool comparison = strcmp(signs[k], "<=") == 0 && expects(e, "<");
+        if (expects(e, signs[k]) && !part_of && !comparison)
             words[n++] = signs[k];
     }
     if (after_operand && n < LISTED && expects(e, "*"))
@@ -155,7 +174,7 @@ static void report_help(Parser *p, const Expected *e, int found, Span found_at) 
         return;
     else if (found == TOKEN_ASSIGN && expects(e, "=="))
         diag_help(d, "equality is written `==`");
-    else if (found == TOKEN_COLON && expects(e, "=") && !expects(e, "*"))
+    else if (found == TOKEN_COLON && expects(e, "=") && !expects(e, "*") && !expects(e, ")"))
         diag_help(d, "a definition is written `name = value`");
 }
 
@@ -164,11 +183,17 @@ void parser_report_unexpected(Parser *p, const char *const *names, uint32_t coun
     const Missing *missing = p->current.missing;
     int found = missing ? missing->found_kind : p->current.kind;
     Span found_at = missing ? missing->found : p->current.span;
+    p->last_error = found_at.begin + 1;
     const char *sentence = expected_sentence(p, &e);
     const char *description = token_describe(p->c, p->scratch, found, found_at);
     /* Nothing is written where a virtual token stands: point behind the last word instead. */
-    Span at = missing && (found == TOKEN_EOF || found != TOKEN_SEMICOLON) ? missing->at : found_at;
-    if (sentence)
+    Span behind = {p->file, p->previous.span.end, p->previous.span.end};
+    Span at = missing && found != TOKEN_SEMICOLON ? missing->at : found_at;
+    if (p->current.first_on_line && !missing && expects(&e, ";") && !expects(&e, "let") &&
+        !expects(&e, "connection"))
+        diag_error(p->c->diagnostics, DIAG_SYNTAX, behind,
+                   "expected `;` after the statement, found %s", description);
+    else if (sentence)
         diag_error(p->c->diagnostics, DIAG_SYNTAX, at, "expected %s, found %s", sentence,
                    description);
     else

@@ -20,6 +20,7 @@ struct TokenStream {
     Compilation *c;
     uint32_t file;
     Lexer *lexer;
+    bool is_expression; /* the text is one expression: no `;` at its end */
     Token ahead[AHEAD];
     uint32_t n_ahead;
     VEC(Frame) open;
@@ -34,12 +35,14 @@ struct TokenStream {
     uint32_t item_column;
 };
 
-TokenStream *tokens_create(Arena *scratch, Compilation *c, uint32_t file, Lexer *lexer) {
+TokenStream *tokens_create(Arena *scratch, Compilation *c, uint32_t file, Lexer *lexer,
+                           bool is_expression) {
     TokenStream *t = ARENA_NEW(scratch, TokenStream);
     t->arena = scratch;
     t->c = c;
     t->file = file;
     t->lexer = lexer;
+    t->is_expression = is_expression;
     t->item_column = 1;
     return t;
 }
@@ -237,6 +240,15 @@ static bool tokens_is_item_word(int kind) {
            kind == TOKEN_TRAIN;
 }
 
+/* The statement before has no `;` yet. */
+static bool tokens_needs_semicolon(const TokenStream *t) {
+    if (!t->started || t->previous.kind == TOKEN_SEMICOLON || t->previous.kind == TOKEN_LBRACE)
+        return false;
+    if (t->is_expression && t->open.count == 0)
+        return false;
+    return t->previous.kind != TOKEN_RBRACE || t->previous_is_operand;
+}
+
 /* A word of ours can stand inside an expression as a name; it begins a statement only when no
  * expression could go on with it. Reserved words leave no doubt. */
 static bool tokens_begins_statement(TokenStream *t) {
@@ -245,9 +257,11 @@ static bool tokens_begins_statement(TokenStream *t) {
     case TOKEN_LET:
     case TOKEN_CONST:
     case TOKEN_PARAM:
-        return true;
     case TOKEN_IF:
-        return t->previous.kind != TOKEN_ELSE;
+        if (t->previous.kind == TOKEN_ELSE)
+            return false;
+        /* `let if = 1;` is one wrong statement rather than two. */
+        return token->first_on_line || t->previous_is_operand || !tokens_needs_semicolon(t);
     default:
         break;
     }
@@ -257,6 +271,8 @@ static bool tokens_begins_statement(TokenStream *t) {
         return token->first_on_line || t->previous.kind != TOKEN_NAME;
     if (token->kind != TOKEN_NAME || !token->first_on_line)
         return false;
+    if (t->open.count == 0)
+        return true; /* no definition goes on like this */
     int next = tokens_ahead(t, 1)->kind;
     return next == TOKEN_ASSIGN || next == TOKEN_LBRACKET || next == TOKEN_NUMBER ||
            next == TOKEN_STRING;
@@ -273,13 +289,6 @@ static bool tokens_begins_item(TokenStream *t) {
         return true;
     LineColumn place = source_line_column(t->c->sources, t->file, token->span.begin);
     return place.column <= t->item_column;
-}
-
-/* The statement before has no `;` yet. */
-static bool tokens_needs_semicolon(const TokenStream *t) {
-    if (!t->started || t->previous.kind == TOKEN_SEMICOLON || t->previous.kind == TOKEN_LBRACE)
-        return false;
-    return t->previous.kind != TOKEN_RBRACE || t->previous_is_operand;
 }
 
 /* Drops a closing bracket that nothing opened. */

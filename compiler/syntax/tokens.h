@@ -13,7 +13,9 @@
 
 typedef struct TokenStream TokenStream;
 
-TokenStream *tokens_create(Arena *scratch, Compilation *c, uint32_t file, Lexer *lexer);
+/* `is_expression`: the text is one expression, which no `;` ends. */
+TokenStream *tokens_create(Arena *scratch, Compilation *c, uint32_t file, Lexer *lexer,
+                           bool is_expression);
 /* False at a place where reading must stop: nested too deeply (which has been reported). */
 bool tokens_next(TokenStream *tokens, Token *out);
 /* The next token as written, not yet taken. */

@@ -1,0 +1,1 @@
+﻿fn f(x) = ;   // expected-error {{expected an expression, found `;`}}

@@ -1,0 +1,9 @@
+model m {
+  let a = 2 * trunk(x) { }; // expected-error {{a trunk is a value of its own}}
+  let b = trunk(x y) {      // expected-error {{found `y`}}
+    repeat 2 {
+      s = residual 3 : mlp; // expected-error {{found `3`}}
+    }
+  };
+  let c = trunk x { };      // expected-error {{expected `(`, found `x`}}
+}
