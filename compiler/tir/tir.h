@@ -201,6 +201,8 @@ bool tir_is_constant(const TirBlock *block, TirId id, double *value);
 
 TirProgram *tir_program_create(Compilation *c);
 TirBlock *tir_block_create(TirProgram *p);
+/* An empty program with p's parameters, inputs, tables and spaces, at their indices. */
+TirProgram *tir_program_like(const TirProgram *p);
 
 /* The builder carries where values come from; set span/name before building. */
 typedef struct {

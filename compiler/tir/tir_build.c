@@ -230,34 +230,57 @@ TirId tir_bool(TirBuilder *b, bool value) {
     return leaf(b, TIR_CONST, (TirAttr){.number = value}, TIR_BOOL);
 }
 
-TirId tir_table(TirBuilder *b, TirElem elem, uint32_t rank, const uint32_t *dims,
-                const double *data) {
-    TirProgram *p = b->program;
-    TirTable table = {.name = b->name, .type = {.elem = elem, .rank = (uint8_t)rank}};
-    if (rank > TIR_MAX_RANK || (elem != TIR_REAL && elem != TIR_INT))
-        tir_fault(b, TIR_TABLE, "a table is a real or int tensor");
-    for (uint32_t k = 0; k < rank; k++)
-        table.type.dims[k] = dims[k];
-    const uint64_t count = tir_element_count(&table.type);
+/* The index of an equal table, or of this one, which is then added. */
+static uint32_t table_index(TirProgram *p, const TirTable *table, bool copy) {
+    const uint64_t count = tir_element_count(&table->type);
     uint32_t words[1 + TIR_MAX_RANK];
-    const uint32_t n = put_type(words, &table.type);
+    const uint32_t n = put_type(words, &table->type);
     uint64_t h = hash_bytes(words, n * sizeof *words, 1);
-    h = hash_bytes(data, count * sizeof *data, h);
+    h = hash_bytes(table->data, count * sizeof *table->data, h);
     void **slot;
     while (*(slot = map_slot_u64(p->unique_tables, h))) {
         const uint32_t index = (uint32_t)(uintptr_t)*slot - 1;
         const TirTable *have = &p->tables.at[index];
-        if (tir_type_equal(&have->type, &table.type) &&
-            memcmp(have->data, data, count * sizeof *data) == 0)
-            return leaf(b, TIR_TABLE, (TirAttr){.index = index}, elem);
+        if (tir_type_equal(&have->type, &table->type) &&
+            memcmp(have->data, table->data, count * sizeof *table->data) == 0)
+            return index;
         h++;
     }
-    double *copy = ARENA_ARRAY(p->arena, double, count);
-    memcpy(copy, data, count * sizeof *copy);
-    table.data = copy;
-    vec_push(p->arena, &p->tables, table);
+    TirTable added = *table;
+    if (copy) {
+        double *data = ARENA_ARRAY(p->arena, double, count);
+        memcpy(data, table->data, count * sizeof *data);
+        added.data = data;
+    }
+    vec_push(p->arena, &p->tables, added);
     *slot = (void *)(uintptr_t)p->tables.count;
-    return leaf(b, TIR_TABLE, (TirAttr){.index = p->tables.count - 1}, elem);
+    return p->tables.count - 1;
+}
+
+TirId tir_table(TirBuilder *b, TirElem elem, uint32_t rank, const uint32_t *dims,
+                const double *data) {
+    TirTable table = {.name = b->name, .type = {.elem = elem, .rank = (uint8_t)rank}, .data = data};
+    if (rank > TIR_MAX_RANK || (elem != TIR_REAL && elem != TIR_INT))
+        tir_fault(b, TIR_TABLE, "a table is a real or int tensor");
+    for (uint32_t k = 0; k < rank; k++)
+        table.type.dims[k] = dims[k];
+    return leaf(b, TIR_TABLE, (TirAttr){.index = table_index(b->program, &table, true)}, elem);
+}
+
+TirProgram *tir_program_like(const TirProgram *p) {
+    TirProgram *to = tir_program_create(p->compilation);
+    to->on_fault = p->on_fault;
+    to->fault_context = p->fault_context;
+    for (uint32_t k = 0; k < p->spaces.count; k++)
+        vec_push(to->arena, &to->spaces, p->spaces.at[k]);
+    for (uint32_t k = 0; k < p->params.count; k++)
+        vec_push(to->arena, &to->params, p->params.at[k]);
+    for (uint32_t k = 0; k < p->inputs.count; k++)
+        vec_push(to->arena, &to->inputs, p->inputs.at[k]);
+    for (uint32_t k = 0; k < p->tables.count; k++)
+        if (table_index(to, &p->tables.at[k], false) != k)
+            vec_push(to->arena, &to->tables, p->tables.at[k]); /* a reader's file repeats one */
+    return to;
 }
 
 TirId tir_position(TirBuilder *b, uint32_t space) {

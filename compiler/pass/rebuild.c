@@ -1,0 +1,79 @@
+/* Copying values from block to block; see rebuild.h. */
+#include "pass/rebuild.h"
+
+static TirDomain joined_domain(const TirBlock *block, uint32_t n, const TirId *operands) {
+    TirDomain d = TIR_GLOBAL;
+    for (uint32_t k = 0; k < n; k++)
+        tir_domain_join(d, tir_node(block, operands[k])->type.domain, &d);
+    return d;
+}
+
+TirId pass_rebuild_node(TirBuilder *b, const TirBlock *from, const TirNode *node,
+                        const TirId *operands) {
+    if (node->op == TIR_SHIFT)
+        return pass_shift(b, operands[0], node->attr.offset, node->type.domain.space);
+    const bool sums =
+        node->op == TIR_POSITION_SUM || node->op == TIR_CONTRACT || node->op == TIR_SCATTER_ADD;
+    if (!sums)
+        return tir_rebuild(b, node, operands);
+    const TirDomain before = joined_domain(from, node->n_operands, node->operands);
+    const TirDomain now = joined_domain(b->block, node->n_operands, operands);
+    const TirDomain to = node->type.domain;
+    if (node->op == TIR_POSITION_SUM)
+        return tir_domain_sum(b, operands[0], before, to);
+    TirNode moved = *node;
+    if (tir_domain_equal(before, to)) { /* local to each place, and stays so */
+        moved.type.domain = now;
+        return tir_rebuild(b, &moved, operands);
+    }
+    moved.type.domain = tir_domain_meet(to, now);
+    const TirId sum = tir_rebuild(b, &moved, operands);
+    const TirDomain missing = tir_domain_minus(tir_domain_minus(before, to), now);
+    return tir_binary(b, TIR_MUL, sum, tir_count(b, missing));
+}
+
+TirId pass_rebuild_mapped(TirBuilder *b, const TirBlock *from, const TirNode *node,
+                          const TirId *map, TirIdVec *operands) {
+    operands->count = 0;
+    for (uint32_t k = 0; k < node->n_operands; k++)
+        vec_push(b->program->arena, operands, map[node->operands[k]]);
+    b->span = node->span;
+    b->name = node->name;
+    return pass_rebuild_node(b, from, node, operands->at);
+}
+
+TirBlock *pass_substitute_block(TirProgram *p, TirBlock *block, const VjpReplacedVec *replaced,
+                                uint32_t n_roots, TirId *roots, uint32_t *n_forward) {
+    if (replaced->count == 0)
+        return block;
+    Arena *scratch = arena_create_child(p->arena);
+    TirBlock *to = tir_block_create(p);
+    TirBuilder b = tir_builder(p, to);
+    TirIdVec operands = {0};
+    TirId *map = ARENA_ARRAY(scratch, TirId, block->nodes.count);
+    TirId *instead = ARENA_ARRAY(scratch, TirId, block->nodes.count);
+    for (uint32_t k = 0; k < replaced->count; k++)
+        instead[replaced->at[k].old] = replaced->at[k].with_stacks;
+    TirId *arguments = ARENA_ARRAY(scratch, TirId, block->arguments.count);
+    for (uint32_t k = 0; k < block->arguments.count; k++)
+        arguments[k] = tir_arg(&b, block->arguments.at[k]);
+    for (TirId id = 1; id < block->nodes.count; id++) {
+        const TirNode *node = tir_node(block, instead[id] ? instead[id] : id);
+        map[id] = node->op == TIR_ARG ? arguments[node->attr.index]
+                                      : pass_rebuild_mapped(&b, block, node, map, &operands);
+        if (n_forward && *n_forward == id) {
+            *n_forward = to->nodes.count - 1;
+            n_forward = NULL;
+        }
+    }
+    for (uint32_t k = 0; k < n_roots; k++)
+        roots[k] = map[roots[k]];
+    arena_destroy(scratch);
+    return to;
+}
+
+void pass_mark_live(const TirBlock *block, bool *live) {
+    for (TirId id = block->nodes.count; id-- > 1;)
+        for (uint32_t k = 0; live[id] && k < block->nodes.at[id].n_operands; k++)
+            live[block->nodes.at[id].operands[k]] = true;
+}

@@ -1,0 +1,23 @@
+/* Copying values from block to block: what passes that make a new program share. */
+#ifndef HCC_PASS_REBUILD_H
+#define HCC_PASS_REBUILD_H
+
+#include "pass/vjp.h"
+
+/* tir_rebuild for operands whose domain may have become an outer one by folding: sums over domains
+ * keep their meaning (see tir_domain_sum). `from` holds the node's own operands. */
+TirId pass_rebuild_node(TirBuilder *b, const TirBlock *from, const TirNode *node,
+                        const TirId *operands);
+/* live[id]: needed by the roots already marked. */
+void pass_mark_live(const TirBlock *block, bool *live);
+/* pass_rebuild_node with the node's operands mapped, its span and its name; `operands` is scratch.
+ */
+TirId pass_rebuild_mapped(TirBuilder *b, const TirBlock *from, const TirNode *node,
+                          const TirId *map, TirIdVec *operands);
+/* The block again with each replaced loop's place taken by the one with stacks (the arguments come
+ * first, in order); roots[k] and *n_forward (may be NULL) follow. The block itself when nothing is
+ * replaced. */
+TirBlock *pass_substitute_block(TirProgram *p, TirBlock *block, const VjpReplacedVec *replaced,
+                                uint32_t n_roots, TirId *roots, uint32_t *n_forward);
+
+#endif

@@ -1,0 +1,346 @@
+/* Derivative rules of views, reductions, contractions, run-time indices and ops across positions.
+ */
+#include "pass/vjp.h"
+
+void tir_grad_ARGMAX(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    (void)v, (void)id, (void)node, (void)g;
+}
+
+void tir_grad_ONEHOT(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    (void)v, (void)id, (void)node, (void)g;
+}
+
+/* --- views --------------------------------------------------------------------------------------
+ */
+
+void tir_grad_BROADCAST(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    const TirType x = *vjp_type(v, node->operands[0]);
+    uint32_t named = 0, n = 0;
+    uint8_t kept[TIR_MAX_RANK];
+    (void)id;
+    for (uint32_t k = 0; k < x.rank; k++)
+        named |= 1u << node->attr.axes[k];
+    for (uint8_t r = 0; r < node->type.rank; r++)
+        if (named >> r & 1)
+            kept[n++] = r;
+    const uint32_t all = (1u << node->type.rank) - 1;
+    TirId c = tir_reduce(v->b, TIR_REDUCE_SUM, g, all & ~named);
+    c = vjp_embed(v->b, c, n, kept, x.rank, x.dims, node->attr.axes);
+    vjp_add(v, node->operands[0], c, node->type.domain);
+}
+
+void tir_grad_SLICE(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    const uint32_t axis = node->attr.axis;
+    (void)id;
+    const uint32_t extent = vjp_type(v, node->operands[0])->dims[axis];
+    vjp_add(v, node->operands[0], tir_pad(v->b, g, axis, node->attr.start, extent),
+            node->type.domain);
+}
+
+void tir_grad_PAD(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    const uint32_t axis = node->attr.axis;
+    (void)id;
+    const uint32_t extent = vjp_type(v, node->operands[0])->dims[axis];
+    vjp_add(v, node->operands[0], tir_slice(v->b, g, axis, node->attr.start, extent),
+            node->type.domain);
+}
+
+void tir_grad_RESHAPE(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    const TirType x = *vjp_type(v, node->operands[0]);
+    (void)id;
+    vjp_add(v, node->operands[0], tir_reshape(v->b, g, x.rank, x.dims), node->type.domain);
+}
+
+void tir_grad_CONCAT(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    uint32_t start = 0;
+    (void)id;
+    for (uint32_t k = 0; k < node->n_operands; k++) {
+        const uint32_t extent = vjp_type(v, node->operands[k])->dims[node->attr.axis];
+        if (vjp_wants(v, node->operands[k]))
+            vjp_add(v, node->operands[k], tir_slice(v->b, g, node->attr.axis, start, extent),
+                    node->type.domain);
+        start += extent;
+    }
+}
+
+/* The inverse of a table of indices is a table of lists; padded to the longest with -1, it makes
+ * the adjoint a gather too. inverse[l * extent + j] is the l-th place that reads element j. */
+static int32_t *take_inverse(Vjp *v, const TirNode *node, uint32_t extent, uint32_t *longest) {
+    const uint32_t taken = node->type.dims[node->attr.axis];
+    const int32_t *indices = node->attr.indices;
+    uint32_t *uses = ARENA_ARRAY(v->scratch, uint32_t, extent);
+    *longest = 1;
+    for (uint32_t i = 0; i < taken; i++)
+        if (indices[i] >= 0 && ++uses[indices[i]] > *longest)
+            *longest = uses[indices[i]];
+    int32_t *inverse = ARENA_ARRAY(v->scratch, int32_t, (size_t)extent **longest);
+    for (size_t k = 0; k < (size_t)extent * *longest; k++)
+        inverse[k] = -1;
+    for (uint32_t i = taken; i-- > 0;)
+        if (indices[i] >= 0)
+            inverse[(size_t)--uses[indices[i]] * extent + (uint32_t)indices[i]] = (int32_t)i;
+    return inverse;
+}
+
+void tir_grad_TAKE(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    const TirType x = *vjp_type(v, node->operands[0]);
+    const uint32_t axis = node->attr.axis, extent = x.dims[axis];
+    uint32_t longest, dims[TIR_MAX_RANK];
+    const int32_t *inverse = take_inverse(v, node, extent, &longest);
+    (void)id;
+    if (longest <= 2 || x.rank == TIR_MAX_RANK) { /* few, or no room for an axis of lists */
+        for (uint32_t l = 0; l < longest; l++)
+            vjp_add(v, node->operands[0],
+                    tir_take(v->b, g, axis, extent, inverse + (size_t)l * extent),
+                    node->type.domain);
+        return;
+    }
+    for (uint32_t k = 0; k <= x.rank; k++)
+        dims[k] = k < axis ? x.dims[k] : k == axis ? longest : x.dims[k - 1];
+    TirId c = tir_take(v->b, g, axis, longest * extent, inverse);
+    c = tir_reshape(v->b, c, x.rank + 1, dims);
+    vjp_add(v, node->operands[0], tir_reduce(v->b, TIR_REDUCE_SUM, c, 1u << axis),
+            node->type.domain);
+}
+
+/* --- reductions ----------------------------------------------------------------------------------
+ */
+
+/* g of the reduced shape, repeated to the shape of x. */
+static TirId unreduce(Vjp *v, TirId g, const TirType *x, uint32_t mask) {
+    uint8_t axes[TIR_MAX_RANK];
+    uint32_t n = 0;
+    for (uint8_t k = 0; k < x->rank; k++)
+        if (!(mask >> k & 1))
+            axes[n++] = k;
+    return tir_broadcast(v->b, g, x->rank, x->dims, axes);
+}
+
+void tir_grad_REDUCE_SUM(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    const TirType x = *vjp_type(v, node->operands[0]);
+    (void)id;
+    vjp_add(v, node->operands[0], unreduce(v, g, &x, node->attr.axis_mask), node->type.domain);
+}
+
+/* The reduced axes moved last and made one, so that rules need know one axis only. */
+typedef struct {
+    TirType x;                    /* the operand's type */
+    uint8_t to[TIR_MAX_RANK];     /* operand axis k is axis to[k] of `moved` */
+    uint8_t from[TIR_MAX_RANK];   /* the inverse */
+    uint32_t moved[TIR_MAX_RANK]; /* extents, kept first */
+    uint32_t flat[TIR_MAX_RANK];  /* kept extents, then the product of the reduced */
+    uint32_t n_kept;
+} Lines;
+
+static Lines lines_of(const TirType *x, uint32_t mask) {
+    Lines l = {.x = *x};
+    uint32_t n = 0;
+    for (uint32_t reduced = 0; reduced < 2; reduced++) {
+        for (uint8_t k = 0; k < x->rank; k++)
+            if ((mask >> k & 1) == reduced) {
+                l.to[k] = (uint8_t)n;
+                l.from[n] = k;
+                l.moved[n++] = x->dims[k];
+            }
+        if (!reduced)
+            l.n_kept = n;
+    }
+    uint32_t extent = 1;
+    for (uint32_t k = 0; k < x->rank; k++)
+        if (k < l.n_kept)
+            l.flat[k] = l.moved[k];
+        else
+            extent *= l.moved[k];
+    l.flat[l.n_kept] = extent;
+    return l;
+}
+
+static TirId lines_out(TirBuilder *b, const Lines *l, TirId x) {
+    const TirId moved = tir_broadcast(b, x, l->x.rank, l->moved, l->to);
+    return tir_reshape(b, moved, l->n_kept + 1, l->flat);
+}
+
+static TirId lines_back(TirBuilder *b, const Lines *l, TirId flat) {
+    const TirId moved = tir_reshape(b, flat, l->x.rank, l->moved);
+    return tir_broadcast(b, moved, l->x.rank, l->x.dims, l->from);
+}
+
+static void grad_extreme(Vjp *v, const TirNode *node, TirId g, bool smallest) {
+    TirBuilder *b = v->b;
+    const TirId x = node->operands[0];
+    const Lines l = lines_of(vjp_type(v, x), node->attr.axis_mask);
+    TirId flat = lines_out(b, &l, x);
+    if (smallest)
+        flat = tir_unary(b, TIR_NEG, flat);
+    const TirId first = tir_reduce(b, TIR_ARGMAX, flat, 1u << l.n_kept);
+    const TirId mark = lines_back(b, &l, tir_onehot(b, first, l.flat[l.n_kept]));
+    const TirId spread = unreduce(v, g, &l.x, node->attr.axis_mask);
+    vjp_add(v, x, tir_binary(b, TIR_MUL, spread, mark), node->type.domain);
+}
+
+void tir_grad_REDUCE_MAX(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    (void)id;
+    grad_extreme(v, node, g, false);
+}
+
+void tir_grad_REDUCE_MIN(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    (void)id;
+    grad_extreme(v, node, g, true);
+}
+
+/* The product of the others, without dividing: a line of n becomes n lines with a 1 each. Beyond
+ * this many, y / x, which wants x without zeros. */
+enum { PRODUCT_MAX = 128 };
+
+void tir_grad_REDUCE_PROD(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    TirBuilder *b = v->b;
+    const TirId x = node->operands[0];
+    const Lines l = lines_of(vjp_type(v, x), node->attr.axis_mask);
+    const uint32_t n = l.flat[l.n_kept];
+    const TirId spread = unreduce(v, g, &l.x, node->attr.axis_mask);
+    TirId others;
+    if (n <= PRODUCT_MAX && l.n_kept + 2 <= TIR_MAX_RANK) {
+        uint8_t axes[TIR_MAX_RANK];
+        uint32_t dims[TIR_MAX_RANK];
+        double same[PRODUCT_MAX * PRODUCT_MAX] = {0};
+        for (uint8_t k = 0; k < l.n_kept; k++) {
+            dims[k] = l.flat[k];
+            axes[k] = k;
+        }
+        dims[l.n_kept] = dims[l.n_kept + 1] = n;
+        axes[l.n_kept] = (uint8_t)(l.n_kept + 1);
+        for (uint32_t k = 0; k < n; k++)
+            same[k * n + k] = 1;
+        const TirId table = tir_table(b, TIR_REAL, 2, (uint32_t[]){n, n}, same);
+        const uint8_t last[2] = {(uint8_t)l.n_kept, (uint8_t)(l.n_kept + 1)};
+        const TirId diagonal = tir_binary(
+            b, TIR_EQ, tir_broadcast(b, table, l.n_kept + 2, dims, last), tir_real(b, 1));
+        const TirId rows = tir_broadcast(b, lines_out(b, &l, x), l.n_kept + 2, dims, axes);
+        const TirId without = tir_select(b, diagonal, tir_real(b, 1), rows);
+        const TirId product = tir_reduce(b, TIR_REDUCE_PROD, without, 1u << (l.n_kept + 1));
+        others = lines_back(b, &l, product);
+    } else {
+        others = tir_binary(b, TIR_DIV, unreduce(v, id, &l.x, node->attr.axis_mask), x);
+    }
+    vjp_add(v, x, tir_binary(b, TIR_MUL, spread, others), node->type.domain);
+}
+
+void tir_grad_POSITION_SUM(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    (void)id; /* g repeats implicitly: nothing to compute */
+    vjp_add(v, node->operands[0], g, vjp_type(v, node->operands[0])->domain);
+}
+
+/* --- contraction
+ * ---------------------------------------------------------------------------------- */
+
+static void grad_contract(Vjp *v, const TirNode *node, TirId g, uint32_t side) {
+    TirBuilder *b = v->b;
+    const TirId x = node->operands[side], y = node->operands[1 - side];
+    const TirType tx = *vjp_type(v, x), ty = *vjp_type(v, y), tg = *vjp_type(v, g);
+    const uint8_t *lx = node->attr.labels[side], *ly = node->attr.labels[1 - side],
+                  *lo = node->attr.labels[2];
+    uint32_t known = 0, n = 0;
+    uint8_t have[TIR_MAX_RANK];
+    for (uint32_t k = 0; k < ty.rank; k++)
+        known |= 1u << ly[k];
+    for (uint32_t k = 0; k < node->type.rank; k++)
+        known |= 1u << lo[k];
+    for (uint32_t k = 0; k < tx.rank; k++)
+        if (known >> lx[k] & 1) {
+            have[n++] = lx[k];
+            known &= ~(1u << lx[k]); /* once each */
+        }
+    TirDomain joined;
+    tir_domain_join(tg.domain, ty.domain, &joined);
+    /* What is summed, (x's and y's domain) minus x's, lies in y's: no factor is missing. */
+    const TirId c = tir_contract(b, g, y, lo, ly, n, have, tir_domain_meet(joined, tx.domain));
+    vjp_add(v, x, vjp_embed(b, c, n, have, tx.rank, tx.dims, lx), tx.domain);
+}
+
+void tir_grad_CONTRACT(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    (void)id;
+    for (uint32_t side = 0; side < 2; side++)
+        if (vjp_wants(v, node->operands[side]))
+            grad_contract(v, node, g, side);
+}
+
+/* --- run-time indices
+ * ----------------------------------------------------------------------------- */
+
+void tir_grad_GATHER(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    const TirId x = node->operands[0], index = node->operands[1];
+    const TirType tx = *vjp_type(v, x);
+    TirDomain joined;
+    (void)id;
+    tir_domain_join(vjp_type(v, index)->domain, vjp_type(v, g)->domain, &joined);
+    const TirId c = tir_scatter_add(v->b, index, g, tx.dims[0], tir_domain_meet(joined, tx.domain));
+    vjp_add(v, x, c, tx.domain);
+}
+
+void tir_grad_SCATTER_ADD(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    const TirId index = node->operands[0], x = node->operands[1];
+    TirDomain joined;
+    (void)id;
+    tir_domain_join(vjp_type(v, index)->domain, vjp_type(v, x)->domain, &joined);
+    vjp_add(v, x, tir_gather(v->b, g, index), joined);
+}
+
+/* --- across positions
+ * ------------------------------------------------------------------------------ */
+
+void tir_grad_RESULT(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    const TirId tuple = node->operands[0];
+    (void)id;
+    if (!v->results[tuple])
+        v->results[tuple] = ARENA_ARRAY(v->scratch, TirId, tir_node(v->b->block, tuple)->n_results);
+    TirId *slot = &v->results[tuple][node->attr.index];
+    *slot = *slot ? tir_binary(v->b, TIR_ADD, *slot, g) : g;
+}
+
+/* lse = log sum exp(s): its adjoint times the weights is added to that of the scores s. The sums
+ * over weights are attention over the keys as values, forward for q and backward for k. */
+static void grad_attend_lse(Vjp *v, const TirNode *node, TirId d_lse) {
+    TirBuilder *b = v->b;
+    const TirId q = node->operands[0], k = node->operands[1];
+    const TirType tq = *vjp_type(v, q);
+    const TirId share = tir_binary(b, TIR_MUL, d_lse, tir_real(b, node->attr.number));
+    const TirId spread = tir_broadcast(b, share, 2, tq.dims, (uint8_t[]){0});
+    const TirId over_keys = tir_attend(b, q, k, k, node->attr.causal, node->attr.number);
+    const TirId mean = tir_result(b, over_keys, 0);
+    vjp_add(v, q, tir_binary(b, TIR_MUL, spread, mean), node->type.domain);
+    if (vjp_wants(v, k)) {
+        const TirId back = tir_attend_grad(b, q, k, k, mean, tir_result(b, over_keys, 1),
+                                           tir_binary(b, TIR_MUL, spread, q), node->attr.causal,
+                                           node->attr.number);
+        vjp_add(v, k, tir_result(b, back, 2), node->type.domain);
+    }
+}
+
+void tir_grad_ATTEND(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    TirBuilder *b = v->b;
+    const TirId *adjoints = v->results[id];
+    (void)g;
+    if (adjoints[0]) {
+        const TirId back = tir_attend_grad(
+            b, node->operands[0], node->operands[1], node->operands[2], tir_result(b, id, 0),
+            tir_result(b, id, 1), adjoints[0], node->attr.causal, node->attr.number);
+        for (uint32_t k = 0; k < 3; k++)
+            if (vjp_wants(v, node->operands[k]))
+                vjp_add(v, node->operands[k], tir_result(b, back, k), node->type.domain);
+    }
+    if (adjoints[1])
+        grad_attend_lse(v, node, adjoints[1]);
+}
+
+void tir_grad_ATTEND_GRAD(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    (void)id, (void)g;
+    const TirBuilder *b = v->b;
+    b->program->on_fault(b->program->fault_context, node->op, node->span,
+                         "attention has no second derivative here");
+}
+
+void tir_grad_SHIFT(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    (void)id;
+    vjp_add(v, node->operands[0], pass_shift(v->b, g, -node->attr.offset, node->type.domain.space),
+            node->type.domain);
+}
