@@ -1,0 +1,466 @@
+/* The command line of built executables: a model that trains, evaluates and samples by itself. This
+ * file alone prints, handles signals and decides exit codes. */
+#include "runtime/context.h"
+#include "runtime/train.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- signals ----------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t stop_signal; /* a handler has nowhere else to write */
+
+static void on_signal(int number) {
+    if (stop_signal) { /* the second one: as if we had never handled it */
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    stop_signal = number;
+}
+
+void hc_signals_install(void) {
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_NODEFER};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+int hc_signals_stop(void *unused) {
+    (void)unused;
+    return stop_signal != 0;
+}
+
+int hc_signals_exit_code(void) { return stop_signal == SIGTERM ? 143 : 130; }
+
+/* --- options ----------------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *command, *run; /* run: first argument after the command */
+    const char *data, *out, *prompt, *batch_log, *init;
+    long long length, top_k, steps, samples, positions;
+    double temperature;
+    uint64_t seed;
+    bool seeded;
+    int32_t threads;
+    bool json, force, quiet, profile;
+    HcSetting *settings;
+    char **texts; /* owned keys of settings */
+    int n_settings;
+} Options;
+
+enum {
+    OPT_DATA = 256, OPT_STEPS, OPT_SEED, OPT_THREADS, OPT_JSON, OPT_FORCE, OPT_PROMPT, OPT_LENGTH,
+    OPT_TEMPERATURE, OPT_TOP_K, OPT_QUIET, OPT_BATCH_LOG, OPT_INIT, OPT_PROFILE, OPT_BATCH,
+    OPT_POSITIONS
+};
+
+/* One table behind parsing and help. */
+static const struct {
+    const char *name;
+    int code;
+    const char *value, *commands, *help;
+} table[] = {
+    {"data", OPT_DATA, "PATH", "train eval", "text file, or folder of text files"},
+    {"out", 'o', "DIR", "train", "run folder (default: runs/NAME, or the next free runs/NAME-N)"},
+    {"set", 's', "KEY=VALUE", "train", "a value of the recipe: train.lr=1e-3, train.batch=32 ..."},
+    {"steps", OPT_STEPS, "N", "train bench", "training steps"},
+    {"seed", OPT_SEED, "N", "train sample bench", "initial values, batches, draws"},
+    {"threads", OPT_THREADS, "N", "train eval sample bench", "threads (default: all)"},
+    {"force", OPT_FORCE, NULL, "train", "replace a run that is already in DIR"},
+    {"init", OPT_INIT, "FILE", "train", "begin with a checkpoint's parameters"},
+    {"log-batches", OPT_BATCH_LOG, "FILE", "train", "write where every batch's windows start"},
+    {"prompt", OPT_PROMPT, "TEXT", "sample", "what to continue"},
+    {"length", OPT_LENGTH, "N", "sample", "bytes to draw (default 400)"},
+    {"temperature", OPT_TEMPERATURE, "X", "sample", "0: always the likeliest (default 0.8)"},
+    {"top-k", OPT_TOP_K, "K", "sample", "draw among the K likeliest (default: all)"},
+    {"batch", OPT_BATCH, "N", "bench", "samples a step"},
+    {"positions", OPT_POSITIONS, "N", "bench", "positions a sample"},
+    {"profile", OPT_PROFILE, NULL, "bench", "time by kernel"},
+    {"json", OPT_JSON, NULL, "train eval bench info", "results as JSON"},
+    {"quiet", OPT_QUIET, NULL, "train", "no progress"},
+    {"help", 'h', NULL, "train eval sample bench info", "this text"},
+};
+enum { N_TABLE = sizeof table / sizeof table[0] };
+
+static bool has_word(const char *words, const char *word) {
+    size_t n = strlen(word);
+    for (const char *at = words; (at = strstr(at, word)); at += n) {
+        if ((at == words || at[-1] == ' ') && (at[n] == ' ' || at[n] == 0))
+            return true;
+    }
+    return false;
+}
+
+static void help(FILE *to, const char *program, const char *command) {
+    static const char *const commands[][2] = {
+        {"train --data PATH", "train the model; writes a run folder"},
+        {"eval RUN", "loss over the held-out part of the data"},
+        {"sample RUN", "continue a prompt"},
+        {"bench", "time training steps"},
+        {"info", "what the model is"},
+    };
+    if (!command) {
+        fprintf(to, "usage: %s COMMAND [OPTIONS]\n\n", program);
+        for (size_t k = 0; k < 5; k++)
+            fprintf(to, "  %-20s %s\n", commands[k][0], commands[k][1]);
+        fprintf(to, "\n%s COMMAND --help lists a command's options. RUN is a run folder or a "
+                    "checkpoint file.\n", program);
+        return;
+    }
+    fprintf(to, "usage: %s %s%s [OPTIONS]\n\n", program, command,
+            strcmp(command, "eval") == 0 || strcmp(command, "sample") == 0 ? " RUN" : "");
+    for (int k = 0; k < N_TABLE; k++) {
+        char left[64];
+        if (!has_word(table[k].commands, command))
+            continue;
+        snprintf(left, sizeof left, "--%s%s%s", table[k].name, table[k].value ? " " : "",
+                 table[k].value ? table[k].value : "");
+        fprintf(to, "  %-24s %s\n", left, table[k].help);
+    }
+}
+
+static int usage(const char *program, const char *format, const char *argument) {
+    fprintf(stderr, "%s: ", program);
+    fprintf(stderr, format, argument);
+    fprintf(stderr, "\n(%s --help says more)\n", program);
+    return 2;
+}
+
+static bool whole(const char *text, long long low, long long high, long long *to) {
+    char *end;
+    errno = 0;
+    *to = strtoll(text, &end, 10);
+    return errno == 0 && end != text && *end == 0 && *to >= low && *to <= high;
+}
+
+static bool add_setting(Options *o, const char *text) {
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text)
+        return false;
+    char *key = strndup(text, (size_t)(equals - text));
+    if (!key)
+        return false;
+    o->texts[o->n_settings] = key;
+    o->settings[o->n_settings++] = (HcSetting){key, equals + 1};
+    return true;
+}
+
+static bool take_option(Options *o, int code, const char *text) {
+    long long n = 0;
+    char *end;
+    switch (code) {
+    case OPT_DATA:
+        o->data = text;
+        return true;
+    case 'o':
+        o->out = text;
+        return true;
+    case 's':
+        return add_setting(o, text);
+    case OPT_STEPS:
+        return whole(text, 0, INT64_MAX, &o->steps);
+    case OPT_SEED:
+        o->seeded = true;
+        if (!whole(text, 0, INT64_MAX, &n))
+            return false;
+        o->seed = (uint64_t)n;
+        return true;
+    case OPT_THREADS:
+        if (!whole(text, 0, 4096, &n))
+            return false;
+        o->threads = (int32_t)n;
+        return true;
+    case OPT_JSON:
+        return o->json = true;
+    case OPT_FORCE:
+        return o->force = true;
+    case OPT_QUIET:
+        return o->quiet = true;
+    case OPT_PROFILE:
+        return o->profile = true;
+    case OPT_PROMPT:
+        o->prompt = text;
+        return true;
+    case OPT_BATCH_LOG:
+        o->batch_log = text;
+        return true;
+    case OPT_INIT:
+        o->init = text;
+        return true;
+    case OPT_LENGTH:
+        return whole(text, 0, INT64_MAX, &o->length);
+    case OPT_TOP_K:
+        return whole(text, 0, INT64_MAX, &o->top_k);
+    case OPT_BATCH:
+        return whole(text, 1, INT32_MAX, &o->samples);
+    case OPT_POSITIONS:
+        return whole(text, 1, INT32_MAX, &o->positions);
+    case OPT_TEMPERATURE:
+        errno = 0;
+        o->temperature = strtod(text, &end);
+        return errno == 0 && end != text && *end == 0 && o->temperature >= 0 &&
+               isfinite(o->temperature);
+    }
+    return false;
+}
+
+/* 0: go on; else 1 + the exit code. */
+static int parse(Options *o, int argc, char **argv) {
+    struct option longs[N_TABLE + 1];
+    for (int k = 0; k < N_TABLE; k++)
+        longs[k] = (struct option){table[k].name, table[k].value ? required_argument : no_argument,
+                                   NULL, table[k].code};
+    longs[N_TABLE] = (struct option){0};
+    const char *program = argv[0];
+    static const char *const commands[] = {"train", "eval", "sample", "bench", "info"};
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        help(argc < 2 ? stderr : stdout, program, NULL);
+        return argc < 2 ? 3 : 1;
+    }
+    for (int k = 0; k < 5; k++) {
+        if (strcmp(argv[1], commands[k]) == 0)
+            o->command = commands[k];
+    }
+    if (!o->command)
+        return 1 + usage(program, "there is no command `%s`", argv[1]);
+    opterr = 0;
+    optind = 2;
+    int code, index = 0;
+    while ((code = getopt_long(argc, argv, ":o:s:h", longs, &index)) != -1) {
+        if (code == ':')
+            return 1 + usage(program, "%s needs a value", argv[optind - 1]);
+        if (code == '?')
+            return 1 + usage(program, "unknown option %s", argv[optind - 1]);
+        if (code == 'h') {
+            help(stdout, program, o->command);
+            return 1;
+        }
+        for (int k = 0; k < N_TABLE; k++) {
+            if (table[k].code == code && !has_word(table[k].commands, o->command)) {
+                fprintf(stderr, "%s: %s takes no --%s\n", program, o->command, table[k].name);
+                return 3;
+            }
+        }
+        if (!take_option(o, code, optarg))
+            return 1 + usage(program, "cannot use the value `%s`", optarg);
+    }
+    if (optind < argc)
+        o->run = argv[optind++];
+    if (optind < argc)
+        return 1 + usage(program, "what is `%s` for?", argv[optind]);
+    bool needs = strcmp(o->command, "eval") == 0 || strcmp(o->command, "sample") == 0;
+    if (needs && !o->run)
+        return 1 + usage(program, "%s needs a run folder or a checkpoint", o->command);
+    if (!needs && o->run)
+        return 1 + usage(program, "what is `%s` for?", o->run);
+    return 0;
+}
+
+/* --- commands ---------------------------------------------------------------------------------- */
+
+static int report(const char *program, HcStatus status, const HcError *error) {
+    if (status == HC_OK)
+        return 0;
+    fprintf(stderr, "%s: %s%s\n", program, status == HC_INTERRUPTED ? "" : "error: ",
+            error->message);
+    return status == HC_INTERRUPTED ? hc_signals_exit_code() : hc_exit_code(status);
+}
+
+static void print_json(json_t *json) {
+    json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    putchar('\n');
+    json_decref(json);
+}
+
+static const char *manifest_name(const json_t *manifest) {
+    const char *name = json_string_value(json_object_get(manifest, "model"));
+    return name ? name : "model";
+}
+
+/* runs/NAME, or the first of runs/NAME-2, -3 ... that is free. */
+static void default_run(char *path, size_t size, const HcModel *model) {
+    json_t *manifest = json_loadb(model->manifest, model->manifest_length, 0, NULL);
+    snprintf(path, size, "runs/%.100s", manifest_name(manifest));
+    for (int k = 2; k < 100000 && access(path, F_OK) == 0; k++)
+        snprintf(path, size, "runs/%.100s-%d", manifest_name(manifest), k);
+    json_decref(manifest);
+}
+
+static int train(const HcModel *model, Options *o, const char *program) {
+    char seed[32], steps[32], out[160];
+    HcTrainResult result;
+    HcError error = {0};
+    if (o->seeded) {
+        snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed);
+        o->settings[o->n_settings++] = (HcSetting){"seed", seed};
+    }
+    if (o->steps >= 0) {
+        snprintf(steps, sizeof steps, "%lld", o->steps);
+        o->settings[o->n_settings++] = (HcSetting){"steps", steps};
+    }
+    if (!o->out)
+        default_run(out, sizeof out, model);
+    HcTrainOptions options = {
+        .data = o->data,
+        .out = o->out ? o->out : out,
+        .force = o->force,
+        .threads = o->threads,
+        .settings = o->settings,
+        .n_settings = o->n_settings,
+        .init = o->init,
+        .batch_log = o->batch_log,
+        .progress = o->quiet ? NULL : stderr,
+        .stop = hc_signals_stop,
+    };
+    hc_signals_install();
+    HcStatus status = hc_train(model, &options, &result, &error);
+    if (status != HC_OK)
+        return report(program, status, &error);
+    if (o->json) {
+        json_t *json = hc_train_json(&result);
+        json_object_set_new(json, "run", json_string(options.out));
+        print_json(json);
+        return 0;
+    }
+    printf("run %s | steps %lld | train_loss %.4f", options.out, (long long)result.steps,
+           result.train_loss);
+    if (isfinite(result.val_loss))
+        printf(" | val_loss %.4f", result.val_loss);
+    printf(" | %.0f tok/s | %.1f s\n", result.positions_per_s, result.seconds);
+    return 0;
+}
+
+static int evaluate(const HcModel *model, const Options *o, const char *program) {
+    HcEvalOptions options = {o->run, o->data, o->threads};
+    HcError error = {0};
+    double loss;
+    int64_t windows;
+    HcStatus status = hc_evaluate(model, &options, &loss, &windows, &error);
+    if (status != HC_OK)
+        return report(program, status, &error);
+    if (o->json)
+        print_json(json_pack("{s:f,s:I}", "val_loss", loss, "val_windows", (json_int_t)windows));
+    else
+        printf("val_loss %.4f over %lld windows\n", loss, (long long)windows);
+    return 0;
+}
+
+static int emit(void *user, const char *bytes, size_t count) {
+    (void)user;
+    return fwrite(bytes, 1, count, stdout) != count || fflush(stdout) != 0 || stop_signal != 0;
+}
+
+static int sample(const HcModel *model, const Options *o, const char *program) {
+    HcSampleOptions options = {
+        .checkpoint = o->run,
+        .prompt = o->prompt ? o->prompt : "",
+        .prompt_length = o->prompt ? strlen(o->prompt) : 0,
+        .length = o->length,
+        .temperature = o->temperature,
+        .top_k = o->top_k,
+        .seed = o->seeded ? o->seed : 1,
+        .threads = o->threads,
+        .emit = emit,
+    };
+    HcError error = {0};
+    HcStatus status = hc_sample(model, &options, &error);
+    if (status == HC_OK)
+        putchar('\n');
+    return report(program, status, &error);
+}
+
+static int bench(const HcModel *model, const Options *o, const char *program) {
+    HcBenchOptions options = {.steps = o->steps > 0 ? o->steps : 0,
+                              .samples = o->samples,
+                              .positions = o->positions,
+                              .threads = o->threads,
+                              .seed = o->seeded ? o->seed : 1,
+                              .profile = o->profile};
+    HcBenchResult r;
+    HcError error = {0};
+    HcStatus status = hc_bench(model, &options, &r, &error);
+    if (status != HC_OK)
+        return report(program, status, &error);
+    if (o->json) {
+        print_json(hc_bench_json(&r));
+    } else {
+        printf("%lld x %lld positions, %d threads: step %.2f ms (forward %.2f, backward %.2f, "
+               "optimizer %.2f), %.0f tok/s, %.1f MiB, matrix products %.0f %%\n",
+               (long long)r.samples, (long long)r.positions, (int)r.threads, r.step_ms,
+               r.forward_ms, r.backward_ms, r.optimizer_ms, r.positions_per_s,
+               (double)r.peak_bytes / (1 << 20), 100 * r.gemm_share);
+        for (int64_t k = 0; k < r.n_calls; k++)
+            printf("  %8.3f ms  %5.1f %%  %4lld x  %s %s\n", r.calls[k].ms,
+                   100 * r.calls[k].ms / r.step_ms, (long long)r.calls[k].calls,
+                   r.calls[k].backward ? "bwd" : "fwd", r.calls[k].name);
+    }
+    hc_bench_free(&r);
+    return 0;
+}
+
+static int info(const HcModel *model, const Options *o, const char *program) {
+    HcPlan plan;
+    HcError error = {0};
+    HcStatus status = hc_plan_read(model, &plan, &error);
+    if (status != HC_OK)
+        return report(program, status, &error);
+    if (o->json) {
+        json_t *json = json_copy(plan.json);
+        json_object_del(json, "plan"); /* for machines of another kind */
+        print_json(json);
+    } else {
+        int64_t elements = 0;
+        const char *key;
+        json_t *value;
+        for (uint32_t k = 0; k < plan.n_parameters; k++)
+            elements += plan.parameters[k].count;
+        printf("model %s: %lld parameters in %u tensors, %s, context %lld\n", plan.model,
+               (long long)elements, (unsigned)plan.n_parameters,
+               plan.element_size == 4 ? "f32" : "f64", (long long)plan.max_positions);
+        json_object_foreach(json_object_get(plan.json, "constants"), key, value) {
+            if (json_is_string(value))
+                printf("  %s = %s\n", key, json_string_value(value));
+        }
+    }
+    hc_plan_free(&plan);
+    return 0;
+}
+
+int hc_main(const HcModel *model, int argc, char **argv) {
+    hc_process_init();
+    Options o = {.length = 400, .temperature = 0.8, .steps = -1};
+    const char *program = argv[0];
+    o.settings = calloc((size_t)argc + 3, sizeof *o.settings);
+    o.texts = calloc((size_t)argc + 3, sizeof *o.texts);
+    if (!o.settings || !o.texts) {
+        fprintf(stderr, "%s: out of memory\n", program);
+        return 6;
+    }
+    int code = parse(&o, argc, argv);
+    if (code != 0)
+        code--;
+    else if (strcmp(o.command, "train") == 0)
+        code = train(model, &o, program);
+    else if (strcmp(o.command, "eval") == 0)
+        code = evaluate(model, &o, program);
+    else if (strcmp(o.command, "sample") == 0)
+        code = sample(model, &o, program);
+    else if (strcmp(o.command, "bench") == 0)
+        code = bench(model, &o, program);
+    else
+        code = info(model, &o, program);
+    for (int k = 0; k < o.n_settings; k++)
+        free(o.texts[k]);
+    free(o.texts);
+    free(o.settings);
+    if (fflush(stdout) != 0 && code == 0) {
+        fprintf(stderr, "%s: cannot write the output: %s\n", program, strerror(errno));
+        code = 6;
+    }
+    return code;
+}

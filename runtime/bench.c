@@ -1,0 +1,185 @@
+/* Times training steps on random inputs, call by call. */
+#include "runtime/context.h"
+#include "runtime/progress.h"
+#include "runtime/rng.h"
+#include "runtime/train.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    double *forward, *backward, *optimizer, *step; /* seconds, by measured step */
+} Times;
+
+static void random_inputs(HcContext *c, uint64_t seed) {
+    for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
+        const HcInputPlan *input = &c->plan.inputs[k];
+        uint64_t stream = hc_rng_stream(input->name);
+        int64_t count = hc_input_elements(c, k);
+        void *memory = hc_input_memory(c, k);
+        uint64_t bound = input->limit > 0 ? (uint64_t)input->limit : 2;
+        if (!input->integer)
+            hc_rng_normal(seed, stream, 0, count, 0, 1, c->plan.element_size, memory);
+        for (int64_t i = 0; input->integer && i < count; i++)
+            ((int32_t *)memory)[i] = (int32_t)hc_rng_below(seed, stream, (uint64_t)i, bound);
+    }
+}
+
+static HcStatus one_step(HcContext *c, double seconds[3]) {
+    double t0 = hc_now();
+    hc_forward(c);
+    double t1 = hc_now();
+    hc_backward(c);
+    double t2 = hc_now();
+    HcStatus status = hc_step(c, -1);
+    seconds[0] = t1 - t0;
+    seconds[1] = t2 - t1;
+    seconds[2] = hc_now() - t2;
+    return status;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double median_ms(double *seconds, int64_t count) {
+    qsort(seconds, (size_t)count, sizeof *seconds, by_value);
+    return 500 * (seconds[(count - 1) / 2] + seconds[count / 2]);
+}
+
+static int by_time(const void *a, const void *b) {
+    const HcBenchCall *x = a, *y = b;
+    return x->ms > y->ms ? -1 : x->ms < y->ms;
+}
+
+/* Calls of one name and direction make one entry; products are told apart by their shape. */
+static HcStatus profile(const HcContext *c, int64_t steps, HcBenchResult *result, HcError *error) {
+    result->calls = calloc(c->plan.n_calls + 1, sizeof *result->calls);
+    if (!result->calls)
+        return hc_fail_memory(error, "the profile");
+    for (uint32_t k = 0; k < c->plan.n_calls; k++) {
+        const HcCall *call = &c->plan.calls[k];
+        const HcGemmSplit *g = &c->exec.bound[k].gemm;
+        int backward = k >= c->plan.n_forward, gemm = call->kind == HC_CALL_GEMM;
+        char name[256];
+        if (gemm)
+            snprintf(name, sizeof name, "%s %lldx%lldx%lld", call->name, (long long)g->m,
+                     (long long)g->n, (long long)g->k);
+        else
+            snprintf(name, sizeof name, "%s", call->name);
+        int64_t at = 0;
+        while (at < result->n_calls && (result->calls[at].backward != backward ||
+                                        strcmp(result->calls[at].name, name) != 0))
+            at++;
+        HcBenchCall *entry = &result->calls[at];
+        if (at == result->n_calls) {
+            entry->name = strdup(name);
+            if (!entry->name)
+                return hc_fail_memory(error, "the profile");
+            entry->backward = backward;
+            entry->gemm = gemm;
+            result->n_calls++;
+        }
+        entry->calls++;
+        entry->ms += 1e3 * c->exec.seconds[k] / (double)steps;
+    }
+    qsort(result->calls, (size_t)result->n_calls, sizeof *result->calls, by_time);
+    return HC_OK;
+}
+
+static HcStatus measure(HcContext *c, const HcBenchOptions *o, int64_t steps, Times *times,
+                        HcBenchResult *result, HcError *error) {
+    int64_t warmup = o->warmup > 0 ? o->warmup : 3;
+    double seconds[3], gemm = 0, total = 0;
+    for (int64_t k = -warmup; k < steps; k++) {
+        if (k == 0)
+            memset(c->exec.seconds, 0, (c->plan.n_calls + 1) * sizeof(double));
+        HcStatus status = one_step(c, seconds);
+        if (status != HC_OK) {
+            if (error)
+                *error = c->error;
+            return status;
+        }
+        if (k < 0)
+            continue;
+        times->forward[k] = seconds[0];
+        times->backward[k] = seconds[1];
+        times->optimizer[k] = seconds[2];
+        times->step[k] = seconds[0] + seconds[1] + seconds[2];
+        total += times->step[k];
+    }
+    for (uint32_t k = 0; k < c->plan.n_calls; k++)
+        gemm += c->plan.calls[k].kind == HC_CALL_GEMM ? c->exec.seconds[k] : 0;
+    result->forward_ms = median_ms(times->forward, steps);
+    result->backward_ms = median_ms(times->backward, steps);
+    result->optimizer_ms = median_ms(times->optimizer, steps);
+    result->step_ms = median_ms(times->step, steps);
+    result->gemm_share = gemm / total;
+    result->positions_per_s =
+        1e3 * (double)result->samples * (double)result->positions / result->step_ms;
+    result->peak_bytes = hc_memory_bytes(c);
+    return o->profile ? profile(c, steps, result, error) : HC_OK;
+}
+
+HcStatus hc_bench(const HcModel *model, const HcBenchOptions *o, HcBenchResult *result,
+                  HcError *error) {
+    *result = (HcBenchResult){0};
+    int64_t steps = o->steps > 0 ? o->steps : 20;
+    HcOptions options = {o->threads, o->samples, o->positions};
+    HcContext *c;
+    HcStatus status = hc_create(model, &options, &c, error);
+    if (status != HC_OK)
+        return status;
+    size_t n = (size_t)steps;
+    double *memory = calloc(4 * n, sizeof *memory);
+    c->exec.seconds = calloc(c->plan.n_calls + 1, sizeof(double));
+    if (!memory || !c->exec.seconds) {
+        status = hc_fail_memory(error, "the measurements");
+    } else {
+        Times times = {memory, memory + n, memory + 2 * n, memory + 3 * n};
+        result->samples = hc_samples(c);
+        result->positions = hc_positions(c);
+        result->threads = hc_threads(c);
+        for (uint32_t k = 0; k < c->plan.n_parameters; k++)
+            result->parameters += c->plan.parameters[k].count;
+        hc_init(c, o->seed);
+        random_inputs(c, o->seed);
+        status = measure(c, o, steps, &times, result, error);
+    }
+    free(memory);
+    hc_destroy(c);
+    if (status != HC_OK)
+        hc_bench_free(result);
+    return status;
+}
+
+void hc_bench_free(HcBenchResult *result) {
+    for (int64_t k = 0; k < result->n_calls; k++)
+        free((void *)(uintptr_t)result->calls[k].name);
+    free(result->calls);
+    *result = (HcBenchResult){0};
+}
+
+json_t *hc_bench_json(const HcBenchResult *r) {
+    json_t *json = json_pack("{s:I,s:I,s:I,s:i,s:f,s:f,s:f,s:f,s:f,s:I,s:f}", "samples",
+                             (json_int_t)r->samples, "positions", (json_int_t)r->positions,
+                             "parameters", (json_int_t)r->parameters, "threads", (int)r->threads,
+                             "step_ms", r->step_ms, "forward_ms", r->forward_ms, "backward_ms",
+                             r->backward_ms, "optimizer_ms", r->optimizer_ms, "positions_per_s",
+                             r->positions_per_s, "peak_bytes", (json_int_t)r->peak_bytes,
+                             "gemm_share", r->gemm_share);
+    if (!r->calls)
+        return json;
+    json_t *calls = json_array();
+    for (int64_t k = 0; k < r->n_calls; k++) {
+        const HcBenchCall *call = &r->calls[k];
+        json_array_append_new(calls, json_pack("{s:s,s:s,s:b,s:I,s:f}", "name", call->name,
+                                               "pass", call->backward ? "backward" : "forward",
+                                               "gemm", call->gemm, "calls",
+                                               (json_int_t)call->calls, "ms", call->ms));
+    }
+    json_object_set_new(json, "calls", calls);
+    return json;
+}

@@ -1,0 +1,39 @@
+/* What an HcContext is made of. */
+#ifndef HC_CONTEXT_H
+#define HC_CONTEXT_H
+
+#include "runtime/exec.h"
+#include "runtime/optim.h"
+
+struct HcContext {
+    const HcModel *model;
+    HcPlan plan;
+    HcRecipe recipe; /* the plan's, as changed since */
+    HcPool *pool;
+    HcExec exec;
+    void *own_params, *own_grads;
+    void *params, *grads; /* the own, or the caller's */
+    void **own_inputs;
+    size_t *input_bytes; /* capacity of the own */
+    void **inputs;
+    HcOptim optim;
+    bool has_optim; /* made by the first step */
+    bool moved;     /* addresses must be resolved again */
+    bool ran;       /* a forward pass at these extents */
+    int64_t steps_done;
+    double gradient_norm;
+    uint64_t seed, data_hash; /* of the last hc_init and of the training data, for checkpoints */
+    HcError error;
+};
+
+uint32_t hc_find_input(const HcContext *context, const char *name); /* UINT32_MAX: none */
+int64_t hc_input_elements(const HcContext *context, uint32_t input);
+/* Own memory of an input at the present extents; what it holds is the caller's to write. */
+void *hc_input_memory(HcContext *context, uint32_t input);
+HcStatus hc_ensure_optim(HcContext *context);
+/* The first parameter of the slab that holds a number that is not finite, or NULL. */
+const char *hc_first_not_finite(const HcContext *context, const void *slab);
+/* After a forward pass whose loss is not finite: which tensor was the first, as a phrase. */
+void hc_name_not_finite(HcContext *context, char *text, size_t size);
+
+#endif

@@ -1,0 +1,316 @@
+#include "runtime/exec.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+/* --- memory ------------------------------------------------------------------------------------ */
+
+void *hc_aligned_zero(size_t bytes) {
+    size_t alignment = bytes >= (size_t)4 << 20 ? (size_t)2 << 20 : 64;
+    size_t size = (bytes + alignment - 1) / alignment * alignment;
+    if (size < bytes)
+        return NULL;
+    void *memory = aligned_alloc(alignment, size ? size : alignment);
+    if (!memory)
+        return NULL;
+    if (alignment > 64) /* large pages halve the cost of streaming through it */
+        madvise(memory, size, MADV_HUGEPAGE);
+    memset(memory, 0, bytes);
+    return memory;
+}
+
+HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, HcPool *pool,
+                        HcError *error) {
+    *exec = (HcExec){.plan = plan, .model = model, .pool = pool};
+    size_t threads = (size_t)hc_pool_threads(pool);
+    /* one page apart, so that threads do not share lines or sets */
+    exec->scratch_stride = ((size_t)plan->scratch_bytes + 4095) / 4096 * 4096 + 192;
+    exec->scratch = hc_aligned_zero(exec->scratch_stride * threads);
+    exec->addresses = calloc(plan->n_buffers + 1, sizeof *exec->addresses);
+    exec->bound = calloc(plan->n_calls + 1, sizeof *exec->bound);
+    if (exec->scratch && exec->addresses && exec->bound)
+        return HC_OK;
+    hc_exec_destroy(exec);
+    return hc_fail_memory(error, "the model's plan");
+}
+
+void hc_exec_destroy(HcExec *exec) {
+    free(exec->workspace);
+    free(exec->scratch);
+    free(exec->addresses);
+    free(exec->bound);
+    free(exec->seconds);
+    *exec = (HcExec){0};
+}
+
+/* --- extents ----------------------------------------------------------------------------------- */
+
+static int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
+
+static int64_t tile_of(int64_t instances) {
+    int64_t tile = round_up((instances + 15) / 16, 16);
+    return tile < 16 ? 16 : tile > 256 ? 256 : tile;
+}
+
+static int64_t tasks_of(const HcExec *exec, const HcCall *call) {
+    if (call->per_sample > 0)
+        return exec->samples * call->per_sample;
+    int64_t instances = exec->instances[call->domain];
+    return (instances + tile_of(instances) - 1) / tile_of(instances);
+}
+
+static void set_extents(HcExec *exec, int64_t samples, int64_t positions) {
+    exec->samples = samples;
+    exec->positions = positions;
+    exec->instances[HC_GLOBAL] = 1;
+    exec->instances[HC_SAMPLE] = samples;
+    exec->instances[HC_POSITION] = samples * positions;
+    exec->instances[HC_TIME] = positions;
+    exec->units[HC_REGION_GLOBAL] = 1;
+    exec->units[HC_REGION_SAMPLE] = round_up(samples, 16);
+    exec->units[HC_REGION_TIME] = round_up(positions, 16);
+    exec->units[HC_REGION_POSITION] = round_up(samples * positions, 16);
+    exec->units[HC_REGION_PARTIAL] = 1;
+    for (uint32_t k = 0; k < exec->plan->n_calls; k++) {
+        const HcCall *call = &exec->plan->calls[k];
+        if (call->kind != HC_CALL_KERNEL && call->kind != HC_CALL_REDUCE)
+            continue;
+        int64_t tasks = tasks_of(exec, call);
+        if (tasks > exec->units[HC_REGION_PARTIAL])
+            exec->units[HC_REGION_PARTIAL] = tasks;
+    }
+}
+
+static int64_t size_of(const HcExec *exec, HcSize size) {
+    return size.domain < 0 ? size.value : exec->instances[size.domain];
+}
+
+static void bind_call(HcExec *exec, const HcCall *call, HcBoundCall *bound) {
+    int64_t instances = exec->instances[call->domain];
+    bound->extents =
+        (HcExtents){exec->samples, exec->positions, instances, tile_of(instances)};
+    bound->tasks = tasks_of(exec, call);
+    if (call->kind == HC_CALL_GEMM)
+        bound->gemm = hc_gemm_split(size_of(exec, call->m), size_of(exec, call->n),
+                                    size_of(exec, call->k), call->k.domain >= 0);
+}
+
+/* Regions one after the other, each 64-byte aligned. */
+static bool place_regions(const HcExec *exec, size_t offsets[HC_REGION_COUNT], size_t *total) {
+    *total = 0;
+    for (int k = HC_REGION_GLOBAL; k < HC_REGION_COUNT; k++) {
+        size_t bytes;
+        if (__builtin_mul_overflow((size_t)exec->plan->region_elements[k],
+                                   (size_t)exec->units[k] * exec->plan->element_size, &bytes) ||
+            bytes > (size_t)1 << 56)
+            return false;
+        offsets[k] = *total;
+        *total += (bytes + 63) / 64 * 64;
+    }
+    return *total < (size_t)1 << 56;
+}
+
+static void write_tables(HcExec *exec) {
+    for (uint32_t k = 0; k < exec->plan->n_tables; k++) {
+        const HcTable *table = &exec->plan->tables[k];
+        memcpy(hc_exec_address(exec, table->buffer, NULL, NULL, NULL), table->bytes, table->size);
+    }
+}
+
+HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError *error) {
+    if (samples < 1 || positions < 1 || samples > INT32_MAX || positions > INT32_MAX ||
+        samples * positions > INT32_MAX)
+        return hc_fail(error, HC_ERROR_ARGUMENT,
+                       "a batch of %lld samples of %lld positions: both must be at least 1, their "
+                       "product below 2^31",
+                       (long long)samples, (long long)positions);
+    int64_t old_samples = exec->samples, old_positions = exec->positions;
+    set_extents(exec, samples, positions);
+    size_t offsets[HC_REGION_COUNT], total;
+    bool fits = place_regions(exec, offsets, &total);
+    if (!fits || total > exec->workspace_bytes) {
+        uint8_t *grown = fits ? hc_aligned_zero(total) : NULL;
+        if (!grown) {
+            if (old_samples > 0)
+                set_extents(exec, old_samples, old_positions);
+            return hc_fail(error, HC_ERROR_MEMORY,
+                           "out of memory: %lld samples of %lld positions need a workspace of %.1f "
+                           "GiB",
+                           (long long)samples, (long long)positions,
+                           fits ? (double)total / (1 << 30) : 0x1p30);
+        }
+        free(exec->workspace);
+        exec->workspace = grown;
+        exec->workspace_bytes = total;
+    }
+    for (int k = HC_REGION_GLOBAL; k < HC_REGION_COUNT; k++)
+        exec->region[k] = exec->workspace + offsets[k];
+    for (uint32_t k = 0; k < exec->plan->n_calls; k++)
+        bind_call(exec, &exec->plan->calls[k], &exec->bound[k]);
+    write_tables(exec);
+    return HC_OK;
+}
+
+/* --- addresses --------------------------------------------------------------------------------- */
+
+static void *address(const HcExec *exec, HcBuffer buffer, int64_t unit, void *params, void *grads,
+                     void *const *inputs) {
+    uint8_t *base;
+    int64_t offset = buffer.offset * unit;
+    switch (buffer.region) {
+    case HC_REGION_PARAMS:
+    case HC_REGION_GRADS:
+        base = buffer.region == HC_REGION_PARAMS ? params : grads;
+        offset = buffer.offset + exec->plan->parameters[buffer.index].offset;
+        break;
+    case HC_REGION_INPUT:
+        base = inputs[buffer.index];
+        offset = 0;
+        break;
+    default:
+        base = exec->region[buffer.region];
+    }
+    return base + offset * exec->plan->element_size;
+}
+
+void *hc_exec_address(const HcExec *exec, HcBuffer buffer, void *params, void *grads,
+                      void *const *inputs) {
+    return address(exec, buffer, exec->units[buffer.region], params, grads, inputs);
+}
+
+void hc_exec_resolve(HcExec *exec, void *params, void *grads, void *const *inputs) {
+    for (uint32_t c = 0; c < exec->plan->n_calls; c++) {
+        const HcCall *call = &exec->plan->calls[c];
+        for (uint32_t k = call->first; k < call->first + call->count; k++) {
+            HcBuffer buffer = exec->plan->buffers[k];
+            int64_t unit = buffer.region == HC_REGION_PARTIAL ? exec->bound[c].tasks
+                                                              : exec->units[buffer.region];
+            exec->addresses[k] = address(exec, buffer, unit, params, grads, inputs);
+        }
+    }
+}
+
+/* --- calls ------------------------------------------------------------------------------------- */
+
+typedef struct {
+    HcExec *exec;
+    const HcCall *call;
+    const HcBoundCall *bound;
+    void *const *buffers;
+    int64_t elements; /* ZERO: in all */
+} Job;
+
+static void kernel_task(void *argument, int64_t task, int32_t worker) {
+    const Job *job = argument;
+    void *scratch = job->exec->scratch + (size_t)worker * job->exec->scratch_stride;
+    job->exec->model->kernels[job->call->kernel](job->buffers, &job->bound->extents, task, scratch,
+                                                 &hc_services);
+}
+
+enum { REDUCE_ELEMENTS = 2048, ZERO_BYTES = 1 << 18, SCATTER_ELEMENTS = 64 };
+
+/* Sums rows of `partial` in a fixed order: elements are shared out, rows are walked. */
+#define DEFINE_REDUCE(name, real)                                                                  \
+    static void name(void *argument, int64_t task, int32_t worker) {                               \
+        (void)worker;                                                                              \
+        const Job *job = argument;                                                                 \
+        int64_t elements = job->call->elements, first = task * REDUCE_ELEMENTS;                    \
+        int64_t n = elements - first < REDUCE_ELEMENTS ? elements - first : REDUCE_ELEMENTS;       \
+        const real *partial = (const real *)job->buffers[0] + first;                               \
+        real *to = (real *)job->buffers[1] + first;                                                \
+        real sum[REDUCE_ELEMENTS];                                                                 \
+        memcpy(sum, partial, (size_t)n * sizeof(real));                                            \
+        for (int64_t row = 1; row < job->bound->tasks; row++) {                                    \
+            const real *from = partial + row * elements;                                           \
+            for (int64_t k = 0; k < n; k++)                                                        \
+                sum[k] += from[k];                                                                 \
+        }                                                                                          \
+        real scale = (real)job->call->scale;                                                       \
+        if (job->call->accumulate) {                                                               \
+            for (int64_t k = 0; k < n; k++)                                                        \
+                to[k] += scale * sum[k];                                                           \
+        } else {                                                                                   \
+            for (int64_t k = 0; k < n; k++)                                                        \
+                to[k] = scale * sum[k];                                                            \
+        }                                                                                          \
+    }
+DEFINE_REDUCE(reduce_f32, float)
+DEFINE_REDUCE(reduce_f64, double)
+
+static void zero_task(void *argument, int64_t task, int32_t worker) {
+    (void)worker;
+    const Job *job = argument;
+    int64_t bytes = job->elements * job->exec->plan->element_size, first = task * ZERO_BYTES;
+    memset((uint8_t *)job->buffers[0] + first, 0,
+           (size_t)(bytes - first < ZERO_BYTES ? bytes - first : ZERO_BYTES));
+}
+
+/* Adds each instance's values to the row it names. Features are shared out, instances are walked, so
+ * equal indices meet in order. Indices outside the rows are skipped. */
+#define DEFINE_SCATTER(name, real)                                                                 \
+    static void name(void *argument, int64_t task, int32_t worker) {                               \
+        (void)worker;                                                                              \
+        const Job *job = argument;                                                                 \
+        int64_t elements = job->call->elements, first = task * SCATTER_ELEMENTS;                   \
+        int64_t n = elements - first < SCATTER_ELEMENTS ? elements - first : SCATTER_ELEMENTS;     \
+        const int32_t *index = job->buffers[0];                                                    \
+        const real *values = (const real *)job->buffers[1] + first;                                \
+        real *to = (real *)job->buffers[2] + first;                                                \
+        int64_t instances = job->bound->extents.instances;                                         \
+        for (int64_t p = 0; p < instances; p++) {                                                  \
+            if (index[p] < 0 || index[p] >= job->call->rows)                                       \
+                continue;                                                                          \
+            const real *from = values + p * elements;                                              \
+            real *row = to + index[p] * elements;                                                  \
+            for (int64_t k = 0; k < n; k++)                                                        \
+                row[k] += from[k];                                                                 \
+        }                                                                                          \
+    }
+DEFINE_SCATTER(scatter_f32, float)
+DEFINE_SCATTER(scatter_f64, double)
+
+static void run_call(HcExec *exec, const HcCall *call, const HcBoundCall *bound) {
+    Job job = {exec, call, bound, exec->addresses + call->first, 0};
+    bool f32 = exec->plan->element_size == 4;
+    switch (call->kind) {
+    case HC_CALL_KERNEL:
+        hc_pool_run(exec->pool, bound->tasks, kernel_task, &job);
+        break;
+    case HC_CALL_GEMM:
+        hc_gemm_run(exec->pool, call, &bound->gemm, exec->plan->element_size, job.buffers);
+        break;
+    case HC_CALL_REDUCE:
+        hc_pool_run(exec->pool, (call->elements + REDUCE_ELEMENTS - 1) / REDUCE_ELEMENTS,
+                    f32 ? reduce_f32 : reduce_f64, &job);
+        break;
+    case HC_CALL_ZERO: {
+        HcRegion region = exec->plan->buffers[call->first].region;
+        int64_t unit = region < HC_REGION_GLOBAL ? bound->extents.instances : exec->units[region];
+        job.elements = call->elements * unit;
+        int64_t bytes = job.elements * exec->plan->element_size;
+        hc_pool_run(exec->pool, (bytes + ZERO_BYTES - 1) / ZERO_BYTES, zero_task, &job);
+        break;
+    }
+    case HC_CALL_SCATTER_ADD:
+        hc_pool_run(exec->pool, (call->elements + SCATTER_ELEMENTS - 1) / SCATTER_ELEMENTS,
+                    f32 ? scatter_f32 : scatter_f64, &job);
+        break;
+    }
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void hc_exec_run(HcExec *exec, uint32_t first, uint32_t last) {
+    for (uint32_t c = first; c < last; c++) {
+        double start = exec->seconds ? now() : 0;
+        run_call(exec, &exec->plan->calls[c], &exec->bound[c]);
+        if (exec->seconds)
+            exec->seconds[c] += now() - start;
+    }
+}

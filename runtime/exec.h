@@ -1,0 +1,62 @@
+/* Runs a plan: memory for one batch shape, then calls in order. */
+#ifndef HC_EXEC_H
+#define HC_EXEC_H
+
+#include "runtime/plan.h"
+#include "runtime/threads.h"
+
+/* How a matrix product is cut into tasks; a function of its shape alone. */
+typedef struct {
+    int64_t m, n, k;
+    int64_t panel_m, panel_n; /* size of an output panel */
+    int64_t panels_m, panels_n;
+    int64_t chunk_k; /* products over positions accumulate chunks of this many, in order */
+} HcGemmSplit;
+
+/* What bind makes of a call. */
+typedef struct {
+    HcExtents extents;
+    int64_t tasks;
+    HcGemmSplit gemm;
+} HcBoundCall;
+
+typedef struct {
+    const HcPlan *plan;
+    const HcModel *model;
+    HcPool *pool;
+    int64_t samples, positions;
+    int64_t instances[HC_DOMAIN_COUNT];
+    int64_t units[HC_REGION_COUNT]; /* what a region's offsets are multiplied with */
+    uint8_t *workspace;
+    size_t workspace_bytes;
+    uint8_t *region[HC_REGION_COUNT]; /* GLOBAL .. PARTIAL */
+    uint8_t *scratch;
+    size_t scratch_stride; /* per thread */
+    void **addresses;      /* of plan->buffers */
+    HcBoundCall *bound;    /* of plan->calls */
+    double *seconds;       /* of plan->calls: accumulated when not NULL */
+} HcExec;
+
+/* 64-byte aligned, zeroed; NULL when there is none. Free with free(). */
+void *hc_aligned_zero(size_t bytes);
+
+HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, HcPool *pool,
+                        HcError *error);
+void hc_exec_destroy(HcExec *exec);
+/* Extents; grows the workspace when needed; writes tables. Nothing changes on failure. */
+HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError *error);
+/* Addresses of all buffers; again whenever parameters, gradients or inputs have moved. */
+void hc_exec_resolve(HcExec *exec, void *params, void *grads, void *const *inputs);
+/* Calls first .. last - 1. */
+void hc_exec_run(HcExec *exec, uint32_t first, uint32_t last);
+/* The address of a buffer that no call's tasks share (not PARTIAL). */
+void *hc_exec_address(const HcExec *exec, HcBuffer buffer, void *params, void *grads,
+                      void *const *inputs);
+
+/* gemm.c */
+HcGemmSplit hc_gemm_split(int64_t m, int64_t n, int64_t k, bool over_positions);
+void hc_gemm_run(HcPool *pool, const HcCall *call, const HcGemmSplit *split, uint32_t element_size,
+                 void *const *abc);
+extern const HcServices hc_services;
+
+#endif

@@ -1,0 +1,189 @@
+/* Compiled hyper-connection models: create, run, train, save.
+ *
+ *   HcContext *model;
+ *   HcError error;
+ *   if (hc_create(&shakespeare_model, NULL, &model, &error) != HC_OK) { ... error.message ... }
+ *   hc_init(model, 1);
+ *   hc_set_input(model, "tokens", tokens, samples * positions);
+ *   hc_forward(model); hc_backward(model); hc_step(model, -1);
+ *   hc_destroy(model);
+ *
+ * Nothing here exits, prints, installs signal handlers or keeps global state; after a context's first
+ * step nothing allocates as long as no extent grows. A context is used by one thread at a time;
+ * different contexts are independent and may run at once. Results are the same bits for every number
+ * of threads, provided OpenBLAS itself runs on one (hc_process_init, or OPENBLAS_NUM_THREADS=1).
+ *
+ * This header compiles as C99, C11 and C++. Matrices that act on streams are indexed destination
+ * first, source second. */
+#ifndef HC_HC_H
+#define HC_HC_H
+
+#if defined(__cplusplus)
+#if !defined(_Static_assert)
+#define _Static_assert static_assert
+#endif
+#elif __STDC_VERSION__ < 201112L && !defined(_Static_assert)
+#define _Static_assert(condition, text) struct hc_static_assertion
+#endif
+#include "runtime/abi.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Every function that can fail returns one of these. In brackets: the exit code of the programs. */
+typedef enum {
+    HC_OK = 0,                /* [0] */
+    HC_ERROR_ARGUMENT = 1,    /* the caller asked for something that does not exist [2] */
+    HC_ERROR_MODEL = 2,       /* the compiled model is malformed or of another ABI version [70] */
+    HC_ERROR_CPU = 3,         /* compiled for instructions this machine lacks [5] */
+    HC_ERROR_DATA = 4,        /* training data is missing, too short or out of range [3] */
+    HC_ERROR_CHECKPOINT = 5,  /* a checkpoint is missing, damaged or of another model [3] */
+    HC_ERROR_DIVERGED = 6,    /* a loss, gradient or parameter is not finite [4] */
+    HC_ERROR_MEMORY = 7,      /* memory ran out, or sizes overflow [6] */
+    HC_ERROR_IO = 8,          /* a file or folder cannot be written [6] */
+    HC_INTERRUPTED = 9        /* stopped on request, after saving [130] */
+} HcStatus;
+
+typedef struct {
+    HcStatus status;
+    char message[508]; /* one line, no newline at the end; "" after success */
+} HcError;
+
+#define HC_MAX_RANK 8
+
+typedef struct HcContext HcContext;
+
+/* Zero-initialise, set what you need. */
+typedef struct {
+    int32_t threads;   /* working threads, the caller included; 0: as many as the process may use;
+                          1: no thread is ever made */
+    int64_t samples;   /* batch to prepare for; 0: the recipe's */
+    int64_t positions; /* per sample; 0: the model's maximum */
+} HcOptions;
+
+/* One parameter. `data` and `gradient` are dense, row-major, of the model's element type, 64-byte
+ * aligned, owned by the context and valid until it is destroyed or other memory is bound. */
+typedef struct {
+    const char *name;  /* path of instances: trunk.3.attn.Wq; owned by the context */
+    const char *group; /* "connection", "attention", ...; owned by the context */
+    void *data;
+    void *gradient;
+    int64_t count; /* product of dims */
+    int32_t rank;
+    int64_t dims[HC_MAX_RANK];
+    int32_t frozen; /* 1: the optimiser leaves it alone */
+} HcParameter;
+
+/* One input. Memory is [samples][positions][dims], [samples][dims] or [dims] by its domain. */
+typedef struct {
+    const char *name;
+    int32_t is_integer; /* 1: int32_t elements, 0 <= value < limit; 0: the model's element type */
+    int32_t is_target;
+    int64_t limit;
+    int64_t count; /* elements at the context's present extents */
+} HcInput;
+
+/* A result inside the context's workspace: read-only, valid until the next call on the context.
+ * dims begin with samples and positions where the value has them. */
+typedef struct {
+    const void *data;
+    int64_t count;
+    int32_t rank;
+    int64_t dims[HC_MAX_RANK];
+} HcView;
+
+/* --- process ----------------------------------------------------------------------------------- */
+
+/* Switches OpenBLAS's own threads off, for the whole process: for executables, at their start.
+ * No other function changes global state. */
+void hc_process_init(void);
+int hc_exit_code(HcStatus status);
+/* CPUs this process may use: affinity mask and cgroup quota; at least 1. */
+int32_t hc_cpu_count(void);
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+/* Reads the model's plan, allocates parameters and gradients (zero), inputs (zero) and the workspace.
+ * options and error may be NULL. On failure *context is NULL. The model must outlive the context. */
+HcStatus hc_create(const HcModel *model, const HcOptions *options, HcContext **context,
+                   HcError *error);
+void hc_destroy(HcContext *context); /* NULL is fine */
+/* The message of the context's last failure; "" if there was none. Owned by the context. */
+const char *hc_last_error(const HcContext *context);
+
+/* Prepares for another batch: allocates only if it needs more workspace than ever before. Inputs'
+ * contents are undefined afterwards, and memory bound with hc_bind_input must have the new size.
+ * HC_ERROR_ARGUMENT beyond the model's maximum of positions. */
+HcStatus hc_resize(HcContext *context, int64_t samples, int64_t positions);
+int64_t hc_samples(const HcContext *context);
+int64_t hc_positions(const HcContext *context);
+int64_t hc_max_positions(const HcContext *context); /* 0: the model has no position space */
+int32_t hc_threads(const HcContext *context);
+uint32_t hc_element_size(const HcContext *context); /* 4: float, 8: double */
+uint64_t hc_memory_bytes(const HcContext *context); /* all that the context has allocated */
+const char *hc_model_name(const HcContext *context);
+
+/* --- parameters -------------------------------------------------------------------------------- */
+
+int64_t hc_parameter_count(const HcContext *context);
+HcStatus hc_parameter(HcContext *context, int64_t index, HcParameter *parameter);
+HcStatus hc_parameter_named(HcContext *context, const char *name, HcParameter *parameter);
+/* All parameters in one slab, each at its own 64-byte aligned place (see hc_parameter). */
+int64_t hc_slab_elements(const HcContext *context);
+void *hc_parameters(HcContext *context);
+void *hc_gradients(HcContext *context);
+/* Uses the caller's memory (64-byte aligned, hc_slab_elements long) instead of the context's own; it
+ * must stay valid until unbound with NULL or the context is destroyed. Contents are not copied. */
+HcStatus hc_bind_parameters(HcContext *context, void *parameters, void *gradients);
+/* Draws every parameter anew; a tensor's values depend on the seed and its name alone. Forgets the
+ * optimiser's state. */
+HcStatus hc_init(HcContext *context, uint64_t seed);
+
+/* --- running ----------------------------------------------------------------------------------- */
+
+int64_t hc_input_count(const HcContext *context);
+HcStatus hc_input(HcContext *context, int64_t index, HcInput *input);
+/* Copies `count` elements (it must be the input's count) and checks the range of integers. */
+HcStatus hc_set_input(HcContext *context, const char *name, const void *data, int64_t count);
+/* Reads the caller's memory in place from now on (64-byte aligned, unchecked); NULL: the own again. */
+HcStatus hc_bind_input(HcContext *context, const char *name, const void *data);
+
+HcStatus hc_forward(HcContext *context);
+/* The loss of the last hc_forward, a mean over the batch. Not finite is a value, not an error. */
+HcStatus hc_loss(HcContext *context, double *loss);
+/* After hc_forward: stores the gradient of the loss for every parameter that has one. It replaces
+ * earlier gradients; those of parameters without a path to the loss stay as they are. */
+HcStatus hc_backward(HcContext *context);
+HcStatus hc_zero_grad(HcContext *context);
+/* "loss", "logits", a metric or a probe by name; after hc_forward. */
+HcStatus hc_output(HcContext *context, const char *name, HcView *view);
+
+/* --- optimiser --------------------------------------------------------------------------------- */
+
+/* Clips and applies one step of the recipe's optimiser and counts it. lr < 0: the schedule's.
+ * HC_ERROR_DIVERGED, and nothing changes, when a gradient is not finite. */
+HcStatus hc_step(HcContext *context, double lr);
+int64_t hc_steps_done(const HcContext *context);
+double hc_gradient_norm(const HcContext *context); /* before clipping, of the last hc_step */
+double hc_schedule_lr(const HcContext *context, int64_t step); /* of the recipe, step from 0 */
+/* Changes a value of the recipe ("lr", "steps", ..., also "train.lr"); value as text. */
+HcStatus hc_set_recipe(HcContext *context, const char *key, const char *value);
+
+/* --- checkpoints: safetensors ------------------------------------------------------------------ */
+
+/* Parameters. Written to a temporary file, synced, then renamed: never half a file. */
+HcStatus hc_save(HcContext *context, const char *path);
+/* The file must hold exactly the model's tensors; nothing changes on failure. */
+HcStatus hc_load(HcContext *context, const char *path);
+/* The optimiser's state and the step count: what an exact continuation needs besides. */
+HcStatus hc_save_state(HcContext *context, const char *path);
+HcStatus hc_load_state(HcContext *context, const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

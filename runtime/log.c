@@ -1,0 +1,191 @@
+#include "runtime/log.h"
+#include "runtime/checkpoint.h"
+#include "runtime/train.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char *join(const char *folder, const char *name) {
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s/%s", folder, name);
+    return path;
+}
+
+static HcStatus make_folder(const char *path, HcError *error) {
+    char *copy = strdup(path);
+    if (!copy)
+        return hc_fail_memory(error, "a path");
+    HcStatus status = HC_OK;
+    for (char *at = copy + 1; status == HC_OK && *at; at++) {
+        if (*at != '/')
+            continue;
+        *at = 0;
+        mkdir(copy, 0777); /* the last one tells */
+        *at = '/';
+    }
+    struct stat info;
+    if (mkdir(copy, 0777) != 0 && errno != EEXIST)
+        status = hc_fail(error, HC_ERROR_IO, "cannot make the folder `%s`: %s", path,
+                         strerror(errno));
+    else if (stat(copy, &info) != 0 || !S_ISDIR(info.st_mode))
+        status = hc_fail(error, HC_ERROR_IO, "`%s` is in the way: it is not a folder", path);
+    else if (access(copy, W_OK | X_OK) != 0)
+        status = hc_fail(error, HC_ERROR_IO, "cannot write to the folder `%s`: %s", path,
+                         strerror(errno));
+    free(copy);
+    return status;
+}
+
+char *hc_run_file(const HcRun *run, const char *name) { return join(run->path, name); }
+
+static bool exists(const HcRun *run, const char *name) {
+    char *path = hc_run_file(run, name);
+    bool is = path && access(path, F_OK) == 0;
+    free(path);
+    return is;
+}
+
+static HcStatus clear(const HcRun *run, HcError *error) {
+    static const char *const files[] = {
+        "summary.json",           "log.jsonl",
+        "ckpt/final.safetensors", "ckpt/final.state.safetensors",
+        "ckpt/last.safetensors",  "ckpt/last.state.safetensors",
+        "config.json",
+    };
+    for (size_t k = 0; k < sizeof files / sizeof files[0]; k++) {
+        char *path = hc_run_file(run, files[k]);
+        if (!path)
+            return hc_fail_memory(error, "a path");
+        int code = unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR ? 0 : errno;
+        HcStatus status = code == 0 ? HC_OK
+                                    : hc_fail(error, HC_ERROR_IO, "cannot replace `%s`: %s", path,
+                                              strerror(code));
+        free(path);
+        if (status != HC_OK)
+            return status;
+    }
+    return HC_OK;
+}
+
+static HcStatus open_files(HcRun *run, int force, HcError *error) {
+    if (exists(run, "config.json") || exists(run, "log.jsonl") || exists(run, "summary.json")) {
+        if (!force)
+            return hc_fail(error, HC_ERROR_ARGUMENT,
+                           "`%s` already holds a run: choose another folder, or give --force to "
+                           "replace it",
+                           run->path);
+        HcStatus status = clear(run, error);
+        if (status != HC_OK)
+            return status;
+    }
+    char *checkpoints = hc_run_file(run, "ckpt"), *log = hc_run_file(run, "log.jsonl");
+    HcStatus status = checkpoints && log ? make_folder(checkpoints, error)
+                                         : hc_fail_memory(error, "a path");
+    if (status == HC_OK) {
+        run->log = fopen(log, "we");
+        if (!run->log)
+            status = hc_fail(error, HC_ERROR_IO, "cannot write `%s`: %s", log, strerror(errno));
+    }
+    free(checkpoints);
+    free(log);
+    return status;
+}
+
+HcStatus hc_run_open(HcRun *run, const char *path, int force, HcError *error) {
+    *run = (HcRun){strdup(path), NULL};
+    size_t length = strlen(path);
+    if (length == 0)
+        return hc_fail(error, HC_ERROR_ARGUMENT, "the name of the run folder is empty");
+    if (!run->path)
+        return hc_fail_memory(error, "a path");
+    while (length > 1 && run->path[length - 1] == '/')
+        run->path[--length] = 0;
+    HcStatus status = make_folder(run->path, error);
+    if (status == HC_OK)
+        status = open_files(run, force, error);
+    if (status != HC_OK)
+        hc_run_close(run, NULL);
+    return status;
+}
+
+HcStatus hc_run_close(HcRun *run, HcError *error) {
+    HcStatus status = HC_OK;
+    if (run->log && fclose(run->log) != 0)
+        status = hc_fail(error, HC_ERROR_IO, "cannot write `%s/log.jsonl`: %s", run->path,
+                         strerror(errno));
+    free(run->path);
+    *run = (HcRun){0};
+    return status;
+}
+
+HcStatus hc_run_json(const HcRun *run, const char *name, const json_t *json, HcError *error) {
+    char *path = hc_run_file(run, name);
+    char *text = json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    size_t length = text ? strlen(text) : 0;
+    HcStatus status;
+    if (!path || !text) {
+        status = hc_fail_memory(error, name);
+    } else {
+        text[length] = '\n'; /* in place of the NUL */
+        status = hc_file_replace(path, text, length + 1, error);
+    }
+    free(path);
+    free(text);
+    return status;
+}
+
+HcStatus hc_run_log(HcRun *run, const json_t *line, HcError *error) {
+    if (!run->log)
+        return HC_OK;
+    if (json_dumpf(line, run->log, JSON_COMPACT | JSON_REAL_PRECISION(17)) != 0 ||
+        fputc('\n', run->log) == EOF || fflush(run->log) != 0)
+        return hc_fail(error, HC_ERROR_IO, "cannot write `%s/log.jsonl`: %s", run->path,
+                       strerror(errno));
+    return HC_OK;
+}
+
+/* --- finding what a run left ------------------------------------------------------------------- */
+
+HcStatus hc_find_checkpoint(const char *path, char **checkpoint, HcError *error) {
+    static const char *const names[] = {"ckpt/final.safetensors", "ckpt/last.safetensors"};
+    struct stat info;
+    *checkpoint = NULL;
+    if (stat(path, &info) != 0)
+        return hc_fail(error, HC_ERROR_CHECKPOINT, "cannot read `%s`: %s", path, strerror(errno));
+    if (!S_ISDIR(info.st_mode)) {
+        *checkpoint = strdup(path);
+        return *checkpoint ? HC_OK : hc_fail_memory(error, "a path");
+    }
+    for (int k = 0; k < 2; k++) {
+        *checkpoint = join(path, names[k]);
+        if (!*checkpoint)
+            return hc_fail_memory(error, "a path");
+        if (access(*checkpoint, F_OK) == 0)
+            return HC_OK;
+        free(*checkpoint);
+    }
+    *checkpoint = NULL;
+    return hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` holds no checkpoint (ckpt/final.safetensors)",
+                   path);
+}
+
+HcStatus hc_read_config(const char *run, json_t **config, HcError *error) {
+    char *path = join(run, "config.json");
+    json_error_t at;
+    if (!path)
+        return hc_fail_memory(error, "a path");
+    *config = json_load_file(path, JSON_REJECT_DUPLICATES, &at);
+    HcStatus status = HC_OK;
+    if (!json_is_object(*config)) {
+        json_decref(*config);
+        *config = NULL;
+        status = hc_fail(error, HC_ERROR_CHECKPOINT, "cannot read `%s`: %s", path, at.text);
+    }
+    free(path);
+    return status;
+}

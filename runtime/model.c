@@ -1,0 +1,359 @@
+/* The life of a context: creation, inputs, running. Parameters are in params.c. */
+#include "runtime/context.h"
+#include "runtime/cpus.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- creation ---------------------------------------------------------------------------------- */
+
+static HcStatus check_cpu(const HcPlan *plan, HcError *error) {
+    const json_t *cpu = json_object_get(plan->json, "cpu");
+    size_t k;
+    json_t *feature;
+    json_array_foreach(json_object_get(cpu, "features"), k, feature) {
+        const char *name = json_string_value(feature);
+        if (name && !hc_cpu_has(name))
+            return hc_fail(error, HC_ERROR_CPU,
+                           "this model was compiled for a processor with %s (%s), which this "
+                           "machine lacks: compile it again with --cpu=baseline",
+                           name, json_string_value(json_object_get(cpu, "name"))
+                                     ? json_string_value(json_object_get(cpu, "name"))
+                                     : "?");
+    }
+    return HC_OK;
+}
+
+/* Elements of an input for given extents; 0 when that overflows. */
+static int64_t elements_for(const HcInputPlan *input, int64_t samples, int64_t positions) {
+    int64_t count = input->count;
+    bool overflow = false;
+    if (input->domain == HC_SAMPLE || input->domain == HC_POSITION)
+        overflow |= __builtin_mul_overflow(count, samples, &count);
+    if (input->domain == HC_TIME || input->domain == HC_POSITION)
+        overflow |= __builtin_mul_overflow(count, positions, &count);
+    return overflow || count > INT64_C(1) << 48 ? 0 : count;
+}
+
+static HcStatus grow_inputs(HcContext *c, int64_t samples, int64_t positions, HcError *error) {
+    for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
+        const HcInputPlan *input = &c->plan.inputs[k];
+        int64_t count = elements_for(input, samples, positions);
+        size_t bytes = (size_t)count * (input->integer ? 4 : c->plan.element_size);
+        if (count > 0 && bytes <= c->input_bytes[k])
+            continue;
+        void *memory = count > 0 ? hc_aligned_zero(bytes) : NULL;
+        if (!memory)
+            return hc_fail_memory(error, input->name);
+        if (c->inputs[k] == c->own_inputs[k])
+            c->inputs[k] = memory;
+        free(c->own_inputs[k]);
+        c->own_inputs[k] = memory;
+        c->input_bytes[k] = bytes;
+    }
+    return HC_OK;
+}
+
+static HcStatus resize(HcContext *c, int64_t samples, int64_t positions, HcError *error) {
+    int64_t limit = c->plan.max_positions ? c->plan.max_positions : 1;
+    if (positions > limit)
+        return hc_fail(error, HC_ERROR_ARGUMENT,
+                       "%lld positions: the model `%s` holds at most %lld", (long long)positions,
+                       c->plan.model, (long long)limit);
+    HcStatus status = HC_OK;
+    if (samples >= 1 && positions >= 1) /* else hc_exec_bind says what is wrong */
+        status = grow_inputs(c, samples, positions, error);
+    if (status == HC_OK)
+        status = hc_exec_bind(&c->exec, samples, positions, error);
+    c->moved = true;
+    c->ran = false;
+    return status;
+}
+
+static HcStatus create(HcContext *c, const HcModel *model, const HcOptions *options,
+                       HcError *error) {
+    HcStatus status = hc_plan_read(model, &c->plan, error);
+    if (status == HC_OK)
+        status = check_cpu(&c->plan, error);
+    if (status == HC_OK)
+        status = hc_pool_create(options->threads, &c->pool, error);
+    if (status == HC_OK)
+        status = hc_exec_create(&c->exec, &c->plan, model, c->pool, error);
+    if (status != HC_OK)
+        return status;
+    c->model = model;
+    c->recipe = c->plan.recipe;
+    size_t slab = (size_t)c->plan.slab_elements * c->plan.element_size;
+    c->params = c->own_params = hc_aligned_zero(slab);
+    c->grads = c->own_grads = hc_aligned_zero(slab);
+    c->own_inputs = calloc(c->plan.n_inputs + 1, sizeof(void *));
+    c->inputs = calloc(c->plan.n_inputs + 1, sizeof(void *));
+    c->input_bytes = calloc(c->plan.n_inputs + 1, sizeof(size_t));
+    if (!c->params || !c->grads || !c->own_inputs || !c->inputs || !c->input_bytes)
+        return hc_fail_memory(error, "the parameters");
+    int64_t positions = c->plan.max_positions ? c->plan.max_positions : 1;
+    return resize(c, options->samples ? options->samples : c->recipe.batch,
+                  options->positions ? options->positions : positions, error);
+}
+
+HcStatus hc_create(const HcModel *model, const HcOptions *options, HcContext **context,
+                   HcError *error) {
+    static const HcOptions defaults = {0, 0, 0};
+    *context = NULL;
+    if (error)
+        *error = (HcError){0};
+    HcContext *c = calloc(1, sizeof *c);
+    if (!c)
+        return hc_fail_memory(error, "a context");
+    HcStatus status = create(c, model, options ? options : &defaults, error);
+    if (status != HC_OK) {
+        hc_destroy(c);
+        return status;
+    }
+    *context = c;
+    return HC_OK;
+}
+
+void hc_destroy(HcContext *c) {
+    if (!c)
+        return;
+    for (uint32_t k = 0; c->own_inputs && k < c->plan.n_inputs; k++)
+        free(c->own_inputs[k]);
+    free(c->own_inputs);
+    free(c->inputs);
+    free(c->input_bytes);
+    free(c->own_params);
+    free(c->own_grads);
+    hc_optim_destroy(&c->optim);
+    hc_exec_destroy(&c->exec);
+    hc_pool_destroy(c->pool);
+    hc_plan_free(&c->plan);
+    free(c);
+}
+
+const char *hc_last_error(const HcContext *c) { return c->error.message; }
+HcStatus hc_resize(HcContext *c, int64_t samples, int64_t positions) {
+    return resize(c, samples, positions, &c->error);
+}
+int64_t hc_samples(const HcContext *c) { return c->exec.samples; }
+int64_t hc_positions(const HcContext *c) { return c->exec.positions; }
+int64_t hc_max_positions(const HcContext *c) { return c->plan.max_positions; }
+int32_t hc_threads(const HcContext *c) { return hc_pool_threads(c->pool); }
+uint32_t hc_element_size(const HcContext *c) { return c->plan.element_size; }
+const char *hc_model_name(const HcContext *c) { return c->plan.model; }
+
+uint64_t hc_memory_bytes(const HcContext *c) {
+    uint64_t slab = (uint64_t)c->plan.slab_elements * c->plan.element_size;
+    uint64_t bytes = 2 * slab + c->exec.workspace_bytes +
+                     c->exec.scratch_stride * (uint64_t)hc_threads(c);
+    for (uint32_t k = 0; k < c->plan.n_inputs; k++)
+        bytes += c->input_bytes[k];
+    return bytes + (c->has_optim ? c->optim.bytes : 0);
+}
+
+/* --- inputs ------------------------------------------------------------------------------------ */
+
+uint32_t hc_find_input(const HcContext *c, const char *name) {
+    for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
+        if (strcmp(c->plan.inputs[k].name, name) == 0)
+            return k;
+    }
+    return UINT32_MAX;
+}
+
+int64_t hc_input_elements(const HcContext *c, uint32_t k) {
+    return elements_for(&c->plan.inputs[k], c->exec.samples, c->exec.positions);
+}
+
+void *hc_input_memory(HcContext *c, uint32_t k) {
+    if (c->inputs[k] != c->own_inputs[k]) {
+        c->inputs[k] = c->own_inputs[k];
+        c->moved = true;
+    }
+    return c->own_inputs[k];
+}
+
+int64_t hc_input_count(const HcContext *c) { return c->plan.n_inputs; }
+
+HcStatus hc_input(HcContext *c, int64_t index, HcInput *input) {
+    if (index < 0 || index >= c->plan.n_inputs)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT, "input %lld: the model has %u",
+                       (long long)index, (unsigned)c->plan.n_inputs);
+    const HcInputPlan *plan = &c->plan.inputs[index];
+    *input = (HcInput){plan->name, plan->integer, plan->target, plan->limit,
+                       hc_input_elements(c, (uint32_t)index)};
+    return HC_OK;
+}
+
+static HcStatus find_input(HcContext *c, const char *name, uint32_t *k) {
+    *k = hc_find_input(c, name);
+    return *k != UINT32_MAX ? HC_OK
+                            : hc_fail(&c->error, HC_ERROR_ARGUMENT, "the model has no input `%s`",
+                                      name);
+}
+
+HcStatus hc_set_input(HcContext *c, const char *name, const void *data, int64_t count) {
+    uint32_t k;
+    if (find_input(c, name, &k) != HC_OK)
+        return c->error.status;
+    const HcInputPlan *input = &c->plan.inputs[k];
+    int64_t expected = hc_input_elements(c, k);
+    if (count != expected)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT, "input `%s` takes %lld elements, not %lld",
+                       name, (long long)expected, (long long)count);
+    const int32_t *integers = data;
+    for (int64_t i = 0; input->integer && input->limit > 0 && i < count; i++) {
+        if (integers[i] < 0 || integers[i] >= input->limit)
+            return hc_fail(&c->error, HC_ERROR_DATA,
+                           "input `%s`, element %lld is %d: it must be from 0 to %lld", name,
+                           (long long)i, (int)integers[i], (long long)input->limit - 1);
+    }
+    memcpy(hc_input_memory(c, k), data,
+           (size_t)count * (input->integer ? 4 : c->plan.element_size));
+    return HC_OK;
+}
+
+HcStatus hc_bind_input(HcContext *c, const char *name, const void *data) {
+    uint32_t k;
+    if (find_input(c, name, &k) != HC_OK)
+        return c->error.status;
+    if ((uintptr_t)data % 64 != 0)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT,
+                       "input `%s`: bound memory must be 64-byte aligned", name);
+    /* kernels only read inputs */
+    c->inputs[k] = data ? (void *)(uintptr_t)data : c->own_inputs[k];
+    c->moved = true;
+    return HC_OK;
+}
+
+/* --- running ----------------------------------------------------------------------------------- */
+
+HcStatus hc_forward(HcContext *c) {
+    if (c->moved) {
+        hc_exec_resolve(&c->exec, c->params, c->grads, c->inputs);
+        c->moved = false;
+    }
+    hc_exec_run(&c->exec, 0, c->plan.n_forward);
+    c->ran = true;
+    return HC_OK;
+}
+
+static HcStatus needs_forward(HcContext *c, const char *what) {
+    return c->ran && !c->moved
+               ? HC_OK
+               : hc_fail(&c->error, HC_ERROR_ARGUMENT,
+                         "%s needs hc_forward first, with the same extents and memory", what);
+}
+
+HcStatus hc_backward(HcContext *c) {
+    HcStatus status = needs_forward(c, "hc_backward");
+    if (status == HC_OK)
+        hc_exec_run(&c->exec, c->plan.n_forward, c->plan.n_calls);
+    return status;
+}
+
+HcStatus hc_zero_grad(HcContext *c) {
+    memset(c->grads, 0, (size_t)c->plan.slab_elements * c->plan.element_size);
+    return HC_OK;
+}
+
+HcStatus hc_loss(HcContext *c, double *loss) {
+    HcView view;
+    HcStatus status = hc_output(c, "loss", &view);
+    if (status == HC_OK)
+        *loss = c->plan.element_size == 4 ? (double)*(const float *)view.data
+                                          : *(const double *)view.data;
+    return status;
+}
+
+static void leading_dims(const HcContext *c, HcBuffer buffer, HcView *view) {
+    HcRegion region = buffer.region;
+    HcDomain domain = region == HC_REGION_INPUT ? c->plan.inputs[buffer.index].domain : HC_GLOBAL;
+    if (region == HC_REGION_SAMPLE || region == HC_REGION_POSITION || domain == HC_SAMPLE ||
+        domain == HC_POSITION)
+        view->dims[view->rank++] = c->exec.samples;
+    if (region == HC_REGION_TIME || region == HC_REGION_POSITION || domain == HC_TIME ||
+        domain == HC_POSITION)
+        view->dims[view->rank++] = c->exec.positions;
+}
+
+HcStatus hc_output(HcContext *c, const char *name, HcView *view) {
+    HcStatus status = needs_forward(c, "hc_output");
+    if (status != HC_OK)
+        return status;
+    for (uint32_t k = 0; k < c->plan.n_outputs; k++) {
+        const HcOutput *output = &c->plan.outputs[k];
+        if (strcmp(output->name, name) != 0)
+            continue;
+        *view = (HcView){.count = 1};
+        leading_dims(c, output->buffer, view);
+        if (output->rank < 0 || output->rank + view->rank > HC_MAX_RANK)
+            return hc_fail(&c->error, HC_ERROR_MODEL, "output `%s` has no known shape", name);
+        for (int32_t d = 0; d < output->rank; d++)
+            view->dims[view->rank++] = output->dims[d];
+        for (int32_t d = 0; d < view->rank; d++)
+            view->count *= view->dims[d];
+        view->data = hc_exec_address(&c->exec, output->buffer, c->params, c->grads, c->inputs);
+        return HC_OK;
+    }
+    return hc_fail(&c->error, HC_ERROR_ARGUMENT, "the model has no output `%s`", name);
+}
+
+/* --- where a number stopped being finite ------------------------------------------------------- */
+
+static bool finite_range(const void *data, int64_t count, uint32_t element_size) {
+    for (int64_t k = 0; k < count; k++) {
+        if (!isfinite(element_size == 4 ? (double)((const float *)data)[k]
+                                        : ((const double *)data)[k]))
+            return false;
+    }
+    return true;
+}
+
+const char *hc_first_not_finite(const HcContext *c, const void *slab) {
+    uint32_t size = c->plan.element_size;
+    for (uint32_t k = 0; k < c->plan.n_parameters; k++) {
+        const HcParameterPlan *p = &c->plan.parameters[k];
+        if (!finite_range((const uint8_t *)slab + p->offset * size, p->count, size))
+            return p->name;
+    }
+    return NULL;
+}
+
+/* Whether the matrix a product has just written is finite. */
+static bool product_finite(const HcContext *c, uint32_t call) {
+    const HcCall *plan = &c->plan.calls[call];
+    const HcGemmSplit *s = &c->exec.bound[call].gemm;
+    const uint8_t *matrix = c->exec.addresses[plan->first + 2];
+    for (int64_t row = 0; row < s->m; row++) {
+        if (!finite_range(matrix + row * plan->ldc * c->plan.element_size, s->n,
+                          c->plan.element_size))
+            return false;
+    }
+    return true;
+}
+
+void hc_name_not_finite(HcContext *c, char *text, size_t size) {
+    const char *name = hc_first_not_finite(c, c->params);
+    if (name) {
+        snprintf(text, size, "parameter %s is not finite", name);
+        return;
+    }
+    const char *last = "the inputs";
+    for (uint32_t k = 0; k < c->plan.n_forward; k++) {
+        const HcCall *call = &c->plan.calls[k];
+        hc_exec_run(&c->exec, k, k + 1);
+        if (call->kind == HC_CALL_GEMM && !product_finite(c, k)) {
+            snprintf(text, size,
+                     "the first matrix product that is not finite is call %u of the forward pass "
+                     "(%s), after %s",
+                     (unsigned)k, call->name, last);
+            return;
+        }
+        if (call->kind == HC_CALL_KERNEL)
+            last = call->name;
+    }
+    snprintf(text, size, "all parameters and matrix products are finite, the loss itself is not");
+}

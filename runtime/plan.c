@@ -1,0 +1,627 @@
+/* Reads the manifest (docs/manifest.md). It was made by the compiler, but it may have been damaged or
+ * edited since: everything that later code indexes with is checked here, once. */
+#include "runtime/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    HcPlan *plan;
+    HcError *error;
+    const char *where; /* what is being read, for messages */
+    uint32_t buffer_capacity;
+} Reader;
+
+static HcStatus bad(Reader *r, const char *what) {
+    return hc_fail(r->error, HC_ERROR_MODEL, "the model's manifest is malformed: %s: %s", r->where,
+                   what);
+}
+
+#define TRY(expression)                                                                            \
+    do {                                                                                           \
+        HcStatus status_ = (expression);                                                           \
+        if (status_ != HC_OK)                                                                      \
+            return status_;                                                                        \
+    } while (0)
+
+static void *take(Reader *r, size_t count, size_t size, HcStatus *status) {
+    void *memory = calloc(count ? count : 1, size);
+    *status = memory ? HC_OK : hc_fail_memory(r->error, "the model's plan");
+    return memory;
+}
+
+#define ALLOCATE(to, n)                                                                            \
+    do {                                                                                           \
+        HcStatus status_;                                                                          \
+        (to) = take(r, (n), sizeof *(to), &status_);                                               \
+        if (status_ != HC_OK)                                                                      \
+            return status_;                                                                        \
+    } while (0)
+
+/* --- scalars ----------------------------------------------------------------------------------- */
+
+static HcStatus whole(Reader *r, const json_t *object, const char *key, int64_t low, int64_t high,
+                      int64_t fallback, int64_t *to) {
+    const json_t *value = json_object_get(object, key);
+    if (!value && fallback >= low) {
+        *to = fallback;
+        return HC_OK;
+    }
+    if (!json_is_integer(value) || json_integer_value(value) < low ||
+        json_integer_value(value) > high)
+        return bad(r, key);
+    *to = json_integer_value(value);
+    return HC_OK;
+}
+
+static HcStatus text(Reader *r, const json_t *object, const char *key, const char **to) {
+    *to = json_string_value(json_object_get(object, key));
+    return *to ? HC_OK : bad(r, key);
+}
+
+static HcStatus real(Reader *r, const json_t *object, const char *key, double fallback, double *to) {
+    const json_t *value = json_object_get(object, key);
+    if (value && !json_is_number(value))
+        return bad(r, key);
+    *to = value ? json_number_value(value) : fallback;
+    return HC_OK;
+}
+
+static bool flag(const json_t *object, const char *key, bool fallback) {
+    const json_t *value = json_object_get(object, key);
+    return value ? json_is_true(value) : fallback;
+}
+
+static HcStatus domain(Reader *r, const json_t *value, HcDomain *to) {
+    static const char *const names[] = {"global", "sample", "position", "time"};
+    const char *name = json_string_value(value);
+    for (int k = 0; name && k < HC_DOMAIN_COUNT; k++) {
+        if (strcmp(name, names[k]) == 0) {
+            *to = (HcDomain)k;
+            return HC_OK;
+        }
+    }
+    return bad(r, "unknown domain");
+}
+
+/* dims[], and their product, which must stay below 2^48. */
+static HcStatus shape(Reader *r, const json_t *array, int32_t *rank, int64_t *dims, int64_t *count) {
+    size_t n = json_array_size(array);
+    if (!json_is_array(array) || n > HC_MAX_RANK)
+        return bad(r, "dims");
+    *rank = (int32_t)n;
+    *count = 1;
+    for (size_t k = 0; k < n; k++) {
+        dims[k] = json_integer_value(json_array_get(array, k));
+        if (dims[k] < 1 || __builtin_mul_overflow(*count, dims[k], count) ||
+            *count > INT64_C(1) << 48)
+            return bad(r, "dims");
+    }
+    return HC_OK;
+}
+
+static HcStatus buffer(Reader *r, const json_t *array, HcBuffer *to) {
+    static const struct {
+        const char *name;
+        HcRegion region;
+    } regions[] = {
+        {"params", HC_REGION_PARAMS}, {"grads", HC_REGION_GRADS},   {"inputs", HC_REGION_INPUT},
+        {"input", HC_REGION_INPUT},   {"global", HC_REGION_GLOBAL}, {"sample", HC_REGION_SAMPLE},
+        {"time", HC_REGION_TIME},     {"position", HC_REGION_POSITION},
+        {"partial", HC_REGION_PARTIAL},
+    };
+    const char *name = json_string_value(json_array_get(array, 0));
+    const json_t *offset = json_array_get(array, 1);
+    if (!name || !json_is_integer(offset) || json_integer_value(offset) < 0 ||
+        json_integer_value(offset) > INT64_C(1) << 48)
+        return bad(r, "buffer");
+    to->offset = json_integer_value(offset);
+    to->index = 0;
+    for (size_t k = 0; k < sizeof regions / sizeof regions[0]; k++) {
+        if (strcmp(name, regions[k].name) != 0)
+            continue;
+        to->region = regions[k].region;
+        if (to->region > HC_REGION_INPUT)
+            return to->offset <= r->plan->region_elements[to->region] ? HC_OK
+                                                                      : bad(r, "buffer offset");
+        int64_t limit = to->region == HC_REGION_INPUT ? r->plan->n_inputs : r->plan->n_parameters;
+        const json_t *index = json_array_get(array, 2);
+        if (!json_is_integer(index) || json_integer_value(index) < 0 ||
+            json_integer_value(index) >= limit)
+            return bad(r, "buffer index");
+        to->index = (uint32_t)json_integer_value(index);
+        return HC_OK;
+    }
+    return bad(r, "unknown region");
+}
+
+/* --- parameters, inputs, recipe, data ---------------------------------------------------------- */
+
+static HcStatus initialiser(Reader *r, const json_t *json, HcParameterPlan *p) {
+    const char *kind;
+    TRY(text(r, json, "kind", &kind));
+    if (strcmp(kind, "fill") == 0) {
+        p->init = HC_INIT_FILL;
+        return real(r, json, "value", 0, &p->a);
+    }
+    if (strcmp(kind, "normal") == 0) {
+        p->init = HC_INIT_NORMAL;
+        TRY(real(r, json, "mean", 0, &p->a));
+        return real(r, json, "std", 1, &p->b);
+    }
+    if (strcmp(kind, "uniform") == 0) {
+        p->init = HC_INIT_UNIFORM;
+        TRY(real(r, json, "low", 0, &p->a));
+        return real(r, json, "high", 1, &p->b);
+    }
+    if (strcmp(kind, "data") != 0)
+        return bad(r, "unknown initialiser");
+    p->init = HC_INIT_DATA;
+    p->data = json_object_get(json, "values");
+    if (!json_is_array(p->data) || (int64_t)json_array_size(p->data) != p->count)
+        return bad(r, "initial values do not match the shape");
+    return HC_OK;
+}
+
+static HcStatus read_parameters(Reader *r, const json_t *root) {
+    HcPlan *plan = r->plan;
+    const json_t *array = json_object_get(root, "params");
+    r->where = "params";
+    TRY(whole(r, root, "param_elements", 0, INT64_C(1) << 48, -1, &plan->slab_elements));
+    size_t n = json_array_size(array);
+    if (!json_is_array(array) || n > UINT32_MAX / 2)
+        return bad(r, "missing");
+    ALLOCATE(plan->parameters, n);
+    plan->n_parameters = (uint32_t)n;
+    for (size_t k = 0; k < n; k++) {
+        const json_t *json = json_array_get(array, k);
+        HcParameterPlan *p = &plan->parameters[k];
+        TRY(text(r, json, "name", &p->name));
+        r->where = p->name;
+        p->group = json_string_value(json_object_get(json, "group"));
+        p->group = p->group ? p->group : "";
+        TRY(shape(r, json_object_get(json, "dims"), &p->rank, p->dims, &p->count));
+        TRY(whole(r, json, "offset", 0, plan->slab_elements, -1, &p->offset));
+        if (p->count > plan->slab_elements - p->offset ||
+            p->offset * plan->element_size % 64 != 0)
+            return bad(r, "offset");
+        TRY(initialiser(r, json_object_get(json, "init"), p));
+        p->decay = flag(json, "decay", true);
+        p->frozen = flag(json, "frozen", false);
+        p->gradient = flag(json, "grad", true);
+        TRY(real(r, json, "lr_scale", 1, &p->lr_scale));
+    }
+    return HC_OK;
+}
+
+static HcStatus read_inputs(Reader *r, const json_t *root) {
+    HcPlan *plan = r->plan;
+    const json_t *array = json_object_get(root, "inputs");
+    r->where = "inputs";
+    size_t n = json_array_size(array);
+    if (!json_is_array(array) || n > 1 << 20)
+        return bad(r, "missing");
+    ALLOCATE(plan->inputs, n);
+    plan->n_inputs = (uint32_t)n;
+    for (size_t k = 0; k < n; k++) {
+        const json_t *json = json_array_get(array, k);
+        HcInputPlan *input = &plan->inputs[k];
+        TRY(text(r, json, "name", &input->name));
+        r->where = input->name;
+        const char *element;
+        TRY(text(r, json, "element", &element));
+        input->integer = strcmp(element, "i32") == 0;
+        TRY(domain(r, json_object_get(json, "domain"), &input->domain));
+        TRY(shape(r, json_object_get(json, "dims"), &input->rank, input->dims, &input->count));
+        TRY(whole(r, json, "limit", 0, INT64_C(1) << 31, 0, &input->limit));
+        input->target = flag(json, "target", false);
+    }
+    return HC_OK;
+}
+
+static HcStatus read_recipe(Reader *r, const json_t *root) {
+    HcRecipe *recipe = &r->plan->recipe;
+    const json_t *json = json_object_get(root, "recipe");
+    r->where = "recipe";
+    *recipe = (HcRecipe){.optimizer = HC_ADAMW, .schedule = HC_CONSTANT, .batch = 1, .steps = 1};
+    if (!json_is_object(json))
+        return HC_OK; /* a model without a train block runs, but is not trained here */
+    const char *name = json_string_value(json_object_get(json, "optimizer"));
+    if (!name || (strcmp(name, "adamw") != 0 && strcmp(name, "sgd") != 0))
+        return bad(r, "unknown optimizer");
+    recipe->optimizer = strcmp(name, "sgd") == 0 ? HC_SGD : HC_ADAMW;
+    name = json_string_value(json_object_get(json, "schedule"));
+    if (!name || (strcmp(name, "cosine") != 0 && strcmp(name, "constant") != 0))
+        return bad(r, "unknown schedule");
+    recipe->schedule = strcmp(name, "cosine") == 0 ? HC_COSINE : HC_CONSTANT;
+    TRY(real(r, json, "lr", 1e-3, &recipe->lr));
+    TRY(real(r, json, "beta1", 0.9, &recipe->beta1));
+    TRY(real(r, json, "beta2", 0.999, &recipe->beta2));
+    TRY(real(r, json, "eps", 1e-8, &recipe->eps));
+    TRY(real(r, json, "weight_decay", 0, &recipe->weight_decay));
+    TRY(real(r, json, "momentum", 0, &recipe->momentum));
+    TRY(real(r, json, "floor", 0, &recipe->floor));
+    TRY(real(r, json, "clip", 0, &recipe->clip));
+    TRY(whole(r, json, "warmup", 0, INT64_MAX, 0, &recipe->warmup));
+    TRY(whole(r, json, "batch", 1, 1 << 20, 1, &recipe->batch));
+    TRY(whole(r, json, "steps", 0, INT64_MAX, 1, &recipe->steps));
+    TRY(whole(r, json, "eval_every", 0, INT64_MAX, 0, &recipe->eval_every));
+    int64_t seed = 1;
+    TRY(whole(r, json, "seed", INT64_MIN, INT64_MAX, 1, &seed));
+    recipe->seed = (uint64_t)seed;
+    return HC_OK;
+}
+
+static HcStatus read_data(Reader *r, const json_t *root) {
+    HcPlan *plan = r->plan;
+    const json_t *json = json_object_get(root, "data");
+    r->where = "data";
+    plan->data_source = json_string_value(json_object_get(json, "source"));
+    TRY(real(r, json, "held_out", 0, &plan->held_out));
+    if (!(plan->held_out >= 0 && plan->held_out < 1))
+        return bad(r, "held_out");
+    const json_t *array = json_object_get(json, "bindings");
+    size_t n = json_array_size(array);
+    ALLOCATE(plan->bindings, n);
+    for (size_t k = 0; k < n; k++) {
+        const json_t *binding = json_array_get(array, k);
+        const char *name;
+        TRY(text(r, binding, "input", &name));
+        HcBinding *b = &plan->bindings[k];
+        while (b->input < plan->n_inputs && strcmp(plan->inputs[b->input].name, name) != 0)
+            b->input++;
+        if (b->input == plan->n_inputs)
+            return bad(r, "binding of an unknown input");
+        TRY(text(r, binding, "stream", &b->stream));
+        TRY(whole(r, binding, "offset", -(1 << 30), 1 << 30, 0, &b->offset));
+        plan->n_bindings++;
+    }
+    return HC_OK;
+}
+
+/* --- the plan ---------------------------------------------------------------------------------- */
+
+static HcStatus read_regions(Reader *r, const json_t *json) {
+    static const char *const names[HC_REGION_COUNT] = {
+        [HC_REGION_GLOBAL] = "global",     [HC_REGION_SAMPLE] = "sample",
+        [HC_REGION_TIME] = "time",         [HC_REGION_POSITION] = "position",
+        [HC_REGION_PARTIAL] = "partial",
+    };
+    r->where = "plan.regions";
+    for (int k = HC_REGION_GLOBAL; k < HC_REGION_COUNT; k++)
+        TRY(whole(r, json, names[k], 0, INT64_C(1) << 48, 0, &r->plan->region_elements[k]));
+    return HC_OK;
+}
+
+static HcStatus read_kernels(Reader *r, const json_t *array, uint64_t provided) {
+    HcPlan *plan = r->plan;
+    r->where = "plan.kernels";
+    size_t n = json_array_size(array);
+    if (n != provided)
+        return bad(r, "their number differs from the table's");
+    ALLOCATE(plan->kernel_names, n);
+    plan->n_kernels = (uint32_t)n;
+    for (size_t k = 0; k < n; k++) {
+        const json_t *json = json_array_get(array, k);
+        int64_t scratch = 0;
+        TRY(text(r, json, "name", &plan->kernel_names[k]));
+        TRY(whole(r, json, "scratch", 0, INT64_C(1) << 32, 0, &scratch));
+        if (scratch > plan->scratch_bytes)
+            plan->scratch_bytes = scratch;
+    }
+    return HC_OK;
+}
+
+static int base64_digit(char c) {
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+static bool base64(const char *from, uint8_t *to, size_t size) {
+    uint32_t bits = 0;
+    int held = 0;
+    size_t n = 0;
+    for (; *from && *from != '='; from++) {
+        int digit = base64_digit(*from);
+        if (digit < 0)
+            return false;
+        bits = bits << 6 | (uint32_t)digit;
+        held += 6;
+        if (held >= 8) {
+            held -= 8;
+            if (n == size)
+                return false;
+            to[n++] = (uint8_t)(bits >> held);
+        }
+    }
+    return n == size;
+}
+
+static HcStatus table_numbers(Reader *r, const json_t *array, const char *element, HcTable *table) {
+    if ((int64_t)json_array_size(array) != table->count)
+        return bad(r, "number of elements");
+    for (int64_t k = 0; k < table->count; k++) {
+        const json_t *value = json_array_get(array, (size_t)k);
+        double x = json_number_value(value);
+        if (!json_is_number(value))
+            return bad(r, "not a number");
+        if (element[0] == 'i') {
+            int32_t integer = (int32_t)json_integer_value(value);
+            memcpy(table->bytes + 4 * k, &integer, 4);
+        } else if (strcmp(element, "f64") == 0) {
+            memcpy(table->bytes + 8 * k, &x, 8);
+        } else {
+            float single = (float)x;
+            memcpy(table->bytes + 4 * k, &single, 4);
+        }
+    }
+    return HC_OK;
+}
+
+static HcStatus read_tables(Reader *r, const json_t *array) {
+    HcPlan *plan = r->plan;
+    r->where = "plan.tables";
+    size_t n = json_array_size(array);
+    ALLOCATE(plan->tables, n);
+    plan->n_tables = (uint32_t)n;
+    for (size_t k = 0; k < n; k++) {
+        const json_t *json = json_array_get(array, k), *data = json_object_get(json, "data");
+        HcTable *table = &plan->tables[k];
+        const char *element;
+        TRY(buffer(r, json_object_get(json, "buffer"), &table->buffer));
+        if (table->buffer.region < HC_REGION_GLOBAL || table->buffer.region == HC_REGION_PARTIAL)
+            return bad(r, "a table outside the workspace");
+        TRY(whole(r, json, "elements", 1, INT64_C(1) << 32, -1, &table->count));
+        TRY(text(r, json, "element", &element));
+        if (strcmp(element, "f32") != 0 && strcmp(element, "f64") != 0 &&
+            strcmp(element, "i32") != 0)
+            return bad(r, "unknown element type");
+        table->size = (size_t)table->count * (strcmp(element, "f64") == 0 ? 8 : 4);
+        if (table->buffer.region == HC_REGION_GLOBAL &&
+            table->size > (uint64_t)(plan->region_elements[HC_REGION_GLOBAL] -
+                                     table->buffer.offset) * plan->element_size)
+            return bad(r, "a table larger than its region");
+        ALLOCATE(table->bytes, table->size);
+        if (!json_is_string(data))
+            TRY(table_numbers(r, data, element, table));
+        else if (!base64(json_string_value(data), table->bytes, table->size))
+            return bad(r, "base64 data");
+    }
+    return HC_OK;
+}
+
+static HcStatus add_buffer(Reader *r, HcCall *call, const json_t *json) {
+    HcPlan *plan = r->plan;
+    if (plan->n_buffers == r->buffer_capacity) {
+        uint32_t capacity = r->buffer_capacity ? 2 * r->buffer_capacity : 1024;
+        HcBuffer *grown = realloc(plan->buffers, capacity * sizeof *grown);
+        if (!grown)
+            return hc_fail_memory(r->error, "the model's plan");
+        plan->buffers = grown;
+        r->buffer_capacity = capacity;
+    }
+    HcBuffer *to = &plan->buffers[plan->n_buffers];
+    TRY(buffer(r, json, to));
+    if (to->region == HC_REGION_PARTIAL && call->kind != HC_CALL_KERNEL &&
+        call->kind != HC_CALL_REDUCE)
+        return bad(r, "partial buffers belong to kernels and reductions");
+    plan->n_buffers++;
+    call->count++;
+    return HC_OK;
+}
+
+static HcStatus size(Reader *r, const json_t *json, const char *key, HcSize *to) {
+    const json_t *value = json_object_get(json, key);
+    *to = (HcSize){.domain = -1};
+    if (json_is_string(value)) {
+        HcDomain d = HC_GLOBAL;
+        TRY(domain(r, value, &d));
+        to->domain = (int32_t)d;
+        return HC_OK;
+    }
+    return whole(r, json, key, 1, INT32_MAX, 0, &to->value);
+}
+
+static HcStatus read_kernel_call(Reader *r, const json_t *json, HcCall *call) {
+    int64_t kernel = 0;
+    TRY(domain(r, json_object_get(json, "domain"), &call->domain));
+    TRY(whole(r, json, "kernel", 0, (int64_t)r->plan->n_kernels - 1, -1, &kernel));
+    call->kernel = (uint32_t)kernel;
+    if (!call->name)
+        call->name = r->plan->kernel_names[kernel];
+    const char *tasks = json_string_value(json_object_get(json, "tasks"));
+    if (tasks && strcmp(tasks, "samples") == 0)
+        TRY(whole(r, json, "per_sample", 1, 1 << 24, 1, &call->per_sample));
+    else if (tasks && strcmp(tasks, "tiles") != 0)
+        return bad(r, "tasks");
+    size_t i;
+    json_t *item;
+    json_array_foreach(json_object_get(json, "buffers"), i, item) TRY(add_buffer(r, call, item));
+    return HC_OK;
+}
+
+static HcStatus read_gemm(Reader *r, const json_t *json, HcCall *call) {
+    TRY(size(r, json, "m", &call->m));
+    TRY(size(r, json, "n", &call->n));
+    TRY(size(r, json, "k", &call->k));
+    TRY(whole(r, json, "lda", 1, INT32_MAX, -1, &call->lda));
+    TRY(whole(r, json, "ldb", 1, INT32_MAX, -1, &call->ldb));
+    TRY(whole(r, json, "ldc", 1, INT32_MAX, -1, &call->ldc));
+    TRY(real(r, json, "alpha", 1, &call->alpha));
+    TRY(real(r, json, "beta", 0, &call->beta));
+    call->transpose_a = flag(json, "ta", false);
+    call->transpose_b = flag(json, "tb", false);
+    TRY(add_buffer(r, call, json_object_get(json, "a")));
+    TRY(add_buffer(r, call, json_object_get(json, "b")));
+    return add_buffer(r, call, json_object_get(json, "c"));
+}
+
+static HcStatus read_call(Reader *r, const json_t *json, HcCall *call) {
+    static const char *const kinds[] = {"kernel", "gemm", "reduce", "zero", "scatter_add"};
+    const char *kind;
+    TRY(text(r, json, "kind", &kind));
+    int k = 0;
+    while (k < 5 && strcmp(kind, kinds[k]) != 0)
+        k++;
+    if (k == 5)
+        return bad(r, "unknown kind of call");
+    call->kind = (HcCallKind)k;
+    call->first = r->plan->n_buffers;
+    call->name = json_string_value(json_object_get(json, "label"));
+    if (call->kind == HC_CALL_KERNEL)
+        return read_kernel_call(r, json, call);
+    if (!call->name)
+        call->name = kinds[k];
+    if (call->kind == HC_CALL_GEMM)
+        return read_gemm(r, json, call);
+    TRY(whole(r, json, "elements", 1, INT64_C(1) << 48, -1, &call->elements));
+    if (call->kind == HC_CALL_REDUCE) {
+        TRY(domain(r, json_object_get(json, "tasks_of"), &call->domain));
+        TRY(whole(r, json, "per_sample", 0, 1 << 24, 0, &call->per_sample));
+        TRY(real(r, json, "scale", 1, &call->scale));
+        call->accumulate = flag(json, "accumulate", false);
+        TRY(add_buffer(r, call, json_object_get(json, "partial")));
+        return add_buffer(r, call, json_object_get(json, "to"));
+    }
+    TRY(domain(r, json_object_get(json, "domain"), &call->domain));
+    if (call->kind == HC_CALL_ZERO)
+        return add_buffer(r, call, json_object_get(json, "buffer"));
+    TRY(whole(r, json, "rows", 1, INT64_C(1) << 40, -1, &call->rows));
+    TRY(add_buffer(r, call, json_object_get(json, "index")));
+    TRY(add_buffer(r, call, json_object_get(json, "values")));
+    return add_buffer(r, call, json_object_get(json, "to"));
+}
+
+static HcStatus read_calls(Reader *r, const json_t *json) {
+    HcPlan *plan = r->plan;
+    const json_t *forward = json_object_get(json, "forward");
+    const json_t *backward = json_object_get(json, "backward");
+    size_t n_forward = json_array_size(forward), n = n_forward + json_array_size(backward);
+    r->where = "plan.forward";
+    if (!json_is_array(forward))
+        return bad(r, "missing");
+    ALLOCATE(plan->calls, n);
+    plan->n_calls = (uint32_t)n;
+    plan->n_forward = (uint32_t)n_forward;
+    for (size_t k = 0; k < n; k++) {
+        if (k == n_forward)
+            r->where = "plan.backward";
+        TRY(read_call(r, k < n_forward ? json_array_get(forward, k)
+                                       : json_array_get(backward, k - n_forward),
+                      &plan->calls[k]));
+    }
+    return HC_OK;
+}
+
+/* A buffer, or an object with "buffer" and "dims". */
+static HcStatus output(Reader *r, const char *name, const json_t *json, HcOutput *to) {
+    int64_t count;
+    const json_t *dims = json_object_get(json, "dims");
+    to->name = name;
+    to->rank = -1;
+    if (dims)
+        TRY(shape(r, dims, &to->rank, to->dims, &count));
+    TRY(buffer(r, json_is_object(json) ? json_object_get(json, "buffer") : json, &to->buffer));
+    return to->buffer.region != HC_REGION_PARTIAL ? HC_OK : bad(r, "an output in partial memory");
+}
+
+static HcStatus read_outputs(Reader *r, const json_t *json) {
+    HcPlan *plan = r->plan;
+    r->where = "plan.outputs";
+    const json_t *metrics = json_object_get(json, "metrics"), *probes = json_object_get(json, "probes");
+    size_t n = json_array_size(metrics), m = json_array_size(probes);
+    ALLOCATE(plan->outputs, n + m + 2);
+    if (json_object_get(json, "loss") && !json_is_null(json_object_get(json, "loss"))) {
+        TRY(output(r, "loss", json_object_get(json, "loss"), &plan->outputs[plan->n_outputs]));
+        plan->outputs[plan->n_outputs++].rank = 0;
+    }
+    if (json_object_get(json, "logits") && !json_is_null(json_object_get(json, "logits"))) {
+        HcOutput *logits = &plan->outputs[plan->n_outputs++];
+        TRY(output(r, "logits", json_object_get(json, "logits"), logits));
+        const json_t *dims = json_object_get(json, "logits_dims");
+        int64_t count;
+        if (dims)
+            TRY(shape(r, dims, &logits->rank, logits->dims, &count));
+        /* one logit for each value of the target */
+        for (uint32_t k = 0; k < plan->n_inputs && logits->rank < 0; k++) {
+            if (plan->inputs[k].target && plan->inputs[k].limit > 0) {
+                logits->rank = 1;
+                logits->dims[0] = plan->inputs[k].limit;
+            }
+        }
+    }
+    for (size_t k = 0; k < n + m; k++) {
+        const json_t *item = k < n ? json_array_get(metrics, k) : json_array_get(probes, k - n);
+        const char *name;
+        TRY(text(r, item, "name", &name));
+        HcOutput *to = &plan->outputs[plan->n_outputs++];
+        TRY(output(r, name, item, to));
+        if (k < n && to->rank < 0)
+            to->rank = 0; /* metrics are scalars */
+    }
+    return HC_OK;
+}
+
+static HcStatus read_root(Reader *r, const HcModel *model, const json_t *root) {
+    HcPlan *plan = r->plan;
+    int64_t format = 0;
+    r->where = "manifest";
+    TRY(whole(r, root, "format", 1, INT32_MAX, -1, &format));
+    if (format != 1)
+        return bad(r, "its format is newer than this runtime");
+    TRY(text(r, root, "model", &plan->model));
+    const json_t *space = json_object_get(root, "space");
+    if (json_is_object(space)) {
+        TRY(text(r, space, "name", &plan->space));
+        TRY(whole(r, space, "maximum", 1, INT32_MAX, -1, &plan->max_positions));
+    }
+    TRY(read_inputs(r, root));
+    TRY(read_parameters(r, root));
+    TRY(read_recipe(r, root));
+    TRY(read_data(r, root));
+    const json_t *json = json_object_get(root, "plan");
+    TRY(read_regions(r, json_object_get(json, "regions")));
+    TRY(read_kernels(r, json_object_get(json, "kernels"), model->kernel_count));
+    TRY(read_tables(r, json_object_get(json, "tables")));
+    TRY(read_calls(r, json));
+    return read_outputs(r, json_object_get(json, "outputs"));
+}
+
+HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error) {
+    *plan = (HcPlan){0};
+    if (!model || model->abi_version != HC_ABI_VERSION ||
+        (model->element_size != 4 && model->element_size != 8))
+        return hc_fail(error, HC_ERROR_MODEL,
+                       "the model was compiled for another version of the runtime (ABI %u, here %d)",
+                       model ? (unsigned)model->abi_version : 0u, HC_ABI_VERSION);
+    json_error_t at;
+    plan->element_size = model->element_size;
+    plan->json = json_loadb(model->manifest, model->manifest_length, JSON_REJECT_DUPLICATES, &at);
+    if (!plan->json)
+        return hc_fail(error, HC_ERROR_MODEL, "the model's manifest is malformed: %s", at.text);
+    Reader r = {plan, error, "", 0};
+    HcStatus status = read_root(&r, model, plan->json);
+    if (status != HC_OK)
+        hc_plan_free(plan);
+    return status;
+}
+
+void hc_plan_free(HcPlan *plan) {
+    for (uint32_t k = 0; k < plan->n_tables; k++)
+        free(plan->tables[k].bytes);
+    free(plan->parameters);
+    free(plan->inputs);
+    free(plan->bindings);
+    free(plan->outputs);
+    free(plan->tables);
+    free(plan->buffers);
+    free(plan->calls);
+    free(plan->kernel_names);
+    json_decref(plan->json);
+    *plan = (HcPlan){0};
+}

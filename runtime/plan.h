@@ -1,0 +1,149 @@
+/* The manifest of a compiled model as arrays: read once, at creation. Names point into the parsed
+ * JSON, which the manifest keeps alive. */
+#ifndef HC_PLAN_H
+#define HC_PLAN_H
+
+#include "runtime/error.h"
+#include <jansson.h>
+#include <stdbool.h>
+
+typedef enum { HC_GLOBAL, HC_SAMPLE, HC_POSITION, HC_TIME, HC_DOMAIN_COUNT } HcDomain;
+
+typedef enum {
+    HC_REGION_PARAMS,
+    HC_REGION_GRADS,
+    HC_REGION_INPUT,
+    HC_REGION_GLOBAL,
+    HC_REGION_SAMPLE,
+    HC_REGION_TIME,
+    HC_REGION_POSITION,
+    HC_REGION_PARTIAL,
+    HC_REGION_COUNT
+} HcRegion;
+
+typedef struct {
+    HcRegion region;
+    uint32_t index; /* PARAMS, GRADS, INPUT */
+    int64_t offset; /* elements per unit of the region's count */
+} HcBuffer;
+
+typedef enum { HC_INIT_FILL, HC_INIT_NORMAL, HC_INIT_UNIFORM, HC_INIT_DATA } HcInitKind;
+
+typedef struct {
+    const char *name, *group;
+    int32_t rank;
+    int64_t dims[HC_MAX_RANK];
+    int64_t count, offset; /* elements; offset in the slab */
+    HcInitKind init;
+    double a, b;        /* FILL: value; NORMAL: mean, std; UNIFORM: low, high */
+    const json_t *data; /* DATA */
+    bool decay, frozen, gradient;
+    double lr_scale;
+} HcParameterPlan;
+
+typedef struct {
+    const char *name;
+    bool integer, target;
+    HcDomain domain;
+    int32_t rank;
+    int64_t dims[HC_MAX_RANK];
+    int64_t count; /* elements per instance */
+    int64_t limit;
+} HcInputPlan;
+
+typedef enum { HC_ADAMW, HC_SGD } HcOptimizer;
+typedef enum { HC_CONSTANT, HC_COSINE } HcSchedule;
+
+typedef struct {
+    HcOptimizer optimizer;
+    HcSchedule schedule;
+    double lr, beta1, beta2, eps, weight_decay, momentum, floor, clip;
+    int64_t warmup, batch, steps, eval_every;
+    uint64_t seed;
+} HcRecipe;
+
+typedef struct {
+    uint32_t input;
+    const char *stream;
+    int64_t offset;
+} HcBinding;
+
+typedef struct {
+    const char *name;
+    HcBuffer buffer;
+    int32_t rank; /* -1: the manifest does not say */
+    int64_t dims[HC_MAX_RANK];
+} HcOutput;
+
+typedef struct {
+    HcBuffer buffer;
+    int64_t count;
+    uint8_t *bytes; /* as they lie in memory */
+    size_t size;
+} HcTable;
+
+typedef struct {
+    int32_t domain; /* HcDomain, or -1: `value` itself */
+    int64_t value;
+} HcSize;
+
+typedef enum {
+    HC_CALL_KERNEL,
+    HC_CALL_GEMM,
+    HC_CALL_REDUCE,
+    HC_CALL_ZERO,
+    HC_CALL_SCATTER_ADD
+} HcCallKind;
+
+typedef struct {
+    HcCallKind kind;
+    HcDomain domain;
+    const char *name;    /* for profiles */
+    uint32_t first, count; /* buffers: GEMM a, b, c; REDUCE partial, to; SCATTER index, values, to */
+    uint32_t kernel;
+    int64_t per_sample; /* > 0: samples * per_sample tasks, else tiles */
+    int64_t elements, rows;
+    double scale;
+    bool accumulate;
+    bool transpose_a, transpose_b;
+    HcSize m, n, k;
+    int64_t lda, ldb, ldc;
+    double alpha, beta;
+} HcCall;
+
+typedef struct {
+    json_t *json;
+    const char *model;
+    uint32_t element_size;
+    const char *space;
+    int64_t max_positions; /* 0: no position space */
+    int64_t slab_elements;
+    double held_out;
+    const char *data_source; /* or NULL */
+    uint32_t n_parameters, n_inputs, n_bindings, n_outputs, n_tables, n_buffers, n_calls, n_forward;
+    uint32_t n_kernels;
+    HcParameterPlan *parameters;
+    HcInputPlan *inputs;
+    HcBinding *bindings;
+    HcOutput *outputs; /* [0] is the loss */
+    HcTable *tables;
+    HcBuffer *buffers;
+    HcCall *calls; /* forward calls first */
+    const char **kernel_names;
+    int64_t scratch_bytes; /* the largest any kernel asks for */
+    int64_t region_elements[HC_REGION_COUNT];
+    HcRecipe recipe;
+} HcPlan;
+
+/* Fills *plan; after failure it is empty. hc_plan_free also after success only. */
+HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error);
+void hc_plan_free(HcPlan *plan);
+/* The model's name alone, its recipe and its data: what commands need before they make a context.
+ * Changes one value of the recipe; unknown keys get a suggestion. */
+HcStatus hc_recipe_set(HcRecipe *recipe, const char *key, const char *value, HcError *error);
+json_t *hc_recipe_json(const HcRecipe *recipe);
+/* Learning rate of step 0 .. steps - 1: linear warm-up, then constant, or a half cosine that reaches
+ * lr * floor at the last step. */
+double hc_recipe_lr(const HcRecipe *recipe, int64_t step);
+
+#endif

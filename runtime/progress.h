@@ -1,0 +1,28 @@
+/* step 120/5000 | loss 4.812 | gn 0.91 | lr 3.0e-04 | 18.4k tok/s | eta 7m12s
+ * redrawn on a terminal, plain lines at intervals elsewhere. */
+#ifndef HC_PROGRESS_H
+#define HC_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct {
+    FILE *to; /* NULL: silent */
+    bool terminal, drawn;
+    int64_t steps;
+    double started, last; /* seconds */
+    double positions;     /* since `started` */
+} HcProgress;
+
+double hc_now(void); /* monotonic seconds */
+void hc_progress_begin(HcProgress *progress, FILE *to, int64_t steps);
+/* step: from 1. */
+void hc_progress_step(HcProgress *progress, int64_t step, double loss, double gradient_norm,
+                      double lr, double positions);
+/* A line of its own. */
+void hc_progress_note(HcProgress *progress, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void hc_progress_end(HcProgress *progress);
+
+#endif

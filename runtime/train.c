@@ -1,0 +1,364 @@
+/* The training loop of `hcc train` and of built executables. */
+#include "runtime/train.h"
+#include "runtime/data.h"
+#include "runtime/log.h"
+#include "runtime/progress.h"
+
+#include <cblas.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SAVE_SECONDS 60.0 /* between saves of ckpt/last, and at least 20 times what a save takes */
+enum { TRAIN_LOSSES = 100 };
+
+typedef struct {
+    const HcTrainOptions *options;
+    HcTrainResult *result;
+    HcError *error;
+    HcContext *context;
+    HcData data;
+    HcRun run;
+    HcProgress progress;
+    FILE *batch_log;
+    double losses[TRAIN_LOSSES]; /* of the last steps, as a ring */
+    double next_save;
+    bool evaluates;
+} Trainer;
+
+/* Takes over a failure of the context. */
+static HcStatus context_failed(Trainer *t, HcStatus status) {
+    if (status != HC_OK && t->error)
+        *t->error = t->context->error;
+    return status;
+}
+
+/* --- config.json ------------------------------------------------------------------------------- */
+
+static void copy_member(json_t *to, const json_t *from, const char *key) {
+    json_t *value = json_object_get(from, key);
+    if (value)
+        json_object_set(to, key, value);
+}
+
+static json_t *data_json(const Trainer *t) {
+    char hash[24], *absolute = realpath(t->options->data, NULL);
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)t->data.hash);
+    json_t *json = json_object();
+    json_object_set_new(json, "path", json_string(absolute ? absolute : t->options->data));
+    json_object_set_new(json, "files", json_integer(t->data.files));
+    json_object_set_new(json, "bytes", json_integer(t->data.count));
+    json_object_set_new(json, "train_bytes", json_integer(t->data.train_count));
+    json_object_set_new(json, "held_out_bytes",
+                        json_integer(t->data.count - t->data.train_count));
+    json_object_set_new(json, "xxh3", json_string(hash));
+    free(absolute);
+    return json;
+}
+
+static HcStatus write_config(Trainer *t) {
+    const HcContext *c = t->context;
+    json_t *config = json_object();
+    json_object_set_new(config, "format", json_integer(1));
+    static const char *const members[] = {"model", "element", "cpu", "space", "constants"};
+    for (size_t k = 0; k < sizeof members / sizeof members[0]; k++)
+        copy_member(config, c->plan.json, members[k]);
+    json_object_set_new(config, "recipe", hc_recipe_json(&c->recipe));
+    json_object_set_new(config, "parameters", json_integer(t->result->parameters));
+    json_object_set_new(config, "data", data_json(t));
+    json_object_set_new(config, "threads", json_integer(hc_threads(c)));
+    json_object_set_new(config, "blas_core", json_string(openblas_get_corename()));
+    if (t->options->config_extra) {
+        json_t *extra = json_loads(t->options->config_extra, 0, NULL);
+        json_object_update(config, extra);
+        json_decref(extra);
+    }
+    HcStatus status = hc_run_json(&t->run, "config.json", config, t->error);
+    json_decref(config);
+    return status;
+}
+
+/* --- saving ------------------------------------------------------------------------------------ */
+
+/* ckpt/NAME.state.safetensors, then ckpt/NAME.safetensors: when the latter is there, so is the state. */
+static HcStatus save(Trainer *t, const char *name) {
+    char file[64];
+    HcStatus status = HC_OK;
+    for (int k = 0; k < 2 && status == HC_OK; k++) {
+        snprintf(file, sizeof file, "ckpt/%s%s.safetensors", name, k == 0 ? ".state" : "");
+        char *path = hc_run_file(&t->run, file);
+        if (!path)
+            return hc_fail_memory(t->error, "a path");
+        status = context_failed(t, k == 0 ? hc_save_state(t->context, path)
+                                          : hc_save(t->context, path));
+        free(path);
+    }
+    return status;
+}
+
+static HcStatus save_now_and_then(Trainer *t) {
+    double started = hc_now();
+    if (!t->run.path || started < t->next_save)
+        return HC_OK;
+    HcStatus status = save(t, "last");
+    double spent = hc_now() - started;
+    t->next_save = hc_now() + (20 * spent > SAVE_SECONDS ? 20 * spent : SAVE_SECONDS);
+    return status;
+}
+
+static void remove_last(Trainer *t) {
+    static const char *const names[] = {"ckpt/last.safetensors", "ckpt/last.state.safetensors"};
+    for (int k = 0; k < 2; k++) {
+        char *path = hc_run_file(&t->run, names[k]);
+        if (path)
+            unlink(path);
+        free(path);
+    }
+}
+
+/* --- steps ------------------------------------------------------------------------------------- */
+
+static HcStatus log_batch(Trainer *t, int64_t step) {
+    HcContext *c = t->context;
+    for (int64_t s = 0; t->batch_log && s < hc_samples(c); s++) {
+        int64_t start = hc_batch_start(&t->data, &c->plan, hc_positions(c), c->recipe.seed, step, s);
+        uint8_t bytes[8];
+        for (int k = 0; k < 8; k++)
+            bytes[k] = (uint8_t)((uint64_t)start >> (8 * k));
+        if (fwrite(bytes, 1, sizeof bytes, t->batch_log) != sizeof bytes)
+            return hc_fail(t->error, HC_ERROR_IO, "cannot write `%s`: %s", t->options->batch_log,
+                           strerror(errno));
+    }
+    return HC_OK;
+}
+
+/* The loss or a gradient was not finite at this step: says where it began. */
+static HcStatus diverged(Trainer *t, int64_t step, double loss) {
+    char where[512];
+    json_t *line = json_object();
+    if (isfinite(loss)) { /* then hc_step found a gradient, and said which */
+        snprintf(where, sizeof where, "%s", t->context->error.message);
+        hc_fail(t->error, HC_ERROR_DIVERGED, "training diverged: %s", where);
+    } else {
+        hc_name_not_finite(t->context, where, sizeof where);
+        hc_fail(t->error, HC_ERROR_DIVERGED, "training diverged: the loss of step %lld is %s: %s",
+                (long long)step + 1, isnan(loss) ? "not a number" : "infinite", where);
+    }
+    json_object_set_new(line, "step", json_integer(step + 1));
+    json_object_set_new(line, "loss", isfinite(loss) ? json_real(loss) : json_null());
+    json_object_set_new(line, "diverged", json_string(where));
+    hc_run_log(&t->run, line, NULL);
+    json_decref(line);
+    return HC_ERROR_DIVERGED;
+}
+
+static HcStatus evaluate(Trainer *t, int64_t step, double *loss) {
+    HcStatus status = context_failed(
+        t, hc_data_evaluate(&t->data, t->context, t->context->recipe.batch, loss,
+                            &t->result->windows));
+    if (status == HC_OK && !isfinite(*loss))
+        return diverged(t, step, *loss);
+    return status;
+}
+
+static HcStatus finish_step(Trainer *t, int64_t step, double loss, double lr, double seconds) {
+    HcContext *c = t->context;
+    double positions = (double)hc_samples(c) * (double)hc_positions(c), held_out;
+    HcStatus status = HC_OK;
+    json_t *line = json_object();
+    json_object_set_new(line, "step", json_integer(step + 1));
+    json_object_set_new(line, "loss", json_real(loss));
+    json_object_set_new(line, "grad_norm", json_real(c->gradient_norm));
+    json_object_set_new(line, "lr", json_real(lr));
+    json_object_set_new(line, "positions_per_s", json_real(positions / seconds));
+    int64_t every = c->recipe.eval_every;
+    if (t->evaluates && every > 0 && (step + 1) % every == 0 && step + 1 < c->recipe.steps) {
+        status = evaluate(t, step, &held_out);
+        if (status == HC_OK) {
+            json_object_set_new(line, "val_loss", json_real(held_out));
+            hc_progress_note(&t->progress, "step %lld: held-out loss %.4f", (long long)step + 1,
+                             held_out);
+            t->next_save = 0;
+        }
+    }
+    if (status == HC_OK)
+        status = hc_run_log(&t->run, line, t->error);
+    json_decref(line);
+    hc_progress_step(&t->progress, step + 1, loss, c->gradient_norm, lr, positions);
+    return status == HC_OK ? save_now_and_then(t) : status;
+}
+
+static HcStatus train_step(Trainer *t, int64_t step) {
+    HcContext *c = t->context;
+    double started = hc_now(), loss, lr = hc_recipe_lr(&c->recipe, step);
+    HcStatus status = log_batch(t, step);
+    if (status != HC_OK)
+        return status;
+    hc_data_batch(&t->data, c, c->recipe.seed, step);
+    hc_forward(c);
+    status = context_failed(t, hc_loss(c, &loss));
+    if (status != HC_OK)
+        return status;
+    if (!isfinite(loss))
+        return diverged(t, step, loss);
+    hc_backward(c);
+    status = hc_step(c, lr);
+    if (status == HC_ERROR_DIVERGED)
+        return diverged(t, step, loss);
+    if (status != HC_OK)
+        return context_failed(t, status);
+    double seconds = hc_now() - started;
+    t->result->seconds += seconds;
+    t->result->steps = step + 1;
+    t->result->last_loss = loss;
+    t->losses[step % TRAIN_LOSSES] = loss;
+    return finish_step(t, step, loss, lr, seconds);
+}
+
+static HcStatus interrupted(Trainer *t) {
+    HcStatus status = t->run.path ? save(t, "last") : HC_OK;
+    if (status != HC_OK)
+        return status;
+    return hc_fail(t->error, HC_INTERRUPTED, "interrupted after step %lld%s",
+                   (long long)t->result->steps,
+                   t->run.path ? ", saved as ckpt/last.safetensors" : "");
+}
+
+static HcStatus train_loop(Trainer *t) {
+    int64_t steps = t->context->recipe.steps;
+    t->next_save = hc_now() + SAVE_SECONDS;
+    hc_progress_begin(&t->progress, t->options->progress, steps);
+    HcStatus status = HC_OK;
+    for (int64_t step = 0; step < steps && status == HC_OK; step++) {
+        status = train_step(t, step);
+        if (status == HC_OK && step + 1 < steps && t->options->stop &&
+            t->options->stop(t->options->user))
+            status = interrupted(t);
+    }
+    hc_progress_end(&t->progress);
+    return status;
+}
+
+/* --- from beginning to end --------------------------------------------------------------------- */
+
+static void summarise(Trainer *t) {
+    HcTrainResult *r = t->result;
+    int64_t n = r->steps < TRAIN_LOSSES ? r->steps : TRAIN_LOSSES;
+    double sum = 0;
+    for (int64_t k = 0; k < n; k++)
+        sum += t->losses[k];
+    r->train_loss = n ? sum / (double)n : NAN;
+    double positions = (double)hc_samples(t->context) * (double)hc_positions(t->context);
+    r->positions_per_s = r->seconds > 0 ? (double)r->steps * positions / r->seconds : 0;
+    r->memory_bytes = hc_memory_bytes(t->context);
+}
+
+static HcStatus finish(Trainer *t) {
+    summarise(t);
+    HcStatus status = HC_OK;
+    if (t->evaluates) {
+        status = evaluate(t, t->result->steps - 1, &t->result->val_loss);
+        if (status == HC_OK)
+            hc_progress_note(&t->progress, "held-out loss %.4f over %lld windows",
+                             t->result->val_loss, (long long)t->result->windows);
+    }
+    if (status != HC_OK || !t->run.path)
+        return status;
+    status = save(t, "final");
+    if (status != HC_OK)
+        return status;
+    remove_last(t);
+    json_t *summary = hc_train_json(t->result);
+    json_object_set(summary, "model", json_object_get(t->context->plan.json, "model"));
+    json_object_set_new(summary, "seed", json_integer((json_int_t)t->context->recipe.seed));
+    json_object_set_new(summary, "threads", json_integer(hc_threads(t->context)));
+    status = hc_run_json(&t->run, "summary.json", summary, t->error);
+    json_decref(summary);
+    return status;
+}
+
+/* Everything that may refuse comes before the first file is written. */
+static HcStatus prepare(Trainer *t, const HcModel *model) {
+    const HcTrainOptions *o = t->options;
+    HcOptions create = {.threads = o->threads, .samples = 1};
+    HcStatus status = hc_create(model, &create, &t->context, t->error);
+    if (status != HC_OK)
+        return status;
+    HcContext *c = t->context;
+    for (int32_t k = 0; k < o->n_settings && status == HC_OK; k++)
+        status = hc_recipe_set(&c->recipe, o->settings[k].key, o->settings[k].value, t->error);
+    if (status == HC_OK && !o->data)
+        status = hc_fail(t->error, HC_ERROR_ARGUMENT, "training needs data: give --data PATH");
+    if (status == HC_OK)
+        status = hc_data_load(&t->data, o->data, c->plan.held_out, t->error);
+    int64_t positions = c->plan.max_positions ? c->plan.max_positions : 1;
+    t->evaluates = c->plan.held_out > 0;
+    if (status == HC_OK)
+        status = hc_data_check(&t->data, &c->plan, positions, t->evaluates, t->error);
+    if (status == HC_OK)
+        status = context_failed(t, hc_resize(c, c->recipe.batch, positions));
+    if (status != HC_OK)
+        return status;
+    c->data_hash = t->data.hash;
+    hc_init(c, c->recipe.seed);
+    if (o->init)
+        status = context_failed(t, hc_load(c, o->init));
+    for (uint32_t k = 0; k < c->plan.n_parameters; k++)
+        t->result->parameters += c->plan.parameters[k].count;
+    return status == HC_OK ? context_failed(t, hc_ensure_optim(c)) : status;
+}
+
+static HcStatus open_outputs(Trainer *t) {
+    const HcTrainOptions *o = t->options;
+    if (o->out) {
+        HcStatus status = hc_run_open(&t->run, o->out, o->force, t->error);
+        if (status == HC_OK)
+            status = write_config(t);
+        if (status != HC_OK)
+            return status;
+    }
+    if (o->batch_log) {
+        t->batch_log = fopen(o->batch_log, "wbe");
+        if (!t->batch_log)
+            return hc_fail(t->error, HC_ERROR_IO, "cannot write `%s`: %s", o->batch_log,
+                           strerror(errno));
+    }
+    return HC_OK;
+}
+
+HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainResult *result,
+                  HcError *error) {
+    Trainer t = {.options = options, .result = result, .error = error};
+    *result = (HcTrainResult){.val_loss = NAN, .train_loss = NAN, .last_loss = NAN};
+    HcStatus status = prepare(&t, model);
+    if (status == HC_OK)
+        status = open_outputs(&t);
+    if (status == HC_OK)
+        status = train_loop(&t);
+    if (status == HC_OK)
+        status = finish(&t);
+    if (t.batch_log && fclose(t.batch_log) != 0 && status == HC_OK)
+        status = hc_fail(error, HC_ERROR_IO, "cannot write `%s`: %s", options->batch_log,
+                         strerror(errno));
+    HcStatus closed = hc_run_close(&t.run, status == HC_OK ? error : NULL);
+    hc_data_free(&t.data);
+    hc_destroy(t.context);
+    return status == HC_OK ? closed : status;
+}
+
+json_t *hc_train_json(const HcTrainResult *r) {
+    json_t *json = json_object();
+    /* json_real gives no value for NaN, and a member without a value is not set */
+    json_object_set_new(json, "val_loss", json_real(r->val_loss));
+    json_object_set_new(json, "train_loss", json_real(r->train_loss));
+    json_object_set_new(json, "last_loss", json_real(r->last_loss));
+    json_object_set_new(json, "steps", json_integer(r->steps));
+    json_object_set_new(json, "parameters", json_integer(r->parameters));
+    json_object_set_new(json, "val_windows", json_integer(r->windows));
+    json_object_set_new(json, "seconds", json_real(r->seconds));
+    json_object_set_new(json, "positions_per_s", json_real(r->positions_per_s));
+    json_object_set_new(json, "memory_bytes", json_integer((json_int_t)r->memory_bytes));
+    return json;
+}

@@ -1,0 +1,138 @@
+/* What the commands of hcc and of built executables do: train, evaluate, sample, measure. Nothing here
+ * prints but to the FILE it is given; options are zero-initialised by the caller. */
+#ifndef HC_TRAIN_H
+#define HC_TRAIN_H
+
+#include "runtime/hc.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+/* --- training ---------------------------------------------------------------------------------- */
+
+/* A value of the recipe to change before anything else: "train.lr" or "lr", and its text. */
+typedef struct {
+    const char *key, *value;
+} HcSetting;
+
+typedef struct {
+    const char *data; /* file or folder of text */
+    const char *out;  /* run folder, made if missing; NULL: nothing is written */
+    int force;        /* 1: `out` may hold an earlier run, which is replaced */
+    int32_t threads;  /* 0: all */
+    const HcSetting *settings;
+    int32_t n_settings;
+    const char *init;         /* checkpoint to begin with instead of drawn values, or NULL */
+    const char *config_extra; /* text of a JSON object whose members join config.json, or NULL */
+    const char *batch_log;    /* file for every batch's window starts, int64 little-endian
+                                 [steps][batch], or NULL */
+    FILE *progress;           /* progress lines; redrawn in place on a terminal; NULL: none */
+    int (*stop)(void *user);  /* asked after every step: not 0 saves and ends; or NULL */
+    void *user;
+} HcTrainOptions;
+
+typedef struct {
+    int64_t steps;      /* done */
+    int64_t parameters; /* elements */
+    int64_t windows;    /* of the held-out part */
+    double val_loss;    /* mean over the held-out part; NaN without one */
+    double train_loss;  /* mean of the last 100 steps' losses (of all, if fewer) */
+    double last_loss;
+    double seconds;     /* of the steps, without evaluation and saving */
+    double positions_per_s;
+    uint64_t memory_bytes;
+} HcTrainResult;
+
+/* Trains by the model's recipe. Writes, when `out` is given:
+ *   config.json   model, constants, recipe in effect, data, machine
+ *   log.jsonl     a line a step: step (from 1), loss (before the step), grad_norm, lr,
+ *                 positions_per_s, and val_loss where it was evaluated
+ *   ckpt/final.safetensors, ckpt/final.state.safetensors; while running ckpt/last.*
+ *   summary.json  hc_train_json of the result
+ * HC_INTERRUPTED after a stop (ckpt/last.* saved), HC_ERROR_DIVERGED when a loss or gradient is not
+ * finite (ckpt/last.* is what it was). */
+HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainResult *result,
+                  HcError *error);
+/* The result as a JSON object (members without a value are left out); the caller releases it. */
+json_t *hc_train_json(const HcTrainResult *result);
+
+/* --- evaluation and sampling ------------------------------------------------------------------- */
+
+/* The checkpoint of a run folder (ckpt/final.safetensors, else ckpt/last.safetensors), or `path` itself
+ * when it is a file. *checkpoint is the caller's to free. */
+HcStatus hc_find_checkpoint(const char *path, char **checkpoint, HcError *error);
+/* config.json of a run folder; the caller releases it. */
+HcStatus hc_read_config(const char *run, json_t **config, HcError *error);
+
+typedef struct {
+    const char *checkpoint; /* run folder or file */
+    const char *data;       /* NULL: what the run folder's config.json names */
+    int32_t threads;
+} HcEvalOptions;
+
+/* Mean loss over the whole held-out part. windows may be NULL. */
+HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, double *loss,
+                     int64_t *windows, HcError *error);
+
+typedef struct {
+    const char *checkpoint; /* run folder or file */
+    const char *prompt;     /* bytes */
+    size_t prompt_length;   /* 0: begins after a newline */
+    int64_t length;         /* bytes to draw */
+    double temperature;     /* 0: always the likeliest */
+    int64_t top_k;          /* draw among the k likeliest; 0: all */
+    uint64_t seed;
+    int32_t threads;
+    /* Receives the prompt and then each byte; not 0 ends early. */
+    int (*emit)(void *user, const char *bytes, size_t count);
+    void *user;
+} HcSampleOptions;
+
+HcStatus hc_sample(const HcModel *model, const HcSampleOptions *options, HcError *error);
+
+/* --- measuring --------------------------------------------------------------------------------- */
+
+typedef struct {
+    int64_t steps;   /* measured; 0: 20 */
+    int64_t warmup;  /* before; 0: 3 */
+    int64_t samples, positions; /* 0: the recipe's batch, the model's maximum */
+    int32_t threads;
+    uint64_t seed;
+    int profile; /* 1: fill `calls` */
+} HcBenchOptions;
+
+typedef struct {
+    const char *name; /* kernel or kind of call; owned by the result */
+    int64_t calls;    /* a step */
+    double ms;        /* a step, mean */
+    int backward, gemm;
+} HcBenchCall;
+
+typedef struct {
+    int64_t samples, positions, parameters;
+    int32_t threads;
+    double step_ms, forward_ms, backward_ms, optimizer_ms; /* medians */
+    double positions_per_s;
+    uint64_t peak_bytes;   /* all memory of the context */
+    double gemm_share;     /* of the step's time spent in matrix products by BLAS */
+    HcBenchCall *calls;    /* slowest first */
+    int64_t n_calls;
+} HcBenchResult;
+
+/* Times training steps on random inputs. */
+HcStatus hc_bench(const HcModel *model, const HcBenchOptions *options, HcBenchResult *result,
+                  HcError *error);
+void hc_bench_free(HcBenchResult *result);
+json_t *hc_bench_json(const HcBenchResult *result);
+
+/* --- programs ---------------------------------------------------------------------------------- */
+
+/* The command line of built executables: train, eval, sample, bench, info. Returns the exit code.
+ * Handles SIGINT and SIGTERM; calls hc_process_init. */
+int hc_main(const HcModel *model, int argc, char **argv);
+/* For the executable layer alone: the first SIGINT or SIGTERM asks to stop, the second kills. */
+void hc_signals_install(void);
+int hc_signals_stop(void *unused); /* for HcTrainOptions.stop */
+int hc_signals_exit_code(void);    /* 130 or 143 by the signal that came */
+
+#endif
