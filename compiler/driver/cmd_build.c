@@ -3,7 +3,6 @@
 #include "driver/header.h"
 #include "driver/native.h"
 #include "driver/pipeline.h"
-#include "pass/pass.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,7 +115,7 @@ static ExitCode build_make(Build *b, const NativeProgram *native) {
     CodegenThunk create = {arena_printf(arena, "%s_create", b->model), "hc_create", 3};
     CodegenModel wrapping = {.symbol = arena_printf(arena, "%s_model", b->model)};
     if (b->form == MAKE_EXECUTABLE)
-        wrapping.main_callee = "hc_app_main";
+        wrapping.main_callee = "hc_main";
     if (b->form == MAKE_SHARED) {
         wrapping.thunks = &create;
         wrapping.n_thunks = 1;

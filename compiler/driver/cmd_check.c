@@ -4,8 +4,12 @@
 #include <string.h>
 
 ExitCode command_check(Driver *d) {
-    Network *network;
-    ExitCode code = pipeline_check(d, d->options.argument, 0, NULL, &network);
+    Network *network = NULL;
+    uint32_t file;
+    ExitCode code = driver_read_source(d, d->options.argument, &file);
+    if (code != EXIT_OK)
+        return code;
+    code = pipeline_check(d, file, pipeline_overrides(d), d->options.model, &network);
     if (d->options.json) {
         if (code == EXIT_OK)
             diag_render_json(d->c->diagnostics, d->out);

@@ -88,8 +88,8 @@ static void fault_in_tir(void *context, TirOp op, Span span, const char *message
     const char *where = "";
     if (span.file) {
         LineColumn place = source_line_column(d->c->sources, span.file, span.begin);
-        where = arena_printf(d->c->arena, " at %s:%u:%u",
-                             source_name(d->c->sources, span.file), place.line, place.column);
+        where = arena_printf(d->c->arena, " at %s:%u:%u", source_name(d->c->sources, span.file),
+                             place.line, place.column);
     }
     driver_fault(d, fault_text.doing,
                  arena_printf(d->c->arena, "op %s%s: %s", tir_op_name(op), where, message));

@@ -57,39 +57,41 @@ ExitCode pipeline_end_tir(Driver *d, const char *name, double begun, const TirPr
     return wrong ? driver_fault(d, name, wrong) : EXIT_OK;
 }
 
+static Ast *pipeline_parse_file(Driver *d, uint32_t file) {
+    double begun = pipeline_begin(d, "parse");
+    Ast *ast = parse_file(d->c, file);
+    pipeline_end(d, "parse", begun);
+    if (pipeline_prints(d, "parse"))
+        ast_dump(d->c, ast, d->err);
+    return ast;
+}
+
 ExitCode pipeline_parse(Driver *d, const char *path, Ast **ast) {
     uint32_t file;
     ExitCode code = driver_read_source(d, path, &file);
-    if (code != EXIT_OK)
-        return code;
-    double begun = pipeline_begin(d, "parse");
-    *ast = parse_file(d->c, file);
-    pipeline_end(d, "parse", begun);
-    if (pipeline_prints(d, "parse"))
-        ast_dump(d->c, *ast, d->err);
-    return EXIT_OK;
+    if (code == EXIT_OK)
+        *ast = pipeline_parse_file(d, file);
+    return code;
 }
 
-ExitCode pipeline_check(Driver *d, const char *path, uint32_t n_extra, const Override *extra,
-                        Network **network) {
-    Ast *ast;
-    *network = NULL;
-    ExitCode code = pipeline_parse(d, path, &ast);
-    if (code != EXIT_OK)
-        return code;
-    uint32_t n_set = d->options.set.count;
-    Override *overrides = ARENA_ARRAY(d->c->arena, Override, n_extra + n_set);
-    for (uint32_t k = 0; k < n_extra; k++)
-        overrides[k] = extra[k];
-    for (uint32_t k = 0; k < n_set; k++) {
+OverrideList pipeline_overrides(Driver *d) {
+    uint32_t count = d->options.set.count;
+    Override *overrides = ARENA_ARRAY(d->c->arena, Override, count);
+    for (uint32_t k = 0; k < count; k++) {
         const char *text = d->options.set.at[k], *equals = strchr(text, '=');
-        overrides[n_extra + k] =
+        overrides[k] =
             (Override){arena_copy_string(d->c->arena, text, (size_t)(equals - text)), equals + 1};
     }
+    return (OverrideList){overrides, count};
+}
+
+ExitCode pipeline_check(Driver *d, uint32_t file, OverrideList overrides, const char *model,
+                        Network **network) {
+    Ast *ast = pipeline_parse_file(d, file);
     double begun = pipeline_begin(d, "sema");
-    SemaOptions options = {overrides, n_extra + n_set, d->options.model};
+    SemaOptions options = {overrides.at, overrides.count, model};
     *network = sema_check(d->c, ast, &options);
-    code = EXIT_OK;
+    ExitCode code = EXIT_OK;
     if (*network) {
         driver_watch(d, (*network)->program);
         code = pipeline_end_tir(d, "sema", begun, (*network)->program);
@@ -101,7 +103,11 @@ ExitCode pipeline_check(Driver *d, const char *path, uint32_t n_extra, const Ove
 }
 
 ExitCode pipeline_network(Driver *d, const char *path, Network **network) {
-    ExitCode code = pipeline_check(d, path, 0, NULL, network);
+    uint32_t file;
+    *network = NULL;
+    ExitCode code = driver_read_source(d, path, &file);
+    if (code == EXIT_OK)
+        code = pipeline_check(d, file, pipeline_overrides(d), d->options.model, network);
     if (code == EXIT_OK && !*network) {
         driver_error(d, "'%s' holds no model", path);
         return EXIT_SPEC;

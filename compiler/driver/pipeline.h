@@ -16,11 +16,17 @@ void pipeline_end(Driver *d, const char *name, double begun);
 ExitCode pipeline_end_tir(Driver *d, const char *name, double begun, const TirProgram *program);
 
 ExitCode pipeline_parse(Driver *d, const char *path, Ast **ast);
-/* Parses, checks and elaborates with --set and --model, and reports. `extra` are overrides that go
- * before those of --set. *network is NULL for a file without a model. */
-ExitCode pipeline_check(Driver *d, const char *path, uint32_t n_extra, const Override *extra,
+/* What --set says, as overrides. */
+typedef struct {
+    const Override *at;
+    uint32_t count;
+} OverrideList;
+OverrideList pipeline_overrides(Driver *d);
+/* Parses, checks and elaborates a file of the sources, and reports. *network is NULL for a file
+ * without a model. */
+ExitCode pipeline_check(Driver *d, uint32_t file, OverrideList overrides, const char *model,
                         Network **network);
-/* The same, and a file without a model is an error. */
+/* The same with the options' --set and --model for a path; a file without a model is an error. */
 ExitCode pipeline_network(Driver *d, const char *path, Network **network);
 ExitCode pipeline_read_tir(Driver *d, const char *path, TirProgram **program);
 /* Appends the gradient, canonicalises and removes what is dead; *program is replaced. */

@@ -1,0 +1,269 @@
+/* hcc train, eval, sample and bench: a compiled model handed to the runtime. */
+#include "driver/driver.h"
+#include "driver/native.h"
+#include "driver/pipeline.h"
+#include "runtime/train.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Says what the runtime complained about. */
+static ExitCode train_failed(Driver *d, HcStatus status, const HcError *error) {
+    if (status == HC_INTERRUPTED) {
+        fprintf(d->err, "hcc: %s\n", error->message);
+        return (ExitCode)hc_signals_exit_code();
+    }
+    driver_error(d, "%s", error->message);
+    return (ExitCode)hc_exit_code(status);
+}
+
+/* The file of the command line, checked, compiled and loaded. */
+static ExitCode train_load(Driver *d, Network **network, NativeModel *loaded) {
+    ExitCode code = pipeline_network(d, d->options.argument, network);
+    if (code == EXIT_OK)
+        code = pipeline_gradient(d, &(*network)->program);
+    if (code == EXIT_OK)
+        code = native_load(d, *network, (*network)->program, d->options.f64, loaded);
+    return code;
+}
+
+/* --- train --------------------------------------------------------------------------------------
+ */
+
+/* What `eval` and `sample` need to compile the same model again: joins config.json. */
+static char *train_config(Driver *d) {
+    size_t length;
+    const char *text = source_text(d->c->sources, 1, &length);
+    json_t *set = json_array();
+    for (uint32_t k = 0; k < d->options.set.count; k++)
+        json_array_append_new(set, json_string(d->options.set.at[k]));
+    json_t *config = json_pack("{s:{s:s, s:s, s:s%, s:o, s:s?, s:b}}", "hcc", "version",
+                               HCC_VERSION, "file", d->options.argument, "text", text, length,
+                               "set", set, "model", d->options.model, "f64", (int)d->options.f64);
+    char *json = config ? json_dumps(config, JSON_COMPACT) : NULL;
+    json_decref(config);
+    return json;
+}
+
+/* runs/MODEL-N for the first N that is free. */
+static const char *train_default_folder(Driver *d, const char *model) {
+    struct stat status;
+    for (uint32_t n = 1;; n++) {
+        const char *path = arena_printf(d->c->arena, "runs/%s-%u", model, n);
+        if (stat(path, &status) != 0)
+            return path;
+    }
+}
+
+static ExitCode train_report(Driver *d, const char *out, const HcTrainResult *result) {
+    if (d->options.json) {
+        json_t *object = hc_train_json(result);
+        json_object_set_new(object, "run", json_string(out));
+        return driver_print_json(d, object);
+    }
+    fprintf(d->out, "%lld steps in %.1f s", (long long)result->steps, result->seconds);
+    if (result->windows > 0)
+        fprintf(d->out, ", held-out loss %.4f over %lld windows", result->val_loss,
+                (long long)result->windows);
+    else
+        fprintf(d->out, ", loss %.4f over the last steps", result->train_loss);
+    fprintf(d->out, "; the run is in %s\n", out);
+    return EXIT_OK;
+}
+
+ExitCode command_train(Driver *d) {
+    if (!d->options.data) {
+        fprintf(d->err, "hcc: 'train' needs --data PATH, a text file or a folder of them\n");
+        return EXIT_USAGE;
+    }
+    Network *network;
+    NativeModel loaded;
+    ExitCode code = train_load(d, &network, &loaded);
+    if (code != EXIT_OK)
+        return code;
+    HcSetting settings[2];
+    HcTrainOptions options = {
+        .data = d->options.data,
+        .out = d->options.out ? d->options.out : train_default_folder(d, network->name),
+        .force = d->options.force,
+        .threads = (int32_t)d->options.threads.value,
+        .settings = settings,
+        .batch_log = d->options.batch_log,
+        .progress = d->err,
+        .stop = hc_signals_stop,
+    };
+    Arena *arena = d->c->arena;
+    if (d->options.steps.given)
+        settings[options.n_settings++] = (HcSetting){
+            "train.steps", arena_printf(arena, "%llu", (unsigned long long)d->options.steps.value)};
+    if (d->options.seed.given)
+        settings[options.n_settings++] = (HcSetting){
+            "train.seed", arena_printf(arena, "%llu", (unsigned long long)d->options.seed.value)};
+    char *config = train_config(d);
+    options.config_extra = config;
+    hc_process_init();
+    hc_signals_install();
+    HcTrainResult result;
+    HcError error;
+    fault_handlers_note("training");
+    HcStatus status = hc_train(loaded.model, &options, &result, &error);
+    code =
+        status == HC_OK ? train_report(d, options.out, &result) : train_failed(d, status, &error);
+    free(config);
+    native_unload(&loaded);
+    return code;
+}
+
+/* --- eval and sample ----------------------------------------------------------------------------
+ */
+
+/* Compiles the model of a run folder again, from the text and settings in its config.json. */
+static ExitCode run_load(Driver *d, NativeModel *loaded) {
+    json_t *config;
+    HcError error;
+    HcStatus status = hc_read_config(d->options.argument, &config, &error);
+    if (status != HC_OK)
+        return train_failed(d, status, &error);
+    const char *name, *text, *model = NULL;
+    size_t length;
+    int f64;
+    json_t *set;
+    if (json_unpack(config, "{s:{s:s, s:s%, s:o, s?:s?, s:b}}", "hcc", "file", &name, "text", &text,
+                    &length, "set", &set, "model", &model, "f64", &f64) != 0) {
+        driver_error(d,
+                     "'%s' was not made by 'hcc train': its config.json does not hold the model's "
+                     "source; use the executable that made it",
+                     d->options.argument);
+        json_decref(config);
+        return EXIT_DATA;
+    }
+    size_t index;
+    json_t *entry;
+    json_array_foreach(set, index,
+                       entry) if (json_is_string(entry) && strchr(json_string_value(entry), '='))
+        vec_push(
+            d->c->arena, &d->options.set,
+            arena_copy_string(d->c->arena, json_string_value(entry), json_string_length(entry)));
+    uint32_t file = source_add(d->c->sources, name, text, length);
+    const char *model_name = model ? arena_printf(d->c->arena, "%s", model) : NULL;
+    json_decref(config);
+    Network *network = NULL;
+    ExitCode code = pipeline_check(d, file, pipeline_overrides(d), model_name, &network);
+    if (code == EXIT_OK && !network) {
+        driver_error(d, "the config.json of '%s' holds no model", d->options.argument);
+        return EXIT_DATA;
+    }
+    if (code == EXIT_OK)
+        code = pipeline_gradient(d, &network->program);
+    if (code == EXIT_OK)
+        code = native_load(d, network, network->program, f64, loaded);
+    return code;
+}
+
+ExitCode command_eval(Driver *d) {
+    NativeModel loaded;
+    ExitCode code = run_load(d, &loaded);
+    if (code != EXIT_OK)
+        return code;
+    HcEvalOptions options = {.checkpoint = d->options.argument,
+                             .data = d->options.data,
+                             .threads = (int32_t)d->options.threads.value};
+    double loss;
+    int64_t windows;
+    HcError error;
+    hc_process_init();
+    HcStatus status = hc_evaluate(loaded.model, &options, &loss, &windows, &error);
+    if (status != HC_OK)
+        code = train_failed(d, status, &error);
+    else if (d->options.json)
+        code = driver_print_json(
+            d, json_pack("{s:f, s:I}", "val_loss", loss, "windows", (json_int_t)windows));
+    else
+        fprintf(d->out, "held-out loss %.6f over %lld windows\n", loss, (long long)windows);
+    native_unload(&loaded);
+    return code;
+}
+
+static int sample_emit(void *user, const char *bytes, size_t count) {
+    FILE *to = user;
+    fwrite(bytes, 1, count, to);
+    fflush(to);
+    return ferror(to);
+}
+
+ExitCode command_sample(Driver *d) {
+    NativeModel loaded;
+    ExitCode code = run_load(d, &loaded);
+    if (code != EXIT_OK)
+        return code;
+    const Options *o = &d->options;
+    HcSampleOptions options = {
+        .checkpoint = o->argument,
+        .prompt = o->prompt ? o->prompt : "",
+        .prompt_length = o->prompt ? strlen(o->prompt) : 0,
+        .length = o->length.given ? (int64_t)o->length.value : 400,
+        .temperature = o->temperature.given ? o->temperature.value : 0.8,
+        .top_k = (int64_t)o->top_k.value,
+        .seed = o->seed.given ? o->seed.value : 1,
+        .threads = (int32_t)o->threads.value,
+        .emit = sample_emit,
+        .user = d->out,
+    };
+    HcError error;
+    hc_process_init();
+    HcStatus status = hc_sample(loaded.model, &options, &error);
+    if (status != HC_OK)
+        code = train_failed(d, status, &error);
+    else
+        fputc('\n', d->out);
+    native_unload(&loaded);
+    return code;
+}
+
+/* --- bench --------------------------------------------------------------------------------------
+ */
+
+static void bench_print(Driver *d, const HcBenchResult *result) {
+    fprintf(d->out, "%lld samples of %lld positions, %d threads\n", (long long)result->samples,
+            (long long)result->positions, result->threads);
+    fprintf(d->out, "  %-18s %10.3f ms\n", "step", result->step_ms);
+    fprintf(d->out, "  %-18s %10.3f ms\n", "forward", result->forward_ms);
+    fprintf(d->out, "  %-18s %10.3f ms\n", "backward", result->backward_ms);
+    fprintf(d->out, "  %-18s %10.3f ms\n", "optimizer", result->optimizer_ms);
+    fprintf(d->out, "  %-18s %10.0f\n", "positions a second", result->positions_per_s);
+    fprintf(d->out, "  %-18s %10.1f MB\n", "memory", (double)result->peak_bytes / 1e6);
+    fprintf(d->out, "  %-18s %10.1f %%\n", "matrix products", 100 * result->gemm_share);
+    for (int64_t k = 0; k < result->n_calls; k++)
+        fprintf(d->out, "%10.3f ms  %4lld x  %s  %s\n", result->calls[k].ms,
+                (long long)result->calls[k].calls,
+                result->calls[k].backward ? "backward" : "forward ", result->calls[k].name);
+}
+
+ExitCode command_bench(Driver *d) {
+    Network *network;
+    NativeModel loaded;
+    ExitCode code = train_load(d, &network, &loaded);
+    if (code != EXIT_OK)
+        return code;
+    HcBenchOptions options = {
+        .steps = (int64_t)d->options.steps.value,
+        .threads = (int32_t)d->options.threads.value,
+        .seed = d->options.seed.given ? d->options.seed.value : 1,
+        .profile = d->options.profile,
+    };
+    HcBenchResult result;
+    HcError error;
+    hc_process_init();
+    HcStatus status = hc_bench(loaded.model, &options, &result, &error);
+    if (status != HC_OK) {
+        code = train_failed(d, status, &error);
+    } else {
+        if (d->options.json)
+            code = driver_print_json(d, hc_bench_json(&result));
+        else
+            bench_print(d, &result);
+        hc_bench_free(&result);
+    }
+    native_unload(&loaded);
+    return code;
+}
