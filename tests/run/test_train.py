@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+"""Training, evaluation, sampling, measuring and building: files written, exit codes, equal bits."""
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness
+from harness import hcc
+
+SHAKESPEARE = "examples/shakespeare.hc"
+SMALL = ["d=16", "heads=2", "blocks=2", "n=2", "context=16", "train.batch=4", "train.steps=12",
+         "train.warmup=2"]
+
+
+def small(*more):
+    return [word for setting in [*SMALL, *more] for word in ("--set", setting)]
+
+
+def losses(run):
+    with open(os.path.join(run, "log.jsonl"), encoding="utf-8") as log:
+        return [json.loads(line, parse_constant=refuse)["loss"] for line in log]
+
+
+def refuse(constant):
+    raise ValueError(f"{constant} is not JSON")
+
+
+class Trained(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        words = "the quick brown fox jumps over the lazy dog; ".encode()
+        self.data = self.write("text.txt", words * 60)
+
+    def train(self, name, *arguments, code=0, settings=()):
+        run = self.path(name)
+        result = hcc("train", SHAKESPEARE, "--data", self.data, "--out", run, *small(*settings),
+                     *arguments)
+        self.expect(result, code)
+        return run
+
+
+class Train(Trained):
+    def test_files_of_a_run(self):
+        run = self.train("run", "--json")
+        self.assertTrue(os.path.exists(os.path.join(run, "ckpt", "final.safetensors")))
+        with open(os.path.join(run, "summary.json"), encoding="utf-8") as file:
+            summary = json.load(file)
+        with open(os.path.join(run, "config.json"), encoding="utf-8") as file:
+            config = json.load(file)
+        self.assertEqual(config["constants"]["d"], "16")
+        self.assertEqual(len(losses(run)), 12)
+        self.assertLess(losses(run)[-1], losses(run)[0])
+
+        result = self.expect(hcc("eval", run, "--json"))
+        self.assertEqual(json.loads(result.out)["val_loss"], summary["val_loss"])
+
+    def test_same_bits_for_any_number_of_threads(self):
+        for wiring in ["residual", "mhc"]:
+            with self.subTest(wiring):
+                runs = [self.train(f"{wiring}-{n}", "--threads", str(n),
+                                   settings=[f"wiring={wiring}"]) for n in (1, 2, 3)]
+                self.assertEqual(losses(runs[0]), losses(runs[1]))
+                self.assertEqual(losses(runs[0]), losses(runs[2]))
+
+    def test_the_seed_decides(self):
+        first = losses(self.train("one", "--seed", "1"))
+        self.assertEqual(first, losses(self.train("again", "--seed", "1")))
+        self.assertNotEqual(first, losses(self.train("two", "--seed", "2")))
+
+    def test_f64_and_unoptimised_code_agree(self):
+        reference = losses(self.train("f64", "--f64"))
+        for name, arguments in [("f32", []), ("plain", ["--f64", "-O0"])]:
+            with self.subTest(name):
+                found = losses(self.train(name, *arguments))
+                tolerance = 1e-10 if "--f64" in arguments else 1e-4
+                for a, b in zip(found, reference):
+                    self.assertAlmostEqual(a, b, delta=tolerance)
+
+    def test_sample(self):
+        run = self.train("run")
+        first = self.expect(hcc("sample", run, "--prompt", "the ", "--length", "20"))
+        self.assertTrue(first.out.startswith("the "))
+        again = self.expect(hcc("sample", run, "--prompt", "the ", "--length", "20"))
+        self.assertEqual(first.out, again.out)
+        self.expect(hcc("sample", run, "--temperature", "0", "--length", "5"))
+
+    def test_an_earlier_run_is_not_overwritten(self):
+        run = self.train("run")
+        before = losses(run)
+        result = hcc("train", SHAKESPEARE, "--data", self.data, "--out", run, *small(),
+                     "--seed", "7")
+        self.assertNotEqual(result.code, 0, repr(result))
+        self.assertEqual(losses(run), before)
+        self.train("run", "--force", "--seed", "7")
+        self.assertNotEqual(losses(run), before)
+
+    def test_interrupt_saves_and_exits_130(self):
+        run = self.path("run")
+        process = subprocess.Popen(
+            [harness.hcc_path(), "train", SHAKESPEARE, "--data", self.data, "--out", run,
+             *small("train.steps=1000000")], cwd=harness.ROOT, stderr=subprocess.DEVNULL)
+        log = os.path.join(run, "log.jsonl")
+        for _ in range(600):
+            if os.path.exists(log) and os.path.getsize(log) > 0:
+                break
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=60), 130)
+        self.assertTrue(os.path.exists(os.path.join(run, "ckpt", "last.safetensors")))
+
+
+class BadInput(Trained):
+    def fails(self, code, *arguments, settings=(), data=None):
+        run = self.path("bad-run")
+        result = hcc("train", SHAKESPEARE, "--data", data or self.data, "--out", run,
+                     *small(*settings), *arguments)
+        self.expect(result, code)
+        self.assertNotIn("internal fault", result.err)
+        self.assertEqual(len(result.err.strip()) > 0, True)
+        return result
+
+    def test_data(self):
+        self.fails(3, data=self.path("none.txt"))
+        self.fails(3, data=self.write("empty.txt", ""))
+        self.fails(3, data=self.write("short.txt", "abc"))
+        os.mkdir(self.path("folder"))
+        self.fails(3, data=self.path("folder"))
+        self.assertFalse(os.path.exists(self.path("bad-run")))
+
+    def test_tokens_outside_the_vocabulary(self):
+        self.fails(3, settings=["vocab=100"])
+
+    def test_unwritable_output(self):
+        result = hcc("train", SHAKESPEARE, "--data", self.data, "--out", "/dev/null/run", *small())
+        self.expect(result, 6)
+
+    def test_divergence(self):
+        self.fails(4, settings=["train.lr=1e30", "train.clip=0", "train.warmup=0"])
+
+    def test_no_data(self):
+        self.assertIn("--data", self.expect(hcc("train", SHAKESPEARE), 2).err)
+
+    def test_unknown_set(self):
+        self.assertIn("did you mean", self.fails(1, settings=["hedas=2"]).err)
+
+    def test_runs_that_are_none(self):
+        for command in ["eval", "sample"]:
+            self.expect(hcc(command, self.path("none")), 3)
+            self.expect(hcc(command, self.folder), 3)
+
+    def test_a_damaged_checkpoint(self):
+        run = self.train("run")
+        path = os.path.join(run, "ckpt", "final.safetensors")
+        with open(path, "r+b") as file:
+            file.truncate(os.path.getsize(path) // 2)
+        self.expect(hcc("eval", run), 3)
+
+    def test_unknown_cpu(self):
+        self.fails(2, "--cpu", "abacus")
+
+
+class Bench(harness.TestCase):
+    def test_json(self):
+        result = json.loads(self.expect(hcc("bench", SHAKESPEARE, *small(), "--steps", "5",
+                                            "--json")).out)
+        for key in ["step_ms", "forward_ms", "backward_ms", "optimizer_ms", "positions_per_s",
+                    "peak_bytes"]:
+            self.assertGreater(result[key], 0, key)
+        self.expect(hcc("bench", SHAKESPEARE, *small(), "--steps", "2", "--profile"))
+
+
+class Build(Trained):
+    def build(self, name, *arguments):
+        self.expect(hcc("build", SHAKESPEARE, "-o", self.path(name), *small(), *arguments))
+        return self.path(name)
+
+    def test_an_executable_trains_to_the_same_bits(self):
+        run = self.train("by-hcc")
+        program = self.build("shakespeare")
+        own = self.path("by-program")
+        self.expect(harness.run([program, "train", "--data", self.data, "--out", own]))
+        self.assertEqual(losses(run), losses(own))
+        result = self.expect(harness.run([program, "sample", own, "--prompt", "the ",
+                                          "--length", "10"]))
+        self.assertTrue(result.out.startswith("the "))
+        libraries = self.expect(harness.run(["ldd", program])).out
+        self.assertNotIn("LLVM", libraries)
+
+    def test_shared_library(self):
+        library = self.build("shakespeare.so")
+        with open(self.path("shakespeare.manifest.json"), encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["model"], "shakespeare")
+        symbols = self.expect(harness.run(["nm", "-D", "--defined-only", library])).out
+        names = [line.split()[-1] for line in symbols.splitlines()]
+        self.assertIn("shakespeare_create", names)
+        self.assertIn("shakespeare_step", names)
+        foreign = [n for n in names if not n.startswith("shakespeare_") and not n.startswith("_")]
+        self.assertEqual(foreign, [])
+        loaded = ctypes.CDLL(library)
+        context = ctypes.c_void_p()
+        self.assertEqual(loaded.shakespeare_create(None, ctypes.byref(context), None), 0)
+        loaded.shakespeare_destroy(context)
+
+    def test_the_header_is_c99_and_cpp(self):
+        self.build("shakespeare.so")
+        source = self.write("use.c", '#include "shakespeare.h"\nint main(void) { HcContext *c;\n'
+                            "  return shakespeare_create(0, &c, 0) != HC_OK; }\n")
+        for compiler in (["cc", "-std=c99", "-pedantic"], ["c++", "-x", "c++"]):
+            if not shutil.which(compiler[0]):
+                continue
+            self.expect(harness.run([*compiler, "-Wall", "-Wextra", "-Werror", "-c", source,
+                                     "-o", self.path("use.o")]))
+
+    def test_other_forms(self):
+        for name, expected in [("m.o", None), ("m.ll", "define"), ("m.s", ".text")]:
+            with self.subTest(name):
+                path = self.build(name)
+                self.assertGreater(os.path.getsize(path), 1000)
+                if expected:
+                    with open(path, encoding="utf-8") as text:
+                        self.assertIn(expected, text.read())
+
+    def test_unwritable_output(self):
+        self.expect(hcc("build", SHAKESPEARE, "-o", "/dev/null/x.so", *small()), 6)
+        self.expect(hcc("build", SHAKESPEARE, "-o", self.folder, *small()), 6)
+
+
+if __name__ == "__main__":
+    harness.main(__name__)
