@@ -327,8 +327,8 @@ static void eval_body(Eval *e, const NestBody *body) {
 }
 
 /* Runs one task; `arguments` are the ARGUMENT buffers in order. */
-static void eval_kernel(const NestKernel *kernel, void *const *arguments, const HcExtents *extents,
-                        int64_t task) {
+static inline void eval_kernel(const NestKernel *kernel, void *const *arguments,
+                               const HcExtents *extents, int64_t task) {
     Eval e = {.kernel = kernel, .extents = extents, .task = task};
     e.value = calloc(kernel->instructions.count, sizeof *e.value);
     e.memory = calloc(kernel->buffers.count + 1, sizeof *e.memory);

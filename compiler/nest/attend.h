@@ -1,0 +1,26 @@
+/* Kernels of softmax attention over positions, tiled; no T x T matrix is ever in memory. */
+#ifndef HCC_NEST_ATTEND_H
+#define HCC_NEST_ATTEND_H
+
+#include "nest/nest.h"
+
+/* Instances are [sample][position]; q[heads][e], k[key_heads][e], v[key_heads][f] each. Head h
+ * attends to key head h / (heads / key_heads); heads is a multiple of key_heads. */
+typedef struct {
+    uint32_t heads, key_heads, e, f;
+    bool causal;  /* position t sees positions <= t */
+    double scale; /* of the scores */
+    NestElem elem;
+    uint16_t lanes;
+} AttendShape;
+
+/* Tasks: samples * heads ("per_sample" = heads). Argument buffers, in order:
+ *   0 q   1 k   2 v   read
+ *   3 o[heads][f]   4 lse[heads]: logarithm of the sum of exp(scale q.k)   written */
+NestKernel *nest_attend_forward(Arena *arena, const AttendShape *shape);
+/* Tasks: samples * key_heads ("per_sample" = key_heads). Argument buffers, in order:
+ *   0 q   1 k   2 v   3 o   4 lse   5 gradient of o   read
+ *   6 dq  7 dk  8 dv   written (whole, nothing needs to be zero before) */
+NestKernel *nest_attend_backward(Arena *arena, const AttendShape *shape);
+
+#endif

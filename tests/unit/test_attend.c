@@ -1,0 +1,227 @@
+/* Attention kernels, both directions, against plain double loops. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "codegen/codegen.h"
+#include "nest/attend.h"
+#include "nest_eval.h"
+#include <time.h>
+
+typedef struct {
+    AttendShape shape;
+    int64_t samples, positions;
+    /* q k v o lse do dq dk dv, as doubles and in the element type */
+    double *plain[9];
+    void *memory[9];
+    int64_t length[9];
+} Case;
+
+static double case_random(uint64_t *seed) {
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return (double)(*seed >> 33) / 0x1p30 - 1;
+}
+
+static double case_read(const Case *t, int buffer, int64_t at) {
+    return t->shape.elem == NEST_F32 ? ((float *)t->memory[buffer])[at]
+                                     : ((double *)t->memory[buffer])[at];
+}
+
+static Case case_create(AttendShape shape, int64_t samples, int64_t positions) {
+    Case t = {.shape = shape, .samples = samples, .positions = positions};
+    int64_t n = samples * positions, q = shape.heads * shape.e, k = shape.key_heads * shape.e;
+    int64_t v = shape.key_heads * shape.f, o = shape.heads * shape.f;
+    int64_t width[9] = {q, k, v, o, shape.heads, o, q, k, v};
+    uint64_t seed = 5;
+    for (int b = 0; b < 9; b++) {
+        t.length[b] = n * width[b];
+        t.plain[b] = calloc((size_t)t.length[b], 8);
+        t.memory[b] = malloc((size_t)t.length[b] * 8 + 64);
+        memset(t.memory[b], 0xff, (size_t)t.length[b] * 8 + 64); /* NaN: all must be written */
+        for (int64_t i = 0; i < t.length[b] && (b < 3 || b == 5); i++) {
+            double x = case_random(&seed) * (b == 0 ? 3 : 1);
+            if (shape.elem == NEST_F32)
+                x = ((float *)t.memory[b])[i] = (float)x;
+            else
+                ((double *)t.memory[b])[i] = x;
+            t.plain[b][i] = x;
+        }
+    }
+    return t;
+}
+
+static void case_destroy(Case *t) {
+    for (int b = 0; b < 9; b++) {
+        free(t->plain[b]);
+        free(t->memory[b]);
+    }
+}
+
+static double dot(const double *x, const double *y, int64_t n) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i] * y[i];
+    return sum;
+}
+
+/* One query of one head, both directions. */
+static void plain_query(Case *t, int64_t sample, int64_t query, int64_t head) {
+    const AttendShape *s = &t->shape;
+    int64_t n = sample * t->positions + query, group = head / (s->heads / s->key_heads);
+    int64_t end = s->causal ? query + 1 : t->positions;
+    const double *q = t->plain[0] + (n * s->heads + head) * s->e;
+    double *o = t->plain[3] + (n * s->heads + head) * s->f;
+    const double *d_o = t->plain[5] + (n * s->heads + head) * s->f;
+    double *dq = t->plain[6] + (n * s->heads + head) * s->e;
+    double *score = calloc((size_t)end, 8), top = -INFINITY, sum = 0;
+    for (int64_t u = 0; u < end; u++) {
+        int64_t row = (sample * t->positions + u) * s->key_heads + group;
+        score[u] = s->scale * dot(q, t->plain[1] + row * s->e, s->e);
+        top = fmax(top, score[u]);
+    }
+    for (int64_t u = 0; u < end; u++)
+        sum += exp(score[u] - top);
+    t->plain[4][n * s->heads + head] = top + log(sum);
+    for (int64_t u = 0; u < end; u++) {
+        int64_t row = (sample * t->positions + u) * s->key_heads + group;
+        for (int64_t d = 0; d < s->f; d++)
+            o[d] += exp(score[u] - top) / sum * t->plain[2][row * s->f + d];
+    }
+    for (int64_t u = 0; u < end; u++) {
+        int64_t row = (sample * t->positions + u) * s->key_heads + group;
+        const double *k = t->plain[1] + row * s->e, *v = t->plain[2] + row * s->f;
+        double p = exp(score[u] - top) / sum;
+        double ds = p * (dot(d_o, v, s->f) - dot(d_o, o, s->f)) * s->scale;
+        for (int64_t d = 0; d < s->e; d++) {
+            dq[d] += ds * k[d];
+            t->plain[7][row * s->e + d] += ds * q[d];
+        }
+        for (int64_t d = 0; d < s->f; d++)
+            t->plain[8][row * s->f + d] += p * d_o[d];
+    }
+    free(score);
+}
+
+static void case_compare(const Case *t) {
+    static const char *const names[9] = {"q", "k", "v", "o", "lse", "do", "dq", "dk", "dv"};
+    double limit = t->shape.elem == NEST_F32 ? 4e-6 : 1e-14;
+    for (int b = 3; b < 9; b++) {
+        double largest = 1e-30;
+        for (int64_t i = 0; i < t->length[b]; i++)
+            largest = fmax(largest, fabs(t->plain[b][i]));
+        if (largest < 1)
+            largest = 1;
+        for (int64_t i = 0; i < t->length[b]; i++) {
+            double got = case_read(t, b, i), want = t->plain[b][i];
+            if (!(fabs(got - want) <= limit * largest))
+                fail_msg("%s[%ld] is %g, not %g: heads %u/%u e %u f %u T %ld samples %ld %s %s x%u",
+                         names[b], (long)i, got, want, t->shape.heads, t->shape.key_heads,
+                         t->shape.e, t->shape.f, (long)t->positions, (long)t->samples,
+                         t->shape.causal ? "causal" : "full",
+                         t->shape.elem == NEST_F32 ? "f32" : "f64", t->shape.lanes);
+        }
+    }
+}
+
+static void case_check(const HcModel *model, uint32_t first_kernel, uint64_t scratch_bytes,
+                       AttendShape shape, int64_t samples, int64_t positions) {
+    Case t = case_create(shape, samples, positions);
+    for (int64_t sample = 0; sample < samples; sample++)
+        for (int64_t query = 0; query < positions; query++)
+            for (int64_t head = 0; head < shape.heads; head++)
+                plain_query(&t, sample, query, head);
+    HcExtents extents = {
+        .samples = samples, .positions = positions, .instances = samples * positions};
+    unsigned char *scratch = aligned_alloc(64, scratch_bytes + 64);
+    memset(scratch, 0xff, scratch_bytes + 64);
+    for (int64_t task = samples * shape.heads; task-- > 0;)
+        model->kernels[first_kernel](
+            (void *const[]){t.memory[0], t.memory[1], t.memory[2], t.memory[3], t.memory[4]},
+            &extents, task, scratch, &eval_services);
+    for (int64_t task = samples * shape.key_heads; task-- > 0;)
+        model->kernels[first_kernel + 1]((void *const *)t.memory, &extents, task, scratch,
+                                         &eval_services);
+    for (int k = 0; k < 64; k++)
+        assert_int_equal(scratch[scratch_bytes + (uint64_t)k], 0xff);
+    free(scratch);
+    case_compare(&t);
+    case_destroy(&t);
+}
+
+static const AttendShape shapes[] = {
+    {.heads = 1, .key_heads = 1, .e = 8, .f = 8, .scale = 0.35},
+    {.heads = 4, .key_heads = 2, .e = 32, .f = 32, .causal = true, .scale = 0.18},
+    {.heads = 3, .key_heads = 1, .e = 5, .f = 7, .causal = true, .scale = 0.5},
+    {.heads = 2, .key_heads = 2, .e = 64, .f = 64, .causal = true, .scale = 0.125},
+    {.heads = 2, .key_heads = 1, .e = 24, .f = 100, .scale = 0.2},
+    {.heads = 1, .key_heads = 1, .e = 1, .f = 1, .causal = true, .scale = 1},
+};
+enum { N_SHAPES = sizeof shapes / sizeof *shapes };
+
+static void check_all(const char *cpu, int level, NestElem elem, uint16_t lanes,
+                      const int64_t *lengths, uint32_t n_lengths) {
+    Compilation *c = compilation_create();
+    const NestKernel *kernels[2 * N_SHAPES];
+    AttendShape used[N_SHAPES];
+    for (uint32_t k = 0; k < N_SHAPES; k++) {
+        used[k] = shapes[k];
+        used[k].elem = elem;
+        used[k].lanes = lanes;
+        kernels[2 * k] = nest_attend_forward(c->arena, &used[k]);
+        kernels[2 * k + 1] = nest_attend_backward(c->arena, &used[k]);
+        assert_null(nest_verify(kernels[2 * k]));
+        assert_null(nest_verify(kernels[2 * k + 1]));
+    }
+    const char *error;
+    CodegenTarget *target =
+        codegen_target_create(c->arena, &(CodegenOptions){.cpu = cpu, .opt_level = level}, &error);
+    assert_non_null(target);
+    CodegenModel model = {.kernels = kernels, .n_kernels = 2 * N_SHAPES, .symbol = "attend_test"};
+    CodegenResult object = codegen_compile(c->arena, target, &model, CODEGEN_OBJECT);
+    if (object.error)
+        fail_msg("%s", object.error);
+    const HcModel *loaded;
+    Jit *jit = jit_load(c->arena, object.bytes, object.length, "attend_test", &loaded, &error);
+    assert_non_null(jit);
+    for (uint32_t k = 0; k < N_SHAPES; k++)
+        for (uint32_t n = 0; n < n_lengths; n++) {
+            uint64_t forward = nest_scratch_bytes(kernels[2 * k]);
+            uint64_t backward = nest_scratch_bytes(kernels[2 * k + 1]);
+            case_check(loaded, 2 * k, forward > backward ? forward : backward, used[k],
+                       1 + (n + k) % 3, lengths[n]);
+        }
+    jit_unload(jit);
+    codegen_target_destroy(target);
+    compilation_destroy(c);
+}
+
+static void test_f32(void **state) {
+    (void)state;
+    check_all("native", 3, NEST_F32, 16, (const int64_t[]){1, 5, 16, 63, 64, 65, 200}, 7);
+}
+
+static void test_f64(void **state) {
+    (void)state;
+    check_all("native", 3, NEST_F64, 8, (const int64_t[]){1, 5, 16, 63, 64, 65, 130}, 7);
+}
+
+static void test_narrow(void **state) {
+    (void)state;
+    static const char *const v3[] = {"avx2", "fma"};
+    if (!codegen_host_lacks(v3, 2))
+        check_all("x86-64-v3", 3, NEST_F32, 8, (const int64_t[]){3, 17, 70}, 3);
+    check_all("baseline", 0, NEST_F32, 4, (const int64_t[]){3, 66}, 2);
+    check_all("native", 3, NEST_F64, 1, (const int64_t[]){9, 66}, 2);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_f32),
+        cmocka_unit_test(test_f64),
+        cmocka_unit_test(test_narrow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
