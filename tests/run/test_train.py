@@ -218,6 +218,16 @@ class Build(Trained):
             self.expect(harness.run([*compiler, "-Wall", "-Wextra", "-Werror", "-c", source,
                                      "-o", self.path("use.o")]))
 
+    def test_a_c_program_trains_to_the_same_bits(self):
+        library = self.build("shakespeare.so")
+        batches = self.path("batches.bin")
+        run = self.train("by-hcc", "--batch-log", batches)
+        program = self.path("embed")
+        self.expect(harness.run(["cc", "-I", self.folder, "examples/embed/train.c", library,
+                                 "-o", program]))
+        result = self.expect(harness.run([program, self.data, batches]))
+        self.assertEqual([float(line) for line in result.out.split()], losses(run))
+
     def test_other_forms(self):
         for name, expected in [("m.o", None), ("m.ll", "define"), ("m.s", ".text")]:
             with self.subTest(name):
