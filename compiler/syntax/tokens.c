@@ -141,7 +141,7 @@ static bool tokens_give(TokenStream *t, Token *out, Token token) {
                             (t->previous.kind == TOKEN_RBRACE && !t->previous_is_operand);
     if (begins_statement) {
         t->statement = token;
-        if (t->open.count == 0)
+        if (t->open.count == 0 && token.first_on_line)
             t->item_column = source_line_column(t->c->sources, t->file, token.span.begin).column;
     }
     bool operand = kind == TOKEN_NAME || kind == TOKEN_NUMBER || kind == TOKEN_STRING ||
