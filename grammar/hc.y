@@ -166,6 +166,7 @@ formal
 signature
   : %empty                                    { $$ = ast_no_signature(parser, @$); }
   | COLON inputs ARROW targets                { $$ = ast_signature(parser, $2, $4); }
+  | COLON ARROW targets                       { $$ = ast_signature(parser, NULL, $3); }
   ;
 
 inputs

@@ -247,7 +247,8 @@ Item *ast_fn_short(Parser *p, Span at, Name name, FormalList *formals, Expr *exp
 
 Item *ast_signature(Parser *p, FormalList *inputs, TargetList *outputs) {
     Item *signature = ARENA_NEW(p->arena, Item);
-    signature->inputs = *inputs;
+    if (inputs)
+        signature->inputs = *inputs;
     signature->outputs = *outputs;
     return signature;
 }

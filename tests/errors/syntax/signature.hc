@@ -4,8 +4,11 @@ branch a {                  // expected-error {{a branch needs a signature}}
 branch b(h) : x[d] {        // expected-error {{`->`, found `{`}}
   let y[c] = x[c];
 }
-branch c(h) : -> y[d] {     // expected-error {{expected a name, found `->`}}
+branch c(h) : , -> y[d] {   // expected-error {{expected a name or `->`, found `,`}}
   let y[c] = x[c];
+}
+module nothing : -> y[d] {
+  let y[c] = 1;
 }
 fn f(x) { let y = x; }      // expected-error {{found `{`}}
 fn g(x) -> y = x;           // expected-error {{found `=`}}
