@@ -45,6 +45,10 @@ typedef struct {
 } SiteInfo;
 
 typedef struct {
+    const char *name, *value; /* the value as it would be written */
+} NetworkConstant;
+
+typedef struct {
     const char *name; /* model's name */
     TirProgram *program;
     uint32_t space;   /* the model's position space for data and sampling; 0 = none */
@@ -52,7 +56,7 @@ typedef struct {
     DataSpec data;
     VEC(SiteInfo) sites;
     /* constants of the model after overrides, in order, as name and printed value: for config.json */
-    VEC(struct { const char *name; const char *value; }) constants;
+    VEC(NetworkConstant) constants;
 } Network;
 
 #endif

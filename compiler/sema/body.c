@@ -1,0 +1,131 @@
+/* Statements of a body: constants, parameters, lets, conditions, probes, penalties.
+ *
+ * Requires: the instance's frame is s->frame; `scope` is its scope.
+ * Maintains: a let is visible to what follows it; both sides of an `if` define into the same scope. */
+#include "sema/internal.h"
+
+const char *path_join(Sema *s, const char *path, const char *name) {
+    if (!name)
+        return path;
+    const char *joined =
+        path && path[0] ? arena_printf(s->arena, "%s.%s", path, name) : name;
+    return intern_str(s->c->interner, joined);
+}
+
+bool element_count(Sema *s, uint32_t rank, const uint32_t *dims, Span span, uint64_t *count) {
+    *count = 1;
+    for (uint32_t k = 0; k < rank; k++) {
+        *count *= dims[k]; /* both below 2^40 and 2^32: overflow is caught at the next step */
+        if (*count > SEMA_MAX_ELEMENTS) {
+            sema_error(s, DIAG_SIZE, span, "a tensor %s would have more than 2^40 elements",
+                       dims_text(s, rank, dims));
+            return false;
+        }
+    }
+    return true;
+}
+
+bool once(Sema *s, const char *path, const void *what) {
+    const char *key = arena_printf(s->arena, "%s:%p", path ? path : "", what);
+    void **slot = map_slot_str(s->once, key);
+    const bool first = !*slot;
+    *slot = s;
+    return first;
+}
+
+/* --- statements --------------------------------------------------------------------------------*/
+
+static void body_constants(Sema *s, Scope *scope, const Stmt *stmt) {
+    define_constants(s, scope, &stmt->bindings);
+    for (uint32_t k = 0; k < stmt->bindings.count; k++) {
+        const char *name = stmt->bindings.at[k].target.name.text;
+        Symbol *symbol = name ? scope_find_here(scope, name) : NULL;
+        if (symbol && symbol->kind == SYMBOL_CONST)
+            symbol_constant(s, symbol);
+    }
+}
+
+static void body_if(Sema *s, Scope *scope, const Stmt *stmt) {
+    bool condition;
+    if (elaborate_bool(s, scope, stmt->branch.condition, "a condition", &condition))
+        body_elaborate(s, scope, condition ? &stmt->branch.then_body : &stmt->branch.else_body);
+}
+
+static void body_penalty(Sema *s, Scope *scope, const Stmt *stmt) {
+    const Value v = mean_over_domain(s, elaborate(s, scope, stmt->value), stmt->value->span);
+    if (is_poison(v) || !once(s, s->frame->path, stmt))
+        return;
+    if (s->loop->level) {
+        sema_error(s, DIAG_NOT_HERE, stmt->span, "a penalty cannot stand in `iterate`");
+        return;
+    }
+    vec_push(s->arena, &s->penalties, tensor_use(s, v.tensor));
+}
+
+static void body_probe(Sema *s, Scope *scope, const Stmt *stmt) {
+    const Value v = elaborate(s, scope, stmt->value);
+    const Tensor *t = value_as_tensor(s, v, stmt->value->span);
+    if (!t || !once(s, s->frame->path, stmt))
+        return;
+    if (s->loop->level) {
+        sema_error(s, DIAG_NOT_HERE, stmt->span, "a probe cannot stand in `iterate`");
+        return;
+    }
+    if (tensor_bare_rank(t) != t->type.rank) {
+        sema_error(s, DIAG_BARE_AXIS, stmt->span, "a probe shows whole tensors");
+        return;
+    }
+    const char *name = stmt->value->kind == EXPR_NAME ? stmt->value->name : "probe";
+    tir_add_output(s->program, TIR_OUT_PROBE, path_join(s, s->frame->path, name), 0, tensor_use(s, t));
+}
+
+static const char *statement_text(StmtKind kind) {
+    static const char *const text[] = {
+        "const", "param", "state", "carry", "let", "begin", "read", "write", "end",
+        "an assignment", "iterate", "if", "penalty", "probe", "positions", "input", "target", "loss",
+        "metric", "repeat", "a site", "a setting", "data", "an erroneous statement"};
+    return text[kind];
+}
+
+void body_statement(Sema *s, Scope *scope, const Stmt *stmt) {
+    switch (stmt->kind) {
+    case STMT_CONST:
+        body_constants(s, scope, stmt);
+        return;
+    case STMT_PARAM:
+        body_params(s, scope, stmt);
+        return;
+    case STMT_LET:
+        for (uint32_t k = 0; k < stmt->bindings.count; k++)
+            body_let(s, scope, &stmt->bindings.at[k]);
+        return;
+    case STMT_ASSIGN:
+        for (uint32_t k = 0; k < stmt->bindings.count; k++)
+            body_assign(s, scope, &stmt->bindings.at[k]);
+        return;
+    case STMT_ITERATE:
+        body_iterate(s, scope, stmt);
+        return;
+    case STMT_IF:
+        body_if(s, scope, stmt);
+        return;
+    case STMT_PENALTY:
+        body_penalty(s, scope, stmt);
+        return;
+    case STMT_PROBE:
+        body_probe(s, scope, stmt);
+        return;
+    case STMT_ERROR:
+        return;
+    default:
+        sema_error(s, DIAG_NOT_HERE, stmt->span, "`%s` cannot stand in a %s", statement_text(stmt->kind),
+                   s->frame && s->frame->item ? item_kind_text(s->frame->item->kind) : "body");
+        return;
+    }
+}
+
+void body_elaborate(Sema *s, Scope *scope, const StmtList *body) {
+    for (uint32_t k = 0; k < body->count; k++)
+        if (body->at[k])
+            body_statement(s, scope, body->at[k]);
+}

@@ -1,0 +1,342 @@
+/* Calls: built-in functions by one table, definitions by instantiation (defs.c). */
+#include "sema/internal.h"
+#include <math.h>
+#include <string.h>
+
+typedef Value BuiltinRule(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e);
+
+struct Builtin {
+    const char *name;
+    uint32_t low, high; /* how many arguments */
+    BuiltinRule *rule;
+    TirOp op;
+    const char *parameters; /* named ones, in order, separated by spaces */
+};
+
+/* --- rules -------------------------------------------------------------------------------------*/
+
+static Value rule_unary(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e) {
+    (void)n;
+    return value_unary(s, b->op, a[0].value, e->span);
+}
+
+static Value rule_fold(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e) {
+    Value v = a[0].value;
+    for (uint32_t k = 1; k < n; k++)
+        v = value_binary(s, b->op, v, a[k].value, e->span);
+    return v;
+}
+
+static Value rule_clamp(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e) {
+    (void)b;
+    (void)n;
+    return value_binary(s, TIR_MIN, value_binary(s, TIR_MAX, a[0].value, a[1].value, e->span),
+                        a[2].value, e->span);
+}
+
+static Value rule_select(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e) {
+    (void)b;
+    (void)n;
+    return value_select(s, a[0].value, a[1].value, a[2].value, e->span);
+}
+
+static Value rule_onehot(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e) {
+    (void)b;
+    (void)n;
+    const Value k = a[0].value;
+    if (k.kind != VALUE_NUMBER && k.kind != VALUE_TENSOR)
+        return is_poison(k) ? k
+                            : sema_error(s, DIAG_KIND, e->span, "`onehot` takes a number, not %s",
+                                         value_text(s, k));
+    if (s->element_wanted && k.kind == VALUE_NUMBER) { /* an element of an initial value */
+        s->pattern_used = true;
+        if (s->element_rank != 1)
+            return sema_error(s, DIAG_INIT, e->span,
+                              "`onehot` has one axis, but the parameter has %u", s->element_rank);
+        return value_number((double)s->element_at[0] == k.number, e->span);
+    }
+    Pattern *pattern = ARENA_NEW(s->arena, Pattern);
+    Value *copy = ARENA_NEW(s->arena, Value);
+    *copy = k;
+    pattern->kind = PATTERN_ONEHOT;
+    pattern->argument = copy;
+    return (Value){.kind = VALUE_PATTERN, .span = e->span, .pattern = pattern};
+}
+
+/* Whole tensors without labels, or NULL after an error. */
+static const Tensor *whole(Sema *s, const char *name, Value v, uint32_t rank, Span span) {
+    const Tensor *t = value_as_tensor(s, v, span);
+    if (!t)
+        return NULL;
+    uint32_t dims[TIR_MAX_RANK];
+    const uint32_t bare = tensor_bare_dims(t, dims, NULL);
+    if (bare != t->type.rank) {
+        sema_error(s, DIAG_BARE_AXIS, span, "`%s` takes whole tensors, without indices", name);
+        return NULL;
+    }
+    if (bare != rank) {
+        sema_error(s, DIAG_SHAPE, span, "`%s` takes %u axes here, but this has %u: %s", name, rank,
+                   bare, dims_text(s, bare, dims));
+        return NULL;
+    }
+    return t;
+}
+
+static Value rule_attend(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e) {
+    const Tensor *t[3];
+    for (uint32_t k = 0; k < 3; k++) {
+        const Tensor *in = whole(s, "attend", a[k].value, 2, e->call.arguments.at[k].value->span);
+        t[k] = in ? value_as_real(s, (Value){.kind = VALUE_TENSOR, .tensor = in}, e->span) : NULL;
+    }
+    (void)b;
+    if (!t[0] || !t[1] || !t[2])
+        return POISON;
+    bool causal = false;
+    double scale = 1 / sqrt((double)t[0]->type.dims[1]);
+    if (n > 3 && a[3].value.kind != VALUE_TUPLE) {
+        if (a[3].value.kind != VALUE_BOOL)
+            return sema_error(s, DIAG_KIND, e->span, "`causal` is `true` or `false`, not %s",
+                              value_text(s, a[3].value));
+        causal = a[3].value.boolean;
+    }
+    if (n > 4) {
+        if (a[4].value.kind != VALUE_NUMBER)
+            return sema_error(s, DIAG_KIND, e->span, "`scale` is a number, not %s",
+                              value_text(s, a[4].value));
+        scale = a[4].value.number;
+    }
+    const uint32_t *q = t[0]->type.dims, *k = t[1]->type.dims, *v = t[2]->type.dims;
+    if (q[1] != k[1])
+        return sema_error(s, DIAG_SHAPE, e->span,
+                          "queries %s and keys %s differ in their last axis", dims_text(s, 2, q),
+                          dims_text(s, 2, k));
+    if (k[0] != v[0] || q[0] % k[0] != 0)
+        return sema_error(s, DIAG_SHAPE, e->span,
+                          "%u query heads, %u key heads and %u value heads do not fit: keys and "
+                          "values have as many heads, which divide the queries'",
+                          q[0], k[0], v[0]);
+    const uint8_t space = t[0]->type.domain.space;
+    if (!space || t[1]->type.domain.space != space || t[2]->type.domain.space != space)
+        return sema_error(s, DIAG_DOMAIN, e->span,
+                          "`attend` goes over positions: queries, keys and values live at those of "
+                          "one space");
+    const TirId qi = tensor_use(s, t[0]), ki = tensor_use(s, t[1]), vi = tensor_use(s, t[2]);
+    TirBuilder *builder = sema_builder(s, e->span);
+    const TirId both = tir_attend(builder, qi, ki, vi, causal, scale);
+    return value_tensor(s, tir_result(builder, both, 0), NULL, e->span);
+}
+
+/* Of an input of tokens; 0 when it is something else. */
+static uint32_t token_limit(const Sema *s, const Tensor *t) {
+    const TirNode *node = tir_node(s->program->block, t->id);
+    return node->op == TIR_INPUT ? s->program->inputs.at[node->attr.index].limit : 0;
+}
+
+static Value rule_embed(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e) {
+    (void)b;
+    (void)n;
+    const Tensor *index = value_as_tensor(s, a[0].value, e->call.arguments.at[0].value->span);
+    const Tensor *table = value_as_tensor(s, a[1].value, e->call.arguments.at[1].value->span);
+    if (!index || !table)
+        return POISON;
+    if (index->type.elem != TIR_INT)
+        return sema_error(s, DIAG_KIND, e->call.arguments.at[0].value->span,
+                          "`embed` takes tokens or a position, this is a real number");
+    if (tensor_bare_rank(table) != table->type.rank || table->type.rank < 1 ||
+        tensor_bare_rank(index) != index->type.rank)
+        return sema_error(s, DIAG_BARE_AXIS, e->span, "`embed` takes whole tensors, without indices");
+    if (index->type.rank + table->type.rank - 1 > TIR_MAX_RANK)
+        return sema_error(s, DIAG_RANK, e->span, "a tensor has at most %d axes", TIR_MAX_RANK);
+    TirDomain joined;
+    if (!tir_domain_join(index->type.domain, table->type.domain, &joined))
+        return sema_error(s, DIAG_DOMAIN, e->span, "the table lives at positions of another space");
+    const uint32_t limit = index->level == 0 ? token_limit(s, index) : 0;
+    if (limit > table->type.dims[0]) {
+        sema_error(s, DIAG_SHAPE, e->span, "tokens run to %u, but the table has %u rows", limit,
+                   table->type.dims[0]);
+        sema_note(s, a[1].value.span, "the table");
+        return POISON;
+    }
+    const TirId x = tensor_use(s, table), i = tensor_use(s, index);
+    return value_tensor(s, tir_gather(sema_builder(s, e->span), x, i), NULL, e->span);
+}
+
+/* The most entries along an axis, or the number of positions a value runs over. */
+static Value rule_extent(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e) {
+    (void)b;
+    (void)n;
+    const Value v = a[0].value;
+    if (v.kind != VALUE_TENSOR)
+        return is_poison(v) ? v : sema_error(s, DIAG_KIND, e->span, "`extent` takes a tensor");
+    uint32_t dims[TIR_MAX_RANK];
+    const uint32_t rank = tensor_bare_dims(v.tensor, dims, NULL);
+    if (rank == 1)
+        return value_number(dims[0], e->span);
+    if (rank == 0 && v.tensor->type.domain.space)
+        return value_number(s->program->spaces.at[v.tensor->type.domain.space - 1].maximum, e->span);
+    return sema_error(s, DIAG_SHAPE, e->span, "`extent` takes a value with one axis, or a position");
+}
+
+/* --- the table ---------------------------------------------------------------------------------*/
+
+static const Builtin builtins[] = {
+    {"exp", 1, 1, rule_unary, TIR_EXP, NULL},
+    {"log", 1, 1, rule_unary, TIR_LOG, NULL},
+    {"sqrt", 1, 1, rule_unary, TIR_SQRT, NULL},
+    {"rsqrt", 1, 1, rule_unary, TIR_RSQRT, NULL},
+    {"tanh", 1, 1, rule_unary, TIR_TANH, NULL},
+    {"sigmoid", 1, 1, rule_unary, TIR_SIGMOID, NULL},
+    {"erf", 1, 1, rule_unary, TIR_ERF, NULL},
+    {"sin", 1, 1, rule_unary, TIR_SIN, NULL},
+    {"cos", 1, 1, rule_unary, TIR_COS, NULL},
+    {"abs", 1, 1, rule_unary, TIR_ABS, NULL},
+    {"floor", 1, 1, rule_unary, TIR_FLOOR, NULL},
+    {"stop_gradient", 1, 1, rule_unary, TIR_STOP_GRADIENT, NULL},
+    {"min", 2, 16, rule_fold, TIR_MIN, NULL},
+    {"max", 2, 16, rule_fold, TIR_MAX, NULL},
+    {"clamp", 3, 3, rule_clamp, TIR_MAX, NULL},
+    {"select", 3, 3, rule_select, TIR_SELECT, NULL},
+    {"onehot", 1, 1, rule_onehot, TIR_ONEHOT, NULL},
+    {"attend", 3, 5, rule_attend, TIR_ATTEND, "q k v causal scale"},
+    {"embed", 2, 2, rule_embed, TIR_GATHER, NULL},
+    {"extent", 1, 1, rule_extent, TIR_CONST, NULL},
+};
+
+uint32_t builtin_count(void) { return sizeof builtins / sizeof *builtins; }
+const char *builtin_name(uint32_t k) { return builtins[k].name; }
+const char *builtin_text(const Builtin *b) { return b->name; }
+
+const Builtin *builtin_find(const char *name) {
+    for (uint32_t k = 0; k < builtin_count(); k++)
+        if (strcmp(builtins[k].name, name) == 0)
+            return &builtins[k];
+    return NULL;
+}
+
+/* Position of a named parameter in "q k v causal", or -1. */
+static int parameter_at(const char *parameters, const char *name) {
+    int at = 0;
+    const size_t length = strlen(name);
+    for (const char *p = parameters; p && *p; at++) {
+        const char *end = strchr(p, ' ');
+        const size_t n = end ? (size_t)(end - p) : strlen(p);
+        if (n == length && strncmp(p, name, n) == 0)
+            return at;
+        p = end ? end + 1 : NULL;
+    }
+    return -1;
+}
+
+Value builtin_call(Sema *s, const Builtin *b, BoundArgumentList *arguments, const Expr *e) {
+    BoundArgument ordered[16];
+    uint32_t n = 0;
+    bool given[16] = {false};
+    for (uint32_t k = 0; k < arguments->count; k++) {
+        const BoundArgument *a = &arguments->at[k];
+        int at = (int)k;
+        if (a->name.text) {
+            at = parameter_at(b->parameters, a->name.text);
+            if (at < 0) {
+                sema_error(s, DIAG_ARITY, a->name.span, "`%s` has no parameter `%s`", b->name,
+                           a->name.text);
+                if (b->parameters)
+                    diag_help(s->d, "it takes: %s", b->parameters);
+                return POISON;
+            }
+        }
+        if (at >= (int)b->high || at >= 16)
+            return sema_error(s, DIAG_ARITY, e->span, "`%s` takes %u argument%s, not %u", b->name,
+                              b->high, b->high == 1 ? "" : "s", arguments->count);
+        ordered[at] = *a;
+        given[at] = true;
+        n = (uint32_t)at + 1 > n ? (uint32_t)at + 1 : n;
+    }
+    if (n < b->low)
+        return sema_error(s, DIAG_ARITY, e->span, "`%s` takes %s%u argument%s, not %u", b->name,
+                          b->low == b->high ? "" : "at least ", b->low, b->low == 1 ? "" : "s",
+                          arguments->count);
+    for (uint32_t k = 0; k < n; k++) {
+        if (!given[k] && k < b->low)
+            return sema_error(s, DIAG_ARITY, e->span, "argument %u of `%s` is missing", k + 1, b->name);
+        if (!given[k]) /* not given: an empty tuple */
+            ordered[k] = (BoundArgument){.value = {.kind = VALUE_TUPLE}};
+        if (is_poison(ordered[k].value))
+            return POISON;
+    }
+    return b->rule(s, b, ordered, n, e);
+}
+
+/* --- calls -------------------------------------------------------------------------------------*/
+
+bool elaborate_arguments(Sema *s, Scope *scope, const ArgumentList *list, BoundArgumentList *out) {
+    bool named = false;
+    for (uint32_t k = 0; k < list->count; k++) {
+        const Argument *a = &list->at[k];
+        const Value v = elaborate(s, scope, a->value);
+        BoundArgument bound = {a->name, v};
+        if (!bound.name.text) {
+            bound.name.span = a->value ? a->value->span : (Span){0};
+            if (named) {
+                sema_error(s, DIAG_ARITY, bound.name.span,
+                           "an argument without a name stands before those with one");
+                return false;
+            }
+        }
+        named = named || a->name.text;
+        vec_push(s->arena, out, bound);
+    }
+    return true;
+}
+
+/* The callable with more arguments, none applied: `mhc(iters = 5)`. */
+static Value partial(Sema *s, const Callable *callable, const BoundArgumentList *arguments, Span span) {
+    Callable *copy = ARENA_NEW(s->arena, Callable);
+    *copy = *callable;
+    copy->arguments = (BoundArgumentList){0};
+    for (uint32_t k = 0; k < callable->arguments.count; k++)
+        vec_push(s->arena, &copy->arguments, callable->arguments.at[k]);
+    for (uint32_t k = 0; k < arguments->count; k++)
+        vec_push(s->arena, &copy->arguments, arguments->at[k]);
+    return (Value){.kind = VALUE_CALLABLE, .span = span, .callable = copy};
+}
+
+Value call_value(Sema *s, const Callable *callable, BoundArgumentList *arguments, const Expr *e) {
+    if (callable->builtin)
+        return builtin_call(s, callable->builtin, arguments, e);
+    const Item *item = callable->item;
+    const bool defines = item->kind == ITEM_CONNECTION ||
+                         ((item->kind == ITEM_BRANCH || item->kind == ITEM_MODULE) && s->constant);
+    if (defines)
+        return partial(s, callable, arguments, e->span);
+    if (item->kind != ITEM_FN && s->numeric)
+        return sema_error(s, DIAG_CONSTANT, e->span, "an instance of `%s` is not a constant",
+                          item->name.text);
+    return apply_item(s, callable, arguments, e->span, e);
+}
+
+Value elaborate_call(Sema *s, Scope *scope, const Expr *e) {
+    if (e->call.callee->kind != EXPR_NAME)
+        return sema_error(s, DIAG_KIND, e->call.callee->span, "only a name can be called");
+    BoundArgumentList arguments = {0};
+    const bool good = elaborate_arguments(s, scope, &e->call.arguments, &arguments);
+    const char *name = e->call.callee->name;
+    Symbol *symbol = scope_find(s, scope, name);
+    if (!symbol) {
+        const Builtin *builtin = builtin_find(name);
+        if (!builtin) {
+            scope_unknown(s, scope, name, e->call.callee->span, "function");
+            return POISON;
+        }
+        return good ? builtin_call(s, builtin, &arguments, e) : POISON;
+    }
+    const Value callee = elaborate(s, scope, e->call.callee);
+    if (is_poison(callee) || !good)
+        return POISON;
+    if (callee.kind != VALUE_CALLABLE) {
+        sema_error(s, DIAG_KIND, e->call.callee->span, "`%s` is %s and cannot be called", name,
+                   value_text(s, callee));
+        sema_note(s, symbol->span, "`%s` is defined here", name);
+        return POISON;
+    }
+    return call_value(s, callee.callable, &arguments, e);
+}

@@ -1,0 +1,604 @@
+/* One site: a connection around its branches.
+ *
+ * Order: constants, parameters and lets as written, `begin` at the trunk's first site only; after
+ * the last `read` the branches run and `y` is known; all `write`s take effect together after the
+ * last of them; what stands after it is elaborated at the trunk's last site only (and wherever a
+ * probe or penalty stands there), and `end` last of all. So a let after the writes sees the final
+ * state, which is what `end` wants.
+ *
+ * No connection is known by name here. */
+#include "sema/internal.h"
+
+/* --- parts -------------------------------------------------------------------------------------*/
+
+typedef struct {
+    uint32_t begin, read, write, end; /* statements of each kind, conditions looked into */
+    bool conditional;
+} Parts;
+
+static void count_parts(const StmtList *body, Parts *parts, bool inside) {
+    for (uint32_t k = 0; k < body->count; k++) {
+        const Stmt *stmt = body->at[k];
+        if (!stmt)
+            continue;
+        parts->begin += stmt->kind == STMT_BEGIN;
+        parts->read += stmt->kind == STMT_READ;
+        parts->write += stmt->kind == STMT_WRITE;
+        parts->end += stmt->kind == STMT_END;
+        parts->conditional = parts->conditional || stmt->kind == STMT_IF || stmt->kind == STMT_ERROR;
+        if (stmt->kind == STMT_IF && !inside) {
+            count_parts(&stmt->branch.then_body, parts, false);
+            count_parts(&stmt->branch.else_body, parts, false);
+        }
+    }
+}
+
+bool connection_check_parts(Sema *s, const Item *item) {
+    Parts parts = {0};
+    bool errors = false, has_state = false;
+    for (uint32_t k = 0; k < item->body.count; k++) {
+        errors = errors || (item->body.at[k] && item->body.at[k]->kind == STMT_ERROR);
+        has_state = has_state || (item->body.at[k] && item->body.at[k]->kind == STMT_STATE);
+    }
+    count_parts(&item->body, &parts, false);
+    if (errors)
+        return true;
+    const struct {
+        uint32_t count;
+        const char *word, *meaning, *example;
+    } needed[] = {
+        {has_state, "state", "what goes from site to site", "state h[d];"},
+        {parts.begin, "begin", "how the state begins", "begin h = x;"},
+        {parts.read, "read", "what the branch gets", "read x = norm(h);"},
+        {parts.write, "write", "how the branch's result enters the state", "write h[c] = h[c] + y[c];"},
+        {parts.end, "end", "what the trunk gives", "end x = norm(h);"},
+    };
+    bool good = true;
+    for (uint32_t k = 0; k < sizeof needed / sizeof *needed; k++) {
+        if (needed[k].count)
+            continue;
+        sema_error(s, DIAG_CONNECTION_PART,
+                   item->name.span,
+                   "the connection `%s` has no `%s`: %s", item->name.text, needed[k].word,
+                   needed[k].meaning);
+        diag_help(s->d, "for instance `%s`", needed[k].example);
+        good = false;
+        break; /* one message a connection: the place is the same */
+    }
+    return good;
+}
+
+/* --- the site's working state ------------------------------------------------------------------*/
+
+typedef struct {
+    Sema *s;
+    TrunkState *trunk;
+    const SitePlan *plan;
+    const Callable *connection;
+    const ExprList *branches; /* NULL: a stand-in branch (trial) */
+    Scope *scope;
+    bool first, last, began_here;
+    uint32_t reads_left, writes_left;
+    bool probes_after; /* a probe or penalty stands after the writes */
+    uint32_t n_states;
+    Symbol *states[16];
+    Value written[16];
+    bool is_written[16];
+    Symbol *carries[16];
+    Value carried[16];
+    uint32_t n_carries;
+    BoundArgumentList reads;
+    Value ended;
+    bool has_ended, failed;
+    VEC(const Stmt *) ends;
+} Site;
+
+/* --- state and carry ---------------------------------------------------------------------------*/
+
+static void site_state(Site *x, const Target *target) {
+    Sema *s = x->s;
+    if (!target->name.text || !scope_check_new(s, x->scope, target->name))
+        return;
+    if (x->n_states == 16) {
+        sema_error(s, DIAG_STATE, target->span, "a connection has at most 16 states");
+        x->failed = true;
+        return;
+    }
+    StateSlot slot = {.name = target->name.text,
+                      .span = target->span,
+                      .owner = x->connection->item->name.text,
+                      .path = x->plan->path,
+                      .rank = target->indices.count};
+    bool good = slot.rank <= TIR_MAX_RANK;
+    for (uint32_t k = 0; good && k < slot.rank; k++)
+        good = elaborate_extent(s, x->scope, target->indices.at[k], &slot.dims[k]);
+    Symbol *symbol = scope_define(s, x->scope, slot.name, target->name.span, SYMBOL_VALUE);
+    symbol->declared = DECLARED_STATE;
+    usage_declare(s, DECLARED_STATE, slot.name, target->name.span);
+    const uint32_t at = x->n_states++;
+    x->states[at] = symbol;
+    if (!good) {
+        x->failed = true;
+        return;
+    }
+    if (!x->trunk->begun) {
+        vec_push(s->arena, &x->trunk->states, slot);
+        return;
+    }
+    if (at >= x->trunk->states.count) {
+        sema_error(s, DIAG_STATE, x->plan->stmt->site.connection->span,
+                   "`%s` keeps more states than this trunk has", slot.owner);
+        sema_note(s, target->span, "its state `%s`", slot.name);
+        x->failed = true;
+        return;
+    }
+    StateSlot *have = &x->trunk->states.at[at];
+    bool same = have->rank == slot.rank;
+    for (uint32_t k = 0; same && k < slot.rank; k++)
+        same = have->dims[k] == slot.dims[k];
+    if (!same) {
+        sema_error(s, DIAG_STATE, x->plan->stmt->site.connection->span,
+                   "`%s` keeps `%s` %s, but this trunk's state is `%s` %s", slot.owner, slot.name,
+                   dims_text(s, slot.rank, slot.dims), have->name, dims_text(s, have->rank, have->dims));
+        sema_note(s, have->span, "the trunk's state was set by `%s`, the connection of `%s`",
+                  have->owner, have->path);
+        diag_help(s->d, "connections of one trunk share its state; end the trunk and begin another, "
+                        "or use connections of one state");
+        x->failed = true;
+        return;
+    }
+    symbol->value = have->value;
+}
+
+static void site_carry(Site *x, const Binding *b) {
+    Sema *s = x->s;
+    if (!b->target.name.text || !scope_check_new(s, x->scope, b->target.name) || x->n_carries == 16)
+        return;
+    const Item *item = x->connection->item;
+    Value v = POISON;
+    bool found = false;
+    for (uint32_t k = 0; k < x->trunk->carries.count; k++)
+        if (x->trunk->carries.at[k].item == item &&
+            x->trunk->carries.at[k].name == b->target.name.text) {
+            v = x->trunk->carries.at[k].value;
+            found = true;
+        }
+    if (!found) {
+        v = elaborate(s, x->scope, b->value);
+        uint32_t dims[TIR_MAX_RANK];
+        bool good = !is_poison(v) && b->target.indices.count <= TIR_MAX_RANK;
+        for (uint32_t k = 0; good && k < b->target.indices.count; k++)
+            good = elaborate_extent(s, x->scope, b->target.indices.at[k], &dims[k]);
+        const Tensor *t = good ? value_as_real(s, v, b->value->span) : NULL;
+        if (t && t->type.rank == 0 && b->target.indices.count) {
+            const uint8_t none[1] = {0};
+            v = value_tensor(s,
+                             tir_broadcast(sema_builder(s, b->target.span), tensor_use(s, t),
+                                           b->target.indices.count, dims, none),
+                             NULL, b->target.span);
+        } else {
+            v = t ? (Value){.kind = VALUE_TENSOR, .span = b->target.span, .tensor = t} : POISON;
+        }
+        vec_push(s->arena, &x->trunk->carries, (CarrySlot){item, b->target.name.text, v});
+    }
+    Symbol *symbol =
+        scope_define(s, x->scope, b->target.name.text, b->target.name.span, SYMBOL_VALUE);
+    symbol->declared = DECLARED_STATE;
+    symbol->value = v;
+    usage_declare(s, DECLARED_STATE, symbol->name, symbol->span);
+    x->carries[x->n_carries] = symbol;
+    x->carried[x->n_carries++] = v;
+}
+
+/* --- begin, write ------------------------------------------------------------------------------*/
+
+static int find_state(const Site *x, const char *name) {
+    for (uint32_t k = 0; k < x->n_states; k++)
+        if (x->states[k]->name == name)
+            return (int)k;
+    return -1;
+}
+
+static int find_carry(const Site *x, const char *name) {
+    for (uint32_t k = 0; k < x->n_carries; k++)
+        if (x->carries[k]->name == name)
+            return (int)k;
+    return -1;
+}
+
+static void unknown_state(Site *x, const Binding *b, const char *word) {
+    Sema *s = x->s;
+    if (!b->target.name.text)
+        return;
+    const char *names[32];
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < x->n_states; k++)
+        names[n++] = x->states[k]->name;
+    for (uint32_t k = 0; k < x->n_carries; k++)
+        names[n++] = x->carries[k]->name;
+    const char *near = nearest_name(b->target.name.text, names, n);
+    sema_error(s, DIAG_STATE, b->target.name.span, "`%s` gives a value to a state, and `%s` is none",
+               word, b->target.name.text);
+    if (near)
+        diag_help(s->d, "did you mean `%s`?", near);
+    else if (n)
+        diag_help(s->d, "the state is `%s`", names[0]);
+    x->failed = true;
+}
+
+/* A zero of the state's shape: what tells a binding the extents it must have. */
+static Value state_shape(Sema *s, const StateSlot *slot) {
+    const uint8_t none[1] = {0};
+    TirBuilder *b = sema_builder(s, slot->span);
+    TirId id = tir_real(b, 0);
+    if (slot->rank)
+        id = tir_broadcast(b, id, slot->rank, slot->dims, none);
+    return value_tensor(s, id, NULL, slot->span);
+}
+
+static void site_begin(Site *x, const Binding *b) {
+    Sema *s = x->s;
+    const int at = b->target.name.text ? find_state(x, b->target.name.text) : -1;
+    if (at < 0) {
+        unknown_state(x, b, "begin");
+        return;
+    }
+    if (!x->first || (uint32_t)at >= x->trunk->states.count)
+        return;
+    const Value known = state_shape(s, &x->trunk->states.at[at]);
+    Value v = body_binding(s, x->scope, b, &known);
+    if (v.kind == VALUE_NUMBER)
+        v = POISON;
+    if (is_poison(v))
+        x->failed = true;
+    x->trunk->states.at[at].value = v;
+    x->states[at]->value = v;
+}
+
+static void site_write(Site *x, const Binding *b) {
+    Sema *s = x->s;
+    const int at = b->target.name.text ? find_state(x, b->target.name.text) : -1;
+    const int carry = b->target.name.text ? find_carry(x, b->target.name.text) : -1;
+    if (at < 0 && carry < 0) {
+        unknown_state(x, b, "write");
+        return;
+    }
+    Symbol *symbol = at >= 0 ? x->states[at] : x->carries[carry];
+    Usage *usage = usage_at(s, symbol->span);
+    if (usage)
+        usage->written = true;
+    if (is_poison(symbol->value)) {
+        x->failed = true;
+        return;
+    }
+    Value known = symbol->value;
+    if (at >= 0) {
+        if (x->is_written[at])
+            known = x->written[at]; /* another slice of it */
+        known.span = x->trunk->states.at[at].span;
+    }
+    const Value v = body_binding(s, x->scope, b, &known);
+    if (is_poison(v))
+        x->failed = true;
+    if (at >= 0) {
+        x->written[at] = v;
+        x->is_written[at] = true;
+    } else {
+        x->carried[carry] = v;
+    }
+}
+
+static void commit_writes(Site *x) {
+    for (uint32_t k = 0; k < x->n_states && k < x->trunk->states.count; k++)
+        if (x->is_written[k]) {
+            x->states[k]->value = x->written[k];
+            x->trunk->states.at[k].value = x->written[k];
+        }
+    for (uint32_t k = 0; k < x->n_carries; k++) {
+        x->carries[k]->value = x->carried[k];
+        for (uint32_t c = 0; c < x->trunk->carries.count; c++)
+            if (x->trunk->carries.at[c].item == x->connection->item &&
+                x->trunk->carries.at[c].name == x->carries[k]->name)
+                x->trunk->carries.at[c].value = x->carried[k];
+    }
+}
+
+/* --- read and branches -------------------------------------------------------------------------*/
+
+static void site_read(Site *x, const Binding *b) {
+    const Value v = body_binding(x->s, x->scope, b, NULL);
+    if (is_poison(v))
+        x->failed = true;
+    vec_push(x->s->arena, &x->reads, (BoundArgument){b->target.name, v});
+}
+
+/* `attention(heads)`: the branch with its arguments, or poison. */
+static Value branch_callable(Site *x, const Expr *e) {
+    Sema *s = x->s;
+    if (e->kind != EXPR_NAME && e->kind != EXPR_CALL) {
+        if (e->kind != EXPR_ERROR)
+            sema_error(s, DIAG_SITE, e->span, "a branch is a name, perhaps with arguments");
+        return POISON;
+    }
+    const Value v = elaborate_constant(s, x->plan->scope, e);
+    if (is_poison(v))
+        return v;
+    if (v.kind != VALUE_CALLABLE || !v.callable->item || v.callable->item->kind != ITEM_BRANCH) {
+        sema_error(s, DIAG_SITE, e->span, "a branch is needed here, but this is %s", value_text(s, v));
+        if (v.kind == VALUE_CALLABLE && v.callable->item)
+            sema_note(s, v.callable->item->name.span, "it is defined here");
+        return POISON;
+    }
+    return v;
+}
+
+static const char *branch_path(Site *x, uint32_t k, const Value *branches) {
+    Sema *s = x->s;
+    if (x->branches->count == 1)
+        return x->plan->path;
+    const Item *item = branches[k].callable->item;
+    uint32_t same = 0, before = 0;
+    for (uint32_t j = 0; j < x->branches->count; j++)
+        if (!is_poison(branches[j]) && branches[j].callable->item == item) {
+            same++;
+            before += j < k;
+        }
+    const char *name = item->name.text;
+    if (same > 1)
+        name = arena_printf(s->arena, "%s_%u", name, before);
+    return path_join(s, x->plan->path, name);
+}
+
+static void site_branches(Site *x) {
+    Sema *s = x->s;
+    Value y = POISON;
+    BoundArgumentList outputs = {0};
+    if (!x->branches) { /* a stand-in: the read value itself, cut off */
+        y = x->failed || x->reads.count == 0 ? POISON : x->reads.at[0].value;
+    } else if (!x->failed) {
+        Value *branches = ARENA_ARRAY(s->arena, Value, x->branches->count);
+        Frame *const own = s->frame;
+        s->frame = own->outer; /* branches belong to the site, not to the connection */
+        for (uint32_t k = 0; k < x->branches->count; k++)
+            branches[k] = branch_callable(x, x->branches->at[k]);
+        for (uint32_t k = 0; k < x->branches->count; k++) {
+            Value v = POISON;
+            if (!is_poison(branches[k])) {
+                if (k == 0)
+                    s->network->sites.at[s->network->sites.count - 1].branch =
+                        branches[k].callable->item->name.text;
+                v = apply_branch(s, branches[k].callable, x->reads.at, x->reads.count,
+                                 branch_path(x, k, branches), x->branches->at[k]->span,
+                                 x->branches->count == 1 ? &outputs : NULL);
+            }
+            y = k == 0 ? v : value_binary(s, TIR_ADD, y, v, x->branches->at[k]->span);
+        }
+        s->frame = own;
+    }
+    if (is_poison(y))
+        x->failed = true;
+    Scope *scope = x->scope;
+    const char *name = intern_str(s->c->interner, "y");
+    scope_define(s, scope, name, x->plan->stmt->span, SYMBOL_VALUE)->value = y;
+    for (uint32_t k = 1; k < outputs.count; k++)
+        scope_define(s, scope, outputs.at[k].name.text, outputs.at[k].name.span, SYMBOL_VALUE)->value =
+            outputs.at[k].value;
+}
+
+/* --- statements --------------------------------------------------------------------------------*/
+
+static void site_define_x(Site *x, Scope *scope) {
+    const char *name = intern_str(x->s->c->interner, "x");
+    scope_define(x->s, scope, name, x->plan->stmt->span, SYMBOL_VALUE)->value = x->trunk->input;
+}
+
+static void site_end(Site *x, const Stmt *stmt) {
+    for (uint32_t k = 0; k < stmt->bindings.count; k++) {
+        const Binding *b = &stmt->bindings.at[k];
+        const Value v = body_binding(x->s, x->scope, b, NULL);
+        if (!x->has_ended)
+            x->ended = v;
+        x->has_ended = true;
+    }
+}
+
+static void site_body(Site *x, const StmtList *body, bool after_writes);
+
+/* Constants of the body itself are known from the start, so that conditions can be looked into. */
+static void define_body_constants(Site *x, const StmtList *body) {
+    for (uint32_t k = 0; k < body->count; k++)
+        if (body->at[k] && body->at[k]->kind == STMT_CONST)
+            define_constants(x->s, x->scope, &body->at[k]->bindings);
+}
+
+static void site_constant(Site *x, const Stmt *stmt, uint32_t k) {
+    const Name name = stmt->bindings.at[k].target.name;
+    Symbol *symbol = name.text ? scope_find_here(x->scope, name.text) : NULL;
+    if (symbol && symbol->kind == SYMBOL_CONST && symbol->span.begin == name.span.begin) {
+        symbol_constant(x->s, symbol);
+        return;
+    }
+    const BindingList one = {.at = (Binding *)&stmt->bindings.at[k], .count = 1};
+    define_constants(x->s, x->scope, &one);
+}
+
+static void site_statement(Site *x, const Stmt *stmt, bool after_writes) {
+    Sema *s = x->s;
+    bool condition;
+    switch (stmt->kind) {
+    case STMT_CONST: /* defined already; a condition's own are not */
+        for (uint32_t k = 0; k < stmt->bindings.count; k++)
+            site_constant(x, stmt, k);
+        return;
+    case STMT_STATE:
+        for (uint32_t k = 0; k < stmt->targets.count; k++)
+            site_state(x, &stmt->targets.at[k]);
+        return;
+    case STMT_CARRY:
+        for (uint32_t k = 0; k < stmt->bindings.count; k++)
+            site_carry(x, &stmt->bindings.at[k]);
+        return;
+    case STMT_BEGIN: {
+        Scope *const scope = x->scope;
+        x->scope = scope_create(s, scope, s->frame); /* `x` means the trunk's input only here */
+        site_define_x(x, x->scope);
+        for (uint32_t k = 0; k < stmt->bindings.count; k++)
+            site_begin(x, &stmt->bindings.at[k]);
+        x->scope = scope;
+        return;
+    }
+    case STMT_READ:
+        for (uint32_t k = 0; k < stmt->bindings.count; k++)
+            site_read(x, &stmt->bindings.at[k]);
+        if (--x->reads_left == 0)
+            site_branches(x);
+        return;
+    case STMT_WRITE:
+        for (uint32_t k = 0; k < stmt->bindings.count; k++)
+            site_write(x, &stmt->bindings.at[k]);
+        if (--x->writes_left == 0)
+            commit_writes(x);
+        return;
+    case STMT_END:
+        vec_push(s->arena, &x->ends, stmt);
+        return;
+    case STMT_IF:
+        if (elaborate_bool(s, x->scope, stmt->branch.condition, "a condition", &condition))
+            site_body(x, condition ? &stmt->branch.then_body : &stmt->branch.else_body, after_writes);
+        else
+            x->failed = true;
+        return;
+    default:
+        if (after_writes && !x->last && !x->probes_after)
+            return;
+        body_statement(s, x->scope, stmt);
+    }
+}
+
+static void site_body(Site *x, const StmtList *body, bool after_writes) {
+    for (uint32_t k = 0; k < body->count; k++)
+        if (body->at[k])
+            site_statement(x, body->at[k], after_writes || x->writes_left == 0);
+}
+
+/* Reads and writes on the side of each condition that holds. */
+static void count_active(Site *x, const StmtList *body) {
+    Sema *s = x->s;
+    for (uint32_t k = 0; k < body->count; k++) {
+        const Stmt *stmt = body->at[k];
+        if (!stmt)
+            continue;
+        x->reads_left += stmt->kind == STMT_READ;
+        x->writes_left += stmt->kind == STMT_WRITE;
+        if ((stmt->kind == STMT_PROBE || stmt->kind == STMT_PENALTY) && x->writes_left)
+            x->probes_after = true;
+        if (stmt->kind == STMT_IF && numeric_is_number(s, x->scope, stmt->branch.condition)) {
+            bool condition;
+            if (elaborate_bool(s, x->scope, stmt->branch.condition, "a condition", &condition))
+                count_active(x, condition ? &stmt->branch.then_body : &stmt->branch.else_body);
+        }
+    }
+}
+
+static void check_begun(Site *x) {
+    Sema *s = x->s;
+    if (!x->first)
+        return;
+    for (uint32_t k = 0; k < x->trunk->states.count && !x->failed; k++)
+        if (is_poison(x->trunk->states.at[k].value)) {
+            sema_error(s, DIAG_CONNECTION_PART, x->trunk->states.at[k].span,
+                       "nothing says how the state `%s` begins", x->trunk->states.at[k].name);
+            diag_help(s->d, "write `begin %s... = ...`", x->trunk->states.at[k].name);
+            x->failed = true;
+        }
+}
+
+static Value trunk_result(Site *x, const Item *item) {
+    Sema *s = x->s;
+    for (uint32_t k = 0; k < x->ends.count; k++)
+        site_end(x, x->ends.at[k]);
+    if (!x->has_ended)
+        return POISON;
+    Value v = x->ended;
+    const Tensor *t = value_as_tensor(s, v, x->plan->stmt->span);
+    if (!t)
+        return POISON;
+    const Tensor *in = x->trunk->input.tensor;
+    uint32_t dims[TIR_MAX_RANK];
+    const uint32_t rank = tensor_bare_dims(t, dims, NULL);
+    if (rank == 1 && dims[0] == in->type.dims[0])
+        return (Value){.kind = VALUE_TENSOR, .span = v.span, .tensor = t};
+    sema_error(s, DIAG_SHAPE, x->ends.at[0]->span, "`end` gives %s, but the trunk has x %s",
+               dims_text(s, rank, dims), dims_text(s, 1, in->type.dims));
+    sema_note(s, item->name.span, "in the connection `%s`", item->name.text);
+    return POISON;
+}
+
+bool connection_elaborate(Sema *s, TrunkState *trunk, const Callable *connection, const SitePlan *plan,
+                          const ExprList *branches, bool last, Value *result) {
+    const Item *item = connection->item;
+    const Span used_at = plan->stmt->site.connection ? plan->stmt->site.connection->span : plan->stmt->span;
+    Frame *frame = frame_push(s, item, path_join(s, plan->path, "hc"), used_at);
+    frame->of_connection = true;
+    Scope *scope = scope_create(s, connection->home, frame);
+    scope->is_frame = true;
+    *map_slot_u64(s->used_items, (uint64_t)(uintptr_t)item) = s;
+    Site x = {.s = s, .trunk = trunk, .plan = plan, .connection = connection, .branches = branches,
+              .scope = scope, .first = !trunk->begun, .last = last};
+    bool good = connection_check_parts(s, item);
+    good = bind_formals(s, scope, item, connection->arguments.at, connection->arguments.count, used_at) &&
+           good;
+    const char *d = intern_str(s->c->interner, "d");
+    const Symbol *old = scope_find_here(scope, d);
+    if (old) {
+        sema_error(s, DIAG_DUPLICATE, old->span,
+                   "in a connection `d` is the width of the trunk, so it cannot be a parameter");
+        good = false;
+    } else {
+        Symbol *width = scope_define(s, scope, d, trunk->input.span, SYMBOL_VALUE);
+        width->declared = DECLARED_EXTENT;
+        width->value = value_number(trunk->input.tensor->type.dims[0], trunk->input.span);
+    }
+    if (good) {
+        x.scope = scope_create(s, scope, frame);
+        define_body_constants(&x, &item->body);
+        count_active(&x, &item->body);
+        if (x.reads_left && x.writes_left) {
+            site_body(&x, &item->body, false);
+            check_begun(&x);
+        }
+        if (trunk->begun && x.n_states != trunk->states.count && !x.failed) {
+            sema_error(s, DIAG_STATE, used_at, "`%s` keeps %u state%s, but this trunk has %u",
+                       item->name.text, x.n_states, x.n_states == 1 ? "" : "s", trunk->states.count);
+            sema_note(s, trunk->states.at[0].span, "the trunk's state was set by `%s`",
+                      trunk->states.at[0].owner);
+            x.failed = true;
+        }
+    }
+    trunk->begun = true;
+    if (good && last)
+        *result = x.failed ? POISON : trunk_result(&x, item);
+    frame_pop(s);
+    return good && !x.failed;
+}
+
+bool site_elaborate(Sema *s, TrunkState *trunk, const SitePlan *plan, bool last, Value *result) {
+    const Expr *e = plan->stmt->site.connection;
+    if (!e || e->kind == EXPR_ERROR)
+        return false;
+    const Value v = elaborate_constant(s, plan->scope, e);
+    if (is_poison(v))
+        return false;
+    if (v.kind != VALUE_CALLABLE || !v.callable->item || v.callable->item->kind != ITEM_CONNECTION) {
+        sema_error(s, DIAG_SITE, e->span, "a connection is needed here, but this is %s",
+                   value_text(s, v));
+        if (v.kind == VALUE_CALLABLE && v.callable->item)
+            sema_note(s, v.callable->item->name.span, "it is defined here");
+        else
+            sema_note(s, v.span, "it comes from here");
+        return false;
+    }
+    vec_push(s->arena, &s->network->sites,
+             (SiteInfo){plan->path, v.callable->item->name.text, "", s->frame->site, s->frame->block});
+    return connection_elaborate(s, trunk, v.callable, plan, &plan->stmt->site.branches, last, result);
+}

@@ -1,0 +1,381 @@
+/* Expressions to values. Numbers fold as they go; what is a tensor is built.
+ *
+ * Requires: names resolvable in `scope`; s->loop is the block under construction.
+ * Maintains: an error gives POISON, and POISON gives POISON without a word. */
+#include "sema/internal.h"
+#include <math.h>
+
+/* --- names -------------------------------------------------------------------------------------*/
+
+const Callable *callable_of_item(Sema *s, const Item *item, Scope *home) {
+    Callable *callable = ARENA_NEW(s->arena, Callable);
+    callable->item = item;
+    callable->home = home;
+    return callable;
+}
+
+/* The index of the position a value belongs to, as `t` in a model or `here` in a definition. */
+static Value position_value(Sema *s, uint32_t space, uint32_t axis, Span span) {
+    const TirSpace *sp = &s->program->spaces.at[space - 1];
+    const TirId id = tir_position(sema_builder(s, span), space);
+    Value v = value_tensor(s, id, NULL, span);
+    if (sp->rank == 1)
+        return v;
+    const Value columns = value_number(sp->extents[1], span);
+    const Value first = value_unary(s, TIR_FLOOR, value_binary(s, TIR_DIV, v, columns, span), span);
+    if (axis == 0)
+        return first;
+    return value_binary(s, TIR_SUB, v, value_binary(s, TIR_MUL, first, columns, span), span);
+}
+
+static Value instance_number(Sema *s, const char *name, uint32_t number, bool known, Span span) {
+    if (s->trial)
+        return POISON;
+    if (known)
+        return value_number(number, span);
+    return sema_error(s, DIAG_NOT_HERE, span, "`%s` is known only inside a trunk's sites%s", name,
+                      s->frame && s->frame->in_trunk
+                          ? ", and not in what decides how many there are"
+                          : "");
+}
+
+/* Words that mean something inside an instance; a definition's own names come before them. */
+static bool instance_word(Sema *s, const char *name, Span span, Value *v) {
+    const Frame *f = s->frame;
+    const Frame none = {0};
+    if (!f)
+        f = &none;
+    if (name == s->words[WORD_SITE])
+        *v = instance_number(s, name, f->site, f->in_trunk, span);
+    else if (name == s->words[WORD_SITES])
+        *v = instance_number(s, name, f->sites, f->in_trunk && f->sites_known, span);
+    else if (name == s->words[WORD_BLOCK])
+        *v = instance_number(s, name, f->block, f->in_trunk, span);
+    else if (name == s->words[WORD_BLOCKS])
+        *v = instance_number(s, name, f->blocks, f->in_trunk && f->blocks, span);
+    else if (name == s->words[WORD_HERE]) {
+        const uint32_t space = f->space ? f->space : sema_position_space(s);
+        *v = s->numeric ? sema_error(s, DIAG_CONSTANT, span, "`here` is not a constant")
+             : space    ? position_value(s, space, 0, span)
+                        : sema_error(s, DIAG_DOMAIN, span, "there are no positions `here`");
+    } else if (name == s->words[WORD_IDENTITY]) {
+        static const Pattern pattern = {.kind = PATTERN_IDENTITY};
+        *v = (Value){.kind = VALUE_PATTERN, .span = span, .pattern = &pattern};
+    } else
+        return false;
+    return true;
+}
+
+/* An element of `identity` or `onehot` where an initial value asks for one. */
+static Value pattern_element(Sema *s, Value v, Span span) {
+    s->pattern_used = true;
+    const uint32_t rank = v.pattern->kind == PATTERN_IDENTITY ? 2 : 1;
+    if (s->element_rank != rank) {
+        sema_error(s, DIAG_INIT, span, "%s has %u %s, but the parameter has %u", value_text(s, v),
+                   rank, rank == 1 ? "axis" : "axes", s->element_rank);
+        return POISON;
+    }
+    if (v.pattern->kind == PATTERN_IDENTITY)
+        return value_number(s->element_at[0] == s->element_at[1], span);
+    const Value k = *v.pattern->argument;
+    if (k.kind != VALUE_NUMBER)
+        return sema_error(s, DIAG_CONSTANT, span, "an initial value is a constant");
+    return value_number((double)s->element_at[0] == k.number, span);
+}
+
+/* A constant table by name where an initial value asks for an element. */
+static bool table_element(Sema *s, const Symbol *symbol, Span span, Value *v) {
+    if (symbol->kind != SYMBOL_VALUE || !symbol->binding ||
+        symbol->binding->target.indices.count != s->element_rank)
+        return false;
+    s->pattern_used = true;
+    *v = numeric_lookup(s, symbol, s->element_rank, s->element_at, span);
+    return true;
+}
+
+static Value elaborate_name(Sema *s, Scope *scope, const Expr *e) {
+    Symbol *symbol = scope_find(s, scope, e->name);
+    Value v;
+    if (!symbol) {
+        if (instance_word(s, e->name, e->span, &v))
+            return v.kind == VALUE_PATTERN && s->element_wanted ? pattern_element(s, v, e->span) : v;
+        const Builtin *builtin = builtin_find(e->name);
+        if (builtin) {
+            Callable *callable = ARENA_NEW(s->arena, Callable);
+            callable->builtin = builtin;
+            return (Value){.kind = VALUE_CALLABLE, .span = e->span, .callable = callable};
+        }
+        scope_unknown(s, scope, e->name, e->span, "name");
+        return POISON;
+    }
+    usage_mark(s, symbol);
+    switch (symbol->kind) {
+    case SYMBOL_VALUE:
+        v = symbol->value;
+        if (s->element_wanted && v.kind != VALUE_NUMBER && v.kind != VALUE_POISON &&
+            table_element(s, symbol, e->span, &v))
+            return v;
+        if (s->numeric && (v.kind == VALUE_TENSOR || v.kind == VALUE_REPEAT)) {
+            sema_error(s, DIAG_CONSTANT, e->span,
+                       "`%s` is not known before the model runs; a constant is needed here", e->name);
+            sema_note(s, symbol->span, "`%s` is defined here", e->name);
+            return POISON;
+        }
+        return v;
+    case SYMBOL_CONST:
+        return symbol_constant(s, symbol);
+    case SYMBOL_INDEX:
+        return index_as_value(s, symbol->index, e->span);
+    case SYMBOL_POSITION:
+        if (s->numeric)
+            return sema_error(s, DIAG_CONSTANT, e->span, "the position `%s` is not a constant", e->name);
+        return position_value(s, symbol->space, symbol->axis, e->span);
+    case SYMBOL_ITEM:
+        v = (Value){.kind = VALUE_CALLABLE, .span = e->span};
+        v.callable = callable_of_item(s, symbol->item, scope_root(symbol->scope));
+        return v;
+    }
+    return POISON;
+}
+
+/* --- operators ---------------------------------------------------------------------------------*/
+
+static Value elaborate_sum(Sema *s, Scope *scope, const Expr *e) {
+    Value sum = elaborate(s, scope, e->chain.terms.at[0]);
+    for (uint32_t k = 1; k < e->chain.terms.count; k++) {
+        const Value term = elaborate(s, scope, e->chain.terms.at[k]);
+        const Span span = span_join(e->chain.terms.at[0]->span, e->chain.terms.at[k]->span);
+        sum = value_binary(s, e->chain.ops.at[k] == OP_ADD ? TIR_ADD : TIR_SUB, sum, term, span);
+    }
+    return sum;
+}
+
+/* a - n*floor(a/n): what is left has the divisor's sign. */
+static Value value_modulo(Sema *s, Value a, Value n, Span span) {
+    if (a.kind == VALUE_NUMBER && n.kind == VALUE_NUMBER) {
+        if (n.number == 0)
+            return sema_error(s, DIAG_CONSTANT, span, "modulo zero");
+        return value_number(a.number - n.number * floor(a.number / n.number), span);
+    }
+    const Value q = value_unary(s, TIR_FLOOR, value_binary(s, TIR_DIV, a, n, span), span);
+    return value_binary(s, TIR_SUB, a, value_binary(s, TIR_MUL, n, q, span), span);
+}
+
+Value elaborate_product(Sema *s, Scope *scope, const Expr *e) {
+    Value product = elaborate(s, scope, e->chain.terms.at[0]);
+    for (uint32_t k = 1; k < e->chain.terms.count; k++) {
+        const Value factor = elaborate(s, scope, e->chain.terms.at[k]);
+        const Span span = span_join(e->chain.terms.at[0]->span, e->chain.terms.at[k]->span);
+        if (is_poison(product) || is_poison(factor))
+            product = POISON;
+        else if (e->chain.ops.at[k] == OP_MOD)
+            product = value_modulo(s, product, factor, span);
+        else
+            product = value_binary(s, e->chain.ops.at[k] == OP_MUL ? TIR_MUL : TIR_DIV, product,
+                                   factor, span);
+    }
+    return product;
+}
+
+static Value value_power(Sema *s, Value base, Value exponent, Span span) {
+    if (is_poison(base) || is_poison(exponent))
+        return POISON;
+    if (exponent.kind == VALUE_NUMBER && base.kind != VALUE_NUMBER) {
+        const double p = exponent.number;
+        if (p == 0.5 || p == -0.5)
+            return value_unary(s, p > 0 ? TIR_SQRT : TIR_RSQRT, base, span);
+        if (p == floor(p) && fabs(p) >= 1 && fabs(p) <= 4) { /* exact, and fine below zero */
+            Value r = base;
+            if (fabs(p) >= 2)
+                r = value_binary(s, TIR_MUL, base, base, span);
+            if (fabs(p) == 3)
+                r = value_binary(s, TIR_MUL, r, base, span);
+            if (fabs(p) == 4)
+                r = value_binary(s, TIR_MUL, r, r, span);
+            return p > 0 ? r : value_binary(s, TIR_DIV, value_number(1, span), r, span);
+        }
+    }
+    if (base.kind == VALUE_NUMBER && exponent.kind != VALUE_NUMBER && base.number > 0) {
+        const Value scaled =
+            value_binary(s, TIR_MUL, exponent, value_number(log(base.number), span), span);
+        return value_unary(s, TIR_EXP, scaled, span);
+    }
+    return value_binary(s, TIR_POW, base, exponent, span);
+}
+
+static Value elaborate_compare(Sema *s, Scope *scope, const Expr *e) {
+    const Value a = elaborate(s, scope, e->compare.left), b = elaborate(s, scope, e->compare.right);
+    switch (e->compare.op) {
+    case OP_LT: return value_binary(s, TIR_LT, a, b, e->span);
+    case OP_LE: return value_binary(s, TIR_LE, a, b, e->span);
+    case OP_GT: return value_binary(s, TIR_LT, b, a, e->span);
+    case OP_GE: return value_binary(s, TIR_LE, b, a, e->span);
+    case OP_EQ: return value_binary(s, TIR_EQ, a, b, e->span);
+    case OP_NE: return value_unary(s, TIR_NOT, value_binary(s, TIR_EQ, a, b, e->span), e->span);
+    }
+    return POISON;
+}
+
+/* `n > 1 && 8 % n == 0`: what decides already keeps the rest from being looked at. */
+static Value elaborate_logic(Sema *s, Scope *scope, const Expr *e) {
+    const bool decides = e->logic.op == OP_OR;
+    Value v = elaborate(s, scope, e->logic.terms.at[0]);
+    for (uint32_t k = 1; k < e->logic.terms.count; k++) {
+        if (v.kind == VALUE_BOOL && v.boolean == decides)
+            return v;
+        v = value_binary(s, decides ? TIR_OR : TIR_AND, v, elaborate(s, scope, e->logic.terms.at[k]),
+                         e->span);
+    }
+    return v;
+}
+
+static Value elaborate_tuple(Sema *s, Scope *scope, const Expr *e) {
+    Value *at = ARENA_ARRAY(s->arena, Value, e->tuple.count);
+    for (uint32_t k = 0; k < e->tuple.count; k++)
+        at[k] = elaborate(s, scope, e->tuple.at[k]);
+    Value v = {.kind = VALUE_TUPLE, .span = e->span};
+    v.tuple.at = at;
+    v.tuple.count = e->tuple.count;
+    return v;
+}
+
+static Value elaborate_kind(Sema *s, Scope *scope, const Expr *e) {
+    switch (e->kind) {
+    case EXPR_NUMBER:
+        return value_number(e->number, e->span);
+    case EXPR_BOOL:
+        return value_bool(e->boolean, e->span);
+    case EXPR_STRING:
+        return (Value){.kind = VALUE_STRING, .span = e->span, .string = e->string};
+    case EXPR_NAME:
+        return elaborate_name(s, scope, e);
+    case EXPR_UNARY:
+        return value_unary(s, e->unary.op == OP_NEG ? TIR_NEG : TIR_NOT,
+                           elaborate(s, scope, e->unary.operand), e->span);
+    case EXPR_SUM:
+        return elaborate_sum(s, scope, e);
+    case EXPR_PRODUCT:
+        return elaborate_product(s, scope, e);
+    case EXPR_POWER:
+        return value_power(s, elaborate(s, scope, e->power.base),
+                           elaborate(s, scope, e->power.exponent), e->span);
+    case EXPR_COMPARE:
+        return elaborate_compare(s, scope, e);
+    case EXPR_LOGIC:
+        return elaborate_logic(s, scope, e);
+    case EXPR_INDEX:
+        return elaborate_index(s, scope, e);
+    case EXPR_CALL:
+        return elaborate_call(s, scope, e);
+    case EXPR_REDUCE:
+        return elaborate_reduce(s, scope, e);
+    case EXPR_TUPLE:
+        return elaborate_tuple(s, scope, e);
+    case EXPR_TRUNK:
+        return s->numeric ? sema_error(s, DIAG_CONSTANT, e->span, "a trunk is not a constant")
+                          : elaborate_trunk(s, scope, e);
+    case EXPR_ERROR:
+        return POISON;
+    }
+    return POISON;
+}
+
+Value elaborate(Sema *s, Scope *scope, const Expr *e) {
+    if (!e)
+        return POISON;
+    if (++s->steps > SEMA_MAX_STEPS) {
+        if (!s->steps_reported)
+            sema_error(s, DIAG_SIZE, e->span, "the network is too large to elaborate");
+        s->steps_reported = true;
+        return POISON;
+    }
+    if (s->depth >= SEMA_MAX_DEPTH) {
+        sema_error(s, DIAG_NESTING, e->span, "expressions and calls nest too deeply");
+        return POISON;
+    }
+    s->depth++;
+    Value v;
+    const bool composite = e->kind == EXPR_SUM || e->kind == EXPR_PRODUCT || e->kind == EXPR_POWER ||
+                           e->kind == EXPR_CALL;
+    if (composite && !s->numeric && !s->constant && numeric_is_table(s, scope, e))
+        v = numeric_table(s, scope, e);
+    else
+        v = elaborate_kind(s, scope, e);
+    s->depth--;
+    return v;
+}
+
+/* --- constants ---------------------------------------------------------------------------------*/
+
+Value elaborate_constant(Sema *s, Scope *scope, const Expr *e) {
+    const bool numeric = s->numeric, constant = s->constant;
+    s->numeric = s->constant = true;
+    Value v = elaborate(s, scope, e);
+    s->numeric = numeric;
+    s->constant = constant;
+    if (v.kind == VALUE_TENSOR || v.kind == VALUE_REPEAT)
+        v = sema_error(s, DIAG_CONSTANT, e->span, "this is not a constant");
+    return v;
+}
+
+bool elaborate_number(Sema *s, Scope *scope, const Expr *e, const char *what, double *number) {
+    const Value v = elaborate_constant(s, scope, e);
+    if (is_poison(v))
+        return false;
+    if (v.kind != VALUE_NUMBER) {
+        sema_error(s, DIAG_CONSTANT, e->span, "%s is a number, not %s", what, value_text(s, v));
+        return false;
+    }
+    if (!isfinite(v.number)) {
+        sema_error(s, DIAG_CONSTANT, e->span, "%s is not a finite number: %g", what, v.number);
+        return false;
+    }
+    *number = v.number;
+    return true;
+}
+
+bool elaborate_bool(Sema *s, Scope *scope, const Expr *e, const char *what, bool *result) {
+    const Value v = elaborate_constant(s, scope, e);
+    if (is_poison(v))
+        return false;
+    if (v.kind != VALUE_BOOL) {
+        sema_error(s, DIAG_CONSTANT, e->span, "%s is `true` or `false`, not %s", what,
+                   value_text(s, v));
+        return false;
+    }
+    *result = v.boolean;
+    return true;
+}
+
+bool elaborate_whole(Sema *s, Scope *scope, const Expr *e, const char *what, int64_t low,
+                     int64_t high, int64_t *result) {
+    double number;
+    if (!elaborate_number(s, scope, e, what, &number))
+        return false;
+    if (number != floor(number)) {
+        sema_error(s, DIAG_EXTENT, e->span, "%s is a whole number, but this is %.10g", what, number);
+        const Symbol *symbol = e->kind == EXPR_NAME ? scope_find(s, scope, e->name) : NULL;
+        if (symbol)
+            sema_note(s, symbol->span, "`%s` is set here", e->name);
+        return false;
+    }
+    if (number < (double)low || number > (double)high) {
+        sema_error(s, number > (double)high ? DIAG_SIZE : DIAG_EXTENT, e->span,
+                   "%s is %.0f; it lies between %lld and %lld", what, number, (long long)low,
+                   (long long)high);
+        const Symbol *symbol = e->kind == EXPR_NAME ? scope_find(s, scope, e->name) : NULL;
+        if (symbol)
+            sema_note(s, symbol->span, "`%s` is set here", e->name);
+        return false;
+    }
+    *result = (int64_t)number;
+    return true;
+}
+
+bool elaborate_extent(Sema *s, Scope *scope, const Expr *e, uint32_t *extent) {
+    int64_t whole;
+    if (!elaborate_whole(s, scope, e, "an extent", 1, INT32_MAX, &whole))
+        return false;
+    *extent = (uint32_t)whole;
+    return true;
+}

@@ -1,0 +1,659 @@
+/* Index notation: what an index ranges over, and what `x[...]` does to x.
+ *
+ * A subscript is an index (labels the axis), a number (one entry), a position such as `t - 1`
+ * (a shift), or an expression of indices and numbers, which is evaluated for all their values: a
+ * run of neighbours becomes SLICE, an axis split into two RESHAPE, anything else TAKE. */
+#include "sema/internal.h"
+#include <math.h>
+
+Index *index_create(Sema *s, Scope *scope, Name name) {
+    if (!name.text)
+        return NULL;
+    const Symbol *old = scope_find_local(scope, name.text);
+    if (old && old->kind == SYMBOL_INDEX) {
+        sema_error(s, DIAG_INDEX_REBOUND, name.span, "index `%s` is in use already", name.text);
+        sema_note(s, old->span, "bound here");
+        diag_help(s->d, "choose another name for the inner index");
+        return NULL;
+    }
+    if (old && (old->kind == SYMBOL_CONST || old->kind == SYMBOL_POSITION ||
+                (old->kind == SYMBOL_VALUE && old->value.kind == VALUE_NUMBER &&
+                 !old->binding))) {
+        sema_error(s, DIAG_INDEX_REBOUND, name.span, "`%s` is a %s here, so it cannot be an index",
+                   name.text, old->kind == SYMBOL_POSITION ? "position" : "constant");
+        sema_note(s, old->span, "defined here");
+        return NULL;
+    }
+    Index *index = ARENA_NEW(s->arena, Index);
+    index->name = name.text;
+    index->span = name.span;
+    index->serial = ++s->next_serial;
+    scope_define(s, scope, name.text, name.span, SYMBOL_INDEX)->index = index;
+    return index;
+}
+
+void index_fix(Index *index, uint32_t extent, Span at) {
+    if (!index->extent) {
+        index->extent = extent;
+        index->extent_at = at;
+    }
+}
+
+Value index_as_value(Sema *s, Index *index, Span span) {
+    if (index->fixed)
+        return value_number((double)index->current, span);
+    if (s->numeric)
+        return sema_error(s, DIAG_CONSTANT, span, "index `%s` has no value here", index->name);
+    if (!index->extent) {
+        sema_error(s, DIAG_INDEX_EXTENT, span,
+                   "the range of index `%s` cannot be told: it indexes nothing", index->name);
+        diag_help(s->d, "give it on the left: `[%s < 4]`", index->name);
+        return POISON;
+    }
+    double *data = ARENA_ARRAY(s->arena, double, index->extent);
+    for (uint32_t k = 0; k < index->extent; k++)
+        data[k] = k;
+    const TirId id = tir_table(sema_builder(s, span), TIR_REAL, 1, &index->extent, data);
+    return value_tensor(s, id, &index, span);
+}
+
+/* --- inference ---------------------------------------------------------------------------------*/
+
+typedef struct {
+    bool weak; /* x[i + 1] says something only when nothing else does */
+    bool open; /* something was not known at its use */
+} Inference;
+
+static void infer(Sema *s, Scope *scope, const Expr *e, Inference *how);
+
+static void infer_list(Sema *s, Scope *scope, const ExprList *list, Inference *how) {
+    for (uint32_t k = 0; k < list->count; k++)
+        infer(s, scope, list->at[k], how);
+}
+
+typedef struct {
+    uint32_t rank, dims[TIR_MAX_RANK];
+} Shape;
+
+/* The bare axes of what is indexed. A value that is not a name is elaborated once to see. */
+static Shape *base_shape(Sema *s, Scope *scope, const Expr *base, Repeat **repeat) {
+    *repeat = NULL;
+    Value v = POISON;
+    if (base->kind == EXPR_NAME) {
+        const Symbol *symbol = scope_find(s, scope, base->name);
+        if (!symbol || symbol->kind != SYMBOL_VALUE)
+            return NULL;
+        v = symbol->value;
+    } else {
+        if (s->numeric || !s->frame)
+            return NULL;
+        void **slot = map_slot_u64(s->frame->shapes, (uint64_t)(uintptr_t)base);
+        if (*slot)
+            return *slot;
+        v = elaborate(s, scope, base);
+        if (v.kind == VALUE_TENSOR) {
+            Shape *shape = ARENA_NEW(s->arena, Shape);
+            shape->rank = tensor_bare_dims(v.tensor, shape->dims, NULL);
+            *map_slot_u64(s->frame->shapes, (uint64_t)(uintptr_t)base) = shape;
+            return shape;
+        }
+    }
+    Shape *shape = ARENA_NEW(s->arena, Shape);
+    if (v.kind == VALUE_REPEAT) {
+        *repeat = v.repeat;
+        shape->rank = v.repeat->rank;
+        for (uint32_t k = 0; k < shape->rank; k++)
+            shape->dims[k] = v.repeat->extents[k];
+        return shape;
+    }
+    if (v.kind != VALUE_TENSOR)
+        return NULL;
+    shape->rank = tensor_bare_dims(v.tensor, shape->dims, NULL);
+    return shape;
+}
+
+static Index *index_named(Sema *s, Scope *scope, const Expr *e) {
+    if (e->kind != EXPR_NAME)
+        return NULL;
+    const Symbol *symbol = scope_find(s, scope, e->name);
+    return symbol && symbol->kind == SYMBOL_INDEX && !symbol->index->fixed ? symbol->index : NULL;
+}
+
+/* A number, without a word when it is none. */
+static bool quiet_number(Sema *s, Scope *scope, const Expr *e, double *number) {
+    if (e->kind == EXPR_NUMBER) {
+        *number = e->number;
+        return true;
+    }
+    Index *found[MAX_MENTIONED];
+    if (numeric_mentioned(s, scope, e, found) || !numeric_is_number(s, scope, e))
+        return false;
+    const Value v = elaborate_constant(s, scope, e);
+    if (v.kind == VALUE_NUMBER)
+        *number = v.number;
+    return v.kind == VALUE_NUMBER;
+}
+
+/* i + 1, f*e + a: what the axis says about its indices. */
+static void infer_sum(Sema *s, Scope *scope, const Expr *e, uint32_t dim, Inference *how) {
+    if (e->chain.terms.count != 2 || e->chain.ops.at[1] != OP_ADD)
+        return;
+    const Expr *first = e->chain.terms.at[0], *second = e->chain.terms.at[1];
+    for (uint32_t turn = 0; turn < 2; turn++) {
+        const Expr *p = turn ? second : first, *q = turn ? first : second;
+        Index *a = index_named(s, scope, q);
+        double number;
+        if (!a)
+            continue;
+        if (quiet_number(s, scope, p, &number)) {
+            if (how->weak && number >= 0 && number < dim)
+                index_fix(a, dim - (uint32_t)number, e->span);
+            how->open = how->open || !a->extent;
+            return;
+        }
+        if (p->kind != EXPR_PRODUCT || p->chain.terms.count != 2 || p->chain.ops.at[1] != OP_MUL)
+            continue;
+        for (uint32_t k = 0; k < 2; k++) {
+            Index *f = index_named(s, scope, p->chain.terms.at[k]);
+            if (f && quiet_number(s, scope, p->chain.terms.at[1 - k], &number) && number >= 1 &&
+                number <= dim) {
+                index_fix(a, (uint32_t)number, e->span);
+                index_fix(f, dim / (uint32_t)number, e->span);
+            }
+        }
+    }
+}
+
+static void infer_subscript(Sema *s, Scope *scope, const Expr *e, uint32_t *dim, Span *dim_at,
+                            Inference *how) {
+    Index *index = index_named(s, scope, e);
+    if (index) {
+        if (*dim && !index->extent)
+            index_fix(index, *dim, e->span);
+        else if (!*dim && index->extent) {
+            *dim = index->extent;
+            *dim_at = e->span;
+        }
+        how->open = how->open || !index->extent || !*dim;
+    } else if (*dim && e->kind == EXPR_SUM) {
+        infer_sum(s, scope, e, *dim, how);
+    }
+}
+
+static const Symbol *position_named(Sema *s, Scope *scope, const Expr *e) {
+    if (e->kind == EXPR_SUM && e->chain.terms.count == 2)
+        e = e->chain.terms.at[0];
+    if (e->kind != EXPR_NAME)
+        return NULL;
+    const Symbol *symbol = scope_find(s, scope, e->name);
+    return symbol && symbol->kind == SYMBOL_POSITION ? symbol : NULL;
+}
+
+static void infer_index(Sema *s, Scope *scope, const Expr *e, Inference *how) {
+    if (e->index.base->kind != EXPR_NAME)
+        infer(s, scope, e->index.base, how);
+    infer_list(s, scope, &e->index.indices, how);
+    Repeat *repeat;
+    Shape *shape = base_shape(s, scope, e->index.base, &repeat);
+    uint32_t axis = 0;
+    for (uint32_t k = 0; shape && k < e->index.indices.count && axis < shape->rank; k++) {
+        const Expr *subscript = e->index.indices.at[k];
+        if (position_named(s, scope, subscript))
+            continue;
+        Span at = {0};
+        infer_subscript(s, scope, subscript, &shape->dims[axis], &at, how);
+        if (repeat && !repeat->extents[axis]) {
+            repeat->extents[axis] = shape->dims[axis];
+            repeat->spans[axis] = at;
+        }
+        axis++;
+    }
+}
+
+static void infer_reduce(Sema *s, Scope *scope, const Expr *e, Inference *how) {
+    Scope *inner = scope_create(s, scope, scope->frame);
+    for (uint32_t k = 0; e->reduce.op != REDUCE_SOFTMAX && k < e->reduce.indices.count; k++) {
+        const Name name = e->reduce.indices.at[k];
+        const Symbol *old = name.text ? scope_find(s, scope, name.text) : NULL;
+        if (!name.text || (old && old->kind == SYMBOL_POSITION))
+            continue;
+        Index *index = ARENA_NEW(s->arena, Index); /* stands in: the rule against rebinding is
+                                                      applied when the reduction is built */
+        index->name = name.text;
+        index->span = name.span;
+        index->serial = ++s->next_serial;
+        scope_define(s, inner, name.text, name.span, SYMBOL_INDEX)->index = index;
+    }
+    infer(s, inner, e->reduce.operand, how);
+}
+
+static void infer(Sema *s, Scope *scope, const Expr *e, Inference *how) {
+    if (++s->steps > SEMA_MAX_STEPS)
+        return;
+    switch (e->kind) {
+    case EXPR_UNARY:
+        infer(s, scope, e->unary.operand, how);
+        return;
+    case EXPR_SUM:
+    case EXPR_PRODUCT:
+        infer_list(s, scope, &e->chain.terms, how);
+        return;
+    case EXPR_LOGIC:
+        infer_list(s, scope, &e->logic.terms, how);
+        return;
+    case EXPR_TUPLE:
+        infer_list(s, scope, &e->tuple, how);
+        return;
+    case EXPR_POWER:
+        infer(s, scope, e->power.base, how);
+        infer(s, scope, e->power.exponent, how);
+        return;
+    case EXPR_COMPARE:
+        infer(s, scope, e->compare.left, how);
+        infer(s, scope, e->compare.right, how);
+        return;
+    case EXPR_CALL:
+        for (uint32_t k = 0; k < e->call.arguments.count; k++)
+            infer(s, scope, e->call.arguments.at[k].value, how);
+        return;
+    case EXPR_INDEX:
+        infer_index(s, scope, e, how);
+        return;
+    case EXPR_REDUCE:
+        infer_reduce(s, scope, e, how);
+        return;
+    default:
+        return;
+    }
+}
+
+void infer_extents(Sema *s, Scope *scope, const Expr *e) {
+    static const bool weak[] = {false, false, true, false};
+    for (uint32_t k = 0; k < 4; k++) {
+        Inference how = {.weak = weak[k]};
+        infer(s, scope, e, &how);
+        if (!how.open)
+            return;
+    }
+}
+
+/* --- subscripts --------------------------------------------------------------------------------*/
+
+/* x while its axes are being bound, last axis first. */
+typedef struct {
+    TirId id;
+    uint32_t rank, dims[TIR_MAX_RANK];
+    Index *axes[TIR_MAX_RANK];
+} Work;
+
+static const char *base_text(Sema *s, const Expr *base) {
+    return base->kind == EXPR_NAME ? arena_printf(s->arena, "`%s`", base->name) : "this value";
+}
+
+static bool work_drop_axis(Sema *s, Work *w, uint32_t axis, Span span) {
+    for (uint32_t k = axis; k + 1 < w->rank; k++) {
+        w->dims[k] = w->dims[k + 1];
+        w->axes[k] = w->axes[k + 1];
+    }
+    w->rank--;
+    w->id = tir_reshape(sema_builder(s, span), w->id, w->rank, w->dims);
+    return true;
+}
+
+static bool work_split_axis(Sema *s, Work *w, uint32_t axis, uint32_t n, Index *const *indices,
+                            Span span) {
+    if (w->rank + n - 1 > TIR_MAX_RANK) {
+        sema_error(s, DIAG_RANK, span, "a tensor has at most %d axes", TIR_MAX_RANK);
+        return false;
+    }
+    for (uint32_t k = w->rank; k-- > axis + 1;) {
+        w->dims[k + n - 1] = w->dims[k];
+        w->axes[k + n - 1] = w->axes[k];
+    }
+    for (uint32_t k = 0; k < n; k++) {
+        w->dims[axis + k] = indices[k]->extent;
+        w->axes[axis + k] = indices[k];
+    }
+    w->rank += n - 1;
+    if (n > 1)
+        w->id = tir_reshape(sema_builder(s, span), w->id, w->rank, w->dims);
+    return true;
+}
+
+static bool check_entry(Sema *s, double v, uint32_t dim, const Expr *base, Span span) {
+    if (v != floor(v)) {
+        sema_error(s, DIAG_INDEX_RANGE, span, "%.10g is not a whole number", v);
+        return false;
+    }
+    if (v < 0 || v >= dim) {
+        sema_error(s, DIAG_INDEX_RANGE, span, "this reaches entry %.0f, but the axis of %s has %u (0 to %u)",
+                   v, base_text(s, base), dim, dim - 1);
+        return false;
+    }
+    return true;
+}
+
+static bool bind_label(Sema *s, Work *w, uint32_t axis, Index *index, const Expr *base, Span span) {
+    index_fix(index, w->dims[axis], span);
+    if (index->extent != w->dims[axis]) {
+        sema_error(s, DIAG_INDEX_CLASH, span, "`%s` ranges over %u, but this axis of %s has %u",
+                   index->name, index->extent, base_text(s, base), w->dims[axis]);
+        sema_note(s, index->extent_at, "`%s` got its range of %u here", index->name, index->extent);
+        return false;
+    }
+    w->axes[axis] = index;
+    return true;
+}
+
+/* Larger strides first, so that a split or merge in either order reads as a reshape. */
+bool index_order_by_stride(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index **indices) {
+    double stride[MAX_MENTIONED] = {0};
+    for (uint32_t k = 0; k < n; k++) {
+        if (indices[k]->extent < 2)
+            continue;
+        double pair[2];
+        const uint32_t extent = indices[k]->extent;
+        for (uint32_t j = 0; j < n; j++) {
+            indices[j]->fixed = j != k;
+            indices[j]->current = 0;
+        }
+        indices[k]->extent = 2;
+        const bool good = numeric_evaluate(s, scope, e, 1, &indices[k], pair);
+        indices[k]->extent = extent;
+        for (uint32_t j = 0; j < n; j++)
+            indices[j]->fixed = false;
+        if (!good)
+            return false;
+        stride[k] = fabs(pair[1] - pair[0]);
+    }
+    for (uint32_t i = 1; i < n; i++)
+        for (uint32_t k = i; k > 0 && stride[k - 1] < stride[k]; k--) {
+            Index *index = indices[k];
+            indices[k] = indices[k - 1];
+            indices[k - 1] = index;
+            const double swap = stride[k];
+            stride[k] = stride[k - 1];
+            stride[k - 1] = swap;
+        }
+    return true;
+}
+
+static bool bind_map(Sema *s, Scope *scope, Work *w, uint32_t axis, const Expr *e, uint32_t n,
+                     Index **indices, const Expr *base) {
+    uint64_t count = 1;
+    for (uint32_t k = 0; k < n; k++) {
+        if (!indices[k]->extent) {
+            sema_error(s, DIAG_INDEX_EXTENT, e->span, "the range of index `%s` cannot be told here",
+                       indices[k]->name);
+            diag_help(s->d, "give it on the left: `[%s < 4]`", indices[k]->name);
+            return false;
+        }
+        count *= indices[k]->extent;
+        if (count > 1u << 24) {
+            sema_error(s, DIAG_SIZE, e->span, "an index map of more than %u entries is too large",
+                       1u << 24);
+            return false;
+        }
+    }
+    double *values = ARENA_ARRAY(s->arena, double, count);
+    if ((n > 1 && !index_order_by_stride(s, scope, e, n, indices)) ||
+        !numeric_evaluate(s, scope, e, n, indices, values))
+        return false;
+    bool run = true;
+    for (uint64_t k = 0; k < count; k++) {
+        if (!check_entry(s, values[k], w->dims[axis], base, e->span))
+            return false;
+        run = run && values[k] == values[0] + (double)k;
+    }
+    TirBuilder *b = sema_builder(s, e->span);
+    if (run && count < w->dims[axis]) {
+        w->id = tir_slice(b, w->id, axis, (uint32_t)values[0], (uint32_t)count);
+    } else if (!run) {
+        int32_t *map = ARENA_ARRAY(s->arena, int32_t, count);
+        for (uint64_t k = 0; k < count; k++)
+            map[k] = (int32_t)values[k];
+        w->id = tir_take(b, w->id, axis, (uint32_t)count, map);
+    }
+    w->dims[axis] = (uint32_t)count;
+    return work_split_axis(s, w, axis, n, indices, e->span);
+}
+
+static bool bind_subscript(Sema *s, Scope *scope, Work *w, uint32_t axis, const Expr *e,
+                           const Expr *base) {
+    Index *index = index_named(s, scope, e);
+    if (index)
+        return bind_label(s, w, axis, index, base, e->span);
+    if (e->kind == EXPR_NAME) {
+        const Symbol *symbol = scope_find(s, scope, e->name);
+        if (!symbol) {
+            sema_error(s, DIAG_INDEX_UNBOUND, e->span, "index `%s` is not bound", e->name);
+            diag_help(s->d, "sum over it, `sum[%s] ...`, or put it on the left side", e->name);
+            return false;
+        }
+    }
+    Index *indices[MAX_MENTIONED];
+    const uint32_t n = numeric_mentioned(s, scope, e, indices);
+    if (n)
+        return bind_map(s, scope, w, axis, e, n, indices, base);
+    const Value v = elaborate(s, scope, e);
+    if (v.kind == VALUE_TENSOR) {
+        sema_error(s, DIAG_CONSTANT, e->span, "an index is known before the model runs, this is not");
+        diag_help(s->d, "to look rows up by number, write `embed(tokens, E)`");
+        return false;
+    }
+    if (v.kind != VALUE_NUMBER) {
+        if (!is_poison(v))
+            sema_error(s, DIAG_KIND, e->span, "an index is a number, not %s", value_text(s, v));
+        return false;
+    }
+    if (!check_entry(s, v.number, w->dims[axis], base, e->span))
+        return false;
+    w->id = tir_slice(sema_builder(s, e->span), w->id, axis, (uint32_t)v.number, 1);
+    return work_drop_axis(s, w, axis, e->span);
+}
+
+/* A[i, i]: axes bound to one index become one. */
+static void work_merge_diagonals(Sema *s, Work *w, Span span) {
+    uint8_t map[TIR_MAX_RANK];
+    uint32_t rank = 0;
+    Work out = *w;
+    for (uint32_t k = 0; k < w->rank; k++) {
+        uint32_t at = rank;
+        for (uint32_t j = 0; w->axes[k] && j < rank; j++)
+            if (out.axes[j] == w->axes[k])
+                at = j;
+        if (at == rank) {
+            out.axes[rank] = w->axes[k];
+            out.dims[rank++] = w->dims[k];
+        }
+        map[k] = (uint8_t)at;
+    }
+    if (rank == w->rank)
+        return;
+    out.rank = rank;
+    out.id = tir_broadcast(sema_builder(s, span), w->id, rank, out.dims, map);
+    *w = out;
+}
+
+static bool shift_positions(Sema *s, Scope *scope, Work *w, const Expr *e, const Symbol *position,
+                            const Expr *base) {
+    const TirType *type = sema_type(s, w->id);
+    if (type->domain.space != position->space) {
+        sema_error(s, DIAG_DOMAIN, e->span, "%s does not live at positions `%s`", base_text(s, base),
+                   position->name);
+        return false;
+    }
+    if (e->kind == EXPR_NAME)
+        return true;
+    int64_t offset;
+    if (s->program->spaces.at[position->space - 1].rank != 1) {
+        sema_error(s, DIAG_INDEX_RANGE, e->span, "positions of a grid cannot be shifted");
+        return false;
+    }
+    if (!elaborate_whole(s, scope, e->chain.terms.at[1], "a shift", -(1 << 30), 1 << 30, &offset))
+        return false;
+    w->id = tir_shift(sema_builder(s, e->span), w->id,
+                      (int32_t)(e->chain.ops.at[1] == OP_ADD ? -offset : offset));
+    return true;
+}
+
+static Value index_tensor(Sema *s, Scope *scope, const Expr *e, const Tensor *t) {
+    Work w = {.id = tensor_use(s, t), .rank = t->type.rank};
+    for (uint32_t k = 0; k < w.rank; k++) {
+        w.dims[k] = t->type.dims[k];
+        w.axes[k] = t->axes[k];
+    }
+    const Expr *base = e->index.base, *subscripts[TIR_MAX_RANK];
+    uint32_t n = 0, bare[TIR_MAX_RANK];
+    const uint32_t rank = tensor_bare_dims(t, NULL, bare);
+    for (uint32_t k = 0; k < e->index.indices.count; k++) {
+        const Expr *subscript = e->index.indices.at[k];
+        const Symbol *position = position_named(s, scope, subscript);
+        if (position) {
+            if (!shift_positions(s, scope, &w, subscript, position, base))
+                return POISON;
+        } else if (n < rank) {
+            subscripts[n++] = subscript;
+        } else {
+            sema_error(s, DIAG_INDEX_RANK, subscript->span, "%s has %u %s, but this is index %u",
+                       base_text(s, base), rank, rank == 1 ? "axis" : "axes", n + 1);
+            if (base->kind == EXPR_NAME) {
+                const Symbol *symbol = scope_find(s, scope, base->name);
+                if (symbol)
+                    sema_note(s, symbol->span, "it is defined here");
+            }
+            return POISON;
+        }
+    }
+    bool good = true;
+    for (uint32_t k = n; k-- > 0;)
+        good = bind_subscript(s, scope, &w, bare[k], subscripts[k], base) && good;
+    if (!good)
+        return POISON;
+    work_merge_diagonals(s, &w, e->span);
+    return value_tensor(s, w.id, w.axes, e->span);
+}
+
+/* identity[i, j], onehot(k)[i]: a table of comparisons, or ONEHOT of a value of the run. */
+static Value index_pattern(Sema *s, Scope *scope, const Expr *e, Value base) {
+    const bool identity = base.pattern->kind == PATTERN_IDENTITY;
+    const ExprList *list = &e->index.indices;
+    if (list->count != (identity ? 2u : 1u))
+        return sema_error(s, DIAG_INDEX_RANK, e->span, "%s takes %s", value_text(s, base),
+                          identity ? "two indices" : "one index");
+    if (!identity && base.pattern->argument->kind == VALUE_TENSOR) {
+        const Tensor *t = base.pattern->argument->tensor;
+        Index *index = index_named(s, scope, list->at[0]);
+        if (!index || !index->extent)
+            return sema_error(s, DIAG_INDEX_EXTENT, list->at[0]->span,
+                              "`onehot` of a value needs a plain index of known range here");
+        if (t->type.elem != TIR_INT)
+            return sema_error(s, DIAG_KIND, base.span, "`onehot` takes a token or a constant");
+        if (t->type.rank >= TIR_MAX_RANK)
+            return sema_error(s, DIAG_RANK, e->span, "a tensor has at most %d axes", TIR_MAX_RANK);
+        Index *axes[TIR_MAX_RANK];
+        for (uint32_t k = 0; k < t->type.rank; k++)
+            axes[k] = t->axes[k];
+        axes[t->type.rank] = index;
+        return value_tensor(s, tir_onehot(sema_builder(s, e->span), tensor_use(s, t), index->extent),
+                            axes, e->span);
+    }
+    Index *indices[2 * MAX_MENTIONED];
+    Expr pair = {.kind = EXPR_COMPARE, .span = e->span}; /* as if it were written i == j */
+    Expr k = {.kind = EXPR_NUMBER, .span = e->span,
+              .number = identity ? 0 : base.pattern->argument->number};
+    pair.compare.op = OP_EQ;
+    pair.compare.left = list->at[0];
+    pair.compare.right = identity ? list->at[1] : &k;
+    const uint32_t n = numeric_mentioned(s, scope, &pair, indices);
+    uint32_t dims[MAX_MENTIONED];
+    uint64_t count;
+    for (uint32_t j = 0; j < n; j++) {
+        if (!indices[j]->extent)
+            return sema_error(s, DIAG_INDEX_EXTENT, e->span,
+                              "the range of index `%s` cannot be told here", indices[j]->name);
+        dims[j] = indices[j]->extent;
+    }
+    if (!element_count(s, n, dims, e->span, &count))
+        return POISON;
+    if (count > 1u << 24)
+        return sema_error(s, DIAG_SIZE, e->span, "a table of %llu entries is too large",
+                          (unsigned long long)count);
+    double *data = ARENA_ARRAY(s->arena, double, count);
+    if (!numeric_evaluate(s, scope, &pair, n, indices, data))
+        return POISON;
+    if (n == 0)
+        return value_number(data[0], e->span);
+    return value_tensor(s, tir_table(sema_builder(s, e->span), TIR_REAL, n, dims, data), indices,
+                        e->span);
+}
+
+static Value index_numbers(Sema *s, Scope *scope, const Expr *e, const Symbol *symbol) {
+    int64_t at[TIR_MAX_RANK];
+    const ExprList *list = &e->index.indices;
+    if (list->count != symbol->binding->target.indices.count || list->count > TIR_MAX_RANK)
+        return sema_error(s, DIAG_INDEX_RANK, e->span, "`%s` has %u axes, not %u", symbol->name,
+                          symbol->binding->target.indices.count, list->count);
+    uint32_t dims[TIR_MAX_RANK] = {0};
+    if (symbol->value.kind == VALUE_TENSOR)
+        tensor_bare_dims(symbol->value.tensor, dims, NULL);
+    for (uint32_t k = 0; k < list->count; k++) {
+        const Value v = elaborate(s, scope, list->at[k]);
+        if (v.kind != VALUE_NUMBER)
+            return is_poison(v) ? v
+                                : sema_error(s, DIAG_CONSTANT, list->at[k]->span,
+                                             "an index is a number known now");
+        if (dims[k] && !check_entry(s, v.number, dims[k], e->index.base, list->at[k]->span))
+            return POISON;
+        at[k] = (int64_t)v.number;
+    }
+    return numeric_lookup(s, symbol, list->count, at, e->span);
+}
+
+/* A repeated number is that number, wherever its indices are in range. */
+static Value index_repeat(Sema *s, Scope *scope, const Expr *e, Value v) {
+    Repeat *r = v.repeat;
+    if (e->index.indices.count > r->rank)
+        return sema_error(s, DIAG_INDEX_RANK, e->span, "%s has %u %s, but there are %u indices",
+                          base_text(s, e->index.base), r->rank, r->rank == 1 ? "axis" : "axes",
+                          e->index.indices.count);
+    Inference how = {0};
+    infer_index(s, scope, e, &how);
+    v = repeat_lay_out(s, v, e->span);
+    return is_poison(v) ? v : index_tensor(s, scope, e, v.tensor);
+}
+
+Value elaborate_index(Sema *s, Scope *scope, const Expr *e) {
+    const Expr *base = e->index.base;
+    const bool numeric = s->numeric, element = s->element_wanted;
+    s->element_wanted = false;
+    const Symbol *symbol = base->kind == EXPR_NAME ? scope_find(s, scope, base->name) : NULL;
+    Value v;
+    if (numeric && symbol && symbol->kind == SYMBOL_VALUE && symbol->binding) {
+        usage_mark(s, symbol);
+        v = index_numbers(s, scope, e, symbol);
+        s->element_wanted = element;
+        return v;
+    }
+    v = elaborate(s, scope, base);
+    switch (v.kind) {
+    case VALUE_POISON:
+        break;
+    case VALUE_TENSOR:
+        v = index_tensor(s, scope, e, v.tensor);
+        break;
+    case VALUE_REPEAT:
+        v = index_repeat(s, scope, e, v);
+        break;
+    case VALUE_PATTERN:
+        v = index_pattern(s, scope, e, v);
+        break;
+    default: {
+        const Value wrong = v;
+        v = sema_error(s, DIAG_INDEX_RANK, e->span, "%s has no axes to index", value_text(s, wrong));
+        sema_note(s, wrong.span, "it is this");
+    }
+    }
+    s->element_wanted = element;
+    return v;
+}

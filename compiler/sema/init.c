@@ -1,0 +1,223 @@
+/* Parameters and what they begin as.
+ *
+ * Maintains: a parameter's name is the path of instances and its own; the same instance elaborated
+ * twice (to see a shape) declares it once. */
+#include "sema/internal.h"
+#include <math.h>
+#include <string.h>
+
+/* --- attributes --------------------------------------------------------------------------------*/
+
+static void read_attributes(Sema *s, Scope *scope, const AttributeList *list, TirParam *param) {
+    static const char *const names[] = {"nodecay", "freeze", "lr"};
+    param->decay = true;
+    param->lr_scale = 1;
+    for (uint32_t k = 0; k < list->count; k++) {
+        const Attribute *a = &list->at[k];
+        if (!a->name.text)
+            continue;
+        const bool lr = strcmp(a->name.text, "lr") == 0;
+        if (!lr && strcmp(a->name.text, "nodecay") != 0 && strcmp(a->name.text, "freeze") != 0) {
+            const char *near = nearest_name(a->name.text, names, 3);
+            sema_error(s, DIAG_ATTRIBUTE, a->name.span, "`%s` is not an attribute of parameters",
+                       a->name.text);
+            diag_help(s->d, near ? "did you mean `%s`?" : "there are `nodecay`, `freeze` and `lr(0.1)`%s",
+                      near ? near : "");
+            continue;
+        }
+        if (a->arguments.count != (lr ? 1u : 0u)) {
+            sema_error(s, DIAG_ATTRIBUTE, a->name.span, lr ? "`lr` takes one number: `lr(0.1)`"
+                                                           : "this attribute takes no argument");
+            continue;
+        }
+        if (lr && elaborate_number(s, scope, a->arguments.at[0], "a rate", &param->lr_scale) &&
+            param->lr_scale < 0)
+            sema_error(s, DIAG_ATTRIBUTE, a->arguments.at[0]->span, "a rate is not negative");
+        else if (strcmp(a->name.text, "nodecay") == 0)
+            param->decay = false;
+        else if (strcmp(a->name.text, "freeze") == 0)
+            param->frozen = true;
+    }
+}
+
+/* --- initial values ----------------------------------------------------------------------------*/
+
+static bool init_distribution(Sema *s, Scope *scope, const Expr *e, TirParam *param) {
+    const char *name = e->kind == EXPR_CALL && e->call.callee->kind == EXPR_NAME
+                           ? e->call.callee->name
+                           : e->kind == EXPR_NAME ? e->name : "";
+    const bool normal = strcmp(name, "normal") == 0, uniform = strcmp(name, "uniform") == 0;
+    if (e->kind == EXPR_ERROR)
+        return false;
+    if (!normal && !uniform) {
+        static const char *const known[] = {"normal", "uniform"};
+        const char *near = nearest_name(name, known, 2);
+        sema_error(s, DIAG_INIT, e->span, "`~` takes a distribution: `normal(std)`, "
+                                          "`normal(mean, std)` or `uniform(low, high)`");
+        if (near)
+            diag_help(s->d, "did you mean `%s`?", near);
+        return false;
+    }
+    double v[2] = {0, 1};
+    const uint32_t n = e->kind == EXPR_CALL ? e->call.arguments.count : 0;
+    if (n > 2 || (normal && n == 0 && e->kind == EXPR_CALL) || (uniform && n != 2)) {
+        sema_error(s, DIAG_INIT, e->span, normal ? "`normal` takes its deviation, or mean and deviation"
+                                                 : "`uniform` takes its low and high ends");
+        return false;
+    }
+    for (uint32_t k = 0; k < n; k++)
+        if (!elaborate_number(s, scope, e->call.arguments.at[k].value, "this", &v[k]))
+            return false;
+    if (normal && n == 1) {
+        v[1] = v[0];
+        v[0] = 0;
+    }
+    if ((normal && v[1] < 0) || (uniform && v[1] < v[0])) {
+        sema_error(s, DIAG_INIT, e->span, normal ? "a deviation is not negative"
+                                                 : "the low end lies above the high end");
+        return false;
+    }
+    param->init = normal ? TIR_INIT_NORMAL : TIR_INIT_UNIFORM;
+    param->init_a = v[0];
+    param->init_b = v[1];
+    return true;
+}
+
+/* One element, or all of them when the expression depends on where. */
+static bool init_value(Sema *s, Scope *scope, const Expr *e, TirParam *param) {
+    const bool numeric = s->numeric;
+    uint64_t count;
+    if (!element_count(s, param->type.rank, param->type.dims, e->span, &count))
+        return false;
+    s->numeric = s->element_wanted = true;
+    s->pattern_used = false;
+    s->element_rank = param->type.rank;
+    memset(s->element_at, 0, sizeof s->element_at);
+    double *data = NULL;
+    bool good = true, uniform = true;
+    for (uint64_t k = 0; good && k < count; k++) {
+        uint64_t rest = k;
+        for (uint32_t a = param->type.rank; a-- > 0; rest /= param->type.dims[a])
+            s->element_at[a] = (int64_t)(rest % param->type.dims[a]);
+        const Value v = elaborate(s, scope, e);
+        good = v.kind == VALUE_NUMBER && isfinite(v.number);
+        if (!good) {
+            if (v.kind == VALUE_NUMBER)
+                sema_error(s, DIAG_INIT, e->span, "the initial value is not a finite number");
+            else if (!is_poison(v))
+                sema_error(s, DIAG_INIT, e->span, "an initial value is a number, not %s",
+                           value_text(s, v));
+            break;
+        }
+        if (k == 0) {
+            param->init_a = v.number;
+            if (!s->pattern_used)
+                break; /* the same everywhere */
+            if (count > 1u << 26) {
+                sema_error(s, DIAG_SIZE, e->span, "an initial value of %llu elements is too large "
+                                                  "to write down; use a distribution",
+                           (unsigned long long)count);
+                good = false;
+                break;
+            }
+            data = ARENA_ARRAY(s->arena, double, count);
+        }
+        data[k] = v.number;
+        uniform = uniform && v.number == param->init_a;
+    }
+    s->numeric = numeric;
+    s->element_wanted = false;
+    param->init = data && !uniform ? TIR_INIT_DATA : TIR_INIT_FILL;
+    param->data = data && !uniform ? data : NULL;
+    return good;
+}
+
+/* --- declarations ------------------------------------------------------------------------------*/
+
+static bool param_type(Sema *s, Scope *scope, const ParamDecl *p, TirType *type) {
+    *type = (TirType){.elem = TIR_REAL};
+    if (p->target.indices.count > TIR_MAX_RANK) {
+        sema_error(s, DIAG_RANK, p->target.span, "a tensor has at most %d axes", TIR_MAX_RANK);
+        return false;
+    }
+    type->rank = (uint8_t)p->target.indices.count;
+    bool good = true;
+    for (uint32_t k = 0; k < type->rank; k++)
+        good = elaborate_extent(s, scope, p->target.indices.at[k], &type->dims[k]) && good;
+    uint64_t count;
+    return good && element_count(s, type->rank, type->dims, p->target.span, &count);
+}
+
+/* The parameter's place in the program; UINT32_MAX after an error. */
+static uint32_t param_add(Sema *s, Scope *scope, const Stmt *stmt, const ParamDecl *p,
+                          const TirType *type) {
+    const Frame *f = s->frame;
+    TirParam param = {.type = *type, .span = p->target.name.span};
+    param.name = path_join(s, f->path, p->target.name.text);
+    param.group = f->item ? f->item->name.text : "";
+    param.of_connection = f->of_connection;
+    void **slot = map_slot_str(s->instances, param.name);
+    Instance *old = *slot;
+    if (old && old->call == f->call && old->span.begin == param.span.begin &&
+        old->span.file == param.span.file)
+        return old->param;
+    if (old) {
+        sema_error(s, DIAG_INSTANCE, f->used_at.file ? f->used_at : param.span,
+                   "two parameters would have the name `%s`", param.name);
+        const Instance *o = old;
+        sema_note(s, o->span, "the first is declared here");
+        if (f->item && f->item->kind != ITEM_MODEL)
+            diag_help(s->d, "give the instance a name of its own: `let first = %s(...)`",
+                      f->item->name.text);
+        return UINT32_MAX;
+    }
+    read_attributes(s, scope, &stmt->param.attributes, &param);
+    bool good = true;
+    if (p->init_kind == INIT_DISTRIBUTION)
+        good = init_distribution(s, scope, p->init, &param);
+    else if (p->init_kind == INIT_VALUE)
+        good = init_value(s, scope, p->init, &param);
+    else {
+        sema_error(s, DIAG_INIT, p->target.span, "`%s` has no initial value", p->target.name.text);
+        diag_help(s->d, "write `= 0` or `~ normal(0.02)`");
+        good = false;
+    }
+    Instance *instance = ARENA_NEW(s->arena, Instance);
+    instance->param = good ? tir_add_param(s->program, param) : UINT32_MAX;
+    instance->call = f->call;
+    instance->span = param.span;
+    *slot = instance;
+    return instance->param;
+}
+
+void body_params(Sema *s, Scope *scope, const Stmt *stmt) {
+    if (s->loop->level) {
+        sema_error(s, DIAG_NOT_HERE, stmt->span, "`iterate` holds no parameters");
+        return;
+    }
+    if (s->frame && s->frame->item && s->frame->item->kind == ITEM_FN) {
+        sema_error(s, DIAG_NOT_HERE, stmt->span, "a function holds no parameters");
+        diag_help(s->d, "make it a `module`, or pass the tensor as an argument");
+        return;
+    }
+    for (uint32_t k = 0; k < stmt->param.list.count; k++) {
+        const ParamDecl *p = &stmt->param.list.at[k];
+        if (!p->target.name.text || !scope_check_new(s, scope, p->target.name))
+            continue;
+        TirType type;
+        uint32_t index = UINT32_MAX;
+        if (param_type(s, scope, p, &type))
+            index = param_add(s, scope, stmt, p, &type);
+        Symbol *symbol =
+            scope_define(s, scope, p->target.name.text, p->target.name.span, SYMBOL_VALUE);
+        symbol->declared = DECLARED_PARAM;
+        usage_declare(s, DECLARED_PARAM, symbol->name, symbol->span);
+        if (index == UINT32_MAX)
+            continue; /* poison */
+        const char *name = s->let_name;
+        s->let_name = p->target.name.text;
+        symbol->value =
+            value_tensor(s, tir_param(sema_builder(s, p->target.span), index), NULL, p->target.span);
+        s->let_name = name;
+    }
+}

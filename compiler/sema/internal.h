@@ -1,0 +1,424 @@
+/* What the files of sema/ share. Elaboration is evaluation: expressions become Values, and what is
+ * a tensor among them has been built in the TIR program already.
+ *
+ * Index notation works on *labelled* tensors: every axis is bound to an Index, or is bare. Binary
+ * operations align axes by Index, whatever their order; a whole tensor (`E`, `rmsnorm(x)`) has bare
+ * axes only, which align by position. Labels that a function's body does not know (its argument was
+ * `H[i]`) ride along, which is what lifts tensor functions over indices. */
+#ifndef HCC_SEMA_INTERNAL_H
+#define HCC_SEMA_INTERNAL_H
+
+#include "sema/sema.h"
+
+typedef struct Sema Sema;
+typedef struct Scope Scope;
+typedef struct Symbol Symbol;
+typedef struct Frame Frame;
+typedef struct Callable Callable;
+
+/* --- indices and values ---------------------------------------------------------------------- */
+
+typedef struct {
+    const char *name;
+    Span span;
+    uint32_t serial; /* order of creation: the canonical order of axes */
+    uint32_t extent; /* 0: not known yet */
+    Span extent_at;  /* what fixed it */
+    bool fixed;      /* numeric evaluation: the index stands for `current` */
+    int64_t current;
+} Index;
+
+/* A tensor in the program; axes[k] is NULL for a bare axis. Bare axes keep their order. */
+typedef struct {
+    TirId id;
+    uint32_t level; /* the loop nest level of the block that holds id */
+    TirType type;
+    Index *axes[TIR_MAX_RANK];
+} Tensor;
+
+typedef enum {
+    VALUE_POISON,   /* an error was reported; silences followers */
+    VALUE_NUMBER,   /* known now */
+    VALUE_BOOL,     /* known now */
+    VALUE_STRING,
+    VALUE_TUPLE,
+    VALUE_TENSOR,
+    VALUE_REPEAT,   /* `let u[k] = 1`: a value of less rank repeated; extents may come later */
+    VALUE_PATTERN,  /* identity, onehot(k): a tensor once its indices are given */
+    VALUE_CALLABLE, /* a function, connection, branch, module; perhaps with arguments */
+} ValueKind;
+
+typedef struct Value Value;
+
+typedef struct {
+    const Value *element; /* NUMBER, or TENSOR without bare axes */
+    Index *labels[TIR_MAX_RANK]; /* the element's own axes that are among the repeated, or NULL */
+    uint32_t rank;
+    uint32_t extents[TIR_MAX_RANK]; /* 0: not known yet */
+    Span spans[TIR_MAX_RANK];
+} Repeat;
+
+typedef enum { PATTERN_IDENTITY, PATTERN_ONEHOT } PatternKind;
+
+typedef struct {
+    PatternKind kind;
+    const Value *argument; /* ONEHOT: NUMBER, or TENSOR of integers */
+} Pattern;
+
+struct Value {
+    ValueKind kind;
+    Span span; /* where it was written; for "the other place" */
+    union {
+        double number;
+        bool boolean;
+        const char *string;
+        struct {
+            const Value *at;
+            uint32_t count;
+        } tuple;
+        const Tensor *tensor;
+        Repeat *repeat;
+        const Pattern *pattern;
+        const Callable *callable;
+    };
+};
+
+typedef struct {
+    Name name; /* text NULL: positional */
+    Value value;
+} BoundArgument;
+typedef VEC(BoundArgument) BoundArgumentList;
+
+typedef struct Builtin Builtin;
+struct Callable {
+    const Builtin *builtin; /* or */
+    const Item *item;
+    Scope *home; /* the root scope of the item's file */
+    BoundArgumentList arguments;
+};
+
+/* --- names ----------------------------------------------------------------------------------- */
+
+typedef enum {
+    SYMBOL_VALUE,    /* a let, a parameter, a state, an argument */
+    SYMBOL_CONST,    /* evaluated when first asked for */
+    SYMBOL_INDEX,
+    SYMBOL_POSITION, /* `t` of `positions t <= 64` */
+    SYMBOL_ITEM,
+} SymbolKind;
+
+typedef enum {
+    DECLARED_OTHER,
+    DECLARED_LET,
+    DECLARED_PARAM,
+    DECLARED_STATE,
+    DECLARED_EXTENT,
+    DECLARED_OUTPUT,
+} DeclaredAs;
+
+struct Symbol {
+    SymbolKind kind;
+    DeclaredAs declared;
+    const char *name;
+    Span span;
+    bool assignable; /* a let in scope of an `iterate` */
+    Value value;     /* VALUE; CONST once evaluated */
+    const Binding *binding; /* of a let: lets constant tables be looked up in numbers */
+    Scope *scope;    /* where a const or let was written */
+    const Expr *expr;
+    enum { CONST_WAITING, CONST_ACTIVE, CONST_DONE } state;
+    Index *index;
+    const Item *item;
+    uint32_t space, axis; /* POSITION */
+};
+
+struct Scope {
+    Scope *parent;
+    Frame *frame;
+    VEC(Symbol *) symbols;
+    bool is_frame;   /* the outermost scope of an instance: names outside are definitions only */
+    bool is_library; /* a root scope: of the standard library */
+};
+
+/* An instance of a definition, or of the model. */
+struct Frame {
+    Frame *outer; /* who used it */
+    const Item *item;
+    const char *path;    /* "trunk.3.attn"; "" for the model */
+    Span used_at;
+    const void *call;    /* the expression that made the instance: the same one may come twice */
+    uint32_t space;      /* the position space its values live in; 0 = none */
+    bool in_trunk, of_connection, is_function;
+    uint32_t site, sites, block, blocks;
+    bool sites_known;
+    Map *shapes; /* Expr* -> dims of an indexed expression, for inference */
+};
+
+/* A block under construction; level 0 is the program's own. */
+typedef struct Loop Loop;
+typedef struct {
+    TirId outside, argument;
+} LoopImport;
+struct Loop {
+    Loop *outer;
+    uint32_t level;
+    TirBuilder builder;
+    VEC(LoopImport) imports;
+};
+
+/* How often something declared was used, over all instances. */
+typedef struct {
+    Span span;
+    const char *name;
+    DeclaredAs declared;
+    bool used, written, reached;
+} Usage;
+
+typedef struct {
+    uint32_t param;
+    const void *call;
+    Span span;
+} Instance;
+
+/* Words that mean something inside an instance. */
+typedef enum { WORD_SITE, WORD_SITES, WORD_BLOCK, WORD_BLOCKS, WORD_HERE, WORD_IDENTITY, WORD_COUNT } Word;
+
+struct Sema {
+    const char *words[WORD_COUNT]; /* interned */
+    Compilation *c;
+    Arena *arena;
+    Diagnostics *d;
+    const Ast *ast;
+    const SemaOptions *options;
+    Network *network;
+    TirProgram *program;
+    Loop *loop;
+    Scope *library, *root;
+    Scope *model_scope; /* where defaults look for a constant of the formal's name */
+    Frame *frame;       /* the instance being elaborated */
+    const char *let_name; /* the let whose right side is being elaborated, */
+    const Expr *let_value; /* and that right side: a module used there takes the let's name */
+    Map *instances;     /* full parameter name -> Instance */
+    Map *once;          /* probes and penalties done: (path, statement) */
+    Map *usage;         /* span -> Usage */
+    Map *used_items;    /* Item name pointer -> used */
+    TirIdVec penalties;
+    TirId loss, logits;
+    uint32_t trunks;    /* in the model: one takes the name `trunk` */
+    uint32_t next_serial, depth;
+    uint64_t steps;
+    bool numeric;    /* only numbers can come of this */
+    bool constant;   /* a `const`: calls of definitions give definitions */
+    bool trial;      /* a definition nobody uses is being checked */
+    bool syntax_errors;
+    bool steps_reported, library_loaded;
+    /* numeric evaluation of an initial value: the element that is wanted */
+    bool element_wanted, pattern_used;
+    uint32_t element_rank;
+    int64_t element_at[TIR_MAX_RANK];
+};
+
+enum { SEMA_MAX_FRAMES = 64, SEMA_MAX_DEPTH = 1200 };
+#define SEMA_MAX_STEPS 400000000u
+#define SEMA_MAX_ELEMENTS ((uint64_t)1 << 40)
+
+/* --- sema.c, scope.c -------------------------------------------------------------------------- */
+
+/* Reports; when an instance is being elaborated and the place lies in a definition, a note says
+ * which instance. Returns poison, for `return sema_error(...)`. */
+Value sema_error(Sema *s, DiagCode code, Span at, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void sema_warning(Sema *s, DiagCode code, Span at, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The other place, unless it is nowhere. */
+void sema_note(Sema *s, Span at, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+Scope *scope_create(Sema *s, Scope *parent, Frame *frame);
+Symbol *scope_define(Sema *s, Scope *scope, const char *name, Span span, SymbolKind kind);
+Symbol *scope_find_here(const Scope *scope, const char *name);
+/* As far as the instance's own scopes go. */
+Symbol *scope_find_local(const Scope *scope, const char *name);
+Symbol *scope_find(Sema *s, Scope *scope, const char *name);
+void scope_unknown(Sema *s, Scope *scope, const char *name, Span span, const char *what);
+Scope *scope_root(Scope *scope);
+void scope_load_library(Sema *s);
+void scope_add_items(Sema *s, Scope *root, const Ast *ast);
+/* False, with an error, when `name` is defined in this scope already. */
+bool scope_check_new(Sema *s, Scope *scope, Name name);
+void usage_declare(Sema *s, DeclaredAs declared, const char *name, Span span);
+void usage_mark(Sema *s, const Symbol *symbol);
+Usage *usage_at(Sema *s, Span span);
+
+Frame *frame_push(Sema *s, const Item *item, const char *path, Span used_at);
+void frame_pop(Sema *s);
+
+Value symbol_constant(Sema *s, Symbol *symbol); /* evaluates a SYMBOL_CONST */
+void define_constants(Sema *s, Scope *scope, const BindingList *list);
+
+/* --- tensor.c: labelled tensors ---------------------------------------------------------------- */
+
+#define POISON ((Value){.kind = VALUE_POISON})
+static inline bool is_poison(Value v) { return v.kind == VALUE_POISON; }
+static inline Value value_number(double number, Span span) {
+    return (Value){.kind = VALUE_NUMBER, .span = span, .number = number};
+}
+static inline Value value_bool(bool boolean, Span span) {
+    return (Value){.kind = VALUE_BOOL, .span = span, .boolean = boolean};
+}
+
+TirBuilder *sema_builder(Sema *s, Span span);
+const TirType *sema_type(Sema *s, TirId id); /* of the block under construction */
+/* A value of the block under construction. axes NULL: all bare. */
+Value value_tensor(Sema *s, TirId id, Index *const *axes, Span span);
+TirId tensor_use(Sema *s, const Tensor *t); /* its id in the block under construction */
+uint32_t tensor_bare_rank(const Tensor *t);
+uint32_t tensor_bare_dims(const Tensor *t, uint32_t *dims, uint32_t *axes);
+const char *dims_text(Sema *s, uint32_t rank, const uint32_t *dims);
+const char *value_text(Sema *s, Value v); /* for messages: "a tensor [4, 128]" */
+
+/* Numbers and booleans become constants of rank 0; REPEATs are laid out. NULL after an error. */
+const Tensor *value_as_tensor(Sema *s, Value v, Span span);
+const Tensor *value_as_real(Sema *s, Value v, Span span);
+Value value_unary(Sema *s, TirOp op, Value a, Span span);
+Value value_binary(Sema *s, TirOp op, Value a, Value b, Span span);
+Value value_select(Sema *s, Value condition, Value a, Value b, Span span);
+Value repeat_lay_out(Sema *s, Value v, Span span);
+
+typedef struct {
+    uint32_t rank;
+    Index *axes[TIR_MAX_RANK];
+    uint32_t dims[TIR_MAX_RANK];
+} Layout;
+bool layout_join(Sema *s, Layout *layout, const Tensor *t, Span span);
+TirId tensor_align(Sema *s, const Tensor *t, const Layout *layout, Span span);
+/* Labels `order` become bare axes, in that order, after labels that are not among them; missing
+ * ones repeat. */
+Value tensor_arrange(Sema *s, const Tensor *t, uint32_t n, Index *const *order, Span span);
+
+/* --- exprs.c, numeric.c, index.c, reduce.c, calls.c --------------------------------------------- */
+
+Value elaborate(Sema *s, Scope *scope, const Expr *e);
+/* The value of a constant expression; false (and an error) when it is not one. */
+bool elaborate_number(Sema *s, Scope *scope, const Expr *e, const char *what, double *number);
+bool elaborate_bool(Sema *s, Scope *scope, const Expr *e, const char *what, bool *result);
+/* A whole number in [low, high]. */
+bool elaborate_whole(Sema *s, Scope *scope, const Expr *e, const char *what, int64_t low,
+                     int64_t high, int64_t *result);
+bool elaborate_extent(Sema *s, Scope *scope, const Expr *e, uint32_t *extent);
+Value elaborate_constant(Sema *s, Scope *scope, const Expr *e); /* NUMBER, BOOL, CALLABLE, ... */
+
+/* `e` mentions indices, and numbers otherwise: a table. */
+bool numeric_is_table(Sema *s, Scope *scope, const Expr *e);
+bool numeric_is_number(Sema *s, Scope *scope, const Expr *e);
+Value numeric_table(Sema *s, Scope *scope, const Expr *e);
+enum { MAX_MENTIONED = 8 };
+/* Indices in `e`, in order; more than MAX_MENTIONED are not counted. */
+uint32_t numeric_mentioned(Sema *s, Scope *scope, const Expr *e, Index **found);
+/* Evaluates with `indices` running over their extents, first slowest. False after an error. */
+bool numeric_evaluate(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index *const *indices,
+                      double *out);
+Value numeric_lookup(Sema *s, const Symbol *symbol, uint32_t n, const int64_t *at, Span span);
+bool numeric_reduce(Sema *s, Scope *scope, const Expr *e, Value *result);
+
+/* Indices of an index map, larger strides first. */
+bool index_order_by_stride(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index **indices);
+Index *index_create(Sema *s, Scope *scope, Name name);
+void index_fix(Index *index, uint32_t extent, Span at);
+Value index_as_value(Sema *s, Index *index, Span span);
+/* Learns the extents of the scope's indices from what they index in `e`. */
+void infer_extents(Sema *s, Scope *scope, const Expr *e);
+Value elaborate_index(Sema *s, Scope *scope, const Expr *e);
+Value elaborate_reduce(Sema *s, Scope *scope, const Expr *e);
+Value elaborate_product(Sema *s, Scope *scope, const Expr *e);
+Value elaborate_call(Sema *s, Scope *scope, const Expr *e);
+Value call_value(Sema *s, const Callable *callable, BoundArgumentList *arguments, const Expr *e);
+bool elaborate_arguments(Sema *s, Scope *scope, const ArgumentList *list, BoundArgumentList *out);
+const Builtin *builtin_find(const char *name);
+uint32_t builtin_count(void);
+const char *builtin_name(uint32_t k);
+const char *builtin_text(const Builtin *b);
+Value builtin_call(Sema *s, const Builtin *builtin, BoundArgumentList *arguments, const Expr *e);
+
+/* --- defs.c: instances ------------------------------------------------------------------------- */
+
+/* Binds formals from arguments, constants of the model, defaults; tensors' extents unify. */
+bool bind_formals(Sema *s, Scope *scope, const Item *item, const BoundArgument *arguments,
+                  uint32_t count, Span used_at);
+bool bind_input(Sema *s, Scope *scope, const Target *target, Value v, const char *what);
+Value instance_output(Sema *s, Scope *scope, const Item *item, const Target *output);
+/* fn, or module and branch: inputs first, then formals. */
+Value apply_item(Sema *s, const Callable *callable, BoundArgumentList *arguments, Span used_at,
+                 const void *call);
+/* A branch at a site. `inputs` by name; the outputs' values go to `outputs`. */
+Value apply_branch(Sema *s, const Callable *callable, const BoundArgument *inputs, uint32_t n,
+                   const char *path, Span used_at, BoundArgumentList *outputs);
+const Callable *callable_of_item(Sema *s, const Item *item, Scope *home);
+const char *item_kind_text(ItemKind kind);
+bool item_is_active(const Sema *s, const Item *item);
+Value item_cycle(Sema *s, const Item *item, Span at);
+
+/* --- body.c, iterate.c, init.c: statements of a body ------------------------------------------- */
+
+void body_elaborate(Sema *s, Scope *scope, const StmtList *body);
+void body_statement(Sema *s, Scope *scope, const Stmt *stmt);
+/* The value of `target = value`, arranged to the target's axes. With `known` the result must have
+ * these extents; constant indices then update one slice of it. */
+Value body_binding(Sema *s, Scope *scope, const Binding *binding, const Value *known);
+void body_let(Sema *s, Scope *scope, const Binding *binding);
+void body_assign(Sema *s, Scope *scope, const Binding *binding);
+void body_iterate(Sema *s, Scope *scope, const Stmt *stmt);
+void body_params(Sema *s, Scope *scope, const Stmt *stmt);
+bool once(Sema *s, const char *path, const void *what);
+const char *path_join(Sema *s, const char *path, const char *name);
+bool element_count(Sema *s, uint32_t rank, const uint32_t *dims, Span span, uint64_t *count);
+
+/* --- trunk.c, connections.c, model.c, recipe.c, trial.c, warn.c --------------------------------- */
+
+typedef struct {
+    const char *name;
+    Span span;
+    const char *owner, *path; /* the connection and site that began it */
+    Value value;              /* a tensor, whole */
+    uint32_t rank, dims[TIR_MAX_RANK];
+} StateSlot;
+
+typedef struct {
+    const Item *item;
+    const char *name;
+    Value value;
+} CarrySlot;
+
+typedef struct {
+    Value input;
+    bool begun;
+    VEC(StateSlot) states;
+    VEC(CarrySlot) carries;
+} TrunkState;
+
+typedef struct {
+    const Stmt *stmt;
+    Scope *scope;
+    const char *path;
+    uint32_t block;
+} SitePlan;
+
+Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e);
+/* One site; `last` gives the trunk's result in *result. False after an error that ends the trunk. */
+bool site_elaborate(Sema *s, TrunkState *trunk, const SitePlan *plan, bool last, Value *result);
+/* For a definition that nobody uses: the connection around a stand-in branch. */
+bool connection_elaborate(Sema *s, TrunkState *trunk, const Callable *connection,
+                          const SitePlan *plan, const ExprList *branches, bool last, Value *result);
+/* What a connection must have, said once. */
+bool connection_check_parts(Sema *s, const Item *item);
+
+void sema_enter_program(Sema *s, Network *network);
+void model_elaborate(Sema *s, const Item *model);
+Value mean_over_domain(Sema *s, Value v, Span span);
+void recipe_elaborate(Sema *s, const Item *train, const Item *model);
+void recipe_defaults(Recipe *recipe);
+void override_constants(Sema *s, Scope *scope, const Item *model);
+void trial_elaborate(Sema *s, const Item *item);
+void warn_unused(Sema *s);
+uint32_t sema_position_space(const Sema *s);
+
+#endif

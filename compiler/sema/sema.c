@@ -1,0 +1,208 @@
+/* The entry: definitions are gathered, the model elaborated, the rest tried, warnings given. */
+#include "sema/internal.h"
+#include "std/std.h"
+#include "syntax/parse.h"
+#include <string.h>
+
+/* --- the standard library ----------------------------------------------------------------------*/
+
+static Ast *parse_library_file(Compilation *c, uint32_t k) {
+    const StdSource *source = &std_sources[k];
+    const uint32_t file = source_add(c->sources, source->name, source->text, source->length);
+    return parse_file(c, file);
+}
+
+void scope_load_library(Sema *s) {
+    if (s->library->symbols.count || s->library_loaded)
+        return;
+    s->library_loaded = true;
+    for (uint32_t k = 0; k < std_source_count; k++)
+        scope_add_items(s, s->library, parse_library_file(s->c, k));
+}
+
+const StdDefinition *std_definitions(Compilation *c, uint32_t *count) {
+    VEC(StdDefinition) list = {0};
+    for (uint32_t k = 0; k < std_source_count; k++) {
+        const Ast *ast = parse_library_file(c, k);
+        for (uint32_t i = 0; i < ast->items.count; i++) {
+            const Item *item = ast->items.at[i];
+            if (!item->name.text)
+                continue;
+            size_t length;
+            const char *text = source_text(c->sources, item->span.file, &length);
+            const StdDefinition d = {
+                .name = item->name.text,
+                .kind = item->kind == ITEM_FN ? "fn" : item_kind_text(item->kind),
+                .doc = item->doc,
+                .text = arena_copy_string(c->arena, text + item->span.begin,
+                                          item->span.end - item->span.begin)};
+            vec_push(c->arena, &list, d);
+        }
+    }
+    *count = list.count;
+    return list.at;
+}
+
+/* --- set-up ------------------------------------------------------------------------------------*/
+
+static Network *network_create(Compilation *c) {
+    Network *network = ARENA_NEW(c->arena, Network);
+    network->program = tir_program_create(c);
+    return network;
+}
+
+/* A fresh program to elaborate into. */
+void sema_enter_program(Sema *s, Network *network) {
+    s->network = network;
+    s->program = network->program;
+    s->loop = ARENA_NEW(s->arena, Loop);
+    s->loop->builder = tir_builder(s->program, s->program->block);
+    s->instances = map_create(s->arena);
+    s->once = map_create(s->arena);
+    s->penalties = (TirIdVec){0};
+    s->loss = s->logits = 0;
+    s->frame = NULL;
+    s->model_scope = NULL;
+    s->let_name = NULL;
+    s->let_value = NULL;
+}
+
+static Sema *sema_create(Compilation *c, const Ast *ast, const SemaOptions *options) {
+    static const char *const words[WORD_COUNT] = {"site", "sites", "block",
+                                                  "blocks", "here", "identity"};
+    Sema *s = ARENA_NEW(c->arena, Sema);
+    s->c = c;
+    s->arena = c->arena;
+    s->d = c->diagnostics;
+    s->ast = ast;
+    s->options = options;
+    s->usage = map_create(s->arena);
+    s->used_items = map_create(s->arena);
+    s->syntax_errors = diag_error_count(s->d) > 0;
+    for (uint32_t k = 0; k < WORD_COUNT; k++)
+        s->words[k] = intern_str(c->interner, words[k]);
+    s->library = scope_create(s, NULL, NULL);
+    s->library->is_library = true;
+    s->root = scope_create(s, NULL, NULL);
+    sema_enter_program(s, network_create(c));
+    return s;
+}
+
+/* --- items -------------------------------------------------------------------------------------*/
+
+static void check_uses(Sema *s) {
+    for (uint32_t k = 0; k < s->ast->items.count; k++) {
+        const Item *item = s->ast->items.at[k];
+        if (item->kind != ITEM_USE || !item->name.text || strcmp(item->name.text, "std") == 0)
+            continue;
+        sema_error(s, DIAG_UNKNOWN_NAME, item->name.span, "there is no library `%s`", item->name.text);
+        diag_help(s->d, "write `use std;`");
+    }
+}
+
+static const Item *find_item(const Ast *ast, ItemKind kind, const char *name, uint32_t *count) {
+    const Item *found = NULL;
+    *count = 0;
+    for (uint32_t k = 0; k < ast->items.count; k++) {
+        const Item *item = ast->items.at[k];
+        if (item->kind != kind || (name && (!item->name.text || strcmp(item->name.text, name) != 0)))
+            continue;
+        if (!found)
+            found = item;
+        ++*count;
+    }
+    return found;
+}
+
+static void check_duplicates(Sema *s, ItemKind kind) {
+    for (uint32_t k = 0; k < s->ast->items.count; k++)
+        for (uint32_t j = 0; s->ast->items.at[k]->kind == kind && j < k; j++) {
+            const Item *a = s->ast->items.at[j], *b = s->ast->items.at[k];
+            if (a->kind != kind || !a->name.text || a->name.text != b->name.text)
+                continue;
+            sema_error(s, DIAG_DUPLICATE, b->name.span, "the %s `%s` is defined twice",
+                       item_kind_text(kind), b->name.text);
+            sema_note(s, a->name.span, "the first definition");
+            break;
+        }
+}
+
+static const char *model_names(Sema *s) {
+    const char *text = "";
+    for (uint32_t k = 0; k < s->ast->items.count; k++)
+        if (s->ast->items.at[k]->kind == ITEM_MODEL && s->ast->items.at[k]->name.text)
+            text = arena_printf(s->arena, text[0] ? "%s, `%s`" : "%s`%s`", text,
+                                s->ast->items.at[k]->name.text);
+    return text;
+}
+
+/* NULL, with an error when one was wanted. */
+static const Item *choose_model(Sema *s) {
+    uint32_t count, all;
+    const char *wanted = s->options->model;
+    const Span nowhere = {s->ast->file, 0, 0};
+    const Item *any = find_item(s->ast, ITEM_MODEL, NULL, &all);
+    const Item *model = find_item(s->ast, ITEM_MODEL, wanted, &count);
+    if (wanted && !model) {
+        sema_error(s, DIAG_MODEL, nowhere, "the file has no model `%s`", wanted);
+        if (any)
+            diag_help(s->d, "its models are: %s", model_names(s));
+        return NULL;
+    }
+    if (!wanted && all > 1) {
+        sema_error(s, DIAG_MODEL, any->name.span, "the file has %u models; say which", all);
+        diag_help(s->d, "its models are: %s; choose with `--model NAME`", model_names(s));
+        return NULL;
+    }
+    if (!any && s->options->n_overrides && !s->syntax_errors)
+        sema_error(s, DIAG_MODEL, nowhere, "the file has no model, so there is nothing to set");
+    return model;
+}
+
+static void elaborate_chosen(Sema *s, const Item *model) {
+    uint32_t count;
+    s->network->name = model->name.text;
+    model_elaborate(s, model);
+    const Item *train = find_item(s->ast, ITEM_TRAIN, model->name.text, &count);
+    recipe_elaborate(s, train, model);
+    for (uint32_t k = 0; k < s->ast->items.count; k++) {
+        const Item *item = s->ast->items.at[k];
+        if (item->kind != ITEM_TRAIN || !item->name.text)
+            continue;
+        uint32_t models;
+        if (find_item(s->ast, ITEM_MODEL, item->name.text, &models))
+            continue;
+        sema_error(s, DIAG_MODEL, item->name.span, "there is no model `%s` to train", item->name.text);
+        diag_help(s->d, "the file's models are: %s", model_names(s));
+    }
+}
+
+Network *sema_check(Compilation *c, const Ast *ast, const SemaOptions *options) {
+    Sema *s = sema_create(c, ast, options);
+    check_uses(s);
+    check_duplicates(s, ITEM_MODEL);
+    check_duplicates(s, ITEM_TRAIN);
+    scope_add_items(s, s->root, ast);
+    for (uint32_t k = 0; k < s->root->symbols.count; k++)
+        if (s->root->symbols.at[k]->kind == SYMBOL_CONST)
+            symbol_constant(s, s->root->symbols.at[k]);
+    const Item *model = choose_model(s);
+    Network *network = s->network;
+    if (model)
+        elaborate_chosen(s, model);
+    Scope *const model_scope = s->model_scope;
+    TirProgram *const program = s->program;
+    for (uint32_t k = 0; k < ast->items.count; k++) {
+        const Item *item = ast->items.at[k];
+        if (item == model)
+            continue;
+        sema_enter_program(s, network_create(c));
+        s->model_scope = item->kind == ITEM_MODEL ? NULL : model_scope;
+        trial_elaborate(s, item);
+    }
+    s->program = program;
+    s->network = network;
+    if (diag_error_count(s->d) == 0)
+        warn_unused(s);
+    return model && diag_error_count(s->d) == 0 ? network : NULL;
+}

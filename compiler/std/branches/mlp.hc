@@ -1,0 +1,7 @@
+/// Two linear maps around a function.
+branch mlp(hidden, act = gelu) : x[d] -> y[d] {
+  param W1[hidden, d] ~ normal(0.02);
+  param W2[d, hidden] ~ normal(0.02 / sqrt(2 * blocks));
+  let u[k] = act(sum[c] W1[k,c] * x[c]);
+  let y[c] = sum[k] W2[c,k] * u[k];
+}

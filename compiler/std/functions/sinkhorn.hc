@@ -1,0 +1,22 @@
+/// Doubly stochastic scaling: each source first, each destination last (the paper's order).
+/// Only the scaling vectors are carried, M = diag(u) K diag(v).
+fn sinkhorn(L[n, n], iters) -> M[n, n] {
+  let K[k,j] = exp(L[k,j] - max[i] L[i,j]);
+  let u[k] = 1, v[j] = 1;
+  iterate iters {
+    v[j] = 1 / sum[k] u[k] * K[k,j];
+    u[k] = 1 / sum[j] K[k,j] * v[j];
+  }
+  let M[k,j] = u[k] * K[k,j] * v[j];
+}
+
+/// The same as DeepSeek-V4 computes it: a softmax over destinations, then division by the sums over
+/// sources and over destinations in turn; 1e-6 is added to every entry once and to every divisor.
+fn sinkhorn_v4(L[n, n], iters) -> M[n, n] {
+  let S[k,j] = softmax[k] L[k,j] + 1e-6;
+  let M[k,j] = S[k,j] / (sum[i] S[k,i] + 1e-6);
+  iterate iters - 1 {
+    M[k,j] = M[k,j] / (sum[i] M[i,j] + 1e-6);
+    M[k,j] = M[k,j] / (sum[i] M[k,i] + 1e-6);
+  }
+}
