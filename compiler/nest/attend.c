@@ -137,33 +137,56 @@ static void attend_product(Attend *a, const AttendScalars *x, uint32_t rows, con
 /* --- tiles of queries
  * ------------------------------------------------------------------------------ */
 
-/* to[d][query] = factor * from[first + query][d], zero beyond the `count` queries there are. */
-static void attend_transpose_as(Attend *a, const AttendMatrix *from, NestId first, NestId count,
-                                bool whole, int64_t depth, double factor, const AttendMatrix *to) {
+static void attend_clear(Attend *a, const AttendMatrix *m, int64_t rows) {
+    NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, rows), 1, 0, NULL);
+    for (uint32_t c = 0; c < a->columns; c++)
+        nest_store(&a->b, m->buffer, attend_at(m, loop->variable, (int64_t)c * a->s->lanes),
+                   nest_const(&a->b, a->vector, 0), 0, false);
+    nest_loop_end(&a->b, NULL);
+}
+
+/* A whole tile: columns of strided loads. */
+static void attend_transpose_whole(Attend *a, const AttendMatrix *from, NestId first, int64_t depth,
+                                   double factor, const AttendMatrix *to) {
     NestBuilder *b = &a->b;
     uint16_t lanes = a->s->lanes;
+    NestLoop *columns = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, a->tile), lanes, 0, NULL);
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, depth), 1, 0, NULL);
-    for (uint32_t c = 0; c < a->columns; c++) {
-        int64_t query = (int64_t)c * lanes;
-        NestAddress at = attend_at(from, first, query * from->step);
-        NestId valid = whole ? 0 : attend_sub(a, count, attend_number(a, query));
-        NestId x = nest_load(b, from->buffer, nest_at_plus(at, loop->variable, 1), lanes,
-                             from->step, valid);
-        if (factor != 1)
-            x = nest_binary(b, NEST_MUL, x, nest_const(b, a->vector, factor));
-        nest_store(b, to->buffer, attend_at(to, loop->variable, query), x, 0, false);
-    }
+    NestAddress at = nest_at_plus(attend_at(from, first, 0), columns->variable, from->step);
+    NestId x =
+        nest_load(b, from->buffer, nest_at_plus(at, loop->variable, 1), lanes, from->step, 0);
+    x = nest_binary(b, NEST_MUL, x, nest_const(b, a->vector, factor));
+    at = nest_at_plus(attend_at(to, loop->variable, 0), columns->variable, 1);
+    nest_store(b, to->buffer, at, x, 0, false);
+    nest_loop_end(b, NULL);
     nest_loop_end(b, NULL);
 }
 
+/* The last tile: zeros, then one element after the other. */
+static void attend_transpose_part(Attend *a, const AttendMatrix *from, NestId first, NestId count,
+                                  int64_t depth, double factor, const AttendMatrix *to) {
+    NestBuilder *b = &a->b;
+    attend_clear(a, to, depth);
+    NestLoop *queries = attend_loop(a, NEST_SEQUENTIAL, count, 1, 0, NULL);
+    NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, depth), 1, 0, NULL);
+    NestAddress at = nest_at_plus(attend_at(from, first, 0), queries->variable, from->step);
+    NestId x = nest_load(b, from->buffer, nest_at_plus(at, loop->variable, 1), 1, 1, 0);
+    x = nest_binary(b, NEST_MUL, x, nest_const(b, (NestType){a->s->elem, 1}, factor));
+    at = nest_at_plus(attend_at(to, loop->variable, 0), queries->variable, 1);
+    nest_store(b, to->buffer, at, x, 0, false);
+    nest_loop_end(b, NULL);
+    nest_loop_end(b, NULL);
+}
+
+/* to[d][query] = factor * from[first + query][d], zero beyond the `count` queries there are. */
 static void attend_transpose(Attend *a, const AttendMatrix *from, NestId first, NestId count,
                              int64_t depth, double factor, const AttendMatrix *to) {
     NestId whole = nest_binary(&a->b, NEST_EQ, count, attend_number(a, a->tile));
     nest_if_begin(&a->b, whole);
-    attend_transpose_as(a, from, first, count, true, depth, factor, to);
+    attend_transpose_whole(a, from, first, depth, factor, to);
     nest_if_end(&a->b);
     nest_if_begin(&a->b, nest_unary(&a->b, NEST_NOT, whole));
-    attend_transpose_as(a, from, first, count, false, depth, factor, to);
+    attend_transpose_part(a, from, first, count, depth, factor, to);
     nest_if_end(&a->b);
 }
 
@@ -187,22 +210,19 @@ static void attend_transpose_back(Attend *a, const AttendMatrix *from, const Att
     NestId row = attend_add(a, first, loop->variable);
     for (int64_t d = 0; d < depth;) {
         uint16_t lanes = attend_width(a, depth - d);
+        int64_t run = (depth - d) / lanes * lanes;
+        NestLoop *part = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, run), lanes, 0, NULL);
         NestAddress at = nest_at_plus(nest_at(d * from->step), loop->variable, 1);
-        NestId x = nest_load(b, from->buffer, at, lanes, from->step, 0);
+        NestId x = nest_load(b, from->buffer, nest_at_plus(at, part->variable, from->step), lanes,
+                             from->step, 0);
         if (by)
             x = nest_binary(b, NEST_MUL, x, by);
-        nest_store(b, to->buffer, attend_at(to, row, d), x, 0, false);
-        d += lanes;
+        nest_store(b, to->buffer, nest_at_plus(attend_at(to, row, d), part->variable, 1), x, 0,
+                   false);
+        nest_loop_end(b, NULL);
+        d += run;
     }
     nest_loop_end(b, NULL);
-}
-
-static void attend_clear(Attend *a, const AttendMatrix *m, int64_t rows) {
-    NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, rows), 1, 0, NULL);
-    for (uint32_t c = 0; c < a->columns; c++)
-        nest_store(&a->b, m->buffer, attend_at(m, loop->variable, (int64_t)c * a->s->lanes),
-                   nest_const(&a->b, a->vector, 0), 0, false);
-    nest_loop_end(&a->b, NULL);
 }
 
 /* held[r][c] = sum_d keys[first + row + r][d] * queries[d][c]; rows past the last key repeat it. */
@@ -434,30 +454,45 @@ static void backward_stats(Attend *a, const AttendBackward *m, NestId first, Nes
     nest_loop_end(b, NULL);
 }
 
-/* Weights and gradients of scores of one tile of keys. */
-static void backward_scores(Attend *a, const AttendBackward *m, NestId first_query,
-                            NestId first_key, NestId count, const NestId *dot, const NestId *lse) {
+/* Scores and gradients of weights of one tile of keys, into the places of what comes of them. */
+static void backward_scores(Attend *a, const AttendBackward *m, NestId first, NestId count) {
     NestBuilder *b = &a->b;
     NestId last = attend_sub(a, count, a->one);
+    const AttendMatrix *from[2] = {&m->k, &m->v}, *with[2] = {&m->queries, &m->d_outputs};
+    const AttendMatrix *to[2] = {&m->weights, &m->d_scores};
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, count, ROWS, 0, NULL);
-    NestId score[MOST_HELD], d_weight[MOST_HELD];
-    attend_scores(a, &m->k, first_key, loop->variable, last, a->s->e, &m->queries, score);
-    attend_scores(a, &m->v, first_key, loop->variable, last, a->s->f, &m->d_outputs, d_weight);
-    NestId scale = nest_const(b, a->vector, a->s->scale), none = nest_const(b, a->vector, 0);
-    for (uint32_t r = 0; r < ROWS; r++) {
-        NestId row = attend_add(a, loop->variable, attend_number(a, r));
-        for (uint32_t c = 0; c < a->columns; c++) {
-            uint32_t k = r * a->columns + c;
-            NestId p = nest_unary(b, NEST_EXP, nest_binary(b, NEST_SUB, score[k], lse[c]));
-            if (a->s->causal)
-                p = nest_select(b, attend_visible(a, attend_add(a, first_key, row), first_query, c),
-                                p, none);
-            NestId d = nest_binary(b, NEST_SUB, d_weight[k], dot[c]);
-            d = nest_binary(b, NEST_MUL, nest_binary(b, NEST_MUL, p, scale), d);
-            int64_t column = (int64_t)c * a->s->lanes;
-            nest_store(b, m->weights.buffer, attend_at(&m->weights, row, column), p, 0, false);
-            nest_store(b, m->d_scores.buffer, attend_at(&m->d_scores, row, column), d, 0, false);
+    for (int which = 0; which < 2; which++) {
+        NestId held[MOST_HELD];
+        attend_scores(a, from[which], first, loop->variable, last, which ? a->s->f : a->s->e,
+                      with[which], held);
+        for (uint32_t k = 0; k < ROWS * a->columns; k++) {
+            NestId row = attend_add(a, loop->variable, attend_number(a, k / a->columns));
+            int64_t column = (int64_t)(k % a->columns) * a->s->lanes;
+            nest_store(b, to[which]->buffer, attend_at(to[which], row, column), held[k], 0, false);
         }
+    }
+    nest_loop_end(b, NULL);
+}
+
+/* In place: weights from scores, gradients of scores from gradients of weights. */
+static void backward_weights(Attend *a, const AttendBackward *m, NestId first_query,
+                             NestId first_key, NestId count, const NestId *dot, const NestId *lse) {
+    NestBuilder *b = &a->b;
+    NestId scale = nest_const(b, a->vector, a->s->scale), none = nest_const(b, a->vector, 0);
+    NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, count, 1, 0, NULL);
+    for (uint32_t c = 0; c < a->columns; c++) {
+        NestAddress at = attend_at(&m->weights, loop->variable, (int64_t)c * a->s->lanes);
+        NestId p = nest_load(b, m->weights.buffer, at, a->s->lanes, 1, 0);
+        NestId d = nest_load(b, m->d_scores.buffer, at, a->s->lanes, 1, 0);
+        p = nest_unary(b, NEST_EXP, nest_binary(b, NEST_SUB, p, lse[c]));
+        if (a->s->causal) {
+            NestId key = attend_add(a, first_key, loop->variable);
+            p = nest_select(b, attend_visible(a, key, first_query, c), p, none);
+        }
+        d = nest_binary(b, NEST_SUB, d, dot[c]);
+        d = nest_binary(b, NEST_MUL, nest_binary(b, NEST_MUL, p, scale), d);
+        nest_store(b, m->weights.buffer, at, p, 0, false);
+        nest_store(b, m->d_scores.buffer, at, d, 0, false);
     }
     nest_loop_end(b, NULL);
 }
@@ -519,7 +554,8 @@ static void backward_keys(Attend *a, const AttendBackward *m, NestId first_query
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, end, KEYS, 0, NULL);
     NestId first = loop->variable;
     NestId count = attend_min(a, attend_sub(a, end, first), attend_number(a, KEYS));
-    backward_scores(a, m, first_query, first, count, dot, lse);
+    backward_scores(a, m, first, count);
+    backward_weights(a, m, first_query, first, count, dot, lse);
     attend_gather(a, &m->k, first, count, a->s->e, &m->d_scores, NULL, &m->d_queries);
     backward_tile(a, &m->weights, count, &m->d_o, first_query, queries, a->s->f, &m->dv, first);
     backward_tile(a, &m->d_scores, count, &m->q, first_query, queries, a->s->e, &m->dk, first);
