@@ -137,6 +137,7 @@ item
   | CONST bindings semi                       { $$ = ast_constants(parser, @$, $2); }
   | FN name formals ARROW targets block       { $$ = ast_fn(parser, @$, $2, $3, $5, $6); }
   | FN name formals ASSIGN expr semi          { $$ = ast_fn_short(parser, @$, $2, $3, $5); }
+  | FN name formals ASSIGN error semi         { $$ = ast_fn_short(parser, @$, $2, $3, ast_error(parser, @5)); }
   | CONNECTION name formals block             { $$ = ast_definition(parser, ITEM_CONNECTION, @$, $2, $3, NULL, $4); }
   | BRANCH name formals signature block       { $$ = ast_definition(parser, ITEM_BRANCH, @$, $2, $3, $4, $5); }
   | MODULE name formals signature block       { $$ = ast_definition(parser, ITEM_MODULE, @$, $2, $3, $4, $5); }
@@ -248,6 +249,7 @@ bindings
 
 binding
   : target ASSIGN value                       { $$ = ast_binding(parser, $1, $3); }
+  | target ASSIGN error                       { $$ = ast_binding(parser, $1, ast_error(parser, @3)); }
   ;
 
 assignments

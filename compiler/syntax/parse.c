@@ -104,7 +104,7 @@ static Parser *parse_run(Compilation *c, uint32_t file, int start) {
 
 Ast *parse_file(Compilation *c, uint32_t file) {
     Parser *p = parse_run(c, file, TOKEN_START_FILE);
-    placement_check(c, p->ast);
+    placement_check(c, p->ast, p->block_unclosed);
     return p->ast;
 }
 

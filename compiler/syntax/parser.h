@@ -20,6 +20,7 @@ struct Parser {
     uint32_t last_error;   /* offset behind the last syntax error's beginning; 0 = none yet */
     uint32_t last_missing; /* offset of the last missing `;` or bracket that was reported */
     bool nesting_reported;
+    bool block_unclosed;
 };
 
 #endif

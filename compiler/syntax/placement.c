@@ -1,7 +1,8 @@
 /* The grammar reads any statement in any block, so that one in the wrong place is told what is
  * wrong and the rest is still read. This check then says which block each belongs to.
  *
- * requires: a parsed tree. maintains: the tree. changes: nothing but the diagnostics.
+ * requires: a parsed tree. maintains: the tree's shape. changes: a misplaced statement becomes a
+ * STMT_ERROR, so that nobody complains about it again.
  * Smallest example: `fn f(x) -> y { state h[d]; }` gives E0106. */
 #include "syntax/placement.h"
 #include "syntax/lexer.h"
@@ -89,23 +90,26 @@ static void placement_report(Compilation *c, const Stmt *s, unsigned place) {
             d, "a `fn` holds no parameters: take the tensor as an argument, or write a `module`");
 }
 
-static void placement_block(Compilation *c, const StmtList *block, unsigned place);
+static void placement_block(Compilation *c, const StmtList *block, unsigned place, bool silent);
 
 /* A trunk stands only as the value of a binding, as the grammar has it. */
-static void placement_bindings(Compilation *c, const BindingList *bindings) {
+static void placement_bindings(Compilation *c, const BindingList *bindings, bool silent) {
     for (uint32_t k = 0; k < bindings->count; k++) {
         const Expr *value = bindings->at[k].value;
         if (value->kind == EXPR_TRUNK)
-            placement_block(c, &value->trunk.body, IN_TRUNK);
+            placement_block(c, &value->trunk.body, IN_TRUNK, silent);
     }
 }
 
-static void placement_block(Compilation *c, const StmtList *block, unsigned place) {
+static void placement_block(Compilation *c, const StmtList *block, unsigned place, bool silent) {
     for (uint32_t k = 0; k < block->count; k++) {
-        const Stmt *s = block->at[k];
+        Stmt *s = block->at[k];
         unsigned places = RULES[s->kind].places;
-        if (places && !(places & place))
-            placement_report(c, s, place);
+        if (places && !(places & place)) {
+            if (!silent)
+                placement_report(c, s, place);
+            *s = (Stmt){.kind = STMT_ERROR, .span = s->span};
+        }
         switch (s->kind) {
         case STMT_CONST:
         case STMT_LET:
@@ -115,17 +119,17 @@ static void placement_block(Compilation *c, const StmtList *block, unsigned plac
         case STMT_WRITE:
         case STMT_END:
         case STMT_ASSIGN:
-            placement_bindings(c, &s->bindings);
+            placement_bindings(c, &s->bindings, silent);
             break;
         case STMT_ITERATE:
-            placement_block(c, &s->loop.body, IN_ITERATE);
+            placement_block(c, &s->loop.body, IN_ITERATE, silent);
             break;
         case STMT_REPEAT:
-            placement_block(c, &s->loop.body, IN_TRUNK);
+            placement_block(c, &s->loop.body, IN_TRUNK, silent);
             break;
         case STMT_IF:
-            placement_block(c, &s->branch.then_body, place);
-            placement_block(c, &s->branch.else_body, place);
+            placement_block(c, &s->branch.then_body, place, silent);
+            placement_block(c, &s->branch.else_body, place, silent);
             break;
         default:
             break;
@@ -133,7 +137,7 @@ static void placement_block(Compilation *c, const StmtList *block, unsigned plac
     }
 }
 
-void placement_check(Compilation *c, const Ast *ast) {
+void placement_check(Compilation *c, const Ast *ast, bool silent) {
     static const unsigned PLACES[] = {
         [ITEM_CONNECTION] = IN_CONNECTION,
         [ITEM_BRANCH] = IN_BRANCH,
@@ -146,7 +150,7 @@ void placement_check(Compilation *c, const Ast *ast) {
     };
     for (uint32_t k = 0; k < ast->items.count; k++) {
         const Item *item = ast->items.at[k];
-        placement_bindings(c, &item->constants);
-        placement_block(c, &item->body, PLACES[item->kind]);
+        placement_bindings(c, &item->constants, silent);
+        placement_block(c, &item->body, PLACES[item->kind], silent);
     }
 }

@@ -5,6 +5,7 @@
 #include "base/compilation.h"
 #include "syntax/ast.h"
 
-void placement_check(Compilation *c, const Ast *ast);
+/* `silent`: a block is unclosed, so where statements stand says nothing; they are only marked. */
+void placement_check(Compilation *c, const Ast *ast, bool silent);
 
 #endif

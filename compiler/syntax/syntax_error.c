@@ -51,6 +51,7 @@ bool parser_ended(Parser *p, const Missing *missing) {
     Diagnostics *d = p->c->diagnostics;
     const char *found = token_describe(p->c, p->scratch, missing->found_kind, missing->found);
     if (*missing->text == '}') {
+        p->block_unclosed = true;
         diag_error(d, DIAG_UNCLOSED, missing->opened, "this block is never closed");
         if (missing->found_kind != TOKEN_EOF)
             diag_note(d, missing->found, "`}` is missing before this");

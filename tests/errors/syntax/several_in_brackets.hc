@@ -1,5 +1,5 @@
 fn f(x[a, b]) -> y {
-  let u = x[1, , 2];        // expected-error {{expected an expression, found `,`}}
+  let u = x[1, ];           // expected-error {{expected an expression, found `]`}}
   let v = x[;               // expected-error {{expected an expression, found `;`}}
   let w = x[1 2, 3 4];
   // expected-error@-1 {{found `2`}}
