@@ -1,0 +1,473 @@
+/* The runtime's core: the thread pool, reading and refusing manifests, running a plan. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "runtime/exec.h"
+#include "runtime/threads.h"
+#include "runtime_model.h"
+#include <stdatomic.h>
+
+/* --- threads ----------------------------------------------------------------------------------- */
+
+typedef struct {
+    _Atomic int counts[1000];
+    int32_t threads;
+} Counter;
+
+static void count_task(void *argument, int64_t task, int32_t worker) {
+    Counter *counter = argument;
+    assert_true(worker >= 0 && worker < counter->threads);
+    atomic_fetch_add(&counter->counts[task], 1);
+}
+
+static void each_task_runs_once(void **state) {
+    (void)state;
+    for (int32_t threads = 1; threads <= 5; threads++) {
+        HcPool *pool;
+        assert_int_equal(hc_pool_create(threads, &pool, NULL), HC_OK);
+        assert_int_equal(hc_pool_threads(pool), threads);
+        for (int round = 0; round < 300; round++) {
+            Counter counter = {.threads = threads};
+            int64_t tasks = round % 37 * 27 % 1000;
+            hc_pool_run(pool, tasks, count_task, &counter);
+            for (int64_t k = 0; k < 1000; k++)
+                assert_int_equal(counter.counts[k], k < tasks);
+        }
+        hc_pool_destroy(pool);
+    }
+}
+
+static void absurd_thread_counts_are_refused(void **state) {
+    (void)state;
+    HcPool *pool;
+    HcError error;
+    assert_int_equal(hc_pool_create(-1, &pool, &error), HC_ERROR_ARGUMENT);
+    assert_int_equal(hc_pool_create(1 << 20, &pool, &error), HC_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "4096"));
+    assert_true(hc_cpu_count() >= 1);
+}
+
+/* --- matrix products --------------------------------------------------------------------------- */
+
+static void splits_cover_and_are_bounded(void **state) {
+    (void)state;
+    static const int64_t sizes[] = {1, 3, 16, 24, 64, 100, 129, 768, 2048, 3072, 50257};
+    enum { N = sizeof sizes / sizeof sizes[0] };
+    for (int i = 0; i < N * N * N; i++) {
+        int64_t m = sizes[i % N], n = sizes[i / N % N], k = sizes[i / N / N];
+        HcGemmSplit s = hc_gemm_split(m, n, k, i % 2);
+        assert_true(s.panel_m * s.panels_m >= m && s.panel_m * (s.panels_m - 1) < m);
+        assert_true(s.panel_n * s.panels_n >= n && s.panel_n * (s.panels_n - 1) < n);
+        assert_true(s.chunk_k >= 1 && s.chunk_k <= (i % 2 && k > 512 ? 512 : k));
+        if (s.panels_m > 1)
+            assert_true(s.panel_m >= 64 && s.panel_m % 32 == 0);
+        if (s.panels_n > 1)
+            assert_true(s.panel_n >= 64 && s.panel_n % 32 == 0);
+    }
+}
+
+static double element(int64_t k) { return (double)(k * 7919 % 1013) / 1013 - 0.5; }
+
+static void products_equal_the_definition(void **state) {
+    (void)state;
+    HcPool *pool;
+    assert_int_equal(hc_pool_create(3, &pool, NULL), HC_OK);
+    enum { M = 200, N = 150, K = 1100 };
+    double *a = malloc(sizeof(double) * M * K), *b = malloc(sizeof(double) * K * N),
+           *c = malloc(sizeof(double) * M * N);
+    for (int64_t k = 0; k < M * K; k++)
+        a[k] = element(k);
+    for (int64_t k = 0; k < K * N; k++)
+        b[k] = element(k + 17);
+    for (int form = 0; form < 8; form++) {
+        HcCall call = {.kind = HC_CALL_GEMM, .transpose_a = form & 1, .transpose_b = form & 2,
+                       .alpha = 0.5, .beta = form & 4 ? 2 : 0, .ldc = N};
+        call.lda = call.transpose_a ? M : K;
+        call.ldb = call.transpose_b ? K : N;
+        for (int64_t k = 0; k < M * N; k++)
+            c[k] = form & 4 ? element(k) : NAN; /* beta = 0 must not read C */
+        HcGemmSplit split = hc_gemm_split(M, N, K, true);
+        assert_true(split.chunk_k < K && split.panels_m * split.panels_n > 1);
+        hc_gemm_run(pool, &call, &split, 8, (void *[]){a, b, c});
+        for (int64_t i = 0; i < M; i += 13) {
+            for (int64_t j = 0; j < N; j += 7) {
+                double sum = 0;
+                for (int64_t k = 0; k < K; k++)
+                    sum += (call.transpose_a ? a[k * M + i] : a[i * K + k]) *
+                           (call.transpose_b ? b[j * K + k] : b[k * N + j]);
+                double expected = 0.5 * sum + (form & 4 ? 2 * element(i * N + j) : 0);
+                assert_true(fabs(c[i * N + j] - expected) < 1e-11);
+            }
+        }
+    }
+    free(a);
+    free(b);
+    free(c);
+    hc_pool_destroy(pool);
+}
+
+/* --- manifests --------------------------------------------------------------------------------- */
+
+static void broken_manifests_are_refused(void **state) {
+    (void)state;
+    static const char *const edits[][2] = {
+        {"\"format\": 1", "\"format\": 2"},
+        {"\"model\": \"bigram\"", "\"model\": 5"},
+        {"\"kernel\": 2", "\"kernel\": 3"},
+        {"[\"params\", 0, 2]", "[\"params\", 0, 5]"},
+        {"[\"params\", 0, 2]", "[\"params\", 0]"},
+        {"[\"position\", 304]", "[\"position\", -304]"},
+        {"[\"position\", 304]", "[\"position\", 99999]"},
+        {"[\"position\", 304]", "[\"heap\", 304]"},
+        {"\"dims\": [256]", "\"dims\": [0]"},
+        {"\"dims\": [256]", "\"dims\": [4611686018427387904, 8]"},
+        {"\"offset\": 6144", "\"offset\": 6145"},
+        {"\"offset\": 12560", "\"offset\": 12575"},
+        {"[1, -2.5, 3]", "[1, -2.5]"},
+        {"'adamw'", NULL},
+        {"\"domain\": \"sample\"", "\"domain\": \"pixel\""},
+        {"\"kind\": \"zero\"", "\"kind\": \"nothing\""},
+        {"\"maximum\": 16", "\"maximum\": 0"},
+        {"AQAAAP////8=", "AQAAAP///w=="},
+        {"\"lda\": 24", "\"lda\": 0"},
+        {"\"stream\": \"bytes\", \"offset\": 1", "\"stream\": 4"},
+        {"\"input\": \"next\"", "\"input\": \"other\""},
+    };
+    for (size_t k = 0; k < sizeof edits / sizeof edits[0]; k++) {
+        const char *put = edits[k][1];
+        char *manifest = put ? bigram_manifest(edits[k][0], 4, put)
+                             : bigram_manifest("\"adamw\"", 4, "\"newton\"");
+        HcModel model = bigram_model(4, manifest);
+        HcContext *context;
+        HcError error;
+        HcStatus status = hc_create(&model, NULL, &context, &error);
+        if (status != HC_ERROR_MODEL)
+            fail_msg("edit %zu (%s) gave status %d", k, put ? put : "", (int)status);
+        assert_null(context);
+        assert_non_null(strstr(error.message, "manifest is malformed"));
+        free(manifest);
+    }
+}
+
+static void wrong_machines_and_versions_are_refused(void **state) {
+    (void)state;
+    char *manifest = bigram_manifest("\"features\": []", 4, "\"features\": [\"neon-of-2099\"]");
+    HcModel model = bigram_model(4, manifest);
+    HcContext *context;
+    HcError error;
+    HcOptions options = {.threads = 1};
+    /* names we do not know are no reason to refuse */
+    assert_int_equal(hc_create(&model, &options, &context, &error), HC_OK);
+    hc_destroy(context);
+    model.abi_version = 99;
+    assert_int_equal(hc_create(&model, &options, &context, &error), HC_ERROR_MODEL);
+    assert_non_null(strstr(error.message, "ABI 99"));
+    model.abi_version = HC_ABI_VERSION;
+    model.manifest_length /= 2; /* cut off */
+    assert_int_equal(hc_create(&model, &options, &context, &error), HC_ERROR_MODEL);
+    free(manifest);
+}
+
+/* --- running ----------------------------------------------------------------------------------- */
+
+static HcContext *create(const HcModel *model, int32_t threads, int64_t samples,
+                         int64_t positions) {
+    HcOptions options = {threads, samples, positions};
+    HcContext *context;
+    HcError error;
+    if (hc_create(model, &options, &context, &error) != HC_OK)
+        fail_msg("%s", error.message);
+    return context;
+}
+
+static void fill_inputs(HcContext *context) {
+    int64_t count = hc_samples(context) * hc_positions(context);
+    int32_t *tokens = malloc((size_t)count * 4), *next = malloc((size_t)count * 4);
+    for (int64_t k = 0; k < count; k++) {
+        tokens[k] = (int32_t)(k * k % 251);
+        next[k] = (int32_t)((k * 31 + 5) % 256);
+    }
+    assert_int_equal(hc_set_input(context, "tokens", tokens, count), HC_OK);
+    assert_int_equal(hc_set_input(context, "next", next, count), HC_OK);
+    free(tokens);
+    free(next);
+}
+
+static double loss_of(HcContext *context) {
+    double loss;
+    assert_int_equal(hc_forward(context), HC_OK);
+    assert_int_equal(hc_loss(context, &loss), HC_OK);
+    return loss;
+}
+
+static void gradients_equal_finite_differences(void **state) {
+    (void)state;
+    char *manifest = bigram_manifest(NULL, 8, NULL);
+    HcModel model = bigram_model(8, manifest);
+    HcContext *c = create(&model, 2, 37, 16);
+    hc_init(c, 5);
+    fill_inputs(c);
+    loss_of(c);
+    assert_int_equal(hc_backward(c), HC_OK);
+    static const char *const names[] = {"E", "W", "b"};
+    for (int k = 0; k < 3; k++) {
+        HcParameter p;
+        assert_int_equal(hc_parameter_named(c, names[k], &p), HC_OK);
+        double *x = p.data, *g = malloc((size_t)p.count * 8), along = 0;
+        memcpy(g, p.gradient, (size_t)p.count * 8);
+        for (int64_t i = 0; i < p.count; i++)
+            along += g[i] * element(i + k);
+        double losses[2];
+        for (int side = 0; side < 2; side++) {
+            double step = side ? -1e-4 : 1e-4;
+            for (int64_t i = 0; i < p.count; i++)
+                x[i] += step * element(i + k);
+            losses[side] = loss_of(c);
+            for (int64_t i = 0; i < p.count; i++)
+                x[i] -= step * element(i + k);
+        }
+        double difference = (losses[0] - losses[1]) / 2e-4;
+        assert_true(fabs(difference - along) < 1e-6 * (fabs(along) + 1e-6));
+        assert_true(fabs(along) > 1e-6);
+        free(g);
+    }
+    hc_destroy(c);
+    free(manifest);
+}
+
+static void threads_do_not_change_a_bit(void **state) {
+    (void)state;
+    char *manifest = bigram_manifest(NULL, 4, NULL);
+    HcModel model = bigram_model(4, manifest);
+    float *expected = NULL;
+    double expected_loss = 0;
+    for (int32_t threads = 1; threads <= 3; threads++) {
+        HcContext *c = create(&model, threads, 70, 16);
+        hc_init(c, 9);
+        fill_inputs(c);
+        for (int step = 0; step < 4; step++) {
+            loss_of(c);
+            hc_backward(c);
+            assert_int_equal(hc_step(c, 0.01), HC_OK);
+        }
+        double loss = loss_of(c);
+        size_t bytes = (size_t)hc_slab_elements(c) * 4;
+        if (!expected) {
+            expected = malloc(bytes);
+            memcpy(expected, hc_parameters(c), bytes);
+            expected_loss = loss;
+        }
+        assert_memory_equal(expected, hc_parameters(c), bytes);
+        assert_memory_equal(&expected_loss, &loss, sizeof loss);
+        hc_destroy(c);
+    }
+    free(expected);
+    free(manifest);
+}
+
+static void extents_may_change(void **state) {
+    (void)state;
+    char *manifest = bigram_manifest(NULL, 8, NULL);
+    HcModel model = bigram_model(8, manifest);
+    HcContext *fresh = create(&model, 1, 2, 5), *c = create(&model, 1, 0, 0);
+    assert_int_equal(hc_samples(c), 12);
+    assert_int_equal(hc_positions(c), 16);
+    hc_init(fresh, 1);
+    hc_init(c, 1);
+    fill_inputs(c);
+    loss_of(c);
+    assert_int_equal(hc_resize(c, 2, 5), HC_OK);
+    double loss;
+    assert_int_equal(hc_loss(c, &loss), HC_ERROR_ARGUMENT); /* not without a forward pass */
+    assert_int_equal(hc_backward(c), HC_ERROR_ARGUMENT);
+    fill_inputs(c);
+    fill_inputs(fresh);
+    assert_true(loss_of(c) == loss_of(fresh));
+    assert_int_equal(hc_resize(c, 40, 16), HC_OK);
+    fill_inputs(c);
+    assert_true(isfinite(loss_of(c)));
+    assert_int_equal(hc_resize(c, 1, 17), HC_ERROR_ARGUMENT);
+    assert_non_null(strstr(hc_last_error(c), "at most 16"));
+    assert_int_equal(hc_resize(c, 0, 1), HC_ERROR_ARGUMENT);
+    assert_int_equal(hc_resize(c, INT64_MAX, 16), HC_ERROR_MEMORY);
+    assert_int_equal(hc_samples(c), 40);
+    fill_inputs(c);
+    assert_true(isfinite(loss_of(c)));
+    hc_destroy(c);
+    hc_destroy(fresh);
+    free(manifest);
+}
+
+static void inputs_are_checked_and_bound(void **state) {
+    (void)state;
+    char *manifest = bigram_manifest(NULL, 4, NULL);
+    HcModel model = bigram_model(4, manifest);
+    HcContext *c = create(&model, 1, 2, 8);
+    hc_init(c, 1);
+    int32_t tokens[16] = {0};
+    assert_int_equal(hc_set_input(c, "token", tokens, 16), HC_ERROR_ARGUMENT);
+    assert_int_equal(hc_set_input(c, "tokens", tokens, 15), HC_ERROR_ARGUMENT);
+    tokens[7] = 256;
+    assert_int_equal(hc_set_input(c, "tokens", tokens, 16), HC_ERROR_DATA);
+    assert_string_equal(hc_last_error(c),
+                        "input `tokens`, element 7 is 256: it must be from 0 to 255");
+    tokens[7] = -1;
+    assert_int_equal(hc_set_input(c, "tokens", tokens, 16), HC_ERROR_DATA);
+    fill_inputs(c);
+    double own = loss_of(c);
+    int32_t *memory = aligned_alloc(64, 64);
+    for (int k = 0; k < 16; k++)
+        memory[k] = 3;
+    assert_int_equal(hc_bind_input(c, "tokens", memory + 1), HC_ERROR_ARGUMENT);
+    assert_int_equal(hc_bind_input(c, "tokens", memory), HC_OK);
+    assert_true(loss_of(c) != own);
+    assert_int_equal(hc_bind_input(c, "tokens", NULL), HC_OK);
+    assert_true(loss_of(c) == own);
+    HcInput input;
+    assert_int_equal(hc_input(c, 1, &input), HC_OK);
+    assert_string_equal(input.name, "next");
+    assert_int_equal(input.count, 16);
+    assert_true(input.is_target && input.is_integer);
+    assert_int_equal(hc_input(c, 2, &input), HC_ERROR_ARGUMENT);
+    free(memory);
+    hc_destroy(c);
+    free(manifest);
+}
+
+static void outputs_and_tables_can_be_seen(void **state) {
+    (void)state;
+    char *manifest = bigram_manifest(NULL, 4, NULL);
+    HcModel model = bigram_model(4, manifest);
+    HcContext *c = create(&model, 1, 3, 8);
+    hc_init(c, 1);
+    fill_inputs(c);
+    loss_of(c);
+    HcView view;
+    assert_int_equal(hc_output(c, "logits", &view), HC_OK);
+    assert_int_equal(view.rank, 3);
+    assert_int_equal(view.count, 3 * 8 * 256);
+    assert_int_equal(hc_output(c, "h", &view), HC_OK);
+    assert_int_equal(view.dims[2], 24);
+    HcParameter table;
+    hc_parameter_named(c, "E", &table);
+    int32_t token = 5 * 5 % 251;
+    assert_memory_equal((const float *)view.data + 5 * 24, (float *)table.data + token * 24,
+                        24 * 4);
+    assert_int_equal(hc_output(c, "numbers", &view), HC_OK);
+    static const float numbers[] = {1, -2, 0.5f, 3};
+    static const int32_t integers[] = {1, -1};
+    assert_int_equal(view.rank, 1);
+    assert_memory_equal(view.data, numbers, sizeof numbers);
+    assert_memory_equal((const float *)view.data + 8, integers, sizeof integers);
+    assert_int_equal(hc_output(c, "nothing", &view), HC_ERROR_ARGUMENT);
+    hc_destroy(c);
+    free(manifest);
+}
+
+static void parameters_can_be_bound(void **state) {
+    (void)state;
+    char *manifest = bigram_manifest(NULL, 4, NULL);
+    HcModel model = bigram_model(4, manifest);
+    HcContext *c = create(&model, 2, 4, 8), *d = create(&model, 1, 4, 8);
+    hc_init(c, 2);
+    size_t bytes = (size_t)hc_slab_elements(c) * 4;
+    float *params = aligned_alloc(64, bytes), *grads = aligned_alloc(64, bytes);
+    memcpy(params, hc_parameters(c), bytes);
+    memset(grads, 0, bytes);
+    fill_inputs(c);
+    fill_inputs(d);
+    assert_int_equal(hc_bind_parameters(d, params + 1, grads), HC_ERROR_ARGUMENT);
+    assert_int_equal(hc_bind_parameters(d, params, grads), HC_OK);
+    assert_true(loss_of(c) == loss_of(d));
+    hc_backward(c);
+    hc_backward(d);
+    assert_memory_equal(grads, hc_gradients(c), bytes);
+    hc_step(c, 0.1);
+    hc_step(d, 0.1);
+    assert_memory_equal(params, hc_parameters(c), bytes);
+    hc_destroy(c);
+    hc_destroy(d);
+    free(params);
+    free(grads);
+    free(manifest);
+}
+
+static void initial_values_follow_seed_and_name(void **state) {
+    (void)state;
+    char *manifest = bigram_manifest(NULL, 4, NULL), *wide = bigram_manifest(NULL, 8, NULL);
+    HcModel model = bigram_model(4, manifest), model64 = bigram_model(8, wide);
+    HcContext *c = create(&model, 2, 1, 1), *d = create(&model64, 1, 1, 1);
+    hc_init(c, 7);
+    hc_init(d, 7);
+    HcParameter p, q;
+    double sum = 0, squares = 0;
+    hc_parameter_named(c, "E", &p);
+    hc_parameter_named(d, "E", &q);
+    for (int64_t k = 0; k < p.count; k++) {
+        double x = ((double *)q.data)[k];
+        assert_true(((float *)p.data)[k] == (float)x);
+        sum += x;
+        squares += x * x;
+    }
+    assert_true(fabs(sum / (double)p.count) < 0.03);
+    assert_true(fabs(sqrt(squares / (double)p.count) - 0.5) < 0.02);
+    float first = ((float *)p.data)[0];
+    hc_parameter_named(c, "W", &p);
+    for (int64_t k = 0; k < p.count; k++)
+        assert_true(fabsf(((float *)p.data)[k]) <= 0.2f);
+    hc_parameter_named(c, "still", &p);
+    assert_true(((float *)p.data)[1] == -2.5f && p.frozen);
+    hc_parameter_named(c, "b", &p);
+    assert_true(((float *)p.data)[255] == 0.125f);
+    hc_init(c, 8);
+    hc_parameter_named(c, "E", &p);
+    assert_true(((float *)p.data)[0] != first);
+    hc_init(c, 7);
+    assert_true(((float *)p.data)[0] == first);
+    hc_destroy(c);
+    hc_destroy(d);
+    free(manifest);
+    free(wide);
+}
+
+static void many_contexts_come_and_go(void **state) {
+    (void)state;
+    char *manifest = bigram_manifest(NULL, 4, NULL);
+    HcModel model = bigram_model(4, manifest);
+    for (int k = 0; k < 50; k++) {
+        HcContext *a = create(&model, 2, 2, 4), *b = create(&model, 1, 2, 4);
+        hc_init(a, 1);
+        hc_init(b, 1);
+        fill_inputs(a);
+        fill_inputs(b);
+        assert_true(loss_of(a) == loss_of(b));
+        hc_destroy(a);
+        hc_destroy(b);
+    }
+    hc_destroy(NULL);
+    free(manifest);
+}
+
+int main(void) {
+    hc_process_init();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_task_runs_once),
+        cmocka_unit_test(absurd_thread_counts_are_refused),
+        cmocka_unit_test(splits_cover_and_are_bounded),
+        cmocka_unit_test(products_equal_the_definition),
+        cmocka_unit_test(broken_manifests_are_refused),
+        cmocka_unit_test(wrong_machines_and_versions_are_refused),
+        cmocka_unit_test(gradients_equal_finite_differences),
+        cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(extents_may_change),
+        cmocka_unit_test(inputs_are_checked_and_bound),
+        cmocka_unit_test(outputs_and_tables_can_be_seen),
+        cmocka_unit_test(parameters_can_be_bound),
+        cmocka_unit_test(initial_values_follow_seed_and_name),
+        cmocka_unit_test(many_contexts_come_and_go),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,286 @@
+/* Random numbers, the recipe, and the optimisers against literal references in double. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "runtime/optim.h"
+#include "runtime/rng.h"
+#include "runtime_model.h"
+
+/* --- random numbers ---------------------------------------------------------------------------- */
+
+/* Known answers of Philox 4x32-10 (Random123's kat_vectors). */
+static void philox_gives_the_published_words(void **state) {
+    (void)state;
+    uint32_t block[4];
+    static const uint32_t zeros[4] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
+    static const uint32_t ones[4] = {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd};
+    static const uint32_t pi[4] = {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1};
+    hc_rng_block(0, 0, 0, block);
+    assert_memory_equal(block, zeros, sizeof block);
+    hc_rng_block(UINT64_MAX, UINT64_MAX, UINT64_MAX, block);
+    assert_memory_equal(block, ones, sizeof block);
+    hc_rng_block(0x299f31d0a4093822, 0x0370734413198a2e, 0x85a308d3243f6a88, block);
+    assert_memory_equal(block, pi, sizeof block);
+}
+
+static void any_part_of_a_stream_is_the_same(void **state) {
+    (void)state;
+    double all[101], part[40];
+    hc_rng_normal(5, 9, 0, 101, 1, 2, 8, all);
+    hc_rng_normal(5, 9, 33, 40, 1, 2, 8, part);
+    assert_memory_equal(all + 33, part, sizeof part);
+    hc_rng_normal(5, 10, 33, 40, 1, 2, 8, part);
+    assert_memory_not_equal(all + 33, part, sizeof part);
+    hc_rng_uniform(5, 9, 0, 101, -1, 3, 8, all);
+    for (int k = 0; k < 101; k++)
+        assert_true(all[k] > -1 && all[k] < 3);
+}
+
+static void moments_are_those_of_the_distribution(void **state) {
+    (void)state;
+    enum { N = 200000 };
+    double *x = malloc(N * sizeof *x), m1 = 0, m2 = 0, m4 = 0;
+    hc_rng_normal(1, hc_rng_stream("x"), 0, N, 0, 1, 8, x);
+    for (int k = 0; k < N; k++) {
+        m1 += x[k];
+        m2 += x[k] * x[k];
+        m4 += x[k] * x[k] * x[k] * x[k];
+    }
+    assert_true(fabs(m1 / N) < 0.01 && fabs(m2 / N - 1) < 0.02 && fabs(m4 / N - 3) < 0.1);
+    int counts[7] = {0};
+    for (uint64_t k = 0; k < 70000; k++)
+        counts[hc_rng_below(1, 2, k, 7)]++;
+    for (int k = 0; k < 7; k++)
+        assert_true(counts[k] > 9500 && counts[k] < 10500);
+    free(x);
+}
+
+/* --- the recipe -------------------------------------------------------------------------------- */
+
+static void the_schedule_warms_up_and_ends_at_the_floor(void **state) {
+    (void)state;
+    HcRecipe r = {.lr = 2, .floor = 0.1, .warmup = 4, .steps = 21, .schedule = HC_COSINE};
+    assert_true(hc_recipe_lr(&r, 0) == 0.5);
+    assert_true(hc_recipe_lr(&r, 3) == 2);
+    assert_true(hc_recipe_lr(&r, 4) == 2);
+    assert_true(fabs(hc_recipe_lr(&r, 12) - 2 * (0.1 + 0.9 * 0.5)) < 1e-12);
+    assert_true(fabs(hc_recipe_lr(&r, 20) - 0.2) < 1e-15);
+    for (int64_t step = 5; step < 21; step++)
+        assert_true(hc_recipe_lr(&r, step) < hc_recipe_lr(&r, step - 1));
+    r.schedule = HC_CONSTANT;
+    assert_true(hc_recipe_lr(&r, 20) == 2 && hc_recipe_lr(&r, 1) == 1);
+    r = (HcRecipe){.lr = 3, .steps = 1, .schedule = HC_COSINE};
+    assert_true(hc_recipe_lr(&r, 0) == 3);
+}
+
+static void recipes_take_good_values_and_refuse_others(void **state) {
+    (void)state;
+    HcRecipe r = {0};
+    HcError error;
+    assert_int_equal(hc_recipe_set(&r, "train.lr", "1e-3", &error), HC_OK);
+    assert_true(r.lr == 1e-3);
+    assert_int_equal(hc_recipe_set(&r, "steps", "250", &error), HC_OK);
+    assert_int_equal(hc_recipe_set(&r, "seed", "9007199254740993", &error), HC_OK);
+    assert_true(r.steps == 250 && r.seed == UINT64_C(9007199254740993));
+    static const char *const wrong[][3] = {
+        {"lr", "abc", "not a number"},  {"lr", "1e400", "not a number"},
+        {"lr", "-1", "from 0"},         {"lr", "", "not a number"},
+        {"steps", "2.5", "whole"},      {"batch", "0", "from 1"},
+        {"batch", "1e300", "from 1"},   {"lr", "1 2", "not a number"},
+        {"stps", "1", "`train.steps`"}, {"train.weight_deca", "1", "`train.weight_decay`"},
+        {"zzzzzzzzz", "1", "constants"}, {"seed", "-3", "from 0"},
+    };
+    for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
+        assert_int_equal(hc_recipe_set(&r, wrong[k][0], wrong[k][1], &error), HC_ERROR_ARGUMENT);
+        if (!strstr(error.message, wrong[k][2]))
+            fail_msg("%s=%s: %s", wrong[k][0], wrong[k][1], error.message);
+    }
+    assert_true(r.lr == 1e-3 && r.steps == 250);
+}
+
+/* --- optimisers -------------------------------------------------------------------------------- */
+
+enum { N = 40000, SLAB = 40064 + 64 };
+
+/* Two parameters: one decays, the other does not and has half the rate; a third is frozen. */
+static HcParameterPlan parameters[] = {
+    {.count = N - 5000, .offset = 0, .decay = true, .gradient = true, .lr_scale = 1},
+    {.count = 5000, .offset = N - 5000, .decay = false, .gradient = true, .lr_scale = 0.5},
+    {.count = 16, .offset = 40064, .decay = true, .gradient = true, .frozen = true, .lr_scale = 1},
+    {.count = 16, .offset = 40080, .decay = true, .gradient = false, .lr_scale = 1},
+};
+
+static double draw(int64_t k, int salt) {
+    double x;
+    hc_rng_normal(77, (uint64_t)salt, (uint64_t)k, 1, 0, 1, 8, &x);
+    return x;
+}
+
+static void literal_step(const HcRecipe *r, int step, double lr, double scale, double *p,
+                         const double *g, double *m, double *v) {
+    for (int64_t k = 0; k < N; k++) {
+        const HcParameterPlan *owner = &parameters[k >= N - 5000];
+        double rate = lr * owner->lr_scale, decay = owner->decay ? r->weight_decay : 0;
+        double gk = g[k] * scale;
+        if (r->optimizer == HC_ADAMW) {
+            p[k] -= rate * decay * p[k];
+            m[k] = r->beta1 * m[k] + (1 - r->beta1) * gk;
+            v[k] = r->beta2 * v[k] + (1 - r->beta2) * gk * gk;
+            double mean = m[k] / (1 - pow(r->beta1, step + 1));
+            double square = v[k] / (1 - pow(r->beta2, step + 1));
+            p[k] -= rate * mean / (sqrt(square) + r->eps);
+        } else {
+            gk += decay * p[k];
+            m[k] = r->momentum * m[k] + gk;
+            p[k] -= rate * m[k];
+        }
+    }
+}
+
+static void compare(HcOptimizer kind, uint32_t size, double tolerance) {
+    HcRecipe recipe = {.optimizer = kind, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8,
+                       .weight_decay = 0.1, .momentum = 0.8};
+    HcPlan plan = {.element_size = size, .n_parameters = 4, .parameters = parameters,
+                   .slab_elements = SLAB};
+    double *p = calloc(SLAB, 8), *g = calloc(SLAB, 8), *m = calloc(SLAB, 8), *v = calloc(SLAB, 8);
+    void *params = aligned_alloc(64, SLAB * 8), *grads = aligned_alloc(64, SLAB * 8);
+    HcOptim optim;
+    HcPool *pool;
+    assert_int_equal(hc_pool_create(2, &pool, NULL), HC_OK);
+    assert_int_equal(hc_optim_create(&optim, &plan, &recipe, NULL), HC_OK);
+    for (int64_t k = 0; k < SLAB; k++) {
+        p[k] = size == 4 ? (float)draw(k, 0) : draw(k, 0);
+        if (size == 4)
+            ((float *)params)[k] = (float)p[k];
+        else
+            ((double *)params)[k] = p[k];
+    }
+    for (int step = 0; step < 5; step++) {
+        double squares = 0;
+        for (int64_t k = 0; k < SLAB; k++) {
+            g[k] = size == 4 ? (float)draw(k, step + 1) : draw(k, step + 1);
+            squares += k < N ? g[k] * g[k] : 0;
+            if (size == 4)
+                ((float *)grads)[k] = (float)g[k];
+            else
+                ((double *)grads)[k] = g[k];
+        }
+        double norm = hc_optim_norm(&optim, pool, grads);
+        assert_true(fabs(norm - sqrt(squares)) < 1e-11 * norm);
+        hc_optim_step(&optim, pool, &recipe, step, 1e-2, 0.25, params, grads);
+        literal_step(&recipe, step, 1e-2, 0.25, p, g, m, v);
+    }
+    for (int64_t k = 0; k < SLAB; k++) {
+        double got = size == 4 ? (double)((float *)params)[k] : ((double *)params)[k];
+        if (fabs(got - p[k]) > tolerance)
+            fail_msg("element %lld: %.17g, not %.17g", (long long)k, got, p[k]);
+    }
+    hc_optim_destroy(&optim);
+    hc_pool_destroy(pool);
+    free(p);
+    free(g);
+    free(m);
+    free(v);
+    free(params);
+    free(grads);
+}
+
+static void adamw_equals_its_definition(void **state) {
+    (void)state;
+    compare(HC_ADAMW, 8, 1e-13);
+    compare(HC_ADAMW, 4, 2e-6);
+}
+
+static void sgd_equals_its_definition(void **state) {
+    (void)state;
+    compare(HC_SGD, 8, 1e-14);
+    compare(HC_SGD, 4, 2e-6);
+}
+
+static void norms_do_not_depend_on_threads(void **state) {
+    (void)state;
+    HcRecipe recipe = {.optimizer = HC_ADAMW};
+    HcPlan plan = {.element_size = 4, .n_parameters = 2, .parameters = parameters,
+                   .slab_elements = SLAB};
+    float *g = aligned_alloc(64, SLAB * 4);
+    for (int64_t k = 0; k < SLAB; k++)
+        g[k] = (float)draw(k, 3);
+    HcOptim optim;
+    assert_int_equal(hc_optim_create(&optim, &plan, &recipe, NULL), HC_OK);
+    double first = 0;
+    for (int32_t threads = 1; threads <= 4; threads++) {
+        HcPool *pool;
+        assert_int_equal(hc_pool_create(threads, &pool, NULL), HC_OK);
+        double norm = hc_optim_norm(&optim, pool, g);
+        first = threads == 1 ? norm : first;
+        assert_memory_equal(&norm, &first, sizeof norm);
+        hc_pool_destroy(pool);
+    }
+    hc_optim_destroy(&optim);
+    free(g);
+}
+
+static HcContext *trained(const HcModel *model, const char *clip) {
+    HcOptions options = {1, 2, 8};
+    HcContext *c;
+    assert_int_equal(hc_create(model, &options, &c, NULL), HC_OK);
+    hc_init(c, 1);
+    assert_int_equal(hc_set_recipe(c, "clip", clip), HC_OK);
+    int32_t tokens[16] = {1, 2, 3};
+    hc_set_input(c, "tokens", tokens, 16);
+    hc_set_input(c, "next", tokens, 16);
+    hc_forward(c);
+    hc_backward(c);
+    return c;
+}
+
+static void steps_clip_and_leave_what_is_frozen(void **state) {
+    (void)state;
+    char *manifest = bigram_manifest("\"optimizer\": \"adamw\"", 8, "\"optimizer\": \"sgd\"");
+    HcModel model = bigram_model(8, manifest);
+    HcContext *free_ = trained(&model, "0"), *clipped = trained(&model, "0.01");
+    HcParameter before, after, still;
+    assert_int_equal(hc_parameter_named(clipped, "b", &before), HC_OK);
+    assert_int_equal(hc_step(free_, 1), HC_OK);
+    assert_int_equal(hc_step(clipped, 1), HC_OK);
+    double norm = hc_gradient_norm(free_);
+    assert_true(norm > 0.01 && norm == hc_gradient_norm(clipped));
+    hc_parameter_named(free_, "b", &after);
+    for (int k = 0; k < 256; k++) {
+        double g = ((double *)after.gradient)[k];
+        assert_true(fabs(((double *)after.data)[k] - (0.125 - g)) < 1e-15);
+        assert_true(fabs(((double *)before.data)[k] - (0.125 - g * 0.01 / (norm + 1e-6))) < 1e-15);
+    }
+    hc_parameter_named(free_, "still", &still);
+    assert_true(((double *)still.data)[0] == 1);
+    hc_parameter_named(free_, "unused", &still);
+    assert_true(((double *)still.data)[0] == 7);
+    assert_int_equal(hc_steps_done(free_), 1);
+    assert_true(hc_schedule_lr(free_, 4) == 0.02);
+    ((double *)hc_gradients(free_))[12288 + 3] = NAN;
+    assert_int_equal(hc_step(free_, 1), HC_ERROR_DIVERGED);
+    assert_string_equal(hc_last_error(free_), "step 2: the gradient of b is not finite");
+    assert_int_equal(hc_steps_done(free_), 1);
+    hc_destroy(free_);
+    hc_destroy(clipped);
+    free(manifest);
+}
+
+int main(void) {
+    hc_process_init();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(philox_gives_the_published_words),
+        cmocka_unit_test(any_part_of_a_stream_is_the_same),
+        cmocka_unit_test(moments_are_those_of_the_distribution),
+        cmocka_unit_test(the_schedule_warms_up_and_ends_at_the_floor),
+        cmocka_unit_test(recipes_take_good_values_and_refuse_others),
+        cmocka_unit_test(adamw_equals_its_definition),
+        cmocka_unit_test(sgd_equals_its_definition),
+        cmocka_unit_test(norms_do_not_depend_on_threads),
+        cmocka_unit_test(steps_clip_and_leave_what_is_frozen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
