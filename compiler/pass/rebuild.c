@@ -1,7 +1,7 @@
 /* Copying values from block to block; see rebuild.h. */
 #include "pass/rebuild.h"
 
-static TirDomain joined_domain(const TirBlock *block, uint32_t n, const TirId *operands) {
+TirDomain pass_operand_domain(const TirBlock *block, uint32_t n, const TirId *operands) {
     TirDomain d = TIR_GLOBAL;
     for (uint32_t k = 0; k < n; k++)
         tir_domain_join(d, tir_node(block, operands[k])->type.domain, &d);
@@ -16,8 +16,8 @@ TirId pass_rebuild_node(TirBuilder *b, const TirBlock *from, const TirNode *node
         node->op == TIR_POSITION_SUM || node->op == TIR_CONTRACT || node->op == TIR_SCATTER_ADD;
     if (!sums)
         return tir_rebuild(b, node, operands);
-    const TirDomain before = joined_domain(from, node->n_operands, node->operands);
-    const TirDomain now = joined_domain(b->block, node->n_operands, operands);
+    const TirDomain before = pass_operand_domain(from, node->n_operands, node->operands);
+    const TirDomain now = pass_operand_domain(b->block, node->n_operands, operands);
     const TirDomain to = node->type.domain;
     if (node->op == TIR_POSITION_SUM)
         return tir_domain_sum(b, operands[0], before, to);
