@@ -177,7 +177,10 @@ uint64_t nest_buffer_bytes(const NestBuffer *buffer); /* in scratch; 0 for an AR
 
 const char *nest_verify(const NestKernel *kernel); /* NULL, or what is wrong */
 void nest_print(const NestKernel *kernel, FILE *to);
+typedef VEC(NestKernel *) NestKernelVec;
 NestKernel *nest_read(Compilation *c, uint32_t file); /* what nest_print prints; NULL after errors */
+/* One kernel or more, in their order; false after errors. */
+bool nest_read_all(Compilation *c, uint32_t file, NestKernelVec *kernels);
 /* Equal kernels but for names: the same text with names replaced by numbers. */
 uint64_t nest_hash(const NestKernel *kernel);
 bool nest_equal(const NestKernel *a, const NestKernel *b);

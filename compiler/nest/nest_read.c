@@ -466,23 +466,42 @@ static void read_buffers(Reader *r) {
     }
 }
 
-NestKernel *nest_read(Compilation *c, uint32_t file) {
+static NestKernel *read_kernel(Reader *r) {
+    r->values = map_create(r->c->arena);
+    r->depth = 0;
+    read_expect(r, "kernel");
+    uint32_t begin = r->token_begin;
+    r->kernel = nest_kernel_create(r->c->arena, read_string(r));
+    read_expect(r, "{");
+    read_buffers(r);
+    read_body(r, &r->kernel->body, NULL);
+    const char *wrong = r->failed ? NULL : nest_verify(r->kernel);
+    if (wrong) {
+        r->token_begin = begin;
+        read_fail(r, wrong);
+    }
+    return r->kernel;
+}
+
+bool nest_read_all(Compilation *c, uint32_t file, NestKernelVec *kernels) {
     size_t length;
     const char *text = source_text(c->sources, file, &length);
     Reader r = {.c = c, .file = file, .text = text, .length = (uint32_t)length};
-    r.values = map_create(c->arena);
-    read_expect(&r, "kernel");
-    r.kernel = nest_kernel_create(c->arena, read_string(&r));
-    read_expect(&r, "{");
-    read_buffers(&r);
-    read_body(&r, &r.kernel->body, NULL);
-    read_space(&r);
-    if (!r.failed && r.at < r.length)
-        read_fail(&r, "text after the kernel");
-    const char *wrong = r.failed ? NULL : nest_verify(r.kernel);
-    if (wrong) {
-        r.token_begin = 0;
-        read_fail(&r, wrong);
-    }
-    return r.failed ? NULL : r.kernel;
+    do {
+        NestKernel *kernel = read_kernel(&r);
+        vec_push(c->arena, kernels, kernel);
+        read_space(&r);
+    } while (!r.failed && r.at < r.length);
+    return !r.failed;
+}
+
+NestKernel *nest_read(Compilation *c, uint32_t file) {
+    NestKernelVec kernels = {0};
+    if (!nest_read_all(c, file, &kernels))
+        return NULL;
+    if (kernels.count == 1)
+        return kernels.at[0];
+    diag_error(c->diagnostics, DIAG_NEST_TEXT, (Span){file, 0, 1}, "one kernel is expected, not %u",
+               kernels.count);
+    return NULL;
 }

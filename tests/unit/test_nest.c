@@ -153,7 +153,8 @@ static void test_refused(void **state) {
          " %5 = result i64 %2, 0 }",
          "no such carried value"},
         {"kernel \"k\" {", "ends inside"},
-        {"kernel \"k\" { } }", "after the kernel"},
+        {"kernel \"k\" { } }", "expected `kernel`"},
+        {"kernel \"k\" { } kernel \"l\" { }", "one kernel"},
         {"", "expected `kernel`"},
     };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
@@ -170,6 +171,18 @@ static void test_refused(void **state) {
         free(text);
         compilation_destroy(c);
     }
+}
+
+static void test_several(void **state) {
+    (void)state;
+    Compilation *c = compilation_create();
+    static const char text[] = "kernel \"a\" { %1 = task }\n// and\nkernel \"b\" { %1 = task }\n";
+    NestKernelVec kernels = {0};
+    assert_true(nest_read_all(c, source_add(c->sources, "k", text, strlen(text)), &kernels));
+    assert_int_equal(kernels.count, 2);
+    assert_string_equal(kernels.at[1]->name, "b");
+    assert_true(nest_equal(kernels.at[0], kernels.at[1]));
+    compilation_destroy(c);
 }
 
 static void test_too_deep(void **state) {
@@ -191,7 +204,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_equal_but_for_names),
         cmocka_unit_test(test_folding),    cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_too_deep),
+        cmocka_unit_test(test_several),    cmocka_unit_test(test_too_deep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
