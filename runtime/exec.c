@@ -84,7 +84,7 @@ static void set_extents(HcExec *exec, int64_t samples, int64_t positions) {
 }
 
 static int64_t size_of(const HcExec *exec, HcSize size) {
-    return size.domain < 0 ? size.value : exec->instances[size.domain];
+    return size.domain < 0 ? size.value : exec->instances[size.domain] * size.value;
 }
 
 static void bind_call(HcExec *exec, const HcCall *call, HcBoundCall *bound) {

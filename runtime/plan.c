@@ -422,7 +422,7 @@ static HcStatus size(Reader *r, const json_t *json, const char *key, HcSize *to)
         HcDomain d = HC_GLOBAL;
         TRY(domain(r, value, &d));
         to->domain = (int32_t)d;
-        return HC_OK;
+        return whole(r, json, "per_instance", 1, INT32_MAX, 1, &to->value);
     }
     return whole(r, json, key, 1, INT32_MAX, 0, &to->value);
 }

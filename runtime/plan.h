@@ -83,8 +83,8 @@ typedef struct {
 } HcTable;
 
 typedef struct {
-    int32_t domain; /* HcDomain, or -1: `value` itself */
-    int64_t value;
+    int32_t domain; /* HcDomain, or -1 */
+    int64_t value;  /* per instance of the domain, or the size itself */
 } HcSize;
 
 typedef enum {

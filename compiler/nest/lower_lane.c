@@ -1,0 +1,145 @@
+/* Lane stages: small values, with the positions of a micro-tile in lanes.
+ *
+ * Up to UNROLL_LANE elements a value lives in registers, one vector an element; larger ones go
+ * through loops over their elements, from and to scratch. */
+#include "nest/lower_internal.h"
+
+void loops_begin(Lower *l, const TirType *type, uint32_t inner, Index *index) {
+    index->rank = type->rank;
+    for (uint32_t k = 0; k + inner < type->rank; k++) {
+        NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
+                                         nest_i64(&l->b, type->dims[k]), 1, 0, NULL);
+        scope_begin(l);
+        index->at[k] = affine_var(loop->variable);
+    }
+}
+
+void loops_end(Lower *l, const TirType *type, uint32_t inner) {
+    for (uint32_t k = 0; k + inner < type->rank; k++) {
+        scope_end(l);
+        nest_loop_end(&l->b, NULL);
+    }
+}
+
+static void write_lane(Lower *l, Value *v, const Index *index, NestId x) {
+    Affine flat = affine_flat(index, &tir_node(l->block, v->id)->type);
+    store_row(l, v->buffer, SCRATCH_LANES, &l->context.row, &flat, v->elements, vector_of(l, x), 0);
+}
+
+static void lane_in_registers(Lower *l, Value *v) {
+    const TirType *type = &tir_node(l->block, v->id)->type;
+    for (uint64_t e = 0; e < v->elements; e++) {
+        Index index = index_of_flat(e, type);
+        NestId x = eval(l, &l->frame, v->id, &index);
+        if (v->sum)
+            lower_sum_lane(l, v, e, x);
+        else if (v->must_store)
+            write_lane(l, v, &index, x);
+    }
+}
+
+static void lane_in_loops(Lower *l, Value *v) {
+    const TirNode *node = tir_node(l->block, v->id);
+    Index index;
+    loops_begin(l, &node->type, 0, &index);
+    write_lane(l, v, &index, eval_op(l, &l->frame, v->id, node, &index));
+    loops_end(l, &node->type, 0);
+}
+
+/* Pieces of a large concatenation or padding, each through its own loops. */
+static void lane_by_parts(Lower *l, Value *v) {
+    const TirNode *node = tir_node(l->block, v->id);
+    uint32_t axis = node->attr.axis;
+    Index index;
+    if (node->op == TIR_PAD) {
+        loops_begin(l, &node->type, 0, &index);
+        write_lane(l, v, &index, nest_zero(l, node->type.elem, 1));
+        loops_end(l, &node->type, 0);
+    }
+    int64_t offset = node->op == TIR_PAD ? node->attr.start : 0;
+    for (uint32_t k = 0; k < node->n_operands; k++) {
+        const TirType *type = &tir_node(l->block, node->operands[k])->type;
+        loops_begin(l, type, 0, &index);
+        NestId x = eval(l, &l->frame, node->operands[k], &index);
+        index.at[axis] = affine_add(index.at[axis], affine_const(offset));
+        write_lane(l, v, &index, x);
+        loops_end(l, type, 0);
+        offset += type->dims[axis];
+    }
+}
+
+/* Rows chosen at run time differ from position to position: one position at a time. */
+static void lane_gather(Lower *l, Value *v) {
+    NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
+                                     nest_i64(&l->b, l->rows), 1, 0, NULL);
+    scope_begin(l);
+    Context old = context_set(l, affine_var(loop->variable), 1, 0);
+    lane_in_loops(l, v);
+    l->context = old;
+    scope_end(l);
+    nest_loop_end(&l->b, NULL);
+}
+
+/* An output that was computed by lanes goes to its rows. */
+static void copy_out(Lower *l, Value *v) {
+    StoreKind kind = l->rows == 1 ? STORE_GLOBAL : STORE_ROWS;
+    NestLoop *rows = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
+                                     nest_i64(&l->b, l->rows), 1, 0, NULL);
+    NestLoop *elements = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
+                                         nest_i64(&l->b, (int64_t)v->elements), 1, 0, NULL);
+    Affine row = affine_var(rows->variable), flat = affine_var(elements->variable);
+    Affine from = affine_add(affine_scale(flat, l->rows), row);
+    NestId x = nest_load(&l->b, v->buffer, affine_address(&from), 1, 1, 0);
+    store_row(l, v->out_buffer, kind, &row, &flat, v->elements, x, 0);
+    nest_loop_end(&l->b, NULL);
+    nest_loop_end(&l->b, NULL);
+}
+
+static void lower_lane_value(Lower *l, Value *v) {
+    const TirNode *node = tir_node(l->block, v->id);
+    if (node->op == TIR_SCAN) {
+        lower_scan(l, v->id);
+        return;
+    }
+    if (node->op == TIR_RESULT && v->ready && !v->registers)
+        return; /* stacked: the scan stored it */
+    bool registers = v->registers != NULL;
+    if (v->must_store)
+        value_stored(l, v, SCRATCH_LANES);
+    v->ready = registers; /* evaluate, do not load, while it is being written */
+    if (node->op == TIR_GATHER)
+        lane_gather(l, v);
+    else if (v->by_parts)
+        lane_by_parts(l, v);
+    else if (v->elements <= UNROLL_LANE || registers || v->sum)
+        lane_in_registers(l, v);
+    else
+        lane_in_loops(l, v);
+    v->ready = registers || v->must_store;
+    if (v->must_store && v->elements <= UNROLL_LANE)
+        v->ready = registers; /* still in registers for this micro-tile; loops reload it */
+}
+
+void lower_lane_stage(Lower *l, int32_t time) {
+    for (uint32_t k = 0; k < l->order.count; k++) {
+        Value *v = value_of(l, l->order.at[k]);
+        if (v->side == SIDE_LANE && v->time == time)
+            lower_lane_value(l, v);
+        if (v->side == SIDE_FOLD && v->sum && v->time + 1 == time)
+            for (uint64_t e = 0; e < v->elements; e++) {
+                Index index = index_of_flat(e, &tir_node(l->block, v->id)->type);
+                lower_sum_lane(l, v, e, load_value(l, v, &tir_node(l->block, v->id)->type, &index));
+            }
+    }
+    for (uint32_t k = 0; k < l->order.count; k++) {
+        Value *v = value_of(l, l->order.at[k]);
+        bool lane = v->side == SIDE_LANE && v->time == time;
+        bool fold = v->side == SIDE_FOLD && v->time + 1 == time;
+        if (!lane && !fold)
+            continue;
+        if (v->must_store && !v->sum)
+            v->ready = true;
+        if (v->output && !v->sum)
+            copy_out(l, v);
+    }
+}

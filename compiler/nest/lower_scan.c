@@ -1,0 +1,98 @@
+/* Loops with carried values: what is carried lives in registers, what is stacked in scratch. */
+#include "nest/lower_internal.h"
+
+/* The RESULT value `index` of a scan, if the group has it. */
+static Value *scan_result(const Lower *l, TirId scan, uint32_t index) {
+    for (uint32_t k = 0; k < l->order.count; k++) {
+        const TirNode *node = tir_node(l->block, l->order.at[k]);
+        if (node->op == TIR_RESULT && node->operands[0] == scan && node->attr.index == index)
+            return value_of(l, l->order.at[k]);
+    }
+    return NULL;
+}
+
+static uint32_t carried_elements(const TirNode *scan) {
+    uint64_t total = 0;
+    for (uint32_t k = 0; k < scan->attr.n_carried; k++)
+        total += tir_element_count(&scan->result_types[k]);
+    return (uint32_t)total;
+}
+
+static void initial_values(Lower *l, const TirNode *scan, NestId *initial) {
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < scan->attr.n_carried; k++) {
+        const TirType *type = &scan->result_types[k];
+        for (uint64_t e = 0; e < tir_element_count(type); e++) {
+            Index index = index_of_flat(e, type);
+            initial[n++] = vector_of(l, eval(l, &l->frame, scan->operands[k], &index));
+        }
+    }
+}
+
+static void stack_results(Lower *l, TirId scan_id, const TirNode *scan, Frame *frame) {
+    const TirBlock *body = scan->attr.body;
+    for (uint32_t k = 0; k < scan->attr.n_stacked; k++) {
+        Value *v = scan_result(l, scan_id, scan->attr.n_carried + k);
+        if (!v)
+            continue;
+        TirId result = body->results.at[scan->attr.n_carried + k];
+        const TirType *slice = &tir_node(body, result)->type;
+        uint64_t elements = tir_element_count(slice);
+        for (uint64_t e = 0; e < elements; e++) {
+            Index index = index_of_flat(e, slice);
+            NestId x = vector_of(l, eval(l, frame, result, &index));
+            Affine flat = affine_add(affine_scale(affine_var(frame->trip), (int64_t)elements),
+                                     affine_const((int64_t)e));
+            store_row(l, v->buffer, SCRATCH_LANES, &l->context.row, &flat, v->elements, x, 0);
+        }
+    }
+}
+
+void lower_scan(Lower *l, TirId id) {
+    const TirNode *scan = tir_node(l->block, id);
+    const TirAttr *attr = &scan->attr;
+    uint32_t n = carried_elements(scan);
+    NestId *initial = ARENA_ARRAY(l->arena, NestId, n + 1);
+    NestId *next = ARENA_ARRAY(l->arena, NestId, n + 1);
+    initial_values(l, scan, initial);
+    for (uint32_t k = 0; k < attr->n_stacked; k++) {
+        Value *v = scan_result(l, id, attr->n_carried + k);
+        if (v)
+            value_stored(l, v, SCRATCH_LANES);
+    }
+    NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
+                                     nest_i64(&l->b, attr->trips), 1, n, initial);
+    scope_begin(l);
+    Frame frame = {.block = attr->body, .parent = &l->frame, .scan = scan, .number = ++l->frames};
+    frame.trip = loop->variable;
+    if (attr->reverse)
+        frame.trip = nest_binary(&l->b, NEST_SUB, nest_i64(&l->b, (int64_t)attr->trips - 1),
+                                 loop->variable);
+    frame.carried = ARENA_ARRAY(l->arena, NestId *, attr->n_carried + 1);
+    for (uint32_t k = 0, at = 0; k < attr->n_carried; k++) {
+        frame.carried[k] = loop->inner + at;
+        at += (uint32_t)tir_element_count(&scan->result_types[k]);
+    }
+    for (uint32_t k = 0, at = 0; k < attr->n_carried; k++) {
+        TirId result = attr->body->results.at[k];
+        const TirType *type = &tir_node(attr->body, result)->type;
+        for (uint64_t e = 0; e < tir_element_count(type); e++) {
+            Index index = index_of_flat(e, type);
+            next[at++] = vector_of(l, eval(l, &frame, result, &index));
+        }
+    }
+    stack_results(l, id, scan, &frame);
+    scope_end(l);
+    nest_loop_end(&l->b, next);
+    for (uint32_t k = 0, at = 0; k < attr->n_carried; k++) {
+        uint32_t elements = (uint32_t)tir_element_count(&scan->result_types[k]);
+        Value *v = scan_result(l, id, k);
+        if (v) {
+            v->registers = ARENA_ARRAY(l->arena, NestId, elements);
+            for (uint32_t e = 0; e < elements; e++)
+                v->registers[e] = nest_result(&l->b, loop, at + e);
+            v->ready = true;
+        }
+        at += elements;
+    }
+}

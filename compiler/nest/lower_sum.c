@@ -1,0 +1,134 @@
+/* Sums over instances: each task adds up its own positions; the runtime adds the tasks' partial
+ * results in a fixed order. Small values add vectors of positions, wide ones vectors of features. */
+#include "nest/lower_internal.h"
+
+static bool sums_lanes(const Value *v) { return v->side != SIDE_WIDE; }
+
+static uint64_t accumulator_elements(const Lower *l, const Value *v) {
+    return sums_lanes(v) ? v->elements * l->rows : v->elements;
+}
+
+/* One loop over a flat range in vectors, with a masked tail. */
+typedef void Body(Lower *l, void *context, NestAddress at, uint16_t lanes, NestId valid);
+
+static void flat_loop(Lower *l, uint64_t elements, Body *body, void *context) {
+    uint16_t lanes = l->options.lanes;
+    uint64_t whole = elements / lanes * lanes;
+    if (whole) {
+        NestLoop *loop = nest_loop_begin(&l->b, NEST_VECTOR, nest_i64(&l->b, 0),
+                                         nest_i64(&l->b, (int64_t)whole), lanes, 0, NULL);
+        body(l, context, nest_at_plus(nest_at(0), loop->variable, 1), lanes, 0);
+        nest_loop_end(&l->b, NULL);
+    }
+    if (elements > whole)
+        body(l, context, nest_at((int64_t)whole), lanes,
+             nest_i64(&l->b, (int64_t)(elements - whole)));
+}
+
+static void zero_body(Lower *l, void *context, NestAddress at, uint16_t lanes, NestId valid) {
+    const Value *v = context;
+    NestId zero = nest_const(&l->b, (NestType){l->options.real, lanes}, 0);
+    nest_store(&l->b, v->accumulator, at, zero, valid, false);
+}
+
+void lower_sum_begin(Lower *l) {
+    for (uint32_t k = 0; k < l->order.count; k++) {
+        Value *v = value_of(l, l->order.at[k]);
+        if (!v->sum)
+            continue;
+        v->accumulator = scratch_buffer(l, "sum", TIR_REAL, accumulator_elements(l, v));
+        flat_loop(l, accumulator_elements(l, v), zero_body, v);
+    }
+}
+
+void lower_sum_lane(Lower *l, Value *v, uint64_t element, NestId contribution) {
+    uint16_t lanes = l->rows;
+    NestId x = vector_of(l, contribution);
+    NestType real = {l->options.real, lanes};
+    NestId valid = nest_cast(&l->b, NEST_I32, l->valid_rows);
+    NestId in = nest_binary(&l->b, NEST_LT, nest_lanes(&l->b, lanes),
+                            nest_splat(&l->b, lanes, valid));
+    x = nest_select(&l->b, in, x, nest_const(&l->b, real, 0));
+    NestAddress at = nest_at((int64_t)(element * l->rows));
+    NestId old = nest_load(&l->b, v->accumulator, at, lanes, 1, 0);
+    nest_store(&l->b, v->accumulator, at, nest_binary(&l->b, NEST_ADD, old, x), 0, false);
+}
+
+static void copy_body(Lower *l, void *context, NestAddress at, uint16_t lanes, NestId valid) {
+    const Value *v = context;
+    NestId x = nest_load(&l->b, v->accumulator, at, lanes, 1, valid);
+    NestAddress to = nest_at_plus(at, nest_task(&l->b), (int64_t)v->elements);
+    nest_store(&l->b, v->out_buffer, to, x, valid, false);
+}
+
+void lower_sum_end(Lower *l) {
+    for (uint32_t k = 0; k < l->order.count; k++) {
+        Value *v = value_of(l, l->order.at[k]);
+        if (!v->sum)
+            continue;
+        if (!sums_lanes(v)) {
+            flat_loop(l, v->elements, copy_body, v);
+            continue;
+        }
+        NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
+                                         nest_i64(&l->b, (int64_t)v->elements), 1, 0, NULL);
+        NestAddress from = nest_at_plus(nest_at(0), loop->variable, l->rows);
+        NestId x = nest_load(&l->b, v->accumulator, from, l->rows, 1, 0);
+        if (l->rows > 1)
+            x = nest_unary(&l->b, NEST_SUM_LANES, x);
+        NestAddress to = nest_at_plus(nest_at(0), loop->variable, 1);
+        to = nest_at_plus(to, nest_task(&l->b), (int64_t)v->elements);
+        nest_store(&l->b, v->out_buffer, to, x, 0, false);
+        nest_loop_end(&l->b, NULL);
+    }
+}
+
+/* --- sums that keep samples or positions: kernels by themselves --------------------------------- */
+
+/* out[i] = sum over the instances of the inner domain that share i: positions of sample i when the
+ * result is per sample, samples at position i when it is per position. */
+NestKernel *lower_fold_kernel(const Plan *plan, TirId value, LowerOptions options, Arena *arena,
+                              const char *name) {
+    const TirNode *node = tir_node(plan->program->block, value);
+    int64_t elements = (int64_t)tir_element_count(&node->type);
+    bool per_sample = node->type.domain.sample;
+    NestKernel *kernel = nest_kernel_create(arena, name);
+    NestBuilder b = nest_builder(kernel);
+    b.span = node->span;
+    uint32_t in = nest_add_buffer(kernel, (NestBuffer){.name = "in", .kind = NEST_ARGUMENT,
+                                                       .elem = options.real, .read = true});
+    uint32_t out = nest_add_buffer(kernel, (NestBuffer){.name = "out", .kind = NEST_ARGUMENT,
+                                                        .elem = options.real, .written = true});
+    NestId tile = nest_extent(&b, NEST_TILE), positions = nest_extent(&b, NEST_POSITIONS);
+    NestId begin = nest_binary(&b, NEST_MUL, nest_task(&b), tile);
+    NestId end = nest_binary(&b, NEST_MIN, nest_binary(&b, NEST_ADD, begin, tile),
+                             nest_extent(&b, NEST_INSTANCES));
+    NestLoop *outer = nest_loop_begin(&b, NEST_SEQUENTIAL, begin, end, 1, 0, NULL);
+    /* The inner instance summed over is i * positions + j, or j * positions + i. */
+    NestId first = per_sample ? nest_binary(&b, NEST_MUL, outer->variable, positions)
+                              : outer->variable;
+    NestId count = per_sample ? positions : nest_extent(&b, NEST_SAMPLES);
+    NestId step = per_sample ? nest_i64(&b, 1) : positions;
+    int64_t lanes = options.lanes, whole = elements / lanes * lanes;
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass == 0 ? whole == 0 : elements == whole)
+            continue;
+        NestLoop *vector = nest_loop_begin(&b, NEST_VECTOR, nest_i64(&b, pass ? whole : 0),
+                                           nest_i64(&b, pass ? elements : whole), lanes, 0, NULL);
+        NestId valid = pass ? nest_i64(&b, elements - whole) : 0;
+        NestId zero = nest_const(&b, (NestType){options.real, options.lanes}, 0);
+        NestLoop *sum = nest_loop_begin(&b, NEST_REDUCE, nest_i64(&b, 0), count, 1, 1, &zero);
+        NestId at = nest_binary(&b, NEST_ADD, first,
+                                nest_binary(&b, NEST_MUL, sum->variable, step));
+        NestAddress from = nest_at_plus(nest_at_plus(nest_at(0), at, elements), vector->variable, 1);
+        NestId x = nest_load(&b, in, from, options.lanes, 1, valid);
+        NestId next = nest_binary(&b, NEST_ADD, sum->inner[0], x);
+        nest_loop_end(&b, &next);
+        NestAddress to = nest_at_plus(nest_at_plus(nest_at(0), outer->variable, elements),
+                                      vector->variable, 1);
+        nest_store(&b, out, to, nest_result(&b, sum, 0), valid, false);
+        nest_loop_end(&b, NULL);
+    }
+    nest_loop_end(&b, NULL);
+    return kernel;
+}

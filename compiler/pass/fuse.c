@@ -1,0 +1,303 @@
+/* Fuse: values into groups, one kernel each.
+ *
+ * Requires: legalised TIR. Changes nothing in it; fills plan->work, level, gemm and groups.
+ *
+ * A local value is what it is at one position; a run of local values between two barriers (matrix
+ * products, attention, sums over positions) is one kernel. Values get levels: a local value's is the
+ * highest of its operands', one more behind a barrier. Local values of one level and domain that
+ * touch one another, or load the same positions' values, form a group. Levels only ever grow along
+ * operands, so groups cannot depend on each other in a cycle.
+ *
+ *     %3 = mul %1, %2        level 0 ┐ one kernel, H loaded once
+ *     %4 = reduce_sum %3     level 0 ┘
+ *     %5 = contract %4, %W   level 0   gemm, after the groups of level 0
+ *     %6 = tanh %5           level 1   the next kernel
+ *
+ * Views are not computed anywhere: users read through them, unless a barrier needs them in memory. */
+#include "pass/gemm_match.h"
+#include "pass/plan_internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+bool plan_is_leaf(const TirNode *node) { return tir_op_class(node->op) == TIR_CLASS_LEAF; }
+
+TirId plan_storage(const TirBlock *block, TirId id) {
+    for (;;) {
+        const TirNode *node = tir_node(block, id);
+        if (node->op != TIR_RESHAPE)
+            return id;
+        id = node->operands[0];
+    }
+}
+
+bool plan_is_view(const TirNode *node) {
+    switch (node->op) {
+    case TIR_BROADCAST:
+    case TIR_SLICE:
+    case TIR_RESHAPE:
+    case TIR_STOP_GRADIENT:
+        return true;
+    case TIR_TAKE:
+        return node->attr.axis + 1u < node->type.rank;
+    default:
+        return false;
+    }
+}
+
+TirId plan_root(const Plan *plan, TirId id) {
+    const TirBlock *block = plan->program->block;
+    while (plan->work[id] == WORK_NONE && plan_is_view(tir_node(block, id)))
+        id = tir_node(block, id)->operands[0];
+    return id;
+}
+
+bool plan_sums_instances(const TirBlock *block, TirId id) {
+    const TirNode *node = tir_node(block, id);
+    return (node->op == TIR_POSITION_SUM || node->op == TIR_CONTRACT) &&
+           !tir_domain_equal(plan_run_domain(block, id), node->type.domain);
+}
+
+TirDomain plan_run_domain(const TirBlock *block, TirId id) {
+    const TirNode *node = tir_node(block, id);
+    TirDomain domain = node->type.domain;
+    if (node->op == TIR_POSITION_SUM || node->op == TIR_CONTRACT || node->op == TIR_SCATTER_ADD)
+        for (uint32_t k = 0; k < node->n_operands; k++)
+            tir_domain_join(domain, tir_node(block, node->operands[k])->type.domain, &domain);
+    return domain;
+}
+
+static WorkKind classify(Plan *plan, TirId id) {
+    const TirBlock *block = plan->program->block;
+    const TirNode *node = tir_node(block, id);
+    if (plan_is_leaf(node) || plan_is_view(node))
+        return WORK_NONE;
+    switch (node->op) {
+    case TIR_CONTRACT:
+        return gemm_match(block, id, &plan->gemm[id]) ? WORK_GEMM : WORK_LOCAL;
+    case TIR_POSITION_SUM:
+        return tir_domain_equal(node->type.domain, TIR_GLOBAL) ? WORK_LOCAL : WORK_FOLD;
+    case TIR_ATTEND:
+    case TIR_ATTEND_GRAD:
+        return WORK_ATTEND;
+    case TIR_SCATTER_ADD:
+        return WORK_SCATTER;
+    case TIR_SHIFT:
+        return WORK_SHIFT;
+    case TIR_RESULT:
+        return plan->work[node->operands[0]];
+    default:
+        return WORK_LOCAL;
+    }
+}
+
+/* A view that must lie in memory (a barrier reads it, or the caller) is computed like a value. */
+static void force_stored(Plan *plan, TirId id) {
+    TirId root = plan_storage(plan->program->block, id);
+    if (plan->work[root] == WORK_NONE && plan_is_view(tir_node(plan->program->block, root)))
+        plan->work[root] = WORK_LOCAL;
+}
+
+bool plan_is_barrier(WorkKind work) { return work != WORK_NONE && work != WORK_LOCAL; }
+
+static void classify_all(Plan *plan) {
+    const TirBlock *block = plan->program->block;
+    for (TirId id = 1; id < block->nodes.count; id++)
+        plan->work[id] = classify(plan, id);
+    for (TirId id = 1; id < block->nodes.count; id++) {
+        const TirNode *node = tir_node(block, id);
+        if (plan_is_barrier(plan->work[id]) && node->op != TIR_RESULT)
+            for (uint32_t k = 0; k < node->n_operands; k++)
+                force_stored(plan, node->operands[k]);
+        if (node->op == TIR_GATHER) /* rows are addressed at run time */
+            force_stored(plan, node->operands[0]);
+    }
+    for (uint32_t k = 0; k < plan->program->outputs.count; k++)
+        force_stored(plan, plan->program->outputs.at[k].value);
+}
+
+/* When the value `operand` can be read by a user of run domain `domain` (or by a barrier). */
+static uint32_t ready_level(const Plan *plan, TirId operand, bool for_barrier) {
+    const TirBlock *block = plan->program->block;
+    TirId root = plan_root(plan, operand);
+    switch (plan->work[root]) {
+    case WORK_NONE:
+        return 0;
+    case WORK_LOCAL:
+        return plan->level[root] + (!for_barrier && plan_sums_instances(block, root));
+    default:
+        return plan->level[root] + 1;
+    }
+}
+
+static void assign_levels(Plan *plan) {
+    const TirBlock *block = plan->program->block;
+    uint32_t n_forward = plan->program->n_forward ? plan->program->n_forward : UINT32_MAX;
+    uint32_t first_backward = 0;
+    for (TirId id = 1; id < block->nodes.count; id++) {
+        const TirNode *node = tir_node(block, id);
+        if (plan->work[id] == WORK_NONE)
+            continue;
+        bool barrier = plan_is_barrier(plan->work[id]);
+        uint32_t level = id > n_forward ? first_backward : 0;
+        if (node->op == TIR_RESULT) {
+            level = plan->level[node->operands[0]];
+        } else {
+            for (uint32_t k = 0; k < node->n_operands; k++) {
+                uint32_t ready = ready_level(plan, node->operands[k], barrier);
+                level = ready > level ? ready : level;
+            }
+        }
+        plan->level[id] = level;
+        if (id <= n_forward && level + 1 > first_backward)
+            first_backward = level + 1;
+    }
+    plan->first_backward_level = first_backward;
+}
+
+static uint64_t instance_elements(const Plan *plan, TirId id) {
+    const TirNode *node = tir_node(plan->program->block, id);
+    return tir_domain_equal(node->type.domain, TIR_GLOBAL) || node->type.elem == TIR_TUPLE
+               ? 0
+               : tir_element_count(&node->type);
+}
+
+/* Values that only later levels use move there, so that they need no memory in between, unless they
+ * are smaller than what they are made of. */
+static void sink(Plan *plan) {
+    const TirBlock *block = plan->program->block;
+    uint32_t count = block->nodes.count;
+    uint32_t *earliest_use = ARENA_ARRAY(plan->arena, uint32_t, count);
+    memset(earliest_use, 0xff, count * sizeof *earliest_use);
+    for (uint32_t k = 0; k < plan->program->outputs.count; k++)
+        earliest_use[plan_root(plan, plan_storage(block, plan->program->outputs.at[k].value))] = 0;
+    for (TirId id = count - 1; id >= 1; id--) {
+        const TirNode *node = tir_node(block, id);
+        if (plan->work[id] == WORK_NONE)
+            continue;
+        if (plan->work[id] == WORK_LOCAL && !plan_sums_instances(block, id) &&
+            node->op != TIR_SCAN && node->op != TIR_RESULT && earliest_use[id] != UINT32_MAX &&
+            earliest_use[id] > plan->level[id]) {
+            uint64_t own = instance_elements(plan, id), widest = 0;
+            for (uint32_t k = 0; k < node->n_operands; k++) {
+                uint64_t size = instance_elements(plan, plan_root(plan, node->operands[k]));
+                widest = size > widest ? size : widest;
+            }
+            if (own >= widest)
+                plan->level[id] = earliest_use[id];
+        }
+        for (uint32_t k = 0; k < node->n_operands; k++) {
+            TirId root = plan_root(plan, node->operands[k]);
+            if (plan->level[id] < earliest_use[root])
+                earliest_use[root] = plan->level[id];
+        }
+    }
+}
+
+/* Union-find over values: who ends up in one kernel. */
+static TirId find(TirId *parent, TirId id) {
+    while (parent[id] != id) {
+        parent[id] = parent[parent[id]];
+        id = parent[id];
+    }
+    return id;
+}
+
+static void unite(TirId *parent, TirId a, TirId b) {
+    a = find(parent, a);
+    b = find(parent, b);
+    if (a < b)
+        parent[b] = a;
+    else
+        parent[a] = b;
+}
+
+static int domain_order(TirDomain d) { return (d.sample ? 2 : 0) + (d.space ? 1 : 0); }
+
+static int compare_groups(const void *a, const void *b) {
+    const Group *x = *(Group *const *)a, *y = *(Group *const *)b;
+    if (x->level != y->level)
+        return x->level < y->level ? -1 : 1;
+    int dx = domain_order(x->domain), dy = domain_order(y->domain);
+    if (dx != dy)
+        return dx < dy ? -1 : 1;
+    return x->values.at[0] < y->values.at[0] ? -1 : x->values.at[0] > y->values.at[0];
+}
+
+static void form_groups(Plan *plan) {
+    const TirBlock *block = plan->program->block;
+    uint32_t count = block->nodes.count;
+    TirId *parent = ARENA_ARRAY(plan->arena, TirId, count);
+    /* (stored value, level, run domain) -> first local value that loads it there */
+    Map *loaders = map_create(plan->arena);
+    for (TirId id = 1; id < count; id++)
+        parent[id] = id;
+    for (TirId id = 1; id < count; id++) {
+        if (plan->work[id] != WORK_LOCAL)
+            continue;
+        const TirNode *node = tir_node(block, id);
+        TirDomain run = plan_run_domain(block, id);
+        for (uint32_t k = 0; k < node->n_operands; k++) {
+            TirId root = plan_root(plan, node->operands[k]);
+            const TirNode *operand = tir_node(block, root);
+            bool same_kernel = plan->work[root] == WORK_LOCAL &&
+                               plan->level[root] == plan->level[id] &&
+                               !plan_sums_instances(block, root) &&
+                               tir_domain_equal(plan_run_domain(block, root), run);
+            bool tuple = node->op == TIR_RESULT;
+            if (same_kernel && (plan->options.fuse || tuple)) {
+                unite(parent, root, id);
+            } else if (plan->options.fuse && tir_domain_equal(operand->type.domain, run) &&
+                       !tir_domain_equal(run, TIR_GLOBAL) && operand->op != TIR_CONST &&
+                       operand->op != TIR_POSITION) {
+                uint32_t key[2] = {root, plan->level[id]};
+                void **slot = map_slot(loaders, key, sizeof key);
+                if (*slot)
+                    unite(parent, (TirId)(uintptr_t)*slot, id);
+                else
+                    *slot = (void *)(uintptr_t)id;
+            }
+        }
+    }
+    Group **of = ARENA_ARRAY(plan->arena, Group *, count);
+    for (TirId id = 1; id < count; id++) {
+        if (plan->work[id] != WORK_LOCAL)
+            continue;
+        TirId leader = find(parent, id);
+        if (!of[leader]) {
+            of[leader] = ARENA_NEW(plan->arena, Group);
+            of[leader]->level = plan->level[id];
+            of[leader]->domain = plan_run_domain(block, id);
+            of[leader]->backward = plan->level[id] >= plan->first_backward_level;
+            vec_push(plan->arena, &plan->groups, of[leader]);
+        }
+        vec_push(plan->arena, &of[leader]->values, id);
+        plan->group_of[id] = of[leader];
+    }
+    if (plan->groups.count)
+        qsort(plan->groups.at, plan->groups.count, sizeof(Group *), compare_groups);
+    for (uint32_t g = 0; g < plan->groups.count; g++)
+        plan->groups.at[g]->id = g;
+}
+
+static void find_unsupported(Plan *plan) {
+    const TirBlock *block = plan->program->block;
+    for (TirId id = 1; id < block->nodes.count && !plan->unsupported; id++) {
+        const TirNode *node = tir_node(block, id);
+        bool bad = plan->work[id] == WORK_SHIFT ||
+                   (node->op == TIR_GATHER &&
+                    !tir_domain_equal(tir_node(block, node->operands[0])->type.domain, TIR_GLOBAL));
+        if (bad) {
+            plan->unsupported = tir_op_name(node->op);
+            plan->unsupported_at = node->span;
+        }
+    }
+}
+
+void plan_fuse(Plan *plan) {
+    classify_all(plan);
+    find_unsupported(plan);
+    assign_levels(plan);
+    if (plan->options.fuse)
+        sink(plan);
+    form_groups(plan);
+}

@@ -1,0 +1,27 @@
+/* The roles of a contraction's labels, and which contractions are matrix products. */
+#ifndef HCC_PASS_GEMM_MATCH_H
+#define HCC_PASS_GEMM_MATCH_H
+
+#include "pass/plan.h"
+
+/* Labels by role, in the order of the operand they are taken from (sum: x's order). */
+typedef struct {
+    uint8_t sum[TIR_MAX_RANK], free_x[TIR_MAX_RANK], free_y[TIR_MAX_RANK];
+    uint32_t n_sum, n_free_x, n_free_y;
+    uint64_t sum_size, free_x_size, free_y_size;
+} ContractRoles;
+
+/* False when a label stands twice in one operand, in all three, or in one operand only. */
+bool contract_roles(const TirBlock *block, TirId id, ContractRoles *roles);
+
+typedef enum {
+    GEMM_NOT,
+    GEMM_APPLY_Y, /* operand 1 is the weight */
+    GEMM_APPLY_X, /* operand 0 is the weight */
+    GEMM_GRADIENT,
+} GemmPattern;
+
+/* By domains and sizes alone; gemm_match also wants the axes in order. */
+GemmPattern gemm_pattern(const TirBlock *block, TirId id, ContractRoles *roles);
+
+#endif

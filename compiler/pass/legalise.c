@@ -1,0 +1,182 @@
+/* Legalise: every op takes a form the machine executes.
+ *
+ * Requires: canonical TIR. Maintains: values. Changes:
+ *   - a contraction that is a matrix product by size gets operands and result in BLAS order, with
+ *     explicit transposes where they lie otherwise;
+ *   - a contraction that sums positions although one operand does not have them becomes a
+ *     POSITION_SUM of that other operand and a product; one that keeps samples or positions becomes
+ *     a local product and a POSITION_SUM;
+ *   - add(pad(a), pad(b)) that together cover the axis becomes concat(a, b);
+ *   - a gradient that is another's value too, or a leaf, gets a copy of its own (stop_gradient), so
+ *     that every gradient has its own place in memory. */
+#include "pass/gemm_match.h"
+#include "pass/pass.h"
+#include <string.h>
+
+typedef struct {
+    TirProgram *old, *new;
+    TirBuilder builder;
+    TirId *map; /* old id -> new id */
+} Legalise;
+
+/* Transposes `x` (with labels `from`) so that its axes carry `to`; itself when they do. */
+static TirId transpose(TirBuilder *b, TirId x, const uint8_t *from, const uint8_t *to) {
+    const TirType type = tir_node(b->block, x)->type;
+    uint8_t axes[TIR_MAX_RANK];
+    uint32_t dims[TIR_MAX_RANK];
+    for (uint32_t k = 0; k < type.rank; k++)
+        for (uint32_t m = 0; m < type.rank; m++)
+            if (to[m] == from[k]) {
+                axes[k] = (uint8_t)m;
+                dims[m] = type.dims[k];
+            }
+    return tir_broadcast(b, x, type.rank, dims, axes);
+}
+
+static void join_labels(uint8_t *out, const uint8_t *first, uint32_t n_first, const uint8_t *second,
+                        uint32_t n_second) {
+    memcpy(out, first, n_first);
+    memcpy(out + n_first, second, n_second);
+}
+
+/* The product in BLAS order, then its result in the order asked for. */
+static TirId reorder_product(Legalise *l, TirId id, GemmPattern pattern, const ContractRoles *r) {
+    TirBuilder *b = &l->builder;
+    const TirNode node = *tir_node(b->block, id);
+    const uint8_t *lx = node.attr.labels[0], *ly = node.attr.labels[1];
+    uint8_t to_x[TIR_MAX_RANK], to_y[TIR_MAX_RANK], to_out[TIR_MAX_RANK];
+    if (pattern == GEMM_GRADIENT) {
+        join_labels(to_x, r->sum, r->n_sum, r->free_x, r->n_free_x);
+        join_labels(to_y, r->sum, r->n_sum, r->free_y, r->n_free_y);
+    } else {
+        join_labels(to_x, r->free_x, r->n_free_x, r->sum, r->n_sum);
+        join_labels(to_y, r->free_y, r->n_free_y, r->sum, r->n_sum);
+    }
+    if (pattern == GEMM_APPLY_X)
+        join_labels(to_out, r->free_y, r->n_free_y, r->free_x, r->n_free_x);
+    else
+        join_labels(to_out, r->free_x, r->n_free_x, r->free_y, r->n_free_y);
+    TirId x = transpose(b, node.operands[0], lx, to_x);
+    TirId y = transpose(b, node.operands[1], ly, to_y);
+    TirId product =
+        tir_contract(b, x, y, to_x, to_y, node.type.rank, to_out, node.type.domain);
+    return transpose(b, product, to_out, node.attr.labels[2]);
+}
+
+/* Sums `x` over the instances that `to` lacks. */
+static TirId sum_to(TirBuilder *b, TirId x, TirDomain to) {
+    return tir_domain_equal(tir_node(b->block, x)->type.domain, to) ? x
+                                                                    : tir_position_sum(b, x, to);
+}
+
+static TirId legal_contract(Legalise *l, TirId id) {
+    TirBuilder *b = &l->builder;
+    const TirNode node = *tir_node(b->block, id);
+    if (node.op != TIR_CONTRACT)
+        return id;
+    TirDomain to = node.type.domain, join;
+    TirDomain dx = tir_node(b->block, node.operands[0])->type.domain;
+    TirDomain dy = tir_node(b->block, node.operands[1])->type.domain;
+    if (tir_domain_join(dx, dy, &join) && !tir_domain_equal(join, to)) {
+        const uint8_t(*labels)[TIR_MAX_RANK] = node.attr.labels;
+        /* Sum first what can be summed alone: where one operand does not vary with the instances
+         * that disappear. */
+        if (tir_domain_outer(dx, to) || tir_domain_outer(dy, to)) {
+            bool x_outer = tir_domain_outer(dx, to);
+            TirId x = x_outer ? node.operands[0] : sum_to(b, node.operands[0], to);
+            TirId y = x_outer ? sum_to(b, node.operands[1], to) : node.operands[1];
+            id = tir_contract(b, x, y, labels[0], labels[1], node.type.rank, labels[2], to);
+        } else if (!tir_domain_equal(to, TIR_GLOBAL)) {
+            TirId local = tir_contract(b, node.operands[0], node.operands[1], labels[0], labels[1],
+                                       node.type.rank, labels[2], join);
+            return sum_to(b, local, to);
+        }
+    }
+    ContractRoles roles;
+    GemmWork work;
+    GemmPattern pattern = gemm_pattern(b->block, id, &roles);
+    if (pattern != GEMM_NOT && !gemm_match(b->block, id, &work))
+        return reorder_product(l, id, pattern, &roles);
+    return id;
+}
+
+static TirId legal_add_of_pads(Legalise *l, TirId id) {
+    TirBuilder *b = &l->builder;
+    const TirNode *node = tir_node(b->block, id);
+    if (node->op != TIR_ADD)
+        return id;
+    const TirNode *x = tir_node(b->block, node->operands[0]);
+    const TirNode *y = tir_node(b->block, node->operands[1]);
+    if (x->op != TIR_PAD || y->op != TIR_PAD || x->attr.axis != y->attr.axis ||
+        x->type.rank != y->type.rank || !tir_domain_equal(x->type.domain, y->type.domain))
+        return id;
+    if (x->attr.start > y->attr.start) {
+        const TirNode *swap = x;
+        x = y;
+        y = swap;
+    }
+    uint32_t axis = x->attr.axis;
+    TirId parts[2] = {x->operands[0], y->operands[0]};
+    uint32_t first = tir_node(b->block, parts[0])->type.dims[axis];
+    uint32_t second = tir_node(b->block, parts[1])->type.dims[axis];
+    if (x->attr.start != 0 || y->attr.start != first || first + second != x->type.dims[axis])
+        return id;
+    return tir_concat(b, axis, 2, parts);
+}
+
+/* Every gradient its own stored value. */
+static void separate_gradients(Legalise *l) {
+    TirProgram *p = l->new;
+    bool *taken = ARENA_ARRAY(p->arena, bool, 2 * p->block->nodes.count + 16 + 8 * p->outputs.count);
+    for (uint32_t k = 0; k < p->outputs.count; k++)
+        if (p->outputs.at[k].role != TIR_OUT_GRAD)
+            taken[plan_storage(p->block, p->outputs.at[k].value)] = true;
+    for (uint32_t k = 0; k < p->outputs.count; k++) {
+        TirOutput *out = &p->outputs.at[k];
+        if (out->role != TIR_OUT_GRAD)
+            continue;
+        TirId root = plan_storage(p->block, out->value);
+        TirOpClass class = tir_op_class(tir_node(p->block, root)->op);
+        if (taken[root] || class == TIR_CLASS_LEAF || class == TIR_CLASS_VIEW ||
+            tir_node(p->block, root)->op == TIR_RESULT) {
+            do
+                out->value = tir_unary(&l->builder, TIR_STOP_GRADIENT, out->value);
+            while (taken[out->value]);
+            taken[out->value] = true;
+        } else {
+            taken[root] = true;
+        }
+    }
+}
+
+TirProgram *plan_legalise(TirProgram *p) {
+    TirProgram *new = tir_program_create(p->compilation);
+    new->params.at = p->params.at, new->params.count = p->params.count;
+    new->inputs.at = p->inputs.at, new->inputs.count = p->inputs.count;
+    new->tables.at = p->tables.at, new->tables.count = p->tables.count;
+    new->spaces.at = p->spaces.at, new->spaces.count = p->spaces.count;
+    Legalise l = {.old = p, .new = new, .builder = tir_builder(new, new->block)};
+    l.map = ARENA_ARRAY(p->arena, TirId, p->block->nodes.count);
+    TirId operands_small[64];
+    for (TirId id = 1; id < p->block->nodes.count; id++) {
+        const TirNode *node = tir_node(p->block, id);
+        TirId *operands = node->n_operands <= 64
+                              ? operands_small
+                              : ARENA_ARRAY(p->arena, TirId, node->n_operands);
+        for (uint32_t k = 0; k < node->n_operands; k++)
+            operands[k] = l.map[node->operands[k]];
+        l.builder.span = node->span;
+        l.builder.name = node->name;
+        TirId made = tir_rebuild(&l.builder, node, operands);
+        made = legal_contract(&l, made);
+        l.map[id] = legal_add_of_pads(&l, made);
+        if (id == p->n_forward)
+            new->n_forward = new->block->nodes.count - 1;
+    }
+    for (uint32_t k = 0; k < p->outputs.count; k++) {
+        TirOutput out = p->outputs.at[k];
+        tir_add_output(new, out.role, out.name, out.index, l.map[out.value]);
+    }
+    separate_gradients(&l);
+    return pass_dce(new);
+}

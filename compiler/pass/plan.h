@@ -1,0 +1,138 @@
+/* From tensor IR to a plan: which kernels and matrix products run, in which order, on which memory.
+ *
+ *   plan_legalise   TIR -> TIR: every op has a form the machine executes
+ *   plan_fuse       values -> groups (kernels) and barriers (matrix products, attention, ...)
+ *   plan_recompute  which forward values a backward group computes again instead of loading
+ *   plan_memory     groups and barriers -> calls in order, values -> buffers
+ *
+ * The plan is symbolic in the batch and in the number of positions. */
+#ifndef HCC_PASS_PLAN_H
+#define HCC_PASS_PLAN_H
+
+#include "tir/tir.h"
+
+typedef struct {
+    bool f64;        /* element type of real values: f64, else f32 */
+    bool fuse;       /* false: one group a value (to compare with) */
+    bool recompute;  /* false: every forward value a backward group needs is stored */
+} PlanOptions;
+
+/* How a value comes to be. */
+typedef enum {
+    WORK_NONE,     /* leaves and views of stored values: nothing runs */
+    WORK_LOCAL,    /* inside a group's kernel */
+    WORK_GEMM,     /* matrix product over positions by BLAS */
+    WORK_ATTEND,   /* attention kernel, forward or backward */
+    WORK_SCATTER,  /* scatter_add call */
+    WORK_FOLD,     /* sum over samples or positions into a domain that keeps the other: own kernel */
+    WORK_SHIFT,    /* reads other positions: own kernel */
+} WorkKind;
+
+/* A matrix product: C[m,n] = A * B, m rows over instances of a domain, or k summed over them. */
+typedef struct {
+    bool transpose_a, transpose_b;
+    TirId a, b;
+    uint64_t m, n, k;                 /* per instance where the domain below is set */
+    bool m_per_instance, k_per_instance;
+    TirDomain domain;                 /* whose instances */
+    uint64_t lda, ldb, ldc;
+} GemmWork;
+
+/* A kernel: local values of one domain that are computed together, position by position. */
+typedef struct Group {
+    uint32_t id;
+    uint32_t level;
+    TirDomain domain;
+    bool backward;
+    TirIdVec values;  /* computed here, ascending; may repeat values of other groups (recompute) */
+    TirIdVec outputs; /* computed here and needed elsewhere, ascending: stored */
+    TirIdVec inputs;  /* stored values loaded here, ascending */
+    TirIdVec sums;    /* values here that sum over instances (POSITION_SUM, CONTRACT to global) */
+    uint32_t kernel;  /* index into plan->kernels: shared by all groups equal to it */
+} Group;
+
+typedef enum {
+    REGION_PARAMS,
+    REGION_GRADS,
+    REGION_INPUT,
+    REGION_GLOBAL,
+    REGION_SAMPLE,
+    REGION_TIME,
+    REGION_POSITION,
+    REGION_PARTIAL,
+    REGION_NONE,
+} Region;
+
+typedef struct {
+    Region region;
+    uint64_t offset; /* elements per unit of the region's count */
+    uint32_t index;  /* PARAMS, GRADS, INPUT */
+} Buffer;
+
+typedef enum { CALL_KERNEL, CALL_ATTEND, CALL_FOLD, CALL_GEMM, CALL_REDUCE, CALL_ZERO, CALL_SCATTER } CallKind;
+
+typedef VEC(Buffer) BufferVec;
+
+typedef struct {
+    CallKind kind;
+    uint32_t kernel;    /* KERNEL, ATTEND, FOLD: index into plan->kernels */
+    TirDomain domain;   /* whose instances the call covers */
+    BufferVec buffers;  /* in the kernel's order */
+    uint32_t per_sample; /* ATTEND: tasks per sample */
+    GemmWork gemm;      /* GEMM: buffers are a, b, c */
+    uint64_t elements;  /* REDUCE, ZERO, SCATTER */
+    uint32_t rows;      /* SCATTER */
+    TirId value;        /* what it computes, for profiles and dumps */
+    const char *label;
+} Call;
+
+/* A kernel to be lowered once, however often it is called. */
+typedef struct {
+    CallKind kind;       /* KERNEL, ATTEND, FOLD */
+    const Group *group;  /* KERNEL */
+    TirId value;         /* ATTEND, FOLD: a value with these types and attributes */
+    const char *name;
+} PlanKernel;
+
+typedef struct {
+    TirId value; /* a TABLE */
+    Buffer buffer;
+} PlanTable;
+
+typedef struct Plan {
+    TirProgram *program; /* legalised */
+    PlanOptions options;
+    Arena *arena;
+    WorkKind *work;      /* by value */
+    uint32_t *level;     /* by value */
+    Group **group_of;    /* by value: the group that computes it first, or NULL */
+    uint32_t first_backward_level;
+    GemmWork *gemm;      /* by value; only WORK_GEMM */
+    Buffer *buffer;      /* by value: where it is stored, REGION_NONE if never */
+    VEC(Group *) groups; /* in order of execution */
+    VEC(PlanKernel) kernels;
+    VEC(Call) calls;     /* forward calls first */
+    uint32_t n_forward_calls;
+    VEC(PlanTable) tables;
+    uint64_t region_size[REGION_NONE]; /* elements per unit */
+    const char *unsupported; /* a message when the program holds what cannot be planned, else NULL */
+    Span unsupported_at;
+} Plan;
+
+Plan *plan_build(TirProgram *p, PlanOptions options);
+
+TirProgram *plan_legalise(TirProgram *p);
+void plan_fuse(Plan *plan);
+void plan_recompute(Plan *plan);
+void plan_memory(Plan *plan);
+
+/* Whether a contraction over `node`'s labels is a matrix product for BLAS, and which. */
+bool gemm_match(const TirBlock *block, TirId id, GemmWork *gemm);
+
+/* The stored value that `id` is a view of in memory: skips RESHAPE and STOP_GRADIENT. */
+TirId plan_storage(const TirBlock *block, TirId id);
+/* True for values that exist in memory without any work: parameters, inputs, tables. */
+bool plan_is_leaf(const TirNode *node);
+void plan_print(const Plan *plan, FILE *to);
+
+#endif

@@ -1,0 +1,17 @@
+/* What the planning passes share. */
+#ifndef HCC_PASS_PLAN_INTERNAL_H
+#define HCC_PASS_PLAN_INTERNAL_H
+
+#include "pass/plan.h"
+
+/* Ops that move elements and compute nothing, read through wherever they are used. */
+bool plan_is_view(const TirNode *node);
+/* The computed or stored value behind the views that are not stored themselves. */
+TirId plan_root(const Plan *plan, TirId id);
+/* Whether a value sums over instances of the domain it runs in. */
+bool plan_sums_instances(const TirBlock *block, TirId id);
+/* The domain whose instances the computation of `id` runs over. */
+TirDomain plan_run_domain(const TirBlock *block, TirId id);
+bool plan_is_barrier(WorkKind work);
+
+#endif

@@ -1,0 +1,298 @@
+/* Plan and network as the runtime reads them. */
+#include "plan/manifest.h"
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN_ELEMENTS = 16 };
+
+static const char *domain_name(TirDomain d) {
+    return d.sample ? d.space ? "position" : "sample" : d.space ? "time" : "global";
+}
+
+static json_t *size(uint64_t n) { return json_integer((json_int_t)n); }
+
+static json_t *dims_of(const TirType *type) {
+    json_t *dims = json_array();
+    for (uint32_t k = 0; k < type->rank; k++)
+        json_array_append_new(dims, size(type->dims[k]));
+    return dims;
+}
+
+static json_t *buffer_json(const Buffer *b) {
+    static const char *const names[] = {"params", "grads", "input", "global", "sample",
+                                        "time", "position", "partial", "none"};
+    json_t *pair = json_pack("[s, I]", names[b->region], (json_int_t)b->offset);
+    if (b->region <= REGION_INPUT)
+        json_array_append_new(pair, size(b->index));
+    return pair;
+}
+
+static json_t *machine_json(const ManifestMachine *machine) {
+    json_t *features = json_array();
+    for (uint32_t k = 0; k < machine->n_features; k++)
+        json_array_append_new(features, json_string(machine->features[k]));
+    return json_pack("{s:s, s:o}", "name", machine->cpu, "features", features);
+}
+
+static json_t *init_json(const TirParam *p) {
+    switch (p->init) {
+    case TIR_INIT_NORMAL:
+        return json_pack("{s:s, s:f, s:f}", "kind", "normal", "mean", p->init_a, "std", p->init_b);
+    case TIR_INIT_UNIFORM:
+        return json_pack("{s:s, s:f, s:f}", "kind", "uniform", "low", p->init_a, "high", p->init_b);
+    case TIR_INIT_DATA: {
+        json_t *values = json_array();
+        for (uint64_t i = 0; i < tir_element_count(&p->type); i++)
+            json_array_append_new(values, json_real(p->data[i]));
+        return json_pack("{s:s, s:o}", "kind", "data", "values", values);
+    }
+    default:
+        return json_pack("{s:s, s:f}", "kind", "fill", "value", p->init_a);
+    }
+}
+
+static json_t *params_json(const TirProgram *p, uint64_t *elements) {
+    json_t *list = json_array();
+    bool *has_gradient = calloc(p->params.count + 1, sizeof *has_gradient);
+    for (uint32_t k = 0; has_gradient && k < p->outputs.count; k++)
+        if (p->outputs.at[k].role == TIR_OUT_GRAD)
+            has_gradient[p->outputs.at[k].index] = true;
+    *elements = 0;
+    for (uint32_t k = 0; k < p->params.count; k++) {
+        const TirParam *param = &p->params.at[k];
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:o, s:I, s:o, s:b, s:b, s:f, s:b, s:b}", "name",
+                            param->name, "group", param->group ? param->group : "", "dims",
+                            dims_of(&param->type), "offset", (json_int_t)*elements, "init",
+                            init_json(param), "decay", param->decay, "frozen", param->frozen,
+                            "lr_scale", param->lr_scale, "of_connection", param->of_connection,
+                            "grad", has_gradient && has_gradient[k]));
+        uint64_t n = tir_element_count(&param->type);
+        *elements += (n + ALIGN_ELEMENTS - 1) / ALIGN_ELEMENTS * ALIGN_ELEMENTS;
+    }
+    free(has_gradient);
+    return list;
+}
+
+static json_t *inputs_json(const TirProgram *p) {
+    json_t *list = json_array();
+    for (uint32_t k = 0; k < p->inputs.count; k++) {
+        const TirInput *in = &p->inputs.at[k];
+        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:s, s:I, s:b}", "name", in->name,
+                                              "element", in->type.elem == TIR_REAL ? "real" : "i32",
+                                              "dims", dims_of(&in->type), "domain",
+                                              domain_name(in->type.domain), "limit",
+                                              (json_int_t)in->limit, "target", in->is_target));
+    }
+    return list;
+}
+
+static json_t *recipe_json(const Recipe *r) {
+    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:I, s:f, s:I, s:I, s:f, s:I, s:I}",
+                     "optimizer", r->optimizer == OPTIMIZER_SGD ? "sgd" : "adamw", "lr", r->lr,
+                     "beta1", r->beta1, "beta2", r->beta2, "eps", r->eps, "weight_decay",
+                     r->weight_decay, "momentum", r->momentum, "schedule",
+                     r->schedule == SCHEDULE_COSINE ? "cosine" : "constant", "warmup",
+                     (json_int_t)r->warmup, "floor", r->floor, "batch", (json_int_t)r->batch,
+                     "steps", (json_int_t)r->steps, "clip", r->clip, "seed", (json_int_t)r->seed,
+                     "eval_every", (json_int_t)r->eval_every);
+}
+
+static json_t *data_json(const Network *n) {
+    if (!n->data.source)
+        return json_null();
+    json_t *bindings = json_array();
+    for (uint32_t k = 0; k < n->data.bindings.count; k++) {
+        const DataBinding *b = &n->data.bindings.at[k];
+        json_array_append_new(bindings, json_pack("{s:s, s:s, s:i}", "input",
+                                                  n->program->inputs.at[b->input].name, "stream",
+                                                  b->stream, "offset", (int)b->offset));
+    }
+    return json_pack("{s:s, s:f, s:o}", "source", n->data.source, "held_out", n->data.held_out,
+                     "bindings", bindings);
+}
+
+static json_t *sites_json(const Network *n) {
+    json_t *list = json_array();
+    for (uint32_t k = 0; k < n->sites.count; k++) {
+        const SiteInfo *s = &n->sites.at[k];
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I, s:I}", "path", s->path,
+                                              "connection", s->connection, "branch", s->branch,
+                                              "site", (json_int_t)s->site, "block",
+                                              (json_int_t)s->block));
+    }
+    return list;
+}
+
+static json_t *constants_json(const Network *n) {
+    json_t *object = json_object();
+    for (uint32_t k = 0; k < n->constants.count; k++)
+        json_object_set_new(object, n->constants.at[k].name, json_string(n->constants.at[k].value));
+    return object;
+}
+
+/* --- the plan ------------------------------------------------------------------------------------ */
+
+static json_t *buffers_json(const Call *call) {
+    json_t *list = json_array();
+    for (uint32_t k = 0; k < call->buffers.count; k++)
+        json_array_append_new(list, buffer_json(&call->buffers.at[k]));
+    return list;
+}
+
+static json_t *gemm_json(const Call *call) {
+    const GemmWork *g = &call->gemm;
+    const char *domain = domain_name(g->domain);
+    /* m rows per instance (several per instance when the operand has free axes), or a number. */
+    return json_pack("{s:s, s:b, s:b, s:o, s:I, s:o, s:o, s:I, s:o, s:I, s:o, s:I, s:f, s:f, s:I}",
+                     "kind", "gemm", "ta", g->transpose_a, "tb", g->transpose_b, "m",
+                     g->m_per_instance ? json_string(domain) : size(g->m), "n", (json_int_t)g->n,
+                     "k", g->k_per_instance ? json_string(domain) : size(g->k), "a",
+                     buffer_json(&call->buffers.at[0]), "lda", (json_int_t)g->lda, "b",
+                     buffer_json(&call->buffers.at[1]), "ldb", (json_int_t)g->ldb, "c",
+                     buffer_json(&call->buffers.at[2]), "ldc", (json_int_t)g->ldc, "alpha", 1.0,
+                     "beta", 0.0, "per_instance",
+                     (json_int_t)(g->m_per_instance ? g->m : g->k_per_instance ? g->k : 1));
+}
+
+static json_t *call_json(const Call *call) {
+    const char *domain = domain_name(call->domain);
+    switch (call->kind) {
+    case CALL_GEMM:
+        return gemm_json(call);
+    case CALL_REDUCE:
+        return json_pack("{s:s, s:o, s:s, s:I, s:o, s:f, s:b}", "kind", "reduce", "partial",
+                         buffer_json(&call->buffers.at[0]), "tasks_of", domain, "elements",
+                         (json_int_t)call->elements, "to", buffer_json(&call->buffers.at[1]),
+                         "scale", 1.0, "accumulate", false);
+    case CALL_ZERO:
+        return json_pack("{s:s, s:o, s:I, s:s}", "kind", "zero", "buffer",
+                         buffer_json(&call->buffers.at[0]), "elements", (json_int_t)call->elements,
+                         "domain", domain);
+    case CALL_SCATTER:
+        return json_pack("{s:s, s:o, s:o, s:s, s:I, s:I, s:o}", "kind", "scatter_add", "index",
+                         buffer_json(&call->buffers.at[0]), "values",
+                         buffer_json(&call->buffers.at[1]), "domain", domain, "elements",
+                         (json_int_t)call->elements, "rows", (json_int_t)call->rows, "to",
+                         buffer_json(&call->buffers.at[2]));
+    case CALL_ATTEND:
+        return json_pack("{s:s, s:I, s:s, s:o, s:s, s:I}", "kind", "kernel", "kernel",
+                         (json_int_t)call->kernel, "domain", domain, "buffers", buffers_json(call),
+                         "tasks", "samples", "per_sample", (json_int_t)call->per_sample);
+    default:
+        return json_pack("{s:s, s:I, s:s, s:o, s:s}", "kind", "kernel", "kernel",
+                         (json_int_t)call->kernel, "domain", domain, "buffers", buffers_json(call),
+                         "tasks", "tiles");
+    }
+}
+
+static uint64_t scratch_bytes(const NestKernel *kernel) {
+    uint64_t bytes = 0;
+    for (uint32_t k = 0; k < kernel->buffers.count; k++) {
+        const NestBuffer *b = &kernel->buffers.at[k];
+        if (b->kind == NEST_SCRATCH) {
+            uint64_t each = b->elem == NEST_F64 || b->elem == NEST_I64 ? 8 : 4;
+            bytes += (b->elements * each + 63) / 64 * 64;
+        }
+    }
+    return bytes;
+}
+
+static json_t *kernels_json(const Plan *plan, NestKernel *const *kernels) {
+    json_t *list = json_array();
+    for (uint32_t k = 0; k < plan->kernels.count; k++)
+        json_array_append_new(list, json_pack("{s:s, s:I}", "name", kernels[k]->name, "scratch",
+                                              (json_int_t)scratch_bytes(kernels[k])));
+    return list;
+}
+
+static json_t *tables_json(const Plan *plan) {
+    json_t *list = json_array();
+    for (uint32_t k = 0; k < plan->tables.count; k++) {
+        const PlanTable *t = &plan->tables.at[k];
+        const TirNode *node = tir_node(plan->program->block, t->value);
+        const TirTable *table = &plan->program->tables.at[node->attr.index];
+        uint64_t elements = tir_element_count(&table->type);
+        json_t *data = json_array();
+        for (uint64_t i = 0; i < elements; i++)
+            json_array_append_new(data, json_real(table->data[i]));
+        json_array_append_new(
+            list, json_pack("{s:o, s:I, s:s, s:o}", "buffer", buffer_json(&t->buffer), "elements",
+                            (json_int_t)elements, "element",
+                            table->type.elem == TIR_INT ? "i32"
+                            : plan->options.f64         ? "f64"
+                                                        : "f32",
+                            "data", data));
+    }
+    return list;
+}
+
+static json_t *outputs_json(const Plan *plan) {
+    const TirProgram *p = plan->program;
+    json_t *object = json_object(), *metrics = json_array(), *probes = json_array();
+    for (uint32_t k = 0; k < p->outputs.count; k++) {
+        const TirOutput *out = &p->outputs.at[k];
+        const TirType *type = &tir_node(p->block, out->value)->type;
+        json_t *buffer = buffer_json(&plan->buffer[plan_storage(p->block, out->value)]);
+        if (out->role == TIR_OUT_LOSS)
+            json_object_set_new(object, "loss", buffer);
+        else if (out->role == TIR_OUT_LOGITS)
+            json_object_set_new(object, "logits", buffer);
+        else if (out->role == TIR_OUT_METRIC)
+            json_array_append_new(metrics, json_pack("{s:s, s:o}", "name", out->name, "buffer",
+                                                     buffer));
+        else if (out->role == TIR_OUT_PROBE || out->role == TIR_OUT_NAMED)
+            json_array_append_new(probes, json_pack("{s:s, s:o, s:s, s:o}", "name", out->name,
+                                                    "dims", dims_of(type), "domain",
+                                                    domain_name(type->domain), "buffer", buffer));
+        else
+            json_decref(buffer);
+    }
+    json_object_set_new(object, "metrics", metrics);
+    json_object_set_new(object, "probes", probes);
+    return object;
+}
+
+static json_t *plan_json(const Plan *plan, NestKernel *const *kernels) {
+    json_t *forward = json_array(), *backward = json_array();
+    for (uint32_t k = 0; k < plan->calls.count; k++)
+        json_array_append_new(k < plan->n_forward_calls ? forward : backward,
+                              call_json(&plan->calls.at[k]));
+    json_t *regions =
+        json_pack("{s:I, s:I, s:I, s:I, s:I}", "global",
+                  (json_int_t)plan->region_size[REGION_GLOBAL], "sample",
+                  (json_int_t)plan->region_size[REGION_SAMPLE], "time",
+                  (json_int_t)plan->region_size[REGION_TIME], "position",
+                  (json_int_t)plan->region_size[REGION_POSITION], "partial",
+                  (json_int_t)plan->region_size[REGION_PARTIAL]);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "regions", regions, "tables",
+                     tables_json(plan), "kernels", kernels_json(plan, kernels), "forward", forward,
+                     "backward", backward, "outputs", outputs_json(plan));
+}
+
+const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *const *kernels,
+                          const ManifestMachine *machine) {
+    uint64_t elements;
+    json_t *params = params_json(plan->program, &elements);
+    json_t *space = json_null();
+    if (network->space) {
+        const TirSpace *s = &network->program->spaces.at[network->space - 1];
+        space = json_pack("{s:s, s:I}", "name", s->name, "maximum", (json_int_t)s->maximum);
+    }
+    json_t *root = json_pack(
+        "{s:i, s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "format", 1,
+        "model", network->name, "element", plan->options.f64 ? "f64" : "f32", "cpu",
+        machine_json(machine), "vector_bytes", (json_int_t)machine->vector_bytes, "micro_tile",
+        (json_int_t)machine->micro_tile, "space", space, "inputs", inputs_json(plan->program),
+        "params", params, "param_elements", (json_int_t)elements, "recipe",
+        recipe_json(&network->recipe), "data", data_json(network), "constants",
+        constants_json(network), "sites", sites_json(network), "plan", plan_json(plan, kernels));
+    char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    json_decref(root);
+    if (!text)
+        return NULL;
+    char *copy = arena_copy_string(plan->arena, text, strlen(text));
+    free(text);
+    return copy;
+}
