@@ -117,7 +117,7 @@ static bool check_no_bare_axes(Sema *s, const Tensor *t, const Binding *b) {
     sema_error(s, DIAG_BARE_AXIS, b->value->span,
                "the right side is still a tensor %s: index its axes like those of `%s`",
                dims_text(s, rank, dims), b->target.name.text);
-    diag_help(s->d, "write `norm(x)[c]` for an entry of a whole tensor");
+    sema_help(s, "write `norm(x)[c]` for an entry of a whole tensor");
     return false;
 }
 

@@ -79,14 +79,6 @@ static void body_probe(Sema *s, Scope *scope, const Stmt *stmt) {
     tir_add_output(s->program, TIR_OUT_PROBE, path_join(s, s->frame->path, name), 0, tensor_use(s, t));
 }
 
-static const char *statement_text(StmtKind kind) {
-    static const char *const text[] = {
-        "const", "param", "state", "carry", "let", "begin", "read", "write", "end",
-        "an assignment", "iterate", "if", "penalty", "probe", "positions", "input", "target", "loss",
-        "metric", "repeat", "a site", "a setting", "data", "an erroneous statement"};
-    return text[kind];
-}
-
 void body_statement(Sema *s, Scope *scope, const Stmt *stmt) {
     switch (stmt->kind) {
     case STMT_CONST:
@@ -117,9 +109,7 @@ void body_statement(Sema *s, Scope *scope, const Stmt *stmt) {
         return;
     case STMT_ERROR:
         return;
-    default:
-        sema_error(s, DIAG_NOT_HERE, stmt->span, "`%s` cannot stand in a %s", statement_text(stmt->kind),
-                   s->frame && s->frame->item ? item_kind_text(s->frame->item->kind) : "body");
+    default: /* in the wrong place: the syntax check has said so */
         return;
     }
 }

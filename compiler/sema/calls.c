@@ -240,7 +240,7 @@ Value builtin_call(Sema *s, const Builtin *b, BoundArgumentList *arguments, cons
                 sema_error(s, DIAG_ARITY, a->name.span, "`%s` has no parameter `%s`", b->name,
                            a->name.text);
                 if (b->parameters)
-                    diag_help(s->d, "it takes: %s", b->parameters);
+                    sema_help(s, "it takes: %s", b->parameters);
                 return POISON;
             }
         }
@@ -269,14 +269,16 @@ Value builtin_call(Sema *s, const Builtin *b, BoundArgumentList *arguments, cons
 /* --- calls -------------------------------------------------------------------------------------*/
 
 bool elaborate_arguments(Sema *s, Scope *scope, const ArgumentList *list, BoundArgumentList *out) {
-    bool named = false;
+    bool named = false, damaged = false;
     for (uint32_t k = 0; k < list->count; k++) {
         const Argument *a = &list->at[k];
+        if (!a->value || a->value->kind == EXPR_ERROR)
+            damaged = true;
         const Value v = elaborate(s, scope, a->value);
-        BoundArgument bound = {a->name, v};
+        BoundArgument bound = {a->name, v, a->value ? a->value->span : (Span){0}};
         if (!bound.name.text) {
             bound.name.span = a->value ? a->value->span : (Span){0};
-            if (named) {
+            if (named && !damaged) {
                 sema_error(s, DIAG_ARITY, bound.name.span,
                            "an argument without a name stands before those with one");
                 return false;
@@ -285,7 +287,7 @@ bool elaborate_arguments(Sema *s, Scope *scope, const ArgumentList *list, BoundA
         named = named || a->name.text;
         vec_push(s->arena, out, bound);
     }
-    return true;
+    return !damaged;
 }
 
 /* The callable with more arguments, none applied: `mhc(iters = 5)`. */

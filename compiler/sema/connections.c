@@ -61,7 +61,7 @@ bool connection_check_parts(Sema *s, const Item *item) {
                    item->name.span,
                    "the connection `%s` has no `%s`: %s", item->name.text, needed[k].word,
                    needed[k].meaning);
-        diag_help(s->d, "for instance `%s`", needed[k].example);
+        sema_help(s, "for instance `%s`", needed[k].example);
         good = false;
         break; /* one message a connection: the place is the same */
     }
@@ -83,7 +83,7 @@ typedef struct {
     uint32_t n_states;
     Symbol *states[16];
     Value written[16];
-    bool is_written[16];
+    bool is_written[16], is_begun[16];
     Symbol *carries[16];
     Value carried[16];
     uint32_t n_carries;
@@ -142,7 +142,7 @@ static void site_state(Site *x, const Target *target) {
                    dims_text(s, slot.rank, slot.dims), have->name, dims_text(s, have->rank, have->dims));
         sema_note(s, have->span, "the trunk's state was set by `%s`, the connection of `%s`",
                   have->owner, have->path);
-        diag_help(s->d, "connections of one trunk share its state; end the trunk and begin another, "
+        sema_help(s, "connections of one trunk share its state; end the trunk and begin another, "
                         "or use connections of one state");
         x->failed = true;
         return;
@@ -220,9 +220,9 @@ static void unknown_state(Site *x, const Binding *b, const char *word) {
     sema_error(s, DIAG_STATE, b->target.name.span, "`%s` gives a value to a state, and `%s` is none",
                word, b->target.name.text);
     if (near)
-        diag_help(s->d, "did you mean `%s`?", near);
+        sema_help(s, "did you mean `%s`?", near);
     else if (n)
-        diag_help(s->d, "the state is `%s`", names[0]);
+        sema_help(s, "the state is `%s`", names[0]);
     x->failed = true;
 }
 
@@ -245,6 +245,7 @@ static void site_begin(Site *x, const Binding *b) {
     }
     if (!x->first || (uint32_t)at >= x->trunk->states.count)
         return;
+    x->is_begun[at] = true;
     const Value known = state_shape(s, &x->trunk->states.at[at]);
     Value v = body_binding(s, x->scope, b, &known);
     if (v.kind == VALUE_NUMBER)
@@ -309,7 +310,7 @@ static void site_read(Site *x, const Binding *b) {
     const Value v = body_binding(x->s, x->scope, b, NULL);
     if (is_poison(v))
         x->failed = true;
-    vec_push(x->s->arena, &x->reads, (BoundArgument){b->target.name, v});
+    vec_push(x->s->arena, &x->reads, (BoundArgument){b->target.name, v, b->value->span});
 }
 
 /* `attention(heads)`: the branch with its arguments, or poison. */
@@ -379,7 +380,8 @@ static void site_branches(Site *x) {
         x->failed = true;
     Scope *scope = x->scope;
     const char *name = intern_str(s->c->interner, "y");
-    scope_define(s, scope, name, x->plan->stmt->span, SYMBOL_VALUE)->value = y;
+    const Span at = x->branches && x->branches->count ? x->branches->at[0]->span : x->plan->stmt->span;
+    scope_define(s, scope, name, at, SYMBOL_VALUE)->value = y;
     for (uint32_t k = 1; k < outputs.count; k++)
         scope_define(s, scope, outputs.at[k].name.text, outputs.at[k].name.span, SYMBOL_VALUE)->value =
             outputs.at[k].value;
@@ -504,11 +506,11 @@ static void check_begun(Site *x) {
     Sema *s = x->s;
     if (!x->first)
         return;
-    for (uint32_t k = 0; k < x->trunk->states.count && !x->failed; k++)
-        if (is_poison(x->trunk->states.at[k].value)) {
+    for (uint32_t k = 0; k < x->trunk->states.count; k++)
+        if (!x->is_begun[k]) {
             sema_error(s, DIAG_CONNECTION_PART, x->trunk->states.at[k].span,
                        "nothing says how the state `%s` begins", x->trunk->states.at[k].name);
-            diag_help(s->d, "write `begin %s... = ...`", x->trunk->states.at[k].name);
+            sema_help(s, "write `begin %s... = ...`", x->trunk->states.at[k].name);
             x->failed = true;
         }
 }

@@ -25,20 +25,20 @@ static bool extent_check(Sema *s, Scope *scope, const Target *target, uint32_t k
 }
 
 /* `x[d]` given a tensor: d, when it has no meaning yet, becomes the axis's extent. */
-static bool unify(Sema *s, Scope *scope, const Target *target, Value v, const char *what) {
+static bool unify(Sema *s, Scope *scope, const Target *target, Value v, Span at, const char *what) {
     if (v.kind == VALUE_REPEAT) { /* its shape may be told by the declaration */
         Repeat *r = v.repeat;
         for (uint32_t k = 0; k < r->rank && k < target->indices.count; k++)
             if (!r->extents[k])
                 elaborate_extent(s, scope, target->indices.at[k], &r->extents[k]);
     }
-    const Tensor *t = value_as_tensor(s, v, v.span);
+    const Tensor *t = value_as_tensor(s, v, at);
     if (!t)
         return false;
     uint32_t dims[TIR_MAX_RANK];
     const uint32_t rank = tensor_bare_dims(t, dims, NULL), n = target->indices.count;
     if (rank != n) {
-        sema_error(s, DIAG_SHAPE, v.span, "%s `%s` has %u %s, but this has %u%s%s", what,
+        sema_error(s, DIAG_SHAPE, at, "%s `%s` has %u %s, but this has %u%s%s", what,
                    target->name.text, n, n == 1 ? "axis" : "axes", rank, rank ? ": " : "",
                    rank ? dims_text(s, rank, dims) : "");
         sema_note(s, target->span, "declared here");
@@ -54,16 +54,30 @@ static bool unify(Sema *s, Scope *scope, const Target *target, Value v, const ch
     }
     bool good = true;
     for (uint32_t k = 0; k < n; k++)
-        good = extent_check(s, scope, target, k, dims[k], v.span, what) && good;
+        good = extent_check(s, scope, target, k, dims[k], at, what) && good;
     return good;
 }
 
-bool bind_input(Sema *s, Scope *scope, const Target *target, Value v, const char *what) {
+/* A poisoned tensor tells nothing of its extents. */
+static void poison_extents(Sema *s, Scope *scope, const Target *target) {
+    for (uint32_t k = 0; k < target->indices.count; k++) {
+        const Expr *e = target->indices.at[k];
+        if (e->kind == EXPR_NAME && !scope_find_local(scope, e->name))
+            scope_define(s, scope, e->name, e->span, SYMBOL_VALUE)->declared = DECLARED_EXTENT;
+    }
+}
+
+/* False after an error found here; a poisoned value passes, and silences what uses it. */
+bool bind_input(Sema *s, Scope *scope, const Target *target, Value v, Span at, const char *what) {
     if (!target->name.text)
         return false;
-    bool good = !is_poison(v);
-    if (good && target->bracketed)
-        good = unify(s, scope, target, v, what);
+    if (at.file == 0)
+        at = v.span;
+    bool good = true;
+    if (target->bracketed && is_poison(v))
+        poison_extents(s, scope, target);
+    else if (target->bracketed)
+        good = unify(s, scope, target, v, at, what);
     if (!scope_check_new(s, scope, target->name))
         return false;
     Symbol *symbol = scope_define(s, scope, target->name.text, target->name.span, SYMBOL_VALUE);
@@ -109,7 +123,7 @@ static bool check_arguments(Sema *s, const Item *item, const BoundArgument *argu
         sema_note(s, item->name.span, "it is defined here");
         const char *near = nearest_name(arguments[k].name.text, names.at, names.count);
         if (near)
-            diag_help(s->d, "did you mean `%s`?", near);
+            sema_help(s, "did you mean `%s`?", near);
         good = false;
     }
     if (positional > item->formals.count) {
@@ -137,7 +151,8 @@ static Value formal_default(Sema *s, Scope *scope, const Item *item, const Forma
 
 bool bind_formals(Sema *s, Scope *scope, const Item *item, const BoundArgument *arguments,
                   uint32_t count, Span used_at) {
-    bool good = s->trial || check_arguments(s, item, arguments, count, used_at);
+    bool good = check_arguments(s, item, arguments, count, used_at);
+    const bool complete = good;
     for (uint32_t k = 0; k < item->formals.count; k++) {
         const Formal *formal = &item->formals.at[k];
         if (!formal->target.name.text)
@@ -146,17 +161,18 @@ bool bind_formals(Sema *s, Scope *scope, const Item *item, const BoundArgument *
         Value v;
         if (a) {
             v = a->value;
-            if (v.span.file == 0 || a->name.span.file)
-                v.span = a->name.span.file ? span_join(a->name.span, v.span) : v.span;
         } else if (formal->default_value) {
             v = formal_default(s, scope, item, formal);
         } else {
             v = POISON;
+            good = false;
+            if (!complete)
+                continue; /* it may be the one misnamed */
             sema_error(s, DIAG_ARITY, used_at, "`%s` needs its argument `%s`", item->name.text,
                        formal->target.name.text);
             sema_note(s, formal->target.span, "declared here, without a default");
         }
-        good = bind_input(s, scope, &formal->target, v, "argument") && good;
+        good = bind_input(s, scope, &formal->target, v, a ? a->at : used_at, "argument") && good;
     }
     return good;
 }
@@ -202,7 +218,7 @@ Value instance_output(Sema *s, Scope *scope, const Item *item, const Target *out
     if (!symbol || symbol->kind != SYMBOL_VALUE) {
         sema_error(s, DIAG_OUTPUT, output->span, "`%s` never defines its result `%s`", item->name.text,
                    output->name.text);
-        diag_help(s->d, "give it a value in the body: `let %s... = ...`", output->name.text);
+        sema_help(s, "give it a value in the body: `let %s... = ...`", output->name.text);
         return POISON;
     }
     usage_mark(s, symbol);
@@ -211,7 +227,7 @@ Value instance_output(Sema *s, Scope *scope, const Item *item, const Target *out
         return v;
     v.span = symbol->span;
     if (output->bracketed) {
-        if (!unify(s, scope, output, v, "the result"))
+        if (!unify(s, scope, output, v, v.span, "the result"))
             return POISON;
         if (v.kind == VALUE_REPEAT)
             v = repeat_lay_out(s, v, output->span);
@@ -246,11 +262,12 @@ static Value bind_inputs_and_run(Sema *s, Scope *scope, const Callable *callable
         else if (input->default_value)
             v = elaborate(s, scope, input->default_value);
         else {
+            good = false;
             sema_error(s, DIAG_BRANCH_INPUT, used_at, "`%s` needs its input `%s`", item->name.text,
                        input->target.name.text ? input->target.name.text : "?");
             sema_note(s, input->target.span, "declared here");
         }
-        good = bind_input(s, scope, &input->target, v, "input") && good;
+        good = bind_input(s, scope, &input->target, v, a ? a->at : (Span){0}, "input") && good;
     }
     if (!good)
         return POISON;
@@ -264,7 +281,7 @@ static Value bind_inputs_and_run(Sema *s, Scope *scope, const Callable *callable
         if (k == 0)
             first = v;
         if (outputs)
-            vec_push(s->arena, outputs, (BoundArgument){output->name, v});
+            vec_push(s->arena, outputs, (BoundArgument){output->name, v, v.span});
     }
     return first;
 }

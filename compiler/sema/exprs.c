@@ -152,6 +152,8 @@ static Value elaborate_sum(Sema *s, Scope *scope, const Expr *e) {
 
 /* a - n*floor(a/n): what is left has the divisor's sign. */
 static Value value_modulo(Sema *s, Value a, Value n, Span span) {
+    if (is_poison(a) || is_poison(n))
+        return POISON;
     if (a.kind == VALUE_NUMBER && n.kind == VALUE_NUMBER) {
         if (n.number == 0)
             return sema_error(s, DIAG_CONSTANT, span, "modulo zero");
@@ -166,9 +168,7 @@ Value elaborate_product(Sema *s, Scope *scope, const Expr *e) {
     for (uint32_t k = 1; k < e->chain.terms.count; k++) {
         const Value factor = elaborate(s, scope, e->chain.terms.at[k]);
         const Span span = span_join(e->chain.terms.at[0]->span, e->chain.terms.at[k]->span);
-        if (is_poison(product) || is_poison(factor))
-            product = POISON;
-        else if (e->chain.ops.at[k] == OP_MOD)
+        if (e->chain.ops.at[k] == OP_MOD)
             product = value_modulo(s, product, factor, span);
         else
             product = value_binary(s, e->chain.ops.at[k] == OP_MUL ? TIR_MUL : TIR_DIV, product,
@@ -352,24 +352,23 @@ bool elaborate_whole(Sema *s, Scope *scope, const Expr *e, const char *what, int
     double number;
     if (!elaborate_number(s, scope, e, what, &number))
         return false;
-    if (number != floor(number)) {
-        sema_error(s, DIAG_EXTENT, e->span, "%s is a whole number, but this is %.10g", what, number);
-        const Symbol *symbol = e->kind == EXPR_NAME ? scope_find(s, scope, e->name) : NULL;
-        if (symbol)
-            sema_note(s, symbol->span, "`%s` is set here", e->name);
-        return false;
+    if (number == floor(number) && number >= (double)low && number <= (double)high) {
+        *result = (int64_t)number;
+        return true;
     }
-    if (number < (double)low || number > (double)high) {
-        sema_error(s, number > (double)high ? DIAG_SIZE : DIAG_EXTENT, e->span,
-                   "%s is %.0f; it lies between %lld and %lld", what, number, (long long)low,
+    /* a constant used in many places is wrong in one: where it is set */
+    const Symbol *symbol = e->kind == EXPR_NAME ? scope_find(s, scope, e->name) : NULL;
+    const char *name = symbol ? arena_printf(s->arena, "`%s`", e->name) : what;
+    const Span at = symbol && symbol->span.file ? symbol->span : e->span;
+    if (number != floor(number))
+        sema_error(s, DIAG_EXTENT, at, "%s is %.10g, but must be a whole number", name, number);
+    else
+        sema_error(s, number > (double)high ? DIAG_SIZE : DIAG_EXTENT, at,
+                   "%s is %.0f, but must lie between %lld and %lld", name, number, (long long)low,
                    (long long)high);
-        const Symbol *symbol = e->kind == EXPR_NAME ? scope_find(s, scope, e->name) : NULL;
-        if (symbol)
-            sema_note(s, symbol->span, "`%s` is set here", e->name);
-        return false;
-    }
-    *result = (int64_t)number;
-    return true;
+    if (symbol)
+        sema_note(s, e->span, "it serves as %s here", what);
+    return false;
 }
 
 bool elaborate_extent(Sema *s, Scope *scope, const Expr *e, uint32_t *extent) {

@@ -13,7 +13,7 @@ Index *index_create(Sema *s, Scope *scope, Name name) {
     if (old && old->kind == SYMBOL_INDEX) {
         sema_error(s, DIAG_INDEX_REBOUND, name.span, "index `%s` is in use already", name.text);
         sema_note(s, old->span, "bound here");
-        diag_help(s->d, "choose another name for the inner index");
+        sema_help(s, "choose another name for the inner index");
         return NULL;
     }
     if (old && (old->kind == SYMBOL_CONST || old->kind == SYMBOL_POSITION ||
@@ -47,7 +47,7 @@ Value index_as_value(Sema *s, Index *index, Span span) {
     if (!index->extent) {
         sema_error(s, DIAG_INDEX_EXTENT, span,
                    "the range of index `%s` cannot be told: it indexes nothing", index->name);
-        diag_help(s->d, "give it on the left: `[%s < 4]`", index->name);
+        sema_help(s, "give it on the left: `[%s < 4]`", index->name);
         return POISON;
     }
     double *data = ARENA_ARRAY(s->arena, double, index->extent);
@@ -333,12 +333,15 @@ static bool check_entry(Sema *s, double v, uint32_t dim, const Expr *base, Span 
     return true;
 }
 
-static bool bind_label(Sema *s, Work *w, uint32_t axis, Index *index, const Expr *base, Span span) {
+static bool bind_label(Sema *s, Scope *scope, Work *w, uint32_t axis, Index *index, const Expr *base, Span span) {
     index_fix(index, w->dims[axis], span);
     if (index->extent != w->dims[axis]) {
         sema_error(s, DIAG_INDEX_CLASH, span, "`%s` ranges over %u, but this axis of %s has %u",
                    index->name, index->extent, base_text(s, base), w->dims[axis]);
         sema_note(s, index->extent_at, "`%s` got its range of %u here", index->name, index->extent);
+        const Symbol *symbol = base->kind == EXPR_NAME ? scope_find(s, scope, base->name) : NULL;
+        if (symbol && symbol->kind == SYMBOL_VALUE)
+            sema_note(s, symbol->span, "`%s` comes from here", base->name);
         return false;
     }
     w->axes[axis] = index;
@@ -385,7 +388,7 @@ static bool bind_map(Sema *s, Scope *scope, Work *w, uint32_t axis, const Expr *
         if (!indices[k]->extent) {
             sema_error(s, DIAG_INDEX_EXTENT, e->span, "the range of index `%s` cannot be told here",
                        indices[k]->name);
-            diag_help(s->d, "give it on the left: `[%s < 4]`", indices[k]->name);
+            sema_help(s, "give it on the left: `[%s < 4]`", indices[k]->name);
             return false;
         }
         count *= indices[k]->extent;
@@ -422,12 +425,12 @@ static bool bind_subscript(Sema *s, Scope *scope, Work *w, uint32_t axis, const 
                            const Expr *base) {
     Index *index = index_named(s, scope, e);
     if (index)
-        return bind_label(s, w, axis, index, base, e->span);
+        return bind_label(s, scope, w, axis, index, base, e->span);
     if (e->kind == EXPR_NAME) {
         const Symbol *symbol = scope_find(s, scope, e->name);
         if (!symbol) {
             sema_error(s, DIAG_INDEX_UNBOUND, e->span, "index `%s` is not bound", e->name);
-            diag_help(s->d, "sum over it, `sum[%s] ...`, or put it on the left side", e->name);
+            sema_help(s, "sum over it, `sum[%s] ...`, or put it on the left side", e->name);
             return false;
         }
     }
@@ -438,7 +441,7 @@ static bool bind_subscript(Sema *s, Scope *scope, Work *w, uint32_t axis, const 
     const Value v = elaborate(s, scope, e);
     if (v.kind == VALUE_TENSOR) {
         sema_error(s, DIAG_CONSTANT, e->span, "an index is known before the model runs, this is not");
-        diag_help(s->d, "to look rows up by number, write `embed(tokens, E)`");
+        sema_help(s, "to look rows up by number, write `embed(tokens, E)`");
         return false;
     }
     if (v.kind != VALUE_NUMBER) {
@@ -544,9 +547,11 @@ static Value index_pattern(Sema *s, Scope *scope, const Expr *e, Value base) {
     if (!identity && base.pattern->argument->kind == VALUE_TENSOR) {
         const Tensor *t = base.pattern->argument->tensor;
         Index *index = index_named(s, scope, list->at[0]);
-        if (!index || !index->extent)
-            return sema_error(s, DIAG_INDEX_EXTENT, list->at[0]->span,
-                              "`onehot` of a value needs a plain index of known range here");
+        if (!index || !index->extent) /* a poisoned neighbour may be why */
+            return s->trial || diag_error_count(s->d)
+                       ? POISON
+                       : sema_error(s, DIAG_INDEX_EXTENT, list->at[0]->span,
+                                    "`onehot` of a value needs a plain index of known range here");
         if (t->type.elem != TIR_INT)
             return sema_error(s, DIAG_KIND, base.span, "`onehot` takes a token or a constant");
         if (t->type.rank >= TIR_MAX_RANK)
@@ -570,8 +575,11 @@ static Value index_pattern(Sema *s, Scope *scope, const Expr *e, Value base) {
     uint64_t count;
     for (uint32_t j = 0; j < n; j++) {
         if (!indices[j]->extent)
-            return sema_error(s, DIAG_INDEX_EXTENT, e->span,
-                              "the range of index `%s` cannot be told here", indices[j]->name);
+            return s->trial || diag_error_count(s->d)
+                       ? POISON
+                       : sema_error(s, DIAG_INDEX_EXTENT, e->span,
+                                    "the range of index `%s` cannot be told here",
+                                    indices[j]->name);
         dims[j] = indices[j]->extent;
     }
     if (!element_count(s, n, dims, e->span, &count))
@@ -624,6 +632,9 @@ static Value index_repeat(Sema *s, Scope *scope, const Expr *e, Value v) {
 }
 
 Value elaborate_index(Sema *s, Scope *scope, const Expr *e) {
+    for (uint32_t k = 0; k < e->index.indices.count; k++)
+        if (e->index.indices.at[k]->kind == EXPR_ERROR)
+            return POISON;
     const Expr *base = e->index.base;
     const bool numeric = s->numeric, element = s->element_wanted;
     s->element_wanted = false;

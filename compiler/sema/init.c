@@ -21,7 +21,7 @@ static void read_attributes(Sema *s, Scope *scope, const AttributeList *list, Ti
             const char *near = nearest_name(a->name.text, names, 3);
             sema_error(s, DIAG_ATTRIBUTE, a->name.span, "`%s` is not an attribute of parameters",
                        a->name.text);
-            diag_help(s->d, near ? "did you mean `%s`?" : "there are `nodecay`, `freeze` and `lr(0.1)`%s",
+            sema_help(s, near ? "did you mean `%s`?" : "there are `nodecay`, `freeze` and `lr(0.1)`%s",
                       near ? near : "");
             continue;
         }
@@ -55,7 +55,7 @@ static bool init_distribution(Sema *s, Scope *scope, const Expr *e, TirParam *pa
         sema_error(s, DIAG_INIT, e->span, "`~` takes a distribution: `normal(std)`, "
                                           "`normal(mean, std)` or `uniform(low, high)`");
         if (near)
-            diag_help(s->d, "did you mean `%s`?", near);
+            sema_help(s, "did you mean `%s`?", near);
         return false;
     }
     double v[2] = {0, 1};
@@ -167,7 +167,7 @@ static uint32_t param_add(Sema *s, Scope *scope, const Stmt *stmt, const ParamDe
         const Instance *o = old;
         sema_note(s, o->span, "the first is declared here");
         if (f->item && f->item->kind != ITEM_MODEL)
-            diag_help(s->d, "give the instance a name of its own: `let first = %s(...)`",
+            sema_help(s, "give the instance a name of its own: `let first = %s(...)`",
                       f->item->name.text);
         return UINT32_MAX;
     }
@@ -179,7 +179,7 @@ static uint32_t param_add(Sema *s, Scope *scope, const Stmt *stmt, const ParamDe
         good = init_value(s, scope, p->init, &param);
     else {
         sema_error(s, DIAG_INIT, p->target.span, "`%s` has no initial value", p->target.name.text);
-        diag_help(s->d, "write `= 0` or `~ normal(0.02)`");
+        sema_help(s, "write `= 0` or `~ normal(0.02)`");
         good = false;
     }
     Instance *instance = ARENA_NEW(s->arena, Instance);
@@ -192,12 +192,8 @@ static uint32_t param_add(Sema *s, Scope *scope, const Stmt *stmt, const ParamDe
 
 void body_params(Sema *s, Scope *scope, const Stmt *stmt) {
     if (s->loop->level) {
-        sema_error(s, DIAG_NOT_HERE, stmt->span, "`iterate` holds no parameters");
-        return;
-    }
-    if (s->frame && s->frame->item && s->frame->item->kind == ITEM_FN) {
-        sema_error(s, DIAG_NOT_HERE, stmt->span, "a function holds no parameters");
-        diag_help(s->d, "make it a `module`, or pass the tensor as an argument");
+        sema_error(s, DIAG_NOT_HERE, s->frame->call ? s->frame->used_at : stmt->span,
+                   "`iterate` holds no parameters");
         return;
     }
     for (uint32_t k = 0; k < stmt->param.list.count; k++) {
@@ -206,7 +202,8 @@ void body_params(Sema *s, Scope *scope, const Stmt *stmt) {
             continue;
         TirType type;
         uint32_t index = UINT32_MAX;
-        if (param_type(s, scope, p, &type))
+        const bool misplaced = s->frame->item && s->frame->item->kind == ITEM_FN;
+        if (!misplaced && param_type(s, scope, p, &type))
             index = param_add(s, scope, stmt, p, &type);
         Symbol *symbol =
             scope_define(s, scope, p->target.name.text, p->target.name.span, SYMBOL_VALUE);

@@ -86,6 +86,7 @@ struct Value {
 typedef struct {
     Name name; /* text NULL: positional */
     Value value;
+    Span at; /* the expression */
 } BoundArgument;
 typedef VEC(BoundArgument) BoundArgumentList;
 
@@ -210,7 +211,8 @@ struct Sema {
     bool numeric;    /* only numbers can come of this */
     bool constant;   /* a `const`: calls of definitions give definitions */
     bool trial;      /* a definition nobody uses is being checked */
-    bool syntax_errors;
+    bool syntax_errors; /* what is missing may have been lost with them: said only without */
+    bool muted;         /* the last error was not reported, nor are its notes */
     bool steps_reported, library_loaded;
     /* numeric evaluation of an initial value: the element that is wanted */
     bool element_wanted, pattern_used;
@@ -232,6 +234,8 @@ void sema_warning(Sema *s, DiagCode code, Span at, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* The other place, unless it is nowhere. */
 void sema_note(Sema *s, Span at, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+void sema_help(Sema *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 Scope *scope_create(Sema *s, Scope *parent, Frame *frame);
 Symbol *scope_define(Sema *s, Scope *scope, const char *name, Span span, SymbolKind kind);
@@ -344,7 +348,7 @@ Value builtin_call(Sema *s, const Builtin *builtin, BoundArgumentList *arguments
 /* Binds formals from arguments, constants of the model, defaults; tensors' extents unify. */
 bool bind_formals(Sema *s, Scope *scope, const Item *item, const BoundArgument *arguments,
                   uint32_t count, Span used_at);
-bool bind_input(Sema *s, Scope *scope, const Target *target, Value v, const char *what);
+bool bind_input(Sema *s, Scope *scope, const Target *target, Value v, Span at, const char *what);
 Value instance_output(Sema *s, Scope *scope, const Item *item, const Target *output);
 /* fn, or module and branch: inputs first, then formals. */
 Value apply_item(Sema *s, const Callable *callable, BoundArgumentList *arguments, Span used_at,

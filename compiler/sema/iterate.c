@@ -265,13 +265,13 @@ void body_assign(Sema *s, Scope *scope, const Binding *b) {
         if (symbol)
             sema_note(s, symbol->span, "`%s` is defined here", b->target.name.text);
         else
-            diag_help(s->d, "begin with `let %s... = ...` before the loop", b->target.name.text);
+            sema_help(s, "begin with `let %s... = ...` before the loop", b->target.name.text);
         return;
     }
     if (s->loop->level == 0) {
         sema_error(s, DIAG_LOOP, b->target.span, "`%s` can be rebound only inside `iterate`",
                    b->target.name.text);
-        diag_help(s->d, "give the new value a name of its own: `let ... = ...`");
+        sema_help(s, "give the new value a name of its own: `let ... = ...`");
         return;
     }
     if (is_poison(symbol->value))

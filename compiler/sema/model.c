@@ -122,7 +122,7 @@ static bool input_type(Sema *s, Scope *scope, const Expr *e, TirInput *input) {
     const char *near = nearest_name(name, known, 2);
     sema_error(s, DIAG_INPUT, e->span, "an input is `token(count)` or `real`");
     if (near && strcmp(near, name) != 0)
-        diag_help(s->d, "did you mean `%s`?", near);
+        sema_help(s, "did you mean `%s`?", near);
     return false;
 }
 
@@ -148,7 +148,7 @@ static void model_input(Sema *s, Scope *scope, const Stmt *stmt) {
         }
         if (!symbol && e->kind == EXPR_NAME && !scope_find(s, scope, e->name)) {
             sema_error(s, DIAG_POSITIONS, e->span, "`%s` is no position", e->name);
-            diag_help(s->d, "declare it first: `positions %s <= 64;`", e->name);
+            sema_help(s, "declare it first: `positions %s <= 64;`", e->name);
             good = false;
             continue;
         }
@@ -183,7 +183,7 @@ Value mean_over_domain(Sema *s, Value v, Span span) {
         const uint32_t rank = tensor_bare_dims(t, dims, NULL);
         sema_error(s, DIAG_LOSS, span, "this must be a single value, but it is a tensor %s",
                    dims_text(s, rank, dims));
-        diag_help(s->d, "reduce its axes, as in `sum[i] v[i]`");
+        sema_help(s, "reduce its axes, as in `sum[i] v[i]`");
         return POISON;
     }
     if (tir_domain_equal(t->type.domain, TIR_GLOBAL))
@@ -226,7 +226,7 @@ static void add_loss_outputs(Sema *s, const Item *model, bool has_statement) {
     if (!s->loss) {
         if (!has_statement) {
             sema_error(s, DIAG_LOSS, model->name.span, "the model `%s` has no `loss`", model->name.text);
-            diag_help(s->d, "for instance `loss cross_entropy(logits, next);`");
+            sema_help(s, "for instance `loss cross_entropy(logits, next);`");
         }
         return;
     }

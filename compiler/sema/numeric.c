@@ -205,7 +205,7 @@ static bool extents_known(Sema *s, uint32_t n, Index *const *indices, Span span)
             sema_error(s, DIAG_INDEX_EXTENT, span,
                        "the range of index `%s` cannot be told: it indexes nothing",
                        indices[k]->name);
-            diag_help(s->d, "give it on the left: `[%s < 4]`", indices[k]->name);
+            sema_help(s, "give it on the left: `[%s < 4]`", indices[k]->name);
             return false;
         }
     return true;

@@ -137,9 +137,9 @@ static void read_parameters(Sema *s, const Expr *e, const char *owner, const cha
                                             : "`%s` takes named parameters",
                        what, name ? name : "");
             if (near)
-                diag_help(s->d, "did you mean `%s`?", near);
+                sema_help(s, "did you mean `%s`?", near);
             else
-                diag_help(s->d, "it takes: %s", all_names(s, owner));
+                sema_help(s, "it takes: %s", all_names(s, owner));
             continue;
         }
         set_field(s, f, v, span);
@@ -168,9 +168,9 @@ static void set_choice(Sema *s, const Expr *e, const char *what, const char *con
     const char *near = nearest_name(name, names, 2);
     sema_error(s, DIAG_SETTING_VALUE, e->span, "the %s is `%s` or `%s`", what, names[0], names[1]);
     if (near)
-        diag_help(s->d, "did you mean `%s`?", near);
+        sema_help(s, "did you mean `%s`?", near);
     else
-        diag_help(s->d, "for instance `%s`", example);
+        sema_help(s, "for instance `%s`", example);
 }
 
 static void set_optimizer(Sema *s, const Expr *e) {
@@ -237,7 +237,7 @@ static void data_binding(Sema *s, const Binding *b) {
         sema_error(s, DIAG_DATA_BINDING, b->target.name.span, "the model has no input or target `%s`",
                    b->target.name.text);
         if (near)
-            diag_help(s->d, "did you mean `%s`?", near);
+            sema_help(s, "did you mean `%s`?", near);
         return;
     }
     const TirInput *input = &s->program->inputs.at[binding.input];
@@ -312,7 +312,7 @@ static void data_elaborate(Sema *s, const Stmt *stmt) {
             sema_error(s, DIAG_DATA_BINDING, stmt->span, "nothing fills `%s`",
                        s->program->inputs.at[k].name);
             sema_note(s, s->program->inputs.at[k].span, "declared here");
-            diag_help(s->d, "write `%s[t] = bytes[t];`", s->program->inputs.at[k].name);
+            sema_help(s, "write `%s[t] = bytes[t];`", s->program->inputs.at[k].name);
         }
     }
 }
@@ -329,9 +329,9 @@ static void unknown_setting(Sema *s, const char *name, Span span) {
     const char *near = nearest_name(name, names, n);
     sema_error(s, DIAG_SETTING, span, "the recipe has no `%s`", name);
     if (near)
-        diag_help(s->d, "did you mean `%s`?", near);
+        sema_help(s, "did you mean `%s`?", near);
     else
-        diag_help(s->d, "there are: %s", all_names(s, NULL));
+        sema_help(s, "there are: %s", all_names(s, NULL));
 }
 
 /* An expression given on the command line. */
@@ -360,10 +360,8 @@ void recipe_elaborate(Sema *s, const Item *train, const Item *model) {
         const Stmt *stmt = train->body.at[k];
         if (!stmt || stmt->kind == STMT_ERROR)
             continue;
-        if (stmt->kind != STMT_SETTING && stmt->kind != STMT_DATA) {
-            sema_error(s, DIAG_NOT_HERE, stmt->span, "a train block holds settings and `data`");
-            continue;
-        }
+        if (stmt->kind != STMT_SETTING && stmt->kind != STMT_DATA)
+            continue; /* in the wrong place: the syntax check has said so */
         const Name name = stmt->kind == STMT_DATA ? (Name){"data", stmt->span} : stmt->setting.name;
         if (!name.text)
             continue;
@@ -410,10 +408,10 @@ void override_constants(Sema *s, Scope *scope, const Item *model) {
         sema_error(s, DIAG_OVERRIDE, e->span, "the model `%s` has no constant `%s` to set",
                    model->name.text, o->key);
         if (setting)
-            diag_help(s->d, "the recipe's value is `train.%s`", o->key);
+            sema_help(s, "the recipe's value is `train.%s`", o->key);
         else if (near)
-            diag_help(s->d, "did you mean `%s`?", near);
+            sema_help(s, "did you mean `%s`?", near);
         else
-            diag_help(s->d, "its constants are: %s", list[0] ? list : "(none)");
+            sema_help(s, "its constants are: %s", list[0] ? list : "(none)");
     }
 }

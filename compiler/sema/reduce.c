@@ -144,16 +144,17 @@ static const Tensor *combine(Sema *s, const Tensor *a, const Tensor *b, const In
 
 /* A label that one factor alone has is summed there at once. */
 static void sum_loners(Sema *s, Factors *f, const Indices *over, Span span) {
-    for (uint32_t k = 0; k < over->n; k++) {
-        const Indices one = {1, {over->at[k]}};
-        uint32_t holders = 0, last = 0;
-        for (uint32_t m = 0; m < f->n; m++)
-            if (axis_mask(f->at[m], &one)) {
-                holders++;
-                last = m;
-            }
-        if (holders == 1)
-            f->at[last] = reduce_axes(s, TIR_REDUCE_SUM, f->at[last], &one, span);
+    for (uint32_t m = 0; m < f->n; m++) {
+        Indices own = {0};
+        for (uint32_t k = 0; k < over->n; k++) {
+            const Indices one = {1, {over->at[k]}};
+            uint32_t holders = 0;
+            for (uint32_t j = 0; j < f->n; j++)
+                holders += axis_mask(f->at[j], &one) != 0;
+            if (holders == 1 && axis_mask(f->at[m], &one))
+                own.at[own.n++] = over->at[k];
+        }
+        f->at[m] = reduce_axes(s, TIR_REDUCE_SUM, f->at[m], &own, span);
     }
 }
 
@@ -366,7 +367,7 @@ static Value elaborate_softmax(Sema *s, Scope *scope, const Expr *e) {
         if (!symbol || symbol->kind != SYMBOL_INDEX) {
             sema_error(s, DIAG_INDEX_UNBOUND, name.span, "`softmax` keeps its index, and `%s` is not bound",
                        name.text ? name.text : "?");
-            diag_help(s->d, "put it on the left side: `let a[%s] = softmax[%s] ...`",
+            sema_help(s, "put it on the left side: `let a[%s] = softmax[%s] ...`",
                       name.text ? name.text : "k", name.text ? name.text : "k");
             return POISON;
         }

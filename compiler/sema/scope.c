@@ -39,11 +39,20 @@ static bool code_concerns_instance(DiagCode code) {
     }
 }
 
+/* What may only seem so because the parser threw text away. */
+static bool code_follows_syntax(DiagCode code) {
+    return code == DIAG_OUTPUT || code == DIAG_CONNECTION_PART || code == DIAG_LOSS ||
+           code == DIAG_DUPLICATE || code == DIAG_MODEL;
+}
+
 Value sema_error(Sema *s, DiagCode code, Span at, const char *format, ...) {
     va_list args;
     va_start(args, format);
     const char *message = arena_vprintf(s->arena, format, args);
     va_end(args);
+    s->muted = s->syntax_errors && code_follows_syntax(code);
+    if (s->muted)
+        return POISON;
     diag_error(s->d, code, at, "%s", message);
     if (code_concerns_instance(code))
         note_instance(s, at);
@@ -55,15 +64,26 @@ void sema_warning(Sema *s, DiagCode code, Span at, const char *format, ...) {
     va_start(args, format);
     const char *message = arena_vprintf(s->arena, format, args);
     va_end(args);
-    diag_warning(s->d, code, at, "%s", message);
+    s->muted = s->syntax_errors;
+    if (!s->muted)
+        diag_warning(s->d, code, at, "%s", message);
 }
 
 void sema_note(Sema *s, Span at, const char *format, ...) {
-    if (at.file == 0)
+    if (at.file == 0 || s->muted)
         return;
     va_list args;
     va_start(args, format);
     diag_note(s->d, at, "%s", arena_vprintf(s->arena, format, args));
+    va_end(args);
+}
+
+void sema_help(Sema *s, const char *format, ...) {
+    if (s->muted)
+        return;
+    va_list args;
+    va_start(args, format);
+    diag_help(s->d, "%s", arena_vprintf(s->arena, format, args));
     va_end(args);
 }
 
@@ -125,8 +145,6 @@ Symbol *scope_find(Sema *s, Scope *scope, const char *name) {
 }
 
 void scope_unknown(Sema *s, Scope *scope, const char *name, Span span, const char *what) {
-    if (s->syntax_errors && strcmp(what, "definition") == 0)
-        return; /* it may stand where parsing recovered */
     VEC(const char *) names = {0};
     for (Scope *at = scope; at; at = at->parent)
         for (uint32_t k = 0; k < at->symbols.count; k++)
@@ -140,9 +158,11 @@ void scope_unknown(Sema *s, Scope *scope, const char *name, Span span, const cha
     for (uint32_t k = 0; k < WORD_COUNT; k++)
         vec_push(s->arena, &names, s->words[k]);
     const char *near = nearest_name(name, names.at, names.count);
+    if (s->syntax_errors && !near)
+        return; /* it may stand where parsing recovered */
     sema_error(s, DIAG_UNKNOWN_NAME, span, "unknown %s `%s`", what, name);
     if (near)
-        diag_help(s->d, "did you mean `%s`?", near);
+        sema_help(s, "did you mean `%s`?", near);
 }
 
 bool scope_check_new(Sema *s, Scope *scope, Name name) {
@@ -238,7 +258,7 @@ Value item_cycle(Sema *s, const Item *item, Span at) {
     for (const Frame *f = s->frame; f && f->item != item; f = f->outer)
         if (f->item)
             sema_note(s, f->used_at, "by way of `%s`, used here", f->item->name.text);
-    diag_help(s->d, "definitions do not recur; repeat with `iterate` or `repeat`");
+    sema_help(s, "definitions do not recur; repeat with `iterate` or `repeat`");
     return POISON;
 }
 
@@ -257,7 +277,7 @@ void define_constants(Sema *s, Scope *scope, const BindingList *list) {
             continue;
         if (b->target.bracketed) {
             sema_error(s, DIAG_CONSTANT, b->target.span, "a constant has no indices");
-            diag_help(s->d, "a table is a `let`: `let %s[i] = ...`", b->target.name.text);
+            sema_help(s, "a table is a `let`: `let %s[i] = ...`", b->target.name.text);
         }
         Symbol *symbol = scope_define(s, scope, b->target.name.text, b->target.name.span, SYMBOL_CONST);
         symbol->expr = b->value;

@@ -96,7 +96,7 @@ static void check_uses(Sema *s) {
         if (item->kind != ITEM_USE || !item->name.text || strcmp(item->name.text, "std") == 0)
             continue;
         sema_error(s, DIAG_UNKNOWN_NAME, item->name.span, "there is no library `%s`", item->name.text);
-        diag_help(s->d, "write `use std;`");
+        sema_help(s, "write `use std;`");
     }
 }
 
@@ -146,12 +146,12 @@ static const Item *choose_model(Sema *s) {
     if (wanted && !model) {
         sema_error(s, DIAG_MODEL, nowhere, "the file has no model `%s`", wanted);
         if (any)
-            diag_help(s->d, "its models are: %s", model_names(s));
+            sema_help(s, "its models are: %s", model_names(s));
         return NULL;
     }
     if (!wanted && all > 1) {
         sema_error(s, DIAG_MODEL, any->name.span, "the file has %u models; say which", all);
-        diag_help(s->d, "its models are: %s; choose with `--model NAME`", model_names(s));
+        sema_help(s, "its models are: %s; choose with `--model NAME`", model_names(s));
         return NULL;
     }
     if (!any && s->options->n_overrides && !s->syntax_errors)
@@ -173,8 +173,15 @@ static void elaborate_chosen(Sema *s, const Item *model) {
         if (find_item(s->ast, ITEM_MODEL, item->name.text, &models))
             continue;
         sema_error(s, DIAG_MODEL, item->name.span, "there is no model `%s` to train", item->name.text);
-        diag_help(s->d, "the file's models are: %s", model_names(s));
+        sema_help(s, "the file's models are: %s", model_names(s));
     }
+}
+
+static bool has_loss(const Network *network) {
+    for (uint32_t k = 0; k < network->program->outputs.count; k++)
+        if (network->program->outputs.at[k].role == TIR_OUT_LOSS)
+            return true;
+    return false;
 }
 
 Network *sema_check(Compilation *c, const Ast *ast, const SemaOptions *options) {
@@ -202,6 +209,9 @@ Network *sema_check(Compilation *c, const Ast *ast, const SemaOptions *options) 
     }
     s->program = program;
     s->network = network;
+    if (model && diag_error_count(s->d) == 0 && !has_loss(network)) /* poison without a word */
+        sema_error(s, DIAG_LOSS, model->name.span, "the loss of `%s` cannot be determined",
+                   model->name.text);
     if (diag_error_count(s->d) == 0)
         warn_unused(s);
     return model && diag_error_count(s->d) == 0 ? network : NULL;

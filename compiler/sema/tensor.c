@@ -106,7 +106,7 @@ Value repeat_lay_out(Sema *s, Value v, Span span) {
                                       "side has this index, and no later use settles it",
                                       k + 1);
             sema_note(s, span, "it is needed here");
-            diag_help(s->d, "give the range: `let u[k < 4] = ...`");
+            sema_help(s, "give the range: `let u[k < 4] = ...`");
             return poison;
         }
     const Tensor *e = value_as_tensor(s, *r->element, span);
@@ -159,13 +159,13 @@ const Tensor *value_as_tensor(Sema *s, Value v, Span span) {
         return is_poison(v) ? NULL : v.tensor;
     case VALUE_PATTERN:
         sema_error(s, DIAG_BARE_AXIS, span, "%s needs its indices here", value_text(s, v));
-        diag_help(s->d, v.pattern->kind == PATTERN_IDENTITY ? "write `identity[i, j]`"
+        sema_help(s, v.pattern->kind == PATTERN_IDENTITY ? "write `identity[i, j]`"
                                                             : "write `onehot(...)[i]`");
         return NULL;
     case VALUE_CALLABLE:
         sema_error(s, DIAG_KIND, span, "%s stands where a number is needed", value_text(s, v));
         if (v.callable->item && v.callable->item->kind == ITEM_FN)
-            diag_help(s->d, "call it: `%s(...)`", v.callable->item->name.text);
+            sema_help(s, "call it: `%s(...)`", v.callable->item->name.text);
         return NULL;
     default:
         sema_error(s, DIAG_KIND, span, "%s stands where a number is needed", value_text(s, v));
@@ -180,7 +180,7 @@ const Tensor *value_as_real(Sema *s, Value v, Span span) {
         return t;
     if (t->type.elem == TIR_BOOL) {
         sema_error(s, DIAG_CONDITION, span, "a condition stands where a number is needed");
-        diag_help(s->d, "write `select(condition, 1, 0)`");
+        sema_help(s, "write `select(condition, 1, 0)`");
         return NULL;
     }
     const TirId id = tir_unary(sema_builder(s, span), TIR_TO_REAL, tensor_use(s, t));
@@ -270,7 +270,7 @@ static bool domains_meet(Sema *s, const Tensor *a, const Tensor *b, Span span) {
     const TirSpace *spaces = s->program->spaces.at;
     sema_error(s, DIAG_DOMAIN, span, "one operand lives at positions `%s`, the other at `%s`",
                spaces[a->type.domain.space - 1].name, spaces[b->type.domain.space - 1].name);
-    diag_help(s->d, "pool one of them over its positions first: `mean[%s] ...`",
+    sema_help(s, "pool one of them over its positions first: `mean[%s] ...`",
               spaces[a->type.domain.space - 1].name);
     return false;
 }
@@ -317,7 +317,7 @@ static const Tensor *value_as_condition(Sema *s, Value v, Span span) {
     const Tensor *t = value_as_tensor(s, v, span);
     if (t && t->type.elem != TIR_BOOL) {
         sema_error(s, DIAG_CONDITION, span, "a number stands where a condition is needed");
-        diag_help(s->d, "compare it: `... > 0`");
+        sema_help(s, "compare it: `... > 0`");
         return NULL;
     }
     return t;
@@ -351,8 +351,13 @@ static bool fold_equal(Value a, Value b, bool *equal) {
 }
 
 Value value_binary(Sema *s, TirOp op, Value a, Value b, Span span) {
-    if (is_poison(a) || is_poison(b))
+    if (is_poison(a) || is_poison(b)) { /* what is wrong anyway is said */
+        if (a.kind == VALUE_CALLABLE && op != TIR_EQ)
+            value_as_tensor(s, a, span);
+        if (b.kind == VALUE_CALLABLE && op != TIR_EQ)
+            value_as_tensor(s, b, span);
         return POISON;
+    }
     bool equal;
     if (a.kind == VALUE_NUMBER && b.kind == VALUE_NUMBER && !op_is_logic(op)) {
         const double r = fold_binary(op, a.number, b.number);

@@ -107,7 +107,7 @@ static void trial_connection(Sema *s, const Item *item) {
     for (uint32_t k = 0; k < item->formals.count; k++) /* no default: poison */
         if (!item->formals.at[k].default_value)
             vec_push(s->arena, &callable.arguments,
-                     (BoundArgument){item->formals.at[k].target.name, POISON});
+                     (BoundArgument){.name = item->formals.at[k].target.name});
     Stmt site = {.kind = STMT_SITE, .span = item->name.span};
     const SitePlan plan = {&site, s->root, "", 0};
     Value result;

@@ -79,9 +79,7 @@ static void plan_statement(Sema *s, Scope *scope, const Stmt *stmt, const char *
         plan->failed = true;
         return;
     default:
-        sema_error(s, DIAG_NOT_HERE, stmt->span,
-                   "a trunk holds sites (`name = connection : branch;`), `repeat`, `if` and `const`");
-        plan->failed = true;
+        plan->failed = true; /* in the wrong place: the syntax check has said so */
     }
 }
 

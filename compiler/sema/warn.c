@@ -52,14 +52,14 @@ void warn_unused(Sema *s) {
             continue;
         if (u->declared == DECLARED_STATE && !u->written) {
             sema_warning(s, DIAG_UNWRITTEN, u->span, "the state `%s` is never written", u->name);
-            diag_help(s->d, "no site changes it: write `write %s... = ...`", u->name);
+            sema_help(s, "no site changes it: write `write %s... = ...`", u->name);
         } else if (!u->used) {
             sema_warning(s, DIAG_UNUSED, u->span, "the %s `%s` is never used",
                          declared_text(u->declared), u->name);
         } else if (u->declared == DECLARED_PARAM && !u->reached && usage_in_model(s, u)) {
             sema_warning(s, DIAG_NO_PATH, u->span, "the parameter `%s` has no path to the loss",
                          u->name);
-            diag_help(s->d, "it will stay as it begins; use it in what the loss depends on, or "
+            sema_help(s, "it will stay as it begins; use it in what the loss depends on, or "
                             "declare it `freeze`");
         }
     }

@@ -1,0 +1,11 @@
+use std;
+model m {
+  const d = 8;
+  positions t <= 16;
+  input x[t, d] : real;
+  target y[t, d] : real;
+  let h = trunk(x) { 
+    a = gelu : linear(d);         // expected-error {{E0305}} {{a connection is needed here, but this is the function `gelu`}}
+   };
+  loss mse(h, y);
+}
