@@ -23,10 +23,11 @@ static ExitCode gradcheck_print_json(Driver *d, const Network *network, const Gr
         for (uint32_t axis = 0; axis < param->type.rank; axis++)
             json_array_append_new(shape, json_integer(param->type.dims[axis]));
         json_array_append_new(
-            list, json_pack("{s:s, s:o, s:f, s:f, s:f, s:b, s:b}", "name", param->name, "shape",
-                            shape, "analytic", results[k].analytic, "numeric", results[k].numeric,
-                            "relative_error", results[k].relative_error, "vanishes",
-                            (int)results[k].vanishes, "ok", (int)results[k].ok));
+            list, json_pack("{s:s, s:o, s:f, s:f, s:f, s:b, s:b, s:b}", "name", param->name,
+                            "shape", shape, "analytic", results[k].analytic, "numeric",
+                            results[k].numeric, "relative_error", results[k].relative_error,
+                            "vanishes", (int)results[k].vanishes, "within_rounding",
+                            (int)results[k].within_rounding, "ok", (int)results[k].ok));
     }
     return driver_print_json(d, json_pack("{s:s, s:f, s:f, s:b, s:o}", "model", network->name,
                                           "loss", loss, "tolerance", GRADCHECK_TOLERANCE, "ok",
@@ -47,9 +48,10 @@ static void gradcheck_print(Driver *d, const Network *network, const GradResult 
         fprintf(d->out, "%-*s  %-16s %12.4e %12.4e %12.1e  %s\n", width, param->name,
                 gradcheck_shape(d->c->arena, &param->type), results[k].analytic, results[k].numeric,
                 results[k].relative_error,
-                results[k].vanishes ? "zero"
-                : results[k].ok     ? "ok"
-                                    : "WRONG");
+                results[k].vanishes          ? "zero"
+                : results[k].within_rounding ? "tiny"
+                : results[k].ok              ? "ok"
+                                             : "WRONG");
     }
 }
 
@@ -77,7 +79,7 @@ ExitCode command_gradcheck(Driver *d) {
         return code;
 
     GradResult *results;
-    uint32_t count = 0, wrong_count = 0, zero_count = 0;
+    uint32_t count = 0, wrong_count = 0, zero_count = 0, tiny_count = 0;
     double loss, worst = 0, begun = pipeline_begin(d, "gradcheck");
     const char *wrong =
         gradcheck_run(program, evaluator, seed, d->c->arena, &results, &count, &loss);
@@ -91,7 +93,9 @@ ExitCode command_gradcheck(Driver *d) {
     for (uint32_t k = 0; k < count; k++) {
         wrong_count += !results[k].ok;
         zero_count += results[k].vanishes;
-        if (!results[k].vanishes && results[k].relative_error > worst)
+        tiny_count += results[k].within_rounding;
+        if (!results[k].vanishes && !results[k].within_rounding &&
+            results[k].relative_error > worst)
             worst = results[k].relative_error;
     }
     ExitCode printed = EXIT_OK;
@@ -99,10 +103,15 @@ ExitCode command_gradcheck(Driver *d) {
         printed = gradcheck_print_json(d, network, results, count, loss, wrong_count == 0);
     } else {
         gradcheck_print(d, network, results, count);
-        fprintf(d->out,
-                "%u tensors, %u wrong, %u with a zero gradient; largest relative error %.1e"
-                " (below %.0e asked for); loss %.6f\n",
-                count, wrong_count, zero_count, worst, GRADCHECK_TOLERANCE, loss);
+        fprintf(
+            d->out,
+            "%u tensors, %u wrong; largest relative error %.1e (below %.0e asked for); loss %.6f\n",
+            count, wrong_count, worst, GRADCHECK_TOLERANCE, loss);
+        if (zero_count + tiny_count)
+            fprintf(d->out,
+                    "zero: no influence on the loss here (%u); tiny: so little that only equality "
+                    "within the loss's rounding can be told (%u)\n",
+                    zero_count, tiny_count);
     }
     return wrong_count ? EXIT_CHECK : printed;
 }

@@ -19,6 +19,9 @@ typedef struct {
     double analytic, numeric; /* norms of the derivatives along the directions drawn */
     double relative_error;
     bool vanishes; /* both are zero as far as the arithmetic can tell */
+    /* The derivative is so small that the rounding of the loss hides more than a millionth of it;
+     * the two differ by less than that rounding. */
+    bool within_rounding;
     bool ok;
 } GradResult;
 

@@ -11,7 +11,7 @@ from harness import hcc
 
 SHAKESPEARE = "examples/shakespeare.hc"
 CONNECTIONS = ["residual", "postnorm", "shc", "dhc", "frac", "mhc"]
-SMALL = [word for setting in ["d=16", "heads=2", "blocks=2", "n=4", "context=8", "vocab=20"]
+SMALL = [word for setting in ["d=16", "heads=2", "blocks=2", "n=4", "context=8"]
          for word in ("--set", setting)]
 
 
