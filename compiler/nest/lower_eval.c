@@ -91,10 +91,20 @@ NestId vector_of(Lower *l, NestId x) {
 
 Value *value_of(const Lower *l, TirId id) { return l->values[id]; }
 
+/* The last micro-tile may reach past the instances. Our own buffers are padded, so that its idle
+ * positions read and write nothing that matters; the caller's are not: they read the last row again. */
+static Affine existing_row(Lower *l) {
+    Affine row = l->context.row;
+    row.lane = 0;
+    if (l->rows == 1)
+        return row;
+    NestId last = nest_binary(&l->b, NEST_SUB, l->valid_rows, nest_i64(&l->b, 1));
+    return affine_var(nest_binary(&l->b, NEST_MIN, affine_scalar(l, &row), last));
+}
+
 /* The row of a value that has fewer instances than the kernel: its position, or its sample. */
 static Affine outer_row(Lower *l, StoreKind store) {
-    Affine instance = affine_add(affine_var(l->tile0), l->context.row);
-    instance.lane = 0;
+    Affine instance = affine_add(affine_var(l->tile0), existing_row(l));
     NestId positions = nest_extent(&l->b, NEST_POSITIONS);
     NestOp op = store == STORE_TIME ? NEST_REM : NEST_DIV;
     return affine_var(nest_binary(&l->b, op, affine_scalar(l, &instance), positions));
@@ -128,9 +138,11 @@ NestId load_value(Lower *l, const Value *v, const TirType *type, const Index *in
         store = SCRATCH_LANES;
         buffer = v->second_buffer;
     }
-    Affine at = place(l, store, v->elements, &l->context.row, &flat);
+    bool foreign = store == STORE_ROWS && tir_node(l->block, v->id)->op == TIR_INPUT;
+    Affine row = foreign && !rows_in_lanes ? existing_row(l) : l->context.row;
+    Affine at = place(l, store, v->elements, &row, &flat);
     uint16_t lanes = at.lane ? l->context.lanes : 1;
-    NestId valid = at.lane && !rows_in_lanes ? l->context.valid : 0;
+    NestId valid = !at.lane ? 0 : rows_in_lanes ? foreign ? l->valid_rows : 0 : l->context.valid;
     NestId x = nest_load(&l->b, buffer, affine_address(&at), lanes, at.lane ? at.lane : 1, valid);
     if (type->elem == TIR_BOOL) {
         NestType t = {NEST_I32, lanes};

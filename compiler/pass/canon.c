@@ -156,6 +156,13 @@ static TirId canon_arithmetic(Canon *c, TirOp op, TirId x, TirId y) {
 }
 
 static TirId canon_map(Canon *c, const TirNode *node, const TirId *operands) {
+    const bool commutes = node->op == TIR_ADD || node->op == TIR_MUL || node->op == TIR_EQ ||
+                          node->op == TIR_AND || node->op == TIR_OR;
+    if (commutes && operands[0] > operands[1]) { /* so that x + y and y + x are one */
+        const TirId swapped[2] = {operands[1], operands[0]};
+        const TirId better = canon_map(c, node, swapped);
+        return better ? better : tir_rebuild(&c->b, node, swapped);
+    }
     TirId better = canon_map_of_repeats(c, node, operands);
     if (!better && node->op == TIR_NEG) {
         const TirNode inner = *new_node(c, operands[0]);

@@ -139,20 +139,46 @@ static TirId *copy_block(TirBuilder *b, const TirBlock *block, const BlockLive *
     return map;
 }
 
-TirProgram *pass_dce(TirProgram *p) {
-    Arena *scratch = arena_create_child(p->arena);
+/* Folding on the way may have left an operand without users: another round then. */
+static bool all_live(const TirBlock *block, const BlockLive *live) {
+    for (TirId id = 1; id < block->nodes.count; id++) {
+        const TirNode *node = tir_node(block, id);
+        if (!live->values[id] && node->op != TIR_ARG)
+            return false;
+        if (live->loops[id] && !all_live(node->attr.body, live->loops[id]->body))
+            return false;
+    }
+    return true;
+}
+
+static TirProgram *dce_once(const TirProgram *p, const BlockLive *live, Arena *scratch) {
     TirProgram *to = tir_program_like(p);
     TirBuilder b = tir_builder(to, to->block);
-    TirId *roots = ARENA_ARRAY(scratch, TirId, p->outputs.count);
-    for (uint32_t k = 0; k < p->outputs.count; k++)
-        roots[k] = p->outputs.at[k].value;
-    const BlockLive *live = mark_block(p->block, p->outputs.count, roots, NULL, scratch);
     to->n_forward = p->n_forward;
     const TirId *map = copy_block(&b, p->block, live, NULL, &to->n_forward, scratch);
     for (uint32_t k = 0; k < p->outputs.count; k++) {
         const TirOutput *o = &p->outputs.at[k];
         tir_add_output(to, o->role, o->name, o->index, map[o->value]);
     }
+    return to;
+}
+
+static BlockLive *mark_program(const TirProgram *p, Arena *scratch) {
+    TirId *roots = ARENA_ARRAY(scratch, TirId, p->outputs.count);
+    for (uint32_t k = 0; k < p->outputs.count; k++)
+        roots[k] = p->outputs.at[k].value;
+    return mark_block(p->block, p->outputs.count, roots, NULL, scratch);
+}
+
+TirProgram *pass_dce(TirProgram *p) {
+    Arena *scratch = arena_create_child(p->arena);
+    const BlockLive *live = mark_program(p, scratch);
+    TirProgram *to;
+    do {
+        to = dce_once(p, live, scratch);
+        live = mark_program(to, scratch);
+        p = to;
+    } while (!all_live(to->block, live));
     arena_destroy(scratch);
     return to;
 }

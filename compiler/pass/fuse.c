@@ -90,10 +90,13 @@ static WorkKind classify(Plan *plan, TirId id) {
     }
 }
 
-/* A view that must lie in memory (a barrier reads it, or the caller) is computed like a value. */
+/* A view that must lie in memory (a barrier reads it, or the caller) is computed like a value; so is
+ * a leaf that has no memory of its own. */
 static void force_stored(Plan *plan, TirId id) {
     TirId root = plan_storage(plan->program->block, id);
-    if (plan->work[root] == WORK_NONE && plan_is_view(tir_node(plan->program->block, root)))
+    const TirNode *node = tir_node(plan->program->block, root);
+    bool in_memory = node->op == TIR_PARAM || node->op == TIR_INPUT || node->op == TIR_TABLE;
+    if (plan->work[root] == WORK_NONE && !in_memory)
         plan->work[root] = WORK_LOCAL;
 }
 

@@ -176,7 +176,9 @@ static void find_stored(Recompute *r) {
                 listed[root] = true;
                 r->stored[root] = true;
                 const TirNode *node = tir_node(r->block, root);
-                if (node->op != TIR_CONST && node->op != TIR_POSITION && node->op != TIR_COUNT)
+                bool in_memory = plan->work[root] != WORK_NONE || node->op == TIR_PARAM ||
+                                 node->op == TIR_INPUT || node->op == TIR_TABLE;
+                if (in_memory)
                     vec_push(plan->arena, &group->inputs, root);
             }
         }

@@ -80,12 +80,19 @@ void tir_grad_MUL(Vjp *v, TirId id, const TirNode *node, TirId g) {
                     node->type.domain);
 }
 
+/* d(x/y) = dx/y - (x/y) dy/y; of a reciprocal -(1/y)^2 dy, which divides no more. */
 void tir_grad_DIV(Vjp *v, TirId id, const TirNode *node, TirId g) {
-    const TirId share = binary(v, TIR_DIV, g, node->operands[1]);
-    vjp_add(v, node->operands[0], share, node->type.domain);
-    if (vjp_wants(v, node->operands[1]))
-        vjp_add(v, node->operands[1], unary(v, TIR_NEG, binary(v, TIR_MUL, share, id)),
-                node->type.domain);
+    const TirId x = node->operands[0], y = node->operands[1];
+    double c;
+    if (tir_is_constant(v->b->block, x, &c) && c == 1) {
+        const TirId square = binary(v, TIR_MUL, id, id);
+        vjp_add(v, y, unary(v, TIR_NEG, binary(v, TIR_MUL, g, square)), node->type.domain);
+        return;
+    }
+    const TirId share = binary(v, TIR_DIV, g, y);
+    vjp_add(v, x, share, node->type.domain);
+    if (vjp_wants(v, y))
+        vjp_add(v, y, unary(v, TIR_NEG, binary(v, TIR_MUL, share, id)), node->type.domain);
 }
 
 void tir_grad_POW(Vjp *v, TirId id, const TirNode *node, TirId g) {
