@@ -11,11 +11,12 @@ static ExitCode native_plan(Driver *d, TirProgram *program, bool f64, Plan **pla
     *plan = plan_build(program, (PlanOptions){.f64 = f64, .fuse = optimise, .recompute = optimise});
     pipeline_end(d, "plan", begun);
     if ((*plan)->unsupported) {
-        diag_error(d->c->diagnostics, DIAG_UNSUPPORTED, (*plan)->unsupported_at, "%s",
+        diag_error(d->c->diagnostics, DIAG_UNSUPPORTED, (*plan)->unsupported_at,
+                   "the operation `%s` cannot be compiled to machine code here",
                    (*plan)->unsupported);
         return driver_report(d);
     }
-    if (d->options.explain_fusion)
+    if (d->options.explain_fusion || pipeline_prints(d, "plan"))
         plan_print(*plan, d->err);
     return EXIT_OK;
 }
@@ -54,6 +55,8 @@ ExitCode native_lower(Driver *d, const Network *network, TirProgram *program, bo
     native->kernels = nest_lower(native->plan, options);
     pipeline_end(d, "lower", begun);
     for (uint32_t k = 0; k < native->plan->kernels.count && code == EXIT_OK; k++) {
+        if (pipeline_prints(d, "lower"))
+            nest_print(native->kernels[k], d->err);
         const char *wrong = nest_verify(native->kernels[k]);
         if (wrong)
             code = driver_fault(d, "lower", wrong);

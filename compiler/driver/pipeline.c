@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const pass_names[] = {"parse", "sema", "grad", "canon", "dce"};
+static const char *const pass_names[] = {"parse", "sema", "grad", "canon", "dce", "plan", "lower"};
 static const char *const stage_names[] = {"ast", "tir", "grad", "fused", "nests", "llvm", "asm"};
 enum {
     PASS_NAMES = sizeof pass_names / sizeof *pass_names,
@@ -45,7 +45,7 @@ void pipeline_end(Driver *d, const char *name, double begun) {
     vec_push(d->c->arena, &d->times, (PassTime){name, ended - begun});
 }
 
-static bool pipeline_prints(const Driver *d, const char *name) {
+bool pipeline_prints(const Driver *d, const char *name) {
     return d->options.print_after && strcmp(d->options.print_after, name) == 0;
 }
 
@@ -144,20 +144,19 @@ static bool pipeline_has_gradient(const TirProgram *program) {
 }
 
 ExitCode pipeline_gradient(Driver *d, TirProgram **program) {
-    ExitCode code = EXIT_OK;
-    if (!pipeline_has_gradient(*program)) { /* text of stage `grad` has it already */
-        double begun = pipeline_begin(d, "grad");
-        pass_grad(*program);
-        code = pipeline_end_tir(d, "grad", begun, *program);
-    }
+    if (pipeline_has_gradient(*program))
+        return EXIT_OK; /* text of stage `grad`, which went through all of this */
+    double begun = pipeline_begin(d, "grad");
+    pass_grad(*program);
+    ExitCode code = pipeline_end_tir(d, "grad", begun, *program);
     if (code == EXIT_OK) {
-        double begun = pipeline_begin(d, "canon");
+        begun = pipeline_begin(d, "canon");
         *program = pass_canon(*program);
         driver_watch(d, *program);
         code = pipeline_end_tir(d, "canon", begun, *program);
     }
     if (code == EXIT_OK) {
-        double begun = pipeline_begin(d, "dce");
+        begun = pipeline_begin(d, "dce");
         *program = pass_dce(*program);
         driver_watch(d, *program);
         code = pipeline_end_tir(d, "dce", begun, *program);

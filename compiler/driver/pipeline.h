@@ -12,6 +12,7 @@ bool pipeline_options_valid(Driver *d); /* says what is wrong with --print-after
 /* A step: `double begun = pipeline_begin(d, "sema"); ... pipeline_end(d, "sema", begun);` */
 double pipeline_begin(Driver *d, const char *name);
 void pipeline_end(Driver *d, const char *name, double begun);
+bool pipeline_prints(const Driver *d, const char *name); /* --print-after=NAME */
 /* After a pass over tensor IR: ends the step, verifies, prints when asked to. */
 ExitCode pipeline_end_tir(Driver *d, const char *name, double begun, const TirProgram *program);
 

@@ -100,7 +100,7 @@ class Check(harness.TestCase):
         result = self.expect(hcc("check", SHAKESPEARE, "--set", "blcks=2"), 1)
         self.assertIn("blocks", result.err)
         result = self.expect(hcc("check", SHAKESPEARE, "--set", "train.stepz=2"), 1)
-        self.assertIn("train.steps", result.err)
+        self.assertIn("did you mean `steps`", result.err)
 
     def test_is_fast(self):
         begun = os.times()
