@@ -1,8 +1,9 @@
 /* The contract between generated code and the runtime; included by both sides and nothing else.
  *
  * A compiled model is one HcModel record: a table of kernel functions and a manifest (JSON text,
- * schema in docs/manifest.md) whose "plan" says which kernels and matrix products run in which order
- * on which memory. The runtime reads the plan once, at creation, and then only walks arrays. */
+ * schema in docs/manifest.md) whose "plan" says which kernels and matrix products run in which
+ * order on which memory. The runtime reads the plan once, at creation, and then only walks arrays.
+ */
 #ifndef HC_ABI_H
 #define HC_ABI_H
 
@@ -31,8 +32,8 @@ typedef struct {
 } HcServices;
 
 /* buffers[k]: the kernel's k-th ARGUMENT buffer; scratch: 64-byte aligned, as large as the manifest
- * says for this kernel; task: 0 .. ceil(instances / tile) - 1, or as the plan says. Pure but for the
- * buffers it writes; different tasks never write the same byte. */
+ * says for this kernel; task: 0 .. ceil(instances / tile) - 1, or as the plan says. Pure but for
+ * the buffers it writes; different tasks never write the same byte. */
 typedef void HcKernel(void *const *buffers, const HcExtents *extents, int64_t task, void *scratch,
                       const HcServices *services);
 

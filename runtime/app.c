@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- signals ----------------------------------------------------------------------------------- */
+/* --- signals ---------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t stop_signal; /* a handler has nowhere else to write */
 
@@ -35,9 +35,11 @@ int hc_signals_stop(void *unused) {
     return stop_signal != 0;
 }
 
-int hc_signals_exit_code(void) { return stop_signal == SIGTERM ? 143 : 130; }
+int hc_signals_exit_code(void) {
+    return stop_signal == SIGTERM ? 143 : 130;
+}
 
-/* --- options ----------------------------------------------------------------------------------- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *command, *run; /* run: first argument after the command */
@@ -54,8 +56,21 @@ typedef struct {
 } Options;
 
 enum {
-    OPT_DATA = 256, OPT_STEPS, OPT_SEED, OPT_THREADS, OPT_JSON, OPT_FORCE, OPT_PROMPT, OPT_LENGTH,
-    OPT_TEMPERATURE, OPT_TOP_K, OPT_QUIET, OPT_BATCH_LOG, OPT_INIT, OPT_PROFILE, OPT_BATCH,
+    OPT_DATA = 256,
+    OPT_STEPS,
+    OPT_SEED,
+    OPT_THREADS,
+    OPT_JSON,
+    OPT_FORCE,
+    OPT_PROMPT,
+    OPT_LENGTH,
+    OPT_TEMPERATURE,
+    OPT_TOP_K,
+    OPT_QUIET,
+    OPT_BATCH_LOG,
+    OPT_INIT,
+    OPT_PROFILE,
+    OPT_BATCH,
     OPT_POSITIONS
 };
 
@@ -108,8 +123,10 @@ static void help(FILE *to, const char *program, const char *command) {
         fprintf(to, "usage: %s COMMAND [OPTIONS]\n\n", program);
         for (size_t k = 0; k < 5; k++)
             fprintf(to, "  %-20s %s\n", commands[k][0], commands[k][1]);
-        fprintf(to, "\n%s COMMAND --help lists a command's options. RUN is a run folder or a "
-                    "checkpoint file.\n", program);
+        fprintf(to,
+                "\n%s COMMAND --help lists a command's options. RUN is a run folder or a "
+                "checkpoint file.\n",
+                program);
         return;
     }
     fprintf(to, "usage: %s %s%s [OPTIONS]\n\n", program, command,
@@ -261,13 +278,13 @@ static int parse(Options *o, int argc, char **argv) {
     return 0;
 }
 
-/* --- commands ---------------------------------------------------------------------------------- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 static int report(const char *program, HcStatus status, const HcError *error) {
     if (status == HC_OK)
         return 0;
-    fprintf(stderr, "%s: %s%s\n", program, status == HC_INTERRUPTED ? "" : "error: ",
-            error->message);
+    fprintf(stderr, "%s: %s%s\n", program,
+            status == HC_INTERRUPTED ? "" : "error: ", error->message);
     return status == HC_INTERRUPTED ? hc_signals_exit_code() : hc_exit_code(status);
 }
 

@@ -163,22 +163,21 @@ void hc_bench_free(HcBenchResult *result) {
 }
 
 json_t *hc_bench_json(const HcBenchResult *r) {
-    json_t *json = json_pack("{s:I,s:I,s:I,s:i,s:f,s:f,s:f,s:f,s:f,s:I,s:f}", "samples",
-                             (json_int_t)r->samples, "positions", (json_int_t)r->positions,
-                             "parameters", (json_int_t)r->parameters, "threads", (int)r->threads,
-                             "step_ms", r->step_ms, "forward_ms", r->forward_ms, "backward_ms",
-                             r->backward_ms, "optimizer_ms", r->optimizer_ms, "positions_per_s",
-                             r->positions_per_s, "peak_bytes", (json_int_t)r->peak_bytes,
-                             "gemm_share", r->gemm_share);
+    json_t *json = json_pack(
+        "{s:I,s:I,s:I,s:i,s:f,s:f,s:f,s:f,s:f,s:I,s:f}", "samples", (json_int_t)r->samples,
+        "positions", (json_int_t)r->positions, "parameters", (json_int_t)r->parameters, "threads",
+        (int)r->threads, "step_ms", r->step_ms, "forward_ms", r->forward_ms, "backward_ms",
+        r->backward_ms, "optimizer_ms", r->optimizer_ms, "positions_per_s", r->positions_per_s,
+        "peak_bytes", (json_int_t)r->peak_bytes, "gemm_share", r->gemm_share);
     if (!r->calls)
         return json;
     json_t *calls = json_array();
     for (int64_t k = 0; k < r->n_calls; k++) {
         const HcBenchCall *call = &r->calls[k];
-        json_array_append_new(calls, json_pack("{s:s,s:s,s:b,s:I,s:f}", "name", call->name,
-                                               "pass", call->backward ? "backward" : "forward",
-                                               "gemm", call->gemm, "calls",
-                                               (json_int_t)call->calls, "ms", call->ms));
+        json_array_append_new(calls,
+                              json_pack("{s:s,s:s,s:b,s:I,s:f}", "name", call->name, "pass",
+                                        call->backward ? "backward" : "forward", "gemm", call->gemm,
+                                        "calls", (json_int_t)call->calls, "ms", call->ms));
     }
     json_object_set_new(json, "calls", calls);
     return json;

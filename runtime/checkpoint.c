@@ -14,7 +14,7 @@
 #define CHECKSUM_NONE "0000000000000000"
 enum { CHECKSUM_DIGITS = 16, MAX_HEADER = 100000000 };
 
-/* --- files that are whole or absent ------------------------------------------------------------ */
+/* --- files that are whole or absent ----------------------------------------------------------- */
 
 typedef struct {
     const char *path;
@@ -93,12 +93,15 @@ HcStatus hc_file_replace(const char *path, const void *bytes, size_t count, HcEr
     return status == HC_OK ? writer_close(&w, writer_put(&w, bytes, count)) : status;
 }
 
-/* --- writing ----------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
-static size_t tensor_bytes(const HcTensor *t) { return (size_t)t->count * t->element_size; }
+static size_t tensor_bytes(const HcTensor *t) {
+    return (size_t)t->count * t->element_size;
+}
 
 static json_t *header_json(const HcTensor *tensors, int64_t count, const json_t *metadata) {
-    json_t *header = json_object(), *meta = metadata ? json_copy((json_t *)metadata) : json_object();
+    json_t *header = json_object(),
+           *meta = metadata ? json_copy((json_t *)metadata) : json_object();
     bool good = header && meta &&
                 json_object_set_new(meta, CHECKSUM_KEY, json_string(CHECKSUM_NONE)) == 0 &&
                 json_object_set(header, "__metadata__", meta) == 0;
@@ -185,7 +188,7 @@ HcStatus hc_tensors_write(const char *path, const HcTensor *tensors, int64_t cou
     return status;
 }
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *path;
@@ -296,7 +299,10 @@ typedef struct {
 
 static int by_begin(const void *a, const void *b) {
     const Range *x = a, *y = b;
-    return x->begin < y->begin ? -1 : x->begin > y->begin ? 1 : x->end < y->end ? -1 : x->end > y->end;
+    return x->begin < y->begin   ? -1
+           : x->begin > y->begin ? 1
+           : x->end < y->end     ? -1
+                                 : x->end > y->end;
 }
 
 /* Tensors must tile the data: no gap, no overlap, nothing behind. */

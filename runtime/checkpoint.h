@@ -20,7 +20,8 @@ typedef struct {
 HcStatus hc_tensors_write(const char *path, const HcTensor *tensors, int64_t count,
                           const json_t *metadata, HcError *error);
 /* Reads exactly these tensors (F32 and F64 convert into each other). Nothing is written to them
- * unless the whole file is good. metadata may be NULL, else *metadata is the caller's to release. */
+ * unless the whole file is good. metadata may be NULL, else *metadata is the caller's to release.
+ */
 HcStatus hc_tensors_read(const char *path, const HcTensor *tensors, int64_t count,
                          json_t **metadata, HcError *error);
 /* Writes a text file in the same way: temporary file, sync, rename, sync of the folder. */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 enum { MAX_DEPTH = 64 };
 
@@ -41,8 +41,8 @@ static HcStatus unreadable(Loader *l, const char *path) {
 static HcStatus load_open_file(Loader *l, const char *path, int file, size_t size) {
     HcStatus status = reserve(l, size + 1);
     while (status == HC_OK) {
-        ssize_t n = read(file, l->data->bytes + l->data->count,
-                         l->capacity - (size_t)l->data->count);
+        ssize_t n =
+            read(file, l->data->bytes + l->data->count, l->capacity - (size_t)l->data->count);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -168,7 +168,7 @@ void hc_data_free(HcData *data) {
     *data = (HcData){0};
 }
 
-/* --- windows ----------------------------------------------------------------------------------- */
+/* --- windows ---------------------------------------------------------------------------------- */
 
 void hc_data_starts(const HcData *data, const HcPlan *plan, int64_t positions, HcPart part,
                     int64_t *first, int64_t *last) {
@@ -279,9 +279,10 @@ static HcStatus evaluate(const HcData *data, HcContext *c, int64_t batch, int64_
     hc_data_starts(data, &c->plan, positions, HC_HELD_OUT_PART, &first, &last);
     int64_t total = last < first ? 0 : (last - first) / positions + 1;
     if (total == 0)
-        return hc_fail(&c->error, HC_ERROR_DATA,
-                       "the held-out part (%lld bytes) is shorter than one window of %lld positions",
-                       (long long)(data->count - data->train_count), (long long)positions);
+        return hc_fail(
+            &c->error, HC_ERROR_DATA,
+            "the held-out part (%lld bytes) is shorter than one window of %lld positions",
+            (long long)(data->count - data->train_count), (long long)positions);
     double sum = 0;
     for (int64_t w = 0; w < total; w += batch) {
         int64_t n = total - w < batch ? total - w : batch;

@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-/* --- memory ------------------------------------------------------------------------------------ */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 void *hc_aligned_zero(size_t bytes) {
     size_t alignment = bytes >= (size_t)4 << 20 ? (size_t)2 << 20 : 64;
@@ -45,9 +45,11 @@ void hc_exec_destroy(HcExec *exec) {
     *exec = (HcExec){0};
 }
 
-/* --- extents ----------------------------------------------------------------------------------- */
+/* --- extents ---------------------------------------------------------------------------------- */
 
-static int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
+static int64_t round_up(int64_t x, int64_t to) {
+    return (x + to - 1) / to * to;
+}
 
 static int64_t tile_of(int64_t instances) {
     int64_t tile = round_up((instances + 15) / 16, 16);
@@ -89,8 +91,7 @@ static int64_t size_of(const HcExec *exec, HcSize size) {
 
 static void bind_call(HcExec *exec, const HcCall *call, HcBoundCall *bound) {
     int64_t instances = exec->instances[call->domain];
-    bound->extents =
-        (HcExtents){exec->samples, exec->positions, instances, tile_of(instances)};
+    bound->extents = (HcExtents){exec->samples, exec->positions, instances, tile_of(instances)};
     bound->tasks = tasks_of(exec, call);
     if (call->kind == HC_CALL_GEMM)
         bound->gemm = hc_gemm_split(size_of(exec, call->m), size_of(exec, call->n),
@@ -153,7 +154,7 @@ HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError 
     return HC_OK;
 }
 
-/* --- addresses --------------------------------------------------------------------------------- */
+/* --- addresses -------------------------------------------------------------------------------- */
 
 static void *address(const HcExec *exec, HcBuffer buffer, int64_t unit, void *params, void *grads,
                      void *const *inputs) {
@@ -192,7 +193,7 @@ void hc_exec_resolve(HcExec *exec, void *params, void *grads, void *const *input
     }
 }
 
-/* --- calls ------------------------------------------------------------------------------------- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 typedef struct {
     HcExec *exec;
@@ -247,8 +248,8 @@ static void zero_task(void *argument, int64_t task, int32_t worker) {
            (size_t)(bytes - first < ZERO_BYTES ? bytes - first : ZERO_BYTES));
 }
 
-/* Adds each instance's values to the row it names. Features are shared out, instances are walked, so
- * equal indices meet in order. Indices outside the rows are skipped. */
+/* Adds each instance's values to the row it names. Features are shared out, instances are walked,
+ * so equal indices meet in order. Indices outside the rows are skipped. */
 #define DEFINE_SCATTER(name, real)                                                                 \
     static void name(void *argument, int64_t task, int32_t worker) {                               \
         (void)worker;                                                                              \

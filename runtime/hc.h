@@ -8,10 +8,11 @@
  *   hc_forward(model); hc_backward(model); hc_step(model, -1);
  *   hc_destroy(model);
  *
- * Nothing here exits, prints, installs signal handlers or keeps global state; after a context's first
- * step nothing allocates as long as no extent grows. A context is used by one thread at a time;
- * different contexts are independent and may run at once. Results are the same bits for every number
- * of threads, provided OpenBLAS itself runs on one (hc_process_init, or OPENBLAS_NUM_THREADS=1).
+ * Nothing here exits, prints, installs signal handlers or keeps global state; after a context's
+ * first step nothing allocates as long as no extent grows. A context is used by one thread at a
+ * time; different contexts are independent and may run at once. Results are the same bits for every
+ * number of threads, provided OpenBLAS itself runs on one (hc_process_init, or
+ * OPENBLAS_NUM_THREADS=1).
  *
  * This header compiles as C99, C11 and C++. Matrices that act on streams are indexed destination
  * first, source second. */
@@ -36,16 +37,16 @@ extern "C" {
 
 /* Every function that can fail returns one of these. In brackets: the exit code of the programs. */
 typedef enum {
-    HC_OK = 0,                /* [0] */
-    HC_ERROR_ARGUMENT = 1,    /* the caller asked for something that does not exist [2] */
-    HC_ERROR_MODEL = 2,       /* the compiled model is malformed or of another ABI version [70] */
-    HC_ERROR_CPU = 3,         /* compiled for instructions this machine lacks [5] */
-    HC_ERROR_DATA = 4,        /* training data is missing, too short or out of range [3] */
-    HC_ERROR_CHECKPOINT = 5,  /* a checkpoint is missing, damaged or of another model [3] */
-    HC_ERROR_DIVERGED = 6,    /* a loss, gradient or parameter is not finite [4] */
-    HC_ERROR_MEMORY = 7,      /* memory ran out, or sizes overflow [6] */
-    HC_ERROR_IO = 8,          /* a file or folder cannot be written [6] */
-    HC_INTERRUPTED = 9        /* stopped on request, after saving [130] */
+    HC_OK = 0,               /* [0] */
+    HC_ERROR_ARGUMENT = 1,   /* the caller asked for something that does not exist [2] */
+    HC_ERROR_MODEL = 2,      /* the compiled model is malformed or of another ABI version [70] */
+    HC_ERROR_CPU = 3,        /* compiled for instructions this machine lacks [5] */
+    HC_ERROR_DATA = 4,       /* training data is missing, too short or out of range [3] */
+    HC_ERROR_CHECKPOINT = 5, /* a checkpoint is missing, damaged or of another model [3] */
+    HC_ERROR_DIVERGED = 6,   /* a loss, gradient or parameter is not finite [4] */
+    HC_ERROR_MEMORY = 7,     /* memory ran out, or sizes overflow [6] */
+    HC_ERROR_IO = 8,         /* a file or folder cannot be written [6] */
+    HC_INTERRUPTED = 9       /* stopped on request, after saving [130] */
 } HcStatus;
 
 typedef struct {
@@ -96,7 +97,7 @@ typedef struct {
     int64_t dims[HC_MAX_RANK];
 } HcView;
 
-/* --- process ----------------------------------------------------------------------------------- */
+/* --- process ---------------------------------------------------------------------------------- */
 
 /* Switches OpenBLAS's own threads off, for the whole process: for executables, at their start.
  * No other function changes global state. */
@@ -105,10 +106,11 @@ int hc_exit_code(HcStatus status);
 /* CPUs this process may use: affinity mask and cgroup quota; at least 1. */
 int32_t hc_cpu_count(void);
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
-/* Reads the model's plan, allocates parameters and gradients (zero), inputs (zero) and the workspace.
- * options and error may be NULL. On failure *context is NULL. The model must outlive the context. */
+/* Reads the model's plan, allocates parameters and gradients (zero), inputs (zero) and the
+ * workspace. options and error may be NULL. On failure *context is NULL. The model must outlive the
+ * context. */
 HcStatus hc_create(const HcModel *model, const HcOptions *options, HcContext **context,
                    HcError *error);
 void hc_destroy(HcContext *context); /* NULL is fine */
@@ -127,7 +129,7 @@ uint32_t hc_element_size(const HcContext *context); /* 4: float, 8: double */
 uint64_t hc_memory_bytes(const HcContext *context); /* all that the context has allocated */
 const char *hc_model_name(const HcContext *context);
 
-/* --- parameters -------------------------------------------------------------------------------- */
+/* --- parameters ------------------------------------------------------------------------------- */
 
 int64_t hc_parameter_count(const HcContext *context);
 HcStatus hc_parameter(HcContext *context, int64_t index, HcParameter *parameter);
@@ -136,20 +138,22 @@ HcStatus hc_parameter_named(HcContext *context, const char *name, HcParameter *p
 int64_t hc_slab_elements(const HcContext *context);
 void *hc_parameters(HcContext *context);
 void *hc_gradients(HcContext *context);
-/* Uses the caller's memory (64-byte aligned, hc_slab_elements long) instead of the context's own; it
- * must stay valid until unbound with NULL or the context is destroyed. Contents are not copied. */
+/* Uses the caller's memory (64-byte aligned, hc_slab_elements long) instead of the context's own;
+ * it must stay valid until unbound with NULL or the context is destroyed. Contents are not copied.
+ */
 HcStatus hc_bind_parameters(HcContext *context, void *parameters, void *gradients);
 /* Draws every parameter anew; a tensor's values depend on the seed and its name alone. Forgets the
  * optimiser's state. */
 HcStatus hc_init(HcContext *context, uint64_t seed);
 
-/* --- running ----------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 int64_t hc_input_count(const HcContext *context);
 HcStatus hc_input(HcContext *context, int64_t index, HcInput *input);
 /* Copies `count` elements (it must be the input's count) and checks the range of integers. */
 HcStatus hc_set_input(HcContext *context, const char *name, const void *data, int64_t count);
-/* Reads the caller's memory in place from now on (64-byte aligned, unchecked); NULL: the own again. */
+/* Reads the caller's memory in place from now on (64-byte aligned, unchecked); NULL: the own again.
+ */
 HcStatus hc_bind_input(HcContext *context, const char *name, const void *data);
 
 HcStatus hc_forward(HcContext *context);
@@ -162,7 +166,7 @@ HcStatus hc_zero_grad(HcContext *context);
 /* "loss", "logits", a metric or a probe by name; after hc_forward. */
 HcStatus hc_output(HcContext *context, const char *name, HcView *view);
 
-/* --- optimiser --------------------------------------------------------------------------------- */
+/* --- optimiser -------------------------------------------------------------------------------- */
 
 /* Clips and applies one step of the recipe's optimiser and counts it. lr < 0: the schedule's.
  * HC_ERROR_DIVERGED, and nothing changes, when a gradient is not finite. */
@@ -173,7 +177,7 @@ double hc_schedule_lr(const HcContext *context, int64_t step); /* of the recipe,
 /* Changes a value of the recipe ("lr", "steps", ..., also "train.lr"); value as text. */
 HcStatus hc_set_recipe(HcContext *context, const char *key, const char *value);
 
-/* --- checkpoints: safetensors ------------------------------------------------------------------ */
+/* --- checkpoints: safetensors ----------------------------------------------------------------- */
 
 /* Parameters. Written to a temporary file, synced, then renamed: never half a file. */
 HcStatus hc_save(HcContext *context, const char *path);

@@ -30,8 +30,8 @@ static HcStatus make_folder(const char *path, HcError *error) {
     }
     struct stat info;
     if (mkdir(copy, 0777) != 0 && errno != EEXIST)
-        status = hc_fail(error, HC_ERROR_IO, "cannot make the folder `%s`: %s", path,
-                         strerror(errno));
+        status =
+            hc_fail(error, HC_ERROR_IO, "cannot make the folder `%s`: %s", path, strerror(errno));
     else if (stat(copy, &info) != 0 || !S_ISDIR(info.st_mode))
         status = hc_fail(error, HC_ERROR_IO, "`%s` is in the way: it is not a folder", path);
     else if (access(copy, W_OK | X_OK) != 0)
@@ -41,7 +41,9 @@ static HcStatus make_folder(const char *path, HcError *error) {
     return status;
 }
 
-char *hc_run_file(const HcRun *run, const char *name) { return join(run->path, name); }
+char *hc_run_file(const HcRun *run, const char *name) {
+    return join(run->path, name);
+}
 
 static bool exists(const HcRun *run, const char *name) {
     char *path = hc_run_file(run, name);
@@ -52,9 +54,12 @@ static bool exists(const HcRun *run, const char *name) {
 
 static HcStatus clear(const HcRun *run, HcError *error) {
     static const char *const files[] = {
-        "summary.json",           "log.jsonl",
-        "ckpt/final.safetensors", "ckpt/final.state.safetensors",
-        "ckpt/last.safetensors",  "ckpt/last.state.safetensors",
+        "summary.json",
+        "log.jsonl",
+        "ckpt/final.safetensors",
+        "ckpt/final.state.safetensors",
+        "ckpt/last.safetensors",
+        "ckpt/last.state.safetensors",
         "config.json",
     };
     for (size_t k = 0; k < sizeof files / sizeof files[0]; k++) {
@@ -84,8 +89,8 @@ static HcStatus open_files(HcRun *run, int force, HcError *error) {
             return status;
     }
     char *checkpoints = hc_run_file(run, "ckpt"), *log = hc_run_file(run, "log.jsonl");
-    HcStatus status = checkpoints && log ? make_folder(checkpoints, error)
-                                         : hc_fail_memory(error, "a path");
+    HcStatus status =
+        checkpoints && log ? make_folder(checkpoints, error) : hc_fail_memory(error, "a path");
     if (status == HC_OK) {
         run->log = fopen(log, "we");
         if (!run->log)
@@ -149,7 +154,7 @@ HcStatus hc_run_log(HcRun *run, const json_t *line, HcError *error) {
     return HC_OK;
 }
 
-/* --- finding what a run left ------------------------------------------------------------------- */
+/* --- finding what a run left ------------------------------------------------------------------ */
 
 HcStatus hc_find_checkpoint(const char *path, char **checkpoint, HcError *error) {
     static const char *const names[] = {"ckpt/final.safetensors", "ckpt/last.safetensors"};

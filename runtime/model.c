@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- creation ---------------------------------------------------------------------------------- */
+/* --- creation --------------------------------------------------------------------------------- */
 
 static HcStatus check_cpu(const HcPlan *plan, HcError *error) {
     const json_t *cpu = json_object_get(plan->json, "cpu");
@@ -19,9 +19,10 @@ static HcStatus check_cpu(const HcPlan *plan, HcError *error) {
             return hc_fail(error, HC_ERROR_CPU,
                            "this model was compiled for a processor with %s (%s), which this "
                            "machine lacks: compile it again with --cpu=baseline",
-                           name, json_string_value(json_object_get(cpu, "name"))
-                                     ? json_string_value(json_object_get(cpu, "name"))
-                                     : "?");
+                           name,
+                           json_string_value(json_object_get(cpu, "name"))
+                               ? json_string_value(json_object_get(cpu, "name"))
+                               : "?");
     }
     return HC_OK;
 }
@@ -133,27 +134,41 @@ void hc_destroy(HcContext *c) {
     free(c);
 }
 
-const char *hc_last_error(const HcContext *c) { return c->error.message; }
+const char *hc_last_error(const HcContext *c) {
+    return c->error.message;
+}
 HcStatus hc_resize(HcContext *c, int64_t samples, int64_t positions) {
     return resize(c, samples, positions, &c->error);
 }
-int64_t hc_samples(const HcContext *c) { return c->exec.samples; }
-int64_t hc_positions(const HcContext *c) { return c->exec.positions; }
-int64_t hc_max_positions(const HcContext *c) { return c->plan.max_positions; }
-int32_t hc_threads(const HcContext *c) { return hc_pool_threads(c->pool); }
-uint32_t hc_element_size(const HcContext *c) { return c->plan.element_size; }
-const char *hc_model_name(const HcContext *c) { return c->plan.model; }
+int64_t hc_samples(const HcContext *c) {
+    return c->exec.samples;
+}
+int64_t hc_positions(const HcContext *c) {
+    return c->exec.positions;
+}
+int64_t hc_max_positions(const HcContext *c) {
+    return c->plan.max_positions;
+}
+int32_t hc_threads(const HcContext *c) {
+    return hc_pool_threads(c->pool);
+}
+uint32_t hc_element_size(const HcContext *c) {
+    return c->plan.element_size;
+}
+const char *hc_model_name(const HcContext *c) {
+    return c->plan.model;
+}
 
 uint64_t hc_memory_bytes(const HcContext *c) {
     uint64_t slab = (uint64_t)c->plan.slab_elements * c->plan.element_size;
-    uint64_t bytes = 2 * slab + c->exec.workspace_bytes +
-                     c->exec.scratch_stride * (uint64_t)hc_threads(c);
+    uint64_t bytes =
+        2 * slab + c->exec.workspace_bytes + c->exec.scratch_stride * (uint64_t)hc_threads(c);
     for (uint32_t k = 0; k < c->plan.n_inputs; k++)
         bytes += c->input_bytes[k];
     return bytes + (c->has_optim ? c->optim.bytes : 0);
 }
 
-/* --- inputs ------------------------------------------------------------------------------------ */
+/* --- inputs ----------------------------------------------------------------------------------- */
 
 uint32_t hc_find_input(const HcContext *c, const char *name) {
     for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
@@ -175,7 +190,9 @@ void *hc_input_memory(HcContext *c, uint32_t k) {
     return c->own_inputs[k];
 }
 
-int64_t hc_input_count(const HcContext *c) { return c->plan.n_inputs; }
+int64_t hc_input_count(const HcContext *c) {
+    return c->plan.n_inputs;
+}
 
 HcStatus hc_input(HcContext *c, int64_t index, HcInput *input) {
     if (index < 0 || index >= c->plan.n_inputs)
@@ -189,9 +206,9 @@ HcStatus hc_input(HcContext *c, int64_t index, HcInput *input) {
 
 static HcStatus find_input(HcContext *c, const char *name, uint32_t *k) {
     *k = hc_find_input(c, name);
-    return *k != UINT32_MAX ? HC_OK
-                            : hc_fail(&c->error, HC_ERROR_ARGUMENT, "the model has no input `%s`",
-                                      name);
+    return *k != UINT32_MAX
+               ? HC_OK
+               : hc_fail(&c->error, HC_ERROR_ARGUMENT, "the model has no input `%s`", name);
 }
 
 HcStatus hc_set_input(HcContext *c, const char *name, const void *data, int64_t count) {
@@ -228,7 +245,7 @@ HcStatus hc_bind_input(HcContext *c, const char *name, const void *data) {
     return HC_OK;
 }
 
-/* --- running ----------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 HcStatus hc_forward(HcContext *c) {
     if (c->moved) {
@@ -301,7 +318,7 @@ HcStatus hc_output(HcContext *c, const char *name, HcView *view) {
     return hc_fail(&c->error, HC_ERROR_ARGUMENT, "the model has no output `%s`", name);
 }
 
-/* --- where a number stopped being finite ------------------------------------------------------- */
+/* --- where a number stopped being finite ------------------------------------------------------ */
 
 static bool finite_range(const void *data, int64_t count, uint32_t element_size) {
     for (int64_t k = 0; k < count; k++) {

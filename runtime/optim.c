@@ -7,17 +7,17 @@
 
 /* One function for each generation of vectors, chosen when the program is loaded. The sanitizers do
  * not survive the choosing. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                             \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define HC_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define HC_CLONES
 #endif
 
 typedef struct {
-    double keep;  /* 1 - lr * weight decay */
-    double rate;  /* lr / (1 - beta1^t) */
-    double root;  /* 1 / sqrt(1 - beta2^t) */
+    double keep; /* 1 - lr * weight decay */
+    double rate; /* lr / (1 - beta1^t) */
+    double root; /* 1 / sqrt(1 - beta2^t) */
     double eps, beta1, beta2, scale;
 } AdamwNumbers;
 
@@ -35,7 +35,9 @@ typedef struct {
 
 enum { CHUNK = 1 << 14 };
 
-static bool trained(const HcParameterPlan *p) { return p->gradient && !p->frozen; }
+static bool trained(const HcParameterPlan *p) {
+    return p->gradient && !p->frozen;
+}
 
 static void list_chunks(HcOptim *optim) {
     for (uint32_t k = 0; k < optim->plan->n_parameters; k++) {
@@ -93,7 +95,8 @@ static void square_task(void *argument, int64_t task, int32_t worker) {
     const HcChunk *chunk = &job->optim->chunks[task];
     uint32_t size = job->optim->plan->element_size;
     const void *g = job->gradients + chunk->first * size;
-    job->optim->sums[task] = size == 4 ? squares_f32(chunk->count, g) : squares_f64(chunk->count, g);
+    job->optim->sums[task] =
+        size == 4 ? squares_f32(chunk->count, g) : squares_f64(chunk->count, g);
 }
 
 double hc_optim_norm(HcOptim *optim, HcPool *pool, const void *gradients) {

@@ -14,7 +14,7 @@ typedef struct {
     const HcPlan *plan;
     HcChunk *chunks; /* of parameters that are trained, in order */
     int64_t n_chunks;
-    double *sums;    /* per chunk */
+    double *sums;         /* per chunk */
     void *first, *second; /* slabs of moments; SGD has the first alone, its momentum */
     uint64_t bytes;
 } HcOptim;

@@ -5,10 +5,18 @@
 #include <math.h>
 #include <string.h>
 
-int64_t hc_parameter_count(const HcContext *c) { return c->plan.n_parameters; }
-int64_t hc_slab_elements(const HcContext *c) { return c->plan.slab_elements; }
-void *hc_parameters(HcContext *c) { return c->params; }
-void *hc_gradients(HcContext *c) { return c->grads; }
+int64_t hc_parameter_count(const HcContext *c) {
+    return c->plan.n_parameters;
+}
+int64_t hc_slab_elements(const HcContext *c) {
+    return c->plan.slab_elements;
+}
+void *hc_parameters(HcContext *c) {
+    return c->params;
+}
+void *hc_gradients(HcContext *c) {
+    return c->grads;
+}
 
 HcStatus hc_parameter(HcContext *c, int64_t index, HcParameter *to) {
     if (index < 0 || index >= c->plan.n_parameters)
@@ -44,7 +52,7 @@ HcStatus hc_bind_parameters(HcContext *c, void *params, void *grads) {
     return HC_OK;
 }
 
-/* --- initial values ---------------------------------------------------------------------------- */
+/* --- initial values --------------------------------------------------------------------------- */
 
 enum { INIT_CHUNK = 1 << 16 };
 
@@ -94,7 +102,7 @@ HcStatus hc_init(HcContext *c, uint64_t seed) {
     return hc_zero_grad(c);
 }
 
-/* --- optimiser --------------------------------------------------------------------------------- */
+/* --- optimiser -------------------------------------------------------------------------------- */
 
 HcStatus hc_ensure_optim(HcContext *c) {
     if (c->has_optim)
@@ -126,9 +134,15 @@ HcStatus hc_step(HcContext *c, double lr) {
     return HC_OK;
 }
 
-int64_t hc_steps_done(const HcContext *c) { return c->steps_done; }
-double hc_gradient_norm(const HcContext *c) { return c->gradient_norm; }
-double hc_schedule_lr(const HcContext *c, int64_t step) { return hc_recipe_lr(&c->recipe, step); }
+int64_t hc_steps_done(const HcContext *c) {
+    return c->steps_done;
+}
+double hc_gradient_norm(const HcContext *c) {
+    return c->gradient_norm;
+}
+double hc_schedule_lr(const HcContext *c, int64_t step) {
+    return hc_recipe_lr(&c->recipe, step);
+}
 
 HcStatus hc_set_recipe(HcContext *c, const char *key, const char *value) {
     return hc_recipe_set(&c->recipe, key, value, &c->error);

@@ -1,5 +1,5 @@
-/* Reads the manifest (docs/manifest.md). It was made by the compiler, but it may have been damaged or
- * edited since: everything that later code indexes with is checked here, once. */
+/* Reads the manifest (docs/manifest.md). It was made by the compiler, but it may have been damaged
+ * or edited since: everything that later code indexes with is checked here, once. */
 #include "runtime/plan.h"
 
 #include <stdlib.h>
@@ -38,7 +38,7 @@ static void *take(Reader *r, size_t count, size_t size, HcStatus *status) {
             return status_;                                                                        \
     } while (0)
 
-/* --- scalars ----------------------------------------------------------------------------------- */
+/* --- scalars ---------------------------------------------------------------------------------- */
 
 static HcStatus whole(Reader *r, const json_t *object, const char *key, int64_t low, int64_t high,
                       int64_t fallback, int64_t *to) {
@@ -59,7 +59,8 @@ static HcStatus text(Reader *r, const json_t *object, const char *key, const cha
     return *to ? HC_OK : bad(r, key);
 }
 
-static HcStatus real(Reader *r, const json_t *object, const char *key, double fallback, double *to) {
+static HcStatus real(Reader *r, const json_t *object, const char *key, double fallback,
+                     double *to) {
     const json_t *value = json_object_get(object, key);
     if (value && !json_is_number(value))
         return bad(r, key);
@@ -85,7 +86,8 @@ static HcStatus domain(Reader *r, const json_t *value, HcDomain *to) {
 }
 
 /* dims[], and their product, which must stay below 2^48. */
-static HcStatus shape(Reader *r, const json_t *array, int32_t *rank, int64_t *dims, int64_t *count) {
+static HcStatus shape(Reader *r, const json_t *array, int32_t *rank, int64_t *dims,
+                      int64_t *count) {
     size_t n = json_array_size(array);
     if (!json_is_array(array) || n > HC_MAX_RANK)
         return bad(r, "dims");
@@ -105,9 +107,10 @@ static HcStatus buffer(Reader *r, const json_t *array, HcBuffer *to) {
         const char *name;
         HcRegion region;
     } regions[] = {
-        {"params", HC_REGION_PARAMS}, {"grads", HC_REGION_GRADS},   {"inputs", HC_REGION_INPUT},
-        {"input", HC_REGION_INPUT},   {"global", HC_REGION_GLOBAL}, {"sample", HC_REGION_SAMPLE},
-        {"time", HC_REGION_TIME},     {"position", HC_REGION_POSITION},
+        {"params", HC_REGION_PARAMS},   {"grads", HC_REGION_GRADS},
+        {"inputs", HC_REGION_INPUT},    {"input", HC_REGION_INPUT},
+        {"global", HC_REGION_GLOBAL},   {"sample", HC_REGION_SAMPLE},
+        {"time", HC_REGION_TIME},       {"position", HC_REGION_POSITION},
         {"partial", HC_REGION_PARTIAL},
     };
     const char *name = json_string_value(json_array_get(array, 0));
@@ -135,7 +138,7 @@ static HcStatus buffer(Reader *r, const json_t *array, HcBuffer *to) {
     return bad(r, "unknown region");
 }
 
-/* --- parameters, inputs, recipe, data ---------------------------------------------------------- */
+/* --- parameters, inputs, recipe, data --------------------------------------------------------- */
 
 static HcStatus initialiser(Reader *r, const json_t *json, HcParameterPlan *p) {
     const char *kind;
@@ -182,8 +185,7 @@ static HcStatus read_parameters(Reader *r, const json_t *root) {
         p->group = p->group ? p->group : "";
         TRY(shape(r, json_object_get(json, "dims"), &p->rank, p->dims, &p->count));
         TRY(whole(r, json, "offset", 0, plan->slab_elements, -1, &p->offset));
-        if (p->count > plan->slab_elements - p->offset ||
-            p->offset * plan->element_size % 64 != 0)
+        if (p->count > plan->slab_elements - p->offset || p->offset * plan->element_size % 64 != 0)
             return bad(r, "offset");
         TRY(initialiser(r, json_object_get(json, "init"), p));
         p->decay = flag(json, "decay", true);
@@ -279,12 +281,12 @@ static HcStatus read_data(Reader *r, const json_t *root) {
     return HC_OK;
 }
 
-/* --- the plan ---------------------------------------------------------------------------------- */
+/* --- the plan --------------------------------------------------------------------------------- */
 
 static HcStatus read_regions(Reader *r, const json_t *json) {
     static const char *const names[HC_REGION_COUNT] = {
-        [HC_REGION_GLOBAL] = "global",     [HC_REGION_SAMPLE] = "sample",
-        [HC_REGION_TIME] = "time",         [HC_REGION_POSITION] = "position",
+        [HC_REGION_GLOBAL] = "global",   [HC_REGION_SAMPLE] = "sample",
+        [HC_REGION_TIME] = "time",       [HC_REGION_POSITION] = "position",
         [HC_REGION_PARTIAL] = "partial",
     };
     r->where = "plan.regions";
@@ -383,8 +385,9 @@ static HcStatus read_tables(Reader *r, const json_t *array) {
             return bad(r, "unknown element type");
         table->size = (size_t)table->count * (strcmp(element, "f64") == 0 ? 8 : 4);
         if (table->buffer.region == HC_REGION_GLOBAL &&
-            table->size > (uint64_t)(plan->region_elements[HC_REGION_GLOBAL] -
-                                     table->buffer.offset) * plan->element_size)
+            table->size >
+                (uint64_t)(plan->region_elements[HC_REGION_GLOBAL] - table->buffer.offset) *
+                    plan->element_size)
             return bad(r, "a table larger than its region");
         ALLOCATE(table->bytes, table->size);
         if (!json_is_string(data))
@@ -511,9 +514,9 @@ static HcStatus read_calls(Reader *r, const json_t *json) {
     for (size_t k = 0; k < n; k++) {
         if (k == n_forward)
             r->where = "plan.backward";
-        TRY(read_call(r, k < n_forward ? json_array_get(forward, k)
-                                       : json_array_get(backward, k - n_forward),
-                      &plan->calls[k]));
+        TRY(read_call(
+            r, k < n_forward ? json_array_get(forward, k) : json_array_get(backward, k - n_forward),
+            &plan->calls[k]));
     }
     return HC_OK;
 }
@@ -533,7 +536,8 @@ static HcStatus output(Reader *r, const char *name, const json_t *json, HcOutput
 static HcStatus read_outputs(Reader *r, const json_t *json) {
     HcPlan *plan = r->plan;
     r->where = "plan.outputs";
-    const json_t *metrics = json_object_get(json, "metrics"), *probes = json_object_get(json, "probes");
+    const json_t *metrics = json_object_get(json, "metrics"),
+                 *probes = json_object_get(json, "probes");
     size_t n = json_array_size(metrics), m = json_array_size(probes);
     ALLOCATE(plan->outputs, n + m + 2);
     if (json_object_get(json, "loss") && !json_is_null(json_object_get(json, "loss"))) {
@@ -596,9 +600,10 @@ HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error) {
     *plan = (HcPlan){0};
     if (!model || model->abi_version != HC_ABI_VERSION ||
         (model->element_size != 4 && model->element_size != 8))
-        return hc_fail(error, HC_ERROR_MODEL,
-                       "the model was compiled for another version of the runtime (ABI %u, here %d)",
-                       model ? (unsigned)model->abi_version : 0u, HC_ABI_VERSION);
+        return hc_fail(
+            error, HC_ERROR_MODEL,
+            "the model was compiled for another version of the runtime (ABI %u, here %d)",
+            model ? (unsigned)model->abi_version : 0u, HC_ABI_VERSION);
     json_error_t at;
     plan->element_size = model->element_size;
     plan->json = json_loadb(model->manifest, model->manifest_length, JSON_REJECT_DUPLICATES, &at);

@@ -98,8 +98,9 @@ typedef enum {
 typedef struct {
     HcCallKind kind;
     HcDomain domain;
-    const char *name;    /* for profiles */
-    uint32_t first, count; /* buffers: GEMM a, b, c; REDUCE partial, to; SCATTER index, values, to */
+    const char *name; /* for profiles */
+    uint32_t first,
+        count; /* buffers: GEMM a, b, c; REDUCE partial, to; SCATTER index, values, to */
     uint32_t kernel;
     int64_t per_sample; /* > 0: samples * per_sample tasks, else tiles */
     int64_t elements, rows;
@@ -142,8 +143,8 @@ void hc_plan_free(HcPlan *plan);
  * Changes one value of the recipe; unknown keys get a suggestion. */
 HcStatus hc_recipe_set(HcRecipe *recipe, const char *key, const char *value, HcError *error);
 json_t *hc_recipe_json(const HcRecipe *recipe);
-/* Learning rate of step 0 .. steps - 1: linear warm-up, then constant, or a half cosine that reaches
- * lr * floor at the last step. */
+/* Learning rate of step 0 .. steps - 1: linear warm-up, then constant, or a half cosine that
+ * reaches lr * floor at the last step. */
 double hc_recipe_lr(const HcRecipe *recipe, int64_t step);
 
 #endif

@@ -15,12 +15,18 @@ typedef struct {
 
 #define FIELD(name, kind, low, high) {#name, kind, offsetof(HcRecipe, name), low, high}
 static const Field fields[] = {
-    FIELD(lr, REAL, 0, 1e6),           FIELD(beta1, REAL, 0, 0.9999999),
-    FIELD(beta2, REAL, 0, 0.9999999999), FIELD(eps, REAL, 0, 1),
-    FIELD(weight_decay, REAL, 0, 1e3), FIELD(momentum, REAL, 0, 0.9999999),
-    FIELD(floor, REAL, 0, 1),          FIELD(clip, REAL, 0, 1e12),
-    FIELD(warmup, COUNT, 0, 1e12),     FIELD(batch, COUNT, 1, 1 << 20),
-    FIELD(steps, COUNT, 0, 1e12),      FIELD(eval_every, COUNT, 0, 1e12),
+    FIELD(lr, REAL, 0, 1e6),
+    FIELD(beta1, REAL, 0, 0.9999999),
+    FIELD(beta2, REAL, 0, 0.9999999999),
+    FIELD(eps, REAL, 0, 1),
+    FIELD(weight_decay, REAL, 0, 1e3),
+    FIELD(momentum, REAL, 0, 0.9999999),
+    FIELD(floor, REAL, 0, 1),
+    FIELD(clip, REAL, 0, 1e12),
+    FIELD(warmup, COUNT, 0, 1e12),
+    FIELD(batch, COUNT, 1, 1 << 20),
+    FIELD(steps, COUNT, 0, 1e12),
+    FIELD(eval_every, COUNT, 0, 1e12),
     FIELD(seed, SEED, 0, 9.2e18),
 };
 enum { N_FIELDS = sizeof fields / sizeof fields[0] };

@@ -1,12 +1,14 @@
 #include "runtime/rng.h"
 
 #define XXH_INLINE_ALL
-#include <Random123/philox.h>
 #include <math.h>
+#include <Random123/philox.h>
 #include <string.h>
 #include <xxhash.h>
 
-uint64_t hc_rng_stream(const char *name) { return XXH3_64bits(name, strlen(name)); }
+uint64_t hc_rng_stream(const char *name) {
+    return XXH3_64bits(name, strlen(name));
+}
 
 void hc_rng_block(uint64_t seed, uint64_t stream, uint64_t index, uint32_t block[4]) {
     philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};

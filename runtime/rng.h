@@ -7,12 +7,13 @@
 
 /* A stream for each purpose: the hash (XXH3) of its name. */
 uint64_t hc_rng_stream(const char *name);
-/* The index-th block of four 32-bit words: key = seed, counter = (index, stream), low words first. */
+/* The index-th block of four 32-bit words: key = seed, counter = (index, stream), low words first.
+ */
 void hc_rng_block(uint64_t seed, uint64_t stream, uint64_t index, uint32_t block[4]);
 /* Numbers first .. first + count - 1 of the stream. Block k/2 gives numbers k and k^1.
  *   uniform: low + (high - low) * u, u = (a + 0.5) / 2^53 with a the upper 53 bits of a word pair;
- *   normal:  mean + std * z by Box-Muller, z = sqrt(-2 ln u0) * cos(2 pi u1) for even k, sin for odd,
- * in double precision; float results are rounded from those. */
+ *   normal:  mean + std * z by Box-Muller, z = sqrt(-2 ln u0) * cos(2 pi u1) for even k, sin for
+ * odd, in double precision; float results are rounded from those. */
 void hc_rng_uniform(uint64_t seed, uint64_t stream, uint64_t first, int64_t count, double low,
                     double high, uint32_t element_size, void *to);
 void hc_rng_normal(uint64_t seed, uint64_t stream, uint64_t first, int64_t count, double mean,

@@ -23,7 +23,7 @@ static HcStatus open_model(const HcModel *model, const char *path, int32_t threa
     return status;
 }
 
-/* --- evaluation -------------------------------------------------------------------------------- */
+/* --- evaluation ------------------------------------------------------------------------------- */
 
 HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, double *loss,
                      int64_t *windows, HcError *error) {
@@ -61,7 +61,7 @@ HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, double 
     return status;
 }
 
-/* --- sampling ---------------------------------------------------------------------------------- */
+/* --- sampling --------------------------------------------------------------------------------- */
 
 typedef struct {
     const HcSampleOptions *options;
@@ -70,8 +70,8 @@ typedef struct {
     uint32_t input;
     uint8_t *text; /* the last bytes, at most the model's context */
     int64_t held, capacity;
-    double *weights;  /* by token */
-    uint32_t *order;  /* tokens, for top-k */
+    double *weights; /* by token */
+    uint32_t *order; /* tokens, for top-k */
     int64_t vocabulary;
 } Sampler;
 
@@ -159,8 +159,7 @@ static int64_t draw(Sampler *s, int64_t number) {
     if (o->top_k > 0 && o->top_k < n)
         least = kth_largest(s, o->top_k);
     for (int64_t v = 0; v < n; v++) {
-        s->weights[v] =
-            s->weights[v] >= least ? exp((s->weights[v] - top) / o->temperature) : 0;
+        s->weights[v] = s->weights[v] >= least ? exp((s->weights[v] - top) / o->temperature) : 0;
         total += s->weights[v];
     }
     hc_rng_uniform(o->seed, hc_rng_stream("hc.sample"), (uint64_t)number, 1, 0, total, 8, &u);

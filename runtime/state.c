@@ -1,5 +1,5 @@
-/* A context's tensors as files: parameters (named as in the model, so that other programs find them),
- * and the optimiser's state beside them. */
+/* A context's tensors as files: parameters (named as in the model, so that other programs find
+ * them), and the optimiser's state beside them. */
 #include "runtime/checkpoint.h"
 #include "runtime/context.h"
 
@@ -16,8 +16,8 @@ static void set_number(json_t *object, const char *key, uint64_t value) {
     json_object_set_new(object, key, json_string(text));
 }
 
-/* Identifies what must not differ between runs that continue each other: the model, not its recipe's
- * present values. */
+/* Identifies what must not differ between runs that continue each other: the model, not its
+ * recipe's present values. */
 static uint64_t model_hash(const HcContext *c) {
     return XXH3_64bits(c->model->manifest, c->model->manifest_length);
 }
@@ -35,7 +35,8 @@ static json_t *metadata(const HcContext *c) {
 
 static HcTensor tensor_of(const HcContext *c, const HcParameterPlan *p, void *slab) {
     uint32_t size = c->plan.element_size;
-    return (HcTensor){p->name, (uint8_t *)slab + p->offset * size, size, p->rank, p->dims, p->count};
+    return (HcTensor){p->name, (uint8_t *)slab + p->offset * size, size, p->rank, p->dims,
+                      p->count};
 }
 
 static HcStatus parameter_tensors(HcContext *c, HcTensor **tensors) {

@@ -1,8 +1,8 @@
-/* The loop that is open is one 64-bit word: its generation above, the next task below. A thread claims
- * a task by compare-and-swap on that word, so a thread that wakes late, with an old generation in
- * hand, can neither run nor miscount a task of the next loop; and nobody waits for threads that never
- * claimed anything. Between generations the word is "closed" (no task left) while the fields of the
- * next loop are written. */
+/* The loop that is open is one 64-bit word: its generation above, the next task below. A thread
+ * claims a task by compare-and-swap on that word, so a thread that wakes late, with an old
+ * generation in hand, can neither run nor miscount a task of the next loop; and nobody waits for
+ * threads that never claimed anything. Between generations the word is "closed" (no task left)
+ * while the fields of the next loop are written. */
 #include "runtime/threads.h"
 
 #include <linux/futex.h>
@@ -73,8 +73,7 @@ static void pool_work(HcPool *pool, int32_t worker) {
         if (!atomic_compare_exchange_weak(&pool->claim, &claim, claim + 1))
             continue;
         task(argument, next, worker);
-        if (atomic_fetch_add(&pool->finished, 1) + 1 == tasks &&
-            atomic_load(&pool->caller_waits))
+        if (atomic_fetch_add(&pool->finished, 1) + 1 == tasks && atomic_load(&pool->caller_waits))
             futex_wake(&pool->finished);
         claim = atomic_load(&pool->claim);
     }
@@ -142,7 +141,9 @@ void hc_pool_run(HcPool *pool, int64_t tasks, HcTask *task, void *argument) {
     }
 }
 
-int32_t hc_pool_threads(const HcPool *pool) { return pool->threads; }
+int32_t hc_pool_threads(const HcPool *pool) {
+    return pool->threads;
+}
 
 static void pool_join(HcPool *pool, int32_t started) {
     atomic_store(&pool->stop, 1);

@@ -1,6 +1,6 @@
 /* A pool of threads that share out the tasks of one loop at a time. Which thread runs a task is
- * accidental, so tasks must not depend on it: they write disjoint memory, and anything that is summed
- * over tasks is summed afterwards in a fixed order. */
+ * accidental, so tasks must not depend on it: they write disjoint memory, and anything that is
+ * summed over tasks is summed afterwards in a fixed order. */
 #ifndef HC_THREADS_H
 #define HC_THREADS_H
 

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SAVE_SECONDS 60.0 /* between saves of ckpt/last, and at least 20 times what a save takes */
+#define SAVE_SECONDS 60.0 /* between saves of ckpt/last, and at least 20 times what a save takes   \
+                           */
 enum { TRAIN_LOSSES = 100 };
 
 typedef struct {
@@ -35,7 +36,7 @@ static HcStatus context_failed(Trainer *t, HcStatus status) {
     return status;
 }
 
-/* --- config.json ------------------------------------------------------------------------------- */
+/* --- config.json ------------------------------------------------------------------------------ */
 
 static void copy_member(json_t *to, const json_t *from, const char *key) {
     json_t *value = json_object_get(from, key);
@@ -51,8 +52,7 @@ static json_t *data_json(const Trainer *t) {
     json_object_set_new(json, "files", json_integer(t->data.files));
     json_object_set_new(json, "bytes", json_integer(t->data.count));
     json_object_set_new(json, "train_bytes", json_integer(t->data.train_count));
-    json_object_set_new(json, "held_out_bytes",
-                        json_integer(t->data.count - t->data.train_count));
+    json_object_set_new(json, "held_out_bytes", json_integer(t->data.count - t->data.train_count));
     json_object_set_new(json, "xxh3", json_string(hash));
     free(absolute);
     return json;
@@ -80,9 +80,10 @@ static HcStatus write_config(Trainer *t) {
     return status;
 }
 
-/* --- saving ------------------------------------------------------------------------------------ */
+/* --- saving ----------------------------------------------------------------------------------- */
 
-/* ckpt/NAME.state.safetensors, then ckpt/NAME.safetensors: when the latter is there, so is the state. */
+/* ckpt/NAME.state.safetensors, then ckpt/NAME.safetensors: when the latter is there, so is the
+ * state. */
 static HcStatus save(Trainer *t, const char *name) {
     char file[64];
     HcStatus status = HC_OK;
@@ -91,8 +92,8 @@ static HcStatus save(Trainer *t, const char *name) {
         char *path = hc_run_file(&t->run, file);
         if (!path)
             return hc_fail_memory(t->error, "a path");
-        status = context_failed(t, k == 0 ? hc_save_state(t->context, path)
-                                          : hc_save(t->context, path));
+        status =
+            context_failed(t, k == 0 ? hc_save_state(t->context, path) : hc_save(t->context, path));
         free(path);
     }
     return status;
@@ -118,12 +119,13 @@ static void remove_last(Trainer *t) {
     }
 }
 
-/* --- steps ------------------------------------------------------------------------------------- */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 static HcStatus log_batch(Trainer *t, int64_t step) {
     HcContext *c = t->context;
     for (int64_t s = 0; t->batch_log && s < hc_samples(c); s++) {
-        int64_t start = hc_batch_start(&t->data, &c->plan, hc_positions(c), c->recipe.seed, step, s);
+        int64_t start =
+            hc_batch_start(&t->data, &c->plan, hc_positions(c), c->recipe.seed, step, s);
         uint8_t bytes[8];
         for (int k = 0; k < 8; k++)
             bytes[k] = (uint8_t)((uint64_t)start >> (8 * k));
@@ -155,9 +157,9 @@ static HcStatus diverged(Trainer *t, int64_t step, double loss) {
 }
 
 static HcStatus evaluate(Trainer *t, int64_t step, double *loss) {
-    HcStatus status = context_failed(
-        t, hc_data_evaluate(&t->data, t->context, t->context->recipe.batch, loss,
-                            &t->result->windows));
+    HcStatus status =
+        context_failed(t, hc_data_evaluate(&t->data, t->context, t->context->recipe.batch, loss,
+                                           &t->result->windows));
     if (status == HC_OK && !isfinite(*loss))
         return diverged(t, step, *loss);
     return status;
@@ -241,7 +243,7 @@ static HcStatus train_loop(Trainer *t) {
     return status;
 }
 
-/* --- from beginning to end --------------------------------------------------------------------- */
+/* --- from beginning to end -------------------------------------------------------------------- */
 
 static void summarise(Trainer *t) {
     HcTrainResult *r = t->result;

@@ -1,5 +1,5 @@
-/* What the commands of hcc and of built executables do: train, evaluate, sample, measure. Nothing here
- * prints but to the FILE it is given; options are zero-initialised by the caller. */
+/* What the commands of hcc and of built executables do: train, evaluate, sample, measure. Nothing
+ * here prints but to the FILE it is given; options are zero-initialised by the caller. */
 #ifndef HC_TRAIN_H
 #define HC_TRAIN_H
 
@@ -8,7 +8,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* --- training ---------------------------------------------------------------------------------- */
+/* --- training --------------------------------------------------------------------------------- */
 
 /* A value of the recipe to change before anything else: "train.lr" or "lr", and its text. */
 typedef struct {
@@ -38,7 +38,7 @@ typedef struct {
     double val_loss;    /* mean over the held-out part; NaN without one */
     double train_loss;  /* mean of the last 100 steps' losses (of all, if fewer) */
     double last_loss;
-    double seconds;     /* of the steps, without evaluation and saving */
+    double seconds; /* of the steps, without evaluation and saving */
     double positions_per_s;
     uint64_t memory_bytes;
 } HcTrainResult;
@@ -56,10 +56,10 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
 /* The result as a JSON object (members without a value are left out); the caller releases it. */
 json_t *hc_train_json(const HcTrainResult *result);
 
-/* --- evaluation and sampling ------------------------------------------------------------------- */
+/* --- evaluation and sampling ------------------------------------------------------------------ */
 
-/* The checkpoint of a run folder (ckpt/final.safetensors, else ckpt/last.safetensors), or `path` itself
- * when it is a file. *checkpoint is the caller's to free. */
+/* The checkpoint of a run folder (ckpt/final.safetensors, else ckpt/last.safetensors), or `path`
+ * itself when it is a file. *checkpoint is the caller's to free. */
 HcStatus hc_find_checkpoint(const char *path, char **checkpoint, HcError *error);
 /* config.json of a run folder; the caller releases it. */
 HcStatus hc_read_config(const char *run, json_t **config, HcError *error);
@@ -90,11 +90,11 @@ typedef struct {
 
 HcStatus hc_sample(const HcModel *model, const HcSampleOptions *options, HcError *error);
 
-/* --- measuring --------------------------------------------------------------------------------- */
+/* --- measuring -------------------------------------------------------------------------------- */
 
 typedef struct {
-    int64_t steps;   /* measured; 0: 20 */
-    int64_t warmup;  /* before; 0: 3 */
+    int64_t steps;              /* measured; 0: 20 */
+    int64_t warmup;             /* before; 0: 3 */
     int64_t samples, positions; /* 0: the recipe's batch, the model's maximum */
     int32_t threads;
     uint64_t seed;
@@ -113,9 +113,9 @@ typedef struct {
     int32_t threads;
     double step_ms, forward_ms, backward_ms, optimizer_ms; /* medians */
     double positions_per_s;
-    uint64_t peak_bytes;   /* all memory of the context */
-    double gemm_share;     /* of the step's time spent in matrix products by BLAS */
-    HcBenchCall *calls;    /* slowest first */
+    uint64_t peak_bytes; /* all memory of the context */
+    double gemm_share;   /* of the step's time spent in matrix products by BLAS */
+    HcBenchCall *calls;  /* slowest first */
     int64_t n_calls;
 } HcBenchResult;
 
@@ -125,7 +125,7 @@ HcStatus hc_bench(const HcModel *model, const HcBenchOptions *options, HcBenchRe
 void hc_bench_free(HcBenchResult *result);
 json_t *hc_bench_json(const HcBenchResult *result);
 
-/* --- programs ---------------------------------------------------------------------------------- */
+/* --- programs --------------------------------------------------------------------------------- */
 
 /* The command line of built executables: train, eval, sample, bench, info. Returns the exit code.
  * Handles SIGINT and SIGTERM; calls hc_process_init. */

@@ -68,7 +68,8 @@ enum { BIGRAM_VOCAB = 256, BIGRAM_WIDTH = 24, BIGRAM_CONTEXT = 16 };
 BIGRAM_KERNELS(float)
 BIGRAM_KERNELS(double)
 
-/* Text with ' for ". %1$s: element type; %2$s: table's element type; %3$s: changes of the recipe. */
+/* Text with ' for ". %1$s: element type; %2$s: table's element type; %3$s: changes of the recipe.
+ */
 static const char bigram_text[] =
     "{'format': 1, 'model': 'bigram', 'element': '%s', 'cpu': {'name': 'x', 'features': []},"
     " 'space': {'name': 't', 'maximum': 16},"
@@ -137,7 +138,8 @@ static const char bigram_text[] =
     "   'probes': [{'name': 'h', 'dims': [24], 'buffer': ['position', 0]},"
     "    {'name': 'numbers', 'dims': [4], 'buffer': ['global', 16]}]}}}";
 
-/* The manifest; every text between pairs (find, put, find, put ..., NULL) replaced. Caller frees. */
+/* The manifest; every text between pairs (find, put, find, put ..., NULL) replaced. Caller frees.
+ */
 static char *bigram_edit(const char *manifest, const char *find, const char *put) {
     const char *at = strstr(manifest, find);
     if (!at)

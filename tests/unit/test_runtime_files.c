@@ -77,7 +77,7 @@ static HcContext *create(const HcModel *model, int64_t samples, int64_t position
     return context;
 }
 
-/* --- data -------------------------------------------------------------------------------------- */
+/* --- data ------------------------------------------------------------------------------------- */
 
 static void folders_are_read_in_order(void **state) {
     (void)state;
@@ -223,7 +223,7 @@ static void evaluation_covers_every_window_once(void **state) {
     free(manifest);
 }
 
-/* --- checkpoints ------------------------------------------------------------------------------- */
+/* --- checkpoints ------------------------------------------------------------------------------ */
 
 static HcContext *stepped(const HcModel *model, int steps) {
     HcContext *c = create(model, 2, 8);
@@ -358,17 +358,23 @@ static void strict_about_headers(void **state) {
         const char *message;
     } cases[] = {
         {"{" ENTRY_A "}", 24, "`b` is missing"},
-        {"{" ENTRY_A "," ENTRY_B ",\"c\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[28,32]}}",
+        {"{" ENTRY_A "," ENTRY_B
+         ",\"c\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[28,32]}}",
          32, "no tensor `c`"},
         {"{" ENTRY_A "," ENTRY_A "}", 28, "not JSON"},
         {"[" ENTRY_A "]", 28, "not JSON"},
         {"{" ENTRY_A "," ENTRY_B "}", 32, "bytes follow"},
         {"{" ENTRY_A "," ENTRY_B "}", 24, "wrong offsets"},
-        {"{" ENTRY_A ",\"b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[20,24]}}", 28, "overlap"},
-        {"{" ENTRY_A ",\"b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[28,32]}}", 32, "gaps"},
-        {"{" ENTRY_A ",\"b\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[24,26]}}", 26, "neither"},
-        {"{" ENTRY_A ",\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[24,32]}}", 32, "shape"},
-        {"{" ENTRY_A ",\"b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[24]}}", 28, "malformed"},
+        {"{" ENTRY_A ",\"b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[20,24]}}", 28,
+         "overlap"},
+        {"{" ENTRY_A ",\"b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[28,32]}}", 32,
+         "gaps"},
+        {"{" ENTRY_A ",\"b\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[24,26]}}", 26,
+         "neither"},
+        {"{" ENTRY_A ",\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[24,32]}}", 32,
+         "shape"},
+        {"{" ENTRY_A ",\"b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[24]}}", 28,
+         "malformed"},
         {"{" ENTRY_A ",\"b\":7}", 28, "malformed"},
         {"{\"__metadata__\":{\"x\":1}," ENTRY_A "," ENTRY_B "}", 28, "not a string"},
         {"{\"__metadata__\":[]," ENTRY_A "," ENTRY_B "}", 28, "not an object"},

@@ -9,7 +9,7 @@
 #include "runtime/rng.h"
 #include "runtime_model.h"
 
-/* --- random numbers ---------------------------------------------------------------------------- */
+/* --- random numbers --------------------------------------------------------------------------- */
 
 /* Known answers of Philox 4x32-10 (Random123's kat_vectors). */
 static void philox_gives_the_published_words(void **state) {
@@ -58,7 +58,7 @@ static void moments_are_those_of_the_distribution(void **state) {
     free(x);
 }
 
-/* --- the recipe -------------------------------------------------------------------------------- */
+/* --- the recipe ------------------------------------------------------------------------------- */
 
 static void the_schedule_warms_up_and_ends_at_the_floor(void **state) {
     (void)state;
@@ -86,11 +86,11 @@ static void recipes_take_good_values_and_refuse_others(void **state) {
     assert_int_equal(hc_recipe_set(&r, "seed", "9007199254740993", &error), HC_OK);
     assert_true(r.steps == 250 && r.seed == UINT64_C(9007199254740993));
     static const char *const wrong[][3] = {
-        {"lr", "abc", "not a number"},  {"lr", "1e400", "not a number"},
-        {"lr", "-1", "from 0"},         {"lr", "", "not a number"},
-        {"steps", "2.5", "whole"},      {"batch", "0", "from 1"},
-        {"batch", "1e300", "from 1"},   {"lr", "1 2", "not a number"},
-        {"stps", "1", "`train.steps`"}, {"train.weight_deca", "1", "`train.weight_decay`"},
+        {"lr", "abc", "not a number"},   {"lr", "1e400", "not a number"},
+        {"lr", "-1", "from 0"},          {"lr", "", "not a number"},
+        {"steps", "2.5", "whole"},       {"batch", "0", "from 1"},
+        {"batch", "1e300", "from 1"},    {"lr", "1 2", "not a number"},
+        {"stps", "1", "`train.steps`"},  {"train.weight_deca", "1", "`train.weight_decay`"},
         {"zzzzzzzzz", "1", "constants"}, {"seed", "-3", "from 0"},
     };
     for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
@@ -101,7 +101,7 @@ static void recipes_take_good_values_and_refuse_others(void **state) {
     assert_true(r.lr == 1e-3 && r.steps == 250);
 }
 
-/* --- optimisers -------------------------------------------------------------------------------- */
+/* --- optimisers ------------------------------------------------------------------------------- */
 
 enum { N = 40000, SLAB = 40064 + 64 };
 
@@ -141,10 +141,14 @@ static void literal_step(const HcRecipe *r, int step, double lr, double scale, d
 }
 
 static void compare(HcOptimizer kind, uint32_t size, double tolerance) {
-    HcRecipe recipe = {.optimizer = kind, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8,
-                       .weight_decay = 0.1, .momentum = 0.8};
-    HcPlan plan = {.element_size = size, .n_parameters = 4, .parameters = parameters,
-                   .slab_elements = SLAB};
+    HcRecipe recipe = {.optimizer = kind,
+                       .beta1 = 0.9,
+                       .beta2 = 0.95,
+                       .eps = 1e-8,
+                       .weight_decay = 0.1,
+                       .momentum = 0.8};
+    HcPlan plan = {
+        .element_size = size, .n_parameters = 4, .parameters = parameters, .slab_elements = SLAB};
     double *p = calloc(SLAB, 8), *g = calloc(SLAB, 8), *m = calloc(SLAB, 8), *v = calloc(SLAB, 8);
     void *params = aligned_alloc(64, SLAB * 8), *grads = aligned_alloc(64, SLAB * 8);
     HcOptim optim;
@@ -203,8 +207,8 @@ static void sgd_equals_its_definition(void **state) {
 static void norms_do_not_depend_on_threads(void **state) {
     (void)state;
     HcRecipe recipe = {.optimizer = HC_ADAMW};
-    HcPlan plan = {.element_size = 4, .n_parameters = 2, .parameters = parameters,
-                   .slab_elements = SLAB};
+    HcPlan plan = {
+        .element_size = 4, .n_parameters = 2, .parameters = parameters, .slab_elements = SLAB};
     float *g = aligned_alloc(64, SLAB * 4);
     for (int64_t k = 0; k < SLAB; k++)
         g[k] = (float)draw(k, 3);

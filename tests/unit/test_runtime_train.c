@@ -59,8 +59,11 @@ static HcStatus run(const char *out, int32_t threads, const HcSetting *settings,
                     HcTrainResult *result, HcError *error) {
     char *manifest = bigram_manifest(NULL, 4, NULL);
     HcModel model = bigram_model(4, manifest);
-    HcTrainOptions options = {.data = in("text"), .out = out, .threads = threads,
-                              .settings = settings, .n_settings = n,
+    HcTrainOptions options = {.data = in("text"),
+                              .out = out,
+                              .threads = threads,
+                              .settings = settings,
+                              .n_settings = n,
                               .config_extra = "{\"file\": \"x.hc\"}"};
     HcStatus status = hc_train(&model, &options, result, error);
     free(manifest);
@@ -177,7 +180,9 @@ static void divergence_is_named(void **state) {
     assert_int_equal(n, result.steps + 1);
 }
 
-static int stop_after(void *user) { return ++*(int *)user == 7; }
+static int stop_after(void *user) {
+    return ++*(int *)user == 7;
+}
 
 static void a_stop_saves_first(void **state) {
     (void)state;
@@ -186,8 +191,8 @@ static void a_stop_saves_first(void **state) {
     HcTrainResult result;
     HcError error;
     int asked = 0;
-    HcTrainOptions options = {.data = in("text"), .out = in("stopped"), .threads = 1,
-                              .stop = stop_after, .user = &asked};
+    HcTrainOptions options = {
+        .data = in("text"), .out = in("stopped"), .threads = 1, .stop = stop_after, .user = &asked};
     assert_int_equal(hc_train(&model, &options, &result, &error), HC_INTERRUPTED);
     assert_int_equal(result.steps, 7);
     HcContext *c;
@@ -206,8 +211,11 @@ static void logged_batches_are_those_of_the_run(void **state) {
     HcModel model = bigram_model(4, manifest);
     HcTrainResult result;
     HcSetting steps = {"steps", "3"};
-    HcTrainOptions options = {.data = in("text"), .threads = 1, .settings = &steps,
-                              .n_settings = 1, .batch_log = in("batches")};
+    HcTrainOptions options = {.data = in("text"),
+                              .threads = 1,
+                              .settings = &steps,
+                              .n_settings = 1,
+                              .batch_log = in("batches")};
     assert_int_equal(hc_train(&model, &options, &result, NULL), HC_OK);
     struct stat info;
     assert_int_equal(stat(in("batches"), &info), 0);
@@ -232,9 +240,16 @@ static Text sample(const char *run_name, uint64_t seed, double temperature, int6
     HcModel model = bigram_model(4, manifest);
     Text text = {{0}, 0};
     HcError error;
-    HcSampleOptions options = {.checkpoint = in(run_name), .prompt = "the ", .prompt_length = 4,
-                               .length = 60, .temperature = temperature, .top_k = top_k,
-                               .seed = seed, .threads = 1, .emit = collect, .user = &text};
+    HcSampleOptions options = {.checkpoint = in(run_name),
+                               .prompt = "the ",
+                               .prompt_length = 4,
+                               .length = 60,
+                               .temperature = temperature,
+                               .top_k = top_k,
+                               .seed = seed,
+                               .threads = 1,
+                               .emit = collect,
+                               .user = &text};
     if (hc_sample(&model, &options, &error) != HC_OK)
         fail_msg("%s", error.message);
     free(manifest);
@@ -295,7 +310,7 @@ static void measurements_add_up(void **state) {
     free(manifest);
 }
 
-/* --- the program ------------------------------------------------------------------------------- */
+/* --- the program ------------------------------------------------------------------------------ */
 
 /* Runs the command line with its output away. */
 static int program(int argc, char **argv) {
@@ -331,7 +346,8 @@ static void exit_codes_are_as_documented(void **state) {
     strcpy(text, in("text"));
     strcpy(out, in("program"));
     strcpy(bad, in("bad"));
-    assert_int_equal(RUN("train", "--data", text, "--out", out, "--steps", "5", "--threads", "2"), 0);
+    assert_int_equal(RUN("train", "--data", text, "--out", out, "--steps", "5", "--threads", "2"),
+                     0);
     assert_int_equal(RUN("eval", out), 0);
     assert_int_equal(RUN("sample", out, "--prompt", "a", "--length", "5"), 0);
     assert_int_equal(RUN("bench", "--steps", "2", "--json"), 0);
