@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SAVE_SECONDS 60.0 /* between saves of ckpt/last, and at least 20 times what a save takes   \
-                           */
+/* Between saves of ckpt/last; at least 20 times what a save takes. */
+#define SAVE_SECONDS 60.0
 enum { TRAIN_LOSSES = 100 };
 
 typedef struct {
