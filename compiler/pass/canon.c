@@ -84,7 +84,7 @@ static TirId canon_position_sum(Canon *c, const TirNode *node, TirId x) {
     const TirDomain now = new_node(c, x)->type.domain, to = node->type.domain;
     const TirDomain summed = tir_domain_minus(before, to);
     const TirId sum = canon_sum(c, x, 0, tir_domain_minus(now, summed));
-    return tir_binary(&c->b, TIR_MUL, sum, tir_count(&c->b, tir_domain_minus(summed, now)));
+    return tir_times_count(&c->b, sum, tir_domain_minus(summed, now));
 }
 
 /* --- elementwise
@@ -211,7 +211,7 @@ static TirId canon_node(Canon *c, const TirNode *node, const TirId *operands) {
         const TirDomain now = pass_operand_domain(c->b.block, 2, operands);
         const TirDomain summed = tir_domain_minus(before, node->type.domain);
         better = canon_contract(c, node, operands, 0, tir_domain_minus(now, summed));
-        return tir_binary(&c->b, TIR_MUL, better, tir_count(&c->b, tir_domain_minus(summed, now)));
+        return tir_times_count(&c->b, better, tir_domain_minus(summed, now));
     }
     if (tir_op_class(node->op) == TIR_CLASS_MAP)
         better = canon_map(c, node, operands);

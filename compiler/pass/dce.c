@@ -174,11 +174,13 @@ TirProgram *pass_dce(TirProgram *p) {
     Arena *scratch = arena_create_child(p->arena);
     const BlockLive *live = mark_program(p, scratch);
     TirProgram *to;
+    uint32_t before;
     do {
+        before = p->block->nodes.count;
         to = dce_once(p, live, scratch);
         live = mark_program(to, scratch);
         p = to;
-    } while (!all_live(to->block, live));
+    } while (to->block->nodes.count < before && !all_live(to->block, live));
     arena_destroy(scratch);
     return to;
 }

@@ -29,7 +29,7 @@ TirId pass_rebuild_node(TirBuilder *b, const TirBlock *from, const TirNode *node
     moved.type.domain = tir_domain_meet(to, now);
     const TirId sum = tir_rebuild(b, &moved, operands);
     const TirDomain missing = tir_domain_minus(tir_domain_minus(before, to), now);
-    return tir_binary(b, TIR_MUL, sum, tir_count(b, missing));
+    return tir_times_count(b, sum, missing);
 }
 
 TirId pass_rebuild_mapped(TirBuilder *b, const TirBlock *from, const TirNode *node,

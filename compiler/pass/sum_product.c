@@ -190,7 +190,7 @@ static SumFactor sum_inner(SumProduct *s, SumFactor *f, uint32_t n, uint32_t kep
     else
         out.value = tir_position_sum(s->b, f[0].value, to);
     const TirDomain missing = tir_domain_minus(tir_domain_minus(s->from, s->to), joined);
-    out.value = tir_binary(s->b, TIR_MUL, out.value, tir_count(s->b, missing));
+    out.value = tir_times_count(s->b, out.value, missing);
     return out;
 }
 

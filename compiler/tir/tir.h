@@ -247,6 +247,7 @@ TirId tir_position_sum(TirBuilder *b, TirId x, TirDomain to);
 /* The sum over all elements of `from` that share one of `to`, for an `x` that may lie in a domain
  * outer to `from` (a constant, say): factors x lacks multiply by COUNT. */
 TirId tir_domain_sum(TirBuilder *b, TirId x, TirDomain from, TirDomain to);
+TirId tir_times_count(TirBuilder *b, TirId x, TirDomain domain); /* x * COUNT; x for GLOBAL */
 /* labels as in tir_ops.def; `to` = result domain (join of both, or outer: then summed). */
 TirId tir_contract(TirBuilder *b, TirId x, TirId y, const uint8_t *x_labels, const uint8_t *y_labels,
                    uint32_t rank, const uint8_t *labels, TirDomain to);

@@ -167,11 +167,15 @@ TirId tir_position_sum(TirBuilder *b, TirId x, TirDomain to) {
     return tir_append(b, &node);
 }
 
+TirId tir_times_count(TirBuilder *b, TirId x, TirDomain domain) {
+    return domain.sample || domain.space ? tir_binary(b, TIR_MUL, x, tir_count(b, domain)) : x;
+}
+
 TirId tir_domain_sum(TirBuilder *b, TirId x, TirDomain from, TirDomain to) {
     const TirDomain have = type_of(b, x)->domain;
     const TirDomain summed = tir_domain_minus(from, to);
     TirId sum = tir_position_sum(b, x, tir_domain_minus(have, summed));
-    return tir_binary(b, TIR_MUL, sum, tir_count(b, tir_domain_minus(summed, have)));
+    return tir_times_count(b, sum, tir_domain_minus(summed, have));
 }
 
 /* Labels are renumbered: the result's axes 0, 1, …, then what is summed in order of appearance. So
