@@ -103,7 +103,6 @@ Value math_pow(const Math *m, Value x, Value y);
 typedef struct {
     Value base;
     NestElem elem;
-    LLVMValueRef scope, others; /* metadata for alias.scope and noalias */
 } EmitBuffer;
 
 Value emit_address(Emit *e, const EmitBuffer *buffer, Value index);

@@ -16,7 +16,7 @@ typedef struct {
     Arena *arena;
     Value *value; /* by id */
     EmitBuffer *buffers;
-    Value extents, task, scratch, services;
+    Value extents, task, services;
     Map *results; /* address of a NestLoop: Value[n_carried] after it ended */
     bool fence;
 } KernelEmit;
@@ -402,52 +402,6 @@ static void kernel_body(KernelEmit *k, const NestBody *body) {
 /* --- the function -------------------------------------------------------------------------------
  */
 
-/* A scope for each buffer, and for each the list of all other scopes. */
-static void kernel_scopes(KernelEmit *k) {
-    LLVMContextRef c = k->e->context;
-    uint32_t n = k->kernel->buffers.count;
-    size_t length;
-    const char *unique = LLVMGetValueName2(k->e->function, &length);
-    LLVMMetadataRef name = LLVMMDStringInContext2(c, unique, length);
-    LLVMMetadataRef domain = LLVMMDNodeInContext2(c, &name, 1);
-    LLVMMetadataRef *scopes = ARENA_ARRAY(k->arena, LLVMMetadataRef, n);
-    LLVMMetadataRef *others = ARENA_ARRAY(k->arena, LLVMMetadataRef, n);
-    for (uint32_t j = 0; j < n; j++) {
-        const char *own = arena_printf(k->arena, "%s.%u", unique, j);
-        LLVMMetadataRef pair[2] = {LLVMMDStringInContext2(c, own, strlen(own)), domain};
-        scopes[j] = LLVMMDNodeInContext2(c, pair, 2);
-    }
-    for (uint32_t j = 0; j < n; j++) {
-        uint32_t count = 0;
-        for (uint32_t o = 0; o < n; o++)
-            if (o != j)
-                others[count++] = scopes[o];
-        k->buffers[j].scope = LLVMMetadataAsValue(c, LLVMMDNodeInContext2(c, &scopes[j], 1));
-        if (count)
-            k->buffers[j].others = LLVMMetadataAsValue(c, LLVMMDNodeInContext2(c, others, count));
-    }
-}
-
-static void kernel_buffers(KernelEmit *k, Value table) {
-    Emit *e = k->e;
-    uint64_t argument = 0, scratch = 0;
-    for (uint32_t j = 0; j < k->kernel->buffers.count; j++) {
-        const NestBuffer *buffer = &k->kernel->buffers.at[j];
-        const char *name = buffer->name ? buffer->name : "";
-        k->buffers[j].elem = buffer->elem;
-        if (buffer->kind == NEST_SCRATCH) {
-            Value at = emit_index(e, (int64_t)scratch);
-            k->buffers[j].base =
-                LLVMBuildInBoundsGEP2(e->builder, e->byte, k->scratch, &at, 1, name);
-            scratch += nest_buffer_bytes(buffer);
-        } else {
-            Value at = emit_index(e, (int64_t)argument++);
-            Value slot = LLVMBuildInBoundsGEP2(e->builder, e->pointer, table, &at, 1, "");
-            k->buffers[j].base = LLVMBuildLoad2(e->builder, e->pointer, slot, name);
-        }
-    }
-}
-
 /* A symbol's characters: letters, digits, '_' and '.'. */
 static const char *kernel_symbol(Arena *arena, const char *name) {
     char *symbol = arena_printf(arena, "%s", name && *name ? name : "kernel");
@@ -458,31 +412,75 @@ static const char *kernel_symbol(Arena *arena, const char *name) {
     return symbol;
 }
 
-LLVMValueRef emit_kernel(Emit *e, Arena *scratch, const NestKernel *kernel) {
-    KernelEmit k = {.e = e, .kernel = kernel, .arena = scratch};
-    LLVMTypeRef p = e->pointer;
-    LLVMTypeRef parameters[5] = {p, p, e->elem[NEST_I64], p, p};
-    LLVMTypeRef type = LLVMFunctionType(e->nothing, parameters, 5, false);
-    e->function = LLVMAddFunction(e->module, kernel_symbol(scratch, kernel->name), type);
+/* The function that does the work takes every buffer as a parameter of its own that aliases no
+ * other: what LLVM understands best, and at no cost to compile time. */
+static LLVMValueRef kernel_worker(KernelEmit *k, const char *symbol) {
+    enum { FIXED = 3 }; /* extents, task, services */
+    Emit *e = k->e;
+    uint32_t n = k->kernel->buffers.count;
+    LLVMTypeRef *parameters = ARENA_ARRAY(k->arena, LLVMTypeRef, FIXED + n);
+    for (uint32_t j = 0; j < FIXED + n; j++)
+        parameters[j] = j == 1 ? e->elem[NEST_I64] : e->pointer;
+    LLVMTypeRef type = LLVMFunctionType(e->nothing, parameters, FIXED + n, false);
+    e->function = LLVMAddFunction(e->module, arena_printf(k->arena, "%s.work", symbol), type);
     LLVMSetLinkage(e->function, LLVMInternalLinkage);
     emit_function_attributes(e, e->function);
+    LLVMAddAttributeAtIndex(e->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+                            emit_attribute(e, "noinline"));
     LLVMAttributeRef noalias = emit_attribute(e, "noalias");
-    for (unsigned j = 0; j < 5; j++)
-        if (j != 2)
+    for (uint32_t j = 0; j < FIXED + n; j++)
+        if (j != 1)
             LLVMAddAttributeAtIndex(e->function, j + 1, noalias);
+    k->extents = LLVMGetParam(e->function, 0);
+    k->task = LLVMGetParam(e->function, 1);
+    k->services = LLVMGetParam(e->function, 2);
+    for (uint32_t j = 0; j < n; j++) {
+        const NestBuffer *buffer = &k->kernel->buffers.at[j];
+        Value base = LLVMGetParam(e->function, FIXED + j);
+        if (buffer->name)
+            LLVMSetValueName2(base, buffer->name, strlen(buffer->name));
+        k->buffers[j] = (EmitBuffer){base, buffer->elem};
+    }
     LLVMPositionBuilderAtEnd(e->builder, emit_block(e, "entry"));
+    kernel_body(k, &k->kernel->body);
+    if (k->fence && e->target->x86) /* nontemporal stores are ordered by nothing else */
+        emit_intrinsic(e, "llvm.x86.sse.sfence", NULL, NULL, NULL, 0);
+    LLVMBuildRetVoid(e->builder);
+    return e->function;
+}
+
+/* The HcKernel: finds the buffers and calls the worker. */
+LLVMValueRef emit_kernel(Emit *e, Arena *scratch, const NestKernel *kernel) {
+    KernelEmit k = {.e = e, .kernel = kernel, .arena = scratch};
     k.value = ARENA_ARRAY(scratch, Value, kernel->instructions.count);
     k.buffers = ARENA_ARRAY(scratch, EmitBuffer, kernel->buffers.count);
     k.results = map_create(scratch);
-    k.extents = LLVMGetParam(e->function, 1);
-    k.task = LLVMGetParam(e->function, 2);
-    k.scratch = LLVMGetParam(e->function, 3);
-    k.services = LLVMGetParam(e->function, 4);
-    kernel_scopes(&k);
-    kernel_buffers(&k, LLVMGetParam(e->function, 0));
-    kernel_body(&k, &kernel->body);
-    if (k.fence && e->target->x86) /* nontemporal stores are ordered by nothing else */
-        emit_intrinsic(e, "llvm.x86.sse.sfence", NULL, NULL, NULL, 0);
+    const char *symbol = kernel_symbol(scratch, kernel->name);
+    LLVMValueRef worker = kernel_worker(&k, symbol);
+
+    LLVMTypeRef p = e->pointer;
+    LLVMTypeRef parameters[5] = {p, p, e->elem[NEST_I64], p, p};
+    LLVMTypeRef type = LLVMFunctionType(e->nothing, parameters, 5, false);
+    e->function = LLVMAddFunction(e->module, symbol, type);
+    LLVMSetLinkage(e->function, LLVMInternalLinkage);
+    emit_function_attributes(e, e->function);
+    LLVMPositionBuilderAtEnd(e->builder, emit_block(e, "entry"));
+    Value *arguments = ARENA_ARRAY(scratch, Value, 3 + kernel->buffers.count);
+    arguments[0] = LLVMGetParam(e->function, 1);
+    arguments[1] = LLVMGetParam(e->function, 2);
+    arguments[2] = LLVMGetParam(e->function, 4);
+    int64_t argument = 0, offset = 0;
+    for (uint32_t j = 0; j < kernel->buffers.count; j++) {
+        const NestBuffer *buffer = &kernel->buffers.at[j];
+        bool own = buffer->kind == NEST_SCRATCH;
+        Value at = emit_index(e, own ? offset : argument++);
+        Value base = LLVMGetParam(e->function, own ? 3 : 0);
+        base = LLVMBuildInBoundsGEP2(e->builder, own ? e->byte : p, base, &at, 1, "");
+        arguments[3 + j] = own ? base : LLVMBuildLoad2(e->builder, p, base, "");
+        offset += (int64_t)nest_buffer_bytes(buffer);
+    }
+    LLVMTypeRef worker_type = LLVMGlobalGetValueType(worker);
+    LLVMBuildCall2(e->builder, worker_type, worker, arguments, 3 + kernel->buffers.count, "");
     LLVMBuildRetVoid(e->builder);
     return e->function;
 }

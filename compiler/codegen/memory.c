@@ -1,20 +1,11 @@
 /* Loads and stores: contiguous, masked by a count of valid lanes, strided, past the cache.
  *
- * Distinct buffers of a kernel never alias; every access says so with scopes. Nothing but element
- * alignment is assumed, except by nontemporal stores, whose address the nest promises to be aligned
- * to the vector (at most 64 bytes). */
+ * Nothing but element alignment is assumed, except by nontemporal stores, whose address the nest
+ * promises to be aligned to the vector (at most 64 bytes). */
 #include "codegen/emit.h"
 
 static uint32_t elem_bytes(NestElem elem) {
     return elem == NEST_F64 || elem == NEST_I64 ? 8 : 4;
-}
-
-static void emit_scopes(Emit *e, const EmitBuffer *buffer, Value access) {
-    unsigned scope = LLVMGetMDKindIDInContext(e->context, "alias.scope", 11);
-    unsigned noalias = LLVMGetMDKindIDInContext(e->context, "noalias", 7);
-    LLVMSetMetadata(access, scope, buffer->scope);
-    if (buffer->others)
-        LLVMSetMetadata(access, noalias, buffer->others);
 }
 
 Value emit_address(Emit *e, const EmitBuffer *buffer, Value index) {
@@ -24,7 +15,6 @@ Value emit_address(Emit *e, const EmitBuffer *buffer, Value index) {
 static Value emit_plain_load(Emit *e, const EmitBuffer *buffer, Value at, uint16_t lanes) {
     Value load = LLVMBuildLoad2(e->builder, emit_type(e, (NestType){buffer->elem, lanes}), at, "");
     LLVMSetAlignment(load, elem_bytes(buffer->elem));
-    emit_scopes(e, buffer, load);
     return load;
 }
 
@@ -52,7 +42,6 @@ static Value emit_masked_load(Emit *e, const EmitBuffer *buffer, Value at, uint1
     arguments[n++] = emit_mask(e, lanes, valid);
     arguments[n++] = LLVMConstNull(type);
     Value load = emit_intrinsic(e, "llvm.masked.load", type, e->pointer, arguments, n);
-    emit_scopes(e, buffer, load);
     return load;
 }
 
@@ -132,7 +121,7 @@ static void emit_masked_store(Emit *e, const EmitBuffer *buffer, Value at, uint1
     if (COMPAT_MASKED_ALIGNMENT_IS_ARGUMENT)
         arguments[n++] = LLVMConstInt(e->elem[NEST_I32], elem_bytes(buffer->elem), false);
     arguments[n++] = mask;
-    emit_scopes(e, buffer, emit_intrinsic(e, "llvm.masked.store", type, e->pointer, arguments, n));
+    emit_intrinsic(e, "llvm.masked.store", type, e->pointer, arguments, n);
 }
 
 void emit_store(Emit *e, const EmitBuffer *buffer, Value index, NestType type, Value x, Value valid,
@@ -161,7 +150,6 @@ void emit_store(Emit *e, const EmitBuffer *buffer, Value index, NestType type, V
                         LLVMMetadataAsValue(e->context, node));
     }
     LLVMSetAlignment(store, bytes);
-    emit_scopes(e, buffer, store);
     if (after) {
         LLVMBuildBr(b, after);
         LLVMPositionBuilderAtEnd(b, after);
