@@ -83,8 +83,10 @@ static bool left_axis(Sema *s, Scope *inner, const Expr *e, uint32_t known, Left
     Index *index = index_create(s, inner, (Name){name->name, name->span});
     if (!index)
         return false;
-    if (extent)
+    if (extent) {
         index_fix(index, extent, e->span);
+        index->bounded = true;
+    }
     if (known)
         index_fix(index, known, e->span);
     left->axes[at] = index;

@@ -29,10 +29,9 @@ static Value position_value(Sema *s, uint32_t space, uint32_t axis, Span span) {
 }
 
 static Value instance_number(Sema *s, const char *name, uint32_t number, bool known, Span span) {
-    if (s->trial)
-        return POISON;
-    if (known)
-        return value_number(number, span);
+    if (known || s->trial) /* tried out: as if it were the only site */
+        return value_number(known ? number : name == s->words[WORD_SITES] || name == s->words[WORD_BLOCKS],
+                            span);
     return sema_error(s, DIAG_NOT_HERE, span, "`%s` is known only inside a trunk's sites%s", name,
                       s->frame && s->frame->in_trunk
                           ? ", and not in what decides how many there are"

@@ -335,6 +335,10 @@ static bool check_entry(Sema *s, double v, uint32_t dim, const Expr *base, Span 
 
 static bool bind_label(Sema *s, Scope *scope, Work *w, uint32_t axis, Index *index, const Expr *base, Span span) {
     index_fix(index, w->dims[axis], span);
+    if (index->bounded && index->extent < w->dims[axis]) {
+        w->id = tir_slice(sema_builder(s, span), w->id, axis, 0, index->extent);
+        w->dims[axis] = index->extent;
+    }
     if (index->extent != w->dims[axis]) {
         sema_error(s, DIAG_INDEX_CLASH, span, "`%s` ranges over %u, but this axis of %s has %u",
                    index->name, index->extent, base_text(s, base), w->dims[axis]);

@@ -24,6 +24,7 @@ typedef struct {
     uint32_t serial; /* order of creation: the canonical order of axes */
     uint32_t extent; /* 0: not known yet */
     Span extent_at;  /* what fixed it */
+    bool bounded;    /* `[i < 5]`: may run over less than the axis */
     bool fixed;      /* numeric evaluation: the index stands for `current` */
     int64_t current;
 } Index;
