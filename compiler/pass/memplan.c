@@ -164,12 +164,16 @@ static void emit_scatter(MemPlan *m, TirId id) {
     const TirNode *node = tir_node(m->block, id);
     TirDomain domain = tir_node(m->block, node->operands[1])->type.domain;
     uint64_t elements = tir_element_count(&node->type);
+    define(m, id);
+    Call zero = {.kind = CALL_ZERO, .domain = node->type.domain, .value = id, .label = "zero",
+                 .elements = elements};
+    vec_push(plan->arena, &zero.buffers, placeholder(id));
+    push_call(m, zero);
     Call call = {.kind = CALL_SCATTER, .domain = domain, .value = id, .label = "scatter_add",
                  .elements = elements / node->attr.rows, .rows = node->attr.rows};
     vec_push(plan->arena, &call.buffers, placeholder(use(m, node->operands[0])));
     vec_push(plan->arena, &call.buffers, placeholder(use(m, node->operands[1])));
-    define(m, id);
-    vec_push(plan->arena, &call.buffers, placeholder(id));
+    vec_push(plan->arena, &call.buffers, placeholder(use(m, id)));
     push_call(m, call);
 }
 
