@@ -161,25 +161,31 @@ ExitCode native_emit_nest(Driver *d, const char *stage, FILE *to) {
     if (code != EXIT_OK)
         return code;
     double begun = pipeline_begin(d, "read");
-    NestKernel *kernel = nest_read(d->c, file);
+    NestKernelVec kernels = {0};
+    bool read = nest_read_all(d->c, file, &kernels);
     pipeline_end(d, "read", begun);
     code = driver_report(d);
-    if (code == EXIT_OK && !kernel)
-        return driver_fault(d, "read", "no kernel and no message");
+    if (code == EXIT_OK && !read)
+        return driver_fault(d, "read", "no kernels and no message");
+    for (uint32_t k = 0; k < kernels.count && code == EXIT_OK; k++) {
+        const char *wrong = nest_verify(kernels.at[k]);
+        if (wrong) {
+            driver_error(d, "'%s' is not a valid loop nest: %s", d->options.argument, wrong);
+            code = EXIT_SPEC;
+        }
+    }
     if (code != EXIT_OK)
         return code;
-    const char *wrong = nest_verify(kernel);
-    if (wrong) {
-        driver_error(d, "'%s' is not a valid loop nest: %s", d->options.argument, wrong);
-        return EXIT_SPEC;
-    }
     if (strcmp(stage, "llvm") != 0 && strcmp(stage, "asm") != 0) {
-        nest_print(kernel, to);
+        for (uint32_t k = 0; k < kernels.count; k++)
+            nest_print(kernels.at[k], to);
         return EXIT_OK;
     }
     Plan plan = {0};
-    vec_push(d->c->arena, &plan.kernels, (PlanKernel){.name = kernel->name});
-    NativeProgram native = {.plan = &plan, .kernels = &kernel, .manifest = "{}", .element_size = 4};
+    for (uint32_t k = 0; k < kernels.count; k++)
+        vec_push(d->c->arena, &plan.kernels, (PlanKernel){.name = kernels.at[k]->name});
+    NativeProgram native = {
+        .plan = &plan, .kernels = kernels.at, .manifest = "{}", .element_size = 4};
     code = native_target(d, &native.target);
     if (code == EXIT_OK)
         code = native_emit_code(d, &native, stage, to);
