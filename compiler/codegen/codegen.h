@@ -76,6 +76,10 @@ typedef struct Jit Jit;
 Jit *jit_load(Arena *arena, const void *object, size_t length, const char *symbol,
               const HcModel **model, const char **error);
 void jit_unload(Jit *jit); /* NULL is fine */
+/* codegen_compile and jit_load in one, the kernels spread over `n_threads` threads (0: as many as
+ * the machine has). What is loaded does not depend on their number. */
+Jit *codegen_load(Arena *arena, const CodegenTarget *target, const CodegenModel *model,
+                  uint32_t n_threads, const HcModel **loaded, const char **error);
 
 /* --- linking with `cc` --------------------------------------------------------------------------
  */

@@ -21,6 +21,9 @@ struct CodegenTarget {
     LLVMTargetMachineRef machine;
 };
 
+/* A machine of one's own: they belong to one thread. */
+LLVMTargetMachineRef codegen_target_machine(const CodegenTarget *target, const char **error);
+
 typedef struct {
     const CodegenTarget *target;
     LLVMContextRef context;
@@ -114,6 +117,33 @@ void emit_store(Emit *e, const EmitBuffer *buffer, Value index, NestType type, V
 /* --- kernels: kernel.c ---------------------------------------------------------------------------
  */
 
+/* Local to the module. */
 LLVMValueRef emit_kernel(Emit *e, Arena *scratch, const NestKernel *kernel);
+
+/* --- modules: module.c ---------------------------------------------------------------------------
+ */
+
+/* Some kernels of a model as an object of their own, found by the others under hidden names; or,
+ * with kernels NULL, everything in one. */
+typedef struct {
+    const CodegenModel *model;
+    const uint32_t *kernels; /* indices */
+    uint32_t n_kernels;
+    bool record; /* the HcModel record and all that is not a kernel */
+} ModulePart;
+
+CodegenResult module_compile(Arena *arena, const CodegenTarget *target, const ModulePart *part,
+                             CodegenForm form);
+
+/* --- jit.c ---------------------------------------------------------------------------------------
+ */
+
+typedef struct {
+    const void *bytes;
+    size_t length;
+} JitObject;
+
+Jit *jit_load_all(Arena *arena, const JitObject *objects, uint32_t n, const char *symbol,
+                  const HcModel **model, const char **error);
 
 #endif

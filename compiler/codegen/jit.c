@@ -1,6 +1,5 @@
 /* Objects into this process: the bytes that would be linked, loaded by LLVM's LLJIT. */
-#include "codegen/codegen.h"
-#include "codegen/llvm_compat.h"
+#include "codegen/emit.h"
 #include <stdlib.h>
 
 struct Jit {
@@ -14,7 +13,8 @@ static const char *jit_error(Arena *arena, const char *what, LLVMErrorRef failed
     return error;
 }
 
-static const char *jit_add(Arena *arena, LLVMOrcLLJITRef lljit, const void *object, size_t length) {
+static const char *jit_add(Arena *arena, LLVMOrcLLJITRef lljit, const JitObject *objects,
+                           uint32_t n) {
     LLVMOrcJITDylibRef library = LLVMOrcLLJITGetMainJITDylib(lljit);
     LLVMOrcDefinitionGeneratorRef process;
     LLVMErrorRef failed = LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(
@@ -22,13 +22,23 @@ static const char *jit_add(Arena *arena, LLVMOrcLLJITRef lljit, const void *obje
     if (failed)
         return jit_error(arena, "symbols of this process", failed);
     LLVMOrcJITDylibAddGenerator(library, process);
-    LLVMMemoryBufferRef copy = LLVMCreateMemoryBufferWithMemoryRangeCopy(object, length, "model");
-    failed = LLVMOrcLLJITAddObjectFile(lljit, library, copy);
-    return failed ? jit_error(arena, "loading generated code", failed) : NULL;
+    for (uint32_t k = 0; k < n; k++) {
+        LLVMMemoryBufferRef copy =
+            LLVMCreateMemoryBufferWithMemoryRangeCopy(objects[k].bytes, objects[k].length, "model");
+        failed = LLVMOrcLLJITAddObjectFile(lljit, library, copy);
+        if (failed)
+            return jit_error(arena, "loading generated code", failed);
+    }
+    return NULL;
 }
 
 Jit *jit_load(Arena *arena, const void *object, size_t length, const char *symbol,
               const HcModel **model, const char **error) {
+    return jit_load_all(arena, &(JitObject){object, length}, 1, symbol, model, error);
+}
+
+Jit *jit_load_all(Arena *arena, const JitObject *objects, uint32_t n, const char *symbol,
+                  const HcModel **model, const char **error) {
     *model = NULL;
     *error = NULL;
     LLVMOrcLLJITRef lljit = NULL;
@@ -39,7 +49,7 @@ Jit *jit_load(Arena *arena, const void *object, size_t length, const char *symbo
     }
     Jit *jit = malloc(sizeof *jit); /* outlives arenas: unloading is the caller's to time */
     LLVMOrcExecutorAddress address = 0;
-    *error = jit ? jit_add(arena, lljit, object, length) : "out of memory";
+    *error = jit ? jit_add(arena, lljit, objects, n) : "out of memory";
     if (!*error) {
         failed = LLVMOrcLLJITLookup(lljit, &address, symbol);
         if (failed)

@@ -101,7 +101,23 @@ static void module_main(Emit *e, const char *name, Value record) {
     LLVMBuildRet(e->builder, LLVMBuildCall2(e->builder, inner, callee, arguments, 3, ""));
 }
 
-static void module_build(Emit *e, Arena *scratch, const CodegenModel *model) {
+/* The name under which other parts find a kernel; declares it when it is theirs. */
+static LLVMValueRef module_share(Emit *e, Arena *scratch, const CodegenModel *model, uint32_t index,
+                                 LLVMValueRef function) {
+    const char *name = arena_printf(scratch, "%s.kernel.%u", model->symbol, index);
+    if (function) {
+        LLVMSetValueName2(function, name, strlen(name));
+        LLVMSetLinkage(function, LLVMExternalLinkage);
+    } else {
+        LLVMTypeRef type =
+            LLVMFunctionType(e->nothing, NULL, 0, false); /* only its address counts */
+        function = LLVMAddFunction(e->module, name, type);
+    }
+    LLVMSetVisibility(function, LLVMHiddenVisibility);
+    return function;
+}
+
+static void module_open(Emit *e, const CodegenModel *model) {
     const CodegenTarget *target = e->target;
     LLVMContextRef c = e->context;
     e->module = LLVMModuleCreateWithNameInContext(model->symbol, c);
@@ -122,9 +138,22 @@ static void module_build(Emit *e, Arena *scratch, const CodegenModel *model) {
     LLVMSetInitializer(e->zero_cell, emit_index(e, 0));
     LLVMSetGlobalConstant(e->zero_cell, true);
     LLVMSetLinkage(e->zero_cell, LLVMInternalLinkage);
+}
+
+static void module_fill(Emit *e, Arena *scratch, const ModulePart *part) {
+    const CodegenModel *model = part->model;
     Value *functions = ARENA_ARRAY(scratch, Value, model->n_kernels);
+    for (uint32_t k = 0; k < part->n_kernels; k++) {
+        uint32_t index = part->kernels ? part->kernels[k] : k;
+        functions[index] = emit_kernel(e, scratch, model->kernels[index]);
+        if (part->kernels)
+            module_share(e, scratch, model, index, functions[index]);
+    }
+    if (!part->record)
+        return;
     for (uint32_t k = 0; k < model->n_kernels; k++)
-        functions[k] = emit_kernel(e, scratch, model->kernels[k]);
+        if (!functions[k])
+            functions[k] = module_share(e, scratch, model, k, NULL);
     Value record = module_record(e, model, functions);
     for (uint32_t k = 0; k < model->n_thunks; k++)
         module_thunk(e, &model->thunks[k], record);
@@ -180,8 +209,8 @@ static void module_output(Emit *e, Arena *arena, CodegenForm form, CodegenResult
     LLVMDisposeMemoryBuffer(buffer);
 }
 
-CodegenResult codegen_compile(Arena *arena, const CodegenTarget *target, const CodegenModel *model,
-                              CodegenForm form) {
+CodegenResult module_compile(Arena *arena, const CodegenTarget *target, const ModulePart *part,
+                             CodegenForm form) {
     CodegenResult result = {0};
     Arena *scratch = arena_create_child(arena);
     if (!scratch) {
@@ -192,7 +221,8 @@ CodegenResult codegen_compile(Arena *arena, const CodegenTarget *target, const C
     Emit e = {.target = target, .context = LLVMContextCreate()};
     LLVMContextSetDiagnosticHandler(e.context, module_diagnostic, &faults);
     double start = module_seconds();
-    module_build(&e, scratch, model);
+    module_open(&e, part->model);
+    module_fill(&e, scratch, part);
     char *wrong = NULL;
     if (LLVMVerifyModule(e.module, LLVMReturnStatusAction, &wrong))
         result.error = arena_printf(arena, "code generation made an invalid module: %s", wrong);
@@ -213,4 +243,10 @@ CodegenResult codegen_compile(Arena *arena, const CodegenTarget *target, const C
     LLVMContextDispose(e.context);
     arena_destroy(scratch);
     return result;
+}
+
+CodegenResult codegen_compile(Arena *arena, const CodegenTarget *target, const CodegenModel *model,
+                              CodegenForm form) {
+    ModulePart part = {.model = model, .n_kernels = model->n_kernels, .record = true};
+    return module_compile(arena, target, &part, form);
 }

@@ -108,15 +108,14 @@ static bool target_choose(CodegenTarget *target, const char **error) {
     return false;
 }
 
-static bool target_open(CodegenTarget *target, const char **error) {
+LLVMTargetMachineRef codegen_target_machine(const CodegenTarget *target, const char **error) {
     char *message = NULL;
     LLVMTargetRef llvm;
-    target->triple = LLVMGetDefaultTargetTriple();
     if (LLVMGetTargetFromTriple(target->triple, &llvm, &message)) {
         *error =
             arena_printf(target->arena, "no code generator for %s: %s", target->triple, message);
         LLVMDisposeMessage(message);
-        return false;
+        return NULL;
     }
     LLVMTargetMachineOptionsRef options = LLVMCreateTargetMachineOptions();
     LLVMTargetMachineOptionsSetCPU(options, target->llvm_cpu);
@@ -124,11 +123,12 @@ static bool target_open(CodegenTarget *target, const char **error) {
     LLVMTargetMachineOptionsSetCodeGenOptLevel(
         options, target->opt_level == 0 ? LLVMCodeGenLevelNone : LLVMCodeGenLevelAggressive);
     LLVMTargetMachineOptionsSetRelocMode(options, LLVMRelocPIC);
-    target->machine = LLVMCreateTargetMachineWithOptions(llvm, target->triple, options);
+    LLVMTargetMachineRef machine =
+        LLVMCreateTargetMachineWithOptions(llvm, target->triple, options);
     LLVMDisposeTargetMachineOptions(options);
-    if (!target->machine)
+    if (!machine)
         *error = arena_printf(target->arena, "no target machine for %s", target->triple);
-    return target->machine != NULL;
+    return machine;
 }
 
 CodegenTarget *codegen_target_create(Arena *arena, const CodegenOptions *options,
@@ -143,7 +143,10 @@ CodegenTarget *codegen_target_create(Arena *arena, const CodegenOptions *options
         *error = "this LLVM has no code generator for this machine";
         return NULL;
     }
-    if (!target_choose(target, error) || !target_open(target, error)) {
+    target->triple = LLVMGetDefaultTargetTriple();
+    if (target_choose(target, error))
+        target->machine = codegen_target_machine(target, error);
+    if (!target->machine) {
         codegen_target_destroy(target);
         return NULL;
     }

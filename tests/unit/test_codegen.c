@@ -637,6 +637,36 @@ static void test_model_record(void **state) {
     compilation_destroy(c);
 }
 
+/* However many threads compile, the kernels are the same and in their order. */
+static void test_threads(void **state) {
+    (void)state;
+    Compilation *c = compilation_create();
+    static const NestOp ops[] = {NEST_NEG, NEST_ABS, NEST_EXP, NEST_FLOOR, NEST_SQRT};
+    const NestKernel *kernels[5];
+    for (int k = 0; k < 5; k++)
+        kernels[k] = map_kernel(c->arena, ops[k], NEST_F32, 8, 1);
+    const char *error;
+    CodegenTarget *t = codegen_target_create(c->arena, &machines[0], &error);
+    CodegenModel model = {.kernels = kernels, .n_kernels = 5, .symbol = "m", .element_size = 4};
+    for (uint32_t threads = 0; threads < 9; threads += 4) {
+        const HcModel *loaded;
+        Jit *jit = codegen_load(c->arena, t, &model, threads, &loaded, &error);
+        if (!jit)
+            fail_msg("%s", error);
+        assert_int_equal(loaded->kernel_count, 5);
+        for (int k = 0; k < 5; k++) {
+            float x[3] = {1.5f, 4, 0.25f}, z[3];
+            HcExtents extents = {.instances = 3};
+            loaded->kernels[k]((void *const[]){x, x, z}, &extents, 0, NULL, &eval_services);
+            for (int j = 0; j < 3; j++)
+                assert_true(fabs(z[j] - eval_real_op(ops[k], x[j], 0, 0)) < 1e-5);
+        }
+        jit_unload(jit);
+    }
+    codegen_target_destroy(t);
+    compilation_destroy(c);
+}
+
 static void test_errors_are_values(void **state) {
     (void)state;
     Compilation *c = compilation_create();
@@ -741,8 +771,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_model_record),      cmocka_unit_test(test_gemm),
         cmocka_unit_test(test_errors_are_values), cmocka_unit_test(test_text_forms),
-        cmocka_unit_test(test_link_shared),       cmocka_unit_test(test_random_nests),
-        cmocka_unit_test(test_math_accuracy),     cmocka_unit_test(test_math_everywhere),
+        cmocka_unit_test(test_link_shared),       cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_random_nests),      cmocka_unit_test(test_math_accuracy),
+        cmocka_unit_test(test_math_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
