@@ -353,7 +353,9 @@ static HcStatus table_numbers(Reader *r, const json_t *array, const char *elemen
         if (!json_is_number(value))
             return bad(r, "not a number");
         if (element[0] == 'i') {
-            int32_t integer = (int32_t)json_integer_value(value);
+            if (!(x >= INT32_MIN && x <= INT32_MAX))
+                return bad(r, "not an i32");
+            int32_t integer = (int32_t)x;
             memcpy(table->bytes + 4 * k, &integer, 4);
         } else if (strcmp(element, "f64") == 0) {
             memcpy(table->bytes + 8 * k, &x, 8);
@@ -607,6 +609,8 @@ HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error) {
     json_error_t at;
     plan->element_size = model->element_size;
     plan->json = json_loadb(model->manifest, model->manifest_length, JSON_REJECT_DUPLICATES, &at);
+    if (!plan->json && (at.text[0] == 0 || json_error_code(&at) == json_error_out_of_memory))
+        return hc_fail_memory(error, "the model's manifest"); /* it fails to say why then */
     if (!plan->json)
         return hc_fail(error, HC_ERROR_MODEL, "the model's manifest is malformed: %s", at.text);
     Reader r = {plan, error, "", 0};

@@ -106,6 +106,7 @@ static const char bigram_text[] =
     "  'regions': {'global': 32, 'sample': 0, 'position': 560, 'time': 0, 'partial': 272},"
     "  'tables': [{'buffer': ['global', 16], 'elements': 4, 'element': '%s',"
     "   'data': [1, -2, 0.5, 3]},"
+    "   {'buffer': ['global', 26], 'elements': 2, 'element': 'i32', 'data': [5.0, -7]},"
     "   {'buffer': ['global', 24], 'elements': 2, 'element': 'i32', 'data': 'AQAAAP////8='}],"
     "  'kernels': [{'name': 'gather', 'scratch': 0}, {'name': 'entropy', 'scratch': 2048},"
     "   {'name': 'bias', 'scratch': 0}],"

@@ -364,7 +364,7 @@ static void outputs_and_tables_can_be_seen(void **state) {
                         24 * 4);
     assert_int_equal(hc_output(c, "numbers", &view), HC_OK);
     static const float numbers[] = {1, -2, 0.5f, 3};
-    static const int32_t integers[] = {1, -1};
+    static const int32_t integers[] = {1, -1, 5, -7};
     assert_int_equal(view.rank, 1);
     assert_memory_equal(view.data, numbers, sizeof numbers);
     assert_memory_equal((const float *)view.data + 8, integers, sizeof integers);
