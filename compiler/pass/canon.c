@@ -54,7 +54,7 @@ static TirId canon_contract(Canon *c, const TirNode *node, const TirId *operands
         if (!(dropped >> k & 1))
             s.labels[s.rank++] = node->attr.labels[2][k];
     for (uint32_t o = 0; o < 2; o++)
-        sum_product_add(&s, operands[o], node->attr.labels[o], false);
+        sum_product_add(&s, operands[o], node->attr.labels[o], false, used_once(c, operands[o]));
     return sum_product_emit(&s);
 }
 
@@ -71,10 +71,7 @@ static TirId canon_sum(Canon *c, TirId x, uint32_t mask, TirDomain to) {
         if (!(mask >> k & 1))
             s.labels[s.rank++] = (uint8_t)k;
     }
-    if (node.op != TIR_MUL || used_once(c, x))
-        sum_product_add(&s, x, own_labels, true);
-    else /* the product exists anyhow: read it */
-        s.factors[s.n_factors++] = (SumFactor){x, {0, 1, 2, 3, 4, 5, 6, 7}};
+    sum_product_add(&s, x, own_labels, true, used_once(c, x));
     return sum_product_emit(&s);
 }
 
@@ -155,6 +152,46 @@ static TirId canon_arithmetic(Canon *c, TirOp op, TirId x, TirId y) {
     return 0;
 }
 
+/* A product of three or more: what is cheap meets first, (x * s) * t = x * (s * t). */
+static TirId canon_product(Canon *c, const TirNode *node, const TirId *operands) {
+    TirDomain d = pass_operand_domain(c->b.block, 2, operands);
+    SumProduct s = sum_of(c, d, d);
+    for (uint32_t k = 0; k < node->type.rank; k++) {
+        s.extents[k] = node->type.dims[k];
+        s.labels[s.rank++] = (uint8_t)k;
+    }
+    for (uint32_t k = 0; k < 2; k++)
+        sum_product_add(&s, operands[k], own_labels, true, used_once(c, operands[k]));
+    return s.n_factors + (fabs(s.scale) != 1) > 2 ? sum_product_emit(&s) : 0;
+}
+
+/* Neighbours padded to one extent: the sum of the gradients of a value's slices is their
+ * concatenation. */
+static TirId canon_pads(Canon *c, TirId x, TirId y) {
+    const TirNode a = *new_node(c, x), z = *new_node(c, y);
+    const uint32_t axis = a.attr.axis;
+    if (a.op != TIR_PAD || z.op != TIR_PAD || z.attr.axis != axis ||
+        !tir_shape_equal(&a.type, &z.type))
+        return 0;
+    const uint32_t na = new_node(c, a.operands[0])->type.dims[axis];
+    const uint32_t nz = new_node(c, z.operands[0])->type.dims[axis];
+    const bool in_order = a.attr.start + na == z.attr.start;
+    if (!in_order && z.attr.start + nz != a.attr.start)
+        return 0;
+    const TirNode *parts[2] = {in_order ? &a : &z, in_order ? &z : &a};
+    TirIdVec all = {0};
+    for (uint32_t k = 0; k < 2; k++) {
+        const TirNode *part = new_node(c, parts[k]->operands[0]);
+        if (part->op == TIR_CONCAT && part->attr.axis == axis)
+            for (uint32_t i = 0; i < part->n_operands; i++)
+                vec_push(c->scratch, &all, part->operands[i]);
+        else
+            vec_push(c->scratch, &all, parts[k]->operands[0]);
+    }
+    const TirId joined = tir_concat(&c->b, axis, all.count, all.at);
+    return tir_pad(&c->b, joined, axis, parts[0]->attr.start, a.type.dims[axis]);
+}
+
 static TirId canon_map(Canon *c, const TirNode *node, const TirId *operands) {
     const bool commutes = node->op == TIR_ADD || node->op == TIR_MUL || node->op == TIR_EQ ||
                           node->op == TIR_AND || node->op == TIR_OR;
@@ -163,13 +200,17 @@ static TirId canon_map(Canon *c, const TirNode *node, const TirId *operands) {
         const TirId better = canon_map(c, node, swapped);
         return better ? better : tir_rebuild(&c->b, node, swapped);
     }
-    TirId better = canon_map_of_repeats(c, node, operands);
+    TirId better = node->op == TIR_ADD ? canon_pads(c, operands[0], operands[1]) : 0;
+    if (!better)
+        better = canon_map_of_repeats(c, node, operands);
     if (!better && node->op == TIR_NEG) {
         const TirNode inner = *new_node(c, operands[0]);
         if (inner.op == TIR_SUB)
             better = tir_binary(&c->b, TIR_SUB, inner.operands[1], inner.operands[0]);
     } else if (!better && node->n_operands == 2 && node->type.elem == TIR_REAL) {
         better = canon_arithmetic(c, node->op, operands[0], operands[1]);
+        if (!better && node->op == TIR_MUL)
+            better = canon_product(c, node, operands);
     }
     return better;
 }

@@ -3,13 +3,10 @@
  *     sum[j] u[k] * K[k,j] * v[j]    →    u[k] * contract(K, v)
  */
 #include "pass/sum_product.h"
+#include <math.h>
 
 static const TirType *type_of(const SumProduct *s, TirId id) {
     return &tir_node(s->b->block, id)->type;
-}
-
-static bool used_once(const SumProduct *s, TirId id) {
-    return id >= s->n_uses || s->uses[id] <= 1;
 }
 
 static uint32_t mask_of(const SumProduct *s, const SumFactor *f) {
@@ -50,8 +47,11 @@ static SumFactor factor_of(SumProduct *s, TirId x, const uint8_t *labels) {
     return f;
 }
 
-/* Recursion is bounded by the number of factors: repetitions and signs do not follow each other. */
-static void add(SumProduct *s, TirId x, const uint8_t *labels, bool flatten, uint32_t budget) {
+/* Recursion is bounded by the number of factors: repetitions and signs do not follow each other.
+ * `alone` says that nobody else reads x, on the whole way from the sum; only then is x taken apart,
+ * for otherwise its value is there anyhow. */
+static void add(SumProduct *s, TirId x, const uint8_t *labels, bool flatten, bool alone,
+                uint32_t budget) {
     const TirNode node = *tir_node(s->b->block, x);
     if (node.op == TIR_CONST) {
         s->scale *= node.attr.number;
@@ -63,28 +63,40 @@ static void add(SumProduct *s, TirId x, const uint8_t *labels, bool flatten, uin
         for (uint32_t k = 0; k < rank; k++)
             inner[k] = labels[node.attr.axes[k]];
         if (all_different(inner, rank)) {
-            add(s, node.operands[0], inner, flatten, budget);
+            add(s, node.operands[0], inner, flatten,
+                alone && sum_product_used_once(s, node.operands[0]), budget);
             return;
         }
     }
-    if (node.op == TIR_NEG && used_once(s, x)) {
+    if (node.op == TIR_NEG && alone) {
         s->scale = -s->scale;
-        add(s, node.operands[0], labels, flatten, budget);
+        add(s, node.operands[0], labels, flatten, sum_product_used_once(s, node.operands[0]),
+            budget);
         return;
     }
-    if (node.op == TIR_MUL && flatten && budget > 1 && used_once(s, x)) {
-        const uint32_t left = s->n_factors;
-        add(s, node.operands[0], labels, flatten, budget - 1);
-        const uint32_t added = s->n_factors - left;
-        add(s, node.operands[1], labels, flatten, budget > added ? budget - added : 1);
+    if (node.op == TIR_MUL && node.type.elem == TIR_REAL && flatten && alone && budget > 1) {
+        const uint32_t before = s->n_factors;
+        for (uint32_t k = 0; k < 2; k++) {
+            const TirId y = node.operands[k];
+            const uint32_t added = s->n_factors - before;
+            const uint8_t *own = type_of(s, y)->rank ? labels : NULL;
+            add(s, y, own, flatten, sum_product_used_once(s, y),
+                k == 0           ? budget - 1
+                : budget > added ? budget - added
+                                 : 1);
+        }
         return;
     }
     s->factors[s->n_factors++] = factor_of(s, x, labels);
 }
 
-void sum_product_add(SumProduct *s, TirId x, const uint8_t *labels, bool flatten) {
+bool sum_product_used_once(const SumProduct *s, TirId id) {
+    return id >= s->n_uses || s->uses[id] <= 1;
+}
+
+void sum_product_add(SumProduct *s, TirId x, const uint8_t *labels, bool flatten, bool alone) {
     const uint32_t room = SUM_FACTORS - s->n_factors;
-    add(s, x, labels, flatten, room > 1 ? room - 1 : 1);
+    add(s, x, labels, flatten, alone, room > 1 ? room - 1 : 1);
 }
 
 /* f repeated to exactly the labels in `mask`, in ascending order. */
@@ -112,6 +124,15 @@ static uint64_t elements(const SumProduct *s, uint32_t mask) {
     return n;
 }
 
+/* What a value of these labels, over these two factors' places, costs: a place of an inner domain
+ * stands for many. */
+static double cost(const SumProduct *s, const SumFactor *x, const SumFactor *y) {
+    TirDomain d;
+    tir_domain_join(type_of(s, x->value)->domain, type_of(s, y->value)->domain, &d);
+    return (double)elements(s, mask_of(s, x) | mask_of(s, y)) * (d.sample ? 64 : 1) *
+           (d.space ? 1024 : 1);
+}
+
 static SumFactor multiply(SumProduct *s, const SumFactor *x, const SumFactor *y) {
     const uint32_t mask = mask_of(s, x) | mask_of(s, y);
     const SumFactor a = spread(s, x, mask), b = spread(s, y, mask);
@@ -120,14 +141,14 @@ static SumFactor multiply(SumProduct *s, const SumFactor *x, const SumFactor *y)
     return product;
 }
 
-/* Multiplies until at most `wanted` factors are left, the smallest product first. */
+/* Multiplies until at most `wanted` factors are left, the cheapest product first. */
 static uint32_t multiply_down(SumProduct *s, SumFactor *f, uint32_t n, uint32_t wanted) {
     while (n > wanted) {
         uint32_t best_x = 0, best_y = 1;
-        uint64_t best = UINT64_MAX;
+        double best = INFINITY;
         for (uint32_t y = 1; y < n; y++)
             for (uint32_t x = 0; x < y; x++) {
-                const uint64_t size = elements(s, mask_of(s, &f[x]) | mask_of(s, &f[y]));
+                const double size = cost(s, &f[x], &f[y]);
                 if (size < best) {
                     best = size;
                     best_x = x;
@@ -195,7 +216,7 @@ static SumFactor sum_inner(SumProduct *s, SumFactor *f, uint32_t n, uint32_t kep
 }
 
 TirId sum_product_emit(SumProduct *s) {
-    SumFactor outer[SUM_FACTORS + 1], inner[SUM_FACTORS];
+    SumFactor outer[SUM_FACTORS + 2], inner[SUM_FACTORS];
     uint32_t n_outer = 0, n_inner = 0, kept = 0, carried = 0, all = 0;
     for (uint32_t k = 0; k < s->rank; k++)
         kept |= 1u << s->labels[k];
@@ -216,10 +237,14 @@ TirId sum_product_emit(SumProduct *s) {
         outer[n_outer++] = sum_inner(s, inner, n_inner, kept);
     } else {
         const TirDomain summed = tir_domain_minus(s->from, s->to);
-        outer[n_outer++] = (SumFactor){.value = tir_count(s->b, summed)};
+        if (n_outer == 0 || summed.sample || summed.space)
+            outer[n_outer++] = (SumFactor){.value = tir_count(s->b, summed)};
     }
+    if (fabs(s->scale) != 1)
+        outer[n_outer++] = (SumFactor){.value = tir_real(s->b, s->scale)};
     multiply_down(s, outer, n_outer, 1);
-    outer[0].value = tir_binary(s->b, TIR_MUL, outer[0].value, tir_real(s->b, s->scale));
+    if (s->scale == -1) /* last, where it may become a subtraction */
+        outer[0].value = tir_unary(s->b, TIR_NEG, outer[0].value);
     uint8_t axes[TIR_MAX_RANK];
     uint32_t dims[TIR_MAX_RANK];
     for (uint32_t r = 0; r < s->rank; r++) {

@@ -27,9 +27,10 @@ typedef struct {
     SumFactor factors[SUM_FACTORS];
 } SumProduct;
 
-/* Adds `x`, whose axes have these labels: looks through repetition and signs, and through
- * products if `flatten`, of values that nobody else uses. */
-void sum_product_add(SumProduct *s, TirId x, const uint8_t *labels, bool flatten);
+bool sum_product_used_once(const SumProduct *s, TirId id);
+/* Adds `x`, whose axes have these labels, looking through repetition; through signs, and through
+ * products if `flatten`, where nobody else reads the value. `alone`: nobody else reads x. */
+void sum_product_add(SumProduct *s, TirId x, const uint8_t *labels, bool flatten, bool alone);
 /* Emits it: factors that no summed label or position touches come out of the sum; what one factor
  * alone sums is reduced first; two remaining factors are a CONTRACT. */
 TirId sum_product_emit(SumProduct *s);

@@ -1,6 +1,7 @@
 /* Derivative rules of views, reductions, contractions, run-time indices and ops across positions.
  */
 #include "pass/vjp.h"
+#include <string.h>
 
 void tir_grad_ARGMAX(Vjp *v, TirId id, const TirNode *node, TirId g) {
     (void)v, (void)id, (void)node, (void)g;
@@ -169,10 +170,12 @@ static void grad_extreme(Vjp *v, const TirNode *node, TirId g, bool smallest) {
     TirBuilder *b = v->b;
     const TirId x = node->operands[0];
     const Lines l = lines_of(vjp_type(v, x), node->attr.axis_mask);
-    TirId flat = lines_out(b, &l, x);
+    const bool one_axis = l.n_kept + 1 == l.x.rank;
+    TirId flat = one_axis ? x : lines_out(b, &l, x);
     if (smallest)
         flat = tir_unary(b, TIR_NEG, flat);
-    const TirId first = tir_reduce(b, TIR_ARGMAX, flat, 1u << l.n_kept);
+    const uint32_t last = 1u << l.n_kept;
+    const TirId first = tir_reduce(b, TIR_ARGMAX, flat, one_axis ? node->attr.axis_mask : last);
     const TirId mark = lines_back(b, &l, tir_onehot(b, first, l.flat[l.n_kept]));
     const TirId spread = unreduce(v, g, &l.x, node->attr.axis_mask);
     vjp_add(v, x, tir_binary(b, TIR_MUL, spread, mark), node->type.domain);
@@ -259,6 +262,12 @@ static void grad_contract(Vjp *v, const TirNode *node, TirId g, uint32_t side) {
 
 void tir_grad_CONTRACT(Vjp *v, TirId id, const TirNode *node, TirId g) {
     (void)id;
+    /* A square counts twice: twice the adjoint, which is smaller than the gradient, once. */
+    if (node->operands[0] == node->operands[1] &&
+        memcmp(node->attr.labels[0], node->attr.labels[1], sizeof node->attr.labels[0]) == 0) {
+        grad_contract(v, node, tir_binary(v->b, TIR_MUL, g, tir_real(v->b, 2)), 0);
+        return;
+    }
     for (uint32_t side = 0; side < 2; side++)
         if (vjp_wants(v, node->operands[side]))
             grad_contract(v, node, g, side);

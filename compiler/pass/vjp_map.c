@@ -73,11 +73,18 @@ void tir_grad_SUB(Vjp *v, TirId id, const TirNode *node, TirId g) {
 }
 
 void tir_grad_MUL(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    const TirId x = node->operands[0], y = node->operands[1];
     (void)id;
-    for (uint32_t k = 0; k < 2; k++)
-        if (vjp_wants(v, node->operands[k]))
-            vjp_add(v, node->operands[k], binary(v, TIR_MUL, g, node->operands[1 - k]),
+    if (x == y) {
+        if (vjp_wants(v, x))
+            vjp_add(v, x, binary(v, TIR_MUL, binary(v, TIR_MUL, g, real(v, 2)), x),
                     node->type.domain);
+        return;
+    }
+    if (vjp_wants(v, x))
+        vjp_add(v, x, binary(v, TIR_MUL, g, y), node->type.domain);
+    if (vjp_wants(v, y))
+        vjp_add(v, y, binary(v, TIR_MUL, g, x), node->type.domain);
 }
 
 /* d(x/y) = dx/y - (x/y) dy/y; of a reciprocal -(1/y)^2 dy, which divides no more. */
