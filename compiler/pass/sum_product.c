@@ -184,7 +184,15 @@ static SumFactor contract(SumProduct *s, const SumFactor *x, const SumFactor *y,
     for (uint32_t k = 0; k < s->rank; k++) /* in the result's order: no transpose after */
         if (all >> s->labels[k] & 1)
             out.labels[rank++] = s->labels[k];
-    out.value = tir_contract(s->b, x->value, y->value, x->labels, y->labels, rank, out.labels, to);
+    /* The side that holds the result's first axis of its own comes first, so that equal
+     * contractions are one. */
+    const uint32_t of_x = mask_of(s, x), of_y = mask_of(s, y);
+    bool swap = x->value > y->value;
+    for (uint32_t k = rank; k-- > 0;)
+        if ((of_x ^ of_y) >> out.labels[k] & 1)
+            swap = of_y >> out.labels[k] & 1;
+    const SumFactor *a = swap ? y : x, *b = swap ? x : y;
+    out.value = tir_contract(s->b, a->value, b->value, a->labels, b->labels, rank, out.labels, to);
     return out;
 }
 
