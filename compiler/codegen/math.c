@@ -33,9 +33,9 @@ static Value math_power_of_two(const Math *m, Value k) {
     return math_from_bits(m, LLVMBuildShl(b, biased, math_integer(m, is_f32(m) ? 23 : 52), ""));
 }
 
-/* x = k ln 2 + r. Returns exp(r) - 1. */
-static Value math_expm1_reduced(const Math *m, Value x, Value low, Value *k) {
-    Value n = math_round(m, x, 0x1.71547652b82fep0, k); /* 1 / ln 2 */
+/* x = n ln 2 + r, n a whole number and *k the same as an integer. Returns exp(r) - 1. */
+static Value math_expm1_reduced(const Math *m, Value x, Value low, Value *n_out, Value *k) {
+    Value n = *n_out = math_round(m, x, 0x1.71547652b82fep0, k); /* 1 / ln 2 */
     const double *ln2 = is_f32(m) ? math_ln2_f32 : math_ln2_f64;
     Value r = math_fma(m, n, math_const(m, -ln2[0]), x);
     r = math_fma(m, n, math_const(m, -ln2[1]), r);
@@ -45,13 +45,35 @@ static Value math_expm1_reduced(const Math *m, Value x, Value low, Value *k) {
     return math_fma(m, math_mul(m, r, r), tail, r);
 }
 
-/* exp(x + low). Scaled in two steps so that both ends of the range come out right. */
+/* AVX-512 scales by a power of two in one instruction, right at both ends of the range; NULL where
+ * there is none for this width. */
+static Value math_scale_at_once(const Math *m, Value x, Value n) {
+    static const char *const names[2][3] = {
+        {"llvm.x86.avx512.mask.scalef.ps.128", "llvm.x86.avx512.mask.scalef.ps.256",
+         "llvm.x86.avx512.mask.scalef.ps.512"},
+        {"llvm.x86.avx512.mask.scalef.pd.128", "llvm.x86.avx512.mask.scalef.pd.256",
+         "llvm.x86.avx512.mask.scalef.pd.512"}};
+    Emit *e = m->e;
+    uint32_t bytes = m->type.lanes * (is_f32(m) ? 4 : 8);
+    if (!e->target->avx512 || (bytes != 16 && bytes != 32 && bytes != 64))
+        return NULL;
+    LLVMTypeRef mask = LLVMIntTypeInContext(e->context, m->type.lanes < 8 ? 8 : m->type.lanes);
+    Value arguments[5] = {x, n, LLVMGetPoison(LLVMTypeOf(x)), LLVMConstAllOnes(mask),
+                          LLVMConstInt(e->elem[NEST_I32], 4, false)}; /* the usual rounding */
+    int width = bytes == 16 ? 0 : bytes == 32 ? 1 : 2;
+    return emit_intrinsic(e, names[!is_f32(m)][width], NULL, NULL, arguments, width == 2 ? 5 : 4);
+}
+
+/* exp(x + low). Elsewhere scaled in two steps, so that both ends of the range come out right. */
 Value math_exp_parts(const Math *m, Value x, Value low) {
     LLVMBuilderRef b = m->e->builder;
     x = math_at_most(m, x, is_f32(m) ? 89 : 710);
     x = math_at_least(m, x, is_f32(m) ? -104 : -746);
-    Value k;
-    Value e = math_add(m, math_expm1_reduced(m, x, low, &k), math_const(m, 1));
+    Value n, k;
+    Value e = math_add(m, math_expm1_reduced(m, x, low, &n, &k), math_const(m, 1));
+    Value scaled = math_scale_at_once(m, e, n);
+    if (scaled)
+        return scaled;
     Value half = LLVMBuildAShr(b, k, math_integer(m, 1), "");
     Value rest = LLVMBuildSub(b, k, half, "");
     e = math_mul(m, e, math_power_of_two(m, half));
@@ -64,8 +86,8 @@ Value math_exp(const Math *m, Value x) {
 
 /* exp(y) - 1 for 0 <= y <= most, where 2^k neither overflows nor vanishes. */
 static Value math_expm1_positive(const Math *m, Value y, double most) {
-    Value k;
-    Value p = math_expm1_reduced(m, math_at_most(m, y, most), NULL, &k);
+    Value n, k;
+    Value p = math_expm1_reduced(m, math_at_most(m, y, most), NULL, &n, &k);
     Value scale = math_power_of_two(m, k);
     return math_fma(m, p, scale, math_sub(m, scale, math_const(m, 1)));
 }

@@ -327,6 +327,8 @@ static void test_math_everywhere(void **state) {
     for (uint32_t k = 0; k < N_MACHINES; k++)
         if (host_runs(machines[k].cpu))
             check_math(&machines[k], lanes[k], 2003);
+    check_math(&machines[0], 4, 2003);
+    check_math(&machines[0], 32, 2003);
 }
 
 /* --- random nests over small whole numbers, where every operation is exact
