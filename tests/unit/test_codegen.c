@@ -11,6 +11,7 @@
 #include "nest_eval.h"
 #include <dlfcn.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* --- compile, load, run --------------------------------------------------------------------------
@@ -639,6 +640,67 @@ static void test_model_record(void **state) {
     compilation_destroy(c);
 }
 
+/* An executable whose main is ours and whose work is the "runtime's"; returns its exit status. */
+static int run_executable(Compilation *c, bool sanitize, int instances) {
+    char folder[] = "/tmp/hcc_test_XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    const NestKernel *kernel = map_kernel(c->arena, NEST_NEG, NEST_F32, 8, 1);
+    const char *error;
+    CodegenTarget *t = codegen_target_create(
+        c->arena, &(CodegenOptions){.opt_level = 3, .sanitize_address = sanitize}, &error);
+    CodegenModel model = {.kernels = &kernel,
+                          .n_kernels = 1,
+                          .symbol = "record",
+                          .element_size = 4,
+                          .main_callee = "rt_main"};
+    CodegenResult object = codegen_compile(c->arena, t, &model, CODEGEN_OBJECT);
+    if (object.error)
+        fail_msg("%s", object.error);
+    const char *path = arena_printf(c->arena, "%s/m.o", folder);
+    const char *source = arena_printf(c->arena, "%s/rt.c", folder);
+    const char *output = arena_printf(c->arena, "%s/m", folder);
+    const char *text = arena_printf(
+        c->arena,
+        "#include <stdlib.h>\n"
+        "typedef void Kernel(void **, const long *, long, void *, void *);\n"
+        "struct model { int v, e; const char *m; long n; Kernel *const *kernels; long count; };\n"
+        "int rt_main(const struct model *m, int count, char **words) {\n"
+        "  float *x = calloc(16, 4), *z = calloc(16, 4);\n"
+        "  void *buffers[3] = {x, x, z};\n"
+        "  long extents[4] = {0, 0, %d, 0};\n"
+        "  x[3] = 5;\n"
+        "  m->kernels[0](buffers, extents, 0, 0, 0);\n"
+        "  int good = z[3] == -5 && count == 1 && words[0] != 0;\n"
+        "  free(x), free(z);\n"
+        "  return good ? 3 : 4;\n"
+        "}\n",
+        instances);
+    assert_null(codegen_write_file(c->arena, path, object.bytes, object.length));
+    assert_null(codegen_write_file(c->arena, source, text, strlen(text)));
+    const char *objects[] = {path, source};
+    LinkJob job = {
+        .objects = objects, .n_objects = 2, .output = output, .sanitize_address = sanitize};
+    error = link_executable(c->arena, &job);
+    if (error)
+        fail_msg("%s", error);
+    int status = system(arena_printf(c->arena, "%s > /dev/null 2>&1", output));
+    unlink(path), unlink(source), unlink(output);
+    assert_int_equal(rmdir(folder), 0);
+    codegen_target_destroy(t);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void test_executable(void **state) {
+    (void)state;
+    Compilation *c = compilation_create();
+    assert_int_equal(run_executable(c, false, 16), 3);
+    assert_int_equal(run_executable(c, true, 16), 3);
+    /* 17 of 16: the sanitizer sees generated code. */
+    int status = run_executable(c, true, 17);
+    assert_true(status != 3 && status != 4);
+    compilation_destroy(c);
+}
+
 /* However many threads compile, the kernels are the same and in their order. */
 static void test_threads(void **state) {
     (void)state;
@@ -774,8 +836,8 @@ int main(void) {
         cmocka_unit_test(test_model_record),      cmocka_unit_test(test_gemm),
         cmocka_unit_test(test_errors_are_values), cmocka_unit_test(test_text_forms),
         cmocka_unit_test(test_link_shared),       cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_random_nests),      cmocka_unit_test(test_math_accuracy),
-        cmocka_unit_test(test_math_everywhere),
+        cmocka_unit_test(test_executable),        cmocka_unit_test(test_random_nests),
+        cmocka_unit_test(test_math_accuracy),     cmocka_unit_test(test_math_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
