@@ -73,7 +73,10 @@ static WorkKind classify(Plan *plan, TirId id) {
         return WORK_NONE;
     switch (node->op) {
     case TIR_CONTRACT:
-        return gemm_match(block, id, &plan->gemm[id]) ? WORK_GEMM : WORK_LOCAL;
+        if (!gemm_match(block, id, &plan->gemm[id]))
+            return WORK_LOCAL;
+        plan->gemm[id].into = id;
+        return WORK_GEMM;
     case TIR_POSITION_SUM:
         return tir_domain_equal(node->type.domain, TIR_GLOBAL) ? WORK_LOCAL : WORK_FOLD;
     case TIR_ATTEND:
@@ -118,6 +121,42 @@ static void classify_all(Plan *plan) {
         force_stored(plan, plan->program->outputs.at[k].value);
 }
 
+static bool is_product(WorkKind work) { return work == WORK_GEMM || work == WORK_ACCUMULATE; }
+
+/* A sum of products that nobody else reads is made by the products themselves: the first writes, the
+ * others add. (The gradient of a value that feeds q, k and v is such a sum.) */
+static void accumulate_products(Plan *plan) {
+    const TirBlock *block = plan->program->block;
+    uint32_t count = block->nodes.count;
+    uint32_t *uses = ARENA_ARRAY(plan->arena, uint32_t, count);
+    for (TirId id = 1; id < count; id++)
+        for (uint32_t k = 0; k < tir_node(block, id)->n_operands; k++)
+            uses[tir_node(block, id)->operands[k]]++;
+    for (uint32_t k = 0; k < plan->program->outputs.count; k++)
+        uses[plan->program->outputs.at[k].value]++;
+    for (TirId id = 1; id < count; id++) {
+        const TirNode *node = tir_node(block, id);
+        if (node->op != TIR_ADD || node->operands[0] == node->operands[1])
+            continue;
+        TirId x = node->operands[0], y = node->operands[1];
+        if (is_product(plan->work[x]) && is_product(plan->work[y]) && uses[x] == 1 &&
+            uses[y] == 1 && tir_type_equal(&tir_node(block, x)->type, &node->type) &&
+            tir_type_equal(&tir_node(block, y)->type, &node->type))
+            plan->work[id] = WORK_ACCUMULATE;
+    }
+    /* From the outermost sum inwards, so that all products of nested sums share one memory. */
+    TirId *into = ARENA_ARRAY(plan->arena, TirId, count);
+    for (TirId id = count - 1; id >= 1; id--) {
+        if (into[id] == 0)
+            into[id] = id;
+        if (plan->work[id] == WORK_ACCUMULATE)
+            for (uint32_t k = 0; k < 2; k++)
+                into[tir_node(block, id)->operands[k]] = into[id];
+        if (plan->work[id] == WORK_GEMM)
+            plan->gemm[id].into = into[id];
+    }
+}
+
 /* When the value `operand` can be read by a user of run domain `domain` (or by a barrier). */
 static uint32_t ready_level(const Plan *plan, TirId operand, bool for_barrier) {
     const TirBlock *block = plan->program->block;
@@ -144,6 +183,10 @@ static void assign_levels(Plan *plan) {
         uint32_t level = id > n_forward ? first_backward : 0;
         if (node->op == TIR_RESULT) {
             level = plan->level[node->operands[0]];
+        } else if (plan->work[id] == WORK_ACCUMULATE) { /* done when its last product is */
+            for (uint32_t k = 0; k < 2; k++)
+                if (plan->level[node->operands[k]] > level)
+                    level = plan->level[node->operands[k]];
         } else {
             for (uint32_t k = 0; k < node->n_operands; k++) {
                 uint32_t ready = ready_level(plan, node->operands[k], barrier);
@@ -163,6 +206,8 @@ static uint64_t instance_elements(const Plan *plan, TirId id) {
                ? 0
                : tir_element_count(&node->type);
 }
+
+enum { SMALL_ELEMENTS = 64 }; /* per instance: nothing beside a row of features */
 
 /* Values that only later levels use move there, so that they need no memory in between, unless they
  * are smaller than what they are made of. */
@@ -185,7 +230,7 @@ static void sink(Plan *plan) {
                 uint64_t size = instance_elements(plan, plan_root(plan, node->operands[k]));
                 widest = size > widest ? size : widest;
             }
-            if (own >= widest)
+            if (own >= widest || widest <= SMALL_ELEMENTS)
                 plan->level[id] = earliest_use[id];
         }
         for (uint32_t k = 0; k < node->n_operands; k++) {
@@ -298,6 +343,8 @@ static void find_unsupported(Plan *plan) {
 
 void plan_fuse(Plan *plan) {
     classify_all(plan);
+    if (plan->options.fuse)
+        accumulate_products(plan);
     find_unsupported(plan);
     assign_levels(plan);
     if (plan->options.fuse)

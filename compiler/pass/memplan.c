@@ -123,8 +123,9 @@ static void emit_gemm(MemPlan *m, TirId id) {
     Call call = {.kind = CALL_GEMM, .domain = g->domain, .gemm = *g, .value = id, .label = "gemm"};
     vec_push(plan->arena, &call.buffers, placeholder(use(m, g->a)));
     vec_push(plan->arena, &call.buffers, placeholder(use(m, g->b)));
-    define(m, id);
-    vec_push(plan->arena, &call.buffers, placeholder(id));
+    call.gemm.accumulate = m->first[g->into] != NEVER;
+    define(m, g->into);
+    vec_push(plan->arena, &call.buffers, placeholder(use(m, g->into)));
     push_call(m, call);
 }
 

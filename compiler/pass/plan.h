@@ -22,6 +22,7 @@ typedef enum {
     WORK_NONE,     /* leaves and views of stored values: nothing runs */
     WORK_LOCAL,    /* inside a group's kernel */
     WORK_GEMM,     /* matrix product over positions by BLAS */
+    WORK_ACCUMULATE, /* a sum of matrix products, each added to the same memory */
     WORK_ATTEND,   /* attention kernel, forward or backward */
     WORK_SCATTER,  /* scatter_add call */
     WORK_FOLD,     /* sum over samples or positions into a domain that keeps the other: own kernel */
@@ -36,6 +37,8 @@ typedef struct {
     bool m_per_instance, k_per_instance;
     TirDomain domain;                 /* whose instances */
     uint64_t lda, ldb, ldc;
+    TirId into;      /* the sum it is added to, or its own value */
+    bool accumulate; /* set on calls: add to what is there */
 } GemmWork;
 
 /* A kernel: local values of one domain that are computed together, position by position. */

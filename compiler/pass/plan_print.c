@@ -67,8 +67,8 @@ void plan_print(const Plan *plan, FILE *to) {
         fprintf(to, "  %s %s %s", kinds[call->kind], call->label ? call->label : "",
                 domain_name(call->domain));
         if (call->kind == CALL_GEMM)
-            fprintf(to, " %s%" PRIu64 " x %" PRIu64 " x %s%" PRIu64,
-                    call->gemm.m_per_instance ? "N*" : "", call->gemm.m, call->gemm.n,
+            fprintf(to, " %s%s%" PRIu64 " x %" PRIu64 " x %s%" PRIu64,
+                    call->gemm.accumulate ? "add " : "", call->gemm.m_per_instance ? "N*" : "", call->gemm.m, call->gemm.n,
                     call->gemm.k_per_instance ? "N*" : "", call->gemm.k);
         for (uint32_t k = 0; k < call->buffers.count; k++) {
             const Buffer *b = &call->buffers.at[k];

@@ -152,7 +152,7 @@ static json_t *gemm_json(const Call *call) {
                      buffer_json(&call->buffers.at[0]), "lda", (json_int_t)g->lda, "b",
                      buffer_json(&call->buffers.at[1]), "ldb", (json_int_t)g->ldb, "c",
                      buffer_json(&call->buffers.at[2]), "ldc", (json_int_t)g->ldc, "alpha", 1.0,
-                     "beta", 0.0, "per_instance",
+                     "beta", g->accumulate ? 1.0 : 0.0, "per_instance",
                      (json_int_t)(g->m_per_instance ? g->m : g->k_per_instance ? g->k : 1));
 }
 
