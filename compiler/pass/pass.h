@@ -5,17 +5,19 @@
 #include "tir/tir.h"
 
 /* Reverse mode: appends gradient values of the LOSS output for every parameter that is not frozen,
- * as outputs of role GRAD (index = parameter; a parameter without a path to the loss gets none), and
- * sets n_forward. Emits ordinary ops. */
+ * as outputs of role GRAD (index = parameter; a parameter without a path to the loss gets none),
+ * and sets n_forward. Emits ordinary ops. */
 void pass_grad(TirProgram *p);
-/* The same from any value with a given seed: d(sum seed*root)/d(wrt[k]); 0 where there is no path. */
-void pass_vjp(TirBuilder *b, TirId root, TirId seed, uint32_t n, const TirId *wrt, TirId *gradients);
+/* The same from any value with a given seed: d(sum seed*root)/d(wrt[k]); 0 where there is no path.
+ */
+void pass_vjp(TirBuilder *b, TirId root, TirId seed, uint32_t n, const TirId *wrt,
+              TirId *gradients);
 
 /* Rewrites to a canonical form (products over axes become CONTRACT, constants fold, SELECTs on
  * constants vanish ...). Returns a new program; outputs, params, inputs keep their indices. */
 TirProgram *pass_canon(TirProgram *p);
-/* Keeps only what the outputs need, renumbered in topological order; n_forward follows. Hash-consing
- * makes every rebuild a CSE. */
+/* Keeps only what the outputs need, renumbered in topological order; n_forward follows.
+ * Hash-consing makes every rebuild a CSE. */
 TirProgram *pass_dce(TirProgram *p);
 
 #endif

@@ -15,7 +15,7 @@ typedef struct {
 
 typedef struct {
     uint32_t samples;
-    uint32_t positions; /* of every space, <= its maximum */
+    uint32_t positions;          /* of every space, <= its maximum */
     const double *const *params; /* by parameter index */
     const double *const *inputs; /* by input index, laid out as TirTensor */
 } TirBinding;

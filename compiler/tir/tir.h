@@ -63,22 +63,22 @@ typedef struct TirBlock TirBlock;
 
 /* Attributes: one flat struct, unused fields zero, so hashing and equality are plain. */
 typedef struct {
-    double number;               /* CONST, ATTEND (scale) */
-    uint32_t index;              /* PARAM, INPUT, TABLE, POSITION, ARG, RESULT */
-    TirDomain domain;            /* COUNT */
-    uint8_t axis;                /* SLICE, PAD, CONCAT, TAKE, ARGMAX */
-    bool causal;                 /* ATTEND, ATTEND_GRAD */
-    bool reverse;                /* SCAN */
-    uint32_t start;              /* SLICE, PAD */
-    int32_t offset;              /* SHIFT */
-    uint32_t rows;               /* SCATTER_ADD, ONEHOT */
-    uint32_t axis_mask;          /* REDUCE_*: bit k = operand axis k */
-    uint8_t axes[TIR_MAX_RANK];  /* BROADCAST */
+    double number;                   /* CONST, ATTEND (scale) */
+    uint32_t index;                  /* PARAM, INPUT, TABLE, POSITION, ARG, RESULT */
+    TirDomain domain;                /* COUNT */
+    uint8_t axis;                    /* SLICE, PAD, CONCAT, TAKE, ARGMAX */
+    bool causal;                     /* ATTEND, ATTEND_GRAD */
+    bool reverse;                    /* SCAN */
+    uint32_t start;                  /* SLICE, PAD */
+    int32_t offset;                  /* SHIFT */
+    uint32_t rows;                   /* SCATTER_ADD, ONEHOT */
+    uint32_t axis_mask;              /* REDUCE_*: bit k = operand axis k */
+    uint8_t axes[TIR_MAX_RANK];      /* BROADCAST */
     uint8_t labels[3][TIR_MAX_RANK]; /* CONTRACT: a, b, result */
-    uint32_t trips;              /* SCAN */
+    uint32_t trips;                  /* SCAN */
     uint32_t n_carried, n_invariant, n_scanned, n_stacked; /* SCAN */
-    const int32_t *indices;      /* TAKE: result extent many, in the arena */
-    TirBlock *body;              /* SCAN */
+    const int32_t *indices; /* TAKE: result extent many, in the arena */
+    TirBlock *body;         /* SCAN */
 } TirAttr;
 
 typedef struct {
@@ -96,18 +96,18 @@ typedef struct {
 /* A straight line of values: the program's own, or a loop's body (whose ids are its own and whose
  * only way to outer values is its arguments). */
 struct TirBlock {
-    VEC(TirNode) nodes;   /* nodes.at[0] is unused: id 0 is no value */
+    VEC(TirNode) nodes; /* nodes.at[0] is unused: id 0 is no value */
     VEC(TirType) arguments;
-    TirIdVec results;     /* loop bodies only */
-    Map *unique;          /* hash-consing */
+    TirIdVec results; /* loop bodies only */
+    Map *unique;      /* hash-consing */
 };
 
 typedef enum { TIR_INIT_FILL, TIR_INIT_NORMAL, TIR_INIT_UNIFORM, TIR_INIT_DATA } TirInitKind;
 
 typedef struct {
-    const char *name; /* full path: trunk.3.attn.hc.P */
+    const char *name;  /* full path: trunk.3.attn.hc.P */
     const char *group; /* the declaring definition's name, for reports: "mhc", "attention" */
-    TirType type;     /* real, global */
+    TirType type;      /* real, global */
     TirInitKind init;
     double init_a, init_b; /* FILL: value; NORMAL: mean, std; UNIFORM: low, high */
     const double *data;    /* DATA: all elements */
@@ -118,32 +118,32 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    TirType type;     /* int: tokens; real otherwise */
-    uint32_t limit;   /* tokens: values are 0 .. limit-1; 0 = no bound */
+    TirType type;   /* int: tokens; real otherwise */
+    uint32_t limit; /* tokens: values are 0 .. limit-1; 0 = no bound */
     bool is_target;
     Span span;
 } TirInput;
 
 typedef struct {
-    const char *name;   /* interned hint, or NULL */
-    TirType type;       /* real or int, global */
+    const char *name; /* interned hint, or NULL */
+    TirType type;     /* real or int, global */
     const double *data;
 } TirTable;
 
 typedef struct {
-    const char *name;   /* "t" */
-    uint32_t maximum;   /* positions at most; product over 2-D spaces */
-    uint32_t rank;      /* 1, or 2 for (r, c) */
+    const char *name; /* "t" */
+    uint32_t maximum; /* positions at most; product over 2-D spaces */
+    uint32_t rank;    /* 1, or 2 for (r, c) */
     uint32_t extents[2];
 } TirSpace;
 
 typedef enum {
-    TIR_OUT_LOSS,    /* real, rank 0, global */
-    TIR_OUT_LOGITS,  /* what `sample` draws from: the loss's first argument */
-    TIR_OUT_METRIC,  /* real, rank 0, global */
-    TIR_OUT_PROBE,   /* exported for inspection */
-    TIR_OUT_GRAD,    /* index = parameter */
-    TIR_OUT_NAMED,   /* anything else a caller wants kept: tests, exported connections */
+    TIR_OUT_LOSS,   /* real, rank 0, global */
+    TIR_OUT_LOGITS, /* what `sample` draws from: the loss's first argument */
+    TIR_OUT_METRIC, /* real, rank 0, global */
+    TIR_OUT_PROBE,  /* exported for inspection */
+    TIR_OUT_GRAD,   /* index = parameter */
+    TIR_OUT_NAMED,  /* anything else a caller wants kept: tests, exported connections */
 } TirOutputRole;
 
 typedef struct {
@@ -153,8 +153,8 @@ typedef struct {
     TirId value;
 } TirOutput;
 
-/* Called when a builder is handed operands its op cannot take: a fault of the compiler, never of the
- * user's text. It must not return. */
+/* Called when a builder is handed operands its op cannot take: a fault of the compiler, never of
+ * the user's text. It must not return. */
 typedef void TirFaultHandler(void *context, TirOp op, Span span, const char *message);
 
 typedef struct TirProgram {
@@ -166,7 +166,8 @@ typedef struct TirProgram {
     VEC(TirTable) tables;
     VEC(TirSpace) spaces; /* space s is spaces.at[s-1] */
     VEC(TirOutput) outputs;
-    uint32_t n_forward; /* after the gradient pass: values with id <= n_forward are forward; else 0 */
+    uint32_t
+        n_forward; /* after the gradient pass: values with id <= n_forward are forward; else 0 */
     TirFaultHandler *on_fault; /* the default prints to stderr and aborts */
     void *fault_context;
     Map *unique_tables;
@@ -218,7 +219,8 @@ TirBuilder tir_builder_inner(const TirBuilder *outer, TirBlock *body);
 uint32_t tir_add_space(TirProgram *p, const char *name, uint32_t rank, const uint32_t *extents);
 uint32_t tir_add_param(TirProgram *p, TirParam param);
 uint32_t tir_add_input(TirProgram *p, TirInput input);
-void tir_add_output(TirProgram *p, TirOutputRole role, const char *name, uint32_t index, TirId value);
+void tir_add_output(TirProgram *p, TirOutputRole role, const char *name, uint32_t index,
+                    TirId value);
 
 TirId tir_param(TirBuilder *b, uint32_t index);
 TirId tir_input(TirBuilder *b, uint32_t index);
@@ -226,7 +228,8 @@ TirId tir_real(TirBuilder *b, double value);
 TirId tir_int(TirBuilder *b, int64_t value);
 TirId tir_bool(TirBuilder *b, bool value);
 /* `data` is copied; equal tables are one. elem REAL or INT. */
-TirId tir_table(TirBuilder *b, TirElem elem, uint32_t rank, const uint32_t *dims, const double *data);
+TirId tir_table(TirBuilder *b, TirElem elem, uint32_t rank, const uint32_t *dims,
+                const double *data);
 TirId tir_position(TirBuilder *b, uint32_t space);
 TirId tir_count(TirBuilder *b, TirDomain domain);
 TirId tir_arg(TirBuilder *b, TirType type); /* appends an argument to b->block */
@@ -235,7 +238,8 @@ TirId tir_unary(TirBuilder *b, TirOp op, TirId x);
 TirId tir_binary(TirBuilder *b, TirOp op, TirId x, TirId y); /* a rank-0 operand repeats */
 TirId tir_select(TirBuilder *b, TirId condition, TirId x, TirId y);
 
-TirId tir_broadcast(TirBuilder *b, TirId x, uint32_t rank, const uint32_t *dims, const uint8_t *axes);
+TirId tir_broadcast(TirBuilder *b, TirId x, uint32_t rank, const uint32_t *dims,
+                    const uint8_t *axes);
 TirId tir_slice(TirBuilder *b, TirId x, uint32_t axis, uint32_t start, uint32_t extent);
 TirId tir_pad(TirBuilder *b, TirId x, uint32_t axis, uint32_t before, uint32_t extent);
 TirId tir_reshape(TirBuilder *b, TirId x, uint32_t rank, const uint32_t *dims);
@@ -249,8 +253,8 @@ TirId tir_position_sum(TirBuilder *b, TirId x, TirDomain to);
 TirId tir_domain_sum(TirBuilder *b, TirId x, TirDomain from, TirDomain to);
 TirId tir_times_count(TirBuilder *b, TirId x, TirDomain domain); /* x * COUNT; x for GLOBAL */
 /* labels as in tir_ops.def; `to` = result domain (join of both, or outer: then summed). */
-TirId tir_contract(TirBuilder *b, TirId x, TirId y, const uint8_t *x_labels, const uint8_t *y_labels,
-                   uint32_t rank, const uint8_t *labels, TirDomain to);
+TirId tir_contract(TirBuilder *b, TirId x, TirId y, const uint8_t *x_labels,
+                   const uint8_t *y_labels, uint32_t rank, const uint8_t *labels, TirDomain to);
 
 TirId tir_gather(TirBuilder *b, TirId x, TirId index);
 TirId tir_scatter_add(TirBuilder *b, TirId index, TirId g, uint32_t rows, TirDomain to);
@@ -277,6 +281,7 @@ void tir_print(const TirProgram *p, FILE *to);
 /* The reader accepts what tir_print prints; errors go to diagnostics. NULL after errors. */
 TirProgram *tir_read(Compilation *c, uint32_t file);
 
-/* --- passes (pass/) work in place or return a new program; declared in pass/pass.h --------------*/
+/* --- passes (pass/) work in place or return a new program; declared in pass/pass.h
+ * --------------*/
 
 #endif
