@@ -159,14 +159,15 @@ static void each_choice(Case *c, TirOp op) {
         }
     /* On a tie the first operand gets it all. */
     case_begin(c);
-    TirId g[2];
-    const TirId x = case_real(c, POSITION, 0, NULL);
-    const TirId y = tir_unary(&c->b, TIR_NEG, tir_unary(&c->b, TIR_STOP_GRADIENT, x));
-    const TirId z = tir_unary(&c->b, TIR_NEG, y); /* folds: equal to stop_gradient(x) */
-    pass_vjp(&c->b, case_weigh(c, tir_binary(&c->b, op, x, z)), tir_real(&c->b, 1), 1, &x, g);
-    const TirId first = tir_binary(&c->b, op == TIR_MIN ? TIR_LE : TIR_LE, x, z);
-    case_expect(c, tir_unary(&c->b, TIR_TO_REAL, first), 6, (double[]){1, 1, 1, 1, 1, 1});
-    assert_int_not_equal(g[0], 0);
+    TirId both[2], g[2];
+    for (uint32_t k = 0; k < 2; k++) {
+        both[k] = case_real(c, GLOBAL, 1, DIMS(2));
+        c->leaf_data[k][0] = c->leaf_data[k][1] = 0.25;
+    }
+    const TirId y = tir_reduce(&c->b, TIR_REDUCE_SUM, tir_binary(&c->b, op, both[0], both[1]), 1);
+    pass_vjp(&c->b, y, tir_real(&c->b, 3), 2, both, g);
+    case_expect(c, g[0], 2, (double[]){3, 3});
+    case_expect(c, g[1], 2, (double[]){0, 0});
 }
 
 static void tir_case_MIN(Case *c) {
