@@ -37,7 +37,7 @@ static char *train_config(Driver *d) {
     json_t *set = json_array();
     for (uint32_t k = 0; k < d->options.set.count; k++)
         json_array_append_new(set, json_string(d->options.set.at[k]));
-    json_t *config = json_pack("{s:{s:s, s:s, s:s%, s:o, s:s?, s:b}}", "hcc", "version",
+    json_t *config = json_pack("{s:{s:s, s:s, s:s%, s:o, s:s*, s:b}}", "hcc", "version",
                                HCC_VERSION, "file", d->options.argument, "text", text, length,
                                "set", set, "model", d->options.model, "f64", (int)d->options.f64);
     char *json = config ? json_dumps(config, JSON_COMPACT) : NULL;
@@ -128,7 +128,7 @@ static ExitCode run_load(Driver *d, NativeModel *loaded) {
     size_t length;
     int f64;
     json_t *set;
-    if (json_unpack(config, "{s:{s:s, s:s%, s:o, s?:s?, s:b}}", "hcc", "file", &name, "text", &text,
+    if (json_unpack(config, "{s:{s:s, s:s%, s:o, s?:s, s:b}}", "hcc", "file", &name, "text", &text,
                     &length, "set", &set, "model", &model, "f64", &f64) != 0) {
         driver_error(d,
                      "'%s' was not made by 'hcc train': its config.json does not hold the model's "

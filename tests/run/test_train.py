@@ -142,7 +142,7 @@ class BadInput(Trained):
         self.expect(result, 6)
 
     def test_divergence(self):
-        self.fails(4, settings=["train.lr=1e30", "train.clip=0", "train.warmup=0"])
+        self.fails(4, settings=["train.lr=1e6", "train.clip=0", "train.warmup=0"])
 
     def test_no_data(self):
         self.assertIn("--data", self.expect(hcc("train", SHAKESPEARE), 2).err)
