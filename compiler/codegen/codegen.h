@@ -51,8 +51,9 @@ typedef struct {
     const char *symbol; /* of the HcModel record, the one global of the object but for thunks */
     const CodegenThunk *thunks;
     uint32_t n_thunks;
-    const char *main_callee; /* or NULL; else the object has a main(argc, argv) that returns
-                                int callee(const HcModel *, int argc, char **argv) */
+    const SourceSet *sources; /* or NULL; else code carries the lines it comes from */
+    const char *main_callee;  /* or NULL; else the object has a main(argc, argv) that returns
+                                 int callee(const HcModel *, int argc, char **argv) */
 } CodegenModel;
 
 typedef enum { CODEGEN_OBJECT, CODEGEN_LLVM, CODEGEN_ASM } CodegenForm;

@@ -31,9 +31,9 @@ typedef struct {
     LLVMBuilderRef builder;
     LLVMTypeRef elem[5]; /* by NestElem */
     LLVMTypeRef pointer, nothing, byte;
-    LLVMValueRef zero_cell; /* 8 zero bytes that masked-off scalar loads read instead */
-    /* of the function being emitted */
-    LLVMValueRef function;
+    LLVMValueRef zero_cell;  /* 8 zero bytes that masked-off scalar loads read instead */
+    struct EmitDebug *debug; /* or NULL */
+    LLVMValueRef function;   /* being emitted */
 } Emit;
 
 typedef LLVMValueRef Value;
@@ -119,6 +119,15 @@ void emit_store(Emit *e, const EmitBuffer *buffer, Value index, NestType type, V
 
 /* Local to the module. */
 LLVMValueRef emit_kernel(Emit *e, Arena *scratch, const NestKernel *kernel);
+
+/* --- lines of the .hc text: debug.c; nothing happens without e->debug
+ * ----------------------------- */
+
+typedef struct EmitDebug EmitDebug;
+EmitDebug *debug_open(Emit *e, Arena *arena, const SourceSet *sources);
+void debug_close(EmitDebug *d);
+void debug_function(Emit *e, const NestKernel *kernel, const char *name); /* of e->function */
+void debug_at(Emit *e, Span at);
 
 /* --- modules: module.c ---------------------------------------------------------------------------
  */

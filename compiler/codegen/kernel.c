@@ -373,6 +373,7 @@ static void kernel_body(KernelEmit *k, const NestBody *body) {
     for (uint32_t j = 0; j < body->instructions.count; j++) {
         NestId id = body->instructions.at[j];
         const NestInstruction *i = &k->kernel->instructions.at[id];
+        debug_at(k->e, i->span);
         switch (i->op) {
         case NEST_LOOP:
             kernel_loop(k, i->loop);
@@ -442,6 +443,7 @@ static LLVMValueRef kernel_worker(KernelEmit *k, const char *symbol) {
         k->buffers[j] = (EmitBuffer){base, buffer->elem};
     }
     LLVMPositionBuilderAtEnd(e->builder, emit_block(e, "entry"));
+    debug_function(e, k->kernel, symbol);
     kernel_body(k, &k->kernel->body);
     if (k->fence && e->target->x86) /* nontemporal stores are ordered by nothing else */
         emit_intrinsic(e, "llvm.x86.sse.sfence", NULL, NULL, NULL, 0);
@@ -465,6 +467,7 @@ LLVMValueRef emit_kernel(Emit *e, Arena *scratch, const NestKernel *kernel) {
     LLVMSetLinkage(e->function, LLVMInternalLinkage);
     emit_function_attributes(e, e->function);
     LLVMPositionBuilderAtEnd(e->builder, emit_block(e, "entry"));
+    debug_function(e, kernel, symbol);
     Value *arguments = ARENA_ARRAY(scratch, Value, 3 + kernel->buffers.count);
     arguments[0] = LLVMGetParam(e->function, 1);
     arguments[1] = LLVMGetParam(e->function, 2);

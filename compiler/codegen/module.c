@@ -69,6 +69,7 @@ static LLVMValueRef module_function(Emit *e, const char *name, LLVMTypeRef type)
     emit_function_attributes(e, function);
     e->function = function;
     LLVMPositionBuilderAtEnd(e->builder, emit_block(e, "entry"));
+    debug_function(e, NULL, name);
     return function;
 }
 
@@ -222,7 +223,11 @@ CodegenResult module_compile(Arena *arena, const CodegenTarget *target, const Mo
     LLVMContextSetDiagnosticHandler(e.context, module_diagnostic, &faults);
     double start = module_seconds();
     module_open(&e, part->model);
+    if (part->model->sources)
+        e.debug = debug_open(&e, scratch, part->model->sources);
     module_fill(&e, scratch, part);
+    if (e.debug)
+        debug_close(e.debug);
     char *wrong = NULL;
     if (LLVMVerifyModule(e.module, LLVMReturnStatusAction, &wrong))
         result.error = arena_printf(arena, "code generation made an invalid module: %s", wrong);

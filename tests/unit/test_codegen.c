@@ -771,6 +771,45 @@ static void test_text_forms(void **state) {
     compilation_destroy(c);
 }
 
+/* Code says which line it comes from. */
+static void test_lines(void **state) {
+    (void)state;
+    Compilation *c = compilation_create();
+    static const char text[] = "kernel \"k\" {\n"
+                               "  buffer @0 \"x\" argument f32 read write\n"
+                               "\n"
+                               "  %1 = load f32x8 @0[0]\n"
+                               "  %2 = exp f32x8 %1\n"
+                               "  store @0[0], %2\n"
+                               "}\n";
+    const NestKernel *kernel =
+        nest_read(c, source_add(c->sources, "folder/k.nest", text, strlen(text)));
+    assert_non_null(kernel);
+    const char *error;
+    for (int level = 0; level < 4; level += 3) {
+        CodegenTarget *t =
+            codegen_target_create(c->arena, &(CodegenOptions){.opt_level = level}, &error);
+        CodegenModel model = {
+            .kernels = &kernel, .n_kernels = 1, .symbol = "m", .sources = c->sources};
+        CodegenResult out = codegen_compile(c->arena, t, &model, CODEGEN_ASM);
+        if (out.error)
+            fail_msg("%s", out.error);
+        assert_non_null(strstr(out.bytes, "\"k.nest\""));
+        assert_non_null(strstr(out.bytes, ".loc\t1 5 3"));
+        assert_non_null(strstr(out.bytes, ".loc\t1 6 3"));
+        const HcModel *loaded;
+        Jit *jit = codegen_load(c->arena, t, &model, 1, &loaded, &error);
+        if (!jit)
+            fail_msg("%s", error);
+        float x[8] = {0, 1};
+        loaded->kernels[0]((void *const[]){x}, &(HcExtents){0}, 0, NULL, NULL);
+        assert_true(x[0] == 1 && x[1] > 2.718f && x[1] < 2.719f);
+        jit_unload(jit);
+        codegen_target_destroy(t);
+    }
+    compilation_destroy(c);
+}
+
 /* A shared library with a thunk and an alias to "runtime" functions; all else hidden. */
 static void test_link_shared(void **state) {
     (void)state;
@@ -836,8 +875,9 @@ int main(void) {
         cmocka_unit_test(test_model_record),      cmocka_unit_test(test_gemm),
         cmocka_unit_test(test_errors_are_values), cmocka_unit_test(test_text_forms),
         cmocka_unit_test(test_link_shared),       cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_executable),        cmocka_unit_test(test_random_nests),
-        cmocka_unit_test(test_math_accuracy),     cmocka_unit_test(test_math_everywhere),
+        cmocka_unit_test(test_executable),        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_random_nests),      cmocka_unit_test(test_math_accuracy),
+        cmocka_unit_test(test_math_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
