@@ -5,13 +5,12 @@ use std;
 connection forgetful(norm = rmsnorm) {
   state keep[d], flow[d];
   param W[d] = 0, b[d] = 2  nodecay;
-  begin keep = x;
-  begin flow = x;
+  begin keep = x, flow = x;
   let f[c]      = sigmoid(W[c] * norm(flow)[c] + b[c]);
   let u[c]      = keep[c] + flow[c];
   read  x       = norm(u);
-  write keep[c] = keep[c] + y[c];
-  write flow[c] = f[c] * flow[c] + (1 - f[c]) * y[c];
+  write keep[c] = keep[c] + y[c],
+        flow[c] = f[c] * flow[c] + (1 - f[c]) * y[c];
   let s[c]      = keep[c] + flow[c];
   end   x       = norm(s);
 }

@@ -12,11 +12,11 @@
 /* For each axis an index, a merge of several, or a constant entry. */
 typedef struct {
     uint32_t rank, n_indices;
-    Index *axes[TIR_MAX_RANK];      /* NULL: a merge, or the constant entry below */
+    Index *axes[TIR_MAX_RANK]; /* NULL: a merge, or the constant entry below */
     const Expr *merges[TIR_MAX_RANK];
     Index *members[TIR_MAX_RANK][MAX_MENTIONED];
     uint32_t n_members[TIR_MAX_RANK], known[TIR_MAX_RANK];
-    Index *indices[TIR_MAX_RANK];   /* all, without the constant entries */
+    Index *indices[TIR_MAX_RANK]; /* all, without the constant entries */
     int64_t entries[TIR_MAX_RANK];
     Scope *scope;
 } Left;
@@ -77,7 +77,8 @@ static bool left_axis(Sema *s, Scope *inner, const Expr *e, uint32_t known, Left
     }
     if (name->kind != EXPR_NAME) {
         if (name->kind != EXPR_ERROR)
-            sema_error(s, DIAG_INDEX_UNBOUND, e->span, "the left side names its indices: `a[i, j] = ...`");
+            sema_error(s, DIAG_INDEX_UNBOUND, e->span,
+                       "the left side names its indices: `a[i, j] = ...`");
         return false;
     }
     Index *index = index_create(s, inner, (Name){name->name, name->span});
@@ -138,7 +139,9 @@ static Value update_slice(Sema *s, const Left *left, const Tensor *old, Value pa
         tensor_bare_dims(old, dims, NULL);
         if (!element_count(s, left->rank, dims, span, &count))
             return POISON;
-        data = ARENA_ARRAY(s->arena, double, count);
+        data = table_alloc(s, count, span);
+        if (!data)
+            return POISON;
         for (uint64_t i = 0; i < count; i++) {
             uint64_t rest = i;
             data[i] = 1;
@@ -160,7 +163,8 @@ static Value update_slice(Sema *s, const Left *left, const Tensor *old, Value pa
         for (uint32_t k = 0; k < t->type.rank; k++) {
             map[k] = 0;
             for (uint32_t a = 0; a < layout.rank; a++)
-                if (a < leading ? layout.axes[a] == t->axes[k] : left->axes[a - leading] == t->axes[k])
+                if (a < leading ? layout.axes[a] == t->axes[k]
+                                : left->axes[a - leading] == t->axes[k])
                     map[k] = (uint8_t)a;
         }
         TirId id = tensor_use(s, t);
@@ -223,23 +227,23 @@ static Value update_slice(Sema *s, const Left *left, const Tensor *old, Value pa
 static bool left_order_merge(Sema *s, Left *left, uint32_t at, uint32_t *extent) {
     const Expr *e = left->merges[at];
     const uint32_t n = left->n_members[at];
-    uint64_t count = 1;
+    uint32_t extents[MAX_MENTIONED];
+    uint64_t count;
     for (uint32_t k = 0; k < n; k++)
-        count *= left->members[at][k]->extent;
-    if (count > 1u << 24) {
-        sema_error(s, DIAG_SIZE, e->span, "an index map of more than %u entries is too large", 1u << 24);
+        extents[k] = left->members[at][k]->extent;
+    if (!element_count(s, n, extents, e->span, &count))
         return false;
-    }
-    double *values = ARENA_ARRAY(s->arena, double, count);
-    if (!index_order_by_stride(s, left->scope, e, n, left->members[at]) ||
+    double *values = table_alloc(s, count, e->span);
+    if (!values || !index_order_by_stride(s, left->scope, e, n, left->members[at]) ||
         !numeric_evaluate(s, left->scope, e, n, left->members[at], values))
         return false;
     for (uint64_t k = 0; k < count; k++)
         if (values[k] != (double)k) {
-            sema_error(s, DIAG_INDEX_RANGE, e->span,
-                       "on the left an index map counts every entry once; this gives %.10g where %llu "
-                       "is next",
-                       values[k], (unsigned long long)k);
+            sema_error(
+                s, DIAG_INDEX_RANGE, e->span,
+                "on the left an index map counts every entry once; this gives %.10g where %llu "
+                "is next",
+                values[k], (unsigned long long)k);
             return false;
         }
     if (left->known[at] && left->known[at] != count) {
@@ -311,7 +315,8 @@ static Value indexed_binding(Sema *s, Scope *scope, const Binding *b, const Valu
     uint32_t dims[TIR_MAX_RANK] = {0};
     const Tensor *old = NULL;
     if (b->target.indices.count > TIR_MAX_RANK)
-        return sema_error(s, DIAG_RANK, b->target.span, "a tensor has at most %d axes", TIR_MAX_RANK);
+        return sema_error(s, DIAG_RANK, b->target.span, "a tensor has at most %d axes",
+                          TIR_MAX_RANK);
     if (known) {
         old = value_as_tensor(s, *known, b->target.span);
         if (!old)
@@ -319,7 +324,8 @@ static Value indexed_binding(Sema *s, Scope *scope, const Binding *b, const Valu
         const uint32_t rank = tensor_bare_dims(old, dims, NULL);
         if (rank != b->target.indices.count) {
             sema_error(s, DIAG_INDEX_RANK, b->target.span, "`%s` has %u %s, but %u are given here",
-                       b->target.name.text, rank, rank == 1 ? "axis" : "axes", b->target.indices.count);
+                       b->target.name.text, rank, rank == 1 ? "axis" : "axes",
+                       b->target.indices.count);
             sema_note(s, known->span, "`%s` got its shape here", b->target.name.text);
             return POISON;
         }
@@ -383,8 +389,7 @@ void body_let(Sema *s, Scope *scope, const Binding *b) {
                        value_text(s, v));
     if (v.kind == VALUE_TENSOR || v.kind == VALUE_NUMBER)
         v.span = b->target.span;
-    Symbol *symbol =
-        scope_define(s, scope, b->target.name.text, b->target.name.span, SYMBOL_VALUE);
+    Symbol *symbol = scope_define(s, scope, b->target.name.text, b->target.name.span, SYMBOL_VALUE);
     symbol->declared = DECLARED_LET;
     symbol->assignable = true;
     symbol->binding = b;

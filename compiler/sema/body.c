@@ -1,14 +1,14 @@
 /* Statements of a body: constants, parameters, lets, conditions, probes, penalties.
  *
  * Requires: the instance's frame is s->frame; `scope` is its scope.
- * Maintains: a let is visible to what follows it; both sides of an `if` define into the same scope. */
+ * Maintains: a let is visible to what follows it; both sides of an `if` define into the same scope.
+ */
 #include "sema/internal.h"
 
 const char *path_join(Sema *s, const char *path, const char *name) {
     if (!name)
         return path;
-    const char *joined =
-        path && path[0] ? arena_printf(s->arena, "%s.%s", path, name) : name;
+    const char *joined = path && path[0] ? arena_printf(s->arena, "%s.%s", path, name) : name;
     return intern_str(s->c->interner, joined);
 }
 
@@ -76,7 +76,8 @@ static void body_probe(Sema *s, Scope *scope, const Stmt *stmt) {
         return;
     }
     const char *name = stmt->value->kind == EXPR_NAME ? stmt->value->name : "probe";
-    tir_add_output(s->program, TIR_OUT_PROBE, path_join(s, s->frame->path, name), 0, tensor_use(s, t));
+    tir_add_output(s->program, TIR_OUT_PROBE, path_join(s, s->frame->path, name), 0,
+                   tensor_use(s, t));
 }
 
 void body_statement(Sema *s, Scope *scope, const Stmt *stmt) {

@@ -3,7 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-typedef Value BuiltinRule(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e);
+typedef Value BuiltinRule(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
+                          const Expr *e);
 
 struct Builtin {
     const char *name;
@@ -15,32 +16,37 @@ struct Builtin {
 
 /* --- rules -------------------------------------------------------------------------------------*/
 
-static Value rule_unary(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e) {
+static Value rule_unary(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
+                        const Expr *e) {
     (void)n;
     return value_unary(s, b->op, a[0].value, e->span);
 }
 
-static Value rule_fold(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e) {
+static Value rule_fold(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
+                       const Expr *e) {
     Value v = a[0].value;
     for (uint32_t k = 1; k < n; k++)
         v = value_binary(s, b->op, v, a[k].value, e->span);
     return v;
 }
 
-static Value rule_clamp(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e) {
+static Value rule_clamp(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
+                        const Expr *e) {
     (void)b;
     (void)n;
     return value_binary(s, TIR_MIN, value_binary(s, TIR_MAX, a[0].value, a[1].value, e->span),
                         a[2].value, e->span);
 }
 
-static Value rule_select(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e) {
+static Value rule_select(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
+                         const Expr *e) {
     (void)b;
     (void)n;
     return value_select(s, a[0].value, a[1].value, a[2].value, e->span);
 }
 
-static Value rule_onehot(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e) {
+static Value rule_onehot(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
+                         const Expr *e) {
     (void)b;
     (void)n;
     const Value k = a[0].value;
@@ -82,7 +88,8 @@ static const Tensor *whole(Sema *s, const char *name, Value v, uint32_t rank, Sp
     return t;
 }
 
-static Value rule_attend(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e) {
+static Value rule_attend(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
+                         const Expr *e) {
     const Tensor *t[3];
     for (uint32_t k = 0; k < 3; k++) {
         const Tensor *in = whole(s, "attend", a[k].value, 2, e->call.arguments.at[k].value->span);
@@ -132,7 +139,8 @@ static uint32_t token_limit(const Sema *s, const Tensor *t) {
     return node->op == TIR_INPUT ? s->program->inputs.at[node->attr.index].limit : 0;
 }
 
-static Value rule_embed(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e) {
+static Value rule_embed(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
+                        const Expr *e) {
     (void)b;
     (void)n;
     const Tensor *index = value_as_tensor(s, a[0].value, e->call.arguments.at[0].value->span);
@@ -144,7 +152,8 @@ static Value rule_embed(Sema *s, const Builtin *b, const BoundArgument *a, uint3
                           "`embed` takes tokens or a position, this is a real number");
     if (tensor_bare_rank(table) != table->type.rank || table->type.rank < 1 ||
         tensor_bare_rank(index) != index->type.rank)
-        return sema_error(s, DIAG_BARE_AXIS, e->span, "`embed` takes whole tensors, without indices");
+        return sema_error(s, DIAG_BARE_AXIS, e->span,
+                          "`embed` takes whole tensors, without indices");
     if (index->type.rank + table->type.rank - 1 > TIR_MAX_RANK)
         return sema_error(s, DIAG_RANK, e->span, "a tensor has at most %d axes", TIR_MAX_RANK);
     TirDomain joined;
@@ -162,7 +171,8 @@ static Value rule_embed(Sema *s, const Builtin *b, const BoundArgument *a, uint3
 }
 
 /* The most entries along an axis, or the number of positions a value runs over. */
-static Value rule_extent(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n, const Expr *e) {
+static Value rule_extent(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
+                         const Expr *e) {
     (void)b;
     (void)n;
     const Value v = a[0].value;
@@ -173,8 +183,10 @@ static Value rule_extent(Sema *s, const Builtin *b, const BoundArgument *a, uint
     if (rank == 1)
         return value_number(dims[0], e->span);
     if (rank == 0 && v.tensor->type.domain.space)
-        return value_number(s->program->spaces.at[v.tensor->type.domain.space - 1].maximum, e->span);
-    return sema_error(s, DIAG_SHAPE, e->span, "`extent` takes a value with one axis, or a position");
+        return value_number(s->program->spaces.at[v.tensor->type.domain.space - 1].maximum,
+                            e->span);
+    return sema_error(s, DIAG_SHAPE, e->span,
+                      "`extent` takes a value with one axis, or a position");
 }
 
 /* --- the table ---------------------------------------------------------------------------------*/
@@ -202,9 +214,15 @@ static const Builtin builtins[] = {
     {"extent", 1, 1, rule_extent, TIR_CONST, NULL},
 };
 
-uint32_t builtin_count(void) { return sizeof builtins / sizeof *builtins; }
-const char *builtin_name(uint32_t k) { return builtins[k].name; }
-const char *builtin_text(const Builtin *b) { return b->name; }
+uint32_t builtin_count(void) {
+    return sizeof builtins / sizeof *builtins;
+}
+const char *builtin_name(uint32_t k) {
+    return builtins[k].name;
+}
+const char *builtin_text(const Builtin *b) {
+    return b->name;
+}
 
 const Builtin *builtin_find(const char *name) {
     for (uint32_t k = 0; k < builtin_count(); k++)
@@ -257,7 +275,8 @@ Value builtin_call(Sema *s, const Builtin *b, BoundArgumentList *arguments, cons
                           arguments->count);
     for (uint32_t k = 0; k < n; k++) {
         if (!given[k] && k < b->low)
-            return sema_error(s, DIAG_ARITY, e->span, "argument %u of `%s` is missing", k + 1, b->name);
+            return sema_error(s, DIAG_ARITY, e->span, "argument %u of `%s` is missing", k + 1,
+                              b->name);
         if (!given[k]) /* not given: an empty tuple */
             ordered[k] = (BoundArgument){.value = {.kind = VALUE_TUPLE}};
         if (is_poison(ordered[k].value))
@@ -291,7 +310,8 @@ bool elaborate_arguments(Sema *s, Scope *scope, const ArgumentList *list, BoundA
 }
 
 /* The callable with more arguments, none applied: `mhc(iters = 5)`. */
-static Value partial(Sema *s, const Callable *callable, const BoundArgumentList *arguments, Span span) {
+static Value partial(Sema *s, const Callable *callable, const BoundArgumentList *arguments,
+                     Span span) {
     Callable *copy = ARENA_NEW(s->arena, Callable);
     *copy = *callable;
     copy->arguments = (BoundArgumentList){0};
@@ -302,13 +322,31 @@ static Value partial(Sema *s, const Callable *callable, const BoundArgumentList 
     return (Value){.kind = VALUE_CALLABLE, .span = span, .callable = copy};
 }
 
+/* `rmsnorm(eps = 1e-8)`, where a constant is wanted: the function with one argument settled. */
+static bool lacks_arguments(const Callable *callable, const BoundArgumentList *arguments) {
+    const FormalList *formals = &callable->item->formals;
+    uint32_t needed = 0, given = 0;
+    for (uint32_t k = 0; k < formals->count; k++)
+        needed += formals->at[k].default_value == NULL;
+    const BoundArgumentList *lists[] = {&callable->arguments, arguments};
+    for (uint32_t l = 0; l < 2; l++)
+        for (uint32_t k = 0; k < lists[l]->count; k++) {
+            bool counts = !lists[l]->at[k].name.text;
+            for (uint32_t f = 0; f < formals->count; f++)
+                counts = counts || (formals->at[f].target.name.text == lists[l]->at[k].name.text &&
+                                    !formals->at[f].default_value);
+            given += counts;
+        }
+    return given == 0 && needed > 0;
+}
+
 Value call_value(Sema *s, const Callable *callable, BoundArgumentList *arguments, const Expr *e) {
     if (callable->builtin)
         return builtin_call(s, callable->builtin, arguments, e);
     const Item *item = callable->item;
     const bool defines = item->kind == ITEM_CONNECTION ||
                          ((item->kind == ITEM_BRANCH || item->kind == ITEM_MODULE) && s->constant);
-    if (defines)
+    if (defines || (s->constant && item->kind == ITEM_FN && lacks_arguments(callable, arguments)))
         return partial(s, callable, arguments, e->span);
     if (item->kind != ITEM_FN && s->numeric)
         return sema_error(s, DIAG_CONSTANT, e->span, "an instance of `%s` is not a constant",

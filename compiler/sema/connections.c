@@ -25,7 +25,8 @@ static void count_parts(const StmtList *body, Parts *parts, bool inside) {
         parts->read += stmt->kind == STMT_READ;
         parts->write += stmt->kind == STMT_WRITE;
         parts->end += stmt->kind == STMT_END;
-        parts->conditional = parts->conditional || stmt->kind == STMT_IF || stmt->kind == STMT_ERROR;
+        parts->conditional =
+            parts->conditional || stmt->kind == STMT_IF || stmt->kind == STMT_ERROR;
         if (stmt->kind == STMT_IF && !inside) {
             count_parts(&stmt->branch.then_body, parts, false);
             count_parts(&stmt->branch.else_body, parts, false);
@@ -50,17 +51,16 @@ bool connection_check_parts(Sema *s, const Item *item) {
         {has_state, "state", "what goes from site to site", "state h[d];"},
         {parts.begin, "begin", "how the state begins", "begin h = x;"},
         {parts.read, "read", "what the branch gets", "read x = norm(h);"},
-        {parts.write, "write", "how the branch's result enters the state", "write h[c] = h[c] + y[c];"},
+        {parts.write, "write", "how the branch's result enters the state",
+         "write h[c] = h[c] + y[c];"},
         {parts.end, "end", "what the trunk gives", "end x = norm(h);"},
     };
     bool good = true;
     for (uint32_t k = 0; k < sizeof needed / sizeof *needed; k++) {
         if (needed[k].count)
             continue;
-        sema_error(s, DIAG_CONNECTION_PART,
-                   item->name.span,
-                   "the connection `%s` has no `%s`: %s", item->name.text, needed[k].word,
-                   needed[k].meaning);
+        sema_error(s, DIAG_CONNECTION_PART, item->name.span, "the connection `%s` has no `%s`: %s",
+                   item->name.text, needed[k].word, needed[k].meaning);
         sema_help(s, "for instance `%s`", needed[k].example);
         good = false;
         break; /* one message a connection: the place is the same */
@@ -139,11 +139,12 @@ static void site_state(Site *x, const Target *target) {
     if (!same) {
         sema_error(s, DIAG_STATE, x->plan->stmt->site.connection->span,
                    "`%s` keeps `%s` %s, but this trunk's state is `%s` %s", slot.owner, slot.name,
-                   dims_text(s, slot.rank, slot.dims), have->name, dims_text(s, have->rank, have->dims));
+                   dims_text(s, slot.rank, slot.dims), have->name,
+                   dims_text(s, have->rank, have->dims));
         sema_note(s, have->span, "the trunk's state was set by `%s`, the connection of `%s`",
                   have->owner, have->path);
         sema_help(s, "connections of one trunk share its state; end the trunk and begin another, "
-                        "or use connections of one state");
+                     "or use connections of one state");
         x->failed = true;
         return;
     }
@@ -217,8 +218,8 @@ static void unknown_state(Site *x, const Binding *b, const char *word) {
     for (uint32_t k = 0; k < x->n_carries; k++)
         names[n++] = x->carries[k]->name;
     const char *near = nearest_name(b->target.name.text, names, n);
-    sema_error(s, DIAG_STATE, b->target.name.span, "`%s` gives a value to a state, and `%s` is none",
-               word, b->target.name.text);
+    sema_error(s, DIAG_STATE, b->target.name.span,
+               "`%s` gives a value to a state, and `%s` is none", word, b->target.name.text);
     if (near)
         sema_help(s, "did you mean `%s`?", near);
     else if (n)
@@ -325,7 +326,8 @@ static Value branch_callable(Site *x, const Expr *e) {
     if (is_poison(v))
         return v;
     if (v.kind != VALUE_CALLABLE || !v.callable->item || v.callable->item->kind != ITEM_BRANCH) {
-        sema_error(s, DIAG_SITE, e->span, "a branch is needed here, but this is %s", value_text(s, v));
+        sema_error(s, DIAG_SITE, e->span, "a branch is needed here, but this is %s",
+                   value_text(s, v));
         if (v.kind == VALUE_CALLABLE && v.callable->item)
             sema_note(s, v.callable->item->name.span, "it is defined here");
         return POISON;
@@ -380,11 +382,12 @@ static void site_branches(Site *x) {
         x->failed = true;
     Scope *scope = x->scope;
     const char *name = intern_str(s->c->interner, "y");
-    const Span at = x->branches && x->branches->count ? x->branches->at[0]->span : x->plan->stmt->span;
+    const Span at =
+        x->branches && x->branches->count ? x->branches->at[0]->span : x->plan->stmt->span;
     scope_define(s, scope, name, at, SYMBOL_VALUE)->value = y;
     for (uint32_t k = 1; k < outputs.count; k++)
-        scope_define(s, scope, outputs.at[k].name.text, outputs.at[k].name.span, SYMBOL_VALUE)->value =
-            outputs.at[k].value;
+        scope_define(s, scope, outputs.at[k].name.text, outputs.at[k].name.span, SYMBOL_VALUE)
+            ->value = outputs.at[k].value;
 }
 
 /* --- statements --------------------------------------------------------------------------------*/
@@ -466,7 +469,8 @@ static void site_statement(Site *x, const Stmt *stmt, bool after_writes) {
         return;
     case STMT_IF:
         if (elaborate_bool(s, x->scope, stmt->branch.condition, "a condition", &condition))
-            site_body(x, condition ? &stmt->branch.then_body : &stmt->branch.else_body, after_writes);
+            site_body(x, condition ? &stmt->branch.then_body : &stmt->branch.else_body,
+                      after_writes);
         else
             x->failed = true;
         return;
@@ -536,19 +540,28 @@ static Value trunk_result(Site *x, const Item *item) {
     return POISON;
 }
 
-bool connection_elaborate(Sema *s, TrunkState *trunk, const Callable *connection, const SitePlan *plan,
-                          const ExprList *branches, bool last, Value *result) {
+bool connection_elaborate(Sema *s, TrunkState *trunk, const Callable *connection,
+                          const SitePlan *plan, const ExprList *branches, bool last,
+                          Value *result) {
     const Item *item = connection->item;
-    const Span used_at = plan->stmt->site.connection ? plan->stmt->site.connection->span : plan->stmt->span;
+    const Span used_at =
+        plan->stmt->site.connection ? plan->stmt->site.connection->span : plan->stmt->span;
     Frame *frame = frame_push(s, item, path_join(s, plan->path, "hc"), used_at);
     frame->of_connection = true;
     Scope *scope = scope_create(s, connection->home, frame);
     scope->is_frame = true;
     *map_slot_u64(s->used_items, (uint64_t)(uintptr_t)item) = s;
-    Site x = {.s = s, .trunk = trunk, .plan = plan, .connection = connection, .branches = branches,
-              .scope = scope, .first = !trunk->begun, .last = last};
+    Site x = {.s = s,
+              .trunk = trunk,
+              .plan = plan,
+              .connection = connection,
+              .branches = branches,
+              .scope = scope,
+              .first = !trunk->begun,
+              .last = last};
     bool good = connection_check_parts(s, item);
-    good = bind_formals(s, scope, item, connection->arguments.at, connection->arguments.count, used_at) &&
+    good = bind_formals(s, scope, item, connection->arguments.at, connection->arguments.count,
+                        used_at) &&
            good;
     const char *d = intern_str(s->c->interner, "d");
     const Symbol *old = scope_find_here(scope, d);
@@ -571,7 +584,8 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const Callable *connection
         }
         if (trunk->begun && x.n_states != trunk->states.count && !x.failed) {
             sema_error(s, DIAG_STATE, used_at, "`%s` keeps %u state%s, but this trunk has %u",
-                       item->name.text, x.n_states, x.n_states == 1 ? "" : "s", trunk->states.count);
+                       item->name.text, x.n_states, x.n_states == 1 ? "" : "s",
+                       trunk->states.count);
             sema_note(s, trunk->states.at[0].span, "the trunk's state was set by `%s`",
                       trunk->states.at[0].owner);
             x.failed = true;
@@ -591,7 +605,8 @@ bool site_elaborate(Sema *s, TrunkState *trunk, const SitePlan *plan, bool last,
     const Value v = elaborate_constant(s, plan->scope, e);
     if (is_poison(v))
         return false;
-    if (v.kind != VALUE_CALLABLE || !v.callable->item || v.callable->item->kind != ITEM_CONNECTION) {
+    if (v.kind != VALUE_CALLABLE || !v.callable->item ||
+        v.callable->item->kind != ITEM_CONNECTION) {
         sema_error(s, DIAG_SITE, e->span, "a connection is needed here, but this is %s",
                    value_text(s, v));
         if (v.kind == VALUE_CALLABLE && v.callable->item)
@@ -600,7 +615,9 @@ bool site_elaborate(Sema *s, TrunkState *trunk, const SitePlan *plan, bool last,
             sema_note(s, v.span, "it comes from here");
         return false;
     }
-    vec_push(s->arena, &s->network->sites,
-             (SiteInfo){plan->path, v.callable->item->name.text, "", s->frame->site, s->frame->block});
-    return connection_elaborate(s, trunk, v.callable, plan, &plan->stmt->site.branches, last, result);
+    vec_push(
+        s->arena, &s->network->sites,
+        (SiteInfo){plan->path, v.callable->item->name.text, "", s->frame->site, s->frame->block});
+    return connection_elaborate(s, trunk, v.callable, plan, &plan->stmt->site.branches, last,
+                                result);
 }

@@ -15,8 +15,8 @@ static bool extent_check(Sema *s, Scope *scope, const Target *target, uint32_t k
         return false;
     if (wanted == have)
         return true;
-    sema_error(s, DIAG_SHAPE, at, "axis %u of %s `%s` has %u, but is declared to have %u", k + 1, what,
-               target->name.text, have, wanted);
+    sema_error(s, DIAG_SHAPE, at, "axis %u of %s `%s` has %u, but is declared to have %u", k + 1,
+               what, target->name.text, have, wanted);
     sema_note(s, e->span, "declared here");
     const Symbol *symbol = e->kind == EXPR_NAME ? scope_find_local(scope, e->name) : NULL;
     if (symbol && symbol->span.begin != e->span.begin)
@@ -93,15 +93,16 @@ static const BoundArgument *argument_for(const BoundArgument *arguments, uint32_
                                          const char *name, uint32_t place) {
     const BoundArgument *found = NULL;
     uint32_t at = 0;
-    for (uint32_t k = 0; k < count; k++) { /* the last of a name counts: overrides of partial ones */
+    for (uint32_t k = 0; k < count;
+         k++) { /* the last of a name counts: overrides of partial ones */
         if (arguments[k].name.text ? arguments[k].name.text == name : at++ == place)
             found = &arguments[k];
     }
     return found;
 }
 
-static bool check_arguments(Sema *s, const Item *item, const BoundArgument *arguments, uint32_t count,
-                            Span used_at) {
+static bool check_arguments(Sema *s, const Item *item, const BoundArgument *arguments,
+                            uint32_t count, Span used_at) {
     uint32_t positional = 0;
     bool good = true;
     for (uint32_t k = 0; k < count; k++) {
@@ -216,8 +217,8 @@ Value instance_output(Sema *s, Scope *scope, const Item *item, const Target *out
         return POISON;
     Symbol *symbol = scope_find_local(scope, output->name.text);
     if (!symbol || symbol->kind != SYMBOL_VALUE) {
-        sema_error(s, DIAG_OUTPUT, output->span, "`%s` never defines its result `%s`", item->name.text,
-                   output->name.text);
+        sema_error(s, DIAG_OUTPUT, output->span, "`%s` never defines its result `%s`",
+                   item->name.text, output->name.text);
         sema_help(s, "give it a value in the body: `let %s... = ...`", output->name.text);
         return POISON;
     }
@@ -253,9 +254,9 @@ static Value bind_inputs_and_run(Sema *s, Scope *scope, const Callable *callable
     }
     for (uint32_t k = 0; k < item->inputs.count; k++) {
         const Formal *input = &item->inputs.at[k];
-        const BoundArgument *a =
-            n_inputs == 1 && k == 0 ? inputs
-                                    : argument_for(inputs, n_inputs, input->target.name.text, k);
+        const BoundArgument *a = n_inputs == 1 && k == 0
+                                     ? inputs
+                                     : argument_for(inputs, n_inputs, input->target.name.text, k);
         Value v = POISON;
         if (a)
             v = a->value;
@@ -311,7 +312,8 @@ static void mode_leave(Sema *s, Mode mode) {
     s->let_name = mode.let_name;
 }
 
-static Value apply_fn(Sema *s, const Callable *callable, const BoundArgumentList *all, Span used_at) {
+static Value apply_fn(Sema *s, const Callable *callable, const BoundArgumentList *all,
+                      Span used_at) {
     const Item *item = callable->item;
     Scope *scope = instance_scope(s, callable);
     if (!bind_formals(s, scope, item, all->at, all->count, used_at))

@@ -30,12 +30,11 @@ static Value position_value(Sema *s, uint32_t space, uint32_t axis, Span span) {
 
 static Value instance_number(Sema *s, const char *name, uint32_t number, bool known, Span span) {
     if (known || s->trial) /* tried out: as if it were the only site */
-        return value_number(known ? number : name == s->words[WORD_SITES] || name == s->words[WORD_BLOCKS],
-                            span);
-    return sema_error(s, DIAG_NOT_HERE, span, "`%s` is known only inside a trunk's sites%s", name,
-                      s->frame && s->frame->in_trunk
-                          ? ", and not in what decides how many there are"
-                          : "");
+        return value_number(
+            known ? number : name == s->words[WORD_SITES] || name == s->words[WORD_BLOCKS], span);
+    return sema_error(
+        s, DIAG_NOT_HERE, span, "`%s` is known only inside a trunk's sites%s", name,
+        s->frame && s->frame->in_trunk ? ", and not in what decides how many there are" : "");
 }
 
 /* Words that mean something inside an instance; a definition's own names come before them. */
@@ -87,7 +86,7 @@ static bool table_element(Sema *s, const Symbol *symbol, Span span, Value *v) {
     if (symbol->kind != SYMBOL_VALUE || !symbol->binding ||
         symbol->binding->target.indices.count != s->element_rank)
         return false;
-    s->pattern_used = true;
+    s->pattern_used = s->table_used = true;
     *v = numeric_lookup(s, symbol, s->element_rank, s->element_at, span);
     return true;
 }
@@ -97,7 +96,8 @@ static Value elaborate_name(Sema *s, Scope *scope, const Expr *e) {
     Value v;
     if (!symbol) {
         if (instance_word(s, e->name, e->span, &v))
-            return v.kind == VALUE_PATTERN && s->element_wanted ? pattern_element(s, v, e->span) : v;
+            return v.kind == VALUE_PATTERN && s->element_wanted ? pattern_element(s, v, e->span)
+                                                                : v;
         const Builtin *builtin = builtin_find(e->name);
         if (builtin) {
             Callable *callable = ARENA_NEW(s->arena, Callable);
@@ -116,7 +116,8 @@ static Value elaborate_name(Sema *s, Scope *scope, const Expr *e) {
             return v;
         if (s->numeric && (v.kind == VALUE_TENSOR || v.kind == VALUE_REPEAT)) {
             sema_error(s, DIAG_CONSTANT, e->span,
-                       "`%s` is not known before the model runs; a constant is needed here", e->name);
+                       "`%s` is not known before the model runs; a constant is needed here",
+                       e->name);
             sema_note(s, symbol->span, "`%s` is defined here", e->name);
             return POISON;
         }
@@ -127,7 +128,8 @@ static Value elaborate_name(Sema *s, Scope *scope, const Expr *e) {
         return index_as_value(s, symbol->index, e->span);
     case SYMBOL_POSITION:
         if (s->numeric)
-            return sema_error(s, DIAG_CONSTANT, e->span, "the position `%s` is not a constant", e->name);
+            return sema_error(s, DIAG_CONSTANT, e->span, "the position `%s` is not a constant",
+                              e->name);
         return position_value(s, symbol->space, symbol->axis, e->span);
     case SYMBOL_ITEM:
         v = (Value){.kind = VALUE_CALLABLE, .span = e->span};
@@ -205,12 +207,18 @@ static Value value_power(Sema *s, Value base, Value exponent, Span span) {
 static Value elaborate_compare(Sema *s, Scope *scope, const Expr *e) {
     const Value a = elaborate(s, scope, e->compare.left), b = elaborate(s, scope, e->compare.right);
     switch (e->compare.op) {
-    case OP_LT: return value_binary(s, TIR_LT, a, b, e->span);
-    case OP_LE: return value_binary(s, TIR_LE, a, b, e->span);
-    case OP_GT: return value_binary(s, TIR_LT, b, a, e->span);
-    case OP_GE: return value_binary(s, TIR_LE, b, a, e->span);
-    case OP_EQ: return value_binary(s, TIR_EQ, a, b, e->span);
-    case OP_NE: return value_unary(s, TIR_NOT, value_binary(s, TIR_EQ, a, b, e->span), e->span);
+    case OP_LT:
+        return value_binary(s, TIR_LT, a, b, e->span);
+    case OP_LE:
+        return value_binary(s, TIR_LE, a, b, e->span);
+    case OP_GT:
+        return value_binary(s, TIR_LT, b, a, e->span);
+    case OP_GE:
+        return value_binary(s, TIR_LE, b, a, e->span);
+    case OP_EQ:
+        return value_binary(s, TIR_EQ, a, b, e->span);
+    case OP_NE:
+        return value_unary(s, TIR_NOT, value_binary(s, TIR_EQ, a, b, e->span), e->span);
     }
     return POISON;
 }
@@ -222,8 +230,8 @@ static Value elaborate_logic(Sema *s, Scope *scope, const Expr *e) {
     for (uint32_t k = 1; k < e->logic.terms.count; k++) {
         if (v.kind == VALUE_BOOL && v.boolean == decides)
             return v;
-        v = value_binary(s, decides ? TIR_OR : TIR_AND, v, elaborate(s, scope, e->logic.terms.at[k]),
-                         e->span);
+        v = value_binary(s, decides ? TIR_OR : TIR_AND, v,
+                         elaborate(s, scope, e->logic.terms.at[k]), e->span);
     }
     return v;
 }
@@ -283,19 +291,19 @@ Value elaborate(Sema *s, Scope *scope, const Expr *e) {
     if (!e)
         return POISON;
     if (++s->steps > SEMA_MAX_STEPS) {
-        if (!s->steps_reported)
-            sema_error(s, DIAG_SIZE, e->span, "the network is too large to elaborate");
-        s->steps_reported = true;
+        sema_give_up(s, e->span);
         return POISON;
     }
     if (s->depth >= SEMA_MAX_DEPTH) {
-        sema_error(s, DIAG_NESTING, e->span, "expressions and calls nest too deeply");
+        if (!s->depth_reported)
+            sema_error(s, DIAG_NESTING, e->span, "expressions and calls nest too deeply");
+        s->depth_reported = true;
         return POISON;
     }
     s->depth++;
     Value v;
-    const bool composite = e->kind == EXPR_SUM || e->kind == EXPR_PRODUCT || e->kind == EXPR_POWER ||
-                           e->kind == EXPR_CALL;
+    const bool composite = e->kind == EXPR_SUM || e->kind == EXPR_PRODUCT ||
+                           e->kind == EXPR_POWER || e->kind == EXPR_CALL;
     if (composite && !s->numeric && !s->constant && numeric_is_table(s, scope, e))
         v = numeric_table(s, scope, e);
     else

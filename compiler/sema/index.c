@@ -17,8 +17,7 @@ Index *index_create(Sema *s, Scope *scope, Name name) {
         return NULL;
     }
     if (old && (old->kind == SYMBOL_CONST || old->kind == SYMBOL_POSITION ||
-                (old->kind == SYMBOL_VALUE && old->value.kind == VALUE_NUMBER &&
-                 !old->binding))) {
+                (old->kind == SYMBOL_VALUE && old->value.kind == VALUE_NUMBER && !old->binding))) {
         sema_error(s, DIAG_INDEX_REBOUND, name.span, "`%s` is a %s here, so it cannot be an index",
                    name.text, old->kind == SYMBOL_POSITION ? "position" : "constant");
         sema_note(s, old->span, "defined here");
@@ -50,7 +49,9 @@ Value index_as_value(Sema *s, Index *index, Span span) {
         sema_help(s, "give it on the left: `[%s < 4]`", index->name);
         return POISON;
     }
-    double *data = ARENA_ARRAY(s->arena, double, index->extent);
+    double *data = table_alloc(s, index->extent, span);
+    if (!data)
+        return POISON;
     for (uint32_t k = 0; k < index->extent; k++)
         data[k] = k;
     const TirId id = tir_table(sema_builder(s, span), TIR_REAL, 1, &index->extent, data);
@@ -326,14 +327,16 @@ static bool check_entry(Sema *s, double v, uint32_t dim, const Expr *base, Span 
         return false;
     }
     if (v < 0 || v >= dim) {
-        sema_error(s, DIAG_INDEX_RANGE, span, "this reaches entry %.0f, but the axis of %s has %u (0 to %u)",
-                   v, base_text(s, base), dim, dim - 1);
+        sema_error(s, DIAG_INDEX_RANGE, span,
+                   "this reaches entry %.0f, but the axis of %s has %u (0 to %u)", v,
+                   base_text(s, base), dim, dim - 1);
         return false;
     }
     return true;
 }
 
-static bool bind_label(Sema *s, Scope *scope, Work *w, uint32_t axis, Index *index, const Expr *base, Span span) {
+static bool bind_label(Sema *s, Scope *scope, Work *w, uint32_t axis, Index *index,
+                       const Expr *base, Span span) {
     index_fix(index, w->dims[axis], span);
     if (index->bounded && index->extent < w->dims[axis]) {
         w->id = tir_slice(sema_builder(s, span), w->id, axis, 0, index->extent);
@@ -396,14 +399,14 @@ static bool bind_map(Sema *s, Scope *scope, Work *w, uint32_t axis, const Expr *
             return false;
         }
         count *= indices[k]->extent;
-        if (count > 1u << 24) {
+        if (count > NUMERIC_LARGEST) {
             sema_error(s, DIAG_SIZE, e->span, "an index map of more than %u entries is too large",
-                       1u << 24);
+                       NUMERIC_LARGEST);
             return false;
         }
     }
-    double *values = ARENA_ARRAY(s->arena, double, count);
-    if ((n > 1 && !index_order_by_stride(s, scope, e, n, indices)) ||
+    double *values = table_alloc(s, count, e->span);
+    if (!values || (n > 1 && !index_order_by_stride(s, scope, e, n, indices)) ||
         !numeric_evaluate(s, scope, e, n, indices, values))
         return false;
     bool run = true;
@@ -444,7 +447,8 @@ static bool bind_subscript(Sema *s, Scope *scope, Work *w, uint32_t axis, const 
         return bind_map(s, scope, w, axis, e, n, indices, base);
     const Value v = elaborate(s, scope, e);
     if (v.kind == VALUE_TENSOR) {
-        sema_error(s, DIAG_CONSTANT, e->span, "an index is known before the model runs, this is not");
+        sema_error(s, DIAG_CONSTANT, e->span,
+                   "an index is known before the model runs, this is not");
         sema_help(s, "to look rows up by number, write `embed(tokens, E)`");
         return false;
     }
@@ -486,8 +490,8 @@ static bool shift_positions(Sema *s, Scope *scope, Work *w, const Expr *e, const
                             const Expr *base) {
     const TirType *type = sema_type(s, w->id);
     if (type->domain.space != position->space) {
-        sema_error(s, DIAG_DOMAIN, e->span, "%s does not live at positions `%s`", base_text(s, base),
-                   position->name);
+        sema_error(s, DIAG_DOMAIN, e->span, "%s does not live at positions `%s`",
+                   base_text(s, base), position->name);
         return false;
     }
     if (e->kind == EXPR_NAME)
@@ -564,12 +568,14 @@ static Value index_pattern(Sema *s, Scope *scope, const Expr *e, Value base) {
         for (uint32_t k = 0; k < t->type.rank; k++)
             axes[k] = t->axes[k];
         axes[t->type.rank] = index;
-        return value_tensor(s, tir_onehot(sema_builder(s, e->span), tensor_use(s, t), index->extent),
+        return value_tensor(s,
+                            tir_onehot(sema_builder(s, e->span), tensor_use(s, t), index->extent),
                             axes, e->span);
     }
     Index *indices[2 * MAX_MENTIONED];
     Expr pair = {.kind = EXPR_COMPARE, .span = e->span}; /* as if it were written i == j */
-    Expr k = {.kind = EXPR_NUMBER, .span = e->span,
+    Expr k = {.kind = EXPR_NUMBER,
+              .span = e->span,
               .number = identity ? 0 : base.pattern->argument->number};
     pair.compare.op = OP_EQ;
     pair.compare.left = list->at[0];
@@ -588,11 +594,8 @@ static Value index_pattern(Sema *s, Scope *scope, const Expr *e, Value base) {
     }
     if (!element_count(s, n, dims, e->span, &count))
         return POISON;
-    if (count > 1u << 24)
-        return sema_error(s, DIAG_SIZE, e->span, "a table of %llu entries is too large",
-                          (unsigned long long)count);
-    double *data = ARENA_ARRAY(s->arena, double, count);
-    if (!numeric_evaluate(s, scope, &pair, n, indices, data))
+    double *data = table_alloc(s, count, e->span);
+    if (!data || !numeric_evaluate(s, scope, &pair, n, indices, data))
         return POISON;
     if (n == 0)
         return value_number(data[0], e->span);
@@ -665,7 +668,8 @@ Value elaborate_index(Sema *s, Scope *scope, const Expr *e) {
         break;
     default: {
         const Value wrong = v;
-        v = sema_error(s, DIAG_INDEX_RANK, e->span, "%s has no axes to index", value_text(s, wrong));
+        v = sema_error(s, DIAG_INDEX_RANK, e->span, "%s has no axes to index",
+                       value_text(s, wrong));
         sema_note(s, wrong.span, "it is this");
     }
     }

@@ -21,13 +21,15 @@ static void read_attributes(Sema *s, Scope *scope, const AttributeList *list, Ti
             const char *near = nearest_name(a->name.text, names, 3);
             sema_error(s, DIAG_ATTRIBUTE, a->name.span, "`%s` is not an attribute of parameters",
                        a->name.text);
-            sema_help(s, near ? "did you mean `%s`?" : "there are `nodecay`, `freeze` and `lr(0.1)`%s",
+            sema_help(s,
+                      near ? "did you mean `%s`?" : "there are `nodecay`, `freeze` and `lr(0.1)`%s",
                       near ? near : "");
             continue;
         }
         if (a->arguments.count != (lr ? 1u : 0u)) {
-            sema_error(s, DIAG_ATTRIBUTE, a->name.span, lr ? "`lr` takes one number: `lr(0.1)`"
-                                                           : "this attribute takes no argument");
+            sema_error(s, DIAG_ATTRIBUTE, a->name.span,
+                       lr ? "`lr` takes one number: `lr(0.1)`"
+                          : "this attribute takes no argument");
             continue;
         }
         if (lr && elaborate_number(s, scope, a->arguments.at[0], "a rate", &param->lr_scale) &&
@@ -45,15 +47,17 @@ static void read_attributes(Sema *s, Scope *scope, const AttributeList *list, Ti
 static bool init_distribution(Sema *s, Scope *scope, const Expr *e, TirParam *param) {
     const char *name = e->kind == EXPR_CALL && e->call.callee->kind == EXPR_NAME
                            ? e->call.callee->name
-                           : e->kind == EXPR_NAME ? e->name : "";
+                       : e->kind == EXPR_NAME ? e->name
+                                              : "";
     const bool normal = strcmp(name, "normal") == 0, uniform = strcmp(name, "uniform") == 0;
     if (e->kind == EXPR_ERROR)
         return false;
     if (!normal && !uniform) {
         static const char *const known[] = {"normal", "uniform"};
         const char *near = nearest_name(name, known, 2);
-        sema_error(s, DIAG_INIT, e->span, "`~` takes a distribution: `normal(std)`, "
-                                          "`normal(mean, std)` or `uniform(low, high)`");
+        sema_error(s, DIAG_INIT, e->span,
+                   "`~` takes a distribution: `normal(std)`, "
+                   "`normal(mean, std)` or `uniform(low, high)`");
         if (near)
             sema_help(s, "did you mean `%s`?", near);
         return false;
@@ -61,8 +65,9 @@ static bool init_distribution(Sema *s, Scope *scope, const Expr *e, TirParam *pa
     double v[2] = {0, 1};
     const uint32_t n = e->kind == EXPR_CALL ? e->call.arguments.count : 0;
     if (n > 2 || (normal && n == 0 && e->kind == EXPR_CALL) || (uniform && n != 2)) {
-        sema_error(s, DIAG_INIT, e->span, normal ? "`normal` takes its deviation, or mean and deviation"
-                                                 : "`uniform` takes its low and high ends");
+        sema_error(s, DIAG_INIT, e->span,
+                   normal ? "`normal` takes its deviation, or mean and deviation"
+                          : "`uniform` takes its low and high ends");
         return false;
     }
     for (uint32_t k = 0; k < n; k++)
@@ -73,8 +78,8 @@ static bool init_distribution(Sema *s, Scope *scope, const Expr *e, TirParam *pa
         v[0] = 0;
     }
     if ((normal && v[1] < 0) || (uniform && v[1] < v[0])) {
-        sema_error(s, DIAG_INIT, e->span, normal ? "a deviation is not negative"
-                                                 : "the low end lies above the high end");
+        sema_error(s, DIAG_INIT, e->span,
+                   normal ? "a deviation is not negative" : "the low end lies above the high end");
         return false;
     }
     param->init = normal ? TIR_INIT_NORMAL : TIR_INIT_UNIFORM;
@@ -83,52 +88,64 @@ static bool init_distribution(Sema *s, Scope *scope, const Expr *e, TirParam *pa
     return true;
 }
 
-/* One element, or all of them when the expression depends on where. */
+/* The element at s->element_at; false (and an error) when it is no number. */
+static bool init_element(Sema *s, Scope *scope, const Expr *e, double *out) {
+    const Value v = elaborate(s, scope, e);
+    if (v.kind == VALUE_NUMBER && isfinite(v.number)) {
+        *out = v.number;
+        return true;
+    }
+    if (v.kind == VALUE_NUMBER)
+        sema_error(s, DIAG_INIT, e->span, "the initial value is not a finite number");
+    else if (!is_poison(v))
+        sema_error(s, DIAG_INIT, e->span, "an initial value is a number, not %s", value_text(s, v));
+    return false;
+}
+
+/* All elements of an expression that depends on where. `identity` has two values only. */
+static bool init_elements(Sema *s, Scope *scope, const Expr *e, TirParam *param, uint64_t count) {
+    const uint32_t *dims = param->type.dims;
+    double *data = table_alloc(s, count, e->span), off = param->init_a;
+    if (!data)
+        return false;
+    bool uniform = true;
+    if (param->type.rank == 2 && !s->table_used) {
+        s->element_at[1] = 1;
+        if (dims[1] > 1 && !init_element(s, scope, e, &off))
+            return false;
+        for (uint64_t k = 0; k < count; k++)
+            data[k] = k / dims[1] == k % dims[1] ? param->init_a : off;
+        uniform = count == 1;
+    } else {
+        for (uint64_t k = 0; k < count; k++) {
+            uint64_t rest = k;
+            for (uint32_t a = param->type.rank; a-- > 0; rest /= dims[a])
+                s->element_at[a] = (int64_t)(rest % dims[a]);
+            if (!init_element(s, scope, e, &data[k]))
+                return false;
+            uniform = uniform && data[k] == param->init_a;
+        }
+    }
+    param->init = uniform ? TIR_INIT_FILL : TIR_INIT_DATA;
+    param->data = uniform ? NULL : data;
+    return true;
+}
+
 static bool init_value(Sema *s, Scope *scope, const Expr *e, TirParam *param) {
     const bool numeric = s->numeric;
     uint64_t count;
     if (!element_count(s, param->type.rank, param->type.dims, e->span, &count))
         return false;
     s->numeric = s->element_wanted = true;
-    s->pattern_used = false;
+    s->pattern_used = s->table_used = false;
     s->element_rank = param->type.rank;
     memset(s->element_at, 0, sizeof s->element_at);
-    double *data = NULL;
-    bool good = true, uniform = true;
-    for (uint64_t k = 0; good && k < count; k++) {
-        uint64_t rest = k;
-        for (uint32_t a = param->type.rank; a-- > 0; rest /= param->type.dims[a])
-            s->element_at[a] = (int64_t)(rest % param->type.dims[a]);
-        const Value v = elaborate(s, scope, e);
-        good = v.kind == VALUE_NUMBER && isfinite(v.number);
-        if (!good) {
-            if (v.kind == VALUE_NUMBER)
-                sema_error(s, DIAG_INIT, e->span, "the initial value is not a finite number");
-            else if (!is_poison(v))
-                sema_error(s, DIAG_INIT, e->span, "an initial value is a number, not %s",
-                           value_text(s, v));
-            break;
-        }
-        if (k == 0) {
-            param->init_a = v.number;
-            if (!s->pattern_used)
-                break; /* the same everywhere */
-            if (count > 1u << 26) {
-                sema_error(s, DIAG_SIZE, e->span, "an initial value of %llu elements is too large "
-                                                  "to write down; use a distribution",
-                           (unsigned long long)count);
-                good = false;
-                break;
-            }
-            data = ARENA_ARRAY(s->arena, double, count);
-        }
-        data[k] = v.number;
-        uniform = uniform && v.number == param->init_a;
-    }
+    param->init = TIR_INIT_FILL;
+    bool good = init_element(s, scope, e, &param->init_a);
+    if (good && s->pattern_used)
+        good = init_elements(s, scope, e, param, count);
     s->numeric = numeric;
     s->element_wanted = false;
-    param->init = data && !uniform ? TIR_INIT_DATA : TIR_INIT_FILL;
-    param->data = data && !uniform ? data : NULL;
     return good;
 }
 
@@ -213,8 +230,8 @@ void body_params(Sema *s, Scope *scope, const Stmt *stmt) {
             continue; /* poison */
         const char *name = s->let_name;
         s->let_name = p->target.name.text;
-        symbol->value =
-            value_tensor(s, tir_param(sema_builder(s, p->target.span), index), NULL, p->target.span);
+        symbol->value = value_tensor(s, tir_param(sema_builder(s, p->target.span), index), NULL,
+                                     p->target.span);
         s->let_name = name;
     }
 }

@@ -38,9 +38,9 @@ typedef struct {
 } Tensor;
 
 typedef enum {
-    VALUE_POISON,   /* an error was reported; silences followers */
-    VALUE_NUMBER,   /* known now */
-    VALUE_BOOL,     /* known now */
+    VALUE_POISON, /* an error was reported; silences followers */
+    VALUE_NUMBER, /* known now */
+    VALUE_BOOL,   /* known now */
     VALUE_STRING,
     VALUE_TUPLE,
     VALUE_TENSOR,
@@ -52,7 +52,7 @@ typedef enum {
 typedef struct Value Value;
 
 typedef struct {
-    const Value *element; /* NUMBER, or TENSOR without bare axes */
+    const Value *element;        /* NUMBER, or TENSOR without bare axes */
     Index *labels[TIR_MAX_RANK]; /* the element's own axes that are among the repeated, or NULL */
     uint32_t rank;
     uint32_t extents[TIR_MAX_RANK]; /* 0: not known yet */
@@ -102,8 +102,8 @@ struct Callable {
 /* --- names ----------------------------------------------------------------------------------- */
 
 typedef enum {
-    SYMBOL_VALUE,    /* a let, a parameter, a state, an argument */
-    SYMBOL_CONST,    /* evaluated when first asked for */
+    SYMBOL_VALUE, /* a let, a parameter, a state, an argument */
+    SYMBOL_CONST, /* evaluated when first asked for */
     SYMBOL_INDEX,
     SYMBOL_POSITION, /* `t` of `positions t <= 64` */
     SYMBOL_ITEM,
@@ -123,10 +123,10 @@ struct Symbol {
     DeclaredAs declared;
     const char *name;
     Span span;
-    bool assignable; /* a let in scope of an `iterate` */
-    Value value;     /* VALUE; CONST once evaluated */
+    bool assignable;        /* a let in scope of an `iterate` */
+    Value value;            /* VALUE; CONST once evaluated */
     const Binding *binding; /* of a let: lets constant tables be looked up in numbers */
-    Scope *scope;    /* where a const or let was written */
+    Scope *scope;           /* where a const or let was written */
     const Expr *expr;
     enum { CONST_WAITING, CONST_ACTIVE, CONST_DONE } state;
     Index *index;
@@ -146,10 +146,10 @@ struct Scope {
 struct Frame {
     Frame *outer; /* who used it */
     const Item *item;
-    const char *path;    /* "trunk.3.attn"; "" for the model */
+    const char *path; /* "trunk.3.attn"; "" for the model */
     Span used_at;
-    const void *call;    /* the expression that made the instance: the same one may come twice */
-    uint32_t space;      /* the position space its values live in; 0 = none */
+    const void *call; /* the expression that made the instance: the same one may come twice */
+    uint32_t space;   /* the position space its values live in; 0 = none */
     bool in_trunk, of_connection, is_function;
     uint32_t site, sites, block, blocks;
     bool sites_known;
@@ -183,7 +183,15 @@ typedef struct {
 } Instance;
 
 /* Words that mean something inside an instance. */
-typedef enum { WORD_SITE, WORD_SITES, WORD_BLOCK, WORD_BLOCKS, WORD_HERE, WORD_IDENTITY, WORD_COUNT } Word;
+typedef enum {
+    WORD_SITE,
+    WORD_SITES,
+    WORD_BLOCK,
+    WORD_BLOCKS,
+    WORD_HERE,
+    WORD_IDENTITY,
+    WORD_COUNT
+} Word;
 
 struct Sema {
     const char *words[WORD_COUNT]; /* interned */
@@ -196,33 +204,41 @@ struct Sema {
     TirProgram *program;
     Loop *loop;
     Scope *library, *root;
-    Scope *model_scope; /* where defaults look for a constant of the formal's name */
-    Frame *frame;       /* the instance being elaborated */
-    const char *let_name; /* the let whose right side is being elaborated, */
+    Scope *model_scope;    /* where defaults look for a constant of the formal's name */
+    Frame *frame;          /* the instance being elaborated */
+    const char *let_name;  /* the let whose right side is being elaborated, */
     const Expr *let_value; /* and that right side: a module used there takes the let's name */
-    Map *instances;     /* full parameter name -> Instance */
-    Map *once;          /* probes and penalties done: (path, statement) */
-    Map *usage;         /* span -> Usage */
-    Map *used_items;    /* Item name pointer -> used */
+    Map *instances;        /* full parameter name -> Instance */
+    Map *once;             /* probes and penalties done: (path, statement) */
+    Map *usage;            /* span -> Usage */
+    Map *used_items;       /* Item name pointer -> used */
     TirIdVec penalties;
     TirId loss, logits;
-    uint32_t trunks;    /* in the model: one takes the name `trunk` */
+    uint32_t trunks; /* in the model: one takes the name `trunk` */
     uint32_t next_serial, depth;
-    uint64_t steps;
-    bool numeric;    /* only numbers can come of this */
-    bool constant;   /* a `const`: calls of definitions give definitions */
-    bool trial;      /* a definition nobody uses is being checked */
+    uint64_t steps, table_entries;
+    uint32_t values, n_instances;
+    bool numeric;       /* only numbers can come of this */
+    bool constant;      /* a `const`: calls of definitions give definitions */
+    bool trial;         /* a definition nobody uses is being checked */
     bool syntax_errors; /* what is missing may have been lost with them: said only without */
     bool muted;         /* the last error was not reported, nor are its notes */
-    bool steps_reported, library_loaded;
+    bool steps_reported, depth_reported, library_loaded;
     /* numeric evaluation of an initial value: the element that is wanted */
-    bool element_wanted, pattern_used;
+    bool element_wanted, pattern_used, table_used;
     uint32_t element_rank;
     int64_t element_at[TIR_MAX_RANK];
 };
 
 enum { SEMA_MAX_FRAMES = 64, SEMA_MAX_DEPTH = 1200 };
-#define SEMA_MAX_STEPS 400000000u
+#define SEMA_MAX_STEPS 200000000u
+#define NUMERIC_LARGEST (1u << 24) /* entries of a table evaluated here, */
+#define NUMERIC_TOTAL (1u << 27)   /* and of all of them together */
+enum { SEMA_MAX_VALUES = 5000000, SEMA_MAX_INSTANCES = 200000 };
+/* Ends elaboration: what follows is poison. */
+void sema_give_up(Sema *s, Span at);
+/* Room for a table of `count` entries; NULL after an error. */
+double *table_alloc(Sema *s, uint64_t count, Span span);
 #define SEMA_MAX_ELEMENTS ((uint64_t)1 << 40)
 
 /* --- sema.c, scope.c -------------------------------------------------------------------------- */
@@ -260,10 +276,13 @@ void frame_pop(Sema *s);
 Value symbol_constant(Sema *s, Symbol *symbol); /* evaluates a SYMBOL_CONST */
 void define_constants(Sema *s, Scope *scope, const BindingList *list);
 
-/* --- tensor.c: labelled tensors ---------------------------------------------------------------- */
+/* --- tensor.c: labelled tensors ----------------------------------------------------------------
+ */
 
 #define POISON ((Value){.kind = VALUE_POISON})
-static inline bool is_poison(Value v) { return v.kind == VALUE_POISON; }
+static inline bool is_poison(Value v) {
+    return v.kind == VALUE_POISON;
+}
 static inline Value value_number(double number, Span span) {
     return (Value){.kind = VALUE_NUMBER, .span = span, .number = number};
 }
@@ -300,7 +319,8 @@ TirId tensor_align(Sema *s, const Tensor *t, const Layout *layout, Span span);
  * ones repeat. */
 Value tensor_arrange(Sema *s, const Tensor *t, uint32_t n, Index *const *order, Span span);
 
-/* --- exprs.c, numeric.c, index.c, reduce.c, calls.c --------------------------------------------- */
+/* --- exprs.c, numeric.c, index.c, reduce.c, calls.c ---------------------------------------------
+ */
 
 Value elaborate(Sema *s, Scope *scope, const Expr *e);
 /* The value of a constant expression; false (and an error) when it is not one. */
@@ -344,7 +364,8 @@ const char *builtin_name(uint32_t k);
 const char *builtin_text(const Builtin *b);
 Value builtin_call(Sema *s, const Builtin *builtin, BoundArgumentList *arguments, const Expr *e);
 
-/* --- defs.c: instances ------------------------------------------------------------------------- */
+/* --- defs.c: instances -------------------------------------------------------------------------
+ */
 
 /* Binds formals from arguments, constants of the model, defaults; tensors' extents unify. */
 bool bind_formals(Sema *s, Scope *scope, const Item *item, const BoundArgument *arguments,
@@ -362,7 +383,8 @@ const char *item_kind_text(ItemKind kind);
 bool item_is_active(const Sema *s, const Item *item);
 Value item_cycle(Sema *s, const Item *item, Span at);
 
-/* --- body.c, iterate.c, init.c: statements of a body ------------------------------------------- */
+/* --- body.c, iterate.c, init.c: statements of a body -------------------------------------------
+ */
 
 void body_elaborate(Sema *s, Scope *scope, const StmtList *body);
 void body_statement(Sema *s, Scope *scope, const Stmt *stmt);
@@ -377,7 +399,8 @@ bool once(Sema *s, const char *path, const void *what);
 const char *path_join(Sema *s, const char *path, const char *name);
 bool element_count(Sema *s, uint32_t rank, const uint32_t *dims, Span span, uint64_t *count);
 
-/* --- trunk.c, connections.c, model.c, recipe.c, trial.c, warn.c --------------------------------- */
+/* --- trunk.c, connections.c, model.c, recipe.c, trial.c, warn.c ---------------------------------
+ */
 
 typedef struct {
     const char *name;
@@ -408,7 +431,8 @@ typedef struct {
 } SitePlan;
 
 Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e);
-/* One site; `last` gives the trunk's result in *result. False after an error that ends the trunk. */
+/* One site; `last` gives the trunk's result in *result. False after an error that ends the trunk.
+ */
 bool site_elaborate(Sema *s, TrunkState *trunk, const SitePlan *plan, bool last, Value *result);
 /* For a definition that nobody uses: the connection around a stand-in branch. */
 bool connection_elaborate(Sema *s, TrunkState *trunk, const Callable *connection,

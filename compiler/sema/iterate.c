@@ -116,7 +116,8 @@ static bool carried_join(Sema *s, Carried *c, const Tensor *t, Span span, bool *
     TirDomain domain;
     *good = *good && layout_join(s, &layout, t, span);
     if (*good && !tir_domain_join(c->domain, t->type.domain, &domain)) {
-        sema_error(s, DIAG_DOMAIN, span, "`%s` would move to positions of another space", c->outer->name);
+        sema_error(s, DIAG_DOMAIN, span, "`%s` would move to positions of another space",
+                   c->outer->name);
         *good = false;
     }
     if (!*good)
@@ -210,7 +211,8 @@ static void loop_close(Sema *s, Loop *loop, CarriedList *list, uint32_t trips, S
     for (uint32_t k = 0; k < list->count; k++) {
         const Carried *c = &list->at[k];
         b->name = c->outer->name;
-        c->outer->value = value_tensor(s, tir_result(b, scan, k), c->layout.axes, c->outer->value.span);
+        c->outer->value =
+            value_tensor(s, tir_result(b, scan, k), c->layout.axes, c->outer->value.span);
         c->outer->binding = NULL; /* no longer what its let said */
     }
 }
@@ -224,8 +226,8 @@ void body_iterate(Sema *s, Scope *scope, const Stmt *stmt) {
     int64_t trips = 0;
     CarriedList list = {0};
     carried_collect(s, scope, &stmt->loop.body, &stmt->loop.body, &list);
-    bool good = elaborate_whole(s, scope, stmt->loop.count, "the number of iterations", 0, 1000000,
-                                &trips);
+    bool good =
+        elaborate_whole(s, scope, stmt->loop.count, "the number of iterations", 0, 1000000, &trips);
     if (good && trips == 0)
         return;
     if (s->numeric) {
@@ -260,7 +262,8 @@ void body_assign(Sema *s, Scope *scope, const Binding *b) {
     Symbol *symbol = scope_find_local(scope, b->target.name.text);
     if (!symbol || symbol->kind != SYMBOL_VALUE || !symbol->assignable) {
         sema_error(s, DIAG_LOOP, b->target.span,
-                   symbol ? "`%s` cannot be rebound; only a `let` can" : "there is no `%s` to rebind",
+                   symbol ? "`%s` cannot be rebound; only a `let` can"
+                          : "there is no `%s` to rebind",
                    b->target.name.text);
         if (symbol)
             sema_note(s, symbol->span, "`%s` is defined here", b->target.name.text);

@@ -2,7 +2,9 @@
 #include "sema/internal.h"
 #include <string.h>
 
-uint32_t sema_position_space(const Sema *s) { return s->program->spaces.count == 1 ? 1 : 0; }
+uint32_t sema_position_space(const Sema *s) {
+    return s->program->spaces.count == 1 ? 1 : 0;
+}
 
 /* --- constants ---------------------------------------------------------------------------------*/
 
@@ -225,7 +227,8 @@ static void model_metric(Sema *s, Scope *scope, const Stmt *stmt) {
 static void add_loss_outputs(Sema *s, const Item *model, bool has_statement) {
     if (!s->loss) {
         if (!has_statement) {
-            sema_error(s, DIAG_LOSS, model->name.span, "the model `%s` has no `loss`", model->name.text);
+            sema_error(s, DIAG_LOSS, model->name.span, "the model `%s` has no `loss`",
+                       model->name.text);
             sema_help(s, "for instance `loss cross_entropy(logits, next);`");
         }
         return;

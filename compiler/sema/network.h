@@ -15,16 +15,16 @@ typedef struct {
     double lr, beta1, beta2, eps, weight_decay, momentum;
     ScheduleKind schedule;
     uint32_t warmup;
-    double floor;      /* cosine ends at lr * floor */
+    double floor; /* cosine ends at lr * floor */
     uint32_t batch, steps;
-    double clip;       /* global gradient norm; 0 = off */
+    double clip; /* global gradient norm; 0 = off */
     uint64_t seed;
     uint32_t eval_every; /* steps between evaluations during training; 0 = only at the end */
 } Recipe;
 
 /* tokens[t] = bytes[t + offset] */
 typedef struct {
-    uint32_t input;  /* index into program->inputs */
+    uint32_t input;     /* index into program->inputs */
     const char *stream; /* "bytes" */
     int32_t offset;
 } DataBinding;
@@ -51,11 +51,12 @@ typedef struct {
 typedef struct {
     const char *name; /* model's name */
     TirProgram *program;
-    uint32_t space;   /* the model's position space for data and sampling; 0 = none */
+    uint32_t space; /* the model's position space for data and sampling; 0 = none */
     Recipe recipe;
     DataSpec data;
     VEC(SiteInfo) sites;
-    /* constants of the model after overrides, in order, as name and printed value: for config.json */
+    /* constants of the model after overrides, in order, as name and printed value: for config.json
+     */
     VEC(NetworkConstant) constants;
 } Network;
 

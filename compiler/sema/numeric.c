@@ -68,8 +68,8 @@ static int classify(Sema *s, Scope *scope, const Expr *e) {
         return b < 0 ? -1 : a | b;
     }
     case EXPR_CALL: { /* of built-in functions that know numbers */
-        const char *const known[] = {"select", "min", "max", "abs", "exp", "log", "sqrt", "sin",
-                                     "cos", "tanh", "floor"};
+        const char *const known[] = {"select", "min", "max", "abs",  "exp",  "log",
+                                     "sqrt",   "sin", "cos", "tanh", "floor"};
         bool can = false;
         for (uint32_t k = 0; k < sizeof known / sizeof *known; k++)
             can = can || name_is(s, e->call.callee, known[k]);
@@ -89,14 +89,19 @@ static int classify(Sema *s, Scope *scope, const Expr *e) {
     }
 }
 
-bool numeric_is_table(Sema *s, Scope *scope, const Expr *e) { return classify(s, scope, e) == 1; }
-bool numeric_is_number(Sema *s, Scope *scope, const Expr *e) { return classify(s, scope, e) == 0; }
+bool numeric_is_table(Sema *s, Scope *scope, const Expr *e) {
+    return classify(s, scope, e) == 1;
+}
+bool numeric_is_number(Sema *s, Scope *scope, const Expr *e) {
+    return classify(s, scope, e) == 0;
+}
 
 /* --- indices in an expression ------------------------------------------------------------------*/
 
 static void mentioned(Sema *s, Scope *scope, const Expr *e, Index **found, uint32_t *n);
 
-static void mentioned_list(Sema *s, Scope *scope, const ExprList *list, Index **found, uint32_t *n) {
+static void mentioned_list(Sema *s, Scope *scope, const ExprList *list, Index **found,
+                           uint32_t *n) {
     for (uint32_t k = 0; k < list->count; k++)
         mentioned(s, scope, list->at[k], found, n);
 }
@@ -152,6 +157,21 @@ uint32_t numeric_mentioned(Sema *s, Scope *scope, const Expr *e, Index **found) 
     uint32_t n = 0;
     mentioned(s, scope, e, found, &n);
     return n;
+}
+
+double *table_alloc(Sema *s, uint64_t count, Span span) {
+    if (count > NUMERIC_LARGEST) {
+        sema_error(s, DIAG_SIZE, span, "a table of %llu entries is too large",
+                   (unsigned long long)count);
+        return NULL;
+    }
+    s->table_entries += count;
+    if (s->table_entries > NUMERIC_TOTAL) {
+        sema_error(s, DIAG_SIZE, span, "the tables of this file have more than %u entries together",
+                   NUMERIC_TOTAL);
+        return NULL;
+    }
+    return ARENA_ARRAY(s->arena, double, count);
 }
 
 /* --- evaluation --------------------------------------------------------------------------------*/
@@ -225,11 +245,8 @@ Value numeric_table(Sema *s, Scope *scope, const Expr *e) {
     uint64_t count;
     if (!element_count(s, n, dims, e->span, &count))
         return POISON;
-    if (count > 1u << 24)
-        return sema_error(s, DIAG_SIZE, e->span, "a table of %llu entries is too large",
-                          (unsigned long long)count);
-    double *data = ARENA_ARRAY(s->arena, double, count);
-    if (!numeric_evaluate(s, scope, e, n, indices, data))
+    double *data = table_alloc(s, count, e->span);
+    if (!data || !numeric_evaluate(s, scope, e, n, indices, data))
         return POISON;
     const TirId id = tir_table(sema_builder(s, e->span), TIR_REAL, n, dims, data);
     return value_tensor(s, id, indices, e->span);
@@ -277,19 +294,24 @@ bool numeric_reduce(Sema *s, Scope *scope, const Expr *e, Value *result) {
             return false;
     }
     infer_extents(s, inner, e->reduce.operand);
-    uint64_t count = 1;
-    for (uint32_t k = 0; k < e->reduce.indices.count; k++)
-        count *= indices[k]->extent;
-    if (!extents_known(s, e->reduce.indices.count, indices, e->span) || count > 1u << 20)
+    uint32_t extents[TIR_MAX_RANK];
+    uint64_t count;
+    if (!extents_known(s, e->reduce.indices.count, indices, e->span))
         return false;
-    double *data = ARENA_ARRAY(s->arena, double, count);
-    if (!numeric_evaluate(s, inner, e->reduce.operand, e->reduce.indices.count, indices, data))
+    for (uint32_t k = 0; k < e->reduce.indices.count; k++)
+        extents[k] = indices[k]->extent;
+    if (!element_count(s, e->reduce.indices.count, extents, e->span, &count) || count > 1u << 20)
+        return false;
+    double *data = table_alloc(s, count, e->span);
+    if (!data ||
+        !numeric_evaluate(s, inner, e->reduce.operand, e->reduce.indices.count, indices, data))
         return false;
     double r = e->reduce.op == REDUCE_PROD ? 1 : 0, best = data[0];
     uint64_t where = 0;
     for (uint64_t k = 0; k < count; k++) {
-        r = e->reduce.op == REDUCE_PROD ? r * data[k]
-            : e->reduce.op == REDUCE_LOGSUMEXP ? r + exp(data[k]) : r + data[k];
+        r = e->reduce.op == REDUCE_PROD        ? r * data[k]
+            : e->reduce.op == REDUCE_LOGSUMEXP ? r + exp(data[k])
+                                               : r + data[k];
         if (e->reduce.op == REDUCE_MIN ? data[k] < best : data[k] > best) {
             best = data[k];
             where = k;

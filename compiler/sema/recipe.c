@@ -43,10 +43,21 @@ static const char *const other_names[] = {"betas", "optimizer", "schedule", "hel
 enum { N_OTHERS = sizeof other_names / sizeof *other_names };
 
 void recipe_defaults(Recipe *r) {
-    *r = (Recipe){.optimizer = OPTIMIZER_ADAMW, .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999,
-                  .eps = 1e-8, .weight_decay = 0.01, .momentum = 0.9,
-                  .schedule = SCHEDULE_CONSTANT, .warmup = 0, .floor = 0, .batch = 16,
-                  .steps = 1000, .clip = 0, .seed = 1, .eval_every = 0};
+    *r = (Recipe){.optimizer = OPTIMIZER_ADAMW,
+                  .lr = 1e-3,
+                  .beta1 = 0.9,
+                  .beta2 = 0.999,
+                  .eps = 1e-8,
+                  .weight_decay = 0.01,
+                  .momentum = 0.9,
+                  .schedule = SCHEDULE_CONSTANT,
+                  .warmup = 0,
+                  .floor = 0,
+                  .batch = 16,
+                  .steps = 1000,
+                  .clip = 0,
+                  .seed = 1,
+                  .eval_every = 0};
 }
 
 static const Field *field_find(const char *name) {
@@ -60,11 +71,13 @@ static void set_field(Sema *s, const Field *f, Value v, Span span) {
     if (is_poison(v))
         return;
     if (v.kind != VALUE_NUMBER || !isfinite(v.number)) {
-        sema_error(s, DIAG_SETTING_VALUE, span, "`%s` is a number, not %s", f->name, value_text(s, v));
+        sema_error(s, DIAG_SETTING_VALUE, span, "`%s` is a number, not %s", f->name,
+                   value_text(s, v));
         return;
     }
     if (f->kind != FIELD_DOUBLE && v.number != floor(v.number)) {
-        sema_error(s, DIAG_SETTING_VALUE, span, "`%s` is a whole number, not %.10g", f->name, v.number);
+        sema_error(s, DIAG_SETTING_VALUE, span, "`%s` is a whole number, not %.10g", f->name,
+                   v.number);
         return;
     }
     if (v.number < f->low || v.number > f->high) {
@@ -106,7 +119,8 @@ static const char *all_names(Sema *s, const char *owner) {
     return text;
 }
 
-/* --- optimizer adamw(lr = 1e-3), schedule cosine(warmup = 100) ----------------------------------*/
+/* --- optimizer adamw(lr = 1e-3), schedule cosine(warmup = 100)
+ * ----------------------------------*/
 
 static void read_parameters(Sema *s, const Expr *e, const char *owner, const char *what) {
     bool first = true;
@@ -192,7 +206,8 @@ static void set_held_out(Sema *s, const Expr *e) {
     if (is_poison(v))
         return;
     if (v.kind != VALUE_NUMBER || !(v.number >= 0 && v.number < 1)) {
-        sema_error(s, DIAG_DATA_BINDING, e->span, "`held_out` is a fraction, 0 or more and less than 1");
+        sema_error(s, DIAG_DATA_BINDING, e->span,
+                   "`held_out` is a fraction, 0 or more and less than 1");
         return;
     }
     s->network->data.held_out = v.number;
@@ -214,7 +229,8 @@ static bool set_by_name(Sema *s, const char *name, const Expr *e) {
         const Field *f = field_find(name);
         if (!f)
             return false;
-        set_field(s, f, elaborate_constant(s, s->model_scope ? s->model_scope : s->root, e), e->span);
+        set_field(s, f, elaborate_constant(s, s->model_scope ? s->model_scope : s->root, e),
+                  e->span);
     }
     return true;
 }
@@ -234,8 +250,8 @@ static void data_binding(Sema *s, const Binding *b) {
     }
     if (binding.input == UINT32_MAX) {
         const char *near = nearest_name(b->target.name.text, names, n);
-        sema_error(s, DIAG_DATA_BINDING, b->target.name.span, "the model has no input or target `%s`",
-                   b->target.name.text);
+        sema_error(s, DIAG_DATA_BINDING, b->target.name.span,
+                   "the model has no input or target `%s`", b->target.name.text);
         if (near)
             sema_help(s, "did you mean `%s`?", near);
         return;
@@ -261,7 +277,8 @@ static void data_binding(Sema *s, const Binding *b) {
         input->type.domain.space ? s->program->spaces.at[input->type.domain.space - 1].name : "";
     if (base->kind != EXPR_NAME || base->name != position ||
         (at->kind == EXPR_SUM && at->chain.terms.count != 2)) {
-        sema_error(s, DIAG_DATA_BINDING, at->span, "this is the input's position, plus a number: `%s + 1`",
+        sema_error(s, DIAG_DATA_BINDING, at->span,
+                   "this is the input's position, plus a number: `%s + 1`",
                    position[0] ? position : "t");
         return;
     }
@@ -270,14 +287,16 @@ static void data_binding(Sema *s, const Binding *b) {
         if (!elaborate_whole(s, s->root, at->chain.terms.at[1], "an offset", 0, 1 << 30, &offset))
             return;
         if (at->chain.ops.at[1] == OP_SUB && offset) {
-            sema_error(s, DIAG_DATA_BINDING, at->span, "data are read from their position onwards, not before it");
+            sema_error(s, DIAG_DATA_BINDING, at->span,
+                       "data are read from their position onwards, not before it");
             return;
         }
         binding.offset = (int32_t)offset;
     }
     if (input->type.elem == TIR_INT && input->limit < 256 && input->limit) {
-        sema_error(s, DIAG_DATA_BINDING, b->target.span, "bytes run to 256, but `%s` takes tokens below %u",
-                   b->target.name.text, input->limit);
+        sema_error(s, DIAG_DATA_BINDING, b->target.span,
+                   "bytes run to 256, but `%s` takes tokens below %u", b->target.name.text,
+                   input->limit);
         sema_note(s, input->span, "declared here");
         return;
     }

@@ -26,7 +26,8 @@ static uint32_t axis_mask(const Tensor *t, const Indices *over) {
 }
 
 /* REDUCE_* over those of `over` that t has. */
-static const Tensor *reduce_axes(Sema *s, TirOp op, const Tensor *t, const Indices *over, Span span) {
+static const Tensor *reduce_axes(Sema *s, TirOp op, const Tensor *t, const Indices *over,
+                                 Span span) {
     const uint32_t mask = axis_mask(t, over);
     if (!mask)
         return t;
@@ -133,12 +134,14 @@ static const Tensor *combine(Sema *s, const Tensor *a, const Tensor *b, const In
                              Span span) {
     Indices shared = {0};
     for (uint32_t k = 0; k < summed->n; k++)
-        if (axis_mask(a, &(Indices){1, {summed->at[k]}}) || axis_mask(b, &(Indices){1, {summed->at[k]}}))
+        if (axis_mask(a, &(Indices){1, {summed->at[k]}}) ||
+            axis_mask(b, &(Indices){1, {summed->at[k]}}))
             shared.at[shared.n++] = summed->at[k];
     if (shared.n)
         return contract(s, a, b, &shared, span);
-    const Value v = value_binary(s, TIR_MUL, (Value){.kind = VALUE_TENSOR, .span = span, .tensor = a},
-                                 (Value){.kind = VALUE_TENSOR, .span = span, .tensor = b}, span);
+    const Value v =
+        value_binary(s, TIR_MUL, (Value){.kind = VALUE_TENSOR, .span = span, .tensor = a},
+                     (Value){.kind = VALUE_TENSOR, .span = span, .tensor = b}, span);
     return v.kind == VALUE_TENSOR ? v.tensor : NULL;
 }
 
@@ -174,8 +177,9 @@ static Value sum_product(Sema *s, Factors *f, double scale, const Indices *over,
             m++;
             continue;
         }
-        result = value_binary(s, TIR_MUL, result,
-                              (Value){.kind = VALUE_TENSOR, .span = span, .tensor = f->at[m]}, span);
+        result =
+            value_binary(s, TIR_MUL, result,
+                         (Value){.kind = VALUE_TENSOR, .span = span, .tensor = f->at[m]}, span);
         for (uint32_t k = m + 1; k < f->n; k++)
             f->at[k - 1] = f->at[k];
         f->n--;
@@ -248,9 +252,9 @@ static bool collect_factors(Sema *s, Scope *scope, const Expr *e, Factors *f, do
     if (!t)
         return false;
     if (f->n == 64) { /* a product of more factors multiplies what is there */
-        const Value product = value_binary(s, TIR_MUL,
-                                           (Value){.kind = VALUE_TENSOR, .tensor = f->at[63]},
-                                           (Value){.kind = VALUE_TENSOR, .tensor = t}, e->span);
+        const Value product =
+            value_binary(s, TIR_MUL, (Value){.kind = VALUE_TENSOR, .tensor = f->at[63]},
+                         (Value){.kind = VALUE_TENSOR, .tensor = t}, e->span);
         if (product.kind != VALUE_TENSOR)
             return false;
         f->at[63] = product.tensor;
@@ -285,7 +289,8 @@ static Value exp_shifted(Sema *s, const Tensor *t, const Indices *over, Value *m
     return value_unary(s, TIR_EXP, shifted, span);
 }
 
-static Value reduce_value(Sema *s, ReduceKind kind, const Tensor *t, const Indices *over, Span span) {
+static Value reduce_value(Sema *s, ReduceKind kind, const Tensor *t, const Indices *over,
+                          Span span) {
     Value max, exps, sum;
     switch (kind) {
     case REDUCE_MAX:
@@ -321,7 +326,8 @@ static Value reduce_value(Sema *s, ReduceKind kind, const Tensor *t, const Indic
 }
 
 static Value elaborate_other(Sema *s, Scope *inner, const Expr *e, const Indices *over) {
-    const Tensor *t = value_as_real(s, elaborate(s, inner, e->reduce.operand), e->reduce.operand->span);
+    const Tensor *t =
+        value_as_real(s, elaborate(s, inner, e->reduce.operand), e->reduce.operand->span);
     if (!t)
         return POISON;
     if (e->reduce.op == REDUCE_ARGMAX && over->n != 1)
@@ -365,7 +371,8 @@ static Value elaborate_softmax(Sema *s, Scope *scope, const Expr *e) {
         const Name name = e->reduce.indices.at[k];
         const Symbol *symbol = name.text ? scope_find_local(scope, name.text) : NULL;
         if (!symbol || symbol->kind != SYMBOL_INDEX) {
-            sema_error(s, DIAG_INDEX_UNBOUND, name.span, "`softmax` keeps its index, and `%s` is not bound",
+            sema_error(s, DIAG_INDEX_UNBOUND, name.span,
+                       "`softmax` keeps its index, and `%s` is not bound",
                        name.text ? name.text : "?");
             sema_help(s, "put it on the left side: `let a[%s] = softmax[%s] ...`",
                       name.text ? name.text : "k", name.text ? name.text : "k");

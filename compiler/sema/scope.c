@@ -87,6 +87,13 @@ void sema_help(Sema *s, const char *format, ...) {
     va_end(args);
 }
 
+void sema_give_up(Sema *s, Span at) {
+    if (!s->steps_reported)
+        sema_error(s, DIAG_SIZE, at, "the network is too large to elaborate");
+    s->steps_reported = true;
+    s->steps = SEMA_MAX_STEPS;
+}
+
 /* --- scopes ------------------------------------------------------------------------------------*/
 
 Scope *scope_create(Sema *s, Scope *parent, Frame *frame) {
@@ -196,16 +203,16 @@ void scope_add_items(Sema *s, Scope *root, const Ast *ast) {
 /* --- use ---------------------------------------------------------------------------------------*/
 
 Usage *usage_at(Sema *s, Span span) {
-    const uint64_t key = (uint64_t)span.file << 40 ^ (uint64_t)span.begin << 8 ^
-                         (uint64_t)(span.end - span.begin);
+    const uint64_t key =
+        (uint64_t)span.file << 40 ^ (uint64_t)span.begin << 8 ^ (uint64_t)(span.end - span.begin);
     return map_get_u64(s->usage, key);
 }
 
 void usage_declare(Sema *s, DeclaredAs declared, const char *name, Span span) {
     if (span.file == 0 || usage_at(s, span))
         return;
-    const uint64_t key = (uint64_t)span.file << 40 ^ (uint64_t)span.begin << 8 ^
-                         (uint64_t)(span.end - span.begin);
+    const uint64_t key =
+        (uint64_t)span.file << 40 ^ (uint64_t)span.begin << 8 ^ (uint64_t)(span.end - span.begin);
     Usage *usage = ARENA_NEW(s->arena, Usage);
     usage->span = span;
     usage->name = name;
@@ -222,6 +229,8 @@ void usage_mark(Sema *s, const Symbol *symbol) {
 /* --- instances ---------------------------------------------------------------------------------*/
 
 Frame *frame_push(Sema *s, const Item *item, const char *path, Span used_at) {
+    if (++s->n_instances > SEMA_MAX_INSTANCES)
+        sema_give_up(s, used_at);
     Frame *frame = ARENA_NEW(s->arena, Frame);
     const Frame *outer = s->frame;
     frame->outer = s->frame;
@@ -244,7 +253,9 @@ Frame *frame_push(Sema *s, const Item *item, const char *path, Span used_at) {
     return frame;
 }
 
-void frame_pop(Sema *s) { s->frame = s->frame->outer; }
+void frame_pop(Sema *s) {
+    s->frame = s->frame->outer;
+}
 
 bool item_is_active(const Sema *s, const Item *item) {
     for (const Frame *f = s->frame; f; f = f->outer)
@@ -263,8 +274,8 @@ Value item_cycle(Sema *s, const Item *item, Span at) {
 }
 
 const char *item_kind_text(ItemKind kind) {
-    static const char *const text[] = {"use", "constant", "function", "connection",
-                                       "branch", "module", "model", "train block"};
+    static const char *const text[] = {"use",    "constant", "function", "connection",
+                                       "branch", "module",   "model",    "train block"};
     return text[kind];
 }
 
@@ -279,7 +290,8 @@ void define_constants(Sema *s, Scope *scope, const BindingList *list) {
             sema_error(s, DIAG_CONSTANT, b->target.span, "a constant has no indices");
             sema_help(s, "a table is a `let`: `let %s[i] = ...`", b->target.name.text);
         }
-        Symbol *symbol = scope_define(s, scope, b->target.name.text, b->target.name.span, SYMBOL_CONST);
+        Symbol *symbol =
+            scope_define(s, scope, b->target.name.text, b->target.name.span, SYMBOL_CONST);
         symbol->expr = b->value;
         if (b->target.bracketed) {
             symbol->state = CONST_DONE;
@@ -292,7 +304,8 @@ Value symbol_constant(Sema *s, Symbol *symbol) {
     if (symbol->state == CONST_DONE)
         return symbol->value;
     if (symbol->state == CONST_ACTIVE) {
-        sema_error(s, DIAG_CYCLE, symbol->span, "the constant `%s` depends on itself", symbol->name);
+        sema_error(s, DIAG_CYCLE, symbol->span, "the constant `%s` depends on itself",
+                   symbol->name);
         return POISON;
     }
     symbol->state = CONST_ACTIVE;

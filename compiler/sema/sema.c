@@ -30,12 +30,12 @@ const StdDefinition *std_definitions(Compilation *c, uint32_t *count) {
                 continue;
             size_t length;
             const char *text = source_text(c->sources, item->span.file, &length);
-            const StdDefinition d = {
-                .name = item->name.text,
-                .kind = item->kind == ITEM_FN ? "fn" : item_kind_text(item->kind),
-                .doc = item->doc,
-                .text = arena_copy_string(c->arena, text + item->span.begin,
-                                          item->span.end - item->span.begin)};
+            const StdDefinition d = {.name = item->name.text,
+                                     .kind =
+                                         item->kind == ITEM_FN ? "fn" : item_kind_text(item->kind),
+                                     .doc = item->doc,
+                                     .text = arena_copy_string(c->arena, text + item->span.begin,
+                                                               item->span.end - item->span.begin)};
             vec_push(c->arena, &list, d);
         }
     }
@@ -68,8 +68,8 @@ void sema_enter_program(Sema *s, Network *network) {
 }
 
 static Sema *sema_create(Compilation *c, const Ast *ast, const SemaOptions *options) {
-    static const char *const words[WORD_COUNT] = {"site", "sites", "block",
-                                                  "blocks", "here", "identity"};
+    static const char *const words[WORD_COUNT] = {"site",   "sites", "block",
+                                                  "blocks", "here",  "identity"};
     Sema *s = ARENA_NEW(c->arena, Sema);
     s->c = c;
     s->arena = c->arena;
@@ -95,7 +95,8 @@ static void check_uses(Sema *s) {
         const Item *item = s->ast->items.at[k];
         if (item->kind != ITEM_USE || !item->name.text || strcmp(item->name.text, "std") == 0)
             continue;
-        sema_error(s, DIAG_UNKNOWN_NAME, item->name.span, "there is no library `%s`", item->name.text);
+        sema_error(s, DIAG_UNKNOWN_NAME, item->name.span, "there is no library `%s`",
+                   item->name.text);
         sema_help(s, "write `use std;`");
     }
 }
@@ -105,7 +106,8 @@ static const Item *find_item(const Ast *ast, ItemKind kind, const char *name, ui
     *count = 0;
     for (uint32_t k = 0; k < ast->items.count; k++) {
         const Item *item = ast->items.at[k];
-        if (item->kind != kind || (name && (!item->name.text || strcmp(item->name.text, name) != 0)))
+        if (item->kind != kind ||
+            (name && (!item->name.text || strcmp(item->name.text, name) != 0)))
             continue;
         if (!found)
             found = item;
@@ -172,7 +174,8 @@ static void elaborate_chosen(Sema *s, const Item *model) {
         uint32_t models;
         if (find_item(s->ast, ITEM_MODEL, item->name.text, &models))
             continue;
-        sema_error(s, DIAG_MODEL, item->name.span, "there is no model `%s` to train", item->name.text);
+        sema_error(s, DIAG_MODEL, item->name.span, "there is no model `%s` to train",
+                   item->name.text);
         sema_help(s, "the file's models are: %s", model_names(s));
     }
 }

@@ -18,8 +18,8 @@ typedef struct {
 } SemaOptions;
 
 /* Checks the file and elaborates its model. All errors go to c->diagnostics; returns NULL when
- * there is any. A file without a model (a library of definitions) is checked as far as that goes and
- * gives NULL without an error when options->model is NULL. */
+ * there is any. A file without a model (a library of definitions) is checked as far as that goes
+ * and gives NULL without an error when options->model is NULL. */
 Network *sema_check(Compilation *c, const Ast *ast, const SemaOptions *options);
 
 /* The standard library's definitions, parsed on demand: for `hcc show`. */

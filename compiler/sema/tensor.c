@@ -12,9 +12,13 @@ TirBuilder *sema_builder(Sema *s, Span span) {
     return &s->loop->builder;
 }
 
-const TirType *sema_type(Sema *s, TirId id) { return &tir_node(s->loop->builder.block, id)->type; }
+const TirType *sema_type(Sema *s, TirId id) {
+    return &tir_node(s->loop->builder.block, id)->type;
+}
 
 Value value_tensor(Sema *s, TirId id, Index *const *axes, Span span) {
+    if (++s->values > SEMA_MAX_VALUES)
+        sema_give_up(s, span);
     Tensor *t = ARENA_NEW(s->arena, Tensor);
     t->id = id;
     t->level = s->loop->level;
@@ -54,7 +58,9 @@ uint32_t tensor_bare_dims(const Tensor *t, uint32_t *dims, uint32_t *axes) {
     return n;
 }
 
-uint32_t tensor_bare_rank(const Tensor *t) { return tensor_bare_dims(t, NULL, NULL); }
+uint32_t tensor_bare_rank(const Tensor *t) {
+    return tensor_bare_dims(t, NULL, NULL);
+}
 
 const char *dims_text(Sema *s, uint32_t rank, const uint32_t *dims) {
     const char *text = "[";
@@ -160,7 +166,7 @@ const Tensor *value_as_tensor(Sema *s, Value v, Span span) {
     case VALUE_PATTERN:
         sema_error(s, DIAG_BARE_AXIS, span, "%s needs its indices here", value_text(s, v));
         sema_help(s, v.pattern->kind == PATTERN_IDENTITY ? "write `identity[i, j]`"
-                                                            : "write `onehot(...)[i]`");
+                                                         : "write `onehot(...)[i]`");
         return NULL;
     case VALUE_CALLABLE:
         sema_error(s, DIAG_KIND, span, "%s stands where a number is needed", value_text(s, v));
@@ -279,39 +285,66 @@ static bool domains_meet(Sema *s, const Tensor *a, const Tensor *b, Span span) {
 
 static double fold_unary(TirOp op, double a) {
     switch (op) {
-    case TIR_NEG: return -a;
-    case TIR_ABS: return fabs(a);
-    case TIR_EXP: return exp(a);
-    case TIR_LOG: return log(a);
-    case TIR_SQRT: return sqrt(a);
-    case TIR_RSQRT: return 1 / sqrt(a);
-    case TIR_TANH: return tanh(a);
-    case TIR_SIGMOID: return 1 / (1 + exp(-a));
-    case TIR_ERF: return erf(a);
-    case TIR_SIN: return sin(a);
-    case TIR_COS: return cos(a);
-    case TIR_FLOOR: return floor(a);
-    default: return a; /* STOP_GRADIENT, TO_REAL */
+    case TIR_NEG:
+        return -a;
+    case TIR_ABS:
+        return fabs(a);
+    case TIR_EXP:
+        return exp(a);
+    case TIR_LOG:
+        return log(a);
+    case TIR_SQRT:
+        return sqrt(a);
+    case TIR_RSQRT:
+        return 1 / sqrt(a);
+    case TIR_TANH:
+        return tanh(a);
+    case TIR_SIGMOID:
+        return 1 / (1 + exp(-a));
+    case TIR_ERF:
+        return erf(a);
+    case TIR_SIN:
+        return sin(a);
+    case TIR_COS:
+        return cos(a);
+    case TIR_FLOOR:
+        return floor(a);
+    default:
+        return a; /* STOP_GRADIENT, TO_REAL */
     }
 }
 
 static double fold_binary(TirOp op, double a, double b) {
     switch (op) {
-    case TIR_ADD: return a + b;
-    case TIR_SUB: return a - b;
-    case TIR_MUL: return a * b;
-    case TIR_DIV: return a / b;
-    case TIR_POW: return pow(a, b);
-    case TIR_MIN: return a < b ? a : b;
-    case TIR_MAX: return a > b ? a : b;
-    case TIR_LT: return a < b;
-    case TIR_LE: return a <= b;
-    default: return a == b; /* EQ */
+    case TIR_ADD:
+        return a + b;
+    case TIR_SUB:
+        return a - b;
+    case TIR_MUL:
+        return a * b;
+    case TIR_DIV:
+        return a / b;
+    case TIR_POW:
+        return pow(a, b);
+    case TIR_MIN:
+        return a < b ? a : b;
+    case TIR_MAX:
+        return a > b ? a : b;
+    case TIR_LT:
+        return a < b;
+    case TIR_LE:
+        return a <= b;
+    default:
+        return a == b; /* EQ */
     }
 }
 
-static bool op_compares(TirOp op) { return op == TIR_LT || op == TIR_LE || op == TIR_EQ; }
-static bool op_is_logic(TirOp op) { return op == TIR_AND || op == TIR_OR || op == TIR_NOT; }
+static bool op_compares(TirOp op) {
+    return op == TIR_LT || op == TIR_LE || op == TIR_EQ;
+}
+static bool op_is_logic(TirOp op) {
+    return op == TIR_AND || op == TIR_OR || op == TIR_NOT;
+}
 
 static const Tensor *value_as_condition(Sema *s, Value v, Span span) {
     const Tensor *t = value_as_tensor(s, v, span);
@@ -328,8 +361,7 @@ Value value_unary(Sema *s, TirOp op, Value a, Span span) {
         return value_number(fold_unary(op, a.number), span);
     if (a.kind == VALUE_BOOL && op == TIR_NOT)
         return value_bool(!a.boolean, span);
-    const Tensor *t =
-        op == TIR_NOT ? value_as_condition(s, a, span) : value_as_real(s, a, span);
+    const Tensor *t = op == TIR_NOT ? value_as_condition(s, a, span) : value_as_real(s, a, span);
     if (!t)
         return POISON;
     return value_tensor(s, tir_unary(sema_builder(s, span), op, tensor_use(s, t)), t->axes, span);

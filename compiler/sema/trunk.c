@@ -20,7 +20,8 @@ static void plan_site(Sema *s, Scope *scope, const Stmt *stmt, const char *path,
     if (!name.text)
         return;
     if (plan->sites.count == MAX_SITES) {
-        sema_error(s, DIAG_SIZE, stmt->span, "a trunk of more than %d sites is too large", MAX_SITES);
+        sema_error(s, DIAG_SIZE, stmt->span, "a trunk of more than %d sites is too large",
+                   MAX_SITES);
         plan->failed = true;
         return;
     }
@@ -49,8 +50,8 @@ static void plan_repeat(Sema *s, Scope *scope, const Stmt *stmt, const char *pat
         if (!repeated)
             s->frame->block = plan->blocks++;
         const uint64_t number = repeated ? (uint64_t)k : s->frame->block;
-        const char *inner = path_join(
-            s, path, arena_printf(s->arena, "%llu", (unsigned long long)number));
+        const char *inner =
+            path_join(s, path, arena_printf(s->arena, "%llu", (unsigned long long)number));
         plan_body(s, scope_create(s, scope, scope->frame), &stmt->loop.body, inner, true, plan);
     }
 }

@@ -1,5 +1,6 @@
 /* What is of no use: never read, never written, without a path to the loss. Said once for a
- * declaration, and only of what holds in all its instances; of the user's file, not the library's. */
+ * declaration, and only of what holds in all its instances; of the user's file, not the library's.
+ */
 #include "sema/internal.h"
 
 static const char *declared_text(DeclaredAs declared) {
@@ -60,7 +61,7 @@ void warn_unused(Sema *s) {
             sema_warning(s, DIAG_NO_PATH, u->span, "the parameter `%s` has no path to the loss",
                          u->name);
             sema_help(s, "it will stay as it begins; use it in what the loss depends on, or "
-                            "declare it `freeze`");
+                         "declare it `freeze`");
         }
     }
 }

@@ -26,7 +26,8 @@ typedef struct {
 
 static const Override no_overrides[1];
 
-static Network *check_text(Compilation *c, const char *text, uint32_t n, const Override *overrides) {
+static Network *check_text(Compilation *c, const char *text, uint32_t n,
+                           const Override *overrides) {
     const uint32_t file = source_add(c->sources, "test.hc", text, strlen(text));
     const SemaOptions options = {overrides, n, NULL};
     return sema_check(c, parse_file(c, file), &options);
@@ -37,7 +38,9 @@ static uint64_t instances(const Model *m, TirDomain d) {
 }
 
 /* Deterministic data without symmetry. */
-static double wave(uint32_t which, uint64_t k) { return 0.6 * sin(1.7 * which + 0.9 * (double)k + 0.3); }
+static double wave(uint32_t which, uint64_t k) {
+    return 0.6 * sin(1.7 * which + 0.9 * (double)k + 0.3);
+}
 
 static void fill_param(const TirParam *p, uint32_t index, double *at) {
     const uint64_t count = tir_element_count(&p->type);
@@ -69,12 +72,15 @@ static Model model_open(const char *text, uint32_t n, const Override *overrides)
         const uint64_t count = tir_element_count(&in->type) * instances(&m, in->type.domain);
         m.inputs[k] = ARENA_ARRAY(m.c->arena, double, count);
         for (uint64_t i = 0; i < count; i++)
-            m.inputs[k][i] = in->limit ? (double)((7 * i + 3 * k + 1) % in->limit) : wave(k + 50, i);
+            m.inputs[k][i] =
+                in->limit ? (double)((7 * i + 3 * k + 1) % in->limit) : wave(k + 50, i);
     }
     return m;
 }
 
-static void model_close(Model *m) { compilation_destroy(m->c); }
+static void model_close(Model *m) {
+    compilation_destroy(m->c);
+}
 
 static const TirTensor *run(const Model *m, TirOutputRole role, const char *name) {
     const TirProgram *p = m->network->program;
@@ -90,7 +96,9 @@ static const TirTensor *run(const Model *m, TirOutputRole role, const char *name
     return NULL;
 }
 
-static double loss_of(const Model *m) { return run(m, TIR_OUT_LOSS, NULL)->at[0]; }
+static double loss_of(const Model *m) {
+    return run(m, TIR_OUT_LOSS, NULL)->at[0];
+}
 
 static double *param_named(const Model *m, const char *name, const TirParam **out) {
     const TirProgram *p = m->network->program;
@@ -113,11 +121,14 @@ static double *param_named(const Model *m, const char *name, const TirParam **ou
 
 /* A model that only computes `value` and shows it. */
 static const char *showing(Compilation *c, const char *body) {
-    return arena_printf(c->arena, "use std;\nmodel m {\n positions t <= 3;\n input q[t, 2, 4] : real;\n"
-                                  "%s\n probe value;\n loss 0 * sum[i,j] q[i,j];\n}\n", body);
+    return arena_printf(c->arena,
+                        "use std;\nmodel m {\n positions t <= 3;\n input q[t, 2, 4] : real;\n"
+                        "%s\n probe value;\n loss 0 * sum[i,j] q[i,j];\n}\n",
+                        body);
 }
 
-static void expect_values(const char *body, uint32_t count, const double *expected, double tolerance) {
+static void expect_values(const char *body, uint32_t count, const double *expected,
+                          double tolerance) {
     Compilation *scratch = compilation_create();
     Model m = model_open(showing(scratch, body), 0, no_overrides);
     const TirTensor *t = run(&m, TIR_OUT_PROBE, "value");
@@ -168,8 +179,8 @@ static void test_reductions(void **state) {
     EXPECT(T "let value[i,k] = sum[j] A[i,j] * B[j,k];", 14, 8, 20, 10);
     EXPECT(T "let value[i] = sum[j] A[i,j] * x[j] / 2;", (0 * -2 + 1 * -1 + 2 * 2 + 3 * 7) / 2.0,
            (1 * -2 + 2 * -1 + 3 * 2 + 4 * 7) / 2.0);
-    EXPECT(T "let value[k] = sum[i,j] A[i,j] * B[j,k] * x[j] * 3;", 3 * (1 * 3 * -1 + 2 * 5 * 2 + 3 * 7 * 7),
-           3 * (-1 * 1 * -2 + 0 + 1 * 5 * 2 + 2 * 7 * 7));
+    EXPECT(T "let value[k] = sum[i,j] A[i,j] * B[j,k] * x[j] * 3;",
+           3 * (1 * 3 * -1 + 2 * 5 * 2 + 3 * 7 * 7), 3 * (-1 * 1 * -2 + 0 + 1 * 5 * 2 + 2 * 7 * 7));
     EXPECT(T "let value[i < 2] = sum[j] A[i,j];", 6, 10);
 #undef T
 }
@@ -189,10 +200,11 @@ static void test_functions(void **state) {
     expect_values("let x[i < 4] = i - 1; let value = gelu(x);", 4, g, 1e-12);
     EXPECT("let x[i < 3] = 5 * (i - 1); let value = relu(x);", 0, 0, 5);
     EXPECT("let x[i < 3] = i - 1; let value[i] = clamp(x[i], 0, 0.5);", 0, 0, 0.5);
-    EXPECT("let x[i < 2] = 3 + i; let value = rmsnorm(x, eps = 0);", 3 / sqrt(12.5), 4 / sqrt(12.5));
+    EXPECT("let x[i < 2] = 3 + i; let value = rmsnorm(x, eps = 0);", 3 / sqrt(12.5),
+           4 / sqrt(12.5));
     EXPECT("let x[i < 2] = 3 + i; let value = layernorm(x, eps = 0);", -1, 1);
-    EXPECT("let X[j < 2, i < 2] = 3 + i + 10 * j; let value[j,i] = layernorm(X[j], eps = 0)[i];", -1, 1,
-           -1, 1); /* a tensor function lifted over j */
+    EXPECT("let X[j < 2, i < 2] = 3 + i + 10 * j; let value[j,i] = layernorm(X[j], eps = 0)[i];",
+           -1, 1, -1, 1); /* a tensor function lifted over j */
     EXPECT("let x[i < 2] = i; let value[i] = 2 ^ (3 * x[i]) + x[i] ^ 2;", 1, 9);
 }
 
@@ -200,12 +212,17 @@ static void test_iterate(void **state) {
     (void)state;
     EXPECT("let value[i < 2] = i + 1; iterate 3 { value[i] = 2 * value[i]; }", 8, 16);
     EXPECT("let a[i < 2] = i; let value[i] = a[i]; iterate 0 { value[i] = 7 * value[i]; }", 0, 1);
-    EXPECT("let value[i < 3] = i; iterate 2 { value[0] = value[0] + value[2]; value[1] = 5; }", 4, 5, 2);
-    EXPECT("let value[i < 2, j < 2] = 0; iterate 2 { value[i, 1] = value[i, 1] + i + 1; }", 0, 2, 0, 4);
+    EXPECT("let value[i < 3] = i; iterate 2 { value[0] = value[0] + value[2]; value[1] = 5; }", 4,
+           5, 2);
+    EXPECT("let value[i < 2, j < 2] = 0; iterate 2 { value[i, 1] = value[i, 1] + i + 1; }", 0, 2, 0,
+           4);
     EXPECT("let value[i < 2, j < 2] = 1; iterate 2 { value[1, 0] = 3 * value[1, 0]; }", 1, 1, 9, 1);
-    EXPECT("let a = 1; let b = 1; iterate 5 { let next = a + b; a = b; b = next; } let value = b;", 13);
-    EXPECT("let value[i < 2] = 1; iterate 2 { let s[i] = 2 * value[i]; iterate 3 { value[i] = value[i] + "
-           "s[i]; } }", 49, 49);
+    EXPECT("let a = 1; let b = 1; iterate 5 { let next = a + b; a = b; b = next; } let value = b;",
+           13);
+    EXPECT("let value[i < 2] = 1; iterate 2 { let s[i] = 2 * value[i]; iterate 3 { value[i] = "
+           "value[i] + "
+           "s[i]; } }",
+           49, 49);
 }
 
 /* --- positions ---------------------------------------------------------------------------------*/
@@ -233,7 +250,8 @@ static void test_position_reductions(void **state) {
     (void)state;
     Compilation *scratch = compilation_create();
     Model m = model_open(showing(scratch, "let m[h] = mean[t] q[h, 1]; let p[h] = q[t - 1, h, 0];"
-                                          "let value[h] = m[h] + p[h] + t;"), 0, no_overrides);
+                                          "let value[h] = m[h] + p[h] + t;"),
+                         0, no_overrides);
     const TirTensor *t = run(&m, TIR_OUT_PROBE, "value");
     for (uint32_t pos = 0; pos < 3; pos++) {
         double mean = 0;
@@ -275,12 +293,14 @@ static void test_mhc_v4_site(void **state) {
         "branch act : x[d] -> y[d] { let y[c] = tanh(x[c]); }\n"
         "connection set(n = 2) { state H[n, d]; begin H[i,c] = x[c]; read x = x0(H);\n"
         "  let T[i < n, c < d] = select(i == 0, select(c == 0, 0.5, select(c == 1, -1, 2)),\n"
-        "                                       select(c == 0, 1.5, select(c == 1, 0.25, -0.75)));\n"
+        "                                       select(c == 0, 1.5, select(c == 1, 0.25, "
+        "-0.75)));\n"
         "  write H[i,c] = T[i,c] + 0 * y[c]; let s[c] = sum[i] H[i,c]; end x = s; }\n"
         "fn x0(H[n, d]) -> y[d] { let y[c] = H[0,c]; }\n"
         "model m { const d = 3, n = 2; positions t <= 3; input x[t, d] : real;\n"
         "  let h = trunk(x) { a = set : act; b = mhc(norm = none, v4 = true) : act; };\n"
-        "  probe h; loss sum[c] h[c]; }\n", 0, no_overrides);
+        "  probe h; loss sum[c] h[c]; }\n",
+        0, no_overrides);
     double *P = param_named(&m, "trunk.b.hc.P", NULL), *Q = param_named(&m, "trunk.b.hc.Q", NULL),
            *R = param_named(&m, "trunk.b.hc.R", NULL);
     for (uint32_t o = 0; o < 2; o++)
@@ -320,7 +340,8 @@ static const char *example(void) {
 }
 
 static Model example_with(const char *wiring) {
-    const Override overrides[] = {{"wiring", wiring}, {"d", "16"}, {"vocab", "300"}, {"blocks", "2"}};
+    const Override overrides[] = {
+        {"wiring", wiring}, {"d", "16"}, {"vocab", "300"}, {"blocks", "2"}};
     Model m = model_open(example(), 4, overrides);
     return m;
 }
@@ -344,7 +365,8 @@ static void test_initial_equivalence(void **state) {
     Model residual = example_with("residual");
     same_branches(&residual);
     const double expected = loss_of(&residual);
-    static const char *const wirings[] = {"shc", "dhc", "frac", "shc(n = 2)", "frac(m = 2)", "dhc(n = 1)"};
+    static const char *const wirings[] = {"shc",        "dhc",         "frac",
+                                          "shc(n = 2)", "frac(m = 2)", "dhc(n = 1)"};
     for (uint32_t k = 0; k < sizeof wirings / sizeof *wirings; k++) {
         Model m = example_with(wirings[k]);
         same_branches(&m);
@@ -396,9 +418,9 @@ static void test_names(void **state) {
 
 static void test_recipe(void **state) {
     (void)state;
-    const Override overrides[] = {{"train.lr", "2 * 1e-4"}, {"train.batch", "7"},
+    const Override overrides[] = {{"train.lr", "2 * 1e-4"},       {"train.batch", "7"},
                                   {"train.betas", "(0.8, 0.95)"}, {"train.schedule", "constant"},
-                                  {"wiring", "mhc(iters = 5)"}, {"train.held_out", "0.25"}};
+                                  {"wiring", "mhc(iters = 5)"},   {"train.held_out", "0.25"}};
     Model m = model_open(example(), 6, overrides);
     const Recipe *r = &m.network->recipe;
     assert_near(r->lr, 2e-4, 1e-18);
@@ -428,15 +450,18 @@ static void test_recipe(void **state) {
 /* --- topology ----------------------------------------------------------------------------------*/
 
 #define BODY                                                                                       \
-    "use std;\nmodel m { const d = 4; positions t <= 3; input x[t, d] : real; target y[t, d] : real;\n"
+    "use std;\nmodel m { const d = 4; positions t <= 3; input x[t, d] : real; target y[t, d] : "   \
+    "real;\n"
 
 static void test_topology(void **state) {
     (void)state;
     /* consecutive trunks, a condition on the block, a constant of the block */
     Model m = model_open(
-        BODY "let a = trunk(x) { repeat 3 { const w = 2 * (block + 1);"
-             "  if block % 2 == 0 { f = residual : mlp(w); } else { g = postnorm : linear(d); } } };\n"
-             "let b = trunk(a) { last = shc(n = 3) : linear(d); };\n loss mse(b, y); }\n", 0, no_overrides);
+        BODY
+        "let a = trunk(x) { repeat 3 { const w = 2 * (block + 1);"
+        "  if block % 2 == 0 { f = residual : mlp(w); } else { g = postnorm : linear(d); } } };\n"
+        "let b = trunk(a) { last = shc(n = 3) : linear(d); };\n loss mse(b, y); }\n",
+        0, no_overrides);
     const TirParam *p;
     param_named(&m, "a.2.f.W1", &p);
     assert_int_equal(p->type.dims[0], 6);
@@ -449,10 +474,11 @@ static void test_topology(void **state) {
 
 static void test_parallel_branches(void **state) {
     (void)state;
-    Model both = model_open(BODY "let h = trunk(x) { a = residual(norm = none) : linear(d) & half; };"
-                                 "probe h; loss mse(h, y); }\n"
-                                 "fn none(x) = x; branch half : x[d] -> y[d] { let y[c] = x[c] / 2; }\n",
-                            0, no_overrides);
+    Model both =
+        model_open(BODY "let h = trunk(x) { a = residual(norm = none) : linear(d) & half; };"
+                        "probe h; loss mse(h, y); }\n"
+                        "fn none(x) = x; branch half : x[d] -> y[d] { let y[c] = x[c] / 2; }\n",
+                   0, no_overrides);
     const TirParam *p;
     const double *W = param_named(&both, "trunk.a.linear.W", &p);
     const TirTensor *h = run(&both, TIR_OUT_PROBE, "h");
@@ -468,18 +494,18 @@ static void test_parallel_branches(void **state) {
 /* A connection with two views read, a carried value, a penalty, two states. */
 static void test_connection_features(void **state) {
     (void)state;
-    Model m = model_open(
-        "use std;\n"
-        "branch join : q[d], k[d] = q -> y[d] { let y[c] = q[c] + 10 * k[c]; }\n"
-        "connection odd { state h[d], g[d]; carry n = 0;\n"
-        "  begin h = x; begin g[c] = 0;\n"
-        "  read q = h, k[c] = h[c] + n;\n"
-        "  write h[c] = y[c]; write g[c] = g[c] + h[c]; write n = n + 1;\n"
-        "  penalty n;\n"
-        "  let s[c] = g[c]; end x = s; }\n"
-        "model m { const d = 4; positions t <= 3; input x[t, d] : real;\n"
-        "  let z = trunk(x) { repeat 3 { a = odd : join; } };\n"
-        "  probe z; loss 0 * sum[c] z[c]; }\n", 0, no_overrides);
+    Model m = model_open("use std;\n"
+                         "branch join : q[d], k[d] = q -> y[d] { let y[c] = q[c] + 10 * k[c]; }\n"
+                         "connection odd { state h[d], g[d]; carry n = 0;\n"
+                         "  begin h = x; begin g[c] = 0;\n"
+                         "  read q = h, k[c] = h[c] + n;\n"
+                         "  write h[c] = y[c]; write g[c] = g[c] + h[c]; write n = n + 1;\n"
+                         "  penalty n;\n"
+                         "  let s[c] = g[c]; end x = s; }\n"
+                         "model m { const d = 4; positions t <= 3; input x[t, d] : real;\n"
+                         "  let z = trunk(x) { repeat 3 { a = odd : join; } };\n"
+                         "  probe z; loss 0 * sum[c] z[c]; }\n",
+                         0, no_overrides);
     const TirTensor *z = run(&m, TIR_OUT_PROBE, "z");
     for (uint32_t k = 0; k < 4; k++) {
         double h = m.inputs[0][k], g = 0;
