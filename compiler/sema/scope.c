@@ -314,8 +314,9 @@ Value symbol_constant(Sema *s, Symbol *symbol) {
     s->frame = symbol->scope->frame;
     s->numeric = s->element_wanted = false;
     symbol->value = elaborate_constant(s, symbol->scope, symbol->expr);
+    const bool overridden = symbol->expr->span.file != symbol->span.file; /* `--set` */
     if (!is_poison(symbol->value))
-        symbol->value.span = symbol->span;
+        symbol->value.span = overridden ? symbol->expr->span : symbol->span;
     s->frame = frame;
     s->numeric = numeric;
     s->element_wanted = element;
