@@ -11,13 +11,15 @@ from harness import hcc
 
 SHAKESPEARE = "examples/shakespeare.hc"
 CONNECTIONS = ["residual", "postnorm", "shc", "dhc", "frac", "mhc"]
-SMALL = [word for setting in ["d=16", "heads=2", "blocks=2", "n=4", "context=8"]
-         for word in ("--set", setting)]
+# Two sizes: features in vector lanes, and too few of them for that.
+WIDE = ["heads=2", "blocks=2", "n=4", "context=8"]
+NARROW = ["d=16", "heads=2", "blocks=1", "n=4", "context=8"]
 
 
 class Gradcheck(harness.TestCase):
-    def check(self, wiring, *arguments):
-        result = hcc("gradcheck", SHAKESPEARE, "--json", "--set", f"wiring={wiring}", *SMALL,
+    def check(self, wiring, size, *arguments):
+        settings = [word for setting in size for word in ("--set", setting)]
+        result = hcc("gradcheck", SHAKESPEARE, "--json", "--set", f"wiring={wiring}", *settings,
                      *arguments)
         self.expect(result)
         return json.loads(result.out)
@@ -25,22 +27,22 @@ class Gradcheck(harness.TestCase):
     def test_every_connection(self):
         for wiring in CONNECTIONS:
             with self.subTest(wiring):
-                report = self.check(wiring)
+                report = self.check(wiring, WIDE)
                 self.assertTrue(report["ok"])
                 self.assertGreater(len(report["parameters"]), 10)
                 vanishing = [p["name"] for p in report["parameters"] if p["vanishes"]]
                 self.assertLess(len(vanishing), len(report["parameters"]) / 4, vanishing)
                 for parameter in report["parameters"]:
-                    self.assertTrue(parameter["vanishes"] or parameter["relative_error"] < 1e-6,
-                                    parameter)
+                    self.assertTrue(parameter["vanishes"] or parameter["within_rounding"]
+                                    or parameter["relative_error"] < 1e-6, parameter)
 
     def test_compiled_code_and_interpreter_agree(self):
         """The same parameters, data and directions: loss and derivatives to rounding."""
         for wiring in CONNECTIONS:
-            reference = self.check(wiring, "--set", "blocks=1", "--interpret")
+            reference = self.check(wiring, NARROW, "--interpret")
             for arguments in [[], ["-O0"]]:
                 with self.subTest((wiring, arguments)):
-                    found = self.check(wiring, "--set", "blocks=1", *arguments)
+                    found = self.check(wiring, NARROW, *arguments)
                     self.assertAlmostEqual(found["loss"], reference["loss"], delta=1e-12)
                     for a, b in zip(found["parameters"], reference["parameters"]):
                         self.assertEqual(a["name"], b["name"])
@@ -48,7 +50,7 @@ class Gradcheck(harness.TestCase):
                                                delta=1e-12 + 1e-10 * b["analytic"])
 
     def test_text(self):
-        result = self.expect(hcc("gradcheck", SHAKESPEARE, *SMALL))
+        result = self.expect(hcc("gradcheck", SHAKESPEARE, "--set", "wiring=residual", "--set", "blocks=1"))
         self.assertIn("0 wrong", result.out)
 
 

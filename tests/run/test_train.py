@@ -15,7 +15,7 @@ import harness
 from harness import hcc
 
 SHAKESPEARE = "examples/shakespeare.hc"
-SMALL = ["d=16", "heads=2", "blocks=2", "n=2", "context=16", "train.batch=4", "train.steps=12",
+SMALL = ["wiring=residual", "blocks=2", "context=16", "train.batch=4", "train.steps=12",
          "train.warmup=2"]
 
 
@@ -54,7 +54,7 @@ class Train(Trained):
             summary = json.load(file)
         with open(os.path.join(run, "config.json"), encoding="utf-8") as file:
             config = json.load(file)
-        self.assertEqual(config["constants"]["d"], "16")
+        self.assertEqual(config["constants"]["context"], "16")
         self.assertEqual(len(losses(run)), 12)
         self.assertLess(losses(run)[-1], losses(run)[0])
 
