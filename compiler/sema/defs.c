@@ -240,7 +240,12 @@ static Value bind_inputs_and_run(Sema *s, Scope *scope, const Callable *callable
                                  const BoundArgument *inputs, uint32_t n_inputs, Span used_at,
                                  BoundArgumentList *outputs) {
     const Item *item = callable->item;
-    bool good = true;
+    bool good = item->outputs.count > 0;
+    if (!good) {
+        sema_error(s, DIAG_OUTPUT, item->name.span, "`%s` has no result", item->name.text);
+        sema_help(s, "give it a signature: `%s %s : x[d] -> y[d] { ... }`",
+                  item_kind_text(item->kind), item->name.text);
+    }
     for (uint32_t k = 0; k < n_inputs; k++) {
         bool known = !inputs[k].name.text || (n_inputs == 1 && item->inputs.count);
         for (uint32_t i = 0; i < item->inputs.count; i++)

@@ -78,6 +78,11 @@ static void trial_body(Sema *s, const Item *item) {
             symbol->declared = DECLARED_EXTENT;
             symbol->value = value_number(made_up_extent(&next), e->span);
         }
+    if (!item->expression && item->outputs.count == 0) {
+        sema_error(s, DIAG_OUTPUT, item->name.span, "`%s` has no result", item->name.text);
+        sema_help(s, "give it a signature: `%s %s : x[d] -> y[d] { ... }`",
+                  item_kind_text(item->kind), item->name.text);
+    }
     if (item->expression) {
         elaborate(s, scope, item->expression);
     } else {
