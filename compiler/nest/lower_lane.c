@@ -116,7 +116,7 @@ static void lower_lane_value(Lower *l, Value *v) {
     else
         lane_in_loops(l, v);
     v->ready = registers || v->must_store;
-    if (v->must_store && v->elements <= UNROLL_LANE)
+    if (v->must_store && v->elements <= UNROLL_LANE && node->op != TIR_GATHER)
         v->ready = registers; /* still in registers for this micro-tile; loops reload it */
 }
 
