@@ -87,7 +87,9 @@ def main(module):
 
 def finish(result):
     """Closing line and exit code of a unittest result."""
-    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    # A test with several failing subtests is one failed test.
+    wrong = [test for test, _ in result.failures + result.errors] + result.unexpectedSuccesses
+    failed = len({getattr(test, "test_case", test).id() for test in wrong})
     skipped = len(result.skipped)
     passed = result.testsRun - failed - skipped
     for test, reason in result.skipped:
