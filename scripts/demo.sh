@@ -8,7 +8,7 @@
 # The runs stay in runs/demo-*.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-steps=600
+steps=1000
 if [ "${1:-}" = --steps ]; then
     steps=$2
 fi

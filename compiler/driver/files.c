@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -102,8 +103,12 @@ ExitCode output_finish(Driver *d, OutputFile *output) {
 const char *driver_program_folder(Driver *d) {
     char path[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (length <= 0)
-        return NULL;
+    if (length <= 0) { /* no /proc: the name the program was started by */
+        const char *started = (const char *)getauxval(AT_EXECFN);
+        if (!started || !realpath(started, path))
+            return NULL;
+        length = (ssize_t)strlen(path);
+    }
     path[length] = '\0';
     char *slash = strrchr(path, '/');
     return slash ? arena_copy_string(d->c->arena, path, (size_t)(slash - path)) : NULL;
