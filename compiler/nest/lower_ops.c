@@ -45,7 +45,7 @@ static NestId eval_map(Lower *l, Frame *f, const TirNode *node, const Index *ind
     switch (node->op) {
     case TIR_STOP_GRADIENT:
         return x;
-    case TIR_REAL:
+    case TIR_TO_REAL:
         return nest_cast(&l->b, l->options.real, x);
     case TIR_SELECT:
         return eval_select(l, x, operand(l, f, node, 1, index), operand(l, f, node, 2, index));
