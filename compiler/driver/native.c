@@ -121,6 +121,37 @@ void native_unload(NativeModel *loaded) {
 /* --- emit ---------------------------------------------------------------------------------------
  */
 
+static bool native_kernel_named(const char *kernel, const char *asked) {
+    size_t length = strlen(asked);
+    return strncmp(kernel, asked, length) == 0 && (kernel[length] == '\0' || kernel[length] == '_');
+}
+
+/* With --kernel: keeps only those kernels. Their numbers no longer fit the manifest, which matters
+ * to nobody who only reads them. */
+static ExitCode native_select_kernels(Driver *d, NativeProgram *native) {
+    const char *asked = d->options.kernel;
+    uint32_t count = native->plan->kernels.count, kept = 0;
+    if (!asked)
+        return EXIT_OK;
+    const char **names = ARENA_ARRAY(d->c->arena, const char *, count);
+    for (uint32_t k = 0; k < count; k++) {
+        names[k] = native->kernels[k]->name;
+        if (native_kernel_named(names[k], asked))
+            native->kernels[kept++] = native->kernels[k];
+    }
+    native->plan->kernels.count = kept;
+    native->manifest = "{}";
+    if (kept > 0)
+        return EXIT_OK;
+    const char *near = nearest_name(asked, names, count);
+    fprintf(d->err, "hcc: there is no kernel '%s'%s%s%s; there are:", asked,
+            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    for (uint32_t k = 0; k < count; k++)
+        fprintf(d->err, " %s", names[k]);
+    fputc('\n', d->err);
+    return EXIT_USAGE;
+}
+
 static ExitCode native_emit_code(Driver *d, const NativeProgram *native, const char *stage,
                                  FILE *to) {
     CodegenResult result;
@@ -146,6 +177,11 @@ ExitCode native_emit(Driver *d, const Network *network, TirProgram *program, con
     ExitCode code = native_lower(d, network ? network : &unnamed, program, d->options.f64, &native);
     if (code != EXIT_OK)
         return code;
+    code = native_select_kernels(d, &native);
+    if (code != EXIT_OK) {
+        native_free(&native);
+        return code;
+    }
     if (strcmp(stage, "nests") == 0)
         for (uint32_t k = 0; k < native.plan->kernels.count; k++)
             nest_print(native.kernels[k], to);
