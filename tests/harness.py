@@ -44,6 +44,11 @@ def hcc(*arguments, **options):
     return run([hcc_path(), *arguments], **options)
 
 
+def sanitized():
+    """Whether the compiler was built with sanitizers: what it links then has them, too."""
+    return "sanitized" in hcc("--version").out
+
+
 class TestCase(unittest.TestCase):
     """A test with a folder of its own, and assertions that show what the command printed."""
 

@@ -19,8 +19,12 @@ typedef struct {
     BuildForm form;
 } Build;
 
-static const char *const runtime_libraries[] = {"-lopenblas", "-ljansson", "-lxxhash", "-lpthread",
-                                                "-lm"};
+static const char *const runtime_libraries[] = {
+    "-lopenblas",           "-ljansson", "-lxxhash", "-lpthread", "-lm",
+#ifdef __SANITIZE_ADDRESS__
+    "-fsanitize=undefined", /* the runtime beside this hcc is sanitized, too */
+#endif
+};
 
 static BuildForm build_form(Arena *arena, const char *output, const char **stem) {
     static const struct {
@@ -86,6 +90,7 @@ static ExitCode build_link(Build *b, const CodegenResult *object) {
         .runtime = runtime,
         .libraries = runtime_libraries,
         .n_libraries = sizeof runtime_libraries / sizeof *runtime_libraries,
+        .sanitize_address = native_sanitized(b->d),
         .output = b->output,
     };
     double begun = pipeline_begin(b->d, "link");

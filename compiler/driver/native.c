@@ -21,10 +21,20 @@ static ExitCode native_plan(Driver *d, TirProgram *program, bool f64, Plan **pla
     return EXIT_OK;
 }
 
+bool native_sanitized(const Driver *d) {
+#ifdef __SANITIZE_ADDRESS__
+    (void)d;
+    return true;
+#else
+    return d->options.sanitize;
+#endif
+}
+
 static ExitCode native_target(Driver *d, CodegenTarget **target) {
     CodegenOptions options = {
         .cpu = d->options.cpu,
         .opt_level = d->options.optimise.given ? (int)d->options.optimise.value : 3,
+        .sanitize_address = native_sanitized(d),
     };
     const char *error = NULL;
     *target = codegen_target_create(d->c->arena, &options, &error);

@@ -27,6 +27,9 @@ void native_free(NativeProgram *native);
 ExitCode native_compile(Driver *d, const NativeProgram *native, CodegenModel wrapping,
                         CodegenForm form, CodegenResult *result);
 
+/* Whether the address sanitizer watches generated code: as asked, and always in a sanitized hcc. */
+bool native_sanitized(const Driver *d);
+
 /* Compiled and loaded into this process. */
 typedef struct {
     Jit *jit;

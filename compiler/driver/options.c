@@ -266,7 +266,11 @@ static bool options_special(int argc, const char *const *argv, FILE *out) {
     if (argc < 2)
         return false;
     if (strcmp(argv[1], "--version") == 0) {
+#ifdef __SANITIZE_ADDRESS__
+        fprintf(out, "hcc %s, sanitized\n", HCC_VERSION);
+#else
         fprintf(out, "hcc %s\n", HCC_VERSION);
+#endif
         return true;
     }
     if (strcmp(argv[1], "--help=markdown") == 0) {
