@@ -34,6 +34,12 @@ static void fault_append_quoted(char *to, size_t size, const char *word) {
     to[length] = '\0';
 }
 
+#ifdef __SANITIZE_ADDRESS__ /* the sanitizer's own report says more */
+
+static void fault_catch_signals(void) {}
+
+#else
+
 static void fault_write(const char *text) {
     ssize_t ignored = write(STDERR_FILENO, text, strlen(text));
     (void)ignored;
@@ -53,6 +59,17 @@ static void fault_on_signal(int number) {
     _exit(EXIT_FAULT);
 }
 
+static void fault_catch_signals(void) {
+    static char stack[64 * 1024]; /* so that an exhausted stack can still be told */
+    sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
+    struct sigaction action = {.sa_handler = fault_on_signal, .sa_flags = SA_ONSTACK};
+    static const int numbers[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
+        sigaction(numbers[k], &action, NULL);
+}
+
+#endif
+
 void fault_handlers_note(const char *what) {
     size_t length = strlen(what);
     if (length >= sizeof fault_text.doing)
@@ -66,14 +83,7 @@ void fault_handlers_install(const Driver *d) {
     for (int k = 0; k < d->options.argc; k++)
         fault_append_quoted(fault_text.command, sizeof fault_text.command, d->options.argv[k]);
     fault_handlers_note(command_name(d->options.command));
-#ifndef __SANITIZE_ADDRESS__      /* the sanitizer's own report says more */
-    static char stack[64 * 1024]; /* so that an exhausted stack can still be told */
-    sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
-    struct sigaction action = {.sa_handler = fault_on_signal, .sa_flags = SA_ONSTACK};
-    static const int numbers[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
-    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
-        sigaction(numbers[k], &action, NULL);
-#endif
+    fault_catch_signals();
 }
 
 ExitCode driver_fault(Driver *d, const char *pass, const char *what) {
