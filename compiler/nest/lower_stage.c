@@ -39,6 +39,8 @@ int lane_axis(const Lower *l, TirId id, uint32_t k) {
                 if (!kept)
                     label = last;
             }
+        } else if (node->type.rank == 0) {
+            return -1; /* a scalar has no axis to lie in lanes */
         } else {
             label = node->attr.labels[2][node->type.rank - 1];
         }
