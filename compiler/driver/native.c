@@ -23,11 +23,10 @@ static ExitCode native_plan(Driver *d, TirProgram *program, bool f64, Plan **pla
 
 bool native_sanitized(const Driver *d) {
 #ifdef __SANITIZE_ADDRESS__
-    (void)d;
-    return true;
-#else
-    return d->options.sanitize;
+    if (d->options.command != CMD_EMIT) /* prints the same, however hcc was built */
+        return true;
 #endif
+    return d->options.sanitize;
 }
 
 static ExitCode native_target(Driver *d, CodegenTarget **target) {
