@@ -199,8 +199,12 @@ NestKernel **nest_lower(const Plan *plan, LowerOptions options) {
         } else if (from->kind == CALL_FOLD) {
             kernels[k] = lower_fold_kernel(plan, from->value, options, arena, name);
         } else {
-            Lower l = {.plan = plan, .group = from->group, .block = plan->program->block,
-                       .options = options, .arena = arena, .values = values};
+            Lower l = {.plan = plan,
+                       .group = from->group,
+                       .block = plan->program->block,
+                       .options = options,
+                       .arena = arena,
+                       .values = values};
             kernels[k] = lower_group(&l, name);
         }
     }

@@ -1,14 +1,16 @@
 /* From plan to loop nests: one NestKernel for every PlanKernel.
  *
- * A group's kernel walks its tile of instances in micro-tiles, as many as a vector has lanes. Within
- * a micro-tile, wide values (features in lanes) and small values (positions in lanes) take turns:
+ * A group's kernel walks its tile of instances in micro-tiles, as many as a vector has lanes.
+ * Within a micro-tile, wide values (features in lanes) and small values (positions in lanes) take
+ * turns:
  *
  *   wide stage 0   loops over positions and features: loads, elementwise work, dot products
  *   lane stage 1   small values, all positions of the micro-tile at once, in registers
  *   wide stage 2   ...
  *
- * A value is computed where it is used, inside the same loop, unless another stage or another access
- * pattern needs it in memory; then it goes to scratch, or to its own buffer when it has one. */
+ * A value is computed where it is used, inside the same loop, unless another stage or another
+ * access pattern needs it in memory; then it goes to scratch, or to its own buffer when it has one.
+ */
 #ifndef HCC_NEST_LOWER_H
 #define HCC_NEST_LOWER_H
 
@@ -16,8 +18,8 @@
 #include "pass/plan.h"
 
 typedef struct {
-    NestElem real;   /* NEST_F32 or NEST_F64 */
-    uint16_t lanes;  /* of a vector of reals */
+    NestElem real;  /* NEST_F32 or NEST_F64 */
+    uint16_t lanes; /* of a vector of reals */
 } LowerOptions;
 
 /* The kernels in the order of plan->kernels. */

@@ -1,7 +1,9 @@
 /* Affine indices of the lowering. */
 #include "nest/lower_internal.h"
 
-bool affine_is_const(const Affine *a) { return a->n_terms == 0 && a->lane == 0; }
+bool affine_is_const(const Affine *a) {
+    return a->n_terms == 0 && a->lane == 0;
+}
 
 Affine affine_add(Affine a, Affine b) {
     a.offset += b.offset;

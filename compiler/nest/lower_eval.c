@@ -1,8 +1,8 @@
 /* Evaluation of values at an index, on demand, with everything computed once per scope.
  *
- * An expression's leaves are loads; a value that lies in memory is loaded, any other is computed from
- * its operands at the indices that its op says. Whether a load is a scalar, a vector or a strided
- * vector follows from how the address moves along the lanes. */
+ * An expression's leaves are loads; a value that lies in memory is loaded, any other is computed
+ * from its operands at the indices that its op says. Whether a load is a scalar, a vector or a
+ * strided vector follows from how the address moves along the lanes. */
 #include "nest/lower_internal.h"
 #include <string.h>
 
@@ -63,8 +63,13 @@ static NestId memo_find(const Lower *l, TirId id, uint32_t frame, const Index *i
 
 static void memo_add(Lower *l, TirId id, uint32_t frame, const Index *index, uint64_t hash,
                      NestId result) {
-    Memo memo = {.hash = hash, .id = id, .frame = frame, .context = l->context.number,
-                 .index = *index, .result = result, .next = l->buckets[hash % BUCKETS]};
+    Memo memo = {.hash = hash,
+                 .id = id,
+                 .frame = frame,
+                 .context = l->context.number,
+                 .index = *index,
+                 .result = result,
+                 .next = l->buckets[hash % BUCKETS]};
     l->buckets[hash % BUCKETS] = (int32_t)l->memos.count;
     vec_push(l->arena, &l->memos, memo);
 }
@@ -85,14 +90,18 @@ NestId nest_zero(Lower *l, TirElem elem, uint16_t lanes) {
 }
 
 NestId vector_of(Lower *l, NestId x) {
-    return nest_type(l->kernel, x).lanes == l->context.lanes ? x
-                                                             : nest_splat(&l->b, l->context.lanes, x);
+    return nest_type(l->kernel, x).lanes == l->context.lanes
+               ? x
+               : nest_splat(&l->b, l->context.lanes, x);
 }
 
-Value *value_of(const Lower *l, TirId id) { return l->values[id]; }
+Value *value_of(const Lower *l, TirId id) {
+    return l->values[id];
+}
 
 /* The last micro-tile may reach past the instances. Our own buffers are padded, so that its idle
- * positions read and write nothing that matters; the caller's are not: they read the last row again. */
+ * positions read and write nothing that matters; the caller's are not: they read the last row
+ * again. */
 static Affine existing_row(Lower *l) {
     Affine row = l->context.row;
     row.lane = 0;
@@ -146,8 +155,7 @@ NestId load_value(Lower *l, const Value *v, const TirType *type, const Index *in
     NestId x = nest_load(&l->b, buffer, affine_address(&at), lanes, at.lane ? at.lane : 1, valid);
     if (type->elem == TIR_BOOL) {
         NestType t = {NEST_I32, lanes};
-        x = nest_unary(&l->b, NEST_NOT,
-                       nest_binary(&l->b, NEST_EQ, x, nest_const(&l->b, t, 0)));
+        x = nest_unary(&l->b, NEST_NOT, nest_binary(&l->b, NEST_EQ, x, nest_const(&l->b, t, 0)));
     }
     return x;
 }

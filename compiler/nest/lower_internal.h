@@ -24,7 +24,7 @@ enum {
     UNROLL_LANE = 64,    /* small values up to this many elements live in registers */
     UNROLL_LEADING = 16, /* leading axes of wide values unrolled up to this product */
     UNROLL_REDUCE = 32,
-    ACCUMULATORS = 24,   /* vectors a dot-product loop carries at most */
+    ACCUMULATORS = 24, /* vectors a dot-product loop carries at most */
 };
 
 /* Where a value lies. */
@@ -51,26 +51,26 @@ typedef struct {
     bool cheap;    /* rather computed twice than stored */
     bool must_store;
     Side side;
-    int32_t time;  /* wide and fold stages are even, lane stages odd */
+    int32_t time; /* wide and fold stages are even, lane stages odd */
     uint64_t elements;
-    StoreKind store;     /* valid once `ready` */
+    StoreKind store; /* valid once `ready` */
     uint32_t buffer;
-    StoreKind second;    /* lanes copy of a small output: SCRATCH_LANES */
+    StoreKind second; /* lanes copy of a small output: SCRATCH_LANES */
     uint32_t second_buffer;
     bool ready;
-    uint32_t out_buffer; /* argument buffer of an output or a sum's partials */
+    uint32_t out_buffer;  /* argument buffer of an output or a sum's partials */
     uint32_t accumulator; /* scratch of a sum */
-    NestId *registers;   /* loop-carried results of a scan, by element; NULL otherwise */
+    NestId *registers;    /* loop-carried results of a scan, by element; NULL otherwise */
 } Value;
 
 /* A loop body under evaluation: what its arguments are. */
 typedef struct Frame {
     const TirBlock *block;
     struct Frame *parent;
-    const TirNode *scan;     /* NULL for the program's own block */
-    NestId **carried;        /* by carried argument, by element */
-    NestId trip;             /* i64 */
-    uint32_t number;         /* for memo keys */
+    const TirNode *scan; /* NULL for the program's own block */
+    NestId **carried;    /* by carried argument, by element */
+    NestId trip;         /* i64 */
+    uint32_t number;     /* for memo keys */
 } Frame;
 
 typedef struct {
@@ -84,9 +84,9 @@ typedef struct {
 
 /* Which positions and lanes expressions are evaluated for. */
 typedef struct {
-    Affine row;     /* position within the micro-tile; lane 1 when positions are in lanes */
-    uint16_t lanes; /* of a vector value */
-    NestId valid;   /* 0, or how many lanes of a vector along features count */
+    Affine row;      /* position within the micro-tile; lane 1 when positions are in lanes */
+    uint16_t lanes;  /* of a vector value */
+    NestId valid;    /* 0, or how many lanes of a vector along features count */
     uint32_t number; /* differs between contexts, for memo keys */
 } Context;
 
@@ -98,10 +98,10 @@ typedef struct Lower {
     Arena *arena;
     NestKernel *kernel;
     NestBuilder b;
-    Value **values; /* by id of the program's block; NULL when not of this kernel */
-    TirIdVec order; /* the group's own values, ascending */
-    uint16_t rows;  /* positions per micro-tile: lanes, or 1 for global kernels */
-    NestId tile0;   /* i64: first instance of the micro-tile */
+    Value **values;    /* by id of the program's block; NULL when not of this kernel */
+    TirIdVec order;    /* the group's own values, ascending */
+    uint16_t rows;     /* positions per micro-tile: lanes, or 1 for global kernels */
+    NestId tile0;      /* i64: first instance of the micro-tile */
     NestId valid_rows; /* i64: how many of its positions exist */
     Context context;
     uint32_t contexts, frames;
@@ -111,8 +111,11 @@ typedef struct Lower {
     VEC(uint32_t) scopes; /* memo counts at scope begins */
 } Lower;
 
-/* --- affine indices (lower_affine.c) ------------------------------------------------------------ */
-static inline Affine affine_const(int64_t c) { return (Affine){.offset = c}; }
+/* --- affine indices (lower_affine.c) ------------------------------------------------------------
+ */
+static inline Affine affine_const(int64_t c) {
+    return (Affine){.offset = c};
+}
 static inline Affine affine_var(NestId v) {
     return (Affine){.n_terms = 1, .value = {v}, .coefficient = {1}};
 }
@@ -125,7 +128,8 @@ NestId affine_i32(Lower *l, const Affine *a);    /* as i32, a vector when lane i
 Affine affine_flat(const Index *index, const TirType *type);
 Index index_of_flat(uint64_t flat, const TirType *type); /* all constant */
 
-/* --- evaluation (lower_eval.c) ------------------------------------------------------------------ */
+/* --- evaluation (lower_eval.c) ------------------------------------------------------------------
+ */
 void scope_begin(Lower *l);
 void scope_end(Lower *l);
 Context context_set(Lower *l, Affine row, uint16_t lanes, NestId valid); /* returns the old one */
@@ -138,10 +142,12 @@ void store_row(Lower *l, uint32_t buffer, StoreKind store, const Affine *row, co
                uint64_t elements, NestId value, NestId valid);
 NestId nest_zero(Lower *l, TirElem elem, uint16_t lanes);
 
-/* --- ops (lower_ops.c) -------------------------------------------------------------------------- */
+/* --- ops (lower_ops.c) --------------------------------------------------------------------------
+ */
 NestId eval_op(Lower *l, Frame *frame, TirId id, const TirNode *node, const Index *index);
 
-/* --- stages (lower_stage.c) --------------------------------------------------------------------- */
+/* --- stages (lower_stage.c) ---------------------------------------------------------------------
+ */
 void stage_plan(Lower *l); /* sides, times, who is stored */
 /* The root value that the group's `id` reads through operand `k`, and whether it is read in step
  * with it (same loop) or must lie in memory. */
@@ -151,12 +157,12 @@ Value *value_of(const Lower *l, TirId id);
 /* The axis of operand `k` that runs along the lanes with `id`'s loop, or -1. */
 int lane_axis(const Lower *l, TirId id, uint32_t k);
 
-void lower_wide_stage(Lower *l, int32_t time);  /* lower_wide.c */
-void lower_lane_stage(Lower *l, int32_t time);  /* lower_lane.c */
-void lower_scan(Lower *l, TirId id);            /* lower_scan.c */
-void lower_sum_begin(Lower *l);                 /* lower_sum.c: accumulators to zero */
-void lower_sum_lane(Lower *l, Value *v, uint64_t element, NestId contribution);
-void lower_sum_end(Lower *l);                   /* accumulators to the task's partial results */
+void lower_wide_stage(Lower *l, int32_t time); /* lower_wide.c */
+void lower_lane_stage(Lower *l, int32_t time); /* lower_lane.c */
+void lower_scan(Lower *l, TirId id);           /* lower_scan.c */
+void lower_sum_begin(Lower *l);                /* lower_sum.c: accumulators to zero */
+void lower_sum_lane(Lower *l, Value *v, const Affine *element, NestId contribution);
+void lower_sum_end(Lower *l); /* accumulators to the task's partial results */
 NestKernel *lower_fold_kernel(const Plan *plan, TirId value, LowerOptions options, Arena *arena,
                               const char *name); /* lower_fold.c */
 

@@ -31,8 +31,9 @@ static void lane_in_registers(Lower *l, Value *v) {
     for (uint64_t e = 0; e < v->elements; e++) {
         Index index = index_of_flat(e, type);
         NestId x = eval(l, &l->frame, v->id, &index);
+        Affine flat = affine_const((int64_t)e);
         if (v->sum)
-            lower_sum_lane(l, v, e, x);
+            lower_sum_lane(l, v, &flat, x);
         else if (v->must_store)
             write_lane(l, v, &index, x);
     }
@@ -42,7 +43,12 @@ static void lane_in_loops(Lower *l, Value *v) {
     const TirNode *node = tir_node(l->block, v->id);
     Index index;
     loops_begin(l, &node->type, 0, &index);
-    write_lane(l, v, &index, eval_op(l, &l->frame, v->id, node, &index));
+    NestId x = eval_op(l, &l->frame, v->id, node, &index);
+    Affine flat = affine_flat(&index, &node->type);
+    if (v->sum)
+        lower_sum_lane(l, v, &flat, x);
+    else
+        write_lane(l, v, &index, x);
     loops_end(l, &node->type, 0);
 }
 
@@ -111,7 +117,7 @@ static void lower_lane_value(Lower *l, Value *v) {
         lane_gather(l, v);
     else if (v->by_parts)
         lane_by_parts(l, v);
-    else if (v->elements <= UNROLL_LANE || registers || v->sum)
+    else if (v->elements <= UNROLL_LANE || registers)
         lane_in_registers(l, v);
     else
         lane_in_loops(l, v);
@@ -120,16 +126,23 @@ static void lower_lane_value(Lower *l, Value *v) {
         v->ready = registers; /* still in registers for this micro-tile; loops reload it */
 }
 
+/* A fold that is summed over positions: from scratch to its accumulator. */
+static void add_fold(Lower *l, Value *v) {
+    const TirType *type = &tir_node(l->block, v->id)->type;
+    Index index;
+    loops_begin(l, type, 0, &index);
+    Affine flat = affine_flat(&index, type);
+    lower_sum_lane(l, v, &flat, load_value(l, v, type, &index));
+    loops_end(l, type, 0);
+}
+
 void lower_lane_stage(Lower *l, int32_t time) {
     for (uint32_t k = 0; k < l->order.count; k++) {
         Value *v = value_of(l, l->order.at[k]);
         if (v->side == SIDE_LANE && v->time == time)
             lower_lane_value(l, v);
         if (v->side == SIDE_FOLD && v->sum && v->time + 1 == time)
-            for (uint64_t e = 0; e < v->elements; e++) {
-                Index index = index_of_flat(e, &tir_node(l->block, v->id)->type);
-                lower_sum_lane(l, v, e, load_value(l, v, &tir_node(l->block, v->id)->type, &index));
-            }
+            add_fold(l, v);
     }
     for (uint32_t k = 0; k < l->order.count; k++) {
         Value *v = value_of(l, l->order.at[k]);

@@ -194,7 +194,8 @@ static NestId eval_take(Lower *l, Frame *f, const TirNode *node, const Index *in
     return result;
 }
 
-/* --- reductions: a chain when short, else loops ------------------------------------------------- */
+/* --- reductions: a chain when short, else loops -------------------------------------------------
+ */
 
 typedef struct {
     Lower *l;
@@ -258,8 +259,10 @@ static NestId reduce_unrolled(Reduction *r) {
 }
 
 static double reduce_identity(TirOp op) {
-    return op == TIR_REDUCE_MAX ? -1.0 / 0.0 : op == TIR_REDUCE_MIN ? 1.0 / 0.0
-           : op == TIR_REDUCE_PROD ? 1.0 : 0.0;
+    return op == TIR_REDUCE_MAX    ? -1.0 / 0.0
+           : op == TIR_REDUCE_MIN  ? 1.0 / 0.0
+           : op == TIR_REDUCE_PROD ? 1.0
+                                   : 0.0;
 }
 
 /* All but the last axes, then the last: loops from the outside in. Depth is the rank. */

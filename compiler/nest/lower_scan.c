@@ -66,8 +66,8 @@ void lower_scan(Lower *l, TirId id) {
     Frame frame = {.block = attr->body, .parent = &l->frame, .scan = scan, .number = ++l->frames};
     frame.trip = loop->variable;
     if (attr->reverse)
-        frame.trip = nest_binary(&l->b, NEST_SUB, nest_i64(&l->b, (int64_t)attr->trips - 1),
-                                 loop->variable);
+        frame.trip =
+            nest_binary(&l->b, NEST_SUB, nest_i64(&l->b, (int64_t)attr->trips - 1), loop->variable);
     frame.carried = ARENA_ARRAY(l->arena, NestId *, attr->n_carried + 1);
     for (uint32_t k = 0, at = 0; k < attr->n_carried; k++) {
         frame.carried[k] = loop->inner + at;

@@ -2,9 +2,9 @@
  *
  * A value is wide when its last axis is long (features run along the lanes), else small (positions
  * run along the lanes). Wide values are computed in even stages, small ones in odd stages; a dot
- * product along features (a fold) belongs to a wide stage and gives a small value. A user is in step
- * with an operand when it reads the operand's element at its own place: then both can be in one loop.
- * Otherwise the operand must lie in memory before the user's stage begins. */
+ * product along features (a fold) belongs to a wide stage and gives a small value. A user is in
+ * step with an operand when it reads the operand's element at its own place: then both can be in
+ * one loop. Otherwise the operand must lie in memory before the user's stage begins. */
 #include "nest/lower_internal.h"
 
 bool is_wide(const TirType *type) {

@@ -1,8 +1,11 @@
 /* Sums over instances: each task adds up its own positions; the runtime adds the tasks' partial
- * results in a fixed order. Small values add vectors of positions, wide ones vectors of features. */
+ * results in a fixed order. Small values add vectors of positions, wide ones vectors of features.
+ */
 #include "nest/lower_internal.h"
 
-static bool sums_lanes(const Value *v) { return v->side != SIDE_WIDE; }
+static bool sums_lanes(const Value *v) {
+    return v->side != SIDE_WIDE;
+}
 
 static uint64_t accumulator_elements(const Lower *l, const Value *v) {
     return sums_lanes(v) ? v->elements * l->rows : v->elements;
@@ -41,15 +44,16 @@ void lower_sum_begin(Lower *l) {
     }
 }
 
-void lower_sum_lane(Lower *l, Value *v, uint64_t element, NestId contribution) {
+void lower_sum_lane(Lower *l, Value *v, const Affine *element, NestId contribution) {
     uint16_t lanes = l->rows;
     NestId x = vector_of(l, contribution);
     NestType real = {l->options.real, lanes};
     NestId valid = nest_cast(&l->b, NEST_I32, l->valid_rows);
-    NestId in = nest_binary(&l->b, NEST_LT, nest_lanes(&l->b, lanes),
-                            nest_splat(&l->b, lanes, valid));
+    NestId in =
+        nest_binary(&l->b, NEST_LT, nest_lanes(&l->b, lanes), nest_splat(&l->b, lanes, valid));
     x = nest_select(&l->b, in, x, nest_const(&l->b, real, 0));
-    NestAddress at = nest_at((int64_t)(element * l->rows));
+    Affine scaled = affine_scale(*element, l->rows);
+    NestAddress at = affine_address(&scaled);
     NestId old = nest_load(&l->b, v->accumulator, at, lanes, 1, 0);
     nest_store(&l->b, v->accumulator, at, nest_binary(&l->b, NEST_ADD, old, x), 0, false);
 }
@@ -83,7 +87,8 @@ void lower_sum_end(Lower *l) {
     }
 }
 
-/* --- sums that keep samples or positions: kernels by themselves --------------------------------- */
+/* --- sums that keep samples or positions: kernels by themselves ---------------------------------
+ */
 
 /* out[i] = sum over the instances of the inner domain that share i: positions of sample i when the
  * result is per sample, samples at position i when it is per position. */
@@ -95,18 +100,20 @@ NestKernel *lower_fold_kernel(const Plan *plan, TirId value, LowerOptions option
     NestKernel *kernel = nest_kernel_create(arena, name);
     NestBuilder b = nest_builder(kernel);
     b.span = node->span;
-    uint32_t in = nest_add_buffer(kernel, (NestBuffer){.name = "in", .kind = NEST_ARGUMENT,
-                                                       .elem = options.real, .read = true});
-    uint32_t out = nest_add_buffer(kernel, (NestBuffer){.name = "out", .kind = NEST_ARGUMENT,
-                                                        .elem = options.real, .written = true});
+    uint32_t in = nest_add_buffer(
+        kernel,
+        (NestBuffer){.name = "in", .kind = NEST_ARGUMENT, .elem = options.real, .read = true});
+    uint32_t out = nest_add_buffer(
+        kernel,
+        (NestBuffer){.name = "out", .kind = NEST_ARGUMENT, .elem = options.real, .written = true});
     NestId tile = nest_extent(&b, NEST_TILE), positions = nest_extent(&b, NEST_POSITIONS);
     NestId begin = nest_binary(&b, NEST_MUL, nest_task(&b), tile);
     NestId end = nest_binary(&b, NEST_MIN, nest_binary(&b, NEST_ADD, begin, tile),
                              nest_extent(&b, NEST_INSTANCES));
     NestLoop *outer = nest_loop_begin(&b, NEST_SEQUENTIAL, begin, end, 1, 0, NULL);
     /* The inner instance summed over is i * positions + j, or j * positions + i. */
-    NestId first = per_sample ? nest_binary(&b, NEST_MUL, outer->variable, positions)
-                              : outer->variable;
+    NestId first =
+        per_sample ? nest_binary(&b, NEST_MUL, outer->variable, positions) : outer->variable;
     NestId count = per_sample ? positions : nest_extent(&b, NEST_SAMPLES);
     NestId step = per_sample ? nest_i64(&b, 1) : positions;
     int64_t lanes = options.lanes, whole = elements / lanes * lanes;
@@ -118,14 +125,15 @@ NestKernel *lower_fold_kernel(const Plan *plan, TirId value, LowerOptions option
         NestId valid = pass ? nest_i64(&b, elements - whole) : 0;
         NestId zero = nest_const(&b, (NestType){options.real, options.lanes}, 0);
         NestLoop *sum = nest_loop_begin(&b, NEST_REDUCE, nest_i64(&b, 0), count, 1, 1, &zero);
-        NestId at = nest_binary(&b, NEST_ADD, first,
-                                nest_binary(&b, NEST_MUL, sum->variable, step));
-        NestAddress from = nest_at_plus(nest_at_plus(nest_at(0), at, elements), vector->variable, 1);
+        NestId at =
+            nest_binary(&b, NEST_ADD, first, nest_binary(&b, NEST_MUL, sum->variable, step));
+        NestAddress from =
+            nest_at_plus(nest_at_plus(nest_at(0), at, elements), vector->variable, 1);
         NestId x = nest_load(&b, in, from, options.lanes, 1, valid);
         NestId next = nest_binary(&b, NEST_ADD, sum->inner[0], x);
         nest_loop_end(&b, &next);
-        NestAddress to = nest_at_plus(nest_at_plus(nest_at(0), outer->variable, elements),
-                                      vector->variable, 1);
+        NestAddress to =
+            nest_at_plus(nest_at_plus(nest_at(0), outer->variable, elements), vector->variable, 1);
         nest_store(&b, out, to, nest_result(&b, sum, 0), valid, false);
         nest_loop_end(&b, NULL);
     }

@@ -2,8 +2,8 @@
  *
  * Values whose last axes agree share one loop, so what they read is loaded once. Dot products along
  * features carry their accumulators through it. Dot products with weights (a global operand) go
- * through loops of their own, a block of positions by a block of outputs, so that every weight loaded
- * serves several positions. */
+ * through loops of their own, a block of positions by a block of outputs, so that every weight
+ * loaded serves several positions. */
 #include "nest/lower_internal.h"
 
 enum { POSITION_BLOCK = 4 };
@@ -29,7 +29,8 @@ typedef struct {
 
 typedef VEC(Part) PartVec;
 
-/* --- folds --------------------------------------------------------------------------------------- */
+/* --- folds ---------------------------------------------------------------------------------------
+ */
 
 typedef struct {
     const TirNode *node;
@@ -84,18 +85,22 @@ static Fold fold_of(const Lower *l, TirId id) {
 }
 
 static NestOp fold_op(TirOp op) {
-    return op == TIR_REDUCE_MAX ? NEST_MAX : op == TIR_REDUCE_MIN ? NEST_MIN
-           : op == TIR_REDUCE_PROD ? NEST_MUL : NEST_ADD;
+    return op == TIR_REDUCE_MAX    ? NEST_MAX
+           : op == TIR_REDUCE_MIN  ? NEST_MIN
+           : op == TIR_REDUCE_PROD ? NEST_MUL
+                                   : NEST_ADD;
 }
 
 static double fold_identity(TirOp op) {
-    return op == TIR_REDUCE_MAX ? -1.0 / 0.0 : op == TIR_REDUCE_MIN ? 1.0 / 0.0
-           : op == TIR_REDUCE_PROD ? 1.0 : 0.0;
+    return op == TIR_REDUCE_MAX    ? -1.0 / 0.0
+           : op == TIR_REDUCE_MIN  ? 1.0 / 0.0
+           : op == TIR_REDUCE_PROD ? 1.0
+                                   : 0.0;
 }
 
 /* acc, with the term at (element, other, c) folded in. */
-static NestId fold_term(Lower *l, const Fold *f, const Index *element, const Affine *other, Affine c,
-                        NestId acc) {
+static NestId fold_term(Lower *l, const Fold *f, const Index *element, const Affine *other,
+                        Affine c, NestId acc) {
     const TirNode *node = f->node;
     NestId x[2] = {0, 0};
     for (uint32_t o = 0; o < node->n_operands; o++) {
@@ -164,7 +169,8 @@ static NestId fold_lanes(Lower *l, TirOp op, NestId acc) {
     }
 }
 
-/* --- one loop over positions and features ------------------------------------------------------- */
+/* --- one loop over positions and features -------------------------------------------------------
+ */
 
 typedef struct {
     PartVec parts;
@@ -209,7 +215,8 @@ static void write_unrolled(Lower *l, const Part *part, Affine c) {
 }
 
 /* All parts and items at features c, for the positions of a block; acc: items x positions. */
-static void wide_body(Lower *l, const WideLoop *w, Affine row, Affine c, NestId valid, NestId *acc) {
+static void wide_body(Lower *l, const WideLoop *w, Affine row, Affine c, NestId valid,
+                      NestId *acc) {
     uint16_t lanes = l->options.lanes;
     for (uint32_t u = 0; u < w->position_block; u++) {
         Affine at = affine_add(row, affine_const(u));
@@ -292,7 +299,8 @@ static void wide_loop(Lower *l, WideLoop *w) {
     nest_loop_end(&l->b, NULL);
 }
 
-/* --- values too large to unroll their leading axes: loops over them ----------------------------- */
+/* --- values too large to unroll their leading axes: loops over them -----------------------------
+ */
 
 static void looped_features(Lower *l, const Part *part, Affine row, Index *index) {
     uint32_t last = part->type.rank - 1, lanes = l->options.lanes;
@@ -321,8 +329,7 @@ static void looped_features(Lower *l, const Part *part, Affine row, Index *index
 
 static void looped_part(Lower *l, const Part *part) {
     NestId end = part->to->sum ? l->valid_rows : nest_i64(&l->b, l->rows);
-    NestLoop *loop =
-        nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0), end, 1, 0, NULL);
+    NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0), end, 1, 0, NULL);
     scope_begin(l);
     Index index = {.rank = part->type.rank};
     loops_begin(l, &part->type, 1, &index);
@@ -351,7 +358,8 @@ static NestId looped_fold_inner(Lower *l, const Fold *f, const Index *element, A
         NestLoop *loop = nest_loop_begin(&l->b, NEST_VECTOR, nest_i64(&l->b, 0),
                                          nest_i64(&l->b, whole), lanes, 1, &acc);
         scope_begin(l);
-        NestId next = fold_term(l, f, element, other, feature_lanes(loop->variable), loop->inner[0]);
+        NestId next =
+            fold_term(l, f, element, other, feature_lanes(loop->variable), loop->inner[0]);
         scope_end(l);
         nest_loop_end(&l->b, &next);
         acc = nest_result(&l->b, loop, 0);
@@ -390,7 +398,8 @@ static void looped_fold(Lower *l, Value *v) {
     nest_loop_end(&l->b, NULL);
 }
 
-/* --- a stage -------------------------------------------------------------------------------------- */
+/* --- a stage
+ * -------------------------------------------------------------------------------------- */
 
 static bool reads_weights(const Lower *l, TirId id) {
     const TirNode *node = tir_node(l->block, id);
@@ -422,8 +431,8 @@ static void parts_of(Lower *l, Value *v, PartVec *parts) {
             vec_push(l->arena, parts, zeros);
         }
         offset += before;
-        Part part = {.id = node->operands[k], .to = v, .type = *type, .axis = axis,
-                     .offset = offset};
+        Part part = {
+            .id = node->operands[k], .to = v, .type = *type, .axis = axis, .offset = offset};
         vec_push(l->arena, parts, part);
         offset += type->dims[axis];
     }
@@ -434,8 +443,8 @@ static void parts_of(Lower *l, Value *v, PartVec *parts) {
     }
 }
 
-static WideLoop *loop_for(Lower *l, WideLoopVec *loops, uint32_t extent, bool sums,
-                          uint32_t block, uint32_t accumulators) {
+static WideLoop *loop_for(Lower *l, WideLoopVec *loops, uint32_t extent, bool sums, uint32_t block,
+                          uint32_t accumulators) {
     for (uint32_t k = 0; k < loops->count; k++) {
         WideLoop *w = &loops->at[k];
         if (w->extent == extent && w->sums == sums && w->position_block == block &&
@@ -458,8 +467,7 @@ static void collect_fold(Lower *l, Value *v, WideLoopVec *loops) {
     }
     bool weights = reads_weights(l, v->id);
     for (uint64_t e = 0; e < v->elements; e++) {
-        WideLoop *w = loop_for(l, loops, f.lane_extent, false,
-                               weights ? POSITION_BLOCK : 1, 1);
+        WideLoop *w = loop_for(l, loops, f.lane_extent, false, weights ? POSITION_BLOCK : 1, 1);
         Item item = {v, index_of_flat(e, &f.node->type), e};
         vec_push(l->arena, &w->items, item);
     }

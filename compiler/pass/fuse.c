@@ -3,23 +3,26 @@
  * Requires: legalised TIR. Changes nothing in it; fills plan->work, level, gemm and groups.
  *
  * A local value is what it is at one position; a run of local values between two barriers (matrix
- * products, attention, sums over positions) is one kernel. Values get levels: a local value's is the
- * highest of its operands', one more behind a barrier. Local values of one level and domain that
- * touch one another, or load the same positions' values, form a group. Levels only ever grow along
- * operands, so groups cannot depend on each other in a cycle.
+ * products, attention, sums over positions) is one kernel. Values get levels: a local value's is
+ * the highest of its operands', one more behind a barrier. Local values of one level and domain
+ * that touch one another, or load the same positions' values, form a group. Levels only ever grow
+ * along operands, so groups cannot depend on each other in a cycle.
  *
  *     %3 = mul %1, %2        level 0 ┐ one kernel, H loaded once
  *     %4 = reduce_sum %3     level 0 ┘
  *     %5 = contract %4, %W   level 0   gemm, after the groups of level 0
  *     %6 = tanh %5           level 1   the next kernel
  *
- * Views are not computed anywhere: users read through them, unless a barrier needs them in memory. */
+ * Views are not computed anywhere: users read through them, unless a barrier needs them in memory.
+ */
 #include "pass/gemm_match.h"
 #include "pass/plan_internal.h"
 #include <stdlib.h>
 #include <string.h>
 
-bool plan_is_leaf(const TirNode *node) { return tir_op_class(node->op) == TIR_CLASS_LEAF; }
+bool plan_is_leaf(const TirNode *node) {
+    return tir_op_class(node->op) == TIR_CLASS_LEAF;
+}
 
 TirId plan_storage(const TirBlock *block, TirId id) {
     for (;;) {
@@ -93,8 +96,8 @@ static WorkKind classify(Plan *plan, TirId id) {
     }
 }
 
-/* A view that must lie in memory (a barrier reads it, or the caller) is computed like a value; so is
- * a leaf that has no memory of its own. */
+/* A view that must lie in memory (a barrier reads it, or the caller) is computed like a value; so
+ * is a leaf that has no memory of its own. */
 static void force_stored(Plan *plan, TirId id) {
     TirId root = plan_storage(plan->program->block, id);
     const TirNode *node = tir_node(plan->program->block, root);
@@ -103,7 +106,9 @@ static void force_stored(Plan *plan, TirId id) {
         plan->work[root] = WORK_LOCAL;
 }
 
-bool plan_is_barrier(WorkKind work) { return work != WORK_NONE && work != WORK_LOCAL; }
+bool plan_is_barrier(WorkKind work) {
+    return work != WORK_NONE && work != WORK_LOCAL;
+}
 
 static void classify_all(Plan *plan) {
     const TirBlock *block = plan->program->block;
@@ -121,10 +126,12 @@ static void classify_all(Plan *plan) {
         force_stored(plan, plan->program->outputs.at[k].value);
 }
 
-static bool is_product(WorkKind work) { return work == WORK_GEMM || work == WORK_ACCUMULATE; }
+static bool is_product(WorkKind work) {
+    return work == WORK_GEMM || work == WORK_ACCUMULATE;
+}
 
-/* A sum of products that nobody else reads is made by the products themselves: the first writes, the
- * others add. (The gradient of a value that feeds q, k and v is such a sum.) */
+/* A sum of products that nobody else reads is made by the products themselves: the first writes,
+ * the others add. (The gradient of a value that feeds q, k and v is such a sum.) */
 static void accumulate_products(Plan *plan) {
     const TirBlock *block = plan->program->block;
     uint32_t count = block->nodes.count;
@@ -259,7 +266,9 @@ static void unite(TirId *parent, TirId a, TirId b) {
         parent[a] = b;
 }
 
-static int domain_order(TirDomain d) { return (d.sample ? 2 : 0) + (d.space ? 1 : 0); }
+static int domain_order(TirDomain d) {
+    return (d.sample ? 2 : 0) + (d.space ? 1 : 0);
+}
 
 static int compare_groups(const void *a, const void *b) {
     const Group *x = *(Group *const *)a, *y = *(Group *const *)b;

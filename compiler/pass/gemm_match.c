@@ -4,8 +4,8 @@
  *
  * Two patterns, both over memory as it lies (positions outermost, axes row-major):
  *
- *   apply        out[Fx.., Fw..] = sum[S..] x[Fx.., S..] * w[Fw.., S..]      w global, or [S.., Fw..]
- *   weight grad  out[Fx.., Fy..] = sum over positions and [S..] of x[S.., Fx..] * y[S.., Fy..]
+ *   apply        out[Fx.., Fw..] = sum[S..] x[Fx.., S..] * w[Fw.., S..]      w global, or [S..,
+ * Fw..] weight grad  out[Fx.., Fy..] = sum over positions and [S..] of x[S.., Fx..] * y[S.., Fy..]
  *
  * Thin products stay in the kernels around them, where their operands are in registers or cache:
  * BLAS wants at least GEMM_THIN in both free and summed extents. */
@@ -73,8 +73,7 @@ GemmPattern gemm_pattern(const TirBlock *block, TirId id, ContractRoles *r) {
         if (!tir_domain_equal(x->domain, y->domain))
             return GEMM_NOT;
         uint64_t small = r->free_x_size < r->free_y_size ? r->free_x_size : r->free_y_size;
-        if (small <= GEMM_THIN &&
-            r->free_x_size * r->free_y_size <= GEMM_THIN_GRADIENT_ELEMENTS)
+        if (small <= GEMM_THIN && r->free_x_size * r->free_y_size <= GEMM_THIN_GRADIENT_ELEMENTS)
             return GEMM_NOT;
         return GEMM_GRADIENT;
     }

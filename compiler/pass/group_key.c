@@ -10,7 +10,9 @@ typedef struct {
     Map *number; /* value -> place + 1 */
 } Key;
 
-static void put(Key *k, uint32_t word) { vec_push(k->plan->arena, &k->words, word); }
+static void put(Key *k, uint32_t word) {
+    vec_push(k->plan->arena, &k->words, word);
+}
 
 static void put_type(Key *k, const TirType *type) {
     put(k, (uint32_t)type->elem | (uint32_t)type->domain.sample << 4 |

@@ -7,8 +7,8 @@
  *     POSITION_SUM of that other operand and a product; one that keeps samples or positions becomes
  *     a local product and a POSITION_SUM;
  *   - add(pad(a), pad(b)) that together cover the axis becomes concat(a, b);
- *   - a gradient that is another's value too, or a leaf, gets a copy of its own (stop_gradient), so
- *     that every gradient has its own place in memory. */
+ *   - a gradient that is a leaf or a view becomes a copy (stop_gradient), so that some work writes
+ * it where gradients belong. */
 #include "pass/gemm_match.h"
 #include "pass/pass.h"
 #include <string.h>
@@ -58,8 +58,7 @@ static TirId reorder_product(Legalise *l, TirId id, GemmPattern pattern, const C
         join_labels(to_out, r->free_x, r->n_free_x, r->free_y, r->n_free_y);
     TirId x = transpose(b, node.operands[0], lx, to_x);
     TirId y = transpose(b, node.operands[1], ly, to_y);
-    TirId product =
-        tir_contract(b, x, y, to_x, to_y, node.type.rank, to_out, node.type.domain);
+    TirId product = tir_contract(b, x, y, to_x, to_y, node.type.rank, to_out, node.type.domain);
     return transpose(b, product, to_out, node.attr.labels[2]);
 }
 
@@ -124,28 +123,17 @@ static TirId legal_add_of_pads(Legalise *l, TirId id) {
     return tir_concat(b, axis, 2, parts);
 }
 
-/* Every gradient its own stored value. */
-static void separate_gradients(Legalise *l) {
+/* A gradient that no work produces by itself (a leaf, a view, one of several results) is copied, so
+ * that it can be written where gradients belong. */
+static void copy_gradients(Legalise *l) {
     TirProgram *p = l->new;
-    bool *taken = ARENA_ARRAY(p->arena, bool, 2 * p->block->nodes.count + 16 + 8 * p->outputs.count);
-    for (uint32_t k = 0; k < p->outputs.count; k++)
-        if (p->outputs.at[k].role != TIR_OUT_GRAD)
-            taken[plan_storage(p->block, p->outputs.at[k].value)] = true;
     for (uint32_t k = 0; k < p->outputs.count; k++) {
         TirOutput *out = &p->outputs.at[k];
-        if (out->role != TIR_OUT_GRAD)
-            continue;
-        TirId root = plan_storage(p->block, out->value);
-        TirOpClass class = tir_op_class(tir_node(p->block, root)->op);
-        if (taken[root] || class == TIR_CLASS_LEAF || class == TIR_CLASS_VIEW ||
-            tir_node(p->block, root)->op == TIR_RESULT) {
-            do
-                out->value = tir_unary(&l->builder, TIR_STOP_GRADIENT, out->value);
-            while (taken[out->value]);
-            taken[out->value] = true;
-        } else {
-            taken[root] = true;
-        }
+        const TirNode *root = tir_node(p->block, plan_storage(p->block, out->value));
+        TirOpClass class = tir_op_class(root->op);
+        if (out->role == TIR_OUT_GRAD &&
+            (class == TIR_CLASS_LEAF || class == TIR_CLASS_VIEW || root->op == TIR_RESULT))
+            out->value = tir_unary(&l->builder, TIR_STOP_GRADIENT, out->value);
     }
 }
 
@@ -160,9 +148,8 @@ TirProgram *plan_legalise(TirProgram *p) {
     TirId operands_small[64];
     for (TirId id = 1; id < p->block->nodes.count; id++) {
         const TirNode *node = tir_node(p->block, id);
-        TirId *operands = node->n_operands <= 64
-                              ? operands_small
-                              : ARENA_ARRAY(p->arena, TirId, node->n_operands);
+        TirId *operands = node->n_operands <= 64 ? operands_small
+                                                 : ARENA_ARRAY(p->arena, TirId, node->n_operands);
         for (uint32_t k = 0; k < node->n_operands; k++)
             operands[k] = l.map[node->operands[k]];
         l.builder.span = node->span;
@@ -177,6 +164,6 @@ TirProgram *plan_legalise(TirProgram *p) {
         TirOutput out = p->outputs.at[k];
         tir_add_output(new, out.role, out.name, out.index, l.map[out.value]);
     }
-    separate_gradients(&l);
+    copy_gradients(&l);
     return pass_dce(new);
 }

@@ -49,15 +49,19 @@ static TirId use(MemPlan *m, TirId id) {
     return id;
 }
 
-static Buffer placeholder(TirId id) { return (Buffer){.region = REGION_NONE, .index = id}; }
+static Buffer placeholder(TirId id) {
+    return (Buffer){.region = REGION_NONE, .index = id};
+}
 
-static void push_call(MemPlan *m, Call call) { vec_push(m->plan->arena, &m->plan->calls, call); }
+static void push_call(MemPlan *m, Call call) {
+    vec_push(m->plan->arena, &m->plan->calls, call);
+}
 
 static uint32_t kernel_for(MemPlan *m, CallKind kind, const Group *group, TirId value,
                            const char *name) {
     size_t length;
-    const void *key = group ? group_key(m->plan, group, &length)
-                            : single_key(m->plan, value, &length);
+    const void *key =
+        group ? group_key(m->plan, group, &length) : single_key(m->plan, value, &length);
     void **slot = map_slot(m->kernel_of, key, length);
     if (!*slot) {
         PlanKernel kernel = {kind, group, value, name};
@@ -107,7 +111,10 @@ static void emit_group(MemPlan *m, Group *group) {
         TirId sum = group->sums.at[k];
         uint64_t size = tir_element_count(&tir_node(m->block, sum)->type);
         define(m, sum);
-        Call reduce = {.kind = CALL_REDUCE, .domain = group->domain, .elements = size, .value = sum,
+        Call reduce = {.kind = CALL_REDUCE,
+                       .domain = group->domain,
+                       .elements = size,
+                       .value = sum,
                        .label = "reduce"};
         vec_push(plan->arena, &reduce.buffers,
                  (Buffer){.region = REGION_PARTIAL, .offset = partial});
@@ -166,12 +173,19 @@ static void emit_scatter(MemPlan *m, TirId id) {
     TirDomain domain = tir_node(m->block, node->operands[1])->type.domain;
     uint64_t elements = tir_element_count(&node->type);
     define(m, id);
-    Call zero = {.kind = CALL_ZERO, .domain = node->type.domain, .value = id, .label = "zero",
+    Call zero = {.kind = CALL_ZERO,
+                 .domain = node->type.domain,
+                 .value = id,
+                 .label = "zero",
                  .elements = elements};
     vec_push(plan->arena, &zero.buffers, placeholder(id));
     push_call(m, zero);
-    Call call = {.kind = CALL_SCATTER, .domain = domain, .value = id, .label = "scatter_add",
-                 .elements = elements / node->attr.rows, .rows = node->attr.rows};
+    Call call = {.kind = CALL_SCATTER,
+                 .domain = domain,
+                 .value = id,
+                 .label = "scatter_add",
+                 .elements = elements / node->attr.rows,
+                 .rows = node->attr.rows};
     vec_push(plan->arena, &call.buffers, placeholder(use(m, node->operands[0])));
     vec_push(plan->arena, &call.buffers, placeholder(use(m, node->operands[1])));
     vec_push(plan->arena, &call.buffers, placeholder(use(m, id)));
@@ -213,6 +227,32 @@ static TirId **find_results(MemPlan *m) {
     return results;
 }
 
+/* Parameters that have the same gradient: the first has it in place, the others get copies (a
+ * reduction over one partial result is one). */
+static void copy_shared_gradients(MemPlan *m) {
+    Plan *plan = m->plan;
+    Map *first = map_create(plan->arena);
+    for (uint32_t k = 0; k < plan->program->outputs.count; k++) {
+        const TirOutput *out = &plan->program->outputs.at[k];
+        if (out->role != TIR_OUT_GRAD)
+            continue;
+        TirId root = plan_storage(m->block, out->value);
+        void **slot = map_slot_u64(first, root);
+        if (*slot) {
+            Call copy = {.kind = CALL_REDUCE,
+                         .domain = TIR_GLOBAL,
+                         .value = root,
+                         .label = "copy",
+                         .elements = tir_element_count(&tir_node(m->block, root)->type)};
+            vec_push(plan->arena, &copy.buffers, placeholder(root));
+            vec_push(plan->arena, &copy.buffers,
+                     (Buffer){.region = REGION_GRADS, .index = out->index});
+            push_call(m, copy);
+        }
+        *slot = (void *)(uintptr_t)1;
+    }
+}
+
 static void emit_calls(MemPlan *m) {
     Plan *plan = m->plan;
     uint32_t count = m->block->nodes.count, top = 0;
@@ -236,6 +276,7 @@ static void emit_calls(MemPlan *m) {
     }
     if (plan->n_forward_calls == NEVER)
         plan->n_forward_calls = plan->calls.count;
+    copy_shared_gradients(m);
 }
 
 /* First fit: the lowest offset free for the whole interval. Intervals that ended before the current
@@ -280,8 +321,8 @@ static void place_buffers(MemPlan *m) {
         uint64_t size = tir_element_count(type);
         if (region == REGION_GLOBAL)
             size = (size + ALIGN_GLOBAL - 1) / ALIGN_GLOBAL * ALIGN_GLOBAL;
-        Interval want = {.size = size, .first = m->first[id], .last = m->last[id],
-                         .region = region};
+        Interval want = {
+            .size = size, .first = m->first[id], .last = m->last[id], .region = region};
         uint64_t offset = place(plan, &regions[region], want, &plan->region_size[region]);
         plan->buffer[id] = (Buffer){.region = region, .offset = offset};
     }
@@ -299,9 +340,9 @@ static void place_leaves(MemPlan *m) {
     }
     for (uint32_t k = 0; k < plan->program->outputs.count; k++) {
         const TirOutput *out = &plan->program->outputs.at[k];
-        if (out->role == TIR_OUT_GRAD)
-            plan->buffer[plan_storage(m->block, out->value)] =
-                (Buffer){.region = REGION_GRADS, .index = out->index};
+        Buffer *buffer = &plan->buffer[plan_storage(m->block, out->value)];
+        if (out->role == TIR_OUT_GRAD && buffer->region == REGION_NONE)
+            *buffer = (Buffer){.region = REGION_GRADS, .index = out->index};
     }
 }
 

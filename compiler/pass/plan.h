@@ -12,30 +12,30 @@
 #include "tir/tir.h"
 
 typedef struct {
-    bool f64;        /* element type of real values: f64, else f32 */
-    bool fuse;       /* false: one group a value (to compare with) */
-    bool recompute;  /* false: every forward value a backward group needs is stored */
+    bool f64;       /* element type of real values: f64, else f32 */
+    bool fuse;      /* false: one group a value (to compare with) */
+    bool recompute; /* false: every forward value a backward group needs is stored */
 } PlanOptions;
 
 /* How a value comes to be. */
 typedef enum {
-    WORK_NONE,     /* leaves and views of stored values: nothing runs */
-    WORK_LOCAL,    /* inside a group's kernel */
-    WORK_GEMM,     /* matrix product over positions by BLAS */
+    WORK_NONE,       /* leaves and views of stored values: nothing runs */
+    WORK_LOCAL,      /* inside a group's kernel */
+    WORK_GEMM,       /* matrix product over positions by BLAS */
     WORK_ACCUMULATE, /* a sum of matrix products, each added to the same memory */
-    WORK_ATTEND,   /* attention kernel, forward or backward */
-    WORK_SCATTER,  /* scatter_add call */
-    WORK_FOLD,     /* sum over samples or positions into a domain that keeps the other: own kernel */
-    WORK_SHIFT,    /* reads other positions: own kernel */
+    WORK_ATTEND,     /* attention kernel, forward or backward */
+    WORK_SCATTER,    /* scatter_add call */
+    WORK_FOLD,  /* sum over samples or positions into a domain that keeps the other: own kernel */
+    WORK_SHIFT, /* reads other positions: own kernel */
 } WorkKind;
 
 /* A matrix product: C[m,n] = A * B, m rows over instances of a domain, or k summed over them. */
 typedef struct {
     bool transpose_a, transpose_b;
     TirId a, b;
-    uint64_t m, n, k;                 /* per instance where the domain below is set */
+    uint64_t m, n, k; /* per instance where the domain below is set */
     bool m_per_instance, k_per_instance;
-    TirDomain domain;                 /* whose instances */
+    TirDomain domain; /* whose instances */
     uint64_t lda, ldb, ldc;
     TirId into;      /* the sum it is added to, or its own value */
     bool accumulate; /* set on calls: add to what is there */
@@ -72,28 +72,36 @@ typedef struct {
     uint32_t index;  /* PARAMS, GRADS, INPUT */
 } Buffer;
 
-typedef enum { CALL_KERNEL, CALL_ATTEND, CALL_FOLD, CALL_GEMM, CALL_REDUCE, CALL_ZERO, CALL_SCATTER } CallKind;
+typedef enum {
+    CALL_KERNEL,
+    CALL_ATTEND,
+    CALL_FOLD,
+    CALL_GEMM,
+    CALL_REDUCE,
+    CALL_ZERO,
+    CALL_SCATTER
+} CallKind;
 
 typedef VEC(Buffer) BufferVec;
 
 typedef struct {
     CallKind kind;
-    uint32_t kernel;    /* KERNEL, ATTEND, FOLD: index into plan->kernels */
-    TirDomain domain;   /* whose instances the call covers */
-    BufferVec buffers;  /* in the kernel's order */
+    uint32_t kernel;     /* KERNEL, ATTEND, FOLD: index into plan->kernels */
+    TirDomain domain;    /* whose instances the call covers */
+    BufferVec buffers;   /* in the kernel's order */
     uint32_t per_sample; /* ATTEND: tasks per sample */
-    GemmWork gemm;      /* GEMM: buffers are a, b, c */
-    uint64_t elements;  /* REDUCE, ZERO, SCATTER */
-    uint32_t rows;      /* SCATTER */
-    TirId value;        /* what it computes, for profiles and dumps */
+    GemmWork gemm;       /* GEMM: buffers are a, b, c */
+    uint64_t elements;   /* REDUCE, ZERO, SCATTER */
+    uint32_t rows;       /* SCATTER */
+    TirId value;         /* what it computes, for profiles and dumps */
     const char *label;
 } Call;
 
 /* A kernel to be lowered once, however often it is called. */
 typedef struct {
-    CallKind kind;       /* KERNEL, ATTEND, FOLD */
-    const Group *group;  /* KERNEL */
-    TirId value;         /* ATTEND, FOLD: a value with these types and attributes */
+    CallKind kind;      /* KERNEL, ATTEND, FOLD */
+    const Group *group; /* KERNEL */
+    TirId value;        /* ATTEND, FOLD: a value with these types and attributes */
     const char *name;
 } PlanKernel;
 
@@ -106,19 +114,20 @@ typedef struct Plan {
     TirProgram *program; /* legalised */
     PlanOptions options;
     Arena *arena;
-    WorkKind *work;      /* by value */
-    uint32_t *level;     /* by value */
-    Group **group_of;    /* by value: the group that computes it first, or NULL */
+    WorkKind *work;   /* by value */
+    uint32_t *level;  /* by value */
+    Group **group_of; /* by value: the group that computes it first, or NULL */
     uint32_t first_backward_level;
     GemmWork *gemm;      /* by value; only WORK_GEMM */
     Buffer *buffer;      /* by value: where it is stored, REGION_NONE if never */
     VEC(Group *) groups; /* in order of execution */
     VEC(PlanKernel) kernels;
-    VEC(Call) calls;     /* forward calls first */
+    VEC(Call) calls; /* forward calls first */
     uint32_t n_forward_calls;
     VEC(PlanTable) tables;
     uint64_t region_size[REGION_NONE]; /* elements per unit */
-    const char *unsupported; /* a message when the program holds what cannot be planned, else NULL */
+    const char
+        *unsupported; /* a message when the program holds what cannot be planned, else NULL */
     Span unsupported_at;
 } Plan;
 

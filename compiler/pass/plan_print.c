@@ -37,8 +37,9 @@ static void print_ids(const char *label, const TirIdVec *ids, FILE *to) {
 }
 
 static void print_group(const Plan *plan, const Group *group, FILE *to) {
-    fprintf(to, "  group %u level %u %s%s: kernel %u, loads %" PRIu64 ", stores %" PRIu64
-                " elements per instance\n",
+    fprintf(to,
+            "  group %u level %u %s%s: kernel %u, loads %" PRIu64 ", stores %" PRIu64
+            " elements per instance\n",
             group->id, group->level, domain_name(group->domain), group->backward ? " backward" : "",
             group->kernel, instance_elements(plan, &group->inputs, group->domain),
             instance_elements(plan, &group->outputs, group->domain));
@@ -53,10 +54,10 @@ static void print_group(const Plan *plan, const Group *group, FILE *to) {
 }
 
 void plan_print(const Plan *plan, FILE *to) {
-    static const char *const kinds[] = {"kernel", "attend", "sum_instances", "gemm", "reduce",
-                                        "zero", "scatter_add"};
-    static const char *const regions[] = {"params", "grads", "input", "global", "sample",
-                                          "time", "position", "partial", "none"};
+    static const char *const kinds[] = {"kernel", "attend", "sum_instances", "gemm",
+                                        "reduce", "zero",   "scatter_add"};
+    static const char *const regions[] = {"params", "grads",    "input",   "global", "sample",
+                                          "time",   "position", "partial", "none"};
     fprintf(to, "plan {\n");
     for (uint32_t g = 0; g < plan->groups.count; g++)
         print_group(plan, plan->groups.at[g], to);
@@ -68,8 +69,9 @@ void plan_print(const Plan *plan, FILE *to) {
                 domain_name(call->domain));
         if (call->kind == CALL_GEMM)
             fprintf(to, " %s%s%" PRIu64 " x %" PRIu64 " x %s%" PRIu64,
-                    call->gemm.accumulate ? "add " : "", call->gemm.m_per_instance ? "N*" : "", call->gemm.m, call->gemm.n,
-                    call->gemm.k_per_instance ? "N*" : "", call->gemm.k);
+                    call->gemm.accumulate ? "add " : "", call->gemm.m_per_instance ? "N*" : "",
+                    call->gemm.m, call->gemm.n, call->gemm.k_per_instance ? "N*" : "",
+                    call->gemm.k);
         for (uint32_t k = 0; k < call->buffers.count; k++) {
             const Buffer *b = &call->buffers.at[k];
             bool indexed = b->region <= REGION_INPUT;

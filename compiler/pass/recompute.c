@@ -1,14 +1,14 @@
 /* Recompute: which forward values a backward kernel computes again instead of loading.
  *
- * Requires: groups. Changes: adds (value, group) pairs to backward groups' `values`; then fills every
- * group's inputs, outputs and sums. The TIR itself is not touched: a recomputed value is the same
- * value in a second kernel, so stored and recomputed runs agree to the bit.
+ * Requires: groups. Changes: adds (value, group) pairs to backward groups' `values`; then fills
+ * every group's inputs, outputs and sums. The TIR itself is not touched: a recomputed value is the
+ * same value in a second kernel, so stored and recomputed runs agree to the bit.
  *
  * Policy: a forward value is an anchor when it lies in memory anyway (a barrier or a later forward
  * group reads it, or the caller). Another forward value that a backward group wants is recomputed
  * there when it can be had position by position, without a reduction over a wide axis, from anchors
- * and from small values (coefficients: stored, a few numbers a position); what a scan stacks for its
- * own adjoint is always replayed. Everything else is stored.
+ * and from small values (coefficients: stored, a few numbers a position); what a scan stacks for
+ * its own adjoint is always replayed. Everything else is stored.
  *
  *     %5 = gemm …            anchor
  *     %6 = erf %5            recomputed by the backward kernel that loads %5 for it
@@ -22,8 +22,8 @@ enum { SMALL_ELEMENTS = 64, MAX_EXPANSION = 96 };
 typedef struct {
     Plan *plan;
     const TirBlock *block;
-    bool *anchor; /* by value: lies in memory whatever the backward wants */
-    bool *stored; /* by value: some group or barrier reads it from memory */
+    bool *anchor;   /* by value: lies in memory whatever the backward wants */
+    bool *stored;   /* by value: some group or barrier reads it from memory */
     bool *computed; /* by value: in the group at hand */
     uint32_t *mark;
     uint32_t stamp;
@@ -36,15 +36,16 @@ static uint64_t elements(const TirBlock *block, TirId id) {
 }
 
 /* For each operand value in memory terms that `id` reads. */
-#define FOR_EACH_ROOT(r, id, root) \
-    for (uint32_t k_ = 0; k_ < tir_node((r)->block, (id))->n_operands; k_++) \
-        for (TirId root = plan_root((r)->plan, tir_node((r)->block, (id))->operands[k_]); root; \
+#define FOR_EACH_ROOT(r, id, root)                                                                 \
+    for (uint32_t k_ = 0; k_ < tir_node((r)->block, (id))->n_operands; k_++)                       \
+        for (TirId root = plan_root((r)->plan, tir_node((r)->block, (id))->operands[k_]); root;    \
              root = 0)
 
 static void find_anchors(Recompute *r) {
     Plan *plan = r->plan;
     for (uint32_t k = 0; k < plan->program->outputs.count; k++)
-        r->anchor[plan_root(plan, plan_storage(r->block, plan->program->outputs.at[k].value))] = true;
+        r->anchor[plan_root(plan, plan_storage(r->block, plan->program->outputs.at[k].value))] =
+            true;
     for (TirId id = 1; id < r->block->nodes.count; id++) {
         const TirNode *node = tir_node(r->block, id);
         if (plan->work[id] == WORK_NONE || node->op == TIR_RESULT)
@@ -56,8 +57,8 @@ static void find_anchors(Recompute *r) {
             bool forward_user = plan->level[id] < plan->first_backward_level;
             if (plan_is_barrier(plan->work[id]) || plan_is_barrier(plan->work[root]) ||
                 plan_sums_instances(r->block, root) || (other_group && forward_user) ||
-                (other_group && !tir_domain_equal(plan->group_of[root]->domain,
-                                                  plan_run_domain(r->block, id))))
+                (other_group &&
+                 !tir_domain_equal(plan->group_of[root]->domain, plan_run_domain(r->block, id))))
                 r->anchor[root] = true;
         }
     }
@@ -73,9 +74,9 @@ static bool is_fold(const Recompute *r, TirId id) {
     if (class != TIR_CLASS_REDUCE && class != TIR_CLASS_CONTRACT)
         return false;
     FOR_EACH_ROOT(r, id, root)
-        if (elements(r->block, root) > elements(r->block, id) &&
-            !tir_domain_equal(tir_node(r->block, root)->type.domain, TIR_GLOBAL))
-            return true;
+    if (elements(r->block, root) > elements(r->block, id) &&
+        !tir_domain_equal(tir_node(r->block, root)->type.domain, TIR_GLOBAL))
+        return true;
     return false;
 }
 
@@ -94,8 +95,7 @@ static bool expand(Recompute *r, TirId wanted) {
             continue;
         r->mark[id] = r->stamp;
         if (r->plan->work[id] != WORK_LOCAL || r->anchor[id] ||
-            !tir_domain_equal(plan_run_domain(r->block, id),
-                              plan_run_domain(r->block, wanted)))
+            !tir_domain_equal(plan_run_domain(r->block, id), plan_run_domain(r->block, wanted)))
             continue; /* in memory */
         bool replay = replayed(r, id);
         if (!replay && elements(r->block, id) <= SMALL_ELEMENTS)
@@ -158,7 +158,8 @@ static void find_stored(Recompute *r) {
     bool *computed = r->computed;
     bool *listed = ARENA_ARRAY(plan->arena, bool, r->block->nodes.count);
     for (uint32_t k = 0; k < plan->program->outputs.count; k++)
-        r->stored[plan_root(plan, plan_storage(r->block, plan->program->outputs.at[k].value))] = true;
+        r->stored[plan_root(plan, plan_storage(r->block, plan->program->outputs.at[k].value))] =
+            true;
     for (TirId id = 1; id < r->block->nodes.count; id++)
         if (plan_is_barrier(plan->work[id]))
             FOR_EACH_ROOT(r, id, root) r->stored[root] = true;

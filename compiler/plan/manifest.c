@@ -10,7 +10,9 @@ static const char *domain_name(TirDomain d) {
     return d.sample ? d.space ? "position" : "sample" : d.space ? "time" : "global";
 }
 
-static json_t *size(uint64_t n) { return json_integer((json_int_t)n); }
+static json_t *size(uint64_t n) {
+    return json_integer((json_int_t)n);
+}
 
 static json_t *dims_of(const TirType *type) {
     json_t *dims = json_array();
@@ -20,8 +22,8 @@ static json_t *dims_of(const TirType *type) {
 }
 
 static json_t *buffer_json(const Buffer *b) {
-    static const char *const names[] = {"params", "grads", "input", "global", "sample",
-                                        "time", "position", "partial", "none"};
+    static const char *const names[] = {"params", "grads",    "input",   "global", "sample",
+                                        "time",   "position", "partial", "none"};
     json_t *pair = json_pack("[s, I]", names[b->region], (json_int_t)b->offset);
     if (b->region <= REGION_INPUT)
         json_array_append_new(pair, size(b->index));
@@ -117,10 +119,10 @@ static json_t *sites_json(const Network *n) {
     json_t *list = json_array();
     for (uint32_t k = 0; k < n->sites.count; k++) {
         const SiteInfo *s = &n->sites.at[k];
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I, s:I}", "path", s->path,
-                                              "connection", s->connection, "branch", s->branch,
-                                              "site", (json_int_t)s->site, "block",
-                                              (json_int_t)s->block));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s, s:I, s:I}", "path", s->path, "connection",
+                                        s->connection, "branch", s->branch, "site",
+                                        (json_int_t)s->site, "block", (json_int_t)s->block));
     }
     return list;
 }
@@ -132,7 +134,8 @@ static json_t *constants_json(const Network *n) {
     return object;
 }
 
-/* --- the plan ------------------------------------------------------------------------------------ */
+/* --- the plan ------------------------------------------------------------------------------------
+ */
 
 static json_t *buffers_json(const Call *call) {
     json_t *list = json_array();
@@ -153,7 +156,9 @@ static json_t *gemm_json(const Call *call) {
                      buffer_json(&call->buffers.at[1]), "ldb", (json_int_t)g->ldb, "c",
                      buffer_json(&call->buffers.at[2]), "ldc", (json_int_t)g->ldc, "alpha", 1.0,
                      "beta", g->accumulate ? 1.0 : 0.0, "per_instance",
-                     (json_int_t)(g->m_per_instance ? g->m : g->k_per_instance ? g->k : 1));
+                     (json_int_t)(g->m_per_instance   ? g->m
+                                  : g->k_per_instance ? g->k
+                                                      : 1));
 }
 
 static json_t *call_json(const Call *call) {
@@ -217,13 +222,13 @@ static json_t *tables_json(const Plan *plan) {
         json_t *data = json_array();
         for (uint64_t i = 0; i < elements; i++)
             json_array_append_new(data, json_real(table->data[i]));
-        json_array_append_new(
-            list, json_pack("{s:o, s:I, s:s, s:o}", "buffer", buffer_json(&t->buffer), "elements",
-                            (json_int_t)elements, "element",
-                            table->type.elem == TIR_INT ? "i32"
-                            : plan->options.f64         ? "f64"
-                                                        : "f32",
-                            "data", data));
+        json_array_append_new(list,
+                              json_pack("{s:o, s:I, s:s, s:o}", "buffer", buffer_json(&t->buffer),
+                                        "elements", (json_int_t)elements, "element",
+                                        table->type.elem == TIR_INT ? "i32"
+                                        : plan->options.f64         ? "f64"
+                                                                    : "f32",
+                                        "data", data));
     }
     return list;
 }
@@ -240,8 +245,8 @@ static json_t *outputs_json(const Plan *plan) {
         else if (out->role == TIR_OUT_LOGITS)
             json_object_set_new(object, "logits", buffer);
         else if (out->role == TIR_OUT_METRIC)
-            json_array_append_new(metrics, json_pack("{s:s, s:o}", "name", out->name, "buffer",
-                                                     buffer));
+            json_array_append_new(metrics,
+                                  json_pack("{s:s, s:o}", "name", out->name, "buffer", buffer));
         else if (out->role == TIR_OUT_PROBE || out->role == TIR_OUT_NAMED)
             json_array_append_new(probes, json_pack("{s:s, s:o, s:s, s:o}", "name", out->name,
                                                     "dims", dims_of(type), "domain",
@@ -259,13 +264,12 @@ static json_t *plan_json(const Plan *plan, NestKernel *const *kernels) {
     for (uint32_t k = 0; k < plan->calls.count; k++)
         json_array_append_new(k < plan->n_forward_calls ? forward : backward,
                               call_json(&plan->calls.at[k]));
-    json_t *regions =
-        json_pack("{s:I, s:I, s:I, s:I, s:I}", "global",
-                  (json_int_t)plan->region_size[REGION_GLOBAL], "sample",
-                  (json_int_t)plan->region_size[REGION_SAMPLE], "time",
-                  (json_int_t)plan->region_size[REGION_TIME], "position",
-                  (json_int_t)plan->region_size[REGION_POSITION], "partial",
-                  (json_int_t)plan->region_size[REGION_PARTIAL]);
+    json_t *regions = json_pack("{s:I, s:I, s:I, s:I, s:I}", "global",
+                                (json_int_t)plan->region_size[REGION_GLOBAL], "sample",
+                                (json_int_t)plan->region_size[REGION_SAMPLE], "time",
+                                (json_int_t)plan->region_size[REGION_TIME], "position",
+                                (json_int_t)plan->region_size[REGION_POSITION], "partial",
+                                (json_int_t)plan->region_size[REGION_PARTIAL]);
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "regions", regions, "tables",
                      tables_json(plan), "kernels", kernels_json(plan, kernels), "forward", forward,
                      "backward", backward, "outputs", outputs_json(plan));

@@ -1,0 +1,408 @@
+/* Compiled code against the interpreter: programs whose extents sit on both sides of every decision
+ * of fusion and lowering (features or positions in lanes, registers or scratch, unrolled or looped,
+ * in the kernel or by BLAS), with loss and all gradients, in f64 and f32, fused and not. */
+#include "tir_case.h"
+
+#include "codegen/codegen.h"
+#include "nest/lower.h"
+#include "plan/manifest.h"
+#include "runtime/hc.h"
+
+typedef struct {
+    bool f64, fuse, recompute;
+    int opt_level;
+    const char *cpu;
+} Form;
+
+/* The first two for every program, the others in turn: compiling is what this test's time goes to.
+ */
+enum { ALWAYS = 2 };
+static const Form FORMS[] = {
+    {true, true, true, 3, NULL},        {true, false, false, 0, NULL},
+    {false, true, true, 3, NULL},       {true, true, false, 0, NULL},
+    {true, true, true, 3, "x86-64-v3"}, {false, true, true, 0, "baseline"},
+};
+
+static void ok(HcContext *context, HcStatus status) {
+    if (status != HC_OK)
+        fail_msg("%s", hc_last_error(context));
+}
+
+/* Doubles as the model's elements. */
+static void *converted(Case *c, const double *from, int64_t count, bool integer, bool f64) {
+    double *to = ARENA_ARRAY(c->c->arena, double, count);
+    for (int64_t k = 0; k < count; k++) {
+        if (integer)
+            ((int32_t *)to)[k] = (int32_t)from[k];
+        else if (f64)
+            to[k] = from[k];
+        else
+            ((float *)to)[k] = (float)from[k];
+    }
+    return to;
+}
+
+static double element(const void *at, uint64_t k, bool f64) {
+    return f64 ? ((const double *)at)[k] : (double)((const float *)at)[k];
+}
+
+static void compare(const char *what, const TirProgram *p, const double *expected, const void *got,
+                    uint64_t count, const Form *form) {
+    double worst = 0, size = 1e-2;
+    for (uint64_t k = 0; k < count; k++) {
+        double difference = fabs(expected[k] - element(got, k, form->f64));
+        worst = isnan(difference) ? INFINITY : fmax(worst, difference);
+        size = fmax(size, fabs(expected[k]));
+    }
+    if (worst / size <= (form->f64 ? 1e-11 : 2e-4))
+        return;
+    char *text = case_print(p);
+    print_message("%s", text);
+    free(text);
+    fail_msg("%s is off by %g (%s, %s, O%d, %s)", what, worst / size, form->f64 ? "f64" : "f32",
+             form->fuse ? "fused" : "unfused", form->opt_level, form->cpu ? form->cpu : "native");
+}
+
+static void run_form(Case *c, TirProgram *p, const Form *form) {
+    Arena *arena = c->c->arena;
+    const char *error = NULL;
+    CodegenOptions machine = {.cpu = form->cpu, .opt_level = form->opt_level};
+    CodegenTarget *target = codegen_target_create(arena, &machine, &error);
+    assert_non_null(target);
+    ManifestMachine listed = {.cpu = codegen_target_cpu(target),
+                              .vector_bytes = codegen_target_vector_bytes(target)};
+    listed.features = codegen_target_features(target, &listed.n_features);
+    if (codegen_host_lacks(listed.features, listed.n_features)) {
+        codegen_target_destroy(target);
+        return;
+    }
+    Plan *plan = plan_build(p, (PlanOptions){form->f64, form->fuse, form->recompute});
+    assert_null(plan->unsupported);
+    LowerOptions lower = {form->f64 ? NEST_F64 : NEST_F32,
+                          (uint16_t)(listed.vector_bytes / (form->f64 ? 8 : 4))};
+    listed.micro_tile = lower.lanes;
+    NestKernel **kernels = nest_lower(plan, lower);
+    for (uint32_t k = 0; k < plan->kernels.count; k++) {
+        const char *wrong = nest_verify(kernels[k]);
+        if (wrong)
+            fail_msg("kernel %s: %s", kernels[k]->name, wrong);
+    }
+    Network network = {.name = "case",
+                       .program = p,
+                       .space = 1,
+                       .recipe = {.lr = 1, .batch = CASE_SAMPLES, .steps = 1}};
+    CodegenModel model = {.kernels = (const NestKernel *const *)kernels,
+                          .n_kernels = plan->kernels.count,
+                          .manifest = plan_manifest(plan, &network, kernels, &listed),
+                          .element_size = form->f64 ? 8 : 4,
+                          .symbol = "test_model"};
+    const HcModel *loaded;
+    if (getenv("HCC_TEST_VERBOSE"))
+        for (uint32_t k = 0; k < plan->kernels.count; k++)
+            print_message("%s: %u instructions\n", kernels[k]->name,
+                          kernels[k]->instructions.count);
+    Jit *jit = codegen_load(arena, target, &model, 1, &loaded, &error);
+    if (!jit)
+        fail_msg("%s", error);
+    HcContext *context;
+    HcError why;
+    HcOptions options = {.threads = 2, .samples = CASE_SAMPLES, .positions = CASE_POSITIONS};
+    if (hc_create(loaded, &options, &context, &why) != HC_OK)
+        fail_msg("%s", why.message);
+    for (uint32_t k = 0; k < p->params.count; k++) {
+        HcParameter parameter;
+        ok(context, hc_parameter(context, k, &parameter));
+        const void *data = converted(c, c->params[k], parameter.count, false, form->f64);
+        memcpy(parameter.data, data, (size_t)parameter.count * (form->f64 ? 8 : 4));
+    }
+    for (uint32_t k = 0; k < p->inputs.count; k++) {
+        HcInput input;
+        ok(context, hc_input(context, k, &input));
+        ok(context,
+           hc_set_input(context, input.name,
+                        converted(c, c->inputs[k], input.count, input.is_integer, form->f64),
+                        input.count));
+    }
+    for (uint32_t run = 0; run < 2; run++) { /* the second time over used memory */
+        ok(context, hc_forward(context));
+        ok(context, hc_backward(context));
+    }
+    double loss;
+    ok(context, hc_loss(context, &loss));
+    for (uint32_t k = 0; k < p->outputs.count; k++) {
+        const TirOutput *out = &p->outputs.at[k];
+        TirTensor expected;
+        case_values(c, p, 1, &out->value, &expected, arena);
+        if (out->role == TIR_OUT_LOSS) {
+            float single = (float)loss;
+            compare("loss", p, expected.at, form->f64 ? (void *)&loss : (void *)&single, 1, form);
+        } else if (out->role == TIR_OUT_GRAD) {
+            HcParameter parameter;
+            ok(context, hc_parameter(context, out->index, &parameter));
+            compare(parameter.name, p, expected.at, parameter.gradient, (uint64_t)parameter.count,
+                    form);
+        }
+    }
+    hc_destroy(context);
+    jit_unload(jit);
+    codegen_target_destroy(target);
+}
+
+static void native_check(Case *c, TirId root) {
+    tir_add_output(c->p, TIR_OUT_LOSS, "loss", 0, case_weigh(c, root));
+    pass_grad(c->p);
+    TirProgram *p = pass_dce(pass_canon(pass_dce(c->p)));
+    uint32_t count = sizeof FORMS / sizeof *FORMS;
+    for (uint32_t k = 0; k < ALWAYS; k++)
+        run_form(c, p, &FORMS[k]);
+    run_form(c, p, &FORMS[ALWAYS + c->random / 64 % (count - ALWAYS)]);
+}
+
+/* Every position value below is a mix of a parameter and an input, so that gradients flow both ways
+ * through whatever is tested. */
+static TirId mixed(Case *c, uint32_t rank, const uint32_t *dims) {
+    return tir_binary(&c->b, TIR_MUL, case_real(c, POSITION, rank, dims),
+                      case_real(c, GLOBAL, rank, dims));
+}
+
+static const uint32_t WIDTHS[] = {1, 3, 17, 64, 83};
+#define EACH_WIDTH(w) for (uint32_t w##_ = 0, w; w##_ < 5 && (w = WIDTHS[w##_]); w##_++)
+
+static void test_maps(void **state) {
+    Case *c = *state;
+    EACH_WIDTH(w) {
+        case_begin(c);
+        TirBuilder *b = &c->b;
+        TirId x = mixed(c, 2, DIMS(3, w));
+        TirId y = tir_unary(b, TIR_TANH, x);
+        y = tir_binary(b, TIR_MUL, y, tir_unary(b, TIR_SIGMOID, x));
+        y = tir_binary(b, TIR_ADD, y, tir_unary(b, TIR_ERF, x));
+        y = tir_binary(b, TIR_ADD, y, tir_unary(b, TIR_EXP, tir_unary(b, TIR_SIN, x)));
+        y = tir_binary(b, TIR_MAX, y, tir_unary(b, TIR_COS, x));
+        TirId positive = tir_binary(b, TIR_ADD, tir_binary(b, TIR_MUL, x, x), tir_real(b, 0.5));
+        y = tir_binary(b, TIR_DIV, y, tir_unary(b, TIR_SQRT, positive));
+        y = tir_binary(b, TIR_MUL, y, tir_unary(b, TIR_RSQRT, positive));
+        y = tir_binary(b, TIR_ADD, y, tir_unary(b, TIR_LOG, positive));
+        native_check(c, y);
+    }
+}
+
+/* RMS norm, softmax, logsumexp: reductions whose results come back to the features. */
+static void test_norms(void **state) {
+    Case *c = *state;
+    EACH_WIDTH(w) {
+        for (uint32_t rank = 1; rank <= 2; rank++) {
+            case_begin(c);
+            TirBuilder *b = &c->b;
+            const uint32_t dims[2] = {rank == 1 ? w : 3, w};
+            TirId x = mixed(c, rank, dims);
+            uint32_t all = (1u << rank) - 1;
+            TirId square = tir_reduce(b, TIR_REDUCE_SUM, tir_binary(b, TIR_MUL, x, x), all);
+            TirId r = tir_unary(b, TIR_RSQRT, tir_binary(b, TIR_ADD, square, tir_real(b, 1)));
+            TirId n = tir_binary(b, TIR_MUL, x, r);
+            TirId last = 1u << (rank - 1);
+            TirId top = tir_reduce(b, TIR_REDUCE_MAX, n, last);
+            TirId spread = tir_broadcast(b, top, rank, dims, AXES(0));
+            TirId e = tir_unary(b, TIR_EXP, tir_binary(b, TIR_SUB, n, spread));
+            TirId sum = tir_reduce(b, TIR_REDUCE_SUM, e, last);
+            TirId y = tir_binary(b, TIR_DIV, e, tir_broadcast(b, sum, rank, dims, AXES(0)));
+            native_check(c, tir_binary(b, TIR_MUL, y, x));
+        }
+    }
+}
+
+/* Streams: read, write and mix with coefficients that depend on all of the state. */
+static void test_streams(void **state) {
+    Case *c = *state;
+    static const uint32_t streams[] = {1, 4, 17};
+    for (uint32_t s = 0; s < 3; s++) {
+        EACH_WIDTH(w) {
+            uint32_t n = streams[s];
+            case_begin(c);
+            TirBuilder *b = &c->b;
+            TirId h = mixed(c, 2, DIMS(n, w)), y = mixed(c, 1, DIMS(w));
+            TirId p = case_real(c, GLOBAL, 3, DIMS(n, n, w));
+            /* M[k,j] = tanh(sum[i?]...): a projection of stream j to n numbers */
+            TirId z = tir_contract(b, p, h, AXES(0, 1, 2), AXES(1, 2), 2, AXES(0, 1), POSITION);
+            TirId m = tir_unary(b, TIR_TANH, z);
+            TirId mixed_h = tir_contract(b, m, h, AXES(0, 1), AXES(1, 2), 2, AXES(0, 2), POSITION);
+            TirId a = case_real(c, GLOBAL, 1, DIMS(n));
+            TirId u = tir_contract(b, a, mixed_h, AXES(0), AXES(0, 1), 1, AXES(1), POSITION);
+            TirId write = tir_contract(b, a, y, AXES(0), AXES(1), 2, AXES(0, 1), POSITION);
+            TirId next = tir_binary(b, TIR_ADD, mixed_h, write);
+            TirId both = tir_binary(b, TIR_MUL, next, tir_broadcast(b, u, 2, DIMS(n, w), AXES(1)));
+            native_check(c, both);
+        }
+    }
+}
+
+/* Products on either side of what BLAS takes, in and out of order. */
+static void test_products(void **state) {
+    Case *c = *state;
+    static const uint32_t sizes[][2] = {{3, 5}, {40, 3}, {3, 40}, {40, 48}, {33, 70}, {130, 40}};
+    for (uint32_t k = 0; k < 6; k++) {
+        for (uint32_t turned = 0; turned < 2; turned++) {
+            case_begin(c);
+            TirBuilder *b = &c->b;
+            uint32_t in = sizes[k][0], out = sizes[k][1];
+            TirId x = tir_unary(b, TIR_SIN, mixed(c, 1, DIMS(in)));
+            TirId w = case_real(c, GLOBAL, 2, turned ? DIMS(in, out) : DIMS(out, in));
+            TirId y = tir_contract(b, w, x, turned ? AXES(1, 0) : AXES(0, 1), AXES(1), 1, AXES(0),
+                                   POSITION);
+            native_check(c, tir_unary(b, TIR_COS, y));
+            /* heads: free axes apart, and a shared axis of rows */
+            case_begin(c);
+            b = &c->b;
+            x = mixed(c, 2, DIMS(2, in));
+            w = case_real(c, GLOBAL, 3, DIMS(out, 2, in));
+            y = tir_contract(b, x, w, AXES(0, 1), AXES(2, 3, 1), 3,
+                             turned ? AXES(2, 0, 3) : AXES(0, 2, 3), POSITION);
+            native_check(c, y);
+        }
+    }
+}
+
+/* Sums of products into one memory, with each product's own weight. */
+static void test_sum_of_products(void **state) {
+    Case *c = *state;
+    case_begin(c);
+    TirBuilder *b = &c->b;
+    TirId x = tir_unary(b, TIR_SIN, mixed(c, 1, DIMS(48))), sum = 0;
+    for (uint32_t k = 0; k < 3; k++) {
+        TirId w = case_real(c, GLOBAL, 2, DIMS(40, 48));
+        TirId y = tir_contract(b, w, x, AXES(0, 1), AXES(1), 1, AXES(0), POSITION);
+        sum = sum ? tir_binary(b, TIR_ADD, sum, y) : y;
+    }
+    native_check(c, tir_unary(b, TIR_TANH, sum));
+}
+
+static void test_views(void **state) {
+    Case *c = *state;
+    static const uint32_t widths[] = {4, 64, 96};
+    for (uint32_t k = 0; k < 3; k++) {
+        uint32_t w = widths[k];
+        case_begin(c);
+        TirBuilder *b = &c->b;
+        TirId x = tir_unary(b, TIR_SIN, mixed(c, 2, DIMS(3, w)));
+        TirId left = tir_slice(b, x, 1, 0, w / 2), right = tir_slice(b, x, 1, w / 2, w / 2);
+        TirId turned = tir_concat(b, 1, 2, (TirId[]){tir_unary(b, TIR_NEG, right), left});
+        TirId padded = tir_pad(b, tir_slice(b, x, 1, 1, w - 2), 1, 2, w + 5);
+        TirId y = tir_binary(b, TIR_ADD, turned, tir_slice(b, padded, 1, 3, w));
+        native_check(c, tir_binary(b, TIR_MUL, y, x));
+        case_begin(c);
+        b = &c->b;
+        x = tir_unary(b, TIR_SIN, mixed(c, 1, DIMS(4 * w)));
+        TirId parts = tir_reshape(b, x, 2, DIMS(4, w));
+        TirId some = tir_take(b, parts, 0, 5, (int32_t[]){2, -1, 0, 2, 3});
+        TirId m = case_real(c, GLOBAL, 2, DIMS(4, 5));
+        TirId mix = tir_contract(b, m, some, AXES(0, 1), AXES(1, 2), 2, AXES(0, 2), POSITION);
+        native_check(c, tir_binary(b, TIR_MUL, tir_reshape(b, mix, 1, DIMS(4 * w)), x));
+        case_begin(c); /* a transpose, twice: diagonals and repeats */
+        b = &c->b;
+        x = tir_unary(b, TIR_SIN, mixed(c, 2, DIMS(3, w)));
+        TirId t = tir_unary(b, TIR_COS, tir_broadcast(b, x, 2, DIMS(w, 3), AXES(1, 0)));
+        native_check(c, tir_binary(b, TIR_MUL, tir_broadcast(b, t, 2, DIMS(3, w), AXES(1, 0)), x));
+    }
+}
+
+static void test_domains(void **state) {
+    Case *c = *state;
+    static const uint32_t widths[] = {3, 40};
+    for (uint32_t k = 0; k < 2; k++) {
+        uint32_t w = widths[k];
+        for (uint32_t d = 0; d < 4; d++) {
+            case_begin(c);
+            TirBuilder *b = &c->b;
+            TirId w0 = case_real(c, GLOBAL, 1, DIMS(w));
+            TirId outer = tir_unary(
+                b, TIR_SIN, tir_binary(b, TIR_MUL, w0, case_real(c, DOMAINS[d], 1, DIMS(w))));
+            TirId x = tir_binary(b, TIR_MUL, outer, mixed(c, 1, DIMS(w)));
+            TirId at = tir_unary(b, TIR_TO_REAL, tir_position(b, 1));
+            x = tir_binary(b, TIR_MUL, x, tir_binary(b, TIR_ADD, at, tir_real(b, 1)));
+            x = tir_binary(b, TIR_DIV, x, tir_count(b, POSITION));
+            native_check(c, x);
+        }
+    }
+}
+
+static void test_rows(void **state) {
+    Case *c = *state;
+    static const uint32_t widths[] = {2, 40};
+    for (uint32_t k = 0; k < 2; k++) {
+        case_begin(c);
+        TirBuilder *b = &c->b;
+        TirId table = case_real(c, GLOBAL, 2, DIMS(9, widths[k]));
+        TirId token = case_int(c, POSITION, 0, NULL, 9);
+        TirId positions = case_real(c, GLOBAL, 2, DIMS(8, widths[k]));
+        TirId x = tir_binary(b, TIR_ADD, tir_gather(b, table, token),
+                             tir_gather(b, positions, tir_position(b, 1)));
+        TirId logits = tir_contract(b, table, x, AXES(0, 1), AXES(1), 1, AXES(0), POSITION);
+        TirId picked = tir_binary(b, TIR_MUL, logits, tir_onehot(b, token, 9));
+        native_check(c, tir_unary(b, TIR_SIN, picked));
+    }
+}
+
+/* Sinkhorn-like scaling: carried, invariant and stacked values. */
+static void test_scan(void **state) {
+    Case *c = *state;
+    for (uint32_t n = 1; n <= 5; n += 2) {
+        case_begin(c);
+        TirBuilder *b = &c->b;
+        TirId k = tir_unary(b, TIR_EXP, mixed(c, 2, DIMS(n, n)));
+        TirId one = tir_broadcast(b, tir_real(b, 1), 1, DIMS(n), NULL);
+        TirBlock *body = tir_block_create(c->p);
+        TirBuilder in = tir_builder_inner(b, body);
+        TirType line = case_type(TIR_REAL, POSITION, 1, DIMS(n));
+        TirId u = tir_arg(&in, line);
+        TirId m = tir_arg(&in, *case_typeof(c, k));
+        (void)tir_arg(&in, case_type(TIR_INT, GLOBAL, 0, NULL));
+        TirId v = tir_binary(&in, TIR_DIV, tir_real(&in, 1),
+                             tir_contract(&in, u, m, AXES(0), AXES(0, 1), 1, AXES(1), POSITION));
+        TirId next = tir_binary(&in, TIR_DIV, tir_real(&in, 1),
+                                tir_contract(&in, m, v, AXES(0, 1), AXES(1), 1, AXES(0), POSITION));
+        vec_push(c->c->arena, &body->results, next);
+        TirId start = tir_binary(b, TIR_MUL, one, case_between(c, POSITION, 1, DIMS(n), 0.5, 1.5));
+        TirId scan = tir_scan(b, 4, false, body, 1, &start, 1, &k, 0, NULL);
+        native_check(
+            c, tir_binary(b, TIR_MUL, tir_result(b, scan, 0), tir_reduce(b, TIR_REDUCE_SUM, k, 1)));
+    }
+}
+
+static void test_attend(void **state) {
+    Case *c = *state;
+    for (uint32_t causal = 0; causal < 2; causal++) {
+        case_begin(c);
+        TirBuilder *b = &c->b;
+        TirId q = mixed(c, 2, DIMS(4, 8)), k = mixed(c, 2, DIMS(2, 8)), v = mixed(c, 2, DIMS(2, 5));
+        TirId o = tir_result(b, tir_attend(b, q, k, v, causal, 0.4), 0);
+        native_check(c, tir_unary(b, TIR_SIN, o));
+    }
+}
+
+static int setup(void **state) {
+    *state = calloc(1, sizeof(Case));
+    return *state ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    case_end(*state);
+    free(*state);
+    return 0;
+}
+
+int main(void) {
+    hc_process_init();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_maps, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_norms, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_streams, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_products, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sum_of_products, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_views, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_domains, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rows, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_scan, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_attend, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
