@@ -4,6 +4,7 @@
  * from its operands at the indices that its op says. Whether a load is a scalar, a vector or a
  * strided vector follows from how the address moves along the lanes. */
 #include "nest/lower_internal.h"
+#include <stdlib.h>
 #include <string.h>
 
 enum { BUCKETS = 4096 };
@@ -195,8 +196,11 @@ static NestId eval_stored(Lower *l, Frame *frame, TirId id, const TirNode *node,
     const Value *v = value_of(l, id);
     if (!v || !v->ready)
         return 0;
-    if (v->registers)
-        return v->registers[affine_flat(index, &node->type).offset];
+    Affine flat = affine_flat(index, &node->type);
+    if (v->registers && affine_is_const(&flat))
+        return v->registers[flat.offset];
+    if (v->registers && !v->must_store)
+        abort(); /* stage_plan stores whatever a loop may ask for */
     return load_value(l, v, &node->type, index);
 }
 

@@ -151,8 +151,19 @@ static bool is_by_parts(const TirNode *node) {
            elements / node->type.dims[node->type.rank - 1] > UNROLL_LEADING;
 }
 
-static bool must_be_stored(const Value *v, const TirNode *node) {
-    if (v->by_parts || v->output)
+/* A loop over a large value's elements may come, through small values, to a scan's result;
+ * registers have no run-time index. */
+static bool loops_over_lanes(const Lower *l) {
+    for (uint32_t k = 0; k < l->order.count; k++) {
+        const Value *v = value_of(l, l->order.at[k]);
+        if (!is_wide(&tir_node(l->block, v->id)->type) && v->elements > UNROLL_LANE)
+            return true;
+    }
+    return false;
+}
+
+static bool must_be_stored(const Value *v, const TirNode *node, bool loops) {
+    if (v->by_parts || v->output || (node->op == TIR_RESULT && loops))
         return true;
     if (v->side == SIDE_LANE && node->op != TIR_RESULT)
         return v->elements > UNROLL_LANE || node->op == TIR_GATHER;
@@ -160,13 +171,14 @@ static bool must_be_stored(const Value *v, const TirNode *node) {
 }
 
 void stage_plan(Lower *l) {
+    bool loops = loops_over_lanes(l);
     for (uint32_t k = 0; k < l->order.count; k++) {
         TirId id = l->order.at[k];
         const TirNode *node = tir_node(l->block, id);
         Value *v = value_of(l, id);
         v->side = is_fold(l, id) ? SIDE_FOLD : is_wide(&node->type) ? SIDE_WIDE : SIDE_LANE;
         v->by_parts = is_by_parts(node);
-        v->must_store = node->type.elem != TIR_TUPLE && must_be_stored(v, node);
+        v->must_store = node->type.elem != TIR_TUPLE && must_be_stored(v, node, loops);
         int32_t time = v->side == SIDE_LANE ? 1 : 0;
         for (uint32_t o = 0; o < node->n_operands; o++) {
             bool in_step;
