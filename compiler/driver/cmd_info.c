@@ -1,6 +1,7 @@
 /* hcc info: what a model is and costs, before anything is compiled. */
 #include "driver/cost.h"
 #include "driver/driver.h"
+#include "driver/native.h"
 #include "driver/pipeline.h"
 #include <string.h>
 
@@ -23,6 +24,8 @@ typedef struct {
     uint32_t positions; /* of one sample */
     uint32_t samples;
     double forward, backward; /* operations a position */
+    bool planned;
+    NativeCost cost; /* if planned */
 } Info;
 
 static ParamGroup *info_param_group(Arena *arena, Info *info, const TirParam *param) {
@@ -68,6 +71,7 @@ static ExitCode info_gather(Driver *d, const Network *network, Info *info) {
         cost_spread(cost_count(program, true, info->positions), info->samples, info->positions);
     info->backward =
         cost_spread(cost_count(program, false, info->positions), info->samples, info->positions);
+    info->planned = native_cost(program, info->samples, info->positions, &info->cost);
     return EXIT_OK;
 }
 
@@ -144,6 +148,10 @@ static ExitCode info_print_json(Driver *d, const Network *network, const Info *i
         (json_int_t)info->of_connections, "groups", groups, "sites", sites, "positions",
         (json_int_t)info->positions, "batch", (json_int_t)info->samples,
         "forward_flops_per_position", info->forward, "backward_flops_per_position", info->backward);
+    if (object && info->planned) {
+        json_object_set_new(object, "workspace_bytes", json_real(info->cost.workspace));
+        json_object_set_new(object, "bytes_moved_per_position", json_real(info->cost.moved));
+    }
     if (residual && object)
         json_object_set_new(object, "residual",
                             json_pack("{s:I, s:f, s:f}", "parameters",
@@ -201,6 +209,12 @@ ExitCode command_info(Driver *d) {
             info.samples);
     fprintf(d->out, "  %-16s %12s\n  %-16s %12s\n", "forward", info_scaled(arena, info.forward),
             "backward", info_scaled(arena, info.backward));
+    if (info.planned) {
+        fprintf(d->out, "\nmemory\n  %-16s %12sB  for a batch, in f32\n", "workspace",
+                info_scaled(arena, info.cost.workspace));
+        fprintf(d->out, "  %-16s %12sB  read and written at one position, a step\n", "moved",
+                info_scaled(arena, info.cost.moved));
+    }
     if (compared) {
         fprintf(d->out, "\nover the plain residual\n");
         fprintf(d->out, "  %-16s %+12.2f %%\n", "parameters",
@@ -209,6 +223,12 @@ ExitCode command_info(Driver *d) {
                 100 * (info.forward / residual.forward - 1));
         fprintf(d->out, "  %-16s %+12.2f %%\n", "backward",
                 100 * (info.backward / residual.backward - 1));
+        if (info.planned && residual.planned) {
+            fprintf(d->out, "  %-16s %+12.2f %%\n", "workspace",
+                    100 * (info.cost.workspace / residual.cost.workspace - 1));
+            fprintf(d->out, "  %-16s %+12.2f %%\n", "moved",
+                    100 * (info.cost.moved / residual.cost.moved - 1));
+        }
     }
     return EXIT_OK;
 }

@@ -89,12 +89,16 @@ void native_free(NativeProgram *native) {
     native->target = NULL;
 }
 
+static void wrap(const NativeProgram *native, CodegenModel *wrapping) {
+    wrapping->kernels = (const NestKernel *const *)native->kernels;
+    wrapping->n_kernels = native->plan->kernels.count;
+    wrapping->manifest = native->manifest;
+    wrapping->element_size = native->element_size;
+}
+
 ExitCode native_compile(Driver *d, const NativeProgram *native, CodegenModel wrapping,
                         CodegenForm form, CodegenResult *result) {
-    wrapping.kernels = (const NestKernel *const *)native->kernels;
-    wrapping.n_kernels = native->plan->kernels.count;
-    wrapping.manifest = native->manifest;
-    wrapping.element_size = native->element_size;
+    wrap(native, &wrapping);
     double begun = pipeline_begin(d, "code");
     *result = codegen_compile(d->c->arena, native->target, &wrapping, form);
     pipeline_end(d, "code", begun);
@@ -106,20 +110,17 @@ ExitCode native_load(Driver *d, const Network *network, TirProgram *program, boo
     static const char symbol[] = "hc_compiled_model";
     *loaded = (NativeModel){0};
     NativeProgram native;
-    CodegenResult object;
     ExitCode code = native_lower(d, network, program, f64, &native);
     if (code != EXIT_OK)
         return code;
-    code = native_compile(d, &native, (CodegenModel){.symbol = symbol}, CODEGEN_OBJECT, &object);
-    native_free(&native);
-    if (code != EXIT_OK)
-        return code;
-    double begun = pipeline_begin(d, "load");
+    CodegenModel wrapping = {.symbol = symbol};
+    wrap(&native, &wrapping);
+    double begun = pipeline_begin(d, "code");
     const char *error = NULL;
-    loaded->jit =
-        jit_load(d->c->arena, object.bytes, object.length, symbol, &loaded->model, &error);
-    pipeline_end(d, "load", begun);
-    return loaded->jit ? EXIT_OK : driver_fault(d, "load", error);
+    loaded->jit = codegen_load(d->c->arena, native.target, &wrapping, 0, &loaded->model, &error);
+    pipeline_end(d, "code", begun);
+    native_free(&native);
+    return loaded->jit ? EXIT_OK : driver_fault(d, "code", error);
 }
 
 void native_unload(NativeModel *loaded) {

@@ -27,6 +27,14 @@ void native_free(NativeProgram *native);
 ExitCode native_compile(Driver *d, const NativeProgram *native, CodegenModel wrapping,
                         CodegenForm form, CodegenResult *result);
 
+/* What a plan says before anything is compiled, in bytes of f32 values. */
+typedef struct {
+    double workspace; /* between kernels, for a batch */
+    double moved;     /* read and written by kernels and products at one position, a step */
+} NativeCost;
+/* False when the program cannot be planned; says nothing then. */
+bool native_cost(TirProgram *program, uint32_t samples, uint32_t positions, NativeCost *cost);
+
 /* Whether the address sanitizer watches generated code: as asked, and always in a sanitized hcc. */
 bool native_sanitized(const Driver *d);
 
