@@ -339,25 +339,48 @@ static NestId eval_contract(Lower *l, Frame *f, const TirNode *node, const Index
     return run_reduction(&r);
 }
 
-/* The first maximum, by comparison along the axis. */
+typedef struct {
+    NestId best, where;
+} Maximum;
+
+/* The first maximum so far, with the element at `i` (as i32 `number`) looked at too. */
+static Maximum better(Lower *l, Maximum so_far, NestId x, NestId number) {
+    NestId larger = binary(l, NEST_LT, so_far.best, x);
+    return (Maximum){eval_select(l, larger, x, so_far.best),
+                     eval_select(l, larger, number, so_far.where)};
+}
+
+/* The first maximum, by comparison along the axis: unrolled when short, else a loop. */
 static NestId eval_argmax(Lower *l, Frame *f, const TirNode *node, const Index *index) {
     const TirType *type = &tir_node(f->block, node->operands[0])->type;
+    NestType number = {NEST_I32, 1};
+    uint32_t axis = node->attr.axis, extent = type->dims[axis];
     Index inner = {.rank = type->rank};
-    uint32_t axis = node->attr.axis;
     for (uint32_t k = 0, kept = 0; k < type->rank; k++)
         if (k != axis)
             inner.at[k] = index->at[kept++];
     inner.at[axis] = affine_const(0);
-    NestId best = eval(l, f, node->operands[0], &inner);
-    NestId where = nest_const(&l->b, (NestType){NEST_I32, 1}, 0);
-    for (uint32_t i = 1; i < type->dims[axis]; i++) {
-        inner.at[axis] = affine_const(i);
-        NestId x = eval(l, f, node->operands[0], &inner);
-        NestId better = binary(l, NEST_LT, best, x);
-        where = eval_select(l, better, nest_const(&l->b, (NestType){NEST_I32, 1}, i), where);
-        best = eval_select(l, better, x, best);
+    Maximum max = {eval(l, f, node->operands[0], &inner), nest_const(&l->b, number, 0)};
+    if (extent <= UNROLL_REDUCE || f->scan) {
+        for (uint32_t i = 1; i < extent; i++) {
+            inner.at[axis] = affine_const(i);
+            NestId x = eval(l, f, node->operands[0], &inner);
+            max = better(l, max, x, nest_const(&l->b, number, i));
+        }
+        return max.where;
     }
-    return where;
+    NestId carried[2] = {vector_of(l, max.best), vector_of(l, max.where)};
+    NestLoop *loop = nest_loop_begin(&l->b, NEST_REDUCE, nest_i64(&l->b, 1),
+                                     nest_i64(&l->b, extent), 1, 2, carried);
+    scope_begin(l);
+    inner.at[axis] = affine_var(loop->variable);
+    NestId x = eval(l, f, node->operands[0], &inner);
+    max = better(l, (Maximum){loop->inner[0], loop->inner[1]}, x,
+                 nest_cast(&l->b, NEST_I32, loop->variable));
+    NestId next[2] = {vector_of(l, max.best), vector_of(l, max.where)};
+    scope_end(l);
+    nest_loop_end(&l->b, next);
+    return nest_result(&l->b, loop, 1);
 }
 
 static NestId eval_gather(Lower *l, Frame *f, const TirNode *node, const Index *index) {

@@ -1,7 +1,7 @@
 /// Doubly stochastic scaling: each source first, each destination last (the paper's order).
 /// Only the scaling vectors are carried, M = diag(u) K diag(v).
 fn sinkhorn(L[n, n], iters) -> M[n, n] {
-  let K[k,j] = exp(L[k,j] - max[i] L[i,j]);
+  let K[k,j] = exp(L[k,j] - stop_gradient(max[i] L[i,j]));
   let u[k] = 1, v[j] = 1;
   iterate iters {
     v[j] = 1 / sum[k] u[k] * K[k,j];
