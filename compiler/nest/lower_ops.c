@@ -103,12 +103,16 @@ static NestId eval_reshape(Lower *l, Frame *f, const TirNode *node, const Index 
         Index inner = index_of_flat((uint64_t)flat.offset, type);
         return eval(l, f, source, &inner);
     }
-    /* One axis of the source that runs over everything carries the whole offset: loads multiply it
-     * by stride 1, whatever the other axes say. */
+    /* The last axis of more than one element carries the whole offset: loads multiply it by stride
+     * 1, whatever the other axes say. Axes of one element stay at 0, which matters when the source
+     * is not loaded but evaluated (a broadcast may have moved them). */
     Index inner = {.rank = type->rank};
+    uint32_t last = type->rank - 1;
+    while (last > 0 && type->dims[last] == 1)
+        last--;
     for (uint32_t k = 0; k < type->rank; k++)
         inner.at[k] = affine_const(0);
-    inner.at[type->rank - 1] = flat;
+    inner.at[last] = flat;
     return eval(l, f, source, &inner);
 }
 
