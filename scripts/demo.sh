@@ -5,10 +5,10 @@
 #
 #   scripts/demo.sh [--steps N]
 #
-# The runs stay in runs/demo-*.
+# The number of steps is measured first, so that a slow machine takes no longer. The runs stay in runs/demo-*.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-steps=1000
+steps=
 if [ "${1:-}" = --steps ]; then
     steps=$2
 fi
@@ -23,6 +23,17 @@ find README.md docs grammar compiler runtime examples -type f \
     \( -name '*.md' -o -name '*.hc' -o -name '*.c' -o -name '*.h' -o -name '*.[ly]' \) |
     LC_ALL=C sort | xargs cat >"$text"
 echo "text: $(wc -c <"$text") bytes of this repository's sources and documents"
+
+step_ms() {
+    "$hcc" bench examples/shakespeare.hc --set wiring="$1" --steps 8 --json |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)["step_ms"])'
+}
+if [ -z "$steps" ]; then
+    echo "measuring a step ..."
+    steps=$(python3 -c 'import sys; both = sum(map(float, sys.argv[1:]))
+print(max(200, min(2000, int(100e3 / both) // 50 * 50)))' "$(step_ms residual)" "$(step_ms mhc)")
+    echo "$steps steps each fit into about two minutes"
+fi
 
 for wiring in residual mhc; do
     echo
