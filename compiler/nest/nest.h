@@ -1,9 +1,9 @@
-/* Loop nests: what runs, in which order, on which lanes, from and to which memory. All scheduling is
- * decided here; code generation transliterates.
+/* Loop nests: what runs, in which order, on which lanes, from and to which memory. All scheduling
+ * is decided here; code generation transliterates.
  *
- * A kernel is a function called once per task (a macro-tile of positions, a head of attention, ...).
- * Its body is a tree: instructions in SSA form, some of which (LOOP, IF) own bodies. A value defined
- * in a body is visible in the rest of that body and in bodies nested there. */
+ * A kernel is a function called once per task (a macro-tile of positions, a head of attention,
+ * ...). Its body is a tree: instructions in SSA form, some of which (LOOP, IF) own bodies. A value
+ * defined in a body is visible in the rest of that body and in bodies nested there. */
 #ifndef HCC_NEST_NEST_H
 #define HCC_NEST_NEST_H
 
@@ -57,7 +57,7 @@ typedef enum {
 typedef struct {
     const char *name;
     NestBufferKind kind;
-    NestElem elem;     /* in memory; BOOL never is */
+    NestElem elem; /* in memory; BOOL never is */
     bool written, read;
     uint64_t elements; /* SCRATCH */
 } NestBuffer;
@@ -67,7 +67,7 @@ typedef struct {
     bool transpose_a, transpose_b;
     uint32_t a, b, c; /* buffers */
     NestAddress a_at, b_at, c_at;
-    NestId m, n, k;   /* i64 */
+    NestId m, n, k; /* i64 */
     NestAddress lda, ldb, ldc;
     double alpha, beta;
 } NestGemm;
@@ -78,10 +78,11 @@ typedef struct NestBody {
 
 /* A loop: for (v = begin; v < end; v += step) with carried values.
  *   carried[k] starts as initial[k]; inside the body its current value is the instruction
- *   inner[k]; yield[k] (a value of the body) is the next one; after the loop RESULT k is the last. */
+ *   inner[k]; yield[k] (a value of the body) is the next one; after the loop RESULT k is the last.
+ */
 typedef struct {
     NestLoopKind kind;
-    NestId variable; /* i64 value, defined by this loop */
+    NestId variable;   /* i64 value, defined by this loop */
     NestId begin, end; /* i64 values */
     int64_t step;
     uint32_t n_carried;
@@ -100,8 +101,8 @@ typedef struct {
     int64_t stride;  /* LOAD: 1, or the gather's stride */
     bool nontemporal;
     NestAddress address;
-    NestLoop *loop;  /* LOOP; RESULT: the loop it belongs to */
-    NestBody *body;  /* IF */
+    NestLoop *loop; /* LOOP; RESULT: the loop it belongs to */
+    NestBody *body; /* IF */
     NestGemm *gemm;
     const char *name; /* hint, or NULL */
     Span span;
@@ -120,7 +121,8 @@ typedef struct {
     Arena *arena;
 } NestKernel;
 
-/* --- building: appends to the innermost open body ---------------------------------------------- */
+/* --- building: appends to the innermost open body ----------------------------------------------
+ */
 
 typedef struct {
     NestKernel *kernel;
@@ -160,7 +162,9 @@ void nest_if_begin(NestBuilder *b, NestId condition);
 void nest_if_end(NestBuilder *b);
 void nest_gemm(NestBuilder *b, NestGemm gemm);
 
-static inline NestAddress nest_at(int64_t offset) { return (NestAddress){.offset = offset}; }
+static inline NestAddress nest_at(int64_t offset) {
+    return (NestAddress){.offset = offset};
+}
 static inline NestAddress nest_at_plus(NestAddress a, NestId value, int64_t coefficient) {
     if (coefficient != 0 && value != 0) {
         a.value[a.n_terms] = value;
@@ -173,12 +177,14 @@ NestType nest_type(const NestKernel *kernel, NestId id);
 uint64_t nest_scratch_bytes(const NestKernel *kernel);
 uint64_t nest_buffer_bytes(const NestBuffer *buffer); /* in scratch; 0 for an ARGUMENT */
 
-/* --- whole kernels ------------------------------------------------------------------------------ */
+/* --- whole kernels ------------------------------------------------------------------------------
+ */
 
 const char *nest_verify(const NestKernel *kernel); /* NULL, or what is wrong */
 void nest_print(const NestKernel *kernel, FILE *to);
 typedef VEC(NestKernel *) NestKernelVec;
-NestKernel *nest_read(Compilation *c, uint32_t file); /* what nest_print prints; NULL after errors */
+NestKernel *nest_read(Compilation *c,
+                      uint32_t file); /* what nest_print prints; NULL after errors */
 /* One kernel or more, in their order; false after errors. */
 bool nest_read_all(Compilation *c, uint32_t file, NestKernelVec *kernels);
 /* Equal kernels but for names: the same text with names replaced by numbers. */
