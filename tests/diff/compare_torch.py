@@ -9,6 +9,7 @@ everything is skipped.
 import importlib.util
 import math
 import os
+import random
 import sys
 import tempfile
 from ctypes import c_double
@@ -131,11 +132,10 @@ class Compare(harness.TestCase):
     def setUpClass(cls):
         cls.shared = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.shared.cleanup)
-        texts = []
-        for path in ("grammar/GRAMMAR.md", "docs/commands.md", "runtime/hc.h"):
-            with open(os.path.join(harness.ROOT, path), "rb") as file:
-                texts.append(file.read())
-        cls.text = torch.tensor(list(b"".join(texts)))
+        draw = random.Random(6)
+        words = ["".join(draw.choices("etaoinshrdlu", k=draw.randint(2, 7))) for _ in range(80)]
+        text = " ".join(words[int(80 * draw.random() ** 3)] for _ in range(4000))
+        cls.text = torch.tensor(list(text.encode()))
 
     def pair(self, wiring, n, f64, sizes):
         """A fresh pair; each library is built once."""
