@@ -151,12 +151,12 @@ static bool is_by_parts(const TirNode *node) {
            elements / node->type.dims[node->type.rank - 1] > UNROLL_LEADING;
 }
 
-/* A loop over a large value's elements may come, through small values, to a scan's result;
- * registers have no run-time index. */
+/* A loop over a large value's elements, or over a long sum of a smaller one's, may come to a scan's
+ * result; registers have no run-time index. */
 static bool loops_over_lanes(const Lower *l) {
     for (uint32_t k = 0; k < l->order.count; k++) {
         const Value *v = value_of(l, l->order.at[k]);
-        if (!is_wide(&tir_node(l->block, v->id)->type) && v->elements > UNROLL_LANE)
+        if (!is_wide(&tir_node(l->block, v->id)->type) && v->elements > UNROLL_REDUCE)
             return true;
     }
     return false;
