@@ -214,8 +214,6 @@ static uint64_t instance_elements(const Plan *plan, TirId id) {
                : tir_element_count(&node->type);
 }
 
-enum { SMALL_ELEMENTS = 64 }; /* per instance: nothing beside a row of features */
-
 /* Values that only later levels use move there, so that they need no memory in between, unless they
  * are smaller than what they are made of. */
 static void sink(Plan *plan) {
@@ -237,7 +235,7 @@ static void sink(Plan *plan) {
                 uint64_t size = instance_elements(plan, plan_root(plan, node->operands[k]));
                 widest = size > widest ? size : widest;
             }
-            if (own >= widest || widest <= SMALL_ELEMENTS)
+            if (own >= widest || widest <= PLAN_SMALL_ELEMENTS)
                 plan->level[id] = earliest_use[id];
         }
         for (uint32_t k = 0; k < node->n_operands; k++) {

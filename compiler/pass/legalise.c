@@ -14,7 +14,7 @@
 #include <string.h>
 
 typedef struct {
-    TirProgram *old, *new;
+    TirProgram *new;
     TirBuilder builder;
     TirId *map; /* old id -> new id */
 } Legalise;
@@ -143,7 +143,7 @@ TirProgram *plan_legalise(TirProgram *p) {
     new->inputs.at = p->inputs.at, new->inputs.count = p->inputs.count;
     new->tables.at = p->tables.at, new->tables.count = p->tables.count;
     new->spaces.at = p->spaces.at, new->spaces.count = p->spaces.count;
-    Legalise l = {.old = p, .new = new, .builder = tir_builder(new, new->block)};
+    Legalise l = {.new = new, .builder = tir_builder(new, new->block)};
     l.map = ARENA_ARRAY(p->arena, TirId, p->block->nodes.count);
     TirId operands_small[64];
     for (TirId id = 1; id < p->block->nodes.count; id++) {

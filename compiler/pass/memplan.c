@@ -15,7 +15,6 @@
 typedef struct {
     uint64_t offset, size;
     uint32_t first, last; /* calls */
-    Region region;
 } Interval;
 
 typedef struct {
@@ -24,7 +23,6 @@ typedef struct {
     uint32_t *first, *last; /* by value: defining and last reading call; first UINT32_MAX = none */
     TirIdVec stored;        /* values in order of definition */
     Map *kernel_of;         /* group key -> index + 1 into plan->kernels */
-    VEC(Interval) partials;
 } MemPlan;
 
 enum { NEVER = UINT32_MAX, ALIGN_GLOBAL = 16 };
@@ -321,8 +319,7 @@ static void place_buffers(MemPlan *m) {
         uint64_t size = tir_element_count(type);
         if (region == REGION_GLOBAL)
             size = (size + ALIGN_GLOBAL - 1) / ALIGN_GLOBAL * ALIGN_GLOBAL;
-        Interval want = {
-            .size = size, .first = m->first[id], .last = m->last[id], .region = region};
+        Interval want = {.size = size, .first = m->first[id], .last = m->last[id]};
         uint64_t offset = place(plan, &regions[region], want, &plan->region_size[region]);
         plan->buffer[id] = (Buffer){.region = region, .offset = offset};
     }

@@ -145,6 +145,8 @@ bool gemm_match(const TirBlock *block, TirId id, GemmWork *gemm);
 TirId plan_storage(const TirBlock *block, TirId id);
 /* True for values that exist in memory without any work: parameters, inputs, tables. */
 bool plan_is_leaf(const TirNode *node);
+/* "global", "sample", "time" or "position", as the manifest says it. */
+const char *plan_domain_name(TirDomain domain);
 void plan_print(const Plan *plan, FILE *to);
 
 #endif

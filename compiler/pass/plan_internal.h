@@ -4,6 +4,9 @@
 
 #include "pass/plan.h"
 
+/* Elements per instance: up to this many are nothing beside a row of features. */
+enum { PLAN_SMALL_ELEMENTS = 64 };
+
 /* Ops that move elements and compute nothing, read through wherever they are used. */
 bool plan_is_view(const TirNode *node);
 /* The computed or stored value behind the views that are not stored themselves. */

@@ -2,7 +2,7 @@
 #include "pass/plan_internal.h"
 #include <inttypes.h>
 
-static const char *domain_name(TirDomain d) {
+const char *plan_domain_name(TirDomain d) {
     return d.sample ? d.space ? "position" : "sample" : d.space ? "time" : "global";
 }
 
@@ -40,8 +40,9 @@ static void print_group(const Plan *plan, const Group *group, FILE *to) {
     fprintf(to,
             "  group %u level %u %s%s: kernel %u, loads %" PRIu64 ", stores %" PRIu64
             " elements per instance\n",
-            group->id, group->level, domain_name(group->domain), group->backward ? " backward" : "",
-            group->kernel, instance_elements(plan, &group->inputs, group->domain),
+            group->id, group->level, plan_domain_name(group->domain),
+            group->backward ? " backward" : "", group->kernel,
+            instance_elements(plan, &group->inputs, group->domain),
             instance_elements(plan, &group->outputs, group->domain));
     print_ids("loads", &group->inputs, to);
     for (uint32_t k = 0; k < group->values.count; k++) {
@@ -66,7 +67,7 @@ void plan_print(const Plan *plan, FILE *to) {
         if (c == plan->n_forward_calls)
             fprintf(to, "  -- backward\n");
         fprintf(to, "  %s %s %s", kinds[call->kind], call->label ? call->label : "",
-                domain_name(call->domain));
+                plan_domain_name(call->domain));
         if (call->kind == CALL_GEMM)
             fprintf(to, " %s%s%" PRIu64 " x %" PRIu64 " x %s%" PRIu64,
                     call->gemm.accumulate ? "add " : "", call->gemm.m_per_instance ? "N*" : "",

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMALL_ELEMENTS = 64, MAX_EXPANSION = 96 };
+enum { MAX_EXPANSION = 96 };
 
 typedef struct {
     Plan *plan;
@@ -82,7 +82,7 @@ static bool is_fold(const Recompute *r, TirId id) {
 
 static bool replayed(const Recompute *r, TirId id) {
     TirOp op = tir_node(r->block, id)->op;
-    return op == TIR_SCAN || (op == TIR_RESULT && elements(r->block, id) > SMALL_ELEMENTS);
+    return op == TIR_SCAN || (op == TIR_RESULT && elements(r->block, id) > PLAN_SMALL_ELEMENTS);
 }
 
 /* Adds to r->expansion what computing `id` again takes; false when it cannot be had. */
@@ -98,7 +98,7 @@ static bool expand(Recompute *r, TirId wanted) {
             !tir_domain_equal(plan_run_domain(r->block, id), plan_run_domain(r->block, wanted)))
             continue; /* in memory */
         bool replay = replayed(r, id);
-        if (!replay && elements(r->block, id) <= SMALL_ELEMENTS)
+        if (!replay && elements(r->block, id) <= PLAN_SMALL_ELEMENTS)
             continue; /* small: stored */
         if ((!replay && is_fold(r, id)) || r->expansion.count >= MAX_EXPANSION)
             return false;
@@ -125,7 +125,7 @@ static void recompute_group(Recompute *r, Group *group) {
         FOR_EACH_ROOT(r, user, root) {
             if (computed[root] || r->anchor[root] || plan->work[root] != WORK_LOCAL)
                 continue;
-            if (!replayed(r, root) && elements(r->block, root) <= SMALL_ELEMENTS)
+            if (!replayed(r, root) && elements(r->block, root) <= PLAN_SMALL_ELEMENTS)
                 continue;
             r->stamp++;
             r->expansion.count = 0;

@@ -6,10 +6,6 @@
 
 enum { ALIGN_ELEMENTS = 16 };
 
-static const char *domain_name(TirDomain d) {
-    return d.sample ? d.space ? "position" : "sample" : d.space ? "time" : "global";
-}
-
 static json_t *size(uint64_t n) {
     return json_integer((json_int_t)n);
 }
@@ -84,7 +80,7 @@ static json_t *inputs_json(const TirProgram *p) {
         json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:s, s:I, s:b}", "name", in->name,
                                               "element", in->type.elem == TIR_REAL ? "real" : "i32",
                                               "dims", dims_of(&in->type), "domain",
-                                              domain_name(in->type.domain), "limit",
+                                              plan_domain_name(in->type.domain), "limit",
                                               (json_int_t)in->limit, "target", in->is_target));
     }
     return list;
@@ -146,7 +142,7 @@ static json_t *buffers_json(const Call *call) {
 
 static json_t *gemm_json(const Call *call) {
     const GemmWork *g = &call->gemm;
-    const char *domain = domain_name(g->domain);
+    const char *domain = plan_domain_name(g->domain);
     /* m rows per instance (several per instance when the operand has free axes), or a number. */
     return json_pack("{s:s, s:b, s:b, s:o, s:I, s:o, s:o, s:I, s:o, s:I, s:o, s:I, s:f, s:f, s:I}",
                      "kind", "gemm", "ta", g->transpose_a, "tb", g->transpose_b, "m",
@@ -162,7 +158,7 @@ static json_t *gemm_json(const Call *call) {
 }
 
 static json_t *call_json(const Call *call) {
-    const char *domain = domain_name(call->domain);
+    const char *domain = plan_domain_name(call->domain);
     switch (call->kind) {
     case CALL_GEMM:
         return gemm_json(call);
@@ -192,23 +188,11 @@ static json_t *call_json(const Call *call) {
     }
 }
 
-static uint64_t scratch_bytes(const NestKernel *kernel) {
-    uint64_t bytes = 0;
-    for (uint32_t k = 0; k < kernel->buffers.count; k++) {
-        const NestBuffer *b = &kernel->buffers.at[k];
-        if (b->kind == NEST_SCRATCH) {
-            uint64_t each = b->elem == NEST_F64 || b->elem == NEST_I64 ? 8 : 4;
-            bytes += (b->elements * each + 63) / 64 * 64;
-        }
-    }
-    return bytes;
-}
-
 static json_t *kernels_json(const Plan *plan, NestKernel *const *kernels) {
     json_t *list = json_array();
     for (uint32_t k = 0; k < plan->kernels.count; k++)
         json_array_append_new(list, json_pack("{s:s, s:I}", "name", kernels[k]->name, "scratch",
-                                              (json_int_t)scratch_bytes(kernels[k])));
+                                              (json_int_t)nest_scratch_bytes(kernels[k])));
     return list;
 }
 
@@ -248,9 +232,9 @@ static json_t *outputs_json(const Plan *plan) {
             json_array_append_new(metrics,
                                   json_pack("{s:s, s:o}", "name", out->name, "buffer", buffer));
         else if (out->role == TIR_OUT_PROBE || out->role == TIR_OUT_NAMED)
-            json_array_append_new(probes, json_pack("{s:s, s:o, s:s, s:o}", "name", out->name,
-                                                    "dims", dims_of(type), "domain",
-                                                    domain_name(type->domain), "buffer", buffer));
+            json_array_append_new(
+                probes, json_pack("{s:s, s:o, s:s, s:o}", "name", out->name, "dims", dims_of(type),
+                                  "domain", plan_domain_name(type->domain), "buffer", buffer));
         else
             json_decref(buffer);
     }
