@@ -1,0 +1,35 @@
+/* One site while it is elaborated: a connection around its branches. Shared by connections.c (the
+ * statements in order), branches.c (what is read, the branches, their results) and adapt.c. */
+#ifndef HCC_SEMA_SITE_H
+#define HCC_SEMA_SITE_H
+
+#include "sema/internal.h"
+
+typedef struct {
+    Sema *s;
+    TrunkState *trunk;
+    const SitePlan *plan;
+    const Callable *connection;
+    const ExprList *branches; /* NULL: a stand-in branch (trial) */
+    Scope *scope;
+    bool first, last, began_here;
+    uint32_t reads_left, writes_left;
+    bool probes_after; /* a probe or penalty stands after the writes */
+    uint32_t n_states;
+    Symbol *states[16];
+    Value written[16];
+    bool is_written[16], is_begun[16];
+    Symbol *carries[16];
+    Value carried[16];
+    uint32_t n_carries;
+    BoundArgumentList reads;
+    Value ended;
+    bool has_ended, failed;
+    VEC(const Stmt *) ends;
+} Site;
+
+void site_read(Site *x, const Binding *b);
+/* After the last `read`: the branches run and their results get their names. */
+void site_branches(Site *x);
+
+#endif
