@@ -111,6 +111,11 @@ static void site_state(Site *x, const Target *target) {
     bool same = have->rank == slot.rank;
     for (uint32_t k = 0; same && k < slot.rank; k++)
         same = have->dims[k] == slot.dims[k];
+    if (!same && adapt_fits(x->trunk, &slot)) {
+        x->adapted = true;
+        symbol->value = adapt_read(s, have, target->span);
+        return;
+    }
     if (!same) {
         sema_error(s, DIAG_STATE, x->plan->stmt->site.connection->span,
                    "`%s` keeps `%s` %s, but this trunk's state is `%s` %s", slot.owner, slot.name,
@@ -118,8 +123,14 @@ static void site_state(Site *x, const Target *target) {
                    dims_text(s, have->rank, have->dims));
         sema_note(s, have->span, "the trunk's state was set by `%s`, the connection of `%s`",
                   have->owner, have->path);
-        sema_help(s, "connections of one trunk share its state; end the trunk and begin another, "
-                     "or use connections of one state");
+        if (slot.rank == have->rank + 1)
+            sema_help(s,
+                      "a connection of one stream adapts to a trunk of several, not the reverse: "
+                      "begin the trunk with `%s`",
+                      slot.owner);
+        else
+            sema_help(s, "connections of one trunk share its state; end the trunk and begin "
+                         "another, or use connections of one state");
         x->failed = true;
         return;
     }
@@ -252,7 +263,7 @@ static void site_write(Site *x, const Binding *b) {
     if (at >= 0) {
         if (x->is_written[at])
             known = x->written[at]; /* another slice of it */
-        known.span = x->trunk->states.at[at].span;
+        known.span = x->adapted ? symbol->span : x->trunk->states.at[at].span;
     }
     const Value v = body_binding(s, x->scope, b, &known);
     if (is_poison(v))
@@ -268,8 +279,11 @@ static void site_write(Site *x, const Binding *b) {
 static void commit_writes(Site *x) {
     for (uint32_t k = 0; k < x->n_states && k < x->trunk->states.count; k++)
         if (x->is_written[k]) {
-            x->states[k]->value = x->written[k];
-            x->trunk->states.at[k].value = x->written[k];
+            StateSlot *slot = &x->trunk->states.at[k];
+            slot->value = x->adapted ? adapt_write(x->s, slot, x->states[k]->value, x->written[k],
+                                                   x->states[k]->span)
+                                     : x->written[k];
+            x->states[k]->value = x->written[k]; /* of adapted ones: the mean, as it now is */
         }
     for (uint32_t k = 0; k < x->n_carries; k++) {
         x->carries[k]->value = x->carried[k];

@@ -14,6 +14,7 @@ typedef struct {
     Scope *scope;
     bool first, last, began_here;
     uint32_t reads_left, writes_left;
+    bool adapted;      /* one stream in a trunk of several: adapt.c */
     bool probes_after; /* a probe or penalty stands after the writes */
     uint32_t n_states;
     Symbol *states[16];
@@ -27,6 +28,12 @@ typedef struct {
     bool has_ended, failed;
     VEC(const Stmt *) ends;
 } Site;
+
+/* `slot` has the shape of one of the streams that the trunk keeps. */
+bool adapt_fits(const TrunkState *trunk, const StateSlot *slot);
+/* The mean of the streams; the streams after what was added to that mean is added to each. */
+Value adapt_read(Sema *s, const StateSlot *streams, Span span);
+Value adapt_write(Sema *s, const StateSlot *streams, Value before, Value after, Span span);
 
 void site_read(Site *x, const Binding *b);
 /* After the last `read`: the branches run and their results get their names. */
