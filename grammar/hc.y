@@ -84,7 +84,7 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 %token <name> USE "use" FN "fn" CONNECTION "connection" BRANCH "branch" MODULE "module"
 %token <name> MODEL "model" TRAIN "train"
 %token <name> STATE "state" CARRY "carry" BEGIN "begin" READ "read" WRITE "write" END "end"
-%token <name> ITERATE "iterate" REPEAT "repeat" PENALTY "penalty" PROBE "probe"
+%token <name> ITERATE "iterate" REPEAT "repeat" PENALTY "penalty" PROBE "probe" REQUIRE "require"
 %token <name> POSITIONS "positions" INPUT "input" TARGET "target" LOSS "loss" METRIC "metric"
 %token <name> DATA "data"
 
@@ -210,6 +210,7 @@ stmt
   | REPEAT expr block                         { $$ = ast_loop(parser, STMT_REPEAT, @$, $2, $3); }
   | conditional
   | value_keyword expr semi                   { $$ = ast_value(parser, $1, @$, $2); }
+  | REQUIRE expr comma STRING semi            { $$ = ast_require(parser, @$, $2, $4); }
   | POSITIONS positions semi                  { $$ = ast_positions(parser, @$, $2); }
   | input_keyword target COLON expr semi      { $$ = ast_input(parser, $1, @$, $2, $4); }
   | NAME ASSIGN expr COLON parallel semi      { $$ = ast_site(parser, @$, $1, $3, $5); }
@@ -497,7 +498,8 @@ name
 
 contextual
   : USE | FN | CONNECTION | BRANCH | MODULE | MODEL | TRAIN | STATE | CARRY | BEGIN | READ | WRITE
-  | END | ITERATE | REPEAT | PENALTY | PROBE | POSITIONS | INPUT | TARGET | LOSS | METRIC | DATA
+  | END | ITERATE | REPEAT | PENALTY | PROBE | REQUIRE | POSITIONS | INPUT | TARGET | LOSS | METRIC
+  | DATA
   ;
 
 /* Ends. Each also ends error recovery, so that what follows is reported again; a virtual bracket

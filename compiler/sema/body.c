@@ -108,6 +108,9 @@ void body_statement(Sema *s, Scope *scope, const Stmt *stmt) {
     case STMT_PROBE:
         body_probe(s, scope, stmt);
         return;
+    case STMT_REQUIRE:
+        body_require(s, scope, stmt);
+        return;
     case STMT_ERROR:
         return;
     default: /* in the wrong place: the syntax check has said so */
@@ -116,7 +119,7 @@ void body_statement(Sema *s, Scope *scope, const Stmt *stmt) {
 }
 
 void body_elaborate(Sema *s, Scope *scope, const StmtList *body) {
-    for (uint32_t k = 0; k < body->count; k++)
+    for (uint32_t k = 0; k < body->count && !s->frame->rejected; k++)
         if (body->at[k])
             body_statement(s, scope, body->at[k]);
 }

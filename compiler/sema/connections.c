@@ -382,11 +382,12 @@ static void site_statement(Site *x, const Stmt *stmt, bool after_writes) {
         if (after_writes && !x->last && !x->probes_after)
             return;
         body_statement(s, x->scope, stmt);
+        x->failed = x->failed || s->frame->rejected;
     }
 }
 
 static void site_body(Site *x, const StmtList *body, bool after_writes) {
-    for (uint32_t k = 0; k < body->count; k++)
+    for (uint32_t k = 0; k < body->count && !x->s->frame->rejected; k++)
         if (body->at[k])
             site_statement(x, body->at[k], after_writes || x->writes_left == 0);
 }
@@ -484,7 +485,8 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const Callable *connection
         count_active(&x, &item->body);
         if (x.reads_left && x.writes_left) {
             site_body(&x, &item->body, false);
-            check_begun(&x);
+            if (!frame->rejected)
+                check_begun(&x);
         }
         if (trunk->begun && x.n_states != trunk->states.count && !x.failed) {
             sema_error(s, DIAG_STATE, used_at, "`%s` keeps %u state%s, but this trunk has %u",

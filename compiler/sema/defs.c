@@ -213,7 +213,7 @@ static void output_extents(Sema *s, Scope *scope, const Item *item) {
 }
 
 Value instance_output(Sema *s, Scope *scope, const Item *item, const Target *output) {
-    if (!output->name.text)
+    if (!output->name.text || s->frame->rejected)
         return POISON;
     Symbol *symbol = scope_find_local(scope, output->name.text);
     if (!symbol || symbol->kind != SYMBOL_VALUE) {

@@ -151,6 +151,7 @@ struct Frame {
     const void *call; /* the expression that made the instance: the same one may come twice */
     uint32_t space;   /* the position space its values live in; 0 = none */
     bool in_trunk, of_connection, is_function;
+    bool rejected; /* a `require` does not hold: the rest of the body is passed over */
     uint32_t site, sites, block, blocks;
     bool sites_known;
     Map *shapes; /* Expr* -> dims of an indexed expression, for inference */
@@ -395,6 +396,7 @@ void body_let(Sema *s, Scope *scope, const Binding *binding);
 void body_assign(Sema *s, Scope *scope, const Binding *binding);
 void body_iterate(Sema *s, Scope *scope, const Stmt *stmt);
 void body_params(Sema *s, Scope *scope, const Stmt *stmt);
+void body_require(Sema *s, Scope *scope, const Stmt *stmt);
 bool once(Sema *s, const char *path, const void *what);
 const char *path_join(Sema *s, const char *path, const char *name);
 bool element_count(Sema *s, uint32_t rank, const uint32_t *dims, Span span, uint64_t *count);

@@ -167,6 +167,7 @@ typedef enum {
     STMT_IF,        /* if n == 1 { ... } else { ... } */
     STMT_PENALTY,   /* penalty expr; */
     STMT_PROBE,     /* probe M;                       value */
+    STMT_REQUIRE,   /* require n >= 2, "message"; */
     STMT_POSITIONS, /* positions t <= 256;  positions (r <= 8, c <= 8); */
     STMT_INPUT,     /* input tokens[t] : token(vocab);   */
     STMT_TARGET,    /* target next[t] : token(vocab);    */
@@ -198,8 +199,12 @@ struct Stmt {
             Expr *condition;
             StmtList then_body, else_body; /* else-if nests in else_body */
         } branch;                          /* IF */
-        Expr *value;                       /* PENALTY, PROBE, LOSS, METRIC */
-        BindingList positions;             /* POSITIONS: target.name <= value */
+        struct {
+            Expr *condition;
+            const char *message;
+        } require;             /* REQUIRE */
+        Expr *value;           /* PENALTY, PROBE, LOSS, METRIC */
+        BindingList positions; /* POSITIONS: target.name <= value */
         struct {
             Target target;
             Expr *type; /* token(vocab), real, integer ... as written */

@@ -164,6 +164,13 @@ Stmt *ast_value(Parser *p, StmtKind kind, Span at, Expr *value) {
     return stmt;
 }
 
+Stmt *ast_require(Parser *p, Span at, Expr *condition, const char *message) {
+    Stmt *stmt = ast_new_stmt(p, STMT_REQUIRE, at);
+    stmt->require.condition = condition;
+    stmt->require.message = message;
+    return stmt;
+}
+
 Stmt *ast_positions(Parser *p, Span at, BindingList *positions) {
     Stmt *stmt = ast_new_stmt(p, STMT_POSITIONS, at);
     stmt->positions = *positions;

@@ -66,14 +66,15 @@ static void dump_param(Dump *d, const Stmt *s) {
 }
 
 static const char *const STMT_NAMES[] = {
-    [STMT_CONST] = "const",     [STMT_PARAM] = "param",     [STMT_STATE] = "state",
-    [STMT_CARRY] = "carry",     [STMT_LET] = "let",         [STMT_BEGIN] = "begin",
-    [STMT_READ] = "read",       [STMT_WRITE] = "write",     [STMT_END] = "end",
-    [STMT_ASSIGN] = "assign",   [STMT_ITERATE] = "iterate", [STMT_IF] = "if",
-    [STMT_PENALTY] = "penalty", [STMT_PROBE] = "probe",     [STMT_POSITIONS] = "positions",
-    [STMT_INPUT] = "input",     [STMT_TARGET] = "target",   [STMT_LOSS] = "loss",
-    [STMT_METRIC] = "metric",   [STMT_REPEAT] = "repeat",   [STMT_SITE] = "site",
-    [STMT_SETTING] = "setting", [STMT_DATA] = "data",       [STMT_ERROR] = "error",
+    [STMT_CONST] = "const",         [STMT_PARAM] = "param",     [STMT_STATE] = "state",
+    [STMT_CARRY] = "carry",         [STMT_LET] = "let",         [STMT_BEGIN] = "begin",
+    [STMT_READ] = "read",           [STMT_WRITE] = "write",     [STMT_END] = "end",
+    [STMT_ASSIGN] = "assign",       [STMT_ITERATE] = "iterate", [STMT_IF] = "if",
+    [STMT_PENALTY] = "penalty",     [STMT_PROBE] = "probe",     [STMT_REQUIRE] = "require",
+    [STMT_POSITIONS] = "positions", [STMT_INPUT] = "input",     [STMT_TARGET] = "target",
+    [STMT_LOSS] = "loss",           [STMT_METRIC] = "metric",   [STMT_REPEAT] = "repeat",
+    [STMT_SITE] = "site",           [STMT_SETTING] = "setting", [STMT_DATA] = "data",
+    [STMT_ERROR] = "error",
 };
 
 /* What stands below a statement's line. */
@@ -102,6 +103,9 @@ static void dump_stmt_parts(Dump *d, const Stmt *s) {
     case STMT_LOSS:
     case STMT_METRIC:
         dump_expr(d, s->value);
+        break;
+    case STMT_REQUIRE:
+        dump_expr(d, s->require.condition);
         break;
     case STMT_POSITIONS:
         dump_bindings(d, "axis", &s->positions);

@@ -65,6 +65,7 @@ static const Keyword KEYWORDS[] = {
     {"prod", TOKEN_REDUCTION, REDUCE_PROD},
     {"read", TOKEN_READ, 0},
     {"repeat", TOKEN_REPEAT, 0},
+    {"require", TOKEN_REQUIRE, 0},
     {"softmax", TOKEN_REDUCTION, REDUCE_SOFTMAX},
     {"state", TOKEN_STATE, 0},
     {"sum", TOKEN_REDUCTION, REDUCE_SUM},
@@ -77,9 +78,9 @@ static const Keyword KEYWORDS[] = {
 };
 
 static const char *const STATEMENT_WORDS[] = {
-    "begin",   "carry", "const",  "data",   "end",    "if",      "input",
-    "iterate", "let",   "loss",   "metric", "param",  "penalty", "positions",
-    "probe",   "read",  "repeat", "state",  "target", "write",
+    "begin",   "carry", "const",  "data",    "end",   "if",      "input",
+    "iterate", "let",   "loss",   "metric",  "param", "penalty", "positions",
+    "probe",   "read",  "repeat", "require", "state", "target",  "write",
 };
 static const char *const ITEM_WORDS[] = {
     "branch", "connection", "const", "fn", "model", "module", "train", "use",

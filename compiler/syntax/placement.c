@@ -43,6 +43,7 @@ static const struct {
     [STMT_IF] = {"if", COMPUTES | IN_TRUNK, "outside `train`"},
     [STMT_PENALTY] = {"penalty", HOLDS_PARAMETERS, "in a connection, branch, module or model"},
     [STMT_PROBE] = {"probe", HOLDS_PARAMETERS, "in a connection, branch, module or model"},
+    [STMT_REQUIRE] = {"require", HOLDS_PARAMETERS | IN_FN, "in a model or a definition"},
     [STMT_POSITIONS] = {"positions", IN_MODEL, "in a model"},
     [STMT_INPUT] = {"input", IN_MODEL, "in a model"},
     [STMT_TARGET] = {"target", IN_MODEL, "in a model"},

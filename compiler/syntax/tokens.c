@@ -222,6 +222,7 @@ static bool tokens_is_statement_word(int kind) {
     case TOKEN_REPEAT:
     case TOKEN_PENALTY:
     case TOKEN_PROBE:
+    case TOKEN_REQUIRE:
     case TOKEN_POSITIONS:
     case TOKEN_INPUT:
     case TOKEN_TARGET:

@@ -193,6 +193,7 @@ static const char THE_REST[] =
     "  positions (r <= 8, c <= 8);\n"
     "  if n == 1 && !(a < b) { const e = 1; } else if n != 2 || true { } else { const e = 2; }\n"
     "  let h = trunk(x) { s = a : b & c(2); };\n"
+    "  require n > 0 || m == 2, \"too few\"; let require = 1;\n"
     "  metric accuracy(logits, next);\n"
     "  let w = softmax[k] x[k], z = x[2*a + b, -i % 3], s = max(a, min(b, c)) ^ -2;\n"
     "  let read = write + begin; let data[input] = target; /* words of ours are names here */\n"
