@@ -84,7 +84,7 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 %token <name> USE "use" FN "fn" CONNECTION "connection" BRANCH "branch" MODULE "module"
 %token <name> MODEL "model" TRAIN "train"
 %token <name> STATE "state" CARRY "carry" BEGIN "begin" READ "read" WRITE "write" END "end"
-%token <name> ITERATE "iterate" REPEAT "repeat" PENALTY "penalty" PROBE "probe" REQUIRE "require"
+%token <name> ITERATE "iterate" FOR "for" REPEAT "repeat" PENALTY "penalty" PROBE "probe" REQUIRE "require"
 %token <name> POSITIONS "positions" INPUT "input" TARGET "target" LOSS "loss" METRIC "metric"
 %token <name> DATA "data"
 
@@ -207,6 +207,7 @@ stmt
   | STATE targets semi                        { $$ = ast_state(parser, @$, $2); }
   | assignments semi                          { $$ = ast_bind(parser, STMT_ASSIGN, @$, $1); }
   | ITERATE expr block                        { $$ = ast_loop(parser, STMT_ITERATE, @$, $2, $3); }
+  | FOR name LT sum block                     { $$ = ast_for(parser, @$, $2, $4, $5); }
   | REPEAT expr block                         { $$ = ast_loop(parser, STMT_REPEAT, @$, $2, $3); }
   | conditional
   | value_keyword expr semi                   { $$ = ast_value(parser, $1, @$, $2); }
@@ -498,7 +499,7 @@ name
 
 contextual
   : USE | FN | CONNECTION | BRANCH | MODULE | MODEL | TRAIN | STATE | CARRY | BEGIN | READ | WRITE
-  | END | ITERATE | REPEAT | PENALTY | PROBE | REQUIRE | POSITIONS | INPUT | TARGET | LOSS | METRIC
+  | END | ITERATE | FOR | REPEAT | PENALTY | PROBE | REQUIRE | POSITIONS | INPUT | TARGET | LOSS | METRIC
   | DATA
   ;
 

@@ -290,7 +290,7 @@ static Value left_arrange(Sema *s, Left *left, const Tensor *t, Span span) {
 
 static Value whole_binding(Sema *s, Scope *scope, const Binding *b, const Value *known) {
     Value v = elaborate(s, scope, b->value);
-    if (!known || is_poison(v))
+    if (!known || is_poison(v) || (known->kind == VALUE_NUMBER && v.kind == VALUE_NUMBER))
         return v;
     const Tensor *old = value_as_tensor(s, *known, b->target.span);
     const Tensor *t = old ? value_as_tensor(s, v, b->value->span) : NULL;
@@ -392,6 +392,7 @@ void body_let(Sema *s, Scope *scope, const Binding *b) {
     Symbol *symbol = scope_define(s, scope, b->target.name.text, b->target.name.span, SYMBOL_VALUE);
     symbol->declared = DECLARED_LET;
     symbol->assignable = true;
+    symbol->defined = ++s->next_serial;
     symbol->binding = b;
     symbol->value = v;
     usage_declare(s, DECLARED_LET, symbol->name, symbol->span);

@@ -99,6 +99,9 @@ void body_statement(Sema *s, Scope *scope, const Stmt *stmt) {
     case STMT_ITERATE:
         body_iterate(s, scope, stmt);
         return;
+    case STMT_FOR:
+        body_for(s, scope, stmt);
+        return;
     case STMT_IF:
         body_if(s, scope, stmt);
         return;

@@ -392,6 +392,14 @@ static void site_body(Site *x, const StmtList *body, bool after_writes) {
             site_statement(x, body->at[k], after_writes || x->writes_left == 0);
 }
 
+/* A probe or penalty, perhaps in a `for`. */
+static bool shows_something(const Stmt *stmt) {
+    bool shows = stmt->kind == STMT_PROBE || stmt->kind == STMT_PENALTY;
+    for (uint32_t k = 0; stmt->kind == STMT_FOR && k < stmt->loop.body.count && !shows; k++)
+        shows = stmt->loop.body.at[k] && shows_something(stmt->loop.body.at[k]);
+    return shows;
+}
+
 /* Reads and writes on the side of each condition that holds. */
 static void count_active(Site *x, const StmtList *body) {
     Sema *s = x->s;
@@ -401,7 +409,7 @@ static void count_active(Site *x, const StmtList *body) {
             continue;
         x->reads_left += stmt->kind == STMT_READ;
         x->writes_left += stmt->kind == STMT_WRITE;
-        if ((stmt->kind == STMT_PROBE || stmt->kind == STMT_PENALTY) && x->writes_left)
+        if (x->writes_left && shows_something(stmt))
             x->probes_after = true;
         if (stmt->kind == STMT_IF && numeric_is_number(s, x->scope, stmt->branch.condition)) {
             bool condition;

@@ -111,6 +111,14 @@ static Value elaborate_name(Sema *s, Scope *scope, const Expr *e) {
     switch (symbol->kind) {
     case SYMBOL_VALUE:
         v = symbol->value;
+        if (s->table && symbol->assigned > s->table->defined) {
+            sema_error(s, DIAG_CONSTANT, s->table_at,
+                       "the table `%s` was defined with an earlier value of `%s`", s->table->name,
+                       e->name);
+            sema_note(s, s->table->span, "`%s` is defined here", s->table->name);
+            sema_help(s, "define the table after the loop that assigns to `%s`", e->name);
+            return POISON;
+        }
         if (s->element_wanted && v.kind != VALUE_NUMBER && v.kind != VALUE_POISON &&
             table_element(s, symbol, e->span, &v))
             return v;

@@ -123,10 +123,11 @@ struct Symbol {
     DeclaredAs declared;
     const char *name;
     Span span;
-    bool assignable;        /* a let in scope of an `iterate` */
-    Value value;            /* VALUE; CONST once evaluated */
-    const Binding *binding; /* of a let: lets constant tables be looked up in numbers */
-    Scope *scope;           /* where a const or let was written */
+    bool assignable;            /* a let, which loops may assign to */
+    uint32_t defined, assigned; /* when: see Sema.table */
+    Value value;                /* VALUE; CONST once evaluated */
+    const Binding *binding;     /* of a let: lets constant tables be looked up in numbers */
+    Scope *scope;               /* where a const or let was written */
     const Expr *expr;
     enum { CONST_WAITING, CONST_ACTIVE, CONST_DONE } state;
     Index *index;
@@ -219,11 +220,13 @@ struct Sema {
     uint32_t next_serial, depth;
     uint64_t steps, table_entries;
     uint32_t values, n_instances;
-    bool numeric;       /* only numbers can come of this */
-    bool constant;      /* a `const`: calls of definitions give definitions */
-    bool trial;         /* a definition nobody uses is being checked */
-    bool syntax_errors; /* what is missing may have been lost with them: said only without */
-    bool muted;         /* the last error was not reported, nor are its notes */
+    const Symbol *table; /* a constant table is looked up as its names stood when it was defined, */
+    Span table_at;       /* from here */
+    bool numeric;        /* only numbers can come of this */
+    bool constant;       /* a `const`: calls of definitions give definitions */
+    bool trial;          /* a definition nobody uses is being checked */
+    bool syntax_errors;  /* what is missing may have been lost with them: said only without */
+    bool muted;          /* the last error was not reported, nor are its notes */
     bool steps_reported, depth_reported, library_loaded;
     /* numeric evaluation of an initial value: the element that is wanted */
     bool element_wanted, pattern_used, table_used;
@@ -384,7 +387,8 @@ const char *item_kind_text(ItemKind kind);
 bool item_is_active(const Sema *s, const Item *item);
 Value item_cycle(Sema *s, const Item *item, Span at);
 
-/* --- body.c, iterate.c, init.c: statements of a body -------------------------------------------
+/* --- body.c, iterate.c, unroll.c, init.c: statements of a body
+ * -------------------------------------------
  */
 
 void body_elaborate(Sema *s, Scope *scope, const StmtList *body);
@@ -395,6 +399,11 @@ Value body_binding(Sema *s, Scope *scope, const Binding *binding, const Value *k
 void body_let(Sema *s, Scope *scope, const Binding *binding);
 void body_assign(Sema *s, Scope *scope, const Binding *binding);
 void body_iterate(Sema *s, Scope *scope, const Stmt *stmt);
+void body_for(Sema *s, Scope *scope, const Stmt *stmt);
+/* Extents of repeated values such as `let u[k] = 1` from the loop body that assigns to them. */
+void learn_extents(Sema *s, Scope *scope, const StmtList *body);
+/* Where a turn of a `for` is elaborated: its counter is a constant. */
+Scope *turn_scope(Sema *s, Scope *scope, const Stmt *stmt, uint32_t turn);
 void body_params(Sema *s, Scope *scope, const Stmt *stmt);
 void body_require(Sema *s, Scope *scope, const Stmt *stmt);
 bool once(Sema *s, const char *path, const void *what);

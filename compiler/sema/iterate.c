@@ -45,7 +45,7 @@ static void carried_collect(Sema *s, Scope *scope, const StmtList *top, const St
         if (stmt->kind == STMT_ASSIGN)
             for (uint32_t b = 0; b < stmt->bindings.count; b++)
                 carried_add(s, scope, top, stmt->bindings.at[b].target.name, list);
-        else if (stmt->kind == STMT_ITERATE)
+        else if (stmt->kind == STMT_ITERATE || stmt->kind == STMT_FOR)
             carried_collect(s, scope, top, &stmt->loop.body, list);
         else if (stmt->kind == STMT_IF) {
             carried_collect(s, scope, top, &stmt->branch.then_body, list);
@@ -70,6 +70,9 @@ static void learn_binding(Sema *s, Scope *scope, const Binding *b) {
         const Expr *e = b->target.indices.at[k];
         if (e->kind != EXPR_NAME)
             continue;
+        const Symbol *old = scope_find_local(scope, e->name);
+        if (old && old->kind == SYMBOL_CONST) /* one entry */
+            continue;
         Index *index = ARENA_NEW(s->arena, Index);
         index->name = e->name;
         index->span = e->span;
@@ -88,7 +91,7 @@ static void learn_binding(Sema *s, Scope *scope, const Binding *b) {
         }
 }
 
-static void learn_extents(Sema *s, Scope *scope, const StmtList *body) {
+void learn_extents(Sema *s, Scope *scope, const StmtList *body) {
     for (uint32_t k = 0; k < body->count; k++) {
         const Stmt *stmt = body->at[k];
         if (!stmt)
@@ -98,6 +101,8 @@ static void learn_extents(Sema *s, Scope *scope, const StmtList *body) {
                 learn_binding(s, scope, &stmt->bindings.at[b]);
         else if (stmt->kind == STMT_ITERATE)
             learn_extents(s, scope, &stmt->loop.body);
+        else if (stmt->kind == STMT_FOR && stmt->loop.name.text)
+            learn_extents(s, turn_scope(s, scope, stmt, 0), &stmt->loop.body);
     }
 }
 
@@ -271,16 +276,12 @@ void body_assign(Sema *s, Scope *scope, const Binding *b) {
             sema_help(s, "begin with `let %s... = ...` before the loop", b->target.name.text);
         return;
     }
-    if (s->loop->level == 0) {
-        sema_error(s, DIAG_LOOP, b->target.span, "`%s` can be rebound only inside `iterate`",
-                   b->target.name.text);
-        sema_help(s, "give the new value a name of its own: `let ... = ...`");
-        return;
-    }
     if (is_poison(symbol->value))
         return;
     Value v = body_binding(s, scope, b, &symbol->value);
     if (v.kind == VALUE_TENSOR)
         v.span = symbol->value.span;
     symbol->value = v;
+    symbol->binding = NULL; /* no longer what its let said */
+    symbol->assigned = ++s->next_serial;
 }

@@ -272,6 +272,11 @@ Value numeric_lookup(Sema *s, const Symbol *symbol, uint32_t n, const int64_t *a
     }
     const bool numeric = s->numeric, element = s->element_wanted;
     Frame *const frame = s->frame;
+    const Symbol *const table = s->table;
+    const Span table_at = s->table_at;
+    if (!table)
+        s->table_at = span;
+    s->table = symbol;
     s->numeric = true;
     s->element_wanted = false;
     s->frame = symbol->scope->frame;
@@ -279,6 +284,8 @@ Value numeric_lookup(Sema *s, const Symbol *symbol, uint32_t n, const int64_t *a
     s->numeric = numeric;
     s->element_wanted = element;
     s->frame = frame;
+    s->table = table;
+    s->table_at = table_at;
     return v;
 }
 

@@ -162,8 +162,9 @@ typedef enum {
     STMT_READ,      /* read x = norm(u);              bindings */
     STMT_WRITE,     /* write H[k,c] = ...;            bindings */
     STMT_END,       /* end x = norm(s);               bindings */
-    STMT_ASSIGN,    /* v[j] = ...;  inside iterate    bindings */
+    STMT_ASSIGN,    /* v[j] = ...;  inside a loop     bindings */
     STMT_ITERATE,   /* iterate 20 { ... } */
+    STMT_FOR,       /* for k < n { ... } */
     STMT_IF,        /* if n == 1 { ... } else { ... } */
     STMT_PENALTY,   /* penalty expr; */
     STMT_PROBE,     /* probe M;                       value */
@@ -192,9 +193,10 @@ struct Stmt {
             AttributeList attributes;
         } param;
         struct {
+            Name name; /* FOR */
             Expr *count;
             StmtList body;
-        } loop; /* ITERATE, REPEAT */
+        } loop; /* ITERATE, FOR, REPEAT */
         struct {
             Expr *condition;
             StmtList then_body, else_body; /* else-if nests in else_body */

@@ -66,6 +66,7 @@ Stmt *ast_bind(Parser *p, StmtKind kind, Span at, BindingList *bindings);
 Stmt *ast_param(Parser *p, Span at, ParamDeclList *list, AttributeList *attributes);
 Stmt *ast_state(Parser *p, Span at, TargetList *targets);
 Stmt *ast_loop(Parser *p, StmtKind kind, Span at, Expr *count, StmtList *body);
+Stmt *ast_for(Parser *p, Span at, Name name, Expr *count, StmtList *body);
 Stmt *ast_if(Parser *p, Span at, Expr *condition, StmtList *then_body, StmtList *else_body);
 Stmt *ast_value(Parser *p, StmtKind kind, Span at, Expr *value);
 Stmt *ast_require(Parser *p, Span at, Expr *condition, const char *message);

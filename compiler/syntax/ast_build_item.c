@@ -149,6 +149,12 @@ Stmt *ast_loop(Parser *p, StmtKind kind, Span at, Expr *count, StmtList *body) {
     return stmt;
 }
 
+Stmt *ast_for(Parser *p, Span at, Name name, Expr *count, StmtList *body) {
+    Stmt *stmt = ast_loop(p, STMT_FOR, at, count, body);
+    stmt->loop.name = name;
+    return stmt;
+}
+
 Stmt *ast_if(Parser *p, Span at, Expr *condition, StmtList *then_body, StmtList *else_body) {
     Stmt *stmt = ast_new_stmt(p, STMT_IF, at);
     stmt->branch.condition = condition;

@@ -74,7 +74,7 @@ static const char *const STMT_NAMES[] = {
     [STMT_POSITIONS] = "positions", [STMT_INPUT] = "input",     [STMT_TARGET] = "target",
     [STMT_LOSS] = "loss",           [STMT_METRIC] = "metric",   [STMT_REPEAT] = "repeat",
     [STMT_SITE] = "site",           [STMT_SETTING] = "setting", [STMT_DATA] = "data",
-    [STMT_ERROR] = "error",
+    [STMT_ERROR] = "error",         [STMT_FOR] = "for",
 };
 
 /* What stands below a statement's line. */
@@ -87,6 +87,9 @@ static void dump_stmt_parts(Dump *d, const Stmt *s) {
         for (uint32_t k = 0; k < s->targets.count; k++)
             dump_target(d, "tensor", &s->targets.at[k]);
         break;
+    case STMT_FOR:
+        dump_line(d, s->loop.name.span, "name %s", s->loop.name.text);
+        /* fall through */
     case STMT_ITERATE:
     case STMT_REPEAT:
         dump_expr(d, s->loop.count);

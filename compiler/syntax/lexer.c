@@ -46,6 +46,7 @@ static const Keyword KEYWORDS[] = {
     {"end", TOKEN_END, 0},
     {"false", TOKEN_FALSE, 0},
     {"fn", TOKEN_FN, 0},
+    {"for", TOKEN_FOR, 0},
     {"if", TOKEN_IF, 0},
     {"input", TOKEN_INPUT, 0},
     {"iterate", TOKEN_ITERATE, 0},
@@ -78,9 +79,9 @@ static const Keyword KEYWORDS[] = {
 };
 
 static const char *const STATEMENT_WORDS[] = {
-    "begin",   "carry", "const",  "data",    "end",   "if",      "input",
-    "iterate", "let",   "loss",   "metric",  "param", "penalty", "positions",
-    "probe",   "read",  "repeat", "require", "state", "target",  "write",
+    "begin",   "carry",  "const",   "data",   "end",    "for",     "if",        "input",
+    "iterate", "let",    "loss",    "metric", "param",  "penalty", "positions", "probe",
+    "read",    "repeat", "require", "state",  "target", "write",
 };
 static const char *const ITEM_WORDS[] = {
     "branch", "connection", "const", "fn", "model", "module", "train", "use",

@@ -17,11 +17,13 @@ typedef enum {
     IN_FN = 1 << 5,
     IN_ITERATE = 1 << 6,
     IN_TRUNK = 1 << 7,
+    IN_FOR = 1 << 8,
+    IN_FOR_HOLDING = 1 << 9, /* `for` in what holds parameters */
 } Place;
 
 enum {
-    HOLDS_PARAMETERS = IN_CONNECTION | IN_BRANCH | IN_MODULE | IN_MODEL,
-    COMPUTES = HOLDS_PARAMETERS | IN_FN | IN_ITERATE,
+    HOLDS_PARAMETERS = IN_CONNECTION | IN_BRANCH | IN_MODULE | IN_MODEL | IN_FOR_HOLDING,
+    COMPUTES = HOLDS_PARAMETERS | IN_FN | IN_ITERATE | IN_FOR,
 };
 
 static const struct {
@@ -38,12 +40,13 @@ static const struct {
     [STMT_READ] = {"read", IN_CONNECTION, "in a connection"},
     [STMT_WRITE] = {"write", IN_CONNECTION, "in a connection"},
     [STMT_END] = {"end", IN_CONNECTION, "in a connection"},
-    [STMT_ASSIGN] = {"=", IN_ITERATE, "inside `iterate`"},
+    [STMT_ASSIGN] = {"=", IN_ITERATE | IN_FOR | IN_FOR_HOLDING, "inside `iterate` or `for`"},
     [STMT_ITERATE] = {"iterate", COMPUTES, "in a model or a definition"},
+    [STMT_FOR] = {"for", COMPUTES, "in a model or a definition"},
     [STMT_IF] = {"if", COMPUTES | IN_TRUNK, "outside `train`"},
     [STMT_PENALTY] = {"penalty", HOLDS_PARAMETERS, "in a connection, branch, module or model"},
     [STMT_PROBE] = {"probe", HOLDS_PARAMETERS, "in a connection, branch, module or model"},
-    [STMT_REQUIRE] = {"require", HOLDS_PARAMETERS | IN_FN, "in a model or a definition"},
+    [STMT_REQUIRE] = {"require", HOLDS_PARAMETERS | IN_FN | IN_FOR, "in a model or a definition"},
     [STMT_POSITIONS] = {"positions", IN_MODEL, "in a model"},
     [STMT_INPUT] = {"input", IN_MODEL, "in a model"},
     [STMT_TARGET] = {"target", IN_MODEL, "in a model"},
@@ -72,7 +75,8 @@ static void placement_report(Compilation *c, const Stmt *s, unsigned place) {
     }
     if (s->kind == STMT_ASSIGN) {
         Target target = s->bindings.at[0].target;
-        diag_error(d, DIAG_PLACE, target.span, "only `iterate` may assign to a name again");
+        diag_error(d, DIAG_PLACE, target.span,
+                   "only `iterate` and `for` may assign to a name again");
         if (place == IN_TRAIN)
             diag_help(d, "a setting is written without `=`: `%s …;`", target.name.text);
         else
@@ -124,6 +128,10 @@ static void placement_block(Compilation *c, const StmtList *block, unsigned plac
             break;
         case STMT_ITERATE:
             placement_block(c, &s->loop.body, IN_ITERATE, silent);
+            break;
+        case STMT_FOR:
+            placement_block(c, &s->loop.body, place & HOLDS_PARAMETERS ? IN_FOR_HOLDING : IN_FOR,
+                            silent);
             break;
         case STMT_REPEAT:
             placement_block(c, &s->loop.body, IN_TRUNK, silent);

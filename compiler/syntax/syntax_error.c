@@ -70,8 +70,8 @@ bool parser_ended(Parser *p, const Missing *missing) {
 static uint32_t expected_words(const Expected *e, const char *words[LISTED]) {
     /* After a whole expression only what ends or continues it matters, not `(` or `[`. */
     static const char *const ENDS[] = {";", ",", ")", "]", "}", "{", ":", "=", "->", "<=", "~"};
-    static const char *const BEGINS[] = {"(", "[", "{", "}",  ")", "]", ";",
-                                         ":", ",", "=", "->", "~", "<="};
+    static const char *const BEGINS[] = {"(", "[", "{", "}",  ")", "]",  ";",
+                                         ":", ",", "=", "->", "~", "<=", "<"};
     bool after_operand = expects(e, "*") || expects(e, "^");
     bool statement = expects(e, "let"), expression = expects(e, "a number") && !statement;
     bool definition = expects(e, "connection") && !expects(e, "a name");
@@ -154,7 +154,9 @@ static void report_help(Parser *p, const Expected *e, int found, Span found_at) 
     Diagnostics *d = p->c->diagnostics;
     bool in_block = expects(e, "let") && expects(e, "}");
     bool at_top = expects(e, "connection") && !expects(e, "a name");
-    if (is_comparison(found) && expects(e, "&&"))
+    if (tokens_statement_start(p->tokens)->kind == TOKEN_FOR && expects(e, "<") && !expects(e, "*"))
+        diag_help(d, "a loop is written `for k < n { … }`");
+    else if (is_comparison(found) && expects(e, "&&"))
         diag_help(d, "comparisons do not chain: write `a < b && b < c`");
     else if (found == TOKEN_STAR && p->previous.kind == TOKEN_STAR)
         diag_help(d, "a power is written `a ^ b`");

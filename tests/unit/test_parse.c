@@ -185,6 +185,7 @@ static const char BRANCH[] =
 static const char THE_REST[] =
     "branch attention(heads) : q[d], k[d] = q, v[d] = q -> y[d] { }\n"
     "branch plain : x[d] -> y[d], z[e] { penalty 0.1 * sum[c] x[c]^2; }\n"
+    "fn counted(n) -> y { let y = 0; for k < 2 * n { y = y + k; } }\n"
     "module head : x[d] -> y[d] { param E[v, d] ~ normal(0.02) freeze lr(0.1); }\n"
     "fn swish(x) = x * sigmoid(x);\n"
     "const a = 1, b[i, j] = i + j;\n"
@@ -214,7 +215,7 @@ static void everything_else_parses(void **state) {
     (void)state;
     Parsed parsed = parse(THE_REST);
     expect_no_errors(&parsed);
-    assert_int_equal(parsed.ast->items.count, 7);
+    assert_int_equal(parsed.ast->items.count, 8);
     compilation_destroy(parsed.c);
 }
 

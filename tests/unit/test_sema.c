@@ -83,6 +83,62 @@ static void test_iterate(void **state) {
            49, 49);
 }
 
+static void test_for(void **state) {
+    (void)state;
+    EXPECT("let value[i < 3] = 1; for k < 3 { value[k] = value[k] + k; }", 1, 2, 3);
+    EXPECT("let value = 0; for k < 4 { value = value + 2 ^ k; }", 15);
+    EXPECT("let s = 0; for k < 3 { s = s + k; } let value[i < s] = i;", 0, 1, 2); /* a number yet */
+    EXPECT("let value[i < 2] = i; for k < 0 { value[i] = 7; }", 0, 1);
+    EXPECT("let a[i < 3] = i, s = 0; for k < 3 { let a = 10; s = s + a; } let value[i] = a[i] + s;",
+           30, 31, 32); /* a turn's own let */
+    EXPECT("let value[i < 3, j < 3] = 0; for k < 3 { for l < k { if (k + l) % 2 == 1 { value[k, l] "
+           "= 1; } } }",
+           0, 0, 0, 1, 0, 0, 0, 1, 0);
+    EXPECT("let value[i < 2] = 1; iterate 3 { for k < 2 { value[k] = value[k] + k; } }", 1, 4);
+    EXPECT("let value[i < 2] = 1; for k < 2 { iterate 3 { value[k] = value[k] + k; } }", 1, 4);
+    EXPECT("let x[i < 2] = i; let u[k] = 1; for k < 3 { u[j] = u[j] + k * x[j]; } let value = u;",
+           1, 4); /* the body tells the extent */
+    EXPECT(
+        "let x[i < 4] = 10 * i; let value[i < 2] = 0; for k < 3 { let p[i < 2] = i + k; value[i] "
+        "= value[i] + x[p[i]]; }",
+        30, 60); /* tables that differ by turns */
+    EXPECT("let value = 0; for k < 3 { let x[i < k + 1] = 1; let y = rmsnorm(x, eps = 0); value = "
+           "value + sum[i] rmsnorm(x, eps = 0)[i]; }",
+           6); /* shapes that differ by turns */
+}
+
+/* --- solving -----------------------------------------------------------------------------------*/
+
+#define SINES                                                                                      \
+    "let P[i < N, j < N] = 0.5 * sin(1 + 3 * i + j + 0.5 * i * j); let S[i, j] = P[i,j] - P[j,i];"
+
+/* M[i,j]: the mean over blocks of the squares of an orthogonal matrix; oracles of go-mHC. */
+static void test_solve(void **state) {
+    (void)state;
+    const double two[] = {0.284349, 0.131725, 0.359644, 0.224282, 0.078973, 0.347420,
+                          0.301134, 0.272472, 0.333116, 0.152531, 0.210512, 0.303841,
+                          0.303561, 0.368324, 0.128710, 0.199405};
+    expect_values("const N = 8; " SINES
+                  "let Q = cayley(S); let value[i < 4, j < 4] = sum[k, l] 0.5 "
+                  "* Q[2*i + k, 2*j + l]^2;",
+                  16, two, 5e-7);
+    const double one[] = {0.049789, 0.577737, 0.123278, 0.249196, 0.839551, 0.009645,
+                          0.020564, 0.130240, 0.029048, 0.151555, 0.818330, 0.001068,
+                          0.081613, 0.261064, 0.037828, 0.619496};
+    expect_values("const N = 4; " SINES "let Q = cayley(S); let value[i,j] = Q[i,j]^2;", 16, one,
+                  5e-7);
+    EXPECT("const N = 4; " SINES "let Q = cayley(S); let value[i,j] = sum[k] Q[k,i] * Q[k,j];", 1,
+           0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1);
+    /* zeros on the diagonal: nothing to divide by without the pivots */
+    EXPECT("let A[i < 3, j < 3] = (i + 2 * j) % 3 + select(i + j == 2, 4, 0) - select(i == j, (3 * "
+           "i) % 3, 0); let B[i < 3, j < 2] = i - j; let X = solve(A, B); let value[i,j] = (sum[k] "
+           "A[i,k] * X[k,j]) - B[i,j];",
+           0, 0, 0, 0, 0, 0);
+    EXPECT("let A[i < 2, j < 2] = select(i == j, 0, i + 1); let B[i < 2, j < 1] = 4 * i + 1; let "
+           "value = solve(A, B);",
+           2.5, 1);
+}
+
 /* --- positions ---------------------------------------------------------------------------------*/
 
 static void test_rope(void **state) {
@@ -454,6 +510,8 @@ int main(void) {
         cmocka_unit_test(test_sum_of_constant),
         cmocka_unit_test(test_functions),
         cmocka_unit_test(test_iterate),
+        cmocka_unit_test(test_for),
+        cmocka_unit_test(test_solve),
         cmocka_unit_test(test_rope),
         cmocka_unit_test(test_position_reductions),
         cmocka_unit_test(test_sinkhorn),
