@@ -1,5 +1,6 @@
 /* The branches of a site: what `read` gives them, and the names their results get in the writes. */
 #include "sema/site.h"
+#include "syntax/ast_find.h"
 
 void site_read(Site *x, const Binding *b) {
     const Value v = body_binding(x->s, x->scope, b, NULL);
@@ -46,40 +47,156 @@ static const char *branch_path(Site *x, uint32_t k, const Value *branches) {
     return path_join(s, x->plan->path, name);
 }
 
+/* --- results -----------------------------------------------------------------------------------*/
+
+/* What the branches of a site gave: their first results, and all by name. */
+typedef struct {
+    uint32_t count;
+    const Value *first;
+    const Span *at; /* where each branch is written */
+    BoundArgumentList *named;
+} Results;
+
+/* The first results side by side: one more axis, in front. */
+static Value results_stacked(Sema *s, const Results *r) {
+    const Tensor **t = ARENA_ARRAY(s->arena, const Tensor *, r->count);
+    TirId *parts = ARENA_ARRAY(s->arena, TirId, r->count);
+    for (uint32_t k = 0; k < r->count; k++) {
+        t[k] = value_as_real(s, r->first[k], r->at[k]);
+        if (!t[k])
+            return POISON;
+        uint32_t have[TIR_MAX_RANK], want[TIR_MAX_RANK];
+        const uint32_t n = tensor_bare_dims(t[k], have, NULL),
+                       m = tensor_bare_dims(t[0], want, NULL);
+        bool same = n == m && n < TIR_MAX_RANK;
+        for (uint32_t a = 0; same && a < n; a++)
+            same = have[a] == want[a];
+        if (!same) {
+            sema_error(s, DIAG_SHAPE, r->at[k],
+                       "this branch gives %s, the first one %s: side by side in `ys` they have one "
+                       "shape",
+                       dims_text(s, n, have), dims_text(s, m, want));
+            sema_note(s, r->at[0], "the first branch");
+            return POISON;
+        }
+    }
+    const uint32_t rank = t[0]->type.rank + 1u;
+    uint32_t dims[TIR_MAX_RANK] = {1};
+    uint8_t axes[TIR_MAX_RANK];
+    for (uint32_t a = 1; a < rank; a++) {
+        dims[a] = t[0]->type.dims[a - 1];
+        axes[a - 1] = (uint8_t)a;
+    }
+    TirBuilder *b = sema_builder(s, r->at[0]);
+    for (uint32_t k = 0; k < r->count; k++)
+        parts[k] = tir_broadcast(b, tensor_use(s, t[k]), rank, dims, axes);
+    const TirId all = r->count == 1 ? parts[0] : tir_concat(b, 0, r->count, parts);
+    return value_tensor(s, all, NULL, r->at[0]);
+}
+
+static Value results_sum(Sema *s, const Results *r) {
+    Value sum = r->first[0];
+    for (uint32_t k = 1; k < r->count; k++)
+        sum = value_binary(s, TIR_ADD, sum, r->first[k], r->at[k]);
+    return sum;
+}
+
+/* Outside the body's own scope: a connection's own names come before those of results. Of several
+ * branches that give one name it is the sum. */
+static void define_named(Site *x, const Results *r) {
+    Sema *s = x->s;
+    Scope *outer = x->scope->parent;
+    const char *text = "";
+    for (uint32_t k = 0; k < r->count; k++)
+        for (uint32_t o = 0; o < r->named[k].count; o++) {
+            const BoundArgument *a = &r->named[k].at[o];
+            if (!a->name.text || scope_find_here(outer, a->name.text))
+                continue;
+            Value sum = a->value;
+            for (uint32_t j = k + 1; j < r->count; j++)
+                for (uint32_t i = 0; i < r->named[j].count; i++)
+                    if (r->named[j].at[i].name.text == a->name.text)
+                        sum = value_binary(s, TIR_ADD, sum, r->named[j].at[i].value, r->at[j]);
+            scope_define(s, outer, a->name.text, a->name.span, SYMBOL_VALUE)->value = sum;
+            text = arena_printf(s->arena, "%s%s`%s`", text, *text ? ", " : "", a->name.text);
+        }
+    s->frame->results_text = text;
+    s->frame->results_at = r->at[0];
+}
+
+/* `y`, the sum of the first results; `ys`, the first results side by side; the others by name. */
+static void define_results(Site *x, const Results *r) {
+    Sema *s = x->s;
+    const StmtList *body = &x->connection->item->body;
+    const char *y = intern_str(s->c->interner, "y"), *ys = intern_str(s->c->interner, "ys");
+    const Symbol *own = scope_find_here(x->scope, y);
+    if (own) {
+        sema_error(s, DIAG_DUPLICATE, own->span,
+                   "in a connection `y` is the branch's result, so it cannot be another value");
+        x->failed = true;
+        return;
+    }
+    Value sum = POISON, all = POISON;
+    const bool wants_all = ast_mentions(body, ys) && !scope_find_here(x->scope, ys);
+    if (r && ast_mentions(body, y))
+        sum = results_sum(s, r);
+    if (r && wants_all)
+        all = results_stacked(s, r);
+    const Span at = r ? r->at[0] : x->plan->stmt->span;
+    scope_define(s, x->scope, y, at, SYMBOL_VALUE)->value = sum;
+    if (wants_all)
+        scope_define(s, x->scope, ys, at, SYMBOL_VALUE)->value = all;
+    if (r)
+        define_named(x, r);
+    x->failed = x->failed || !r || (wants_all && is_poison(all)) ||
+                (ast_mentions(body, y) && is_poison(sum));
+}
+
+/* --- the branches of a site --------------------------------------------------------------------*/
+
+/* A stand-in for whatever branch there may be: it gives back what it reads. */
+static void stand_in_branch(Site *x) {
+    const Span at = x->plan->stmt->span;
+    x->s->frame->results_unknown = true;
+    if (x->failed || x->reads.count == 0) {
+        define_results(x, NULL);
+        return;
+    }
+    BoundArgumentList none = {0};
+    const Results r = {1, &x->reads.at[0].value, &at, &none};
+    define_results(x, &r);
+}
+
 void site_branches(Site *x) {
     Sema *s = x->s;
-    Value y = POISON;
-    BoundArgumentList outputs = {0};
-    if (!x->branches) { /* a stand-in: the read value itself, cut off */
-        y = x->failed || x->reads.count == 0 ? POISON : x->reads.at[0].value;
-    } else if (!x->failed) {
-        Value *branches = ARENA_ARRAY(s->arena, Value, x->branches->count);
-        Frame *const own = s->frame;
-        s->frame = own->outer; /* branches belong to the site, not to the connection */
-        for (uint32_t k = 0; k < x->branches->count; k++)
-            branches[k] = branch_callable(x, x->branches->at[k]);
-        for (uint32_t k = 0; k < x->branches->count; k++) {
-            Value v = POISON;
-            if (!is_poison(branches[k])) {
-                if (k == 0)
-                    s->network->sites.at[s->network->sites.count - 1].branch =
-                        branches[k].callable->item->name.text;
-                v = apply_branch(s, branches[k].callable, x->reads.at, x->reads.count,
-                                 branch_path(x, k, branches), x->branches->at[k]->span,
-                                 x->branches->count == 1 ? &outputs : NULL);
-            }
-            y = k == 0 ? v : value_binary(s, TIR_ADD, y, v, x->branches->at[k]->span);
-        }
-        s->frame = own;
+    if (!x->branches) {
+        stand_in_branch(x);
+        return;
     }
-    if (is_poison(y))
-        x->failed = true;
-    Scope *scope = x->scope;
-    const char *name = intern_str(s->c->interner, "y");
-    const Span at =
-        x->branches && x->branches->count ? x->branches->at[0]->span : x->plan->stmt->span;
-    scope_define(s, scope, name, at, SYMBOL_VALUE)->value = y;
-    for (uint32_t k = 1; k < outputs.count; k++)
-        scope_define(s, scope, outputs.at[k].name.text, outputs.at[k].name.span, SYMBOL_VALUE)
-            ->value = outputs.at[k].value;
+    const uint32_t n = x->branches->count;
+    Value *branches = ARENA_ARRAY(s->arena, Value, n), *first = ARENA_ARRAY(s->arena, Value, n);
+    Span *at = ARENA_ARRAY(s->arena, Span, n);
+    BoundArgumentList *named = ARENA_ARRAY(s->arena, BoundArgumentList, n);
+    bool good = !x->failed;
+    Frame *const own = s->frame;
+    s->frame = own->outer; /* branches belong to the site, not to the connection */
+    for (uint32_t k = 0; k < n; k++) {
+        branches[k] = branch_callable(x, x->branches->at[k]);
+        at[k] = x->branches->at[k]->span;
+    }
+    for (uint32_t k = 0; k < n && !x->failed; k++) {
+        if (is_poison(branches[k])) {
+            good = false;
+            continue;
+        }
+        if (k == 0)
+            s->network->sites.at[s->network->sites.count - 1].branch =
+                branches[k].callable->item->name.text;
+        first[k] = apply_branch(s, branches[k].callable, x->reads.at, x->reads.count,
+                                branch_path(x, k, branches), at[k], &named[k]);
+        good = good && !is_poison(first[k]);
+    }
+    s->frame = own;
+    const Results r = {n, first, at, named};
+    define_results(x, good ? &r : NULL);
 }

@@ -461,6 +461,7 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const Callable *connection
         plan->stmt->site.connection ? plan->stmt->site.connection->span : plan->stmt->span;
     Frame *frame = frame_push(s, item, path_join(s, plan->path, "hc"), used_at);
     frame->of_connection = true;
+    frame->branches = branches ? branches->count : 1;
     Scope *scope = scope_create(s, connection->home, frame);
     scope->is_frame = true;
     *map_slot_u64(s->used_items, (uint64_t)(uintptr_t)item) = s;

@@ -51,6 +51,11 @@ static bool instance_word(Sema *s, const char *name, Span span, Value *v) {
         *v = instance_number(s, name, f->block, f->in_trunk, span);
     else if (name == s->words[WORD_BLOCKS])
         *v = instance_number(s, name, f->blocks, f->in_trunk && f->blocks, span);
+    else if (name == s->words[WORD_BRANCHES])
+        *v = f->branches ? value_number(f->branches, span)
+                         : sema_error(s, DIAG_NOT_HERE, span,
+                                      "`branches` is known only inside a connection: how many its "
+                                      "site has");
     else if (name == s->words[WORD_HERE]) {
         const uint32_t space = f->space ? f->space : sema_position_space(s);
         *v = s->numeric ? sema_error(s, DIAG_CONSTANT, span, "`here` is not a constant")

@@ -154,7 +154,11 @@ struct Frame {
     bool in_trunk, of_connection, is_function;
     bool rejected; /* a `require` does not hold: the rest of the body is passed over */
     uint32_t site, sites, block, blocks;
+    uint32_t branches; /* of the connection's site; 0 elsewhere */
     bool sites_known;
+    bool results_unknown;     /* a stand-in branch may have results of any name */
+    const char *results_text; /* what the site's branches gave, for messages; NULL before */
+    Span results_at;
     Map *shapes; /* Expr* -> dims of an indexed expression, for inference */
 };
 
@@ -190,6 +194,7 @@ typedef enum {
     WORD_SITES,
     WORD_BLOCK,
     WORD_BLOCKS,
+    WORD_BRANCHES,
     WORD_HERE,
     WORD_IDENTITY,
     WORD_COUNT

@@ -22,7 +22,7 @@ static int classify_list(Sema *s, Scope *scope, const ExprList *list) {
 static int classify_name(Sema *s, Scope *scope, const char *name) {
     const Symbol *symbol = scope_find(s, scope, name);
     if (!symbol) {
-        for (uint32_t k = WORD_SITE; k <= WORD_BLOCKS; k++)
+        for (uint32_t k = WORD_SITE; k <= WORD_BRANCHES; k++)
             if (name == s->words[k])
                 return 0;
         return -1;

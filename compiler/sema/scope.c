@@ -151,6 +151,17 @@ Symbol *scope_find(Sema *s, Scope *scope, const char *name) {
     return scope_find_here(s->library, name);
 }
 
+/* Some branch has a result of this name: where any branch may stand, it may be that. */
+static bool gives_result(const Scope *root, const char *name) {
+    for (uint32_t k = 0; k < root->symbols.count; k++) {
+        const Item *item = root->symbols.at[k]->item;
+        for (uint32_t o = 0; item && item->kind == ITEM_BRANCH && o < item->outputs.count; o++)
+            if (item->outputs.at[o].name.text == name)
+                return true;
+    }
+    return false;
+}
+
 void scope_unknown(Sema *s, Scope *scope, const char *name, Span span, const char *what) {
     VEC(const char *) names = {0};
     for (Scope *at = scope; at; at = at->parent)
@@ -167,7 +178,13 @@ void scope_unknown(Sema *s, Scope *scope, const char *name, Span span, const cha
     const char *near = nearest_name(name, names.at, names.count);
     if (s->syntax_errors && !near)
         return; /* it may stand where parsing recovered */
+    const Frame *f = s->frame;
+    if (f && f->results_unknown && (gives_result(s->root, name) || gives_result(s->library, name)))
+        return;
     sema_error(s, DIAG_UNKNOWN_NAME, span, "unknown %s `%s`", what, name);
+    if (f && f->results_text)
+        sema_note(s, f->results_at, "the results of this site's branches are called %s",
+                  f->results_text);
     if (near)
         sema_help(s, "did you mean `%s`?", near);
 }
@@ -246,6 +263,7 @@ Frame *frame_push(Sema *s, const Item *item, const char *path, Span used_at) {
         frame->site = outer->site;
         frame->sites = outer->sites;
         frame->block = outer->block;
+        frame->branches = outer->branches;
         frame->blocks = outer->blocks;
         frame->sites_known = outer->sites_known;
     }

@@ -68,8 +68,8 @@ void sema_enter_program(Sema *s, Network *network) {
 }
 
 static Sema *sema_create(Compilation *c, const Ast *ast, const SemaOptions *options) {
-    static const char *const words[WORD_COUNT] = {"site",   "sites", "block",
-                                                  "blocks", "here",  "identity"};
+    static const char *const words[WORD_COUNT] = {"site",     "sites", "block",   "blocks",
+                                                  "branches", "here",  "identity"};
     Sema *s = ARENA_NEW(c->arena, Sema);
     s->c = c;
     s->arena = c->arena;

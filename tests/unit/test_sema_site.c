@@ -67,11 +67,54 @@ static void test_adapted_equal_streams(void **state) {
     assert_near(last, plain, 1e-12);
 }
 
+/* --- branches and results ----------------------------------------------------------------------*/
+
+#define BRANCHES                                                                                   \
+    "branch times(by) : x[d] -> y[d] { let y[c] = by * x[c]; }\n"                                  \
+    "branch two : x[d] -> out[d], gate { let out[c] = 5 * x[c]; let gate = x[0]; }\n"              \
+    "branch three : x[d] -> out[d], gate { let out[c] = 7 * x[c]; let gate = x[1]; }\n"            \
+    "connection spread { state h[d]; param B[branches] = 1; begin h = x; read x = h;\n"            \
+    "  write h[c] = h[c] + sum[b] (b + 1) * B[b] * ys[b,c] + y[c] / branches; end x = h; }\n"      \
+    "connection gated { state h[d]; begin h = x; read x = h;\n"                                    \
+    "  write h[c] = gate * y[c]; end x = h; }\n"                                                   \
+    "connection own { state h[d]; begin h = x; let gate = 10; read x = h;\n"                       \
+    "  write h[c] = gate * y[c]; end x = h; }\n"
+
+static void expect_first(const char *trunk, double factor, double power) {
+    Compilation *scratch = compilation_create();
+    Model m = model_open(
+        arena_printf(scratch->arena, BRANCHES COMMON "let h = trunk(x) { %s };\n" END, trunk), 0,
+        no_overrides);
+    const TirTensor *h = run(&m, TIR_OUT_PROBE, "h");
+    const double *x = m.inputs[0]; /* the first sample's first position */
+    assert_near(h->at[0], factor * x[0] * pow(x[0], power), 1e-12);
+    model_close(&m);
+    compilation_destroy(scratch);
+}
+
+static void test_several_branches(void **state) {
+    (void)state;
+    expect_first("a = spread : times(3) & times(4);", 1 + 3 + 2 * 4 + 7 / 2.0, 0);
+    expect_first("a = spread : times(3);", 1 + 3 + 3, 0);
+}
+
+static void test_named_results(void **state) {
+    (void)state;
+    expect_first("a = gated : two;", 5, 1);
+    expect_first("a = own : two;", 50, 0); /* the connection's own name comes first */
+    Model m = model_open(BRANCHES COMMON "let h = trunk(x) { a = gated : two & three; };\n" END, 0,
+                         no_overrides);
+    const TirTensor *h = run(&m, TIR_OUT_PROBE, "h");
+    const double *x = m.inputs[0];
+    assert_near(h->at[1], (x[0] + x[1]) * 12 * x[1], 1e-12); /* of one name: the sum */
+    model_close(&m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_adapted_write),
-        cmocka_unit_test(test_adapted_postnorm),
-        cmocka_unit_test(test_adapted_equal_streams),
+        cmocka_unit_test(test_adapted_write),         cmocka_unit_test(test_adapted_postnorm),
+        cmocka_unit_test(test_adapted_equal_streams), cmocka_unit_test(test_several_branches),
+        cmocka_unit_test(test_named_results),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
