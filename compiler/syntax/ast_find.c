@@ -82,12 +82,15 @@ static bool stmt_mentions(const Stmt *stmt, const char *name) {
                 return true;
         return false;
     case STMT_ITERATE:
+    case STMT_FOR:
     case STMT_REPEAT:
         return expr_mentions(stmt->loop.count, name) || ast_mentions(&stmt->loop.body, name);
     case STMT_IF:
         return expr_mentions(stmt->branch.condition, name) ||
                ast_mentions(&stmt->branch.then_body, name) ||
                ast_mentions(&stmt->branch.else_body, name);
+    case STMT_REQUIRE:
+        return expr_mentions(stmt->require.condition, name);
     case STMT_PENALTY:
     case STMT_PROBE:
     case STMT_LOSS:
