@@ -133,8 +133,7 @@ static Value rule_attend(Sema *s, const Builtin *b, const BoundArgument *a, uint
     return value_tensor(s, tir_result(builder, both, 0), NULL, e->span);
 }
 
-/* Of an input of tokens; 0 when it is something else. */
-static uint32_t token_limit(const Sema *s, const Tensor *t) {
+uint32_t token_limit(const Sema *s, const Tensor *t) {
     const TirNode *node = tir_node(s->program->block, t->id);
     return node->op == TIR_INPUT ? s->program->inputs.at[node->attr.index].limit : 0;
 }
@@ -189,6 +188,39 @@ static Value rule_extent(Sema *s, const Builtin *b, const BoundArgument *a, uint
                       "`extent` takes a value with one axis, or a position");
 }
 
+/* Whole numbers from argument `first` on, each at least `low`; 0 after an error. */
+static uint32_t whole_numbers(Sema *s, const char *name, const BoundArgument *a, uint32_t first,
+                              uint32_t n, int64_t low, const Expr *e, int64_t *numbers) {
+    for (uint32_t k = first; k < n; k++) {
+        const Value v = a[k].value;
+        if (v.kind != VALUE_NUMBER || v.number != floor(v.number) || v.number < (double)low ||
+            fabs(v.number) > 1 << 30) {
+            if (!is_poison(v))
+                sema_error(s, DIAG_EXTENT, e->call.arguments.at[k].value->span,
+                           low > 0 ? "`%s` takes whole numbers from 1, not %s"
+                                   : "`%s` takes whole numbers, not %s",
+                           name, value_text(s, v));
+            return 0;
+        }
+        numbers[k - first] = (int64_t)v.number;
+    }
+    return n - first;
+}
+
+static Value rule_shift(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
+                        const Expr *e) {
+    int64_t offsets[2];
+    const uint32_t axes = whole_numbers(s, b->name, a, 1, n, INT32_MIN, e, offsets);
+    return axes ? shift_value(s, a[0].value, axes, offsets, e->span) : POISON;
+}
+
+static Value rule_window(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
+                         const Expr *e) {
+    int64_t extents[2];
+    const uint32_t axes = whole_numbers(s, b->name, a, 1, n, 1, e, extents);
+    return axes ? window_value(s, a[0].value, axes, extents, e->span) : POISON;
+}
+
 /* --- the table ---------------------------------------------------------------------------------*/
 
 static const Builtin builtins[] = {
@@ -212,6 +244,8 @@ static const Builtin builtins[] = {
     {"attend", 3, 5, rule_attend, TIR_ATTEND, "q k v causal scale"},
     {"embed", 2, 2, rule_embed, TIR_GATHER, NULL},
     {"extent", 1, 1, rule_extent, TIR_CONST, NULL},
+    {"shift", 2, 3, rule_shift, TIR_SHIFT, NULL},
+    {"window", 2, 3, rule_window, TIR_SHIFT, NULL},
 };
 
 uint32_t builtin_count(void) {

@@ -15,7 +15,7 @@ const Callable *callable_of_item(Sema *s, const Item *item, Scope *home) {
 }
 
 /* The index of the position a value belongs to, as `t` in a model or `here` in a definition. */
-static Value position_value(Sema *s, uint32_t space, uint32_t axis, Span span) {
+Value position_value(Sema *s, uint32_t space, uint32_t axis, Span span) {
     const TirSpace *sp = &s->program->spaces.at[space - 1];
     const TirId id = tir_position(sema_builder(s, span), space);
     Value v = value_tensor(s, id, NULL, span);

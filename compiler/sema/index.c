@@ -1,9 +1,11 @@
 /* Index notation: what an index ranges over, and what `x[...]` does to x.
  *
- * A subscript is an index (labels the axis), a number (one entry), a position such as `t - 1`
- * (a shift), or an expression of indices and numbers, which is evaluated for all their values: a
- * run of neighbours becomes SLICE, an axis split into two RESHAPE, anything else TAKE. */
-#include "sema/internal.h"
+ * A subscript is an index (labels the axis), a number (one entry), a position such as `t - 1` of a
+ * value that lives there (a shift), or an expression of indices and numbers, which is evaluated for
+ * all their values: a run of neighbours becomes SLICE, an axis split into two RESHAPE, anything
+ * else TAKE. What differs from position to position or is known only when the model runs is looked
+ * up (lookup.c). */
+#include "sema/subscript.h"
 #include <math.h>
 
 Index *index_create(Sema *s, Scope *scope, Name name) {
@@ -74,6 +76,7 @@ static void infer_list(Sema *s, Scope *scope, const ExprList *list, Inference *h
 
 typedef struct {
     uint32_t rank, dims[TIR_MAX_RANK];
+    uint32_t space; /* the positions that its value lives at; 0: none */
 } Shape;
 
 /* The bare axes of what is indexed. A value that is not a name is elaborated once to see. */
@@ -95,6 +98,7 @@ static Shape *base_shape(Sema *s, Scope *scope, const Expr *base, Repeat **repea
         if (v.kind == VALUE_TENSOR) {
             Shape *shape = ARENA_NEW(s->arena, Shape);
             shape->rank = tensor_bare_dims(v.tensor, shape->dims, NULL);
+            shape->space = v.tensor->type.domain.space;
             *map_slot_u64(s->frame->shapes, (uint64_t)(uintptr_t)base) = shape;
             return shape;
         }
@@ -110,6 +114,7 @@ static Shape *base_shape(Sema *s, Scope *scope, const Expr *base, Repeat **repea
     if (v.kind != VALUE_TENSOR)
         return NULL;
     shape->rank = tensor_bare_dims(v.tensor, shape->dims, NULL);
+    shape->space = v.tensor->type.domain.space;
     return shape;
 }
 
@@ -135,6 +140,16 @@ static bool quiet_number(Sema *s, Scope *scope, const Expr *e, double *number) {
     return v.kind == VALUE_NUMBER;
 }
 
+/* `t`, `t + 1`: the position. */
+static const Symbol *position_named(Sema *s, Scope *scope, const Expr *e) {
+    if (e->kind == EXPR_SUM && e->chain.terms.count == 2)
+        e = e->chain.terms.at[0];
+    if (e->kind != EXPR_NAME)
+        return NULL;
+    const Symbol *symbol = scope_find(s, scope, e->name);
+    return symbol && symbol->kind == SYMBOL_POSITION ? symbol : NULL;
+}
+
 /* i + 1, f*e + a: what the axis says about its indices. */
 static void infer_sum(Sema *s, Scope *scope, const Expr *e, uint32_t dim, Inference *how) {
     if (e->chain.terms.count != 2 || e->chain.ops.at[1] != OP_ADD)
@@ -155,11 +170,14 @@ static void infer_sum(Sema *s, Scope *scope, const Expr *e, uint32_t dim, Infere
         if (p->kind != EXPR_PRODUCT || p->chain.terms.count != 2 || p->chain.ops.at[1] != OP_MUL)
             continue;
         for (uint32_t k = 0; k < 2; k++) {
-            Index *f = index_named(s, scope, p->chain.terms.at[k]);
-            if (f && quiet_number(s, scope, p->chain.terms.at[1 - k], &number) && number >= 1 &&
+            const Expr *term = p->chain.terms.at[k];
+            Index *f = index_named(s, scope, term);
+            if ((f || position_named(s, scope, term)) &&
+                quiet_number(s, scope, p->chain.terms.at[1 - k], &number) && number >= 1 &&
                 number <= dim) {
                 index_fix(a, (uint32_t)number, e->span);
-                index_fix(f, dim / (uint32_t)number, e->span);
+                if (f)
+                    index_fix(f, dim / (uint32_t)number, e->span);
             }
         }
     }
@@ -181,15 +199,6 @@ static void infer_subscript(Sema *s, Scope *scope, const Expr *e, uint32_t *dim,
     }
 }
 
-static const Symbol *position_named(Sema *s, Scope *scope, const Expr *e) {
-    if (e->kind == EXPR_SUM && e->chain.terms.count == 2)
-        e = e->chain.terms.at[0];
-    if (e->kind != EXPR_NAME)
-        return NULL;
-    const Symbol *symbol = scope_find(s, scope, e->name);
-    return symbol && symbol->kind == SYMBOL_POSITION ? symbol : NULL;
-}
-
 static void infer_index(Sema *s, Scope *scope, const Expr *e, Inference *how) {
     if (e->index.base->kind != EXPR_NAME)
         infer(s, scope, e->index.base, how);
@@ -199,7 +208,8 @@ static void infer_index(Sema *s, Scope *scope, const Expr *e, Inference *how) {
     uint32_t axis = 0;
     for (uint32_t k = 0; shape && k < e->index.indices.count && axis < shape->rank; k++) {
         const Expr *subscript = e->index.indices.at[k];
-        if (position_named(s, scope, subscript))
+        const Symbol *position = position_named(s, scope, subscript);
+        if (position && position->space == shape->space)
             continue;
         Span at = {0};
         infer_subscript(s, scope, subscript, &shape->dims[axis], &at, how);
@@ -280,14 +290,7 @@ void infer_extents(Sema *s, Scope *scope, const Expr *e) {
 
 /* --- subscripts --------------------------------------------------------------------------------*/
 
-/* x while its axes are being bound, last axis first. */
-typedef struct {
-    TirId id;
-    uint32_t rank, dims[TIR_MAX_RANK];
-    Index *axes[TIR_MAX_RANK];
-} Work;
-
-static const char *base_text(Sema *s, const Expr *base) {
+const char *subscript_base_text(Sema *s, const Expr *base) {
     return base->kind == EXPR_NAME ? arena_printf(s->arena, "`%s`", base->name) : "this value";
 }
 
@@ -321,7 +324,7 @@ static bool work_split_axis(Sema *s, Work *w, uint32_t axis, uint32_t n, Index *
     return true;
 }
 
-static bool check_entry(Sema *s, double v, uint32_t dim, const Expr *base, Span span) {
+bool subscript_in_range(Sema *s, double v, uint32_t dim, const Expr *base, Span span) {
     if (v != floor(v)) {
         sema_error(s, DIAG_INDEX_RANGE, span, "%.10g is not a whole number", v);
         return false;
@@ -329,7 +332,7 @@ static bool check_entry(Sema *s, double v, uint32_t dim, const Expr *base, Span 
     if (v < 0 || v >= dim) {
         sema_error(s, DIAG_INDEX_RANGE, span,
                    "this reaches entry %.0f, but the axis of %s has %u (0 to %u)", v,
-                   base_text(s, base), dim, dim - 1);
+                   subscript_base_text(s, base), dim, dim - 1);
         return false;
     }
     return true;
@@ -344,7 +347,7 @@ static bool bind_label(Sema *s, Scope *scope, Work *w, uint32_t axis, Index *ind
     }
     if (index->extent != w->dims[axis]) {
         sema_error(s, DIAG_INDEX_CLASH, span, "`%s` ranges over %u, but this axis of %s has %u",
-                   index->name, index->extent, base_text(s, base), w->dims[axis]);
+                   index->name, index->extent, subscript_base_text(s, base), w->dims[axis]);
         sema_note(s, index->extent_at, "`%s` got its range of %u here", index->name, index->extent);
         const Symbol *symbol = base->kind == EXPR_NAME ? scope_find(s, scope, base->name) : NULL;
         if (symbol && symbol->kind == SYMBOL_VALUE)
@@ -411,7 +414,7 @@ static bool bind_map(Sema *s, Scope *scope, Work *w, uint32_t axis, const Expr *
         return false;
     bool run = true;
     for (uint64_t k = 0; k < count; k++) {
-        if (!check_entry(s, values[k], w->dims[axis], base, e->span))
+        if (!subscript_in_range(s, values[k], w->dims[axis], base, e->span))
             return false;
         run = run && values[k] == values[0] + (double)k;
     }
@@ -428,6 +431,44 @@ static bool bind_map(Sema *s, Scope *scope, Work *w, uint32_t axis, const Expr *
     return work_split_axis(s, w, axis, n, indices, e->span);
 }
 
+/* `tokens[i]`, `f(x)[i]`, `argmax[j] x[j]`; not a constant table `T[i]` or `floor(t / 2)`. */
+static bool is_value_of_the_run(Sema *s, Scope *scope, const Expr *e) {
+    if (e->kind == EXPR_REDUCE)
+        return true;
+    if (e->kind == EXPR_CALL)
+        return !numeric_call(s, scope, e);
+    if (e->kind != EXPR_INDEX)
+        return false;
+    if (e->index.base->kind != EXPR_NAME)
+        return true;
+    const Symbol *symbol = scope_find(s, scope, e->index.base->name);
+    return symbol && symbol->kind == SYMBOL_VALUE && symbol->value.kind == VALUE_TENSOR &&
+           (symbol->value.tensor->type.elem == TIR_INT || !symbol->binding);
+}
+
+/* A subscript that is a value of the run. */
+static bool bind_integers(Sema *s, Work *w, uint32_t axis, const Expr *e, const Tensor *t,
+                          const Expr *base) {
+    if (t->type.elem != TIR_INT) {
+        sema_error(s, DIAG_CONSTANT, e->span,
+                   "an index is known before the model runs, or a whole number of the run (tokens, "
+                   "a position, an `argmax`); this is a real number");
+        sema_help(s, "to look rows up by number, write `embed(tokens, E)` or `E[tokens, c]`");
+        return false;
+    }
+    if (tensor_bare_rank(t)) {
+        sema_error(s, DIAG_BARE_AXIS, e->span, "a tensor as an index needs its own indices");
+        return false;
+    }
+    const uint32_t limit = t->level == 0 ? token_limit(s, t) : 0;
+    if (limit > w->dims[axis]) {
+        sema_error(s, DIAG_SHAPE, e->span, "tokens run to %u, but this axis of %s has %u", limit,
+                   subscript_base_text(s, base), w->dims[axis]);
+        return false;
+    }
+    return lookup_mark(s, w, axis, e, t);
+}
+
 static bool bind_subscript(Sema *s, Scope *scope, Work *w, uint32_t axis, const Expr *e,
                            const Expr *base) {
     Index *index = index_named(s, scope, e);
@@ -441,23 +482,24 @@ static bool bind_subscript(Sema *s, Scope *scope, Work *w, uint32_t axis, const 
             return false;
         }
     }
-    Index *indices[MAX_MENTIONED];
-    const uint32_t n = numeric_mentioned(s, scope, e, indices);
-    if (n)
-        return bind_map(s, scope, w, axis, e, n, indices, base);
-    const Value v = elaborate(s, scope, e);
-    if (v.kind == VALUE_TENSOR) {
-        sema_error(s, DIAG_CONSTANT, e->span,
-                   "an index is known before the model runs, this is not");
-        sema_help(s, "to look rows up by number, write `embed(tokens, E)`");
-        return false;
+    if (!is_value_of_the_run(s, scope, e)) {
+        NamedPosition positions[MAX_MENTIONED];
+        Index *indices[MAX_MENTIONED];
+        if (numeric_positions(s, scope, e, positions))
+            return lookup_mark(s, w, axis, e, NULL);
+        const uint32_t n = numeric_mentioned(s, scope, e, indices);
+        if (n)
+            return bind_map(s, scope, w, axis, e, n, indices, base);
     }
+    const Value v = elaborate(s, scope, e);
+    if (v.kind == VALUE_TENSOR)
+        return bind_integers(s, w, axis, e, v.tensor, base);
     if (v.kind != VALUE_NUMBER) {
         if (!is_poison(v))
             sema_error(s, DIAG_KIND, e->span, "an index is a number, not %s", value_text(s, v));
         return false;
     }
-    if (!check_entry(s, v.number, w->dims[axis], base, e->span))
+    if (!subscript_in_range(s, v.number, w->dims[axis], base, e->span))
         return false;
     w->id = tir_slice(sema_builder(s, e->span), w->id, axis, (uint32_t)v.number, 1);
     return work_drop_axis(s, w, axis, e->span);
@@ -486,25 +528,16 @@ static void work_merge_diagonals(Sema *s, Work *w, Span span) {
     *w = out;
 }
 
-static bool shift_positions(Sema *s, Scope *scope, Work *w, const Expr *e, const Symbol *position,
-                            const Expr *base) {
-    const TirType *type = sema_type(s, w->id);
-    if (type->domain.space != position->space) {
-        sema_error(s, DIAG_DOMAIN, e->span, "%s does not live at positions `%s`",
-                   base_text(s, base), position->name);
-        return false;
-    }
+/* `t`, `t - 1` among the subscripts of a value that lives at those positions: adds to `moved`, by
+ * how much it is taken from earlier along each axis of the space. */
+static bool add_shift(Sema *s, Scope *scope, const Expr *e, const Symbol *position,
+                      int64_t *moved) {
+    int64_t offset;
     if (e->kind == EXPR_NAME)
         return true;
-    int64_t offset;
-    if (s->program->spaces.at[position->space - 1].rank != 1) {
-        sema_error(s, DIAG_INDEX_RANGE, e->span, "positions of a grid cannot be shifted");
-        return false;
-    }
     if (!elaborate_whole(s, scope, e->chain.terms.at[1], "a shift", -(1 << 30), 1 << 30, &offset))
         return false;
-    w->id = tir_shift(sema_builder(s, e->span), w->id,
-                      (int32_t)(e->chain.ops.at[1] == OP_ADD ? -offset : offset));
+    moved[position->axis] += e->chain.ops.at[1] == OP_ADD ? -offset : offset;
     return true;
 }
 
@@ -517,17 +550,21 @@ static Value index_tensor(Sema *s, Scope *scope, const Expr *e, const Tensor *t)
     const Expr *base = e->index.base, *subscripts[TIR_MAX_RANK];
     uint32_t n = 0, bare[TIR_MAX_RANK];
     const uint32_t rank = tensor_bare_dims(t, NULL, bare);
+    int64_t moved[2] = {0, 0};
     for (uint32_t k = 0; k < e->index.indices.count; k++) {
         const Expr *subscript = e->index.indices.at[k];
         const Symbol *position = position_named(s, scope, subscript);
-        if (position) {
-            if (!shift_positions(s, scope, &w, subscript, position, base))
+        if (position && position->space == t->type.domain.space) {
+            if (!add_shift(s, scope, subscript, position, moved))
                 return POISON;
         } else if (n < rank) {
             subscripts[n++] = subscript;
+        } else if (position) {
+            return sema_error(s, DIAG_DOMAIN, subscript->span, "%s does not live at positions `%s`",
+                              subscript_base_text(s, base), position->name);
         } else {
             sema_error(s, DIAG_INDEX_RANK, subscript->span, "%s has %u %s, but this is index %u",
-                       base_text(s, base), rank, rank == 1 ? "axis" : "axes", n + 1);
+                       subscript_base_text(s, base), rank, rank == 1 ? "axis" : "axes", n + 1);
             if (base->kind == EXPR_NAME) {
                 const Symbol *symbol = scope_find(s, scope, base->name);
                 if (symbol)
@@ -537,9 +574,11 @@ static Value index_tensor(Sema *s, Scope *scope, const Expr *e, const Tensor *t)
         }
     }
     bool good = true;
+    if (moved[0] || moved[1])
+        w.id = shift_along(s, w.id, moved[0], moved[1], e->span);
     for (uint32_t k = n; k-- > 0;)
         good = bind_subscript(s, scope, &w, bare[k], subscripts[k], base) && good;
-    if (!good)
+    if (!good || (w.n_lookups && !lookup_apply(s, scope, &w, base, e->span)))
         return POISON;
     work_merge_diagonals(s, &w, e->span);
     return value_tensor(s, w.id, w.axes, e->span);
@@ -618,7 +657,7 @@ static Value index_numbers(Sema *s, Scope *scope, const Expr *e, const Symbol *s
             return is_poison(v) ? v
                                 : sema_error(s, DIAG_CONSTANT, list->at[k]->span,
                                              "an index is a number known now");
-        if (dims[k] && !check_entry(s, v.number, dims[k], e->index.base, list->at[k]->span))
+        if (dims[k] && !subscript_in_range(s, v.number, dims[k], e->index.base, list->at[k]->span))
             return POISON;
         at[k] = (int64_t)v.number;
     }
@@ -630,8 +669,8 @@ static Value index_repeat(Sema *s, Scope *scope, const Expr *e, Value v) {
     Repeat *r = v.repeat;
     if (e->index.indices.count > r->rank)
         return sema_error(s, DIAG_INDEX_RANK, e->span, "%s has %u %s, but there are %u indices",
-                          base_text(s, e->index.base), r->rank, r->rank == 1 ? "axis" : "axes",
-                          e->index.indices.count);
+                          subscript_base_text(s, e->index.base), r->rank,
+                          r->rank == 1 ? "axis" : "axes", e->index.indices.count);
     Inference how = {0};
     infer_index(s, scope, e, &how);
     v = repeat_lay_out(s, v, e->span);

@@ -328,7 +328,8 @@ TirId tensor_align(Sema *s, const Tensor *t, const Layout *layout, Span span);
  * ones repeat. */
 Value tensor_arrange(Sema *s, const Tensor *t, uint32_t n, Index *const *order, Span span);
 
-/* --- exprs.c, numeric.c, index.c, reduce.c, calls.c ---------------------------------------------
+/* --- exprs.c, numeric.c, index.c, lookup.c, across.c, reduce.c, calls.c
+ * ---------------------------------------------
  */
 
 Value elaborate(Sema *s, Scope *scope, const Expr *e);
@@ -345,14 +346,31 @@ Value elaborate_constant(Sema *s, Scope *scope, const Expr *e); /* NUMBER, BOOL,
 bool numeric_is_table(Sema *s, Scope *scope, const Expr *e);
 bool numeric_is_number(Sema *s, Scope *scope, const Expr *e);
 Value numeric_table(Sema *s, Scope *scope, const Expr *e);
+bool numeric_call(Sema *s, Scope *scope, const Expr *e); /* of built-in functions of numbers */
 enum { MAX_MENTIONED = 8 };
 /* Indices in `e`, in order; more than MAX_MENTIONED are not counted. */
 uint32_t numeric_mentioned(Sema *s, Scope *scope, const Expr *e, Index **found);
+typedef struct {
+    const char *name;
+    Span span;
+    uint32_t space, axis;
+} NamedPosition;
+/* Positions that `e` mentions, `here` among them; at most MAX_MENTIONED. */
+uint32_t numeric_positions(Sema *s, Scope *scope, const Expr *e, NamedPosition *found);
 /* Evaluates with `indices` running over their extents, first slowest. False after an error. */
 bool numeric_evaluate(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index *const *indices,
                       double *out);
 Value numeric_lookup(Sema *s, const Symbol *symbol, uint32_t n, const int64_t *at, Span span);
 bool numeric_reduce(Sema *s, Scope *scope, const Expr *e, Value *result);
+
+/* The index of a position along an axis of its space, as a real number. */
+Value position_value(Sema *s, uint32_t space, uint32_t axis, Span span);
+/* x where `first` positions earlier along its space's first axis and `second` along its second; 0
+ * outside. x lives at positions. */
+TirId shift_along(Sema *s, TirId x, int64_t first, int64_t second, Span span);
+/* Built-in functions across positions: the value that lives there, and whole numbers k. */
+Value shift_value(Sema *s, Value x, uint32_t n, const int64_t *offsets, Span span);
+Value window_value(Sema *s, Value x, uint32_t n, const int64_t *extents, Span span);
 
 /* Indices of an index map, larger strides first. */
 bool index_order_by_stride(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index **indices);
@@ -367,6 +385,8 @@ Value elaborate_product(Sema *s, Scope *scope, const Expr *e);
 Value elaborate_call(Sema *s, Scope *scope, const Expr *e);
 Value call_value(Sema *s, const Callable *callable, BoundArgumentList *arguments, const Expr *e);
 bool elaborate_arguments(Sema *s, Scope *scope, const ArgumentList *list, BoundArgumentList *out);
+/* Of an input of tokens; 0 when it is something else. */
+uint32_t token_limit(const Sema *s, const Tensor *t);
 const Builtin *builtin_find(const char *name);
 uint32_t builtin_count(void);
 const char *builtin_name(uint32_t k);

@@ -43,6 +43,15 @@ static bool name_is(Sema *s, const Expr *e, const char *name) {
     return e->kind == EXPR_NAME && e->name == intern_str(s->c->interner, name);
 }
 
+bool numeric_call(Sema *s, Scope *scope, const Expr *e) {
+    const char *const known[] = {"select", "min", "max", "abs",  "exp",  "log",
+                                 "sqrt",   "sin", "cos", "tanh", "floor"};
+    for (uint32_t k = 0; k < sizeof known / sizeof *known; k++)
+        if (name_is(s, e->call.callee, known[k]))
+            return !scope_find(s, scope, e->call.callee->name);
+    return false;
+}
+
 static int classify(Sema *s, Scope *scope, const Expr *e) {
     switch (e->kind) {
     case EXPR_NUMBER:
@@ -67,13 +76,8 @@ static int classify(Sema *s, Scope *scope, const Expr *e) {
         const int b = a < 0 ? -1 : classify(s, scope, e->compare.right);
         return b < 0 ? -1 : a | b;
     }
-    case EXPR_CALL: { /* of built-in functions that know numbers */
-        const char *const known[] = {"select", "min", "max", "abs",  "exp",  "log",
-                                     "sqrt",   "sin", "cos", "tanh", "floor"};
-        bool can = false;
-        for (uint32_t k = 0; k < sizeof known / sizeof *known; k++)
-            can = can || name_is(s, e->call.callee, known[k]);
-        if (!can || scope_find(s, scope, e->call.callee->name))
+    case EXPR_CALL: {
+        if (!numeric_call(s, scope, e))
             return -1;
         int found = 0;
         for (uint32_t k = 0; k < e->call.arguments.count; k++) {
@@ -98,65 +102,105 @@ bool numeric_is_number(Sema *s, Scope *scope, const Expr *e) {
 
 /* --- indices in an expression ------------------------------------------------------------------*/
 
-static void mentioned(Sema *s, Scope *scope, const Expr *e, Index **found, uint32_t *n);
+/* Calls `visit` on every name that `e` reads. */
+typedef void NameVisitor(Sema *s, Scope *scope, const Expr *name, void *user);
 
-static void mentioned_list(Sema *s, Scope *scope, const ExprList *list, Index **found,
-                           uint32_t *n) {
+static void visit_names(Sema *s, Scope *scope, const Expr *e, NameVisitor *visit, void *user);
+
+static void visit_list(Sema *s, Scope *scope, const ExprList *list, NameVisitor *visit,
+                       void *user) {
     for (uint32_t k = 0; k < list->count; k++)
-        mentioned(s, scope, list->at[k], found, n);
+        visit_names(s, scope, list->at[k], visit, user);
 }
 
-static void mentioned(Sema *s, Scope *scope, const Expr *e, Index **found, uint32_t *n) {
+static void visit_names(Sema *s, Scope *scope, const Expr *e, NameVisitor *visit, void *user) {
     switch (e->kind) {
-    case EXPR_NAME: {
-        const Symbol *symbol = scope_find(s, scope, e->name);
-        if (!symbol || symbol->kind != SYMBOL_INDEX || symbol->index->fixed)
-            return;
-        for (uint32_t k = 0; k < *n; k++)
-            if (found[k] == symbol->index)
-                return;
-        if (*n < MAX_MENTIONED)
-            found[(*n)++] = symbol->index;
+    case EXPR_NAME:
+        visit(s, scope, e, user);
         return;
-    }
     case EXPR_UNARY:
-        mentioned(s, scope, e->unary.operand, found, n);
+        visit_names(s, scope, e->unary.operand, visit, user);
         return;
     case EXPR_SUM:
     case EXPR_PRODUCT:
-        mentioned_list(s, scope, &e->chain.terms, found, n);
+        visit_list(s, scope, &e->chain.terms, visit, user);
         return;
     case EXPR_LOGIC:
-        mentioned_list(s, scope, &e->logic.terms, found, n);
+        visit_list(s, scope, &e->logic.terms, visit, user);
         return;
     case EXPR_POWER:
-        mentioned(s, scope, e->power.base, found, n);
-        mentioned(s, scope, e->power.exponent, found, n);
+        visit_names(s, scope, e->power.base, visit, user);
+        visit_names(s, scope, e->power.exponent, visit, user);
         return;
     case EXPR_COMPARE:
-        mentioned(s, scope, e->compare.left, found, n);
-        mentioned(s, scope, e->compare.right, found, n);
+        visit_names(s, scope, e->compare.left, visit, user);
+        visit_names(s, scope, e->compare.right, visit, user);
         return;
     case EXPR_INDEX:
-        mentioned(s, scope, e->index.base, found, n);
-        mentioned_list(s, scope, &e->index.indices, found, n);
+        visit_names(s, scope, e->index.base, visit, user);
+        visit_list(s, scope, &e->index.indices, visit, user);
         return;
     case EXPR_CALL:
         for (uint32_t k = 0; k < e->call.arguments.count; k++)
-            mentioned(s, scope, e->call.arguments.at[k].value, found, n);
+            visit_names(s, scope, e->call.arguments.at[k].value, visit, user);
         return;
     case EXPR_REDUCE:
-        mentioned(s, scope, e->reduce.operand, found, n);
+        visit_names(s, scope, e->reduce.operand, visit, user);
         return;
     default:
         return;
     }
 }
 
+typedef struct {
+    Index **found;
+    uint32_t n;
+} Mentioned;
+
+static void mention(Sema *s, Scope *scope, const Expr *e, void *user) {
+    Mentioned *m = user;
+    const Symbol *symbol = scope_find(s, scope, e->name);
+    if (!symbol || symbol->kind != SYMBOL_INDEX || symbol->index->fixed)
+        return;
+    for (uint32_t k = 0; k < m->n; k++)
+        if (m->found[k] == symbol->index)
+            return;
+    if (m->n < MAX_MENTIONED)
+        m->found[m->n++] = symbol->index;
+}
+
 uint32_t numeric_mentioned(Sema *s, Scope *scope, const Expr *e, Index **found) {
-    uint32_t n = 0;
-    mentioned(s, scope, e, found, &n);
-    return n;
+    Mentioned m = {found, 0};
+    visit_names(s, scope, e, mention, &m);
+    return m.n;
+}
+
+typedef struct {
+    NamedPosition *found;
+    uint32_t n;
+} MentionedPositions;
+
+static void mention_position(Sema *s, Scope *scope, const Expr *e, void *user) {
+    MentionedPositions *m = user;
+    NamedPosition p = {.name = e->name, .span = e->span};
+    const Symbol *symbol = scope_find(s, scope, e->name);
+    if (symbol && symbol->kind == SYMBOL_POSITION) {
+        p.space = symbol->space;
+        p.axis = symbol->axis;
+    } else if (!symbol && e->name == s->words[WORD_HERE]) {
+        p.space = s->frame && s->frame->space ? s->frame->space : sema_position_space(s);
+    }
+    for (uint32_t k = 0; k < m->n; k++)
+        if (m->found[k].name == p.name)
+            return;
+    if (p.space && m->n < MAX_MENTIONED)
+        m->found[m->n++] = p;
+}
+
+uint32_t numeric_positions(Sema *s, Scope *scope, const Expr *e, NamedPosition *found) {
+    MentionedPositions m = {found, 0};
+    visit_names(s, scope, e, mention_position, &m);
+    return m.n;
 }
 
 double *table_alloc(Sema *s, uint64_t count, Span span) {

@@ -57,6 +57,8 @@ static inline Model model_open(const char *text, uint32_t n, const Override *ove
         diag_render_text(m.c->diagnostics, stdout, false);
     assert_non_null(m.network);
     const TirProgram *p = m.network->program;
+    if (p->spaces.count && p->spaces.at[0].rank == 2) /* a grid is whole */
+        m.positions = p->spaces.at[0].maximum;
     const char *wrong = tir_verify(p);
     if (wrong)
         print_message("%s\n", wrong);

@@ -1,0 +1,107 @@
+/* Values of other positions: `x[t - 1, c]`, `shift(x, 1)`, `window(x, 3)`.
+ *
+ * Positions of a space are numbered in order, those of a grid along its second axis first. SHIFT
+ * knows that order alone; on a grid, what it fetches from across the edge of the second axis is
+ * replaced by 0. A window is the shifts of which it consists, side by side. */
+#include "sema/internal.h"
+#include <stdlib.h>
+
+enum { WINDOW_LARGEST = 1024 };
+
+static TirId zeros_like(TirBuilder *b, const TirType *type) {
+    const TirId zero = type->elem == TIR_INT ? tir_int(b, 0) : tir_real(b, 0);
+    return tir_broadcast(b, zero, type->rank, type->dims, NULL);
+}
+
+TirId shift_along(Sema *s, TirId x, int64_t first, int64_t second, Span span) {
+    const TirType type = *sema_type(s, x);
+    const TirSpace space = s->program->spaces.at[type.domain.space - 1];
+    const int64_t rows = space.extents[0], columns = space.rank == 2 ? space.extents[1] : 1;
+    if (space.rank == 1)
+        second = 0;
+    if (llabs(first) >= rows || (second && llabs(second) >= columns))
+        return zeros_like(sema_builder(s, span), &type);
+    const TirId moved = tir_shift(sema_builder(s, span), x, (int32_t)(first * columns + second));
+    if (second == 0)
+        return moved;
+    const Value at = position_value(s, type.domain.space, 1, span);
+    TirBuilder *b = sema_builder(s, span);
+    const TirId column = at.tensor->id;
+    const TirId inside =
+        second > 0 ? tir_binary(b, TIR_LE, tir_real(b, (double)second), column)
+                   : tir_binary(b, TIR_LT, column, tir_real(b, (double)(columns + second)));
+    return tir_select(b, inside, moved, zeros_like(b, &type));
+}
+
+/* The tensor, and how many axes its positions have; 0 after an error. */
+static uint32_t across(Sema *s, const char *what, Value x, uint32_t n, Span span,
+                       const Tensor **tensor) {
+    const Tensor *t = value_as_tensor(s, x, span);
+    if (!t)
+        return 0;
+    if (t->type.elem == TIR_BOOL) {
+        sema_error(s, DIAG_CONDITION, span, "a condition stands where a number is needed");
+        return 0;
+    }
+    const uint8_t space = t->type.domain.space;
+    if (!space) {
+        sema_error(s, DIAG_DOMAIN, span, "`%s` goes over positions, and this value has none", what);
+        return 0;
+    }
+    const TirSpace *positions = &s->program->spaces.at[space - 1];
+    if (positions->rank != n) {
+        sema_error(s, DIAG_ARITY, span,
+                   n == 1 ? "the positions are a grid: `%s` takes a number for each of its two axes"
+                          : "the positions `%s` are not a grid: `%s` takes one number",
+                   n == 1 ? what : positions->name, what);
+        sema_help(s, n == 1 ? "write `%s(x, 1, 1)`" : "write `%s(x, 1)`", what);
+        return 0;
+    }
+    *tensor = t;
+    return n;
+}
+
+Value shift_value(Sema *s, Value x, uint32_t n, const int64_t *offsets, Span span) {
+    const Tensor *t;
+    if (!across(s, "shift", x, n, span, &t))
+        return POISON;
+    const TirId id = shift_along(s, tensor_use(s, t), offsets[0], n == 2 ? offsets[1] : 0, span);
+    return value_tensor(s, id, t->axes, span);
+}
+
+Value window_value(Sema *s, Value x, uint32_t n, const int64_t *extents, Span span) {
+    const Tensor *t;
+    uint32_t dims[TIR_MAX_RANK], count = 1;
+    Index *axes[TIR_MAX_RANK] = {NULL};
+    if (!across(s, "window", x, n, span, &t))
+        return POISON;
+    if (t->type.rank + n > TIR_MAX_RANK)
+        return sema_error(s, DIAG_RANK, span, "a tensor has at most %d axes", TIR_MAX_RANK);
+    for (uint32_t k = 0; k < n; k++) {
+        dims[k] = (uint32_t)extents[k];
+        count *= dims[k];
+    }
+    if (count > WINDOW_LARGEST)
+        return sema_error(s, DIAG_SIZE, span, "a window of %u positions is too large (at most %d)",
+                          count, WINDOW_LARGEST);
+    for (uint32_t k = 0; k < t->type.rank; k++) {
+        dims[n + k] = t->type.dims[k];
+        axes[n + k] = t->axes[k];
+    }
+    uint32_t one[TIR_MAX_RANK] = {1};
+    for (uint32_t k = 0; k < t->type.rank; k++)
+        one[1 + k] = t->type.dims[k];
+    TirId *parts = ARENA_ARRAY(s->arena, TirId, count);
+    const TirId id = tensor_use(s, t);
+    for (uint32_t k = 0; k < count; k++) {
+        /* the last of a sequence is the position itself; of a grid it is the middle */
+        const int64_t a = n == 1 ? k : k / dims[1], c = n == 1 ? 0 : k % dims[1];
+        const int64_t first = n == 1 ? (int64_t)dims[0] - 1 - a : ((int64_t)dims[0] - 1) / 2 - a;
+        const int64_t second = n == 1 ? 0 : ((int64_t)dims[1] - 1) / 2 - c;
+        const TirId part = shift_along(s, id, first, second, span);
+        parts[k] = tir_reshape(sema_builder(s, span), part, t->type.rank + 1, one);
+    }
+    TirBuilder *b = sema_builder(s, span);
+    const TirId whole = tir_concat(b, 0, count, parts);
+    return value_tensor(s, tir_reshape(b, whole, t->type.rank + n, dims), axes, span);
+}
