@@ -169,6 +169,13 @@ static Value rule_embed(Sema *s, const Builtin *b, const BoundArgument *a, uint3
     return value_tensor(s, tir_gather(sema_builder(s, e->span), x, i), NULL, e->span);
 }
 
+static Value rule_permutations(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
+                               const Expr *e) {
+    (void)b;
+    (void)n;
+    return table_permutations(s, a[0].value, e->span);
+}
+
 /* The most entries along an axis, or the number of positions a value runs over. */
 static Value rule_extent(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
                          const Expr *e) {
@@ -243,6 +250,7 @@ static const Builtin builtins[] = {
     {"onehot", 1, 1, rule_onehot, TIR_ONEHOT, NULL},
     {"attend", 3, 5, rule_attend, TIR_ATTEND, "q k v causal scale"},
     {"embed", 2, 2, rule_embed, TIR_GATHER, NULL},
+    {"permutations", 1, 1, rule_permutations, TIR_TABLE, NULL},
     {"extent", 1, 1, rule_extent, TIR_CONST, NULL},
     {"shift", 2, 3, rule_shift, TIR_SHIFT, NULL},
     {"window", 2, 3, rule_window, TIR_SHIFT, NULL},

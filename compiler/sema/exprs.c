@@ -88,8 +88,17 @@ static Value pattern_element(Sema *s, Value v, Span span) {
 
 /* A constant table by name where an initial value asks for an element. */
 static bool table_element(Sema *s, const Symbol *symbol, Span span, Value *v) {
-    if (symbol->kind != SYMBOL_VALUE || !symbol->binding ||
-        symbol->binding->target.indices.count != s->element_rank)
+    if (symbol->kind != SYMBOL_VALUE)
+        return false;
+    const Value table = symbol->value;
+    double entry;
+    if (table.kind == VALUE_TENSOR && table.tensor->type.rank == s->element_rank &&
+        table_entry(s, table.tensor, s->element_at, &entry)) {
+        s->pattern_used = s->table_used = true;
+        *v = value_number(entry, span);
+        return true;
+    }
+    if (!symbol->binding || symbol->binding->target.indices.count != s->element_rank)
         return false;
     s->pattern_used = s->table_used = true;
     *v = numeric_lookup(s, symbol, s->element_rank, s->element_at, span);

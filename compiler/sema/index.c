@@ -645,12 +645,14 @@ static Value index_pattern(Sema *s, Scope *scope, const Expr *e, Value base) {
 static Value index_numbers(Sema *s, Scope *scope, const Expr *e, const Symbol *symbol) {
     int64_t at[TIR_MAX_RANK];
     const ExprList *list = &e->index.indices;
-    if (list->count != symbol->binding->target.indices.count || list->count > TIR_MAX_RANK)
-        return sema_error(s, DIAG_INDEX_RANK, e->span, "`%s` has %u axes, not %u", symbol->name,
-                          symbol->binding->target.indices.count, list->count);
     uint32_t dims[TIR_MAX_RANK] = {0};
-    if (symbol->value.kind == VALUE_TENSOR)
-        tensor_bare_dims(symbol->value.tensor, dims, NULL);
+    const uint32_t rank = symbol->value.kind == VALUE_TENSOR
+                              ? tensor_bare_dims(symbol->value.tensor, dims, NULL)
+                              : symbol->binding->target.indices.count;
+    double entry;
+    if (list->count != rank || list->count > TIR_MAX_RANK)
+        return sema_error(s, DIAG_INDEX_RANK, e->span, "`%s` has %u axes, not %u", symbol->name,
+                          rank, list->count);
     for (uint32_t k = 0; k < list->count; k++) {
         const Value v = elaborate(s, scope, list->at[k]);
         if (v.kind != VALUE_NUMBER)
@@ -659,8 +661,13 @@ static Value index_numbers(Sema *s, Scope *scope, const Expr *e, const Symbol *s
                                              "an index is a number known now");
         if (dims[k] && !subscript_in_range(s, v.number, dims[k], e->index.base, list->at[k]->span))
             return POISON;
+        if (v.number < 0 || v.number != floor(v.number))
+            return sema_error(s, DIAG_INDEX_RANGE, list->at[k]->span,
+                              "%.10g is not a whole number from 0", v.number);
         at[k] = (int64_t)v.number;
     }
+    if (symbol->value.kind == VALUE_TENSOR && table_entry(s, symbol->value.tensor, at, &entry))
+        return value_number(entry, e->span);
     return numeric_lookup(s, symbol, list->count, at, e->span);
 }
 
@@ -686,7 +693,9 @@ Value elaborate_index(Sema *s, Scope *scope, const Expr *e) {
     s->element_wanted = false;
     const Symbol *symbol = base->kind == EXPR_NAME ? scope_find(s, scope, base->name) : NULL;
     Value v;
-    if (numeric && symbol && symbol->kind == SYMBOL_VALUE && symbol->binding) {
+    if (numeric && symbol && symbol->kind == SYMBOL_VALUE &&
+        ((symbol->binding && symbol->binding->target.bracketed) ||
+         value_is_table(s, symbol->value))) {
         usage_mark(s, symbol);
         v = index_numbers(s, scope, e, symbol);
         s->element_wanted = element;

@@ -211,14 +211,15 @@ struct Sema {
     TirProgram *program;
     Loop *loop;
     Scope *library, *root;
-    Scope *model_scope;    /* where defaults look for a constant of the formal's name */
-    Frame *frame;          /* the instance being elaborated */
-    const char *let_name;  /* the let whose right side is being elaborated, */
-    const Expr *let_value; /* and that right side: a module used there takes the let's name */
-    Map *instances;        /* full parameter name -> Instance */
-    Map *once;             /* probes and penalties done: (path, statement) */
-    Map *usage;            /* span -> Usage */
-    Map *used_items;       /* Item name pointer -> used */
+    Scope *model_scope;       /* where defaults look for a constant of the formal's name */
+    Frame *frame;             /* the instance being elaborated */
+    const char *let_name;     /* the let whose right side is being elaborated, */
+    const Expr *let_value;    /* and that right side: a module used there takes the let's name */
+    Map *instances;           /* full parameter name -> Instance */
+    Map *once;                /* probes and penalties done: (path, statement) */
+    Map *usage;               /* span -> Usage */
+    Map *used_items;          /* Item name pointer -> used */
+    double *permutations[10]; /* tables made already */
     TirIdVec penalties;
     TirId loss, logits;
     uint32_t trunks; /* in the model: one takes the name `trunk` */
@@ -328,7 +329,7 @@ TirId tensor_align(Sema *s, const Tensor *t, const Layout *layout, Span span);
  * ones repeat. */
 Value tensor_arrange(Sema *s, const Tensor *t, uint32_t n, Index *const *order, Span span);
 
-/* --- exprs.c, numeric.c, index.c, lookup.c, across.c, reduce.c, calls.c
+/* --- exprs.c, numeric.c, tables.c, index.c, lookup.c, across.c, reduce.c, calls.c
  * ---------------------------------------------
  */
 
@@ -371,6 +372,11 @@ TirId shift_along(Sema *s, TirId x, int64_t first, int64_t second, Span span);
 /* Built-in functions across positions: the value that lives there, and whole numbers k. */
 Value shift_value(Sema *s, Value x, uint32_t n, const int64_t *offsets, Span span);
 Value window_value(Sema *s, Value x, uint32_t n, const int64_t *extents, Span span);
+/* The entry of a tensor whose data are in the program, with views on them; false for others. */
+bool table_entry(Sema *s, const Tensor *t, const int64_t *at, double *entry);
+bool value_is_table(Sema *s, Value v);
+/* [n!, n], in lexicographic order. */
+Value table_permutations(Sema *s, Value n, Span span);
 
 /* Indices of an index map, larger strides first. */
 bool index_order_by_stride(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index **indices);

@@ -71,6 +71,13 @@ static int classify(Sema *s, Scope *scope, const Expr *e) {
         const int b = a < 0 ? -1 : classify(s, scope, e->power.exponent);
         return b < 0 ? -1 : a | b;
     }
+    case EXPR_INDEX: { /* one entry of a table; more of one stay what they are, a tensor */
+        const Expr *base = e->index.base;
+        const Symbol *symbol = base->kind == EXPR_NAME ? scope_find(s, scope, base->name) : NULL;
+        if (!symbol || symbol->kind != SYMBOL_VALUE || !value_is_table(s, symbol->value))
+            return -1;
+        return classify_list(s, scope, &e->index.indices) == 0 ? 0 : -1;
+    }
     case EXPR_COMPARE: {
         const int a = classify(s, scope, e->compare.left);
         const int b = a < 0 ? -1 : classify(s, scope, e->compare.right);

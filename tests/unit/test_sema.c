@@ -107,6 +107,40 @@ static void test_for(void **state) {
            6); /* shapes that differ by turns */
 }
 
+static void test_tables(void **state) {
+    (void)state;
+    EXPECT("let value = permutations(3);", 0, 1, 2, 0, 2, 1, 1, 0, 2, 1, 2, 0, 2, 0, 1, 2, 1, 0);
+    EXPECT("let value = permutations(1);", 0);
+    EXPECT("let P = permutations(3); let x[i < 3] = 10 * i; let value[p < 3, i] = x[P[p, i]];", 0,
+           10, 20, 0, 20, 10, 10, 0, 20); /* an index map */
+    EXPECT("let P = permutations(2); let value[p, i, j < 2] = identity[P[p, i], j];", 1, 0, 0, 1, 0,
+           1, 1, 0);
+    EXPECT(
+        "let P = permutations(3); let value[i < 3] = 0; for p < 6 { if P[p, 0] == 2 { value[P[p, "
+        "1]] = p; } }",
+        4, 5, 0); /* in conditions and as an entry */
+    EXPECT("let P = permutations(3); param value[6, 3] = P + 0;", 0, 1, 2, 0, 2, 1, 1, 0, 2, 1, 2,
+           0, 2, 0, 1, 2, 1, 0);
+    EXPECT("let Z = helmert(3); let value[j, k] = sum[i] Z[i,j] * Z[i,k];", 1, 0, 0, 1);
+    EXPECT("let Z = helmert(3); let value[j] = sum[i] Z[i,j];", 0, 0);
+    EXPECT("let A[i < 2, j < 1] = i + 1; let B[i < 1, j < 2] = 3 + j; let value = kronecker(A, B);",
+           3, 4, 6, 8);
+    const double lite[] = {0.245971, 0.249189, 0.251587, 0.253253, 0.406132, 0.350229,
+                           0.147808, 0.095831, 0.224876, 0.165713, 0.295082, 0.314330,
+                           0.123021, 0.234870, 0.305523, 0.336586};
+    expect_values(
+        "let P = permutations(4); let w[p < 24] = softmax[p] sin(1 + p); let value[i < 4, j "
+        "< 4] = sum[p] w[p] * identity[P[p, i], j];",
+        16, lite, 5e-7);
+    const double krom[] = {0.446475, 0.221713}; /* the diagonal and beside it */
+    expect_values(
+        "let L[k < 2, b < 2] = select(k == 0, select(b == 0, 0.2, -0.5), select(b == 0, 1, "
+        "0.3)); let w[k, b] = softmax[b] L[k, b]; let U[b < 2, e < 2] = select(b == e, "
+        "w[0, 0], w[0, 1]), V[b < 2, e < 2] = select(b == e, w[1, 0], w[1, 1]); let K = "
+        "kronecker(U, V); let value[i < 2] = K[i, 0];",
+        2, krom, 5e-7);
+}
+
 /* --- solving -----------------------------------------------------------------------------------*/
 
 #define SINES                                                                                      \
@@ -511,6 +545,7 @@ int main(void) {
         cmocka_unit_test(test_functions),
         cmocka_unit_test(test_iterate),
         cmocka_unit_test(test_for),
+        cmocka_unit_test(test_tables),
         cmocka_unit_test(test_solve),
         cmocka_unit_test(test_rope),
         cmocka_unit_test(test_position_reductions),

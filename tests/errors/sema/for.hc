@@ -13,8 +13,8 @@ fn f(L[n, n], x[n]) -> y[n] {
 }
 
 fn g(x[n]) -> y[n] {
-  let y[i] = x[i], k = 3, a = 1;
-  let T[i < 3] = a * i;
+  let y[i] = x[i], k = 3, a = 2;
+  let B[i < 3] = i, T[i < 3] = a * B[i];
   for k < n { y[k] = 0; }   // expected-error {{E0202}} {{`k` has a meaning here already}} {{another name}}
   for j < x[0] { y[j] = 1; } // expected-error {{not known before the model runs}}
   for j < 0.5 { y[j] = 1; } // expected-error {{the number of turns is 0.5}}
