@@ -5,6 +5,15 @@ bool affine_is_const(const Affine *a) {
     return a->n_terms == 0 && a->lane == 0;
 }
 
+bool affine_equal(const Affine *a, const Affine *b) {
+    if (a->offset != b->offset || a->lane != b->lane || a->n_terms != b->n_terms)
+        return false;
+    for (uint32_t k = 0; k < a->n_terms; k++)
+        if (a->value[k] != b->value[k] || a->coefficient[k] != b->coefficient[k])
+            return false;
+    return true;
+}
+
 Affine affine_add(Affine a, Affine b) {
     a.offset += b.offset;
     a.lane += b.lane;

@@ -24,14 +24,9 @@ static uint64_t memo_hash(TirId id, uint32_t frame, uint32_t context, const Inde
 static bool index_equal(const Index *x, const Index *y) {
     if (x->rank != y->rank)
         return false;
-    for (uint32_t k = 0; k < x->rank; k++) {
-        const Affine *a = &x->at[k], *b = &y->at[k];
-        if (a->offset != b->offset || a->lane != b->lane || a->n_terms != b->n_terms)
+    for (uint32_t k = 0; k < x->rank; k++)
+        if (!affine_equal(&x->at[k], &y->at[k]))
             return false;
-        for (uint32_t m = 0; m < a->n_terms; m++)
-            if (a->value[m] != b->value[m] || a->coefficient[m] != b->coefficient[m])
-                return false;
-    }
     return true;
 }
 
@@ -41,9 +36,11 @@ void scope_begin(Lower *l) {
         memset(l->buckets, 0xff, BUCKETS * sizeof *l->buckets);
     }
     vec_push(l->arena, &l->scopes, l->memos.count);
+    vec_push(l->arena, &l->scopes, l->shifted.count);
 }
 
 void scope_end(Lower *l) {
+    l->shifted.count = l->scopes.at[--l->scopes.count];
     uint32_t keep = l->scopes.at[--l->scopes.count];
     while (l->memos.count > keep) {
         const Memo *memo = &l->memos.at[--l->memos.count];
@@ -77,7 +74,7 @@ static void memo_add(Lower *l, TirId id, uint32_t frame, const Index *index, uin
 
 Context context_set(Lower *l, Affine row, uint16_t lanes, NestId valid) {
     Context old = l->context;
-    l->context = (Context){row, lanes, valid, ++l->contexts};
+    l->context = (Context){.row = row, .lanes = lanes, .valid = valid, .number = ++l->contexts};
     return old;
 }
 
@@ -103,10 +100,10 @@ Value *value_of(const Lower *l, TirId id) {
 /* The last micro-tile may reach past the instances. Our own buffers are padded, so that its idle
  * positions read and write nothing that matters; the caller's are not: they read the last row
  * again. */
-static Affine existing_row(Lower *l) {
+Affine existing_row(Lower *l) {
     Affine row = l->context.row;
     row.lane = 0;
-    if (l->rows == 1)
+    if (l->rows == 1 || l->context.elsewhere)
         return row;
     NestId last = nest_binary(&l->b, NEST_SUB, l->valid_rows, nest_i64(&l->b, 1));
     return affine_var(nest_binary(&l->b, NEST_MIN, affine_scalar(l, &row), last));

@@ -87,8 +87,19 @@ typedef struct {
     Affine row;      /* position within the micro-tile; lane 1 when positions are in lanes */
     uint16_t lanes;  /* of a vector value */
     NestId valid;    /* 0, or how many lanes of a vector along features count */
+    bool elsewhere;  /* the row is another position's than the kernel computes; it exists */
     uint32_t number; /* differs between contexts, for memo keys */
 } Context;
+
+/* A row that a shift reads instead of another; `inside` says whether it is in range, and if it is
+ * not, `to` is the row itself. As seen from a context, also the context to read in. */
+typedef struct {
+    Affine from, to;
+    NestId inside;
+    int32_t offset[2];
+    uint32_t of_context; /* 0: for any */
+    Context context;
+} ShiftedRow;
 
 typedef struct Lower {
     const Plan *plan;
@@ -108,7 +119,8 @@ typedef struct Lower {
     Frame frame; /* of the program's block */
     VEC(Memo) memos;
     int32_t *buckets;
-    VEC(uint32_t) scopes; /* memo counts at scope begins */
+    VEC(ShiftedRow) shifted;
+    VEC(uint32_t) scopes; /* counts of memos and shifted rows at scope begins */
 } Lower;
 
 /* --- affine indices (lower_affine.c) ------------------------------------------------------------
@@ -142,6 +154,16 @@ void store_row(Lower *l, uint32_t buffer, StoreKind store, const Affine *row, co
                uint64_t elements, NestId value, NestId valid);
 NestId nest_zero(Lower *l, TirElem elem, uint16_t lanes);
 
+bool affine_equal(const Affine *a, const Affine *b);
+/* The position of the context's row, for the kernel's positions that exist. */
+Affine existing_row(Lower *l);
+
+/* --- reading other positions (lower_shift.c) ----------------------------------------------------
+ */
+/* Says once, before loops over elements begin, which rows the group's shifts read for `row`. */
+void shift_prepare(Lower *l, Affine row);
+NestId eval_shift(Lower *l, Frame *frame, const TirNode *node, const Index *index);
+
 /* --- ops (lower_ops.c) --------------------------------------------------------------------------
  */
 NestId eval_op(Lower *l, Frame *frame, TirId id, const TirNode *node, const Index *index);
@@ -159,6 +181,7 @@ int lane_axis(const Lower *l, TirId id, uint32_t k);
 
 void lower_wide_stage(Lower *l, int32_t time); /* lower_wide.c */
 void lower_lane_stage(Lower *l, int32_t time); /* lower_lane.c */
+bool lane_by_position(const TirNode *node);    /* not with positions in lanes */
 void lower_scan(Lower *l, TirId id);           /* lower_scan.c */
 void lower_sum_begin(Lower *l);                /* lower_sum.c: accumulators to zero */
 void lower_sum_lane(Lower *l, Value *v, const Affine *element, NestId contribution);

@@ -74,11 +74,17 @@ static void lane_by_parts(Lower *l, Value *v) {
     }
 }
 
-/* Rows chosen at run time differ from position to position: one position at a time. */
-static void lane_gather(Lower *l, Value *v) {
+/* Rows chosen at run time differ from position to position, and whether a shift's position exists:
+ * one position at a time. */
+bool lane_by_position(const TirNode *node) {
+    return node->op == TIR_GATHER || node->op == TIR_SHIFT;
+}
+
+static void lane_each_position(Lower *l, Value *v) {
     NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
                                      nest_i64(&l->b, l->rows), 1, 0, NULL);
     scope_begin(l);
+    shift_prepare(l, affine_var(loop->variable));
     Context old = context_set(l, affine_var(loop->variable), 1, 0);
     lane_in_loops(l, v);
     l->context = old;
@@ -113,8 +119,8 @@ static void lower_lane_value(Lower *l, Value *v) {
     if (v->must_store)
         value_stored(l, v, SCRATCH_LANES);
     v->ready = registers; /* evaluate, do not load, while it is being written */
-    if (node->op == TIR_GATHER)
-        lane_gather(l, v);
+    if (lane_by_position(node))
+        lane_each_position(l, v);
     else if (v->by_parts)
         lane_by_parts(l, v);
     else if (v->elements <= UNROLL_LANE || registers)
@@ -122,7 +128,7 @@ static void lower_lane_value(Lower *l, Value *v) {
     else
         lane_in_loops(l, v);
     v->ready = registers || v->must_store;
-    if (v->must_store && v->elements <= UNROLL_LANE && node->op != TIR_GATHER)
+    if (v->must_store && v->elements <= UNROLL_LANE && !lane_by_position(node))
         v->ready = registers; /* still in registers for this micro-tile; loops reload it */
 }
 

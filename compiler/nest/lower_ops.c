@@ -441,6 +441,8 @@ NestId eval_op(Lower *l, Frame *f, TirId id, const TirNode *node, const Index *i
         return eval_contract(l, f, node, index);
     case TIR_ARGMAX:
         return eval_argmax(l, f, node, index);
+    case TIR_SHIFT:
+        return eval_shift(l, f, node, index);
     case TIR_GATHER:
         return eval_gather(l, f, node, index);
     case TIR_ONEHOT:

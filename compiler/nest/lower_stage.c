@@ -128,6 +128,7 @@ static bool is_cheap(const Lower *l, TirId id) {
     case TIR_SELECT:
     case TIR_ONEHOT:
     case TIR_STOP_GRADIENT:
+    case TIR_SHIFT:
         break;
     default:
         return false;
@@ -166,7 +167,7 @@ static bool must_be_stored(const Value *v, const TirNode *node, bool loops) {
     if (v->by_parts || v->output || (node->op == TIR_RESULT && loops))
         return true;
     if (v->side == SIDE_LANE && node->op != TIR_RESULT)
-        return v->elements > UNROLL_LANE || node->op == TIR_GATHER;
+        return v->elements > UNROLL_LANE || lane_by_position(node);
     return v->side == SIDE_FOLD;
 }
 

@@ -281,11 +281,17 @@ static void feature_loop(Lower *l, const WideLoop *w, Affine row) {
     finish_items(l, w, row, acc);
 }
 
+static void rows_begin(Lower *l, const WideLoop *w, Affine row) {
+    scope_begin(l);
+    for (uint32_t u = 0; u < w->position_block; u++)
+        shift_prepare(l, affine_add(row, affine_const(u)));
+}
+
 static void wide_loop(Lower *l, WideLoop *w) {
     if (w->sums || l->rows % w->position_block != 0)
         w->position_block = 1;
     if (l->rows == w->position_block && !w->sums) {
-        scope_begin(l);
+        rows_begin(l, w, affine_const(0));
         feature_loop(l, w, affine_const(0));
         scope_end(l);
         return;
@@ -293,7 +299,7 @@ static void wide_loop(Lower *l, WideLoop *w) {
     NestId end = w->sums ? l->valid_rows : nest_i64(&l->b, l->rows);
     NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0), end,
                                      w->position_block, 0, NULL);
-    scope_begin(l);
+    rows_begin(l, w, affine_var(loop->variable));
     feature_loop(l, w, affine_var(loop->variable));
     scope_end(l);
     nest_loop_end(&l->b, NULL);
@@ -331,6 +337,7 @@ static void looped_part(Lower *l, const Part *part) {
     NestId end = part->to->sum ? l->valid_rows : nest_i64(&l->b, l->rows);
     NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0), end, 1, 0, NULL);
     scope_begin(l);
+    shift_prepare(l, affine_var(loop->variable));
     Index index = {.rank = part->type.rank};
     loops_begin(l, &part->type, 1, &index);
     looped_features(l, part, affine_var(loop->variable), &index);
@@ -383,6 +390,7 @@ static void looped_fold(Lower *l, Value *v) {
                                      nest_i64(&l->b, l->rows), 1, 0, NULL);
     scope_begin(l);
     Affine row = affine_var(loop->variable), other[TIR_MAX_RANK];
+    shift_prepare(l, row);
     Context old = context_set(l, row, l->options.lanes, 0);
     Index element = {.rank = f.node->type.rank};
     loops_begin(l, &f.node->type, 0, &element);

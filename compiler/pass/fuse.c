@@ -3,10 +3,10 @@
  * Requires: legalised TIR. Changes nothing in it; fills plan->work, level, gemm and groups.
  *
  * A local value is what it is at one position; a run of local values between two barriers (matrix
- * products, attention, sums over positions) is one kernel. Values get levels: a local value's is
- * the highest of its operands', one more behind a barrier. Local values of one level and domain
- * that touch one another, or load the same positions' values, form a group. Levels only ever grow
- * along operands, so groups cannot depend on each other in a cycle.
+ * products, attention, sums over positions, reads at other positions) is one kernel. Values get
+ * levels: a local value's is the highest of its operands', one more behind a barrier. Local values
+ * of one level and domain that touch one another, or load the same positions' values, form a group.
+ * Levels only ever grow along operands, so groups cannot depend on each other in a cycle.
  *
  *     %3 = mul %1, %2        level 0 ┐ one kernel, H loaded once
  *     %4 = reduce_sum %3     level 0 ┘
@@ -87,8 +87,6 @@ static WorkKind classify(Plan *plan, TirId id) {
         return WORK_ATTEND;
     case TIR_SCATTER_ADD:
         return WORK_SCATTER;
-    case TIR_SHIFT:
-        return WORK_SHIFT;
     case TIR_RESULT:
         return plan->work[node->operands[0]];
     default:
@@ -164,15 +162,23 @@ static void accumulate_products(Plan *plan) {
     }
 }
 
-/* When the value `operand` can be read by a user of run domain `domain` (or by a barrier). */
-static uint32_t ready_level(const Plan *plan, TirId operand, bool for_barrier) {
+/* A shift reads other positions than those that its kernel computes: what it reads must be complete
+ * before the kernel begins. */
+bool plan_reads_across(const TirNode *node) {
+    return node->op == TIR_SHIFT;
+}
+
+/* When `user` (a barrier, or a local value) can read the value `operand`. */
+static uint32_t ready_level(const Plan *plan, TirId operand, TirId user) {
     const TirBlock *block = plan->program->block;
     TirId root = plan_root(plan, operand);
+    bool after = !plan_is_barrier(plan->work[user]) &&
+                 (plan_sums_instances(block, root) || plan_reads_across(tir_node(block, user)));
     switch (plan->work[root]) {
     case WORK_NONE:
         return 0;
     case WORK_LOCAL:
-        return plan->level[root] + (!for_barrier && plan_sums_instances(block, root));
+        return plan->level[root] + after;
     default:
         return plan->level[root] + 1;
     }
@@ -186,7 +192,6 @@ static void assign_levels(Plan *plan) {
         const TirNode *node = tir_node(block, id);
         if (plan->work[id] == WORK_NONE)
             continue;
-        bool barrier = plan_is_barrier(plan->work[id]);
         uint32_t level = id > n_forward ? first_backward : 0;
         if (node->op == TIR_RESULT) {
             level = plan->level[node->operands[0]];
@@ -196,7 +201,7 @@ static void assign_levels(Plan *plan) {
                     level = plan->level[node->operands[k]];
         } else {
             for (uint32_t k = 0; k < node->n_operands; k++) {
-                uint32_t ready = ready_level(plan, node->operands[k], barrier);
+                uint32_t ready = ready_level(plan, node->operands[k], id);
                 level = ready > level ? ready : level;
             }
         }
@@ -240,8 +245,11 @@ static void sink(Plan *plan) {
         }
         for (uint32_t k = 0; k < node->n_operands; k++) {
             TirId root = plan_root(plan, node->operands[k]);
-            if (plan->level[id] < earliest_use[root])
-                earliest_use[root] = plan->level[id];
+            uint32_t use = plan->level[id];
+            if (use > 0 && plan_reads_across(node))
+                use--;
+            if (use < earliest_use[root])
+                earliest_use[root] = use;
         }
     }
 }
@@ -338,9 +346,8 @@ static void find_unsupported(Plan *plan) {
     const TirBlock *block = plan->program->block;
     for (TirId id = 1; id < block->nodes.count && !plan->unsupported; id++) {
         const TirNode *node = tir_node(block, id);
-        bool bad = plan->work[id] == WORK_SHIFT ||
-                   (node->op == TIR_GATHER &&
-                    !tir_domain_equal(tir_node(block, node->operands[0])->type.domain, TIR_GLOBAL));
+        bool bad = node->op == TIR_GATHER &&
+                   !tir_domain_equal(tir_node(block, node->operands[0])->type.domain, TIR_GLOBAL);
         if (bad) {
             plan->unsupported = tir_op_name(node->op);
             plan->unsupported_at = node->span;

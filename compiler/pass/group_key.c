@@ -35,7 +35,12 @@ static void put_attributes(Key *k, const TirNode *node) {
     put(k, (uint32_t)a->domain.sample | (uint32_t)(a->domain.space != 0) << 1 |
                (uint32_t)a->axis << 8 | (uint32_t)a->causal << 16 | (uint32_t)a->reverse << 17);
     put(k, a->start);
-    put(k, (uint32_t)a->offset);
+    put(k, (uint32_t)a->offset[0]);
+    put(k, (uint32_t)a->offset[1]);
+    if (node->op == TIR_SHIFT) {
+        const TirSpace *space = &k->plan->program->spaces.at[node->type.domain.space - 1];
+        put(k, space->rank == 2 ? space->extents[1] : 0);
+    }
     put(k, a->rows);
     put(k, a->axis_mask);
     for (uint32_t d = 0; d < TIR_MAX_RANK; d++)

@@ -25,8 +25,7 @@ typedef enum {
     WORK_ACCUMULATE, /* a sum of matrix products, each added to the same memory */
     WORK_ATTEND,     /* attention kernel, forward or backward */
     WORK_SCATTER,    /* scatter_add call */
-    WORK_FOLD,  /* sum over samples or positions into a domain that keeps the other: own kernel */
-    WORK_SHIFT, /* reads other positions: own kernel */
+    WORK_FOLD, /* sum over samples or positions into a domain that keeps the other: own kernel */
 } WorkKind;
 
 /* A matrix product: C[m,n] = A * B, m rows over instances of a domain, or k summed over them. */

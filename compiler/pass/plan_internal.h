@@ -16,5 +16,7 @@ bool plan_sums_instances(const TirBlock *block, TirId id);
 /* The domain whose instances the computation of `id` runs over. */
 TirDomain plan_run_domain(const TirBlock *block, TirId id);
 bool plan_is_barrier(WorkKind work);
+/* Whether a local value reads its operand at other positions than its own. */
+bool plan_reads_across(const TirNode *node);
 
 #endif

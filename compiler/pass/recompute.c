@@ -56,7 +56,8 @@ static void find_anchors(Recompute *r) {
             bool other_group = plan->group_of[root] != plan->group_of[id];
             bool forward_user = plan->level[id] < plan->first_backward_level;
             if (plan_is_barrier(plan->work[id]) || plan_is_barrier(plan->work[root]) ||
-                plan_sums_instances(r->block, root) || (other_group && forward_user) ||
+                plan_reads_across(node) || plan_sums_instances(r->block, root) ||
+                (other_group && forward_user) ||
                 (other_group &&
                  !tir_domain_equal(plan->group_of[root]->domain, plan_run_domain(r->block, id))))
                 r->anchor[root] = true;

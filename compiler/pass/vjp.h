@@ -51,6 +51,6 @@ TirId vjp_embed(TirBuilder *b, TirId c, uint32_t n_have, const uint8_t *have, ui
                 const uint32_t *dims, const uint8_t *labels);
 TirId vjp_zeros(TirBuilder *b, const TirType *like);
 /* x (which may have no positions) at position t - offset of space; 0 outside. */
-TirId pass_shift(TirBuilder *b, TirId x, int32_t offset, uint8_t space);
+TirId pass_shift(TirBuilder *b, TirId x, const int32_t offset[2], uint8_t space);
 
 #endif

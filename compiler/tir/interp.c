@@ -300,11 +300,18 @@ void tir_eval_ATTEND_GRAD(const Eval *e, const TirNode *node, EvalValue *value) 
 
 void tir_eval_SHIFT(const Eval *e, const TirNode *node, EvalValue *value) {
     const uint64_t n = tir_element_count(&node->type);
+    const TirSpace *space = &e->p->spaces.at[node->type.domain.space - 1];
+    const int64_t distance = tir_shift_distance(space, node->attr.offset);
     value->at = eval_alloc(e, &node->type);
     EvalPlace at = {0, 0};
     do {
-        const int64_t from = (int64_t)at.position - node->attr.offset;
-        if (from >= 0 && from < e->binding->positions)
+        const int64_t from = (int64_t)at.position - distance;
+        bool inside = from >= 0 && from < e->binding->positions;
+        if (space->rank == 2) {
+            const int64_t c = at.position % space->extents[1] - (int64_t)node->attr.offset[1];
+            inside = inside && c >= 0 && c < space->extents[1];
+        }
+        if (inside)
             memcpy(value->at + eval_instance(e, node->type.domain, at) * n,
                    eval_operand(e, 0, (EvalPlace){at.sample, (uint32_t)from}), n * sizeof(double));
     } while (eval_next(e, node->type.domain, &at));

@@ -70,7 +70,7 @@ typedef struct {
     bool causal;                     /* ATTEND, ATTEND_GRAD */
     bool reverse;                    /* SCAN */
     uint32_t start;                  /* SLICE, PAD */
-    int32_t offset;                  /* SHIFT */
+    int32_t offset[2];               /* SHIFT: one for each coordinate of the space */
     uint32_t rows;                   /* SCATTER_ADD, ONEHOT */
     uint32_t axis_mask;              /* REDUCE_*: bit k = operand axis k */
     uint8_t axes[TIR_MAX_RANK];      /* BROADCAST */
@@ -133,7 +133,7 @@ typedef struct {
 typedef struct {
     const char *name; /* "t" */
     uint32_t maximum; /* positions at most; product over 2-D spaces */
-    uint32_t rank;    /* 1, or 2 for (r, c) */
+    uint32_t rank;    /* 1, or 2 for (r, c): position r * extents[1] + c */
     uint32_t extents[2];
 } TirSpace;
 
@@ -181,6 +181,8 @@ static inline const TirNode *tir_node(const TirBlock *block, TirId id) {
     return &block->nodes.at[id];
 }
 uint64_t tir_element_count(const TirType *type);
+/* How many positions back a shift by `offset` reads. */
+int64_t tir_shift_distance(const TirSpace *space, const int32_t offset[2]);
 bool tir_domain_equal(TirDomain a, TirDomain b);
 bool tir_domain_outer(TirDomain a, TirDomain b); /* a repeats into b: a's bits are among b's */
 bool tir_domain_join(TirDomain a, TirDomain b, TirDomain *joined); /* false: two different spaces */
@@ -269,6 +271,8 @@ TirId tir_attend(TirBuilder *b, TirId q, TirId k, TirId v, bool causal, double s
 TirId tir_attend_grad(TirBuilder *b, TirId q, TirId k, TirId v, TirId o, TirId lse, TirId d_o,
                       bool causal, double scale); /* tuple */
 TirId tir_shift(TirBuilder *b, TirId x, int32_t offset);
+/* By an offset in each coordinate of x's space; the second is 0 where there is one. */
+TirId tir_shift_by(TirBuilder *b, TirId x, const int32_t offset[2]);
 
 /* Rebuild `node` (of another block or program state) with new operands: what passes use. */
 TirId tir_rebuild(TirBuilder *b, const TirNode *node, const TirId *operands);

@@ -77,7 +77,8 @@ uint64_t tir_node_hash(const TirNode *node) {
     words[n++] = (uint32_t)a->domain.sample | (uint32_t)a->domain.space << 8 |
                  (uint32_t)a->axis << 16 | (uint32_t)a->causal << 24 | (uint32_t)a->reverse << 25;
     words[n++] = a->start;
-    words[n++] = (uint32_t)a->offset;
+    words[n++] = (uint32_t)a->offset[0];
+    words[n++] = (uint32_t)a->offset[1];
     words[n++] = a->rows;
     words[n++] = a->axis_mask;
     words[n++] = a->trips;
@@ -118,8 +119,8 @@ static bool block_equal(const TirBlock *a, const TirBlock *b) {
 static bool attr_equal(const TirAttr *a, const TirAttr *b, uint32_t n_indices) {
     return memcmp(&a->number, &b->number, sizeof a->number) == 0 && a->index == b->index &&
            tir_domain_equal(a->domain, b->domain) && a->axis == b->axis && a->causal == b->causal &&
-           a->reverse == b->reverse && a->start == b->start && a->offset == b->offset &&
-           a->rows == b->rows && a->axis_mask == b->axis_mask &&
+           a->reverse == b->reverse && a->start == b->start && a->offset[0] == b->offset[0] &&
+           a->offset[1] == b->offset[1] && a->rows == b->rows && a->axis_mask == b->axis_mask &&
            memcmp(a->axes, b->axes, sizeof a->axes) == 0 &&
            memcmp(a->labels, b->labels, sizeof a->labels) == 0 && a->trips == b->trips &&
            a->n_carried == b->n_carried && a->n_invariant == b->n_invariant &&

@@ -274,8 +274,14 @@ TirId tir_attend_grad(TirBuilder *b, TirId q, TirId k, TirId v, TirId o, TirId l
 }
 
 TirId tir_shift(TirBuilder *b, TirId x, int32_t offset) {
-    TirNode node = {.op = TIR_SHIFT, .n_operands = 1, .operands = &x, .attr.offset = offset};
-    if (offset == 0 && type_of(b, x)->domain.space)
+    return tir_shift_by(b, x, (int32_t[2]){offset, 0});
+}
+
+TirId tir_shift_by(TirBuilder *b, TirId x, const int32_t offset[2]) {
+    TirNode node = {.op = TIR_SHIFT, .n_operands = 1, .operands = &x};
+    node.attr.offset[0] = offset[0];
+    node.attr.offset[1] = offset[1];
+    if (offset[0] == 0 && offset[1] == 0 && type_of(b, x)->domain.space)
         return x;
     return tir_append(b, &node);
 }

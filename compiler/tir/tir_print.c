@@ -141,7 +141,9 @@ static void print_attr(Printer *p, const TirBlock *block, const TirNode *node) {
         fprintf(p->to, " rows %u", a->rows);
         break;
     case TIR_FORM_OFFSET:
-        fprintf(p->to, " offset %d", a->offset);
+        fprintf(p->to, " offset %d", a->offset[0]);
+        if (a->offset[1])
+            fprintf(p->to, " %d", a->offset[1]);
         break;
     case TIR_FORM_ATTEND:
         fputs(a->causal ? " causal scale " : " scale ", p->to);

@@ -257,7 +257,9 @@ static uint32_t reader_attr(Reader *r, const Scope *scope, TirNode *node) {
         break;
     case TIR_FORM_OFFSET:
         tir_scanner_expect_word(s, "offset");
-        a->offset = (int32_t)tir_scanner_integer(s, -INT32_MAX, INT32_MAX);
+        a->offset[0] = (int32_t)tir_scanner_integer(s, -INT32_MAX, INT32_MAX);
+        if (s->token.kind == TOKEN_NUMBER)
+            a->offset[1] = (int32_t)tir_scanner_integer(s, -INT32_MAX, INT32_MAX);
         break;
     case TIR_FORM_ATTEND:
         a->causal = tir_scanner_word(s, "causal");

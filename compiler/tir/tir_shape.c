@@ -365,7 +365,12 @@ const char *tir_shape_ATTEND_GRAD(const TirShapeContext *s, TirNode *node) {
 
 const char *tir_shape_SHIFT(const TirShapeContext *s, TirNode *node) {
     node->type = *operand(s, node, 0);
-    return node->type.domain.space ? NULL : "the operand has no positions";
+    const uint8_t space = node->type.domain.space;
+    if (!space)
+        return "the operand has no positions";
+    if (node->attr.offset[1] && s->program->spaces.at[space - 1].rank < 2)
+        return "the operand's positions have one coordinate";
+    return NULL;
 }
 
 static TirShapeRule *const shape_rules[] = {
@@ -378,12 +383,15 @@ static const uint8_t own_dependence[] = {
 #include "tir/tir_ops.def"
 };
 
-static TirDependence infer_own(const TirBlock *block, const TirNode *node) {
+static TirDependence infer_own(const TirProgram *p, const TirBlock *block, const TirNode *node) {
     switch (node->op) {
     case TIR_ATTEND:
         return node->attr.causal ? TIR_DEPENDS_PAST : TIR_DEPENDS_ALL;
     case TIR_SHIFT:
-        return node->attr.offset >= 0 ? TIR_DEPENDS_PAST : TIR_DEPENDS_ALL;
+        return tir_shift_distance(&p->spaces.at[node->type.domain.space - 1], node->attr.offset) >=
+                       0
+                   ? TIR_DEPENDS_PAST
+                   : TIR_DEPENDS_ALL;
     case TIR_CONTRACT:
     case TIR_SCATTER_ADD: { /* a sum over positions, or local to each? */
         TirDomain joined = {0, 0};
@@ -396,8 +404,8 @@ static TirDependence infer_own(const TirBlock *block, const TirNode *node) {
     }
 }
 
-static void infer_dependence(const TirBlock *block, TirNode *node) {
-    TirDependence d = infer_own(block, node);
+static void infer_dependence(const TirProgram *p, const TirBlock *block, TirNode *node) {
+    TirDependence d = infer_own(p, block, node);
     for (uint32_t k = 0; k < node->n_operands; k++) {
         const TirDependence o = block->nodes.at[node->operands[k]].type.dependence;
         d = o > d ? o : d;
@@ -451,6 +459,6 @@ const char *tir_infer(const TirProgram *p, const TirBlock *block, TirNode *node)
     for (uint32_t k = 0; !wrong && k < node->n_results; k++)
         wrong = infer_extents(&node->result_types[k]);
     if (!wrong)
-        infer_dependence(block, node);
+        infer_dependence(p, block, node);
     return wrong;
 }

@@ -30,7 +30,7 @@ typedef enum {
     TIR_FORM_MASK,    /* axes 0 2: those reduced */
     TIR_FORM_LABELS,  /* "ab,b->a" */
     TIR_FORM_ROWS,    /* rows 8 */
-    TIR_FORM_OFFSET,  /* offset -1 */
+    TIR_FORM_OFFSET,  /* offset -1, or of two coordinates: offset -1 2 */
     TIR_FORM_ATTEND,  /* causal scale 0.125 */
     TIR_FORM_SCAN     /* trips 3 reverse carried 1 invariant 0 scanned 0 stacked 0 { ... } */
 } TirForm;

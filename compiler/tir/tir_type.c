@@ -35,6 +35,10 @@ uint64_t tir_element_count(const TirType *type) {
     return count;
 }
 
+int64_t tir_shift_distance(const TirSpace *space, const int32_t offset[2]) {
+    return space->rank == 2 ? (int64_t)offset[0] * space->extents[1] + offset[1] : offset[0];
+}
+
 bool tir_domain_equal(TirDomain a, TirDomain b) {
     return a.sample == b.sample && a.space == b.space;
 }

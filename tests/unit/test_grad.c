@@ -606,6 +606,24 @@ static void tir_case_SHIFT(Case *c) {
         const TirId z = case_real(c, k & 1 ? POSITION : SHARED, 1, DIMS(2));
         case_check(c, tir_position_sum(&c->b, tir_shift(&c->b, z, offsets[k / 2]), GLOBAL));
     }
+    for (uint32_t k = 0; k < 4; k++) { /* on a grid; and of what has no positions */
+        static const int32_t by[4][2] = {{0, 1}, {1, -1}, {-1, 0}, {1, 2}};
+        case_begin(c);
+        case_grid(c, 2); /* three positions: one row, and half of another */
+        const TirId x = case_real(c, POSITION, 1, DIMS(2));
+        const TirId y = tir_shift_by(&c->b, x, by[k]);
+        case_check(c, tir_binary(&c->b, TIR_MUL, y, case_real(c, GLOBAL, 1, DIMS(2))));
+        case_begin(c);
+        case_grid(c, 2);
+        const TirId z = case_real(c, POSITION, 0, NULL);
+        case_check(c, tir_position_sum(&c->b, tir_shift_by(&c->b, z, by[k]), GLOBAL));
+    }
+    case_begin(c);
+    case_grid(c, 2);
+    const TirId cell = tir_unary(&c->b, TIR_TO_REAL, tir_position(&c->b, 1));
+    case_expect(c, tir_shift_by(&c->b, cell, (int32_t[2]){0, -1}), 3, (double[]){1, 0, 0});
+    case_expect(c, tir_shift_by(&c->b, cell, (int32_t[2]){1, 0}), 3, (double[]){0, 0, 0});
+    case_expect(c, tir_shift_by(&c->b, cell, (int32_t[2]){-1, 0}), 3, (double[]){2, 0, 0});
     case_begin(c);
     const TirId at = tir_unary(&c->b, TIR_TO_REAL, tir_position(&c->b, 1));
     case_expect(c, tir_shift(&c->b, at, 1), 3, (double[]){0, 0, 1});

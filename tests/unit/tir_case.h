@@ -25,7 +25,12 @@
         __VA_ARGS__                                                                                \
     }
 
-enum { CASE_SAMPLES = 2, CASE_POSITIONS = 3, CASE_LEAVES = 16 };
+#ifndef CASE_SAMPLES /* a test may ask for more */
+#define CASE_SAMPLES 2
+#define CASE_POSITIONS 3
+#define CASE_MOST_POSITIONS 8
+#endif
+enum { CASE_LEAVES = 16 };
 
 static const TirDomain GLOBAL = {0, 0}, SAMPLE = {1, 0}, POSITION = {1, 1}, SHARED = {0, 1};
 static const TirDomain DOMAINS[4] = {{0, 0}, {1, 0}, {1, 1}, {0, 1}};
@@ -54,7 +59,15 @@ static inline void case_begin(Case *c) {
     *c = (Case){.c = compilation_create(), .random = random};
     c->p = tir_program_create(c->c);
     c->b = tir_builder(c->p, c->p->block);
-    tir_add_space(c->p, "t", 1, DIMS(8));
+    tir_add_space(c->p, "t", 1, DIMS(CASE_MOST_POSITIONS));
+}
+
+/* The positions are a grid of `columns` columns. */
+static inline void case_grid(Case *c, uint32_t columns) {
+    c->p->spaces.at[0] = (TirSpace){.name = "t",
+                                    .maximum = CASE_MOST_POSITIONS,
+                                    .rank = 2,
+                                    .extents = {CASE_MOST_POSITIONS / columns, columns}};
 }
 
 static inline void case_end(Case *c) {

@@ -1,0 +1,88 @@
+/* Reading other positions.
+ *
+ * A shift's operand lies in memory for all positions (the plan sees to that), so its value at a
+ * position is a load from another row, with a bounds check: outside, the position's own row is
+ * read, which exists, and the result is zero. Nothing is copied; what stands between the shift and
+ * memory (a slice, a product with a parameter) is evaluated at the other position.
+ *
+ *     %2 = shift %1 offset 2        row r reads row r - 2, where both are of one sample */
+#include "nest/lower_internal.h"
+
+static const ShiftedRow *find(const Lower *l, const Affine *from, const int32_t *offset,
+                              uint32_t of_context) {
+    for (uint32_t k = l->shifted.count; k-- > 0;) {
+        const ShiftedRow *s = &l->shifted.at[k];
+        if (s->of_context == of_context && s->offset[0] == offset[0] && s->offset[1] == offset[1] &&
+            affine_equal(&s->from, from))
+            return s;
+    }
+    return NULL;
+}
+
+/* 0 <= x < end, of i64 scalars. */
+static NestId within(Lower *l, NestId x, NestId end) {
+    NestId low = nest_binary(&l->b, NEST_LE, nest_i64(&l->b, 0), x);
+    return nest_binary(&l->b, NEST_AND, low, nest_binary(&l->b, NEST_LT, x, end));
+}
+
+static NestId plus(Lower *l, NestId x, int64_t constant) {
+    return constant ? nest_binary(&l->b, NEST_ADD, x, nest_i64(&l->b, constant)) : x;
+}
+
+/* Which row the context's row reads. */
+static const ShiftedRow *shifted_row(Lower *l, const TirSpace *space, const int32_t *offset) {
+    const ShiftedRow *known = find(l, &l->context.row, offset, 0);
+    if (known)
+        return known;
+    ShiftedRow s = {.from = l->context.row, .offset = {offset[0], offset[1]}};
+    Affine row = existing_row(l), instance = affine_add(affine_var(l->tile0), row);
+    NestId positions = nest_extent(&l->b, NEST_POSITIONS);
+    NestId at = nest_binary(&l->b, NEST_REM, affine_scalar(l, &instance), positions);
+    int64_t distance = tir_shift_distance(space, offset);
+    s.inside = within(l, plus(l, at, -distance), positions);
+    if (space->rank == 2 && offset[1]) {
+        NestId columns = nest_i64(&l->b, space->extents[1]);
+        NestId c = nest_binary(&l->b, NEST_REM, at, columns);
+        s.inside =
+            nest_binary(&l->b, NEST_AND, s.inside, within(l, plus(l, c, -offset[1]), columns));
+    }
+    NestId step = nest_select(&l->b, s.inside, nest_i64(&l->b, -distance), nest_i64(&l->b, 0));
+    s.to = affine_add(row, affine_var(step));
+    vec_push(l->arena, &l->shifted, s);
+    return &l->shifted.at[l->shifted.count - 1];
+}
+
+static const TirSpace *space_of(const Lower *l, const TirNode *node) {
+    return &l->plan->program->spaces.at[node->type.domain.space - 1];
+}
+
+void shift_prepare(Lower *l, Affine row) {
+    Context old = context_set(l, row, 1, 0);
+    for (uint32_t k = 0; k < l->order.count; k++) {
+        const TirNode *node = tir_node(l->block, l->order.at[k]);
+        if (node->op == TIR_SHIFT)
+            shifted_row(l, space_of(l, node), node->attr.offset);
+    }
+    l->context = old;
+}
+
+NestId eval_shift(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+    Context here = l->context;
+    const ShiftedRow *seen = find(l, &here.row, node->attr.offset, here.number);
+    if (!seen) {
+        ShiftedRow s = *shifted_row(l, space_of(l, node), node->attr.offset);
+        context_set(l, s.to, here.lanes, here.valid);
+        l->context.elsewhere = true;
+        s.of_context = here.number;
+        s.context = l->context;
+        vec_push(l->arena, &l->shifted, s);
+        seen = &l->shifted.at[l->shifted.count - 1];
+    }
+    NestId inside = seen->inside;
+    l->context = seen->context;
+    NestId x = eval(l, f, node->operands[0], index);
+    l->context = here;
+    uint16_t lanes = nest_type(l->kernel, x).lanes;
+    return nest_select(&l->b, nest_splat(&l->b, lanes, inside), x,
+                       nest_zero(l, node->type.elem, lanes));
+}

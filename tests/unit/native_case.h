@@ -1,0 +1,183 @@
+/* Compiled code against the interpreter: a program's loss and all its gradients, in f64 and f32,
+ * fused and not. */
+#ifndef HCC_TESTS_NATIVE_CASE_H
+#define HCC_TESTS_NATIVE_CASE_H
+
+#include "tir_case.h"
+
+#include "codegen/codegen.h"
+#include "nest/lower.h"
+#include "plan/manifest.h"
+#include "runtime/hc.h"
+
+typedef struct {
+    bool f64, fuse, recompute;
+    int opt_level;
+    const char *cpu;
+} Form;
+
+/* The first two for every program, the others in turn: compiling is what this test's time goes to.
+ */
+enum { ALWAYS = 2 };
+static const Form FORMS[] = {
+    {true, true, true, 3, NULL},        {true, false, false, 0, NULL},
+    {false, true, true, 3, NULL},       {true, true, false, 0, NULL},
+    {true, true, true, 3, "x86-64-v3"}, {false, true, true, 0, "baseline"},
+};
+
+static void ok(HcContext *context, HcStatus status) {
+    if (status != HC_OK)
+        fail_msg("%s", hc_last_error(context));
+}
+
+/* Doubles as the model's elements. */
+static void *converted(Case *c, const double *from, int64_t count, bool integer, bool f64) {
+    double *to = ARENA_ARRAY(c->c->arena, double, count);
+    for (int64_t k = 0; k < count; k++) {
+        if (integer)
+            ((int32_t *)to)[k] = (int32_t)from[k];
+        else if (f64)
+            to[k] = from[k];
+        else
+            ((float *)to)[k] = (float)from[k];
+    }
+    return to;
+}
+
+static double element(const void *at, uint64_t k, bool f64) {
+    return f64 ? ((const double *)at)[k] : (double)((const float *)at)[k];
+}
+
+static void compare(const char *what, const TirProgram *p, const double *expected, const void *got,
+                    uint64_t count, const Form *form) {
+    double worst = 0, size = 1e-2;
+    for (uint64_t k = 0; k < count; k++) {
+        double difference = fabs(expected[k] - element(got, k, form->f64));
+        worst = isnan(difference) ? INFINITY : fmax(worst, difference);
+        size = fmax(size, fabs(expected[k]));
+    }
+    if (worst / size <= (form->f64 ? 1e-11 : 2e-4))
+        return;
+    char *text = case_print(p);
+    print_message("%s", text);
+    free(text);
+    fail_msg("%s is off by %g (%s, %s, O%d, %s)", what, worst / size, form->f64 ? "f64" : "f32",
+             form->fuse ? "fused" : "unfused", form->opt_level, form->cpu ? form->cpu : "native");
+}
+
+static void run_form(Case *c, TirProgram *p, const Form *form) {
+    Arena *arena = c->c->arena;
+    const char *error = NULL;
+    CodegenOptions machine = {.cpu = form->cpu, .opt_level = form->opt_level};
+    CodegenTarget *target = codegen_target_create(arena, &machine, &error);
+    assert_non_null(target);
+    ManifestMachine listed = {.cpu = codegen_target_cpu(target),
+                              .vector_bytes = codegen_target_vector_bytes(target)};
+    listed.features = codegen_target_features(target, &listed.n_features);
+    if (codegen_host_lacks(listed.features, listed.n_features)) {
+        codegen_target_destroy(target);
+        return;
+    }
+    Plan *plan = plan_build(p, (PlanOptions){form->f64, form->fuse, form->recompute});
+    assert_null(plan->unsupported);
+    LowerOptions lower = {form->f64 ? NEST_F64 : NEST_F32,
+                          (uint16_t)(listed.vector_bytes / (form->f64 ? 8 : 4))};
+    listed.micro_tile = lower.lanes;
+    NestKernel **kernels = nest_lower(plan, lower);
+    for (uint32_t k = 0; k < plan->kernels.count; k++) {
+        const char *wrong = nest_verify(kernels[k]);
+        if (wrong)
+            fail_msg("kernel %s: %s", kernels[k]->name, wrong);
+    }
+    Network network = {.name = "case",
+                       .program = p,
+                       .space = 1,
+                       .recipe = {.lr = 1, .batch = CASE_SAMPLES, .steps = 1}};
+    CodegenModel model = {.kernels = (const NestKernel *const *)kernels,
+                          .n_kernels = plan->kernels.count,
+                          .manifest = plan_manifest(plan, &network, kernels, &listed),
+                          .element_size = form->f64 ? 8 : 4,
+                          .symbol = "test_model"};
+    const HcModel *loaded;
+    if (getenv("HCC_TEST_VERBOSE"))
+        for (uint32_t k = 0; k < plan->kernels.count; k++)
+            print_message("%s: %u instructions\n", kernels[k]->name,
+                          kernels[k]->instructions.count);
+    Jit *jit = codegen_load(arena, target, &model, 1, &loaded, &error);
+    if (!jit)
+        fail_msg("%s", error);
+    HcContext *context;
+    HcError why;
+    HcOptions options = {.threads = 2, .samples = CASE_SAMPLES, .positions = CASE_POSITIONS};
+    if (hc_create(loaded, &options, &context, &why) != HC_OK)
+        fail_msg("%s", why.message);
+    for (uint32_t k = 0; k < p->params.count; k++) {
+        HcParameter parameter;
+        ok(context, hc_parameter(context, k, &parameter));
+        const void *data = converted(c, c->params[k], parameter.count, false, form->f64);
+        memcpy(parameter.data, data, (size_t)parameter.count * (form->f64 ? 8 : 4));
+    }
+    for (uint32_t k = 0; k < p->inputs.count; k++) {
+        HcInput input;
+        ok(context, hc_input(context, k, &input));
+        ok(context,
+           hc_set_input(context, input.name,
+                        converted(c, c->inputs[k], input.count, input.is_integer, form->f64),
+                        input.count));
+    }
+    for (uint32_t run = 0; run < 2; run++) { /* the second time over used memory */
+        ok(context, hc_forward(context));
+        ok(context, hc_backward(context));
+    }
+    double loss;
+    ok(context, hc_loss(context, &loss));
+    for (uint32_t k = 0; k < p->outputs.count; k++) {
+        const TirOutput *out = &p->outputs.at[k];
+        TirTensor expected;
+        case_values(c, p, 1, &out->value, &expected, arena);
+        if (out->role == TIR_OUT_LOSS) {
+            float single = (float)loss;
+            compare("loss", p, expected.at, form->f64 ? (void *)&loss : (void *)&single, 1, form);
+        } else if (out->role == TIR_OUT_GRAD) {
+            HcParameter parameter;
+            ok(context, hc_parameter(context, out->index, &parameter));
+            compare(parameter.name, p, expected.at, parameter.gradient, (uint64_t)parameter.count,
+                    form);
+        }
+    }
+    hc_destroy(context);
+    jit_unload(jit);
+    codegen_target_destroy(target);
+}
+
+static void native_check(Case *c, TirId root) {
+    tir_add_output(c->p, TIR_OUT_LOSS, "loss", 0, case_weigh(c, root));
+    pass_grad(c->p);
+    TirProgram *p = pass_dce(pass_canon(pass_dce(c->p)));
+    uint32_t count = sizeof FORMS / sizeof *FORMS;
+    for (uint32_t k = 0; k < ALWAYS; k++)
+        run_form(c, p, &FORMS[k]);
+    run_form(c, p, &FORMS[ALWAYS + c->random / 64 % (count - ALWAYS)]);
+}
+
+/* Every position value below is a mix of a parameter and an input, so that gradients flow both ways
+ * through whatever is tested. */
+static TirId mixed(Case *c, uint32_t rank, const uint32_t *dims) {
+    return tir_binary(&c->b, TIR_MUL, case_real(c, POSITION, rank, dims),
+                      case_real(c, GLOBAL, rank, dims));
+}
+
+static int case_setup(void **state) {
+    *state = calloc(1, sizeof(Case));
+    return *state ? 0 : -1;
+}
+
+static int case_teardown(void **state) {
+    case_end(*state);
+    free(*state);
+    return 0;
+}
+
+#define NATIVE_TEST(name) cmocka_unit_test_setup_teardown(name, case_setup, case_teardown)
+
+#endif
