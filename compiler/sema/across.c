@@ -1,8 +1,6 @@
 /* Values of other positions: `x[t - 1, c]`, `shift(x, 1)`, `window(x, 3)`.
  *
- * Positions of a space are numbered in order, those of a grid along its second axis first. SHIFT
- * knows that order alone; on a grid, what it fetches from across the edge of the second axis is
- * replaced by 0. A window is the shifts of which it consists, side by side. */
+ * A window is the shifts of which it consists, side by side. */
 #include "sema/internal.h"
 #include <stdlib.h>
 
@@ -21,16 +19,7 @@ TirId shift_along(Sema *s, TirId x, int64_t first, int64_t second, Span span) {
         second = 0;
     if (llabs(first) >= rows || (second && llabs(second) >= columns))
         return zeros_like(sema_builder(s, span), &type);
-    const TirId moved = tir_shift(sema_builder(s, span), x, (int32_t)(first * columns + second));
-    if (second == 0)
-        return moved;
-    const Value at = position_value(s, type.domain.space, 1, span);
-    TirBuilder *b = sema_builder(s, span);
-    const TirId column = at.tensor->id;
-    const TirId inside =
-        second > 0 ? tir_binary(b, TIR_LE, tir_real(b, (double)second), column)
-                   : tir_binary(b, TIR_LT, column, tir_real(b, (double)(columns + second)));
-    return tir_select(b, inside, moved, zeros_like(b, &type));
+    return tir_shift_by(sema_builder(s, span), x, (int32_t[2]){(int32_t)first, (int32_t)second});
 }
 
 /* The tensor, and how many axes its positions have; 0 after an error. */
