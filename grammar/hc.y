@@ -116,7 +116,7 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 %type <stmt_kind> binding_keyword value_keyword input_keyword
 %type <stmt> stmt conditional
 %type <stmts> stmts block otherwise
-%type <item> item signature
+%type <item> item signature given
 
 %%
 
@@ -138,7 +138,7 @@ item
   | FN name formals ARROW targets block       { $$ = ast_fn(parser, @$, $2, $3, $5, $6); }
   | FN name formals ASSIGN expr semi          { $$ = ast_fn_short(parser, @$, $2, $3, $5); }
   | FN name formals ASSIGN error semi         { $$ = ast_fn_short(parser, @$, $2, $3, ast_error(parser, @5)); }
-  | CONNECTION name formals block             { $$ = ast_definition(parser, ITEM_CONNECTION, @$, $2, $3, NULL, $4); }
+  | CONNECTION name formals given block       { $$ = ast_definition(parser, ITEM_CONNECTION, @$, $2, $3, $4, $5); }
   | BRANCH name formals signature block       { $$ = ast_definition(parser, ITEM_BRANCH, @$, $2, $3, $4, $5); }
   | MODULE name formals signature block       { $$ = ast_definition(parser, ITEM_MODULE, @$, $2, $3, $4, $5); }
   | MODEL name block                          { $$ = ast_definition(parser, ITEM_MODEL, @$, $2, NULL, NULL, $3); }
@@ -168,6 +168,12 @@ signature
   : %empty                                    { $$ = ast_no_signature(parser, @$); }
   | COLON inputs ARROW targets                { $$ = ast_signature(parser, $2, $4); }
   | COLON ARROW targets                       { $$ = ast_signature(parser, NULL, $3); }
+  ;
+
+/* What a site hands to a connection beside the trunk. */
+given
+  : %empty                                    { $$ = NULL; }
+  | COLON inputs                              { $$ = ast_signature(parser, $2, NULL); }
   ;
 
 inputs

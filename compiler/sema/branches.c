@@ -9,34 +9,13 @@ void site_read(Site *x, const Binding *b) {
     vec_push(x->s->arena, &x->reads, (BoundArgument){b->target.name, v, b->value->span});
 }
 
-/* `attention(heads)`: the branch with its arguments, or poison. */
-static Value branch_callable(Site *x, const Expr *e) {
-    Sema *s = x->s;
-    if (e->kind != EXPR_NAME && e->kind != EXPR_CALL) {
-        if (e->kind != EXPR_ERROR)
-            sema_error(s, DIAG_SITE, e->span, "a branch is a name, perhaps with arguments");
-        return POISON;
-    }
-    const Value v = elaborate_constant(s, x->plan->scope, e);
-    if (is_poison(v))
-        return v;
-    if (v.kind != VALUE_CALLABLE || !v.callable->item || v.callable->item->kind != ITEM_BRANCH) {
-        sema_error(s, DIAG_SITE, e->span, "a branch is needed here, but this is %s",
-                   value_text(s, v));
-        if (v.kind == VALUE_CALLABLE && v.callable->item)
-            sema_note(s, v.callable->item->name.span, "it is defined here");
-        return POISON;
-    }
-    return v;
-}
-
 static const char *branch_path(Site *x, uint32_t k, const Value *branches) {
     Sema *s = x->s;
-    if (x->branches->count == 1)
+    if (x->use->n_branches == 1)
         return x->plan->path;
     const Item *item = branches[k].callable->item;
     uint32_t same = 0, before = 0;
-    for (uint32_t j = 0; j < x->branches->count; j++)
+    for (uint32_t j = 0; j < x->use->n_branches; j++)
         if (!is_poison(branches[j]) && branches[j].callable->item == item) {
             same++;
             before += j < k;
@@ -127,7 +106,7 @@ static void define_named(Site *x, const Results *r) {
 /* `y`, the sum of the first results; `ys`, the first results side by side; the others by name. */
 static void define_results(Site *x, const Results *r) {
     Sema *s = x->s;
-    const StmtList *body = &x->connection->item->body;
+    const StmtList *body = &x->use->connection->item->body;
     const char *y = intern_str(s->c->interner, "y"), *ys = intern_str(s->c->interner, "ys");
     const Symbol *own = scope_find_here(x->scope, y);
     if (own) {
@@ -169,22 +148,21 @@ static void stand_in_branch(Site *x) {
 
 void site_branches(Site *x) {
     Sema *s = x->s;
-    if (!x->branches) {
+    const uint32_t n = x->use->n_branches;
+    if (n == 0) {
         stand_in_branch(x);
         return;
     }
-    const uint32_t n = x->branches->count;
-    Value *branches = ARENA_ARRAY(s->arena, Value, n), *first = ARENA_ARRAY(s->arena, Value, n);
+    const Value *branches = x->use->branches;
+    const ExprList *written = &x->plan->stmt->site.branches;
+    Value *first = ARENA_ARRAY(s->arena, Value, n);
     Span *at = ARENA_ARRAY(s->arena, Span, n);
     BoundArgumentList *named = ARENA_ARRAY(s->arena, BoundArgumentList, n);
     bool good = !x->failed;
     Frame *const own = s->frame;
     s->frame = own->outer; /* branches belong to the site, not to the connection */
-    for (uint32_t k = 0; k < n; k++) {
-        branches[k] = branch_callable(x, x->branches->at[k]);
-        at[k] = x->branches->at[k]->span;
-    }
     for (uint32_t k = 0; k < n && !x->failed; k++) {
+        at[k] = written->at[k]->span;
         if (is_poison(branches[k])) {
             good = false;
             continue;

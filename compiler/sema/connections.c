@@ -81,7 +81,7 @@ static void site_state(Site *x, const Target *target) {
     }
     StateSlot slot = {.name = target->name.text,
                       .span = target->span,
-                      .owner = x->connection->item->name.text,
+                      .owner = x->use->connection->item->name.text,
                       .path = x->plan->path,
                       .rank = target->indices.count};
     bool good = slot.rank <= TIR_MAX_RANK;
@@ -141,7 +141,7 @@ static void site_carry(Site *x, const Binding *b) {
     Sema *s = x->s;
     if (!b->target.name.text || !scope_check_new(s, x->scope, b->target.name) || x->n_carries == 16)
         return;
-    const Item *item = x->connection->item;
+    const Item *item = x->use->connection->item;
     Value v = POISON;
     bool found = false;
     for (uint32_t k = 0; k < x->trunk->carries.count; k++)
@@ -288,7 +288,7 @@ static void commit_writes(Site *x) {
     for (uint32_t k = 0; k < x->n_carries; k++) {
         x->carries[k]->value = x->carried[k];
         for (uint32_t c = 0; c < x->trunk->carries.count; c++)
-            if (x->trunk->carries.at[c].item == x->connection->item &&
+            if (x->trunk->carries.at[c].item == x->use->connection->item &&
                 x->trunk->carries.at[c].name == x->carries[k]->name)
                 x->trunk->carries.at[c].value = x->carried[k];
     }
@@ -453,23 +453,22 @@ static Value trunk_result(Site *x, const Item *item) {
     return POISON;
 }
 
-bool connection_elaborate(Sema *s, TrunkState *trunk, const Callable *connection,
-                          const SitePlan *plan, const ExprList *branches, bool last,
-                          Value *result) {
+bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const SitePlan *plan,
+                          bool last, Value *result) {
+    const Callable *connection = use->connection;
     const Item *item = connection->item;
     const Span used_at =
         plan->stmt->site.connection ? plan->stmt->site.connection->span : plan->stmt->span;
     Frame *frame = frame_push(s, item, path_join(s, plan->path, "hc"), used_at);
     frame->of_connection = true;
-    frame->branches = branches ? branches->count : 1;
+    frame->branches = use->n_branches ? use->n_branches : 1;
     Scope *scope = scope_create(s, connection->home, frame);
     scope->is_frame = true;
     *map_slot_u64(s->used_items, (uint64_t)(uintptr_t)item) = s;
     Site x = {.s = s,
               .trunk = trunk,
               .plan = plan,
-              .connection = connection,
-              .branches = branches,
+              .use = use,
               .scope = scope,
               .first = !trunk->begun,
               .last = last};
@@ -488,6 +487,7 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const Callable *connection
         width->declared = DECLARED_EXTENT;
         width->value = value_number(trunk->input.tensor->type.dims[0], trunk->input.span);
     }
+    good = good && bind_inputs(s, scope, item, use->inputs.at, use->inputs.count, false, used_at);
     if (good) {
         x.scope = scope_create(s, scope, frame);
         define_body_constants(&x, &item->body);
@@ -511,28 +511,4 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const Callable *connection
         *result = x.failed ? POISON : trunk_result(&x, item);
     frame_pop(s);
     return good && !x.failed;
-}
-
-bool site_elaborate(Sema *s, TrunkState *trunk, const SitePlan *plan, bool last, Value *result) {
-    const Expr *e = plan->stmt->site.connection;
-    if (!e || e->kind == EXPR_ERROR)
-        return false;
-    const Value v = elaborate_constant(s, plan->scope, e);
-    if (is_poison(v))
-        return false;
-    if (v.kind != VALUE_CALLABLE || !v.callable->item ||
-        v.callable->item->kind != ITEM_CONNECTION) {
-        sema_error(s, DIAG_SITE, e->span, "a connection is needed here, but this is %s",
-                   value_text(s, v));
-        if (v.kind == VALUE_CALLABLE && v.callable->item)
-            sema_note(s, v.callable->item->name.span, "it is defined here");
-        else
-            sema_note(s, v.span, "it comes from here");
-        return false;
-    }
-    vec_push(
-        s->arena, &s->network->sites,
-        (SiteInfo){plan->path, v.callable->item->name.text, "", s->frame->site, s->frame->block});
-    return connection_elaborate(s, trunk, v.callable, plan, &plan->stmt->site.branches, last,
-                                result);
 }

@@ -236,18 +236,11 @@ Value instance_output(Sema *s, Scope *scope, const Item *item, const Target *out
     return v;
 }
 
-static Value bind_inputs_and_run(Sema *s, Scope *scope, const Callable *callable,
-                                 const BoundArgument *inputs, uint32_t n_inputs, Span used_at,
-                                 BoundArgumentList *outputs) {
-    const Item *item = callable->item;
-    bool good = item->outputs.count > 0;
-    if (!good) {
-        sema_error(s, DIAG_OUTPUT, item->name.span, "`%s` has no result", item->name.text);
-        sema_help(s, "give it a signature: `%s %s : x[d] -> y[d] { ... }`",
-                  item_kind_text(item->kind), item->name.text);
-    }
+bool bind_inputs(Sema *s, Scope *scope, const Item *item, const BoundArgument *inputs,
+                 uint32_t n_inputs, bool first, Span used_at) {
+    bool good = true;
     for (uint32_t k = 0; k < n_inputs; k++) {
-        bool known = !inputs[k].name.text || (n_inputs == 1 && item->inputs.count);
+        bool known = !inputs[k].name.text || (first && item->inputs.count);
         for (uint32_t i = 0; i < item->inputs.count; i++)
             known = known || item->inputs.at[i].target.name.text == inputs[k].name.text;
         if (!known) {
@@ -259,9 +252,8 @@ static Value bind_inputs_and_run(Sema *s, Scope *scope, const Callable *callable
     }
     for (uint32_t k = 0; k < item->inputs.count; k++) {
         const Formal *input = &item->inputs.at[k];
-        const BoundArgument *a = n_inputs == 1 && k == 0
-                                     ? inputs
-                                     : argument_for(inputs, n_inputs, input->target.name.text, k);
+        const BoundArgument *a =
+            first && k == 0 ? inputs : argument_for(inputs, n_inputs, input->target.name.text, k);
         Value v = POISON;
         if (a)
             v = a->value;
@@ -275,6 +267,20 @@ static Value bind_inputs_and_run(Sema *s, Scope *scope, const Callable *callable
         }
         good = bind_input(s, scope, &input->target, v, a ? a->at : (Span){0}, "input") && good;
     }
+    return good;
+}
+
+static Value bind_inputs_and_run(Sema *s, Scope *scope, const Callable *callable,
+                                 const BoundArgument *inputs, uint32_t n_inputs, Span used_at,
+                                 BoundArgumentList *outputs) {
+    const Item *item = callable->item;
+    bool good = item->outputs.count > 0;
+    if (!good) {
+        sema_error(s, DIAG_OUTPUT, item->name.span, "`%s` has no result", item->name.text);
+        sema_help(s, "give it a signature: `%s %s : x[d] -> y[d] { ... }`",
+                  item_kind_text(item->kind), item->name.text);
+    }
+    good = bind_inputs(s, scope, item, inputs, n_inputs, n_inputs == 1, used_at) && good;
     if (!good)
         return POISON;
     output_extents(s, scope, item);

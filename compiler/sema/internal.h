@@ -406,6 +406,10 @@ Value builtin_call(Sema *s, const Builtin *builtin, BoundArgumentList *arguments
 bool bind_formals(Sema *s, Scope *scope, const Item *item, const BoundArgument *arguments,
                   uint32_t count, Span used_at);
 bool bind_input(Sema *s, Scope *scope, const Target *target, Value v, Span at, const char *what);
+/* The inputs of a branch, module or connection. With `first` the only one goes to the first input,
+ * whatever it is called. */
+bool bind_inputs(Sema *s, Scope *scope, const Item *item, const BoundArgument *inputs,
+                 uint32_t n_inputs, bool first, Span used_at);
 Value instance_output(Sema *s, Scope *scope, const Item *item, const Target *output);
 /* fn, or module and branch: inputs first, then formals. */
 Value apply_item(Sema *s, const Callable *callable, BoundArgumentList *arguments, Span used_at,
@@ -473,12 +477,20 @@ typedef struct {
 } SitePlan;
 
 Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e);
+/* What is written at a site, its names and constants resolved. */
+typedef struct {
+    const Callable *connection; /* NULL after an error */
+    BoundArgumentList inputs;   /* what it is given beside the trunk */
+    uint32_t n_branches;        /* 0: a stand-in for whatever branch (trial) */
+    const Value *branches;      /* CALLABLE, or poison */
+} SiteUse;
+
+/* Resolves what a site says; every error in it is reported, whatever became of the trunk. */
+void site_use(Sema *s, const SitePlan *plan, SiteUse *use);
 /* One site; `last` gives the trunk's result in *result. False after an error that ends the trunk.
  */
-bool site_elaborate(Sema *s, TrunkState *trunk, const SitePlan *plan, bool last, Value *result);
-/* For a definition that nobody uses: the connection around a stand-in branch. */
-bool connection_elaborate(Sema *s, TrunkState *trunk, const Callable *connection,
-                          const SitePlan *plan, const ExprList *branches, bool last, Value *result);
+bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const SitePlan *plan,
+                          bool last, Value *result);
 /* What a connection must have, said once. */
 bool connection_check_parts(Sema *s, const Item *item);
 

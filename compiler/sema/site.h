@@ -9,8 +9,7 @@ typedef struct {
     Sema *s;
     TrunkState *trunk;
     const SitePlan *plan;
-    const Callable *connection;
-    const ExprList *branches; /* NULL: a stand-in branch (trial) */
+    const SiteUse *use;
     Scope *scope;
     bool first, last, began_here;
     uint32_t reads_left, writes_left;

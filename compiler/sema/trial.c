@@ -94,6 +94,25 @@ static void trial_body(Sema *s, const Item *item) {
     frame_pop(s);
 }
 
+/* Stand-ins for what a connection is given beside the trunk; `d` and its parameters may be in their
+ * shapes. */
+static BoundArgumentList trial_inputs(Sema *s, const Item *item, uint32_t *next, uint8_t space) {
+    BoundArgumentList inputs = {0};
+    Scope *scope = scope_create(s, s->root, s->frame);
+    scope->is_frame = true;
+    Symbol *width =
+        scope_define(s, scope, intern_str(s->c->interner, "d"), item->name.span, SYMBOL_VALUE);
+    width->value = value_number(made_up[0], item->name.span);
+    trial_formals(s, scope, &item->formals, next, space);
+    for (uint32_t k = 0; k < item->inputs.count; k++) {
+        const Target *target = &item->inputs.at[k].target;
+        vec_push(
+            s->arena, &inputs,
+            (BoundArgument){target->name, stand_in(s, scope, target, next, space), target->span});
+    }
+    return inputs;
+}
+
 static void trial_connection(Sema *s, const Item *item) {
     const uint8_t space = trial_space(s);
     const char *x = intern_str(s->c->interner, "x");
@@ -116,7 +135,8 @@ static void trial_connection(Sema *s, const Item *item) {
     Stmt site = {.kind = STMT_SITE, .span = item->name.span};
     const SitePlan plan = {&site, s->root, "", 0};
     Value result;
-    connection_elaborate(s, &trunk, &callable, &plan, NULL, true, &result);
+    const SiteUse use = {.connection = &callable, .inputs = trial_inputs(s, item, &next, space)};
+    connection_elaborate(s, &trunk, &use, &plan, true, &result);
     frame_pop(s);
 }
 

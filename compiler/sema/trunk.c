@@ -129,6 +129,19 @@ static void count_blocks(Sema *s, Scope *scope, const StmtList *body, Frame *fra
     }
 }
 
+/* After an error in the trunk only what the site itself says is checked. */
+static bool trunk_site(Sema *s, TrunkState *trunk, const SitePlan *plan, bool good, bool last,
+                       Value *result) {
+    SiteUse use;
+    site_use(s, plan, &use);
+    if (!good || !use.connection)
+        return false;
+    vec_push(s->arena, &s->network->sites,
+             (SiteInfo){plan->path, use.connection->item->name.text, "", s->frame->site,
+                        s->frame->block});
+    return connection_elaborate(s, trunk, &use, plan, last, result);
+}
+
 Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e) {
     if (s->loop->level)
         return sema_error(s, DIAG_NOT_HERE, e->span, "a trunk cannot stand in `iterate`");
@@ -152,10 +165,10 @@ Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e) {
         result = sema_error(s, DIAG_TRUNK, e->span, "this trunk has no sites");
     TrunkState trunk = {.input = have_input ? input : POISON};
     bool good = have_input && !plan.failed;
-    for (uint32_t k = 0; k < plan.sites.count && good; k++) {
+    for (uint32_t k = 0; k < plan.sites.count; k++) {
         frame->site = k;
         frame->block = plan.sites.at[k].block;
-        good = site_elaborate(s, &trunk, &plan.sites.at[k], k + 1 == plan.sites.count, &result);
+        good = trunk_site(s, &trunk, &plan.sites.at[k], good, k + 1 == plan.sites.count, &result);
     }
     s->let_name = let_name;
     s->let_value = let_value;

@@ -255,7 +255,7 @@ struct Item {
     Name name;
     FormalList formals;
     bool has_signature; /* BRANCH, MODULE */
-    InputList inputs;   /* BRANCH, MODULE: left of -> */
+    InputList inputs;   /* BRANCH, MODULE: left of ->; CONNECTION: what its sites give it */
     TargetList outputs; /* right of ->; FN with a body too */
     StmtList body;
     Expr *expression;      /* FN of the `= expr` form, else NULL */

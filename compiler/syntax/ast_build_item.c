@@ -262,7 +262,8 @@ Item *ast_signature(Parser *p, FormalList *inputs, TargetList *outputs) {
     Item *signature = ARENA_NEW(p->arena, Item);
     if (inputs)
         signature->inputs = *inputs;
-    signature->outputs = *outputs;
+    if (outputs)
+        signature->outputs = *outputs;
     return signature;
 }
 

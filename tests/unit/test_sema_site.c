@@ -110,11 +110,46 @@ static void test_named_results(void **state) {
     model_close(&m);
 }
 
+/* --- inputs of a connection --------------------------------------------------------------------*/
+
+/* What the branch reads is joined by z, of another width, and by w. */
+#define GIVEN                                                                                      \
+    "connection given(by = 1) : z[e], w[d] {\n"                                                    \
+    "  state h[d]; param P[d, e] = 1; begin h = x;\n"                                              \
+    "  let u[c] = h[c] + by * (sum[a] (a + 1) * P[c,a] * z[a]) + w[c];\n"                          \
+    "  read x = u; write h[c] = y[c]; end x = h; }\n"
+
+static void expect_given(const char *trunk, double factor) {
+    Compilation *scratch = compilation_create();
+    Model m = model_open(arena_printf(scratch->arena,
+                                      GIVEN COMMON "const w = given(by = 10);\n"
+                                                   "let z[a < 3] = x[0]; let v[c] = 100 * x[c];\n"
+                                                   "let h = trunk(x) { %s };\n" END,
+                                      trunk),
+                         0, no_overrides);
+    const TirTensor *h = run(&m, TIR_OUT_PROBE, "h");
+    assert_near(h->at[0], tanh(factor * m.inputs[0][0]), 1e-12);
+    const TirParam *P;
+    param_named(&m, "trunk.a.hc.P", &P);
+    assert_int_equal(P->type.dims[1], 3);
+    model_close(&m);
+    compilation_destroy(scratch);
+}
+
+static void test_given(void **state) {
+    (void)state;
+    expect_given("a = given(z, v) : act;", 1 + 6 + 100);
+    expect_given("a = given(z, w = v, by = 2) : act;", 1 + 12 + 100);
+    expect_given("a = given(z, v, 3) : act;", 1 + 18 + 100);
+    expect_given("a = given(w = v, z = z, by = 4) : act;", 1 + 24 + 100);
+    expect_given("a = w(z, v) : act;", 1 + 60 + 100);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_adapted_write),         cmocka_unit_test(test_adapted_postnorm),
         cmocka_unit_test(test_adapted_equal_streams), cmocka_unit_test(test_several_branches),
-        cmocka_unit_test(test_named_results),
+        cmocka_unit_test(test_named_results),         cmocka_unit_test(test_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
