@@ -9,16 +9,18 @@
 
 #include <stdint.h>
 
-#define HC_ABI_VERSION 1
+#define HC_ABI_VERSION 2
 
-/* Run-time extents, in the order of the compiler's NestExtent. */
+/* What a call runs over, and what a run is: in the order of the compiler's NestExtent. */
 typedef struct {
     int64_t samples;
     int64_t positions;
-    int64_t instances; /* of the kernel's domain */
-    int64_t tile;      /* instances per task */
+    int64_t instances;  /* of the kernel's domain */
+    int64_t tile;       /* instances per task */
+    int64_t training;   /* 1: dropout and the like are on; 0: evaluation, sampling */
+    int64_t random_key; /* of this run's random numbers: a function of seed and step */
 } HcExtents;
-_Static_assert(sizeof(HcExtents) == 32, "generated code reads four int64 extents");
+_Static_assert(sizeof(HcExtents) == 48, "generated code reads six int64 extents");
 
 /* What kernels call back. */
 typedef struct {

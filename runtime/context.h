@@ -20,6 +20,7 @@ struct HcContext {
     bool has_optim; /* made by the first step */
     bool moved;     /* addresses must be resolved again */
     bool ran;       /* a forward pass at these extents */
+    bool training;  /* what forward passes are told */
     int64_t steps_done;
     double gradient_norm;
     uint64_t seed, data_hash; /* of the last hc_init and of the training data, for checkpoints */

@@ -310,7 +310,10 @@ HcStatus hc_data_evaluate(const HcData *data, HcContext *c, int64_t batch, doubl
                           int64_t *windows) {
     int64_t samples = hc_samples(c), positions = hc_positions(c);
     int64_t context = hc_max_positions(c) ? hc_max_positions(c) : 1;
+    int training = hc_training(c);
+    hc_set_training(c, 0);
     HcStatus status = evaluate(data, c, batch, context, loss, windows);
+    hc_set_training(c, training);
     if (samples != hc_samples(c) || positions != hc_positions(c)) {
         HcStatus restored = hc_resize(c, samples, positions);
         status = status == HC_OK ? restored : status;

@@ -32,7 +32,8 @@ void hc_data_fill(const HcData *data, HcContext *context, int64_t sample, int64_
 /* The whole batch of a step. */
 void hc_data_batch(const HcData *data, HcContext *context, uint64_t seed, int64_t step);
 /* Mean loss over the held-out part in windows that do not overlap, each of the full context; a last
- * piece shorter than that is left out. Restores the context's extents. windows may be NULL. */
+ * piece shorter than that is left out. `training` is 0. Restores the context. windows may be NULL.
+ */
 HcStatus hc_data_evaluate(const HcData *data, HcContext *context, int64_t batch, double *loss,
                           int64_t *windows);
 

@@ -91,7 +91,10 @@ static int64_t size_of(const HcExec *exec, HcSize size) {
 
 static void bind_call(HcExec *exec, const HcCall *call, HcBoundCall *bound) {
     int64_t instances = exec->instances[call->domain];
-    bound->extents = (HcExtents){exec->samples, exec->positions, instances, tile_of(instances)};
+    bound->extents = (HcExtents){.samples = exec->samples,
+                                 .positions = exec->positions,
+                                 .instances = instances,
+                                 .tile = tile_of(instances)};
     bound->tasks = tasks_of(exec, call);
     if (call->kind == HC_CALL_GEMM)
         bound->gemm = hc_gemm_split(size_of(exec, call->m), size_of(exec, call->n),
@@ -190,6 +193,13 @@ void hc_exec_resolve(HcExec *exec, void *params, void *grads, void *const *input
                                                               : exec->units[buffer.region];
             exec->addresses[k] = address(exec, buffer, unit, params, grads, inputs);
         }
+    }
+}
+
+void hc_exec_begin(HcExec *exec, bool training, uint64_t random_key) {
+    for (uint32_t k = 0; k < exec->plan->n_calls; k++) {
+        exec->bound[k].extents.training = training;
+        exec->bound[k].extents.random_key = (int64_t)random_key;
     }
 }
 

@@ -47,6 +47,8 @@ void hc_exec_destroy(HcExec *exec);
 HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError *error);
 /* Addresses of all buffers; again whenever parameters, gradients or inputs have moved. */
 void hc_exec_resolve(HcExec *exec, void *params, void *grads, void *const *inputs);
+/* What the calls from now on are told of the run they belong to. */
+void hc_exec_begin(HcExec *exec, bool training, uint64_t random_key);
 /* Calls first .. last - 1. */
 void hc_exec_run(HcExec *exec, uint32_t first, uint32_t last);
 /* The address of a buffer that no call's tasks share (not PARTIAL). */

@@ -156,6 +156,11 @@ HcStatus hc_set_input(HcContext *context, const char *name, const void *data, in
  */
 HcStatus hc_bind_input(HcContext *context, const char *name, const void *data);
 
+/* Whether forward passes are those of training (at first they are): `training` in the model is 1 or
+ * 0, so 0 switches dropout off. Random numbers are a function of the seed of hc_init, the steps
+ * done and the place where they are used. */
+void hc_set_training(HcContext *context, int training);
+int hc_training(const HcContext *context);
 HcStatus hc_forward(HcContext *context);
 /* The loss of the last hc_forward, a mean over the batch. Not finite is a value, not an error. */
 HcStatus hc_loss(HcContext *context, double *loss);

@@ -1,6 +1,7 @@
 /* The life of a context: creation, inputs, running. Parameters are in params.c. */
 #include "runtime/context.h"
 #include "runtime/cpus.h"
+#include "runtime/rng.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -86,6 +87,7 @@ static HcStatus create(HcContext *c, const HcModel *model, const HcOptions *opti
         return status;
     c->model = model;
     c->recipe = c->plan.recipe;
+    c->training = true;
     size_t slab = (size_t)c->plan.slab_elements * c->plan.element_size;
     c->params = c->own_params = hc_aligned_zero(slab);
     c->grads = c->own_grads = hc_aligned_zero(slab);
@@ -247,11 +249,28 @@ HcStatus hc_bind_input(HcContext *c, const char *name, const void *data) {
 
 /* --- running ---------------------------------------------------------------------------------- */
 
+void hc_set_training(HcContext *c, int training) {
+    c->training = training != 0;
+}
+
+int hc_training(const HcContext *c) {
+    return c->training;
+}
+
+/* The step's own, so that nothing has to be saved: the backward pass and a continued run see the
+ * same numbers again. */
+static uint64_t random_key(const HcContext *c) {
+    uint32_t block[4];
+    hc_rng_block(c->seed, hc_rng_stream("hc.random"), (uint64_t)c->steps_done, block);
+    return (uint64_t)block[1] << 32 | block[0];
+}
+
 HcStatus hc_forward(HcContext *c) {
     if (c->moved) {
         hc_exec_resolve(&c->exec, c->params, c->grads, c->inputs);
         c->moved = false;
     }
+    hc_exec_begin(&c->exec, c->training, random_key(c));
     hc_exec_run(&c->exec, 0, c->plan.n_forward);
     c->ran = true;
     return HC_OK;

@@ -20,6 +20,8 @@ static HcStatus open_model(const HcModel *model, const char *path, int32_t threa
     if (status == HC_OK && (status = hc_load(*context, checkpoint)) != HC_OK && error)
         *error = (*context)->error;
     free(checkpoint);
+    if (status == HC_OK)
+        hc_set_training(*context, 0);
     return status;
 }
 

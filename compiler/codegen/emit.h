@@ -100,6 +100,12 @@ Value math_emit(Emit *e, NestOp op, NestType type, Value x, Value y);
 Value math_sin_cos(const Math *m, Value x, bool cosine);
 Value math_pow(const Math *m, Value x, Value y);
 
+/* --- random numbers: random.c --------------------------------------------------------------------
+ */
+
+/* operands: a counter of four i32 (scalars or vectors), a key (scalar i64). */
+Value random_emit(Emit *e, NestType type, const Value operands[5]);
+
 /* --- memory: memory.c ----------------------------------------------------------------------------
  */
 

@@ -331,7 +331,7 @@ static void kernel_store(KernelEmit *k, const NestInstruction *i) {
 }
 
 static Value kernel_value(KernelEmit *k, const NestInstruction *i) {
-    Value x[3] = {NULL, NULL, NULL};
+    Value x[5] = {NULL};
     for (uint32_t n = 0; n < i->n_operands; n++)
         x[n] = k->value[i->operands[n]];
     NestType type = i->n_operands ? kernel_type(k, i->operands[0]) : i->type;
@@ -353,6 +353,8 @@ static Value kernel_value(KernelEmit *k, const NestInstruction *i) {
         return LLVMBuildSelect(k->e->builder, x[0], x[1], x[2], "");
     case NEST_CAST:
         return kernel_cast(k, type, i->type, x[0]);
+    case NEST_RANDOM:
+        return random_emit(k->e, i->type, x);
     case NEST_SPLAT:
         return emit_splat(k->e, i->type.lanes, x[0]);
     case NEST_SUM_LANES:

@@ -70,6 +70,33 @@ static NestId eval_position(Lower *l) {
     return nest_binary(&l->b, NEST_REM, lanes, wrap);
 }
 
+/* Which sample an instance of the kernel's domain is of; as many lanes as positions have. */
+static NestId eval_sample(Lower *l) {
+    Affine instance = affine_add(affine_var(l->tile0), l->context.row);
+    bool per_position = l->group->domain.space != 0;
+    NestId positions = nest_extent(&l->b, NEST_POSITIONS);
+    if (!instance.lane) {
+        NestId at = affine_scalar(l, &instance);
+        if (per_position)
+            at = nest_binary(&l->b, NEST_DIV, at, positions);
+        return nest_cast(&l->b, NEST_I32, at);
+    }
+    NestId lanes = affine_i32(l, &instance);
+    NestId by = nest_splat(&l->b, l->context.lanes, nest_cast(&l->b, NEST_I32, positions));
+    return per_position ? nest_binary(&l->b, NEST_DIV, lanes, by) : lanes;
+}
+
+/* The counter: element, position, sample, call; so that a number depends neither on the batch's
+ * size nor on how the work is cut. */
+static NestId eval_random(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+    NestId zero = nest_const(&l->b, (NestType){NEST_I32, 1}, 0);
+    TirDomain d = node->type.domain;
+    Affine flat = affine_flat(index, &node->type);
+    NestId counter[4] = {affine_i32(l, &flat), d.space ? eval_position(l) : zero,
+                         d.sample ? eval_sample(l) : zero, operand(l, f, node, 0, index)};
+    return nest_random(&l->b, l->options.real, counter);
+}
+
 static NestId eval_count(Lower *l, TirDomain domain) {
     NestId n = nest_i64(&l->b, 1);
     if (domain.sample)
@@ -419,6 +446,10 @@ NestId eval_op(Lower *l, Frame *f, TirId id, const TirNode *node, const Index *i
         return eval_position(l);
     case TIR_COUNT:
         return eval_count(l, node->attr.domain);
+    case TIR_TRAINING:
+        return nest_cast(&l->b, l->options.real, nest_extent(&l->b, NEST_TRAINING));
+    case TIR_RANDOM:
+        return eval_random(l, f, node, index);
     case TIR_BROADCAST:
         return eval_broadcast(l, f, node, index);
     case TIR_SLICE:

@@ -17,9 +17,11 @@ static const struct {
 };
 
 const char *const nest_elem_text[5] = {"f32", "f64", "i32", "i64", "bool"};
-const char *const nest_extent_text[4] = {"samples", "positions", "instances", "tile"};
+const char *const nest_extent_text[6] = {"samples", "positions", "instances",
+                                         "tile",    "training",  "random_key"};
 const char *const nest_loop_text[4] = {"sequential", "vector", "reduce", "unroll"};
-_Static_assert(NEST_EXTENT_COUNT == 4, "nest_extent_text has a word for each");
+_Static_assert(NEST_EXTENT_COUNT == sizeof nest_extent_text / sizeof *nest_extent_text,
+               "nest_extent_text has a word for each");
 
 const char *nest_op_text(NestOp op) {
     if (op == NEST_VARIABLE)
@@ -274,6 +276,18 @@ NestId nest_select(NestBuilder *b, NestId condition, NestId x, NestId y) {
     x = nest_widen(b, x, lanes);
     y = nest_widen(b, y, lanes);
     return nest_operation(b, NEST_SELECT, nest_type(kernel, x), 3, condition, x, y);
+}
+
+NestId nest_random(NestBuilder *b, NestElem elem, const NestId counter[4]) {
+    NestInstruction i = {.op = NEST_RANDOM, .type = {elem, 1}, .n_operands = 5};
+    for (uint32_t k = 0; k < 4; k++) {
+        const uint16_t lanes = nest_type(b->kernel, counter[k]).lanes;
+        i.type.lanes = lanes > i.type.lanes ? lanes : i.type.lanes;
+    }
+    for (uint32_t k = 0; k < 4; k++)
+        i.operands[k] = nest_widen(b, counter[k], i.type.lanes);
+    i.operands[4] = nest_extent(b, NEST_RANDOM_KEY);
+    return nest_append(b, i);
 }
 
 NestId nest_cast(NestBuilder *b, NestElem elem, NestId x) {

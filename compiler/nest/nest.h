@@ -27,12 +27,14 @@ typedef enum {
     NEST_OP_COUNT
 } NestOp;
 
-/* Run-time extents a kernel may ask for (EXTENT). */
+/* Numbers of a run that a kernel may ask for (EXTENT), as HcExtents has them. */
 typedef enum {
     NEST_SAMPLES,   /* samples in the batch */
     NEST_POSITIONS, /* positions of one sample (of the kernel's space) */
     NEST_INSTANCES, /* elements of the kernel's domain: what its tasks cover */
     NEST_TILE,      /* instances per task */
+    NEST_TRAINING,  /* 1 or 0 */
+    NEST_RANDOM_KEY,
     NEST_EXTENT_COUNT
 } NestExtent;
 
@@ -94,7 +96,7 @@ typedef struct {
     NestOp op;
     NestType type; /* of the result; STORE and structure: unused */
     uint32_t n_operands;
-    NestId operands[3];
+    NestId operands[5];
     double number;   /* CONST */
     uint32_t index;  /* EXTENT, LANE, RESULT */
     uint32_t buffer; /* LOAD, STORE, PREFETCH: index into buffers */
@@ -145,6 +147,8 @@ NestId nest_unary(NestBuilder *b, NestOp op, NestId x);
 NestId nest_binary(NestBuilder *b, NestOp op, NestId x, NestId y);
 NestId nest_fma(NestBuilder *b, NestId x, NestId y, NestId z);
 NestId nest_select(NestBuilder *b, NestId condition, NestId x, NestId y);
+/* counter: four i32, scalars or vectors; the result is `elem`, of as many lanes as the widest. */
+NestId nest_random(NestBuilder *b, NestElem elem, const NestId counter[4]);
 NestId nest_cast(NestBuilder *b, NestElem elem, NestId x);
 NestId nest_splat(NestBuilder *b, uint16_t lanes, NestId x); /* x itself when lanes == 1 */
 NestId nest_lane(NestBuilder *b, NestId x, uint32_t lane);

@@ -122,7 +122,7 @@ static bool verify_gemm(Verifier *v, NestId id, const NestGemm *g) {
 
 /* Operations whose operands and result follow one of few patterns. */
 static bool verify_arithmetic(Verifier *v, NestId id, const NestInstruction *i) {
-    NestType t[3] = {{0}};
+    NestType t[5] = {{0}};
     if ((int)i->n_operands != nest_op_operands(i->op))
         return verify_fail(v, id, "wrong number of operands");
     for (uint32_t k = 0; k < i->n_operands; k++) {
@@ -184,6 +184,11 @@ static bool verify_arithmetic(Verifier *v, NestId id, const NestInstruction *i) 
         break;
     case NEST_CAST:
         good = t[0].lanes == i->type.lanes;
+        break;
+    case NEST_RANDOM:
+        good = is_float(i->type) && is_same(t[4], (NestType){NEST_I64, 1});
+        for (uint32_t k = 0; k < 4; k++)
+            good = good && is_same(t[k], (NestType){NEST_I32, i->type.lanes});
         break;
     case NEST_SPLAT:
         good = t[0].lanes == 1 && t[0].elem == i->type.elem;

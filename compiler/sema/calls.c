@@ -3,9 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-typedef Value BuiltinRule(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
-                          const Expr *e);
-
 struct Builtin {
     const char *name;
     uint32_t low, high; /* how many arguments */
@@ -130,7 +127,6 @@ static Value rule_attend(Sema *s, const Builtin *b, const BoundArgument *a, uint
     const TirId qi = tensor_use(s, t[0]), ki = tensor_use(s, t[1]), vi = tensor_use(s, t[2]);
     TirBuilder *builder = sema_builder(s, e->span);
     const TirId both = tir_attend(builder, qi, ki, vi, causal, scale);
-    causal_note(s, both);
     return value_tensor(s, tir_result(builder, both, 0), NULL, e->span);
 }
 
@@ -252,6 +248,7 @@ static const Builtin builtins[] = {
     {"attend", 3, 5, rule_attend, TIR_ATTEND, "q k v causal scale"},
     {"embed", 2, 2, rule_embed, TIR_GATHER, NULL},
     {"permutations", 1, 1, rule_permutations, TIR_TABLE, NULL},
+    {"random", 0, 1, random_call, TIR_RANDOM, NULL},
     {"extent", 1, 1, rule_extent, TIR_CONST, NULL},
     {"shift", 2, 3, rule_shift, TIR_SHIFT, NULL},
     {"window", 2, 3, rule_window, TIR_SHIFT, NULL},
@@ -397,6 +394,23 @@ Value call_value(Sema *s, const Callable *callable, BoundArgumentList *arguments
     return apply_item(s, callable, arguments, e->span, e);
 }
 
+/* In a call a name means what can be called: behind an argument `dropout = 0.1`, the function. */
+static void find_definition_beyond(Sema *s, const Symbol *symbol, const Expr *name, Value *callee) {
+    const Symbol *found = NULL;
+    for (Scope *at = symbol->scope->parent; at && !found; at = at->parent) {
+        const Symbol *here = scope_find_here(at, name->name);
+        found = here && here->kind == SYMBOL_ITEM ? here : NULL;
+    }
+    if (!found) {
+        scope_load_library(s);
+        found = scope_find_here(s->library, name->name);
+    }
+    if (!found || found->kind != SYMBOL_ITEM)
+        return;
+    *callee = (Value){.kind = VALUE_CALLABLE, .span = name->span};
+    callee->callable = callable_of_item(s, found->item, scope_root(found->scope));
+}
+
 Value elaborate_call(Sema *s, Scope *scope, const Expr *e) {
     if (e->call.callee->kind != EXPR_NAME)
         return sema_error(s, DIAG_KIND, e->call.callee->span, "only a name can be called");
@@ -410,11 +424,14 @@ Value elaborate_call(Sema *s, Scope *scope, const Expr *e) {
             scope_unknown(s, scope, name, e->call.callee->span, "function");
             return POISON;
         }
+        s->call_scope = scope;
         return good ? builtin_call(s, builtin, &arguments, e) : POISON;
     }
-    const Value callee = elaborate(s, scope, e->call.callee);
+    Value callee = elaborate(s, scope, e->call.callee);
     if (is_poison(callee) || !good)
         return POISON;
+    if (callee.kind != VALUE_CALLABLE)
+        find_definition_beyond(s, symbol, e->call.callee, &callee);
     if (callee.kind != VALUE_CALLABLE) {
         sema_error(s, DIAG_KIND, e->call.callee->span, "`%s` is %s and cannot be called", name,
                    value_text(s, callee));

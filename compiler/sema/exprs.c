@@ -61,6 +61,14 @@ static bool instance_word(Sema *s, const char *name, Span span, Value *v) {
         *v = s->numeric ? sema_error(s, DIAG_CONSTANT, span, "`here` is not a constant")
              : space    ? position_value(s, space, 0, span)
                         : sema_error(s, DIAG_DOMAIN, span, "there are no positions `here`");
+    } else if (name == s->words[WORD_TRAINING]) {
+        if (s->numeric) {
+            *v = sema_error(s, DIAG_CONSTANT, span,
+                            "`training` is known when the model runs, and a constant is needed");
+            sema_help(s, "write `select(training > 0, a, b)`");
+        } else {
+            *v = value_tensor(s, tir_training(sema_builder(s, span)), NULL, span);
+        }
     } else if (name == s->words[WORD_IDENTITY]) {
         static const Pattern pattern = {.kind = PATTERN_IDENTITY};
         *v = (Value){.kind = VALUE_PATTERN, .span = span, .pattern = &pattern};

@@ -92,6 +92,8 @@ typedef struct {
 typedef VEC(BoundArgument) BoundArgumentList;
 
 typedef struct Builtin Builtin;
+typedef Value BuiltinRule(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
+                          const Expr *e);
 struct Callable {
     const Builtin *builtin; /* or */
     const Item *item;
@@ -197,6 +199,7 @@ typedef enum {
     WORD_BRANCHES,
     WORD_HERE,
     WORD_IDENTITY,
+    WORD_TRAINING,
     WORD_COUNT
 } Word;
 
@@ -213,15 +216,15 @@ struct Sema {
     Scope *library, *root;
     Scope *model_scope;       /* where defaults look for a constant of the formal's name */
     Frame *frame;             /* the instance being elaborated */
+    Scope *call_scope;        /* where the built-in function being called stands */
     const char *let_name;     /* the let whose right side is being elaborated, */
     const Expr *let_value;    /* and that right side: a module used there takes the let's name */
     Map *instances;           /* full parameter name -> Instance */
     Map *once;                /* probes and penalties done: (path, statement) */
+    Map *random_calls;        /* calls of `random`, by path and place -> number */
     Map *usage;               /* span -> Usage */
     Map *used_items;          /* Item name pointer -> used */
     double *permutations[10]; /* tables made already */
-    Map *crossings;           /* op that goes across positions -> the Frame it was built in */
-    Span causal[256];         /* by space: where it is declared causal; file 0: it is not */
     TirIdVec penalties;
     TirId loss, logits;
     uint32_t trunks; /* in the model: one takes the name `trunk` */
@@ -399,6 +402,7 @@ const Builtin *builtin_find(const char *name);
 uint32_t builtin_count(void);
 const char *builtin_name(uint32_t k);
 const char *builtin_text(const Builtin *b);
+BuiltinRule random_call; /* random.c */
 Value builtin_call(Sema *s, const Builtin *builtin, BoundArgumentList *arguments, const Expr *e);
 
 /* --- defs.c: instances -------------------------------------------------------------------------
@@ -504,10 +508,6 @@ void recipe_defaults(Recipe *recipe);
 void override_constants(Sema *s, Scope *scope, const Item *model);
 void trial_elaborate(Sema *s, const Item *item);
 void warn_unused(Sema *s);
-/* An op that may see other positions was built: remembers by which instance. */
-void causal_note(Sema *s, TirId id);
-/* Of a complete program: reports what sees later positions of those declared causal. */
-void check_causal(Sema *s);
 uint32_t sema_position_space(const Sema *s);
 
 #endif

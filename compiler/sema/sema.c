@@ -59,8 +59,7 @@ void sema_enter_program(Sema *s, Network *network) {
     s->loop->builder = tir_builder(s->program, s->program->block);
     s->instances = map_create(s->arena);
     s->once = map_create(s->arena);
-    s->crossings = map_create(s->arena);
-    memset(s->causal, 0, sizeof s->causal);
+    s->random_calls = map_create(s->arena);
     s->penalties = (TirIdVec){0};
     s->loss = s->logits = 0;
     s->frame = NULL;
@@ -70,8 +69,8 @@ void sema_enter_program(Sema *s, Network *network) {
 }
 
 static Sema *sema_create(Compilation *c, const Ast *ast, const SemaOptions *options) {
-    static const char *const words[WORD_COUNT] = {"site",     "sites", "block",   "blocks",
-                                                  "branches", "here",  "identity"};
+    static const char *const words[WORD_COUNT] = {"site",     "sites", "block",    "blocks",
+                                                  "branches", "here",  "identity", "training"};
     Sema *s = ARENA_NEW(c->arena, Sema);
     s->c = c;
     s->arena = c->arena;

@@ -177,11 +177,9 @@ Stmt *ast_require(Parser *p, Span at, Expr *condition, const char *message) {
     return stmt;
 }
 
-Stmt *ast_positions(Parser *p, Span at, BindingList *positions, AttributeList *attributes) {
+Stmt *ast_positions(Parser *p, Span at, BindingList *positions) {
     Stmt *stmt = ast_new_stmt(p, STMT_POSITIONS, at);
-    stmt->positions.axes = *positions;
-    if (attributes)
-        stmt->positions.attributes = *attributes;
+    stmt->positions = *positions;
     return stmt;
 }
 

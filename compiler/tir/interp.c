@@ -1,5 +1,6 @@
 /* The interpreter's frame: which values are needed, in which order; leaves, maps, loops, and ops
  * across positions. Every op computes its value over the whole domain at once. */
+#include "base/philox.h"
 #include "tir/interp_internal.h"
 #include <math.h>
 #include <string.h>
@@ -63,6 +64,31 @@ void tir_eval_POSITION(const Eval *e, const TirNode *node, EvalValue *value) {
 void tir_eval_COUNT(const Eval *e, const TirNode *node, EvalValue *value) {
     value->at = eval_alloc(e, &node->type);
     value->at[0] = (double)eval_instances(e, node->attr.domain);
+}
+
+void tir_eval_TRAINING(const Eval *e, const TirNode *node, EvalValue *value) {
+    value->at = eval_alloc(e, &node->type);
+    value->at[0] = e->binding->training;
+}
+
+/* The counter: element, position, sample, call. */
+void tir_eval_RANDOM(const Eval *e, const TirNode *node, EvalValue *value) {
+    const uint64_t n = tir_element_count(&node->type);
+    const uint32_t call = (uint32_t)(int32_t)eval_operand(e, 0, (EvalPlace){0, 0})[0];
+    const TirDomain d = node->type.domain;
+    value->at = eval_alloc(e, &node->type);
+    EvalPlace at = {0, 0};
+    double *out = value->at;
+    do {
+        for (uint64_t i = 0; i < n; i++) {
+            uint32_t block[4];
+            philox_block(e->binding->random_key,
+                         (uint32_t[]){(uint32_t)i, d.space ? at.position : 0,
+                                      d.sample ? at.sample : 0, call},
+                         block);
+            *out++ = philox_uniform(block);
+        }
+    } while (eval_next(e, d, &at));
 }
 
 /* --- maps --------------------------------------------------------------------------------------

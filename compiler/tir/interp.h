@@ -18,6 +18,8 @@ typedef struct {
     uint32_t positions;          /* of every space, <= its maximum */
     const double *const *params; /* by parameter index */
     const double *const *inputs; /* by input index, laid out as TirTensor */
+    bool training;
+    uint64_t random_key; /* stands for seed and step */
 } TirBinding;
 
 /* Evaluates all values that `wanted` needs; tensors[k] receives wanted[k]. Memory from `arena`. */

@@ -194,8 +194,6 @@ bool tir_type_equal(const TirType *a, const TirType *b);
 bool tir_shape_equal(const TirType *a, const TirType *b);
 /* "real[4,8]@pos1" */
 const char *tir_type_text(Arena *arena, const TirType *type);
-/* Which positions of its operands the op itself sees: the rest of a type's dependence is theirs. */
-TirDependence tir_own_dependence(const TirProgram *p, const TirBlock *block, const TirNode *node);
 /* True for a CONST or the repetition of one. */
 bool tir_is_constant(const TirBlock *block, TirId id, double *value);
 
@@ -236,6 +234,10 @@ TirId tir_table(TirBuilder *b, TirElem elem, uint32_t rank, const uint32_t *dims
                 const double *data);
 TirId tir_position(TirBuilder *b, uint32_t space);
 TirId tir_count(TirBuilder *b, TirDomain domain);
+TirId tir_training(TirBuilder *b);
+/* `call` numbers the call: an int of rank 0, data rather than a constant where equal layers are to
+ * share code. `type` gives shape and domain. */
+TirId tir_random(TirBuilder *b, TirId call, TirType type);
 TirId tir_arg(TirBuilder *b, TirType type); /* appends an argument to b->block */
 
 TirId tir_unary(TirBuilder *b, TirOp op, TirId x);

@@ -294,6 +294,15 @@ TirId tir_count(TirBuilder *b, TirDomain domain) {
     return leaf(b, TIR_COUNT, (TirAttr){.domain = domain}, TIR_REAL);
 }
 
+TirId tir_training(TirBuilder *b) {
+    return leaf(b, TIR_TRAINING, (TirAttr){0}, TIR_REAL);
+}
+
+TirId tir_random(TirBuilder *b, TirId call, TirType type) {
+    TirNode node = {.op = TIR_RANDOM, .n_operands = 1, .operands = &call, .type = type};
+    return tir_append(b, &node);
+}
+
 TirId tir_arg(TirBuilder *b, TirType type) {
     type.dependence = TIR_DEPENDS_SELF; /* the loop adds its operands' */
     vec_push(b->program->arena, &b->block->arguments, type);

@@ -303,6 +303,8 @@ TirId tir_rebuild(TirBuilder *b, const TirNode *node, const TirId *operands) {
         return tir_take(b, operands[0], a->axis, node->type.dims[a->axis], a->indices);
     case TIR_CONCAT:
         return tir_concat(b, a->axis, node->n_operands, operands);
+    case TIR_RANDOM:
+        return tir_random(b, operands[0], node->type);
     default:
         break;
     }

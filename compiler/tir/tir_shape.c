@@ -383,7 +383,7 @@ static const uint8_t own_dependence[] = {
 #include "tir/tir_ops.def"
 };
 
-TirDependence tir_own_dependence(const TirProgram *p, const TirBlock *block, const TirNode *node) {
+static TirDependence infer_own(const TirProgram *p, const TirBlock *block, const TirNode *node) {
     switch (node->op) {
     case TIR_ATTEND:
         return node->attr.causal ? TIR_DEPENDS_PAST : TIR_DEPENDS_ALL;
@@ -405,7 +405,7 @@ TirDependence tir_own_dependence(const TirProgram *p, const TirBlock *block, con
 }
 
 static void infer_dependence(const TirProgram *p, const TirBlock *block, TirNode *node) {
-    TirDependence d = tir_own_dependence(p, block, node);
+    TirDependence d = infer_own(p, block, node);
     for (uint32_t k = 0; k < node->n_operands; k++) {
         const TirDependence o = block->nodes.at[node->operands[k]].type.dependence;
         d = o > d ? o : d;
@@ -447,8 +447,9 @@ const char *tir_infer(const TirProgram *p, const TirBlock *block, TirNode *node)
         if (tuple != (node->op == TIR_RESULT))
             return "a many-valued op is used as one value, or the reverse";
     }
-    /* Views are handed their result's shape; other rules make theirs. */
-    const bool asked = tir_op_class(node->op) == TIR_CLASS_VIEW && node->op != TIR_CONCAT;
+    /* Views and RANDOM are handed their result's shape; other rules make theirs. */
+    const bool asked = (tir_op_class(node->op) == TIR_CLASS_VIEW && node->op != TIR_CONCAT) ||
+                       node->op == TIR_RANDOM;
     const char *wrong = asked || node->type.rank > TIR_MAX_RANK ? infer_extents(&node->type) : NULL;
     if (wrong)
         return wrong;

@@ -121,6 +121,21 @@ const char *tir_shape_COUNT(const TirShapeContext *s, TirNode *node) {
     return NULL;
 }
 
+const char *tir_shape_TRAINING(const TirShapeContext *s, TirNode *node) {
+    (void)s;
+    node->type = (TirType){.elem = TIR_REAL};
+    return NULL;
+}
+
+/* The shape and domain are asked for. */
+const char *tir_shape_RANDOM(const TirShapeContext *s, TirNode *node) {
+    const TirType *call = operand(s, node, 0);
+    node->type.elem = TIR_REAL;
+    if (call->elem != TIR_INT || call->rank || !tir_domain_equal(call->domain, TIR_GLOBAL))
+        return "which call it is, is not one int";
+    return node->type.domain.space > s->program->spaces.count ? "no such position space" : NULL;
+}
+
 const char *tir_shape_ARG(const TirShapeContext *s, TirNode *node) {
     if (node->attr.index >= s->block->arguments.count)
         return "no such argument";

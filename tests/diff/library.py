@@ -55,6 +55,7 @@ ARGUMENTS = {  # results are a status where nothing else is said
     "input_count": (c_int64, [CONTEXT]),
     "input": (c_int32, [CONTEXT, c_int64, POINTER(InputView)]),
     "set_input": (c_int32, [CONTEXT, c_char_p, c_void_p, c_int64]),
+    "set_training": (None, [CONTEXT, c_int32]),
     "forward": (c_int32, [CONTEXT]),
     "loss": (c_int32, [CONTEXT, POINTER(c_double)]),
     "backward": (c_int32, [CONTEXT]),
@@ -132,6 +133,9 @@ class Model:
             raise Failure(f"no input `{name}`")
         memory = ((c_int32 if integer else self.real) * len(values))(*values)
         self.check(self.c_set_input(self.context, name.encode(), memory, len(values)))
+
+    def training(self, on):
+        self.c_set_training(self.context, int(on))
 
     def forward(self):
         """The loss."""

@@ -3,6 +3,7 @@
 #ifndef HCC_TESTS_NEST_EVAL_H
 #define HCC_TESTS_NEST_EVAL_H
 
+#include "base/philox.h"
 #include "nest/nest.h"
 #include "runtime/abi.h"
 #include <math.h>
@@ -269,6 +270,14 @@ static void eval_lane(Eval *e, const NestInstruction *i, NestType from, EvalValu
         else
             r->whole[k] = real ? (int64_t)x->real[k] : x->whole[k];
         break;
+    case NEST_RANDOM: {
+        uint32_t counter[4], block[4];
+        for (uint32_t w = 0; w < 4; w++)
+            counter[w] = (uint32_t)e->value[i->operands[w]].whole[k];
+        philox_block((uint64_t)e->value[i->operands[4]].whole[0], counter, block);
+        r->real[k] = i->type.elem == NEST_F64 ? philox_uniform(block) : (block[1] >> 8) * 0x1p-24;
+        break;
+    }
     default:
         if (real)
             r->real[k] =

@@ -198,6 +198,10 @@ static NestKernel *random_kernel(Arena *arena, uint64_t seed, NestElem elem, uin
     vec_push(arena, &r.flags, nest_binary(&r.b, NEST_LT, x, r.reals.at[1]));
     vec_push(arena, &r.wholes, nest_lanes(&r.b, lanes));
     random_body(&r, index);
+    const NestType one = {NEST_I32, 1};
+    const NestId counter[4] = {nest_lanes(&r.b, lanes), nest_const(&r.b, one, (double)(seed % 97)),
+                               nest_const(&r.b, one, -5), nest_cast(&r.b, NEST_I32, index)};
+    vec_push(arena, &r.reals, nest_random(&r.b, elem, counter));
     for (uint32_t k = 0; k < r.reals.count; k++)
         nest_store(&r.b, 1, nest_at(600 + (int64_t)k * lanes), r.reals.at[k], 0, false);
     return kernel;
@@ -220,7 +224,11 @@ static void check_random(const CodegenOptions *options, NestElem elem, uint16_t 
         else
             ((double *)in)[k] = x;
     }
-    HcExtents extents = {.samples = 3, .positions = 5, .instances = 100, .tile = 7};
+    HcExtents extents = {.samples = 3,
+                         .positions = 5,
+                         .instances = 100,
+                         .tile = 7,
+                         .random_key = (int64_t)0xfedcba9876543210u};
     for (uint32_t k = 0; k < count; k++)
         for (int64_t task = 0; task < 3; task++) {
             memset(got, 0, bytes), memset(want, 0, bytes), memset(scratch, 0, 65536);

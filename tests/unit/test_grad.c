@@ -49,6 +49,27 @@ static void tir_case_COUNT(Case *c) {
         c, tir_binary(&c->b, TIR_DIV, case_real(c, POSITION, 0, NULL), tir_count(&c->b, POSITION)));
 }
 
+static void tir_case_TRAINING(Case *c) {
+    case_begin(c);
+    const TirId training = tir_training(&c->b);
+    case_expect(c, training, 1, (double[]){1});
+    case_check(c, tir_binary(&c->b, TIR_MUL, case_real(c, POSITION, 1, DIMS(3)), training));
+}
+
+/* Dropout: what is dropped is no function of what it is dropped from. */
+static void tir_case_RANDOM(Case *c) {
+    for (uint32_t d = 0; d < 4; d++) {
+        case_begin(c);
+        c->random_key = 0x0123456789abcdefu;
+        const TirId x = case_real(c, DOMAINS[d], 2, DIMS(2, 5));
+        const TirId call = tir_table(&c->b, TIR_INT, 0, NULL, (double[]){7});
+        const TirId u = tir_random(&c->b, call, *case_typeof(c, x));
+        const TirId kept = tir_binary(&c->b, TIR_LT, u, tir_real(&c->b, 0.6));
+        const TirId y = tir_binary(&c->b, TIR_ADD, x, tir_binary(&c->b, TIR_MUL, x, u));
+        case_check(c, tir_select(&c->b, kept, y, tir_real(&c->b, 0)));
+    }
+}
+
 /* --- maps ---------------------------------------------------------------------------------------
  */
 

@@ -2,6 +2,7 @@
  * of fusion and lowering (features or positions in lanes, registers or scratch, unrolled or looped,
  * in the kernel or by BLAS), with loss and all gradients, in f64 and f32, fused and not. */
 #include "native_case.h"
+#include "runtime/rng.h"
 
 static const uint32_t WIDTHS[] = {1, 3, 17, 64, 83};
 #define EACH_WIDTH(w) for (uint32_t w##_ = 0, w; w##_ < 5 && (w = WIDTHS[w##_]); w##_++)
@@ -182,6 +183,31 @@ static void test_rows(void **state) {
     }
 }
 
+/* Random numbers with elements in lanes and positions in lanes, in every domain; the gradient meets
+ * the same ones. Evaluation drops nothing. */
+static void test_random(void **state) {
+    Case *c = *state;
+    static const uint32_t widths[] = {3, 40};
+    for (uint32_t k = 0; k < 2; k++) {
+        for (uint32_t d = 0; d < 4; d++) {
+            case_begin(c);
+            uint32_t block[4];
+            hc_rng_block(0, hc_rng_stream("hc.random"), 0, block); /* no hc_init, no step */
+            c->random_key = (uint64_t)block[1] << 32 | block[0];
+            TirBuilder *b = &c->b;
+            TirId x = mixed(c, 2, DIMS(2, widths[k]));
+            TirType type = *case_typeof(c, x);
+            type.domain = DOMAINS[d];
+            TirId call = tir_table(b, TIR_INT, 0, NULL, (double[]){41});
+            TirId u = tir_random(b, call, type);
+            TirId rate = tir_binary(b, TIR_MUL, tir_training(b), tir_real(b, 0.4));
+            TirId kept = tir_binary(b, TIR_LE, rate, u);
+            TirId y = tir_select(b, kept, tir_binary(b, TIR_MUL, x, u), tir_real(b, 0));
+            native_check(c, tir_unary(b, TIR_SIN, y));
+        }
+    }
+}
+
 /* Sinkhorn-like scaling: carried, invariant and stacked values. */
 static void test_scan(void **state) {
     Case *c = *state;
@@ -232,6 +258,7 @@ int main(void) {
         NATIVE_TEST(test_views),
         NATIVE_TEST(test_domains),
         NATIVE_TEST(test_rows),
+        NATIVE_TEST(test_random),
         NATIVE_TEST(test_scan),
         NATIVE_TEST(test_attend),
     };

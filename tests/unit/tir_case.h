@@ -45,6 +45,7 @@ typedef struct {
     uint64_t leaf_count[CASE_LEAVES];
     uint32_t n_leaves;
     uint64_t random;
+    uint64_t random_key; /* of the run */
 } Case;
 
 static inline double case_random(Case *c) { /* in [0,1) */
@@ -152,7 +153,12 @@ static inline const TirType *case_typeof(const Case *c, TirId id) {
 
 static inline void case_values(Case *c, const TirProgram *p, uint32_t n, const TirId *wanted,
                                TirTensor *tensors, Arena *arena) {
-    const TirBinding binding = {CASE_SAMPLES, CASE_POSITIONS, c->params, c->inputs};
+    const TirBinding binding = {.samples = CASE_SAMPLES,
+                                .positions = CASE_POSITIONS,
+                                .params = c->params,
+                                .inputs = c->inputs,
+                                .training = true,
+                                .random_key = c->random_key};
     tir_interpret(p, &binding, n, wanted, tensors, arena);
 }
 
