@@ -258,25 +258,58 @@ static void zero_task(void *argument, int64_t task, int32_t worker) {
            (size_t)(bytes - first < ZERO_BYTES ? bytes - first : ZERO_BYTES));
 }
 
-/* Adds each instance's values to the row it names. Features are shared out, instances are walked,
- * so equal indices meet in order. Indices outside the rows are skipped. */
+/* Which instance of `outer` instance `k` of `inner` belongs to. */
+static int64_t instance_of(const HcExec *exec, HcDomain outer, HcDomain inner, int64_t k) {
+    if (outer == inner || outer == HC_GLOBAL)
+        return outer == HC_GLOBAL ? 0 : k;
+    return outer == HC_SAMPLE ? k / exec->positions : k % exec->positions;
+}
+
+/* The instances of a call's domain that belong to instance `to` of `to_domain`. */
+typedef struct {
+    int64_t first, step, count;
+} Walk;
+
+static Walk walk_of(const HcExec *exec, const HcCall *call, int64_t to) {
+    if (call->to_domain == call->domain)
+        return (Walk){to, 1, 1};
+    if (call->to_domain == HC_GLOBAL)
+        return (Walk){0, 1, exec->instances[call->domain]};
+    return call->to_domain == HC_SAMPLE ? (Walk){to * exec->positions, 1, exec->positions}
+                                        : (Walk){to, exec->positions, exec->samples};
+}
+
+static int64_t scatter_chunks(const HcCall *call) {
+    return (call->elements + SCATTER_ELEMENTS - 1) / SCATTER_ELEMENTS;
+}
+
+/* Adds each instance's values to the rows that its indices name. Features, and what is added to
+ * different places, are shared out; instances are walked, so equal indices meet in order. Indices
+ * outside the rows are skipped. */
 #define DEFINE_SCATTER(name, real)                                                                 \
     static void name(void *argument, int64_t task, int32_t worker) {                               \
         (void)worker;                                                                              \
         const Job *job = argument;                                                                 \
-        int64_t elements = job->call->elements, first = task * SCATTER_ELEMENTS;                   \
+        const HcCall *call = job->call;                                                            \
+        int64_t elements = call->elements, indices = call->indices;                                \
+        int64_t place = task / scatter_chunks(call);                                               \
+        int64_t first = task % scatter_chunks(call) * SCATTER_ELEMENTS;                            \
         int64_t n = elements - first < SCATTER_ELEMENTS ? elements - first : SCATTER_ELEMENTS;     \
-        const int32_t *index = job->buffers[0];                                                    \
-        const real *values = (const real *)job->buffers[1] + first;                                \
-        real *to = (real *)job->buffers[2] + first;                                                \
-        int64_t instances = job->bound->extents.instances;                                         \
-        for (int64_t p = 0; p < instances; p++) {                                                  \
-            if (index[p] < 0 || index[p] >= job->call->rows)                                       \
-                continue;                                                                          \
-            const real *from = values + p * elements;                                              \
-            real *row = to + index[p] * elements;                                                  \
-            for (int64_t k = 0; k < n; k++)                                                        \
-                row[k] += from[k];                                                                 \
+        real *to = (real *)job->buffers[2] + place * call->rows * elements + first;                \
+        Walk walk = walk_of(job->exec, call, place);                                               \
+        for (int64_t w = 0; w < walk.count; w++) {                                                 \
+            int64_t k = walk.first + w * walk.step;                                                \
+            int64_t at = instance_of(job->exec, call->index_domain, call->domain, k) * indices;    \
+            const int32_t *index = (const int32_t *)job->buffers[0] + at;                          \
+            at = instance_of(job->exec, call->values_domain, call->domain, k) * indices;           \
+            const real *values = (const real *)job->buffers[1] + at * elements + first;            \
+            for (int64_t i = 0; i < indices; i++, values += elements) {                            \
+                if (index[i] < 0 || index[i] >= call->rows)                                        \
+                    continue;                                                                      \
+                real *row = to + index[i] * elements;                                              \
+                for (int64_t e = 0; e < n; e++)                                                    \
+                    row[e] += values[e];                                                           \
+            }                                                                                      \
         }                                                                                          \
     }
 DEFINE_SCATTER(scatter_f32, float)
@@ -305,7 +338,7 @@ static void run_call(HcExec *exec, const HcCall *call, const HcBoundCall *bound)
         break;
     }
     case HC_CALL_SCATTER_ADD:
-        hc_pool_run(exec->pool, (call->elements + SCATTER_ELEMENTS - 1) / SCATTER_ELEMENTS,
+        hc_pool_run(exec->pool, exec->instances[call->to_domain] * scatter_chunks(call),
                     f32 ? scatter_f32 : scatter_f64, &job);
         break;
     }

@@ -85,6 +85,16 @@ static HcStatus domain(Reader *r, const json_t *value, HcDomain *to) {
     return bad(r, "unknown domain");
 }
 
+static HcStatus domain_or(Reader *r, const json_t *value, HcDomain fallback, HcDomain *to) {
+    *to = fallback;
+    return value ? domain(r, value, to) : HC_OK;
+}
+
+/* Whether each instance of `inner` belongs to one of `outer`. */
+static bool is_within(HcDomain outer, HcDomain inner) {
+    return outer == HC_GLOBAL || outer == inner || inner == HC_POSITION;
+}
+
 /* dims[], and their product, which must stay below 2^48. */
 static HcStatus shape(Reader *r, const json_t *array, int32_t *rank, int64_t *dims,
                       int64_t *count) {
@@ -496,7 +506,14 @@ static HcStatus read_call(Reader *r, const json_t *json, HcCall *call) {
     TRY(domain(r, json_object_get(json, "domain"), &call->domain));
     if (call->kind == HC_CALL_ZERO)
         return add_buffer(r, call, json_object_get(json, "buffer"));
-    TRY(whole(r, json, "rows", 1, INT64_C(1) << 40, -1, &call->rows));
+    TRY(whole(r, json, "rows", 1, INT64_C(1) << 31, -1, &call->rows));
+    TRY(whole(r, json, "indices", 1, INT64_C(1) << 31, 1, &call->indices));
+    TRY(domain_or(r, json_object_get(json, "index_domain"), call->domain, &call->index_domain));
+    TRY(domain_or(r, json_object_get(json, "values_domain"), call->domain, &call->values_domain));
+    TRY(domain_or(r, json_object_get(json, "to_domain"), HC_GLOBAL, &call->to_domain));
+    if (!is_within(call->index_domain, call->domain) ||
+        !is_within(call->values_domain, call->domain) || !is_within(call->to_domain, call->domain))
+        return bad(r, "a scatter's domains do not lie in its own");
     TRY(add_buffer(r, call, json_object_get(json, "index")));
     TRY(add_buffer(r, call, json_object_get(json, "values")));
     return add_buffer(r, call, json_object_get(json, "to"));

@@ -102,8 +102,9 @@ typedef struct {
     uint32_t first,
         count; /* buffers: GEMM a, b, c; REDUCE partial, to; SCATTER index, values, to */
     uint32_t kernel;
-    int64_t per_sample; /* > 0: samples * per_sample tasks, else tiles */
-    int64_t elements, rows;
+    int64_t per_sample;              /* > 0: samples * per_sample tasks, else tiles */
+    int64_t elements, rows, indices; /* SCATTER: indices an instance */
+    HcDomain index_domain, values_domain, to_domain; /* SCATTER */
     double scale;
     bool accumulate;
     bool transpose_a, transpose_b;

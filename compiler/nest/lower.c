@@ -88,7 +88,7 @@ static void copy_in(Lower *l) {
         bool small_user = !is_wide(type);
         for (uint32_t m = 0; m < l->order.count && !small_user; m++) {
             const TirNode *user = tir_node(l->block, l->order.at[m]);
-            if (value_of(l, l->order.at[m])->side != SIDE_LANE)
+            if (value_of(l, l->order.at[m])->side != SIDE_LANE || lane_by_position(user))
                 continue;
             for (uint32_t o = 0; o < user->n_operands; o++) {
                 bool in_step;

@@ -47,8 +47,9 @@ typedef enum {
 typedef struct {
     TirId id;
     bool in_group, output, sum;
-    bool by_parts; /* PAD, CONCAT written piece by piece */
-    bool cheap;    /* rather computed twice than stored */
+    bool by_parts;   /* PAD, CONCAT written piece by piece */
+    bool by_element; /* GATHER whose indices run along the lanes: one element at a time */
+    bool cheap;      /* rather computed twice than stored */
     bool must_store;
     Side side;
     int32_t time; /* wide and fold stages are even, lane stages odd */

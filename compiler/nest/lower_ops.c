@@ -238,6 +238,7 @@ typedef struct {
     uint32_t n_axes;
     uint32_t extent[2 * TIR_MAX_RANK];
     int8_t at[2][2 * TIR_MAX_RANK][2];
+    Affine row; /* SCATTER_ADD: the row asked for */
 } Reduction;
 
 static void set_axis(Reduction *r, uint32_t axis, Affine i) {
@@ -252,6 +253,11 @@ static NestId accumulate(Reduction *r, NestId sum) {
     NestId x = eval(l, r->f, r->node->operands[0], &r->operands[0]);
     if (r->n_operands == 2) {
         NestId y = eval(l, r->f, r->node->operands[1], &r->operands[1]);
+        if (r->node->op == TIR_SCATTER_ADD) { /* x is an index, y what goes to its row */
+            NestId here = binary(l, NEST_EQ, x, affine_i32(l, &r->row));
+            y = eval_select(l, here, y, nest_zero(l, TIR_REAL, 1));
+            return sum ? binary(l, NEST_ADD, sum, y) : y;
+        }
         if (!sum)
             return binary(l, NEST_MUL, x, y);
         match_lanes(l, &x, &y);
@@ -414,17 +420,70 @@ static NestId eval_argmax(Lower *l, Frame *f, const TirNode *node, const Index *
     return nest_result(&l->b, loop, 1);
 }
 
+/* Whether no index can be outside: tokens are checked against their limit when they are given. */
+static bool always_inside(const Lower *l, const Frame *f, TirId index, uint32_t rows) {
+    const TirProgram *p = l->plan->program;
+    const TirNode *node = tir_node(f->block, index);
+    if (node->op == TIR_INPUT)
+        return p->inputs.at[node->attr.index].limit > 0 &&
+               p->inputs.at[node->attr.index].limit <= rows;
+    return node->op == TIR_POSITION && p->spaces.at[node->attr.index - 1].maximum <= rows;
+}
+
+/* With an index of its own in each lane (in loops, where positions are in lanes): one comparison a
+ * row. */
+static NestId gather_by_row(Lower *l, Frame *f, const TirNode *node, Index *whole, NestId index) {
+    NestId result = nest_zero(l, node->type.elem, 1);
+    uint16_t lanes = nest_type(l->kernel, index).lanes;
+    uint32_t rows = tir_node(f->block, node->operands[0])->type.dims[0];
+    for (uint32_t r = 0; r < rows; r++) {
+        whole->at[0] = affine_const(r);
+        NestId number = nest_const(&l->b, (NestType){NEST_I32, lanes}, r);
+        NestId here = nest_binary(&l->b, NEST_EQ, index, number);
+        result = eval_select(l, here, eval(l, f, node->operands[0], whole), result);
+    }
+    return result;
+}
+
+/* The row is read where it lies; outside, the first row is, and the result is zero. */
 static NestId eval_gather(Lower *l, Frame *f, const TirNode *node, const Index *index) {
     const TirType *table = &tir_node(f->block, node->operands[0])->type;
     Index at = {.rank = tir_node(f->block, node->operands[1])->type.rank};
     for (uint32_t k = 0; k < at.rank; k++)
         at.at[k] = index->at[k];
-    NestId row = nest_cast(&l->b, NEST_I64, eval(l, f, node->operands[1], &at));
     Index whole = {.rank = table->rank};
-    whole.at[0] = affine_var(row);
     for (uint32_t k = 1; k < table->rank; k++)
         whole.at[k] = index->at[at.rank + k - 1];
-    return eval(l, f, node->operands[0], &whole);
+    NestId number = eval(l, f, node->operands[1], &at);
+    if (f->scan || nest_type(l->kernel, number).lanes > 1)
+        return gather_by_row(l, f, node, &whole, number);
+    NestId row = nest_cast(&l->b, NEST_I64, number), inside = 0;
+    if (!always_inside(l, f, node->operands[1], table->dims[0])) {
+        NestId rows = nest_i64(&l->b, table->dims[0]), first = nest_i64(&l->b, 0);
+        inside = nest_binary(&l->b, NEST_AND, nest_binary(&l->b, NEST_LE, first, row),
+                             nest_binary(&l->b, NEST_LT, row, rows));
+        row = nest_select(&l->b, inside, row, first);
+    }
+    whole.at[0] = affine_var(row);
+    NestId x = eval(l, f, node->operands[0], &whole);
+    return inside ? eval_select(l, inside, x, nest_zero(l, node->type.elem, 1)) : x;
+}
+
+/* The sum of what goes to one row: a comparison for each index. */
+static NestId eval_scatter_add(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+    Reduction r = {.l = l, .f = f, .node = node, .n_operands = 2, .row = index->at[0]};
+    const TirType *indices = &tir_node(f->block, node->operands[0])->type;
+    const TirType *values = &tir_node(f->block, node->operands[1])->type;
+    r.operands[0].rank = r.n_axes = indices->rank;
+    r.operands[1].rank = values->rank;
+    for (uint32_t k = 0; k < indices->rank; k++) {
+        r.extent[k] = indices->dims[k];
+        r.at[0][k][0] = r.at[1][k][0] = (int8_t)k;
+        r.at[0][k][1] = r.at[1][k][1] = -1;
+    }
+    for (uint32_t k = indices->rank; k < values->rank; k++)
+        r.operands[1].at[k] = index->at[1 + k - indices->rank];
+    return run_reduction(&r);
 }
 
 static NestId eval_onehot(Lower *l, Frame *f, const TirNode *node, const Index *index) {
@@ -476,6 +535,8 @@ NestId eval_op(Lower *l, Frame *f, TirId id, const TirNode *node, const Index *i
         return eval_shift(l, f, node, index);
     case TIR_GATHER:
         return eval_gather(l, f, node, index);
+    case TIR_SCATTER_ADD:
+        return eval_scatter_add(l, f, node, index);
     case TIR_ONEHOT:
         return eval_onehot(l, f, node, index);
     default:

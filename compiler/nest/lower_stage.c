@@ -49,8 +49,10 @@ int lane_axis(const Lower *l, TirId id, uint32_t k) {
                 return (int)m;
         return -1;
     }
-    case TIR_CLASS_GATHER:
-        return k == 0 && node->op == TIR_GATHER ? type->rank - 1 : -1;
+    case TIR_CLASS_GATHER: /* the table's last axis; what is scattered, unless rows are the last */
+        if (node->op == TIR_GATHER)
+            return k == 0 && type->rank > 1 ? type->rank - 1 : -1;
+        return node->op == TIR_SCATTER_ADD && k == 1 && node->type.rank > 1 ? type->rank - 1 : -1;
     case TIR_CLASS_MAP:
     case TIR_CLASS_VIEW:
         return type->rank - 1;
@@ -85,6 +87,8 @@ TirId operand_root(const Lower *l, TirId id, uint32_t k, bool *in_step) {
         *in_step = !reshaped && is_wide(type) && axis == type->rank - 1;
     else
         *in_step = !is_wide(type) && (!reshaped || user->elements <= UNROLL_LANE);
+    if (tir_node(l->block, id)->op == TIR_GATHER && k == 0)
+        *in_step = false; /* rows are addressed at run time */
     return at;
 }
 
@@ -152,6 +156,11 @@ static bool is_by_parts(const TirNode *node) {
            elements / node->type.dims[node->type.rank - 1] > UNROLL_LEADING;
 }
 
+static bool is_by_element(const Lower *l, const TirNode *node) {
+    return node->op == TIR_GATHER && is_wide(&node->type) &&
+           tir_node(l->block, node->operands[0])->type.rank == 1;
+}
+
 /* A loop over a large value's elements, or over a long sum of a smaller one's, may come to a scan's
  * result; registers have no run-time index. */
 static bool loops_over_lanes(const Lower *l) {
@@ -164,7 +173,7 @@ static bool loops_over_lanes(const Lower *l) {
 }
 
 static bool must_be_stored(const Value *v, const TirNode *node, bool loops) {
-    if (v->by_parts || v->output || (node->op == TIR_RESULT && loops))
+    if (v->by_parts || v->by_element || v->output || (node->op == TIR_RESULT && loops))
         return true;
     if (v->side == SIDE_LANE && node->op != TIR_RESULT)
         return v->elements > UNROLL_LANE || lane_by_position(node);
@@ -179,6 +188,7 @@ void stage_plan(Lower *l) {
         Value *v = value_of(l, id);
         v->side = is_fold(l, id) ? SIDE_FOLD : is_wide(&node->type) ? SIDE_WIDE : SIDE_LANE;
         v->by_parts = is_by_parts(node);
+        v->by_element = is_by_element(l, node);
         v->must_store = node->type.elem != TIR_TUPLE && must_be_stored(v, node, loops);
         int32_t time = v->side == SIDE_LANE ? 1 : 0;
         for (uint32_t o = 0; o < node->n_operands; o++) {
@@ -186,7 +196,7 @@ void stage_plan(Lower *l) {
             Value *from = value_of(l, operand_root(l, id, o, &in_step));
             if (!from || !from->in_group)
                 continue;
-            bool after = !in_step || from->side == SIDE_FOLD || from->by_parts;
+            bool after = !in_step || from->side == SIDE_FOLD || from->by_parts || from->by_element;
             int32_t least = from->time + (after ? 1 : 0);
             if (((least ^ time) & 1) != 0)
                 least++;

@@ -186,6 +186,13 @@ static uint64_t leading(const TirType *type) {
     return type->rank ? tir_element_count(type) / type->dims[type->rank - 1] : 1;
 }
 
+/* Where a value of the stage that lies in memory is written. */
+static void store_wide(Lower *l, const Value *v, const Affine *flat, NestId x) {
+    StoreKind kind = v->output ? (l->rows == 1 ? STORE_GLOBAL : STORE_ROWS) : SCRATCH_ROWS;
+    uint32_t buffer = v->output ? v->out_buffer : v->buffer;
+    store_row(l, buffer, kind, &l->context.row, flat, v->elements, x, l->context.valid);
+}
+
 static void write_part(Lower *l, const Part *part, Index index) {
     Value *v = part->to;
     const TirType *whole = &tir_node(l->block, v->id)->type;
@@ -200,9 +207,7 @@ static void write_part(Lower *l, const Part *part, Index index) {
                    nest_binary(&l->b, NEST_ADD, old, x), l->context.valid, false);
         return;
     }
-    StoreKind kind = v->output ? (l->rows == 1 ? STORE_GLOBAL : STORE_ROWS) : SCRATCH_ROWS;
-    uint32_t buffer = v->output ? v->out_buffer : v->buffer;
-    store_row(l, buffer, kind, &l->context.row, &flat, v->elements, x, l->context.valid);
+    store_wide(l, v, &flat, x);
 }
 
 static void write_unrolled(Lower *l, const Part *part, Affine c) {
@@ -342,6 +347,23 @@ static void looped_part(Lower *l, const Part *part) {
     loops_begin(l, &part->type, 1, &index);
     looped_features(l, part, affine_var(loop->variable), &index);
     loops_end(l, &part->type, 1);
+    scope_end(l);
+    nest_loop_end(&l->b, NULL);
+}
+
+static void by_element(Lower *l, Value *v) {
+    const TirNode *node = tir_node(l->block, v->id);
+    NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
+                                     nest_i64(&l->b, l->rows), 1, 0, NULL);
+    scope_begin(l);
+    Context old = context_set(l, affine_var(loop->variable), 1, 0);
+    Index index;
+    loops_begin(l, &node->type, 0, &index);
+    NestId x = eval_op(l, &l->frame, v->id, node, &index);
+    Affine flat = affine_flat(&index, &node->type);
+    store_wide(l, v, &flat, x);
+    loops_end(l, &node->type, 0);
+    l->context = old;
     scope_end(l);
     nest_loop_end(&l->b, NULL);
 }
@@ -497,6 +519,10 @@ void lower_wide_stage(Lower *l, int32_t time) {
         if (!v->output && !v->sum) {
             value_stored(l, v, SCRATCH_ROWS);
             v->ready = false;
+        }
+        if (v->by_element) {
+            by_element(l, v);
+            continue;
         }
         PartVec parts = {0};
         parts_of(l, v, &parts);

@@ -85,8 +85,9 @@ static WorkKind classify(Plan *plan, TirId id) {
     case TIR_ATTEND:
     case TIR_ATTEND_GRAD:
         return WORK_ATTEND;
-    case TIR_SCATTER_ADD:
-        return WORK_SCATTER;
+    case TIR_SCATTER_ADD: /* into its own place's rows, or over places */
+        return tir_domain_equal(plan_run_domain(block, id), node->type.domain) ? WORK_LOCAL
+                                                                               : WORK_SCATTER;
     case TIR_RESULT:
         return plan->work[node->operands[0]];
     default:
@@ -342,24 +343,10 @@ static void form_groups(Plan *plan) {
         plan->groups.at[g]->id = g;
 }
 
-static void find_unsupported(Plan *plan) {
-    const TirBlock *block = plan->program->block;
-    for (TirId id = 1; id < block->nodes.count && !plan->unsupported; id++) {
-        const TirNode *node = tir_node(block, id);
-        bool bad = node->op == TIR_GATHER &&
-                   !tir_domain_equal(tir_node(block, node->operands[0])->type.domain, TIR_GLOBAL);
-        if (bad) {
-            plan->unsupported = tir_op_name(node->op);
-            plan->unsupported_at = node->span;
-        }
-    }
-}
-
 void plan_fuse(Plan *plan) {
     classify_all(plan);
     if (plan->options.fuse)
         accumulate_products(plan);
-    find_unsupported(plan);
     assign_levels(plan);
     if (plan->options.fuse)
         sink(plan);

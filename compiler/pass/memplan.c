@@ -168,7 +168,8 @@ static void emit_fold(MemPlan *m, TirId id) {
 static void emit_scatter(MemPlan *m, TirId id) {
     Plan *plan = m->plan;
     const TirNode *node = tir_node(m->block, id);
-    TirDomain domain = tir_node(m->block, node->operands[1])->type.domain;
+    const TirType *index = &tir_node(m->block, node->operands[0])->type;
+    const TirType *values = &tir_node(m->block, node->operands[1])->type;
     uint64_t elements = tir_element_count(&node->type);
     define(m, id);
     Call zero = {.kind = CALL_ZERO,
@@ -179,11 +180,13 @@ static void emit_scatter(MemPlan *m, TirId id) {
     vec_push(plan->arena, &zero.buffers, placeholder(id));
     push_call(m, zero);
     Call call = {.kind = CALL_SCATTER,
-                 .domain = domain,
+                 .domain = plan_run_domain(m->block, id),
                  .value = id,
                  .label = "scatter_add",
                  .elements = elements / node->attr.rows,
-                 .rows = node->attr.rows};
+                 .rows = node->attr.rows,
+                 .indices = tir_element_count(index),
+                 .scatter_domains = {index->domain, values->domain, node->type.domain}};
     vec_push(plan->arena, &call.buffers, placeholder(use(m, node->operands[0])));
     vec_push(plan->arena, &call.buffers, placeholder(use(m, node->operands[1])));
     vec_push(plan->arena, &call.buffers, placeholder(use(m, id)));

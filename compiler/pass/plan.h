@@ -85,14 +85,16 @@ typedef VEC(Buffer) BufferVec;
 
 typedef struct {
     CallKind kind;
-    uint32_t kernel;     /* KERNEL, ATTEND, FOLD: index into plan->kernels */
-    TirDomain domain;    /* whose instances the call covers */
-    BufferVec buffers;   /* in the kernel's order */
-    uint32_t per_sample; /* ATTEND: tasks per sample */
-    GemmWork gemm;       /* GEMM: buffers are a, b, c */
-    uint64_t elements;   /* REDUCE, ZERO, SCATTER */
-    uint32_t rows;       /* SCATTER */
-    TirId value;         /* what it computes, for profiles and dumps */
+    uint32_t kernel;              /* KERNEL, ATTEND, FOLD: index into plan->kernels */
+    TirDomain domain;             /* whose instances the call covers */
+    BufferVec buffers;            /* in the kernel's order */
+    uint32_t per_sample;          /* ATTEND: tasks per sample */
+    GemmWork gemm;                /* GEMM: buffers are a, b, c */
+    uint64_t elements;            /* REDUCE, ZERO, SCATTER */
+    uint32_t rows;                /* SCATTER */
+    uint64_t indices;             /* SCATTER: per instance */
+    TirDomain scatter_domains[3]; /* SCATTER: of indices, values and result */
+    TirId value;                  /* what it computes, for profiles and dumps */
     const char *label;
 } Call;
 

@@ -172,11 +172,14 @@ static json_t *call_json(const Call *call) {
                          buffer_json(&call->buffers.at[0]), "elements", (json_int_t)call->elements,
                          "domain", domain);
     case CALL_SCATTER:
-        return json_pack("{s:s, s:o, s:o, s:s, s:I, s:I, s:o}", "kind", "scatter_add", "index",
-                         buffer_json(&call->buffers.at[0]), "values",
+        return json_pack("{s:s, s:o, s:o, s:s, s:I, s:I, s:o, s:I, s:s, s:s, s:s}", "kind",
+                         "scatter_add", "index", buffer_json(&call->buffers.at[0]), "values",
                          buffer_json(&call->buffers.at[1]), "domain", domain, "elements",
                          (json_int_t)call->elements, "rows", (json_int_t)call->rows, "to",
-                         buffer_json(&call->buffers.at[2]));
+                         buffer_json(&call->buffers.at[2]), "indices", (json_int_t)call->indices,
+                         "index_domain", plan_domain_name(call->scatter_domains[0]),
+                         "values_domain", plan_domain_name(call->scatter_domains[1]), "to_domain",
+                         plan_domain_name(call->scatter_domains[2]));
     case CALL_ATTEND:
         return json_pack("{s:s, s:I, s:s, s:o, s:s, s:I}", "kind", "kernel", "kernel",
                          (json_int_t)call->kernel, "domain", domain, "buffers", buffers_json(call),

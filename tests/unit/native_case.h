@@ -160,11 +160,20 @@ static void native_check(Case *c, TirId root) {
     run_form(c, p, &FORMS[ALWAYS + c->random / 64 % (count - ALWAYS)]);
 }
 
-/* Every position value below is a mix of a parameter and an input, so that gradients flow both ways
- * through whatever is tested. */
-static TirId mixed(Case *c, uint32_t rank, const uint32_t *dims) {
-    return tir_binary(&c->b, TIR_MUL, case_real(c, POSITION, rank, dims),
+/* A mix of a parameter and an input (of a parameter alone when global), so that gradients flow both
+ * ways through whatever is tested. */
+static inline TirId mixed_in(Case *c, TirDomain domain, uint32_t rank, const uint32_t *dims) {
+    return tir_binary(&c->b, TIR_MUL, case_real(c, domain, rank, dims),
                       case_real(c, GLOBAL, rank, dims));
+}
+
+static inline TirId mixed(Case *c, uint32_t rank, const uint32_t *dims) {
+    return mixed_in(c, POSITION, rank, dims);
+}
+
+/* The same, bounded, and no leaf. */
+static inline TirId varied(Case *c, TirDomain domain, uint32_t rank, const uint32_t *dims) {
+    return tir_unary(&c->b, TIR_SIN, mixed_in(c, domain, rank, dims));
 }
 
 static int case_setup(void **state) {
