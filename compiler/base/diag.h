@@ -2,7 +2,8 @@
  *
  * Every diagnostic has a code from diag_codes.def (one row: number, identifier, title, longer text
  * for `hcc explain`). The same code at the same place is recorded once, so that a definition used
- * in 96 layers complains once. At most 20 errors are rendered; all are counted. */
+ * in 96 layers complains once. They are rendered in the
+ * order of their places. At most 20 errors are rendered; all are counted. */
 #ifndef HCC_BASE_DIAG_H
 #define HCC_BASE_DIAG_H
 

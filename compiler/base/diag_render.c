@@ -11,6 +11,7 @@
 #include "base/diag_internal.h"
 #include "base/display.h"
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -181,6 +182,31 @@ static void diag_render_rest(const Renderer *r, uint32_t total, uint32_t shown, 
         fprintf(r->to, "… and %u more %s%s\n", total - shown, what, total - shown == 1 ? "" : "s");
 }
 
+typedef struct {
+    const Diagnostic *at;
+    uint32_t found; /* its turn */
+} Ordered;
+
+static int diag_compare(const void *a, const void *b) {
+    const Ordered *p = a, *q = b;
+    const Span s = p->at->at, t = q->at->at;
+    if (s.file != t.file)
+        return s.file < t.file ? -1 : 1;
+    if (s.begin != t.begin)
+        return s.begin < t.begin ? -1 : 1;
+    return p->found < q->found ? -1 : 1;
+}
+
+/* As one reads the file from its beginning, whatever was found first: without a place, then by
+ * file (the user's own is the first) and place. */
+static const Ordered *diag_ordered(const Diagnostics *d) {
+    Ordered *list = ARENA_ARRAY(d->arena, Ordered, d->list.count + 1);
+    for (uint32_t k = 0; k < d->list.count; k++)
+        list[k] = (Ordered){d->list.at[k], k};
+    qsort(list, d->list.count, sizeof *list, diag_compare);
+    return list;
+}
+
 void diag_render_text(const Diagnostics *d, FILE *to, bool color) {
     Renderer r = {d, to, 2, "", "", "", "", ""};
     if (color) {
@@ -191,10 +217,11 @@ void diag_render_text(const Diagnostics *d, FILE *to, bool color) {
         r.plain = "\033[0m";
     }
     uint32_t shown[2] = {0, 0}; /* errors, warnings */
+    const Ordered *list = diag_ordered(d);
     for (uint32_t k = 0; k < d->list.count; k++)
-        if (shown[d->list.at[k]->severity] < DIAG_SHOWN) {
-            shown[d->list.at[k]->severity]++;
-            diag_render_one(&r, d->list.at[k]);
+        if (shown[list[k].at->severity] < DIAG_SHOWN) {
+            shown[list[k].at->severity]++;
+            diag_render_one(&r, list[k].at);
         }
     diag_render_rest(&r, d->errors, shown[DIAG_ERROR], "error");
     diag_render_rest(&r, d->warnings, shown[DIAG_WARNING], "warning");
@@ -244,8 +271,9 @@ static json_t *diag_json_one(const Diagnostics *d, const Diagnostic *diagnostic)
 
 void diag_render_json(const Diagnostics *d, FILE *to) {
     json_t *list = json_array();
+    const Ordered *ordered = diag_ordered(d);
     for (uint32_t k = 0; k < d->list.count; k++)
-        json_array_append_new(list, diag_json_one(d, d->list.at[k]));
+        json_array_append_new(list, diag_json_one(d, ordered[k].at));
     json_dumpf(list, to, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     fputc('\n', to);
     json_decref(list);

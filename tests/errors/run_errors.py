@@ -65,6 +65,9 @@ def complaints(path):
     except json.JSONDecodeError as error:
         return [f"stdout is not JSON: {error}\n{result.out}"]
     wrong = []
+    places = [(d["line"], d["column"]) for d in diagnostics if d.get("file") == path]
+    if places != sorted(places):
+        wrong.append(f"not in the order of the file: {places}")
     for expectation in expected:
         match = next((d for d in diagnostics if meets(d, expectation)), None)
         if match is None:

@@ -277,6 +277,28 @@ static void the_same_is_said_once_and_at_most_twenty_are_shown(void **state) {
     free(text);
 }
 
+/* As the file is read, whatever was found first. */
+static void diagnostics_stand_in_the_order_of_their_places(void **state) {
+    Compilation *c = *state;
+    const uint32_t file = source_add(c->sources, "own.hc", "abcdef", 6);
+    const uint32_t other = source_add(c->sources, "library.hc", "abcdef", 6);
+    diag_error(c->diagnostics, DIAG_SYNTAX, (Span){other, 0, 1}, "fifth");
+    diag_error(c->diagnostics, DIAG_LEX, (Span){file, 3, 4}, "fourth");
+    diag_warning(c->diagnostics, DIAG_LEX, (Span){file, 1, 2}, "second");
+    diag_error(c->diagnostics, DIAG_SYNTAX, (Span){file, 1, 2}, "third");
+    diag_error(c->diagnostics, DIAG_SYNTAX, (Span){0}, "first");
+    for (uint32_t json = 0; json < 2; json++) {
+        char *text = rendered(c, json, false);
+        const char *at = text;
+        static const char *const order[] = {"first", "second", "third", "fourth", "fifth"};
+        for (uint32_t k = 0; k < 5; k++) {
+            at = strstr(at, order[k]);
+            assert_non_null(at);
+        }
+        free(text);
+    }
+}
+
 static void json_is_an_array_with_places(void **state) {
     Compilation *c = *state;
     char *text = rendered(c, true, false);
@@ -336,6 +358,7 @@ int main(void) {
         T(diagnostic_shows_a_window_of_a_long_line),
         T(diagnostic_text_cannot_steer_a_terminal),
         T(the_same_is_said_once_and_at_most_twenty_are_shown),
+        T(diagnostics_stand_in_the_order_of_their_places),
         T(json_is_an_array_with_places),
         T(codes_explain_themselves),
         T(nearest_name_forgives_typos),
