@@ -86,8 +86,10 @@ static inline void model_close(Model *m) {
 
 static inline const TirTensor *run(const Model *m, TirOutputRole role, const char *name) {
     const TirProgram *p = m->network->program;
-    const TirBinding binding = {m->samples, m->positions, (const double *const *)m->params,
-                                (const double *const *)m->inputs};
+    const TirBinding binding = {.samples = m->samples,
+                                .positions = m->positions,
+                                .params = (const double *const *)m->params,
+                                .inputs = (const double *const *)m->inputs};
     for (uint32_t k = 0; k < p->outputs.count; k++)
         if (p->outputs.at[k].role == role && (!name || strcmp(p->outputs.at[k].name, name) == 0)) {
             TirTensor *t = ARENA_NEW(m->c->arena, TirTensor);
