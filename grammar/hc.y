@@ -218,7 +218,7 @@ stmt
   | conditional
   | value_keyword expr semi                   { $$ = ast_value(parser, $1, @$, $2); }
   | REQUIRE expr comma STRING semi            { $$ = ast_require(parser, @$, $2, $4); }
-  | POSITIONS positions semi                  { $$ = ast_positions(parser, @$, $2); }
+  | POSITIONS positions attributes semi       { $$ = ast_positions(parser, @$, $2, $3); }
   | input_keyword target COLON expr semi      { $$ = ast_input(parser, $1, @$, $2, $4); }
   | NAME ASSIGN expr COLON parallel semi      { $$ = ast_site(parser, @$, $1, $3, $5); }
   | NAME expr semi                            { $$ = ast_setting(parser, @$, $1, $2); }

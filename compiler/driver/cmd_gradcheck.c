@@ -3,6 +3,7 @@
 #include "driver/gradcheck.h"
 #include "driver/native.h"
 #include "driver/pipeline.h"
+#include <math.h>
 #include <string.h>
 
 enum { SAMPLES = 2, POSITIONS = 6 };
@@ -14,6 +15,13 @@ static const char *gradcheck_shape(Arena *arena, const TirType *type) {
     return arena_printf(arena, "%s]", text);
 }
 
+static const char *const verdict_names[] = {
+    [GRAD_OK] = "ok",
+    [GRAD_NONE] = "none",
+    [GRAD_TINY] = "tiny",
+    [GRAD_WRONG] = "WRONG",
+};
+
 static ExitCode gradcheck_print_json(Driver *d, const Network *network, const GradResult *results,
                                      uint32_t count, double loss, bool ok) {
     json_t *list = json_array();
@@ -23,11 +31,11 @@ static ExitCode gradcheck_print_json(Driver *d, const Network *network, const Gr
         for (uint32_t axis = 0; axis < param->type.rank; axis++)
             json_array_append_new(shape, json_integer(param->type.dims[axis]));
         json_array_append_new(
-            list, json_pack("{s:s, s:o, s:f, s:f, s:f, s:b, s:b, s:b}", "name", param->name,
+            list, json_pack("{s:s, s:o, s:f, s:f, s:f, s:f, s:s, s:b}", "name", param->name,
                             "shape", shape, "analytic", results[k].analytic, "numeric",
                             results[k].numeric, "relative_error", results[k].relative_error,
-                            "vanishes", (int)results[k].vanishes, "within_rounding",
-                            (int)results[k].within_rounding, "ok", (int)results[k].ok));
+                            "bound", results[k].bound, "verdict", verdict_names[results[k].verdict],
+                            "ok", (int)(results[k].verdict != GRAD_WRONG)));
     }
     return driver_print_json(d, json_pack("{s:s, s:f, s:f, s:b, s:o}", "model", network->name,
                                           "loss", loss, "tolerance", GRADCHECK_TOLERANCE, "ok",
@@ -45,13 +53,14 @@ static void gradcheck_print(Driver *d, const Network *network, const GradResult 
             "numeric", "rel. error");
     for (uint32_t k = 0; k < count; k++) {
         const TirParam *param = &network->program->params.at[results[k].param];
-        fprintf(d->out, "%-*s  %-16s %12.4e %12.4e %12.1e  %s\n", width, param->name,
-                gradcheck_shape(d->c->arena, &param->type), results[k].analytic, results[k].numeric,
-                results[k].relative_error,
-                results[k].vanishes          ? "zero"
-                : results[k].within_rounding ? "tiny"
-                : results[k].ok              ? "ok"
-                                             : "WRONG");
+        fprintf(d->out, "%-*s  %-16s %12.4e %12.4e ", width, param->name,
+                gradcheck_shape(d->c->arena, &param->type), results[k].analytic,
+                results[k].numeric);
+        if (results[k].verdict == GRAD_NONE)
+            fprintf(d->out, "%12s  none, below %.1e\n", "-", results[k].bound);
+        else
+            fprintf(d->out, "%12.1e  %s\n", results[k].relative_error,
+                    verdict_names[results[k].verdict]);
     }
 }
 
@@ -79,8 +88,8 @@ ExitCode command_gradcheck(Driver *d) {
         return code;
 
     GradResult *results;
-    uint32_t count = 0, wrong_count = 0, zero_count = 0, tiny_count = 0;
-    double loss, worst = 0, begun = pipeline_begin(d, "gradcheck");
+    uint32_t count = 0, counts[GRAD_WRONG + 1] = {0};
+    double loss = 0, worst = 0, begun = pipeline_begin(d, "gradcheck");
     const char *wrong =
         gradcheck_run(program, evaluator, seed, d->c->arena, &results, &count, &loss);
     pipeline_end(d, "gradcheck", begun);
@@ -91,27 +100,30 @@ ExitCode command_gradcheck(Driver *d) {
         return EXIT_CHECK;
     }
     for (uint32_t k = 0; k < count; k++) {
-        wrong_count += !results[k].ok;
-        zero_count += results[k].vanishes;
-        tiny_count += results[k].within_rounding;
-        if (!results[k].vanishes && !results[k].within_rounding &&
-            results[k].relative_error > worst)
-            worst = results[k].relative_error;
+        counts[results[k].verdict]++;
+        if (results[k].verdict == GRAD_OK || results[k].verdict == GRAD_WRONG)
+            worst = fmax(worst, results[k].relative_error);
     }
+    bool ok = counts[GRAD_WRONG] == 0;
     ExitCode printed = EXIT_OK;
     if (d->options.json) {
-        printed = gradcheck_print_json(d, network, results, count, loss, wrong_count == 0);
+        printed = gradcheck_print_json(d, network, results, count, loss, ok);
     } else {
         gradcheck_print(d, network, results, count);
         fprintf(
             d->out,
             "%u tensors, %u wrong; largest relative error %.1e (below %.0e asked for); loss %.6f\n",
-            count, wrong_count, worst, GRADCHECK_TOLERANCE, loss);
-        if (zero_count + tiny_count)
+            count, counts[GRAD_WRONG], worst, GRADCHECK_TOLERANCE, loss);
+        if (counts[GRAD_NONE])
             fprintf(d->out,
-                    "zero: no influence on the loss here (%u); tiny: so little that only equality "
-                    "within the loss's rounding can be told (%u)\n",
-                    zero_count, tiny_count);
+                    "none: no influence on the loss; gradient and differences are zero to rounding "
+                    "(%u)\n",
+                    counts[GRAD_NONE]);
+        if (counts[GRAD_TINY])
+            fprintf(d->out,
+                    "tiny: the loss's rounding hides the derivative; the two differ by less than "
+                    "that (%u)\n",
+                    counts[GRAD_TINY]);
     }
-    return wrong_count ? EXIT_CHECK : printed;
+    return ok ? printed : EXIT_CHECK;
 }

@@ -4,9 +4,14 @@
  * entries are. The derivative along v is the gradient's product with it; against it stand central
  * differences of halving steps, extrapolated to step 0 (Ridders): the truncation error falls with a
  * high power of the step, so the steps can stay large and rounding small. The entry of the table
- * that agrees best with its neighbours is taken, without a look at the gradient. */
+ * that agrees best with its neighbours is taken, without a look at the gradient.
+ *
+ * What a tensor does may be hidden at one point: a map that mixes equal streams changes nothing,
+ * and a scale in front of a norm next to nothing. A tensor whose derivative is too small to be told
+ * from the loss's rounding is tried again at other points, where connections' parameters are larger
+ * or smaller. What is zero at all of them, computed and measured, is said to have no influence. */
 #include "driver/gradcheck.h"
-#include "tir/interp.h"
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -34,14 +39,20 @@ static uint64_t gradcheck_stream(uint64_t seed, uint64_t purpose, uint64_t index
     return gradcheck_bits(&state);
 }
 
-enum { PURPOSE_PARAM = 1, PURPOSE_INPUT, PURPOSE_DIRECTION, PURPOSE_RANDOM };
+enum { PURPOSE_PARAM = 1, PURPOSE_INPUT, PURPOSE_DIRECTION };
+
+/* By how much a connection's parameters are larger than the initial values ask for, at each point.
+ */
+static const double point_sizes[] = {1, 6, 0.1, 20};
+enum { POINTS = sizeof point_sizes / sizeof *point_sizes };
 
 /* Random values of a size at which nothing vanishes or saturates, and nothing is symmetric: weights
  * so that a sum over their last axis keeps its size; a connection's parameters away from where they
  * began (there, gates are nearly shut and streams nearly equal) and mostly positive, so that what a
  * branch reads is not a sum that cancels, where its norm has a kink. */
-static void gradcheck_fill_param(const TirParam *param, uint64_t seed, uint32_t index, double *to) {
-    uint64_t state = gradcheck_stream(seed, PURPOSE_PARAM, index);
+static void gradcheck_fill_param(const TirParam *param, uint64_t seed, uint32_t index,
+                                 uint32_t point, double *to) {
+    uint64_t state = gradcheck_stream(seed + point * 0x9e3779b9u, PURPOSE_PARAM, index);
     uint64_t count = tir_element_count(&param->type);
     double size = param->type.rank ? 1 / sqrt(param->type.dims[param->type.rank - 1]) : 0.2;
     for (uint64_t k = 0; k < count; k++) {
@@ -51,8 +62,9 @@ static void gradcheck_fill_param(const TirParam *param, uint64_t seed, uint32_t 
             continue;
         }
         double initial = param->init == TIR_INIT_DATA ? param->data[k] : param->init_a;
-        to[k] = param->of_connection ? 0.3 * initial + size * (1 + 0.5 * normal)
-                                     : initial + 0.1 * normal;
+        to[k] = param->of_connection
+                    ? 0.3 * initial + point_sizes[point] * size * (1 + 0.5 * normal)
+                    : initial + 0.1 * normal;
     }
 }
 
@@ -73,124 +85,88 @@ uint64_t gradcheck_input_elements(const TirInput *input, uint32_t samples, uint3
     return count * (input->type.domain.space ? positions : 1);
 }
 
-/* --- the interpreter ----------------------------------------------------------------------------
- */
-
-typedef struct {
-    GradEvaluator base;
-    const TirProgram *program;
-    const Arena *parent;
-    TirBinding binding;
-    TirId loss;
-} GradInterpreter;
-
-static const char *gradcheck_interpret(GradEvaluator *self, double *const *params, double *loss,
-                                       double *const *gradients) {
-    GradInterpreter *interpreter = (GradInterpreter *)self;
-    const TirProgram *p = interpreter->program;
-    Arena *scratch = arena_create_child(interpreter->parent);
-    uint32_t n_outputs = p->outputs.count, n_wanted = 1;
-    TirId *wanted = ARENA_ARRAY(scratch, TirId, n_outputs + 1);
-    uint32_t *param_of = ARENA_ARRAY(scratch, uint32_t, n_outputs + 1);
-    wanted[0] = interpreter->loss;
-    for (uint32_t k = 0; gradients && k < n_outputs; k++)
-        if (p->outputs.at[k].role == TIR_OUT_GRAD) {
-            param_of[n_wanted] = p->outputs.at[k].index;
-            wanted[n_wanted++] = p->outputs.at[k].value;
-        }
-    TirTensor *tensors = ARENA_ARRAY(scratch, TirTensor, n_wanted);
-    interpreter->binding.params = (const double *const *)params;
-    tir_interpret(p, &interpreter->binding, n_wanted, wanted, tensors, scratch);
-    *loss = tensors[0].at[0];
-    for (uint32_t k = 1; k < n_wanted; k++)
-        memcpy(gradients[param_of[k]], tensors[k].at,
-               tir_element_count(&tensors[k].type) * sizeof(double));
-    arena_destroy(scratch);
-    return NULL;
-}
-
-GradEvaluator *gradcheck_interpreter(const TirProgram *program, uint32_t samples,
-                                     uint32_t positions, uint64_t seed, Arena *arena) {
-    GradInterpreter *interpreter = ARENA_NEW(arena, GradInterpreter);
-    const double **inputs = ARENA_ARRAY(arena, const double *, program->inputs.count);
-    for (uint32_t k = 0; k < program->inputs.count; k++) {
-        const TirInput *input = &program->inputs.at[k];
-        uint64_t count = gradcheck_input_elements(input, samples, positions);
-        double *data = ARENA_ARRAY(arena, double, count);
-        gradcheck_fill_input(input, seed, count, data);
-        inputs[k] = data;
-    }
-    *interpreter = (GradInterpreter){
-        .base = {.evaluate = gradcheck_interpret},
-        .program = program,
-        .parent = arena,
-        .binding = {.samples = samples,
-                    .positions = positions,
-                    .inputs = inputs,
-                    .training = true, /* at one step: what is random stays what it is */
-                    .random_key = gradcheck_stream(seed, PURPOSE_RANDOM, 0)},
-    };
-    for (uint32_t k = 0; k < program->outputs.count; k++)
-        if (program->outputs.at[k].role == TIR_OUT_LOSS)
-            interpreter->loss = program->outputs.at[k].value;
-    return &interpreter->base;
-}
-
 /* --- differences --------------------------------------------------------------------------------
  */
 
 typedef struct {
     GradEvaluator *evaluator;
     double **params;
-    double *moved; /* the tensor being moved: params[k] while it is */
+    double **gradients; /* NULL for a parameter without one */
+    double *moved;      /* the tensor being moved: params[k] while it is */
+    double *direction;
     double loss;
+    double sharpest;   /* the largest derivative along a direction that any tensor has */
     const char *wrong; /* the first failure */
 } GradDifferences;
 
-static double gradcheck_loss_at(GradDifferences *g, uint32_t param, const double *direction,
-                                uint64_t count, double step) {
+/* A derivative along a direction, as differences have it. */
+typedef struct {
+    double value;
+    double error; /* between neighbours in the table */
+    double noise; /* what the loss's rounding alone may make of it */
+} GradNumeric;
+
+static double gradcheck_loss_at(GradDifferences *g, uint32_t param, uint64_t count, double step) {
     double *base = g->params[param], loss = 0;
     for (uint64_t k = 0; k < count; k++)
-        g->moved[k] = base[k] + step * direction[k];
+        g->moved[k] = base[k] + step * g->direction[k];
     g->params[param] = g->moved;
-    const char *wrong = g->evaluator->evaluate(g->evaluator, g->params, &loss, NULL);
+    const char *wrong = g->evaluator->evaluate(g->evaluator, g->params, param, &loss, NULL);
     g->params[param] = base;
     if (wrong && !g->wrong)
         g->wrong = wrong;
     return loss;
 }
 
-static double gradcheck_central(GradDifferences *g, uint32_t param, const double *direction,
-                                uint64_t count, double step) {
-    double above = gradcheck_loss_at(g, param, direction, count, step);
-    double below = gradcheck_loss_at(g, param, direction, count, -step);
+static double gradcheck_central(GradDifferences *g, uint32_t param, uint64_t count, double step) {
+    double above = gradcheck_loss_at(g, param, count, step);
+    double below = gradcheck_loss_at(g, param, count, -step);
     return (above - below) / (2 * step);
 }
 
-/* The derivative along `direction`, and in *noise what rounding alone may make of it. */
-static double gradcheck_numeric(GradDifferences *g, uint32_t param, const double *direction,
-                                uint64_t count, double *noise) {
-    enum { LEVELS = 9 };
-    double table[LEVELS][LEVELS], best = 0, best_error = INFINITY, step = 0.1;
-    *noise = 0;
+static bool gradcheck_is_fine(const GradNumeric *numeric) {
+    return numeric->error + numeric->noise < GRADCHECK_TOLERANCE / 100 * fabs(numeric->value);
+}
+
+/* Steps from `step` on, halved until the table is fine or no longer gets better. */
+static GradNumeric gradcheck_extrapolate(GradDifferences *g, uint32_t param, uint64_t count,
+                                         double step) {
+    enum { LEVELS = 11, PATIENCE = 4 };
+    double table[LEVELS][LEVELS];
+    GradNumeric best = {0, INFINITY, INFINITY};
+    uint32_t best_level = 0;
     for (uint32_t k = 0; k < LEVELS && !g->wrong; k++, step /= 2) {
-        table[k][0] = gradcheck_central(g, param, direction, count, step);
-        double factor = 1;
+        double noise = 16 * DBL_EPSILON * (1 + fabs(g->loss)) / step, factor = 1;
+        table[k][0] = gradcheck_central(g, param, count, step);
         for (uint32_t j = 1; j <= k; j++) {
             factor *= 4;
             table[k][j] = (factor * table[k][j - 1] - table[k - 1][j - 1]) / (factor - 1);
             double error =
                 fmax(fabs(table[k][j] - table[k][j - 1]), fabs(table[k][j] - table[k - 1][j - 1]));
-            if (error < best_error) {
-                best_error = error;
-                best = table[k][j];
-                *noise = 16 * 2.2e-16 * (1 + fabs(g->loss)) / step;
+            if (error + noise < best.error + best.noise) {
+                best = (GradNumeric){table[k][j], error, noise};
+                best_level = k;
             }
         }
+        if (k >= 2 && (gradcheck_is_fine(&best) || k >= best_level + PATIENCE))
+            break;
     }
     return best;
 }
 
+/* The derivative along the direction. Where it is nearly lost in rounding, larger steps may help.
+ */
+static GradNumeric gradcheck_numeric(GradDifferences *g, uint32_t param, uint64_t count) {
+    GradNumeric best = gradcheck_extrapolate(g, param, count, 0.2);
+    if (!gradcheck_is_fine(&best)) {
+        GradNumeric wide = gradcheck_extrapolate(g, param, count, 6.4);
+        if (wide.error + wide.noise < best.error + best.noise)
+            best = wide;
+    }
+    return best;
+}
+
+/* How large the entries of a direction are. */
 static double gradcheck_scale(const double *at, uint64_t count) {
     double sum = 0;
     for (uint64_t k = 0; k < count; k++)
@@ -199,9 +175,24 @@ static double gradcheck_scale(const double *at, uint64_t count) {
     return root > 1 ? 1 : root < 0.01 ? 0.01 : root;
 }
 
+/* The norm of the derivatives to expect along the directions drawn. */
+static double gradcheck_sensitivity(const double *at, const double *gradient, uint64_t count) {
+    double sum = 0;
+    for (uint64_t k = 0; k < count; k++)
+        sum += gradient[k] * gradient[k];
+    return gradcheck_scale(at, count) * sqrt(sum * GRADCHECK_DIRECTIONS);
+}
+
+/* What a derivative may be that is zero but for rounding: it is a sum of terms which cancel, and
+ * those may be as large as other tensors' derivatives. */
+static double gradcheck_zero(const GradDifferences *g) {
+    return 64 * DBL_EPSILON * g->sharpest;
+}
+
 static GradResult gradcheck_param(GradDifferences *g, const TirProgram *program, uint32_t param,
-                                  const double *gradient, uint64_t seed, double *direction) {
+                                  uint64_t seed) {
     uint64_t count = tir_element_count(&program->params.at[param].type);
+    const double *gradient = g->gradients[param];
     double scale = gradcheck_scale(g->params[param], count);
     double squares[3] = {0}, noise = 0; /* analytic, numeric, difference */
     for (uint32_t d = 0; d < GRADCHECK_DIRECTIONS; d++) {
@@ -209,54 +200,110 @@ static GradResult gradcheck_param(GradDifferences *g, const TirProgram *program,
             gradcheck_stream(seed, PURPOSE_DIRECTION, param * GRADCHECK_DIRECTIONS + d);
         double analytic = 0;
         for (uint64_t k = 0; k < count; k++) {
-            direction[k] = scale * gradcheck_normal(&state);
-            analytic += direction[k] * gradient[k];
+            g->direction[k] = scale * gradcheck_normal(&state);
+            analytic += g->direction[k] * gradient[k];
         }
-        double numeric = gradcheck_numeric(g, param, direction, count, &noise);
+        GradNumeric numeric = gradcheck_numeric(g, param, count);
+        noise = fmax(noise, numeric.noise);
         squares[0] += analytic * analytic;
-        squares[1] += numeric * numeric;
-        squares[2] += (analytic - numeric) * (analytic - numeric);
+        squares[1] += numeric.value * numeric.value;
+        squares[2] += (analytic - numeric.value) * (analytic - numeric.value);
     }
     GradResult result = {.param = param, .analytic = sqrt(squares[0]), .numeric = sqrt(squares[1])};
-    double larger = fmax(result.analytic, result.numeric);
-    result.vanishes = larger < noise;
-    result.relative_error = larger > 0 ? sqrt(squares[2]) / larger : 0;
-    bool close = result.relative_error < GRADCHECK_TOLERANCE;
-    result.within_rounding = !close && !result.vanishes && sqrt(squares[2]) < noise;
-    result.ok = close || result.vanishes || result.within_rounding;
+    double larger = fmax(result.analytic, result.numeric), difference = sqrt(squares[2]);
+    result.relative_error = larger > 0 ? difference / larger : 0;
+    result.bound = fmax(noise, gradcheck_zero(g));
+    if (result.analytic <= gradcheck_zero(g) && result.numeric <= noise)
+        result.verdict = GRAD_NONE;
+    else if (result.relative_error < GRADCHECK_TOLERANCE)
+        result.verdict = GRAD_OK;
+    else
+        result.verdict = difference < noise ? GRAD_TINY : GRAD_WRONG;
     return result;
 }
 
-const char *gradcheck_run(const TirProgram *program, GradEvaluator *evaluator, uint64_t seed,
-                          Arena *arena, GradResult **results, uint32_t *count, double *loss) {
+/* --- points -------------------------------------------------------------------------------------
+ */
+
+/* Parameters, loss and gradients at a point. False where the loss is not finite. */
+static bool gradcheck_move_to(GradDifferences *g, const TirProgram *program, uint64_t seed,
+                              uint32_t point) {
+    for (uint32_t k = 0; k < program->params.count; k++)
+        gradcheck_fill_param(&program->params.at[k], seed, k, point, g->params[k]);
+    g->wrong =
+        g->evaluator->evaluate(g->evaluator, g->params, GRAD_ALL_MOVED, &g->loss, g->gradients);
+    g->sharpest = 0;
+    for (uint32_t k = 0; k < program->params.count; k++)
+        if (g->gradients[k])
+            g->sharpest = fmax(
+                g->sharpest, gradcheck_sensitivity(g->params[k], g->gradients[k],
+                                                   tir_element_count(&program->params.at[k].type)));
+    return !g->wrong && isfinite(g->loss);
+}
+
+/* What two points say about a tensor: a fault is one wherever it shows; else the point is right
+ * where most could be told. */
+static bool gradcheck_says_more(const GradResult *now, const GradResult *before) {
+    if (now->verdict == GRAD_WRONG || before->verdict == GRAD_NONE)
+        return now->verdict != GRAD_NONE;
+    return now->verdict == GRAD_OK ||
+           (now->verdict == GRAD_TINY && now->relative_error < before->relative_error);
+}
+
+static bool gradcheck_is_settled(const GradResult *result) {
+    return result->verdict == GRAD_OK || result->verdict == GRAD_WRONG;
+}
+
+static void gradcheck_allocate(GradDifferences *g, const TirProgram *program, Arena *arena) {
     uint32_t n_params = program->params.count;
-    GradDifferences g = {.evaluator = evaluator, .params = ARENA_ARRAY(arena, double *, n_params)};
-    double **gradients = ARENA_ARRAY(arena, double *, n_params);
     uint64_t largest = 0;
+    g->params = ARENA_ARRAY(arena, double *, n_params);
+    g->gradients = ARENA_ARRAY(arena, double *, n_params);
     for (uint32_t k = 0; k < n_params; k++) {
         uint64_t elements = tir_element_count(&program->params.at[k].type);
-        g.params[k] = ARENA_ARRAY(arena, double, elements);
-        gradcheck_fill_param(&program->params.at[k], seed, k, g.params[k]);
+        g->params[k] = ARENA_ARRAY(arena, double, elements);
         largest = elements > largest ? elements : largest;
     }
     for (uint32_t k = 0; k < program->outputs.count; k++)
         if (program->outputs.at[k].role == TIR_OUT_GRAD) {
             uint32_t index = program->outputs.at[k].index;
-            gradients[index] =
+            g->gradients[index] =
                 ARENA_ARRAY(arena, double, tir_element_count(&program->params.at[index].type));
         }
-    const char *wrong = evaluator->evaluate(evaluator, g.params, loss, gradients);
-    if (wrong)
-        return wrong;
-    if (!isfinite(*loss))
-        return "the loss is not finite at the random parameters";
-    g.loss = *loss;
-    g.moved = ARENA_ARRAY(arena, double, largest);
-    double *direction = ARENA_ARRAY(arena, double, largest);
-    *results = ARENA_ARRAY(arena, GradResult, n_params);
+    g->moved = ARENA_ARRAY(arena, double, largest);
+    g->direction = ARENA_ARRAY(arena, double, largest);
+}
+
+const char *gradcheck_run(const TirProgram *program, GradEvaluator *evaluator, uint64_t seed,
+                          Arena *arena, GradResult **results, uint32_t *count, double *loss) {
+    GradDifferences g = {.evaluator = evaluator};
+    gradcheck_allocate(&g, program, arena);
+    uint32_t n_params = program->params.count, open = 0;
+    GradResult *found = ARENA_ARRAY(arena, GradResult, n_params);
+    *results = found;
     *count = 0;
-    for (uint32_t k = 0; k < n_params && !g.wrong; k++)
-        if (gradients[k])
-            (*results)[(*count)++] = gradcheck_param(&g, program, k, gradients[k], seed, direction);
-    return g.wrong;
+    for (uint32_t k = 0; k < n_params; k++)
+        if (g.gradients[k])
+            found[(*count)++] = (GradResult){.param = k, .verdict = GRAD_NONE};
+    open = *count;
+    for (uint32_t point = 0; point < POINTS && open; point++) {
+        if (!gradcheck_move_to(&g, program, seed, point)) {
+            if (g.wrong || point == 0)
+                return g.wrong ? g.wrong : "the loss is not finite at the random parameters";
+            continue;
+        }
+        if (point == 0)
+            *loss = g.loss;
+        for (uint32_t k = 0; k < *count && !g.wrong; k++) {
+            if (gradcheck_is_settled(&found[k]))
+                continue;
+            GradResult now = gradcheck_param(&g, program, found[k].param, seed);
+            if (point == 0 || gradcheck_says_more(&now, &found[k]))
+                found[k] = now;
+            open -= gradcheck_is_settled(&found[k]);
+        }
+        if (g.wrong)
+            return g.wrong;
+    }
+    return NULL;
 }

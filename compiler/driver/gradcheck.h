@@ -7,22 +7,33 @@
 /* Computes a loss, and on request its gradients, in double precision. */
 typedef struct GradEvaluator GradEvaluator;
 struct GradEvaluator {
-    /* params[k]: all elements of parameter k. gradients: NULL, or per parameter an array to fill
+    /* params[k]: all elements of parameter k. moved: the one parameter that differs from what it
+     * was at the last call with GRAD_ALL_MOVED. gradients: NULL, or per parameter an array to fill
      * (or NULL for one without a gradient). Returns NULL, or what went wrong. */
-    const char *(*evaluate)(GradEvaluator *self, double *const *params, double *loss,
-                            double *const *gradients);
+    const char *(*evaluate)(GradEvaluator *self, double *const *params, uint32_t moved,
+                            double *loss, double *const *gradients);
     void (*destroy)(GradEvaluator *self); /* or NULL */
 };
 
+#define GRAD_ALL_MOVED UINT32_MAX
+
+typedef enum {
+    GRAD_OK,
+    /* Zero at every point tried: the gradient to its own rounding, the differences to the loss's.
+     */
+    GRAD_NONE,
+    /* So small that the rounding of the loss hides more than a millionth of it at every point
+     * tried; the two differ by less than that rounding. */
+    GRAD_TINY,
+    GRAD_WRONG,
+} GradVerdict;
+
 typedef struct {
     uint32_t param;
+    GradVerdict verdict;
     double analytic, numeric; /* norms of the derivatives along the directions drawn */
     double relative_error;
-    bool vanishes; /* both are zero as far as the arithmetic can tell */
-    /* The derivative is so small that the rounding of the loss hides more than a millionth of it;
-     * the two differ by less than that rounding. */
-    bool within_rounding;
-    bool ok;
+    double bound; /* a derivative of this size or less cannot be told from zero */
 } GradResult;
 
 enum { GRADCHECK_DIRECTIONS = 3 };

@@ -9,14 +9,21 @@ typedef struct {
     HcContext *context;
     HcParameter *params;
     uint32_t n_params;
+    uint32_t moved; /* the parameter that is not where `params` has it */
 } GradNative;
 
-static const char *native_evaluate(GradEvaluator *self, double *const *params, double *loss,
-                                   double *const *gradients) {
+static void native_copy_param(const GradNative *native, double *const *params, uint32_t k) {
+    memcpy(native->params[k].data, params[k], (size_t)native->params[k].count * sizeof(double));
+}
+
+static const char *native_evaluate(GradEvaluator *self, double *const *params, uint32_t moved,
+                                   double *loss, double *const *gradients) {
     GradNative *native = (GradNative *)self;
     HcContext *context = native->context;
     for (uint32_t k = 0; k < native->n_params; k++)
-        memcpy(native->params[k].data, params[k], (size_t)native->params[k].count * sizeof(double));
+        if (moved == GRAD_ALL_MOVED || k == moved || k == native->moved)
+            native_copy_param(native, params, k);
+    native->moved = moved;
     if (hc_forward(context) != HC_OK || hc_loss(context, loss) != HC_OK)
         return hc_last_error(context);
     if (!gradients)
@@ -72,6 +79,8 @@ ExitCode native_gradcheck_evaluator(Driver *d, const Network *network, uint32_t 
                                     uint32_t positions, uint64_t seed, GradEvaluator **evaluator) {
     GradNative *native = ARENA_NEW(d->c->arena, GradNative);
     native->base = (GradEvaluator){native_evaluate, native_destroy};
+    native->moved = GRAD_ALL_MOVED;
+    hc_process_init();
     ExitCode code = native_load(d, network, network->program, true, &native->loaded);
     if (code == EXIT_OK)
         code = native_gradcheck_prepare(d, network, native, samples, positions, seed);

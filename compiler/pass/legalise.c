@@ -6,10 +6,12 @@
  *   - a contraction that sums positions although one operand does not have them becomes a
  *     POSITION_SUM of that other operand and a product; one that keeps samples or positions becomes
  *     a local product and a POSITION_SUM;
+ *   - tables inside loops become arguments of the loops;
  *   - add(pad(a), pad(b)) that together cover the axis becomes concat(a, b);
  *   - a gradient that is a leaf or a view becomes a copy (stop_gradient), so that some work writes
  * it where gradients belong. */
 #include "pass/gemm_match.h"
+#include "pass/legal_scan.h"
 #include "pass/pass.h"
 #include <string.h>
 
@@ -154,7 +156,8 @@ TirProgram *plan_legalise(TirProgram *p) {
             operands[k] = l.map[node->operands[k]];
         l.builder.span = node->span;
         l.builder.name = node->name;
-        TirId made = tir_rebuild(&l.builder, node, operands);
+        TirId made = node->op == TIR_SCAN ? legal_scan(&l.builder, node, operands)
+                                          : tir_rebuild(&l.builder, node, operands);
         made = legal_contract(&l, made);
         l.map[id] = legal_add_of_pads(&l, made);
         if (id == p->n_forward)

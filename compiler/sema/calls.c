@@ -127,6 +127,7 @@ static Value rule_attend(Sema *s, const Builtin *b, const BoundArgument *a, uint
     const TirId qi = tensor_use(s, t[0]), ki = tensor_use(s, t[1]), vi = tensor_use(s, t[2]);
     TirBuilder *builder = sema_builder(s, e->span);
     const TirId both = tir_attend(builder, qi, ki, vi, causal, scale);
+    causal_note(s, both);
     return value_tensor(s, tir_result(builder, both, 0), NULL, e->span);
 }
 

@@ -225,6 +225,8 @@ struct Sema {
     Map *usage;               /* span -> Usage */
     Map *used_items;          /* Item name pointer -> used */
     double *permutations[10]; /* tables made already */
+    Map *crossings;           /* op that goes across positions -> the Frame it was built in */
+    Span causal[256];         /* by space: where it is declared causal; file 0: it is not */
     TirIdVec penalties;
     TirId loss, logits;
     uint32_t trunks; /* in the model: one takes the name `trunk` */
@@ -508,6 +510,10 @@ void recipe_defaults(Recipe *recipe);
 void override_constants(Sema *s, Scope *scope, const Item *model);
 void trial_elaborate(Sema *s, const Item *item);
 void warn_unused(Sema *s);
+/* An op that may see other positions was built: remembers by which instance. */
+void causal_note(Sema *s, TirId id);
+/* Of a complete program: reports what sees later positions of those declared causal. */
+void check_causal(Sema *s);
 uint32_t sema_position_space(const Sema *s);
 
 #endif

@@ -60,8 +60,28 @@ static void list_constants(Sema *s, Scope *scope) {
 
 /* --- positions, inputs -------------------------------------------------------------------------*/
 
+/* `causal`: no position sees a later one; of a grid in the order of its rows. */
+static void positions_attributes(Sema *s, const AttributeList *list, uint32_t space) {
+    for (uint32_t k = 0; k < list->count; k++) {
+        const Attribute *a = &list->at[k];
+        if (!a->name.text)
+            continue;
+        if (strcmp(a->name.text, "causal") != 0) {
+            static const char *const names[] = {"causal"};
+            sema_error(s, DIAG_ATTRIBUTE, a->name.span, "`%s` is not an attribute of positions",
+                       a->name.text);
+            if (nearest_name(a->name.text, names, 1))
+                sema_help(s, "did you mean `causal`?");
+        } else if (a->arguments.count) {
+            sema_error(s, DIAG_ATTRIBUTE, a->name.span, "`causal` takes no argument");
+        } else if (space) {
+            s->causal[space] = a->name.span;
+        }
+    }
+}
+
 static void model_positions(Sema *s, Scope *scope, const Stmt *stmt) {
-    const BindingList *list = &stmt->positions;
+    const BindingList *list = &stmt->positions.axes;
     uint32_t extents[2] = {1, 1};
     if (list->count == 0)
         return;
@@ -97,6 +117,7 @@ static void model_positions(Sema *s, Scope *scope, const Stmt *stmt) {
     }
     if (good && !s->network->space)
         s->network->space = space;
+    positions_attributes(s, &stmt->positions.attributes, space);
 }
 
 /* `token(vocab)`, `real`. */
@@ -326,6 +347,7 @@ void model_elaborate(Sema *s, const Item *model) {
     bool has_loss = body_damaged(&model->body);
     model_body(s, scope, &model->body, &has_loss);
     add_loss_outputs(s, model, has_loss);
+    check_causal(s);
     list_constants(s, scope);
     frame_pop(s);
 }

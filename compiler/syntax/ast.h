@@ -169,7 +169,7 @@ typedef enum {
     STMT_PENALTY,   /* penalty expr; */
     STMT_PROBE,     /* probe M;                       value */
     STMT_REQUIRE,   /* require n >= 2, "message"; */
-    STMT_POSITIONS, /* positions t <= 256;  positions (r <= 8, c <= 8); */
+    STMT_POSITIONS, /* positions t <= 256 causal;  positions (r <= 8, c <= 8); */
     STMT_INPUT,     /* input tokens[t] : token(vocab);   */
     STMT_TARGET,    /* target next[t] : token(vocab);    */
     STMT_LOSS,      /* loss cross_entropy(logits, next); value */
@@ -204,9 +204,12 @@ struct Stmt {
         struct {
             Expr *condition;
             const char *message;
-        } require;             /* REQUIRE */
-        Expr *value;           /* PENALTY, PROBE, LOSS, METRIC */
-        BindingList positions; /* POSITIONS: target.name <= value */
+        } require;   /* REQUIRE */
+        Expr *value; /* PENALTY, PROBE, LOSS, METRIC */
+        struct {
+            BindingList axes; /* target.name <= value */
+            AttributeList attributes;
+        } positions; /* POSITIONS */
         struct {
             Target target;
             Expr *type; /* token(vocab), real, integer ... as written */

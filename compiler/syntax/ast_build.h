@@ -70,7 +70,7 @@ Stmt *ast_for(Parser *p, Span at, Name name, Expr *count, StmtList *body);
 Stmt *ast_if(Parser *p, Span at, Expr *condition, StmtList *then_body, StmtList *else_body);
 Stmt *ast_value(Parser *p, StmtKind kind, Span at, Expr *value);
 Stmt *ast_require(Parser *p, Span at, Expr *condition, const char *message);
-Stmt *ast_positions(Parser *p, Span at, BindingList *positions);
+Stmt *ast_positions(Parser *p, Span at, BindingList *positions, AttributeList *attributes);
 Stmt *ast_input(Parser *p, StmtKind kind, Span at, Target *target, Expr *type);
 Stmt *ast_site(Parser *p, Span at, Name name, Expr *connection, ExprList *branches);
 Stmt *ast_setting(Parser *p, Span at, Name name, Expr *value);

@@ -177,9 +177,11 @@ Stmt *ast_require(Parser *p, Span at, Expr *condition, const char *message) {
     return stmt;
 }
 
-Stmt *ast_positions(Parser *p, Span at, BindingList *positions) {
+Stmt *ast_positions(Parser *p, Span at, BindingList *positions, AttributeList *attributes) {
     Stmt *stmt = ast_new_stmt(p, STMT_POSITIONS, at);
-    stmt->positions = *positions;
+    stmt->positions.axes = *positions;
+    if (attributes)
+        stmt->positions.attributes = *attributes;
     return stmt;
 }
 

@@ -42,6 +42,17 @@ static void dump_formals(Dump *d, const char *label, const FormalList *formals) 
     }
 }
 
+static void dump_attributes(Dump *d, const AttributeList *list) {
+    for (uint32_t k = 0; k < list->count; k++) {
+        const Attribute *a = &list->at[k];
+        dump_line(d, a->name.span, "attribute %s", a->name.text);
+        d->depth++;
+        for (uint32_t i = 0; i < a->arguments.count; i++)
+            dump_expr(d, a->arguments.at[i]);
+        d->depth--;
+    }
+}
+
 static void dump_param(Dump *d, const Stmt *s) {
     static const char *const INIT[] = {"", " =", " ~"};
     for (uint32_t k = 0; k < s->param.list.count; k++) {
@@ -55,14 +66,7 @@ static void dump_param(Dump *d, const Stmt *s) {
         dump_expr(d, p->init);
         d->depth -= 2;
     }
-    for (uint32_t k = 0; k < s->param.attributes.count; k++) {
-        const Attribute *a = &s->param.attributes.at[k];
-        dump_line(d, a->name.span, "attribute %s", a->name.text);
-        d->depth++;
-        for (uint32_t i = 0; i < a->arguments.count; i++)
-            dump_expr(d, a->arguments.at[i]);
-        d->depth--;
-    }
+    dump_attributes(d, &s->param.attributes);
 }
 
 static const char *const STMT_NAMES[] = {
@@ -111,7 +115,8 @@ static void dump_stmt_parts(Dump *d, const Stmt *s) {
         dump_expr(d, s->require.condition);
         break;
     case STMT_POSITIONS:
-        dump_bindings(d, "axis", &s->positions);
+        dump_bindings(d, "axis", &s->positions.axes);
+        dump_attributes(d, &s->positions.attributes);
         break;
     case STMT_INPUT:
     case STMT_TARGET:

@@ -194,6 +194,8 @@ bool tir_type_equal(const TirType *a, const TirType *b);
 bool tir_shape_equal(const TirType *a, const TirType *b);
 /* "real[4,8]@pos1" */
 const char *tir_type_text(Arena *arena, const TirType *type);
+/* Which positions of its operands the op itself sees: the rest of a type's dependence is theirs. */
+TirDependence tir_own_dependence(const TirProgram *p, const TirBlock *block, const TirNode *node);
 /* True for a CONST or the repetition of one. */
 bool tir_is_constant(const TirBlock *block, TirId id, double *value);
 

@@ -383,7 +383,7 @@ static const uint8_t own_dependence[] = {
 #include "tir/tir_ops.def"
 };
 
-static TirDependence infer_own(const TirProgram *p, const TirBlock *block, const TirNode *node) {
+TirDependence tir_own_dependence(const TirProgram *p, const TirBlock *block, const TirNode *node) {
     switch (node->op) {
     case TIR_ATTEND:
         return node->attr.causal ? TIR_DEPENDS_PAST : TIR_DEPENDS_ALL;
@@ -405,7 +405,7 @@ static TirDependence infer_own(const TirProgram *p, const TirBlock *block, const
 }
 
 static void infer_dependence(const TirProgram *p, const TirBlock *block, TirNode *node) {
-    TirDependence d = infer_own(p, block, node);
+    TirDependence d = tir_own_dependence(p, block, node);
     for (uint32_t k = 0; k < node->n_operands; k++) {
         const TirDependence o = block->nodes.at[node->operands[k]].type.dependence;
         d = o > d ? o : d;

@@ -9,27 +9,32 @@
 
 enum { COUNT = 40 };
 
-/* loss = 3 + sum sin(a[k]) * a[k + 1] over the first parameter; the second has no influence. */
+/* loss = 3 + sum sin(a[k]) * a[k + 1] over the first parameter; the second has no influence, or one
+ * that shows only where it is large: hidden * sum exp(10 * b[k]). */
 typedef struct {
     GradEvaluator base;
     double error; /* added to one entry of the gradient, relative to it */
     double unused_gradient;
+    double hidden;
+    double hidden_error; /* relative */
 } Toy;
 
-static const char *toy_evaluate(GradEvaluator *self, double *const *params, double *loss,
-                                double *const *gradients) {
+static const char *toy_evaluate(GradEvaluator *self, double *const *params, uint32_t moved,
+                                double *loss, double *const *gradients) {
+    (void)moved;
     const Toy *toy = (const Toy *)self;
-    const double *a = params[0];
+    const double *a = params[0], *b = params[1];
     *loss = 3;
     for (int k = 0; k < COUNT; k++)
-        *loss += sin(a[k]) * a[(k + 1) % COUNT];
+        *loss += sin(a[k]) * a[(k + 1) % COUNT] + toy->hidden * exp(10 * b[k]);
     if (!gradients)
         return NULL;
     for (int k = 0; k < COUNT; k++)
         gradients[0][k] = cos(a[k]) * a[(k + 1) % COUNT] + sin(a[(k + COUNT - 1) % COUNT]);
     gradients[0][7] *= 1 + toy->error;
     for (int k = 0; k < COUNT; k++)
-        gradients[1][k] = toy->unused_gradient;
+        gradients[1][k] =
+            toy->unused_gradient + toy->hidden * (1 + toy->hidden_error) * 10 * exp(10 * b[k]);
     return NULL;
 }
 
@@ -38,10 +43,12 @@ static void run(const Toy *toy, GradResult results[2]) {
     TirProgram program = {.compilation = c, .arena = c->arena};
     for (uint32_t k = 0; k < 2; k++) {
         TirType type = {.elem = TIR_REAL, .rank = 1, .dims = {COUNT}};
-        vec_push(
-            c->arena, &program.params,
-            (TirParam){
-                .name = k ? "unused" : "a", .type = type, .init = TIR_INIT_NORMAL, .init_b = 0.5});
+        vec_push(c->arena, &program.params,
+                 (TirParam){.name = k ? "b" : "a",
+                            .type = type,
+                            .init = k ? TIR_INIT_FILL : TIR_INIT_NORMAL,
+                            .init_b = 0.5,
+                            .of_connection = k});
         vec_push(c->arena, &program.outputs, (TirOutput){.role = TIR_OUT_GRAD, .index = k});
     }
     GradResult *found;
@@ -60,27 +67,44 @@ static void right_gradients_pass(void **state) {
     (void)state;
     GradResult results[2];
     run(&(Toy){.error = 0}, results);
-    assert_true(results[0].ok);
-    assert_false(results[0].vanishes);
-    assert_true(results[0].relative_error < 1e-9);
-    assert_true(results[1].ok);
-    assert_true(results[1].vanishes);
+    assert_int_equal(results[0].verdict, GRAD_OK);
+    assert_true(results[0].relative_error < 1e-8);
+    assert_int_equal(results[1].verdict, GRAD_NONE);
+    assert_true(results[1].bound < 1e-12);
 }
 
 static void a_small_error_in_one_entry_is_found(void **state) {
     (void)state;
     GradResult results[2];
     run(&(Toy){.error = 1e-3}, results);
-    assert_false(results[0].ok);
+    assert_int_equal(results[0].verdict, GRAD_WRONG);
     run(&(Toy){.error = -2}, results);
-    assert_false(results[0].ok);
+    assert_int_equal(results[0].verdict, GRAD_WRONG);
 }
 
 static void a_gradient_that_should_be_zero_is_found(void **state) {
     (void)state;
     GradResult results[2];
     run(&(Toy){.unused_gradient = 1e-8}, results);
-    assert_false(results[1].ok);
+    assert_int_equal(results[1].verdict, GRAD_WRONG);
+    /* Rounding of other derivatives explains 1e-17, not 1e-13. */
+    run(&(Toy){.unused_gradient = 1e-17}, results);
+    assert_int_equal(results[1].verdict, GRAD_NONE);
+    run(&(Toy){.unused_gradient = 1e-13}, results);
+    assert_int_not_equal(results[1].verdict, GRAD_NONE);
+}
+
+/* What does nothing at the first point is checked where it does something. */
+static void a_hidden_influence_is_checked(void **state) {
+    (void)state;
+    GradResult results[2];
+    run(&(Toy){.hidden = 1e-20}, results);
+    assert_int_equal(results[1].verdict, GRAD_OK);
+    assert_true(results[1].analytic > 1e-9);
+    run(&(Toy){.hidden = 1e-20, .hidden_error = -1}, results);
+    assert_int_equal(results[1].verdict, GRAD_WRONG);
+    run(&(Toy){.hidden = 1e-20, .hidden_error = 1e-5}, results);
+    assert_int_equal(results[1].verdict, GRAD_WRONG);
 }
 
 int main(void) {
@@ -88,6 +112,7 @@ int main(void) {
         cmocka_unit_test(right_gradients_pass),
         cmocka_unit_test(a_small_error_in_one_entry_is_found),
         cmocka_unit_test(a_gradient_that_should_be_zero_is_found),
+        cmocka_unit_test(a_hidden_influence_is_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,11 +145,35 @@ static void test_given(void **state) {
     expect_given("a = w(z, v) : act;", 1 + 60 + 100);
 }
 
+/* --- causal positions --------------------------------------------------------------------------*/
+
+/* None of this is a leak: targets of later positions, a mean that stays one, tables of positions.
+ */
+static void test_causal_allows(void **state) {
+    (void)state;
+    Model m = model_open(
+        "use std;\n"
+        "model m { const d = 8, heads = 2, vocab = 16; positions t <= 16 causal;\n"
+        "  input tokens[t] : token(vocab); input style[d] : real;\n"
+        "  target next[t] : token(vocab); target far[t, d] : real;\n"
+        "  param E[vocab, d], p[d] ~ normal(0.02);\n"
+        "  let places[c] = t * p[c]; let middle[c] = mean[t] places[c];\n"
+        "  let x[c] = embed(tokens, E)[c] + style[c] + middle[c] + embed(tokens, E)[t - 1, c];\n"
+        "  let h = trunk(x) { repeat 2 { a = mhc : attention(heads); b = dhc : mlp(2 * d); } };\n"
+        "  let pooled[c] = mean[t] h[c]; let logits[v] = sum[c] E[v,c] * h[c];\n"
+        "  let later[c] = far[t + 1, c]; let all = sum[t] far[0];\n"
+        "  loss cross_entropy(logits, next); loss all * (mean[c] (later[c] - h[c])^2);\n"
+        "  loss mean[c] pooled[c]^2; metric accuracy(logits, next); }\n",
+        0, no_overrides);
+    model_close(&m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_adapted_write),         cmocka_unit_test(test_adapted_postnorm),
         cmocka_unit_test(test_adapted_equal_streams), cmocka_unit_test(test_several_branches),
         cmocka_unit_test(test_named_results),         cmocka_unit_test(test_given),
+        cmocka_unit_test(test_causal_allows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

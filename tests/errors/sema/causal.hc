@@ -1,0 +1,34 @@
+// What a position of a causal model must not see, and what it may.
+use std;
+branch peek : x[d] -> y[d] {
+  let z = shift(x, -1);             // expected-error {{E0314}} {{this takes a value from a later position, and the loss depends on it}} {{in `trunk.c`, an instance of the branch `peek`}} {{`t` are declared causal}} {{as a `target`}}
+  let y[c] = x[c] + z[c];
+}
+branch fine : x[d] -> y[d] {
+  param w[3] = 1;
+  let v = window(x, 3);
+  let y[c] = sum[a] w[a] * v[a,c];
+}
+model m {
+  const d = 8, heads = 2, vocab = 16;
+  positions t <= 16 causal;
+  input  tokens[t] : token(vocab);
+  input  style[d] : real;           // one a sample: no position is later
+  target next[t] : token(vocab);
+  param E[vocab, d] ~ normal(0.02);
+  let x = embed(tokens, E) + position(t) + style;
+  let h = trunk(x) {
+    a = residual : attention(heads, causal = true);
+    b = residual : attention(heads, causal = false);   // expected-error {{attention that is not causal sees later positions, and the loss depends on it}} {{in `trunk.b`, an instance of the branch `attention`}}
+    c = residual : peek;
+    e = residual : fine;
+  };
+  let pooled[c] = mean[t] h[c];
+  let g[c] = h[c] + pooled[c];      // expected-error {{what comes back to each position here was summed over all of them, and the metric `accuracy` depends on it}} {{summed here}}
+  let later[c] = h[t + 1, c];       // only shown: no error
+  probe later;
+  let logits[v] = sum[c] E[v,c] * h[c];
+  let more[v]   = sum[c] E[v,c] * g[c];
+  loss   cross_entropy(logits, next);
+  metric accuracy(more, next);
+}
