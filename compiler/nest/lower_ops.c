@@ -120,26 +120,103 @@ static NestId eval_slice(Lower *l, Frame *f, const TirNode *node, const Index *i
     return eval(l, f, node->operands[0], &inner);
 }
 
-/* The operand's elements in order: by address when it lies in memory, else both shapes' trailing
- * axes must agree or the index be constant. */
+/* --- reshape ------------------------------------------------------------------------------------
+ */
+
+/* Entry `flat` of source axes [first, last), one index each. */
+static void split_flat(Lower *l, const TirType *source, uint32_t first, uint32_t last, Affine flat,
+                       Index *inner) {
+    for (uint32_t k = last; k-- > first;) {
+        const int64_t extent = source->dims[k];
+        bool outermost = true; /* of the axes that have more than one entry */
+        for (uint32_t m = first; m < k; m++)
+            outermost = outermost && source->dims[m] == 1;
+        if (extent == 1 || outermost || affine_is_const(&flat)) {
+            const bool constant = affine_is_const(&flat) && !outermost;
+            inner->at[k] = extent == 1 ? affine_const(0)
+                           : constant  ? affine_const(flat.offset % extent)
+                                       : flat;
+            if (extent > 1)
+                flat = affine_const(constant ? flat.offset / extent : 0);
+            continue;
+        }
+        NestId at = affine_scalar(l, &flat), n = nest_i64(&l->b, extent);
+        inner->at[k] = affine_var(nest_binary(&l->b, NEST_REM, at, n));
+        flat = affine_var(nest_binary(&l->b, NEST_DIV, at, n));
+    }
+}
+
+/* The source's index for one of the result. Axes are taken in the smallest groups that hold equally
+ * many entries on both sides; an axis of a group by itself is passed on as it is. False when a
+ * vector of entries would run over the end of an axis into another. */
+static bool reshape_index(Lower *l, const TirType *type, const Index *index, const TirType *source,
+                          Index *inner) {
+    uint32_t i = 0, j = 0;
+    *inner = (Index){.rank = source->rank};
+    while (i < type->rank || j < source->rank) {
+        const uint32_t i0 = i, j0 = j;
+        uint64_t have = i < type->rank ? type->dims[i++] : 1;
+        uint64_t want = j < source->rank ? source->dims[j++] : 1;
+        while (have != want) {
+            if (have < want)
+                have *= type->dims[i++];
+            else
+                want *= source->dims[j++];
+        }
+        Affine flat = affine_const(0);
+        for (uint32_t k = i0; k < i; k++)
+            flat = affine_add(affine_scale(flat, type->dims[k]), index->at[k]);
+        uint32_t real = 0; /* source axes of more than one entry */
+        for (uint32_t k = j0; k < j; k++)
+            real += source->dims[k] > 1;
+        if (flat.lane && real > 1)
+            return false;
+        split_flat(l, source, j0, j, flat, inner);
+    }
+    return true;
+}
+
+static bool lies_in_memory(const Lower *l, const Frame *f, TirId id) {
+    const Value *v = f->scan ? NULL : value_of(l, id);
+    return v && v->ready && (!v->registers || v->must_store);
+}
+
+/* A vector whose entries lie on both sides of an axis's end, entry by entry. */
+static NestId reshape_by_entry(Lower *l, Frame *f, TirId source, const TirType *type, Affine flat) {
+    const int64_t step = flat.lane, entries = (int64_t)tir_element_count(type);
+    const NestId lanes = nest_lanes(&l->b, l->context.lanes);
+    NestId x = 0;
+    flat.lane = 0;
+    for (uint16_t k = 0; k < l->context.lanes; k++, flat.offset += step) {
+        Index inner = {.rank = type->rank};
+        Affine at = flat;
+        if (k > 0) /* the last vector of a loop may reach past the end */
+            at = affine_var(nest_binary(&l->b, NEST_MIN, affine_scalar(l, &flat),
+                                        nest_i64(&l->b, entries - 1)));
+        split_flat(l, type, 0, type->rank, at, &inner);
+        const NestId entry = vector_of(l, eval(l, f, source, &inner));
+        const NestId here = nest_binary(
+            &l->b, NEST_EQ, lanes, nest_const(&l->b, (NestType){NEST_I32, l->context.lanes}, k));
+        x = x ? nest_select(&l->b, here, entry, x) : entry;
+    }
+    return x;
+}
+
+/* The operand's elements in order: by address when it lies in memory, else at the index that the
+ * operand's own axes give them. */
 static NestId eval_reshape(Lower *l, Frame *f, const TirNode *node, const Index *index) {
     TirId source = node->operands[0];
     const TirType *type = &tir_node(f->block, source)->type;
-    Affine flat = affine_flat(index, &node->type);
-    if (affine_is_const(&flat)) {
-        Index inner = index_of_flat((uint64_t)flat.offset, type);
-        return eval(l, f, source, &inner);
-    }
-    /* The last axis of more than one element carries the whole offset: loads multiply it by stride
-     * 1, whatever the other axes say. Axes of one element stay at 0, which matters when the source
-     * is not loaded but evaluated (a broadcast may have moved them). */
+    const Affine flat = affine_flat(index, &node->type);
     Index inner = {.rank = type->rank};
-    uint32_t last = type->rank - 1;
-    while (last > 0 && type->dims[last] == 1)
-        last--;
-    for (uint32_t k = 0; k < type->rank; k++)
-        inner.at[k] = affine_const(0);
-    inner.at[last] = flat;
+    if (lies_in_memory(l, f, source) && !affine_is_const(&flat)) {
+        /* The last axis carries the whole offset: a load multiplies it by stride 1. */
+        for (uint32_t k = 0; k < type->rank; k++)
+            inner.at[k] = affine_const(0);
+        inner.at[type->rank - 1] = flat;
+    } else if (!reshape_index(l, &node->type, index, type, &inner)) {
+        return reshape_by_entry(l, f, source, type, flat);
+    }
     return eval(l, f, source, &inner);
 }
 

@@ -144,6 +144,32 @@ static void test_views(void **state) {
     }
 }
 
+/* A weight for each of a vector's parts: the reshape's source is no memory, but a repeated weight
+ * times the parts, asked for inside loops and by vectors that cross from part to part. */
+static void test_parts(void **state) {
+    Case *c = *state;
+    static const uint32_t shapes[][2] = {{2, 2}, {4, 3}, {3, 4}, {4, 32}, {3, 12}, {7, 9}, {16, 4}};
+    for (uint32_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+        const uint32_t m = shapes[k][0], e = shapes[k][1], d = m * e;
+        for (uint32_t turned = 0; turned < 2; turned++) {
+            case_begin(c);
+            TirBuilder *b = &c->b;
+            TirId x = mixed(c, 1, DIMS(d)), w = case_real(c, GLOBAL, 2, DIMS(d, d));
+            TirId y = tir_contract(b, w, x, AXES(0, 1), AXES(1), 1, AXES(0), POSITION);
+            TirId weight = case_real(c, GLOBAL, 1, DIMS(m));
+            TirId parts = tir_reshape(b, tir_unary(b, TIR_TANH, y), 2, DIMS(m, e));
+            TirId weights = tir_broadcast(b, weight, 2, DIMS(m, e), AXES(0));
+            TirId u = tir_binary(b, TIR_MUL, weights, parts);
+            if (turned) /* the parts' entries together: a permutation of the vector's */
+                u = tir_broadcast(b, u, 2, DIMS(e, m), AXES(1, 0));
+            u = tir_reshape(b, u, 1, DIMS(d));
+            TirId alone = tir_reshape(b, weights, 1, DIMS(d)); /* the repeated weights themselves */
+            u = tir_binary(b, TIR_ADD, u, tir_binary(b, TIR_MUL, alone, y));
+            native_check(c, u);
+        }
+    }
+}
+
 static void test_domains(void **state) {
     Case *c = *state;
     static const uint32_t widths[] = {3, 40};
@@ -256,6 +282,7 @@ int main(void) {
         NATIVE_TEST(test_products),
         NATIVE_TEST(test_sum_of_products),
         NATIVE_TEST(test_views),
+        NATIVE_TEST(test_parts),
         NATIVE_TEST(test_domains),
         NATIVE_TEST(test_rows),
         NATIVE_TEST(test_random),
