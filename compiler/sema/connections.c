@@ -303,8 +303,11 @@ static void site_define_x(Site *x, Scope *scope) {
 
 static void site_end(Site *x, const Stmt *stmt) {
     for (uint32_t k = 0; k < stmt->bindings.count; k++) {
-        const Binding *b = &stmt->bindings.at[k];
-        const Value v = body_binding(x->s, x->scope, b, NULL);
+        Binding b = stmt->bindings.at[k];
+        /* `read x` and `end x` may both use a module: the last one's parameters are of `end`. */
+        if (b.target.name.text)
+            b.target.name.text = intern_str(x->s->c->interner, "end");
+        const Value v = body_binding(x->s, x->scope, &b, NULL);
         if (!x->has_ended)
             x->ended = v;
         x->has_ended = true;

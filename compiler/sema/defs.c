@@ -357,6 +357,11 @@ static Value apply_instance(Sema *s, const Callable *callable, const BoundArgume
     return bind_inputs_and_run(s, scope, callable, inputs.at, inputs.count, used_at, NULL);
 }
 
+/* `let a = norm(u);` and `let a[i,c] = norm(H[i])[c];`: the call is what the let names. */
+static bool names_instance(const Expr *value, const void *call) {
+    return value && (value == call || (value->kind == EXPR_INDEX && value->index.base == call));
+}
+
 Value apply_item(Sema *s, const Callable *callable, BoundArgumentList *arguments, Span used_at,
                  const void *call) {
     const Item *item = callable->item;
@@ -371,7 +376,7 @@ Value apply_item(Sema *s, const Callable *callable, BoundArgumentList *arguments
         vec_push(s->arena, &all, arguments->at[k]);
     const char *path = s->frame ? s->frame->path : "";
     const bool is_function = item->kind == ITEM_FN;
-    if (!is_function && s->let_value == call)
+    if (!is_function && names_instance(s->let_value, call))
         path = path_join(s, path, s->let_name);
     Frame *frame = frame_push(s, item, path, used_at);
     frame->is_function = is_function;
