@@ -20,3 +20,20 @@ fn sinkhorn_v4(L[n, n], iters) -> M[n, n] {
     M[k,j] = M[k,j] / (sum[i] M[k,i] + 1e-6);
   }
 }
+
+/// The other order, each destination first, each source last: sinkhorn of the transpose, transposed.
+fn sinkhorn_transposed(L[n, n], iters) -> M[n, n] {
+  let T[j,k] = L[k,j];
+  let S      = sinkhorn(T, iters);
+  let M[k,j] = S[j,k];
+}
+
+/// sinkhorn_transposed in logarithms: slower, and exact for logits of any size.
+fn sinkhorn_log(L[n, n], iters) -> M[n, n] {
+  let G[k,j] = L[k,j];
+  iterate iters {
+    G[k,j] = G[k,j] - logsumexp[i] G[k,i];
+    G[k,j] = G[k,j] - logsumexp[i] G[i,j];
+  }
+  let M[k,j] = exp(G[k,j]);
+}
