@@ -42,6 +42,7 @@ void hc_exec_destroy(HcExec *exec) {
     free(exec->addresses);
     free(exec->bound);
     free(exec->seconds);
+    free(exec->fastest);
     *exec = (HcExec){0};
 }
 
@@ -354,7 +355,11 @@ void hc_exec_run(HcExec *exec, uint32_t first, uint32_t last) {
     for (uint32_t c = first; c < last; c++) {
         double start = exec->seconds ? now() : 0;
         run_call(exec, &exec->plan->calls[c], &exec->bound[c]);
-        if (exec->seconds)
-            exec->seconds[c] += now() - start;
+        if (!exec->seconds)
+            continue;
+        double took = now() - start;
+        exec->seconds[c] += took;
+        if (took < exec->fastest[c])
+            exec->fastest[c] = took;
     }
 }

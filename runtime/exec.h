@@ -35,6 +35,7 @@ typedef struct {
     void **addresses;      /* of plan->buffers */
     HcBoundCall *bound;    /* of plan->calls */
     double *seconds;       /* of plan->calls: accumulated when not NULL */
+    double *fastest;       /* of plan->calls, in any step; there when `seconds` is */
 } HcExec;
 
 /* 64-byte aligned, zeroed; NULL when there is none. Free with free(). */

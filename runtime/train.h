@@ -104,7 +104,7 @@ typedef struct {
 typedef struct {
     const char *name; /* kernel or kind of call; owned by the result */
     int64_t calls;    /* a step */
-    double ms;        /* a step, mean */
+    double ms;        /* of its calls in a step, each in its fastest */
     int backward, gemm;
 } HcBenchCall;
 

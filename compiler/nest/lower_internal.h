@@ -176,6 +176,8 @@ void stage_plan(Lower *l); /* sides, times, who is stored */
  * with it (same loop) or must lie in memory. */
 TirId operand_root(const Lower *l, TirId id, uint32_t k, bool *in_step);
 bool is_wide(const TirType *type);
+/* A contraction with a wide global operand: every weight loaded should serve several positions. */
+bool reads_weights(const Lower *l, TirId id);
 Value *value_of(const Lower *l, TirId id);
 /* The axis of operand `k` that runs along the lanes with `id`'s loop, or -1. */
 int lane_axis(const Lower *l, TirId id, uint32_t k);

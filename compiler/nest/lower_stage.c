@@ -4,7 +4,8 @@
  * run along the lanes). Wide values are computed in even stages, small ones in odd stages; a dot
  * product along features (a fold) belongs to a wide stage and gives a small value. A user is in
  * step with an operand when it reads the operand's element at its own place: then both can be in
- * one loop. Otherwise the operand must lie in memory before the user's stage begins. */
+ * one loop. Otherwise the operand must lie in memory before the user's stage begins; so must what a
+ * dot product with weights reads, for it comes back to it once for every block of outputs. */
 #include "nest/lower_internal.h"
 
 bool is_wide(const TirType *type) {
@@ -119,6 +120,18 @@ static bool is_fold(const Lower *l, TirId id) {
     return false;
 }
 
+bool reads_weights(const Lower *l, TirId id) {
+    const TirNode *node = tir_node(l->block, id);
+    if (node->op != TIR_CONTRACT || l->rows == 1)
+        return false;
+    for (uint32_t k = 0; k < 2; k++) {
+        const TirType *type = &tir_node(l->block, node->operands[k])->type;
+        if (is_wide(type) && tir_domain_equal(type->domain, TIR_GLOBAL))
+            return true;
+    }
+    return false;
+}
+
 /* A few flops on values that are in memory anyway. */
 static bool is_cheap(const Lower *l, TirId id) {
     const TirNode *node = tir_node(l->block, id);
@@ -196,7 +209,10 @@ void stage_plan(Lower *l) {
             Value *from = value_of(l, operand_root(l, id, o, &in_step));
             if (!from || !from->in_group)
                 continue;
-            bool after = !in_step || from->side == SIDE_FOLD || from->by_parts || from->by_element;
+            bool after = !in_step || from->side == SIDE_FOLD || from->by_parts ||
+                         from->by_element ||
+                         (v->side == SIDE_FOLD && from->side == SIDE_WIDE && !from->cheap &&
+                          reads_weights(l, id));
             int32_t least = from->time + (after ? 1 : 0);
             if (((least ^ time) & 1) != 0)
                 least++;

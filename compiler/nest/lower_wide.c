@@ -431,18 +431,6 @@ static void looped_fold(Lower *l, Value *v) {
 /* --- a stage
  * -------------------------------------------------------------------------------------- */
 
-static bool reads_weights(const Lower *l, TirId id) {
-    const TirNode *node = tir_node(l->block, id);
-    if (node->op != TIR_CONTRACT || l->rows == 1)
-        return false;
-    for (uint32_t k = 0; k < 2; k++) {
-        const TirType *type = &tir_node(l->block, node->operands[k])->type;
-        if (is_wide(type) && tir_domain_equal(type->domain, TIR_GLOBAL))
-            return true;
-    }
-    return false;
-}
-
 static void parts_of(Lower *l, Value *v, PartVec *parts) {
     const TirNode *node = tir_node(l->block, v->id);
     if (!v->by_parts) {
