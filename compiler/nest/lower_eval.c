@@ -201,6 +201,11 @@ static NestId eval_stored(Lower *l, Frame *frame, TirId id, const TirNode *node,
     return load_value(l, v, &node->type, index);
 }
 
+void eval_remember(Lower *l, TirId id, const Index *index, NestId result) {
+    memo_add(l, id, l->frame.number, index,
+             memo_hash(id, l->frame.number, l->context.number, index), result);
+}
+
 NestId eval(Lower *l, Frame *frame, TirId id, const Index *index) {
     const TirNode *node = tir_node(frame->block, id);
     uint64_t hash = memo_hash(id, frame->number, l->context.number, index);

@@ -23,6 +23,7 @@ enum {
     WIDE_EXTENT = 32,    /* a last axis this long has the features in lanes */
     UNROLL_LANE = 64,    /* small values up to this many elements live in registers */
     UNROLL_LEADING = 16, /* leading axes of wide values unrolled up to this product */
+    UNROLL_SUM = 128,    /* the same of sums over positions */
     UNROLL_REDUCE = 32,
     ACCUMULATORS = 24, /* vectors a dot-product loop carries at most */
 };
@@ -51,8 +52,12 @@ typedef struct {
     bool by_element; /* GATHER whose indices run along the lanes: one element at a time */
     bool cheap;      /* rather computed twice than stored */
     bool must_store;
+    bool weighted;  /* computing it reads weights, which should serve several positions */
+    bool folded;    /* a dot product of the group reads it */
+    uint32_t users; /* of the group */
     Side side;
-    int32_t time; /* wide and fold stages are even, lane stages odd */
+    int32_t time;      /* wide and fold stages are even, lane stages odd */
+    int32_t first_use; /* the earliest stage that needs it in memory or computes it along */
     uint64_t elements;
     StoreKind store; /* valid once `ready` */
     uint32_t buffer;
@@ -149,6 +154,8 @@ Context context_set(Lower *l, Affine row, uint16_t lanes, NestId valid); /* retu
 NestType lower_type(const Lower *l, TirElem elem, uint16_t lanes);
 /* The value at an index: a scalar when it is the same for all lanes, else a vector. */
 NestId eval(Lower *l, Frame *frame, TirId id, const Index *index);
+/* What eval will answer for the program's `id` in this context and scope. */
+void eval_remember(Lower *l, TirId id, const Index *index, NestId result);
 NestId vector_of(Lower *l, NestId x); /* splat a scalar to the context's lanes */
 NestId load_value(Lower *l, const Value *v, const TirType *type, const Index *index);
 void store_row(Lower *l, uint32_t buffer, StoreKind store, const Affine *row, const Affine *flat,
@@ -168,6 +175,41 @@ NestId eval_shift(Lower *l, Frame *frame, const TirNode *node, const Index *inde
 /* --- ops (lower_ops.c) --------------------------------------------------------------------------
  */
 NestId eval_op(Lower *l, Frame *frame, TirId id, const TirNode *node, const Index *index);
+/* A contraction's terms, one at a time: `sum` with term number `term` added; sum 0 starts. */
+uint64_t contract_terms(Lower *l, TirId id);
+NestId eval_contract_term(Lower *l, TirId id, const Index *index, uint64_t term, NestId sum);
+/* sum + the value at an index; a contraction's terms are added one by one. */
+NestId eval_added(Lower *l, TirId id, const Index *index, NestId sum);
+
+/* --- blocks (lower_block.c) ---------------------------------------------------------------------
+ */
+
+/* A value, or a part of one, that a loop writes: `id` evaluated, stored to `to` shifted by `offset`
+ * along `axis`; id 0 writes zeros. */
+typedef struct {
+    TirId id;
+    Value *to;
+    TirType type; /* extents of the part */
+    uint32_t axis;
+    int64_t offset;
+} Part;
+
+typedef VEC(Part) PartVec;
+
+enum { POSITION_BLOCK = 4, BLOCK_ACCUMULATORS = 16 };
+
+/* Products of the axes before the last. */
+static inline uint64_t leading(const TirType *type) {
+    return type->rank ? tir_element_count(type) / type->dims[type->rank - 1] : 1;
+}
+/* How many positions a loop that writes `v` takes at a time. */
+uint32_t block_positions(const Value *v, const TirType *type);
+/* Computes what of `part` reads weights at features `c`, for all positions of a block together, for
+ * eval to find. */
+void block_weighted(Lower *l, const Part *part, const Context *positions, uint32_t n, Affine c);
+/* Adds parts of sums over positions to their accumulators at features `c`: positions innermost, so
+ * that the accumulators stay in registers. */
+void block_sum(Lower *l, const Part *part, Affine c, NestId valid);
 
 /* --- stages (lower_stage.c) ---------------------------------------------------------------------
  */

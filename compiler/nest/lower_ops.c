@@ -356,19 +356,26 @@ static NestId accumulate(Reduction *r, NestId sum) {
     }
 }
 
-static NestId reduce_unrolled(Reduction *r) {
+static uint64_t term_count(const Reduction *r) {
     uint64_t total = 1;
     for (uint32_t k = 0; k < r->n_axes; k++)
         total *= r->extent[k];
-    NestId sum = 0;
-    for (uint64_t i = 0; i < total; i++) {
-        uint64_t rest = i;
-        for (uint32_t k = r->n_axes; k-- > 0;) {
-            set_axis(r, k, affine_const((int64_t)(rest % r->extent[k])));
-            rest /= r->extent[k];
-        }
-        sum = accumulate(r, sum);
+    return total;
+}
+
+/* `sum` with the i-th term folded in; 0 starts. */
+static NestId add_term(Reduction *r, uint64_t i, NestId sum) {
+    for (uint32_t k = r->n_axes; k-- > 0;) {
+        set_axis(r, k, affine_const((int64_t)(i % r->extent[k])));
+        i /= r->extent[k];
     }
+    return accumulate(r, sum);
+}
+
+static NestId reduce_unrolled(Reduction *r) {
+    NestId sum = 0;
+    for (uint64_t i = 0, total = term_count(r); i < total; i++)
+        sum = add_term(r, i, sum);
     return sum;
 }
 
@@ -395,10 +402,7 @@ static NestId reduce_loop(Reduction *r, uint32_t axis, NestId sum) {
 }
 
 static NestId run_reduction(Reduction *r) {
-    uint64_t total = 1;
-    for (uint32_t k = 0; k < r->n_axes; k++)
-        total *= r->extent[k];
-    if (total <= UNROLL_REDUCE || r->f->scan)
+    if (term_count(r) <= UNROLL_REDUCE || r->f->scan)
         return reduce_unrolled(r);
     Lower *l = r->l;
     NestType type = lower_type(l, r->node->type.elem, l->context.lanes);
@@ -422,7 +426,7 @@ static NestId eval_reduce(Lower *l, Frame *f, const TirNode *node, const Index *
     return run_reduction(&r);
 }
 
-static NestId eval_contract(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+static Reduction contraction(Lower *l, Frame *f, const TirNode *node, const Index *index) {
     Reduction r = {.l = l, .f = f, .node = node, .n_operands = 2};
     int8_t axis_of[256];
     for (uint32_t i = 0; i < 256; i++)
@@ -450,7 +454,39 @@ static NestId eval_contract(Lower *l, Frame *f, const TirNode *node, const Index
             slots[slots[0] >= 0] = (int8_t)k;
         }
     }
+    return r;
+}
+
+static NestId eval_contract(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+    Reduction r = contraction(l, f, node, index);
     return run_reduction(&r);
+}
+
+uint64_t contract_terms(Lower *l, TirId id) {
+    const TirNode *node = tir_node(l->block, id);
+    Index any = {.rank = node->type.rank};
+    Reduction r = contraction(l, &l->frame, node, &any);
+    return term_count(&r);
+}
+
+NestId eval_contract_term(Lower *l, TirId id, const Index *index, uint64_t term, NestId sum) {
+    Reduction r = contraction(l, &l->frame, tir_node(l->block, id), index);
+    return add_term(&r, term, sum);
+}
+
+NestId eval_added(Lower *l, TirId id, const Index *index, NestId sum) {
+    const TirNode *node = tir_node(l->block, id);
+    const Value *v = value_of(l, id);
+    bool stored = v && v->ready;
+    if (node->op != TIR_CONTRACT || stored)
+        return binary(l, NEST_ADD, sum, eval(l, &l->frame, id, index));
+    Reduction r = contraction(l, &l->frame, node, index);
+    uint64_t total = term_count(&r);
+    if (total > UNROLL_REDUCE)
+        return binary(l, NEST_ADD, sum, eval(l, &l->frame, id, index));
+    for (uint64_t i = 0; i < total; i++)
+        sum = add_term(&r, i, sum);
+    return sum;
 }
 
 typedef struct {

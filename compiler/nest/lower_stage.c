@@ -193,6 +193,90 @@ static bool must_be_stored(const Value *v, const TirNode *node, bool loops) {
     return v->side == SIDE_FOLD;
 }
 
+static void count_uses(Lower *l) {
+    for (uint32_t k = 0; k < l->order.count; k++) {
+        TirId id = l->order.at[k];
+        for (uint32_t o = 0; o < tir_node(l->block, id)->n_operands; o++) {
+            bool in_step;
+            Value *from = value_of(l, operand_root(l, id, o, &in_step));
+            if (!from)
+                continue;
+            from->users++;
+            from->folded |= value_of(l, id)->side == SIDE_FOLD;
+        }
+    }
+}
+
+/* Whether `from`, which `user` reads, must be in memory before the user's stage begins although it
+ * is read in step: what reads weights is computed in blocks of positions, once. */
+static bool settled_first(const Lower *l, const Value *from, const Value *user) {
+    if (from->side != SIDE_WIDE || user->side == SIDE_LANE)
+        return false;
+    if (from->weighted && (from->output || from->users > 1 || from->folded))
+        return true;
+    return user->side == SIDE_FOLD && !from->cheap && reads_weights(l, user->id);
+}
+
+static bool is_weighted(const Lower *l, TirId id) {
+    const TirNode *node = tir_node(l->block, id);
+    const Value *v = value_of(l, id);
+    if (v->side != SIDE_WIDE || v->by_parts || v->sum)
+        return false;
+    if (reads_weights(l, id))
+        return true;
+    if (tir_op_class(node->op) != TIR_CLASS_MAP)
+        return false;
+    for (uint32_t o = 0; o < node->n_operands; o++) {
+        const Value *from = value_of(l, node->operands[o]);
+        if (from && from->in_group && from->weighted && !settled_first(l, from, v))
+            return true;
+    }
+    return false;
+}
+
+static int32_t earliest(const Lower *l, TirId id) {
+    const TirNode *node = tir_node(l->block, id);
+    const Value *v = value_of(l, id);
+    int32_t time = v->side == SIDE_LANE ? 1 : 0;
+    for (uint32_t o = 0; o < node->n_operands; o++) {
+        bool in_step;
+        const Value *from = value_of(l, operand_root(l, id, o, &in_step));
+        if (!from || !from->in_group)
+            continue;
+        bool after = !in_step || from->side == SIDE_FOLD || from->by_parts || from->by_element ||
+                     settled_first(l, from, v);
+        int32_t least = from->time + (after ? 1 : 0);
+        if (((least ^ time) & 1) != 0)
+            least++;
+        time = least > time ? least : time;
+    }
+    return time;
+}
+
+/* A wide value that is only read in step moves to the stage of its first reader: computed there, it
+ * needs no memory. */
+static void sink_to_readers(Lower *l) {
+    for (uint32_t k = 0; k < l->order.count; k++)
+        value_of(l, l->order.at[k])->first_use = INT32_MAX;
+    for (uint32_t k = l->order.count; k-- > 0;) {
+        TirId id = l->order.at[k];
+        Value *v = value_of(l, id);
+        if (v->side == SIDE_WIDE && !v->output && !v->sum && !v->by_parts && !v->by_element &&
+            v->first_use != INT32_MAX && v->first_use > v->time)
+            v->time = v->first_use;
+        for (uint32_t o = 0; o < tir_node(l->block, id)->n_operands; o++) {
+            bool in_step;
+            Value *from = value_of(l, operand_root(l, id, o, &in_step));
+            if (!from || !from->in_group)
+                continue;
+            bool together = in_step && !settled_first(l, from, v);
+            int32_t use = together ? v->time : from->time;
+            if (use < from->first_use)
+                from->first_use = use;
+        }
+    }
+}
+
 void stage_plan(Lower *l) {
     bool loops = loops_over_lanes(l);
     for (uint32_t k = 0; k < l->order.count; k++) {
@@ -203,24 +287,16 @@ void stage_plan(Lower *l) {
         v->by_parts = is_by_parts(node);
         v->by_element = is_by_element(l, node);
         v->must_store = node->type.elem != TIR_TUPLE && must_be_stored(v, node, loops);
-        int32_t time = v->side == SIDE_LANE ? 1 : 0;
-        for (uint32_t o = 0; o < node->n_operands; o++) {
-            bool in_step;
-            Value *from = value_of(l, operand_root(l, id, o, &in_step));
-            if (!from || !from->in_group)
-                continue;
-            bool after = !in_step || from->side == SIDE_FOLD || from->by_parts ||
-                         from->by_element ||
-                         (v->side == SIDE_FOLD && from->side == SIDE_WIDE && !from->cheap &&
-                          reads_weights(l, id));
-            int32_t least = from->time + (after ? 1 : 0);
-            if (((least ^ time) & 1) != 0)
-                least++;
-            time = least > time ? least : time;
-        }
-        v->time = time;
+    }
+    count_uses(l);
+    for (uint32_t k = 0; k < l->order.count; k++) {
+        TirId id = l->order.at[k];
+        Value *v = value_of(l, id);
+        v->weighted = is_weighted(l, id);
+        v->time = earliest(l, id);
         v->cheap = v->side == SIDE_WIDE && !v->must_store && !v->sum && is_cheap(l, id);
     }
+    sink_to_readers(l);
     /* Who reads what from memory. */
     for (uint32_t k = 0; k < l->order.count; k++) {
         TirId id = l->order.at[k];

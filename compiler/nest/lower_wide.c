@@ -6,8 +6,6 @@
  * loaded serves several positions. */
 #include "nest/lower_internal.h"
 
-enum { POSITION_BLOCK = 4 };
-
 /* One accumulator: an element of a fold. */
 typedef struct {
     Value *fold;
@@ -16,18 +14,6 @@ typedef struct {
 } Item;
 
 typedef VEC(Item) ItemVec;
-
-/* A value, or a part of one, that a loop writes: `id` evaluated, stored to `to` shifted by `offset`
- * along `axis`; id 0 writes zeros. */
-typedef struct {
-    TirId id;
-    Value *to;
-    TirType type; /* extents of the part */
-    uint32_t axis;
-    int64_t offset;
-} Part;
-
-typedef VEC(Part) PartVec;
 
 /* --- folds ---------------------------------------------------------------------------------------
  */
@@ -133,20 +119,22 @@ static NestId fold_term(Lower *l, const Fold *f, const Index *element, const Aff
     return nest_binary(&l->b, op, acc, x[0]);
 }
 
-static NestId fold_all_others(Lower *l, const Fold *f, const Index *element, Affine c, NestId acc) {
+/* What term number `i` of the sum over the other axes takes of each. */
+static uint64_t fold_others(const Fold *f) {
     uint64_t total = 1;
     for (uint32_t m = 0; m < f->n_other; m++)
         total *= f->extent[m];
-    for (uint64_t i = 0; i < total; i++) {
-        Affine other[TIR_MAX_RANK];
-        uint64_t rest = i;
-        for (uint32_t m = f->n_other; m-- > 0;) {
-            other[m] = affine_const((int64_t)(rest % f->extent[m]));
-            rest /= f->extent[m];
-        }
-        acc = fold_term(l, f, element, other, c, acc);
+    return total;
+}
+
+static NestId fold_other(Lower *l, const Fold *f, const Index *element, uint64_t i, Affine c,
+                         NestId acc) {
+    Affine other[TIR_MAX_RANK];
+    for (uint32_t m = f->n_other; m-- > 0;) {
+        other[m] = affine_const((int64_t)(i % f->extent[m]));
+        i /= f->extent[m];
     }
-    return acc;
+    return fold_term(l, f, element, other, c, acc);
 }
 
 static NestId fold_lanes(Lower *l, TirOp op, NestId acc) {
@@ -182,10 +170,6 @@ typedef struct {
 
 typedef VEC(WideLoop) WideLoopVec;
 
-static uint64_t leading(const TirType *type) {
-    return type->rank ? tir_element_count(type) / type->dims[type->rank - 1] : 1;
-}
-
 /* Where a value of the stage that lies in memory is written. */
 static void store_wide(Lower *l, const Value *v, const Affine *flat, NestId x) {
     StoreKind kind = v->output ? (l->rows == 1 ? STORE_GLOBAL : STORE_ROWS) : SCRATCH_ROWS;
@@ -219,22 +203,46 @@ static void write_unrolled(Lower *l, const Part *part, Affine c) {
     }
 }
 
+/* The folds' terms, so ordered that what is loaded for one serves all positions of the block. */
+static void fold_body(Lower *l, const WideLoop *w, const Context *positions, Affine c,
+                      NestId *acc) {
+    if (!w->items.count)
+        return;
+    Fold *folds = ARENA_ARRAY(l->arena, Fold, w->items.count);
+    uint64_t most = 0;
+    for (uint32_t k = 0; k < w->items.count; k++) {
+        folds[k] = fold_of(l, w->items.at[k].fold->id);
+        uint64_t others = fold_others(&folds[k]);
+        most = others > most ? others : most;
+    }
+    for (uint64_t i = 0; i < most; i++)
+        for (uint32_t u = 0; u < w->position_block; u++)
+            for (uint32_t k = 0; k < w->items.count; k++) {
+                if (i >= fold_others(&folds[k]))
+                    continue;
+                l->context = positions[u];
+                NestId *slot = &acc[u * w->items.count + k];
+                *slot = fold_other(l, &folds[k], &w->items.at[k].element, i, c, *slot);
+            }
+}
+
 /* All parts and items at features c, for the positions of a block; acc: items x positions. */
 static void wide_body(Lower *l, const WideLoop *w, Affine row, Affine c, NestId valid,
                       NestId *acc) {
-    uint16_t lanes = l->options.lanes;
+    Context positions[POSITION_BLOCK], old = l->context;
     for (uint32_t u = 0; u < w->position_block; u++) {
-        Affine at = affine_add(row, affine_const(u));
-        Context old = context_set(l, at, lanes, valid);
+        context_set(l, affine_add(row, affine_const(u)), l->options.lanes, valid);
+        positions[u] = l->context;
+    }
+    for (uint32_t k = 0; k < w->parts.count; k++)
+        block_weighted(l, &w->parts.at[k], positions, w->position_block, c);
+    for (uint32_t u = 0; u < w->position_block; u++) {
+        l->context = positions[u];
         for (uint32_t k = 0; k < w->parts.count; k++)
             write_unrolled(l, &w->parts.at[k], c);
-        for (uint32_t k = 0; k < w->items.count; k++) {
-            Fold f = fold_of(l, w->items.at[k].fold->id);
-            NestId *slot = &acc[u * w->items.count + k];
-            *slot = fold_all_others(l, &f, &w->items.at[k].element, c, *slot);
-        }
-        l->context = old;
     }
+    fold_body(l, w, positions, c, acc);
+    l->context = old;
 }
 
 static Affine feature_lanes(NestId c) {
@@ -292,18 +300,39 @@ static void rows_begin(Lower *l, const WideLoop *w, Affine row) {
         shift_prepare(l, affine_add(row, affine_const(u)));
 }
 
+/* Sums over positions: features outside, for the accumulators of one feature fit into registers. */
+static void sum_loop(Lower *l, const WideLoop *w) {
+    uint32_t lanes = l->options.lanes, whole = w->extent / lanes * lanes;
+    if (whole) {
+        NestLoop *loop = nest_loop_begin(&l->b, NEST_VECTOR, nest_i64(&l->b, 0),
+                                         nest_i64(&l->b, whole), lanes, 0, NULL);
+        for (uint32_t k = 0; k < w->parts.count; k++)
+            block_sum(l, &w->parts.at[k], feature_lanes(loop->variable), 0);
+        nest_loop_end(&l->b, NULL);
+    }
+    if (w->extent > whole) {
+        Affine c = feature_lanes(0);
+        c.offset = whole;
+        for (uint32_t k = 0; k < w->parts.count; k++)
+            block_sum(l, &w->parts.at[k], c, nest_i64(&l->b, w->extent - whole));
+    }
+}
+
 static void wide_loop(Lower *l, WideLoop *w) {
-    if (w->sums || l->rows % w->position_block != 0)
+    if (w->sums) {
+        sum_loop(l, w);
+        return;
+    }
+    if (l->rows % w->position_block != 0)
         w->position_block = 1;
-    if (l->rows == w->position_block && !w->sums) {
+    if (l->rows == w->position_block) {
         rows_begin(l, w, affine_const(0));
         feature_loop(l, w, affine_const(0));
         scope_end(l);
         return;
     }
-    NestId end = w->sums ? l->valid_rows : nest_i64(&l->b, l->rows);
-    NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0), end,
-                                     w->position_block, 0, NULL);
+    NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
+                                     nest_i64(&l->b, l->rows), w->position_block, 0, NULL);
     rows_begin(l, w, affine_var(loop->variable));
     feature_loop(l, w, affine_var(loop->variable));
     scope_end(l);
@@ -476,10 +505,7 @@ static WideLoop *loop_for(Lower *l, WideLoopVec *loops, uint32_t extent, bool su
 
 static void collect_fold(Lower *l, Value *v, WideLoopVec *loops) {
     Fold f = fold_of(l, v->id);
-    uint64_t others = 1;
-    for (uint32_t m = 0; m < f.n_other; m++)
-        others *= f.extent[m];
-    if (others > UNROLL_LEADING || v->elements > 4 * ACCUMULATORS) {
+    if (fold_others(&f) > UNROLL_LEADING || v->elements > 4 * ACCUMULATORS) {
         looped_fold(l, v);
         return;
     }
@@ -516,12 +542,12 @@ void lower_wide_stage(Lower *l, int32_t time) {
         parts_of(l, v, &parts);
         for (uint32_t m = 0; m < parts.count; m++) {
             Part *part = &parts.at[m];
-            if (leading(&part->type) > UNROLL_LEADING) {
+            if (leading(&part->type) > (v->sum ? UNROLL_SUM : UNROLL_LEADING)) {
                 looped_part(l, part);
                 continue;
             }
             WideLoop *w = loop_for(l, &loops, part->type.dims[part->type.rank - 1], v->sum,
-                                   reads_weights(l, v->id) ? POSITION_BLOCK : 1, 0);
+                                   v->sum ? 1 : block_positions(v, &part->type), 0);
             vec_push(l->arena, &w->parts, *part);
         }
     }

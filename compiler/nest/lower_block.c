@@ -1,0 +1,114 @@
+/* Blocks: several positions, or several elements, at a time, with their sums in registers.
+ *
+ * A contraction with weights at one position would load every weight for one multiplication; for a
+ * block of positions it is loaded once for all. A sum over positions would load and store its
+ * accumulators at every position; with the positions innermost they stay in registers. */
+#include "nest/lower_internal.h"
+
+uint32_t block_positions(const Value *v, const TirType *type) {
+    if (!v->weighted)
+        return 1;
+    uint64_t elements = leading(type);
+    uint32_t n = POSITION_BLOCK;
+    while (n > 1 && n * elements > BLOCK_ACCUMULATORS)
+        n /= 2;
+    return n;
+}
+
+/* One contraction for all positions and elements: term by term, so that a weight and a coefficient
+ * are loaded just before all their uses. */
+static void weighted_contraction(Lower *l, TirId id, const Part *part, const Context *positions,
+                                 uint32_t n, Affine c) {
+    uint64_t terms = contract_terms(l, id), elements = leading(&part->type);
+    if (terms > UNROLL_REDUCE)
+        return;
+    Index *index = ARENA_ARRAY(l->arena, Index, elements);
+    NestId *sum = ARENA_ARRAY(l->arena, NestId, n * elements);
+    uint32_t last = part->type.rank - 1u;
+    for (uint64_t e = 0; e < elements; e++) {
+        index[e] = index_of_flat(e * part->type.dims[last], &part->type);
+        index[e].at[last] = c;
+    }
+    for (uint64_t term = 0; term < terms; term++)
+        for (uint64_t e = 0; e < elements; e++)
+            for (uint32_t u = 0; u < n; u++) {
+                l->context = positions[u];
+                NestId *at = &sum[u * elements + e];
+                *at = eval_contract_term(l, id, &index[e], term, *at);
+            }
+    for (uint64_t e = 0; e < elements; e++)
+        for (uint32_t u = 0; u < n; u++) {
+            l->context = positions[u];
+            eval_remember(l, id, &index[e], sum[u * elements + e]);
+        }
+}
+
+/* The weighted contractions below `id` that have its shape and are computed along with it. */
+static void find_weighted(Lower *l, TirId id, TirIdVec *found) {
+    TirIdVec work = {0};
+    vec_push(l->arena, &work, id);
+    while (work.count) {
+        TirId at = work.at[--work.count];
+        const Value *v = value_of(l, at);
+        if (!v || !v->in_group || v->ready || !v->weighted)
+            continue;
+        const TirNode *node = tir_node(l->block, at);
+        if (reads_weights(l, at)) {
+            bool known = false;
+            for (uint32_t k = 0; k < found->count; k++)
+                known |= found->at[k] == at;
+            if (!known)
+                vec_push(l->arena, found, at);
+        } else {
+            for (uint32_t k = 0; k < node->n_operands; k++)
+                vec_push(l->arena, &work, node->operands[k]);
+        }
+    }
+}
+
+void block_weighted(Lower *l, const Part *part, const Context *positions, uint32_t n, Affine c) {
+    if (!part->id || !part->to->weighted)
+        return;
+    TirIdVec found = {0};
+    find_weighted(l, part->id, &found);
+    for (uint32_t k = 0; k < found.count; k++)
+        weighted_contraction(l, found.at[k], part, positions, n, c);
+}
+
+void block_sum(Lower *l, const Part *part, Affine c, NestId valid) {
+    if (!part->id)
+        return;
+    Value *v = part->to;
+    const TirType *whole = &tir_node(l->block, v->id)->type;
+    uint16_t lanes = l->options.lanes;
+    uint32_t last = part->type.rank - 1u;
+    uint64_t elements = leading(&part->type);
+    for (uint64_t first = 0; first < elements; first += BLOCK_ACCUMULATORS) {
+        uint32_t n = elements - first < BLOCK_ACCUMULATORS ? (uint32_t)(elements - first)
+                                                           : BLOCK_ACCUMULATORS;
+        Index index[BLOCK_ACCUMULATORS];
+        NestAddress at[BLOCK_ACCUMULATORS];
+        NestId sum[BLOCK_ACCUMULATORS];
+        for (uint32_t e = 0; e < n; e++) {
+            index[e] = index_of_flat((first + e) * part->type.dims[last], &part->type);
+            index[e].at[last] = c;
+            Index moved = index[e];
+            moved.at[part->axis] = affine_add(moved.at[part->axis], affine_const(part->offset));
+            Affine flat = affine_flat(&moved, whole);
+            at[e] = affine_address(&flat);
+            sum[e] = nest_load(&l->b, v->accumulator, at[e], lanes, 1, valid);
+        }
+        NestLoop *loop =
+            nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0), l->valid_rows, 1, n, sum);
+        scope_begin(l);
+        shift_prepare(l, affine_var(loop->variable));
+        Context old = context_set(l, affine_var(loop->variable), lanes, valid);
+        for (uint32_t e = 0; e < n; e++)
+            sum[e] = vector_of(l, eval_added(l, part->id, &index[e], loop->inner[e]));
+        l->context = old;
+        scope_end(l);
+        nest_loop_end(&l->b, sum);
+        for (uint32_t e = 0; e < n; e++)
+            nest_store(&l->b, v->accumulator, at[e], nest_result(&l->b, loop, e), valid, false);
+    }
+}
