@@ -12,7 +12,7 @@
 #include "pass/gemm_match.h"
 #include <string.h>
 
-enum { GEMM_THIN = 32, GEMM_THIN_GRADIENT_ELEMENTS = 16384 };
+enum { GEMM_THIN = 32, GEMM_THIN_GRADIENT_ELEMENTS = 65536 };
 
 static bool has_label(const uint8_t *labels, uint32_t n, uint8_t label) {
     for (uint32_t i = 0; i < n; i++)
