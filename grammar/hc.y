@@ -84,7 +84,7 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 %token <name> USE "use" FN "fn" CONNECTION "connection" BRANCH "branch" MODULE "module"
 %token <name> MODEL "model" TRAIN "train"
 %token <name> STATE "state" CARRY "carry" BEGIN "begin" READ "read" WRITE "write" END "end"
-%token <name> ITERATE "iterate" FOR "for" REPEAT "repeat" PENALTY "penalty" PROBE "probe" REQUIRE "require"
+%token <name> ITERATE "iterate" FOR "for" APPEND "append" REPEAT "repeat" PENALTY "penalty" PROBE "probe" REQUIRE "require"
 %token <name> POSITIONS "positions" INPUT "input" TARGET "target" LOSS "loss" METRIC "metric"
 %token <name> DATA "data"
 
@@ -235,6 +235,7 @@ binding_keyword
   | BEGIN                                     { $$ = STMT_BEGIN; }
   | READ                                      { $$ = STMT_READ; }
   | WRITE                                     { $$ = STMT_WRITE; }
+  | APPEND                                    { $$ = STMT_APPEND; }
   | END                                       { $$ = STMT_END; }
   ;
 
@@ -505,7 +506,7 @@ name
 
 contextual
   : USE | FN | CONNECTION | BRANCH | MODULE | MODEL | TRAIN | STATE | CARRY | BEGIN | READ | WRITE
-  | END | ITERATE | FOR | REPEAT | PENALTY | PROBE | REQUIRE | POSITIONS | INPUT | TARGET | LOSS | METRIC
+  | END | ITERATE | FOR | APPEND | REPEAT | PENALTY | PROBE | REQUIRE | POSITIONS | INPUT | TARGET | LOSS | METRIC
   | DATA
   ;
 

@@ -10,7 +10,7 @@
 
 bool adapt_fits(const TrunkState *trunk, const StateSlot *slot) {
     const StateSlot *have = &trunk->states.at[0];
-    if (trunk->states.count != 1 || have->rank != slot->rank + 1)
+    if (trunk->states.count != 1 || have->grows || slot->grows || have->rank != slot->rank + 1)
         return false;
     for (uint32_t k = 0; k < slot->rank; k++)
         if (have->dims[k + 1] != slot->dims[k])

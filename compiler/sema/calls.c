@@ -178,19 +178,29 @@ static Value rule_permutations(Sema *s, const Builtin *b, const BoundArgument *a
 static Value rule_extent(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
                          const Expr *e) {
     (void)b;
-    (void)n;
     const Value v = a[0].value;
     if (v.kind != VALUE_TENSOR)
         return is_poison(v) ? v : sema_error(s, DIAG_KIND, e->span, "`extent` takes a tensor");
     uint32_t dims[TIR_MAX_RANK];
     const uint32_t rank = tensor_bare_dims(v.tensor, dims, NULL);
+    if (n == 2) {
+        const Value axis = a[1].value;
+        if (axis.kind == VALUE_NUMBER && axis.number >= 0 && axis.number < rank &&
+            axis.number == floor(axis.number))
+            return value_number(dims[(uint32_t)axis.number], e->span);
+        return sema_error(s, DIAG_SHAPE, e->span,
+                          "this has %u %s; `extent` takes one of their "
+                          "numbers, from 0",
+                          rank, rank == 1 ? "axis" : "axes");
+    }
     if (rank == 1)
         return value_number(dims[0], e->span);
     if (rank == 0 && v.tensor->type.domain.space)
         return value_number(s->program->spaces.at[v.tensor->type.domain.space - 1].maximum,
                             e->span);
     return sema_error(s, DIAG_SHAPE, e->span,
-                      "`extent` takes a value with one axis, or a position");
+                      "`extent` takes a value with one axis, or a position, or the number of an "
+                      "axis too: `extent(x, 0)`");
 }
 
 /* Whole numbers from argument `first` on, each at least `low`; 0 after an error. */
@@ -250,7 +260,7 @@ static const Builtin builtins[] = {
     {"embed", 2, 2, rule_embed, TIR_GATHER, NULL},
     {"permutations", 1, 1, rule_permutations, TIR_TABLE, NULL},
     {"random", 0, 1, random_call, TIR_RANDOM, NULL},
-    {"extent", 1, 1, rule_extent, TIR_CONST, NULL},
+    {"extent", 1, 2, rule_extent, TIR_CONST, NULL},
     {"shift", 2, 3, rule_shift, TIR_SHIFT, NULL},
     {"window", 2, 3, rule_window, TIR_SHIFT, NULL},
 };
@@ -416,11 +426,15 @@ Value elaborate_call(Sema *s, Scope *scope, const Expr *e) {
     if (e->call.callee->kind != EXPR_NAME)
         return sema_error(s, DIAG_KIND, e->call.callee->span, "only a name can be called");
     BoundArgumentList arguments = {0};
-    const bool good = elaborate_arguments(s, scope, &e->call.arguments, &arguments);
     const char *name = e->call.callee->name;
     Symbol *symbol = scope_find(s, scope, name);
+    const Builtin *builtin = symbol ? NULL : builtin_find(name);
+    const bool numeric = s->numeric;
+    if (builtin && builtin->rule == rule_extent) /* known though its argument is not */
+        s->numeric = false;
+    const bool good = elaborate_arguments(s, scope, &e->call.arguments, &arguments);
+    s->numeric = numeric;
     if (!symbol) {
-        const Builtin *builtin = builtin_find(name);
         if (!builtin) {
             scope_unknown(s, scope, name, e->call.callee->span, "function");
             return POISON;

@@ -23,7 +23,7 @@ static void count_parts(const StmtList *body, Parts *parts, bool inside) {
             continue;
         parts->begin += stmt->kind == STMT_BEGIN;
         parts->read += stmt->kind == STMT_READ;
-        parts->write += stmt->kind == STMT_WRITE;
+        parts->write += stmt->kind == STMT_WRITE || stmt->kind == STMT_APPEND;
         parts->end += stmt->kind == STMT_END;
         parts->conditional =
             parts->conditional || stmt->kind == STMT_IF || stmt->kind == STMT_ERROR;
@@ -68,6 +68,19 @@ bool connection_check_parts(Sema *s, const Item *item) {
     return good;
 }
 
+static bool begins(const StmtList *body, const char *name) {
+    for (uint32_t k = 0; k < body->count; k++) {
+        const Stmt *stmt = body->at[k];
+        for (uint32_t b = 0; stmt && stmt->kind == STMT_BEGIN && b < stmt->bindings.count; b++)
+            if (stmt->bindings.at[b].target.name.text == name)
+                return true;
+        if (stmt && stmt->kind == STMT_IF &&
+            (begins(&stmt->branch.then_body, name) || begins(&stmt->branch.else_body, name)))
+            return true;
+    }
+    return false;
+}
+
 /* --- state and carry ---------------------------------------------------------------------------*/
 
 static void site_state(Site *x, const Target *target) {
@@ -83,7 +96,8 @@ static void site_state(Site *x, const Target *target) {
                       .span = target->span,
                       .owner = x->use->connection->item->name.text,
                       .path = x->plan->path,
-                      .rank = target->indices.count};
+                      .rank = target->indices.count,
+                      .grows = grow_is_grown(x, target, x->n_states)};
     bool good = slot.rank <= TIR_MAX_RANK;
     for (uint32_t k = 0; good && k < slot.rank; k++)
         good = elaborate_extent(s, x->scope, target->indices.at[k], &slot.dims[k]);
@@ -97,6 +111,7 @@ static void site_state(Site *x, const Target *target) {
         return;
     }
     if (!x->trunk->begun) {
+        symbol->unbegun = begins(&x->use->connection->item->body, slot.name);
         vec_push(s->arena, &x->trunk->states, slot);
         return;
     }
@@ -108,7 +123,7 @@ static void site_state(Site *x, const Target *target) {
         return;
     }
     StateSlot *have = &x->trunk->states.at[at];
-    bool same = have->rank == slot.rank;
+    bool same = have->rank == slot.rank && have->grows == slot.grows;
     for (uint32_t k = 0; same && k < slot.rank; k++)
         same = have->dims[k] == slot.dims[k];
     if (!same && adapt_fits(x->trunk, &slot)) {
@@ -118,12 +133,13 @@ static void site_state(Site *x, const Target *target) {
     }
     if (!same) {
         sema_error(s, DIAG_STATE, x->plan->stmt->site.connection->span,
-                   "`%s` keeps `%s` %s, but this trunk's state is `%s` %s", slot.owner, slot.name,
-                   dims_text(s, slot.rank, slot.dims), have->name,
-                   dims_text(s, have->rank, have->dims));
+                   "`%s` keeps `%s` %s%s, but this trunk's state is `%s` %s%s", slot.owner,
+                   slot.name, dims_text(s, slot.rank, slot.dims), slot.grows ? ", which grows" : "",
+                   have->name, dims_text(s, have->rank, have->dims),
+                   have->grows ? ", which grows" : "");
         sema_note(s, have->span, "the trunk's state was set by `%s`, the connection of `%s`",
                   have->owner, have->path);
-        if (slot.rank == have->rank + 1)
+        if (slot.rank == have->rank + 1 && !slot.grows && !have->grows)
             sema_help(s,
                       "a connection of one stream adapts to a trunk of several, not the reverse: "
                       "begin the trunk with `%s`",
@@ -213,8 +229,7 @@ static void unknown_state(Site *x, const Binding *b, const char *word) {
     x->failed = true;
 }
 
-/* A zero of the state's shape: what tells a binding the extents it must have. */
-static Value state_shape(Sema *s, const StateSlot *slot) {
+Value state_shape(Sema *s, const StateSlot *slot) {
     const uint8_t none[1] = {0};
     TirBuilder *b = sema_builder(s, slot->span);
     TirId id = tir_real(b, 0);
@@ -232,8 +247,10 @@ static void site_begin(Site *x, const Binding *b) {
     }
     if (!x->first || (uint32_t)at >= x->trunk->states.count)
         return;
+    const Value known = x->is_begun[at] ? x->states[at]->value /* another slice of it */
+                                        : state_shape(s, &x->trunk->states.at[at]);
     x->is_begun[at] = true;
-    const Value known = state_shape(s, &x->trunk->states.at[at]);
+    x->states[at]->unbegun = false;
     Value v = body_binding(s, x->scope, b, &known);
     if (v.kind == VALUE_NUMBER)
         v = POISON;
@@ -276,9 +293,27 @@ static void site_write(Site *x, const Binding *b) {
     }
 }
 
+static void site_append(Site *x, const Binding *b) {
+    Sema *s = x->s;
+    const int at = b->target.name.text ? find_state(x, b->target.name.text) : -1;
+    if (at < 0) {
+        unknown_state(x, b, "append");
+        return;
+    }
+    Usage *usage = usage_at(s, x->states[at]->span);
+    if (usage)
+        usage->written = true;
+    if ((uint32_t)at < x->trunk->states.count && x->trunk->states.at[at].grows)
+        grow_append(x, (uint32_t)at, b);
+}
+
 static void commit_writes(Site *x) {
     for (uint32_t k = 0; k < x->n_states && k < x->trunk->states.count; k++)
-        if (x->is_written[k]) {
+        if (x->appended[k].count) {
+            StateSlot *slot = &x->trunk->states.at[k];
+            slot->value = grow_commit(x, k, x->is_written[k] ? x->written[k] : slot->value);
+            x->states[k]->value = slot->value;
+        } else if (x->is_written[k]) {
             StateSlot *slot = &x->trunk->states.at[k];
             slot->value = x->adapted ? adapt_write(x->s, slot, x->states[k]->value, x->written[k],
                                                    x->states[k]->span)
@@ -371,6 +406,12 @@ static void site_statement(Site *x, const Stmt *stmt, bool after_writes) {
         if (--x->writes_left == 0)
             commit_writes(x);
         return;
+    case STMT_APPEND:
+        for (uint32_t k = 0; k < stmt->bindings.count; k++)
+            site_append(x, &stmt->bindings.at[k]);
+        if (--x->writes_left == 0)
+            commit_writes(x);
+        return;
     case STMT_END:
         vec_push(s->arena, &x->ends, stmt);
         return;
@@ -395,30 +436,55 @@ static void site_body(Site *x, const StmtList *body, bool after_writes) {
             site_statement(x, body->at[k], after_writes || x->writes_left == 0);
 }
 
-/* A probe or penalty, perhaps in a `for`. */
+static bool shows_something(const Stmt *stmt);
+
+static bool body_shows(const StmtList *body) {
+    for (uint32_t k = 0; k < body->count; k++)
+        if (body->at[k] && shows_something(body->at[k]))
+            return true;
+    return false;
+}
+
+/* A probe or penalty, perhaps in a `for` or a condition. */
 static bool shows_something(const Stmt *stmt) {
-    bool shows = stmt->kind == STMT_PROBE || stmt->kind == STMT_PENALTY;
-    for (uint32_t k = 0; stmt->kind == STMT_FOR && k < stmt->loop.body.count && !shows; k++)
-        shows = stmt->loop.body.at[k] && shows_something(stmt->loop.body.at[k]);
-    return shows;
+    return stmt->kind == STMT_PROBE || stmt->kind == STMT_PENALTY ||
+           (stmt->kind == STMT_FOR && body_shows(&stmt->loop.body)) ||
+           (stmt->kind == STMT_IF &&
+            (body_shows(&stmt->branch.then_body) || body_shows(&stmt->branch.else_body)));
+}
+
+static bool holds_parts(const StmtList *body) {
+    Parts parts = {0};
+    count_parts(body, &parts, false);
+    return parts.read || parts.write;
+}
+
+/* What decides about reads and writes must be known before the body's lets are. */
+static bool condition_decides(Site *x, const Stmt *stmt, bool *condition) {
+    Sema *s = x->s;
+    if (!holds_parts(&stmt->branch.then_body) && !holds_parts(&stmt->branch.else_body))
+        return false;
+    if (elaborate_bool(s, x->scope, stmt->branch.condition, "a condition", condition))
+        return true;
+    sema_help(s, "what decides about `read`, `write` and `append` is looked at before any `let`: "
+                 "use constants and arguments");
+    x->undecided = x->failed = true;
+    return false;
 }
 
 /* Reads and writes on the side of each condition that holds. */
 static void count_active(Site *x, const StmtList *body) {
-    Sema *s = x->s;
     for (uint32_t k = 0; k < body->count; k++) {
         const Stmt *stmt = body->at[k];
         if (!stmt)
             continue;
         x->reads_left += stmt->kind == STMT_READ;
-        x->writes_left += stmt->kind == STMT_WRITE;
+        x->writes_left += stmt->kind == STMT_WRITE || stmt->kind == STMT_APPEND;
         if (x->writes_left && shows_something(stmt))
             x->probes_after = true;
-        if (stmt->kind == STMT_IF && numeric_is_number(s, x->scope, stmt->branch.condition)) {
-            bool condition;
-            if (elaborate_bool(s, x->scope, stmt->branch.condition, "a condition", &condition))
-                count_active(x, condition ? &stmt->branch.then_body : &stmt->branch.else_body);
-        }
+        bool condition;
+        if (stmt->kind == STMT_IF && condition_decides(x, stmt, &condition))
+            count_active(x, condition ? &stmt->branch.then_body : &stmt->branch.else_body);
     }
 }
 
@@ -456,6 +522,18 @@ static Value trunk_result(Site *x, const Item *item) {
     return POISON;
 }
 
+/* The fewest that a branch of the site takes; at least 1. */
+static uint32_t branch_inputs(const SiteUse *use) {
+    uint32_t least = 0;
+    for (uint32_t k = 0; k < use->n_branches; k++) {
+        const Value branch = use->branches[k];
+        const uint32_t n = branch.kind == VALUE_CALLABLE ? branch.callable->item->inputs.count : 0;
+        if (n && (!least || n < least))
+            least = n;
+    }
+    return least ? least : 1;
+}
+
 bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const SitePlan *plan,
                           bool last, Value *result) {
     const Callable *connection = use->connection;
@@ -465,6 +543,7 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
     Frame *frame = frame_push(s, item, path_join(s, plan->path, "hc"), used_at);
     frame->of_connection = true;
     frame->branches = use->n_branches ? use->n_branches : 1;
+    frame->branch_inputs = branch_inputs(use);
     Scope *scope = scope_create(s, connection->home, frame);
     scope->is_frame = true;
     *map_slot_u64(s->used_items, (uint64_t)(uintptr_t)item) = s;
@@ -493,9 +572,10 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
     good = good && bind_inputs(s, scope, item, use->inputs.at, use->inputs.count, false, used_at);
     if (good) {
         x.scope = scope_create(s, scope, frame);
+        grow_declare(&x);
         define_body_constants(&x, &item->body);
         count_active(&x, &item->body);
-        if (x.reads_left && x.writes_left) {
+        if (x.reads_left && x.writes_left && !x.undecided) {
             site_body(&x, &item->body, false);
             if (!frame->rejected)
                 check_begun(&x);

@@ -37,6 +37,14 @@ static Value instance_number(Sema *s, const char *name, uint32_t number, bool kn
         s->frame && s->frame->in_trunk ? ", and not in what decides how many there are" : "");
 }
 
+static Value site_number(Sema *s, const char *name, uint32_t number, const char *meaning,
+                         Span span) {
+    if (number)
+        return value_number(number, span);
+    return sema_error(s, DIAG_NOT_HERE, span, "`%s` is known only inside a connection: %s", name,
+                      meaning);
+}
+
 /* Words that mean something inside an instance; a definition's own names come before them. */
 static bool instance_word(Sema *s, const char *name, Span span, Value *v) {
     const Frame *f = s->frame;
@@ -52,10 +60,10 @@ static bool instance_word(Sema *s, const char *name, Span span, Value *v) {
     else if (name == s->words[WORD_BLOCKS])
         *v = instance_number(s, name, f->blocks, f->in_trunk && f->blocks, span);
     else if (name == s->words[WORD_BRANCHES])
-        *v = f->branches ? value_number(f->branches, span)
-                         : sema_error(s, DIAG_NOT_HERE, span,
-                                      "`branches` is known only inside a connection: how many its "
-                                      "site has");
+        *v = site_number(s, name, f->branches, "how many its site has", span);
+    else if (name == s->words[WORD_BRANCH_INPUTS])
+        *v = site_number(s, name, f->branch_inputs, "how many inputs its site's branches take",
+                         span);
     else if (name == s->words[WORD_HERE]) {
         const uint32_t space = f->space ? f->space : sema_position_space(s);
         *v = s->numeric ? sema_error(s, DIAG_CONSTANT, span, "`here` is not a constant")
@@ -133,6 +141,13 @@ static Value elaborate_name(Sema *s, Scope *scope, const Expr *e) {
     switch (symbol->kind) {
     case SYMBOL_VALUE:
         v = symbol->value;
+        if (symbol->unbegun) {
+            sema_error(s, DIAG_STATE, e->span, "the state `%s` has no value before its `begin`",
+                       e->name);
+            sema_help(s, "write `begin %s... = ...;` above", e->name);
+            symbol->unbegun = false;
+            return POISON;
+        }
         if (s->table && symbol->assigned > s->table->defined) {
             sema_error(s, DIAG_CONSTANT, s->table_at,
                        "the table `%s` was defined with an earlier value of `%s`", s->table->name,

@@ -125,6 +125,7 @@ struct Symbol {
     DeclaredAs declared;
     const char *name;
     Span span;
+    bool unbegun;               /* a state whose `begin` is still to come */
     bool assignable;            /* a let, which loops may assign to */
     uint32_t defined, assigned; /* when: see Sema.table */
     Value value;                /* VALUE; CONST once evaluated */
@@ -156,7 +157,8 @@ struct Frame {
     bool in_trunk, of_connection, is_function;
     bool rejected; /* a `require` does not hold: the rest of the body is passed over */
     uint32_t site, sites, block, blocks;
-    uint32_t branches; /* of the connection's site; 0 elsewhere */
+    uint32_t branches;      /* of the connection's site; 0 elsewhere */
+    uint32_t branch_inputs; /* that each of them takes */
     bool sites_known;
     bool results_unknown;     /* a stand-in branch may have results of any name */
     const char *results_text; /* what the site's branches gave, for messages; NULL before */
@@ -197,6 +199,7 @@ typedef enum {
     WORD_BLOCK,
     WORD_BLOCKS,
     WORD_BRANCHES,
+    WORD_BRANCH_INPUTS,
     WORD_HERE,
     WORD_IDENTITY,
     WORD_TRAINING,
@@ -462,6 +465,7 @@ typedef struct {
     const char *owner, *path; /* the connection and site that began it */
     Value value;              /* a tensor, whole */
     uint32_t rank, dims[TIR_MAX_RANK];
+    bool grows; /* dims[0]: the entries it holds now */
 } StateSlot;
 
 typedef struct {

@@ -5,6 +5,17 @@
 #include "sema/internal.h"
 #include <math.h>
 
+/* `extent(X, 0)` is known though X is not. */
+static bool asks_extent(Sema *s, Scope *scope, const Expr *e) {
+    const Expr *callee = e->call.callee;
+    if (callee->kind != EXPR_NAME || callee->name != intern_str(s->c->interner, "extent") ||
+        e->call.arguments.count == 0 || scope_find(s, scope, callee->name))
+        return false;
+    const Expr *of = e->call.arguments.at[0].value;
+    const Symbol *symbol = of && of->kind == EXPR_NAME ? scope_find(s, scope, of->name) : NULL;
+    return symbol && symbol->kind == SYMBOL_VALUE && symbol->value.kind == VALUE_TENSOR;
+}
+
 /* 0: plain number; 1: mentions an index; -1: holds something that is not known now. */
 static int classify(Sema *s, Scope *scope, const Expr *e);
 
@@ -22,7 +33,7 @@ static int classify_list(Sema *s, Scope *scope, const ExprList *list) {
 static int classify_name(Sema *s, Scope *scope, const char *name) {
     const Symbol *symbol = scope_find(s, scope, name);
     if (!symbol) {
-        for (uint32_t k = WORD_SITE; k <= WORD_BRANCHES; k++)
+        for (uint32_t k = WORD_SITE; k <= WORD_BRANCH_INPUTS; k++)
             if (name == s->words[k])
                 return 0;
         return -1;
@@ -84,6 +95,8 @@ static int classify(Sema *s, Scope *scope, const Expr *e) {
         return b < 0 ? -1 : a | b;
     }
     case EXPR_CALL: {
+        if (asks_extent(s, scope, e))
+            return 0;
         if (!numeric_call(s, scope, e))
             return -1;
         int found = 0;

@@ -264,6 +264,7 @@ Frame *frame_push(Sema *s, const Item *item, const char *path, Span used_at) {
         frame->sites = outer->sites;
         frame->block = outer->block;
         frame->branches = outer->branches;
+        frame->branch_inputs = outer->branch_inputs;
         frame->blocks = outer->blocks;
         frame->sites_known = outer->sites_known;
     }

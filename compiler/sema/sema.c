@@ -71,8 +71,9 @@ void sema_enter_program(Sema *s, Network *network) {
 }
 
 static Sema *sema_create(Compilation *c, const Ast *ast, const SemaOptions *options) {
-    static const char *const words[WORD_COUNT] = {"site",     "sites", "block",    "blocks",
-                                                  "branches", "here",  "identity", "training"};
+    static const char *const words[WORD_COUNT] = {"site",   "sites",    "block",
+                                                  "blocks", "branches", "branch_inputs",
+                                                  "here",   "identity", "training"};
     Sema *s = ARENA_NEW(c->arena, Sema);
     s->c = c;
     s->arena = c->arena;

@@ -1,5 +1,6 @@
 /* One site while it is elaborated: a connection around its branches. Shared by connections.c (the
- * statements in order), branches.c (what is read, the branches, their results) and adapt.c. */
+ * statements in order), branches.c (what is read, the branches, their results), grow.c and adapt.c.
+ */
 #ifndef HCC_SEMA_SITE_H
 #define HCC_SEMA_SITE_H
 
@@ -19,14 +20,26 @@ typedef struct {
     Symbol *states[16];
     Value written[16];
     bool is_written[16], is_begun[16];
+    TirIdVec appended[16]; /* entries, [1, ...] each */
     Symbol *carries[16];
     Value carried[16];
     uint32_t n_carries;
     BoundArgumentList reads;
     Value ended;
-    bool has_ended, failed;
+    bool has_ended, failed, undecided; /* undecided: which statements there are */
     VEC(const Stmt *) ends;
 } Site;
+
+/* A zero of the state's shape: what tells a binding the extents it must have. */
+Value state_shape(Sema *s, const StateSlot *slot);
+
+/* Before anything else of the body: the names of first extents of states that grow. */
+void grow_declare(Site *x);
+/* The state declared at this place grows. */
+bool grow_is_grown(const Site *x, const Target *state, uint32_t place);
+void grow_append(Site *x, uint32_t place, const Binding *b);
+/* `v` with the entries that were appended. */
+Value grow_commit(Site *x, uint32_t place, Value v);
 
 /* `slot` has the shape of one of the streams that the trunk keeps. */
 bool adapt_fits(const TrunkState *trunk, const StateSlot *slot);

@@ -161,6 +161,7 @@ typedef enum {
     STMT_BEGIN,     /* begin H[i,c] = x[c];           bindings */
     STMT_READ,      /* read x = norm(u);              bindings */
     STMT_WRITE,     /* write H[k,c] = ...;            bindings */
+    STMT_APPEND,    /* append X[c] = y[c];            bindings */
     STMT_END,       /* end x = norm(s);               bindings */
     STMT_ASSIGN,    /* v[j] = ...;  inside a loop     bindings */
     STMT_ITERATE,   /* iterate 20 { ... } */

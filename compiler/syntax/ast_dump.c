@@ -78,7 +78,7 @@ static const char *const STMT_NAMES[] = {
     [STMT_POSITIONS] = "positions", [STMT_INPUT] = "input",     [STMT_TARGET] = "target",
     [STMT_LOSS] = "loss",           [STMT_METRIC] = "metric",   [STMT_REPEAT] = "repeat",
     [STMT_SITE] = "site",           [STMT_SETTING] = "setting", [STMT_DATA] = "data",
-    [STMT_ERROR] = "error",         [STMT_FOR] = "for",
+    [STMT_ERROR] = "error",         [STMT_FOR] = "for",         [STMT_APPEND] = "append",
 };
 
 /* What stands below a statement's line. */

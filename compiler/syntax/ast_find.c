@@ -67,6 +67,7 @@ static bool stmt_mentions(const Stmt *stmt, const char *name) {
     case STMT_BEGIN:
     case STMT_READ:
     case STMT_WRITE:
+    case STMT_APPEND:
     case STMT_END:
     case STMT_ASSIGN:
         return bindings_mention(&stmt->bindings, name);

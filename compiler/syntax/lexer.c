@@ -35,6 +35,7 @@ typedef struct {
 
 /* Sorted, for bsearch. */
 static const Keyword KEYWORDS[] = {
+    {"append", TOKEN_APPEND, 0},
     {"argmax", TOKEN_REDUCTION, REDUCE_ARGMAX},
     {"begin", TOKEN_BEGIN, 0},
     {"branch", TOKEN_BRANCH, 0},
@@ -79,9 +80,9 @@ static const Keyword KEYWORDS[] = {
 };
 
 static const char *const STATEMENT_WORDS[] = {
-    "begin",   "carry",  "const",   "data",   "end",    "for",     "if",        "input",
-    "iterate", "let",    "loss",    "metric", "param",  "penalty", "positions", "probe",
-    "read",    "repeat", "require", "state",  "target", "write",
+    "append", "begin",   "carry",  "const",   "data",   "end",    "for",     "if",
+    "input",  "iterate", "let",    "loss",    "metric", "param",  "penalty", "positions",
+    "probe",  "read",    "repeat", "require", "state",  "target", "write",
 };
 static const char *const ITEM_WORDS[] = {
     "branch", "connection", "const", "fn", "model", "module", "train", "use",

@@ -39,6 +39,7 @@ static const struct {
     [STMT_BEGIN] = {"begin", IN_CONNECTION, "in a connection"},
     [STMT_READ] = {"read", IN_CONNECTION, "in a connection"},
     [STMT_WRITE] = {"write", IN_CONNECTION, "in a connection"},
+    [STMT_APPEND] = {"append", IN_CONNECTION, "in a connection"},
     [STMT_END] = {"end", IN_CONNECTION, "in a connection"},
     [STMT_ASSIGN] = {"=", IN_ITERATE | IN_FOR | IN_FOR_HOLDING, "inside `iterate` or `for`"},
     [STMT_ITERATE] = {"iterate", COMPUTES, "in a model or a definition"},
@@ -122,6 +123,7 @@ static void placement_block(Compilation *c, const StmtList *block, unsigned plac
         case STMT_BEGIN:
         case STMT_READ:
         case STMT_WRITE:
+        case STMT_APPEND:
         case STMT_END:
         case STMT_ASSIGN:
             placement_bindings(c, &s->bindings, silent);

@@ -220,6 +220,7 @@ static bool tokens_is_statement_word(int kind) {
     case TOKEN_END:
     case TOKEN_ITERATE:
     case TOKEN_FOR:
+    case TOKEN_APPEND:
     case TOKEN_REPEAT:
     case TOKEN_PENALTY:
     case TOKEN_PROBE:

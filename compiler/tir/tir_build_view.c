@@ -45,6 +45,25 @@ TirId tir_broadcast(TirBuilder *b, TirId x, uint32_t rank, const uint32_t *dims,
     return identity ? x : tir_insert(b, &node);
 }
 
+/* Of a concatenation, the parts that the slice touches. */
+static TirId slice_of_parts(TirBuilder *b, const TirNode *concat, uint32_t axis, uint32_t start,
+                            uint32_t extent) {
+    const uint32_t n = concat->n_operands;
+    const TirId *operands = concat->operands;
+    TirId *parts = ARENA_ARRAY(b->program->arena, TirId, n);
+    uint32_t n_parts = 0, at = 0;
+    for (uint32_t k = 0; k < n && at < start + extent; k++) {
+        const uint32_t size = type_of(b, operands[k])->dims[axis], end = at + size;
+        if (end > start) {
+            const uint32_t from = start > at ? start - at : 0;
+            const uint32_t to = end < start + extent ? size : start + extent - at;
+            parts[n_parts++] = tir_slice(b, operands[k], axis, from, to - from);
+        }
+        at = end;
+    }
+    return tir_concat(b, axis, n_parts, parts);
+}
+
 TirId tir_slice(TirBuilder *b, TirId x, uint32_t axis, uint32_t start, uint32_t extent) {
     TirNode node = {.op = TIR_SLICE, .n_operands = 1, .operands = &x};
     const TirType type = *type_of(b, x);
@@ -62,6 +81,8 @@ TirId tir_slice(TirBuilder *b, TirId x, uint32_t axis, uint32_t start, uint32_t 
     const TirNode *inner = tir_node(b->block, x);
     if (inner->op == TIR_SLICE && inner->attr.axis == axis)
         return tir_slice(b, inner->operands[0], axis, start + inner->attr.start, extent);
+    if (inner->op == TIR_CONCAT && inner->attr.axis == axis)
+        return slice_of_parts(b, inner, axis, start, extent);
     const TirId scalar = scalar_under(b, x);
     return scalar ? tir_broadcast(b, scalar, type.rank, node.type.dims, NULL)
                   : tir_insert(b, &node);
@@ -105,7 +126,20 @@ TirId tir_reshape(TirBuilder *b, TirId x, uint32_t rank, const uint32_t *dims) {
 TirId tir_concat(TirBuilder *b, uint32_t axis, uint32_t n, const TirId *parts) {
     if (n == 1 && axis < type_of(b, parts[0])->rank)
         return parts[0];
-    TirNode node = {.op = TIR_CONCAT, .n_operands = n, .operands = parts};
+    uint32_t flat = n, inside = 0; /* a concatenation of concatenations is one */
+    for (uint32_t k = 0; k < n; k++) {
+        const TirNode *part = tir_node(b->block, parts[k]);
+        if (part->op == TIR_CONCAT && part->attr.axis == axis)
+            flat += part->n_operands - 1;
+    }
+    TirId *all = ARENA_ARRAY(b->program->arena, TirId, flat);
+    for (uint32_t k = 0; k < n; k++) {
+        const TirNode *part = tir_node(b->block, parts[k]);
+        const bool nested = part->op == TIR_CONCAT && part->attr.axis == axis;
+        for (uint32_t i = 0; i < (nested ? part->n_operands : 1); i++)
+            all[inside++] = nested ? part->operands[i] : parts[k];
+    }
+    TirNode node = {.op = TIR_CONCAT, .n_operands = flat, .operands = all};
     node.attr.axis = (uint8_t)axis;
     return tir_append(b, &node);
 }

@@ -95,6 +95,10 @@ static void test_equal_loops_are_one(void **state) {
     assert_int_not_equal(count_up(f, x, 2), count_up(f, x, 3));
 }
 
+static TirId turned_over(TirBuilder *b, TirId x) {
+    return tir_unary(b, TIR_NEG, x);
+}
+
 static void test_folding(void **state) {
     Fixture *f = *state;
     TirBuilder *b = &f->b;
@@ -117,6 +121,13 @@ static void test_folding(void **state) {
     assert_int_equal(tir_slice(b, x, 1, 0, 3), x);
     assert_int_equal(tir_slice(b, tir_slice(b, x, 1, 1, 2), 1, 1, 1), tir_slice(b, x, 1, 2, 1));
     assert_int_equal(tir_take(b, x, 1, 2, (int32_t[]){1, 2}), tir_slice(b, x, 1, 1, 2));
+    const TirId pair = tir_concat(b, 1, 2, (TirId[]){x, turned_over(b, x)});
+    assert_int_equal(tir_slice(b, pair, 1, 0, 3), x); /* of parts, those it touches */
+    assert_int_equal(tir_slice(b, pair, 1, 1, 2), tir_slice(b, x, 1, 1, 2));
+    const TirId middle[] = {tir_slice(b, x, 1, 2, 1), tir_slice(b, turned_over(b, x), 1, 0, 1)};
+    assert_int_equal(tir_slice(b, pair, 1, 2, 2), tir_concat(b, 1, 2, middle));
+    const TirId all[] = {x, x, turned_over(b, x)}, nested[] = {x, pair};
+    assert_int_equal(tir_concat(b, 1, 2, nested), tir_concat(b, 1, 3, all));
     const TirId turned = tir_broadcast(b, x, 2, DIMS(3, 2), AXES(1, 0));
     assert_int_equal(tir_broadcast(b, turned, 2, DIMS(2, 3), AXES(1, 0)), x);
     assert_int_equal(tir_position_sum(b, x, position), x);

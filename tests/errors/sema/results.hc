@@ -30,8 +30,8 @@ connection unused {                  // some branch gives a `gate`, none a `gait
 }
 connection shadowing {
   state h[d];
-  let y[c] = h[c];                   // expected-error {{E0202}} {{`y` is the branch's result}}
   begin h = x;
+  let y[c] = h[c];                   // expected-error {{E0202}} {{`y` is the branch's result}}
   read  x = h;
   write h[c] = h[c] + y[c];
   end   x = h;
