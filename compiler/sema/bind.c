@@ -6,6 +6,7 @@
  *     let u[f*e + a] = U[f,a]  axes merged into one
  *     v[0] = ...               one slice replaced (in `iterate` and `write`) */
 #include "sema/internal.h"
+#include <math.h>
 
 /* --- the left side -----------------------------------------------------------------------------*/
 
@@ -19,6 +20,8 @@ typedef struct {
     Index *indices[TIR_MAX_RANK]; /* all, without the constant entries */
     int64_t entries[TIR_MAX_RANK];
     Scope *scope;
+    const char *name; /* of the target, and what gave it its shape when that is known */
+    Span shape_at;
 } Left;
 
 static bool left_constant(Sema *s, Scope *scope, const Expr *e) {
@@ -53,13 +56,31 @@ static bool left_merge_names(Sema *s, Scope *inner, const Expr *e, Left *left, u
     return true;
 }
 
+/* `H[2, c] = ...` of an axis of `known`. */
+static bool left_entry(Sema *s, Scope *inner, const Expr *e, uint32_t known, const Left *left,
+                       int64_t *entry) {
+    double number;
+    if (!elaborate_number(s, inner, e, "an entry", &number))
+        return false;
+    *entry = (int64_t)number;
+    if (number == floor(number) && number >= 0 && number < known)
+        return true;
+    sema_error(s, DIAG_INDEX_RANGE, e->span,
+               number == floor(number)
+                   ? "this is entry %.10g, but the axis has %u (0 to %u)"
+                   : "%.10g is not a whole number, and the axis has %u entries (0 to %u)",
+               number, known, known - 1);
+    sema_note(s, left->shape_at, "`%s` got its shape here", left->name);
+    return false;
+}
+
 static bool left_axis(Sema *s, Scope *inner, const Expr *e, uint32_t known, Left *left) {
     const uint32_t at = left->rank++;
     left->axes[at] = NULL;
     left->known[at] = known;
     left->scope = inner;
     if (known && left_constant(s, inner, e))
-        return elaborate_whole(s, inner, e, "an entry", 0, (int64_t)known - 1, &left->entries[at]);
+        return left_entry(s, inner, e, known, left, &left->entries[at]);
     if (e->kind == EXPR_SUM || e->kind == EXPR_PRODUCT) {
         left->merges[at] = e;
         return left_merge_names(s, inner, e, left, at);
@@ -87,6 +108,11 @@ static bool left_axis(Sema *s, Scope *inner, const Expr *e, uint32_t known, Left
     if (extent) {
         index_fix(index, extent, e->span);
         index->bounded = true;
+    }
+    if (known && extent && extent != known) {
+        sema_error(s, DIAG_SHAPE, e->span, "this axis has %u entries, not %u", known, extent);
+        sema_note(s, left->shape_at, "`%s` got its shape here", left->name);
+        return false;
     }
     if (known)
         index_fix(index, known, e->span);
@@ -311,7 +337,7 @@ static Value whole_binding(Sema *s, Scope *scope, const Binding *b, const Value 
 
 static Value indexed_binding(Sema *s, Scope *scope, const Binding *b, const Value *known) {
     Scope *inner = scope_create(s, scope, scope->frame);
-    Left left = {0};
+    Left left = {.name = b->target.name.text, .shape_at = known ? known->span : (Span){0}};
     uint32_t dims[TIR_MAX_RANK] = {0};
     const Tensor *old = NULL;
     if (b->target.indices.count > TIR_MAX_RANK)

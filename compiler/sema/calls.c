@@ -42,6 +42,15 @@ static Value rule_select(Sema *s, const Builtin *b, const BoundArgument *a, uint
     return value_select(s, a[0].value, a[1].value, a[2].value, e->span);
 }
 
+void onehot_check(Sema *s, double k, uint32_t extent, Span span) {
+    if (k == floor(k) && k >= 0 && k < extent)
+        return;
+    sema_warning(s, DIAG_INDEX_RANGE, span,
+                 "this is 0 everywhere: `onehot(%.10g)` of an axis of %u entries (0 to %u)", k,
+                 extent, extent - 1);
+    sema_help(s, "to count around, write `onehot(k %% %u)`", extent);
+}
+
 static Value rule_onehot(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
                          const Expr *e) {
     (void)b;
@@ -56,6 +65,7 @@ static Value rule_onehot(Sema *s, const Builtin *b, const BoundArgument *a, uint
         if (s->element_rank != 1)
             return sema_error(s, DIAG_INIT, e->span,
                               "`onehot` has one axis, but the parameter has %u", s->element_rank);
+        onehot_check(s, k.number, s->element_dims[0], e->span);
         return value_number((double)s->element_at[0] == k.number, e->span);
     }
     Pattern *pattern = ARENA_NEW(s->arena, Pattern);

@@ -99,6 +99,7 @@ static Value pattern_element(Sema *s, Value v, Span span) {
     const Value k = *v.pattern->argument;
     if (k.kind != VALUE_NUMBER)
         return sema_error(s, DIAG_CONSTANT, span, "an initial value is a constant");
+    onehot_check(s, k.number, s->element_dims[0], span);
     return value_number((double)s->element_at[0] == k.number, span);
 }
 

@@ -338,6 +338,17 @@ bool subscript_in_range(Sema *s, double v, uint32_t dim, const Expr *base, Span 
     return true;
 }
 
+/* Where what is indexed comes from; of a state, and of how many. */
+static void note_base(Sema *s, Scope *scope, const Expr *base, uint32_t dim) {
+    const Symbol *symbol = base->kind == EXPR_NAME ? scope_find(s, scope, base->name) : NULL;
+    if (!symbol || symbol->kind != SYMBOL_VALUE)
+        return;
+    if (symbol->declared == DECLARED_STATE)
+        sema_note(s, symbol->span, "the state `%s` keeps %u of them", base->name, dim);
+    else
+        sema_note(s, symbol->span, "`%s` comes from here", base->name);
+}
+
 static bool bind_label(Sema *s, Scope *scope, Work *w, uint32_t axis, Index *index,
                        const Expr *base, Span span) {
     index_fix(index, w->dims[axis], span);
@@ -349,9 +360,7 @@ static bool bind_label(Sema *s, Scope *scope, Work *w, uint32_t axis, Index *ind
         sema_error(s, DIAG_INDEX_CLASH, span, "`%s` ranges over %u, but this axis of %s has %u",
                    index->name, index->extent, subscript_base_text(s, base), w->dims[axis]);
         sema_note(s, index->extent_at, "`%s` got its range of %u here", index->name, index->extent);
-        const Symbol *symbol = base->kind == EXPR_NAME ? scope_find(s, scope, base->name) : NULL;
-        if (symbol && symbol->kind == SYMBOL_VALUE)
-            sema_note(s, symbol->span, "`%s` comes from here", base->name);
+        note_base(s, scope, base, w->dims[axis]);
         return false;
     }
     w->axes[axis] = index;
@@ -414,8 +423,10 @@ static bool bind_map(Sema *s, Scope *scope, Work *w, uint32_t axis, const Expr *
         return false;
     bool run = true;
     for (uint64_t k = 0; k < count; k++) {
-        if (!subscript_in_range(s, values[k], w->dims[axis], base, e->span))
+        if (!subscript_in_range(s, values[k], w->dims[axis], base, e->span)) {
+            note_base(s, scope, base, w->dims[axis]);
             return false;
+        }
         run = run && values[k] == values[0] + (double)k;
     }
     TirBuilder *b = sema_builder(s, e->span);
@@ -499,8 +510,10 @@ static bool bind_subscript(Sema *s, Scope *scope, Work *w, uint32_t axis, const 
             sema_error(s, DIAG_KIND, e->span, "an index is a number, not %s", value_text(s, v));
         return false;
     }
-    if (!subscript_in_range(s, v.number, w->dims[axis], base, e->span))
+    if (!subscript_in_range(s, v.number, w->dims[axis], base, e->span)) {
+        note_base(s, scope, base, w->dims[axis]);
         return false;
+    }
     w->id = tir_slice(sema_builder(s, e->span), w->id, axis, (uint32_t)v.number, 1);
     return work_drop_axis(s, w, axis, e->span);
 }
@@ -611,6 +624,9 @@ static Value index_pattern(Sema *s, Scope *scope, const Expr *e, Value base) {
                             tir_onehot(sema_builder(s, e->span), tensor_use(s, t), index->extent),
                             axes, e->span);
     }
+    const Index *only = identity ? NULL : index_named(s, scope, list->at[0]);
+    if (only && only->extent)
+        onehot_check(s, base.pattern->argument->number, only->extent, base.span);
     Index *indices[2 * MAX_MENTIONED];
     Expr pair = {.kind = EXPR_COMPARE, .span = e->span}; /* as if it were written i == j */
     Expr k = {.kind = EXPR_NUMBER,

@@ -140,6 +140,7 @@ static bool init_value(Sema *s, Scope *scope, const Expr *e, TirParam *param) {
     s->pattern_used = s->table_used = false;
     s->element_rank = param->type.rank;
     memset(s->element_at, 0, sizeof s->element_at);
+    s->element_dims = param->type.dims;
     param->init = TIR_INIT_FILL;
     bool good = init_element(s, scope, e, &param->init_a);
     if (good && s->pattern_used)

@@ -248,6 +248,7 @@ struct Sema {
     bool element_wanted, pattern_used, table_used;
     uint32_t element_rank;
     int64_t element_at[TIR_MAX_RANK];
+    const uint32_t *element_dims;
 };
 
 enum { SEMA_MAX_FRAMES = 64, SEMA_MAX_DEPTH = 1200 };
@@ -408,6 +409,8 @@ uint32_t builtin_count(void);
 const char *builtin_name(uint32_t k);
 const char *builtin_text(const Builtin *b);
 BuiltinRule random_call; /* random.c */
+/* Warns of a `onehot(k)` that has no entry where it is used. */
+void onehot_check(Sema *s, double k, uint32_t extent, Span span);
 Value builtin_call(Sema *s, const Builtin *builtin, BoundArgumentList *arguments, const Expr *e);
 
 /* --- defs.c: instances -------------------------------------------------------------------------

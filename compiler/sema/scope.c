@@ -65,8 +65,11 @@ void sema_warning(Sema *s, DiagCode code, Span at, const char *format, ...) {
     const char *message = arena_vprintf(s->arena, format, args);
     va_end(args);
     s->muted = s->syntax_errors;
-    if (!s->muted)
-        diag_warning(s->d, code, at, "%s", message);
+    if (s->muted)
+        return;
+    diag_warning(s->d, code, at, "%s", message);
+    if (code_concerns_instance(code))
+        note_instance(s, at);
 }
 
 void sema_note(Sema *s, Span at, const char *format, ...) {
