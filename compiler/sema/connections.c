@@ -308,6 +308,9 @@ static void site_append(Site *x, const Binding *b) {
 }
 
 static void commit_writes(Site *x) {
+    for (uint32_t k = 0; k < x->n_states; k++)
+        if (x->states[k]->value.kind == VALUE_TENSOR)
+            x->held[k] = x->states[k]->value.tensor->id;
     for (uint32_t k = 0; k < x->n_states && k < x->trunk->states.count; k++)
         if (x->appended[k].count) {
             StateSlot *slot = &x->trunk->states.at[k];
@@ -554,6 +557,7 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
               .scope = scope,
               .first = !trunk->begun,
               .last = last};
+    const TirId from = s->program->block->nodes.count;
     bool good = connection_check_parts(s, item);
     good = bind_formals(s, scope, item, connection->arguments.at, connection->arguments.count,
                         used_at) &&
@@ -590,6 +594,8 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
         }
     }
     trunk->begun = true;
+    if (good && !x.failed)
+        check_roles(&x, from);
     if (good && last)
         *result = x.failed ? POISON : trunk_result(&x, item);
     frame_pop(s);

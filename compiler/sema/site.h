@@ -19,6 +19,7 @@ typedef struct {
     uint32_t n_states;
     Symbol *states[16];
     Value written[16];
+    TirId held[16]; /* the state as the site found it; 0: not a value */
     bool is_written[16], is_begun[16];
     TirIdVec appended[16]; /* entries, [1, ...] each */
     Symbol *carries[16];
@@ -46,6 +47,9 @@ bool adapt_fits(const TrunkState *trunk, const StateSlot *slot);
 /* The mean of the streams; the streams after what was added to that mean is added to each. */
 Value adapt_read(Sema *s, const StateSlot *streams, Span span);
 Value adapt_write(Sema *s, const StateSlot *streams, Value before, Value after, Span span);
+
+/* Warns of weights among the values from `from` on that are normalised over the wrong role. */
+void check_roles(const Site *x, TirId from);
 
 void site_read(Site *x, const Binding *b);
 /* After the last `read`: the branches run and their results get their names. */
