@@ -43,7 +43,9 @@ int hc_signals_exit_code(void) {
 
 typedef struct {
     const char *command, *run; /* run: first argument after the command */
-    const char *data, *out, *prompt, *batch_log, *init;
+    const char *out, *prompt, *batch_log, *init;
+    const char **data;
+    int32_t n_data;
     long long length, top_k, steps, samples, positions;
     double temperature;
     uint64_t seed;
@@ -80,7 +82,8 @@ static const struct {
     int code;
     const char *value, *commands, *help;
 } table[] = {
-    {"data", OPT_DATA, "PATH", "train eval", "text file, or folder of text files"},
+    {"data", OPT_DATA, "PATH", "train eval",
+     "data: a file, a folder, or NAME=FILE (train, held_out, a stream); may be repeated"},
     {"out", 'o', "DIR", "train", "run folder (default: runs/NAME, or the next free runs/NAME-N)"},
     {"set", 's', "KEY=VALUE", "train", "a value of the recipe: train.lr=1e-3, train.batch=32 ..."},
     {"steps", OPT_STEPS, "N", "train bench", "training steps"},
@@ -172,7 +175,7 @@ static bool take_option(Options *o, int code, const char *text) {
     char *end;
     switch (code) {
     case OPT_DATA:
-        o->data = text;
+        o->data[o->n_data++] = text;
         return true;
     case 'o':
         o->out = text;
@@ -324,6 +327,7 @@ static int train(const HcModel *model, Options *o, const char *program) {
         default_run(out, sizeof out, model);
     HcTrainOptions options = {
         .data = o->data,
+        .n_data = o->n_data,
         .out = o->out ? o->out : out,
         .force = o->force,
         .threads = o->threads,
@@ -346,24 +350,30 @@ static int train(const HcModel *model, Options *o, const char *program) {
     }
     printf("run %s | steps %lld | train_loss %.4f", options.out, (long long)result.steps,
            result.train_loss);
-    if (isfinite(result.val_loss))
-        printf(" | val_loss %.4f", result.val_loss);
+    if (isfinite(result.evaluation.loss)) {
+        char metrics[256];
+        hc_metrics_text(&result.evaluation, metrics, sizeof metrics);
+        printf(" | val_loss %.4f%s", result.evaluation.loss, metrics);
+    }
     printf(" | %.0f tok/s | %.1f s\n", result.positions_per_s, result.seconds);
     return 0;
 }
 
 static int evaluate(const HcModel *model, const Options *o, const char *program) {
-    HcEvalOptions options = {o->run, o->data, o->threads};
+    HcEvalOptions options = {o->run, o->data, o->n_data, o->threads};
     HcError error = {0};
-    double loss;
-    int64_t windows;
-    HcStatus status = hc_evaluate(model, &options, &loss, &windows, &error);
+    HcEvaluation e;
+    HcStatus status = hc_evaluate(model, &options, &e, &error);
     if (status != HC_OK)
         return report(program, status, &error);
-    if (o->json)
-        print_json(json_pack("{s:f,s:I}", "val_loss", loss, "val_windows", (json_int_t)windows));
-    else
-        printf("val_loss %.4f over %lld windows\n", loss, (long long)windows);
+    if (o->json) {
+        print_json(hc_evaluation_json(&e));
+        return 0;
+    }
+    char metrics[256];
+    hc_metrics_text(&e, metrics, sizeof metrics);
+    printf("val_loss %.4f%s over %lld %s\n", e.loss, metrics, (long long)e.windows,
+           e.samples ? "samples" : "windows");
     return 0;
 }
 
@@ -454,7 +464,8 @@ int hc_main(const HcModel *model, int argc, char **argv) {
     const char *program = argv[0];
     o.settings = calloc((size_t)argc + 3, sizeof *o.settings);
     o.texts = calloc((size_t)argc + 3, sizeof *o.texts);
-    if (!o.settings || !o.texts) {
+    o.data = calloc((size_t)argc + 3, sizeof *o.data);
+    if (!o.settings || !o.texts || !o.data) {
         fprintf(stderr, "%s: out of memory\n", program);
         return 6;
     }
@@ -475,6 +486,7 @@ int hc_main(const HcModel *model, int argc, char **argv) {
         free(o.texts[k]);
     free(o.texts);
     free(o.settings);
+    free(o.data);
     if (fflush(stdout) != 0 && code == 0) {
         fprintf(stderr, "%s: cannot write the output: %s\n", program, strerror(errno));
         code = 6;

@@ -31,6 +31,8 @@ uint32_t hc_find_input(const HcContext *context, const char *name); /* UINT32_MA
 int64_t hc_input_elements(const HcContext *context, uint32_t input);
 /* Own memory of an input at the present extents; what it holds is the caller's to write. */
 void *hc_input_memory(HcContext *context, uint32_t input);
+/* The plan's index-th output, after a forward pass. */
+HcStatus hc_output_at(HcContext *context, uint32_t index, HcView *view);
 HcStatus hc_ensure_optim(HcContext *context);
 /* The first parameter of the slab that holds a number that is not finite, or NULL. */
 const char *hc_first_not_finite(const HcContext *context, const void *slab);

@@ -164,6 +164,8 @@ HcStatus hc_data_load(HcData *data, const char *path, double held_out, HcError *
 }
 
 void hc_data_free(HcData *data) {
+    hc_samples_free(data->samples);
+    free(data->path);
     free(data->bytes);
     *data = (HcData){0};
 }
@@ -186,14 +188,6 @@ void hc_data_starts(const HcData *data, const HcPlan *plan, int64_t positions, H
 }
 
 static HcStatus check_bindings(const HcPlan *plan, HcError *error) {
-    if (!plan->data_source || plan->n_bindings == 0)
-        return hc_fail(error, HC_ERROR_DATA,
-                       "the model `%s` does not say what it reads: its train block needs "
-                       "`data text { ... }`",
-                       plan->model);
-    if (strcmp(plan->data_source, "text") != 0)
-        return hc_fail(error, HC_ERROR_DATA, "unknown kind of data `%s` (there is: text)",
-                       plan->data_source);
     for (uint32_t k = 0; k < plan->n_bindings; k++) {
         const HcBinding *b = &plan->bindings[k];
         const HcInputPlan *input = &plan->inputs[b->input];
@@ -249,8 +243,10 @@ HcStatus hc_data_check(const HcData *data, const HcPlan *plan, int64_t positions
 }
 
 int64_t hc_batch_start(const HcData *data, const HcPlan *plan, int64_t positions, uint64_t seed,
-                       int64_t step, int64_t sample) {
+                       int64_t step, int64_t batch, int64_t sample) {
     int64_t first, last;
+    if (data->samples)
+        return hc_samples_of_batch(data->samples, seed, step, batch, sample);
     hc_data_starts(data, plan, positions, HC_TRAIN_PART, &first, &last);
     uint64_t index = (uint64_t)step << 20 | (uint64_t)sample; /* batches hold at most 2^20 */
     return first + (int64_t)hc_rng_below(seed, hc_rng_stream("hc.batches"), index,
@@ -259,6 +255,10 @@ int64_t hc_batch_start(const HcData *data, const HcPlan *plan, int64_t positions
 
 void hc_data_fill(const HcData *data, HcContext *c, int64_t sample, int64_t start) {
     int64_t positions = hc_positions(c);
+    if (data->samples) {
+        hc_samples_fill(data->samples, c, sample, start);
+        return;
+    }
     for (uint32_t k = 0; k < c->plan.n_bindings; k++) {
         const HcBinding *b = &c->plan.bindings[k];
         int32_t *to = (int32_t *)hc_input_memory(c, b->input) + sample * positions;
@@ -269,54 +269,178 @@ void hc_data_fill(const HcData *data, HcContext *c, int64_t sample, int64_t star
 }
 
 void hc_data_batch(const HcData *data, HcContext *c, uint64_t seed, int64_t step) {
-    for (int64_t s = 0; s < hc_samples(c); s++)
-        hc_data_fill(data, c, s, hc_batch_start(data, &c->plan, hc_positions(c), seed, step, s));
+    const int64_t batch = hc_samples(c);
+    for (int64_t s = 0; s < batch; s++)
+        hc_data_fill(data, c, s,
+                     hc_batch_start(data, &c->plan, hc_positions(c), seed, step, batch, s));
+}
+
+/* --- evaluation ------------------------------------------------------------------------------- */
+
+/* Where the w-th window, or sample, of the held-out part is; -1 past the last. */
+static int64_t held_out_start(const HcData *data, const HcContext *c, int64_t positions,
+                              int64_t w) {
+    int64_t first, last;
+    if (data->samples)
+        return w < data->count - data->train_count
+                   ? hc_samples_of_part(data->samples, HC_HELD_OUT_PART, w)
+                   : -1;
+    hc_data_starts(data, &c->plan, positions, HC_HELD_OUT_PART, &first, &last);
+    return first + w * positions <= last ? first + w * positions : -1;
+}
+
+static double scalar_of(const HcContext *c, const HcView *view) {
+    return c->plan.element_size == 4 ? (double)*(const float *)view->data
+                                     : *(const double *)view->data;
+}
+
+/* Adds the loss and metrics of the batch just run, each n times. */
+static HcStatus add_batch(HcContext *c, int64_t n, HcEvaluation *e) {
+    double mean;
+    HcStatus status = hc_loss(c, &mean);
+    e->loss += status == HC_OK ? mean * (double)n : 0;
+    for (uint32_t k = 0; k < e->n_metrics && status == HC_OK; k++) {
+        HcView view;
+        status = hc_output_at(c, c->plan.first_metric + k, &view);
+        e->metrics[k].value += status == HC_OK ? scalar_of(c, &view) * (double)n : 0;
+    }
+    return status;
 }
 
 static HcStatus evaluate(const HcData *data, HcContext *c, int64_t batch, int64_t positions,
-                         double *loss, int64_t *windows) {
-    int64_t first, last;
-    hc_data_starts(data, &c->plan, positions, HC_HELD_OUT_PART, &first, &last);
-    int64_t total = last < first ? 0 : (last - first) / positions + 1;
-    if (total == 0)
+                         HcEvaluation *e) {
+    HcStatus status = HC_OK;
+    for (bool more = true; more && status == HC_OK;) {
+        int64_t n = 0;
+        while (n < batch && held_out_start(data, c, positions, e->windows + n) >= 0)
+            n++;
+        more = n == batch;
+        if (n == 0)
+            break;
+        if (n != hc_samples(c) || positions != hc_positions(c))
+            status = hc_resize(c, n, positions);
+        if (status != HC_OK)
+            break;
+        for (int64_t s = 0; s < n; s++)
+            hc_data_fill(data, c, s, held_out_start(data, c, positions, e->windows + s));
+        hc_forward(c);
+        status = add_batch(c, n, e);
+        e->windows += n;
+    }
+    if (status == HC_OK && e->windows == 0)
         return hc_fail(
             &c->error, HC_ERROR_DATA,
             "the held-out part (%lld bytes) is shorter than one window of %lld positions",
             (long long)(data->count - data->train_count), (long long)positions);
-    double sum = 0;
-    for (int64_t w = 0; w < total; w += batch) {
-        int64_t n = total - w < batch ? total - w : batch;
-        double mean;
-        HcStatus status = HC_OK;
-        if (n != hc_samples(c) || positions != hc_positions(c))
-            status = hc_resize(c, n, positions);
-        if (status != HC_OK)
-            return status;
-        for (int64_t s = 0; s < n; s++)
-            hc_data_fill(data, c, s, first + (w + s) * positions);
-        hc_forward(c);
-        status = hc_loss(c, &mean);
-        if (status != HC_OK)
-            return status;
-        sum += mean * (double)n;
-    }
-    *loss = sum / (double)total;
-    if (windows)
-        *windows = total;
-    return HC_OK;
+    e->loss /= (double)e->windows;
+    for (uint32_t k = 0; k < e->n_metrics; k++)
+        e->metrics[k].value /= (double)e->windows;
+    return status;
 }
 
-HcStatus hc_data_evaluate(const HcData *data, HcContext *c, int64_t batch, double *loss,
-                          int64_t *windows) {
+HcStatus hc_data_evaluate(const HcData *data, HcContext *c, int64_t batch, HcEvaluation *e) {
     int64_t samples = hc_samples(c), positions = hc_positions(c);
     int64_t context = hc_max_positions(c) ? hc_max_positions(c) : 1;
+    *e = (HcEvaluation){.samples = data->samples != NULL};
+    e->n_metrics = c->plan.n_metrics < HC_MAX_METRICS ? c->plan.n_metrics : HC_MAX_METRICS;
+    for (uint32_t k = 0; k < e->n_metrics; k++)
+        snprintf(e->metrics[k].name, sizeof e->metrics[k].name, "%s",
+                 c->plan.outputs[c->plan.first_metric + k].name);
     int training = hc_training(c);
     hc_set_training(c, 0);
-    HcStatus status = evaluate(data, c, batch, context, loss, windows);
+    HcStatus status = evaluate(data, c, batch, context, e);
     hc_set_training(c, training);
     if (samples != hc_samples(c) || positions != hc_positions(c)) {
         HcStatus restored = hc_resize(c, samples, positions);
         status = status == HC_OK ? restored : status;
     }
     return status;
+}
+
+/* --- opening ---------------------------------------------------------------------------------- */
+
+static HcStatus open_text(HcData *data, const HcPlan *plan, const char *path, int64_t positions,
+                          HcError *error) {
+    if (!path && plan->n_data_files)
+        path = plan->data_files[0].path;
+    if (!path)
+        return hc_fail(error, HC_ERROR_ARGUMENT, "training needs data: give --data PATH");
+    HcStatus status = hc_data_load(data, path, plan->held_out, error);
+    if (status == HC_OK)
+        status = hc_data_check(data, plan, positions, plan->held_out > 0, error);
+    if (status != HC_OK)
+        return status;
+    data->path = realpath(path, NULL);
+    return data->path ? HC_OK : hc_fail_memory(error, "a path");
+}
+
+static HcStatus open_samples(HcData *data, const HcPlan *plan, const char *const *given,
+                             int32_t n_given, const json_t *config, HcError *error) {
+    const json_t *statistics = json_object_get(config, "statistics"),
+                 *files = json_object_get(config, "files");
+    const int32_t n_files = n_given || !json_is_array(files) ? 0 : (int32_t)json_array_size(files);
+    const char **paths = calloc((size_t)(n_given + n_files) + 1, sizeof *paths);
+    if (!paths)
+        return hc_fail_memory(error, "the list of data files");
+    int32_t n = 0;
+    for (int32_t k = 0; k < n_given; k++)
+        paths[n++] = given[k];
+    for (int32_t k = 0; k < n_files; k++) {
+        paths[n] = json_string_value(json_array_get(files, (size_t)k));
+        n += paths[n] != NULL;
+    }
+    HcStatus status =
+        hc_samples_open(plan, paths, n, statistics, config != NULL, &data->samples, error);
+    free(paths);
+    if (status != HC_OK)
+        return status;
+    data->count = data->samples->count;
+    data->train_count = data->samples->train_count;
+    data->hash = data->samples->hash;
+    data->files = data->samples->files.count;
+    return HC_OK;
+}
+
+HcStatus hc_data_open(HcData *data, const HcPlan *plan, const char *const *given, int32_t n_given,
+                      int64_t positions, const json_t *config, HcError *error) {
+    static const char *const kinds[] = {"text", "idx", "cifar10", "table"};
+    const char *source = plan->data_source;
+    bool known = false;
+    *data = (HcData){0};
+    if (!source || plan->n_bindings == 0)
+        return hc_fail(error, HC_ERROR_DATA,
+                       "the model `%s` does not say what it reads: its train block needs "
+                       "`data text { ... }`, or another kind of data",
+                       plan->model);
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+        known |= strcmp(source, kinds[k]) == 0;
+    if (!known)
+        return hc_fail(error, HC_ERROR_DATA,
+                       "unknown kind of data `%s` (there are: text, idx, cifar10, table)", source);
+    HcStatus status;
+    if (strcmp(source, "text") == 0) {
+        const char *path =
+            n_given ? given[n_given - 1] : json_string_value(json_object_get(config, "path"));
+        status = open_text(data, plan, path, positions, error);
+    } else {
+        status = open_samples(data, plan, given, n_given, config, error);
+    }
+    if (status != HC_OK)
+        hc_data_free(data);
+    return status;
+}
+
+json_t *hc_data_json(const HcData *data) {
+    char hash[24];
+    if (data->samples)
+        return hc_samples_json(data->samples);
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)data->hash);
+    json_t *json = json_object();
+    json_object_set_new(json, "path", json_string(data->path));
+    json_object_set_new(json, "files", json_integer(data->files));
+    json_object_set_new(json, "bytes", json_integer(data->count));
+    json_object_set_new(json, "train_bytes", json_integer(data->train_count));
+    json_object_set_new(json, "held_out_bytes", json_integer(data->count - data->train_count));
+    json_object_set_new(json, "xxh3", json_string(hash));
+    return json;
 }

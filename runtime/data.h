@@ -1,20 +1,32 @@
-/* Text as bytes: files and folders, a held-out tail, batches drawn from (seed, step) alone. */
+/* What training and evaluation read: text as bytes (files and folders, a held-out tail), or
+ * separate samples (samples.h). Batches depend on (seed, step) alone. */
 #ifndef HC_DATA_H
 #define HC_DATA_H
 
-#include "runtime/context.h"
+#include "runtime/samples.h"
+#include "runtime/train.h"
 
 typedef struct {
-    uint8_t *bytes;
-    int64_t count;
+    uint8_t *bytes;      /* of text */
+    int64_t count;       /* bytes, or samples */
     int64_t train_count; /* the first floor(count * (1 - held_out)); the rest is held out */
     uint64_t hash;       /* XXH3 of all bytes */
     int64_t files;
+    HcSamples *samples; /* of sources that have samples; NULL for text */
+    char *path;         /* of text, absolute */
 } HcData;
 
-typedef enum { HC_TRAIN_PART, HC_HELD_OUT_PART } HcPart;
+/* What the plan asks for, checked. `given`: paths of the command line (text: one file or folder;
+ * else as in samples.h). Text must hold a window of `positions` in every part that is used. For
+ * evaluation alone: the run's config.json, from which `given` is taken when there is none; the
+ * training part may be missing then. */
+HcStatus hc_data_open(HcData *data, const HcPlan *plan, const char *const *given, int32_t n_given,
+                      int64_t positions, const json_t *config, HcError *error);
+/* What config.json says of the data: where they are, sizes, a hash. The caller releases it. */
+json_t *hc_data_json(const HcData *data);
 
-/* A file, or a folder: all regular files below it, names sorted as bytes, hidden ones skipped. */
+/* Text: a file, or a folder: all regular files below it, names sorted as bytes, hidden ones
+ * skipped. */
 HcStatus hc_data_load(HcData *data, const char *path, double held_out, HcError *error);
 void hc_data_free(HcData *data);
 /* Whether a model can read windows of `positions` from both parts: bindings, lengths, vocabulary.
@@ -24,17 +36,18 @@ HcStatus hc_data_check(const HcData *data, const HcPlan *plan, int64_t positions
 /* First and last start of a window inside a part; last < first: none fits. */
 void hc_data_starts(const HcData *data, const HcPlan *plan, int64_t positions, HcPart part,
                     int64_t *first, int64_t *last);
-/* Start of sample `sample` of the batch of `step`: uniform over the training part's starts. */
+/* Sample `sample` of the batch of `step`. Text: where its window starts, uniform over the training
+ * part's starts. Else: the sample's number, in order of the files (see hc_samples_of_batch). */
 int64_t hc_batch_start(const HcData *data, const HcPlan *plan, int64_t positions, uint64_t seed,
-                       int64_t step, int64_t sample);
-/* Fills the bound inputs' memory of one sample with the window at `start`. */
+                       int64_t step, int64_t batch, int64_t sample);
+/* Fills the bound inputs' memory of one sample with the window at `start`, or with that sample. */
 void hc_data_fill(const HcData *data, HcContext *context, int64_t sample, int64_t start);
 /* The whole batch of a step. */
 void hc_data_batch(const HcData *data, HcContext *context, uint64_t seed, int64_t step);
-/* Mean loss over the held-out part in windows that do not overlap, each of the full context; a last
- * piece shorter than that is left out. `training` is 0. Restores the context. windows may be NULL.
- */
-HcStatus hc_data_evaluate(const HcData *data, HcContext *context, int64_t batch, double *loss,
-                          int64_t *windows);
+/* Mean loss and metrics over the held-out part: all its samples; or windows of text that do not
+ * overlap, each of the full context, a last piece shorter than that left out. `training` is 0.
+ * Restores the context. */
+HcStatus hc_data_evaluate(const HcData *data, HcContext *context, int64_t batch,
+                          HcEvaluation *evaluation);
 
 #endif

@@ -315,25 +315,27 @@ static void leading_dims(const HcContext *c, HcBuffer buffer, HcView *view) {
         view->dims[view->rank++] = c->exec.positions;
 }
 
+HcStatus hc_output_at(HcContext *c, uint32_t index, HcView *view) {
+    const HcOutput *output = &c->plan.outputs[index];
+    *view = (HcView){.count = 1};
+    leading_dims(c, output->buffer, view);
+    if (output->rank < 0 || output->rank + view->rank > HC_MAX_RANK)
+        return hc_fail(&c->error, HC_ERROR_MODEL, "output `%s` has no known shape", output->name);
+    for (int32_t d = 0; d < output->rank; d++)
+        view->dims[view->rank++] = output->dims[d];
+    for (int32_t d = 0; d < view->rank; d++)
+        view->count *= view->dims[d];
+    view->data = hc_exec_address(&c->exec, output->buffer, c->params, c->grads, c->inputs);
+    return HC_OK;
+}
+
 HcStatus hc_output(HcContext *c, const char *name, HcView *view) {
     HcStatus status = needs_forward(c, "hc_output");
     if (status != HC_OK)
         return status;
-    for (uint32_t k = 0; k < c->plan.n_outputs; k++) {
-        const HcOutput *output = &c->plan.outputs[k];
-        if (strcmp(output->name, name) != 0)
-            continue;
-        *view = (HcView){.count = 1};
-        leading_dims(c, output->buffer, view);
-        if (output->rank < 0 || output->rank + view->rank > HC_MAX_RANK)
-            return hc_fail(&c->error, HC_ERROR_MODEL, "output `%s` has no known shape", name);
-        for (int32_t d = 0; d < output->rank; d++)
-            view->dims[view->rank++] = output->dims[d];
-        for (int32_t d = 0; d < view->rank; d++)
-            view->count *= view->dims[d];
-        view->data = hc_exec_address(&c->exec, output->buffer, c->params, c->grads, c->inputs);
-        return HC_OK;
-    }
+    for (uint32_t k = 0; k < c->plan.n_outputs; k++)
+        if (strcmp(c->plan.outputs[k].name, name) == 0)
+            return hc_output_at(c, k, view);
     return hc_fail(&c->error, HC_ERROR_ARGUMENT, "the model has no output `%s`", name);
 }
 

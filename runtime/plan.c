@@ -264,33 +264,6 @@ static HcStatus read_recipe(Reader *r, const json_t *root) {
     return HC_OK;
 }
 
-static HcStatus read_data(Reader *r, const json_t *root) {
-    HcPlan *plan = r->plan;
-    const json_t *json = json_object_get(root, "data");
-    r->where = "data";
-    plan->data_source = json_string_value(json_object_get(json, "source"));
-    TRY(real(r, json, "held_out", 0, &plan->held_out));
-    if (!(plan->held_out >= 0 && plan->held_out < 1))
-        return bad(r, "held_out");
-    const json_t *array = json_object_get(json, "bindings");
-    size_t n = json_array_size(array);
-    ALLOCATE(plan->bindings, n);
-    for (size_t k = 0; k < n; k++) {
-        const json_t *binding = json_array_get(array, k);
-        const char *name;
-        TRY(text(r, binding, "input", &name));
-        HcBinding *b = &plan->bindings[k];
-        while (b->input < plan->n_inputs && strcmp(plan->inputs[b->input].name, name) != 0)
-            b->input++;
-        if (b->input == plan->n_inputs)
-            return bad(r, "binding of an unknown input");
-        TRY(text(r, binding, "stream", &b->stream));
-        TRY(whole(r, binding, "offset", -(1 << 30), 1 << 30, 0, &b->offset));
-        plan->n_bindings++;
-    }
-    return HC_OK;
-}
-
 /* --- the plan --------------------------------------------------------------------------------- */
 
 static HcStatus read_regions(Reader *r, const json_t *json) {
@@ -578,6 +551,8 @@ static HcStatus read_outputs(Reader *r, const json_t *json) {
             }
         }
     }
+    plan->first_metric = plan->n_outputs;
+    plan->n_metrics = (uint32_t)n;
     for (size_t k = 0; k < n + m; k++) {
         const json_t *item = k < n ? json_array_get(metrics, k) : json_array_get(probes, k - n);
         const char *name;
@@ -588,6 +563,24 @@ static HcStatus read_outputs(Reader *r, const json_t *json) {
             to->rank = 0; /* metrics are scalars */
     }
     return HC_OK;
+}
+
+/* Of the space of positions; without them it is a line. */
+static HcStatus read_extents(Reader *r, const json_t *array) {
+    HcPlan *plan = r->plan;
+    const size_t n = json_array_size(array);
+    plan->space_rank = n == 2 ? 2 : 1;
+    plan->space_extents[0] = plan->max_positions;
+    plan->space_extents[1] = 1;
+    if (n > 2)
+        return bad(r, "extents");
+    for (size_t k = 0; k < n; k++)
+        plan->space_extents[k] = json_integer_value(json_array_get(array, k));
+    const int64_t *e = plan->space_extents;
+    return e[0] >= 1 && e[1] >= 1 && e[0] <= INT32_MAX && e[1] <= INT32_MAX &&
+                   e[0] * e[1] == plan->max_positions
+               ? HC_OK
+               : bad(r, "extents");
 }
 
 static HcStatus read_root(Reader *r, const HcModel *model, const json_t *root) {
@@ -602,11 +595,12 @@ static HcStatus read_root(Reader *r, const HcModel *model, const json_t *root) {
     if (json_is_object(space)) {
         TRY(text(r, space, "name", &plan->space));
         TRY(whole(r, space, "maximum", 1, INT32_MAX, -1, &plan->max_positions));
+        TRY(read_extents(r, json_object_get(space, "extents")));
     }
     TRY(read_inputs(r, root));
     TRY(read_parameters(r, root));
     TRY(read_recipe(r, root));
-    TRY(read_data(r, root));
+    TRY(hc_plan_read_data(plan, json_object_get(root, "data"), r->error));
     const json_t *json = json_object_get(root, "plan");
     TRY(read_regions(r, json_object_get(json, "regions")));
     TRY(read_kernels(r, json_object_get(json, "kernels"), model->kernel_count));
@@ -643,6 +637,7 @@ void hc_plan_free(HcPlan *plan) {
     free(plan->parameters);
     free(plan->inputs);
     free(plan->bindings);
+    free(plan->data_files);
     free(plan->outputs);
     free(plan->tables);
     free(plan->buffers);

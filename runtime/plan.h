@@ -62,11 +62,31 @@ typedef struct {
     uint64_t seed;
 } HcRecipe;
 
+enum { HC_MAX_SUBSCRIPTS = 8 };
+
+/* base + positions * place + axes * index: one subscript of a stream, by the coordinates of the
+ * position and the indices of the input's axes. */
+typedef struct {
+    int64_t base, positions[2], axes[HC_MAX_RANK];
+    const char *column; /* of a table: counted from this one on; or NULL */
+} HcSubscript;
+
 typedef struct {
     uint32_t input;
     const char *stream;
-    int64_t offset;
+    int64_t offset; /* of text */
+    uint32_t n_subscripts;
+    HcSubscript subscripts[HC_MAX_SUBSCRIPTS];
+    bool whole; /* the stream's extents must be the input's */
+    bool standardise;
+    double scale, shift; /* input = scale * stream + shift */
 } HcBinding;
+
+typedef struct {
+    bool held_out;
+    const char *stream; /* NULL: all streams of the source */
+    const char *path;
+} HcDataFile;
 
 typedef struct {
     const char *name;
@@ -119,9 +139,18 @@ typedef struct {
     uint32_t element_size;
     const char *space;
     int64_t max_positions; /* 0: no position space */
+    int32_t space_rank;    /* 2: a grid */
+    int64_t space_extents[2];
     int64_t slab_elements;
-    double held_out;
+    double held_out; /* a fraction: at the end, or drawn when `shuffled` */
+    bool shuffled;
     const char *data_source; /* or NULL */
+    HcDataFile *data_files;
+    uint32_t n_data_files;
+    int32_t table_header; /* 1: a table's first line names the columns, 0: it does not, -1: see */
+    char table_separator; /* 0: see */
+    int64_t table_skip;   /* lines before the table */
+    uint32_t first_metric, n_metrics; /* among the outputs */
     uint32_t n_parameters, n_inputs, n_bindings, n_outputs, n_tables, n_buffers, n_calls, n_forward;
     uint32_t n_kernels;
     HcParameterPlan *parameters;
@@ -140,6 +169,10 @@ typedef struct {
 /* Fills *plan; after failure it is empty. hc_plan_free also after success only. */
 HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error);
 void hc_plan_free(HcPlan *plan);
+/* The manifest's `data` (plan_data.c); inputs and space have been read. */
+HcStatus hc_plan_read_data(HcPlan *plan, const json_t *json, HcError *error);
+/* Whether a part of the data is kept for evaluation. */
+bool hc_plan_holds_out(const HcPlan *plan);
 /* The model's name alone, its recipe and its data: what commands need before they make a context.
  * Changes one value of the recipe; unknown keys get a suggestion. */
 HcStatus hc_recipe_set(HcRecipe *recipe, const char *key, const char *value, HcError *error);

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* A context with the checkpoint's parameters. */
 static HcStatus open_model(const HcModel *model, const char *path, int32_t threads, int64_t samples,
@@ -27,35 +28,42 @@ static HcStatus open_model(const HcModel *model, const char *path, int32_t threa
 
 /* --- evaluation ------------------------------------------------------------------------------- */
 
-HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, double *loss,
-                     int64_t *windows, HcError *error) {
+/* The run folder's config.json; a checkpoint file alone has none, and an empty object stands in. */
+static HcStatus read_run(const HcEvalOptions *o, json_t **config, HcError *error) {
+    struct stat info;
+    if (o->n_data && stat(o->checkpoint, &info) == 0 && !S_ISDIR(info.st_mode)) {
+        *config = json_object();
+        return *config ? HC_OK : hc_fail_memory(error, "the run's config");
+    }
+    return hc_read_config(o->checkpoint, config, error);
+}
+
+HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, HcEvaluation *evaluation,
+                     HcError *error) {
     HcContext *c = NULL;
     HcData data = {0};
     json_t *config = NULL;
-    const char *path = options->data;
     HcStatus status = open_model(model, options->checkpoint, options->threads, 0, &c, error);
-    if (status == HC_OK && !path) {
-        status = hc_read_config(options->checkpoint, &config, error);
-        path = json_string_value(json_object_get(json_object_get(config, "data"), "path"));
-        if (status == HC_OK && !path)
-            status = hc_fail(error, HC_ERROR_CHECKPOINT,
-                             "`%s/config.json` does not name the data: give --data PATH",
-                             options->checkpoint);
-    }
-    if (status == HC_OK && !(c->plan.held_out > 0))
+    if (status == HC_OK)
+        status = read_run(options, &config, error);
+    const json_t *about = json_object_get(config, "data");
+    if (status == HC_OK && !options->n_data && !about)
+        status = hc_fail(error, HC_ERROR_CHECKPOINT,
+                         "`%s/config.json` does not name the data: give --data PATH",
+                         options->checkpoint);
+    if (status == HC_OK)
+        status = hc_data_open(&data, &c->plan, options->data, options->n_data, hc_positions(c),
+                              about ? about : config, error);
+    if (status == HC_OK && data.train_count == data.count)
         status = hc_fail(error, HC_ERROR_DATA,
                          "the model `%s` holds nothing out: its train block needs `held_out`",
                          c->plan.model);
-    if (status == HC_OK)
-        status = hc_data_load(&data, path, c->plan.held_out, error);
-    if (status == HC_OK)
-        status = hc_data_check(&data, &c->plan, hc_positions(c), true, error);
     if (status == HC_OK) {
-        status = hc_data_evaluate(&data, c, hc_samples(c), loss, windows);
+        status = hc_data_evaluate(&data, c, hc_samples(c), evaluation);
         if (status != HC_OK && error)
             *error = c->error;
     }
-    if (status == HC_OK && !isfinite(*loss))
+    if (status == HC_OK && !isfinite(evaluation->loss))
         status = hc_fail(error, HC_ERROR_DIVERGED, "the held-out loss is not finite");
     json_decref(config);
     hc_data_free(&data);

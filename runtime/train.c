@@ -44,20 +44,6 @@ static void copy_member(json_t *to, const json_t *from, const char *key) {
         json_object_set(to, key, value);
 }
 
-static json_t *data_json(const Trainer *t) {
-    char hash[24], *absolute = realpath(t->options->data, NULL);
-    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)t->data.hash);
-    json_t *json = json_object();
-    json_object_set_new(json, "path", json_string(absolute ? absolute : t->options->data));
-    json_object_set_new(json, "files", json_integer(t->data.files));
-    json_object_set_new(json, "bytes", json_integer(t->data.count));
-    json_object_set_new(json, "train_bytes", json_integer(t->data.train_count));
-    json_object_set_new(json, "held_out_bytes", json_integer(t->data.count - t->data.train_count));
-    json_object_set_new(json, "xxh3", json_string(hash));
-    free(absolute);
-    return json;
-}
-
 static HcStatus write_config(Trainer *t) {
     const HcContext *c = t->context;
     json_t *config = json_object();
@@ -67,7 +53,7 @@ static HcStatus write_config(Trainer *t) {
         copy_member(config, c->plan.json, members[k]);
     json_object_set_new(config, "recipe", hc_recipe_json(&c->recipe));
     json_object_set_new(config, "parameters", json_integer(t->result->parameters));
-    json_object_set_new(config, "data", data_json(t));
+    json_object_set_new(config, "data", hc_data_json(&t->data));
     json_object_set_new(config, "threads", json_integer(hc_threads(c)));
     json_object_set_new(config, "blas_core", json_string(openblas_get_corename()));
     if (t->options->config_extra) {
@@ -124,8 +110,8 @@ static void remove_last(Trainer *t) {
 static HcStatus log_batch(Trainer *t, int64_t step) {
     HcContext *c = t->context;
     for (int64_t s = 0; t->batch_log && s < hc_samples(c); s++) {
-        int64_t start =
-            hc_batch_start(&t->data, &c->plan, hc_positions(c), c->recipe.seed, step, s);
+        int64_t start = hc_batch_start(&t->data, &c->plan, hc_positions(c), c->recipe.seed, step,
+                                       hc_samples(c), s);
         uint8_t bytes[8];
         for (int k = 0; k < 8; k++)
             bytes[k] = (uint8_t)((uint64_t)start >> (8 * k));
@@ -156,18 +142,18 @@ static HcStatus diverged(Trainer *t, int64_t step, double loss) {
     return HC_ERROR_DIVERGED;
 }
 
-static HcStatus evaluate(Trainer *t, int64_t step, double *loss) {
+static HcStatus evaluate(Trainer *t, int64_t step) {
+    HcEvaluation *e = &t->result->evaluation;
     HcStatus status =
-        context_failed(t, hc_data_evaluate(&t->data, t->context, t->context->recipe.batch, loss,
-                                           &t->result->windows));
-    if (status == HC_OK && !isfinite(*loss))
-        return diverged(t, step, *loss);
+        context_failed(t, hc_data_evaluate(&t->data, t->context, t->context->recipe.batch, e));
+    if (status == HC_OK && !isfinite(e->loss))
+        return diverged(t, step, e->loss);
     return status;
 }
 
 static HcStatus finish_step(Trainer *t, int64_t step, double loss, double lr, double seconds) {
     HcContext *c = t->context;
-    double positions = (double)hc_samples(c) * (double)hc_positions(c), held_out;
+    double positions = (double)hc_samples(c) * (double)hc_positions(c);
     HcStatus status = HC_OK;
     json_t *line = json_object();
     json_object_set_new(line, "step", json_integer(step + 1));
@@ -177,11 +163,16 @@ static HcStatus finish_step(Trainer *t, int64_t step, double loss, double lr, do
     json_object_set_new(line, "positions_per_s", json_real(positions / seconds));
     int64_t every = c->recipe.eval_every;
     if (t->evaluates && every > 0 && (step + 1) % every == 0 && step + 1 < c->recipe.steps) {
-        status = evaluate(t, step, &held_out);
+        status = evaluate(t, step);
         if (status == HC_OK) {
-            json_object_set_new(line, "val_loss", json_real(held_out));
-            hc_progress_note(&t->progress, "step %lld: held-out loss %.4f", (long long)step + 1,
-                             held_out);
+            char metrics[256];
+            json_t *found = hc_evaluation_json(&t->result->evaluation);
+            json_object_del(found, "val_windows");
+            json_object_update(line, found);
+            json_decref(found);
+            hc_metrics_text(&t->result->evaluation, metrics, sizeof metrics);
+            hc_progress_note(&t->progress, "step %lld: held-out loss %.4f%s", (long long)step + 1,
+                             t->result->evaluation.loss, metrics);
             t->next_save = 0;
         }
     }
@@ -261,10 +252,15 @@ static HcStatus finish(Trainer *t) {
     summarise(t);
     HcStatus status = HC_OK;
     if (t->evaluates) {
-        status = evaluate(t, t->result->steps - 1, &t->result->val_loss);
-        if (status == HC_OK)
-            hc_progress_note(&t->progress, "held-out loss %.4f over %lld windows",
-                             t->result->val_loss, (long long)t->result->windows);
+        status = evaluate(t, t->result->steps - 1);
+        if (status == HC_OK) {
+            char metrics[256];
+            hc_metrics_text(&t->result->evaluation, metrics, sizeof metrics);
+            hc_progress_note(&t->progress, "held-out loss %.4f%s over %lld %s",
+                             t->result->evaluation.loss, metrics,
+                             (long long)t->result->evaluation.windows,
+                             t->result->evaluation.samples ? "samples" : "windows");
+        }
     }
     if (status != HC_OK || !t->run.path)
         return status;
@@ -291,14 +287,10 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
     HcContext *c = t->context;
     for (int32_t k = 0; k < o->n_settings && status == HC_OK; k++)
         status = hc_recipe_set(&c->recipe, o->settings[k].key, o->settings[k].value, t->error);
-    if (status == HC_OK && !o->data)
-        status = hc_fail(t->error, HC_ERROR_ARGUMENT, "training needs data: give --data PATH");
-    if (status == HC_OK)
-        status = hc_data_load(&t->data, o->data, c->plan.held_out, t->error);
     int64_t positions = c->plan.max_positions ? c->plan.max_positions : 1;
-    t->evaluates = c->plan.held_out > 0;
     if (status == HC_OK)
-        status = hc_data_check(&t->data, &c->plan, positions, t->evaluates, t->error);
+        status = hc_data_open(&t->data, &c->plan, o->data, o->n_data, positions, NULL, t->error);
+    t->evaluates = status == HC_OK && t->data.train_count < t->data.count;
     if (status == HC_OK)
         status = context_failed(t, hc_resize(c, c->recipe.batch, positions));
     if (status != HC_OK)
@@ -333,7 +325,7 @@ static HcStatus open_outputs(Trainer *t) {
 HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainResult *result,
                   HcError *error) {
     Trainer t = {.options = options, .result = result, .error = error};
-    *result = (HcTrainResult){.val_loss = NAN, .train_loss = NAN, .last_loss = NAN};
+    *result = (HcTrainResult){.evaluation = {.loss = NAN}, .train_loss = NAN, .last_loss = NAN};
     HcStatus status = prepare(&t, model);
     if (status == HC_OK)
         status = open_outputs(&t);
@@ -350,15 +342,33 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
     return status == HC_OK ? closed : status;
 }
 
+json_t *hc_evaluation_json(const HcEvaluation *e) {
+    json_t *json = json_object(), *metrics = json_object();
+    json_object_set_new(json, "val_loss", json_real(e->loss));
+    json_object_set_new(json, "val_windows", json_integer(e->windows));
+    for (uint32_t k = 0; k < e->n_metrics; k++)
+        json_object_set_new(metrics, e->metrics[k].name, json_real(e->metrics[k].value));
+    if (e->n_metrics)
+        json_object_set(json, "val_metrics", metrics);
+    json_decref(metrics);
+    return json;
+}
+
+void hc_metrics_text(const HcEvaluation *e, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (uint32_t k = 0; k < e->n_metrics && used < size; k++)
+        used += (size_t)snprintf(text + used, size - used, ", %s %.4f", e->metrics[k].name,
+                                 e->metrics[k].value);
+}
+
 json_t *hc_train_json(const HcTrainResult *r) {
-    json_t *json = json_object();
+    json_t *json = hc_evaluation_json(&r->evaluation);
     /* json_real gives no value for NaN, and a member without a value is not set */
-    json_object_set_new(json, "val_loss", json_real(r->val_loss));
     json_object_set_new(json, "train_loss", json_real(r->train_loss));
     json_object_set_new(json, "last_loss", json_real(r->last_loss));
     json_object_set_new(json, "steps", json_integer(r->steps));
     json_object_set_new(json, "parameters", json_integer(r->parameters));
-    json_object_set_new(json, "val_windows", json_integer(r->windows));
     json_object_set_new(json, "seconds", json_real(r->seconds));
     json_object_set_new(json, "positions_per_s", json_real(r->positions_per_s));
     json_object_set_new(json, "memory_bytes", json_integer((json_int_t)r->memory_bytes));

@@ -16,10 +16,12 @@ typedef struct {
 } HcSetting;
 
 typedef struct {
-    const char *data; /* file or folder of text */
-    const char *out;  /* run folder, made if missing; NULL: nothing is written */
-    int force;        /* 1: `out` may hold an earlier run, which is replaced */
-    int32_t threads;  /* 0: all */
+    const char *const *data; /* file or folder of text; files of samples, as hc_sample_files takes
+                                them; none: what the model's train block names */
+    int32_t n_data;
+    const char *out; /* run folder, made if missing; NULL: nothing is written */
+    int force;       /* 1: `out` may hold an earlier run, which is replaced */
+    int32_t threads; /* 0: all */
     const HcSetting *settings;
     int32_t n_settings;
     const char *init;         /* checkpoint to begin with instead of drawn values, or NULL */
@@ -31,12 +33,25 @@ typedef struct {
     void *user;
 } HcTrainOptions;
 
+enum { HC_MAX_METRICS = 16 };
+
+/* Over the whole held-out part. */
 typedef struct {
-    int64_t steps;      /* done */
-    int64_t parameters; /* elements */
-    int64_t windows;    /* of the held-out part */
-    double val_loss;    /* mean over the held-out part; NaN without one */
-    double train_loss;  /* mean of the last 100 steps' losses (of all, if fewer) */
+    double loss;     /* mean */
+    int64_t windows; /* of text, or samples */
+    int samples;     /* 1: those are samples */
+    uint32_t n_metrics;
+    struct {
+        char name[64];
+        double value; /* mean */
+    } metrics[HC_MAX_METRICS];
+} HcEvaluation;
+
+typedef struct {
+    int64_t steps;           /* done */
+    int64_t parameters;      /* elements */
+    HcEvaluation evaluation; /* loss NaN without a held-out part */
+    double train_loss;       /* mean of the last 100 steps' losses (of all, if fewer) */
     double last_loss;
     double seconds; /* of the steps, without evaluation and saving */
     double positions_per_s;
@@ -65,14 +80,19 @@ HcStatus hc_find_checkpoint(const char *path, char **checkpoint, HcError *error)
 HcStatus hc_read_config(const char *run, json_t **config, HcError *error);
 
 typedef struct {
-    const char *checkpoint; /* run folder or file */
-    const char *data;       /* NULL: what the run folder's config.json names */
+    const char *checkpoint;  /* run folder or file */
+    const char *const *data; /* none: what the run folder's config.json names */
+    int32_t n_data;
     int32_t threads;
 } HcEvalOptions;
 
-/* Mean loss over the whole held-out part. windows may be NULL. */
-HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, double *loss,
-                     int64_t *windows, HcError *error);
+/* Loss and metrics over the whole held-out part. */
+HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, HcEvaluation *evaluation,
+                     HcError *error);
+/* {"val_loss": ..., "val_windows": ..., "val_metrics": {...}}; the caller releases it. */
+json_t *hc_evaluation_json(const HcEvaluation *evaluation);
+/* ", accuracy 0.9712, ..." of all metrics; "" without any. */
+void hc_metrics_text(const HcEvaluation *evaluation, char *text, size_t size);
 
 typedef struct {
     const char *checkpoint; /* run folder or file */

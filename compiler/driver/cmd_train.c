@@ -17,13 +17,10 @@ static ExitCode train_failed(Driver *d, HcStatus status, const HcError *error) {
     return (ExitCode)hc_exit_code(status);
 }
 
-/* The file of the command line, checked, compiled and loaded. */
-static ExitCode train_load(Driver *d, Network **network, NativeModel *loaded) {
-    ExitCode code = pipeline_network(d, d->options.argument, network);
+static ExitCode train_compile(Driver *d, Network *network, NativeModel *loaded) {
+    ExitCode code = pipeline_gradient(d, &network->program);
     if (code == EXIT_OK)
-        code = pipeline_gradient(d, &(*network)->program);
-    if (code == EXIT_OK)
-        code = native_load(d, *network, (*network)->program, d->options.f64, loaded);
+        code = native_load(d, network, network->program, d->options.f64, loaded);
     return code;
 }
 
@@ -62,28 +59,36 @@ static ExitCode train_report(Driver *d, const char *out, const HcTrainResult *re
         return driver_print_json(d, object);
     }
     fprintf(d->out, "%lld steps in %.1f s", (long long)result->steps, result->seconds);
-    if (result->windows > 0)
-        fprintf(d->out, ", held-out loss %.4f over %lld windows", result->val_loss,
-                (long long)result->windows);
-    else
+    if (result->evaluation.windows > 0) {
+        char metrics[256];
+        hc_metrics_text(&result->evaluation, metrics, sizeof metrics);
+        fprintf(d->out, ", held-out loss %.4f%s over %lld %s", result->evaluation.loss, metrics,
+                (long long)result->evaluation.windows,
+                result->evaluation.samples ? "samples" : "windows");
+    } else
         fprintf(d->out, ", loss %.4f over the last steps", result->train_loss);
     fprintf(d->out, "; the run is in %s\n", out);
     return EXIT_OK;
 }
 
 ExitCode command_train(Driver *d) {
-    if (!d->options.data) {
-        fprintf(d->err, "hcc: 'train' needs --data PATH, a text file or a folder of them\n");
-        return EXIT_USAGE;
-    }
     Network *network;
     NativeModel loaded;
-    ExitCode code = train_load(d, &network, &loaded);
+    ExitCode code = pipeline_network(d, d->options.argument, &network);
+    if (code == EXIT_OK && d->options.data.count == 0 && network->data.source &&
+        network->data.train_files.count == 0 && strcmp(network->data.source, "idx") != 0 &&
+        strcmp(network->data.source, "cifar10") != 0) {
+        fprintf(d->err, "hcc: 'train' needs --data PATH: the train block names no file\n");
+        return EXIT_USAGE;
+    }
+    if (code == EXIT_OK)
+        code = train_compile(d, network, &loaded);
     if (code != EXIT_OK)
         return code;
     HcSetting settings[2];
     HcTrainOptions options = {
-        .data = d->options.data,
+        .data = d->options.data.at,
+        .n_data = (int32_t)d->options.data.count,
         .out = d->options.out ? d->options.out : train_default_folder(d, network->name),
         .force = d->options.force,
         .threads = (int32_t)d->options.threads.value,
@@ -166,20 +171,23 @@ ExitCode command_eval(Driver *d) {
     if (code != EXIT_OK)
         return code;
     HcEvalOptions options = {.checkpoint = d->options.argument,
-                             .data = d->options.data,
+                             .data = d->options.data.at,
+                             .n_data = (int32_t)d->options.data.count,
                              .threads = (int32_t)d->options.threads.value};
-    double loss;
-    int64_t windows;
+    HcEvaluation e;
     HcError error;
     hc_process_init();
-    HcStatus status = hc_evaluate(loaded.model, &options, &loss, &windows, &error);
-    if (status != HC_OK)
+    HcStatus status = hc_evaluate(loaded.model, &options, &e, &error);
+    if (status != HC_OK) {
         code = train_failed(d, status, &error);
-    else if (d->options.json)
-        code = driver_print_json(
-            d, json_pack("{s:f, s:I}", "val_loss", loss, "windows", (json_int_t)windows));
-    else
-        fprintf(d->out, "held-out loss %.6f over %lld windows\n", loss, (long long)windows);
+    } else if (d->options.json) {
+        code = driver_print_json(d, hc_evaluation_json(&e));
+    } else {
+        char metrics[256];
+        hc_metrics_text(&e, metrics, sizeof metrics);
+        fprintf(d->out, "held-out loss %.6f%s over %lld %s\n", e.loss, metrics,
+                (long long)e.windows, e.samples ? "samples" : "windows");
+    }
     native_unload(&loaded);
     return code;
 }
@@ -242,7 +250,9 @@ static void bench_print(Driver *d, const HcBenchResult *result) {
 ExitCode command_bench(Driver *d) {
     Network *network;
     NativeModel loaded;
-    ExitCode code = train_load(d, &network, &loaded);
+    ExitCode code = pipeline_network(d, d->options.argument, &network);
+    if (code == EXIT_OK)
+        code = train_compile(d, network, &loaded);
     if (code != EXIT_OK)
         return code;
     HcBenchOptions options = {

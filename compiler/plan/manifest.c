@@ -97,18 +97,58 @@ static json_t *recipe_json(const Recipe *r) {
                      "eval_every", (json_int_t)r->eval_every);
 }
 
+static json_t *subscript_json(const DataSubscript *s, uint32_t n_positions, uint32_t rank) {
+    json_t *positions = json_array(), *axes = json_array();
+    for (uint32_t k = 0; k < n_positions; k++)
+        json_array_append_new(positions, json_integer(s->coefficients[k]));
+    for (uint32_t k = 0; k < rank; k++)
+        json_array_append_new(axes, json_integer(s->coefficients[n_positions + k]));
+    return json_pack("{s:I, s:o, s:o, s:s*}", "base", (json_int_t)s->base, "positions", positions,
+                     "axes", axes, "column", s->column);
+}
+
+static json_t *binding_json(const Network *n, const DataBinding *b) {
+    const TirInput *input = &n->program->inputs.at[b->input];
+    const uint8_t space = input->type.domain.space;
+    const uint32_t positions = space ? n->program->spaces.at[space - 1].rank : 0;
+    if (strcmp(n->data.source, "text") == 0)
+        return json_pack("{s:s, s:s, s:i}", "input", input->name, "stream", b->stream, "offset",
+                         (int)b->offset);
+    json_t *subscripts = json_array();
+    for (uint32_t k = 0; k < b->subscripts.count; k++)
+        json_array_append_new(subscripts,
+                              subscript_json(&b->subscripts.at[k], positions, input->type.rank));
+    return json_pack("{s:s, s:s, s:o, s:b, s:f, s:f, s:b}", "input", input->name, "stream",
+                     b->stream, "subscripts", subscripts, "whole", b->whole, "scale", b->scale,
+                     "shift", b->shift, "standardise", b->standardise);
+}
+
+static void add_files(json_t *list, const char *part, const DataFile *files, uint32_t count) {
+    for (uint32_t k = 0; k < count; k++)
+        json_array_append_new(list, json_pack("{s:s, s:s*, s:s}", "part", part, "stream",
+                                              files[k].stream, "path", files[k].path));
+}
+
 static json_t *data_json(const Network *n) {
-    if (!n->data.source)
+    const DataSpec *data = &n->data;
+    if (!data->source)
         return json_null();
-    json_t *bindings = json_array();
-    for (uint32_t k = 0; k < n->data.bindings.count; k++) {
-        const DataBinding *b = &n->data.bindings.at[k];
-        json_array_append_new(bindings, json_pack("{s:s, s:s, s:i}", "input",
-                                                  n->program->inputs.at[b->input].name, "stream",
-                                                  b->stream, "offset", (int)b->offset));
+    json_t *bindings = json_array(), *files = json_array();
+    for (uint32_t k = 0; k < data->bindings.count; k++)
+        json_array_append_new(bindings, binding_json(n, &data->bindings.at[k]));
+    add_files(files, "train", data->train_files.at, data->train_files.count);
+    add_files(files, "held_out", data->held_out_files.at, data->held_out_files.count);
+    json_t *json =
+        json_pack("{s:s, s:f, s:b, s:o, s:o}", "source", data->source, "held_out", data->held_out,
+                  "shuffled", data->shuffled, "files", files, "bindings", bindings);
+    if (strcmp(data->source, "table") == 0) {
+        if (data->header != DATA_HEADER_GUESSED)
+            json_object_set_new(json, "header", json_boolean(data->header == DATA_HEADER));
+        if (data->separator)
+            json_object_set_new(json, "separator", json_string(data->separator));
+        json_object_set_new(json, "skip", json_integer(data->skip));
     }
-    return json_pack("{s:s, s:f, s:o}", "source", n->data.source, "held_out", n->data.held_out,
-                     "bindings", bindings);
+    return json;
 }
 
 static json_t *sites_json(const Network *n) {
@@ -269,7 +309,11 @@ const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *
     json_t *space = json_null();
     if (network->space) {
         const TirSpace *s = &network->program->spaces.at[network->space - 1];
-        space = json_pack("{s:s, s:I}", "name", s->name, "maximum", (json_int_t)s->maximum);
+        json_t *extents = json_array();
+        for (uint32_t k = 0; k < s->rank; k++)
+            json_array_append_new(extents, size(s->extents[k]));
+        space = json_pack("{s:s, s:I, s:o}", "name", s->name, "maximum", (json_int_t)s->maximum,
+                          "extents", extents);
     }
     json_t *root = json_pack(
         "{s:i, s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "format", 1,

@@ -459,7 +459,7 @@ bool once(Sema *s, const char *path, const void *what);
 const char *path_join(Sema *s, const char *path, const char *name);
 bool element_count(Sema *s, uint32_t rank, const uint32_t *dims, Span span, uint64_t *count);
 
-/* --- trunk.c, connections.c, model.c, recipe.c, trial.c, warn.c ---------------------------------
+/* --- trunk.c, connections.c, model.c, recipe.c, data.c, trial.c, warn.c ---------------------------------
  */
 
 typedef struct {
@@ -514,6 +514,8 @@ void model_elaborate(Sema *s, const Item *model);
 Value mean_over_domain(Sema *s, Value v, Span span);
 void recipe_elaborate(Sema *s, const Item *train, const Item *model);
 void recipe_defaults(Recipe *recipe);
+void data_elaborate(Sema *s, const Stmt *stmt);
+void data_set_held_out(Sema *s, const Expr *e); /* a fraction, or shuffled(fraction) */
 void override_constants(Sema *s, Scope *scope, const Item *model);
 void trial_elaborate(Sema *s, const Item *item);
 void warn_unused(Sema *s);

@@ -22,17 +22,45 @@ typedef struct {
     uint32_t eval_every; /* steps between evaluations during training; 0 = only at the end */
 } Recipe;
 
-/* tokens[t] = bytes[t + offset] */
+enum { DATA_AXES = 2 + TIR_MAX_RANK, DATA_SUBSCRIPTS = TIR_MAX_RANK };
+
+/* One subscript of a stream: base + sum of coefficients * indices. The indices are those of the
+ * input's space of positions, then those of its own axes. */
+typedef struct {
+    int64_t base, coefficients[DATA_AXES];
+    const char *column; /* of a table: counted from the column of this name; or NULL */
+} DataSubscript;
+
+/* What fills an input. Text: tokens[t] = bytes[t + offset]. Else input = scale * stream[...] +
+ * shift; with `standardise` the stream is shifted and scaled first, so that over the training part
+ * every element has mean 0 and deviation 1. */
 typedef struct {
     uint32_t input;     /* index into program->inputs */
-    const char *stream; /* "bytes" */
+    const char *stream; /* "bytes", "columns", "images", ... */
     int32_t offset;
+    VEC(DataSubscript) subscripts;
+    bool whole; /* written without subscripts: the stream's axes are the input's */
+    double scale, shift;
+    bool standardise;
+    Span span;
 } DataBinding;
 
 typedef struct {
-    const char *source; /* "text"; NULL when the train block names no data */
+    const char *stream; /* NULL: it holds all streams of the source */
+    const char *path;
+} DataFile;
+
+typedef enum { DATA_HEADER_GUESSED, DATA_HEADER, DATA_NO_HEADER } DataHeader;
+
+typedef struct {
+    const char *source; /* "text", "idx", ...; NULL when the train block names no data */
     VEC(DataBinding) bindings;
-    double held_out; /* fraction at the end */
+    double held_out; /* fraction: at the end, or `shuffled`: drawn */
+    bool shuffled;
+    VEC(DataFile) train_files, held_out_files; /* none: from the command line, or standard names */
+    DataHeader header;                         /* of tables */
+    const char *separator;                     /* one character, or NULL: guessed */
+    uint32_t skip;                             /* lines before the table */
     Span span;
 } DataSpec;
 

@@ -1,4 +1,4 @@
-/* The train block: recipe and data; and `--set`. One table lists every recipe value, so that what
+/* The train block's recipe; and `--set`. One table lists every recipe value, so that what
  * the block takes, what `--set train.x` takes and what an error message lists are the same. */
 #include "sema/internal.h"
 #include "syntax/parse.h"
@@ -201,18 +201,6 @@ static void set_schedule(Sema *s, const Expr *e) {
     s->network->recipe.schedule = (ScheduleKind)choice;
 }
 
-static void set_held_out(Sema *s, const Expr *e) {
-    const Value v = elaborate_constant(s, s->model_scope ? s->model_scope : s->root, e);
-    if (is_poison(v))
-        return;
-    if (v.kind != VALUE_NUMBER || !(v.number >= 0 && v.number < 1)) {
-        sema_error(s, DIAG_DATA_BINDING, e->span,
-                   "`held_out` is a fraction, 0 or more and less than 1");
-        return;
-    }
-    s->network->data.held_out = v.number;
-}
-
 /* One setting by name; false when there is none of that name. */
 static bool set_by_name(Sema *s, const char *name, const Expr *e) {
     if (!e)
@@ -222,7 +210,7 @@ static bool set_by_name(Sema *s, const char *name, const Expr *e) {
     else if (strcmp(name, "schedule") == 0)
         set_schedule(s, e);
     else if (strcmp(name, "held_out") == 0)
-        set_held_out(s, e);
+        data_set_held_out(s, e);
     else if (strcmp(name, "betas") == 0)
         set_betas(s, elaborate_constant(s, s->model_scope ? s->model_scope : s->root, e), e->span);
     else {
@@ -233,107 +221,6 @@ static bool set_by_name(Sema *s, const char *name, const Expr *e) {
                   e->span);
     }
     return true;
-}
-
-/* --- data --------------------------------------------------------------------------------------*/
-
-/* tokens[t] = bytes[t + 1] */
-static void data_binding(Sema *s, const Binding *b) {
-    DataBinding binding = {.input = UINT32_MAX};
-    const char *names[64];
-    uint32_t n = 0;
-    for (uint32_t k = 0; k < s->program->inputs.count; k++) {
-        if (n < 64)
-            names[n++] = s->program->inputs.at[k].name;
-        if (s->program->inputs.at[k].name == b->target.name.text)
-            binding.input = k;
-    }
-    if (binding.input == UINT32_MAX) {
-        const char *near = nearest_name(b->target.name.text, names, n);
-        sema_error(s, DIAG_DATA_BINDING, b->target.name.span,
-                   "the model has no input or target `%s`", b->target.name.text);
-        if (near)
-            sema_help(s, "did you mean `%s`?", near);
-        return;
-    }
-    const TirInput *input = &s->program->inputs.at[binding.input];
-    const Expr *e = b->value;
-    if (e->kind == EXPR_ERROR)
-        return;
-    if (e->kind != EXPR_INDEX || e->index.base->kind != EXPR_NAME || e->index.indices.count != 1) {
-        sema_error(s, DIAG_DATA_BINDING, e->span, "data are bound as `%s[t] = bytes[t]`",
-                   b->target.name.text);
-        return;
-    }
-    binding.stream = e->index.base->name;
-    if (strcmp(binding.stream, "bytes") != 0) {
-        sema_error(s, DIAG_DATA_BINDING, e->index.base->span, "`text` data have `bytes`, not `%s`",
-                   binding.stream);
-        return;
-    }
-    const Expr *at = e->index.indices.at[0];
-    const Expr *base = at->kind == EXPR_SUM ? at->chain.terms.at[0] : at;
-    const char *position =
-        input->type.domain.space ? s->program->spaces.at[input->type.domain.space - 1].name : "";
-    if (base->kind != EXPR_NAME || base->name != position ||
-        (at->kind == EXPR_SUM && at->chain.terms.count != 2)) {
-        sema_error(s, DIAG_DATA_BINDING, at->span,
-                   "this is the input's position, plus a number: `%s + 1`",
-                   position[0] ? position : "t");
-        return;
-    }
-    if (at->kind == EXPR_SUM) {
-        int64_t offset;
-        if (!elaborate_whole(s, s->root, at->chain.terms.at[1], "an offset", 0, 1 << 30, &offset))
-            return;
-        if (at->chain.ops.at[1] == OP_SUB && offset) {
-            sema_error(s, DIAG_DATA_BINDING, at->span,
-                       "data are read from their position onwards, not before it");
-            return;
-        }
-        binding.offset = (int32_t)offset;
-    }
-    if (input->type.elem == TIR_INT && input->limit < 256 && input->limit) {
-        sema_error(s, DIAG_DATA_BINDING, b->target.span,
-                   "bytes run to 256, but `%s` takes tokens below %u", b->target.name.text,
-                   input->limit);
-        sema_note(s, input->span, "declared here");
-        return;
-    }
-    vec_push(s->arena, &s->network->data.bindings, binding);
-}
-
-static void data_elaborate(Sema *s, const Stmt *stmt) {
-    DataSpec *data = &s->network->data;
-    if (!stmt->data.source.text)
-        return;
-    if (strcmp(stmt->data.source.text, "text") != 0) {
-        sema_error(s, DIAG_DATA_BINDING, stmt->data.source.span, "data come from `text`, not `%s`",
-                   stmt->data.source.text);
-        return;
-    }
-    data->source = stmt->data.source.text;
-    data->span = stmt->span;
-    for (uint32_t k = 0; k < stmt->data.bindings.count; k++) {
-        const Binding *b = &stmt->data.bindings.at[k];
-        if (!b->target.name.text)
-            continue;
-        if (!b->target.bracketed && strcmp(b->target.name.text, "held_out") == 0)
-            set_held_out(s, b->value);
-        else
-            data_binding(s, b);
-    }
-    for (uint32_t k = 0; k < s->program->inputs.count; k++) {
-        bool bound = false;
-        for (uint32_t j = 0; j < data->bindings.count; j++)
-            bound = bound || data->bindings.at[j].input == k;
-        if (!bound && diag_error_count(s->d) == 0) {
-            sema_error(s, DIAG_DATA_BINDING, stmt->span, "nothing fills `%s`",
-                       s->program->inputs.at[k].name);
-            sema_note(s, s->program->inputs.at[k].span, "declared here");
-            sema_help(s, "write `%s[t] = bytes[t];`", s->program->inputs.at[k].name);
-        }
-    }
 }
 
 /* --- the block and the overrides ---------------------------------------------------------------*/

@@ -122,7 +122,10 @@ static void bad_data_is_named(void **state) {
 }
 
 static HcData counting(int64_t count, double held_out) {
-    HcData data = {malloc((size_t)count), count, (int64_t)((double)count * (1 - held_out)), 0, 1};
+    HcData data = {.bytes = malloc((size_t)count),
+                   .count = count,
+                   .train_count = (int64_t)((double)count * (1 - held_out)),
+                   .files = 1};
     for (int64_t k = 0; k < count; k++)
         data.bytes[k] = (uint8_t)k;
     return data;
@@ -170,7 +173,7 @@ static void batches_follow_seed_and_step(void **state) {
     int seen[200] = {0};
     for (int64_t step = 0; step < 2000; step++) {
         for (int64_t s = 0; s < 3; s++) {
-            int64_t start = hc_batch_start(&data, &c->plan, 16, 4, step, s);
+            int64_t start = hc_batch_start(&data, &c->plan, 16, 4, step, hc_samples(c), s);
             assert_in_range(start, 0, 180 - 17);
             seen[start]++;
         }
@@ -179,16 +182,16 @@ static void batches_follow_seed_and_step(void **state) {
         assert_true(seen[k] > 0);
     hc_data_batch(&data, c, 4, 7);
     for (int64_t s = 0; s < 3; s++) {
-        int64_t start = hc_batch_start(&data, &c->plan, 16, 4, 7, s);
+        int64_t start = hc_batch_start(&data, &c->plan, 16, 4, 7, hc_samples(c), s);
         for (int64_t t = 0; t < 16; t++) {
             assert_int_equal(((int32_t *)c->inputs[0])[s * 16 + t], start + t);
             assert_int_equal(((int32_t *)c->inputs[1])[s * 16 + t], start + t + 1);
         }
     }
-    assert_true(hc_batch_start(&data, &c->plan, 16, 4, 7, 0) !=
-                    hc_batch_start(&data, &c->plan, 16, 5, 7, 0) ||
-                hc_batch_start(&data, &c->plan, 16, 4, 7, 1) !=
-                    hc_batch_start(&data, &c->plan, 16, 5, 7, 1));
+    assert_true(hc_batch_start(&data, &c->plan, 16, 4, 7, hc_samples(c), 0) !=
+                    hc_batch_start(&data, &c->plan, 16, 5, 7, hc_samples(c), 0) ||
+                hc_batch_start(&data, &c->plan, 16, 4, 7, hc_samples(c), 1) !=
+                    hc_batch_start(&data, &c->plan, 16, 5, 7, hc_samples(c), 1));
     hc_data_free(&data);
     hc_destroy(c);
     free(manifest);
@@ -202,10 +205,10 @@ static void evaluation_covers_every_window_once(void **state) {
     hc_init(c, 1);
     HcData data = counting(250, 0); /* held out: 7 windows of 16, their targets, and 9 bytes more */
     data.train_count = 250 - (7 * 16 + 1 + 9);
-    double loss, one, sum = 0;
-    int64_t windows;
-    assert_int_equal(hc_data_evaluate(&data, c, 4, &loss, &windows), HC_OK);
-    assert_int_equal(windows, 7);
+    double one, sum = 0;
+    HcEvaluation found;
+    assert_int_equal(hc_data_evaluate(&data, c, 4, &found), HC_OK);
+    assert_int_equal(found.windows, 7);
     assert_int_equal(hc_samples(c), 4); /* as before */
     assert_int_equal(hc_positions(c), 5);
     assert_int_equal(hc_resize(c, 1, 16), HC_OK);
@@ -215,9 +218,9 @@ static void evaluation_covers_every_window_once(void **state) {
         assert_int_equal(hc_loss(c, &one), HC_OK);
         sum += one;
     }
-    assert_true(fabs(loss - sum / 7) < 1e-12);
+    assert_true(fabs(found.loss - sum / 7) < 1e-12);
     data.train_count = 240;
-    assert_int_equal(hc_data_evaluate(&data, c, 4, &loss, &windows), HC_ERROR_DATA);
+    assert_int_equal(hc_data_evaluate(&data, c, 4, &found), HC_ERROR_DATA);
     hc_data_free(&data);
     hc_destroy(c);
     free(manifest);
