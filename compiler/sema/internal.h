@@ -459,7 +459,8 @@ bool once(Sema *s, const char *path, const void *what);
 const char *path_join(Sema *s, const char *path, const char *name);
 bool element_count(Sema *s, uint32_t rank, const uint32_t *dims, Span span, uint64_t *count);
 
-/* --- trunk.c, connections.c, model.c, recipe.c, data.c, trial.c, warn.c ---------------------------------
+/* --- trunk.c, connections.c, model.c, recipe.c, data.c, trial.c, warn.c
+ * ---------------------------------
  */
 
 typedef struct {
