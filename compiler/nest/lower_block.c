@@ -17,8 +17,10 @@ uint32_t block_positions(const Value *v, const TirType *type) {
 
 /* One contraction for all positions and elements: term by term, so that a weight and a coefficient
  * are loaded just before all their uses. */
-static void weighted_contraction(Lower *l, TirId id, const Part *part, const Context *positions,
-                                 uint32_t n, Affine c) {
+void block_weighted(Lower *l, const Part *part, const Context *positions, uint32_t n, Affine c) {
+    TirId id = part->id;
+    if (!id || !part->to->weighted)
+        return;
     uint64_t terms = contract_terms(l, id), elements = leading(&part->type);
     if (terms > UNROLL_REDUCE)
         return;
@@ -41,38 +43,6 @@ static void weighted_contraction(Lower *l, TirId id, const Part *part, const Con
             l->context = positions[u];
             eval_remember(l, id, &index[e], sum[u * elements + e]);
         }
-}
-
-/* The weighted contractions below `id` that have its shape and are computed along with it. */
-static void find_weighted(Lower *l, TirId id, TirIdVec *found) {
-    TirIdVec work = {0};
-    vec_push(l->arena, &work, id);
-    while (work.count) {
-        TirId at = work.at[--work.count];
-        const Value *v = value_of(l, at);
-        if (!v || !v->in_group || v->ready || !v->weighted)
-            continue;
-        const TirNode *node = tir_node(l->block, at);
-        if (reads_weights(l, at)) {
-            bool known = false;
-            for (uint32_t k = 0; k < found->count; k++)
-                known |= found->at[k] == at;
-            if (!known)
-                vec_push(l->arena, found, at);
-        } else {
-            for (uint32_t k = 0; k < node->n_operands; k++)
-                vec_push(l->arena, &work, node->operands[k]);
-        }
-    }
-}
-
-void block_weighted(Lower *l, const Part *part, const Context *positions, uint32_t n, Affine c) {
-    if (!part->id || !part->to->weighted)
-        return;
-    TirIdVec found = {0};
-    find_weighted(l, part->id, &found);
-    for (uint32_t k = 0; k < found.count; k++)
-        weighted_contraction(l, found.at[k], part, positions, n, c);
 }
 
 void block_sum(Lower *l, const Part *part, Affine c, NestId valid) {

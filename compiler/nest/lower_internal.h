@@ -52,9 +52,7 @@ typedef struct {
     bool by_element; /* GATHER whose indices run along the lanes: one element at a time */
     bool cheap;      /* rather computed twice than stored */
     bool must_store;
-    bool weighted;  /* computing it reads weights, which should serve several positions */
-    bool folded;    /* a dot product of the group reads it */
-    uint32_t users; /* of the group */
+    bool weighted; /* computing it reads weights, which should serve several positions */
     Side side;
     int32_t time;      /* wide and fold stages are even, lane stages odd */
     int32_t first_use; /* the earliest stage that needs it in memory or computes it along */
@@ -204,7 +202,7 @@ static inline uint64_t leading(const TirType *type) {
 }
 /* How many positions a loop that writes `v` takes at a time. */
 uint32_t block_positions(const Value *v, const TirType *type);
-/* Computes what of `part` reads weights at features `c`, for all positions of a block together, for
+/* Computes a part that reads weights at features `c`, for all positions of a block together, for
  * eval to find. */
 void block_weighted(Lower *l, const Part *part, const Context *positions, uint32_t n, Affine c);
 /* Adds parts of sums over positions to their accumulators at features `c`: positions innermost, so

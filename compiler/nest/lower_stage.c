@@ -193,45 +193,14 @@ static bool must_be_stored(const Value *v, const TirNode *node, bool loops) {
     return v->side == SIDE_FOLD;
 }
 
-static void count_uses(Lower *l) {
-    for (uint32_t k = 0; k < l->order.count; k++) {
-        TirId id = l->order.at[k];
-        for (uint32_t o = 0; o < tir_node(l->block, id)->n_operands; o++) {
-            bool in_step;
-            Value *from = value_of(l, operand_root(l, id, o, &in_step));
-            if (!from)
-                continue;
-            from->users++;
-            from->folded |= value_of(l, id)->side == SIDE_FOLD;
-        }
-    }
-}
-
 /* Whether `from`, which `user` reads, must be in memory before the user's stage begins although it
  * is read in step: what reads weights is computed in blocks of positions, once. */
 static bool settled_first(const Lower *l, const Value *from, const Value *user) {
     if (from->side != SIDE_WIDE || user->side == SIDE_LANE)
         return false;
-    if (from->weighted && (from->output || from->users > 1 || from->folded))
+    if (from->weighted)
         return true;
     return user->side == SIDE_FOLD && !from->cheap && reads_weights(l, user->id);
-}
-
-static bool is_weighted(const Lower *l, TirId id) {
-    const TirNode *node = tir_node(l->block, id);
-    const Value *v = value_of(l, id);
-    if (v->side != SIDE_WIDE || v->by_parts || v->sum)
-        return false;
-    if (reads_weights(l, id))
-        return true;
-    if (tir_op_class(node->op) != TIR_CLASS_MAP)
-        return false;
-    for (uint32_t o = 0; o < node->n_operands; o++) {
-        const Value *from = value_of(l, node->operands[o]);
-        if (from && from->in_group && from->weighted && !settled_first(l, from, v))
-            return true;
-    }
-    return false;
 }
 
 static int32_t earliest(const Lower *l, TirId id) {
@@ -288,11 +257,10 @@ void stage_plan(Lower *l) {
         v->by_element = is_by_element(l, node);
         v->must_store = node->type.elem != TIR_TUPLE && must_be_stored(v, node, loops);
     }
-    count_uses(l);
     for (uint32_t k = 0; k < l->order.count; k++) {
         TirId id = l->order.at[k];
         Value *v = value_of(l, id);
-        v->weighted = is_weighted(l, id);
+        v->weighted = v->side == SIDE_WIDE && !v->by_parts && !v->sum && reads_weights(l, id);
         v->time = earliest(l, id);
         v->cheap = v->side == SIDE_WIDE && !v->must_store && !v->sum && is_cheap(l, id);
     }

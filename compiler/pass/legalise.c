@@ -13,6 +13,7 @@
 #include "pass/gemm_match.h"
 #include "pass/legal_scan.h"
 #include "pass/pass.h"
+#include "pass/rebuild.h"
 #include <string.h>
 
 typedef struct {
@@ -140,11 +141,7 @@ static void copy_gradients(Legalise *l) {
 }
 
 TirProgram *plan_legalise(TirProgram *p) {
-    TirProgram *new = tir_program_create(p->compilation);
-    new->params.at = p->params.at, new->params.count = p->params.count;
-    new->inputs.at = p->inputs.at, new->inputs.count = p->inputs.count;
-    new->tables.at = p->tables.at, new->tables.count = p->tables.count;
-    new->spaces.at = p->spaces.at, new->spaces.count = p->spaces.count;
+    TirProgram *new = pass_program_like(p);
     Legalise l = {.new = new, .builder = tir_builder(new, new->block)};
     l.map = ARENA_ARRAY(p->arena, TirId, p->block->nodes.count);
     TirId operands_small[64];

@@ -1,5 +1,6 @@
 /* From tensor IR to a plan: which kernels and matrix products run, in which order, on which memory.
  *
+ *   plan_merge_products  TIR -> TIR: sums of thin products become one product
  *   plan_legalise   TIR -> TIR: every op has a form the machine executes
  *   plan_fuse       values -> groups (kernels) and barriers (matrix products, attention, ...)
  *   plan_recompute  which forward values a backward group computes again instead of loading
@@ -134,6 +135,7 @@ typedef struct Plan {
 
 Plan *plan_build(TirProgram *p, PlanOptions options);
 
+TirProgram *plan_merge_products(TirProgram *p);
 TirProgram *plan_legalise(TirProgram *p);
 void plan_fuse(Plan *plan);
 void plan_recompute(Plan *plan);
