@@ -88,6 +88,9 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 %token <name> POSITIONS "positions" INPUT "input" TARGET "target" LOSS "loss" METRIC "metric"
 %token <name> DATA "data"
 
+/* Behind the value of a loss or metric; the token stream tells it from a name. */
+%token WEIGHT "weight"
+
 %token LPAREN "(" LBRACKET "[" LBRACE "{"
 %token <missing> RPAREN ")" RBRACKET "]" RBRACE "}" SEMICOLON ";"
 %token COMMA "," COLON ":" ASSIGN "=" ARROW "->" TILDE "~" PARALLEL "&"
@@ -113,7 +116,7 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 %type <declarations> declarations
 %type <attribute> attribute
 %type <attributes> attributes
-%type <stmt_kind> binding_keyword value_keyword input_keyword
+%type <stmt_kind> binding_keyword value_keyword weighed_keyword input_keyword
 %type <stmt> stmt conditional
 %type <stmts> stmts block otherwise
 %type <item> item signature given
@@ -216,7 +219,9 @@ stmt
   | FOR name LT sum block                     { $$ = ast_for(parser, @$, $2, $4, $5); }
   | REPEAT expr block                         { $$ = ast_loop(parser, STMT_REPEAT, @$, $2, $3); }
   | conditional
-  | value_keyword expr semi                   { $$ = ast_value(parser, $1, @$, $2); }
+  | value_keyword expr semi                   { $$ = ast_value(parser, $1, @$, $2, NULL); }
+  | weighed_keyword expr semi                 { $$ = ast_value(parser, $1, @$, $2, NULL); }
+  | weighed_keyword expr WEIGHT expr semi     { $$ = ast_value(parser, $1, @$, $2, $4); }
   | REQUIRE expr comma STRING semi            { $$ = ast_require(parser, @$, $2, $4); }
   | POSITIONS positions attributes semi       { $$ = ast_positions(parser, @$, $2, $3); }
   | input_keyword target COLON expr semi      { $$ = ast_input(parser, $1, @$, $2, $4); }
@@ -242,7 +247,10 @@ binding_keyword
 value_keyword
   : PENALTY                                   { $$ = STMT_PENALTY; }
   | PROBE                                     { $$ = STMT_PROBE; }
-  | LOSS                                      { $$ = STMT_LOSS; }
+  ;
+
+weighed_keyword
+  : LOSS                                      { $$ = STMT_LOSS; }
   | METRIC                                    { $$ = STMT_METRIC; }
   ;
 

@@ -27,6 +27,7 @@ struct HcContext {
     HcError error;
 };
 
+bool hc_has_output(const HcContext *context, const char *name);
 uint32_t hc_find_input(const HcContext *context, const char *name); /* UINT32_MAX: none */
 int64_t hc_input_elements(const HcContext *context, uint32_t input);
 /* Own memory of an input at the present extents; what it holds is the caller's to write. */

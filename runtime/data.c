@@ -294,22 +294,47 @@ static double scalar_of(const HcContext *c, const HcView *view) {
                                      : *(const double *)view->data;
 }
 
-/* Adds the loss and metrics of the batch just run, each n times. */
-static HcStatus add_batch(HcContext *c, int64_t n, HcEvaluation *e) {
-    double mean;
-    HcStatus status = hc_loss(c, &mean);
-    e->loss += status == HC_OK ? mean * (double)n : 0;
-    for (uint32_t k = 0; k < e->n_metrics && status == HC_OK; k++) {
-        HcView view;
-        status = hc_output_at(c, c->plan.first_metric + k, &view);
-        e->metrics[k].value += status == HC_OK ? scalar_of(c, &view) * (double)n : 0;
+/* By what the batch just run counts for a mean: the sum of the mean's own weights where the model
+ * gives some, else the number of windows. */
+static double weight_of(HcContext *c, const char *name, int64_t n) {
+    HcView view;
+    return hc_has_output(c, name) && hc_output(c, name, &view) == HC_OK ? scalar_of(c, &view)
+                                                                        : (double)n;
+}
+
+/* Sums over batches, and of what they count for: of the loss, then of each metric. */
+typedef struct {
+    double sum[1 + HC_MAX_METRICS], weight[1 + HC_MAX_METRICS];
+} Means;
+
+static HcStatus add_batch(HcContext *c, int64_t n, const HcEvaluation *e, Means *means) {
+    static const char plain[] = "loss_without_penalties";
+    HcView view;
+    HcStatus status = hc_output(c, hc_has_output(c, plain) ? plain : "loss", &view);
+    for (uint32_t k = 0; status == HC_OK && k <= e->n_metrics; k++) {
+        char name[32] = "loss_weight";
+        if (k > 0) {
+            snprintf(name, sizeof name, "metric_weight.%u", (unsigned)k - 1);
+            status = hc_output_at(c, c->plan.first_metric + k - 1, &view);
+        }
+        if (status != HC_OK)
+            break;
+        double value = scalar_of(c, &view), weight = weight_of(c, name, n);
+        means->sum[k] += weight * value;
+        means->weight[k] += weight;
     }
     return status;
+}
+
+/* 0 where nothing counts, as for a batch in which nothing does. */
+static double mean_of(const Means *means, uint32_t k) {
+    return means->weight[k] > 0 ? means->sum[k] / means->weight[k] : 0;
 }
 
 static HcStatus evaluate(const HcData *data, HcContext *c, int64_t batch, int64_t positions,
                          HcEvaluation *e) {
     HcStatus status = HC_OK;
+    Means means = {0};
     for (bool more = true; more && status == HC_OK;) {
         int64_t n = 0;
         while (n < batch && held_out_start(data, c, positions, e->windows + n) >= 0)
@@ -324,7 +349,7 @@ static HcStatus evaluate(const HcData *data, HcContext *c, int64_t batch, int64_
         for (int64_t s = 0; s < n; s++)
             hc_data_fill(data, c, s, held_out_start(data, c, positions, e->windows + s));
         hc_forward(c);
-        status = add_batch(c, n, e);
+        status = add_batch(c, n, e, &means);
         e->windows += n;
     }
     if (status == HC_OK && e->windows == 0)
@@ -332,9 +357,9 @@ static HcStatus evaluate(const HcData *data, HcContext *c, int64_t batch, int64_
             &c->error, HC_ERROR_DATA,
             "the held-out part (%lld bytes) is shorter than one window of %lld positions",
             (long long)(data->count - data->train_count), (long long)positions);
-    e->loss /= (double)e->windows;
+    e->loss = mean_of(&means, 0);
     for (uint32_t k = 0; k < e->n_metrics; k++)
-        e->metrics[k].value /= (double)e->windows;
+        e->metrics[k].value = mean_of(&means, k + 1);
     return status;
 }
 

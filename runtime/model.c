@@ -329,6 +329,14 @@ HcStatus hc_output_at(HcContext *c, uint32_t index, HcView *view) {
     return HC_OK;
 }
 
+bool hc_has_output(const HcContext *c, const char *name) {
+    for (uint32_t k = 0; k < c->plan.n_outputs; k++) {
+        if (strcmp(c->plan.outputs[k].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 HcStatus hc_output(HcContext *c, const char *name, HcView *view) {
     HcStatus status = needs_forward(c, "hc_output");
     if (status != HC_OK)

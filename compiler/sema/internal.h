@@ -231,7 +231,8 @@ struct Sema {
     Map *crossings;           /* op that goes across positions -> the Frame it was built in */
     Span causal[256];         /* by space: where it is declared causal; file 0: it is not */
     TirIdVec penalties;
-    TirId loss, logits;
+    TirId loss, logits, loss_weight;
+    uint32_t metrics;
     uint32_t trunks; /* in the model: one takes the name `trunk` */
     uint32_t next_serial, depth;
     uint64_t steps, table_entries;

@@ -196,19 +196,22 @@ static void model_input(Sema *s, Scope *scope, const Stmt *stmt) {
 
 /* --- the loss ----------------------------------------------------------------------------------*/
 
+static bool is_one_number(Sema *s, const Tensor *t, Span span, const char *what) {
+    if (!t || t->type.rank == 0)
+        return t != NULL;
+    uint32_t dims[TIR_MAX_RANK];
+    const uint32_t rank = tensor_bare_dims(t, dims, NULL);
+    sema_error(s, DIAG_LOSS, span, "%s must be a single value, but it is a tensor %s", what,
+               dims_text(s, rank, dims));
+    sema_help(s, "reduce its axes, as in `sum[i] v[i]`");
+    return false;
+}
+
 /* The mean over samples and positions: real, one number, global. */
 Value mean_over_domain(Sema *s, Value v, Span span) {
     const Tensor *t = value_as_real(s, v, span);
-    if (!t)
+    if (!is_one_number(s, t, span, "this"))
         return POISON;
-    if (t->type.rank) {
-        uint32_t dims[TIR_MAX_RANK];
-        const uint32_t rank = tensor_bare_dims(t, dims, NULL);
-        sema_error(s, DIAG_LOSS, span, "this must be a single value, but it is a tensor %s",
-                   dims_text(s, rank, dims));
-        sema_help(s, "reduce its axes, as in `sum[i] v[i]`");
-        return POISON;
-    }
     if (tir_domain_equal(t->type.domain, TIR_GLOBAL))
         return (Value){.kind = VALUE_TENSOR, .span = span, .tensor = t};
     const TirId id = tensor_use(s, t);
@@ -217,10 +220,48 @@ Value mean_over_domain(Sema *s, Value v, Span span) {
     return value_tensor(s, tir_binary(b, TIR_DIV, sum, count), NULL, span);
 }
 
+/* The sum of w e over the sum of w, both over all samples and positions; 0, with no gradient, where
+ * all weights are 0. *total is the sum of the weights. */
+static Value weighed_mean(Sema *s, Value e, Value w, const Stmt *stmt, TirId *total) {
+    const Span at = stmt->weight->span;
+    if (w.kind == VALUE_NUMBER && !(w.number >= 0))
+        return sema_error(s, DIAG_LOSS, at, "a weight is not negative, and this is %g", w.number);
+    const Tensor *value = value_as_real(s, e, stmt->value->span);
+    const Tensor *weight = is_poison(w) ? NULL : value_as_real(s, w, at);
+    const bool good = is_one_number(s, value, stmt->value->span, "this");
+    if (!is_one_number(s, weight, at, "a weight") || !good)
+        return POISON;
+    const Value product =
+        value_binary(s, TIR_MUL, (Value){.kind = VALUE_TENSOR, .span = at, .tensor = value},
+                     (Value){.kind = VALUE_TENSOR, .span = at, .tensor = weight}, at);
+    if (is_poison(product))
+        return POISON;
+    TirDomain domain;
+    tir_domain_join(value->type.domain, weight->type.domain, &domain);
+    const TirId we = tensor_use(s, product.tensor), id = tensor_use(s, weight);
+    TirBuilder *b = sema_builder(s, at);
+    *total = tir_domain_sum(b, id, domain, TIR_GLOBAL);
+    const TirId sum = tir_domain_sum(b, we, domain, TIR_GLOBAL);
+    const TirId nothing = tir_binary(b, TIR_EQ, *total, tir_real(b, 0));
+    const TirId by = tir_select(b, nothing, tir_real(b, 1), *total);
+    return value_tensor(s, tir_binary(b, TIR_DIV, sum, by), NULL, stmt->value->span);
+}
+
+/* Of a loss or metric: its mean, weighed where it says so. */
+static Value model_mean(Sema *s, Scope *scope, const Stmt *stmt, TirId *total) {
+    const Value v = elaborate(s, scope, stmt->value);
+    *total = 0;
+    if (!stmt->weight)
+        return mean_over_domain(s, v, stmt->value->span);
+    return weighed_mean(s, v, elaborate(s, scope, stmt->weight), stmt, total);
+}
+
 static void model_loss(Sema *s, Scope *scope, const Stmt *stmt) {
     s->let_name = intern_str(s->c->interner, "loss");
-    const Value v = mean_over_domain(s, elaborate(s, scope, stmt->value), stmt->value->span);
+    TirId total;
+    const Value v = model_mean(s, scope, stmt, &total);
     s->let_name = NULL;
+    s->loss_weight = s->loss ? 0 : total; /* of the only loss there is */
     if (is_poison(v))
         return;
     const TirId id = tensor_use(s, v.tensor);
@@ -234,7 +275,8 @@ static void model_loss(Sema *s, Scope *scope, const Stmt *stmt) {
 }
 
 static void model_metric(Sema *s, Scope *scope, const Stmt *stmt) {
-    const Value v = mean_over_domain(s, elaborate(s, scope, stmt->value), stmt->value->span);
+    TirId total;
+    const Value v = model_mean(s, scope, stmt, &total);
     if (is_poison(v))
         return;
     const Expr *e = stmt->value;
@@ -243,6 +285,10 @@ static void model_metric(Sema *s, Scope *scope, const Stmt *stmt) {
                            ? e->call.callee->name
                            : "metric";
     tir_add_output(s->program, TIR_OUT_METRIC, name, 0, tensor_use(s, v.tensor));
+    if (total)
+        tir_add_output(s->program, TIR_OUT_NAMED,
+                       arena_printf(s->arena, "metric_weight.%u", s->metrics), 0, total);
+    s->metrics++;
 }
 
 static void add_loss_outputs(Sema *s, const Item *model, bool has_statement) {
@@ -255,6 +301,8 @@ static void add_loss_outputs(Sema *s, const Item *model, bool has_statement) {
         return;
     }
     TirBuilder *b = sema_builder(s, model->name.span);
+    if (s->loss_weight) /* means over several batches need it */
+        tir_add_output(s->program, TIR_OUT_NAMED, "loss_weight", 0, s->loss_weight);
     if (s->penalties.count) /* what evaluation reports is the loss without them */
         tir_add_output(s->program, TIR_OUT_NAMED, "loss_without_penalties", 0, s->loss);
     for (uint32_t k = 0; k < s->penalties.count; k++)

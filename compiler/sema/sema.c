@@ -63,7 +63,8 @@ void sema_enter_program(Sema *s, Network *network) {
     s->crossings = map_create(s->arena);
     memset(s->causal, 0, sizeof s->causal);
     s->penalties = (TirIdVec){0};
-    s->loss = s->logits = 0;
+    s->loss = s->logits = s->loss_weight = 0;
+    s->metrics = 0;
     s->frame = NULL;
     s->model_scope = NULL;
     s->let_name = NULL;

@@ -186,6 +186,7 @@ struct Stmt {
     StmtKind kind;
     Span span;
     const char *doc; /* the /// comment above, or NULL */
+    Expr *weight;    /* LOSS, METRIC: behind `weight`, or NULL */
     union {
         BindingList bindings;
         TargetList targets; /* STATE */

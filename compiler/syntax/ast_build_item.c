@@ -164,9 +164,10 @@ Stmt *ast_if(Parser *p, Span at, Expr *condition, StmtList *then_body, StmtList 
     return stmt;
 }
 
-Stmt *ast_value(Parser *p, StmtKind kind, Span at, Expr *value) {
+Stmt *ast_value(Parser *p, StmtKind kind, Span at, Expr *value, Expr *weight) {
     Stmt *stmt = ast_new_stmt(p, kind, at);
     stmt->value = value;
+    stmt->weight = weight;
     return stmt;
 }
 

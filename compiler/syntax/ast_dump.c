@@ -110,6 +110,8 @@ static void dump_stmt_parts(Dump *d, const Stmt *s) {
     case STMT_LOSS:
     case STMT_METRIC:
         dump_expr(d, s->value);
+        if (s->weight)
+            dump_expr(d, s->weight);
         break;
     case STMT_REQUIRE:
         dump_expr(d, s->require.condition);

@@ -96,7 +96,8 @@ static bool stmt_mentions(const Stmt *stmt, const char *name) {
     case STMT_PROBE:
     case STMT_LOSS:
     case STMT_METRIC:
-        return expr_mentions(stmt->value, name);
+        return expr_mentions(stmt->value, name) ||
+               (stmt->weight && expr_mentions(stmt->weight, name));
     case STMT_SITE:
         return expr_mentions(stmt->site.connection, name) ||
                list_mentions(&stmt->site.branches, name);

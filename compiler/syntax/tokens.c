@@ -6,6 +6,7 @@
 #include "base/vec.h"
 #include "syntax/ast.h"
 #include "syntax/ast_build.h"
+#include <string.h>
 
 enum { AHEAD = 2 };
 
@@ -182,9 +183,19 @@ static bool tokens_give(TokenStream *t, Token *out, Token token) {
     return goes_on;
 }
 
+/* `loss e weight w`: behind what could be a whole value `weight` is no name. */
+static bool tokens_is_weight(TokenStream *t) {
+    const Token *token = tokens_ahead(t, 0);
+    return token->kind == TOKEN_NAME && t->previous_is_operand && !tokens_in_expression(t) &&
+           (t->statement.kind == TOKEN_LOSS || t->statement.kind == TOKEN_METRIC) &&
+           strcmp(token->value.name.text, "weight") == 0;
+}
+
 /* Takes the next written token. */
 static bool tokens_take(TokenStream *t, Token *out) {
     Token token = *tokens_ahead(t, 0);
+    if (tokens_is_weight(t))
+        token.kind = TOKEN_WEIGHT;
     if (token.kind != TOKEN_EOF) {
         for (uint32_t k = 1; k < t->n_ahead; k++)
             t->ahead[k - 1] = t->ahead[k];
@@ -268,7 +279,7 @@ static bool tokens_begins_statement(TokenStream *t) {
     default:
         break;
     }
-    if (!t->previous_is_operand || tokens_in_expression(t))
+    if (!t->previous_is_operand || tokens_in_expression(t) || tokens_is_weight(t))
         return false;
     if (tokens_is_statement_word(token->kind))
         return token->first_on_line || t->previous.kind != TOKEN_NAME;

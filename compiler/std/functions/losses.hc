@@ -1,7 +1,12 @@
-/// -log of the probability that softmax(logits) gives the target, at one position.
+/// -log of the probability that softmax(logits) gives the target, at one position. Targets of a class
+/// that says nothing are left out by their weight:
+/// `loss cross_entropy(logits, next) weight select(next == padding, 0, 1);`
 fn cross_entropy(logits[v], target) -> l {
   let l = logsumexp[k] logits[k] - sum[k] onehot(target)[k] * logits[k];
 }
+
+/// -log of the probability that sigmoid(logit) gives the target, which is 1 or 0 (or between them).
+fn binary_cross_entropy(logit, target) = softplus(logit) - target * logit;
 
 /// 1 where the greatest logit is the target's, else 0.
 fn accuracy(logits[v], target) -> a {
