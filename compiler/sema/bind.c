@@ -150,105 +150,6 @@ static bool check_no_bare_axes(Sema *s, const Tensor *t, const Binding *b) {
     return false;
 }
 
-/* One slice of `old` replaced: entries on constant axes, everything on the others. */
-static Value update_slice(Sema *s, const Left *left, const Tensor *old, Value part, Span span) {
-    uint32_t constant = 0, where = 0;
-    for (uint32_t k = 0; k < left->rank; k++)
-        if (!left->axes[k]) {
-            constant++;
-            where = k;
-        }
-    if (constant != 1) { /* several: choose by a table */
-        double *data;
-        uint32_t dims[TIR_MAX_RANK];
-        uint64_t count;
-        tensor_bare_dims(old, dims, NULL);
-        if (!element_count(s, left->rank, dims, span, &count))
-            return POISON;
-        data = table_alloc(s, count, span);
-        if (!data)
-            return POISON;
-        for (uint64_t i = 0; i < count; i++) {
-            uint64_t rest = i;
-            data[i] = 1;
-            for (uint32_t k = left->rank; k-- > 0; rest /= dims[k])
-                if (!left->axes[k] && rest % dims[k] != (uint64_t)left->entries[k])
-                    data[i] = 0;
-        }
-        TirId table = tir_table(sema_builder(s, span), TIR_REAL, left->rank, dims, data);
-        const Value mask = value_binary(s, TIR_LT, value_number(0.5, span),
-                                        value_tensor(s, table, NULL, span), span);
-        Layout layout = {0};
-        layout_join(s, &layout, old, span);
-        /* the new part, its indices in place and its constant axes repeated */
-        const Tensor *t = value_as_real(s, part, span);
-        if (!t)
-            return POISON;
-        uint8_t map[TIR_MAX_RANK];
-        const uint32_t leading = layout.rank - left->rank;
-        for (uint32_t k = 0; k < t->type.rank; k++) {
-            map[k] = 0;
-            for (uint32_t a = 0; a < layout.rank; a++)
-                if (a < leading ? layout.axes[a] == t->axes[k]
-                                : left->axes[a - leading] == t->axes[k])
-                    map[k] = (uint8_t)a;
-        }
-        TirId id = tensor_use(s, t);
-        if (t->type.rank)
-            id = tir_broadcast(sema_builder(s, span), id, layout.rank, layout.dims, map);
-        const Value spread = value_tensor(s, id, t->type.rank ? layout.axes : NULL, span);
-        return value_select(s, mask, spread,
-                            (Value){.kind = VALUE_TENSOR, .span = span, .tensor = old}, span);
-    }
-    /* before, new, after */
-    const Tensor *t = value_as_real(s, part, span);
-    if (!t)
-        return POISON;
-    Layout all = {0}; /* labels that ride along on either side */
-    for (uint32_t pass = 0; pass < 2; pass++) {
-        const Tensor *x = pass ? t : old;
-        for (uint32_t k = 0; k < x->type.rank; k++) {
-            bool skip = !x->axes[k];
-            for (uint32_t i = 0; i < left->n_indices; i++)
-                skip = skip || x->axes[k] == left->indices[i];
-            for (uint32_t i = 0; i < all.rank; i++)
-                skip = skip || x->axes[k] == all.axes[i];
-            if (!skip && all.rank < TIR_MAX_RANK) {
-                all.axes[all.rank] = x->axes[k];
-                all.dims[all.rank++] = x->type.dims[k];
-            }
-        }
-    }
-    const uint32_t leading = all.rank;
-    uint32_t dims[TIR_MAX_RANK];
-    tensor_bare_dims(old, dims, NULL);
-    if (leading + left->rank > TIR_MAX_RANK)
-        return sema_error(s, DIAG_RANK, span, "a tensor has at most %d axes", TIR_MAX_RANK);
-    for (uint32_t k = 0; k < left->rank; k++) {
-        all.axes[all.rank] = NULL;
-        all.dims[all.rank++] = dims[k];
-    }
-    const TirId whole = tensor_align(s, old, &all, span);
-    Layout slot = all;
-    slot.dims[leading + where] = 1;
-    uint8_t map[TIR_MAX_RANK];
-    for (uint32_t k = 0; k < t->type.rank; k++)
-        for (uint32_t a = 0; a < slot.rank; a++)
-            if (a < leading ? slot.axes[a] == t->axes[k] : left->axes[a - leading] == t->axes[k])
-                map[k] = (uint8_t)a;
-    TirBuilder *b = sema_builder(s, span);
-    TirId fresh = tir_broadcast(b, tensor_use(s, t), slot.rank, slot.dims, map);
-    const uint32_t axis = leading + where, entry = (uint32_t)left->entries[where];
-    TirId parts[3];
-    uint32_t n = 0;
-    if (entry)
-        parts[n++] = tir_slice(b, whole, axis, 0, entry);
-    parts[n++] = fresh;
-    if (entry + 1 < all.dims[axis])
-        parts[n++] = tir_slice(b, whole, axis, entry + 1, all.dims[axis] - entry - 1);
-    return value_tensor(s, n == 1 ? parts[0] : tir_concat(b, axis, n, parts), all.axes, span);
-}
-
 /* The members of a merge, slowest first; they must count all entries once, in order. */
 static bool left_order_merge(Sema *s, Left *left, uint32_t at, uint32_t *extent) {
     const Expr *e = left->merges[at];
@@ -283,7 +184,7 @@ static bool left_order_merge(Sema *s, Left *left, uint32_t at, uint32_t *extent)
 
 /* Axes in the left side's order; merged ones by a reshape. */
 static Value left_arrange(Sema *s, Left *left, const Tensor *t, Span span) {
-    Index *order[TIR_MAX_RANK];
+    Index *order[TIR_MAX_RANK] = {0};
     uint32_t n = 0, dims[TIR_MAX_RANK];
     bool merged = false;
     for (uint32_t k = 0; k < left->rank; k++) {
@@ -312,6 +213,94 @@ static Value left_arrange(Sema *s, Left *left, const Tensor *t, Span span) {
     rank += left->rank;
     const TirId id = tir_reshape(sema_builder(s, span), tensor_use(s, v.tensor), rank, all);
     return value_tensor(s, id, axes, v.span);
+}
+
+/* `part` in the place of the entries that the left side names by constants: before, part, after
+ * along each such axis, so that later reads of constant entries find their part again. */
+static TirId replace_entries(Sema *s, const Left *left, uint32_t k, uint32_t leading, TirId whole,
+                             TirId part, Span span) {
+    while (k < left->rank && (left->axes[k] || left->merges[k]))
+        k++;
+    if (k == left->rank)
+        return part;
+    TirBuilder *b = sema_builder(s, span);
+    const uint32_t axis = leading + k, entry = (uint32_t)left->entries[k];
+    const uint32_t extent = sema_type(s, whole)->dims[axis];
+    TirId parts[3];
+    uint32_t n = 0;
+    if (entry)
+        parts[n++] = tir_slice(b, whole, axis, 0, entry);
+    const TirId middle = tir_slice(b, whole, axis, entry, 1);
+    parts[n++] = replace_entries(s, left, k + 1, leading, middle, part, span);
+    if (entry + 1 < extent)
+        parts[n++] = tir_slice(b, whole, axis, entry + 1, extent - entry - 1);
+    return tir_concat(b, axis, n, parts);
+}
+
+static bool layout_has(const Layout *layout, const Index *label) {
+    for (uint32_t k = 0; k < layout->rank; k++)
+        if (layout->axes[k] == label)
+            return true;
+    return false;
+}
+
+/* One slice of `old` replaced: entries on constant axes, everything on the others. */
+static Value update_slice(Sema *s, Left *left, const Tensor *old, const Tensor *t, Span span) {
+    Left others = *left; /* the axes that have indices */
+    others.rank = 0;
+    for (uint32_t k = 0; k < left->rank; k++) {
+        if (!left->axes[k] && !left->merges[k])
+            continue;
+        const uint32_t at = others.rank++;
+        others.axes[at] = left->axes[k];
+        others.merges[at] = left->merges[k];
+        others.n_members[at] = left->n_members[k];
+        others.known[at] = left->known[k];
+        for (uint32_t m = 0; m < left->n_members[k]; m++)
+            others.members[at][m] = left->members[k][m];
+    }
+    const Value arranged = left_arrange(s, &others, t, span);
+    if (is_poison(arranged))
+        return arranged;
+    const Tensor *part = arranged.tensor;
+    Layout all = {0}, slot; /* labels that ride along on either side, then the axes */
+    const Tensor *const both[] = {old, part};
+    for (uint32_t side = 0; side < 2; side++)
+        for (uint32_t k = 0; k < both[side]->type.rank; k++) {
+            Index *label = both[side]->axes[k];
+            if (!label || layout_has(&all, label) || all.rank == TIR_MAX_RANK)
+                continue;
+            all.axes[all.rank] = label;
+            all.dims[all.rank++] = both[side]->type.dims[k];
+        }
+    const uint32_t leading = all.rank;
+    uint32_t dims[TIR_MAX_RANK], from = 0, inside[TIR_MAX_RANK];
+    tensor_bare_dims(old, dims, NULL);
+    if (leading + left->rank > TIR_MAX_RANK)
+        return sema_error(s, DIAG_RANK, span, "a tensor has at most %d axes", TIR_MAX_RANK);
+    for (uint32_t k = 0; k < left->rank; k++) {
+        all.axes[all.rank] = NULL;
+        all.dims[all.rank++] = dims[k];
+        if (left->axes[k] || left->merges[k])
+            inside[from++] = leading + k;
+    }
+    slot = all;
+    for (uint32_t k = 0; k < left->rank; k++)
+        if (!left->axes[k] && !left->merges[k])
+            slot.dims[leading + k] = 1;
+    uint8_t map[TIR_MAX_RANK];
+    from = 0;
+    for (uint32_t k = 0; k < part->type.rank; k++)
+        for (uint32_t a = 0; a < leading || !part->axes[k]; a++)
+            if (!part->axes[k] || all.axes[a] == part->axes[k]) {
+                map[k] = (uint8_t)(part->axes[k] ? a : inside[from++]);
+                break;
+            }
+    const TirId whole = tensor_align(s, old, &all, span);
+    const TirId fresh =
+        tir_broadcast(sema_builder(s, span), tensor_use(s, part), slot.rank, slot.dims, map);
+    return value_tensor(s, replace_entries(s, left, 0, leading, whole, fresh, span), all.axes,
+                        span);
 }
 
 static Value whole_binding(Sema *s, Scope *scope, const Binding *b, const Value *known) {
@@ -384,8 +373,10 @@ static Value indexed_binding(Sema *s, Scope *scope, const Binding *b, const Valu
     bool constants = false;
     for (uint32_t k = 0; k < left.rank; k++)
         constants = constants || (!left.axes[k] && !left.merges[k]);
-    if (constants)
-        return update_slice(s, &left, old, v, b->target.span);
+    if (constants) {
+        t = value_as_real(s, v, b->value->span);
+        return t ? update_slice(s, &left, old, t, b->target.span) : POISON;
+    }
     return left_arrange(s, &left, t, b->target.span);
 }
 

@@ -94,6 +94,14 @@ static void test_for(void **state) {
     EXPECT("let value[i < 3, j < 3] = 0; for k < 3 { for l < k { if (k + l) % 2 == 1 { value[k, l] "
            "= 1; } } }",
            0, 0, 0, 1, 0, 0, 0, 1, 0);
+    EXPECT(
+        "let Y[a < 2, b < 2] = 2 * a + b; let value[i < 2, j < 4] = 0; for k < 2 { value[k, 2*a + "
+        "b] = 4 * k + Y[a, b]; value[k, 2*k] = 9; }",
+        9, 1, 2, 3, 4, 5, 9, 7); /* an entry beside merged axes */
+    EXPECT("let X[j < 3, i < 2] = i + j; let M[j, i < 2, k < 2] = 0; for k < 2 { M[j, k, 1 - k] = "
+           "X[j, "
+           "k]; } let value[j, i] = M[j, i, 1 - i];",
+           0, 1, 1, 2, 2, 3);
     EXPECT("let value[i < 2] = 1; iterate 3 { for k < 2 { value[k] = value[k] + k; } }", 1, 4);
     EXPECT("let value[i < 2] = 1; for k < 2 { iterate 3 { value[k] = value[k] + k; } }", 1, 4);
     EXPECT("let x[i < 2] = i; let u[k] = 1; for k < 3 { u[j] = u[j] + k * x[j]; } let value = u;",
