@@ -282,7 +282,9 @@ static void site_write(Site *x, const Binding *b) {
             known = x->written[at]; /* another slice of it */
         known.span = x->adapted ? symbol->span : x->trunk->states.at[at].span;
     }
+    s->writing = symbol;
     const Value v = body_binding(s, x->scope, b, &known);
+    s->writing = NULL;
     if (is_poison(v))
         x->failed = true;
     if (at >= 0) {

@@ -405,6 +405,8 @@ static bool bind_map(Sema *s, Scope *scope, Work *w, uint32_t axis, const Expr *
     uint64_t count = 1;
     for (uint32_t k = 0; k < n; k++) {
         if (!indices[k]->extent) {
+            if (diag_error_count(s->d)) /* what would have told it may be poisoned */
+                return false;
             sema_error(s, DIAG_INDEX_EXTENT, e->span, "the range of index `%s` cannot be told here",
                        indices[k]->name);
             sema_help(s, "give it on the left: `[%s < 4]`", indices[k]->name);

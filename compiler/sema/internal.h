@@ -184,6 +184,8 @@ typedef struct {
     const char *name;
     DeclaredAs declared;
     bool used, written, reached;
+    bool self_used; /* a state, by its own write */
+    Span blocked;   /* what keeps the gradient from a parameter */
 } Usage;
 
 typedef struct {
@@ -218,6 +220,7 @@ struct Sema {
     Loop *loop;
     Scope *library, *root;
     Scope *model_scope;       /* where defaults look for a constant of the formal's name */
+    const Symbol *writing;    /* the state whose write is being elaborated */
     Frame *frame;             /* the instance being elaborated */
     Scope *call_scope;        /* where the built-in function being called stands */
     const char *let_name;     /* the let whose right side is being elaborated, */

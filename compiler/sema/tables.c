@@ -3,6 +3,7 @@
  * Requires: a tensor of the block under construction or of one around it.
  * Smallest example: `let P = permutations(3);` then `x[P[1, i]]` reads entries 0, 2, 1. */
 #include "sema/internal.h"
+#include <math.h>
 
 enum { PERMUTATIONS_MOST = 9 }; /* 9! rows of 9 */
 
@@ -119,9 +120,18 @@ Value table_permutations(Sema *s, Value v, Span span) {
     if (v.kind != VALUE_NUMBER)
         return sema_error(s, DIAG_CONSTANT, span, "`permutations` takes a constant, not %s",
                           value_text(s, v));
+    if (v.number > PERMUTATIONS_MOST) {
+        sema_error(s, DIAG_SIZE, span,
+                   "%.10g! = %.4g permutations are too many: `permutations` takes at most %d",
+                   v.number, tgamma(v.number + 1), PERMUTATIONS_MOST);
+        if (v.span.file &&
+            (v.span.file != span.file || v.span.begin < span.begin || v.span.end > span.end))
+            sema_note(s, v.span, "the number comes from here");
+        return POISON;
+    }
     const uint32_t n = v.number >= 1 && v.number <= PERMUTATIONS_MOST ? (uint32_t)v.number : 0;
     if (n == 0 || n != v.number)
-        return sema_error(s, v.number > PERMUTATIONS_MOST ? DIAG_SIZE : DIAG_EXTENT, span,
+        return sema_error(s, DIAG_EXTENT, span,
                           "`permutations` takes a whole number from 1 to %d, not %.10g",
                           PERMUTATIONS_MOST, v.number);
     uint32_t dims[2] = {1, n};
