@@ -9,6 +9,38 @@ void site_read(Site *x, const Binding *b) {
     vec_push(x->s->arena, &x->reads, (BoundArgument){b->target.name, v, b->value->span});
 }
 
+/* `read xs[b,c] = ...` has an entry for each branch: its first input. Other reads are everyone's.
+ */
+static bool reads_of(Site *x, uint32_t branch, BoundArgumentList *reads) {
+    Sema *s = x->s;
+    const char *xs = intern_str(s->c->interner, "xs");
+    for (uint32_t k = 0; k < x->reads.count; k++) {
+        BoundArgument a = x->reads.at[k];
+        if (a.name.text == xs && !is_poison(a.value)) {
+            const uint32_t n = x->use->n_branches; /* 0: a stand-in for any number */
+            const Tensor *t = value_as_tensor(s, a.value, a.at);
+            if (!t)
+                return false;
+            uint32_t dims[TIR_MAX_RANK];
+            const uint32_t rank = tensor_bare_dims(t, dims, NULL);
+            if (rank == 0 || rank != t->type.rank || (n && dims[0] != n)) {
+                sema_error(
+                    s, DIAG_BRANCH_INPUT, a.at,
+                    "`xs` has an entry for each branch, of which this site has %u; this is %s", n,
+                    dims_text(s, rank, dims));
+                return false;
+            }
+            TirBuilder *b = sema_builder(s, a.at);
+            TirId id = tir_slice(b, tensor_use(s, t), 0, branch, 1);
+            id = tir_reshape(b, id, rank - 1, dims + 1);
+            a.value = value_tensor(s, id, NULL, a.at);
+            a.name.text = NULL; /* by place: the first */
+        }
+        vec_push(s->arena, reads, a);
+    }
+    return true;
+}
+
 static const char *branch_path(Site *x, uint32_t k, const Value *branches) {
     Sema *s = x->s;
     if (x->use->n_branches == 1)
@@ -137,12 +169,12 @@ static void define_results(Site *x, const Results *r) {
 static void stand_in_branch(Site *x) {
     const Span at = x->plan->stmt->span;
     x->s->frame->results_unknown = true;
-    if (x->failed || x->reads.count == 0) {
+    BoundArgumentList none = {0}, reads = {0};
+    if (x->failed || x->reads.count == 0 || !reads_of(x, 0, &reads)) {
         define_results(x, NULL);
         return;
     }
-    BoundArgumentList none = {0};
-    const Results r = {1, &x->reads.at[0].value, &at, &none};
+    const Results r = {1, &reads.at[0].value, &at, &none};
     define_results(x, &r);
 }
 
@@ -170,7 +202,12 @@ void site_branches(Site *x) {
         if (k == 0)
             s->network->sites.at[s->network->sites.count - 1].branch =
                 branches[k].callable->item->name.text;
-        first[k] = apply_branch(s, branches[k].callable, x->reads.at, x->reads.count,
+        BoundArgumentList reads = {0};
+        if (!reads_of(x, k, &reads)) {
+            good = false;
+            break;
+        }
+        first[k] = apply_branch(s, branches[k].callable, reads.at, reads.count,
                                 branch_path(x, k, branches), at[k], &named[k]);
         good = good && !is_poison(first[k]);
     }

@@ -3,7 +3,7 @@
 #include "sema_model.h"
 
 /* `set` begins three streams x, 2x, 3x; `show` lets the state be seen and changes nothing. */
-#define COMMON                                                                                     \
+#define COMMON_PARTS                                                                               \
     "use std;\n"                                                                                   \
     "fn none(x) = x;\n"                                                                            \
     "fn half(x) = 0.5 * x;\n"                                                                      \
@@ -11,8 +11,9 @@
     "connection set(n = 3) { state H[n, d]; begin H[i,c] = (i + 1) * x[c];\n"                      \
     "  let s[c] = sum[i] H[i,c]; read x = s; write H[i,c] = H[i,c] + 0 * y[c]; end x = s; }\n"     \
     "connection show(n = 3) { state H[n, d]; begin H[i,c] = x[c]; probe H;\n"                      \
-    "  let s[c] = sum[i] H[i,c]; read x = s; write H[i,c] = H[i,c] + 0 * y[c]; end x = s; }\n"     \
-    "model m { const d = 2; positions t <= 3; input x[t, d] : real;\n"
+    "  let s[c] = sum[i] H[i,c]; read x = s; write H[i,c] = H[i,c] + 0 * y[c]; end x = s; }\n"
+#define MODEL "model m { const d = 2; positions t <= 3; input x[t, d] : real;\n"
+#define COMMON COMMON_PARTS MODEL
 #define END "  probe h; loss sum[c] h[c]; }\n"
 
 /* --- one stream in a trunk of several ----------------------------------------------------------*/
@@ -98,6 +99,26 @@ static void test_several_branches(void **state) {
     expect_first("a = spread : times(3);", 1 + 3 + 3, 0);
 }
 
+/* Each branch reads an entry of its own; `z` is everyone's. */
+static void test_reads_of_their_own(void **state) {
+    (void)state;
+    Model m = model_open(
+        COMMON_PARTS
+        "branch plus(by) : x[d], z[d] -> y[d] { let y[c] = by * x[c] + z[c]; }\n"
+        "connection each { state h[d]; begin h = x; let z[c] = 100 * h[c];\n"
+        "  read xs[b < branches, c] = (b + 1) * h[c], z = z; write h[c] = sum[b] 10 ^ b * "
+        "ys[b,c];\n"
+        "  end x = h; }\n"
+        "connection alone { state h[d]; begin h = x; read xs[b < branches, c] = h[c] + b;\n"
+        "  write h = y; end x = h; }\n" MODEL
+        "let h = trunk(x) { a = each : plus(3) & plus(5); b = alone : act; };\n" END,
+        0, no_overrides);
+    const TirTensor *h = run(&m, TIR_OUT_PROBE, "h");
+    const double x = m.inputs[0][0];
+    assert_near(h->at[0], tanh((3 + 100) * x + 10 * (10 + 100) * x), 1e-12);
+    model_close(&m);
+}
+
 static void test_named_results(void **state) {
     (void)state;
     expect_first("a = gated : two;", 5, 1);
@@ -170,9 +191,13 @@ static void test_causal_allows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_adapted_write),         cmocka_unit_test(test_adapted_postnorm),
-        cmocka_unit_test(test_adapted_equal_streams), cmocka_unit_test(test_several_branches),
-        cmocka_unit_test(test_named_results),         cmocka_unit_test(test_given),
+        cmocka_unit_test(test_adapted_write),
+        cmocka_unit_test(test_adapted_postnorm),
+        cmocka_unit_test(test_adapted_equal_streams),
+        cmocka_unit_test(test_several_branches),
+        cmocka_unit_test(test_reads_of_their_own),
+        cmocka_unit_test(test_named_results),
+        cmocka_unit_test(test_given),
         cmocka_unit_test(test_causal_allows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,13 @@ connection shadowing {
   write h[c] = h[c] + y[c];
   end   x = h;
 }
+connection too_few {
+  state h[d];
+  begin h = x;
+  read  xs[b < 2, c] = h[c];         // expected-error {{E0304}} {{`xs` has an entry for each branch, of which this site has 3; this is [2, 8]}}
+  write h[c] = h[c] + y[c];
+  end   x = h;
+}
 model m {
   const d = 8;
   const many = branches;             // expected-error {{`branches` is known only inside a connection}}
@@ -44,5 +51,6 @@ model m {
   target y[t, d] : real;
   let h = trunk(x) { a = gated : two; b = gated : one(d); };
   let g = trunk(x) { a = beside : one(d) & one(2 * d); }; // expected-error {{E0214}} {{this branch gives [16], the first one [8]}}
-  loss mse(h, y) + mse(g, y);
+  let k = trunk(x) { a = too_few : linear(d) & linear(d) & linear(d); };
+  loss mse(h, y) + mse(g, y) + mse(k, y);
 }
