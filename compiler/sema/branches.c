@@ -178,6 +178,28 @@ static void stand_in_branch(Site *x) {
     define_results(x, &r);
 }
 
+/* What a branch is given: what the connection reads, and what the site names. A single read is the
+ * first input that the site does not give. */
+static BoundArgumentList branch_inputs(Site *x, const BoundArgumentList *reads, const Item *item,
+                                       const BoundArgumentList *given) {
+    BoundArgumentList all = {0};
+    for (uint32_t k = 0; k < reads->count; k++)
+        vec_push(x->s->arena, &all, reads->at[k]);
+    for (uint32_t k = 0; k < given->count; k++)
+        vec_push(x->s->arena, &all, given->at[k]);
+    for (uint32_t i = 0; given->count && reads->count == 1 && i < item->inputs.count; i++) {
+        const Name name = item->inputs.at[i].target.name;
+        bool taken = false;
+        for (uint32_t k = 0; k < given->count; k++)
+            taken = taken || given->at[k].name.text == name.text;
+        if (taken)
+            continue;
+        all.at[0].name = name;
+        break;
+    }
+    return all;
+}
+
 void site_branches(Site *x) {
     Sema *s = x->s;
     const uint32_t n = x->use->n_branches;
@@ -207,7 +229,9 @@ void site_branches(Site *x) {
             good = false;
             break;
         }
-        first[k] = apply_branch(s, branches[k].callable, reads.at, reads.count,
+        const BoundArgumentList inputs =
+            branch_inputs(x, &reads, branches[k].callable->item, &x->use->given[k]);
+        first[k] = apply_branch(s, branches[k].callable, inputs.at, inputs.count,
                                 branch_path(x, k, branches), at[k], &named[k]);
         good = good && !is_poison(first[k]);
     }

@@ -95,6 +95,45 @@ static const Tensor *whole(Sema *s, const char *name, Value v, uint32_t rank, Sp
     return t;
 }
 
+#define MASKED (-1e9) /* what is added to a score that shall not count */
+
+/* Adds a number to the scores of each key: one more entry of every key, and 1 in every query. A
+ * condition says which keys count. */
+static bool attend_mask(Sema *s, Value mask, double scale, Span span, TirId *q, TirId *k) {
+    if (mask.kind == VALUE_BOOL && mask.boolean)
+        return true;
+    const Tensor *t = value_as_tensor(s, mask, span);
+    if (!t)
+        return false;
+    const TirType qt = *sema_type(s, *q), kt = *sema_type(s, *k);
+    uint32_t dims[TIR_MAX_RANK];
+    const uint32_t rank = tensor_bare_dims(t, dims, NULL);
+    if (rank != t->type.rank || rank > 1 || (rank == 1 && dims[0] != kt.dims[0])) {
+        sema_error(s, DIAG_SHAPE, span,
+                   "the mask is one value for each key, or one for each of its %u heads, not %s",
+                   kt.dims[0], value_text(s, mask));
+        return false;
+    }
+    if (t->type.domain.space != kt.domain.space || scale == 0) {
+        sema_error(s, DIAG_DOMAIN, span, "the mask lives at the positions of the keys");
+        return false;
+    }
+    const TirId id = tensor_use(s, t);
+    TirBuilder *b = sema_builder(s, span);
+    TirId bias =
+        t->type.elem == TIR_BOOL
+            ? tir_select(b, id, tir_real(b, 0), tir_real(b, MASKED / scale))
+            : tir_binary(b, TIR_DIV, t->type.elem == TIR_INT ? tir_unary(b, TIR_TO_REAL, id) : id,
+                         tir_real(b, scale));
+    static const uint8_t first[] = {0};
+    const uint32_t q_dims[] = {qt.dims[0], 1}, k_dims[] = {kt.dims[0], 1};
+    bias = tir_broadcast(b, bias, 2, k_dims, first);
+    const TirId ones = tir_broadcast(b, tir_real(b, 1), 2, q_dims, first);
+    *q = tir_concat(b, 1, 2, (TirId[]){*q, ones});
+    *k = tir_concat(b, 1, 2, (TirId[]){*k, bias});
+    return true;
+}
+
 static Value rule_attend(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
                          const Expr *e) {
     const Tensor *t[3];
@@ -113,7 +152,7 @@ static Value rule_attend(Sema *s, const Builtin *b, const BoundArgument *a, uint
                               value_text(s, a[3].value));
         causal = a[3].value.boolean;
     }
-    if (n > 4) {
+    if (n > 4 && a[4].value.kind != VALUE_TUPLE) {
         if (a[4].value.kind != VALUE_NUMBER)
             return sema_error(s, DIAG_KIND, e->span, "`scale` is a number, not %s",
                               value_text(s, a[4].value));
@@ -134,7 +173,10 @@ static Value rule_attend(Sema *s, const Builtin *b, const BoundArgument *a, uint
         return sema_error(s, DIAG_DOMAIN, e->span,
                           "`attend` goes over positions: queries, keys and values live at those of "
                           "one space");
-    const TirId qi = tensor_use(s, t[0]), ki = tensor_use(s, t[1]), vi = tensor_use(s, t[2]);
+    TirId qi = tensor_use(s, t[0]), ki = tensor_use(s, t[1]), vi = tensor_use(s, t[2]);
+    if (n > 5 && a[5].value.kind != VALUE_TUPLE &&
+        !attend_mask(s, a[5].value, scale, a[5].at, &qi, &ki))
+        return POISON;
     TirBuilder *builder = sema_builder(s, e->span);
     const TirId both = tir_attend(builder, qi, ki, vi, causal, scale);
     causal_note(s, both);
@@ -266,7 +308,7 @@ static const Builtin builtins[] = {
     {"clamp", 3, 3, rule_clamp, TIR_MAX, NULL},
     {"select", 3, 3, rule_select, TIR_SELECT, NULL},
     {"onehot", 1, 1, rule_onehot, TIR_ONEHOT, NULL},
-    {"attend", 3, 5, rule_attend, TIR_ATTEND, "q k v causal scale"},
+    {"attend", 3, 6, rule_attend, TIR_ATTEND, "q k v causal scale mask"},
     {"embed", 2, 2, rule_embed, TIR_GATHER, NULL},
     {"permutations", 1, 1, rule_permutations, TIR_TABLE, NULL},
     {"random", 0, 1, random_call, TIR_RANDOM, NULL},

@@ -503,6 +503,7 @@ typedef struct {
     BoundArgumentList inputs;   /* what it is given beside the trunk */
     uint32_t n_branches;        /* 0: a stand-in for whatever branch (trial) */
     const Value *branches;      /* CALLABLE, or poison */
+    BoundArgumentList *given;   /* inputs of each branch that the site names */
 } SiteUse;
 
 /* Resolves what a site says; every error in it is reported, whatever became of the trunk. */

@@ -4,14 +4,59 @@
  * not the trunk can still be built, so that one error does not hide another. */
 #include "sema/internal.h"
 
-/* `attention(heads)`: the branch with its arguments, or poison. */
-static Value branch_callable(Sema *s, const SitePlan *plan, const Expr *e) {
+static bool is_input(const Item *item, const char *name) {
+    for (uint32_t i = 0; i < item->inputs.count; i++)
+        if (item->inputs.at[i].target.name.text == name)
+            return true;
+    return false;
+}
+
+/* The definition that a call at a site names; NULL: none, or not known. */
+static const Item *called_item(Sema *s, const SitePlan *plan, const Expr *e) {
+    if (e->kind != EXPR_CALL || e->call.callee->kind != EXPR_NAME ||
+        !scope_find(s, plan->scope, e->call.callee->name))
+        return NULL;
+    const Value v = elaborate_constant(s, plan->scope, e->call.callee);
+    return v.kind == VALUE_CALLABLE ? v.callable->item : NULL;
+}
+
+/* What a call at a site says of inputs goes to `inputs`, the call with the rest to `rest`. The
+ * first `by_place` arguments without names are inputs, too. Inputs are values of the model,
+ * parameters constants. False after an error. */
+static bool take_inputs(Sema *s, const SitePlan *plan, const Expr *e, const Item *item,
+                        uint32_t by_place, BoundArgumentList *inputs, Expr *rest) {
+    uint32_t place = 0;
+    bool good = true;
+    *rest = *e;
+    rest->call.arguments = (ArgumentList){0};
+    for (uint32_t k = 0; k < e->call.arguments.count; k++) {
+        const Argument *a = &e->call.arguments.at[k];
+        const bool input = a->name.text ? is_input(item, a->name.text) : place++ < by_place;
+        if (!input) {
+            vec_push(s->arena, &rest->call.arguments, *a);
+            continue;
+        }
+        const Value v = elaborate(s, plan->scope, a->value);
+        good = good && !is_poison(v);
+        vec_push(s->arena, inputs, (BoundArgument){a->name, v, a->value->span});
+    }
+    return good;
+}
+
+/* `attention(heads, mask = m)`: the branch with its arguments, or poison; inputs that the site
+ * names go to `given`. */
+static Value branch_callable(Sema *s, const SitePlan *plan, const Expr *e,
+                             BoundArgumentList *given) {
     if (e->kind != EXPR_NAME && e->kind != EXPR_CALL) {
         if (e->kind != EXPR_ERROR)
             sema_error(s, DIAG_SITE, e->span, "a branch is a name, perhaps with arguments");
         return POISON;
     }
-    const Value v = elaborate_constant(s, plan->scope, e);
+    const Item *item = called_item(s, plan, e);
+    Expr rest = *e;
+    if (item && item->kind == ITEM_BRANCH && !take_inputs(s, plan, e, item, 0, given, &rest))
+        return POISON;
+    const Value v = elaborate_constant(s, plan->scope, &rest);
     if (is_poison(v))
         return v;
     if (v.kind != VALUE_CALLABLE || !v.callable->item || v.callable->item->kind != ITEM_BRANCH) {
@@ -24,48 +69,16 @@ static Value branch_callable(Sema *s, const SitePlan *plan, const Expr *e) {
     return v;
 }
 
-static bool is_input(const Item *item, const char *name) {
-    for (uint32_t i = 0; i < item->inputs.count; i++)
-        if (item->inputs.at[i].target.name.text == name)
-            return true;
-    return false;
-}
-
 /* `c(ctx, n = 2)`: by place come the connection's inputs, then its parameters; names may say
- * either. Inputs are values of the model, parameters constants. */
-static Value connection_with_inputs(Sema *s, const SitePlan *plan, const Expr *e,
-                                    const Callable *callable, SiteUse *use) {
-    const Item *item = callable->item;
+ * either. */
+static Value connection_value(Sema *s, const SitePlan *plan, const Expr *e, SiteUse *use) {
+    const Item *item = called_item(s, plan, e);
     Expr rest = *e; /* the call without its inputs */
-    rest.call.arguments = (ArgumentList){0};
-    uint32_t place = 0;
     bool good = true;
-    for (uint32_t k = 0; k < e->call.arguments.count; k++) {
-        const Argument *a = &e->call.arguments.at[k];
-        const bool input =
-            a->name.text ? is_input(item, a->name.text) : place++ < item->inputs.count;
-        if (!input) {
-            vec_push(s->arena, &rest.call.arguments, *a);
-            continue;
-        }
-        const Value v = elaborate(s, plan->scope, a->value);
-        good = good && !is_poison(v);
-        vec_push(s->arena, &use->inputs, (BoundArgument){a->name, v, a->value->span});
-    }
+    if (item && item->kind == ITEM_CONNECTION && item->inputs.count)
+        good = take_inputs(s, plan, e, item, item->inputs.count, &use->inputs, &rest);
     const Value v = elaborate_constant(s, plan->scope, &rest);
     return good ? v : POISON;
-}
-
-static Value connection_value(Sema *s, const SitePlan *plan, const Expr *e, SiteUse *use) {
-    if (e->kind == EXPR_CALL && e->call.callee->kind == EXPR_NAME) {
-        const Symbol *symbol = scope_find(s, plan->scope, e->call.callee->name);
-        const Value callee =
-            symbol ? elaborate_constant(s, plan->scope, e->call.callee) : (Value){0};
-        if (callee.kind == VALUE_CALLABLE && callee.callable->item &&
-            callee.callable->item->kind == ITEM_CONNECTION && callee.callable->item->inputs.count)
-            return connection_with_inputs(s, plan, e, callee.callable, use);
-    }
-    return elaborate_constant(s, plan->scope, e);
 }
 
 static void use_connection(Sema *s, const SitePlan *plan, SiteUse *use) {
@@ -92,7 +105,8 @@ void site_use(Sema *s, const SitePlan *plan, SiteUse *use) {
     *use = (SiteUse){.n_branches = written->count};
     use_connection(s, plan, use);
     Value *branches = ARENA_ARRAY(s->arena, Value, written->count);
+    use->given = ARENA_ARRAY(s->arena, BoundArgumentList, written->count);
     for (uint32_t k = 0; k < written->count; k++)
-        branches[k] = branch_callable(s, plan, written->at[k]);
+        branches[k] = branch_callable(s, plan, written->at[k], &use->given[k]);
     use->branches = branches;
 }

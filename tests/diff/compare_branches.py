@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""Branches that look at other positions, against PyTorch: convolutions, masked attention, patches.
+
+Each network is small, its parameters random; loss and every gradient must agree, in f64 to 1e-10.
+Without PyTorch (here, or in $HCC_TORCH_PYTHON) everything is skipped.
+"""
+
+import importlib.util
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+NEEDED = ("torch", "numpy")
+MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+OTHER = os.environ.get("HCC_TORCH_PYTHON")
+if MISSING and OTHER and os.path.exists(OTHER) and "HCC_TORCH_TRIED" not in os.environ:
+    os.environ["HCC_TORCH_TRIED"] = "1"
+    os.execv(OTHER, [OTHER, "-B", *sys.argv])
+
+from library import Model, build, harness
+
+if not MISSING:
+    import numpy as np
+    import torch
+    from torch.nn import functional as F
+
+    torch.set_num_threads(1)
+
+SAMPLES = 3
+# The loss is the mean square of what the trunk gives.
+NETWORK = """
+connection plain {
+  state h[d];
+  begin h = x;
+  read  x = h;
+  write h[c] = h[c] + y[c];
+  end   x = h;
+}
+model m {
+  const d = %(d)d;
+  positions %(positions)s;
+  input x[%(axes)s, 5] : real;
+  %(inputs)s
+  param E[d, 5] ~ normal(1);
+  let e[i] = sum[k] E[i,k] * x[k];
+  let h = trunk(e) { a = plain : %(branch)s; };
+  loss mean[i] h[i]^2;
+}
+"""
+
+
+@harness.unittest.skipIf(MISSING, f"this Python lacks {', '.join(MISSING)}")
+class Branches(harness.TestCase):
+    def load(self, text, f64=True):
+        path = self.write(f"m{len(os.listdir(self.folder))}.hc", text)
+        self.model = Model(build(path[:-3] + ".so", file=path, f64=f64), samples=SAMPLES)
+        self.addCleanup(self.model.close)
+        draw = np.random.default_rng(3)
+        self.twin = {}
+        for name, p in self.model.parameters.items():
+            np.ctypeslib.as_array(p.data)[:] = 0.4 * draw.standard_normal(len(p.data))
+            values = np.ctypeslib.as_array(p.data).astype(np.float64).reshape(p.dims)
+            self.twin[name] = torch.tensor(values, requires_grad=True)
+
+    def draw(self, *shape):
+        return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+
+    def compare(self, loss, f64=True):
+        loss.backward()
+        found = self.model.forward()
+        self.model.backward()
+        limit = 1e-10 if f64 else 1e-4
+        self.assertLess(abs(found - loss.item()), limit * abs(loss.item()))
+        for name, p in self.twin.items():
+            gradient = np.ctypeslib.as_array(self.model.parameters[name].gradient)
+            want = p.grad.numpy().flatten()
+            gap = np.linalg.norm(gradient - want) / np.linalg.norm(want)
+            self.assertLess(gap, limit, name)
+
+    def network(self, f64=True, **words):
+        self.load(NETWORK % {"inputs": "", **words}, f64)
+
+    def test_conv(self):
+        for rows, columns, d, k, hidden in [(5, 4, 6, 3, 8), (3, 7, 4, 5, 3), (6, 6, 8, 2, 5),
+                                            (4, 4, 16, 1, 16), (2, 3, 5, 7, 4)]:
+            for f64 in (True, False):
+                with self.subTest((rows, columns, d, k, hidden, f64)):
+                    self.network(f64, d=d, positions=f"(r <= {rows}, c <= {columns})", axes="r, c",
+                                 branch=f"conv({hidden}, k = {k}, act = silu)")
+                    x = self.draw(SAMPLES, rows * columns, 5)
+                    self.model.set_input("x", x.flatten().tolist())
+                    e = x @ self.twin["E"].T
+                    grid = e.transpose(1, 2).reshape(SAMPLES, d, rows, columns)
+                    first, second = (self.twin[f"trunk.a.{w}"].permute(0, 3, 1, 2)
+                                     for w in ("W1", "W2"))
+                    y = F.conv2d(F.silu(F.conv2d(grid, first, padding="same")), second,
+                                 padding="same")
+                    self.compare(((grid + y) ** 2).mean(), f64)
+
+    def test_conv1d(self):
+        for positions, d, k in [(9, 6, 4), (5, 8, 3), (3, 4, 8), (7, 16, 1)]:
+            for f64 in (True, False):
+                with self.subTest((positions, d, k, f64)):
+                    self.network(f64, d=d, positions=f"t <= {positions} causal", axes="t",
+                                 branch=f"conv1d(k = {k})")
+                    x = self.draw(SAMPLES, positions, 5)
+                    self.model.set_input("x", x.flatten().tolist())
+                    e = x @ self.twin["E"].T
+                    p = {w: self.twin[f"trunk.a.{w}"] for w in ("Wg", "Wu", "K", "Wo")}
+                    gate, u = F.silu(e @ p["Wg"].T), e @ p["Wu"].T
+                    padded = F.pad(u.transpose(1, 2), (k - 1, 0))
+                    m = F.conv1d(padded, p["K"].T[:, None, :], groups=d).transpose(1, 2)
+                    self.compare(((e + (gate * m) @ p["Wo"].T) ** 2).mean(), f64)
+
+    def test_masked_attention(self):
+        heads, d, positions = 2, 8, 6
+        for causal in (False, True):
+            with self.subTest(causal=causal):
+                flag = str(causal).lower()
+                self.network(d=d, positions=f"t <= {positions}", axes="t",
+                             inputs="input seen[t] : token(2); let ok = seen == 1;",
+                             branch=f"attention({heads}, causal = {flag}, mask = ok)")
+                x = self.draw(SAMPLES, positions, 5)
+                seen = torch.tensor([[1, 1, 0, 1, 0, 1], [1, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]])
+                self.model.set_input("x", x.flatten().tolist())
+                self.model.set_input("seen", seen.flatten().tolist())
+                e = x @ self.twin["E"].T
+                q, k, v = (torch.einsum("had,std->shta", self.twin[f"trunk.a.W{w}"], e)
+                           for w in "qkv")
+                allowed = seen.bool()[:, None, None, :].expand(-1, 1, positions, -1)
+                if causal:
+                    allowed = allowed & torch.ones(positions, positions).tril().bool()
+                o = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
+                y = torch.einsum("dha,shta->std", self.twin["trunk.a.Wo"], o)
+                self.compare(((e + y) ** 2).mean())
+
+    def test_patches(self):
+        """Patches are a convolution whose stride is its width."""
+        for rows, columns, p in [(3, 2, 2), (2, 2, 3), (7, 7, 4)]:
+            with self.subTest((rows, columns, p)):
+                self.load("""
+model m {
+  const d = 6, p = %d;
+  positions (r <= %d, c <= %d);
+  input image[%d, %d, 3] : real;
+  param W[d, p, p, 3] ~ normal(1);
+  let x[k] = sum[a, b, i] W[k,a,b,i] * image[p * r + a, p * c + b, i];
+  let y[k] = x[k] * (1 + r + 10 * c);
+  loss mean[k] y[k]^2;
+}""" % (p, rows, columns, p * rows, p * columns))
+                image = self.draw(SAMPLES, p * rows, p * columns, 3)
+                self.model.set_input("image", image.flatten().tolist())
+                x = F.conv2d(image.permute(0, 3, 1, 2), self.twin["W"].permute(0, 3, 1, 2), stride=p)
+                r, c = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+                self.compare(((x * (1 + r + 10 * c)) ** 2).mean())
+
+    def test_looked_up_rows(self):
+        """What is looked up by position and by token has a gradient: a scatter."""
+        self.load("""
+model m {
+  const d = 5;
+  positions t <= 6;
+  input  x[t, 7, 2] : real;
+  input  tokens[t]  : token(4);
+  param E[4, d], P[6, d], Q[7, 2, d] ~ normal(1);
+  let m = argmax[k] x[k, 0];
+  let s[k] = sum[i, j] x[i,j] * Q[i,j,k];
+  let y[k] = E[tokens, k] * P[t, k] + s[k] * Q[m, 1, k] + Q[6 - t, 0, k];
+  loss mean[k] y[k]^2;
+}""")
+        x, tokens = self.draw(SAMPLES, 6, 7, 2), torch.arange(SAMPLES * 6).reshape(SAMPLES, 6) % 4
+        self.model.set_input("x", x.flatten().tolist())
+        self.model.set_input("tokens", tokens.flatten().tolist())
+        q = self.twin["Q"]
+        m = x[..., 0].argmax(-1)
+        s = torch.einsum("stij,ijk->stk", x, q)
+        y = (self.twin["E"][tokens] * self.twin["P"] + s * q[m, 1]
+             + q[6 - torch.arange(6), 0])
+        self.compare((y ** 2).mean())
+
+
+if __name__ == "__main__":
+    harness.main(__name__)
