@@ -44,9 +44,9 @@ int64_t hc_batch_start(const HcData *data, const HcPlan *plan, int64_t positions
 void hc_data_fill(const HcData *data, HcContext *context, int64_t sample, int64_t start);
 /* The whole batch of a step. */
 void hc_data_batch(const HcData *data, HcContext *context, uint64_t seed, int64_t step);
-/* Mean loss (without penalties) and metrics over the held-out part: all its samples; or windows of text that do not
- * overlap, each of the full context, a last piece shorter than that left out. `training` is 0.
- * Restores the context. */
+/* Mean loss (without penalties) and metrics over the held-out part: all its samples; or windows of
+ * text that do not overlap, each of the full context, a last piece shorter than that left out.
+ * `training` is 0. Restores the context. */
 HcStatus hc_data_evaluate(const HcData *data, HcContext *context, int64_t batch,
                           HcEvaluation *evaluation);
 

@@ -41,7 +41,7 @@ static uint32_t across(Sema *s, const char *what, Value x, uint32_t n, Span span
         return 0;
     }
     const TirSpace *positions = &s->program->spaces.at[space - 1];
-    if (positions->rank != n) {
+    if (positions->rank != n && !s->trial) { /* a definition by itself may be for either */
         sema_error(s, DIAG_ARITY, span,
                    n == 1 ? "the positions are a grid: `%s` takes a number for each of its two axes"
                           : "the positions `%s` are not a grid: `%s` takes one number",
