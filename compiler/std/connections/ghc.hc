@@ -13,7 +13,7 @@
 /// Use:      more state without wider layers: n / m = 1.5 to 8. One slot read (m = 1) is `dhc`.
 connection ghc(m = 2, n = 3, norm = rmsnorm, inner = norm, dynamic = true, expand = widen,
                reduce = narrow) {
-  const e = d / m;
+  const e = d / m, t = sqrt(e);
   state H[n, e];
   let wrapped[k < n, i < m] = select(k % m == i, 1, 0);
   param Y[m, n]     = identity  nodecay;        // destination, source
@@ -24,10 +24,10 @@ connection ghc(m = 2, n = 3, norm = rmsnorm, inner = norm, dynamic = true, expan
   if dynamic {
     param WY[m, e], WA[n, e], WB[m, e] = 0;
     param SY[m, n], SA[n, n], SB[n, m] = 1  nodecay;
-    let N[j,a]  = inner(H[j])[a] / sqrt(e);
-    let ym[k,j] = SY[k,j] * tanh(sum[a] WY[k,a] * N[j,a]) + Y[k,j];
-    let am[k,j] = SA[k,j] * tanh(sum[a] WA[k,a] * N[j,a]) + A[k,j];
-    let bm[k,i] = SB[k,i] * tanh(sum[a] WB[i,a] * N[k,a]) + B[k,i];
+    let N[j,a]  = inner(H[j])[a];
+    let ym[k,j] = SY[k,j] * tanh((sum[a] WY[k,a] * N[j,a]) / t) + Y[k,j];
+    let am[k,j] = SA[k,j] * tanh((sum[a] WA[k,a] * N[j,a]) / t) + A[k,j];
+    let bm[k,i] = SB[k,i] * tanh((sum[a] WB[i,a] * N[k,a]) / t) + B[k,i];
   } else {
     let ym = Y, am = A, bm = B;
   }

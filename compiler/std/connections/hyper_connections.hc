@@ -23,23 +23,30 @@ connection hyper_connections(n = 4, fracs = 1, views = 1, norm = rmsnorm, inner 
   let Ar0[g, k < n, f, s]     = A0[g, k + views, f, s];
   param Am[views, fracs, fracs, n] = Am0  nodecay;
   param Ar[fracs, n, fracs, n]     = Ar0  nodecay;
-  param B[n, fracs]                = 1    nodecay;
-  param Wm[views, fracs, e], Wr[fracs, n, e], Wb[fracs, e] = 0;
-  param sa, sb                     = 0.01 nodecay;
+  param Wm[views, fracs, e], Wr[fracs, n, e] = 0;
+  param sa                         = 0.01 nodecay;
 
   begin H = expand(x, n);
   let F[f < fracs, s, a < e] = H[s, f*e + a];
   let N[f,s,a]    = inner(F[f,s])[a];
   let am[v,g,f,s] = sa * act(sum[a] Wm[v,g,a] * N[f,s,a]) + Am[v,g,f,s];
   let ar[g,k,f,s] = sa * act(sum[a] Wr[g,k,a] * N[f,s,a]) + Ar[g,k,f,s];
-  let b[g,k,f]    = sb * act(sum[a] Wb[g,a] * N[f,k,a]) + B[k,g];
 
   let u[v, g*e + a] = sum[f,s] am[v,g,f,s] * F[f,s,a];
   let w[v,c]        = norm(u[v])[c];
   if views == 1 { read x[c] = w[0,c]; } else { read x = w; }
-  let o[k, g*e + a] = sum[f] b[g,k,f] * y[f*e + a];
   let m[k, g*e + a] = sum[f,s] ar[g,k,f,s] * F[f,s,a];
-  if depth { write H[k,c] = join(o[k], m[k])[c]; } else { write H = H; }
-  let s = reduce(H);
-  if depth { end x = norm(s); } else { end x = y; }
+  if depth {
+    param B[n, fracs]  = 1     nodecay;
+    param Wb[fracs, e] = 0;
+    param sb           = 0.01  nodecay;
+    let b[g,k,f] = sb * act(sum[a] Wb[g,a] * N[f,k,a]) + B[k,g];
+    let o[k, g*e + a] = sum[f] b[g,k,f] * y[f*e + a];
+    write H[k,c] = join(o[k], m[k])[c];
+    let s        = reduce(H);
+    end   x      = norm(s);
+  } else {
+    write H = H;
+    end   x = y;
+  }
 }

@@ -48,6 +48,6 @@ connection mhc_v2(n = 4, fracs = 1, iters = 20, proposals = 1, premix = false, n
   let V[k,a]        = sum[i] M[k,i] * S[i,a];
   let v[s, g*e + a] = V[s*fracs + g, a];
   write H[s,c]      = join(o[s], v[s])[c];
-  let t             = reduce(H);
-  end   x           = norm(t);
+  let s             = reduce(H);
+  end   x           = norm(s);
 }
