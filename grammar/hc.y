@@ -85,6 +85,7 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 %token <name> MODEL "model" TRAIN "train"
 %token <name> STATE "state" CARRY "carry" BEGIN "begin" READ "read" WRITE "write" END "end"
 %token <name> ITERATE "iterate" FOR "for" APPEND "append" REPEAT "repeat" PENALTY "penalty" PROBE "probe" REQUIRE "require"
+%token <name> BUFFER "buffer" UPDATE "update"
 %token <name> POSITIONS "positions" INPUT "input" TARGET "target" LOSS "loss" METRIC "metric"
 %token <name> DATA "data"
 
@@ -212,7 +213,8 @@ stmts
 
 stmt
   : binding_keyword bindings semi             { $$ = ast_bind(parser, $1, @$, $2); }
-  | PARAM declarations attributes semi        { $$ = ast_param(parser, @$, $2, $3); }
+  | PARAM declarations attributes semi        { $$ = ast_param(parser, STMT_PARAM, @$, $2, $3); }
+  | BUFFER declarations attributes semi       { $$ = ast_param(parser, STMT_BUFFER, @$, $2, $3); }
   | STATE targets semi                        { $$ = ast_state(parser, @$, $2); }
   | assignments semi                          { $$ = ast_bind(parser, STMT_ASSIGN, @$, $1); }
   | ITERATE expr block                        { $$ = ast_loop(parser, STMT_ITERATE, @$, $2, $3); }
@@ -242,6 +244,7 @@ binding_keyword
   | WRITE                                     { $$ = STMT_WRITE; }
   | APPEND                                    { $$ = STMT_APPEND; }
   | END                                       { $$ = STMT_END; }
+  | UPDATE                                    { $$ = STMT_UPDATE; }
   ;
 
 value_keyword
@@ -514,7 +517,7 @@ name
 
 contextual
   : USE | FN | CONNECTION | BRANCH | MODULE | MODEL | TRAIN | STATE | CARRY | BEGIN | READ | WRITE
-  | END | ITERATE | FOR | APPEND | REPEAT | PENALTY | PROBE | REQUIRE | POSITIONS | INPUT | TARGET | LOSS | METRIC
+  | END | ITERATE | FOR | APPEND | REPEAT | PENALTY | PROBE | REQUIRE | BUFFER | UPDATE | POSITIONS | INPUT | TARGET | LOSS | METRIC
   | DATA
   ;
 

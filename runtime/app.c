@@ -441,11 +441,9 @@ static int info(const HcModel *model, const Options *o, const char *program) {
         json_object_del(json, "plan"); /* for machines of another kind */
         print_json(json);
     } else {
-        int64_t elements = 0;
+        int64_t elements = hc_plan_parameter_elements(&plan);
         const char *key;
         json_t *value;
-        for (uint32_t k = 0; k < plan.n_parameters; k++)
-            elements += plan.parameters[k].count;
         printf("model %s: %lld parameters in %u tensors, %s, context %lld\n", plan.model,
                (long long)elements, (unsigned)plan.n_parameters,
                plan.element_size == 4 ? "f32" : "f64", (long long)plan.max_positions);

@@ -151,8 +151,7 @@ HcStatus hc_bench(const HcModel *model, const HcBenchOptions *o, HcBenchResult *
         result->samples = hc_samples(c);
         result->positions = hc_positions(c);
         result->threads = hc_threads(c);
-        for (uint32_t k = 0; k < c->plan.n_parameters; k++)
-            result->parameters += c->plan.parameters[k].count;
+        result->parameters = hc_plan_parameter_elements(&c->plan);
         hc_init(c, o->seed);
         random_inputs(c, o->seed);
         status = measure(c, o, steps, &times, result, error);

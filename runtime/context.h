@@ -35,6 +35,7 @@ void *hc_input_memory(HcContext *context, uint32_t input);
 /* The plan's index-th output, after a forward pass. */
 HcStatus hc_output_at(HcContext *context, uint32_t index, HcView *view);
 HcStatus hc_ensure_optim(HcContext *context);
+bool hc_all_finite(const void *data, int64_t count, uint32_t element_size);
 /* The first parameter of the slab that holds a number that is not finite, or NULL. */
 const char *hc_first_not_finite(const HcContext *context, const void *slab);
 /* After a forward pass whose loss is not finite: which tensor was the first, as a phrase. */

@@ -76,7 +76,7 @@ typedef struct {
     int64_t count; /* product of dims */
     int32_t rank;
     int64_t dims[HC_MAX_RANK];
-    int32_t frozen; /* 1: the optimiser leaves it alone */
+    int32_t frozen; /* 1: the optimiser leaves it alone; 2: a buffer, which hc_step updates */
 } HcParameter;
 
 /* One input. Memory is [samples][positions][dims], [samples][dims] or [dims] by its domain. */
@@ -173,8 +173,9 @@ HcStatus hc_output(HcContext *context, const char *name, HcView *view);
 
 /* --- optimiser -------------------------------------------------------------------------------- */
 
-/* Clips and applies one step of the recipe's optimiser and counts it. lr < 0: the schedule's.
- * HC_ERROR_DIVERGED, and nothing changes, when a gradient is not finite. */
+/* Clips and applies one step of the recipe's optimiser and counts it; buffers take what hc_forward
+ * computed for them. lr < 0: the schedule's. HC_ERROR_DIVERGED, and nothing changes, when a
+ * gradient or a buffer's value is not finite. */
 HcStatus hc_step(HcContext *context, double lr);
 int64_t hc_steps_done(const HcContext *context);
 double hc_gradient_norm(const HcContext *context); /* before clipping, of the last hc_step */

@@ -349,7 +349,7 @@ HcStatus hc_output(HcContext *c, const char *name, HcView *view) {
 
 /* --- where a number stopped being finite ------------------------------------------------------ */
 
-static bool finite_range(const void *data, int64_t count, uint32_t element_size) {
+bool hc_all_finite(const void *data, int64_t count, uint32_t element_size) {
     for (int64_t k = 0; k < count; k++) {
         if (!isfinite(element_size == 4 ? (double)((const float *)data)[k]
                                         : ((const double *)data)[k]))
@@ -362,7 +362,7 @@ const char *hc_first_not_finite(const HcContext *c, const void *slab) {
     uint32_t size = c->plan.element_size;
     for (uint32_t k = 0; k < c->plan.n_parameters; k++) {
         const HcParameterPlan *p = &c->plan.parameters[k];
-        if (!finite_range((const uint8_t *)slab + p->offset * size, p->count, size))
+        if (!hc_all_finite((const uint8_t *)slab + p->offset * size, p->count, size))
             return p->name;
     }
     return NULL;
@@ -374,8 +374,8 @@ static bool product_finite(const HcContext *c, uint32_t call) {
     const HcGemmSplit *s = &c->exec.bound[call].gemm;
     const uint8_t *matrix = c->exec.addresses[plan->first + 2];
     for (int64_t row = 0; row < s->m; row++) {
-        if (!finite_range(matrix + row * plan->ldc * c->plan.element_size, s->n,
-                          c->plan.element_size))
+        if (!hc_all_finite(matrix + row * plan->ldc * c->plan.element_size, s->n,
+                           c->plan.element_size))
             return false;
     }
     return true;

@@ -29,7 +29,7 @@ HcStatus hc_parameter(HcContext *c, int64_t index, HcParameter *to) {
                         .gradient = (uint8_t *)c->grads + p->offset * c->plan.element_size,
                         .count = p->count,
                         .rank = p->rank,
-                        .frozen = p->frozen};
+                        .frozen = p->buffer ? 2 : p->frozen};
     memcpy(to->dims, p->dims, sizeof to->dims);
     return HC_OK;
 }
@@ -112,6 +112,35 @@ HcStatus hc_ensure_optim(HcContext *c) {
     return status;
 }
 
+/* --- buffers ---------------------------------------------------------------------------------- */
+
+static const void *update_value(const HcContext *c, const HcUpdate *update) {
+    return hc_exec_address(&c->exec, update->from, c->params, c->grads, c->inputs);
+}
+
+static HcStatus check_updates(HcContext *c) {
+    for (uint32_t k = 0; c->ran && k < c->plan.n_updates; k++) {
+        const HcUpdate *update = &c->plan.updates[k];
+        const HcParameterPlan *p = &c->plan.parameters[update->parameter];
+        if (!hc_all_finite(update_value(c, update), p->count, c->plan.element_size))
+            return hc_fail(&c->error, HC_ERROR_DIVERGED,
+                           "step %lld: the next value of the buffer %s is not finite",
+                           (long long)c->steps_done + 1, p->name);
+    }
+    return HC_OK;
+}
+
+/* The values lie apart from the buffers, so that they change all at once. */
+static void apply_updates(HcContext *c) {
+    uint32_t size = c->plan.element_size;
+    for (uint32_t k = 0; c->ran && k < c->plan.n_updates; k++) {
+        const HcUpdate *update = &c->plan.updates[k];
+        const HcParameterPlan *p = &c->plan.parameters[update->parameter];
+        memcpy((uint8_t *)c->params + p->offset * size, update_value(c, update),
+               (size_t)p->count * size);
+    }
+}
+
 HcStatus hc_step(HcContext *c, double lr) {
     HcStatus status = hc_ensure_optim(c);
     if (status != HC_OK)
@@ -123,6 +152,9 @@ HcStatus hc_step(HcContext *c, double lr) {
         return hc_fail(&c->error, HC_ERROR_DIVERGED, "step %lld: the gradient of %s is not finite",
                        (long long)c->steps_done + 1, name ? name : "the loss (its norm overflows)");
     }
+    status = check_updates(c);
+    if (status != HC_OK)
+        return status;
     if (c->recipe.clip > 0) {
         scale = c->recipe.clip / (norm + 1e-6);
         scale = scale < 1 ? scale : 1;
@@ -130,6 +162,7 @@ HcStatus hc_step(HcContext *c, double lr) {
     if (lr < 0)
         lr = hc_recipe_lr(&c->recipe, c->steps_done);
     hc_optim_step(&c->optim, c->pool, &c->recipe, c->steps_done, lr, scale, c->params, c->grads);
+    apply_updates(c);
     c->steps_done++;
     return HC_OK;
 }

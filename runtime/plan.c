@@ -200,6 +200,7 @@ static HcStatus read_parameters(Reader *r, const json_t *root) {
         TRY(initialiser(r, json_object_get(json, "init"), p));
         p->decay = flag(json, "decay", true);
         p->frozen = flag(json, "frozen", false);
+        p->buffer = flag(json, "buffer", false);
         p->gradient = flag(json, "grad", true);
         TRY(real(r, json, "lr_scale", 1, &p->lr_scale));
     }
@@ -565,6 +566,27 @@ static HcStatus read_outputs(Reader *r, const json_t *json) {
     return HC_OK;
 }
 
+static HcStatus read_updates(Reader *r, const json_t *array) {
+    HcPlan *plan = r->plan;
+    r->where = "plan.outputs.updates";
+    size_t n = json_array_size(array);
+    ALLOCATE(plan->updates, n);
+    for (size_t k = 0; k < n; k++) {
+        const json_t *json = json_array_get(array, k);
+        HcUpdate *update = &plan->updates[k];
+        int64_t parameter = 0;
+        TRY(whole(r, json, "param", 0, (int64_t)plan->n_parameters - 1, -1, &parameter));
+        TRY(buffer(r, json_object_get(json, "buffer"), &update->from));
+        update->parameter = (uint32_t)parameter;
+        if (update->from.region != HC_REGION_GLOBAL ||
+            plan->parameters[parameter].count >
+                plan->region_elements[HC_REGION_GLOBAL] - update->from.offset)
+            return bad(r, "a value outside its region");
+        plan->n_updates++;
+    }
+    return HC_OK;
+}
+
 /* Of the space of positions; without them it is a line. */
 static HcStatus read_extents(Reader *r, const json_t *array) {
     HcPlan *plan = r->plan;
@@ -606,7 +628,8 @@ static HcStatus read_root(Reader *r, const HcModel *model, const json_t *root) {
     TRY(read_kernels(r, json_object_get(json, "kernels"), model->kernel_count));
     TRY(read_tables(r, json_object_get(json, "tables")));
     TRY(read_calls(r, json));
-    return read_outputs(r, json_object_get(json, "outputs"));
+    TRY(read_outputs(r, json_object_get(json, "outputs")));
+    return read_updates(r, json_object_get(json_object_get(json, "outputs"), "updates"));
 }
 
 HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error) {
@@ -631,6 +654,13 @@ HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error) {
     return status;
 }
 
+int64_t hc_plan_parameter_elements(const HcPlan *plan) {
+    int64_t elements = 0;
+    for (uint32_t k = 0; k < plan->n_parameters; k++)
+        elements += plan->parameters[k].buffer ? 0 : plan->parameters[k].count;
+    return elements;
+}
+
 void hc_plan_free(HcPlan *plan) {
     for (uint32_t k = 0; k < plan->n_tables; k++)
         free(plan->tables[k].bytes);
@@ -639,6 +669,7 @@ void hc_plan_free(HcPlan *plan) {
     free(plan->bindings);
     free(plan->data_files);
     free(plan->outputs);
+    free(plan->updates);
     free(plan->tables);
     free(plan->buffers);
     free(plan->calls);

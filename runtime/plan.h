@@ -37,7 +37,7 @@ typedef struct {
     HcInitKind init;
     double a, b;        /* FILL: value; NORMAL: mean, std; UNIFORM: low, high */
     const json_t *data; /* DATA */
-    bool decay, frozen, gradient;
+    bool decay, frozen, gradient, buffer;
     double lr_scale;
 } HcParameterPlan;
 
@@ -94,6 +94,12 @@ typedef struct {
     int32_t rank; /* -1: the manifest does not say */
     int64_t dims[HC_MAX_RANK];
 } HcOutput;
+
+/* What a buffer of the model is after a step. */
+typedef struct {
+    uint32_t parameter;
+    HcBuffer from;
+} HcUpdate;
 
 typedef struct {
     HcBuffer buffer;
@@ -157,6 +163,8 @@ typedef struct {
     HcInputPlan *inputs;
     HcBinding *bindings;
     HcOutput *outputs; /* [0] is the loss */
+    HcUpdate *updates;
+    uint32_t n_updates;
     HcTable *tables;
     HcBuffer *buffers;
     HcCall *calls; /* forward calls first */
@@ -169,6 +177,8 @@ typedef struct {
 /* Fills *plan; after failure it is empty. hc_plan_free also after success only. */
 HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error);
 void hc_plan_free(HcPlan *plan);
+/* Elements of all parameters; buffers are none. */
+int64_t hc_plan_parameter_elements(const HcPlan *plan);
 /* The manifest's `data` (plan_data.c); inputs and space have been read. */
 HcStatus hc_plan_read_data(HcPlan *plan, const json_t *json, HcError *error);
 /* Whether a part of the data is kept for evaluation. */

@@ -299,8 +299,7 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
     hc_init(c, c->recipe.seed);
     if (o->init)
         status = context_failed(t, hc_load(c, o->init));
-    for (uint32_t k = 0; k < c->plan.n_parameters; k++)
-        t->result->parameters += c->plan.parameters[k].count;
+    t->result->parameters = hc_plan_parameter_elements(&c->plan);
     return status == HC_OK ? context_failed(t, hc_ensure_optim(c)) : status;
 }
 

@@ -23,10 +23,14 @@ ExitCode command_check(Driver *d) {
     }
     const TirProgram *program = network->program;
     uint64_t elements = 0;
-    for (uint32_t k = 0; k < program->params.count; k++)
-        elements += tir_element_count(&program->params.at[k].type);
+    uint32_t tensors = 0;
+    for (uint32_t k = 0; k < program->params.count; k++) {
+        const TirParam *param = &program->params.at[k];
+        tensors += !param->buffer;
+        elements += param->buffer ? 0 : tir_element_count(&param->type);
+    }
     fprintf(d->out, "%s: model %s, %u sites, %u parameter tensors, %llu parameters\n",
-            d->options.argument, network->name, network->sites.count, program->params.count,
+            d->options.argument, network->name, network->sites.count, tensors,
             (unsigned long long)elements);
     return code;
 }

@@ -52,6 +52,8 @@ static ExitCode info_gather(Driver *d, const Network *network, Info *info) {
     TirProgram *program = network->program;
     for (uint32_t k = 0; k < program->params.count; k++) {
         const TirParam *param = &program->params.at[k];
+        if (param->buffer)
+            continue;
         uint64_t elements = tir_element_count(&param->type);
         ParamGroup *group = info_param_group(d->c->arena, info, param);
         group->tensors++;

@@ -60,12 +60,12 @@ static json_t *params_json(const TirProgram *p, uint64_t *elements) {
     for (uint32_t k = 0; k < p->params.count; k++) {
         const TirParam *param = &p->params.at[k];
         json_array_append_new(
-            list, json_pack("{s:s, s:s, s:o, s:I, s:o, s:b, s:b, s:f, s:b, s:b}", "name",
+            list, json_pack("{s:s, s:s, s:o, s:I, s:o, s:b, s:b, s:b, s:f, s:b, s:b}", "name",
                             param->name, "group", param->group ? param->group : "", "dims",
                             dims_of(&param->type), "offset", (json_int_t)*elements, "init",
                             init_json(param), "decay", param->decay, "frozen", param->frozen,
-                            "lr_scale", param->lr_scale, "of_connection", param->of_connection,
-                            "grad", has_gradient && has_gradient[k]));
+                            "buffer", param->buffer, "lr_scale", param->lr_scale, "of_connection",
+                            param->of_connection, "grad", has_gradient && has_gradient[k]));
         uint64_t n = tir_element_count(&param->type);
         *elements += (n + ALIGN_ELEMENTS - 1) / ALIGN_ELEMENTS * ALIGN_ELEMENTS;
     }
@@ -262,7 +262,8 @@ static json_t *tables_json(const Plan *plan) {
 
 static json_t *outputs_json(const Plan *plan) {
     const TirProgram *p = plan->program;
-    json_t *object = json_object(), *metrics = json_array(), *probes = json_array();
+    json_t *object = json_object(), *metrics = json_array(), *probes = json_array(),
+           *updates = json_array();
     for (uint32_t k = 0; k < p->outputs.count; k++) {
         const TirOutput *out = &p->outputs.at[k];
         const TirType *type = &tir_node(p->block, out->value)->type;
@@ -274,6 +275,9 @@ static json_t *outputs_json(const Plan *plan) {
         else if (out->role == TIR_OUT_METRIC)
             json_array_append_new(metrics,
                                   json_pack("{s:s, s:o}", "name", out->name, "buffer", buffer));
+        else if (out->role == TIR_OUT_UPDATE)
+            json_array_append_new(updates, json_pack("{s:I, s:o}", "param", (json_int_t)out->index,
+                                                     "buffer", buffer));
         else if (out->role == TIR_OUT_PROBE || out->role == TIR_OUT_NAMED)
             json_array_append_new(
                 probes, json_pack("{s:s, s:o, s:s, s:o}", "name", out->name, "dims", dims_of(type),
@@ -283,6 +287,7 @@ static json_t *outputs_json(const Plan *plan) {
     }
     json_object_set_new(object, "metrics", metrics);
     json_object_set_new(object, "probes", probes);
+    json_object_set_new(object, "updates", updates);
     return object;
 }
 

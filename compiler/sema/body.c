@@ -86,7 +86,11 @@ void body_statement(Sema *s, Scope *scope, const Stmt *stmt) {
         body_constants(s, scope, stmt);
         return;
     case STMT_PARAM:
+    case STMT_BUFFER:
         body_params(s, scope, stmt);
+        return;
+    case STMT_UPDATE:
+        body_update(s, scope, stmt);
         return;
     case STMT_LET:
         for (uint32_t k = 0; k < stmt->bindings.count; k++)

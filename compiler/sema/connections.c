@@ -450,9 +450,9 @@ static bool body_shows(const StmtList *body) {
     return false;
 }
 
-/* A probe or penalty, perhaps in a `for` or a condition. */
+/* A probe, penalty or update, perhaps in a `for` or a condition. */
 static bool shows_something(const Stmt *stmt) {
-    return stmt->kind == STMT_PROBE || stmt->kind == STMT_PENALTY ||
+    return stmt->kind == STMT_PROBE || stmt->kind == STMT_PENALTY || stmt->kind == STMT_UPDATE ||
            (stmt->kind == STMT_FOR && body_shows(&stmt->loop.body)) ||
            (stmt->kind == STMT_IF &&
             (body_shows(&stmt->branch.then_body) || body_shows(&stmt->branch.else_body)));

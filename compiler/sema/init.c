@@ -1,4 +1,4 @@
-/* Parameters and what they begin as.
+/* Parameters and buffers, and what they begin as.
  *
  * Maintains: a parameter's name is the path of instances and its own; the same instance elaborated
  * twice (to see a shape) declares it once. */
@@ -8,8 +8,29 @@
 
 /* --- attributes --------------------------------------------------------------------------------*/
 
+static bool has_attribute(const AttributeList *list, const char *name) {
+    for (uint32_t k = 0; k < list->count; k++)
+        if (list->at[k].name.text && strcmp(list->at[k].name.text, name) == 0)
+            return true;
+    return false;
+}
+
+/* Buffers are not trained: of the attributes they have `shared` alone. */
+static void read_buffer_attributes(Sema *s, const AttributeList *list, TirParam *param) {
+    param->buffer = param->frozen = true;
+    param->lr_scale = 1;
+    for (uint32_t k = 0; k < list->count; k++) {
+        const Attribute *a = &list->at[k];
+        if (!a->name.text || (strcmp(a->name.text, "shared") == 0 && a->arguments.count == 0))
+            continue;
+        sema_error(s, DIAG_ATTRIBUTE, a->name.span, "`%s` is not an attribute of buffers",
+                   a->name.text);
+        sema_help(s, "a buffer is not trained; it may be `shared`");
+    }
+}
+
 static void read_attributes(Sema *s, Scope *scope, const AttributeList *list, TirParam *param) {
-    static const char *const names[] = {"nodecay", "freeze", "lr"};
+    static const char *const names[] = {"nodecay", "freeze", "lr", "shared"};
     param->decay = true;
     param->lr_scale = 1;
     for (uint32_t k = 0; k < list->count; k++) {
@@ -17,12 +38,14 @@ static void read_attributes(Sema *s, Scope *scope, const AttributeList *list, Ti
         if (!a->name.text)
             continue;
         const bool lr = strcmp(a->name.text, "lr") == 0;
-        if (!lr && strcmp(a->name.text, "nodecay") != 0 && strcmp(a->name.text, "freeze") != 0) {
-            const char *near = nearest_name(a->name.text, names, 3);
+        if (!lr && strcmp(a->name.text, "nodecay") != 0 && strcmp(a->name.text, "freeze") != 0 &&
+            strcmp(a->name.text, "shared") != 0) {
+            const char *near = nearest_name(a->name.text, names, 4);
             sema_error(s, DIAG_ATTRIBUTE, a->name.span, "`%s` is not an attribute of parameters",
                        a->name.text);
             sema_help(s,
-                      near ? "did you mean `%s`?" : "there are `nodecay`, `freeze` and `lr(0.1)`%s",
+                      near ? "did you mean `%s`?"
+                           : "there are `nodecay`, `freeze`, `lr(0.1)` and `shared`%s",
                       near ? near : "");
             continue;
         }
@@ -166,19 +189,45 @@ static bool param_type(Sema *s, Scope *scope, const ParamDecl *p, TirType *type)
     return good && element_count(s, type->rank, type->dims, p->target.span, &count);
 }
 
+/* Its full name: of this instance, or the one that all sites of the trunk share. */
+static const char *param_name(Sema *s, const Stmt *stmt, const ParamDecl *p, bool *shared) {
+    const Frame *f = s->frame;
+    *shared = has_attribute(&stmt->param.attributes, "shared");
+    if (*shared && f->trunk && f->item)
+        return path_join(s, path_join(s, f->trunk, f->item->name.text), p->target.name.text);
+    if (*shared && !s->trial)
+        sema_error(s, DIAG_ATTRIBUTE, p->target.span,
+                   "`shared` is for what stands at the sites of a trunk: they share it");
+    return path_join(s, f->path, p->target.name.text);
+}
+
+/* What sites share has one shape. */
+static bool same_shape(Sema *s, const TirParam *old, const ParamDecl *p, const TirType *type) {
+    if (tir_shape_equal(&old->type, type))
+        return true;
+    sema_error(s, DIAG_SHAPE, p->target.span, "`%s` is shared, but is %s here and %s before",
+               p->target.name.text, dims_text(s, type->rank, type->dims),
+               dims_text(s, old->type.rank, old->type.dims));
+    return false;
+}
+
 /* The parameter's place in the program; UINT32_MAX after an error. */
 static uint32_t param_add(Sema *s, Scope *scope, const Stmt *stmt, const ParamDecl *p,
                           const TirType *type) {
     const Frame *f = s->frame;
     TirParam param = {.type = *type, .span = p->target.name.span};
-    param.name = path_join(s, f->path, p->target.name.text);
+    bool shared;
+    param.name = param_name(s, stmt, p, &shared);
     param.group = f->item ? f->item->name.text : "";
     param.of_connection = f->of_connection;
     void **slot = map_slot_str(s->instances, param.name);
     Instance *old = *slot;
-    if (old && old->call == f->call && old->span.begin == param.span.begin &&
+    if (old && (old->call == f->call || shared) && old->span.begin == param.span.begin &&
         old->span.file == param.span.file)
-        return old->param;
+        return old->param == UINT32_MAX ||
+                       same_shape(s, &s->program->params.at[old->param], p, type)
+                   ? old->param
+                   : UINT32_MAX;
     if (old) {
         sema_error(s, DIAG_INSTANCE, f->used_at.file ? f->used_at : param.span,
                    "two parameters would have the name `%s`", param.name);
@@ -189,7 +238,10 @@ static uint32_t param_add(Sema *s, Scope *scope, const Stmt *stmt, const ParamDe
                       f->item->name.text);
         return UINT32_MAX;
     }
-    read_attributes(s, scope, &stmt->param.attributes, &param);
+    if (stmt->kind == STMT_BUFFER)
+        read_buffer_attributes(s, &stmt->param.attributes, &param);
+    else
+        read_attributes(s, scope, &stmt->param.attributes, &param);
     bool good = true;
     if (p->init_kind == INIT_DISTRIBUTION)
         good = init_distribution(s, scope, p->init, &param);
@@ -211,7 +263,7 @@ static uint32_t param_add(Sema *s, Scope *scope, const Stmt *stmt, const ParamDe
 void body_params(Sema *s, Scope *scope, const Stmt *stmt) {
     if (s->loop->level) {
         sema_error(s, DIAG_NOT_HERE, s->frame->call ? s->frame->used_at : stmt->span,
-                   "`iterate` holds no parameters");
+                   "`iterate` holds no %s", stmt->kind == STMT_BUFFER ? "buffers" : "parameters");
         return;
     }
     for (uint32_t k = 0; k < stmt->param.list.count; k++) {
@@ -225,8 +277,8 @@ void body_params(Sema *s, Scope *scope, const Stmt *stmt) {
             index = param_add(s, scope, stmt, p, &type);
         Symbol *symbol =
             scope_define(s, scope, p->target.name.text, p->target.name.span, SYMBOL_VALUE);
-        symbol->declared = DECLARED_PARAM;
-        usage_declare(s, DECLARED_PARAM, symbol->name, symbol->span);
+        symbol->declared = stmt->kind == STMT_BUFFER ? DECLARED_BUFFER : DECLARED_PARAM;
+        usage_declare(s, symbol->declared, symbol->name, symbol->span);
         if (index == UINT32_MAX)
             continue; /* poison */
         const char *name = s->let_name;

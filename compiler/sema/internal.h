@@ -115,6 +115,7 @@ typedef enum {
     DECLARED_OTHER,
     DECLARED_LET,
     DECLARED_PARAM,
+    DECLARED_BUFFER,
     DECLARED_STATE,
     DECLARED_EXTENT,
     DECLARED_OUTPUT,
@@ -150,7 +151,8 @@ struct Scope {
 struct Frame {
     Frame *outer; /* who used it */
     const Item *item;
-    const char *path; /* "trunk.3.attn"; "" for the model */
+    const char *path;  /* "trunk.3.attn"; "" for the model */
+    const char *trunk; /* "trunk"; NULL outside */
     Span used_at;
     const void *call; /* the expression that made the instance: the same one may come twice */
     uint32_t space;   /* the position space its values live in; 0 = none */
@@ -227,6 +229,7 @@ struct Sema {
     const Expr *let_value;    /* and that right side: a module used there takes the let's name */
     Map *instances;           /* full parameter name -> Instance */
     Map *once;                /* probes and penalties done: (path, statement) */
+    Map *updates;             /* parameter index + 1 of a buffer -> its update */
     Map *random_calls;        /* calls of `random`, by path and place -> number */
     Map *usage;               /* span -> Usage */
     Map *used_items;          /* Item name pointer -> used */
@@ -458,6 +461,7 @@ void learn_extents(Sema *s, Scope *scope, const StmtList *body);
 /* Where a turn of a `for` is elaborated: its counter is a constant. */
 Scope *turn_scope(Sema *s, Scope *scope, const Stmt *stmt, uint32_t turn);
 void body_params(Sema *s, Scope *scope, const Stmt *stmt);
+void body_update(Sema *s, Scope *scope, const Stmt *stmt); /* buffer.c */
 void body_require(Sema *s, Scope *scope, const Stmt *stmt);
 bool once(Sema *s, const char *path, const void *what);
 const char *path_join(Sema *s, const char *path, const char *name);
@@ -518,6 +522,8 @@ bool connection_check_parts(Sema *s, const Item *item);
 void sema_enter_program(Sema *s, Network *network);
 void model_elaborate(Sema *s, const Item *model);
 Value mean_over_domain(Sema *s, Value v, Span span);
+/* The mean over samples and positions of each element: real, global. */
+TirId mean_of_elements(Sema *s, const Tensor *t, Span span);
 void recipe_elaborate(Sema *s, const Item *train, const Item *model);
 void recipe_defaults(Recipe *recipe);
 void data_elaborate(Sema *s, const Stmt *stmt);

@@ -207,6 +207,13 @@ static bool is_one_number(Sema *s, const Tensor *t, Span span, const char *what)
     return false;
 }
 
+TirId mean_of_elements(Sema *s, const Tensor *t, Span span) {
+    const TirId id = tensor_use(s, t);
+    TirBuilder *b = sema_builder(s, span);
+    const TirId sum = tir_position_sum(b, id, TIR_GLOBAL);
+    return tir_binary(b, TIR_DIV, sum, tir_count(b, t->type.domain));
+}
+
 /* The mean over samples and positions: real, one number, global. */
 Value mean_over_domain(Sema *s, Value v, Span span) {
     const Tensor *t = value_as_real(s, v, span);
@@ -214,10 +221,7 @@ Value mean_over_domain(Sema *s, Value v, Span span) {
         return POISON;
     if (tir_domain_equal(t->type.domain, TIR_GLOBAL))
         return (Value){.kind = VALUE_TENSOR, .span = span, .tensor = t};
-    const TirId id = tensor_use(s, t);
-    TirBuilder *b = sema_builder(s, span);
-    const TirId sum = tir_position_sum(b, id, TIR_GLOBAL), count = tir_count(b, t->type.domain);
-    return value_tensor(s, tir_binary(b, TIR_DIV, sum, count), NULL, span);
+    return value_tensor(s, mean_of_elements(s, t, span), NULL, span);
 }
 
 /* The sum of w e over the sum of w, both over all samples and positions; 0, with no gradient, where

@@ -263,6 +263,7 @@ Frame *frame_push(Sema *s, const Item *item, const char *path, Span used_at) {
     if (outer) {
         frame->space = outer->space;
         frame->call = outer->call;
+        frame->trunk = outer->trunk;
         frame->in_trunk = outer->in_trunk;
         frame->of_connection = outer->of_connection;
         frame->site = outer->site;

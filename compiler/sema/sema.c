@@ -60,6 +60,7 @@ void sema_enter_program(Sema *s, Network *network) {
     s->instances = map_create(s->arena);
     s->once = map_create(s->arena);
     s->random_calls = map_create(s->arena);
+    s->updates = map_create(s->arena);
     s->crossings = map_create(s->arena);
     memset(s->causal, 0, sizeof s->causal);
     s->penalties = (TirIdVec){0};

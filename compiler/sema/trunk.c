@@ -113,6 +113,7 @@ static Frame *trunk_frame(Sema *s, const Expr *e) {
     Frame *frame = frame_push(s, s->frame ? s->frame->item : NULL,
                               path_join(s, s->frame ? s->frame->path : "", name), e->span);
     frame->in_trunk = true;
+    frame->trunk = frame->path;
     frame->sites_known = false;
     frame->site = frame->block = frame->blocks = 0;
     return frame;

@@ -9,6 +9,8 @@ static const char *declared_text(DeclaredAs declared) {
         return "parameter";
     case DECLARED_STATE:
         return "state";
+    case DECLARED_BUFFER:
+        return "buffer";
     default:
         return "value";
     }
@@ -134,6 +136,9 @@ void warn_unused(Sema *s) {
             sema_warning(s, DIAG_UNUSED, u->span, "the state `%s` is written but never read",
                          u->name);
             sema_help(s, "only its own `write` uses it: read it, or leave it out");
+        } else if (u->declared == DECLARED_BUFFER && !u->written) {
+            sema_warning(s, DIAG_UNWRITTEN, u->span, "the buffer `%s` is never updated", u->name);
+            sema_help(s, "no step changes it: write `update %s... = ...`", u->name);
         } else if (!u->used) {
             sema_warning(s, DIAG_UNUSED, u->span, "the %s `%s` is never used",
                          declared_text(u->declared), u->name);

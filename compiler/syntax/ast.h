@@ -155,6 +155,7 @@ typedef VEC(ParamDecl) ParamDeclList;
 typedef enum {
     STMT_CONST,     /* const a = 1, b = 2;            bindings */
     STMT_PARAM,     /* param P[n, d] ~ normal(0.02);  params, attributes */
+    STMT_BUFFER,    /* buffer s = 1 shared;           params, attributes */
     STMT_STATE,     /* state H[n, d];                 targets */
     STMT_CARRY,     /* carry v[n] = 0;                bindings */
     STMT_LET,       /* let a[i] = ..., b = ...;       bindings */
@@ -163,6 +164,7 @@ typedef enum {
     STMT_WRITE,     /* write H[k,c] = ...;            bindings */
     STMT_APPEND,    /* append X[c] = y[c];            bindings */
     STMT_END,       /* end x = norm(s);               bindings */
+    STMT_UPDATE,    /* update s = ...;                bindings */
     STMT_ASSIGN,    /* v[j] = ...;  inside a loop     bindings */
     STMT_ITERATE,   /* iterate 20 { ... } */
     STMT_FOR,       /* for k < n { ... } */

@@ -63,7 +63,8 @@ StmtList *ast_block(Parser *p);
 StmtList *ast_block_add(Parser *p, StmtList *block, Stmt *stmt);
 Stmt *ast_bind(Parser *p, StmtKind kind, Span at, BindingList *bindings);
 /* Each declaration without an initialiser takes the next one to its right. */
-Stmt *ast_param(Parser *p, Span at, ParamDeclList *list, AttributeList *attributes);
+/* kind: PARAM or BUFFER */
+Stmt *ast_param(Parser *p, StmtKind kind, Span at, ParamDeclList *list, AttributeList *attributes);
 Stmt *ast_state(Parser *p, Span at, TargetList *targets);
 Stmt *ast_loop(Parser *p, StmtKind kind, Span at, Expr *count, StmtList *body);
 Stmt *ast_for(Parser *p, Span at, Name name, Expr *count, StmtList *body);

@@ -121,8 +121,8 @@ Stmt *ast_bind(Parser *p, StmtKind kind, Span at, BindingList *bindings) {
     return stmt;
 }
 
-Stmt *ast_param(Parser *p, Span at, ParamDeclList *list, AttributeList *attributes) {
-    Stmt *stmt = ast_new_stmt(p, STMT_PARAM, at);
+Stmt *ast_param(Parser *p, StmtKind kind, Span at, ParamDeclList *list, AttributeList *attributes) {
+    Stmt *stmt = ast_new_stmt(p, kind, at);
     stmt->param.list = *list;
     if (attributes)
         stmt->param.attributes = *attributes;

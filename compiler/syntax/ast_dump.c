@@ -79,12 +79,14 @@ static const char *const STMT_NAMES[] = {
     [STMT_LOSS] = "loss",           [STMT_METRIC] = "metric",   [STMT_REPEAT] = "repeat",
     [STMT_SITE] = "site",           [STMT_SETTING] = "setting", [STMT_DATA] = "data",
     [STMT_ERROR] = "error",         [STMT_FOR] = "for",         [STMT_APPEND] = "append",
+    [STMT_BUFFER] = "buffer",       [STMT_UPDATE] = "update",
 };
 
 /* What stands below a statement's line. */
 static void dump_stmt_parts(Dump *d, const Stmt *s) {
     switch (s->kind) {
     case STMT_PARAM:
+    case STMT_BUFFER:
         dump_param(d, s);
         break;
     case STMT_STATE:

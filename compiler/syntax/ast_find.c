@@ -69,9 +69,11 @@ static bool stmt_mentions(const Stmt *stmt, const char *name) {
     case STMT_WRITE:
     case STMT_APPEND:
     case STMT_END:
+    case STMT_UPDATE:
     case STMT_ASSIGN:
         return bindings_mention(&stmt->bindings, name);
     case STMT_PARAM:
+    case STMT_BUFFER:
         for (uint32_t k = 0; k < stmt->param.list.count; k++)
             if (list_mentions(&stmt->param.list.at[k].target.indices, name) ||
                 expr_mentions(stmt->param.list.at[k].init, name))

@@ -39,6 +39,7 @@ static const Keyword KEYWORDS[] = {
     {"argmax", TOKEN_REDUCTION, REDUCE_ARGMAX},
     {"begin", TOKEN_BEGIN, 0},
     {"branch", TOKEN_BRANCH, 0},
+    {"buffer", TOKEN_BUFFER, 0},
     {"carry", TOKEN_CARRY, 0},
     {"connection", TOKEN_CONNECTION, 0},
     {"const", TOKEN_CONST, 0},
@@ -75,14 +76,15 @@ static const Keyword KEYWORDS[] = {
     {"train", TOKEN_TRAIN, 0},
     {"true", TOKEN_TRUE, 0},
     {"trunk", TOKEN_TRUNK, 0},
+    {"update", TOKEN_UPDATE, 0},
     {"use", TOKEN_USE, 0},
     {"write", TOKEN_WRITE, 0},
 };
 
 static const char *const STATEMENT_WORDS[] = {
-    "append", "begin",   "carry",  "const",   "data",   "end",    "for",     "if",
-    "input",  "iterate", "let",    "loss",    "metric", "param",  "penalty", "positions",
-    "probe",  "read",    "repeat", "require", "state",  "target", "write",
+    "append", "begin",   "buffer",  "carry", "const",  "data",   "end",     "for",       "if",
+    "input",  "iterate", "let",     "loss",  "metric", "param",  "penalty", "positions", "probe",
+    "read",   "repeat",  "require", "state", "target", "update", "write",
 };
 static const char *const ITEM_WORDS[] = {
     "branch", "connection", "const", "fn", "model", "module", "train", "use",

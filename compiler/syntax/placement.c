@@ -33,6 +33,8 @@ static const struct {
 } RULES[] = {
     [STMT_CONST] = {"const", COMPUTES | IN_TRUNK, "outside `train`"},
     [STMT_PARAM] = {"param", HOLDS_PARAMETERS, "in a connection, branch, module or model"},
+    [STMT_BUFFER] = {"buffer", HOLDS_PARAMETERS, "in a connection, branch, module or model"},
+    [STMT_UPDATE] = {"update", HOLDS_PARAMETERS, "in a connection, branch, module or model"},
     [STMT_STATE] = {"state", IN_CONNECTION, "in a connection"},
     [STMT_CARRY] = {"carry", IN_CONNECTION, "in a connection"},
     [STMT_LET] = {"let", COMPUTES, "in a model or a definition"},
@@ -125,6 +127,7 @@ static void placement_block(Compilation *c, const StmtList *block, unsigned plac
         case STMT_WRITE:
         case STMT_APPEND:
         case STMT_END:
+        case STMT_UPDATE:
         case STMT_ASSIGN:
             placement_bindings(c, &s->bindings, silent);
             break;

@@ -235,6 +235,8 @@ static bool tokens_is_statement_word(int kind) {
     case TOKEN_REPEAT:
     case TOKEN_PENALTY:
     case TOKEN_PROBE:
+    case TOKEN_BUFFER:
+    case TOKEN_UPDATE:
     case TOKEN_REQUIRE:
     case TOKEN_POSITIONS:
     case TOKEN_INPUT:

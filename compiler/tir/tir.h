@@ -112,6 +112,7 @@ typedef struct {
     double init_a, init_b; /* FILL: value; NORMAL: mean, std; UNIFORM: low, high */
     const double *data;    /* DATA: all elements */
     bool decay, frozen, of_connection;
+    bool buffer; /* not trained, but updated after every step (OUT_UPDATE); frozen, too */
     double lr_scale;
     Span span;
 } TirParam;
@@ -144,6 +145,7 @@ typedef enum {
     TIR_OUT_PROBE,  /* exported for inspection */
     TIR_OUT_GRAD,   /* index = parameter */
     TIR_OUT_NAMED,  /* anything else a caller wants kept: tests, exported connections */
+    TIR_OUT_UPDATE, /* index = parameter, a buffer: what it is after the step */
 } TirOutputRole;
 
 typedef struct {

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 
 const char *const tir_init_names[4] = {"fill", "normal", "uniform", "data"};
-const char *const tir_role_names[6] = {"loss", "logits", "metric", "probe", "grad", "named"};
+const char *const tir_role_names[7] = {"loss", "logits", "metric", "probe",
+                                       "grad", "named",  "update"};
 
 TirForm tir_op_form(TirOp op) {
     switch (op) {
@@ -216,8 +217,8 @@ static void print_param(Printer *p, const TirParam *q) {
         fputc(' ', p->to);
         print_number(p, q->init_b);
     }
-    fprintf(p->to, "%s%s%s lr ", q->decay ? " decay" : "", q->frozen ? " frozen" : "",
-            q->of_connection ? " connection" : "");
+    fprintf(p->to, "%s%s%s%s lr ", q->decay ? " decay" : "", q->frozen ? " frozen" : "",
+            q->buffer ? " buffer" : "", q->of_connection ? " connection" : "");
     print_number(p, q->lr_scale);
     fputc('\n', p->to);
 }

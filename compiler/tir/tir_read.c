@@ -123,6 +123,7 @@ static void reader_param(Reader *r) {
     }
     q.decay = tir_scanner_word(&r->s, "decay");
     q.frozen = tir_scanner_word(&r->s, "frozen");
+    q.buffer = tir_scanner_word(&r->s, "buffer");
     q.of_connection = tir_scanner_word(&r->s, "connection");
     if (tir_scanner_word(&r->s, "lr"))
         q.lr_scale = tir_scanner_number(&r->s);
@@ -365,7 +366,7 @@ static TirBlock *reader_body(Reader *r, uint32_t depth) {
 }
 
 static void reader_output(Reader *r, const Scope *scope) {
-    const uint32_t role = reader_choice(r, tir_role_names, 6, "an output's role");
+    const uint32_t role = reader_choice(r, tir_role_names, 7, "an output's role");
     const char *name = tir_scanner_string(&r->s);
     const uint32_t index = (uint32_t)tir_scanner_integer(&r->s, 0, UINT32_MAX);
     tir_add_output(r->p, (TirOutputRole)role, name, index, reader_operand(r, scope));

@@ -88,6 +88,10 @@ static const char *verify_output(const TirProgram *p, const TirOutput *o) {
     if (o->role == TIR_OUT_GRAD)
         if (o->index >= p->params.count || !tir_type_equal(t, &p->params.at[o->index].type))
             return "it does not have its parameter's type";
+    if (o->role == TIR_OUT_UPDATE)
+        if (o->index >= p->params.count || !p->params.at[o->index].buffer ||
+            !tir_type_equal(t, &p->params.at[o->index].type))
+            return "it does not have its buffer's type";
     return NULL;
 }
 
@@ -97,6 +101,8 @@ static const char *verify_declarations(const TirProgram *p) {
         const char *wrong = verify_type(p, &q->type);
         if (!wrong && (q->type.elem != TIR_REAL || q->type.domain.sample || q->type.domain.space))
             wrong = "it is not real and global";
+        if (!wrong && q->buffer && !q->frozen)
+            wrong = "it is a buffer, and not frozen";
         if (!wrong && q->init == TIR_INIT_DATA && !q->data)
             wrong = "its initial data is missing";
         if (wrong)

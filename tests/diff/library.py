@@ -64,6 +64,7 @@ ARGUMENTS = {  # results are a status where nothing else is said
     "gradient_norm": (c_double, [CONTEXT]),
     "schedule_lr": (c_double, [CONTEXT, c_int64]),
     "save": (c_int32, [CONTEXT, c_char_p]),
+    "load": (c_int32, [CONTEXT, c_char_p]),
     "set_recipe": (c_int32, [CONTEXT, c_char_p, c_char_p]),
 }
 
@@ -158,6 +159,9 @@ class Model:
 
     def save(self, path):
         self.check(self.c_save(self.context, path.encode()))
+
+    def load(self, path):
+        self.check(self.c_load(self.context, path.encode()))
 
     def recipe(self, key, value):
         self.check(self.c_set_recipe(self.context, key.encode(), str(value).encode()))

@@ -29,3 +29,10 @@ train m {
   steps = 3;                // expected-error {{only `iterate` and `for` may assign}} {{without `=`}}
   steps 3;
 }
+fn held(x) -> y {
+  buffer b = 1;             // expected-error {{E0106}} {{`buffer` belongs in a connection, branch, module or model}}
+  let y = x;
+  iterate 2 {
+    update b = 2;           // expected-error {{E0106}} {{`update` belongs in a connection, branch, module or model}}
+  }
+}
