@@ -166,6 +166,19 @@ static void test_given(void **state) {
     expect_given("a = w(z, v) : act;", 1 + 60 + 100);
 }
 
+/* `disable`: a definition chosen by a constant is that definition. */
+static void test_chosen_connection(void **state) {
+    (void)state;
+    const double plain = loss_with("a = residual : act; b = residual : act;");
+    assert_near(loss_with("const off = true; a = select(off, residual, shc) : act;"
+                          " b = select(off, residual, shc) : act;"),
+                plain, 0);
+    const double streams = loss_with("const off = false; a = select(off, residual, shc) : act;"
+                                     " b = select(off, residual, shc) : act;");
+    assert_near(streams, loss_with("a = shc : act; b = shc : act;"), 0);
+    assert_true(streams != plain); /* the final norm's eps meets four times the stream */
+}
+
 /* --- causal positions --------------------------------------------------------------------------*/
 
 /* None of this is a leak: targets of later positions, a mean that stays one, tables of positions.
@@ -198,6 +211,7 @@ int main(void) {
         cmocka_unit_test(test_reads_of_their_own),
         cmocka_unit_test(test_named_results),
         cmocka_unit_test(test_given),
+        cmocka_unit_test(test_chosen_connection),
         cmocka_unit_test(test_causal_allows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
