@@ -48,6 +48,12 @@ module spread(n) : x[d] -> H[n, d] {
   let H[i,c] = S[i,c] * x[c];
 }
 
+module seen : H[n, d] -> x[d] {
+  param R[n, d] ~ normal(1);
+  probe H;
+  let x[c] = sum[i] R[i,c] * H[i,c];
+}
+
 module weigh : H[n, d] -> x[d] {
   param R[n, d] ~ normal(1);
   let x[c] = sum[i] R[i,c] * H[i,c];
@@ -101,10 +107,11 @@ APART = {"expand": "spread", "reduce": "weigh", "norm": "none"}
 def config(name, n, d, site, layout, arguments, f32=False, **options):
     """A connection with streams, set apart unless `arguments` say how they begin and end."""
     arguments = {"n": n} | APART | arguments
-    begin, end = (getattr(twins, arguments[k]) for k in ("expand", "reduce"))
+    begin, end = (getattr(twins, arguments[k], twins.weigh) for k in ("expand", "reduce"))
     network = Network(site, n, d, begin=begin, end=end, norm=arguments["norm"], layout=layout,
                       name="w" if name == "hyper_connections" else "x", **options)
     branch = "bend" if options.get("views", 1) == 1 else "bend_views"
+    branch = " & ".join([branch] * options.get("branches", 1))
     return Config(text(name, **arguments), d, network, branch, f32)
 
 
@@ -130,6 +137,18 @@ def hyper_connections():
         site = twins.hyper(n, 8, fracs, depth_residual_fn=lambda y, h: 0.5 * y * y + h)
         yield config("hyper_connections", n, 8, site, "[n,T,d]", {"fracs": fracs, "join": "damped"},
                      f32=True)
+
+
+def several_branches():
+    """The class for several branches on one connection."""
+    for n in (1, 2, 3, 4):
+        for branches in (1, 2, 3):
+            tanh = (n + branches) % 2 == 0
+            yield config("multi_branch", n, 6, twins.several(n, 6, branches, tanh), "[n,T,d]",
+                         {"act": "tanh" if tanh else "none"}, f32=n == 3, branches=branches)
+    site = twins.several(3, 6, 2, layer_index=5)
+    yield config("multi_branch", 3, 6, site, "[n,T,d]", {"start": 5, "norm": "layernorm_affine"},
+                 branches=2)
 
 
 def ends_of_streams():
@@ -286,8 +305,9 @@ class Compiled:
 
 @harness.unittest.skipIf(MISSING, f"this Python lacks {', '.join(MISSING)}")
 class Package(harness.TestCase):
-    GROUPS = {"hyper_connections": hyper_connections, "ends of streams": ends_of_streams,
-              "streams": streams, "fractions": fractions, "manifold": manifold}
+    GROUPS = {"hyper_connections": hyper_connections, "several branches": several_branches,
+              "ends of streams": ends_of_streams, "streams": streams, "fractions": fractions,
+              "manifold": manifold}
 
     def build(self, config, f64):
         path = os.path.join(self.folder, f"m{id(config)}{'d' if f64 else 's'}.so")
@@ -319,6 +339,38 @@ class Package(harness.TestCase):
             count = sum(f64 == job[1] for job in jobs)
             print(f"{name}, {'f64' if f64 else 'f32'}: {count} configurations, result "
                   f"{forward:.1e}, gradient {gradient:.1e} ({where})", flush=True)
+
+    def test_dropout(self):
+        """What is dropped shows in the streams; with the same mask the package gives the same."""
+        rate, reduce = 0.3, {"dropout": 0.3, "reduce": "seen"}
+        configs = [
+            config("shc", 3, 6, Maps(twins.static_maps), "[T,n,d]", reduce),
+            config("dhc", 3, 6, twins.dynamic(3, 6), "[n,T,d]", {"inner": "l2norm"} | reduce),
+            config("mhc", 3, 6, Maps(twins.manifold_maps()), "[T,n,d]", reduce),
+            config("hyper_connections", 3, 6, twins.hyper(3, 6, 2), "[n,T,d]",
+                   {"fracs": 2} | reduce),
+            config("mhc_v2", 3, 6, twins.manifold(3, 6), "[1,T,n,d]", reduce),
+            config("multi_branch", 3, 6, twins.several(3, 6, 2), "[n,T,d]", reduce, branches=2)]
+        for c in configs:
+            with self.subTest(c.name):
+                compiled = Compiled(self.build(c, True), c)
+                self.addCleanup(compiled.model.close)
+                compiled.randomise()
+                streams = []
+                for training in (False, True):
+                    compiled.model.training(training)
+                    compiled.model.forward()
+                    values, dims = compiled.model.output("trunk.a.hc.s.H")
+                    streams.append(np.array(values).reshape(dims))  # [T, n, d]
+                mask = streams[1] / streams[0]
+                self.assertLess(np.abs(mask * (mask - 1 / (1 - rate))).max(), 1e-12)
+                self.assertAlmostEqual((mask == 0).mean(), rate, delta=0.2)
+                c.twin.mask = torch.tensor(mask)
+                forward, gradients = compiled.errors()
+                print(f"{c.name}: {(mask == 0).mean():.2f} dropped, result {forward:.1e}, "
+                      f"gradient {max(gradients.values()):.1e}", flush=True)
+                self.assertLess(forward, 1e-10)
+                self.assertLess(max(gradients.values()), 1e-10)
 
     def test_count(self):
         count = len({c.name for f in self.GROUPS.values() for c in f()})

@@ -10,8 +10,8 @@
 /// Differs:  inner = l2norm makes it the hyper-connections package's (its branch holds the read's
 ///           norm, and it starts at a random stream when it is given no layer_index).
 /// Use:      better than `shc` from n = 2 on in the paper; n = 1 is worse than a residual.
-connection dhc(n = 4, norm = rmsnorm, inner = norm, act = tanh, start = site, expand = replicate,
-               reduce = sum_streams) {
+connection dhc(n = 4, norm = rmsnorm, inner = norm, act = tanh, start = site, dropout = 0,
+               expand = replicate, reduce = sum_streams) {
   state H[n, d];
   param Am[n]    = onehot(start % n)  nodecay;
   param Ar[n, n] = identity           nodecay;   // destination, source
@@ -27,7 +27,7 @@ connection dhc(n = 4, norm = rmsnorm, inner = norm, act = tanh, start = site, ex
 
   let u[c]       = sum[i] am[i] * H[i,c];
   read  x        = norm(u);
-  write H[k,c]   = sum[j] ar[k,j] * H[j,c] + b[k] * y[c];
+  write H[k,c]   = dropout(sum[j] ar[k,j] * H[j,c] + b[k] * y[c], dropout);
   let s          = reduce(H);
   end   x        = norm(s);
 }

@@ -13,8 +13,8 @@
 /// Differs:  here the destination comes first; the norm of the read is the connection's.
 /// Use:      to continue what the package began; otherwise `dhc` or `frac`.
 connection hyper_connections(n = 4, fracs = 1, views = 1, norm = rmsnorm, inner = l2norm, act = tanh,
-                             start = site, depth = true, join = add, expand = replicate,
-                             reduce = sum_streams) {
+                             start = site, dropout = 0, depth = true, join = add,
+                             expand = replicate, reduce = sum_streams) {
   const e = d / fracs, t = views + n, read = views * fracs;
   state H[n, d];
   let A0[g < fracs, i < t, f < fracs, s < n] =
@@ -42,7 +42,7 @@ connection hyper_connections(n = 4, fracs = 1, views = 1, norm = rmsnorm, inner 
     param sb           = 0.01  nodecay;
     let b[g,k,f] = sb * act(sum[a] Wb[g,a] * N[f,k,a]) + B[k,g];
     let o[k, g*e + a] = sum[f] b[g,k,f] * y[f*e + a];
-    write H[k,c] = join(o[k], m[k])[c];
+    write H[k,c] = dropout(join(o[k], m[k])[c], dropout);
     let s        = reduce(H);
     end   x      = norm(s);
   } else {

@@ -12,8 +12,8 @@
 /// Differs:  rows of M (destinations) sum to one exactly, columns (sources) in the limit of `iters`;
 ///           other codes do it the other way round. V4's own values begin at bp = br = 0, M = 1/n.
 /// Use:      n = 4 where `dhc` grows too much: deep networks, high rates.
-connection mhc(n = 4, iters = 20, norm = rmsnorm, v4 = false, start = site, expand = replicate,
-               reduce = sum_streams) {
+connection mhc(n = 4, iters = 20, norm = rmsnorm, v4 = false, start = site, dropout = 0,
+               expand = replicate, reduce = sum_streams) {
   state H[n, d];
   param P[n, n, d], Q[n, n, d], R[n, n, n, d] ~ normal(0.02);   // to read, write and mixing maps
   param bp[n]    = 6 * onehot(start % n) - 3  nodecay;   // initial values are not in the paper:
@@ -36,7 +36,7 @@ connection mhc(n = 4, iters = 20, norm = rmsnorm, v4 = false, start = site, expa
 
   let u[c]     = sum[i] pre[i] * H[i,c];
   read  x      = norm(u);
-  write H[k,c] = sum[j] M[k,j] * H[j,c] + post[k] * y[c];
+  write H[k,c] = dropout(sum[j] M[k,j] * H[j,c] + post[k] * y[c], dropout);
   let s        = reduce(H);
   end   x      = norm(s);
 }

@@ -15,7 +15,7 @@
 /// Use:      to continue what the package began; otherwise `mhc`.
 connection mhc_v2(n = 4, fracs = 1, iters = 20, proposals = 1, premix = false, norm = rmsnorm,
                   inner = l2norm, constraint = sinkhorn_transposed, transform = none, start = site,
-                  join = add, expand = replicate, reduce = sum_streams) {
+                  dropout = 0, join = add, expand = replicate, reduce = sum_streams) {
   const e = d / fracs, m = n * fracs;
   state H[n, d];
   let A0[g < fracs, i < m] = select(i == start % n, 1, 0);
@@ -47,7 +47,7 @@ connection mhc_v2(n = 4, fracs = 1, iters = 20, proposals = 1, premix = false, n
   let o[s, g*e + a] = sum[f] z[s,f,g] * y[f*e + a];
   let V[k,a]        = sum[i] M[k,i] * S[i,a];
   let v[s, g*e + a] = V[s*fracs + g, a];
-  write H[s,c]      = join(o[s], v[s])[c];
+  write H[s,c]      = dropout(join(o[s], v[s])[c], dropout);
   let s             = reduce(H);
   end   x           = norm(s);
 }
