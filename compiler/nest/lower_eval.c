@@ -186,6 +186,12 @@ static NestId eval_argument(Lower *l, Frame *frame, const TirNode *node, const I
     return nest_cast(&l->b, NEST_I32, frame->trip);
 }
 
+/* A register holds an element for the positions in its lanes: of no use where lanes are features,
+ * or where one position is evaluated by itself. */
+static bool in_registers_here(const Lower *l, const Value *v) {
+    return l->context.row.lane != 0 || nest_type(l->kernel, v->registers[0]).lanes == 1;
+}
+
 static NestId eval_stored(Lower *l, Frame *frame, TirId id, const TirNode *node,
                           const Index *index) {
     if (frame->scan)
@@ -194,7 +200,7 @@ static NestId eval_stored(Lower *l, Frame *frame, TirId id, const TirNode *node,
     if (!v || !v->ready)
         return 0;
     Affine flat = affine_flat(index, &node->type);
-    if (v->registers && affine_is_const(&flat))
+    if (v->registers && affine_is_const(&flat) && in_registers_here(l, v))
         return v->registers[flat.offset];
     if (v->registers && !v->must_store)
         abort(); /* stage_plan stores whatever a loop may ask for */

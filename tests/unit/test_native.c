@@ -262,6 +262,30 @@ static void test_scan(void **state) {
     }
 }
 
+/* A loop makes a small map, which then mixes wide streams: lanes hold positions there and features
+ * here. The loop reads a table, too. */
+static void test_scan_mixes(void **state) {
+    Case *c = *state;
+    for (uint32_t n = 2; n <= 4; n += 2) {
+        case_begin(c);
+        TirBuilder *b = &c->b;
+        const double table[16] = {0.5, -1, 0.25, 2, 1, 0.75, -0.5, 1.5, 0.1, 0.2, -0.3, 1};
+        TirId start = case_between(c, POSITION, 2, DIMS(n, n), 0.5, 1.5);
+        TirId streams = mixed(c, 2, DIMS(n, 32));
+        TirBlock *body = tir_block_create(c->p);
+        TirBuilder in = tir_builder_inner(b, body);
+        TirId m = tir_arg(&in, *case_typeof(c, start));
+        (void)tir_arg(&in, case_type(TIR_INT, GLOBAL, 0, NULL));
+        TirId fixed = tir_table(&in, TIR_REAL, 2, DIMS(n, n), table);
+        TirId product =
+            tir_contract(&in, m, fixed, AXES(0, 1), AXES(1, 2), 2, AXES(0, 2), POSITION);
+        vec_push(c->c->arena, &body->results, tir_unary(&in, TIR_TANH, product));
+        TirId map = tir_result(b, tir_scan(b, 3, false, body, 1, &start, 0, NULL, 0, NULL), 0);
+        native_check(
+            c, tir_contract(b, map, streams, AXES(0, 1), AXES(1, 2), 2, AXES(0, 2), POSITION));
+    }
+}
+
 static void test_attend(void **state) {
     Case *c = *state;
     for (uint32_t causal = 0; causal < 2; causal++) {
@@ -287,6 +311,7 @@ int main(void) {
         NATIVE_TEST(test_rows),
         NATIVE_TEST(test_random),
         NATIVE_TEST(test_scan),
+        NATIVE_TEST(test_scan_mixes),
         NATIVE_TEST(test_attend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
