@@ -19,10 +19,7 @@ TirId shift_along(Sema *s, TirId x, int64_t first, int64_t second, Span span) {
         second = 0;
     if (llabs(first) >= rows || (second && llabs(second) >= columns))
         return zeros_like(sema_builder(s, span), &type);
-    const TirId shifted =
-        tir_shift_by(sema_builder(s, span), x, (int32_t[2]){(int32_t)first, (int32_t)second});
-    causal_note(s, shifted);
-    return shifted;
+    return tir_shift_by(sema_builder(s, span), x, (int32_t[2]){(int32_t)first, (int32_t)second});
 }
 
 /* The tensor, and how many axes its positions have; 0 after an error. */

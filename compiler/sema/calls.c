@@ -179,7 +179,6 @@ static Value rule_attend(Sema *s, const Builtin *b, const BoundArgument *a, uint
         return POISON;
     TirBuilder *builder = sema_builder(s, e->span);
     const TirId both = tir_attend(builder, qi, ki, vi, causal, scale);
-    causal_note(s, both);
     return value_tensor(s, tir_result(builder, both, 0), NULL, e->span);
 }
 

@@ -19,14 +19,6 @@ typedef struct {
     const TirNode **leaks; /* what a value leaks by; NULL: it does not begin a leak */
 } Causal;
 
-void causal_note(Sema *s, TirId id) {
-    if (s->loop->level)
-        return; /* a loop's ids are its own */
-    void **slot = map_slot_u64(s->crossings, id);
-    if (!*slot)
-        *slot = s->frame;
-}
-
 static uint8_t space_of(const TirNode *node) {
     return node->n_results ? node->result_types[0].domain.space : node->type.domain.space;
 }
@@ -98,7 +90,7 @@ static Span user_place(const Sema *s, const Frame *frame, Span at) {
 static void report(const Causal *c, TirId id, const char *reaches) {
     Sema *s = c->s;
     const TirNode *node = tir_node(c->block, id), *by = c->leaks[id];
-    const Frame *frame = map_get_u64(s->crossings, id);
+    const Frame *frame = frame_of(s, id);
     const Span at = user_place(s, frame, node->span);
     const TirSpace *space = &s->program->spaces.at[c->space - 1];
     sema_error(s, DIAG_CAUSAL, at, "%s, and %s depends on it", what_leaks(by), reaches);

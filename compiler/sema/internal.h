@@ -168,6 +168,13 @@ struct Frame {
     Map *shapes; /* Expr* -> dims of an indexed expression, for inference */
 };
 
+/* From this value on, until the next entry. */
+typedef struct {
+    TirId from;
+    Frame *frame;
+} Built;
+typedef VEC(Built) BuiltList;
+
 /* A block under construction; level 0 is the program's own. */
 typedef struct Loop Loop;
 typedef struct {
@@ -234,7 +241,7 @@ struct Sema {
     Map *usage;               /* span -> Usage */
     Map *used_items;          /* Item name pointer -> used */
     double *permutations[10]; /* tables made already */
-    Map *crossings;           /* op that goes across positions -> the Frame it was built in */
+    BuiltList built;          /* which instance built which values of the program's block */
     Span causal[256];         /* by space: where it is declared causal; file 0: it is not */
     TirIdVec penalties;
     TirId loss, logits, loss_weight;
@@ -300,6 +307,8 @@ Usage *usage_at(Sema *s, Span span);
 
 Frame *frame_push(Sema *s, const Item *item, const char *path, Span used_at);
 void frame_pop(Sema *s);
+/* The instance that built a value of the program's block. */
+Frame *frame_of(const Sema *s, TirId id);
 
 Value symbol_constant(Sema *s, Symbol *symbol); /* evaluates a SYMBOL_CONST */
 void define_constants(Sema *s, Scope *scope, const BindingList *list);
@@ -531,8 +540,6 @@ void data_set_held_out(Sema *s, const Expr *e); /* a fraction, or shuffled(fract
 void override_constants(Sema *s, Scope *scope, const Item *model);
 void trial_elaborate(Sema *s, const Item *item);
 void warn_unused(Sema *s);
-/* An op that may see other positions was built: remembers by which instance. */
-void causal_note(Sema *s, TirId id);
 /* Of a complete program: reports what sees later positions of those declared causal. */
 void check_causal(Sema *s);
 uint32_t sema_position_space(const Sema *s);

@@ -250,6 +250,14 @@ void usage_mark(Sema *s, const Symbol *symbol) {
 
 /* --- instances ---------------------------------------------------------------------------------*/
 
+/* What is built from here on is the work of s->frame. */
+static void frame_builds(Sema *s) {
+    const TirId from = s->program->block->nodes.count;
+    if (s->built.count && s->built.at[s->built.count - 1].from == from)
+        s->built.count--;
+    vec_push(s->arena, &s->built, (Built){from, s->frame});
+}
+
 Frame *frame_push(Sema *s, const Item *item, const char *path, Span used_at) {
     if (++s->n_instances > SEMA_MAX_INSTANCES)
         sema_give_up(s, used_at);
@@ -275,11 +283,25 @@ Frame *frame_push(Sema *s, const Item *item, const char *path, Span used_at) {
         frame->sites_known = outer->sites_known;
     }
     s->frame = frame;
+    frame_builds(s);
     return frame;
 }
 
 void frame_pop(Sema *s) {
     s->frame = s->frame->outer;
+    frame_builds(s);
+}
+
+Frame *frame_of(const Sema *s, TirId id) {
+    uint32_t low = 0, high = s->built.count; /* the last entry that begins at id or before */
+    while (high - low > 1) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (s->built.at[middle].from <= id)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high ? s->built.at[low].frame : NULL;
 }
 
 bool item_is_active(const Sema *s, const Item *item) {

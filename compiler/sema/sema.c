@@ -61,7 +61,7 @@ void sema_enter_program(Sema *s, Network *network) {
     s->once = map_create(s->arena);
     s->random_calls = map_create(s->arena);
     s->updates = map_create(s->arena);
-    s->crossings = map_create(s->arena);
+    s->built = (BuiltList){0};
     memset(s->causal, 0, sizeof s->causal);
     s->penalties = (TirIdVec){0};
     s->loss = s->logits = s->loss_weight = 0;

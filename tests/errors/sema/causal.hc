@@ -9,6 +9,17 @@ branch fine : x[d] -> y[d] {
   let v = window(x, 3);
   let y[c] = sum[a] w[a] * v[a,c];
 }
+/// Its weights come from the whole sequence.
+connection looks_ahead : p[d] {
+  state h[d];
+  param w[d] ~ normal(0.1);
+  begin h = x;
+  let a    = sigmoid(sum[c] w[c] * p[c]);
+  let u[c] = a * h[c];              // expected-error {{what comes back to each position here was summed over all of them, and the loss depends on it}} {{in `trunk.p.hc`}} {{summed here}}
+  read  x  = u;
+  write h[c] = h[c] + y[c];
+  end   x  = h;
+}
 model m {
   const d = 8, heads = 2, vocab = 16;
   positions t <= 16 causal;
@@ -17,7 +28,9 @@ model m {
   target next[t] : token(vocab);
   param E[vocab, d] ~ normal(0.02);
   let x = embed(tokens, E) + position(t) + style;
+  let all[c] = mean[t] x[c];
   let h = trunk(x) {
+    p = looks_ahead(all) : linear(d);
     a = residual : attention(heads, causal = true);
     b = residual : attention(heads, causal = false);   // expected-error {{attention that is not causal sees later positions, and the loss depends on it}} {{in `trunk.b`, an instance of the branch `attention`}}
     c = residual : peek;
