@@ -1,5 +1,5 @@
-/// -log of the probability that softmax(logits) gives the target, at one position. Targets of a class
-/// that says nothing are left out by their weight:
+/// -log of the probability that softmax(logits) gives the target, at one position.
+/// Targets of a class that says nothing are left out by their weight:
 /// `loss cross_entropy(logits, next) weight select(next == padding, 0, 1);`
 fn cross_entropy(logits[v], target) -> l {
   let l = logsumexp[k] logits[k] - sum[k] onehot(target)[k] * logits[k];

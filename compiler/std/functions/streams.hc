@@ -2,7 +2,8 @@
 fn none(x) = x;
 
 /// The sum: what `join` does with a branch's result and the mixed streams.
-fn add(y, h) = y + h;
+/// `join = add(dropout = 0.1)` drops entries of the streams while training.
+fn add(y, h, dropout = 0) = dropout(y + h, dropout);
 
 /// Streams that begin as n copies of x.
 fn replicate(x[d], n) -> H[n, d] {
@@ -13,6 +14,14 @@ fn replicate(x[d], n) -> H[n, d] {
 module embed_streams(n) : x[d] -> H[n, d] {
   param E[n, d] = 0;
   let H[i,c] = x[c] + E[i,c];
+}
+
+/// Streams that begin as copies of x, each with learned scales of its own (learned stream scaling).
+/// arXiv:2606.03483. They begin at 0.6 plus Xavier's uniform distribution.
+module scale_streams(n) : x[d] -> H[n, d] {
+  const bound = sqrt(6 / (n + d));
+  param l[n, d] ~ uniform(0.6 - bound, 0.6 + bound);
+  let H[i,c] = l[i,c] * x[c];
 }
 
 /// The sum of the streams.
