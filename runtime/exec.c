@@ -52,8 +52,11 @@ static int64_t round_up(int64_t x, int64_t to) {
     return (x + to - 1) / to * to;
 }
 
+/* Large tiles, because every task has partial results of its own to begin and to add up; enough of
+ * them to keep threads busy. By the number of instances alone, so that sums do not depend on the
+ * number of threads. */
 static int64_t tile_of(int64_t instances) {
-    int64_t tile = round_up((instances + 15) / 16, 16);
+    int64_t tile = round_up((instances + 7) / 8, 16);
     return tile < 16 ? 16 : tile > 256 ? 256 : tile;
 }
 

@@ -65,7 +65,7 @@ void block_sum(Lower *l, const Part *part, Affine c, NestId valid) {
             Index moved = index[e];
             moved.at[part->axis] = affine_add(moved.at[part->axis], affine_const(part->offset));
             Affine flat = affine_flat(&moved, whole);
-            at[e] = affine_address(&flat);
+            at[e] = sum_place(l, v, &flat);
             sum[e] = nest_load(&l->b, v->accumulator, at[e], lanes, 1, valid);
         }
         NestLoop *loop =

@@ -63,7 +63,7 @@ typedef struct {
     uint32_t second_buffer;
     bool ready;
     uint32_t out_buffer;  /* argument buffer of an output or a sum's partials */
-    uint32_t accumulator; /* scratch of a sum */
+    uint32_t accumulator; /* where a sum is added up */
     NestId *registers;    /* loop-carried results of a scan, by element; NULL otherwise */
 } Value;
 
@@ -226,9 +226,11 @@ void lower_wide_stage(Lower *l, int32_t time); /* lower_wide.c */
 void lower_lane_stage(Lower *l, int32_t time); /* lower_lane.c */
 bool lane_by_position(const TirNode *node);    /* not with positions in lanes */
 void lower_scan(Lower *l, TirId id);           /* lower_scan.c */
-void lower_sum_begin(Lower *l);                /* lower_sum.c: accumulators to zero */
+/* Where the task adds up a wide sum's element. */
+NestAddress sum_place(Lower *l, const Value *v, const Affine *flat);
+void lower_sum_begin(Lower *l); /* lower_sum.c: accumulators to zero */
 void lower_sum_lane(Lower *l, Value *v, const Affine *element, NestId contribution);
-void lower_sum_end(Lower *l); /* accumulators to the task's partial results */
+void lower_sum_end(Lower *l); /* what was added up in scratch, to the task's partial results */
 NestKernel *lower_fold_kernel(const Plan *plan, TirId value, LowerOptions options, Arena *arena,
                               const char *name); /* lower_fold.c */
 

@@ -1,6 +1,6 @@
 /* Sums over instances: each task adds up its own positions; the runtime adds the tasks' partial
- * results in a fixed order. Small values add vectors of positions, wide ones vectors of features.
- */
+ * results in a fixed order. Small values add vectors of positions, in scratch memory; wide ones add
+ * vectors of features, in the task's partial result itself. */
 #include "nest/lower_internal.h"
 
 static bool sums_lanes(const Value *v) {
@@ -9,6 +9,10 @@ static bool sums_lanes(const Value *v) {
 
 static uint64_t accumulator_elements(const Lower *l, const Value *v) {
     return sums_lanes(v) ? v->elements * l->rows : v->elements;
+}
+
+NestAddress sum_place(Lower *l, const Value *v, const Affine *flat) {
+    return nest_at_plus(affine_address(flat), nest_task(&l->b), (int64_t)v->elements);
 }
 
 /* One loop over a flat range in vectors, with a masked tail. */
@@ -31,6 +35,8 @@ static void flat_loop(Lower *l, uint64_t elements, Body *body, void *context) {
 static void zero_body(Lower *l, void *context, NestAddress at, uint16_t lanes, NestId valid) {
     const Value *v = context;
     NestId zero = nest_const(&l->b, (NestType){l->options.real, lanes}, 0);
+    if (!sums_lanes(v))
+        at = nest_at_plus(at, nest_task(&l->b), (int64_t)v->elements);
     nest_store(&l->b, v->accumulator, at, zero, valid, false);
 }
 
@@ -39,7 +45,9 @@ void lower_sum_begin(Lower *l) {
         Value *v = value_of(l, l->order.at[k]);
         if (!v->sum)
             continue;
-        v->accumulator = scratch_buffer(l, "sum", TIR_REAL, accumulator_elements(l, v));
+        v->accumulator = v->out_buffer;
+        if (sums_lanes(v))
+            v->accumulator = scratch_buffer(l, "sum", TIR_REAL, accumulator_elements(l, v));
         flat_loop(l, accumulator_elements(l, v), zero_body, v);
     }
 }
@@ -58,22 +66,11 @@ void lower_sum_lane(Lower *l, Value *v, const Affine *element, NestId contributi
     nest_store(&l->b, v->accumulator, at, nest_binary(&l->b, NEST_ADD, old, x), 0, false);
 }
 
-static void copy_body(Lower *l, void *context, NestAddress at, uint16_t lanes, NestId valid) {
-    const Value *v = context;
-    NestId x = nest_load(&l->b, v->accumulator, at, lanes, 1, valid);
-    NestAddress to = nest_at_plus(at, nest_task(&l->b), (int64_t)v->elements);
-    nest_store(&l->b, v->out_buffer, to, x, valid, false);
-}
-
 void lower_sum_end(Lower *l) {
     for (uint32_t k = 0; k < l->order.count; k++) {
         Value *v = value_of(l, l->order.at[k]);
-        if (!v->sum)
+        if (!v->sum || !sums_lanes(v))
             continue;
-        if (!sums_lanes(v)) {
-            flat_loop(l, v->elements, copy_body, v);
-            continue;
-        }
         NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
                                          nest_i64(&l->b, (int64_t)v->elements), 1, 0, NULL);
         NestAddress from = nest_at_plus(nest_at(0), loop->variable, l->rows);

@@ -185,10 +185,10 @@ static void write_part(Lower *l, const Part *part, Index index) {
     index.at[part->axis] = affine_add(index.at[part->axis], affine_const(part->offset));
     Affine flat = affine_flat(&index, whole);
     if (v->sum) {
-        NestId old = nest_load(&l->b, v->accumulator, affine_address(&flat), l->context.lanes, 1,
-                               l->context.valid);
-        nest_store(&l->b, v->accumulator, affine_address(&flat),
-                   nest_binary(&l->b, NEST_ADD, old, x), l->context.valid, false);
+        NestAddress at = sum_place(l, v, &flat);
+        NestId old = nest_load(&l->b, v->accumulator, at, l->context.lanes, 1, l->context.valid);
+        nest_store(&l->b, v->accumulator, at, nest_binary(&l->b, NEST_ADD, old, x),
+                   l->context.valid, false);
         return;
     }
     store_wide(l, v, &flat, x);
