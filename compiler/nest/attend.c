@@ -18,7 +18,7 @@
  * scalars times `columns` vectors, accumulated in registers. */
 #include "nest/attend.h"
 
-enum { ROWS = 4, KEYS = 64, MOST_COLUMNS = 4, MOST_HELD = ROWS * MOST_COLUMNS };
+enum { ROWS = 4, KEYS = 64, MOST_COLUMNS = 4, MOST_HELD = ROWS * MOST_COLUMNS, MOST_BLOCKS = 4 };
 
 typedef struct {
     NestBuilder b;
@@ -439,12 +439,17 @@ static void backward_stats(Attend *a, const AttendBackward *m, NestId first, Nes
     NestId sum = nest_const(b, (NestType){a->s->elem, 1}, 0);
     for (int64_t d = 0; d < a->s->f;) {
         uint16_t lanes = attend_width(a, a->s->f - d);
-        NestId part = nest_const(b, (NestType){a->s->elem, lanes}, 0);
-        for (; d + lanes <= a->s->f; d += lanes)
-            part = nest_fma(b, nest_load(b, m->o.buffer, attend_at(&m->o, row, d), lanes, 1, 0),
-                            nest_load(b, m->d_o.buffer, attend_at(&m->d_o, row, d), lanes, 1, 0),
-                            part);
-        sum = nest_binary(b, NEST_ADD, sum, nest_unary(b, NEST_SUM_LANES, part));
+        int64_t run = (a->s->f - d) / lanes * lanes;
+        NestId none = nest_const(b, (NestType){a->s->elem, lanes}, 0);
+        NestLoop *part = attend_loop(a, NEST_REDUCE, attend_number(a, run), lanes, 1, &none);
+        NestAddress o = nest_at_plus(attend_at(&m->o, row, d), part->variable, 1);
+        NestAddress d_o = nest_at_plus(attend_at(&m->d_o, row, d), part->variable, 1);
+        NestId next = nest_fma(b, nest_load(b, m->o.buffer, o, lanes, 1, 0),
+                               nest_load(b, m->d_o.buffer, d_o, lanes, 1, 0), part->inner[0]);
+        nest_loop_end(b, &next);
+        next = nest_unary(b, NEST_SUM_LANES, nest_result(b, part, 0));
+        sum = nest_binary(b, NEST_ADD, sum, next);
+        d += run;
     }
     NestAddress at = nest_at_plus(nest_at(0), loop->variable, 1);
     nest_store(b, m->stats.buffer, at, sum, 0, false);
@@ -497,32 +502,57 @@ static void backward_weights(Attend *a, const AttendBackward *m, NestId first_qu
     nest_loop_end(b, NULL);
 }
 
+/* Columns d .. d + columns * lanes of backward_rows. */
+static void backward_block(Attend *a, const AttendMatrix *by, NestId row, uint32_t rows,
+                           const AttendMatrix *from, NestId first, NestId count, int64_t d,
+                           uint32_t columns, uint16_t lanes, const AttendMatrix *to,
+                           NestId first_key) {
+    NestBuilder *b = &a->b;
+    AttendScalars x = {.buffer = by->buffer, .step = 1};
+    NestId held[MOST_HELD];
+    NestAddress place[MOST_HELD];
+    for (uint32_t r = 0; r < rows; r++) {
+        NestId key = attend_add(a, row, attend_number(a, r));
+        x.at[r] = attend_at(by, key, 0);
+        for (uint32_t c = 0; c < columns; c++) {
+            uint32_t k = r * columns + c;
+            place[k] = attend_at(to, attend_add(a, first_key, key), d + (int64_t)c * lanes);
+            held[k] = nest_load(b, to->buffer, place[k], lanes, 1, 0);
+        }
+    }
+    attend_product(a, &x, rows, from, first, d, columns, lanes, count, held);
+    for (uint32_t k = 0; k < rows * columns; k++)
+        nest_store(b, to->buffer, place[k], held[k], 0, false);
+}
+
+/* The same matrix from column `column` on. */
+static AttendMatrix attend_from_column(Attend *a, const AttendMatrix *m, NestId column) {
+    AttendMatrix shifted = *m;
+    shifted.base = m->base ? attend_add(a, m->base, column) : column;
+    return shifted;
+}
+
 /* to[first_key + row + r][d..] += sum over queries of by[row + r][query] * from[first + query][d..]
- */
+ * A head of usual width is written out; a wider one is a loop over blocks, and its rest. */
 static void backward_rows(Attend *a, const AttendMatrix *by, NestId row, uint32_t rows,
                           const AttendMatrix *from, NestId first, NestId count, int64_t depth,
                           const AttendMatrix *to, NestId first_key) {
-    NestBuilder *b = &a->b;
-    for (int64_t d = 0; d < depth;) {
+    int64_t d = 0, block = (int64_t)a->columns * a->s->lanes;
+    if (depth > MOST_BLOCKS * block) {
+        d = depth / block * block;
+        NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, d), block, 0, NULL);
+        AttendMatrix from_here = attend_from_column(a, from, loop->variable);
+        AttendMatrix to_here = attend_from_column(a, to, loop->variable);
+        backward_block(a, by, row, rows, &from_here, first, count, 0, a->columns, a->s->lanes,
+                       &to_here, first_key);
+        nest_loop_end(&a->b, NULL);
+    }
+    while (d < depth) {
         uint16_t lanes = attend_width(a, depth - d);
         uint32_t columns = (uint32_t)((depth - d) / lanes);
         if (columns > a->columns)
             columns = a->columns;
-        AttendScalars x = {.buffer = by->buffer, .step = 1};
-        NestId held[MOST_HELD];
-        NestAddress place[MOST_HELD];
-        for (uint32_t r = 0; r < rows; r++) {
-            NestId key = attend_add(a, row, attend_number(a, r));
-            x.at[r] = attend_at(by, key, 0);
-            for (uint32_t c = 0; c < columns; c++) {
-                uint32_t k = r * columns + c;
-                place[k] = attend_at(to, attend_add(a, first_key, key), d + (int64_t)c * lanes);
-                held[k] = nest_load(b, to->buffer, place[k], lanes, 1, 0);
-            }
-        }
-        attend_product(a, &x, rows, from, first, d, columns, lanes, count, held);
-        for (uint32_t k = 0; k < rows * columns; k++)
-            nest_store(b, to->buffer, place[k], held[k], 0, false);
+        backward_block(a, by, row, rows, from, first, count, d, columns, lanes, to, first_key);
         d += (int64_t)columns * lanes;
     }
 }
@@ -567,9 +597,13 @@ static void backward_clear(Attend *a, const AttendMatrix *m, int64_t depth) {
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, a->positions, 1, 0, NULL);
     for (int64_t d = 0; d < depth;) {
         uint16_t lanes = attend_width(a, depth - d);
-        nest_store(&a->b, m->buffer, attend_at(m, loop->variable, d),
-                   nest_const(&a->b, (NestType){a->s->elem, lanes}, 0), 0, false);
-        d += lanes;
+        int64_t run = (depth - d) / lanes * lanes;
+        NestLoop *part = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, run), lanes, 0, NULL);
+        NestAddress at = nest_at_plus(attend_at(m, loop->variable, d), part->variable, 1);
+        nest_store(&a->b, m->buffer, at, nest_const(&a->b, (NestType){a->s->elem, lanes}, 0), 0,
+                   false);
+        nest_loop_end(&a->b, NULL);
+        d += run;
     }
     nest_loop_end(&a->b, NULL);
 }
