@@ -21,13 +21,20 @@ static void on_signal(int number) {
         raise(number);
     }
     stop_signal = number;
+    static const char text[] = "\nhcc: stopping after this step; once more ends at once\n";
+    if (number == SIGINT && write(STDERR_FILENO, text, sizeof text - 1) < 0)
+        return; /* nothing can be said, then */
 }
 
 void hc_signals_install(void) {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_NODEFER};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_NODEFER}, before;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
+        /* under nohup a hangup is ignored: so be it */
+        if (numbers[k] != SIGHUP ||
+            (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN))
+            sigaction(numbers[k], &action, NULL);
 }
 
 int hc_signals_stop(void *unused) {
@@ -36,7 +43,7 @@ int hc_signals_stop(void *unused) {
 }
 
 int hc_signals_exit_code(void) {
-    return stop_signal == SIGTERM ? 143 : 130;
+    return stop_signal ? 128 + stop_signal : 130;
 }
 
 /* --- options ---------------------------------------------------------------------------------- */

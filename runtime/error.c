@@ -18,6 +18,10 @@ HcStatus hc_fail_memory(HcError *error, const char *what) {
     return hc_fail(error, HC_ERROR_MEMORY, "out of memory for %s", what);
 }
 
+HcStatus hc_fail_size(HcError *error, const char *what, double bytes) {
+    return hc_fail(error, HC_ERROR_MEMORY, "out of memory: %s need %.1f GiB", what, bytes / 0x1p30);
+}
+
 int hc_exit_code(HcStatus status) {
     switch (status) {
     case HC_OK:

@@ -1,5 +1,6 @@
 #include "runtime/exec.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -7,10 +8,28 @@
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
+/* Whether the system can give that many bytes. It would promise more than it has, and kill us when
+ * we take it. What cannot be read is taken for enough. */
+static bool memory_has(size_t bytes) {
+    FILE *file = bytes < (size_t)64 << 20 ? NULL : fopen("/proc/meminfo", "re");
+    if (!file)
+        return true;
+    char line[128];
+    double available = -1, swap = 0, kilobytes;
+    while (fgets(line, sizeof line, file)) {
+        if (sscanf(line, "MemAvailable: %lf", &kilobytes) == 1)
+            available = kilobytes;
+        else if (sscanf(line, "SwapFree: %lf", &kilobytes) == 1)
+            swap = kilobytes;
+    }
+    fclose(file);
+    return available < 0 || (double)bytes <= 1024 * (available + swap);
+}
+
 void *hc_aligned_zero(size_t bytes) {
     size_t alignment = bytes >= (size_t)4 << 20 ? (size_t)2 << 20 : 64;
     size_t size = (bytes + alignment - 1) / alignment * alignment;
-    if (size < bytes)
+    if (size < bytes || !memory_has(size))
         return NULL;
     void *memory = aligned_alloc(alignment, size ? size : alignment);
     if (!memory)

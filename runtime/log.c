@@ -3,8 +3,10 @@
 #include "runtime/train.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,6 +79,15 @@ static HcStatus clear(const HcRun *run, HcError *error) {
     return HC_OK;
 }
 
+/* Holds the folder until the run is closed, or the process ends however it may. */
+static HcStatus lock_folder(HcRun *run, HcError *error) {
+    run->folder = open(run->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (run->folder >= 0 && flock(run->folder, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return hc_fail(error, HC_ERROR_ARGUMENT,
+                       "another run is writing to `%s`: choose another folder", run->path);
+    return HC_OK; /* where locks are unknown, do without */
+}
+
 static HcStatus open_files(HcRun *run, int force, HcError *error) {
     if (exists(run, "config.json") || exists(run, "log.jsonl") || exists(run, "summary.json")) {
         if (!force)
@@ -102,7 +113,7 @@ static HcStatus open_files(HcRun *run, int force, HcError *error) {
 }
 
 HcStatus hc_run_open(HcRun *run, const char *path, int force, HcError *error) {
-    *run = (HcRun){strdup(path), NULL};
+    *run = (HcRun){.path = strdup(path), .folder = -1};
     size_t length = strlen(path);
     if (length == 0)
         return hc_fail(error, HC_ERROR_ARGUMENT, "the name of the run folder is empty");
@@ -111,6 +122,8 @@ HcStatus hc_run_open(HcRun *run, const char *path, int force, HcError *error) {
     while (length > 1 && run->path[length - 1] == '/')
         run->path[--length] = 0;
     HcStatus status = make_folder(run->path, error);
+    if (status == HC_OK)
+        status = lock_folder(run, error);
     if (status == HC_OK)
         status = open_files(run, force, error);
     if (status != HC_OK)
@@ -123,8 +136,10 @@ HcStatus hc_run_close(HcRun *run, HcError *error) {
     if (run->log && fclose(run->log) != 0)
         status = hc_fail(error, HC_ERROR_IO, "cannot write `%s/log.jsonl`: %s", run->path,
                          strerror(errno));
+    if (run->path && run->folder >= 0)
+        close(run->folder);
     free(run->path);
-    *run = (HcRun){0};
+    *run = (HcRun){.folder = -1};
     return status;
 }
 
@@ -184,13 +199,25 @@ HcStatus hc_read_config(const char *run, json_t **config, HcError *error) {
     json_error_t at;
     if (!path)
         return hc_fail_memory(error, "a path");
-    *config = json_load_file(path, JSON_REJECT_DUPLICATES, &at);
     HcStatus status = HC_OK;
-    if (!json_is_object(*config)) {
+    FILE *file = fopen(path, "re");
+    *config = file ? json_loadf(file, JSON_REJECT_DUPLICATES, &at) : NULL;
+    if (!file && (errno == ENOENT || errno == ENOTDIR)) {
+        status = hc_fail(error, HC_ERROR_CHECKPOINT,
+                         access(run, F_OK) != 0
+                             ? "there is no `%s`"
+                             : "`%s` is not the folder of a run: it holds no config.json",
+                         run);
+    } else if (!file) {
+        status = hc_fail(error, HC_ERROR_CHECKPOINT, "cannot read `%s`: %s", path, strerror(errno));
+    } else if (!json_is_object(*config)) {
         json_decref(*config);
         *config = NULL;
-        status = hc_fail(error, HC_ERROR_CHECKPOINT, "cannot read `%s`: %s", path, at.text);
+        status = hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` is damaged: line %d: %s", path, at.line,
+                         at.text);
     }
+    if (file)
+        fclose(file);
     free(path);
     return status;
 }

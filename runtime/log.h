@@ -9,10 +9,11 @@
 typedef struct {
     char *path;
     FILE *log;
+    int folder; /* locked while the run is open; -1 for none */
 } HcRun;
 
-/* Makes the folder and its parents. Refuses one that holds a run, unless `force`: then removes the
- * earlier run's files. */
+/* Makes the folder and its parents. Refuses one that another process writes to, and one that holds
+ * a run, unless `force`: then removes the earlier run's files. */
 HcStatus hc_run_open(HcRun *run, const char *path, int force, HcError *error);
 /* Reports what the log could not write. */
 HcStatus hc_run_close(HcRun *run, HcError *error);

@@ -94,8 +94,10 @@ static HcStatus create(HcContext *c, const HcModel *model, const HcOptions *opti
     c->own_inputs = calloc(c->plan.n_inputs + 1, sizeof(void *));
     c->inputs = calloc(c->plan.n_inputs + 1, sizeof(void *));
     c->input_bytes = calloc(c->plan.n_inputs + 1, sizeof(size_t));
-    if (!c->params || !c->grads || !c->own_inputs || !c->inputs || !c->input_bytes)
-        return hc_fail_memory(error, "the parameters");
+    if (!c->params || !c->grads)
+        return hc_fail_size(error, "the parameters and their gradients", 2 * (double)slab);
+    if (!c->own_inputs || !c->inputs || !c->input_bytes)
+        return hc_fail_memory(error, "the inputs");
     int64_t positions = c->plan.max_positions ? c->plan.max_positions : 1;
     return resize(c, options->samples ? options->samples : c->recipe.batch,
                   options->positions ? options->positions : positions, error);

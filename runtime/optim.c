@@ -64,7 +64,8 @@ HcStatus hc_optim_create(HcOptim *optim, const HcPlan *plan, const HcRecipe *rec
     optim->second = second ? hc_aligned_zero(slab) : NULL;
     if (!optim->chunks || !optim->sums || !optim->first || (second && !optim->second)) {
         hc_optim_destroy(optim);
-        return hc_fail_memory(error, "the optimiser's state");
+        return hc_fail_size(error, "the optimiser's moments",
+                            (double)slab * (1 + (unsigned)second));
     }
     optim->n_chunks = 0;
     list_chunks(optim);

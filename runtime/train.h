@@ -148,11 +148,12 @@ json_t *hc_bench_json(const HcBenchResult *result);
 /* --- programs --------------------------------------------------------------------------------- */
 
 /* The command line of built executables: train, eval, sample, bench, info. Returns the exit code.
- * Handles SIGINT and SIGTERM; calls hc_process_init. */
+ * Handles SIGINT, SIGTERM and SIGHUP; calls hc_process_init. */
 int hc_main(const HcModel *model, int argc, char **argv);
-/* For the executable layer alone: the first SIGINT or SIGTERM asks to stop, the second kills. */
+/* For the executable layer alone: the first SIGINT, SIGTERM or SIGHUP asks to stop, the
+ * second kills. A SIGHUP that was ignored stays so. */
 void hc_signals_install(void);
 int hc_signals_stop(void *unused); /* for HcTrainOptions.stop */
-int hc_signals_exit_code(void);    /* 130 or 143 by the signal that came */
+int hc_signals_exit_code(void);    /* 128 + the signal that came */
 
 #endif

@@ -1,6 +1,8 @@
 /* hcc check, hcc show, hcc explain: what needs no program. */
 #include "driver/driver.h"
 #include "driver/pipeline.h"
+#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 ExitCode command_check(Driver *d) {
@@ -35,11 +37,28 @@ ExitCode command_check(Driver *d) {
     return code;
 }
 
+/* Length of the first sentence, which ends with a line, or where a capital or a figure follows. */
+static size_t show_sentence(const char *doc) {
+    size_t at = 0;
+    for (; doc[at]; at++)
+        if (doc[at] == '.' && (doc[at + 1] == '\n' || doc[at + 1] == '\0' ||
+                               (doc[at + 1] == ' ' && !islower((unsigned char)doc[at + 2]))))
+            return at + 1;
+    return at;
+}
+
 static void show_list(Driver *d, const StdDefinition *definitions, uint32_t count) {
+    int width = 0;
+    for (uint32_t k = 0; k < count; k++) {
+        int length = (int)strlen(definitions[k].name);
+        width = length > width ? length : width;
+    }
     for (uint32_t k = 0; k < count; k++) {
         const char *doc = definitions[k].doc ? definitions[k].doc : "";
-        fprintf(d->out, "%-11s %-14s %.*s\n", definitions[k].kind, definitions[k].name,
-                (int)strcspn(doc, "\n"), doc);
+        fprintf(d->out, "%-11s %-*s  ", definitions[k].kind, width, definitions[k].name);
+        for (size_t at = 0, end = show_sentence(doc); at < end; at++)
+            fputc(doc[at] == '\n' ? ' ' : doc[at], d->out);
+        fputc('\n', d->out);
     }
 }
 
@@ -98,16 +117,20 @@ ExitCode command_explain(Driver *d) {
         char code[16];
         if (!asked)
             snprintf(code, sizeof code, "E%04u", diag_numbers[k]);
-        if (!diag_explain(asked ? asked : code, &title, &text)) {
+        bool known = diag_explain(asked ? asked : code, &title, &text);
+        if (known && asked) /* as messages show it */
+            snprintf(code, sizeof code, "E%04lu",
+                     strtoul(asked + strcspn(asked, "0123456789"), NULL, 10));
+        if (!known) {
             json_decref(list);
             fprintf(d->err, "hcc: there is no code '%s'; 'hcc explain' lists all of them\n", asked);
             return EXIT_USAGE;
         }
         if (d->options.json)
-            json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "code", asked ? asked : code,
-                                                  "title", title, "text", text));
+            json_array_append_new(
+                list, json_pack("{s:s, s:s, s:s}", "code", code, "title", title, "text", text));
         else if (asked)
-            fprintf(d->out, "%s: %s\n\n%s\n", asked, title, text);
+            fprintf(d->out, "%s: %s\n\n%s\n", code, title, text);
         else
             fprintf(d->out, "%s  %s\n", code, title);
     }

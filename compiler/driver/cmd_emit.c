@@ -43,6 +43,12 @@ static ExitCode emit_program(Driver *d, const char *stage, FILE *to) {
 
 ExitCode command_emit(Driver *d) {
     const char *stage = d->options.stage ? d->options.stage : "tir";
+    if (d->options.kernel && strcmp(stage, "nests") != 0 && strcmp(stage, "llvm") != 0 &&
+        strcmp(stage, "asm") != 0) {
+        fprintf(d->err, "hcc: --kernel goes with --stage nests, llvm or asm; '%s' has no kernels\n",
+                stage);
+        return EXIT_USAGE;
+    }
     OutputFile output;
     ExitCode code = output_open(d, d->options.out, &output);
     if (code != EXIT_OK)

@@ -171,6 +171,15 @@ static const char *info_scaled(Arena *arena, double value) {
     return arena_printf(arena, value < 100 && k ? "%.1f%s" : "%.0f%s", value, suffixes[k]);
 }
 
+/* A factor where a percentage would be long. */
+static void info_print_ratio(Driver *d, const char *name, double value, double plain) {
+    double ratio = value / plain;
+    if (ratio < 11)
+        fprintf(d->out, "  %-16s %+12.2f %%\n", name, 100 * (ratio - 1));
+    else
+        fprintf(d->out, "  %-16s %12.4g times\n", name, ratio);
+}
+
 static void info_print_params(Driver *d, const Info *info) {
     fprintf(d->out, "\nparameters\n");
     for (uint32_t k = 0; k < info->params.count; k++)
@@ -219,17 +228,12 @@ ExitCode command_info(Driver *d) {
     }
     if (compared) {
         fprintf(d->out, "\nover the plain residual\n");
-        fprintf(d->out, "  %-16s %+12.2f %%\n", "parameters",
-                100 * ((double)info.elements / (double)residual.elements - 1));
-        fprintf(d->out, "  %-16s %+12.2f %%\n", "forward",
-                100 * (info.forward / residual.forward - 1));
-        fprintf(d->out, "  %-16s %+12.2f %%\n", "backward",
-                100 * (info.backward / residual.backward - 1));
+        info_print_ratio(d, "parameters", (double)info.elements, (double)residual.elements);
+        info_print_ratio(d, "forward", info.forward, residual.forward);
+        info_print_ratio(d, "backward", info.backward, residual.backward);
         if (info.planned && residual.planned) {
-            fprintf(d->out, "  %-16s %+12.2f %%\n", "workspace",
-                    100 * (info.cost.workspace / residual.cost.workspace - 1));
-            fprintf(d->out, "  %-16s %+12.2f %%\n", "moved",
-                    100 * (info.cost.moved / residual.cost.moved - 1));
+            info_print_ratio(d, "workspace", info.cost.workspace, residual.cost.workspace);
+            info_print_ratio(d, "moved", info.cost.moved, residual.cost.moved);
         }
     }
     return EXIT_OK;

@@ -3,9 +3,11 @@
 #include "driver/native.h"
 #include "driver/pipeline.h"
 #include "runtime/train.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Says what the runtime complained about. */
 static ExitCode train_failed(Driver *d, HcStatus status, const HcError *error) {
@@ -71,6 +73,18 @@ static ExitCode train_report(Driver *d, const char *out, const HcTrainResult *re
     return EXIT_OK;
 }
 
+/* What cannot be there is said before the model is compiled. */
+static ExitCode train_check_paths(Driver *d) {
+    for (uint32_t k = 0; k < d->options.data.count; k++) {
+        const char *path = d->options.data.at[k];
+        if (!strchr(path, '=') && access(path, R_OK) != 0) {
+            driver_error(d, "cannot read data `%s`: %s", path, strerror(errno));
+            return EXIT_DATA;
+        }
+    }
+    return EXIT_OK;
+}
+
 ExitCode command_train(Driver *d) {
     Network *network;
     NativeModel loaded;
@@ -81,6 +95,8 @@ ExitCode command_train(Driver *d) {
         fprintf(d->err, "hcc: 'train' needs --data PATH: the train block names no file\n");
         return EXIT_USAGE;
     }
+    if (code == EXIT_OK)
+        code = train_check_paths(d);
     if (code == EXIT_OK)
         code = train_compile(d, network, &loaded);
     if (code != EXIT_OK)

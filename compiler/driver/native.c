@@ -131,9 +131,11 @@ void native_unload(NativeModel *loaded) {
 /* --- emit ---------------------------------------------------------------------------------------
  */
 
-static bool native_kernel_named(const char *kernel, const char *asked) {
-    size_t length = strlen(asked);
-    return strncmp(kernel, asked, length) == 0 && (kernel[length] == '\0' || kernel[length] == '_');
+/* By its name, or its number as stage `fused` has it. */
+static bool native_kernel_named(const char *kernel, uint32_t number, const char *asked) {
+    char numbered[16];
+    snprintf(numbered, sizeof numbered, "k%u", number);
+    return strcmp(asked, numbered) == 0 || strcmp(asked, kernel) == 0;
 }
 
 /* With --kernel: keeps only those kernels. Their numbers no longer fit the manifest, which matters
@@ -146,7 +148,7 @@ static ExitCode native_select_kernels(Driver *d, NativeProgram *native) {
     const char **names = ARENA_ARRAY(d->c->arena, const char *, count);
     for (uint32_t k = 0; k < count; k++) {
         names[k] = native->kernels[k]->name;
-        if (native_kernel_named(names[k], asked))
+        if (native_kernel_named(names[k], k, asked))
             native->kernels[kept++] = native->kernels[k];
     }
     native->plan->kernels.count = kept;
@@ -154,7 +156,7 @@ static ExitCode native_select_kernels(Driver *d, NativeProgram *native) {
     if (kept > 0)
         return EXIT_OK;
     const char *near = nearest_name(asked, names, count);
-    fprintf(d->err, "hcc: there is no kernel '%s'%s%s%s; there are:", asked,
+    fprintf(d->err, "hcc: there is no kernel '%s'%s%s%s\nThere are:", asked,
             near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     for (uint32_t k = 0; k < count; k++)
         fprintf(d->err, " %s", names[k]);

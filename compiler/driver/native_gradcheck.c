@@ -56,6 +56,14 @@ static HcStatus native_set_input(Driver *d, HcContext *context, const TirInput *
     return hc_set_input(context, input->name, integers, (int64_t)count);
 }
 
+/* A large model may not fit; anything else is our fault. */
+static ExitCode native_failed(Driver *d, HcStatus status, const char *message) {
+    if (status != HC_ERROR_MEMORY)
+        return driver_fault(d, "load", message);
+    driver_error(d, "%s", message);
+    return EXIT_RESOURCE;
+}
+
 static ExitCode native_gradcheck_prepare(Driver *d, const Network *network, GradNative *native,
                                          uint32_t samples, uint32_t positions, uint64_t seed) {
     const TirProgram *program = network->program;
@@ -63,7 +71,7 @@ static ExitCode native_gradcheck_prepare(Driver *d, const Network *network, Grad
     HcOptions options = {.threads = 1, .samples = samples, .positions = positions};
     HcStatus status = hc_create(native->loaded.model, &options, &native->context, &error);
     if (status != HC_OK)
-        return driver_fault(d, "load", error.message);
+        return native_failed(d, status, error.message);
     for (uint32_t k = 0; k < program->inputs.count && status == HC_OK; k++)
         status =
             native_set_input(d, native->context, &program->inputs.at[k], seed,
@@ -72,7 +80,7 @@ static ExitCode native_gradcheck_prepare(Driver *d, const Network *network, Grad
     native->params = ARENA_ARRAY(d->c->arena, HcParameter, native->n_params);
     for (uint32_t k = 0; k < native->n_params && status == HC_OK; k++)
         status = hc_parameter(native->context, k, &native->params[k]);
-    return status == HC_OK ? EXIT_OK : driver_fault(d, "load", hc_last_error(native->context));
+    return status == HC_OK ? EXIT_OK : native_failed(d, status, hc_last_error(native->context));
 }
 
 ExitCode native_gradcheck_evaluator(Driver *d, const Network *network, uint32_t samples,

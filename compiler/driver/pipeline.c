@@ -20,7 +20,7 @@ static bool pipeline_known(Driver *d, const char *what, const char *name, const 
     fprintf(d->err, "hcc: there is no %s '%s'", what, name);
     if (near)
         fprintf(d->err, "; did you mean '%s'?", near);
-    fputs("; there are:", d->err);
+    fputs("\nThere are:", d->err);
     for (uint32_t k = 0; k < count; k++)
         fprintf(d->err, " %s", names[k]);
     fputc('\n', d->err);

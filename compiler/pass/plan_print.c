@@ -38,7 +38,7 @@ static void print_ids(const char *label, const TirIdVec *ids, FILE *to) {
 
 static void print_group(const Plan *plan, const Group *group, FILE *to) {
     fprintf(to,
-            "  group %u level %u %s%s: kernel %u, loads %" PRIu64 ", stores %" PRIu64
+            "  group %u level %u %s%s: kernel k%u, loads %" PRIu64 ", stores %" PRIu64
             " elements per instance\n",
             group->id, group->level, plan_domain_name(group->domain),
             group->backward ? " backward" : "", group->kernel,
@@ -66,8 +66,10 @@ void plan_print(const Plan *plan, FILE *to) {
         const Call *call = &plan->calls.at[c];
         if (c == plan->n_forward_calls)
             fprintf(to, "  -- backward\n");
-        fprintf(to, "  %s %s %s", kinds[call->kind], call->label ? call->label : "",
-                plan_domain_name(call->domain));
+        fprintf(to, "  %s ", kinds[call->kind]);
+        if (call->kind == CALL_KERNEL || call->kind == CALL_FOLD)
+            fprintf(to, "k%u_", call->kernel); /* as nest_lower will name it */
+        fprintf(to, "%s %s", call->label ? call->label : "", plan_domain_name(call->domain));
         if (call->kind == CALL_GEMM)
             fprintf(to, " %s%s%" PRIu64 " x %" PRIu64 " x %s%" PRIu64,
                     call->gemm.accumulate ? "add " : "", call->gemm.m_per_instance ? "N*" : "",

@@ -30,7 +30,7 @@ static const Field fields[] = {
     FIELD("momentum", FIELD_DOUBLE, momentum, 0, 1, "optimizer"),
     FIELD("warmup", FIELD_U32, warmup, 0, 4e9, "schedule"),
     FIELD("floor", FIELD_DOUBLE, floor, 0, 1, "schedule"),
-    FIELD("batch", FIELD_U32, batch, 1, 1 << 24, NULL),
+    FIELD("batch", FIELD_U32, batch, 1, 1 << 20, NULL),
     FIELD("steps", FIELD_U32, steps, 0, 4e9, NULL),
     FIELD("clip", FIELD_DOUBLE, clip, 0, 1e30, NULL),
     FIELD("seed", FIELD_U64, seed, 0, 9007199254740992.0, NULL),

@@ -124,6 +124,8 @@ class Show(harness.TestCase):
                 self.assertRegex(listed, rf"(?m)^\w+ +{name}\b")
                 self.assertIn(name, self.expect(hcc("show", name)).out)
         self.assertIn("connection mhc", self.expect(hcc("show", "mhc")).out)
+        for line in listed.splitlines(): # whole sentences, which may run over a line of the source
+            self.assertRegex(line, r"^\w+ +\w+ *$|\.$")
 
     def test_unknown(self):
         self.assertIn("did you mean 'mhc'", self.expect(hcc("show", "mch"), 2).err)
@@ -137,6 +139,8 @@ class Info(harness.TestCase):
     def test_text_and_json(self):
         result = self.expect(hcc("info", SHAKESPEARE, "--set", "wiring=mhc"))
         self.assertIn("over the plain residual", result.out)
+        result = self.expect(hcc("info", SHAKESPEARE, "--set", "wiring=mhc", "--set", "n=100"))
+        self.assertRegex(result.out, r"(?m)^  parameters +\d+(\.\d+)? times$")
         info = json.loads(self.expect(hcc("info", SHAKESPEARE, "--json", "-s", "wiring=mhc")).out)
         self.assertEqual(sum(g["elements"] for g in info["groups"]), info["parameters"])
         self.assertGreater(info["connection_parameters"], 0)
@@ -154,6 +158,18 @@ class Emit(harness.TestCase):
                 again = self.expect(hcc("emit", first, "--stage", stage)).out
                 with open(first, encoding="utf-8") as text:
                     self.assertEqual(text.read(), again)
+
+    def test_one_kernel(self):
+        """By its name or by the number that stage `fused` gives it."""
+        fused = self.expect(hcc("emit", SHAKESPEARE, "--stage", "fused")).out
+        number = re.search(r"kernel (k\d+)", fused).group(1)
+        for asked, pattern in [(number, rf"{number}_\w+"), ("attend", "attend")]:
+            text = self.expect(hcc("emit", SHAKESPEARE, "--stage", "nests", "--kernel", asked)).out
+            self.assertEqual(len(re.findall(r'(?m)^kernel ', text)), 1)
+            self.assertRegex(text, rf'^kernel "{pattern}"')
+        result = self.expect(hcc("emit", SHAKESPEARE, "--stage", "nests", "--kernel", "k999"), 2)
+        self.assertIn(" attend", result.err)
+        self.expect(hcc("emit", SHAKESPEARE, "--stage", "grad", "--kernel", "k1"), 2)
 
     def test_ast(self):
         self.assertIn("shakespeare", self.expect(hcc("emit", SHAKESPEARE, "--stage", "ast")).out)
@@ -185,6 +201,8 @@ class Explain(harness.TestCase):
             with self.subTest(code):
                 self.assertTrue(self.expect(hcc("explain", code)).out.startswith(code))
         self.expect(hcc("explain", "E9999"), 2)
+        for code in ["101", "e101", "E101"]:
+            self.assertTrue(self.expect(hcc("explain", code)).out.startswith("E0101: "))
 
 
 if __name__ == "__main__":

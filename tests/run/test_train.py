@@ -101,19 +101,46 @@ class Train(Trained):
         self.train("run", "--force", "--seed", "7")
         self.assertNotEqual(losses(run), before)
 
-    def test_interrupt_saves_and_exits_130(self):
-        run = self.path("run")
+    def endless(self, run):
+        """A run that goes on for ever, once its first steps are done."""
         process = subprocess.Popen(
             [harness.hcc_path(), "train", SHAKESPEARE, "--data", self.data, "--out", run,
-             *small("train.steps=1000000")], cwd=harness.ROOT, stderr=subprocess.DEVNULL)
+             *small("train.steps=1000000")], cwd=harness.ROOT, stderr=subprocess.PIPE)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
         log = os.path.join(run, "log.jsonl")
-        for _ in range(600):
+        for _ in range(1200):
             if os.path.exists(log) and os.path.getsize(log) > 0:
                 break
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        self.assertEqual(process.wait(timeout=60), 130)
-        self.assertTrue(os.path.exists(os.path.join(run, "ckpt", "last.safetensors")))
+        return process
+
+    def test_a_signal_saves_and_ends(self):
+        for number in [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]:
+            with self.subTest(number.name):
+                run = self.path(number.name)
+                process = self.endless(run)
+                process.send_signal(number)
+                self.assertEqual(process.wait(timeout=60), 128 + number)
+                said = process.stderr.read().decode()
+                self.assertIn("saved as ckpt/last.safetensors", said)
+                self.assertEqual("once more ends at once" in said, number == signal.SIGINT)
+                self.assertEqual(sorted(os.listdir(os.path.join(run, "ckpt"))),
+                                 ["last.safetensors", "last.state.safetensors"])
+                self.expect(hcc("eval", run))
+
+    def test_a_folder_takes_one_run_at_a_time(self):
+        run = self.path("run")
+        process = self.endless(run)
+        for arguments in [[], ["--force"]]:
+            result = self.expect(hcc("train", SHAKESPEARE, "--data", self.data, "--out", run,
+                                     *small(), *arguments), 2)
+            self.assertIn("another run is writing to", result.err)
+        self.assertIsNone(process.poll())
+        process.kill()
+        process.wait()
+        self.train("run", "--force")
 
 
 class BadInput(Trained):
@@ -141,6 +168,15 @@ class BadInput(Trained):
         result = hcc("train", SHAKESPEARE, "--data", self.data, "--out", "/dev/null/run", *small())
         self.expect(result, 6)
 
+    def test_too_large_for_memory(self):
+        for settings, what in [(["d=100000"], "the parameters and their gradients need"),
+                               (["train.batch=1000000"], "workspace of")]:
+            result = self.fails(6, settings=settings)
+            self.assertRegex(result.err, f"{what} [0-9.]+ GiB")
+            self.assertFalse(os.path.exists(self.path("bad-run")))
+        result = hcc("gradcheck", SHAKESPEARE, "--set", "d=100000", "--set", "wiring=residual")
+        self.assertIn("GiB", self.expect(result, 6).err)
+
     def test_divergence(self):
         self.fails(4, settings=["train.lr=1e6", "train.clip=0", "train.warmup=0"])
 
@@ -152,8 +188,13 @@ class BadInput(Trained):
 
     def test_runs_that_are_none(self):
         for command in ["eval", "sample"]:
-            self.expect(hcc(command, self.path("none")), 3)
-            self.expect(hcc(command, self.folder), 3)
+            self.assertIn("there is no", self.expect(hcc(command, self.path("none")), 3).err)
+            for path in [self.folder, self.data]:
+                self.assertIn("not the folder of a run",
+                              self.expect(hcc(command, path), 3).err)
+        for text in ["{", "[]", "{}"]:
+            self.write("config.json", text)
+            self.expect(hcc("eval", self.folder), 3)
 
     def test_a_damaged_checkpoint(self):
         run = self.train("run")
