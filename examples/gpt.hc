@@ -3,7 +3,7 @@ use std;
 /// A GPT of 4 × 768, for measuring: every extent is open to `--set`.
 model gpt {
   const vocab = 256, context = 512, d = 768, heads = 12, blocks = 4, n = 4, wiring = residual;
-  positions t <= context;
+  positions t <= context causal;
 
   input  tokens[t] : token(vocab);
   target next[t]   : token(vocab);

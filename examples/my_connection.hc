@@ -18,7 +18,7 @@ connection forgetful(norm = rmsnorm) {
 /// The character model with it; `--set wiring=residual` gives the plain one.
 model characters {
   const vocab = 256, context = 64, d = 128, heads = 4, blocks = 4, wiring = forgetful;
-  positions t <= context;
+  positions t <= context causal;
 
   input  tokens[t] : token(vocab);
   target next[t]   : token(vocab);

@@ -3,7 +3,7 @@ use std;
 /// A character model whose residual wiring is one word: try `--set wiring=residual`.
 model shakespeare {
   const vocab = 256, context = 64, d = 128, heads = 4, blocks = 4, n = 4, wiring = mhc;
-  positions t <= context;
+  positions t <= context causal;
 
   input  tokens[t] : token(vocab);
   target next[t]   : token(vocab);

@@ -136,9 +136,10 @@ static void check_space(Sema *s, uint32_t space) {
         for (uint32_t k = 0; reaches[id] && k < node->n_operands; k++)
             if (!reaches[node->operands[k]] || strcmp(reaches[id], "the loss") == 0)
                 reaches[node->operands[k]] = reaches[id];
+    }
+    for (TirId id = 1; id < n; id++)
         if (reaches[id] && c.leaks[id])
             report(&c, id, reaches[id]);
-    }
 }
 
 void check_causal(Sema *s) {
