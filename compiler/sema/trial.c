@@ -126,6 +126,7 @@ static void trial_connection(Sema *s, const Item *item) {
     Frame *frame = frame_push(s, NULL, "", item->name.span);
     frame->space = space;
     frame->in_trunk = frame->sites_known = true;
+    frame->sites = frame->blocks = 1;
     trunk.input = stand_in(s, s->root, &target, &next, space);
     Callable callable = {.item = item, .home = s->root};
     for (uint32_t k = 0; k < item->formals.count; k++) /* no default: poison */
