@@ -51,7 +51,7 @@ def measured(hcc, name):
     if answer.returncode:
         return None
     info = json.loads(answer.stdout)
-    plain = info.get("residual")
+    plain = info.get("against")
     if not plain:
         return None  # it is the residual itself, or has none to be compared with
     flops = info["forward_flops_per_position"] + info["backward_flops_per_position"]

@@ -77,16 +77,21 @@ static ExitCode info_gather(Driver *d, const Network *network, Info *info) {
     return EXIT_OK;
 }
 
-/* The same file with every constant that names a connection set to `residual`. False when there is
- * no such constant, all say residual already, or the other network is not valid. */
-static bool info_residual(Driver *d, const Network *network, Info *info) {
+/* What a model's connections are compared with, unless told otherwise. */
+static const char *yardstick(const Driver *d) {
+    return d->options.against ? d->options.against : "residual";
+}
+
+/* The same file with every constant that names a connection set to the one to compare with. False
+ * when there is no such constant, all say that already, or the other network is not valid. */
+static bool info_against(Driver *d, const Network *network, Info *info) {
+    const char *name = yardstick(d);
     VEC(Override) overrides = {0};
     for (uint32_t k = 0; k < network->constants.count; k++)
         for (uint32_t s = 0; s < network->sites.count; s++)
             if (strcmp(network->constants.at[k].value, network->sites.at[s].connection) == 0 &&
-                strcmp(network->constants.at[k].value, "residual") != 0) {
-                vec_push(d->c->arena, &overrides,
-                         (Override){network->constants.at[k].name, "residual"});
+                strcmp(network->constants.at[k].value, name) != 0) {
+                vec_push(d->c->arena, &overrides, (Override){network->constants.at[k].name, name});
                 break;
             }
     if (overrides.count == 0)
@@ -110,13 +115,13 @@ static bool info_residual(Driver *d, const Network *network, Info *info) {
     uint32_t file = source_add(other->sources, source_name(own->sources, 1), text, length);
     other->out_of_memory = own->out_of_memory;
     SemaOptions options = {overrides.at, overrides.count, d->options.model};
-    Network *residual = sema_check(other, parse_file(other, file), &options);
-    bool valid = residual != NULL;
+    Network *plain = sema_check(other, parse_file(other, file), &options);
+    bool valid = plain != NULL;
     if (valid) {
         Driver driver = *d;
         driver.c = other;
         driver.options.print_after = NULL;
-        valid = info_gather(&driver, residual, info) == EXIT_OK;
+        valid = info_gather(&driver, plain, info) == EXIT_OK;
     }
     /* Names in `info` die with the other compilation; only its numbers are used. */
     info->params.count = info->sites.count = 0;
@@ -125,7 +130,7 @@ static bool info_residual(Driver *d, const Network *network, Info *info) {
 }
 
 static ExitCode info_print_json(Driver *d, const Network *network, const Info *info,
-                                const Info *residual) {
+                                const Info *plain) {
     json_t *constants = json_object(), *groups = json_array(), *sites = json_array();
     for (uint32_t k = 0; k < network->constants.count; k++)
         json_object_set_new(constants, network->constants.at[k].name,
@@ -154,12 +159,12 @@ static ExitCode info_print_json(Driver *d, const Network *network, const Info *i
         json_object_set_new(object, "workspace_bytes", json_real(info->cost.workspace));
         json_object_set_new(object, "bytes_moved_per_position", json_real(info->cost.moved));
     }
-    if (residual && object)
-        json_object_set_new(object, "residual",
-                            json_pack("{s:I, s:f, s:f}", "parameters",
-                                      (json_int_t)residual->elements, "forward_flops_per_position",
-                                      residual->forward, "backward_flops_per_position",
-                                      residual->backward));
+    if (plain && object)
+        json_object_set_new(object, "against",
+                            json_pack("{s:s, s:I, s:f, s:f}", "connection", yardstick(d),
+                                      "parameters", (json_int_t)plain->elements,
+                                      "forward_flops_per_position", plain->forward,
+                                      "backward_flops_per_position", plain->backward));
     return driver_print_json(d, object);
 }
 
@@ -196,15 +201,24 @@ static void info_print_params(Driver *d, const Info *info) {
 
 ExitCode command_info(Driver *d) {
     Network *network;
-    Info info = {0}, residual = {0};
+    Info info = {0}, plain = {0};
     ExitCode code = pipeline_network(d, d->options.argument, &network);
     if (code == EXIT_OK)
         code = info_gather(d, network, &info);
     if (code != EXIT_OK)
         return code;
-    bool compared = info_residual(d, network, &residual);
+    bool compared = info_against(d, network, &plain);
+    if (d->options.against && !compared) {
+        fprintf(
+            d->err,
+            "hcc: --against: there is no comparing with '%s': no constant of the model names a "
+            "connection, they all name this one, or the model is not valid with it ('hcc check' "
+            "says why)\n",
+            d->options.against);
+        return EXIT_USAGE;
+    }
     if (d->options.json)
-        return info_print_json(d, network, &info, compared ? &residual : NULL);
+        return info_print_json(d, network, &info, compared ? &plain : NULL);
 
     Arena *arena = d->c->arena;
     fprintf(d->out, "model %s\n", network->name);
@@ -227,13 +241,13 @@ ExitCode command_info(Driver *d) {
                 info_scaled(arena, info.cost.moved));
     }
     if (compared) {
-        fprintf(d->out, "\nover the plain residual\n");
-        info_print_ratio(d, "parameters", (double)info.elements, (double)residual.elements);
-        info_print_ratio(d, "forward", info.forward, residual.forward);
-        info_print_ratio(d, "backward", info.backward, residual.backward);
-        if (info.planned && residual.planned) {
-            info_print_ratio(d, "workspace", info.cost.workspace, residual.cost.workspace);
-            info_print_ratio(d, "moved", info.cost.moved, residual.cost.moved);
+        fprintf(d->out, "\nover %s\n", yardstick(d));
+        info_print_ratio(d, "parameters", (double)info.elements, (double)plain.elements);
+        info_print_ratio(d, "forward", info.forward, plain.forward);
+        info_print_ratio(d, "backward", info.backward, plain.backward);
+        if (info.planned && plain.planned) {
+            info_print_ratio(d, "workspace", info.cost.workspace, plain.cost.workspace);
+            info_print_ratio(d, "moved", info.cost.moved, plain.cost.moved);
         }
     }
     return EXIT_OK;

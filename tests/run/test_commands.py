@@ -138,13 +138,17 @@ class Show(harness.TestCase):
 class Info(harness.TestCase):
     def test_text_and_json(self):
         result = self.expect(hcc("info", SHAKESPEARE, "--set", "wiring=mhc"))
-        self.assertIn("over the plain residual", result.out)
+        self.assertIn("over residual", result.out)
         result = self.expect(hcc("info", SHAKESPEARE, "--set", "wiring=mhc", "--set", "n=100"))
         self.assertRegex(result.out, r"(?m)^  parameters +\d+(\.\d+)? times$")
+        result = self.expect(hcc("info", SHAKESPEARE, "--set", "wiring=mhc", "--against", "shc"))
+        self.assertIn("over shc", result.out)
+        result = self.expect(hcc("info", SHAKESPEARE, "--against", "nothing"), 2)
+        self.assertIn("comparing with 'nothing'", result.err)
         info = json.loads(self.expect(hcc("info", SHAKESPEARE, "--json", "-s", "wiring=mhc")).out)
         self.assertEqual(sum(g["elements"] for g in info["groups"]), info["parameters"])
         self.assertGreater(info["connection_parameters"], 0)
-        self.assertGreater(info["parameters"], info["residual"]["parameters"])
+        self.assertGreater(info["parameters"], info["against"]["parameters"])
         self.assertGreater(info["backward_flops_per_position"],
                            info["forward_flops_per_position"])
 

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Renames every connection of the standard library to a random word, and runs the tests.
+
+    python3 scripts/rename_connections.py [--keep FOLDER] [ctest arguments]
+
+No connection is built in: in a copy of the project whose library speaks of `qzvh` instead of `mhc`
+everything must work as before. Replaced are definitions, examples, tests and documents, and the
+default of `hcc info --against`; never the compiler's or the runtime's code. The words are as long as
+the names, so that carets in expected messages stay where they are.
+"""
+
+import argparse
+import os
+import random
+import re
+import shutil
+import string
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TEXT = (".hc", ".py", ".md", ".txt", ".sh", ".cmake", ".c", ".tir", ".nest", ".expected")
+CODE = ("compiler" + os.sep, "runtime" + os.sep)  # never touched, but for the library in it
+LIBRARY = os.path.join("compiler", "std")
+ONE_DEFAULT = os.path.join("compiler", "driver", "cmd_info.c")  # `hcc info --against`
+
+
+def tracked():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    return [name for name in listed.stdout.decode().split("\0") if name]
+
+
+def connections(folder):
+    names = set()
+    for parent, _, files in os.walk(os.path.join(folder, LIBRARY)):
+        for name in files:
+            if name.endswith(".hc"):
+                with open(os.path.join(parent, name), encoding="utf-8") as file:
+                    names |= set(re.findall(r"(?m)^connection (\w+)", file.read()))
+    return sorted(names)
+
+
+def new_names(names, seed):
+    draw, words = random.Random(seed), {}
+    for name in names:
+        while name not in words or words[name] in names:
+            words[name] = "".join(draw.choice(string.ascii_lowercase) for _ in name)
+    if len(set(words.values())) != len(words):
+        return new_names(names, seed + 1)
+    return words
+
+
+def renamed(text, words, python):
+    pattern = re.compile(r"(?<![\w])(%s)(?![\w])" % "|".join(sorted(words, key=len, reverse=True)))
+    lines = text.split("\n")
+    for k, line in enumerate(lines):
+        if python and re.match(r"\s*(from|import)\b", line):
+            continue  # another package's name
+        lines[k] = pattern.sub(lambda found: words[found[1]], line)
+    return "\n".join(lines)
+
+
+def copy_renamed(folder, words):
+    for name in tracked():
+        source, target = os.path.join(ROOT, name), os.path.join(folder, name)
+        library = name.startswith(LIBRARY)
+        code = name.startswith(CODE) and not library and name != ONE_DEFAULT
+        if library or name.startswith("docs" + os.sep):
+            base, extension = os.path.splitext(os.path.basename(name))
+            target = os.path.join(folder, os.path.dirname(name), words.get(base, base) + extension)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if code or not name.endswith(TEXT):
+            shutil.copy2(source, target)
+            continue
+        with open(source, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            text = file.read()
+        with open(target, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            file.write(renamed(text, words, name.endswith(".py")))
+        shutil.copymode(source, target)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keep", metavar="FOLDER", help="make the copy here and leave it there")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", default="2")
+    options, ctest = parser.parse_known_args()
+    folder = options.keep or tempfile.mkdtemp(prefix="renamed-")
+    words = new_names(connections(ROOT), options.seed)
+    print("\n".join(f"{old} -> {new}" for old, new in words.items()), flush=True)
+    try:
+        copy_renamed(folder, words)
+        build = os.path.join(folder, "build")
+        steps = [["cmake", "-G", "Ninja", "-S", folder, "-B", build],
+                 ["ninja", "-C", build, "-j", options.jobs],
+                 [os.path.join(build, "hcc"), "show"],
+                 [sys.executable, os.path.join(folder, "scripts", "manual.py"), "--hcc",
+                  os.path.join(build, "hcc")],
+                 ["ctest", "--test-dir", build, "--output-on-failure", *ctest]]
+        for step in steps:
+            code = subprocess.run(step, check=False).returncode
+            if code:
+                sys.exit(f"{' '.join(step)}: exit code {code}")
+    finally:
+        if not options.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
