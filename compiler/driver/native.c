@@ -60,7 +60,7 @@ ExitCode native_lower(Driver *d, const Network *network, TirProgram *program, bo
     double begun = pipeline_begin(d, "lower");
     uint32_t vector_bytes = codegen_target_vector_bytes(native->target);
     LowerOptions options = {f64 ? NEST_F64 : NEST_F32,
-                            (uint16_t)(vector_bytes / native->element_size)};
+                            (uint16_t)(vector_bytes / native->element_size), network->recipe.batch};
     native->kernels = nest_lower(native->plan, options);
     pipeline_end(d, "lower", begun);
     for (uint32_t k = 0; k < native->plan->kernels.count && code == EXIT_OK; k++) {

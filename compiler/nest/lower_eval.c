@@ -166,6 +166,12 @@ void store_row(Lower *l, uint32_t buffer, StoreKind store, const Affine *row, co
     nest_store(&l->b, buffer, affine_address(&at), value, valid, false);
 }
 
+void store_row_streamed(Lower *l, uint32_t buffer, const Affine *row, const Affine *flat,
+                        uint64_t elements, NestId value) {
+    Affine at = place(l, STORE_ROWS, elements, row, flat);
+    nest_store(&l->b, buffer, affine_address(&at), value, 0, true);
+}
+
 /* Through a loop body's argument: what it stands for. */
 static NestId eval_argument(Lower *l, Frame *frame, const TirNode *node, const Index *index) {
     const TirAttr *scan = &frame->scan->attr;

@@ -25,7 +25,8 @@ enum {
     UNROLL_LEADING = 16, /* leading axes of wide values unrolled up to this product */
     UNROLL_SUM = 128,    /* the same of sums over positions */
     UNROLL_REDUCE = 32,
-    ACCUMULATORS = 24, /* vectors a dot-product loop carries at most */
+    STREAMED_BYTES = 12 << 20, /* outputs from this size on are written past the caches */
+    ACCUMULATORS = 24,         /* vectors a dot-product loop carries at most */
 };
 
 /* Where a value lies. */
@@ -52,6 +53,8 @@ typedef struct {
     bool by_element; /* GATHER whose indices run along the lanes: one element at a time */
     bool cheap;      /* rather computed twice than stored */
     bool must_store;
+    bool reread;   /* by a later stage of the kernel */
+    bool streamed; /* an output too large for the caches: written past them */
     bool weighted; /* computing it reads weights, which should serve several positions */
     Side side;
     int32_t time;      /* wide and fold stages are even, lane stages odd */
@@ -158,6 +161,9 @@ NestId vector_of(Lower *l, NestId x); /* splat a scalar to the context's lanes *
 NestId load_value(Lower *l, const Value *v, const TirType *type, const Index *index);
 void store_row(Lower *l, uint32_t buffer, StoreKind store, const Affine *row, const Affine *flat,
                uint64_t elements, NestId value, NestId valid);
+/* The same past the caches; the address is aligned to vectors. */
+void store_row_streamed(Lower *l, uint32_t buffer, const Affine *row, const Affine *flat,
+                        uint64_t elements, NestId value);
 NestId nest_zero(Lower *l, TirElem elem, uint16_t lanes);
 
 bool affine_equal(const Affine *a, const Affine *b);

@@ -246,6 +246,26 @@ static void sink_to_readers(Lower *l) {
     }
 }
 
+/* Outputs that will have left the caches before anybody reads them need not displace what has not;
+ * and what is not in a cache is not read from memory to be overwritten. */
+static void choose_streamed(Lower *l) {
+    TirDomain domain = l->group->domain;
+    uint64_t instances = domain.sample ? l->options.samples : 1;
+    if (domain.space) {
+        const TirSpace *space = &l->plan->program->spaces.at[domain.space - 1];
+        instances *= (uint64_t)space->extents[0] * (space->rank == 2 ? space->extents[1] : 1);
+    }
+    uint64_t bytes = l->options.real == NEST_F64 ? 8 : 4;
+    for (uint32_t k = 0; k < l->order.count && l->rows > 1; k++) {
+        Value *v = value_of(l, l->order.at[k]);
+        const TirType *type = &tir_node(l->block, v->id)->type;
+        v->streamed =
+            v->output && !v->sum && v->side == SIDE_WIDE && !v->by_parts && !v->by_element &&
+            type->elem == TIR_REAL && type->dims[type->rank - 1] % l->options.lanes == 0 &&
+            leading(type) <= UNROLL_LEADING && instances * v->elements * bytes >= STREAMED_BYTES;
+    }
+}
+
 void stage_plan(Lower *l) {
     bool loops = loops_over_lanes(l);
     for (uint32_t k = 0; k < l->order.count; k++) {
@@ -265,6 +285,7 @@ void stage_plan(Lower *l) {
         v->cheap = v->side == SIDE_WIDE && !v->must_store && !v->sum && is_cheap(l, id);
     }
     sink_to_readers(l);
+    choose_streamed(l);
     /* Who reads what from memory. */
     for (uint32_t k = 0; k < l->order.count; k++) {
         TirId id = l->order.at[k];
@@ -278,6 +299,7 @@ void stage_plan(Lower *l) {
             bool crosses = from->side == SIDE_WIDE && v->time > from->time && !from->cheap;
             if (!in_step || crosses)
                 from->must_store = true;
+            from->reread |= v->time > from->time;
         }
     }
 }

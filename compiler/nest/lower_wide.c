@@ -172,9 +172,15 @@ typedef VEC(WideLoop) WideLoopVec;
 
 /* Where a value of the stage that lies in memory is written. */
 static void store_wide(Lower *l, const Value *v, const Affine *flat, NestId x) {
-    StoreKind kind = v->output ? (l->rows == 1 ? STORE_GLOBAL : STORE_ROWS) : SCRATCH_ROWS;
-    uint32_t buffer = v->output ? v->out_buffer : v->buffer;
-    store_row(l, buffer, kind, &l->context.row, flat, v->elements, x, l->context.valid);
+    const Affine *row = &l->context.row;
+    if (v->streamed)
+        store_row_streamed(l, v->out_buffer, row, flat, v->elements, x);
+    if (v->streamed && !v->reread)
+        return;
+    bool output = v->output && !v->streamed;
+    StoreKind kind = output ? (l->rows == 1 ? STORE_GLOBAL : STORE_ROWS) : SCRATCH_ROWS;
+    store_row(l, output ? v->out_buffer : v->buffer, kind, row, flat, v->elements, x,
+              l->context.valid);
 }
 
 static void write_part(Lower *l, const Part *part, Index index) {
@@ -530,7 +536,7 @@ void lower_wide_stage(Lower *l, int32_t time) {
         }
         if (!v->must_store && !v->sum)
             continue;
-        if (!v->output && !v->sum) {
+        if ((!v->output || (v->streamed && v->reread)) && !v->sum) {
             value_stored(l, v, SCRATCH_ROWS);
             v->ready = false;
         }
@@ -562,7 +568,7 @@ void lower_wide_stage(Lower *l, int32_t time) {
         Value *v = value_of(l, l->order.at[k]);
         if (v->time != time || v->side == SIDE_LANE || !(v->must_store || v->side == SIDE_FOLD))
             continue;
-        if (v->side == SIDE_WIDE && v->output) {
+        if (v->side == SIDE_WIDE && v->output && !(v->streamed && v->reread)) {
             v->store = l->rows == 1 ? STORE_GLOBAL : STORE_ROWS;
             v->buffer = v->out_buffer;
         }

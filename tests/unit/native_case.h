@@ -81,7 +81,8 @@ static void run_form(Case *c, TirProgram *p, const Form *form) {
     Plan *plan = plan_build(p, (PlanOptions){form->f64, form->fuse, form->recompute});
     assert_null(plan->unsupported);
     LowerOptions lower = {form->f64 ? NEST_F64 : NEST_F32,
-                          (uint16_t)(listed.vector_bytes / (form->f64 ? 8 : 4))};
+                          (uint16_t)(listed.vector_bytes / (form->f64 ? 8 : 4)),
+                          form->fuse && form->f64 ? 1 << 20 : 0}; /* 2^20: as if it streamed */
     listed.micro_tile = lower.lanes;
     NestKernel **kernels = nest_lower(plan, lower);
     for (uint32_t k = 0; k < plan->kernels.count; k++) {
