@@ -607,6 +607,9 @@ static bool is_setting(const Sema *s, const Binding *b) {
 }
 
 static void unknown_input(Sema *s, const Source *source, Name name) {
+    const Symbol *declared = scope_find_here(s->model_scope, name.text);
+    if (declared && declared->kind == SYMBOL_VALUE && is_poison(declared->value))
+        return; /* an input that is wrong itself */
     const char *names[64 + N_SETTINGS];
     uint32_t n = 0;
     for (uint32_t k = 0; k < s->program->inputs.count && n < 64; k++)

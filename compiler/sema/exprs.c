@@ -409,18 +409,24 @@ bool elaborate_whole(Sema *s, Scope *scope, const Expr *e, const char *what, int
         *result = (int64_t)number;
         return true;
     }
-    /* a constant used in many places is wrong in one: where it is set */
-    const Symbol *symbol = e->kind == EXPR_NAME ? scope_find(s, scope, e->name) : NULL;
+    /* a constant used in many places is wrong in one: where it is set, perhaps by --set */
+    Symbol *symbol = e->kind == EXPR_NAME ? scope_find(s, scope, e->name) : NULL;
     const char *name = symbol ? arena_printf(s->arena, "`%s`", e->name) : what;
-    const Span at = symbol && symbol->span.file ? symbol->span : e->span;
+    const bool given = symbol && symbol->kind == SYMBOL_CONST && symbol->expr &&
+                       symbol->expr->span.file != symbol->span.file;
+    const Span at = given                         ? symbol->expr->span
+                    : symbol && symbol->span.file ? symbol->span
+                                                  : e->span;
     if (number != floor(number))
         sema_error(s, DIAG_EXTENT, at, "%s is %.10g, but must be a whole number", name, number);
     else
         sema_error(s, number > (double)high ? DIAG_SIZE : DIAG_EXTENT, at,
-                   "%s is %.0f, but must lie between %lld and %lld", name, number, (long long)low,
+                   "%s is %.15g, but must lie between %lld and %lld", name, number, (long long)low,
                    (long long)high);
     if (symbol)
         sema_note(s, e->span, "it serves as %s here", what);
+    if (symbol && symbol->kind == SYMBOL_CONST)
+        symbol->value = POISON; /* once is enough */
     return false;
 }
 

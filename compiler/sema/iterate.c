@@ -8,6 +8,7 @@
  * The body may join axes and domains that the initial values lack (a constant start, a body that
  * depends on positions), so it is elaborated until the carried types stay as they are. */
 #include "sema/internal.h"
+#include "syntax/ast_find.h"
 
 typedef struct {
     Symbol *outer, *inner;
@@ -227,6 +228,18 @@ static void poison_all(CarriedList *list) {
         list->at[k].outer->value = POISON;
 }
 
+/* A value that went wrong before: what the loop cannot tell, it might have told. */
+static bool uses_poison(const Scope *scope, const StmtList *body) {
+    for (const Scope *at = scope; at; at = at->is_frame ? NULL : at->parent)
+        for (uint32_t k = 0; k < at->symbols.count; k++) {
+            const Symbol *symbol = at->symbols.at[k];
+            if (symbol->kind == SYMBOL_VALUE && is_poison(symbol->value) &&
+                ast_mentions(body, symbol->name))
+                return true;
+        }
+    return false;
+}
+
 void body_iterate(Sema *s, Scope *scope, const Stmt *stmt) {
     int64_t trips = 0;
     CarriedList list = {0};
@@ -241,6 +254,7 @@ void body_iterate(Sema *s, Scope *scope, const Stmt *stmt) {
     }
     learn_extents(s, scope, &stmt->loop.body);
     learn_extents(s, scope, &stmt->loop.body);
+    good = good && !uses_poison(scope, &stmt->loop.body);
     for (uint32_t k = 0; good && k < list.count; k++)
         good = !is_poison(list.at[k].outer->value) && carried_start(s, &list.at[k]);
     if (!good) {

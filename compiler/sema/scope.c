@@ -178,6 +178,8 @@ void scope_unknown(Sema *s, Scope *scope, const char *name, Span span, const cha
         vec_push(s->arena, &names, builtin_name(k));
     for (uint32_t k = 0; k < WORD_COUNT; k++)
         vec_push(s->arena, &names, s->words[k]);
+    vec_push(s->arena, &names, "true");
+    vec_push(s->arena, &names, "false");
     const char *near = nearest_name(name, names.at, names.count);
     if (s->syntax_errors && !near)
         return; /* it may stand where parsing recovered */

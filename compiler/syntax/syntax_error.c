@@ -66,6 +66,11 @@ bool parser_ended(Parser *p, const Missing *missing) {
     return false;
 }
 
+/* Between the attributes of a declaration. */
+static bool in_attributes(const Expected *e) {
+    return expects(e, "a name") && expects(e, ";") && !expects(e, "let") && !expects(e, "a number");
+}
+
 /* Writes the foldings of `e` into `words`; returns how many. */
 static uint32_t expected_words(const Expected *e, const char *words[LISTED]) {
     /* After a whole expression only what ends or continues it matters, not `(` or `[`. */
@@ -83,7 +88,7 @@ static uint32_t expected_words(const Expected *e, const char *words[LISTED]) {
     if (definition)
         words[n++] = "a definition";
     if (!statement && !expression && expects(e, "a name"))
-        words[n++] = after_operand ? "an attribute" : "a name";
+        words[n++] = after_operand || in_attributes(e) ? "an attribute" : "a name";
     if (expects(e, "else") && e->count <= 3)
         words[n++] = "`else`";
     const char *const *signs = after_operand ? ENDS : BEGINS;
@@ -173,6 +178,9 @@ static void report_help(Parser *p, const Expected *e, int found, Span found_at) 
     else if (token_is_reserved(found) && expects(e, "a name") && !expects(e, "*") && !in_block &&
              found_at.file)
         diag_help(d, "`%s` is a reserved word and cannot be a name", token_text(p, found_at));
+    else if (found == TOKEN_COMMA && in_attributes(e) && !expects(e, ","))
+        diag_help(d, "attributes come last and hold for all of the declaration's tensors; end it "
+                     "with `;` and begin another");
     else if (help_misspelt(p, e))
         return;
     else if (found == TOKEN_ASSIGN && expects(e, "=="))
