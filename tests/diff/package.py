@@ -111,7 +111,6 @@ def config(name, n, d, site, layout, arguments, f32=False, **options):
     network = Network(site, n, d, begin=begin, end=end, norm=arguments["norm"], layout=layout,
                       name="w" if name == "hyper_connections" else "x", **options)
     branch = "bend" if options.get("views", 1) == 1 else "bend_views"
-    branch = " & ".join([branch] * options.get("branches", 1))
     return Config(text(name, **arguments), d, network, branch, f32)
 
 
@@ -137,18 +136,6 @@ def hyper_connections():
         site = twins.hyper(n, 8, fracs, depth_residual_fn=lambda y, h: 0.5 * y * y + h)
         yield config("hyper_connections", n, 8, site, "[n,T,d]", {"fracs": fracs, "join": "damped"},
                      f32=True)
-
-
-def several_branches():
-    """The class for several branches on one connection."""
-    for n in (1, 2, 3, 4):
-        for branches in (1, 2, 3):
-            tanh = (n + branches) % 2 == 0
-            yield config("multi_branch", n, 6, twins.several(n, 6, branches, tanh), "[n,T,d]",
-                         {"act": "tanh" if tanh else "none"}, f32=n == 3, branches=branches)
-    site = twins.several(3, 6, 2, layer_index=5)
-    yield config("multi_branch", 3, 6, site, "[n,T,d]", {"start": 5, "norm": "layernorm_affine"},
-                 branches=2)
 
 
 def ends_of_streams():
@@ -305,9 +292,8 @@ class Compiled:
 
 @harness.unittest.skipIf(MISSING, f"this Python lacks {', '.join(MISSING)}")
 class Package(harness.TestCase):
-    GROUPS = {"hyper_connections": hyper_connections, "several branches": several_branches,
-              "ends of streams": ends_of_streams, "streams": streams, "fractions": fractions,
-              "manifold": manifold}
+    GROUPS = {"hyper_connections": hyper_connections, "ends of streams": ends_of_streams,
+              "streams": streams, "fractions": fractions, "manifold": manifold}
 
     def build(self, config, f64):
         path = os.path.join(self.folder, f"m{id(config)}{'d' if f64 else 's'}.so")
@@ -349,8 +335,7 @@ class Package(harness.TestCase):
             config("mhc", 3, 6, Maps(twins.manifold_maps()), "[T,n,d]", reduce),
             config("hyper_connections", 3, 6, twins.hyper(3, 6, 2), "[n,T,d]",
                    {"fracs": 2} | reduce),
-            config("mhc_v2", 3, 6, twins.manifold(3, 6), "[1,T,n,d]", reduce),
-            config("multi_branch", 3, 6, twins.several(3, 6, 2), "[n,T,d]", reduce, branches=2)]
+            config("mhc_v2", 3, 6, twins.manifold(3, 6), "[1,T,n,d]", reduce)]
         for c in configs:
             with self.subTest(c.name):
                 compiled = Compiled(self.build(c, True), c)

@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 from hyper_connections import hyper_connections as plain
 from hyper_connections import hyper_connections_channel_first as channel_first
-from hyper_connections import hyper_connections_with_multi_branch_inputs as multi_branch
 from hyper_connections import mHCv2 as v2
 from hyper_connections import manifold_constrained_hyper_connections as v1
 from torch import cat
@@ -139,23 +138,6 @@ def manifold(n, d, first=False, fracs=1, **options):
         if "P" in p:
             made["maybe_mix_streams.weight"] = p["P"][..., None, None]
         return made
-
-    return Site(module, parameters)
-
-
-def several(n, d, branches, tanh=True, layer_index=0):
-    """The class for several branches; each has its own input and write weights."""
-    module = multi_branch.HyperConnections(n, dim=d, num_branch_inputs=branches, tanh=tanh,
-                                           layer_index=layer_index)
-
-    def parameters(p):
-        return {"norm.gamma": p["N.gamma"],
-                "static_alpha": cat((p["Am"].T, p["Ar"].T), 1),
-                "dynamic_alpha_fn": cat((p["Wm"], p["Wr"])).T,
-                "dynamic_alpha_scale": p["sa"],
-                "static_beta": p["B"],
-                "dynamic_beta_fn": p["Wb"].T,
-                "dynamic_beta_scale": p["sb"]}
 
     return Site(module, parameters)
 
@@ -343,19 +325,14 @@ class Network:
 
     mask = None  # what dropout multiplied the streams by
 
-    def __init__(self, site, n, d, begin=spread, end=weigh, norm="none", views=1, branches=1,
+    def __init__(self, site, n, d, begin=spread, end=weigh, norm="none", views=1,
                  layout="[T,n,d]", writes=True, name="x"):
         self.site, self.n, self.d, self.views = site, n, d, views
         self.begin, self.end, self.norm = begin, end, norm
         self.layout, self.writes, self.read_name = layout, writes, name
-        self.branches = branches
 
     def branch(self, p, u):
-        """u [T, d], or [views or branches, T, d]; the norm of the read stands before it."""
-        if self.branches > 1:
-            u = NORMS[self.norm](u, p, "xs")
-            return torch.stack([torch.tanh(u[b] @ p[f"bend_{b}.W"].T)
-                                for b in range(self.branches)])
+        """u [T, d], or [views, T, d]; the norm of the read stands before it."""
         if self.views == 1:
             u = NORMS[self.norm](u, p, self.read_name)
             return torch.tanh(u @ p["W"].T)
@@ -366,8 +343,6 @@ class Network:
         H = self.begin(p, x, self.n)
         if self.layout == "[n,T,d]":  # streams in the batch
             def branch(u):
-                if self.branches > 1:
-                    return self.branch(p, u)
                 return self.branch(p, u.squeeze(-3)).unsqueeze(0)
 
             H = self.site(p, H.transpose(0, 1), branch)

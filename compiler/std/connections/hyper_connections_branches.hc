@@ -5,10 +5,10 @@
 /// Begins:   Ar = 1, B = 1; with V branches, branch v reads stream i where V (start % (n V)) + i + v
 ///           is a multiple of n. The W are 0, sa = sb = 0.01. Decay on the W only.
 /// Cost:     n (2 V + n) + d (2 V + n) + 2 parameters.
-/// Options:  those of `dhc`; `rate` drops out entries of the streams after each write.
+/// Options:  those of `dhc`; `dropout` drops entries of the streams after each write.
 /// Use:      `both = hyper_connections_branches : attention(heads) & mlp(4 * d);`
 connection hyper_connections_branches(n = 4, norm = rmsnorm, inner = l2norm, act = tanh, start = site,
-                                      rate = 0, expand = replicate, reduce = sum_streams) {
+                                      dropout = 0, expand = replicate, reduce = sum_streams) {
   const V = branches, turn = start % (n * V) * V;
   state H[n, d];
   let A0[v < V, i < n] = select((turn + v + i) % n == 0, 1, 0);
@@ -27,7 +27,7 @@ connection hyper_connections_branches(n = 4, norm = rmsnorm, inner = l2norm, act
   let u[v,c]      = sum[i] am[v,i] * H[i,c];
   read  xs[v,c]   = norm(u[v])[c];
   let K[k,c]      = sum[j] ar[k,j] * H[j,c] + sum[v] b[v,k] * ys[v,c];
-  write H         = dropout(K, rate);
+  write H         = dropout(K, dropout);
   let s           = reduce(H);
   end   x         = norm(s);
 }

@@ -4,11 +4,11 @@
 /// Source:   package hyper-connections 0.4.11, hyper_connections_with_multi_input_streams.
 /// Begins:   as `dhc`; Az reads stream `start % n`, Wz is 0, sz 0.01. Decay on the W only.
 /// Cost:     that of `dhc`, and n + e + 1 parameters for Z of width e.
-/// Options:  those of `dhc`; `rate` drops out entries of the streams after each write.
+/// Options:  those of `dhc`; `dropout` drops entries of the streams after each write.
 /// Differs:  one more input; for several, a line of each kind is repeated. The branch calls it `z`.
 /// Use:      cross-attention: `attn = hyper_connections_inputs(Z) : cross(heads);`
 connection hyper_connections_inputs(n = 4, norm = rmsnorm, inner = l2norm, act = tanh, start = site,
-                                    rate = 0, expand = replicate, reduce = sum_streams) : z[n, e] {
+                                    dropout = 0, expand = replicate, reduce = sum_streams) : z[n, e] {
   state H[n, d];
   param Am[n], Az[n] = onehot(start % n)  nodecay;
   param Ar[n, n]     = identity           nodecay;   // destination, source
@@ -28,7 +28,7 @@ connection hyper_connections_inputs(n = 4, norm = rmsnorm, inner = l2norm, act =
   let w[a]       = sum[i] az[i] * z[i,a];
   read  x        = norm(u), z = w;
   let K[k,c]     = sum[j] ar[k,j] * H[j,c] + b[k] * y[c];
-  write H        = dropout(K, rate);
+  write H        = dropout(K, dropout);
   let s          = reduce(H);
   end   x        = norm(s);
 }

@@ -40,6 +40,7 @@ connection mhc_v2(n = 4, fracs = 1, iters = 20, proposals = 1, premix = false, n
   let L[p,k,i]  = sr * (sum[a] Wr[p,k,a] * N[i,a]) + Ar[k,i];
   if iters > 0 { let C[p,k,i] = constraint(L[p], iters)[k,i]; } else { let C = L; }
   let M[k,i]    = mean[p] C[p,k,i];
+  probe M;
   let z[s,f,g]  = 2 * sigmoid(sb * (sum[a] Wb[g,a] * N[s*fracs + f, a]) + B[s,f]);
 
   let u[g*e + a]    = sum[i] pre[g,i] * S[i,a];

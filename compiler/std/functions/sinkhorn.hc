@@ -12,12 +12,12 @@ fn sinkhorn(L[n, n], iters) -> M[n, n] {
 
 /// The same as DeepSeek-V4 computes it: a softmax over destinations, then division by the sums over
 /// sources and over destinations in turn; 1e-6 is added to every entry once and to every divisor.
-fn sinkhorn_v4(L[n, n], iters) -> M[n, n] {
-  let S[k,j] = softmax[k] L[k,j] + 1e-6;
-  let M[k,j] = S[k,j] / (sum[i] S[k,i] + 1e-6);
+fn sinkhorn_v4(L[n, n], iters, eps = 1e-6) -> M[n, n] {
+  let S[k,j] = softmax[k] L[k,j] + eps;
+  let M[k,j] = S[k,j] / (sum[i] S[k,i] + eps);
   iterate iters - 1 {
-    M[k,j] = M[k,j] / (sum[i] M[i,j] + 1e-6);
-    M[k,j] = M[k,j] / (sum[i] M[k,i] + 1e-6);
+    M[k,j] = M[k,j] / (sum[i] M[i,j] + eps);
+    M[k,j] = M[k,j] / (sum[i] M[k,i] + eps);
   }
 }
 
