@@ -280,6 +280,19 @@ static Value rule_shift(Sema *s, const Builtin *b, const BoundArgument *a, uint3
     return axes ? shift_value(s, a[0].value, axes, offsets, e->span) : POISON;
 }
 
+/* Over all positions of all samples: what a penalty or a buffer may look at. */
+static Value rule_batch_mean(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
+                             const Expr *e) {
+    (void)b;
+    (void)n;
+    if (a[0].value.kind == VALUE_NUMBER)
+        return a[0].value;
+    if (s->loop->level)
+        return sema_error(s, DIAG_NOT_HERE, e->span, "`batch_mean` cannot stand in `iterate`");
+    const Tensor *t = value_as_real(s, a[0].value, e->call.arguments.at[0].value->span);
+    return t ? value_tensor(s, mean_of_elements(s, t, e->span), t->axes, e->span) : POISON;
+}
+
 static Value rule_window(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
                          const Expr *e) {
     int64_t extents[2];
@@ -312,6 +325,7 @@ static const Builtin builtins[] = {
     {"permutations", 1, 1, rule_permutations, TIR_TABLE, NULL},
     {"random", 0, 1, random_call, TIR_RANDOM, NULL},
     {"extent", 1, 2, rule_extent, TIR_CONST, NULL},
+    {"batch_mean", 1, 1, rule_batch_mean, TIR_POSITION_SUM, NULL},
     {"shift", 2, 3, rule_shift, TIR_SHIFT, NULL},
     {"window", 2, 3, rule_window, TIR_SHIFT, NULL},
 };

@@ -20,23 +20,32 @@ void scope_load_library(Sema *s) {
         scope_add_items(s, s->library, parse_library_file(s->c, k));
 }
 
+static StdDefinition std_definition(Compilation *c, const Item *item, const char *name,
+                                    const char *kind) {
+    size_t length;
+    const char *text = source_text(c->sources, item->span.file, &length);
+    return (StdDefinition){.name = name,
+                           .kind = kind,
+                           .doc = item->doc,
+                           .text = arena_copy_string(c->arena, text + item->span.begin,
+                                                     item->span.end - item->span.begin)};
+}
+
 const StdDefinition *std_definitions(Compilation *c, uint32_t *count) {
     VEC(StdDefinition) list = {0};
     for (uint32_t k = 0; k < std_source_count; k++) {
         const Ast *ast = parse_library_file(c, k);
         for (uint32_t i = 0; i < ast->items.count; i++) {
             const Item *item = ast->items.at[i];
-            if (!item->name.text)
-                continue;
-            size_t length;
-            const char *text = source_text(c->sources, item->span.file, &length);
-            const StdDefinition d = {.name = item->name.text,
-                                     .kind =
-                                         item->kind == ITEM_FN ? "fn" : item_kind_text(item->kind),
-                                     .doc = item->doc,
-                                     .text = arena_copy_string(c->arena, text + item->span.begin,
-                                                               item->span.end - item->span.begin)};
-            vec_push(c->arena, &list, d);
+            for (uint32_t b = 0; item->kind == ITEM_CONST && b < item->constants.count; b++) {
+                const Name name = item->constants.at[b].target.name;
+                if (name.text)
+                    vec_push(c->arena, &list, std_definition(c, item, name.text, "const"));
+            }
+            if (item->name.text)
+                vec_push(c->arena, &list,
+                         std_definition(c, item, item->name.text,
+                                        item->kind == ITEM_FN ? "fn" : item_kind_text(item->kind)));
         }
     }
     *count = list.count;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Branches that look at other positions, against PyTorch: convolutions, masked attention, patches.
+"""Branches against PyTorch: convolutions, attention in its forms, gates, experts, patches.
 
 Each network is small, its parameters random; loss and every gradient must agree, in f64 to 1e-10.
 Without PyTorch (here, or in $HCC_TORCH_PYTHON) everything is skipped.
@@ -134,6 +134,67 @@ class Branches(harness.TestCase):
                 o = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
                 y = torch.einsum("dha,shta->std", self.twin["trunk.a.Wo"], o)
                 self.compare(((e + y) ** 2).mean())
+
+    def sequence(self, branch, d, positions, f64=True):
+        """A network over a line, and what its trunk is given, by PyTorch."""
+        self.network(f64, d=d, positions=f"t <= {positions}", axes="t", branch=branch)
+        x = self.draw(SAMPLES, positions, 5)
+        self.model.set_input("x", x.flatten().tolist())
+        return x @ self.twin["E"].T
+
+    def test_grouped_queries(self):
+        for heads, kv, d in [(4, 2, 8), (6, 2, 24), (4, 1, 64), (3, 3, 12)]:
+            for f64 in (True, False):
+                with self.subTest((heads, kv, d, f64)):
+                    e = self.sequence(f"attention({heads}, kv_heads = {kv})", d, 7, f64)
+                    q, k, v = (torch.einsum("had,std->shta", self.twin[f"trunk.a.W{w}"], e)
+                               for w in "qkv")
+                    self.assertEqual(k.shape[1], kv)
+                    o = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+                    y = torch.einsum("dha,shta->std", self.twin["trunk.a.Wo"], o)
+                    self.compare(((e + y) ** 2).mean(), f64)
+
+    def test_gates(self):
+        gates = {"swiglu": F.silu, "geglu": F.gelu, "reglu": F.relu,
+                 "swiglu(act = tanh)": torch.tanh}
+        for name, act in gates.items():
+            with self.subTest(name):
+                branch = name[:-1] + ", hidden = 20)" if name[-1] == ")" else f"{name}(20)"
+                e = self.sequence(branch, 10, 6)
+                p = {w: self.twin[f"trunk.a.{w}"] for w in ("Wg", "Wu", "Wd")}
+                y = (act(e @ p["Wg"].T) * (e @ p["Wu"].T)) @ p["Wd"].T
+                self.compare(((e + y) ** 2).mean())
+
+    def test_mixture_of_experts(self):
+        """Routing by torch.topk, the penalty as Switch's; the same experts, sparsely."""
+        for experts, top, hidden, d, balance in [(4, 2, 6, 8, 0.1), (8, 1, 40, 48, 1), (5, 5, 7, 6, 2),
+                                                 (3, 2, 5, 8, 0)]:
+            for f64 in (True, False):
+                with self.subTest((experts, top, balance, f64)):
+                    e = self.sequence(f"moe({hidden}, experts = {experts}, top = {top}, act = silu, "
+                                      f"balance = {balance})", d, 9, f64)
+                    p = {w: self.twin[f"trunk.a.{w}"] for w in ("R", "W1", "W2")}
+                    flat = e.reshape(-1, d)
+                    probability = torch.softmax(flat @ p["R"].T, -1)
+                    chosen, which = probability.topk(top, -1)
+                    weight = chosen / chosen.sum(-1, keepdim=True)
+                    y = torch.stack([
+                        sum(weight[i, j] * p["W2"][:, k] @ F.silu(p["W1"][k] @ flat[i])
+                            for j, k in enumerate(which[i].tolist())) for i in range(len(flat))])
+                    share = F.one_hot(which, experts).sum(1).double().mean(0) / top
+                    penalty = balance * experts * (share * probability.mean(0)).sum()
+                    self.compare(((flat + y) ** 2).mean() + penalty, f64)
+                    if balance:
+                        found = self.model.output("trunk.a.f")[0]
+                        self.assertLess(max(abs(a - b.item()) for a, b in zip(found, share)), 1e-6)
+
+    def test_equal_experts(self):
+        """Of equals the first are chosen, so that exactly `top` are."""
+        self.sequence("moe(4, experts = 6, top = 3)", 6, 5)
+        self.model.parameters["trunk.a.R"].data[:] = [0.0] * 36
+        self.model.forward()
+        for a, b in zip(self.model.output("trunk.a.f")[0], [1 / 3] * 3 + [0] * 3):
+            self.assertAlmostEqual(a, b, delta=1e-12)
 
     def test_patches(self):
         """Patches are a convolution whose stride is its width."""

@@ -15,7 +15,7 @@ from library import SHAKESPEARE, Model, build, harness, settings
 
 SIZES = {"d": 64, "heads": 4, "blocks": 2, "context": 56, "train__batch": 7, "train__steps": 30,
          "train__warmup": 5}
-WIRINGS = ["residual", "postnorm", "shc", "dhc", "frac", "mhc"]
+WIRINGS = ["residual", "postnorm", "shc", "dhc", "frac", "mhc", "harmonised"]
 
 
 def read_log(run):

@@ -10,13 +10,15 @@ import harness
 from harness import hcc
 
 SHAKESPEARE = "examples/shakespeare.hc"
-CONNECTIONS = ["residual", "postnorm", "shc", "dhc", "frac", "mhc"]
+CONNECTIONS = ["residual", "postnorm", "shc", "dhc", "frac", "mhc", "harmonised"]
 # Sizes: features in vector lanes, and too few of them for that.
 WIDE = ["heads=2", "blocks=2", "n=4", "context=8"]
 NARROW = ["d=16", "heads=2", "blocks=1", "n=4", "context=8"]
 # Tensors that cannot influence the loss. All streams are equal at the first site, and a doubly
-# stochastic map does nothing to equal streams.
-NO_INFLUENCE = {"mhc": {"trunk.0.attn.hc.R", "trunk.0.attn.hc.br", "trunk.0.attn.hc.ar"}}
+# stochastic map does nothing to equal streams, nor do reading weights whose sum is one; of writing
+# weights whose sum is one the last site's mean sees nothing.
+NO_INFLUENCE = {"mhc": {"trunk.0.attn.hc.R", "trunk.0.attn.hc.br", "trunk.0.attn.hc.ar"},
+                "harmonised": {"trunk.0.attn.hc.p", "trunk.LAST.mlp.hc.q"}}
 
 
 class Gradcheck(harness.TestCase):
@@ -36,7 +38,10 @@ class Gradcheck(harness.TestCase):
                 self.assertTrue(report["ok"])
                 self.assertGreater(len(report["parameters"]), 10)
                 without = {p["name"] for p in report["parameters"] if p["verdict"] == "none"}
-                self.assertEqual(without, NO_INFLUENCE.get(wiring, set()))
+                last = max(int(p["name"].split(".")[1]) for p in report["parameters"]
+                           if p["name"].startswith("trunk."))
+                self.assertEqual(without, {name.replace("LAST", str(last))
+                                           for name in NO_INFLUENCE.get(wiring, set())})
                 for parameter in report["parameters"]:
                     if parameter["name"] in without:
                         self.assertLess(parameter["analytic"], 1e-15, parameter)

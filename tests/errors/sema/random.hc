@@ -6,6 +6,10 @@ branch b : x[d] -> y[d] {
   iterate 3 {
     v = v * random();                          // expected-error {{E0218}} {{`random` cannot stand in `iterate`}} {{`for`}}
   }
+  let z = 1;
+  iterate 2 {
+    z = z + batch_mean(x[0]);                  // expected-error {{E0218}} {{`batch_mean` cannot stand in `iterate`}}
+  }
   let w = random(x, x);                        // expected-error {{E0204}} {{`random` takes 1 argument, not 2}}
   let y[c] = v * x[c];
 }
