@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Branches against PyTorch: convolutions, attention in its forms, gates, experts, patches.
 
-Each network is small, its parameters random; loss and every gradient must agree, in f64 to 1e-10.
+Each network is small, its parameters random; loss and every gradient must agree, in f64 to 1e-10. And
+the examples on pictures must train as PyTorch does.
 Without PyTorch (here, or in $HCC_TORCH_PYTHON) everything is skipped.
 """
 
 import importlib.util
+import json
 import os
 import sys
 
@@ -239,6 +241,109 @@ model m {
         y = (self.twin["E"][tokens] * self.twin["P"] + s * q[m, 1]
              + q[6 - torch.arange(6), 0])
         self.compare((y ** 2).mean())
+
+
+@harness.unittest.skipIf(MISSING, f"this Python lacks {', '.join(MISSING)}")
+class Training(harness.TestCase):
+    """The examples on pictures, cut down: the same batches and optimiser in PyTorch, step by step."""
+
+    STEPS, BATCH, RATE, WARMUP = 40, 8, 5e-3, 5
+
+    def train(self, example, **sizes):
+        draw = np.random.default_rng(2)
+        self.pictures = draw.integers(0, 17, (60, 8, 8))
+        self.digits = draw.integers(0, 10, 60)
+        self.write("digits.csv", "".join(",".join(map(str, [*p.flatten(), y])) + "\n"
+                                         for p, y in zip(self.pictures, self.digits)))
+        words = {"wiring": "residual", "train.steps": self.STEPS, "train.batch": self.BATCH,
+                 "train.lr": self.RATE, "train.warmup": self.WARMUP, "train.eval_every": 0, **sizes}
+        settings = [w for k, v in words.items() for w in ("--set", f"{k}={v}")]
+        path = os.path.join(harness.ROOT, "examples", example)
+        self.expect(harness.hcc("train", path, "--data", self.folder, "--f64", "--out",
+                                self.path("run"), "--batch-log", self.path("batches"), *settings))
+        self.expect(harness.hcc("build", path, "-o", self.path("m.so"), "--f64", *settings))
+        with open(self.path("run/log.jsonl"), encoding="utf-8") as log:
+            self.found = [json.loads(line)["loss"] for line in log]
+        with open(self.path("run/summary.json"), encoding="utf-8") as file:
+            self.summary = json.load(file)
+        with Model(self.path("m.so")) as model:
+            model.init(1)
+            self.twin = {name: torch.tensor(np.ctypeslib.as_array(p.data).reshape(p.dims).copy(),
+                                            requires_grad=True)
+                         for name, p in model.parameters.items()}
+            self.decay = {p["name"]: p["decay"] for p in model.manifest["params"]}
+
+    def compare(self, logits, weight_decay):
+        """logits: of a batch of pictures, [samples, 8, 8]."""
+        x, y = torch.tensor(self.pictures / 16), torch.tensor(self.digits)
+        groups = [{"params": [p for k, p in self.twin.items() if self.decay[k] == decay],
+                   "weight_decay": weight_decay if decay else 0} for decay in (True, False)]
+        optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=self.RATE,
+                                      betas=(0.9, 0.99))
+        rows = np.fromfile(self.path("batches"), dtype=np.int64).reshape(self.STEPS, self.BATCH)
+        gap = 0
+        for step, batch in enumerate(rows):
+            span = self.STEPS - 1 - self.WARMUP
+            t = (step - self.WARMUP) / span
+            now = self.RATE * ((step + 1) / self.WARMUP if step < self.WARMUP
+                               else 0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * t)))
+            for group in optimizer.param_groups:
+                group["lr"] = now
+            optimizer.zero_grad()
+            loss = F.cross_entropy(logits(x[batch]), y[batch])
+            gap = max(gap, abs(loss.item() - self.found[step]) / loss.item())
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.twin.values(), 1.0)
+            optimizer.step()
+        held = sorted(set(range(60)) - set(rows.flatten().tolist()))
+        self.assertEqual(len(held), self.summary["val_windows"])
+        with torch.no_grad():
+            scores = logits(x[held])
+            loss = F.cross_entropy(scores, y[held]).item()
+            accuracy = (scores.argmax(-1) == y[held]).double().mean().item()
+        self.assertLess(gap, 1e-8)
+        self.assertLess(abs(loss - self.summary["val_loss"]), 1e-8 * loss)
+        self.assertAlmostEqual(accuracy, self.summary["val_metrics"]["accuracy"], delta=1e-12)
+
+    @staticmethod
+    def norm(h):
+        return h * (h.pow(2).mean(-1, keepdim=True) + 1e-6).rsqrt()
+
+    def test_convnet(self):
+        self.train("convnet.hc", d=6, blocks=2)
+        p = self.twin
+
+        def conv(h, name):  # h is [samples, 64, d]
+            grid = h.transpose(1, 2).reshape(len(h), -1, 8, 8)
+            out = F.conv2d(grid, p[name].permute(0, 3, 1, 2), padding="same")
+            return out.flatten(2).transpose(1, 2)
+
+        def logits(x):
+            h = F.conv2d(x[:, None], p["S"][:, None], padding="same").flatten(2).transpose(1, 2)
+            for k in range(2):
+                h = h + conv(F.relu(conv(self.norm(h), f"trunk.{k}.conv.W1")), f"trunk.{k}.conv.W2")
+            return self.norm(h).mean(1) @ p["head"].T
+        self.compare(logits, 0.1)
+
+    def test_vision_transformer(self):
+        self.train("vit.hc", d=8, heads=2, blocks=2)
+        p = self.twin
+
+        def attention(h, name):
+            q, k, v = (torch.einsum("had,std->shta", p[f"{name}.W{w}"], h) for w in "qkv")
+            return torch.einsum("dha,shta->std", p[f"{name}.Wo"],
+                                F.scaled_dot_product_attention(q, k, v))
+
+        def logits(x):
+            h = F.conv2d(x[:, None], p["P"][:, None], stride=2)
+            h = h + p["R"].T[:, :, None] + p["C"].T[:, None, :]
+            h = h.flatten(2).transpose(1, 2)
+            for k in range(2):
+                h = h + attention(self.norm(h), f"trunk.{k}.attn")
+                u = F.gelu(self.norm(h) @ p[f"trunk.{k}.mlp.W1"].T)
+                h = h + u @ p[f"trunk.{k}.mlp.W2"].T
+            return self.norm(h).mean(1) @ p["head"].T
+        self.compare(logits, 0.5)
 
 
 if __name__ == "__main__":
