@@ -198,6 +198,12 @@ static bool in_registers_here(const Lower *l, const Value *v) {
     return l->context.row.lane != 0 || nest_type(l->kernel, v->registers[0]).lanes == 1;
 }
 
+_Noreturn void lower_fault(const Lower *l, TirOp op, const char *message) {
+    const TirProgram *p = l->plan->program;
+    p->on_fault(p->fault_context, op, l->b.span, message);
+    abort(); /* a handler does not return */
+}
+
 static NestId eval_stored(Lower *l, Frame *frame, TirId id, const TirNode *node,
                           const Index *index) {
     if (frame->scan)
@@ -209,7 +215,9 @@ static NestId eval_stored(Lower *l, Frame *frame, TirId id, const TirNode *node,
     if (v->registers && affine_is_const(&flat) && in_registers_here(l, v))
         return v->registers[flat.offset];
     if (v->registers && !v->must_store)
-        abort(); /* stage_plan stores whatever a loop may ask for */
+        lower_fault(l, node->op, "a loop reads by run-time index what is in registers only");
+    if (l->context.elsewhere && (v->store == SCRATCH_ROWS || v->store == SCRATCH_LANES))
+        lower_fault(l, node->op, "another position's value is read that this kernel computes");
     return load_value(l, v, &node->type, index);
 }
 

@@ -176,6 +176,9 @@ Affine existing_row(Lower *l);
 void shift_prepare(Lower *l, Affine row);
 NestId eval_shift(Lower *l, Frame *frame, const TirNode *node, const Index *index);
 
+/* The plan handed over what lowering cannot do: a fault of the compiler. */
+_Noreturn void lower_fault(const Lower *l, TirOp op, const char *message);
+
 /* --- ops (lower_ops.c) --------------------------------------------------------------------------
  */
 NestId eval_op(Lower *l, Frame *frame, TirId id, const TirNode *node, const Index *index);

@@ -68,6 +68,8 @@ void shift_prepare(Lower *l, Affine row) {
 
 NestId eval_shift(Lower *l, Frame *f, const TirNode *node, const Index *index) {
     Context here = l->context;
+    if (f->scan || here.row.lane)
+        lower_fault(l, node->op, "a shift is read with positions in lanes");
     const ShiftedRow *seen = find(l, &here.row, node->attr.offset, here.number);
     if (!seen) {
         ShiftedRow s = *shifted_row(l, space_of(l, node), node->attr.offset);

@@ -17,6 +17,7 @@
  */
 #include "pass/gemm_match.h"
 #include "pass/plan_internal.h"
+#include "pass/reshape_axes.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +106,20 @@ static void force_stored(Plan *plan, TirId id) {
         plan->work[root] = WORK_LOCAL;
 }
 
+/* A vector along a row that a reshape made of several axes: memory is read through as it is, but
+ * what is read through another view would be put together element by element. That view is computed
+ * like a value. */
+static void store_under_reshape(Plan *plan, TirId id) {
+    const TirBlock *block = plan->program->block;
+    const TirType *type = &tir_node(block, id)->type;
+    TirId under = plan_storage(block, id);
+    const TirNode *x = tir_node(block, under);
+    bool wide = type->rank && type->dims[type->rank - 1] >= PLAN_PIECE_ELEMENTS;
+    if (plan->work[under] == WORK_NONE && plan_is_view(x) && wide &&
+        reshape_splits_last(type, &x->type))
+        plan->work[under] = WORK_LOCAL;
+}
+
 bool plan_is_barrier(WorkKind work) {
     return work != WORK_NONE && work != WORK_LOCAL;
 }
@@ -120,6 +135,8 @@ static void classify_all(Plan *plan) {
                 force_stored(plan, node->operands[k]);
         if (node->op == TIR_GATHER) /* rows are addressed at run time */
             force_stored(plan, node->operands[0]);
+        if (node->op == TIR_RESHAPE)
+            store_under_reshape(plan, id);
     }
     for (uint32_t k = 0; k < plan->program->outputs.count; k++)
         force_stored(plan, plan->program->outputs.at[k].value);

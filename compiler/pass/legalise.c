@@ -67,8 +67,7 @@ static TirId reorder_product(Legalise *l, TirId id, GemmPattern pattern, const C
 
 /* Sums `x` over the instances that `to` lacks. */
 static TirId sum_to(TirBuilder *b, TirId x, TirDomain to) {
-    return tir_domain_equal(tir_node(b->block, x)->type.domain, to) ? x
-                                                                    : tir_position_sum(b, x, to);
+    return tir_position_sum(b, x, tir_domain_meet(tir_node(b->block, x)->type.domain, to));
 }
 
 static TirId legal_contract(Legalise *l, TirId id) {
@@ -142,7 +141,7 @@ static void copy_gradients(Legalise *l) {
 }
 
 TirProgram *plan_legalise(TirProgram *p) {
-    TirProgram *new = pass_program_like(p);
+    TirProgram *new = tir_program_like(p);
     Legalise l = {.new = new, .builder = tir_builder(new, new->block)};
     l.map = ARENA_ARRAY(p->arena, TirId, p->block->nodes.count);
     TirId operands_small[64];

@@ -405,7 +405,8 @@ Plan *plan_build(TirProgram *p, PlanOptions options) {
     Plan *plan = ARENA_NEW(p->arena, Plan);
     plan->arena = p->arena;
     plan->options = options;
-    plan->program = plan_legalise(options.fuse ? plan_merge_products(p) : p);
+    TirProgram *cut = plan_pieces(p, PLAN_PIECE_ELEMENTS);
+    plan->program = plan_legalise(options.fuse ? plan_merge_products(cut) : cut);
     name_all_results(plan->program);
     uint32_t count = plan->program->block->nodes.count;
     plan->work = ARENA_ARRAY(plan->arena, WorkKind, count);

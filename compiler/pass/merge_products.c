@@ -168,7 +168,7 @@ static void find_inner(Merge *m) {
 }
 
 TirProgram *plan_merge_products(TirProgram *p) {
-    TirProgram *new = pass_program_like(p);
+    TirProgram *new = tir_program_like(p);
     uint32_t count = p->block->nodes.count;
     Merge m = {.old = p,
                .new = new,

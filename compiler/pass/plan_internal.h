@@ -6,6 +6,8 @@
 
 /* Elements per instance: up to this many are nothing beside a row of features. */
 enum { PLAN_SMALL_ELEMENTS = 64 };
+/* Elements of what is worth handling by itself when a value is put together from such. */
+enum { PLAN_PIECE_ELEMENTS = 32 };
 
 /* Ops that move elements and compute nothing, read through wherever they are used. */
 bool plan_is_view(const TirNode *node);

@@ -1,15 +1,6 @@
 /* Copying values from block to block; see rebuild.h. */
 #include "pass/rebuild.h"
 
-TirProgram *pass_program_like(const TirProgram *p) {
-    TirProgram *new = tir_program_create(p->compilation);
-    new->params.at = p->params.at, new->params.count = p->params.count;
-    new->inputs.at = p->inputs.at, new->inputs.count = p->inputs.count;
-    new->tables.at = p->tables.at, new->tables.count = p->tables.count;
-    new->spaces.at = p->spaces.at, new->spaces.count = p->spaces.count;
-    return new;
-}
-
 TirDomain pass_operand_domain(const TirBlock *block, uint32_t n, const TirId *operands) {
     TirDomain d = TIR_GLOBAL;
     for (uint32_t k = 0; k < n; k++)

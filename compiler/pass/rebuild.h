@@ -4,8 +4,6 @@
 
 #include "pass/vjp.h"
 
-/* An empty program with the parameters, inputs, tables and spaces of `p`. */
-TirProgram *pass_program_like(const TirProgram *p);
 /* tir_rebuild for operands whose domain may have become an outer one by folding: sums over domains
  * keep their meaning (see tir_domain_sum). `from` holds the node's own operands. */
 TirId pass_rebuild_node(TirBuilder *b, const TirBlock *from, const TirNode *node,

@@ -1,33 +1,40 @@
-/* Recompute: which forward values a backward kernel computes again instead of loading.
+/* Recompute: which values a kernel computes again instead of loading.
  *
- * Requires: groups. Changes: adds (value, group) pairs to backward groups' `values`; then fills
- * every group's inputs, outputs and sums. The TIR itself is not touched: a recomputed value is the
- * same value in a second kernel, so stored and recomputed runs agree to the bit.
+ * Requires: groups. Changes: adds (value, group) pairs to groups' `values`; then fills every
+ * group's inputs, outputs and sums. The TIR itself is not touched: a recomputed value is the same
+ * value in a second kernel, so stored and recomputed runs agree to the bit.
  *
  * Policy: a forward value is an anchor when it lies in memory anyway (a barrier or a later forward
  * group reads it, or the caller). Another forward value that a backward group wants is recomputed
  * there when it can be had position by position, without a reduction over a wide axis, from anchors
- * and from small values (coefficients: stored, a few numbers a position); what a scan stacks for
- * its own adjoint is always replayed. Everything else is stored.
+ * that are not much larger and from small values (coefficients: stored, a few numbers a position);
+ * what a scan stacks for its own adjoint is always replayed. Everything else is stored.
+ *
+ * Values that are a few products and sums of others are light: no kernel loads one, forward or
+ * backward, that it can have from no more memory than the value would take.
  *
  *     %5 = gemm …            anchor
  *     %6 = erf %5            recomputed by the backward kernel that loads %5 for it
+ *     %7 = mul %5 %w         light: stored by nobody
  */
 #include "pass/plan_internal.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_EXPANSION = 96 };
+enum { MAX_EXPANSION = 96, MAX_LIGHT = 8 };
 
 typedef struct {
     Plan *plan;
     const TirBlock *block;
     bool *anchor;   /* by value: lies in memory whatever the backward wants */
+    bool *light;    /* by value */
+    bool *loaded;   /* by value: by the group at hand, whatever it recomputes */
     bool *stored;   /* by value: some group or barrier reads it from memory */
     bool *computed; /* by value: in the group at hand */
     uint32_t *mark;
     uint32_t stamp;
     TirIdVec expansion;
+    uint64_t loads; /* elements that the expansion loads and the group did not */
 } Recompute;
 
 static uint64_t elements(const TirBlock *block, TirId id) {
@@ -41,31 +48,38 @@ static uint64_t elements(const TirBlock *block, TirId id) {
         for (TirId root = plan_root((r)->plan, tir_node((r)->block, (id))->operands[k_]); root;    \
              root = 0)
 
-static void find_anchors(Recompute *r) {
-    Plan *plan = r->plan;
-    for (uint32_t k = 0; k < plan->program->outputs.count; k++)
-        r->anchor[plan_root(plan, plan_storage(r->block, plan->program->outputs.at[k].value))] =
-            true;
-    for (TirId id = 1; id < r->block->nodes.count; id++) {
-        const TirNode *node = tir_node(r->block, id);
-        if (plan->work[id] == WORK_NONE || node->op == TIR_RESULT)
-            continue;
-        FOR_EACH_ROOT(r, id, root) {
-            if (plan->work[root] == WORK_NONE)
-                continue;
-            bool other_group = plan->group_of[root] != plan->group_of[id];
-            bool forward_user = plan->level[id] < plan->first_backward_level;
-            if (plan_is_barrier(plan->work[id]) || plan_is_barrier(plan->work[root]) ||
-                plan_reads_across(node) || plan_sums_instances(r->block, root) ||
-                (other_group && forward_user) ||
-                (other_group &&
-                 !tir_domain_equal(plan->group_of[root]->domain, plan_run_domain(r->block, id))))
-                r->anchor[root] = true;
-        }
+/* A product or sum, element by element, of values and coefficients. */
+static bool is_light(const Recompute *r, TirId id) {
+    const TirNode *node = tir_node(r->block, id);
+    switch (node->op) {
+    case TIR_ADD:
+    case TIR_SUB:
+    case TIR_MUL:
+    case TIR_NEG:
+    case TIR_SELECT:
+        break;
+    case TIR_CONTRACT:
+        for (uint32_t o = 0; o < 2; o++) /* that sums nothing */
+            for (uint32_t k = 0; k < tir_node(r->block, node->operands[o])->type.rank; k++)
+                if (node->attr.labels[o][k] >= node->type.rank)
+                    return false;
+        break;
+    default:
+        return false;
     }
-    for (TirId id = 1; id < r->block->nodes.count; id++)
-        if (plan->work[id] == WORK_LOCAL && plan->group_of[id]->backward)
-            r->anchor[id] = true; /* backward values are loaded like any other */
+    return node->type.elem == TIR_REAL && elements(r->block, id) > PLAN_SMALL_ELEMENTS &&
+           r->plan->work[id] == WORK_LOCAL && !plan_sums_instances(r->block, id);
+}
+
+/* Whether reading `root` in `id` takes it to be in memory, beyond all doubt. */
+static bool wants_memory(const Recompute *r, TirId id, TirId root) {
+    const Plan *plan = r->plan;
+    const TirNode *node = tir_node(r->block, id);
+    bool other_group = plan->group_of[root] != plan->group_of[id];
+    return plan_is_barrier(plan->work[id]) || plan_is_barrier(plan->work[root]) ||
+           plan_reads_across(node) || plan_sums_instances(r->block, root) ||
+           (other_group &&
+            !tir_domain_equal(plan->group_of[root]->domain, plan_run_domain(r->block, id)));
 }
 
 /* A reduction that leaves less than it reads: cheap to store, dear to repeat. */
@@ -86,22 +100,38 @@ static bool replayed(const Recompute *r, TirId id) {
     return op == TIR_SCAN || (op == TIR_RESULT && elements(r->block, id) > PLAN_SMALL_ELEMENTS);
 }
 
-/* Adds to r->expansion what computing `id` again takes; false when it cannot be had. */
-static bool expand(Recompute *r, TirId wanted) {
+static void add_load(Recompute *r, TirId root) {
+    const TirType *type = &tir_node(r->block, root)->type;
+    uint64_t n = elements(r->block, root);
+    if (!r->loaded[root] && !r->computed[root] && n > PLAN_SMALL_ELEMENTS &&
+        (type->domain.sample || type->domain.space))
+        r->loads += n;
+}
+
+/* Fills r->expansion with what computing `id` again takes, and r->loads; false when it cannot be
+ * had, or only through more than a few light values. */
+static bool expand(Recompute *r, TirId wanted, bool light) {
     TirIdVec work = {0};
+    r->stamp++;
+    r->expansion.count = 0;
+    r->loads = 0;
     vec_push(r->plan->arena, &work, wanted);
     while (work.count) {
         TirId id = work.at[--work.count];
         if (r->mark[id] == r->stamp)
             continue;
         r->mark[id] = r->stamp;
-        if (r->plan->work[id] != WORK_LOCAL || r->anchor[id] ||
-            !tir_domain_equal(plan_run_domain(r->block, id), plan_run_domain(r->block, wanted)))
-            continue; /* in memory */
+        bool in_memory =
+            r->plan->work[id] != WORK_LOCAL || r->anchor[id] ||
+            !tir_domain_equal(plan_run_domain(r->block, id), plan_run_domain(r->block, wanted));
         bool replay = replayed(r, id);
-        if (!replay && elements(r->block, id) <= PLAN_SMALL_ELEMENTS)
-            continue; /* small: stored */
-        if ((!replay && is_fold(r, id)) || r->expansion.count >= MAX_EXPANSION)
+        bool small = !replay && elements(r->block, id) <= PLAN_SMALL_ELEMENTS;
+        if (in_memory || small || r->computed[id] || (light && id != wanted && !r->light[id])) {
+            add_load(r, id);
+            continue;
+        }
+        if ((!replay && is_fold(r, id)) ||
+            r->expansion.count >= (light ? (uint32_t)MAX_LIGHT : (uint32_t)MAX_EXPANSION))
             return false;
         vec_push(r->plan->arena, &r->expansion, id);
         FOR_EACH_ROOT(r, id, root) vec_push(r->plan->arena, &work, root);
@@ -109,9 +139,55 @@ static bool expand(Recompute *r, TirId wanted) {
     return true;
 }
 
+static void find_anchors(Recompute *r) {
+    Plan *plan = r->plan;
+    for (TirId id = 1; id < r->block->nodes.count; id++)
+        r->light[id] = plan->options.recompute && plan->options.fuse && is_light(r, id) &&
+                       expand(r, id, true) && r->loads <= elements(r->block, id);
+    for (uint32_t k = 0; k < plan->program->outputs.count; k++) {
+        TirId root = plan_root(plan, plan_storage(r->block, plan->program->outputs.at[k].value));
+        r->anchor[root] = true;
+        r->light[root] = false;
+    }
+    for (TirId id = 1; id < r->block->nodes.count; id++) {
+        if (plan->work[id] == WORK_NONE || tir_node(r->block, id)->op == TIR_RESULT)
+            continue;
+        FOR_EACH_ROOT(r, id, root) {
+            if (plan->work[root] != WORK_NONE && wants_memory(r, id, root)) {
+                r->anchor[root] = true;
+                r->light[root] = false;
+            }
+        }
+    }
+    for (TirId id = 1; id < r->block->nodes.count; id++) {
+        if (plan->work[id] == WORK_NONE || tir_node(r->block, id)->op == TIR_RESULT)
+            continue;
+        if (plan->work[id] == WORK_LOCAL && plan->group_of[id]->backward && !r->light[id])
+            r->anchor[id] = true; /* backward values are loaded like any other */
+        bool forward_user = plan->level[id] < plan->first_backward_level;
+        FOR_EACH_ROOT(r, id, root)
+        if (plan->work[root] != WORK_NONE && forward_user && !r->light[root] &&
+            plan->group_of[root] != plan->group_of[id])
+            r->anchor[root] = true;
+    }
+}
+
 static int compare_ids(const void *a, const void *b) {
     TirId x = *(const TirId *)a, y = *(const TirId *)b;
     return x < y ? -1 : x > y;
+}
+
+static bool worth_repeating(Recompute *r, TirId root, bool backward) {
+    uint64_t own = elements(r->block, root);
+    if (backward && expand(r, root, false) && (replayed(r, root) || r->loads <= 2 * own))
+        return true;
+    return r->light[root] && expand(r, root, true) && r->loads <= own;
+}
+
+static void mark_loads(Recompute *r, const Group *group, bool loaded) {
+    for (uint32_t k = 0; k < group->values.count; k++)
+        FOR_EACH_ROOT(r, group->values.at[k], root)
+    r->loaded[root] = loaded && (r->anchor[root] || r->plan->work[root] != WORK_LOCAL);
 }
 
 static void recompute_group(Recompute *r, Group *group) {
@@ -121,6 +197,7 @@ static void recompute_group(Recompute *r, Group *group) {
     for (uint32_t k = 0; k < group->values.count; k++)
         computed[group->values.at[k]] = true;
     uint32_t original = group->values.count;
+    mark_loads(r, group, true);
     for (uint32_t k = 0; k < original; k++) {
         TirId user = group->values.at[k];
         FOR_EACH_ROOT(r, user, root) {
@@ -128,9 +205,7 @@ static void recompute_group(Recompute *r, Group *group) {
                 continue;
             if (!replayed(r, root) && elements(r->block, root) <= PLAN_SMALL_ELEMENTS)
                 continue;
-            r->stamp++;
-            r->expansion.count = 0;
-            if (!expand(r, root))
+            if (!worth_repeating(r, root, group->backward))
                 continue;
             for (uint32_t m = 0; m < r->expansion.count; m++) {
                 TirId id = r->expansion.at[m];
@@ -141,6 +216,7 @@ static void recompute_group(Recompute *r, Group *group) {
             }
         }
     }
+    mark_loads(r, group, false);
     /* A replayed loop brings all its results. */
     for (uint32_t k = 0; k < group->values.count; k++) {
         const TirNode *node = tir_node(r->block, group->values.at[k]);
@@ -213,11 +289,12 @@ void plan_recompute(Plan *plan) {
     r.anchor = ARENA_ARRAY(plan->arena, bool, count);
     r.stored = ARENA_ARRAY(plan->arena, bool, count);
     r.computed = ARENA_ARRAY(plan->arena, bool, count);
+    r.light = ARENA_ARRAY(plan->arena, bool, count);
+    r.loaded = ARENA_ARRAY(plan->arena, bool, count);
     r.mark = ARENA_ARRAY(plan->arena, uint32_t, count);
     find_anchors(&r);
     if (plan->options.recompute && plan->options.fuse)
         for (uint32_t g = 0; g < plan->groups.count; g++)
-            if (plan->groups.at[g]->backward)
-                recompute_group(&r, plan->groups.at[g]);
+            recompute_group(&r, plan->groups.at[g]);
     find_stored(&r);
 }

@@ -4,6 +4,7 @@
 #define HCC_TESTS_TIR_CASE_H
 
 #include "pass/pass.h"
+#include "pass/plan.h"
 #include "tir/interp.h"
 #include <math.h>
 #include <setjmp.h>
@@ -30,7 +31,7 @@
 #define CASE_POSITIONS 3
 #define CASE_MOST_POSITIONS 8
 #endif
-enum { CASE_LEAVES = 16 };
+enum { CASE_LEAVES = 80 };
 
 static const TirDomain GLOBAL = {0, 0}, SAMPLE = {1, 0}, POSITION = {1, 1}, SHARED = {0, 1};
 static const TirDomain DOMAINS[4] = {{0, 0}, {1, 0}, {1, 1}, {0, 1}};
@@ -281,6 +282,12 @@ static inline void case_passes(Case *c) {
     TirProgram *twice = pass_dce(pass_canon(pass_dce(canon)));
     case_verify(twice, "in canonical form, twice");
     case_same_outputs(c, c->p, twice, "canon of canon");
+    TirProgram *cut = plan_pieces(canon, 1);
+    case_verify(cut, "in pieces");
+    case_same_outputs(c, c->p, cut, "pieces");
+    TirProgram *legal = plan_legalise(cut);
+    case_verify(legal, "legalised");
+    case_same_outputs(c, c->p, legal, "legalise");
 }
 
 /* Finite differences of the weighed sum of `root` in every element of every real leaf. */
