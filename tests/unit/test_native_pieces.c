@@ -119,8 +119,9 @@ static void test_products_of_pieces(void **state) {
             list[k] = as_row(c, varied(c, POSITION, 1, DIMS(40)));
         TirId all = tir_concat(b, 0, 3, list);
         TirId w = case_real(c, GLOBAL, at_once ? 3 : 2, at_once ? DIMS(36, 3, 40) : DIMS(36, 40));
-        TirId y = at_once ? tir_contract(b, w, all, AXES(0, 1, 2), AXES(1, 2), 1, AXES(0), POSITION)
-                          : tir_contract(b, w, all, AXES(0, 1), AXES(2, 1), 2, AXES(2, 0), POSITION);
+        TirId y = at_once
+                      ? tir_contract(b, w, all, AXES(0, 1, 2), AXES(1, 2), 1, AXES(0), POSITION)
+                      : tir_contract(b, w, all, AXES(0, 1), AXES(2, 1), 2, AXES(2, 0), POSITION);
         native_check(c, tir_unary(b, TIR_TANH, y));
     }
 }
