@@ -26,7 +26,6 @@
     const char *string;
     ReduceKind reduction;
     const Missing *missing;
-    NameList *names;
     Expr *expr;
     ExprList *exprs;
     CompareOp compare;
@@ -99,7 +98,8 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 %token LT "<" LE "<=" GT ">" GE ">=" EQ "==" NE "!=" AND "&&" OR "||"
 
 %type <name> name contextual
-%type <names> names reduced
+%type <bindings> reduced ranges
+%type <binding> range
 %type <expr> expr conjunction comparison sum term product factor power exponent open postfix
 %type <expr> primary call value trunk trunk_input index
 %type <exprs> subscript indices expressions parallel tuple_rest
@@ -421,7 +421,7 @@ open
   ;
 
 reduced
-  : LBRACKET names rbracket                   { $$ = $2; }
+  : LBRACKET ranges rbracket                  { $$ = $2; }
   | LBRACKET error RBRACKET                   { $$ = NULL; if (!$3) yyerrok; }
   ;
 
@@ -505,9 +505,14 @@ index
   | error                                     { $$ = ast_error(parser, @$); }
   ;
 
-names
-  : name                                      { $$ = ast_names(parser, NULL, $1); }
-  | names comma name                          { $$ = ast_names(parser, $1, $3); }
+ranges
+  : range                                     { $$ = ast_bindings(parser, NULL, $1); }
+  | ranges comma range                        { $$ = ast_bindings(parser, $1, $3); }
+  ;
+
+range
+  : name                                      { $$ = ast_binding(parser, ast_target(parser, @1, $1, NULL), NULL); }
+  | name LT sum                               { $$ = ast_binding(parser, ast_target(parser, @1, $1, NULL), $3); }
   ;
 
 name

@@ -4,6 +4,7 @@
  * Maintains: a let is visible to what follows it; both sides of an `if` define into the same scope.
  */
 #include "sema/internal.h"
+#include "syntax/ast_find.h"
 
 const char *path_join(Sema *s, const char *path, const char *name) {
     if (!name)
@@ -45,10 +46,20 @@ static void body_constants(Sema *s, Scope *scope, const Stmt *stmt) {
     }
 }
 
+/* Tried out, a definition has one side of each condition only: what the other one reads is used. */
+void mark_untaken(Sema *s, Scope *scope, const StmtList *untaken) {
+    for (; s->trial && scope; scope = scope->is_frame ? NULL : scope->parent)
+        for (uint32_t k = 0; k < scope->symbols.count; k++)
+            if (ast_mentions(untaken, scope->symbols.at[k]->name))
+                usage_mark(s, scope->symbols.at[k]);
+}
+
 static void body_if(Sema *s, Scope *scope, const Stmt *stmt) {
     bool condition;
-    if (elaborate_bool(s, scope, stmt->branch.condition, "a condition", &condition))
-        body_elaborate(s, scope, condition ? &stmt->branch.then_body : &stmt->branch.else_body);
+    if (!elaborate_bool(s, scope, stmt->branch.condition, "a condition", &condition))
+        return;
+    body_elaborate(s, scope, condition ? &stmt->branch.then_body : &stmt->branch.else_body);
+    mark_untaken(s, scope, condition ? &stmt->branch.else_body : &stmt->branch.then_body);
 }
 
 static void body_penalty(Sema *s, Scope *scope, const Stmt *stmt) {

@@ -104,6 +104,9 @@ static void site_state(Site *x, const Target *target) {
     Symbol *symbol = scope_define(s, x->scope, slot.name, target->name.span, SYMBOL_VALUE);
     symbol->declared = DECLARED_STATE;
     usage_declare(s, DECLARED_STATE, slot.name, target->name.span);
+    Usage *usage = usage_at(s, target->name.span);
+    if (usage && slot.grows) /* perhaps at some sites only */
+        usage->written = true;
     const uint32_t at = x->n_states++;
     x->states[at] = symbol;
     if (!good) {
@@ -374,6 +377,12 @@ static void site_constant(Site *x, const Stmt *stmt, uint32_t k) {
     define_constants(x->s, x->scope, &one);
 }
 
+static void site_if(Site *x, const StmtList *yes, const StmtList *no, bool condition,
+                    bool after_writes) {
+    site_body(x, condition ? yes : no, after_writes);
+    mark_untaken(x->s, x->scope, condition ? no : yes);
+}
+
 static void site_statement(Site *x, const Stmt *stmt, bool after_writes) {
     Sema *s = x->s;
     bool condition;
@@ -422,8 +431,7 @@ static void site_statement(Site *x, const Stmt *stmt, bool after_writes) {
         return;
     case STMT_IF:
         if (elaborate_bool(s, x->scope, stmt->branch.condition, "a condition", &condition))
-            site_body(x, condition ? &stmt->branch.then_body : &stmt->branch.else_body,
-                      after_writes);
+            site_if(x, &stmt->branch.then_body, &stmt->branch.else_body, condition, after_writes);
         else
             x->failed = true;
         return;

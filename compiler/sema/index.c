@@ -60,6 +60,17 @@ Value index_as_value(Sema *s, Index *index, Span span) {
     return value_tensor(s, id, &index, span);
 }
 
+bool index_bound(Sema *s, Scope *scope, Index *index, const Expr *range) {
+    uint32_t extent;
+    if (!range)
+        return true;
+    if (!elaborate_extent(s, scope, range, &extent))
+        return false;
+    index_fix(index, extent, range->span);
+    index->bounded = true;
+    return true;
+}
+
 /* --- inference ---------------------------------------------------------------------------------*/
 
 typedef struct {
@@ -234,6 +245,12 @@ static void infer_reduce(Sema *s, Scope *scope, const Expr *e, Inference *how) {
         index->span = name.span;
         index->serial = ++s->next_serial;
         scope_define(s, inner, name.text, name.span, SYMBOL_INDEX)->index = index;
+        double range;
+        if (e->reduce.ranges.at[k] && quiet_number(s, scope, e->reduce.ranges.at[k], &range) &&
+            range >= 1 && range <= INT32_MAX) {
+            index_fix(index, (uint32_t)range, name.span);
+            index->bounded = true;
+        }
     }
     infer(s, inner, e->reduce.operand, how);
 }

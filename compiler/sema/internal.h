@@ -409,6 +409,8 @@ Value table_permutations(Sema *s, Value n, Span span);
 bool index_order_by_stride(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index **indices);
 Index *index_create(Sema *s, Scope *scope, Name name);
 void index_fix(Index *index, uint32_t extent, Span at);
+/* `[i < range]`, where a range is written; false after an error. */
+bool index_bound(Sema *s, Scope *scope, Index *index, const Expr *range);
 Value index_as_value(Sema *s, Index *index, Span span);
 /* Learns the extents of the scope's indices from what they index in `e`. */
 void infer_extents(Sema *s, Scope *scope, const Expr *e);
@@ -461,6 +463,7 @@ void body_statement(Sema *s, Scope *scope, const Stmt *stmt);
 /* The value of `target = value`, arranged to the target's axes. With `known` the result must have
  * these extents; constant indices then update one slice of it. */
 Value body_binding(Sema *s, Scope *scope, const Binding *binding, const Value *known);
+void mark_untaken(Sema *s, Scope *scope, const StmtList *untaken);
 void body_let(Sema *s, Scope *scope, const Binding *binding);
 void body_assign(Sema *s, Scope *scope, const Binding *binding);
 void body_iterate(Sema *s, Scope *scope, const Stmt *stmt);

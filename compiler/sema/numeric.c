@@ -165,6 +165,9 @@ static void visit_names(Sema *s, Scope *scope, const Expr *e, NameVisitor *visit
             visit_names(s, scope, e->call.arguments.at[k].value, visit, user);
         return;
     case EXPR_REDUCE:
+        for (uint32_t k = 0; k < e->reduce.ranges.count; k++)
+            if (e->reduce.ranges.at[k])
+                visit_names(s, scope, e->reduce.ranges.at[k], visit, user);
         visit_names(s, scope, e->reduce.operand, visit, user);
         return;
     default:
@@ -361,7 +364,7 @@ bool numeric_reduce(Sema *s, Scope *scope, const Expr *e, Value *result) {
         return false;
     for (uint32_t k = 0; k < e->reduce.indices.count; k++) {
         indices[k] = index_create(s, inner, e->reduce.indices.at[k]);
-        if (!indices[k])
+        if (!indices[k] || !index_bound(s, scope, indices[k], e->reduce.ranges.at[k]))
             return false;
     }
     infer_extents(s, inner, e->reduce.operand);

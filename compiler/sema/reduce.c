@@ -378,6 +378,9 @@ static Value elaborate_softmax(Sema *s, Scope *scope, const Expr *e) {
                       name.text ? name.text : "k", name.text ? name.text : "k");
             return POISON;
         }
+        if (e->reduce.ranges.at[k])
+            return sema_error(s, DIAG_INDEX_EXTENT, e->reduce.ranges.at[k]->span,
+                              "`softmax` keeps its index: its range stands on the left side");
         over.at[over.n++] = symbol->index;
     }
     return elaborate_other(s, scope, e, &over);
@@ -399,13 +402,16 @@ Value elaborate_reduce(Sema *s, Scope *scope, const Expr *e) {
         const Name name = e->reduce.indices.at[k];
         const Symbol *old = name.text ? scope_find(s, scope, name.text) : NULL;
         if (old && old->kind == SYMBOL_POSITION) {
+            if (e->reduce.ranges.at[k])
+                return sema_error(s, DIAG_INDEX_EXTENT, e->reduce.ranges.at[k]->span,
+                                  "a reduction over positions goes over all of them");
             space = old->space;
             continue;
         }
         if (over.n == TIR_MAX_RANK)
             return sema_error(s, DIAG_RANK, name.span, "at most %d indices", TIR_MAX_RANK);
         Index *index = index_create(s, inner, name);
-        if (!index)
+        if (!index || !index_bound(s, scope, index, e->reduce.ranges.at[k]))
             return POISON;
         over.at[over.n++] = index;
     }

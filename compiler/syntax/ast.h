@@ -106,7 +106,8 @@ struct Expr {
         struct {
             ReduceKind op;
             NameList indices;
-            Expr *operand; /* one multiplicative term, as in print */
+            ExprList ranges; /* of sum[i < 4]; NULL where none is written */
+            Expr *operand;   /* one multiplicative term, as in print */
         } reduce;
         ExprList tuple;
         struct {

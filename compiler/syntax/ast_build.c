@@ -118,14 +118,19 @@ Expr *ast_compare(Parser *p, CompareOp op, Span at, Expr *left, Expr *right) {
     return e;
 }
 
-Expr *ast_reduce(Parser *p, ReduceKind op, Span at, NameList *indices, Expr *operand) {
+Expr *ast_reduce(Parser *p, ReduceKind op, Span at, BindingList *indices, Expr *operand) {
     if (!indices)
         return ast_error(p, at);
     Expr *e = ast_new(p, EXPR_REDUCE, at);
     e->reduce.op = op;
-    e->reduce.indices = *indices;
     e->reduce.operand = operand;
-    ast_raise(p, e, operand);
+    bool too_high = ast_raise(p, e, operand);
+    for (uint32_t k = 0; k < indices->count && !too_high; k++) {
+        const Binding *index = &indices->at[k];
+        vec_push(p->arena, &e->reduce.indices, index->target.name);
+        vec_push(p->arena, &e->reduce.ranges, index->value);
+        too_high = index->value && ast_raise(p, e, index->value);
+    }
     return e;
 }
 
@@ -198,12 +203,5 @@ ExprList *ast_expressions(Parser *p, ExprList *list, Expr *expression) {
     if (!list)
         list = ARENA_NEW(p->arena, ExprList);
     vec_push(p->arena, list, expression);
-    return list;
-}
-
-NameList *ast_names(Parser *p, NameList *list, Name name) {
-    if (!list)
-        list = ARENA_NEW(p->arena, NameList);
-    vec_push(p->arena, list, name);
     return list;
 }

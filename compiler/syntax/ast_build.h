@@ -36,7 +36,7 @@ Expr *ast_chain(Parser *p, ExprKind kind, ArithmeticOp op, Span at, Expr *left, 
 Expr *ast_logic(Parser *p, LogicOp op, Span at, Expr *left, Expr *right);
 Expr *ast_compare(Parser *p, CompareOp op, Span at, Expr *left, Expr *right);
 /* `indices` is NULL after an error in them. */
-Expr *ast_reduce(Parser *p, ReduceKind op, Span at, NameList *indices, Expr *operand);
+Expr *ast_reduce(Parser *p, ReduceKind op, Span at, BindingList *indices, Expr *operand);
 Expr *ast_index(Parser *p, Span at, Expr *base, ExprList *indices);
 Expr *ast_call(Parser *p, Span at, Name callee, ArgumentList *arguments);
 Expr *ast_tuple(Parser *p, Span at, Expr *first, ExprList *rest);
@@ -45,7 +45,6 @@ Name ast_reduction_name(Parser *p, Span at, ReduceKind op); /* max(a, b) is a ca
 Argument *ast_argument(Parser *p, const Name *name, Expr *value);
 ArgumentList *ast_arguments(Parser *p, ArgumentList *list, Argument *argument);
 ExprList *ast_expressions(Parser *p, ExprList *list, Expr *expression);
-NameList *ast_names(Parser *p, NameList *list, Name name);
 
 /* Statements and definitions (ast_build_item.c) */
 Target *ast_target(Parser *p, Span at, Name name, ExprList *indices);

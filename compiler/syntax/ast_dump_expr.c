@@ -79,6 +79,9 @@ static void dump_reduce(Dump *d, const Expr *e) {
         fprintf(d->to, "%s%s", k ? ", " : "", e->reduce.indices.at[k].text);
     Dump rest = {d->c, d->to, 0};
     dump_line(&rest, e->span, "]");
+    for (uint32_t k = 0; k < e->reduce.ranges.count; k++)
+        if (e->reduce.ranges.at[k])
+            dump_child(d, e->reduce.ranges.at[k]);
     dump_child(d, e->reduce.operand);
 }
 

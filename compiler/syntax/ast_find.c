@@ -42,7 +42,7 @@ static bool expr_mentions(const Expr *e, const char *name) {
                 return true;
         return false;
     case EXPR_REDUCE:
-        return expr_mentions(e->reduce.operand, name);
+        return list_mentions(&e->reduce.ranges, name) || expr_mentions(e->reduce.operand, name);
     case EXPR_TUPLE:
         return list_mentions(&e->tuple, name);
     case EXPR_TRUNK:

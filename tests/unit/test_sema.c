@@ -66,6 +66,19 @@ static void test_functions(void **state) {
     EXPECT("let x[i < 2] = i; let value[i] = 2 ^ (3 * x[i]) + x[i] ^ 2;", 1, 9);
 }
 
+static void test_reduction_ranges(void **state) {
+    (void)state;
+    EXPECT("let x[i < 4] = i + 1; let value = sum[i < 3] x[i];", 6);
+    EXPECT("let value = sum[k < 5] 2 ^ k;", 31);
+    EXPECT("let x[i < 4] = i + 1; let value = sum[i < 2] x[2 * i + 1];", 6);
+    EXPECT("let A[i < 3, j < 3] = 3 * i + j; const most = 2; let value[i] = max[j < most] A[i,j];",
+           1, 4, 7);
+    EXPECT("let A[i < 3, j < 3] = 3 * i + j; let value = sum[i < 2, j] A[i,j];", 15);
+    EXPECT("let A[i < 3, j < 3] = 3 * i + j; let w[j < 3] = j; let value[i] = sum[j < 2] A[i,j] * "
+           "w[j];",
+           1, 4, 7);
+}
+
 static void test_iterate(void **state) {
     (void)state;
     EXPECT("let value[i < 2] = i + 1; iterate 3 { value[i] = 2 * value[i]; }", 8, 16);
@@ -551,6 +564,7 @@ int main(void) {
         cmocka_unit_test(test_reductions),
         cmocka_unit_test(test_sum_of_constant),
         cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_reduction_ranges),
         cmocka_unit_test(test_iterate),
         cmocka_unit_test(test_for),
         cmocka_unit_test(test_tables),

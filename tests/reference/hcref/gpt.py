@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from .connections import make_connection
+from .depth import DEPTH_CONNECTIONS
 
 
 @dataclass
@@ -64,8 +65,12 @@ class Attention(nn.Module):
     def project(self, W, x):
         return F.linear(x, W.flatten(0, 1)).unflatten(-1, (self.heads, self.e)).transpose(-2, -3)
 
-    def forward(self, x):
-        q, k, v = (self.project(W, x) for W in (self.Wq, self.Wk, self.Wv))  # [..., heads, T, e]
+    def forward(self, x, k=None, v=None):
+        """Keys are made of x too, and values of what keys are made of, unless they are given."""
+        k = x if k is None else k
+        inputs = x, k, k if v is None else v
+        weights = self.Wq, self.Wk, self.Wv
+        q, k, v = (self.project(W, u) for W, u in zip(weights, inputs, strict=True))
         if self.use_rope:
             q, k = rope(q), rope(k)
         o = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
@@ -94,10 +99,15 @@ class GPT(nn.Module):
             attn = Attention(c.d, c.heads, c.blocks, c.std, c.positions == "rope")
             mlp = MLP(c.d, c.mlp_ratio * c.d, c.blocks, c.std)
             for i, branch in enumerate((attn, mlp)):
-                branch.hc = make_connection(
-                    c.wiring, c.d, 2 * block + i, n=c.n, norm=c.norm, eps=c.eps, **c.connection
-                )
+                branch.hc = self.connection(2 * block + i)
             self.trunk.append(nn.ModuleDict({"attn": attn, "mlp": mlp}))
+
+    def connection(self, site):
+        c = self.config
+        options = {"norm": c.norm, "eps": c.eps, **c.connection}
+        if c.wiring in DEPTH_CONNECTIONS:
+            return DEPTH_CONNECTIONS[c.wiring](c.d, site, 2 * c.blocks, **options)
+        return make_connection(c.wiring, c.d, site, n=c.n, **options)
 
     def sites(self):
         for block in self.trunk:
@@ -113,7 +123,8 @@ class GPT(nn.Module):
         state = sites[0].hc.begin(x)
         for branch in sites:
             x, maps = branch.hc.read(state)
-            state = branch.hc.write(state, branch(x), maps)
+            y = branch(*x) if isinstance(x, tuple) else branch(x)
+            state = branch.hc.write(state, y, maps)
         return F.linear(sites[-1].hc.end(state), self.E)
 
     def loss(self, tokens, targets):
