@@ -17,17 +17,18 @@ extern char **environ;
 
 typedef VEC(char *) Arguments;
 
-static const char *link_errno(Arena *arena, const char *what) {
-    return arena_printf(arena, "%s: %s", what, strerror(errno));
+static const char *link_errno(Arena *arena, const char *path) {
+    return arena_printf(arena, "cannot write '%s': %s", path, strerror(errno));
 }
 
-static const char *link_write_all(Arena *arena, int file, const char *bytes, size_t length) {
+static const char *link_write_all(Arena *arena, int file, const char *path, const char *bytes,
+                                  size_t length) {
     while (length) {
         ssize_t n = write(file, bytes, length);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return link_errno(arena, "writing");
+            return link_errno(arena, path);
         bytes += n;
         length -= (size_t)n;
     }
@@ -55,7 +56,7 @@ const char *codegen_write_file(Arena *arena, const char *path, const void *bytes
     int file = link_temporary(arena, path, &name, &error);
     if (file < 0)
         return error;
-    error = link_write_all(arena, file, bytes, length);
+    error = link_write_all(arena, file, path, bytes, length);
     if (!error && fchmod(file, link_mode(0666)) != 0)
         error = link_errno(arena, path);
     if (close(file) != 0 && !error)
@@ -89,7 +90,7 @@ static char *link_listen(Arena *arena, int from) {
 static const char *link_run(Arena *arena, char **arguments) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
-        return link_errno(arena, "pipe");
+        return arena_printf(arena, "cannot make a pipe: %s", strerror(errno));
     posix_spawn_file_actions_t actions;
     if (posix_spawn_file_actions_init(&actions) != 0) {
         close(ends[0]);
@@ -126,7 +127,7 @@ static const char *link_script(Arena *arena, const LinkJob *job, char **name) {
     int file = link_temporary(arena, job->output, name, &error);
     if (file < 0)
         return error;
-    error = link_write_all(arena, file, text, strlen(text));
+    error = link_write_all(arena, file, *name, text, strlen(text));
     if (close(file) != 0 && !error)
         error = link_errno(arena, *name);
     return error;

@@ -272,6 +272,11 @@ class Build(Trained):
         result = self.expect(harness.run([program, self.data, batches]))
         self.assertEqual([float(line) for line in result.out.split()], losses(run))
 
+    def test_a_folder_that_is_not_there(self):
+        for name in ["model", "model.so", "model.o", "model.s"]:
+            result = hcc("build", SHAKESPEARE, *small(), "-o", self.path(f"none/{name}"))
+            self.assertIn("cannot write", self.expect(result, 6).err)
+
     def test_other_forms(self):
         for name, expected in [("m.o", None), ("m.ll", "define"), ("m.s", ".text")]:
             with self.subTest(name):
