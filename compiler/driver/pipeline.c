@@ -147,6 +147,7 @@ ExitCode pipeline_gradient(Driver *d, TirProgram **program) {
     if (pipeline_has_gradient(*program))
         return EXIT_OK; /* text of stage `grad`, which went through all of this */
     double begun = pipeline_begin(d, "grad");
+    pass_write_out(*program);
     pass_grad(*program);
     ExitCode code = pipeline_end_tir(d, "grad", begun, *program);
     if (code == EXIT_OK) {

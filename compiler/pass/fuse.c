@@ -16,6 +16,7 @@
  * Views are not computed anywhere: users read through them, unless a barrier needs them in memory.
  */
 #include "pass/gemm_match.h"
+#include "pass/pass.h"
 #include "pass/plan_internal.h"
 #include "pass/reshape_axes.h"
 #include <stdlib.h>
@@ -360,7 +361,22 @@ static void form_groups(Plan *plan) {
         plan->groups.at[g]->id = g;
 }
 
+/* A kernel's loop takes all turns at one position before it comes to the next. */
+static void find_unsupported(Plan *plan) {
+    const TirBlock *block = plan->program->block;
+    for (TirId id = 1; id < block->nodes.count && !plan->unsupported; id++) {
+        const TirNode *node = tir_node(block, id);
+        if (node->op == TIR_SCAN && pass_loop_crosses(plan->program, node->attr.body)) {
+            plan->unsupported = "iterate across positions, so often";
+            plan->unsupported_at = node->span;
+        }
+    }
+}
+
 void plan_fuse(Plan *plan) {
+    find_unsupported(plan);
+    if (plan->unsupported)
+        return;
     classify_all(plan);
     if (plan->options.fuse)
         accumulate_products(plan);

@@ -4,6 +4,10 @@
 
 #include "tir/tir.h"
 
+/* Writes out loops whose body crosses positions, which no kernel could run (write_out.c). */
+void pass_write_out(TirProgram *p);
+/* One position sees another in a loop's body. */
+bool pass_loop_crosses(const TirProgram *p, const TirBlock *body);
 /* Reverse mode: appends gradient values of the LOSS output for every parameter that is not frozen,
  * as outputs of role GRAD (index = parameter; a parameter without a path to the loss gets none),
  * and sets n_forward. Emits ordinary ops. */
