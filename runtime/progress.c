@@ -13,8 +13,8 @@ double hc_now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void hc_progress_begin(HcProgress *p, FILE *to, int64_t steps) {
-    *p = (HcProgress){.to = to, .steps = steps, .started = hc_now()};
+void hc_progress_begin(HcProgress *p, FILE *to, int64_t steps, const char *unit) {
+    *p = (HcProgress){.to = to, .steps = steps, .started = hc_now(), .unit = unit};
     p->terminal = to && isatty(fileno(to));
 }
 
@@ -38,21 +38,21 @@ static void duration(char *text, size_t size, double seconds) {
 }
 
 void hc_progress_step(HcProgress *p, int64_t step, double loss, double norm, double lr,
-                      double positions) {
+                      double count) {
     if (!p->to)
         return;
-    p->positions += positions;
+    p->count += count;
     double now = hc_now(), spent = now - p->started;
     bool due = now - p->last >= (p->terminal ? REDRAW : INTERVAL);
     if (!due && step != p->steps)
         return;
     p->last = now;
     char speed[32], left[32];
-    rate(speed, sizeof speed, spent > 0 ? p->positions / spent : 0);
+    rate(speed, sizeof speed, spent > 0 ? p->count / spent : 0);
     duration(left, sizeof left, spent / (double)step * (double)(p->steps - step));
-    fprintf(p->to, "%sstep %lld/%lld | loss %.4f | gn %.2f | lr %.1e | %s tok/s | eta %s%s",
+    fprintf(p->to, "%sstep %lld/%lld | loss %.4f | gn %.2f | lr %.1e | %s %s | eta %s%s",
             p->terminal ? "\r" : "", (long long)step, (long long)p->steps, loss, norm, lr, speed,
-            left, p->terminal ? "\033[K" : "\n");
+            p->unit, left, p->terminal ? "\033[K" : "\n");
     p->drawn = p->terminal;
     fflush(p->to);
 }

@@ -12,14 +12,15 @@ typedef struct {
     bool terminal, drawn;
     int64_t steps;
     double started, last; /* seconds */
-    double positions;     /* since `started` */
+    const char *unit;     /* what is counted: "tok/s" */
+    double count;         /* since `started` */
 } HcProgress;
 
 double hc_now(void); /* monotonic seconds */
-void hc_progress_begin(HcProgress *progress, FILE *to, int64_t steps);
-/* step: from 1. */
+void hc_progress_begin(HcProgress *progress, FILE *to, int64_t steps, const char *unit);
+/* step: from 1; it went through `count` of what the unit counts. */
 void hc_progress_step(HcProgress *progress, int64_t step, double loss, double gradient_norm,
-                      double lr, double positions);
+                      double lr, double count);
 /* A line of its own. */
 void hc_progress_note(HcProgress *progress, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -179,7 +179,8 @@ static HcStatus finish_step(Trainer *t, int64_t step, double loss, double lr, do
     if (status == HC_OK)
         status = hc_run_log(&t->run, line, t->error);
     json_decref(line);
-    hc_progress_step(&t->progress, step + 1, loss, c->gradient_norm, lr, positions);
+    hc_progress_step(&t->progress, step + 1, loss, c->gradient_norm, lr,
+                     t->data.samples ? (double)hc_samples(c) : positions);
     return status == HC_OK ? save_now_and_then(t) : status;
 }
 
@@ -222,7 +223,8 @@ static HcStatus interrupted(Trainer *t) {
 static HcStatus train_loop(Trainer *t) {
     int64_t steps = t->context->recipe.steps;
     t->next_save = hc_now() + SAVE_SECONDS;
-    hc_progress_begin(&t->progress, t->options->progress, steps);
+    hc_progress_begin(&t->progress, t->options->progress, steps,
+                      t->data.samples ? "samples/s" : "tok/s");
     HcStatus status = HC_OK;
     for (int64_t step = 0; step < steps && status == HC_OK; step++) {
         status = train_step(t, step);
