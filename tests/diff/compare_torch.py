@@ -54,9 +54,10 @@ class Pair:
         self.model = Model(path, samples=3, positions=sizes["context"])
         self.twin = GPT(GPTConfig(wiring=wiring, n=n, **sizes)).double()
         self.named = dict(self.twin.named_parameters())
-        if sorted(self.named) != sorted(self.model.parameters):
-            raise AssertionError(f"{sorted(self.named)}\n{sorted(self.model.parameters)}")
-        for name, p in self.named.items():
+        state = self.twin.state_dict()  # buffers too
+        if sorted(state) != sorted(self.model.parameters):
+            raise AssertionError(f"{sorted(state)}\n{sorted(self.model.parameters)}")
+        for name, p in state.items():
             if list(p.shape) != self.model.parameters[name].dims:
                 raise AssertionError(f"{name}: {list(p.shape)}")
 
@@ -72,6 +73,7 @@ class Pair:
     def randomise(self):
         """Far from the initial values, of sizes at which every map matters."""
         draw = np.random.default_rng(7)
+        self.model.init(1)  # buffers
         for name, p in self.named.items():
             own = name.split(".")[-1]
             if own in ("sa", "sb", "sg", "ap", "aq", "ar"):
@@ -87,7 +89,7 @@ class Pair:
 
     @torch.no_grad() if not MISSING else lambda f: f
     def copy_to_twin(self):
-        for name, p in self.named.items():
+        for name, p in self.twin.state_dict().items():
             p.copy_(torch.from_numpy(self.array(name).astype(np.float64)))
 
     def set_batch(self, tokens):

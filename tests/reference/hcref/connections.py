@@ -14,6 +14,8 @@ A parameter is named exactly as in the `.hc` definition; `nodecay` lists those w
 
 from __future__ import annotations
 
+import inspect
+
 import torch
 from torch import nn
 
@@ -305,11 +307,24 @@ CONNECTIONS = {
 }
 
 
-def make_connection(wiring, d, site, n=4, norm="rmsnorm", eps=None, **options):
-    """The connection of that name; `n` is the number of streams, or of fractions for frac."""
+def make_connection(wiring, d, site, n=4, norm="own", eps=None, sites=None, **options):
+    """The connection of that name, given what its class takes of all this.
+
+    `n` is the number of streams, or of fractions for frac; norm "own" is the connection's default;
+    `sites` is how many sites the trunk has.
+    """
     cls = CONNECTIONS[wiring]
-    if issubclass(cls, Streams):
-        options["n"] = n
-    elif cls is Frac:
-        options["m"] = n
-    return cls(d, site, norm=norm, eps=eps, **options)
+    known = {"n": n, "norm": norm, "eps": eps, "sites": sites}
+    if norm == "own":
+        del known["norm"]
+    takes = set()
+    for base in cls.__mro__:
+        if "__init__" in vars(base):
+            own = inspect.signature(base.__init__).parameters
+            takes |= own.keys()
+            if not any(p.kind is p.VAR_KEYWORD for p in own.values()):
+                break
+    given = {name: value for name, value in known.items() if name in takes}
+    if cls is Frac:
+        given["m"] = n
+    return cls(d, site, **given | options)

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .connections import Connection, rmsnorm
+from .connections import CONNECTIONS, Connection, rmsnorm
 
 
 class Depth(Connection):
@@ -261,12 +261,12 @@ class LAuReLPA(Depth):
         return self.norm(states[-1])
 
 
-DEPTH_CONNECTIONS = {
-    "denseformer": DenseFormer,
-    "mudd": MUDD,
-    "attnres": AttnRes,
-    "mhar": MHAR,
-    "dar": DAR,
-    "laurel": LAuReL,
-    "laurel_pa": LAuReLPA,
-}
+CONNECTIONS.update(
+    denseformer=DenseFormer,
+    mudd=MUDD,
+    attnres=AttnRes,
+    mhar=MHAR,
+    dar=DAR,
+    laurel=LAuReL,
+    laurel_pa=LAuReLPA,
+)

@@ -15,7 +15,6 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from .connections import make_connection
-from .depth import DEPTH_CONNECTIONS
 
 
 @dataclass
@@ -27,7 +26,7 @@ class GPTConfig:
     blocks: int = 4
     n: int = 4
     wiring: str = "residual"
-    norm: str = "rmsnorm"
+    norm: str = "own"  # of the connection; own: its default
     positions: str = "learned"  # learned | rope | none
     mlp_ratio: int = 4
     std: float = 0.02
@@ -99,18 +98,34 @@ class GPT(nn.Module):
             attn = Attention(c.d, c.heads, c.blocks, c.std, c.positions == "rope")
             mlp = MLP(c.d, c.mlp_ratio * c.d, c.blocks, c.std)
             for i, branch in enumerate((attn, mlp)):
-                branch.hc = self.connection(2 * block + i)
+                branch.hc = make_connection(
+                    c.wiring,
+                    c.d,
+                    2 * block + i,
+                    n=c.n,
+                    norm=c.norm,
+                    eps=c.eps,
+                    sites=2 * c.blocks,
+                    **c.connection,
+                )
             self.trunk.append(nn.ModuleDict({"attn": attn, "mlp": mlp}))
+        close = getattr(list(self.sites())[-1].hc, "close", None)
+        if close:  # parameters of the collapse, which the last site alone has
+            close()
+        shared = getattr(next(self.sites()).hc, "Shared", None)
+        if shared:  # one for the trunk, under the connection's name
+            self.shared = [shared()]  # in a list: it belongs to the trunk
+            self.trunk.add_module(c.wiring, self.shared[0])
+            for branch in self.sites():
+                branch.hc.shared = lambda: self.shared[0]
 
-    def connection(self, site):
-        c = self.config
-        options = {"norm": c.norm, "eps": c.eps, **c.connection}
-        if c.wiring in DEPTH_CONNECTIONS:
-            return DEPTH_CONNECTIONS[c.wiring](c.d, site, 2 * c.blocks, **options)
-        return make_connection(c.wiring, c.d, site, n=c.n, **options)
+    def after_step(self):
+        """What training changes without a gradient."""
+        for each in getattr(self, "shared", []):
+            each.after_step()
 
     def sites(self):
-        for block in self.trunk:
+        for block in (self.trunk[k] for k in range(self.config.blocks)):
             yield block["attn"]
             yield block["mlp"]
 
@@ -141,14 +156,14 @@ class GPT(nn.Module):
 
 
 def save_weights(model, path, metadata=None):
-    """All parameters by name; metadata values must be strings."""
-    tensors = {k: v.detach().contiguous().clone() for k, v in model.named_parameters()}
+    """All parameters and buffers by name; metadata values must be strings."""
+    tensors = {k: v.detach().contiguous().clone() for k, v in model.state_dict().items()}
     save_file(tensors, path, metadata)
 
 
 def load_weights(model, path):
     """Every name and every shape must agree: a difference is an error, never skipped."""
-    given, wanted = load_file(path), dict(model.named_parameters())
+    given, wanted = load_file(path), model.state_dict()
     missing, extra = sorted(wanted.keys() - given.keys()), sorted(given.keys() - wanted.keys())
     if missing or extra:
         raise ValueError(f"{path}: missing {missing}, not in the model {extra}")

@@ -121,6 +121,7 @@ def train(
         limit = clip if clip > 0 else math.inf
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
         optimizer.step()
+        model.after_step()
         losses.append(loss.item())
         norms.append(norm.item())
         if not math.isfinite(losses[-1]):
