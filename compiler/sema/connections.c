@@ -109,6 +109,7 @@ static void site_state(Site *x, const Target *target) {
         usage->written = true;
     const uint32_t at = x->n_states++;
     x->states[at] = symbol;
+    x->declared[at] = target;
     if (!good) {
         x->failed = true;
         return;
@@ -280,10 +281,12 @@ static void site_write(Site *x, const Binding *b) {
         return;
     }
     Value known = symbol->value;
+    bool widens = false;
     if (at >= 0) {
         if (x->is_written[at])
             known = x->written[at]; /* another slice of it */
         known.span = x->adapted ? symbol->span : x->trunk->states.at[at].span;
+        widens = width_changes(x, (uint32_t)at, b, &known);
     }
     s->writing = symbol;
     const Value v = body_binding(s, x->scope, b, &known);
@@ -293,6 +296,7 @@ static void site_write(Site *x, const Binding *b) {
     if (at >= 0) {
         x->written[at] = v;
         x->is_written[at] = true;
+        x->widened[at] = widens ? width_written(x, (uint32_t)at) : x->widened[at];
     } else {
         x->carried[carry] = v;
     }
@@ -328,6 +332,7 @@ static void commit_writes(Site *x) {
                                      : x->written[k];
             x->states[k]->value = x->written[k]; /* of adapted ones: the mean, as it now is */
         }
+    width_commit(x);
     for (uint32_t k = 0; k < x->n_carries; k++) {
         x->carries[k]->value = x->carried[k];
         for (uint32_t c = 0; c < x->trunk->carries.count; c++)
@@ -524,13 +529,12 @@ static Value trunk_result(Site *x, const Item *item) {
     const Tensor *t = value_as_tensor(s, v, x->plan->stmt->span);
     if (!t)
         return POISON;
-    const Tensor *in = x->trunk->input.tensor;
     uint32_t dims[TIR_MAX_RANK];
     const uint32_t rank = tensor_bare_dims(t, dims, NULL);
-    if (rank == 1 && dims[0] == in->type.dims[0])
+    if (rank == 1 && dims[0] == x->trunk->width)
         return (Value){.kind = VALUE_TENSOR, .span = v.span, .tensor = t};
     sema_error(s, DIAG_SHAPE, x->ends.at[0]->span, "`end` gives %s, but the trunk has x %s",
-               dims_text(s, rank, dims), dims_text(s, 1, in->type.dims));
+               dims_text(s, rank, dims), dims_text(s, 1, &x->trunk->width));
     sema_note(s, item->name.span, "in the connection `%s`", item->name.text);
     return POISON;
 }
@@ -581,7 +585,7 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
     } else {
         Symbol *width = scope_define(s, scope, d, trunk->input.span, SYMBOL_VALUE);
         width->declared = DECLARED_EXTENT;
-        width->value = value_number(trunk->input.tensor->type.dims[0], trunk->input.span);
+        width->value = value_number(trunk->width, trunk->input.span);
     }
     good = good && bind_inputs(s, scope, item, use->inputs.at, use->inputs.count, false, used_at);
     if (good) {

@@ -336,14 +336,16 @@ static Value apply_fn(Sema *s, const Callable *callable, const BoundArgumentList
     return item->outputs.count ? instance_output(s, body, item, &item->outputs.at[0]) : POISON;
 }
 
-/* `linear(x, 64)`: inputs first, then formals; names may say either. */
+/* `linear(x, 64)`: inputs first, then formals; names may say either. What was settled before,
+ * `map = linear(64)` for a later `map(x)`, were formals. */
 static Value apply_instance(Sema *s, const Callable *callable, const BoundArgumentList *all,
                             Span used_at) {
     const Item *item = callable->item;
     BoundArgumentList inputs = {0}, rest = {0};
     uint32_t positional = 0;
     for (uint32_t k = 0; k < all->count; k++) {
-        bool is_input = !all->at[k].name.text && positional++ < item->inputs.count;
+        const bool settled = k < callable->arguments.count;
+        bool is_input = !settled && !all->at[k].name.text && positional++ < item->inputs.count;
         for (uint32_t i = 0; all->at[k].name.text && i < item->inputs.count; i++)
             is_input = is_input || item->inputs.at[i].target.name.text == all->at[k].name.text;
         if (is_input)

@@ -500,6 +500,7 @@ typedef struct {
 
 typedef struct {
     Value input;
+    uint32_t width; /* of the state where the next site reads; x's at first */
     bool begun;
     VEC(StateSlot) states;
     VEC(CarrySlot) carries;

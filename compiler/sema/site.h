@@ -18,6 +18,8 @@ typedef struct {
     bool probes_after; /* a probe or penalty stands after the writes */
     uint32_t n_states;
     Symbol *states[16];
+    const Target *declared[16]; /* of each state */
+    uint32_t widened[16];       /* the width that its write gives the trunk; 0: none of its own */
     Value written[16];
     TirId held[16]; /* the state as the site found it; 0: not a value */
     bool is_written[16], is_begun[16];
@@ -47,6 +49,13 @@ bool adapt_fits(const TrunkState *trunk, const StateSlot *slot);
 /* The mean of the streams; the streams after what was added to that mean is added to each. */
 Value adapt_read(Sema *s, const StateSlot *streams, Span span);
 Value adapt_write(Sema *s, const StateSlot *streams, Value before, Value after, Span span);
+
+/* The write `b` gives the trunk another width: *known becomes the shape it has then. */
+bool width_changes(Site *x, uint32_t place, const Binding *b, Value *known);
+/* The width of what was written there. */
+uint32_t width_written(const Site *x, uint32_t place);
+/* After all writes: the sites that follow see the new width. */
+void width_commit(Site *x);
 
 /* Warns of weights among the values from `from` on that are normalised over the wrong role. */
 void check_roles(const Site *x, TirId from);

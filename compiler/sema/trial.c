@@ -128,6 +128,7 @@ static void trial_connection(Sema *s, const Item *item) {
     frame->in_trunk = frame->sites_known = true;
     frame->sites = frame->blocks = 1;
     trunk.input = stand_in(s, s->root, &target, &next, space);
+    trunk.width = made_up[0];
     Callable callable = {.item = item, .home = s->root};
     for (uint32_t k = 0; k < item->formals.count; k++) /* no default: poison */
         if (!item->formals.at[k].default_value)

@@ -164,7 +164,8 @@ Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e) {
     Value result = POISON;
     if (!plan.failed && plan.sites.count == 0)
         result = sema_error(s, DIAG_TRUNK, e->span, "this trunk has no sites");
-    TrunkState trunk = {.input = have_input ? input : POISON};
+    TrunkState trunk = {.input = have_input ? input : POISON,
+                        .width = have_input ? input.tensor->type.dims[0] : 0};
     bool good = have_input && !plan.failed;
     for (uint32_t k = 0; k < plan.sites.count; k++) {
         frame->site = k;

@@ -64,6 +64,11 @@ branch bend : x[d] -> y[d] {
   let y[c] = tanh(sum[a] W[c,a] * x[a]);
 }
 
+branch bend_to(out) : x[d] -> y[out] {
+  param W[out, d] ~ normal(0.3);
+  let y[c] = tanh(sum[a] W[c,a] * x[a]);
+}
+
 branch bend_views : x[v, d] -> y[d] {
   param W[d, v, d] ~ normal(0.3);
   let y[c] = tanh(sum[w,a] W[c,w,a] * x[w,a]);
@@ -74,7 +79,7 @@ fn damped(y, h) = 0.5 * y * y + h;
 model one {
   const d = %(d)d;
   positions t <= %(positions)d;
-  param X[%(positions)d, d], G[%(positions)d, d] ~ normal(1);
+  param X[%(positions)d, d], G[%(positions)d, %(out)d] ~ normal(1);
   let x = embed(t, X), g = embed(t, G);
   let h = trunk(x) { a = %(connection)s : %(branch)s; };
   loss sum[c] g[c] * h[c];
@@ -85,12 +90,13 @@ model one {
 class Config:
     """A connection's text and its twin; f32: looked at in single precision, too."""
 
-    def __init__(self, connection, d, twin, branch="bend", f32=False):
+    def __init__(self, connection, d, twin, branch="bend", f32=False, out=0):
         self.connection, self.d, self.twin, self.branch = connection, d, twin, branch
+        self.out = out or d  # the width at the end
         self.f32, self.name = f32, f"{connection}, d = {d}"
 
     def source(self):
-        return SOURCE % {"d": self.d, "positions": POSITIONS, "connection": self.connection,
+        return SOURCE % {"d": self.d, "out": self.out, "positions": POSITIONS, "connection": self.connection,
                          "branch": self.branch}
 
 
@@ -222,6 +228,20 @@ def manifold():
         yield config("mhc_v2", n, 6, site, "[1,T,n,d]", {"join": "damped"})
 
 
+def widths():
+    """Maps of the streams to another width, beside the branch or before it."""
+    for d, out in ((6, 6), (6, 9), (9, 4)):
+        network = Network(twins.residual(d, out), 1, d, begin=twins.whole, end=twins.whole,
+                          layout="[T,d]")
+        yield Config(text("projection", norm="none"), d, network, f"bend_to({out})", d < out, out)
+    for n, d, out, fracs in ((1, 6, 8, 1), (2, 6, 4, 1), (3, 5, 6, 2), (2, 8, 9, 3)):
+        site = twins.transformed(n, d, out, fracs=fracs)
+        c = config("mhc_v2", n, d, site, "[1,T,n,d]",
+                   {"fracs": fracs, "transform": f"linear({out})", "width": out}, n == 3)
+        c.out = out
+        yield c
+
+
 def relative(gap, size):
     return float(np.linalg.norm(gap) / max(np.linalg.norm(size), 1e-300))
 
@@ -293,7 +313,8 @@ class Compiled:
 @harness.unittest.skipIf(MISSING, f"this Python lacks {', '.join(MISSING)}")
 class Package(harness.TestCase):
     GROUPS = {"hyper_connections": hyper_connections, "ends of streams": ends_of_streams,
-              "streams": streams, "fractions": fractions, "manifold": manifold}
+              "streams": streams, "fractions": fractions, "manifold": manifold,
+              "widths": widths}
 
     def build(self, config, f64):
         path = os.path.join(self.folder, f"m{id(config)}{'d' if f64 else 's'}.so")

@@ -40,7 +40,9 @@ class Site:
         self.module, self.parameters = module.double(), parameters
 
     def initial(self):
-        return {name: p.detach() for name, p in self.module.named_parameters()}
+        """Without those that its options hold: they begin at random."""
+        return {name: p.detach() for name, p in self.module.named_parameters()
+                if not name.startswith("residual_transform")}
 
     def __call__(self, leaves, streams, branch):
         made = self.parameters(leaves)
@@ -140,6 +142,22 @@ def manifold(n, d, first=False, fracs=1, **options):
         return made
 
     return Site(module, parameters)
+
+
+def transformed(n, d, out, **options):
+    """The last class after a map of every stream to another width."""
+    site = manifold(n, out, residual_transform=torch.nn.Linear(d, out, bias=False), **options)
+    make = site.parameters
+    site.parameters = lambda p: make(p) | {"residual_transform.weight": p["R.W"]}
+    return site
+
+
+def residual(d, out):
+    """Residual, with a map beside the branch where the width changes."""
+    same = d == out
+    module = plain.Residual(
+        residual_transform=None if same else torch.nn.Linear(d, out, bias=False))
+    return Site(module, lambda p: {} if same else {"residual_transform.weight": p["r.W"]})
 
 
 # --- transcriptions -----------------------------------------------------------------------------
@@ -256,6 +274,10 @@ def manifold_maps(iters=20, v4=False):
 
 
 # --- how streams begin and end ------------------------------------------------------------------
+
+
+def whole(p, x, n):
+    return x
 
 
 def spread(p, x, n):

@@ -9,14 +9,15 @@
 ///           and 0.5 elsewhere, M far from the identity (0.475 on the diagonal, n = 4), post 1.46.
 /// Cost:     m (F + m) + n F + e (p (F + m) + F) + 3 parameters for m = n F slots of width e.
 /// Options:  p = proposals; premix is mix_streams_before_norm; constraint sinkhorn_log is
-///           log_domain_sinkhorn; iters = 0 leaves M unconstrained.
+///           log_domain_sinkhorn; iters = 0 leaves M unconstrained; `transform` is residual_transform,
+///           and with transform = linear(64), width = 64 the trunk is 64 wide from here on.
 /// Differs:  from `mhc`: weights see one stream each, and the last division is by sources. The first
 ///           class's fractions normalise a block that is not square; they are not kept.
 /// Use:      to continue what the package began; otherwise `mhc`.
 connection mhc_v2(n = 4, fracs = 1, iters = 20, proposals = 1, premix = false, norm = rmsnorm,
-                  inner = l2norm, constraint = sinkhorn_transposed, transform = none, start = site,
-                  dropout = 0, join = add, expand = replicate, reduce = sum_streams) {
-  const e = d / fracs, m = n * fracs;
+                  inner = l2norm, constraint = sinkhorn_transposed, transform = none, width = 0,
+                  start = site, dropout = 0, join = add, expand = replicate, reduce = sum_streams) {
+  const w = select(width == 0, d, width), e = w / fracs, m = n * fracs;
   state H[n, d];
   let A0[g < fracs, i < m] = select(i == start % n, 1, 0);
   param Am[fracs, m] = A0        nodecay;
@@ -48,7 +49,7 @@ connection mhc_v2(n = 4, fracs = 1, iters = 20, proposals = 1, premix = false, n
   let o[s, g*e + a] = sum[f] z[s,f,g] * y[f*e + a];
   let V[k,a]        = sum[i] M[k,i] * S[i,a];
   let v[s, g*e + a] = V[s*fracs + g, a];
-  write H[s,c]      = dropout(join(o[s], v[s])[c], dropout);
+  write H[s, c < w] = dropout(join(o[s], v[s])[c], dropout);
   let s             = reduce(H);
   end   x           = norm(s);
 }
