@@ -500,6 +500,23 @@ class Tables(Data):
         self.write("model.hc", PICTURES.replace("SETTINGS", ""))
         self.expect(hcc("bench", self.path("model.hc"), "--steps", "2"))
 
+    def test_the_regression_example(self):
+        """It learns what there is to learn of a table like its own: half of the variance is noise."""
+        random.seed(9)
+        names = ["age", "sex", "bmi", "bp", *(f"s{k}" for k in range(1, 7)), "target"]
+        rows = []
+        for _ in range(400):
+            x = [random.gauss(50, 12) for _ in range(10)]
+            rows.append(x + [100 + x[2] - x[7] + random.gauss(0, 17)])
+        self.write_rows(rows, name="diabetes.csv", header=names)
+        file = os.path.join(harness.ROOT, "examples", "regression.hc")
+        self.expect(hcc("train", file, "--data", self.folder, "--out", self.path("run"), "--set",
+                        "train.steps=200"))
+        summary = self.summary()
+        self.assertEqual(summary["val_windows"], 100)
+        self.assertLess(summary["val_loss"], 0.8)
+        self.assertGreater(summary["val_loss"], 0.2)
+
     def test_an_executable(self):
         rows = self.rows()
         self.write_rows(rows)

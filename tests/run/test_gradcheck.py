@@ -64,6 +64,17 @@ class Gradcheck(harness.TestCase):
                         self.assertAlmostEqual(a["analytic"], b["analytic"],
                                                delta=1e-12 + 1e-10 * b["analytic"])
 
+    def test_networks_on_pictures(self):
+        """Convolutions, patches and positions of a grid, one vector a sample."""
+        for example, size in [("convnet.hc", ["side=4", "d=6", "blocks=1"]),
+                              ("vit.hc", ["d=8", "heads=2", "blocks=1"]),
+                              ("regression.hc", ["d=6", "blocks=1"])]:
+            for wiring in ["residual", "shc", "mhc"]:
+                settings = [w for s in [*size, f"wiring={wiring}"] for w in ("--set", s)]
+                with self.subTest((example, wiring)):
+                    result = hcc("gradcheck", f"examples/{example}", "--json", *settings)
+                    self.assertTrue(json.loads(self.expect(result).out)["ok"])
+
     def test_text(self):
         result = self.expect(hcc("gradcheck", SHAKESPEARE, "--set", "wiring=mhc", "--set", "n=2",
                                  "--set", "blocks=1"))
