@@ -6,7 +6,8 @@
 
 For each connection that `hcc show --json` lists:
 
-gradcheck   hcc gradcheck of examples/shakespeare.hc, small: finite differences against derivatives.
+gradcheck   hcc gradcheck of examples/shakespeare.hc (bench/second_input.hc for a connection with an
+            input of its own), small: finite differences against derivatives.
 reference   the same network in PyTorch (tests/reference/hcref), random parameters, f64: loss and
             every gradient.
 tests       the tests of tests/diff that compile a network in which it stands, with the numbers of
@@ -40,6 +41,8 @@ TESTS = os.path.join(ROOT, "tests", "diff")
 for folder in (os.path.join(ROOT, "tests"), REFERENCE, TESTS):
     sys.path.insert(0, folder)
 
+SHAKESPEARE = os.path.join(ROOT, "examples", "shakespeare.hc")
+SECOND_INPUT = os.path.join(HERE, "second_input.hc")
 SMALL = ["d=16", "heads=2", "blocks=2", "n=4", "context=8"]
 GRADCHECK, FORWARD, GRADIENT = 1e-6, 1e-10, 1e-10
 CELLS = ["gradcheck", "reference", "tests", "training"]
@@ -48,7 +51,7 @@ CELLS = ["gradcheck", "reference", "tests", "training"]
 # --- inside a process of its own ----------------------------------------------------------------
 
 
-def reference(name, folder):
+def reference(name, file, folder):
     """Relative errors against the transcription; None where there is none."""
     import compare_torch
     import hcref
@@ -56,8 +59,10 @@ def reference(name, folder):
 
     if name not in hcref.CONNECTIONS:
         return None
-    pair = compare_torch.Pair(os.path.join(folder, f"{name}.so"), name, 4, True,
-                              compare_torch.SMALL)
+    path = os.path.join(folder, f"{name}.so")
+    if file != SHAKESPEARE:  # a pair builds what is not there
+        compare_torch.build(path, file=file, f64=True, n=4, wiring=name, **compare_torch.SMALL)
+    pair = compare_torch.Pair(path, name, 4, True, compare_torch.SMALL)
     pair.randomise()
     tokens = torch.randint(0, 256, (3, 17), generator=torch.Generator().manual_seed(3))
     loss, gradients, vanishing = pair.errors(tokens)
@@ -101,15 +106,16 @@ class Observer(unittest.TestResult):
         super().stopTest(test)
         wrong = (self.failures + self.errors)[self.before:]
         words = self.printed.getvalue().splitlines()
-        of_all = re.findall(r"\b[EI]\d{1,2}\b", test._testMethodDoc or "")
+        labels = re.compile(r"\b[EI]\d{1,2}\b")  # in the description: of all that it compiles
+        of_all = set(labels.findall(test._testMethodDoc or ""))
+        of_one = {name: {label for line in words if re.search(rf"\b{name}\b", line)
+                         for label in labels.findall(line)} for name in self.seen}
         self.tests.append({
             "test": test.id().split(".", 1)[1] if "." in test.id() else test.id(),
             "result": "failed" if len(self.failures) + len(self.errors) > self.before else
                       "skipped" if len(self.skipped) > self.skips else "passed",
             "message": wrong[-1][1][-600:] if wrong else "",
-            "connections": {name: sorted(set(of_all + [
-                label for line in words if re.search(rf"\b{name}\b", line)
-                for label in re.findall(r"\b[EI]\d{1,2}\b", line)])) for name in sorted(self.seen)}})
+            "connections": {name: sorted(of_all | of_one[name]) for name in sorted(self.seen)}})
 
 
 def observe(script, names):
@@ -137,8 +143,10 @@ def observe(script, names):
 
 
 class Table:
-    def __init__(self, options, names):
-        self.options, self.names = options, names
+    def __init__(self, options, definitions):
+        self.options, self.names = options, list(definitions)
+        self.files = {name: SECOND_INPUT if re.match(rf"connection {name}(\([^{{]*?\))? : ", text)
+                      else SHAKESPEARE for name, text in definitions.items()}
         self.campaign = Campaign(options)
         self.hcc = os.path.abspath(options.hcc)
 
@@ -172,7 +180,7 @@ class Table:
 
     def gradcheck(self, name):
         words = [word for setting in [*SMALL, f"wiring={name}"] for word in ("--set", setting)]
-        done = subprocess.run([self.hcc, "gradcheck", self.options.file, "--json", *words],
+        done = subprocess.run([self.hcc, "gradcheck", self.files[name], "--json", *words],
                               capture_output=True, encoding="utf-8", check=False,
                               timeout=self.options.timeout)
         if not done.stdout.startswith("{"):
@@ -181,10 +189,12 @@ class Table:
         tested = [p for p in report["parameters"] if p["verdict"] != "none"]
         error = max(p["relative_error"] for p in tested)
         return {"green": report["ok"] and error < GRADCHECK, "error_relative": error,
-                "tensors": len(tested), "without_influence": len(report["parameters"]) - len(tested)}
+                "tensors": len(tested),
+                "without_influence": len(report["parameters"]) - len(tested)}
 
     def reference(self, name):
-        found = self.inside("--reference", name, "--out", self.kept("libraries"))
+        found = self.inside("--reference", name, "--file", self.files[name], "--out",
+                            self.kept("libraries"))
         if found is None:
             return {"green": False, "none": True}
         return {"green": found["loss"] <= FORWARD and found["gradient"] <= GRADIENT, **found}
@@ -192,6 +202,7 @@ class Table:
     def training(self, name):
         if (read_json(self.kept("cells", name, "reference.json")) or {}).get("none"):
             return {"green": False, "none": True}
+        self.options.file = self.files[name]
         before = len(self.campaign.failures)
         if self.campaign.train(name, 1):
             self.campaign.train_twin(name, 1)
@@ -264,7 +275,7 @@ class Table:
             rows.append([f"`{name}`", *(self.shown(kind, cells[kind]) for kind in CELLS),
                          "yes" if green else "**no**"])
         broken = [script for script in self.scripts()
-                  if (cell := read_json(self.kept("tests", script + ".json"))) and not cell["green"]]
+                  if not (read_json(self.kept("tests", script + ".json")) or {"green": True})["green"]]
         good &= not broken
         count = sum(entry["green"] for entry in table.values())
         settings = f" and {', '.join(self.options.set[1:])}" if self.options.set[1:] else ""
@@ -281,6 +292,7 @@ class Table:
             f"- **training**: `examples/shakespeare.hc` shortened to {self.options.steps} steps"
             f"{settings}, seed 1: held-out loss, PyTorch's from the same weights on the same "
             f"batches, and the difference, at most {GAP}.", "",
+            "A connection with an input of its own stands in `bench/second_input.hc` instead.",
             "A cell that is not green is bold; – means that there is none.", "",
             f"{count} of {len(table)} are green in every column.", ""]
         lines += ["| connection | gradcheck | reference | tests | training | green |",
@@ -326,7 +338,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hcc", default=os.path.join(ROOT, "build", "hcc"))
-    parser.add_argument("--file", default=os.path.join(ROOT, "examples", "shakespeare.hc"))
+    parser.add_argument("--file", help=argparse.SUPPRESS)
     parser.add_argument("--data", help="the text to train on")
     parser.add_argument("--out", help="folder of the results")
     parser.add_argument("--docs", default=os.path.join(ROOT, "docs"), help="where the tables go")
@@ -348,7 +360,7 @@ def main():
 
     if options.reference or options.observe:
         with contextlib.redirect_stdout(sys.stderr):
-            found = (reference(options.reference, options.out) if options.reference
+            found = (reference(options.reference, options.file, options.out) if options.reference
                      else observe(options.observe, options.names))
         print(json.dumps(found))
         return
@@ -368,11 +380,12 @@ def main():
     write_atomically(path, json.dumps(key) + "\n")
 
     listed = subprocess.run([options.hcc, "show", "--json"], capture_output=True, check=True)
-    names = [e["name"] for e in json.loads(listed.stdout) if e["kind"] == "connection"]
-    options.wirings = options.wirings or names
-    if unknown := sorted(set(options.wirings) - set(names)):
+    definitions = {e["name"]: e["text"] for e in json.loads(listed.stdout)
+                   if e["kind"] == "connection"}
+    options.wirings = options.wirings or list(definitions)
+    if unknown := sorted(set(options.wirings) - set(definitions)):
         parser.error(f"no such connections: {', '.join(unknown)}")
-    table = Table(options, names)
+    table = Table(options, definitions)
     if not options.report:
         table.go()
     good = table.report()

@@ -82,7 +82,9 @@ class MLP(nn.Module):
         self.W1 = nn.Parameter(torch.empty(hidden, d).normal_(0, std))
         self.W2 = nn.Parameter(torch.empty(d, hidden).normal_(0, std / math.sqrt(2 * blocks)))
 
-    def forward(self, x):
+    def forward(self, x, z=None):
+        """Of the sum of both, where there are two."""
+        x = x if z is None else x + z
         return F.linear(F.gelu(F.linear(x, self.W1)), self.W2)
 
 

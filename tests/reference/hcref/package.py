@@ -99,6 +99,39 @@ class Branches(DHC):
         return read, carry, self.B[0] + self.sb * torch.tanh(N @ self.Wb[0])
 
 
+class Inputs(DHC):
+    """The class for a second input in streams of its own; they begin as the embedding here.
+
+    The state is (streams, the second input's)."""
+
+    nodecay = DHC.nodecay + ("Az", "sz")
+
+    def __init__(self, d, site, n=4, norm="rmsnorm", eps=None):
+        super().__init__(d, site, n, norm, eps)
+        self.N, self.Z = UnitNorm(d), UnitNorm(d)
+        self.Az = nn.Parameter(onehot(site, n))
+        self.Wz = nn.Parameter(torch.zeros(d))
+        self.sz = nn.Parameter(torch.tensor(0.01))
+
+    def begin(self, x):
+        return super().begin(x), super().begin(x)
+
+    def read(self, state):
+        H, Z = state
+        N = self.N(H)
+        read = self.Am + self.sa * torch.tanh(N @ self.Wm)
+        carry = self.Ar + self.sa * torch.tanh(torch.einsum("...jc,kc->...kj", N, self.Wr))
+        beta = self.B + self.sb * torch.tanh(N @ self.Wb)
+        second = self.Az + self.sz * torch.tanh(self.Z(Z) @ self.Wz)
+        return (self.branch_input(read, H), (second[..., None] * Z).sum(-2)), (carry, beta)
+
+    def write(self, state, y, maps):
+        return super().write(state[0], y, maps), state[1]
+
+    def end(self, state):
+        return super().end(state[0])
+
+
 class MHCv2(Streams):
     """mHCv2: weights see one stream each, Sinkhorn's last division is by the sources' sums."""
 
@@ -295,6 +328,7 @@ CONNECTIONS.update(
     parallel=Parallel,
     hyper_connections=HyperConnections,
     hyper_connections_branches=Branches,
+    hyper_connections_inputs=Inputs,
     mhc_v2=MHCv2,
     ghc=GHC,
     gated_residual=Gated,

@@ -73,7 +73,7 @@ def evaluate(model, tokens, context, batch=64):
 
 def make_optimizer(model, nodecay, lr, betas, weight_decay, eps=1e-8, fused=None):
     names = dict(model.named_parameters())
-    unknown = sorted(set(nodecay) - names.keys())
+    unknown = sorted(set(nodecay) - model.state_dict().keys())  # buffers may be named
     if unknown:
         raise ValueError(f"no such parameters: {unknown}")
     keep = set(nodecay)
