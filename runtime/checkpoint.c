@@ -29,6 +29,9 @@ static HcStatus writer_failed(Writer *w, const char *what) {
 
 static HcStatus writer_open(Writer *w, const char *path, HcError *error) {
     *w = (Writer){path, NULL, -1, error};
+    struct stat status;
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+        return hc_fail(error, HC_ERROR_IO, "cannot write `%s`: it is no regular file", path);
     size_t size = strlen(path) + 32;
     w->temporary = malloc(size);
     if (!w->temporary)

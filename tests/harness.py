@@ -10,12 +10,17 @@ ctest reads as "skipped") when every test was skipped.
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+# The sanitizer's options for everybody else, where this Python runs with it.
+PRELOADED = "HCC_TEST_ASAN_OPTIONS"
 
 
 class Result:
@@ -32,11 +37,19 @@ def hcc_path():
     return os.environ.get("HCC", os.path.join(ROOT, "build", "hcc"))
 
 
+def environment(more=None):
+    """What a command that we start sees."""
+    seen = dict(os.environ, NO_COLOR="1")
+    if PRELOADED in seen:
+        seen["ASAN_OPTIONS"] = seen.pop(PRELOADED)
+        del seen["LD_PRELOAD"]
+    seen.update(more or {})
+    return seen
+
+
 def run(command, stdin=None, timeout=300, cwd=ROOT, env=None):
-    environment = dict(os.environ, NO_COLOR="1")
-    environment.update(env or {})
     process = subprocess.run(command, input=stdin, capture_output=True, timeout=timeout, cwd=cwd,
-                             env=environment, encoding="utf-8", errors="replace", check=False)
+                             env=environment(env), encoding="utf-8", errors="replace", check=False)
     return Result(process)
 
 
@@ -47,6 +60,26 @@ def hcc(*arguments, **options):
 def sanitized():
     """Whether the compiler was built with sanitizers: what it links then has them, too."""
     return "sanitized" in hcc("--version").out
+
+
+def load_sanitizer():
+    """What a sanitized hcc links needs the address sanitizer first in the process that loads it:
+    starts this Python again with it. Python's own leaks are not ours."""
+    if not sanitized() or PRELOADED in os.environ or os.environ.get("LD_PRELOAD"):
+        return
+    found = re.search(r"libasan\S* => (\S+)", run(["ldd", hcc_path()]).out)
+    if not found:
+        return
+    options = os.environ.get("ASAN_OPTIONS", "")
+    with_it = {**os.environ, "LD_PRELOAD": found.group(1), PRELOADED: options,
+               "ASAN_OPTIONS": f"{options}:detect_leaks=0"}
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-B", *sys.argv], with_it)
+
+
+def loads_libraries():
+    """Whether ctypes may load a library that hcc links."""
+    return not sanitized() or PRELOADED in os.environ
 
 
 class TestCase(unittest.TestCase):
@@ -83,6 +116,7 @@ def main(module):
         sys.exit(2)
     if module != "__main__":
         return
+    load_sanitizer()
     loader = unittest.TestLoader()
     this = sys.modules["__main__"]
     suite = (loader.loadTestsFromNames(arguments.names, this) if arguments.names

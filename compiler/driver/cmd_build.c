@@ -154,8 +154,9 @@ ExitCode command_build(Driver *d) {
     b.output = d->options.out ? d->options.out : network->name;
     b.form = build_form(d->c->arena, b.output, &b.stem);
     struct stat status;
-    if (stat(b.output, &status) == 0 && S_ISDIR(status.st_mode)) {
-        driver_error(d, "cannot write '%s': it is a folder", b.output);
+    if (stat(b.output, &status) == 0 && !S_ISREG(status.st_mode)) {
+        driver_error(d, "cannot write '%s': it is %s", b.output,
+                     S_ISDIR(status.st_mode) ? "a folder" : "no regular file");
         return EXIT_RESOURCE;
     }
     code = pipeline_gradient(d, &network->program);

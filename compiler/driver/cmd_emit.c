@@ -42,9 +42,16 @@ static ExitCode emit_program(Driver *d, const char *stage, FILE *to) {
 }
 
 ExitCode command_emit(Driver *d) {
-    const char *stage = d->options.stage ? d->options.stage : "tir";
-    if (d->options.kernel && strcmp(stage, "nests") != 0 && strcmp(stage, "llvm") != 0 &&
-        strcmp(stage, "asm") != 0) {
+    const char *file = d->options.argument;
+    bool is_tir = emit_ends_with(file, ".tir"), is_nest = emit_ends_with(file, ".nest");
+    const char *stage = d->options.stage ? d->options.stage : is_nest ? "nests" : "tir";
+    bool has_kernels =
+        strcmp(stage, "nests") == 0 || strcmp(stage, "llvm") == 0 || strcmp(stage, "asm") == 0;
+    if ((is_tir && strcmp(stage, "ast") == 0) || (is_nest && !has_kernels)) {
+        fprintf(d->err, "hcc: '%s' is the text of a later stage than '%s'\n", file, stage);
+        return EXIT_USAGE;
+    }
+    if (d->options.kernel && !has_kernels) {
         fprintf(d->err, "hcc: --kernel goes with --stage nests, llvm or asm; '%s' has no kernels\n",
                 stage);
         return EXIT_USAGE;
@@ -53,7 +60,7 @@ ExitCode command_emit(Driver *d) {
     ExitCode code = output_open(d, d->options.out, &output);
     if (code != EXIT_OK)
         return code;
-    if (emit_ends_with(d->options.argument, ".nest"))
+    if (is_nest)
         code = native_emit_nest(d, stage, output.to);
     else if (strcmp(stage, "ast") == 0)
         code = emit_ast(d, output.to);

@@ -30,7 +30,8 @@ ExitCode driver_read_source(Driver *d, const char *path, uint32_t *file);
 /* A file that appears under its name only when it is complete: write to `to`, then finish. */
 typedef struct {
     FILE *to;
-    const char *path, *temporary; /* NULL: standard output */
+    const char *path;      /* NULL: standard output */
+    const char *temporary; /* NULL: a device or a pipe, written as it is */
 } OutputFile;
 ExitCode output_open(Driver *d, const char *path, OutputFile *output);
 ExitCode output_finish(Driver *d, OutputFile *output);

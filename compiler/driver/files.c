@@ -59,6 +59,14 @@ ExitCode output_open(Driver *d, const char *path, OutputFile *output) {
         return EXIT_OK;
     }
     *output = (OutputFile){.path = path};
+    struct stat status;
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+        output->to = fopen(path, "wb"); /* a device or a pipe: it must stay what it is */
+        if (output->to)
+            return EXIT_OK;
+        driver_error(d, "cannot write '%s': %s", path, strerror(errno));
+        return EXIT_RESOURCE;
+    }
     char *temporary = arena_printf(d->c->arena, "%s.XXXXXX", path);
     int descriptor = mkstemp(temporary);
     if (descriptor >= 0) {
@@ -80,21 +88,23 @@ ExitCode output_open(Driver *d, const char *path, OutputFile *output) {
 }
 
 void output_discard(OutputFile *output) {
-    if (!output->temporary)
+    if (!output->path)
         return;
     fclose(output->to);
-    unlink(output->temporary);
-    output->temporary = NULL;
+    if (output->temporary)
+        unlink(output->temporary);
+    *output = (OutputFile){0};
 }
 
 ExitCode output_finish(Driver *d, OutputFile *output) {
-    if (!output->temporary)
+    if (!output->path)
         return EXIT_OK;
     bool failed = ferror(output->to);
     failed = fclose(output->to) != 0 || failed;
-    if (failed || rename(output->temporary, output->path) != 0) {
+    if (failed || (output->temporary && rename(output->temporary, output->path) != 0)) {
         driver_error(d, "cannot write '%s': %s", output->path, strerror(errno));
-        unlink(output->temporary);
+        if (output->temporary)
+            unlink(output->temporary);
         return EXIT_RESOURCE;
     }
     return EXIT_OK;

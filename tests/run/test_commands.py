@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import stat
 import sys
 import unittest
 
@@ -186,6 +187,23 @@ class Emit(harness.TestCase):
     def test_unwritable_output(self):
         result = self.expect(hcc("emit", SHAKESPEARE, "-o", self.path("no/such/folder")), 6)
         self.assertIn("cannot write", result.err)
+
+    def test_a_device_stays_one(self):
+        """An output that is no regular file is written to, never replaced by a file."""
+        pipe = self.path("pipe")
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        self.expect(hcc("emit", "examples/my_connection.hc", "-o", pipe))
+        self.assertTrue(os.read(reader, 100).startswith(b"tir 1"))
+        os.close(reader)
+        self.expect(hcc("build", SHAKESPEARE, "-o", pipe), 6)
+        self.assertTrue(stat.S_ISFIFO(os.stat(pipe).st_mode))
+        self.assertEqual(os.listdir(self.folder), ["pipe"])
+
+    def test_a_text_of_a_later_stage(self):
+        path = self.write("kernel.nest", "")
+        self.expect(hcc("emit", path, "--stage", "grad"), 2)
+        self.expect(hcc("emit", self.write("model.tir", ""), "--stage", "ast"), 2)
 
     def test_wrong_ir_text(self):
         path = self.write("wrong.tir", "this is not tensor IR\n")
