@@ -13,6 +13,7 @@ enum { AHEAD = 2 };
 typedef struct {
     Token token;       /* the bracket */
     bool trunk;        /* a `{` whose `}` ends an expression */
+    bool reduction;    /* the brackets of one */
     uint32_t else_ifs; /* of the chain being read inside it: each nests one deeper in the tree */
 } Frame;
 
@@ -30,6 +31,7 @@ struct TokenStream {
     Token previous;           /* the last one given, virtual ones too */
     uint32_t end;             /* of the last one that was written */
     bool previous_is_operand; /* an expression may end with it */
+    bool behind_reduction;    /* the previous token ended a reduction's brackets */
     bool started;             /* anything but file start is behind us */
     bool trunk_ahead;         /* `trunk` read, its `{` to come */
     Token statement;
@@ -118,7 +120,7 @@ static bool tokens_report_nesting(TokenStream *t, Span at) {
 }
 
 static void tokens_push(TokenStream *t, const Token *token) {
-    Frame frame = {.token = *token};
+    Frame frame = {.token = *token, .reduction = t->previous.kind == TOKEN_REDUCTION};
     if (token->kind == TOKEN_LBRACE) {
         frame.trunk = t->trunk_ahead;
         t->trunk_ahead = false;
@@ -148,6 +150,8 @@ static bool tokens_give(TokenStream *t, Token *out, Token token) {
     bool operand = kind == TOKEN_NAME || kind == TOKEN_NUMBER || kind == TOKEN_STRING ||
                    kind == TOKEN_TRUE || kind == TOKEN_FALSE || kind == TOKEN_RPAREN ||
                    kind == TOKEN_RBRACKET;
+    t->behind_reduction =
+        kind == TOKEN_RBRACKET && t->open.count && t->open.at[t->open.count - 1].reduction;
     bool opener = kind == TOKEN_LPAREN || kind == TOKEN_LBRACKET || kind == TOKEN_LBRACE;
     if (opener)
         tokens_push(t, &token);
@@ -183,10 +187,12 @@ static bool tokens_give(TokenStream *t, Token *out, Token token) {
     return goes_on;
 }
 
-/* `loss e weight w`: behind what could be a whole value `weight` is no name. */
+/* `loss e weight w`: behind what could be a whole value `weight` is no name. (In `sum[k] weight`
+ * nothing is whole yet.) */
 static bool tokens_is_weight(TokenStream *t) {
     const Token *token = tokens_ahead(t, 0);
-    return token->kind == TOKEN_NAME && t->previous_is_operand && !tokens_in_expression(t) &&
+    return token->kind == TOKEN_NAME && t->previous_is_operand && !t->behind_reduction &&
+           !tokens_in_expression(t) &&
            (t->statement.kind == TOKEN_LOSS || t->statement.kind == TOKEN_METRIC) &&
            strcmp(token->value.name.text, "weight") == 0;
 }
