@@ -138,6 +138,18 @@ class Randomness(harness.TestCase):
         dropped.training(False)
         self.assertEqual(plain.forward(), dropped.forward())
 
+    def test_streams(self):
+        """What a connection adds up can be dropped, too; evaluation drops nothing."""
+        text = DROPPED.replace("loss", """let h = trunk(s) { a = hyper_connections(n = 3, join = JOIN) : mlp(8); };
+  loss""").replace("mse(s, y)", "mse(h, y)")
+        plain, dropped = (self.model(text.replace("JOIN", join), "dropped", rate=0)
+                          for join in ("add", "add(dropout = 0.5)"))
+        for model in (plain, dropped):
+            model.set_input("y", [k % 5 - 1.0 for k in range(3 * 7 * 48)])
+        self.assertNotAlmostEqual(plain.forward(), dropped.forward(), delta=1e-4)
+        dropped.training(False)
+        self.assertAlmostEqual(plain.forward(), dropped.forward(), delta=1e-6)
+
     def test_layers_share_kernels(self):
         """Which call it is, is data: more layers, no more code."""
         counts = []
