@@ -76,6 +76,10 @@ branch bend_views : x[v, d] -> y[d] {
 
 fn damped(y, h) = 0.5 * y * y + h;
 
+fn by_softmax(L[n, n], iters) -> M[n, n] {
+  let M[k,j] = softmax[k] L[k,j];
+}
+
 model one {
   const d = %(d)d;
   positions t <= %(positions)d;
@@ -226,6 +230,8 @@ def manifold():
     for n in (2, 3):
         site = twins.manifold(n, 6, depth_residual_fn=lambda y, h: 0.5 * y * y + h)
         yield config("mhc_v2", n, 6, site, "[1,T,n,d]", {"join": "damped"})
+        site = twins.manifold(n, 6, residual_mix_constraint_fn=lambda L: L.softmax(-1))
+        yield config("mhc_v2", n, 6, site, "[1,T,n,d]", {"constraint": "by_softmax"})
 
 
 def widths():

@@ -9,10 +9,12 @@
 ///           and 0.5 elsewhere, M far from the identity (0.475 on the diagonal, n = 4), post 1.46.
 /// Cost:     m (F + m) + n F + e (p (F + m) + F) + 3 parameters for m = n F slots of width e.
 /// Options:  p = proposals; premix is mix_streams_before_norm; constraint sinkhorn_log is
-///           log_domain_sinkhorn; iters = 0 leaves M unconstrained; `transform` is residual_transform,
-///           and with transform = linear(64), width = 64 the trunk is 64 wide from here on.
+///           log_domain_sinkhorn, and any function of its kind will do; iters = 0 leaves M
+///           unconstrained; `transform` is residual_transform, and with transform = linear(64),
+///           width = 64 the trunk is 64 wide from here on.
 /// Differs:  from `mhc`: weights see one stream each, and the last division is by sources. The first
-///           class's fractions normalise a block that is not square; they are not kept.
+///           class's fractions normalise a block that is not square, and both fail with several views:
+///           neither is here.
 /// Use:      to continue what the package began; otherwise `mhc`.
 connection mhc_v2(n = 4, fracs = 1, iters = 20, proposals = 1, premix = false, norm = rmsnorm,
                   inner = l2norm, constraint = sinkhorn_transposed, transform = none, width = 0,
