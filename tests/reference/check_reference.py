@@ -249,6 +249,7 @@ def main():
     report = oracles.Report()
     oracles.check_sinkhorn(report)
     oracles.check_v4_site(report)
+    oracles.check_families(report)
     check_equivalences(report)
     check_shc_unfolded(report)
     check_permutation(report)

@@ -4,7 +4,7 @@ Nothing in the product imports this package.  Parameter names, shapes and initia
 follow the `.hc` definitions, so weights move between both sides by name (safetensors).
 """
 
-from . import depth, package  # noqa: F401  (add their connections to the table)
+from . import constrained, depth, package  # noqa: F401  (add their connections to the table)
 from .connections import CONNECTIONS, make_connection, sinkhorn
 from .gpt import GPT, GPTConfig, load_weights, save_weights
 

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""The constrained family against its transcription in PyTorch: loss and every gradient.
+
+As compare_torch.py does it, and with its limits. At the first site all streams are equal and at the
+last their sum is taken, which hides a map whose sums are one: there are four sites.
+"""
+
+import os
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from compare_torch import LARGER, MISSING, NARROW, SMALL, Pair, build, harness
+
+if not MISSING:
+    import numpy as np
+    import torch
+
+    from hcref.gpt import GPT, GPTConfig
+    from library import Model
+
+EVERY = (1, 2, 3, 4, 8)
+# connection, options, numbers of streams; the first of each also in f32
+CASES = [
+    ("ihc", {}, EVERY),
+    ("ihc", {"reduce": "sum_streams"}, (4,)),
+    ("mhc_lite", {}, (1, 2, 3, 4)),
+    ("krom", {}, (2, 4, 8)),
+    ("go_mhc", {}, (1, 2, 3, 4, 8)),
+    ("go_mhc", {"s": 1}, (2, 4)),
+    ("go_mhc", {"s": 3}, (2,)),
+    ("tbp", {}, (2, 3, 4, 8)),
+    ("spectral", {}, (2, 3, 4, 8)),
+    ("jpmhc", {}, EVERY),
+    ("jpmhc", {"alpha": 0.3, "iters": 5}, (4,)),
+    ("mhc_deferred", {}, EVERY),
+    ("mhc_deferred", {"iters": 3}, (4,)),
+    ("xhc", {}, (16,)),
+    ("xhc", {"active": 2, "fixed": 1}, (3, 4)),
+    ("xhc", {"active": 4, "fixed": 4}, (4,)),
+]
+ONLY = os.environ.get("HCC_ONLY", "").split()  # some connections alone: quicker while one changes
+
+
+def word(wiring, n, options):
+    return f"{wiring}({', '.join(f'{k}={v}' for k, v in {'n': n, **options}.items())})"
+
+
+class ConstrainedPair(Pair):
+    def __init__(self, path, wiring, n, f64, sizes, options):
+        build(path, f64=f64, wiring=word(wiring, n, options), **sizes)
+        self.model = Model(path, samples=3, positions=sizes["context"])
+        norm = "layernorm" if wiring == "jpmhc" else "rmsnorm"
+        self.twin = GPT(GPTConfig(wiring=wiring, n=n, norm=norm, connection=options, **sizes))
+        self.twin.double()
+        self.named = dict(self.twin.named_parameters())
+        if sorted(self.named) != sorted(self.model.parameters):
+            raise AssertionError(f"{sorted(self.named)}\n{sorted(self.model.parameters)}")
+        for name, p in self.named.items():
+            if list(p.shape) != self.model.parameters[name].dims:
+                raise AssertionError(f"{name}: {list(p.shape)}")
+        nodecay = [p["name"] for p in self.model.manifest["params"] if not p["decay"]]
+        if sorted(nodecay) != sorted(self.twin.decay_free()):
+            raise AssertionError(f"without decay: {nodecay}\n{self.twin.decay_free()}")
+
+    def randomise(self):
+        draw = np.random.default_rng(7)
+        for name, p in self.named.items():
+            own = name.split(".")[-1]
+            value = draw.standard_normal(list(p.shape))
+            if own[0] == "a":  # scales
+                value = 0.2 + 0.1 * value
+            elif own[0] != "b":
+                value = 0.2 * value
+            self.array(name)[...] = value
+        self.copy_to_twin()
+
+
+@harness.unittest.skipIf(MISSING, f"this Python lacks {', '.join(MISSING)}")
+class Compare(harness.TestCase):
+    def compare(self, wiring, n, options, f64, sizes, loss_limit, gradient_limit):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "pair.so")
+            pair = ConstrainedPair(path, wiring, n, f64, sizes, options)
+            pair.randomise()
+            draw = torch.Generator().manual_seed(3)
+            for samples, positions in [(3, 16), (2, 11)]:
+                tokens = torch.randint(0, 256, (samples, positions + 1), generator=draw)
+                loss, gradients, vanishing = pair.errors(tokens)
+                worst = max(gradients, key=gradients.get)
+                print(f"{word(wiring, n, options)} {'f64' if f64 else 'f32'} d={sizes['d']} "
+                      f"{samples}x{positions}: loss {loss:.1e}, gradient {gradients[worst]:.1e} "
+                      f"({worst}){'; vanishing: ' if vanishing else ''}{', '.join(vanishing)}",
+                      flush=True)
+                self.assertLessEqual(loss, loss_limit)
+                bad = {k: f"{v:.1e}" for k, v in gradients.items() if not v <= gradient_limit}
+                self.assertEqual(bad, {}, word(wiring, n, options))
+            pair.close()
+
+    def test_f64(self):
+        for wiring, options, counts in CASES:
+            for n in counts:
+                if ONLY and wiring not in ONLY:
+                    continue
+                with self.subTest(word(wiring, n, options)):
+                    sizes = NARROW if n == 3 else SMALL
+                    self.compare(wiring, n, options, True, sizes, 1e-10, 1e-10)
+
+    def test_f32(self):
+        for wiring, options, counts in CASES:
+            if not options and (not ONLY or wiring in ONLY):
+                with self.subTest(wiring):
+                    n = 4 if 4 in counts else counts[0]
+                    self.compare(wiring, n, options, False, LARGER, 1e-5, 1e-4)
+
+
+if __name__ == "__main__":
+    harness.main(__name__)
