@@ -50,8 +50,7 @@ class ConstrainedPair(Pair):
     def __init__(self, path, wiring, n, f64, sizes, options):
         build(path, f64=f64, wiring=word(wiring, n, options), **sizes)
         self.model = Model(path, samples=3, positions=sizes["context"])
-        norm = "layernorm" if wiring == "jpmhc" else "rmsnorm"
-        self.twin = GPT(GPTConfig(wiring=wiring, n=n, norm=norm, connection=options, **sizes))
+        self.twin = GPT(GPTConfig(wiring=wiring, n=n, connection=options, **sizes))
         self.twin.double()
         self.named = dict(self.twin.named_parameters())
         if sorted(self.named) != sorted(self.model.parameters):
