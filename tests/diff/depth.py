@@ -21,9 +21,9 @@ if not MISSING:
 
     from hcref.gpt import GPT, GPTConfig
 
-SMALL = {"d": 24, "heads": 2, "blocks": 3, "context": 12}
+SMALL = {"d": 36, "heads": 2, "blocks": 3, "context": 12}
 LARGER = {"d": 64, "heads": 4, "blocks": 2, "context": 16}
-NARROW = {"d": 18, "heads": 2, "blocks": 2, "context": 11}
+NARROW = {"d": 54, "heads": 2, "blocks": 2, "context": 11}
 WIRINGS = [  # word, options
     ("denseformer", {}),
     ("denseformer", {"dilation": 2}),
@@ -148,7 +148,7 @@ class AgainstTorch(harness.TestCase):
                         self.assertLess(gap, 1e-7, name)  # the twin drew in single precision
 
 
-SIZES = {"d": 24, "heads": 2, "blocks": 3, "context": 9}
+SIZES = {"d": 36, "heads": 2, "blocks": 3, "context": 9}
 SAMPLES, POSITIONS = 2, 9
 
 
