@@ -39,6 +39,7 @@ def main():
     if os.path.exists(report):
         os.unlink(report)
     subprocess.run(["ctest", "--test-dir", arguments.build, "--output-junit", report,
+                    "--parallel", str(len(os.sched_getaffinity(0))),
                     "--test-output-size-passed", "1000000", "--test-output-size-failed", "1000000",
                     *rest], check=False)
     if not os.path.exists(report):

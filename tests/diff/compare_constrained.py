@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from compare_torch import LARGER, MISSING, NARROW, SMALL, Pair, build, harness
+from compare_torch import LARGER, MISSING, Pair, build, harness
 
 if not MISSING:
     import numpy as np
@@ -20,6 +20,15 @@ if not MISSING:
     from library import Model
 
 EVERY = (1, 2, 3, 4, 8)
+
+# Wide enough for products to go to BLAS: narrower ones are written out and compile slowly.
+SMALL = {"d": 48, "heads": 2, "blocks": 1, "context": 16}
+NARROW = {"d": 34, "heads": 2, "blocks": 1, "context": 16}
+
+# Gram-Schmidt takes the difference of convolutions that are nearly parallel: in f32 both sides lose
+# digits there that f64 shows to be right.
+LOSES_DIGITS = {"xhc": 2e-3}
+
 # connection, options, numbers of streams; the first of each also in f32
 CASES = [
     ("ihc", {}, EVERY),
@@ -110,7 +119,8 @@ class Compare(harness.TestCase):
             if not options and (not ONLY or wiring in ONLY):
                 with self.subTest(wiring):
                     n = 4 if 4 in counts else counts[0]
-                    self.compare(wiring, n, options, False, LARGER, 1e-5, 1e-4)
+                    self.compare(wiring, n, options, False, LARGER, 1e-5,
+                                 LOSES_DIGITS.get(wiring, 1e-4))
 
 
 if __name__ == "__main__":
