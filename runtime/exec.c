@@ -80,8 +80,10 @@ static int64_t tile_of(int64_t instances) {
 }
 
 static int64_t tasks_of(const HcExec *exec, const HcCall *call) {
-    if (call->per_sample > 0)
-        return exec->samples * call->per_sample;
+    if (call->per_sample > 0) { /* where all samples share a value there is one */
+        bool shared = call->domain == HC_TIME || call->domain == HC_GLOBAL;
+        return (shared ? 1 : exec->samples) * call->per_sample;
+    }
     int64_t instances = exec->instances[call->domain];
     return (instances + tile_of(instances) - 1) / tile_of(instances);
 }

@@ -50,6 +50,16 @@ static Value *add_value(Lower *l, TirId id) {
     return v;
 }
 
+static void add_group_value(Lower *l, TirId id) {
+    const TirNode *node = tir_node(l->block, id);
+    Value *v = add_value(l, id);
+    v->in_group = true;
+    if (node->op == TIR_SCAN)
+        v->results = ARENA_ARRAY(l->arena, Value *, node->n_results);
+    else if (node->op == TIR_RESULT) /* stands after its scan */
+        value_of(l, node->operands[0])->results[node->attr.index] = v;
+}
+
 /* The kernel's argument buffers are the group's inputs, outputs and sums, in this order: the plan
  * binds them so. */
 static void add_values(Lower *l) {
@@ -62,7 +72,7 @@ static void add_values(Lower *l) {
         v->ready = true;
     }
     for (uint32_t k = 0; k < g->values.count; k++) {
-        add_value(l, g->values.at[k])->in_group = true;
+        add_group_value(l, g->values.at[k]);
         vec_push(l->arena, &l->order, g->values.at[k]);
     }
     for (uint32_t k = 0; k < g->outputs.count; k++) {

@@ -46,7 +46,7 @@ typedef enum {
     SIDE_FOLD, /* a small result from a dot product along features */
 } Side;
 
-typedef struct {
+typedef struct Value {
     TirId id;
     bool in_group, output, sum;
     bool by_parts;   /* PAD, CONCAT written piece by piece */
@@ -65,9 +65,10 @@ typedef struct {
     StoreKind second; /* lanes copy of a small output: SCRATCH_LANES */
     uint32_t second_buffer;
     bool ready;
-    uint32_t out_buffer;  /* argument buffer of an output or a sum's partials */
-    uint32_t accumulator; /* where a sum is added up */
-    NestId *registers;    /* loop-carried results of a scan, by element; NULL otherwise */
+    uint32_t out_buffer;    /* argument buffer of an output or a sum's partials */
+    uint32_t accumulator;   /* where a sum is added up */
+    struct Value **results; /* of a scan: its RESULT values, NULL where nobody reads one */
+    NestId *registers;      /* loop-carried results of a scan, by element; NULL otherwise */
 } Value;
 
 /* A loop body under evaluation: what its arguments are. */

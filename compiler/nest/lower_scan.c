@@ -1,16 +1,6 @@
 /* Loops with carried values: what is carried lives in registers, what is stacked in scratch. */
 #include "nest/lower_internal.h"
 
-/* The RESULT value `index` of a scan, if the group has it. */
-static Value *scan_result(const Lower *l, TirId scan, uint32_t index) {
-    for (uint32_t k = 0; k < l->order.count; k++) {
-        const TirNode *node = tir_node(l->block, l->order.at[k]);
-        if (node->op == TIR_RESULT && node->operands[0] == scan && node->attr.index == index)
-            return value_of(l, l->order.at[k]);
-    }
-    return NULL;
-}
-
 static uint32_t carried_elements(const TirNode *scan) {
     uint64_t total = 0;
     for (uint32_t k = 0; k < scan->attr.n_carried; k++)
@@ -32,7 +22,7 @@ static void initial_values(Lower *l, const TirNode *scan, NestId *initial) {
 static void stack_results(Lower *l, TirId scan_id, const TirNode *scan, Frame *frame) {
     const TirBlock *body = scan->attr.body;
     for (uint32_t k = 0; k < scan->attr.n_stacked; k++) {
-        Value *v = scan_result(l, scan_id, scan->attr.n_carried + k);
+        Value *v = value_of(l, scan_id)->results[scan->attr.n_carried + k];
         if (!v)
             continue;
         TirId result = body->results.at[scan->attr.n_carried + k];
@@ -56,7 +46,7 @@ void lower_scan(Lower *l, TirId id) {
     NestId *next = ARENA_ARRAY(l->arena, NestId, n + 1);
     initial_values(l, scan, initial);
     for (uint32_t k = 0; k < attr->n_stacked; k++) {
-        Value *v = scan_result(l, id, attr->n_carried + k);
+        Value *v = value_of(l, id)->results[attr->n_carried + k];
         if (v)
             value_stored(l, v, SCRATCH_LANES);
     }
@@ -86,7 +76,7 @@ void lower_scan(Lower *l, TirId id) {
     nest_loop_end(&l->b, next);
     for (uint32_t k = 0, at = 0; k < attr->n_carried; k++) {
         uint32_t elements = (uint32_t)tir_element_count(&scan->result_types[k]);
-        Value *v = scan_result(l, id, k);
+        Value *v = value_of(l, id)->results[k];
         if (v) {
             v->registers = ARENA_ARRAY(l->arena, NestId, elements);
             for (uint32_t e = 0; e < elements; e++)

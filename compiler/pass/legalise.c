@@ -6,6 +6,7 @@
  *   - a contraction that sums positions although one operand does not have them becomes a
  *     POSITION_SUM of that other operand and a product; one that keeps samples or positions becomes
  *     a local product and a POSITION_SUM;
+ *   - operands of attention that lie in outer domains are repeated for every position;
  *   - tables inside loops become arguments of the loops;
  *   - add(pad(a), pad(b)) that together cover the axis becomes concat(a, b);
  *   - a gradient that is a leaf or a view becomes a copy (stop_gradient), so that some work writes
@@ -125,6 +126,13 @@ static TirId legal_add_of_pads(Legalise *l, TirId id) {
     return tir_concat(b, axis, 2, parts);
 }
 
+/* Attention reads a row of each operand at each position. */
+static void spread_operands(Legalise *l, const TirNode *node, TirId *operands) {
+    if (node->op == TIR_ATTEND || node->op == TIR_ATTEND_GRAD)
+        for (uint32_t k = 0; k < node->n_operands; k++)
+            operands[k] = tir_spread(&l->builder, operands[k], node->type.domain);
+}
+
 /* A gradient that no work produces by itself (a leaf, a view, one of several results) is copied, so
  * that it can be written where gradients belong; so is a buffer's next value, which may be another
  * buffer's memory. */
@@ -153,6 +161,7 @@ TirProgram *plan_legalise(TirProgram *p) {
             operands[k] = l.map[node->operands[k]];
         l.builder.span = node->span;
         l.builder.name = node->name;
+        spread_operands(&l, node, operands);
         TirId made = node->op == TIR_SCAN ? legal_scan(&l.builder, node, operands)
                                           : tir_rebuild(&l.builder, node, operands);
         made = legal_contract(&l, made);

@@ -405,7 +405,7 @@ Plan *plan_build(TirProgram *p, PlanOptions options) {
     Plan *plan = ARENA_NEW(p->arena, Plan);
     plan->arena = p->arena;
     plan->options = options;
-    TirProgram *cut = plan_pieces(p, PLAN_PIECE_ELEMENTS);
+    TirProgram *cut = plan_pieces(plan_unroll(p), PLAN_PIECE_ELEMENTS);
     plan->program = plan_legalise(options.fuse ? plan_merge_products(cut) : cut);
     name_all_results(plan->program);
     uint32_t count = plan->program->block->nodes.count;

@@ -1,5 +1,6 @@
 /* From tensor IR to a plan: which kernels and matrix products run, in which order, on which memory.
  *
+ *   plan_unroll     TIR -> TIR: loops that no kernel can run are written out
  *   plan_pieces     TIR -> TIR: what is put together from pieces is taken apart where it is read
  *   plan_merge_products  TIR -> TIR: sums of thin products become one product
  *   plan_legalise   TIR -> TIR: every op has a form the machine executes
@@ -137,6 +138,7 @@ typedef struct Plan {
 Plan *plan_build(TirProgram *p, PlanOptions options);
 
 TirProgram *plan_merge_products(TirProgram *p);
+TirProgram *plan_unroll(TirProgram *p);
 /* Pieces have at least so many elements: smaller values are loaded and computed as one. */
 TirProgram *plan_pieces(TirProgram *p, uint32_t least);
 TirProgram *plan_legalise(TirProgram *p);

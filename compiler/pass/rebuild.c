@@ -12,6 +12,9 @@ TirId pass_rebuild_node(TirBuilder *b, const TirBlock *from, const TirNode *node
                         const TirId *operands) {
     if (node->op == TIR_SHIFT)
         return pass_shift(b, operands[0], node->attr.offset, node->type.domain.space);
+    if (node->op == TIR_STOP_GRADIENT &&
+        !tir_domain_equal(tir_node(from, node->operands[0])->type.domain, node->type.domain))
+        return tir_spread(b, operands[0], node->type.domain);
     const bool sums =
         node->op == TIR_POSITION_SUM || node->op == TIR_CONTRACT || node->op == TIR_SCATTER_ADD;
     if (!sums)

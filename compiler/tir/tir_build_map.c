@@ -74,6 +74,11 @@ TirId tir_unary(TirBuilder *b, TirOp op, TirId x) {
     return tir_insert(b, &node);
 }
 
+TirId tir_spread(TirBuilder *b, TirId x, TirDomain to) {
+    TirNode node = {.op = TIR_STOP_GRADIENT, .n_operands = 1, .operands = &x, .type.domain = to};
+    return tir_domain_equal(tir_node(b->block, x)->type.domain, to) ? x : tir_append(b, &node);
+}
+
 static TirId fold_power(TirBuilder *b, TirId x, double exponent) {
     if (exponent == 2)
         return tir_binary(b, TIR_MUL, x, x);

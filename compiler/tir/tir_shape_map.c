@@ -57,7 +57,6 @@ MAP_RULE(COS, REAL, SAME_ELEM)
 MAP_RULE(FLOOR, REAL, SAME_ELEM)
 MAP_RULE(NOT, BOOL, SAME_ELEM)
 MAP_RULE(TO_REAL, INT | BOOL, TIR_REAL)
-MAP_RULE(STOP_GRADIENT, REAL, SAME_ELEM)
 MAP_RULE(ADD, REAL | INT, SAME_ELEM)
 MAP_RULE(SUB, REAL | INT, SAME_ELEM)
 MAP_RULE(MUL, REAL | INT, SAME_ELEM)
@@ -70,6 +69,14 @@ MAP_RULE(LE, REAL | INT, TIR_BOOL)
 MAP_RULE(EQ, REAL | INT | BOOL, TIR_BOOL)
 MAP_RULE(AND, BOOL, SAME_ELEM)
 MAP_RULE(OR, BOOL, SAME_ELEM)
+
+const char *tir_shape_STOP_GRADIENT(const TirShapeContext *s, TirNode *node) {
+    const TirDomain asked = node->type.domain;
+    const char *wrong = shape_map(s, node, REAL, SAME_ELEM, 0);
+    if (!wrong && !tir_domain_join(node->type.domain, asked, &node->type.domain))
+        wrong = "the result lies in another position space";
+    return wrong;
+}
 
 const char *tir_shape_SELECT(const TirShapeContext *s, TirNode *node) {
     if (operand(s, node, 0)->elem != TIR_BOOL)

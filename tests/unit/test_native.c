@@ -286,6 +286,19 @@ static void test_scan_mixes(void **state) {
     }
 }
 
+/* Learned queries, keys that are the same at every sample, values of the sample. */
+static void test_attend_across_domains(void **state) {
+    Case *c = *state;
+    for (uint32_t d = 0; d < 4; d++) {
+        case_begin(c);
+        TirBuilder *b = &c->b;
+        TirId q = case_real(c, GLOBAL, 2, DIMS(4, 8)), k = mixed_in(c, DOMAINS[d], 2, DIMS(2, 8));
+        TirId v = mixed_in(c, d == 3 ? SHARED : POSITION, 2, DIMS(2, 5));
+        TirId o = tir_result(b, tir_attend(b, q, k, v, d % 2, 0.4), 0);
+        native_check(c, tir_unary(b, TIR_SIN, o));
+    }
+}
+
 static void test_attend(void **state) {
     Case *c = *state;
     for (uint32_t causal = 0; causal < 2; causal++) {
@@ -313,6 +326,7 @@ int main(void) {
         NATIVE_TEST(test_scan),
         NATIVE_TEST(test_scan_mixes),
         NATIVE_TEST(test_attend),
+        NATIVE_TEST(test_attend_across_domains),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

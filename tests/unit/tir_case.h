@@ -47,6 +47,7 @@ typedef struct {
     uint32_t n_leaves;
     uint64_t random;
     uint64_t random_key; /* of the run */
+    uint32_t seed;       /* of a random program, for messages */
 } Case;
 
 static inline double case_random(Case *c) { /* in [0,1) */

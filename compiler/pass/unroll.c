@@ -1,0 +1,171 @@
+/* Unroll: loops that no kernel can run are written out.
+ *
+ * requires   any program
+ * maintains  outputs and their values; n_forward follows
+ * changes    a SCAN whose body crosses positions, loads parameters or inputs, holds a loop, or
+ * works on more than registers hold becomes its trips, one after the other
+ *
+ *     %3 = scan %1 %2 trips 2 { tanh(shift(arg0, 1) + arg1) }     %4 = result %3 0
+ *     →  %5 = shift %1    %6 = tanh(%5 + %2)    %7 = shift %6    %8 = tanh(%7 + %2) */
+#include "pass/plan.h"
+#include "pass/rebuild.h"
+
+enum {
+    CARRIED_MOST = 128, /* elements in registers from trip to trip */
+    VALUE_MOST = 256,   /* elements of a value in between */
+    TERMS_MOST = 64     /* of a sum: a body's sums are written out */
+};
+
+typedef struct {
+    const TirBlock *from;
+    TirBuilder b;
+    Arena *scratch;
+    TirId *map;            /* old id -> new id */
+    const TirId **results; /* by old id, of loops written out */
+    bool again;            /* a body held a loop */
+} Unroll;
+
+static uint64_t folded_elements(const TirBlock *block, const TirNode *node) {
+    uint64_t n = 1;
+    for (uint32_t k = 0; k < node->n_operands; k++) {
+        const uint64_t size = tir_element_count(&tir_node(block, node->operands[k])->type);
+        n = size > n ? size : n;
+    }
+    return n / tir_element_count(&node->type);
+}
+
+static bool fits_registers(const TirBlock *body, const TirNode *node) {
+    const TirOpClass class = tir_op_class(node->op);
+    if (class == TIR_CLASS_VIEW || node->op == TIR_ARG || node->op == TIR_TABLE)
+        return true;
+    if (tir_element_count(&node->type) > VALUE_MOST)
+        return false;
+    const bool folds = class == TIR_CLASS_REDUCE || class == TIR_CLASS_CONTRACT;
+    return !folds || folded_elements(body, node) <= TERMS_MOST;
+}
+
+static bool is_local(const TirBlock *body, const TirNode *node) {
+    switch (node->op) {
+    case TIR_PARAM:
+    case TIR_INPUT:
+    case TIR_SCAN:
+    case TIR_POSITION_SUM:
+        return false;
+    case TIR_CONTRACT:
+    case TIR_SCATTER_ADD:
+        return tir_domain_equal(pass_operand_domain(body, node->n_operands, node->operands),
+                                node->type.domain);
+    default:
+        return tir_op_class(node->op) != TIR_CLASS_CROSS;
+    }
+}
+
+static bool fits_kernel(const TirNode *loop) {
+    const TirBlock *body = loop->attr.body;
+    uint64_t carried = 0;
+    for (uint32_t k = 0; k < loop->attr.n_carried; k++)
+        carried += tir_element_count(&loop->result_types[k]);
+    bool fits = carried <= CARRIED_MOST;
+    for (TirId id = 1; fits && id < body->nodes.count; id++) {
+        const TirNode *node = tir_node(body, id);
+        fits = is_local(body, node) && (node->type.elem == TIR_TUPLE || fits_registers(body, node));
+    }
+    return fits;
+}
+
+/* Slice t of a stack, without the axis; and back. */
+static TirId slice_at(TirBuilder *b, TirId x, uint32_t t) {
+    const TirType type = tir_node(b->block, x)->type;
+    return tir_reshape(b, tir_slice(b, x, 0, t, 1), type.rank - 1u, type.dims + 1);
+}
+
+static TirId stack(TirBuilder *b, uint32_t n, TirId *slices) {
+    for (uint32_t k = 0; k < n; k++) {
+        const TirType type = tir_node(b->block, slices[k])->type;
+        uint32_t dims[TIR_MAX_RANK] = {1};
+        for (uint32_t d = 0; d + 1 < TIR_MAX_RANK && d < type.rank; d++)
+            dims[d + 1] = type.dims[d];
+        slices[k] = tir_reshape(b, slices[k], type.rank + 1u, dims);
+    }
+    return tir_concat(b, 0, n, slices);
+}
+
+static void write_out(Unroll *u, TirId id, const TirNode *loop) {
+    const TirAttr *a = &loop->attr;
+    const TirBlock *body = a->body;
+    const uint32_t n = loop->n_operands, before = a->n_carried + a->n_invariant;
+    TirId *arguments = ARENA_ARRAY(u->scratch, TirId, n + 1);
+    TirId *next = ARENA_ARRAY(u->scratch, TirId, a->n_carried);
+    TirId *map = ARENA_ARRAY(u->scratch, TirId, body->nodes.count);
+    TirId *results = ARENA_ARRAY(u->scratch, TirId, loop->n_results);
+    TirId **stacks = ARENA_ARRAY(u->scratch, TirId *, a->n_stacked);
+    TirIdVec operands = {0};
+    for (uint32_t k = 0; k < a->n_stacked; k++)
+        stacks[k] = ARENA_ARRAY(u->scratch, TirId, a->trips);
+    for (uint32_t k = 0; k < before; k++)
+        arguments[k] = u->map[loop->operands[k]];
+    for (uint32_t i = 0; i < a->trips; i++) {
+        const uint32_t t = a->reverse ? a->trips - 1 - i : i;
+        for (uint32_t k = before; k < n; k++)
+            arguments[k] = slice_at(&u->b, u->map[loop->operands[k]], t);
+        arguments[n] = tir_int(&u->b, t);
+        for (TirId m = 1; m < body->nodes.count; m++) {
+            const TirNode *node = tir_node(body, m);
+            map[m] = node->op == TIR_ARG ? arguments[node->attr.index]
+                                         : pass_rebuild_mapped(&u->b, body, node, map, &operands);
+            u->again |= node->op == TIR_SCAN;
+        }
+        for (uint32_t k = 0; k < a->n_carried; k++)
+            next[k] = map[body->results.at[k]];
+        for (uint32_t k = 0; k < a->n_carried; k++)
+            arguments[k] = next[k];
+        for (uint32_t k = 0; k < a->n_stacked; k++)
+            stacks[k][t] = map[body->results.at[a->n_carried + k]];
+    }
+    for (uint32_t k = 0; k < a->n_carried; k++)
+        results[k] = arguments[k];
+    for (uint32_t k = 0; k < a->n_stacked; k++)
+        results[a->n_carried + k] = stack(&u->b, a->trips, stacks[k]);
+    u->results[id] = results;
+}
+
+static TirProgram *unroll_once(TirProgram *p, bool *again) {
+    TirProgram *to = tir_program_like(p);
+    Arena *scratch = arena_create_child(p->arena);
+    const uint32_t count = p->block->nodes.count;
+    Unroll u = {.from = p->block, .b = tir_builder(to, to->block), .scratch = scratch};
+    u.map = ARENA_ARRAY(scratch, TirId, count);
+    u.results = ARENA_ARRAY(scratch, const TirId *, count);
+    TirIdVec operands = {0};
+    for (TirId id = 1; id < count; id++) {
+        const TirNode *node = tir_node(p->block, id);
+        u.b.span = node->span;
+        u.b.name = node->name;
+        if (node->op == TIR_SCAN && !fits_kernel(node))
+            write_out(&u, id, node);
+        else if (node->op == TIR_RESULT && u.results[node->operands[0]])
+            u.map[id] = u.results[node->operands[0]][node->attr.index];
+        else
+            u.map[id] = pass_rebuild_mapped(&u.b, p->block, node, u.map, &operands);
+        if (id == p->n_forward)
+            to->n_forward = to->block->nodes.count - 1;
+    }
+    for (uint32_t k = 0; k < p->outputs.count; k++) {
+        const TirOutput *o = &p->outputs.at[k];
+        tir_add_output(to, o->role, o->name, o->index, u.map[o->value]);
+    }
+    *again = u.again;
+    arena_destroy(scratch);
+    return pass_dce(to);
+}
+
+TirProgram *plan_unroll(TirProgram *p) {
+    bool again = false;
+    for (TirId id = 1; id < p->block->nodes.count && !again; id++) {
+        const TirNode *node = tir_node(p->block, id);
+        again = node->op == TIR_SCAN && !fits_kernel(node);
+    }
+    while (again) /* once more for each depth of nesting */
+        p = unroll_once(p, &again);
+    return p;
+}
