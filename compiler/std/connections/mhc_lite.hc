@@ -34,6 +34,5 @@ connection mhc_lite(n = 4, norm = rmsnorm, start = site, expand = replicate,
   let u[c]     = sum[i] pre[i] * H[i,c];
   read  x      = norm(u);
   write H[k,c] = sum[j] M[k,j] * H[j,c] + post[k] * y[c];
-  let s        = reduce(H);
-  end   x      = norm(s);
+  end   x      = norm(reduce(H));
 }
