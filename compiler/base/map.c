@@ -26,6 +26,11 @@ uint64_t hash_bytes(const void *bytes, size_t length, uint64_t seed) {
     return XXH64(bytes, length, seed);
 }
 
+WideHash hash_bytes_wide(const void *bytes, size_t length) {
+    XXH128_hash_t hash = XXH3_128bits(bytes, length);
+    return (WideHash){hash.high64, hash.low64};
+}
+
 Map *map_create(Arena *arena) {
     Map *map = ARENA_NEW(arena, Map);
     map->arena = arena;

@@ -22,5 +22,10 @@ const void *map_key_at(const Map *map, uint32_t k, size_t *length);
 void *map_value_at(const Map *map, uint32_t k);
 
 uint64_t hash_bytes(const void *bytes, size_t length, uint64_t seed); /* xxhash64 */
+/* Wide enough that two different texts never meet by chance: stands for the text itself. */
+typedef struct {
+    uint64_t high, low;
+} WideHash;
+WideHash hash_bytes_wide(const void *bytes, size_t length); /* XXH3, 128 bits */
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef HCC_CODEGEN_CODEGEN_H
 #define HCC_CODEGEN_CODEGEN_H
 
+#include "codegen/cache.h"
 #include "nest/nest.h"
 #include "runtime/abi.h"
 
@@ -27,6 +28,9 @@ CodegenTarget *codegen_target_create(Arena *arena, const CodegenOptions *options
 void codegen_target_destroy(CodegenTarget *target); /* NULL is fine */
 const char *codegen_target_cpu(const CodegenTarget *target);
 uint32_t codegen_target_vector_bytes(const CodegenTarget *target);
+/* From now on objects for this target are looked up and kept there, by all that decides what is in
+ * them: the kernels, the machine, the options, and this build of hcc and of LLVM. */
+void codegen_target_keep(CodegenTarget *target, Cache *cache);
 /* Names of the features the code needs, as the manifest lists them ("avx2", "avx512f", ...). */
 const char *const *codegen_target_features(const CodegenTarget *target, uint32_t *count);
 /* NULL, or the first of these features that this very machine lacks. */

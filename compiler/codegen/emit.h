@@ -19,6 +19,8 @@ struct CodegenTarget {
     bool sanitize_address;
     char *triple; /* LLVM's */
     LLVMTargetMachineRef machine;
+    Cache *cache;         /* or NULL */
+    const char *identity; /* with a cache: what else decides about code, as text */
 };
 
 /* A machine of one's own: they belong to one thread. */
@@ -138,27 +140,35 @@ void debug_at(Emit *e, Span at);
 /* --- modules: module.c ---------------------------------------------------------------------------
  */
 
-/* Some kernels of a model as an object of their own, found by the others under hidden names; or,
- * with kernels NULL, everything in one. */
-typedef struct {
-    const CodegenModel *model;
-    const uint32_t *kernels; /* indices */
-    uint32_t n_kernels;
-    bool record; /* the HcModel record and all that is not a kernel */
-} ModulePart;
+/* An object with one kernel of the model under a name that others can see. */
+CodegenResult module_compile_kernel(Arena *arena, const CodegenTarget *target,
+                                    const CodegenModel *model, const NestKernel *kernel,
+                                    const char *name);
+/* LLVM's passes for this target. */
+const char *module_pipeline(const CodegenTarget *target);
 
-CodegenResult module_compile(Arena *arena, const CodegenTarget *target, const ModulePart *part,
-                             CodegenForm form);
+/* --- what an object is kept under: key.c ---------------------------------------------------------
+ */
+
+/* What decides about code besides the kernels; NULL when this process cannot tell what it is. */
+const char *key_identity(Arena *arena, const CodegenTarget *target);
+/* Of an object with a kernel alone, and of the one with everything. False without a cache, and for
+ * code that carries lines of its source. */
+bool key_kernel(const CodegenTarget *target, const CodegenModel *model, const NestKernel *kernel,
+                WideHash *key);
+bool key_model(const CodegenTarget *target, const CodegenModel *model, WideHash *key);
 
 /* --- jit.c ---------------------------------------------------------------------------------------
  */
 
 typedef struct {
+    const char *name; /* of the kernel in it; equal names: equal objects, of which one is loaded */
     const void *bytes;
     size_t length;
-} JitObject;
+} JitKernel;
 
-Jit *jit_load_all(Arena *arena, const JitObject *objects, uint32_t n, const char *symbol,
-                  const HcModel **model, const char **error);
+/* `kernels`: in the model's order. */
+Jit *jit_load_kernels(Arena *arena, const CodegenModel *model, const JitKernel *kernels,
+                      const HcModel **loaded, const char **error);
 
 #endif

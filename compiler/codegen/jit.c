@@ -1,9 +1,17 @@
-/* Objects into this process: the bytes that would be linked, loaded by LLVM's LLJIT. */
+/* Objects into this process: the bytes that would be linked, loaded by LLVM's LLJIT.
+ *
+ * A whole model is one object that holds its record; kernels each in an object of its own get a
+ * record made here, so that nothing but kernels need be compiled. */
+#include "base/map.h"
 #include "codegen/emit.h"
 #include <stdlib.h>
+#include <string.h>
 
 struct Jit {
     LLVMOrcLLJITRef lljit;
+    HcModel record; /* of jit_load_kernels */
+    HcKernel **kernels;
+    char *manifest;
 };
 
 static const char *jit_error(Arena *arena, const char *what, LLVMErrorRef failed) {
@@ -13,63 +21,107 @@ static const char *jit_error(Arena *arena, const char *what, LLVMErrorRef failed
     return error;
 }
 
-static const char *jit_add(Arena *arena, LLVMOrcLLJITRef lljit, const JitObject *objects,
-                           uint32_t n) {
-    LLVMOrcJITDylibRef library = LLVMOrcLLJITGetMainJITDylib(lljit);
+static const char *jit_start(Arena *arena, Jit *jit) {
+    LLVMErrorRef failed = LLVMOrcCreateLLJIT(&jit->lljit, LLVMOrcCreateLLJITBuilder());
+    if (failed)
+        return jit_error(arena, "starting the JIT", failed);
     LLVMOrcDefinitionGeneratorRef process;
-    LLVMErrorRef failed = LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(
-        &process, LLVMOrcLLJITGetGlobalPrefix(lljit), NULL, NULL);
+    failed = LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(
+        &process, LLVMOrcLLJITGetGlobalPrefix(jit->lljit), NULL, NULL);
     if (failed)
         return jit_error(arena, "symbols of this process", failed);
-    LLVMOrcJITDylibAddGenerator(library, process);
-    for (uint32_t k = 0; k < n; k++) {
-        LLVMMemoryBufferRef copy =
-            LLVMCreateMemoryBufferWithMemoryRangeCopy(objects[k].bytes, objects[k].length, "model");
-        failed = LLVMOrcLLJITAddObjectFile(lljit, library, copy);
-        if (failed)
-            return jit_error(arena, "loading generated code", failed);
-    }
+    LLVMOrcJITDylibAddGenerator(LLVMOrcLLJITGetMainJITDylib(jit->lljit), process);
     return NULL;
+}
+
+static const char *jit_add(Arena *arena, Jit *jit, const void *bytes, size_t length) {
+    LLVMMemoryBufferRef copy = LLVMCreateMemoryBufferWithMemoryRangeCopy(bytes, length, "model");
+    LLVMErrorRef failed =
+        LLVMOrcLLJITAddObjectFile(jit->lljit, LLVMOrcLLJITGetMainJITDylib(jit->lljit), copy);
+    return failed ? jit_error(arena, "loading generated code", failed) : NULL;
+}
+
+static const char *jit_find(Arena *arena, Jit *jit, const char *symbol, uintptr_t *address) {
+    LLVMOrcExecutorAddress found = 0;
+    LLVMErrorRef failed = LLVMOrcLLJITLookup(jit->lljit, &found, symbol);
+    *address = (uintptr_t)found;
+    return failed ? jit_error(arena, "generated code", failed) : NULL;
+}
+
+/* Outlives arenas: unloading is the caller's to time. */
+static Jit *jit_create(const char **error) {
+    Jit *jit = calloc(1, sizeof *jit);
+    *error = jit ? NULL : "out of memory";
+    return jit;
 }
 
 Jit *jit_load(Arena *arena, const void *object, size_t length, const char *symbol,
               const HcModel **model, const char **error) {
-    return jit_load_all(arena, &(JitObject){object, length}, 1, symbol, model, error);
+    *model = NULL;
+    Jit *jit = jit_create(error);
+    uintptr_t address = 0;
+    if (!*error)
+        *error = jit_start(arena, jit);
+    if (!*error)
+        *error = jit_add(arena, jit, object, length);
+    if (!*error)
+        *error = jit_find(arena, jit, symbol, &address);
+    if (*error) {
+        jit_unload(jit);
+        return NULL;
+    }
+    *model = (const HcModel *)address;
+    return jit;
 }
 
-Jit *jit_load_all(Arena *arena, const JitObject *objects, uint32_t n, const char *symbol,
-                  const HcModel **model, const char **error) {
-    *model = NULL;
-    *error = NULL;
-    LLVMOrcLLJITRef lljit = NULL;
-    LLVMErrorRef failed = LLVMOrcCreateLLJIT(&lljit, LLVMOrcCreateLLJITBuilder());
-    if (failed) {
-        *error = jit_error(arena, "starting the JIT", failed);
-        return NULL;
+static const char *jit_make_record(Jit *jit, const CodegenModel *model) {
+    const char *manifest = model->manifest ? model->manifest : "{}";
+    jit->kernels = calloc(model->n_kernels ? model->n_kernels : 1, sizeof *jit->kernels);
+    jit->manifest = strdup(manifest);
+    jit->record = (HcModel){.abi_version = HC_ABI_VERSION,
+                            .element_size = model->element_size,
+                            .manifest = jit->manifest,
+                            .manifest_length = strlen(manifest),
+                            .kernels = jit->kernels,
+                            .kernel_count = model->n_kernels};
+    return jit->kernels && jit->manifest ? NULL : "out of memory";
+}
+
+Jit *jit_load_kernels(Arena *arena, const CodegenModel *model, const JitKernel *kernels,
+                      const HcModel **loaded, const char **error) {
+    *loaded = NULL;
+    Jit *jit = jit_create(error);
+    if (!*error)
+        *error = jit_make_record(jit, model);
+    if (!*error)
+        *error = jit_start(arena, jit);
+    Map *added = map_create(arena);
+    for (uint32_t k = 0; k < model->n_kernels && !*error; k++) {
+        void **slot = map_slot_str(added, kernels[k].name);
+        if (!*slot)
+            *error = jit_add(arena, jit, kernels[k].bytes, kernels[k].length);
+        *slot = jit;
     }
-    Jit *jit = malloc(sizeof *jit); /* outlives arenas: unloading is the caller's to time */
-    LLVMOrcExecutorAddress address = 0;
-    *error = jit ? jit_add(arena, lljit, objects, n) : "out of memory";
-    if (!*error) {
-        failed = LLVMOrcLLJITLookup(lljit, &address, symbol);
-        if (failed)
-            *error = jit_error(arena, "generated code", failed);
+    for (uint32_t k = 0; k < model->n_kernels && !*error; k++) {
+        uintptr_t address = 0;
+        *error = jit_find(arena, jit, kernels[k].name, &address);
+        jit->kernels[k] = (HcKernel *)address;
     }
     if (*error) {
-        LLVMConsumeError(LLVMOrcDisposeLLJIT(lljit));
-        free(jit);
+        jit_unload(jit);
         return NULL;
     }
-    jit->lljit = lljit;
-    *model = (const HcModel *)(uintptr_t)address;
+    *loaded = &jit->record;
     return jit;
 }
 
 void jit_unload(Jit *jit) {
     if (!jit)
         return;
-    LLVMErrorRef failed = LLVMOrcDisposeLLJIT(jit->lljit);
+    LLVMErrorRef failed = jit->lljit ? LLVMOrcDisposeLLJIT(jit->lljit) : NULL;
     if (failed)
         LLVMConsumeError(failed);
+    free(jit->kernels);
+    free(jit->manifest);
     free(jit);
 }

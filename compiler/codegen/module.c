@@ -102,26 +102,10 @@ static void module_main(Emit *e, const char *name, Value record) {
     LLVMBuildRet(e->builder, LLVMBuildCall2(e->builder, inner, callee, arguments, 3, ""));
 }
 
-/* The name under which other parts find a kernel; declares it when it is theirs. */
-static LLVMValueRef module_share(Emit *e, Arena *scratch, const CodegenModel *model, uint32_t index,
-                                 LLVMValueRef function) {
-    const char *name = arena_printf(scratch, "%s.kernel.%u", model->symbol, index);
-    if (function) {
-        LLVMSetValueName2(function, name, strlen(name));
-        LLVMSetLinkage(function, LLVMExternalLinkage);
-    } else {
-        LLVMTypeRef type =
-            LLVMFunctionType(e->nothing, NULL, 0, false); /* only its address counts */
-        function = LLVMAddFunction(e->module, name, type);
-    }
-    LLVMSetVisibility(function, LLVMHiddenVisibility);
-    return function;
-}
-
-static void module_open(Emit *e, const CodegenModel *model) {
+static void module_open(Emit *e, const char *name) {
     const CodegenTarget *target = e->target;
     LLVMContextRef c = e->context;
-    e->module = LLVMModuleCreateWithNameInContext(model->symbol, c);
+    e->module = LLVMModuleCreateWithNameInContext(name, c);
     LLVMSetTarget(e->module, target->triple);
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(target->machine);
     LLVMSetModuleDataLayout(e->module, layout);
@@ -141,20 +125,24 @@ static void module_open(Emit *e, const CodegenModel *model) {
     LLVMSetLinkage(e->zero_cell, LLVMInternalLinkage);
 }
 
+/* What goes into an object: a model, or one kernel of it. */
+typedef struct {
+    const CodegenModel *model;
+    const NestKernel *kernel; /* or NULL: all, and the record */
+    const char *name;         /* of the module; of the kernel */
+} ModulePart;
+
 static void module_fill(Emit *e, Arena *scratch, const ModulePart *part) {
     const CodegenModel *model = part->model;
-    Value *functions = ARENA_ARRAY(scratch, Value, model->n_kernels);
-    for (uint32_t k = 0; k < part->n_kernels; k++) {
-        uint32_t index = part->kernels ? part->kernels[k] : k;
-        functions[index] = emit_kernel(e, scratch, model->kernels[index]);
-        if (part->kernels)
-            module_share(e, scratch, model, index, functions[index]);
-    }
-    if (!part->record)
+    if (part->kernel) {
+        LLVMValueRef function = emit_kernel(e, scratch, part->kernel);
+        LLVMSetValueName2(function, part->name, strlen(part->name));
+        LLVMSetLinkage(function, LLVMExternalLinkage);
         return;
+    }
+    Value *functions = ARENA_ARRAY(scratch, Value, model->n_kernels);
     for (uint32_t k = 0; k < model->n_kernels; k++)
-        if (!functions[k])
-            functions[k] = module_share(e, scratch, model, k, NULL);
+        functions[k] = emit_kernel(e, scratch, model->kernels[k]);
     Value record = module_record(e, model, functions);
     for (uint32_t k = 0; k < model->n_thunks; k++)
         module_thunk(e, &model->thunks[k], record);
@@ -165,7 +153,7 @@ static void module_fill(Emit *e, Arena *scratch, const ModulePart *part) {
 /* Nests come as SSA with their loops and vectors decided, so what pays is little: redundant loads
  * and arithmetic, what can leave a loop, dead code. A quarter of the time of LLVM's own O3 for the
  * same code. */
-static const char *module_pipeline(const CodegenTarget *target) {
+const char *module_pipeline(const CodegenTarget *target) {
     if (target->opt_level == 0)
         return target->sanitize_address ? "default<O0>,asan" : "default<O0>";
     if (target->sanitize_address)
@@ -210,8 +198,8 @@ static void module_output(Emit *e, Arena *arena, CodegenForm form, CodegenResult
     LLVMDisposeMemoryBuffer(buffer);
 }
 
-CodegenResult module_compile(Arena *arena, const CodegenTarget *target, const ModulePart *part,
-                             CodegenForm form) {
+static CodegenResult module_make(Arena *arena, const CodegenTarget *target, const ModulePart *part,
+                                 CodegenForm form) {
     CodegenResult result = {0};
     Arena *scratch = arena_create_child(arena);
     if (!scratch) {
@@ -222,7 +210,7 @@ CodegenResult module_compile(Arena *arena, const CodegenTarget *target, const Mo
     Emit e = {.target = target, .context = LLVMContextCreate()};
     LLVMContextSetDiagnosticHandler(e.context, module_diagnostic, &faults);
     double start = module_seconds();
-    module_open(&e, part->model);
+    module_open(&e, part->name);
     if (part->model->sources)
         e.debug = debug_open(&e, scratch, part->model->sources);
     module_fill(&e, scratch, part);
@@ -250,8 +238,24 @@ CodegenResult module_compile(Arena *arena, const CodegenTarget *target, const Mo
     return result;
 }
 
+CodegenResult module_compile_kernel(Arena *arena, const CodegenTarget *target,
+                                    const CodegenModel *model, const NestKernel *kernel,
+                                    const char *name) {
+    ModulePart part = {.model = model, .kernel = kernel, .name = name};
+    return module_make(arena, target, &part, CODEGEN_OBJECT);
+}
+
 CodegenResult codegen_compile(Arena *arena, const CodegenTarget *target, const CodegenModel *model,
                               CodegenForm form) {
-    ModulePart part = {.model = model, .n_kernels = model->n_kernels, .record = true};
-    return module_compile(arena, target, &part, form);
+    CacheEntry entry = {0};
+    bool keyed = form == CODEGEN_OBJECT && key_model(target, model, &entry.key);
+    if (keyed && cache_read(target->cache, arena, &entry))
+        return (CodegenResult){.bytes = entry.bytes, .length = entry.length};
+    ModulePart part = {.model = model, .name = model->symbol};
+    CodegenResult result = module_make(arena, target, &part, form);
+    entry.bytes = result.bytes;
+    entry.length = result.length;
+    if (keyed && !result.error)
+        cache_write(target->cache, arena, &entry, 1);
+    return result;
 }

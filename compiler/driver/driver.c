@@ -57,6 +57,8 @@ static void driver_print_times(const Driver *d) {
         total += d->times.at[k].seconds;
     }
     fprintf(d->err, "%10.3f ms  total\n", 1e3 * total);
+    if (d->cache_use)
+        fprintf(d->err, "cache: %s\n", d->cache_use);
 }
 
 static ExitCode driver_run(Driver *d) {

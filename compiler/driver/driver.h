@@ -17,7 +17,8 @@ typedef struct Driver {
     FILE *out, *err;
     bool color; /* on `err` */
     VEC(PassTime) times;
-    jmp_buf *fault; /* where a fault of a pass jumps to, after its message */
+    const char *cache_use; /* what came of the compile cache; NULL: nothing was compiled */
+    jmp_buf *fault;        /* where a fault of a pass jumps to, after its message */
 } Driver;
 
 /* Runs the command line. Everything a test wants to look at goes to `out` and `err`. */
@@ -38,6 +39,13 @@ ExitCode output_finish(Driver *d, OutputFile *output);
 void output_discard(OutputFile *output);
 /* The folder the executable lies in, in the arena; NULL when it cannot be told. */
 const char *driver_program_folder(Driver *d);
+
+/* --- cache_folder.c -------------------------------------------------------------------------- */
+
+/* The compile cache the user wants; NULL and *why (a text) when there is to be none or it cannot be
+ * used. False after a message: a setting is wrong. */
+struct Cache;
+bool driver_open_cache(Driver *d, struct Cache **cache, const char **why);
 
 /* --- fault.c --------------------------------------------------------------------------------- */
 

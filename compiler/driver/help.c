@@ -42,6 +42,17 @@ static const struct {
 };
 enum { EXIT_MEANINGS = sizeof exit_meanings / sizeof *exit_meanings };
 
+static const struct {
+    const char *name, *meaning;
+} environment_helps[] = {
+    {"HCC_CACHE_DIR", "the folder that keeps compiled code from one run to the next (hcc in "
+                      "XDG_CACHE_HOME, or in ~/.cache)"},
+    {"HCC_CACHE_SIZE", "the most that folder may hold, in MiB; 0: keep nothing (256)"},
+    {"NO_COLOR", "no colours, whatever the terminal can do"},
+    {"TMPDIR", "where `hcc build` links (/tmp)"},
+};
+enum { ENVIRONMENT_HELPS = sizeof environment_helps / sizeof *environment_helps };
+
 /* "-o, --out PATH" into `text`. */
 static void help_option_name(const OptionHelp *option, char *text, size_t size) {
     char prefix[8] = "";
@@ -59,8 +70,11 @@ void help_overview(FILE *to) {
         fprintf(to, "  %-10s %-7s %s\n", command_helps[k].name, command_helps[k].arguments,
                 command_helps[k].summary);
     fputs("\n'hcc COMMAND --help' tells the options of a command; 'hcc --version' the version.\n"
-          "'-' in place of FILE reads the standard input.\n\nexit codes:\n",
+          "'-' in place of FILE reads the standard input.\n\nenvironment:\n",
           to);
+    for (uint32_t k = 0; k < ENVIRONMENT_HELPS; k++)
+        fprintf(to, "  %-15s %s\n", environment_helps[k].name, environment_helps[k].meaning);
+    fputs("\nexit codes:\n", to);
     for (uint32_t k = 0; k < EXIT_MEANINGS; k++)
         fprintf(to, "  %3d  %s\n", exit_meanings[k].code, exit_meanings[k].meaning);
 }
@@ -96,6 +110,18 @@ void help_markdown(FILE *to) {
             fprintf(to, "| `%s` | %s |\n", name, option_helps[k].help);
         }
     }
+    fputs("\n## Environment\n\n| variable | |\n|---|---|\n", to);
+    for (uint32_t k = 0; k < ENVIRONMENT_HELPS; k++)
+        fprintf(to, "| `%s` | %s |\n", environment_helps[k].name, environment_helps[k].meaning);
+    fputs(
+        "\n`gradcheck`, `train`, `eval`, `sample`, `bench` and `build` keep the machine code they "
+        "make, and find it again when\nnothing that decides about it has changed: the kernels, the "
+        "processor, the options, this build of hcc and of LLVM.\nA kernel that another model or "
+        "another width left is found as well. What is found is the same, bit for bit, as what\n"
+        "would be compiled; `--time-passes` says how much that was, and `--no-cache` does without. "
+        "Only files of the\nuser's own that nobody else may write are trusted; the folder can be "
+        "removed at any time.\n",
+        to);
     fputs("\n## Exit codes\n\n| code | meaning |\n|---|---|\n", to);
     for (uint32_t k = 0; k < EXIT_MEANINGS; k++)
         fprintf(to, "| %d | %s |\n", exit_meanings[k].code, exit_meanings[k].meaning);

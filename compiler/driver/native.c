@@ -29,6 +29,29 @@ bool native_sanitized(const Driver *d) {
     return d->options.sanitize;
 }
 
+/* Objects are kept from one run to the next. */
+static ExitCode native_cache(Driver *d, NativeProgram *native) {
+    const char *why = NULL;
+    if (d->options.command == CMD_EMIT) /* prints what it makes */
+        return EXIT_OK;
+    if (!driver_open_cache(d, &native->cache, &why))
+        return EXIT_USAGE;
+    if (native->cache)
+        codegen_target_keep(native->target, native->cache);
+    else
+        d->cache_use = arena_printf(d->c->arena, "none (%s)", why);
+    return EXIT_OK;
+}
+
+static void native_note_cache(Driver *d, const NativeProgram *native) {
+    uint32_t found, missed;
+    if (!native->cache)
+        return;
+    cache_counts(native->cache, &found, &missed);
+    d->cache_use = arena_printf(d->c->arena, "%u found, %u compiled, in %s", found, missed,
+                                cache_folder(native->cache));
+}
+
 static ExitCode native_target(Driver *d, CodegenTarget **target) {
     CodegenOptions options = {
         .cpu = d->options.cpu,
@@ -51,6 +74,8 @@ ExitCode native_lower(Driver *d, const Network *network, TirProgram *program, bo
                       NativeProgram *native) {
     *native = (NativeProgram){.network = network, .element_size = f64 ? 8 : 4};
     ExitCode code = native_target(d, &native->target);
+    if (code == EXIT_OK)
+        code = native_cache(d, native);
     if (code == EXIT_OK)
         code = native_plan(d, program, f64, &native->plan);
     if (code != EXIT_OK) {
@@ -86,7 +111,9 @@ ExitCode native_lower(Driver *d, const Network *network, TirProgram *program, bo
 
 void native_free(NativeProgram *native) {
     codegen_target_destroy(native->target);
+    cache_close(native->cache);
     native->target = NULL;
+    native->cache = NULL;
 }
 
 static void wrap(const NativeProgram *native, CodegenModel *wrapping) {
@@ -102,6 +129,7 @@ ExitCode native_compile(Driver *d, const NativeProgram *native, CodegenModel wra
     double begun = pipeline_begin(d, "code");
     *result = codegen_compile(d->c->arena, native->target, &wrapping, form);
     pipeline_end(d, "code", begun);
+    native_note_cache(d, native);
     return result->error ? driver_fault(d, "code", result->error) : EXIT_OK;
 }
 
@@ -119,6 +147,7 @@ ExitCode native_load(Driver *d, const Network *network, TirProgram *program, boo
     const char *error = NULL;
     loaded->jit = codegen_load(d->c->arena, native.target, &wrapping, 0, &loaded->model, &error);
     pipeline_end(d, "code", begun);
+    native_note_cache(d, &native);
     native_free(&native);
     return loaded->jit ? EXIT_OK : driver_fault(d, "code", error);
 }

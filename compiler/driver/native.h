@@ -14,6 +14,7 @@ typedef struct {
     Plan *plan;
     NestKernel **kernels;
     CodegenTarget *target;
+    Cache *cache; /* or NULL */
     const char *manifest;
     uint32_t element_size;
 } NativeProgram;

@@ -191,7 +191,9 @@ NestKernel *nest_read(Compilation *c,
                       uint32_t file); /* what nest_print prints; NULL after errors */
 /* One kernel or more, in their order; false after errors. */
 bool nest_read_all(Compilation *c, uint32_t file, NestKernelVec *kernels);
-/* Equal kernels but for names: the same text with names replaced by numbers. */
+/* The same without names: all that the kernel does, and equal kernels equally. */
+void nest_print_nameless(const NestKernel *kernel, FILE *to);
+/* Equal kernels but for names: the same nameless text. */
 uint64_t nest_hash(const NestKernel *kernel);
 bool nest_equal(const NestKernel *a, const NestKernel *b);
 

@@ -283,13 +283,17 @@ void nest_print(const NestKernel *kernel, FILE *to) {
     print_kernel(kernel, to, true);
 }
 
+void nest_print_nameless(const NestKernel *kernel, FILE *to) {
+    print_kernel(kernel, to, false);
+}
+
 /* The nameless text, to be freed; NULL when out of memory. */
 static char *nest_plain_text(const NestKernel *kernel, size_t *length) {
     char *text = NULL;
     FILE *to = open_memstream(&text, length);
     if (!to)
         return NULL;
-    print_kernel(kernel, to, false);
+    nest_print_nameless(kernel, to);
     if (fclose(to) != 0) {
         free(text);
         return NULL;

@@ -1,0 +1,149 @@
+/* What an object is kept under: a hash of the text of everything that decides what is in it.
+ *
+ * Which compiler made it is part of that, and "which" is exact: the build ids of hcc, of LLVM and
+ * of whatever else is loaded into the process. Too many rather than too few, as a miss costs a
+ * second and a wrong hit everything. */
+#include "codegen/emit.h"
+#include <link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+
+/* --- who compiles -------------------------------------------------------------------------------
+ */
+
+typedef struct {
+    FILE *to;
+    bool known; /* so far */
+} Identity;
+
+/* The build id in a segment of notes. */
+static bool identity_print_note(FILE *to, const char *at, size_t length) {
+    ElfW(Nhdr) note;
+    while (length >= sizeof note) {
+        memcpy(&note, at, sizeof note);
+        size_t name = (note.n_namesz + 3u) & ~3u,
+               whole = sizeof note + name + ((note.n_descsz + 3u) & ~3u);
+        if (whole > length)
+            return false;
+        const unsigned char *id = (const unsigned char *)at + sizeof note + name;
+        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
+            memcmp(at + sizeof note, "GNU", 4) == 0) {
+            for (uint32_t k = 0; k < note.n_descsz; k++)
+                fprintf(to, "%02x", id[k]);
+            return true;
+        }
+        at += whole;
+        length -= whole;
+    }
+    return false;
+}
+
+static int identity_print_object(struct dl_phdr_info *object, size_t size, void *context) {
+    Identity *identity = context;
+    (void)size;
+    unsigned long vdso = getauxval(AT_SYSINFO_EHDR);
+    bool found = false, kernels_own = false;
+    for (int k = 0; k < object->dlpi_phnum; k++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[k];
+        uintptr_t at = object->dlpi_addr + segment->p_vaddr;
+        if (segment->p_type == PT_LOAD && vdso - at < segment->p_memsz)
+            kernels_own = true;
+        if (segment->p_type == PT_NOTE && !found && !kernels_own)
+            found = identity_print_note(identity->to, (const char *)at, segment->p_memsz);
+    }
+    struct stat status;
+    if (!found && !kernels_own) { /* linked without one: the file as it lies there */
+        const char *path = *object->dlpi_name ? object->dlpi_name : "/proc/self/exe";
+        if (stat(path, &status) != 0)
+            identity->known = false;
+        else
+            fprintf(identity->to, "%llu.%llu.%lld.%lld.%ld", (unsigned long long)status.st_dev,
+                    (unsigned long long)status.st_ino, (long long)status.st_size,
+                    (long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+    }
+    fputc('\n', identity->to);
+    return 0;
+}
+
+const char *key_identity(Arena *arena, const CodegenTarget *target) {
+    char *text = NULL;
+    size_t length = 0;
+    Identity identity = {open_memstream(&text, &length), true};
+    if (!identity.to)
+        return NULL;
+    dl_iterate_phdr(identity_print_object, &identity);
+    fprintf(identity.to, "llvm %s\ntarget %s %s %s\nvectors %u fma %d avx512 %d\nO%d %s\n",
+            LLVM_VERSION_STRING, target->triple, target->llvm_cpu, target->llvm_features,
+            target->vector_bytes, target->fma, target->avx512, target->opt_level,
+            module_pipeline(target));
+    const char *copy = NULL;
+    if (fclose(identity.to) == 0 && identity.known)
+        copy = arena_copy_string(arena, text, length);
+    free(text);
+    return copy;
+}
+
+/* --- what is compiled ---------------------------------------------------------------------------
+ */
+
+typedef struct {
+    char *text;
+    size_t length;
+    FILE *to;
+} KeyText;
+
+static bool key_open(const CodegenTarget *target, const CodegenModel *model, KeyText *key) {
+    *key = (KeyText){0};
+    if (!target->cache || model->sources)
+        return false;
+    key->to = open_memstream(&key->text, &key->length);
+    if (key->to)
+        fputs(target->identity, key->to);
+    return key->to != NULL;
+}
+
+static bool key_close(KeyText *key, WideHash *hash) {
+    bool whole = fclose(key->to) == 0;
+    if (whole)
+        *hash = hash_bytes_wide(key->text, key->length);
+    free(key->text);
+    return whole;
+}
+
+bool key_kernel(const CodegenTarget *target, const CodegenModel *model, const NestKernel *kernel,
+                WideHash *hash) {
+    KeyText key;
+    if (!key_open(target, model, &key))
+        return false;
+    nest_print_nameless(kernel, key.to);
+    return key_close(&key, hash);
+}
+
+/* A word or nothing, so that it cannot run into what follows. */
+static void key_put(FILE *to, const char *text) {
+    if (text)
+        fprintf(to, "%zu %s\n", strlen(text), text);
+    else
+        fputs("none\n", to);
+}
+
+bool key_model(const CodegenTarget *target, const CodegenModel *model, WideHash *hash) {
+    KeyText key;
+    if (!key_open(target, model, &key))
+        return false;
+    key_put(key.to, model->symbol);
+    key_put(key.to, model->manifest);
+    key_put(key.to, model->main_callee);
+    fprintf(key.to, "%u %u %u\n", model->element_size, model->n_thunks, HC_ABI_VERSION);
+    for (uint32_t k = 0; k < model->n_thunks; k++) {
+        key_put(key.to, model->thunks[k].name);
+        key_put(key.to, model->thunks[k].callee);
+        fprintf(key.to, "%u\n", model->thunks[k].n_arguments);
+    }
+    for (uint32_t k = 0; k < model->n_kernels; k++)
+        nest_print(model->kernels[k], key.to); /* names become symbols */
+    return key_close(&key, hash);
+}
