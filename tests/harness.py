@@ -9,8 +9,10 @@ ctest reads as "skipped") when every test was skipped.
 """
 
 import argparse
+import atexit
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # The sanitizer's options for everybody else, where this Python runs with it.
 PRELOADED = "HCC_TEST_ASAN_OPTIONS"
+
+# Where the commands of this test file keep what they compile: a folder that is there for as long as
+# the file runs. So what is found was made by the compiler under test, on the way here.
+CACHE = "HCC_TEST_CACHE"
 
 
 class Result:
@@ -37,9 +43,22 @@ def hcc_path():
     return os.environ.get("HCC", os.path.join(ROOT, "build", "hcc"))
 
 
+def cache_folder():
+    if CACHE not in os.environ:  # else that of this process before it started Python again
+        os.environ[CACHE] = tempfile.mkdtemp(prefix="hcc-test-cache-")
+    if not _removal:
+        _removal.append(atexit.register(shutil.rmtree, os.environ[CACHE], ignore_errors=True))
+    return os.environ[CACHE]
+
+
+_removal = []
+
+
 def environment(more=None):
     """What a command that we start sees."""
-    seen = dict(os.environ, NO_COLOR="1")
+    seen = dict(os.environ, NO_COLOR="1", HCC_CACHE_DIR=cache_folder())
+    del seen[CACHE]
+    seen.pop("HCC_CACHE_SIZE", None)
     if PRELOADED in seen:
         seen["ASAN_OPTIONS"] = seen.pop(PRELOADED)
         del seen["LD_PRELOAD"]
