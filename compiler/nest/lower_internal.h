@@ -53,6 +53,7 @@ typedef struct Value {
     bool by_element; /* GATHER whose indices run along the lanes: one element at a time */
     bool cheap;      /* rather computed twice than stored */
     bool must_store;
+    bool in_loops; /* small, not stored: loops over a larger value compute it by the element */
     bool reread;   /* by a later stage of the kernel */
     bool streamed; /* an output too large for the caches: written past them */
     bool weighted; /* computing it reads weights, which should serve several positions */

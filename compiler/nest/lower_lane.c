@@ -4,9 +4,13 @@
  * through loops over their elements, from and to scratch. */
 #include "nest/lower_internal.h"
 
+/* An axis of one element needs no loop, and its index is the constant that others know it by. */
 void loops_begin(Lower *l, const TirType *type, uint32_t inner, Index *index) {
     index->rank = type->rank;
     for (uint32_t k = 0; k + inner < type->rank; k++) {
+        index->at[k] = affine_const(0);
+        if (type->dims[k] == 1)
+            continue;
         NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
                                          nest_i64(&l->b, type->dims[k]), 1, 0, NULL);
         scope_begin(l);
@@ -16,6 +20,8 @@ void loops_begin(Lower *l, const TirType *type, uint32_t inner, Index *index) {
 
 void loops_end(Lower *l, const TirType *type, uint32_t inner) {
     for (uint32_t k = 0; k + inner < type->rank; k++) {
+        if (type->dims[k] == 1)
+            continue;
         scope_end(l);
         nest_loop_end(&l->b, NULL);
     }
@@ -128,8 +134,6 @@ static void lower_lane_value(Lower *l, Value *v) {
     else
         lane_in_loops(l, v);
     v->ready = registers || v->must_store;
-    if (v->must_store && v->elements <= UNROLL_LANE && !lane_by_position(node))
-        v->ready = registers; /* still in registers for this micro-tile; loops reload it */
 }
 
 /* A fold that is summed over positions: from scratch to its accumulator. */

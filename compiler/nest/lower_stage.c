@@ -193,6 +193,37 @@ static bool must_be_stored(const Value *v, const TirNode *node, bool loops) {
     return v->side == SIDE_FOLD;
 }
 
+/* A long sum. */
+static bool is_dear(const Lower *l, const TirNode *node) {
+    TirOpClass class = tir_op_class(node->op);
+    if (class != TIR_CLASS_REDUCE && class != TIR_CLASS_CONTRACT)
+        return false;
+    for (uint32_t k = 0; k < node->n_operands; k++)
+        if (tir_element_count(&tir_node(l->block, node->operands[k])->type) >
+            UNROLL_REDUCE * tir_element_count(&node->type))
+            return true;
+    return false;
+}
+
+/* Loops over a large small-sided value's elements come to its operands by run-time index: a long
+ * sum there would be made again in every turn, so it is stored before. */
+static void store_what_loops_read(Lower *l) {
+    for (uint32_t k = l->order.count; k-- > 0;) {
+        TirId id = l->order.at[k];
+        Value *v = value_of(l, id);
+        if (v->side != SIDE_LANE || (v->elements <= UNROLL_LANE && !v->in_loops))
+            continue;
+        for (uint32_t o = 0; o < tir_node(l->block, id)->n_operands; o++) {
+            bool in_step;
+            Value *from = value_of(l, operand_root(l, id, o, &in_step));
+            if (!from || !from->in_group || from->side != SIDE_LANE || from->must_store)
+                continue;
+            from->must_store = is_dear(l, tir_node(l->block, from->id));
+            from->in_loops = !from->must_store;
+        }
+    }
+}
+
 /* Whether `from`, which `user` reads, must be in memory before the user's stage begins although it
  * is read in step: what reads weights is computed in blocks of positions, once. */
 static bool settled_first(const Lower *l, const Value *from, const Value *user) {
@@ -277,6 +308,7 @@ void stage_plan(Lower *l) {
         v->by_element = is_by_element(l, node);
         v->must_store = node->type.elem != TIR_TUPLE && must_be_stored(v, node, loops);
     }
+    store_what_loops_read(l);
     for (uint32_t k = 0; k < l->order.count; k++) {
         TirId id = l->order.at[k];
         Value *v = value_of(l, id);

@@ -384,12 +384,16 @@ static bool bind_label(Sema *s, Scope *scope, Work *w, uint32_t axis, Index *ind
     return true;
 }
 
-/* Larger strides first, so that a split or merge in either order reads as a reshape. */
+/* Larger strides first, so that a split or merge in either order reads as a reshape. An index of
+ * one value has no stride: it goes in front, where it does not stand between features and their
+ * lanes. */
 bool index_order_by_stride(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index **indices) {
     double stride[MAX_MENTIONED] = {0};
     for (uint32_t k = 0; k < n; k++) {
-        if (indices[k]->extent < 2)
+        if (indices[k]->extent < 2) {
+            stride[k] = INFINITY;
             continue;
+        }
         double pair[2];
         const uint32_t extent = indices[k]->extent;
         for (uint32_t j = 0; j < n; j++) {
