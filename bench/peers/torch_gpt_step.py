@@ -1,11 +1,10 @@
 """Time one training step of a GPT in PyTorch, the way a careful PyTorch user writes it.
 
-    python torch_gpt_step.py --wiring residual|dhc|mhc [--compile] [--threads 2] [--steps 20]
+    python torch_gpt_step.py --wiring residual|shc|dhc|mhc|frac [--compile] [--steps 20]
 
-`dhc` and `mhc` use the hyper-connections package (HyperConnections,
-ManifoldConstrainedHyperConnections), which is what people train with today.  The step is what the
-other side's step is: forward with loss, backward, clipping by global norm and AdamW (fused).
-Prints one JSON object: medians over the measured steps, in milliseconds.
+What the wirings are is in torch_wirings.py.  The step is what the other side's step is: forward with
+loss, backward, clipping by global norm and AdamW (fused).  Prints one JSON object: medians over the
+measured steps, in milliseconds.
 """
 
 from __future__ import annotations
@@ -14,22 +13,25 @@ import argparse
 import json
 import math
 import os
-import resource
 import statistics
 import sys
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from timing import peak_bytes, peer, prepare  # noqa: E402
+from torch_names import WIRINGS  # noqa: E402
+
 
 def parse(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--wiring", choices=("residual", "dhc", "mhc"), default="residual")
+    parser.add_argument("--wiring", choices=WIRINGS, default="residual")
     parser.add_argument("--d", type=int, default=768)
     parser.add_argument("--blocks", type=int, default=4)
     parser.add_argument("--heads", type=int, default=12)
     parser.add_argument("--context", type=int, default=512)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--vocab", type=int, default=256)
-    parser.add_argument("--n", type=int, default=4, help="streams")
+    parser.add_argument("--n", type=int, default=4, help="streams, or fractions")
     parser.add_argument("--norm", choices=("layernorm", "rmsnorm"), default="rmsnorm")
     parser.add_argument("--clip", type=float, default=1.0, help="0: no clipping")
     parser.add_argument("--compile", action="store_true", help="torch.compile the model")
@@ -87,24 +89,9 @@ def build(args):
         def forward(self, x):
             return self.down(F.gelu(self.up(self.norm(x))))
 
-    class Plain(nn.Module):
-        def __init__(self, branch):
-            super().__init__()
-            self.branch = branch
+    from torch_wirings import make
 
-        def forward(self, x):
-            return x + self.branch(x)
-
-    if args.wiring == "residual":
-        wrap, expand, reduce = (lambda k, b: Plain(b)), nn.Identity(), nn.Identity()
-    else:
-        from hyper_connections import HyperConnections, ManifoldConstrainedHyperConnections
-
-        package = {"dhc": HyperConnections, "mhc": ManifoldConstrainedHyperConnections}
-        make, expand, reduce = package[args.wiring].get_init_and_expand_reduce_stream_functions(
-            args.n, dim=d, disable=False
-        )
-        wrap = lambda k, b: make(branch=b, layer_index=k)  # noqa: E731
+    site, expand, reduce, _ = make(args.wiring, args.n, d)
 
     class GPT(nn.Module):
         def __init__(self):
@@ -113,7 +100,7 @@ def build(args):
             self.pos = nn.Parameter(torch.empty(args.context, d).normal_(0, std))
             nn.init.normal_(self.embed.weight, 0, std)
             branches = [f() for _ in range(args.blocks) for f in (Attention, MLP)]
-            self.sites = nn.ModuleList(wrap(k, b) for k, b in enumerate(branches))
+            self.sites = nn.ModuleList(site(k, b) for k, b in enumerate(branches))
             self.expand, self.reduce, self.norm = expand, reduce, Norm()
 
         def forward(self, tokens, targets):
@@ -128,9 +115,7 @@ def build(args):
 
 
 def measure(args):
-    import torch
-
-    torch.set_num_threads(args.threads)
+    torch = prepare(args.threads)
     torch.manual_seed(args.seed)
     model = build(args)
     parameters = sum(p.numel() for p in model.parameters())
@@ -167,23 +152,19 @@ def measure(args):
         sys.exit("the loss is not finite")
     result = {name: statistics.median(v) for name, v in times.items()}
     result["positions_per_s"] = 1e3 * args.batch * args.context / result["step_ms"]
-    result["peak_bytes"] = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result["peak_bytes"] = peak_bytes()
     result["step_ms_min"] = min(times["step_ms"])
     result["step_ms_max"] = max(times["step_ms"])
     result["first_step_s"] = first  # with --compile: the compilation
     result["parameters"] = parameters
     result["loss_first"], result["loss_last"] = losses[0], losses[-1]
-    result["peer"] = f"PyTorch {torch.__version__} {'compiled' if args.compile else 'eager'}"
+    result["peer"] = peer(torch, args.compile)
     result["config"] = vars(args)
     return result
 
 
 def main():
-    args = parse()
-    # Before torch is imported, so that no pool of another size ever exists.
-    os.environ["OMP_NUM_THREADS"] = str(args.threads)
-    os.environ["MKL_NUM_THREADS"] = str(args.threads)
-    print(json.dumps(measure(args)))
+    print(json.dumps(measure(parse())))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,96 @@
+"""Processes that measure, and the machine they run on."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import platform
+import statistics
+import subprocess
+import threading
+import time
+
+
+class BenchError(RuntimeError):
+    """A run that failed, or whose output is not what the interface says."""
+
+
+def run_text(command, timeout, environment=None):
+    """What the command prints on standard output."""
+    words = [str(word) for word in command]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False,
+                              env=dict(os.environ, **(environment or {})))
+    except OSError as e:
+        raise BenchError(f"cannot run {words[0]}: {e.strerror}") from e
+    except subprocess.TimeoutExpired as e:
+        raise BenchError(f"longer than {timeout:.0f} s: {' '.join(words)}") from e
+    if done.returncode != 0:
+        tail = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-8:])
+        raise BenchError(f"exit code {done.returncode}: {' '.join(words)}\n{tail}")
+    return done.stdout
+
+
+def run_json(command, timeout, environment=None):
+    """The JSON object that the command prints, as the last line of its output or as all of it."""
+    text = run_text(command, timeout, environment)
+    for part in (text, text.strip().rpartition("\n")[2]):
+        try:
+            return json.loads(part)
+        except json.JSONDecodeError:
+            pass
+    raise BenchError(f"no JSON from {' '.join(map(str, command))}: {text[:200]!r}")
+
+
+def copy_bandwidth(threads, megabytes=256, repeats=5):
+    """Bytes a second, read and written ones counted, of the C library's copy between two buffers far
+    larger than any cache, each thread with its share of them; the best of some repeats."""
+    share = megabytes * (1 << 20) // threads
+    pairs = [(ctypes.create_string_buffer(share), ctypes.create_string_buffer(share))
+             for _ in range(threads)]
+
+    def copy(pair):
+        ctypes.memmove(pair[1], pair[0], share)  # without the interpreter's lock
+
+    best = float("inf")
+    for _ in range(repeats + 1):  # the first touches the pages
+        workers = [threading.Thread(target=copy, args=(pair,)) for pair in pairs]
+        begun = time.perf_counter()
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        best = min(best, time.perf_counter() - begun)
+    return 2 * share * threads / best
+
+
+def load():
+    return os.getloadavg()[0]
+
+
+def machine():
+    model, flags = platform.processor(), ""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                name, _, value = line.partition(":")
+                if name.strip() == "model name":
+                    model = value.strip()
+                elif name.strip() == "flags":
+                    flags = value
+    except OSError:
+        pass
+    vectors = [x for x in ("avx512f", "avx2") if x in flags.split()]
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "vectors": vectors[0] if vectors else "",
+        "system": platform.platform(),
+        "load_before": load(),
+    }
+
+
+def summary(values):
+    """Median and range."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}

@@ -1,0 +1,55 @@
+"""What the peers' scripts share: threads set before torch is imported, and timed passes."""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import sys
+import time
+
+
+def prepare(threads):
+    """Before torch is imported, so that no pool of another size ever exists."""
+    if "torch" in sys.modules:
+        raise RuntimeError("too late: torch has been imported")
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ["MKL_NUM_THREADS"] = str(threads)
+    import torch
+
+    torch.set_num_threads(threads)
+    return torch
+
+
+def passes(forward, backward, clear, warmup, steps):
+    """Times of forward(), which gives what backward() takes; medians and fastest, milliseconds."""
+    times, first = {"forward_ms": [], "backward_ms": []}, time.perf_counter()
+    for i in range(warmup + steps):
+        clear()
+        t0 = time.perf_counter()
+        result = forward()
+        t1 = time.perf_counter()
+        backward(result)
+        t2 = time.perf_counter()
+        del result
+        if i == 0:
+            first = t2 - first
+        if i >= warmup:
+            times["forward_ms"].append(1e3 * (t1 - t0))
+            times["backward_ms"].append(1e3 * (t2 - t1))
+    both = [sum(pair) for pair in zip(*times.values(), strict=True)]
+    found = {name: statistics.median(v) for name, v in times.items()}
+    found["step_ms"] = statistics.median(both)
+    found |= {f"{name}_fastest": min(v) for name, v in times.items()}
+    found["step_ms_fastest"] = min(both)
+    found["first_step_s"] = first  # with --compile: the compilation
+    found["peak_bytes"] = peak_bytes()
+    return found
+
+
+def peak_bytes():
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def peer(torch, compiled):
+    return f"PyTorch {torch.__version__} {'compiled' if compiled else 'eager'}"
