@@ -27,9 +27,17 @@ def run_text(command, timeout, environment=None):
     except subprocess.TimeoutExpired as e:
         raise BenchError(f"longer than {timeout:.0f} s: {' '.join(words)}") from e
     if done.returncode != 0:
-        tail = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-8:])
-        raise BenchError(f"exit code {done.returncode}: {' '.join(words)}\n{tail}")
+        said = complaint(done.stderr.strip() or done.stdout.strip())
+        raise BenchError(f"exit code {done.returncode}: {' '.join(words)}\n{said}")
     return done.stdout
+
+
+def complaint(text):
+    """The messages of hcc's diagnostics, or the last lines of what else was said."""
+    try:
+        return "\n".join(f"{d['code']}: {d['message']}" for d in json.loads(text))
+    except (json.JSONDecodeError, KeyError, TypeError):
+        return "\n".join(text.splitlines()[-8:])
 
 
 def run_json(command, timeout, environment=None):

@@ -8,6 +8,8 @@ import statistics
 import sys
 import time
 
+WIRINGS = ("residual", "shc", "dhc", "mhc", "frac")  # of torch_wirings.py
+
 
 def prepare(threads):
     """Before torch is imported, so that no pool of another size ever exists."""

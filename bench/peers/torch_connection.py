@@ -15,8 +15,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from timing import passes, peer, prepare  # noqa: E402
-from torch_names import WIRINGS  # noqa: E402
+from timing import WIRINGS, passes, peer, prepare  # noqa: E402
 
 
 def parse():

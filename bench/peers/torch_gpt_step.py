@@ -18,8 +18,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from timing import peak_bytes, peer, prepare  # noqa: E402
-from torch_names import WIRINGS  # noqa: E402
+from timing import WIRINGS, peak_bytes, peer, prepare  # noqa: E402
 
 
 def parse(argv=None):
