@@ -53,7 +53,7 @@ typedef struct {
     const char *out, *prompt, *batch_log, *init;
     const char **data;
     int32_t n_data;
-    long long length, top_k, steps, samples, positions;
+    long long length, top_k, steps, warmup, samples, positions;
     double temperature;
     uint64_t seed;
     bool seeded;
@@ -79,6 +79,7 @@ enum {
     OPT_BATCH_LOG,
     OPT_INIT,
     OPT_PROFILE,
+    OPT_WARMUP,
     OPT_BATCH,
     OPT_POSITIONS
 };
@@ -103,6 +104,7 @@ static const struct {
     {"length", OPT_LENGTH, "N", "sample", "bytes to draw (default 400)"},
     {"temperature", OPT_TEMPERATURE, "X", "sample", "0: always the likeliest (default 0.8)"},
     {"top-k", OPT_TOP_K, "K", "sample", "draw among the K likeliest (default: all)"},
+    {"warmup", OPT_WARMUP, "N", "bench", "steps before those that are timed (default 3)"},
     {"batch", OPT_BATCH, "N", "bench", "samples a step"},
     {"positions", OPT_POSITIONS, "N", "bench", "positions a sample"},
     {"profile", OPT_PROFILE, NULL, "bench", "time by kernel"},
@@ -191,6 +193,8 @@ static bool take_option(Options *o, int code, const char *text) {
         return add_setting(o, text);
     case OPT_STEPS:
         return whole(text, 0, INT64_MAX, &o->steps);
+    case OPT_WARMUP:
+        return whole(text, 0, INT64_MAX, &o->warmup);
     case OPT_SEED:
         o->seeded = true;
         if (!whole(text, 0, INT64_MAX, &n))
@@ -410,6 +414,7 @@ static int sample(const HcModel *model, const Options *o, const char *program) {
 
 static int bench(const HcModel *model, const Options *o, const char *program) {
     HcBenchOptions options = {.steps = o->steps > 0 ? o->steps : 0,
+                              .warmup = o->warmup > 0 ? o->warmup : -1,
                               .samples = o->samples,
                               .positions = o->positions,
                               .threads = o->threads,
@@ -465,7 +470,7 @@ static int info(const HcModel *model, const Options *o, const char *program) {
 
 int hc_main(const HcModel *model, int argc, char **argv) {
     hc_process_init();
-    Options o = {.length = 400, .temperature = 0.8, .steps = -1};
+    Options o = {.length = 400, .temperature = 0.8, .steps = -1, .warmup = 3};
     const char *program = argv[0];
     o.settings = calloc((size_t)argc + 3, sizeof *o.settings);
     o.texts = calloc((size_t)argc + 3, sizeof *o.texts);

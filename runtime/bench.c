@@ -99,7 +99,7 @@ static void forget_times(HcExec *exec) {
 
 static HcStatus measure(HcContext *c, const HcBenchOptions *o, int64_t steps, Times *times,
                         HcBenchResult *result, HcError *error) {
-    int64_t warmup = o->warmup > 0 ? o->warmup : 3;
+    int64_t warmup = o->warmup > 0 ? o->warmup : o->warmup < 0 ? 0 : 3;
     double seconds[3], gemm = 0, total = 0;
     for (int64_t k = -warmup; k < steps; k++) {
         if (k == 0)

@@ -114,7 +114,7 @@ HcStatus hc_sample(const HcModel *model, const HcSampleOptions *options, HcError
 
 typedef struct {
     int64_t steps;              /* measured; 0: 20 */
-    int64_t warmup;             /* before; 0: 3 */
+    int64_t warmup;             /* before; 0: 3, below 0: none */
     int64_t samples, positions; /* 0: the recipe's batch, the model's maximum */
     int32_t threads;
     uint64_t seed;

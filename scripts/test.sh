@@ -4,7 +4,8 @@
 #   scripts/test.sh [--with-torch] [arguments for ctest, such as -R errors]
 #
 # --with-torch (or CI=true) also compares with PyTorch: it makes a Python environment in build/venv
-# with what tests/reference/requirements.txt names. Without it those tests are skipped.
+# with what tests/reference/requirements.txt names. Without it those tests are skipped. CI=true also
+# installs clang-format and valgrind, for the tests that check layout and count instructions.
 # The last line is `N passed, N failed, N skipped`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +20,8 @@ fi
 scripts/build.sh
 
 if [ "$torch" = true ]; then
-    [ "${CI:-false}" = true ] && setup_packages "clang-format-19:clang-format-19"
+    [ "${CI:-false}" = true ] &&
+        setup_packages "clang-format-19:clang-format-19 valgrind:valgrind"
     python3 -c 'import ensurepip, venv' 2>/dev/null || setup_packages "python3-venv:@none"
     venv=$PWD/$build/venv
     if [ ! -e "$venv/complete" ]; then

@@ -116,16 +116,17 @@ void native_free(NativeProgram *native) {
     native->cache = NULL;
 }
 
-static void wrap(const NativeProgram *native, CodegenModel *wrapping) {
+static void wrap(const Driver *d, const NativeProgram *native, CodegenModel *wrapping) {
     wrapping->kernels = (const NestKernel *const *)native->kernels;
     wrapping->n_kernels = native->plan->kernels.count;
     wrapping->manifest = native->manifest;
     wrapping->element_size = native->element_size;
+    wrapping->sources = d->options.debug ? d->c->sources : NULL;
 }
 
 ExitCode native_compile(Driver *d, const NativeProgram *native, CodegenModel wrapping,
                         CodegenForm form, CodegenResult *result) {
-    wrap(native, &wrapping);
+    wrap(d, native, &wrapping);
     double begun = pipeline_begin(d, "code");
     *result = codegen_compile(d->c->arena, native->target, &wrapping, form);
     pipeline_end(d, "code", begun);
@@ -142,7 +143,7 @@ ExitCode native_load(Driver *d, const Network *network, TirProgram *program, boo
     if (code != EXIT_OK)
         return code;
     CodegenModel wrapping = {.symbol = symbol};
-    wrap(&native, &wrapping);
+    wrap(d, &native, &wrapping);
     double begun = pipeline_begin(d, "code");
     const char *error = NULL;
     loaded->jit = codegen_load(d->c->arena, native.target, &wrapping, 0, &loaded->model, &error);

@@ -176,6 +176,14 @@ class Emit(harness.TestCase):
         self.assertIn(" attend", result.err)
         self.expect(hcc("emit", SHAKESPEARE, "--stage", "grad", "--kernel", "k1"), 2)
 
+    def test_lines_of_the_text(self):
+        """Code names the definitions that it comes from, the library's as well, when asked to."""
+        plain = ["emit", SHAKESPEARE, "--set", "wiring=mhc", "--stage", "llvm"]
+        text = self.expect(hcc(*plain, "--debug")).out
+        for file in ["mhc.hc", "shakespeare.hc", "norms.hc"]:
+            self.assertIn(f'!DIFile(filename: "{file}"', text)
+        self.assertNotIn("!DIFile", self.expect(hcc(*plain)).out)
+
     def test_ast(self):
         self.assertIn("shakespeare", self.expect(hcc("emit", SHAKESPEARE, "--stage", "ast")).out)
 
