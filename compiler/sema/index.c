@@ -2,9 +2,9 @@
  *
  * A subscript is an index (labels the axis), a number (one entry), a position such as `t - 1` of a
  * value that lives there (a shift), or an expression of indices and numbers, which is evaluated for
- * all their values: a run of neighbours becomes SLICE, an axis split into two RESHAPE, anything
- * else TAKE. What differs from position to position or is known only when the model runs is looked
- * up (lookup.c). */
+ * all their values: a run of neighbours becomes SLICE, one entry for all of them BROADCAST, an axis
+ * split into two RESHAPE, anything else TAKE. What differs from position to position or is known
+ * only when the model runs is looked up (lookup.c). */
 #include "sema/subscript.h"
 #include <math.h>
 
@@ -421,6 +421,25 @@ bool index_order_by_stride(Sema *s, Scope *scope, const Expr *e, uint32_t n, Ind
     return true;
 }
 
+/* One entry of the axis, `count` times. */
+static TirId repeat_entry(Sema *s, const Work *w, uint32_t axis, uint32_t entry, uint32_t count,
+                          Span span) {
+    TirBuilder *b = sema_builder(s, span);
+    uint32_t dims[TIR_MAX_RANK];
+    uint8_t axes[TIR_MAX_RANK];
+    for (uint32_t k = 0; k < w->rank; k++)
+        dims[k] = w->dims[k];
+    for (uint32_t k = 0; k + 1 < w->rank; k++)
+        axes[k] = (uint8_t)(k < axis ? k : k + 1);
+    TirId x = tir_slice(b, w->id, axis, entry, 1);
+    uint32_t left = 0, rest[TIR_MAX_RANK];
+    for (uint32_t k = 0; k < w->rank; k++)
+        if (k != axis)
+            rest[left++] = w->dims[k];
+    dims[axis] = count;
+    return tir_broadcast(b, tir_reshape(b, x, left, rest), w->rank, dims, axes);
+}
+
 static bool bind_map(Sema *s, Scope *scope, Work *w, uint32_t axis, const Expr *e, uint32_t n,
                      Index **indices, const Expr *base) {
     uint64_t count = 1;
@@ -444,17 +463,20 @@ static bool bind_map(Sema *s, Scope *scope, Work *w, uint32_t axis, const Expr *
     if (!values || (n > 1 && !index_order_by_stride(s, scope, e, n, indices)) ||
         !numeric_evaluate(s, scope, e, n, indices, values))
         return false;
-    bool run = true;
+    bool run = true, same = true;
     for (uint64_t k = 0; k < count; k++) {
         if (!subscript_in_range(s, values[k], w->dims[axis], base, e->span)) {
             note_base(s, scope, base, w->dims[axis]);
             return false;
         }
         run = run && values[k] == values[0] + (double)k;
+        same = same && values[k] == values[0];
     }
     TirBuilder *b = sema_builder(s, e->span);
     if (run && count < w->dims[axis]) {
         w->id = tir_slice(b, w->id, axis, (uint32_t)values[0], (uint32_t)count);
+    } else if (same && !run) {
+        w->id = repeat_entry(s, w, axis, (uint32_t)values[0], (uint32_t)count, e->span);
     } else if (!run) {
         int32_t *map = ARENA_ARRAY(s->arena, int32_t, count);
         for (uint64_t k = 0; k < count; k++)
