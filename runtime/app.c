@@ -425,21 +425,16 @@ static int bench(const HcModel *model, const Options *o, const char *program) {
     HcStatus status = hc_bench(model, &options, &r, &error);
     if (status != HC_OK)
         return report(program, status, &error);
-    if (o->json) {
+    char *text = o->json ? NULL : hc_bench_text(&r);
+    if (o->json)
         print_json(hc_bench_json(&r));
-    } else {
-        printf("%lld x %lld positions, %d threads: step %.2f ms (forward %.2f, backward %.2f, "
-               "optimizer %.2f), %.0f tok/s, %.1f MiB, matrix products %.0f %%\n",
-               (long long)r.samples, (long long)r.positions, (int)r.threads, r.step_ms,
-               r.forward_ms, r.backward_ms, r.optimizer_ms, r.positions_per_s,
-               (double)r.peak_bytes / (1 << 20), 100 * r.gemm_share);
-        for (int64_t k = 0; k < r.n_calls; k++)
-            printf("  %8.3f ms  %5.1f %%  %4lld x  %s %s\n", r.calls[k].ms,
-                   100 * r.calls[k].ms / r.step_ms, (long long)r.calls[k].calls,
-                   r.calls[k].backward ? "bwd" : "fwd", r.calls[k].name);
-    }
+    else if (text)
+        fputs(text, stdout);
+    else
+        status = hc_fail_memory(&error, "the table");
+    free(text);
     hc_bench_free(&r);
-    return 0;
+    return status == HC_OK ? 0 : report(program, status, &error);
 }
 
 static int info(const HcModel *model, const Options *o, const char *program) {

@@ -1,5 +1,6 @@
 /* Times training steps on random inputs, call by call. */
 #include "runtime/context.h"
+#include "runtime/machine_speed.h"
 #include "runtime/progress.h"
 #include "runtime/rng.h"
 #include "runtime/train.h"
@@ -54,6 +55,29 @@ static int by_time(const void *a, const void *b) {
     return x->ms > y->ms ? -1 : x->ms < y->ms;
 }
 
+/* Adds the lines of one more call; an entry names a few places at most. */
+static bool add_lines(HcBenchCall *entry, const char *lines) {
+    enum { LONGEST = 120 };
+    if (!lines || (entry->lines &&
+                   (strstr(entry->lines, lines) || strlen(entry->lines) + strlen(lines) > LONGEST)))
+        return true;
+    const size_t size = (entry->lines ? strlen(entry->lines) + 2 : 0) + strlen(lines) + 1;
+    char *joined = malloc(size);
+    if (!joined)
+        return false;
+    snprintf(joined, size, "%s%s%s", entry->lines ? entry->lines : "", entry->lines ? ", " : "",
+             lines);
+    free(entry->lines);
+    entry->lines = joined;
+    return true;
+}
+
+/* Of what a manifest tells for a step, a sample and a position. */
+static double in_a_step(const HcContext *c, const double amount[3]) {
+    const double samples = (double)c->exec.samples;
+    return amount[0] + samples * (amount[1] + (double)c->exec.positions * amount[2]);
+}
+
 /* Calls of one name and direction make one entry; products are told apart by their shape. Each call
  * counts with its fastest step: what other processes took from it is not its own. */
 static HcStatus profile(const HcContext *c, HcBenchResult *result, HcError *error) {
@@ -77,14 +101,26 @@ static HcStatus profile(const HcContext *c, HcBenchResult *result, HcError *erro
         HcBenchCall *entry = &result->calls[at];
         if (at == result->n_calls) {
             entry->name = strdup(name);
+            result->n_calls++; /* owned from here on */
             if (!entry->name)
                 return hc_fail_memory(error, "the profile");
             entry->backward = backward;
             entry->gemm = gemm;
-            result->n_calls++;
         }
+        if (!add_lines(entry, call->lines))
+            return hc_fail_memory(error, "the profile");
         entry->calls++;
         entry->ms += 1e3 * c->exec.fastest[k];
+        entry->operations += in_a_step(c, call->operations);
+        entry->bytes += in_a_step(c, call->bytes);
+    }
+    const HcMachineSpeed speed = hc_machine_speed(c->exec.pool);
+    result->bandwidth = speed.bytes;
+    result->peak = speed.operations;
+    for (int64_t k = 0; k < result->n_calls && speed.bytes > 0 && speed.operations > 0; k++) {
+        HcBenchCall *entry = &result->calls[k];
+        const double least = entry->bytes / speed.bytes + entry->operations / speed.operations;
+        entry->roofline = entry->ms > 0 ? 1e3 * least / entry->ms : 0;
     }
     qsort(result->calls, (size_t)result->n_calls, sizeof *result->calls, by_time);
     return HC_OK;
@@ -164,29 +200,10 @@ HcStatus hc_bench(const HcModel *model, const HcBenchOptions *o, HcBenchResult *
 }
 
 void hc_bench_free(HcBenchResult *result) {
-    for (int64_t k = 0; k < result->n_calls; k++)
+    for (int64_t k = 0; k < result->n_calls; k++) {
         free((void *)(uintptr_t)result->calls[k].name);
+        free(result->calls[k].lines);
+    }
     free(result->calls);
     *result = (HcBenchResult){0};
-}
-
-json_t *hc_bench_json(const HcBenchResult *r) {
-    json_t *json = json_pack(
-        "{s:I,s:I,s:I,s:i,s:f,s:f,s:f,s:f,s:f,s:I,s:f}", "samples", (json_int_t)r->samples,
-        "positions", (json_int_t)r->positions, "parameters", (json_int_t)r->parameters, "threads",
-        (int)r->threads, "step_ms", r->step_ms, "forward_ms", r->forward_ms, "backward_ms",
-        r->backward_ms, "optimizer_ms", r->optimizer_ms, "positions_per_s", r->positions_per_s,
-        "peak_bytes", (json_int_t)r->peak_bytes, "gemm_share", r->gemm_share);
-    if (!r->calls)
-        return json;
-    json_t *calls = json_array();
-    for (int64_t k = 0; k < r->n_calls; k++) {
-        const HcBenchCall *call = &r->calls[k];
-        json_array_append_new(calls,
-                              json_pack("{s:s,s:s,s:b,s:I,s:f}", "name", call->name, "pass",
-                                        call->backward ? "backward" : "forward", "gemm", call->gemm,
-                                        "calls", (json_int_t)call->calls, "ms", call->ms));
-    }
-    json_object_set_new(json, "calls", calls);
-    return json;
 }

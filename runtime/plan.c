@@ -450,6 +450,13 @@ static HcStatus read_gemm(Reader *r, const json_t *json, HcCall *call) {
     return add_buffer(r, call, json_object_get(json, "c"));
 }
 
+/* What profiles tell; a manifest may leave it out. */
+static void read_work(const json_t *json, const char *key, double to[3]) {
+    const json_t *list = json_object_get(json, key);
+    for (size_t k = 0; k < 3; k++)
+        to[k] = json_number_value(json_array_get(list, k));
+}
+
 static HcStatus read_call(Reader *r, const json_t *json, HcCall *call) {
     static const char *const kinds[] = {"kernel", "gemm", "reduce", "zero", "scatter_add"};
     const char *kind;
@@ -462,6 +469,9 @@ static HcStatus read_call(Reader *r, const json_t *json, HcCall *call) {
     call->kind = (HcCallKind)k;
     call->first = r->plan->n_buffers;
     call->name = json_string_value(json_object_get(json, "label"));
+    call->lines = json_string_value(json_object_get(json, "lines"));
+    read_work(json, "operations", call->operations);
+    read_work(json, "bytes", call->bytes);
     if (call->kind == HC_CALL_KERNEL)
         return read_kernel_call(r, json, call);
     if (!call->name)

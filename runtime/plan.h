@@ -137,6 +137,8 @@ typedef struct {
     HcSize m, n, k;
     int64_t lda, ldb, ldc;
     double alpha, beta;
+    double operations[3], bytes[3]; /* a step, a sample, a position: for profiles */
+    const char *lines;              /* of the model's source, or NULL */
 } HcCall;
 
 typedef struct {

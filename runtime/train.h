@@ -126,6 +126,9 @@ typedef struct {
     int64_t calls;    /* a step */
     double ms;        /* of its calls in a step, each in its fastest */
     int backward, gemm;
+    double operations, bytes; /* of its calls in a step: arithmetic, memory read and written */
+    double roofline;          /* bytes at `bandwidth` and operations at `peak`, over `ms` */
+    char *lines;              /* of the model's source, `gpt.hc:18, mhc.hc:14-31`; or NULL */
 } HcBenchCall;
 
 typedef struct {
@@ -137,6 +140,8 @@ typedef struct {
     double gemm_share;   /* of the step's time spent in matrix products by BLAS */
     HcBenchCall *calls;  /* slowest first */
     int64_t n_calls;
+    double bandwidth; /* with calls: bytes a second of a copy between large buffers */
+    double peak;      /* with calls: operations a second of matrix products */
 } HcBenchResult;
 
 /* Times training steps on random inputs. */
@@ -144,6 +149,8 @@ HcStatus hc_bench(const HcModel *model, const HcBenchOptions *options, HcBenchRe
                   HcError *error);
 void hc_bench_free(HcBenchResult *result);
 json_t *hc_bench_json(const HcBenchResult *result);
+/* For people; the caller frees it. NULL: out of memory. */
+char *hc_bench_text(const HcBenchResult *result);
 
 /* --- programs --------------------------------------------------------------------------------- */
 

@@ -1,8 +1,8 @@
 /* hcc info: what a model is and costs, before anything is compiled. */
-#include "driver/cost.h"
 #include "driver/driver.h"
 #include "driver/native.h"
 #include "driver/pipeline.h"
+#include "pass/cost.h"
 #include <string.h>
 
 typedef struct {

@@ -247,22 +247,6 @@ ExitCode command_sample(Driver *d) {
 /* --- bench --------------------------------------------------------------------------------------
  */
 
-static void bench_print(Driver *d, const HcBenchResult *result) {
-    fprintf(d->out, "%lld samples of %lld positions, %d threads\n", (long long)result->samples,
-            (long long)result->positions, result->threads);
-    fprintf(d->out, "  %-18s %10.3f ms\n", "step", result->step_ms);
-    fprintf(d->out, "  %-18s %10.3f ms\n", "forward", result->forward_ms);
-    fprintf(d->out, "  %-18s %10.3f ms\n", "backward", result->backward_ms);
-    fprintf(d->out, "  %-18s %10.3f ms\n", "optimizer", result->optimizer_ms);
-    fprintf(d->out, "  %-18s %10.0f\n", "positions a second", result->positions_per_s);
-    fprintf(d->out, "  %-18s %10.1f MB\n", "memory", (double)result->peak_bytes / 1e6);
-    fprintf(d->out, "  %-18s %10.1f %%\n", "matrix products", 100 * result->gemm_share);
-    for (int64_t k = 0; k < result->n_calls; k++)
-        fprintf(d->out, "%10.3f ms  %4lld x  %s  %s\n", result->calls[k].ms,
-                (long long)result->calls[k].calls,
-                result->calls[k].backward ? "backward" : "forward ", result->calls[k].name);
-}
-
 ExitCode command_bench(Driver *d) {
     Network *network;
     NativeModel loaded;
@@ -284,10 +268,12 @@ ExitCode command_bench(Driver *d) {
     if (status != HC_OK) {
         code = train_failed(d, status, &error);
     } else {
+        char *text = d->options.json ? NULL : hc_bench_text(&result); /* NULL: memory is out */
         if (d->options.json)
             code = driver_print_json(d, hc_bench_json(&result));
         else
-            bench_print(d, &result);
+            fputs(text ? text : "", d->out);
+        free(text);
         hc_bench_free(&result);
     }
     native_unload(&loaded);

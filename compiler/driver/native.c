@@ -101,7 +101,8 @@ ExitCode native_lower(Driver *d, const Network *network, TirProgram *program, bo
                                    .vector_bytes = vector_bytes,
                                    .micro_tile = options.lanes};
         machine.features = codegen_target_features(native->target, &machine.n_features);
-        native->manifest = plan_manifest(native->plan, network, native->kernels, &machine);
+        native->manifest =
+            plan_manifest(native->plan, network, native->kernels, &machine, d->c->sources);
         pipeline_end(d, "manifest", begun);
     } else {
         native_free(native);

@@ -86,7 +86,8 @@ static const char *group_name(MemPlan *m, const Group *group) {
 
 static void emit_group(MemPlan *m, Group *group) {
     Plan *plan = m->plan;
-    Call call = {.kind = CALL_KERNEL, .domain = group->domain, .value = group->values.at[0]};
+    Call call = {
+        .kind = CALL_KERNEL, .group = group, .domain = group->domain, .value = group->values.at[0]};
     call.kernel = group->kernel = kernel_for(m, CALL_KERNEL, group, 0, group_name(m, group));
     call.label = plan->kernels.at[call.kernel].name;
     for (uint32_t k = 0; k < group->inputs.count; k++)

@@ -89,6 +89,7 @@ typedef VEC(Buffer) BufferVec;
 typedef struct {
     CallKind kind;
     uint32_t kernel;              /* KERNEL, ATTEND, FOLD: index into plan->kernels */
+    const Group *group;           /* KERNEL: what it computes here; the kernel may be another's */
     TirDomain domain;             /* whose instances the call covers */
     BufferVec buffers;            /* in the kernel's order */
     uint32_t per_sample;          /* ATTEND: tasks per sample */

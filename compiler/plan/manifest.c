@@ -1,5 +1,6 @@
 /* Plan and network as the runtime reads them. */
 #include "plan/manifest.h"
+#include "plan/call_profile.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -291,11 +292,13 @@ static json_t *outputs_json(const Plan *plan) {
     return object;
 }
 
-static json_t *plan_json(const Plan *plan, NestKernel *const *kernels) {
+static json_t *plan_json(const Plan *plan, NestKernel *const *kernels, const SourceSet *sources) {
     json_t *forward = json_array(), *backward = json_array();
-    for (uint32_t k = 0; k < plan->calls.count; k++)
-        json_array_append_new(k < plan->n_forward_calls ? forward : backward,
-                              call_json(&plan->calls.at[k]));
+    for (uint32_t k = 0; k < plan->calls.count; k++) {
+        json_t *call = call_json(&plan->calls.at[k]);
+        call_profile_add(call, plan, &plan->calls.at[k], sources);
+        json_array_append_new(k < plan->n_forward_calls ? forward : backward, call);
+    }
     json_t *regions = json_pack("{s:I, s:I, s:I, s:I, s:I}", "global",
                                 (json_int_t)plan->region_size[REGION_GLOBAL], "sample",
                                 (json_int_t)plan->region_size[REGION_SAMPLE], "time",
@@ -308,7 +311,7 @@ static json_t *plan_json(const Plan *plan, NestKernel *const *kernels) {
 }
 
 const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *const *kernels,
-                          const ManifestMachine *machine) {
+                          const ManifestMachine *machine, const SourceSet *sources) {
     uint64_t elements;
     json_t *params = params_json(plan->program, &elements);
     json_t *space = json_null();
@@ -320,14 +323,15 @@ const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *
         space = json_pack("{s:s, s:I, s:o}", "name", s->name, "maximum", (json_int_t)s->maximum,
                           "extents", extents);
     }
-    json_t *root = json_pack(
-        "{s:i, s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "format", 1,
-        "model", network->name, "element", plan->options.f64 ? "f64" : "f32", "cpu",
-        machine_json(machine), "vector_bytes", (json_int_t)machine->vector_bytes, "micro_tile",
-        (json_int_t)machine->micro_tile, "space", space, "inputs", inputs_json(plan->program),
-        "params", params, "param_elements", (json_int_t)elements, "recipe",
-        recipe_json(&network->recipe), "data", data_json(network), "constants",
-        constants_json(network), "sites", sites_json(network), "plan", plan_json(plan, kernels));
+    json_t *root =
+        json_pack("{s:i, s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}",
+                  "format", 1, "model", network->name, "element", plan->options.f64 ? "f64" : "f32",
+                  "cpu", machine_json(machine), "vector_bytes", (json_int_t)machine->vector_bytes,
+                  "micro_tile", (json_int_t)machine->micro_tile, "space", space, "inputs",
+                  inputs_json(plan->program), "params", params, "param_elements",
+                  (json_int_t)elements, "recipe", recipe_json(&network->recipe), "data",
+                  data_json(network), "constants", constants_json(network), "sites",
+                  sites_json(network), "plan", plan_json(plan, kernels, sources));
     char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
     json_decref(root);
     if (!text)

@@ -15,8 +15,9 @@ typedef struct {
     uint32_t vector_bytes, micro_tile;
 } ManifestMachine;
 
-/* NUL-terminated, in the plan's arena. `kernels` in the order of plan->kernels. */
+/* NUL-terminated, in the plan's arena. `kernels` in the order of plan->kernels. `sources`, for the
+ * lines that profiles name, may be NULL. */
 const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *const *kernels,
-                          const ManifestMachine *machine);
+                          const ManifestMachine *machine, const SourceSet *sources);
 
 #endif

@@ -4,6 +4,7 @@
 import ctypes
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -215,7 +216,24 @@ class Bench(harness.TestCase):
         for key in ["step_ms", "forward_ms", "backward_ms", "optimizer_ms", "positions_per_s",
                     "peak_bytes"]:
             self.assertGreater(result[key], 0, key)
-        self.expect(hcc("bench", SHAKESPEARE, *small(), "--steps", "2", "--profile"))
+
+    def test_profile(self):
+        bench = ["bench", SHAKESPEARE, *small(), "--set", "wiring=mhc", "--steps", "2", "--profile"]
+        text = self.expect(hcc(*bench)).out
+        self.assertRegex(text, r"(?m)^ +[\d.]+ +[\d.]+% .* backward .* mhc\.hc:\d+-\d+")
+        result = json.loads(self.expect(hcc(*bench, "--json")).out)
+        self.assertGreater(result["bandwidth"], 0)
+        self.assertGreater(result["peak"], 0)
+        for call in result["calls"]:
+            found = re.fullmatch(r"gemm (\d+)x(\d+)x(\d+)", call["name"])
+            if found:
+                m, n, k = map(int, found.groups())
+                self.assertEqual(call["operations"], 2 * m * n * k * call["calls"], call)
+            if call["ms"] > 0 and call["bytes"]:
+                self.assertGreater(call["roofline"], 0, call)
+        lines = " ".join(call["lines"] or "" for call in result["calls"])
+        for place in ["mhc.hc:", "shakespeare.hc:", "attention.hc:"]:
+            self.assertIn(place, lines)
 
 
 class Build(Trained):

@@ -99,7 +99,7 @@ static void run_form(Case *c, TirProgram *p, const Form *form) {
                        .recipe = {.lr = 1, .batch = CASE_SAMPLES, .steps = 1}};
     CodegenModel model = {.kernels = (const NestKernel *const *)kernels,
                           .n_kernels = plan->kernels.count,
-                          .manifest = plan_manifest(plan, &network, kernels, &listed),
+                          .manifest = plan_manifest(plan, &network, kernels, &listed, NULL),
                           .element_size = form->f64 ? 8 : 4,
                           .symbol = "test_model"};
     const HcModel *loaded;

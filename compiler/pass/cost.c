@@ -1,5 +1,5 @@
 /* Counting operations on tensor IR, one rule a class of op. */
-#include "driver/cost.h"
+#include "pass/cost.h"
 
 static double cost_contract(const TirBlock *block, const TirNode *node) {
     uint64_t extent[256] = {0};
@@ -73,23 +73,27 @@ static TirDomain cost_domain(const TirBlock *block, const TirNode *node) {
     return domain;
 }
 
+void cost_add(Cost *cost, TirDomain domain, double amount, uint32_t positions) {
+    if (domain.space && domain.sample)
+        cost->per_position += amount;
+    else if (domain.space)
+        cost->per_step += amount * positions;
+    else if (domain.sample)
+        cost->per_sample += amount;
+    else
+        cost->per_step += amount;
+}
+
+void cost_add_value(Cost *cost, const TirBlock *block, TirId id, uint32_t positions) {
+    const TirNode *node = tir_node(block, id);
+    cost_add(cost, cost_domain(block, node), cost_node(block, node, positions), positions);
+}
+
 Cost cost_count(const TirProgram *p, bool forward, uint32_t positions) {
     Cost cost = {0};
-    for (TirId id = 1; id < p->block->nodes.count; id++) {
-        if (p->n_forward == 0 ? !forward : (id <= p->n_forward) != forward)
-            continue;
-        const TirNode *node = tir_node(p->block, id);
-        TirDomain domain = cost_domain(p->block, node);
-        double operations = cost_node(p->block, node, positions);
-        if (domain.space && domain.sample)
-            cost.per_position += operations;
-        else if (domain.space)
-            cost.per_step += operations * positions;
-        else if (domain.sample)
-            cost.per_sample += operations;
-        else
-            cost.per_step += operations;
-    }
+    for (TirId id = 1; id < p->block->nodes.count; id++)
+        if (p->n_forward == 0 ? forward : (id <= p->n_forward) == forward)
+            cost_add_value(&cost, p->block, id, positions);
     return cost;
 }
 

@@ -1,0 +1,14 @@
+/* What a profile tells of a call besides its time. */
+#ifndef HCC_PLAN_CALL_PROFILE_H
+#define HCC_PLAN_CALL_PROFILE_H
+
+#include "base/source.h"
+#include "pass/plan.h"
+#include <jansson.h>
+
+/* Adds "operations" and "bytes", each [a step, a sample, a position], and unless `sources` is NULL
+ * "lines", where the call's values come from: `gpt.hc:18, mhc.hc:14-31`. */
+void call_profile_add(json_t *call_json, const Plan *plan, const Call *call,
+                      const SourceSet *sources);
+
+#endif
