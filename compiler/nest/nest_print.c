@@ -36,6 +36,27 @@ static uint32_t print_number(Printer *p, NestId id) {
     return p->number[id];
 }
 
+/* Most of what is printed is numbers, and printf takes its time. */
+static void print_unsigned(Printer *p, uint64_t number) {
+    char text[24], *at = text + sizeof text;
+    *--at = '\0';
+    do
+        *--at = (char)('0' + number % 10);
+    while (number /= 10);
+    fputs(at, p->to);
+}
+
+static void print_signed(Printer *p, int64_t number) {
+    if (number < 0)
+        fputc('-', p->to);
+    print_unsigned(p, number < 0 ? -(uint64_t)number : (uint64_t)number);
+}
+
+static void print_percent(Printer *p, uint32_t number) {
+    fputc('%', p->to);
+    print_unsigned(p, number);
+}
+
 /* A name as one word: letters, digits, '_' and '.'. */
 static void print_name(Printer *p, const char *name) {
     if (!p->names || !name || !*name)
@@ -57,18 +78,20 @@ static void print_quoted(Printer *p, const char *name) {
 }
 
 static void print_definition(Printer *p, NestId id) {
-    fprintf(p->to, "%%%u", print_number(p, id));
+    print_percent(p, print_number(p, id));
     print_name(p, p->kernel->instructions.at[id].name);
 }
 
 static void print_use(Printer *p, NestId id) {
-    fprintf(p->to, "%%%u", print_number(p, id));
+    print_percent(p, print_number(p, id));
 }
 
 static void print_type(Printer *p, NestType type) {
     fputs(nest_elem_text[type.elem], p->to);
-    if (type.lanes != 1)
-        fprintf(p->to, "x%u", type.lanes);
+    if (type.lanes != 1) {
+        fputc('x', p->to);
+        print_unsigned(p, type.lanes);
+    }
 }
 
 /* The shortest decimal that reads back the same. */
@@ -86,13 +109,17 @@ static void print_address(Printer *p, const NestAddress *at) {
     fputc('[', p->to);
     for (uint32_t k = 0; k < at->n_terms; k++) {
         print_use(p, at->value[k]);
-        fprintf(p->to, "*%" PRId64 " + ", at->coefficient[k]);
+        fputc('*', p->to);
+        print_signed(p, at->coefficient[k]);
+        fputs(" + ", p->to);
     }
-    fprintf(p->to, "%" PRId64 "]", at->offset);
+    print_signed(p, at->offset);
+    fputc(']', p->to);
 }
 
 static void print_place(Printer *p, uint32_t buffer, const NestAddress *at) {
-    fprintf(p->to, "@%u", buffer);
+    fputc('@', p->to);
+    print_unsigned(p, buffer);
     print_address(p, at);
 }
 
@@ -127,7 +154,8 @@ static void print_gemm(Printer *p, const NestGemm *g) {
 static void print_body(Printer *p, const NestBody *body, int depth);
 
 static void print_indent(Printer *p, int depth) {
-    fprintf(p->to, "%*s", 2 * depth, "");
+    for (; depth > 0; depth--)
+        fputs("  ", p->to);
 }
 
 static void print_loop(Printer *p, NestId id, const NestLoop *loop, int depth) {

@@ -236,8 +236,14 @@ void lexer_doc(Lexer *lexer, const char *text, size_t length) {
     while (length && (text[length - 1] == '\r' || text[length - 1] == ' '))
         length--;
     Arena *arena = lexer->c->arena;
-    const char *line = arena_copy_string(arena, text, length);
-    lexer->doc = lexer->doc ? arena_printf(arena, "%s\n%s", lexer->doc, line) : line;
+    size_t before = lexer->doc ? strlen(lexer->doc) + 1 : 0;
+    char *doc = arena_alloc(arena, before + length + 1);
+    if (before) {
+        memcpy(doc, lexer->doc, before - 1);
+        doc[before - 1] = '\n';
+    }
+    memcpy(doc + before, text, length);
+    lexer->doc = doc;
 }
 
 void lexer_open_comment(Lexer *lexer, const char *at) {

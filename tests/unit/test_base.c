@@ -60,6 +60,49 @@ static void arena_exhaustion_jumps_to_the_handler(void **state) {
     assert_non_null(arena_alloc(c->arena, 8)); /* still usable */
 }
 
+/* Arrays of all sizes grow side by side: each keeps what it holds, gets zeroes behind it, and
+ * touches no other's memory. */
+static void arena_arrays_grow_side_by_side(void **state) {
+    Arena *arena = ((Compilation *)*state)->arena;
+    enum { ARRAYS = 7, ROUNDS = 19 };
+    uint32_t *array[ARRAYS] = {0};
+    size_t count[ARRAYS] = {0};
+    for (uint32_t round = 0; round < ROUNDS; round++)
+        for (uint32_t k = 0; k < ARRAYS; k++) {
+            size_t larger = count[k] ? count[k] * (k % 3 + 2) / (k % 2 + 1) : k + 1;
+            if (larger > 1 << 20)
+                continue;
+            array[k] = arena_grow(arena, array[k], count[k] * 4, larger * 4);
+            assert_int_equal((uintptr_t)array[k] % _Alignof(max_align_t), 0);
+            for (size_t at = count[k]; at < larger; at++) {
+                assert_int_equal(array[k][at], 0);
+                array[k][at] = (uint32_t)at * 16 + k;
+            }
+            count[k] = larger;
+            memset(arena_alloc(arena, round * 100), 0xff, round * 100);
+        }
+    for (uint32_t k = 0; k < ARRAYS; k++)
+        for (size_t at = 0; at < count[k]; at++)
+            assert_int_equal(array[k][at], (uint32_t)at * 16 + k);
+    uint32_t *shrunk = arena_grow(arena, array[0], count[0] * 4, 4);
+    assert_int_equal(shrunk[0], 0);
+}
+
+/* A large array stays where it is, so that growing costs no copies. */
+static void arena_large_arrays_stay(void **state) {
+    Arena *arena = ((Compilation *)*state)->arena;
+    char *last = arena_alloc(arena, 100);
+    assert_ptr_equal(arena_grow(arena, last, 100, 200), last);
+#ifndef __SANITIZE_ADDRESS__
+    size_t size = 64 * 1024;
+    char *large = arena_grow(arena, last, 200, size);
+    arena_alloc(arena, 8);
+    for (int k = 0; k < 2; k++, size *= 2)
+        assert_ptr_equal(arena_grow(arena, large, size, 2 * size), large);
+    assert_int_equal(large[size - 1], 0);
+#endif
+}
+
 static void arena_formats_and_grows(void **state) {
     Arena *arena = ((Compilation *)*state)->arena;
     assert_string_equal(arena_printf(arena, "%s-%d", "abc", 42), "abc-42");
@@ -347,6 +390,8 @@ int main(void) {
         T(arena_memory_is_zeroed_and_aligned),
         T(arena_objects_do_not_overlap),
         T(arena_exhaustion_jumps_to_the_handler),
+        T(arena_arrays_grow_side_by_side),
+        T(arena_large_arrays_stay),
         T(arena_formats_and_grows),
         T(map_finds_what_was_put_in_order),
         T(map_takes_integers_and_bytes),
