@@ -10,6 +10,10 @@
  * that are not much larger and from small values (coefficients: stored, a few numbers a position);
  * what a scan stacks for its own adjoint is always replayed. Everything else is stored.
  *
+ * What a backward group would load although it has all it is made of at hand, in a few products and
+ * sums, is computed there as well: the streams that a site wrote, from those it found and its
+ * branch's result.
+ *
  * Values that are a few products and sums of others are light: no kernel loads one, forward or
  * backward, that it can have from no more memory than the value would take.
  *
@@ -21,7 +25,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_EXPANSION = 96, MAX_LIGHT = 8 };
+enum {
+    MAX_EXPANSION = 96,
+    MAX_LIGHT = 8,
+    SHORT_SUM = 16, /* terms a number: a mixture of streams */
+};
+
+/* What a value may be computed from again. */
+typedef enum {
+    FROM_ANCHORS, /* and small values, through anything but long sums */
+    FROM_LIGHT,   /* through a few light values */
+    FROM_LOADED,  /* through a few light values and short sums, whether it is an anchor or not */
+} From;
 
 typedef struct {
     Plan *plan;
@@ -108,9 +123,32 @@ static void add_load(Recompute *r, TirId root) {
         r->loads += n;
 }
 
+/* A sum of few products, element by element: a stream as a mixture of others. */
+static bool is_mixture(const Recompute *r, TirId id) {
+    const TirNode *node = tir_node(r->block, id);
+    uint32_t terms = 1;
+    if (node->op != TIR_CONTRACT || node->type.elem != TIR_REAL ||
+        r->plan->work[id] != WORK_LOCAL || plan_sums_instances(r->block, id))
+        return false;
+    const TirType *x = &tir_node(r->block, node->operands[0])->type;
+    for (uint32_t k = 0; k < x->rank; k++) { /* a summed label stands on both sides */
+        bool kept = false;
+        for (uint32_t m = 0; m < node->type.rank; m++)
+            kept |= node->attr.labels[2][m] == node->attr.labels[0][k];
+        terms *= kept ? 1 : x->dims[k];
+        if (terms > SHORT_SUM)
+            return false;
+    }
+    return elements(r->block, id) > PLAN_SMALL_ELEMENTS;
+}
+
+static bool is_cheap(const Recompute *r, TirId id) {
+    return is_light(r, id) || is_mixture(r, id);
+}
+
 /* Fills r->expansion with what computing `id` again takes, and r->loads; false when it cannot be
  * had, or only through more than a few light values. */
-static bool expand(Recompute *r, TirId wanted, bool light) {
+static bool expand(Recompute *r, TirId wanted, From from) {
     TirIdVec work = {0};
     r->stamp++;
     r->expansion.count = 0;
@@ -126,12 +164,15 @@ static bool expand(Recompute *r, TirId wanted, bool light) {
             !tir_domain_equal(plan_run_domain(r->block, id), plan_run_domain(r->block, wanted));
         bool replay = replayed(r, id);
         bool small = !replay && elements(r->block, id) <= PLAN_SMALL_ELEMENTS;
-        if (in_memory || small || r->computed[id] || (light && id != wanted && !r->light[id])) {
+        bool further = from == FROM_ANCHORS || id == wanted ||
+                       (from == FROM_LIGHT ? r->light[id] : !r->loaded[id] && is_cheap(r, id));
+        bool asked = from == FROM_LOADED && id == wanted; /* though it is in memory */
+        if (!asked && (in_memory || small || r->computed[id] || !further)) {
             add_load(r, id);
             continue;
         }
-        if ((!replay && is_fold(r, id)) ||
-            r->expansion.count >= (light ? (uint32_t)MAX_LIGHT : (uint32_t)MAX_EXPANSION))
+        if ((from != FROM_LOADED && !replay && is_fold(r, id)) ||
+            r->expansion.count >= (from == FROM_ANCHORS ? MAX_EXPANSION : MAX_LIGHT))
             return false;
         vec_push(r->plan->arena, &r->expansion, id);
         FOR_EACH_ROOT(r, id, root) vec_push(r->plan->arena, &work, root);
@@ -143,7 +184,7 @@ static void find_anchors(Recompute *r) {
     Plan *plan = r->plan;
     for (TirId id = 1; id < r->block->nodes.count; id++)
         r->light[id] = plan->options.recompute && plan->options.fuse && is_light(r, id) &&
-                       expand(r, id, true) && r->loads <= elements(r->block, id);
+                       expand(r, id, FROM_LIGHT) && r->loads <= elements(r->block, id);
     for (uint32_t k = 0; k < plan->program->outputs.count; k++) {
         TirId root = plan_root(plan, plan_storage(r->block, plan->program->outputs.at[k].value));
         r->anchor[root] = true;
@@ -179,15 +220,37 @@ static int compare_ids(const void *a, const void *b) {
 
 static bool worth_repeating(Recompute *r, TirId root, bool backward) {
     uint64_t own = elements(r->block, root);
-    if (backward && expand(r, root, false) && (replayed(r, root) || r->loads <= 2 * own))
+    if (backward && expand(r, root, FROM_ANCHORS) && (replayed(r, root) || r->loads <= 2 * own))
         return true;
-    return r->light[root] && expand(r, root, true) && r->loads <= own;
+    return r->light[root] && expand(r, root, FROM_LIGHT) && r->loads <= own;
 }
 
 static void mark_loads(Recompute *r, const Group *group, bool loaded) {
     for (uint32_t k = 0; k < group->values.count; k++)
         FOR_EACH_ROOT(r, group->values.at[k], root)
     r->loaded[root] = loaded && (r->anchor[root] || r->plan->work[root] != WORK_LOCAL);
+}
+
+static void compute_expansion(Recompute *r, Group *group) {
+    for (uint32_t m = 0; m < r->expansion.count; m++) {
+        TirId id = r->expansion.at[m];
+        if (!r->computed[id]) {
+            r->computed[id] = true;
+            vec_push(r->plan->arena, &group->values, id);
+        }
+    }
+}
+
+/* A backward group has the streams before a site and its branch's result at hand: what the site
+ * wrote is a mixture of them, which costs less than its way from memory. */
+static void compute_from_loaded(Recompute *r, Group *group) {
+    for (uint32_t k = 0; k < group->values.count; k++) /* grows */
+        FOR_EACH_ROOT(r, group->values.at[k], root)
+    if (!r->computed[root] && r->plan->work[root] == WORK_LOCAL &&
+        !r->plan->group_of[root]->backward && elements(r->block, root) > PLAN_SMALL_ELEMENTS &&
+        is_cheap(r, root) && tir_domain_equal(plan_run_domain(r->block, root), group->domain) &&
+        expand(r, root, FROM_LOADED) && r->loads == 0)
+        compute_expansion(r, group);
 }
 
 static void recompute_group(Recompute *r, Group *group) {
@@ -207,15 +270,11 @@ static void recompute_group(Recompute *r, Group *group) {
                 continue;
             if (!worth_repeating(r, root, group->backward))
                 continue;
-            for (uint32_t m = 0; m < r->expansion.count; m++) {
-                TirId id = r->expansion.at[m];
-                if (!computed[id]) {
-                    computed[id] = true;
-                    vec_push(arena, &group->values, id);
-                }
-            }
+            compute_expansion(r, group);
         }
     }
+    if (group->backward)
+        compute_from_loaded(r, group);
     mark_loads(r, group, false);
     /* A replayed loop brings all its results. */
     for (uint32_t k = 0; k < group->values.count; k++) {
