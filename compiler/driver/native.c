@@ -16,7 +16,9 @@ static ExitCode native_plan(Driver *d, TirProgram *program, bool f64, Plan **pla
                    (*plan)->unsupported);
         return driver_report(d);
     }
-    if (d->options.explain_fusion || pipeline_prints(d, "plan"))
+    if (d->options.explain_fusion)
+        plan_explain(*plan, d->c->sources, d->err);
+    if (pipeline_prints(d, "plan"))
         plan_print(*plan, d->err);
     return EXIT_OK;
 }

@@ -157,5 +157,7 @@ bool plan_is_leaf(const TirNode *node);
 /* "global", "sample", "time" or "position", as the manifest says it. */
 const char *plan_domain_name(TirDomain domain);
 void plan_print(const Plan *plan, FILE *to);
+/* What each kernel fuses, what it moves, and what it could not be fused with and why. */
+void plan_explain(const Plan *plan, const SourceSet *sources, FILE *to);
 
 #endif
