@@ -16,10 +16,8 @@ static const char *gradcheck_shape(Arena *arena, const TirType *type) {
 }
 
 static const char *const verdict_names[] = {
-    [GRAD_OK] = "ok",
-    [GRAD_NONE] = "none",
-    [GRAD_TINY] = "tiny",
-    [GRAD_WRONG] = "WRONG",
+    [GRAD_OK] = "ok",     [GRAD_NONE] = "none",   [GRAD_TINY] = "tiny",
+    [GRAD_KINK] = "kink", [GRAD_WRONG] = "WRONG",
 };
 
 static ExitCode gradcheck_print_json(Driver *d, const Network *network, const GradResult *results,
@@ -124,6 +122,11 @@ ExitCode command_gradcheck(Driver *d) {
                     "tiny: the loss's rounding hides the derivative; the two differ by less than "
                     "that (%u)\n",
                     counts[GRAD_TINY]);
+        if (counts[GRAD_KINK])
+            fprintf(d->out,
+                    "kink: along every direction tried the loss has another slope to either side; "
+                    "not checked (%u)\n",
+                    counts[GRAD_KINK]);
     }
     return ok ? printed : EXIT_CHECK;
 }

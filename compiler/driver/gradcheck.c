@@ -9,7 +9,13 @@
  * What a tensor does may be hidden at one point: a map that mixes equal streams changes nothing,
  * and a scale in front of a norm next to nothing. A tensor whose derivative is too small to be told
  * from the loss's rounding is tried again at other points, where connections' parameters are larger
- * or smaller. What is zero at all of them, computed and measured, is said to have no influence. */
+ * or smaller. What is zero at all of them, computed and measured, is said to have no influence.
+ *
+ * Where the loss has a kink (relu, max, a choice of the largest) near the point, no step is small
+ * enough for central differences. So where the two disagree, the loss is looked at from either
+ * side: slopes that differ by what is to be explained are a kink, and another direction is drawn.
+ * Which slope the gradient has plays no part in that, and a tensor with no direction clear of kinks
+ * is said to have been left unchecked. */
 #include "driver/gradcheck.h"
 #include <float.h>
 #include <math.h>
@@ -39,7 +45,7 @@ static uint64_t gradcheck_stream(uint64_t seed, uint64_t purpose, uint64_t index
     return gradcheck_bits(&state);
 }
 
-enum { PURPOSE_PARAM = 1, PURPOSE_INPUT, PURPOSE_DIRECTION };
+enum { PURPOSE_PARAM = 1, PURPOSE_INPUT, PURPOSE_DIRECTION, PURPOSE_ROUNDING };
 
 /* By how much a connection's parameters are larger than the initial values ask for, at each point.
  */
@@ -92,10 +98,13 @@ typedef struct {
     GradEvaluator *evaluator;
     double **params;
     double **gradients; /* NULL for a parameter without one */
+    double **others;    /* the same next to the point */
     double *moved;      /* the tensor being moved: params[k] while it is */
     double *direction;
     double loss;
     double sharpest;   /* the largest derivative along a direction that any tensor has */
+    double rounding;   /* how far the last bits of the parameters move the loss, and */
+    double *roundings; /* each tensor's derivative along a direction */
     const char *wrong; /* the first failure */
 } GradDifferences;
 
@@ -128,18 +137,29 @@ static bool gradcheck_is_fine(const GradNumeric *numeric) {
     return numeric->error + numeric->noise < GRADCHECK_TOLERANCE / 100 * fabs(numeric->value);
 }
 
-/* Steps from `step` on, halved until the table is fine or no longer gets better. */
+static double gradcheck_one_sided(GradDifferences *g, uint32_t param, uint64_t count, double step) {
+    return (gradcheck_loss_at(g, param, count, step) - g->loss) / step;
+}
+
+/* What rounding of the loss may make of a difference over `step`. */
+static double gradcheck_noise(const GradDifferences *g, double step) {
+    return fmax(16 * DBL_EPSILON * (1 + fabs(g->loss)), 4 * g->rounding) / step;
+}
+
+/* Steps from `step` on, halved until the table is fine or no longer gets better. `side` is 0 for
+ * central differences, 1 or -1 for those to one side, whose errors have every power of the step. */
 static GradNumeric gradcheck_extrapolate(GradDifferences *g, uint32_t param, uint64_t count,
-                                         double step) {
+                                         double step, int side) {
     enum { LEVELS = 11, PATIENCE = 4 };
     double table[LEVELS][LEVELS];
     GradNumeric best = {0, INFINITY, INFINITY};
     uint32_t best_level = 0;
     for (uint32_t k = 0; k < LEVELS && !g->wrong; k++, step /= 2) {
-        double noise = 16 * DBL_EPSILON * (1 + fabs(g->loss)) / step, factor = 1;
-        table[k][0] = gradcheck_central(g, param, count, step);
+        double noise = gradcheck_noise(g, step), factor = 1;
+        table[k][0] = side ? gradcheck_one_sided(g, param, count, side * step)
+                           : gradcheck_central(g, param, count, step);
         for (uint32_t j = 1; j <= k; j++) {
-            factor *= 4;
+            factor *= side ? 2 : 4;
             table[k][j] = (factor * table[k][j - 1] - table[k - 1][j - 1]) / (factor - 1);
             double error =
                 fmax(fabs(table[k][j] - table[k][j - 1]), fabs(table[k][j] - table[k - 1][j - 1]));
@@ -154,16 +174,33 @@ static GradNumeric gradcheck_extrapolate(GradDifferences *g, uint32_t param, uin
     return best;
 }
 
-/* The derivative along the direction. Where it is nearly lost in rounding, larger steps may help.
- */
-static GradNumeric gradcheck_numeric(GradDifferences *g, uint32_t param, uint64_t count) {
-    GradNumeric best = gradcheck_extrapolate(g, param, count, 0.2);
-    if (!gradcheck_is_fine(&best)) {
-        GradNumeric wide = gradcheck_extrapolate(g, param, count, 6.4);
-        if (wide.error + wide.noise < best.error + best.noise)
-            best = wide;
+/* The derivative along the direction. Where it is nearly lost in rounding, larger steps may help;
+ * where the loss bends sharply or has kinks near by, smaller ones. */
+static GradNumeric gradcheck_numeric(GradDifferences *g, uint32_t param, uint64_t count, int side) {
+    static const double steps[] = {0.2, 6.4, 2e-3};
+    GradNumeric best = {0, INFINITY, INFINITY};
+    for (uint32_t k = 0; k < sizeof steps / sizeof *steps && !gradcheck_is_fine(&best); k++) {
+        if (steps[k] < steps[0] && best.error < best.noise)
+            break;
+        GradNumeric now = gradcheck_extrapolate(g, param, count, steps[k], side);
+        if (now.error + now.noise < best.error + best.noise)
+            best = now;
     }
     return best;
+}
+
+/* Whether a kink explains why the derivative along the direction is not what differences say: the
+ * slopes on the two sides differ by as much. */
+static bool gradcheck_is_kink(GradDifferences *g, uint32_t param, uint64_t count, double analytic,
+                              const GradNumeric *numeric) {
+    double difference = fabs(analytic - numeric->value);
+    if (difference < numeric->noise ||
+        difference < GRADCHECK_TOLERANCE * fmax(fabs(analytic), fabs(numeric->value)))
+        return false;
+    GradNumeric right = gradcheck_numeric(g, param, count, 1);
+    GradNumeric left = gradcheck_numeric(g, param, count, -1);
+    double gap = fabs(right.value - left.value);
+    return gap > 4 * (right.error + right.noise + left.error + left.noise) && 2 * gap > difference;
 }
 
 /* How large the entries of a direction are. */
@@ -185,25 +222,37 @@ static double gradcheck_sensitivity(const double *at, const double *gradient, ui
 
 /* What a derivative may be that is zero but for rounding: it is a sum of terms which cancel, and
  * those may be as large as other tensors' derivatives. */
-static double gradcheck_zero(const GradDifferences *g) {
-    return 64 * DBL_EPSILON * g->sharpest;
+static double gradcheck_zero(const GradDifferences *g, uint32_t param) {
+    return fmax(64 * DBL_EPSILON * g->sharpest, 4 * g->roundings[param]);
+}
+
+/* Draws a direction; the derivative along it by the gradient. */
+static double gradcheck_draw(GradDifferences *g, uint32_t param, uint64_t count, uint64_t state) {
+    double scale = gradcheck_scale(g->params[param], count), analytic = 0;
+    for (uint64_t k = 0; k < count; k++) {
+        g->direction[k] = scale * gradcheck_normal(&state);
+        analytic += g->direction[k] * g->gradients[param][k];
+    }
+    return analytic;
 }
 
 static GradResult gradcheck_param(GradDifferences *g, const TirProgram *program, uint32_t param,
                                   uint64_t seed) {
+    enum { TRIES = 8 };
     uint64_t count = tir_element_count(&program->params.at[param].type);
-    const double *gradient = g->gradients[param];
-    double scale = gradcheck_scale(g->params[param], count);
     double squares[3] = {0}, noise = 0; /* analytic, numeric, difference */
+    bool kink = false;
     for (uint32_t d = 0; d < GRADCHECK_DIRECTIONS; d++) {
-        uint64_t state =
-            gradcheck_stream(seed, PURPOSE_DIRECTION, param * GRADCHECK_DIRECTIONS + d);
         double analytic = 0;
-        for (uint64_t k = 0; k < count; k++) {
-            g->direction[k] = scale * gradcheck_normal(&state);
-            analytic += g->direction[k] * gradient[k];
-        }
-        GradNumeric numeric = gradcheck_numeric(g, param, count);
+        GradNumeric numeric = {0};
+        uint32_t tries = 0;
+        do {
+            uint32_t number = param * GRADCHECK_DIRECTIONS + d;
+            analytic = gradcheck_draw(g, param, count,
+                                      gradcheck_stream(seed + tries, PURPOSE_DIRECTION, number));
+            numeric = gradcheck_numeric(g, param, count, 0);
+        } while (gradcheck_is_kink(g, param, count, analytic, &numeric) && ++tries < TRIES);
+        kink |= tries == TRIES;
         noise = fmax(noise, numeric.noise);
         squares[0] += analytic * analytic;
         squares[1] += numeric.value * numeric.value;
@@ -212,26 +261,66 @@ static GradResult gradcheck_param(GradDifferences *g, const TirProgram *program,
     GradResult result = {.param = param, .analytic = sqrt(squares[0]), .numeric = sqrt(squares[1])};
     double larger = fmax(result.analytic, result.numeric), difference = sqrt(squares[2]);
     result.relative_error = larger > 0 ? difference / larger : 0;
-    result.bound = fmax(noise, gradcheck_zero(g));
-    if (result.analytic <= gradcheck_zero(g) && result.numeric <= noise)
+    result.bound = fmax(noise, gradcheck_zero(g, param));
+    if (result.analytic <= gradcheck_zero(g, param) && result.numeric <= noise)
         result.verdict = GRAD_NONE;
     else if (result.relative_error < GRADCHECK_TOLERANCE)
         result.verdict = GRAD_OK;
     else
-        result.verdict = difference < noise ? GRAD_TINY : GRAD_WRONG;
+        result.verdict = difference < noise ? GRAD_TINY : kink ? GRAD_KINK : GRAD_WRONG;
     return result;
 }
 
 /* --- points -------------------------------------------------------------------------------------
  */
 
+static void gradcheck_fill(GradDifferences *g, const TirProgram *program, uint64_t seed,
+                           uint32_t point) {
+    for (uint32_t k = 0; k < program->params.count; k++)
+        gradcheck_fill_param(&program->params.at[k], seed, k, point, g->params[k]);
+}
+
+/* How far rounding takes the loss and the derivatives: every entry of every parameter is moved by a
+ * few of its last bits. */
+static void gradcheck_measure_rounding(GradDifferences *g, const TirProgram *program, uint64_t seed,
+                                       uint32_t point) {
+    enum { TIMES = 3 };
+    g->rounding = 0;
+    memset(g->roundings, 0, program->params.count * sizeof *g->roundings);
+    for (uint32_t time = 0; time < TIMES && !g->wrong; time++) {
+        gradcheck_fill(g, program, seed, point);
+        for (uint32_t k = 0; k < program->params.count; k++) {
+            uint64_t state = gradcheck_stream(seed + time, PURPOSE_ROUNDING, k);
+            uint64_t count = tir_element_count(&program->params.at[k].type);
+            for (uint64_t i = 0; i < count; i++)
+                g->params[k][i] *= 1 + 4 * DBL_EPSILON * (2 * gradcheck_uniform(&state) - 1);
+        }
+        double loss = 0;
+        g->wrong =
+            g->evaluator->evaluate(g->evaluator, g->params, GRAD_ALL_MOVED, &loss, g->others);
+        g->rounding = fmax(g->rounding, fabs(loss - g->loss));
+        for (uint32_t k = 0; k < program->params.count && !g->wrong; k++) {
+            uint64_t count = tir_element_count(&program->params.at[k].type);
+            if (!g->gradients[k])
+                continue;
+            for (uint64_t i = 0; i < count; i++)
+                g->others[k][i] -= g->gradients[k][i];
+            g->roundings[k] =
+                fmax(g->roundings[k], gradcheck_sensitivity(g->params[k], g->others[k], count));
+        }
+    }
+}
+
 /* Parameters, loss and gradients at a point. False where the loss is not finite. */
 static bool gradcheck_move_to(GradDifferences *g, const TirProgram *program, uint64_t seed,
                               uint32_t point) {
-    for (uint32_t k = 0; k < program->params.count; k++)
-        gradcheck_fill_param(&program->params.at[k], seed, k, point, g->params[k]);
-    g->wrong =
-        g->evaluator->evaluate(g->evaluator, g->params, GRAD_ALL_MOVED, &g->loss, g->gradients);
+    for (uint32_t time = 0; time < 2 && !g->wrong; time++) {
+        gradcheck_fill(g, program, seed, point);
+        g->wrong =
+            g->evaluator->evaluate(g->evaluator, g->params, GRAD_ALL_MOVED, &g->loss, g->gradients);
+        if (time == 0 && !g->wrong && isfinite(g->loss))
+            gradcheck_measure_rounding(g, program, seed, point); /* leaves the point */
+    }
     g->sharpest = 0;
     for (uint32_t k = 0; k < program->params.count; k++)
         if (g->gradients[k])
@@ -247,7 +336,8 @@ static bool gradcheck_says_more(const GradResult *now, const GradResult *before)
     if (now->verdict == GRAD_WRONG || before->verdict == GRAD_NONE)
         return now->verdict != GRAD_NONE;
     return now->verdict == GRAD_OK ||
-           (now->verdict == GRAD_TINY && now->relative_error < before->relative_error);
+           (now->verdict == GRAD_TINY && now->relative_error < before->relative_error) ||
+           (now->verdict == GRAD_KINK && before->verdict != GRAD_TINY);
 }
 
 static bool gradcheck_is_settled(const GradResult *result) {
@@ -259,6 +349,8 @@ static void gradcheck_allocate(GradDifferences *g, const TirProgram *program, Ar
     uint64_t largest = 0;
     g->params = ARENA_ARRAY(arena, double *, n_params);
     g->gradients = ARENA_ARRAY(arena, double *, n_params);
+    g->others = ARENA_ARRAY(arena, double *, n_params);
+    g->roundings = ARENA_ARRAY(arena, double, n_params);
     for (uint32_t k = 0; k < n_params; k++) {
         uint64_t elements = tir_element_count(&program->params.at[k].type);
         g->params[k] = ARENA_ARRAY(arena, double, elements);
@@ -267,8 +359,9 @@ static void gradcheck_allocate(GradDifferences *g, const TirProgram *program, Ar
     for (uint32_t k = 0; k < program->outputs.count; k++)
         if (program->outputs.at[k].role == TIR_OUT_GRAD) {
             uint32_t index = program->outputs.at[k].index;
-            g->gradients[index] =
-                ARENA_ARRAY(arena, double, tir_element_count(&program->params.at[index].type));
+            uint64_t elements = tir_element_count(&program->params.at[index].type);
+            g->gradients[index] = ARENA_ARRAY(arena, double, elements);
+            g->others[index] = ARENA_ARRAY(arena, double, elements);
         }
     g->moved = ARENA_ARRAY(arena, double, largest);
     g->direction = ARENA_ARRAY(arena, double, largest);

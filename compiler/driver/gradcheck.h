@@ -25,6 +25,9 @@ typedef enum {
     /* So small that the rounding of the loss hides more than a millionth of it at every point
      * tried; the two differ by less than that rounding. */
     GRAD_TINY,
+    /* At every point tried the loss has a kink along some direction, however often it was drawn:
+     * not checked. */
+    GRAD_KINK,
     GRAD_WRONG,
 } GradVerdict;
 

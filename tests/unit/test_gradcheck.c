@@ -10,27 +10,34 @@
 enum { COUNT = 40 };
 
 /* loss = 3 + sum sin(a[k]) * a[k + 1] over the first parameter; the second has no influence, or one
- * that shows only where it is large: hidden * sum exp(10 * b[k]). */
+ * that shows only where it is large: hidden * sum exp(10 * b[k]). With `kink` also kink * |a[0] -
+ * p|, p next to every point checked. */
 typedef struct {
     GradEvaluator base;
     double error; /* added to one entry of the gradient, relative to it */
     double unused_gradient;
     double hidden;
     double hidden_error; /* relative */
+    double kink;
+    double point; /* a[0] where the gradient was last asked for */
 } Toy;
 
 static const char *toy_evaluate(GradEvaluator *self, double *const *params, uint32_t moved,
                                 double *loss, double *const *gradients) {
     (void)moved;
-    const Toy *toy = (const Toy *)self;
+    Toy *toy = (Toy *)self;
+    if (gradients)
+        toy->point = params[0][0] + 1e-9;
     const double *a = params[0], *b = params[1];
     *loss = 3;
     for (int k = 0; k < COUNT; k++)
         *loss += sin(a[k]) * a[(k + 1) % COUNT] + toy->hidden * exp(10 * b[k]);
+    *loss += toy->kink * fabs(a[0] - toy->point);
     if (!gradients)
         return NULL;
     for (int k = 0; k < COUNT; k++)
         gradients[0][k] = cos(a[k]) * a[(k + 1) % COUNT] + sin(a[(k + COUNT - 1) % COUNT]);
+    gradients[0][0] -= toy->kink; /* a[0] is below the kink */
     gradients[0][7] *= 1 + toy->error;
     for (int k = 0; k < COUNT; k++)
         gradients[1][k] =
@@ -107,12 +114,29 @@ static void a_hidden_influence_is_checked(void **state) {
     assert_int_equal(results[1].verdict, GRAD_WRONG);
 }
 
+/* Slopes that differ to both sides of the point leave a tensor unchecked, but hide no error larger
+ * than that. */
+static void a_kink_is_no_error(void **state) {
+    (void)state;
+    GradResult results[2];
+    run(&(Toy){.kink = 0.5}, results);
+    assert_int_equal(results[0].verdict, GRAD_KINK);
+    assert_int_equal(results[1].verdict, GRAD_NONE);
+    run(&(Toy){.kink = 0.5, .error = 200}, results);
+    assert_int_equal(results[0].verdict, GRAD_WRONG);
+    run(&(Toy){.kink = 1e-9, .error = 1e-2}, results);
+    assert_int_equal(results[0].verdict, GRAD_WRONG);
+    run(&(Toy){.kink = 1e-9}, results);
+    assert_int_equal(results[0].verdict, GRAD_OK);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(right_gradients_pass),
         cmocka_unit_test(a_small_error_in_one_entry_is_found),
         cmocka_unit_test(a_gradient_that_should_be_zero_is_found),
         cmocka_unit_test(a_hidden_influence_is_checked),
+        cmocka_unit_test(a_kink_is_no_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
