@@ -8,8 +8,9 @@ against finite differences, in f64, to 1e-6. Prints a line for each network as i
 at the end. --out is rewritten after every network; a second call with the same compiler goes on
 where the first ended. A network that is not defined is listed with hcc's reason.
 
-Exit code 1 when a tensor is wrong, when kinks or rounding hide it everywhere, when a tensor of a
-connection has no influence at any site with any number of streams, or when hcc fails otherwise.
+Exit code 1 when a tensor is wrong, when kinks leave it unchecked, when a tensor of a connection has no
+influence (or one that rounding hides) at every site with every number of streams, or when hcc fails
+otherwise.
 """
 
 import argparse
@@ -29,13 +30,11 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "diff"))
 from every_connection import BRANCHES, networks
 
 
-def reason(result):
-    """The first error's message."""
-    for line in (result.stderr + result.stdout).splitlines():
-        found = re.search(r"error\[E(\d+)\]: (.*)", line)
-        if found:
-            return f"E{found[1]}", found[2]
-    return None, None
+def reason(hcc, file):
+    """Why `hcc check` refuses the file, or None."""
+    run = subprocess.run([hcc, "check", file], capture_output=True, encoding="utf-8", check=False)
+    found = re.search(r"(?m)^error\[E\d+\]: .*", run.stderr + run.stdout)
+    return found[0] if found and run.returncode == 1 else None
 
 
 def check(hcc, network, limit):
@@ -44,29 +43,29 @@ def check(hcc, network, limit):
         file = os.path.join(folder, "check.hc")
         with open(file, "w", encoding="utf-8") as to:
             to.write(network["text"])
+        why = reason(hcc, file)
+        if why:
+            return {"state": "undefined", "why": why}
         try:
             run = subprocess.run([hcc, "gradcheck", file, "--json"], capture_output=True,
                                  encoding="utf-8", timeout=limit, check=False)
         except subprocess.TimeoutExpired:
             return {"state": "failed", "why": f"not done after {limit} s"}
     found = {"seconds": round(time.time() - begun, 1)}
-    code, message = reason(run)
-    if run.returncode == 1 and message:
-        return found | {"state": "undefined", "why": message, "code": code}
     try:
         report = json.loads(run.stdout)
-    except json.JSONDecodeError:
+        tensors = report["parameters"]
+    except (json.JSONDecodeError, TypeError, KeyError):
         return found | {"state": "failed", "why": f"exit code {run.returncode}: "
                         f"{(run.stderr or run.stdout).strip()[-300:]}"}
-    tensors = report["parameters"]
     verdicts = collections.Counter(p["verdict"] for p in tensors)
-    bad = [p for p in tensors if p["verdict"] not in ("ok", "none")]
+    bad = [p for p in tensors if p["verdict"] not in ("ok", "none", "tiny")]
     return found | {"state": "bad" if bad or not report["ok"] else "ok", "tensors": len(tensors),
                     "loss": report["loss"],
-                    "worst": max((p["relative_error"] for p in tensors if p["verdict"] != "none"),
-                                 default=0), "verdicts": verdicts, "bad": bad,
-                    "seen": [p["name"] for p in tensors if p["verdict"] != "none"],
-                    "none": [p["name"] for p in tensors if p["verdict"] == "none"]}
+                    "worst": max((p["relative_error"] for p in tensors
+                                  if p["verdict"] not in ("none", "tiny")), default=0), "verdicts": verdicts, "bad": bad,
+                    "seen": [p["name"] for p in tensors if p["verdict"] not in ("none", "tiny")],
+                    "none": [p["name"] for p in tensors if p["verdict"] in ("none", "tiny")]}
 
 
 def line(name, found):
@@ -145,6 +144,7 @@ def main():
             before = json.load(file)
         results = before["results"] if before["compiler"] == hcc else {}
     left = [network for network in plan if network["name"] not in results]
+    left.sort(key=lambda network: network["n"])  # the small ones first
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         running = {pool.submit(check, options.hcc, network, options.limit): network["name"]
                    for network in left}

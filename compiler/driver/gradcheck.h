@@ -23,7 +23,7 @@ typedef enum {
      */
     GRAD_NONE,
     /* So small that the rounding of the loss hides more than a millionth of it at every point
-     * tried; the two differ by less than that rounding. */
+     * tried; the two differ by less than differences can tell. */
     GRAD_TINY,
     /* At every point tried the loss has a kink along some direction, however often it was drawn:
      * not checked. */

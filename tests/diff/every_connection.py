@@ -86,7 +86,7 @@ def library():
                 text = file.read()
             for head in re.finditer(r"(?m)^connection (\w+)\(([^{]*)\)\s*(:[^{]*)?\{", text):
                 words = re.findall(r"(\w+) =", head[2])
-                found[head[1]] = words, bool(head[3]), "map = linear" in head[2], "ys[" in text
+                found[head[1]] = words, bool(head[3]), "map = linear" in head[2], re.search(r"\bys\b", text)
     return found
 
 

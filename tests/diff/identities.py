@@ -301,6 +301,19 @@ class Equivalences(harness.TestCase):
             two.set(f"left.{site}.hc.bp", [60.0 if i == k % n else -60.0 for i in range(n)])
         self.same("E16, E1 mhc with an open start and the identity, and shc", two.gap())
 
+    def test_all_streams_active(self):
+        """E25: nothing is chosen and there are no convolutions; rows of M sum to one, or less."""
+        n = 3
+        two = Two(self, f"xhc(n = {n}, active = {n}, fixed = {n}, temporal = false, {APART})",
+                  f"mhc(n = {n}, {APART})")
+        two.randomise()
+        for name in two.own():
+            two.set("right" + name[4:], list(two.parameters[name].data))
+        self.assertEqual(len(two.own()), len(two.own("right")))
+        self.same("E25 xhc with every stream fixed and mhc", two.gap(), 1e-12)
+        two.set("left.b.hc.bq", 1)
+        self.assertGreater(two.gap(), 1e-3, "the comparison can fail")
+
     def test_orders(self):
         """Whose sums are divided first: DeepSeek-V4's loop is the paper's, in both layouts."""
         logits = {}
@@ -410,35 +423,73 @@ class Maps(harness.TestCase):
         "shc": {"Am": [0], "Ar": [0, 1], "B": [0]},
         "dhc": {"Am": [0], "Ar": [0, 1], "B": [0], "Wr": [0]},
         "mhc": {"P": [0, 1], "Q": [0, 1], "R": [0, 1, 2], "bp": [0], "bq": [0], "br": [0, 1]},
+        "ihc": {"P": [0, 1], "Q": [0, 1], "bp": [0], "bq": [0]},
+        "mhc_lite": {"P": [0, 1], "Q": [0, 1], "R": [1], "bp": [0], "bq": [0], "br": []},
+        "go_mhc": {"P": [0, 1], "Q": [0, 1], "R": [1], "bp": [0], "bq": [0], "br": []},
+        "jpmhc": {name: [0, 1, 2] for name in "PQR"} | {f"b{x}": [0, 1] for x in "pqr"},
+        "xhc(active = 3, fixed = 1)":
+            {"P": [0, 1], "T": [0, 1], "bp": [0], "R": [], "Q": [], "br": [], "bq": []},
+        "harmonised": {"p": [0], "q": [0], "L": [0, 1]},
         "hyper_connections": {"Am": [3], "Ar": [1, 3], "B": [0], "Wr": [1]},
         "hyper_connections(fracs = 2)": {"Am": [3], "Ar": [1, 3], "B": [0], "Wr": [1]},
         "hyper_connections_branches": {"Am": [1], "Ar": [0, 1], "B": [1], "Wr": [0]},
         "mhc_v2": {"Am": [1], "Ar": [0, 1], "B": [0], "Wr": [1]},
         "parallel": {"Am": [0], "Ar": [0, 1], "B": [0]},
+        "krom": {"P": [0, 1], "Q": [0, 1], "R": [2], "bp": [0], "bq": [0], "br": []},
+        "tbp": {"P": [0, 1], "Q": [0, 1], "R": [2], "bp": [0], "bq": [0], "br": []},
+        "spectral": {"P": [0, 1], "Q": [0, 1], "R": [1], "U": [1], "V": [1], "bp": [0], "bq": [0]},
     }
+    # Their streams are not alike: a start at stream 0, a product of factors, an order of filling, a
+    # basis.
+    ORDERED = ("parallel", "krom", "tbp", "spectral")
+
+    @staticmethod
+    def renamed_entry(connection, order):
+        """Where entry k of a parameter's first axis goes that counts maps of streams, and its sign."""
+        if connection == "mhc_lite":  # permutations, each the source of every destination
+            every = list(itertools.permutations(range(len(order))))
+
+            def entry(k):
+                to = [0] * len(order)
+                for destination, source in enumerate(every[k]):
+                    to[order[destination]] = order[source]
+                return every.index(tuple(to)), 1
+        elif connection == "go_mhc":  # entries above the diagonal of a skew matrix of blocks of 2
+            pairs = list(itertools.combinations(range(2 * len(order)), 2))
+
+            def entry(k):
+                a, b = (2 * order[x // 2] + x % 2 for x in pairs[k])
+                return pairs.index((min(a, b), max(a, b))), 1 if a < b else -1
+        else:
+            return None
+        return entry
 
     def test_renamed_streams(self):
         """I10: the streams in another order, and all that counts streams: the same network."""
-        order = [2, 0, 3, 1]
         for connection, axes in self.STREAM_AXES.items():
+            order = [0, 3, 1, 2] if connection.startswith("xhc") else [2, 0, 3, 1]
             with self.subTest(connection):
                 ends = "reduce = weigh" if connection == "parallel" else APART
                 text = (f"{connection[:-1]}, n = 4, {ends})" if connection.endswith(")")
                         else f"{connection}(n = 4, {ends})")
                 two = Two(self, text, text)
                 two.randomise()
+                entry = self.renamed_entry(connection, order)
                 for name in two.own():
                     p, own = two.parameters[name], name.split(".")[-1]
                     turned = {"S": [0], "R": [0]} | axes
-                    where = turned.get(own, []) if not name.endswith(".s.R") else [0]
+                    ending = name.endswith(".s.R")
+                    where = [0] if ending else turned.get(own, [])
                     moved = list(p.data)
                     for at in itertools.product(*map(range, p.dims)):
-                        to = [order[i] if a in where else i for a, i in enumerate(at)]
-                        moved[flat_index(p.dims, to)] = p.data[flat_index(p.dims, at)]
+                        to, sign = [order[i] if a in where else i for a, i in enumerate(at)], 1
+                        if entry and own in ("R", "br") and not ending:
+                            to[0], sign = entry(at[0])
+                        moved[flat_index(p.dims, to)] = sign * p.data[flat_index(p.dims, at)]
                     two.set("right" + name[4:], moved)
                 gap = two.gap()
                 print(f"I10 {connection}: {gap:.1e}")
-                if connection == "parallel":  # its start is at stream 0
+                if connection in self.ORDERED:
                     self.assertGreater(gap, 1e-3)
                 else:
                     self.assertLess(gap, 1e-13)

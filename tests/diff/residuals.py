@@ -118,6 +118,10 @@ def residual_updates():
                      {f"trunk.a.hc.gru.{k}": d ** -0.5 for k in "WUbc"})
         yield update("orthogonal_residual(norm = none) : bend",
                      residuals.OrthogonalResidualUpdate(), lambda p: {}, d, {})
+        yield update("mv_split_residual(causal = false, norm = none) : bend",
+                     residuals.MVSplitResidualUpdate(d),
+                     lambda p: {"alpha": p["trunk.a.hc.split.a"], "beta": p["trunk.a.hc.split.b"]},
+                     d, {})
 
 
 APART = "expand = spread, reduce = weigh, norm = none"

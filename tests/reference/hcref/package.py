@@ -276,6 +276,33 @@ class Orthogonal(Joined):
         return h + y - (y * u).sum(-1, keepdim=True) * u
 
 
+class Split(nn.Module):
+    nodecay = ("a", "b")
+
+    def __init__(self, d):
+        super().__init__()
+        self.a = nn.Parameter(torch.zeros(d))
+        self.b = nn.Parameter(torch.full((d,), 0.03))
+
+
+class MVSplit(Joined):
+    """Means over the positions up to each one, or over all."""
+
+    def __init__(self, d, site, norm="rmsnorm", eps=None, causal=True):
+        super().__init__(d, site, norm, eps)
+        self.causal = causal
+        self.split = Split(d)
+
+    def mean(self, x):
+        if not self.causal:
+            return x.mean(-2, keepdim=True)
+        count = torch.arange(1, x.shape[-2] + 1, dtype=x.dtype, device=x.device)
+        return x.cumsum(-2) / count[:, None]
+
+    def join(self, y, h):
+        return h + self.split.b * (y - self.mean(y)) + self.split.a * (self.mean(y) - self.mean(h))
+
+
 class Controller(nn.Module):
     """What all sites of a harmonised trunk share."""
 
@@ -334,5 +361,6 @@ CONNECTIONS.update(
     gated_residual=Gated,
     gru_residual=GRU,
     orthogonal_residual=Orthogonal,
+    mv_split_residual=MVSplit,
     harmonised=Harmonised,
 )
