@@ -45,6 +45,21 @@ class Library(harness.TestCase):
             with self.subTest(connection=entry["name"]):
                 self.assertLessEqual(len(entry["text"].rstrip("\n").split("\n")), 40)
 
+    def test_the_list_of_what_is_tested_is_true(self):
+        """docs/tested.md: every equivalence and property, and tests that are there."""
+        with open(os.path.join(harness.ROOT, "docs", "tested.md"), encoding="utf-8") as file:
+            text = file.read()
+        self.assertEqual(re.findall(r"(?m)^\| ([EI]\d+) ", text),
+                         [f"E{k}" for k in range(1, 34)] + [f"I{k}" for k in range(1, 21)])
+        named = re.findall(r"`(\w+\.py)` `(\w+)\.(\w+)`", text)
+        self.assertGreaterEqual(len(named), 50)
+        for file, name, test in named:
+            with self.subTest(file=file, test=f"{name}.{test}"):
+                with open(os.path.join(harness.ROOT, "tests", "diff", file),
+                          encoding="utf-8") as source:
+                    own = source.read().split(f"\nclass {name}(", 1)[1].split("\nclass ", 1)[0]
+                self.assertIn(f"    def {test}(self)", own)
+
     def test_a_copy_compiles_to_the_same_nests(self):
         """Nothing hangs on a connection's name, nor on its being in the library."""
         compared = 0

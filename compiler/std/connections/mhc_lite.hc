@@ -34,5 +34,6 @@ connection mhc_lite(n = 4, norm = rmsnorm, start = site, expand = replicate,
   let u[c]     = sum[i] pre[i] * H[i,c];
   read  x      = norm(u);
   write H[k,c] = sum[j] M[k,j] * H[j,c] + post[k] * y[c];
-  end   x      = norm(reduce(H));
+  let s        = reduce(H);
+  end   x      = norm(s);
 }
