@@ -146,14 +146,15 @@ static double gradcheck_noise(const GradDifferences *g, double step) {
     return fmax(16 * DBL_EPSILON * (1 + fabs(g->loss)), 4 * g->rounding) / step;
 }
 
-/* Steps from `step` on, halved until the table is fine or no longer gets better. `side` is 0 for
+/* Steps from `step` on, halved until the table is fine or no longer gets better; small ones to the
+ * last: with kinks near by it gets better only below the nearest. `side` is 0 for
  * central differences, 1 or -1 for those to one side, whose errors have every power of the step. */
 static GradNumeric gradcheck_extrapolate(GradDifferences *g, uint32_t param, uint64_t count,
                                          double step, int side) {
     enum { LEVELS = 11, PATIENCE = 4 };
     double table[LEVELS][LEVELS];
     GradNumeric best = {0, INFINITY, INFINITY};
-    uint32_t best_level = 0;
+    uint32_t best_level = 0, patience = step < 0.1 ? LEVELS : PATIENCE;
     for (uint32_t k = 0; k < LEVELS && !g->wrong; k++, step /= 2) {
         double noise = gradcheck_noise(g, step), factor = 1;
         table[k][0] = side ? gradcheck_one_sided(g, param, count, side * step)
@@ -168,7 +169,7 @@ static GradNumeric gradcheck_extrapolate(GradDifferences *g, uint32_t param, uin
                 best_level = k;
             }
         }
-        if (k >= 2 && (gradcheck_is_fine(&best) || k >= best_level + PATIENCE))
+        if (k >= 2 && (gradcheck_is_fine(&best) || k >= best_level + patience))
             break;
     }
     return best;
@@ -183,7 +184,8 @@ static GradNumeric gradcheck_numeric(GradDifferences *g, uint32_t param, uint64_
     for (uint32_t k = 1; k < sizeof steps / sizeof *steps && !gradcheck_is_fine(&best); k++) {
         GradNumeric now = gradcheck_extrapolate(g, param, count, steps[k], side);
         double gap = fabs(now.value - best.value);
-        bool contradicts = gap > now.error + now.noise + best.error + best.noise;
+        bool clear = now.error + now.noise < 1e-3 * fabs(now.value); /* below the nearest kink */
+        bool contradicts = !clear && gap > now.error + now.noise + best.error + best.noise;
         if (now.error + now.noise < best.error + best.noise)
             best = now;
         if (contradicts)
