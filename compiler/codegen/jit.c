@@ -34,8 +34,11 @@ static const char *jit_start(Arena *arena, Jit *jit) {
     return NULL;
 }
 
-static const char *jit_add(Arena *arena, Jit *jit, const void *bytes, size_t length) {
-    LLVMMemoryBufferRef copy = LLVMCreateMemoryBufferWithMemoryRangeCopy(bytes, length, "model");
+/* Names differ: what an object begins with (under a sanitizer it has constructors) is found by it.
+ */
+static const char *jit_add(Arena *arena, Jit *jit, const char *name, const void *bytes,
+                           size_t length) {
+    LLVMMemoryBufferRef copy = LLVMCreateMemoryBufferWithMemoryRangeCopy(bytes, length, name);
     LLVMErrorRef failed =
         LLVMOrcLLJITAddObjectFile(jit->lljit, LLVMOrcLLJITGetMainJITDylib(jit->lljit), copy);
     return failed ? jit_error(arena, "loading generated code", failed) : NULL;
@@ -63,7 +66,7 @@ Jit *jit_load(Arena *arena, const void *object, size_t length, const char *symbo
     if (!*error)
         *error = jit_start(arena, jit);
     if (!*error)
-        *error = jit_add(arena, jit, object, length);
+        *error = jit_add(arena, jit, symbol, object, length);
     if (!*error)
         *error = jit_find(arena, jit, symbol, &address);
     if (*error) {
@@ -99,7 +102,7 @@ Jit *jit_load_kernels(Arena *arena, const CodegenModel *model, const JitKernel *
     for (uint32_t k = 0; k < model->n_kernels && !*error; k++) {
         void **slot = map_slot_str(added, kernels[k].name);
         if (!*slot)
-            *error = jit_add(arena, jit, kernels[k].bytes, kernels[k].length);
+            *error = jit_add(arena, jit, kernels[k].name, kernels[k].bytes, kernels[k].length);
         *slot = jit;
     }
     for (uint32_t k = 0; k < model->n_kernels && !*error; k++) {
