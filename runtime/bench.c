@@ -10,8 +10,9 @@
 #include <string.h>
 
 typedef struct {
-    double *forward, *backward, *optimizer, *step; /* seconds, by measured step */
-} Times;
+    double *forward, *backward, *optimizer, *step; /* by measured step */
+    double *total, *fastest;                       /* by call: over all steps, of any step */
+} Times;                                           /* seconds */
 
 static void random_inputs(HcContext *c, uint64_t seed) {
     for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
@@ -28,15 +29,15 @@ static void random_inputs(HcContext *c, uint64_t seed) {
 }
 
 static HcStatus one_step(HcContext *c, double seconds[3]) {
-    double t0 = hc_now();
-    hc_forward(c);
-    double t1 = hc_now();
-    hc_backward(c);
-    double t2 = hc_now();
+    double started = hc_now();
+    hc_forward_backward(c);
+    double ended = hc_now();
     HcStatus status = hc_step(c, -1);
-    seconds[0] = t1 - t0;
-    seconds[1] = t2 - t1;
-    seconds[2] = hc_now() - t2;
+    seconds[0] = 0;
+    for (uint32_t k = 0; k < c->plan.n_forward; k++)
+        seconds[0] += c->exec.latest[k];
+    seconds[1] = ended - started - seconds[0];
+    seconds[2] = hc_now() - ended;
     return status;
 }
 
@@ -53,6 +54,16 @@ static double median_ms(double *seconds, int64_t count) {
 static int by_time(const void *a, const void *b) {
     const HcBenchCall *x = a, *y = b;
     return x->ms > y->ms ? -1 : x->ms < y->ms;
+}
+
+/* The calls of one step. */
+static void add_calls(const HcContext *c, Times *times) {
+    for (uint32_t k = 0; k < c->plan.n_calls; k++) {
+        double took = c->exec.latest[k];
+        times->total[k] += took;
+        if (took < times->fastest[k])
+            times->fastest[k] = took;
+    }
 }
 
 /* Adds the lines of one more call; an entry names a few places at most. */
@@ -80,7 +91,8 @@ static double in_a_step(const HcContext *c, const double amount[3]) {
 
 /* Calls of one name and direction make one entry; products are told apart by their shape. Each call
  * counts with its fastest step: what other processes took from it is not its own. */
-static HcStatus profile(const HcContext *c, HcBenchResult *result, HcError *error) {
+static HcStatus profile(const HcContext *c, const Times *times, HcBenchResult *result,
+                        HcError *error) {
     result->calls = calloc(c->plan.n_calls + 1, sizeof *result->calls);
     if (!result->calls)
         return hc_fail_memory(error, "the profile");
@@ -110,7 +122,7 @@ static HcStatus profile(const HcContext *c, HcBenchResult *result, HcError *erro
         if (!add_lines(entry, call->lines))
             return hc_fail_memory(error, "the profile");
         entry->calls++;
-        entry->ms += 1e3 * c->exec.fastest[k];
+        entry->ms += 1e3 * times->fastest[k];
         entry->operations += in_a_step(c, call->operations);
         entry->bytes += in_a_step(c, call->bytes);
     }
@@ -126,20 +138,11 @@ static HcStatus profile(const HcContext *c, HcBenchResult *result, HcError *erro
     return HC_OK;
 }
 
-static void forget_times(HcExec *exec) {
-    for (uint32_t k = 0; k < exec->plan->n_calls; k++) {
-        exec->seconds[k] = 0;
-        exec->fastest[k] = INFINITY;
-    }
-}
-
 static HcStatus measure(HcContext *c, const HcBenchOptions *o, int64_t steps, Times *times,
                         HcBenchResult *result, HcError *error) {
     int64_t warmup = o->warmup > 0 ? o->warmup : o->warmup < 0 ? 0 : 3;
     double seconds[3], gemm = 0, total = 0;
     for (int64_t k = -warmup; k < steps; k++) {
-        if (k == 0)
-            forget_times(&c->exec);
         HcStatus status = one_step(c, seconds);
         if (status != HC_OK) {
             if (error)
@@ -148,6 +151,7 @@ static HcStatus measure(HcContext *c, const HcBenchOptions *o, int64_t steps, Ti
         }
         if (k < 0)
             continue;
+        add_calls(c, times);
         times->forward[k] = seconds[0];
         times->backward[k] = seconds[1];
         times->optimizer[k] = seconds[2];
@@ -155,7 +159,7 @@ static HcStatus measure(HcContext *c, const HcBenchOptions *o, int64_t steps, Ti
         total += times->step[k];
     }
     for (uint32_t k = 0; k < c->plan.n_calls; k++)
-        gemm += c->plan.calls[k].kind == HC_CALL_GEMM ? c->exec.seconds[k] : 0;
+        gemm += c->plan.calls[k].kind == HC_CALL_GEMM ? times->total[k] : 0;
     result->forward_ms = median_ms(times->forward, steps);
     result->backward_ms = median_ms(times->backward, steps);
     result->optimizer_ms = median_ms(times->optimizer, steps);
@@ -164,7 +168,7 @@ static HcStatus measure(HcContext *c, const HcBenchOptions *o, int64_t steps, Ti
     result->positions_per_s =
         1e3 * (double)result->samples * (double)result->positions / result->step_ms;
     result->peak_bytes = hc_memory_bytes(c);
-    return o->profile ? profile(c, result, error) : HC_OK;
+    return o->profile ? profile(c, times, result, error) : HC_OK;
 }
 
 HcStatus hc_bench(const HcModel *model, const HcBenchOptions *o, HcBenchResult *result,
@@ -176,14 +180,16 @@ HcStatus hc_bench(const HcModel *model, const HcBenchOptions *o, HcBenchResult *
     HcStatus status = hc_create(model, &options, &c, error);
     if (status != HC_OK)
         return status;
-    size_t n = (size_t)steps;
-    double *memory = calloc(4 * n, sizeof *memory);
-    c->exec.seconds = calloc(c->plan.n_calls + 1, sizeof(double));
-    c->exec.fastest = calloc(c->plan.n_calls + 1, sizeof(double));
-    if (!memory || !c->exec.seconds || !c->exec.fastest) {
+    size_t n = (size_t)steps, calls = c->plan.n_calls;
+    double *memory = calloc(4 * n + 2 * calls, sizeof *memory);
+    c->exec.latest = calloc(calls + 1, sizeof(double));
+    if (!memory || !c->exec.latest) {
         status = hc_fail_memory(error, "the measurements");
     } else {
-        Times times = {memory, memory + n, memory + 2 * n, memory + 3 * n};
+        Times times = {memory,         memory + n,     memory + 2 * n,
+                       memory + 3 * n, memory + 4 * n, memory + 4 * n + calls};
+        for (size_t k = 0; k < calls; k++)
+            times.fastest[k] = INFINITY;
         result->samples = hc_samples(c);
         result->positions = hc_positions(c);
         result->threads = hc_threads(c);

@@ -49,7 +49,8 @@ HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, 
     exec->scratch = hc_aligned_zero(exec->scratch_stride * threads);
     exec->addresses = calloc(plan->n_buffers + 1, sizeof *exec->addresses);
     exec->bound = calloc(plan->n_calls + 1, sizeof *exec->bound);
-    if (exec->scratch && exec->addresses && exec->bound)
+    exec->chunk_addresses = calloc(plan->n_buffers + 1, sizeof *exec->chunk_addresses);
+    if (exec->scratch && exec->addresses && exec->bound && exec->chunk_addresses)
         return HC_OK;
     hc_exec_destroy(exec);
     return hc_fail_memory(error, "the model's plan");
@@ -60,8 +61,8 @@ void hc_exec_destroy(HcExec *exec) {
     free(exec->scratch);
     free(exec->addresses);
     free(exec->bound);
-    free(exec->seconds);
-    free(exec->fastest);
+    free(exec->chunk_addresses);
+    free(exec->latest);
     *exec = (HcExec){0};
 }
 
@@ -99,6 +100,12 @@ static void set_extents(HcExec *exec, int64_t samples, int64_t positions) {
     exec->units[HC_REGION_SAMPLE] = round_up(samples, 16);
     exec->units[HC_REGION_TIME] = round_up(positions, 16);
     exec->units[HC_REGION_POSITION] = round_up(samples * positions, 16);
+    /* whole tasks of kernels, so that chunks and their absence give the same partial results */
+    int64_t tile = tile_of(samples * positions);
+    exec->chunk = round_up(exec->plan->chunks.positions, tile);
+    bool all = exec->whole || exec->chunk > samples * positions;
+    exec->units[HC_REGION_CHUNK] =
+        all ? exec->units[HC_REGION_POSITION] : round_up(exec->chunk, 16);
     exec->units[HC_REGION_PARTIAL] = 1;
     for (uint32_t k = 0; k < exec->plan->n_calls; k++) {
         const HcCall *call = &exec->plan->calls[k];
@@ -182,6 +189,16 @@ HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError 
     return HC_OK;
 }
 
+HcStatus hc_exec_keep_whole(HcExec *exec, HcError *error) {
+    exec->whole = true;
+    HcStatus status = hc_exec_bind(exec, exec->samples, exec->positions, error);
+    if (status == HC_OK)
+        return HC_OK;
+    exec->whole = false;
+    set_extents(exec, exec->samples, exec->positions);
+    return status;
+}
+
 /* --- addresses -------------------------------------------------------------------------------- */
 
 static void *address(const HcExec *exec, HcBuffer buffer, int64_t unit, void *params, void *grads,
@@ -235,14 +252,15 @@ typedef struct {
     const HcCall *call;
     const HcBoundCall *bound;
     void *const *buffers;
-    int64_t elements; /* ZERO: in all */
+    int64_t elements;   /* ZERO: in all */
+    int64_t first_task; /* KERNEL: of a chunk */
 } Job;
 
 static void kernel_task(void *argument, int64_t task, int32_t worker) {
     const Job *job = argument;
     void *scratch = job->exec->scratch + (size_t)worker * job->exec->scratch_stride;
-    job->exec->model->kernels[job->call->kernel](job->buffers, &job->bound->extents, task, scratch,
-                                                 &hc_services);
+    job->exec->model->kernels[job->call->kernel](job->buffers, &job->bound->extents,
+                                                 job->first_task + task, scratch, &hc_services);
 }
 
 enum { REDUCE_ELEMENTS = 2048, ZERO_BYTES = 1 << 18, SCATTER_ELEMENTS = 64 };
@@ -340,50 +358,142 @@ static int64_t scatter_chunks(const HcCall *call) {
 DEFINE_SCATTER(scatter_f32, float)
 DEFINE_SCATTER(scatter_f64, double)
 
-static void run_call(HcExec *exec, const HcCall *call, const HcBoundCall *bound) {
-    Job job = {exec, call, bound, exec->addresses + call->first, 0};
-    bool f32 = exec->plan->element_size == 4;
-    switch (call->kind) {
-    case HC_CALL_KERNEL:
-        hc_pool_run(exec->pool, bound->tasks, kernel_task, &job);
-        break;
-    case HC_CALL_GEMM:
-        hc_gemm_run(exec->pool, call, &bound->gemm, exec->plan->element_size, job.buffers);
-        break;
-    case HC_CALL_REDUCE:
-        hc_pool_run(exec->pool, (call->elements + REDUCE_ELEMENTS - 1) / REDUCE_ELEMENTS,
-                    f32 ? reduce_f32 : reduce_f64, &job);
-        break;
-    case HC_CALL_ZERO: {
-        HcRegion region = exec->plan->buffers[call->first].region;
-        int64_t unit = region < HC_REGION_GLOBAL ? bound->extents.instances : exec->units[region];
-        job.elements = call->elements * unit;
-        int64_t bytes = job.elements * exec->plan->element_size;
-        hc_pool_run(exec->pool, (bytes + ZERO_BYTES - 1) / ZERO_BYTES, zero_task, &job);
-        break;
-    }
-    case HC_CALL_SCATTER_ADD:
-        hc_pool_run(exec->pool, exec->instances[call->to_domain] * scatter_chunks(call),
-                    f32 ? scatter_f32 : scatter_f64, &job);
-        break;
-    }
-}
-
 static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void hc_exec_run(HcExec *exec, uint32_t first, uint32_t last) {
-    for (uint32_t c = first; c < last; c++) {
-        double start = exec->seconds ? now() : 0;
-        run_call(exec, &exec->plan->calls[c], &exec->bound[c]);
-        if (!exec->seconds)
-            continue;
-        double took = now() - start;
-        exec->seconds[c] += took;
-        if (took < exec->fastest[c])
-            exec->fastest[c] = took;
+static void run_other(Job *job) {
+    HcExec *exec = job->exec;
+    const HcCall *call = job->call;
+    bool f32 = exec->plan->element_size == 4;
+    switch (call->kind) {
+    case HC_CALL_REDUCE:
+        hc_pool_run(exec->pool, (call->elements + REDUCE_ELEMENTS - 1) / REDUCE_ELEMENTS,
+                    f32 ? reduce_f32 : reduce_f64, job);
+        break;
+    case HC_CALL_ZERO: {
+        HcRegion region = exec->plan->buffers[call->first].region;
+        int64_t unit =
+            region < HC_REGION_GLOBAL ? job->bound->extents.instances : exec->units[region];
+        job->elements = call->elements * unit;
+        int64_t bytes = job->elements * exec->plan->element_size;
+        hc_pool_run(exec->pool, (bytes + ZERO_BYTES - 1) / ZERO_BYTES, zero_task, job);
+        break;
     }
+    default:
+        hc_pool_run(exec->pool, exec->instances[call->to_domain] * scatter_chunks(call),
+                    f32 ? scatter_f32 : scatter_f64, job);
+        break;
+    }
+}
+
+static void run_call(HcExec *exec, uint32_t c) {
+    const HcCall *call = &exec->plan->calls[c];
+    const HcBoundCall *bound = &exec->bound[c];
+    Job job = {
+        .exec = exec, .call = call, .bound = bound, .buffers = exec->addresses + call->first};
+    double start = exec->latest ? now() : 0;
+    if (call->kind == HC_CALL_KERNEL)
+        hc_pool_run(exec->pool, bound->tasks, kernel_task, &job);
+    else if (call->kind == HC_CALL_GEMM)
+        hc_gemm_run(exec->pool, call, &bound->gemm, exec->plan->element_size, job.buffers);
+    else
+        run_other(&job);
+    if (exec->latest)
+        exec->latest[c] += now() - start;
+}
+
+/* --- chunks -----------------------------------------------------------------------------------
+ *
+ * A chunk is a run of positions of the batch. Kernels run those of their tasks that make them, told
+ * nothing else; the memory of a chunk's buffers lies as if it were that part of a whole. */
+
+/* Rows first .. first + count - 1 of a product's operands, by position. */
+static void run_chunk_gemm(HcExec *exec, const HcCall *call, int64_t first, int64_t count,
+                           void *const *buffers) {
+    HcCall part = *call;
+    uint8_t *abc[3] = {buffers[0], buffers[1], buffers[2]};
+    int64_t size = exec->plan->element_size;
+    int64_t m = size_of(exec, call->m), n = size_of(exec, call->n), k = size_of(exec, call->k);
+    if (call->m.domain >= 0) {
+        int64_t rows = first * call->m.value;
+        m = count * call->m.value;
+        abc[0] += (call->transpose_a ? rows : rows * call->lda) * size;
+        abc[2] += rows * call->ldc * size;
+    } else {
+        int64_t rows = first * call->k.value;
+        k = count * call->k.value;
+        abc[0] += (call->transpose_a ? rows * call->lda : rows) * size;
+        abc[1] += (call->transpose_b ? rows : rows * call->ldb) * size;
+        part.beta = first > 0 ? 1 : call->beta;
+    }
+    HcGemmSplit split = hc_gemm_split(m, n, k, call->k.domain >= 0);
+    hc_gemm_run(exec->pool, &part, &split, exec->plan->element_size, (void *const *)abc);
+}
+
+static void run_chunk_call(HcExec *exec, uint32_t c, int64_t first, int64_t count) {
+    const HcCall *call = &exec->plan->calls[c];
+    const HcBoundCall *bound = &exec->bound[c];
+    void **buffers = exec->chunk_addresses;
+    double start = exec->latest ? now() : 0;
+    for (uint32_t k = 0; k < call->count; k++) {
+        const HcBuffer *buffer = &exec->plan->buffers[call->first + k];
+        bool moves = buffer->region == HC_REGION_CHUNK && !exec->whole;
+        uintptr_t back = moves ? (uintptr_t)(first * buffer->index) * exec->plan->element_size : 0;
+        buffers[k] = (void *)((uintptr_t)exec->addresses[call->first + k] - back);
+    }
+    if (call->kind == HC_CALL_GEMM) {
+        run_chunk_gemm(exec, call, first, count, buffers);
+    } else {
+        int64_t tile = bound->extents.tile;
+        Job job = {.exec = exec,
+                   .call = call,
+                   .bound = bound,
+                   .buffers = buffers,
+                   .first_task = first / tile};
+        hc_pool_run(exec->pool, (count + tile - 1) / tile, kernel_task, &job);
+    }
+    if (exec->latest)
+        exec->latest[c] += now() - start;
+}
+
+static void run_chunks(HcExec *exec, HcPass pass) {
+    const HcChunks *chunks = &exec->plan->chunks;
+    int64_t positions = exec->instances[HC_POSITION];
+    for (int64_t first = 0; chunks->positions && first < positions; first += exec->chunk) {
+        int64_t count = positions - first < exec->chunk ? positions - first : exec->chunk;
+        for (uint32_t c = chunks->forward[0]; c < chunks->forward[1]; c++)
+            if (pass & HC_FORWARD || exec->plan->calls[c].repeated)
+                run_chunk_call(exec, c, first, count);
+        for (uint32_t c = chunks->backward[0]; c < chunks->backward[1] && pass & HC_BACKWARD; c++)
+            run_chunk_call(exec, c, first, count);
+    }
+}
+
+static void run_calls(HcExec *exec, uint32_t first, uint32_t end) {
+    for (uint32_t c = first; c < end; c++)
+        run_call(exec, c);
+}
+
+void hc_exec_run(HcExec *exec, HcPass pass) {
+    const HcPlan *plan = exec->plan;
+    const HcChunks *chunks = &plan->chunks;
+    if (exec->latest)
+        for (uint32_t c = pass & HC_FORWARD ? 0 : plan->n_forward; c < plan->n_calls; c++)
+            exec->latest[c] = 0;
+    if (pass & HC_FORWARD)
+        run_calls(exec, 0, chunks->forward[0]);
+    if (pass & HC_BACKWARD)
+        run_calls(exec, plan->n_forward, chunks->backward[0]);
+    run_chunks(exec, pass);
+    if (pass & HC_FORWARD)
+        run_calls(exec, chunks->forward[1], plan->n_forward);
+    if (pass & HC_BACKWARD)
+        run_calls(exec, chunks->backward[1], plan->n_calls);
+}
+
+void hc_exec_run_call(HcExec *exec, uint32_t call) {
+    run_call(exec, call);
 }

@@ -26,16 +26,18 @@ typedef struct {
     HcPool *pool;
     int64_t samples, positions;
     int64_t instances[HC_DOMAIN_COUNT];
+    int64_t chunk; /* positions of all samples that chunked calls run over at once */
+    bool whole;    /* what they make is kept for all positions nevertheless */
     int64_t units[HC_REGION_COUNT]; /* what a region's offsets are multiplied with */
     uint8_t *workspace;
     size_t workspace_bytes;
-    uint8_t *region[HC_REGION_COUNT]; /* GLOBAL .. PARTIAL */
+    uint8_t *region[HC_REGION_COUNT]; /* GLOBAL .. CHUNK */
     uint8_t *scratch;
-    size_t scratch_stride; /* per thread */
-    void **addresses;      /* of plan->buffers */
-    HcBoundCall *bound;    /* of plan->calls */
-    double *seconds;       /* of plan->calls: accumulated when not NULL */
-    double *fastest;       /* of plan->calls, in any step; there when `seconds` is */
+    size_t scratch_stride;  /* per thread */
+    void **addresses;       /* of plan->buffers */
+    void **chunk_addresses; /* of one call's, within a chunk */
+    HcBoundCall *bound;     /* of plan->calls */
+    double *latest;         /* of plan->calls, when not NULL: seconds of the last pass */
 } HcExec;
 
 /* 64-byte aligned, zeroed; NULL when there is none. Free with free(). */
@@ -46,12 +48,19 @@ HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, 
 void hc_exec_destroy(HcExec *exec);
 /* Extents; grows the workspace when needed; writes tables. Nothing changes on failure. */
 HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError *error);
+/* Keeps what chunked calls make for all positions, from now on. Memory is bound anew: what it held
+ * is lost. */
+HcStatus hc_exec_keep_whole(HcExec *exec, HcError *error);
 /* Addresses of all buffers; again whenever parameters, gradients or inputs have moved. */
 void hc_exec_resolve(HcExec *exec, void *params, void *grads, void *const *inputs);
 /* What the calls from now on are told of the run they belong to. */
 void hc_exec_begin(HcExec *exec, bool training, uint64_t random_key);
-/* Calls first .. last - 1. */
-void hc_exec_run(HcExec *exec, uint32_t first, uint32_t last);
+typedef enum { HC_FORWARD = 1, HC_BACKWARD = 2, HC_BOTH = 3 } HcPass;
+
+/* BOTH: forward and backward pass, with what is chunked walked through once. */
+void hc_exec_run(HcExec *exec, HcPass pass);
+/* One call over all positions; what is chunked must be whole. */
+void hc_exec_run_call(HcExec *exec, uint32_t call);
 /* The address of a buffer that no call's tasks share (not PARTIAL). */
 void *hc_exec_address(const HcExec *exec, HcBuffer buffer, void *params, void *grads,
                       void *const *inputs);

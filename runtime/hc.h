@@ -5,7 +5,7 @@
  *   if (hc_create(&shakespeare_model, NULL, &model, &error) != HC_OK) { ... error.message ... }
  *   hc_init(model, 1);
  *   hc_set_input(model, "tokens", tokens, samples * positions);
- *   hc_forward(model); hc_backward(model); hc_step(model, -1);
+ *   hc_forward_backward(model); hc_step(model, -1);
  *   hc_destroy(model);
  *
  * Nothing here exits, prints, installs signal handlers or keeps global state; after a context's
@@ -167,8 +167,14 @@ HcStatus hc_loss(HcContext *context, double *loss);
 /* After hc_forward: stores the gradient of the loss for every parameter that has one. It replaces
  * earlier gradients; those of parameters without a path to the loss stay as they are. */
 HcStatus hc_backward(HcContext *context);
+/* hc_forward and hc_backward in one, with the same results. Where a value is so wide that only a
+ * part of it is ever in memory (logits over a large vocabulary), hc_backward by itself makes it
+ * again; this does not. */
+HcStatus hc_forward_backward(HcContext *context);
 HcStatus hc_zero_grad(HcContext *context);
-/* "loss", "logits", a metric or a probe by name; after hc_forward. */
+/* "loss", "logits", a metric or a probe by name; after hc_forward. The first time that it is asked
+ * for a value of which only a part is ever in memory, it makes room for all of it and runs the
+ * forward pass again, with inputs and parameters as they are then. */
 HcStatus hc_output(HcContext *context, const char *name, HcView *view);
 
 /* --- optimiser -------------------------------------------------------------------------------- */

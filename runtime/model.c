@@ -267,15 +267,23 @@ static uint64_t random_key(const HcContext *c) {
     return (uint64_t)block[1] << 32 | block[0];
 }
 
-HcStatus hc_forward(HcContext *c) {
+static HcStatus run_pass(HcContext *c, HcPass pass) {
     if (c->moved) {
         hc_exec_resolve(&c->exec, c->params, c->grads, c->inputs);
         c->moved = false;
     }
     hc_exec_begin(&c->exec, c->training, random_key(c));
-    hc_exec_run(&c->exec, 0, c->plan.n_forward);
+    hc_exec_run(&c->exec, pass);
     c->ran = true;
     return HC_OK;
+}
+
+HcStatus hc_forward(HcContext *c) {
+    return run_pass(c, HC_FORWARD);
+}
+
+HcStatus hc_forward_backward(HcContext *c) {
+    return run_pass(c, HC_BOTH);
 }
 
 static HcStatus needs_forward(HcContext *c, const char *what) {
@@ -288,7 +296,7 @@ static HcStatus needs_forward(HcContext *c, const char *what) {
 HcStatus hc_backward(HcContext *c) {
     HcStatus status = needs_forward(c, "hc_backward");
     if (status == HC_OK)
-        hc_exec_run(&c->exec, c->plan.n_forward, c->plan.n_calls);
+        hc_exec_run(&c->exec, HC_BACKWARD);
     return status;
 }
 
@@ -309,17 +317,28 @@ HcStatus hc_loss(HcContext *c, double *loss) {
 static void leading_dims(const HcContext *c, HcBuffer buffer, HcView *view) {
     HcRegion region = buffer.region;
     HcDomain domain = region == HC_REGION_INPUT ? c->plan.inputs[buffer.index].domain : HC_GLOBAL;
-    if (region == HC_REGION_SAMPLE || region == HC_REGION_POSITION || domain == HC_SAMPLE ||
-        domain == HC_POSITION)
+    bool position = region == HC_REGION_POSITION || region == HC_REGION_CHUNK;
+    if (region == HC_REGION_SAMPLE || position || domain == HC_SAMPLE || domain == HC_POSITION)
         view->dims[view->rank++] = c->exec.samples;
-    if (region == HC_REGION_TIME || region == HC_REGION_POSITION || domain == HC_TIME ||
-        domain == HC_POSITION)
+    if (region == HC_REGION_TIME || position || domain == HC_TIME || domain == HC_POSITION)
         view->dims[view->rank++] = c->exec.positions;
+}
+
+/* Only a chunk of some value is ever in memory: from now on all of it, beginning with this pass. */
+static HcStatus make_whole(HcContext *c) {
+    HcStatus status = hc_exec_keep_whole(&c->exec, &c->error);
+    c->moved = true;
+    return status == HC_OK ? hc_forward(c) : status;
 }
 
 HcStatus hc_output_at(HcContext *c, uint32_t index, HcView *view) {
     const HcOutput *output = &c->plan.outputs[index];
     *view = (HcView){.count = 1};
+    if (output->buffer.region == HC_REGION_CHUNK && !c->exec.whole) {
+        HcStatus status = make_whole(c);
+        if (status != HC_OK)
+            return status;
+    }
     leading_dims(c, output->buffer, view);
     if (output->rank < 0 || output->rank + view->rank > HC_MAX_RANK)
         return hc_fail(&c->error, HC_ERROR_MODEL, "output `%s` has no known shape", output->name);
@@ -370,11 +389,13 @@ const char *hc_first_not_finite(const HcContext *c, const void *slab) {
     return NULL;
 }
 
-/* Whether the matrix a product has just written is finite. */
+/* Whether the matrix a product has just written is finite; true when it is no longer there. */
 static bool product_finite(const HcContext *c, uint32_t call) {
     const HcCall *plan = &c->plan.calls[call];
     const HcGemmSplit *s = &c->exec.bound[call].gemm;
     const uint8_t *matrix = c->exec.addresses[plan->first + 2];
+    if (c->plan.buffers[plan->first + 2].region == HC_REGION_CHUNK && !c->exec.whole)
+        return true;
     for (int64_t row = 0; row < s->m; row++) {
         if (!hc_all_finite(matrix + row * plan->ldc * c->plan.element_size, s->n,
                            c->plan.element_size))
@@ -390,9 +411,14 @@ void hc_name_not_finite(HcContext *c, char *text, size_t size) {
         return;
     }
     const char *last = "the inputs";
+    if (c->plan.chunks.positions && !c->exec.whole)
+        make_whole(c);
+    bool whole = c->exec.whole || !c->plan.chunks.positions;
     for (uint32_t k = 0; k < c->plan.n_forward; k++) {
         const HcCall *call = &c->plan.calls[k];
-        hc_exec_run(&c->exec, k, k + 1);
+        if (!whole && k >= c->plan.chunks.forward[0] && k < c->plan.chunks.forward[1])
+            continue; /* no memory for all of it */
+        hc_exec_run_call(&c->exec, k);
         if (call->kind == HC_CALL_GEMM && !product_finite(c, k)) {
             snprintf(text, size,
                      "the first matrix product that is not finite is call %u of the forward pass "

@@ -121,7 +121,7 @@ static HcStatus buffer(Reader *r, const json_t *array, HcBuffer *to) {
         {"inputs", HC_REGION_INPUT},    {"input", HC_REGION_INPUT},
         {"global", HC_REGION_GLOBAL},   {"sample", HC_REGION_SAMPLE},
         {"time", HC_REGION_TIME},       {"position", HC_REGION_POSITION},
-        {"partial", HC_REGION_PARTIAL},
+        {"partial", HC_REGION_PARTIAL}, {"chunk", HC_REGION_CHUNK},
     };
     const char *name = json_string_value(json_array_get(array, 0));
     const json_t *offset = json_array_get(array, 1);
@@ -134,6 +134,12 @@ static HcStatus buffer(Reader *r, const json_t *array, HcBuffer *to) {
         if (strcmp(name, regions[k].name) != 0)
             continue;
         to->region = regions[k].region;
+        if (to->region == HC_REGION_CHUNK) {
+            int64_t elements = json_integer_value(json_array_get(array, 2));
+            if (elements < 1 || elements > INT32_MAX)
+                return bad(r, "elements of a chunk's buffer");
+            to->index = (uint32_t)elements;
+        }
         if (to->region > HC_REGION_INPUT)
             return to->offset <= r->plan->region_elements[to->region] ? HC_OK
                                                                       : bad(r, "buffer offset");
@@ -271,7 +277,7 @@ static HcStatus read_regions(Reader *r, const json_t *json) {
     static const char *const names[HC_REGION_COUNT] = {
         [HC_REGION_GLOBAL] = "global",   [HC_REGION_SAMPLE] = "sample",
         [HC_REGION_TIME] = "time",       [HC_REGION_POSITION] = "position",
-        [HC_REGION_PARTIAL] = "partial",
+        [HC_REGION_PARTIAL] = "partial", [HC_REGION_CHUNK] = "chunk",
     };
     r->where = "plan.regions";
     for (int k = HC_REGION_GLOBAL; k < HC_REGION_COUNT; k++)
@@ -362,7 +368,7 @@ static HcStatus read_tables(Reader *r, const json_t *array) {
         HcTable *table = &plan->tables[k];
         const char *element;
         TRY(buffer(r, json_object_get(json, "buffer"), &table->buffer));
-        if (table->buffer.region < HC_REGION_GLOBAL || table->buffer.region == HC_REGION_PARTIAL)
+        if (table->buffer.region < HC_REGION_GLOBAL || table->buffer.region >= HC_REGION_PARTIAL)
             return bad(r, "a table outside the workspace");
         TRY(whole(r, json, "elements", 1, INT64_C(1) << 32, -1, &table->count));
         TRY(text(r, json, "element", &element));
@@ -524,6 +530,62 @@ static HcStatus read_calls(Reader *r, const json_t *json) {
     return HC_OK;
 }
 
+static bool is_in(uint32_t call, const uint32_t range[2]) {
+    return call >= range[0] && call < range[1];
+}
+
+/* Calls first .. end - 1 of one pass. */
+static HcStatus read_range(Reader *r, const json_t *pair, uint32_t base, uint32_t end,
+                           uint32_t range[2]) {
+    for (size_t k = 0; k < 2; k++) {
+        const json_t *at = json_array_get(pair, k);
+        if (!json_is_integer(at) || json_integer_value(at) < 0 ||
+            json_integer_value(at) > (json_int_t)(end - base))
+            return bad(r, "a range of calls");
+        range[k] = base + (uint32_t)json_integer_value(at);
+    }
+    return range[0] <= range[1] ? HC_OK : bad(r, "a range of calls");
+}
+
+/* Whether a call can run on a part of the positions. */
+static bool is_by_position(const HcCall *call) {
+    if (call->kind == HC_CALL_KERNEL)
+        return call->domain == HC_POSITION && call->per_sample == 0;
+    return call->kind == HC_CALL_GEMM &&
+           (call->m.domain == HC_POSITION || call->k.domain == HC_POSITION);
+}
+
+static HcStatus read_chunks(Reader *r, const json_t *json) {
+    HcPlan *plan = r->plan;
+    HcChunks *c = &plan->chunks;
+    uint32_t n = plan->n_forward;
+    *c = (HcChunks){.forward = {n, n}, .backward = {n, n}};
+    r->where = "plan.chunks";
+    if (json) {
+        TRY(whole(r, json, "positions", 1, INT32_MAX, 0, &c->positions));
+        TRY(read_range(r, json_object_get(json, "forward"), 0, n, c->forward));
+        TRY(read_range(r, json_object_get(json, "backward"), n, plan->n_calls, c->backward));
+    }
+    size_t i;
+    json_t *item;
+    json_array_foreach(json_object_get(json, "repeated"), i, item) {
+        json_int_t k = json_is_integer(item) ? json_integer_value(item) : -1;
+        if (k < c->forward[0] || k >= c->forward[1])
+            return bad(r, "a repeated call");
+        plan->calls[k].repeated = true;
+    }
+    for (uint32_t k = 0; k < plan->n_calls; k++) {
+        const HcCall *call = &plan->calls[k];
+        bool inside = is_in(k, c->forward) || is_in(k, c->backward);
+        if (inside && !is_by_position(call))
+            return bad(r, "a call that needs all positions");
+        for (uint32_t b = call->first; !inside && b < call->first + call->count; b++)
+            if (plan->buffers[b].region == HC_REGION_CHUNK)
+                return bad(r, "a chunk's buffer outside its calls");
+    }
+    return HC_OK;
+}
+
 /* A buffer, or an object with "buffer" and "dims". */
 static HcStatus output(Reader *r, const char *name, const json_t *json, HcOutput *to) {
     int64_t count;
@@ -638,6 +700,7 @@ static HcStatus read_root(Reader *r, const HcModel *model, const json_t *root) {
     TRY(read_kernels(r, json_object_get(json, "kernels"), model->kernel_count));
     TRY(read_tables(r, json_object_get(json, "tables")));
     TRY(read_calls(r, json));
+    TRY(read_chunks(r, json_object_get(json, "chunks")));
     TRY(read_outputs(r, json_object_get(json, "outputs")));
     return read_updates(r, json_object_get(json_object_get(json, "outputs"), "updates"));
 }

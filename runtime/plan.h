@@ -18,12 +18,13 @@ typedef enum {
     HC_REGION_TIME,
     HC_REGION_POSITION,
     HC_REGION_PARTIAL,
+    HC_REGION_CHUNK,
     HC_REGION_COUNT
 } HcRegion;
 
 typedef struct {
     HcRegion region;
-    uint32_t index; /* PARAMS, GRADS, INPUT */
+    uint32_t index; /* PARAMS, GRADS, INPUT; CHUNK: elements at a position */
     int64_t offset; /* elements per unit of the region's count */
 } HcBuffer;
 
@@ -134,12 +135,20 @@ typedef struct {
     double scale;
     bool accumulate;
     bool transpose_a, transpose_b;
+    bool repeated; /* a chunk's backward pass by itself runs it again */
     HcSize m, n, k;
     int64_t lda, ldb, ldc;
     double alpha, beta;
     double operations[3], bytes[3]; /* a step, a sample, a position: for profiles */
     const char *lines;              /* of the model's source, or NULL */
 } HcCall;
+
+/* Calls that run a chunk of positions at a time: forward[0] .. forward[1] - 1, then those of the
+ * backward pass; none when `positions` is 0. */
+typedef struct {
+    int64_t positions; /* about so many, see hc_exec_bind */
+    uint32_t forward[2], backward[2];
+} HcChunks;
 
 typedef struct {
     json_t *json;
@@ -170,6 +179,7 @@ typedef struct {
     HcTable *tables;
     HcBuffer *buffers;
     HcCall *calls; /* forward calls first */
+    HcChunks chunks;
     const char **kernel_names;
     int64_t scratch_bytes; /* the largest any kernel asks for */
     int64_t region_elements[HC_REGION_COUNT];

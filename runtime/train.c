@@ -191,13 +191,12 @@ static HcStatus train_step(Trainer *t, int64_t step) {
     if (status != HC_OK)
         return status;
     hc_data_batch(&t->data, c, c->recipe.seed, step);
-    hc_forward(c);
+    hc_forward_backward(c);
     status = context_failed(t, hc_loss(c, &loss));
     if (status != HC_OK)
         return status;
     if (!isfinite(loss))
         return diverged(t, step, loss);
-    hc_backward(c);
     status = hc_step(c, lr);
     if (status == HC_ERROR_DIVERGED)
         return diverged(t, step, loss);

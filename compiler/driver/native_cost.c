@@ -10,10 +10,11 @@ bool native_cost(TirProgram *program, uint32_t samples, uint32_t positions, Nati
         return false;
     const uint64_t *size = plan->region_size;
     double instances = (double)samples * positions;
+    double chunk = instances < plan->chunks.positions ? instances : plan->chunks.positions;
     cost->workspace =
         4 * ((double)size[REGION_GLOBAL] + (double)size[REGION_SAMPLE] * samples +
              (double)size[REGION_TIME] * positions + (double)size[REGION_POSITION] * instances +
-             (double)size[REGION_PARTIAL] * TASKS);
+             (double)size[REGION_PARTIAL] * TASKS + (double)size[REGION_CHUNK] * chunk);
     cost->moved = 0;
     for (uint32_t k = 0; k < plan->calls.count; k++)
         cost->moved += plan_call_cost(plan, &plan->calls.at[k]).bytes.per_position;

@@ -88,6 +88,7 @@ static WorkKind classify(Plan *plan, TirId id) {
     case TIR_ATTEND_GRAD:
         return WORK_ATTEND;
     case TIR_SCATTER_ADD: /* into its own place's rows, or over places */
+        plan->gemm[id].into = id;
         return tir_domain_equal(plan_run_domain(block, id), node->type.domain) ? WORK_LOCAL
                                                                                : WORK_SCATTER;
     case TIR_RESULT:
@@ -143,12 +144,14 @@ static void classify_all(Plan *plan) {
         force_stored(plan, plan->program->outputs.at[k].value);
 }
 
-static bool is_product(WorkKind work) {
-    return work == WORK_GEMM || work == WORK_ACCUMULATE;
+/* What can be added to memory that holds something already. */
+static bool accumulates(WorkKind work) {
+    return work == WORK_GEMM || work == WORK_SCATTER || work == WORK_ACCUMULATE;
 }
 
 /* A sum of products that nobody else reads is made by the products themselves: the first writes,
- * the others add. (The gradient of a value that feeds q, k and v is such a sum.) */
+ * the others add. (The gradient of a value that feeds q, k and v is such a sum.) So is one with
+ * what is scattered: the gradient of an embedding that is the head's weight too. */
 static void accumulate_products(Plan *plan) {
     const TirBlock *block = plan->program->block;
     uint32_t count = block->nodes.count;
@@ -163,7 +166,7 @@ static void accumulate_products(Plan *plan) {
         if (node->op != TIR_ADD || node->operands[0] == node->operands[1])
             continue;
         TirId x = node->operands[0], y = node->operands[1];
-        if (is_product(plan->work[x]) && is_product(plan->work[y]) && uses[x] == 1 &&
+        if (accumulates(plan->work[x]) && accumulates(plan->work[y]) && uses[x] == 1 &&
             uses[y] == 1 && tir_type_equal(&tir_node(block, x)->type, &node->type) &&
             tir_type_equal(&tir_node(block, y)->type, &node->type))
             plan->work[id] = WORK_ACCUMULATE;
@@ -176,7 +179,7 @@ static void accumulate_products(Plan *plan) {
         if (plan->work[id] == WORK_ACCUMULATE)
             for (uint32_t k = 0; k < 2; k++)
                 into[tir_node(block, id)->operands[k]] = into[id];
-        if (plan->work[id] == WORK_GEMM)
+        if (plan->work[id] == WORK_GEMM || plan->work[id] == WORK_SCATTER)
             plan->gemm[id].into = into[id];
     }
 }
@@ -238,6 +241,19 @@ static uint64_t instance_elements(const Plan *plan, TirId id) {
                : tir_element_count(&node->type);
 }
 
+/* A few numbers made of a sum over all instances (the weight of a batch): what waits for them
+ * should not wait for more. */
+static bool follows_sum(const Plan *plan, TirId id) {
+    const TirNode *node = tir_node(plan->program->block, id);
+    if (!tir_domain_equal(node->type.domain, TIR_GLOBAL) || node->type.elem == TIR_TUPLE ||
+        tir_element_count(&node->type) > PLAN_SMALL_ELEMENTS)
+        return false;
+    for (uint32_t k = 0; k < node->n_operands; k++)
+        if (plan_sums_instances(plan->program->block, plan_root(plan, node->operands[k])))
+            return true;
+    return false;
+}
+
 /* Values that only later levels use move there, so that they need no memory in between, unless they
  * are smaller than what they are made of. */
 static void sink(Plan *plan) {
@@ -252,8 +268,8 @@ static void sink(Plan *plan) {
         if (plan->work[id] == WORK_NONE)
             continue;
         if (plan->work[id] == WORK_LOCAL && !plan_sums_instances(block, id) &&
-            node->op != TIR_SCAN && node->op != TIR_RESULT && earliest_use[id] != UINT32_MAX &&
-            earliest_use[id] > plan->level[id]) {
+            node->op != TIR_SCAN && node->op != TIR_RESULT && !follows_sum(plan, id) &&
+            earliest_use[id] != UINT32_MAX && earliest_use[id] > plan->level[id]) {
             uint64_t own = instance_elements(plan, id), widest = 0;
             for (uint32_t k = 0; k < node->n_operands; k++) {
                 uint64_t size = instance_elements(plan, plan_root(plan, node->operands[k]));

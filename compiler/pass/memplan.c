@@ -86,8 +86,11 @@ static const char *group_name(MemPlan *m, const Group *group) {
 
 static void emit_group(MemPlan *m, Group *group) {
     Plan *plan = m->plan;
-    Call call = {
-        .kind = CALL_KERNEL, .group = group, .domain = group->domain, .value = group->values.at[0]};
+    Call call = {.kind = CALL_KERNEL,
+                 .domain = group->domain,
+                 .value = group->values.at[0],
+                 .n_reads = group->inputs.count,
+                 .group = group};
     call.kernel = group->kernel = kernel_for(m, CALL_KERNEL, group, 0, group_name(m, group));
     call.label = plan->kernels.at[call.kernel].name;
     for (uint32_t k = 0; k < group->inputs.count; k++)
@@ -99,7 +102,8 @@ static void emit_group(MemPlan *m, Group *group) {
     uint64_t partial = 0;
     for (uint32_t k = 0; k < group->sums.count; k++) {
         uint64_t size = tir_element_count(&tir_node(m->block, group->sums.at[k])->type);
-        vec_push(plan->arena, &call.buffers, (Buffer){.region = REGION_PARTIAL, .offset = partial});
+        Buffer buffer = {.region = REGION_PARTIAL, .offset = partial, .index = group->sums.at[k]};
+        vec_push(plan->arena, &call.buffers, buffer);
         partial += (size + ALIGN_GLOBAL - 1) / ALIGN_GLOBAL * ALIGN_GLOBAL;
     }
     push_call(m, call);
@@ -112,6 +116,7 @@ static void emit_group(MemPlan *m, Group *group) {
         define(m, sum);
         Call reduce = {.kind = CALL_REDUCE,
                        .domain = group->domain,
+                       .n_reads = 1,
                        .elements = size,
                        .value = sum,
                        .label = "reduce"};
@@ -126,7 +131,12 @@ static void emit_group(MemPlan *m, Group *group) {
 static void emit_gemm(MemPlan *m, TirId id) {
     Plan *plan = m->plan;
     const GemmWork *g = &plan->gemm[id];
-    Call call = {.kind = CALL_GEMM, .domain = g->domain, .gemm = *g, .value = id, .label = "gemm"};
+    Call call = {.kind = CALL_GEMM,
+                 .domain = g->domain,
+                 .gemm = *g,
+                 .value = id,
+                 .label = "gemm",
+                 .n_reads = 2};
     vec_push(plan->arena, &call.buffers, placeholder(use(m, g->a)));
     vec_push(plan->arena, &call.buffers, placeholder(use(m, g->b)));
     call.gemm.accumulate = m->first[g->into] != NEVER;
@@ -139,7 +149,10 @@ static void emit_gemm(MemPlan *m, TirId id) {
 static void emit_attend(MemPlan *m, TirId id, const TirId *results) {
     Plan *plan = m->plan;
     const TirNode *node = tir_node(m->block, id);
-    Call call = {.kind = CALL_ATTEND, .domain = node->result_types[0].domain, .value = id};
+    Call call = {.kind = CALL_ATTEND,
+                 .domain = node->result_types[0].domain,
+                 .value = id,
+                 .n_reads = node->n_operands};
     call.label = tir_op_name(node->op);
     call.kernel = kernel_for(m, CALL_ATTEND, NULL, id, call.label);
     /* The forward has a task per query head, the backward one per key head. */
@@ -157,7 +170,7 @@ static void emit_attend(MemPlan *m, TirId id, const TirId *results) {
 static void emit_fold(MemPlan *m, TirId id) {
     Plan *plan = m->plan;
     const TirNode *node = tir_node(m->block, id);
-    Call call = {.kind = CALL_FOLD, .domain = node->type.domain, .value = id};
+    Call call = {.kind = CALL_FOLD, .domain = node->type.domain, .value = id, .n_reads = 1};
     call.label = "sum_instances";
     call.kernel = kernel_for(m, CALL_FOLD, NULL, id, call.label);
     vec_push(plan->arena, &call.buffers, placeholder(use(m, node->operands[0])));
@@ -172,16 +185,20 @@ static void emit_scatter(MemPlan *m, TirId id) {
     const TirType *index = &tir_node(m->block, node->operands[0])->type;
     const TirType *values = &tir_node(m->block, node->operands[1])->type;
     uint64_t elements = tir_element_count(&node->type);
-    define(m, id);
+    const TirId into = plan->gemm[id].into;
     Call zero = {.kind = CALL_ZERO,
                  .domain = node->type.domain,
                  .value = id,
                  .label = "zero",
                  .elements = elements};
-    vec_push(plan->arena, &zero.buffers, placeholder(id));
-    push_call(m, zero);
+    vec_push(plan->arena, &zero.buffers, placeholder(into));
+    if (m->first[into] == NEVER) {
+        define(m, into);
+        push_call(m, zero);
+    }
     Call call = {.kind = CALL_SCATTER,
                  .domain = plan_run_domain(m->block, id),
+                 .n_reads = 2,
                  .value = id,
                  .label = "scatter_add",
                  .elements = elements / node->attr.rows,
@@ -190,7 +207,7 @@ static void emit_scatter(MemPlan *m, TirId id) {
                  .scatter_domains = {index->domain, values->domain, node->type.domain}};
     vec_push(plan->arena, &call.buffers, placeholder(use(m, node->operands[0])));
     vec_push(plan->arena, &call.buffers, placeholder(use(m, node->operands[1])));
-    vec_push(plan->arena, &call.buffers, placeholder(use(m, id)));
+    vec_push(plan->arena, &call.buffers, placeholder(use(m, into)));
     push_call(m, call);
 }
 
@@ -243,6 +260,7 @@ static void copy_shared_gradients(MemPlan *m) {
         if (*slot) {
             Call copy = {.kind = CALL_REDUCE,
                          .domain = TIR_GLOBAL,
+                         .n_reads = 1,
                          .value = root,
                          .label = "copy",
                          .elements = tir_element_count(&tir_node(m->block, root)->type)};
@@ -311,21 +329,49 @@ static uint64_t place(Plan *plan, RegionPlan *r, Interval want, uint64_t *high) 
     return at;
 }
 
+/* From the calls as they are ordered now. What a chunked walk touches lives through all of it, for
+ * the walk comes back; only what a chunk holds itself follows the calls. */
+static void find_intervals(MemPlan *m) {
+    const Plan *plan = m->plan;
+    const uint32_t walk = plan->chunks.forward[0], end = plan->chunks.backward[1];
+    const bool walks = plan->chunks.positions > 0;
+    memset(m->first, 0xff, m->block->nodes.count * sizeof *m->first);
+    memset(m->last, 0xff, m->block->nodes.count * sizeof *m->last);
+    m->stored.count = 0;
+    for (uint32_t c = 0; c < plan->calls.count; c++) {
+        const Call *call = &plan->calls.at[c];
+        for (uint32_t k = 0; k < call->buffers.count; k++) {
+            if (call->buffers.at[k].region != REGION_NONE)
+                continue;
+            TirId id = call->buffers.at[k].index;
+            const bool inside =
+                walks && c >= walk && c < end && plan->buffer[id].region != REGION_CHUNK;
+            m->last[id] = inside ? end - 1 : c;
+            if (k < call->n_reads || m->first[id] != NEVER)
+                continue;
+            m->first[id] = inside ? walk : c;
+            vec_push(plan->arena, &m->stored, id);
+        }
+    }
+}
+
 static void place_buffers(MemPlan *m) {
     Plan *plan = m->plan;
     RegionPlan regions[REGION_NONE] = {0};
     for (uint32_t k = 0; k < m->stored.count; k++) {
         TirId id = m->stored.at[k];
-        if (plan->buffer[id].region != REGION_NONE)
+        const bool chunked = plan->buffer[id].region == REGION_CHUNK;
+        if (plan->buffer[id].region != REGION_NONE && !chunked)
             continue; /* a gradient */
         const TirType *type = &tir_node(m->block, id)->type;
-        Region region = region_of(type->domain);
+        Region region = chunked ? REGION_CHUNK : region_of(type->domain);
         uint64_t size = tir_element_count(type);
         if (region == REGION_GLOBAL)
             size = (size + ALIGN_GLOBAL - 1) / ALIGN_GLOBAL * ALIGN_GLOBAL;
         Interval want = {.size = size, .first = m->first[id], .last = m->last[id]};
         uint64_t offset = place(plan, &regions[region], want, &plan->region_size[region]);
-        plan->buffer[id] = (Buffer){.region = region, .offset = offset};
+        plan->buffer[id].region = region;
+        plan->buffer[id].offset = offset;
     }
 }
 
@@ -383,9 +429,11 @@ void plan_memory(Plan *plan) {
     memset(m.last, 0xff, count * sizeof *m.last);
     m.kernel_of = map_create(plan->arena);
     emit_calls(&m);
+    place_leaves(&m);
+    plan_chunks(plan, &m.stored);
+    find_intervals(&m);
     for (uint32_t k = 0; k < plan->program->outputs.count; k++)
         m.last[plan_storage(m.block, plan->program->outputs.at[k].value)] = NEVER;
-    place_leaves(&m);
     place_buffers(&m);
     place_tables(&m);
     resolve_buffers(&m);

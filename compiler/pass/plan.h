@@ -7,6 +7,7 @@
  *   plan_fuse       values -> groups (kernels) and barriers (matrix products, attention, ...)
  *   plan_recompute  which forward values a backward group computes again instead of loading
  *   plan_memory     groups and barriers -> calls in order, values -> buffers
+ *   plan_chunks     which calls run a chunk of positions at a time
  *
  * The plan is symbolic in the batch and in the number of positions. */
 #ifndef HCC_PASS_PLAN_H
@@ -25,7 +26,7 @@ typedef enum {
     WORK_NONE,       /* leaves and views of stored values: nothing runs */
     WORK_LOCAL,      /* inside a group's kernel */
     WORK_GEMM,       /* matrix product over positions by BLAS */
-    WORK_ACCUMULATE, /* a sum of matrix products, each added to the same memory */
+    WORK_ACCUMULATE, /* a sum of matrix products and scatters, each added to the same memory */
     WORK_ATTEND,     /* attention kernel, forward or backward */
     WORK_SCATTER,    /* scatter_add call */
     WORK_FOLD, /* sum over samples or positions into a domain that keeps the other: own kernel */
@@ -65,13 +66,14 @@ typedef enum {
     REGION_TIME,
     REGION_POSITION,
     REGION_PARTIAL,
+    REGION_CHUNK, /* of a chunk of positions at a time */
     REGION_NONE,
 } Region;
 
 typedef struct {
     Region region;
     uint64_t offset; /* elements per unit of the region's count */
-    uint32_t index;  /* PARAMS, GRADS, INPUT */
+    uint32_t index;  /* PARAMS, GRADS, INPUT; CHUNK: elements at a position; PARTIAL: the sum */
 } Buffer;
 
 typedef enum {
@@ -91,7 +93,9 @@ typedef struct {
     uint32_t kernel;              /* KERNEL, ATTEND, FOLD: index into plan->kernels */
     const Group *group;           /* KERNEL: what it computes here; the kernel may be another's */
     TirDomain domain;             /* whose instances the call covers */
-    BufferVec buffers;            /* in the kernel's order */
+    BufferVec buffers;            /* in the kernel's order: what is read before what is written */
+    uint32_t n_reads;             /* so many of them are only read */
+    bool repeated;                /* a chunk's backward pass runs it again: see chunks.c */
     uint32_t per_sample;          /* ATTEND: tasks per sample */
     GemmWork gemm;                /* GEMM: buffers are a, b, c */
     uint64_t elements;            /* REDUCE, ZERO, SCATTER */
@@ -123,12 +127,16 @@ typedef struct Plan {
     uint32_t *level;  /* by value */
     Group **group_of; /* by value: the group that computes it first, or NULL */
     uint32_t first_backward_level;
-    GemmWork *gemm;      /* by value; only WORK_GEMM */
+    GemmWork *gemm;      /* by value; only WORK_GEMM, and `into` of WORK_SCATTER */
     Buffer *buffer;      /* by value: where it is stored, REGION_NONE if never */
     VEC(Group *) groups; /* in order of execution */
     VEC(PlanKernel) kernels;
     VEC(Call) calls; /* forward calls first */
     uint32_t n_forward_calls;
+    struct {
+        uint32_t forward[2], backward[2]; /* calls first .. end - 1; empty: nothing is chunked */
+        uint32_t positions;               /* of a chunk, about */
+    } chunks;
     VEC(PlanTable) tables;
     uint64_t region_size[REGION_NONE]; /* elements per unit */
     const char
@@ -146,6 +154,8 @@ TirProgram *plan_legalise(TirProgram *p);
 void plan_fuse(Plan *plan);
 void plan_recompute(Plan *plan);
 void plan_memory(Plan *plan);
+/* `stored`: all values that calls write. */
+void plan_chunks(Plan *plan, const TirIdVec *stored);
 
 /* Whether a contraction over `node`'s labels is a matrix product for BLAS, and which. */
 bool gemm_match(const TirBlock *block, TirId id, GemmWork *gemm);

@@ -54,11 +54,23 @@ static void print_group(const Plan *plan, const Group *group, FILE *to) {
     print_ids("sums", &group->sums, to);
 }
 
+static void print_chunks(const Plan *plan, uint32_t call, FILE *to) {
+    const uint32_t *ranges[] = {plan->chunks.forward, plan->chunks.backward};
+    for (uint32_t k = 0; k < 2; k++) {
+        if (ranges[k][0] == ranges[k][1])
+            continue;
+        if (call == ranges[k][0])
+            fprintf(to, "  -- by chunks of %u positions\n", plan->chunks.positions);
+        else if (call == ranges[k][1])
+            fprintf(to, "  -- at once\n");
+    }
+}
+
 void plan_print(const Plan *plan, FILE *to) {
     static const char *const kinds[] = {"kernel", "attend", "sum_instances", "gemm",
                                         "reduce", "zero",   "scatter_add"};
     static const char *const regions[] = {"params", "grads",    "input",   "global", "sample",
-                                          "time",   "position", "partial", "none"};
+                                          "time",   "position", "partial", "chunk",  "none"};
     fprintf(to, "plan {\n");
     for (uint32_t g = 0; g < plan->groups.count; g++)
         print_group(plan, plan->groups.at[g], to);
@@ -66,6 +78,7 @@ void plan_print(const Plan *plan, FILE *to) {
         const Call *call = &plan->calls.at[c];
         if (c == plan->n_forward_calls)
             fprintf(to, "  -- backward\n");
+        print_chunks(plan, c, to);
         fprintf(to, "  %s ", kinds[call->kind]);
         if (call->kind == CALL_KERNEL || call->kind == CALL_FOLD)
             fprintf(to, "k%u_", call->kernel); /* as nest_lower will name it */

@@ -20,9 +20,9 @@ static json_t *dims_of(const TirType *type) {
 
 static json_t *buffer_json(const Buffer *b) {
     static const char *const names[] = {"params", "grads",    "input",   "global", "sample",
-                                        "time",   "position", "partial", "none"};
+                                        "time",   "position", "partial", "chunk",  "none"};
     json_t *pair = json_pack("[s, I]", names[b->region], (json_int_t)b->offset);
-    if (b->region <= REGION_INPUT)
+    if (b->region <= REGION_INPUT || b->region == REGION_CHUNK)
         json_array_append_new(pair, size(b->index));
     return pair;
 }
@@ -292,6 +292,22 @@ static json_t *outputs_json(const Plan *plan) {
     return object;
 }
 
+/* NULL when every call runs over all positions at once. */
+static json_t *chunks_json(const Plan *plan) {
+    const uint32_t *f = plan->chunks.forward, *b = plan->chunks.backward;
+    if (!plan->chunks.positions)
+        return NULL;
+    json_t *repeated = json_array();
+    for (uint32_t k = f[0]; k < f[1]; k++)
+        if (plan->calls.at[k].repeated)
+            json_array_append_new(repeated, size(k));
+    const uint32_t n = plan->n_forward_calls;
+    return json_pack("{s:I, s:[I, I], s:[I, I], s:o}", "positions",
+                     (json_int_t)plan->chunks.positions, "forward", (json_int_t)f[0],
+                     (json_int_t)f[1], "backward", (json_int_t)(b[0] - n), (json_int_t)(b[1] - n),
+                     "repeated", repeated);
+}
+
 static json_t *plan_json(const Plan *plan, NestKernel *const *kernels, const SourceSet *sources) {
     json_t *forward = json_array(), *backward = json_array();
     for (uint32_t k = 0; k < plan->calls.count; k++) {
@@ -299,15 +315,17 @@ static json_t *plan_json(const Plan *plan, NestKernel *const *kernels, const Sou
         call_profile_add(call, plan, &plan->calls.at[k], sources);
         json_array_append_new(k < plan->n_forward_calls ? forward : backward, call);
     }
-    json_t *regions = json_pack("{s:I, s:I, s:I, s:I, s:I}", "global",
+    json_t *chunks = chunks_json(plan);
+    json_t *regions = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "global",
                                 (json_int_t)plan->region_size[REGION_GLOBAL], "sample",
                                 (json_int_t)plan->region_size[REGION_SAMPLE], "time",
                                 (json_int_t)plan->region_size[REGION_TIME], "position",
                                 (json_int_t)plan->region_size[REGION_POSITION], "partial",
-                                (json_int_t)plan->region_size[REGION_PARTIAL]);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "regions", regions, "tables",
+                                (json_int_t)plan->region_size[REGION_PARTIAL], "chunk",
+                                (json_int_t)plan->region_size[REGION_CHUNK]);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o*}", "regions", regions, "tables",
                      tables_json(plan), "kernels", kernels_json(plan, kernels), "forward", forward,
-                     "backward", backward, "outputs", outputs_json(plan));
+                     "backward", backward, "outputs", outputs_json(plan), "chunks", chunks);
 }
 
 const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *const *kernels,

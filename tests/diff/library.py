@@ -59,6 +59,7 @@ ARGUMENTS = {  # results are a status where nothing else is said
     "forward": (c_int32, [CONTEXT]),
     "loss": (c_int32, [CONTEXT, POINTER(c_double)]),
     "backward": (c_int32, [CONTEXT]),
+    "forward_backward": (c_int32, [CONTEXT]),
     "output": (c_int32, [CONTEXT, c_char_p, POINTER(View)]),
     "step": (c_int32, [CONTEXT, c_double]),
     "gradient_norm": (c_double, [CONTEXT]),
@@ -140,10 +141,16 @@ class Model:
 
     def forward(self):
         """The loss."""
-        loss = c_double()
         self.check(self.c_forward(self.context))
+        return self.loss()
+
+    def loss(self):
+        loss = c_double()
         self.check(self.c_loss(self.context, byref(loss)))
         return loss.value
+
+    def forward_backward(self):
+        self.check(self.c_forward_backward(self.context))
 
     def backward(self):
         self.check(self.c_backward(self.context))
