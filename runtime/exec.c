@@ -121,6 +121,22 @@ static int64_t size_of(const HcExec *exec, HcSize size) {
     return size.domain < 0 ? size.value : exec->instances[size.domain] * size.value;
 }
 
+/* Of a product over `positions` of all positions, where it is over positions. */
+static HcGemmSplit split_of(const HcExec *exec, const HcCall *call, int64_t positions) {
+    HcSize sizes[] = {call->m, call->n, call->k};
+    int64_t mnk[3];
+    for (int k = 0; k < 3; k++)
+        mnk[k] =
+            sizes[k].domain == HC_POSITION ? positions * sizes[k].value : size_of(exec, sizes[k]);
+    return hc_gemm_split(mnk[0], mnk[1], mnk[2], call->k.domain >= 0);
+}
+
+static bool is_chunked(const HcPlan *plan, uint32_t call) {
+    const HcChunks *c = &plan->chunks;
+    return (call >= c->forward[0] && call < c->forward[1]) ||
+           (call >= c->backward[0] && call < c->backward[1]);
+}
+
 static void bind_call(HcExec *exec, const HcCall *call, HcBoundCall *bound) {
     int64_t instances = exec->instances[call->domain];
     bound->extents = (HcExtents){.samples = exec->samples,
@@ -129,12 +145,28 @@ static void bind_call(HcExec *exec, const HcCall *call, HcBoundCall *bound) {
                                  .tile = tile_of(instances)};
     bound->tasks = tasks_of(exec, call);
     if (call->kind == HC_CALL_GEMM)
-        bound->gemm = hc_gemm_split(size_of(exec, call->m), size_of(exec, call->n),
-                                    size_of(exec, call->k), call->k.domain >= 0);
+        bound->gemm = split_of(exec, call, exec->instances[HC_POSITION]);
 }
 
-/* Regions one after the other, each 64-byte aligned. */
-static bool place_regions(const HcExec *exec, size_t offsets[HC_REGION_COUNT], size_t *total) {
+/* What products need beside their operands. */
+static int64_t slice_elements(const HcExec *exec) {
+    int64_t most = 0, all = exec->instances[HC_POSITION];
+    for (uint32_t k = 0; k < exec->plan->n_calls; k++) {
+        const HcCall *call = &exec->plan->calls[k];
+        int64_t part = all < exec->chunk ? all : exec->chunk, rest = part ? all % part : 0;
+        bool chunked = is_chunked(exec->plan, k);
+        int64_t counts[] = {chunked ? part : all, chunked ? rest : 0};
+        for (int c = 0; call->kind == HC_CALL_GEMM && c < 2 && counts[c] > 0; c++) {
+            HcGemmSplit split = split_of(exec, call, counts[c]);
+            int64_t elements = hc_gemm_slice_elements(&split);
+            most = elements > most ? elements : most;
+        }
+    }
+    return most;
+}
+
+/* Regions one after the other, each 64-byte aligned; then the slices of products. */
+static bool place_regions(const HcExec *exec, size_t offsets[HC_REGION_COUNT + 1], size_t *total) {
     *total = 0;
     for (int k = HC_REGION_GLOBAL; k < HC_REGION_COUNT; k++) {
         size_t bytes;
@@ -145,6 +177,8 @@ static bool place_regions(const HcExec *exec, size_t offsets[HC_REGION_COUNT], s
         offsets[k] = *total;
         *total += (bytes + 63) / 64 * 64;
     }
+    offsets[HC_REGION_COUNT] = *total;
+    *total += (size_t)slice_elements(exec) * exec->plan->element_size;
     return *total < (size_t)1 << 56;
 }
 
@@ -164,7 +198,7 @@ HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError 
                        (long long)samples, (long long)positions);
     int64_t old_samples = exec->samples, old_positions = exec->positions;
     set_extents(exec, samples, positions);
-    size_t offsets[HC_REGION_COUNT], total;
+    size_t offsets[HC_REGION_COUNT + 1], total;
     bool fits = place_regions(exec, offsets, &total);
     if (!fits || total > exec->workspace_bytes) {
         uint8_t *grown = fits ? hc_aligned_zero(total) : NULL;
@@ -183,6 +217,7 @@ HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError 
     }
     for (int k = HC_REGION_GLOBAL; k < HC_REGION_COUNT; k++)
         exec->region[k] = exec->workspace + offsets[k];
+    exec->slices = exec->workspace + offsets[HC_REGION_COUNT];
     for (uint32_t k = 0; k < exec->plan->n_calls; k++)
         bind_call(exec, &exec->plan->calls[k], &exec->bound[k]);
     write_tables(exec);
@@ -398,7 +433,8 @@ static void run_call(HcExec *exec, uint32_t c) {
     if (call->kind == HC_CALL_KERNEL)
         hc_pool_run(exec->pool, bound->tasks, kernel_task, &job);
     else if (call->kind == HC_CALL_GEMM)
-        hc_gemm_run(exec->pool, call, &bound->gemm, exec->plan->element_size, job.buffers);
+        hc_gemm_run(exec->pool, call, &bound->gemm, exec->plan->element_size, job.buffers,
+                    exec->slices);
     else
         run_other(&job);
     if (exec->latest)
@@ -416,21 +452,19 @@ static void run_chunk_gemm(HcExec *exec, const HcCall *call, int64_t first, int6
     HcCall part = *call;
     uint8_t *abc[3] = {buffers[0], buffers[1], buffers[2]};
     int64_t size = exec->plan->element_size;
-    int64_t m = size_of(exec, call->m), n = size_of(exec, call->n), k = size_of(exec, call->k);
     if (call->m.domain >= 0) {
         int64_t rows = first * call->m.value;
-        m = count * call->m.value;
         abc[0] += (call->transpose_a ? rows : rows * call->lda) * size;
         abc[2] += rows * call->ldc * size;
     } else {
         int64_t rows = first * call->k.value;
-        k = count * call->k.value;
         abc[0] += (call->transpose_a ? rows * call->lda : rows) * size;
         abc[1] += (call->transpose_b ? rows : rows * call->ldb) * size;
         part.beta = first > 0 ? 1 : call->beta;
     }
-    HcGemmSplit split = hc_gemm_split(m, n, k, call->k.domain >= 0);
-    hc_gemm_run(exec->pool, &part, &split, exec->plan->element_size, (void *const *)abc);
+    HcGemmSplit split = split_of(exec, call, count);
+    hc_gemm_run(exec->pool, &part, &split, exec->plan->element_size, (void *const *)abc,
+                exec->slices);
 }
 
 static void run_chunk_call(HcExec *exec, uint32_t c, int64_t first, int64_t count) {

@@ -11,6 +11,7 @@ typedef struct {
     int64_t panel_m, panel_n; /* size of an output panel */
     int64_t panels_m, panels_n;
     int64_t chunk_k; /* products over positions accumulate chunks of this many, in order */
+    int64_t slices;  /* > 1: chunks of the sum that are made apart and then added up */
 } HcGemmSplit;
 
 /* What bind makes of a call. */
@@ -32,6 +33,7 @@ typedef struct {
     uint8_t *workspace;
     size_t workspace_bytes;
     uint8_t *region[HC_REGION_COUNT]; /* GLOBAL .. CHUNK */
+    void *slices;                     /* of products, see HcGemmSplit */
     uint8_t *scratch;
     size_t scratch_stride;  /* per thread */
     void **addresses;       /* of plan->buffers */
@@ -67,8 +69,10 @@ void *hc_exec_address(const HcExec *exec, HcBuffer buffer, void *params, void *g
 
 /* gemm.c */
 HcGemmSplit hc_gemm_split(int64_t m, int64_t n, int64_t k, bool over_positions);
+/* Elements that `slices` of hc_gemm_run must hold. */
+int64_t hc_gemm_slice_elements(const HcGemmSplit *split);
 void hc_gemm_run(HcPool *pool, const HcCall *call, const HcGemmSplit *split, uint32_t element_size,
-                 void *const *abc);
+                 void *const *abc, void *slices);
 extern const HcServices hc_services;
 
 #endif

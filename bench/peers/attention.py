@@ -14,7 +14,7 @@ import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SAMPLES, HEADS, SIZE = 4, 12, 64
+SAMPLES, HEADS, SIZE = 4, 12, 64  # as examples/gpt.hc has them
 
 
 def torch_times(context, repeats):
@@ -45,12 +45,11 @@ def run_torch(context, threads, repeats):
 
 
 def run_hcc(hcc, context, threads, repeats):
-    sizes = {"context": context, "blocks": 1, "d": HEADS * SIZE, "heads": HEADS, "vocab": 64,
-             "train.batch": SAMPLES}
+    sizes = {"context": context, "blocks": 1, "d": HEADS * SIZE, "heads": HEADS, "vocab": 256}
     settings = [word for key, value in sizes.items() for word in ("--set", f"{key}={value}")]
     found = subprocess.run(
         [hcc, "bench", os.path.join(ROOT, "examples", "gpt.hc"), *settings, "--threads",
-         str(threads), "--steps", str(repeats), "--warmup", "1", "--profile", "--json"],
+         str(threads), "--steps", str(repeats), "--profile", "--json"],
         check=True, capture_output=True, text=True)
     calls = {call["name"]: call["ms"] for call in json.loads(found.stdout)["calls"]}
     return calls["attend"], calls["attend_grad"]

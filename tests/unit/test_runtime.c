@@ -73,45 +73,54 @@ static double element(int64_t k) {
     return (double)(k * 7919 % 1013) / 1013 - 0.5;
 }
 
-static void products_equal_the_definition(void **state) {
-    (void)state;
-    HcPool *pool;
-    assert_int_equal(hc_pool_create(3, &pool, NULL), HC_OK);
-    enum { M = 200, N = 150, K = 1100 };
-    double *a = malloc(sizeof(double) * M * K), *b = malloc(sizeof(double) * K * N),
-           *c = malloc(sizeof(double) * M * N);
-    for (int64_t k = 0; k < M * K; k++)
-        a[k] = element(k);
-    for (int64_t k = 0; k < K * N; k++)
-        b[k] = element(k + 17);
+static void product_equals(HcPool *pool, int64_t m, int64_t n, int64_t k, bool over_positions,
+                           bool sliced) {
+    double *a = malloc(sizeof(double) * (size_t)(m * k)),
+           *b = malloc(sizeof(double) * (size_t)(k * n)),
+           *c = malloc(sizeof(double) * (size_t)(m * n));
+    for (int64_t i = 0; i < m * k; i++)
+        a[i] = element(i);
+    for (int64_t i = 0; i < k * n; i++)
+        b[i] = element(i + 17);
     for (int form = 0; form < 8; form++) {
         HcCall call = {.kind = HC_CALL_GEMM,
                        .transpose_a = form & 1,
                        .transpose_b = form & 2,
                        .alpha = 0.5,
                        .beta = form & 4 ? 2 : 0,
-                       .ldc = N};
-        call.lda = call.transpose_a ? M : K;
-        call.ldb = call.transpose_b ? K : N;
-        for (int64_t k = 0; k < M * N; k++)
-            c[k] = form & 4 ? element(k) : NAN; /* beta = 0 must not read C */
-        HcGemmSplit split = hc_gemm_split(M, N, K, true);
-        assert_true(split.chunk_k < K && split.panels_m * split.panels_n > 1);
-        hc_gemm_run(pool, &call, &split, 8, (void *[]){a, b, c});
-        for (int64_t i = 0; i < M; i += 13) {
-            for (int64_t j = 0; j < N; j += 7) {
+                       .ldc = n};
+        call.lda = call.transpose_a ? m : k;
+        call.ldb = call.transpose_b ? k : n;
+        for (int64_t i = 0; i < m * n; i++)
+            c[i] = form & 4 ? element(i) : NAN; /* beta = 0 must not read C */
+        HcGemmSplit split = hc_gemm_split(m, n, k, over_positions);
+        assert_true(split.chunk_k < k && split.panels_m * split.panels_n * split.slices > 1);
+        assert_true(sliced == (split.slices > 1));
+        double *slices = malloc(sizeof(double) * (size_t)(hc_gemm_slice_elements(&split) + 1));
+        hc_gemm_run(pool, &call, &split, 8, (void *[]){a, b, c}, slices);
+        free(slices);
+        for (int64_t i = 0; i < m; i += 13) {
+            for (int64_t j = 0; j < n; j += 7) {
                 double sum = 0;
-                for (int64_t k = 0; k < K; k++)
-                    sum += (call.transpose_a ? a[k * M + i] : a[i * K + k]) *
-                           (call.transpose_b ? b[j * K + k] : b[k * N + j]);
-                double expected = 0.5 * sum + (form & 4 ? 2 * element(i * N + j) : 0);
-                assert_true(fabs(c[i * N + j] - expected) < 1e-11);
+                for (int64_t t = 0; t < k; t++)
+                    sum += (call.transpose_a ? a[t * m + i] : a[i * k + t]) *
+                           (call.transpose_b ? b[j * k + t] : b[t * n + j]);
+                double expected = 0.5 * sum + (form & 4 ? 2 * element(i * n + j) : 0);
+                assert_true(fabs(c[i * n + j] - expected) < 1e-14 * (double)k);
             }
         }
     }
     free(a);
     free(b);
     free(c);
+}
+
+static void products_equal_the_definition(void **state) {
+    (void)state;
+    HcPool *pool;
+    assert_int_equal(hc_pool_create(3, &pool, NULL), HC_OK);
+    product_equals(pool, 200, 150, 1100, true, false);
+    product_equals(pool, 20, 24, 20011, false, true);
     hc_pool_destroy(pool);
 }
 
