@@ -299,6 +299,7 @@ class MHC(Streams):
 
 CONNECTIONS = {
     "residual": Residual,
+    "projection": Residual,  # in a trunk of one width; where it changes: tests/diff/package.py
     "postnorm": PostNorm,
     "shc": SHC,
     "dhc": DHC,
