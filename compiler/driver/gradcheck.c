@@ -185,7 +185,7 @@ static GradNumeric gradcheck_numeric(GradDifferences *g, uint32_t param, uint64_
         GradNumeric now = gradcheck_extrapolate(g, param, count, steps[k], side);
         double gap = fabs(now.value - best.value);
         bool clear = now.error + now.noise < 1e-3 * fabs(now.value); /* below the nearest kink */
-        bool contradicts = !clear && gap > now.error + now.noise + best.error + best.noise;
+        bool contradicts = !side && !clear && gap > now.error + now.noise + best.error + best.noise;
         if (now.error + now.noise < best.error + best.noise)
             best = now;
         if (contradicts)
