@@ -134,28 +134,21 @@ PRODUCT = re.compile(r"  gemm .*?(N\*)?(\d+) x (\d+) x (N\*)?(\d+) ")
 
 def plan_connections(text, positions):
     """From `hcc emit --stage fused` of bench/connection.hc, for each pass the connections in the
-    order of the run: lists of calls, (name in profiles, elements read and written at a position).
-    Products of the branches are left out, and separate one connection from the next."""
-    moved, found, at = {}, {"forward": [[]], "backward": [[]]}, "forward"
+    order of the run: lists of calls, as profiles name them. Products of the branches are left out,
+    and separate one connection from the next."""
+    found, at = {"forward": [[]], "backward": [[]]}, "forward"
     for line in text.splitlines():
-        group = re.match(r"  group .* position.*: kernel (k\d+), loads (\d+), stores (\d+) ", line)
-        if group:
-            moved[group[1]] = int(group[2]) + int(group[3])
-        elif line.strip() == "-- backward":
+        if line.strip() == "-- backward":
             at = "backward"
         elif product := PRODUCT.match(line):
             m, n, k = int(product[2]), int(product[3]), int(product[5])
-            if RANK in (m, n, k):
-                if k == RANK and product[1]:  # the branch's result, or its input's gradient
-                    found[at].append([])
-                continue
-            elements = m * (k + n) if product[1] else k * (m + n) if product[4] else 0
-            m, k = (x * positions if per else x for x, per in ((m, product[1]), (k, product[4])))
-            found[at][-1].append((f"{m}x{n}x{k}", elements))
+            if RANK not in (m, n, k):
+                m, k = (x * positions if per else x for x, per in ((m, product[1]), (k, product[4])))
+                found[at][-1].append(f"gemm {m}x{n}x{k}")
+            elif k == RANK and product[1]:  # the branch's result, or its input's gradient
+                found[at].append([])
         elif call := re.match(r"  (kernel|reduce|zero|scatter_add|sum_instances) (\S+) ", line):
-            name = call[2] if call[1] == "kernel" else call[1]
-            elements = moved.get(name.partition("_")[0], 0)
-            found[at][-1].append((name, elements))
+            found[at][-1].append(call[2] if call[1] == "kernel" else call[1])
     return found
 
 
@@ -169,17 +162,19 @@ def hcc_single(options, group, row):
     words = hcc_words(options, "emit", path, settings, "--model", "single", "--stage", "fused")
     plan = plan_connections(run_text(words, options.timeout), positions)
     calls = hcc_bench(options, path, settings, "--model", "single", "--profile")["calls"]
-    each = {(c["pass"], c["name"].rpartition(" ")[2] if c["gemm"] else c["name"]):
-            c["ms"] / c["calls"] for c in calls}
+    each = {(call["pass"], call["name"]): call for call in calls}
     result = {}
     for name, connections in plan.items():
         inner = connections[INNER]
-        unknown = {call for calls in inner for call, _ in calls if (name, call) not in each}
+        unknown = {call for called in inner for call in called if (name, call) not in each}
         if len(connections) != 9 or unknown:
             raise BenchError(f"plan and profile do not agree: {len(connections)} connections, no "
                              f"times of {', '.join(sorted(unknown))}")
-        result[name + "_ms"] = sum(each[name, c] for calls in inner for c, _ in calls) / len(inner)
-        result[name + "_bytes"] = 4 * sum(e for calls in inner for _, e in calls) / len(inner)  # f32
+        for what in ("ms", "bytes"):
+            result[f"{name}_{what}"] = sum(
+                each[name, call][what] / each[name, call]["calls"]
+                for called in inner for call in called) / len(inner)
+        result[f"{name}_bytes"] /= positions
     result["step_ms"] = result["forward_ms"] + result["backward_ms"]
     return result
 

@@ -56,6 +56,8 @@ def parse():
                         help="hcc's GPT of cases 4 to 6")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                         help="further settings of hcc")
+    parser.add_argument("--cache", metavar="FOLDER",
+                        help="keep what torch.compile makes for the next time")
     parser.add_argument("--norm", choices=("rmsnorm", "layernorm"), default="rmsnorm",
                         help="PyTorch's, in cases 4 to 6")
     parser.add_argument("--check", action="store_true", help="exit code 5 if a ratio is missed")
@@ -156,13 +158,15 @@ def main():
     else:
         if not campaign.groups:
             sys.exit("error: there is no such group")
-        options.cache = tempfile.mkdtemp(prefix="hcc-bench-")  # what torch.compile made, kept
-        try:                                                   # from round to round
+        made = None if options.cache else tempfile.mkdtemp(prefix="hcc-bench-")
+        options.cache = os.path.abspath(options.cache or made)
+        try:
             campaign.go()
         except KeyboardInterrupt:
             sys.exit("interrupted; what was measured is written")
         finally:
-            shutil.rmtree(options.cache, ignore_errors=True)
+            if made:
+                shutil.rmtree(made, ignore_errors=True)
     analysed = campaign.write()
     with open(os.path.join(options.out, "table.md"), encoding="utf-8") as file:
         print(file.read())
