@@ -1,5 +1,6 @@
 /* hcc info: what a model is and costs, before anything is compiled. */
 #include "driver/driver.h"
+#include "driver/memory.h"
 #include "driver/native.h"
 #include "driver/pipeline.h"
 #include "pass/cost.h"
@@ -24,6 +25,7 @@ typedef struct {
     uint32_t positions; /* of one sample */
     uint32_t samples;
     double forward, backward; /* operations a position */
+    double fixed;             /* bytes beside the workspace */
     bool planned;
     NativeCost cost; /* if planned */
 } Info;
@@ -73,8 +75,10 @@ static ExitCode info_gather(Driver *d, const Network *network, Info *info) {
         cost_spread(cost_count(program, true, info->positions), info->samples, info->positions);
     info->backward =
         cost_spread(cost_count(program, false, info->positions), info->samples, info->positions);
-    info->planned = native_cost(program, info->samples, info->positions, &info->cost);
-    return EXIT_OK;
+    PlanStep step = memory_step(d, network, false);
+    info->fixed = (double)memory_fixed(network, step, false);
+    info->planned = native_cost(program, step, &info->cost);
+    return info->planned ? memory_check(d, network, false, &info->cost.replays) : EXIT_OK;
 }
 
 /* What a model's connections are compared with, unless told otherwise. */
@@ -121,12 +125,26 @@ static bool info_against(Driver *d, const Network *network, Info *info) {
         Driver driver = *d;
         driver.c = other;
         driver.options.print_after = NULL;
+        driver.options.memory.given = false; /* what there is without trying hard */
         valid = info_gather(&driver, plain, info) == EXIT_OK;
     }
     /* Names in `info` die with the other compilation; only its numbers are used. */
     info->params.count = info->sites.count = 0;
     compilation_destroy(other);
     return valid;
+}
+
+static json_t *info_replays_json(const PlanReplays *replays) {
+    json_t *calls = json_array();
+    for (uint32_t k = 0; k < replays->calls.count; k++) {
+        const PlanReplay *line = &replays->calls.at[k];
+        json_array_append_new(
+            calls, json_pack("{s:s, s:I, s:I, s:f, s:f}", "name", line->label, "again",
+                             (json_int_t)line->again, "of", (json_int_t)line->of, "bytes",
+                             line->bytes, "time_share", line->seconds / replays->step_seconds));
+    }
+    return json_pack("{s:I, s:f, s:o}", "stored_bytes", (json_int_t)replays->stored, "time_share",
+                     replays->seconds / replays->step_seconds, "calls", calls);
 }
 
 static ExitCode info_print_json(Driver *d, const Network *network, const Info *info,
@@ -157,6 +175,8 @@ static ExitCode info_print_json(Driver *d, const Network *network, const Info *i
         "forward_flops_per_position", info->forward, "backward_flops_per_position", info->backward);
     if (object && info->planned) {
         json_object_set_new(object, "workspace_bytes", json_real(info->cost.workspace));
+        json_object_set_new(object, "other_bytes", json_real(info->fixed));
+        json_object_set_new(object, "replays", info_replays_json(&info->cost.replays));
         json_object_set_new(object, "bytes_moved_per_position", json_real(info->cost.moved));
     }
     if (plain && object)
@@ -237,6 +257,7 @@ ExitCode command_info(Driver *d) {
     if (info.planned) {
         fprintf(d->out, "\nmemory\n  %-16s %12sB  for a batch, in f32\n", "workspace",
                 info_scaled(arena, info.cost.workspace));
+        plan_print_replays(&info.cost.replays, "  ", d->out);
         fprintf(d->out, "  %-16s %12sB  read and written at one position, a step\n", "moved",
                 info_scaled(arena, info.cost.moved));
     }

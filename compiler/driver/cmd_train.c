@@ -36,9 +36,10 @@ static char *train_config(Driver *d) {
     json_t *set = json_array();
     for (uint32_t k = 0; k < d->options.set.count; k++)
         json_array_append_new(set, json_string(d->options.set.at[k]));
-    json_t *config = json_pack("{s:{s:s, s:s, s:s%, s:o, s:s*, s:b}}", "hcc", "version",
+    json_t *config = json_pack("{s:{s:s, s:s, s:s%, s:o, s:s*, s:b, s:I}}", "hcc", "version",
                                HCC_VERSION, "file", d->options.argument, "text", text, length,
-                               "set", set, "model", d->options.model, "f64", (int)d->options.f64);
+                               "set", set, "model", d->options.model, "f64", (int)d->options.f64,
+                               "memory", (json_int_t)d->options.memory.value);
     char *json = config ? json_dumps(config, JSON_COMPACT) : NULL;
     json_decref(config);
     return json;
@@ -149,8 +150,10 @@ static ExitCode run_load(Driver *d, NativeModel *loaded) {
     size_t length;
     int f64;
     json_t *set;
-    if (json_unpack(config, "{s:{s:s, s:s%, s:o, s?:s, s:b}}", "hcc", "file", &name, "text", &text,
-                    &length, "set", &set, "model", &model, "f64", &f64) != 0) {
+    json_int_t memory = 0;
+    if (json_unpack(config, "{s:{s:s, s:s%, s:o, s?:s, s:b, s?:I}}", "hcc", "file", &name, "text",
+                    &text, &length, "set", &set, "model", &model, "f64", &f64, "memory",
+                    &memory) != 0) {
         driver_error(d,
                      "'%s' was not made by 'hcc train': its config.json does not hold the model's "
                      "source; use the executable that made it",
@@ -165,6 +168,7 @@ static ExitCode run_load(Driver *d, NativeModel *loaded) {
         vec_push(
             d->c->arena, &d->options.set,
             arena_copy_string(d->c->arena, json_string_value(entry), json_string_length(entry)));
+    d->options.memory = (OptionCount){memory > 0, (uint64_t)memory};
     uint32_t file = source_add(d->c->sources, name, text, length);
     const char *model_name = model ? arena_printf(d->c->arena, "%s", model) : NULL;
     json_decref(config);

@@ -1,14 +1,19 @@
 /* From a program with its gradient to machine code, through plan and kernels. */
 #include "driver/native.h"
+#include "driver/memory.h"
 #include "driver/pipeline.h"
 #include "nest/lower.h"
 #include "plan/manifest.h"
 #include <string.h>
 
-static ExitCode native_plan(Driver *d, TirProgram *program, bool f64, Plan **plan) {
+static ExitCode native_plan(Driver *d, const Network *network, TirProgram *program, bool f64,
+                            Plan **plan) {
     bool optimise = !d->options.optimise.given || d->options.optimise.value > 0;
     double begun = pipeline_begin(d, "plan");
-    *plan = plan_build(program, (PlanOptions){.f64 = f64, .fuse = optimise, .recompute = optimise});
+    *plan = plan_build(program, (PlanOptions){.f64 = f64,
+                                              .fuse = optimise,
+                                              .recompute = optimise,
+                                              .step = memory_step(d, network, f64)});
     pipeline_end(d, "plan", begun);
     if ((*plan)->unsupported) {
         diag_error(d->c->diagnostics, DIAG_UNSUPPORTED, (*plan)->unsupported_at,
@@ -16,11 +21,13 @@ static ExitCode native_plan(Driver *d, TirProgram *program, bool f64, Plan **pla
                    (*plan)->unsupported);
         return driver_report(d);
     }
-    if (d->options.explain_fusion)
+    if (d->options.explain_fusion) {
         plan_explain(*plan, d->c->sources, d->err);
+        plan_print_replays(&(*plan)->replays, "", d->err);
+    }
     if (pipeline_prints(d, "plan"))
         plan_print(*plan, d->err);
-    return EXIT_OK;
+    return memory_check(d, network, f64, &(*plan)->replays);
 }
 
 bool native_sanitized(const Driver *d) {
@@ -79,7 +86,7 @@ ExitCode native_lower(Driver *d, const Network *network, TirProgram *program, bo
     if (code == EXIT_OK)
         code = native_cache(d, native);
     if (code == EXIT_OK)
-        code = native_plan(d, program, f64, &native->plan);
+        code = native_plan(d, network, program, f64, &native->plan);
     if (code != EXIT_OK) {
         native_free(native);
         return code;
@@ -212,7 +219,7 @@ ExitCode native_emit(Driver *d, const Network *network, TirProgram *program, con
                      FILE *to) {
     if (strcmp(stage, "fused") == 0) {
         Plan *plan;
-        ExitCode code = native_plan(d, program, d->options.f64, &plan);
+        ExitCode code = native_plan(d, network, program, d->options.f64, &plan);
         if (code == EXIT_OK)
             plan_print(plan, to);
         return code;

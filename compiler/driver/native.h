@@ -32,9 +32,10 @@ ExitCode native_compile(Driver *d, const NativeProgram *native, CodegenModel wra
 typedef struct {
     double workspace; /* between kernels, for a batch */
     double moved;     /* read and written by kernels and products at one position, a step */
+    PlanReplays replays;
 } NativeCost;
 /* False when the program cannot be planned; says nothing then. */
-bool native_cost(TirProgram *program, uint32_t samples, uint32_t positions, NativeCost *cost);
+bool native_cost(TirProgram *program, PlanStep step, NativeCost *cost);
 
 /* Whether the address sanitizer watches generated code: as asked, and always in a sanitized hcc. */
 bool native_sanitized(const Driver *d);

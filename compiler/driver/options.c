@@ -1,13 +1,14 @@
 /* Parsing of the command line, by the tables. */
 #include "driver/options.h"
 #include "base/diag.h"
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { KIND_FLAG, KIND_TEXT, KIND_COUNT, KIND_REAL, KIND_LIST } OptionKind;
+typedef enum { KIND_FLAG, KIND_TEXT, KIND_COUNT, KIND_BYTES, KIND_REAL, KIND_LIST } OptionKind;
 
 typedef struct {
     const char *long_name;
@@ -84,6 +85,27 @@ static bool options_set_count(OptionParser *p, const OptionRow *row, const char 
     return true;
 }
 
+/* 2G, 800M, 1.5GiB: K, M, G, T are powers of 1000, with `i` of 1024. */
+static bool options_set_bytes(OptionParser *p, const OptionRow *row, const char *text) {
+    OptionCount *count = (OptionCount *)((char *)p->options + row->field);
+    static const char suffixes[] = "KMGT";
+    char *end;
+    double value = strtod(text, &end);
+    const char *suffix = *end ? strchr(suffixes, toupper((unsigned char)*end)) : NULL;
+    bool binary = suffix && end[1] == 'i';
+    for (const char *s = suffixes; suffix && s <= suffix; s++)
+        value *= binary ? 1024 : 1000;
+    end += suffix ? 1 + binary : 0;
+    end += *end == 'B';
+    if (*text < '0' || *text > '9' || *end != '\0' || !(value >= 1 && value < 0x1p62)) {
+        fprintf(p->err, "hcc: --%s takes a size such as 2G, 800M or 1.5GiB, not '%s'\n",
+                row->long_name, text);
+        return false;
+    }
+    *count = (OptionCount){true, (uint64_t)value};
+    return true;
+}
+
 static bool options_set_real(OptionParser *p, const OptionRow *row, const char *text) {
     OptionReal *real = (OptionReal *)((char *)p->options + row->field);
     char *end;
@@ -107,6 +129,8 @@ static bool options_set(OptionParser *p, const OptionRow *row, const char *text)
         return true;
     case KIND_COUNT:
         return options_set_count(p, row, text);
+    case KIND_BYTES:
+        return options_set_bytes(p, row, text);
     case KIND_REAL:
         return options_set_real(p, row, text);
     case KIND_LIST: {

@@ -46,6 +46,7 @@ typedef VEC(const char *) OptionList;
 #define OPTION_TYPE_FLAG OptionFlag
 #define OPTION_TYPE_TEXT OptionText
 #define OPTION_TYPE_COUNT OptionCount
+#define OPTION_TYPE_BYTES OptionCount
 #define OPTION_TYPE_REAL OptionReal
 #define OPTION_TYPE_LIST OptionList
 

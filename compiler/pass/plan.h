@@ -6,8 +6,10 @@
  *   plan_legalise   TIR -> TIR: every op has a form the machine executes
  *   plan_fuse       values -> groups (kernels) and barriers (matrix products, attention, ...)
  *   plan_recompute  which forward values a backward group computes again instead of loading
- *   plan_memory     groups and barriers -> calls in order, values -> buffers
+ *   plan_calls      groups and barriers -> calls in order
  *   plan_chunks     which calls run a chunk of positions at a time
+ *   plan_replay     which forward calls the backward pass makes again, to fit into less memory
+ *   plan_memory     values -> buffers
  *
  * The plan is symbolic in the batch and in the number of positions. */
 #ifndef HCC_PASS_PLAN_H
@@ -15,10 +17,17 @@
 
 #include "tir/tir.h"
 
+/* The step that memory is planned for; any other fits the plan as well. */
+typedef struct {
+    uint64_t samples, positions;
+    uint64_t most; /* bytes of workspace; 0: as many as are fast */
+} PlanStep;
+
 typedef struct {
     bool f64;       /* element type of real values: f64, else f32 */
     bool fuse;      /* false: one group a value (to compare with) */
     bool recompute; /* false: every forward value a backward group needs is stored */
+    PlanStep step;
 } PlanOptions;
 
 /* How a value comes to be. */
@@ -73,7 +82,9 @@ typedef enum {
 typedef struct {
     Region region;
     uint64_t offset; /* elements per unit of the region's count */
-    uint32_t index;  /* PARAMS, GRADS, INPUT; CHUNK: elements at a position; PARTIAL: the sum */
+    /* PARAMS, GRADS, INPUT: which; CHUNK: elements at a position; PARTIAL: the sum; else the slot
+     */
+    uint32_t index;
 } Buffer;
 
 typedef enum {
@@ -119,6 +130,25 @@ typedef struct {
     Buffer buffer;
 } PlanTable;
 
+/* Equal forward calls, and how many of them run again in the backward pass. */
+typedef struct {
+    const char *label;
+    TirId value;
+    uint32_t again, of;
+    double bytes;   /* what their results would have held until the backward pass */
+    double seconds; /* what they take again, of one thread */
+} PlanReplay;
+
+/* What a bound on memory led to. All bytes are of workspace. */
+typedef struct {
+    uint64_t stored; /* without the bound */
+    uint64_t needed; /* now */
+    uint64_t least;  /* set when the bound cannot be met: the smallest one that can */
+    uint32_t segments;
+    double seconds, step_seconds; /* added, and the whole step's, of one thread */
+    VEC(PlanReplay) calls;
+} PlanReplays;
+
 typedef struct Plan {
     TirProgram *program; /* legalised */
     PlanOptions options;
@@ -128,7 +158,8 @@ typedef struct Plan {
     Group **group_of; /* by value: the group that computes it first, or NULL */
     uint32_t first_backward_level;
     GemmWork *gemm;      /* by value; only WORK_GEMM, and `into` of WORK_SCATTER */
-    Buffer *buffer;      /* by value: where it is stored, REGION_NONE if never */
+    TirIdVec slots;      /* what memory is given to: every value, by its id, then second copies */
+    Buffer *buffer;      /* by slot: where it is stored, REGION_NONE if never */
     VEC(Group *) groups; /* in order of execution */
     VEC(PlanKernel) kernels;
     VEC(Call) calls; /* forward calls first */
@@ -137,6 +168,7 @@ typedef struct Plan {
         uint32_t forward[2], backward[2]; /* calls first .. end - 1; empty: nothing is chunked */
         uint32_t positions;               /* of a chunk, about */
     } chunks;
+    PlanReplays replays;
     VEC(PlanTable) tables;
     uint64_t region_size[REGION_NONE]; /* elements per unit */
     const char
@@ -153,9 +185,14 @@ TirProgram *plan_pieces(TirProgram *p, uint32_t least);
 TirProgram *plan_legalise(TirProgram *p);
 void plan_fuse(Plan *plan);
 void plan_recompute(Plan *plan);
+/* `stored`: gets all values that calls write. */
+void plan_calls(Plan *plan, TirIdVec *stored);
+void plan_replay(Plan *plan);
 void plan_memory(Plan *plan);
-/* `stored`: all values that calls write. */
 void plan_chunks(Plan *plan, const TirIdVec *stored);
+
+/* Bytes of workspace that a step takes. */
+uint64_t plan_workspace(const Plan *plan);
 
 /* Whether a contraction over `node`'s labels is a matrix product for BLAS, and which. */
 bool gemm_match(const TirBlock *block, TirId id, GemmWork *gemm);
@@ -169,5 +206,8 @@ const char *plan_domain_name(TirDomain domain);
 void plan_print(const Plan *plan, FILE *to);
 /* What each kernel fuses, what it moves, and what it could not be fused with and why. */
 void plan_explain(const Plan *plan, const SourceSet *sources, FILE *to);
+/* What runs again in the backward pass, a line a kind of call, each with the indent; nothing when
+ * nothing does. */
+void plan_print_replays(const PlanReplays *replays, const char *indent, FILE *to);
 
 #endif

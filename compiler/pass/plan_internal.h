@@ -21,4 +21,17 @@ bool plan_is_barrier(WorkKind work);
 /* Whether a local value reads its operand at other positions than its own. */
 bool plan_reads_across(const TirNode *node);
 
+/* Elements that tensors of the whole step begin at a multiple of. */
+enum { PLAN_ALIGN_GLOBAL = 16 };
+Region plan_region(TirDomain domain);
+/* What a region's offsets are multiplied with in the step at hand. */
+uint64_t plan_units(const Plan *plan, Region region);
+/* Elements of a value in its region. */
+uint64_t plan_slot_elements(const Plan *plan, TirId value);
+/* A new plan->buffer, with parameters, inputs and gradients in it. */
+void plan_leaves(Plan *plan);
+/* Gives every slot of the calls a buffer: plan->buffer, tables, region_size. What plan->buffer says
+ * is chunked stays so. */
+void plan_pack(Plan *plan);
+
 #endif

@@ -66,12 +66,27 @@ static void print_chunks(const Plan *plan, uint32_t call, FILE *to) {
     }
 }
 
+void plan_print_replays(const PlanReplays *replays, const char *indent, FILE *to) {
+    if (replays->calls.count == 0)
+        return;
+    fprintf(to, "%sworkspace %.0f MB instead of %.0f MB, for about %.1f %% more time\n", indent,
+            (double)replays->needed / 1e6, (double)replays->stored / 1e6,
+            100 * replays->seconds / replays->step_seconds);
+    for (uint32_t k = 0; k < replays->calls.count; k++) {
+        const PlanReplay *line = &replays->calls.at[k];
+        fprintf(to, "%smade again: %u of %u x %s, %.0f MB less kept for %.2f %% more time\n",
+                indent, line->again, line->of, line->label, line->bytes / 1e6,
+                100 * line->seconds / replays->step_seconds);
+    }
+}
+
 void plan_print(const Plan *plan, FILE *to) {
     static const char *const kinds[] = {"kernel", "attend", "sum_instances", "gemm",
                                         "reduce", "zero",   "scatter_add"};
     static const char *const regions[] = {"params", "grads",    "input",   "global", "sample",
                                           "time",   "position", "partial", "chunk",  "none"};
     fprintf(to, "plan {\n");
+    plan_print_replays(&plan->replays, "  ", to);
     for (uint32_t g = 0; g < plan->groups.count; g++)
         print_group(plan, plan->groups.at[g], to);
     for (uint32_t c = 0; c < plan->calls.count; c++) {

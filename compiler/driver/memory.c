@@ -1,0 +1,59 @@
+/* --memory: how much of it is left for a plan, and what the plan made of it. */
+#include "driver/memory.h"
+#include <math.h>
+
+enum { ALIGN_ELEMENTS = 16 };
+
+uint64_t memory_fixed(const Network *network, PlanStep step, bool f64) {
+    const TirProgram *p = network->program;
+    uint64_t size = f64 ? 8 : 4, slab = 0, inputs = 0;
+    for (uint32_t k = 0; k < p->params.count; k++) {
+        uint64_t n = tir_element_count(&p->params.at[k].type);
+        slab += (n + ALIGN_ELEMENTS - 1) / ALIGN_ELEMENTS * ALIGN_ELEMENTS;
+    }
+    for (uint32_t k = 0; k < p->inputs.count; k++) {
+        const TirType *type = &p->inputs.at[k].type;
+        inputs += tir_element_count(type) * (type->domain.sample ? step.samples : 1) *
+                  (type->domain.space ? step.positions : 1) * (type->elem == TIR_REAL ? size : 4);
+    }
+    uint64_t copies = network->recipe.optimizer == OPTIMIZER_ADAMW ? 4 : 3;
+    return copies * slab * size + inputs;
+}
+
+PlanStep memory_step(const Driver *d, const Network *network, bool f64) {
+    PlanStep step = {.samples = 1, .positions = 1};
+    if (!network)
+        return step;
+    if (network->recipe.batch)
+        step.samples = network->recipe.batch;
+    if (network->space)
+        step.positions = network->program->spaces.at[network->space - 1].maximum;
+    if (d->options.memory.given) {
+        uint64_t fixed = memory_fixed(network, step, f64), most = d->options.memory.value;
+        step.most = most > fixed ? most - fixed : 1;
+    }
+    return step;
+}
+
+/* Rounded upwards: what is said to be enough is. */
+static const char *memory_text(Arena *arena, double bytes) {
+    return bytes < 1e8 ? arena_printf(arena, "%.0f KB", ceil(bytes / 1e3))
+                       : arena_printf(arena, "%.0f MB", ceil(bytes / 1e6));
+}
+
+ExitCode memory_check(Driver *d, const Network *network, bool f64, const PlanReplays *replays) {
+    if (!network || replays->least == 0)
+        return EXIT_OK;
+    PlanStep step = memory_step(d, network, f64);
+    Arena *arena = d->c->arena;
+    double fixed = (double)memory_fixed(network, step, f64);
+    driver_error(
+        d,
+        "--memory: a step takes at least %s: %s for parameters, gradients, the optimizer's "
+        "state and inputs, and %s for a batch of %llu x %llu positions; a smaller batch "
+        "takes less",
+        memory_text(arena, fixed + (double)replays->least), memory_text(arena, fixed),
+        memory_text(arena, (double)replays->least), (unsigned long long)step.samples,
+        (unsigned long long)step.positions);
+    return EXIT_RESOURCE;
+}
