@@ -118,10 +118,11 @@ ExitCode command_gradcheck(Driver *d) {
                     "(%u)\n",
                     counts[GRAD_NONE]);
         if (counts[GRAD_TINY])
-            fprintf(d->out,
-                    "tiny: the loss's rounding hides the derivative; the two differ by less than "
-                    "that (%u)\n",
-                    counts[GRAD_TINY]);
+            fprintf(
+                d->out,
+                "tiny: next to no influence; the two differ by less than the loss's rounding, or "
+                "than 1e-9 of others' (%u)\n",
+                counts[GRAD_TINY]);
         if (counts[GRAD_KINK])
             fprintf(d->out,
                     "kink: along every direction tried the loss has another slope to either side; "

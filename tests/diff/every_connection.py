@@ -13,7 +13,8 @@ BRANCHES = {  # positions, branch, the same with a second input
     "mlp": ("t <= 6 causal", "mlp(40)", "mlp_of(40)"),
     "attention": ("t <= 6 causal", "attention(2)", "attention_of(2)"),
     "conv1d": ("t <= 6 causal", "conv1d", "conv1d_of"),
-    "conv": ("(p <= 3, q <= 3)", "conv(40)", "conv_of(40)"),
+    # smooth, so that differences may be taken anywhere; relu is compared with PyTorch
+    "conv": ("(p <= 3, q <= 3)", "conv(40, act = gelu)", "conv_of(40)"),
 }
 
 # How n enters, where it does not as `n`, and what else depends on it.
@@ -71,7 +72,7 @@ branch conv1d_of : x[d], z[e] -> y[d] {
 branch conv_of(hidden) : x[d], z[e] -> y[d] {
   param W1[hidden, 3, 3, d], V1[hidden, e], W2[d, hidden] ~ normal(0.05);
   let w    = window(x, 3, 3);
-  let u[h] = relu(sum[i,j,c] W1[h,i,j,c] * w[i,j,c] + sum[c] V1[h,c] * z[c]);
+  let u[h] = gelu(sum[i,j,c] W1[h,i,j,c] * w[i,j,c] + sum[c] V1[h,c] * z[c]);
   let y[c] = sum[h] W2[c,h] * u[h];
 }
 """
