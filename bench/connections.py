@@ -16,7 +16,9 @@ training    a run shortened to --steps, next to PyTorch from the same weights on
             (bench/campaign_shakespeare.py): held-out losses within 0.02.
 
 FOLDER keeps every result: a second call with the same compiler and options goes on where the first
-ended and repeats what failed; --report only writes the tables. Exit code 1 when a cell is not
+ended and repeats what failed; --report only writes the tables. With --wirings the rows of the other
+connections stay as docs/connections.json has them; every row names the compiler that it is of. Exit
+code 1 when a cell is not
 green; a connection that hcref does not know has none for reference and training.
 """
 
@@ -264,16 +266,24 @@ class Table:
         return entry
 
     def report(self):
+        at = os.path.join(self.options.docs, "connections")
         table, rows, good = {}, [], True
-        for name in self.options.wirings:
+        before = (read_json(at + ".json") or {}).get("connections", {})
+        for name in self.names:
+            if name not in self.options.wirings:
+                if name in before:
+                    table[name] = before[name]
+                    good &= before[name]["green"]
+                    rows.append(self.row(name, before[name]))
+                continue
             cells = {kind: read_json(self.kept("cells", name, kind + ".json"))
                      for kind in ("gradcheck", "reference", "training")}
             cells["tests"] = self.of_tests(name)
             green = all(cells[kind] and cells[kind]["green"] for kind in CELLS)
             good &= green
-            table[name] = {"green": green, **cells}
-            rows.append([f"`{name}`", *(self.shown(kind, cells[kind]) for kind in CELLS),
-                         "yes" if green else "**no**"])
+            table[name] = {"green": green, "compiler": self.options.compiler,
+                           "steps": self.options.steps, **cells}
+            rows.append(self.row(name, table[name]))
         broken = [script for script in self.scripts()
                   if not (read_json(self.kept("tests", script + ".json")) or {"green": True})["green"]]
         good &= not broken
@@ -295,18 +305,27 @@ class Table:
             "A connection with an input of its own stands in `bench/second_input.hc` instead.",
             "A cell that is not green is bold; – means that there is none.", "",
             f"{count} of {len(table)} are green in every column.", ""]
+        compilers = sorted({entry["compiler"] for entry in table.values()})
+        if len(compilers) > 1:
+            lines += ["Not all rows are of one compiler (`connections.json` tells which, by the hash of "
+                      "its binary): " + "; ".join(
+                          f"{c}: {sum(e['compiler'] == c for e in table.values())} rows"
+                          for c in compilers) + ".", ""]
         lines += ["| connection | gradcheck | reference | tests | training | green |",
                   "|---|---|---|---|---|---|"]
         lines += ["| " + " | ".join(row) + " |" for row in rows]
         if broken:
             lines += ["", f"Test files that fail: {', '.join(broken)}."]
         os.makedirs(self.options.docs, exist_ok=True)
-        at = os.path.join(self.options.docs, "connections")
         write_atomically(at + ".json", json.dumps({
             "steps": self.options.steps, "set": self.options.set, "connections": table},
             indent=1) + "\n")
         write_atomically(at + ".md", "\n".join(lines) + "\n")
         return good
+
+    def row(self, name, entry):
+        return [f"`{name}`", *(self.shown(kind, entry[kind]) for kind in CELLS),
+                "yes" if entry["green"] else "**no**"]
 
     @staticmethod
     def shown(kind, cell):
@@ -374,6 +393,7 @@ def main():
     os.makedirs(options.out, exist_ok=True)
     with open(options.hcc, "rb") as file:
         key = {"set": options.set, "hcc": hashlib.sha256(file.read()).hexdigest()}
+    options.compiler = key["hcc"][:12]
     path = os.path.join(options.out, "table.json")
     if read_json(path) not in (None, key):
         parser.error(f"{options.out} holds results of another compiler or other settings")
