@@ -28,6 +28,7 @@ CodegenTarget *codegen_target_create(Arena *arena, const CodegenOptions *options
 void codegen_target_destroy(CodegenTarget *target); /* NULL is fine */
 const char *codegen_target_cpu(const CodegenTarget *target);
 uint32_t codegen_target_vector_bytes(const CodegenTarget *target);
+uint32_t codegen_target_vector_registers(const CodegenTarget *target);
 /* From now on objects for this target are looked up and kept there, by all that decides what is in
  * them: the kernels, the machine, the options, and this build of hcc and of LLVM. */
 void codegen_target_keep(CodegenTarget *target, Cache *cache);

@@ -183,6 +183,10 @@ uint32_t codegen_target_vector_bytes(const CodegenTarget *target) {
     return target->vector_bytes;
 }
 
+uint32_t codegen_target_vector_registers(const CodegenTarget *target) {
+    return target->x86 && !target->avx512 ? 16 : 32;
+}
+
 const char *const *codegen_target_features(const CodegenTarget *target, uint32_t *count) {
     *count = target->n_features;
     return target->features;

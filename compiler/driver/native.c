@@ -93,8 +93,10 @@ ExitCode native_lower(Driver *d, const Network *network, TirProgram *program, bo
     }
     double begun = pipeline_begin(d, "lower");
     uint32_t vector_bytes = codegen_target_vector_bytes(native->target);
-    LowerOptions options = {f64 ? NEST_F64 : NEST_F32,
-                            (uint16_t)(vector_bytes / native->element_size), network->recipe.batch};
+    LowerOptions options = {.real = f64 ? NEST_F64 : NEST_F32,
+                            .lanes = (uint16_t)(vector_bytes / native->element_size),
+                            .samples = network->recipe.batch,
+                            .registers = codegen_target_vector_registers(native->target)};
     native->kernels = nest_lower(native->plan, options);
     pipeline_end(d, "lower", begun);
     for (uint32_t k = 0; k < native->plan->kernels.count && code == EXIT_OK; k++) {

@@ -18,9 +18,10 @@
 #include "pass/plan.h"
 
 typedef struct {
-    NestElem real;    /* NEST_F32 or NEST_F64 */
-    uint16_t lanes;   /* of a vector of reals */
-    uint32_t samples; /* how many a step is likely to have; 0: not known */
+    NestElem real;      /* NEST_F32 or NEST_F64 */
+    uint16_t lanes;     /* of a vector of reals */
+    uint32_t samples;   /* how many a step is likely to have; 0: not known */
+    uint32_t registers; /* for vectors; 0: 32 */
 } LowerOptions;
 
 /* The kernels in the order of plan->kernels. */

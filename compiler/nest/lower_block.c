@@ -5,12 +5,12 @@
  * accumulators at every position; with the positions innermost they stay in registers. */
 #include "nest/lower_internal.h"
 
-uint32_t block_positions(const Value *v, const TirType *type) {
+uint32_t block_positions(const Lower *l, const Value *v, const TirType *type) {
     if (!v->weighted)
         return 1;
     uint64_t elements = leading(type);
     uint32_t n = POSITION_BLOCK;
-    while (n > 1 && n * elements > BLOCK_ACCUMULATORS)
+    while (n > 1 && n * elements > block_accumulators(l))
         n /= 2;
     return n;
 }
@@ -53,12 +53,12 @@ void block_sum(Lower *l, const Part *part, Affine c, NestId valid) {
     uint16_t lanes = l->options.lanes;
     uint32_t last = part->type.rank - 1u;
     uint64_t elements = leading(&part->type);
-    for (uint64_t first = 0; first < elements; first += BLOCK_ACCUMULATORS) {
-        uint32_t n = elements - first < BLOCK_ACCUMULATORS ? (uint32_t)(elements - first)
-                                                           : BLOCK_ACCUMULATORS;
-        Index index[BLOCK_ACCUMULATORS];
-        NestAddress at[BLOCK_ACCUMULATORS];
-        NestId sum[BLOCK_ACCUMULATORS];
+    const uint32_t most = block_accumulators(l);
+    for (uint64_t first = 0; first < elements; first += most) {
+        uint32_t n = elements - first < most ? (uint32_t)(elements - first) : most;
+        Index index[BLOCK_ACCUMULATORS_MOST];
+        NestAddress at[BLOCK_ACCUMULATORS_MOST];
+        NestId sum[BLOCK_ACCUMULATORS_MOST];
         for (uint32_t e = 0; e < n; e++) {
             index[e] = index_of_flat((first + e) * part->type.dims[last], &part->type);
             index[e].at[last] = c;

@@ -25,8 +25,8 @@ enum {
     UNROLL_LEADING = 16, /* leading axes of wide values unrolled up to this product */
     UNROLL_SUM = 128,    /* the same of sums over positions */
     UNROLL_REDUCE = 32,
+    LOOPED_RESULTS = 96,       /* dot products by more results than this: loops over them */
     STREAMED_BYTES = 12 << 20, /* outputs from this size on are written past the caches */
-    ACCUMULATORS = 24,         /* vectors a dot-product loop carries at most */
 };
 
 /* Where a value lies. */
@@ -205,14 +205,28 @@ typedef struct {
 
 typedef VEC(Part) PartVec;
 
-enum { POSITION_BLOCK = 4, BLOCK_ACCUMULATORS = 16 };
+enum { POSITION_BLOCK = 4, BLOCK_ACCUMULATORS_MOST = 16 };
+
+/* Vectors that a loop adds up in. Machines with few registers cannot broadcast from memory either,
+ * so what is loaded for several products wants registers, too. */
+static inline bool few_registers(const Lower *l) {
+    return l->options.registers != 0 && l->options.registers < 32;
+}
+/* Of a loop of dot products for so many positions at a time; for one, a loop more would cost more
+ * than registers that go to memory. */
+static inline uint32_t fold_accumulators(const Lower *l, uint32_t positions) {
+    return (few_registers(l) && positions > 1 ? 12 : 24) / positions;
+}
+static inline uint32_t block_accumulators(const Lower *l) {
+    return few_registers(l) ? 8 : BLOCK_ACCUMULATORS_MOST;
+}
 
 /* Products of the axes before the last. */
 static inline uint64_t leading(const TirType *type) {
     return type->rank ? tir_element_count(type) / type->dims[type->rank - 1] : 1;
 }
 /* How many positions a loop that writes `v` takes at a time. */
-uint32_t block_positions(const Value *v, const TirType *type);
+uint32_t block_positions(const Lower *l, const Value *v, const TirType *type);
 /* Computes a part that reads weights at features `c`, for all positions of a block together, for
  * eval to find. */
 void block_weighted(Lower *l, const Part *part, const Context *positions, uint32_t n, Affine c);

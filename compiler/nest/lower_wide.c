@@ -501,7 +501,7 @@ static WideLoop *loop_for(Lower *l, WideLoopVec *loops, uint32_t extent, bool su
     for (uint32_t k = 0; k < loops->count; k++) {
         WideLoop *w = &loops->at[k];
         if (w->extent == extent && w->sums == sums && w->position_block == block &&
-            w->items.count + accumulators <= ACCUMULATORS / block)
+            w->items.count + accumulators <= fold_accumulators(l, block))
             return w;
     }
     WideLoop fresh = {.extent = extent, .sums = sums, .position_block = block};
@@ -511,7 +511,7 @@ static WideLoop *loop_for(Lower *l, WideLoopVec *loops, uint32_t extent, bool su
 
 static void collect_fold(Lower *l, Value *v, WideLoopVec *loops) {
     Fold f = fold_of(l, v->id);
-    if (fold_others(&f) > UNROLL_LEADING || v->elements > 4 * ACCUMULATORS) {
+    if (fold_others(&f) > UNROLL_LEADING || v->elements > LOOPED_RESULTS) {
         looped_fold(l, v);
         return;
     }
@@ -553,7 +553,7 @@ void lower_wide_stage(Lower *l, int32_t time) {
                 continue;
             }
             WideLoop *w = loop_for(l, &loops, part->type.dims[part->type.rank - 1], v->sum,
-                                   v->sum ? 1 : block_positions(v, &part->type), 0);
+                                   v->sum ? 1 : block_positions(l, v, &part->type), 0);
             vec_push(l->arena, &w->parts, *part);
         }
     }

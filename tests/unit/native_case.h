@@ -88,9 +88,11 @@ static void run_form(Case *c, TirProgram *p, const Form *form) {
         .f64 = form->f64, .fuse = form->fuse, .recompute = form->recompute, .step = step};
     Plan *plan = plan_build(p, wanted);
     assert_null(plan->unsupported);
-    LowerOptions lower = {form->f64 ? NEST_F64 : NEST_F32,
-                          (uint16_t)(listed.vector_bytes / (form->f64 ? 8 : 4)),
-                          form->fuse && form->f64 ? 1 << 20 : 0}; /* 2^20: as if it streamed */
+    LowerOptions lower = {.real = form->f64 ? NEST_F64 : NEST_F32,
+                          .lanes = (uint16_t)(listed.vector_bytes / (form->f64 ? 8 : 4)),
+                          .samples =
+                              form->fuse && form->f64 ? 1 << 20 : 0, /* 2^20: as if it streamed */
+                          .registers = codegen_target_vector_registers(target)};
     listed.micro_tile = lower.lanes;
     NestKernel **kernels = nest_lower(plan, lower);
     for (uint32_t k = 0; k < plan->kernels.count; k++) {
