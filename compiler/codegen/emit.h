@@ -119,6 +119,10 @@ typedef struct {
 Value emit_address(Emit *e, const EmitBuffer *buffer, Value index);
 Value emit_load(Emit *e, const EmitBuffer *buffer, Value index, uint16_t lanes, int64_t stride,
                 Value valid);
+/* The same at index + part, where index and stride are multiples of four and the four elements at
+ * index, 0 <= part < 4 among them, exist. */
+Value emit_load_column(Emit *e, const EmitBuffer *buffer, Value index, uint32_t part,
+                       uint16_t lanes, int64_t stride);
 void emit_store(Emit *e, const EmitBuffer *buffer, Value index, NestType type, Value x, Value valid,
                 bool nontemporal);
 

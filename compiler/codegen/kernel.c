@@ -323,6 +323,27 @@ static void kernel_prefetch(KernelEmit *k, const NestInstruction *i) {
     emit_intrinsic(e, "llvm.prefetch", e->pointer, NULL, arguments, 4);
 }
 
+/* Rows of a multiple of four elements: the four around the one that is loaded are in the row, too.
+ */
+static bool kernel_in_fours(const NestInstruction *i) {
+    bool all = i->stride % 4 == 0 && i->address.offset >= 0;
+    for (uint32_t t = 0; t < i->address.n_terms; t++)
+        all &= i->address.coefficient[t] % 4 == 0;
+    return all;
+}
+
+static Value kernel_load(KernelEmit *k, const NestInstruction *i, Value valid) {
+    EmitBuffer *buffer = &k->buffers[i->buffer];
+    if (!valid && i->type.lanes > 1 && i->stride > 1 && kernel_in_fours(i)) {
+        NestAddress group = i->address;
+        uint32_t part = (uint32_t)(group.offset % 4);
+        group.offset -= part;
+        return emit_load_column(k->e, buffer, kernel_address(k, &group), part, i->type.lanes,
+                                i->stride);
+    }
+    return emit_load(k->e, buffer, kernel_address(k, &i->address), i->type.lanes, i->stride, valid);
+}
+
 static void kernel_store(KernelEmit *k, const NestInstruction *i) {
     Value valid = i->n_operands > 1 ? k->value[i->operands[1]] : NULL;
     k->fence |= i->nontemporal;
@@ -345,8 +366,7 @@ static Value kernel_value(KernelEmit *k, const NestInstruction *i) {
     case NEST_LANES:
         return emit_lanes(k->e, i->type.lanes);
     case NEST_LOAD:
-        return emit_load(k->e, &k->buffers[i->buffer], kernel_address(k, &i->address),
-                         i->type.lanes, i->stride, x[0]);
+        return kernel_load(k, i, x[0]);
     case NEST_FMA:
         return kernel_fma(k, type, x[0], x[1], x[2]);
     case NEST_SELECT:

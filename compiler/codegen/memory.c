@@ -96,6 +96,60 @@ static Value emit_deinterleaved(Emit *e, const EmitBuffer *buffer, Value index, 
     return all;
 }
 
+/* The same shuffle in each group of four lanes: `pattern` counts the group's lanes of x, then y's.
+ */
+static Value emit_in_fours(Emit *e, Value x, Value y, uint16_t lanes, const uint8_t pattern[4]) {
+    Value mask[256];
+    for (uint32_t k = 0; k < lanes; k++) {
+        uint32_t from = pattern[k % 4];
+        uint32_t element = (from >= 4 ? lanes : 0u) + k / 4 * 4 + from % 4;
+        mask[k] = LLVMConstInt(e->elem[NEST_I32], element, false);
+    }
+    return LLVMBuildShuffleVector(e->builder, x, y, LLVMConstVector(mask, lanes), "");
+}
+
+/* Both vectors, one behind the other. */
+static Value emit_joined(Emit *e, Value x, Value y, uint32_t lanes) {
+    Value mask[256];
+    for (uint32_t k = 0; k < 2 * lanes; k++)
+        mask[k] = LLVMConstInt(e->elem[NEST_I32], k, false);
+    return LLVMBuildShuffleVector(e->builder, x, y, LLVMConstVector(mask, 2 * lanes), "");
+}
+
+/* Element `part` of each of `lanes` groups of four, `stride` apart: as one of four columns of
+ * blocks of four by four, which shuffles within four lanes transpose. Loads of the other columns
+ * find the most of it done. */
+static Value emit_transposed(Emit *e, const EmitBuffer *buffer, Value index, uint16_t lanes,
+                             int64_t stride, uint32_t part) {
+    Value row[4];
+    for (uint32_t r = 0; r < 4; r++) {
+        Value joined[64];
+        for (uint32_t q = 0; q < lanes / 4u; q++) {
+            Value at =
+                LLVMBuildAdd(e->builder, index, emit_index(e, stride * (int64_t)(4 * q + r)), "");
+            joined[q] = emit_plain_load(e, buffer, emit_address(e, buffer, at), 4);
+        }
+        for (uint32_t n = lanes / 4u, width = 4; n > 1; n /= 2, width *= 2)
+            for (uint32_t q = 0; q < n / 2; q++)
+                joined[q] = emit_joined(e, joined[2 * q], joined[2 * q + 1], width);
+        row[r] = joined[0];
+    }
+    static const uint8_t halves[2][4] = {{0, 4, 1, 5}, {2, 6, 3, 7}};
+    static const uint8_t pairs[2][4] = {{0, 1, 4, 5}, {2, 3, 6, 7}};
+    Value first = emit_in_fours(e, row[0], row[1], lanes, halves[part / 2]);
+    Value second = emit_in_fours(e, row[2], row[3], lanes, halves[part / 2]);
+    return emit_in_fours(e, first, second, lanes, pairs[part % 2]);
+}
+
+Value emit_load_column(Emit *e, const EmitBuffer *buffer, Value index, uint32_t part,
+                       uint16_t lanes, int64_t stride) {
+    bool spread = stride > 4 || !e->target->avx512; /* else it has shuffles of two vectors */
+    if (elem_bytes(buffer->elem) == 4 && lanes >= 4 && spread && !e->target->sanitize_address)
+        return emit_transposed(e, buffer, index, lanes, stride, part);
+    Value at = LLVMBuildNSWAdd(e->builder, index, emit_index(e, part), "");
+    return emit_load(e, buffer, at, lanes, stride, NULL);
+}
+
 Value emit_load(Emit *e, const EmitBuffer *buffer, Value index, uint16_t lanes, int64_t stride,
                 Value valid) {
     if (lanes == 1)
