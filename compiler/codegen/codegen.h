@@ -14,7 +14,9 @@
  */
 
 typedef struct {
-    const char *cpu;       /* NULL or "native", "baseline", or a name codegen_cpu_names knows */
+    const char *triple;    /* NULL: this machine; else ARCHITECTURE-SYSTEM, as LLVM names them */
+    const char *cpu;       /* "native", "baseline", or a name codegen_cpu_names knows; NULL: native,
+                              or baseline where there is a triple */
     uint32_t vector_bytes; /* 0: the widest the machine has (16, 32 or 64) */
     int opt_level;         /* 0 or 3 */
     bool sanitize_address; /* generated code under AddressSanitizer (link with it, too) */
@@ -27,6 +29,7 @@ CodegenTarget *codegen_target_create(Arena *arena, const CodegenOptions *options
                                      const char **error);
 void codegen_target_destroy(CodegenTarget *target); /* NULL is fine */
 const char *codegen_target_cpu(const CodegenTarget *target);
+bool codegen_target_foreign(const CodegenTarget *target); /* of another architecture than ours */
 uint32_t codegen_target_vector_bytes(const CodegenTarget *target);
 uint32_t codegen_target_vector_registers(const CodegenTarget *target);
 /* From now on objects for this target are looked up and kept there, by all that decides what is in

@@ -14,7 +14,7 @@ struct CodegenTarget {
     const char **features;
     uint32_t n_features;
     uint32_t vector_bytes;
-    bool fma, x86, avx512;
+    bool fma, x86, avx512, foreign;
     int opt_level;
     bool sanitize_address;
     char *triple; /* LLVM's */

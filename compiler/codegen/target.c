@@ -11,33 +11,48 @@
 #define V3 V2 " avx avx2 bmi bmi2 f16c fma lzcnt movbe"
 #define V4 V3 " avx512f avx512bw avx512cd avx512dq avx512vl"
 
+/* By name: the architecture, LLVM's name, the features. */
+#define TARGET_CPUS(CPU)                                                                           \
+    CPU("x86-64", "x86_64", "x86-64", "")                                                          \
+    CPU("x86-64-v2", "x86_64", "x86-64-v2", V2)                                                    \
+    CPU("x86-64-v3", "x86_64", "x86-64-v3", V3)                                                    \
+    CPU("x86-64-v4", "x86_64", "x86-64-v4", V4)                                                    \
+    CPU("haswell", "x86_64", "haswell", V3)                                                        \
+    CPU("skylake", "x86_64", "skylake", V3)                                                        \
+    CPU("znver2", "x86_64", "znver2", V3)                                                          \
+    CPU("znver3", "x86_64", "znver3", V3)                                                          \
+    CPU("skylake-avx512", "x86_64", "skylake-avx512", V4)                                          \
+    CPU("icelake-server", "x86_64", "icelake-server", V4)                                          \
+    CPU("sapphirerapids", "x86_64", "sapphirerapids", V4)                                          \
+    CPU("znver4", "x86_64", "znver4", V4)                                                          \
+    CPU("cortex-a72", "aarch64", "cortex-a72", "neon")                                             \
+    CPU("cortex-a76", "aarch64", "cortex-a76", "neon")                                             \
+    CPU("neoverse-n1", "aarch64", "neoverse-n1", "neon")
+
 static const struct {
-    const char *name, *llvm, *features;
+    const char *name, *architecture, *llvm, *features;
 } target_cpus[] = {
-    {"baseline", "x86-64", ""},
-    {"x86-64", "x86-64", ""},
-    {"x86-64-v2", "x86-64-v2", V2},
-    {"x86-64-v3", "x86-64-v3", V3},
-    {"x86-64-v4", "x86-64-v4", V4},
-    {"haswell", "haswell", V3},
-    {"skylake", "skylake", V3},
-    {"znver2", "znver2", V3},
-    {"znver3", "znver3", V3},
-    {"skylake-avx512", "skylake-avx512", V4},
-    {"icelake-server", "icelake-server", V4},
-    {"sapphirerapids", "sapphirerapids", V4},
-    {"znver4", "znver4", V4},
+#define CPU(name, architecture, llvm, features) {name, architecture, llvm, features},
+    TARGET_CPUS(CPU)
+#undef CPU
 };
 enum { N_CPUS = sizeof target_cpus / sizeof *target_cpus };
 
 const char *const *codegen_cpu_names(uint32_t *count) {
-    static const char *const names[] = {
-        "native",         "baseline",       "x86-64",         "x86-64-v2", "x86-64-v3",
-        "x86-64-v4",      "haswell",        "skylake",        "znver2",    "znver3",
-        "skylake-avx512", "icelake-server", "sapphirerapids", "znver4"};
-    _Static_assert(sizeof names / sizeof *names == N_CPUS + 1, "native and the table");
-    *count = N_CPUS + 1;
+#define CPU(name, architecture, llvm, features) name,
+    static const char *const names[] = {"native", "baseline", TARGET_CPUS(CPU)};
+#undef CPU
+    *count = sizeof names / sizeof *names;
     return names;
+}
+
+/* "x86_64", "aarch64": the first word of a triple, or its other name. */
+static bool target_is(const CodegenTarget *target, const char *architecture) {
+    const char *own = strncmp(target->triple, "arm64-", 6) == 0   ? "aarch64-"
+                      : strncmp(target->triple, "amd64-", 6) == 0 ? "x86_64-"
+                                                                  : target->triple;
+    size_t length = strlen(architecture);
+    return strncmp(own, architecture, length) == 0 && (own[length] == '-' || own[length] == 0);
 }
 
 /* Is `name` one of the words of `list`? */
@@ -76,8 +91,22 @@ static void target_host_features(CodegenTarget *target, const char *list) {
     }
 }
 
+static void target_list_features(CodegenTarget *target, const char *list) {
+    while (*list) {
+        size_t n = strcspn(list, " ");
+        target_add_feature(target, list, n);
+        list += n + strspn(list + n, " ");
+    }
+}
+
 static bool target_choose(CodegenTarget *target, const char **error) {
+    target->llvm_features = "";
     if (strcmp(target->cpu, "native") == 0) {
+        if (target->foreign) {
+            *error = arena_printf(target->arena, "`native` is this machine, not %s; try `baseline`",
+                                  target->triple);
+            return false;
+        }
         char *name = LLVMGetHostCPUName(), *list = LLVMGetHostCPUFeatures();
         target->llvm_cpu = arena_copy_string(target->arena, name, strlen(name));
         target->llvm_features = arena_copy_string(target->arena, list, strlen(list));
@@ -86,26 +115,52 @@ static bool target_choose(CodegenTarget *target, const char **error) {
         LLVMDisposeMessage(list);
         return true;
     }
+    if (strcmp(target->cpu, "baseline") == 0) {
+        bool x86 = target_is(target, "x86_64"), arm = target_is(target, "aarch64");
+        target->llvm_cpu = x86 ? "x86-64" : arm ? "generic" : "";
+        target_list_features(target, arm ? "neon" : "");
+        return true;
+    }
+    const char *list = target->foreign ? "baseline" : "native, baseline";
     for (uint32_t k = 0; k < N_CPUS; k++) {
+        if (!target_is(target, target_cpus[k].architecture))
+            continue;
+        list = arena_printf(target->arena, "%s, %s", list, target_cpus[k].name);
         if (strcmp(target_cpus[k].name, target->cpu) != 0)
             continue;
         target->llvm_cpu = target_cpus[k].llvm;
-        target->llvm_features = "";
-        const char *at = target_cpus[k].features;
-        while (*at) {
-            size_t n = strcspn(at, " ");
-            target_add_feature(target, at, n);
-            at += n + strspn(at + n, " ");
-        }
+        target_list_features(target, target_cpus[k].features);
         return true;
     }
-    uint32_t count;
-    const char *const *names = codegen_cpu_names(&count);
-    const char *list = names[0];
-    for (uint32_t k = 1; k < count; k++)
-        list = arena_printf(target->arena, "%s, %s", list, names[k]);
-    *error = arena_printf(target->arena, "unknown processor `%s`; known are %s", target->cpu, list);
+    *error = arena_printf(target->arena, "unknown processor `%s`; known for %s are %s", target->cpu,
+                          target->triple, list);
     return false;
+}
+
+/* The triple asked for, in LLVM's spelling; this machine's when none was. False when it is of
+ * another architecture than this machine's. */
+static bool target_place(CodegenTarget *target, const char *asked) {
+    target->triple = LLVMGetDefaultTargetTriple();
+    if (!asked)
+        return true;
+    char *own = target->triple;
+    target->triple = LLVMNormalizeTargetTriple(asked);
+    char *architecture = arena_copy_string(target->arena, own, strcspn(own, "-"));
+    LLVMDisposeMessage(own);
+    return target_is(target, architecture);
+}
+
+/* What we generate takes addresses for 64-bit integers, least byte first, and so does the runtime.
+ */
+static bool target_fits(CodegenTarget *target, const char **error) {
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(target->machine);
+    bool fits = LLVMPointerSize(layout) == 8 && LLVMByteOrder(layout) == LLVMLittleEndian;
+    LLVMDisposeTargetData(layout);
+    if (!fits)
+        *error = arena_printf(target->arena,
+                              "%s has no 64-bit little-endian addresses, which models need",
+                              target->triple);
+    return fits;
 }
 
 LLVMTargetMachineRef codegen_target_machine(const CodegenTarget *target, const char **error) {
@@ -113,7 +168,7 @@ LLVMTargetMachineRef codegen_target_machine(const CodegenTarget *target, const c
     LLVMTargetRef llvm;
     if (LLVMGetTargetFromTriple(target->triple, &llvm, &message)) {
         *error =
-            arena_printf(target->arena, "no code generator for %s: %s", target->triple, message);
+            arena_printf(target->arena, "this LLVM has no code generator for %s", target->triple);
         LLVMDisposeMessage(message);
         return NULL;
     }
@@ -135,24 +190,29 @@ CodegenTarget *codegen_target_create(Arena *arena, const CodegenOptions *options
                                      const char **error) {
     CodegenTarget *target = ARENA_NEW(arena, CodegenTarget);
     target->arena = arena;
-    target->cpu = options->cpu ? options->cpu : "native";
     target->opt_level = options->opt_level;
     target->sanitize_address = options->sanitize_address;
     *error = NULL;
-    if (LLVMInitializeNativeTarget() || LLVMInitializeNativeAsmPrinter()) {
+    if (options->triple) {
+        LLVMInitializeAllTargetInfos();
+        LLVMInitializeAllTargets();
+        LLVMInitializeAllTargetMCs();
+        LLVMInitializeAllAsmPrinters();
+    } else if (LLVMInitializeNativeTarget() || LLVMInitializeNativeAsmPrinter()) {
         *error = "this LLVM has no code generator for this machine";
         return NULL;
     }
-    target->triple = LLVMGetDefaultTargetTriple();
+    target->foreign = !target_place(target, options->triple);
+    target->cpu = options->cpu ? options->cpu : options->triple ? "baseline" : "native";
     if (target_choose(target, error))
         target->machine = codegen_target_machine(target, error);
-    if (!target->machine) {
+    if (!target->machine || !target_fits(target, error)) {
         codegen_target_destroy(target);
         return NULL;
     }
-    target->x86 = strncmp(target->triple, "x86_64", 6) == 0;
+    target->x86 = target_is(target, "x86_64");
     target->avx512 = target_has(target, "avx512f") && target_has(target, "avx512vl");
-    target->fma = target_has(target, "fma") || strncmp(target->triple, "aarch64", 7) == 0;
+    target->fma = target_has(target, "fma") || target_is(target, "aarch64");
     target->vector_bytes = target->avx512 ? 64 : target_has(target, "avx2") ? 32 : 16;
     if (options->vector_bytes == 16 || options->vector_bytes == 32 || options->vector_bytes == 64)
         target->vector_bytes = options->vector_bytes;
@@ -173,6 +233,10 @@ void codegen_target_destroy(CodegenTarget *target) {
         LLVMDisposeMessage(target->triple);
     target->machine = NULL;
     target->triple = NULL;
+}
+
+bool codegen_target_foreign(const CodegenTarget *target) {
+    return target->foreign;
 }
 
 const char *codegen_target_cpu(const CodegenTarget *target) {

@@ -165,7 +165,16 @@ ExitCode command_build(Driver *d) {
         code = native_lower(d, network, network->program, d->options.f64, &native);
     if (code != EXIT_OK)
         return code;
-    code = build_make(&b, &native);
+    if (codegen_target_foreign(native.target) &&
+        (b.form == MAKE_EXECUTABLE || b.form == MAKE_SHARED)) {
+        driver_error(d,
+                     "cannot link for %s here: write an object (-o %s.o), and link it there with "
+                     "the runtime's library",
+                     d->options.target, b.stem);
+        code = EXIT_RESOURCE;
+    } else {
+        code = build_make(&b, &native);
+    }
     native_free(&native);
     return code;
 }

@@ -63,6 +63,7 @@ static void native_note_cache(Driver *d, const NativeProgram *native) {
 
 static ExitCode native_target(Driver *d, CodegenTarget **target) {
     CodegenOptions options = {
+        .triple = d->options.target,
         .cpu = d->options.cpu,
         .opt_level = d->options.optimise.given ? (int)d->options.optimise.value : 3,
         .sanitize_address = native_sanitized(d),
@@ -74,8 +75,10 @@ static ExitCode native_target(Driver *d, CodegenTarget **target) {
     uint32_t count;
     const char *const *names = codegen_cpu_names(&count);
     const char *near = d->options.cpu ? nearest_name(d->options.cpu, names, count) : NULL;
-    fprintf(d->err, "hcc: --cpu: %s%s%s%s\n", error, near ? "; did you mean '" : "",
-            near ? near : "", near ? "'?" : "");
+    if (near && strcmp(near, d->options.cpu) == 0)
+        near = NULL; /* a processor of another kind of machine */
+    fprintf(d->err, "hcc: %s%s%s%s\n", error, near ? "; did you mean '" : "", near ? near : "",
+            near ? "'?" : "");
     return EXIT_USAGE;
 }
 
