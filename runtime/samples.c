@@ -31,7 +31,8 @@ HcStatus hc_block_append(HcBlock *block, const void *bytes, size_t size, HcError
         block->bytes = grown;
         block->capacity = capacity;
     }
-    memcpy(block->bytes + block->size, bytes, size);
+    if (size) /* of nothing there may be no address */
+        memcpy(block->bytes + block->size, bytes, size);
     block->size += size;
     return HC_OK;
 }

@@ -36,9 +36,10 @@ class Bench(unittest.TestCase):
             static = result["groups"][0]["rounds"][0]["static"]["hcc"]
             self.assertGreaterEqual(static["forward_bytes"], 4 * 10 * 1280)  # the floor
             self.assertGreaterEqual(static["backward_bytes"], 4 * 15 * 1280)
-            errors = result["sinkhorn_errors"]["hcc"]  # destinations come last in an iteration
-            self.assertLess(errors["destinations_max"], 1e-6)
-            self.assertLess(errors["sources_max"], 1e-2)
+            if not harness.sanitized():  # another Python cannot load such a library
+                errors = result["sinkhorn_errors"]["hcc"]  # destinations come last in an iteration
+                self.assertLess(errors["destinations_max"], 1e-6)
+                self.assertLess(errors["sources_max"], 1e-2)
             xml.etree.ElementTree.parse(os.path.join(folder, "plot.svg"))
 
     def test_tells_what_fails(self):
