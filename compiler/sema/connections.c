@@ -610,8 +610,10 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
     trunk->begun = true;
     if (good && !x.failed)
         check_roles(&x, from);
-    if (good && last)
-        *result = x.failed ? POISON : trunk_result(&x, item);
+    if (good && last) { /* after a failure, too: what only `end` uses is used */
+        const Value ended = trunk_result(&x, item);
+        *result = x.failed ? POISON : ended;
+    }
     frame_pop(s);
     return good && !x.failed;
 }
