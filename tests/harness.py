@@ -10,6 +10,7 @@ ctest reads as "skipped") when every test was skipped.
 
 import argparse
 import atexit
+import importlib.util
 import os
 import re
 import shutil
@@ -23,6 +24,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # The sanitizer's options for everybody else, where this Python runs with it.
 PRELOADED = "HCC_TEST_ASAN_OPTIONS"
+
+# Set where this Python is the one that HCC_TORCH_PYTHON names.
+TRIED = "HCC_TORCH_TRIED"
 
 # Where the commands of this test file keep what they compile: a folder that is there for as long as
 # the file runs. So what is found was made by the compiler under test, on the way here.
@@ -94,6 +98,18 @@ def load_sanitizer():
                "ASAN_OPTIONS": f"{options}:detect_leaks=0"}
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, "-B", *sys.argv], with_it)
+
+
+def lacking(*modules):
+    """The reason to skip what needs these Python modules, or "". Where this Python lacks one, the
+    test file starts again with $HCC_TORCH_PYTHON, when there is one, and looks there."""
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    other = os.environ.get("HCC_TORCH_PYTHON")
+    if missing and other and os.path.exists(other) and TRIED not in os.environ:
+        os.environ[TRIED] = "1"
+        sys.stdout.flush()
+        os.execv(other, [other, "-B", *sys.argv])
+    return f"this Python lacks {', '.join(missing)}" if missing else ""
 
 
 def loads_libraries():

@@ -11,6 +11,14 @@ import time
 WIRINGS = ("residual", "shc", "dhc", "mhc", "frac")  # of torch_wirings.py
 
 
+def add_options(parser):
+    """What every script that times PyTorch is told."""
+    parser.add_argument("--compile", action="store_true", help="torch.compile the model")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--warmup", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=20)
+
+
 def prepare(threads):
     """Before torch is imported, so that no pool of another size ever exists."""
     if "torch" in sys.modules:

@@ -18,7 +18,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from timing import WIRINGS, peak_bytes, peer, prepare  # noqa: E402
+from timing import WIRINGS, add_options, peak_bytes, peer, prepare  # noqa: E402
 
 
 def parse(argv=None):
@@ -33,10 +33,7 @@ def parse(argv=None):
     parser.add_argument("--n", type=int, default=4, help="streams, or fractions")
     parser.add_argument("--norm", choices=("layernorm", "rmsnorm"), default="rmsnorm")
     parser.add_argument("--clip", type=float, default=1.0, help="0: no clipping")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the model")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--warmup", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=20)
+    add_options(parser)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args(argv)
     if args.d % args.heads:

@@ -5,19 +5,13 @@ Against PyTorch, against itself with all logits kept, and for every number of th
 several chunks of positions and a last one that is not full.
 """
 
-import importlib.util
 import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-NEEDED = ("torch", "numpy")
-MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-OTHER = os.environ.get("HCC_TORCH_PYTHON")
-if MISSING and OTHER and os.path.exists(OTHER) and "HCC_TORCH_TRIED" not in os.environ:
-    os.environ["HCC_TORCH_TRIED"] = "1"
-    os.execv(OTHER, [OTHER, "-B", *sys.argv])
-
 from library import Model, build, harness
+
+MISSING = harness.lacking("torch", "numpy")
 
 if not MISSING:
     import numpy as np
@@ -46,7 +40,7 @@ PLAIN = "loss cross_entropy(logits, next);"
 WEIGHTED = "loss cross_entropy(logits, next) weight select(next < 2000, 0, 1);"
 
 
-@harness.unittest.skipIf(MISSING, f"this Python lacks {', '.join(MISSING)}")
+@harness.unittest.skipIf(MISSING, MISSING)
 class Chunks(harness.TestCase):
     def model(self, name, loss=PLAIN, tied=True):
         text = MODEL.replace("LOSS", loss).replace("HEAD", "E" if tied else "U")

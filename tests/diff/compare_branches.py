@@ -6,21 +6,15 @@ the examples on pictures must train as PyTorch does.
 Without PyTorch (here, or in $HCC_TORCH_PYTHON) everything is skipped.
 """
 
-import importlib.util
 import json
 import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-NEEDED = ("torch", "numpy")
-MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-OTHER = os.environ.get("HCC_TORCH_PYTHON")
-if MISSING and OTHER and os.path.exists(OTHER) and "HCC_TORCH_TRIED" not in os.environ:
-    os.environ["HCC_TORCH_TRIED"] = "1"
-    os.execv(OTHER, [OTHER, "-B", *sys.argv])
-
 from library import Model, build, harness
+
+MISSING = harness.lacking("torch", "numpy")
 
 if not MISSING:
     import numpy as np
@@ -52,7 +46,7 @@ model m {
 """
 
 
-@harness.unittest.skipIf(MISSING, f"this Python lacks {', '.join(MISSING)}")
+@harness.unittest.skipIf(MISSING, MISSING)
 class Branches(harness.TestCase):
     def load(self, text, f64=True):
         path = self.write(f"m{len(os.listdir(self.folder))}.hc", text)
@@ -243,7 +237,7 @@ model m {
         self.compare((y ** 2).mean())
 
 
-@harness.unittest.skipIf(MISSING, f"this Python lacks {', '.join(MISSING)}")
+@harness.unittest.skipIf(MISSING, MISSING)
 class Training(harness.TestCase):
     """The examples on pictures, cut down: the same batches and optimiser in PyTorch, step by step."""
 

@@ -6,21 +6,15 @@ The reference changes the controller before the forward pass; here it is changed
 twin does the latter; one test turns the two into each other by holding the parameters still.
 """
 
-import importlib.util
 import os
 import random
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-NEEDED = ("torch", "numpy")
-MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-OTHER = os.environ.get("HCC_TORCH_PYTHON")
-if MISSING and OTHER and os.path.exists(OTHER) and "HCC_TORCH_TRIED" not in os.environ:
-    os.environ["HCC_TORCH_TRIED"] = "1"
-    os.execv(OTHER, [OTHER, "-B", *sys.argv])
-
 from library import Model, build, harness
+
+MISSING = harness.lacking("torch", "numpy")
 
 if not MISSING:
     import numpy as np
@@ -89,7 +83,7 @@ class Twin:
         return G
 
 
-@harness.unittest.skipIf(MISSING, f"this Python lacks {', '.join(MISSING)}")
+@harness.unittest.skipIf(MISSING, MISSING)
 class Harmonised(harness.TestCase):
     def load(self, rate, wiring="harmonised(n = 3)", f64=True, size=1.0):
         text = MODEL.replace("RATE", str(rate)).replace("harmonised(n = 3)", wiring)

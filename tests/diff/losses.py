@@ -2,26 +2,19 @@
 """Losses, their weights and their gradients against PyTorch's; and what has no counterpart there:
 weights that are all zero, and held-out losses whose batches weigh differently."""
 
-import importlib.util
 import json
 import math
 import os
 import random
 import sys
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from library import Model, build, harness
 
-OTHER = os.environ.get("HCC_TORCH_PYTHON")
-if importlib.util.find_spec("torch"):
+MISSING = harness.lacking("torch")
+if not MISSING:
     import torch
     import torch.nn.functional as F
-elif OTHER and os.path.exists(OTHER) and "HCC_TORCH_TRIED" not in os.environ:
-    os.environ["HCC_TORCH_TRIED"] = "1"
-    os.execv(OTHER, [OTHER, "-B", *sys.argv])
-else:
-    torch = None
 
 SAMPLES, POSITIONS, CLASSES, WIDTH = 3, 5, 7, 4
 
@@ -94,7 +87,7 @@ class Losses(harness.TestCase):
             p.data[:] = [draw.gauss(0, 1) for _ in p.data]
         return values
 
-    @unittest.skipUnless(torch, "needs PyTorch")
+    @harness.unittest.skipIf(MISSING, MISSING)
     def test_against_torch(self):
         for case in CASES:
             with self.subTest(case):

@@ -8,7 +8,6 @@ $HCC_TORCH_PYTHON) everything is skipped.
 """
 
 import concurrent.futures
-import importlib.util
 import math
 import os
 import sys
@@ -17,14 +16,9 @@ from ctypes import c_double
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-NEEDED = ("torch", "numpy", "einops", "hyper_connections")
-MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-OTHER = os.environ.get("HCC_TORCH_PYTHON")
-if MISSING and OTHER and os.path.exists(OTHER) and "HCC_TORCH_TRIED" not in os.environ:
-    os.environ["HCC_TORCH_TRIED"] = "1"
-    os.execv(OTHER, [OTHER, "-B", *sys.argv])
-
 from library import Model, build, harness
+
+MISSING = harness.lacking("torch", "numpy", "einops", "hyper_connections")
 
 if not MISSING:
     import numpy as np
@@ -316,7 +310,7 @@ class Compiled:
         return forward, gradients
 
 
-@harness.unittest.skipIf(MISSING, f"this Python lacks {', '.join(MISSING)}")
+@harness.unittest.skipIf(MISSING, MISSING)
 class Package(harness.TestCase):
     GROUPS = {"hyper_connections": hyper_connections, "ends of streams": ends_of_streams,
               "streams": streams, "fractions": fractions, "manifold": manifold,

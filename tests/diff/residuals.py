@@ -7,20 +7,14 @@ Parameters are random and not symmetric, streams differ from each other. The pac
 f64. Without PyTorch, einops or the package (here, or in $HCC_TORCH_PYTHON) everything is skipped.
 """
 
-import importlib.util
 import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-NEEDED = ("torch", "numpy", "einops", "hyper_connections")
-MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-OTHER = os.environ.get("HCC_TORCH_PYTHON")
-if MISSING and OTHER and os.path.exists(OTHER) and "HCC_TORCH_TRIED" not in os.environ:
-    os.environ["HCC_TORCH_TRIED"] = "1"
-    os.execv(OTHER, [OTHER, "-B", *sys.argv])
-
 from library import Model, build, harness
+
+MISSING = harness.lacking("torch", "numpy", "einops", "hyper_connections")
 
 if not MISSING:
     import numpy as np
@@ -219,7 +213,7 @@ def several_branches():
                                + " & ".join(["bend"] * count), module, parameters, 5, n, branch)
 
 
-@harness.unittest.skipIf(MISSING, f"this Python lacks {', '.join(MISSING)}")
+@harness.unittest.skipIf(MISSING, MISSING)
 class Residuals(harness.TestCase):
     def compare(self, site, f64):
         name = f"m{len(os.listdir(self.folder))}"

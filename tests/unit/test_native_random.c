@@ -18,16 +18,12 @@ typedef struct {
     uint32_t extents[4]; /* what axes are as long as */
 } Pool;
 
-static uint32_t below(Case *c, uint32_t n) {
-    return (uint32_t)(case_random(c) * n);
-}
-
 static const TirType *type_of(const Pool *p, TirId id) {
     return &tir_node(p->b->block, id)->type;
 }
 
 static TirId pick(Pool *p) { /* late values more often */
-    const uint32_t x = below(p->c, p->n_real), y = below(p->c, p->n_real);
+    const uint32_t x = case_below(p->c, p->n_real), y = case_below(p->c, p->n_real);
     return p->real[x > y ? x : y];
 }
 
@@ -41,13 +37,13 @@ static TirId pick_like(Pool *p, const TirType *like) {
 }
 
 static TirId pick_whole(Pool *p) {
-    return p->whole[below(p->c, p->n_whole)];
+    return p->whole[case_below(p->c, p->n_whole)];
 }
 
 static uint32_t random_dims(Pool *p, uint32_t *dims) {
-    const uint32_t rank = below(p->c, 4);
+    const uint32_t rank = case_below(p->c, 4);
     for (uint32_t k = 0; k < rank; k++)
-        dims[k] = p->extents[below(p->c, 4)];
+        dims[k] = p->extents[case_below(p->c, 4)];
     return rank;
 }
 
@@ -64,9 +60,9 @@ static TirId random_unary(Pool *p) {
     static const TirOp positive[] = {TIR_LOG, TIR_SQRT, TIR_RSQRT};
     TirBuilder *b = p->b;
     const TirId x = pick(p);
-    switch (below(p->c, 8)) {
+    switch (case_below(p->c, 8)) {
     case 0:
-        return tir_unary(b, positive[below(p->c, 3)], sum_of_square(p, x, 0.3));
+        return tir_unary(b, positive[case_below(p->c, 3)], sum_of_square(p, x, 0.3));
     case 1:
         return tir_unary(b, TIR_EXP, tir_unary(b, TIR_TANH, x));
     case 2: { /* away from the steps of what is often exact */
@@ -76,7 +72,7 @@ static TirId random_unary(Pool *p) {
     case 3:
         return tir_unary(b, TIR_STOP_GRADIENT, x);
     default:
-        return tir_unary(b, plain[below(p->c, 7)], x);
+        return tir_unary(b, plain[case_below(p->c, 7)], x);
     }
 }
 
@@ -86,13 +82,13 @@ static TirId random_binary(Pool *p) {
     const TirId x = pick(p), y = pick_like(p, type_of(p, x));
     if (!y)
         return 0;
-    switch (below(p->c, 9)) {
+    switch (case_below(p->c, 9)) {
     case 0:
         return tir_binary(b, TIR_DIV, x, sum_of_square(p, y, 0.7));
     case 1:
         return tir_binary(b, TIR_POW, sum_of_square(p, x, 0.4), tir_unary(b, TIR_TANH, y));
     default:
-        return tir_binary(b, ops[below(p->c, 7)], x, y);
+        return tir_binary(b, ops[case_below(p->c, 7)], x, y);
     }
 }
 
@@ -101,11 +97,11 @@ static TirId random_select(Pool *p) {
     const TirId x = pick(p), y = pick_like(p, type_of(p, x)), z = pick_like(p, type_of(p, x));
     if (!y || !z)
         return 0;
-    TirId c = tir_binary(b, below(p->c, 2) ? TIR_LT : TIR_LE, y, tir_real(b, 0.37));
-    if (below(p->c, 2))
-        c = tir_binary(b, below(p->c, 2) ? TIR_AND : TIR_OR, c,
+    TirId c = tir_binary(b, case_below(p->c, 2) ? TIR_LT : TIR_LE, y, tir_real(b, 0.37));
+    if (case_below(p->c, 2))
+        c = tir_binary(b, case_below(p->c, 2) ? TIR_AND : TIR_OR, c,
                        tir_binary(b, TIR_LT, tir_unary(b, TIR_SIN, z), tir_real(b, 0.41)));
-    return tir_select(b, below(p->c, 3) ? c : tir_unary(b, TIR_NOT, c), x, z);
+    return tir_select(b, case_below(p->c, 3) ? c : tir_unary(b, TIR_NOT, c), x, z);
 }
 
 /* --- views ---------------------------------------------------------------------------------------
@@ -114,16 +110,16 @@ static TirId random_select(Pool *p) {
 static TirId random_broadcast(Pool *p) {
     const TirId x = pick(p);
     const TirType t = *type_of(p, x);
-    uint32_t dims[TIR_MAX_RANK] = {0}, rank = 1 + below(p->c, MOST_RANK);
+    uint32_t dims[TIR_MAX_RANK] = {0}, rank = 1 + case_below(p->c, MOST_RANK);
     uint8_t axes[TIR_MAX_RANK] = {0};
     for (uint32_t k = 0; k < t.rank; k++) {
-        axes[k] = (uint8_t)below(p->c, rank);
+        axes[k] = (uint8_t)case_below(p->c, rank);
         if (dims[axes[k]] && dims[axes[k]] != t.dims[k])
             return 0;
         dims[axes[k]] = t.dims[k];
     }
     for (uint32_t k = 0; k < rank; k++)
-        dims[k] = dims[k] ? dims[k] : p->extents[below(p->c, 4)];
+        dims[k] = dims[k] ? dims[k] : p->extents[case_below(p->c, 4)];
     return tir_broadcast(p->b, x, rank, dims, axes);
 }
 
@@ -131,7 +127,7 @@ static TirId random_broadcast(Pool *p) {
 static TirId random_reshape(Pool *p, TirId x) {
     const TirType t = *type_of(p, x);
     uint32_t dims[TIR_MAX_RANK], n = 0;
-    const uint32_t at = below(p->c, t.rank), how = below(p->c, 3);
+    const uint32_t at = case_below(p->c, t.rank), how = case_below(p->c, 3);
     if (how == 0) {
         dims[n++] = (uint32_t)tir_element_count(&t);
         return tir_reshape(p->b, x, n, dims);
@@ -151,9 +147,9 @@ static TirId random_reshape(Pool *p, TirId x) {
 
 static TirId random_take(Pool *p, TirId x, uint32_t axis, uint32_t extent) {
     int32_t indices[7];
-    const uint32_t n = 2 + below(p->c, 5);
+    const uint32_t n = 2 + case_below(p->c, 5);
     for (uint32_t k = 0; k < n; k++)
-        indices[k] = (int32_t)below(p->c, extent + 1) - 1;
+        indices[k] = (int32_t)case_below(p->c, extent + 1) - 1;
     return tir_take(p->b, x, axis, n, indices);
 }
 
@@ -162,13 +158,13 @@ static TirId random_view(Pool *p) {
     const TirType t = *type_of(p, x);
     if (t.rank == 0)
         return random_broadcast(p);
-    const uint32_t axis = below(p->c, t.rank), extent = t.dims[axis];
-    const uint32_t start = below(p->c, extent), before = below(p->c, 3);
-    switch (below(p->c, 6)) {
+    const uint32_t axis = case_below(p->c, t.rank), extent = t.dims[axis];
+    const uint32_t start = case_below(p->c, extent), before = case_below(p->c, 3);
+    switch (case_below(p->c, 6)) {
     case 0:
-        return tir_slice(p->b, x, axis, start, 1 + below(p->c, extent - start));
+        return tir_slice(p->b, x, axis, start, 1 + case_below(p->c, extent - start));
     case 1:
-        return tir_pad(p->b, x, axis, before, extent + before + below(p->c, 3));
+        return tir_pad(p->b, x, axis, before, extent + before + case_below(p->c, 3));
     case 2:
         return random_take(p, x, axis, extent);
     case 3:
@@ -185,15 +181,16 @@ static TirId random_concat(Pool *p) {
     if (t.rank == 0)
         return 0;
     TirId parts[24];
-    const uint32_t axis = below(p->c, t.rank), n = below(p->c, 3) ? 2 + below(p->c, 4) : 20;
+    const uint32_t axis = case_below(p->c, t.rank),
+                   n = case_below(p->c, 3) ? 2 + case_below(p->c, 4) : 20;
     if (tir_element_count(&t) * n > MOST_ELEMENTS)
         return 0;
     for (uint32_t k = 0; k < n; k++) {
         const TirId y = pick_like(p, &t);
         parts[k] = y && type_of(p, y)->rank ? y : x;
-        if (below(p->c, 2))
+        if (case_below(p->c, 2))
             parts[k] = tir_binary(p->b, TIR_MUL, parts[k], tir_real(p->b, 0.5 + k));
-        else if (t.dims[axis] > 1 && below(p->c, 2))
+        else if (t.dims[axis] > 1 && case_below(p->c, 2))
             parts[k] = tir_slice(p->b, parts[k], axis, 1, t.dims[axis] - 1);
     }
     return tir_concat(p->b, axis, n, parts);
@@ -210,26 +207,27 @@ static TirId random_contract(Pool *p) {
     for (uint32_t o = 0; o < 2; o++)
         for (uint32_t k = 0; k < (o ? ty : tx).rank; k++) {
             const uint32_t extent = (o ? ty : tx).dims[k];
-            uint32_t l = below(p->c, 6);
+            uint32_t l = case_below(p->c, 6);
             for (uint32_t tries = 0; tries < 8 && extents[l] && extents[l] != extent; tries++)
-                l = below(p->c, 6);
+                l = case_below(p->c, 6);
             if (extents[l] && extents[l] != extent)
                 return 0;
             extents[l] = extent;
             (o ? ly : lx)[k] = (uint8_t)l;
         }
     for (uint32_t l = 0; l < 6; l++)
-        if (extents[l] && below(p->c, 2) && rank < MOST_RANK)
+        if (extents[l] && case_below(p->c, 2) && rank < MOST_RANK)
             out[rank++] = (uint8_t)l;
     for (uint32_t k = rank; k > 1; k--) { /* in any order */
-        const uint32_t at = below(p->c, k);
+        const uint32_t at = case_below(p->c, k);
         const uint8_t l = out[at];
         out[at] = out[k - 1];
         out[k - 1] = l;
     }
     TirDomain joined;
     tir_domain_join(tx.domain, ty.domain, &joined);
-    TirDomain to = below(p->c, 3) ? joined : tir_domain_meet(joined, DOMAINS[below(p->c, 4)]);
+    TirDomain to =
+        case_below(p->c, 3) ? joined : tir_domain_meet(joined, DOMAINS[case_below(p->c, 4)]);
     return tir_contract(p->b, x, y, lx, ly, rank, out, to);
 }
 
@@ -238,8 +236,8 @@ static TirId random_fold(Pool *p) {
                                 TIR_REDUCE_PROD};
     const TirId x = pick(p);
     const TirType t = *type_of(p, x);
-    const TirOp op = ops[below(p->c, 5)];
-    const uint32_t mask = below(p->c, 1u << t.rank);
+    const TirOp op = ops[case_below(p->c, 5)];
+    const uint32_t mask = case_below(p->c, 1u << t.rank);
     uint64_t folded = 1;
     for (uint32_t k = 0; k < t.rank; k++)
         folded *= mask >> k & 1 ? t.dims[k] : 1;
@@ -254,9 +252,9 @@ static TirId random_cross(Pool *p) {
     const TirId x = pick(p);
     const TirType t = *type_of(p, x);
     const bool grid = p->c->p->spaces.at[0].rank == 2;
-    if (!t.domain.space || below(p->c, 3) == 0)
-        return tir_position_sum(p->b, x, tir_domain_meet(t.domain, DOMAINS[below(p->c, 4)]));
-    return tir_shift_by(p->b, x, by[below(p->c, grid ? 6 : 3)]);
+    if (!t.domain.space || case_below(p->c, 3) == 0)
+        return tir_position_sum(p->b, x, tir_domain_meet(t.domain, DOMAINS[case_below(p->c, 4)]));
+    return tir_shift_by(p->b, x, by[case_below(p->c, grid ? 6 : 3)]);
 }
 
 static TirId random_attend(Pool *p) {
@@ -267,7 +265,7 @@ static TirId random_attend(Pool *p) {
             tk.dims[0] != tv.dims[0] || tx.dims[0] % tk.dims[0] ||
             !(tx.domain.space || tk.domain.space || tv.domain.space))
             continue;
-        return tir_result(p->b, tir_attend(p->b, x, k, v, below(p->c, 2), 0.3), 0);
+        return tir_result(p->b, tir_attend(p->b, x, k, v, case_below(p->c, 2), 0.3), 0);
     }
     return 0;
 }
@@ -279,10 +277,10 @@ static void random_whole(Pool *p) {
     TirId x = 0;
     const TirId y = pick(p), old = pick_whole(p);
     const TirType t = *type_of(p, y);
-    if (below(p->c, 2) && t.rank)
-        x = tir_reduce(p->b, TIR_ARGMAX, y, 1u << below(p->c, t.rank));
+    if (case_below(p->c, 2) && t.rank)
+        x = tir_reduce(p->b, TIR_ARGMAX, y, 1u << case_below(p->c, t.rank));
     else
-        x = tir_binary(p->b, below(p->c, 2) ? TIR_ADD : TIR_SUB, old, tir_int(p->b, 1));
+        x = tir_binary(p->b, case_below(p->c, 2) ? TIR_ADD : TIR_SUB, old, tir_int(p->b, 1));
     if (type_of(p, x)->rank <= 2 && tir_element_count(type_of(p, x)) <= 50 && p->n_whole < POOL)
         p->whole[p->n_whole++] = x;
 }
@@ -290,7 +288,7 @@ static void random_whole(Pool *p) {
 static TirId random_rows(Pool *p) {
     const TirId index = pick_whole(p);
     const TirType ti = *type_of(p, index);
-    if (below(p->c, 3) == 0) {
+    if (case_below(p->c, 3) == 0) {
         for (uint32_t tries = 0; tries < 30; tries++) {
             const TirId g = pick(p);
             const TirType tg = *type_of(p, g);
@@ -301,13 +299,13 @@ static TirId random_rows(Pool *p) {
                 continue;
             TirDomain joined;
             tir_domain_join(ti.domain, tg.domain, &joined);
-            const TirDomain to = tir_domain_meet(joined, DOMAINS[below(p->c, 4)]);
-            return tir_scatter_add(p->b, index, g, 1 + below(p->c, 9), to);
+            const TirDomain to = tir_domain_meet(joined, DOMAINS[case_below(p->c, 4)]);
+            return tir_scatter_add(p->b, index, g, 1 + case_below(p->c, 9), to);
         }
         return 0;
     }
-    if (below(p->c, 4) == 0)
-        return tir_onehot(p->b, index, 1 + below(p->c, 2) * 35 + below(p->c, 6));
+    if (case_below(p->c, 4) == 0)
+        return tir_onehot(p->b, index, 1 + case_below(p->c, 2) * 35 + case_below(p->c, 6));
     const TirId x = pick(p);
     return type_of(p, x)->rank ? tir_gather(p->b, x, index) : 0;
 }
@@ -322,7 +320,7 @@ static TirId random_loop(Pool *p) {
     Case *c = p->c;
     const TirId start = pick(p), w = pick(p), scanned = pick(p);
     const TirType t0 = *type_of(p, start), tw = *type_of(p, w), ts = *type_of(p, scanned);
-    const bool slices = ts.rank > 0 && ts.dims[0] <= 4 && below(c, 2);
+    const bool slices = ts.rank > 0 && ts.dims[0] <= 4 && case_below(c, 2);
     TirType t = t0, slice = ts;
     tir_domain_join(t.domain, tw.domain, &t.domain);
     if (slices) {
@@ -351,16 +349,16 @@ static TirId random_loop(Pool *p) {
             next = in.real[k];
     vec_push(c->p->arena, &body->results, next);
     vec_push(c->p->arena, &body->results, in.real[in.n_real - 1]);
-    const uint32_t trips = slices ? ts.dims[0] : 1 + below(c, 3);
+    const uint32_t trips = slices ? ts.dims[0] : 1 + case_below(c, 3);
     const TirId scan =
-        tir_scan(p->b, trips, below(c, 2), body, 1, &start, 1, &w, slices ? 1 : 0, &scanned);
-    return tir_result(p->b, scan, below(c, 2));
+        tir_scan(p->b, trips, case_below(c, 2), body, 1, &start, 1, &w, slices ? 1 : 0, &scanned);
+    return tir_result(p->b, scan, case_below(c, 2));
 }
 
 static TirId random_step(Pool *p, bool loops) {
-    if (loops && below(p->c, 4) == 0)
+    if (loops && case_below(p->c, 4) == 0)
         random_whole(p);
-    switch (below(p->c, loops ? 16 : 13)) {
+    switch (case_below(p->c, loops ? 16 : 13)) {
     case 0:
     case 1:
         return random_unary(p);
@@ -398,16 +396,16 @@ static TirId random_step(Pool *p, bool loops) {
 static void choose_extents(Pool *p) {
     static const uint32_t narrow[] = {1, 2, 3, 4, 5}, middle[] = {4, 6, 9, 17, 20},
                           wide[] = {32, 33, 36, 40, 64, 70};
-    p->extents[0] = narrow[below(p->c, 5)];
-    p->extents[1] = middle[below(p->c, 5)];
-    p->extents[2] = wide[below(p->c, 6)];
-    p->extents[3] = narrow[below(p->c, 5)] + below(p->c, 3) * 8;
+    p->extents[0] = narrow[case_below(p->c, 5)];
+    p->extents[1] = middle[case_below(p->c, 5)];
+    p->extents[2] = wide[case_below(p->c, 6)];
+    p->extents[3] = narrow[case_below(p->c, 5)] + case_below(p->c, 3) * 8;
 }
 
 static TirId random_program(Case *c) {
     Pool p = {.c = c, .b = &c->b};
     uint32_t dims[TIR_MAX_RANK];
-    if (below(c, 3) == 0)
+    if (case_below(c, 3) == 0)
         case_grid(c, COLUMNS);
     choose_extents(&p);
     for (uint32_t k = 0; k < 6; k++) {
@@ -417,15 +415,15 @@ static TirId random_program(Case *c) {
         p.real[p.n_real++] = case_real(c, GLOBAL, rank <= 2 ? rank : 2, dims);
     }
     for (uint32_t k = 0; k < 3; k++)
-        p.whole[p.n_whole++] =
-            case_int(c, DOMAINS[below(c, 4)], below(c, 2), &p.extents[below(c, 4)], 6);
+        p.whole[p.n_whole++] = case_int(c, DOMAINS[case_below(c, 4)], case_below(c, 2),
+                                        &p.extents[case_below(c, 4)], 6);
     p.whole[p.n_whole++] = tir_position(&c->b, 1);
     for (uint32_t k = 0; k < STEPS; k++) {
         const TirId x = random_step(&p, true);
         if (!x || type_of(&p, x)->elem != TIR_REAL || type_of(&p, x)->rank > MOST_RANK ||
             tir_element_count(type_of(&p, x)) > MOST_ELEMENTS)
             continue;
-        p.real[p.n_real++] = below(c, 2) ? tir_unary(&c->b, TIR_TANH, x) : x;
+        p.real[p.n_real++] = case_below(c, 2) ? tir_unary(&c->b, TIR_TANH, x) : x;
     }
     const TirId last = p.real[p.n_real - 1], other = pick(&p);
     return tir_binary(&c->b, TIR_ADD, case_weigh(c, tir_unary(&c->b, TIR_TANH, last)),

@@ -10,12 +10,8 @@ typedef struct {
     uint32_t n;
 } Pool;
 
-static uint32_t below(Case *c, uint32_t n) {
-    return (uint32_t)(case_random(c) * n);
-}
-
 static TirId pick(Pool *p) { /* late values more often */
-    const uint32_t a = below(p->c, p->n), b = below(p->c, p->n);
+    const uint32_t a = case_below(p->c, p->n), b = case_below(p->c, p->n);
     return p->pool[a > b ? a : b];
 }
 
@@ -33,16 +29,16 @@ static TirId random_broadcast(Pool *p) {
     Case *c = p->c;
     const TirId x = pick(p);
     const TirType t = *case_typeof(c, x);
-    uint32_t dims[TIR_MAX_RANK] = {0}, rank = 1 + below(c, 3);
+    uint32_t dims[TIR_MAX_RANK] = {0}, rank = 1 + case_below(c, 3);
     uint8_t axes[TIR_MAX_RANK] = {0};
     for (uint32_t k = 0; k < t.rank; k++) {
-        axes[k] = (uint8_t)below(c, rank);
+        axes[k] = (uint8_t)case_below(c, rank);
         if (dims[axes[k]] && dims[axes[k]] != t.dims[k])
             return 0;
         dims[axes[k]] = t.dims[k];
     }
     for (uint32_t k = 0; k < rank; k++)
-        dims[k] = dims[k] ? dims[k] : 2 + below(c, 2);
+        dims[k] = dims[k] ? dims[k] : 2 + case_below(c, 2);
     return tir_broadcast(&c->b, x, rank, dims, axes);
 }
 
@@ -54,23 +50,23 @@ static TirId random_contract(Pool *p) {
     uint32_t extents[4] = {0}, rank = 0;
     for (uint32_t o = 0; o < 2; o++)
         for (uint32_t k = 0; k < (o ? ty : tx).rank; k++) {
-            const uint32_t l = below(c, 4), extent = (o ? ty : tx).dims[k];
+            const uint32_t l = case_below(c, 4), extent = (o ? ty : tx).dims[k];
             if (extents[l] && extents[l] != extent)
                 return 0;
             extents[l] = extent;
             (o ? ly : lx)[k] = (uint8_t)l;
         }
     for (uint32_t l = 0; l < 4; l++)
-        if (extents[l] && below(c, 2))
+        if (extents[l] && case_below(c, 2))
             out[rank++] = (uint8_t)l;
-    if (rank == 2 && below(c, 2)) {
+    if (rank == 2 && case_below(c, 2)) {
         const uint8_t first = out[0];
         out[0] = out[1];
         out[1] = first;
     }
     TirDomain joined;
     tir_domain_join(tx.domain, ty.domain, &joined);
-    TirDomain to = below(c, 3) ? joined : tir_domain_meet(joined, DOMAINS[below(c, 4)]);
+    TirDomain to = case_below(c, 3) ? joined : tir_domain_meet(joined, DOMAINS[case_below(c, 4)]);
     return tir_contract(&c->b, x, y, lx, ly, rank, out, to);
 }
 
@@ -80,15 +76,15 @@ static TirId random_view(Pool *p) {
     const TirType t = *case_typeof(c, x);
     if (t.rank == 0)
         return random_broadcast(p);
-    const uint32_t axis = below(c, t.rank), extent = t.dims[axis];
-    const int32_t indices[3] = {(int32_t)below(c, extent), -1, (int32_t)below(c, extent)};
+    const uint32_t axis = case_below(c, t.rank), extent = t.dims[axis];
+    const int32_t indices[3] = {(int32_t)case_below(c, extent), -1, (int32_t)case_below(c, extent)};
     const TirId parts[2] = {x, pick_shape(p, &t)};
     uint32_t flat = (uint32_t)tir_element_count(&t);
-    switch (below(c, 6)) {
+    switch (case_below(c, 6)) {
     case 0:
-        return tir_slice(&c->b, x, axis, below(c, extent), 1);
+        return tir_slice(&c->b, x, axis, case_below(c, extent), 1);
     case 1:
-        return tir_pad(&c->b, x, axis, below(c, 2), extent + 1);
+        return tir_pad(&c->b, x, axis, case_below(c, 2), extent + 1);
     case 2:
         return tir_take(&c->b, x, axis, 3, indices);
     case 3:
@@ -108,13 +104,13 @@ static TirId random_map(Pool *p) {
     static const double constants[] = {0, 1, -1, 0.5, -2};
     Case *c = p->c;
     const TirId x = pick(p), y = pick_shape(p, case_typeof(c, x));
-    switch (below(c, 4)) {
+    switch (case_below(c, 4)) {
     case 0:
-        return tir_unary(&c->b, unary[below(c, 4)], x);
+        return tir_unary(&c->b, unary[case_below(c, 4)], x);
     case 1:
-        return tir_binary(&c->b, TIR_MUL, x, tir_real(&c->b, constants[below(c, 5)]));
+        return tir_binary(&c->b, TIR_MUL, x, tir_real(&c->b, constants[case_below(c, 5)]));
     default:
-        return y ? tir_binary(&c->b, binary[below(c, 6)], x, y) : 0;
+        return y ? tir_binary(&c->b, binary[case_below(c, 6)], x, y) : 0;
     }
 }
 
@@ -122,15 +118,15 @@ static TirId random_sum(Pool *p) {
     Case *c = p->c;
     const TirId x = pick(p);
     const TirType t = *case_typeof(c, x);
-    switch (below(c, 4)) {
+    switch (case_below(c, 4)) {
     case 0:
-        return tir_position_sum(&c->b, x, tir_domain_meet(t.domain, DOMAINS[below(c, 4)]));
+        return tir_position_sum(&c->b, x, tir_domain_meet(t.domain, DOMAINS[case_below(c, 4)]));
     case 1:
-        return t.domain.space ? tir_shift(&c->b, x, below(c, 2) ? 1 : -1) : 0;
+        return t.domain.space ? tir_shift(&c->b, x, case_below(c, 2) ? 1 : -1) : 0;
     case 2:
         return random_contract(p);
     default:
-        return tir_reduce(&c->b, TIR_REDUCE_SUM, x, below(c, 1u << t.rank));
+        return tir_reduce(&c->b, TIR_REDUCE_SUM, x, case_below(c, 1u << t.rank));
     }
 }
 
@@ -153,7 +149,7 @@ static TirId random_loop(Pool *p) {
     in.pool[in.n++] = tir_arg(&inside.b, tw);
     tir_arg(&inside.b, (TirType){.elem = TIR_INT});
     for (uint32_t k = 0; k < 4; k++) {
-        const TirId x = below(&inside, 3) ? random_map(&in) : random_contract(&in);
+        const TirId x = case_below(&inside, 3) ? random_map(&in) : random_contract(&in);
         if (x && case_typeof(&inside, x)->rank <= 2)
             in.pool[in.n++] = tir_unary(&inside.b, TIR_TANH, x);
     }
@@ -165,8 +161,8 @@ static TirId random_loop(Pool *p) {
     vec_push(c->p->arena, &body->results, next);
     vec_push(c->p->arena, &body->results, in.pool[in.n - 1]);
     const TirId scan =
-        tir_scan(&c->b, 1 + below(c, 3), below(c, 2), body, 1, &start, 1, &w, 0, NULL);
-    const TirId y = tir_result(&c->b, scan, below(c, 2));
+        tir_scan(&c->b, 1 + case_below(c, 3), case_below(c, 2), body, 1, &start, 1, &w, 0, NULL);
+    const TirId y = tir_result(&c->b, scan, case_below(c, 2));
     return case_typeof(c, y)->rank <= 3 ? y : 0;
 }
 
@@ -180,11 +176,11 @@ static void test_random_programs(void **state) {
         Pool p = {.c = &c};
         static const uint32_t dims[2] = {2, 3};
         for (uint32_t d = 0; d < 4; d++)
-            p.pool[p.n++] = case_real(&c, DOMAINS[d], below(&c, 3), dims);
+            p.pool[p.n++] = case_real(&c, DOMAINS[d], case_below(&c, 3), dims);
         p.pool[p.n++] = case_real(&c, GLOBAL, 1, DIMS(3));
         for (uint32_t k = 0; k < STEPS; k++) {
             TirId x = 0;
-            switch (below(&c, 6)) {
+            switch (case_below(&c, 6)) {
             case 0:
             case 1:
                 x = random_map(&p);
@@ -199,12 +195,12 @@ static void test_random_programs(void **state) {
                 x = random_contract(&p);
                 break;
             default:
-                x = below(&c, 3) ? random_map(&p) : random_loop(&p);
+                x = case_below(&c, 3) ? random_map(&p) : random_loop(&p);
             }
             if (!x || case_typeof(&c, x)->rank > 3 || tir_element_count(case_typeof(&c, x)) > 60)
                 continue;
             /* Half are bounded, so that numbers stay where differences mean something. */
-            p.pool[p.n++] = below(&c, 2) ? tir_unary(&c.b, TIR_TANH, x) : x;
+            p.pool[p.n++] = case_below(&c, 2) ? tir_unary(&c.b, TIR_TANH, x) : x;
         }
         const TirId last = p.pool[p.n - 1], other = pick(&p);
         const TirId both =

@@ -55,6 +55,10 @@ static inline double case_random(Case *c) { /* in [0,1) */
     return (double)(c->random >> 33) / 2147483648.0;
 }
 
+static inline uint32_t case_below(Case *c, uint32_t n) { /* in 0 .. n - 1 */
+    return (uint32_t)(case_random(c) * n);
+}
+
 static inline void case_begin(Case *c) {
     const uint64_t random = c->random ? c->random : 88172645463325252u;
     if (c->c)

@@ -139,6 +139,18 @@ class Streams(Connection):
     def branch_input(self, a, H):
         return self.norm((a[..., :, None] * H).sum(-2))
 
+    def maps(self, H):
+        """Read weights [..., n], mixing map [..., destination, source], write weights [..., n]."""
+        raise NotImplementedError
+
+    def read(self, H):
+        a, M, b = self.maps(H)
+        return self.branch_input(a, H), (M, b)
+
+    def write(self, H, y, maps):
+        M, b = maps
+        return mix(M, H) + spread(b, y)
+
 
 class SHC(Streams):
     """Static hyper-connections (arXiv 2409.19606)."""
@@ -152,16 +164,7 @@ class SHC(Streams):
         self.B = nn.Parameter(torch.ones(n))
 
     def maps(self, H):
-        """Read weights [n], mixing map [destination, source], write weights [n]."""
         return self.Am, self.Ar, self.B
-
-    def read(self, H):
-        am, ar, b = self.maps(H)
-        return self.branch_input(am, H), (ar, b)
-
-    def write(self, H, y, maps):
-        ar, b = maps
-        return mix(ar, H) + spread(b, y)
 
 
 class DHC(SHC):
@@ -268,7 +271,6 @@ class MHC(Streams):
         return torch.rsqrt(flat.square().mean(-1, keepdim=True) + self.state_eps)
 
     def maps(self, H):
-        """Read weights [..., n], mixing map [..., destination, source], write weights [..., n]."""
         n = self.n
         flat = H.flatten(-2)
         phi = torch.cat([self.P.flatten(1), self.Q.flatten(1), self.R.flatten(0, 1).flatten(1)])
@@ -280,14 +282,6 @@ class MHC(Streams):
         if self.convention == "v4":
             return pre + self.hc_eps, sinkhorn_v4(logits, self.iters, self.hc_eps), post
         return pre, sinkhorn(logits, self.iters), post
-
-    def read(self, H):
-        pre, M, post = self.maps(H)
-        return self.branch_input(pre, H), (M, post)
-
-    def write(self, H, y, maps):
-        M, post = maps
-        return mix(M, H) + spread(post, y)
 
     def end(self, H):
         if not self.head:

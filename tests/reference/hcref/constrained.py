@@ -92,14 +92,6 @@ class Gated(Streams):
         pre, post = self.gates(v)
         return pre, self.mixing(v), post
 
-    def read(self, H):
-        pre, M, post = self.maps(H)
-        return self.branch_input(pre, H), (M, post)
-
-    def write(self, H, y, maps):
-        M, post = maps
-        return mix(M, H) + spread(post, y)
-
 
 class IHC(Gated):
     """M is the identity; DeepSeek-V4's collapse, which `close` gives to the last site."""
