@@ -175,8 +175,11 @@ LLVMTargetMachineRef codegen_target_machine(const CodegenTarget *target, const c
     LLVMTargetMachineOptionsRef options = LLVMCreateTargetMachineOptions();
     LLVMTargetMachineOptionsSetCPU(options, target->llvm_cpu);
     LLVMTargetMachineOptionsSetFeatures(options, target->llvm_features);
-    LLVMTargetMachineOptionsSetCodeGenOptLevel(
-        options, target->opt_level == 0 ? LLVMCodeGenLevelNone : LLVMCodeGenLevelAggressive);
+    /* A check before every access makes so many blocks that allocating registers well takes
+     * minutes: whoever asks for the sanitizer asks for answers, not for speed. */
+    const bool quick = target->opt_level == 0 || target->sanitize_address;
+    LLVMTargetMachineOptionsSetCodeGenOptLevel(options, quick ? LLVMCodeGenLevelNone
+                                                              : LLVMCodeGenLevelAggressive);
     LLVMTargetMachineOptionsSetRelocMode(options, LLVMRelocPIC);
     LLVMTargetMachineRef machine =
         LLVMCreateTargetMachineWithOptions(llvm, target->triple, options);

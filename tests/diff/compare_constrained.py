@@ -47,6 +47,7 @@ CASES = [
     ("xhc", {}, (16,)),
     ("xhc", {"active": 2, "fixed": 1}, (3, 4)),
     ("xhc", {"active": 4, "fixed": 4}, (4,)),
+    ("xhc", {"active": 2, "fixed": 2}, (4,)),
 ]
 ONLY = os.environ.get("HCC_ONLY", "").split()  # some connections alone: quicker while one changes
 

@@ -33,7 +33,7 @@ connection xhc(n = 16, active = 4, fixed = 2, iters = 20, temporal = site % 2 ==
     let S        = top_k(s, k);                         // S[a,i] is 1 where the a-th active is i
     let g[a]     = min(1, sum[i] S[a,i] * s[i]);
   } else {
-    let S[a < k, i < k] = identity[a,i], g[a < k] = 1;
+    let S[a < k, i < n] = select(a == i, 1, 0), g[a < k] = 1;
   }
   let X[a,c]   = sum[i] S[a,i] * H[i,c];
   let t        = rsqrt(mean[a,c] X[a,c]^2 + 1e-6);
