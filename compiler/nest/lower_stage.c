@@ -225,13 +225,19 @@ static void store_what_loops_read(Lower *l) {
 }
 
 /* Whether `from`, which `user` reads, must be in memory before the user's stage begins although it
- * is read in step: what reads weights is computed in blocks of positions, once. */
+ * is read in step: what reads weights is computed in blocks of positions, once; what has loops of
+ * its own and is stored by them shares nothing with a reader; and what is read time and again is
+ * not made time and again. */
 static bool settled_first(const Lower *l, const Value *from, const Value *user) {
     if (from->side != SIDE_WIDE || user->side == SIDE_LANE)
         return false;
     if (from->weighted)
         return true;
-    return user->side == SIDE_FOLD && !from->cheap && reads_weights(l, user->id);
+    const TirType *type = &tir_node(l->block, from->id)->type;
+    if (from->must_store && !from->sum && leading(type) > UNROLL_LEADING)
+        return true;
+    return user->side == SIDE_FOLD && !from->cheap &&
+           (reads_weights(l, user->id) || is_looped_fold(l, user));
 }
 
 static int32_t earliest(const Lower *l, TirId id) {

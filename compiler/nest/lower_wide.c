@@ -348,40 +348,61 @@ static void wide_loop(Lower *l, WideLoop *w) {
 /* --- values too large to unroll their leading axes: loops over them -----------------------------
  */
 
-static void looped_features(Lower *l, const Part *part, Affine row, Index *index) {
-    uint32_t last = part->type.rank - 1, lanes = l->options.lanes;
+/* The largest divisor of an extent that is no larger than `most`. */
+static uint32_t block_of(uint32_t extent, uint32_t most) {
+    uint32_t n = extent < most ? extent : most;
+    while (extent % n != 0)
+        n--;
+    return n;
+}
+
+/* At features index->at[last], `block` elements that follow each other along the axis before. */
+static void looped_block(Lower *l, const Part *part, Affine row, Index index, uint32_t block,
+                         NestId valid) {
+    uint32_t axis = part->type.rank - 2u;
+    scope_begin(l);
+    Context old = context_set(l, row, l->options.lanes, valid);
+    for (uint32_t k = 0; k < block; k++) {
+        write_part(l, part, index);
+        index.at[axis] = affine_add(index.at[axis], affine_const(1));
+    }
+    l->context = old;
+    scope_end(l);
+}
+
+static void looped_features(Lower *l, const Part *part, Affine row, Index *index, uint32_t block) {
+    uint32_t last = part->type.rank - 1u, lanes = l->options.lanes;
     uint32_t extent = part->type.dims[last], whole = extent / lanes * lanes;
     if (whole) {
         NestLoop *loop = nest_loop_begin(&l->b, NEST_VECTOR, nest_i64(&l->b, 0),
                                          nest_i64(&l->b, whole), lanes, 0, NULL);
-        scope_begin(l);
-        Context old = context_set(l, row, (uint16_t)lanes, 0);
         index->at[last] = feature_lanes(loop->variable);
-        write_part(l, part, *index);
-        l->context = old;
-        scope_end(l);
+        looped_block(l, part, row, *index, block, 0);
         nest_loop_end(&l->b, NULL);
     }
     if (extent > whole) {
-        scope_begin(l);
-        Context old = context_set(l, row, (uint16_t)lanes, nest_i64(&l->b, extent - whole));
         index->at[last] = feature_lanes(0);
         index->at[last].offset = whole;
-        write_part(l, part, *index);
-        l->context = old;
-        scope_end(l);
+        looped_block(l, part, row, *index, block, nest_i64(&l->b, extent - whole));
     }
 }
 
+/* A block of elements a turn: what one of them reads serves the others. */
 static void looped_part(Lower *l, const Part *part) {
     NestId end = part->to->sum ? l->valid_rows : nest_i64(&l->b, l->rows);
+    uint32_t axis = part->type.rank - 2u, extent = part->type.dims[axis];
+    uint32_t block = block_of(extent, UNROLL_LEADING);
     NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0), end, 1, 0, NULL);
     scope_begin(l);
     shift_prepare(l, affine_var(loop->variable));
     Index index = {.rank = part->type.rank};
-    loops_begin(l, &part->type, 1, &index);
-    looped_features(l, part, affine_var(loop->variable), &index);
-    loops_end(l, &part->type, 1);
+    loops_begin(l, &part->type, 2, &index);
+    NestLoop *blocks = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
+                                       nest_i64(&l->b, extent), block, 0, NULL);
+    index.at[axis] = affine_var(blocks->variable);
+    looped_features(l, part, affine_var(loop->variable), &index, block);
+    nest_loop_end(&l->b, NULL);
+    loops_end(l, &part->type, 2);
     scope_end(l);
     nest_loop_end(&l->b, NULL);
 }
@@ -403,61 +424,115 @@ static void by_element(Lower *l, Value *v) {
     nest_loop_end(&l->b, NULL);
 }
 
-/* A fold with many results or many other summed axes: loops over results; within, over the others
- * and the features, one accumulator. */
-static NestId looped_fold_inner(Lower *l, const Fold *f, const Index *element, Affine *other,
-                                uint32_t m, NestId acc) {
-    if (m < f->n_other) {
-        NestLoop *loop = nest_loop_begin(&l->b, NEST_REDUCE, nest_i64(&l->b, 0),
-                                         nest_i64(&l->b, f->extent[m]), 1, 1, &acc);
-        scope_begin(l);
-        other[m] = affine_var(loop->variable);
-        NestId next = looped_fold_inner(l, f, element, other, m + 1, loop->inner[0]);
-        scope_end(l);
-        nest_loop_end(&l->b, &next);
-        return nest_result(&l->b, loop, 0);
+/* A fold with many results or many other summed axes: loops over blocks of results; within, over
+ * the others and the features, an accumulator for each result of the block. */
+enum { FOLD_BLOCK = 4 }; /* results along each of the last two axes */
+
+typedef struct {
+    Fold fold;
+    uint32_t n;
+    Index element[FOLD_BLOCK * FOLD_BLOCK];
+    Affine other[TIR_MAX_RANK];
+} LoopedFold;
+
+static void looped_fold_terms(Lower *l, LoopedFold *f, Affine c, NestId *acc) {
+    for (uint32_t k = 0; k < f->n; k++)
+        acc[k] = fold_term(l, &f->fold, &f->element[k], f->other, c, acc[k]);
+}
+
+static NestLoop *looped_fold_loop(Lower *l, NestLoopKind kind, uint32_t extent, uint32_t step,
+                                  uint32_t n, NestId *acc) {
+    NestLoop *loop =
+        nest_loop_begin(&l->b, kind, nest_i64(&l->b, 0), nest_i64(&l->b, extent), step, n, acc);
+    scope_begin(l);
+    for (uint32_t k = 0; k < n; k++)
+        acc[k] = loop->inner[k];
+    return loop;
+}
+
+static void looped_fold_end(Lower *l, NestLoop *loop, uint32_t n, NestId *acc) {
+    scope_end(l);
+    nest_loop_end(&l->b, acc);
+    for (uint32_t k = 0; k < n; k++)
+        acc[k] = nest_result(&l->b, loop, k);
+}
+
+static void looped_fold_inner(Lower *l, LoopedFold *f, uint32_t m, NestId *acc) {
+    if (m < f->fold.n_other) {
+        NestLoop *loop = looped_fold_loop(l, NEST_REDUCE, f->fold.extent[m], 1, f->n, acc);
+        f->other[m] = affine_var(loop->variable);
+        looped_fold_inner(l, f, m + 1, acc);
+        looped_fold_end(l, loop, f->n, acc);
+        return;
     }
-    uint32_t lanes = l->options.lanes, whole = f->lane_extent / lanes * lanes;
+    uint32_t lanes = l->options.lanes, extent = f->fold.lane_extent, whole = extent / lanes * lanes;
     if (whole) {
-        NestLoop *loop = nest_loop_begin(&l->b, NEST_VECTOR, nest_i64(&l->b, 0),
-                                         nest_i64(&l->b, whole), lanes, 1, &acc);
-        scope_begin(l);
-        NestId next =
-            fold_term(l, f, element, other, feature_lanes(loop->variable), loop->inner[0]);
-        scope_end(l);
-        nest_loop_end(&l->b, &next);
-        acc = nest_result(&l->b, loop, 0);
+        NestLoop *loop = looped_fold_loop(l, NEST_VECTOR, whole, lanes, f->n, acc);
+        looped_fold_terms(l, f, feature_lanes(loop->variable), acc);
+        looped_fold_end(l, loop, f->n, acc);
     }
-    if (f->lane_extent > whole) {
+    if (extent > whole) {
         Affine c = feature_lanes(0);
         c.offset = whole;
         scope_begin(l);
-        Context old = context_set(l, l->context.row, (uint16_t)lanes,
-                                  nest_i64(&l->b, f->lane_extent - whole));
-        acc = fold_term(l, f, element, other, c, acc);
+        Context old =
+            context_set(l, l->context.row, (uint16_t)lanes, nest_i64(&l->b, extent - whole));
+        looped_fold_terms(l, f, c, acc);
         l->context = old;
         scope_end(l);
     }
-    return acc;
+}
+
+/* The results of a block: `count` of them along the last two axes, from `first` on. */
+static void looped_fold_block(Lower *l, Value *v, Affine row, Index first,
+                              const uint32_t count[2]) {
+    LoopedFold f = {.fold = fold_of(l, v->id), .n = count[0] * count[1]};
+    NestId acc[FOLD_BLOCK * FOLD_BLOCK];
+    NestType real = {l->options.real, l->options.lanes};
+    TirOp op = f.fold.node->op;
+    for (uint32_t k = 0; k < f.n; k++) {
+        Index *element = &f.element[k];
+        *element = first;
+        if (count[1] > 1) {
+            Affine *at = &element->at[first.rank - 1u];
+            *at = affine_add(*at, affine_const(k % count[1]));
+        }
+        if (count[0] > 1) {
+            Affine *at = &element->at[first.rank - 2u];
+            *at = affine_add(*at, affine_const(k / count[1]));
+        }
+        acc[k] = nest_const(&l->b, real, fold_identity(op));
+    }
+    looped_fold_inner(l, &f, 0, acc);
+    for (uint32_t k = 0; k < f.n; k++) {
+        Affine flat = affine_flat(&f.element[k], &f.fold.node->type);
+        NestId x = fold_lanes(l, op, acc[k]);
+        store_row(l, v->buffer, SCRATCH_LANES, &row, &flat, v->elements, x, 0);
+    }
 }
 
 static void looped_fold(Lower *l, Value *v) {
-    Fold f = fold_of(l, v->id);
+    const TirType *type = &tir_node(l->block, v->id)->type;
+    uint32_t inner = type->rank < 2 ? type->rank : 2, count[2] = {1, 1};
     NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
                                      nest_i64(&l->b, l->rows), 1, 0, NULL);
     scope_begin(l);
-    Affine row = affine_var(loop->variable), other[TIR_MAX_RANK];
+    Affine row = affine_var(loop->variable);
     shift_prepare(l, row);
     Context old = context_set(l, row, l->options.lanes, 0);
-    Index element = {.rank = f.node->type.rank};
-    loops_begin(l, &f.node->type, 0, &element);
-    NestType real = {l->options.real, l->options.lanes};
-    NestId acc = nest_const(&l->b, real, fold_identity(f.node->op));
-    acc = looped_fold_inner(l, &f, &element, other, 0, acc);
-    Affine flat = affine_flat(&element, &f.node->type);
-    store_row(l, v->buffer, SCRATCH_LANES, &row, &flat, v->elements, fold_lanes(l, f.node->op, acc),
-              0);
-    loops_end(l, &f.node->type, 0);
+    Index index = {.rank = type->rank};
+    loops_begin(l, type, inner, &index);
+    for (uint32_t k = 2 - inner; k < 2; k++) {
+        uint32_t axis = type->rank - 2u + k, extent = type->dims[axis];
+        count[k] = block_of(extent, FOLD_BLOCK);
+        NestLoop *blocks = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
+                                           nest_i64(&l->b, extent), count[k], 0, NULL);
+        index.at[axis] = affine_var(blocks->variable);
+    }
+    looped_fold_block(l, v, row, index, count);
+    for (uint32_t k = 0; k < inner; k++)
+        nest_loop_end(&l->b, NULL);
+    loops_end(l, type, inner);
     l->context = old;
     scope_end(l);
     nest_loop_end(&l->b, NULL);
@@ -509,9 +584,16 @@ static WideLoop *loop_for(Lower *l, WideLoopVec *loops, uint32_t extent, bool su
     return &loops->at[loops->count - 1];
 }
 
+bool is_looped_fold(const Lower *l, const Value *v) {
+    if (v->side != SIDE_FOLD)
+        return false;
+    Fold f = fold_of(l, v->id);
+    return fold_others(&f) > UNROLL_LEADING || v->elements > LOOPED_RESULTS;
+}
+
 static void collect_fold(Lower *l, Value *v, WideLoopVec *loops) {
     Fold f = fold_of(l, v->id);
-    if (fold_others(&f) > UNROLL_LEADING || v->elements > LOOPED_RESULTS) {
+    if (is_looped_fold(l, v)) {
         looped_fold(l, v);
         return;
     }

@@ -51,18 +51,26 @@ class Gradcheck(harness.TestCase):
                         self.assertEqual(parameter["verdict"], "ok", parameter)
                         self.assertLess(parameter["relative_error"], 1e-6, parameter)
 
+    def agree(self, wiring, size):
+        reference = self.check(wiring, size, "--interpret")
+        for arguments in [[], ["-O0"]]:
+            with self.subTest((wiring, arguments)):
+                found = self.check(wiring, size, *arguments)
+                self.assertAlmostEqual(found["loss"], reference["loss"], delta=1e-12)
+                for a, b in zip(found["parameters"], reference["parameters"]):
+                    self.assertEqual(a["name"], b["name"])
+                    self.assertAlmostEqual(a["analytic"], b["analytic"],
+                                           delta=1e-12 + 1e-10 * b["analytic"])
+
     def test_compiled_code_and_interpreter_agree(self):
         """The same parameters, data and directions: loss and derivatives to rounding."""
         for wiring in CONNECTIONS:
-            reference = self.check(wiring, NARROW, "--interpret")
-            for arguments in [[], ["-O0"]]:
-                with self.subTest((wiring, arguments)):
-                    found = self.check(wiring, NARROW, *arguments)
-                    self.assertAlmostEqual(found["loss"], reference["loss"], delta=1e-12)
-                    for a, b in zip(found["parameters"], reference["parameters"]):
-                        self.assertEqual(a["name"], b["name"])
-                        self.assertAlmostEqual(a["analytic"], b["analytic"],
-                                               delta=1e-12 + 1e-10 * b["analytic"])
+            self.agree(wiring, NARROW)
+
+    def test_many_streams(self):
+        """More of them than registers hold sums for, and a width that vectors do not divide."""
+        for wiring, n in [("shc", 18), ("dhc", 12)]:
+            self.agree(wiring, ["d=38", "heads=2", "blocks=1", f"n={n}", "context=4"])
 
     def test_networks_on_pictures(self):
         """Convolutions, patches and positions of a grid, one vector a sample."""
