@@ -25,6 +25,8 @@ struct CodegenTarget {
 
 /* A machine of one's own: they belong to one thread. */
 LLVMTargetMachineRef codegen_target_machine(const CodegenTarget *target, const char **error);
+/* LLVM's passes for it, as text. */
+const char *codegen_pipeline(const CodegenTarget *target);
 
 typedef struct {
     const CodegenTarget *target;
@@ -148,8 +150,6 @@ void debug_at(Emit *e, Span at);
 CodegenResult module_compile_kernel(Arena *arena, const CodegenTarget *target,
                                     const CodegenModel *model, const NestKernel *kernel,
                                     const char *name);
-/* LLVM's passes for this target. */
-const char *module_pipeline(const CodegenTarget *target);
 
 /* --- what an object is kept under: key.c ---------------------------------------------------------
  */

@@ -78,7 +78,7 @@ const char *key_identity(Arena *arena, const CodegenTarget *target) {
     fprintf(identity.to, "llvm %s\ntarget %s %s %s\nvectors %u fma %d avx512 %d\nO%d %s\n",
             LLVM_VERSION_STRING, target->triple, target->llvm_cpu, target->llvm_features,
             target->vector_bytes, target->fma, target->avx512, target->opt_level,
-            module_pipeline(target));
+            codegen_pipeline(target));
     const char *copy = NULL;
     if (fclose(identity.to) == 0 && identity.known)
         copy = arena_copy_string(arena, text, length);

@@ -150,23 +150,10 @@ static void module_fill(Emit *e, Arena *scratch, const ModulePart *part) {
         module_main(e, model->main_callee, record);
 }
 
-/* Nests come as SSA with their loops and vectors decided, so what pays is little: redundant loads
- * and arithmetic, what can leave a loop, dead code. A quarter of the time of LLVM's own O3 for the
- * same code. */
-const char *module_pipeline(const CodegenTarget *target) {
-    if (target->opt_level == 0)
-        return target->sanitize_address ? "default<O0>,asan" : "default<O0>";
-    if (target->sanitize_address)
-        return "default<O1>,asan";
-    return "function(early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,"
-           "loop-mssa(licm<allowspeculation>),gvn,dse,instcombine<no-verify-fixpoint>,adce,"
-           "simplifycfg)";
-}
-
 static const char *module_passes(const Emit *e, Arena *arena) {
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
     LLVMErrorRef failed =
-        LLVMRunPasses(e->module, module_pipeline(e->target), e->target->machine, options);
+        LLVMRunPasses(e->module, codegen_pipeline(e->target), e->target->machine, options);
     LLVMDisposePassBuilderOptions(options);
     if (!failed)
         return NULL;
