@@ -226,6 +226,10 @@ def manifold():
         yield config("mhc_v2", n, 6, site, "[1,T,n,d]", {"join": "damped"})
         site = twins.manifold(n, 6, residual_mix_constraint_fn=lambda L: L.softmax(-1))
         yield config("mhc_v2", n, 6, site, "[1,T,n,d]", {"constraint": "by_softmax"})
+        for first in (False, True):
+            site = twins.manifold(n, 6, first=first, add_branch_out_to_residual=False)
+            yield config("mhc_v2", n, 6, site, "[n,T,d]" if first else "[1,T,n,d]",
+                         {"depth": False}, writes=False)
 
 
 def widths():

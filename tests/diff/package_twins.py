@@ -133,10 +133,11 @@ def manifold(n, d, first=False, fracs=1, **options):
                 "static_alpha": cat((p["Am"].T, p["Ar"].T), 1),
                 "dynamic_alpha_fn": cat((p["Wm"].transpose(1, 2), p["Wr"].transpose(1, 2)), 2),
                 "pre_branch_scale": p["sp"][None],
-                "residual_scale": p["sr"][None],
-                "static_beta": p["B"].reshape(n) if first else p["B"][..., None],
-                "dynamic_beta_fn": p["Wb"][0] if first else p["Wb"].T,
-                "h_post_scale": p["sb"]}
+                "residual_scale": p["sr"][None]}
+        if module.add_branch_out_to_residual:
+            made |= {"static_beta": p["B"].reshape(n) if first else p["B"][..., None],
+                     "dynamic_beta_fn": p["Wb"][0] if first else p["Wb"].T,
+                     "h_post_scale": p["sb"]}
         if "P" in p:
             made["maybe_mix_streams.weight"] = p["P"][..., None, None]
         return made

@@ -11,22 +11,23 @@
 /// Options:  p = proposals; premix is mix_streams_before_norm; constraint sinkhorn_log is
 ///           log_domain_sinkhorn, and any function of its kind will do; iters = 0 leaves M
 ///           unconstrained; `transform` is residual_transform, and with transform = linear(64),
-///           width = 64 the trunk is 64 wide from here on.
+///           width = 64 the trunk is 64 wide from here on; depth = false is
+///           add_branch_out_to_residual=False: what leaves the trunk is the last branch's output.
 /// Differs:  from `mhc`: weights see one stream each, and the last division is by sources. The first
 ///           class's fractions normalise a block that is not square, and both fail with several views:
 ///           neither is here.
 /// Use:      to continue what the package began; otherwise `mhc`.
 connection mhc_v2(n = 4, fracs = 1, iters = 20, proposals = 1, premix = false, norm = rmsnorm,
                   inner = l2norm, constraint = sinkhorn_transposed, transform = none, width = 0,
-                  start = site, dropout = 0, join = add, expand = replicate, reduce = sum_streams) {
+                  start = site, dropout = 0, join = add, depth = true, expand = replicate,
+                  reduce = sum_streams) {
   const w = select(width == 0, d, width), e = w / fracs, m = n * fracs;
   state H[n, d];
   let A0[g < fracs, i < m] = select(i == start % n, 1, 0);
   param Am[fracs, m] = A0        nodecay;
   param Ar[m, m]     = identity  nodecay;       // destination, source
-  param B[n, fracs]  = 1         nodecay;
-  param Wm[proposals, fracs, e], Wr[proposals, m, e], Wb[fracs, e] = 0;
-  param sp, sr, sb   = 0.01      nodecay;
+  param Wm[proposals, fracs, e], Wr[proposals, m, e] = 0;
+  param sp, sr       = 0.01      nodecay;
 
   begin H = expand(x, n);
   let R[s,c] = transform(H[s])[c];
@@ -35,23 +36,24 @@ connection mhc_v2(n = 4, fracs = 1, iters = 20, proposals = 1, premix = false, n
   if premix {
     param P[n, n] = identity;
     let Q[k*fracs + f, a] = sum[s] P[k,s] * F[s,f,a];
-  } else {
-    let Q = S;
-  }
+  } else { let Q = S; }
   let N[i,a]    = inner(Q[i])[a];
   let pre[g,i]  = mean[p] sigmoid(sp * (sum[a] Wm[p,g,a] * N[i,a]) + Am[g,i]);
   let L[p,k,i]  = sr * (sum[a] Wr[p,k,a] * N[i,a]) + Ar[k,i];
   if iters > 0 { let C[p,k,i] = constraint(L[p], iters)[k,i]; } else { let C = L; }
   let M[k,i]    = mean[p] C[p,k,i];
   probe M;
-  let z[s,f,g]  = 2 * sigmoid(sb * (sum[a] Wb[g,a] * N[s*fracs + f, a]) + B[s,f]);
 
   let u[g*e + a]    = sum[i] pre[g,i] * S[i,a];
   read  x           = norm(u);
-  let o[s, g*e + a] = sum[f] z[s,f,g] * y[f*e + a];
-  let V[k,a]        = sum[i] M[k,i] * S[i,a];
-  let v[s, g*e + a] = V[s*fracs + g, a];
-  write H[s, c < w] = dropout(join(o[s], v[s])[c], dropout);
-  let s             = reduce(H);
-  end   x           = norm(s);
+  let v[s, g*e + a] = sum[i] M[s*fracs + g, i] * S[i,a];
+  if depth {
+    param Wb[fracs, e] = 0;
+    param B[n, fracs]  = 1, sb = 0.01  nodecay;
+    let z[s,f,g]      = 2 * sigmoid(sb * (sum[a] Wb[g,a] * N[s*fracs + f, a]) + B[s,f]);
+    let o[s, g*e + a] = sum[f] z[s,f,g] * y[f*e + a];
+    write H[s, c < w] = dropout(join(o[s], v[s])[c], dropout);
+    let s             = reduce(H);
+    end   x           = norm(s);
+  } else { write H = R; end x = y; }
 }
