@@ -69,6 +69,7 @@ class Determinism(harness.TestCase):
     def test_embedded(self):
         """examples/embed/train.c, and the same library from Python, on the batches hcc logged."""
         compiler = shutil.which("cc")
+        sanitize = ["-fsanitize=address"] if harness.sanitized() else []
         for wiring in ("residual", "mhc"):
             with self.subTest(wiring):
                 batches = self.path(f"{wiring}.bin")
@@ -80,8 +81,8 @@ class Determinism(harness.TestCase):
                 if not compiler:
                     continue
                 program = self.path("embed")
-                self.expect(harness.run([compiler, "-I", self.folder, "examples/embed/train.c",
-                                         path, "-o", program]))
+                self.expect(harness.run([compiler, *sanitize, "-I", self.folder,
+                                         "examples/embed/train.c", path, "-o", program]))
                 result = self.expect(harness.run([program, self.data, batches]))
                 self.assertEqual([float(word) for word in result.out.split()], wanted)
 
