@@ -59,13 +59,13 @@ def check(hcc, network, limit):
         return found | {"state": "failed", "why": f"exit code {run.returncode}: "
                         f"{(run.stderr or run.stdout).strip()[-300:]}"}
     verdicts = collections.Counter(p["verdict"] for p in tensors)
-    bad = [p for p in tensors if p["verdict"] not in ("ok", "none", "tiny")]
+    none = [p for p in tensors if p["verdict"] in ("none", "tiny")]
+    seen = [p for p in tensors if p not in none]
+    bad = [p for p in seen if p["verdict"] != "ok"]
     return found | {"state": "bad" if bad or not report["ok"] else "ok", "tensors": len(tensors),
-                    "loss": report["loss"],
-                    "worst": max((p["relative_error"] for p in tensors
-                                  if p["verdict"] not in ("none", "tiny")), default=0), "verdicts": verdicts, "bad": bad,
-                    "seen": [p["name"] for p in tensors if p["verdict"] not in ("none", "tiny")],
-                    "none": [p["name"] for p in tensors if p["verdict"] in ("none", "tiny")]}
+                    "loss": report["loss"], "verdicts": verdicts, "bad": bad,
+                    "worst": max((p["relative_error"] for p in seen), default=0),
+                    "seen": [p["name"] for p in seen], "none": [p["name"] for p in none]}
 
 
 def line(name, found):

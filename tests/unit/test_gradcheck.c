@@ -11,7 +11,7 @@ enum { COUNT = 40 };
 
 /* loss = 3 + sum sin(a[k]) * a[k + 1] over the first parameter; the second has no influence, or one
  * that shows only where it is large: hidden * sum exp(10 * b[k]). With `kink` also kink * |a[0] -
- * p|, p next to every point checked. */
+ * p|, p next to every point checked, or `away`. */
 typedef struct {
     GradEvaluator base;
     double error; /* added to one entry of the gradient, relative to it */
@@ -19,7 +19,8 @@ typedef struct {
     double hidden;
     double hidden_error; /* relative */
     double kink;
-    double point; /* a[0] where the gradient was last asked for */
+    double away;  /* p's distance from a[0] where the gradient was last asked for */
+    double point; /* p */
 } Toy;
 
 static const char *toy_evaluate(GradEvaluator *self, double *const *params, uint32_t moved,
@@ -27,7 +28,7 @@ static const char *toy_evaluate(GradEvaluator *self, double *const *params, uint
     (void)moved;
     Toy *toy = (Toy *)self;
     if (gradients)
-        toy->point = params[0][0] + 1e-9;
+        toy->point = params[0][0] + (toy->away > 0 ? toy->away : 1e-9);
     const double *a = params[0], *b = params[1];
     *loss = 3;
     for (int k = 0; k < COUNT; k++)
@@ -130,6 +131,19 @@ static void a_kink_is_no_error(void **state) {
     assert_int_equal(results[0].verdict, GRAD_OK);
 }
 
+/* Differences across a weak kink a little off the point are not the slope at the point. */
+static void kinks_near_by_are_no_error(void **state) {
+    (void)state;
+    GradResult results[2];
+    for (double away = 1e-4; away < 0.2; away *= 1.3)
+        for (double kink = 1e-7; kink < 1; kink *= 10) {
+            run(&(Toy){.kink = kink, .away = away}, results);
+            assert_int_not_equal(results[0].verdict, GRAD_WRONG);
+            run(&(Toy){.kink = kink, .away = away, .error = 200}, results);
+            assert_int_equal(results[0].verdict, GRAD_WRONG);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(right_gradients_pass),
@@ -137,6 +151,7 @@ int main(void) {
         cmocka_unit_test(a_gradient_that_should_be_zero_is_found),
         cmocka_unit_test(a_hidden_influence_is_checked),
         cmocka_unit_test(a_kink_is_no_error),
+        cmocka_unit_test(kinks_near_by_are_no_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
