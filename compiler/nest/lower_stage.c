@@ -62,6 +62,24 @@ int lane_axis(const Lower *l, TirId id, uint32_t k) {
     }
 }
 
+/* A reshape that adds or drops axes of one element and leaves the last axis. */
+static bool keeps_lanes(const TirType *to, const TirType *from) {
+    uint32_t a = to->rank, b = from->rank;
+    if (a == 0 || b == 0 || to->dims[a - 1] != from->dims[b - 1])
+        return false;
+    while (a && b) {
+        if (to->dims[a - 1] == from->dims[b - 1])
+            a--, b--;
+        else if (to->dims[a - 1] == 1)
+            a--;
+        else if (from->dims[b - 1] == 1)
+            b--;
+        else
+            return false;
+    }
+    return true; /* the elements are as many: what is left over has one each */
+}
+
 TirId operand_root(const Lower *l, TirId id, uint32_t k, bool *in_step) {
     int axis = lane_axis(l, id, k);
     TirId at = tir_node(l->block, id)->operands[k];
@@ -71,7 +89,11 @@ TirId operand_root(const Lower *l, TirId id, uint32_t k, bool *in_step) {
         if (value_of(l, at) || !plan_is_view(node))
             break;
         if (node->op == TIR_RESHAPE) {
-            reshaped = true;
+            const TirType *from = &tir_node(l->block, node->operands[0])->type;
+            if (axis == node->type.rank - 1 && keeps_lanes(&node->type, from))
+                axis = from->rank - 1;
+            else
+                reshaped = true;
         } else if (node->op == TIR_BROADCAST) {
             int inner = -1;
             for (uint32_t m = 0; m < tir_node(l->block, node->operands[0])->type.rank; m++)
@@ -146,6 +168,10 @@ static bool is_cheap(const Lower *l, TirId id) {
     case TIR_ONEHOT:
     case TIR_STOP_GRADIENT:
     case TIR_SHIFT:
+        break;
+    case TIR_CONTRACT:
+        if (!tir_is_product(l->block, node))
+            return false;
         break;
     default:
         return false;

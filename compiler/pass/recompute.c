@@ -74,10 +74,8 @@ static bool is_light(const Recompute *r, TirId id) {
     case TIR_SELECT:
         break;
     case TIR_CONTRACT:
-        for (uint32_t o = 0; o < 2; o++) /* that sums nothing */
-            for (uint32_t k = 0; k < tir_node(r->block, node->operands[o])->type.rank; k++)
-                if (node->attr.labels[o][k] >= node->type.rank)
-                    return false;
+        if (!tir_is_product(r->block, node))
+            return false;
         break;
     default:
         return false;

@@ -200,6 +200,7 @@ const char *tir_type_text(Arena *arena, const TirType *type);
 TirDependence tir_own_dependence(const TirProgram *p, const TirBlock *block, const TirNode *node);
 /* True for a CONST or the repetition of one. */
 bool tir_is_constant(const TirBlock *block, TirId id, double *value);
+bool tir_is_product(const TirBlock *block, const TirNode *node); /* a contraction without a sum */
 
 /* --- building ---------------------------------------------------------------------------------
  * All builders check operand types with the op's shape rule and treat a violation as an internal

@@ -25,6 +25,16 @@ bool tir_is_constant(const TirBlock *block, TirId id, double *value) {
     return true;
 }
 
+bool tir_is_product(const TirBlock *block, const TirNode *node) {
+    if (node->op != TIR_CONTRACT)
+        return false;
+    for (uint32_t o = 0; o < 2; o++)
+        for (uint32_t k = 0; k < tir_node(block, node->operands[o])->type.rank; k++)
+            if (node->attr.labels[o][k] >= node->type.rank)
+                return false; /* the result's labels are its axes; a further one is summed */
+    return true;
+}
+
 /* `x` repeated to the shape of `like`; itself when it has that shape. */
 static TirId shaped_like(TirBuilder *b, TirId x, TirType like) {
     if (type_of(b, x)->rank == like.rank)
