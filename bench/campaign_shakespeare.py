@@ -110,7 +110,8 @@ class Campaign:
             manifest = self.initial_weights(wiring, seed)
         except Exception as error:  # a failed build must not end the campaign
             self.say(f"FAILED initial weights of {wiring} {seed}: {error}")
-            self.failures.append(f"weights {wiring} {seed}")
+            with self.lock:
+                self.failures.append(f"weights {wiring} {seed}")
             return False
         recipe = read_json(os.path.join(at, "run", "config.json"))["recipe"]
         constants = manifest["constants"]
@@ -122,6 +123,8 @@ class Campaign:
              os.path.join(at, "batches.bin"), os.path.join(at, "batches.npy"),
              str(recipe["batch"])], check=False)
         if numbers.returncode:
+            with self.lock:
+                self.failures.append(f"batches {wiring} {seed}")
             return False
         words = ["--wiring", wiring]
         for name in ("vocab", "context", "d", "heads", "blocks", "n"):

@@ -73,7 +73,7 @@ def gpt(case, blocks, d, heads, context, batch, rows):
 
 
 def all_groups(quick):
-    """Those of design's cases 1 to 6, or a small selection of each."""
+    """All groups of cases 1 to 6, or a small selection of each."""
     static, dynamic, mhc, residual = Row("shc"), Row("dhc"), Row("mhc"), Row("residual")
     found = []
     sizes = [(320, 1280), (512, 1920), (1280, 2560), (2560, 1280)]

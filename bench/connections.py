@@ -18,8 +18,8 @@ training    a run shortened to --steps, next to PyTorch from the same weights on
 FOLDER keeps every result: a second call with the same compiler and options goes on where the first
 ended and repeats what failed; --report only writes the tables. With --wirings the rows of the other
 connections stay as docs/connections.json has them; every row names the compiler that it is of. Exit
-code 1 when a cell is not
-green; a connection that hcref does not know has none for reference and training.
+code 1 when a cell is not green; a connection that hcref does not know has none for reference and
+training.
 """
 
 import argparse
@@ -249,7 +249,7 @@ class Table:
     # --- the table ------------------------------------------------------------------------------
 
     def of_tests(self, name):
-        """The tests that compile it; None while none was run."""
+        """The tests that compile it."""
         entry = {"passed": [], "failed": [], "skipped": 0, "labels": set()}
         for script in self.scripts():
             for test in (read_json(self.kept("tests", script + ".json")) or {}).get("tests", []):

@@ -11,10 +11,10 @@ step      a training step of the 4 x 768 GPT (context 512, batch 4) over the pla
           for 12 x 256 (context 256, batch 8) and for connections that read earlier outputs
 products  the matrix products of such a step against OpenBLAS alone on their shapes
 kernels   one site's kernels of a connection nobody wrote by hand against bytes + operations; with
-          --handwritten also those of mHC, static HC and residual against the hand's
+          --handwritten also those of mHC and static HC against the hand's
 threads   two threads over one
 memory    activations of 12 x 512, 4096 positions, over the plain residual's
-compile   hcc check; 12 layers from source to code; 96 equal layers over 12; without the cache
+compile   hcc check; 12 blocks from source to code; 96 equal blocks over 12; without the cache
 
 A ratio of steps is formed inside each round, in which everyone runs once, in turn; the median is
 reported. Beside it `calls` sums every call's fastest run: what else the machine did does not count.
@@ -76,10 +76,6 @@ def bench(o, path, settings, threads=2, steps=None):
     for name, value in settings.items():
         words += ["--set", f"{name}={value}"]
     return run_json(words, o.timeout)
-
-
-def fastest(run):
-    return sum(c["ms"] for c in run["calls"]) + run["optimizer_ms"]
 
 
 def in_turns(o, runs):
@@ -187,7 +183,7 @@ def by_hand(o, d):
     if not found:
         raise BenchError(f"not what the kernels by hand print: {text[:200]!r}")
     values = list(map(float, found.groups()))
-    return {"mhc": values[0:2], "residual": values[2:4], "shc": values[4:6]}
+    return {"mhc": values[0:2], "shc": values[4:6]}
 
 
 def kernels(o, table):

@@ -111,13 +111,14 @@ def main():
         if not result:
             failed = True
             lines.append(f"| {wiring} | failed | | | |")
-            continue
-        summary, composite = result
-        loss = summary["val_loss"]
-        plain = loss if plain is None else plain
-        lines.append(f"| {wiring} | {loss:.4f} | {loss - plain:+.4f} | "
-                     f"{'' if composite is None else f'{composite:.3f}'} | "
-                     f"{summary['positions_per_s']:.0f} |")
+        else:
+            summary, composite = result
+            loss = summary["val_loss"]
+            plain = loss if wiring == "residual" else plain
+            lines.append(f"| {wiring} | {loss:.4f} | "
+                         f"{'' if plain is None else f'{loss - plain:+.4f}'} | "
+                         f"{'' if composite is None else f'{composite:.3f}'} | "
+                         f"{summary['positions_per_s']:.0f} |")
         print(lines[-1], flush=True)
         with open(os.path.join(options.out, "table.md"), "w", encoding="utf-8") as file:
             file.write(f"{options.steps} steps, {' '.join(SETTINGS + options.set)}, seed "

@@ -9,8 +9,8 @@ at the end. --out is rewritten after every network; a second call with the same 
 where the first ended. A network that is not defined is listed with hcc's reason.
 
 Exit code 1 when a tensor is wrong, when kinks leave it unchecked, when a tensor of a connection has no
-influence (or one that rounding hides) at every site with every number of streams, or when hcc fails
-otherwise.
+influence (or one that rounding hides) at every site with every number of streams, when no network of
+a connection is defined, or when hcc fails otherwise.
 """
 
 import argparse
@@ -166,7 +166,12 @@ def main():
     print(f"{len(plan)} networks: {states['ok']} ok, {states['undefined']} not defined, "
           f"{states['bad']} with a fault, {states['failed']} failed; {tensors} tensors, largest "
           f"relative error {worst:.1e}")
-    return 1 if states["bad"] or states["failed"] or (silent and not options.only) else 0
+    checked = {w["connection"] for w in plan if results[w["name"]]["state"] == "ok"}
+    unseen = sorted({w["connection"] for w in plan} - checked)
+    for connection in unseen:
+        print(f"{connection}: no network of it was checked")
+    faults = states["bad"] or states["failed"]
+    return 1 if faults or ((silent or unseen) and not options.only) else 0
 
 
 if __name__ == "__main__":

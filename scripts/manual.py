@@ -30,7 +30,7 @@ def ask(hcc, *arguments):
 
 
 def parts_of(doc):
-    """{"": what it says first, "Equation": ..., label: text} of a doc comment."""
+    """{"summary": first sentence, "equation": all before the labels, label: text} of a doc comment."""
     parts, at = {"": []}, ""
     for line in doc.split("\n"):
         found = re.match(r"(%s):\s*(.*)" % "|".join(LABELS), line)
@@ -39,7 +39,7 @@ def parts_of(doc):
             parts[at] = []
         parts[at].append(line if at == "" else line.strip())
     first = parts.pop("")
-    summary = first[0].rstrip()
+    summary = re.split(r"(?<=\.)\s", " ".join(line.strip() for line in first), maxsplit=1)[0]
     result = {"summary": summary, "equation": "\n".join(first)}
     result.update({label: " ".join(lines) for label, lines in parts.items()})
     return result
@@ -128,7 +128,10 @@ def main():
     stale = sorted(set(os.listdir(OUT)) - set(wanted))
     for name, text in wanted.items():
         path = os.path.join(OUT, name)
-        have = open(path, encoding="utf-8").read() if os.path.exists(path) else None
+        have = None
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                have = file.read()
         if have != text:
             stale.append(name)
             if not options.check:
@@ -138,7 +141,8 @@ def main():
         if not options.check:
             os.remove(os.path.join(OUT, name))
     for name in stale:
-        print(f"docs/library/{name} {'is out of date' if options.check else 'written'}")
+        done = "written" if name in wanted else "removed"
+        print(f"docs/library/{name} {'is out of date' if options.check else done}")
     sys.exit(1 if options.check and stale else 0)
 
 

@@ -5,8 +5,8 @@
 
 No connection is built in: in a copy of the project whose library speaks of `qzvh` instead of `mhc`
 everything must work as before. Replaced are definitions, examples, tests and documents, and the
-default of `hcc info --against`; never the compiler's or the runtime's code. The words are as long as
-the names, so that carets in expected messages stay where they are.
+default of `hcc info --against`; never the compiler's or the runtime's code, nor its help. The words are as long
+as the names, so that carets in expected messages stay where they are.
 """
 
 import argparse
@@ -21,7 +21,8 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TEXT = (".hc", ".py", ".md", ".txt", ".sh", ".cmake", ".c", ".tir", ".nest", ".expected")
-CODE = ("compiler" + os.sep, "runtime" + os.sep)  # never touched, but for the library in it
+# Never touched, but for the library in it; the page is what the compiler says of its commands.
+CODE = ("compiler" + os.sep, "runtime" + os.sep, os.path.join("docs", "commands.md"))
 LIBRARY = os.path.join("compiler", "std")
 ONE_DEFAULT = os.path.join("compiler", "driver", "cmd_info.c")  # `hcc info --against`
 
@@ -55,7 +56,7 @@ def renamed(text, words, python):
     pattern = re.compile(r"(?<![\w])(%s)(?![\w])" % "|".join(sorted(words, key=len, reverse=True)))
     lines = text.split("\n")
     for k, line in enumerate(lines):
-        if python and re.match(r"\s*(from|import)\b", line):
+        if python and re.match(r"\s*(from|import)\b|.*\blacking\(", line):
             continue  # another package's name
         lines[k] = pattern.sub(lambda found: words[found[1]], line)
     return "\n".join(lines)
@@ -66,7 +67,7 @@ def copy_renamed(folder, words):
         source, target = os.path.join(ROOT, name), os.path.join(folder, name)
         library = name.startswith(LIBRARY)
         code = name.startswith(CODE) and not library and name != ONE_DEFAULT
-        if library or name.startswith("docs" + os.sep):
+        if library or name.startswith(("docs" + os.sep, os.path.join("tests", "diff") + os.sep)):
             base, extension = os.path.splitext(os.path.basename(name))
             target = os.path.join(folder, os.path.dirname(name), words.get(base, base) + extension)
         os.makedirs(os.path.dirname(target), exist_ok=True)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds everything and runs every test. Installs what is missing first (scripts/setup.sh).
+# Builds everything and runs the tests. Installs what is missing first (scripts/setup.sh).
 #
 #   scripts/test.sh [--with-torch] [arguments for ctest, such as -R errors]
 #

@@ -92,8 +92,7 @@ class Buffers(harness.TestCase):
         one, two = 1, 2
         for step in range(6):
             means = self.fill(model, draw)
-            p, g, h = (list(model.parameters[name].data)
-                       for name in ("p", "trunk.0.a.g", "trunk.1.a.g"))
+            p, g = (list(model.parameters[name].data) for name in ("p", "trunk.0.a.g"))
             model.forward()
             model.forward()  # again: only a step changes buffers
             model.backward()
@@ -131,7 +130,6 @@ class Buffers(harness.TestCase):
             model.forward()
             model.backward()
             model.step()
-        loss = model.forward()
         path = self.path("saved.safetensors")
         model.save(path)
         other = self.model()
@@ -143,7 +141,6 @@ class Buffers(harness.TestCase):
             self.assertEqual(self.buffer(model, name), self.buffer(other, name))
         model.init(1)
         self.assertEqual(self.buffer(model, "two"), [2.0], "init begins them anew")
-        self.assertNotEqual(loss, 0)
 
     def test_not_finite(self):
         model = self.model()

@@ -14,7 +14,6 @@ from compare_torch import LARGER, MISSING, Pair, build, harness
 
 if not MISSING:
     import numpy as np
-    import torch
 
     from hcref.gpt import GPT, GPTConfig
     from library import Model

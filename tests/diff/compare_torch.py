@@ -215,6 +215,7 @@ class Compare(harness.TestCase):
               f"{norm_gap:.1e} relative", flush=True)
         self.assertLess(losses[-1], losses[0] - 1)
         self.assertLess(max(gaps), limit)
+        self.assertLess(norm_gap, 1e-6 if f64 else 1e-2)
 
     def test_training_curves_f64(self):
         """At a rate so high that f32 drifts off: f64 is followed to its last digits."""

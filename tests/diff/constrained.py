@@ -137,7 +137,7 @@ class Site:
 
 
 class Oracles(harness.TestCase):
-    """The compendium's numbers, six digits of them."""
+    """Numbers known in advance (tests/reference/oracles.py), six digits of them."""
 
     def close(self, what, found, wanted, tolerance=6e-7):
         error = gap(found, wanted)
@@ -399,7 +399,7 @@ class Equal(harness.TestCase):
         self.assertLess(gap(site.maps()[0], [[x * x for x in row] for row in Q]), 1e-14)
 
     def test_orders(self):
-        """E23, E24: the paper's order and DeepSeek-V4's are one but for eps; and the other order."""
+        """E23: the paper's order and DeepSeek-V4's are one but for eps."""
         left, right = Site(self, "mhc", 4), Site(self, "mhc", 4, v4="true")
         for site in (left, right):
             site.randomise()
@@ -433,7 +433,8 @@ class Equal(harness.TestCase):
     def test_identity_limit(self):
         """E16, E17: with logits so large that nothing mixes, mhc and ihc are static streams."""
         static = Site(self, "shc", 4, start=2)
-        draws = [random.Random(5).gauss(0, 1) for _ in range(12)]
+        draw = random.Random(5)
+        draws = [draw.gauss(0, 1) for _ in range(12)]
         static.set(**{static.stream_parameter(): draws})
         static.run()
         far = [[0.0 if i == j else -200.0 for j in range(4)] for i in range(4)]
@@ -464,7 +465,7 @@ def inverse(A):
 
 
 class Counts(harness.TestCase):
-    """Parameters a site, by the compendium's formulas."""
+    """Parameters a site, by formula."""
 
     FORMULAS = {
         "ihc": lambda n, d: 2 * n * n * d + 2 * n + 2,
@@ -480,7 +481,7 @@ class Counts(harness.TestCase):
     }
 
     def test_formulas(self):
-        """At n = 4 and d = 256 they give the compendium's numbers."""
+        """At n = 4 and d = 256 they give known numbers."""
         known = {"ihc": 8202, "krom": 12303, "tbp": 17428, "mhc": 24603, "mhc_lite": 32803,
                  "go_mhc": 36903}
         for wiring, count in known.items():

@@ -2,7 +2,7 @@
 """Connections that see all earlier outputs: against PyTorch, against each other, against algebra.
 
 Loss and every gradient as in compare_torch.py; identities between the definitions (E26 to E31, I15
-of the literature's list) with compiled code alone.
+of docs/tested.md) with compiled code alone.
 """
 
 import math

@@ -22,7 +22,7 @@ if not MISSING:
 
     torch.set_num_threads(1)
 
-SAMPLES, POSITIONS, WIDTH, STREAMS, SITES = 2, 5, 12, 3, 4
+SAMPLES, POSITIONS, WIDTH, STREAMS = 2, 5, 12, 3
 
 MODEL = """
 model m {
@@ -146,7 +146,7 @@ class Harmonised(harness.TestCase):
 
     def test_options(self):
         wiring = "harmonised(n = 3, gain = 2, least = 0.3, power = 0.5, reduce = sum_streams)"
-        model, parameters, x, y = self.load(0.0, wiring, size=3)
+        model, parameters, *_ = self.load(0.0, wiring, size=3)
         twin = Twin(parameters, 2.0, 0.3, 0.5)
         scales = []
         for _ in range(12):
@@ -159,18 +159,19 @@ class Harmonised(harness.TestCase):
         self.assertEqual(scales[-1], 0.3, "held at the floor")
 
     def test_as_the_reference_with_still_parameters(self):
-        """Changed before a pass or after the one before it: the same scales, one step apart."""
-        model, parameters, x, y = self.load(0.0)
-        early, used = Twin(parameters), []
+        """Changed before a pass or after the one before it: the same scales, where parameters stay."""
+        model, parameters, *_ = self.load(0.0, size=3)
+        early = Twin(parameters)
         for _ in range(6):
             early.control()  # the reference's order: then it uses early.s
             model.forward()
             model.backward()
             model.step()
             self.assertAlmostEqual(self.state(model, "s"), early.s, delta=1e-12)
+        self.assertLess(early.s, 0.5, "the controller acts")
 
     def test_small_mixing_is_left_alone(self):
-        model, parameters, x, y = self.load(0.1, size=0.01)
+        model, *_ = self.load(0.1, size=0.01)
         for _ in range(3):
             model.forward()
             model.backward()
@@ -181,7 +182,7 @@ class Harmonised(harness.TestCase):
         """E33: streams scaled by 1 are copies; other scales make them differ."""
         logits = {}
         for expand in ("replicate", "scale_streams"):
-            model, parameters, x, y = self.load(0.0, f"shc(n = 3, expand = {expand})")
+            model, *_ = self.load(0.0, f"shc(n = 3, expand = {expand})")
             scales = [p for name, p in model.parameters.items() if name.endswith(".l")]
             self.assertEqual([p.dims for p in scales],
                              [[STREAMS, WIDTH]] if expand == "scale_streams" else [])

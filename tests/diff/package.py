@@ -11,7 +11,6 @@ import concurrent.futures
 import math
 import os
 import sys
-import tempfile
 from ctypes import c_double
 
 HERE = os.path.dirname(os.path.abspath(__file__))

@@ -72,7 +72,7 @@ SINKHORN2 = {"logits": [[0.3, -1.1], [0.7, 2.0]], "p": 0.79412963}
 
 # One whole site in DeepSeek-V4's arithmetic, n = 2, d = 3, y = tanh(x), no norm on the branch's
 # input.  fn has rows [pre 2 | post 2 | source-major mixing 4] over the flat state.
-# The compendium prints pre[0] as .5599764763; its own x (and plain arithmetic) give .5599764803.
+# Published as pre[0] = .5599764763; the x published with it (and plain arithmetic) give .5599764803.
 V4_SITE = {
     "H": [[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]],
     "fn": [[0.1 * math.sin(1 + 7 * o + i) for i in range(6)] for o in range(8)],

@@ -129,7 +129,8 @@ class Show(harness.TestCase):
             self.assertRegex(line, r"^\w+ +\w+ *$|\.$")
 
     def test_unknown(self):
-        self.assertIn("did you mean 'mhc'", self.expect(hcc("show", "mch"), 2).err)
+        name = "mhc"
+        self.assertIn(f"did you mean '{name}'", self.expect(hcc("show", name + "x"), 2).err)
 
     def test_json(self):
         names = [d["name"] for d in json.loads(self.expect(hcc("show", "--json")).out)]

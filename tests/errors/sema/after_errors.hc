@@ -16,7 +16,7 @@ model m {
     a = broken : linear(dd);           // expected-error {{unknown name `dd`}}
     repeat 2 {
       b = residual : mlp(hiden);       // expected-error {{unknown name `hiden`}}
-      c = resdual : linear(ee);        // expected-error {{unknown name `resdual`}} {{`residual`}}  expected-error {{unknown name `ee`}}
+      c = brokne : linear(ee);         // expected-error {{unknown name `brokne`}} {{`broken`}}  expected-error {{unknown name `ee`}}
     }
   };
   let g = trunk(xx) {                  // expected-error {{unknown name `xx`}}
