@@ -66,11 +66,20 @@ static void add_calls(const HcContext *c, Times *times) {
     }
 }
 
+/* Whether a list with ", " between its places has this one. */
+static bool has_place(const char *list, const char *place) {
+    const size_t length = strlen(place);
+    for (const char *at = list; (at = strstr(at, place)) != NULL; at += length)
+        if ((at == list || at[-1] == ' ') && (at[length] == 0 || at[length] == ','))
+            return true;
+    return false;
+}
+
 /* Adds the lines of one more call; an entry names a few places at most. */
 static bool add_lines(HcBenchCall *entry, const char *lines) {
     enum { LONGEST = 120 };
-    if (!lines || (entry->lines &&
-                   (strstr(entry->lines, lines) || strlen(entry->lines) + strlen(lines) > LONGEST)))
+    if (!lines || (entry->lines && (has_place(entry->lines, lines) ||
+                                    strlen(entry->lines) + strlen(lines) > LONGEST)))
         return true;
     const size_t size = (entry->lines ? strlen(entry->lines) + 2 : 0) + strlen(lines) + 1;
     char *joined = malloc(size);
@@ -126,7 +135,7 @@ static HcStatus profile(const HcContext *c, const Times *times, HcBenchResult *r
         entry->operations += in_a_step(c, call->operations);
         entry->bytes += in_a_step(c, call->bytes);
     }
-    const HcMachineSpeed speed = hc_machine_speed(c->exec.pool);
+    const HcMachineSpeed speed = hc_machine_speed(c->exec.pool, c->plan.element_size);
     result->bandwidth = speed.bytes;
     result->peak = speed.operations;
     for (int64_t k = 0; k < result->n_calls && speed.bytes > 0 && speed.operations > 0; k++) {
@@ -181,7 +190,7 @@ HcStatus hc_bench(const HcModel *model, const HcBenchOptions *o, HcBenchResult *
     if (status != HC_OK)
         return status;
     size_t n = (size_t)steps, calls = c->plan.n_calls;
-    double *memory = calloc(4 * n + 2 * calls, sizeof *memory);
+    double *memory = n < SIZE_MAX / 64 ? calloc(4 * n + 2 * calls, sizeof *memory) : NULL;
     c->exec.latest = calloc(calls + 1, sizeof(double));
     if (!memory || !c->exec.latest) {
         status = hc_fail_memory(error, "the measurements");

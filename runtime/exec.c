@@ -1,10 +1,10 @@
 #include "runtime/exec.h"
+#include "runtime/progress.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
@@ -155,8 +155,11 @@ static int64_t slice_elements(const HcExec *exec) {
         const HcCall *call = &exec->plan->calls[k];
         int64_t part = all < exec->chunk ? all : exec->chunk, rest = part ? all % part : 0;
         bool chunked = is_chunked(exec->plan, k);
-        int64_t counts[] = {chunked ? part : all, chunked ? rest : 0};
-        for (int c = 0; call->kind == HC_CALL_GEMM && c < 2 && counts[c] > 0; c++) {
+        int64_t counts[] = {chunked ? part : all, chunked ? rest : 0,
+                            chunked && exec->whole ? all : 0}; /* one call by itself */
+        for (int c = 0; call->kind == HC_CALL_GEMM && c < 3; c++) {
+            if (counts[c] == 0)
+                continue;
             HcGemmSplit split = split_of(exec, call, counts[c]);
             int64_t elements = hc_gemm_slice_elements(&split);
             most = elements > most ? elements : most;
@@ -393,12 +396,6 @@ static int64_t scatter_chunks(const HcCall *call) {
 DEFINE_SCATTER(scatter_f32, float)
 DEFINE_SCATTER(scatter_f64, double)
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void run_other(Job *job) {
     HcExec *exec = job->exec;
     const HcCall *call = job->call;
@@ -429,7 +426,7 @@ static void run_call(HcExec *exec, uint32_t c) {
     const HcBoundCall *bound = &exec->bound[c];
     Job job = {
         .exec = exec, .call = call, .bound = bound, .buffers = exec->addresses + call->first};
-    double start = exec->latest ? now() : 0;
+    double start = exec->latest ? hc_now() : 0;
     if (call->kind == HC_CALL_KERNEL)
         hc_pool_run(exec->pool, bound->tasks, kernel_task, &job);
     else if (call->kind == HC_CALL_GEMM)
@@ -438,7 +435,7 @@ static void run_call(HcExec *exec, uint32_t c) {
     else
         run_other(&job);
     if (exec->latest)
-        exec->latest[c] += now() - start;
+        exec->latest[c] += hc_now() - start;
 }
 
 /* --- chunks -----------------------------------------------------------------------------------
@@ -471,7 +468,7 @@ static void run_chunk_call(HcExec *exec, uint32_t c, int64_t first, int64_t coun
     const HcCall *call = &exec->plan->calls[c];
     const HcBoundCall *bound = &exec->bound[c];
     void **buffers = exec->chunk_addresses;
-    double start = exec->latest ? now() : 0;
+    double start = exec->latest ? hc_now() : 0;
     for (uint32_t k = 0; k < call->count; k++) {
         const HcBuffer *buffer = &exec->plan->buffers[call->first + k];
         bool moves = buffer->region == HC_REGION_CHUNK && !exec->whole;
@@ -490,7 +487,7 @@ static void run_chunk_call(HcExec *exec, uint32_t c, int64_t first, int64_t coun
         hc_pool_run(exec->pool, (count + tile - 1) / tile, kernel_task, &job);
     }
     if (exec->latest)
-        exec->latest[c] += now() - start;
+        exec->latest[c] += hc_now() - start;
 }
 
 static void run_chunks(HcExec *exec, HcPass pass) {

@@ -12,6 +12,7 @@ enum { REPEATS = 5, WIDTH = 512 };
 typedef struct {
     uint8_t *from, *to;
     size_t share; /* of a task */
+    bool doubles;
 } Buffers;
 
 static void copy(void *argument, int64_t task, int32_t worker) {
@@ -22,11 +23,19 @@ static void copy(void *argument, int64_t task, int32_t worker) {
 
 static void multiply(void *argument, int64_t task, int32_t worker) {
     const Buffers *b = argument;
-    const float *x = (const float *)(const void *)b->from;
-    float *y = (float *)(void *)b->to + (size_t)task * WIDTH * WIDTH;
+    const size_t first = (size_t)task * WIDTH * WIDTH;
     (void)worker;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, WIDTH, WIDTH, WIDTH, 1, x, WIDTH,
-                x + WIDTH * WIDTH, WIDTH, 0, y, WIDTH);
+    if (b->doubles) {
+        const double *x = (const double *)(const void *)b->from;
+        double *y = (double *)(void *)b->to + first;
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, WIDTH, WIDTH, WIDTH, 1, x, WIDTH,
+                    x + WIDTH * WIDTH, WIDTH, 0, y, WIDTH);
+    } else {
+        const float *x = (const float *)(const void *)b->from;
+        float *y = (float *)(void *)b->to + first;
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, WIDTH, WIDTH, WIDTH, 1, x, WIDTH,
+                    x + WIDTH * WIDTH, WIDTH, 0, y, WIDTH);
+    }
 }
 
 static double fastest(HcPool *pool, HcTask *task, Buffers *buffers, int64_t tasks) {
@@ -40,14 +49,15 @@ static double fastest(HcPool *pool, HcTask *task, Buffers *buffers, int64_t task
     return best;
 }
 
-HcMachineSpeed hc_machine_speed(HcPool *pool) {
+HcMachineSpeed hc_machine_speed(HcPool *pool, size_t element_size) {
     const int64_t threads = hc_pool_threads(pool);
-    const size_t products = (size_t)(threads + 2) * WIDTH * WIDTH * sizeof(float);
+    const size_t products = (size_t)(threads + 2) * WIDTH * WIDTH * element_size;
     const size_t bytes = COPIED > products ? COPIED : products;
-    Buffers buffers = {hc_aligned_zero(bytes), hc_aligned_zero(bytes), COPIED / (size_t)threads};
+    Buffers buffers = {hc_aligned_zero(bytes), hc_aligned_zero(bytes), COPIED / (size_t)threads,
+                       element_size == sizeof(double)};
     HcMachineSpeed speed = {0, 0};
     if (buffers.from && buffers.to) {
-        memset(buffers.from, 0x3c, bytes); /* pages of its own; as floats 0.0115 */
+        memset(buffers.from, 0x3c, bytes); /* pages of its own; as a number 0.0115, or 1.5e-17 */
         const double copied = (double)(buffers.share * (size_t)threads);
         speed.bytes = 2 * copied / fastest(pool, copy, &buffers, threads);
         const double one = 2.0 * WIDTH * WIDTH * WIDTH;

@@ -6,11 +6,11 @@
 
 typedef struct {
     double bytes;      /* a second, read and written ones, of a copy far larger than the caches */
-    double operations; /* a second, of f32 matrix products of 512 x 512 x 512 */
+    double operations; /* a second, of matrix products of 512 x 512 x 512 */
 } HcMachineSpeed;
 
-/* On all threads of the pool, the best of a few; about a tenth of a second. Zeros when there is no
- * memory for it. */
-HcMachineSpeed hc_machine_speed(HcPool *pool);
+/* On all threads of the pool, with elements of 4 or 8 bytes, the best of a few; about a tenth of a
+ * second. Zeros when there is no memory for it. */
+HcMachineSpeed hc_machine_speed(HcPool *pool, size_t element_size);
 
 #endif

@@ -327,8 +327,10 @@ static void leading_dims(const HcContext *c, HcBuffer buffer, HcView *view) {
 /* Only a chunk of some value is ever in memory: from now on all of it, beginning with this pass. */
 static HcStatus make_whole(HcContext *c) {
     HcStatus status = hc_exec_keep_whole(&c->exec, &c->error);
+    if (status != HC_OK)
+        return status; /* nothing has changed */
     c->moved = true;
-    return status == HC_OK ? hc_forward(c) : status;
+    return hc_forward(c);
 }
 
 HcStatus hc_output_at(HcContext *c, uint32_t index, HcView *view) {

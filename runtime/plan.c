@@ -552,7 +552,7 @@ static bool is_by_position(const HcCall *call) {
     if (call->kind == HC_CALL_KERNEL)
         return call->domain == HC_POSITION && call->per_sample == 0;
     return call->kind == HC_CALL_GEMM &&
-           (call->m.domain == HC_POSITION || call->k.domain == HC_POSITION);
+           (call->m.domain == HC_POSITION) != (call->k.domain == HC_POSITION);
 }
 
 static HcStatus read_chunks(Reader *r, const json_t *json) {

@@ -137,8 +137,17 @@ static bool target_choose(CodegenTarget *target, const char **error) {
     return false;
 }
 
+/* What stands behind a triple's architecture and vendor: the system, and whose libraries. */
+static const char *target_system(const char *triple) {
+    for (int k = 0; k < 2; k++) {
+        triple += strcspn(triple, "-");
+        triple += *triple == '-';
+    }
+    return triple;
+}
+
 /* The triple asked for, in LLVM's spelling; this machine's when none was. False when it is of
- * another architecture than this machine's. */
+ * another architecture or system than this machine. */
 static bool target_place(CodegenTarget *target, const char *asked) {
     target->triple = LLVMGetDefaultTargetTriple();
     if (!asked)
@@ -146,8 +155,10 @@ static bool target_place(CodegenTarget *target, const char *asked) {
     char *own = target->triple;
     target->triple = LLVMNormalizeTargetTriple(asked);
     char *architecture = arena_copy_string(target->arena, own, strcspn(own, "-"));
+    const bool here = target_is(target, architecture) &&
+                      strcmp(target_system(own), target_system(target->triple)) == 0;
     LLVMDisposeMessage(own);
-    return target_is(target, architecture);
+    return here;
 }
 
 /* What we generate takes addresses for 64-bit integers, least byte first, and so does the runtime.

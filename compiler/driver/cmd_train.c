@@ -275,8 +275,12 @@ ExitCode command_bench(Driver *d) {
         char *text = d->options.json ? NULL : hc_bench_text(&result); /* NULL: memory is out */
         if (d->options.json)
             code = driver_print_json(d, hc_bench_json(&result));
-        else
-            fputs(text ? text : "", d->out);
+        else if (text)
+            fputs(text, d->out);
+        else {
+            driver_error(d, "out of memory");
+            code = EXIT_RESOURCE;
+        }
         free(text);
         hc_bench_free(&result);
     }

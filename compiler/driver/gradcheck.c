@@ -258,7 +258,7 @@ static GradResult gradcheck_param(GradDifferences *g, const TirProgram *program,
     uint64_t count = tir_element_count(&program->params.at[param].type);
     double squares[3] = {0};          /* analytic, numeric, difference */
     double noise = 0, unresolved = 0; /* of differences */
-    bool kink = false;
+    uint32_t clear = 0;               /* directions without kinks */
     for (uint32_t d = 0; d < GRADCHECK_DIRECTIONS; d++) {
         double analytic = 0;
         GradNumeric numeric = {0};
@@ -269,7 +269,9 @@ static GradResult gradcheck_param(GradDifferences *g, const TirProgram *program,
                                       gradcheck_stream(seed + tries, PURPOSE_DIRECTION, number));
             numeric = gradcheck_numeric(g, param, count, 0);
         } while (gradcheck_has_kinks(g, param, count, analytic, &numeric) && ++tries < TRIES);
-        kink |= tries == TRIES;
+        if (tries == TRIES)
+            continue;
+        clear++;
         noise = fmax(noise, numeric.noise);
         unresolved = fmax(unresolved, numeric.noise + numeric.error);
         squares[0] += analytic * analytic;
@@ -280,7 +282,9 @@ static GradResult gradcheck_param(GradDifferences *g, const TirProgram *program,
     double larger = fmax(result.analytic, result.numeric), difference = sqrt(squares[2]);
     result.relative_error = larger > 0 ? difference / larger : 0;
     result.bound = fmax(noise, gradcheck_zero(g, param));
-    if (result.analytic <= gradcheck_zero(g, param) && result.numeric <= result.bound)
+    if (clear == 0)
+        result.verdict = GRAD_KINK;
+    else if (result.analytic <= gradcheck_zero(g, param) && result.numeric <= result.bound)
         result.verdict = GRAD_NONE;
     else if (result.relative_error < GRADCHECK_TOLERANCE)
         result.verdict = GRAD_OK;
@@ -289,7 +293,7 @@ static GradResult gradcheck_param(GradDifferences *g, const TirProgram *program,
              (larger < GRADCHECK_TOLERANCE * g->sharpest && difference < NEGLIGIBLE * g->sharpest))
         result.verdict = GRAD_TINY;
     else
-        result.verdict = kink ? GRAD_KINK : GRAD_WRONG;
+        result.verdict = GRAD_WRONG;
     return result;
 }
 
