@@ -248,8 +248,8 @@ Value *value_of(const Lower *l, TirId id);
 int lane_axis(const Lower *l, TirId id, uint32_t k);
 
 void lower_wide_stage(Lower *l, int32_t time); /* lower_wide.c */
-/* A dot product along features with too many results for registers: made one result after the
- * other, so that it comes to what it reads once for each. */
+/* A dot product along features with too many results for registers: made a block of results after
+ * the other, so that it comes to what it reads once for each. */
 bool is_looped_fold(const Lower *l, const Value *v);
 void lower_lane_stage(Lower *l, int32_t time); /* lower_lane.c */
 bool lane_by_position(const TirNode *node);    /* not with positions in lanes */

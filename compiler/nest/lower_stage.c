@@ -154,6 +154,17 @@ bool reads_weights(const Lower *l, TirId id) {
     return false;
 }
 
+/* Whether some operand's elements lie apart where the lanes run. */
+static bool strides(const Lower *l, TirId id) {
+    const TirNode *node = tir_node(l->block, id);
+    for (uint32_t k = 0; k < node->n_operands; k++) {
+        int axis = lane_axis(l, id, k);
+        if (axis >= 0 && axis != tir_node(l->block, node->operands[k])->type.rank - 1)
+            return true;
+    }
+    return false;
+}
+
 /* A few flops on values that are in memory anyway. */
 static bool is_cheap(const Lower *l, TirId id) {
     const TirNode *node = tir_node(l->block, id);
@@ -170,7 +181,7 @@ static bool is_cheap(const Lower *l, TirId id) {
     case TIR_SHIFT:
         break;
     case TIR_CONTRACT:
-        if (!tir_is_product(l->block, node))
+        if (!tir_is_product(l->block, node) || strides(l, id))
             return false;
         break;
     default:
@@ -257,7 +268,7 @@ static void store_what_loops_read(Lower *l) {
 static bool settled_first(const Lower *l, const Value *from, const Value *user) {
     if (from->side != SIDE_WIDE || user->side == SIDE_LANE)
         return false;
-    if (from->weighted)
+    if (from->weighted && !from->cheap)
         return true;
     const TirType *type = &tir_node(l->block, from->id)->type;
     if (from->must_store && !from->sum && leading(type) > UNROLL_LEADING)

@@ -43,7 +43,7 @@ typedef enum {
 typedef enum { NEST_SEQUENTIAL, NEST_VECTOR, NEST_REDUCE, NEST_UNROLL } NestLoopKind;
 
 /* offset + sum of coefficient[k] * value[k], values i64 scalars. */
-#define NEST_MAX_TERMS 6
+#define NEST_MAX_TERMS 12 /* a variable for each axis of an operand, a row, a tile, a task */
 typedef struct {
     int64_t offset;
     uint32_t n_terms;

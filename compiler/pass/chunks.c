@@ -138,7 +138,7 @@ static bool order(Chunks *c) {
     return true;
 }
 
-/* Values that are wide at a position, the widest first. */
+/* The widest values at a position, the widest first; of equal ones the first. */
 static uint32_t find_wide(const Chunks *c, const TirIdVec *stored, TirId *wide) {
     bool *kept = ARENA_ARRAY(c->plan->arena, bool, c->block->nodes.count);
     for (uint32_t k = 0; k < c->plan->program->outputs.count; k++) {
@@ -147,13 +147,15 @@ static uint32_t find_wide(const Chunks *c, const TirIdVec *stored, TirId *wide) 
             kept[plan_storage(c->block, out->value)] = true;
     }
     uint32_t n = 0;
-    for (uint32_t k = 0; k < stored->count && n < MAX_WIDE; k++) {
+    for (uint32_t k = 0; k < stored->count; k++) {
         TirId id = stored->at[k];
         const TirType *type = &tir_node(c->block, id)->type;
         bool own = c->plan->buffer[id].region == REGION_NONE && type->elem == TIR_REAL;
         if (!own || kept[id] || !over_positions(type->domain) || elements(c, id) < WIDE_ELEMENTS)
             continue;
-        uint32_t at = n++;
+        if (n == MAX_WIDE && elements(c, wide[n - 1]) >= elements(c, id))
+            continue;
+        uint32_t at = n < MAX_WIDE ? n++ : n - 1;
         for (; at > 0 && elements(c, wide[at - 1]) < elements(c, id); at--)
             wide[at] = wide[at - 1];
         wide[at] = id;

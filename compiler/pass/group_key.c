@@ -101,6 +101,12 @@ const void *group_key(const Plan *plan, const Group *group, size_t *length) {
     for (uint32_t m = 0; m < group->inputs.count; m++) {
         const TirNode *node = tir_node(k.block, group->inputs.at[m]);
         put_type(&k, &node->type);
+        if (node->op == TIR_INPUT) { /* the caller's memory ends with its rows; so do its numbers */
+            put(&k, 1);
+            put(&k, (uint32_t)plan->program->inputs.at[node->attr.index].limit);
+        } else {
+            put(&k, 0);
+        }
         number_value(&k, group->inputs.at[m]);
     }
     for (uint32_t m = 0; m < group->values.count; m++) {

@@ -235,6 +235,39 @@ static void test_random(void **state) {
 }
 
 /* Sinkhorn-like scaling: carried, invariant and stacked values. */
+/* More axes than an access has elsewhere: a loop for each, and those for rows and tiles. */
+static void test_many_axes(void **state) {
+    Case *c = *state;
+    case_begin(c);
+    TirBuilder *b = &c->b;
+    TirId x = varied(c, POSITION, 5, DIMS(2, 3, 2, 2, 32));
+    native_check(c, tir_reduce(b, TIR_REDUCE_SUM, x, 0x1f));
+    case_begin(c);
+    b = &c->b;
+    x = varied(c, POSITION, 8, DIMS(2, 3, 2, 1, 2, 2, 2, 33));
+    TirId w = case_real(c, GLOBAL, 8, DIMS(2, 3, 2, 1, 2, 2, 2, 33));
+    native_check(c, tir_reduce(b, TIR_REDUCE_SUM, tir_binary(b, TIR_MUL, x, w), 0xff));
+}
+
+/* The same work on what a caller gave and on what was computed: rows of the former end with the
+ * last position, those of the latter are filled up. */
+static void test_inputs_and_values(void **state) {
+    Case *c = *state;
+    case_begin(c);
+    TirBuilder *b = &c->b;
+    TirId x = case_real(c, POSITION, 1, DIMS(128)), z = case_real(c, POSITION, 1, DIMS(128));
+    TirId w[3];
+    for (uint32_t k = 0; k < 3; k++)
+        w[k] = case_real(c, GLOBAL, 2, DIMS(128, 128));
+    TirId left = x, right = z;
+    for (uint32_t k = 0; k < 3; k++) {
+        TirId y = tir_binary(b, TIR_MUL, tir_unary(b, TIR_TANH, left), right);
+        right = tir_contract(b, w[k], y, AXES(0, 1), AXES(1), 1, AXES(0), POSITION);
+        left = k == 0 ? right : z;
+    }
+    native_check(c, right);
+}
+
 static void test_scan(void **state) {
     Case *c = *state;
     for (uint32_t n = 1; n <= 7; n += 3) {
@@ -323,6 +356,8 @@ int main(void) {
         NATIVE_TEST(test_domains),
         NATIVE_TEST(test_rows),
         NATIVE_TEST(test_random),
+        NATIVE_TEST(test_many_axes),
+        NATIVE_TEST(test_inputs_and_values),
         NATIVE_TEST(test_scan),
         NATIVE_TEST(test_scan_mixes),
         NATIVE_TEST(test_attend),
