@@ -197,7 +197,7 @@ uint64_t plan_workspace(const Plan *plan);
 /* Whether a contraction over `node`'s labels is a matrix product for BLAS, and which. */
 bool gemm_match(const TirBlock *block, TirId id, GemmWork *gemm);
 
-/* The stored value that `id` is a view of in memory: skips RESHAPE and STOP_GRADIENT. */
+/* The stored value that `id` is a view of in memory: skips RESHAPE. */
 TirId plan_storage(const TirBlock *block, TirId id);
 /* True for values that exist in memory without any work: parameters, inputs, tables. */
 bool plan_is_leaf(const TirNode *node);

@@ -75,6 +75,23 @@ TirBlock *pass_substitute_block(TirProgram *p, TirBlock *block, const VjpReplace
     return to;
 }
 
+TirId pass_stack_entry(TirBuilder *b, TirId stack, uint32_t k) {
+    const TirType type = tir_node(b->block, stack)->type;
+    return tir_reshape(b, tir_slice(b, stack, 0, k, 1), type.rank - 1u, type.dims + 1);
+}
+
+TirId pass_stack(TirBuilder *b, uint32_t n, const TirId *entries) {
+    TirId *rows = ARENA_ARRAY(b->program->arena, TirId, n);
+    for (uint32_t k = 0; k < n; k++) {
+        const TirType type = tir_node(b->block, entries[k])->type;
+        uint32_t dims[TIR_MAX_RANK] = {1};
+        for (uint32_t d = 0; d + 1 < TIR_MAX_RANK && d < type.rank; d++)
+            dims[d + 1] = type.dims[d];
+        rows[k] = tir_reshape(b, entries[k], type.rank + 1u, dims);
+    }
+    return tir_concat(b, 0, n, rows);
+}
+
 void pass_mark_live(const TirBlock *block, bool *live) {
     for (TirId id = block->nodes.count; id-- > 1;)
         for (uint32_t k = 0; live[id] && k < block->nodes.at[id].n_operands; k++)

@@ -16,6 +16,9 @@ void pass_mark_live(const TirBlock *block, bool *live);
  */
 TirId pass_rebuild_mapped(TirBuilder *b, const TirBlock *from, const TirNode *node,
                           const TirId *map, TirIdVec *operands);
+/* Entry `k` of a stack, without the stack's axis; and a stack of `n` entries. */
+TirId pass_stack_entry(TirBuilder *b, TirId stack, uint32_t k);
+TirId pass_stack(TirBuilder *b, uint32_t n, const TirId *entries);
 /* The block again with each replaced loop's place taken by the one with stacks (the arguments come
  * first, in order); roots[k] and *n_forward (may be NULL) follow. The block itself when nothing is
  * replaced. */

@@ -33,10 +33,9 @@ typedef struct {
     uint32_t n_calls;
     VEC(Kind) kinds;
     CallVec by_price; /* kinds */
-    CallVec cuts;
-    double segment; /* the best trial's bound on what a segment makes */
-    double *before; /* by forward call: bytes that units of a chain make before it */
-    double *cross;  /* by forward call: bytes kept when a segment begins there */
+    double segment;   /* the best trial's bound on what a segment makes */
+    double *before;   /* by forward call: bytes that units of a chain make before it */
+    double *cross;    /* by forward call: bytes kept when a segment begins there */
     double *best;
     uint32_t *from, *queue, *last_reader;
 } Search;
@@ -124,7 +123,6 @@ static void find_units(Search *s) {
             if (k >= call->n_reads)
                 r->unit_of_value[value] = u;
         }
-        r->unit_of_call[c] = u;
     }
 }
 
@@ -437,7 +435,6 @@ static Search *begin(Plan *plan, Arena *arena) {
         .arena = arena,
         .n_values = values,
         .n_forward = plan->n_forward_calls,
-        .unit_of_call = ARENA_ARRAY(arena, uint32_t, forward),
         .unit_of_value = ARENA_ARRAY(arena, uint32_t, values),
         .bytes = ARENA_ARRAY(arena, double, values),
         .pinned = ARENA_ARRAY(arena, bool, values),

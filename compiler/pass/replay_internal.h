@@ -27,7 +27,6 @@ typedef struct {
     Arena *arena;
     uint32_t n_values, n_forward;
     VEC(ReplayUnit) units;
-    uint32_t *unit_of_call;  /* forward calls */
     uint32_t *unit_of_value; /* or NO_UNIT: leaves, and what the backward pass writes */
     double *bytes;           /* by value; none where memory does not depend on the order */
     bool *pinned;            /* by value: to be kept in any case */

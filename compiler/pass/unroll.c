@@ -25,13 +25,15 @@ typedef struct {
     bool again;            /* a body held a loop */
 } Unroll;
 
-static uint64_t folded_elements(const TirBlock *block, const TirNode *node) {
+/* Of each of a sum's results. */
+static uint64_t terms(const TirBlock *block, const TirNode *node) {
+    const TirType *type = &tir_node(block, node->operands[0])->type;
+    if (tir_op_class(node->op) == TIR_CLASS_REDUCE)
+        return tir_element_count(type) / tir_element_count(&node->type);
     uint64_t n = 1;
-    for (uint32_t k = 0; k < node->n_operands; k++) {
-        const uint64_t size = tir_element_count(&tir_node(block, node->operands[k])->type);
-        n = size > n ? size : n;
-    }
-    return n / tir_element_count(&node->type);
+    for (uint32_t k = 0; k < type->rank; k++) /* what is summed stands on both sides */
+        n *= node->attr.labels[0][k] < node->type.rank ? 1 : type->dims[k];
+    return n;
 }
 
 static bool fits_registers(const TirBlock *body, const TirNode *node) {
@@ -41,7 +43,7 @@ static bool fits_registers(const TirBlock *body, const TirNode *node) {
     if (tir_element_count(&node->type) > VALUE_MOST)
         return false;
     const bool folds = class == TIR_CLASS_REDUCE || class == TIR_CLASS_CONTRACT;
-    return !folds || folded_elements(body, node) <= TERMS_MOST;
+    return !folds || terms(body, node) <= TERMS_MOST;
 }
 
 static bool is_local(const TirBlock *body, const TirNode *node) {
@@ -73,23 +75,6 @@ static bool fits_kernel(const TirNode *loop) {
     return fits;
 }
 
-/* Slice t of a stack, without the axis; and back. */
-static TirId slice_at(TirBuilder *b, TirId x, uint32_t t) {
-    const TirType type = tir_node(b->block, x)->type;
-    return tir_reshape(b, tir_slice(b, x, 0, t, 1), type.rank - 1u, type.dims + 1);
-}
-
-static TirId stack(TirBuilder *b, uint32_t n, TirId *slices) {
-    for (uint32_t k = 0; k < n; k++) {
-        const TirType type = tir_node(b->block, slices[k])->type;
-        uint32_t dims[TIR_MAX_RANK] = {1};
-        for (uint32_t d = 0; d + 1 < TIR_MAX_RANK && d < type.rank; d++)
-            dims[d + 1] = type.dims[d];
-        slices[k] = tir_reshape(b, slices[k], type.rank + 1u, dims);
-    }
-    return tir_concat(b, 0, n, slices);
-}
-
 static void write_out(Unroll *u, TirId id, const TirNode *loop) {
     const TirAttr *a = &loop->attr;
     const TirBlock *body = a->body;
@@ -107,7 +92,7 @@ static void write_out(Unroll *u, TirId id, const TirNode *loop) {
     for (uint32_t i = 0; i < a->trips; i++) {
         const uint32_t t = a->reverse ? a->trips - 1 - i : i;
         for (uint32_t k = before; k < n; k++)
-            arguments[k] = slice_at(&u->b, u->map[loop->operands[k]], t);
+            arguments[k] = pass_stack_entry(&u->b, u->map[loop->operands[k]], t);
         arguments[n] = tir_int(&u->b, t);
         for (TirId m = 1; m < body->nodes.count; m++) {
             const TirNode *node = tir_node(body, m);
@@ -125,7 +110,7 @@ static void write_out(Unroll *u, TirId id, const TirNode *loop) {
     for (uint32_t k = 0; k < a->n_carried; k++)
         results[k] = arguments[k];
     for (uint32_t k = 0; k < a->n_stacked; k++)
-        results[a->n_carried + k] = stack(&u->b, a->trips, stacks[k]);
+        results[a->n_carried + k] = pass_stack(&u->b, a->trips, stacks[k]);
     u->results[id] = results;
 }
 

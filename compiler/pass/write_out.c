@@ -55,19 +55,6 @@ static TirId at_positions(TirBuilder *b, TirId x, const TirType *as) {
     return tir_select(b, inside, x, zeros);
 }
 
-static TirId entry_of(TirBuilder *b, TirId x, uint32_t trip) {
-    const TirType type = tir_node(b->block, x)->type;
-    return tir_reshape(b, tir_slice(b, x, 0, trip, 1), type.rank - 1, type.dims + 1);
-}
-
-static TirId as_entry(TirBuilder *b, TirId x) {
-    const TirType type = tir_node(b->block, x)->type;
-    uint32_t dims[TIR_MAX_RANK + 1] = {1};
-    for (uint32_t k = 0; k < type.rank; k++)
-        dims[k + 1] = type.dims[k];
-    return tir_reshape(b, x, type.rank + 1, dims);
-}
-
 /* The loop's results, in order: final carried values, then stacked ones. */
 static TirId *write_loop(TirBuilder *b, const TirNode *node, const TirId *operands) {
     Arena *arena = b->program->arena;
@@ -85,18 +72,18 @@ static TirId *write_loop(TirBuilder *b, const TirNode *node, const TirId *operan
         for (uint32_t k = 0; k < a->n_carried; k++)
             arguments[k] = at_positions(b, arguments[k], &body->arguments.at[k]);
         for (uint32_t k = n - a->n_scanned; k < n; k++)
-            arguments[k] = entry_of(b, operands[k], trip);
+            arguments[k] = pass_stack_entry(b, operands[k], trip);
         arguments[n] = tir_int(b, trip);
         write_block(b, body, arguments, map);
         for (uint32_t k = 0; k < a->n_carried; k++)
             arguments[k] = map[body->results.at[k]];
         for (uint32_t k = 0; k < a->n_stacked; k++)
-            stacked[k * a->trips + trip] = as_entry(b, map[body->results.at[a->n_carried + k]]);
+            stacked[k * a->trips + trip] = map[body->results.at[a->n_carried + k]];
     }
     for (uint32_t k = 0; k < a->n_carried; k++)
         results[k] = arguments[k];
     for (uint32_t k = 0; k < a->n_stacked; k++)
-        results[a->n_carried + k] = tir_concat(b, 0, a->trips, stacked + (size_t)k * a->trips);
+        results[a->n_carried + k] = pass_stack(b, a->trips, stacked + (size_t)k * a->trips);
     return results;
 }
 
