@@ -49,18 +49,25 @@ emulated="qemu-aarch64 -L $work/arm64 -E
     LD_LIBRARY_PATH=$blas:$libraries:$work/arm64/lib/aarch64-linux-gnu"
 export OPENBLAS_NUM_THREADS=1
 failed=0
+# Quiet, but for a command that fails.
+quietly() {
+    "$@" > "$work/said" 2>&1 || {
+        cat "$work/said" >&2
+        return 1
+    }
+}
 for wiring in "${@:-mhc}"; do
     # shellcheck disable=SC2086
     {
-        "$hcc" build examples/shakespeare.hc $sizes --set wiring="$wiring" \
-            --target aarch64-linux-gnu -o "$work/network.o" > /dev/null
+        quietly "$hcc" build examples/shakespeare.hc $sizes --set wiring="$wiring" \
+            --target aarch64-linux-gnu -o "$work/network.o"
         aarch64-linux-gnu-gcc "$work/main.c" "$work"/*.o -o "$work/program" \
             "$blas/libopenblas.so.0" "$libraries/libjansson.so.4" -lm -lpthread \
             -Wl,--allow-shlib-undefined
         rm -rf "$work/here" "$work/there"
-        "$hcc" ${train%% *} examples/shakespeare.hc ${train#* } $sizes --set wiring="$wiring" \
-            --out "$work/here" > /dev/null 2>&1
-        $emulated "$work/program" $train --out "$work/there" > /dev/null 2>&1
+        quietly "$hcc" ${train%% *} examples/shakespeare.hc ${train#* } $sizes --set wiring="$wiring" \
+            --out "$work/here"
+        quietly $emulated "$work/program" $train --out "$work/there"
     }
     python3 - "$wiring" "$work/here/log.jsonl" "$work/there/log.jsonl" <<'P' || failed=1
 import json

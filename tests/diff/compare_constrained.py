@@ -62,11 +62,7 @@ class ConstrainedPair(Pair):
         self.twin = GPT(GPTConfig(wiring=wiring, n=n, connection=options, **sizes))
         self.twin.double()
         self.named = dict(self.twin.named_parameters())
-        if sorted(self.named) != sorted(self.model.parameters):
-            raise AssertionError(f"{sorted(self.named)}\n{sorted(self.model.parameters)}")
-        for name, p in self.named.items():
-            if list(p.shape) != self.model.parameters[name].dims:
-                raise AssertionError(f"{name}: {list(p.shape)}")
+        self.check_names(self.named)
         nodecay = [p["name"] for p in self.model.manifest["params"] if not p["decay"]]
         if sorted(nodecay) != sorted(self.twin.decay_free()):
             raise AssertionError(f"without decay: {nodecay}\n{self.twin.decay_free()}")

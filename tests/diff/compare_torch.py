@@ -49,10 +49,13 @@ class Pair:
         self.model = Model(path, samples=3, positions=sizes["context"])
         self.twin = GPT(GPTConfig(wiring=wiring, n=n, **sizes)).double()
         self.named = dict(self.twin.named_parameters())
-        state = self.twin.state_dict()  # buffers too
-        if sorted(state) != sorted(self.model.parameters):
-            raise AssertionError(f"{sorted(state)}\n{sorted(self.model.parameters)}")
-        for name, p in state.items():
+        self.check_names(self.twin.state_dict())  # buffers too
+
+    def check_names(self, wanted):
+        """The twin's tensors by name against the compiled model's: names and shapes."""
+        if sorted(wanted) != sorted(self.model.parameters):
+            raise AssertionError(f"{sorted(wanted)}\n{sorted(self.model.parameters)}")
+        for name, p in wanted.items():
             if list(p.shape) != self.model.parameters[name].dims:
                 raise AssertionError(f"{name}: {list(p.shape)}")
 

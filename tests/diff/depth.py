@@ -60,11 +60,7 @@ class DepthPair(Pair):
         self.model = Model(path, samples=3, positions=sizes["context"])
         self.twin = GPT(GPTConfig(wiring=wiring, connection=options, **sizes)).double()
         self.named = dict(self.twin.named_parameters())
-        if sorted(self.named) != sorted(self.model.parameters):
-            raise AssertionError(f"{sorted(self.named)}\n{sorted(self.model.parameters)}")
-        for name, p in self.named.items():
-            if list(p.shape) != self.model.parameters[name].dims:
-                raise AssertionError(f"{name}: {list(p.shape)}")
+        self.check_names(self.named)
 
     @torch.no_grad() if not MISSING else lambda f: f
     def randomise(self):
