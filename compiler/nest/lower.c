@@ -154,7 +154,9 @@ static NestKernel *lower_group(Lower *l, const char *name) {
     l->frame = (Frame){.block = l->block};
     add_values(l);
     stage_plan(l);
+    pack_plan(l);
     lower_sum_begin(l);
+    pack_weights(l);
     if (global) {
         l->tile0 = nest_i64(&l->b, 0);
         l->valid_rows = nest_i64(&l->b, 1);

@@ -49,7 +49,6 @@ void block_sum(Lower *l, const Part *part, Affine c, NestId valid) {
     if (!part->id)
         return;
     Value *v = part->to;
-    const TirType *whole = &tir_node(l->block, v->id)->type;
     uint16_t lanes = l->options.lanes;
     uint32_t last = part->type.rank - 1u;
     uint64_t elements = leading(&part->type);
@@ -64,8 +63,7 @@ void block_sum(Lower *l, const Part *part, Affine c, NestId valid) {
             index[e].at[last] = c;
             Index moved = index[e];
             moved.at[part->axis] = affine_add(moved.at[part->axis], affine_const(part->offset));
-            Affine flat = affine_flat(&moved, whole);
-            at[e] = sum_place(l, v, &flat);
+            at[e] = sum_place(l, v, &moved);
             sum[e] = nest_load(&l->b, v->accumulator, at[e], lanes, 1, valid);
         }
         NestLoop *loop =

@@ -139,6 +139,10 @@ NestId load_value(Lower *l, const Value *v, const TirType *type, const Index *in
     Affine flat = affine_flat(index, type);
     StoreKind store = v->store;
     uint32_t buffer = v->buffer;
+    if (v->packed && !v->in_group && is_packed_index(l, index)) {
+        flat = packed_flat(l, type, index);
+        buffer = v->packed_buffer;
+    }
     bool rows_in_lanes = l->context.row.lane != 0;
     /* A lanes copy serves positions in lanes without a gather, and single elements as well. */
     if (v->second == SCRATCH_LANES && (rows_in_lanes || flat.lane == 0)) {

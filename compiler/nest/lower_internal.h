@@ -57,13 +57,15 @@ typedef struct Value {
     bool reread;   /* by a later stage of the kernel */
     bool streamed; /* an output too large for the caches: written past them */
     bool weighted; /* computing it reads weights, which should serve several positions */
+    bool packed;   /* loops over features find it, or add it up, in packed order */
     Side side;
     int32_t time;      /* wide and fold stages are even, lane stages odd */
     int32_t first_use; /* the earliest stage that needs it in memory or computes it along */
     uint64_t elements;
     StoreKind store; /* valid once `ready` */
     uint32_t buffer;
-    StoreKind second; /* lanes copy of a small output: SCRATCH_LANES */
+    uint32_t packed_buffer; /* of an input's packed copy */
+    StoreKind second;       /* lanes copy of a small output: SCRATCH_LANES */
     uint32_t second_buffer;
     bool ready;
     uint32_t out_buffer;    /* argument buffer of an output or a sum's partials */
@@ -123,6 +125,7 @@ typedef struct Lower {
     uint16_t rows;     /* positions per micro-tile: lanes, or 1 for global kernels */
     NestId tile0;      /* i64: first instance of the micro-tile */
     NestId valid_rows; /* i64: how many of its positions exist */
+    NestId feature;    /* i64: first feature of the vector that the innermost loop is at */
     Context context;
     uint32_t contexts, frames;
     Frame frame; /* of the program's block */
@@ -255,12 +258,23 @@ void lower_lane_stage(Lower *l, int32_t time); /* lower_lane.c */
 bool lane_by_position(const TirNode *node);    /* not with positions in lanes */
 void lower_scan(Lower *l, TirId id);           /* lower_scan.c */
 /* Where the task adds up a wide sum's element. */
-NestAddress sum_place(Lower *l, const Value *v, const Affine *flat);
+NestAddress sum_place(Lower *l, const Value *v, const Index *index);
 void lower_sum_begin(Lower *l); /* lower_sum.c: accumulators to zero */
 void lower_sum_lane(Lower *l, Value *v, const Affine *element, NestId contribution);
 void lower_sum_end(Lower *l); /* what was added up in scratch, to the task's partial results */
 NestKernel *lower_fold_kernel(const Plan *plan, TirId value, LowerOptions options, Arena *arena,
                               const char *name); /* lower_fold.c */
+
+/* --- packed order (lower_pack.c): [vector of features][row][lane] --------------------------------
+ */
+void pack_plan(Lower *l);    /* which inputs and sums; after the sides are known */
+void pack_weights(Lower *l); /* at the begin of a task */
+void unpack_sum(Lower *l, const Value *v);
+uint64_t packed_elements(const Lower *l, const TirType *type);
+uint32_t pack_scratch(Lower *l, const Value *v);
+/* Whether the index is that of a whole vector of features, as packed order has them. */
+bool is_packed_index(const Lower *l, const Index *index);
+Affine packed_flat(const Lower *l, const TirType *type, const Index *index);
 
 uint32_t scratch_buffer(Lower *l, const char *name, TirElem elem, uint64_t elements);
 /* Gives a value its place in memory; it is loaded from there from now on. */

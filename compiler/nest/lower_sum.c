@@ -8,11 +8,18 @@ static bool sums_lanes(const Value *v) {
 }
 
 static uint64_t accumulator_elements(const Lower *l, const Value *v) {
-    return sums_lanes(v) ? v->elements * l->rows : v->elements;
+    return sums_lanes(v) ? v->elements * l->rows
+           : v->packed   ? packed_elements(l, &tir_node(l->block, v->id)->type)
+                         : v->elements;
 }
 
-NestAddress sum_place(Lower *l, const Value *v, const Affine *flat) {
-    return nest_at_plus(affine_address(flat), nest_task(&l->b), (int64_t)v->elements);
+NestAddress sum_place(Lower *l, const Value *v, const Index *index) {
+    const TirNode *node = tir_node(l->block, v->id);
+    if (v->packed && !is_packed_index(l, index))
+        lower_fault(l, node->op, "a sum in packed order is added to at other than whole vectors");
+    Affine flat = v->packed ? packed_flat(l, &node->type, index) : affine_flat(index, &node->type);
+    NestAddress at = affine_address(&flat);
+    return v->packed ? at : nest_at_plus(at, nest_task(&l->b), (int64_t)v->elements);
 }
 
 /* One loop over a flat range in vectors, with a masked tail. */
@@ -35,7 +42,7 @@ static void flat_loop(Lower *l, uint64_t elements, Body *body, void *context) {
 static void zero_body(Lower *l, void *context, NestAddress at, uint16_t lanes, NestId valid) {
     const Value *v = context;
     NestId zero = nest_const(&l->b, (NestType){l->options.real, lanes}, 0);
-    if (!sums_lanes(v))
+    if (v->accumulator == v->out_buffer)
         at = nest_at_plus(at, nest_task(&l->b), (int64_t)v->elements);
     nest_store(&l->b, v->accumulator, at, zero, valid, false);
 }
@@ -48,6 +55,8 @@ void lower_sum_begin(Lower *l) {
         v->accumulator = v->out_buffer;
         if (sums_lanes(v))
             v->accumulator = scratch_buffer(l, "sum", TIR_REAL, accumulator_elements(l, v));
+        else if (v->packed)
+            v->accumulator = pack_scratch(l, v);
         flat_loop(l, accumulator_elements(l, v), zero_body, v);
     }
 }
@@ -69,6 +78,8 @@ void lower_sum_lane(Lower *l, Value *v, const Affine *element, NestId contributi
 void lower_sum_end(Lower *l) {
     for (uint32_t k = 0; k < l->order.count; k++) {
         Value *v = value_of(l, l->order.at[k]);
+        if (v->sum && v->packed)
+            unpack_sum(l, v);
         if (!v->sum || !sums_lanes(v))
             continue;
         NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),

@@ -189,14 +189,14 @@ static void write_part(Lower *l, const Part *part, Index index) {
     NestId x = part->id ? vector_of(l, eval(l, &l->frame, part->id, &index))
                         : nest_zero(l, whole->elem, l->context.lanes);
     index.at[part->axis] = affine_add(index.at[part->axis], affine_const(part->offset));
-    Affine flat = affine_flat(&index, whole);
     if (v->sum) {
-        NestAddress at = sum_place(l, v, &flat);
+        NestAddress at = sum_place(l, v, &index);
         NestId old = nest_load(&l->b, v->accumulator, at, l->context.lanes, 1, l->context.valid);
         nest_store(&l->b, v->accumulator, at, nest_binary(&l->b, NEST_ADD, old, x),
                    l->context.valid, false);
         return;
     }
+    Affine flat = affine_flat(&index, whole);
     store_wide(l, v, &flat, x);
 }
 
@@ -251,7 +251,8 @@ static void wide_body(Lower *l, const WideLoop *w, Affine row, Affine c, NestId 
     l->context = old;
 }
 
-static Affine feature_lanes(NestId c) {
+static Affine feature_lanes(Lower *l, NestId c) {
+    l->feature = c;
     Affine a = c ? affine_var(c) : affine_const(0);
     a.lane = 1;
     return a;
@@ -284,7 +285,7 @@ static void feature_loop(Lower *l, const WideLoop *w, Affine row) {
         NestId *inner = ARENA_ARRAY(l->arena, NestId, n + 1);
         for (uint32_t k = 0; k < n; k++)
             inner[k] = loop->inner[k];
-        wide_body(l, w, row, feature_lanes(loop->variable), 0, inner);
+        wide_body(l, w, row, feature_lanes(l, loop->variable), 0, inner);
         scope_end(l);
         nest_loop_end(&l->b, inner);
         for (uint32_t k = 0; k < n; k++)
@@ -292,7 +293,7 @@ static void feature_loop(Lower *l, const WideLoop *w, Affine row) {
     }
     if (w->extent > whole) {
         scope_begin(l);
-        Affine c = feature_lanes(0);
+        Affine c = feature_lanes(l, 0);
         c.offset = whole;
         wide_body(l, w, row, c, nest_i64(&l->b, w->extent - whole), acc);
         scope_end(l);
@@ -313,11 +314,11 @@ static void sum_loop(Lower *l, const WideLoop *w) {
         NestLoop *loop = nest_loop_begin(&l->b, NEST_VECTOR, nest_i64(&l->b, 0),
                                          nest_i64(&l->b, whole), lanes, 0, NULL);
         for (uint32_t k = 0; k < w->parts.count; k++)
-            block_sum(l, &w->parts.at[k], feature_lanes(loop->variable), 0);
+            block_sum(l, &w->parts.at[k], feature_lanes(l, loop->variable), 0);
         nest_loop_end(&l->b, NULL);
     }
     if (w->extent > whole) {
-        Affine c = feature_lanes(0);
+        Affine c = feature_lanes(l, 0);
         c.offset = whole;
         for (uint32_t k = 0; k < w->parts.count; k++)
             block_sum(l, &w->parts.at[k], c, nest_i64(&l->b, w->extent - whole));
@@ -376,12 +377,12 @@ static void looped_features(Lower *l, const Part *part, Affine row, Index *index
     if (whole) {
         NestLoop *loop = nest_loop_begin(&l->b, NEST_VECTOR, nest_i64(&l->b, 0),
                                          nest_i64(&l->b, whole), lanes, 0, NULL);
-        index->at[last] = feature_lanes(loop->variable);
+        index->at[last] = feature_lanes(l, loop->variable);
         looped_block(l, part, row, *index, block, 0);
         nest_loop_end(&l->b, NULL);
     }
     if (extent > whole) {
-        index->at[last] = feature_lanes(0);
+        index->at[last] = feature_lanes(l, 0);
         index->at[last].offset = whole;
         looped_block(l, part, row, *index, block, nest_i64(&l->b, extent - whole));
     }
@@ -468,11 +469,11 @@ static void looped_fold_inner(Lower *l, LoopedFold *f, uint32_t m, NestId *acc) 
     uint32_t lanes = l->options.lanes, extent = f->fold.lane_extent, whole = extent / lanes * lanes;
     if (whole) {
         NestLoop *loop = looped_fold_loop(l, NEST_VECTOR, whole, lanes, f->n, acc);
-        looped_fold_terms(l, f, feature_lanes(loop->variable), acc);
+        looped_fold_terms(l, f, feature_lanes(l, loop->variable), acc);
         looped_fold_end(l, loop, f->n, acc);
     }
     if (extent > whole) {
-        Affine c = feature_lanes(0);
+        Affine c = feature_lanes(l, 0);
         c.offset = whole;
         scope_begin(l);
         Context old =

@@ -1,0 +1,157 @@
+/* Wide arrays in the order in which loops over features come to them.
+ *
+ * A loop over features that reads weights of many rows touches each row at the same feature: places
+ * a whole row apart, which share few sets of the first-level cache and push each other out of it
+ * before the next vector of features is read. So a task first copies such weights into scratch
+ * memory, [vector of features][row][lane], where one turn of the loop reads what lies together.
+ * What a task adds up for weights is kept in the same order, and put in the order of the result at
+ * the task's end. */
+#include "nest/lower_internal.h"
+
+enum {
+    PACK_ROWS = 16,       /* fewer have room next to each other */
+    PACK_BYTES = 4 << 20, /* of scratch memory for one array */
+    PACK_UNROLL = 16,     /* rows copied by one turn */
+};
+
+uint64_t packed_elements(const Lower *l, const TirType *type) {
+    const uint64_t lanes = l->options.lanes, extent = type->dims[type->rank - 1];
+    return leading(type) * ((extent + lanes - 1) / lanes * lanes);
+}
+
+static bool worth_packing(const Lower *l, const TirType *type) {
+    const uint64_t size = l->options.real == NEST_F64 ? 8 : 4;
+    return l->rows > 1 && type->elem == TIR_REAL && is_wide(type) && leading(type) >= PACK_ROWS &&
+           packed_elements(l, type) * size <= PACK_BYTES;
+}
+
+/* Weights that a contraction of the group reads along their last axis. */
+static void choose_weights(Lower *l, TirId id) {
+    const TirNode *node = tir_node(l->block, id);
+    for (uint32_t k = 0; k < node->n_operands; k++) {
+        bool in_step;
+        Value *v = value_of(l, operand_root(l, id, k, &in_step));
+        if (!v || v->in_group || v->store != STORE_GLOBAL)
+            continue;
+        const TirType *read = &tir_node(l->block, node->operands[k])->type;
+        const TirType *type = &tir_node(l->block, v->id)->type;
+        v->packed |= lane_axis(l, id, k) == read->rank - 1 && worth_packing(l, type) &&
+                     read->dims[read->rank - 1] == type->dims[type->rank - 1];
+    }
+}
+
+void pack_plan(Lower *l) {
+    for (uint32_t k = 0; k < l->order.count; k++) {
+        Value *v = value_of(l, l->order.at[k]);
+        const TirNode *node = tir_node(l->block, v->id);
+        if (v->side != SIDE_LANE && reads_weights(l, v->id))
+            choose_weights(l, v->id);
+        if (v->sum && v->side == SIDE_WIDE && !v->by_element)
+            v->packed = worth_packing(l, &node->type) &&
+                        !(v->by_parts && node->attr.axis == node->type.rank - 1);
+    }
+}
+
+bool is_packed_index(const Lower *l, const Index *index) {
+    const Affine *last = &index->at[index->rank - 1];
+    const bool whole_vectors =
+        last->n_terms == 0 ||
+        (last->n_terms == 1 && last->value[0] == l->feature && last->coefficient[0] == 1);
+    if (l->context.lanes != l->options.lanes || last->lane != 1 || !whole_vectors ||
+        last->offset % l->options.lanes != 0)
+        return false;
+    for (uint32_t k = 0; k + 1 < index->rank; k++)
+        if (index->at[k].lane != 0)
+            return false;
+    return true;
+}
+
+Affine packed_flat(const Lower *l, const TirType *type, const Index *index) {
+    Index row = *index;
+    TirType rows = *type;
+    row.rank--;
+    rows.rank--;
+    Affine feature = index->at[row.rank], flat = affine_flat(&row, &rows);
+    feature.lane = 0;
+    flat = affine_add(affine_scale(flat, l->options.lanes),
+                      affine_scale(feature, (int64_t)leading(type)));
+    flat.lane = 1;
+    return flat;
+}
+
+uint32_t pack_scratch(Lower *l, const Value *v) {
+    const TirNode *node = tir_node(l->block, v->id);
+    return scratch_buffer(l, "packed", TIR_REAL, packed_elements(l, &node->type));
+}
+
+/* Between plain[row][feature], from `plain_at` on, and the packed order. */
+typedef struct {
+    const TirType *type;
+    uint32_t plain, packed;
+    NestAddress plain_at;
+    bool to_plain;
+} Repack;
+
+static void repack_rows(Lower *l, const Repack *r, NestId feature, uint64_t from, NestId valid) {
+    const uint64_t rows = leading(r->type), block = rows % PACK_UNROLL ? 1 : PACK_UNROLL;
+    const uint32_t extent = r->type->dims[r->type->rank - 1];
+    const uint16_t lanes = l->options.lanes;
+    NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
+                                     nest_i64(&l->b, (int64_t)rows), (uint32_t)block, 0, NULL);
+    NestAddress plain = nest_at_plus(r->plain_at, loop->variable, extent);
+    NestAddress packed = nest_at_plus(nest_at(0), loop->variable, lanes);
+    if (feature) {
+        plain = nest_at_plus(plain, feature, 1);
+        packed = nest_at_plus(packed, feature, (int64_t)rows);
+    }
+    plain.offset += (int64_t)from;
+    packed.offset += (int64_t)(from * rows);
+    for (uint64_t k = 0; k < block; k++) {
+        if (r->to_plain) {
+            NestId x = nest_load(&l->b, r->packed, packed, lanes, 1, 0);
+            nest_store(&l->b, r->plain, plain, x, valid, false);
+        } else {
+            NestId x = nest_load(&l->b, r->plain, plain, lanes, 1, valid);
+            nest_store(&l->b, r->packed, packed, x, 0, false);
+        }
+        plain.offset += extent;
+        packed.offset += lanes;
+    }
+    nest_loop_end(&l->b, NULL);
+}
+
+static void repack(Lower *l, const Repack *r) {
+    const uint32_t extent = r->type->dims[r->type->rank - 1], lanes = l->options.lanes;
+    const uint32_t whole = extent / lanes * lanes;
+    if (whole) {
+        NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
+                                         nest_i64(&l->b, whole), lanes, 0, NULL);
+        repack_rows(l, r, loop->variable, 0, 0);
+        nest_loop_end(&l->b, NULL);
+    }
+    if (extent > whole)
+        repack_rows(l, r, 0, whole, nest_i64(&l->b, extent - whole));
+}
+
+void pack_weights(Lower *l) {
+    for (uint32_t k = 0; k < l->group->inputs.count; k++) {
+        Value *v = value_of(l, l->group->inputs.at[k]);
+        if (!v->packed)
+            continue;
+        v->packed_buffer = pack_scratch(l, v);
+        Repack r = {.type = &tir_node(l->block, v->id)->type,
+                    .plain = v->buffer,
+                    .packed = v->packed_buffer,
+                    .plain_at = nest_at(0)};
+        repack(l, &r);
+    }
+}
+
+void unpack_sum(Lower *l, const Value *v) {
+    Repack r = {.type = &tir_node(l->block, v->id)->type,
+                .plain = v->out_buffer,
+                .packed = v->accumulator,
+                .plain_at = nest_at_plus(nest_at(0), nest_task(&l->b), (int64_t)v->elements),
+                .to_plain = true};
+    repack(l, &r);
+}
