@@ -19,7 +19,8 @@ static const char *value_name(const TirNode *node) {
 void value_stored(Lower *l, Value *v, StoreKind kind) {
     const TirNode *node = tir_node(l->block, v->id);
     v->store = kind;
-    v->buffer = scratch_buffer(l, value_name(node), node->type.elem, v->elements * l->rows);
+    uint64_t row = kind == SCRATCH_ROWS ? scratch_pitch(l, v->elements) : v->elements;
+    v->buffer = scratch_buffer(l, value_name(node), node->type.elem, row * l->rows);
     v->ready = true;
 }
 

@@ -117,6 +117,11 @@ static Affine outer_row(Lower *l, StoreKind store) {
     return affine_var(nest_binary(&l->b, op, affine_scalar(l, &instance), positions));
 }
 
+uint64_t scratch_pitch(const Lower *l, uint64_t elements) {
+    const uint64_t size = l->options.real == NEST_F64 ? 8 : 4;
+    return elements + (elements * size % SAME_SETS == 0 ? CACHE_LINE / size : 0);
+}
+
 static Affine place(Lower *l, StoreKind store, uint64_t elements, const Affine *row,
                     const Affine *flat) {
     int64_t e = (int64_t)elements, rows = l->rows;
@@ -127,7 +132,7 @@ static Affine place(Lower *l, StoreKind store, uint64_t elements, const Affine *
     case STORE_SAMPLE:
         return affine_add(affine_scale(outer_row(l, store), e), *flat);
     case SCRATCH_ROWS:
-        return affine_add(affine_scale(*row, e), *flat);
+        return affine_add(affine_scale(*row, (int64_t)scratch_pitch(l, elements)), *flat);
     case SCRATCH_LANES:
         return affine_add(affine_scale(*flat, rows), *row);
     default:

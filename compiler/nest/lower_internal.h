@@ -25,7 +25,9 @@ enum {
     UNROLL_LEADING = 16, /* leading axes of wide values unrolled up to this product */
     UNROLL_SUM = 128,    /* the same of sums over positions */
     UNROLL_REDUCE = 32,
-    LOOPED_RESULTS = 96,       /* dot products by more results than this: loops over them */
+    LOOPED_RESULTS = 96, /* dot products by more results than this: loops over them */
+    SAME_SETS = 1024,    /* bytes: rows so far apart share a quarter of a cache's sets */
+    CACHE_LINE = 64,
     STREAMED_BYTES = 12 << 20, /* outputs from this size on are written past the caches */
 };
 
@@ -276,6 +278,9 @@ uint32_t pack_scratch(Lower *l, const Value *v);
 bool is_packed_index(const Lower *l, const Index *index);
 Affine packed_flat(const Lower *l, const TirType *type, const Index *index);
 
+/* From one position of a micro-tile to the next in SCRATCH_ROWS: not a multiple of what the same
+ * few sets of a cache hold. */
+uint64_t scratch_pitch(const Lower *l, uint64_t elements);
 uint32_t scratch_buffer(Lower *l, const char *name, TirElem elem, uint64_t elements);
 /* Gives a value its place in memory; it is loaded from there from now on. */
 void value_stored(Lower *l, Value *v, StoreKind kind);
