@@ -314,11 +314,15 @@ static void kernel_loop(KernelEmit *k, const NestLoop *loop) {
     *map_slot_u64(k->results, (uintptr_t)loop) = results;
 }
 
+/* Into the second-level cache: the first holds less than what is fetched ahead. The address may lie
+ * behind the buffer's end. */
 static void kernel_prefetch(KernelEmit *k, const NestInstruction *i) {
     Emit *e = k->e;
     LLVMTypeRef i32 = e->elem[NEST_I32];
-    Value arguments[4] = {emit_address(e, &k->buffers[i->buffer], kernel_address(k, &i->address)),
-                          LLVMConstInt(i32, 0, false), LLVMConstInt(i32, 3, false),
+    const EmitBuffer *buffer = &k->buffers[i->buffer];
+    Value index = kernel_address(k, &i->address);
+    Value at = LLVMBuildGEP2(e->builder, e->elem[buffer->elem], buffer->base, &index, 1, "");
+    Value arguments[4] = {at, LLVMConstInt(i32, 0, false), LLVMConstInt(i32, 2, false),
                           LLVMConstInt(i32, 1, false)};
     emit_intrinsic(e, "llvm.prefetch", e->pointer, NULL, arguments, 4);
 }

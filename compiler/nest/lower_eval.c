@@ -118,7 +118,7 @@ static Affine outer_row(Lower *l, StoreKind store) {
 }
 
 uint64_t scratch_pitch(const Lower *l, uint64_t elements) {
-    const uint64_t size = l->options.real == NEST_F64 ? 8 : 4;
+    const uint64_t size = real_size(l);
     return elements + (elements * size % SAME_SETS == 0 ? CACHE_LINE / size : 0);
 }
 

@@ -122,12 +122,13 @@ typedef struct Lower {
     Arena *arena;
     NestKernel *kernel;
     NestBuilder b;
-    Value **values;    /* by id of the program's block; NULL when not of this kernel */
-    TirIdVec order;    /* the group's own values, ascending */
-    uint16_t rows;     /* positions per micro-tile: lanes, or 1 for global kernels */
-    NestId tile0;      /* i64: first instance of the micro-tile */
-    NestId valid_rows; /* i64: how many of its positions exist */
-    NestId feature;    /* i64: first feature of the vector that the innermost loop is at */
+    Value **values;     /* by id of the program's block; NULL when not of this kernel */
+    TirIdVec order;     /* the group's own values, ascending */
+    uint16_t rows;      /* positions per micro-tile: lanes, or 1 for global kernels */
+    NestId tile0;       /* i64: first instance of the micro-tile */
+    NestId valid_rows;  /* i64: how many of its positions exist */
+    bool ahead_planned; /* a stage fetches what the next micro-tile reads */
+    NestId feature;     /* i64: first feature of the vector that the innermost loop is at */
     Context context;
     uint32_t contexts, frames;
     Frame frame; /* of the program's block */
@@ -136,6 +137,11 @@ typedef struct Lower {
     VEC(ShiftedRow) shifted;
     VEC(uint32_t) scopes; /* counts of memos and shifted rows at scope begins */
 } Lower;
+
+/* Bytes of a real. */
+static inline uint64_t real_size(const Lower *l) {
+    return l->options.real == NEST_F64 ? 8 : 4;
+}
 
 /* --- affine indices (lower_affine.c) ------------------------------------------------------------
  */

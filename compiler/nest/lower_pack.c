@@ -20,9 +20,8 @@ uint64_t packed_elements(const Lower *l, const TirType *type) {
 }
 
 static bool worth_packing(const Lower *l, const TirType *type) {
-    const uint64_t size = l->options.real == NEST_F64 ? 8 : 4;
     return l->rows > 1 && type->elem == TIR_REAL && is_wide(type) && leading(type) >= PACK_ROWS &&
-           packed_elements(l, type) * size <= PACK_BYTES;
+           packed_elements(l, type) * real_size(l) <= PACK_BYTES;
 }
 
 /* Weights that a contraction of the group reads along their last axis. */

@@ -329,14 +329,14 @@ static void choose_streamed(Lower *l) {
         const TirSpace *space = &l->plan->program->spaces.at[domain.space - 1];
         instances *= (uint64_t)space->extents[0] * (space->rank == 2 ? space->extents[1] : 1);
     }
-    uint64_t bytes = l->options.real == NEST_F64 ? 8 : 4;
     for (uint32_t k = 0; k < l->order.count && l->rows > 1; k++) {
         Value *v = value_of(l, l->order.at[k]);
         const TirType *type = &tir_node(l->block, v->id)->type;
-        v->streamed =
-            v->output && !v->sum && v->side == SIDE_WIDE && !v->by_parts && !v->by_element &&
-            type->elem == TIR_REAL && type->dims[type->rank - 1] % l->options.lanes == 0 &&
-            leading(type) <= UNROLL_LEADING && instances * v->elements * bytes >= STREAMED_BYTES;
+        v->streamed = v->output && !v->sum && v->side == SIDE_WIDE && !v->by_parts &&
+                      !v->by_element && type->elem == TIR_REAL &&
+                      type->dims[type->rank - 1] % l->options.lanes == 0 &&
+                      leading(type) <= UNROLL_LEADING &&
+                      instances * v->elements * real_size(l) >= STREAMED_BYTES;
     }
 }
 

@@ -157,6 +157,14 @@ static NestId fold_lanes(Lower *l, TirOp op, NestId acc) {
     }
 }
 
+/* One of the `lines` cache lines of an input that each turn of a loop fetches. */
+typedef struct {
+    const Value *input;
+    uint32_t line, lines;
+} Ahead;
+
+typedef VEC(Ahead) AheadVec;
+
 /* --- one loop over positions and features -------------------------------------------------------
  */
 
@@ -166,6 +174,7 @@ typedef struct {
     uint32_t extent;         /* of the feature axis */
     uint32_t position_block; /* positions per turn */
     bool sums;               /* parts are added to accumulators: only positions that exist */
+    AheadVec ahead;          /* what it fetches of the next micro-tile */
 } WideLoop;
 
 typedef VEC(WideLoop) WideLoopVec;
@@ -232,6 +241,22 @@ static void fold_body(Lower *l, const WideLoop *w, const Context *positions, Aff
             }
 }
 
+/* The micro-tile's rows of an input lie one after the other: turn by turn the loop goes through the
+ * next one's. */
+static void fetch_ahead(Lower *l, const WideLoop *w, Affine row, Affine c) {
+    const int64_t line = CACHE_LINE / (int64_t)real_size(l), lanes = l->options.lanes;
+    Affine turns = affine_add(affine_scale(row, w->extent / w->position_block), c); /* x lanes */
+    turns.lane = 0;
+    Affine next = affine_add(affine_var(l->tile0), affine_const(l->rows));
+    for (uint32_t k = 0; k < w->ahead.count; k++) {
+        const Ahead *a = &w->ahead.at[k];
+        Affine at = affine_add(affine_scale(turns, a->lines * line / lanes),
+                               affine_scale(next, (int64_t)a->input->elements));
+        at.offset += a->line * line;
+        nest_prefetch(&l->b, a->input->buffer, affine_address(&at));
+    }
+}
+
 /* All parts and items at features c, for the positions of a block; acc: items x positions. */
 static void wide_body(Lower *l, const WideLoop *w, Affine row, Affine c, NestId valid,
                       NestId *acc) {
@@ -249,6 +274,8 @@ static void wide_body(Lower *l, const WideLoop *w, Affine row, Affine c, NestId 
     }
     fold_body(l, w, positions, c, acc);
     l->context = old;
+    if (!valid)
+        fetch_ahead(l, w, row, c);
 }
 
 static Affine feature_lanes(Lower *l, NestId c) {
@@ -330,8 +357,6 @@ static void wide_loop(Lower *l, WideLoop *w) {
         sum_loop(l, w);
         return;
     }
-    if (l->rows % w->position_block != 0)
-        w->position_block = 1;
     if (l->rows == w->position_block) {
         rows_begin(l, w, affine_const(0));
         feature_loop(l, w, affine_const(0));
@@ -574,6 +599,7 @@ static void parts_of(Lower *l, Value *v, PartVec *parts) {
 
 static WideLoop *loop_for(Lower *l, WideLoopVec *loops, uint32_t extent, bool sums, uint32_t block,
                           uint32_t accumulators) {
+    block = l->rows % block == 0 ? block : 1;
     for (uint32_t k = 0; k < loops->count; k++) {
         WideLoop *w = &loops->at[k];
         if (w->extent == extent && w->sums == sums && w->position_block == block &&
@@ -604,6 +630,54 @@ static void collect_fold(Lower *l, Value *v, WideLoopVec *loops) {
         Item item = {v, index_of_flat(e, &f.node->type), e};
         vec_push(l->arena, &w->items, item);
     }
+}
+
+/* Multiplications of a turn by weights that serve a block of positions; 0: it has none. */
+static uint64_t weighted_work(Lower *l, const WideLoop *w) {
+    uint64_t work = 0;
+    if (w->sums || w->position_block == 1)
+        return 0;
+    for (uint32_t k = 0; k < w->parts.count; k++)
+        if (w->parts.at[k].id && w->parts.at[k].to->weighted)
+            work += contract_terms(l, w->parts.at[k].id) * leading(&w->parts.at[k].type);
+    for (uint32_t k = 0; k < w->items.count; k++) {
+        Fold f = fold_of(l, w->items.at[k].fold->id);
+        work += fold_others(&f);
+    }
+    return work * w->position_block;
+}
+
+/* Loops that multiply by weights leave the memory idle: the first stage with enough of them fetches
+ * what the next micro-tile will read, a share of it in each. */
+static void plan_ahead(Lower *l, const WideLoopVec *loops) {
+    const uint64_t line = CACHE_LINE / real_size(l), lanes = l->options.lanes;
+    uint64_t work = 0, turns = 0;
+    VEC(WideLoop *) heavy = {0};
+    for (uint32_t k = 0; k < loops->count; k++) {
+        WideLoop *w = &loops->at[k];
+        const uint64_t each = weighted_work(l, w);
+        if (!each || w->extent < lanes || (heavy.count && w->extent != heavy.at[0]->extent) ||
+            (heavy.count && w->position_block != heavy.at[0]->position_block))
+            continue;
+        work += each;
+        turns = (uint64_t)l->rows / w->position_block * (w->extent / lanes);
+        vec_push(l->arena, &heavy, w);
+    }
+    VEC(Ahead) all = {0};
+    for (uint32_t k = 0; k < l->group->inputs.count && work; k++) {
+        const Value *v = value_of(l, l->group->inputs.at[k]);
+        if (v->store != STORE_ROWS || !is_wide(&tir_node(l->block, v->id)->type))
+            continue;
+        const uint64_t rows_lines = l->rows * v->elements / line;
+        Ahead a = {.input = v, .lines = (uint32_t)((rows_lines + turns - 1) / turns)};
+        for (; a.line < a.lines; a.line++)
+            vec_push(l->arena, &all, a);
+    }
+    if (!work || all.count > work || l->ahead_planned)
+        return;
+    l->ahead_planned = true;
+    for (uint32_t k = 0; k < all.count; k++)
+        vec_push(l->arena, &heavy.at[k % heavy.count]->ahead, all.at[k]);
 }
 
 void lower_wide_stage(Lower *l, int32_t time) {
@@ -645,6 +719,8 @@ void lower_wide_stage(Lower *l, int32_t time) {
         if (v->time == time && v->side == SIDE_FOLD)
             collect_fold(l, v, &loops);
     }
+    if (time > 0)
+        plan_ahead(l, &loops);
     for (uint32_t k = 0; k < loops.count; k++)
         wide_loop(l, &loops.at[k]);
     for (uint32_t k = 0; k < l->order.count; k++) {
