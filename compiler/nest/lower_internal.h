@@ -258,10 +258,38 @@ Value *value_of(const Lower *l, TirId id);
 /* The axis of operand `k` that runs along the lanes with `id`'s loop, or -1. */
 int lane_axis(const Lower *l, TirId id, uint32_t k);
 
-void lower_wide_stage(Lower *l, int32_t time); /* lower_wide.c */
+/* --- loops over features (lower_wide.c) ---------------------------------------------------------
+ */
+void lower_wide_stage(Lower *l, int32_t time);
+/* Features in lanes, from the value of a loop's variable on; 0: from the first feature on. */
+Affine feature_lanes(Lower *l, NestId c);
+/* The largest divisor of an extent that is no larger than `most`. */
+uint32_t block_of(uint32_t extent, uint32_t most);
+
+/* --- folds (lower_fold.c) -----------------------------------------------------------------------
+ */
+typedef struct {
+    const TirNode *node;
+    uint32_t n_other; /* summed axes besides the lanes' */
+    uint32_t extent[TIR_MAX_RANK];
+    int8_t at[2][TIR_MAX_RANK]; /* where each goes in each operand, -1 nowhere */
+    int lane[2];                /* axis that runs along the lanes */
+    uint32_t lane_extent;
+} Fold;
+
+Fold fold_of(const Lower *l, TirId id);
+double fold_identity(TirOp op);
+/* How many terms each result has beside those along the lanes. */
+uint64_t fold_others(const Fold *f);
+/* acc, with such a term, number `i`, at features `c` folded in. */
+NestId fold_other(Lower *l, const Fold *f, const Index *element, uint64_t i, Affine c, NestId acc);
+/* The result of a vector's lanes. */
+NestId fold_lanes(Lower *l, TirOp op, NestId acc);
 /* A dot product along features with too many results for registers: made a block of results after
  * the other, so that it comes to what it reads once for each. */
 bool is_looped_fold(const Lower *l, const Value *v);
+void looped_fold(Lower *l, Value *v);
+
 void lower_lane_stage(Lower *l, int32_t time); /* lower_lane.c */
 bool lane_by_position(const TirNode *node);    /* not with positions in lanes */
 void lower_scan(Lower *l, TirId id);           /* lower_scan.c */
@@ -271,7 +299,7 @@ void lower_sum_begin(Lower *l); /* lower_sum.c: accumulators to zero */
 void lower_sum_lane(Lower *l, Value *v, const Affine *element, NestId contribution);
 void lower_sum_end(Lower *l); /* what was added up in scratch, to the task's partial results */
 NestKernel *lower_fold_kernel(const Plan *plan, TirId value, LowerOptions options, Arena *arena,
-                              const char *name); /* lower_fold.c */
+                              const char *name); /* lower_sum.c */
 
 /* --- packed order (lower_pack.c): [vector of features][row][lane] --------------------------------
  */
