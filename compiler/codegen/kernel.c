@@ -315,7 +315,7 @@ static void kernel_loop(KernelEmit *k, const NestLoop *loop) {
 }
 
 /* Into the second-level cache: the first holds less than what is fetched ahead. The address may lie
- * behind the buffer's end. */
+ * past the end of the buffer. */
 static void kernel_prefetch(KernelEmit *k, const NestInstruction *i) {
     Emit *e = k->e;
     LLVMTypeRef i32 = e->elem[NEST_I32];

@@ -17,6 +17,7 @@ typedef struct {
 typedef struct {
     Affine at[TIR_MAX_RANK];
     uint32_t rank;
+    bool by_address; /* the last axis carries the whole offset, past its end */
 } Index;
 
 enum {
@@ -26,7 +27,7 @@ enum {
     UNROLL_SUM = 128,    /* the same of sums over positions */
     UNROLL_REDUCE = 32,
     LOOPED_RESULTS = 96, /* dot products by more results than this: loops over them */
-    SAME_SETS = 1024,    /* bytes: rows so far apart share a quarter of a cache's sets */
+    SAME_SETS = 1024,    /* bytes: rows so far apart share a sixteenth of a cache's sets */
     CACHE_LINE = 64,
     STREAMED_BYTES = 12 << 20, /* outputs from this size on are written past the caches */
 };
@@ -38,7 +39,7 @@ typedef enum {
     STORE_GLOBAL,  /* argument, [elements] */
     STORE_TIME,    /* argument, [position][elements], the kernel's domain having samples too */
     STORE_SAMPLE,  /* argument, [sample][elements], the kernel's domain having positions too */
-    SCRATCH_ROWS,  /* scratch, [position of the micro-tile][elements] */
+    SCRATCH_ROWS,  /* scratch, [position of the micro-tile][elements], rows scratch_pitch apart */
     SCRATCH_LANES, /* scratch, [elements][position of the micro-tile] */
 } StoreKind;
 
@@ -122,13 +123,14 @@ typedef struct Lower {
     Arena *arena;
     NestKernel *kernel;
     NestBuilder b;
-    Value **values;     /* by id of the program's block; NULL when not of this kernel */
-    TirIdVec order;     /* the group's own values, ascending */
-    uint16_t rows;      /* positions per micro-tile: lanes, or 1 for global kernels */
-    NestId tile0;       /* i64: first instance of the micro-tile */
-    NestId valid_rows;  /* i64: how many of its positions exist */
-    bool ahead_planned; /* a stage fetches what the next micro-tile reads */
-    NestId feature;     /* i64: first feature of the vector that the innermost loop is at */
+    Value **values;        /* by id of the program's block; NULL when not of this kernel */
+    TirIdVec order;        /* the group's own values, ascending */
+    uint16_t rows;         /* positions per micro-tile: lanes, or 1 for global kernels */
+    NestId tile0;          /* i64: first instance of the micro-tile */
+    NestId valid_rows;     /* i64: how many of its positions exist */
+    uint64_t packed_bytes; /* of scratch memory */
+    bool ahead_planned;    /* a stage fetches what the next micro-tile reads */
+    NestId feature;        /* variable of the innermost loop over features; 0 behind it */
     Context context;
     uint32_t contexts, frames;
     Frame frame; /* of the program's block */
@@ -304,7 +306,7 @@ NestKernel *lower_fold_kernel(const Plan *plan, TirId value, LowerOptions option
 /* --- packed order (lower_pack.c): [vector of features][row][lane] --------------------------------
  */
 void pack_plan(Lower *l);    /* which inputs and sums; after the sides are known */
-void pack_weights(Lower *l); /* at the begin of a task */
+void pack_weights(Lower *l); /* at the beginning of a task */
 void unpack_sum(Lower *l, const Value *v);
 uint64_t packed_elements(const Lower *l, const TirType *type);
 uint32_t pack_scratch(Lower *l, const Value *v);
@@ -312,8 +314,8 @@ uint32_t pack_scratch(Lower *l, const Value *v);
 bool is_packed_index(const Lower *l, const Index *index);
 Affine packed_flat(const Lower *l, const TirType *type, const Index *index);
 
-/* From one position of a micro-tile to the next in SCRATCH_ROWS: not a multiple of what the same
- * few sets of a cache hold. */
+/* From one position of a micro-tile to the next in SCRATCH_ROWS: never a multiple of SAME_SETS
+ * bytes, so that equal features of different positions fall into different sets of a cache. */
 uint64_t scratch_pitch(const Lower *l, uint64_t elements);
 uint32_t scratch_buffer(Lower *l, const char *name, TirElem elem, uint64_t elements);
 /* Gives a value its place in memory; it is loaded from there from now on. */

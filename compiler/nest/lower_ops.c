@@ -209,10 +209,13 @@ static NestId eval_reshape(Lower *l, Frame *f, const TirNode *node, const Index 
     const TirType *type = &tir_node(f->block, source)->type;
     const Affine flat = affine_flat(index, &node->type);
     Index inner = {.rank = type->rank};
-    if (lies_in_memory(l, f, source) && !affine_is_const(&flat)) {
-        /* The last axis carries the whole offset: a load multiplies it by stride 1. */
-        for (uint32_t k = 0; k < type->rank; k++)
-            inner.at[k] = affine_const(0);
+    const bool stored = lies_in_memory(l, f, source) && !affine_is_const(&flat);
+    if (stored && value_of(l, source)->packed && !value_of(l, source)->in_group &&
+        reshape_index(l, &node->type, index, type, &inner))
+        return eval(l, f, source, &inner);
+    if (stored) {
+        /* A load multiplies the last axis by stride 1. */
+        inner = (Index){.rank = type->rank, .by_address = true};
         inner.at[type->rank - 1] = flat;
     } else if (!reshape_index(l, &node->type, index, type, &inner)) {
         return reshape_by_entry(l, f, source, type, flat);

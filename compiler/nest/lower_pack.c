@@ -5,12 +5,13 @@
  * before the next vector of features is read. So a task first copies such weights into scratch
  * memory, [vector of features][row][lane], where one turn of the loop reads what lies together.
  * What a task adds up for weights is kept in the same order, and put in the order of the result at
- * the task's end. */
+ * the task's end. A task of a few positions copies more than it gains; how many there will be is
+ * not known here. */
 #include "nest/lower_internal.h"
 
 enum {
-    PACK_ROWS = 16,       /* fewer have room next to each other */
-    PACK_BYTES = 4 << 20, /* of scratch memory for one array */
+    PACK_ROWS = 16,       /* fewer rows stay in the first-level cache side by side */
+    PACK_BYTES = 8 << 20, /* of scratch memory for all arrays of a kernel */
     PACK_UNROLL = 16,     /* rows copied by one turn */
 };
 
@@ -19,35 +20,45 @@ uint64_t packed_elements(const Lower *l, const TirType *type) {
     return leading(type) * ((extent + lanes - 1) / lanes * lanes);
 }
 
-static bool worth_packing(const Lower *l, const TirType *type) {
-    return l->rows > 1 && type->elem == TIR_REAL && is_wide(type) && leading(type) >= PACK_ROWS &&
-           packed_elements(l, type) * real_size(l) <= PACK_BYTES;
+static void pack_if_worth(Lower *l, Value *v) {
+    const TirType *type = &tir_node(l->block, v->id)->type;
+    if (v->packed || l->rows == 1 || type->elem != TIR_REAL || !is_wide(type) ||
+        leading(type) < PACK_ROWS)
+        return;
+    const uint64_t bytes = packed_elements(l, type) * real_size(l);
+    v->packed = l->packed_bytes + bytes <= PACK_BYTES;
+    l->packed_bytes += v->packed ? bytes : 0;
+}
+
+/* Whether `id` is `root`, at most with its rows numbered by more axes or by fewer. */
+static bool has_rows_of(const Lower *l, TirId id, TirId root) {
+    const TirType *read = &tir_node(l->block, id)->type, *type = &tir_node(l->block, root)->type;
+    while (id != root && tir_node(l->block, id)->op == TIR_RESHAPE)
+        id = tir_node(l->block, id)->operands[0];
+    return id == root && read->rank > 0 && type->rank > 0 &&
+           read->dims[read->rank - 1] == type->dims[type->rank - 1];
 }
 
 /* Weights that a contraction of the group reads along their last axis. */
-static void choose_weights(Lower *l, TirId id) {
+static void pack_operands(Lower *l, TirId id) {
     const TirNode *node = tir_node(l->block, id);
     for (uint32_t k = 0; k < node->n_operands; k++) {
         bool in_step;
         Value *v = value_of(l, operand_root(l, id, k, &in_step));
-        if (!v || v->in_group || v->store != STORE_GLOBAL)
-            continue;
-        const TirType *read = &tir_node(l->block, node->operands[k])->type;
-        const TirType *type = &tir_node(l->block, v->id)->type;
-        v->packed |= lane_axis(l, id, k) == read->rank - 1 && worth_packing(l, type) &&
-                     read->dims[read->rank - 1] == type->dims[type->rank - 1];
+        const int last = tir_node(l->block, node->operands[k])->type.rank - 1;
+        if (v && !v->in_group && v->store == STORE_GLOBAL && lane_axis(l, id, k) == last &&
+            has_rows_of(l, node->operands[k], v->id))
+            pack_if_worth(l, v);
     }
 }
 
 void pack_plan(Lower *l) {
     for (uint32_t k = 0; k < l->order.count; k++) {
         Value *v = value_of(l, l->order.at[k]);
-        const TirNode *node = tir_node(l->block, v->id);
         if (v->side != SIDE_LANE && reads_weights(l, v->id))
-            choose_weights(l, v->id);
+            pack_operands(l, v->id);
         if (v->sum && v->side == SIDE_WIDE && !v->by_element)
-            v->packed = worth_packing(l, &node->type) &&
-                        !(v->by_parts && node->attr.axis == node->type.rank - 1);
+            pack_if_worth(l, v);
     }
 }
 
@@ -56,8 +67,8 @@ bool is_packed_index(const Lower *l, const Index *index) {
     const bool whole_vectors =
         last->n_terms == 0 ||
         (last->n_terms == 1 && last->value[0] == l->feature && last->coefficient[0] == 1);
-    if (l->context.lanes != l->options.lanes || last->lane != 1 || !whole_vectors ||
-        last->offset % l->options.lanes != 0)
+    if (index->by_address || l->context.lanes != l->options.lanes || last->lane != 1 ||
+        !whole_vectors || last->offset % l->options.lanes != 0)
         return false;
     for (uint32_t k = 0; k + 1 < index->rank; k++)
         if (index->at[k].lane != 0)
@@ -92,11 +103,12 @@ typedef struct {
 } Repack;
 
 static void repack_rows(Lower *l, const Repack *r, NestId feature, uint64_t from, NestId valid) {
-    const uint64_t rows = leading(r->type), block = rows % PACK_UNROLL ? 1 : PACK_UNROLL;
+    const uint64_t rows = leading(r->type);
+    const uint32_t block = block_of((uint32_t)rows, PACK_UNROLL);
     const uint32_t extent = r->type->dims[r->type->rank - 1];
     const uint16_t lanes = l->options.lanes;
     NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
-                                     nest_i64(&l->b, (int64_t)rows), (uint32_t)block, 0, NULL);
+                                     nest_i64(&l->b, (int64_t)rows), block, 0, NULL);
     NestAddress plain = nest_at_plus(r->plain_at, loop->variable, extent);
     NestAddress packed = nest_at_plus(nest_at(0), loop->variable, lanes);
     if (feature) {
@@ -105,7 +117,7 @@ static void repack_rows(Lower *l, const Repack *r, NestId feature, uint64_t from
     }
     plain.offset += (int64_t)from;
     packed.offset += (int64_t)(from * rows);
-    for (uint64_t k = 0; k < block; k++) {
+    for (uint32_t k = 0; k < block; k++) {
         if (r->to_plain) {
             NestId x = nest_load(&l->b, r->packed, packed, lanes, 1, 0);
             nest_store(&l->b, r->plain, plain, x, valid, false);

@@ -1,6 +1,6 @@
 /* Sums over instances: each task adds up its own positions; the runtime adds the tasks' partial
  * results in a fixed order. Small values add vectors of positions, in scratch memory; wide ones add
- * vectors of features, in the task's partial result itself. */
+ * vectors of features, in the task's partial result itself or, of many rows, in packed order. */
 #include "nest/lower_internal.h"
 
 static bool sums_lanes(const Value *v) {

@@ -103,7 +103,8 @@ static void fold_body(Lower *l, const WideLoop *w, const Context *positions, Aff
  * next one's. */
 static void fetch_ahead(Lower *l, const WideLoop *w, Affine row, Affine c) {
     const int64_t line = CACHE_LINE / (int64_t)real_size(l), lanes = l->options.lanes;
-    Affine turns = affine_add(affine_scale(row, w->extent / w->position_block), c); /* x lanes */
+    const int64_t each = w->extent / lanes * lanes / w->position_block;
+    Affine turns = affine_add(affine_scale(row, each), c); /* x lanes */
     turns.lane = 0;
     Affine next = affine_add(affine_var(l->tile0), affine_const(l->rows));
     for (uint32_t k = 0; k < w->ahead.count; k++) {
@@ -368,6 +369,8 @@ static void collect_fold(Lower *l, Value *v, WideLoopVec *loops) {
     }
 }
 
+enum { AHEAD_BYTES = 512 << 10 }; /* half a second-level cache */
+
 /* Multiplications of a turn by weights that serve a block of positions; 0: it has none. */
 static uint64_t weighted_work(Lower *l, const WideLoop *w) {
     uint64_t work = 0;
@@ -383,33 +386,42 @@ static uint64_t weighted_work(Lower *l, const WideLoop *w) {
     return work * w->position_block;
 }
 
-/* Loops that multiply by weights leave the memory idle: the first stage with enough of them fetches
- * what the next micro-tile will read, a share of it in each. */
+/* Loops that multiply by weights leave the memory idle: the first stage but the one that reads the
+ * inputs with enough of them fetches what the next micro-tile will read, a share of it in each. */
 static void plan_ahead(Lower *l, const WideLoopVec *loops) {
     const uint64_t line = CACHE_LINE / real_size(l), lanes = l->options.lanes;
-    uint64_t work = 0, turns = 0;
+    const WideLoop *heaviest = NULL;
+    for (uint32_t k = 0; k < loops->count; k++) {
+        const WideLoop *w = &loops->at[k];
+        if (w->extent >= lanes && weighted_work(l, w) > (heaviest ? weighted_work(l, heaviest) : 0))
+            heaviest = w;
+    }
+    if (!heaviest || l->ahead_planned)
+        return;
+    uint64_t work = 0, bytes = 0;
     VEC(WideLoop *) heavy = {0};
     for (uint32_t k = 0; k < loops->count; k++) {
         WideLoop *w = &loops->at[k];
-        const uint64_t each = weighted_work(l, w);
-        if (!each || w->extent < lanes || (heavy.count && w->extent != heavy.at[0]->extent) ||
-            (heavy.count && w->position_block != heavy.at[0]->position_block))
+        if (weighted_work(l, w) == 0 || w->extent != heaviest->extent ||
+            w->position_block != heaviest->position_block)
             continue;
-        work += each;
-        turns = (uint64_t)l->rows / w->position_block * (w->extent / lanes);
+        work += weighted_work(l, w);
         vec_push(l->arena, &heavy, w);
     }
+    const uint64_t turns = l->rows / heaviest->position_block * (heaviest->extent / lanes);
     VEC(Ahead) all = {0};
-    for (uint32_t k = 0; k < l->group->inputs.count && work; k++) {
+    for (uint32_t k = 0; k < l->group->inputs.count; k++) {
         const Value *v = value_of(l, l->group->inputs.at[k]);
-        if (v->store != STORE_ROWS || !is_wide(&tir_node(l->block, v->id)->type))
+        const TirType *type = &tir_node(l->block, v->id)->type;
+        if (v->store != STORE_ROWS || !is_wide(type) || type->elem != TIR_REAL)
             continue;
         const uint64_t rows_lines = l->rows * v->elements / line;
+        bytes += rows_lines * CACHE_LINE;
         Ahead a = {.input = v, .lines = (uint32_t)((rows_lines + turns - 1) / turns)};
         for (; a.line < a.lines; a.line++)
             vec_push(l->arena, &all, a);
     }
-    if (!work || all.count > work || l->ahead_planned)
+    if (all.count > work || bytes > AHEAD_BYTES)
         return;
     l->ahead_planned = true;
     for (uint32_t k = 0; k < all.count; k++)

@@ -53,14 +53,16 @@ static void test_norms(void **state) {
 /* Streams: read, write and mix with coefficients that depend on all of the state. */
 static void test_streams(void **state) {
     Case *c = *state;
-    static const uint32_t streams[] = {1, 4, 17};
-    for (uint32_t s = 0; s < 3; s++) {
+    static const uint32_t streams[] = {1, 4, 4, 17};
+    for (uint32_t s = 0; s < 4; s++) {
         EACH_WIDTH(w) {
             uint32_t n = streams[s];
             case_begin(c);
             TirBuilder *b = &c->b;
             TirId h = mixed(c, 2, DIMS(n, w)), y = mixed(c, 1, DIMS(w));
-            TirId p = case_real(c, GLOBAL, 3, DIMS(n, n, w));
+            /* once as a view of rows */
+            TirId p = case_real(c, GLOBAL, s == 2 ? 2 : 3, s == 2 ? DIMS(n * n, w) : DIMS(n, n, w));
+            p = tir_reshape(b, p, 3, DIMS(n, n, w));
             /* M[k,j] = tanh(sum[i?]...): a projection of stream j to n numbers */
             TirId z = tir_contract(b, p, h, AXES(0, 1, 2), AXES(1, 2), 2, AXES(0, 1), POSITION);
             TirId m = tir_unary(b, TIR_TANH, z);
