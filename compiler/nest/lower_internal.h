@@ -29,7 +29,7 @@ enum {
     LOOPED_RESULTS = 96, /* dot products by more results than this: loops over them */
     SAME_SETS = 1024,    /* bytes: rows so far apart share a sixteenth of a cache's sets */
     CACHE_LINE = 64,
-    STREAMED_BYTES = 12 << 20, /* outputs from this size on are written past the caches */
+    STREAMED_BYTES = 8 << 20, /* outputs from this size on are written past the caches */
 };
 
 /* Where a value lies. */
