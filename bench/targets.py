@@ -18,7 +18,7 @@ compile   hcc check; 12 blocks from source to code; 96 equal blocks over 12; wit
 
 A ratio of steps is formed inside each round, in which everyone runs once, in turn; the median is
 reported. Beside it `calls` sums every call's fastest run: what else the machine did does not count.
-`kernels` does so too, and has products and attention, the same work on both sides, take equally long.
+`kernels` does so too, with products and attention, the same work on both sides, equally long.
 """
 
 import argparse
@@ -103,7 +103,7 @@ def fastest_calls(runs):
 
 
 def best_ratio(found, name, plain, shared=False):
-    """Of the sums of fastest calls; shared: products and attention take what the faster of both takes."""
+    """Of the sums of fastest calls; shared: products and attention take the faster side's time."""
     of = {k: fastest_calls(found[k]) for k in (name, plain)}
 
     def best(k):

@@ -144,7 +144,7 @@ NestId load_value(Lower *l, const Value *v, const TirType *type, const Index *in
     Affine flat = affine_flat(index, type);
     StoreKind store = v->store;
     uint32_t buffer = v->buffer;
-    if (v->packed && !v->in_group && is_packed_index(l, index)) {
+    if (has_packed_copy(v) && is_packed_index(l, index)) {
         flat = packed_flat(l, type, index);
         buffer = v->packed_buffer;
     }

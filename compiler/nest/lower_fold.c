@@ -95,7 +95,6 @@ static NestId fold_term(Lower *l, const Fold *f, const Index *element, const Aff
     return nest_binary(&l->b, op, acc, x[0]);
 }
 
-/* What term number `i` of the sum over the other axes takes of each. */
 uint64_t fold_others(const Fold *f) {
     uint64_t total = 1;
     for (uint32_t m = 0; m < f->n_other; m++)

@@ -280,6 +280,7 @@ typedef struct {
 } Fold;
 
 Fold fold_of(const Lower *l, TirId id);
+/* What leaves the others as they are: 0 of a sum, -infinity of a maximum. */
 double fold_identity(TirOp op);
 /* How many terms each result has beside those along the lanes. */
 uint64_t fold_others(const Fold *f);
@@ -312,6 +313,10 @@ uint64_t packed_elements(const Lower *l, const TirType *type);
 uint32_t pack_scratch(Lower *l, const Value *v);
 /* Whether the index is that of a whole vector of features, as packed order has them. */
 bool is_packed_index(const Lower *l, const Index *index);
+/* An input with a packed copy, and not a sum that is kept so. */
+static inline bool has_packed_copy(const Value *v) {
+    return v->packed && !v->in_group;
+}
 Affine packed_flat(const Lower *l, const TirType *type, const Index *index);
 
 /* From one position of a micro-tile to the next in SCRATCH_ROWS: never a multiple of SAME_SETS

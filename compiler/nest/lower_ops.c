@@ -210,7 +210,7 @@ static NestId eval_reshape(Lower *l, Frame *f, const TirNode *node, const Index 
     const Affine flat = affine_flat(index, &node->type);
     Index inner = {.rank = type->rank};
     const bool stored = lies_in_memory(l, f, source) && !affine_is_const(&flat);
-    if (stored && value_of(l, source)->packed && !value_of(l, source)->in_group &&
+    if (stored && has_packed_copy(value_of(l, source)) &&
         reshape_index(l, &node->type, index, type, &inner))
         return eval(l, f, source, &inner);
     if (stored) {
@@ -382,13 +382,6 @@ static NestId reduce_unrolled(Reduction *r) {
     return sum;
 }
 
-static double reduce_identity(TirOp op) {
-    return op == TIR_REDUCE_MAX    ? -1.0 / 0.0
-           : op == TIR_REDUCE_MIN  ? 1.0 / 0.0
-           : op == TIR_REDUCE_PROD ? 1.0
-                                   : 0.0;
-}
-
 /* All but the last axes, then the last: loops from the outside in. Depth is the rank. */
 static NestId reduce_loop(Reduction *r, uint32_t axis, NestId sum) {
     Lower *l = r->l;
@@ -409,7 +402,7 @@ static NestId run_reduction(Reduction *r) {
         return reduce_unrolled(r);
     Lower *l = r->l;
     NestType type = lower_type(l, r->node->type.elem, l->context.lanes);
-    return reduce_loop(r, 0, nest_const(&l->b, type, reduce_identity(r->node->op)));
+    return reduce_loop(r, 0, nest_const(&l->b, type, fold_identity(r->node->op)));
 }
 
 static NestId eval_reduce(Lower *l, Frame *f, const TirNode *node, const Index *index) {

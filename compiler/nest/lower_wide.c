@@ -389,6 +389,8 @@ static uint64_t weighted_work(Lower *l, const WideLoop *w) {
 /* Loops that multiply by weights leave the memory idle: the first stage but the one that reads the
  * inputs with enough of them fetches what the next micro-tile will read, a share of it in each. */
 static void plan_ahead(Lower *l, const WideLoopVec *loops) {
+    if (l->ahead_planned)
+        return;
     const uint64_t line = CACHE_LINE / real_size(l), lanes = l->options.lanes;
     const WideLoop *heaviest = NULL;
     for (uint32_t k = 0; k < loops->count; k++) {
@@ -396,7 +398,7 @@ static void plan_ahead(Lower *l, const WideLoopVec *loops) {
         if (w->extent >= lanes && weighted_work(l, w) > (heaviest ? weighted_work(l, heaviest) : 0))
             heaviest = w;
     }
-    if (!heaviest || l->ahead_planned)
+    if (!heaviest)
         return;
     uint64_t work = 0, bytes = 0;
     VEC(WideLoop *) heavy = {0};
