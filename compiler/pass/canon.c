@@ -236,7 +236,8 @@ static TirId canon_loop(Canon *c, const TirNode *node, const TirId *operands) {
     return tir_rebuild(&c->b, &loop, operands);
 }
 
-static TirId canon_node(Canon *c, const TirNode *node, const TirId *operands) {
+static TirId canon_node(Canon *c, TirId id, const TirId *operands) {
+    const TirNode *node = tir_node(c->from, id);
     TirId better = 0;
     if (node->op == TIR_ARG)
         return node->attr.index + 1;
@@ -256,7 +257,7 @@ static TirId canon_node(Canon *c, const TirNode *node, const TirId *operands) {
     }
     if (tir_op_class(node->op) == TIR_CLASS_MAP)
         better = canon_map(c, node, operands);
-    return better ? better : pass_rebuild_node(&c->b, c->from, node, operands);
+    return better ? better : pass_rebuild_value(&c->b, c->from, id, operands);
 }
 
 static void count_use(Canon *c, TirId id, uint32_t uses) {
@@ -286,7 +287,7 @@ static TirId *canon_block(Canon *c, const TirBlock *from, uint32_t n_roots, cons
             vec_push(c->scratch, &operands, map[node->operands[k]]);
         c->b.span = node->span;
         c->b.name = node->name;
-        map[id] = canon_node(c, node, operands.at);
+        map[id] = canon_node(c, id, operands.at);
         count_use(c, map[id], uses[id]);
         if (n_forward && *n_forward == id) {
             *n_forward = c->b.block->nodes.count - 1;

@@ -4,6 +4,7 @@
  * maintains  outputs and their values; parameters, inputs, tables and spaces with their indices
  * changes    keeps only what the outputs need, in the old order; of loops also drops carried and
  *            stacked values nobody reads, and arguments the body does not. n_forward follows.
+ *            The program itself where everything is needed.
  *
  *     %1 = param 0 : real[]
  *     %2 = exp %1 : real[]      (nobody's operand, no output)      gone
@@ -82,6 +83,7 @@ static BlockLive *mark_block(const TirBlock *block, uint32_t n_roots, const TirI
     return live;
 }
 
+static bool all_live(const TirBlock *block, const BlockLive *live);
 static TirId *copy_block(TirBuilder *b, const TirBlock *block, const BlockLive *live,
                          const TirId *arguments, uint32_t *n_forward, Arena *scratch);
 
@@ -114,22 +116,40 @@ static TirId copy_loop(TirBuilder *b, const TirNode *node, LoopLive *loop, const
                     operands.at + counts[0], counts[2], operands.at + counts[0] + counts[1]);
 }
 
+static TirId copy_result(TirBuilder *b, const TirNode *node, const LoopLive *loop,
+                         const TirId *map) {
+    b->span = node->span;
+    b->name = node->name;
+    return tir_result(b, map[node->operands[0]], loop->renumbered[node->attr.index]);
+}
+
+static bool whole_loop(const TirNode *node, const LoopLive *loop) {
+    for (uint32_t k = 0; k < node->n_operands; k++)
+        if (!loop->arguments[k])
+            return false;
+    for (uint32_t k = 0; k < node->n_results; k++)
+        if (!loop->results[k])
+            return false;
+    return !node->attr.body->as_read && all_live(node->attr.body, loop->body);
+}
+
 static TirId *copy_block(TirBuilder *b, const TirBlock *block, const BlockLive *live,
                          const TirId *arguments, uint32_t *n_forward, Arena *scratch) {
     TirId *map = ARENA_ARRAY(scratch, TirId, block->nodes.count);
+    bool *pruned = ARENA_ARRAY(scratch, bool, block->nodes.count);
     TirIdVec operands = {0};
     for (TirId id = 1; id < block->nodes.count; id++) {
         const TirNode *node = tir_node(block, id);
         if (live->values[id]) {
+            pruned[id] = node->op == TIR_SCAN && !whole_loop(node, live->loops[id]);
             if (node->op == TIR_ARG)
                 map[id] = arguments[node->attr.index];
-            else if (node->op == TIR_SCAN)
+            else if (pruned[id])
                 map[id] = copy_loop(b, node, live->loops[id], map, scratch);
-            else if (node->op == TIR_RESULT && live->loops[node->operands[0]])
-                map[id] = tir_result(b, map[node->operands[0]],
-                                     live->loops[node->operands[0]]->renumbered[node->attr.index]);
+            else if (node->op == TIR_RESULT && pruned[node->operands[0]])
+                map[id] = copy_result(b, node, live->loops[node->operands[0]], map);
             else
-                map[id] = pass_rebuild_mapped(b, block, node, map, &operands);
+                map[id] = pass_rebuild_mapped(b, block, id, map, &operands);
         }
         if (n_forward && *n_forward == id) {
             *n_forward = b->block->nodes.count - 1;
@@ -173,14 +193,13 @@ static BlockLive *mark_program(const TirProgram *p, Arena *scratch) {
 TirProgram *pass_dce(TirProgram *p) {
     Arena *scratch = arena_create_child(p->arena);
     const BlockLive *live = mark_program(p, scratch);
-    TirProgram *to;
-    uint32_t before;
-    do {
-        before = p->block->nodes.count;
-        to = dce_once(p, live, scratch);
-        live = mark_program(to, scratch);
-        p = to;
-    } while (to->block->nodes.count < before && !all_live(to->block, live));
+    while (p->block->as_read || !all_live(p->block, live)) {
+        const uint32_t before = p->block->nodes.count;
+        p = dce_once(p, live, scratch);
+        if (p->block->nodes.count >= before)
+            break;
+        live = mark_program(p, scratch);
+    }
     arena_destroy(scratch);
-    return to;
+    return p;
 }

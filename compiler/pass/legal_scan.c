@@ -34,18 +34,19 @@ static TirBlock *body_without_tables(TirProgram *p, const TirBlock *body, uint32
         if (node->op == TIR_ARG)
             map[id] = arguments[node->attr.index];
         else if (node->op != TIR_TABLE)
-            map[id] = pass_rebuild_mapped(&b, body, node, map, &operands);
+            map[id] = pass_rebuild_mapped(&b, body, id, map, &operands);
     }
     for (uint32_t k = 0; k < body->results.count; k++)
         vec_push(p->arena, &to->results, map[body->results.at[k]]);
     return to;
 }
 
-TirId legal_scan(TirBuilder *b, const TirNode *node, const TirId *operands) {
+TirId legal_scan(TirBuilder *b, const TirBlock *from, TirId scan, const TirId *operands) {
+    const TirNode *node = tir_node(from, scan);
     const TirAttr *a = &node->attr;
     const uint32_t n_tables = count_tables(a->body), before = a->n_carried + a->n_invariant;
     if (n_tables == 0)
-        return tir_rebuild(b, node, operands);
+        return pass_rebuild_value(b, from, scan, operands);
     TirId *invariant = ARENA_ARRAY(b->program->arena, TirId, a->n_invariant + n_tables);
     uint32_t n = 0;
     while (n < a->n_invariant) {

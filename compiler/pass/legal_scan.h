@@ -3,7 +3,7 @@
 
 #include "pass/vjp.h"
 
-/* The SCAN `node` with new operands, and without tables in its body. */
-TirId legal_scan(TirBuilder *b, const TirNode *node, const TirId *operands);
+/* Value `scan` of `from`, a SCAN, with new operands, and without tables in its body. */
+TirId legal_scan(TirBuilder *b, const TirBlock *from, TirId scan, const TirId *operands);
 
 #endif

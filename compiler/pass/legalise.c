@@ -162,8 +162,8 @@ TirProgram *plan_legalise(TirProgram *p) {
         l.builder.span = node->span;
         l.builder.name = node->name;
         spread_operands(&l, node, operands);
-        TirId made = node->op == TIR_SCAN ? legal_scan(&l.builder, node, operands)
-                                          : tir_rebuild(&l.builder, node, operands);
+        TirId made = node->op == TIR_SCAN ? legal_scan(&l.builder, p->block, id, operands)
+                                          : pass_rebuild_value(&l.builder, p->block, id, operands);
         made = legal_contract(&l, made);
         l.map[id] = legal_add_of_pads(&l, made);
         if (id == p->n_forward)

@@ -184,7 +184,7 @@ TirProgram *plan_merge_products(TirProgram *p) {
         m.builder.name = node->name;
         TirId merged = merged_sum(&m, id);
         m.map[id] =
-            merged ? merged : pass_rebuild_mapped(&m.builder, p->block, node, m.map, &operands);
+            merged ? merged : pass_rebuild_mapped(&m.builder, p->block, id, m.map, &operands);
         if (id == p->n_forward)
             new->n_forward = new->block->nodes.count - 1;
     }

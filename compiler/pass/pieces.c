@@ -198,7 +198,7 @@ static void rebuild(Cutter *c, TirId id) {
         TirId *operands = ARENA_ARRAY(c->scratch, TirId, node->n_operands);
         for (uint32_t k = 0; k < node->n_operands; k++)
             operands[k] = whole_of(c, node->operands[k]);
-        c->whole[id] = pass_rebuild_node(&c->b, c->from, node, operands);
+        c->whole[id] = pass_rebuild_value(&c->b, c->from, id, operands);
     }
 }
 

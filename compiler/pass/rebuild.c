@@ -35,14 +35,20 @@ TirId pass_rebuild_node(TirBuilder *b, const TirBlock *from, const TirNode *node
     return tir_times_count(b, sum, missing);
 }
 
-TirId pass_rebuild_mapped(TirBuilder *b, const TirBlock *from, const TirNode *node,
-                          const TirId *map, TirIdVec *operands) {
+TirId pass_rebuild_value(TirBuilder *b, const TirBlock *from, TirId id, const TirId *operands) {
+    const TirId copy = tir_copy(b, from, id, operands);
+    return copy ? copy : pass_rebuild_node(b, from, tir_node(from, id), operands);
+}
+
+TirId pass_rebuild_mapped(TirBuilder *b, const TirBlock *from, TirId id, const TirId *map,
+                          TirIdVec *operands) {
+    const TirNode *node = tir_node(from, id);
     operands->count = 0;
     for (uint32_t k = 0; k < node->n_operands; k++)
         vec_push(b->program->arena, operands, map[node->operands[k]]);
     b->span = node->span;
     b->name = node->name;
-    return pass_rebuild_node(b, from, node, operands->at);
+    return pass_rebuild_value(b, from, id, operands->at);
 }
 
 TirBlock *pass_substitute_block(TirProgram *p, TirBlock *block, const VjpReplacedVec *replaced,
@@ -61,9 +67,10 @@ TirBlock *pass_substitute_block(TirProgram *p, TirBlock *block, const VjpReplace
     for (uint32_t k = 0; k < block->arguments.count; k++)
         arguments[k] = tir_arg(&b, block->arguments.at[k]);
     for (TirId id = 1; id < block->nodes.count; id++) {
-        const TirNode *node = tir_node(block, instead[id] ? instead[id] : id);
+        const TirId old = instead[id] ? instead[id] : id;
+        const TirNode *node = tir_node(block, old);
         map[id] = node->op == TIR_ARG ? arguments[node->attr.index]
-                                      : pass_rebuild_mapped(&b, block, node, map, &operands);
+                                      : pass_rebuild_mapped(&b, block, old, map, &operands);
         if (n_forward && *n_forward == id) {
             *n_forward = to->nodes.count - 1;
             n_forward = NULL;

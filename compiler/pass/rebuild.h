@@ -12,10 +12,12 @@ TirId pass_rebuild_node(TirBuilder *b, const TirBlock *from, const TirNode *node
 TirDomain pass_operand_domain(const TirBlock *block, uint32_t n, const TirId *operands);
 /* live[id]: needed by the roots already marked. */
 void pass_mark_live(const TirBlock *block, bool *live);
-/* pass_rebuild_node with the node's operands mapped, its span and its name; `operands` is scratch.
- */
-TirId pass_rebuild_mapped(TirBuilder *b, const TirBlock *from, const TirNode *node,
-                          const TirId *map, TirIdVec *operands);
+/* The same for value `id` of `from`: a copy where nothing above it has changed. */
+TirId pass_rebuild_value(TirBuilder *b, const TirBlock *from, TirId id, const TirId *operands);
+/* pass_rebuild_value with the value's operands mapped, its span and its name; `operands` is
+ * scratch. */
+TirId pass_rebuild_mapped(TirBuilder *b, const TirBlock *from, TirId id, const TirId *map,
+                          TirIdVec *operands);
 /* Entry `k` of a stack, without the stack's axis; and a stack of `n` entries. */
 TirId pass_stack_entry(TirBuilder *b, TirId stack, uint32_t k);
 TirId pass_stack(TirBuilder *b, uint32_t n, const TirId *entries);

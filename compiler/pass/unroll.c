@@ -97,7 +97,7 @@ static void write_out(Unroll *u, TirId id, const TirNode *loop) {
         for (TirId m = 1; m < body->nodes.count; m++) {
             const TirNode *node = tir_node(body, m);
             map[m] = node->op == TIR_ARG ? arguments[node->attr.index]
-                                         : pass_rebuild_mapped(&u->b, body, node, map, &operands);
+                                         : pass_rebuild_mapped(&u->b, body, m, map, &operands);
             u->again |= node->op == TIR_SCAN;
         }
         for (uint32_t k = 0; k < a->n_carried; k++)
@@ -131,7 +131,7 @@ static TirProgram *unroll_once(TirProgram *p, bool *again) {
         else if (node->op == TIR_RESULT && u.results[node->operands[0]])
             u.map[id] = u.results[node->operands[0]][node->attr.index];
         else
-            u.map[id] = pass_rebuild_mapped(&u.b, p->block, node, u.map, &operands);
+            u.map[id] = pass_rebuild_mapped(&u.b, p->block, id, u.map, &operands);
         if (id == p->n_forward)
             to->n_forward = to->block->nodes.count - 1;
     }

@@ -122,7 +122,7 @@ static void scan_build_all(ScanVjp *s) {
     for (TirId id = 1; id < body->nodes.count; id++) {
         const TirNode *node = &body->nodes.at[id];
         map[id] = node->op == TIR_ARG ? s->values[node->attr.index]
-                                      : pass_rebuild_mapped(&b, body, node, map, &operands);
+                                      : pass_rebuild_mapped(&b, body, id, map, &operands);
     }
     b.name = NULL;
 
@@ -238,7 +238,7 @@ static void prune_copy(Pruned *p, ScanVjp *s, const bool *live) {
         if (!live[id])
             continue;
         map[id] = node->op == TIR_ARG ? p->arguments[node->attr.index]
-                                      : pass_rebuild_mapped(&p->b, s->all, node, map, &operands);
+                                      : pass_rebuild_mapped(&p->b, s->all, id, map, &operands);
     }
     for (uint32_t k = 0; k < s->n; k++)
         if (s->out[k])

@@ -105,7 +105,7 @@ static void write_block(TirBuilder *b, const TirBlock *from, const TirId *argume
                 given[k] = map[node->operands[k]];
             results[id] = write_loop(b, node, given);
         } else {
-            map[id] = pass_rebuild_mapped(b, from, node, map, &operands);
+            map[id] = pass_rebuild_mapped(b, from, id, map, &operands);
         }
     }
 }

@@ -93,13 +93,30 @@ typedef struct {
     const char *name;            /* hint for names in dumps and generated code, or NULL */
 } TirNode;
 
+/* The values of a block by what they are (tir_unique.c). */
+typedef struct {
+    VEC(uint64_t) hashes; /* by id, of the values entered so far */
+    TirId *cells;         /* 0 = empty */
+    uint32_t n_cells;
+} TirUnique;
+
+/* Which values are those of another block, unchanged down to their leaves. */
+typedef struct {
+    const TirBlock *from; /* the first block copied from; others' values are built again */
+    TirIdVec of;          /* by id: the value of `from`, 0 = none; may be shorter than the block */
+    TirId last;           /* of `from` */
+    bool only;            /* the block has nothing else, all distinct */
+} TirCopies;
+
 /* A straight line of values: the program's own, or a loop's body (whose ids are its own and whose
  * only way to outer values is its arguments). */
 struct TirBlock {
     VEC(TirNode) nodes; /* nodes.at[0] is unused: id 0 is no value */
     VEC(TirType) arguments;
     TirIdVec results; /* loop bodies only */
-    Map *unique;      /* hash-consing */
+    TirUnique unique;
+    TirCopies copies;
+    bool as_read; /* from a file: nothing has been folded, so nothing is copied as it is */
 };
 
 typedef enum { TIR_INIT_FILL, TIR_INIT_NORMAL, TIR_INIT_UNIFORM, TIR_INIT_DATA } TirInitKind;
@@ -287,6 +304,10 @@ TirId tir_shift_by(TirBuilder *b, TirId x, const int32_t offset[2]);
 
 /* Rebuild `node` (of another block or program state) with new operands: what passes use. */
 TirId tir_rebuild(TirBuilder *b, const TirNode *node, const TirId *operands);
+
+/* Value `id` of another block as it is, when `operands` are copies of its own operands: nothing
+ * above it has changed, so there is nothing to check or fold. 0 when they are not. */
+TirId tir_copy(TirBuilder *b, const TirBlock *from, TirId id, const TirId *operands);
 
 /* --- whole programs --------------------------------------------------------------------------- */
 

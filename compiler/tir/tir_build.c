@@ -1,7 +1,4 @@
-/* Programs, blocks, hash-consing, and the builders of leaves.
- *
- * A block's map goes from a node's 64-bit hash to its id; two different nodes of one hash (not
- * expected in a lifetime) probe the next one. */
+/* Programs, blocks, and the builders of leaves. */
 #include "tir/tir_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +27,6 @@ TirProgram *tir_program_create(Compilation *c) {
 
 TirBlock *tir_block_create(TirProgram *p) {
     TirBlock *block = ARENA_NEW(p->arena, TirBlock);
-    block->unique = map_create(p->arena);
     vec_push(p->arena, &block->nodes, (TirNode){.op = TIR_OP_COUNT}); /* id 0 is no value */
     return block;
 }
@@ -43,128 +39,6 @@ TirBuilder tir_builder_inner(const TirBuilder *outer, TirBlock *body) {
     TirBuilder inner = *outer;
     inner.block = body;
     return inner;
-}
-
-/* --- hash-consing ------------------------------------------------------------------------------
- */
-
-/* Bytes that stand for one small type; sizes are bounded by the rank. */
-static uint32_t put_type(uint32_t *to, const TirType *t) {
-    uint32_t n = 0;
-    to[n++] = (uint32_t)t->elem | (uint32_t)t->domain.sample << 8 |
-              (uint32_t)t->domain.space << 16 | (uint32_t)t->rank << 24;
-    for (uint32_t k = 0; k < t->rank; k++)
-        to[n++] = t->dims[k];
-    return n;
-}
-
-static uint64_t block_hash(const TirBlock *block, uint64_t seed) {
-    for (uint32_t k = 1; k < block->nodes.count; k++) {
-        const uint64_t h = tir_node_hash(&block->nodes.at[k]);
-        seed = hash_bytes(&h, sizeof h, seed);
-    }
-    return hash_bytes(block->results.at, block->results.count * sizeof *block->results.at, seed);
-}
-
-uint64_t tir_node_hash(const TirNode *node) {
-    const TirAttr *a = &node->attr;
-    uint32_t words[48 + TIR_MAX_RANK], n = 0;
-    words[n++] = (uint32_t)node->op | node->n_operands << 8;
-    n += put_type(words + n, &node->type);
-    memcpy(words + n, &a->number, sizeof a->number);
-    n += 2;
-    words[n++] = a->index;
-    words[n++] = (uint32_t)a->domain.sample | (uint32_t)a->domain.space << 8 |
-                 (uint32_t)a->axis << 16 | (uint32_t)a->causal << 24 | (uint32_t)a->reverse << 25;
-    words[n++] = a->start;
-    words[n++] = (uint32_t)a->offset[0];
-    words[n++] = (uint32_t)a->offset[1];
-    words[n++] = a->rows;
-    words[n++] = a->axis_mask;
-    words[n++] = a->trips;
-    words[n++] = a->n_carried;
-    words[n++] = a->n_invariant;
-    words[n++] = a->n_scanned;
-    words[n++] = a->n_stacked;
-    memcpy(words + n, a->axes, sizeof a->axes);
-    n += sizeof a->axes / sizeof *words;
-    memcpy(words + n, a->labels, sizeof a->labels);
-    n += sizeof a->labels / sizeof *words;
-    uint64_t h = hash_bytes(words, n * sizeof *words, 0);
-    if (node->n_operands)
-        h = hash_bytes(node->operands, node->n_operands * sizeof *node->operands, h);
-    if (a->indices)
-        h = hash_bytes(a->indices, node->type.dims[a->axis] * sizeof *a->indices, h);
-    return a->body ? block_hash(a->body, h) : h;
-}
-
-static bool block_equal(const TirBlock *a, const TirBlock *b) {
-    if (a == b)
-        return true;
-    if (a->nodes.count != b->nodes.count || a->arguments.count != b->arguments.count ||
-        a->results.count != b->results.count)
-        return false;
-    for (uint32_t k = 0; k < a->arguments.count; k++)
-        if (!tir_type_equal(&a->arguments.at[k], &b->arguments.at[k]))
-            return false;
-    for (uint32_t k = 0; k < a->results.count; k++)
-        if (a->results.at[k] != b->results.at[k])
-            return false;
-    for (uint32_t k = 1; k < a->nodes.count; k++)
-        if (!tir_node_equal(&a->nodes.at[k], &b->nodes.at[k]))
-            return false;
-    return true;
-}
-
-static bool attr_equal(const TirAttr *a, const TirAttr *b, uint32_t n_indices) {
-    return memcmp(&a->number, &b->number, sizeof a->number) == 0 && a->index == b->index &&
-           tir_domain_equal(a->domain, b->domain) && a->axis == b->axis && a->causal == b->causal &&
-           a->reverse == b->reverse && a->start == b->start && a->offset[0] == b->offset[0] &&
-           a->offset[1] == b->offset[1] && a->rows == b->rows && a->axis_mask == b->axis_mask &&
-           memcmp(a->axes, b->axes, sizeof a->axes) == 0 &&
-           memcmp(a->labels, b->labels, sizeof a->labels) == 0 && a->trips == b->trips &&
-           a->n_carried == b->n_carried && a->n_invariant == b->n_invariant &&
-           a->n_scanned == b->n_scanned && a->n_stacked == b->n_stacked &&
-           !a->indices == !b->indices && !a->body == !b->body &&
-           (!a->indices || memcmp(a->indices, b->indices, n_indices * sizeof *a->indices) == 0) &&
-           (!a->body || block_equal(a->body, b->body));
-}
-
-bool tir_node_equal(const TirNode *a, const TirNode *b) {
-    return a->op == b->op && a->n_operands == b->n_operands && tir_type_equal(&a->type, &b->type) &&
-           (a->n_operands == 0 ||
-            memcmp(a->operands, b->operands, a->n_operands * sizeof *a->operands) == 0) &&
-           attr_equal(&a->attr, &b->attr, a->type.dims[a->attr.axis % TIR_MAX_RANK]);
-}
-
-TirId tir_insert(TirBuilder *b, TirNode *node) {
-    Arena *arena = b->program->arena;
-    TirBlock *block = b->block;
-    uint64_t h = tir_node_hash(node);
-    void **slot;
-    while (*(slot = map_slot_u64(block->unique, h))) {
-        const TirId id = (TirId)(uintptr_t)*slot;
-        if (tir_node_equal(&block->nodes.at[id], node))
-            return id;
-        h++;
-    }
-    if (node->n_operands) {
-        TirId *operands = ARENA_ARRAY(arena, TirId, node->n_operands);
-        memcpy(operands, node->operands, node->n_operands * sizeof *operands);
-        node->operands = operands;
-    }
-    if (node->attr.indices) {
-        const uint32_t n = node->type.dims[node->attr.axis];
-        int32_t *indices = ARENA_ARRAY(arena, int32_t, n);
-        memcpy(indices, node->attr.indices, n * sizeof *indices);
-        node->attr.indices = indices;
-    }
-    const TirId id = block->nodes.count;
-    *slot = (void *)(uintptr_t)id;
-    node->span = b->span;
-    node->name = b->name;
-    vec_push(arena, &block->nodes, *node);
-    return id;
 }
 
 TirId tir_append(TirBuilder *b, TirNode *node) {
@@ -235,7 +109,7 @@ TirId tir_bool(TirBuilder *b, bool value) {
 static uint32_t table_index(TirProgram *p, const TirTable *table, bool copy) {
     const uint64_t count = tir_element_count(&table->type);
     uint32_t words[1 + TIR_MAX_RANK];
-    const uint32_t n = put_type(words, &table->type);
+    const uint32_t n = tir_type_words(words, &table->type);
     uint64_t h = hash_bytes(words, n * sizeof *words, 1);
     h = hash_bytes(table->data, count * sizeof *table->data, h);
     void **slot;

@@ -34,6 +34,8 @@ int tir_op_arity(TirOp op);
 /* A MAP op on numbers; integers and booleans are doubles. */
 double tir_scalar(TirOp op, const double *operands);
 
+/* Words that stand for a type, at most 1 + TIR_MAX_RANK; returns how many. */
+uint32_t tir_type_words(uint32_t *to, const TirType *t);
 uint64_t tir_node_hash(const TirNode *node);
 bool tir_node_equal(const TirNode *a, const TirNode *b);
 

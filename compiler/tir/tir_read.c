@@ -346,6 +346,7 @@ static void reader_value(Reader *r, Scope *scope, uint32_t depth) {
 static TirBlock *reader_body(Reader *r, uint32_t depth) {
     TirScanner *s = &r->s;
     TirBlock *body = tir_block_create(r->p);
+    body->as_read = true;
     Scope scope = {tir_builder(r->p, body), map_create(r->p->arena)};
     if (depth > TIR_TEXT_NESTING)
         tir_scanner_fail(s, "loops are nested too deeply");
@@ -399,6 +400,7 @@ static void reader_line(Reader *r, Scope *scope) {
 
 TirProgram *tir_read(Compilation *c, uint32_t file) {
     Reader r = {.p = tir_program_create(c)};
+    r.p->block->as_read = true;
     Scope scope = {tir_builder(r.p, r.p->block), map_create(c->arena)};
     tir_scanner_start(&r.s, c, file);
     tir_scanner_expect_word(&r.s, "tir");

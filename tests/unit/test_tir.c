@@ -76,6 +76,40 @@ static void test_equal_nodes_are_one(void **state) {
                          tir_take(b, x, 0, 2, (int32_t[]){3, 0}));
 }
 
+/* All values of `from`, by copying alone. */
+static void copy_all(TirBuilder *to, const TirBlock *from, TirId *map) {
+    for (TirId id = 1; id < from->nodes.count; id++) {
+        const TirNode *node = tir_node(from, id);
+        TirId operands[2];
+        for (uint32_t k = 0; k < node->n_operands; k++)
+            operands[k] = map[node->operands[k]];
+        map[id] = tir_copy(to, from, id, operands);
+        assert_int_not_equal(map[id], 0);
+    }
+}
+
+static void test_copies(void **state) {
+    Fixture *f = *state;
+    TirBuilder *b = &f->b;
+    const TirId x = input(f, position, 1, DIMS(4)), y = tir_unary(b, TIR_EXP, x);
+    const TirId z = tir_binary(b, TIR_MUL, y, x), minus = tir_unary(b, TIR_NEG, z);
+    TirProgram *p = tir_program_like(f->p);
+    TirBuilder to = tir_builder(p, p->block);
+    TirId map[16];
+    copy_all(&to, b->block, map);
+    assert_int_equal(p->block->nodes.count, b->block->nodes.count);
+    assert_int_equal(tir_node(p->block, map[z])->operands[1], map[x]);
+    /* They are found like values that were built, and once more copied they stay one. */
+    assert_int_equal(tir_unary(&to, TIR_EXP, map[x]), map[y]);
+    const TirId other = tir_unary(&to, TIR_SIN, map[x]);
+    assert_int_equal(tir_copy(&to, b->block, z, (TirId[]){map[y], map[x]}), map[z]);
+    assert_int_equal(p->block->nodes.count, b->block->nodes.count + 1);
+    /* What reads anything else is not a copy: it may fold. */
+    assert_int_equal(tir_copy(&to, b->block, z, (TirId[]){other, map[x]}), 0);
+    assert_int_equal(tir_copy(&to, b->block, minus, (TirId[]){other}), 0);
+    assert_null(tir_verify(p));
+}
+
 /* Bodies are compared by what they compute. */
 static TirId count_up(Fixture *f, TirId start, double step) {
     TirBlock *body = tir_block_create(f->p);
@@ -230,6 +264,7 @@ int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_equal_nodes_are_one),
+        CASE(test_copies),
         CASE(test_equal_loops_are_one),
         CASE(test_folding),
         CASE(test_domain_sum_counts_what_is_missing),
