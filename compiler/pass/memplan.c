@@ -8,13 +8,7 @@
  * one plan serves every batch and length: address = region base + offset * count. A parameter's
  * gradient is written where it belongs. First fit by offset, in order of definition. */
 #include "pass/plan_internal.h"
-#include <stdlib.h>
 #include <string.h>
-
-typedef struct {
-    uint64_t offset, size;
-    uint32_t first, last; /* calls */
-} Interval;
 
 typedef struct {
     Plan *plan;
@@ -68,54 +62,98 @@ static void find_intervals(MemPlan *m) {
         m->last[plan_storage(m->block, plan->program->outputs.at[k].value)] = NEVER;
 }
 
-/* First fit: the lowest offset free for the whole interval. Intervals that ended before the current
- * definition leave the list, so it stays as short as what is alive. */
+/* First fit: the lowest offset free for the whole interval. A region is kept as its gaps, few as
+ * what lives long lies side by side; the last gap has no end. */
 typedef struct {
-    VEC(Interval) live; /* sorted by offset */
+    uint64_t from, to;
+} Gap;
+
+typedef struct {
+    VEC(Gap) gaps; /* in order, none empty, none touching the next */
 } RegionPlan;
 
-static uint64_t place(Plan *plan, RegionPlan *r, Interval want, uint64_t *high) {
-    uint32_t kept = 0;
-    for (uint32_t k = 0; k < r->live.count; k++)
-        if (r->live.at[k].last >= want.first)
-            r->live.at[kept++] = r->live.at[k];
-    r->live.count = kept;
-    uint64_t at = 0;
-    uint32_t slot = 0;
-    for (; slot < kept; slot++) {
-        if (at + want.size <= r->live.at[slot].offset)
-            break;
-        uint64_t end = r->live.at[slot].offset + r->live.at[slot].size;
-        at = end > at ? end : at;
+static const uint64_t NO_END = UINT64_MAX;
+
+static uint64_t region_take(Plan *plan, RegionPlan *r, uint64_t size) {
+    if (r->gaps.count == 0)
+        vec_push(plan->arena, &r->gaps, (Gap){0, NO_END});
+    uint32_t k = 0;
+    while (r->gaps.at[k].to - r->gaps.at[k].from < size)
+        k++;
+    Gap *gap = &r->gaps.at[k];
+    const uint64_t at = gap->from;
+    gap->from += size;
+    if (gap->from == gap->to) {
+        r->gaps.count--;
+        memmove(gap, gap + 1, (r->gaps.count - k) * sizeof *gap);
     }
-    want.offset = at;
-    vec_push(plan->arena, &r->live, want);
-    for (uint32_t k = r->live.count - 1; k > slot; k--)
-        r->live.at[k] = r->live.at[k - 1];
-    r->live.at[slot] = want;
-    if (at + want.size > *high)
-        *high = at + want.size;
     return at;
+}
+
+static void region_give(Plan *plan, RegionPlan *r, Gap given) {
+    uint32_t k = 0;
+    while (r->gaps.at[k].to < given.from)
+        k++;
+    Gap *gap = &r->gaps.at[k];
+    if (gap->to == given.from) { /* the next may touch, too */
+        gap->to = given.to;
+        if (gap[1].from == given.to) {
+            gap->to = gap[1].to;
+            r->gaps.count--;
+            memmove(gap + 1, gap + 2, (r->gaps.count - k - 1) * sizeof *gap);
+        }
+    } else if (gap->from == given.to) {
+        gap->from = given.from;
+    } else {
+        vec_push(plan->arena, &r->gaps, given);
+        gap = &r->gaps.at[k];
+        memmove(gap + 1, gap, (r->gaps.count - k - 1) * sizeof *gap);
+        *gap = given;
+    }
+}
+
+/* Buffers by the last call that uses them, to be given back before a later one is defined. */
+typedef struct {
+    TirId *slots;   /* by call: the first slot that ends there, 0 = none */
+    TirId *another; /* by slot: one more of the same call */
+    uint32_t given; /* calls before this one have given theirs back */
+} Endings;
+
+static void give_back(MemPlan *m, RegionPlan *regions, Endings *e, uint32_t call) {
+    Plan *plan = m->plan;
+    for (; e->given < call; e->given++)
+        for (TirId slot = e->slots[e->given]; slot; slot = e->another[slot]) {
+            const Buffer *buffer = &plan->buffer[slot];
+            const uint64_t size = plan_slot_elements(plan, plan->slots.at[slot]);
+            region_give(plan, &regions[buffer->region],
+                        (Gap){buffer->offset, buffer->offset + size});
+        }
 }
 
 static void place_buffers(MemPlan *m) {
     Plan *plan = m->plan;
     RegionPlan regions[REGION_NONE] = {0};
+    Endings endings = {.slots = ARENA_ARRAY(plan->arena, TirId, plan->calls.count),
+                       .another = ARENA_ARRAY(plan->arena, TirId, plan->slots.count)};
     for (uint32_t k = 0; k < m->stored.count; k++) {
-        uint32_t slot = m->stored.at[k];
+        const uint32_t slot = m->stored.at[k];
         Buffer *buffer = &plan->buffer[slot];
         const bool chunked = buffer->region == REGION_CHUNK;
         if (buffer->region != REGION_NONE && !chunked)
             continue; /* a gradient */
-        TirId value = plan->slots.at[slot];
+        const TirId value = plan->slots.at[slot];
         if (!chunked)
             *buffer = (Buffer){.region = plan_region(tir_node(m->block, value)->type.domain),
                                .index = slot};
-        Interval want = {.size = plan_slot_elements(plan, value),
-                         .first = m->first[slot],
-                         .last = m->last[slot]};
-        buffer->offset =
-            place(plan, &regions[buffer->region], want, &plan->region_size[buffer->region]);
+        give_back(m, regions, &endings, m->first[slot]);
+        const uint64_t size = plan_slot_elements(plan, value);
+        buffer->offset = region_take(plan, &regions[buffer->region], size);
+        if (buffer->offset + size > plan->region_size[buffer->region])
+            plan->region_size[buffer->region] = buffer->offset + size;
+        if (m->last[slot] != NEVER) {
+            endings.another[slot] = endings.slots[m->last[slot]];
+            endings.slots[m->last[slot]] = slot;
+        }
     }
 }
 
