@@ -1,8 +1,7 @@
 /* Plan and network as the runtime reads them. */
 #include "plan/manifest.h"
 #include "plan/call_profile.h"
-#include <jansson.h>
-#include <stdlib.h>
+#include "plan/json_text.h"
 #include <string.h>
 
 enum { ALIGN_ELEMENTS = 16 };
@@ -51,27 +50,28 @@ static json_t *init_json(const TirParam *p) {
     }
 }
 
-static json_t *params_json(const TirProgram *p, uint64_t *elements) {
-    json_t *list = json_array();
-    bool *has_gradient = calloc(p->params.count + 1, sizeof *has_gradient);
-    for (uint32_t k = 0; has_gradient && k < p->outputs.count; k++)
+/* Parameters lie one behind the other; returns how many elements all take. */
+static uint64_t add_params(JsonText *t, const TirProgram *p) {
+    bool *has_gradient = ARENA_ARRAY(t->arena, bool, p->params.count);
+    for (uint32_t k = 0; k < p->outputs.count; k++)
         if (p->outputs.at[k].role == TIR_OUT_GRAD)
             has_gradient[p->outputs.at[k].index] = true;
-    *elements = 0;
+    uint64_t elements = 0;
+    json_text_open(t, "params", '[');
     for (uint32_t k = 0; k < p->params.count; k++) {
         const TirParam *param = &p->params.at[k];
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:o, s:I, s:o, s:b, s:b, s:b, s:f, s:b, s:b}", "name",
-                            param->name, "group", param->group ? param->group : "", "dims",
-                            dims_of(&param->type), "offset", (json_int_t)*elements, "init",
-                            init_json(param), "decay", param->decay, "frozen", param->frozen,
-                            "buffer", param->buffer, "lr_scale", param->lr_scale, "of_connection",
-                            param->of_connection, "grad", has_gradient && has_gradient[k]));
+        json_text_add(t, NULL,
+                      json_pack("{s:s, s:s, s:o, s:I, s:o, s:b, s:b, s:b, s:f, s:b, s:b}", "name",
+                                param->name, "group", param->group ? param->group : "", "dims",
+                                dims_of(&param->type), "offset", (json_int_t)elements, "init",
+                                init_json(param), "decay", param->decay, "frozen", param->frozen,
+                                "buffer", param->buffer, "lr_scale", param->lr_scale,
+                                "of_connection", param->of_connection, "grad", has_gradient[k]));
         uint64_t n = tir_element_count(&param->type);
-        *elements += (n + ALIGN_ELEMENTS - 1) / ALIGN_ELEMENTS * ALIGN_ELEMENTS;
+        elements += (n + ALIGN_ELEMENTS - 1) / ALIGN_ELEMENTS * ALIGN_ELEMENTS;
     }
-    free(has_gradient);
-    return list;
+    json_text_close(t, ']');
+    return elements;
 }
 
 static json_t *inputs_json(const TirProgram *p) {
@@ -308,53 +308,71 @@ static json_t *chunks_json(const Plan *plan) {
                      "repeated", repeated);
 }
 
-static json_t *plan_json(const Plan *plan, NestKernel *const *kernels, const SourceSet *sources) {
-    json_t *forward = json_array(), *backward = json_array();
-    for (uint32_t k = 0; k < plan->calls.count; k++) {
+static void add_calls(JsonText *t, const char *key, const Plan *plan, const SourceSet *sources,
+                      uint32_t from, uint32_t to) {
+    json_text_open(t, key, '[');
+    for (uint32_t k = from; k < to; k++) {
         json_t *call = call_json(&plan->calls.at[k]);
         call_profile_add(call, plan, &plan->calls.at[k], sources);
-        json_array_append_new(k < plan->n_forward_calls ? forward : backward, call);
+        json_text_add(t, NULL, call);
     }
-    json_t *chunks = chunks_json(plan);
-    json_t *regions = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "global",
-                                (json_int_t)plan->region_size[REGION_GLOBAL], "sample",
-                                (json_int_t)plan->region_size[REGION_SAMPLE], "time",
-                                (json_int_t)plan->region_size[REGION_TIME], "position",
-                                (json_int_t)plan->region_size[REGION_POSITION], "partial",
-                                (json_int_t)plan->region_size[REGION_PARTIAL], "chunk",
-                                (json_int_t)plan->region_size[REGION_CHUNK]);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o*}", "regions", regions, "tables",
-                     tables_json(plan), "kernels", kernels_json(plan, kernels), "forward", forward,
-                     "backward", backward, "outputs", outputs_json(plan), "chunks", chunks);
+    json_text_close(t, ']');
+}
+
+static json_t *regions_json(const Plan *plan) {
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "global",
+                     (json_int_t)plan->region_size[REGION_GLOBAL], "sample",
+                     (json_int_t)plan->region_size[REGION_SAMPLE], "time",
+                     (json_int_t)plan->region_size[REGION_TIME], "position",
+                     (json_int_t)plan->region_size[REGION_POSITION], "partial",
+                     (json_int_t)plan->region_size[REGION_PARTIAL], "chunk",
+                     (json_int_t)plan->region_size[REGION_CHUNK]);
+}
+
+static void add_plan(JsonText *t, const Plan *plan, NestKernel *const *kernels,
+                     const SourceSet *sources) {
+    json_text_open(t, "plan", '{');
+    json_text_add(t, "regions", regions_json(plan));
+    json_text_add(t, "tables", tables_json(plan));
+    json_text_add(t, "kernels", kernels_json(plan, kernels));
+    add_calls(t, "forward", plan, sources, 0, plan->n_forward_calls);
+    add_calls(t, "backward", plan, sources, plan->n_forward_calls, plan->calls.count);
+    json_text_add(t, "outputs", outputs_json(plan));
+    json_text_add_if(t, "chunks", chunks_json(plan));
+    json_text_close(t, '}');
+}
+
+static json_t *space_json(const Network *network) {
+    if (!network->space)
+        return json_null();
+    const TirSpace *s = &network->program->spaces.at[network->space - 1];
+    json_t *extents = json_array();
+    for (uint32_t k = 0; k < s->rank; k++)
+        json_array_append_new(extents, size(s->extents[k]));
+    return json_pack("{s:s, s:I, s:o}", "name", s->name, "maximum", (json_int_t)s->maximum,
+                     "extents", extents);
 }
 
 const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *const *kernels,
                           const ManifestMachine *machine, const SourceSet *sources) {
-    uint64_t elements;
-    json_t *params = params_json(plan->program, &elements);
-    json_t *space = json_null();
-    if (network->space) {
-        const TirSpace *s = &network->program->spaces.at[network->space - 1];
-        json_t *extents = json_array();
-        for (uint32_t k = 0; k < s->rank; k++)
-            json_array_append_new(extents, size(s->extents[k]));
-        space = json_pack("{s:s, s:I, s:o}", "name", s->name, "maximum", (json_int_t)s->maximum,
-                          "extents", extents);
-    }
-    json_t *root =
-        json_pack("{s:i, s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}",
-                  "format", 1, "model", network->name, "element", plan->options.f64 ? "f64" : "f32",
-                  "cpu", machine_json(machine), "vector_bytes", (json_int_t)machine->vector_bytes,
-                  "micro_tile", (json_int_t)machine->micro_tile, "space", space, "inputs",
-                  inputs_json(plan->program), "params", params, "param_elements",
-                  (json_int_t)elements, "recipe", recipe_json(&network->recipe), "data",
-                  data_json(network), "constants", constants_json(network), "sites",
-                  sites_json(network), "plan", plan_json(plan, kernels, sources));
-    char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    json_decref(root);
-    if (!text)
-        return NULL;
-    char *copy = arena_copy_string(plan->arena, text, strlen(text));
-    free(text);
-    return copy;
+    JsonText t = {.arena = plan->arena};
+    json_text_open(&t, NULL, '{');
+    json_text_add(&t, "format", json_integer(1));
+    json_text_add(&t, "model", json_string(network->name));
+    json_text_add(&t, "element", json_string(plan->options.f64 ? "f64" : "f32"));
+    json_text_add(&t, "cpu", machine_json(machine));
+    json_text_add(&t, "vector_bytes", size(machine->vector_bytes));
+    json_text_add(&t, "micro_tile", size(machine->micro_tile));
+    json_text_add(&t, "space", space_json(network));
+    json_text_add(&t, "inputs", inputs_json(plan->program));
+    const uint64_t elements = add_params(&t, plan->program);
+    json_text_add(&t, "param_elements", size(elements));
+    json_text_add(&t, "recipe", recipe_json(&network->recipe));
+    json_text_add(&t, "data", data_json(network));
+    json_text_add(&t, "constants", constants_json(network));
+    json_text_add(&t, "sites", sites_json(network));
+    add_plan(&t, plan, kernels, sources);
+    json_text_close(&t, '}');
+    vec_push(t.arena, &t.text, '\0');
+    return t.failed ? NULL : t.text.at;
 }
