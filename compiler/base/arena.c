@@ -16,7 +16,7 @@ enum {
     FIRST_CHUNK = 16 * 1024,
     LARGEST_CHUNK = 1024 * 1024,
     MAPPED_CHUNK = 256 * 1024, /* from here on without malloc */
-    SPARE = 8,                 /* times the size of a large array is what it may grow to in place */
+    SPARE = 32,                /* times the size of a large array is what it may grow to in place */
 };
 
 typedef struct Chunk Chunk;
