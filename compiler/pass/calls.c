@@ -15,7 +15,8 @@ typedef struct {
     const TirBlock *block;
     bool *defined;    /* by value: some call so far writes it */
     TirIdVec *stored; /* values in order of definition */
-    Map *kernel_of;   /* group key -> index + 1 into plan->kernels */
+    GroupKeys *keys;
+    Map *kernel_of; /* key -> index + 1 into plan->kernels */
 } Calls;
 
 static void reads(Calls *m, Call *call, TirId id) {
@@ -38,10 +39,8 @@ static void push_call(Calls *m, Call call) {
 
 static uint32_t kernel_for(Calls *m, CallKind kind, const Group *group, TirId value,
                            const char *name) {
-    size_t length;
-    const void *key =
-        group ? group_key(m->plan, group, &length) : single_key(m->plan, value, &length);
-    void **slot = map_slot(m->kernel_of, key, length);
+    const WideHash key = group ? group_key(m->keys, group) : single_key(m->keys, value);
+    void **slot = map_slot(m->kernel_of, &key, sizeof key);
     if (!*slot) {
         PlanKernel kernel = {kind, group, value, name};
         vec_push(m->plan->arena, &m->plan->kernels, kernel);
@@ -238,6 +237,7 @@ void plan_calls(Plan *plan, TirIdVec *stored) {
                    .block = plan->program->block,
                    .stored = stored,
                    .defined = ARENA_ARRAY(plan->arena, bool, count),
+                   .keys = group_keys_create(plan),
                    .kernel_of = map_create(plan->arena)};
     Calls *m = &calls;
     for (TirId id = 0; id < count; id++)

@@ -3,27 +3,36 @@
 #include "pass/plan_internal.h"
 #include <string.h>
 
-typedef struct {
+struct GroupKeys {
     const Plan *plan;
     const TirBlock *block;
-    VEC(uint32_t) words;
-    Map *number; /* value -> place + 1 */
-} Key;
+    VEC(uint32_t) words; /* of the key being made */
+    uint32_t *number;    /* by value: its place in the group, from 1; 0 = not of the group */
+    uint32_t numbered;
+};
 
-static void put(Key *k, uint32_t word) {
+GroupKeys *group_keys_create(const Plan *plan) {
+    GroupKeys *k = ARENA_NEW(plan->arena, GroupKeys);
+    k->plan = plan;
+    k->block = plan->program->block;
+    k->number = ARENA_ARRAY(plan->arena, uint32_t, k->block->nodes.count);
+    return k;
+}
+
+static void put(GroupKeys *k, uint32_t word) {
     vec_push(k->plan->arena, &k->words, word);
 }
 
-static void put_type(Key *k, const TirType *type) {
+static void put_type(GroupKeys *k, const TirType *type) {
     put(k, (uint32_t)type->elem | (uint32_t)type->domain.sample << 4 |
                (uint32_t)(type->domain.space != 0) << 5 | (uint32_t)type->rank << 8);
     for (uint32_t d = 0; d < type->rank; d++)
         put(k, type->dims[d]);
 }
 
-static void put_block(Key *k, const TirBlock *block);
+static void put_block(GroupKeys *k, const TirBlock *block);
 
-static void put_attributes(Key *k, const TirNode *node) {
+static void put_attributes(GroupKeys *k, const TirNode *node) {
     const TirAttr *a = &node->attr;
     uint32_t number[2];
     memcpy(number, &a->number, sizeof number);
@@ -59,7 +68,7 @@ static void put_attributes(Key *k, const TirNode *node) {
         put_block(k, a->body);
 }
 
-static void put_block(Key *k, const TirBlock *block) {
+static void put_block(GroupKeys *k, const TirBlock *block) {
     put(k, block->nodes.count);
     for (TirId id = 1; id < block->nodes.count; id++) {
         const TirNode *node = tir_node(block, id);
@@ -72,12 +81,10 @@ static void put_block(Key *k, const TirBlock *block) {
 }
 
 /* An operand: its number, or the chain of views and constants in front of it. */
-static void put_operand(Key *k, TirId id) {
+static void put_operand(GroupKeys *k, TirId id) {
     for (;;) {
-        uint64_t key = id;
-        void *place = map_get_u64(k->number, key);
-        if (place) {
-            put(k, (uint32_t)(uintptr_t)place);
+        if (k->number[id]) {
+            put(k, k->number[id]);
             return;
         }
         const TirNode *node = tir_node(k->block, id);
@@ -89,48 +96,57 @@ static void put_operand(Key *k, TirId id) {
     }
 }
 
-static void number_value(Key *k, TirId id) {
-    void **slot = map_slot_u64(k->number, id);
-    *slot = (void *)(uintptr_t)map_count(k->number);
+static void number_value(GroupKeys *k, TirId id) {
+    k->number[id] = ++k->numbered;
 }
 
-const void *group_key(const Plan *plan, const Group *group, size_t *length) {
-    Key k = {.plan = plan, .block = plan->program->block, .number = map_create(plan->arena)};
-    put(&k, (uint32_t)group->domain.sample | (uint32_t)(group->domain.space != 0) << 1);
-    put(&k, group->inputs.count);
-    for (uint32_t m = 0; m < group->inputs.count; m++) {
-        const TirNode *node = tir_node(k.block, group->inputs.at[m]);
-        put_type(&k, &node->type);
-        if (node->op == TIR_INPUT) { /* the caller's memory ends with its rows; so do its numbers */
-            put(&k, 1);
-            put(&k, (uint32_t)plan->program->inputs.at[node->attr.index].limit);
-        } else {
-            put(&k, 0);
-        }
-        number_value(&k, group->inputs.at[m]);
-    }
-    for (uint32_t m = 0; m < group->values.count; m++) {
-        const TirNode *node = tir_node(k.block, group->values.at[m]);
-        put_attributes(&k, node);
-        for (uint32_t o = 0; o < node->n_operands; o++)
-            put_operand(&k, node->operands[o]);
-        number_value(&k, group->values.at[m]);
-    }
-    put(&k, group->outputs.count);
+static void put_input(GroupKeys *k, TirId id) {
+    const TirNode *node = tir_node(k->block, id);
+    const bool given =
+        node->op == TIR_INPUT; /* memory that ends with its rows; so do its numbers */
+    put_type(k, &node->type);
+    put(k, given);
+    put(k, given ? k->plan->program->inputs.at[node->attr.index].limit : 0);
+    number_value(k, id);
+}
+
+static void put_value(GroupKeys *k, TirId id) {
+    const TirNode *node = tir_node(k->block, id);
+    put_attributes(k, node);
+    for (uint32_t o = 0; o < node->n_operands; o++)
+        put_operand(k, node->operands[o]);
+    number_value(k, id);
+}
+
+static WideHash key_of(const GroupKeys *k) {
+    return hash_bytes_wide(k->words.at, k->words.count * sizeof *k->words.at);
+}
+
+WideHash group_key(GroupKeys *k, const Group *group) {
+    k->words.count = k->numbered = 0;
+    put(k, (uint32_t)group->domain.sample | (uint32_t)(group->domain.space != 0) << 1);
+    put(k, group->inputs.count);
+    for (uint32_t m = 0; m < group->inputs.count; m++)
+        put_input(k, group->inputs.at[m]);
+    for (uint32_t m = 0; m < group->values.count; m++)
+        put_value(k, group->values.at[m]);
+    put(k, group->outputs.count);
     for (uint32_t m = 0; m < group->outputs.count; m++)
-        put_operand(&k, group->outputs.at[m]);
+        put_operand(k, group->outputs.at[m]);
     for (uint32_t m = 0; m < group->sums.count; m++)
-        put_operand(&k, group->sums.at[m]);
-    *length = k.words.count * sizeof *k.words.at;
-    return k.words.at;
+        put_operand(k, group->sums.at[m]);
+    for (uint32_t m = 0; m < group->inputs.count; m++)
+        k->number[group->inputs.at[m]] = 0;
+    for (uint32_t m = 0; m < group->values.count; m++)
+        k->number[group->values.at[m]] = 0;
+    return key_of(k);
 }
 
-const void *single_key(const Plan *plan, TirId value, size_t *length) {
-    Key k = {.plan = plan, .block = plan->program->block};
-    const TirNode *node = tir_node(k.block, value);
-    put_attributes(&k, node);
+WideHash single_key(GroupKeys *k, TirId value) {
+    const TirNode *node = tir_node(k->block, value);
+    k->words.count = 0;
+    put_attributes(k, node);
     for (uint32_t m = 0; m < node->n_operands; m++)
-        put_type(&k, &tir_node(k.block, node->operands[m])->type);
-    *length = k.words.count * sizeof *k.words.at;
-    return k.words.at;
+        put_type(k, &tir_node(k->block, node->operands[m])->type);
+    return key_of(k);
 }

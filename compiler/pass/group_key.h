@@ -2,12 +2,17 @@
 #ifndef HCC_PASS_GROUP_KEY_H
 #define HCC_PASS_GROUP_KEY_H
 
+#include "base/map.h"
 #include "pass/plan.h"
 
-/* A byte string that is the same for two groups exactly when their kernels would be the same code:
- * ops, types and attributes with values numbered by place in the group. */
-const void *group_key(const Plan *plan, const Group *group, size_t *length);
+/* Makes the keys of one plan's kernels; in the plan's arena. */
+typedef struct GroupKeys GroupKeys;
+
+GroupKeys *group_keys_create(const Plan *plan);
+/* The same for two groups exactly when their kernels would be the same code: stands for ops, types
+ * and attributes, with values numbered by place in the group. */
+WideHash group_key(GroupKeys *keys, const Group *group);
 /* The same for a value that is a kernel by itself (attention, sums over instances). */
-const void *single_key(const Plan *plan, TirId value, size_t *length);
+WideHash single_key(GroupKeys *keys, TirId value);
 
 #endif

@@ -21,9 +21,9 @@ TirId pass_rebuild_mapped(TirBuilder *b, const TirBlock *from, TirId id, const T
 /* Entry `k` of a stack, without the stack's axis; and a stack of `n` entries. */
 TirId pass_stack_entry(TirBuilder *b, TirId stack, uint32_t k);
 TirId pass_stack(TirBuilder *b, uint32_t n, const TirId *entries);
-/* The block again with each replaced loop's place taken by the one with stacks (the arguments come
- * first, in order); roots[k] and *n_forward (may be NULL) follow. The block itself when nothing is
- * replaced. */
+/* The block again with each replaced loop's place taken by the one with stacks, as far as the roots
+ * need it (the arguments come first, in order); roots[k] and *n_forward (may be NULL) follow. The
+ * block itself when nothing is replaced. */
 TirBlock *pass_substitute_block(TirProgram *p, TirBlock *block, const VjpReplacedVec *replaced,
                                 uint32_t n_roots, TirId *roots, uint32_t *n_forward);
 

@@ -345,6 +345,9 @@ static inline void case_check(Case *c, TirId root) {
     for (uint32_t l = 0; l < c->n_leaves; l++)
         if (gradients[l])
             tir_add_output(c->p, TIR_OUT_NAMED, "gradient", l, gradients[l]);
+    TirNode leaves[CASE_LEAVES]; /* the pass renumbers */
+    for (uint32_t l = 0; l < c->n_leaves; l++)
+        leaves[l] = *tir_node(c->p->block, c->leaves[l]);
     pass_grad(c->p);
     const uint32_t n = c->p->outputs.count;
     for (uint32_t k = 0; k < n; k++) {
@@ -355,7 +358,7 @@ static inline void case_check(Case *c, TirId root) {
             const TirOutput *named = &c->p->outputs.at[i];
             if (named->role != TIR_OUT_NAMED || strcmp(named->name, "gradient") != 0)
                 continue;
-            const TirNode *leaf = tir_node(c->p->block, c->leaves[named->index]);
+            const TirNode *leaf = &leaves[named->index];
             if (leaf->op != TIR_PARAM || leaf->attr.index != o->index)
                 continue;
             const TirId both[2] = {o->value, named->value};
