@@ -3,27 +3,30 @@
 #include "pass/cost.h"
 
 /* Counts are whole, but for the shares of a replay. */
-static json_t *count_json(double count) {
+static void add_count(JsonText *t, double count) {
     const double exact = 0x1p53;
-    return count >= 0 && count < exact && count == (double)(json_int_t)count
-               ? json_integer((json_int_t)count)
-               : json_real(count);
+    if (count >= 0 && count < exact && count == (double)(uint64_t)count)
+        json_text_integer(t, NULL, (uint64_t)count);
+    else
+        json_text_add(t, NULL, json_real(count));
 }
 
-static json_t *cost_json(Cost cost) {
-    return json_pack("[o, o, o]", count_json(cost.per_step), count_json(cost.per_sample),
-                     count_json(cost.per_position));
+static void add_cost(JsonText *t, const char *key, Cost cost) {
+    json_text_open(t, key, '[');
+    add_count(t, cost.per_step);
+    add_count(t, cost.per_sample);
+    add_count(t, cost.per_position);
+    json_text_close(t, ']');
 }
 
-void call_profile_add(json_t *call_json, const Plan *plan, const Call *call,
-                      const SourceSet *sources) {
+void call_profile_add(JsonText *t, const Plan *plan, const Call *call, const SourceSet *sources) {
     const CallCost cost = plan_call_cost(plan, call);
-    json_object_set_new(call_json, "operations", cost_json(cost.operations));
-    json_object_set_new(call_json, "bytes", cost_json(cost.bytes));
+    add_cost(t, "operations", cost.operations);
+    add_cost(t, "bytes", cost.bytes);
     if (!sources)
         return;
     char text[CALL_LINES_TEXT];
     call_lines(plan, call, sources, text);
     if (text[0])
-        json_object_set_new(call_json, "lines", json_string(text));
+        json_text_add(t, "lines", json_string(text));
 }

@@ -4,11 +4,11 @@
 
 #include "base/source.h"
 #include "pass/plan.h"
-#include <jansson.h>
+#include "plan/json_text.h"
 
-/* Adds "operations" and "bytes", each [a step, a sample, a position], and unless `sources` is NULL
- * "lines", where the call's values come from: `gpt.hc:18, mhc.hc:14-31`. */
-void call_profile_add(json_t *call_json, const Plan *plan, const Call *call,
-                      const SourceSet *sources);
+/* Adds to the call's object "operations" and "bytes", each [a step, a sample, a position], and
+ * unless `sources` is NULL "lines", where the call's values come from: `gpt.hc:18, mhc.hc:14-31`.
+ */
+void call_profile_add(JsonText *t, const Plan *plan, const Call *call, const SourceSet *sources);
 
 #endif

@@ -1,5 +1,6 @@
-/* JSON written piece by piece. jansson makes and prints each piece; what is large, the list of
- * calls, never stands in memory as a tree. */
+/* JSON written piece by piece: what is large, the list of calls, never stands in memory as a tree.
+ * jansson prints what may need care (texts, reals, objects); of lists and objects it prints it
+ * looks up every one whether it stands in itself, so short lists are written here. */
 #ifndef HCC_PLAN_JSON_TEXT_H
 #define HCC_PLAN_JSON_TEXT_H
 
@@ -21,5 +22,11 @@ void json_text_close(JsonText *t, char bracket);
 void json_text_add(JsonText *t, const char *key, json_t *value);
 /* The same where it is not NULL. */
 void json_text_add_if(JsonText *t, const char *key, json_t *value);
+/* Adds the members of an object to the one that is open, and takes it over. */
+void json_text_members(JsonText *t, json_t *object);
+void json_text_boolean(JsonText *t, const char *key, bool value);
+void json_text_integer(JsonText *t, const char *key, uint64_t value);
+/* `value` as plain as a key. */
+void json_text_plain(JsonText *t, const char *key, const char *value);
 
 #endif

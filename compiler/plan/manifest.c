@@ -10,20 +10,22 @@ static json_t *size(uint64_t n) {
     return json_integer((json_int_t)n);
 }
 
-static json_t *dims_of(const TirType *type) {
-    json_t *dims = json_array();
+static void add_dims(JsonText *t, const TirType *type) {
+    json_text_open(t, "dims", '[');
     for (uint32_t k = 0; k < type->rank; k++)
-        json_array_append_new(dims, size(type->dims[k]));
-    return dims;
+        json_text_integer(t, NULL, type->dims[k]);
+    json_text_close(t, ']');
 }
 
-static json_t *buffer_json(const Buffer *b) {
+static void add_buffer(JsonText *t, const char *key, const Buffer *b) {
     static const char *const names[] = {"params", "grads",    "input",   "global", "sample",
                                         "time",   "position", "partial", "chunk",  "none"};
-    json_t *pair = json_pack("[s, I]", names[b->region], (json_int_t)b->offset);
+    json_text_open(t, key, '[');
+    json_text_plain(t, NULL, names[b->region]);
+    json_text_integer(t, NULL, b->offset);
     if (b->region <= REGION_INPUT || b->region == REGION_CHUNK)
-        json_array_append_new(pair, size(b->index));
-    return pair;
+        json_text_integer(t, NULL, b->index);
+    json_text_close(t, ']');
 }
 
 static json_t *machine_json(const ManifestMachine *machine) {
@@ -60,13 +62,15 @@ static uint64_t add_params(JsonText *t, const TirProgram *p) {
     json_text_open(t, "params", '[');
     for (uint32_t k = 0; k < p->params.count; k++) {
         const TirParam *param = &p->params.at[k];
-        json_text_add(t, NULL,
-                      json_pack("{s:s, s:s, s:o, s:I, s:o, s:b, s:b, s:b, s:f, s:b, s:b}", "name",
-                                param->name, "group", param->group ? param->group : "", "dims",
-                                dims_of(&param->type), "offset", (json_int_t)elements, "init",
-                                init_json(param), "decay", param->decay, "frozen", param->frozen,
-                                "buffer", param->buffer, "lr_scale", param->lr_scale,
-                                "of_connection", param->of_connection, "grad", has_gradient[k]));
+        json_text_open(t, NULL, '{');
+        json_text_members(t, json_pack("{s:s, s:s, s:I, s:o, s:b, s:b, s:b, s:f, s:b, s:b}", "name",
+                                       param->name, "group", param->group ? param->group : "",
+                                       "offset", (json_int_t)elements, "init", init_json(param),
+                                       "decay", param->decay, "frozen", param->frozen, "buffer",
+                                       param->buffer, "lr_scale", param->lr_scale, "of_connection",
+                                       param->of_connection, "grad", has_gradient[k]));
+        add_dims(t, &param->type);
+        json_text_close(t, '}');
         uint64_t n = tir_element_count(&param->type);
         elements += (n + ALIGN_ELEMENTS - 1) / ALIGN_ELEMENTS * ALIGN_ELEMENTS;
     }
@@ -74,17 +78,19 @@ static uint64_t add_params(JsonText *t, const TirProgram *p) {
     return elements;
 }
 
-static json_t *inputs_json(const TirProgram *p) {
-    json_t *list = json_array();
+static void add_inputs(JsonText *t, const TirProgram *p) {
+    json_text_open(t, "inputs", '[');
     for (uint32_t k = 0; k < p->inputs.count; k++) {
         const TirInput *in = &p->inputs.at[k];
-        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:s, s:I, s:b}", "name", in->name,
-                                              "element", in->type.elem == TIR_REAL ? "real" : "i32",
-                                              "dims", dims_of(&in->type), "domain",
-                                              plan_domain_name(in->type.domain), "limit",
-                                              (json_int_t)in->limit, "target", in->is_target));
+        json_text_open(t, NULL, '{');
+        json_text_members(t, json_pack("{s:s, s:s, s:s, s:I, s:b}", "name", in->name, "element",
+                                       in->type.elem == TIR_REAL ? "real" : "i32", "domain",
+                                       plan_domain_name(in->type.domain), "limit",
+                                       (json_int_t)in->limit, "target", in->is_target));
+        add_dims(t, &in->type);
+        json_text_close(t, '}');
     }
-    return list;
+    json_text_close(t, ']');
 }
 
 static json_t *recipe_json(const Recipe *r) {
@@ -174,62 +180,106 @@ static json_t *constants_json(const Network *n) {
 /* --- the plan ------------------------------------------------------------------------------------
  */
 
-static json_t *buffers_json(const Call *call) {
-    json_t *list = json_array();
-    for (uint32_t k = 0; k < call->buffers.count; k++)
-        json_array_append_new(list, buffer_json(&call->buffers.at[k]));
-    return list;
+static void add_call_buffer(JsonText *t, const char *key, const Call *call, uint32_t k) {
+    add_buffer(t, key, &call->buffers.at[k]);
 }
 
-static json_t *gemm_json(const Call *call) {
+/* So many an instance of the domain, which is named; or a number. */
+static void add_extent(JsonText *t, const char *key, bool per_instance, const char *domain,
+                       uint64_t number) {
+    if (per_instance)
+        json_text_plain(t, key, domain);
+    else
+        json_text_integer(t, key, number);
+}
+
+static void add_gemm(JsonText *t, const Call *call) {
     const GemmWork *g = &call->gemm;
     const char *domain = plan_domain_name(g->domain);
-    /* m rows per instance (several per instance when the operand has free axes), or a number. */
-    return json_pack("{s:s, s:b, s:b, s:o, s:I, s:o, s:o, s:I, s:o, s:I, s:o, s:I, s:f, s:f, s:I}",
-                     "kind", "gemm", "ta", g->transpose_a, "tb", g->transpose_b, "m",
-                     g->m_per_instance ? json_string(domain) : size(g->m), "n", (json_int_t)g->n,
-                     "k", g->k_per_instance ? json_string(domain) : size(g->k), "a",
-                     buffer_json(&call->buffers.at[0]), "lda", (json_int_t)g->lda, "b",
-                     buffer_json(&call->buffers.at[1]), "ldb", (json_int_t)g->ldb, "c",
-                     buffer_json(&call->buffers.at[2]), "ldc", (json_int_t)g->ldc, "alpha", 1.0,
-                     "beta", g->accumulate ? 1.0 : 0.0, "per_instance",
-                     (json_int_t)(g->m_per_instance   ? g->m
-                                  : g->k_per_instance ? g->k
-                                                      : 1));
+    json_text_plain(t, "kind", "gemm");
+    json_text_boolean(t, "ta", g->transpose_a);
+    json_text_boolean(t, "tb", g->transpose_b);
+    add_extent(t, "m", g->m_per_instance, domain, g->m);
+    json_text_integer(t, "n", g->n);
+    add_extent(t, "k", g->k_per_instance, domain, g->k);
+    add_call_buffer(t, "a", call, 0);
+    json_text_integer(t, "lda", g->lda);
+    add_call_buffer(t, "b", call, 1);
+    json_text_integer(t, "ldb", g->ldb);
+    add_call_buffer(t, "c", call, 2);
+    json_text_integer(t, "ldc", g->ldc);
+    json_text_integer(t, "alpha", 1);
+    json_text_integer(t, "beta", g->accumulate);
+    json_text_integer(t, "per_instance", /* several where the operand has free axes */
+                      g->m_per_instance   ? g->m
+                      : g->k_per_instance ? g->k
+                                          : 1);
 }
 
-static json_t *call_json(const Call *call) {
-    const char *domain = plan_domain_name(call->domain);
+static void add_reduce(JsonText *t, const Call *call) {
+    json_text_plain(t, "kind", "reduce");
+    add_call_buffer(t, "partial", call, 0);
+    json_text_plain(t, "tasks_of", plan_domain_name(call->domain));
+    json_text_integer(t, "elements", call->elements);
+    add_call_buffer(t, "to", call, 1);
+    json_text_integer(t, "scale", 1);
+    json_text_boolean(t, "accumulate", false);
+}
+
+static void add_zero(JsonText *t, const Call *call) {
+    json_text_plain(t, "kind", "zero");
+    add_call_buffer(t, "buffer", call, 0);
+    json_text_integer(t, "elements", call->elements);
+    json_text_plain(t, "domain", plan_domain_name(call->domain));
+}
+
+static void add_scatter(JsonText *t, const Call *call) {
+    json_text_plain(t, "kind", "scatter_add");
+    add_call_buffer(t, "index", call, 0);
+    add_call_buffer(t, "values", call, 1);
+    json_text_plain(t, "domain", plan_domain_name(call->domain));
+    json_text_integer(t, "elements", call->elements);
+    json_text_integer(t, "rows", call->rows);
+    add_call_buffer(t, "to", call, 2);
+    json_text_integer(t, "indices", call->indices);
+    json_text_plain(t, "index_domain", plan_domain_name(call->scatter_domains[0]));
+    json_text_plain(t, "values_domain", plan_domain_name(call->scatter_domains[1]));
+    json_text_plain(t, "to_domain", plan_domain_name(call->scatter_domains[2]));
+}
+
+static void add_kernel(JsonText *t, const Call *call) {
+    json_text_plain(t, "kind", "kernel");
+    json_text_integer(t, "kernel", call->kernel);
+    json_text_plain(t, "domain", plan_domain_name(call->domain));
+    json_text_open(t, "buffers", '[');
+    for (uint32_t k = 0; k < call->buffers.count; k++)
+        add_call_buffer(t, NULL, call, k);
+    json_text_close(t, ']');
+    json_text_plain(t, "tasks", call->kind == CALL_ATTEND ? "samples" : "tiles");
+    if (call->kind == CALL_ATTEND)
+        json_text_integer(t, "per_sample", call->per_sample);
+}
+
+static void add_call(JsonText *t, const Plan *plan, const Call *call, const SourceSet *sources) {
+    json_text_open(t, NULL, '{');
     switch (call->kind) {
     case CALL_GEMM:
-        return gemm_json(call);
+        add_gemm(t, call);
+        break;
     case CALL_REDUCE:
-        return json_pack("{s:s, s:o, s:s, s:I, s:o, s:f, s:b}", "kind", "reduce", "partial",
-                         buffer_json(&call->buffers.at[0]), "tasks_of", domain, "elements",
-                         (json_int_t)call->elements, "to", buffer_json(&call->buffers.at[1]),
-                         "scale", 1.0, "accumulate", false);
+        add_reduce(t, call);
+        break;
     case CALL_ZERO:
-        return json_pack("{s:s, s:o, s:I, s:s}", "kind", "zero", "buffer",
-                         buffer_json(&call->buffers.at[0]), "elements", (json_int_t)call->elements,
-                         "domain", domain);
+        add_zero(t, call);
+        break;
     case CALL_SCATTER:
-        return json_pack("{s:s, s:o, s:o, s:s, s:I, s:I, s:o, s:I, s:s, s:s, s:s}", "kind",
-                         "scatter_add", "index", buffer_json(&call->buffers.at[0]), "values",
-                         buffer_json(&call->buffers.at[1]), "domain", domain, "elements",
-                         (json_int_t)call->elements, "rows", (json_int_t)call->rows, "to",
-                         buffer_json(&call->buffers.at[2]), "indices", (json_int_t)call->indices,
-                         "index_domain", plan_domain_name(call->scatter_domains[0]),
-                         "values_domain", plan_domain_name(call->scatter_domains[1]), "to_domain",
-                         plan_domain_name(call->scatter_domains[2]));
-    case CALL_ATTEND:
-        return json_pack("{s:s, s:I, s:s, s:o, s:s, s:I}", "kind", "kernel", "kernel",
-                         (json_int_t)call->kernel, "domain", domain, "buffers", buffers_json(call),
-                         "tasks", "samples", "per_sample", (json_int_t)call->per_sample);
+        add_scatter(t, call);
+        break;
     default:
-        return json_pack("{s:s, s:I, s:s, s:o, s:s}", "kind", "kernel", "kernel",
-                         (json_int_t)call->kernel, "domain", domain, "buffers", buffers_json(call),
-                         "tasks", "tiles");
+        add_kernel(t, call);
     }
+    call_profile_add(t, plan, call, sources);
+    json_text_close(t, '}');
 }
 
 static json_t *kernels_json(const Plan *plan, NestKernel *const *kernels) {
@@ -240,56 +290,69 @@ static json_t *kernels_json(const Plan *plan, NestKernel *const *kernels) {
     return list;
 }
 
-static json_t *tables_json(const Plan *plan) {
-    json_t *list = json_array();
+static void add_tables(JsonText *t, const Plan *plan) {
+    json_text_open(t, "tables", '[');
     for (uint32_t k = 0; k < plan->tables.count; k++) {
-        const PlanTable *t = &plan->tables.at[k];
-        const TirNode *node = tir_node(plan->program->block, t->value);
+        const PlanTable *of = &plan->tables.at[k];
+        const TirNode *node = tir_node(plan->program->block, of->value);
         const TirTable *table = &plan->program->tables.at[node->attr.index];
-        uint64_t elements = tir_element_count(&table->type);
+        const uint64_t elements = tir_element_count(&table->type);
         json_t *data = json_array();
         for (uint64_t i = 0; i < elements; i++)
             json_array_append_new(data, json_real(table->data[i]));
-        json_array_append_new(list,
-                              json_pack("{s:o, s:I, s:s, s:o}", "buffer", buffer_json(&t->buffer),
-                                        "elements", (json_int_t)elements, "element",
-                                        table->type.elem == TIR_INT ? "i32"
-                                        : plan->options.f64         ? "f64"
-                                                                    : "f32",
-                                        "data", data));
+        json_text_open(t, NULL, '{');
+        add_buffer(t, "buffer", &of->buffer);
+        json_text_integer(t, "elements", elements);
+        json_text_plain(t, "element",
+                        table->type.elem == TIR_INT ? "i32"
+                        : plan->options.f64         ? "f64"
+                                                    : "f32");
+        json_text_add(t, "data", data);
+        json_text_close(t, '}');
     }
-    return list;
+    json_text_close(t, ']');
 }
 
-static json_t *outputs_json(const Plan *plan) {
+static void add_output(JsonText *t, const char *key, const Plan *plan, const TirOutput *out) {
+    add_buffer(t, key, &plan->buffer[plan_storage(plan->program->block, out->value)]);
+}
+
+/* The outputs of some roles as a list of objects. */
+static void add_output_list(JsonText *t, const char *key, const Plan *plan, TirOutputRole role,
+                            TirOutputRole or_role) {
     const TirProgram *p = plan->program;
-    json_t *object = json_object(), *metrics = json_array(), *probes = json_array(),
-           *updates = json_array();
+    json_text_open(t, key, '[');
     for (uint32_t k = 0; k < p->outputs.count; k++) {
         const TirOutput *out = &p->outputs.at[k];
         const TirType *type = &tir_node(p->block, out->value)->type;
-        json_t *buffer = buffer_json(&plan->buffer[plan_storage(p->block, out->value)]);
-        if (out->role == TIR_OUT_LOSS)
-            json_object_set_new(object, "loss", buffer);
-        else if (out->role == TIR_OUT_LOGITS)
-            json_object_set_new(object, "logits", buffer);
-        else if (out->role == TIR_OUT_METRIC)
-            json_array_append_new(metrics,
-                                  json_pack("{s:s, s:o}", "name", out->name, "buffer", buffer));
-        else if (out->role == TIR_OUT_UPDATE)
-            json_array_append_new(updates, json_pack("{s:I, s:o}", "param", (json_int_t)out->index,
-                                                     "buffer", buffer));
-        else if (out->role == TIR_OUT_PROBE || out->role == TIR_OUT_NAMED)
-            json_array_append_new(
-                probes, json_pack("{s:s, s:o, s:s, s:o}", "name", out->name, "dims", dims_of(type),
-                                  "domain", plan_domain_name(type->domain), "buffer", buffer));
+        if (out->role != role && out->role != or_role)
+            continue;
+        json_text_open(t, NULL, '{');
+        if (role == TIR_OUT_UPDATE)
+            json_text_integer(t, "param", out->index);
         else
-            json_decref(buffer);
+            json_text_add(t, "name", json_string(out->name));
+        if (role == TIR_OUT_PROBE) {
+            add_dims(t, type);
+            json_text_plain(t, "domain", plan_domain_name(type->domain));
+        }
+        add_output(t, "buffer", plan, out);
+        json_text_close(t, '}');
     }
-    json_object_set_new(object, "metrics", metrics);
-    json_object_set_new(object, "probes", probes);
-    json_object_set_new(object, "updates", updates);
-    return object;
+    json_text_close(t, ']');
+}
+
+static void add_outputs(JsonText *t, const Plan *plan) {
+    json_text_open(t, "outputs", '{');
+    for (uint32_t k = 0; k < plan->program->outputs.count; k++) {
+        const TirOutput *out = &plan->program->outputs.at[k];
+        if (out->role == TIR_OUT_LOSS || out->role == TIR_OUT_LOGITS)
+            add_output(t, out->role == TIR_OUT_LOSS ? "loss" : "logits", plan, out);
+    }
+    add_output_list(t, "metrics", plan, TIR_OUT_METRIC, TIR_OUT_METRIC);
+    add_output_list(t, "probes", plan, TIR_OUT_PROBE, TIR_OUT_NAMED);
+    add_output_list(t, "updates", plan, TIR_OUT_UPDATE, TIR_OUT_UPDATE);
+    json_text_close(t, '}');
 }
 
 /* NULL when every call runs over all positions at once. */
@@ -311,11 +374,8 @@ static json_t *chunks_json(const Plan *plan) {
 static void add_calls(JsonText *t, const char *key, const Plan *plan, const SourceSet *sources,
                       uint32_t from, uint32_t to) {
     json_text_open(t, key, '[');
-    for (uint32_t k = from; k < to; k++) {
-        json_t *call = call_json(&plan->calls.at[k]);
-        call_profile_add(call, plan, &plan->calls.at[k], sources);
-        json_text_add(t, NULL, call);
-    }
+    for (uint32_t k = from; k < to; k++)
+        add_call(t, plan, &plan->calls.at[k], sources);
     json_text_close(t, ']');
 }
 
@@ -333,11 +393,11 @@ static void add_plan(JsonText *t, const Plan *plan, NestKernel *const *kernels,
                      const SourceSet *sources) {
     json_text_open(t, "plan", '{');
     json_text_add(t, "regions", regions_json(plan));
-    json_text_add(t, "tables", tables_json(plan));
+    add_tables(t, plan);
     json_text_add(t, "kernels", kernels_json(plan, kernels));
     add_calls(t, "forward", plan, sources, 0, plan->n_forward_calls);
     add_calls(t, "backward", plan, sources, plan->n_forward_calls, plan->calls.count);
-    json_text_add(t, "outputs", outputs_json(plan));
+    add_outputs(t, plan);
     json_text_add_if(t, "chunks", chunks_json(plan));
     json_text_close(t, '}');
 }
@@ -364,7 +424,7 @@ const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *
     json_text_add(&t, "vector_bytes", size(machine->vector_bytes));
     json_text_add(&t, "micro_tile", size(machine->micro_tile));
     json_text_add(&t, "space", space_json(network));
-    json_text_add(&t, "inputs", inputs_json(plan->program));
+    add_inputs(&t, plan->program);
     const uint64_t elements = add_params(&t, plan->program);
     json_text_add(&t, "param_elements", size(elements));
     json_text_add(&t, "recipe", recipe_json(&network->recipe));
