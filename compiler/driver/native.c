@@ -82,6 +82,22 @@ static ExitCode native_target(Driver *d, CodegenTarget **target) {
     return EXIT_USAGE;
 }
 
+static ExitCode native_describe(Driver *d, NativeProgram *native, uint32_t vector_bytes,
+                                uint32_t lanes) {
+    double begun = pipeline_begin(d, "manifest");
+    ManifestMachine machine = {.cpu = codegen_target_cpu(native->target),
+                               .vector_bytes = vector_bytes,
+                               .micro_tile = lanes};
+    machine.features = codegen_target_features(native->target, &machine.n_features);
+    native->manifest =
+        plan_manifest(native->plan, native->network, native->kernels, &machine, d->c->sources);
+    pipeline_end(d, "manifest", begun);
+    if (native->manifest)
+        return EXIT_OK;
+    driver_error(d, "a name or a path in the model is not UTF-8, as its manifest must be");
+    return EXIT_SPEC;
+}
+
 ExitCode native_lower(Driver *d, const Network *network, TirProgram *program, bool f64,
                       NativeProgram *native) {
     *native = (NativeProgram){.network = network, .element_size = f64 ? 8 : 4};
@@ -109,18 +125,10 @@ ExitCode native_lower(Driver *d, const Network *network, TirProgram *program, bo
         if (wrong)
             code = driver_fault(d, "lower", wrong);
     }
-    if (code == EXIT_OK) {
-        begun = pipeline_begin(d, "manifest");
-        ManifestMachine machine = {.cpu = codegen_target_cpu(native->target),
-                                   .vector_bytes = vector_bytes,
-                                   .micro_tile = options.lanes};
-        machine.features = codegen_target_features(native->target, &machine.n_features);
-        native->manifest =
-            plan_manifest(native->plan, network, native->kernels, &machine, d->c->sources);
-        pipeline_end(d, "manifest", begun);
-    } else {
+    if (code == EXIT_OK)
+        code = native_describe(d, native, vector_bytes, options.lanes);
+    if (code != EXIT_OK)
         native_free(native);
-    }
     return code;
 }
 

@@ -159,13 +159,14 @@ static TirId *copy_block(TirBuilder *b, const TirBlock *block, const BlockLive *
     return map;
 }
 
-/* Folding on the way may have left an operand without users: another round then. */
+/* Nothing to drop. After a round, too, there may be something: folding on the way left an operand
+ * without users. */
 static bool all_live(const TirBlock *block, const BlockLive *live) {
     for (TirId id = 1; id < block->nodes.count; id++) {
         const TirNode *node = tir_node(block, id);
         if (!live->values[id] && node->op != TIR_ARG)
             return false;
-        if (live->loops[id] && !all_live(node->attr.body, live->loops[id]->body))
+        if (live->loops[id] && !whole_loop(node, live->loops[id]))
             return false;
     }
     return true;

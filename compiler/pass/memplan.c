@@ -62,8 +62,8 @@ static void find_intervals(MemPlan *m) {
         m->last[plan_storage(m->block, plan->program->outputs.at[k].value)] = NEVER;
 }
 
-/* First fit: the lowest offset free for the whole interval. A region is kept as its gaps, few as
- * what lives long lies side by side; the last gap has no end. */
+/* First fit: the lowest offset free for the whole interval. A region is kept as its gaps,
+ * which are few, for what lives long lies side by side. The last gap has no end. */
 typedef struct {
     uint64_t from, to;
 } Gap;

@@ -160,6 +160,8 @@ static TirId scan_with_stacks(ScanVjp *s, const bool *stacked) {
     TirBlock *body = ARENA_NEW(arena, TirBlock);
     TirNode node = s->node;
     *body = *s->forward; /* the same values; only the list of results is new */
+    body->unique = (TirUnique){0};
+    body->copies = (TirCopies){0};
     body->results = (TirIdVec){0};
     for (uint32_t k = 0; k < s->forward->results.count; k++)
         vec_push(arena, &body->results, s->forward->results.at[k]);

@@ -27,6 +27,6 @@ void call_profile_add(JsonText *t, const Plan *plan, const Call *call, const Sou
         return;
     char text[CALL_LINES_TEXT];
     call_lines(plan, call, sources, text);
-    if (text[0])
-        json_text_add(t, "lines", json_string(text));
+    if (text[0]) /* NULL where a file's name is not UTF-8 */
+        json_text_add_if(t, "lines", json_string(text));
 }

@@ -1,7 +1,7 @@
 #include "plan/json_text.h"
 #include <string.h>
 
-static const uint32_t MOST = 1u << 31; /* characters; counts have 32 bits */
+static const uint32_t MOST = (1u << 31) - 1; /* characters; counts have 32 bits */
 
 /* As json_dump_callback wants it: -1 where that is too much. */
 static int text_put(const char *bytes, size_t length, void *context) {

@@ -1,6 +1,7 @@
 /* JSON written piece by piece: what is large, the list of calls, never stands in memory as a tree.
- * jansson prints what may need care (texts, reals, objects); of lists and objects it prints it
- * looks up every one whether it stands in itself, so short lists are written here. */
+ * jansson prints what may need care: texts, reals, objects. It makes sure of every list and object
+ * that it does not hold itself, which costs more than to print a short list; those are written
+ * here. */
 #ifndef HCC_PLAN_JSON_TEXT_H
 #define HCC_PLAN_JSON_TEXT_H
 
@@ -11,14 +12,14 @@
 typedef struct {
     Arena *arena;
     VEC(char) text; /* not NUL-terminated */
-    bool failed;    /* jansson had no memory, or the text is too long */
+    bool failed;    /* no memory, not UTF-8, or too long */
 } JsonText;
 
 /* Begins an object ('{') or a list ('['). `key`, in objects: plain, without anything to escape; in
  * lists NULL. */
 void json_text_open(JsonText *t, const char *key, char bracket);
 void json_text_close(JsonText *t, char bracket);
-/* Adds a value and takes it over. */
+/* Adds a value and takes it over. NULL, which jansson gives for text that is not UTF-8, fails. */
 void json_text_add(JsonText *t, const char *key, json_t *value);
 /* The same where it is not NULL. */
 void json_text_add_if(JsonText *t, const char *key, json_t *value);

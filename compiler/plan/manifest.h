@@ -15,8 +15,8 @@ typedef struct {
     uint32_t vector_bytes, micro_tile;
 } ManifestMachine;
 
-/* NUL-terminated, in the plan's arena. `kernels` in the order of plan->kernels. `sources`, for the
- * lines that profiles name, may be NULL. */
+/* NUL-terminated, in the plan's arena; NULL where a name or path is not UTF-8. `kernels` in the
+ * order of plan->kernels. `sources`, for the lines that profiles name, may be NULL. */
 const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *const *kernels,
                           const ManifestMachine *machine, const SourceSet *sources);
 

@@ -104,7 +104,7 @@ typedef struct {
 typedef struct {
     const TirBlock *from; /* the first block copied from; others' values are built again */
     TirIdVec of;          /* by id: the value of `from`, 0 = none; may be shorter than the block */
-    TirId last;           /* of `from` */
+    TirId last;           /* of `from`, while `only`: the last one copied */
     bool only;            /* the block has nothing else, all distinct */
 } TirCopies;
 

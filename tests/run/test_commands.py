@@ -209,6 +209,15 @@ class Emit(harness.TestCase):
         self.assertTrue(stat.S_ISFIFO(os.stat(pipe).st_mode))
         self.assertEqual(os.listdir(self.folder), ["pipe"])
 
+    def test_a_name_that_is_not_utf_8(self):
+        """Lines of such a file are missing from profiles; the model is whole."""
+        with open(SHAKESPEARE, encoding="utf-8") as text:
+            path = self.write("b\udcff.hc", text.read())
+        self.expect(hcc("build", path, "-o", self.path("x.so")))
+        with open(self.path("x.manifest.json"), encoding="utf-8") as file:
+            forward = json.load(file)["plan"]["forward"]
+        self.assertTrue(forward)
+
     def test_a_text_of_a_later_stage(self):
         path = self.write("kernel.nest", "")
         self.expect(hcc("emit", path, "--stage", "grad"), 2)

@@ -136,11 +136,38 @@ static void test_only_what_is_read_is_stacked(void **state) {
     case_end(&c);
 }
 
+/* A loop that is given what it never reads, where nothing else is dead. */
+static void test_unread_arguments_go(void **state) {
+    Case c = {0};
+    (void)state;
+    case_begin(&c);
+    TirBuilder *b = &c.b;
+    const TirId x = case_real(&c, GLOBAL, 1, DIMS(N)), w = case_real(&c, GLOBAL, 1, DIMS(N));
+    TirBlock *body = tir_block_create(c.p);
+    TirBuilder in = tir_builder_inner(b, body);
+    const TirId carried = tir_arg(&in, *case_typeof(&c, x));
+    tir_arg(&in, *case_typeof(&c, w));
+    tir_arg(&in, (TirType){.elem = TIR_INT});
+    vec_push(c.p->arena, &body->results, tir_unary(&in, TIR_TANH, carried));
+    const TirId scan = tir_scan(b, 3, false, body, 1, &x, 1, &w, 0, NULL);
+    const TirId y = tir_binary(b, TIR_MUL, tir_result(b, scan, 0), w);
+    tir_add_output(c.p, TIR_OUT_NAMED, "y", 0, y);
+    const TirProgram *lean = pass_dce(c.p);
+    const TirNode *product = tir_node(lean->block, lean->outputs.at[0].value);
+    const TirNode *result = tir_node(lean->block, product->operands[0]);
+    const TirNode *loop = tir_node(lean->block, result->operands[0]);
+    assert_int_equal(loop->op, TIR_SCAN);
+    assert_int_equal(loop->attr.n_invariant, 0);
+    assert_ptr_equal(pass_dce((TirProgram *)lean), lean); /* nothing left to drop */
+    case_end(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sinkhorn),
         cmocka_unit_test(test_sinkhorn_differences),
         cmocka_unit_test(test_only_what_is_read_is_stacked),
+        cmocka_unit_test(test_unread_arguments_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
