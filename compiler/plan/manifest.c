@@ -1,32 +1,9 @@
 /* Plan and network as the runtime reads them. */
 #include "plan/manifest.h"
-#include "plan/call_profile.h"
-#include "plan/json_text.h"
+#include "plan/manifest_plan.h"
 #include <string.h>
 
 enum { ALIGN_ELEMENTS = 16 };
-
-static json_t *size(uint64_t n) {
-    return json_integer((json_int_t)n);
-}
-
-static void add_dims(JsonText *t, const TirType *type) {
-    json_text_open(t, "dims", '[');
-    for (uint32_t k = 0; k < type->rank; k++)
-        json_text_integer(t, NULL, type->dims[k]);
-    json_text_close(t, ']');
-}
-
-static void add_buffer(JsonText *t, const char *key, const Buffer *b) {
-    static const char *const names[] = {"params", "grads",    "input",   "global", "sample",
-                                        "time",   "position", "partial", "chunk",  "none"};
-    json_text_open(t, key, '[');
-    json_text_plain(t, NULL, names[b->region]);
-    json_text_integer(t, NULL, b->offset);
-    if (b->region <= REGION_INPUT || b->region == REGION_CHUNK)
-        json_text_integer(t, NULL, b->index);
-    json_text_close(t, ']');
-}
 
 static json_t *machine_json(const ManifestMachine *machine) {
     json_t *features = json_array();
@@ -69,7 +46,7 @@ static uint64_t add_params(JsonText *t, const TirProgram *p) {
                                        "decay", param->decay, "frozen", param->frozen, "buffer",
                                        param->buffer, "lr_scale", param->lr_scale, "of_connection",
                                        param->of_connection, "grad", has_gradient[k]));
-        add_dims(t, &param->type);
+        manifest_dims(t, &param->type);
         json_text_close(t, '}');
         uint64_t n = tir_element_count(&param->type);
         elements += (n + ALIGN_ELEMENTS - 1) / ALIGN_ELEMENTS * ALIGN_ELEMENTS;
@@ -87,7 +64,7 @@ static void add_inputs(JsonText *t, const TirProgram *p) {
                                        in->type.elem == TIR_REAL ? "real" : "i32", "domain",
                                        plan_domain_name(in->type.domain), "limit",
                                        (json_int_t)in->limit, "target", in->is_target));
-        add_dims(t, &in->type);
+        manifest_dims(t, &in->type);
         json_text_close(t, '}');
     }
     json_text_close(t, ']');
@@ -177,261 +154,41 @@ static json_t *constants_json(const Network *n) {
     return object;
 }
 
-/* --- the plan ------------------------------------------------------------------------------------
- */
-
-static void add_call_buffer(JsonText *t, const char *key, const Call *call, uint32_t k) {
-    add_buffer(t, key, &call->buffers.at[k]);
-}
-
-/* So many an instance of the domain, which is named; or a number. */
-static void add_extent(JsonText *t, const char *key, bool per_instance, const char *domain,
-                       uint64_t number) {
-    if (per_instance)
-        json_text_plain(t, key, domain);
-    else
-        json_text_integer(t, key, number);
-}
-
-static void add_gemm(JsonText *t, const Call *call) {
-    const GemmWork *g = &call->gemm;
-    const char *domain = plan_domain_name(g->domain);
-    json_text_plain(t, "kind", "gemm");
-    json_text_boolean(t, "ta", g->transpose_a);
-    json_text_boolean(t, "tb", g->transpose_b);
-    add_extent(t, "m", g->m_per_instance, domain, g->m);
-    json_text_integer(t, "n", g->n);
-    add_extent(t, "k", g->k_per_instance, domain, g->k);
-    add_call_buffer(t, "a", call, 0);
-    json_text_integer(t, "lda", g->lda);
-    add_call_buffer(t, "b", call, 1);
-    json_text_integer(t, "ldb", g->ldb);
-    add_call_buffer(t, "c", call, 2);
-    json_text_integer(t, "ldc", g->ldc);
-    json_text_integer(t, "alpha", 1);
-    json_text_integer(t, "beta", g->accumulate);
-    json_text_integer(t, "per_instance", /* several where the operand has free axes */
-                      g->m_per_instance   ? g->m
-                      : g->k_per_instance ? g->k
-                                          : 1);
-}
-
-static void add_reduce(JsonText *t, const Call *call) {
-    json_text_plain(t, "kind", "reduce");
-    add_call_buffer(t, "partial", call, 0);
-    json_text_plain(t, "tasks_of", plan_domain_name(call->domain));
-    json_text_integer(t, "elements", call->elements);
-    add_call_buffer(t, "to", call, 1);
-    json_text_integer(t, "scale", 1);
-    json_text_boolean(t, "accumulate", false);
-}
-
-static void add_zero(JsonText *t, const Call *call) {
-    json_text_plain(t, "kind", "zero");
-    add_call_buffer(t, "buffer", call, 0);
-    json_text_integer(t, "elements", call->elements);
-    json_text_plain(t, "domain", plan_domain_name(call->domain));
-}
-
-static void add_scatter(JsonText *t, const Call *call) {
-    json_text_plain(t, "kind", "scatter_add");
-    add_call_buffer(t, "index", call, 0);
-    add_call_buffer(t, "values", call, 1);
-    json_text_plain(t, "domain", plan_domain_name(call->domain));
-    json_text_integer(t, "elements", call->elements);
-    json_text_integer(t, "rows", call->rows);
-    add_call_buffer(t, "to", call, 2);
-    json_text_integer(t, "indices", call->indices);
-    json_text_plain(t, "index_domain", plan_domain_name(call->scatter_domains[0]));
-    json_text_plain(t, "values_domain", plan_domain_name(call->scatter_domains[1]));
-    json_text_plain(t, "to_domain", plan_domain_name(call->scatter_domains[2]));
-}
-
-static void add_kernel(JsonText *t, const Call *call) {
-    json_text_plain(t, "kind", "kernel");
-    json_text_integer(t, "kernel", call->kernel);
-    json_text_plain(t, "domain", plan_domain_name(call->domain));
-    json_text_open(t, "buffers", '[');
-    for (uint32_t k = 0; k < call->buffers.count; k++)
-        add_call_buffer(t, NULL, call, k);
-    json_text_close(t, ']');
-    json_text_plain(t, "tasks", call->kind == CALL_ATTEND ? "samples" : "tiles");
-    if (call->kind == CALL_ATTEND)
-        json_text_integer(t, "per_sample", call->per_sample);
-}
-
-static void add_call(JsonText *t, const Plan *plan, const Call *call, const SourceSet *sources) {
-    json_text_open(t, NULL, '{');
-    switch (call->kind) {
-    case CALL_GEMM:
-        add_gemm(t, call);
-        break;
-    case CALL_REDUCE:
-        add_reduce(t, call);
-        break;
-    case CALL_ZERO:
-        add_zero(t, call);
-        break;
-    case CALL_SCATTER:
-        add_scatter(t, call);
-        break;
-    default:
-        add_kernel(t, call);
+static void add_space(JsonText *t, const Network *network) {
+    if (!network->space) {
+        json_text_add(t, "space", json_null());
+        return;
     }
-    call_profile_add(t, plan, call, sources);
-    json_text_close(t, '}');
-}
-
-static json_t *kernels_json(const Plan *plan, NestKernel *const *kernels) {
-    json_t *list = json_array();
-    for (uint32_t k = 0; k < plan->kernels.count; k++)
-        json_array_append_new(list, json_pack("{s:s, s:I}", "name", kernels[k]->name, "scratch",
-                                              (json_int_t)nest_scratch_bytes(kernels[k])));
-    return list;
-}
-
-static void add_tables(JsonText *t, const Plan *plan) {
-    json_text_open(t, "tables", '[');
-    for (uint32_t k = 0; k < plan->tables.count; k++) {
-        const PlanTable *of = &plan->tables.at[k];
-        const TirNode *node = tir_node(plan->program->block, of->value);
-        const TirTable *table = &plan->program->tables.at[node->attr.index];
-        const uint64_t elements = tir_element_count(&table->type);
-        json_t *data = json_array();
-        for (uint64_t i = 0; i < elements; i++)
-            json_array_append_new(data, json_real(table->data[i]));
-        json_text_open(t, NULL, '{');
-        add_buffer(t, "buffer", &of->buffer);
-        json_text_integer(t, "elements", elements);
-        json_text_plain(t, "element",
-                        table->type.elem == TIR_INT ? "i32"
-                        : plan->options.f64         ? "f64"
-                                                    : "f32");
-        json_text_add(t, "data", data);
-        json_text_close(t, '}');
-    }
-    json_text_close(t, ']');
-}
-
-static void add_output(JsonText *t, const char *key, const Plan *plan, const TirOutput *out) {
-    add_buffer(t, key, &plan->buffer[plan_storage(plan->program->block, out->value)]);
-}
-
-/* The outputs of some roles as a list of objects. */
-static void add_output_list(JsonText *t, const char *key, const Plan *plan, TirOutputRole role,
-                            TirOutputRole or_role) {
-    const TirProgram *p = plan->program;
-    json_text_open(t, key, '[');
-    for (uint32_t k = 0; k < p->outputs.count; k++) {
-        const TirOutput *out = &p->outputs.at[k];
-        const TirType *type = &tir_node(p->block, out->value)->type;
-        if (out->role != role && out->role != or_role)
-            continue;
-        json_text_open(t, NULL, '{');
-        if (role == TIR_OUT_UPDATE)
-            json_text_integer(t, "param", out->index);
-        else
-            json_text_add(t, "name", json_string(out->name));
-        if (role == TIR_OUT_PROBE) {
-            add_dims(t, type);
-            json_text_plain(t, "domain", plan_domain_name(type->domain));
-        }
-        add_output(t, "buffer", plan, out);
-        json_text_close(t, '}');
-    }
-    json_text_close(t, ']');
-}
-
-static void add_outputs(JsonText *t, const Plan *plan) {
-    json_text_open(t, "outputs", '{');
-    for (uint32_t k = 0; k < plan->program->outputs.count; k++) {
-        const TirOutput *out = &plan->program->outputs.at[k];
-        if (out->role == TIR_OUT_LOSS || out->role == TIR_OUT_LOGITS)
-            add_output(t, out->role == TIR_OUT_LOSS ? "loss" : "logits", plan, out);
-    }
-    add_output_list(t, "metrics", plan, TIR_OUT_METRIC, TIR_OUT_METRIC);
-    add_output_list(t, "probes", plan, TIR_OUT_PROBE, TIR_OUT_NAMED);
-    add_output_list(t, "updates", plan, TIR_OUT_UPDATE, TIR_OUT_UPDATE);
-    json_text_close(t, '}');
-}
-
-/* NULL when every call runs over all positions at once. */
-static json_t *chunks_json(const Plan *plan) {
-    const uint32_t *f = plan->chunks.forward, *b = plan->chunks.backward;
-    if (!plan->chunks.positions)
-        return NULL;
-    json_t *repeated = json_array();
-    for (uint32_t k = f[0]; k < f[1]; k++)
-        if (plan->calls.at[k].repeated)
-            json_array_append_new(repeated, size(k));
-    const uint32_t n = plan->n_forward_calls;
-    return json_pack("{s:I, s:[I, I], s:[I, I], s:o}", "positions",
-                     (json_int_t)plan->chunks.positions, "forward", (json_int_t)f[0],
-                     (json_int_t)f[1], "backward", (json_int_t)(b[0] - n), (json_int_t)(b[1] - n),
-                     "repeated", repeated);
-}
-
-static void add_calls(JsonText *t, const char *key, const Plan *plan, const SourceSet *sources,
-                      uint32_t from, uint32_t to) {
-    json_text_open(t, key, '[');
-    for (uint32_t k = from; k < to; k++)
-        add_call(t, plan, &plan->calls.at[k], sources);
-    json_text_close(t, ']');
-}
-
-static json_t *regions_json(const Plan *plan) {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "global",
-                     (json_int_t)plan->region_size[REGION_GLOBAL], "sample",
-                     (json_int_t)plan->region_size[REGION_SAMPLE], "time",
-                     (json_int_t)plan->region_size[REGION_TIME], "position",
-                     (json_int_t)plan->region_size[REGION_POSITION], "partial",
-                     (json_int_t)plan->region_size[REGION_PARTIAL], "chunk",
-                     (json_int_t)plan->region_size[REGION_CHUNK]);
-}
-
-static void add_plan(JsonText *t, const Plan *plan, NestKernel *const *kernels,
-                     const SourceSet *sources) {
-    json_text_open(t, "plan", '{');
-    json_text_add(t, "regions", regions_json(plan));
-    add_tables(t, plan);
-    json_text_add(t, "kernels", kernels_json(plan, kernels));
-    add_calls(t, "forward", plan, sources, 0, plan->n_forward_calls);
-    add_calls(t, "backward", plan, sources, plan->n_forward_calls, plan->calls.count);
-    add_outputs(t, plan);
-    json_text_add_if(t, "chunks", chunks_json(plan));
-    json_text_close(t, '}');
-}
-
-static json_t *space_json(const Network *network) {
-    if (!network->space)
-        return json_null();
     const TirSpace *s = &network->program->spaces.at[network->space - 1];
-    json_t *extents = json_array();
+    json_text_open(t, "space", '{');
+    json_text_add(t, "name", json_string(s->name));
+    json_text_integer(t, "maximum", s->maximum);
+    json_text_open(t, "extents", '[');
     for (uint32_t k = 0; k < s->rank; k++)
-        json_array_append_new(extents, size(s->extents[k]));
-    return json_pack("{s:s, s:I, s:o}", "name", s->name, "maximum", (json_int_t)s->maximum,
-                     "extents", extents);
+        json_text_integer(t, NULL, s->extents[k]);
+    json_text_close(t, ']');
+    json_text_close(t, '}');
 }
 
 const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *const *kernels,
                           const ManifestMachine *machine, const SourceSet *sources) {
     JsonText t = {.arena = plan->arena};
     json_text_open(&t, NULL, '{');
-    json_text_add(&t, "format", json_integer(1));
+    json_text_integer(&t, "format", 1);
     json_text_add(&t, "model", json_string(network->name));
-    json_text_add(&t, "element", json_string(plan->options.f64 ? "f64" : "f32"));
+    json_text_plain(&t, "element", plan->options.f64 ? "f64" : "f32");
     json_text_add(&t, "cpu", machine_json(machine));
-    json_text_add(&t, "vector_bytes", size(machine->vector_bytes));
-    json_text_add(&t, "micro_tile", size(machine->micro_tile));
-    json_text_add(&t, "space", space_json(network));
+    json_text_integer(&t, "vector_bytes", machine->vector_bytes);
+    json_text_integer(&t, "micro_tile", machine->micro_tile);
+    add_space(&t, network);
     add_inputs(&t, plan->program);
     const uint64_t elements = add_params(&t, plan->program);
-    json_text_add(&t, "param_elements", size(elements));
+    json_text_integer(&t, "param_elements", elements);
     json_text_add(&t, "recipe", recipe_json(&network->recipe));
     json_text_add(&t, "data", data_json(network));
     json_text_add(&t, "constants", constants_json(network));
     json_text_add(&t, "sites", sites_json(network));
-    add_plan(&t, plan, kernels, sources);
+    manifest_plan(&t, plan, kernels, sources);
     json_text_close(&t, '}');
     vec_push(t.arena, &t.text, '\0');
     return t.failed ? NULL : t.text.at;

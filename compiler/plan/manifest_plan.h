@@ -1,0 +1,15 @@
+/* What the manifest says of the plan. */
+#ifndef HCC_PLAN_MANIFEST_PLAN_H
+#define HCC_PLAN_MANIFEST_PLAN_H
+
+#include "nest/nest.h"
+#include "pass/plan.h"
+#include "plan/json_text.h"
+
+/* Adds the member "plan"; `sources` may be NULL. */
+void manifest_plan(JsonText *t, const Plan *plan, NestKernel *const *kernels,
+                   const SourceSet *sources);
+/* Adds the member "dims", a tensor's extents. */
+void manifest_dims(JsonText *t, const TirType *type);
+
+#endif
