@@ -211,7 +211,7 @@ class Emit(harness.TestCase):
 
     def test_a_name_that_is_not_utf_8(self):
         """Lines of such a file are missing from profiles; the model is whole."""
-        with open(SHAKESPEARE, encoding="utf-8") as text:
+        with open(os.path.join(harness.ROOT, SHAKESPEARE), encoding="utf-8") as text:
             path = self.write("b\udcff.hc", text.read())
         self.expect(hcc("build", path, "-o", self.path("x.so")))
         with open(self.path("x.manifest.json"), encoding="utf-8") as file:
