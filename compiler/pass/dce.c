@@ -123,6 +123,7 @@ static TirId copy_result(TirBuilder *b, const TirNode *node, const LoopLive *loo
     return tir_result(b, map[node->operands[0]], loop->renumbered[node->attr.index]);
 }
 
+/* Every argument, result and value of it is needed. */
 static bool whole_loop(const TirNode *node, const LoopLive *loop) {
     for (uint32_t k = 0; k < node->n_operands; k++)
         if (!loop->arguments[k])

@@ -102,8 +102,8 @@ static void number_value(GroupKeys *k, TirId id) {
 
 static void put_input(GroupKeys *k, TirId id) {
     const TirNode *node = tir_node(k->block, id);
-    const bool given =
-        node->op == TIR_INPUT; /* memory that ends with its rows; so do its numbers */
+    /* The caller's memory ends with its rows; so do its numbers. */
+    const bool given = node->op == TIR_INPUT;
     put_type(k, &node->type);
     put(k, given);
     put(k, given ? k->plan->program->inputs.at[node->attr.index].limit : 0);

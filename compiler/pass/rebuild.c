@@ -51,20 +51,6 @@ TirId pass_rebuild_mapped(TirBuilder *b, const TirBlock *from, TirId id, const T
     return pass_rebuild_value(b, from, id, operands->at);
 }
 
-/* What the roots need where instead[id] stands for value id. */
-static const bool *live_with(const TirBlock *block, const TirId *instead, uint32_t n_roots,
-                             const TirId *roots, Arena *scratch) {
-    bool *live = ARENA_ARRAY(scratch, bool, block->nodes.count);
-    for (uint32_t k = 0; k < n_roots; k++)
-        live[roots[k]] = true;
-    for (TirId id = block->nodes.count; id-- > 1;) {
-        const TirNode *node = tir_node(block, instead[id] ? instead[id] : id);
-        for (uint32_t k = 0; live[id] && k < node->n_operands; k++)
-            live[node->operands[k]] = true;
-    }
-    return live;
-}
-
 TirBlock *pass_substitute_block(TirProgram *p, TirBlock *block, const VjpReplacedVec *replaced,
                                 uint32_t n_roots, TirId *roots, uint32_t *n_forward) {
     if (replaced->count == 0)
@@ -77,7 +63,10 @@ TirBlock *pass_substitute_block(TirProgram *p, TirBlock *block, const VjpReplace
     TirId *instead = ARENA_ARRAY(scratch, TirId, block->nodes.count);
     for (uint32_t k = 0; k < replaced->count; k++)
         instead[replaced->at[k].old] = replaced->at[k].with_stacks;
-    const bool *live = live_with(block, instead, n_roots, roots, scratch);
+    bool *live = ARENA_ARRAY(scratch, bool, block->nodes.count);
+    for (uint32_t k = 0; k < n_roots; k++)
+        live[roots[k]] = true;
+    pass_mark_live(block, instead, live);
     TirId *arguments = ARENA_ARRAY(scratch, TirId, block->arguments.count);
     for (uint32_t k = 0; k < block->arguments.count; k++)
         arguments[k] = tir_arg(&b, block->arguments.at[k]);
@@ -116,8 +105,10 @@ TirId pass_stack(TirBuilder *b, uint32_t n, const TirId *entries) {
     return tir_concat(b, 0, n, rows);
 }
 
-void pass_mark_live(const TirBlock *block, bool *live) {
-    for (TirId id = block->nodes.count; id-- > 1;)
-        for (uint32_t k = 0; live[id] && k < block->nodes.at[id].n_operands; k++)
-            live[block->nodes.at[id].operands[k]] = true;
+void pass_mark_live(const TirBlock *block, const TirId *instead, bool *live) {
+    for (TirId id = block->nodes.count; id-- > 1;) {
+        const TirNode *node = tir_node(block, instead && instead[id] ? instead[id] : id);
+        for (uint32_t k = 0; live[id] && k < node->n_operands; k++)
+            live[node->operands[k]] = true;
+    }
 }

@@ -10,8 +10,9 @@ TirId pass_rebuild_node(TirBuilder *b, const TirBlock *from, const TirNode *node
                         const TirId *operands);
 /* The join of the operands' domains. */
 TirDomain pass_operand_domain(const TirBlock *block, uint32_t n, const TirId *operands);
-/* live[id]: needed by the roots already marked. */
-void pass_mark_live(const TirBlock *block, bool *live);
+/* live[id]: needed by the roots already marked, where instead[id] (unless 0; the list may be NULL)
+ * stands for value id. */
+void pass_mark_live(const TirBlock *block, const TirId *instead, bool *live);
 /* The same for value `id` of `from`: a copy where nothing above it has changed. */
 TirId pass_rebuild_value(TirBuilder *b, const TirBlock *from, TirId id, const TirId *operands);
 /* pass_rebuild_value with the value's operands mapped, its span and its name; `operands` is

@@ -257,7 +257,7 @@ static void scan_finish(ScanVjp *s) {
     for (uint32_t k = 0; k < s->n; k++)
         if (s->out[k])
             live[s->out[k]] = true;
-    pass_mark_live(s->all, live);
+    pass_mark_live(s->all, NULL, live);
     for (TirId id = 1; id < s->all->nodes.count; id++)
         if (s->all->nodes.at[id].op == TIR_ARG && live[id])
             needed[s->all->nodes.at[id].attr.index] = true;

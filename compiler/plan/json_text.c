@@ -64,6 +64,13 @@ void json_text_integer(JsonText *t, const char *key, uint64_t value) {
     t->failed |= text_put(digits + at, sizeof digits - at, t) != 0;
 }
 
+void json_text_integers(JsonText *t, const char *key, const uint32_t *values, uint32_t count) {
+    json_text_open(t, key, '[');
+    for (uint32_t k = 0; k < count; k++)
+        json_text_integer(t, NULL, values[k]);
+    json_text_close(t, ']');
+}
+
 void json_text_plain(JsonText *t, const char *key, const char *value) {
     text_begin(t, key);
     t->failed |= text_put("\"", 1, t) || text_put(value, strlen(value), t) || text_put("\"", 1, t);

@@ -27,6 +27,7 @@ void json_text_add_if(JsonText *t, const char *key, json_t *value);
 void json_text_members(JsonText *t, json_t *object);
 void json_text_boolean(JsonText *t, const char *key, bool value);
 void json_text_integer(JsonText *t, const char *key, uint64_t value);
+void json_text_integers(JsonText *t, const char *key, const uint32_t *values, uint32_t count);
 /* `value` as plain as a key. */
 void json_text_plain(JsonText *t, const char *key, const char *value);
 

@@ -46,7 +46,7 @@ static uint64_t add_params(JsonText *t, const TirProgram *p) {
                                        "decay", param->decay, "frozen", param->frozen, "buffer",
                                        param->buffer, "lr_scale", param->lr_scale, "of_connection",
                                        param->of_connection, "grad", has_gradient[k]));
-        manifest_dims(t, &param->type);
+        json_text_integers(t, "dims", param->type.dims, param->type.rank);
         json_text_close(t, '}');
         uint64_t n = tir_element_count(&param->type);
         elements += (n + ALIGN_ELEMENTS - 1) / ALIGN_ELEMENTS * ALIGN_ELEMENTS;
@@ -64,7 +64,7 @@ static void add_inputs(JsonText *t, const TirProgram *p) {
                                        in->type.elem == TIR_REAL ? "real" : "i32", "domain",
                                        plan_domain_name(in->type.domain), "limit",
                                        (json_int_t)in->limit, "target", in->is_target));
-        manifest_dims(t, &in->type);
+        json_text_integers(t, "dims", in->type.dims, in->type.rank);
         json_text_close(t, '}');
     }
     json_text_close(t, ']');
@@ -163,10 +163,7 @@ static void add_space(JsonText *t, const Network *network) {
     json_text_open(t, "space", '{');
     json_text_add(t, "name", json_string(s->name));
     json_text_integer(t, "maximum", s->maximum);
-    json_text_open(t, "extents", '[');
-    for (uint32_t k = 0; k < s->rank; k++)
-        json_text_integer(t, NULL, s->extents[k]);
-    json_text_close(t, ']');
+    json_text_integers(t, "extents", s->extents, s->rank);
     json_text_close(t, '}');
 }
 

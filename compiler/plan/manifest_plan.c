@@ -2,13 +2,6 @@
 #include "plan/manifest_plan.h"
 #include "plan/call_profile.h"
 
-void manifest_dims(JsonText *t, const TirType *type) {
-    json_text_open(t, "dims", '[');
-    for (uint32_t k = 0; k < type->rank; k++)
-        json_text_integer(t, NULL, type->dims[k]);
-    json_text_close(t, ']');
-}
-
 static void add_buffer(JsonText *t, const char *key, const Buffer *b) {
     static const char *const names[] = {"params", "grads",    "input",   "global", "sample",
                                         "time",   "position", "partial", "chunk",  "none"};
@@ -173,7 +166,7 @@ static void add_output_list(JsonText *t, const char *key, const Plan *plan, TirO
         else
             json_text_add(t, "name", json_string(out->name));
         if (role == TIR_OUT_PROBE) {
-            manifest_dims(t, type);
+            json_text_integers(t, "dims", type->dims, type->rank);
             json_text_plain(t, "domain", plan_domain_name(type->domain));
         }
         add_output(t, "buffer", plan, out);
@@ -195,22 +188,16 @@ static void add_outputs(JsonText *t, const Plan *plan) {
     json_text_close(t, '}');
 }
 
-static void add_range(JsonText *t, const char *key, const uint32_t range[2], uint32_t base) {
-    json_text_open(t, key, '[');
-    json_text_integer(t, NULL, range[0] - base);
-    json_text_integer(t, NULL, range[1] - base);
-    json_text_close(t, ']');
-}
-
 /* Nothing when every call runs over all positions at once. */
 static void add_chunks(JsonText *t, const Plan *plan) {
-    const uint32_t *forward = plan->chunks.forward;
+    const uint32_t *forward = plan->chunks.forward, n = plan->n_forward_calls;
+    const uint32_t backward[2] = {plan->chunks.backward[0] - n, plan->chunks.backward[1] - n};
     if (!plan->chunks.positions)
         return;
     json_text_open(t, "chunks", '{');
     json_text_integer(t, "positions", plan->chunks.positions);
-    add_range(t, "forward", forward, 0);
-    add_range(t, "backward", plan->chunks.backward, plan->n_forward_calls);
+    json_text_integers(t, "forward", forward, 2);
+    json_text_integers(t, "backward", backward, 2);
     json_text_open(t, "repeated", '[');
     for (uint32_t k = forward[0]; k < forward[1]; k++)
         if (plan->calls.at[k].repeated)

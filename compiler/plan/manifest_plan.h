@@ -9,7 +9,5 @@
 /* Adds the member "plan"; `sources` may be NULL. */
 void manifest_plan(JsonText *t, const Plan *plan, NestKernel *const *kernels,
                    const SourceSet *sources);
-/* Adds the member "dims", a tensor's extents. */
-void manifest_dims(JsonText *t, const TirType *type);
 
 #endif
