@@ -17,8 +17,9 @@
  * values have one writer. All five products are the one function attend_product: `rows` broadcast
  * scalars times `columns` vectors, accumulated in registers. */
 #include "nest/attend.h"
+#include "pass/limits.h"
 
-enum { ROWS = 4, KEYS = 64, MOST_COLUMNS = 4, MOST_HELD = ROWS * MOST_COLUMNS, MOST_BLOCKS = 4 };
+enum { ROWS = 4, MOST_COLUMNS = 4, MOST_HELD = ROWS * MOST_COLUMNS, MOST_BLOCKS = 4 };
 
 typedef struct {
     NestBuilder b;
@@ -348,9 +349,9 @@ static void forward_keys(Attend *a, const AttendForward *m, NestId first_query, 
     NestId end = a->positions;
     if (a->s->causal)
         end = attend_min(a, end, attend_add(a, first_query, attend_number(a, a->tile)));
-    NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, end, KEYS, 2 * columns, state);
+    NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, end, ATTEND_KEYS, 2 * columns, state);
     NestId first = loop->variable;
-    NestId count = attend_min(a, attend_sub(a, end, first), attend_number(a, KEYS));
+    NestId count = attend_min(a, attend_sub(a, end, first), attend_number(a, ATTEND_KEYS));
     NestId next[2 * MOST_COLUMNS], factor[MOST_COLUMNS];
     for (uint32_t c = 0; c < columns; c++)
         next[c] = loop->inner[c];
@@ -380,7 +381,7 @@ NestKernel *nest_attend_forward(Arena *arena, const AttendShape *shape) {
     m.lse = attend_argument(&a, "lse", heads, true, false);
     m.queries = attend_scratch(&a, "queries", e);
     m.outputs = attend_scratch(&a, "outputs", f);
-    m.scores = attend_scratch(&a, "scores", KEYS + ROWS);
+    m.scores = attend_scratch(&a, "scores", ATTEND_KEYS + ROWS);
     m.stats = attend_scratch(&a, "stats", 2); /* one over the sums, lse */
 
     a.sample = nest_binary(b, NEST_DIV, nest_task(b), attend_number(&a, heads));
@@ -581,9 +582,9 @@ static void backward_keys(Attend *a, const AttendBackward *m, NestId first_query
     NestId end = a->positions;
     if (a->s->causal)
         end = attend_min(a, end, attend_add(a, first_query, attend_number(a, a->tile)));
-    NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, end, KEYS, 0, NULL);
+    NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, end, ATTEND_KEYS, 0, NULL);
     NestId first = loop->variable;
-    NestId count = attend_min(a, attend_sub(a, end, first), attend_number(a, KEYS));
+    NestId count = attend_min(a, attend_sub(a, end, first), attend_number(a, ATTEND_KEYS));
     backward_scores(a, m, first, count);
     backward_weights(a, m, first_query, first, count, dot, lse);
     attend_gather(a, &m->k, first, count, a->s->e, &m->d_scores, NULL, &m->d_queries);
@@ -644,8 +645,8 @@ NestKernel *nest_attend_backward(Arena *arena, const AttendShape *shape) {
     m.queries = attend_scratch(&a, "queries", e);
     m.d_outputs = attend_scratch(&a, "d_outputs", f);
     m.d_queries = attend_scratch(&a, "d_queries", e);
-    m.weights = attend_scratch(&a, "weights", KEYS + ROWS);
-    m.d_scores = attend_scratch(&a, "d_scores", KEYS + ROWS);
+    m.weights = attend_scratch(&a, "weights", ATTEND_KEYS + ROWS);
+    m.d_scores = attend_scratch(&a, "d_scores", ATTEND_KEYS + ROWS);
     m.stats = attend_scratch(&a, "stats", 2);
 
     a.sample = nest_binary(b, NEST_DIV, nest_task(b), attend_number(&a, groups));

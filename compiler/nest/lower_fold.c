@@ -143,7 +143,6 @@ bool is_looped_fold(const Lower *l, const Value *v) {
 
 /* A fold with many results or many other summed axes: loops over blocks of results; within, over
  * the others and the features, an accumulator for each result of the block. */
-enum { FOLD_BLOCK = 4 }; /* results along each of the last two axes */
 
 typedef struct {
     Fold fold;

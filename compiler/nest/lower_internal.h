@@ -21,13 +21,7 @@ typedef struct {
 } Index;
 
 enum {
-    WIDE_EXTENT = 32,    /* a last axis this long has the features in lanes */
-    UNROLL_LANE = 64,    /* small values up to this many elements live in registers */
-    UNROLL_LEADING = 16, /* leading axes of wide values unrolled up to this product */
-    UNROLL_SUM = 128,    /* the same of sums over positions */
-    UNROLL_REDUCE = 32,
-    LOOPED_RESULTS = 96, /* dot products by more results than this: loops over them */
-    SAME_SETS = 1024,    /* bytes: rows so far apart share a sixteenth of a cache's sets */
+    SAME_SETS = 1024, /* bytes: rows so far apart share a sixteenth of a cache's sets */
     CACHE_LINE = 64,
     STREAMED_BYTES = 8 << 20, /* outputs from this size on are written past the caches */
 };
@@ -217,8 +211,6 @@ typedef struct {
 } Part;
 
 typedef VEC(Part) PartVec;
-
-enum { POSITION_BLOCK = 4, BLOCK_ACCUMULATORS_MOST = 16 };
 
 /* Vectors that a loop adds up in. Machines with few registers cannot broadcast from memory either,
  * so what is loaded for several products wants registers, too. */

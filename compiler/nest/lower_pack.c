@@ -10,7 +10,6 @@
 #include "nest/lower_internal.h"
 
 enum {
-    PACK_ROWS = 16,       /* fewer rows stay in the first-level cache side by side */
     PACK_BYTES = 8 << 20, /* of scratch memory for all arrays of a kernel */
     PACK_UNROLL = 16,     /* rows copied by one turn */
 };

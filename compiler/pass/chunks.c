@@ -21,7 +21,6 @@
 #include <string.h>
 
 enum {
-    WIDE_ELEMENTS = 4096,  /* at a position: so many are worth a walk of their own */
     CHUNK_POSITIONS = 512, /* as many as a product over positions adds up at once */
     MAX_WIDE = 64,
 };
@@ -151,7 +150,7 @@ static uint32_t find_wide(const Chunks *c, const TirIdVec *stored, TirId *wide) 
         TirId id = stored->at[k];
         const TirType *type = &tir_node(c->block, id)->type;
         bool own = c->plan->buffer[id].region == REGION_NONE && type->elem == TIR_REAL;
-        if (!own || kept[id] || !over_positions(type->domain) || elements(c, id) < WIDE_ELEMENTS)
+        if (!own || kept[id] || !over_positions(type->domain) || elements(c, id) < CHUNK_ELEMENTS)
             continue;
         if (n == MAX_WIDE && elements(c, wide[n - 1]) >= elements(c, id))
             continue;

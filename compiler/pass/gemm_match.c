@@ -10,9 +10,8 @@
  * Thin products stay in the kernels around them, where their operands are in registers or cache:
  * BLAS wants at least GEMM_THIN in both free and summed extents. */
 #include "pass/gemm_match.h"
+#include "pass/limits.h"
 #include <string.h>
-
-enum { GEMM_THIN = 32, GEMM_THIN_GRADIENT_ELEMENTS = 65536 };
 
 static bool has_label(const uint8_t *labels, uint32_t n, uint8_t label) {
     for (uint32_t i = 0; i < n; i++)

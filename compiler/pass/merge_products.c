@@ -9,10 +9,9 @@
  *
  * The joint weights hang on no position: they are put side by side once a step. */
 #include "pass/gemm_match.h"
+#include "pass/limits.h"
 #include "pass/pass.h"
 #include "pass/rebuild.h"
-
-enum { MERGED_TERMS = 32 };
 
 typedef struct {
     const TirProgram *old;

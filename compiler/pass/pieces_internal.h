@@ -3,10 +3,9 @@
 #define HCC_PASS_PIECES_INTERNAL_H
 
 #include "pass/gemm_match.h"
+#include "pass/limits.h"
 #include "pass/pieces_axis.h"
 #include "pass/rebuild.h"
-
-enum { PIECES_MOST = 128 }; /* of one value */
 
 /* Where a value is cut along axes: piece k is elements starts[k] .. starts[k + 1]. */
 typedef struct {

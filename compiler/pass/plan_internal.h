@@ -2,12 +2,8 @@
 #ifndef HCC_PASS_PLAN_INTERNAL_H
 #define HCC_PASS_PLAN_INTERNAL_H
 
+#include "pass/limits.h"
 #include "pass/plan.h"
-
-/* Elements per instance: up to this many are nothing beside a row of features. */
-enum { PLAN_SMALL_ELEMENTS = 64 };
-/* Elements of what is worth handling by itself when a value is put together from such. */
-enum { PLAN_PIECE_ELEMENTS = 32 };
 
 /* Ops that move elements and compute nothing, read through wherever they are used. */
 bool plan_is_view(const TirNode *node);

@@ -25,12 +25,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    MAX_EXPANSION = 96,
-    MAX_LIGHT = 8,
-    SHORT_SUM = 16, /* terms a number: a mixture of streams */
-};
-
 /* What a value may be computed from again. */
 typedef enum {
     FROM_ANCHORS, /* and small values, through anything but long sums */
@@ -134,7 +128,7 @@ static bool is_mixture(const Recompute *r, TirId id) {
         for (uint32_t m = 0; m < node->type.rank; m++)
             kept |= node->attr.labels[2][m] == node->attr.labels[0][k];
         terms *= kept ? 1 : x->dims[k];
-        if (terms > SHORT_SUM)
+        if (terms > RECOMPUTE_TERMS)
             return false;
     }
     return elements(r->block, id) > PLAN_SMALL_ELEMENTS;
@@ -170,7 +164,7 @@ static bool expand(Recompute *r, TirId wanted, From from) {
             continue;
         }
         if ((from != FROM_LOADED && !replay && is_fold(r, id)) ||
-            r->expansion.count >= (from == FROM_ANCHORS ? MAX_EXPANSION : MAX_LIGHT))
+            r->expansion.count >= (from == FROM_ANCHORS ? RECOMPUTE_MOST : RECOMPUTE_LIGHT_MOST))
             return false;
         vec_push(r->plan->arena, &r->expansion, id);
         FOR_EACH_ROOT(r, id, root) vec_push(r->plan->arena, &work, root);

@@ -7,14 +7,9 @@
  *
  *     %3 = scan %1 %2 trips 2 { tanh(shift(arg0, 1) + arg1) }     %4 = result %3 0
  *     →  %5 = shift %1    %6 = tanh(%5 + %2)    %7 = shift %6    %8 = tanh(%7 + %2) */
+#include "pass/limits.h"
 #include "pass/plan.h"
 #include "pass/rebuild.h"
-
-enum {
-    CARRIED_MOST = 128, /* elements in registers from trip to trip */
-    VALUE_MOST = 256,   /* elements of a value in between */
-    TERMS_MOST = 64     /* of a sum: a body's sums are written out */
-};
 
 typedef struct {
     const TirBlock *from;
@@ -40,10 +35,10 @@ static bool fits_registers(const TirBlock *body, const TirNode *node) {
     const TirOpClass class = tir_op_class(node->op);
     if (class == TIR_CLASS_VIEW || node->op == TIR_ARG || node->op == TIR_TABLE)
         return true;
-    if (tir_element_count(&node->type) > VALUE_MOST)
+    if (tir_element_count(&node->type) > SCAN_VALUE_MOST)
         return false;
     const bool folds = class == TIR_CLASS_REDUCE || class == TIR_CLASS_CONTRACT;
-    return !folds || terms(body, node) <= TERMS_MOST;
+    return !folds || terms(body, node) <= SCAN_TERMS_MOST;
 }
 
 static bool is_local(const TirBlock *body, const TirNode *node) {
@@ -67,7 +62,7 @@ static bool fits_kernel(const TirNode *loop) {
     uint64_t carried = 0;
     for (uint32_t k = 0; k < loop->attr.n_carried; k++)
         carried += tir_element_count(&loop->result_types[k]);
-    bool fits = carried <= CARRIED_MOST;
+    bool fits = carried <= SCAN_CARRIED_MOST;
     for (TirId id = 1; fits && id < body->nodes.count; id++) {
         const TirNode *node = tir_node(body, id);
         fits = is_local(body, node) && (node->type.elem == TIR_TUPLE || fits_registers(body, node));

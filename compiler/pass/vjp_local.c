@@ -1,5 +1,6 @@
 /* Derivative rules of views, reductions, contractions, run-time indices and ops across positions.
  */
+#include "pass/limits.h"
 #include "pass/vjp.h"
 #include <string.h>
 
@@ -192,9 +193,7 @@ void tir_grad_REDUCE_MIN(Vjp *v, TirId id, const TirNode *node, TirId g) {
 }
 
 /* The product of the others, without dividing: a line of n becomes n lines with a 1 each. Beyond
- * this many, y / x, which wants x without zeros. */
-enum { PRODUCT_MAX = 128 };
-
+ * PRODUCT_OTHERS_MOST, y / x, which wants x without zeros. */
 void tir_grad_REDUCE_PROD(Vjp *v, TirId id, const TirNode *node, TirId g) {
     TirBuilder *b = v->b;
     const TirId x = node->operands[0];
@@ -202,10 +201,10 @@ void tir_grad_REDUCE_PROD(Vjp *v, TirId id, const TirNode *node, TirId g) {
     const uint32_t n = l.flat[l.n_kept];
     const TirId spread = unreduce(v, g, &l.x, node->attr.axis_mask);
     TirId others;
-    if (n <= PRODUCT_MAX && l.n_kept + 2 <= TIR_MAX_RANK) {
+    if (n <= PRODUCT_OTHERS_MOST && l.n_kept + 2 <= TIR_MAX_RANK) {
         uint8_t axes[TIR_MAX_RANK];
         uint32_t dims[TIR_MAX_RANK];
-        double same[PRODUCT_MAX * PRODUCT_MAX] = {0};
+        double same[PRODUCT_OTHERS_MOST * PRODUCT_OTHERS_MOST] = {0};
         for (uint8_t k = 0; k < l.n_kept; k++) {
             dims[k] = l.flat[k];
             axes[k] = k;

@@ -8,10 +8,9 @@
  * Only what the reverse body reads is stacked, passed and carried: it is first built with all
  * arguments there might be, then pruned. A small invariant that the places of the domain share is
  * accumulated by each place and summed once after the loop, so that the loop stays local. */
+#include "pass/limits.h"
 #include "pass/rebuild.h"
 #include "pass/vjp.h"
-
-enum { SHARED_MAX = 256 }; /* elements of an invariant that every place may accumulate by itself */
 
 typedef struct {
     Vjp *v;
@@ -90,7 +89,7 @@ static void scan_choose_types(ScanVjp *s) {
     for (uint32_t k = 0; k < s->n; k++) {
         TirType t = s->forward->arguments.at[k];
         const bool invariant = k >= a->n_carried && k < a->n_carried + a->n_invariant;
-        if (invariant && local && s->active[k] && tir_element_count(&t) <= SHARED_MAX)
+        if (invariant && local && s->active[k] && tir_element_count(&t) <= SCAN_SHARED_MOST)
             t.domain = s->node.type.domain;
         s->types[k] = t;
     }

@@ -1,0 +1,12 @@
+#include "pass/limits.h"
+#include <stddef.h>
+
+static const Limit all[] = {
+#define LIMIT(name, value, counted, beyond) {#name, value, counted, beyond},
+#include "pass/limits.def"
+    {NULL, 0, NULL, NULL},
+};
+
+const Limit *limits_all(void) {
+    return all;
+}
