@@ -1,4 +1,5 @@
 /* What a measurement prints: JSON for programs, a table for people. */
+#include "runtime/json.h"
 #include "runtime/train.h"
 
 #include <stdio.h>
@@ -24,8 +25,8 @@ json_t *hc_bench_json(const HcBenchResult *r) {
                       "bytes", call->bytes, "roofline", call->roofline, "lines", call->lines));
     }
     json_object_set_new(json, "calls", calls);
-    json_object_set_new(json, "bandwidth", json_real(r->bandwidth));
-    json_object_set_new(json, "peak", json_real(r->peak));
+    json_object_set_new(json, "bandwidth", hc_json_number(r->bandwidth));
+    json_object_set_new(json, "peak", hc_json_number(r->peak));
     return json;
 }
 

@@ -1,4 +1,5 @@
 #include "runtime/checkpoint.h"
+#include "runtime/replace.h"
 
 #define XXH_INLINE_ALL
 #include <errno.h>
@@ -13,88 +14,6 @@
 #define CHECKSUM_KEY "hcc.checksum"
 #define CHECKSUM_NONE "0000000000000000"
 enum { CHECKSUM_DIGITS = 16, MAX_HEADER = 100000000 };
-
-/* --- files that are whole or absent ----------------------------------------------------------- */
-
-typedef struct {
-    const char *path;
-    char *temporary;
-    int file;
-    HcError *error;
-} Writer;
-
-static HcStatus writer_failed(Writer *w, const char *what) {
-    return hc_fail(w->error, HC_ERROR_IO, "cannot %s `%s`: %s", what, w->path, strerror(errno));
-}
-
-static HcStatus writer_open(Writer *w, const char *path, HcError *error) {
-    *w = (Writer){path, NULL, -1, error};
-    struct stat status;
-    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
-        return hc_fail(error, HC_ERROR_IO, "cannot write `%s`: it is no regular file", path);
-    size_t size = strlen(path) + 32;
-    w->temporary = malloc(size);
-    if (!w->temporary)
-        return hc_fail_memory(error, "a path");
-    snprintf(w->temporary, size, "%s.tmp-%ld", path, (long)getpid());
-    w->file = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (w->file < 0) {
-        HcStatus status = writer_failed(w, "write");
-        free(w->temporary);
-        return status;
-    }
-    return HC_OK;
-}
-
-static HcStatus writer_put(Writer *w, const void *bytes, size_t count) {
-    const uint8_t *from = bytes;
-    while (count > 0) {
-        ssize_t n = write(w->file, from, count < 1 << 30 ? count : 1 << 30);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return writer_failed(w, "write");
-        from += n;
-        count -= (size_t)n;
-    }
-    return HC_OK;
-}
-
-static HcStatus sync_folder(Writer *w) {
-    const char *slash = strrchr(w->path, '/');
-    char *folder = slash ? strndup(w->path, (size_t)(slash - w->path) + 1) : strdup(".");
-    if (!folder)
-        return hc_fail_memory(w->error, "a path");
-    int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(folder);
-    HcStatus status = HC_OK;
-    /* some file systems cannot sync folders: then the rename is as safe as they make it */
-    if (file >= 0 && fsync(file) != 0 && errno != EINVAL && errno != ENOTSUP)
-        status = writer_failed(w, "sync the folder of");
-    if (file >= 0)
-        close(file);
-    return status;
-}
-
-/* Keeps the file when `status` is HC_OK, else leaves nothing. */
-static HcStatus writer_close(Writer *w, HcStatus status) {
-    if (status == HC_OK && fsync(w->file) != 0 && errno != EINVAL)
-        status = writer_failed(w, "sync");
-    if (close(w->file) != 0 && status == HC_OK)
-        status = writer_failed(w, "close");
-    if (status == HC_OK && rename(w->temporary, w->path) != 0)
-        status = writer_failed(w, "rename to");
-    if (status != HC_OK)
-        unlink(w->temporary);
-    free(w->temporary);
-    return status == HC_OK ? sync_folder(w) : status;
-}
-
-HcStatus hc_file_replace(const char *path, const void *bytes, size_t count, HcError *error) {
-    Writer w;
-    HcStatus status = writer_open(&w, path, error);
-    return status == HC_OK ? writer_close(&w, writer_put(&w, bytes, count)) : status;
-}
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
@@ -174,27 +93,57 @@ HcStatus hc_tensors_write(const char *path, const HcTensor *tensors, int64_t cou
     char text[CHECKSUM_DIGITS + 1];
     snprintf(text, sizeof text, "%016llx", (unsigned long long)XXH3_64bits_digest(&hash));
     memcpy(digits, text, CHECKSUM_DIGITS);
-    Writer w;
-    HcStatus status = writer_open(&w, path, error);
+    HcWriter w;
+    HcStatus status = hc_writer_open(&w, path, error);
     if (status == HC_OK) {
         uint8_t length[8];
         for (int k = 0; k < 8; k++)
             length[k] = (uint8_t)((uint64_t)size >> (8 * k));
-        status = writer_put(&w, length, sizeof length);
+        status = hc_writer_put(&w, length, sizeof length);
         if (status == HC_OK)
-            status = writer_put(&w, header, size);
+            status = hc_writer_put(&w, header, size);
         for (int64_t k = 0; status == HC_OK && k < count; k++)
-            status = writer_put(&w, tensors[k].data, tensor_bytes(&tensors[k]));
-        status = writer_close(&w, status);
+            status = hc_writer_put(&w, tensors[k].data, tensor_bytes(&tensors[k]));
+        status = hc_writer_close(&w, status);
     }
     free(header);
     return status;
 }
 
+/* --- what tensors hold ------------------------------------------------------------------------ */
+
+static void hash_values(XXH3_state_t *hash, const void *values, int64_t count,
+                        uint32_t element_size) {
+    float rounded[1024];
+    if (element_size == sizeof(float)) {
+        XXH3_64bits_update(hash, values, (size_t)count * sizeof(float));
+        return;
+    }
+    for (int64_t k = 0; k < count; k += 1024) {
+        int64_t n = count - k < 1024 ? count - k : 1024;
+        for (int64_t i = 0; i < n; i++) {
+            double wide; /* in a file it may lie anywhere */
+            memcpy(&wide, (const uint8_t *)values + 8 * (k + i), 8);
+            rounded[i] = (float)wide;
+        }
+        XXH3_64bits_update(hash, rounded, (size_t)n * sizeof(float));
+    }
+}
+
+uint64_t hc_tensors_hash(const HcTensor *tensors, int64_t count) {
+    XXH3_state_t hash;
+    XXH3_64bits_reset(&hash);
+    for (int64_t k = 0; k < count; k++)
+        hash_values(&hash, tensors[k].data, tensors[k].count, tensors[k].element_size);
+    return XXH3_64bits_digest(&hash);
+}
+
 /* --- reading ---------------------------------------------------------------------------------- */
 
-typedef struct {
+typedef struct HcTensorFile {
     const char *path;
+    const HcTensor *tensors;
+    int64_t count;
     int file;
     int64_t file_bytes;
     char *header;
@@ -397,7 +346,9 @@ static void copy_tensor(const File *f, const HcTensor *t, int64_t k) {
     }
 }
 
-static HcStatus read_file(File *f, const HcTensor *tensors, int64_t count) {
+static HcStatus read_file(File *f) {
+    const HcTensor *tensors = f->tensors;
+    const int64_t count = f->count;
     bool ours;
     HcStatus status = read_header(f);
     if (status != HC_OK)
@@ -424,22 +375,52 @@ static HcStatus read_file(File *f, const HcTensor *tensors, int64_t count) {
     return status == HC_OK && ours ? check_sum(f) : status;
 }
 
-HcStatus hc_tensors_read(const char *path, const HcTensor *tensors, int64_t count,
-                         json_t **metadata, HcError *error) {
-    File f = {.path = path, .file = -1, .error = error};
-    HcStatus status = read_file(&f, tensors, count);
-    for (int64_t k = 0; status == HC_OK && k < count; k++)
-        copy_tensor(&f, &tensors[k], k);
-    if (status == HC_OK && metadata) {
-        json_t *found = json_object_get(f.json, "__metadata__");
-        *metadata = found ? json_incref(found) : json_object();
+HcStatus hc_tensors_open(const char *path, const HcTensor *tensors, int64_t count,
+                         HcTensorFile **file, HcError *error) {
+    File *f = *file = calloc(1, sizeof *f);
+    if (!f)
+        return hc_fail_memory(error, "the checkpoint");
+    *f = (File){.path = path, .tensors = tensors, .count = count, .file = -1, .error = error};
+    HcStatus status = read_file(f);
+    if (f->file >= 0)
+        close(f->file);
+    if (status != HC_OK) {
+        hc_tensors_close(f);
+        *file = NULL;
     }
-    if (f.file >= 0)
-        close(f.file);
-    free(f.header);
-    free(f.data);
-    free(f.element_size);
-    free(f.offset);
-    json_decref(f.json);
     return status;
+}
+
+bool hc_tensors_number(const File *f, const char *key, uint64_t *value) {
+    const json_t *metadata = json_object_get(f->json, "__metadata__");
+    const char *text = json_string_value(json_object_get(metadata, key));
+    if (!text || strspn(text, "0123456789") != strlen(text) || !text[0] || strlen(text) > 20)
+        return false;
+    errno = 0;
+    *value = strtoull(text, NULL, 10);
+    return errno == 0;
+}
+
+uint64_t hc_tensors_file_hash(const File *f) {
+    XXH3_state_t hash;
+    XXH3_64bits_reset(&hash);
+    for (int64_t k = 0; k < f->count; k++)
+        hash_values(&hash, f->data + f->offset[k], f->tensors[k].count, f->element_size[k]);
+    return XXH3_64bits_digest(&hash);
+}
+
+void hc_tensors_take(const File *f) {
+    for (int64_t k = 0; k < f->count; k++)
+        copy_tensor(f, &f->tensors[k], k);
+}
+
+void hc_tensors_close(File *f) {
+    if (!f)
+        return;
+    free(f->header);
+    free(f->data);
+    free(f->element_size);
+    free(f->offset);
+    json_decref(f->json);
+    free(f);
 }

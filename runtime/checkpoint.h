@@ -7,6 +7,10 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+/* Of a checkpoint's folder. */
+#define HC_PARAMETERS_FILE "parameters.safetensors"
+#define HC_STATE_FILE "state.safetensors"
+
 typedef struct {
     const char *name;
     void *data;
@@ -19,12 +23,26 @@ typedef struct {
 /* metadata: object of strings, may be NULL; the file is complete or not there. */
 HcStatus hc_tensors_write(const char *path, const HcTensor *tensors, int64_t count,
                           const json_t *metadata, HcError *error);
-/* Reads exactly these tensors (F32 and F64 convert into each other). Nothing is written to them
- * unless the whole file is good. metadata may be NULL, else *metadata is the caller's to release.
- */
-HcStatus hc_tensors_read(const char *path, const HcTensor *tensors, int64_t count,
-                         json_t **metadata, HcError *error);
-/* Writes a text file in the same way: temporary file, sync, rename, sync of the folder. */
-HcStatus hc_file_replace(const char *path, const void *bytes, size_t count, HcError *error);
+/* XXH3 of the tensors' values in this order, as floats: the same in either precision. */
+uint64_t hc_tensors_hash(const HcTensor *tensors, int64_t count);
+
+/* A file that was read whole and found good. */
+typedef struct HcTensorFile HcTensorFile;
+
+/* The file must hold exactly these tensors (F32 and F64 convert into each other). After a failure
+ * *file is NULL. */
+HcStatus hc_tensors_open(const char *path, const HcTensor *tensors, int64_t count,
+                         HcTensorFile **file, HcError *error);
+/* A number of the file's metadata, as we write it. */
+bool hc_tensors_number(const HcTensorFile *file, const char *key, uint64_t *value);
+/* Of what it holds, like hc_tensors_hash. */
+uint64_t hc_tensors_file_hash(const HcTensorFile *file);
+/* Writes the file's values into the tensors it was opened with. */
+void hc_tensors_take(const HcTensorFile *file);
+void hc_tensors_close(HcTensorFile *file); /* NULL is fine */
+
+/* The parameters' file of a checkpoint's folder, or of what stands in for it while it is replaced
+ * (replace.h); the caller frees it. NULL: out of memory. */
+char *hc_checkpoint_parameters(const char *folder);
 
 #endif

@@ -22,6 +22,7 @@ struct HcContext {
     bool ran;       /* a forward pass at these extents */
     bool training;  /* what forward passes are told */
     int64_t steps_done;
+    int64_t loaded_step; /* of the parameters just loaded, while they are that; -1: unknown */
     double gradient_norm;
     uint64_t seed, data_hash; /* of the last hc_init and of the training data, for checkpoints */
     HcError error;
@@ -35,10 +36,18 @@ void *hc_input_memory(HcContext *context, uint32_t input);
 /* The plan's index-th output, after a forward pass. */
 HcStatus hc_output_at(HcContext *context, uint32_t index, HcView *view);
 HcStatus hc_ensure_optim(HcContext *context);
+/* What comes before the calls of a pass. */
+void hc_begin_pass(HcContext *context);
+/* All of what only chunks are kept of, from now on; runs the forward pass again. */
+HcStatus hc_make_whole(HcContext *context);
+
+/* --- finite.c --------------------------------------------------------------------------------- */
+
 bool hc_all_finite(const void *data, int64_t count, uint32_t element_size);
 /* The first parameter of the slab that holds a number that is not finite, or NULL. */
 const char *hc_first_not_finite(const HcContext *context, const void *slab);
-/* After a forward pass whose loss is not finite: which tensor was the first, as a phrase. */
+/* After a forward pass of which something is not finite: what was so first, as a phrase. Runs the
+ * pass again, call by call. */
 void hc_name_not_finite(HcContext *context, char *text, size_t size);
 
 #endif

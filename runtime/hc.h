@@ -195,9 +195,17 @@ HcStatus hc_set_recipe(HcContext *context, const char *key, const char *value);
 HcStatus hc_save(HcContext *context, const char *path);
 /* The file must hold exactly the model's tensors; nothing changes on failure. */
 HcStatus hc_load(HcContext *context, const char *path);
-/* The optimiser's state and the step count: what an exact continuation needs besides. */
+/* The optimiser's state and the step count: what an exact continuation needs besides. A state says
+ * after which step it was made, and names its parameters by their hash: it is refused unless the
+ * context holds them, so they are loaded first. Nothing changes on failure. */
 HcStatus hc_save_state(HcContext *context, const char *path);
 HcStatus hc_load_state(HcContext *context, const char *path);
+/* Both at once, in a folder: parameters.safetensors, as hc_save writes it, and state.safetensors.
+ * What is there is replaced in one step: whenever this ends, killed or not, the folder holds the
+ * checkpoint that was or the new one, whole. The folder above must be there. */
+HcStatus hc_save_checkpoint(HcContext *context, const char *folder);
+/* Reads and checks both files, and that they are of one step; nothing changes on failure. */
+HcStatus hc_load_checkpoint(HcContext *context, const char *folder);
 
 #ifdef __cplusplus
 }

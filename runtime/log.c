@@ -1,22 +1,16 @@
 #include "runtime/log.h"
 #include "runtime/checkpoint.h"
+#include "runtime/replace.h"
 #include "runtime/train.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static char *join(const char *folder, const char *name) {
-    size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(size);
-    if (path)
-        snprintf(path, size, "%s/%s", folder, name);
-    return path;
-}
 
 static HcStatus make_folder(const char *path, HcError *error) {
     char *copy = strdup(path);
@@ -44,39 +38,49 @@ static HcStatus make_folder(const char *path, HcError *error) {
 }
 
 char *hc_run_file(const HcRun *run, const char *name) {
-    return join(run->path, name);
+    return hc_path_join(run->path, name);
 }
 
 static bool exists(const HcRun *run, const char *name) {
     char *path = hc_run_file(run, name);
-    bool is = path && access(path, F_OK) == 0;
+    struct stat info; /* a link that leads nowhere is something, too */
+    bool is = path && lstat(path, &info) == 0;
     free(path);
     return is;
 }
 
+static HcStatus remove_file(const HcRun *run, const char *name, HcError *error) {
+    char *path = hc_run_file(run, name);
+    if (!path)
+        return hc_fail_memory(error, "a path");
+    HcStatus status = HC_OK;
+    if (unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR)
+        status = hc_fail(error, HC_ERROR_IO, "cannot replace `%s`: %s", path, strerror(errno));
+    free(path);
+    return status;
+}
+
+/* An earlier run; config.json last, so that what is left of it is still known for one. */
 static HcStatus clear(const HcRun *run, HcError *error) {
-    static const char *const files[] = {
-        "summary.json",
-        "log.jsonl",
-        "ckpt/final.safetensors",
-        "ckpt/final.state.safetensors",
-        "ckpt/last.safetensors",
-        "ckpt/last.state.safetensors",
-        "config.json",
-    };
-    for (size_t k = 0; k < sizeof files / sizeof files[0]; k++) {
-        char *path = hc_run_file(run, files[k]);
-        if (!path)
-            return hc_fail_memory(error, "a path");
-        int code = unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR ? 0 : errno;
-        HcStatus status = code == 0 ? HC_OK
-                                    : hc_fail(error, HC_ERROR_IO, "cannot replace `%s`: %s", path,
-                                              strerror(code));
-        free(path);
-        if (status != HC_OK)
-            return status;
-    }
-    return HC_OK;
+    static const char *const files[] = {"summary.json", "log.jsonl", "ckpt/final.safetensors"};
+    HcStatus status = HC_OK;
+    for (size_t k = 0; k < sizeof files / sizeof files[0] && status == HC_OK; k++)
+        status = remove_file(run, files[k], error);
+    char *last = hc_run_file(run, "ckpt/last");
+    if (status == HC_OK)
+        status = last ? hc_folder_remove(last, error) : hc_fail_memory(error, "a path");
+    free(last);
+    return status == HC_OK ? remove_file(run, "config.json", error) : status;
+}
+
+static int is_run_file(const char *name) {
+    return strcmp(name, "config.json") == 0 || strcmp(name, "summary.json") == 0;
+}
+
+/* What killed processes left here: each may be as large as a checkpoint. */
+static void remove_temporaries(const HcRun *run, const char *checkpoints) {
+    hc_remove_temporaries(run->path, is_run_file);
+    hc_remove_temporaries(checkpoints, NULL);
 }
 
 /* Holds the folder until the run is closed, or the process ends however it may. */
@@ -103,7 +107,8 @@ static HcStatus open_files(HcRun *run, int force, HcError *error) {
     HcStatus status =
         checkpoints && log ? make_folder(checkpoints, error) : hc_fail_memory(error, "a path");
     if (status == HC_OK) {
-        run->log = fopen(log, "we");
+        remove_temporaries(run, checkpoints);
+        run->log = fopen(log, "wxe"); /* no file or link of others: there is none by now */
         if (!run->log)
             status = hc_fail(error, HC_ERROR_IO, "cannot write `%s`: %s", log, strerror(errno));
     }
@@ -171,8 +176,33 @@ HcStatus hc_run_log(HcRun *run, const json_t *line, HcError *error) {
 
 /* --- finding what a run left ------------------------------------------------------------------ */
 
+/* *path: "FOLDER/NAME" if it is there, else NULL. */
+static HcStatus find_file(const char *folder, const char *name, char **path, HcError *error) {
+    *path = hc_path_join(folder, name);
+    if (!*path)
+        return hc_fail_memory(error, "a path");
+    if (access(*path, F_OK) == 0)
+        return HC_OK;
+    free(*path);
+    *path = NULL;
+    return HC_OK;
+}
+
+/* *path: the parameters of the checkpoint FOLDER/NAME if they are there, else NULL. */
+static HcStatus find_parameters(const char *folder, const char *name, char **path, HcError *error) {
+    char *checkpoint = hc_path_join(folder, name);
+    *path = checkpoint ? hc_checkpoint_parameters(checkpoint) : NULL;
+    free(checkpoint);
+    if (!*path)
+        return hc_fail_memory(error, "a path");
+    if (access(*path, F_OK) != 0) {
+        free(*path);
+        *path = NULL;
+    }
+    return HC_OK;
+}
+
 HcStatus hc_find_checkpoint(const char *path, char **checkpoint, HcError *error) {
-    static const char *const names[] = {"ckpt/final.safetensors", "ckpt/last.safetensors"};
     struct stat info;
     *checkpoint = NULL;
     if (stat(path, &info) != 0)
@@ -181,21 +211,19 @@ HcStatus hc_find_checkpoint(const char *path, char **checkpoint, HcError *error)
         *checkpoint = strdup(path);
         return *checkpoint ? HC_OK : hc_fail_memory(error, "a path");
     }
-    for (int k = 0; k < 2; k++) {
-        *checkpoint = join(path, names[k]);
-        if (!*checkpoint)
-            return hc_fail_memory(error, "a path");
-        if (access(*checkpoint, F_OK) == 0)
-            return HC_OK;
-        free(*checkpoint);
-    }
-    *checkpoint = NULL;
+    HcStatus status = find_file(path, "ckpt/final.safetensors", checkpoint, error);
+    if (status == HC_OK && !*checkpoint)
+        status = find_parameters(path, "ckpt/last", checkpoint, error);
+    if (status == HC_OK && !*checkpoint)
+        status = find_file(path, HC_PARAMETERS_FILE, checkpoint, error);
+    if (status != HC_OK || *checkpoint)
+        return status;
     return hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` holds no checkpoint (ckpt/final.safetensors)",
                    path);
 }
 
 HcStatus hc_read_config(const char *run, json_t **config, HcError *error) {
-    char *path = join(run, "config.json");
+    char *path = hc_path_join(run, "config.json");
     json_error_t at;
     if (!path)
         return hc_fail_memory(error, "a path");

@@ -3,7 +3,6 @@
 #include "runtime/cpus.h"
 #include "runtime/rng.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +87,7 @@ static HcStatus create(HcContext *c, const HcModel *model, const HcOptions *opti
     c->model = model;
     c->recipe = c->plan.recipe;
     c->training = true;
+    c->loaded_step = -1;
     size_t slab = (size_t)c->plan.slab_elements * c->plan.element_size;
     c->params = c->own_params = hc_aligned_zero(slab);
     c->grads = c->own_grads = hc_aligned_zero(slab);
@@ -267,12 +267,16 @@ static uint64_t random_key(const HcContext *c) {
     return (uint64_t)block[1] << 32 | block[0];
 }
 
-static HcStatus run_pass(HcContext *c, HcPass pass) {
+void hc_begin_pass(HcContext *c) {
     if (c->moved) {
         hc_exec_resolve(&c->exec, c->params, c->grads, c->inputs);
         c->moved = false;
     }
     hc_exec_begin(&c->exec, c->training, random_key(c));
+}
+
+static HcStatus run_pass(HcContext *c, HcPass pass) {
+    hc_begin_pass(c);
     hc_exec_run(&c->exec, pass);
     c->ran = true;
     return HC_OK;
@@ -325,7 +329,7 @@ static void leading_dims(const HcContext *c, HcBuffer buffer, HcView *view) {
 }
 
 /* Only a chunk of some value is ever in memory: from now on all of it, beginning with this pass. */
-static HcStatus make_whole(HcContext *c) {
+HcStatus hc_make_whole(HcContext *c) {
     HcStatus status = hc_exec_keep_whole(&c->exec, &c->error);
     if (status != HC_OK)
         return status; /* nothing has changed */
@@ -337,7 +341,7 @@ HcStatus hc_output_at(HcContext *c, uint32_t index, HcView *view) {
     const HcOutput *output = &c->plan.outputs[index];
     *view = (HcView){.count = 1};
     if (output->buffer.region == HC_REGION_CHUNK && !c->exec.whole) {
-        HcStatus status = make_whole(c);
+        HcStatus status = hc_make_whole(c);
         if (status != HC_OK)
             return status;
     }
@@ -368,68 +372,4 @@ HcStatus hc_output(HcContext *c, const char *name, HcView *view) {
         if (strcmp(c->plan.outputs[k].name, name) == 0)
             return hc_output_at(c, k, view);
     return hc_fail(&c->error, HC_ERROR_ARGUMENT, "the model has no output `%s`", name);
-}
-
-/* --- where a number stopped being finite ------------------------------------------------------ */
-
-bool hc_all_finite(const void *data, int64_t count, uint32_t element_size) {
-    for (int64_t k = 0; k < count; k++) {
-        if (!isfinite(element_size == 4 ? (double)((const float *)data)[k]
-                                        : ((const double *)data)[k]))
-            return false;
-    }
-    return true;
-}
-
-const char *hc_first_not_finite(const HcContext *c, const void *slab) {
-    uint32_t size = c->plan.element_size;
-    for (uint32_t k = 0; k < c->plan.n_parameters; k++) {
-        const HcParameterPlan *p = &c->plan.parameters[k];
-        if (!hc_all_finite((const uint8_t *)slab + p->offset * size, p->count, size))
-            return p->name;
-    }
-    return NULL;
-}
-
-/* Whether the matrix a product has just written is finite; true when it is no longer there. */
-static bool product_finite(const HcContext *c, uint32_t call) {
-    const HcCall *plan = &c->plan.calls[call];
-    const HcGemmSplit *s = &c->exec.bound[call].gemm;
-    const uint8_t *matrix = c->exec.addresses[plan->first + 2];
-    if (c->plan.buffers[plan->first + 2].region == HC_REGION_CHUNK && !c->exec.whole)
-        return true;
-    for (int64_t row = 0; row < s->m; row++) {
-        if (!hc_all_finite(matrix + row * plan->ldc * c->plan.element_size, s->n,
-                           c->plan.element_size))
-            return false;
-    }
-    return true;
-}
-
-void hc_name_not_finite(HcContext *c, char *text, size_t size) {
-    const char *name = hc_first_not_finite(c, c->params);
-    if (name) {
-        snprintf(text, size, "parameter %s is not finite", name);
-        return;
-    }
-    const char *last = "the inputs";
-    if (c->plan.chunks.positions && !c->exec.whole)
-        make_whole(c);
-    bool whole = c->exec.whole || !c->plan.chunks.positions;
-    for (uint32_t k = 0; k < c->plan.n_forward; k++) {
-        const HcCall *call = &c->plan.calls[k];
-        if (!whole && k >= c->plan.chunks.forward[0] && k < c->plan.chunks.forward[1])
-            continue; /* no memory for all of it */
-        hc_exec_run_call(&c->exec, k);
-        if (call->kind == HC_CALL_GEMM && !product_finite(c, k)) {
-            snprintf(text, size,
-                     "the first matrix product that is not finite is call %u of the forward pass "
-                     "(%s), after %s",
-                     (unsigned)k, call->name, last);
-            return;
-        }
-        if (call->kind == HC_CALL_KERNEL)
-            last = call->name;
-    }
-    snprintf(text, size, "all parameters and matrix products are finite, the loss itself is not");
 }

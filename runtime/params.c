@@ -48,6 +48,7 @@ HcStatus hc_bind_parameters(HcContext *c, void *params, void *grads) {
                        "bound parameters and gradients must be 64-byte aligned");
     c->params = params ? params : c->own_params;
     c->grads = grads ? grads : c->own_grads;
+    c->loaded_step = -1;
     c->moved = true;
     return HC_OK;
 }
@@ -98,6 +99,7 @@ HcStatus hc_init(HcContext *c, uint64_t seed) {
     hc_optim_destroy(&c->optim);
     c->has_optim = false;
     c->steps_done = 0;
+    c->loaded_step = -1;
     c->seed = seed;
     return hc_zero_grad(c);
 }
@@ -164,6 +166,7 @@ HcStatus hc_step(HcContext *c, double lr) {
     hc_optim_step(&c->optim, c->pool, &c->recipe, c->steps_done, lr, scale, c->params, c->grads);
     apply_updates(c);
     c->steps_done++;
+    c->loaded_step = -1;
     return HC_OK;
 }
 

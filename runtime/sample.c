@@ -59,12 +59,14 @@ HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, HcEvalu
                          "the model `%s` holds nothing out: its train block needs `held_out`",
                          c->plan.model);
     if (status == HC_OK) {
-        status = hc_data_evaluate(&data, c, hc_samples(c), evaluation);
+        status = hc_data_evaluate(&data, c, hc_samples(c), NULL, evaluation);
         if (status != HC_OK && error)
             *error = c->error;
     }
     if (status == HC_OK && !isfinite(evaluation->loss))
-        status = hc_fail(error, HC_ERROR_DIVERGED, "the held-out loss is not finite");
+        status = hc_fail(error, HC_ERROR_DIVERGED, "%s",
+                         evaluation->not_finite[0] ? evaluation->not_finite
+                                                   : "the held-out loss overflows");
     json_decref(config);
     hc_data_free(&data);
     hc_destroy(c);

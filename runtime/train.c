@@ -1,15 +1,17 @@
 /* The training loop of `hcc train` and of built executables. */
 #include "runtime/train.h"
+#include "runtime/checkpoint.h"
 #include "runtime/data.h"
+#include "runtime/json.h"
 #include "runtime/log.h"
 #include "runtime/progress.h"
+#include "runtime/replace.h"
 
 #include <cblas.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Between saves of ckpt/last; at least 20 times what a save takes. */
 #define SAVE_SECONDS 60.0
@@ -26,6 +28,7 @@ typedef struct {
     FILE *batch_log;
     double losses[TRAIN_LOSSES]; /* of the last steps, as a ring */
     double next_save;
+    int64_t saved; /* ckpt/last is of this step */
     bool evaluates;
 } Trainer;
 
@@ -68,41 +71,32 @@ static HcStatus write_config(Trainer *t) {
 
 /* --- saving ----------------------------------------------------------------------------------- */
 
-/* ckpt/NAME.state.safetensors, then ckpt/NAME.safetensors: when the latter is there, so is the
- * state. */
-static HcStatus save(Trainer *t, const char *name) {
-    char file[64];
-    HcStatus status = HC_OK;
-    for (int k = 0; k < 2 && status == HC_OK; k++) {
-        snprintf(file, sizeof file, "ckpt/%s%s.safetensors", name, k == 0 ? ".state" : "");
-        char *path = hc_run_file(&t->run, file);
-        if (!path)
-            return hc_fail_memory(t->error, "a path");
-        status =
-            context_failed(t, k == 0 ? hc_save_state(t->context, path) : hc_save(t->context, path));
-        free(path);
-    }
-    return status;
-}
-
-static HcStatus save_now_and_then(Trainer *t) {
-    double started = hc_now();
-    if (!t->run.path || started < t->next_save)
+/* ckpt/last: the newest step that is whole on disk, at any moment. */
+static HcStatus save_last(Trainer *t) {
+    if (!t->run.path || t->saved == t->result->steps)
         return HC_OK;
-    HcStatus status = save(t, "last");
+    char *path = hc_run_file(&t->run, "ckpt/last");
+    if (!path)
+        return hc_fail_memory(t->error, "a path");
+    double started = hc_now();
+    HcStatus status = context_failed(t, hc_save_checkpoint(t->context, path));
+    free(path);
     double spent = hc_now() - started;
     t->next_save = hc_now() + (20 * spent > SAVE_SECONDS ? 20 * spent : SAVE_SECONDS);
+    if (status == HC_OK)
+        t->saved = t->result->steps;
     return status;
 }
 
-static void remove_last(Trainer *t) {
-    static const char *const names[] = {"ckpt/last.safetensors", "ckpt/last.state.safetensors"};
-    for (int k = 0; k < 2; k++) {
-        char *path = hc_run_file(&t->run, names[k]);
-        if (path)
-            unlink(path);
-        free(path);
-    }
+/* What was trained, for use elsewhere: parameters alone. */
+static HcStatus save_final(Trainer *t) {
+    if (!t->run.path)
+        return HC_OK;
+    char *path = hc_run_file(&t->run, "ckpt/final.safetensors");
+    HcStatus status =
+        path ? context_failed(t, hc_save(t->context, path)) : hc_fail_memory(t->error, "a path");
+    free(path);
+    return status;
 }
 
 /* --- steps ------------------------------------------------------------------------------------ */
@@ -124,64 +118,91 @@ static HcStatus log_batch(Trainer *t, int64_t step) {
 
 /* The loss or a gradient was not finite at this step: says where it began. */
 static HcStatus diverged(Trainer *t, int64_t step, double loss) {
-    char where[512];
+    char where[400];
     json_t *line = json_object();
     if (isfinite(loss)) { /* then hc_step found a gradient, and said which */
-        snprintf(where, sizeof where, "%s", t->context->error.message);
+        snprintf(where, sizeof where, "%.399s", t->context->error.message);
         hc_fail(t->error, HC_ERROR_DIVERGED, "training diverged: %s", where);
     } else {
-        hc_name_not_finite(t->context, where, sizeof where);
+        HcBatch batch = {.data = &t->data, .step = step, .n = hc_samples(t->context)};
+        hc_data_name_not_finite(&batch, t->context, where, sizeof where);
         hc_fail(t->error, HC_ERROR_DIVERGED, "training diverged: the loss of step %lld is %s: %s",
                 (long long)step + 1, isnan(loss) ? "not a number" : "infinite", where);
     }
     json_object_set_new(line, "step", json_integer(step + 1));
-    json_object_set_new(line, "loss", isfinite(loss) ? json_real(loss) : json_null());
-    json_object_set_new(line, "diverged", json_string(where));
+    json_object_set_new(line, "loss", hc_json_number(loss));
+    json_object_set_new(line, "diverged", hc_json_text(where));
     hc_run_log(&t->run, line, NULL);
     json_decref(line);
     return HC_ERROR_DIVERGED;
 }
 
-static HcStatus evaluate(Trainer *t, int64_t step) {
+/* What was trained so far is saved first, so that nothing that happens here can lose it. */
+static HcStatus evaluate(Trainer *t) {
     HcEvaluation *e = &t->result->evaluation;
-    HcStatus status =
-        context_failed(t, hc_data_evaluate(&t->data, t->context, t->context->recipe.batch, e));
-    if (status == HC_OK && !isfinite(e->loss))
-        return diverged(t, step, e->loss);
+    HcStop stop = {t->options->stop, t->options->user};
+    HcStatus status = save_last(t);
+    if (status == HC_OK)
+        status = context_failed(
+            t, hc_data_evaluate(&t->data, t->context, t->context->recipe.batch, &stop, e));
+    if (status == HC_OK && e->not_finite[0])
+        hc_progress_note(&t->progress, "warning: after step %lld: %s", (long long)t->result->steps,
+                         e->not_finite);
     return status;
 }
 
+static HcStatus interrupted(Trainer *t, const char *when) {
+    HcStatus status = save_last(t);
+    if (status != HC_OK)
+        return status;
+    return hc_fail(t->error, HC_INTERRUPTED, "interrupted %sstep %lld%s", when,
+                   (long long)t->result->steps, t->run.path ? ", saved as ckpt/last" : "");
+}
+
+/* Joins the step's line. */
+static void add_evaluation(Trainer *t, json_t *line) {
+    const HcEvaluation *e = &t->result->evaluation;
+    char metrics[256];
+    json_t *found = hc_evaluation_json(e);
+    json_object_del(found, "val_windows");
+    json_object_update(line, found);
+    json_decref(found);
+    hc_metrics_text(e, metrics, sizeof metrics);
+    hc_progress_note(&t->progress, "step %lld: held-out loss %.4f%s", (long long)t->result->steps,
+                     e->loss, metrics);
+}
+
+static bool evaluates_after(const Trainer *t, int64_t step) {
+    const HcRecipe *r = &t->context->recipe;
+    return t->evaluates && r->eval_every > 0 && (step + 1) % r->eval_every == 0 &&
+           step + 1 < r->steps;
+}
+
+/* The step's own line is written whatever becomes of its evaluation. */
 static HcStatus finish_step(Trainer *t, int64_t step, double loss, double lr, double seconds) {
     HcContext *c = t->context;
     double positions = (double)hc_samples(c) * (double)hc_positions(c);
-    HcStatus status = HC_OK;
     json_t *line = json_object();
     json_object_set_new(line, "step", json_integer(step + 1));
-    json_object_set_new(line, "loss", json_real(loss));
-    json_object_set_new(line, "grad_norm", json_real(c->gradient_norm));
-    json_object_set_new(line, "lr", json_real(lr));
-    json_object_set_new(line, "positions_per_s", json_real(positions / seconds));
-    int64_t every = c->recipe.eval_every;
-    if (t->evaluates && every > 0 && (step + 1) % every == 0 && step + 1 < c->recipe.steps) {
-        status = evaluate(t, step);
-        if (status == HC_OK) {
-            char metrics[256];
-            json_t *found = hc_evaluation_json(&t->result->evaluation);
-            json_object_del(found, "val_windows");
-            json_object_update(line, found);
-            json_decref(found);
-            hc_metrics_text(&t->result->evaluation, metrics, sizeof metrics);
-            hc_progress_note(&t->progress, "step %lld: held-out loss %.4f%s", (long long)step + 1,
-                             t->result->evaluation.loss, metrics);
-            t->next_save = 0;
-        }
+    json_object_set_new(line, "loss", hc_json_number(loss));
+    json_object_set_new(line, "grad_norm", hc_json_number(c->gradient_norm));
+    json_object_set_new(line, "lr", hc_json_number(lr));
+    json_object_set_new(line, "positions_per_s", hc_json_number(positions / seconds));
+    HcStatus status = HC_OK;
+    if (evaluates_after(t, step)) {
+        status = evaluate(t);
+        if (status == HC_OK)
+            add_evaluation(t, line);
+        else if (status == HC_INTERRUPTED)
+            interrupted(t, "while evaluating after ");
     }
-    if (status == HC_OK)
-        status = hc_run_log(&t->run, line, t->error);
+    HcStatus logged = hc_run_log(&t->run, line, status == HC_OK ? t->error : NULL);
     json_decref(line);
     hc_progress_step(&t->progress, step + 1, loss, c->gradient_norm, lr,
                      t->data.samples ? (double)hc_samples(c) : positions);
-    return status == HC_OK ? save_now_and_then(t) : status;
+    if (status != HC_OK || logged != HC_OK)
+        return status != HC_OK ? status : logged;
+    return hc_now() < t->next_save ? HC_OK : save_last(t);
 }
 
 static HcStatus train_step(Trainer *t, int64_t step) {
@@ -210,15 +231,6 @@ static HcStatus train_step(Trainer *t, int64_t step) {
     return finish_step(t, step, loss, lr, seconds);
 }
 
-static HcStatus interrupted(Trainer *t) {
-    HcStatus status = t->run.path ? save(t, "last") : HC_OK;
-    if (status != HC_OK)
-        return status;
-    return hc_fail(t->error, HC_INTERRUPTED, "interrupted after step %lld%s",
-                   (long long)t->result->steps,
-                   t->run.path ? ", saved as ckpt/last.safetensors" : "");
-}
-
 static HcStatus train_loop(Trainer *t) {
     int64_t steps = t->context->recipe.steps;
     t->next_save = hc_now() + SAVE_SECONDS;
@@ -229,7 +241,7 @@ static HcStatus train_loop(Trainer *t) {
         status = train_step(t, step);
         if (status == HC_OK && step + 1 < steps && t->options->stop &&
             t->options->stop(t->options->user))
-            status = interrupted(t);
+            status = interrupted(t, "after ");
     }
     hc_progress_end(&t->progress);
     return status;
@@ -249,32 +261,53 @@ static void summarise(Trainer *t) {
     r->memory_bytes = hc_memory_bytes(t->context);
 }
 
-static HcStatus finish(Trainer *t) {
-    summarise(t);
-    HcStatus status = HC_OK;
-    if (t->evaluates) {
-        status = evaluate(t, t->result->steps - 1);
-        if (status == HC_OK) {
-            char metrics[256];
-            hc_metrics_text(&t->result->evaluation, metrics, sizeof metrics);
-            hc_progress_note(&t->progress, "held-out loss %.4f%s over %lld %s",
-                             t->result->evaluation.loss, metrics,
-                             (long long)t->result->evaluation.windows,
-                             t->result->evaluation.samples ? "samples" : "windows");
-        }
-    }
-    if (status != HC_OK || !t->run.path)
-        return status;
-    status = save(t, "final");
-    if (status != HC_OK)
-        return status;
-    remove_last(t);
+static HcStatus write_summary(Trainer *t, HcError *error) {
+    if (!t->run.path)
+        return HC_OK;
     json_t *summary = hc_train_json(t->result);
     json_object_set(summary, "model", json_object_get(t->context->plan.json, "model"));
     json_object_set_new(summary, "seed", json_integer((json_int_t)t->context->recipe.seed));
     json_object_set_new(summary, "threads", json_integer(hc_threads(t->context)));
-    status = hc_run_json(&t->run, "summary.json", summary, t->error);
+    HcStatus status = hc_run_json(&t->run, "summary.json", summary, error);
     json_decref(summary);
+    return status;
+}
+
+static HcStatus evaluate_last(Trainer *t) {
+    const HcEvaluation *e = &t->result->evaluation;
+    char metrics[256];
+    HcStatus status = evaluate(t);
+    if (status == HC_INTERRUPTED)
+        return hc_fail(t->error, status, "interrupted while evaluating after the last step%s",
+                       t->run.path ? ", saved as ckpt/final.safetensors" : "");
+    if (status != HC_OK)
+        return status;
+    hc_metrics_text(e, metrics, sizeof metrics);
+    hc_progress_note(&t->progress, "held-out loss %.4f%s over %lld %s", e->loss, metrics,
+                     (long long)e->windows, e->samples ? "samples" : "windows");
+    return HC_OK;
+}
+
+/* A run whose evaluation failed is a run nevertheless. */
+static HcStatus finish(Trainer *t) {
+    summarise(t);
+    HcStatus status = save_last(t);
+    if (status == HC_OK)
+        status = save_final(t);
+    if (status != HC_OK)
+        return status;
+    if (t->evaluates)
+        status = evaluate_last(t);
+    HcStatus written = write_summary(t, status == HC_OK ? t->error : NULL);
+    return status != HC_OK ? status : written;
+}
+
+static HcStatus load_init(Trainer *t) {
+    char *path;
+    HcStatus status = hc_find_checkpoint(t->options->init, &path, t->error);
+    if (status == HC_OK)
+        status = context_failed(t, hc_load(t->context, path));
+    free(path);
     return status;
 }
 
@@ -299,7 +332,7 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
     c->data_hash = t->data.hash;
     hc_init(c, c->recipe.seed);
     if (o->init)
-        status = context_failed(t, hc_load(c, o->init));
+        status = load_init(t);
     t->result->parameters = hc_plan_parameter_elements(&c->plan);
     return status == HC_OK ? context_failed(t, hc_ensure_optim(c)) : status;
 }
@@ -324,7 +357,7 @@ static HcStatus open_outputs(Trainer *t) {
 
 HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainResult *result,
                   HcError *error) {
-    Trainer t = {.options = options, .result = result, .error = error};
+    Trainer t = {.options = options, .result = result, .error = error, .saved = -1};
     *result = (HcTrainResult){.evaluation = {.loss = NAN}, .train_loss = NAN, .last_loss = NAN};
     HcStatus status = prepare(&t, model);
     if (status == HC_OK)
@@ -344,12 +377,15 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
 
 json_t *hc_evaluation_json(const HcEvaluation *e) {
     json_t *json = json_object(), *metrics = json_object();
-    json_object_set_new(json, "val_loss", json_real(e->loss));
+    if (e->windows > 0)
+        json_object_set_new(json, "val_loss", hc_json_number(e->loss));
     json_object_set_new(json, "val_windows", json_integer(e->windows));
     for (uint32_t k = 0; k < e->n_metrics; k++)
-        json_object_set_new(metrics, e->metrics[k].name, json_real(e->metrics[k].value));
+        json_object_set_new(metrics, e->metrics[k].name, hc_json_number(e->metrics[k].value));
     if (e->n_metrics)
         json_object_set(json, "val_metrics", metrics);
+    if (e->not_finite[0])
+        json_object_set_new(json, "val_not_finite", hc_json_text(e->not_finite));
     json_decref(metrics);
     return json;
 }
@@ -364,13 +400,14 @@ void hc_metrics_text(const HcEvaluation *e, char *text, size_t size) {
 
 json_t *hc_train_json(const HcTrainResult *r) {
     json_t *json = hc_evaluation_json(&r->evaluation);
-    /* json_real gives no value for NaN, and a member without a value is not set */
-    json_object_set_new(json, "train_loss", json_real(r->train_loss));
-    json_object_set_new(json, "last_loss", json_real(r->last_loss));
+    if (r->steps > 0) {
+        json_object_set_new(json, "train_loss", hc_json_number(r->train_loss));
+        json_object_set_new(json, "last_loss", hc_json_number(r->last_loss));
+    }
     json_object_set_new(json, "steps", json_integer(r->steps));
     json_object_set_new(json, "parameters", json_integer(r->parameters));
-    json_object_set_new(json, "seconds", json_real(r->seconds));
-    json_object_set_new(json, "positions_per_s", json_real(r->positions_per_s));
+    json_object_set_new(json, "seconds", hc_json_number(r->seconds));
+    json_object_set_new(json, "positions_per_s", hc_json_number(r->positions_per_s));
     json_object_set_new(json, "memory_bytes", json_integer((json_int_t)r->memory_bytes));
     return json;
 }

@@ -24,12 +24,14 @@ typedef struct {
     int32_t threads; /* 0: all */
     const HcSetting *settings;
     int32_t n_settings;
-    const char *init;         /* checkpoint to begin with instead of drawn values, or NULL */
+    const char *init;         /* checkpoint to begin with instead of drawn values (as for
+                                 hc_find_checkpoint), or NULL */
     const char *config_extra; /* text of a JSON object whose members join config.json, or NULL */
     const char *batch_log;    /* file for every batch's window starts, int64 little-endian
                                  [steps][batch], or NULL */
     FILE *progress;           /* progress lines; redrawn in place on a terminal; NULL: none */
-    int (*stop)(void *user);  /* asked after every step: not 0 saves and ends; or NULL */
+    int (*stop)(void *user);  /* asked after every step, and after every batch of an evaluation: not
+                                 0 saves and ends; or NULL */
     void *user;
 } HcTrainOptions;
 
@@ -38,13 +40,14 @@ enum { HC_MAX_METRICS = 16 };
 /* Over the whole held-out part. */
 typedef struct {
     double loss;     /* mean */
-    int64_t windows; /* of text, or samples */
+    int64_t windows; /* of text, or samples; 0: nothing was evaluated */
     int samples;     /* 1: those are samples */
     uint32_t n_metrics;
     struct {
         char name[64];
         double value; /* mean */
     } metrics[HC_MAX_METRICS];
+    char not_finite[500]; /* where a loss or metric was so first; "": nowhere */
 } HcEvaluation;
 
 typedef struct {
@@ -61,20 +64,24 @@ typedef struct {
 /* Trains by the model's recipe. Writes, when `out` is given:
  *   config.json   model, constants, recipe in effect, data, machine
  *   log.jsonl     a line a step: step (from 1), loss (before the step), grad_norm, lr,
- *                 positions_per_s, and val_loss where it was evaluated
- *   ckpt/final.safetensors, ckpt/final.state.safetensors; while running ckpt/last.*
+ *                 positions_per_s; val_loss and val_metrics where it was evaluated
+ *   ckpt/last/    of hc_save_checkpoint: the newest step that was saved (now and then, and before
+ *                 every evaluation); at the end the last
+ *   ckpt/final.safetensors when all steps are done: parameters alone
  *   summary.json  hc_train_json of the result
- * HC_INTERRUPTED after a stop (ckpt/last.* saved), HC_ERROR_DIVERGED when a loss or gradient is not
- * finite (ckpt/last.* is what it was). */
+ * HC_INTERRUPTED after a stop (ckpt/last is of the last step that was done), HC_ERROR_DIVERGED when
+ * a loss or gradient of training is not finite (ckpt/last is what it was). A held-out loss that is
+ * not finite is a result: HC_OK. */
 HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainResult *result,
                   HcError *error);
-/* The result as a JSON object (members without a value are left out); the caller releases it. */
+/* The result as a JSON object (what was not measured is left out, what is not finite is null); the
+ * caller releases it. */
 json_t *hc_train_json(const HcTrainResult *result);
 
 /* --- evaluation and sampling ------------------------------------------------------------------ */
 
-/* The checkpoint of a run folder (ckpt/final.safetensors, else ckpt/last.safetensors), or `path`
- * itself when it is a file. *checkpoint is the caller's to free. */
+/* The parameters of a run folder (ckpt/final.safetensors, else those of ckpt/last) or of a
+ * checkpoint's folder, or `path` itself when it is a file. *checkpoint is the caller's to free. */
 HcStatus hc_find_checkpoint(const char *path, char **checkpoint, HcError *error);
 /* config.json of a run folder; the caller releases it. */
 HcStatus hc_read_config(const char *run, json_t **config, HcError *error);
@@ -89,7 +96,8 @@ typedef struct {
 /* Loss and metrics over the whole held-out part. */
 HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, HcEvaluation *evaluation,
                      HcError *error);
-/* {"val_loss": ..., "val_windows": ..., "val_metrics": {...}}; the caller releases it. */
+/* {"val_loss": ..., "val_windows": ..., "val_metrics": {...}}, "val_not_finite" where something is
+ * not; the caller releases it. */
 json_t *hc_evaluation_json(const HcEvaluation *evaluation);
 /* ", accuracy 0.9712, ..." of all metrics; "" without any. */
 void hc_metrics_text(const HcEvaluation *evaluation, char *text, size_t size);

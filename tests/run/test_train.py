@@ -126,10 +126,11 @@ class Train(Trained):
                 process.send_signal(number)
                 self.assertEqual(process.wait(timeout=60), 128 + number)
                 said = process.stderr.read().decode()
-                self.assertIn("saved as ckpt/last.safetensors", said)
+                self.assertIn("saved as ckpt/last", said)
                 self.assertEqual("once more ends at once" in said, number == signal.SIGINT)
-                self.assertEqual(sorted(os.listdir(os.path.join(run, "ckpt"))),
-                                 ["last.safetensors", "last.state.safetensors"])
+                self.assertEqual(os.listdir(os.path.join(run, "ckpt")), ["last"])
+                self.assertEqual(sorted(os.listdir(os.path.join(run, "ckpt", "last"))),
+                                 ["parameters.safetensors", "state.safetensors"])
                 self.expect(hcc("eval", run))
 
     def test_a_folder_takes_one_run_at_a_time(self):
@@ -143,6 +144,88 @@ class Train(Trained):
         process.kill()
         process.wait()
         self.train("run", "--force")
+
+
+class NotFinite(harness.TestCase):
+    """A value that is not finite: where it is, and what of the run stays."""
+
+    MODEL = """fn squared(a, b) = (a - b)^2;
+model line {
+  input x : real;
+  target y : real;
+  param a = 0, b = 0;
+  let p = a * x + b;
+  LOSS;
+  metric squared(p, y);
+}
+train line {
+  data table { x = columns[0]; y = columns[1]; held_out = "held.csv"; }
+  batch 4; steps 6; seed 1;
+}
+"""
+
+    def rows(self, name, odd=None):
+        rows = [f"0.{k % 10},1.{k % 7}" for k in range(20)]
+        if odd is not None:
+            rows[odd] = "0.5,1e30"
+        return self.write(name, "\n".join(rows) + "\n")
+
+    def train(self, loss, code, *settings, train=None, held_out=None):
+        model = self.write("line.hc", self.MODEL.replace("LOSS", f"loss {loss}"))
+        self.run_folder = self.path("run")
+        result = hcc("train", model, "--data", self.rows("train.csv", train), "--data",
+                     "held_out=" + self.rows("held.csv", held_out), "--out", self.run_folder,
+                     "--force", *[w for s in settings for w in ("--set", s)])
+        return self.expect(result, code)
+
+    def log(self):
+        with open(os.path.join(self.run_folder, "log.jsonl"), encoding="utf-8") as log:
+            return [json.loads(line, parse_constant=refuse) for line in log]
+
+    def summary(self):
+        with open(os.path.join(self.run_folder, "summary.json"), encoding="utf-8") as file:
+            return json.load(file, parse_constant=refuse)
+
+    def test_a_held_out_loss(self):
+        for every in (0, 2, 3):
+            for odd in (0, 6, 19):
+                with self.subTest(every=every, odd=odd):
+                    result = self.train("(p - y)^2", 0, f"train.eval_every={every}", held_out=odd)
+                    self.assertRegex(result.err, rf"after step 6: .* held-out sample {odd + 1} "
+                                     rf"\(\S*held\.csv:{odd + 1}\): .* line\.hc:\d")
+                    lines = self.log()
+                    self.assertEqual([line["step"] for line in lines], [1, 2, 3, 4, 5, 6])
+                    for line in lines:
+                        self.assertIsNotNone(line["loss"])
+                        self.assertIsNotNone(line["grad_norm"])
+                        evaluated = every and line["step"] % every == 0 and line["step"] < 6
+                        self.assertEqual("val_loss" in line, bool(evaluated))
+                        self.assertIsNone(line.get("val_loss"))
+                    self.assertIsNone(self.summary()["val_loss"])
+                    self.assertEqual(self.summary()["val_windows"], 20)
+                    self.assertTrue(os.path.exists(
+                        os.path.join(self.run_folder, "ckpt", "final.safetensors")))
+        self.assertRegex(self.expect(hcc("eval", self.run_folder), 4).err, r"held\.csv:20\)")
+
+    def test_a_metric(self):
+        self.train("abs(p - y)", 0, "train.eval_every=3", held_out=7)
+        summary = self.summary()
+        self.assertIsNotNone(summary["val_loss"])
+        self.assertEqual(summary["val_metrics"], {"squared": None})
+        self.assertIn("metric squared", summary["val_not_finite"])
+        self.assertEqual(self.log()[2]["val_metrics"], {"squared": None})
+        result = json.loads(self.expect(hcc("eval", self.run_folder, "--json")).out)
+        self.assertEqual(result["val_metrics"], {"squared": None})
+
+    def test_a_loss_of_training(self):
+        for odd in (0, 17):
+            with self.subTest(odd=odd):
+                result = self.train("(p - y)^2", 4, train=odd)
+                self.assertRegex(result.err, rf"the loss of step [1-5] is infinite: sample [1-4] of "
+                                 rf"its batch \(\S*train\.csv:{odd + 1}\): .* line\.hc:\d")
+                self.assertIsNone(self.log()[-1]["loss"])
+                self.assertRegex(self.log()[-1]["diverged"], rf"train\.csv:{odd + 1}")
+                self.assertFalse(os.path.exists(os.path.join(self.run_folder, "summary.json")))
 
 
 class BadInput(Trained):

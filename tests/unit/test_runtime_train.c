@@ -124,8 +124,7 @@ static void a_run_is_recorded(void **state) {
     json_decref(config);
     json_decref(summary);
     assert_int_equal(access(in("run/ckpt/final.safetensors"), F_OK), 0);
-    assert_int_equal(access(in("run/ckpt/final.state.safetensors"), F_OK), 0);
-    assert_int_not_equal(access(in("run/ckpt/last.safetensors"), F_OK), 0);
+    assert_int_equal(access(in("run/ckpt/last/state.safetensors"), F_OK), 0);
     /* a second run does not overwrite it unasked */
     assert_int_equal(run(in("run"), 1, NULL, 0, &result, &error), HC_ERROR_ARGUMENT);
     assert_non_null(strstr(error.message, "--force"));
@@ -212,11 +211,70 @@ static void a_stop_saves_first(void **state) {
     HcContext *c;
     HcOptions create = {1, 1, 1};
     assert_int_equal(hc_create(&model, &create, &c, NULL), HC_OK);
-    assert_int_equal(hc_load(c, in("stopped/ckpt/last.safetensors")), HC_OK);
-    assert_int_equal(hc_load_state(c, in("stopped/ckpt/last.state.safetensors")), HC_OK);
+    assert_int_equal(hc_load_checkpoint(c, in("stopped/ckpt/last")), HC_OK);
     assert_int_equal(hc_steps_done(c), 7);
     hc_destroy(c);
     free(manifest);
+}
+
+typedef struct {
+    int asked, until;
+} Stopper;
+
+static int stop_at(void *user) {
+    Stopper *s = user;
+    return ++s->asked >= s->until;
+}
+
+static HcStatus stop_in_evaluation(const char *out, const char *every, Stopper *stopper,
+                                   HcTrainResult *result, HcError *error) {
+    char *manifest = bigram_manifest(NULL, 4, NULL);
+    HcModel model = bigram_model(4, manifest);
+    HcSetting settings[] = {{"eval_every", every}, {"batch", "2"}};
+    HcTrainOptions options = {.data = one(in("text")),
+                              .n_data = 1,
+                              .out = out,
+                              .threads = 1,
+                              .settings = settings,
+                              .n_settings = 2,
+                              .stop = stop_at,
+                              .user = stopper};
+    HcStatus status = hc_train(&model, &options, result, error);
+    HcContext *c;
+    HcOptions create = {1, 1, 1};
+    char last[300];
+    snprintf(last, sizeof last, "%s/ckpt/last", out);
+    assert_int_equal(hc_create(&model, &create, &c, NULL), HC_OK);
+    assert_int_equal(hc_load_checkpoint(c, last), HC_OK);
+    assert_int_equal(hc_steps_done(c), result->steps);
+    hc_destroy(c);
+    free(manifest);
+    return status;
+}
+
+/* Within a batch, with all that was trained saved before. */
+static void an_evaluation_answers_a_stop(void **state) {
+    (void)state;
+    HcTrainResult result;
+    HcError error;
+    double loss[60];
+    Stopper in_the_middle = {0, 24 + 2}, at_the_end = {0, 59 + 2};
+    assert_int_equal(stop_in_evaluation(in("middle"), "25", &in_the_middle, &result, &error),
+                     HC_INTERRUPTED);
+    assert_non_null(strstr(error.message, "while evaluating after step 25, saved as ckpt/last"));
+    assert_int_equal(in_the_middle.asked, 26);
+    assert_int_equal(result.steps, 25);
+    assert_int_equal(losses("middle", loss, 60), 25);
+    assert_int_equal(stop_in_evaluation(in("end"), "0", &at_the_end, &result, &error),
+                     HC_INTERRUPTED);
+    assert_non_null(strstr(error.message, "saved as ckpt/final.safetensors"));
+    assert_int_equal(at_the_end.asked, 61);
+    assert_int_equal(losses("end", loss, 60), 60);
+    assert_int_equal(access(in("end/ckpt/final.safetensors"), F_OK), 0);
+    json_t *summary = load("end", "summary.json");
+    assert_int_equal(json_integer_value(json_object_get(summary, "steps")), 60);
+    assert_null(json_object_get(summary, "val_loss"));
+    json_decref(summary);
 }
 
 static void logged_batches_are_those_of_the_run(void **state) {
@@ -393,6 +451,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_written_before_all_is_checked),
         cmocka_unit_test(divergence_is_named),
         cmocka_unit_test(a_stop_saves_first),
+        cmocka_unit_test(an_evaluation_answers_a_stop),
         cmocka_unit_test(logged_batches_are_those_of_the_run),
         cmocka_unit_test(samples_are_repeatable_and_like_the_text),
         cmocka_unit_test(evaluation_repeats_the_summary),
