@@ -144,6 +144,7 @@ NestId load_value(Lower *l, const Value *v, const TirType *type, const Index *in
     Affine flat = affine_flat(index, type);
     StoreKind store = v->store;
     uint32_t buffer = v->buffer;
+    place_check(l, v, &flat);
     if (has_packed_copy(v) && is_packed_index(l, index)) {
         flat = packed_flat(l, type, index);
         buffer = v->packed_buffer;
@@ -187,6 +188,8 @@ static NestId eval_argument(Lower *l, Frame *frame, const TirNode *node, const I
     uint32_t k = node->attr.index;
     if (k < scan->n_carried) {
         Affine flat = affine_flat(index, &node->type);
+        if (!affine_is_const(&flat))
+            lower_fault(l, node->op, "a loop's carried value is read by run-time index");
         return frame->carried[k][flat.offset];
     }
     if (k < scan->n_carried + scan->n_invariant)

@@ -50,6 +50,7 @@ typedef struct Value {
     bool by_element; /* GATHER whose indices run along the lanes: one element at a time */
     bool cheap;      /* rather computed twice than stored */
     bool must_store;
+    bool apart;    /* evaluated otherwise than with positions in lanes and by constant index */
     bool in_loops; /* small, not stored: loops over a larger value compute it by the element */
     bool reread;   /* by a later stage of the kernel */
     bool streamed; /* an output too large for the caches: written past them */
@@ -251,6 +252,15 @@ bool reads_weights(const Lower *l, TirId id);
 Value *value_of(const Lower *l, TirId id);
 /* The axis of operand `k` that runs along the lanes with `id`'s loop, or -1. */
 int lane_axis(const Lower *l, TirId id, uint32_t k);
+
+/* --- places (lower_place.c) ---------------------------------------------------------------------
+ */
+/* Stores the results of loops that somebody reads otherwise than from registers; everything else
+ * about stages is known. */
+void place_results(Lower *l);
+/* A fault unless the value has a place in memory, and all that the context reads at `flat` is one
+ * of its elements. */
+void place_check(const Lower *l, const Value *v, const Affine *flat);
 
 /* --- loops over features (lower_wide.c) ---------------------------------------------------------
  */

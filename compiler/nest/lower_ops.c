@@ -41,6 +41,8 @@ static const NestOp map_ops[TIR_OP_COUNT] = {
 };
 
 static NestId eval_map(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+    if (tir_op_class(node->op) != TIR_CLASS_MAP)
+        lower_fault(l, node->op, "it is read where it is not made");
     NestId x = operand(l, f, node, 0, index);
     switch (node->op) {
     case TIR_STOP_GRADIENT:

@@ -104,12 +104,14 @@ TirId operand_root(const Lower *l, TirId id, uint32_t k, bool *in_step) {
         at = node->operands[0];
     }
     const TirType *type = &tir_node(l->block, at)->type;
-    const Value *user = value_of(l, id);
+    const Value *user = value_of(l, id), *from = value_of(l, at);
+    /* A loop's results are as wide as they are, and have positions in lanes. */
     bool wide_user = user->side != SIDE_LANE;
+    bool wide = is_wide(type) && !(from && from->in_group && from->side == SIDE_LANE);
     if (wide_user)
-        *in_step = !reshaped && is_wide(type) && axis == type->rank - 1;
+        *in_step = !reshaped && wide && axis == type->rank - 1;
     else
-        *in_step = !is_wide(type) && (!reshaped || user->elements <= UNROLL_LANE);
+        *in_step = !wide && (!reshaped || user->elements <= UNROLL_LANE);
     if (tir_node(l->block, id)->op == TIR_GATHER && k == 0)
         *in_step = false; /* rows are addressed at run time */
     return at;
@@ -211,19 +213,15 @@ static bool is_by_element(const Lower *l, const TirNode *node) {
            tir_node(l->block, node->operands[0])->type.rank == 1;
 }
 
-/* A loop over a large value's elements, or over a long sum of a smaller one's, may come to a scan's
- * result; registers have no run-time index. */
-static bool loops_over_lanes(const Lower *l) {
-    for (uint32_t k = 0; k < l->order.count; k++) {
-        const Value *v = value_of(l, l->order.at[k]);
-        if (!is_wide(&tir_node(l->block, v->id)->type) && v->elements > UNROLL_REDUCE)
-            return true;
-    }
-    return false;
+static Side side_of(const Lower *l, TirId id) {
+    const TirNode *node = tir_node(l->block, id);
+    if (node->op == TIR_SCAN || node->op == TIR_RESULT)
+        return SIDE_LANE; /* whatever its extent: what a loop carries lies in registers */
+    return is_fold(l, id) ? SIDE_FOLD : is_wide(&node->type) ? SIDE_WIDE : SIDE_LANE;
 }
 
-static bool must_be_stored(const Value *v, const TirNode *node, bool loops) {
-    if (v->by_parts || v->by_element || v->output || (node->op == TIR_RESULT && loops))
+static bool must_be_stored(const Value *v, const TirNode *node) {
+    if (v->by_parts || v->by_element || v->output)
         return true;
     if (v->side == SIDE_LANE && node->op != TIR_RESULT)
         return v->elements > UNROLL_LANE || lane_by_position(node);
@@ -341,15 +339,14 @@ static void choose_streamed(Lower *l) {
 }
 
 void stage_plan(Lower *l) {
-    bool loops = loops_over_lanes(l);
     for (uint32_t k = 0; k < l->order.count; k++) {
         TirId id = l->order.at[k];
         const TirNode *node = tir_node(l->block, id);
         Value *v = value_of(l, id);
-        v->side = is_fold(l, id) ? SIDE_FOLD : is_wide(&node->type) ? SIDE_WIDE : SIDE_LANE;
+        v->side = side_of(l, id);
         v->by_parts = is_by_parts(node);
         v->by_element = is_by_element(l, node);
-        v->must_store = node->type.elem != TIR_TUPLE && must_be_stored(v, node, loops);
+        v->must_store = node->type.elem != TIR_TUPLE && must_be_stored(v, node);
     }
     store_what_loops_read(l);
     for (uint32_t k = 0; k < l->order.count; k++) {
@@ -377,4 +374,5 @@ void stage_plan(Lower *l) {
             from->reread |= v->time > from->time;
         }
     }
+    place_results(l);
 }

@@ -2,7 +2,8 @@
  *
  * Requires nothing: any NestKernel whose pointers are valid.
  * Checks: every operand is visible and of the type its use asks for; loops and conditionals are
- *   well formed; buffers are used as they are declared.
+ *   well formed; buffers are used as they are declared, and scratch memory within its extent and
+ *   never before it was written.
  * Example: a store of an f64 into an f32 buffer is answered "%7 store: ... element type". */
 #include "base/map.h"
 #include "nest/nest.h"
@@ -12,6 +13,7 @@ typedef struct {
     const NestKernel *kernel;
     bool *visible; /* by id */
     bool *placed;  /* by id: stands in some body */
+    bool *written; /* by buffer: a store stands before */
     Map *loops;    /* address of a NestLoop: id of its instruction */
     const char *error;
 } Verifier;
@@ -77,6 +79,23 @@ static bool verify_type(Verifier *v, NestId id, NestType type) {
     return true;
 }
 
+/* What a task reads of its scratch memory it wrote before, and all of it lies there. */
+static bool verify_scratch(Verifier *v, NestId id, const NestInstruction *i, uint16_t lanes,
+                           NestId valid) {
+    const NestBuffer *b = &v->kernel->buffers.at[i->buffer];
+    if (b->kind != NEST_SCRATCH)
+        return true;
+    const int64_t stride = i->op == NEST_LOAD ? i->stride : 1;
+    NestRange all = nest_address_range(v->kernel, &i->address);
+    all = nest_lanes_range(v->kernel, all, lanes, stride, valid);
+    if (nest_range_outside(all, b->elements))
+        return verify_fail(v, id, "outside its scratch buffer");
+    if (i->op == NEST_LOAD && !v->written[i->buffer])
+        return verify_fail(v, id, "nothing was written to its scratch buffer yet");
+    v->written[i->buffer] |= i->op == NEST_STORE;
+    return true;
+}
+
 static bool verify_load(Verifier *v, NestId id, const NestInstruction *i) {
     if (!verify_buffer(v, id, i->buffer, false) || !verify_address(v, id, &i->address))
         return false;
@@ -86,7 +105,7 @@ static bool verify_load(Verifier *v, NestId id, const NestInstruction *i) {
         return verify_fail(v, id, "not the buffer's element type");
     if (i->stride == 0)
         return verify_fail(v, id, "stride 0: load a scalar and splat it");
-    return true;
+    return verify_scratch(v, id, i, i->type.lanes, i->n_operands ? i->operands[0] : 0);
 }
 
 static bool verify_store(Verifier *v, NestId id, const NestInstruction *i) {
@@ -97,10 +116,10 @@ static bool verify_store(Verifier *v, NestId id, const NestInstruction *i) {
     if (!verify_use(v, id, i->operands[0]) ||
         (i->n_operands == 2 && !verify_scalar_i64(v, id, i->operands[1])))
         return false;
-    NestElem elem = nest_type(v->kernel, i->operands[0]).elem;
-    if (elem != v->kernel->buffers.at[i->buffer].elem || elem == NEST_BOOL)
+    NestType type = nest_type(v->kernel, i->operands[0]);
+    if (type.elem != v->kernel->buffers.at[i->buffer].elem || type.elem == NEST_BOOL)
         return verify_fail(v, id, "not the buffer's element type");
-    return true;
+    return verify_scratch(v, id, i, type.lanes, i->n_operands == 2 ? i->operands[1] : 0);
 }
 
 static bool verify_gemm(Verifier *v, NestId id, const NestGemm *g) {
@@ -113,6 +132,7 @@ static bool verify_gemm(Verifier *v, NestId id, const NestGemm *g) {
     NestElem elem = at[g->c].elem;
     if ((elem != NEST_F32 && elem != NEST_F64) || at[g->a].elem != elem || at[g->b].elem != elem)
         return verify_fail(v, id, "the three matrices share f32 or f64");
+    v->written[g->c] = true;
     return verify_address(v, id, &g->a_at) && verify_address(v, id, &g->b_at) &&
            verify_address(v, id, &g->c_at) && verify_address(v, id, &g->lda) &&
            verify_address(v, id, &g->ldb) && verify_address(v, id, &g->ldc) &&
@@ -325,6 +345,7 @@ const char *nest_verify(const NestKernel *kernel) {
     Verifier v = {.kernel = kernel,
                   .visible = ARENA_ARRAY(scratch, bool, kernel->instructions.count),
                   .placed = ARENA_ARRAY(scratch, bool, kernel->instructions.count),
+                  .written = ARENA_ARRAY(scratch, bool, kernel->buffers.count + 1),
                   .loops = map_create(scratch)};
     for (uint32_t k = 0; k < kernel->buffers.count && !v.error; k++) {
         const NestBuffer *b = &kernel->buffers.at[k];

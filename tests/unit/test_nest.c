@@ -152,6 +152,16 @@ static void test_refused(void **state) {
         {"kernel \"k\" { %1 = const i64 0\n loop %2 reduce %3 = %1 to %1 step 1 { }\n"
          " %5 = result i64 %2, 0 }",
          "no such carried value"},
+        {"kernel \"k\" { buffer @0 \"s\" scratch f32 read write elements 4\n"
+         " %1 = load f32 @0[0] }",
+         "nothing was written"},
+        {"kernel \"k\" { buffer @0 \"s\" scratch f32 read write elements 16\n"
+         " %1 = const f32x8 1\n store @0[9], %1 }",
+         "outside its scratch"},
+        {"kernel \"k\" { buffer @0 \"s\" scratch f32 read write elements 16\n"
+         " %1 = const f32x8 1\n %2 = const i64 0\n %3 = const i64 9\n"
+         " loop %4 sequential %5 = %2 to %3 step 8 { store @0[%5*1 + 1], %1\n } }",
+         "outside its scratch"},
         {"kernel \"k\" {", "ends inside"},
         {"kernel \"k\" { } }", "expected `kernel`"},
         {"kernel \"k\" { } kernel \"l\" { }", "one kernel"},
