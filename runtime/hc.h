@@ -150,10 +150,11 @@ HcStatus hc_init(HcContext *context, uint64_t seed);
 
 int64_t hc_input_count(const HcContext *context);
 HcStatus hc_input(HcContext *context, int64_t index, HcInput *input);
-/* Copies `count` elements (it must be the input's count) and checks the range of integers. */
+/* Copies `count` elements (it must be the input's count). HC_ERROR_DATA, and nothing changes, when
+ * an integer is out of range. */
 HcStatus hc_set_input(HcContext *context, const char *name, const void *data, int64_t count);
-/* Reads the caller's memory in place from now on (64-byte aligned, unchecked); NULL: the own again.
- */
+/* Reads the caller's memory in place from now on (64-byte aligned); NULL: the own again. Integers
+ * are checked by every pass: out of range, it returns HC_ERROR_DATA and runs nothing. */
 HcStatus hc_bind_input(HcContext *context, const char *name, const void *data);
 
 /* Whether forward passes are those of training (at first they are): `training` in the model is 1 or

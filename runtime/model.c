@@ -215,6 +215,27 @@ static HcStatus find_input(HcContext *c, const char *name, uint32_t *k) {
                : hc_fail(&c->error, HC_ERROR_ARGUMENT, "the model has no input `%s`", name);
 }
 
+/* Compiled code looks tokens up without looking again. */
+static HcStatus check_integers(HcContext *c, const HcInputPlan *input, const int32_t *values,
+                               int64_t count) {
+    for (int64_t i = 0; input->integer && input->limit > 0 && i < count; i++) {
+        if (values[i] < 0 || values[i] >= input->limit)
+            return hc_fail(&c->error, HC_ERROR_DATA,
+                           "input `%s`, element %lld is %d: it must be from 0 to %lld", input->name,
+                           (long long)i, (int)values[i], (long long)input->limit - 1);
+    }
+    return HC_OK;
+}
+
+/* What the caller's memory holds may be other than it was when it was bound. */
+static HcStatus check_bound(HcContext *c) {
+    HcStatus status = HC_OK;
+    for (uint32_t k = 0; k < c->plan.n_inputs && status == HC_OK; k++)
+        if (c->inputs[k] != c->own_inputs[k])
+            status = check_integers(c, &c->plan.inputs[k], c->inputs[k], hc_input_elements(c, k));
+    return status;
+}
+
 HcStatus hc_set_input(HcContext *c, const char *name, const void *data, int64_t count) {
     uint32_t k;
     if (find_input(c, name, &k) != HC_OK)
@@ -224,13 +245,9 @@ HcStatus hc_set_input(HcContext *c, const char *name, const void *data, int64_t 
     if (count != expected)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT, "input `%s` takes %lld elements, not %lld",
                        name, (long long)expected, (long long)count);
-    const int32_t *integers = data;
-    for (int64_t i = 0; input->integer && input->limit > 0 && i < count; i++) {
-        if (integers[i] < 0 || integers[i] >= input->limit)
-            return hc_fail(&c->error, HC_ERROR_DATA,
-                           "input `%s`, element %lld is %d: it must be from 0 to %lld", name,
-                           (long long)i, (int)integers[i], (long long)input->limit - 1);
-    }
+    HcStatus status = check_integers(c, input, data, count);
+    if (status != HC_OK)
+        return status;
     memcpy(hc_input_memory(c, k), data,
            (size_t)count * (input->integer ? 4 : c->plan.element_size));
     return HC_OK;
@@ -276,6 +293,9 @@ void hc_begin_pass(HcContext *c) {
 }
 
 static HcStatus run_pass(HcContext *c, HcPass pass) {
+    HcStatus status = check_bound(c);
+    if (status != HC_OK)
+        return status;
     hc_begin_pass(c);
     hc_exec_run(&c->exec, pass);
     c->ran = true;
@@ -299,6 +319,8 @@ static HcStatus needs_forward(HcContext *c, const char *what) {
 
 HcStatus hc_backward(HcContext *c) {
     HcStatus status = needs_forward(c, "hc_backward");
+    if (status == HC_OK)
+        status = check_bound(c);
     if (status == HC_OK)
         hc_exec_run(&c->exec, HC_BACKWARD);
     return status;

@@ -127,7 +127,10 @@ static HcStatus run(Sampler *s) {
         status = hc_output(c, "logits", &view);
     }
     if (status == HC_OK && (view.rank != 3 || view.dims[2] != s->vocabulary))
-        status = hc_fail(&c->error, HC_ERROR_MODEL, "its logits are not one vector a position");
+        status = hc_fail(&c->error, HC_ERROR_ARGUMENT,
+                         "cannot sample from the model `%s`: its logits are not %lld numbers a "
+                         "position, one for each token",
+                         c->plan.model, (long long)s->vocabulary);
     if (status != HC_OK) {
         if (s->error)
             *s->error = c->error;
@@ -196,6 +199,11 @@ static HcStatus prepare(Sampler *s) {
                            "byte %d of the prompt is outside the model's vocabulary of %lld",
                            (uint8_t)o->prompt[k], (long long)s->vocabulary);
     }
+    if (o->prompt_length == 0 && '\n' >= s->vocabulary)
+        return hc_fail(s->error, HC_ERROR_ARGUMENT,
+                       "without a prompt the text begins after a newline (byte 10), which is "
+                       "outside the model's vocabulary of %lld: give --prompt",
+                       (long long)s->vocabulary);
     s->capacity = s->context->plan.max_positions ? s->context->plan.max_positions : 1;
     s->text = malloc((size_t)s->capacity);
     s->weights = calloc((size_t)s->vocabulary, sizeof *s->weights);

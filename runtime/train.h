@@ -105,7 +105,7 @@ void hc_metrics_text(const HcEvaluation *evaluation, char *text, size_t size);
 typedef struct {
     const char *checkpoint; /* run folder or file */
     const char *prompt;     /* bytes */
-    size_t prompt_length;   /* 0: begins after a newline */
+    size_t prompt_length;   /* 0: begins after a newline, if the vocabulary holds one */
     int64_t length;         /* bytes to draw */
     double temperature;     /* 0: always the likeliest */
     int64_t top_k;          /* draw among the k likeliest; 0: all */

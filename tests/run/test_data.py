@@ -531,5 +531,33 @@ class Tables(Data):
         self.assertIn("4 samples", result.out)
 
 
+TOKENS = """
+model follow {
+  const vocab = 4;
+  positions t <= 3;
+  input  now[t]  : token(vocab);
+  target next[t] : token(vocab);
+  param W[vocab, vocab] = 0;
+  let logits = embed(now, W);
+  loss cross_entropy(logits, next);
+}
+train follow {
+  data table { now[t] = columns[t]; next[t] = columns[t + 1]; train = "line.csv"; }
+  batch 1; steps 1;
+}
+"""
+
+
+class Sampling(Data):
+    def test_begins_within_the_vocabulary(self):
+        self.write("line.csv", "0,1,2,3\n")
+        for vocab, code in [(4, 2), (10, 2), (11, 0), (300, 0)]:
+            self.train(TOKENS, "--set", f"vocab={vocab}")
+            result = self.expect(hcc("sample", self.path("run"), "--length", "2"), code)
+            if code:
+                self.assertIn(f"outside the model's vocabulary of {vocab}: give --prompt", result.err)
+            self.expect(hcc("sample", self.path("run"), "--length", "2", "--prompt", "\1\2"))
+
+
 if __name__ == "__main__":
     harness.main(__name__)

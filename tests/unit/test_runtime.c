@@ -339,6 +339,20 @@ static void inputs_are_checked_and_bound(void **state) {
     assert_int_equal(hc_bind_input(c, "tokens", memory + 1), HC_ERROR_ARGUMENT);
     assert_int_equal(hc_bind_input(c, "tokens", memory), HC_OK);
     assert_true(loss_of(c) != own);
+    /* memory of the caller's is looked at by every pass */
+    for (int bad = -1; bad <= 256; bad += 257) {
+        memory[15] = bad;
+        char message[80];
+        snprintf(message, sizeof message,
+                 "input `tokens`, element 15 is %d: it must be from 0 to 255", bad);
+        HcStatus (*const passes[])(HcContext *) = {hc_backward, hc_forward, hc_forward_backward};
+        for (int k = 0; k < 3; k++) {
+            assert_int_equal(passes[k](c), HC_ERROR_DATA);
+            assert_string_equal(hc_last_error(c), message);
+        }
+    }
+    memory[15] = 255;
+    assert_int_equal(hc_forward_backward(c), HC_OK);
     assert_int_equal(hc_bind_input(c, "tokens", NULL), HC_OK);
     assert_true(loss_of(c) == own);
     HcInput input;
