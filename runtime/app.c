@@ -58,7 +58,7 @@ typedef struct {
     uint64_t seed;
     bool seeded;
     int32_t threads;
-    bool json, force, quiet, profile;
+    bool json, force, quiet, profile, data_is_bytes, changed_data;
     HcSetting *settings;
     char **texts; /* owned keys of settings */
     int n_settings;
@@ -81,7 +81,9 @@ enum {
     OPT_PROFILE,
     OPT_WARMUP,
     OPT_BATCH,
-    OPT_POSITIONS
+    OPT_POSITIONS,
+    OPT_DATA_IS_BYTES,
+    OPT_CHANGED_DATA
 };
 
 /* One table behind parsing and help. */
@@ -92,6 +94,10 @@ static const struct {
 } table[] = {
     {"data", OPT_DATA, "PATH", "train eval",
      "data: a file, a folder, or NAME=FILE (train, held_out, a stream); may be repeated"},
+    {"data-is-bytes", OPT_DATA_IS_BYTES, NULL, "train eval",
+     "read files as text that are none: packed, UTF-16, tokens, zero bytes"},
+    {"changed-data", OPT_CHANGED_DATA, NULL, "eval",
+     "go on although the data are not those of the run"},
     {"out", 'o', "DIR", "train", "run folder (default: runs/NAME, or the next free runs/NAME-N)"},
     {"set", 's', "KEY=VALUE", "train", "a value of the recipe: train.lr=1e-3, train.batch=32 ..."},
     {"steps", OPT_STEPS, "N", "train bench", "training steps"},
@@ -212,6 +218,10 @@ static bool take_option(Options *o, int code, const char *text) {
         return o->force = true;
     case OPT_QUIET:
         return o->quiet = true;
+    case OPT_DATA_IS_BYTES:
+        return o->data_is_bytes = true;
+    case OPT_CHANGED_DATA:
+        return o->changed_data = true;
     case OPT_PROFILE:
         return o->profile = true;
     case OPT_PROMPT:
@@ -339,6 +349,7 @@ static int train(const HcModel *model, Options *o, const char *program) {
     HcTrainOptions options = {
         .data = o->data,
         .n_data = o->n_data,
+        .data_is_bytes = o->data_is_bytes,
         .out = o->out ? o->out : out,
         .force = o->force,
         .threads = o->threads,
@@ -371,7 +382,13 @@ static int train(const HcModel *model, Options *o, const char *program) {
 }
 
 static int evaluate(const HcModel *model, const Options *o, const char *program) {
-    HcEvalOptions options = {o->run, o->data, o->n_data, o->threads};
+    HcEvalOptions options = {.checkpoint = o->run,
+                             .data = o->data,
+                             .n_data = o->n_data,
+                             .threads = o->threads,
+                             .data_is_bytes = o->data_is_bytes,
+                             .changed_data = o->changed_data,
+                             .notes = stderr};
     HcError error = {0};
     HcEvaluation e;
     HcStatus status = hc_evaluate(model, &options, &e, &error);

@@ -1,167 +1,9 @@
 #include "runtime/data.h"
 #include "runtime/rng.h"
 
-#define XXH_INLINE_ALL
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <xxhash.h>
-
-/* --- reading ---------------------------------------------------------------------------------- */
-
-enum { MAX_DEPTH = 64 };
-
-typedef struct {
-    HcData *data;
-    size_t capacity;
-    HcError *error;
-} Loader;
-
-static HcStatus reserve(Loader *l, size_t more) {
-    size_t wanted = (size_t)l->data->count + more;
-    if (wanted <= l->capacity)
-        return HC_OK;
-    size_t capacity = wanted > 2 * l->capacity ? wanted : 2 * l->capacity;
-    uint8_t *grown = realloc(l->data->bytes, capacity);
-    if (!grown)
-        return hc_fail_memory(l->error, "the training data");
-    l->data->bytes = grown;
-    l->capacity = capacity;
-    return HC_OK;
-}
-
-static HcStatus unreadable(Loader *l, const char *path) {
-    return hc_fail(l->error, HC_ERROR_DATA, "cannot read data `%s`: %s", path, strerror(errno));
-}
-
-static HcStatus load_open_file(Loader *l, const char *path, int file, size_t size) {
-    HcStatus status = reserve(l, size + 1);
-    while (status == HC_OK) {
-        ssize_t n =
-            read(file, l->data->bytes + l->data->count, l->capacity - (size_t)l->data->count);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return unreadable(l, path);
-        if (n == 0)
-            break;
-        l->data->count += n;
-        status = reserve(l, 1 << 16); /* it may have grown since stat */
-    }
-    l->data->files++;
-    return status;
-}
-
-static int by_name(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Names of a folder's entries that are not hidden, sorted; free each and the array. */
-static HcStatus list_folder(Loader *l, const char *path, int folder, char ***names, size_t *count) {
-    DIR *stream = fdopendir(folder);
-    *names = NULL;
-    *count = 0;
-    if (!stream) {
-        HcStatus status = unreadable(l, path);
-        close(folder);
-        return status;
-    }
-    size_t capacity = 0;
-    struct dirent *entry;
-    HcStatus status = HC_OK;
-    while (status == HC_OK && (entry = readdir(stream))) {
-        if (entry->d_name[0] == '.')
-            continue;
-        if (*count == capacity) {
-            capacity = capacity ? 2 * capacity : 64;
-            char **grown = realloc(*names, capacity * sizeof *grown);
-            if (!grown) {
-                status = hc_fail_memory(l->error, "the list of data files");
-                break;
-            }
-            *names = grown;
-        }
-        char *name = strdup(entry->d_name);
-        if (!name)
-            status = hc_fail_memory(l->error, "the list of data files");
-        else
-            (*names)[(*count)++] = name;
-    }
-    closedir(stream);
-    if (*count)
-        qsort(*names, *count, sizeof **names, by_name);
-    return status;
-}
-
-/* depth 0 is what the user named: there a missing or odd file is an error, below it is skipped. */
-static HcStatus load_path(Loader *l, const char *path, int depth);
-
-static HcStatus load_folder(Loader *l, const char *path, int folder, int depth) {
-    char **names;
-    size_t count;
-    HcStatus status = list_folder(l, path, folder, &names, &count);
-    for (size_t k = 0; k < count; k++) {
-        size_t length = strlen(path) + strlen(names[k]) + 2;
-        char *below = status == HC_OK ? malloc(length) : NULL;
-        if (status == HC_OK && !below)
-            status = hc_fail_memory(l->error, "a path");
-        if (status == HC_OK) {
-            memcpy(below, path, strlen(path));
-            below[strlen(path)] = '/';
-            strcpy(below + strlen(path) + 1, names[k]);
-            status = load_path(l, below, depth + 1);
-        }
-        free(below);
-        free(names[k]);
-    }
-    free(names);
-    return status;
-}
-
-static HcStatus load_path(Loader *l, const char *path, int depth) {
-    struct stat info;
-    if (depth > MAX_DEPTH)
-        return hc_fail(l->error, HC_ERROR_DATA, "folders are nested deeper than %d at `%s`",
-                       MAX_DEPTH, path);
-    if (depth > 0 && lstat(path, &info) == 0 && S_ISLNK(info.st_mode) &&
-        (stat(path, &info) != 0 || S_ISDIR(info.st_mode)))
-        return HC_OK; /* links to folders might lead round in circles; dangling links to nothing */
-    if (stat(path, &info) != 0)
-        return unreadable(l, path);
-    if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
-        return depth > 0 ? HC_OK
-                         : hc_fail(l->error, HC_ERROR_DATA,
-                                   "data `%s` is neither a file nor a folder", path);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return unreadable(l, path);
-    if (S_ISDIR(info.st_mode))
-        return load_folder(l, path, file, depth); /* closes it */
-    HcStatus status = load_open_file(l, path, file, (size_t)info.st_size);
-    close(file);
-    return status;
-}
-
-HcStatus hc_data_load(HcData *data, const char *path, double held_out, HcError *error) {
-    *data = (HcData){0};
-    Loader loader = {data, 0, error};
-    HcStatus status = load_path(&loader, path, 0);
-    if (status == HC_OK && data->count == 0)
-        status = data->files
-                     ? hc_fail(error, HC_ERROR_DATA, "data `%s` is empty", path)
-                     : hc_fail(error, HC_ERROR_DATA, "data `%s` holds no regular file", path);
-    if (status != HC_OK) {
-        hc_data_free(data);
-        return status;
-    }
-    data->train_count = (int64_t)((double)data->count * (1.0 - held_out));
-    data->hash = XXH3_64bits(data->bytes, (size_t)data->count);
-    return HC_OK;
-}
 
 void hc_data_free(HcData *data) {
     hc_samples_free(data->samples);
@@ -210,8 +52,7 @@ static HcStatus check_bindings(const HcPlan *plan, HcError *error) {
     return HC_OK;
 }
 
-HcStatus hc_data_check(const HcData *data, const HcPlan *plan, int64_t positions, bool held_out,
-                       HcError *error) {
+HcStatus hc_data_check_bytes(const HcData *data, const HcPlan *plan, HcError *error) {
     HcStatus status = check_bindings(plan, error);
     if (status != HC_OK)
         return status;
@@ -227,6 +68,14 @@ HcStatus hc_data_check(const HcData *data, const HcPlan *plan, int64_t positions
                            "of %lld",
                            data->bytes[k], (long long)k, (long long)limit);
     }
+    return HC_OK;
+}
+
+HcStatus hc_data_check(const HcData *data, const HcPlan *plan, int64_t positions, bool held_out,
+                       HcError *error) {
+    HcStatus status = hc_data_check_bytes(data, plan, error);
+    if (status != HC_OK)
+        return status;
     for (int part = HC_TRAIN_PART; part <= (held_out ? HC_HELD_OUT_PART : HC_TRAIN_PART); part++) {
         int64_t first, last, size;
         hc_data_starts(data, plan, positions, (HcPart)part, &first, &last);
@@ -277,39 +126,104 @@ void hc_data_batch(const HcData *data, HcContext *c, uint64_t seed, int64_t step
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
-static HcStatus open_text(HcData *data, const HcPlan *plan, const char *path, int64_t positions,
-                          HcError *error) {
-    if (!path && plan->n_data_files)
-        path = plan->data_files[0].path;
-    if (!path)
-        return hc_fail(error, HC_ERROR_ARGUMENT, "training needs data: give --data PATH");
-    HcStatus status = hc_data_load(data, path, plan->held_out, error);
-    if (status == HC_OK)
-        status = hc_data_check(data, plan, positions, plan->held_out > 0, error);
-    if (status != HC_OK)
-        return status;
-    data->path = realpath(path, NULL);
-    return data->path ? HC_OK : hc_fail_memory(error, "a path");
+void hc_hash_text(uint64_t hash, char text[HC_HASH_TEXT]) {
+    snprintf(text, HC_HASH_TEXT, "%016llx", (unsigned long long)hash);
 }
 
-static HcStatus open_samples(HcData *data, const HcPlan *plan, const char *const *given,
-                             int32_t n_given, const json_t *config, HcError *error) {
-    const json_t *statistics = json_object_get(config, "statistics"),
-                 *files = json_object_get(config, "files");
-    const int32_t n_files = n_given || !json_is_array(files) ? 0 : (int32_t)json_array_size(files);
-    const char **paths = calloc((size_t)(n_given + n_files) + 1, sizeof *paths);
-    if (!paths)
-        return hc_fail_memory(error, "the list of data files");
-    int32_t n = 0;
-    for (int32_t k = 0; k < n_given; k++)
-        paths[n++] = given[k];
-    for (int32_t k = 0; k < n_files; k++) {
-        paths[n] = json_string_value(json_array_get(files, (size_t)k));
-        n += paths[n] != NULL;
+HcStatus hc_data_changed(const HcDataRequest *request, HcError *error, const char *format, ...) {
+    char what[400];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    if (!request->may_differ)
+        return hc_fail(error, HC_ERROR_DATA,
+                       "the data have changed since the run: %s (--changed-data evaluates on them "
+                       "all the same)",
+                       what);
+    if (request->notes)
+        fprintf(request->notes, "warning: the data have changed since the run: %s\n", what);
+    return HC_OK;
+}
+
+/* Which path the command line gives for text, if any, and for which part. */
+static HcStatus given_text(const HcDataRequest *r, HcPart *part, const char **path,
+                           HcError *error) {
+    static const char *const keys[] = {
+        [HC_TRAIN_PART] = "train=", [HC_HELD_OUT_PART] = "held_out="};
+    *part = HC_TRAIN_PART;
+    *path = r->n_given ? r->given[0] : NULL;
+    if (r->n_given > 1)
+        return hc_fail(error, HC_ERROR_ARGUMENT,
+                       "--data names `%s` and `%s`: text is one file, or a folder of files",
+                       r->given[0], r->given[1]);
+    for (int k = 0; k < 2 && *path; k++)
+        if (strncmp(*path, keys[k], strlen(keys[k])) == 0) {
+            *part = (HcPart)k;
+            *path += strlen(keys[k]);
+        }
+    if (*part == HC_HELD_OUT_PART && !r->run)
+        return hc_fail(error, HC_ERROR_ARGUMENT,
+                       "--data %s: text is held out at its end, as the fraction `held_out` of the "
+                       "train block says",
+                       r->given[0]);
+    return HC_OK;
+}
+
+/* The plan's own path, which begins at the folder of the request; the caller's to free. */
+static HcStatus own_text(const HcPlan *plan, const char *folder, char **path, HcError *error) {
+    const char *own = plan->n_data_files ? plan->data_files[0].path : NULL;
+    if (!own)
+        return hc_fail(error, HC_ERROR_ARGUMENT, "training needs data: give --data PATH");
+    *path = hc_path_in(folder, own);
+    return *path ? HC_OK : hc_fail_memory(error, "a path");
+}
+
+static HcStatus check_text_hash(const HcData *data, const HcDataRequest *request, HcError *error) {
+    const char *expected = json_string_value(json_object_get(request->run, "xxh3"));
+    const json_t *bytes = json_object_get(request->run, "bytes"),
+                 *files = json_object_get(request->run, "files");
+    char hash[HC_HASH_TEXT];
+    hc_hash_text(data->hash, hash);
+    if (!expected || strcmp(expected, hash) == 0)
+        return HC_OK;
+    return hc_data_changed(
+        request, error, "`%s` has %lld bytes in %lld files, but had %lld in %lld, or others",
+        data->path, (long long)data->count, (long long)data->files,
+        (long long)json_integer_value(bytes), (long long)json_integer_value(files));
+}
+
+static HcStatus open_text(HcData *data, const HcPlan *plan, const HcDataRequest *request,
+                          int64_t positions, HcError *error) {
+    const char *recorded = json_string_value(json_object_get(request->run, "path")), *path;
+    char *own = NULL;
+    HcPart part;
+    HcStatus status = given_text(request, &part, &path, error);
+    if (status == HC_OK && !path && !recorded)
+        status = own_text(plan, request->folder, &own, error);
+    if (status == HC_OK) {
+        const bool as_bytes =
+            request->as_bytes || json_is_true(json_object_get(request->run, "as_bytes"));
+        const char *from = path ? path : recorded ? recorded : own;
+        const double held_out = part == HC_HELD_OUT_PART ? 1 : plan->held_out;
+        status = hc_data_load(data, from, held_out, as_bytes, request->notes, error);
+        data->path = status == HC_OK ? realpath(from, NULL) : NULL;
+        if (status == HC_OK && !data->path)
+            status = hc_fail_memory(error, "a path");
     }
-    HcStatus status =
-        hc_samples_open(plan, paths, n, statistics, config != NULL, &data->samples, error);
-    free(paths);
+    free(own);
+    if (status == HC_OK && !path && recorded)
+        status = check_text_hash(data, request, error);
+    if (status != HC_OK)
+        return status;
+    /* how much is held out is seen when it is evaluated */
+    return request->run ? hc_data_check_bytes(data, plan, error)
+                        : hc_data_check(data, plan, positions, plan->held_out > 0, error);
+}
+
+static HcStatus open_samples(HcData *data, const HcPlan *plan, const HcDataRequest *request,
+                             HcError *error) {
+    HcStatus status = hc_samples_open(plan, request, &data->samples, error);
     if (status != HC_OK)
         return status;
     data->count = data->samples->count;
@@ -319,8 +233,8 @@ static HcStatus open_samples(HcData *data, const HcPlan *plan, const char *const
     return HC_OK;
 }
 
-HcStatus hc_data_open(HcData *data, const HcPlan *plan, const char *const *given, int32_t n_given,
-                      int64_t positions, const json_t *config, HcError *error) {
+HcStatus hc_data_open(HcData *data, const HcPlan *plan, const HcDataRequest *request,
+                      int64_t positions, HcError *error) {
     static const char *const kinds[] = {"text", "idx", "cifar10", "table"};
     const char *source = plan->data_source;
     bool known = false;
@@ -335,24 +249,18 @@ HcStatus hc_data_open(HcData *data, const HcPlan *plan, const char *const *given
     if (!known)
         return hc_fail(error, HC_ERROR_DATA,
                        "unknown kind of data `%s` (there are: text, idx, cifar10, table)", source);
-    HcStatus status;
-    if (strcmp(source, "text") == 0) {
-        const char *path =
-            n_given ? given[n_given - 1] : json_string_value(json_object_get(config, "path"));
-        status = open_text(data, plan, path, positions, error);
-    } else {
-        status = open_samples(data, plan, given, n_given, config, error);
-    }
+    HcStatus status = strcmp(source, "text") == 0 ? open_text(data, plan, request, positions, error)
+                                                  : open_samples(data, plan, request, error);
     if (status != HC_OK)
         hc_data_free(data);
     return status;
 }
 
 json_t *hc_data_json(const HcData *data) {
-    char hash[24];
+    char hash[HC_HASH_TEXT];
     if (data->samples)
         return hc_samples_json(data->samples);
-    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)data->hash);
+    hc_hash_text(data->hash, hash);
     json_t *json = json_object();
     json_object_set_new(json, "path", json_string(data->path));
     json_object_set_new(json, "files", json_integer(data->files));
@@ -360,5 +268,7 @@ json_t *hc_data_json(const HcData *data) {
     json_object_set_new(json, "train_bytes", json_integer(data->train_count));
     json_object_set_new(json, "held_out_bytes", json_integer(data->count - data->train_count));
     json_object_set_new(json, "xxh3", json_string(hash));
+    if (data->as_bytes)
+        json_object_set_new(json, "as_bytes", json_true());
     return json;
 }

@@ -14,25 +14,30 @@ typedef struct {
     int64_t files;
     HcSamples *samples; /* of sources that have samples; NULL for text */
     char *path;         /* of text, absolute */
+    bool as_bytes;      /* it was read whatever it is */
 } HcData;
 
-/* What the plan asks for, checked. `given`: paths of the command line (text: one file or folder;
- * else as in samples.h). Text must hold a window of `positions` in every part that is used. For
- * evaluation alone: the run's config.json, from which `given` is taken when there is none; the
- * training part may be missing then. */
-HcStatus hc_data_open(HcData *data, const HcPlan *plan, const char *const *given, int32_t n_given,
-                      int64_t positions, const json_t *config, HcError *error);
+/* What the plan asks for, checked. To train, text must hold a window of `positions` in every part
+ * that is used. To evaluate, what the run's config.json names is read again, and must be what it
+ * was; what the command line gives instead is not compared. Text may be given as held_out=PATH
+ * then, all of which is evaluated. */
+HcStatus hc_data_open(HcData *data, const HcPlan *plan, const HcDataRequest *request,
+                      int64_t positions, HcError *error);
 /* What config.json says of the data: where they are, sizes, a hash. The caller releases it. */
 json_t *hc_data_json(const HcData *data);
 
-/* Text: a file, or a folder: all regular files below it, names sorted as bytes, hidden ones
- * skipped. */
-HcStatus hc_data_load(HcData *data, const char *path, double held_out, HcError *error);
+/* Text: a file, or a folder: all regular files below it, names sorted as bytes, without hidden
+ * ones, run folders and what is no text, of which `notes` (or NULL) tells. No text is what holds a
+ * zero byte, is packed or is UTF-16; as_bytes: everything is. */
+HcStatus hc_data_load(HcData *data, const char *path, double held_out, bool as_bytes, FILE *notes,
+                      HcError *error);
 void hc_data_free(HcData *data);
 /* Whether a model can read windows of `positions` from both parts: bindings, lengths, vocabulary.
  * held_out: whether the held-out part must hold a window too. */
 HcStatus hc_data_check(const HcData *data, const HcPlan *plan, int64_t positions, bool held_out,
                        HcError *error);
+/* Bindings and vocabulary alone. */
+HcStatus hc_data_check_bytes(const HcData *data, const HcPlan *plan, HcError *error);
 /* First and last start of a window inside a part; last < first: none fits. */
 void hc_data_starts(const HcData *data, const HcPlan *plan, int64_t positions, HcPart part,
                     int64_t *first, int64_t *last);

@@ -30,7 +30,7 @@ static size_t utf8_length(const uint8_t *at) {
     return good ? length : 0;
 }
 
-static bool is_utf8(const char *text) {
+bool hc_is_utf8(const char *text) {
     size_t length = 1;
     for (const uint8_t *at = (const uint8_t *)text; *at && length; at += length)
         length = utf8_length(at);
@@ -38,7 +38,7 @@ static bool is_utf8(const char *text) {
 }
 
 json_t *hc_json_text(const char *text) {
-    if (is_utf8(text))
+    if (hc_is_utf8(text))
         return json_string(text);
     char *readable = malloc(3 * strlen(text) + 1), *to = readable;
     if (!readable)
@@ -55,7 +55,7 @@ json_t *hc_json_text(const char *text) {
 }
 
 json_t *hc_json_path(const char *path) {
-    if (is_utf8(path))
+    if (hc_is_utf8(path))
         return json_string(path);
     size_t length = strlen(path);
     char *hex = malloc(2 * length + 1);

@@ -1,256 +1,231 @@
-/* Tables of numbers as text: fields separated by commas, semicolons, tabs or blanks, one row a
- * line. Numbers are read alike in every locale. Lines that are empty or begin with # are passed
- * over. */
+/* Tables of numbers: which line names the columns, and the rows of all files by those names. */
 #include "runtime/samples.h"
+#include "runtime/table_text.h"
 
-#include <locale.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_NUMBER = 400 };
-
 typedef struct {
     HcSamples *samples;
-    const char *path;
-    HcError *error;
-    locale_t c_locale;
-    const char *at, *end; /* of the text */
-    int64_t line;         /* the one last taken, from 1 */
-    char separator;       /* ' ': runs of blanks */
+    HcTableText text;
+    int64_t n_columns; /* of this file */
+    int64_t *place; /* of each column among the table's, -1: it is none of them; NULL: the same */
     double *row;
     int64_t rows; /* before this file */
 } Table;
 
-typedef struct {
-    const char *at, *end;
-} Field;
+/* --- columns ---------------------------------------------------------------------------------- */
 
-/* --- numbers ---------------------------------------------------------------------------------- */
-
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
-/* -12.5e3, +.5, 7.; nothing else, and finite. */
-static bool read_number(const Table *t, Field f, double *number) {
-    static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                  1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                  1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    const char *at = f.at;
-    uint64_t digits = 0;
-    int n = 0, fraction = 0, exponent = 0;
-    const bool negative = at < f.end && *at == '-';
-    if (at < f.end && (*at == '-' || *at == '+'))
-        at++;
-    const char *first = at;
-    for (; at < f.end && is_digit(*at); at++, n++)
-        digits = n < 19 ? digits * 10 + (uint64_t)(*at - '0') : digits;
-    bool any = at > first;
-    if (at < f.end && *at == '.') {
-        const char *point = ++at;
-        for (; at < f.end && is_digit(*at); at++, n++, fraction++)
-            digits = n < 19 ? digits * 10 + (uint64_t)(*at - '0') : digits;
-        any = any || at > point;
-    }
-    if (any && at < f.end && (*at == 'e' || *at == 'E')) {
-        const char *e = at + 1;
-        const bool below = e < f.end && *e == '-';
-        if (e < f.end && (*e == '-' || *e == '+'))
-            e++;
-        if (e == f.end)
-            return false;
-        for (; e < f.end && is_digit(*e); e++)
-            exponent = exponent < 100000 ? exponent * 10 + (*e - '0') : exponent;
-        exponent = below ? -exponent : exponent;
-        at = e;
-    }
-    if (!any || at != f.end)
-        return false;
-    const int scale = exponent - fraction;
-    if (n <= 15 && scale >= -22 && scale <= 22) { /* both are exact: one rounding */
-        *number = scale < 0 ? (double)digits / tens[-scale] : (double)digits * tens[scale];
-        *number = negative ? -*number : *number;
-        return true;
-    }
-    char text[MAX_NUMBER + 1];
-    if (f.end - f.at > MAX_NUMBER)
-        return false;
-    memcpy(text, f.at, (size_t)(f.end - f.at));
-    text[f.end - f.at] = '\0';
-    *number = strtod_l(text, NULL, t->c_locale);
-    return isfinite(*number);
-}
-
-/* --- lines and fields ------------------------------------------------------------------------- */
-
-/* The next line that says something; false at the end. */
-static bool next_line(Table *t, Field *line) {
-    while (t->at < t->end) {
-        const char *newline = memchr(t->at, '\n', (size_t)(t->end - t->at));
-        *line = (Field){t->at, newline ? newline : t->end};
-        t->at = newline ? newline + 1 : t->end;
-        t->line++;
-        while (line->end > line->at && (line->end[-1] == '\r' || line->end[-1] == ' '))
-            line->end--;
-        while (line->at < line->end && *line->at == ' ')
-            line->at++;
-        if (line->at < line->end && *line->at != '#')
-            return true;
-    }
+static bool asks_by_name(const HcPlan *plan, const char **name) {
+    for (uint32_t k = 0; k < plan->n_bindings; k++)
+        for (uint32_t i = 0; i < plan->bindings[k].n_subscripts; i++)
+            if (plan->bindings[k].subscripts[i].column) {
+                *name = plan->bindings[k].subscripts[i].column;
+                return true;
+            }
     return false;
 }
 
-static bool is_blank(char c) {
-    return c == ' ' || c == '\t';
+static void free_names(char **names, int64_t n) {
+    for (int64_t k = 0; names && k < n; k++)
+        free(names[k]);
+    free(names);
 }
 
-/* Takes the first field off the line; false when none is left. A separator at the end of the line
- * is followed by an empty field. */
-static bool next_field(const Table *t, Field *line, Field *field) {
-    if (!line->at)
-        return false;
-    const char *at = line->at, *end = line->end;
-    while (at < end && *at == ' ')
-        at++;
-    if (at < end && *at == '"') { /* quoted: to the next quote */
-        const char *quote = memchr(at + 1, '"', (size_t)(end - at - 1));
-        *field = (Field){at + 1, quote ? quote : end};
-        at = quote ? quote + 1 : end;
-    } else {
-        *field = (Field){at, at};
-        while (at < end && (t->separator == ' ' ? !is_blank(*at) : *at != t->separator))
-            at++;
-        field->end = at;
-        while (field->end > field->at && field->end[-1] == ' ')
-            field->end--;
+/* The fields of the record as names; NULL: out of memory. */
+static char **take_names(const HcTableText *t) {
+    char **names = calloc((size_t)t->n_fields + 1, sizeof *names);
+    for (int64_t k = 0; names && k < t->n_fields; k++) {
+        names[k] = hc_table_name(t->fields[k]);
+        if (!names[k]) {
+            free_names(names, t->n_fields);
+            return NULL;
+        }
     }
-    while (at < end && (t->separator == ' ' ? is_blank(*at) : *at == ' '))
-        at++;
-    if (t->separator == ' ')
-        line->at = at < end ? at : NULL;
-    else
-        line->at = at < end ? at + 1 : NULL; /* past the separator (or what follows a quote) */
-    return true;
+    return names;
 }
 
-static char guess_separator(Field line) {
-    static const char candidates[] = "\t,;";
-    for (const char *c = candidates; *c; c++)
-        if (memchr(line.at, *c, (size_t)(line.end - line.at)))
-            return *c;
-    return ' ';
-}
-
-static int64_t count_fields(const Table *t, Field line) {
-    Field field;
+/* Which of several columns of one name this is, from 0. */
+static int64_t occurrence(char *const *names, int64_t at) {
     int64_t n = 0;
-    while (next_field(t, &line, &field))
-        n++;
+    for (int64_t k = 0; k < at; k++)
+        n += strcmp(names[k], names[at]) == 0;
     return n;
 }
 
-static bool all_numbers(const Table *t, Field line) {
-    Field field;
-    double number;
-    while (next_field(t, &line, &field))
-        if (!read_number(t, field, &number))
-            return false;
-    return true;
+static int64_t find_name(char *const *names, int64_t n, const char *name, int64_t which) {
+    for (int64_t k = 0; k < n; k++)
+        if (strcmp(names[k], name) == 0 && which-- == 0)
+            return k;
+    return -1;
 }
 
-/* --- rows ------------------------------------------------------------------------------------- */
+static HcStatus lacks_column(const Table *t, char *const *names, const char *name) {
+    char list[300];
+    hc_column_list(names, t->n_columns, list, sizeof list);
+    return hc_fail(t->text.error, HC_ERROR_DATA,
+                   "`%s` has no column `%s`, which the table's first file has (its columns: %s)",
+                   t->text.path, name, list);
+}
 
-static HcStatus take_header(Table *t, Field line) {
-    HcSamples *s = t->samples;
-    Field field;
-    if (s->columns) /* of the first file; later ones repeat it */
-        return HC_OK;
-    s->columns = calloc((size_t)s->n_columns + 1, sizeof *s->columns);
-    if (!s->columns)
-        return hc_fail_memory(t->error, "the names of columns");
-    for (int64_t k = 0; next_field(t, &line, &field); k++) {
-        s->columns[k] = strndup(field.at, (size_t)(field.end - field.at));
-        if (!s->columns[k])
-            return hc_fail_memory(t->error, "the names of columns");
+/* Where this file, whose columns are called `names`, has those of the table. */
+static HcStatus match_columns(Table *t, char *const *names) {
+    const HcSamples *s = t->samples;
+    t->place = malloc((size_t)t->n_columns * sizeof *t->place);
+    if (!t->place)
+        return hc_fail_memory(t->text.error, "the names of columns");
+    for (int64_t k = 0; k < t->n_columns; k++)
+        t->place[k] = -1;
+    for (int64_t k = 0; k < s->n_columns; k++) {
+        const int64_t at = find_name(names, t->n_columns, s->columns[k], occurrence(s->columns, k));
+        if (at < 0)
+            return lacks_column(t, names, s->columns[k]);
+        t->place[at] = k;
     }
     return HC_OK;
 }
 
-static HcStatus not_a_number(const Table *t, Field field, int64_t column) {
-    const char *const *names = (const char *const *)t->samples->columns;
-    char where[96] = "";
-    if (names)
-        snprintf(where, sizeof where, " (`%.80s`)", names[column]);
-    if (field.at == field.end)
-        return hc_fail(t->error, HC_ERROR_DATA, "`%s`, line %lld, column %lld%s is empty", t->path,
-                       (long long)t->line, (long long)column + 1, where);
-    const int length = field.end - field.at > 40 ? 40 : (int)(field.end - field.at);
-    return hc_fail(t->error, HC_ERROR_DATA,
-                   "`%s`, line %lld, column %lld%s: `%.*s` is not a number", t->path,
-                   (long long)t->line, (long long)column + 1, where, length, field.at);
+static HcStatus with_header(Table *t) {
+    HcSamples *s = t->samples;
+    char **names = take_names(&t->text);
+    if (!names)
+        return hc_fail_memory(t->text.error, "the names of columns");
+    if (!s->n_columns) { /* the table's first file */
+        s->columns = names;
+        s->n_columns = t->n_columns;
+        return HC_OK;
+    }
+    HcStatus status = s->columns ? match_columns(t, names) : HC_OK;
+    free_names(names, t->n_columns);
+    return status;
 }
 
-static HcStatus take_row(Table *t, HcStream *columns, Field line) {
+static HcStatus without_header(Table *t) {
     HcSamples *s = t->samples;
-    Field field;
-    int64_t k = 0;
-    for (Field rest = line; next_field(t, &rest, &field); k++)
-        if (k < s->n_columns && !read_number(t, field, &t->row[k]))
-            return not_a_number(t, field, k);
-    if (k != s->n_columns)
-        return hc_fail(t->error, HC_ERROR_DATA,
-                       "`%s`, line %lld has %lld %s, but those before it have %lld", t->path,
-                       (long long)t->line, (long long)k, k == 1 ? "column" : "columns",
-                       (long long)s->n_columns);
-    if ((size_t)columns->samples == s->line_capacity) {
+    const char *name;
+    if (s->columns && asks_by_name(s->plan, &name))
+        return hc_fail(t->text.error, HC_ERROR_DATA,
+                       "`%s`, line %lld does not name the columns, so there is no column `%s`",
+                       t->text.path, (long long)t->text.line, name);
+    if (!s->n_columns)
+        s->n_columns = t->n_columns;
+    return HC_OK;
+}
+
+/* --- the first line --------------------------------------------------------------------------- */
+
+/* It names the columns when no field of it is a number in any notation, and is a row when all are
+ * numbers; anything else is neither. */
+static HcStatus see_header(const Table *t, bool *header) {
+    const HcTableText *text = &t->text;
+    int64_t like = 0, bad = -1;
+    double number;
+    for (int64_t k = 0; k < text->n_fields; k++) {
+        like += hc_table_like_number(text, text->fields[k]);
+        if (bad < 0 && !hc_table_number(text, text->fields[k], &number))
+            bad = k;
+    }
+    *header = like == 0;
+    if (*header || bad < 0)
+        return HC_OK;
+    return hc_table_not_a_number(text, bad, NULL,
+                                 ", and a line that is partly numbers does not name columns "
+                                 "(`header = true;` says that it does)");
+}
+
+static void say_header(const Table *t, bool header) {
+    const HcSamples *s = t->samples;
+    FILE *notes = s->request->notes;
+    char list[300];
+    const bool known = t->rows > 0 || s->request->run;
+    if (!notes || (known && header == (s->columns != NULL)))
+        return; /* as it was said of the first file */
+    hc_column_list(s->columns, s->n_columns, list, sizeof list);
+    if (header && s->columns)
+        fprintf(notes, "`%s`: line %lld names the columns: %s\n", t->text.path,
+                (long long)t->text.line, list);
+    else
+        fprintf(notes, "`%s`: line %lld %s\n", t->text.path, (long long)t->text.line,
+                header ? "names columns, which go by place as in the files before"
+                       : "is taken for a row of numbers, not for names");
+}
+
+static HcStatus first_line(Table *t, bool *header) {
+    const HcPlan *plan = t->samples->plan;
+    HcStatus status = HC_OK;
+    *header = plan->table_header == 1;
+    t->n_columns = t->text.n_fields;
+    if (plan->table_header < 0)
+        status = see_header(t, header);
+    if (status == HC_OK)
+        status = *header ? with_header(t) : without_header(t);
+    if (status != HC_OK)
+        return status;
+    if (!t->place && t->n_columns != t->samples->n_columns)
+        return hc_fail(t->text.error, HC_ERROR_DATA,
+                       "`%s` has %lld columns, but the files before it have %lld", t->text.path,
+                       (long long)t->n_columns, (long long)t->samples->n_columns);
+    say_header(t, *header);
+    t->row = calloc((size_t)t->samples->n_columns, sizeof *t->row);
+    return t->row ? HC_OK : hc_fail_memory(t->text.error, "a row of the table");
+}
+
+/* --- rows ------------------------------------------------------------------------------------- */
+
+static HcStatus remember_line(Table *t, int64_t row) {
+    HcSamples *s = t->samples;
+    if ((size_t)row == s->line_capacity) {
         const size_t capacity = s->line_capacity ? 2 * s->line_capacity : 1024;
         int64_t *grown = realloc(s->lines, capacity * sizeof *grown);
         if (!grown)
-            return hc_fail_memory(t->error, "the training data");
+            return hc_fail_memory(t->text.error, "the training data");
         s->lines = grown;
         s->line_capacity = capacity;
     }
-    s->lines[columns->samples++] = t->line;
-    return hc_block_append(&s->blocks[columns->block], t->row,
-                           (size_t)s->n_columns * sizeof *t->row, t->error);
+    s->lines[row] = t->text.line;
+    return HC_OK;
 }
 
-static HcStatus first_line(Table *t, Field line, bool *header) {
-    const HcPlan *plan = t->samples->plan;
-    t->separator = plan->table_separator ? plan->table_separator : guess_separator(line);
-    *header = plan->table_header >= 0 ? plan->table_header == 1 : !all_numbers(t, line);
-    const int64_t n = count_fields(t, line);
-    if (!t->samples->n_columns)
-        t->samples->n_columns = n;
-    t->row = calloc((size_t)t->samples->n_columns, sizeof *t->row);
-    if (!t->row)
-        return hc_fail_memory(t->error, "a row of the table");
-    if (*header && n != t->samples->n_columns)
-        return hc_fail(t->error, HC_ERROR_DATA,
-                       "`%s` has %lld columns, but the files before it have %lld", t->path,
-                       (long long)n, (long long)t->samples->n_columns);
-    return *header ? take_header(t, line) : HC_OK;
+static HcStatus take_row(Table *t, HcStream *columns) {
+    HcSamples *s = t->samples;
+    const int64_t n = t->text.n_fields;
+    for (int64_t k = 0; k < n && k < t->n_columns; k++) {
+        const int64_t to = t->place ? t->place[k] : k;
+        if (to >= 0 && !hc_table_number(&t->text, t->text.fields[k], &t->row[to]))
+            return hc_table_not_a_number(&t->text, k, s->columns ? s->columns[to] : NULL, "");
+    }
+    if (n != t->n_columns)
+        return hc_fail(t->text.error, HC_ERROR_DATA,
+                       "`%s`, line %lld has %lld %s, but those before it have %lld", t->text.path,
+                       (long long)t->text.line, (long long)n, n == 1 ? "column" : "columns",
+                       (long long)t->n_columns);
+    HcStatus status = remember_line(t, columns->samples);
+    if (status != HC_OK)
+        return status;
+    columns->samples++;
+    return hc_block_append(&s->blocks[columns->block], t->row,
+                           (size_t)s->n_columns * sizeof *t->row, t->text.error);
 }
 
 static HcStatus read_rows(Table *t, HcStream *columns) {
-    Field line;
-    bool first = true, header = false;
-    HcStatus status = HC_OK;
-    for (int64_t k = 0; k < t->samples->plan->table_skip && t->at < t->end; k++) {
-        const char *newline = memchr(t->at, '\n', (size_t)(t->end - t->at));
-        t->at = newline ? newline + 1 : t->end;
-        t->line++;
-    }
-    while (status == HC_OK && next_line(t, &line)) {
-        if (first)
-            status = first_line(t, line, &header);
-        if (status == HC_OK && !(first && header))
-            status = take_row(t, columns, line);
-        first = false;
+    const HcPlan *plan = t->samples->plan;
+    bool any = true, header = false;
+    for (int64_t k = 0; k < plan->table_skip; k++)
+        hc_table_skip_line(&t->text);
+    t->text.separator =
+        plan->table_separator ? plan->table_separator : hc_table_guess_separator(&t->text);
+    HcStatus status = hc_table_record(&t->text, &any);
+    if (status == HC_OK && any)
+        status = first_line(t, &header);
+    if (status == HC_OK && header)
+        status = hc_table_record(&t->text, &any);
+    while (status == HC_OK && any) {
+        status = take_row(t, columns);
+        if (status == HC_OK)
+            status = hc_table_record(&t->text, &any);
     }
     if (status == HC_OK && columns->samples == t->rows)
-        status = hc_fail(t->error, HC_ERROR_DATA, "`%s` has no row of numbers", t->path);
+        status = hc_fail(t->text.error, HC_ERROR_DATA, "`%s` has no row of numbers", t->text.path);
     return status;
 }
 
@@ -261,21 +236,11 @@ HcStatus hc_read_table(HcSamples *samples, HcSampleFile *file, HcError *error) {
     if (status != HC_OK)
         return status;
     HcStream *columns = hc_stream(samples, "columns");
-    const size_t mark = size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    Table t = {.samples = samples,
-               .path = file->path,
-               .error = error,
-               .c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0),
-               .at = (const char *)bytes + mark,
-               .end = (const char *)bytes + size,
-               .rows = columns->samples};
-    if (!t.c_locale)
-        status = hc_fail_memory(error, "the training data");
-    if (status == HC_OK) {
-        columns->element = HC_F64;
+    Table t = {.samples = samples, .rows = columns->samples};
+    status = hc_table_begin(&t.text, file->path, bytes, size, error);
+    columns->element = HC_F64;
+    if (status == HC_OK)
         status = read_rows(&t, columns);
-        freelocale(t.c_locale);
-    }
     if (status == HC_OK) {
         columns->rank = 1;
         columns->dims[0] = columns->elements = samples->n_columns;
@@ -283,6 +248,8 @@ HcStatus hc_read_table(HcSamples *samples, HcSampleFile *file, HcError *error) {
         file->first = t.rows;
         file->count = columns->samples - t.rows;
     }
+    hc_table_end(&t.text);
+    free(t.place);
     free(t.row);
     free(bytes);
     return status;

@@ -51,9 +51,14 @@ HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, HcEvalu
         status = hc_fail(error, HC_ERROR_CHECKPOINT,
                          "`%s/config.json` does not name the data: give --data PATH",
                          options->checkpoint);
+    const HcDataRequest request = {.given = options->data,
+                                   .n_given = options->n_data,
+                                   .run = about ? about : config,
+                                   .as_bytes = options->data_is_bytes,
+                                   .may_differ = options->changed_data,
+                                   .notes = options->notes};
     if (status == HC_OK)
-        status = hc_data_open(&data, &c->plan, options->data, options->n_data, hc_positions(c),
-                              about ? about : config, error);
+        status = hc_data_open(&data, &c->plan, &request, hc_positions(c), error);
     if (status == HC_OK && data.train_count == data.count)
         status = hc_fail(error, HC_ERROR_DATA,
                          "the model `%s` holds nothing out: its train block needs `held_out`",

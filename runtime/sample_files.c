@@ -14,8 +14,8 @@ typedef struct {
     HcSampleFiles *files;
     const HcPlan *plan;
     HcError *error;
-    const char *folder; /* for the plan's own names, or NULL */
-    char replaced[256]; /* keys of the command line so far, each between two spaces */
+    const HcDataRequest *request;
+    const char *folder; /* where relative names begin, or NULL */
 } Names;
 
 static bool is_folder(const char *path) {
@@ -23,19 +23,26 @@ static bool is_folder(const char *path) {
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-static HcStatus add(Names *n, HcPart part, const char *stream, const char *path) {
+char *hc_path_in(const char *folder, const char *path) {
+    const bool inside = folder && path[0] != '/';
+    const size_t size = strlen(path) + (inside ? strlen(folder) + 1 : 0) + 1;
+    char *joined = malloc(size);
+    if (joined)
+        snprintf(joined, size, "%s%s%s", inside ? folder : "", inside ? "/" : "", path);
+    return joined;
+}
+
+static HcStatus add(Names *n, HcSampleFile file, const char *path) {
     HcSampleFiles *files = n->files;
     HcSampleFile *grown = realloc(files->at, (files->count + 1) * sizeof *grown);
     if (!grown)
         return hc_fail_memory(n->error, "the list of data files");
     files->at = grown;
-    const bool inside = n->folder && path[0] != '/';
-    const size_t length = strlen(path) + (inside ? strlen(n->folder) + 1 : 0) + 1;
-    char *copy = malloc(length);
+    char *copy = hc_path_in(n->folder, path);
     if (!copy)
         return hc_fail_memory(n->error, "a path");
-    snprintf(copy, length, "%s%s%s", inside ? n->folder : "", inside ? "/" : "", path);
-    files->at[files->count++] = (HcSampleFile){.part = part, .stream = stream, .path = copy};
+    file.path = copy;
+    files->at[files->count++] = file;
     return HC_OK;
 }
 
@@ -43,11 +50,13 @@ static bool same_stream(const char *a, const char *b) {
     return (!a && !b) || (a && b && strcmp(a, b) == 0);
 }
 
+/* Those that the command line did not give. */
 static void remove_files(Names *n, HcPart part, const char *stream) {
     HcSampleFiles *files = n->files;
     uint32_t kept = 0;
     for (uint32_t k = 0; k < files->count; k++) {
-        if (files->at[k].part == part && same_stream(files->at[k].stream, stream))
+        if (!files->at[k].given && files->at[k].part == part &&
+            same_stream(files->at[k].stream, stream))
             free(files->at[k].path);
         else
             files->at[kept++] = files->at[k];
@@ -89,16 +98,10 @@ static bool read_key(const HcPlan *plan, const char *text, size_t length, HcPart
     return find_stream(plan, text, length, stream);
 }
 
-static HcStatus replace(Names *n, const char *given, size_t key, HcPart part, const char *stream) {
-    char word[64];
-    snprintf(word, sizeof word, " %d%.40s ", part, stream ? stream : "");
-    if (!strstr(n->replaced, word)) {
-        remove_files(n, part, stream);
-        if (strlen(n->replaced) + strlen(word) < sizeof n->replaced)
-            strcat(n->replaced, word);
-    }
+static HcStatus replace(Names *n, const char *path, HcPart part, const char *stream) {
+    remove_files(n, part, stream);
     n->folder = NULL;
-    return add(n, part, stream, given + key);
+    return add(n, (HcSampleFile){.part = part, .stream = stream, .given = true}, path);
 }
 
 static HcStatus no_such_key(const Names *n, const char *given, size_t key) {
@@ -116,12 +119,12 @@ static HcStatus no_such_key(const Names *n, const char *given, size_t key) {
                    given, (int)key, given, list[0] ? list : "train, held_out");
 }
 
-static HcStatus apply(Names *n, const char *given, bool evaluates) {
+static HcStatus apply(Names *n, const char *given) {
     const char *equals = strchr(given, '=');
     HcPart part = HC_TRAIN_PART;
     const char *stream;
     if (equals && read_key(n->plan, given, (size_t)(equals - given), &part, &stream))
-        return replace(n, given, (size_t)(equals - given) + 1, part, stream);
+        return replace(n, equals + 1, part, stream);
     struct stat info;
     if (equals && stat(given, &info) != 0)
         return no_such_key(n, given, (size_t)(equals - given));
@@ -130,37 +133,83 @@ static HcStatus apply(Names *n, const char *given, bool evaluates) {
                        "the data have several files: give --data FOLDER, or --data %s=FILE and so "
                        "on, instead of `%s`",
                        n->plan->data_files[0].stream, given);
-    for (uint32_t k = 0; evaluates && k < n->files->count; k++)
+    part = HC_TRAIN_PART; /* unless we evaluate, and what is held out has files of its own */
+    for (uint32_t k = 0; n->request->run && k < n->files->count; k++)
         if (n->files->at[k].part == HC_HELD_OUT_PART)
             part = HC_HELD_OUT_PART;
-    return replace(n, given, 0, part, NULL);
+    return replace(n, given, part, NULL);
+}
+
+/* The files that the run to evaluate has read, as hc_samples_json wrote them down. */
+static HcStatus add_recorded(Names *n, const json_t *files, const json_t *hashes) {
+    HcStatus status = HC_OK;
+    for (size_t k = 0; k < json_array_size(files) && status == HC_OK; k++) {
+        const char *text = json_string_value(json_array_get(files, k));
+        const char *equals = text ? strchr(text, '=') : NULL;
+        HcSampleFile file = {.expected = json_string_value(json_array_get(hashes, k))};
+        if (!equals || !read_key(n->plan, text, (size_t)(equals - text), &file.part, &file.stream))
+            return hc_fail(n->error, HC_ERROR_CHECKPOINT,
+                           "the run's config.json names data that the model does not have: `%s`",
+                           text ? text : "?");
+        status = add(n, file, equals + 1);
+    }
+    return status;
+}
+
+/* What is read if the command line names nothing else. */
+static HcStatus add_own(Names *n, const char *folder) {
+    const json_t *files = json_object_get(n->request->run, "files");
+    HcStatus status = HC_OK;
+    n->folder = folder ? folder : n->request->folder;
+    if (!folder && json_array_size(files))
+        return add_recorded(n, files, json_object_get(n->request->run, "files_xxh3"));
+    for (uint32_t k = 0; k < n->plan->n_data_files && status == HC_OK; k++) {
+        const HcDataFile *f = &n->plan->data_files[k];
+        const HcPart part = f->held_out ? HC_HELD_OUT_PART : HC_TRAIN_PART;
+        status = add(n, (HcSampleFile){.part = part, .stream = f->stream}, f->path);
+    }
+    return status;
+}
+
+static HcStatus find_folder(const Names *n, const char **folder) {
+    *folder = NULL;
+    for (int32_t k = 0; k < n->request->n_given; k++) {
+        const char *given = n->request->given[k];
+        if (!is_folder(given))
+            continue;
+        if (*folder)
+            return hc_fail(n->error, HC_ERROR_ARGUMENT,
+                           "--data names two folders, `%s` and `%s`: the files are in one, or are "
+                           "named one by one",
+                           *folder, given);
+        *folder = given;
+    }
+    return HC_OK;
 }
 
 static int by_part(const HcSampleFile *a, const HcSampleFile *b) {
     return (int)a->part - (int)b->part;
 }
 
-HcStatus hc_sample_files(const HcPlan *plan, const char *const *given, int32_t n_given,
-                         bool evaluates, HcSampleFiles *files, HcError *error) {
-    Names n = {.files = files, .plan = plan, .error = error};
-    HcStatus status = HC_OK;
+HcStatus hc_sample_files(const HcPlan *plan, const HcDataRequest *request, HcSampleFiles *files,
+                         HcError *error) {
+    Names n = {.files = files, .plan = plan, .request = request, .error = error};
+    const char *folder;
     *files = (HcSampleFiles){0};
-    for (int32_t k = 0; k < n_given; k++)
-        if (is_folder(given[k]))
-            n.folder = given[k];
-    for (uint32_t k = 0; k < plan->n_data_files && status == HC_OK; k++)
-        status = add(&n, plan->data_files[k].held_out ? HC_HELD_OUT_PART : HC_TRAIN_PART,
-                     plan->data_files[k].stream, plan->data_files[k].path);
-    for (int32_t k = 0; k < n_given && status == HC_OK; k++)
-        if (!is_folder(given[k]))
-            status = apply(&n, given[k], evaluates);
+    HcStatus status = find_folder(&n, &folder);
+    if (status == HC_OK)
+        status = add_own(&n, folder);
+    for (int32_t k = 0; k < request->n_given && status == HC_OK; k++)
+        if (!is_folder(request->given[k]))
+            status = apply(&n, request->given[k]);
     for (uint32_t i = 1; i < files->count; i++) /* stable, and short */
         for (uint32_t k = i; k > 0 && by_part(&files->at[k - 1], &files->at[k]) > 0; k--) {
             const HcSampleFile swap = files->at[k];
             files->at[k] = files->at[k - 1];
             files->at[k - 1] = swap;
         }
-    if (status == HC_OK && (files->count == 0 || files->at[0].part != HC_TRAIN_PART))
+    const bool evaluates = request->run && files->count;
+    if (status == HC_OK && !evaluates && (files->count == 0 || files->at[0].part != HC_TRAIN_PART))
         status = hc_fail(error, HC_ERROR_ARGUMENT,
                          "training needs data: give --data FILE, or name it in the model's train "
                          "block: `train = \"FILE\";`");
@@ -177,6 +226,30 @@ void hc_sample_files_free(HcSampleFiles *files) {
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
+
+const char *hc_packed_kind(const uint8_t *bytes, size_t size) {
+    static const struct {
+        size_t size;
+        const char *begin, *what;
+    } kinds[] = {
+        {2, "\x1f\x8b", "compressed: unpack it first (gunzip)"},
+        {6,
+         "\xfd"
+         "7zXZ",
+         "compressed: unpack it first (unxz)"},
+        {4, "\x28\xb5\x2f\xfd", "compressed: unpack it first (unzstd)"},
+        {4, "PK\3\4", "compressed: unpack it first (unzip)"},
+        {2, "\xff\xfe", "UTF-16: make it UTF-8 first (iconv -f UTF-16 -t UTF-8)"},
+        {2, "\xfe\xff", "UTF-16: make it UTF-8 first (iconv -f UTF-16 -t UTF-8)"},
+    };
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+        if (size >= kinds[k].size && memcmp(bytes, kinds[k].begin, kinds[k].size) == 0)
+            return kinds[k].what;
+    /* BZh and a level could be a text's first letters */
+    if (size >= 10 && memcmp(bytes, "BZh", 3) == 0 && memcmp(bytes + 4, "1AY&SY", 6) == 0)
+        return "compressed: unpack it first (bunzip2)";
+    return NULL;
+}
 
 static HcStatus read_all(int file, const char *path, uint8_t *bytes, size_t capacity, size_t *size,
                          HcError *error) {
@@ -216,9 +289,9 @@ HcStatus hc_read_file(const char *path, uint8_t **bytes, size_t *size, HcError *
     else
         status = read_all(file, path, *bytes, (size_t)info.st_size, size, error);
     close(file);
-    if (status == HC_OK && *size >= 2 && (*bytes)[0] == 0x1f && (*bytes)[1] == 0x8b)
-        status = hc_fail(error, HC_ERROR_DATA, "data `%s` is compressed: unpack it first (gunzip)",
-                         path);
+    const char *packed = status == HC_OK ? hc_packed_kind(*bytes, *size) : NULL;
+    if (packed)
+        status = hc_fail(error, HC_ERROR_DATA, "data `%s` is %s", path, packed);
     if (status != HC_OK) {
         free(*bytes);
         *bytes = NULL;

@@ -1,9 +1,8 @@
-/* Samples read from files: which is which, and how they fill inputs. */
+/* Samples read from files: which is which, and which of their elements fill inputs. */
 #include "runtime/samples.h"
 #include "runtime/rng.h"
 
 #define XXH_INLINE_ALL
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -43,40 +42,27 @@ size_t hc_element_bytes(HcElement element) {
     return bytes[element];
 }
 
-static double stream_value(const HcSamples *samples, const HcStream *s, int64_t row, int64_t at) {
-    const uint8_t *bytes = samples->blocks[s->block].bytes + s->offset + (size_t)row * s->stride +
-                           (size_t)at * hc_element_bytes(s->element);
-    union {
-        int16_t i16;
-        int32_t i32;
-        float f32;
-        double f64;
-    } v;
-    switch (s->element) {
-    case HC_U8:
-        return *bytes;
-    case HC_I8:
-        return (int8_t)*bytes;
-    case HC_I16:
-        memcpy(&v.i16, bytes, 2);
-        return v.i16;
-    case HC_I32:
-        memcpy(&v.i32, bytes, 4);
-        return v.i32;
-    case HC_F32:
-        memcpy(&v.f32, bytes, 4);
-        return (double)v.f32;
-    default:
-        memcpy(&v.f64, bytes, 8);
-        return v.f64;
-    }
+/* What the run names must be what it was then. */
+static HcStatus check_hash(const HcSamples *s, const HcSampleFile *file, HcError *error) {
+    char hash[HC_HASH_TEXT];
+    hc_hash_text(file->hash, hash);
+    if (!file->expected || strcmp(file->expected, hash) == 0)
+        return HC_OK;
+    return hc_data_changed(s->request, error, "`%s` is not the file that the run read", file->path);
 }
 
-HcStatus hc_samples_read(HcSamples *samples, const HcSampleFile *file, uint8_t **bytes,
-                         size_t *size, HcError *error) {
-    const HcStatus status = hc_read_file(file->path, bytes, size, error);
-    if (status == HC_OK)
-        samples->hash = XXH3_64bits_withSeed(*bytes, *size, samples->hash);
+HcStatus hc_samples_read(HcSamples *samples, HcSampleFile *file, uint8_t **bytes, size_t *size,
+                         HcError *error) {
+    HcStatus status = hc_read_file(file->path, bytes, size, error);
+    if (status != HC_OK)
+        return status;
+    samples->hash = XXH3_64bits_withSeed(*bytes, *size, samples->hash);
+    file->hash = XXH3_64bits(*bytes, *size);
+    status = check_hash(samples, file, error);
+    if (status != HC_OK) {
+        free(*bytes);
+        *bytes = NULL;
+    }
     return status;
 }
 
@@ -118,22 +104,7 @@ int64_t hc_samples_of_batch(const HcSamples *s, uint64_t seed, int64_t step, int
                                          number % s->train_count));
 }
 
-/* --- messages --------------------------------------------------------------------------------- */
-
-/* Where a sample was read from: a line, or its number within its file. */
-static void describe(const HcSamples *s, const char *stream, int64_t row, char *text, size_t size) {
-    const bool lines = s->lines != NULL;
-    for (uint32_t k = 0; k < s->files.count; k++) {
-        const HcSampleFile *f = &s->files.at[k];
-        if ((f->stream && strcmp(f->stream, stream) != 0) || row < f->first ||
-            row >= f->first + f->count)
-            continue;
-        snprintf(text, size, "`%.200s`, %s %lld", f->path, lines ? "line" : "sample",
-                 (long long)(lines ? s->lines[row] : row - f->first));
-        return;
-    }
-    snprintf(text, size, "sample %lld", (long long)row);
-}
+/* --- bindings --------------------------------------------------------------------------------- */
 
 static void shape_text(const HcStream *s, char *text, size_t size) {
     size_t used = 0;
@@ -145,10 +116,15 @@ static void shape_text(const HcStream *s, char *text, size_t size) {
         snprintf(text, size, "one number");
 }
 
-/* --- bindings --------------------------------------------------------------------------------- */
+void hc_column_list(char *const *names, int64_t n, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (int64_t k = 0; names && k < n && used + 8 < size; k++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", k ? ", " : "", names[k]);
+}
 
 static HcStatus find_column(const HcSamples *s, const char *name, int64_t *column, HcError *error) {
-    char list[300] = "";
+    char list[300];
     int64_t found = 0;
     if (!s->columns)
         return hc_fail(error, HC_ERROR_DATA,
@@ -156,16 +132,14 @@ static HcStatus find_column(const HcSamples *s, const char *name, int64_t *colum
                        "line is not a header",
                        name);
     for (int64_t k = 0; k < s->n_columns; k++) {
-        const size_t used = strlen(list);
         if (strcmp(s->columns[k], name) == 0) {
             *column = k;
             found++;
         }
-        if (used + 8 < sizeof list)
-            snprintf(list + used, sizeof list - used, "%s%s", k ? ", " : "", s->columns[k]);
     }
     if (found == 1)
         return HC_OK;
+    hc_column_list(s->columns, s->n_columns, list, sizeof list);
     return hc_fail(error, HC_ERROR_DATA,
                    found ? "the table has several columns `%s` (its columns: %s)"
                          : "the table has no column `%s` (its columns: %s)",
@@ -236,85 +210,6 @@ static HcStatus lay_out(const HcSamples *s, const HcBinding *b, HcSampleFill *fi
     return HC_OK;
 }
 
-static double fill_value(const HcSamples *s, const HcSampleFill *fill, const HcBinding *b,
-                         int64_t row, int64_t k) {
-    double v = stream_value(s, &s->streams[fill->stream], row, fill->at[k]);
-    if (fill->mean)
-        v = fill->deviation[k] > 0 ? (v - fill->mean[k]) / fill->deviation[k] : 0;
-    return v * b->scale + b->shift;
-}
-
-/* Tokens must be whole and below the limit, reals finite, in every sample. */
-static HcStatus check_values(const HcSamples *s, const HcSampleFill *fill, const HcBinding *b,
-                             HcError *error) {
-    const HcInputPlan *input = &s->plan->inputs[b->input];
-    const HcStream *stream = &s->streams[fill->stream];
-    const bool floats = stream->element == HC_F32 || stream->element == HC_F64;
-    char where[300];
-    for (int64_t row = 0; row < s->count && (input->integer || floats); row++)
-        for (int64_t k = 0; k < fill->n; k++) {
-            const double v = fill_value(s, fill, b, row, k);
-            if (input->integer
-                    ? v >= 0 && v == floor(v) && v < (input->limit ? (double)input->limit : 0x1p31)
-                    : isfinite(v))
-                continue;
-            describe(s, stream->name, row, where, sizeof where);
-            return input->integer
-                       ? hc_fail(error, HC_ERROR_DATA,
-                                 "%s: `%s` would be %.10g, but it must be a whole number from 0 to "
-                                 "%lld",
-                                 where, input->name, v, (long long)input->limit - 1)
-                       : hc_fail(error, HC_ERROR_DATA, "%s: a value for `%s` is not finite", where,
-                                 input->name);
-        }
-    return HC_OK;
-}
-
-/* --- standardising ---------------------------------------------------------------------------- */
-
-static HcStatus read_statistics(const HcSamples *s, const HcBinding *b, HcSampleFill *fill,
-                                const json_t *known, HcError *error) {
-    const char *name = s->plan->inputs[b->input].name;
-    const json_t *entry = json_object_get(known, name);
-    const json_t *means = json_object_get(entry, "mean"),
-                 *deviations = json_object_get(entry, "deviation");
-    if ((int64_t)json_array_size(means) != fill->n ||
-        (int64_t)json_array_size(deviations) != fill->n)
-        return hc_fail(error, HC_ERROR_CHECKPOINT,
-                       "the run's config.json does not hold the means and deviations of `%s`",
-                       name);
-    for (int64_t k = 0; k < fill->n; k++) {
-        fill->mean[k] = json_number_value(json_array_get(means, (size_t)k));
-        fill->deviation[k] = json_number_value(json_array_get(deviations, (size_t)k));
-    }
-    return HC_OK;
-}
-
-/* Over the training part alone. */
-static void take_statistics(const HcSamples *s, HcSampleFill *fill) {
-    const HcStream *stream = &s->streams[fill->stream];
-    const double n = (double)s->train_count;
-    for (int64_t row = 0; row < s->train_count; row++) {
-        const int64_t at = hc_samples_of_part(s, HC_TRAIN_PART, row);
-        for (int64_t k = 0; k < fill->n; k++)
-            fill->mean[k] += stream_value(s, stream, at, fill->at[k]);
-    }
-    for (int64_t k = 0; k < fill->n; k++)
-        fill->mean[k] /= n;
-    for (int64_t row = 0; row < s->train_count; row++) {
-        const int64_t at = hc_samples_of_part(s, HC_TRAIN_PART, row);
-        for (int64_t k = 0; k < fill->n; k++) {
-            const double off = stream_value(s, stream, at, fill->at[k]) - fill->mean[k];
-            fill->deviation[k] += off * off;
-        }
-    }
-    for (int64_t k = 0; k < fill->n; k++) {
-        fill->deviation[k] = sqrt(fill->deviation[k] / n);
-        if (fill->deviation[k] <= 1e-14 * fabs(fill->mean[k])) /* only rounding varies */
-            fill->deviation[k] = 0;
-    }
-}
-
 /* --- opening ---------------------------------------------------------------------------------- */
 
 static HcStatus prepare_binding(HcSamples *s, uint32_t k, const json_t *known, HcError *error) {
@@ -342,11 +237,7 @@ static HcStatus prepare_binding(HcSamples *s, uint32_t k, const json_t *known, H
     if (!fill->at || (b->standardise && (!fill->mean || !fill->deviation)))
         return hc_fail_memory(error, input->name);
     HcStatus status = lay_out(s, b, fill, error);
-    if (status == HC_OK && b->standardise && known)
-        status = read_statistics(s, b, fill, known, error);
-    else if (status == HC_OK && b->standardise)
-        take_statistics(s, fill);
-    return status == HC_OK ? check_values(s, fill, b, error) : status;
+    return status == HC_OK ? hc_samples_prepare_values(s, k, known, error) : status;
 }
 
 static HcStatus check_bound(const HcPlan *plan, HcError *error) {
@@ -431,20 +322,45 @@ static void drop_training(HcSamples *s, const json_t *statistics) {
     s->train_missing = true;
 }
 
-static HcStatus open_samples(HcSamples *s, const char *const *given, int32_t n_given,
-                             const json_t *statistics, bool only_held_out, HcError *error) {
+/* The run's own order of columns, by which its numbers count. */
+static HcStatus take_columns(HcSamples *s, const json_t *names, HcError *error) {
+    const size_t n = json_array_size(names);
+    if (n == 0)
+        return HC_OK;
+    s->columns = calloc(n, sizeof *s->columns);
+    for (size_t k = 0; s->columns && k < n; k++) {
+        const char *name = json_string_value(json_array_get(names, k));
+        if (!name)
+            return hc_fail(error, HC_ERROR_CHECKPOINT,
+                           "the run's config.json does not hold the names of the columns");
+        s->columns[k] = strdup(name);
+        s->n_columns = (int64_t)k + 1;
+        if (!s->columns[k])
+            return hc_fail_memory(error, "the names of columns");
+    }
+    return s->columns ? HC_OK : hc_fail_memory(error, "the names of columns");
+}
+
+static HcStatus open_samples(HcSamples *s, HcError *error) {
     const HcPlan *plan = s->plan;
+    const json_t *run = s->request->run, *statistics = json_object_get(run, "statistics");
     HcStatus status = check_bound(plan, error);
     if (status == HC_OK)
-        status = hc_sample_files(plan, given, n_given, only_held_out, &s->files, error);
+        status = hc_sample_files(plan, s->request, &s->files, error);
     if (status != HC_OK)
         return status;
-    if (only_held_out)
+    if (run)
         drop_training(s, statistics);
+    if (run && !statistics && standardises(plan) && s->files.at[0].part != HC_TRAIN_PART)
+        return hc_fail(error, HC_ERROR_ARGUMENT,
+                       "inputs are standardised by the means of the training data: evaluate the "
+                       "run's folder, or give --data train=FILE too");
     s->fills = calloc(plan->n_bindings + 1, sizeof *s->fills);
     if (!s->fills)
         return hc_fail_memory(error, "the training data");
-    status = read_files(s, error);
+    status = take_columns(s, json_object_get(run, "columns"), error);
+    if (status == HC_OK)
+        status = read_files(s, error);
     if (status == HC_OK)
         status = part_samples(s, error);
     for (uint32_t k = 0; k < plan->n_bindings && status == HC_OK; k++)
@@ -452,15 +368,16 @@ static HcStatus open_samples(HcSamples *s, const char *const *given, int32_t n_g
     return status;
 }
 
-HcStatus hc_samples_open(const HcPlan *plan, const char *const *given, int32_t n_given,
-                         const json_t *statistics, bool only_held_out, HcSamples **samples,
+HcStatus hc_samples_open(const HcPlan *plan, const HcDataRequest *request, HcSamples **samples,
                          HcError *error) {
     HcSamples *s = calloc(1, sizeof *s);
     *samples = NULL;
     if (!s)
         return hc_fail_memory(error, "the training data");
     s->plan = plan;
-    const HcStatus status = open_samples(s, given, n_given, statistics, only_held_out, error);
+    s->request = request;
+    const HcStatus status = open_samples(s, error);
+    s->request = NULL; /* the caller's */
     if (status != HC_OK)
         hc_samples_free(s);
     else
@@ -487,74 +404,41 @@ void hc_samples_free(HcSamples *s) {
     free(s);
 }
 
-/* --- filling ---------------------------------------------------------------------------------- */
-
-void hc_samples_fill(const HcSamples *s, HcContext *c, int64_t sample, int64_t row) {
-    for (uint32_t k = 0; k < s->plan->n_bindings; k++) {
-        const HcSampleFill *fill = &s->fills[k];
-        const HcBinding *b = &s->plan->bindings[k];
-        const HcInputPlan *input = &s->plan->inputs[fill->input];
-        /* a context may hold fewer positions than the model's most */
-        const int64_t n = input->domain == HC_POSITION ? hc_positions(c) * input->count : fill->n;
-        void *memory = hc_input_memory(c, fill->input);
-        for (int64_t i = 0; i < n; i++) {
-            const double v = fill_value(s, fill, b, row, i);
-            if (input->integer)
-                ((int32_t *)memory)[sample * n + i] = (int32_t)v;
-            else if (c->plan.element_size == 4)
-                ((float *)memory)[sample * n + i] = (float)v;
-            else
-                ((double *)memory)[sample * n + i] = v;
-        }
-    }
-}
-
 /* --- what a run remembers --------------------------------------------------------------------- */
 
+static json_t *file_json(const HcSampleFile *f) {
+    char *absolute = realpath(f->path, NULL);
+    json_t *json = json_sprintf("%s%s%s=%s", f->part == HC_TRAIN_PART ? "train" : "held_out",
+                                f->stream ? "." : "", f->stream ? f->stream : "",
+                                absolute ? absolute : f->path);
+    free(absolute);
+    return json;
+}
+
 json_t *hc_samples_json(const HcSamples *s) {
-    json_t *json = json_object(), *files = json_array();
-    char hash[24];
-    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)s->hash);
+    json_t *json = json_object(), *files = json_array(), *hashes = json_array();
+    char hash[HC_HASH_TEXT];
     for (uint32_t k = 0; k < s->files.count; k++) {
-        const HcSampleFile *f = &s->files.at[k];
-        char *absolute = realpath(f->path, NULL);
-        const char *path = absolute ? absolute : f->path;
-        const size_t size = strlen(path) + 32 + (f->stream ? strlen(f->stream) : 0);
-        char *text = malloc(size);
-        if (text) {
-            snprintf(text, size, "%s%s%s=%s", f->part == HC_TRAIN_PART ? "train" : "held_out",
-                     f->stream ? "." : "", f->stream ? f->stream : "", path);
-            json_array_append_new(files, json_string(text));
-        }
-        free(text);
-        free(absolute);
+        hc_hash_text(s->files.at[k].hash, hash);
+        json_array_append_new(files, file_json(&s->files.at[k]));
+        json_array_append_new(hashes, json_string(hash));
     }
+    hc_hash_text(s->hash, hash);
     json_object_set_new(json, "source", json_string(s->plan->data_source));
     json_object_set_new(json, "files", files);
+    json_object_set_new(json, "files_xxh3", hashes);
     json_object_set_new(json, "samples", json_integer(s->count));
     json_object_set_new(json, "train_samples", json_integer(s->train_count));
     json_object_set_new(json, "held_out_samples", json_integer(s->count - s->train_count));
     json_object_set_new(json, "xxh3", json_string(hash));
+    if (s->columns) {
+        json_t *columns = json_array();
+        for (int64_t k = 0; k < s->n_columns; k++)
+            json_array_append_new(columns, json_string(s->columns[k]));
+        json_object_set_new(json, "columns", columns);
+    }
     json_t *statistics = hc_samples_statistics(s);
     if (statistics)
         json_object_set_new(json, "statistics", statistics);
-    return json;
-}
-
-json_t *hc_samples_statistics(const HcSamples *s) {
-    json_t *json = NULL;
-    for (uint32_t k = 0; k < s->plan->n_bindings; k++) {
-        const HcSampleFill *fill = &s->fills[k];
-        if (!fill->mean)
-            continue;
-        json_t *mean = json_array(), *deviation = json_array();
-        for (int64_t i = 0; i < fill->n; i++) {
-            json_array_append_new(mean, json_real(fill->mean[i]));
-            json_array_append_new(deviation, json_real(fill->deviation[i]));
-        }
-        json = json ? json : json_object();
-        json_object_set_new(json, s->plan->inputs[fill->input].name,
-                            json_pack("{s:o, s:o}", "mean", mean, "deviation", deviation));
-    }
     return json;
 }

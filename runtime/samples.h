@@ -5,31 +5,63 @@
 
 #include "runtime/context.h"
 
+#include <stdio.h>
+
 typedef enum { HC_TRAIN_PART, HC_HELD_OUT_PART } HcPart;
 
 /* --- files ------------------------------------------------------------------------------------ */
 
+/* What is to be read, besides what the plan says. */
+typedef struct {
+    const char *const *given; /* of the command line */
+    int32_t n_given;
+    const json_t *run; /* to evaluate: `data` of the run's config.json, or an empty object; NULL: to
+                          train */
+    const char *folder; /* where the plan's relative names begin; NULL: the working directory */
+    bool as_bytes;      /* text may be anything */
+    bool may_differ;    /* data that are not those of the run are told, but no error */
+    FILE *notes;        /* one line each; NULL: none */
+} HcDataRequest;
+
+/* The data are not those of the run: an error, or a warning among the notes. */
+HcStatus hc_data_changed(const HcDataRequest *request, HcError *error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* One file to read; the path is owned. */
 typedef struct {
     HcPart part;
+    bool given;         /* by the command line */
     const char *stream; /* NULL: all streams of the source */
     char *path;
+    const char *expected; /* its hash when the run read it; NULL: unknown, or another file */
     int64_t first, count; /* samples it gave, once read */
+    uint64_t hash;
 } HcSampleFile;
+
+/* `path` as seen from `folder` (NULL: from where we are); the caller's to free. NULL: no memory. */
+char *hc_path_in(const char *folder, const char *path);
+
+enum { HC_HASH_TEXT = 17 };
+void hc_hash_text(uint64_t hash, char text[HC_HASH_TEXT]);
 
 typedef struct {
     HcSampleFile *at;
     uint32_t count;
 } HcSampleFiles;
 
-/* The plan's files, with what the command line says instead: a folder for all of them, a file for
- * the training part (for the part to evaluate, with `evaluates`), or NAME=PATH where NAME is
- * `train`, `held_out`, a stream, or both as in `held_out.labels`. The training files come first. */
-HcStatus hc_sample_files(const HcPlan *plan, const char *const *given, int32_t n_given,
-                         bool evaluates, HcSampleFiles *files, HcError *error);
+/* The plan's files, or those of the run to evaluate, with what the command line says instead: a
+ * folder for all of the plan's, a file for the training part (when evaluating, for the held-out
+ * part if that has files of its own), or NAME=PATH where NAME is `train`, `held_out`, a stream, or
+ * both as in `held_out.labels`. Several for one part are all of its files. The training files come
+ * first. */
+HcStatus hc_sample_files(const HcPlan *plan, const HcDataRequest *request, HcSampleFiles *files,
+                         HcError *error);
 void hc_sample_files_free(HcSampleFiles *files);
 
-/* The whole file; *bytes is the caller's to free. Refuses folders, empty and compressed files. */
+/* What must be done first with a file that begins like this, as "compressed: unpack it first
+ * (gunzip)"; NULL: nothing. */
+const char *hc_packed_kind(const uint8_t *bytes, size_t size);
+/* The whole file; *bytes is the caller's to free. Refuses folders, empty files and packed ones. */
 HcStatus hc_read_file(const char *path, uint8_t **bytes, size_t *size, HcError *error);
 
 /* --- streams ---------------------------------------------------------------------------------- */
@@ -64,6 +96,7 @@ typedef struct {
 
 typedef struct {
     const HcPlan *plan;
+    const HcDataRequest *request; /* while opening */
     HcSampleFiles files;
     HcStream streams[HC_MAX_STREAMS];
     HcBlock blocks[HC_MAX_STREAMS];
@@ -84,9 +117,9 @@ typedef struct {
 HcStream *hc_stream(HcSamples *samples, const char *name);
 HcStatus hc_block_append(HcBlock *block, const void *bytes, size_t size, HcError *error);
 size_t hc_element_bytes(HcElement element);
-/* hc_read_file, and its hash. */
-HcStatus hc_samples_read(HcSamples *samples, const HcSampleFile *file, uint8_t **bytes,
-                         size_t *size, HcError *error);
+/* hc_read_file, and its hash, which must be what is expected. */
+HcStatus hc_samples_read(HcSamples *samples, HcSampleFile *file, uint8_t **bytes, size_t *size,
+                         HcError *error);
 
 /* Readers: append the samples of one file. */
 HcStatus hc_read_idx(HcSamples *samples, HcSampleFile *file, HcError *error);
@@ -95,12 +128,16 @@ HcStatus hc_read_table(HcSamples *samples, HcSampleFile *file, HcError *error);
 
 /* --- use -------------------------------------------------------------------------------------- */
 
-/* Reads, checks and prepares everything. `statistics`: of an earlier run (hc_samples_statistics),
- * or NULL: of the training part. only_held_out: files of the training part are not read where they
- * are not needed. */
-HcStatus hc_samples_open(const HcPlan *plan, const char *const *given, int32_t n_given,
-                         const json_t *statistics, bool only_held_out, HcSamples **samples,
+/* Reads, checks and prepares everything. To evaluate, files of the training part are not read
+ * where they are not needed. */
+HcStatus hc_samples_open(const HcPlan *plan, const HcDataRequest *request, HcSamples **samples,
                          HcError *error);
+/* A binding's statistics (`known`: of the run, or NULL: of the training part), and whether every
+ * value fits the model's precision. Its elements are laid out. */
+HcStatus hc_samples_prepare_values(HcSamples *samples, uint32_t binding, const json_t *known,
+                                   HcError *error);
+/* "a, b, c", as far as there is room. */
+void hc_column_list(char *const *names, int64_t n, char *text, size_t size);
 void hc_samples_free(HcSamples *samples); /* NULL is fine */
 
 /* Number of a sample in order of the files: the k-th of a part, and sample `sample` of a step's

@@ -322,8 +322,13 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
     for (int32_t k = 0; k < o->n_settings && status == HC_OK; k++)
         status = hc_recipe_set(&c->recipe, o->settings[k].key, o->settings[k].value, t->error);
     int64_t positions = c->plan.max_positions ? c->plan.max_positions : 1;
+    const HcDataRequest request = {.given = o->data,
+                                   .n_given = o->n_data,
+                                   .folder = o->data_folder,
+                                   .as_bytes = o->data_is_bytes,
+                                   .notes = o->progress};
     if (status == HC_OK)
-        status = hc_data_open(&t->data, &c->plan, o->data, o->n_data, positions, NULL, t->error);
+        status = hc_data_open(&t->data, &c->plan, &request, positions, t->error);
     t->evaluates = status == HC_OK && t->data.train_count < t->data.count;
     if (status == HC_OK)
         status = context_failed(t, hc_resize(c, c->recipe.batch, positions));

@@ -19,9 +19,11 @@ typedef struct {
     const char *const *data; /* file or folder of text; files of samples, as hc_sample_files takes
                                 them; none: what the model's train block names */
     int32_t n_data;
-    const char *out; /* run folder, made if missing; NULL: nothing is written */
-    int force;       /* 1: `out` may hold an earlier run, which is replaced */
-    int32_t threads; /* 0: all */
+    const char *data_folder; /* where relative names of the train block begin, or NULL */
+    int data_is_bytes;       /* 1: text may be anything */
+    const char *out;         /* run folder, made if missing; NULL: nothing is written */
+    int force;               /* 1: `out` may hold an earlier run, which is replaced */
+    int32_t threads;         /* 0: all */
     const HcSetting *settings;
     int32_t n_settings;
     const char *init;         /* checkpoint to begin with instead of drawn values (as for
@@ -29,7 +31,8 @@ typedef struct {
     const char *config_extra; /* text of a JSON object whose members join config.json, or NULL */
     const char *batch_log;    /* file for every batch's window starts, int64 little-endian
                                  [steps][batch], or NULL */
-    FILE *progress;           /* progress lines; redrawn in place on a terminal; NULL: none */
+    FILE *progress;           /* progress lines, and what is to be said of the data; redrawn in
+                                 place on a terminal; NULL: none */
     int (*stop)(void *user);  /* asked after every step, and after every batch of an evaluation: not
                                  0 saves and ends; or NULL */
     void *user;
@@ -91,6 +94,9 @@ typedef struct {
     const char *const *data; /* none: what the run folder's config.json names */
     int32_t n_data;
     int32_t threads;
+    int data_is_bytes; /* 1: text may be anything, as it may if that was so in training */
+    int changed_data;  /* 1: go on although the data are not those of the run */
+    FILE *notes;       /* what is to be said of the data; NULL: nothing */
 } HcEvalOptions;
 
 /* Loss and metrics over the whole held-out part. */

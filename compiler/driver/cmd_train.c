@@ -55,6 +55,20 @@ static const char *train_default_folder(Driver *d, const char *model) {
     }
 }
 
+/* Where the files that a train block names are looked for: beside the .hc file. NULL: where we are,
+ * also if that is the same. */
+static const char *train_data_folder(Driver *d) {
+    const char *file = d->options.argument, *slash = strrchr(file, '/');
+    if (!slash)
+        return NULL;
+    const char *folder =
+        slash == file ? "/" : arena_copy_string(d->c->arena, file, (size_t)(slash - file));
+    struct stat there, here;
+    const bool same = stat(folder, &there) == 0 && stat(".", &here) == 0 &&
+                      there.st_dev == here.st_dev && there.st_ino == here.st_ino;
+    return same ? NULL : folder;
+}
+
 static ExitCode train_report(Driver *d, const char *out, const HcTrainResult *result) {
     if (d->options.json) {
         json_t *object = hc_train_json(result);
@@ -106,6 +120,8 @@ ExitCode command_train(Driver *d) {
     HcTrainOptions options = {
         .data = d->options.data.at,
         .n_data = (int32_t)d->options.data.count,
+        .data_folder = train_data_folder(d),
+        .data_is_bytes = d->options.data_is_bytes,
         .out = d->options.out ? d->options.out : train_default_folder(d, network->name),
         .force = d->options.force,
         .threads = (int32_t)d->options.threads.value,
@@ -193,7 +209,10 @@ ExitCode command_eval(Driver *d) {
     HcEvalOptions options = {.checkpoint = d->options.argument,
                              .data = d->options.data.at,
                              .n_data = (int32_t)d->options.data.count,
-                             .threads = (int32_t)d->options.threads.value};
+                             .threads = (int32_t)d->options.threads.value,
+                             .data_is_bytes = d->options.data_is_bytes,
+                             .changed_data = d->options.changed_data,
+                             .notes = d->err};
     HcEvaluation e;
     HcError error;
     hc_process_init();

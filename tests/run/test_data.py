@@ -156,7 +156,8 @@ class Pictures(Data):
         for images, expected in [
                 (b"", "is empty"),
                 (b"\x1f\x8b" + good, "compressed"),
-                (b"PK\x03\x04", "is no IDX file: it begins with 50 4b 03 04"),
+                (b"PK\x03\x04", "compressed: unpack it first (unzip)"),
+                (b"PK\x03\x05", "is no IDX file: it begins with 50 4b 03 05"),
                 (b"\x00", "is no IDX file"),
                 (b"\x00\x00\x07\x03", "is no IDX file"),
                 (good[:9], "cut short, within its header"),
@@ -447,7 +448,10 @@ class Tables(Data):
                 ("1,2,3,4\n1,2,3,0x10\n", "`0x10` is not a number"),
                 ("1,2,3,4\n1,2,3,5e\n", "`5e` is not a number"),
                 ("1,2,3,4\n1,2,3,-\n", "`-` is not a number"),
-                ("1,2,3,4\n1,2,3,\"4\n", None),
+                ("1,2,3,4\n1,2,3,\"4\n", "line 2, column 4: a quote is opened and not closed"),
+                ("1,NA,3,4\n5,6,7,8\n", "line 1, column 2: `NA` is not a number, and a line that is "
+                 "partly numbers"),
+                ("1,2,3,4\n5,6,7,1e39\n", None),  # in f64
                 ("1,2,3,4\n1,2,\0,4\n", "is not a number"),
                 ("a,b,c,d\n", "has no row of numbers"),
                 ("\n\n# nothing\n", "has no row of numbers"),
@@ -529,6 +533,146 @@ class Tables(Data):
         result = self.expect(harness.run([program, "eval", "own"], cwd=self.folder))
         self.assertIn("distance", result.out)
         self.assertIn("4 samples", result.out)
+
+
+BYTES = """
+model bytes {
+  positions t <= 8;
+  input  now[t]  : token(256);
+  target next[t] : token(256);
+  param W[256, 256] = 0;
+  loss cross_entropy(embed(now, W), next);
+}
+train bytes {
+  data text { now[t] = bytes[t]; next[t] = bytes[t + 1]; SETTINGS held_out = 0.5; }
+  batch 2; steps 2;
+}
+"""
+
+
+class Runs(Data):
+    """What a run has read, and what is read later."""
+
+    def eval(self, *arguments, code=0, cwd=None, run="run"):
+        return self.expect(hcc("eval", self.path(run), *arguments, cwd=cwd or self.folder), code)
+
+    def test_text_that_has_changed(self):
+        text = BYTES.replace("SETTINGS", "")
+        os.mkdir(self.path("d"))
+        self.write("d/a", "one two three four\n" * 9)
+        self.write("other", "seven eight nine ten\n" * 4)
+        self.train(text, "--data", "d")
+        loss = self.eval().out
+        for name, content in [("d/b", "more\n"), ("d/a", "one two three five\n" * 9)]:
+            before = open(self.path(name)).read() if name == "d/a" else None
+            self.write(name, content)
+            self.assertIn("have changed since the run: `", self.eval(code=3).err)
+            self.assertIn("warning: the data have changed", self.eval("--changed-data").err)
+            if before is None:
+                os.remove(self.path(name))
+            else:
+                self.write(name, before)
+        self.assertEqual(self.eval().out, loss)
+        self.write("d/a", "")
+        # what the command line gives is not compared: half of it, or all
+        self.assertIn("over 5 windows", self.eval("--data", "other").out)
+        self.assertIn("over 10 windows", self.eval("--data", "held_out=other").out)
+        self.assertIn("is empty", self.eval(code=3).err)
+
+    def test_samples_that_have_changed(self):
+        row, standard = "1,2,3,4\n", "x[i] = standardise(columns[i]); y = columns[3];"
+        self.write("a.csv", row + "2,3,4,5\n")
+        self.write("h.csv", row)
+        self.train(line_text(standard, 'held_out = "h.csv";'), "--data", "a.csv")
+        loss = self.eval().out
+        self.write("a.csv", "5,5,5,5\n")  # its means and deviations are known
+        self.assertEqual(self.eval().out, loss)
+        self.write("h.csv", "1,2,3,5\n")
+        self.assertIn("h.csv` is not the file that the run read", self.eval(code=3).err)
+        self.assertIn("warning:", self.eval("--changed-data").err)
+        self.write("new.csv", row * 3)
+        for given in ["new.csv", "held_out=new.csv"]:
+            result = self.eval("--data", given)
+            self.assertIn("over 3 samples", result.out)
+            self.assertEqual(result.err, "")
+        # of a fraction, all is one file
+        self.write("line.csv", row * 4)
+        self.train(line_text(settings="held_out = shuffled(0.5);"))
+        self.eval()
+        self.write("line.csv", row * 3 + "0,0,0,0\n")
+        self.assertIn("line.csv` is not the file", self.eval(code=3).err)
+        self.assertIn("over 3 samples", self.eval("--data", "held_out=new.csv").out)
+
+    def test_columns_by_number_are_those_of_the_training_file(self):
+        self.write("a.csv", "u,v,w,y\n1,2,3,4\n5,6,7,8\n")
+        self.write("h.csv", "y,w,v,u\n0,0,9,0\n")
+        text = line_text("x[i] = columns[i]; y = columns[1];", 'held_out = "h.csv";')
+        result = self.train(text, "--data", "a.csv", "--set", "train.lr=0")
+        self.assertIn("`a.csv`: line 1 names the columns: u, v, w, y", result.err)
+        self.assertEqual(self.summary()["val_loss"], 81)
+        self.assertEqual(json.loads(self.eval("--json").out)["val_loss"], 81)
+
+    def test_no_text(self):
+        text = BYTES.replace("SETTINGS", "")
+        self.write("tokens.bin", b"\x01\x00\xff\x10" * 20)
+        self.refused(text, "is binary: it holds a zero byte", "--data", "tokens.bin")
+        self.train(text, "--data", "tokens.bin", "--data-is-bytes")
+        self.eval()  # as it was trained
+        self.write("a.txt", "one two three four\n" * 9)
+        self.refused(text, "--data names `a.txt` and `tokens.bin`", "--data", "a.txt", "--data",
+                     "tokens.bin", code=2)
+        self.refused(text, "text is held out at its end", "--data", "held_out=a.txt", code=2)
+        # a folder that holds the run itself, and what the tests write
+        first = self.train(text, "--data", ".", out="runs/one")
+        second = self.train(text, "--data", ".", out="runs/two")
+        self.assertIn("`.`: passed over 4 that are no text, such as `./batches`", second.err)
+        self.assertNotIn("runs", first.err)
+        hashes = [json.load(open(self.path(f"runs/{k}/config.json")))["data"]["xxh3"]
+                  for k in ["one", "two"]]
+        self.assertEqual(*hashes)
+        self.refused(text, "is the folder of a run", "--data", "runs/one")
+
+    def test_names_begin_at_the_file_that_names_them(self):
+        os.makedirs(self.path("models/data"))
+        os.mkdir(self.path("elsewhere"))
+        self.write("models/data/line.csv", "1,2,3,4\n" * 4)
+        self.write("models/m.hc", line_text(settings="held_out = 0.5;").replace(
+            '"line.csv"', '"data/line.csv"'))
+        self.write("models/data/a.txt", "one two three four\n" * 9)
+        self.write("models/t.hc", BYTES.replace("SETTINGS", 'train = "data";'))
+        for name in ["m", "t"]:
+            for file, cwd in [(f"models/{name}.hc", self.folder), (f"../models/{name}.hc",
+                                                                   self.path("elsewhere")),
+                              (f"{name}.hc", self.path("models"))]:
+                self.expect(hcc("train", file, "--out", self.path("run"), "--force", cwd=cwd))
+            self.eval(cwd=self.path("elsewhere"))
+        self.write("elsewhere/line.csv", "1,2,3,4\n" * 2)
+        os.rename(self.path("models/data"), self.path("models/gone"))
+        result = self.expect(hcc("train", "models/m.hc", "--out", self.path("no"),
+                                 cwd=self.folder), 3)
+        self.assertIn("cannot read data `models/data/line.csv`", result.err)
+
+    def test_two_folders(self):
+        os.mkdir(self.path("p"))
+        os.mkdir(self.path("q"))
+        self.refused(line_text(), "--data names two folders, `p` and `q`", "--data", "p", "--data",
+                     "q", code=2)
+
+    def test_an_executable(self):
+        self.write("model.hc", BYTES.replace("SETTINGS", ""))
+        program = self.path("program")
+        self.expect(hcc("build", self.path("model.hc"), "-o", program))
+        self.write("t", b"\0one two three four\n" * 9)
+
+        def run(*arguments, code=0):
+            return self.expect(harness.run([program, *arguments], cwd=self.folder), code)
+        self.assertIn("zero byte", run("train", "--data", "t", code=3).err)
+        run("train", "--data", "t", "--data-is-bytes", "--out", "own")
+        self.write("t", "one two three four\n" * 9)
+        self.assertIn("have changed", run("eval", "own", code=3).err)
+        run("eval", "own", "--changed-data")
+        run("eval", "own", "--data", "held_out=t")
+        self.assertIn("takes no --changed-data", run("train", "--changed-data", code=2).err)
 
 
 TOKENS = """

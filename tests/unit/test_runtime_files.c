@@ -93,11 +93,74 @@ static void folders_are_read_in_order(void **state) {
     assert_int_equal(symlink(folder, in("d/b/loop")), 0);
     HcData data;
     HcError error;
-    assert_int_equal(hc_data_load(&data, in("d"), 0.25, &error), HC_OK);
+    assert_int_equal(hc_data_load(&data, in("d"), 0.25, false, NULL, &error), HC_OK);
     assert_int_equal(data.count, 14);
     assert_memory_equal(data.bytes, "oneTWOtwothree", 14);
     assert_int_equal(data.files, 4);
     assert_int_equal(data.train_count, 10);
+    hc_data_free(&data);
+}
+
+/* What a folder of text also holds: passed over, and told. */
+static void what_is_no_text_is_passed_over(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *bytes;
+        size_t size;
+    } files[] = {
+        {"t/gz", "\x1f\x8b\x08 rest", 8},
+        {"t/xz",
+         "\xfd"
+         "7zXZ\0 rest",
+         11},
+        {"t/bz2", "BZh91AY&SY rest", 15},
+        {"t/zip", "PK\3\4 rest", 9},
+        {"t/zst", "\x28\xb5\x2f\xfd rest", 9},
+        {"t/utf16le",
+         "\xff\xfe"
+         "a\0",
+         4},
+        {"t/utf16be", "\xfe\xff\0a", 4},
+        {"t/wide", "a\0b\0", 4},
+        {"t/zero", "\0", 1},
+        {"t/last", "text\0", 5},
+    };
+    static const char *const texts[][2] = {{"t/0", "BZh is how"},
+                                           {"t/1", "PK has begun"},
+                                           {"t/2", "gr\xf6\xdf"
+                                                   "e, \xc3\xa4"},
+                                           {"t/run/config.json", "{}"}};
+    HcData data;
+    HcError error;
+    mkdir(in("t"), 0777);
+    mkdir(in("t/run"), 0777);
+    for (size_t k = 0; k < sizeof files / sizeof files[0]; k++) {
+        put(in(files[k].name), files[k].bytes, files[k].size);
+        assert_int_equal(hc_data_load(&data, in(files[k].name), 0, false, NULL, &error),
+                         HC_ERROR_DATA);
+        assert_non_null(strstr(error.message, in(files[k].name)));
+        assert_int_equal(hc_data_load(&data, in(files[k].name), 0, true, NULL, &error), HC_OK);
+        assert_int_equal(data.count, files[k].size);
+        hc_data_free(&data);
+    }
+    for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++)
+        put(in(texts[k][0]), texts[k][1], strlen(texts[k][1]));
+    char said[300] = "", expected[300];
+    for (int run = 0; run < 2; run++) { /* with a log, t/run is the folder of a run */
+        FILE *notes = fmemopen(said, sizeof said, "w");
+        assert_int_equal(hc_data_load(&data, in("t"), 0, false, notes, &error), HC_OK);
+        fclose(notes);
+        assert_int_equal(data.files, 4 - run);
+        assert_memory_equal(data.bytes, "BZh is howPK has begungr\xf6\xdf", 24);
+        snprintf(expected, sizeof expected, "passed over %d that are no text, such as `%s`\n",
+                 10 + run, in("t/bz2"));
+        assert_non_null(strstr(said, expected));
+        hc_data_free(&data);
+        put(in("t/run/log.jsonl"), "{}", 2);
+    }
+    assert_int_equal(hc_data_load(&data, in("t/run"), 0, false, NULL, &error), HC_ERROR_DATA);
+    assert_non_null(strstr(error.message, "is the folder of a run"));
+    assert_int_equal(hc_data_load(&data, in("t/run"), 0, true, NULL, &error), HC_OK);
     hc_data_free(&data);
 }
 
@@ -113,11 +176,12 @@ static void bad_data_is_named(void **state) {
         {"none", "holds no regular file"},
     };
     for (int k = 0; k < 3; k++) {
-        assert_int_equal(hc_data_load(&data, in(cases[k][0]), 0.1, &error), HC_ERROR_DATA);
+        assert_int_equal(hc_data_load(&data, in(cases[k][0]), 0.1, false, NULL, &error),
+                         HC_ERROR_DATA);
         assert_non_null(strstr(error.message, cases[k][1]));
         assert_null(data.bytes);
     }
-    assert_int_equal(hc_data_load(&data, "/dev/zero", 0.1, &error), HC_ERROR_DATA);
+    assert_int_equal(hc_data_load(&data, "/dev/zero", 0.1, false, NULL, &error), HC_ERROR_DATA);
     assert_non_null(strstr(error.message, "neither a file nor a folder"));
 }
 
@@ -427,6 +491,7 @@ int main(void) {
     hc_process_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_are_read_in_order),
+        cmocka_unit_test(what_is_no_text_is_passed_over),
         cmocka_unit_test(bad_data_is_named),
         cmocka_unit_test(windows_must_fit),
         cmocka_unit_test(batches_follow_seed_and_step),
