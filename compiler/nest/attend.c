@@ -1,5 +1,8 @@
 /* Attention by tiles with an online softmax.
  *
+ * A score of -inf is that of a key that does not count: its weight is 0. Where none counts, the
+ * result is 0 and no gradient comes of it.
+ *
  * Queries lie in lanes. A tile of `columns * lanes` queries is transposed once; then every key is a
  * scalar that is broadcast, so scores, their maximum, their exponentials and the sums over keys are
  * plain vector code without any work across lanes:
@@ -18,6 +21,7 @@
  * scalars times `columns` vectors, accumulated in registers. */
 #include "nest/attend.h"
 #include "pass/limits.h"
+#include <float.h>
 
 enum { ROWS = 4, MOST_COLUMNS = 4, MOST_HELD = ROWS * MOST_COLUMNS, MOST_BLOCKS = 4 };
 
@@ -368,6 +372,11 @@ static void forward_keys(Attend *a, const AttendForward *m, NestId first_query, 
         state[k] = nest_result(b, loop, k);
 }
 
+/* What every score but that of a key that does not count is above. */
+static double attend_least(const AttendShape *shape) {
+    return shape->elem == NEST_F32 ? -FLT_MAX : -DBL_MAX;
+}
+
 NestKernel *nest_attend_forward(Arena *arena, const AttendShape *shape) {
     Attend a = attend_begin(arena, shape, "attend");
     NestBuilder *b = &a.b;
@@ -400,18 +409,20 @@ NestKernel *nest_attend_forward(Arena *arena, const AttendShape *shape) {
     attend_clear(&a, &m.outputs, f);
     NestId state[2 * MOST_COLUMNS];
     for (uint32_t c = 0; c < columns; c++) {
-        state[c] = nest_const(b, a.vector, -__builtin_inf());
+        state[c] = nest_const(b, a.vector, attend_least(shape)); /* -inf less -inf is no number */
         state[columns + c] = nest_const(b, a.vector, 0);
     }
     forward_keys(&a, &m, first, state);
     for (uint32_t c = 0; c < columns; c++) {
         int64_t column = (int64_t)c * shape->lanes;
-        NestId one = nest_const(b, a.vector, 1);
-        nest_store(b, m.stats.buffer, nest_at(column),
-                   nest_binary(b, NEST_DIV, one, state[columns + c]), 0, false);
-        NestId lse =
-            nest_binary(b, NEST_ADD, state[c], nest_unary(b, NEST_LOG, state[columns + c]));
-        nest_store(b, m.stats.buffer, nest_at(a.tile + column), lse, 0, false);
+        NestId none = nest_const(b, a.vector, 0), one = nest_const(b, a.vector, 1);
+        NestId sum = state[columns + c];
+        NestId no_keys = nest_binary(b, NEST_EQ, sum, none);
+        NestId share = nest_select(b, no_keys, none, nest_binary(b, NEST_DIV, one, sum));
+        nest_store(b, m.stats.buffer, nest_at(column), share, 0, false);
+        NestId lse = nest_binary(b, NEST_ADD, state[c], nest_unary(b, NEST_LOG, sum));
+        nest_store(b, m.stats.buffer, nest_at(a.tile + column), nest_select(b, no_keys, none, lse),
+                   0, false);
     }
     attend_transpose_back(&a, &m.outputs, &m.stats, f, &m.o, first, count);
     NestLoop *each = attend_loop(&a, NEST_SEQUENTIAL, count, 1, 0, NULL);

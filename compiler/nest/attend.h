@@ -16,7 +16,8 @@ typedef struct {
 
 /* Tasks: samples * heads ("per_sample" = heads). Argument buffers, in order:
  *   0 q   1 k   2 v   read
- *   3 o[heads][f]   4 lse[heads]: logarithm of the sum of exp(scale q.k)   written */
+ *   3 o[heads][f]   4 lse[heads]: logarithm of the sum of exp(scale q.k)   written
+ * A key whose score is -inf does not count; where none does, o and lse are 0. */
 NestKernel *nest_attend_forward(Arena *arena, const AttendShape *shape);
 /* Tasks: samples * key_heads ("per_sample" = key_heads). Argument buffers, in order:
  *   0 q   1 k   2 v   3 o   4 lse   5 gradient of o   read

@@ -95,11 +95,9 @@ static const Tensor *whole(Sema *s, const char *name, Value v, uint32_t rank, Sp
     return t;
 }
 
-#define MASKED (-1e9) /* what is added to a score that shall not count */
-
 /* Adds a number to the scores of each key: one more entry of every key, and 1 in every query. A
- * condition says which keys count. */
-static bool attend_mask(Sema *s, Value mask, double scale, Span span, TirId *q, TirId *k) {
+ * condition says which keys count; a score of -inf does not, whatever the precision. */
+static bool attend_mask(Sema *s, Value mask, double *scale, Span span, TirId *q, TirId *k) {
     if (mask.kind == VALUE_BOOL && mask.boolean)
         return true;
     const Tensor *t = value_as_tensor(s, mask, span);
@@ -114,17 +112,21 @@ static bool attend_mask(Sema *s, Value mask, double scale, Span span, TirId *q, 
                    kt.dims[0], value_text(s, mask));
         return false;
     }
-    if (t->type.domain.space != kt.domain.space || scale == 0) {
+    if (t->type.domain.space && t->type.domain.space != kt.domain.space) {
         sema_error(s, DIAG_DOMAIN, span, "the mask lives at the positions of the keys");
         return false;
     }
     const TirId id = tensor_use(s, t);
     TirBuilder *b = sema_builder(s, span);
+    if (*scale == 0) { /* which nothing divided by would give back */
+        *q = tir_binary(b, TIR_MUL, *q, tir_real(b, 0));
+        *scale = 1;
+    }
     TirId bias =
         t->type.elem == TIR_BOOL
-            ? tir_select(b, id, tir_real(b, 0), tir_real(b, MASKED / scale))
+            ? tir_select(b, id, tir_real(b, 0), tir_real(b, -INFINITY / *scale))
             : tir_binary(b, TIR_DIV, t->type.elem == TIR_INT ? tir_unary(b, TIR_TO_REAL, id) : id,
-                         tir_real(b, scale));
+                         tir_real(b, *scale));
     static const uint8_t first[] = {0};
     const uint32_t q_dims[] = {qt.dims[0], 1}, k_dims[] = {kt.dims[0], 1};
     bias = tir_broadcast(b, bias, 2, k_dims, first);
@@ -175,7 +177,7 @@ static Value rule_attend(Sema *s, const Builtin *b, const BoundArgument *a, uint
                           "one space");
     TirId qi = tensor_use(s, t[0]), ki = tensor_use(s, t[1]), vi = tensor_use(s, t[2]);
     if (n > 5 && a[5].value.kind != VALUE_TUPLE &&
-        !attend_mask(s, a[5].value, scale, a[5].at, &qi, &ki))
+        !attend_mask(s, a[5].value, &scale, a[5].at, &qi, &ki))
         return POISON;
     TirBuilder *builder = sema_builder(s, e->span);
     const TirId both = tir_attend(builder, qi, ki, vi, causal, scale);

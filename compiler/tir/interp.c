@@ -2,6 +2,7 @@
  * across positions. Every op computes its value over the whole domain at once. */
 #include "base/philox.h"
 #include "tir/interp_internal.h"
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -265,7 +266,8 @@ void tir_eval_ATTEND(const Eval *e, const TirNode *node, EvalValue *value) {
             const uint64_t row = eval_instance(e, domain, t) * a.heads + h;
             const uint32_t group = h / (a.heads / a.groups);
             const uint32_t end = a.causal ? t.position + 1 : a.positions;
-            double top = -INFINITY, sum = 0;
+            double top = -DBL_MAX,
+                   sum = 0; /* a score of -inf is that of a key that does not count */
             for (uint32_t u = 0; u < end; u++)
                 top = fmax(top, eval_score(e, &a, h, t, (EvalPlace){t.sample, u}));
             for (uint32_t u = 0; u < end; u++) {
@@ -276,9 +278,9 @@ void tir_eval_ATTEND(const Eval *e, const TirNode *node, EvalValue *value) {
                     value->results[0][row * a.f + i] += w * v[i];
                 sum += w;
             }
-            for (uint32_t i = 0; i < a.f; i++)
+            for (uint32_t i = 0; i < a.f && sum != 0; i++)
                 value->results[0][row * a.f + i] /= sum;
-            value->results[1][row] = top + log(sum);
+            value->results[1][row] = sum == 0 ? 0 : top + log(sum);
         }
     } while (eval_next(e, domain, &t));
 }
