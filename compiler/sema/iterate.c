@@ -246,14 +246,14 @@ void body_iterate(Sema *s, Scope *scope, const Stmt *stmt) {
     carried_collect(s, scope, &stmt->loop.body, &stmt->loop.body, &list);
     bool good =
         elaborate_whole(s, scope, stmt->loop.count, "the number of iterations", 0, 1000000, &trips);
-    if (good && trips == 0)
-        return;
-    if (s->numeric) {
+    if (good && trips > 0 && s->numeric) {
         sema_error(s, DIAG_CONSTANT, stmt->span, "`iterate` does not make a constant");
         good = false;
     }
+    learn_extents(s, scope, &stmt->loop.body); /* what no turn changes has its shape all the same */
     learn_extents(s, scope, &stmt->loop.body);
-    learn_extents(s, scope, &stmt->loop.body);
+    if (good && trips == 0)
+        return;
     good = good && !uses_poison(scope, &stmt->loop.body);
     for (uint32_t k = 0; good && k < list.count; k++)
         good = !is_poison(list.at[k].outer->value) && carried_start(s, &list.at[k]);

@@ -1,13 +1,32 @@
-/// Doubly stochastic scaling: each source first, each destination last (the paper's order).
-/// Only the scaling vectors are carried, M = diag(u) K diag(v).
+/// Doubly stochastic scaling: each source first, each destination last (the paper's order); exp(L)
+/// where `iters` is 0. Only the scaling vectors are carried, M = diag(u) K diag(v). K is exp(L) with
+/// powers taken out of each source and destination so that the largest entry of both is 1: no turn
+/// scales by more than n, whatever the logits. After `turns` they are taken out again, before what
+/// was too small for single precision can have grown to anything that counts.
 fn sinkhorn(L[n, n], iters) -> M[n, n] {
-  let K[k,j] = exp(L[k,j] - stop_gradient(max[i] L[i,j]));
-  let u[k] = 1, v[j] = 1;
-  iterate iters {
-    v[j] = 1 / sum[k] u[k] * K[k,j];
-    u[k] = 1 / sum[j] K[k,j] * v[j];
+  require iters >= 0, "turns are counted from 0";
+  const turns = floor(39 / log(max(n - 1, 2)));
+  if iters == 0 {
+    let M[k,j] = exp(L[k,j]);
+  } else {
+    let A[k,j] = L[k,j] - stop_gradient(max[i] L[i,j]);
+    let b[k]   = stop_gradient(max[j] A[k,j]);
+    let G[k,j] = A[k,j] - b[k];
+    let K[k,j] = exp(G[k,j]);
+    let u[k]   = exp(b[k]), v[j] = 1;
+    for part < floor((iters - 1) / turns) + 1 {
+      if part > 0 {
+        G[k,j] = G[k,j] + stop_gradient(log(u[k]) + log(v[j]));
+        K[k,j] = exp(G[k,j]);
+        u[k]   = u[k] / stop_gradient(u[k]);
+      }
+      iterate min(turns, iters - part * turns) {
+        v[j] = 1 / sum[k] u[k] * K[k,j];
+        u[k] = 1 / sum[j] K[k,j] * v[j];
+      }
+    }
+    let M[k,j] = u[k] * K[k,j] * v[j];
   }
-  let M[k,j] = u[k] * K[k,j] * v[j];
 }
 
 /// The same as DeepSeek-V4 computes it: a softmax over destinations, then division by the sums over
