@@ -35,9 +35,10 @@ static const char *link_write_all(Arena *arena, int file, const char *path, cons
     return NULL;
 }
 
-/* A fresh file beside `path`; its name in *name. -1 and *error on failure. */
+/* A fresh file beside `path`; its name in *name. -1 and *error on failure. The name begins with a
+ * folder: to `cc`, "@x" would be a file of arguments and "-x" an option. */
 static int link_temporary(Arena *arena, const char *path, char **name, const char **error) {
-    *name = arena_printf(arena, "%s.XXXXXX", path);
+    *name = arena_printf(arena, "%s%s.XXXXXX", strchr(path, '/') ? "" : "./", path);
     int file = mkstemp(*name);
     if (file < 0)
         *error = link_errno(arena, path);
@@ -149,7 +150,10 @@ static const char *link_job(Arena *arena, const LinkJob *job, bool shared) {
         vec_push(arena, &list, "-fsanitize=address");
     if (shared) {
         error = link_script(arena, job, &script);
-        vec_push(arena, &list, arena_printf(arena, "-Wl,--version-script=%s", script));
+        /* Its own model first: another library of this process may have one of the same name. */
+        vec_push(arena, &list, "-Wl,-Bsymbolic");
+        vec_push(arena, &list, "-Xlinker"); /* -Wl would end the path at a comma */
+        vec_push(arena, &list, arena_printf(arena, "--version-script=%s", script));
         for (uint32_t k = 0; k < job->n_aliases; k++)
             vec_push(arena, &list, arena_printf(arena, "-Wl,--defsym=%s", job->aliases[k]));
     }
