@@ -62,6 +62,7 @@ typedef struct {
     const SourceSet *sources; /* or NULL; else code carries the lines it comes from */
     const char *main_callee;  /* or NULL; else the object has a main(argc, argv) that returns
                                  int callee(const HcModel *, int argc, char **argv) */
+    bool linked;              /* the object goes into a file that hcc links itself */
 } CodegenModel;
 
 typedef enum { CODEGEN_OBJECT, CODEGEN_LLVM, CODEGEN_ASM } CodegenForm;
@@ -109,6 +110,8 @@ typedef struct {
     const char *output;
 } LinkJob;
 
+/* Whether hcc made this object, library or executable: a note in it says so. */
+bool codegen_file_marked(const char *path);
 /* NULL, or what went wrong. The output appears whole or not at all. */
 const char *link_shared(Arena *arena, const LinkJob *job);
 const char *link_executable(Arena *arena, const LinkJob *job);

@@ -160,6 +160,8 @@ const char *key_identity(Arena *arena, const CodegenTarget *target);
  * code that carries lines of its source. */
 bool key_kernel(const CodegenTarget *target, const CodegenModel *model, const NestKernel *kernel,
                 WideHash *key);
+/* Marks the module's object as made by hcc; `linked`: hcc links it, too. */
+void note_emit(Emit *e, bool linked);
 bool key_model(const CodegenTarget *target, const CodegenModel *model, WideHash *key);
 
 /* --- jit.c ---------------------------------------------------------------------------------------

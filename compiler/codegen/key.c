@@ -137,7 +137,8 @@ bool key_model(const CodegenTarget *target, const CodegenModel *model, WideHash 
     key_put(key.to, model->symbol);
     key_put(key.to, model->manifest);
     key_put(key.to, model->main_callee);
-    fprintf(key.to, "%u %u %u\n", model->element_size, model->n_thunks, HC_ABI_VERSION);
+    fprintf(key.to, "%u %u %u %d\n", model->element_size, model->n_thunks, HC_ABI_VERSION,
+            model->linked);
     for (uint32_t k = 0; k < model->n_thunks; k++) {
         key_put(key.to, model->thunks[k].name);
         key_put(key.to, model->thunks[k].callee);

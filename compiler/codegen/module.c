@@ -144,6 +144,7 @@ static void module_fill(Emit *e, Arena *scratch, const ModulePart *part) {
     for (uint32_t k = 0; k < model->n_kernels; k++)
         functions[k] = emit_kernel(e, scratch, model->kernels[k]);
     Value record = module_record(e, model, functions);
+    note_emit(e, model->linked);
     for (uint32_t k = 0; k < model->n_thunks; k++)
         module_thunk(e, &model->thunks[k], record);
     if (model->main_callee)

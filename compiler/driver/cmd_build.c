@@ -2,6 +2,7 @@
 #include "driver/driver.h"
 #include "driver/header.h"
 #include "driver/native.h"
+#include "driver/outputs.h"
 #include "driver/pipeline.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -20,27 +21,55 @@ typedef struct {
 } Build;
 
 static const char *const runtime_libraries[] = {
-    "-lopenblas",           "-ljansson", "-lxxhash", "-lpthread", "-lm",
+    "-ljansson",
+    "-lxxhash",
+    "-lpthread",
+    "-lm",
 #ifdef __SANITIZE_ADDRESS__
     "-fsanitize=undefined", /* the runtime beside this hcc is sanitized, too */
 #endif
 };
 
-static BuildForm build_form(Arena *arena, const char *output, const char **stem) {
-    static const struct {
-        const char *ending;
-        BuildForm form;
-    } endings[] = {{".so", MAKE_SHARED}, {".o", MAKE_OBJECT}, {".ll", MAKE_LLVM}, {".s", MAKE_ASM}};
-    size_t length = strlen(output);
-    for (size_t k = 0; k < sizeof endings / sizeof *endings; k++) {
-        size_t size = strlen(endings[k].ending);
-        if (length > size && strcmp(output + length - size, endings[k].ending) == 0) {
-            *stem = arena_copy_string(arena, output, length - size);
-            return endings[k].form;
+/* Endings and what they ask for. Programs need none. */
+static const struct {
+    const char *ending;
+    BuildForm form;
+} build_endings[] = {{".so", MAKE_SHARED},     {".o", MAKE_OBJECT},       {".ll", MAKE_LLVM},
+                     {".s", MAKE_ASM},         {".out", MAKE_EXECUTABLE}, {".bin", MAKE_EXECUTABLE},
+                     {".exe", MAKE_EXECUTABLE}};
+enum { BUILD_ENDINGS = sizeof build_endings / sizeof *build_endings };
+
+/* What follows the last dot of the file's name, the dot included; a version (".5") is a part of the
+ * name, but for that of a library (".so.1"). */
+static const char *build_ending(const char *output) {
+    const char *slash = strrchr(output, '/'), *name = slash ? slash + 1 : output;
+    const char *dot = *name ? strrchr(name + 1, '.') : NULL;
+    if (dot && dot[1] && strspn(dot + 1, "0123456789") == strlen(dot + 1)) {
+        const char *library = strstr(name + 1, ".so.");
+        return library ? library : "";
+    }
+    return dot ? dot : "";
+}
+
+static ExitCode build_form(Build *b) {
+    const char *ending = build_ending(b->output);
+    b->stem = arena_copy_string(b->d->c->arena, b->output, strlen(b->output) - strlen(ending));
+    b->form = MAKE_EXECUTABLE;
+    if (!*ending)
+        return EXIT_OK;
+    for (size_t k = 0; k < BUILD_ENDINGS; k++) {
+        if (strcmp(ending, build_endings[k].ending) == 0) {
+            b->form = build_endings[k].form;
+            return EXIT_OK;
         }
     }
-    *stem = output;
-    return MAKE_EXECUTABLE;
+    driver_error(
+        b->d,
+        "cannot make '%s': the ending %s is not known. There are .so (library and header), "
+        ".o (object), .ll (LLVM IR) and .s (assembly); a program has none, or .out, .bin, "
+        ".exe",
+        b->output, ending);
+    return EXIT_USAGE;
 }
 
 /* The runtime's library: beside hcc in the build folder, or where an installation puts it. */
@@ -68,6 +97,40 @@ static ExitCode build_wrote(Build *b, const char *path, const char *error) {
 
 static ExitCode build_write(Build *b, const char *path, const char *text, size_t length) {
     return build_wrote(b, path, codegen_write_file(b->d->c->arena, path, text, length));
+}
+
+/* What lies beside a library. */
+static const char *build_header(const Build *b) {
+    return arena_printf(b->d->c->arena, "%s.h", b->stem);
+}
+
+static const char *build_manifest(const Build *b) {
+    return arena_printf(b->d->c->arena, "%s.manifest.json", b->stem);
+}
+
+/* Every file that will be written may be. */
+static ExitCode build_allowed(const Build *b) {
+    struct stat status;
+    if (stat(b->output, &status) == 0 && !S_ISREG(status.st_mode)) {
+        driver_error(b->d, "cannot write '%s': it is %s", b->output,
+                     S_ISDIR(status.st_mode) ? "a folder" : "no regular file");
+        return EXIT_RESOURCE;
+    }
+    ExitCode code = output_allowed(b->d, b->output);
+    if (code == EXIT_OK && b->form == MAKE_SHARED)
+        code = output_allowed(b->d, build_header(b));
+    if (code == EXIT_OK && b->form == MAKE_SHARED)
+        code = output_allowed(b->d, build_manifest(b));
+    return code;
+}
+
+/* LLVM IR or assembly, whose first line is the mark. */
+static ExitCode build_write_text(Build *b, const CodegenResult *result) {
+    Arena *arena = b->d->c->arena;
+    const char *mark =
+        b->form == MAKE_ASM ? output_mark(arena, "/* ", " */") : output_mark(arena, "; ", "");
+    const char *text = arena_printf(arena, "%s%s", mark, result->bytes);
+    return build_write(b, b->output, text, strlen(text));
 }
 
 /* Links the object, which lies in a temporary folder of its own meanwhile. */
@@ -118,7 +181,8 @@ static ExitCode build_link(Build *b, const CodegenResult *object) {
 static ExitCode build_make(Build *b, const NativeProgram *native) {
     Arena *arena = b->d->c->arena;
     CodegenThunk create = {arena_printf(arena, "%s_create", b->model), "hc_create", 3};
-    CodegenModel wrapping = {.symbol = arena_printf(arena, "%s_model", b->model)};
+    CodegenModel wrapping = {.symbol = arena_printf(arena, "%s_model", b->model),
+                             .linked = b->form == MAKE_EXECUTABLE || b->form == MAKE_SHARED};
     if (b->form == MAKE_EXECUTABLE)
         wrapping.main_callee = "hc_main";
     if (b->form == MAKE_SHARED) {
@@ -132,17 +196,18 @@ static ExitCode build_make(Build *b, const NativeProgram *native) {
     ExitCode code = native_compile(b->d, native, wrapping, form, &result);
     if (code != EXIT_OK)
         return code;
-    if (b->form != MAKE_EXECUTABLE && b->form != MAKE_SHARED)
+    if (b->form == MAKE_LLVM || b->form == MAKE_ASM)
+        return build_write_text(b, &result);
+    if (b->form == MAKE_OBJECT)
         return build_write(b, b->output, result.bytes, result.length);
     code = build_link(b, &result);
     if (code != EXIT_OK || b->form == MAKE_EXECUTABLE)
         return code;
     const char *header = header_text(arena, b->model);
-    code = build_write(b, arena_printf(arena, "%s.h", b->stem), header, strlen(header));
+    code = build_write(b, build_header(b), header, strlen(header));
     if (code != EXIT_OK)
         return code;
-    return build_write(b, arena_printf(arena, "%s.manifest.json", b->stem), native->manifest,
-                       strlen(native->manifest));
+    return build_write(b, build_manifest(b), native->manifest, strlen(native->manifest));
 }
 
 ExitCode command_build(Driver *d) {
@@ -152,14 +217,11 @@ ExitCode command_build(Driver *d) {
         return code;
     Build b = {.d = d, .model = network->name};
     b.output = d->options.out ? d->options.out : network->name;
-    b.form = build_form(d->c->arena, b.output, &b.stem);
-    struct stat status;
-    if (stat(b.output, &status) == 0 && !S_ISREG(status.st_mode)) {
-        driver_error(d, "cannot write '%s': it is %s", b.output,
-                     S_ISDIR(status.st_mode) ? "a folder" : "no regular file");
-        return EXIT_RESOURCE;
-    }
-    code = pipeline_gradient(d, &network->program);
+    code = build_form(&b);
+    if (code == EXIT_OK)
+        code = build_allowed(&b);
+    if (code == EXIT_OK)
+        code = pipeline_gradient(d, &network->program);
     NativeProgram native;
     if (code == EXIT_OK)
         code = native_lower(d, network, network->program, d->options.f64, &native);

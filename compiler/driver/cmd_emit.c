@@ -1,6 +1,7 @@
 /* hcc emit: the program at a stage of its compilation, as text that hcc reads back. */
 #include "driver/driver.h"
 #include "driver/native.h"
+#include "driver/outputs.h"
 #include "driver/pipeline.h"
 #include <string.h>
 
@@ -41,6 +42,14 @@ static ExitCode emit_program(Driver *d, const char *stage, FILE *to) {
     return native_emit(d, network, program, stage, to);
 }
 
+/* The stage's comment with the mark in it. */
+static const char *emit_mark(Arena *arena, const char *stage) {
+    if (strcmp(stage, "asm") == 0)
+        return output_mark(arena, "/* ", " */");
+    bool slashes = strcmp(stage, "nests") == 0 || strcmp(stage, "ast") == 0;
+    return output_mark(arena, slashes ? "// " : "; ", "");
+}
+
 ExitCode command_emit(Driver *d) {
     const char *file = d->options.argument;
     bool is_tir = emit_ends_with(file, ".tir"), is_nest = emit_ends_with(file, ".nest");
@@ -57,7 +66,7 @@ ExitCode command_emit(Driver *d) {
         return EXIT_USAGE;
     }
     OutputFile output;
-    ExitCode code = output_open(d, d->options.out, &output);
+    ExitCode code = output_open(d, d->options.out, emit_mark(d->c->arena, stage), &output);
     if (code != EXIT_OK)
         return code;
     if (is_nest)

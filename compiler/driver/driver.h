@@ -28,15 +28,6 @@ int driver_main(int argc, const char *const *argv, FILE *out, FILE *err);
 
 /* Adds the file (or stdin for "-") to the sources; says what is wrong and returns its exit code. */
 ExitCode driver_read_source(Driver *d, const char *path, uint32_t *file);
-/* A file that appears under its name only when it is complete: write to `to`, then finish. */
-typedef struct {
-    FILE *to;
-    const char *path;      /* NULL: standard output */
-    const char *temporary; /* NULL: a device or a pipe, written as it is */
-} OutputFile;
-ExitCode output_open(Driver *d, const char *path, OutputFile *output);
-ExitCode output_finish(Driver *d, OutputFile *output);
-void output_discard(OutputFile *output);
 /* The folder the executable lies in, in the arena; NULL when it cannot be told. */
 const char *driver_program_folder(Driver *d);
 

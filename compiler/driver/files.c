@@ -1,4 +1,4 @@
-/* Reading sources, writing outputs whole or not at all. */
+/* Reading sources, and where hcc lies. */
 #include "driver/driver.h"
 #include <errno.h>
 #include <limits.h>
@@ -50,63 +50,6 @@ ExitCode driver_read_source(Driver *d, const char *path, uint32_t *file) {
         return EXIT_SPEC;
     }
     *file = source_add(d->c->sources, is_stdin ? "<stdin>" : path, text, length);
-    return EXIT_OK;
-}
-
-ExitCode output_open(Driver *d, const char *path, OutputFile *output) {
-    if (!path || strcmp(path, "-") == 0) {
-        *output = (OutputFile){.to = d->out};
-        return EXIT_OK;
-    }
-    *output = (OutputFile){.path = path};
-    struct stat status;
-    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
-        output->to = fopen(path, "wb"); /* a device or a pipe: it must stay what it is */
-        if (output->to)
-            return EXIT_OK;
-        driver_error(d, "cannot write '%s': %s", path, strerror(errno));
-        return EXIT_RESOURCE;
-    }
-    char *temporary = arena_printf(d->c->arena, "%s.XXXXXX", path);
-    int descriptor = mkstemp(temporary);
-    if (descriptor >= 0) {
-        mode_t mask = umask(0);
-        umask(mask);
-        fchmod(descriptor, 0666 & ~mask);
-        output->to = fdopen(descriptor, "wb");
-    }
-    if (!output->to) {
-        driver_error(d, "cannot write '%s': %s", path, strerror(errno));
-        if (descriptor >= 0) {
-            close(descriptor);
-            unlink(temporary);
-        }
-        return EXIT_RESOURCE;
-    }
-    output->temporary = temporary;
-    return EXIT_OK;
-}
-
-void output_discard(OutputFile *output) {
-    if (!output->path)
-        return;
-    fclose(output->to);
-    if (output->temporary)
-        unlink(output->temporary);
-    *output = (OutputFile){0};
-}
-
-ExitCode output_finish(Driver *d, OutputFile *output) {
-    if (!output->path)
-        return EXIT_OK;
-    bool failed = ferror(output->to);
-    failed = fclose(output->to) != 0 || failed;
-    if (failed || (output->temporary && rename(output->temporary, output->path) != 0)) {
-        driver_error(d, "cannot write '%s': %s", output->path, strerror(errno));
-        if (output->temporary)
-            unlink(output->temporary);
-        return EXIT_RESOURCE;
-    }
     return EXIT_OK;
 }
 
