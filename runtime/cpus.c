@@ -1,36 +1,103 @@
 /* What the machine grants this process: CPUs, and the instructions compiled code was promised. */
 #include "runtime/cpus.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* CPUs of a cgroup v2 quota ("max 100000" or "150000 100000"), rounded up; 0: no limit. */
-static int64_t quota_of(const char *path) {
+/* CPUs of a quota: a cgroup v2's "150000 100000", or a v1's two files. Rounded down: a thread that
+ * spins in the time that another one lacks keeps it from its work. 0: no limit ("max", -1). */
+static int64_t quota_cpus(long long quota, long long period) {
+    if (quota <= 0 || period <= 0)
+        return 0;
+    return quota < period ? 1 : quota / period;
+}
+
+/* Reads up to two numbers; how many there were. */
+static int quota_read(const char *folder, const char *name, long long *first, long long *second) {
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
+        return 0;
     FILE *file = fopen(path, "re");
     if (!file)
         return 0;
-    long long quota, period;
-    int fields = fscanf(file, "%lld %lld", &quota, &period);
+    int fields = fscanf(file, "%lld %lld", first, second);
     fclose(file);
-    return fields == 2 && quota > 0 && period > 0 ? (quota + period - 1) / period : 0;
+    return fields;
+}
+
+static int64_t quota_of(const char *folder) {
+    long long quota, period, unused;
+    if (quota_read(folder, "cpu.max", &quota, &period) == 2 ||
+        (quota_read(folder, "cpu.cfs_quota_us", &quota, &unused) == 1 &&
+         quota_read(folder, "cpu.cfs_period_us", &period, &unused) == 1))
+        return quota_cpus(quota, period);
+    return 0;
+}
+
+/* The smallest quota from the group to the root. In a container the group's path may be that of the
+ * machine outside: folders that are not there limit nothing. */
+static int64_t quota_of_path(const char *root, const char *group) {
+    char folder[PATH_MAX];
+    size_t top = strlen(root);
+    if (snprintf(folder, sizeof folder, "%s%s", root, group) >= (int)sizeof folder)
+        return 0;
+    for (int64_t least = 0;;) {
+        int64_t quota = quota_of(folder);
+        if (quota && (!least || quota < least))
+            least = quota;
+        char *slash = strrchr(folder, '/');
+        if (strlen(folder) <= top || !slash)
+            return least;
+        *slash = '\0';
+    }
+}
+
+/* Whether a list such as "cpu,cpuacct" names the controller. */
+static bool names_cpu(const char *controllers) {
+    for (const char *at = controllers; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, "cpu", 3) == 0 && (at[3] == ',' || at[3] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+/* A line of /proc/self/cgroup: "0::GROUP" (v2), "4:cpu,cpuacct:GROUP" (v1). */
+static int64_t quota_of_line(char *line) {
+    char root[PATH_MAX];
+    char *controllers = strchr(line, ':'),
+         *group = controllers ? strchr(controllers + 1, ':') : NULL;
+    if (!group)
+        return 0;
+    *controllers++ = *group++ = '\0';
+    if (!*controllers) {
+        int64_t quota = quota_of_path("/sys/fs/cgroup", group);
+        return quota ? quota : quota_of_path("/sys/fs/cgroup/unified", group);
+    }
+    if (!names_cpu(controllers))
+        return 0;
+    if (snprintf(root, sizeof root, "/sys/fs/cgroup/%s", controllers) >= (int)sizeof root)
+        return 0;
+    int64_t quota = quota_of_path(root, group);
+    return quota ? quota : quota_of_path("/sys/fs/cgroup/cpu", group);
 }
 
 static int64_t cgroup_cpus(void) {
-    char line[1024], path[1200];
-    path[0] = 0;
+    char line[PATH_MAX];
+    int64_t least = 0;
     FILE *file = fopen("/proc/self/cgroup", "re");
     while (file && fgets(line, sizeof line, file)) {
-        if (strncmp(line, "0::", 3) == 0) {
-            line[strcspn(line, "\n")] = 0;
-            snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", line + 3);
-        }
+        line[strcspn(line, "\n")] = '\0';
+        int64_t quota = quota_of_line(line);
+        if (quota && (!least || quota < least))
+            least = quota;
     }
     if (file)
         fclose(file);
-    int64_t own = path[0] ? quota_of(path) : 0;
-    return own ? own : quota_of("/sys/fs/cgroup/cpu.max");
+    return least;
 }
 
 int32_t hc_cpu_count(void) {
