@@ -135,7 +135,8 @@ static HcStatus profile(const HcContext *c, const Times *times, HcBenchResult *r
         entry->operations += in_a_step(c, call->operations);
         entry->bytes += in_a_step(c, call->bytes);
     }
-    const HcMachineSpeed speed = hc_machine_speed(c->exec.pool, c->plan.element_size);
+    const HcMachineSpeed speed =
+        hc_machine_speed(&c->exec.blas, c->exec.pool, c->plan.element_size);
     result->bandwidth = speed.bytes;
     result->peak = speed.operations;
     for (int64_t k = 0; k < result->n_calls && speed.bytes > 0 && speed.operations > 0; k++) {

@@ -43,6 +43,9 @@ void *hc_aligned_zero(size_t bytes) {
 HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, HcPool *pool,
                         HcError *error) {
     *exec = (HcExec){.plan = plan, .model = model, .pool = pool};
+    HcStatus status = hc_blas_open(&exec->blas, error);
+    if (status != HC_OK)
+        return status;
     size_t threads = (size_t)hc_pool_threads(pool);
     /* one page apart, so that threads do not share lines or sets */
     exec->scratch_stride = ((size_t)plan->scratch_bytes + 4095) / 4096 * 4096 + 192;
@@ -298,7 +301,7 @@ static void kernel_task(void *argument, int64_t task, int32_t worker) {
     const Job *job = argument;
     void *scratch = job->exec->scratch + (size_t)worker * job->exec->scratch_stride;
     job->exec->model->kernels[job->call->kernel](job->buffers, &job->bound->extents,
-                                                 job->first_task + task, scratch, &hc_services);
+                                                 job->first_task + task, scratch, NULL);
 }
 
 enum { REDUCE_ELEMENTS = 2048, ZERO_BYTES = 1 << 18, SCATTER_ELEMENTS = 64 };
@@ -430,8 +433,8 @@ static void run_call(HcExec *exec, uint32_t c) {
     if (call->kind == HC_CALL_KERNEL)
         hc_pool_run(exec->pool, bound->tasks, kernel_task, &job);
     else if (call->kind == HC_CALL_GEMM)
-        hc_gemm_run(exec->pool, call, &bound->gemm, exec->plan->element_size, job.buffers,
-                    exec->slices);
+        hc_gemm_run(&exec->blas, exec->pool, call, &bound->gemm, exec->plan->element_size,
+                    job.buffers, exec->slices);
     else
         run_other(&job);
     if (exec->latest)
@@ -460,8 +463,8 @@ static void run_chunk_gemm(HcExec *exec, const HcCall *call, int64_t first, int6
         part.beta = first > 0 ? 1 : call->beta;
     }
     HcGemmSplit split = split_of(exec, call, count);
-    hc_gemm_run(exec->pool, &part, &split, exec->plan->element_size, (void *const *)abc,
-                exec->slices);
+    hc_gemm_run(&exec->blas, exec->pool, &part, &split, exec->plan->element_size,
+                (void *const *)abc, exec->slices);
 }
 
 static void run_chunk_call(HcExec *exec, uint32_t c, int64_t first, int64_t count) {

@@ -2,6 +2,7 @@
 #ifndef HC_EXEC_H
 #define HC_EXEC_H
 
+#include "runtime/blas.h"
 #include "runtime/plan.h"
 #include "runtime/threads.h"
 
@@ -25,6 +26,7 @@ typedef struct {
     const HcPlan *plan;
     const HcModel *model;
     HcPool *pool;
+    HcBlas blas;
     int64_t samples, positions;
     int64_t instances[HC_DOMAIN_COUNT];
     int64_t chunk; /* positions of all samples that chunked calls run over at once */
@@ -71,8 +73,7 @@ void *hc_exec_address(const HcExec *exec, HcBuffer buffer, void *params, void *g
 HcGemmSplit hc_gemm_split(int64_t m, int64_t n, int64_t k, bool over_positions);
 /* Elements that `slices` of hc_gemm_run must hold. */
 int64_t hc_gemm_slice_elements(const HcGemmSplit *split);
-void hc_gemm_run(HcPool *pool, const HcCall *call, const HcGemmSplit *split, uint32_t element_size,
-                 void *const *abc, void *slices);
-extern const HcServices hc_services;
+void hc_gemm_run(const HcBlas *blas, HcPool *pool, const HcCall *call, const HcGemmSplit *split,
+                 uint32_t element_size, void *const *abc, void *slices);
 
 #endif

@@ -11,8 +11,6 @@
  */
 #include "runtime/exec.h"
 
-#include <cblas.h>
-
 enum {
     PANEL_TASKS = 8,       /* enough to balance a few threads; large products have more */
     PANEL_ROWS = 512,      /* larger panels gain nothing */
@@ -72,6 +70,7 @@ HcGemmSplit hc_gemm_split(int64_t m, int64_t n, int64_t k, bool over_positions) 
 }
 
 typedef struct {
+    const HcBlas *blas;
     const HcCall *call;
     const HcGemmSplit *split;
     uint32_t element_size;
@@ -99,15 +98,15 @@ static void gemm_task(void *argument, int64_t task, int32_t worker) {
         int64_t b = call->transpose_b ? n0 * call->ldb + k0 : k0 * call->ldb + n0;
         double beta = k0 == 0 ? call->beta : 1;
         if (job->element_size == 4)
-            cblas_sgemm(CblasRowMajor, ta, tb, (blasint)m, (blasint)n, (blasint)k,
-                        (float)call->alpha, (const float *)job->abc[0] + a, (blasint)call->lda,
-                        (const float *)job->abc[1] + b, (blasint)call->ldb, (float)beta,
-                        (float *)job->abc[2] + c, (blasint)call->ldc);
+            job->blas->sgemm(CblasRowMajor, ta, tb, (blasint)m, (blasint)n, (blasint)k,
+                             (float)call->alpha, (const float *)job->abc[0] + a, (blasint)call->lda,
+                             (const float *)job->abc[1] + b, (blasint)call->ldb, (float)beta,
+                             (float *)job->abc[2] + c, (blasint)call->ldc);
         else
-            cblas_dgemm(CblasRowMajor, ta, tb, (blasint)m, (blasint)n, (blasint)k, call->alpha,
-                        (const double *)job->abc[0] + a, (blasint)call->lda,
-                        (const double *)job->abc[1] + b, (blasint)call->ldb, beta,
-                        (double *)job->abc[2] + c, (blasint)call->ldc);
+            job->blas->dgemm(CblasRowMajor, ta, tb, (blasint)m, (blasint)n, (blasint)k, call->alpha,
+                             (const double *)job->abc[0] + a, (blasint)call->lda,
+                             (const double *)job->abc[1] + b, (blasint)call->ldb, beta,
+                             (double *)job->abc[2] + c, (blasint)call->ldc);
     }
 }
 
@@ -126,7 +125,7 @@ static void slice_task(void *argument, int64_t task, int32_t worker) {
     void *abc[3] = {a + (part.transpose_a ? first * part.lda : first) * size,
                     b + (part.transpose_b ? first : first * part.ldb) * size,
                     to + task * s->m * s->n * size};
-    GemmJob slice = {&part, &alone, job->element_size, abc, NULL};
+    GemmJob slice = {job->blas, &part, &alone, job->element_size, abc, NULL};
     gemm_task(&slice, 0, worker);
 }
 
@@ -153,9 +152,9 @@ int64_t hc_gemm_slice_elements(const HcGemmSplit *split) {
     return split->slices > 1 ? split->slices * split->m * split->n : 0;
 }
 
-void hc_gemm_run(HcPool *pool, const HcCall *call, const HcGemmSplit *split, uint32_t element_size,
-                 void *const *abc, void *slices) {
-    GemmJob job = {call, split, element_size, abc, slices};
+void hc_gemm_run(const HcBlas *blas, HcPool *pool, const HcCall *call, const HcGemmSplit *split,
+                 uint32_t element_size, void *const *abc, void *slices) {
+    GemmJob job = {blas, call, split, element_size, abc, slices};
     if (split->slices > 1) {
         hc_pool_run(pool, split->slices, slice_task, &job);
         hc_pool_run(pool, (split->m * split->n + SUM_ELEMENTS - 1) / SUM_ELEMENTS,
@@ -163,24 +162,4 @@ void hc_gemm_run(HcPool *pool, const HcCall *call, const HcGemmSplit *split, uin
         return;
     }
     hc_pool_run(pool, split->panels_m * split->panels_n, gemm_task, &job);
-}
-
-static void service_f32(int64_t ta, int64_t tb, int64_t m, int64_t n, int64_t k, float alpha,
-                        const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
-                        float *c, int64_t ldc) {
-    cblas_sgemm(CblasRowMajor, transpose(ta != 0), transpose(tb != 0), (blasint)m, (blasint)n,
-                (blasint)k, alpha, a, (blasint)lda, b, (blasint)ldb, beta, c, (blasint)ldc);
-}
-
-static void service_f64(int64_t ta, int64_t tb, int64_t m, int64_t n, int64_t k, double alpha,
-                        const double *a, int64_t lda, const double *b, int64_t ldb, double beta,
-                        double *c, int64_t ldc) {
-    cblas_dgemm(CblasRowMajor, transpose(ta != 0), transpose(tb != 0), (blasint)m, (blasint)n,
-                (blasint)k, alpha, a, (blasint)lda, b, (blasint)ldb, beta, c, (blasint)ldc);
-}
-
-const HcServices hc_services = {service_f32, service_f64};
-
-void hc_process_init(void) {
-    openblas_set_num_threads(1);
 }

@@ -45,7 +45,7 @@ typedef enum {
     HC_ERROR_CHECKPOINT = 5, /* a checkpoint is missing, damaged or of another model [3] */
     HC_ERROR_DIVERGED = 6,   /* a loss, gradient or parameter is not finite [4] */
     HC_ERROR_MEMORY = 7,     /* memory ran out, or sizes overflow [6] */
-    HC_ERROR_IO = 8,         /* a file or folder cannot be written [6] */
+    HC_ERROR_IO = 8,         /* a file or folder cannot be written, OpenBLAS not loaded [6] */
     HC_INTERRUPTED = 9       /* stopped on request, after saving [130] */
 } HcStatus;
 
@@ -99,8 +99,9 @@ typedef struct {
 
 /* --- process ---------------------------------------------------------------------------------- */
 
-/* Switches OpenBLAS's own threads off, for the whole process: for executables, at their start.
- * No other function changes global state. */
+/* Switches OpenBLAS's own threads off, for the whole process, children included (it sets
+ * OPENBLAS_NUM_THREADS): for executables, at their start, before they have threads. No other
+ * function changes global state; hc_create loads OpenBLAS where the process has not done so. */
 void hc_process_init(void);
 int hc_exit_code(HcStatus status);
 /* CPUs this process may use: affinity mask and cgroup quota; at least 1. */

@@ -2,7 +2,6 @@
 #include "runtime/exec.h"
 #include "runtime/progress.h"
 
-#include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +9,7 @@ enum { REPEATS = 5, WIDTH = 512 };
 #define COPIED ((size_t)64 << 20) /* by all threads together */
 
 typedef struct {
+    const HcBlas *blas;
     uint8_t *from, *to;
     size_t share; /* of a task */
     bool doubles;
@@ -28,13 +28,13 @@ static void multiply(void *argument, int64_t task, int32_t worker) {
     if (b->doubles) {
         const double *x = (const double *)(const void *)b->from;
         double *y = (double *)(void *)b->to + first;
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, WIDTH, WIDTH, WIDTH, 1, x, WIDTH,
-                    x + WIDTH * WIDTH, WIDTH, 0, y, WIDTH);
+        b->blas->dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, WIDTH, WIDTH, WIDTH, 1, x, WIDTH,
+                       x + WIDTH * WIDTH, WIDTH, 0, y, WIDTH);
     } else {
         const float *x = (const float *)(const void *)b->from;
         float *y = (float *)(void *)b->to + first;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, WIDTH, WIDTH, WIDTH, 1, x, WIDTH,
-                    x + WIDTH * WIDTH, WIDTH, 0, y, WIDTH);
+        b->blas->sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, WIDTH, WIDTH, WIDTH, 1, x, WIDTH,
+                       x + WIDTH * WIDTH, WIDTH, 0, y, WIDTH);
     }
 }
 
@@ -49,12 +49,12 @@ static double fastest(HcPool *pool, HcTask *task, Buffers *buffers, int64_t task
     return best;
 }
 
-HcMachineSpeed hc_machine_speed(HcPool *pool, size_t element_size) {
+HcMachineSpeed hc_machine_speed(const HcBlas *blas, HcPool *pool, size_t element_size) {
     const int64_t threads = hc_pool_threads(pool);
     const size_t products = (size_t)(threads + 2) * WIDTH * WIDTH * element_size;
     const size_t bytes = COPIED > products ? COPIED : products;
-    Buffers buffers = {hc_aligned_zero(bytes), hc_aligned_zero(bytes), COPIED / (size_t)threads,
-                       element_size == sizeof(double)};
+    Buffers buffers = {blas, hc_aligned_zero(bytes), hc_aligned_zero(bytes),
+                       COPIED / (size_t)threads, element_size == sizeof(double)};
     HcMachineSpeed speed = {0, 0};
     if (buffers.from && buffers.to) {
         memset(buffers.from, 0x3c, bytes); /* pages of its own; as a number 0.0115, or 1.5e-17 */

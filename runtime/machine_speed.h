@@ -2,6 +2,7 @@
 #ifndef HC_MACHINE_SPEED_H
 #define HC_MACHINE_SPEED_H
 
+#include "runtime/blas.h"
 #include "runtime/threads.h"
 
 typedef struct {
@@ -11,6 +12,6 @@ typedef struct {
 
 /* On all threads of the pool, with elements of 4 or 8 bytes, the best of a few; about a tenth of a
  * second. Zeros when there is no memory for it. */
-HcMachineSpeed hc_machine_speed(HcPool *pool, size_t element_size);
+HcMachineSpeed hc_machine_speed(const HcBlas *blas, HcPool *pool, size_t element_size);
 
 #endif

@@ -5,7 +5,6 @@
 #include "runtime/replace.h"
 
 #define XXH_INLINE_ALL
-#include <cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +32,7 @@ static json_t *metadata(const HcContext *c) {
     set_number(object, "hcc.seed", c->seed);
     set_number(object, "hcc.config_hash", model_hash(c));
     set_number(object, "hcc.data_hash", c->data_hash);
-    json_object_set_new(object, "hcc.blas_core", json_string(openblas_get_corename()));
+    json_object_set_new(object, "hcc.blas_core", json_string(c->exec.blas.core));
     return object;
 }
 

@@ -145,11 +145,11 @@ int32_t hc_pool_threads(const HcPool *pool) {
     return pool->threads;
 }
 
-static void pool_join(HcPool *pool, int32_t started) {
+static void pool_join(HcPool *pool) {
     atomic_store(&pool->stop, 1);
     atomic_fetch_add(&pool->wake, 1);
     futex_wake(&pool->wake);
-    for (int32_t k = 0; k < started; k++)
+    for (int32_t k = 0; k < pool->threads - 1; k++)
         pthread_join(pool->workers[k].thread, NULL);
 }
 
@@ -169,19 +169,15 @@ HcStatus hc_pool_create(int32_t threads, HcPool **result, HcError *error) {
     }
     memset(pool, 0, sizeof *pool);
     pool->workers = workers;
-    pool->threads = threads;
     pool->spin = threads <= hc_cpu_count(); /* else spinning takes time from who has work */
-    for (int32_t k = 0; k < threads - 1; k++) {
-        workers[k].pool = pool;
-        workers[k].index = k + 1;
-        int code = pthread_create(&workers[k].thread, NULL, worker_main, &workers[k]);
-        if (code != 0) {
-            pool_join(pool, k);
-            free(workers);
-            free(pool);
-            return hc_fail(error, HC_ERROR_MEMORY, "cannot start %d threads: %s", (int)threads,
-                           strerror(code));
-        }
+    pool->threads = 1;
+    /* Where the process may have no more threads, those that it has do the work. */
+    for (; pool->threads < threads; pool->threads++) {
+        Worker *worker = &workers[pool->threads - 1];
+        worker->pool = pool;
+        worker->index = pool->threads;
+        if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
+            break;
     }
     *result = pool;
     return HC_OK;
@@ -190,7 +186,7 @@ HcStatus hc_pool_create(int32_t threads, HcPool **result, HcError *error) {
 void hc_pool_destroy(HcPool *pool) {
     if (!pool)
         return;
-    pool_join(pool, pool->threads - 1);
+    pool_join(pool);
     free(pool->workers);
     free(pool);
 }

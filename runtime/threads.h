@@ -11,7 +11,8 @@ typedef struct HcPool HcPool;
 /* worker: 0 .. threads - 1, for per-thread scratch memory. */
 typedef void HcTask(void *argument, int64_t task, int32_t worker);
 
-/* threads includes the caller; 1 makes no thread. */
+/* threads includes the caller; 1 makes no thread. Fewer where the process may not have so many: see
+ * hc_pool_threads. */
 HcStatus hc_pool_create(int32_t threads, HcPool **pool, HcError *error);
 void hc_pool_destroy(HcPool *pool);
 int32_t hc_pool_threads(const HcPool *pool);

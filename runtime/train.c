@@ -7,7 +7,6 @@
 #include "runtime/progress.h"
 #include "runtime/replace.h"
 
-#include <cblas.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -58,7 +57,7 @@ static HcStatus write_config(Trainer *t) {
     json_object_set_new(config, "parameters", json_integer(t->result->parameters));
     json_object_set_new(config, "data", hc_data_json(&t->data));
     json_object_set_new(config, "threads", json_integer(hc_threads(c)));
-    json_object_set_new(config, "blas_core", json_string(openblas_get_corename()));
+    json_object_set_new(config, "blas_core", json_string(c->exec.blas.core));
     if (t->options->config_extra) {
         json_t *extra = json_loads(t->options->config_extra, 0, NULL);
         json_object_update(config, extra);

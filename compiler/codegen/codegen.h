@@ -98,7 +98,7 @@ typedef struct {
     const char *const *objects; /* paths */
     uint32_t n_objects;
     const char *runtime;          /* static library, or NULL */
-    const char *const *libraries; /* further arguments: -lopenblas, ... */
+    const char *const *libraries; /* further arguments: -ljansson, ... */
     uint32_t n_libraries;
     const char *const
         *exports; /* shared only: patterns kept visible, "NAME_*"; the rest is local */

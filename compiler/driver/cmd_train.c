@@ -139,7 +139,6 @@ ExitCode command_train(Driver *d) {
             "train.seed", arena_printf(arena, "%llu", (unsigned long long)d->options.seed.value)};
     char *config = train_config(d);
     options.config_extra = config;
-    hc_process_init();
     hc_signals_install();
     HcTrainResult result;
     HcError error;
@@ -215,7 +214,6 @@ ExitCode command_eval(Driver *d) {
                              .notes = d->err};
     HcEvaluation e;
     HcError error;
-    hc_process_init();
     HcStatus status = hc_evaluate(loaded.model, &options, &e, &error);
     if (status != HC_OK) {
         code = train_failed(d, status, &error);
@@ -257,7 +255,6 @@ ExitCode command_sample(Driver *d) {
         .user = d->out,
     };
     HcError error;
-    hc_process_init();
     HcStatus status = hc_sample(loaded.model, &options, &error);
     if (status != HC_OK)
         code = train_failed(d, status, &error);
@@ -286,7 +283,6 @@ ExitCode command_bench(Driver *d) {
     };
     HcBenchResult result;
     HcError error;
-    hc_process_init();
     HcStatus status = hc_bench(loaded.model, &options, &result, &error);
     if (status != HC_OK) {
         code = train_failed(d, status, &error);

@@ -75,6 +75,8 @@ static double element(int64_t k) {
 
 static void product_equals(HcPool *pool, int64_t m, int64_t n, int64_t k, bool over_positions,
                            bool sliced) {
+    HcBlas blas;
+    assert_int_equal(hc_blas_open(&blas, NULL), HC_OK);
     double *a = malloc(sizeof(double) * (size_t)(m * k)),
            *b = malloc(sizeof(double) * (size_t)(k * n)),
            *c = malloc(sizeof(double) * (size_t)(m * n));
@@ -97,7 +99,7 @@ static void product_equals(HcPool *pool, int64_t m, int64_t n, int64_t k, bool o
         assert_true(split.chunk_k < k && split.panels_m * split.panels_n * split.slices > 1);
         assert_true(sliced == (split.slices > 1));
         double *slices = malloc(sizeof(double) * (size_t)(hc_gemm_slice_elements(&split) + 1));
-        hc_gemm_run(pool, &call, &split, 8, (void *[]){a, b, c}, slices);
+        hc_gemm_run(&blas, pool, &call, &split, 8, (void *[]){a, b, c}, slices);
         free(slices);
         for (int64_t i = 0; i < m; i += 13) {
             for (int64_t j = 0; j < n; j += 7) {

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""What the system may grant a process: threads, address space, a share of the processors."""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import harness
+
+MODEL = "examples/my_connection.hc"
+NOBODY = 54321  # a user with no other process
+SMALL = """model line {
+  input x : real;
+  target y : real;
+  param a ~ normal(1);
+  loss (a * x - y)^2;
+}
+train line { data table { x = columns[0]; y = columns[1]; } batch 1; steps 1; seed 1; }
+"""
+
+
+class Threads(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() != 0:
+            self.skipTest("only root can become a user without other processes")
+        if harness.sanitized():
+            self.skipTest("the sanitizer's own thread needs a place")
+        folder = tempfile.mkdtemp(dir="/tmp")
+        self.addCleanup(shutil.rmtree, folder)
+        os.chown(folder, NOBODY, NOBODY)
+        self.hcc = os.path.join(folder, "hcc")
+        shutil.copy(harness.hcc_path(), self.hcc)
+        self.theirs = folder
+
+    def alone(self, *command):
+        """Runs hcc where no thread can be started beside the first."""
+        def limit():
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+        seen = harness.environment({"HCC_CACHE_DIR": os.path.join(self.theirs, "cache")})
+        seen.pop("OPENBLAS_NUM_THREADS", None)
+        process = subprocess.run([self.hcc, *command], preexec_fn=limit, cwd=self.theirs, env=seen,
+                                 capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        return process
+
+    def test_commands_that_compute_nothing(self):
+        self.assertEqual(self.alone("--version").stderr, "")
+        self.alone("show", "residual")
+
+    def test_training_goes_on_with_those_it_gets(self):
+        for name, text in (("m.hc", SMALL), ("t.csv", "1,2\n3,4\n")):
+            with open(os.path.join(self.theirs, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        self.alone("train", "m.hc", "--data", "t.csv", "--threads", "3", "--out", "r")
+        with open(os.path.join(self.theirs, "r", "config.json"), encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["threads"], 1)
+
+
+class AddressSpace(harness.TestCase):
+    def test_every_command_ends(self):
+        if harness.sanitized():
+            self.skipTest("the sanitizer reserves more than any limit")
+        for limit in (300_000_000, 600_000_000):
+            process = subprocess.run(
+                [harness.hcc_path(), "check", MODEL], cwd=harness.ROOT, timeout=60,
+                preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_AS,
+                                                                  (limit, limit)),
+                env=harness.environment(), capture_output=True, check=False)
+            self.assertIn(process.returncode, (0, 6))
+
+
+class Processors(harness.TestCase):
+    """The cgroup files of the system, replaced in a mount namespace of the test's own."""
+
+    ENTER = ('mount --bind "$1" /sys/fs/cgroup && mount --bind "$2" /proc/$$/cgroup || exit 77\n'
+             'shift 2; exec "$@"\n')
+
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() != 0 or harness.run(["unshare", "-m", "true"]).code != 0:
+            self.skipTest("only root can put other cgroup files in place")
+        if len(os.sched_getaffinity(0)) < 2:
+            self.skipTest("one processor is the least there is")
+        self.write("m.hc", SMALL)
+        self.write("t.csv", "1,2\n3,4\n")
+
+    def threads(self, name, membership, files):
+        for path, text in files.items():
+            full = self.path(f"{name}/{path}")
+            os.makedirs(os.path.dirname(full), exist_ok=True)
+            with open(full, "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+        self.write(f"{name}.self", membership + "\n")
+        result = harness.run(["unshare", "-m", "bash", "-c", self.ENTER, "enter", self.path(name),
+                              self.path(f"{name}.self"), harness.hcc_path(), "train", "m.hc",
+                              "--data", "t.csv", "--out", f"run-{name}"], cwd=self.folder)
+        if result.code == 77:
+            self.skipTest("the cgroup files cannot be replaced here")
+        self.expect(result)
+        with open(self.path(f"run-{name}/config.json"), encoding="utf-8") as file:
+            return json.load(file)["threads"]
+
+    def test_the_smallest_quota_on_the_way_to_the_root(self):
+        one, two = "100000 100000", "200000 100000"
+        processors = len(os.sched_getaffinity(0))
+        v2 = "0::/a/b"
+        cases = [
+            ("own", v2, {"a/b/cpu.max": one}, 1),
+            ("parent", v2, {"a/b/cpu.max": "max 100000", "a/cpu.max": one}, 1),
+            ("smaller", v2, {"a/b/cpu.max": two, "a/cpu.max": one}, 1),
+            ("root", v2, {"cpu.max": one}, 1),
+            ("half", v2, {"a/b/cpu.max": "150000 100000"}, 1),
+            ("two", v2, {"a/b/cpu.max": two}, min(2, processors)),
+            ("old", "4:cpu,cpuacct:/x", {"cpu,cpuacct/x/cpu.cfs_quota_us": "-1",
+                                         "cpu,cpuacct/x/cpu.cfs_period_us": "100000",
+                                         "cpu,cpuacct/cpu.cfs_quota_us": "50000",
+                                         "cpu,cpuacct/cpu.cfs_period_us": "100000"}, 1),
+            ("other", "3:cpuset:/", {"cpuset/cpu.cfs_quota_us": "100000",
+                                     "cpuset/cpu.cfs_period_us": "100000"}, processors),
+        ]
+        for name, membership, files, expected in cases:
+            with self.subTest(name):
+                self.assertEqual(self.threads(name, membership, files), expected)
+
+
+if __name__ == "__main__":
+    harness.main(__name__)
