@@ -26,6 +26,19 @@ bool element_count(Sema *s, uint32_t rank, const uint32_t *dims, Span span, uint
     return true;
 }
 
+bool elaborate_shape(Sema *s, Scope *scope, const Target *target, uint32_t *dims) {
+    const uint32_t rank = target->indices.count;
+    if (rank > TIR_MAX_RANK) {
+        sema_error(s, DIAG_RANK, target->span, "a tensor has at most %d axes", TIR_MAX_RANK);
+        return false;
+    }
+    bool good = true;
+    for (uint32_t k = 0; k < rank; k++)
+        good = elaborate_extent(s, scope, target->indices.at[k], &dims[k]) && good;
+    uint64_t count;
+    return good && element_count(s, rank, dims, target->span, &count);
+}
+
 bool once(Sema *s, const char *path, const void *what) {
     const char *key = arena_printf(s->arena, "%s:%p", path ? path : "", what);
     void **slot = map_slot_str(s->once, key);

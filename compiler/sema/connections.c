@@ -8,6 +8,7 @@
  *
  * No connection is known by name here. */
 #include "sema/site.h"
+#include <string.h>
 
 /* --- parts -------------------------------------------------------------------------------------*/
 
@@ -98,9 +99,7 @@ static void site_state(Site *x, const Target *target) {
                       .path = x->plan->path,
                       .rank = target->indices.count,
                       .grows = grow_is_grown(x, target, x->n_states)};
-    bool good = slot.rank <= TIR_MAX_RANK;
-    for (uint32_t k = 0; good && k < slot.rank; k++)
-        good = elaborate_extent(s, x->scope, target->indices.at[k], &slot.dims[k]);
+    const bool good = elaborate_shape(s, x->scope, target, slot.dims);
     Symbol *symbol = scope_define(s, x->scope, slot.name, target->name.span, SYMBOL_VALUE);
     symbol->declared = DECLARED_STATE;
     usage_declare(s, DECLARED_STATE, slot.name, target->name.span);
@@ -157,6 +156,32 @@ static void site_state(Site *x, const Target *target) {
     symbol->value = have->value;
 }
 
+/* What a carry begins as: a tensor of the declared shape, or one number for all of it. */
+static Value carry_begin(Site *x, const Binding *b) {
+    Sema *s = x->s;
+    const Value v = elaborate(s, x->scope, b->value);
+    uint32_t dims[TIR_MAX_RANK], have[TIR_MAX_RANK];
+    const uint32_t rank = b->target.indices.count;
+    const bool good = elaborate_shape(s, x->scope, &b->target, dims) && !is_poison(v);
+    const Tensor *t = good ? value_as_real(s, v, b->value->span) : NULL;
+    if (!t)
+        return POISON;
+    const uint32_t n = tensor_bare_dims(t, have, NULL);
+    if (n == 0 && rank) {
+        const uint8_t none[1] = {0};
+        const TirId whole =
+            tir_broadcast(sema_builder(s, b->target.span), tensor_use(s, t), rank, dims, none);
+        return value_tensor(s, whole, NULL, b->target.span);
+    }
+    if (b->target.bracketed && (n != rank || memcmp(have, dims, n * sizeof *dims) != 0)) {
+        sema_error(s, DIAG_SHAPE, b->value->span, "`%s` is %s, this is %s", b->target.name.text,
+                   dims_text(s, rank, dims), dims_text(s, n, have));
+        sema_note(s, b->target.span, "`%s` is declared here", b->target.name.text);
+        return POISON;
+    }
+    return (Value){.kind = VALUE_TENSOR, .span = b->target.span, .tensor = t};
+}
+
 static void site_carry(Site *x, const Binding *b) {
     Sema *s = x->s;
     if (!b->target.name.text || !scope_check_new(s, x->scope, b->target.name) || x->n_carries == 16)
@@ -171,21 +196,7 @@ static void site_carry(Site *x, const Binding *b) {
             found = true;
         }
     if (!found) {
-        v = elaborate(s, x->scope, b->value);
-        uint32_t dims[TIR_MAX_RANK];
-        bool good = !is_poison(v) && b->target.indices.count <= TIR_MAX_RANK;
-        for (uint32_t k = 0; good && k < b->target.indices.count; k++)
-            good = elaborate_extent(s, x->scope, b->target.indices.at[k], &dims[k]);
-        const Tensor *t = good ? value_as_real(s, v, b->value->span) : NULL;
-        if (t && t->type.rank == 0 && b->target.indices.count) {
-            const uint8_t none[1] = {0};
-            v = value_tensor(s,
-                             tir_broadcast(sema_builder(s, b->target.span), tensor_use(s, t),
-                                           b->target.indices.count, dims, none),
-                             NULL, b->target.span);
-        } else {
-            v = t ? (Value){.kind = VALUE_TENSOR, .span = b->target.span, .tensor = t} : POISON;
-        }
+        v = carry_begin(x, b);
         vec_push(s->arena, &x->trunk->carries, (CarrySlot){item, b->target.name.text, v});
     }
     Symbol *symbol =

@@ -103,22 +103,56 @@ static Value pattern_element(Sema *s, Value v, Span span) {
     return value_number((double)s->element_at[0] == k.number, span);
 }
 
+/* The axes of what a name stands for; 0 where an extent is not known yet. */
+static uint32_t symbol_dims(const Symbol *symbol, uint32_t *dims) {
+    if (symbol->value.kind == VALUE_TENSOR)
+        return tensor_bare_dims(symbol->value.tensor, dims, NULL);
+    const Repeat *r = symbol->value.repeat;
+    for (uint32_t k = 0; k < r->rank; k++)
+        dims[k] = r->extents[k];
+    return r->rank;
+}
+
+/* An initial value reads every entry of its tables, so they have its shape. */
+static bool table_fits(Sema *s, const Symbol *symbol) {
+    uint32_t dims[TIR_MAX_RANK];
+    const uint32_t rank = symbol_dims(symbol, dims);
+    bool same = rank == s->element_rank;
+    for (uint32_t k = 0; same && k < rank; k++)
+        same = !dims[k] || dims[k] == s->element_dims[k];
+    return same;
+}
+
+static Value table_misfit(Sema *s, const Symbol *symbol, bool table, Span span) {
+    const int64_t first[TIR_MAX_RANK] = {0};
+    uint32_t dims[TIR_MAX_RANK];
+    const uint32_t rank = symbol_dims(symbol, dims);
+    if (!table && is_poison(numeric_lookup(s, symbol, rank, first, span)))
+        return POISON; /* it is no constant at all, which has been said */
+    sema_error(s, DIAG_SHAPE, span, "`%s` is %s, but what begins with it is %s", symbol->name,
+               dims_text(s, rank, dims), dims_text(s, s->element_rank, s->element_dims));
+    sema_note(s, symbol->span, "`%s` is defined here", symbol->name);
+    return POISON;
+}
+
 /* A constant table by name where an initial value asks for an element. */
 static bool table_element(Sema *s, const Symbol *symbol, Span span, Value *v) {
-    if (symbol->kind != SYMBOL_VALUE)
+    if (symbol->value.kind != VALUE_TENSOR && symbol->value.kind != VALUE_REPEAT)
         return false;
-    const Value table = symbol->value;
+    const bool table = value_is_table(s, symbol->value);
+    const bool formula = symbol->binding && symbol->binding->target.bracketed;
     double entry;
-    if (table.kind == VALUE_TENSOR && table.tensor->type.rank == s->element_rank &&
-        table_entry(s, table.tensor, s->element_at, &entry)) {
-        s->pattern_used = s->table_used = true;
-        *v = value_number(entry, span);
-        return true;
-    }
-    if (!symbol->binding || symbol->binding->target.indices.count != s->element_rank)
+    if (!table && !formula)
         return false;
     s->pattern_used = s->table_used = true;
-    *v = numeric_lookup(s, symbol, s->element_rank, s->element_at, span);
+    if (!table_fits(s, symbol))
+        *v = table_misfit(s, symbol, table, span);
+    else if (table && table_entry(s, symbol->value.tensor, s->element_at, &entry))
+        *v = value_number(entry, span);
+    else if (formula)
+        *v = numeric_lookup(s, symbol, s->element_rank, s->element_at, span);
+    else
+        return false;
     return true;
 }
 

@@ -7,6 +7,7 @@
  * only when the model runs is looked up (lookup.c). */
 #include "sema/subscript.h"
 #include <math.h>
+#include <string.h>
 
 Index *index_create(Sema *s, Scope *scope, Name name) {
     if (!name.text)
@@ -711,6 +712,8 @@ static Value index_numbers(Sema *s, Scope *scope, const Expr *e, const Symbol *s
                               ? tensor_bare_dims(symbol->value.tensor, dims, NULL)
                               : symbol->binding->target.indices.count;
     double entry;
+    if (symbol->value.kind == VALUE_REPEAT)
+        memcpy(dims, symbol->value.repeat->extents, sizeof dims);
     if (list->count != rank || list->count > TIR_MAX_RANK)
         return sema_error(s, DIAG_INDEX_RANK, e->span, "`%s` has %u axes, not %u", symbol->name,
                           rank, list->count);

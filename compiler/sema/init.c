@@ -175,20 +175,6 @@ static bool init_value(Sema *s, Scope *scope, const Expr *e, TirParam *param) {
 
 /* --- declarations ------------------------------------------------------------------------------*/
 
-static bool param_type(Sema *s, Scope *scope, const ParamDecl *p, TirType *type) {
-    *type = (TirType){.elem = TIR_REAL};
-    if (p->target.indices.count > TIR_MAX_RANK) {
-        sema_error(s, DIAG_RANK, p->target.span, "a tensor has at most %d axes", TIR_MAX_RANK);
-        return false;
-    }
-    type->rank = (uint8_t)p->target.indices.count;
-    bool good = true;
-    for (uint32_t k = 0; k < type->rank; k++)
-        good = elaborate_extent(s, scope, p->target.indices.at[k], &type->dims[k]) && good;
-    uint64_t count;
-    return good && element_count(s, type->rank, type->dims, p->target.span, &count);
-}
-
 /* Its full name: of this instance, or the one that all sites of the trunk share. */
 static const char *param_name(Sema *s, const Stmt *stmt, const ParamDecl *p, bool *shared) {
     const Frame *f = s->frame;
@@ -270,10 +256,10 @@ void body_params(Sema *s, Scope *scope, const Stmt *stmt) {
         const ParamDecl *p = &stmt->param.list.at[k];
         if (!p->target.name.text || !scope_check_new(s, scope, p->target.name))
             continue;
-        TirType type;
+        TirType type = {.elem = TIR_REAL, .rank = (uint8_t)p->target.indices.count};
         uint32_t index = UINT32_MAX;
         const bool misplaced = s->frame->item && s->frame->item->kind == ITEM_FN;
-        if (!misplaced && param_type(s, scope, p, &type))
+        if (!misplaced && elaborate_shape(s, scope, &p->target, type.dims))
             index = param_add(s, scope, stmt, p, &type);
         Symbol *symbol =
             scope_define(s, scope, p->target.name.text, p->target.name.span, SYMBOL_VALUE);

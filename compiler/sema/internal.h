@@ -478,6 +478,8 @@ void body_require(Sema *s, Scope *scope, const Stmt *stmt);
 bool once(Sema *s, const char *path, const void *what);
 const char *path_join(Sema *s, const char *path, const char *name);
 bool element_count(Sema *s, uint32_t rank, const uint32_t *dims, Span span, uint64_t *count);
+/* The extents of a declared tensor; false after an error, also where it would be too large. */
+bool elaborate_shape(Sema *s, Scope *scope, const Target *target, uint32_t *dims);
 
 /* --- trunk.c, connections.c, model.c, recipe.c, data.c, trial.c, warn.c
  * ---------------------------------

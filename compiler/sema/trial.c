@@ -12,19 +12,18 @@ static uint32_t made_up_extent(uint32_t *next) {
 
 /* A stand-in tensor; names of extents that are not bound yet are bound. */
 static Value stand_in(Sema *s, Scope *scope, const Target *target, uint32_t *next, uint8_t space) {
-    uint32_t dims[TIR_MAX_RANK], rank = 0;
-    if (target->indices.count > TIR_MAX_RANK)
-        return POISON;
-    for (uint32_t k = 0; k < target->indices.count; k++) {
+    uint32_t dims[TIR_MAX_RANK];
+    const uint32_t rank = target->indices.count;
+    for (uint32_t k = 0; k < rank; k++) {
         const Expr *e = target->indices.at[k];
         if (e->kind == EXPR_NAME && !scope_find_local(scope, e->name)) {
             Symbol *symbol = scope_define(s, scope, e->name, e->span, SYMBOL_VALUE);
             symbol->declared = DECLARED_EXTENT;
             symbol->value = value_number(made_up_extent(next), e->span);
         }
-        if (!elaborate_extent(s, scope, e, &dims[rank++]))
-            return POISON;
     }
+    if (!elaborate_shape(s, scope, target, dims))
+        return POISON;
     TirInput input = {.name = arena_printf(s->arena, "stand_in_%u", s->program->inputs.count),
                       .type = {.elem = TIR_REAL, .domain = {1, space}, .rank = (uint8_t)rank},
                       .span = target->span};
