@@ -183,12 +183,13 @@ HcStatus hc_output(HcContext *context, const char *name, HcView *view);
 
 /* Clips and applies one step of the recipe's optimiser and counts it; buffers take what hc_forward
  * computed for them. lr < 0: the schedule's. HC_ERROR_DIVERGED, and nothing changes, when a
- * gradient or a buffer's value is not finite. */
+ * gradient or a buffer's value is not finite; HC_ERROR_ARGUMENT when lr is not, or beyond 1e6. */
 HcStatus hc_step(HcContext *context, double lr);
 int64_t hc_steps_done(const HcContext *context);
 double hc_gradient_norm(const HcContext *context); /* before clipping, of the last hc_step */
 double hc_schedule_lr(const HcContext *context, int64_t step); /* of the recipe, step from 0 */
-/* Changes a value of the recipe ("lr", "steps", ..., also "train.lr"); value as text. */
+/* Changes a value of the recipe ("lr", "steps", ..., also "train.lr"); value as text.
+ * HC_ERROR_ARGUMENT for what its optimiser or schedule does not take. */
 HcStatus hc_set_recipe(HcContext *context, const char *key, const char *value);
 
 /* --- checkpoints: safetensors ----------------------------------------------------------------- */

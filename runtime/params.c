@@ -144,6 +144,8 @@ static void apply_updates(HcContext *c) {
 }
 
 HcStatus hc_step(HcContext *c, double lr) {
+    if (!(isfinite(lr) && (lr < 0 || hc_recipe_takes_lr(lr))))
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT, "a step's learning rate cannot be %g", lr);
     HcStatus status = hc_ensure_optim(c);
     if (status != HC_OK)
         return status;

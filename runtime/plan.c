@@ -253,22 +253,8 @@ static HcStatus read_recipe(Reader *r, const json_t *root) {
     if (!name || (strcmp(name, "cosine") != 0 && strcmp(name, "constant") != 0))
         return bad(r, "unknown schedule");
     recipe->schedule = strcmp(name, "cosine") == 0 ? HC_COSINE : HC_CONSTANT;
-    TRY(real(r, json, "lr", 1e-3, &recipe->lr));
-    TRY(real(r, json, "beta1", 0.9, &recipe->beta1));
-    TRY(real(r, json, "beta2", 0.999, &recipe->beta2));
-    TRY(real(r, json, "eps", 1e-8, &recipe->eps));
-    TRY(real(r, json, "weight_decay", 0, &recipe->weight_decay));
-    TRY(real(r, json, "momentum", 0, &recipe->momentum));
-    TRY(real(r, json, "floor", 0, &recipe->floor));
-    TRY(real(r, json, "clip", 0, &recipe->clip));
-    TRY(whole(r, json, "warmup", 0, INT64_MAX, 0, &recipe->warmup));
-    TRY(whole(r, json, "batch", 1, 1 << 20, 1, &recipe->batch));
-    TRY(whole(r, json, "steps", 0, INT64_MAX, 1, &recipe->steps));
-    TRY(whole(r, json, "eval_every", 0, INT64_MAX, 0, &recipe->eval_every));
-    int64_t seed = 1;
-    TRY(whole(r, json, "seed", INT64_MIN, INT64_MAX, 1, &seed));
-    recipe->seed = (uint64_t)seed;
-    return HC_OK;
+    HcError why = {0};
+    return hc_recipe_read(recipe, json, &why) == HC_OK ? HC_OK : bad(r, why.message);
 }
 
 /* --- the plan --------------------------------------------------------------------------------- */

@@ -198,7 +198,12 @@ bool hc_plan_holds_out(const HcPlan *plan);
 /* The model's name alone, its recipe and its data: what commands need before they make a context.
  * Changes one value of the recipe; unknown keys get a suggestion. */
 HcStatus hc_recipe_set(HcRecipe *recipe, const char *key, const char *value, HcError *error);
+/* What a manifest says of the values that the recipe's optimiser and schedule take. */
+HcStatus hc_recipe_read(HcRecipe *recipe, const json_t *json, HcError *error);
+/* The values that its optimiser and schedule take. */
 json_t *hc_recipe_json(const HcRecipe *recipe);
+/* Whether it is a learning rate; NaN is none. */
+bool hc_recipe_takes_lr(double lr);
 /* Learning rate of step 0 .. steps - 1: linear warm-up, then constant, or a half cosine that
  * reaches lr * floor at the last step. */
 double hc_recipe_lr(const HcRecipe *recipe, int64_t step);

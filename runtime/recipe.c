@@ -1,35 +1,43 @@
 /* The training recipe: reading one value from text, its JSON, the learning-rate schedule. */
 #include "runtime/plan.h"
+#include "runtime/settings.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-typedef enum { REAL, COUNT, SEED } Kind;
+#define ROW(...) HC_SETTING_RULE(HcRecipe, __VA_ARGS__)
+static const HcSettingRule rules[] = {HC_SETTINGS(ROW)};
+enum { N_RULES = sizeof rules / sizeof rules[0] };
 
-typedef struct {
-    const char *key;
-    Kind kind;
-    size_t offset;
-    double low, high; /* inclusive */
-} Field;
+/* --- names ------------------------------------------------------------------------------------ */
 
-#define FIELD(name, kind, low, high) {#name, kind, offsetof(HcRecipe, name), low, high}
-static const Field fields[] = {
-    FIELD(lr, REAL, 0, 1e6),
-    FIELD(beta1, REAL, 0, 0.9999999),
-    FIELD(beta2, REAL, 0, 0.9999999999),
-    FIELD(eps, REAL, 0, 1),
-    FIELD(weight_decay, REAL, 0, 1e3),
-    FIELD(momentum, REAL, 0, 0.9999999),
-    FIELD(floor, REAL, 0, 1),
-    FIELD(clip, REAL, 0, 1e12),
-    FIELD(warmup, COUNT, 0, 1e12),
-    FIELD(batch, COUNT, 1, 1 << 20),
-    FIELD(steps, COUNT, 0, 1e12),
-    FIELD(eval_every, COUNT, 0, 1e12),
-    FIELD(seed, SEED, 0, 9.2e18),
-};
-enum { N_FIELDS = sizeof fields / sizeof fields[0] };
+static const char *optimizer_name(const HcRecipe *recipe) {
+    return recipe->optimizer == HC_SGD ? "sgd" : "adamw";
+}
+
+static const char *schedule_name(const HcRecipe *recipe) {
+    return recipe->schedule == HC_COSINE ? "cosine" : "constant";
+}
+
+/* The choice that a setting depends on. */
+static const char *chosen(const HcRecipe *recipe, const HcSettingRule *rule) {
+    return strcmp(rule->group, "optimizer") == 0 ? optimizer_name(recipe) : schedule_name(recipe);
+}
+
+static bool applies(const HcRecipe *recipe, const HcSettingRule *rule) {
+    return hc_setting_takes(rule, chosen(recipe, rule));
+}
+
+/* Names of what the recipe takes: of one group, or all. */
+static void list_names(const HcRecipe *recipe, const char *group, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (int k = 0; k < N_RULES && used < size; k++)
+        if (applies(recipe, &rules[k]) && (!group || strcmp(rules[k].group, group) == 0))
+            used +=
+                (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", rules[k].name);
+}
 
 static size_t common_prefix(const char *a, const char *b) {
     size_t k = 0;
@@ -61,73 +69,114 @@ static size_t distance(const char *a, const char *b) {
     return row[m];
 }
 
-static HcStatus unknown_key(const char *key, HcError *error) {
-    const Field *nearest = NULL;
+static HcStatus unknown_key(const HcRecipe *recipe, const char *key, HcError *error) {
+    const HcSettingRule *nearest = NULL;
     size_t least = 4;
-    for (int k = 0; k < N_FIELDS; k++) {
-        size_t d = distance(key, fields[k].key);
-        if (d < least || (common_prefix(key, fields[k].key) >= 4 && d < 8 && !nearest)) {
+    for (int k = 0; k < N_RULES; k++) {
+        size_t d = distance(key, rules[k].name);
+        if (!applies(recipe, &rules[k]))
+            continue;
+        if (d < least || (common_prefix(key, rules[k].name) >= 4 && d < 8 && !nearest)) {
             least = d < least ? d : least;
-            nearest = &fields[k];
+            nearest = &rules[k];
         }
     }
     if (nearest)
         return hc_fail(error, HC_ERROR_ARGUMENT,
-                       "the recipe has no value `%s`; did you mean `train.%s`?", key, nearest->key);
+                       "the recipe has no value `%s`; did you mean `train.%s`?", key,
+                       nearest->name);
+    char names[256];
+    list_names(recipe, NULL, names, sizeof names);
     return hc_fail(error, HC_ERROR_ARGUMENT,
-                   "the recipe has no value `%s` (there are lr, beta1, beta2, eps, weight_decay, "
-                   "momentum, warmup, floor, batch, steps, clip, seed, eval_every; constants of "
-                   "the model are fixed when it is built)",
-                   key);
+                   "the recipe has no value `%s` (there are %s; constants of the model are fixed "
+                   "when it is built)",
+                   key, names);
+}
+
+/* A value that the recipe's optimiser or schedule has no use for. */
+static HcStatus without_effect(const HcRecipe *recipe, const HcSettingRule *rule, HcError *error) {
+    char names[256];
+    list_names(recipe, rule->group, names, sizeof names);
+    return hc_fail(error, HC_ERROR_ARGUMENT, "train.%s: `%s` has no `%s`; it takes %s", rule->name,
+                   chosen(recipe, rule), rule->name, names);
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+static HcStatus set_number(HcRecipe *recipe, const HcSettingRule *rule, const json_t *number,
+                           const char *text, HcError *error) {
+    double x = json_number_value(number);
+    const bool exact = json_is_integer(number) || fabs(x) < HC_SETTING_EXACT;
+    if (!json_is_number(number))
+        return hc_fail(error, HC_ERROR_ARGUMENT, "train.%s = %s: not a number", rule->name, text);
+    if (!hc_setting_in_range(rule, x))
+        return hc_fail(error, HC_ERROR_ARGUMENT, "train.%s = %s: must be from %g to %s%g",
+                       rule->name, text, rule->low, rule->below ? "less than " : "", rule->high);
+    if (rule->kind == HC_SETTING_WHOLE && (x != floor(x) || !exact))
+        return hc_fail(error, HC_ERROR_ARGUMENT, "train.%s = %s: must be a whole number%s",
+                       rule->name, text, exact ? "" : ", and one this large in digits alone");
+    char *at = (char *)recipe + rule->offset;
+    if (rule->kind == HC_SETTING_REAL)
+        *(double *)(void *)at = x;
+    else /* int64_t and uint64_t alike: values are below 2^63 */
+        *(int64_t *)(void *)at = json_is_integer(number) ? json_integer_value(number) : (int64_t)x;
+    return HC_OK;
 }
 
 HcStatus hc_recipe_set(HcRecipe *recipe, const char *key, const char *value, HcError *error) {
     if (strncmp(key, "train.", 6) == 0)
         key += 6;
-    const Field *field = NULL;
-    for (int k = 0; k < N_FIELDS; k++) {
-        if (strcmp(fields[k].key, key) == 0)
-            field = &fields[k];
-    }
-    if (!field)
-        return unknown_key(key, error);
+    const HcSettingRule *rule = NULL, *other = NULL;
+    for (int k = 0; k < N_RULES; k++)
+        if (strcmp(rules[k].name, key) == 0)
+            *(applies(recipe, &rules[k]) ? &rule : &other) = &rules[k];
+    if (!rule)
+        return other ? without_effect(recipe, other, error) : unknown_key(recipe, key, error);
     /* JSON's numbers, because reading them does not depend on the locale. */
     json_t *number = json_loads(value, JSON_DECODE_ANY, NULL);
-    HcStatus status = HC_OK;
-    if (!json_is_number(number)) {
-        status = hc_fail(error, HC_ERROR_ARGUMENT, "train.%s = %s: not a number", key, value);
-    } else {
-        double x = json_number_value(number);
-        if (!(x >= field->low && x <= field->high))
-            status = hc_fail(error, HC_ERROR_ARGUMENT, "train.%s = %s: must be from %g to %g", key,
-                             value, field->low, field->high);
-        else if (field->kind != REAL && x != floor(x))
-            status = hc_fail(error, HC_ERROR_ARGUMENT, "train.%s = %s: must be a whole number", key,
-                             value);
-        else if (field->kind == REAL)
-            *(double *)((char *)recipe + field->offset) = x;
-        else /* int64_t and uint64_t alike: values are below 2^63 */
-            *(int64_t *)((char *)recipe + field->offset) =
-                json_is_integer(number) ? json_integer_value(number) : (int64_t)x;
-    }
+    HcStatus status = set_number(recipe, rule, number, value, error);
     json_decref(number);
     return status;
 }
 
+HcStatus hc_recipe_read(HcRecipe *recipe, const json_t *json, HcError *error) {
+    for (int k = 0; k < N_RULES; k++) {
+        if (!applies(recipe, &rules[k]))
+            continue;
+        const json_t *value = json_object_get(json, rules[k].name);
+        json_t *fallback = value ? NULL : json_real(rules[k].fallback);
+        HcStatus status =
+            set_number(recipe, &rules[k], value ? value : fallback, "(manifest)", error);
+        json_decref(fallback);
+        if (status != HC_OK)
+            return status;
+    }
+    return HC_OK;
+}
+
+bool hc_recipe_takes_lr(double lr) {
+    for (int k = 0; k < N_RULES; k++)
+        if (rules[k].offset == offsetof(HcRecipe, lr))
+            return hc_setting_in_range(&rules[k], lr);
+    return false;
+}
+
 json_t *hc_recipe_json(const HcRecipe *recipe) {
     json_t *json = json_object();
-    json_object_set_new(json, "optimizer",
-                        json_string(recipe->optimizer == HC_SGD ? "sgd" : "adamw"));
-    json_object_set_new(json, "schedule",
-                        json_string(recipe->schedule == HC_COSINE ? "cosine" : "constant"));
-    for (int k = 0; k < N_FIELDS; k++) {
-        const char *at = (const char *)recipe + fields[k].offset;
-        json_object_set_new(json, fields[k].key,
-                            fields[k].kind == REAL ? json_real(*(const double *)at)
-                                                   : json_integer(*(const int64_t *)at));
+    json_object_set_new(json, "optimizer", json_string(optimizer_name(recipe)));
+    json_object_set_new(json, "schedule", json_string(schedule_name(recipe)));
+    for (int k = 0; k < N_RULES; k++) {
+        const char *at = (const char *)recipe + rules[k].offset;
+        if (applies(recipe, &rules[k]))
+            json_object_set_new(json, rules[k].name,
+                                rules[k].kind == HC_SETTING_REAL
+                                    ? json_real(*(const double *)(const void *)at)
+                                    : json_integer(*(const int64_t *)(const void *)at));
     }
     return json;
 }
+
+/* --- the schedule ----------------------------------------------------------------------------- */
 
 double hc_recipe_lr(const HcRecipe *recipe, int64_t step) {
     if (step < recipe->warmup)

@@ -329,6 +329,11 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
     if (status == HC_OK)
         status = hc_data_open(&t->data, &c->plan, &request, positions, t->error);
     t->evaluates = status == HC_OK && t->data.train_count < t->data.count;
+    if (status == HC_OK && c->recipe.eval_every > 0 && !t->evaluates)
+        status = hc_fail(t->error, HC_ERROR_ARGUMENT,
+                         "eval_every is %lld, but no data are held out to evaluate on: give "
+                         "`held_out` in the data block, or train.eval_every=0",
+                         (long long)c->recipe.eval_every);
     if (status == HC_OK)
         status = context_failed(t, hc_resize(c, c->recipe.batch, positions));
     if (status != HC_OK)

@@ -256,6 +256,16 @@ static Value rule_extent(Sema *s, const Builtin *b, const BoundArgument *a, uint
                       "axis too: `extent(x, 0)`");
 }
 
+/* For requirements and conditions, which look at constants alone. */
+static Value rule_known(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,
+                        const Expr *e) {
+    (void)s;
+    (void)b;
+    (void)n;
+    const ValueKind kind = a[0].value.kind;
+    return value_bool(kind != VALUE_TENSOR && kind != VALUE_REPEAT, e->span);
+}
+
 /* Whole numbers from argument `first` on, each at least `low`; 0 after an error. */
 static uint32_t whole_numbers(Sema *s, const char *name, const BoundArgument *a, uint32_t first,
                               uint32_t n, int64_t low, const Expr *e, int64_t *numbers) {
@@ -327,6 +337,7 @@ static const Builtin builtins[] = {
     {"permutations", 1, 1, rule_permutations, TIR_TABLE, NULL},
     {"random", 0, 1, random_call, TIR_RANDOM, NULL},
     {"extent", 1, 2, rule_extent, TIR_CONST, NULL},
+    {"known", 1, 1, rule_known, TIR_CONST, NULL},
     {"batch_mean", 1, 1, rule_batch_mean, TIR_POSITION_SUM, NULL},
     {"shift", 2, 3, rule_shift, TIR_SHIFT, NULL},
     {"window", 2, 3, rule_window, TIR_SHIFT, NULL},
@@ -497,7 +508,8 @@ Value elaborate_call(Sema *s, Scope *scope, const Expr *e) {
     Symbol *symbol = scope_find(s, scope, name);
     const Builtin *builtin = symbol ? NULL : builtin_find(name);
     const bool numeric = s->numeric;
-    if (builtin && builtin->rule == rule_extent) /* known though its argument is not */
+    if (builtin && (builtin->rule == rule_extent || builtin->rule == rule_known))
+        /* known though its argument is not */
         s->numeric = false;
     const bool good = elaborate_arguments(s, scope, &e->call.arguments, &arguments);
     s->numeric = numeric;

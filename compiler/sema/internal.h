@@ -539,8 +539,7 @@ void model_elaborate(Sema *s, const Item *model);
 Value mean_over_domain(Sema *s, Value v, Span span);
 /* The mean over samples and positions of each element: real, global. */
 TirId mean_of_elements(Sema *s, const Tensor *t, Span span);
-void recipe_elaborate(Sema *s, const Item *train, const Item *model);
-void recipe_defaults(Recipe *recipe);
+void recipe_elaborate(Sema *s, const Item *train);
 void data_elaborate(Sema *s, const Stmt *stmt);
 void data_set_held_out(Sema *s, const Expr *e); /* a fraction, or shuffled(fraction) */
 void override_constants(Sema *s, Scope *scope, const Item *model);

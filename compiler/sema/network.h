@@ -10,16 +10,17 @@
 typedef enum { OPTIMIZER_ADAMW, OPTIMIZER_SGD } OptimizerKind;
 typedef enum { SCHEDULE_CONSTANT, SCHEDULE_COSINE } ScheduleKind;
 
+/* Members have the names of runtime/settings.h; what the choices do not take is 0. */
 typedef struct {
     OptimizerKind optimizer;
     double lr, beta1, beta2, eps, weight_decay, momentum;
     ScheduleKind schedule;
-    uint32_t warmup;
+    int64_t warmup;
     double floor; /* cosine ends at lr * floor */
-    uint32_t batch, steps;
+    int64_t batch, steps;
     double clip; /* global gradient norm; 0 = off */
-    uint64_t seed;
-    uint32_t eval_every; /* steps between evaluations during training; 0 = only at the end */
+    int64_t seed;
+    int64_t eval_every; /* steps between evaluations during training; 0 = only at the end */
 } Recipe;
 
 enum { DATA_AXES = 2 + TIR_MAX_RANK, DATA_SUBSCRIPTS = TIR_MAX_RANK };

@@ -1,162 +1,189 @@
-/* The train block's recipe; and `--set`. One table lists every recipe value, so that what
- * the block takes, what `--set train.x` takes and what an error message lists are the same. */
+/* The train block's recipe; and `--set`. The table of runtime/settings.h lists every value, where
+ * it means something and its range, so that what the block takes, what `--set train.x` takes and
+ * what an error message lists are the same.
+ *
+ * Maintains: a value is given or the default of the optimiser and schedule that are chosen in the
+ * end; `--set train.optimizer=sgd` keeps what the block gives as far as sgd takes it. */
+#include "runtime/settings.h"
 #include "sema/internal.h"
 #include "syntax/parse.h"
-#include <math.h>
-#include <stddef.h>
-#include <string.h>
 
 /* --- the table ---------------------------------------------------------------------------------*/
 
-typedef enum { FIELD_DOUBLE, FIELD_U32, FIELD_U64 } FieldKind;
-
-typedef struct {
-    const char *name;
-    FieldKind kind;
-    size_t offset;
-    double low, high;
-    const char *owner; /* "optimizer": a parameter of adamw(...); NULL: a setting by itself */
-} Field;
-
-#define FIELD(name, kind, member, low, high, owner)                                                \
-    {name, kind, offsetof(Recipe, member), low, high, owner}
-
-static const Field fields[] = {
-    FIELD("lr", FIELD_DOUBLE, lr, 0, 1e6, "optimizer"),
-    FIELD("beta1", FIELD_DOUBLE, beta1, 0, 1, "optimizer"),
-    FIELD("beta2", FIELD_DOUBLE, beta2, 0, 1, "optimizer"),
-    FIELD("eps", FIELD_DOUBLE, eps, 0, 1e6, "optimizer"),
-    FIELD("weight_decay", FIELD_DOUBLE, weight_decay, 0, 1e6, "optimizer"),
-    FIELD("momentum", FIELD_DOUBLE, momentum, 0, 1, "optimizer"),
-    FIELD("warmup", FIELD_U32, warmup, 0, 4e9, "schedule"),
-    FIELD("floor", FIELD_DOUBLE, floor, 0, 1, "schedule"),
-    FIELD("batch", FIELD_U32, batch, 1, 1 << 20, NULL),
-    FIELD("steps", FIELD_U32, steps, 0, 4e9, NULL),
-    FIELD("clip", FIELD_DOUBLE, clip, 0, 1e30, NULL),
-    FIELD("seed", FIELD_U64, seed, 0, 9007199254740992.0, NULL),
-    FIELD("eval_every", FIELD_U32, eval_every, 0, 4e9, NULL),
-};
-enum { N_FIELDS = sizeof fields / sizeof *fields };
+#define ROW(...) HC_SETTING_RULE(Recipe, __VA_ARGS__)
+static const HcSettingRule rules[] = {HC_SETTINGS(ROW)};
+enum { N_RULES = sizeof rules / sizeof *rules };
 
 /* What is no number of the recipe. */
 static const char *const other_names[] = {"betas", "optimizer", "schedule", "held_out"};
 enum { N_OTHERS = sizeof other_names / sizeof *other_names };
 
-void recipe_defaults(Recipe *r) {
-    *r = (Recipe){.optimizer = OPTIMIZER_ADAMW,
-                  .lr = 1e-3,
-                  .beta1 = 0.9,
-                  .beta2 = 0.999,
-                  .eps = 1e-8,
-                  .weight_decay = 0.01,
-                  .momentum = 0.9,
-                  .schedule = SCHEDULE_CONSTANT,
-                  .warmup = 0,
-                  .floor = 0,
-                  .batch = 16,
-                  .steps = 1000,
-                  .clip = 0,
-                  .seed = 1,
-                  .eval_every = 0};
+static const char *const optimizers[] = {"adamw", "sgd"};      /* as OptimizerKind */
+static const char *const schedules[] = {"constant", "cosine"}; /* as ScheduleKind */
+
+typedef struct {
+    Sema *s;
+    Recipe *recipe;
+    bool given[N_RULES];
+} Setter;
+
+/* The choice of the group. */
+static const char *chosen(const Setter *t, const char *group) {
+    return strcmp(group, "optimizer") == 0  ? optimizers[t->recipe->optimizer]
+           : strcmp(group, "schedule") == 0 ? schedules[t->recipe->schedule]
+                                            : "";
 }
 
-static const Field *field_find(const char *name) {
-    for (uint32_t k = 0; k < N_FIELDS; k++)
-        if (strcmp(fields[k].name, name) == 0)
-            return &fields[k];
-    return NULL;
+static bool applies(const Setter *t, const HcSettingRule *rule) {
+    return hc_setting_takes(rule, chosen(t, rule->group));
 }
 
-static void set_field(Sema *s, const Field *f, Value v, Span span) {
-    if (is_poison(v))
-        return;
-    if (v.kind != VALUE_NUMBER || !isfinite(v.number)) {
-        sema_error(s, DIAG_SETTING_VALUE, span, "`%s` is a number, not %s", f->name,
+/* The row of a name: the one that applies, if there is one. */
+static const HcSettingRule *rule_find(const Setter *t, const char *name) {
+    const HcSettingRule *found = NULL;
+    for (uint32_t k = 0; k < N_RULES; k++)
+        if (strcmp(rules[k].name, name) == 0 && (!found || applies(t, &rules[k])))
+            found = &rules[k];
+    return found;
+}
+
+static Scope *setting_scope(Sema *s) {
+    return s->model_scope ? s->model_scope : s->root;
+}
+
+/* --- numbers -----------------------------------------------------------------------------------*/
+
+/* A number written in digits alone; what arithmetic made of it passes through a double. */
+static bool digits_of(Sema *s, const Expr *e, int64_t *whole) {
+    size_t length;
+    const char *text = source_text(s->c->sources, e->span.file, &length);
+    if (e->kind != EXPR_NUMBER || !text)
+        return false;
+    *whole = 0;
+    for (uint32_t k = e->span.begin; k < e->span.end; k++) {
+        const int digit = text[k] - '0';
+        if (digit < 0 || digit > 9 || *whole > (INT64_MAX - digit) / 10)
+            return false;
+        *whole = *whole * 10 + digit;
+    }
+    return true;
+}
+
+/* False after an error. */
+static bool number_fits(Sema *s, const HcSettingRule *rule, Value v, Span span) {
+    if (v.kind != VALUE_NUMBER || !isfinite(v.number))
+        sema_error(s, DIAG_SETTING_VALUE, span, "`%s` is a number, not %s", rule->name,
                    value_text(s, v));
-        return;
-    }
-    if (f->kind != FIELD_DOUBLE && v.number != floor(v.number)) {
-        sema_error(s, DIAG_SETTING_VALUE, span, "`%s` is a whole number, not %.10g", f->name,
+    else if (rule->kind == HC_SETTING_WHOLE && v.number != floor(v.number))
+        sema_error(s, DIAG_SETTING_VALUE, span, "`%s` is a whole number, not %.10g", rule->name,
                    v.number);
-        return;
-    }
-    if (v.number < f->low || v.number > f->high) {
-        sema_error(s, DIAG_SETTING_VALUE, span, "`%s` lies between %.10g and %.10g, this is %.10g",
-                   f->name, f->low, f->high, v.number);
-        return;
-    }
-    char *at = (char *)&s->network->recipe + f->offset;
-    if (f->kind == FIELD_DOUBLE)
-        *(double *)(void *)at = v.number;
-    else if (f->kind == FIELD_U32)
-        *(uint32_t *)(void *)at = (uint32_t)v.number;
+    else if (!hc_setting_in_range(rule, v.number))
+        sema_error(s, DIAG_SETTING_VALUE, span,
+                   "`%s` lies between %.10g and %s%.10g, this is %.10g", rule->name, rule->low,
+                   rule->below ? "less than " : "", rule->high, v.number);
     else
-        *(uint64_t *)(void *)at = (uint64_t)v.number;
+        return true;
+    return false;
 }
 
-static void set_betas(Sema *s, Value v, Span span) {
+static void set_number(Setter *t, const HcSettingRule *rule, Value v, const Expr *e) {
+    Sema *s = t->s;
+    for (uint32_t k = 0; k < N_RULES; k++) /* of all rows of the name */
+        t->given[k] = t->given[k] || strcmp(rules[k].name, rule->name) == 0;
+    if (is_poison(v) || !number_fits(s, rule, v, e->span))
+        return;
+    char *at = (char *)t->recipe + rule->offset;
+    if (rule->kind == HC_SETTING_REAL) {
+        *(double *)(void *)at = v.number;
+        return;
+    }
+    int64_t whole;
+    if (!digits_of(s, e, &whole)) {
+        if (v.number >= HC_SETTING_EXACT) {
+            sema_error(s, DIAG_SETTING_VALUE, e->span,
+                       "`%s` is a whole number from 2^53 on, which arithmetic rounds", rule->name);
+            sema_help(s, "write it here, in digits alone");
+            return;
+        }
+        whole = (int64_t)v.number;
+    }
+    *(int64_t *)(void *)at = whole;
+}
+
+static void set_betas(Setter *t, const Expr *e) {
+    const Value v = elaborate_constant(t->s, setting_scope(t->s), e);
     if (is_poison(v))
         return;
     if (v.kind != VALUE_TUPLE || v.tuple.count != 2) {
-        sema_error(s, DIAG_SETTING_VALUE, span, "`betas` are two numbers: `(0.9, 0.99)`");
+        sema_error(t->s, DIAG_SETTING_VALUE, e->span, "`betas` are two numbers: `(0.9, 0.99)`");
         return;
     }
-    set_field(s, field_find("beta1"), v.tuple.at[0], span);
-    set_field(s, field_find("beta2"), v.tuple.at[1], span);
+    set_number(t, rule_find(t, "beta1"), v.tuple.at[0], e);
+    set_number(t, rule_find(t, "beta2"), v.tuple.at[1], e);
 }
 
-static const char *all_names(Sema *s, const char *owner) {
-    const char *text = "";
-    for (uint32_t k = 0; k < N_FIELDS; k++) {
-        if (owner && (!fields[k].owner || strcmp(fields[k].owner, owner) != 0))
-            continue;
-        text = arena_printf(s->arena, text[0] ? "%s, %s" : "%s%s", text, fields[k].name);
-    }
-    if (!owner)
-        text = arena_printf(s->arena, "%s, betas, optimizer, schedule, data, held_out", text);
-    else if (strcmp(owner, "optimizer") == 0)
-        text = arena_printf(s->arena, "%s, betas", text);
-    return text;
+/* --- names -------------------------------------------------------------------------------------*/
+
+/* Names that the recipe takes as it stands, of a group or all; returns how many. */
+static uint32_t taken_names(const Setter *t, const char *group, const char **names) {
+    uint32_t n = 0;
+    const bool betas = hc_setting_takes(rule_find(t, "beta1"), chosen(t, "optimizer"));
+    for (uint32_t k = 0; k < N_RULES; k++)
+        if ((!group || strcmp(rules[k].group, group) == 0) && applies(t, &rules[k]))
+            names[n++] = rules[k].name;
+    for (uint32_t k = 0; k < N_OTHERS; k++)
+        if (k == 0 ? betas && (!group || strcmp(group, "optimizer") == 0) : !group)
+            names[n++] = other_names[k];
+    return n;
 }
 
-/* --- optimizer adamw(lr = 1e-3), schedule cosine(warmup = 100)
- * ----------------------------------*/
+/* What was meant: the nearest of these names, or all of them. */
+static void help_names(Setter *t, const char *name, const char *group, const char *before) {
+    const char *names[N_RULES + N_OTHERS], *text = "";
+    const uint32_t n = taken_names(t, group, names);
+    const char *near = name ? nearest_name(name, names, n) : NULL;
+    for (uint32_t k = 0; k < n; k++)
+        text = arena_printf(t->s->arena, k ? "%s, %s" : "%s%s", text, names[k]);
+    if (near)
+        sema_help(t->s, "did you mean `%s`?", near);
+    else
+        sema_help(t->s, "%s: %s", before, text);
+}
 
-static void read_parameters(Sema *s, const Expr *e, const char *owner, const char *what) {
-    bool first = true;
-    for (uint32_t k = 0; e->kind == EXPR_CALL && k < e->call.arguments.count; k++) {
-        const Argument *a = &e->call.arguments.at[k];
-        const Value v = elaborate_constant(s, s->model_scope ? s->model_scope : s->root, a->value);
-        const Span span = a->value->span;
-        const char *name = a->name.text;
-        if (!name && first) /* adamw(1e-3) */
-            name = strcmp(owner, "optimizer") == 0 ? "lr" : "warmup";
-        first = false;
-        if (name && strcmp(name, "betas") == 0 && strcmp(owner, "optimizer") == 0) {
-            set_betas(s, v, span);
-            continue;
-        }
-        const Field *f = name ? field_find(name) : NULL;
-        if (!f || !f->owner || strcmp(f->owner, owner) != 0) {
-            const char *names[N_FIELDS + 1];
-            uint32_t n = 0;
-            for (uint32_t i = 0; i < N_FIELDS; i++)
-                if (fields[i].owner && strcmp(fields[i].owner, owner) == 0)
-                    names[n++] = fields[i].name;
-            if (strcmp(owner, "optimizer") == 0)
-                names[n++] = "betas";
-            const char *near = name ? nearest_name(name, names, n) : NULL;
-            sema_error(s, DIAG_SETTING, name && a->name.text ? a->name.span : span,
-                       name && a->name.text ? "`%s` has no parameter `%s`"
-                                            : "`%s` takes named parameters",
-                       what, name ? name : "");
-            if (near)
-                sema_help(s, "did you mean `%s`?", near);
-            else
-                sema_help(s, "it takes: %s", all_names(s, owner));
-            continue;
-        }
-        set_field(s, f, v, span);
+/* False, with an error, for what the chosen optimiser or schedule has no use for. */
+static bool check_effect(Setter *t, const char *name, Span span) {
+    const HcSettingRule *rule = rule_find(t, strcmp(name, "betas") == 0 ? "beta1" : name);
+    if (applies(t, rule))
+        return true;
+    sema_error(t->s, DIAG_SETTING, span, "`%s` has no parameter `%s`", chosen(t, rule->group),
+               name);
+    sema_note(t->s, span, "`%s` belongs to `%s`", name, rule->choices);
+    help_names(t, NULL, rule->group, "it takes");
+    return false;
+}
+
+/* --- optimizer adamw(lr = 1e-3), schedule cosine(warmup = 100) ---------------------------------*/
+
+static void read_parameter(Setter *t, const Argument *a, const char *group, bool first) {
+    Sema *s = t->s;
+    const bool optimizer = strcmp(group, "optimizer") == 0;
+    const char *name = a->name.text;
+    if (!name && first) /* adamw(1e-3) */
+        name = optimizer ? "lr" : "warmup";
+    const bool betas = name && optimizer && strcmp(name, "betas") == 0;
+    const HcSettingRule *rule = name ? rule_find(t, betas ? "beta1" : name) : NULL;
+    const Span span = a->name.text ? a->name.span : a->value->span;
+    if (!rule || strcmp(rule->group, group) != 0) {
+        sema_error(s, DIAG_SETTING, span,
+                   a->name.text ? "`%s` has no parameter `%s`" : "`%s` takes named parameters",
+                   chosen(t, group), name ? name : "");
+        help_names(t, name, group, "it takes");
+    } else if (!check_effect(t, name, span)) {
+        return;
+    } else if (betas) {
+        set_betas(t, a->value);
+    } else {
+        set_number(t, rule, elaborate_constant(s, setting_scope(s), a->value), a->value);
     }
 }
 
@@ -168,77 +195,66 @@ static const char *callee_name(const Expr *e) {
     return "";
 }
 
-static void set_choice(Sema *s, const Expr *e, const char *what, const char *const *names,
-                       const char *example, uint32_t *choice) {
+/* Which of two names it is; -1 after an error. */
+static int choice_named(Sema *s, const Expr *e, const char *group, const char *const *names,
+                        const char *example) {
     const char *name = callee_name(e);
-    for (uint32_t k = 0; k < 2; k++)
-        if (strcmp(name, names[k]) == 0) {
-            *choice = k;
-            read_parameters(s, e, what, name);
-            return;
-        }
+    for (int k = 0; k < 2; k++)
+        if (strcmp(name, names[k]) == 0)
+            return k;
     if (e->kind == EXPR_ERROR)
-        return;
+        return -1;
     const char *near = nearest_name(name, names, 2);
-    sema_error(s, DIAG_SETTING_VALUE, e->span, "the %s is `%s` or `%s`", what, names[0], names[1]);
+    sema_error(s, DIAG_SETTING_VALUE, e->span, "the %s is `%s` or `%s`", group, names[0], names[1]);
     if (near)
         sema_help(s, "did you mean `%s`?", near);
     else
         sema_help(s, "for instance `%s`", example);
+    return -1;
 }
 
-static void set_optimizer(Sema *s, const Expr *e) {
-    static const char *const names[] = {"adamw", "sgd"};
-    uint32_t choice = s->network->recipe.optimizer;
-    set_choice(s, e, "optimizer", names, "adamw(lr = 1e-3)", &choice);
-    s->network->recipe.optimizer = (OptimizerKind)choice;
+static bool is_choice(const char *name) {
+    return strcmp(name, "optimizer") == 0 || strcmp(name, "schedule") == 0;
 }
 
-static void set_schedule(Sema *s, const Expr *e) {
-    static const char *const names[] = {"constant", "cosine"};
-    uint32_t choice = s->network->recipe.schedule;
-    set_choice(s, e, "schedule", names, "cosine(warmup = 100, floor = 0.1)", &choice);
-    s->network->recipe.schedule = (ScheduleKind)choice;
+/* `adamw(...)`: the choice of a group and parameters that it takes. */
+static void set_chosen(Setter *t, const char *group, const Expr *e) {
+    const bool optimizer = strcmp(group, "optimizer") == 0;
+    const int choice =
+        choice_named(t->s, e, group, optimizer ? optimizers : schedules,
+                     optimizer ? "adamw(lr = 1e-3)" : "cosine(warmup = 100, floor = 0.1)");
+    if (choice < 0)
+        return;
+    if (optimizer)
+        t->recipe->optimizer = (OptimizerKind)choice;
+    else
+        t->recipe->schedule = (ScheduleKind)choice;
+    for (uint32_t k = 0; e->kind == EXPR_CALL && k < e->call.arguments.count; k++)
+        read_parameter(t, &e->call.arguments.at[k], group, k == 0);
 }
 
-/* One setting by name; false when there is none of that name. */
-static bool set_by_name(Sema *s, const char *name, const Expr *e) {
-    if (!e)
-        return true;
-    if (strcmp(name, "optimizer") == 0)
-        set_optimizer(s, e);
-    else if (strcmp(name, "schedule") == 0)
-        set_schedule(s, e);
-    else if (strcmp(name, "held_out") == 0)
+/* One setting by name, but for the choices, which stand before. */
+static void set_by_name(Setter *t, const char *name, const Expr *e, Span at) {
+    Sema *s = t->s;
+    const bool betas = strcmp(name, "betas") == 0;
+    const HcSettingRule *rule = rule_find(t, betas ? "beta1" : name);
+    if (!e || is_choice(name))
+        return;
+    if (strcmp(name, "held_out") == 0) {
         data_set_held_out(s, e);
-    else if (strcmp(name, "betas") == 0)
-        set_betas(s, elaborate_constant(s, s->model_scope ? s->model_scope : s->root, e), e->span);
-    else {
-        const Field *f = field_find(name);
-        if (!f)
-            return false;
-        set_field(s, f, elaborate_constant(s, s->model_scope ? s->model_scope : s->root, e),
-                  e->span);
+    } else if (!rule) {
+        sema_error(s, DIAG_SETTING, at, "the recipe has no `%s`", name);
+        help_names(t, name, NULL, "there are");
+    } else if (!check_effect(t, name, at)) {
+        return;
+    } else if (betas) {
+        set_betas(t, e);
+    } else {
+        set_number(t, rule, elaborate_constant(s, setting_scope(s), e), e);
     }
-    return true;
 }
 
 /* --- the block and the overrides ---------------------------------------------------------------*/
-
-static void unknown_setting(Sema *s, const char *name, Span span) {
-    const char *names[N_FIELDS + N_OTHERS];
-    uint32_t n = 0;
-    for (uint32_t k = 0; k < N_FIELDS; k++)
-        names[n++] = fields[k].name;
-    for (uint32_t k = 0; k < N_OTHERS; k++)
-        names[n++] = other_names[k];
-    const char *near = nearest_name(name, names, n);
-    sema_error(s, DIAG_SETTING, span, "the recipe has no `%s`", name);
-    if (near)
-        sema_help(s, "did you mean `%s`?", near);
-    else
-        sema_help(s, "there are: %s", all_names(s, NULL));
-}
 
 /* An expression given on the command line. */
 static Expr *override_expression(Sema *s, const Override *o) {
@@ -247,43 +263,72 @@ static Expr *override_expression(Sema *s, const Override *o) {
     return file ? parse_expression(s->c, file) : NULL;
 }
 
-static void recipe_overrides(Sema *s) {
-    for (uint32_t k = 0; k < s->options->n_overrides; k++) {
-        const Override *o = &s->options->overrides[k];
-        if (strncmp(o->key, "train.", 6) != 0)
+/* `--set train.x=...`: the choices, or everything else. */
+static void recipe_overrides(Setter *t, bool choices) {
+    const SemaOptions *options = t->s->options;
+    for (uint32_t k = 0; k < options->n_overrides; k++) {
+        const Override *o = &options->overrides[k];
+        if (strncmp(o->key, "train.", 6) != 0 || is_choice(o->key + 6) != choices)
             continue;
-        const Expr *e = override_expression(s, o);
-        if (e && !set_by_name(s, o->key + 6, e))
-            unknown_setting(s, o->key + 6, e->span);
+        const Expr *e = override_expression(t->s, o);
+        if (e && choices)
+            set_chosen(t, o->key + 6, e);
+        else if (e)
+            set_by_name(t, o->key + 6, e, e->span);
     }
 }
 
-void recipe_elaborate(Sema *s, const Item *train, const Item *model) {
-    (void)model;
-    recipe_defaults(&s->network->recipe);
+/* The block's choices, or everything else; what is set twice is said with the choices. */
+static void recipe_statements(Setter *t, const Item *train, bool choices) {
+    Sema *s = t->s;
     Map *seen = map_create(s->arena);
     for (uint32_t k = 0; train && k < train->body.count; k++) {
         const Stmt *stmt = train->body.at[k];
-        if (!stmt || stmt->kind == STMT_ERROR)
-            continue;
-        if (stmt->kind != STMT_SETTING && stmt->kind != STMT_DATA)
+        if (!stmt || (stmt->kind != STMT_SETTING && stmt->kind != STMT_DATA))
             continue; /* in the wrong place: the syntax check has said so */
         const Name name = stmt->kind == STMT_DATA ? (Name){"data", stmt->span} : stmt->setting.name;
         if (!name.text)
             continue;
         void **slot = map_slot_str(seen, name.text);
-        if (*slot) {
+        const Stmt *old = *slot;
+        *slot = (void *)(uintptr_t)(old ? old : stmt);
+        if (old && choices) {
             sema_error(s, DIAG_DUPLICATE, name.span, "`%s` is set twice", name.text);
-            sema_note(s, ((const Stmt *)*slot)->span, "the first time");
-            continue;
+            sema_note(s, old->span, "the first time");
         }
-        *slot = (void *)(uintptr_t)stmt;
+        if (old || is_choice(name.text) != choices)
+            continue;
         if (stmt->kind == STMT_DATA)
             data_elaborate(s, stmt);
-        else if (!set_by_name(s, name.text, stmt->setting.value))
-            unknown_setting(s, name.text, name.span);
+        else if (choices && stmt->setting.value)
+            set_chosen(t, name.text, stmt->setting.value);
+        else
+            set_by_name(t, name.text, stmt->setting.value, name.span);
     }
-    recipe_overrides(s);
+}
+
+/* What is not given, or not taken. */
+static void recipe_defaults(Setter *t) {
+    for (uint32_t k = 0; k < N_RULES; k++) {
+        const HcSettingRule *rule = rule_find(t, rules[k].name);
+        char *at = (char *)t->recipe + rule->offset;
+        if (rule != &rules[k] || (t->given[k] && applies(t, rule)))
+            continue;
+        const double value = applies(t, rule) ? rule->fallback : 0;
+        if (rule->kind == HC_SETTING_REAL)
+            *(double *)(void *)at = value;
+        else
+            *(int64_t *)(void *)at = (int64_t)value;
+    }
+}
+
+void recipe_elaborate(Sema *s, const Item *train) {
+    Setter t = {.s = s, .recipe = &s->network->recipe};
+    recipe_statements(&t, train, true);
+    recipe_statements(&t, train, false);
+    recipe_overrides(&t, true);
+    recipe_overrides(&t, false);
+    recipe_defaults(&t);
 }
 
 /* `--set d=512`: the constant's expression is replaced before it is evaluated. */
@@ -310,7 +355,8 @@ void override_constants(Sema *s, Scope *scope, const Item *model) {
                                 scope->symbols.at[j]->name);
         }
         const char *near = nearest_name(o->key, names.at, names.count);
-        const bool setting = field_find(o->key) != NULL;
+        const Setter recipe = {.s = s, .recipe = &s->network->recipe};
+        const bool setting = rule_find(&recipe, o->key) || is_choice(o->key);
         sema_error(s, DIAG_OVERRIDE, e->span, "the model `%s` has no constant `%s` to set",
                    model->name.text, o->key);
         if (setting)

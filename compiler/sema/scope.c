@@ -13,6 +13,8 @@ static void note_instance(Sema *s, Span at) {
         f = f->outer;
     if (!f || !f->item || f->item->kind == ITEM_MODEL || f->used_at.file == 0)
         return;
+    if (f->used_at.file == at.file && f->used_at.begin == at.begin)
+        return; /* it is the instance that is at fault */
     if (f->path && f->path[0])
         diag_note(s->d, f->used_at, "in `%s`, an instance of the %s `%s`", f->path,
                   item_kind_text(f->item->kind), f->item->name.text);
@@ -33,6 +35,7 @@ static bool code_concerns_instance(DiagCode code) {
     case DIAG_KIND:
     case DIAG_DOMAIN:
     case DIAG_SIZE:
+    case DIAG_REQUIRED:
         return true;
     default:
         return false;

@@ -181,7 +181,7 @@ static void elaborate_chosen(Sema *s, const Item *model) {
     s->network->name = model->name.text;
     model_elaborate(s, model);
     const Item *train = find_item(s->ast, ITEM_TRAIN, model->name.text, &count);
-    recipe_elaborate(s, train, model);
+    recipe_elaborate(s, train);
     for (uint32_t k = 0; k < s->ast->items.count; k++) {
         const Item *item = s->ast->items.at[k];
         if (item->kind != ITEM_TRAIN || !item->name.text)

@@ -92,6 +92,9 @@ static void recipes_take_good_values_and_refuse_others(void **state) {
         {"batch", "1e300", "from 1"},    {"lr", "1 2", "not a number"},
         {"stps", "1", "`train.steps`"},  {"train.weight_deca", "1", "`train.weight_decay`"},
         {"zzzzzzzzz", "1", "constants"}, {"seed", "-3", "from 0"},
+        {"beta1", "1", "less than 1"},   {"beta2", "-0.1", "from 0"},
+        {"momentum", "0.5", "takes lr"}, {"floor", "0.5", "`constant` has no `floor`"},
+        {"seed", "1e16", "digits"},      {"steps", "1e13", "to 1e+12"},
     };
     for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
         assert_int_equal(hc_recipe_set(&r, wrong[k][0], wrong[k][1], &error), HC_ERROR_ARGUMENT);
@@ -99,6 +102,20 @@ static void recipes_take_good_values_and_refuse_others(void **state) {
             fail_msg("%s=%s: %s", wrong[k][0], wrong[k][1], error.message);
     }
     assert_true(r.lr == 1e-3 && r.steps == 250);
+    r.optimizer = HC_SGD;
+    r.schedule = HC_COSINE;
+    r.batch = 1;
+    assert_int_equal(hc_recipe_set(&r, "momentum", "0.5", &error), HC_OK);
+    assert_int_equal(hc_recipe_set(&r, "floor", "0.5", &error), HC_OK);
+    assert_int_equal(hc_recipe_set(&r, "eps", "1", &error), HC_ERROR_ARGUMENT);
+    json_t *json = hc_recipe_json(&r);
+    assert_int_equal(json_integer_value(json_object_get(json, "seed")), INT64_C(9007199254740993));
+    assert_true(json_real_value(json_object_get(json, "floor")) == 0.5);
+    assert_null(json_object_get(json, "beta1"));
+    HcRecipe same = {.optimizer = HC_SGD, .schedule = HC_COSINE};
+    assert_int_equal(hc_recipe_read(&same, json, &error), HC_OK);
+    assert_true(same.seed == r.seed && same.momentum == 0.5 && same.weight_decay == 0);
+    json_decref(json);
 }
 
 /* --- optimisers ------------------------------------------------------------------------------- */
@@ -241,6 +258,30 @@ static HcContext *trained(const HcModel *model, const char *clip) {
     return c;
 }
 
+static void a_step_takes_learning_rates_alone(void **state) {
+    (void)state;
+    char *manifest = bigram_manifest(NULL, 8, NULL);
+    HcModel model = bigram_model(8, manifest);
+    HcContext *c = trained(&model, "0");
+    size_t bytes = (size_t)hc_slab_elements(c) * 8;
+    void *before = malloc(bytes);
+    assert_non_null(before);
+    memcpy(before, hc_parameters(c), bytes);
+    const double wrong[] = {NAN, INFINITY, -INFINITY, 1e7};
+    for (int k = 0; k < 4; k++) {
+        assert_int_equal(hc_step(c, wrong[k]), HC_ERROR_ARGUMENT);
+        assert_non_null(strstr(hc_last_error(c), "learning rate"));
+        assert_memory_equal(before, hc_parameters(c), bytes);
+        assert_int_equal(hc_steps_done(c), 0);
+    }
+    assert_int_equal(hc_step(c, -1), HC_OK);
+    assert_int_equal(hc_step(c, 0.1), HC_OK);
+    assert_int_equal(hc_steps_done(c), 2);
+    free(before);
+    hc_destroy(c);
+    free(manifest);
+}
+
 static void steps_clip_and_leave_what_is_frozen(void **state) {
     (void)state;
     char *manifest = bigram_manifest("\"optimizer\": \"adamw\"", 8, "\"optimizer\": \"sgd\"");
@@ -285,6 +326,7 @@ int main(void) {
         cmocka_unit_test(sgd_equals_its_definition),
         cmocka_unit_test(norms_do_not_depend_on_threads),
         cmocka_unit_test(steps_clip_and_leave_what_is_frozen),
+        cmocka_unit_test(a_step_takes_learning_rates_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

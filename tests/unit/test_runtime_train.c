@@ -162,6 +162,12 @@ static void nothing_is_written_before_all_is_checked(void **state) {
     options.n_settings = 1;
     assert_int_equal(hc_train(&model, &options, &result, &error), HC_ERROR_ARGUMENT);
     assert_non_null(strstr(error.message, "did you mean `train.lr`"));
+    char *all = bigram_manifest("\"held_out\": 0.1", 4, "\"held_out\": 0");
+    HcModel without = bigram_model(4, all);
+    wrong = (HcSetting){"eval_every", "5"}; /* nothing to evaluate on */
+    assert_int_equal(hc_train(&without, &options, &result, &error), HC_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "held out"));
+    free(all);
     options.n_settings = 0;
     options.init = in("text"); /* not a checkpoint */
     assert_int_equal(hc_train(&model, &options, &result, &error), HC_ERROR_CHECKPOINT);

@@ -1,0 +1,76 @@
+/* What a recipe takes, once: the compiler's `train` block and --set, the runtime's hc_set_recipe
+ * and the reader of manifests all follow this table. A value has one row for each set of choices
+ * that share its default; where it has no row for the chosen optimiser or schedule it means nothing
+ * there, and is refused.
+ *
+ * Smallest example: `weight_decay` is 0.01 with adamw and 0 with sgd; `momentum` is sgd's alone. */
+#ifndef HC_SETTINGS_H
+#define HC_SETTINGS_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+/* ROW(name, kind, default, lowest, highest, end, group, choices): kind is REAL or WHOLE; end says
+ * whether the highest value is INCLUDED; group is what it belongs to, `optimizer` or `schedule`,
+ * and choices those of the group that take it. */
+#define HC_SETTINGS(ROW)                                                                           \
+    ROW(lr, REAL, 1e-3, 0, 1e6, INCLUDED, "optimizer", "adamw sgd")                                \
+    ROW(beta1, REAL, 0.9, 0, 1, EXCLUDED, "optimizer", "adamw")                                    \
+    ROW(beta2, REAL, 0.999, 0, 1, EXCLUDED, "optimizer", "adamw")                                  \
+    ROW(eps, REAL, 1e-8, 0, 1e6, INCLUDED, "optimizer", "adamw")                                   \
+    ROW(weight_decay, REAL, 0.01, 0, 1e6, INCLUDED, "optimizer", "adamw")                          \
+    ROW(weight_decay, REAL, 0, 0, 1e6, INCLUDED, "optimizer", "sgd")                               \
+    ROW(momentum, REAL, 0.9, 0, 1, EXCLUDED, "optimizer", "sgd")                                   \
+    ROW(warmup, WHOLE, 0, 0, 1e12, INCLUDED, "schedule", "constant cosine")                        \
+    ROW(floor, REAL, 0, 0, 1, INCLUDED, "schedule", "cosine")                                      \
+    ROW(batch, WHOLE, 16, 1, 1 << 20, INCLUDED, "", "")                                            \
+    ROW(steps, WHOLE, 1000, 0, 1e12, INCLUDED, "", "")                                             \
+    ROW(clip, REAL, 0, 0, 1e30, INCLUDED, "", "")                                                  \
+    ROW(seed, WHOLE, 1, 0, 9.2e18, INCLUDED, "", "")                                               \
+    ROW(eval_every, WHOLE, 0, 0, 1e12, INCLUDED, "", "")
+
+typedef enum { HC_SETTING_REAL, HC_SETTING_WHOLE } HcSettingKind; /* double, int64_t */
+enum { HC_SETTING_INCLUDED = false, HC_SETTING_EXCLUDED = true };
+
+typedef struct {
+    const char *name;
+    size_t offset; /* in the recipe */
+    HcSettingKind kind;
+    double fallback, low, high;
+    bool below; /* the highest value is not allowed itself */
+    const char *group, *choices;
+} HcSettingRule;
+
+/* A row for a recipe kept as `type`, whose members have the settings' names. */
+#define HC_SETTING_RULE(type, name, kind, fallback, low, high, end, group, choices)                \
+    {                                                                                              \
+        #name,                                                                                     \
+        offsetof(type, name),                                                                      \
+        HC_SETTING_##kind,                                                                         \
+        fallback,                                                                                  \
+        low,                                                                                       \
+        high,                                                                                      \
+        HC_SETTING_##end,                                                                          \
+        group,                                                                                     \
+        choices},
+
+/* Whether `word` stands among words separated by blanks; all of none. */
+static inline bool hc_setting_takes(const HcSettingRule *rule, const char *word) {
+    const size_t length = strlen(word);
+    const char *at = rule->choices;
+    for (; (at = strstr(at, word)); at += length)
+        if ((at == rule->choices || at[-1] == ' ') && (at[length] == ' ' || !at[length]))
+            return true;
+    return !rule->choices[0];
+}
+
+static inline bool hc_setting_in_range(const HcSettingRule *rule, double x) {
+    return x >= rule->low && (rule->below ? x < rule->high : x <= rule->high);
+}
+
+/* Whole numbers that a double holds are exact below this. */
+#define HC_SETTING_EXACT 9007199254740992.0
+
+#endif
