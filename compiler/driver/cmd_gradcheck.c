@@ -54,7 +54,9 @@ static void gradcheck_print(Driver *d, const Network *network, const GradResult 
         fprintf(d->out, "%-*s  %-16s %12.4e %12.4e ", width, param->name,
                 gradcheck_shape(d->c->arena, &param->type), results[k].analytic,
                 results[k].numeric);
-        if (results[k].verdict == GRAD_NONE)
+        if (results[k].verdict == GRAD_NONE && results[k].bound == 0)
+            fprintf(d->out, "%12s  none, no path to the loss\n", "-");
+        else if (results[k].verdict == GRAD_NONE)
             fprintf(d->out, "%12s  none, below %.1e\n", "-", results[k].bound);
         else
             fprintf(d->out, "%12.1e  %s\n", results[k].relative_error,

@@ -21,6 +21,7 @@ typedef struct {
 typedef struct {
     VEC(ParamGroup) params;
     VEC(SiteGroup) sites;
+    VEC(const char *) lost; /* trained parameters without a path to the loss */
     uint64_t elements, undecayed, of_connections;
     uint32_t positions; /* of one sample */
     uint32_t samples;
@@ -50,6 +51,19 @@ static void info_count_site(Arena *arena, Info *info, const SiteInfo *site) {
     vec_push(arena, &info->sites, (SiteGroup){site->connection, site->branch, 1});
 }
 
+/* `program` has its gradient. */
+static void info_list_lost(Arena *arena, Info *info, const TirProgram *program) {
+    bool *reached = ARENA_ARRAY(arena, bool, program->params.count + 1);
+    for (uint32_t k = 0; k < program->outputs.count; k++)
+        if (program->outputs.at[k].role == TIR_OUT_GRAD)
+            reached[program->outputs.at[k].index] = true;
+    for (uint32_t k = 0; k < program->params.count; k++) {
+        const TirParam *param = &program->params.at[k];
+        if (!reached[k] && !param->frozen && !param->buffer)
+            vec_push(arena, &info->lost, param->name);
+    }
+}
+
 static ExitCode info_gather(Driver *d, const Network *network, Info *info) {
     TirProgram *program = network->program;
     for (uint32_t k = 0; k < program->params.count; k++) {
@@ -71,6 +85,7 @@ static ExitCode info_gather(Driver *d, const Network *network, Info *info) {
     ExitCode code = pipeline_gradient(d, &program);
     if (code != EXIT_OK)
         return code;
+    info_list_lost(d->c->arena, info, program);
     info->forward =
         cost_spread(cost_count(program, true, info->positions), info->samples, info->positions);
     info->backward =
@@ -129,7 +144,7 @@ static bool info_against(Driver *d, const Network *network, Info *info) {
         valid = info_gather(&driver, plain, info) == EXIT_OK;
     }
     /* Names in `info` die with the other compilation; only its numbers are used. */
-    info->params.count = info->sites.count = 0;
+    info->params.count = info->sites.count = info->lost.count = 0;
     compilation_destroy(other);
     return valid;
 }
@@ -173,6 +188,10 @@ static ExitCode info_print_json(Driver *d, const Network *network, const Info *i
         (json_int_t)info->of_connections, "groups", groups, "sites", sites, "positions",
         (json_int_t)info->positions, "batch", (json_int_t)info->samples,
         "forward_flops_per_position", info->forward, "backward_flops_per_position", info->backward);
+    json_t *lost = json_array();
+    for (uint32_t k = 0; k < info->lost.count; k++)
+        json_array_append_new(lost, json_string(info->lost.at[k]));
+    json_object_set_new(object, "no_path", lost);
     if (object && info->planned) {
         json_object_set_new(object, "workspace_bytes", json_real(info->cost.workspace));
         json_object_set_new(object, "other_bytes", json_real(info->fixed));
@@ -214,6 +233,8 @@ static void info_print_params(Driver *d, const Info *info) {
     fprintf(d->out, "  %-16s %14s %12llu\n", "all", "", (unsigned long long)info->elements);
     fprintf(d->out, "  %-16s %14s %12llu\n", "without decay", "",
             (unsigned long long)info->undecayed);
+    for (uint32_t k = 0; k < info->lost.count; k++)
+        fprintf(d->out, "  %-16s %s\n", k ? "" : "no path to loss", info->lost.at[k]);
     fprintf(
         d->out, "  %-16s %14s %12s  value, gradient and two moments in f32\n", "memory", "",
         arena_printf(d->c->arena, "%sB", info_scaled(d->c->arena, 16.0 * (double)info->elements)));

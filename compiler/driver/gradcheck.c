@@ -401,10 +401,12 @@ const char *gradcheck_run(const TirProgram *program, GradEvaluator *evaluator, u
     GradResult *found = ARENA_ARRAY(arena, GradResult, n_params);
     *results = found;
     *count = 0;
-    for (uint32_t k = 0; k < n_params; k++)
-        if (g.gradients[k])
+    for (uint32_t k = 0; k < n_params; k++) {
+        const TirParam *param = &program->params.at[k];
+        if (g.gradients[k] || (!param->frozen && !param->buffer))
             found[(*count)++] = (GradResult){.param = k, .verdict = GRAD_NONE};
-    open = *count;
+        open += g.gradients[k] != NULL;
+    }
     for (uint32_t point = 0; point < POINTS && open; point++) {
         if (!gradcheck_move_to(&g, program, seed, point)) {
             if (g.wrong || point == 0)
@@ -414,7 +416,7 @@ const char *gradcheck_run(const TirProgram *program, GradEvaluator *evaluator, u
         if (point == 0)
             *loss = g.loss;
         for (uint32_t k = 0; k < *count && !g.wrong; k++) {
-            if (gradcheck_is_settled(&found[k]))
+            if (!g.gradients[found[k].param] || gradcheck_is_settled(&found[k]))
                 continue;
             GradResult now = gradcheck_param(&g, program, found[k].param, seed);
             if (point == 0 || gradcheck_says_more(&now, &found[k]))

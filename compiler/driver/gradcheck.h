@@ -19,8 +19,8 @@ struct GradEvaluator {
 
 typedef enum {
     GRAD_OK,
-    /* Zero at every point tried: the gradient to its own rounding, the differences to the loss's.
-     */
+    /* Zero at every point tried: the gradient to its own rounding, the differences to the loss's;
+     * or there is no path to the loss, and nothing to measure (bound 0). */
     GRAD_NONE,
     /* So small that the rounding of the loss hides more than a millionth of it at every point
      * tried; the two differ by less than differences can tell. */
@@ -50,7 +50,7 @@ void gradcheck_fill_input(const TirInput *input, uint64_t seed, uint64_t count, 
 /* Elements of an input for a batch of that size. */
 uint64_t gradcheck_input_elements(const TirInput *input, uint32_t samples, uint32_t positions);
 
-/* Checks every parameter with a gradient; results[k] belong to those, in order. Returns NULL, or
+/* Checks every parameter that is trained; results[k] belong to those, in order. Returns NULL, or
  * what went wrong. */
 const char *gradcheck_run(const TirProgram *program, GradEvaluator *evaluator, uint64_t seed,
                           Arena *arena, GradResult **results, uint32_t *count, double *loss);

@@ -200,6 +200,20 @@ static BoundArgumentList branch_inputs(Site *x, const BoundArgumentList *reads, 
     return all;
 }
 
+/* For the warning about branches that the loss does not depend on. */
+static void record_results(Site *x, uint32_t k, const BoundArgumentList *named) {
+    Sema *s = x->s;
+    BranchUse use = {.name = x->use->branches[k].callable->item->name.text,
+                     .site = x->plan->path,
+                     .connection = x->use->connection->item,
+                     .at = x->plan->stmt->site.branches.at[k]->span,
+                     .after = s->program->block->nodes.count};
+    for (uint32_t i = 0; i < named->count; i++)
+        if (named->at[i].value.kind == VALUE_TENSOR)
+            vec_push(s->arena, &use.results, named->at[i].value.tensor->id);
+    vec_push(s->arena, &s->branches, use);
+}
+
 void site_branches(Site *x) {
     Sema *s = x->s;
     const uint32_t n = x->use->n_branches;
@@ -234,6 +248,7 @@ void site_branches(Site *x) {
         first[k] = apply_branch(s, branches[k].callable, inputs.at, inputs.count,
                                 branch_path(x, k, branches), at[k], &named[k]);
         good = good && !is_poison(first[k]);
+        record_results(x, k, &named[k]);
     }
     s->frame = own;
     const Results r = {n, first, at, named};

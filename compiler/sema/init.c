@@ -197,6 +197,13 @@ static bool same_shape(Sema *s, const TirParam *old, const ParamDecl *p, const T
     return false;
 }
 
+/* Where the file that is compiled asks for it; nowhere for the model's own. */
+static Span used_by_file(const Sema *s, const Frame *f) {
+    while (f && f->outer && f->used_at.file != s->ast->file)
+        f = f->outer;
+    return f && f->outer ? f->used_at : (Span){0};
+}
+
 /* The parameter's place in the program; UINT32_MAX after an error. */
 static uint32_t param_add(Sema *s, Scope *scope, const Stmt *stmt, const ParamDecl *p,
                           const TirType *type) {
@@ -242,6 +249,7 @@ static uint32_t param_add(Sema *s, Scope *scope, const Stmt *stmt, const ParamDe
     instance->param = good ? tir_add_param(s->program, param) : UINT32_MAX;
     instance->call = f->call;
     instance->span = param.span;
+    instance->used_at = used_by_file(s, f);
     *slot = instance;
     return instance->param;
 }

@@ -200,8 +200,19 @@ typedef struct {
 typedef struct {
     uint32_t param;
     const void *call;
-    Span span;
+    Span span, used_at;
 } Instance;
+
+/* What a branch gave at a site. */
+typedef struct {
+    const char *name, *site; /* the definition's; the path of the site */
+    const Item *connection;
+    Span at;
+    TirIdVec results;
+    TirId after; /* values from here on may use them */
+    bool lost;
+} BranchUse;
+typedef VEC(BranchUse) BranchUseList;
 
 /* Words that mean something inside an instance. */
 typedef enum {
@@ -241,6 +252,7 @@ struct Sema {
     Map *usage;               /* span -> Usage */
     Map *used_items;          /* Item name pointer -> used */
     double *permutations[10]; /* tables made already */
+    BranchUseList branches;   /* of all sites */
     BuiltList built;          /* which instance built which values of the program's block */
     Span causal[256];         /* by space: where it is declared causal; file 0: it is not */
     TirIdVec penalties;
@@ -545,6 +557,8 @@ void data_set_held_out(Sema *s, const Expr *e); /* a fraction, or shuffled(fract
 void override_constants(Sema *s, Scope *scope, const Item *model);
 void trial_elaborate(Sema *s, const Item *item);
 void warn_unused(Sema *s);
+/* Of a complete program: what the loss does not learn from. */
+void warn_unreached(Sema *s);
 /* Of a complete program: reports what sees later positions of those declared causal. */
 void check_causal(Sema *s);
 uint32_t sema_position_space(const Sema *s);

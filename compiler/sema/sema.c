@@ -71,6 +71,7 @@ void sema_enter_program(Sema *s, Network *network) {
     s->random_calls = map_create(s->arena);
     s->updates = map_create(s->arena);
     s->built = (BuiltList){0};
+    s->branches = (BranchUseList){0};
     memset(s->causal, 0, sizeof s->causal);
     s->penalties = (TirIdVec){0};
     s->loss = s->logits = s->loss_weight = 0;
@@ -217,6 +218,8 @@ Network *sema_check(Compilation *c, const Ast *ast, const SemaOptions *options) 
         elaborate_chosen(s, model);
     Scope *const model_scope = s->model_scope;
     TirProgram *const program = s->program;
+    Map *const instances = s->instances;
+    const BranchUseList branches = s->branches;
     for (uint32_t k = 0; k < ast->items.count; k++) {
         const Item *item = ast->items.at[k];
         if (item == model)
@@ -227,6 +230,8 @@ Network *sema_check(Compilation *c, const Ast *ast, const SemaOptions *options) 
     }
     s->program = program;
     s->network = network;
+    s->instances = instances;
+    s->branches = branches;
     if (model && diag_error_count(s->d) == 0 && !has_loss(network)) /* poison without a word */
         sema_error(s, DIAG_LOSS, model->name.span, "the loss of `%s` cannot be determined",
                    model->name.text);

@@ -92,6 +92,33 @@ class Gradcheck(harness.TestCase):
         self.assertRegex(rows["trunk.0.attn.Wo"], r" \d\.\de-\d\d  ok$")
         self.assertIn("none: no influence on the loss", result.out)
 
+    def test_what_has_no_path_is_listed(self):
+        """A branch whose result is lost: its tensors are rows like the others, and `info` marks them."""
+        model = self.write("lost.hc", """
+connection unread { state h[d]; begin h = x; read x = rmsnorm(h); write h[c] = h[c]; end x = h; }
+model m {
+  const d = 4; positions t <= 3;
+  input x[t, d] : real; target y[t, d] : real;
+  param F[d] = 1 freeze; buffer b[d] = 0;
+  update b[c] = b[c] + x[c];
+  let u[c] = F[c] * x[c] + b[c];
+  let h = trunk(u) { kept = residual : linear(d); lost = unread : linear(d); };
+  loss mse(h, y);
+}""")
+        lost = self.expect(hcc("gradcheck", model))
+        self.assertIn("warning[E0231]", lost.err)
+        rows = {line.split()[0]: line for line in lost.out.splitlines() if line}
+        self.assertRegex(rows["trunk.lost.W"], r"none, no path to the loss$")
+        self.assertRegex(rows["trunk.kept.W"], r"ok$")
+        self.assertNotIn("F", rows)
+        self.assertNotIn("b", rows)
+        found = json.loads(self.expect(hcc("gradcheck", model, "--json")).out)["parameters"]
+        self.assertEqual([(p["name"], p["verdict"]) for p in found],
+                         [("trunk.kept.W", "ok"), ("trunk.lost.W", "none")])
+        self.assertRegex(self.expect(hcc("info", model)).out, r"no path to loss +trunk\.lost\.W\n")
+        info = json.loads(self.expect(hcc("info", model, "--json")).out)
+        self.assertEqual(info["no_path"], ["trunk.lost.W"])
+
 
 if __name__ == "__main__":
     harness.main(__name__)
