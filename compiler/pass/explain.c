@@ -180,6 +180,8 @@ static void print_kernel(Explain *e, const Call *call, uint32_t calls, FILE *to)
     Reasons before = {0}, after = {0};
     reasons_before(e, group, &before);
     reasons_after(e, group, &after);
+    if (group->goes_on)
+        fprintf(to, "      ended     for its size: k%u goes on\n", group->goes_on->kernel);
     print_reasons("after", &before, to);
     print_reasons("before", &after, to);
 }
@@ -190,7 +192,9 @@ void plan_explain(const Plan *plan, const SourceSet *sources, FILE *to) {
     bool *told = ARENA_ARRAY(plan->arena, bool, plan->kernels.count + 1);
     fprintf(to,
             "A kernel ends where a matrix product, attention or a sum over positions needs what "
-            "it makes,\nand begins after those it needs.\n\n");
+            "it makes,\nand begins after those it needs. One of more than %d operations at a "
+            "position is cut into\nseveral of at most %d.\n\n",
+            PLAN_KERNEL_SIZE, PLAN_PART_SIZE);
     for (uint32_t c = 0; c < plan->calls.count; c++) {
         const Call *call = &plan->calls.at[c];
         if (call->kind != CALL_KERNEL || told[call->kernel])

@@ -371,6 +371,8 @@ static void form_groups(Plan *plan) {
         vec_push(plan->arena, &of[leader]->values, id);
         plan->group_of[id] = of[leader];
     }
+    if (plan->options.fuse)
+        plan_split(plan);
     if (plan->groups.count)
         qsort(plan->groups.at, plan->groups.count, sizeof(Group *), compare_groups);
     for (uint32_t g = 0; g < plan->groups.count; g++)

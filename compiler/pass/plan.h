@@ -5,6 +5,7 @@
  *   plan_merge_products  TIR -> TIR: sums of thin products become one product
  *   plan_legalise   TIR -> TIR: every op has a form the machine executes
  *   plan_fuse       values -> groups (kernels) and barriers (matrix products, attention, ...)
+ *   plan_split      groups -> parts that a kernel can hold
  *   plan_recompute  which forward values a backward group computes again instead of loading
  *   plan_calls      groups and barriers -> calls in order
  *   plan_chunks     which calls run a chunk of positions at a time
@@ -64,6 +65,7 @@ typedef struct Group {
     TirIdVec inputs;  /* stored values loaded here, ascending */
     TirIdVec sums;    /* values here that sum over instances (POSITION_SUM, CONTRACT to global) */
     uint32_t kernel;  /* index into plan->kernels: shared by all groups equal to it */
+    struct Group *goes_on; /* with what did not go into this one for its size, or NULL */
 } Group;
 
 typedef enum {

@@ -5,6 +5,11 @@
 #include "pass/limits.h"
 #include "pass/plan.h"
 
+/* Operations at a position that computing a value once takes, written out. */
+uint64_t plan_value_size(const TirBlock *block, TirId id);
+/* Ends groups that are larger than a kernel may be; see split.c. */
+void plan_split(Plan *plan);
+
 /* Ops that move elements and compute nothing, read through wherever they are used. */
 bool plan_is_view(const TirNode *node);
 /* The computed or stored value behind the views that are not stored themselves. */

@@ -52,6 +52,8 @@ static void print_group(const Plan *plan, const Group *group, FILE *to) {
     }
     print_ids("stores", &group->outputs, to);
     print_ids("sums", &group->sums, to);
+    if (group->goes_on)
+        fprintf(to, "    ended for its size, goes on in group %u\n", group->goes_on->id);
 }
 
 static void print_chunks(const Plan *plan, uint32_t call, FILE *to) {
