@@ -192,6 +192,13 @@ _Noreturn void lower_fault(const Lower *l, TirOp op, const char *message);
 /* --- ops (lower_ops.c) --------------------------------------------------------------------------
  */
 NestId eval_op(Lower *l, Frame *frame, TirId id, const TirNode *node, const Index *index);
+NestId eval_take(Lower *l, Frame *f, const TirNode *node, const Index *index); /* lower_take.c */
+/* Whichever of them have lanes, the others get as many. */
+NestId eval_select(Lower *l, NestId condition, NestId x, NestId y);
+/* Is `i` in [begin, end)? 0 or 1 where that is known now, else -1 and a bool, scalar or vector. */
+int in_range(Lower *l, const Affine *i, int64_t begin, int64_t end, NestId *condition);
+/* i - begin, kept within [0, extent) where it is not constant. */
+Affine clamped(Lower *l, Affine i, int64_t begin, int64_t extent);
 /* A contraction's terms, one at a time: `sum` with term number `term` added; sum 0 starts. */
 uint64_t contract_terms(Lower *l, TirId id);
 NestId eval_contract_term(Lower *l, TirId id, const Index *index, uint64_t term, NestId sum);

@@ -21,7 +21,7 @@ static NestId binary(Lower *l, NestOp op, NestId x, NestId y) {
     return nest_binary(&l->b, op, x, y);
 }
 
-static NestId eval_select(Lower *l, NestId c, NestId x, NestId y) {
+NestId eval_select(Lower *l, NestId c, NestId x, NestId y) {
     match_lanes(l, &x, &y);
     match_lanes(l, &c, &x);
     match_lanes(l, &x, &y);
@@ -225,8 +225,7 @@ static NestId eval_reshape(Lower *l, Frame *f, const TirNode *node, const Index 
     return eval(l, f, source, &inner);
 }
 
-/* Is `i` in [begin, end)? As a bool, scalar or vector; constants decide at once. */
-static int in_range(Lower *l, const Affine *i, int64_t begin, int64_t end, NestId *condition) {
+int in_range(Lower *l, const Affine *i, int64_t begin, int64_t end, NestId *condition) {
     if (affine_is_const(i))
         return i->offset >= begin && i->offset < end;
     NestId at = affine_i32(l, i);
@@ -237,11 +236,12 @@ static int in_range(Lower *l, const Affine *i, int64_t begin, int64_t end, NestI
     return -1;
 }
 
-/* i - begin, kept within [0, extent) where it is not constant. */
-static Affine clamped(Lower *l, Affine i, int64_t begin, int64_t extent) {
+Affine clamped(Lower *l, Affine i, int64_t begin, int64_t extent) {
     i.offset -= begin;
     if (affine_is_const(&i))
         return i;
+    if (extent == 1)
+        return affine_const(0);
     NestId at = affine_scalar(l, &i);
     at = nest_binary(&l->b, NEST_MAX, at, nest_i64(&l->b, 0));
     at = nest_binary(&l->b, NEST_MIN, at, nest_i64(&l->b, extent - 1));
@@ -279,30 +279,6 @@ static NestId eval_concat(Lower *l, Frame *f, const TirNode *node, const Index *
             result = result ? eval_select(l, condition, x, result) : x;
         }
         begin += extent;
-    }
-    return result;
-}
-
-static NestId eval_take(Lower *l, Frame *f, const TirNode *node, const Index *index) {
-    uint32_t axis = node->attr.axis, extent = node->type.dims[axis];
-    Affine at = index->at[axis];
-    Index inner = *index;
-    if (affine_is_const(&at)) {
-        int32_t from = node->attr.indices[at.offset];
-        if (from < 0)
-            return nest_zero(l, node->type.elem, 1);
-        inner.at[axis] = affine_const(from);
-        return eval(l, f, node->operands[0], &inner);
-    }
-    /* A run-time index: one comparison per entry. Long tables are rare and small here. */
-    NestId result = nest_zero(l, node->type.elem, 1);
-    for (uint32_t i = 0; i < extent; i++) {
-        if (node->attr.indices[i] < 0)
-            continue;
-        NestId here = 0;
-        in_range(l, &at, i, (int64_t)i + 1, &here);
-        inner.at[axis] = affine_const(node->attr.indices[i]);
-        result = eval_select(l, here, eval(l, f, node->operands[0], &inner), result);
     }
     return result;
 }
