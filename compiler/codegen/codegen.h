@@ -110,6 +110,9 @@ typedef struct {
     const char *output;
 } LinkJob;
 
+/* The first of `names` that the static library defines; NULL: none, or it has no index. */
+const char *codegen_archive_defines(Arena *arena, const char *path, const char *const *names,
+                                    uint32_t n_names);
 /* Whether hcc made this object, library or executable: a note in it says so. */
 bool codegen_file_marked(const char *path);
 /* NULL, or what went wrong. The output appears whole or not at all. */

@@ -108,6 +108,33 @@ static const char *build_manifest(const Build *b) {
     return arena_printf(b->d->c->arena, "%s.manifest.json", b->stem);
 }
 
+/* The functions of a library: those of hc.h, with the model's name before them. */
+static const char **build_functions(Build *b, uint32_t *count) {
+    Arena *arena = b->d->c->arena;
+    NameVec functions = header_functions(arena);
+    const char **names = ARENA_ARRAY(arena, const char *, functions.count);
+    for (uint32_t k = 0; k < functions.count; k++)
+        names[k] = arena_printf(arena, "%s_%s", b->model, functions.at[k]);
+    *count = functions.count;
+    return names;
+}
+
+/* None of a library's functions has the name of one that it is linked with. */
+static ExitCode build_named(Build *b, const Network *network) {
+    uint32_t count;
+    const char *runtime = build_runtime(b->d), **names = build_functions(b, &count);
+    if (!runtime)
+        return EXIT_FAULT;
+    const char *taken = codegen_archive_defines(b->d->c->arena, runtime, names, count);
+    if (!taken)
+        return EXIT_OK;
+    diag_error(b->d->c->diagnostics, DIAG_MODEL_NAME, network->named,
+               "a library of the model `%s` would have a function `%s`, which the runtime has",
+               b->model, taken);
+    diag_help(b->d->c->diagnostics, "give the model a name that does not begin with `hc`");
+    return driver_report(b->d);
+}
+
 /* Every file that will be written may be. */
 static ExitCode build_allowed(const Build *b) {
     struct stat status;
@@ -220,6 +247,8 @@ ExitCode command_build(Driver *d) {
     code = build_form(&b);
     if (code == EXIT_OK)
         code = build_allowed(&b);
+    if (code == EXIT_OK && b.form == MAKE_SHARED)
+        code = build_named(&b, network);
     if (code == EXIT_OK)
         code = pipeline_gradient(d, &network->program);
     NativeProgram native;

@@ -79,6 +79,7 @@ typedef struct {
 
 typedef struct {
     const char *name; /* model's name */
+    Span named;       /* where it has it */
     TirProgram *program;
     uint32_t space; /* the model's position space for data and sampling; 0 = none */
     Recipe recipe;

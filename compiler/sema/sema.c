@@ -180,6 +180,7 @@ static const Item *choose_model(Sema *s) {
 static void elaborate_chosen(Sema *s, const Item *model) {
     uint32_t count;
     s->network->name = model->name.text;
+    s->network->named = model->name.span;
     model_elaborate(s, model);
     const Item *train = find_item(s->ast, ITEM_TRAIN, model->name.text, &count);
     recipe_elaborate(s, train);

@@ -129,6 +129,19 @@ class Outputs(harness.TestCase):
                 self.assertGreater(os.path.getsize(self.path(name)), 1000)
 
 
+class Names(harness.TestCase):
+    def test_functions_of_the_runtime(self):
+        """`hc` makes hc_create, `hc_pool` hc_pool_create: the runtime has both."""
+        for name, ending, code in (("hc", ".so", 1), ("hc_pool", ".so", 1), ("hc", "", 0),
+                                   ("hc", ".o", 0), ("hc_mine", ".so", 0), ("main", ".so", 0)):
+            with self.subTest(name, ending=ending):
+                model = self.write(f"{name}.hc", MODEL.replace("model line", f"model {name}"))
+                result = self.expect(hcc("build", model, "-o", self.path(f"out{ending}")), code)
+                if code:
+                    self.assertIn(f"error[E0315]: a library of the model `{name}`", result.err)
+                    self.assertIn(f"{name}.hc:1:7", result.err)
+
+
 class Process(harness.TestCase):
     def test_two_libraries_of_one_name(self):
         """Each runs its own model, also where the first one's symbols are global."""
