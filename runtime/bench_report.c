@@ -31,6 +31,7 @@ json_t *hc_bench_json(const HcBenchResult *r) {
 }
 
 static void write_calls(FILE *to, const HcBenchResult *r) {
+    double sum = 0;
     fprintf(
         to,
         "\nmeasured beside it: %.1f GB/s copied, %.0f GFLOP/s in matrix products; `roofline` is "
@@ -46,7 +47,13 @@ static void write_calls(FILE *to, const HcBenchResult *r) {
                 call->operations / 1e6, 100 * call->roofline,
                 call->backward ? "backward" : "forward", call->name,
                 call->lines ? call->lines : "");
+        sum += call->ms;
     }
+    fprintf(to,
+            "%10.3f %5.1f%%  all rows. A row holds each call's fastest run; the step above is a "
+            "median and has the\n                   optimiser (%.3f ms) in it: %.3f ms are slower "
+            "runs and what lies between calls\n",
+            sum, 100 * sum / r->step_ms, r->optimizer_ms, r->step_ms - r->optimizer_ms - sum);
 }
 
 char *hc_bench_text(const HcBenchResult *r) {

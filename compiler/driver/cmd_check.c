@@ -1,6 +1,7 @@
 /* hcc check, hcc show, hcc explain: what needs no program. */
 #include "driver/driver.h"
 #include "driver/pipeline.h"
+#include "driver/wrap.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,10 +57,21 @@ static void show_list(Driver *d, const StdDefinition *definitions, uint32_t coun
     for (uint32_t k = 0; k < count; k++) {
         const char *doc = definitions[k].doc ? definitions[k].doc : "";
         fprintf(d->out, "%-11s %-*s  ", definitions[k].kind, width, definitions[k].name);
-        for (size_t at = 0, end = show_sentence(doc); at < end; at++)
-            fputc(doc[at] == '\n' ? ' ' : doc[at], d->out);
-        fputc('\n', d->out);
+        wrap_print(d->out, doc, show_sentence(doc), 14 + (uint32_t)width, wrap_width(d->out));
     }
+}
+
+/* The definition with its page before it, as the doc comment that it is: the text is a .hc file. */
+static void show_definition(FILE *to, const StdDefinition *definition) {
+    for (const char *line = definition->doc; line && *line;) {
+        size_t length = strcspn(line, "\n");
+        fprintf(to, "///%s%.*s\n", length ? " " : "", (int)length, line);
+        line += length + (line[length] == '\n');
+    }
+    size_t length = strlen(definition->text);
+    fputs(definition->text, to);
+    if (length == 0 || definition->text[length - 1] != '\n')
+        fputc('\n', to);
 }
 
 ExitCode command_show(Driver *d) {
@@ -84,10 +96,7 @@ ExitCode command_show(Driver *d) {
                                                   "text", definitions[k].text));
             continue;
         }
-        size_t length = strlen(definitions[k].text);
-        fputs(definitions[k].text, d->out);
-        if (length == 0 || definitions[k].text[length - 1] != '\n')
-            fputc('\n', d->out);
+        show_definition(d->out, &definitions[k]);
     }
     if (name && !found) {
         const char *near = nearest_name(name, names, count);

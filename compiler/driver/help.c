@@ -1,5 +1,6 @@
 /* Help, for the terminal and as the reference page, from the tables. */
 #include "driver/options.h"
+#include "driver/wrap.h"
 #include <string.h>
 
 typedef struct {
@@ -48,6 +49,8 @@ static const struct {
     {"HCC_CACHE_DIR", "the folder that keeps compiled code from one run to the next (hcc in "
                       "XDG_CACHE_HOME, or in ~/.cache)"},
     {"HCC_CACHE_SIZE", "the most that folder may hold, in MiB; 0: keep nothing (256)"},
+    {"COLUMNS",
+     "how wide help is, and the list of `hcc show` (the terminal; elsewhere no line is broken)"},
     {"NO_COLOR", "no colours, whatever the terminal can do"},
     {"TMPDIR", "where `hcc build` links (/tmp)"},
 };
@@ -62,33 +65,49 @@ static void help_option_name(const OptionHelp *option, char *text, size_t size) 
              option->value ? option->value : "");
 }
 
+/* A row of a list: what was printed so far ends before column `indent`. */
+static void help_prose(FILE *to, const char *text, uint32_t indent) {
+    wrap_print(to, text, strlen(text), indent, wrap_width(to));
+}
+
 void help_overview(FILE *to) {
     fputs("hcc: a compiler for hyper-connection networks\n\n"
           "usage: hcc COMMAND [ARGUMENT] [OPTION ...]\n\ncommands:\n",
           to);
-    for (uint32_t k = 0; k < CMD_COUNT; k++)
-        fprintf(to, "  %-10s %-7s %s\n", command_helps[k].name, command_helps[k].arguments,
-                command_helps[k].summary);
-    fputs("\n'hcc COMMAND --help' tells the options of a command; 'hcc --version' the version.\n"
-          "'-' in place of FILE reads the standard input.\n\nenvironment:\n",
-          to);
-    for (uint32_t k = 0; k < ENVIRONMENT_HELPS; k++)
-        fprintf(to, "  %-15s %s\n", environment_helps[k].name, environment_helps[k].meaning);
+    for (uint32_t k = 0; k < CMD_COUNT; k++) {
+        fprintf(to, "  %-10s %-7s ", command_helps[k].name, command_helps[k].arguments);
+        help_prose(to, command_helps[k].summary, 21);
+    }
+    fputc('\n', to);
+    help_prose(
+        to, "'hcc COMMAND --help' tells the options of a command; 'hcc --version' the version.", 0);
+    help_prose(to, "'-' in place of FILE reads the standard input.", 0);
+    fputs("\nenvironment:\n", to);
+    for (uint32_t k = 0; k < ENVIRONMENT_HELPS; k++) {
+        fprintf(to, "  %-15s ", environment_helps[k].name);
+        help_prose(to, environment_helps[k].meaning, 18);
+    }
     fputs("\nexit codes:\n", to);
-    for (uint32_t k = 0; k < EXIT_MEANINGS; k++)
-        fprintf(to, "  %3d  %s\n", exit_meanings[k].code, exit_meanings[k].meaning);
+    for (uint32_t k = 0; k < EXIT_MEANINGS; k++) {
+        fprintf(to, "  %3d  ", exit_meanings[k].code);
+        help_prose(to, exit_meanings[k].meaning, 7);
+    }
 }
 
 void help_command(Command command, FILE *to) {
     const CommandHelp *help = &command_helps[command];
-    fprintf(to, "hcc %s: %s\n\nusage: hcc %s %s [OPTION ...]\n\n%s\n\noptions:\n", help->name,
-            help->summary, help->name, help->arguments, help->text);
+    fprintf(to, "hcc %s: ", help->name);
+    help_prose(to, help->summary, (uint32_t)strlen(help->name) + 6);
+    fprintf(to, "\nusage: hcc %s %s [OPTION ...]\n\n", help->name, help->arguments);
+    help_prose(to, help->text, 0);
+    fputs("\noptions:\n", to);
     for (uint32_t k = 0; k < OPTION_HELPS; k++) {
         if (!command_takes(command, option_helps[k].commands))
             continue;
         char name[64];
         help_option_name(&option_helps[k], name, sizeof name);
-        fprintf(to, "  %-24s %s\n", name, option_helps[k].help);
+        fprintf(to, "  %-24s ", name);
+        help_prose(to, option_helps[k].help, 27);
     }
 }
 

@@ -31,6 +31,16 @@ class CommandLine(harness.TestCase):
                 self.assertTrue(result.out.startswith(f"hcc {command}: "))
                 self.assertEqual(result.out, self.expect(hcc("help", command)).out)
 
+    def test_help_fits_the_terminal(self):
+        for words in (["--help"], ["show"], *([c, "--help"] for c in COMMANDS)):
+            for columns in (60, 80, 132):
+                with self.subTest(words, columns=columns):
+                    text = self.expect(hcc(*words, env={"COLUMNS": str(columns)})).out
+                    prose = [line for line in text.splitlines() if not line.startswith("usage: ")]
+                    self.assertLessEqual(max(map(len, prose)), columns)
+                    whole = self.expect(hcc(*words)).out
+                    self.assertEqual(text.split(), whole.split())
+
     def test_reference_page_is_current(self):
         with open(os.path.join(harness.ROOT, "docs", "commands.md"), encoding="utf-8") as page:
             self.assertEqual(page.read(), self.expect(hcc("--help=markdown")).out)
@@ -127,6 +137,12 @@ class Show(harness.TestCase):
         self.assertIn("connection mhc", self.expect(hcc("show", "mhc")).out)
         for line in listed.splitlines(): # whole sentences, which may run over a line of the source
             self.assertRegex(line, r"^\w+ +\w+ *$|\.$")
+
+    def test_one_with_its_page_is_a_file(self):
+        text = self.expect(hcc("show", "mhc")).out
+        for part in ("/// Source: ", "/// Begins: ", "/// Cost: ", "connection mhc("):
+            self.assertIn(f"\n{part}", text)
+        self.expect(hcc("check", self.write("mhc.hc", text)))
 
     def test_unknown(self):
         name = "mhc"
