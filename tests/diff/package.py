@@ -321,7 +321,7 @@ class Package(harness.TestCase):
 
     def build(self, config, f64):
         path = os.path.join(self.folder, f"m{id(config)}{'d' if f64 else 's'}.so")
-        file = self.write(f"m{id(config)}.hc", config.source())
+        file = self.write(f"m{id(config)}{'d' if f64 else 's'}.hc", config.source())  # while the other is read
         return build(path, file=file, f64=f64)
 
     def group(self, name):
