@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds hcc and trains a small character model twice on this repository's own sources and documents:
-# with the plain residual, then with manifold-constrained hyper-connections. Shows progress, both
-# losses and a sample. About two minutes of training on two cores; installs what is missing first.
+# with the plain residual, then with manifold-constrained hyper-connections. Shows progress (on a
+# terminal), both losses and a sample. Installs what is missing first. About a minute of building and
+# two of training on two cores.
 #
 #   scripts/demo.sh [--steps N]
 #
@@ -13,7 +14,8 @@ if [ "${1:-}" = --steps ]; then
     steps=$2
 fi
 
-scripts/build.sh
+echo "building hcc (about a minute where nothing is built yet) ..."
+HCC_TARGETS="hcc hcrt" scripts/build.sh
 hcc=${HCC_BUILD:-build}/hcc
 
 runs=runs/demo-$(date +%Y%m%d-%H%M%S)
@@ -35,11 +37,25 @@ print(max(200, min(2000, int(100e3 / both) // 50 * 50)))' "$(step_ms residual)" 
     echo "$steps steps each fit into about two minutes"
 fi
 
+# Its steps are for people who watch; elsewhere they lie in the run's folder, and the last line stays.
+train() {
+    set -- train examples/shakespeare.hc --data "$text" --out "$runs/$1" --set wiring="$1" \
+        --set train.steps="$steps"
+    if [ -t 1 ]; then
+        "$hcc" "$@"
+    else
+        "$hcc" "$@" >"$runs/train.log" 2>&1 || {
+            cat "$runs/train.log" >&2
+            return 1
+        }
+        tail -n 1 "$runs/train.log"
+    fi
+}
+
 for wiring in residual mhc; do
     echo
     echo "== $wiring"
-    "$hcc" train examples/shakespeare.hc --data "$text" --out "$runs/$wiring" \
-        --set wiring="$wiring" --set train.steps="$steps"
+    train "$wiring"
 done
 
 loss() {
@@ -52,4 +68,6 @@ echo "== a sample of the mhc model"
 echo
 echo
 echo "held-out loss (nats a character): residual $(loss residual), mhc $(loss mhc)"
+echo "(one seed of a small model and $steps steps: another --seed moves each by about as much as they"
+echo "differ; docs/connections.md and bench/README.md say how wirings are compared)"
 echo "the runs are in $runs"

@@ -35,6 +35,13 @@ setup_has() {
     esac
 }
 
+# How much apt-get fetches for these packages and what they need.
+setup_say_size() {
+    apt-get install -y -qq --no-install-recommends --print-uris "$@" 2>/dev/null |
+        awk '{ bytes += $3 }
+             END { printf "setup: %.0f MB to download; a minute or a few\n", bytes / 1e6 }' >&2
+}
+
 # setup_packages "package:probe ...": installs those whose probe finds nothing.
 setup_packages() {
     local entry missing=""
@@ -57,13 +64,21 @@ setup_packages() {
         root=sudo
     fi
     echo "setup: installing$missing" >&2
-    $root env DEBIAN_FRONTEND=noninteractive apt-get update -qq >&2 &&
-        # shellcheck disable=SC2086
-        $root env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -y -qq --no-install-recommends $missing >&2 || {
+    local log
+    log=$(mktemp)
+    # shellcheck disable=SC2086
+    {
+        $root env DEBIAN_FRONTEND=noninteractive apt-get update -qq >"$log" 2>&1 &&
+            setup_say_size $missing &&
+            $root env DEBIAN_FRONTEND=noninteractive \
+                apt-get install -y -qq --no-install-recommends $missing >"$log" 2>&1
+    } || {
+        cat "$log" >&2
+        rm -f "$log"
         echo "setup: apt-get could not install:$missing" >&2
         return 1
     }
+    rm -f "$log"
 }
 
 setup_packages "$HCC_PACKAGES" || { return 1 2>/dev/null || exit 1; }

@@ -6,7 +6,7 @@
 # --with-torch (or CI=true) also compares with PyTorch: it makes a Python environment in build/venv
 # with what tests/reference/requirements.txt names. Without it those tests are skipped. CI=true also
 # installs clang-format and valgrind, for the tests that check layout and count instructions.
-# The last line is `N passed, N failed, N skipped`.
+# About ten minutes on two cores. The last line is `N passed, N failed, N skipped`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${HCC_BUILD:-build}
@@ -31,5 +31,11 @@ if [ "$torch" = true ]; then
         touch "$venv/complete"
     fi
     export HCC_TORCH_PYTHON=$venv/bin/python
+fi
+if [ "$torch" = true ]; then
+    echo "test: all of them take about ten minutes on two cores" >&2
+else
+    echo "test: all of them take about eight minutes on two cores; --with-torch adds those that" \
+        "compare with PyTorch, which are skipped now" >&2
 fi
 exec python3 -B tests/run_suite.py "$build" "$@"
