@@ -320,9 +320,9 @@ class Package(harness.TestCase):
               "widths": widths}
 
     def build(self, config, f64):
-        path = os.path.join(self.folder, f"m{id(config)}{'d' if f64 else 's'}.so")
-        file = self.write(f"m{id(config)}{'d' if f64 else 's'}.hc", config.source())  # while the other is read
-        return build(path, file=file, f64=f64)
+        name = f"m{id(config)}{'d' if f64 else 's'}"  # one thread writes while another one reads
+        return build(self.path(f"{name}.so"), file=self.write(f"{name}.hc", config.source()),
+                     f64=f64)
 
     def group(self, name):
         configs = list(self.GROUPS[name]())
