@@ -51,11 +51,9 @@ UNARY_RULE(NEG, unary(v, TIR_NEG, g))
 UNARY_RULE(EXP, binary(v, TIR_MUL, g, y))
 UNARY_RULE(LOG, binary(v, TIR_DIV, g, x))
 UNARY_RULE(SQRT, binary(v, TIR_DIV, binary(v, TIR_MUL, g, real(v, 0.5)), y))
-/* One factor after the other: g is as large as x is, and y^3 alone would leave single precision. */
-UNARY_RULE(RSQRT, binary(v, TIR_MUL,
-                         binary(v, TIR_MUL,
-                                binary(v, TIR_MUL, binary(v, TIR_MUL, g, real(v, -0.5)), y), y),
-                         y))
+/* y / x and not y^3, which leaves single precision where x and g, as large as x is, do not. */
+UNARY_RULE(RSQRT,
+           binary(v, TIR_DIV, binary(v, TIR_MUL, binary(v, TIR_MUL, g, real(v, -0.5)), y), x))
 UNARY_RULE(TANH, binary(v, TIR_MUL, g, binary(v, TIR_SUB, real(v, 1), binary(v, TIR_MUL, y, y))))
 UNARY_RULE(SIGMOID, binary(v, TIR_MUL, g, binary(v, TIR_MUL, y, binary(v, TIR_SUB, real(v, 1), y))))
 UNARY_RULE(ERF, binary(v, TIR_MUL, binary(v, TIR_MUL, g, real(v, 1.1283791670955126)),

@@ -16,7 +16,6 @@ connection orthogonal_residual(norm = rmsnorm) {
 
 /// h + y less the part of y along h.
 fn orthogonal_join(y[d], h[d]) -> z[d] {
-  let r    = 1 / max(sum[c] h[c]^2, 1e-24);
-  let p    = r * (sum[c] y[c] * h[c]);
+  let p    = (sum[c] y[c] * h[c]) / max(sum[c] h[c]^2, 1e-24);
   let z[c] = h[c] + y[c] - p * h[c];
 }

@@ -17,9 +17,9 @@ fn solve(A[n, n], B[n, m], pivot = true) -> X[n, m] {
   let X[i,j] = V[i,j] / U[i,i];
 }
 
-/// The Cayley transform (I - A) (I + A)^-1: orthogonal for every A = -A^T, where elimination needs no
-/// pivots. -A gives its transpose.
+/// The Cayley transform (I - A) (I + A)^-1: orthogonal for every A = -A^T. -A gives its transpose.
+/// Elimination would need no pivots, but loses the 1 beside A's squares where entries are large.
 fn cayley(A[n, n]) -> Q[n, n] {
   let P[i,j] = identity[i,j] + A[i,j], N[i,j] = identity[i,j] - A[i,j];
-  let Q = solve(P, N, pivot = false);
+  let Q = solve(P, N);
 }
