@@ -276,20 +276,14 @@ int hc_training(const HcContext *c) {
     return c->training;
 }
 
-/* The step's own, so that nothing has to be saved: the backward pass and a continued run see the
- * same numbers again. */
-static uint64_t random_key(const HcContext *c) {
-    uint32_t block[4];
-    hc_rng_block(c->seed, hc_rng_stream("hc.random"), (uint64_t)c->steps_done, block);
-    return (uint64_t)block[1] << 32 | block[0];
-}
-
 void hc_begin_pass(HcContext *c) {
     if (c->moved) {
         hc_exec_resolve(&c->exec, c->params, c->grads, c->inputs);
         c->moved = false;
     }
-    hc_exec_begin(&c->exec, c->training, random_key(c));
+    /* The step's own, so that nothing has to be saved: the backward pass and a continued run see
+     * the same numbers again. */
+    hc_exec_begin(&c->exec, c->training, hc_rng_step_key(c->seed, c->steps_done));
 }
 
 static HcStatus run_pass(HcContext *c, HcPass pass) {

@@ -74,3 +74,9 @@ uint64_t hc_rng_below(uint64_t seed, uint64_t stream, uint64_t index, uint64_t b
     uint64_t word = (uint64_t)block[1] << 32 | block[0];
     return (uint64_t)(((unsigned __int128)word * bound) >> 64);
 }
+
+uint64_t hc_rng_step_key(uint64_t seed, int64_t step) {
+    uint32_t block[4];
+    hc_rng_block(seed, hc_rng_stream("hc.random"), (uint64_t)step, block);
+    return (uint64_t)block[1] << 32 | block[0];
+}

@@ -21,4 +21,7 @@ void hc_rng_normal(uint64_t seed, uint64_t stream, uint64_t first, int64_t count
 /* An integer in 0 .. bound - 1 from block `index`; bound > 0. */
 uint64_t hc_rng_below(uint64_t seed, uint64_t stream, uint64_t index, uint64_t bound);
 
+/* The key of what a model's `random` draws in one step. */
+uint64_t hc_rng_step_key(uint64_t seed, int64_t step);
+
 #endif

@@ -3,6 +3,7 @@
 #include "driver/gradcheck.h"
 #include "driver/native.h"
 #include "driver/pipeline.h"
+#include "pass/pass.h"
 #include <math.h>
 #include <string.h>
 
@@ -64,6 +65,32 @@ static void gradcheck_print(Driver *d, const Network *network, const GradResult 
     }
 }
 
+static ExitCode gradcheck_plain(Driver *d, const Network *network, uint32_t positions,
+                                uint64_t seed, GradEvaluator **evaluator) {
+    if (!d->options.interpret)
+        return native_gradcheck_evaluator(d, network, SAMPLES, positions, seed, evaluator);
+    *evaluator = gradcheck_interpreter(network->program, SAMPLES, positions, seed, d->c->arena);
+    return EXIT_OK;
+}
+
+static ExitCode gradcheck_evaluator(Driver *d, Network *network, uint32_t positions, uint64_t seed,
+                                    GradEvaluator **evaluator) {
+    TirProgram *values, *loss;
+    ExitCode code = gradcheck_plain(d, network, positions, seed, evaluator);
+    if (code != EXIT_OK || !pass_hold(network->program, &values, &loss))
+        return code;
+    Network held = *network;
+    GradEvaluator *between;
+    held.program = loss;
+    code = gradcheck_plain(d, &held, positions, seed, &between);
+    if (code == EXIT_OK)
+        *evaluator =
+            gradcheck_holding(*evaluator, between, values, SAMPLES, positions, seed, d->c->arena);
+    else if ((*evaluator)->destroy)
+        (*evaluator)->destroy(*evaluator);
+    return code;
+}
+
 ExitCode command_gradcheck(Driver *d) {
     Network *network;
     ExitCode code = pipeline_network(d, d->options.argument, &network);
@@ -80,10 +107,7 @@ ExitCode command_gradcheck(Driver *d) {
     }
     uint64_t seed = d->options.seed.given ? d->options.seed.value : 1;
     GradEvaluator *evaluator = NULL;
-    if (d->options.interpret)
-        evaluator = gradcheck_interpreter(program, SAMPLES, positions, seed, d->c->arena);
-    else
-        code = native_gradcheck_evaluator(d, network, SAMPLES, positions, seed, &evaluator);
+    code = gradcheck_evaluator(d, network, positions, seed, &evaluator);
     if (code != EXIT_OK)
         return code;
 

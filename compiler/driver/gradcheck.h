@@ -2,7 +2,7 @@
 #ifndef HCC_DRIVER_GRADCHECK_H
 #define HCC_DRIVER_GRADCHECK_H
 
-#include "tir/tir.h"
+#include "tir/interp.h"
 
 /* Computes a loss, and on request its gradients, in double precision. */
 typedef struct GradEvaluator GradEvaluator;
@@ -12,6 +12,9 @@ struct GradEvaluator {
      * (or NULL for one without a gradient). Returns NULL, or what went wrong. */
     const char *(*evaluate)(GradEvaluator *self, double *const *params, uint32_t moved,
                             double *loss, double *const *gradients);
+    /* Gives input `index` of the program other values. Returns NULL, or what went wrong. */
+    const char *(*set_input)(GradEvaluator *self, uint32_t index, const double *values,
+                             uint64_t count);
     void (*destroy)(GradEvaluator *self); /* or NULL */
 };
 
@@ -44,6 +47,17 @@ enum { GRADCHECK_DIRECTIONS = 3 };
 /* The plain interpreter on tiny data drawn from `seed`. `program` has its gradient. */
 GradEvaluator *gradcheck_interpreter(const TirProgram *program, uint32_t samples,
                                      uint32_t positions, uint64_t seed, Arena *arena);
+
+/* Loss and gradients from `at_point`; where one parameter is moved, the loss from `between`, whose
+ * program takes what stop_gradient holds as inputs: the values of pass_hold's `values` at the last
+ * point. Both are destroyed with it. */
+GradEvaluator *gradcheck_holding(GradEvaluator *at_point, GradEvaluator *between,
+                                 const TirProgram *values, uint32_t samples, uint32_t positions,
+                                 uint64_t seed, Arena *arena);
+/* What the interpreter is given: data drawn from `seed`, and the key of the random numbers that
+ * compiled code draws from it. */
+TirBinding gradcheck_binding(const TirProgram *program, uint32_t samples, uint32_t positions,
+                             uint64_t seed, Arena *arena);
 
 /* One input's data: tokens below their limit, reals from a normal distribution. */
 void gradcheck_fill_input(const TirInput *input, uint64_t seed, uint64_t count, double *to);

@@ -1,6 +1,6 @@
 /* The gradient check's evaluator over the plain interpreter. */
 #include "driver/gradcheck.h"
-#include "tir/interp.h"
+#include "runtime/rng.h"
 #include <string.h>
 
 typedef struct {
@@ -37,9 +37,15 @@ static const char *interpreter_evaluate(GradEvaluator *self, double *const *para
     return NULL;
 }
 
-GradEvaluator *gradcheck_interpreter(const TirProgram *program, uint32_t samples,
-                                     uint32_t positions, uint64_t seed, Arena *arena) {
-    GradInterpreter *interpreter = ARENA_NEW(arena, GradInterpreter);
+static const char *interpreter_set_input(GradEvaluator *self, uint32_t index, const double *values,
+                                         uint64_t count) {
+    const GradInterpreter *interpreter = (GradInterpreter *)self;
+    memcpy((double *)interpreter->binding.inputs[index], values, count * sizeof *values);
+    return NULL;
+}
+
+TirBinding gradcheck_binding(const TirProgram *program, uint32_t samples, uint32_t positions,
+                             uint64_t seed, Arena *arena) {
     const double **inputs = ARENA_ARRAY(arena, const double *, program->inputs.count);
     for (uint32_t k = 0; k < program->inputs.count; k++) {
         const TirInput *input = &program->inputs.at[k];
@@ -48,15 +54,21 @@ GradEvaluator *gradcheck_interpreter(const TirProgram *program, uint32_t samples
         gradcheck_fill_input(input, seed, count, data);
         inputs[k] = data;
     }
+    return (TirBinding){.samples = samples,
+                        .positions = positions,
+                        .inputs = inputs,
+                        .training = true, /* at one step: what is random stays what it is */
+                        .random_key = hc_rng_step_key(seed, 0)};
+}
+
+GradEvaluator *gradcheck_interpreter(const TirProgram *program, uint32_t samples,
+                                     uint32_t positions, uint64_t seed, Arena *arena) {
+    GradInterpreter *interpreter = ARENA_NEW(arena, GradInterpreter);
     *interpreter = (GradInterpreter){
-        .base = {.evaluate = interpreter_evaluate},
+        .base = {.evaluate = interpreter_evaluate, .set_input = interpreter_set_input},
         .program = program,
         .parent = arena,
-        .binding = {.samples = samples,
-                    .positions = positions,
-                    .inputs = inputs,
-                    .training = true, /* at one step: what is random stays what it is */
-                    .random_key = seed},
+        .binding = gradcheck_binding(program, samples, positions, seed, arena),
     };
     for (uint32_t k = 0; k < program->outputs.count; k++)
         if (program->outputs.at[k].role == TIR_OUT_LOSS)

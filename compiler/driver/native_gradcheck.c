@@ -37,6 +37,16 @@ static const char *native_evaluate(GradEvaluator *self, double *const *params, u
     return NULL;
 }
 
+static const char *native_hold_input(GradEvaluator *self, uint32_t index, const double *values,
+                                     uint64_t count) {
+    GradNative *native = (GradNative *)self;
+    HcInput input;
+    if (hc_input(native->context, index, &input) != HC_OK ||
+        hc_set_input(native->context, input.name, values, (int64_t)count) != HC_OK)
+        return hc_last_error(native->context);
+    return NULL;
+}
+
 static void native_destroy(GradEvaluator *self) {
     GradNative *native = (GradNative *)self;
     hc_destroy(native->context);
@@ -72,6 +82,7 @@ static ExitCode native_gradcheck_prepare(Driver *d, const Network *network, Grad
     HcStatus status = hc_create(native->loaded.model, &options, &native->context, &error);
     if (status != HC_OK)
         return native_failed(d, status, error.message);
+    status = hc_init(native->context, seed); /* what is random is drawn from it, too */
     for (uint32_t k = 0; k < program->inputs.count && status == HC_OK; k++)
         status =
             native_set_input(d, native->context, &program->inputs.at[k], seed,
@@ -86,7 +97,7 @@ static ExitCode native_gradcheck_prepare(Driver *d, const Network *network, Grad
 ExitCode native_gradcheck_evaluator(Driver *d, const Network *network, uint32_t samples,
                                     uint32_t positions, uint64_t seed, GradEvaluator **evaluator) {
     GradNative *native = ARENA_NEW(d->c->arena, GradNative);
-    native->base = (GradEvaluator){native_evaluate, native_destroy};
+    native->base = (GradEvaluator){native_evaluate, native_hold_input, native_destroy};
     native->moved = GRAD_ALL_MOVED;
     hc_process_init();
     ExitCode code = native_load(d, network, network->program, true, &native->loaded);

@@ -8,6 +8,12 @@
 void pass_write_out(TirProgram *p);
 /* One position sees another in a loop's body. */
 bool pass_loop_crosses(const TirProgram *p, const TirBlock *body);
+/* The same for the loops that a predicate of their bodies names. */
+typedef bool PassLoop(const TirProgram *p, const TirBlock *body);
+void pass_write_out_where(TirProgram *p, PassLoop *wanted);
+/* The loss alone, twice: `values` names what each stop_gradient holds, and `loss` takes that as an
+ * input after those there are (hold.c). False where the loss has none. */
+bool pass_hold(TirProgram *p, TirProgram **values, TirProgram **loss);
 /* Reverse mode: appends gradient values of the LOSS output for every parameter that is not frozen,
  * as outputs of role GRAD (index = parameter; a parameter without a path to the loss gets none),
  * and sets n_forward. Emits ordinary ops. */

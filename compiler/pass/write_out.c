@@ -25,25 +25,26 @@ bool pass_loop_crosses(const TirProgram *p, const TirBlock *body) {
     return false;
 }
 
-/* Values of the body when its loops that cross are written out. */
-static uint64_t written_size(const TirProgram *p, const TirBlock *body) {
+/* Values of the body when its loops that `wanted` names are written out. */
+static uint64_t written_size(const TirProgram *p, const TirBlock *body, PassLoop *wanted) {
     uint64_t n = 0;
     for (TirId id = 1; id < body->nodes.count; id++) {
         const TirNode *node = tir_node(body, id);
-        const bool loop = node->op == TIR_SCAN && pass_loop_crosses(p, node->attr.body);
-        n += loop ? node->attr.trips * written_size(p, node->attr.body) : 1;
+        const bool loop = node->op == TIR_SCAN && wanted(p, node->attr.body);
+        n += loop ? node->attr.trips * written_size(p, node->attr.body, wanted) : 1;
         if (n > WRITTEN_MOST)
             return n;
     }
     return n;
 }
 
-static bool writes_out(const TirProgram *p, const TirNode *node) {
-    return node->op == TIR_SCAN && pass_loop_crosses(p, node->attr.body) &&
-           node->attr.trips * written_size(p, node->attr.body) <= WRITTEN_MOST;
+static bool writes_out(const TirProgram *p, const TirNode *node, PassLoop *wanted) {
+    return node->op == TIR_SCAN && wanted(p, node->attr.body) &&
+           node->attr.trips * written_size(p, node->attr.body, wanted) <= WRITTEN_MOST;
 }
 
-static void write_block(TirBuilder *b, const TirBlock *from, const TirId *arguments, TirId *map);
+static void write_block(TirBuilder *b, const TirBlock *from, PassLoop *wanted,
+                        const TirId *arguments, TirId *map);
 
 /* `x` of an outer domain where the body is given one a position: attention wants positions. */
 static TirId at_positions(TirBuilder *b, TirId x, const TirType *as) {
@@ -56,7 +57,8 @@ static TirId at_positions(TirBuilder *b, TirId x, const TirType *as) {
 }
 
 /* The loop's results, in order: final carried values, then stacked ones. */
-static TirId *write_loop(TirBuilder *b, const TirNode *node, const TirId *operands) {
+static TirId *write_loop(TirBuilder *b, const TirNode *node, PassLoop *wanted,
+                         const TirId *operands) {
     Arena *arena = b->program->arena;
     const TirAttr *a = &node->attr;
     const TirBlock *body = a->body;
@@ -74,7 +76,7 @@ static TirId *write_loop(TirBuilder *b, const TirNode *node, const TirId *operan
         for (uint32_t k = n - a->n_scanned; k < n; k++)
             arguments[k] = pass_stack_entry(b, operands[k], trip);
         arguments[n] = tir_int(b, trip);
-        write_block(b, body, arguments, map);
+        write_block(b, body, wanted, arguments, map);
         for (uint32_t k = 0; k < a->n_carried; k++)
             arguments[k] = map[body->results.at[k]];
         for (uint32_t k = 0; k < a->n_stacked; k++)
@@ -89,7 +91,8 @@ static TirId *write_loop(TirBuilder *b, const TirNode *node, const TirId *operan
 
 /* `from` again, in b's block; map[id] is where value id went. Loops stand in loops as deep as text
  * nests. */
-static void write_block(TirBuilder *b, const TirBlock *from, const TirId *arguments, TirId *map) {
+static void write_block(TirBuilder *b, const TirBlock *from, PassLoop *wanted,
+                        const TirId *arguments, TirId *map) {
     Arena *arena = b->program->arena;
     TirId **results = ARENA_ARRAY(arena, TirId *, from->nodes.count); /* of written loops */
     TirIdVec operands = {0};
@@ -99,11 +102,11 @@ static void write_block(TirBuilder *b, const TirBlock *from, const TirId *argume
             map[id] = arguments[node->attr.index];
         } else if (node->op == TIR_RESULT && results[node->operands[0]]) {
             map[id] = results[node->operands[0]][node->attr.index];
-        } else if (writes_out(b->program, node)) {
+        } else if (writes_out(b->program, node, wanted)) {
             TirId *given = ARENA_ARRAY(arena, TirId, node->n_operands);
             for (uint32_t k = 0; k < node->n_operands; k++)
                 given[k] = map[node->operands[k]];
-            results[id] = write_loop(b, node, given);
+            results[id] = write_loop(b, node, wanted, given);
         } else {
             map[id] = pass_rebuild_mapped(b, from, id, map, &operands);
         }
@@ -111,15 +114,19 @@ static void write_block(TirBuilder *b, const TirBlock *from, const TirId *argume
 }
 
 void pass_write_out(TirProgram *p) {
+    pass_write_out_where(p, pass_loop_crosses);
+}
+
+void pass_write_out_where(TirProgram *p, PassLoop *wanted) {
     bool any = false;
     for (TirId id = 1; id < p->block->nodes.count; id++)
-        any = any || writes_out(p, tir_node(p->block, id));
+        any = any || writes_out(p, tir_node(p->block, id), wanted);
     if (!any)
         return;
     TirBuilder b = tir_builder(p, tir_block_create(p));
     TirId *map = ARENA_ARRAY(p->arena, TirId, p->block->nodes.count);
     uint32_t n_forward = 0;
-    write_block(&b, p->block, NULL, map);
+    write_block(&b, p->block, wanted, NULL, map);
     if (p->n_forward)
         for (TirId id = 1; id <= p->n_forward; id++)
             n_forward = map[id] > n_forward ? map[id] : n_forward;
