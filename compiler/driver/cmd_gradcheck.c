@@ -151,8 +151,8 @@ ExitCode command_gradcheck(Driver *d) {
                 counts[GRAD_TINY]);
         if (counts[GRAD_KINK])
             fprintf(d->out,
-                    "kink: along every direction tried the loss has another slope to either side; "
-                    "not checked (%u)\n",
+                    "kink: along every direction tried the loss has another slope to either side, "
+                    "or bends within any step; not checked (%u)\n",
                     counts[GRAD_KINK]);
     }
     return ok ? printed : EXIT_CHECK;

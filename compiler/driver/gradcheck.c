@@ -16,7 +16,10 @@
  * side: slopes that differ by what is to be explained are a kink, and another direction is drawn;
  * so it is where the two sides agree with each other, but not with what was found across both.
  * Which slope the gradient has plays no part in that, and a tensor with no direction clear of kinks
- * is said to have been left unchecked. */
+ * is said to have been left unchecked. So is one whose differences contradict each other by more
+ * than they differ from the gradient: the loss bends within any step.
+ *
+ * What stop_gradient holds stays at its value while differences are taken (held_gradcheck.c). */
 #include "driver/gradcheck.h"
 #include <float.h>
 #include <math.h>
@@ -177,20 +180,25 @@ static GradNumeric gradcheck_extrapolate(GradDifferences *g, uint32_t param, uin
     return best;
 }
 
+/* The first of the small steps, over which few functions bend. */
+#define SMALL_STEP 2e-3
+
 /* The derivative along the direction. Where it is nearly lost in rounding, larger steps may help;
  * where the loss bends sharply or has kinks near by, smaller ones. Neighbours in one table may
- * agree by accident: tables that contradict each other are in error by as much. */
+ * agree by accident: tables that contradict each other are in error by as much, unless the smaller
+ * step's is clear of doubt: then the larger ones went over a bend. */
 static GradNumeric gradcheck_numeric(GradDifferences *g, uint32_t param, uint64_t count, int side) {
-    static const double steps[] = {0.2, 6.4, 2e-3};
+    static const double steps[] = {0.2, 6.4, SMALL_STEP, 1e-5};
     GradNumeric best = gradcheck_extrapolate(g, param, count, steps[0], side);
     for (uint32_t k = 1; k < sizeof steps / sizeof *steps && !gradcheck_is_fine(&best); k++) {
         GradNumeric now = gradcheck_extrapolate(g, param, count, steps[k], side);
         double gap = fabs(now.value - best.value);
         bool clear = now.error + now.noise < 1e-3 * fabs(now.value); /* below the nearest kink */
-        bool contradicts = !side && !clear && gap > now.error + now.noise + best.error + best.noise;
-        if (now.error + now.noise < best.error + best.noise)
+        bool apart = gap > now.error + now.noise + best.error + best.noise;
+        if (now.error + now.noise < best.error + best.noise ||
+            (!side && clear && apart && steps[k] < SMALL_STEP))
             best = now;
-        if (contradicts)
+        if (!side && !clear && apart)
             best.error = fmax(best.error, gap);
     }
     return best;
@@ -252,6 +260,13 @@ static double gradcheck_draw(GradDifferences *g, uint32_t param, uint64_t count,
  * before a norm acts through the norm's eps alone). */
 #define NEGLIGIBLE 1e-9
 
+/* Whether small steps lose the difference, and all but a few digits of the derivative: what larger
+ * steps say is an average over all that bends within them, however well their tables agree. */
+static bool gradcheck_is_lost(const GradDifferences *g, double derivative, double difference) {
+    double noise = gradcheck_noise(g, SMALL_STEP);
+    return difference < noise && derivative < 1e3 * noise;
+}
+
 static GradResult gradcheck_param(GradDifferences *g, const TirProgram *program, uint32_t param,
                                   uint64_t seed) {
     enum { TRIES = 8 };
@@ -288,10 +303,12 @@ static GradResult gradcheck_param(GradDifferences *g, const TirProgram *program,
         result.verdict = GRAD_NONE;
     else if (result.relative_error < GRADCHECK_TOLERANCE)
         result.verdict = GRAD_OK;
-    else if (difference < noise ||
+    else if (difference < noise || gradcheck_is_lost(g, larger, difference) ||
              (difference < 2 * unresolved && unresolved < GRADCHECK_TOLERANCE * g->sharpest) ||
              (larger < GRADCHECK_TOLERANCE * g->sharpest && difference < NEGLIGIBLE * g->sharpest))
         result.verdict = GRAD_TINY;
+    else if (difference < 2 * unresolved)
+        result.verdict = GRAD_KINK; /* tables that contradict each other show nothing */
     else
         result.verdict = GRAD_WRONG;
     return result;

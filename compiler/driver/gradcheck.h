@@ -28,7 +28,8 @@ typedef enum {
     /* So small that the rounding of the loss hides more than a millionth of it at every point
      * tried; the two differ by less than differences can tell. */
     GRAD_TINY,
-    /* At every point tried the loss has a kink along every direction drawn: not checked. */
+    /* At every point tried the loss has a kink along every direction drawn, or bends within any
+     * step: not checked. */
     GRAD_KINK,
     GRAD_WRONG,
 } GradVerdict;

@@ -5,7 +5,7 @@ Every connection of the library, and every function that maps numbers of any siz
 and f64 and given the same numbers: logits of 10 to 10,000, streams of 1e-15 to 1e15, an input of
 zeros, streams that are equal. Values and gradients agree within 1e-3 of the largest of each tensor. A
 gradient that is a difference of large terms, as all are in front of a norm, has fewer digits in single
-precision: it agrees within 1e-7 of the network's largest, or within what f32 itself makes of the same
+precision: it agrees within 3e-7 of the network's largest, or within what f32 itself makes of the same
 numbers when their last bits differ.
 
     python3 -B tests/diff/extremes.py --hcc build/hcc              a few of them
@@ -25,7 +25,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from every_connection import STREAMS, library
 from library import Model, build, harness
 
-TOLERANCE, FLOOR, OF_ALL = 1e-3, 1e-30, 1e-4
+TOLERANCE, FLOOR, OF_ALL = 1e-3, 1e-30, 3e-4
 NEIGHBOURS, ROUNDING = 6, 4
 SAMPLES, POSITIONS, D = 2, 3, 12
 

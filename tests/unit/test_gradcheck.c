@@ -18,6 +18,8 @@ typedef struct {
     double unused_gradient;
     double hidden;
     double hidden_error; /* relative */
+    double wave;         /* the second acts through wave * sin(often * b[k]), too */
+    double often;
     double kink;
     double away;  /* p's distance from a[0] where the gradient was last asked for */
     double point; /* p */
@@ -33,6 +35,8 @@ static const char *toy_evaluate(GradEvaluator *self, double *const *params, uint
     *loss = 3;
     for (int k = 0; k < COUNT; k++)
         *loss += sin(a[k]) * a[(k + 1) % COUNT] + toy->hidden * exp(10 * b[k]);
+    for (int k = 0; k < COUNT; k++)
+        *loss += toy->wave * sin(toy->often * b[k]);
     *loss += toy->kink * fabs(a[0] - toy->point);
     if (!gradients)
         return NULL;
@@ -41,8 +45,9 @@ static const char *toy_evaluate(GradEvaluator *self, double *const *params, uint
     gradients[0][0] -= toy->kink; /* a[0] is below the kink */
     gradients[0][7] *= 1 + toy->error;
     for (int k = 0; k < COUNT; k++)
-        gradients[1][k] =
-            toy->unused_gradient + toy->hidden * (1 + toy->hidden_error) * 10 * exp(10 * b[k]);
+        gradients[1][k] = toy->unused_gradient +
+                          toy->hidden * (1 + toy->hidden_error) * 10 * exp(10 * b[k]) +
+                          toy->wave * toy->often * (1 + toy->hidden_error) * cos(toy->often * b[k]);
     return NULL;
 }
 
@@ -144,6 +149,30 @@ static void kinks_near_by_are_no_error(void **state) {
         }
 }
 
+/* Derivatives that the smallest steps lose in the loss's rounding, and larger ones in bends; and
+ * those of a loss that bends within all but the smallest steps. What steps do tell is told. */
+static void what_no_step_can_tell_is_no_error(void **state) {
+    (void)state;
+    GradResult results[2];
+    for (double size = 1e-15; size < 1e-12; size *= 2)
+        for (double often = 10; often < 1e5; often *= 3) {
+            run(&(Toy){.wave = size / often, .often = often}, results);
+            assert_int_not_equal(results[1].verdict, GRAD_WRONG);
+        }
+    for (double often = 1e5; often < 3e7; often *= 3) {
+        run(&(Toy){.wave = 0.1 / often, .often = often}, results);
+        if (results[1].verdict == GRAD_WRONG)
+            fail_msg("%g: %g, not %g", often, results[1].analytic, results[1].numeric);
+        run(&(Toy){.wave = 0.1 / often, .often = often, .hidden_error = 1}, results);
+        if (results[1].verdict == GRAD_OK)
+            fail_msg("%g: %g is not %g", often, results[1].analytic, results[1].numeric);
+    }
+    run(&(Toy){.wave = 1e-4, .often = 100, .hidden_error = 1e-4}, results);
+    assert_int_equal(results[1].verdict, GRAD_WRONG);
+    run(&(Toy){.wave = 1e-10, .often = 10, .hidden_error = -1}, results);
+    assert_int_equal(results[1].verdict, GRAD_WRONG);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(right_gradients_pass),
@@ -152,6 +181,7 @@ int main(void) {
         cmocka_unit_test(a_hidden_influence_is_checked),
         cmocka_unit_test(a_kink_is_no_error),
         cmocka_unit_test(kinks_near_by_are_no_error),
+        cmocka_unit_test(what_no_step_can_tell_is_no_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
