@@ -15,6 +15,7 @@ struct HcContext {
     void *params, *grads; /* the own, or the caller's */
     void **own_inputs;
     size_t *input_bytes; /* capacity of the own */
+    void **grown_inputs; /* of a resize, until nothing can fail any more */
     void **inputs;
     HcOptim optim;
     bool has_optim; /* made by the first step */
@@ -27,6 +28,9 @@ struct HcContext {
     uint64_t seed, data_hash; /* of the last hc_init and of the training data, for checkpoints */
     HcError error;
 };
+
+/* A null argument of the C interface is refused: `what` it should have been. */
+HcStatus hc_null(HcContext *context, const char *what);
 
 bool hc_has_output(const HcContext *context, const char *name);
 uint32_t hc_find_input(const HcContext *context, const char *name); /* UINT32_MAX: none */

@@ -56,6 +56,8 @@ typedef struct {
 
 #define HC_MAX_RANK 8
 
+/* Where a context, a name or a place for a result is NULL that must not be, functions return
+ * HC_ERROR_ARGUMENT, or 0, NULL or "", and change nothing. */
 typedef struct HcContext HcContext;
 
 /* Zero-initialise, set what you need. */
@@ -114,12 +116,14 @@ int32_t hc_cpu_count(void);
  * context. */
 HcStatus hc_create(const HcModel *model, const HcOptions *options, HcContext **context,
                    HcError *error);
-void hc_destroy(HcContext *context); /* NULL is fine */
-/* The message of the context's last failure; "" if there was none. Owned by the context. */
+void hc_destroy(HcContext *context); /* NULL is fine, and so is a context made before a fork */
+/* The message of the context's last failure; "" if there was none. Owned by the context. That of
+ * NULL says that it is NULL. */
 const char *hc_last_error(const HcContext *context);
 
 /* Prepares for another batch: allocates only if it needs more workspace than ever before. Inputs'
  * contents are undefined afterwards, and memory bound with hc_bind_input must have the new size.
+ * Nothing changes on failure.
  * HC_ERROR_ARGUMENT beyond the model's maximum of positions. */
 HcStatus hc_resize(HcContext *context, int64_t samples, int64_t positions);
 int64_t hc_samples(const HcContext *context);

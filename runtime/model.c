@@ -38,25 +38,46 @@ static int64_t elements_for(const HcInputPlan *input, int64_t samples, int64_t p
     return overflow || count > INT64_C(1) << 48 ? 0 : count;
 }
 
+static size_t bytes_for(const HcContext *c, uint32_t k, int64_t samples, int64_t positions) {
+    const HcInputPlan *input = &c->plan.inputs[k];
+    return (size_t)elements_for(input, samples, positions) *
+           (input->integer ? 4 : c->plan.element_size);
+}
+
+/* Memory for inputs that need more than they have; nothing is taken over yet. */
 static HcStatus grow_inputs(HcContext *c, int64_t samples, int64_t positions, HcError *error) {
     for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
-        const HcInputPlan *input = &c->plan.inputs[k];
-        int64_t count = elements_for(input, samples, positions);
-        size_t bytes = (size_t)count * (input->integer ? 4 : c->plan.element_size);
-        if (count > 0 && bytes <= c->input_bytes[k])
+        size_t bytes = bytes_for(c, k, samples, positions);
+        if (bytes > 0 && bytes <= c->input_bytes[k])
             continue;
-        void *memory = count > 0 ? hc_aligned_zero(bytes) : NULL;
-        if (!memory)
-            return hc_fail_memory(error, input->name);
-        if (c->inputs[k] == c->own_inputs[k])
-            c->inputs[k] = memory;
-        free(c->own_inputs[k]);
-        c->own_inputs[k] = memory;
-        c->input_bytes[k] = bytes;
+        c->grown_inputs[k] = bytes > 0 ? hc_aligned_zero(bytes) : NULL;
+        if (!c->grown_inputs[k])
+            return hc_fail_memory(error, c->plan.inputs[k].name);
     }
     return HC_OK;
 }
 
+static void take_inputs(HcContext *c) {
+    for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
+        if (!c->grown_inputs[k])
+            continue;
+        if (c->inputs[k] == c->own_inputs[k])
+            c->inputs[k] = c->grown_inputs[k];
+        free(c->own_inputs[k]);
+        c->own_inputs[k] = c->grown_inputs[k];
+        c->input_bytes[k] = bytes_for(c, k, c->exec.samples, c->exec.positions);
+        c->grown_inputs[k] = NULL;
+    }
+}
+
+static void drop_grown(HcContext *c) {
+    for (uint32_t k = 0; c->grown_inputs && k < c->plan.n_inputs; k++) {
+        free(c->grown_inputs[k]);
+        c->grown_inputs[k] = NULL;
+    }
+}
+
+/* Nothing changes on failure, nor is more memory held then. */
 static HcStatus resize(HcContext *c, int64_t samples, int64_t positions, HcError *error) {
     int64_t limit = c->plan.max_positions ? c->plan.max_positions : 1;
     if (positions > limit)
@@ -68,9 +89,14 @@ static HcStatus resize(HcContext *c, int64_t samples, int64_t positions, HcError
         status = grow_inputs(c, samples, positions, error);
     if (status == HC_OK)
         status = hc_exec_bind(&c->exec, samples, positions, error);
+    if (status != HC_OK) {
+        drop_grown(c);
+        return status;
+    }
+    take_inputs(c);
     c->moved = true;
     c->ran = false;
-    return status;
+    return HC_OK;
 }
 
 static HcStatus create(HcContext *c, const HcModel *model, const HcOptions *options,
@@ -94,9 +120,10 @@ static HcStatus create(HcContext *c, const HcModel *model, const HcOptions *opti
     c->own_inputs = calloc(c->plan.n_inputs + 1, sizeof(void *));
     c->inputs = calloc(c->plan.n_inputs + 1, sizeof(void *));
     c->input_bytes = calloc(c->plan.n_inputs + 1, sizeof(size_t));
+    c->grown_inputs = calloc(c->plan.n_inputs + 1, sizeof(void *));
     if (!c->params || !c->grads)
         return hc_fail_size(error, "the parameters and their gradients", 2 * (double)slab);
-    if (!c->own_inputs || !c->inputs || !c->input_bytes)
+    if (!c->own_inputs || !c->inputs || !c->input_bytes || !c->grown_inputs)
         return hc_fail_memory(error, "the inputs");
     int64_t positions = c->plan.max_positions ? c->plan.max_positions : 1;
     return resize(c, options->samples ? options->samples : c->recipe.batch,
@@ -106,9 +133,13 @@ static HcStatus create(HcContext *c, const HcModel *model, const HcOptions *opti
 HcStatus hc_create(const HcModel *model, const HcOptions *options, HcContext **context,
                    HcError *error) {
     static const HcOptions defaults = {0, 0, 0};
-    *context = NULL;
     if (error)
         *error = (HcError){0};
+    if (!context)
+        return hc_fail(error, HC_ERROR_ARGUMENT, "there is no place for the context: NULL");
+    *context = NULL;
+    if (!model)
+        return hc_fail(error, HC_ERROR_ARGUMENT, "the model is NULL");
     HcContext *c = calloc(1, sizeof *c);
     if (!c)
         return hc_fail_memory(error, "a context");
@@ -126,6 +157,8 @@ void hc_destroy(HcContext *c) {
         return;
     for (uint32_t k = 0; c->own_inputs && k < c->plan.n_inputs; k++)
         free(c->own_inputs[k]);
+    drop_grown(c);
+    free(c->grown_inputs);
     free(c->own_inputs);
     free(c->inputs);
     free(c->input_bytes);
@@ -138,32 +171,40 @@ void hc_destroy(HcContext *c) {
     free(c);
 }
 
+HcStatus hc_null(HcContext *c, const char *what) {
+    return hc_fail(c ? &c->error : NULL, HC_ERROR_ARGUMENT, "%s is NULL", c ? what : "the context");
+}
+
 const char *hc_last_error(const HcContext *c) {
-    return c->error.message;
+    return c ? c->error.message : "the context is NULL";
 }
 HcStatus hc_resize(HcContext *c, int64_t samples, int64_t positions) {
+    if (!c)
+        return hc_null(c, "the context");
     return resize(c, samples, positions, &c->error);
 }
 int64_t hc_samples(const HcContext *c) {
-    return c->exec.samples;
+    return c ? c->exec.samples : 0;
 }
 int64_t hc_positions(const HcContext *c) {
-    return c->exec.positions;
+    return c ? c->exec.positions : 0;
 }
 int64_t hc_max_positions(const HcContext *c) {
-    return c->plan.max_positions;
+    return c ? c->plan.max_positions : 0;
 }
 int32_t hc_threads(const HcContext *c) {
-    return hc_pool_threads(c->pool);
+    return c ? hc_pool_threads(c->pool) : 0;
 }
 uint32_t hc_element_size(const HcContext *c) {
-    return c->plan.element_size;
+    return c ? c->plan.element_size : 0;
 }
 const char *hc_model_name(const HcContext *c) {
-    return c->plan.model;
+    return c ? c->plan.model : "";
 }
 
 uint64_t hc_memory_bytes(const HcContext *c) {
+    if (!c)
+        return 0;
     uint64_t slab = (uint64_t)c->plan.slab_elements * c->plan.element_size;
     uint64_t bytes =
         2 * slab + c->exec.workspace_bytes + c->exec.scratch_stride * (uint64_t)hc_threads(c);
@@ -195,10 +236,12 @@ void *hc_input_memory(HcContext *c, uint32_t k) {
 }
 
 int64_t hc_input_count(const HcContext *c) {
-    return c->plan.n_inputs;
+    return c ? c->plan.n_inputs : 0;
 }
 
 HcStatus hc_input(HcContext *c, int64_t index, HcInput *input) {
+    if (!c || !input)
+        return hc_null(c, "the place for the input");
     if (index < 0 || index >= c->plan.n_inputs)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT, "input %lld: the model has %u",
                        (long long)index, (unsigned)c->plan.n_inputs);
@@ -237,6 +280,8 @@ static HcStatus check_bound(HcContext *c) {
 }
 
 HcStatus hc_set_input(HcContext *c, const char *name, const void *data, int64_t count) {
+    if (!c || !name || !data)
+        return hc_null(c, "the name or the data of an input");
     uint32_t k;
     if (find_input(c, name, &k) != HC_OK)
         return c->error.status;
@@ -254,6 +299,8 @@ HcStatus hc_set_input(HcContext *c, const char *name, const void *data, int64_t 
 }
 
 HcStatus hc_bind_input(HcContext *c, const char *name, const void *data) {
+    if (!c || !name)
+        return hc_null(c, "the name of an input");
     uint32_t k;
     if (find_input(c, name, &k) != HC_OK)
         return c->error.status;
@@ -269,11 +316,12 @@ HcStatus hc_bind_input(HcContext *c, const char *name, const void *data) {
 /* --- running ---------------------------------------------------------------------------------- */
 
 void hc_set_training(HcContext *c, int training) {
-    c->training = training != 0;
+    if (c)
+        c->training = training != 0;
 }
 
 int hc_training(const HcContext *c) {
-    return c->training;
+    return c ? c->training : 0;
 }
 
 void hc_begin_pass(HcContext *c) {
@@ -297,10 +345,14 @@ static HcStatus run_pass(HcContext *c, HcPass pass) {
 }
 
 HcStatus hc_forward(HcContext *c) {
+    if (!c)
+        return hc_null(c, "the context");
     return run_pass(c, HC_FORWARD);
 }
 
 HcStatus hc_forward_backward(HcContext *c) {
+    if (!c)
+        return hc_null(c, "the context");
     return run_pass(c, HC_BOTH);
 }
 
@@ -312,6 +364,8 @@ static HcStatus needs_forward(HcContext *c, const char *what) {
 }
 
 HcStatus hc_backward(HcContext *c) {
+    if (!c)
+        return hc_null(c, "the context");
     HcStatus status = needs_forward(c, "hc_backward");
     if (status == HC_OK)
         status = check_bound(c);
@@ -321,11 +375,15 @@ HcStatus hc_backward(HcContext *c) {
 }
 
 HcStatus hc_zero_grad(HcContext *c) {
+    if (!c)
+        return hc_null(c, "the context");
     memset(c->grads, 0, (size_t)c->plan.slab_elements * c->plan.element_size);
     return HC_OK;
 }
 
 HcStatus hc_loss(HcContext *c, double *loss) {
+    if (!c || !loss)
+        return hc_null(c, "the place for the loss");
     HcView view;
     HcStatus status = hc_output(c, "loss", &view);
     if (status == HC_OK)
@@ -381,6 +439,8 @@ bool hc_has_output(const HcContext *c, const char *name) {
 }
 
 HcStatus hc_output(HcContext *c, const char *name, HcView *view) {
+    if (!c || !name || !view)
+        return hc_null(c, "the name or the view of an output");
     HcStatus status = needs_forward(c, "hc_output");
     if (status != HC_OK)
         return status;

@@ -6,19 +6,21 @@
 #include <string.h>
 
 int64_t hc_parameter_count(const HcContext *c) {
-    return c->plan.n_parameters;
+    return c ? c->plan.n_parameters : 0;
 }
 int64_t hc_slab_elements(const HcContext *c) {
-    return c->plan.slab_elements;
+    return c ? c->plan.slab_elements : 0;
 }
 void *hc_parameters(HcContext *c) {
-    return c->params;
+    return c ? c->params : NULL;
 }
 void *hc_gradients(HcContext *c) {
-    return c->grads;
+    return c ? c->grads : NULL;
 }
 
 HcStatus hc_parameter(HcContext *c, int64_t index, HcParameter *to) {
+    if (!c || !to)
+        return hc_null(c, "the place for the parameter");
     if (index < 0 || index >= c->plan.n_parameters)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT, "parameter %lld: the model has %u",
                        (long long)index, (unsigned)c->plan.n_parameters);
@@ -35,6 +37,8 @@ HcStatus hc_parameter(HcContext *c, int64_t index, HcParameter *to) {
 }
 
 HcStatus hc_parameter_named(HcContext *c, const char *name, HcParameter *to) {
+    if (!c || !name || !to)
+        return hc_null(c, "the name of the parameter or the place for it");
     for (uint32_t k = 0; k < c->plan.n_parameters; k++) {
         if (strcmp(c->plan.parameters[k].name, name) == 0)
             return hc_parameter(c, k, to);
@@ -43,6 +47,8 @@ HcStatus hc_parameter_named(HcContext *c, const char *name, HcParameter *to) {
 }
 
 HcStatus hc_bind_parameters(HcContext *c, void *params, void *grads) {
+    if (!c)
+        return hc_null(c, "the context");
     if ((uintptr_t)params % 64 != 0 || (uintptr_t)grads % 64 != 0)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT,
                        "bound parameters and gradients must be 64-byte aligned");
@@ -91,6 +97,8 @@ static void init_task(void *argument, int64_t task, int32_t worker) {
 }
 
 HcStatus hc_init(HcContext *c, uint64_t seed) {
+    if (!c)
+        return hc_null(c, "the context");
     for (uint32_t k = 0; k < c->plan.n_parameters; k++) {
         const HcParameterPlan *p = &c->plan.parameters[k];
         InitJob job = {c, p, seed, hc_rng_stream(p->name)};
@@ -144,6 +152,8 @@ static void apply_updates(HcContext *c) {
 }
 
 HcStatus hc_step(HcContext *c, double lr) {
+    if (!c)
+        return hc_null(c, "the context");
     if (!(isfinite(lr) && (lr < 0 || hc_recipe_takes_lr(lr))))
         return hc_fail(&c->error, HC_ERROR_ARGUMENT, "a step's learning rate cannot be %g", lr);
     HcStatus status = hc_ensure_optim(c);
@@ -173,15 +183,17 @@ HcStatus hc_step(HcContext *c, double lr) {
 }
 
 int64_t hc_steps_done(const HcContext *c) {
-    return c->steps_done;
+    return c ? c->steps_done : 0;
 }
 double hc_gradient_norm(const HcContext *c) {
-    return c->gradient_norm;
+    return c ? c->gradient_norm : 0;
 }
 double hc_schedule_lr(const HcContext *c, int64_t step) {
-    return hc_recipe_lr(&c->recipe, step);
+    return c ? hc_recipe_lr(&c->recipe, step) : 0;
 }
 
 HcStatus hc_set_recipe(HcContext *c, const char *key, const char *value) {
+    if (!c || !key || !value)
+        return hc_null(c, "the key or the value");
     return hc_recipe_set(&c->recipe, key, value, &c->error);
 }

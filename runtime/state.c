@@ -52,6 +52,8 @@ static HcStatus parameter_tensors(HcContext *c, HcTensor **tensors) {
 }
 
 HcStatus hc_save(HcContext *c, const char *path) {
+    if (!c || !path)
+        return hc_null(c, "the path");
     HcTensor *tensors;
     HcStatus status = parameter_tensors(c, &tensors);
     if (status != HC_OK)
@@ -64,6 +66,8 @@ HcStatus hc_save(HcContext *c, const char *path) {
 }
 
 HcStatus hc_load(HcContext *c, const char *path) {
+    if (!c || !path)
+        return hc_null(c, "the path");
     HcTensor *tensors;
     HcTensorFile *file = NULL;
     HcStatus status = parameter_tensors(c, &tensors);
@@ -128,6 +132,8 @@ static uint64_t parameters_hash(const HcTensor *tensors, const HcContext *c) {
 }
 
 HcStatus hc_save_state(HcContext *c, const char *path) {
+    if (!c || !path)
+        return hc_null(c, "the path");
     StateTensors s = {0};
     HcTensor *parameters;
     HcStatus status = parameter_tensors(c, &parameters);
@@ -192,6 +198,8 @@ static void forget_optim(HcContext *c, bool had) {
 }
 
 HcStatus hc_load_state(HcContext *c, const char *path) {
+    if (!c || !path)
+        return hc_null(c, "the path");
     StateTensors s = {0};
     StateOf of;
     HcTensor *parameters;
@@ -232,6 +240,8 @@ static HcStatus save_into(HcContext *c, const char *folder) {
 }
 
 HcStatus hc_save_checkpoint(HcContext *c, const char *folder) {
+    if (!c || !folder)
+        return hc_null(c, "the folder");
     HcFolder f;
     HcStatus status = hc_folder_begin(&f, folder, &c->error);
     return status == HC_OK ? hc_folder_finish(&f, save_into(c, f.temporary)) : status;
@@ -276,6 +286,8 @@ static HcStatus load_both(HcContext *c, const char *parameters_path, const char 
 }
 
 HcStatus hc_load_checkpoint(HcContext *c, const char *folder) {
+    if (!c || !folder)
+        return hc_null(c, "the folder");
     StateTensors s = {0};
     HcTensor *tensors = NULL;
     bool had = c->has_optim;

@@ -35,6 +35,7 @@ struct HcPool {
     _Atomic(void *) argument;
     int32_t threads;
     bool spin;
+    pid_t owner;     /* the process that has the workers */
     Worker *workers; /* threads - 1 */
 };
 
@@ -169,6 +170,7 @@ HcStatus hc_pool_create(int32_t threads, HcPool **result, HcError *error) {
     }
     memset(pool, 0, sizeof *pool);
     pool->workers = workers;
+    pool->owner = getpid();
     pool->spin = threads <= hc_cpu_count(); /* else spinning takes time from who has work */
     pool->threads = 1;
     /* Where the process may have no more threads, those that it has do the work. */
@@ -186,7 +188,8 @@ HcStatus hc_pool_create(int32_t threads, HcPool **result, HcError *error) {
 void hc_pool_destroy(HcPool *pool) {
     if (!pool)
         return;
-    pool_join(pool);
+    if (pool->owner == getpid()) /* a forked child has none of the threads */
+        pool_join(pool);
     free(pool->workers);
     free(pool);
 }

@@ -9,6 +9,9 @@
 #include "runtime/threads.h"
 #include "runtime_model.h"
 #include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* --- threads ---------------------------------------------------------------------------------- */
 
@@ -464,6 +467,194 @@ static void initial_values_follow_seed_and_name(void **state) {
     free(wide);
 }
 
+/* --- calls that fail -------------------------------------------------------------------------- */
+
+static void null_arguments_are_refused(void **state) {
+    (void)state;
+    char *manifest = bigram_manifest(NULL, 4, NULL);
+    HcModel model = bigram_model(4, manifest);
+    HcContext *c = NULL;
+    HcOptions options = {1, 2, 3};
+    HcError error;
+    HcParameter parameter;
+    HcInput input;
+    HcView view;
+    double loss;
+    int32_t tokens[6] = {0};
+    assert_int_equal(hc_create(NULL, &options, &c, &error), HC_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "model"));
+    assert_int_equal(hc_create(&model, &options, NULL, &error), HC_ERROR_ARGUMENT);
+    assert_int_equal(hc_create(&model, &options, &c, NULL), HC_OK);
+    assert_int_equal(hc_init(c, 1), HC_OK);
+    for (int with = 0; with < 2; with++) { /* a context */
+        HcContext *x = with ? c : NULL;
+        const HcStatus found[] = {
+            hc_parameter(x, 0, NULL),
+            hc_parameter_named(x, NULL, &parameter),
+            hc_parameter_named(x, "W", NULL),
+            hc_input(x, 0, NULL),
+            hc_set_input(x, NULL, tokens, 6),
+            hc_set_input(x, "tokens", NULL, 6),
+            hc_bind_input(x, NULL, NULL),
+            hc_loss(x, NULL),
+            hc_output(x, NULL, &view),
+            hc_output(x, "loss", NULL),
+            hc_set_recipe(x, NULL, "1"),
+            hc_set_recipe(x, "lr", NULL),
+            hc_save(x, NULL),
+            hc_load(x, NULL),
+            hc_save_state(x, NULL),
+            hc_load_state(x, NULL),
+            hc_save_checkpoint(x, NULL),
+            hc_load_checkpoint(x, NULL),
+        };
+        for (size_t k = 0; k < sizeof found / sizeof *found; k++)
+            assert_int_equal(found[k], HC_ERROR_ARGUMENT);
+        assert_non_null(strstr(hc_last_error(x), "NULL"));
+    }
+    const HcStatus without[] = {
+        hc_resize(NULL, 1, 1),
+        hc_parameter(NULL, 0, &parameter),
+        hc_parameter_named(NULL, "W", &parameter),
+        hc_bind_parameters(NULL, NULL, NULL),
+        hc_init(NULL, 1),
+        hc_input(NULL, 0, &input),
+        hc_set_input(NULL, "tokens", tokens, 6),
+        hc_bind_input(NULL, "tokens", NULL),
+        hc_forward(NULL),
+        hc_loss(NULL, &loss),
+        hc_backward(NULL),
+        hc_forward_backward(NULL),
+        hc_zero_grad(NULL),
+        hc_output(NULL, "loss", &view),
+        hc_step(NULL, -1),
+        hc_set_recipe(NULL, "lr", "1"),
+        hc_save(NULL, "x"),
+        hc_load(NULL, "x"),
+        hc_save_state(NULL, "x"),
+        hc_load_state(NULL, "x"),
+        hc_save_checkpoint(NULL, "x"),
+        hc_load_checkpoint(NULL, "x"),
+    };
+    for (size_t k = 0; k < sizeof without / sizeof *without; k++)
+        assert_int_equal(without[k], HC_ERROR_ARGUMENT);
+    hc_destroy(NULL);
+    hc_set_training(NULL, 1);
+    assert_true(hc_samples(NULL) == 0 && hc_positions(NULL) == 0 && hc_max_positions(NULL) == 0 &&
+                hc_threads(NULL) == 0 && hc_element_size(NULL) == 0 && hc_memory_bytes(NULL) == 0 &&
+                hc_parameter_count(NULL) == 0 && hc_slab_elements(NULL) == 0 &&
+                hc_input_count(NULL) == 0 && hc_training(NULL) == 0 && hc_steps_done(NULL) == 0 &&
+                hc_gradient_norm(NULL) == 0 && hc_schedule_lr(NULL, 0) == 0);
+    assert_true(!hc_parameters(NULL) && !hc_gradients(NULL) && hc_model_name(NULL)[0] == 0);
+    hc_destroy(c);
+    free(manifest);
+}
+
+static void a_failed_resize_changes_nothing(void **state) {
+    (void)state;
+    char *manifest = bigram_manifest(NULL, 4, NULL);
+    HcModel model = bigram_model(4, manifest);
+    HcContext *c;
+    HcOptions options = {1, 2, 8};
+    double before, loss;
+    int32_t tokens[16] = {3, 1, 4, 1, 5};
+    assert_int_equal(hc_create(&model, &options, &c, NULL), HC_OK);
+    hc_init(c, 1);
+    hc_set_input(c, "tokens", tokens, 16);
+    hc_set_input(c, "next", tokens, 16);
+    hc_forward(c);
+    hc_loss(c, &before);
+    uint64_t memory = hc_memory_bytes(c);
+    const int64_t wrong[][2] = {{INT64_MAX, 8}, {0, 8}, {2, 0}, {2, 1 << 20}};
+    for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
+        assert_int_not_equal(hc_resize(c, wrong[k][0], wrong[k][1]), HC_OK);
+        assert_int_equal(hc_memory_bytes(c), memory);
+        assert_int_equal(hc_samples(c), 2);
+        assert_int_equal(hc_loss(c, &loss), HC_OK); /* the forward pass still counts */
+        assert_true(loss == before);
+    }
+    hc_forward(c);
+    hc_loss(c, &loss);
+    assert_true(loss == before);
+    hc_destroy(c);
+    free(manifest);
+}
+
+/* Enough for the inputs, not for the workspace; 0: all went well. */
+static int resize_with_little_memory(HcContext *c) {
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file || fscanf(file, "%ld", &pages) != 1)
+        return 1;
+    fclose(file);
+    rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + ((rlim_t)40 << 20);
+    uint64_t memory = hc_memory_bytes(c);
+    double before, after;
+    if (setrlimit(RLIMIT_AS, &(struct rlimit){most, most}) != 0 || hc_forward(c) != HC_OK ||
+        hc_loss(c, &before) != HC_OK)
+        return 2;
+    for (int k = 0; k < 20; k++) { /* what an earlier one kept would be missed here */
+        if (hc_resize(c, 1 << 19, 8) != HC_ERROR_MEMORY || !strstr(hc_last_error(c), "workspace"))
+            return 3;
+    }
+    bool same = hc_memory_bytes(c) == memory && hc_samples(c) == 2;
+    return same && hc_forward(c) == HC_OK && hc_loss(c, &after) == HC_OK && before == after ? 0 : 4;
+}
+
+static void a_failed_resize_gives_its_memory_back(void **state) {
+    (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    skip(); /* its shadow is larger than any limit */
+#endif
+    char *manifest = bigram_manifest(NULL, 4, NULL);
+    HcModel model = bigram_model(4, manifest);
+    HcContext *c;
+    HcOptions options = {1, 2, 8};
+    int32_t tokens[16] = {3, 1, 4, 1, 5};
+    assert_int_equal(hc_create(&model, &options, &c, NULL), HC_OK);
+    hc_init(c, 1);
+    hc_set_input(c, "tokens", tokens, 16);
+    hc_set_input(c, "next", tokens, 16);
+    fflush(NULL);
+    pid_t child = fork(); /* the limit is its own */
+    if (child == 0)
+        _exit(resize_with_little_memory(c));
+    int status;
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
+    hc_destroy(c);
+    free(manifest);
+}
+
+/* Threads stay behind in the parent: the child has none to wait for. */
+static void a_forked_child_may_destroy(void **state) {
+    (void)state;
+    char *manifest = bigram_manifest(NULL, 4, NULL);
+    HcModel model = bigram_model(4, manifest);
+    for (int32_t threads = 1; threads <= 8; threads++) {
+        HcContext *c;
+        HcOptions options = {threads, 32, 8};
+        assert_int_equal(hc_create(&model, &options, &c, NULL), HC_OK);
+        hc_init(c, 1);
+        hc_forward(c);
+        fflush(NULL);
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(10);
+            hc_destroy(c);
+            HcStatus again = hc_create(&model, &options, &c, NULL); /* with threads of its own */
+            if (again == HC_OK && hc_forward(c) == HC_OK)
+                hc_destroy(c);
+            _exit(again);
+        }
+        int status;
+        waitpid(child, &status, 0);
+        assert_int_equal(status, 0);
+        hc_destroy(c);
+    }
+    free(manifest);
+}
+
 static void many_contexts_come_and_go(void **state) {
     (void)state;
     char *manifest = bigram_manifest(NULL, 4, NULL);
@@ -498,6 +689,10 @@ int main(void) {
         cmocka_unit_test(outputs_and_tables_can_be_seen),
         cmocka_unit_test(parameters_can_be_bound),
         cmocka_unit_test(initial_values_follow_seed_and_name),
+        cmocka_unit_test(null_arguments_are_refused),
+        cmocka_unit_test(a_failed_resize_changes_nothing),
+        cmocka_unit_test(a_failed_resize_gives_its_memory_back),
+        cmocka_unit_test(a_forked_child_may_destroy),
         cmocka_unit_test(many_contexts_come_and_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
