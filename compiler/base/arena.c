@@ -45,7 +45,7 @@ Arena *arena_create(ArenaExhausted *on_exhausted, void *context) {
     return arena;
 }
 
-static _Noreturn void arena_exhausted(const Arena *arena) {
+_Noreturn void arena_exhausted(const Arena *arena) {
     if (arena->on_exhausted)
         arena->on_exhausted(arena->context);
     abort(); /* no handler, or one that breaks its contract and returns */

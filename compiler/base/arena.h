@@ -17,6 +17,9 @@ typedef void ArenaExhausted(void *context);
 Arena *arena_create(ArenaExhausted *on_exhausted, void *context); /* NULL when out of memory */
 Arena *arena_create_child(const Arena *parent); /* own lifetime, the parent's handler */
 void arena_destroy(Arena *arena);               /* NULL is fine */
+/* Memory is exhausted, elsewhere: what could not be allocated without an arena ends as if it could
+ * not with it. */
+_Noreturn void arena_exhausted(const Arena *arena);
 
 /* Zeroed memory, aligned for any type. `size` 0 gives a valid pointer. */
 void *arena_alloc(Arena *arena, size_t size);

@@ -10,7 +10,7 @@
  */
 #include "base/diag_internal.h"
 #include "base/display.h"
-#include <jansson.h>
+#include "base/json_text.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -227,54 +227,54 @@ void diag_render_text(const Diagnostics *d, FILE *to, bool color) {
     diag_render_rest(&r, d->warnings, shown[DIAG_WARNING], "warning");
 }
 
-/* Adds file, line, column, end_line, end_column and byte offsets to `object`. */
-static void diag_json_place(json_t *object, const Diagnostics *d, Span at) {
+/* Adds file, line, column, end_line, end_column and byte offsets to the object that is open. */
+static void diag_json_place(JsonText *t, const Diagnostics *d, Span at) {
     if (!at.file) {
-        json_object_set_new(object, "file", json_null());
+        json_text_null(t, "file");
         return;
     }
     const char *name = source_name(d->sources, at.file);
     name = display_copy(d->arena, name, strlen(name), SIZE_MAX / 8, false);
     LineColumn begin = source_line_column(d->sources, at.file, at.begin);
     LineColumn end = source_line_column(d->sources, at.file, at.end);
-    json_object_set_new(object, "file", json_string(name));
-    json_object_set_new(object, "line", json_integer(begin.line));
-    json_object_set_new(object, "column", json_integer(begin.column));
-    json_object_set_new(object, "end_line", json_integer(end.line));
-    json_object_set_new(object, "end_column", json_integer(end.column));
-    json_object_set_new(object, "begin", json_integer(at.begin));
-    json_object_set_new(object, "end", json_integer(at.end));
+    json_text_string(t, "file", name);
+    json_text_integer(t, "line", begin.line);
+    json_text_integer(t, "column", begin.column);
+    json_text_integer(t, "end_line", end.line);
+    json_text_integer(t, "end_column", end.column);
+    json_text_integer(t, "begin", at.begin);
+    json_text_integer(t, "end", at.end);
 }
 
-static json_t *diag_json_one(const Diagnostics *d, const Diagnostic *diagnostic) {
+static void diag_json_one(JsonText *t, const Diagnostics *d, const Diagnostic *diagnostic) {
     char code[16];
     snprintf(code, sizeof code, "E%04d", (int)diagnostic->code);
-    json_t *object = json_object();
-    const char *severity = diagnostic->severity == DIAG_ERROR ? "error" : "warning";
-    json_object_set_new(object, "severity", json_string(severity));
-    json_object_set_new(object, "code", json_string(code));
-    json_object_set_new(object, "message", json_string(diagnostic->message));
-    diag_json_place(object, d, diagnostic->at);
-    json_t *notes = json_array(), *helps = json_array();
+    json_text_open(t, NULL, '{');
+    json_text_plain(t, "severity", diagnostic->severity == DIAG_ERROR ? "error" : "warning");
+    json_text_plain(t, "code", code);
+    json_text_string(t, "message", diagnostic->message);
+    diag_json_place(t, d, diagnostic->at);
+    json_text_open(t, "notes", '[');
     for (uint32_t k = 0; k < diagnostic->notes.count; k++) {
-        json_t *note = json_object();
-        json_object_set_new(note, "message", json_string(diagnostic->notes.at[k].text));
-        diag_json_place(note, d, diagnostic->notes.at[k].at);
-        json_array_append_new(notes, note);
+        json_text_open(t, NULL, '{');
+        json_text_string(t, "message", diagnostic->notes.at[k].text);
+        diag_json_place(t, d, diagnostic->notes.at[k].at);
+        json_text_close(t, '}');
     }
+    json_text_close(t, ']');
+    json_text_open(t, "help", '[');
     for (uint32_t k = 0; k < diagnostic->helps.count; k++)
-        json_array_append_new(helps, json_string(diagnostic->helps.at[k]));
-    json_object_set_new(object, "notes", notes);
-    json_object_set_new(object, "help", helps);
-    return object;
+        json_text_string(t, NULL, diagnostic->helps.at[k]);
+    json_text_close(t, ']');
+    json_text_close(t, '}');
 }
 
 void diag_render_json(const Diagnostics *d, FILE *to) {
-    json_t *list = json_array();
+    JsonText t = {.arena = d->arena, .pretty = true};
     const Ordered *ordered = diag_ordered(d);
+    json_text_open(&t, NULL, '[');
     for (uint32_t k = 0; k < d->list.count; k++)
-        json_array_append_new(list, diag_json_one(d, ordered[k].at));
-    json_dumpf(list, to, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    fputc('\n', to);
-    json_decref(list);
+        diag_json_one(&t, d, ordered[k].at);
+    json_text_close(&t, ']');
+    json_text_print(&t, to);
 }

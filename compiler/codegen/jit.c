@@ -52,19 +52,19 @@ static const char *jit_find(Arena *arena, Jit *jit, const char *symbol, uintptr_
 }
 
 /* Outlives arenas: unloading is the caller's to time. */
-static Jit *jit_create(const char **error) {
+static Jit *jit_create(Arena *arena) {
     Jit *jit = calloc(1, sizeof *jit);
-    *error = jit ? NULL : "out of memory";
+    if (!jit)
+        arena_exhausted(arena);
     return jit;
 }
 
 Jit *jit_load(Arena *arena, const void *object, size_t length, const char *symbol,
               const HcModel **model, const char **error) {
     *model = NULL;
-    Jit *jit = jit_create(error);
+    Jit *jit = jit_create(arena);
     uintptr_t address = 0;
-    if (!*error)
-        *error = jit_start(arena, jit);
+    *error = jit_start(arena, jit);
     if (!*error)
         *error = jit_add(arena, jit, symbol, object, length);
     if (!*error)
@@ -77,28 +77,29 @@ Jit *jit_load(Arena *arena, const void *object, size_t length, const char *symbo
     return jit;
 }
 
-static const char *jit_make_record(Jit *jit, const CodegenModel *model) {
+static void jit_make_record(Arena *arena, Jit *jit, const CodegenModel *model) {
     const char *manifest = model->manifest ? model->manifest : "{}";
     jit->kernels = calloc(model->n_kernels ? model->n_kernels : 1, sizeof *jit->kernels);
     jit->manifest = strdup(manifest);
+    if (!jit->kernels || !jit->manifest) {
+        jit_unload(jit);
+        arena_exhausted(arena);
+    }
     jit->record = (HcModel){.abi_version = HC_ABI_VERSION,
                             .element_size = model->element_size,
                             .manifest = jit->manifest,
                             .manifest_length = strlen(manifest),
                             .kernels = jit->kernels,
                             .kernel_count = model->n_kernels};
-    return jit->kernels && jit->manifest ? NULL : "out of memory";
 }
 
 Jit *jit_load_kernels(Arena *arena, const CodegenModel *model, const JitKernel *kernels,
                       const HcModel **loaded, const char **error) {
     *loaded = NULL;
-    Jit *jit = jit_create(error);
-    if (!*error)
-        *error = jit_make_record(jit, model);
-    if (!*error)
-        *error = jit_start(arena, jit);
     Map *added = map_create(arena);
+    Jit *jit = jit_create(arena);
+    jit_make_record(arena, jit, model);
+    *error = jit_start(arena, jit);
     for (uint32_t k = 0; k < model->n_kernels && !*error; k++) {
         void **slot = map_slot_str(added, kernels[k].name);
         if (!*slot)

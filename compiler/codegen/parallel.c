@@ -24,6 +24,7 @@ typedef struct {
     ParallelKernel *kernels;
     atomic_uint next; /* in `order` */
     atomic_bool failed;
+    atomic_bool exhausted; /* memory, of one of the threads */
 } ParallelWork;
 
 typedef struct {
@@ -78,6 +79,7 @@ static void *parallel_work(void *context) {
     ParallelThread *volatile thread = context;
     ParallelWork *volatile work = thread->work;
     if (setjmp(thread->out_of_memory)) {
+        atomic_store(&work->exhausted, true);
         thread->error = "out of memory";
     } else {
         while (!thread->error && !atomic_load(&work->failed)) {
@@ -151,6 +153,11 @@ static void parallel_keep(Arena *arena, const ParallelWork *work) {
         cache_write(work->target->cache, arena, made.at, made.count);
 }
 
+static void parallel_end(ParallelThread *threads, uint32_t n_threads) {
+    for (uint32_t t = 0; t < n_threads; t++)
+        arena_destroy(threads[t].arena);
+}
+
 Jit *codegen_load(Arena *arena, const CodegenTarget *target, const CodegenModel *model,
                   uint32_t n_threads, const HcModel **loaded, const char **error) {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -170,14 +177,17 @@ Jit *codegen_load(Arena *arena, const CodegenTarget *target, const CodegenModel 
         threads[t].work = &work;
         threads[t].arena = arena_create(parallel_exhausted, &threads[t]);
         if (!threads[t].arena)
-            *error = "out of memory";
+            atomic_store(&work.exhausted, true);
     }
-    if (!*error)
+    if (!atomic_load(&work.exhausted))
         *error = parallel_run(arena, threads, n);
+    if (atomic_load(&work.exhausted)) {
+        parallel_end(threads, n);
+        arena_exhausted(arena);
+    }
     Jit *jit = *error ? NULL : parallel_load(arena, &work, loaded, error);
     if (jit)
         parallel_keep(arena, &work);
-    for (uint32_t t = 0; t < n; t++)
-        arena_destroy(threads[t].arena);
+    parallel_end(threads, n);
     return jit;
 }

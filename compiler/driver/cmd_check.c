@@ -74,6 +74,15 @@ static void show_definition(FILE *to, const StdDefinition *definition) {
         fputc('\n', to);
 }
 
+static void show_json(JsonText *t, const StdDefinition *definition) {
+    json_text_open(t, NULL, '{');
+    json_text_string(t, "name", definition->name);
+    json_text_string(t, "kind", definition->kind);
+    json_text_string(t, "doc", definition->doc);
+    json_text_string(t, "text", definition->text);
+    json_text_close(t, '}');
+}
+
 ExitCode command_show(Driver *d) {
     uint32_t count;
     const StdDefinition *definitions = std_definitions(d->c, &count);
@@ -82,7 +91,8 @@ ExitCode command_show(Driver *d) {
         show_list(d, definitions, count);
         return EXIT_OK;
     }
-    json_t *list = json_array();
+    JsonText t = {.arena = d->c->arena, .pretty = true};
+    json_text_open(&t, NULL, '[');
     bool found = false;
     const char **names = ARENA_ARRAY(d->c->arena, const char *, count);
     for (uint32_t k = 0; k < count; k++) {
@@ -91,24 +101,21 @@ ExitCode command_show(Driver *d) {
             continue;
         found = true;
         if (d->options.json) {
-            json_array_append_new(list, json_pack("{s:s, s:s, s:s?, s:s}", "name", names[k], "kind",
-                                                  definitions[k].kind, "doc", definitions[k].doc,
-                                                  "text", definitions[k].text));
+            show_json(&t, &definitions[k]);
             continue;
         }
         show_definition(d->out, &definitions[k]);
     }
     if (name && !found) {
         const char *near = nearest_name(name, names, count);
-        json_decref(list);
         fprintf(d->err, "hcc: the library has no '%s'%s%s%s\n", name,
                 near ? "; did you mean '" : "", near ? near : "",
                 near ? "'?" : "; 'hcc show' lists what it has");
         return EXIT_USAGE;
     }
+    json_text_close(&t, ']');
     if (d->options.json)
-        return driver_print_json(d, list);
-    json_decref(list);
+        json_text_print(&t, d->out);
     return EXIT_OK;
 }
 
@@ -118,9 +125,18 @@ static const uint32_t diag_numbers[] = {
 #undef DIAG
 };
 
+static void explain_json(JsonText *t, const char *code, const char *title, const char *text) {
+    json_text_open(t, NULL, '{');
+    json_text_string(t, "code", code);
+    json_text_string(t, "title", title);
+    json_text_string(t, "text", text);
+    json_text_close(t, '}');
+}
+
 ExitCode command_explain(Driver *d) {
     const char *asked = d->options.argument, *title, *text;
-    json_t *list = json_array();
+    JsonText t = {.arena = d->c->arena, .pretty = true};
+    json_text_open(&t, NULL, '[');
     uint32_t count = asked ? 1 : sizeof diag_numbers / sizeof *diag_numbers;
     for (uint32_t k = 0; k < count; k++) {
         char code[16];
@@ -131,20 +147,18 @@ ExitCode command_explain(Driver *d) {
             snprintf(code, sizeof code, "E%04lu",
                      strtoul(asked + strcspn(asked, "0123456789"), NULL, 10));
         if (!known) {
-            json_decref(list);
             fprintf(d->err, "hcc: there is no code '%s'; 'hcc explain' lists all of them\n", asked);
             return EXIT_USAGE;
         }
         if (d->options.json)
-            json_array_append_new(
-                list, json_pack("{s:s, s:s, s:s}", "code", code, "title", title, "text", text));
+            explain_json(&t, code, title, text);
         else if (asked)
             fprintf(d->out, "%s: %s\n\n%s\n", code, title, text);
         else
             fprintf(d->out, "%s  %s\n", code, title);
     }
+    json_text_close(&t, ']');
     if (d->options.json)
-        return driver_print_json(d, list);
-    json_decref(list);
+        json_text_print(&t, d->out);
     return EXIT_OK;
 }

@@ -128,11 +128,11 @@ static bool info_against(Driver *d, const Network *network, Info *info) {
     /* A second compilation, so that its diagnostics are nobody's business. */
     Compilation *own = d->c, *other = compilation_create();
     if (!other)
-        return false;
+        arena_exhausted(own->arena);
+    other->out_of_memory = own->out_of_memory;
     size_t length;
     const char *text = source_text(own->sources, 1, &length);
     uint32_t file = source_add(other->sources, source_name(own->sources, 1), text, length);
-    other->out_of_memory = own->out_of_memory;
     SemaOptions options = {overrides.at, overrides.count, d->options.model};
     Network *plain = sema_check(other, parse_file(other, file), &options);
     bool valid = plain != NULL;
@@ -149,62 +149,94 @@ static bool info_against(Driver *d, const Network *network, Info *info) {
     return valid;
 }
 
-static json_t *info_replays_json(const PlanReplays *replays) {
-    json_t *calls = json_array();
+static void info_json_replays(JsonText *t, const PlanReplays *replays) {
+    json_text_open(t, "replays", '{');
+    json_text_integer(t, "stored_bytes", replays->stored);
+    json_text_real(t, "time_share", replays->seconds / replays->step_seconds);
+    json_text_open(t, "calls", '[');
     for (uint32_t k = 0; k < replays->calls.count; k++) {
         const PlanReplay *line = &replays->calls.at[k];
-        json_array_append_new(
-            calls, json_pack("{s:s, s:I, s:I, s:f, s:f}", "name", line->label, "again",
-                             (json_int_t)line->again, "of", (json_int_t)line->of, "bytes",
-                             line->bytes, "time_share", line->seconds / replays->step_seconds));
+        json_text_open(t, NULL, '{');
+        json_text_string(t, "name", line->label);
+        json_text_integer(t, "again", line->again);
+        json_text_integer(t, "of", line->of);
+        json_text_real(t, "bytes", line->bytes);
+        json_text_real(t, "time_share", line->seconds / replays->step_seconds);
+        json_text_close(t, '}');
     }
-    return json_pack("{s:I, s:f, s:o}", "stored_bytes", (json_int_t)replays->stored, "time_share",
-                     replays->seconds / replays->step_seconds, "calls", calls);
+    json_text_close(t, ']');
+    json_text_close(t, '}');
 }
 
-static ExitCode info_print_json(Driver *d, const Network *network, const Info *info,
-                                const Info *plain) {
-    json_t *constants = json_object(), *groups = json_array(), *sites = json_array();
-    for (uint32_t k = 0; k < network->constants.count; k++)
-        json_object_set_new(constants, network->constants.at[k].name,
-                            json_string(network->constants.at[k].value));
+static void info_json_groups(JsonText *t, const Info *info) {
+    json_text_open(t, "groups", '[');
     for (uint32_t k = 0; k < info->params.count; k++) {
         const ParamGroup *group = &info->params.at[k];
-        json_array_append_new(groups, json_pack("{s:s, s:I, s:I, s:b}", "group", group->name,
-                                                "tensors", (json_int_t)group->tensors, "elements",
-                                                (json_int_t)group->elements, "of_connection",
-                                                (int)group->of_connection));
+        json_text_open(t, NULL, '{');
+        json_text_string(t, "group", group->name);
+        json_text_integer(t, "tensors", group->tensors);
+        json_text_integer(t, "elements", group->elements);
+        json_text_boolean(t, "of_connection", group->of_connection);
+        json_text_close(t, '}');
     }
+    json_text_close(t, ']');
+}
+
+static void info_json_sites(JsonText *t, const Network *network) {
+    json_text_open(t, "sites", '[');
     for (uint32_t k = 0; k < network->sites.count; k++) {
         const SiteInfo *site = &network->sites.at[k];
-        json_array_append_new(sites, json_pack("{s:s, s:s, s:s, s:I, s:I}", "path", site->path,
-                                               "connection", site->connection, "branch",
-                                               site->branch, "site", (json_int_t)site->site,
-                                               "block", (json_int_t)site->block));
+        json_text_open(t, NULL, '{');
+        json_text_string(t, "path", site->path);
+        json_text_string(t, "connection", site->connection);
+        json_text_string(t, "branch", site->branch);
+        json_text_integer(t, "site", site->site);
+        json_text_integer(t, "block", site->block);
+        json_text_close(t, '}');
     }
-    json_t *object = json_pack(
-        "{s:s, s:o, s:I, s:I, s:o, s:o, s:I, s:I, s:f, s:f}", "model", network->name, "constants",
-        constants, "parameters", (json_int_t)info->elements, "connection_parameters",
-        (json_int_t)info->of_connections, "groups", groups, "sites", sites, "positions",
-        (json_int_t)info->positions, "batch", (json_int_t)info->samples,
-        "forward_flops_per_position", info->forward, "backward_flops_per_position", info->backward);
-    json_t *lost = json_array();
+    json_text_close(t, ']');
+}
+
+static void info_json_flops(JsonText *t, const Info *info) {
+    json_text_real(t, "forward_flops_per_position", info->forward);
+    json_text_real(t, "backward_flops_per_position", info->backward);
+}
+
+static void info_print_json(Driver *d, const Network *network, const Info *info,
+                            const Info *plain) {
+    JsonText t = {.arena = d->c->arena, .pretty = true};
+    json_text_open(&t, NULL, '{');
+    json_text_string(&t, "model", network->name);
+    json_text_open(&t, "constants", '{');
+    for (uint32_t k = 0; k < network->constants.count; k++)
+        json_text_string(&t, network->constants.at[k].name, network->constants.at[k].value);
+    json_text_close(&t, '}');
+    json_text_integer(&t, "parameters", info->elements);
+    json_text_integer(&t, "connection_parameters", info->of_connections);
+    info_json_groups(&t, info);
+    info_json_sites(&t, network);
+    json_text_integer(&t, "positions", info->positions);
+    json_text_integer(&t, "batch", info->samples);
+    info_json_flops(&t, info);
+    json_text_open(&t, "no_path", '[');
     for (uint32_t k = 0; k < info->lost.count; k++)
-        json_array_append_new(lost, json_string(info->lost.at[k]));
-    json_object_set_new(object, "no_path", lost);
-    if (object && info->planned) {
-        json_object_set_new(object, "workspace_bytes", json_real(info->cost.workspace));
-        json_object_set_new(object, "other_bytes", json_real(info->fixed));
-        json_object_set_new(object, "replays", info_replays_json(&info->cost.replays));
-        json_object_set_new(object, "bytes_moved_per_position", json_real(info->cost.moved));
+        json_text_string(&t, NULL, info->lost.at[k]);
+    json_text_close(&t, ']');
+    if (info->planned) {
+        json_text_real(&t, "workspace_bytes", info->cost.workspace);
+        json_text_real(&t, "other_bytes", info->fixed);
+        info_json_replays(&t, &info->cost.replays);
+        json_text_real(&t, "bytes_moved_per_position", info->cost.moved);
     }
-    if (plain && object)
-        json_object_set_new(object, "against",
-                            json_pack("{s:s, s:I, s:f, s:f}", "connection", yardstick(d),
-                                      "parameters", (json_int_t)plain->elements,
-                                      "forward_flops_per_position", plain->forward,
-                                      "backward_flops_per_position", plain->backward));
-    return driver_print_json(d, object);
+    if (plain) {
+        json_text_open(&t, "against", '{');
+        json_text_string(&t, "connection", yardstick(d));
+        json_text_integer(&t, "parameters", plain->elements);
+        info_json_flops(&t, plain);
+        json_text_close(&t, '}');
+    }
+    json_text_close(&t, '}');
+    json_text_print(&t, d->out);
 }
 
 static const char *info_scaled(Arena *arena, double value) {
@@ -258,8 +290,10 @@ ExitCode command_info(Driver *d) {
             d->options.against);
         return EXIT_USAGE;
     }
-    if (d->options.json)
-        return info_print_json(d, network, &info, compared ? &plain : NULL);
+    if (d->options.json) {
+        info_print_json(d, network, &info, compared ? &plain : NULL);
+        return EXIT_OK;
+    }
 
     Arena *arena = d->c->arena;
     fprintf(d->out, "model %s\n", network->name);

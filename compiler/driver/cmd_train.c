@@ -30,19 +30,27 @@ static ExitCode train_compile(Driver *d, Network *network, NativeModel *loaded) 
  */
 
 /* What `eval` and `sample` need to compile the same model again: joins config.json. */
-static char *train_config(Driver *d) {
+static const char *train_config(Driver *d) {
+    const Options *o = &d->options;
     size_t length;
     const char *text = source_text(d->c->sources, 1, &length);
-    json_t *set = json_array();
-    for (uint32_t k = 0; k < d->options.set.count; k++)
-        json_array_append_new(set, json_string(d->options.set.at[k]));
-    json_t *config = json_pack("{s:{s:s, s:s, s:s%, s:o, s:s*, s:b, s:I}}", "hcc", "version",
-                               HCC_VERSION, "file", d->options.argument, "text", text, length,
-                               "set", set, "model", d->options.model, "f64", (int)d->options.f64,
-                               "memory", (json_int_t)d->options.memory.value);
-    char *json = config ? json_dumps(config, JSON_COMPACT) : NULL;
-    json_decref(config);
-    return json;
+    JsonText t = {.arena = d->c->arena};
+    json_text_open(&t, NULL, '{');
+    json_text_open(&t, "hcc", '{');
+    json_text_string(&t, "version", HCC_VERSION);
+    json_text_string(&t, "file", o->argument);
+    json_text_bytes(&t, "text", text, length);
+    json_text_open(&t, "set", '[');
+    for (uint32_t k = 0; k < o->set.count; k++)
+        json_text_string(&t, NULL, o->set.at[k]);
+    json_text_close(&t, ']');
+    if (o->model)
+        json_text_string(&t, "model", o->model);
+    json_text_boolean(&t, "f64", o->f64);
+    json_text_integer(&t, "memory", o->memory.value);
+    json_text_close(&t, '}');
+    json_text_close(&t, '}');
+    return json_text_end(&t);
 }
 
 /* runs/MODEL-N for the first N that is free. */
@@ -137,8 +145,7 @@ ExitCode command_train(Driver *d) {
     if (d->options.seed.given)
         settings[options.n_settings++] = (HcSetting){
             "train.seed", arena_printf(arena, "%llu", (unsigned long long)d->options.seed.value)};
-    char *config = train_config(d);
-    options.config_extra = config;
+    options.config_extra = train_config(d);
     hc_signals_install();
     HcTrainResult result;
     HcError error;
@@ -146,7 +153,6 @@ ExitCode command_train(Driver *d) {
     HcStatus status = hc_train(loaded.model, &options, &result, &error);
     code =
         status == HC_OK ? train_report(d, options.out, &result) : train_failed(d, status, &error);
-    free(config);
     native_unload(&loaded);
     return code;
 }

@@ -3,6 +3,7 @@
 #define HCC_DRIVER_DRIVER_H
 
 #include "base/compilation.h"
+#include "base/json_text.h"
 #include "driver/options.h"
 #include <jansson.h>
 

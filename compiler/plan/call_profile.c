@@ -8,7 +8,7 @@ static void add_count(JsonText *t, double count) {
     if (count >= 0 && count < exact && count == (double)(uint64_t)count)
         json_text_integer(t, NULL, (uint64_t)count);
     else
-        json_text_add(t, NULL, json_real(count));
+        json_text_real(t, NULL, count);
 }
 
 static void add_cost(JsonText *t, const char *key, Cost cost) {
@@ -27,6 +27,8 @@ void call_profile_add(JsonText *t, const Plan *plan, const Call *call, const Sou
         return;
     char text[CALL_LINES_TEXT];
     call_lines(plan, call, sources, text);
-    if (text[0]) /* NULL where a file's name is not UTF-8 */
-        json_text_add_if(t, "lines", json_string(text));
+    const bool not_utf8 = t->not_utf8; /* so far; a file's name need not be */
+    if (text[0])
+        json_text_string(t, "lines", text);
+    t->not_utf8 = not_utf8;
 }

@@ -5,28 +5,41 @@
 
 enum { ALIGN_ELEMENTS = 16 };
 
-static json_t *machine_json(const ManifestMachine *machine) {
-    json_t *features = json_array();
+static void add_machine(JsonText *t, const ManifestMachine *machine) {
+    json_text_open(t, "cpu", '{');
+    json_text_string(t, "name", machine->cpu);
+    json_text_open(t, "features", '[');
     for (uint32_t k = 0; k < machine->n_features; k++)
-        json_array_append_new(features, json_string(machine->features[k]));
-    return json_pack("{s:s, s:o}", "name", machine->cpu, "features", features);
+        json_text_string(t, NULL, machine->features[k]);
+    json_text_close(t, ']');
+    json_text_close(t, '}');
 }
 
-static json_t *init_json(const TirParam *p) {
+static void add_init(JsonText *t, const TirParam *p) {
+    json_text_open(t, "init", '{');
     switch (p->init) {
     case TIR_INIT_NORMAL:
-        return json_pack("{s:s, s:f, s:f}", "kind", "normal", "mean", p->init_a, "std", p->init_b);
+        json_text_plain(t, "kind", "normal");
+        json_text_real(t, "mean", p->init_a);
+        json_text_real(t, "std", p->init_b);
+        break;
     case TIR_INIT_UNIFORM:
-        return json_pack("{s:s, s:f, s:f}", "kind", "uniform", "low", p->init_a, "high", p->init_b);
-    case TIR_INIT_DATA: {
-        json_t *values = json_array();
+        json_text_plain(t, "kind", "uniform");
+        json_text_real(t, "low", p->init_a);
+        json_text_real(t, "high", p->init_b);
+        break;
+    case TIR_INIT_DATA:
+        json_text_plain(t, "kind", "data");
+        json_text_open(t, "values", '[');
         for (uint64_t i = 0; i < tir_element_count(&p->type); i++)
-            json_array_append_new(values, json_real(p->data[i]));
-        return json_pack("{s:s, s:o}", "kind", "data", "values", values);
-    }
+            json_text_real(t, NULL, p->data[i]);
+        json_text_close(t, ']');
+        break;
     default:
-        return json_pack("{s:s, s:f}", "kind", "fill", "value", p->init_a);
+        json_text_plain(t, "kind", "fill");
+        json_text_real(t, "value", p->init_a);
     }
+    json_text_close(t, '}');
 }
 
 /* Parameters lie one behind the other; returns how many elements all take. */
@@ -40,12 +53,16 @@ static uint64_t add_params(JsonText *t, const TirProgram *p) {
     for (uint32_t k = 0; k < p->params.count; k++) {
         const TirParam *param = &p->params.at[k];
         json_text_open(t, NULL, '{');
-        json_text_members(t, json_pack("{s:s, s:s, s:I, s:o, s:b, s:b, s:b, s:f, s:b, s:b}", "name",
-                                       param->name, "group", param->group ? param->group : "",
-                                       "offset", (json_int_t)elements, "init", init_json(param),
-                                       "decay", param->decay, "frozen", param->frozen, "buffer",
-                                       param->buffer, "lr_scale", param->lr_scale, "of_connection",
-                                       param->of_connection, "grad", has_gradient[k]));
+        json_text_string(t, "name", param->name);
+        json_text_string(t, "group", param->group ? param->group : "");
+        json_text_integer(t, "offset", elements);
+        add_init(t, param);
+        json_text_boolean(t, "decay", param->decay);
+        json_text_boolean(t, "frozen", param->frozen);
+        json_text_boolean(t, "buffer", param->buffer);
+        json_text_real(t, "lr_scale", param->lr_scale);
+        json_text_boolean(t, "of_connection", param->of_connection);
+        json_text_boolean(t, "grad", has_gradient[k]);
         json_text_integers(t, "dims", param->type.dims, param->type.rank);
         json_text_close(t, '}');
         uint64_t n = tir_element_count(&param->type);
@@ -60,108 +77,155 @@ static void add_inputs(JsonText *t, const TirProgram *p) {
     for (uint32_t k = 0; k < p->inputs.count; k++) {
         const TirInput *in = &p->inputs.at[k];
         json_text_open(t, NULL, '{');
-        json_text_members(t, json_pack("{s:s, s:s, s:s, s:I, s:b}", "name", in->name, "element",
-                                       in->type.elem == TIR_REAL ? "real" : "i32", "domain",
-                                       plan_domain_name(in->type.domain), "limit",
-                                       (json_int_t)in->limit, "target", in->is_target));
+        json_text_string(t, "name", in->name);
+        json_text_plain(t, "element", in->type.elem == TIR_REAL ? "real" : "i32");
+        json_text_plain(t, "domain", plan_domain_name(in->type.domain));
+        json_text_integer(t, "limit", in->limit);
+        json_text_boolean(t, "target", in->is_target);
         json_text_integers(t, "dims", in->type.dims, in->type.rank);
         json_text_close(t, '}');
     }
     json_text_close(t, ']');
 }
 
-static json_t *recipe_json(const Recipe *r) {
-    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:I, s:f, s:I, s:I, s:f, s:I, s:I}",
-                     "optimizer", r->optimizer == OPTIMIZER_SGD ? "sgd" : "adamw", "lr", r->lr,
-                     "beta1", r->beta1, "beta2", r->beta2, "eps", r->eps, "weight_decay",
-                     r->weight_decay, "momentum", r->momentum, "schedule",
-                     r->schedule == SCHEDULE_COSINE ? "cosine" : "constant", "warmup",
-                     (json_int_t)r->warmup, "floor", r->floor, "batch", (json_int_t)r->batch,
-                     "steps", (json_int_t)r->steps, "clip", r->clip, "seed", (json_int_t)r->seed,
-                     "eval_every", (json_int_t)r->eval_every);
+static void add_recipe(JsonText *t, const Recipe *r) {
+    json_text_open(t, "recipe", '{');
+    json_text_plain(t, "optimizer", r->optimizer == OPTIMIZER_SGD ? "sgd" : "adamw");
+    json_text_real(t, "lr", r->lr);
+    json_text_real(t, "beta1", r->beta1);
+    json_text_real(t, "beta2", r->beta2);
+    json_text_real(t, "eps", r->eps);
+    json_text_real(t, "weight_decay", r->weight_decay);
+    json_text_real(t, "momentum", r->momentum);
+    json_text_plain(t, "schedule", r->schedule == SCHEDULE_COSINE ? "cosine" : "constant");
+    json_text_integer(t, "warmup", r->warmup);
+    json_text_real(t, "floor", r->floor);
+    json_text_integer(t, "batch", r->batch);
+    json_text_integer(t, "steps", r->steps);
+    json_text_real(t, "clip", r->clip);
+    json_text_integer(t, "seed", r->seed);
+    json_text_integer(t, "eval_every", r->eval_every);
+    json_text_close(t, '}');
 }
 
-static json_t *subscript_json(const DataSubscript *s, uint32_t n_positions, uint32_t rank) {
-    json_t *positions = json_array(), *axes = json_array();
-    for (uint32_t k = 0; k < n_positions; k++)
-        json_array_append_new(positions, json_integer(s->coefficients[k]));
-    for (uint32_t k = 0; k < rank; k++)
-        json_array_append_new(axes, json_integer(s->coefficients[n_positions + k]));
-    return json_pack("{s:I, s:o, s:o, s:s*}", "base", (json_int_t)s->base, "positions", positions,
-                     "axes", axes, "column", s->column);
+/* --- data ---------------------------------------------------------------------------------------
+ */
+
+static void add_coefficients(JsonText *t, const char *key, const int64_t *values, uint32_t count) {
+    json_text_open(t, key, '[');
+    for (uint32_t k = 0; k < count; k++)
+        json_text_signed(t, NULL, values[k]);
+    json_text_close(t, ']');
 }
 
-static json_t *binding_json(const Network *n, const DataBinding *b) {
+static void add_subscript(JsonText *t, const DataSubscript *s, uint32_t n_positions,
+                          uint32_t rank) {
+    json_text_open(t, NULL, '{');
+    json_text_signed(t, "base", s->base);
+    add_coefficients(t, "positions", s->coefficients, n_positions);
+    add_coefficients(t, "axes", s->coefficients + n_positions, rank);
+    if (s->column)
+        json_text_string(t, "column", s->column);
+    json_text_close(t, '}');
+}
+
+static void add_binding(JsonText *t, const Network *n, const DataBinding *b) {
     const TirInput *input = &n->program->inputs.at[b->input];
     const uint8_t space = input->type.domain.space;
     const uint32_t positions = space ? n->program->spaces.at[space - 1].rank : 0;
-    if (strcmp(n->data.source, "text") == 0)
-        return json_pack("{s:s, s:s, s:i}", "input", input->name, "stream", b->stream, "offset",
-                         (int)b->offset);
-    json_t *subscripts = json_array();
-    for (uint32_t k = 0; k < b->subscripts.count; k++)
-        json_array_append_new(subscripts,
-                              subscript_json(&b->subscripts.at[k], positions, input->type.rank));
-    return json_pack("{s:s, s:s, s:o, s:b, s:f, s:f, s:b}", "input", input->name, "stream",
-                     b->stream, "subscripts", subscripts, "whole", b->whole, "scale", b->scale,
-                     "shift", b->shift, "standardise", b->standardise);
-}
-
-static void add_files(json_t *list, const char *part, const DataFile *files, uint32_t count) {
-    for (uint32_t k = 0; k < count; k++)
-        json_array_append_new(list, json_pack("{s:s, s:s*, s:s}", "part", part, "stream",
-                                              files[k].stream, "path", files[k].path));
-}
-
-static json_t *data_json(const Network *n) {
-    const DataSpec *data = &n->data;
-    if (!data->source)
-        return json_null();
-    json_t *bindings = json_array(), *files = json_array();
-    for (uint32_t k = 0; k < data->bindings.count; k++)
-        json_array_append_new(bindings, binding_json(n, &data->bindings.at[k]));
-    add_files(files, "train", data->train_files.at, data->train_files.count);
-    add_files(files, "held_out", data->held_out_files.at, data->held_out_files.count);
-    json_t *json =
-        json_pack("{s:s, s:f, s:b, s:o, s:o}", "source", data->source, "held_out", data->held_out,
-                  "shuffled", data->shuffled, "files", files, "bindings", bindings);
-    if (strcmp(data->source, "table") == 0) {
-        if (data->header != DATA_HEADER_GUESSED)
-            json_object_set_new(json, "header", json_boolean(data->header == DATA_HEADER));
-        if (data->separator)
-            json_object_set_new(json, "separator", json_string(data->separator));
-        json_object_set_new(json, "skip", json_integer(data->skip));
+    json_text_open(t, NULL, '{');
+    json_text_string(t, "input", input->name);
+    json_text_string(t, "stream", b->stream);
+    if (strcmp(n->data.source, "text") == 0) {
+        json_text_signed(t, "offset", b->offset);
+    } else {
+        json_text_open(t, "subscripts", '[');
+        for (uint32_t k = 0; k < b->subscripts.count; k++)
+            add_subscript(t, &b->subscripts.at[k], positions, input->type.rank);
+        json_text_close(t, ']');
+        json_text_boolean(t, "whole", b->whole);
+        json_text_real(t, "scale", b->scale);
+        json_text_real(t, "shift", b->shift);
+        json_text_boolean(t, "standardise", b->standardise);
     }
-    return json;
+    json_text_close(t, '}');
 }
 
-static json_t *sites_json(const Network *n) {
-    json_t *list = json_array();
+static void add_files(JsonText *t, const char *part, const DataFile *files, uint32_t count) {
+    for (uint32_t k = 0; k < count; k++) {
+        json_text_open(t, NULL, '{');
+        json_text_plain(t, "part", part);
+        if (files[k].stream)
+            json_text_string(t, "stream", files[k].stream);
+        json_text_string(t, "path", files[k].path);
+        json_text_close(t, '}');
+    }
+}
+
+static void add_table_format(JsonText *t, const DataSpec *data) {
+    if (data->header != DATA_HEADER_GUESSED)
+        json_text_boolean(t, "header", data->header == DATA_HEADER);
+    if (data->separator)
+        json_text_string(t, "separator", data->separator);
+    json_text_integer(t, "skip", data->skip);
+}
+
+static void add_data(JsonText *t, const Network *n) {
+    const DataSpec *data = &n->data;
+    if (!data->source) {
+        json_text_null(t, "data");
+        return;
+    }
+    json_text_open(t, "data", '{');
+    json_text_string(t, "source", data->source);
+    json_text_real(t, "held_out", data->held_out);
+    json_text_boolean(t, "shuffled", data->shuffled);
+    json_text_open(t, "files", '[');
+    add_files(t, "train", data->train_files.at, data->train_files.count);
+    add_files(t, "held_out", data->held_out_files.at, data->held_out_files.count);
+    json_text_close(t, ']');
+    json_text_open(t, "bindings", '[');
+    for (uint32_t k = 0; k < data->bindings.count; k++)
+        add_binding(t, n, &data->bindings.at[k]);
+    json_text_close(t, ']');
+    if (strcmp(data->source, "table") == 0)
+        add_table_format(t, data);
+    json_text_close(t, '}');
+}
+
+/* --- the model ----------------------------------------------------------------------------------
+ */
+
+static void add_sites(JsonText *t, const Network *n) {
+    json_text_open(t, "sites", '[');
     for (uint32_t k = 0; k < n->sites.count; k++) {
         const SiteInfo *s = &n->sites.at[k];
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s, s:I, s:I}", "path", s->path, "connection",
-                                        s->connection, "branch", s->branch, "site",
-                                        (json_int_t)s->site, "block", (json_int_t)s->block));
+        json_text_open(t, NULL, '{');
+        json_text_string(t, "path", s->path);
+        json_text_string(t, "connection", s->connection);
+        json_text_string(t, "branch", s->branch);
+        json_text_integer(t, "site", s->site);
+        json_text_integer(t, "block", s->block);
+        json_text_close(t, '}');
     }
-    return list;
+    json_text_close(t, ']');
 }
 
-static json_t *constants_json(const Network *n) {
-    json_t *object = json_object();
+static void add_constants(JsonText *t, const Network *n) {
+    json_text_open(t, "constants", '{');
     for (uint32_t k = 0; k < n->constants.count; k++)
-        json_object_set_new(object, n->constants.at[k].name, json_string(n->constants.at[k].value));
-    return object;
+        json_text_string(t, n->constants.at[k].name, n->constants.at[k].value);
+    json_text_close(t, '}');
 }
 
 static void add_space(JsonText *t, const Network *network) {
     if (!network->space) {
-        json_text_add(t, "space", json_null());
+        json_text_null(t, "space");
         return;
     }
     const TirSpace *s = &network->program->spaces.at[network->space - 1];
     json_text_open(t, "space", '{');
-    json_text_add(t, "name", json_string(s->name));
+    json_text_string(t, "name", s->name);
     json_text_integer(t, "maximum", s->maximum);
     json_text_integers(t, "extents", s->extents, s->rank);
     json_text_close(t, '}');
@@ -173,21 +237,20 @@ const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *
     json_text_open(&t, NULL, '{');
     json_text_plain(&t, "origin", "generated by hcc"); /* by which hcc knows the file again */
     json_text_integer(&t, "format", 1);
-    json_text_add(&t, "model", json_string(network->name));
+    json_text_string(&t, "model", network->name);
     json_text_plain(&t, "element", plan->options.f64 ? "f64" : "f32");
-    json_text_add(&t, "cpu", machine_json(machine));
+    add_machine(&t, machine);
     json_text_integer(&t, "vector_bytes", machine->vector_bytes);
     json_text_integer(&t, "micro_tile", machine->micro_tile);
     add_space(&t, network);
     add_inputs(&t, plan->program);
     const uint64_t elements = add_params(&t, plan->program);
     json_text_integer(&t, "param_elements", elements);
-    json_text_add(&t, "recipe", recipe_json(&network->recipe));
-    json_text_add(&t, "data", data_json(network));
-    json_text_add(&t, "constants", constants_json(network));
-    json_text_add(&t, "sites", sites_json(network));
+    add_recipe(&t, &network->recipe);
+    add_data(&t, network);
+    add_constants(&t, network);
+    add_sites(&t, network);
     manifest_plan(&t, plan, kernels, sources);
     json_text_close(&t, '}');
-    vec_push(t.arena, &t.text, '\0');
-    return t.failed ? NULL : t.text.at;
+    return t.not_utf8 ? NULL : json_text_end(&t);
 }

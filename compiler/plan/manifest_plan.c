@@ -115,12 +115,15 @@ static void add_call(JsonText *t, const Plan *plan, const Call *call, const Sour
     json_text_close(t, '}');
 }
 
-static json_t *kernels_json(const Plan *plan, NestKernel *const *kernels) {
-    json_t *list = json_array();
-    for (uint32_t k = 0; k < plan->kernels.count; k++)
-        json_array_append_new(list, json_pack("{s:s, s:I}", "name", kernels[k]->name, "scratch",
-                                              (json_int_t)nest_scratch_bytes(kernels[k])));
-    return list;
+static void add_kernels(JsonText *t, const Plan *plan, NestKernel *const *kernels) {
+    json_text_open(t, "kernels", '[');
+    for (uint32_t k = 0; k < plan->kernels.count; k++) {
+        json_text_open(t, NULL, '{');
+        json_text_string(t, "name", kernels[k]->name);
+        json_text_integer(t, "scratch", nest_scratch_bytes(kernels[k]));
+        json_text_close(t, '}');
+    }
+    json_text_close(t, ']');
 }
 
 static void add_tables(JsonText *t, const Plan *plan) {
@@ -130,9 +133,6 @@ static void add_tables(JsonText *t, const Plan *plan) {
         const TirNode *node = tir_node(plan->program->block, of->value);
         const TirTable *table = &plan->program->tables.at[node->attr.index];
         const uint64_t elements = tir_element_count(&table->type);
-        json_t *data = json_array();
-        for (uint64_t i = 0; i < elements; i++)
-            json_array_append_new(data, json_real(table->data[i]));
         json_text_open(t, NULL, '{');
         add_buffer(t, "buffer", &of->buffer);
         json_text_integer(t, "elements", elements);
@@ -140,7 +140,10 @@ static void add_tables(JsonText *t, const Plan *plan) {
                         table->type.elem == TIR_INT ? "i32"
                         : plan->options.f64         ? "f64"
                                                     : "f32");
-        json_text_add(t, "data", data);
+        json_text_open(t, "data", '[');
+        for (uint64_t i = 0; i < elements; i++)
+            json_text_real(t, NULL, table->data[i]);
+        json_text_close(t, ']');
         json_text_close(t, '}');
     }
     json_text_close(t, ']');
@@ -164,7 +167,7 @@ static void add_output_list(JsonText *t, const char *key, const Plan *plan, TirO
         if (role == TIR_OUT_UPDATE)
             json_text_integer(t, "param", out->index);
         else
-            json_text_add(t, "name", json_string(out->name));
+            json_text_string(t, "name", out->name);
         if (role == TIR_OUT_PROBE) {
             json_text_integers(t, "dims", type->dims, type->rank);
             json_text_plain(t, "domain", plan_domain_name(type->domain));
@@ -230,7 +233,7 @@ void manifest_plan(JsonText *t, const Plan *plan, NestKernel *const *kernels,
     json_text_open(t, "plan", '{');
     add_regions(t, plan);
     add_tables(t, plan);
-    json_text_add(t, "kernels", kernels_json(plan, kernels));
+    add_kernels(t, plan, kernels);
     add_calls(t, "forward", plan, sources, 0, plan->n_forward_calls);
     add_calls(t, "backward", plan, sources, plan->n_forward_calls, plan->calls.count);
     add_outputs(t, plan);

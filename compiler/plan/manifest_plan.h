@@ -4,7 +4,7 @@
 
 #include "nest/nest.h"
 #include "pass/plan.h"
-#include "plan/json_text.h"
+#include "base/json_text.h"
 
 /* Adds the member "plan"; `sources` may be NULL. */
 void manifest_plan(JsonText *t, const Plan *plan, NestKernel *const *kernels,
