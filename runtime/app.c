@@ -1,6 +1,7 @@
 /* The command line of built executables: a model that trains, evaluates and samples by itself. This
  * file alone prints, handles signals and decides exit codes. */
 #include "runtime/context.h"
+#include "runtime/json.h"
 #include "runtime/train.h"
 
 #include <errno.h>
@@ -312,24 +313,29 @@ static int report(const char *program, HcStatus status, const HcError *error) {
     return status == HC_INTERRUPTED ? hc_signals_exit_code() : hc_exit_code(status);
 }
 
-static void print_json(json_t *json) {
-    json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
-    putchar('\n');
+/* Takes `json` over; NULL: it could not be made. */
+static int print_json(const char *program, json_t *json) {
+    char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
+    HcError error = {0};
+    HcStatus status = text ? HC_OK : hc_fail_memory(&error, "the results");
     json_decref(json);
-}
-
-static const char *manifest_name(const json_t *manifest) {
-    const char *name = json_string_value(json_object_get(manifest, "model"));
-    return name ? name : "model";
+    if (text)
+        puts(text);
+    free(text);
+    return report(program, status, &error);
 }
 
 /* runs/NAME, or the first of runs/NAME-2, -3 ... that is free. */
-static void default_run(char *path, size_t size, const HcModel *model) {
-    json_t *manifest = json_loadb(model->manifest, model->manifest_length, 0, NULL);
-    snprintf(path, size, "runs/%.100s", manifest_name(manifest));
+static HcStatus default_run(char *path, size_t size, const HcModel *model, HcError *error) {
+    HcPlan plan;
+    HcStatus status = hc_plan_read(model, &plan, error);
+    if (status != HC_OK)
+        return status;
+    snprintf(path, size, "runs/%.100s", plan.model);
     for (int k = 2; k < 100000 && access(path, F_OK) == 0; k++)
-        snprintf(path, size, "runs/%.100s-%d", manifest_name(manifest), k);
-    json_decref(manifest);
+        snprintf(path, size, "runs/%.100s-%d", plan.model, k);
+    hc_plan_free(&plan);
+    return HC_OK;
 }
 
 static int train(const HcModel *model, Options *o, const char *program) {
@@ -344,8 +350,9 @@ static int train(const HcModel *model, Options *o, const char *program) {
         snprintf(steps, sizeof steps, "%lld", o->steps);
         o->settings[o->n_settings++] = (HcSetting){"steps", steps};
     }
-    if (!o->out)
-        default_run(out, sizeof out, model);
+    HcStatus status = o->out ? HC_OK : default_run(out, sizeof out, model, &error);
+    if (status != HC_OK)
+        return report(program, status, &error);
     HcTrainOptions options = {
         .data = o->data,
         .n_data = o->n_data,
@@ -361,14 +368,13 @@ static int train(const HcModel *model, Options *o, const char *program) {
         .stop = hc_signals_stop,
     };
     hc_signals_install();
-    HcStatus status = hc_train(model, &options, &result, &error);
+    status = hc_train(model, &options, &result, &error);
     if (status != HC_OK)
         return report(program, status, &error);
     if (o->json) {
         json_t *json = hc_train_json(&result);
-        json_object_set_new(json, "run", json_string(options.out));
-        print_json(json);
-        return 0;
+        hc_json_set(&json, "run", hc_json_text(options.out));
+        return print_json(program, json);
     }
     printf("run %s | steps %lld | train_loss %.4f", options.out, (long long)result.steps,
            result.train_loss);
@@ -394,10 +400,8 @@ static int evaluate(const HcModel *model, const Options *o, const char *program)
     HcStatus status = hc_evaluate(model, &options, &e, &error);
     if (status != HC_OK)
         return report(program, status, &error);
-    if (o->json) {
-        print_json(hc_evaluation_json(&e));
-        return 0;
-    }
+    if (o->json)
+        return print_json(program, hc_evaluation_json(&e));
     char metrics[256];
     hc_metrics_text(&e, metrics, sizeof metrics);
     printf("val_loss %.4f%s over %lld %s\n", e.loss, metrics, (long long)e.windows,
@@ -442,16 +446,17 @@ static int bench(const HcModel *model, const Options *o, const char *program) {
     HcStatus status = hc_bench(model, &options, &r, &error);
     if (status != HC_OK)
         return report(program, status, &error);
+    json_t *json = o->json ? hc_bench_json(&r) : NULL;
     char *text = o->json ? NULL : hc_bench_text(&r);
+    hc_bench_free(&r);
     if (o->json)
-        print_json(hc_bench_json(&r));
-    else if (text)
+        return print_json(program, json);
+    if (text)
         fputs(text, stdout);
     else
         status = hc_fail_memory(&error, "the table");
     free(text);
-    hc_bench_free(&r);
-    return status == HC_OK ? 0 : report(program, status, &error);
+    return report(program, status, &error);
 }
 
 static int info(const HcModel *model, const Options *o, const char *program) {
@@ -463,7 +468,8 @@ static int info(const HcModel *model, const Options *o, const char *program) {
     if (o->json) {
         json_t *json = json_copy(plan.json);
         json_object_del(json, "plan"); /* for machines of another kind */
-        print_json(json);
+        hc_plan_free(&plan);
+        return print_json(program, json);
     } else {
         int64_t elements = hc_plan_parameter_elements(&plan);
         const char *key;

@@ -5,28 +5,41 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static json_t *call_json(const HcBenchCall *call) {
+    json_t *json = json_object();
+    hc_json_set(&json, "name", hc_json_text(call->name));
+    hc_json_set(&json, "pass", json_string(call->backward ? "backward" : "forward"));
+    hc_json_set(&json, "gemm", json_boolean(call->gemm));
+    hc_json_set(&json, "calls", json_integer(call->calls));
+    hc_json_set(&json, "ms", hc_json_number(call->ms));
+    hc_json_set(&json, "operations", hc_json_number(call->operations));
+    hc_json_set(&json, "bytes", hc_json_number(call->bytes));
+    hc_json_set(&json, "roofline", hc_json_number(call->roofline));
+    hc_json_set(&json, "lines", call->lines ? hc_json_text(call->lines) : json_null());
+    return json;
+}
+
 json_t *hc_bench_json(const HcBenchResult *r) {
-    json_t *json = json_pack(
-        "{s:I,s:I,s:I,s:i,s:f,s:f,s:f,s:f,s:f,s:I,s:f}", "samples", (json_int_t)r->samples,
-        "positions", (json_int_t)r->positions, "parameters", (json_int_t)r->parameters, "threads",
-        (int)r->threads, "step_ms", r->step_ms, "forward_ms", r->forward_ms, "backward_ms",
-        r->backward_ms, "optimizer_ms", r->optimizer_ms, "positions_per_s", r->positions_per_s,
-        "peak_bytes", (json_int_t)r->peak_bytes, "gemm_share", r->gemm_share);
+    json_t *json = json_object();
+    hc_json_set(&json, "samples", json_integer(r->samples));
+    hc_json_set(&json, "positions", json_integer(r->positions));
+    hc_json_set(&json, "parameters", json_integer(r->parameters));
+    hc_json_set(&json, "threads", json_integer(r->threads));
+    hc_json_set(&json, "step_ms", hc_json_number(r->step_ms));
+    hc_json_set(&json, "forward_ms", hc_json_number(r->forward_ms));
+    hc_json_set(&json, "backward_ms", hc_json_number(r->backward_ms));
+    hc_json_set(&json, "optimizer_ms", hc_json_number(r->optimizer_ms));
+    hc_json_set(&json, "positions_per_s", hc_json_number(r->positions_per_s));
+    hc_json_set(&json, "peak_bytes", json_integer((json_int_t)r->peak_bytes));
+    hc_json_set(&json, "gemm_share", hc_json_number(r->gemm_share));
     if (!r->calls)
         return json;
     json_t *calls = json_array();
-    for (int64_t k = 0; k < r->n_calls; k++) {
-        const HcBenchCall *call = &r->calls[k];
-        json_array_append_new(
-            calls,
-            json_pack("{s:s,s:s,s:b,s:I,s:f,s:f,s:f,s:f,s:s?}", "name", call->name, "pass",
-                      call->backward ? "backward" : "forward", "gemm", call->gemm, "calls",
-                      (json_int_t)call->calls, "ms", call->ms, "operations", call->operations,
-                      "bytes", call->bytes, "roofline", call->roofline, "lines", call->lines));
-    }
-    json_object_set_new(json, "calls", calls);
-    json_object_set_new(json, "bandwidth", hc_json_number(r->bandwidth));
-    json_object_set_new(json, "peak", hc_json_number(r->peak));
+    for (int64_t k = 0; k < r->n_calls; k++)
+        hc_json_append(&calls, call_json(&r->calls[k]));
+    hc_json_set(&json, "calls", calls);
+    hc_json_set(&json, "bandwidth", hc_json_number(r->bandwidth));
+    hc_json_set(&json, "peak", hc_json_number(r->peak));
     return json;
 }
 

@@ -1,4 +1,6 @@
 #include "runtime/checkpoint.h"
+#include "runtime/json.h"
+#include "runtime/json_read.h"
 #include "runtime/replace.h"
 
 #define XXH_INLINE_ALL
@@ -13,7 +15,13 @@
 
 #define CHECKSUM_KEY "hcc.checksum"
 #define CHECKSUM_NONE "0000000000000000"
-enum { CHECKSUM_DIGITS = 16, MAX_HEADER = 100000000 };
+enum {
+    CHECKSUM_DIGITS = 16,
+    MAX_HEADER = 100000000,
+    /* A file may be another model's, which is then said; beyond this it is not looked through. */
+    VALUES_A_TENSOR = 32,
+    VALUES_BESIDE = 1000000,
+};
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
@@ -22,27 +30,24 @@ static size_t tensor_bytes(const HcTensor *t) {
 }
 
 static json_t *header_json(const HcTensor *tensors, int64_t count, const json_t *metadata) {
-    json_t *header = json_object(),
-           *meta = metadata ? json_copy((json_t *)metadata) : json_object();
-    bool good = header && meta &&
-                json_object_set_new(meta, CHECKSUM_KEY, json_string(CHECKSUM_NONE)) == 0 &&
-                json_object_set(header, "__metadata__", meta) == 0;
-    json_decref(meta);
+    json_t *header = json_object();
+    json_t *meta = metadata ? json_copy((json_t *)metadata) : json_object();
+    hc_json_set(&meta, CHECKSUM_KEY, json_string(CHECKSUM_NONE));
+    hc_json_set(&header, "__metadata__", meta);
     json_int_t at = 0;
-    for (int64_t k = 0; good && k < count; k++) {
+    for (int64_t k = 0; header && k < count; k++) {
         const HcTensor *t = &tensors[k];
-        json_t *shape = json_array(), *entry;
-        for (int32_t d = 0; d < t->rank; d++)
-            good &= json_array_append_new(shape, json_integer(t->dims[d])) == 0;
         json_int_t end = at + (json_int_t)tensor_bytes(t);
-        entry = json_pack("{s:s,s:o,s:[I,I]}", "dtype", t->element_size == 8 ? "F64" : "F32",
-                          "shape", shape, "data_offsets", at, end);
-        good &= json_object_set_new(header, t->name, entry) == 0;
+        json_t *entry = json_object(), *shape = json_array(), *offsets = json_array();
+        for (int32_t d = 0; d < t->rank; d++)
+            hc_json_append(&shape, json_integer(t->dims[d]));
+        hc_json_append(&offsets, json_integer(at));
+        hc_json_append(&offsets, json_integer(end));
+        hc_json_set(&entry, "dtype", json_string(t->element_size == 8 ? "F64" : "F32"));
+        hc_json_set(&entry, "shape", shape);
+        hc_json_set(&entry, "data_offsets", offsets);
+        hc_json_set(&header, t->name, entry);
         at = end;
-    }
-    if (!good) {
-        json_decref(header);
-        return NULL;
     }
     return header;
 }
@@ -176,7 +181,7 @@ static HcStatus read_exactly(File *f, void *to, size_t count) {
     return HC_OK;
 }
 
-static HcStatus read_header(File *f) {
+static HcStatus read_header(File *f, int64_t tensors) {
     struct stat info;
     f->file = open(f->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* never wait for a pipe */
     if (f->file < 0 || fstat(f->file, &info) != 0)
@@ -203,11 +208,14 @@ static HcStatus read_header(File *f) {
     if (status != HC_OK)
         return status;
     f->header[size] = 0;
-    json_error_t at;
-    f->json = json_loadb(f->header, size, JSON_REJECT_DUPLICATES, &at);
-    if (!json_is_object(f->json))
-        return damaged(f, "its header is not JSON");
-    return HC_OK;
+    HcJsonRead read;
+    f->json =
+        hc_json_read(f->header, size, VALUES_BESIDE + VALUES_A_TENSOR * (uint64_t)tensors, &read);
+    if (read.outcome == HC_JSON_NO_MEMORY)
+        return hc_fail_memory(f->error, "the checkpoint's header");
+    if (read.outcome == HC_JSON_TOO_MANY)
+        return damaged(f, "its header holds far more than the model has tensors");
+    return json_is_object(f->json) ? HC_OK : damaged(f, "its header is not JSON");
 }
 
 static HcStatus tensor_wrong(File *f, const HcTensor *t, const char *what) {
@@ -350,7 +358,7 @@ static HcStatus read_file(File *f) {
     const HcTensor *tensors = f->tensors;
     const int64_t count = f->count;
     bool ours;
-    HcStatus status = read_header(f);
+    HcStatus status = read_header(f, count);
     if (status != HC_OK)
         return status;
     f->data_bytes = (size_t)f->file_bytes - 8 - f->header_bytes;

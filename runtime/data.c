@@ -1,4 +1,5 @@
 #include "runtime/data.h"
+#include "runtime/json.h"
 #include "runtime/rng.h"
 
 #include <stdarg.h>
@@ -262,13 +263,13 @@ json_t *hc_data_json(const HcData *data) {
         return hc_samples_json(data->samples);
     hc_hash_text(data->hash, hash);
     json_t *json = json_object();
-    json_object_set_new(json, "path", json_string(data->path));
-    json_object_set_new(json, "files", json_integer(data->files));
-    json_object_set_new(json, "bytes", json_integer(data->count));
-    json_object_set_new(json, "train_bytes", json_integer(data->train_count));
-    json_object_set_new(json, "held_out_bytes", json_integer(data->count - data->train_count));
-    json_object_set_new(json, "xxh3", json_string(hash));
+    hc_json_set(&json, "path", hc_json_path(data->path));
+    hc_json_set(&json, "files", json_integer(data->files));
+    hc_json_set(&json, "bytes", json_integer(data->count));
+    hc_json_set(&json, "train_bytes", json_integer(data->train_count));
+    hc_json_set(&json, "held_out_bytes", json_integer(data->count - data->train_count));
+    hc_json_set(&json, "xxh3", json_string(hash));
     if (data->as_bytes)
-        json_object_set_new(json, "as_bytes", json_true());
+        hc_json_set(&json, "as_bytes", json_true());
     return json;
 }

@@ -7,49 +7,69 @@
 #include <stdlib.h>
 #include <string.h>
 
+void hc_json_set(json_t **object, const char *key, json_t *value) {
+    if (*object && json_object_set_new(*object, key, value) == 0)
+        return;
+    if (!*object)
+        json_decref(value);
+    json_decref(*object);
+    *object = NULL;
+}
+
+void hc_json_append(json_t **list, json_t *value) {
+    if (*list && json_array_append_new(*list, value) == 0)
+        return;
+    if (!*list)
+        json_decref(value);
+    json_decref(*list);
+    *list = NULL;
+}
+
+void hc_json_update(json_t **object, json_t *from) {
+    bool good = *object && from && json_object_update(*object, from) == 0;
+    json_decref(from);
+    if (good)
+        return;
+    json_decref(*object);
+    *object = NULL;
+}
+
 json_t *hc_json_number(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-/* Bytes of the character that begins at `at`; 0: it is not UTF-8. */
-static size_t utf8_length(const uint8_t *at) {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = at[0] < 0x80             ? 1
-                    : (at[0] & 0xe0) == 0xc0 ? 2
-                    : (at[0] & 0xf0) == 0xe0 ? 3
-                    : (at[0] & 0xf8) == 0xf0 ? 4
-                                             : 0;
-    uint32_t point = length < 2 ? at[0] : at[0] & (0x7fu >> length);
-    for (size_t k = 1; k < length; k++) {
-        if ((at[k] & 0xc0) != 0x80)
-            return 0; /* the NUL at the end, too */
-        point = point << 6 | (at[k] & 0x3f);
-    }
-    bool good = length == 1 || (length > 1 && point >= least[length] && point <= 0x10ffff &&
-                                (point < 0xd800 || point > 0xdfff));
-    return good ? length : 0;
+size_t hc_utf8_length(const char *text, size_t left) {
+    const unsigned char *c = (const unsigned char *)text;
+    size_t n = c[0] < 0x80 ? 1 : c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4;
+    if (n == 0 || n > left || c[0] > 0xf4)
+        return 0;
+    for (size_t k = 1; k < n; k++)
+        if ((c[k] & 0xc0) != 0x80)
+            return 0;
+    bool bad = (c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f) ||
+               (c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] > 0x8f);
+    return bad ? 0 : n;
 }
 
 bool hc_is_utf8(const char *text) {
-    size_t length = 1;
-    for (const uint8_t *at = (const uint8_t *)text; *at && length; at += length)
-        length = utf8_length(at);
+    size_t left = strlen(text), length = 1;
+    for (; left && length; text += length, left -= length)
+        length = hc_utf8_length(text, left);
     return length != 0;
 }
 
 json_t *hc_json_text(const char *text) {
-    if (hc_is_utf8(text))
-        return json_string(text);
-    char *readable = malloc(3 * strlen(text) + 1), *to = readable;
+    size_t left = strlen(text);
+    char *readable = malloc(3 * left + 1), *to = readable;
     if (!readable)
         return NULL;
-    for (const uint8_t *at = (const uint8_t *)text; *at;) {
-        size_t length = utf8_length(at);
-        to = mempcpy(to, length ? (const char *)at : "\xef\xbf\xbd", length ? length : 3);
-        at += length ? length : 1;
+    while (left) {
+        size_t length = hc_utf8_length(text, left), taken = length ? length : 1;
+        to = mempcpy(to, length ? text : "\xef\xbf\xbd", length ? length : 3);
+        text += taken;
+        left -= taken;
     }
-    *to = 0;
-    json_t *json = json_string(readable);
+    json_t *json = json_stringn_nocheck(readable, (size_t)(to - readable));
     free(readable);
     return json;
 }
@@ -63,7 +83,8 @@ json_t *hc_json_path(const char *path) {
         return NULL;
     for (size_t k = 0; k < length; k++)
         snprintf(hex + 2 * k, 3, "%02x", (uint8_t)path[k]);
-    json_t *json = json_pack("{s:s}", "hex", hex);
+    json_t *json = json_object();
+    hc_json_set(&json, "hex", json_string(hex));
     free(hex);
     return json;
 }

@@ -1,5 +1,6 @@
 #include "runtime/log.h"
 #include "runtime/checkpoint.h"
+#include "runtime/json_read.h"
 #include "runtime/replace.h"
 #include "runtime/train.h"
 
@@ -150,7 +151,7 @@ HcStatus hc_run_close(HcRun *run, HcError *error) {
 
 HcStatus hc_run_json(const HcRun *run, const char *name, const json_t *json, HcError *error) {
     char *path = hc_run_file(run, name);
-    char *text = json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
     size_t length = text ? strlen(text) : 0;
     HcStatus status;
     if (!path || !text) {
@@ -167,8 +168,12 @@ HcStatus hc_run_json(const HcRun *run, const char *name, const json_t *json, HcE
 HcStatus hc_run_log(HcRun *run, const json_t *line, HcError *error) {
     if (!run->log)
         return HC_OK;
-    if (json_dumpf(line, run->log, JSON_COMPACT | JSON_REAL_PRECISION(17)) != 0 ||
-        fputc('\n', run->log) == EOF || fflush(run->log) != 0)
+    char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    if (!text)
+        return hc_fail_memory(error, "a line of log.jsonl");
+    bool written = fputs(text, run->log) != EOF && fputc('\n', run->log) != EOF;
+    free(text);
+    if (!written || fflush(run->log) != 0)
         return hc_fail(error, HC_ERROR_IO, "cannot write `%s/log.jsonl`: %s", run->path,
                        strerror(errno));
     return HC_OK;
@@ -222,30 +227,77 @@ HcStatus hc_find_checkpoint(const char *path, char **checkpoint, HcError *error)
                    path);
 }
 
-HcStatus hc_read_config(const char *run, json_t **config, HcError *error) {
-    char *path = hc_path_join(run, "config.json");
-    json_error_t at;
-    if (!path)
-        return hc_fail_memory(error, "a path");
-    HcStatus status = HC_OK;
-    FILE *file = fopen(path, "re");
-    *config = file ? json_loadf(file, JSON_REJECT_DUPLICATES, &at) : NULL;
-    if (!file && (errno == ENOENT || errno == ENOTDIR)) {
-        status = hc_fail(error, HC_ERROR_CHECKPOINT,
-                         access(run, F_OK) != 0
-                             ? "there is no `%s`"
-                             : "`%s` is not the folder of a run: it holds no config.json",
-                         run);
-    } else if (!file) {
-        status = hc_fail(error, HC_ERROR_CHECKPOINT, "cannot read `%s`: %s", path, strerror(errno));
-    } else if (!json_is_object(*config)) {
+/* A config.json holds the model's text, which is below 16 MiB, and a mean and a deviation for each
+ * number of a sample. */
+enum { MAX_CONFIG = 128 << 20, MAX_CONFIG_VALUES = 4000000 };
+
+static HcStatus cannot_read(const char *path, const char *why, HcError *error) {
+    return hc_fail(error, HC_ERROR_CHECKPOINT, "cannot read `%s`: %s", path, why);
+}
+
+/* The whole of a regular file of at most MAX_CONFIG bytes, to be freed. */
+static HcStatus read_open(int file, const char *path, char **text, size_t *length, HcError *error) {
+    struct stat info;
+    if (fstat(file, &info) != 0)
+        return cannot_read(path, strerror(errno), error);
+    if (!S_ISREG(info.st_mode))
+        return cannot_read(path, "it is no regular file", error);
+    if (info.st_size > MAX_CONFIG)
+        return cannot_read(path, "it is larger than 128 MiB", error);
+    *text = malloc((size_t)info.st_size + 1);
+    if (!*text)
+        return hc_fail_memory(error, path);
+    for (*length = 0; *length < (size_t)info.st_size;) {
+        ssize_t n = read(file, *text + *length, (size_t)info.st_size - *length);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return cannot_read(path, strerror(errno), error);
+        if (n == 0)
+            break; /* it was cut off meanwhile; what is missing will be told */
+        *length += (size_t)n;
+    }
+    return HC_OK;
+}
+
+static HcStatus read_config(const char *run, const char *path, json_t **config, HcError *error) {
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* never wait for a pipe */
+    if (file < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return hc_fail(error, HC_ERROR_CHECKPOINT,
+                       access(run, F_OK) != 0
+                           ? "there is no `%s`"
+                           : "`%s` is not the folder of a run: it holds no config.json",
+                       run);
+    if (file < 0)
+        return cannot_read(path, strerror(errno), error);
+    char *text = NULL;
+    size_t length = 0;
+    HcStatus status = read_open(file, path, &text, &length, error);
+    close(file);
+    HcJsonRead is = {0};
+    if (status == HC_OK)
+        *config = hc_json_read(text, length, MAX_CONFIG_VALUES, &is);
+    free(text);
+    if (is.outcome == HC_JSON_NO_MEMORY)
+        return hc_fail_memory(error, path);
+    if (is.outcome == HC_JSON_TOO_MANY)
+        return cannot_read(path, "it holds more than a run writes", error);
+    if (is.outcome == HC_JSON_WRONG)
+        return hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` is damaged: line %d: %s", path, is.line,
+                       is.what);
+    if (status == HC_OK && !json_is_object(*config)) {
         json_decref(*config);
         *config = NULL;
-        status = hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` is damaged: line %d: %s", path, at.line,
-                         at.text);
+        return hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` is damaged: it is no object", path);
     }
-    if (file)
-        fclose(file);
+    return status;
+}
+
+HcStatus hc_read_config(const char *run, json_t **config, HcError *error) {
+    char *path = hc_path_join(run, "config.json");
+    *config = NULL;
+    HcStatus status =
+        path ? read_config(run, path, config, error) : hc_fail_memory(error, "a path");
     free(path);
     return status;
 }

@@ -1,6 +1,7 @@
 /* Reads the manifest (docs/manifest.md). It was made by the compiler, but it may have been damaged
  * or edited since: everything that later code indexes with is checked here, once. */
 #include "runtime/plan.h"
+#include "runtime/json_read.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -699,13 +700,14 @@ HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error) {
             error, HC_ERROR_MODEL,
             "the model was compiled for another version of the runtime (ABI %u, here %d)",
             model ? (unsigned)model->abi_version : 0u, HC_ABI_VERSION);
-    json_error_t at;
+    HcJsonRead read;
     plan->element_size = model->element_size;
-    plan->json = json_loadb(model->manifest, model->manifest_length, JSON_REJECT_DUPLICATES, &at);
-    if (!plan->json && (at.text[0] == 0 || json_error_code(&at) == json_error_out_of_memory))
-        return hc_fail_memory(error, "the model's manifest"); /* it fails to say why then */
+    plan->json = hc_json_read(model->manifest, model->manifest_length, UINT64_MAX, &read);
+    if (read.outcome == HC_JSON_NO_MEMORY)
+        return hc_fail_memory(error, "the model's manifest");
     if (!plan->json)
-        return hc_fail(error, HC_ERROR_MODEL, "the model's manifest is malformed: %s", at.text);
+        return hc_fail(error, HC_ERROR_MODEL, "the model's manifest is malformed: line %d: %s",
+                       read.line, read.what);
     Reader r = {plan, error, "", 0};
     HcStatus status = read_root(&r, model, plan->json);
     if (status != HC_OK)

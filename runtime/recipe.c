@@ -1,4 +1,6 @@
 /* The training recipe: reading one value from text, its JSON, the learning-rate schedule. */
+#include "runtime/json.h"
+#include "runtime/json_read.h"
 #include "runtime/plan.h"
 #include "runtime/settings.h"
 
@@ -133,8 +135,11 @@ HcStatus hc_recipe_set(HcRecipe *recipe, const char *key, const char *value, HcE
     if (!rule)
         return other ? without_effect(recipe, other, error) : unknown_key(recipe, key, error);
     /* JSON's numbers, because reading them does not depend on the locale. */
-    json_t *number = json_loads(value, JSON_DECODE_ANY, NULL);
-    HcStatus status = set_number(recipe, rule, number, value, error);
+    HcJsonRead read;
+    json_t *number = hc_json_read(value, strlen(value), 1, &read);
+    HcStatus status = read.outcome == HC_JSON_NO_MEMORY
+                          ? hc_fail_memory(error, "a setting")
+                          : set_number(recipe, rule, number, value, error);
     json_decref(number);
     return status;
 }
@@ -145,6 +150,8 @@ HcStatus hc_recipe_read(HcRecipe *recipe, const json_t *json, HcError *error) {
             continue;
         const json_t *value = json_object_get(json, rules[k].name);
         json_t *fallback = value ? NULL : json_real(rules[k].fallback);
+        if (!value && !fallback)
+            return hc_fail_memory(error, "the recipe");
         HcStatus status =
             set_number(recipe, &rules[k], value ? value : fallback, "(manifest)", error);
         json_decref(fallback);
@@ -163,15 +170,15 @@ bool hc_recipe_takes_lr(double lr) {
 
 json_t *hc_recipe_json(const HcRecipe *recipe) {
     json_t *json = json_object();
-    json_object_set_new(json, "optimizer", json_string(optimizer_name(recipe)));
-    json_object_set_new(json, "schedule", json_string(schedule_name(recipe)));
+    hc_json_set(&json, "optimizer", json_string(optimizer_name(recipe)));
+    hc_json_set(&json, "schedule", json_string(schedule_name(recipe)));
     for (int k = 0; k < N_RULES; k++) {
         const char *at = (const char *)recipe + rules[k].offset;
         if (applies(recipe, &rules[k]))
-            json_object_set_new(json, rules[k].name,
-                                rules[k].kind == HC_SETTING_REAL
-                                    ? json_real(*(const double *)(const void *)at)
-                                    : json_integer(*(const int64_t *)(const void *)at));
+            hc_json_set(&json, rules[k].name,
+                        rules[k].kind == HC_SETTING_REAL
+                            ? hc_json_number(*(const double *)(const void *)at)
+                            : json_integer(*(const int64_t *)(const void *)at));
     }
     return json;
 }

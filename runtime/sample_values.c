@@ -1,5 +1,6 @@
 /* What inputs are filled with: elements of streams, standardised, times and plus numbers; and
  * whether every value of every sample can be had in the model's precision. */
+#include "runtime/json.h"
 #include "runtime/samples.h"
 
 #include <float.h>
@@ -348,19 +349,19 @@ static HcStatus take_statistics(const HcSamples *s, HcSampleFill *fill, HcError 
 }
 
 json_t *hc_samples_statistics(const HcSamples *s) {
-    json_t *json = NULL;
+    json_t *json = json_object();
     for (uint32_t k = 0; k < s->plan->n_bindings; k++) {
         const HcSampleFill *fill = &s->fills[k];
         if (!fill->mean)
             continue;
-        json_t *mean = json_array(), *deviation = json_array();
+        json_t *mean = json_array(), *deviation = json_array(), *both = json_object();
         for (int64_t i = 0; i < fill->n; i++) {
-            json_array_append_new(mean, json_real(fill->mean[i]));
-            json_array_append_new(deviation, json_real(fill->deviation[i]));
+            hc_json_append(&mean, hc_json_number(fill->mean[i]));
+            hc_json_append(&deviation, hc_json_number(fill->deviation[i]));
         }
-        json = json ? json : json_object();
-        json_object_set_new(json, s->plan->inputs[fill->input].name,
-                            json_pack("{s:o, s:o}", "mean", mean, "deviation", deviation));
+        hc_json_set(&both, "mean", mean);
+        hc_json_set(&both, "deviation", deviation);
+        hc_json_set(&json, s->plan->inputs[fill->input].name, both);
     }
     return json;
 }

@@ -1,5 +1,6 @@
 /* Samples read from files: which is which, and which of their elements fill inputs. */
 #include "runtime/samples.h"
+#include "runtime/json.h"
 #include "runtime/rng.h"
 
 #define XXH_INLINE_ALL
@@ -408,9 +409,14 @@ void hc_samples_free(HcSamples *s) {
 
 static json_t *file_json(const HcSampleFile *f) {
     char *absolute = realpath(f->path, NULL);
-    json_t *json = json_sprintf("%s%s%s=%s", f->part == HC_TRAIN_PART ? "train" : "held_out",
-                                f->stream ? "." : "", f->stream ? f->stream : "",
-                                absolute ? absolute : f->path);
+    const char *path = absolute ? absolute : f->path;
+    const size_t size = strlen(path) + 32 + (f->stream ? strlen(f->stream) : 0);
+    char *text = malloc(size);
+    if (text)
+        snprintf(text, size, "%s%s%s=%s", f->part == HC_TRAIN_PART ? "train" : "held_out",
+                 f->stream ? "." : "", f->stream ? f->stream : "", path);
+    json_t *json = text ? hc_json_text(text) : NULL;
+    free(text);
     free(absolute);
     return json;
 }
@@ -420,25 +426,27 @@ json_t *hc_samples_json(const HcSamples *s) {
     char hash[HC_HASH_TEXT];
     for (uint32_t k = 0; k < s->files.count; k++) {
         hc_hash_text(s->files.at[k].hash, hash);
-        json_array_append_new(files, file_json(&s->files.at[k]));
-        json_array_append_new(hashes, json_string(hash));
+        hc_json_append(&files, file_json(&s->files.at[k]));
+        hc_json_append(&hashes, json_string(hash));
     }
     hc_hash_text(s->hash, hash);
-    json_object_set_new(json, "source", json_string(s->plan->data_source));
-    json_object_set_new(json, "files", files);
-    json_object_set_new(json, "files_xxh3", hashes);
-    json_object_set_new(json, "samples", json_integer(s->count));
-    json_object_set_new(json, "train_samples", json_integer(s->train_count));
-    json_object_set_new(json, "held_out_samples", json_integer(s->count - s->train_count));
-    json_object_set_new(json, "xxh3", json_string(hash));
+    hc_json_set(&json, "source", json_string(s->plan->data_source));
+    hc_json_set(&json, "files", files);
+    hc_json_set(&json, "files_xxh3", hashes);
+    hc_json_set(&json, "samples", json_integer(s->count));
+    hc_json_set(&json, "train_samples", json_integer(s->train_count));
+    hc_json_set(&json, "held_out_samples", json_integer(s->count - s->train_count));
+    hc_json_set(&json, "xxh3", json_string(hash));
     if (s->columns) {
         json_t *columns = json_array();
         for (int64_t k = 0; k < s->n_columns; k++)
-            json_array_append_new(columns, json_string(s->columns[k]));
-        json_object_set_new(json, "columns", columns);
+            hc_json_append(&columns, hc_json_text(s->columns[k]));
+        hc_json_set(&json, "columns", columns);
     }
     json_t *statistics = hc_samples_statistics(s);
-    if (statistics)
-        json_object_set_new(json, "statistics", statistics);
+    if (!statistics || json_object_size(statistics) > 0)
+        hc_json_set(&json, "statistics", statistics);
+    else
+        json_decref(statistics);
     return json;
 }

@@ -2,6 +2,7 @@
  * them), the optimiser's state, which names the parameters it belongs to, and both in a folder. */
 #include "runtime/checkpoint.h"
 #include "runtime/context.h"
+#include "runtime/json.h"
 #include "runtime/replace.h"
 
 #define XXH_INLINE_ALL
@@ -13,10 +14,10 @@
 
 #define PARAMETERS_KEY "hcc.parameters_hash"
 
-static void set_number(json_t *object, const char *key, uint64_t value) {
+static void set_number(json_t **object, const char *key, uint64_t value) {
     char text[24];
     snprintf(text, sizeof text, "%llu", (unsigned long long)value);
-    json_object_set_new(object, key, json_string(text));
+    hc_json_set(object, key, json_string(text));
 }
 
 /* Identifies what must not differ between runs that continue each other: the model, not its
@@ -27,12 +28,12 @@ static uint64_t model_hash(const HcContext *c) {
 
 static json_t *metadata(const HcContext *c) {
     json_t *object = json_object();
-    json_object_set_new(object, "hcc.model", json_string(c->plan.model));
-    set_number(object, "hcc.step", (uint64_t)c->steps_done);
-    set_number(object, "hcc.seed", c->seed);
-    set_number(object, "hcc.config_hash", model_hash(c));
-    set_number(object, "hcc.data_hash", c->data_hash);
-    json_object_set_new(object, "hcc.blas_core", json_string(c->exec.blas.core));
+    hc_json_set(&object, "hcc.model", json_string(c->plan.model));
+    set_number(&object, "hcc.step", (uint64_t)c->steps_done);
+    set_number(&object, "hcc.seed", c->seed);
+    set_number(&object, "hcc.config_hash", model_hash(c));
+    set_number(&object, "hcc.data_hash", c->data_hash);
+    hc_json_set(&object, "hcc.blas_core", json_string(c->exec.blas.core));
     return object;
 }
 
@@ -59,7 +60,8 @@ HcStatus hc_save(HcContext *c, const char *path) {
     if (status != HC_OK)
         return status;
     json_t *meta = metadata(c);
-    status = hc_tensors_write(path, tensors, c->plan.n_parameters, meta, &c->error);
+    status = meta ? hc_tensors_write(path, tensors, c->plan.n_parameters, meta, &c->error)
+                  : hc_fail_memory(&c->error, "the checkpoint");
     json_decref(meta);
     free(tensors);
     return status;
@@ -141,8 +143,9 @@ HcStatus hc_save_state(HcContext *c, const char *path) {
         status = state_tensors(c, &s);
     if (status == HC_OK) {
         json_t *meta = metadata(c);
-        set_number(meta, PARAMETERS_KEY, parameters_hash(parameters, c));
-        status = hc_tensors_write(path, s.tensors, s.count, meta, &c->error);
+        set_number(&meta, PARAMETERS_KEY, parameters_hash(parameters, c));
+        status = meta ? hc_tensors_write(path, s.tensors, s.count, meta, &c->error)
+                      : hc_fail_memory(&c->error, "the optimiser's checkpoint");
         json_decref(meta);
     }
     state_free(&s);

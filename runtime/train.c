@@ -3,6 +3,7 @@
 #include "runtime/checkpoint.h"
 #include "runtime/data.h"
 #include "runtime/json.h"
+#include "runtime/json_read.h"
 #include "runtime/log.h"
 #include "runtime/progress.h"
 #include "runtime/replace.h"
@@ -40,28 +41,28 @@ static HcStatus context_failed(Trainer *t, HcStatus status) {
 
 /* --- config.json ------------------------------------------------------------------------------ */
 
-static void copy_member(json_t *to, const json_t *from, const char *key) {
+static void copy_member(json_t **to, const json_t *from, const char *key) {
     json_t *value = json_object_get(from, key);
     if (value)
-        json_object_set(to, key, value);
+        hc_json_set(to, key, json_incref(value));
 }
 
 static HcStatus write_config(Trainer *t) {
     const HcContext *c = t->context;
     json_t *config = json_object();
-    json_object_set_new(config, "format", json_integer(1));
+    hc_json_set(&config, "format", json_integer(1));
     static const char *const members[] = {"model", "element", "cpu", "space", "constants"};
     for (size_t k = 0; k < sizeof members / sizeof members[0]; k++)
-        copy_member(config, c->plan.json, members[k]);
-    json_object_set_new(config, "recipe", hc_recipe_json(&c->recipe));
-    json_object_set_new(config, "parameters", json_integer(t->result->parameters));
-    json_object_set_new(config, "data", hc_data_json(&t->data));
-    json_object_set_new(config, "threads", json_integer(hc_threads(c)));
-    json_object_set_new(config, "blas_core", json_string(c->exec.blas.core));
+        copy_member(&config, c->plan.json, members[k]);
+    hc_json_set(&config, "recipe", hc_recipe_json(&c->recipe));
+    hc_json_set(&config, "parameters", json_integer(t->result->parameters));
+    hc_json_set(&config, "data", hc_data_json(&t->data));
+    hc_json_set(&config, "threads", json_integer(hc_threads(c)));
+    hc_json_set(&config, "blas_core", json_string(c->exec.blas.core));
     if (t->options->config_extra) {
-        json_t *extra = json_loads(t->options->config_extra, 0, NULL);
-        json_object_update(config, extra);
-        json_decref(extra);
+        HcJsonRead read;
+        const char *extra = t->options->config_extra;
+        hc_json_update(&config, hc_json_read(extra, strlen(extra), UINT64_MAX, &read));
     }
     HcStatus status = hc_run_json(&t->run, "config.json", config, t->error);
     json_decref(config);
@@ -128,9 +129,9 @@ static HcStatus diverged(Trainer *t, int64_t step, double loss) {
         hc_fail(t->error, HC_ERROR_DIVERGED, "training diverged: the loss of step %lld is %s: %s",
                 (long long)step + 1, isnan(loss) ? "not a number" : "infinite", where);
     }
-    json_object_set_new(line, "step", json_integer(step + 1));
-    json_object_set_new(line, "loss", hc_json_number(loss));
-    json_object_set_new(line, "diverged", hc_json_text(where));
+    hc_json_set(&line, "step", json_integer(step + 1));
+    hc_json_set(&line, "loss", hc_json_number(loss));
+    hc_json_set(&line, "diverged", hc_json_text(where));
     hc_run_log(&t->run, line, NULL);
     json_decref(line);
     return HC_ERROR_DIVERGED;
@@ -159,13 +160,12 @@ static HcStatus interrupted(Trainer *t, const char *when) {
 }
 
 /* Joins the step's line. */
-static void add_evaluation(Trainer *t, json_t *line) {
+static void add_evaluation(Trainer *t, json_t **line) {
     const HcEvaluation *e = &t->result->evaluation;
     char metrics[256];
     json_t *found = hc_evaluation_json(e);
     json_object_del(found, "val_windows");
-    json_object_update(line, found);
-    json_decref(found);
+    hc_json_update(line, found);
     hc_metrics_text(e, metrics, sizeof metrics);
     hc_progress_note(&t->progress, "step %lld: held-out loss %.4f%s", (long long)t->result->steps,
                      e->loss, metrics);
@@ -182,16 +182,16 @@ static HcStatus finish_step(Trainer *t, int64_t step, double loss, double lr, do
     HcContext *c = t->context;
     double positions = (double)hc_samples(c) * (double)hc_positions(c);
     json_t *line = json_object();
-    json_object_set_new(line, "step", json_integer(step + 1));
-    json_object_set_new(line, "loss", hc_json_number(loss));
-    json_object_set_new(line, "grad_norm", hc_json_number(c->gradient_norm));
-    json_object_set_new(line, "lr", hc_json_number(lr));
-    json_object_set_new(line, "positions_per_s", hc_json_number(positions / seconds));
+    hc_json_set(&line, "step", json_integer(step + 1));
+    hc_json_set(&line, "loss", hc_json_number(loss));
+    hc_json_set(&line, "grad_norm", hc_json_number(c->gradient_norm));
+    hc_json_set(&line, "lr", hc_json_number(lr));
+    hc_json_set(&line, "positions_per_s", hc_json_number(positions / seconds));
     HcStatus status = HC_OK;
     if (evaluates_after(t, step)) {
         status = evaluate(t);
         if (status == HC_OK)
-            add_evaluation(t, line);
+            add_evaluation(t, &line);
         else if (status == HC_INTERRUPTED)
             interrupted(t, "while evaluating after ");
     }
@@ -264,9 +264,9 @@ static HcStatus write_summary(Trainer *t, HcError *error) {
     if (!t->run.path)
         return HC_OK;
     json_t *summary = hc_train_json(t->result);
-    json_object_set(summary, "model", json_object_get(t->context->plan.json, "model"));
-    json_object_set_new(summary, "seed", json_integer((json_int_t)t->context->recipe.seed));
-    json_object_set_new(summary, "threads", json_integer(hc_threads(t->context)));
+    copy_member(&summary, t->context->plan.json, "model");
+    hc_json_set(&summary, "seed", json_integer((json_int_t)t->context->recipe.seed));
+    hc_json_set(&summary, "threads", json_integer(hc_threads(t->context)));
     HcStatus status = hc_run_json(&t->run, "summary.json", summary, error);
     json_decref(summary);
     return status;
@@ -387,14 +387,14 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
 json_t *hc_evaluation_json(const HcEvaluation *e) {
     json_t *json = json_object(), *metrics = json_object();
     if (e->windows > 0)
-        json_object_set_new(json, "val_loss", hc_json_number(e->loss));
-    json_object_set_new(json, "val_windows", json_integer(e->windows));
+        hc_json_set(&json, "val_loss", hc_json_number(e->loss));
+    hc_json_set(&json, "val_windows", json_integer(e->windows));
     for (uint32_t k = 0; k < e->n_metrics; k++)
-        json_object_set_new(metrics, e->metrics[k].name, hc_json_number(e->metrics[k].value));
+        hc_json_set(&metrics, e->metrics[k].name, hc_json_number(e->metrics[k].value));
     if (e->n_metrics)
-        json_object_set(json, "val_metrics", metrics);
+        hc_json_set(&json, "val_metrics", json_incref(metrics));
     if (e->not_finite[0])
-        json_object_set_new(json, "val_not_finite", hc_json_text(e->not_finite));
+        hc_json_set(&json, "val_not_finite", hc_json_text(e->not_finite));
     json_decref(metrics);
     return json;
 }
@@ -410,13 +410,13 @@ void hc_metrics_text(const HcEvaluation *e, char *text, size_t size) {
 json_t *hc_train_json(const HcTrainResult *r) {
     json_t *json = hc_evaluation_json(&r->evaluation);
     if (r->steps > 0) {
-        json_object_set_new(json, "train_loss", hc_json_number(r->train_loss));
-        json_object_set_new(json, "last_loss", hc_json_number(r->last_loss));
+        hc_json_set(&json, "train_loss", hc_json_number(r->train_loss));
+        hc_json_set(&json, "last_loss", hc_json_number(r->last_loss));
     }
-    json_object_set_new(json, "steps", json_integer(r->steps));
-    json_object_set_new(json, "parameters", json_integer(r->parameters));
-    json_object_set_new(json, "seconds", hc_json_number(r->seconds));
-    json_object_set_new(json, "positions_per_s", hc_json_number(r->positions_per_s));
-    json_object_set_new(json, "memory_bytes", json_integer((json_int_t)r->memory_bytes));
+    hc_json_set(&json, "steps", json_integer(r->steps));
+    hc_json_set(&json, "parameters", json_integer(r->parameters));
+    hc_json_set(&json, "seconds", hc_json_number(r->seconds));
+    hc_json_set(&json, "positions_per_s", hc_json_number(r->positions_per_s));
+    hc_json_set(&json, "memory_bytes", json_integer((json_int_t)r->memory_bytes));
     return json;
 }

@@ -33,6 +33,7 @@ struct Arena {
     size_t next_chunk; /* chunks double in size up to LARGEST_CHUNK */
     ArenaExhausted *on_exhausted;
     void *context;
+    ArenaOwned *owned; /* the latest */
 };
 
 Arena *arena_create(ArenaExhausted *on_exhausted, void *context) {
@@ -61,6 +62,9 @@ Arena *arena_create_child(const Arena *parent) {
 void arena_destroy(Arena *arena) {
     if (!arena)
         return;
+    for (ArenaOwned *owned = arena->owned; owned; owned = owned->previous)
+        if (owned->object)
+            owned->release(owned->object);
     for (Chunk *chunk = arena->chunks; chunk;) {
         Chunk *previous = chunk->previous;
         if (chunk->mapped)
@@ -70,6 +74,12 @@ void arena_destroy(Arena *arena) {
         chunk = previous;
     }
     free(arena);
+}
+
+ArenaOwned *arena_own(Arena *arena, void (*release)(void *object)) {
+    ArenaOwned *owned = ARENA_NEW(arena, ArenaOwned);
+    *owned = (ArenaOwned){.release = release, .previous = arena->owned};
+    return arena->owned = owned;
 }
 
 #ifdef __SANITIZE_ADDRESS__ /* sees what malloc gives */

@@ -20,6 +20,16 @@ void arena_destroy(Arena *arena);               /* NULL is fine */
 /* Memory is exhausted, elsewhere: what could not be allocated without an arena ends as if it could
  * not with it. */
 _Noreturn void arena_exhausted(const Arena *arena);
+/* What is not memory of the arena but must end with it, however that comes: released when the arena
+ * is destroyed, the latest first. Make it before the object, so that nothing can come in between,
+ * and set `object` then; NULL again once it is released. */
+typedef struct ArenaOwned ArenaOwned;
+struct ArenaOwned {
+    void (*release)(void *object);
+    void *object; /* NULL: nothing */
+    ArenaOwned *previous;
+};
+ArenaOwned *arena_own(Arena *arena, void (*release)(void *object));
 
 /* Zeroed memory, aligned for any type. `size` 0 gives a valid pointer. */
 void *arena_alloc(Arena *arena, size_t size);

@@ -1,5 +1,6 @@
 /* JSON written piece by piece into an arena: what is large, a manifest's list of calls, never
- * stands in memory as a tree, and where memory runs out the arena says so, as for everything else. */
+ * stands in memory as a tree, and where memory runs out the arena says so, as for everything else.
+ */
 #ifndef HCC_BASE_JSON_TEXT_H
 #define HCC_BASE_JSON_TEXT_H
 

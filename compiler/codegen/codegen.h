@@ -82,7 +82,7 @@ CodegenResult codegen_compile(Arena *arena, const CodegenTarget *target, const C
 
 typedef struct Jit Jit;
 
-/* NULL and *error on failure. The record lives until jit_unload. */
+/* NULL and *error on failure. The record lives until jit_unload, or as long as the arena. */
 Jit *jit_load(Arena *arena, const void *object, size_t length, const char *symbol,
               const HcModel **model, const char **error);
 void jit_unload(Jit *jit); /* NULL is fine */

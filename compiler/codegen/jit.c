@@ -8,6 +8,7 @@
 #include <string.h>
 
 struct Jit {
+    ArenaOwned *owned;
     LLVMOrcLLJITRef lljit;
     HcModel record; /* of jit_load_kernels */
     HcKernel **kernels;
@@ -51,11 +52,18 @@ static const char *jit_find(Arena *arena, Jit *jit, const char *symbol, uintptr_
     return failed ? jit_error(arena, "generated code", failed) : NULL;
 }
 
-/* Outlives arenas: unloading is the caller's to time. */
+static void jit_release(void *jit) {
+    jit_unload(jit);
+}
+
+/* Unloading is the caller's to time, but for where memory runs out. */
 static Jit *jit_create(Arena *arena) {
+    ArenaOwned *owned = arena_own(arena, jit_release);
     Jit *jit = calloc(1, sizeof *jit);
     if (!jit)
         arena_exhausted(arena);
+    jit->owned = owned;
+    owned->object = jit;
     return jit;
 }
 
@@ -81,10 +89,8 @@ static void jit_make_record(Arena *arena, Jit *jit, const CodegenModel *model) {
     const char *manifest = model->manifest ? model->manifest : "{}";
     jit->kernels = calloc(model->n_kernels ? model->n_kernels : 1, sizeof *jit->kernels);
     jit->manifest = strdup(manifest);
-    if (!jit->kernels || !jit->manifest) {
-        jit_unload(jit);
+    if (!jit->kernels || !jit->manifest)
         arena_exhausted(arena);
-    }
     jit->record = (HcModel){.abi_version = HC_ABI_VERSION,
                             .element_size = model->element_size,
                             .manifest = jit->manifest,
@@ -127,5 +133,6 @@ void jit_unload(Jit *jit) {
         LLVMConsumeError(failed);
     free(jit->kernels);
     free(jit->manifest);
+    jit->owned->object = NULL;
     free(jit);
 }

@@ -22,7 +22,7 @@ static const char *const verdict_names[] = {
 };
 
 static void gradcheck_print_json(Driver *d, const Network *network, const GradResult *results,
-                                     uint32_t count, double loss, bool ok) {
+                                 uint32_t count, double loss, bool ok) {
     JsonText t = {.arena = d->c->arena, .pretty = true};
     json_text_open(&t, NULL, '{');
     json_text_string(&t, "model", network->name);

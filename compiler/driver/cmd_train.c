@@ -2,6 +2,7 @@
 #include "driver/driver.h"
 #include "driver/native.h"
 #include "driver/pipeline.h"
+#include "runtime/json.h"
 #include "runtime/train.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -80,7 +81,7 @@ static const char *train_data_folder(Driver *d) {
 static ExitCode train_report(Driver *d, const char *out, const HcTrainResult *result) {
     if (d->options.json) {
         json_t *object = hc_train_json(result);
-        json_object_set_new(object, "run", json_string(out));
+        hc_json_set(&object, "run", hc_json_text(out));
         return driver_print_json(d, object);
     }
     fprintf(d->out, "%lld steps in %.1f s", (long long)result->steps, result->seconds);
@@ -172,9 +173,12 @@ static ExitCode run_load(Driver *d, NativeModel *loaded) {
     int f64;
     json_t *set;
     json_int_t memory = 0;
-    if (json_unpack(config, "{s:{s:s, s:s%, s:o, s?:s, s:b, s?:I}}", "hcc", "file", &name, "text",
-                    &text, &length, "set", &set, "model", &model, "f64", &f64, "memory",
-                    &memory) != 0) {
+    json_error_t why;
+    if (json_unpack_ex(config, &why, 0, "{s:{s:s, s:s%, s:o, s?:s, s:b, s?:I}}", "hcc", "file",
+                       &name, "text", &text, &length, "set", &set, "model", &model, "f64", &f64,
+                       "memory", &memory) != 0) {
+        if (json_error_code(&why) == json_error_out_of_memory)
+            arena_exhausted(d->c->arena);
         driver_error(d,
                      "'%s' was not made by 'hcc train': its config.json does not hold the model's "
                      "source; use the executable that made it",

@@ -35,12 +35,15 @@ ExitCode driver_report(Driver *d) {
 }
 
 ExitCode driver_print_json(Driver *d, json_t *value) {
-    if (!value)
-        return EXIT_RESOURCE;
-    int failed = json_dumpf(value, d->out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    fputc('\n', d->out);
+    char *text = value ? json_dumps(value, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
     json_decref(value);
-    return failed ? EXIT_RESOURCE : EXIT_OK;
+    if (!text) {
+        driver_error(d, "out of memory for the results");
+        return EXIT_RESOURCE;
+    }
+    fprintf(d->out, "%s\n", text);
+    free(text);
+    return EXIT_OK;
 }
 
 static bool driver_color(const Options *options, FILE *err) {

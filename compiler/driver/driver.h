@@ -58,7 +58,8 @@ void fault_handlers_note(const char *what);
  * EXIT_SPEC when there are errors. */
 ExitCode driver_report(Driver *d);
 void driver_error(Driver *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
-ExitCode driver_print_json(Driver *d, json_t *value); /* takes the reference */
+/* Takes the reference; NULL: there was no memory for it. */
+ExitCode driver_print_json(Driver *d, json_t *value);
 
 /* --- commands, one file each -------------------------------------------------------------------
  */

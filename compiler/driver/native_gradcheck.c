@@ -7,6 +7,7 @@ typedef struct {
     GradEvaluator base;
     NativeModel loaded;
     HcContext *context;
+    ArenaOwned *owned; /* the context */
     HcParameter *params;
     uint32_t n_params;
     uint32_t moved; /* the parameter that is not where `params` has it */
@@ -47,8 +48,13 @@ static const char *native_hold_input(GradEvaluator *self, uint32_t index, const 
     return NULL;
 }
 
+static void native_release_context(void *context) {
+    hc_destroy(context);
+}
+
 static void native_destroy(GradEvaluator *self) {
     GradNative *native = (GradNative *)self;
+    native->owned->object = NULL;
     hc_destroy(native->context);
     native_unload(&native->loaded);
 }
@@ -82,6 +88,7 @@ static ExitCode native_gradcheck_prepare(Driver *d, const Network *network, Grad
     HcStatus status = hc_create(native->loaded.model, &options, &native->context, &error);
     if (status != HC_OK)
         return native_failed(d, status, error.message);
+    native->owned->object = native->context;
     status = hc_init(native->context, seed); /* what is random is drawn from it, too */
     for (uint32_t k = 0; k < program->inputs.count && status == HC_OK; k++)
         status =
@@ -101,6 +108,7 @@ ExitCode native_gradcheck_evaluator(Driver *d, const Network *network, uint32_t 
     native->moved = GRAD_ALL_MOVED;
     hc_process_init();
     ExitCode code = native_load(d, network, network->program, true, &native->loaded);
+    native->owned = arena_own(d->c->arena, native_release_context); /* before the code goes */
     if (code == EXIT_OK)
         code = native_gradcheck_prepare(d, network, native, samples, positions, seed);
     if (code != EXIT_OK)

@@ -2,9 +2,9 @@
 #ifndef HCC_PLAN_CALL_PROFILE_H
 #define HCC_PLAN_CALL_PROFILE_H
 
+#include "base/json_text.h"
 #include "base/source.h"
 #include "pass/plan.h"
-#include "base/json_text.h"
 
 /* Adds to the call's object "operations" and "bytes", each [a step, a sample, a position], and
  * unless `sources` is NULL "lines", where the call's values come from: `gpt.hc:18, mhc.hc:14-31`.

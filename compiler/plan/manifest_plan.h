@@ -2,9 +2,9 @@
 #ifndef HCC_PLAN_MANIFEST_PLAN_H
 #define HCC_PLAN_MANIFEST_PLAN_H
 
+#include "base/json_text.h"
 #include "nest/nest.h"
 #include "pass/plan.h"
-#include "base/json_text.h"
 
 /* Adds the member "plan"; `sources` may be NULL. */
 void manifest_plan(JsonText *t, const Plan *plan, NestKernel *const *kernels,
