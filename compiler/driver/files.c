@@ -10,14 +10,26 @@
 
 enum { READ_STEP = 64 * 1024, SOURCE_LIMIT = 16 * 1024 * 1024 };
 
+/* A folder is no source. That of a run is taken by other commands. */
+static ExitCode source_is_folder(Driver *d, const char *path) {
+    if (access(arena_printf(d->c->arena, "%s/config.json", path), F_OK) == 0)
+        driver_error(
+            d,
+            "'%s' is the folder of a run, not a model\n  help: `hcc eval` and `hcc sample` "
+            "take runs; `hcc %s` takes the .hc file, and --out names its run",
+            path, command_name(d->options.command));
+    else
+        driver_error(d, "cannot read '%s': %s", path, strerror(EISDIR));
+    return EXIT_USAGE;
+}
+
 ExitCode driver_read_source(Driver *d, const char *path, uint32_t *file) {
     bool is_stdin = strcmp(path, "-") == 0;
     FILE *from = is_stdin ? stdin : fopen(path, "rb");
     struct stat status;
     if (from && !is_stdin && fstat(fileno(from), &status) == 0 && S_ISDIR(status.st_mode)) {
         fclose(from);
-        errno = EISDIR;
-        from = NULL;
+        return source_is_folder(d, path);
     }
     if (!from) {
         driver_error(d, "cannot read '%s': %s", path, strerror(errno));

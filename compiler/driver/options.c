@@ -237,8 +237,9 @@ static bool options_valid(const OptionParser *p) {
         fprintf(p->err, "hcc: --threads is 1 to 1024\n");
         return false;
     }
-    if (o->steps.given && (o->steps.value == 0 || o->steps.value > UINT32_MAX)) {
-        fprintf(p->err, "hcc: --steps is at least 1\n");
+    const uint64_t least = o->command == CMD_BENCH; /* training may end where it begins */
+    if (o->steps.given && (o->steps.value < least || o->steps.value > UINT32_MAX)) {
+        fprintf(p->err, "hcc: --steps is %d to 4294967295\n", (int)least);
         return false;
     }
     for (uint32_t k = 0; k < o->set.count; k++) {
