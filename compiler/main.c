@@ -2,8 +2,10 @@
  * it too. */
 #include "driver/driver.h"
 #include "runtime/hc.h"
+#include "runtime/train.h"
 
 int main(int argc, char **argv) {
     hc_process_init();
+    hc_signals_of_files();
     return driver_main(argc, (const char *const *)argv, stdout, stderr);
 }

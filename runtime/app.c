@@ -27,6 +27,10 @@ static void on_signal(int number) {
         return; /* nothing can be said, then */
 }
 
+void hc_signals_of_files(void) {
+    signal(SIGXFSZ, SIG_IGN); /* the call that writes fails instead, as on a full disk */
+}
+
 void hc_signals_install(void) {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_NODEFER}, before;
@@ -373,7 +377,7 @@ static int train(const HcModel *model, Options *o, const char *program) {
         return report(program, status, &error);
     if (o->json) {
         json_t *json = hc_train_json(&result);
-        hc_json_set(&json, "run", hc_json_text(options.out));
+        hc_json_set(&json, "run", hc_json_path(options.out));
         return print_json(program, json);
     }
     printf("run %s | steps %lld | train_loss %.4f", options.out, (long long)result.steps,
@@ -488,6 +492,7 @@ static int info(const HcModel *model, const Options *o, const char *program) {
 
 int hc_main(const HcModel *model, int argc, char **argv) {
     hc_process_init();
+    hc_signals_of_files();
     Options o = {.length = 400, .temperature = 0.8, .steps = -1, .warmup = 3};
     const char *program = argv[0];
     o.settings = calloc((size_t)argc + 3, sizeof *o.settings);

@@ -196,8 +196,8 @@ static HcStatus check_text_hash(const HcData *data, const HcDataRequest *request
 
 static HcStatus open_text(HcData *data, const HcPlan *plan, const HcDataRequest *request,
                           int64_t positions, HcError *error) {
-    const char *recorded = json_string_value(json_object_get(request->run, "path")), *path;
-    char *own = NULL;
+    char *recorded = hc_json_read_path(json_object_get(request->run, "path")), *own = NULL;
+    const char *path;
     HcPart part;
     HcStatus status = given_text(request, &part, &path, error);
     if (status == HC_OK && !path && !recorded)
@@ -213,7 +213,9 @@ static HcStatus open_text(HcData *data, const HcPlan *plan, const HcDataRequest 
             status = hc_fail_memory(error, "a path");
     }
     free(own);
-    if (status == HC_OK && !path && recorded)
+    const bool as_recorded = !path && recorded;
+    free(recorded);
+    if (status == HC_OK && as_recorded)
         status = check_text_hash(data, request, error);
     if (status != HC_OK)
         return status;

@@ -1,4 +1,5 @@
 /* Which files hold the samples, and reading them whole. */
+#include "runtime/json.h"
 #include "runtime/samples.h"
 
 #include <errno.h>
@@ -140,18 +141,24 @@ static HcStatus apply(Names *n, const char *given) {
     return replace(n, given, part, NULL);
 }
 
+/* A file that hc_samples_json wrote down, as `text` names it. */
+static HcStatus add_file(Names *n, const char *text, const char *hash) {
+    const char *equals = text ? strchr(text, '=') : NULL;
+    HcSampleFile file = {.expected = hash};
+    if (!equals || !read_key(n->plan, text, (size_t)(equals - text), &file.part, &file.stream))
+        return hc_fail(n->error, HC_ERROR_CHECKPOINT,
+                       "the run's config.json names data that the model does not have: `%s`",
+                       text ? text : "?");
+    return add(n, file, equals + 1);
+}
+
 /* The files that the run to evaluate has read, as hc_samples_json wrote them down. */
 static HcStatus add_recorded(Names *n, const json_t *files, const json_t *hashes) {
     HcStatus status = HC_OK;
     for (size_t k = 0; k < json_array_size(files) && status == HC_OK; k++) {
-        const char *text = json_string_value(json_array_get(files, k));
-        const char *equals = text ? strchr(text, '=') : NULL;
-        HcSampleFile file = {.expected = json_string_value(json_array_get(hashes, k))};
-        if (!equals || !read_key(n->plan, text, (size_t)(equals - text), &file.part, &file.stream))
-            return hc_fail(n->error, HC_ERROR_CHECKPOINT,
-                           "the run's config.json names data that the model does not have: `%s`",
-                           text ? text : "?");
-        status = add(n, file, equals + 1);
+        char *text = hc_json_read_path(json_array_get(files, k));
+        status = add_file(n, text, json_string_value(json_array_get(hashes, k)));
+        free(text);
     }
     return status;
 }

@@ -4,6 +4,7 @@
 #include "runtime/rng.h"
 
 #define XXH_INLINE_ALL
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -415,7 +416,7 @@ static json_t *file_json(const HcSampleFile *f) {
     if (text)
         snprintf(text, size, "%s%s%s=%s", f->part == HC_TRAIN_PART ? "train" : "held_out",
                  f->stream ? "." : "", f->stream ? f->stream : "", path);
-    json_t *json = text ? hc_json_text(text) : NULL;
+    json_t *json = text ? hc_json_path(text) : NULL;
     free(text);
     free(absolute);
     return json;

@@ -174,6 +174,8 @@ int hc_main(const HcModel *model, int argc, char **argv);
 /* For the executable layer alone: the first SIGINT, SIGTERM or SIGHUP asks to stop, the
  * second kills. A SIGHUP that was ignored stays so. */
 void hc_signals_install(void);
+/* Likewise, for a whole program: a file that grows beyond its limit is an error of writing. */
+void hc_signals_of_files(void);
 int hc_signals_stop(void *unused); /* for HcTrainOptions.stop */
 int hc_signals_exit_code(void);    /* 128 + the signal that came */
 

@@ -30,6 +30,20 @@ static ExitCode train_compile(Driver *d, Network *network, NativeModel *loaded) 
 /* --- train --------------------------------------------------------------------------------------
  */
 
+/* As hc_json_path has it: a name that is not UTF-8 is its bytes. */
+static void train_config_file(JsonText *t, const char *path) {
+    if (hc_is_utf8(path)) {
+        json_text_string(t, "file", path);
+        return;
+    }
+    char *hex = arena_alloc(t->arena, 2 * strlen(path) + 1);
+    for (size_t k = 0; path[k]; k++)
+        snprintf(hex + 2 * k, 3, "%02x", (unsigned char)path[k]);
+    json_text_open(t, "file", '{');
+    json_text_string(t, "hex", hex);
+    json_text_close(t, '}');
+}
+
 /* What `eval` and `sample` need to compile the same model again: joins config.json. */
 static const char *train_config(Driver *d) {
     const Options *o = &d->options;
@@ -39,7 +53,7 @@ static const char *train_config(Driver *d) {
     json_text_open(&t, NULL, '{');
     json_text_open(&t, "hcc", '{');
     json_text_string(&t, "version", HCC_VERSION);
-    json_text_string(&t, "file", o->argument);
+    train_config_file(&t, o->argument);
     json_text_bytes(&t, "text", text, length);
     json_text_open(&t, "set", '[');
     for (uint32_t k = 0; k < o->set.count; k++)
@@ -81,7 +95,7 @@ static const char *train_data_folder(Driver *d) {
 static ExitCode train_report(Driver *d, const char *out, const HcTrainResult *result) {
     if (d->options.json) {
         json_t *object = hc_train_json(result);
-        hc_json_set(&object, "run", hc_json_text(out));
+        hc_json_set(&object, "run", hc_json_path(out));
         return driver_print_json(d, object);
     }
     fprintf(d->out, "%lld steps in %.1f s", (long long)result->steps, result->seconds);
@@ -168,17 +182,20 @@ static ExitCode run_load(Driver *d, NativeModel *loaded) {
     HcStatus status = hc_read_config(d->options.argument, &config, &error);
     if (status != HC_OK)
         return train_failed(d, status, &error);
-    const char *name, *text, *model = NULL;
+    const char *text, *model = NULL;
     size_t length;
     int f64;
-    json_t *set;
+    json_t *set, *file_name;
     json_int_t memory = 0;
     json_error_t why;
-    if (json_unpack_ex(config, &why, 0, "{s:{s:s, s:s%, s:o, s?:s, s:b, s?:I}}", "hcc", "file",
-                       &name, "text", &text, &length, "set", &set, "model", &model, "f64", &f64,
-                       "memory", &memory) != 0) {
-        if (json_error_code(&why) == json_error_out_of_memory)
-            arena_exhausted(d->c->arena);
+    char *name = NULL;
+    if (json_unpack_ex(config, &why, 0, "{s:{s:o, s:s%, s:o, s?:s, s:b, s?:I}}", "hcc", "file",
+                       &file_name, "text", &text, &length, "set", &set, "model", &model, "f64",
+                       &f64, "memory", &memory) == 0)
+        name = hc_json_read_path(file_name);
+    else if (json_error_code(&why) == json_error_out_of_memory)
+        arena_exhausted(d->c->arena);
+    if (!name) {
         driver_error(d,
                      "'%s' was not made by 'hcc train': its config.json does not hold the model's "
                      "source; use the executable that made it",
@@ -195,6 +212,7 @@ static ExitCode run_load(Driver *d, NativeModel *loaded) {
             arena_copy_string(d->c->arena, json_string_value(entry), json_string_length(entry)));
     d->options.memory = (OptionCount){memory > 0, (uint64_t)memory};
     uint32_t file = source_add(d->c->sources, name, text, length);
+    free(name);
     const char *model_name = model ? arena_printf(d->c->arena, "%s", model) : NULL;
     json_decref(config);
     Network *network = NULL;

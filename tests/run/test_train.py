@@ -5,6 +5,7 @@ import ctypes
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -132,6 +133,40 @@ class Train(Trained):
                 self.assertEqual(sorted(os.listdir(os.path.join(run, "ckpt", "last"))),
                                  ["parameters.safetensors", "state.safetensors"])
                 self.expect(hcc("eval", run))
+
+    def test_names_that_are_not_utf8(self):
+        shutil.copy(os.path.join(harness.ROOT, SHAKESPEARE), self.path("m.hc"))
+        odd = [os.fsencode(self.path(name)) + b"-\xfc" for name in ("model", "text", "run")]
+        shutil.copy(self.path("m.hc"), odd[0])
+        shutil.copy(self.data, odd[1])
+        model, data, run = map(os.fsdecode, odd)
+        self.expect(hcc("train", model, "--data", data, "--out", run, *small(), "--json"))
+        self.expect(hcc("eval", run))
+
+    def test_a_limit_on_the_size_of_files(self):
+        self.train("warm")
+        run = self.path("run")
+        result = subprocess.run(
+            [harness.hcc_path(), "train", SHAKESPEARE, "--data", self.data, "--out", run,
+             *small()], cwd=harness.ROOT, env=harness.environment(), capture_output=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20480, 20480)))
+        self.assertEqual(result.returncode, 6, result.stderr)
+        self.assertIn(os.path.join(run, "ckpt"), result.stderr.decode())
+        self.assertEqual(os.listdir(os.path.join(run, "ckpt")), [])
+
+    def test_a_run_in_place_of_a_model(self):
+        run = self.train("run")
+        for command in ["train", "info", "check", "build"]:
+            result = self.expect(hcc(command, run), 2)
+            self.assertIn("is the folder of a run", result.err)
+            self.assertIn("hcc eval", result.err)
+        self.assertIn("directory", self.expect(hcc("check", self.folder), 2).err)
+
+    def test_no_steps(self):
+        run = self.train("run", "--steps", "0")
+        self.train("same", settings=["train.steps=0"])
+        self.expect(hcc("eval", run))
+        self.expect(hcc("bench", SHAKESPEARE, *small(), "--steps", "0"), 2)
 
     def test_a_folder_takes_one_run_at_a_time(self):
         run = self.path("run")
