@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void hc_data_free(HcData *data) {
     hc_samples_free(data->samples);
@@ -257,6 +258,24 @@ HcStatus hc_data_open(HcData *data, const HcPlan *plan, const HcDataRequest *req
     if (status != HC_OK)
         hc_data_free(data);
     return status;
+}
+
+/* `path` is the file `of`, by whatever name, or lies somewhere below it. */
+static bool is_or_below(const char *path, const char *of) {
+    struct stat a, b;
+    const size_t length = strlen(of);
+    if (stat(path, &a) == 0 && stat(of, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+        return true;
+    return strncmp(path, of, length) == 0 && (path[length] == '/' || of[length - 1] == '/');
+}
+
+bool hc_data_holds(const HcData *data, const char *path) {
+    char *absolute = realpath(path, NULL);
+    bool holds = absolute && data->path && is_or_below(absolute, data->path);
+    for (uint32_t k = 0; absolute && data->samples && k < data->samples->files.count; k++)
+        holds = holds || is_or_below(absolute, data->samples->files.at[k].path);
+    free(absolute);
+    return holds;
 }
 
 json_t *hc_data_json(const HcData *data) {

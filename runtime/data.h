@@ -23,6 +23,8 @@ typedef struct {
  * then, all of which is evaluated. */
 HcStatus hc_data_open(HcData *data, const HcPlan *plan, const HcDataRequest *request,
                       int64_t positions, HcError *error);
+/* Whether the file is one of the data, or lies in their folder. */
+bool hc_data_holds(const HcData *data, const char *path);
 /* What config.json says of the data: where they are, sizes, a hash. The caller releases it. */
 json_t *hc_data_json(const HcData *data);
 

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Between saves of ckpt/last; at least 20 times what a save takes. */
 #define SAVE_SECONDS 60.0
@@ -346,8 +347,28 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
     return status == HC_OK ? context_failed(t, hc_ensure_optim(c)) : status;
 }
 
+/* Its numbers carry no mark of who wrote them: any file that is not empty may be missed. */
+static HcStatus check_batch_log(const Trainer *t, const char *path) {
+    struct stat info, init;
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode))
+        return HC_OK;
+    const char *from = t->options->init;
+    if (hc_data_holds(&t->data, path) || (from && stat(from, &init) == 0 &&
+                                          init.st_dev == info.st_dev && init.st_ino == info.st_ino))
+        return hc_fail(t->error, HC_ERROR_ARGUMENT,
+                       "the batch log `%s` is what this run reads: choose another file", path);
+    if (info.st_size > 0 && !t->options->force)
+        return hc_fail(t->error, HC_ERROR_ARGUMENT,
+                       "the batch log `%s` is there: choose another file, or replace it with "
+                       "--force",
+                       path);
+    return HC_OK;
+}
+
 static HcStatus open_outputs(Trainer *t) {
     const HcTrainOptions *o = t->options;
+    if (o->batch_log && check_batch_log(t, o->batch_log) != HC_OK)
+        return HC_ERROR_ARGUMENT;
     if (o->out) {
         HcStatus status = hc_run_open(&t->run, o->out, o->force, t->error);
         if (status == HC_OK)

@@ -30,7 +30,8 @@ typedef struct {
                                  hc_find_checkpoint), or NULL */
     const char *config_extra; /* text of a JSON object whose members join config.json, or NULL */
     const char *batch_log;    /* file for every batch's window starts, int64 little-endian
-                                 [steps][batch], or NULL */
+                                 [steps][batch], or NULL; it replaces no data of the run, and what
+                                 holds something only with `force` */
     FILE *progress;           /* progress lines, and what is to be said of the data; redrawn in
                                  place on a terminal; NULL: none */
     int (*stop)(void *user);  /* asked after every step, and after every batch of an evaluation: not

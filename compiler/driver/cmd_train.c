@@ -1,6 +1,7 @@
 /* hcc train, eval, sample and bench: a compiled model handed to the runtime. */
 #include "driver/driver.h"
 #include "driver/native.h"
+#include "driver/outputs.h"
 #include "driver/pipeline.h"
 #include "runtime/json.h"
 #include "runtime/train.h"
@@ -113,6 +114,11 @@ static ExitCode train_report(Driver *d, const char *out, const HcTrainResult *re
 
 /* What cannot be there is said before the model is compiled. */
 static ExitCode train_check_paths(Driver *d) {
+    if (d->options.batch_log) {
+        ExitCode code = output_allowed(d, d->options.batch_log);
+        if (code != EXIT_OK)
+            return code;
+    }
     for (uint32_t k = 0; k < d->options.data.count; k++) {
         const char *path = d->options.data.at[k];
         if (!strchr(path, '=') && access(path, R_OK) != 0) {

@@ -143,6 +143,35 @@ class Train(Trained):
         self.expect(hcc("train", model, "--data", data, "--out", run, *small(), "--json"))
         self.expect(hcc("eval", run))
 
+    def test_the_batch_log_replaces_nothing(self):
+        model = self.path("m.hc")
+        shutil.copy(os.path.join(harness.ROOT, SHAKESPEARE), model)
+        foreign = self.write("notes.txt", "mine")
+        program = self.path("program")
+        self.expect(hcc("build", model, "-o", program, *small()))
+        table = [(hcc, ["train", model, *small()], "--batch-log"),
+                 (lambda *words: harness.run([program, *words]), ["train"], "--log-batches")]
+        for k, (run, words, log) in enumerate(table):
+            words = [*words, "--data", self.data, "--out", self.path(f"run{k}")]
+            os.symlink(self.data, self.path(f"link{k}"))
+            for path, force in [(self.data, False), (self.data, True), (self.path(f"link{k}"), True),
+                                (foreign, False)] + [(model, True)] * (k == 0):
+                with open(path, "rb") as file:
+                    before = file.read()
+                result = run(*words, log, path, *["--force"] * force)
+                self.expect(result, 2)
+                self.assertIn(path, result.err)
+                with open(path, "rb") as file:
+                    self.assertEqual(file.read(), before)
+                self.assertFalse(os.path.exists(self.path(f"run{k}")))
+            batches = self.write(f"batches{k}", "")
+            self.expect(run(*words, log, batches))
+            size = os.path.getsize(batches)
+            self.assertEqual(size, 12 * 4 * 8)
+            self.expect(run(*words, log, batches), 2)
+            self.expect(run(*words, log, batches, "--force"))
+            self.assertEqual(os.path.getsize(batches), size)
+
     def test_a_limit_on_the_size_of_files(self):
         self.train("warm")
         run = self.path("run")
