@@ -40,6 +40,7 @@ typedef struct {
     bool *loaded;   /* by value: by the group at hand, whatever it recomputes */
     bool *stored;   /* by value: some group or barrier reads it from memory */
     bool *computed; /* by value: in the group at hand */
+    bool *across;   /* by value: read at other positions by the group at hand */
     uint32_t *mark;
     uint32_t stamp;
     TirIdVec expansion;
@@ -233,16 +234,26 @@ static void compute_expansion(Recompute *r, Group *group) {
     }
 }
 
+/* What a group's shifts read, they read from memory: the group computes its own positions alone. */
+static void mark_across(Recompute *r, const Group *group, bool across) {
+    for (uint32_t k = 0; k < group->values.count; k++)
+        if (plan_reads_across(tir_node(r->block, group->values.at[k])))
+            FOR_EACH_ROOT(r, group->values.at[k], root) r->across[root] = across;
+}
+
 /* A backward group has the streams before a site and its branch's result at hand: what the site
- * wrote is a mixture of them, which costs less than its way from memory. */
+ * wrote is a mixture of them, which costs less than its way from memory. Nothing that is added here
+ * is a shift. */
 static void compute_from_loaded(Recompute *r, Group *group) {
+    mark_across(r, group, true);
     for (uint32_t k = 0; k < group->values.count; k++) /* grows */
         FOR_EACH_ROOT(r, group->values.at[k], root)
-    if (!r->computed[root] && r->plan->work[root] == WORK_LOCAL &&
+    if (!r->computed[root] && !r->across[root] && r->plan->work[root] == WORK_LOCAL &&
         !r->plan->group_of[root]->backward && elements(r->block, root) > PLAN_SMALL_ELEMENTS &&
         is_cheap(r, root) && tir_domain_equal(plan_run_domain(r->block, root), group->domain) &&
         expand(r, root, FROM_LOADED) && r->loads == 0)
         compute_expansion(r, group);
+    mark_across(r, group, false);
 }
 
 static void recompute_group(Recompute *r, Group *group) {
@@ -340,6 +351,7 @@ void plan_recompute(Plan *plan) {
     r.anchor = ARENA_ARRAY(plan->arena, bool, count);
     r.stored = ARENA_ARRAY(plan->arena, bool, count);
     r.computed = ARENA_ARRAY(plan->arena, bool, count);
+    r.across = ARENA_ARRAY(plan->arena, bool, count);
     r.light = ARENA_ARRAY(plan->arena, bool, count);
     r.loaded = ARENA_ARRAY(plan->arena, bool, count);
     r.mark = ARENA_ARRAY(plan->arena, uint32_t, count);
