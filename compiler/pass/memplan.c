@@ -13,11 +13,11 @@
 typedef struct {
     Plan *plan;
     const TirBlock *block;
-    uint32_t *first, *last; /* by slot: first writing and last using call; UINT32_MAX = none */
+    uint32_t *first, *last; /* by slot: first writing and last using call, or one of the below */
     TirIdVec stored;        /* slots in order of definition */
 } MemPlan;
 
-enum { NEVER = UINT32_MAX };
+enum { NEVER = UINT32_MAX, FOR_EVER = UINT32_MAX - 1 };
 
 Region plan_region(TirDomain d) {
     if (d.sample)
@@ -59,7 +59,7 @@ static void find_intervals(MemPlan *m) {
         }
     }
     for (uint32_t k = 0; k < plan->program->outputs.count; k++)
-        m->last[plan_storage(m->block, plan->program->outputs.at[k].value)] = NEVER;
+        m->last[plan_storage(m->block, plan->program->outputs.at[k].value)] = FOR_EVER;
 }
 
 /* First fit: the lowest offset free for the whole interval. A region is kept as its gaps,
@@ -150,7 +150,7 @@ static void place_buffers(MemPlan *m) {
         buffer->offset = region_take(plan, &regions[buffer->region], size);
         if (buffer->offset + size > plan->region_size[buffer->region])
             plan->region_size[buffer->region] = buffer->offset + size;
-        if (m->last[slot] != NEVER) {
+        if (m->last[slot] != FOR_EVER) {
             endings.another[slot] = endings.slots[m->last[slot]];
             endings.slots[m->last[slot]] = slot;
         }
@@ -177,7 +177,7 @@ void plan_leaves(Plan *plan) {
     }
 }
 
-/* Tables that some call reads live at the front of the global region for ever. */
+/* Tables that a call or the caller reads live at the end of the global region for ever. */
 static void place_tables(MemPlan *m) {
     Plan *plan = m->plan;
     for (TirId id = 1; id < m->block->nodes.count; id++) {
