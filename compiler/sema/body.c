@@ -69,6 +69,7 @@ void mark_untaken(Sema *s, Scope *scope, const StmtList *untaken) {
 
 static void body_if(Sema *s, Scope *scope, const Stmt *stmt) {
     bool condition;
+    s->decisions++;
     if (!elaborate_bool(s, scope, stmt->branch.condition, "a condition", &condition))
         return;
     body_elaborate(s, scope, condition ? &stmt->branch.then_body : &stmt->branch.else_body);

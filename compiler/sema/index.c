@@ -103,6 +103,8 @@ static Shape *base_shape(Sema *s, Scope *scope, const Expr *base, Repeat **repea
     } else {
         if (s->numeric || !s->frame)
             return NULL;
+        if (!s->frame->shapes)
+            s->frame->shapes = map_create(s->arena);
         void **slot = map_slot_u64(s->frame->shapes, (uint64_t)(uintptr_t)base);
         if (*slot)
             return *slot;

@@ -165,7 +165,7 @@ struct Frame {
     bool results_unknown;     /* a stand-in branch may have results of any name */
     const char *results_text; /* what the site's branches gave, for messages; NULL before */
     Span results_at;
-    Map *shapes; /* Expr* -> dims of an indexed expression, for inference */
+    Map *shapes; /* Expr* -> dims of an indexed expression, for inference; NULL: none yet */
 };
 
 /* From this value on, until the next entry. */
@@ -262,6 +262,8 @@ struct Sema {
     uint32_t next_serial, depth;
     uint64_t steps, table_entries;
     uint32_t values, n_instances;
+    uint64_t
+        decisions; /* conditions and counts met that need not be the same in a loop's next turn */
     const Symbol *table; /* a constant table is looked up as its names stood when it was defined, */
     Span table_at;       /* from here */
     bool numeric;        /* only numbers can come of this */

@@ -272,7 +272,6 @@ Frame *frame_push(Sema *s, const Item *item, const char *path, Span used_at) {
     frame->item = item;
     frame->path = path;
     frame->used_at = used_at;
-    frame->shapes = map_create(s->arena);
     if (outer) {
         frame->space = outer->space;
         frame->call = outer->call;

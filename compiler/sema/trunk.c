@@ -146,6 +146,7 @@ static bool trunk_site(Sema *s, TrunkState *trunk, const SitePlan *plan, bool go
 Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e) {
     if (s->loop->level)
         return sema_error(s, DIAG_NOT_HERE, e->span, "a trunk cannot stand in `iterate`");
+    s->decisions++; /* its repeats and conditions */
     Value input = elaborate(s, scope, e->trunk.input);
     const bool have_input = !is_poison(input) && trunk_input(s, e, &input);
     Frame *frame = trunk_frame(s, e);

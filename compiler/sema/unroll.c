@@ -56,6 +56,56 @@ static bool counter_is_new(Sema *s, Scope *scope, const Name name) {
     return false;
 }
 
+/* --- the cost, before it is spent --------------------------------------------------------------*/
+
+/* A number that is the same in every turn: written, or a constant of the model or the file. */
+static bool count_is_steady(Sema *s, const Expr *count) {
+    if (count->kind != EXPR_NAME)
+        return count->kind == EXPR_NUMBER;
+    const Scope *const homes[] = {s->model_scope, s->root};
+    for (size_t k = 0; k < sizeof homes / sizeof *homes; k++) {
+        const Symbol *symbol = homes[k] ? scope_find_here(homes[k], count->name) : NULL;
+        if (symbol)
+            return symbol->kind == SYMBOL_CONST;
+    }
+    return false;
+}
+
+/* What elaboration has made by now. */
+typedef struct {
+    uint64_t values, instances, steps, decisions;
+} Work;
+
+static Work work_done(const Sema *s) {
+    return (Work){s->values, s->n_instances, s->steps, s->decisions};
+}
+
+/* Whether the turns that are left, each as much work as the last one, are too many. The last one
+ * is the second: the first may have found what later ones find ready. */
+static bool turns_cost_too_much(Sema *s, const Stmt *stmt, Work before, int64_t left) {
+    const Work now = work_done(s);
+    if (now.decisions != before.decisions) /* another turn may do less */
+        return false;
+    const uint64_t each[] = {now.values - before.values, now.instances - before.instances,
+                             now.steps - before.steps};
+    const uint64_t most[] = {SEMA_MAX_VALUES, SEMA_MAX_INSTANCES, SEMA_MAX_STEPS};
+    const uint64_t used[] = {now.values, now.instances, now.steps};
+    static const char *const what[] = {"values", "instances of definitions", "steps"};
+    for (size_t k = 0; k < sizeof each / sizeof *each; k++) {
+        if (used[k] > most[k] || each[k] * (uint64_t)left <= most[k] - used[k])
+            continue;
+        sema_error(s, DIAG_SIZE, stmt->span,
+                   "%lld turns of %llu %s each are too many: a network is written with at most "
+                   "%llu",
+                   (long long)left + 2, (unsigned long long)each[k], what[k],
+                   (unsigned long long)most[k]);
+        sema_help(s, "`for` writes its body once for each turn; take fewer turns, or `iterate`, "
+                     "which keeps the body once");
+        return true;
+    }
+    return false;
+}
+
 void body_for(Sema *s, Scope *scope, const Stmt *stmt) {
     int64_t turns = 0;
     const bool good = counter_is_new(s, scope, stmt->loop.name);
@@ -64,6 +114,8 @@ void body_for(Sema *s, Scope *scope, const Stmt *stmt) {
         poison_assigned(scope, &stmt->loop.body, false);
         return;
     }
+    if (!count_is_steady(s, stmt->loop.count))
+        s->decisions++;
     Frame *const frame = s->frame;
     const char *path = frame->path;
     Map *const shapes = frame->shapes;
@@ -72,12 +124,17 @@ void body_for(Sema *s, Scope *scope, const Stmt *stmt) {
     for (uint32_t k = 0; k < turns && diag_error_count(s->d) == errors; k++) {
         if (partly && k == TRIED_TURNS - 1)
             k = (uint32_t)turns - 1; /* the last one */
+        const Work before = work_done(s);
+        if (++s->values > SEMA_MAX_VALUES) /* its names take room, if it makes nothing */
+            sema_give_up(s, stmt->span);
         Scope *turn = turn_scope(s, scope, stmt, k);
         frame->path = path_join(s, path, arena_printf(s->arena, "%u", k));
-        frame->shapes = map_create(s->arena); /* an expression's shape may differ by turns */
+        frame->shapes = NULL; /* an expression's shape may differ by turns */
         if (k == 0)
             learn_extents(s, turn, &stmt->loop.body);
         body_elaborate(s, scope_create(s, turn, scope->frame), &stmt->loop.body);
+        if (k == 1 && !partly && turns_cost_too_much(s, stmt, before, turns - 2))
+            break;
     }
     frame->path = path;
     frame->shapes = shapes;
