@@ -103,7 +103,7 @@ static const struct {
      "read files as text that are none: packed, UTF-16, tokens, zero bytes"},
     {"changed-data", OPT_CHANGED_DATA, NULL, "eval",
      "go on although the data are not those of the run"},
-    {"out", 'o', "DIR", "train", "run folder (default: runs/NAME, or the next free runs/NAME-N)"},
+    {"out", 'o', "DIR", "train", "run folder (default: the first free runs/NAME-N)"},
     {"set", 's', "KEY=VALUE", "train", "a value of the recipe: train.lr=1e-3, train.batch=32 ..."},
     {"steps", OPT_STEPS, "N", "train bench", "training steps"},
     {"seed", OPT_SEED, "N", "train sample bench", "initial values, batches, draws"},
@@ -329,21 +329,8 @@ static int print_json(const char *program, json_t *json) {
     return report(program, status, &error);
 }
 
-/* runs/NAME, or the first of runs/NAME-2, -3 ... that is free. */
-static HcStatus default_run(char *path, size_t size, const HcModel *model, HcError *error) {
-    HcPlan plan;
-    HcStatus status = hc_plan_read(model, &plan, error);
-    if (status != HC_OK)
-        return status;
-    snprintf(path, size, "runs/%.100s", plan.model);
-    for (int k = 2; k < 100000 && access(path, F_OK) == 0; k++)
-        snprintf(path, size, "runs/%.100s-%d", plan.model, k);
-    hc_plan_free(&plan);
-    return HC_OK;
-}
-
 static int train(const HcModel *model, Options *o, const char *program) {
-    char seed[32], steps[32], out[160];
+    char seed[32], steps[32];
     HcTrainResult result;
     HcError error = {0};
     if (o->seeded) {
@@ -354,14 +341,12 @@ static int train(const HcModel *model, Options *o, const char *program) {
         snprintf(steps, sizeof steps, "%lld", o->steps);
         o->settings[o->n_settings++] = (HcSetting){"steps", steps};
     }
-    HcStatus status = o->out ? HC_OK : default_run(out, sizeof out, model, &error);
-    if (status != HC_OK)
-        return report(program, status, &error);
     HcTrainOptions options = {
         .data = o->data,
         .n_data = o->n_data,
         .data_is_bytes = o->data_is_bytes,
-        .out = o->out ? o->out : out,
+        .out = o->out,
+        .runs = "runs",
         .force = o->force,
         .threads = o->threads,
         .settings = o->settings,
@@ -372,15 +357,15 @@ static int train(const HcModel *model, Options *o, const char *program) {
         .stop = hc_signals_stop,
     };
     hc_signals_install();
-    status = hc_train(model, &options, &result, &error);
+    HcStatus status = hc_train(model, &options, &result, &error);
     if (status != HC_OK)
         return report(program, status, &error);
     if (o->json) {
         json_t *json = hc_train_json(&result);
-        hc_json_set(&json, "run", hc_json_path(options.out));
+        hc_json_set(&json, "run", hc_json_path(result.run));
         return print_json(program, json);
     }
-    printf("run %s | steps %lld | train_loss %.4f", options.out, (long long)result.steps,
+    printf("run %s | steps %lld | train_loss %.4f", result.run, (long long)result.steps,
            result.train_loss);
     if (isfinite(result.evaluation.loss)) {
         char metrics[256];

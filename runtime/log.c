@@ -137,6 +137,25 @@ HcStatus hc_run_open(HcRun *run, const char *path, int force, HcError *error) {
     return status;
 }
 
+HcStatus hc_run_open_new(HcRun *run, const char *runs, const char *name, HcError *error) {
+    *run = (HcRun){.folder = -1};
+    size_t size = strlen(runs) + strlen(name) + 24;
+    char *path = malloc(size);
+    HcStatus status = path ? make_folder(runs, error) : hc_fail_memory(error, "a path");
+    for (unsigned n = 1; status == HC_OK; n++) {
+        snprintf(path, size, "%s/%s-%u", runs, name, n);
+        if (mkdir(path, 0777) == 0) { /* which one process alone can do */
+            status = hc_run_open(run, path, 0, error);
+            break;
+        }
+        if (errno != EEXIST)
+            status = hc_fail(error, HC_ERROR_IO, "cannot make the folder `%s`: %s", path,
+                             strerror(errno));
+    }
+    free(path);
+    return status;
+}
+
 HcStatus hc_run_close(HcRun *run, HcError *error) {
     HcStatus status = HC_OK;
     if (run->log && fclose(run->log) != 0)

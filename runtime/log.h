@@ -15,6 +15,9 @@ typedef struct {
 /* Makes the folder and its parents. Refuses one that another process writes to, and one that holds
  * a run, unless `force`: then removes the earlier run's files. */
 HcStatus hc_run_open(HcRun *run, const char *path, int force, HcError *error);
+/* The same in a new folder of `runs`: the first of NAME-1, NAME-2, ... that nobody has. Runs that
+ * start together get one each. */
+HcStatus hc_run_open_new(HcRun *run, const char *runs, const char *name, HcError *error);
 /* Reports what the log could not write. */
 HcStatus hc_run_close(HcRun *run, HcError *error);
 char *hc_run_file(const HcRun *run, const char *name); /* path of a file in it; caller frees */

@@ -369,12 +369,15 @@ static HcStatus open_outputs(Trainer *t) {
     const HcTrainOptions *o = t->options;
     if (o->batch_log && check_batch_log(t, o->batch_log) != HC_OK)
         return HC_ERROR_ARGUMENT;
-    if (o->out) {
-        HcStatus status = hc_run_open(&t->run, o->out, o->force, t->error);
+    if (o->out || o->runs) {
+        HcStatus status = o->out
+                              ? hc_run_open(&t->run, o->out, o->force, t->error)
+                              : hc_run_open_new(&t->run, o->runs, t->context->plan.model, t->error);
         if (status == HC_OK)
             status = write_config(t);
         if (status != HC_OK)
             return status;
+        snprintf(t->result->run, sizeof t->result->run, "%s", t->run.path);
     }
     if (o->batch_log) {
         t->batch_log = fopen(o->batch_log, "wbe");

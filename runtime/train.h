@@ -21,7 +21,9 @@ typedef struct {
     int32_t n_data;
     const char *data_folder; /* where relative names of the train block begin, or NULL */
     int data_is_bytes;       /* 1: text may be anything */
-    const char *out;         /* run folder, made if missing; NULL: nothing is written */
+    const char *out;         /* run folder, made if missing; NULL: see `runs` */
+    const char *runs;        /* without `out` the folder in which the run gets one of its own, the
+                                first MODEL-N that is free; NULL, too: nothing is written */
     int force;               /* 1: `out` may hold an earlier run, which is replaced */
     int32_t threads;         /* 0: all */
     const HcSetting *settings;
@@ -55,6 +57,7 @@ typedef struct {
 } HcEvaluation;
 
 typedef struct {
+    char run[4096];          /* run folder; "": none */
     int64_t steps;           /* done */
     int64_t parameters;      /* elements */
     HcEvaluation evaluation; /* loss NaN without a held-out part */
@@ -65,7 +68,7 @@ typedef struct {
     uint64_t memory_bytes;
 } HcTrainResult;
 
-/* Trains by the model's recipe. Writes, when `out` is given:
+/* Trains by the model's recipe. Writes, where there is a run folder:
  *   config.json   model, constants, recipe in effect, data, machine
  *   log.jsonl     a line a step: step (from 1), loss (before the step), grad_norm, lr,
  *                 positions_per_s; val_loss and val_metrics where it was evaluated

@@ -69,16 +69,6 @@ static const char *train_config(Driver *d) {
     return json_text_end(&t);
 }
 
-/* runs/MODEL-N for the first N that is free. */
-static const char *train_default_folder(Driver *d, const char *model) {
-    struct stat status;
-    for (uint32_t n = 1;; n++) {
-        const char *path = arena_printf(d->c->arena, "runs/%s-%u", model, n);
-        if (stat(path, &status) != 0)
-            return path;
-    }
-}
-
 /* Where the files that a train block names are looked for: beside the .hc file. NULL: where we are,
  * also if that is the same. */
 static const char *train_data_folder(Driver *d) {
@@ -93,10 +83,10 @@ static const char *train_data_folder(Driver *d) {
     return same ? NULL : folder;
 }
 
-static ExitCode train_report(Driver *d, const char *out, const HcTrainResult *result) {
+static ExitCode train_report(Driver *d, const HcTrainResult *result) {
     if (d->options.json) {
         json_t *object = hc_train_json(result);
-        hc_json_set(&object, "run", hc_json_path(out));
+        hc_json_set(&object, "run", hc_json_path(result->run));
         return driver_print_json(d, object);
     }
     fprintf(d->out, "%lld steps in %.1f s", (long long)result->steps, result->seconds);
@@ -108,7 +98,7 @@ static ExitCode train_report(Driver *d, const char *out, const HcTrainResult *re
                 result->evaluation.samples ? "samples" : "windows");
     } else
         fprintf(d->out, ", loss %.4f over the last steps", result->train_loss);
-    fprintf(d->out, "; the run is in %s\n", out);
+    fprintf(d->out, "; the run is in %s\n", result->run);
     return EXIT_OK;
 }
 
@@ -151,7 +141,8 @@ ExitCode command_train(Driver *d) {
         .n_data = (int32_t)d->options.data.count,
         .data_folder = train_data_folder(d),
         .data_is_bytes = d->options.data_is_bytes,
-        .out = d->options.out ? d->options.out : train_default_folder(d, network->name),
+        .out = d->options.out,
+        .runs = "runs",
         .force = d->options.force,
         .threads = (int32_t)d->options.threads.value,
         .settings = settings,
@@ -172,8 +163,7 @@ ExitCode command_train(Driver *d) {
     HcError error;
     fault_handlers_note("training");
     HcStatus status = hc_train(loaded.model, &options, &result, &error);
-    code =
-        status == HC_OK ? train_report(d, options.out, &result) : train_failed(d, status, &error);
+    code = status == HC_OK ? train_report(d, &result) : train_failed(d, status, &error);
     native_unload(&loaded);
     return code;
 }

@@ -49,6 +49,23 @@ class Trained(harness.TestCase):
 
 
 class Train(Trained):
+    def test_runs_started_together_get_a_folder_each(self):
+        model = os.path.join(harness.ROOT, SHAKESPEARE)
+        tiny = ["--data", self.data, *small("d=32", "heads=2", "blocks=1"), "--steps", "1"]
+        self.expect(hcc("train", model, *tiny, "--out", "warm", cwd=self.folder))
+        self.expect(hcc("build", model, *tiny[2:-2], "-o", "built", cwd=self.folder))
+        hcc_train, own = ([harness.hcc_path(), "train", model, *tiny],
+                          ["./built", "train", "--data", self.data, "--steps", "1"])
+        started = [subprocess.Popen(command, cwd=self.folder, env=harness.environment(),
+                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                   for command in (hcc_train, own, hcc_train, own)]
+        said = [process.communicate(timeout=120)[0] for process in started]
+        self.assertEqual([process.returncode for process in started], [0] * 4)
+        named = [re.search(r"runs/shakespeare-\d+", text).group() for text in said]
+        self.assertEqual(sorted(named), [f"runs/shakespeare-{n}" for n in (1, 2, 3, 4)])
+        for run in named:
+            self.assertEqual(len(losses(self.path(run))), 1)
+
     def test_files_of_a_run(self):
         run = self.train("run", "--json")
         self.assertTrue(os.path.exists(os.path.join(run, "ckpt", "final.safetensors")))
