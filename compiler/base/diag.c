@@ -17,16 +17,21 @@ static const char *diag_text(Diagnostics *d, const char *format, va_list args) {
     return display_copy(d->arena, text, strlen(text), DIAG_MESSAGE_BYTES, true);
 }
 
-static void diag_record(Diagnostics *d, DiagSeverity severity, DiagCode code, Span at,
-                        const char *format, va_list args) {
-    d->current = NULL;
+/* Whether it is the first of its code at its place; counts it. */
+static bool diag_count(Diagnostics *d, DiagSeverity severity, DiagCode code, Span at) {
     uint32_t key[4] = {(uint32_t)code, at.file, at.begin, at.end};
     void **seen = map_slot(d->seen, key, sizeof key);
     if (*seen && at.file != 0)
-        return;
+        return false;
     *seen = d;
     *(severity == DIAG_ERROR ? &d->errors : &d->warnings) += 1;
-    if (d->list.count >= DIAG_STORED)
+    return true;
+}
+
+static void diag_record(Diagnostics *d, DiagSeverity severity, DiagCode code, Span at,
+                        const char *format, va_list args) {
+    d->current = NULL;
+    if (!diag_count(d, severity, code, at) || d->list.count >= DIAG_STORED)
         return;
     Diagnostic *diagnostic = ARENA_NEW(d->arena, Diagnostic);
     diagnostic->severity = severity;
@@ -69,6 +74,15 @@ void diag_help(Diagnostics *d, const char *format, ...) {
     const char *help = diag_text(d, format, args);
     va_end(args);
     vec_push(d->arena, &d->current->helps, help);
+}
+
+void diag_append(Diagnostics *d, const Diagnostics *from) {
+    for (uint32_t k = 0; k < from->list.count; k++) {
+        Diagnostic *x = from->list.at[k];
+        if (diag_count(d, x->severity, x->code, x->at) && d->list.count < DIAG_STORED)
+            vec_push(d->arena, &d->list, x);
+    }
+    d->current = NULL;
 }
 
 uint32_t diag_error_count(const Diagnostics *d) {

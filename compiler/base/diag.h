@@ -33,6 +33,9 @@ void diag_note(Diagnostics *d, Span at, const char *format, ...)
 /* What to write instead. */
 void diag_help(Diagnostics *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* What `from` recorded, as if it had been said to `d`. */
+void diag_append(Diagnostics *d, const Diagnostics *from);
+
 uint32_t diag_error_count(const Diagnostics *d);
 uint32_t diag_warning_count(const Diagnostics *d);
 

@@ -110,6 +110,7 @@ static bool left_axis(Sema *s, Scope *inner, const Expr *e, uint32_t known, Left
         index->bounded = true;
     }
     if (known && extent && extent != known) {
+        trial_differ(s, known, extent);
         sema_error(s, DIAG_SHAPE, e->span, "this axis has %u entries, not %u", known, extent);
         sema_note(s, left->shape_at, "`%s` got its shape here", left->name);
         return false;
@@ -318,6 +319,8 @@ static Value whole_binding(Sema *s, Scope *scope, const Binding *b, const Value 
         same = have[k] == want[k];
     if (same)
         return (Value){.kind = VALUE_TENSOR, .span = b->value->span, .tensor = t};
+    if (n == m)
+        trial_dims_differ(s, n, have, want);
     sema_error(s, DIAG_SHAPE, b->value->span, "`%s` is %s, this is %s", b->target.name.text,
                dims_text(s, m, want), dims_text(s, n, have));
     sema_note(s, known->span, "`%s` got its shape here", b->target.name.text);

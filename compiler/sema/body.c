@@ -18,6 +18,7 @@ bool element_count(Sema *s, uint32_t rank, const uint32_t *dims, Span span, uint
     for (uint32_t k = 0; k < rank; k++) {
         *count *= dims[k]; /* both below 2^40 and 2^32: overflow is caught at the next step */
         if (*count > SEMA_MAX_ELEMENTS) {
+            s->tried.too_large = true;
             sema_error(s, DIAG_SIZE, span, "a tensor %s would have more than 2^40 elements",
                        dims_text(s, rank, dims));
             return false;

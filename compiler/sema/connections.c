@@ -174,6 +174,8 @@ static Value carry_begin(Site *x, const Binding *b) {
         return value_tensor(s, whole, NULL, b->target.span);
     }
     if (b->target.bracketed && (n != rank || memcmp(have, dims, n * sizeof *dims) != 0)) {
+        if (n == rank)
+            trial_dims_differ(s, n, have, dims);
         sema_error(s, DIAG_SHAPE, b->value->span, "`%s` is %s, this is %s", b->target.name.text,
                    dims_text(s, rank, dims), dims_text(s, n, have));
         sema_note(s, b->target.span, "`%s` is declared here", b->target.name.text);
@@ -544,6 +546,8 @@ static Value trunk_result(Site *x, const Item *item) {
     const uint32_t rank = tensor_bare_dims(t, dims, NULL);
     if (rank == 1 && dims[0] == x->trunk->width)
         return (Value){.kind = VALUE_TENSOR, .span = v.span, .tensor = t};
+    if (rank == 1)
+        trial_differ(s, dims[0], x->trunk->width);
     sema_error(s, DIAG_SHAPE, x->ends.at[0]->span, "`end` gives %s, but the trunk has x %s",
                dims_text(s, rank, dims), dims_text(s, 1, &x->trunk->width));
     sema_note(s, item->name.span, "in the connection `%s`", item->name.text);

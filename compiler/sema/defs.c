@@ -15,6 +15,7 @@ static bool extent_check(Sema *s, Scope *scope, const Target *target, uint32_t k
         return false;
     if (wanted == have)
         return true;
+    trial_differ(s, wanted, have);
     sema_error(s, DIAG_SHAPE, at, "axis %u of %s `%s` has %u, but is declared to have %u", k + 1,
                what, target->name.text, have, wanted);
     sema_note(s, e->span, "declared here");
@@ -193,6 +194,7 @@ static bool frames_left(Sema *s, const Item *item, Span at) {
 
 /* What a module's body may call `d` though nothing bound it: the model's constant. */
 static void output_extents(Sema *s, Scope *scope, const Item *item) {
+    uint32_t next = 0;
     for (uint32_t o = 0; o < item->outputs.count; o++)
         for (uint32_t k = 0; k < item->outputs.at[o].indices.count; k++) {
             const Expr *e = item->outputs.at[o].indices.at[k];
@@ -203,7 +205,7 @@ static void output_extents(Sema *s, Scope *scope, const Item *item) {
             if (model && model->kind == SYMBOL_CONST)
                 v = symbol_constant(s, model);
             else if (s->trial)
-                v = value_number(240, e->span);
+                v = value_number(trial_extent(s, &next), e->span);
             else
                 continue; /* the body may bind it through what it computes */
             Symbol *symbol = scope_define(s, scope, e->name, e->span, SYMBOL_VALUE);

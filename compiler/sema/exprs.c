@@ -459,8 +459,8 @@ bool elaborate_whole(Sema *s, Scope *scope, const Expr *e, const char *what, int
                    (long long)high);
     if (symbol)
         sema_note(s, e->span, "it serves as %s here", what);
-    if (symbol && symbol->kind == SYMBOL_CONST)
-        symbol->value = POISON; /* once is enough */
+    if (symbol && symbol->kind == SYMBOL_CONST && !s->trial) /* what a trial says may be unsaid */
+        symbol->value = POISON;                              /* once is enough */
     return false;
 }
 

@@ -377,6 +377,7 @@ static bool bind_label(Sema *s, Scope *scope, Work *w, uint32_t axis, Index *ind
         w->dims[axis] = index->extent;
     }
     if (index->extent != w->dims[axis]) {
+        trial_differ(s, index->extent, w->dims[axis]);
         sema_error(s, DIAG_INDEX_CLASH, span, "`%s` ranges over %u, but this axis of %s has %u",
                    index->name, index->extent, subscript_base_text(s, base), w->dims[axis]);
         sema_note(s, index->extent_at, "`%s` got its range of %u here", index->name, index->extent);

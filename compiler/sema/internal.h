@@ -228,6 +228,16 @@ typedef enum {
     WORD_COUNT
 } Word;
 
+/* Extents made up for a definition that nobody uses. What the text gives one of them instead is
+ * taken in the next attempt, so that only what no extents avoid is said. */
+enum { TRIAL_EXTENTS = 8 };
+typedef struct {
+    uint32_t extents[TRIAL_EXTENTS];
+    uint32_t settled[TRIAL_EXTENTS]; /* by the text; 0: by nothing yet */
+    bool too_large, small;           /* a tensor of them; they have been made smaller */
+    bool again;
+} Trial;
+
 struct Sema {
     const char *words[WORD_COUNT]; /* interned */
     Compilation *c;
@@ -268,7 +278,8 @@ struct Sema {
     Span table_at;       /* from here */
     bool numeric;        /* only numbers can come of this */
     bool constant;       /* a `const`: calls of definitions give definitions */
-    bool trial;          /* a definition nobody uses is being checked */
+    bool trial;          /* a definition nobody uses is being checked, */
+    Trial tried;         /* with these extents */
     bool syntax_errors;  /* what is missing may have been lost with them: said only without */
     bool muted;          /* the last error was not reported, nor are its notes */
     bool steps_reported, depth_reported, library_loaded;
@@ -548,7 +559,7 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
 /* What a connection must have, said once. */
 bool connection_check_parts(Sema *s, const Item *item);
 
-void sema_enter_program(Sema *s, Network *network);
+void sema_enter_program(Sema *s);
 void model_elaborate(Sema *s, const Item *model);
 Value mean_over_domain(Sema *s, Value v, Span span);
 /* The mean over samples and positions of each element: real, global. */
@@ -557,7 +568,13 @@ void recipe_elaborate(Sema *s, const Item *train);
 void data_elaborate(Sema *s, const Stmt *stmt);
 void data_set_held_out(Sema *s, const Expr *e); /* a fraction, or shuffled(fraction) */
 void override_constants(Sema *s, Scope *scope, const Item *model);
-void trial_elaborate(Sema *s, const Item *item);
+/* `model_scope`: where defaults look for a constant; NULL for a model. */
+void trial_elaborate(Sema *s, const Item *item, Scope *model_scope);
+/* Two extents that should be one: if just one of them was made up, it may be the other. */
+void trial_differ(Sema *s, uint32_t a, uint32_t b);
+void trial_dims_differ(Sema *s, uint32_t rank, const uint32_t *a, const uint32_t *b);
+/* An extent nothing tells. */
+uint32_t trial_extent(Sema *s, uint32_t *next);
 void warn_unused(Sema *s);
 /* Of a complete program: what the loss does not learn from. */
 void warn_unreached(Sema *s);

@@ -61,9 +61,9 @@ static Network *network_create(Compilation *c) {
 }
 
 /* A fresh program to elaborate into. */
-void sema_enter_program(Sema *s, Network *network) {
-    s->network = network;
-    s->program = network->program;
+void sema_enter_program(Sema *s) {
+    s->network = network_create(s->c);
+    s->program = s->network->program;
     s->loop = ARENA_NEW(s->arena, Loop);
     s->loop->builder = tir_builder(s->program, s->program->block);
     s->instances = map_create(s->arena);
@@ -100,7 +100,7 @@ static Sema *sema_create(Compilation *c, const Ast *ast, const SemaOptions *opti
     s->library = scope_create(s, NULL, NULL);
     s->library->is_library = true;
     s->root = scope_create(s, NULL, NULL);
-    sema_enter_program(s, network_create(c));
+    sema_enter_program(s);
     return s;
 }
 
@@ -225,9 +225,7 @@ Network *sema_check(Compilation *c, const Ast *ast, const SemaOptions *options) 
         const Item *item = ast->items.at[k];
         if (item == model)
             continue;
-        sema_enter_program(s, network_create(c));
-        s->model_scope = item->kind == ITEM_MODEL ? NULL : model_scope;
-        trial_elaborate(s, item);
+        trial_elaborate(s, item, item->kind == ITEM_MODEL ? NULL : model_scope);
     }
     s->program = program;
     s->network = network;

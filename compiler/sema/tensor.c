@@ -226,6 +226,8 @@ bool layout_join(Sema *s, Layout *layout, const Tensor *t, Span span) {
         for (uint32_t k = 0; same && k < n; k++)
             same = dims[k] == have[k];
         if (!same) {
+            if (n == n_have)
+                trial_dims_differ(s, n, have, dims);
             sema_error(s, DIAG_SHAPE, span, "whole tensors %s and %s do not fit each other",
                        dims_text(s, n_have, have), dims_text(s, n, dims));
             return false;

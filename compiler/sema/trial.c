@@ -2,13 +2,57 @@
  * whatever has no default and is not a tensor of declared shape is poison and silences what depends
  * on it, so that only what is wrong anyway is reported. */
 #include "sema/internal.h"
+#include <assert.h>
+#include <string.h>
 
 /* Highly divisible, and no two alike, so that an extent taken for another shows. */
 static const uint32_t made_up[] = {240, 120, 360, 60, 480, 180, 720, 840};
 
-static uint32_t made_up_extent(uint32_t *next) {
-    return made_up[(*next)++ % (sizeof made_up / sizeof *made_up)];
+static_assert(sizeof made_up / sizeof *made_up == TRIAL_EXTENTS, "one each");
+
+uint32_t trial_extent(Sema *s, uint32_t *next) {
+    return s->tried.extents[(*next)++ % TRIAL_EXTENTS];
 }
+
+/* --- what the text says of them ----------------------------------------------------------------*/
+
+/* The place of an extent that is made up still, or TRIAL_EXTENTS. */
+static uint32_t trial_place(const Trial *tried, uint32_t extent) {
+    uint32_t k = 0;
+    while (k < TRIAL_EXTENTS && (tried->extents[k] != extent || tried->settled[k]))
+        k++;
+    return k;
+}
+
+void trial_differ(Sema *s, uint32_t a, uint32_t b) {
+    Trial *tried = &s->tried;
+    const uint32_t at = trial_place(tried, a), bt = trial_place(tried, b);
+    if (!s->trial || (at < TRIAL_EXTENTS) == (bt < TRIAL_EXTENTS))
+        return;
+    tried->settled[at < TRIAL_EXTENTS ? at : bt] = at < TRIAL_EXTENTS ? b : a;
+    tried->again = true;
+}
+
+void trial_dims_differ(Sema *s, uint32_t rank, const uint32_t *a, const uint32_t *b) {
+    for (uint32_t k = 0; k < rank; k++)
+        if (a[k] != b[k])
+            trial_differ(s, a[k], b[k]);
+}
+
+/* Takes what the last attempt found; false when it found nothing. */
+static bool trial_learn(Trial *tried) {
+    const bool shrinks = tried->too_large && !tried->small;
+    const bool again = tried->again || shrinks;
+    tried->small = tried->small || shrinks;
+    tried->again = tried->too_large = false;
+    for (uint32_t k = 0; again && k < TRIAL_EXTENTS; k++)
+        tried->extents[k] = tried->settled[k] ? tried->settled[k]
+                            : tried->small    ? made_up[k] / 10
+                                              : made_up[k];
+    return again;
+}
+
+/* --- stand-ins ---------------------------------------------------------------------------------*/
 
 /* A stand-in tensor; names of extents that are not bound yet are bound. */
 static Value stand_in(Sema *s, Scope *scope, const Target *target, uint32_t *next, uint8_t space) {
@@ -19,7 +63,7 @@ static Value stand_in(Sema *s, Scope *scope, const Target *target, uint32_t *nex
         if (e->kind == EXPR_NAME && !scope_find_local(scope, e->name)) {
             Symbol *symbol = scope_define(s, scope, e->name, e->span, SYMBOL_VALUE);
             symbol->declared = DECLARED_EXTENT;
-            symbol->value = value_number(made_up_extent(next), e->span);
+            symbol->value = value_number(trial_extent(s, next), e->span);
         }
     }
     if (!elaborate_shape(s, scope, target, dims))
@@ -75,7 +119,7 @@ static void trial_body(Sema *s, const Item *item) {
                 continue;
             Symbol *symbol = scope_define(s, scope, e->name, e->span, SYMBOL_VALUE);
             symbol->declared = DECLARED_EXTENT;
-            symbol->value = value_number(made_up_extent(&next), e->span);
+            symbol->value = value_number(trial_extent(s, &next), e->span);
         }
     if (!item->expression && item->outputs.count == 0) {
         sema_error(s, DIAG_OUTPUT, item->name.span, "`%s` has no result", item->name.text);
@@ -101,7 +145,7 @@ static BoundArgumentList trial_inputs(Sema *s, const Item *item, uint32_t *next,
     scope->is_frame = true;
     Symbol *width =
         scope_define(s, scope, intern_str(s->c->interner, "d"), item->name.span, SYMBOL_VALUE);
-    width->value = value_number(made_up[0], item->name.span);
+    width->value = value_number(s->tried.extents[0], item->name.span);
     trial_formals(s, scope, &item->formals, next, space);
     for (uint32_t k = 0; k < item->inputs.count; k++) {
         const Target *target = &item->inputs.at[k].target;
@@ -115,7 +159,7 @@ static BoundArgumentList trial_inputs(Sema *s, const Item *item, uint32_t *next,
 static void trial_connection(Sema *s, const Item *item) {
     const uint8_t space = trial_space(s);
     const char *x = intern_str(s->c->interner, "x");
-    Expr extent = {.kind = EXPR_NUMBER, .span = item->name.span, .number = made_up[0]};
+    Expr extent = {.kind = EXPR_NUMBER, .span = item->name.span, .number = s->tried.extents[0]};
     Expr *extents[] = {&extent};
     Target target = {.name = {x, item->name.span}, .bracketed = true, .span = item->name.span};
     target.indices.at = extents;
@@ -127,7 +171,7 @@ static void trial_connection(Sema *s, const Item *item) {
     frame->in_trunk = frame->sites_known = true;
     frame->sites = frame->blocks = 1;
     trunk.input = stand_in(s, s->root, &target, &next, space);
-    trunk.width = made_up[0];
+    trunk.width = s->tried.extents[0];
     Callable callable = {.item = item, .home = s->root};
     for (uint32_t k = 0; k < item->formals.count; k++) /* no default: poison */
         if (!item->formals.at[k].default_value)
@@ -141,22 +185,54 @@ static void trial_connection(Sema *s, const Item *item) {
     frame_pop(s);
 }
 
-void trial_elaborate(Sema *s, const Item *item) {
-    bool used = map_get_u64(s->used_items, (uint64_t)(uintptr_t)item) != NULL;
-    if (used || !item->name.text)
-        return;
-    if (item->kind == ITEM_MODEL) {
-        static const SemaOptions none = {0};
-        const SemaOptions *options = s->options;
-        s->options = &none;
-        model_elaborate(s, item);
-        s->options = options;
-        return;
-    }
+static void trial_attempt(Sema *s, const Item *item) {
     s->trial = true;
     if (item->kind == ITEM_FN || item->kind == ITEM_BRANCH || item->kind == ITEM_MODULE)
         trial_body(s, item);
     else if (item->kind == ITEM_CONNECTION)
         trial_connection(s, item);
     s->trial = false;
+}
+
+static void trial_model(Sema *s, const Item *item) {
+    static const SemaOptions none = {0};
+    const SemaOptions *options = s->options;
+    s->options = &none;
+    model_elaborate(s, item);
+    s->options = options;
+}
+
+/* What attempts that failed have said is dropped, and what they have spent given back. Where no
+ * attempt has less to complain of than the first, the first one's words stand. */
+void trial_elaborate(Sema *s, const Item *item, Scope *model_scope) {
+    const bool used = map_get_u64(s->used_items, (uint64_t)(uintptr_t)item) != NULL;
+    sema_enter_program(s);
+    s->model_scope = model_scope;
+    if (used || !item->name.text)
+        return;
+    if (item->kind == ITEM_MODEL) {
+        trial_model(s, item);
+        return;
+    }
+    const Sema before = *s;
+    const Diagnostics *least = NULL;
+    s->tried = (Trial){0};
+    memcpy(s->tried.extents, made_up, sizeof made_up);
+    do {
+        sema_enter_program(s);
+        s->model_scope = model_scope;
+        s->d = diagnostics_create(s->arena, s->c->sources);
+        s->steps = before.steps;
+        s->values = before.values;
+        s->n_instances = before.n_instances;
+        s->table_entries = before.table_entries;
+        s->depth = before.depth;
+        s->steps_reported = before.steps_reported;
+        s->depth_reported = before.depth_reported;
+        trial_attempt(s, item);
+        if (!least || diag_error_count(s->d) < diag_error_count(least))
+            least = s->d;
+    } while (trial_learn(&s->tried));
+    diag_append(before.d, least);
+    s->d = before.d;
 }
