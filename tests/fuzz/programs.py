@@ -1,0 +1,289 @@
+"""Random well-typed programs: `text(seed)` is a `.hc` file with one model, always the same for a seed."""
+
+import random
+
+from expressions import GLOBAL, POSITION, SAMPLE, TIME, Value, join, width
+from statements import Body
+
+CONNECTIONS = [  # name with options, what the width must be a multiple of, largest width
+    ("residual", 1, 300), ("residual(norm = layernorm)", 1, 300), ("shc(n = 2)", 1, 129), ("shc(n = 3)", 1, 65),
+    ("dhc(n = 2)", 1, 65), ("mhc(n = 2, iters = 3)", 1, 65), ("mhc(n = 3, iters = 1)", 1, 48),
+    ("mhc(n = 2, iters = 2, v4 = true)", 1, 33), ("frac(m = 2)", 2, 64), ("frac(m = 4)", 4, 64),
+    ("postnorm", 1, 129), ("gru_residual", 1, 33), ("gated_residual", 1, 65), ("denseformer", 1, 129),
+    ("attnres", 1, 65), ("dar", 1, 65), ("mudd", 1, 33), ("krom(n = 2)", 1, 65), ("mhc_lite(n = 2)", 1, 65),
+    ("laurel(rank = 3)", 1, 129), ("parallel", 1, 65), ("ihc(n = 2)", 1, 48), ("spectral(n = 2)", 1, 33),
+    ("go_mhc(n = 2)", 1, 33), ("tbp(n = 3)", 1, 33), ("orthogonal_residual", 1, 65), ("harmonised(n = 2)", 1, 33),
+    ("hyper_connections(n = 2)", 1, 33), ("mhc_v2(n = 2, iters = 2)", 1, 33), ("mhc_deferred(n = 2, iters = 2)", 1, 33),
+    ("ghc", 6, 48), ("jpmhc(n = 2)", 1, 33), ("xhc(n = 4, active = 2, fixed = 1, iters = 2)", 1, 33),
+]
+
+
+class Program:
+    def __init__(self, seed):
+        self.draw = random.Random(seed)
+        self.names = {}
+        self.definitions, self.calls = [], []
+        draw = self.draw
+        self.widths = [width(draw) for _ in range(draw.choice([1, 2, 2, 3]))]
+        self.space = draw.choices(["", "line", "grid"], [2.5, 5, 2])[0]
+        self.causal = self.space == "line" and draw.random() < 0.25
+        self.random = (POSITION if self.space else SAMPLE) if draw.random() < 0.15 else False
+        # Small programs find more in the same time: how many statements there are follows from this.
+        self.length = draw.choices([1, 2, 3, 5], [3, 4, 3, 1])[0]
+
+    def body(self, **allow):
+        allow = {"widths": self.widths, "random": self.random, **allow}
+        return Body(self.draw, allow, self.names)
+
+    def statements(self, body, least=0):
+        for _ in range(self.draw.randint(least, least + self.length)):
+            body.statement()
+
+    # --- definitions ------------------------------------------------------------------------------
+
+    def across(self):
+        return {"across": self.space, "causal": self.causal, "here": bool(self.space)}
+
+    def function(self):
+        """A function of one or two tensors, or a module, which may hold parameters."""
+        draw = self.draw
+        kind = draw.choice(["fn", "module"])
+        name = self.names_of("f" if kind == "fn" else "g")
+        inputs = [(width(draw),) if draw.random() < 0.3 else (draw.choice(self.widths),)
+                  for _ in range(draw.choice([1, 1, 2]))]
+        if draw.random() < 0.2:
+            inputs[-1] = (draw.choice([2, 3, 4]), draw.choice(self.widths))
+        module = kind == "module"
+        at = POSITION if module and self.space and draw.random() < 0.5 else None
+        body = self.body(params=module, **(self.across() if at else {}))
+        formals = []
+        for dims in inputs:
+            x = body.fresh("x")
+            body.keep(x, dims, at or GLOBAL, 2)
+            formals.append(f"{x}[{', '.join(map(str, dims))}]")
+        self.statements(body)
+        out = (draw.choice(self.widths),) if draw.random() < 0.6 else inputs[0]
+        indices = body.indices(out)
+        e = body.expressions.tame(body.expressions.expression(indices, 2), 2)
+        result = body.fresh("y")
+        body.write(f"let {body.head(result, indices)} = {e.text};")
+        shape = f"{result}[{', '.join(map(str, out))}]"
+        if module:
+            head = f"module {name} : {', '.join(formals)} -> {shape} {{"
+        else:
+            head = f"fn {name}({', '.join(formals)}) -> {shape} {{"
+        self.definitions += [head, *body.lines, "}"]
+        self.calls.append({"kind": kind, "name": name, "inputs": inputs, "out": out, "domain": e.domain,
+                           "size": 2, "at": at})
+
+    def names_of(self, letter):
+        self.names[letter] = self.names.get(letter, 0) + 1
+        return f"{letter}{self.names[letter]}"
+
+    def branch(self, d, extra=False):
+        draw = self.draw
+        name = self.names_of("b")
+        body = self.body(params=True, calls=self.calls, probes=True, **self.across())
+        body.keep("x", (d,), POSITION if self.space else SAMPLE, 2)
+        if draw.random() < 0.2:
+            body.write("let u[c] = x[c] * (1 + 0.1 * site);")
+            body.keep("u", (d,), POSITION if self.space else SAMPLE, 2)
+        self.statements(body, 1)
+        i = draw.choice("ijkl")
+        e = body.expressions.tame(body.expressions.expression({i: d}, 3), 2)
+        body.write(f"let y[{i} < {d}] = {e.text};")
+        self.definitions += [f"branch {name} : x[d] -> y[d] {{", *body.lines, "}"]
+        return name
+
+    def connection(self, d):
+        """A connection of the file: one stream or several, each part a random expression."""
+        draw, name = self.draw, self.names_of("c")
+        n = draw.choice([1, 1, 2, 3, 4]) if d <= 65 else draw.choice([1, 1, 2])
+        body = self.body(params=True, probes=True, random=False, calls=[c for c in self.calls if c["kind"] == "fn"])
+        at = POSITION if self.space else SAMPLE
+        streams = n > 1 or draw.random() < 0.2
+        lines = [f"state H[{n}, d];" if streams else "state H[d];"]
+        carry = draw.random() < 0.2
+        if carry:
+            lines.append("carry w = 0.5;")
+        lines.append(draw.choice(["begin H[i < %d,c] = x[c];", "begin H[i < %d,c] = x[c] * (1 + 0.1 * i);"]) % n
+                     if streams else "begin H = x;")
+        dims = (n, d) if streams else (d,)
+        h = body.keep("H", dims, at, 2)
+        if carry:
+            body.keep("w", (), at, 1)
+        self.statements(body)
+        e = body.expressions.expression({"c": d}, 2) if draw.random() < 0.5 else None
+        read = f"H[{draw.randrange(n)}]" if streams else "H"
+        if e is not None:
+            e = body.expressions.tame(e, 2)
+            body.write(f"let u[c < {d}] = {read}[c] + {e.text};" if not streams else
+                       f"let u[c < {d}] = (mean[i] H[i,c]) + {e.text};")
+            read = "u"
+        norm = draw.choice(["rmsnorm({})", "rmsnorm({})", "layernorm({})", "{}"] if d > 3 else ["{}"])
+        body.write(f"read x = {norm.format(read)};")
+        body.keep("y", (d,), at, 2)
+        self.statements(body)
+        indices = {"k": n, "c": d} if streams else {"c": d}
+        entry = "H[k,c]" if streams else "H[c]"
+        e = body.expressions.tame(body.expressions.expression(indices, 3), 2)
+        form = draw.choice(["{h} + y[c]", "{h} + tanh({e})", "0.5 * {h} + y[c] * sigmoid({e})", "({h} + {e}) / 2"])
+        if streams:
+            form = draw.choice([form, "(mean[j] cos(k + j) * H[j,c]) + y[c]"])
+        write = f"write {entry} = {form.format(h=entry, e=e.text)}"
+        if carry:
+            write += f", w = 0.5 * w + tanh({body.expressions.leaf({}).text})"
+        body.write(write + ";")
+        body.values[:] = [v for v in body.values if v is h]
+        out = f"let o[c] = mean[i] H[i,c];" if streams else "let o[c] = H[c];"
+        body.write(out)
+        body.write(f"end x = {norm.format('o')};")
+        self.definitions += [f"connection {name} {{", *("  " + line for line in lines), *body.lines, "}"]
+        return name
+
+    # --- the model --------------------------------------------------------------------------------
+
+    def trunk(self, body):
+        draw = self.draw
+        x = body.value_of(1, lambda v: v.domain == (POSITION if self.space else SAMPLE) and v.dims[0] <= 300)
+        if not x:
+            return
+        d = x.dims[0]
+        fitting = [c for c, multiple, most in CONNECTIONS if d % multiple == 0 and d <= most] or ["residual"]
+        wiring = self.connection(d) if draw.random() < 0.45 else draw.choice(fitting)
+        if self.space == "grid" and wiring.startswith("xhc"):
+            wiring = "residual"
+        if wiring.startswith("orthogonal") and d < 3:
+            wiring = "residual"
+        branches = [f"linear({d})" if wiring == "ghc" else "own"]
+        if self.space == "line" or self.space == "grid":
+            heads = draw.choice([h for h in (1, 2, 3, 4) if d % h == 0])
+            causal = "true" if self.causal else draw.choice(["true", "false"])
+            branches.append(f"attention({heads}, causal = {causal})")
+        if self.space == "grid" and d <= 17 and not self.causal:
+            branches.append("conv(5)")
+        if self.space == "line":
+            branches.append("conv1d(k = 2)")
+        branches += [f"mlp({draw.choice([3, 8, 33, 64])})", f"swiglu({draw.choice([5, 16, 65])})",
+                     f"linear({d})", f"moe(7, experts = 3)"]
+        weights = [len(branches) * 1.5] + [1] * (len(branches) - 1)
+        sites = []
+        for k in range(draw.choices([1, 2, 3], [5, 3, 1])[0]):
+            branch = draw.choices(branches, weights)[0]
+            if branch == "own":  # defined when it is used, and used again by later sites
+                branch = self.branch(d)
+                branches = [b if b != "own" else branch for b in branches]
+            if draw.random() < 0.1 and "append" not in wiring and wiring.split("(")[0] in ("residual", "shc", "mhc"):
+                branch += " & " + draw.choice([b for b in branches if b != "own"])
+            sites.append(f"s{k} = {wiring} : {branch};")
+        text = " ".join(sites)
+        if draw.random() < 0.25:
+            text = f"repeat {draw.choice([1, 2, 3])} {{ {text} }}"
+        h = body.fresh("h")
+        body.write(f"let {h} = trunk({x.name}) {{ {text} }};")
+        body.keep(h, (d,), x.domain, 2)
+
+    def inputs(self, body):
+        """What the model is given. Several kinds, so that there is text, a table, a picture."""
+        draw = self.draw
+        place = {"": "", "line": "t", "grid": "r, s"}[self.space]
+        positions = {"line": f"positions t <= {draw.choice([1, 2, 3, 5, 7])}{' causal' if self.causal else ''};",
+                     "grid": f"positions (r <= {draw.choice([1, 2, 3])}, s <= {draw.choice([2, 3])});"}
+        at = POSITION if self.space else SAMPLE
+        if self.space:
+            body.write(positions[self.space])
+        kinds = draw.choice(["real", "real", "token", "both"])
+        if kinds != "real":
+            vocab, d = draw.choice([2, 5, 17, 33, 64, 65]), draw.choice(self.widths)
+            body.write(f"input tokens{f'[{place}]' if place else ''} : token({vocab});")
+            body.write(f"param E[{vocab}, {d}] ~ normal(0.5);")
+            x = body.fresh("x")
+            more = ""
+            if self.space == "line" and draw.random() < 0.5:
+                body.write(f"const d = {d};")
+                more = " + position(t)"
+            body.write(f"let {x} = embed(tokens, E){more};")
+            body.keep(x, (d,), at, 1)
+        if kinds != "token":
+            dims = (draw.choice(self.widths),) if draw.random() < 0.8 else (draw.choice([2, 3]), draw.choice(self.widths))
+            inside = ", ".join(([place] if place else []) + list(map(str, dims)))
+            body.write(f"input u[{inside}] : real;")
+            body.keep("u", dims, at, 2)
+        if self.space and draw.random() < 0.25:
+            body.write(f"input style[{self.widths[0]}] : real;")
+            body.keep("style", (self.widths[0],), SAMPLE, 2)
+        if self.space and draw.random() < 0.15:
+            d = draw.choice(self.widths)
+            P = body.fresh("P")
+            v = body.fresh("v")
+            size = 7 if self.space == "line" else 9
+            index = "t" if self.space == "line" else "3 * r + s"
+            body.write(f"param {P}[{size}, {d}] ~ normal(0.5);")
+            body.write(f"let {v}[i] = {P}[{index}, i];")
+            body.keep(v, (d,), TIME, 1)
+
+    def loss(self, body):
+        draw = self.draw
+        at = POSITION if self.space else SAMPLE
+        place = {"": "", "line": "[t]", "grid": "[r, s]"}[self.space]
+        used = body.values[-4:] + draw.sample(body.values, min(2, len(body.values)))
+        terms, domains = [], []
+        for v in dict.fromkeys(used):
+            e = body.expressions.scalar(v)
+            terms.append(e.text)
+            domains.append(e.domain)
+        weight = ""
+        if draw.random() < 0.2:
+            c = body.expressions.condition({})
+            if c.domain == GLOBAL or c.domain == join(c.domain, *domains) == join(*domains):
+                weight = f" weight select({c.text}, 1, 0.3)"
+        kind = draw.choice(["mse", "cross", "plain", "plain"])
+        x = body.value_of(1, lambda v: v.domain == at)
+        if kind == "cross" and x:
+            n = x.dims[0]
+            body.write(f"target label{place} : token({n});")
+            body.write(f"loss cross_entropy({x.name}, label);")
+            if draw.random() < 0.3:
+                body.write(f"metric accuracy({x.name}, label);")
+        elif kind == "mse" and x:
+            inside = ", ".join(([place[1:-1]] if place else []) + [str(x.dims[0])])
+            body.write(f"target goal[{inside}] : real;")
+            body.write(f"loss mse({x.name}, goal);")
+        body.write(f"loss {' + '.join(terms)}{weight};")
+
+    def buffers(self, body):
+        draw = self.draw
+        v = body.value_of()
+        if draw.random() > 0.08 or v is None or len(v.dims) > 1:
+            return
+        name = body.fresh("q")
+        shape = f"[{v.dims[0]}]" if v.dims else ""
+        index = "[i]" if v.dims else ""
+        body.write(f"buffer {name}{shape} = 0.5;")
+        body.write(f"update {name}{index} = 0.9 * {name}{index} + 0.1 * {v.name}{index};")
+        body.keep(name, v.dims, GLOBAL, 2)
+
+    def text(self):
+        draw = self.draw
+        for _ in range(draw.choices([0, 1, 2], [5, 3, 1])[0]):
+            self.function()
+        body = self.body(params=True, calls=self.calls, in_model=True, probes=True, **self.across())
+        self.inputs(body)
+        self.statements(body)
+        self.buffers(body)
+        if draw.random() < 0.45:
+            self.trunk(body)
+        if draw.random() < 0.08:
+            self.trunk(body)
+        self.statements(body, 1)
+        self.loss(body)
+        return "\n".join([*self.definitions, "model m {", *body.lines, "}", ""])
+
+
+def text(seed):
+    return Program(seed).text()
+
+
+if __name__ == "__main__":
+    import sys
+    print(text(int(sys.argv[1])), end="")
