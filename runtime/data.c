@@ -271,7 +271,8 @@ static bool is_or_below(const char *path, const char *of) {
 
 bool hc_data_holds(const HcData *data, const char *path) {
     char *absolute = realpath(path, NULL);
-    bool holds = absolute && data->path && is_or_below(absolute, data->path);
+    bool holds = absolute && data->path && is_or_below(absolute, data->path) &&
+                 (data->as_bytes || hc_file_is_text(absolute));
     for (uint32_t k = 0; absolute && data->samples && k < data->samples->files.count; k++)
         holds = holds || is_or_below(absolute, data->samples->files.at[k].path);
     free(absolute);

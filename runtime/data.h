@@ -23,7 +23,7 @@ typedef struct {
  * then, all of which is evaluated. */
 HcStatus hc_data_open(HcData *data, const HcPlan *plan, const HcDataRequest *request,
                       int64_t positions, HcError *error);
-/* Whether the file is one of the data, or lies in their folder. */
+/* Whether the file is one of the data, or a text in their folder. */
 bool hc_data_holds(const HcData *data, const char *path);
 /* What config.json says of the data: where they are, sizes, a hash. The caller releases it. */
 json_t *hc_data_json(const HcData *data);
@@ -33,6 +33,7 @@ json_t *hc_data_json(const HcData *data);
  * zero byte, is packed or is UTF-16; as_bytes: everything is. */
 HcStatus hc_data_load(HcData *data, const char *path, double held_out, bool as_bytes, FILE *notes,
                       HcError *error);
+bool hc_file_is_text(const char *path); /* false, too, for what cannot be read */
 void hc_data_free(HcData *data);
 /* Whether a model can read windows of `positions` from both parts: bindings, lengths, vocabulary.
  * held_out: whether the held-out part must hold a window too. */

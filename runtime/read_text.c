@@ -71,6 +71,19 @@ static const char *no_text(const uint8_t *bytes, size_t size) {
                                   : NULL;
 }
 
+bool hc_file_is_text(const char *path) {
+    uint8_t part[1 << 16];
+    FILE *file = fopen(path, "rbe");
+    bool text = file != NULL;
+    for (size_t size = 1; text && size;) {
+        size = fread(part, 1, sizeof part, file);
+        text = !no_text(part, size);
+    }
+    if (file)
+        fclose(file);
+    return text;
+}
+
 static void pass_over(Loader *l, const char *path) {
     if (l->passed++ == 0)
         snprintf(l->first, sizeof l->first, "%s", path);
