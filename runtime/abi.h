@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define HC_ABI_VERSION 2
+#define HC_ABI_VERSION 3
 
 /* What a call runs over, and what a run is: in the order of the compiler's NestExtent. */
 typedef struct {
@@ -46,7 +46,17 @@ typedef struct {
     uint64_t manifest_length;
     HcKernel *const *kernels;
     uint64_t kernel_count;
+    uint64_t manifest_seal; /* hc_manifest_seal of the manifest; 0: not said, as in one by hand */
 } HcModel;
-_Static_assert(sizeof(HcModel) == 40, "generated code lays this record out itself");
+_Static_assert(sizeof(HcModel) == 48, "generated code lays this record out itself");
+
+/* Kernels index as their manifest says and look at nothing again, so they run with no other: damage
+ * and edits show here. (FNV-1a; whoever can also change the record can change the code.) */
+static inline uint64_t hc_manifest_seal(const char *manifest, uint64_t length) {
+    uint64_t seal = UINT64_C(0xcbf29ce484222325);
+    for (uint64_t k = 0; k < length; k++)
+        seal = (seal ^ (unsigned char)manifest[k]) * UINT64_C(0x100000001b3);
+    return seal ? seal : 1;
+}
 
 #endif

@@ -55,8 +55,11 @@ HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, 
     exec->chunk_addresses = calloc(plan->n_buffers + 1, sizeof *exec->chunk_addresses);
     if (exec->scratch && exec->addresses && exec->bound && exec->chunk_addresses)
         return HC_OK;
+    const bool large = !exec->scratch;
+    const double bytes = (double)exec->scratch_stride * (double)threads;
     hc_exec_destroy(exec);
-    return hc_fail_memory(error, "the model's plan");
+    return large ? hc_fail_size(error, "what the kernels of all threads work in", bytes)
+                 : hc_fail_memory(error, "the model's plan");
 }
 
 void hc_exec_destroy(HcExec *exec) {

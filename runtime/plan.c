@@ -284,7 +284,7 @@ static HcStatus read_kernels(Reader *r, const json_t *array, uint64_t provided) 
         const json_t *json = json_array_get(array, k);
         int64_t scratch = 0;
         TRY(text(r, json, "name", &plan->kernel_names[k]));
-        TRY(whole(r, json, "scratch", 0, INT64_C(1) << 32, 0, &scratch));
+        TRY(whole(r, json, "scratch", 0, INT64_C(1) << 48, 0, &scratch));
         if (scratch > plan->scratch_bytes)
             plan->scratch_bytes = scratch;
     }
@@ -363,11 +363,6 @@ static HcStatus read_tables(Reader *r, const json_t *array) {
             strcmp(element, "i32") != 0)
             return bad(r, "unknown element type");
         table->size = (size_t)table->count * (strcmp(element, "f64") == 0 ? 8 : 4);
-        if (table->buffer.region == HC_REGION_GLOBAL &&
-            table->size >
-                (uint64_t)(plan->region_elements[HC_REGION_GLOBAL] - table->buffer.offset) *
-                    plan->element_size)
-            return bad(r, "a table larger than its region");
         ALLOCATE(table->bytes, table->size);
         if (!json_is_string(data))
             TRY(table_numbers(r, data, element, table));
@@ -689,7 +684,10 @@ static HcStatus read_root(Reader *r, const HcModel *model, const json_t *root) {
     TRY(read_calls(r, json));
     TRY(read_chunks(r, json_object_get(json, "chunks")));
     TRY(read_outputs(r, json_object_get(json, "outputs")));
-    return read_updates(r, json_object_get(json_object_get(json, "outputs"), "updates"));
+    TRY(read_updates(r, json_object_get(json_object_get(json, "outputs"), "updates")));
+    r->where = "plan";
+    const char *wrong = hc_plan_check(plan);
+    return wrong ? bad(r, wrong) : HC_OK;
 }
 
 HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error) {
@@ -700,6 +698,10 @@ HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error) {
             error, HC_ERROR_MODEL,
             "the model was compiled for another version of the runtime (ABI %u, here %d)",
             model ? (unsigned)model->abi_version : 0u, HC_ABI_VERSION);
+    Reader r = {plan, error, "manifest", 0};
+    if (model->manifest_seal &&
+        model->manifest_seal != hc_manifest_seal(model->manifest, model->manifest_length))
+        return bad(&r, "it is not the one that the model's code was compiled with");
     HcJsonRead read;
     plan->element_size = model->element_size;
     plan->json = hc_json_read(model->manifest, model->manifest_length, UINT64_MAX, &read);
@@ -708,7 +710,6 @@ HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error) {
     if (!plan->json)
         return hc_fail(error, HC_ERROR_MODEL, "the model's manifest is malformed: line %d: %s",
                        read.line, read.what);
-    Reader r = {plan, error, "", 0};
     HcStatus status = read_root(&r, model, plan->json);
     if (status != HC_OK)
         hc_plan_free(plan);

@@ -189,6 +189,8 @@ typedef struct {
 /* Fills *plan; after failure it is empty. hc_plan_free also after success only. */
 HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error);
 void hc_plan_free(HcPlan *plan);
+/* What of it would leave its memory when it runs (plan_check.c), or NULL. */
+const char *hc_plan_check(const HcPlan *plan);
 /* Elements of all parameters; buffers are none. */
 int64_t hc_plan_parameter_elements(const HcPlan *plan);
 /* The manifest's `data` (plan_data.c); inputs and space have been read. */

@@ -96,7 +96,8 @@ static void jit_make_record(Arena *arena, Jit *jit, const CodegenModel *model) {
                             .manifest = jit->manifest,
                             .manifest_length = strlen(manifest),
                             .kernels = jit->kernels,
-                            .kernel_count = model->n_kernels};
+                            .kernel_count = model->n_kernels,
+                            .manifest_seal = hc_manifest_seal(manifest, strlen(manifest))};
 }
 
 Jit *jit_load_kernels(Arena *arena, const CodegenModel *model, const JitKernel *kernels,

@@ -51,13 +51,14 @@ static Value module_record(Emit *e, const CodegenModel *model, Value *functions)
     const char *manifest = model->manifest ? model->manifest : "{}";
     size_t length = strlen(manifest);
     LLVMTypeRef i32 = e->elem[NEST_I32], i64 = e->elem[NEST_I64];
-    Value fields[6] = {LLVMConstInt(i32, HC_ABI_VERSION, false),
+    Value fields[7] = {LLVMConstInt(i32, HC_ABI_VERSION, false),
                        LLVMConstInt(i32, model->element_size, false),
                        module_text(e, manifest, length, "manifest"),
                        LLVMConstInt(i64, length, false),
                        table,
-                       LLVMConstInt(i64, model->n_kernels, false)};
-    Value record = LLVMConstStructInContext(e->context, fields, 6, false);
+                       LLVMConstInt(i64, model->n_kernels, false),
+                       LLVMConstInt(i64, hc_manifest_seal(manifest, length), false)};
+    Value record = LLVMConstStructInContext(e->context, fields, 7, false);
     Value global = LLVMAddGlobal(e->module, LLVMTypeOf(record), model->symbol);
     LLVMSetInitializer(global, record);
     LLVMSetGlobalConstant(global, true);

@@ -172,7 +172,8 @@ static HcModel bigram_model(uint32_t element_size, const char *manifest) {
                      manifest,
                      strlen(manifest),
                      element_size == 4 ? float_kernels : double_kernels,
-                     3};
+                     3,
+                     0};
 }
 
 #endif

@@ -155,6 +155,34 @@ static void broken_manifests_are_refused(void **state) {
         {"\"lda\": 24", "\"lda\": 0"},
         {"\"stream\": \"bytes\", \"offset\": 1", "\"stream\": 4"},
         {"\"input\": \"next\"", "\"input\": \"other\""},
+        /* what the runtime itself reads and writes; bigram_text has room for not one element more
+         */
+        {"\"position\": 560", "\"position\": 559"},
+        {"\"partial\": 272", "\"partial\": 271"},
+        {"\"n\": 256, \"k\": 24", "\"n\": 257, \"k\": 24"},
+        {"\"n\": 256, \"k\": 24", "\"n\": 256, \"k\": 25"},
+        {"\"n\": 256, \"k\": 24", "\"n\": \"position\", \"k\": 24"},
+        {"\"ldb\": 24,", "\"ldb\": 25,"},
+        {"\"lda\": 24,", "\"lda\": 2147483647,"},
+        {"\"m\": 256, \"n\": 24", "\"m\": 257, \"n\": 24"},
+        {"\"m\": 256, \"n\": 24", "\"m\": \"position\", \"n\": 24"},
+        {"\"c\": [\"grads\", 0, 1]", "\"c\": [\"grads\", 1, 1]"},
+        {"\"c\": [\"grads\", 0, 1]", "\"c\": [\"inputs\", 0, 1]"},
+        {"\"a\": [\"position\", 0]", "\"a\": [\"inputs\", 0, 1]"},
+        {"\"elements\": 256, \"to\"", "\"elements\": 257, \"to\""},
+        {"\"elements\": 1,", "\"elements\": 33,"},
+        {"\"partial\": [\"partial\", 0]", "\"partial\": [\"global\", 0]"},
+        {"\"elements\": 6144", "\"elements\": 6145"},
+        {"\"elements\": 6144, \"domain\": \"global\"", "\"elements\": 1, \"domain\": \"sample\""},
+        {"\"rows\": 256", "\"rows\": 257"},
+        {"\"rows\": 256", "\"rows\": 256, \"to_domain\": \"position\""},
+        {"\"rows\": 256", "\"rows\": 256, \"indices\": 2"},
+        {"\"values\": [\"position\", 24]", "\"values\": [\"inputs\", 0, 0]"},
+        {"\"dims\": [24], \"buffer\"", "\"dims\": [561], \"buffer\""},
+        {"\"dims\": [4], \"buffer\"", "\"dims\": [17], \"buffer\""},
+        {"\"loss\": [\"global\", 0]", "\"loss\": [\"inputs\", 0, 0]"},
+        {"[\"params\", 0, 2]", "[\"params\", 257, 2]"},
+        {"[\"global\", 24]", "[\"global\", 31]"},
     };
     for (size_t k = 0; k < sizeof edits / sizeof edits[0]; k++) {
         const char *put = edits[k][1];
@@ -168,6 +196,50 @@ static void broken_manifests_are_refused(void **state) {
             fail_msg("edit %zu (%s) gave status %d", k, put ? put : "", (int)status);
         assert_null(context);
         assert_non_null(strstr(error.message, "manifest is malformed"));
+        free(manifest);
+    }
+}
+
+/* Compiled code looks at nothing again, so it runs with no manifest but its own. */
+static void a_sealed_manifest_is_as_it_was(void **state) {
+    (void)state;
+    char *manifest = bigram_manifest(NULL, 4, NULL);
+    HcModel model = bigram_model(4, manifest);
+    model.manifest_seal = hc_manifest_seal(manifest, model.manifest_length);
+    HcContext *context;
+    HcError error;
+    assert_int_equal(hc_create(&model, NULL, &context, &error), HC_OK);
+    hc_destroy(context);
+    static const char *const edits[][2] = {
+        {"\"limit\": 256", "\"limit\": 257"},         /* reads past an embedding */
+        {"[\"partial\", 0]]", "[\"partial\", 272]]"}, /* a kernel's, at the end of its region */
+        {"\"lr\": 0.02", "\"lr\": 0.03"},
+    };
+    for (size_t k = 0; k < sizeof edits / sizeof edits[0]; k++) {
+        char *edited = bigram_edit(manifest, edits[k][0], edits[k][1]);
+        model.manifest = edited;
+        model.manifest_length = strlen(edited);
+        assert_int_equal(hc_create(&model, NULL, &context, &error), HC_ERROR_MODEL);
+        assert_non_null(strstr(error.message, "not the one"));
+        free(edited);
+    }
+    free(manifest);
+}
+
+/* More than this machine has is no fault of the manifest. */
+static void scratch_beyond_memory_is_named(void **state) {
+    (void)state;
+    static const char *const scratch[] = {"\"scratch\": 17592186044416",
+                                          "\"scratch\": 281474976710656"};
+    for (size_t k = 0; k < 2; k++) {
+        char *manifest = bigram_manifest("\"scratch\": 2048", 4, scratch[k]);
+        HcModel model = bigram_model(4, manifest);
+        HcContext *context;
+        HcError error;
+        HcOptions options = {.threads = 1};
+        assert_int_equal(hc_create(&model, &options, &context, &error), HC_ERROR_MEMORY);
+        assert_non_null(strstr(error.message, k ? "262144.0 GiB" : "16384.0 GiB"));
+        assert_null(context);
         free(manifest);
     }
 }
@@ -681,6 +753,8 @@ int main(void) {
         cmocka_unit_test(splits_cover_and_are_bounded),
         cmocka_unit_test(products_equal_the_definition),
         cmocka_unit_test(broken_manifests_are_refused),
+        cmocka_unit_test(a_sealed_manifest_is_as_it_was),
+        cmocka_unit_test(scratch_beyond_memory_is_named),
         cmocka_unit_test(wrong_machines_and_versions_are_refused),
         cmocka_unit_test(gradients_equal_finite_differences),
         cmocka_unit_test(threads_do_not_change_a_bit),
