@@ -184,6 +184,10 @@ static void add_outputs(JsonText *t, const Plan *plan) {
         const TirOutput *out = &plan->program->outputs.at[k];
         if (out->role == TIR_OUT_LOSS || out->role == TIR_OUT_LOGITS)
             add_output(t, out->role == TIR_OUT_LOSS ? "loss" : "logits", plan, out);
+        if (out->role == TIR_OUT_LOGITS) {
+            const TirType *type = &tir_node(plan->program->block, out->value)->type;
+            json_text_integers(t, "logits_dims", type->dims, type->rank);
+        }
     }
     add_output_list(t, "metrics", plan, TIR_OUT_METRIC, TIR_OUT_METRIC);
     add_output_list(t, "probes", plan, TIR_OUT_PROBE, TIR_OUT_NAMED);
