@@ -15,6 +15,15 @@ static ExitCode native_plan(Driver *d, const Network *network, TirProgram *progr
                                               .recompute = optimise,
                                               .step = memory_step(d, network, f64)});
     pipeline_end(d, "plan", begun);
+    if ((*plan)->written) {
+        diag_error(d->c->diagnostics, DIAG_SIZE, (*plan)->written_at,
+                   "written out, the loop makes %llu values or more; a program may have %d of such",
+                   (unsigned long long)(*plan)->written, UNROLL_MOST);
+        diag_help(d->c->diagnostics,
+                  "a kernel runs a loop of small values at one position, without a loop inside; "
+                  "what is around one, or reads other positions, is written out: fewer turns");
+        return driver_report(d);
+    }
     if ((*plan)->unsupported) {
         diag_error(d->c->diagnostics, DIAG_UNSUPPORTED, (*plan)->unsupported_at,
                    "the operation `%s` cannot be compiled to machine code here",

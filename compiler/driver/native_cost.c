@@ -4,7 +4,7 @@
 
 bool native_cost(TirProgram *program, PlanStep step, NativeCost *cost) {
     Plan *plan = plan_build(program, (PlanOptions){.fuse = true, .recompute = true, .step = step});
-    if (plan->unsupported)
+    if (plan->unsupported || plan->written)
         return false;
     cost->workspace = (double)plan_workspace(plan);
     cost->replays = plan->replays;

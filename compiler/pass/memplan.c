@@ -291,6 +291,12 @@ Plan *plan_build(TirProgram *p, PlanOptions options) {
     Plan *plan = ARENA_NEW(p->arena, Plan);
     plan->arena = p->arena;
     plan->options = options;
+    TirId loop;
+    if (!plan_unroll_fits(p, &loop, &plan->written)) {
+        plan->written_at = tir_node(p->block, loop)->span;
+        return plan;
+    }
+    plan->written = 0;
     TirProgram *cut = plan_pieces(plan_unroll(p), PLAN_PIECE_ELEMENTS);
     plan->program = plan_legalise(options.fuse ? plan_merge_products(cut) : cut);
     name_all_results(plan->program);

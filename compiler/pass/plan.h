@@ -176,12 +176,19 @@ typedef struct Plan {
     const char
         *unsupported; /* a message when the program holds what cannot be planned, else NULL */
     Span unsupported_at;
+    uint64_t written; /* values that a loop makes when it is written out, where those are too many:
+                         nothing is planned then; else 0 */
+    Span written_at;
 } Plan;
 
 Plan *plan_build(TirProgram *p, PlanOptions options);
 
 TirProgram *plan_merge_products(TirProgram *p);
 TirProgram *plan_unroll(TirProgram *p);
+enum { UNROLL_MOST = 1000000 }; /* values of loops written out, some kilobytes each */
+/* Whether plan_unroll makes no more than that; else the first loop that makes too many, and how
+ * many it makes at least. */
+bool plan_unroll_fits(const TirProgram *p, TirId *loop, uint64_t *values);
 /* Pieces have at least so many elements: smaller values are loaded and computed as one. */
 TirProgram *plan_pieces(TirProgram *p, uint32_t least);
 TirProgram *plan_legalise(TirProgram *p);

@@ -139,6 +139,35 @@ static TirProgram *unroll_once(TirProgram *p, bool *again) {
     return pass_dce(to);
 }
 
+static uint64_t written_size(const TirNode *loop);
+
+/* Values of a block once its loops are written out, loops in loops, too; counted no further than
+ * what is too many. */
+static uint64_t block_size(const TirBlock *block) {
+    uint64_t n = 0;
+    for (TirId id = 1; id < block->nodes.count && n <= UNROLL_MOST; id++)
+        n += 1 + written_size(tir_node(block, id));
+    return n;
+}
+
+/* What a loop adds; 0: a kernel runs it. */
+static uint64_t written_size(const TirNode *loop) {
+    return loop->op == TIR_SCAN && !fits_kernel(loop)
+               ? loop->attr.trips * block_size(loop->attr.body)
+               : 0;
+}
+
+bool plan_unroll_fits(const TirProgram *p, TirId *loop, uint64_t *values) {
+    uint64_t all = 0;
+    for (*loop = 1; *loop < p->block->nodes.count; ++*loop) {
+        *values = written_size(tir_node(p->block, *loop));
+        all += *values;
+        if (all > UNROLL_MOST)
+            return false;
+    }
+    return true;
+}
+
 TirProgram *plan_unroll(TirProgram *p) {
     bool again = false;
     for (TirId id = 1; id < p->block->nodes.count && !again; id++) {

@@ -45,14 +45,16 @@ TirId tir_broadcast(TirBuilder *b, TirId x, uint32_t rank, const uint32_t *dims,
     return identity ? x : tir_insert(b, &node);
 }
 
-/* Of a concatenation, the parts that the slice touches. */
+/* Of a concatenation, the parts that the slice touches: no more than it has entries. Where there are
+ * as many parts as entries (a stack of a loop's turns), each is one. */
 static TirId slice_of_parts(TirBuilder *b, const TirNode *concat, uint32_t axis, uint32_t start,
                             uint32_t extent) {
     const uint32_t n = concat->n_operands;
     const TirId *operands = concat->operands;
-    TirId *parts = ARENA_ARRAY(b->program->arena, TirId, n);
-    uint32_t n_parts = 0, at = 0;
-    for (uint32_t k = 0; k < n && at < start + extent; k++) {
+    TirId *parts = ARENA_ARRAY(b->program->arena, TirId, n < extent ? n : extent);
+    const uint32_t first = concat->type.dims[axis] == n ? start : 0;
+    uint32_t n_parts = 0, at = first;
+    for (uint32_t k = first; k < n && at < start + extent; k++) {
         const uint32_t size = type_of(b, operands[k])->dims[axis], end = at + size;
         if (end > start) {
             const uint32_t from = start > at ? start - at : 0;

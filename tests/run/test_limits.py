@@ -66,16 +66,42 @@ class Threads(harness.TestCase):
 
 
 class AddressSpace(harness.TestCase):
-    def test_every_command_ends(self):
+    def setUp(self):
+        super().setUp()
         if harness.sanitized():
             self.skipTest("the sanitizer reserves more than any limit")
+
+    def within(self, limit, *command):
+        return subprocess.run(
+            [harness.hcc_path(), *command], cwd=harness.ROOT, timeout=60, text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+            env=harness.environment(), capture_output=True, check=False)
+
+    def test_every_command_ends(self):
         for limit in (300_000_000, 600_000_000):
-            process = subprocess.run(
-                [harness.hcc_path(), "check", MODEL], cwd=harness.ROOT, timeout=60,
-                preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_AS,
-                                                                  (limit, limit)),
-                env=harness.environment(), capture_output=True, check=False)
-            self.assertIn(process.returncode, (0, 6))
+            self.assertIn(self.within(limit, "check", MODEL).returncode, (0, 6))
+
+    def test_loops_around_loops(self):
+        """What is written out costs what it makes, and is refused before where that is too much."""
+        for turns, code in ((20_000, 0), (1_000_000, 1)):
+            model = self.write("m.hc", """model m {
+  input x[4] : real;
+  param W[4] ~ normal(1);
+  let s[i] = x[i] * W[i];
+  iterate TURNS {
+    iterate 1000 { s[i] = tanh(s[i]); }
+  }
+  loss sum[i] s[i];
+}
+""".replace("TURNS", str(turns)))
+            with self.subTest(turns=turns):
+                self.assertEqual(self.within(1_000_000_000, "info", model).returncode, 0)
+                process = self.within(1_000_000_000, "emit", model, "--stage", "nests", "-o",
+                                      self.path("m.nest"))
+                self.assertEqual(process.returncode, code, process.stderr)
+                if code:
+                    self.assertIn("error[E0502]: written out, the loop makes", process.stderr)
+                    self.assertIn("m.hc:5:3", process.stderr)
 
 
 class Processors(harness.TestCase):
