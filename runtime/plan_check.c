@@ -82,13 +82,15 @@ static const char *check_gemm(const HcPlan *plan, const HcCall *call) {
     return NULL;
 }
 
+/* What is added up are the tasks' sums, or what lies elsewhere once: a gradient is handed on so. */
 static const char *check_reduce(const HcPlan *plan, const HcCall *call) {
     const HcBuffer *b = &plan->buffers[call->first];
-    const Extent to = {HC_GLOBAL, call->elements};
-    if (b[0].region != HC_REGION_PARTIAL || call->elements > room_of(plan, b[0]).elements ||
-        !can_write(plan, b[1], to))
-        return "a reduction outside its memory";
-    return NULL;
+    const Extent sum = {HC_GLOBAL, call->elements};
+    const bool held =
+        b[0].region == HC_REGION_PARTIAL
+            ? call->elements <= room_of(plan, b[0]).elements
+            : call->domain == HC_GLOBAL && !is_whole(plan, b[0]) && holds(plan, b[0], sum);
+    return held && can_write(plan, b[1], sum) ? NULL : "a reduction outside its memory";
 }
 
 /* Of a region of the workspace every unit is cleared, whatever the call's domain. */

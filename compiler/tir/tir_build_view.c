@@ -45,8 +45,8 @@ TirId tir_broadcast(TirBuilder *b, TirId x, uint32_t rank, const uint32_t *dims,
     return identity ? x : tir_insert(b, &node);
 }
 
-/* Of a concatenation, the parts that the slice touches: no more than it has entries. Where there are
- * as many parts as entries (a stack of a loop's turns), each is one. */
+/* Of a concatenation, the parts that the slice touches: no more than it has entries. Where there
+ * are as many parts as entries (a stack of a loop's turns), each is one. */
 static TirId slice_of_parts(TirBuilder *b, const TirNode *concat, uint32_t axis, uint32_t start,
                             uint32_t extent) {
     const uint32_t n = concat->n_operands;
