@@ -141,7 +141,9 @@ HcStatus hc_run_open_new(HcRun *run, const char *runs, const char *name, HcError
     *run = (HcRun){.folder = -1};
     size_t size = strlen(runs) + strlen(name) + 24;
     char *path = malloc(size);
-    HcStatus status = path ? make_folder(runs, error) : hc_fail_memory(error, "a path");
+    if (!path)
+        return hc_fail_memory(error, "a path");
+    HcStatus status = make_folder(runs, error);
     for (unsigned n = 1; status == HC_OK; n++) {
         snprintf(path, size, "%s/%s-%u", runs, name, n);
         if (mkdir(path, 0777) == 0) { /* which one process alone can do */
