@@ -436,16 +436,10 @@ static int bench(const HcModel *model, const Options *o, const char *program) {
     if (status != HC_OK)
         return report(program, status, &error);
     json_t *json = o->json ? hc_bench_json(&r) : NULL;
-    char *text = o->json ? NULL : hc_bench_text(&r);
+    if (!o->json)
+        hc_bench_print(&r, stdout);
     hc_bench_free(&r);
-    if (o->json)
-        return print_json(program, json);
-    if (text)
-        fputs(text, stdout);
-    else
-        status = hc_fail_memory(&error, "the table");
-    free(text);
-    return report(program, status, &error);
+    return o->json ? print_json(program, json) : report(program, status, &error);
 }
 
 static int info(const HcModel *model, const Options *o, const char *program) {

@@ -69,12 +69,7 @@ static void write_calls(FILE *to, const HcBenchResult *r) {
             sum, 100 * sum / r->step_ms, r->optimizer_ms, r->step_ms - r->optimizer_ms - sum);
 }
 
-char *hc_bench_text(const HcBenchResult *r) {
-    char *text = NULL;
-    size_t length = 0;
-    FILE *to = open_memstream(&text, &length);
-    if (!to)
-        return NULL;
+void hc_bench_print(const HcBenchResult *r, FILE *to) {
     fprintf(to, "%lld samples of %lld positions, %d threads\n", (long long)r->samples,
             (long long)r->positions, (int)r->threads);
     fprintf(to, "  %-18s %10.3f ms\n", "step", r->step_ms);
@@ -86,8 +81,4 @@ char *hc_bench_text(const HcBenchResult *r) {
     fprintf(to, "  %-18s %10.1f %%\n", "matrix products", 100 * r->gemm_share);
     if (r->n_calls)
         write_calls(to, r);
-    if (fclose(to) == 0)
-        return text;
-    free(text);
-    return NULL;
 }

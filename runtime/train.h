@@ -167,8 +167,7 @@ HcStatus hc_bench(const HcModel *model, const HcBenchOptions *options, HcBenchRe
                   HcError *error);
 void hc_bench_free(HcBenchResult *result);
 json_t *hc_bench_json(const HcBenchResult *result);
-/* For people; the caller frees it. NULL: out of memory. */
-char *hc_bench_text(const HcBenchResult *result);
+void hc_bench_print(const HcBenchResult *result, FILE *to); /* for people */
 
 /* --- programs --------------------------------------------------------------------------------- */
 

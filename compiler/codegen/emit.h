@@ -158,11 +158,12 @@ CodegenResult module_compile_kernel(Arena *arena, const CodegenTarget *target,
 const char *key_identity(Arena *arena, const CodegenTarget *target);
 /* Of an object with a kernel alone, and of the one with everything. False without a cache, and for
  * code that carries lines of its source. */
-bool key_kernel(const CodegenTarget *target, const CodegenModel *model, const NestKernel *kernel,
-                WideHash *key);
+bool key_kernel(Arena *arena, const CodegenTarget *target, const CodegenModel *model,
+                const NestKernel *kernel, WideHash *key);
+bool key_model(Arena *arena, const CodegenTarget *target, const CodegenModel *model, WideHash *key);
+
 /* Marks the module's object as made by hcc; `linked`: hcc links it, too. */
 void note_emit(Emit *e, bool linked);
-bool key_model(const CodegenTarget *target, const CodegenModel *model, WideHash *key);
 
 /* --- jit.c ---------------------------------------------------------------------------------------
  */

@@ -3,6 +3,7 @@
  * Which compiler made it is part of that, and "which" is exact: the build ids of hcc, of LLVM and
  * of whatever else is loaded into the process. Too many rather than too few, as a miss costs a
  * second and a wrong hit everything. */
+#include "base/text_stream.h"
 #include "codegen/emit.h"
 #include <link.h>
 #include <stdio.h>
@@ -69,57 +70,47 @@ static int identity_print_object(struct dl_phdr_info *object, size_t size, void 
 }
 
 const char *key_identity(Arena *arena, const CodegenTarget *target) {
-    char *text = NULL;
-    size_t length = 0;
-    Identity identity = {open_memstream(&text, &length), true};
-    if (!identity.to)
-        return NULL;
+    TextStream *text = text_stream_open(arena);
+    Identity identity = {text->to, true};
     dl_iterate_phdr(identity_print_object, &identity);
     fprintf(identity.to, "llvm %s\ntarget %s %s %s\nvectors %u fma %d avx512 %d\nO%d %s\n",
             LLVM_VERSION_STRING, target->triple, target->llvm_cpu, target->llvm_features,
             target->vector_bytes, target->fma, target->avx512, target->opt_level,
             codegen_pipeline(target));
-    const char *copy = NULL;
-    if (fclose(identity.to) == 0 && identity.known)
-        copy = arena_copy_string(arena, text, length);
-    free(text);
+    text_stream_close(text);
+    const char *copy = identity.known ? arena_copy_string(arena, text->text, text->length) : NULL;
+    text_stream_free(text);
     return copy;
 }
 
 /* --- what is compiled ---------------------------------------------------------------------------
  */
 
-typedef struct {
-    char *text;
-    size_t length;
-    FILE *to;
-} KeyText;
-
-static bool key_open(const CodegenTarget *target, const CodegenModel *model, KeyText *key) {
-    *key = (KeyText){0};
-    if (!target->cache || model->sources)
-        return false;
-    key->to = open_memstream(&key->text, &key->length);
-    if (key->to)
-        fputs(target->identity, key->to);
-    return key->to != NULL;
+static bool key_applies(const CodegenTarget *target, const CodegenModel *model) {
+    return target->cache && !model->sources;
 }
 
-static bool key_close(KeyText *key, WideHash *hash) {
-    bool whole = fclose(key->to) == 0;
-    if (whole)
-        *hash = hash_bytes_wide(key->text, key->length);
-    free(key->text);
-    return whole;
+static TextStream *key_open(Arena *arena, const CodegenTarget *target) {
+    TextStream *key = text_stream_open(arena);
+    fputs(target->identity, key->to);
+    return key;
 }
 
-bool key_kernel(const CodegenTarget *target, const CodegenModel *model, const NestKernel *kernel,
-                WideHash *hash) {
-    KeyText key;
-    if (!key_open(target, model, &key))
+static WideHash key_close(TextStream *key) {
+    text_stream_close(key);
+    WideHash hash = hash_bytes_wide(key->text, key->length);
+    text_stream_free(key);
+    return hash;
+}
+
+bool key_kernel(Arena *arena, const CodegenTarget *target, const CodegenModel *model,
+                const NestKernel *kernel, WideHash *hash) {
+    if (!key_applies(target, model))
         return false;
-    nest_print_nameless(kernel, key.to);
-    return key_close(&key, hash);
+    TextStream *key = key_open(arena, target);
+    nest_print_nameless(kernel, arena, key->to);
+    *hash = key_close(key);
+    return true;
 }
 
 /* A word or nothing, so that it cannot run into what follows. */
@@ -130,21 +121,23 @@ static void key_put(FILE *to, const char *text) {
         fputs("none\n", to);
 }
 
-bool key_model(const CodegenTarget *target, const CodegenModel *model, WideHash *hash) {
-    KeyText key;
-    if (!key_open(target, model, &key))
+bool key_model(Arena *arena, const CodegenTarget *target, const CodegenModel *model,
+               WideHash *hash) {
+    if (!key_applies(target, model))
         return false;
-    key_put(key.to, model->symbol);
-    key_put(key.to, model->manifest);
-    key_put(key.to, model->main_callee);
-    fprintf(key.to, "%u %u %u %d\n", model->element_size, model->n_thunks, HC_ABI_VERSION,
+    TextStream *key = key_open(arena, target);
+    key_put(key->to, model->symbol);
+    key_put(key->to, model->manifest);
+    key_put(key->to, model->main_callee);
+    fprintf(key->to, "%u %u %u %d\n", model->element_size, model->n_thunks, HC_ABI_VERSION,
             model->linked);
     for (uint32_t k = 0; k < model->n_thunks; k++) {
-        key_put(key.to, model->thunks[k].name);
-        key_put(key.to, model->thunks[k].callee);
-        fprintf(key.to, "%u\n", model->thunks[k].n_arguments);
+        key_put(key->to, model->thunks[k].name);
+        key_put(key->to, model->thunks[k].callee);
+        fprintf(key->to, "%u\n", model->thunks[k].n_arguments);
     }
     for (uint32_t k = 0; k < model->n_kernels; k++)
-        nest_print(model->kernels[k], key.to); /* names become symbols */
-    return key_close(&key, hash);
+        nest_print(model->kernels[k], key->to); /* names become symbols */
+    *hash = key_close(key);
+    return true;
 }

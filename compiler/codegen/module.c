@@ -237,7 +237,7 @@ CodegenResult module_compile_kernel(Arena *arena, const CodegenTarget *target,
 CodegenResult codegen_compile(Arena *arena, const CodegenTarget *target, const CodegenModel *model,
                               CodegenForm form) {
     CacheEntry entry = {0};
-    bool keyed = form == CODEGEN_OBJECT && key_model(target, model, &entry.key);
+    bool keyed = form == CODEGEN_OBJECT && key_model(arena, target, model, &entry.key);
     if (keyed && cache_read(target->cache, arena, &entry))
         return (CodegenResult){.bytes = entry.bytes, .length = entry.length};
     ModulePart part = {.model = model, .name = model->symbol};

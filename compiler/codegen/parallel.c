@@ -62,7 +62,7 @@ static void parallel_kernel(ParallelThread *thread, uint32_t index) {
     const ParallelWork *work = thread->work;
     const NestKernel *kernel = work->model->kernels[index];
     ParallelKernel *to = &work->kernels[index];
-    to->keyed = key_kernel(work->target, work->model, kernel, &to->entry.key);
+    to->keyed = key_kernel(thread->arena, work->target, work->model, kernel, &to->entry.key);
     if (to->keyed) {
         to->name = arena_printf(thread->arena, "kernel.%016llx%016llx",
                                 (unsigned long long)to->entry.key.high,

@@ -311,16 +311,10 @@ ExitCode command_bench(Driver *d) {
     if (status != HC_OK) {
         code = train_failed(d, status, &error);
     } else {
-        char *text = d->options.json ? NULL : hc_bench_text(&result); /* NULL: memory is out */
         if (d->options.json)
             code = driver_print_json(d, hc_bench_json(&result));
-        else if (text)
-            fputs(text, d->out);
-        else {
-            driver_error(d, "out of memory");
-            code = EXIT_RESOURCE;
-        }
-        free(text);
+        else
+            hc_bench_print(&result, d->out);
         hc_bench_free(&result);
     }
     native_unload(&loaded);

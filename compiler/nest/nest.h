@@ -192,7 +192,8 @@ NestKernel *nest_read(Compilation *c,
 /* One kernel or more, in their order; false after errors. */
 bool nest_read_all(Compilation *c, uint32_t file, NestKernelVec *kernels);
 /* The same without names: all that the kernel does, and equal kernels equally. */
-void nest_print_nameless(const NestKernel *kernel, FILE *to);
+/* In an arena of its own, a child of `arena`: threads print kernels of one arena at once. */
+void nest_print_nameless(const NestKernel *kernel, Arena *arena, FILE *to);
 /* Equal kernels but for names: the same nameless text. */
 uint64_t nest_hash(const NestKernel *kernel);
 bool nest_equal(const NestKernel *a, const NestKernel *b);

@@ -14,6 +14,7 @@
  *       }
  *     } */
 #include "base/map.h"
+#include "base/text_stream.h"
 #include "nest/nest.h"
 #include "nest/nest_internal.h"
 #include <inttypes.h>
@@ -280,10 +281,8 @@ static void print_body(Printer *p, const NestBody *body, int depth) {
     }
 }
 
-static void print_kernel(const NestKernel *kernel, FILE *to, bool names) {
-    Arena *scratch = arena_create_child(kernel->arena);
-    if (!scratch)
-        return;
+static void print_kernel(const NestKernel *kernel, Arena *arena, FILE *to, bool names) {
+    Arena *scratch = arena_create_child(arena);
     Printer p = {.kernel = kernel,
                  .to = to,
                  .names = names,
@@ -308,43 +307,33 @@ static void print_kernel(const NestKernel *kernel, FILE *to, bool names) {
 }
 
 void nest_print(const NestKernel *kernel, FILE *to) {
-    print_kernel(kernel, to, true);
+    print_kernel(kernel, kernel->arena, to, true);
 }
 
-void nest_print_nameless(const NestKernel *kernel, FILE *to) {
-    print_kernel(kernel, to, false);
+void nest_print_nameless(const NestKernel *kernel, Arena *arena, FILE *to) {
+    print_kernel(kernel, arena, to, false);
 }
 
-/* The nameless text, to be freed; NULL when out of memory. */
-static char *nest_plain_text(const NestKernel *kernel, size_t *length) {
-    char *text = NULL;
-    FILE *to = open_memstream(&text, length);
-    if (!to)
-        return NULL;
-    nest_print_nameless(kernel, to);
-    if (fclose(to) != 0) {
-        free(text);
-        return NULL;
-    }
+static TextStream *nest_plain_text(const NestKernel *kernel) {
+    TextStream *text = text_stream_open(kernel->arena);
+    nest_print_nameless(kernel, kernel->arena, text->to);
+    text_stream_close(text);
     return text;
 }
 
 uint64_t nest_hash(const NestKernel *kernel) {
-    size_t length = 0;
-    char *text = nest_plain_text(kernel, &length);
-    uint64_t hash = text ? hash_bytes(text, length, 0) : 0;
-    free(text);
+    TextStream *text = nest_plain_text(kernel);
+    uint64_t hash = hash_bytes(text->text, text->length, 0);
+    text_stream_free(text);
     return hash;
 }
 
 bool nest_equal(const NestKernel *a, const NestKernel *b) {
     if (a == b)
         return true;
-    size_t a_length = 0, b_length = 0;
-    char *a_text = nest_plain_text(a, &a_length);
-    char *b_text = nest_plain_text(b, &b_length);
-    bool equal = a_text && b_text && a_length == b_length && memcmp(a_text, b_text, a_length) == 0;
-    free(a_text);
-    free(b_text);
+    TextStream *x = nest_plain_text(a), *y = nest_plain_text(b);
+    bool equal = x->length == y->length && memcmp(x->text, y->text, x->length) == 0;
+    text_stream_free(x);
+    text_stream_free(y);
     return equal;
 }

@@ -1,6 +1,7 @@
 /* The lowest floor: arenas, maps, interning, sources, diagnostics. */
 #include "base/compilation.h"
 #include "base/map.h"
+#include "base/text_stream.h"
 #include "base/utf8.h"
 #include "base/vec.h"
 #include <setjmp.h>
@@ -213,6 +214,58 @@ static void utf8_is_strict(void **state) {
     assert_int_equal(utf8_decode("\xF0\x9F\x98\x80", 4, &c), 4);
 }
 
+/* Text in memory */
+
+static long reallocations_left = -1; /* < 0: for ever */
+
+void *__real_realloc(void *old, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void *__wrap_realloc(void *old, size_t size) {
+    return reallocations_left < 0 || reallocations_left-- > 0 ? __real_realloc(old, size) : NULL;
+}
+
+static void exhausted(void *context) {
+    longjmp(*(jmp_buf *)context, 1);
+}
+
+/* Lines of 25 characters; whether there was memory for them. Where there was none the stream is
+ * left open in the middle, or found to be short at its end. */
+static bool prints_lines(int lines, long reallocations, bool leave) {
+    jmp_buf out_of_memory;
+    Arena *arena = arena_create(exhausted, &out_of_memory);
+    if (setjmp(out_of_memory)) {
+        reallocations_left = -1;
+        arena_destroy(arena);
+        return false;
+    }
+    TextStream *text = text_stream_open(arena);
+    reallocations_left = reallocations;
+    for (int k = 0; k < lines; k++)
+        fprintf(text->to, "this is line %011d\n", k);
+    if (leave)
+        arena_exhausted(arena);
+    text_stream_close(text);
+    reallocations_left = -1;
+    assert_int_equal(text->length, 25 * lines);
+    for (int k = 0; k < lines; k++)
+        assert_int_equal(strtol(text->text + 25 * k + 13, NULL, 10), k);
+    arena_destroy(arena);
+    return true;
+}
+
+/* Where there was no memory for a part in the middle, what comes after it is no text either. */
+static void text_is_whole_or_none(void **state) {
+    (void)state;
+    assert_true(prints_lines(0, -1, false));
+    assert_true(prints_lines(1, -1, false));
+    assert_true(prints_lines(40, 1, false));
+    assert_false(prints_lines(2000, -1, true));
+    long most = 0;
+    while (!prints_lines(2000, most, false))
+        most++;
+    assert_true(most >= 3);
+}
+
 /* Diagnostics */
 
 static char *rendered(const Compilation *c, bool json, bool color) {
@@ -399,6 +452,7 @@ int main(void) {
         T(source_counts_lines_and_code_points),
         T(span_join_covers_both),
         T(utf8_is_strict),
+        T(text_is_whole_or_none),
         T(diagnostic_looks_as_designed),
         T(diagnostic_shows_a_window_of_a_long_line),
         T(diagnostic_text_cannot_steer_a_terminal),
