@@ -75,6 +75,7 @@ static void add_values(Lower *l) {
     for (uint32_t k = 0; k < g->values.count; k++) {
         add_group_value(l, g->values.at[k]);
         vec_push(l->arena, &l->order, g->values.at[k]);
+        l->has_shift |= tir_node(l->block, g->values.at[k])->op == TIR_SHIFT;
     }
     for (uint32_t k = 0; k < g->outputs.count; k++) {
         Value *v = l->values[g->outputs.at[k]];

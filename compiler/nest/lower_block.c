@@ -69,7 +69,7 @@ void block_sum(Lower *l, const Part *part, Affine c, NestId valid) {
         NestLoop *loop =
             nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0), l->valid_rows, 1, n, sum);
         scope_begin(l);
-        shift_prepare(l, affine_var(loop->variable));
+        shift_prepare(l, affine_var(loop->variable), 1, &part->id, 1);
         Context old = context_set(l, affine_var(loop->variable), lanes, valid);
         for (uint32_t e = 0; e < n; e++)
             sum[e] = vector_of(l, eval_added(l, part->id, &index[e], loop->inner[e]));

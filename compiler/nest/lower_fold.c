@@ -234,7 +234,7 @@ void looped_fold(Lower *l, Value *v) {
                                      nest_i64(&l->b, l->rows), 1, 0, NULL);
     scope_begin(l);
     Affine row = affine_var(loop->variable);
-    shift_prepare(l, row);
+    shift_prepare(l, row, 1, &v->id, 1);
     Context old = context_set(l, row, l->options.lanes, 0);
     Index index = {.rank = type->rank};
     loops_begin(l, type, inner, &index);

@@ -69,6 +69,7 @@ typedef struct Value {
     uint32_t out_buffer;    /* argument buffer of an output or a sum's partials */
     uint32_t accumulator;   /* where a sum is added up */
     struct Value **results; /* of a scan: its RESULT values, NULL where nobody reads one */
+    uint32_t seen;          /* by the search for shifts of this number */
     NestId *registers;      /* loop-carried results of a scan, by element; NULL otherwise */
 } Value;
 
@@ -120,6 +121,8 @@ typedef struct Lower {
     NestBuilder b;
     Value **values;        /* by id of the program's block; NULL when not of this kernel */
     TirIdVec order;        /* the group's own values, ascending */
+    bool has_shift;        /* among them */
+    uint32_t searches;     /* for shifts */
     uint16_t rows;         /* positions per micro-tile: lanes, or 1 for global kernels */
     NestId tile0;          /* i64: first instance of the micro-tile */
     NestId valid_rows;     /* i64: how many of its positions exist */
@@ -182,8 +185,9 @@ Affine existing_row(Lower *l);
 
 /* --- reading other positions (lower_shift.c) ----------------------------------------------------
  */
-/* Says once, before loops over elements begin, which rows the group's shifts read for `row`. */
-void shift_prepare(Lower *l, Affine row);
+/* Says once, before loops over elements that evaluate the roots begin, which rows shifts read for
+ * `row` and the rows after it. */
+void shift_prepare(Lower *l, Affine row, uint32_t rows, const TirId *roots, uint32_t n);
 NestId eval_shift(Lower *l, Frame *frame, const TirNode *node, const Index *index);
 
 /* The plan handed over what lowering cannot do: a fault of the compiler. */

@@ -90,7 +90,7 @@ static void lane_each_position(Lower *l, Value *v) {
     NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
                                      nest_i64(&l->b, l->rows), 1, 0, NULL);
     scope_begin(l);
-    shift_prepare(l, affine_var(loop->variable));
+    shift_prepare(l, affine_var(loop->variable), 1, &v->id, 1);
     Context old = context_set(l, affine_var(loop->variable), 1, 0);
     lane_in_loops(l, v);
     l->context = old;

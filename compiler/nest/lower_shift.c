@@ -56,14 +56,47 @@ static const TirSpace *space_of(const Lower *l, const TirNode *node) {
     return &l->plan->program->spaces.at[node->type.domain.space - 1];
 }
 
-void shift_prepare(Lower *l, Affine row) {
-    Context old = context_set(l, row, 1, 0);
-    for (uint32_t k = 0; k < l->order.count; k++) {
-        const TirNode *node = tir_node(l->block, l->order.at[k]);
-        if (node->op == TIR_SHIFT)
-            shifted_row(l, space_of(l, node), node->attr.offset);
+static void mark(Lower *l, TirId id) {
+    Value *v = value_of(l, id);
+    if (v)
+        v->seen = l->searches;
+}
+
+/* The shifts that evaluating the roots comes to at the context's own row: not through what lies in
+ * memory, nor through another shift, behind which rows are others. */
+static TirIdVec shifts_of(Lower *l, const TirId *roots, uint32_t n) {
+    TirIdVec shifts = {0};
+    l->searches++;
+    for (uint32_t k = 0; k < n; k++)
+        mark(l, roots[k]);
+    for (uint32_t k = l->order.count; k-- > 0;) {
+        const TirId id = l->order.at[k];
+        const Value *v = value_of(l, id);
+        if (v->seen != l->searches || v->ready)
+            continue;
+        const TirNode *node = tir_node(l->block, id);
+        if (node->op == TIR_SHIFT) {
+            vec_push(l->arena, &shifts, id);
+            continue;
+        }
+        for (uint32_t o = 0; o < node->n_operands; o++)
+            mark(l, node->operands[o]);
     }
-    l->context = old;
+    return shifts;
+}
+
+void shift_prepare(Lower *l, Affine row, uint32_t rows, const TirId *roots, uint32_t n) {
+    if (!l->has_shift)
+        return;
+    const TirIdVec shifts = shifts_of(l, roots, n);
+    for (uint32_t u = 0; u < rows; u++) {
+        Context old = context_set(l, affine_add(row, affine_const(u)), 1, 0);
+        for (uint32_t k = shifts.count; k-- > 0;) {
+            const TirNode *node = tir_node(l->block, shifts.at[k]);
+            shifted_row(l, space_of(l, node), node->attr.offset);
+        }
+        l->context = old;
+    }
 }
 
 NestId eval_shift(Lower *l, Frame *f, const TirNode *node, const Index *index) {

@@ -188,9 +188,13 @@ static void feature_loop(Lower *l, const WideLoop *w, Affine row) {
 }
 
 static void rows_begin(Lower *l, const WideLoop *w, Affine row) {
+    TirIdVec roots = {0};
+    for (uint32_t k = 0; k < w->parts.count; k++)
+        vec_push(l->arena, &roots, w->parts.at[k].id);
+    for (uint32_t k = 0; k < w->items.count; k++)
+        vec_push(l->arena, &roots, w->items.at[k].fold->id);
     scope_begin(l);
-    for (uint32_t u = 0; u < w->position_block; u++)
-        shift_prepare(l, affine_add(row, affine_const(u)));
+    shift_prepare(l, row, w->position_block, roots.at, roots.count);
 }
 
 /* Sums over positions: features outside, for the accumulators of one feature fit into registers. */
@@ -278,7 +282,7 @@ static void looped_part(Lower *l, const Part *part) {
     uint32_t block = block_of(extent, UNROLL_LEADING);
     NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0), end, 1, 0, NULL);
     scope_begin(l);
-    shift_prepare(l, affine_var(loop->variable));
+    shift_prepare(l, affine_var(loop->variable), 1, &part->id, 1);
     Index index = {.rank = part->type.rank};
     loops_begin(l, &part->type, 2, &index);
     NestLoop *blocks = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),

@@ -103,6 +103,24 @@ class AddressSpace(harness.TestCase):
                     self.assertIn("error[E0502]: written out, the loop makes", process.stderr)
                     self.assertIn("m.hc:5:3", process.stderr)
 
+    def test_windows_take_what_they_read(self):
+        """A kernel of a thousand shifts says each one's row once, not in each of its loops."""
+        model = self.write("m.hc", """model m {
+  positions t <= 2000;
+  input x[t, 4] : real;
+  param W[1000, 4] ~ normal(1);
+  let w = window(x, 1000);
+  let s[k] = sum[a] W[a, k] * w[a, k];
+  let p = mean[t] s[0];
+  loss p^2;
+}
+""")
+        nests = self.path("m.nest")
+        process = self.within(1_000_000_000, "emit", model, "--stage", "nests", "-o", nests)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        with open(nests, encoding="utf-8") as file:
+            self.assertLess(sum(1 for _ in file), 100 * 1000)
+
 
 class Processors(harness.TestCase):
     """The cgroup files of the system, replaced in a mount namespace of the test's own."""
