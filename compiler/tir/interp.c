@@ -345,6 +345,59 @@ void tir_eval_SHIFT(const Eval *e, const TirNode *node, EvalValue *value) {
     } while (eval_next(e, node->type.domain, &at));
 }
 
+/* --- rounding ----------------------------------------------------------------------------------
+ */
+
+/* Whether a machine rounds the op's result: not what only moves, chooses or compares. */
+static bool op_rounds(TirOp op) {
+    switch (op) {
+    case TIR_EXP:
+    case TIR_LOG:
+    case TIR_SQRT:
+    case TIR_RSQRT:
+    case TIR_TANH:
+    case TIR_SIGMOID:
+    case TIR_ERF:
+    case TIR_SIN:
+    case TIR_COS:
+    case TIR_ADD:
+    case TIR_SUB:
+    case TIR_MUL:
+    case TIR_DIV:
+    case TIR_POW:
+    case TIR_REDUCE_SUM:
+    case TIR_REDUCE_PROD:
+    case TIR_POSITION_SUM:
+    case TIR_CONTRACT:
+    case TIR_SCATTER_ADD:
+    case TIR_ATTEND:
+    case TIR_ATTEND_GRAD:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void eval_round_values(const Eval *e, const TirType *type, double *at) {
+    const uint64_t n = eval_instances(e, type->domain) * tir_element_count(type);
+    for (uint64_t i = 0; i < n; i++) {
+        const uint64_t drawn = (*e->errors)++;
+        uint32_t block[4];
+        philox_block(e->binding->rounding_key,
+                     (uint32_t[]){(uint32_t)drawn, (uint32_t)(drawn >> 32), 0, 0}, block);
+        at[i] *= 1 + e->binding->rounding * (2 * philox_uniform(block) - 1);
+    }
+}
+
+static void eval_round(const Eval *e, const TirNode *node, EvalValue *value) {
+    if (!op_rounds(node->op))
+        return;
+    if (!value->results && node->type.elem == TIR_REAL)
+        eval_round_values(e, &node->type, value->at);
+    for (uint32_t k = 0; value->results && k < node->n_results; k++)
+        eval_round_values(e, &node->result_types[k], value->results[k]);
+}
+
 /* --- blocks ------------------------------------------------------------------------------------
  */
 
@@ -367,12 +420,19 @@ void eval_block(Eval *e, uint32_t n_wanted, const TirId *wanted) {
         const TirNode *node = &block->nodes.at[id];
         e->operands = node->operands;
         eval_rules[node->op](e, node, &e->values[id]);
+        if (e->binding->rounding != 0)
+            eval_round(e, node, &e->values[id]);
     }
 }
 
 void tir_interpret(const TirProgram *p, const TirBinding *binding, uint32_t n_wanted,
                    const TirId *wanted, TirTensor *tensors, Arena *arena) {
-    Eval e = {.p = p, .binding = binding, .block = p->block, .arena = arena_create_child(arena)};
+    uint64_t errors = 0;
+    Eval e = {.p = p,
+              .binding = binding,
+              .block = p->block,
+              .errors = &errors,
+              .arena = arena_create_child(arena)};
     e.values = ARENA_ARRAY(e.arena, EvalValue, p->block->nodes.count);
     eval_block(&e, n_wanted, wanted);
     for (uint32_t k = 0; k < n_wanted; k++) {

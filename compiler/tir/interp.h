@@ -20,6 +20,10 @@ typedef struct {
     const double *const *inputs; /* by input index, laid out as TirTensor */
     bool training;
     uint64_t random_key; /* stands for seed and step */
+    /* Every result of arithmetic is off by up to this share of itself, at random: what a machine
+     * that rounds to so much might find. 0: doubles, as exact as they are. */
+    double rounding;
+    uint64_t rounding_key; /* draws other errors */
 } TirBinding;
 
 /* Evaluates all values that `wanted` needs; tensors[k] receives wanted[k]. Memory from `arena`. */

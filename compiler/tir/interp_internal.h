@@ -18,6 +18,7 @@ typedef struct {
     const TirId *operands; /* of the node being evaluated */
     EvalValue *values;     /* by id */
     double *const *arguments;
+    uint64_t *errors; /* how many roundings were drawn */
     Arena *arena; /* lives as long as `values` */
 } Eval;
 

@@ -25,6 +25,7 @@
 #include "tir/interp.h"
 #include <ctype.h>
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -128,7 +129,7 @@ static uint64_t first_random_key(uint64_t seed) {
     return (uint64_t)block[1] << 32 | block[0];
 }
 
-static void point_interpret(Trial *t, Point *point) {
+static void point_interpret(Trial *t, Point *point, double rounding, uint64_t rounding_key) {
     const TirProgram *p = t->program;
     Arena *arena = t->d.c->arena;
     TirBinding binding = {.samples = point->samples,
@@ -136,7 +137,9 @@ static void point_interpret(Trial *t, Point *point) {
                           .params = (const double *const *)point->params,
                           .inputs = (const double *const *)point->inputs,
                           .training = true,
-                          .random_key = first_random_key(point->seed)};
+                          .random_key = first_random_key(point->seed),
+                          .rounding = rounding,
+                          .rounding_key = rounding_key};
     TirId *wanted = ARENA_ARRAY(arena, TirId, p->outputs.count);
     for (uint32_t k = 0; k < p->outputs.count; k++)
         wanted[k] = p->outputs.at[k].value;
@@ -161,26 +164,39 @@ static Point *point_create(Trial *t, uint32_t samples, uint32_t positions, uint6
         point->inputs[k] = ARENA_ARRAY(arena, double, count);
         fill_input(&p->inputs.at[k], &state, count, point->inputs[k]);
     }
-    point_interpret(t, point);
+    point_interpret(t, point, 0, 0);
     return point;
 }
 
-/* The same with every parameter moved by `size` of itself: how far rounding may reach. */
-static Point *point_moved(Trial *t, const Point *from, double size) {
+static double *values_rounded(Arena *arena, const double *from, uint64_t count, double unit,
+                              uint64_t *state) {
+    double *to = ARENA_ARRAY(arena, double, count);
+    for (uint64_t k = 0; k < count; k++)
+        to[k] = from[k] * (1 + unit * (2 * draw_uniform(state) - 1));
+    return to;
+}
+
+/* The same with every number and every result of arithmetic off by up to `unit` of itself: what
+ * other code that rounds like that might find. */
+static Point *point_rounded(Trial *t, const Point *from, double unit, uint64_t key) {
     const TirProgram *p = t->program;
     Arena *arena = t->d.c->arena;
     Point *point = ARENA_NEW(arena, Point);
     *point = *from;
-    uint64_t state = from->seed + 77;
+    uint64_t state = from->seed + key;
     point->params = ARENA_ARRAY(arena, double *, p->params.count);
-    for (uint32_t k = 0; k < p->params.count; k++) {
-        uint64_t count = tir_element_count(&p->params.at[k].type);
-        point->params[k] = ARENA_ARRAY(arena, double, count);
-        for (uint64_t j = 0; j < count; j++)
-            point->params[k][j] = from->params[k][j] * (1 + size * draw_normal(&state)) +
-                                  0.01 * size * draw_normal(&state);
+    for (uint32_t k = 0; k < p->params.count; k++)
+        point->params[k] = values_rounded(arena, from->params[k],
+                                          tir_element_count(&p->params.at[k].type), unit, &state);
+    point->inputs = ARENA_ARRAY(arena, double *, p->inputs.count);
+    for (uint32_t k = 0; k < p->inputs.count; k++) {
+        const TirInput *input = &p->inputs.at[k];
+        point->inputs[k] =
+            input->type.elem != TIR_REAL
+                ? from->inputs[k]
+                : values_rounded(arena, from->inputs[k], input_elements(input, from), unit, &state);
     }
-    point_interpret(t, point);
+    point_interpret(t, point, unit, key);
     return point;
 }
 
@@ -377,17 +393,18 @@ static Gap worst_gap(Trial *t, const Point *point, double **got, bool f64) {
     return worst;
 }
 
-/* Whether a gap is no more than what moved parameters make: rounding, in a program that is
- * sensitive to it. */
+/* Whether a gap is no more than what rounding makes of the same program elsewhere: a gradient that
+ * is what is left where large terms cancel has no digits left, in whatever order they are added. */
 static bool gap_is_rounding(Trial *t, const Point *point, double **got, bool f64) {
-    double step = f64 ? 1e-12 : 1e-6;
-    Point *moved[3];
-    for (uint32_t k = 0; k < 3; k++)
-        moved[k] = point_moved(t, point, step * (1 + 2 * k));
+    enum { TIMES = 3, SHARE = 20 };
+    Point *rounded[TIMES];
+    for (uint32_t k = 0; k < TIMES; k++)
+        rounded[k] = point_rounded(t, point, f64 ? DBL_EPSILON : (double)FLT_EPSILON, 77 + k);
     for (uint32_t k = 0; k < t->program->outputs.count; k++) {
         double allowed = (f64 ? 1e-9 : 3e-4) * tensor_scale(t, point, k, f64);
-        for (uint32_t m = 0; m < 3; m++)
-            allowed = fmax(allowed, 20 * tensor_gap(&point->results[k], moved[m]->results[k].at));
+        for (uint32_t m = 0; m < TIMES; m++)
+            allowed =
+                fmax(allowed, SHARE * tensor_gap(&point->results[k], rounded[m]->results[k].at));
         if (got[k] && !(tensor_gap(&point->results[k], got[k]) <= allowed))
             return false;
     }
