@@ -11,7 +11,11 @@ TirDomain pass_operand_domain(const TirBlock *block, uint32_t n, const TirId *op
 TirId pass_rebuild_node(TirBuilder *b, const TirBlock *from, const TirNode *node,
                         const TirId *operands) {
     if (node->op == TIR_SHIFT)
-        return pass_shift(b, operands[0], node->attr.offset, node->type.domain.space);
+        return tir_shift_in(b, operands[0], node->attr.offset, node->type.domain.space);
+    if (node->op == TIR_ATTEND && !pass_operand_domain(b->block, 3, operands).space) {
+        const TirId q = tir_at_positions(b, operands[0], node->result_types[0].domain.space);
+        return tir_rebuild(b, node, (TirId[3]){q, operands[1], operands[2]});
+    }
     if (node->op == TIR_STOP_GRADIENT &&
         !tir_domain_equal(tir_node(from, node->operands[0])->type.domain, node->type.domain))
         return tir_spread(b, operands[0], node->type.domain);

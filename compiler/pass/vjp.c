@@ -145,32 +145,3 @@ TirId vjp_embed(TirBuilder *b, TirId c, uint32_t n_have, const uint8_t *have, ui
             }
     return out;
 }
-
-/* int @shared: 1 at positions whose last coordinate stays within a grid's row, else 0. */
-static TirId inside_row(TirBuilder *b, uint8_t space, int32_t offset) {
-    const TirSpace *s = &b->program->spaces.at[space - 1];
-    double *inside = ARENA_ARRAY(b->program->arena, double, s->maximum);
-    for (uint32_t t = 0; t < s->maximum; t++) {
-        const int64_t c = (int64_t)(t % s->extents[1]) - offset;
-        inside[t] = c >= 0 && c < s->extents[1];
-    }
-    const TirId table = tir_table(b, TIR_INT, 1, &s->maximum, inside);
-    return tir_gather(b, table, tir_position(b, space));
-}
-
-TirId pass_shift(TirBuilder *b, TirId x, const int32_t offset[2], uint8_t space) {
-    const TirType t = tir_node(b->block, x)->type;
-    if (t.domain.space)
-        return tir_shift_by(b, x, offset);
-    const int64_t distance = tir_shift_distance(&b->program->spaces.at[space - 1], offset);
-    if (distance > INT32_MAX || distance < -INT32_MAX)
-        return vjp_zeros(b, &t);
-    const TirId at = tir_binary(b, TIR_SUB, tir_position(b, space), tir_int(b, distance));
-    const TirId count = tir_count(b, (TirDomain){0, space});
-    TirId inside = distance >= 0 ? tir_binary(b, TIR_LE, tir_int(b, 0), at)
-                                 : tir_binary(b, TIR_LT, tir_unary(b, TIR_TO_REAL, at), count);
-    if (offset[1])
-        inside = tir_binary(b, TIR_AND, inside,
-                            tir_binary(b, TIR_EQ, inside_row(b, space, offset[1]), tir_int(b, 1)));
-    return tir_select(b, inside, x, vjp_zeros(b, &t));
-}

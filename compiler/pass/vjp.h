@@ -50,7 +50,5 @@ static inline const TirType *vjp_type(const Vjp *v, TirId id) {
 TirId vjp_embed(TirBuilder *b, TirId c, uint32_t n_have, const uint8_t *have, uint32_t rank,
                 const uint32_t *dims, const uint8_t *labels);
 TirId vjp_zeros(TirBuilder *b, const TirType *like);
-/* x (which may have no positions) at position t - offset of space; 0 outside. */
-TirId pass_shift(TirBuilder *b, TirId x, const int32_t offset[2], uint8_t space);
 
 #endif

@@ -350,6 +350,6 @@ void tir_grad_ATTEND_GRAD(Vjp *v, TirId id, const TirNode *node, TirId g) {
 void tir_grad_SHIFT(Vjp *v, TirId id, const TirNode *node, TirId g) {
     (void)id;
     const int32_t back[2] = {-node->attr.offset[0], -node->attr.offset[1]};
-    vjp_add(v, node->operands[0], pass_shift(v->b, g, back, node->type.domain.space),
+    vjp_add(v, node->operands[0], tir_shift_in(v->b, g, back, node->type.domain.space),
             node->type.domain);
 }

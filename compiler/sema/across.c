@@ -11,15 +11,15 @@ static TirId zeros_like(TirBuilder *b, const TirType *type) {
     return tir_broadcast(b, zero, type->rank, type->dims, NULL);
 }
 
-TirId shift_along(Sema *s, TirId x, int64_t first, int64_t second, Span span) {
-    const TirType type = *sema_type(s, x);
-    const TirSpace space = s->program->spaces.at[type.domain.space - 1];
-    const int64_t rows = space.extents[0], columns = space.rank == 2 ? space.extents[1] : 1;
-    if (space.rank == 1)
+TirId shift_along(Sema *s, TirId x, uint8_t space, int64_t first, int64_t second, Span span) {
+    const TirSpace *sp = &s->program->spaces.at[space - 1];
+    const int64_t rows = sp->extents[0], columns = sp->rank == 2 ? sp->extents[1] : 1;
+    TirBuilder *b = sema_builder(s, span);
+    if (sp->rank == 1)
         second = 0;
     if (llabs(first) >= rows || (second && llabs(second) >= columns))
-        return zeros_like(sema_builder(s, span), &type);
-    return tir_shift_by(sema_builder(s, span), x, (int32_t[2]){(int32_t)first, (int32_t)second});
+        return zeros_like(b, sema_type(s, x));
+    return tir_shift_in(b, x, (int32_t[2]){(int32_t)first, (int32_t)second}, space);
 }
 
 /* The tensor, and how many axes its positions have; 0 after an error. */
@@ -54,8 +54,9 @@ Value shift_value(Sema *s, Value x, uint32_t n, const int64_t *offsets, Span spa
     const Tensor *t;
     if (!across(s, "shift", x, n, span, &t))
         return POISON;
-    const TirId id = shift_along(s, tensor_use(s, t), offsets[0], n == 2 ? offsets[1] : 0, span);
-    return value_tensor(s, id, t->axes, span);
+    const TirId id = shift_along(s, tensor_use(s, t), t->type.domain.space, offsets[0],
+                                 n == 2 ? offsets[1] : 0, span);
+    return value_derived(s, id, t->type.domain, t->axes, span);
 }
 
 Value window_value(Sema *s, Value x, uint32_t n, const int64_t *extents, Span span) {
@@ -87,10 +88,11 @@ Value window_value(Sema *s, Value x, uint32_t n, const int64_t *extents, Span sp
         const int64_t a = n == 1 ? k : k / dims[1], c = n == 1 ? 0 : k % dims[1];
         const int64_t first = n == 1 ? (int64_t)dims[0] - 1 - a : ((int64_t)dims[0] - 1) / 2 - a;
         const int64_t second = n == 1 ? 0 : ((int64_t)dims[1] - 1) / 2 - c;
-        const TirId part = shift_along(s, id, first, second, span);
+        const TirId part = shift_along(s, id, t->type.domain.space, first, second, span);
         parts[k] = tir_reshape(sema_builder(s, span), part, t->type.rank + 1, one);
     }
     TirBuilder *b = sema_builder(s, span);
     const TirId whole = tir_concat(b, 0, count, parts);
-    return value_tensor(s, tir_reshape(b, whole, t->type.rank + n, dims), axes, span);
+    const TirId shaped = tir_reshape(b, whole, t->type.rank + n, dims);
+    return value_derived(s, shaped, t->type.domain, axes, span);
 }

@@ -24,7 +24,7 @@ Value adapt_read(Sema *s, const StateSlot *streams, Span span) {
     TirBuilder *b = sema_builder(s, span);
     const TirId sum = tir_reduce(b, TIR_REDUCE_SUM, tensor_use(s, streams->value.tensor), 1);
     const TirId mean = tir_binary(b, TIR_DIV, sum, tir_real(b, streams->dims[0]));
-    return value_tensor(s, mean, NULL, span);
+    return value_derived(s, mean, streams->value.tensor->type.domain, NULL, span);
 }
 
 Value adapt_write(Sema *s, const StateSlot *streams, Value before, Value after, Span span) {
@@ -38,5 +38,5 @@ Value adapt_write(Sema *s, const StateSlot *streams, Value before, Value after, 
     const TirId each =
         tir_broadcast(b, tensor_use(s, added.tensor), streams->rank, streams->dims, axes);
     const TirId sum = tir_binary(b, TIR_ADD, tensor_use(s, streams->value.tensor), each);
-    return value_tensor(s, sum, NULL, span);
+    return value_derived(s, sum, added.tensor->type.domain, NULL, span);
 }

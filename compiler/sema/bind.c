@@ -213,7 +213,7 @@ static Value left_arrange(Sema *s, Left *left, const Tensor *t, Span span) {
         all[rank + k] = dims[k];
     rank += left->rank;
     const TirId id = tir_reshape(sema_builder(s, span), tensor_use(s, v.tensor), rank, all);
-    return value_tensor(s, id, axes, v.span);
+    return value_derived(s, id, t->type.domain, axes, v.span);
 }
 
 /* `part` in the place of the entries that the left side names by constants: before, part, after
@@ -300,8 +300,10 @@ static Value update_slice(Sema *s, Left *left, const Tensor *old, const Tensor *
     const TirId whole = tensor_align(s, old, &all, span);
     const TirId fresh =
         tir_broadcast(sema_builder(s, span), tensor_use(s, part), slot.rank, slot.dims, map);
-    return value_tensor(s, replace_entries(s, left, 0, leading, whole, fresh, span), all.axes,
-                        span);
+    TirDomain domain = old->type.domain;
+    tir_domain_join(domain, part->type.domain, &domain);
+    const TirId changed = replace_entries(s, left, 0, leading, whole, fresh, span);
+    return value_derived(s, changed, domain, all.axes, span);
 }
 
 static Value whole_binding(Sema *s, Scope *scope, const Binding *b, const Value *known) {

@@ -33,7 +33,7 @@ static bool reads_of(Site *x, uint32_t branch, BoundArgumentList *reads) {
             TirBuilder *b = sema_builder(s, a.at);
             TirId id = tir_slice(b, tensor_use(s, t), 0, branch, 1);
             id = tir_reshape(b, id, rank - 1, dims + 1);
-            a.value = value_tensor(s, id, NULL, a.at);
+            a.value = value_derived(s, id, t->type.domain, NULL, a.at);
             a.name.text = NULL; /* by place: the first */
         }
         vec_push(s->arena, reads, a);
@@ -99,10 +99,13 @@ static Value results_stacked(Sema *s, const Results *r) {
         axes[a - 1] = (uint8_t)a;
     }
     TirBuilder *b = sema_builder(s, r->at[0]);
-    for (uint32_t k = 0; k < r->count; k++)
+    TirDomain domain = TIR_GLOBAL;
+    for (uint32_t k = 0; k < r->count; k++) {
         parts[k] = tir_broadcast(b, tensor_use(s, t[k]), rank, dims, axes);
+        tir_domain_join(domain, t[k]->type.domain, &domain);
+    }
     const TirId all = r->count == 1 ? parts[0] : tir_concat(b, 0, r->count, parts);
-    return value_tensor(s, all, NULL, r->at[0]);
+    return value_derived(s, all, domain, NULL, r->at[0]);
 }
 
 static Value results_sum(Sema *s, const Results *r) {

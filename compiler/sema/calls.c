@@ -97,7 +97,8 @@ static const Tensor *whole(Sema *s, const char *name, Value v, uint32_t rank, Sp
 
 /* Adds a number to the scores of each key: one more entry of every key, and 1 in every query. A
  * condition says which keys count; a score of -inf does not, whatever the precision. */
-static bool attend_mask(Sema *s, Value mask, double *scale, Span span, TirId *q, TirId *k) {
+static bool attend_mask(Sema *s, Value mask, uint8_t space, double *scale, Span span, TirId *q,
+                        TirId *k) {
     if (mask.kind == VALUE_BOOL && mask.boolean)
         return true;
     const Tensor *t = value_as_tensor(s, mask, span);
@@ -112,7 +113,7 @@ static bool attend_mask(Sema *s, Value mask, double *scale, Span span, TirId *q,
                    kt.dims[0], value_text(s, mask));
         return false;
     }
-    if (t->type.domain.space && t->type.domain.space != kt.domain.space) {
+    if (t->type.domain.space && t->type.domain.space != space) {
         sema_error(s, DIAG_DOMAIN, span, "the mask lives at the positions of the keys");
         return false;
     }
@@ -177,11 +178,15 @@ static Value rule_attend(Sema *s, const Builtin *b, const BoundArgument *a, uint
                           "one space");
     TirId qi = tensor_use(s, t[0]), ki = tensor_use(s, t[1]), vi = tensor_use(s, t[2]);
     if (n > 5 && a[5].value.kind != VALUE_TUPLE &&
-        !attend_mask(s, a[5].value, &scale, a[5].at, &qi, &ki))
+        !attend_mask(s, a[5].value, space, &scale, a[5].at, &qi, &ki))
         return POISON;
     TirBuilder *builder = sema_builder(s, e->span);
+    TirDomain domain = t[0]->type.domain;
+    for (uint32_t in = 1; in < 3; in++)
+        tir_domain_join(domain, t[in]->type.domain, &domain);
+    qi = tir_at_positions(builder, qi, space); /* what was folded may have none */
     const TirId both = tir_attend(builder, qi, ki, vi, causal, scale);
-    return value_tensor(s, tir_result(builder, both, 0), NULL, e->span);
+    return value_derived(s, tir_result(builder, both, 0), domain, NULL, e->span);
 }
 
 uint32_t token_limit(const Sema *s, const Tensor *t) {
@@ -217,7 +222,7 @@ static Value rule_embed(Sema *s, const Builtin *b, const BoundArgument *a, uint3
         return POISON;
     }
     const TirId x = tensor_use(s, table), i = tensor_use(s, index);
-    return value_tensor(s, tir_gather(sema_builder(s, e->span), x, i), NULL, e->span);
+    return value_derived(s, tir_gather(sema_builder(s, e->span), x, i), joined, NULL, e->span);
 }
 
 static Value rule_permutations(Sema *s, const Builtin *b, const BoundArgument *a, uint32_t n,

@@ -171,7 +171,7 @@ static Value carry_begin(Site *x, const Binding *b) {
         const uint8_t none[1] = {0};
         const TirId whole =
             tir_broadcast(sema_builder(s, b->target.span), tensor_use(s, t), rank, dims, none);
-        return value_tensor(s, whole, NULL, b->target.span);
+        return value_derived(s, whole, t->type.domain, NULL, b->target.span);
     }
     if (b->target.bracketed && (n != rank || memcmp(have, dims, n * sizeof *dims) != 0)) {
         if (n == rank)

@@ -168,5 +168,6 @@ Value grow_commit(Site *x, uint32_t place, Value v) {
     for (uint32_t k = 0; k < n; k++)
         parts[k + 1] = x->appended[place].at[k];
     slot->dims[0] += n;
-    return value_tensor(s, tir_concat(sema_builder(s, v.span), 0, n + 1, parts), NULL, v.span);
+    const TirId all = tir_concat(sema_builder(s, v.span), 0, n + 1, parts);
+    return value_derived(s, all, v.tensor->type.domain, NULL, v.span);
 }

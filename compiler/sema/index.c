@@ -604,7 +604,7 @@ static bool add_shift(Sema *s, Scope *scope, const Expr *e, const Symbol *positi
 }
 
 static Value index_tensor(Sema *s, Scope *scope, const Expr *e, const Tensor *t) {
-    Work w = {.id = tensor_use(s, t), .rank = t->type.rank};
+    Work w = {.id = tensor_use(s, t), .domain = t->type.domain, .rank = t->type.rank};
     for (uint32_t k = 0; k < w.rank; k++) {
         w.dims[k] = t->type.dims[k];
         w.axes[k] = t->axes[k];
@@ -637,13 +637,13 @@ static Value index_tensor(Sema *s, Scope *scope, const Expr *e, const Tensor *t)
     }
     bool good = true;
     if (moved[0] || moved[1])
-        w.id = shift_along(s, w.id, moved[0], moved[1], e->span);
+        w.id = shift_along(s, w.id, w.domain.space, moved[0], moved[1], e->span);
     for (uint32_t k = n; k-- > 0;)
         good = bind_subscript(s, scope, &w, bare[k], subscripts[k], base) && good;
     if (!good || (w.n_lookups && !lookup_apply(s, scope, &w, base, e->span)))
         return POISON;
     work_merge_diagonals(s, &w, e->span);
-    return value_tensor(s, w.id, w.axes, e->span);
+    return value_derived(s, w.id, w.domain, w.axes, e->span);
 }
 
 /* identity[i, j], onehot(k)[i]: a table of comparisons, or ONEHOT of a value of the run. */
@@ -669,9 +669,8 @@ static Value index_pattern(Sema *s, Scope *scope, const Expr *e, Value base) {
         for (uint32_t k = 0; k < t->type.rank; k++)
             axes[k] = t->axes[k];
         axes[t->type.rank] = index;
-        return value_tensor(s,
-                            tir_onehot(sema_builder(s, e->span), tensor_use(s, t), index->extent),
-                            axes, e->span);
+        const TirId id = tir_onehot(sema_builder(s, e->span), tensor_use(s, t), index->extent);
+        return value_derived(s, id, t->type.domain, axes, e->span);
     }
     const Index *only = identity ? NULL : index_named(s, scope, list->at[0]);
     if (only && only->extent)

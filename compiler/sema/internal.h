@@ -356,6 +356,9 @@ TirBuilder *sema_builder(Sema *s, Span span);
 const TirType *sema_type(Sema *s, TirId id); /* of the block under construction */
 /* A value of the block under construction. axes NULL: all bare. */
 Value value_tensor(Sema *s, TirId id, Index *const *axes, Span span);
+/* The same of one made of others, which lives where they do: what the builder could fold is itself
+ * less, and may differ from fewer places than the text says. */
+Value value_derived(Sema *s, TirId id, TirDomain domain, Index *const *axes, Span span);
 TirId tensor_use(Sema *s, const Tensor *t); /* its id in the block under construction */
 uint32_t tensor_bare_rank(const Tensor *t);
 uint32_t tensor_bare_dims(const Tensor *t, uint32_t *dims, uint32_t *axes);
@@ -418,9 +421,9 @@ bool numeric_reduce(Sema *s, Scope *scope, const Expr *e, Value *result);
 
 /* The index of a position along an axis of its space, as a real number. */
 Value position_value(Sema *s, uint32_t space, uint32_t axis, Span span);
-/* x where `first` positions earlier along its space's first axis and `second` along its second; 0
- * outside. x lives at positions. */
-TirId shift_along(Sema *s, TirId x, int64_t first, int64_t second, Span span);
+/* x, which lives at positions of `space`, where `first` positions earlier along the first axis of
+ * it and `second` along the second; 0 outside. */
+TirId shift_along(Sema *s, TirId x, uint8_t space, int64_t first, int64_t second, Span span);
 /* Built-in functions across positions: the value that lives there, and whole numbers k. */
 Value shift_value(Sema *s, Value x, uint32_t n, const int64_t *offsets, Span span);
 Value window_value(Sema *s, Value x, uint32_t n, const int64_t *extents, Span span);

@@ -217,8 +217,8 @@ static void loop_close(Sema *s, Loop *loop, CarriedList *list, uint32_t trips, S
     for (uint32_t k = 0; k < list->count; k++) {
         const Carried *c = &list->at[k];
         b->name = c->outer->name;
-        c->outer->value =
-            value_tensor(s, tir_result(b, scan, k), c->layout.axes, c->outer->value.span);
+        c->outer->value = value_derived(s, tir_result(b, scan, k), c->domain, c->layout.axes,
+                                        c->outer->value.span);
         c->outer->binding = NULL; /* no longer what its let said */
     }
 }

@@ -205,7 +205,7 @@ static const Tensor *scaled(Sema *s, const Work *w, uint32_t m, uint32_t stride,
     const TirId high = tir_binary(b, TIR_LT, id, tir_int(b, w->lookups[m].marker->extent));
     const TirId inside = tir_binary(b, TIR_AND, low, high);
     const TirId id_or_not = tir_select(b, inside, at, tir_int(b, -(int64_t)rows));
-    return value_tensor(s, id_or_not, t->axes, span).tensor;
+    return value_derived(s, id_or_not, t->type.domain, t->axes, span).tensor;
 }
 
 static const Tensor *added(Sema *s, const Tensor *x, const Tensor *y, Span span) {
@@ -221,7 +221,7 @@ static const Tensor *added(Sema *s, const Tensor *x, const Tensor *y, Span span)
         return NULL;
     const TirId p = tensor_align(s, x, &layout, span), q = tensor_align(s, y, &layout, span);
     const TirId id = tir_binary(sema_builder(s, span), TIR_ADD, p, q);
-    return value_tensor(s, id, layout.axes, span).tensor;
+    return value_derived(s, id, joined, layout.axes, span).tensor;
 }
 
 bool lookup_apply(Sema *s, Scope *scope, Work *w, const Expr *base, Span span) {
@@ -247,8 +247,7 @@ bool lookup_apply(Sema *s, Scope *scope, Work *w, const Expr *base, Span span) {
         if (!at)
             return false;
     }
-    TirDomain joined;
-    if (!tir_domain_join(at->type.domain, sema_type(s, w->id)->domain, &joined)) {
+    if (!tir_domain_join(at->type.domain, w->domain, &w->domain)) {
         sema_error(s, DIAG_DOMAIN, span,
                    "%s lives at positions of another space than its subscript",
                    subscript_base_text(s, base));

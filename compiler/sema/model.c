@@ -210,7 +210,7 @@ static bool is_one_number(Sema *s, const Tensor *t, Span span, const char *what)
 TirId mean_of_elements(Sema *s, const Tensor *t, Span span) {
     const TirId id = tensor_use(s, t);
     TirBuilder *b = sema_builder(s, span);
-    const TirId sum = tir_position_sum(b, id, TIR_GLOBAL);
+    const TirId sum = tir_domain_sum(b, id, t->type.domain, TIR_GLOBAL);
     return tir_binary(b, TIR_DIV, sum, tir_count(b, t->type.domain));
 }
 

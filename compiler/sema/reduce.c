@@ -37,7 +37,7 @@ static const Tensor *reduce_axes(Sema *s, TirOp op, const Tensor *t, const Indic
         if (!(mask >> k & 1))
             axes[rank++] = t->axes[k];
     const TirId id = tir_reduce(sema_builder(s, span), op, tensor_use(s, t), mask);
-    return value_tensor(s, id, axes, span).tensor;
+    return value_derived(s, id, t->type.domain, axes, span).tensor;
 }
 
 /* --- sums of products --------------------------------------------------------------------------*/
@@ -94,8 +94,10 @@ static const Tensor *contract(Sema *s, const Tensor *a, const Tensor *b, const I
     if (!element_count(s, out.rank, out.dims, span, &count))
         return NULL;
     const TirId x = tensor_use(s, a), y = tensor_use(s, b);
-    const TirId id = tir_contract(sema_builder(s, span), x, y, la, lb, out.rank, lo, domain);
-    return value_tensor(s, id, out.axes, span).tensor;
+    TirDomain local = sema_type(s, x)->domain;
+    tir_domain_join(local, sema_type(s, y)->domain, &local);
+    const TirId id = tir_contract(sema_builder(s, span), x, y, la, lb, out.rank, lo, local);
+    return value_derived(s, id, domain, out.axes, span).tensor;
 }
 
 /* What a pair leaves when all that only they have is summed. */
@@ -318,7 +320,7 @@ static Value reduce_value(Sema *s, ReduceKind kind, const Tensor *t, const Indic
         TirId id = tensor_use(s, t);
         TirBuilder *b = sema_builder(s, span);
         id = tir_reduce(b, TIR_ARGMAX, id, 1u << axis);
-        return value_tensor(s, id, axes, span);
+        return value_derived(s, id, t->type.domain, axes, span);
     }
     default:
         return POISON;
@@ -356,8 +358,9 @@ static Value reduce_positions(Sema *s, const Expr *e, Value v, uint32_t space, S
     }
     TirDomain to = t->type.domain;
     to.space = 0;
-    const TirId id = tir_position_sum(sema_builder(s, span), tensor_use(s, t), to);
-    const Value sum = value_tensor(s, id, t->axes, span);
+    const TirId id = tensor_use(s, t);
+    const TirId all = tir_domain_sum(sema_builder(s, span), id, t->type.domain, to);
+    const Value sum = value_derived(s, all, to, t->axes, span);
     if (e->reduce.op == REDUCE_SUM)
         return sum;
     const TirId n = tir_count(sema_builder(s, span), (TirDomain){0, (uint8_t)space});

@@ -15,6 +15,7 @@ typedef struct {
 /* x while its axes are being bound, last axis first. */
 typedef struct {
     TirId id;
+    TirDomain domain;
     uint32_t rank, dims[TIR_MAX_RANK];
     Index *axes[TIR_MAX_RANK];
     Lookup lookups[TIR_MAX_RANK]; /* last axis first */

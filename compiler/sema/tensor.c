@@ -16,7 +16,7 @@ const TirType *sema_type(Sema *s, TirId id) {
     return &tir_node(s->loop->builder.block, id)->type;
 }
 
-Value value_tensor(Sema *s, TirId id, Index *const *axes, Span span) {
+static Tensor *tensor_create(Sema *s, TirId id, Index *const *axes, Span span) {
     if (++s->values > SEMA_MAX_VALUES)
         sema_give_up(s, span);
     Tensor *t = ARENA_NEW(s->arena, Tensor);
@@ -25,6 +25,17 @@ Value value_tensor(Sema *s, TirId id, Index *const *axes, Span span) {
     t->type = *sema_type(s, id);
     for (uint32_t k = 0; axes && k < t->type.rank; k++)
         t->axes[k] = axes[k];
+    return t;
+}
+
+Value value_tensor(Sema *s, TirId id, Index *const *axes, Span span) {
+    const Tensor *t = tensor_create(s, id, axes, span);
+    return (Value){.kind = VALUE_TENSOR, .span = span, .tensor = t};
+}
+
+Value value_derived(Sema *s, TirId id, TirDomain domain, Index *const *axes, Span span) {
+    Tensor *t = tensor_create(s, id, axes, span);
+    tir_domain_join(t->type.domain, domain, &t->type.domain);
     return (Value){.kind = VALUE_TENSOR, .span = span, .tensor = t};
 }
 
@@ -147,7 +158,7 @@ Value repeat_lay_out(Sema *s, Value v, Span span) {
         return POISON;
     const TirId id =
         tir_broadcast(sema_builder(s, span), tensor_use(s, e), layout.rank, layout.dims, map);
-    return value_tensor(s, id, layout.axes, v.span);
+    return value_derived(s, id, e->type.domain, layout.axes, v.span);
 }
 
 const Tensor *value_as_tensor(Sema *s, Value v, Span span) {
@@ -190,7 +201,7 @@ const Tensor *value_as_real(Sema *s, Value v, Span span) {
         return NULL;
     }
     const TirId id = tir_unary(sema_builder(s, span), TIR_TO_REAL, tensor_use(s, t));
-    return value_tensor(s, id, t->axes, span).tensor;
+    return value_derived(s, id, t->type.domain, t->axes, span).tensor;
 }
 
 /* --- alignment ---------------------------------------------------------------------------------*/
@@ -271,15 +282,15 @@ static bool layout_check_size(Sema *s, const Layout *layout, Span span) {
     return element_count(s, layout->rank, layout->dims, span, &count);
 }
 
-static bool domains_meet(Sema *s, const Tensor *a, const Tensor *b, Span span) {
-    TirDomain joined;
-    if (tir_domain_join(a->type.domain, b->type.domain, &joined))
+/* Joins where x lives to `all`. */
+static bool domain_meets(Sema *s, TirDomain *all, const Tensor *x, Span span) {
+    if (tir_domain_join(*all, x->type.domain, all))
         return true;
     const TirSpace *spaces = s->program->spaces.at;
     sema_error(s, DIAG_DOMAIN, span, "one operand lives at positions `%s`, the other at `%s`",
-               spaces[a->type.domain.space - 1].name, spaces[b->type.domain.space - 1].name);
+               spaces[all->space - 1].name, spaces[x->type.domain.space - 1].name);
     sema_help(s, "pool one of them over its positions first: `mean[%s] ...`",
-              spaces[a->type.domain.space - 1].name);
+              spaces[all->space - 1].name);
     return false;
 }
 
@@ -366,7 +377,8 @@ Value value_unary(Sema *s, TirOp op, Value a, Span span) {
     const Tensor *t = op == TIR_NOT ? value_as_condition(s, a, span) : value_as_real(s, a, span);
     if (!t)
         return POISON;
-    return value_tensor(s, tir_unary(sema_builder(s, span), op, tensor_use(s, t)), t->axes, span);
+    const TirId id = tir_unary(sema_builder(s, span), op, tensor_use(s, t));
+    return value_derived(s, id, t->type.domain, t->axes, span);
 }
 
 /* Equality of definitions and texts, for conditions such as `wiring == mhc`. */
@@ -416,11 +428,13 @@ Value value_binary(Sema *s, TirOp op, Value a, Value b, Span span) {
         y = value_as_real(s, b, span);
     }
     Layout layout = {0};
-    if (!x || !y || !domains_meet(s, x, y, span) || !layout_join(s, &layout, x, span) ||
+    TirDomain domain = x ? x->type.domain : TIR_GLOBAL;
+    if (!x || !y || !domain_meets(s, &domain, y, span) || !layout_join(s, &layout, x, span) ||
         !layout_join(s, &layout, y, span) || !layout_check_size(s, &layout, span))
         return POISON;
     const TirId p = tensor_align(s, x, &layout, span), q = tensor_align(s, y, &layout, span);
-    return value_tensor(s, tir_binary(sema_builder(s, span), op, p, q), layout.axes, span);
+    const TirId id = tir_binary(sema_builder(s, span), op, p, q);
+    return value_derived(s, id, domain, layout.axes, span);
 }
 
 Value value_select(Sema *s, Value condition, Value a, Value b, Span span) {
@@ -431,14 +445,16 @@ Value value_select(Sema *s, Value condition, Value a, Value b, Span span) {
     const Tensor *c = value_as_condition(s, condition, span);
     const Tensor *x = value_as_real(s, a, span), *y = value_as_real(s, b, span);
     Layout layout = {0};
-    if (!c || !x || !y || !domains_meet(s, c, x, span) || !domains_meet(s, c, y, span) ||
-        !domains_meet(s, x, y, span) || !layout_join(s, &layout, c, span) ||
+    TirDomain domain = c ? c->type.domain : TIR_GLOBAL;
+    if (!c || !x || !y || !domain_meets(s, &domain, x, span) ||
+        !domain_meets(s, &domain, y, span) || !layout_join(s, &layout, c, span) ||
         !layout_join(s, &layout, x, span) || !layout_join(s, &layout, y, span) ||
         !layout_check_size(s, &layout, span))
         return POISON;
     const TirId k = tensor_align(s, c, &layout, span), p = tensor_align(s, x, &layout, span),
                 q = tensor_align(s, y, &layout, span);
-    return value_tensor(s, tir_select(sema_builder(s, span), k, p, q), layout.axes, span);
+    const TirId id = tir_select(sema_builder(s, span), k, p, q);
+    return value_derived(s, id, domain, layout.axes, span);
 }
 
 /* --- arrangement -------------------------------------------------------------------------------*/
@@ -480,5 +496,5 @@ Value tensor_arrange(Sema *s, const Tensor *t, uint32_t n, Index *const *order, 
     TirId id = tensor_use(s, t);
     if (!same)
         id = tir_broadcast(sema_builder(s, span), id, layout.rank, layout.dims, map);
-    return value_tensor(s, id, layout.axes, span);
+    return value_derived(s, id, t->type.domain, layout.axes, span);
 }

@@ -52,6 +52,17 @@ READS = {
 }
 
 
+FOLDED = {  # the same at all positions, once it is simplified
+    "shifted": "let z[c] = 0 * x[c] + w[c]; let s = shift(z, 1); let r = shift(z, -2); "
+               "let y[c] = s[c] * x[c] + r[c];",
+    "window": "let z[c] = 0 * x[c] + w[c]; let s = window(z, 3); let y[c] = x[c] * s[0, c] + tanh(s[1, c]);",
+    "beyond": "let z = shift(x, 5); let s = window(z, 2); let y[c] = x[c] * w[c] + s[0, c];",
+    "attended": "let z[h < 1, c] = 0 * x[c] + w[c]; let o = attend(z, z, z); let y[c] = x[c] * o[0, c];",
+    "attended zeros": "param V[1, d, d] ~ normal(0.1); let z = shift(x, 5); let q[h, a] = sum[c] V[h, a, c] * z[c]; "
+                      "let o = attend(q, q, q); let y[c] = x[c] * w[c] + o[0, c];",
+}
+
+
 class Shifts(harness.TestCase):
     def right(self, source, width):
         result = hcc("gradcheck", self.write("m.hc", source), "--set", f"d={width}")
@@ -64,6 +75,13 @@ class Shifts(harness.TestCase):
                     with self.subTest(name, connection=connection, width=width):
                         self.right(SOURCE.format(body=body, kept=PLAIN, connection=connection,
                                                  branch="across"), width)
+
+    def test_folded(self):
+        for name, body in FOLDED.items():
+            for width in (33, 65):
+                with self.subTest(name, width=width):
+                    self.right(SOURCE.format(body="param w[d] ~ normal(1); " + body, kept=PLAIN,
+                                             connection="residual", branch="across"), width)
 
     def test_reads(self):
         for name, kept in READS.items():

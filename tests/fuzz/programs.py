@@ -73,8 +73,9 @@ class Program:
         else:
             head = f"fn {name}({', '.join(formals)}) -> {shape} {{"
         self.definitions += [head, *body.lines, "}"]
+        names = [formal.split("[")[0] for formal in formals]
         self.calls.append({"kind": kind, "name": name, "inputs": inputs, "out": out, "domain": e.domain,
-                           "size": 2, "at": at})
+                           "size": 2, "at": at, "depends": body.depends(result, names)})
 
     def names_of(self, letter):
         self.names[letter] = self.names.get(letter, 0) + 1
@@ -125,12 +126,12 @@ class Program:
         body.keep("y", (d,), at, 2)
         self.statements(body)
         indices = {"k": n, "c": d} if streams else {"c": d}
-        entry = "H[k,c]" if streams else "H[c]"
+        entry, left = ("H[k,c]", f"H[k < {n},c < {d}]") if streams else ("H[c]", f"H[c < {d}]")
         e = body.expressions.tame(body.expressions.expression(indices, 3), 2)
         form = draw.choice(["{h} + y[c]", "{h} + tanh({e})", "0.5 * {h} + y[c] * sigmoid({e})", "({h} + {e}) / 2"])
         if streams:
             form = draw.choice([form, "(mean[j] cos(k + j) * H[j,c]) + y[c]"])
-        write = f"write {entry} = {form.format(h=entry, e=e.text)}"
+        write = f"write {left} = {form.format(h=entry, e=e.text)}"
         if carry:
             write += f", w = 0.5 * w + tanh({body.expressions.leaf({}).text})"
         body.write(write + ";")

@@ -360,7 +360,7 @@ class Body:
         self.allow = self.expressions.allow = within
         kind = draw.choices(["iterate", "for"], [5, 1])[0]
         turns = draw.choice([0, 1, 1, 2, 3, 3, 4, 7]) if kind == "iterate" else draw.choice([1, 2, 3])
-        self.write(f"iterate {turns} {{" if kind == "iterate" else f"for n < {turns} {{")
+        self.write(f"iterate {turns} {{" if kind == "iterate" else f"for {'n' if depth else 'n0'} < {turns} {{")
         self.indent += "  "
         self.turn(carried, matrix, depth)
         self.indent = self.indent[:-2]
@@ -373,17 +373,28 @@ class Body:
         if draw.random() < 0.9:
             self.values += kept
 
+    def assigned(self, first=0):
+        """(name, names it is made of) of the lines from `first` on, once for each line, as often as
+        there are lines: what loops carry arrives everywhere."""
+        lines = [line.split(" = ", 1) for line in self.lines[first:] if " = " in line]
+        for left, right in lines * len(lines):
+            yield left.split("[")[0].split()[-1], re.findall(r"[A-Za-z_]\w*", right)
+
     def domains_after(self, first):
         """The domain of each name once a loop, whose lines begin at `first`, reads what it wrote."""
         domains = {v.name: v.domain for v in self.values}
         domains["here"] = TIME
-        assigned = [line.split(" = ", 1) for line in self.lines[first:] if " = " in line]
-        for _ in assigned:  # each pass carries a domain one assignment on
-            for left, right in assigned:
-                name = left.split("[")[0].split()[-1]
-                words = re.findall(r"[A-Za-z_]\w*", right)
-                domains[name] = join(domains.get(name, GLOBAL), *(domains.get(w, GLOBAL) for w in words))
+        for name, words in self.assigned(first):
+            domains[name] = join(domains.get(name, GLOBAL), *(domains.get(w, GLOBAL) for w in words))
         return domains
+
+    def depends(self, result, sources):
+        """Whether a name is made of any of the sources."""
+        reached = set(sources)
+        for name, words in self.assigned():
+            if reached.intersection(words):
+                reached.add(name)
+        return result in reached
 
     def turn(self, carried, matrix, depth):
         draw = self.draw
@@ -438,7 +449,7 @@ class Body:
                 self.write(f"let {self.head(name, indices)} = {e.text};")
                 v = self.keep(name, dims, e.domain, e.size)
             given.append(v.name)
-            domains.append(v.domain)
+            domains.append(v.domain if d["depends"] else GLOBAL)
         name = self.fresh("v")
         if d["kind"] == "fn" and len(d["inputs"]) == 1 and len(d["inputs"][0]) == 1 and draw.random() < 0.25:
             M = self.value_of(2, lambda v: v.dims[1] == d["inputs"][0][0])

@@ -176,11 +176,68 @@ static void test_integers(void **state) {
     model_close(&m);
 }
 
+/* What the builder folds, so that it is the same everywhere, lives where its text says: f is
+ * 1 + h + 10 k at each position, z is 0. */
+static void test_folded(void **state) {
+    (void)state;
+    static const struct {
+        const char *value;
+        double at[3]; /* share of f that the positions hold */
+    } cases[] = {
+        {"shift(f, 1)", {0, 1, 1}},
+        {"shift(f, -2)", {1, 0, 0}},
+        {"shift(f, 5)", {0, 0, 0}},
+        {"shift(shift(f, 5), -5)", {0, 0, 0}},
+        {"shift(shift(q, -3) + f, 2)", {0, 0, 1}},
+        {"window(f, 2)[0]", {0, 1, 1}},
+        {"window(shift(q, 3), 2)[1]", {0, 0, 0}},
+        {"attend(z, z, f)", {1, 1, 1}},
+        {"attend(f, z, f, mask = t < 2)", {1, 1, 1}},
+        {"attend(shift(q, 3), shift(q, 3), shift(f, 1))", {2 / 3.0, 2 / 3.0, 2 / 3.0}},
+    };
+    for (uint32_t n = 0; n < sizeof cases / sizeof *cases; n++) {
+        Compilation *scratch = compilation_create();
+        const char *body = arena_printf(scratch->arena,
+                                        "let z[h, k] = 0 * q[h, k];"
+                                        "let f[h < 2, k < 4] = z[h, k] + 1 + h + 10 * k;"
+                                        "let value = %s;",
+                                        cases[n].value);
+        Model m = model_open(showing(scratch, body), 0, no_overrides);
+        const TirTensor *v = run(&m, TIR_OUT_PROBE, "value");
+        for (uint32_t k = 0; k < v->instances * 8; k++)
+            assert_near(v->at[k],
+                        cases[n].at[v->instances == 1 ? 0 : k / 8 % m.positions] *
+                            (1 + k / 4 % 2 + 10.0 * (k % 4)),
+                        1e-12);
+        model_close(&m);
+        compilation_destroy(scratch);
+    }
+    EXPECT("let z[h, k] = 0 * q[h, k]; let value[k < 4] = sum[t] (z[0, k] + k);", 0, 3, 6, 9);
+    EXPECT("let z[h, k] = 0 * q[h, k]; let value[k < 4] = mean[t] (z[1, k] + k);", 0, 1, 2, 3);
+    EXPECT("let z[h, k] = 0 * q[h, k]; let value = extent(z[0, 0] + 1);", 3);
+    EXPECT("let z[h, k] = 0 * q[h, k]; let c = select(t < 1, 1, 0) * (1 - z[1, 1]);"
+           "let value = sum[t] c;",
+           1);
+}
+
+/* One number a place: where a value lives is what its text says. */
+static void test_random_like_folded(void **state) {
+    (void)state;
+    Compilation *scratch = compilation_create();
+    Model m = model_open(showing(scratch, "let z[k] = 0 * q[0, k]; let value = random(z + 1);"), 0,
+                         no_overrides);
+    const TirTensor *v = run(&m, TIR_OUT_PROBE, "value");
+    assert_int_equal(v->instances, m.samples * m.positions);
+    model_close(&m);
+    compilation_destroy(scratch);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shift),   cmocka_unit_test(test_window),
         cmocka_unit_test(test_grid),    cmocka_unit_test(test_grid_window),
         cmocka_unit_test(test_patches), cmocka_unit_test(test_integers),
+        cmocka_unit_test(test_folded),  cmocka_unit_test(test_random_like_folded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
