@@ -19,7 +19,7 @@ typedef struct {
     EvalValue *values;     /* by id */
     double *const *arguments;
     uint64_t *errors; /* how many roundings were drawn */
-    Arena *arena; /* lives as long as `values` */
+    Arena *arena;     /* lives as long as `values` */
 } Eval;
 
 /* One place of a domain; absent factors are ignored. */

@@ -5,6 +5,8 @@ subscript stays in its axis, and every size stays within a few units, so that lo
 f32 is near f64.
 """
 
+import operator
+import re
 from collections import namedtuple
 
 WIDTHS = {  # by how often: small ones, those around a limit of the schedule, large ones
@@ -47,6 +49,15 @@ UNARY = [  # text, size of the result for an operand of size s
     ("({}) ^ 3", lambda s: s ** 3), ("(1 - {})", lambda s: 1 + s), ("floor(2 * {})", lambda s: 2 * s + 1),
 ]
 UNARY_WEIGHTS = [8, 5, 5, 2, 2, 2, 3, 3, 3, 2, 2, 2, 2, 2, 2, 2, 3, 1, 1, 1, 2, 0.2]
+
+
+ORDER = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+def holds(condition):
+    """Whether two numbers compare as it says; None where it is about anything else."""
+    found = re.fullmatch(r"(-?[\d.]+) ([<>]=?) (-?[\d.]+)", condition)
+    return ORDER[found[2]](float(found[1]), float(found[3])) if found else None
 
 
 class Expressions:
@@ -200,8 +211,9 @@ class Expressions:
         if kind == "select":
             c, a = self.condition(indices), self.expression(indices, depth - 1)
             b = self.expression(indices, 0)
-            return Expr(f"select({c.text}, {a.text}, {b.text})", join(c.domain, a.domain, b.domain),
-                        max(a.size, b.size))
+            known = holds(c.text)  # then one is chosen beforehand
+            domain = join(c.domain, a.domain, b.domain) if known is None else (a if known else b).domain
+            return Expr(f"select({c.text}, {a.text}, {b.text})", domain, max(a.size, b.size))
         if kind == "reduce":
             return self.tame(self.reduction(indices, depth))
         if kind == "minmax":

@@ -152,7 +152,7 @@ class Program:
         d = x.dims[0]
         fitting = [c for c, multiple, most in CONNECTIONS if d % multiple == 0 and d <= most] or ["residual"]
         wiring = self.connection(d) if draw.random() < 0.45 else draw.choice(fitting)
-        if self.space == "grid" and wiring.startswith("xhc"):
+        if self.space != "line" and wiring.startswith("xhc"):  # whose streams hold what was before
             wiring = "residual"
         if wiring.startswith("orthogonal") and d < 3:
             wiring = "residual"

@@ -228,7 +228,7 @@ class Body:
             form = draw.choice([f"1 / (1 + i)", "cos(i)", "select(i % 3 == 0, 1, -0.5)"])
             self.write(f"let {name}[i < {n}] = {form};")
             self.keep(name, (n,), GLOBAL, 1)
-        if draw.random() < 0.1:
+        if draw.random() < 0.1 and self.allow.get("params"):  # not in a function
             self.write(f"probe {name};")
 
     def condition(self):
@@ -237,13 +237,13 @@ class Body:
         indices = self.indices(dims)
         a = self.expressions.tame(self.expressions.expression(indices, 2))
         b = self.expressions.tame(self.expressions.expression(indices, 1))
-        test = draw.choice(["1 < 2", f"{dims[0]} % 2 == 0", "3 > 4"])
+        test, holds = draw.choice([("1 < 2", True), (f"{dims[0]} % 2 == 0", dims[0] % 2 == 0), ("3 > 4", False)])
         self.write(f"if {test} {{")
         self.write(f"  let {self.head(name, indices)} = {a.text};")
         self.write("} else {")
         self.write(f"  let {self.head(name, indices)} = {b.text};")
         self.write("}")
-        self.keep(name, dims, join(a.domain, b.domain), max(a.size, b.size))
+        self.keep(name, dims, a.domain if holds else b.domain, max(a.size, b.size))
 
     def choice(self):
         """What is chosen by the run: the largest entry, a row of a table."""
@@ -455,7 +455,8 @@ class Body:
             M = self.value_of(2, lambda v: v.dims[1] == d["inputs"][0][0])
             if M and M.dims[0] * d["out"][0] <= MOST:  # each row by itself
                 self.write(f"let {name}[i,j] = {d['name']}({M.name}[i])[j];")
-                return self.keep(name, (M.dims[0],) + d["out"], join(M.domain, d["domain"]), d["size"])
+                domain = join(M.domain, d["domain"]) if d["depends"] else d["domain"]
+                return self.keep(name, (M.dims[0],) + d["out"], domain, d["size"])
         self.write(f"let {name} = {d['name']}({', '.join(given)});")
         return self.keep(name, d["out"], join(d["domain"], *domains), d["size"])
 
