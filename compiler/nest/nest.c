@@ -47,7 +47,7 @@ NestKernel *nest_kernel_create(Arena *arena, const char *name) {
 }
 
 NestBuilder nest_builder(NestKernel *kernel) {
-    return (NestBuilder){.kernel = kernel};
+    return (NestBuilder){.kernel = kernel, .heads = map_create(kernel->arena)};
 }
 
 uint32_t nest_add_buffer(NestKernel *kernel, NestBuffer buffer) {
@@ -90,24 +90,22 @@ static NestId nest_append(NestBuilder *b, NestInstruction i) {
     return id;
 }
 
-static bool nest_is_head(NestOp op) {
-    return op == NEST_CONST || op == NEST_EXTENT || op == NEST_TASK || op == NEST_LANES;
-}
+/* What makes two values without operands one. */
+typedef struct {
+    double number;
+    uint32_t op, elem, lanes, index;
+} HeadKey;
 
 /* Values without operands: found again, or put after the others at the head of the kernel. */
 static NestId nest_head(NestBuilder *b, NestInstruction wanted) {
+    const HeadKey key = {wanted.number, wanted.op, wanted.type.elem, wanted.type.lanes,
+                         wanted.index};
+    const uint32_t n = map_count(b->heads);
+    void **slot = map_slot(b->heads, &key, sizeof key);
+    if (*slot)
+        return (NestId)(uintptr_t)*slot;
     NestKernel *kernel = b->kernel;
     NestIdVec *list = &kernel->body.instructions;
-    uint32_t n = 0;
-    for (; n < list->count; n++) {
-        const NestInstruction *i = &kernel->instructions.at[list->at[n]];
-        if (!nest_is_head(i->op))
-            break;
-        if (i->op == wanted.op && i->type.elem == wanted.type.elem &&
-            i->type.lanes == wanted.type.lanes && i->index == wanted.index &&
-            memcmp(&i->number, &wanted.number, sizeof(double)) == 0)
-            return list->at[n];
-    }
     const char *name = b->name;
     b->name = NULL; /* shared by many, so named after none */
     NestId id = nest_new(b, wanted);
@@ -115,6 +113,7 @@ static NestId nest_head(NestBuilder *b, NestInstruction wanted) {
     vec_push(kernel->arena, list, id);
     memmove(&list->at[n + 1], &list->at[n], (list->count - 1 - n) * sizeof(NestId));
     list->at[n] = id;
+    *slot = (void *)(uintptr_t)id; /* never 0 */
     return id;
 }
 

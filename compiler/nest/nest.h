@@ -8,6 +8,7 @@
 #define HCC_NEST_NEST_H
 
 #include "base/compilation.h"
+#include "base/map.h"
 #include "base/vec.h"
 #include <stdbool.h>
 
@@ -130,6 +131,7 @@ typedef struct {
     NestKernel *kernel;
     VEC(NestBody *) open;
     VEC(NestLoop *) loops;
+    Map *heads; /* values without operands */
     Span span;
     const char *name;
 } NestBuilder;
