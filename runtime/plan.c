@@ -413,7 +413,7 @@ static HcStatus read_kernel_call(Reader *r, const json_t *json, HcCall *call) {
         call->name = r->plan->kernel_names[kernel];
     const char *tasks = json_string_value(json_object_get(json, "tasks"));
     if (tasks && strcmp(tasks, "samples") == 0)
-        TRY(whole(r, json, "per_sample", 1, 1 << 24, 1, &call->per_sample));
+        TRY(whole(r, json, "per_sample", 1, INT32_MAX, 1, &call->per_sample));
     else if (tasks && strcmp(tasks, "tiles") != 0)
         return bad(r, "tasks");
     size_t i;
@@ -469,7 +469,7 @@ static HcStatus read_call(Reader *r, const json_t *json, HcCall *call) {
     TRY(whole(r, json, "elements", 1, INT64_C(1) << 48, -1, &call->elements));
     if (call->kind == HC_CALL_REDUCE) {
         TRY(domain(r, json_object_get(json, "tasks_of"), &call->domain));
-        TRY(whole(r, json, "per_sample", 0, 1 << 24, 0, &call->per_sample));
+        TRY(whole(r, json, "per_sample", 0, INT32_MAX, 0, &call->per_sample));
         TRY(real(r, json, "scale", 1, &call->scale));
         call->accumulate = flag(json, "accumulate", false);
         TRY(add_buffer(r, call, json_object_get(json, "partial")));

@@ -92,7 +92,7 @@ static ExitCode info_gather(Driver *d, const Network *network, Info *info) {
         cost_spread(cost_count(program, false, info->positions), info->samples, info->positions);
     PlanStep step = memory_step(d, network, false);
     info->fixed = (double)memory_fixed(network, step, false);
-    info->planned = native_cost(program, step, &info->cost);
+    info->planned = native_cost(d, program, step, &info->cost);
     return info->planned ? memory_check(d, network, false, &info->cost.replays) : EXIT_OK;
 }
 
@@ -227,6 +227,8 @@ static void info_print_json(Driver *d, const Network *network, const Info *info,
         json_text_real(&t, "other_bytes", info->fixed);
         info_json_replays(&t, &info->cost.replays);
         json_text_real(&t, "bytes_moved_per_position", info->cost.moved);
+    } else {
+        json_text_string(&t, "refused", info->cost.refused);
     }
     if (plain) {
         json_text_open(&t, "against", '{');
@@ -315,6 +317,8 @@ ExitCode command_info(Driver *d) {
         plan_print_replays(&info.cost.replays, "  ", d->out);
         fprintf(d->out, "  %-16s %12sB  read and written at one position, a step\n", "moved",
                 info_scaled(arena, info.cost.moved));
+    } else {
+        fprintf(d->out, "\nmemory\n  not known: it cannot be trained, see the warning\n");
     }
     if (compared) {
         fprintf(d->out, "\nover %s\n", yardstick(d));

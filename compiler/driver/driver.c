@@ -75,7 +75,7 @@ static ExitCode driver_run(Driver *d) {
     jmp_buf fault;
     if (setjmp(fault)) {
         d->c->out_of_memory = NULL;
-        return EXIT_FAULT;
+        return d->fault_code;
     }
     d->fault = &fault;
     OptionsResult parsed =

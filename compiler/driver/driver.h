@@ -20,6 +20,7 @@ typedef struct Driver {
     VEC(PassTime) times;
     const char *cache_use; /* what came of the compile cache; NULL: nothing was compiled */
     jmp_buf *fault;        /* where a fault of a pass jumps to, after its message */
+    ExitCode fault_code;   /* what to end with then */
 } Driver;
 
 /* Runs the command line. Everything a test wants to look at goes to `out` and `err`. */

@@ -6,6 +6,24 @@
 #include "plan/manifest.h"
 #include <string.h>
 
+/* What a kernel works in is known once it is lowered. */
+static ExitCode native_check_scratch(Driver *d, const Plan *plan, NestKernel *const *kernels) {
+    bool fits = true;
+    for (uint32_t k = 0; k < plan->kernels.count; k++) {
+        const PlanKernel *of = &plan->kernels.at[k];
+        const TirId value = of->group ? of->group->values.at[0] : of->value;
+        const uint64_t bytes = nest_scratch_bytes(kernels[k]);
+        if (bytes <= PLAN_MAX_ELEMENTS)
+            continue;
+        fits = false;
+        diag_error(d->c->diagnostics, DIAG_SIZE, tir_node(plan->program->block, value)->span,
+                   "what is computed together from here on would work in %.4g GiB for each "
+                   "thread; the most is 2^48 bytes",
+                   (double)bytes / (1 << 30));
+    }
+    return fits ? EXIT_OK : driver_report(d);
+}
+
 static ExitCode native_plan(Driver *d, const Network *network, TirProgram *program, bool f64,
                             Plan **plan) {
     bool optimise = !d->options.optimise.given || d->options.optimise.value > 0;
@@ -15,19 +33,11 @@ static ExitCode native_plan(Driver *d, const Network *network, TirProgram *progr
                                               .recompute = optimise,
                                               .step = memory_step(d, network, f64)});
     pipeline_end(d, "plan", begun);
-    if ((*plan)->written) {
-        diag_error(d->c->diagnostics, DIAG_SIZE, (*plan)->written_at,
-                   "written out, the loop makes %llu values or more; a program may have %d of such",
-                   (unsigned long long)(*plan)->written, UNROLL_MOST);
-        diag_help(d->c->diagnostics,
-                  "a kernel runs a loop of small values at one position, without a loop inside; "
-                  "what is around one, or reads other positions, is written out: fewer turns");
-        return driver_report(d);
-    }
-    if ((*plan)->unsupported) {
-        diag_error(d->c->diagnostics, DIAG_UNSUPPORTED, (*plan)->unsupported_at,
-                   "the operation `%s` cannot be compiled to machine code here",
-                   (*plan)->unsupported);
+    const PlanRefusal *refused = &(*plan)->refused;
+    if (refused->message) {
+        diag_error(d->c->diagnostics, refused->code, refused->at, "%s", refused->message);
+        if (refused->help)
+            diag_help(d->c->diagnostics, "%s", refused->help);
         return driver_report(d);
     }
     if (d->options.explain_fusion) {
@@ -134,6 +144,8 @@ ExitCode native_lower(Driver *d, const Network *network, TirProgram *program, bo
         if (wrong)
             code = driver_fault(d, "lower", wrong);
     }
+    if (code == EXIT_OK)
+        code = native_check_scratch(d, native->plan, native->kernels);
     if (code == EXIT_OK)
         code = native_describe(d, native, vector_bytes, options.lanes);
     if (code != EXIT_OK)

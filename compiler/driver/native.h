@@ -33,9 +33,10 @@ typedef struct {
     double workspace; /* between kernels, for a batch */
     double moved;     /* read and written by kernels and products at one position, a step */
     PlanReplays replays;
+    const char *refused; /* or NULL */
 } NativeCost;
-/* False when the program cannot be planned; says nothing then. */
-bool native_cost(TirProgram *program, PlanStep step, NativeCost *cost);
+/* False when the program cannot be planned: warns of why, which `refused` says. */
+bool native_cost(Driver *d, TirProgram *program, PlanStep step, NativeCost *cost);
 
 /* Whether the address sanitizer watches generated code: as asked, and always in a sanitized hcc. */
 bool native_sanitized(const Driver *d);

@@ -150,7 +150,8 @@ static uint32_t find_wide(const Chunks *c, const TirIdVec *stored, TirId *wide) 
         TirId id = stored->at[k];
         const TirType *type = &tir_node(c->block, id)->type;
         bool own = c->plan->buffer[id].region == REGION_NONE && type->elem == TIR_REAL;
-        if (!own || kept[id] || !over_positions(type->domain) || elements(c, id) < CHUNK_ELEMENTS)
+        if (!own || kept[id] || !over_positions(type->domain) || elements(c, id) < CHUNK_ELEMENTS ||
+            elements(c, id) > INT32_MAX) /* as products count */
             continue;
         if (n == MAX_WIDE && elements(c, wide[n - 1]) >= elements(c, id))
             continue;

@@ -382,18 +382,20 @@ static void form_groups(Plan *plan) {
 /* A kernel's loop takes all turns at one position before it comes to the next. */
 static void find_unsupported(Plan *plan) {
     const TirBlock *block = plan->program->block;
-    for (TirId id = 1; id < block->nodes.count && !plan->unsupported; id++) {
+    for (TirId id = 1; id < block->nodes.count && !plan->refused.message; id++) {
         const TirNode *node = tir_node(block, id);
-        if (node->op == TIR_SCAN && pass_loop_crosses(plan->program, node->attr.body)) {
-            plan->unsupported = "iterate across positions, so often";
-            plan->unsupported_at = node->span;
-        }
+        if (node->op == TIR_SCAN && pass_loop_crosses(plan->program, node->attr.body))
+            plan->refused = (PlanRefusal){
+                .code = DIAG_UNSUPPORTED,
+                .at = node->span,
+                .message = "`iterate` across positions, so often, cannot be compiled to machine "
+                           "code here"};
     }
 }
 
 void plan_fuse(Plan *plan) {
     find_unsupported(plan);
-    if (plan->unsupported)
+    if (plan->refused.message)
         return;
     classify_all(plan);
     if (plan->options.fuse)

@@ -60,6 +60,8 @@ GemmPattern gemm_pattern(const TirBlock *block, TirId id, ContractRoles *r) {
     const TirType *y = &tir_node(block, node->operands[1])->type;
     if (!contract_roles(block, id, r) || node->type.elem != TIR_REAL)
         return GEMM_NOT;
+    if (r->free_x_size > INT32_MAX || r->free_y_size > INT32_MAX || r->sum_size > INT32_MAX)
+        return GEMM_NOT; /* BLAS counts in int */
     bool x_global = tir_domain_equal(x->domain, TIR_GLOBAL);
     bool y_global = tir_domain_equal(y->domain, TIR_GLOBAL);
     bool out_global = tir_domain_equal(node->type.domain, TIR_GLOBAL);

@@ -267,9 +267,15 @@ uint64_t plan_units(const Plan *plan, Region region) {
 }
 
 uint64_t plan_workspace(const Plan *plan) {
-    uint64_t bytes = 0, size = plan->options.f64 ? 8 : 4;
-    for (Region region = REGION_GLOBAL; region < REGION_NONE; region++)
-        bytes += (plan->region_size[region] * plan_units(plan, region) * size + 63) / 64 * 64;
+    const uint64_t size = plan->options.f64 ? 8 : 4;
+    uint64_t bytes = 0;
+    for (Region region = REGION_GLOBAL; region < REGION_NONE; region++) {
+        uint64_t units = plan_units(plan, region), more;
+        if (__builtin_mul_overflow(plan->region_size[region] * size, units, &more) ||
+            more > UINT64_MAX / 16)
+            return UINT64_MAX; /* more than all */
+        bytes += (more + 63) / 64 * 64;
+    }
     return bytes;
 }
 
@@ -287,16 +293,29 @@ static void name_all_results(TirProgram *p) {
     }
 }
 
+static bool loop_is_too_long(Plan *plan, const TirProgram *p) {
+    TirId loop;
+    uint64_t values;
+    if (plan_unroll_fits(p, &loop, &values))
+        return false;
+    plan->refused = (PlanRefusal){
+        .code = DIAG_SIZE,
+        .at = tir_node(p->block, loop)->span,
+        .message = arena_printf(plan->arena,
+                                "written out, the loop makes %llu values or more; a program may "
+                                "have %d of such",
+                                (unsigned long long)values, UNROLL_MOST),
+        .help = "a kernel runs a loop of small values at one position, without a loop inside; what "
+                "is around one, or reads other positions, is written out: fewer turns"};
+    return true;
+}
+
 Plan *plan_build(TirProgram *p, PlanOptions options) {
     Plan *plan = ARENA_NEW(p->arena, Plan);
     plan->arena = p->arena;
     plan->options = options;
-    TirId loop;
-    if (!plan_unroll_fits(p, &loop, &plan->written)) {
-        plan->written_at = tir_node(p->block, loop)->span;
+    if (loop_is_too_long(plan, p))
         return plan;
-    }
-    plan->written = 0;
     TirProgram *cut = plan_pieces(plan_unroll(p), PLAN_PIECE_ELEMENTS);
     plan->program = plan_legalise(options.fuse ? plan_merge_products(cut) : cut);
     name_all_results(plan->program);
@@ -306,7 +325,7 @@ Plan *plan_build(TirProgram *p, PlanOptions options) {
     plan->group_of = ARENA_ARRAY(plan->arena, Group *, count);
     plan->gemm = ARENA_ARRAY(plan->arena, GemmWork, count);
     plan_fuse(plan);
-    if (plan->unsupported)
+    if (plan->refused.message)
         return plan;
     plan_recompute(plan);
     TirIdVec stored = {0};
@@ -315,5 +334,6 @@ Plan *plan_build(TirProgram *p, PlanOptions options) {
     plan_chunks(plan, &stored);
     plan_replay(plan);
     plan_memory(plan);
+    plan_check_sizes(plan);
     return plan;
 }

@@ -16,6 +16,7 @@
 #ifndef HCC_PASS_PLAN_H
 #define HCC_PASS_PLAN_H
 
+#include "base/diag.h"
 #include "tir/tir.h"
 
 /* The step that memory is planned for; any other fits the plan as well. */
@@ -151,6 +152,16 @@ typedef struct {
     VEC(PlanReplay) calls;
 } PlanReplays;
 
+/* Why a program cannot be planned; no message: it can. */
+typedef struct {
+    DiagCode code;
+    Span at;
+    const char *message, *help; /* or NULL */
+} PlanRefusal;
+
+/* What all parameters, a region's unit and a kernel's scratch may have at most. */
+#define PLAN_MAX_ELEMENTS ((uint64_t)1 << 48)
+
 typedef struct Plan {
     TirProgram *program; /* legalised */
     PlanOptions options;
@@ -173,12 +184,7 @@ typedef struct Plan {
     PlanReplays replays;
     VEC(PlanTable) tables;
     uint64_t region_size[REGION_NONE]; /* elements per unit */
-    const char
-        *unsupported; /* a message when the program holds what cannot be planned, else NULL */
-    Span unsupported_at;
-    uint64_t written; /* values that a loop makes when it is written out, where those are too many:
-                         nothing is planned then; else 0 */
-    Span written_at;
+    PlanRefusal refused;               /* then the rest is incomplete */
 } Plan;
 
 Plan *plan_build(TirProgram *p, PlanOptions options);

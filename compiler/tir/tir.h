@@ -173,7 +173,9 @@ typedef struct {
 } TirOutput;
 
 /* Called when a builder is handed operands its op cannot take: a fault of the compiler, never of
- * the user's text. It must not return. */
+ * the user's text, but for one message: what passes make may be beyond the largest tensor, such as
+ * what a loop carries, for all of its turns. It must not return. */
+extern const char tir_too_large[];
 typedef void TirFaultHandler(void *context, TirOp op, Span span, const char *message);
 
 typedef struct TirProgram {

@@ -90,7 +90,7 @@ const char *tir_shape_CONCAT(const TirShapeContext *s, TirNode *node) {
             return "parts differ on another axis";
     }
     if (extent > UINT32_MAX)
-        return "the result is too large";
+        return tir_too_large;
     out.dims[axis] = (uint32_t)extent;
     node->type = out;
     return NULL;
@@ -421,6 +421,8 @@ static void infer_dependence(const TirProgram *p, const TirBlock *block, TirNode
         ((TirType *)node->result_types)[k].dependence = d; /* the shape rule just made them */
 }
 
+const char tir_too_large[] = "the tensor is too large";
+
 static const char *infer_extents(const TirType *t) {
     uint64_t count = 1;
     if (t->rank > TIR_MAX_RANK)
@@ -429,7 +431,7 @@ static const char *infer_extents(const TirType *t) {
         if (t->dims[k] == 0)
             return "an extent is 0";
         if (t->dims[k] > TIR_MAX_ELEMENTS / count)
-            return "the tensor is too large";
+            return tir_too_large;
         count *= t->dims[k];
     }
     return NULL;

@@ -242,8 +242,8 @@ static int code_make(Trial *t, const Form *form, Code *code) {
                            .step = {SAMPLES, t->positions, form->least ? 1 : 0}};
     trial_stage("plan");
     Plan *plan = plan_build(t->program, options);
-    if (plan->unsupported)
-        return driver_fault(d, "plan", plan->unsupported);
+    if (plan->refused.message)
+        return driver_fault(d, "plan", plan->refused.message);
     trial_stage("lower");
     LowerOptions lower = {.real = form->f64 ? NEST_F64 : NEST_F32,
                           .lanes = (uint16_t)listed.micro_tile,

@@ -87,7 +87,7 @@ static void run_form(Case *c, TirProgram *p, const Form *form) {
     PlanOptions wanted = {
         .f64 = form->f64, .fuse = form->fuse, .recompute = form->recompute, .step = step};
     Plan *plan = plan_build(p, wanted);
-    assert_null(plan->unsupported);
+    assert_null(plan->refused.message);
     LowerOptions lower = {.real = form->f64 ? NEST_F64 : NEST_F32,
                           .lanes = (uint16_t)(listed.vector_bytes / (form->f64 ? 8 : 4)),
                           .samples =

@@ -29,7 +29,7 @@ static Plan *planned(Case *c, uint32_t extent, bool product) {
     TirId loss = tir_position_sum(b, tir_binary(b, TIR_MUL, sum, sum), GLOBAL);
     tir_add_output(c->p, TIR_OUT_LOSS, "loss", 0, loss);
     Plan *plan = plan_build(pass_dce(pass_canon(pass_dce(c->p))), (PlanOptions){.fuse = true});
-    assert_null(plan->unsupported);
+    assert_null(plan->refused.message);
     return plan;
 }
 

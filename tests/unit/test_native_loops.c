@@ -13,7 +13,7 @@ static void check_places(TirProgram *p) {
     for (uint32_t m = 0; m < sizeof machines / sizeof *machines; m++) {
         PlanOptions wanted = {.f64 = machines[m].real == NEST_F64, .fuse = true, .recompute = true};
         Plan *plan = plan_build(p, wanted);
-        assert_null(plan->unsupported);
+        assert_null(plan->refused.message);
         NestKernel **kernels = nest_lower(plan, machines[m]);
         for (uint32_t k = 0; k < plan->kernels.count; k++) {
             const char *wrong = nest_verify(kernels[k]);
