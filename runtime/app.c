@@ -319,7 +319,7 @@ static int report(const char *program, HcStatus status, const HcError *error) {
 
 /* Takes `json` over; NULL: it could not be made. */
 static int print_json(const char *program, json_t *json) {
-    char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
+    char *text = hc_json_dump(json, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     HcError error = {0};
     HcStatus status = text ? HC_OK : hc_fail_memory(&error, "the results");
     json_decref(json);

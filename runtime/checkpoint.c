@@ -56,7 +56,7 @@ static json_t *header_json(const HcTensor *tensors, int64_t count, const json_t 
 static char *header_text(const HcTensor *tensors, int64_t count, const json_t *metadata,
                          size_t *size) {
     json_t *json = header_json(tensors, count, metadata);
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    char *text = hc_json_dump(json, JSON_COMPACT);
     json_decref(json);
     if (!text)
         return NULL;
@@ -215,7 +215,10 @@ static HcStatus read_header(File *f, int64_t tensors) {
         return hc_fail_memory(f->error, "the checkpoint's header");
     if (read.outcome == HC_JSON_TOO_MANY)
         return damaged(f, "its header holds far more than the model has tensors");
-    return json_is_object(f->json) ? HC_OK : damaged(f, "its header is not JSON");
+    if (read.outcome == HC_JSON_WRONG)
+        return hc_fail(f->error, HC_ERROR_CHECKPOINT, "checkpoint `%s`: its header is damaged: %s",
+                       f->path, read.what);
+    return json_is_object(f->json) ? HC_OK : damaged(f, "its header is no JSON object");
 }
 
 static HcStatus tensor_wrong(File *f, const HcTensor *t, const char *what) {

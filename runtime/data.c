@@ -83,12 +83,14 @@ HcStatus hc_data_check(const HcData *data, const HcPlan *plan, int64_t positions
         hc_data_starts(data, plan, positions, (HcPart)part, &first, &last);
         size = part == HC_TRAIN_PART ? data->train_count : data->count - data->train_count;
         if (last < first)
-            return hc_fail(error, HC_ERROR_DATA,
-                           "the data are too short: a window of %lld positions needs %lld bytes, "
-                           "and the %s part has %lld (of %lld in all)",
-                           (long long)positions, (long long)(size - last + first),
-                           part == HC_TRAIN_PART ? "training" : "held-out", (long long)size,
-                           (long long)data->count);
+            return hc_fail(
+                error, HC_ERROR_DATA,
+                "the data%s%s%s are too short: a window of %lld positions needs %lld bytes, "
+                "and the %s part has %lld (of %lld in all)",
+                data->path ? " `" : "", data->path ? data->path : "", data->path ? "`" : "",
+                (long long)positions, (long long)(size - last + first),
+                part == HC_TRAIN_PART ? "training" : "held-out", (long long)size,
+                (long long)data->count);
     }
     return HC_OK;
 }

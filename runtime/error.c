@@ -1,7 +1,15 @@
 #include "runtime/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+void hc_make_printable(char *text) {
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = *text == '\t' ? ' ' : '?';
+}
 
 HcStatus hc_fail(HcError *error, HcStatus status, const char *format, ...) {
     if (!error)
@@ -11,11 +19,18 @@ HcStatus hc_fail(HcError *error, HcStatus status, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(error->message, sizeof error->message, format, arguments);
     va_end(arguments);
+    hc_make_printable(error->message);
     return status;
 }
 
 HcStatus hc_fail_memory(HcError *error, const char *what) {
     return hc_fail(error, HC_ERROR_MEMORY, "out of memory for %s", what);
+}
+
+HcStatus hc_fail_errno(HcError *error, HcStatus status, const char *what, const char *path) {
+    const int why = errno;
+    return hc_fail(error, why == ENOMEM ? HC_ERROR_MEMORY : status, "cannot %s `%s`: %s", what,
+                   path, why == ENOMEM ? "out of memory" : strerror(why));
 }
 
 HcStatus hc_fail_size(HcError *error, const char *what, double bytes) {

@@ -34,6 +34,39 @@ void hc_json_update(json_t **object, json_t *from) {
     *object = NULL;
 }
 
+/* What is written; no text once there was no memory for a part of it. */
+typedef struct {
+    char *text;
+    size_t length, capacity;
+    bool failed;
+} Dump;
+
+static int dump_part(const char *part, size_t length, void *to) {
+    Dump *d = to;
+    if (length >= d->capacity - d->length) {
+        size_t capacity = 2 * d->capacity + length + 1;
+        char *grown = d->failed ? NULL : realloc(d->text, capacity);
+        d->failed = !grown;
+        if (!grown)
+            return -1;
+        d->text = grown;
+        d->capacity = capacity;
+    }
+    memcpy(d->text + d->length, part, length);
+    d->length += length;
+    return 0;
+}
+
+char *hc_json_dump(const json_t *json, size_t flags) {
+    Dump d = {0};
+    const bool good = json && json_dump_callback(json, dump_part, &d, flags) == 0 && !d.failed &&
+                      dump_part("", 1, &d) == 0;
+    if (good)
+        return d.text;
+    free(d.text);
+    return NULL;
+}
+
 json_t *hc_json_number(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }

@@ -14,6 +14,10 @@ void hc_json_set(json_t **object, const char *key, json_t *value);
 void hc_json_append(json_t **list, json_t *value);
 void hc_json_update(json_t **object, json_t *from); /* sets all members of `from` */
 
+/* Its text, with jansson's flags, to be freed; NULL: memory is out, as it is where `json` is NULL.
+ * (json_dumps forgets that there was no memory for a key, and goes on behind it.) */
+char *hc_json_dump(const json_t *json, size_t flags);
+
 /* null where the number is not finite: a member is never left out for that. */
 json_t *hc_json_number(double value);
 /* Bytes of the character at `text`, of which `left` >= 1 are there; 0: it is not UTF-8. */

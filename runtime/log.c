@@ -1,5 +1,6 @@
 #include "runtime/log.h"
 #include "runtime/checkpoint.h"
+#include "runtime/json.h"
 #include "runtime/json_read.h"
 #include "runtime/replace.h"
 #include "runtime/train.h"
@@ -27,13 +28,11 @@ static HcStatus make_folder(const char *path, HcError *error) {
     }
     struct stat info;
     if (mkdir(copy, 0777) != 0 && errno != EEXIST)
-        status =
-            hc_fail(error, HC_ERROR_IO, "cannot make the folder `%s`: %s", path, strerror(errno));
+        status = hc_fail_errno(error, HC_ERROR_IO, "make the folder", path);
     else if (stat(copy, &info) != 0 || !S_ISDIR(info.st_mode))
         status = hc_fail(error, HC_ERROR_IO, "`%s` is in the way: it is not a folder", path);
     else if (access(copy, W_OK | X_OK) != 0)
-        status = hc_fail(error, HC_ERROR_IO, "cannot write to the folder `%s`: %s", path,
-                         strerror(errno));
+        status = hc_fail_errno(error, HC_ERROR_IO, "write to the folder", path);
     free(copy);
     return status;
 }
@@ -42,12 +41,19 @@ char *hc_run_file(const HcRun *run, const char *name) {
     return hc_path_join(run->path, name);
 }
 
-static bool exists(const HcRun *run, const char *name) {
-    char *path = hc_run_file(run, name);
-    struct stat info; /* a link that leads nowhere is something, too */
-    bool is = path && lstat(path, &info) == 0;
-    free(path);
-    return is;
+/* Sets *held where one of a run's files is there. */
+static HcStatus find_earlier(const HcRun *run, bool *held, HcError *error) {
+    static const char *const files[] = {"config.json", "log.jsonl", "summary.json"};
+    *held = false;
+    for (size_t k = 0; k < sizeof files / sizeof files[0]; k++) {
+        char *path = hc_run_file(run, files[k]);
+        struct stat info; /* a link that leads nowhere is something, too */
+        if (!path)
+            return hc_fail_memory(error, "a path");
+        *held |= lstat(path, &info) == 0;
+        free(path);
+    }
+    return HC_OK;
 }
 
 static HcStatus remove_file(const HcRun *run, const char *name, HcError *error) {
@@ -56,7 +62,7 @@ static HcStatus remove_file(const HcRun *run, const char *name, HcError *error) 
         return hc_fail_memory(error, "a path");
     HcStatus status = HC_OK;
     if (unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR)
-        status = hc_fail(error, HC_ERROR_IO, "cannot replace `%s`: %s", path, strerror(errno));
+        status = hc_fail_errno(error, HC_ERROR_IO, "replace", path);
     free(path);
     return status;
 }
@@ -94,24 +100,24 @@ static HcStatus lock_folder(HcRun *run, HcError *error) {
 }
 
 static HcStatus open_files(HcRun *run, int force, HcError *error) {
-    if (exists(run, "config.json") || exists(run, "log.jsonl") || exists(run, "summary.json")) {
-        if (!force)
-            return hc_fail(error, HC_ERROR_ARGUMENT,
-                           "`%s` already holds a run: choose another folder, or give --force to "
-                           "replace it",
-                           run->path);
-        HcStatus status = clear(run, error);
-        if (status != HC_OK)
-            return status;
-    }
+    bool held;
+    HcStatus status = find_earlier(run, &held, error);
+    if (status == HC_OK && held && !force)
+        return hc_fail(error, HC_ERROR_ARGUMENT,
+                       "`%s` already holds a run: choose another folder, or give --force to "
+                       "replace it",
+                       run->path);
+    if (status == HC_OK && held)
+        status = clear(run, error);
+    if (status != HC_OK)
+        return status;
     char *checkpoints = hc_run_file(run, "ckpt"), *log = hc_run_file(run, "log.jsonl");
-    HcStatus status =
-        checkpoints && log ? make_folder(checkpoints, error) : hc_fail_memory(error, "a path");
+    status = checkpoints && log ? make_folder(checkpoints, error) : hc_fail_memory(error, "a path");
     if (status == HC_OK) {
         remove_temporaries(run, checkpoints);
         run->log = fopen(log, "wxe"); /* no file or link of others: there is none by now */
         if (!run->log)
-            status = hc_fail(error, HC_ERROR_IO, "cannot write `%s`: %s", log, strerror(errno));
+            status = hc_fail_errno(error, HC_ERROR_IO, "write", log);
     }
     free(checkpoints);
     free(log);
@@ -119,10 +125,11 @@ static HcStatus open_files(HcRun *run, int force, HcError *error) {
 }
 
 HcStatus hc_run_open(HcRun *run, const char *path, int force, HcError *error) {
-    *run = (HcRun){.path = strdup(path), .folder = -1};
+    *run = (HcRun){.folder = -1};
     size_t length = strlen(path);
     if (length == 0)
         return hc_fail(error, HC_ERROR_ARGUMENT, "the name of the run folder is empty");
+    run->path = strdup(path);
     if (!run->path)
         return hc_fail_memory(error, "a path");
     while (length > 1 && run->path[length - 1] == '/')
@@ -151,8 +158,7 @@ HcStatus hc_run_open_new(HcRun *run, const char *runs, const char *name, HcError
             break;
         }
         if (errno != EEXIST)
-            status = hc_fail(error, HC_ERROR_IO, "cannot make the folder `%s`: %s", path,
-                             strerror(errno));
+            status = hc_fail_errno(error, HC_ERROR_IO, "make the folder", path);
     }
     free(path);
     return status;
@@ -172,7 +178,7 @@ HcStatus hc_run_close(HcRun *run, HcError *error) {
 
 HcStatus hc_run_json(const HcRun *run, const char *name, const json_t *json, HcError *error) {
     char *path = hc_run_file(run, name);
-    char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
+    char *text = hc_json_dump(json, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     size_t length = text ? strlen(text) : 0;
     HcStatus status;
     if (!path || !text) {
@@ -189,7 +195,7 @@ HcStatus hc_run_json(const HcRun *run, const char *name, const json_t *json, HcE
 HcStatus hc_run_log(HcRun *run, const json_t *line, HcError *error) {
     if (!run->log)
         return HC_OK;
-    char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    char *text = hc_json_dump(line, JSON_COMPACT | JSON_REAL_PRECISION(17));
     if (!text)
         return hc_fail_memory(error, "a line of log.jsonl");
     bool written = fputs(text, run->log) != EOF && fputc('\n', run->log) != EOF;
@@ -232,7 +238,7 @@ HcStatus hc_find_checkpoint(const char *path, char **checkpoint, HcError *error)
     struct stat info;
     *checkpoint = NULL;
     if (stat(path, &info) != 0)
-        return hc_fail(error, HC_ERROR_CHECKPOINT, "cannot read `%s`: %s", path, strerror(errno));
+        return hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
     if (!S_ISDIR(info.st_mode)) {
         *checkpoint = strdup(path);
         return *checkpoint ? HC_OK : hc_fail_memory(error, "a path");
@@ -260,7 +266,7 @@ static HcStatus cannot_read(const char *path, const char *why, HcError *error) {
 static HcStatus read_open(int file, const char *path, char **text, size_t *length, HcError *error) {
     struct stat info;
     if (fstat(file, &info) != 0)
-        return cannot_read(path, strerror(errno), error);
+        return hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
     if (!S_ISREG(info.st_mode))
         return cannot_read(path, "it is no regular file", error);
     if (info.st_size > MAX_CONFIG)
@@ -273,7 +279,7 @@ static HcStatus read_open(int file, const char *path, char **text, size_t *lengt
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return cannot_read(path, strerror(errno), error);
+            return hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
         if (n == 0)
             break; /* it was cut off meanwhile; what is missing will be told */
         *length += (size_t)n;
@@ -290,7 +296,7 @@ static HcStatus read_config(const char *run, const char *path, json_t **config, 
                            : "`%s` is not the folder of a run: it holds no config.json",
                        run);
     if (file < 0)
-        return cannot_read(path, strerror(errno), error);
+        return hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
     char *text = NULL;
     size_t length = 0;
     HcStatus status = read_open(file, path, &text, &length, error);

@@ -35,7 +35,7 @@ static HcStatus reserve(Loader *l, size_t more) {
 }
 
 static HcStatus unreadable(Loader *l, const char *path) {
-    return hc_fail(l->error, HC_ERROR_DATA, "cannot read data `%s`: %s", path, strerror(errno));
+    return hc_fail_errno(l->error, HC_ERROR_DATA, "read data", path);
 }
 
 static HcStatus load_open_file(Loader *l, const char *path, int file, size_t size) {
@@ -87,6 +87,7 @@ bool hc_file_is_text(const char *path) {
 static void pass_over(Loader *l, const char *path) {
     if (l->passed++ == 0)
         snprintf(l->first, sizeof l->first, "%s", path);
+    hc_make_printable(l->first);
 }
 
 /* One file has been read from `start` on: below a folder, what is no text is passed over. */
@@ -105,17 +106,14 @@ static HcStatus keep_text(Loader *l, const char *path, int64_t start, int depth)
     return HC_OK;
 }
 
-static bool holds_file(const char *folder, const char *name) {
+static bool holds_file(int folder, const char *name) {
     struct stat info;
-    char *path = hc_path_in(folder, name);
-    const bool is = path && stat(path, &info) == 0 && S_ISREG(info.st_mode);
-    free(path);
-    return is;
+    return fstatat(folder, name, &info, 0) == 0 && S_ISREG(info.st_mode);
 }
 
 /* A folder that training wrote: its log is no text to train on. */
-static bool is_run_folder(const char *path) {
-    return holds_file(path, "config.json") && holds_file(path, "log.jsonl");
+static bool is_run_folder(int folder) {
+    return holds_file(folder, "config.json") && holds_file(folder, "log.jsonl");
 }
 
 /* --- files and folders ------------------------------------------------------------------------ */
@@ -163,6 +161,16 @@ static HcStatus load_path(Loader *l, const char *path, int depth);
 static HcStatus load_folder(Loader *l, const char *path, int folder, int depth) {
     char **names;
     size_t count;
+    if (!l->data->as_bytes && is_run_folder(folder)) {
+        close(folder);
+        if (depth == 0)
+            return hc_fail(l->error, HC_ERROR_DATA,
+                           "data `%s` is the folder of a run (--data-is-bytes reads it all the "
+                           "same)",
+                           path);
+        pass_over(l, path);
+        return HC_OK;
+    }
     HcStatus status = list_folder(l, path, folder, &names, &count);
     for (size_t k = 0; k < count; k++) {
         char *below = status == HC_OK ? hc_path_in(path, names[k]) : NULL;
@@ -189,16 +197,7 @@ static HcStatus load_path(Loader *l, const char *path, int depth) {
         return depth > 0 ? HC_OK
                          : hc_fail(l->error, HC_ERROR_DATA,
                                    "data `%s` is neither a file nor a folder", path);
-    if (S_ISDIR(info.st_mode) && !l->data->as_bytes && is_run_folder(path)) {
-        if (depth == 0)
-            return hc_fail(l->error, HC_ERROR_DATA,
-                           "data `%s` is the folder of a run (--data-is-bytes reads it all the "
-                           "same)",
-                           path);
-        pass_over(l, path);
-        return HC_OK;
-    }
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (file < 0)
         return unreadable(l, path);
     if (S_ISDIR(info.st_mode))

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@ char *hc_path_join(const char *folder, const char *name) {
 }
 
 static HcStatus failed(HcError *error, const char *what, const char *path) {
-    return hc_fail(error, HC_ERROR_IO, "cannot %s `%s`: %s", what, path, strerror(errno));
+    return hc_fail_errno(error, HC_ERROR_IO, what, path);
 }
 
 /* --- temporaries ------------------------------------------------------------------------------ */
@@ -96,7 +97,7 @@ HcStatus hc_writer_open(HcWriter *w, const char *path, HcError *error) {
     w->file = open_temporary(path, false, &w->temporary);
     if (w->file >= 0)
         return HC_OK;
-    return errno == ENOMEM ? hc_fail_memory(error, "a path") : failed(error, "write", path);
+    return failed(error, "write", path);
 }
 
 HcStatus hc_writer_put(HcWriter *w, const void *bytes, size_t count) {
@@ -113,14 +114,16 @@ HcStatus hc_writer_put(HcWriter *w, const void *bytes, size_t count) {
     return HC_OK;
 }
 
-/* Some file systems cannot sync folders: then renames are as safe as they make them. */
+/* Some file systems cannot sync folders: then renames are as safe as they make them. Nothing is
+ * allocated: what has its name by now is there, and must not be called a failure for lack of
+ * memory.
+ */
 static HcStatus sync_above(const char *path, HcError *error) {
+    char above[PATH_MAX] = "."; /* no call of the system takes a longer one */
     const char *slash = strrchr(path, '/');
-    char *above = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    if (!above)
-        return hc_fail_memory(error, "a path");
+    if (slash)
+        snprintf(above, sizeof above, "%.*s", (int)(slash - path) + 1, path);
     int file = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(above);
     HcStatus status = HC_OK;
     if (file >= 0 && fsync(file) != 0 && errno != EINVAL && errno != ENOTSUP)
         status = failed(error, "sync the folder of", path);

@@ -266,8 +266,7 @@ static HcStatus read_all(int file, const char *path, uint8_t *bytes, size_t capa
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return hc_fail(error, HC_ERROR_DATA, "cannot read data `%s`: %s", path,
-                           strerror(errno));
+            return hc_fail_errno(error, HC_ERROR_DATA, "read data", path);
         if (n == 0)
             break;
         *size += (size_t)n;
@@ -280,8 +279,7 @@ HcStatus hc_read_file(const char *path, uint8_t **bytes, size_t *size, HcError *
     *bytes = NULL;
     const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0 || fstat(file, &info) != 0) {
-        const HcStatus status =
-            hc_fail(error, HC_ERROR_DATA, "cannot read data `%s`: %s", path, strerror(errno));
+        const HcStatus status = hc_fail_errno(error, HC_ERROR_DATA, "read data", path);
         if (file >= 0)
             close(file);
         return status;

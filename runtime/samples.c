@@ -123,6 +123,7 @@ void hc_column_list(char *const *names, int64_t n, char *text, size_t size) {
     text[0] = '\0';
     for (int64_t k = 0; names && k < n && used + 8 < size; k++)
         used += (size_t)snprintf(text + used, size - used, "%s%s", k ? ", " : "", names[k]);
+    hc_make_printable(text);
 }
 
 static HcStatus find_column(const HcSamples *s, const char *name, int64_t *column, HcError *error) {

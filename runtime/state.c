@@ -252,14 +252,16 @@ HcStatus hc_save_checkpoint(HcContext *c, const char *folder) {
 
 char *hc_checkpoint_parameters(const char *folder) {
     char *before = hc_folder_before(folder), *path = hc_path_join(folder, HC_PARAMETERS_FILE);
-    if (before && path && access(path, F_OK) != 0) {
-        char *earlier = hc_path_join(before, HC_PARAMETERS_FILE);
-        bool is = earlier && access(earlier, F_OK) == 0;
-        free(is ? path : earlier);
-        path = is ? earlier : path;
-    }
+    char *earlier = before ? hc_path_join(before, HC_PARAMETERS_FILE) : NULL;
     free(before);
-    return path;
+    if (!path || !earlier) {
+        free(path);
+        free(earlier);
+        return NULL;
+    }
+    const bool is = access(path, F_OK) != 0 && access(earlier, F_OK) == 0;
+    free(is ? path : earlier);
+    return is ? earlier : path;
 }
 
 /* Reads and checks both files before anything changes. */

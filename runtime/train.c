@@ -111,8 +111,7 @@ static HcStatus log_batch(Trainer *t, int64_t step) {
         for (int k = 0; k < 8; k++)
             bytes[k] = (uint8_t)((uint64_t)start >> (8 * k));
         if (fwrite(bytes, 1, sizeof bytes, t->batch_log) != sizeof bytes)
-            return hc_fail(t->error, HC_ERROR_IO, "cannot write `%s`: %s", t->options->batch_log,
-                           strerror(errno));
+            return hc_fail_errno(t->error, HC_ERROR_IO, "write", t->options->batch_log);
     }
     return HC_OK;
 }
@@ -382,8 +381,7 @@ static HcStatus open_outputs(Trainer *t) {
     if (o->batch_log) {
         t->batch_log = fopen(o->batch_log, "wbe");
         if (!t->batch_log)
-            return hc_fail(t->error, HC_ERROR_IO, "cannot write `%s`: %s", o->batch_log,
-                           strerror(errno));
+            return hc_fail_errno(t->error, HC_ERROR_IO, "write", o->batch_log);
     }
     return HC_OK;
 }
@@ -400,8 +398,7 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
     if (status == HC_OK)
         status = finish(&t);
     if (t.batch_log && fclose(t.batch_log) != 0 && status == HC_OK)
-        status = hc_fail(error, HC_ERROR_IO, "cannot write `%s`: %s", options->batch_log,
-                         strerror(errno));
+        status = hc_fail_errno(error, HC_ERROR_IO, "write", options->batch_log);
     HcStatus closed = hc_run_close(&t.run, status == HC_OK ? error : NULL);
     hc_data_free(&t.data);
     hc_destroy(t.context);

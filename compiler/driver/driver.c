@@ -1,6 +1,7 @@
 /* From the command line to a command, and what all commands share. */
 #include "driver/driver.h"
 #include "driver/pipeline.h"
+#include "runtime/json.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,7 +36,7 @@ ExitCode driver_report(Driver *d) {
 }
 
 ExitCode driver_print_json(Driver *d, json_t *value) {
-    char *text = value ? json_dumps(value, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
+    char *text = hc_json_dump(value, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     json_decref(value);
     if (!text) {
         driver_error(d, "out of memory for the results");

@@ -420,6 +420,22 @@ static HcStatus read_tensors(const char *path, const HcTensor *tensors, int64_t 
     return status;
 }
 
+/* Terminals obey what a file may hold. */
+static void messages_are_printable(void **state) {
+    (void)state;
+    HcError error;
+    HcContext *c;
+    char *manifest = bigram_manifest(NULL, 4, NULL);
+    HcModel model = bigram_model(4, manifest);
+    const char *path = in("bell\a\x1b[2J.safetensors");
+    assert_int_equal(hc_create(&model, NULL, &c, &error), HC_OK);
+    put(path, "x", 1);
+    assert_int_equal(hc_load(c, path), HC_ERROR_CHECKPOINT);
+    assert_non_null(strstr(hc_last_error(c), "/bell??[2J.safetensors`: it is too short"));
+    hc_destroy(c);
+    free(manifest);
+}
+
 static void strict_about_headers(void **state) {
     (void)state;
     static const int64_t dims[] = {2, 3};
@@ -438,8 +454,9 @@ static void strict_about_headers(void **state) {
         {"{" ENTRY_A "," ENTRY_B
          ",\"c\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[28,32]}}",
          32, "no tensor `c`"},
-        {"{" ENTRY_A "," ENTRY_A "}", 28, "not JSON"},
-        {"[" ENTRY_A "]", 28, "not JSON"},
+        {"{" ENTRY_A "," ENTRY_A "}", 28, "a name is there twice"},
+        {"[" ENTRY_A "]", 28, "a list goes on"},
+        {"[1]", 28, "no JSON object"},
         {"{" ENTRY_A "," ENTRY_B "}", 32, "bytes follow"},
         {"{" ENTRY_A "," ENTRY_B "}", 24, "wrong offsets"},
         {"{" ENTRY_A ",\"b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[20,24]}}", 28,
@@ -499,6 +516,7 @@ int main(void) {
         cmocka_unit_test(training_continues_to_the_bit),
         cmocka_unit_test(precisions_convert),
         cmocka_unit_test(damage_is_noticed),
+        cmocka_unit_test(messages_are_printable),
         cmocka_unit_test(strict_about_headers),
         cmocka_unit_test(saving_is_all_or_nothing),
     };

@@ -1,0 +1,386 @@
+#!/usr/bin/env python3
+"""Files made wrong at random, and what is said of them.
+
+    python3 tests/fuzz/files.py --hcc build-sanitize/hcc --first 1 --count 2000 --state files.jsonl [KIND ...]
+
+goes on where it was stopped: the state file holds a line for each that is done. Best with a build
+that has sanitizers (`-DHCC_SANITIZE=ON`). A file is right, or refused by its name, for a documented
+reason, soon, within bounds; anything else is a fault. `--keep FOLDER` leaves the files there.
+"""
+
+import argparse
+import collections
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import mutate
+
+SECONDS, MEGABYTES = 5, 1500
+OK, ARGUMENT, MODEL, CPU, DATA, CHECKPOINT, DIVERGED, MEMORY = range(8)
+HEADER = "age,height,weight,\"of, two\",target\n"
+
+SPEECH = """
+model speech {
+  positions t <= 12;
+  input  tokens[t] : token(256);
+  target next[t]   : token(256);
+  param E[256, 40] ~ normal(0.1);
+  let x = embed(tokens, E);
+  let h = trunk(x) { repeat 2 { attn = WIRING : attention(4); mlp = WIRING : mlp(64); } };
+  param W[256, 40] ~ normal(0.1);
+  let logits[v] = sum[k] W[v,k] * h[k];
+  loss cross_entropy(logits, next);
+  metric accuracy(logits, next);
+}
+train speech {
+  data text { tokens[t] = bytes[t]; next[t] = bytes[t + 1]; held_out = 0.2; }
+  optimizer adamw(lr = 1e-3);
+  batch 4; steps 2;
+}
+"""
+ROWS = """
+model rows {
+  input  x[4] : real;
+  target y    : real;
+  param w[4] = 0, b = 0;
+  let p = (sum[i] w[i] * x[i]) + b;
+  loss   (p - y)^2;
+  metric distance(p, y);
+}
+fn distance(p, y) = abs(p - y);
+train rows {
+  data table { x[k] = standardise(columns[k]); y = columns[4] / 2; held_out = shuffled(0.25); }
+  optimizer sgd(lr = 0.01);
+  batch 3; steps 2;
+}
+"""
+PICTURES = """
+model pictures {
+  positions (r <= 3, c <= 4);
+  input  grid[r, c] : real;
+  target class      : token(5);
+  param W[5] ~ normal(0.1);
+  let seen = mean[r, c] grid * (1 + c);
+  let logits[k] = W[k] * seen;
+  loss cross_entropy(logits, class);
+}
+train pictures {
+  data idx { grid[r, c] = images[r, c] / 255; class = labels; held_out = 0.25; }
+  batch 3; steps 2;
+}
+"""
+
+
+def command(hcc, folder, *arguments):
+    done = subprocess.run([hcc, *arguments], cwd=folder, capture_output=True, text=True, errors="replace",
+                          env={**os.environ, "HCC_CACHE_DIR": os.path.join(folder, "cache")}, check=False)
+    if done.returncode:
+        raise SystemExit(f"{hcc} {' '.join(arguments)}: {done.returncode}\n{done.stderr}")
+
+
+def write(folder, name, data):
+    path = os.path.join(folder, name)
+    with open(path, "wb") as file:
+        file.write(data if isinstance(data, bytes) else data.encode())
+    return path
+
+
+def read(*path):
+    with open(os.path.join(*path), "rb") as file:
+        return file.read()
+
+
+def idx(dims, values):
+    return bytes([0, 0, 8, len(dims)]) + b"".join(d.to_bytes(4, "big") for d in dims) + bytes(values)
+
+
+def prepare(hcc, folder):
+    """Models, data and runs that are right."""
+    draw = random.Random(1)
+    write(folder, "speech.txt", "".join(draw.choice("etaoin shrdlu\n") for _ in range(900)))
+    numbers = ["%.3g,%d,%.6f,%.2e,%d" % (draw.random(), draw.randrange(200), draw.random(), draw.random(),
+                                          draw.randrange(9)) for _ in range(24)]
+    write(folder, "rows.csv", HEADER + "\n".join(numbers) + "\n")
+    write(folder, "images", idx([12, 3, 4], [draw.randrange(256) for _ in range(144)]))
+    write(folder, "labels", idx([12], [draw.randrange(5) for _ in range(12)]))
+    models = {"speech": SPEECH.replace("WIRING", "mhc"), "rows": ROWS, "pictures": PICTURES}
+    data = {"speech": ["speech.txt"], "rows": ["rows.csv"], "pictures": ["images=images", "labels=labels"]}
+    for name, text in models.items():
+        write(folder, f"{name}.hc", text)
+        command(hcc, folder, "build", f"{name}.hc", "-o", f"{name}.so", *(["--f64"] if name == "rows" else []))
+        command(hcc, folder, "train", f"{name}.hc", "--out", f"{name}.run", "--threads", "1",
+                *[word for d in data[name] for word in ("--data", d)], *(["--f64"] if name == "rows" else []))
+
+
+# --- kinds: (what is asked of the tester, its words, statuses that are right) -------------------------------------
+
+def manifest(draw, base, out):
+    name = draw.choice(["speech", "speech", "rows", "pictures"])
+    original = os.path.join(base, f"{name}.manifest.json")
+    edited = write(out, "edited", mutate.json_of(draw, read(original)))
+    return ["manifest", original, edited, out], (OK, ARGUMENT, MODEL, CPU, CHECKPOINT, DIVERGED, MEMORY), ""
+
+
+def data_words(base, name, path):
+    return ["data", os.path.join(base, f"{name}.manifest.json"), path], (OK, DATA, DIVERGED), path
+
+
+def table(draw, base, out):
+    text = read(base, "rows.csv")
+    if draw.random() < 0.3:
+        text = text.replace(b",", draw.choice([b"\t", b";", b" "])).replace(b"of; two", b"of two")
+    if draw.random() < 0.7:
+        text = mutate.text_of(draw, text.decode()).encode("utf-8", "surrogatepass")
+    else:
+        text = mutate.bytes_of(draw, text)
+    return data_words(base, "rows", write(out, "table", text))
+
+
+def tokens(draw, base, out):
+    """Text and what is taken for it: numbers of 16 and 32 bits, arrays of NumPy, packed files."""
+    text = read(base, "speech.txt")
+    kind = draw.randrange(6)
+    if kind < 2:
+        size = draw.choice([2, 4])
+        text = b"".join(draw.choice([draw.randrange(50000), 65535, 0]).to_bytes(size, "little") for _ in text)
+    elif kind == 2:
+        header = b"{'descr': '<u2', 'fortran_order': False, 'shape': (900,), }\n"
+        text = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + text
+    elif kind == 3:
+        text = draw.choice([b"\x1f\x8b\x08", b"\xff\xfe", b"\xfe\xff", b"PK\x03\x04", b"BZh91AY&SY"]) + text
+    text = mutate.bytes_of(draw, text)
+    return data_words(base, "speech", write(out, "tokens", text[:draw.choice([0, 1, 12, 40])]
+                                            if draw.random() < 0.1 else text))
+
+
+def pictures(draw, base, out):
+    which = draw.choice(["images", "images", "labels"])
+    for name in ("images", "labels"):
+        data = read(base, name)
+        write(out, name, mutate.idx_of(draw, data) if name == which else data)
+    words, right, _ = data_words(base, "pictures", f"images={out}/images,labels={out}/labels")
+    return words, right, os.path.join(out, which)
+
+
+def parameters(draw, base, out):
+    name = draw.choice(["speech", "rows", "pictures"])
+    path = write(out, "tensors", mutate.safetensors_of(draw, read(base, f"{name}.run", "ckpt", "final.safetensors")))
+    kind = draw.choice(["parameters", "parameters+"])
+    return [kind, os.path.join(base, f"{name}.manifest.json"), path], (OK, CHECKPOINT), path
+
+
+def state(draw, base, out):
+    name = draw.choice(["speech", "rows", "pictures"])
+    path = write(out, "state", mutate.safetensors_of(draw, read(base, f"{name}.run", "ckpt", "last",
+                                                                "state.safetensors")))
+    words = [draw.choice(["state", "state+"]), os.path.join(base, f"{name}.manifest.json"), path,
+             os.path.join(base, f"{name}.run", "ckpt", "last", "parameters.safetensors")]
+    return words, (OK, CHECKPOINT), path
+
+
+def odd_file(draw, path):
+    """Something else where a file or a folder was."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.remove(path)
+    kind = draw.randrange(8)
+    if kind == 0:
+        os.mkfifo(path)
+    elif kind == 1:
+        os.mkdir(path)
+    elif kind == 2:
+        write("/", path, b"")
+    elif kind < 7:
+        os.symlink(["/dev/zero", "/dev/full", path, "/proc/self/mem"][kind - 3], path)
+
+
+def run_folder(draw, base, out):
+    """A copy of a run with something wrong in it."""
+    name = draw.choice(["speech", "rows", "pictures"])
+    run = os.path.join(out, "run")
+    shutil.copytree(os.path.join(base, f"{name}.run"), run)
+    files = sorted(os.path.join(at, f) for at, folders, names in os.walk(run) for f in folders + names)
+    config = os.path.join(run, "config.json")
+    kind = draw.random()
+    if kind < 0.7:
+        write(run, "config.json", mutate.json_of(draw, read(config)))
+    elif kind < 0.85:
+        odd_file(draw, draw.choice(files))
+    else:
+        path = draw.choice([f for f in files if os.path.isfile(f)])
+        write("/", path, mutate.bytes_of(draw, read(path)))
+    return name, run
+
+
+def run(draw, base, out):
+    name, folder = run_folder(draw, base, out)
+    words = ["run", os.path.join(base, f"{name}.manifest.json"), folder]
+    return words, (OK, ARGUMENT, DATA, CHECKPOINT, DIVERGED), ""
+
+
+def evaluated(draw, base, out):
+    """The same by the command, which compiles what the folder says."""
+    _, folder = run_folder(draw, base, out)
+    return ["hcc", "eval", folder, "--changed-data", "--threads", "1"], (0, 1, 2, 3, 4, 6), ""
+
+
+KINDS = {"manifest": manifest, "table": table, "tokens": tokens, "idx": pictures, "parameters": parameters,
+         "state": state, "run": run, "eval": evaluated}
+
+
+# --- trying ---------------------------------------------------------------------------------------------------------
+
+def environment(base):
+    bounds = f"hard_rss_limit_mb={MEGABYTES}:allocator_may_return_null=1:max_allocation_size_mb=1000:detect_leaks=0"
+    return {**os.environ, "ASAN_OPTIONS": bounds, "OPENBLAS_NUM_THREADS": "1", "NO_COLOR": "1",
+            "HCC_CACHE_DIR": os.path.join(base, "cache")}
+
+
+class Tester:
+    """The program that tries files, kept running; `hcc` itself for what only it does."""
+
+    def __init__(self, hcc, path, base):
+        self.hcc, self.path, self.base, self.process = os.path.abspath(hcc), path, base, None
+
+    def start(self):
+        self.errors = tempfile.TemporaryFile("w+", errors="replace")
+        self.process = subprocess.Popen([self.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        stderr=self.errors, env=environment(self.base), errors="replace")
+
+    def attempt(self, words):
+        """(status or None, seconds, message)"""
+        if words[0] == "hcc":
+            return self.command(words)
+        if not self.process or self.process.poll() is not None:
+            self.start()
+        self.process.stdin.write(" ".join(words) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if line:
+            status, seconds, message = (line.rstrip("\n") + " ").split(" ", 2)
+            return int(status), float(seconds), message.strip()
+        code = self.process.wait()
+        self.errors.seek(0)
+        return None, 0.0, f"it ended with {code}: {self.errors.read()[-6000:]}"
+
+    def command(self, words):
+        begun = os.times()
+        try:
+            done = subprocess.run([self.hcc, *words[1:]], capture_output=True, text=True, errors="replace", timeout=30,
+                                  env=environment(self.base), check=False)
+        except subprocess.TimeoutExpired:
+            return None, 30.0, "it did not end"
+        ended = os.times()
+        used = ended.children_user + ended.children_system - begun.children_user - begun.children_system
+        if done.returncode < 0 or "Sanitizer" in done.stderr or "runtime error" in done.stderr:
+            return None, used, f"it ended with {done.returncode}: {done.stderr[-6000:]}"
+        return done.returncode, used, done.stderr.strip().replace("\n", "|")[-600:]
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.process.stdin.close()
+            self.process.wait()
+
+
+def fault_of(status, seconds, message, right, named):
+    """What is wrong with an answer; "": nothing."""
+    if status is None:
+        found = re.search(r"(AddressSanitizer|runtime error|LeakSanitizer)[^\n]*", message)
+        where = re.findall(r"#\d+ \S+ in (\w+) \S*?/(?:runtime|compiler)/", message)
+        return f"{found.group() if found else message[:80]} {where[0] if where else ''}"
+    if seconds > SECONDS:
+        return "it took too long"
+    if status not in right:
+        return f"status {status}"
+    if status and not message:
+        return "no message"
+    if status == DATA and named and os.path.basename(named) not in message and "samples" not in message:
+        return "a message without the file's name"
+    if re.search(r"[\x01-\x08\x0b-\x1f]", message):
+        return "a message with control characters"
+    return ""
+
+
+def attempt(tester, kind, seed, folder):
+    out = os.path.join(folder, f"{kind}.{seed}")
+    os.mkdir(out)
+    draw = random.Random(f"{kind} {seed}")
+    words, right, named = KINDS[kind](draw, tester.base, out)
+    status, seconds, message = tester.attempt(words)
+    fault = fault_of(status, seconds, message, right, named)
+    return {"kind": kind, "seed": seed, "status": status, "seconds": round(seconds, 3), "fault": fault,
+            "message": message[:3000] if fault else message[:300]}
+
+
+def beside(hcc):
+    """Where the build has put try_file."""
+    return os.path.join(os.path.dirname(os.path.abspath(hcc)), "tests", "try_file")
+
+
+def run_all(options, kinds):
+    done = {}
+    if os.path.exists(options.state):
+        with open(options.state, encoding="utf-8") as file:
+            for line in file:
+                one = json.loads(line)
+                done[one["kind"], one["seed"]] = one
+    with open(options.state, "a", encoding="utf-8") as to, tempfile.TemporaryDirectory() as base:
+        prepare(os.path.abspath(options.hcc), base)
+        tester = Tester(options.hcc, options.tries or beside(options.hcc), base)
+        folder = options.keep or os.path.join(base, "tried")
+        os.makedirs(folder, exist_ok=True)
+        for kind in kinds:
+            for seed in range(options.first, options.first + options.count):
+                if (kind, seed) in done and not options.keep:
+                    continue
+                one = done[kind, seed] = attempt(tester, kind, seed, folder)
+                to.write(json.dumps(one) + "\n")
+                to.flush()
+                if not options.keep:
+                    shutil.rmtree(os.path.join(folder, f"{kind}.{seed}"))
+        tester.close()
+    wanted = range(options.first, options.first + options.count)
+    return [one for (kind, seed), one in sorted(done.items()) if kind in kinds and seed in wanted]
+
+
+def summary(results):
+    faults = collections.defaultdict(list)
+    for kind in sorted({r["kind"] for r in results}):
+        mine = [r for r in results if r["kind"] == kind]
+        statuses = collections.Counter(str(r["status"]) for r in mine if not r["fault"])
+        print(f"{kind:10} {len(mine):6} files: {sum(bool(r['fault']) for r in mine)} faults; "
+              + ", ".join(f"{n} x {s}" for s, n in sorted(statuses.items()))
+              + f"; {max(r['seconds'] for r in mine):.1f} s at most")
+        for r in mine:
+            if r["fault"]:
+                faults[kind, r["fault"]].append(r["seed"])
+    for (kind, fault), seeds in sorted(faults.items(), key=lambda f: -len(f[1])):
+        print(f"{len(seeds):5} {kind}: {fault}\n        seeds {' '.join(map(str, seeds[:12]))}")
+    return len(faults)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hcc", required=True)
+    parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--state", default="files.jsonl")
+    parser.add_argument("--keep", help="a folder for the files")
+    parser.add_argument("--tries", help="try_file; beside hcc by default")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=" ".join(KINDS))
+    options = parser.parse_args()
+    unknown = [k for k in options.kinds if k not in KINDS]
+    if unknown:
+        parser.error(f"unknown kind {unknown[0]}: there are {', '.join(KINDS)}")
+    sys.exit(1 if summary(run_all(options, options.kinds or list(KINDS))) else 0)
+
+
+if __name__ == "__main__":
+    main()
