@@ -166,27 +166,26 @@ class Train(Trained):
         foreign = self.write("notes.txt", "mine")
         program = self.path("program")
         self.expect(hcc("build", model, "-o", program, *small()))
-        table = [(hcc, ["train", model, *small()], "--batch-log"),
-                 (lambda *words: harness.run([program, *words]), ["train"], "--log-batches")]
-        for k, (run, words, log) in enumerate(table):
+        table = [(hcc, ["train", model, *small()]), (lambda *words: harness.run([program, *words]), ["train"])]
+        for k, (run, words) in enumerate(table):
             words = [*words, "--data", self.data, "--out", self.path(f"run{k}")]
             os.symlink(self.data, self.path(f"link{k}"))
             for path, force in [(self.data, False), (self.data, True), (self.path(f"link{k}"), True),
                                 (foreign, False)] + [(model, True)] * (k == 0):
                 with open(path, "rb") as file:
                     before = file.read()
-                result = run(*words, log, path, *["--force"] * force)
+                result = run(*words, "--batch-log", path, *["--force"] * force)
                 self.expect(result, 2)
                 self.assertIn(path, result.err)
                 with open(path, "rb") as file:
                     self.assertEqual(file.read(), before)
                 self.assertFalse(os.path.exists(self.path(f"run{k}")))
             batches = self.write(f"batches{k}", "")
-            self.expect(run(*words, log, batches))
+            self.expect(run(*words, "--batch-log", batches))
             size = os.path.getsize(batches)
             self.assertEqual(size, 12 * 4 * 8)
-            self.expect(run(*words, log, batches), 2)
-            self.expect(run(*words, log, batches, "--force"))
+            self.expect(run(*words, "--batch-log", batches), 2)
+            self.expect(run(*words, "--batch-log", batches, "--force"))
             self.assertEqual(os.path.getsize(batches), size)
 
     def test_a_limit_on_the_size_of_files(self):
