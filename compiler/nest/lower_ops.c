@@ -211,6 +211,8 @@ static NestId eval_reshape(Lower *l, Frame *f, const TirNode *node, const Index 
     const TirType *type = &tir_node(f->block, source)->type;
     const Affine flat = affine_flat(index, &node->type);
     Index inner = {.rank = type->rank};
+    if (type->rank == 0) /* a single element, wherever it lies */
+        return eval(l, f, source, &inner);
     const bool stored = lies_in_memory(l, f, source) && !affine_is_const(&flat);
     if (stored && has_packed_copy(value_of(l, source)) &&
         reshape_index(l, &node->type, index, type, &inner))

@@ -172,6 +172,21 @@ static void test_parts(void **state) {
     }
 }
 
+/* A number as one entry of a vector: the gradient of what reads one entry often. */
+static void test_entry_of_a_vector(void **state) {
+    Case *c = *state;
+    static const uint32_t widths[] = {16, 31, 32, 33, 64, 65, 129, 257};
+    for (uint32_t k = 0; k < sizeof widths / sizeof *widths; k++)
+        for (uint32_t at = 0; at < 9; at += 8) {
+            case_begin(c);
+            TirBuilder *b = &c->b;
+            TirId x = tir_unary(b, TIR_SIN, mixed(c, 1, DIMS(widths[k])));
+            TirId sum = tir_unary(b, TIR_NEG, tir_reduce(b, TIR_REDUCE_SUM, x, 1));
+            TirId entry = tir_pad(b, tir_reshape(b, sum, 1, DIMS(1)), 0, at, widths[k]);
+            native_check(c, tir_binary(b, TIR_ADD, entry, x));
+        }
+}
+
 static void test_domains(void **state) {
     Case *c = *state;
     static const uint32_t widths[] = {3, 40};
@@ -355,6 +370,7 @@ int main(void) {
         NATIVE_TEST(test_sum_of_products),
         NATIVE_TEST(test_views),
         NATIVE_TEST(test_parts),
+        NATIVE_TEST(test_entry_of_a_vector),
         NATIVE_TEST(test_domains),
         NATIVE_TEST(test_rows),
         NATIVE_TEST(test_random),
