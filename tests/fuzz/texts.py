@@ -347,7 +347,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hcc", required=True, type=os.path.abspath)
     parser.add_argument("--first", type=int, default=1)
-    parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--state", help="a line for each text that is done; without it nothing is kept")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--show", type=int, metavar="SEED", help="print the text")
