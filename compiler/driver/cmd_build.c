@@ -1,7 +1,6 @@
 /* hcc build: files made from a model, by the ending of the output's name. */
 #include "driver/driver.h"
 #include "driver/header.h"
-#include "driver/native.h"
 #include "driver/outputs.h"
 #include "driver/pipeline.h"
 #include <errno.h>
@@ -180,10 +179,10 @@ static ExitCode build_link(Build *b, const CodegenResult *object) {
         .runtime = runtime,
         .libraries = runtime_libraries,
         .n_libraries = sizeof runtime_libraries / sizeof *runtime_libraries,
-        .sanitize_address = native_sanitized(b->d),
+        .sanitize_address = pipeline_sanitized(b->d),
         .output = b->output,
     };
-    double begun = pipeline_begin(b->d, "link");
+    double begun = pipeline_step(b->d, "link");
     if (!error && b->form == MAKE_EXECUTABLE) {
         error = link_executable(arena, &job);
     } else if (!error) {
@@ -199,73 +198,73 @@ static ExitCode build_link(Build *b, const CodegenResult *object) {
         job.n_exports = 1;
         error = link_shared(arena, &job);
     }
-    pipeline_end(b->d, "link", begun);
+    pipeline_stepped(b->d, "link", begun);
     unlink(path);
     rmdir(folder);
     return build_wrote(b, b->output, error);
 }
 
-static ExitCode build_make(Build *b, const NativeProgram *native) {
+static ExitCode build_make(Build *b, CompileRun *run) {
     Arena *arena = b->d->c->arena;
     CodegenThunk create = {arena_printf(arena, "%s_create", b->model), "hc_create", 3};
-    CodegenModel wrapping = {.symbol = arena_printf(arena, "%s_model", b->model),
-                             .linked = b->form == MAKE_EXECUTABLE || b->form == MAKE_SHARED};
+    run->model = (CodegenModel){.symbol = arena_printf(arena, "%s_model", b->model),
+                                .linked = b->form == MAKE_EXECUTABLE || b->form == MAKE_SHARED};
     if (b->form == MAKE_EXECUTABLE)
-        wrapping.main_callee = "hc_main";
+        run->model.main_callee = "hc_main";
     if (b->form == MAKE_SHARED) {
-        wrapping.thunks = &create;
-        wrapping.n_thunks = 1;
+        run->model.thunks = &create;
+        run->model.n_thunks = 1;
     }
-    CodegenForm form = b->form == MAKE_LLVM  ? CODEGEN_LLVM
-                       : b->form == MAKE_ASM ? CODEGEN_ASM
-                                             : CODEGEN_OBJECT;
-    CodegenResult result;
-    ExitCode code = native_compile(b->d, native, wrapping, form, &result);
+    run->code = b->form == MAKE_LLVM  ? CODEGEN_LLVM
+                : b->form == MAKE_ASM ? CODEGEN_ASM
+                                      : CODEGEN_OBJECT;
+    ExitCode code = pipeline_to(b->d, run, PASS_OBJECT);
     if (code != EXIT_OK)
         return code;
     if (b->form == MAKE_LLVM || b->form == MAKE_ASM)
-        return build_write_text(b, &result);
+        return build_write_text(b, &run->object);
     if (b->form == MAKE_OBJECT)
-        return build_write(b, b->output, result.bytes, result.length);
-    code = build_link(b, &result);
+        return build_write(b, b->output, run->object.bytes, run->object.length);
+    code = build_link(b, &run->object);
     if (code != EXIT_OK || b->form == MAKE_EXECUTABLE)
         return code;
     const char *header = header_text(arena, b->model);
     code = build_write(b, build_header(b), header, strlen(header));
     if (code != EXIT_OK)
         return code;
-    return build_write(b, build_manifest(b), native->manifest, strlen(native->manifest));
+    return build_write(b, build_manifest(b), run->manifest, strlen(run->manifest));
 }
 
-ExitCode command_build(Driver *d) {
-    Network *network;
-    ExitCode code = pipeline_network(d, d->options.argument, &network);
+static ExitCode build_run(Driver *d, CompileRun *run) {
+    ExitCode code = pipeline_model(d, run, PASS_SEMA);
     if (code != EXIT_OK)
         return code;
-    Build b = {.d = d, .model = network->name};
-    b.output = d->options.out ? d->options.out : network->name;
+    Build b = {.d = d, .model = run->network->name};
+    b.output = d->options.out ? d->options.out : run->network->name;
     code = build_form(&b);
     if (code == EXIT_OK)
         code = build_allowed(&b);
     if (code == EXIT_OK && b.form == MAKE_SHARED)
-        code = build_named(&b, network);
+        code = build_named(&b, run->network);
     if (code == EXIT_OK)
-        code = pipeline_gradient(d, &network->program);
-    NativeProgram native;
-    if (code == EXIT_OK)
-        code = native_lower(d, network, network->program, d->options.f64, &native);
+        code = pipeline_to(d, run, PASS_MANIFEST);
     if (code != EXIT_OK)
         return code;
-    if (codegen_target_foreign(native.target) &&
+    if (codegen_target_foreign(run->target) &&
         (b.form == MAKE_EXECUTABLE || b.form == MAKE_SHARED)) {
         driver_error(d,
                      "cannot link for %s here: write an object (-o %s.o), and link it there with "
                      "the runtime's library",
                      d->options.target, b.stem);
-        code = EXIT_RESOURCE;
-    } else {
-        code = build_make(&b, &native);
+        return EXIT_RESOURCE;
     }
-    native_free(&native);
+    return build_make(&b, run);
+}
+
+ExitCode command_build(Driver *d) {
+    const CompileOptions options = pipeline_options(d);
+    CompileRun run = pipeline_begin(d, &options);
+    ExitCode code = build_run(d, &run);
+    pipeline_end(d, &run);
     return code;
 }

@@ -7,12 +7,16 @@
 #include <string.h>
 
 ExitCode command_check(Driver *d) {
-    Network *network = NULL;
     uint32_t file;
     ExitCode code = driver_read_source(d, d->options.argument, &file);
     if (code != EXIT_OK)
         return code;
-    code = pipeline_check(d, file, pipeline_overrides(d), d->options.model, &network);
+    const CompileOptions options = pipeline_options(d);
+    CompileRun run = pipeline_begin(d, &options);
+    compile_from_text(&run, file);
+    code = pipeline_to(d, &run, PASS_SEMA);
+    pipeline_end(d, &run);
+    const Network *network = run.network;
     if (d->options.json) {
         if (code == EXIT_OK)
             diag_render_json(d->c->diagnostics, d->out);

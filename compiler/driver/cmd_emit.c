@@ -1,6 +1,5 @@
 /* hcc emit: the program at a stage of its compilation, as text that hcc reads back. */
 #include "driver/driver.h"
-#include "driver/native.h"
 #include "driver/outputs.h"
 #include "driver/pipeline.h"
 #include <string.h>
@@ -10,36 +9,84 @@ static bool emit_ends_with(const char *text, const char *ending) {
     return length > size && strcmp(text + length - size, ending) == 0;
 }
 
-static ExitCode emit_ast(Driver *d, FILE *to) {
-    Ast *ast;
-    ExitCode code = pipeline_parse(d, d->options.argument, &ast);
-    if (code == EXIT_OK)
-        code = driver_report(d);
-    if (code == EXIT_OK)
-        ast_dump(d->c, ast, to);
-    return code;
+/* The row after which a stage stands. */
+static PassId emit_last(const char *stage) {
+    static const struct {
+        const char *stage;
+        PassId last;
+    } lasts[] = {{"ast", PASS_PARSE},    {"tir", PASS_SEMA},    {"grad", PASS_DCE},
+                 {"fused", PASS_MEMORY}, {"nests", PASS_LOWER}, {"llvm", PASS_OBJECT},
+                 {"asm", PASS_OBJECT}};
+    uint32_t k = 0;
+    while (strcmp(lasts[k].stage, stage) != 0) /* it was looked up before */
+        k++;
+    return lasts[k].last;
 }
 
-/* The stages that come from a program: `network` is NULL when it was read as text. */
-static ExitCode emit_program(Driver *d, const char *stage, FILE *to) {
-    Network *network = NULL;
-    TirProgram *program = NULL;
-    ExitCode code;
-    if (emit_ends_with(d->options.argument, ".tir")) {
-        code = pipeline_read_tir(d, d->options.argument, &program);
-    } else {
-        code = pipeline_network(d, d->options.argument, &network);
-        program = network ? network->program : NULL;
-    }
-    if (code == EXIT_OK && strcmp(stage, "tir") != 0)
-        code = pipeline_gradient(d, &program);
+static ExitCode emit_begin(Driver *d, CompileRun *run) {
+    const char *path = d->options.argument;
+    uint32_t file;
+    ExitCode code = driver_read_source(d, path, &file);
     if (code != EXIT_OK)
         return code;
-    if (strcmp(stage, "tir") == 0 || strcmp(stage, "grad") == 0) {
-        tir_print(program, to);
+    if (emit_ends_with(path, ".tir"))
+        return pipeline_status(d, run, compile_from_tir_text(run, file));
+    if (emit_ends_with(path, ".nest"))
+        return pipeline_status(d, run, compile_from_nest_text(run, file));
+    compile_from_text(run, file);
+    return EXIT_OK;
+}
+
+/* By its name, or its number as stage `fused` has it. */
+static bool emit_kernel_named(const char *kernel, uint32_t number, const char *asked) {
+    char numbered[16];
+    snprintf(numbered, sizeof numbered, "k%u", number);
+    return strcmp(asked, numbered) == 0 || strcmp(asked, kernel) == 0;
+}
+
+/* With --kernel: keeps only those kernels. Their numbers no longer fit a manifest, which matters to
+ * nobody who only reads them. */
+static ExitCode emit_select(Driver *d, CompileRun *run) {
+    const char *asked = d->options.kernel;
+    uint32_t count = run->n_kernels;
+    if (!asked)
         return EXIT_OK;
+    const char **names = ARENA_ARRAY(d->c->arena, const char *, count);
+    run->n_kernels = 0;
+    for (uint32_t k = 0; k < count; k++) {
+        names[k] = run->kernels[k]->name;
+        if (emit_kernel_named(names[k], k, asked))
+            run->kernels[run->n_kernels++] = run->kernels[k];
     }
-    return native_emit(d, network, program, stage, to);
+    run->manifest = "{}";
+    run->next = PASS_OBJECT;
+    if (run->n_kernels > 0)
+        return EXIT_OK;
+    const char *near = nearest_name(asked, names, count);
+    fprintf(d->err, "hcc: there is no kernel '%s'%s%s%s\nThere are:", asked,
+            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    for (uint32_t k = 0; k < count; k++)
+        fprintf(d->err, " %s", names[k]);
+    fputc('\n', d->err);
+    return EXIT_USAGE;
+}
+
+static ExitCode emit_stage(Driver *d, CompileRun *run, const char *stage) {
+    const PassId last = emit_last(stage);
+    run->model = (CodegenModel){.symbol = "hc_compiled_model"};
+    run->code = strcmp(stage, "asm") == 0 ? CODEGEN_ASM : CODEGEN_LLVM;
+    ExitCode code = emit_begin(d, run);
+    if (code == EXIT_OK && run->next <= last)
+        code = pipeline_to(d, run, last < PASS_LOWER ? last : PASS_LOWER);
+    if (code == EXIT_OK && last == PASS_PARSE)
+        return driver_report(d);
+    if (code == EXIT_OK && !run->network && run->form < FORM_NESTS) {
+        driver_error(d, "'%s' holds no model", d->options.argument);
+        return EXIT_SPEC;
+    }
+    if (code == EXIT_OK && last >= PASS_LOWER)
+        code = emit_select(d, run);
+    return code == EXIT_OK && run->next <= last ? pipeline_to(d, run, last) : code;
 }
 
 /* The stage's comment with the mark in it. */
@@ -69,12 +116,12 @@ ExitCode command_emit(Driver *d) {
     ExitCode code = output_open(d, d->options.out, emit_mark(d->c->arena, stage), &output);
     if (code != EXIT_OK)
         return code;
-    if (is_nest)
-        code = native_emit_nest(d, stage, output.to);
-    else if (strcmp(stage, "ast") == 0)
-        code = emit_ast(d, output.to);
-    else
-        code = emit_program(d, stage, output.to);
+    const CompileOptions options = pipeline_options(d);
+    CompileRun run = pipeline_begin(d, &options);
+    code = emit_stage(d, &run, stage);
+    if (code == EXIT_OK)
+        compile_print(&run, output.to);
+    pipeline_end(d, &run);
     if (code != EXIT_OK) {
         output_discard(&output);
         return code;

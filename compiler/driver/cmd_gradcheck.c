@@ -1,7 +1,6 @@
 /* hcc gradcheck: a table with a line for every parameter tensor. */
 #include "driver/driver.h"
 #include "driver/gradcheck.h"
-#include "driver/native.h"
 #include "driver/pipeline.h"
 #include "pass/pass.h"
 #include <math.h>
@@ -99,12 +98,13 @@ static ExitCode gradcheck_evaluator(Driver *d, Network *network, uint32_t positi
 }
 
 ExitCode command_gradcheck(Driver *d) {
-    Network *network;
-    ExitCode code = pipeline_network(d, d->options.argument, &network);
-    if (code == EXIT_OK)
-        code = pipeline_gradient(d, &network->program);
+    const CompileOptions options = pipeline_options(d);
+    CompileRun run = pipeline_begin(d, &options);
+    ExitCode code = pipeline_model(d, &run, PASS_DCE);
+    pipeline_end(d, &run);
     if (code != EXIT_OK)
         return code;
+    Network *network = run.network;
     TirProgram *program = network->program;
     uint32_t positions = 1;
     for (uint32_t k = 0; k < program->spaces.count; k++) {
@@ -120,10 +120,10 @@ ExitCode command_gradcheck(Driver *d) {
 
     GradResult *results;
     uint32_t count = 0, counts[GRAD_WRONG + 1] = {0};
-    double loss = 0, worst = 0, begun = pipeline_begin(d, "gradcheck");
+    double loss = 0, worst = 0, begun = pipeline_step(d, "gradcheck");
     const char *wrong =
         gradcheck_run(program, evaluator, seed, d->c->arena, &results, &count, &loss);
-    pipeline_end(d, "gradcheck", begun);
+    pipeline_stepped(d, "gradcheck", begun);
     if (evaluator->destroy)
         evaluator->destroy(evaluator);
     if (wrong) {

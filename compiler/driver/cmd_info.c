@@ -1,7 +1,6 @@
 /* hcc info: what a model is and costs, before anything is compiled. */
+#include "compile/memory.h"
 #include "driver/driver.h"
-#include "driver/memory.h"
-#include "driver/native.h"
 #include "driver/pipeline.h"
 #include "pass/cost.h"
 #include <string.h>
@@ -18,6 +17,14 @@ typedef struct {
     uint32_t count;
 } SiteGroup;
 
+/* What a plan says before anything is compiled, in bytes of f32 values. */
+typedef struct {
+    double workspace; /* between kernels, for a batch */
+    double moved;     /* read and written by kernels and products at one position, a step */
+    PlanReplays replays;
+    const char *refused; /* or NULL */
+} StepCost;
+
 typedef struct {
     VEC(ParamGroup) params;
     VEC(SiteGroup) sites;
@@ -28,7 +35,7 @@ typedef struct {
     double forward, backward; /* operations a position */
     double fixed;             /* bytes beside the workspace */
     bool planned;
-    NativeCost cost; /* if planned */
+    StepCost cost; /* if planned */
 } Info;
 
 static ParamGroup *info_param_group(Arena *arena, Info *info, const TirParam *param) {
@@ -64,8 +71,34 @@ static void info_list_lost(Arena *arena, Info *info, const TirProgram *program) 
     }
 }
 
-static ExitCode info_gather(Driver *d, const Network *network, Info *info) {
-    TirProgram *program = network->program;
+/* A plan that is refused is no fault of the text: it is warned of. */
+static ExitCode info_cost(Driver *d, CompileRun *run, Info *info) {
+    ExitCode code = EXIT_OK;
+    CompileStatus status = compile_to(run, PASS_MEMORY);
+    info->planned = status == COMPILE_DONE;
+    info->cost.refused = run->refused.message;
+    if (info->planned) {
+        info->cost.workspace = (double)plan_workspace(run->plan);
+        info->cost.replays = run->plan->replays;
+        for (uint32_t k = 0; k < run->plan->calls.count; k++)
+            info->cost.moved +=
+                plan_call_cost(run->plan, &run->plan->calls.at[k]).bytes.per_position;
+    } else if (info->cost.refused) {
+        diag_warning(d->c->diagnostics, run->refused.code, run->refused.at,
+                     "it cannot be trained, and what it would take is not known: %s",
+                     info->cost.refused);
+        if (run->refused.help)
+            diag_help(d->c->diagnostics, "%s", run->refused.help);
+        driver_report(d);
+    } else {
+        code = pipeline_status(d, run, status);
+    }
+    return code;
+}
+
+static ExitCode info_gather(Driver *d, CompileRun *run, Info *info) {
+    const Network *network = run->network;
+    const TirProgram *program = network->program;
     for (uint32_t k = 0; k < program->params.count; k++) {
         const TirParam *param = &program->params.at[k];
         if (param->buffer)
@@ -82,18 +115,24 @@ static ExitCode info_gather(Driver *d, const Network *network, Info *info) {
         info_count_site(d->c->arena, info, &network->sites.at[k]);
     info->positions = network->space ? program->spaces.at[network->space - 1].maximum : 1;
     info->samples = network->recipe.batch ? network->recipe.batch : 1;
-    ExitCode code = pipeline_gradient(d, &program);
+    ExitCode code = pipeline_to(d, run, PASS_DCE);
     if (code != EXIT_OK)
         return code;
+    program = network->program;
     info_list_lost(d->c->arena, info, program);
     info->forward =
         cost_spread(cost_count(program, true, info->positions), info->samples, info->positions);
     info->backward =
         cost_spread(cost_count(program, false, info->positions), info->samples, info->positions);
-    PlanStep step = memory_step(d, network, false);
-    info->fixed = (double)memory_fixed(network, step, false);
-    info->planned = native_cost(d, program, step, &info->cost);
-    return info->planned ? memory_check(d, network, false, &info->cost.replays) : EXIT_OK;
+    info->fixed = (double)memory_fixed(network, memory_step(network, 0, false), false);
+    return info_cost(d, run, info);
+}
+
+/* In single precision, as its bytes are counted. */
+static CompileOptions info_options(Driver *d) {
+    CompileOptions options = pipeline_options(d);
+    options.f64 = options.plain = false;
+    return options;
 }
 
 /* What a model's connections are compared with, unless told otherwise. */
@@ -105,7 +144,7 @@ static const char *yardstick(const Driver *d) {
  * when there is no such constant, all say that already, or the other network is not valid. */
 static bool info_against(Driver *d, const Network *network, Info *info) {
     const char *name = yardstick(d);
-    VEC(Override) overrides = {0};
+    OverrideVec overrides = {0};
     for (uint32_t k = 0; k < network->constants.count; k++)
         for (uint32_t s = 0; s < network->sites.count; s++)
             if (strcmp(network->constants.at[k].value, network->sites.at[s].connection) == 0 &&
@@ -115,15 +154,13 @@ static bool info_against(Driver *d, const Network *network, Info *info) {
             }
     if (overrides.count == 0)
         return false;
-    uint32_t n_set = d->options.set.count;
-    for (uint32_t k = 0; k < n_set; k++) {
-        const char *text = d->options.set.at[k], *equals = strchr(text, '=');
-        const char *key = arena_copy_string(d->c->arena, text, (size_t)(equals - text));
+    const OverrideVec set = pipeline_overrides(d);
+    for (uint32_t k = 0; k < set.count; k++) {
         bool replaced = false;
         for (uint32_t o = 0; o < overrides.count; o++)
-            replaced = replaced || strcmp(overrides.at[o].key, key) == 0;
+            replaced = replaced || strcmp(overrides.at[o].key, set.at[k].key) == 0;
         if (!replaced)
-            vec_push(d->c->arena, &overrides, (Override){key, equals + 1});
+            vec_push(d->c->arena, &overrides, set.at[k]);
     }
     /* A second compilation, so that its diagnostics are nobody's business. */
     Compilation *own = d->c, *other = compilation_create();
@@ -133,16 +170,18 @@ static bool info_against(Driver *d, const Network *network, Info *info) {
     size_t length;
     const char *text = source_text(own->sources, 1, &length);
     uint32_t file = source_add(other->sources, source_name(own->sources, 1), text, length);
-    SemaOptions options = {overrides.at, overrides.count, d->options.model};
-    Network *plain = sema_check(other, parse_file(other, file), &options);
-    bool valid = plain != NULL;
-    if (valid) {
-        Driver driver = *d;
-        driver.c = other;
-        driver.options.print_after = NULL;
-        driver.options.memory.given = false; /* what there is without trying hard */
-        valid = info_gather(&driver, plain, info) == EXIT_OK;
-    }
+    Driver driver = *d;
+    driver.c = other;
+    driver.options.print_after = NULL;
+    CompileOptions options = info_options(&driver);
+    options.sema.overrides = overrides.at;
+    options.sema.n_overrides = overrides.count;
+    options.memory = 0; /* what there is without trying hard */
+    CompileRun run = pipeline_begin(&driver, &options);
+    compile_from_text(&run, file);
+    bool valid = compile_to(&run, PASS_SEMA) == COMPILE_DONE && run.network &&
+                 info_gather(&driver, &run, info) == EXIT_OK;
+    pipeline_end(&driver, &run);
     /* Names in `info` die with the other compilation; only its numbers are used. */
     info->params.count = info->sites.count = info->lost.count = 0;
     compilation_destroy(other);
@@ -275,13 +314,16 @@ static void info_print_params(Driver *d, const Info *info) {
 }
 
 ExitCode command_info(Driver *d) {
-    Network *network;
     Info info = {0}, plain = {0};
-    ExitCode code = pipeline_network(d, d->options.argument, &network);
+    const CompileOptions options = info_options(d);
+    CompileRun run = pipeline_begin(d, &options);
+    ExitCode code = pipeline_model(d, &run, PASS_SEMA);
     if (code == EXIT_OK)
-        code = info_gather(d, network, &info);
+        code = info_gather(d, &run, &info);
+    pipeline_end(d, &run);
     if (code != EXIT_OK)
         return code;
+    const Network *network = run.network;
     bool compared = info_against(d, network, &plain);
     if (d->options.against && !compared) {
         fprintf(

@@ -1,6 +1,5 @@
 /* hcc train, eval, sample and bench: a compiled model handed to the runtime. */
 #include "driver/driver.h"
-#include "driver/native.h"
 #include "driver/outputs.h"
 #include "driver/pipeline.h"
 #include "runtime/json.h"
@@ -19,13 +18,6 @@ static ExitCode train_failed(Driver *d, HcStatus status, const HcError *error) {
     }
     driver_error(d, "%s", error->message);
     return (ExitCode)hc_exit_code(status);
-}
-
-static ExitCode train_compile(Driver *d, Network *network, NativeModel *loaded) {
-    ExitCode code = pipeline_gradient(d, &network->program);
-    if (code == EXIT_OK)
-        code = native_load(d, network, network->program, d->options.f64, loaded);
-    return code;
 }
 
 /* --- train --------------------------------------------------------------------------------------
@@ -120,9 +112,11 @@ static ExitCode train_check_paths(Driver *d) {
 }
 
 ExitCode command_train(Driver *d) {
-    Network *network;
-    NativeModel loaded;
-    ExitCode code = pipeline_network(d, d->options.argument, &network);
+    const CompileOptions compile_options = pipeline_options(d);
+    CompileRun run = pipeline_begin(d, &compile_options);
+    LoadedModel loaded;
+    ExitCode code = pipeline_model(d, &run, PASS_SEMA);
+    const Network *network = run.network;
     if (code == EXIT_OK && d->options.data.count == 0 && network->data.source &&
         network->data.train_files.count == 0 && strcmp(network->data.source, "idx") != 0 &&
         strcmp(network->data.source, "cifar10") != 0) {
@@ -132,7 +126,7 @@ ExitCode command_train(Driver *d) {
     if (code == EXIT_OK)
         code = train_check_paths(d);
     if (code == EXIT_OK)
-        code = train_compile(d, network, &loaded);
+        code = pipeline_load(d, &run, &loaded);
     if (code != EXIT_OK)
         return code;
     HcSetting settings[2];
@@ -164,7 +158,7 @@ ExitCode command_train(Driver *d) {
     fault_handlers_note("training");
     HcStatus status = hc_train(loaded.model, &options, &result, &error);
     code = status == HC_OK ? train_report(d, &result) : train_failed(d, status, &error);
-    native_unload(&loaded);
+    pipeline_unload(&loaded);
     return code;
 }
 
@@ -172,7 +166,7 @@ ExitCode command_train(Driver *d) {
  */
 
 /* Compiles the model of a run folder again, from the text and settings in its config.json. */
-static ExitCode run_load(Driver *d, NativeModel *loaded) {
+static ExitCode run_load(Driver *d, LoadedModel *loaded) {
     json_t *config;
     HcError error;
     HcStatus status = hc_read_config(d->options.argument, &config, &error);
@@ -211,21 +205,21 @@ static ExitCode run_load(Driver *d, NativeModel *loaded) {
     free(name);
     const char *model_name = model ? arena_printf(d->c->arena, "%s", model) : NULL;
     json_decref(config);
-    Network *network = NULL;
-    ExitCode code = pipeline_check(d, file, pipeline_overrides(d), model_name, &network);
-    if (code == EXIT_OK && !network) {
+    CompileOptions options = pipeline_options(d);
+    options.sema.model = model_name;
+    options.f64 = f64;
+    CompileRun run = pipeline_begin(d, &options);
+    compile_from_text(&run, file);
+    ExitCode code = pipeline_to(d, &run, PASS_SEMA);
+    if (code == EXIT_OK && !run.network) {
         driver_error(d, "the config.json of '%s' holds no model", d->options.argument);
         return EXIT_DATA;
     }
-    if (code == EXIT_OK)
-        code = pipeline_gradient(d, &network->program);
-    if (code == EXIT_OK)
-        code = native_load(d, network, network->program, f64, loaded);
-    return code;
+    return code == EXIT_OK ? pipeline_load(d, &run, loaded) : code;
 }
 
 ExitCode command_eval(Driver *d) {
-    NativeModel loaded;
+    LoadedModel loaded;
     ExitCode code = run_load(d, &loaded);
     if (code != EXIT_OK)
         return code;
@@ -249,7 +243,7 @@ ExitCode command_eval(Driver *d) {
         fprintf(d->out, "held-out loss %.6f%s over %lld %s\n", e.loss, metrics,
                 (long long)e.windows, e.samples ? "samples" : "windows");
     }
-    native_unload(&loaded);
+    pipeline_unload(&loaded);
     return code;
 }
 
@@ -261,7 +255,7 @@ static int sample_emit(void *user, const char *bytes, size_t count) {
 }
 
 ExitCode command_sample(Driver *d) {
-    NativeModel loaded;
+    LoadedModel loaded;
     ExitCode code = run_load(d, &loaded);
     if (code != EXIT_OK)
         return code;
@@ -284,7 +278,7 @@ ExitCode command_sample(Driver *d) {
         code = train_failed(d, status, &error);
     else
         fputc('\n', d->out);
-    native_unload(&loaded);
+    pipeline_unload(&loaded);
     return code;
 }
 
@@ -292,11 +286,12 @@ ExitCode command_sample(Driver *d) {
  */
 
 ExitCode command_bench(Driver *d) {
-    Network *network;
-    NativeModel loaded;
-    ExitCode code = pipeline_network(d, d->options.argument, &network);
+    const CompileOptions compile_options = pipeline_options(d);
+    CompileRun run = pipeline_begin(d, &compile_options);
+    LoadedModel loaded;
+    ExitCode code = pipeline_model(d, &run, PASS_SEMA);
     if (code == EXIT_OK)
-        code = train_compile(d, network, &loaded);
+        code = pipeline_load(d, &run, &loaded);
     if (code != EXIT_OK)
         return code;
     HcBenchOptions options = {
@@ -317,6 +312,6 @@ ExitCode command_bench(Driver *d) {
             hc_bench_print(&result, d->out);
         hc_bench_free(&result);
     }
-    native_unload(&loaded);
+    pipeline_unload(&loaded);
     return code;
 }

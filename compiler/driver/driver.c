@@ -76,7 +76,7 @@ static ExitCode driver_run(Driver *d) {
     jmp_buf fault;
     if (setjmp(fault)) {
         d->c->out_of_memory = NULL;
-        return d->fault_code;
+        return EXIT_FAULT;
     }
     d->fault = &fault;
     OptionsResult parsed =

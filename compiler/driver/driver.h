@@ -12,15 +12,16 @@ typedef struct {
     double seconds;
 } PassTime;
 
+struct Cache;
 typedef struct Driver {
     Options options;
     Compilation *c;
     FILE *out, *err;
     bool color; /* on `err` */
     VEC(PassTime) times;
+    struct Cache *cache;   /* of the run at hand; or NULL */
     const char *cache_use; /* what came of the compile cache; NULL: nothing was compiled */
     jmp_buf *fault;        /* where a fault of a pass jumps to, after its message */
-    ExitCode fault_code;   /* what to end with then */
 } Driver;
 
 /* Runs the command line. Everything a test wants to look at goes to `out` and `err`. */
@@ -37,7 +38,6 @@ const char *driver_program_folder(Driver *d);
 
 /* The compile cache the user wants; NULL and *why (a text) when there is to be none or it cannot be
  * used. False after a message: a setting is wrong. */
-struct Cache;
 bool driver_open_cache(Driver *d, struct Cache **cache, const char **why);
 
 /* --- fault.c --------------------------------------------------------------------------------- */

@@ -95,15 +95,6 @@ ExitCode driver_fault(Driver *d, const char *pass, const char *what) {
 
 static void fault_in_tir(void *context, TirOp op, Span span, const char *message) {
     Driver *d = context;
-    if (message == tir_too_large) {
-        diag_error(d->c->diagnostics, DIAG_SIZE, span,
-                   "what is computed of this on the way has more than 2^40 entries");
-        diag_help(d->c->diagnostics,
-                  "for the gradient, what `iterate` carries is kept of every turn: fewer turns, or "
-                  "smaller extents");
-        d->fault_code = driver_report(d);
-        longjmp(*d->fault, 1);
-    }
     const char *where = "";
     if (span.file) {
         LineColumn place = source_line_column(d->c->sources, span.file, span.begin);
@@ -112,7 +103,6 @@ static void fault_in_tir(void *context, TirOp op, Span span, const char *message
     }
     driver_fault(d, fault_text.doing,
                  arena_printf(d->c->arena, "op %s%s: %s", tir_op_name(op), where, message));
-    d->fault_code = EXIT_FAULT;
     longjmp(*d->fault, 1);
 }
 

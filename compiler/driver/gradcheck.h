@@ -2,6 +2,8 @@
 #ifndef HCC_DRIVER_GRADCHECK_H
 #define HCC_DRIVER_GRADCHECK_H
 
+#include "driver/driver.h"
+#include "sema/network.h"
 #include "tir/interp.h"
 
 /* Computes a loss, and on request its gradients, in double precision. */
@@ -69,5 +71,9 @@ uint64_t gradcheck_input_elements(const TirInput *input, uint32_t samples, uint3
  * what went wrong. */
 const char *gradcheck_run(const TirProgram *program, GradEvaluator *evaluator, uint64_t seed,
                           Arena *arena, GradResult **results, uint32_t *count, double *loss);
+
+/* Compiled code in f64. network->program has its gradient. */
+ExitCode native_gradcheck_evaluator(Driver *d, const Network *network, uint32_t samples,
+                                    uint32_t positions, uint64_t seed, GradEvaluator **evaluator);
 
 #endif

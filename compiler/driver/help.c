@@ -1,4 +1,5 @@
 /* Help, for the terminal and as the reference page, from the tables. */
+#include "compile/compile.h"
 #include "driver/options.h"
 #include "driver/wrap.h"
 #include <string.h>
@@ -94,6 +95,14 @@ void help_overview(FILE *to) {
     }
 }
 
+static void help_passes(FILE *to) {
+    fputs("\npasses:\n", to);
+    for (uint32_t k = 0; k < PASS_COUNT; k++) {
+        fprintf(to, "  %-15s ", compile_passes[k].name);
+        help_prose(to, compile_passes[k].purpose, 18);
+    }
+}
+
 void help_command(Command command, FILE *to) {
     const CommandHelp *help = &command_helps[command];
     fprintf(to, "hcc %s: ", help->name);
@@ -109,6 +118,8 @@ void help_command(Command command, FILE *to) {
         fprintf(to, "  %-24s ", name);
         help_prose(to, option_helps[k].help, 27);
     }
+    if (command == CMD_EMIT)
+        help_passes(to);
 }
 
 void help_markdown(FILE *to) {
@@ -129,6 +140,13 @@ void help_markdown(FILE *to) {
             fprintf(to, "| `%s` | %s |\n", name, option_helps[k].help);
         }
     }
+    fputs("\n## Passes\n\nIn the order in which they run, for `--print-after` and "
+          "`--time-passes`.\n\n| pass | from | to | |\n|---|---|---|---|\n",
+          to);
+    for (uint32_t k = 0; k < PASS_COUNT; k++)
+        fprintf(to, "| `%s` | %s | %s | %s |\n", compile_passes[k].name,
+                compile_forms[compile_passes[k].takes], compile_forms[compile_passes[k].gives],
+                compile_passes[k].purpose);
     fputs("\n## Environment\n\n| variable | |\n|---|---|\n", to);
     for (uint32_t k = 0; k < ENVIRONMENT_HELPS; k++)
         fprintf(to, "| `%s` | %s |\n", environment_helps[k].name, environment_helps[k].meaning);

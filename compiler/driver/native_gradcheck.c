@@ -1,11 +1,12 @@
 /* The gradient check's evaluator over compiled code, in double precision, on one thread. */
-#include "driver/native.h"
+#include "driver/gradcheck.h"
+#include "driver/pipeline.h"
 #include "runtime/hc.h"
 #include <string.h>
 
 typedef struct {
     GradEvaluator base;
-    NativeModel loaded;
+    LoadedModel loaded;
     HcContext *context;
     ArenaOwned *owned; /* the context */
     HcParameter *params;
@@ -56,7 +57,7 @@ static void native_destroy(GradEvaluator *self) {
     GradNative *native = (GradNative *)self;
     native->owned->object = NULL;
     hc_destroy(native->context);
-    native_unload(&native->loaded);
+    pipeline_unload(&native->loaded);
 }
 
 /* Integers become int32 as the runtime takes them. */
@@ -107,7 +108,12 @@ ExitCode native_gradcheck_evaluator(Driver *d, const Network *network, uint32_t 
     native->base = (GradEvaluator){native_evaluate, native_hold_input, native_destroy};
     native->moved = GRAD_ALL_MOVED;
     hc_process_init();
-    ExitCode code = native_load(d, network, network->program, true, &native->loaded);
+    CompileOptions compile = pipeline_options(d);
+    compile.f64 = true;
+    CompileRun run = pipeline_begin(d, &compile);
+    compile_from_program(&run, network->program, PASS_UNROLL);
+    *run.network = *network;
+    ExitCode code = pipeline_load(d, &run, &native->loaded);
     native->owned = arena_own(d->c->arena, native_release_context); /* before the code goes */
     if (code == EXIT_OK)
         code = native_gradcheck_prepare(d, network, native, samples, positions, seed);

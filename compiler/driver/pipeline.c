@@ -1,15 +1,10 @@
-/* Text to network to gradient; the machine's half of the pipeline is in native.c. */
+/* The library's runs for a command line. */
 #include "driver/pipeline.h"
-#include "pass/pass.h"
 #include <string.h>
 #include <time.h>
 
-static const char *const pass_names[] = {"parse", "sema", "grad", "canon", "dce", "plan", "lower"};
 static const char *const stage_names[] = {"ast", "tir", "grad", "fused", "nests", "llvm", "asm"};
-enum {
-    PASS_NAMES = sizeof pass_names / sizeof *pass_names,
-    STAGE_NAMES = sizeof stage_names / sizeof *stage_names
-};
+enum { STAGE_NAMES = sizeof stage_names / sizeof *stage_names };
 
 static bool pipeline_known(Driver *d, const char *what, const char *name, const char *const *names,
                            uint32_t count) {
@@ -28,11 +23,17 @@ static bool pipeline_known(Driver *d, const char *what, const char *name, const 
 }
 
 bool pipeline_options_valid(Driver *d) {
-    return pipeline_known(d, "pass", d->options.print_after, pass_names, PASS_NAMES) &&
+    const char *passes[PASS_COUNT];
+    for (uint32_t k = 0; k < PASS_COUNT; k++)
+        passes[k] = compile_passes[k].name;
+    return pipeline_known(d, "pass", d->options.print_after, passes, PASS_COUNT) &&
            pipeline_known(d, "stage", d->options.stage, stage_names, STAGE_NAMES);
 }
 
-double pipeline_begin(Driver *d, const char *name) {
+/* --- watching ----------------------------------------------------------------------------------
+ */
+
+double pipeline_step(Driver *d, const char *name) {
     (void)d;
     struct timespec now;
     fault_handlers_note(name);
@@ -40,127 +41,182 @@ double pipeline_begin(Driver *d, const char *name) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-void pipeline_end(Driver *d, const char *name, double begun) {
-    double ended = pipeline_begin(d, command_name(d->options.command));
+void pipeline_stepped(Driver *d, const char *name, double begun) {
+    const double ended = pipeline_step(d, command_name(d->options.command));
     vec_push(d->c->arena, &d->times, (PassTime){name, ended - begun});
 }
 
-bool pipeline_prints(const Driver *d, const char *name) {
-    return d->options.print_after && strcmp(d->options.print_after, name) == 0;
+static void pass_begins(void *context, const char *pass) {
+    (void)context;
+    fault_handlers_note(pass);
 }
 
-ExitCode pipeline_end_tir(Driver *d, const char *name, double begun, const TirProgram *program) {
-    pipeline_end(d, name, begun);
-    if (pipeline_prints(d, name))
-        tir_print(program, d->err);
-    const char *wrong = tir_verify(program);
-    return wrong ? driver_fault(d, name, wrong) : EXIT_OK;
+static void pass_ended(void *context, const char *pass, double seconds, const CompileRun *run) {
+    Driver *d = context;
+    fault_handlers_note(command_name(d->options.command));
+    vec_push(d->c->arena, &d->times, (PassTime){pass, seconds});
+    if (run->message || run->refused.message)
+        return;
+    if (d->options.print_after && strcmp(d->options.print_after, pass) == 0) {
+        if (strcmp(pass, compile_passes[PASS_MANIFEST].name) == 0)
+            fprintf(d->err, "%s\n", run->manifest);
+        else
+            compile_print(run, d->err);
+    }
+    if (d->options.explain_fusion && strcmp(pass, compile_passes[PASS_MEMORY].name) == 0) {
+        plan_explain(run->plan, d->c->sources, d->err);
+        plan_print_replays(&run->plan->replays, "", d->err);
+    }
 }
 
-static Ast *pipeline_parse_file(Driver *d, uint32_t file) {
-    double begun = pipeline_begin(d, "parse");
-    Ast *ast = parse_file(d->c, file);
-    pipeline_end(d, "parse", begun);
-    if (pipeline_prints(d, "parse"))
-        ast_dump(d->c, ast, d->err);
-    return ast;
-}
+/* --- beginning and ending ----------------------------------------------------------------------
+ */
 
-ExitCode pipeline_parse(Driver *d, const char *path, Ast **ast) {
-    uint32_t file;
-    ExitCode code = driver_read_source(d, path, &file);
-    if (code == EXIT_OK)
-        *ast = pipeline_parse_file(d, file);
-    return code;
-}
-
-OverrideList pipeline_overrides(Driver *d) {
-    uint32_t count = d->options.set.count;
-    Override *overrides = ARENA_ARRAY(d->c->arena, Override, count);
-    for (uint32_t k = 0; k < count; k++) {
+OverrideVec pipeline_overrides(Driver *d) {
+    OverrideVec overrides = {0};
+    for (uint32_t k = 0; k < d->options.set.count; k++) {
         const char *text = d->options.set.at[k], *equals = strchr(text, '=');
-        overrides[k] =
-            (Override){arena_copy_string(d->c->arena, text, (size_t)(equals - text)), equals + 1};
+        const char *key = arena_copy_string(d->c->arena, text, (size_t)(equals - text));
+        vec_push(d->c->arena, &overrides, (Override){key, equals + 1});
     }
-    return (OverrideList){overrides, count};
+    return overrides;
 }
 
-ExitCode pipeline_check(Driver *d, uint32_t file, OverrideList overrides, const char *model,
-                        Network **network) {
-    Ast *ast = pipeline_parse_file(d, file);
-    double begun = pipeline_begin(d, "sema");
-    SemaOptions options = {overrides.at, overrides.count, model};
-    *network = sema_check(d->c, ast, &options);
-    ExitCode code = EXIT_OK;
-    if (*network) {
-        driver_watch(d, (*network)->program);
-        code = pipeline_end_tir(d, "sema", begun, (*network)->program);
-    } else {
-        pipeline_end(d, "sema", begun);
-    }
-    ExitCode reported = driver_report(d);
-    return reported != EXIT_OK ? reported : code;
+bool pipeline_sanitized(const Driver *d) {
+#ifdef __SANITIZE_ADDRESS__
+    if (d->options.command != CMD_EMIT) /* prints the same, however hcc was built */
+        return true;
+#endif
+    return d->options.sanitize;
 }
 
-ExitCode pipeline_network(Driver *d, const char *path, Network **network) {
-    uint32_t file;
-    *network = NULL;
-    ExitCode code = driver_read_source(d, path, &file);
-    if (code == EXIT_OK)
-        code = pipeline_check(d, file, pipeline_overrides(d), d->options.model, network);
-    if (code == EXIT_OK && !*network) {
-        driver_error(d, "'%s' holds no model", path);
+CompileOptions pipeline_options(Driver *d) {
+    const OptionCount level = d->options.optimise;
+    const OverrideVec overrides = pipeline_overrides(d);
+    return (CompileOptions){
+        .sema = {overrides.at, overrides.count, d->options.model},
+        .machine = {.triple = d->options.target,
+                    .cpu = d->options.cpu,
+                    .opt_level = level.given ? (int)level.value : 3,
+                    .sanitize_address = pipeline_sanitized(d)},
+        .f64 = d->options.f64,
+        .plain = level.given && level.value == 0,
+        .memory = d->options.memory.given ? d->options.memory.value : 0,
+        .debug = d->options.debug ? d->c->sources : NULL,
+    };
+}
+
+CompileRun pipeline_begin(Driver *d, const CompileOptions *options) {
+    const CompileWatch watch = {d, pass_begins, pass_ended};
+    return compile_begin(d->c, options, &watch);
+}
+
+void pipeline_end(Driver *d, CompileRun *run) {
+    uint32_t found, missed;
+    if (d->cache) {
+        cache_counts(d->cache, &found, &missed);
+        d->cache_use = arena_printf(d->c->arena, "%u found, %u compiled, in %s", found, missed,
+                                    cache_folder(d->cache));
+        cache_close(d->cache);
+        d->cache = NULL;
+    }
+    compile_end(run);
+}
+
+/* --- running -----------------------------------------------------------------------------------
+ */
+
+static void pipeline_refusal(Driver *d, const PlanRefusal *refused) {
+    diag_error(d->c->diagnostics, refused->code, refused->at, "%s", refused->message);
+    if (refused->help)
+        diag_help(d->c->diagnostics, "%s", refused->help);
+}
+
+ExitCode pipeline_status(Driver *d, const CompileRun *run, CompileStatus status) {
+    switch (status) {
+    case COMPILE_DONE:
+        return EXIT_OK;
+    case COMPILE_REFUSED:
+        if (run->refused.message)
+            pipeline_refusal(d, &run->refused);
+        if (!run->message)
+            return driver_report(d);
+        driver_error(d, "%s", run->message);
         return EXIT_SPEC;
+    case COMPILE_OPTIONS:
+        fprintf(d->err, "hcc: %s\n", run->message);
+        return EXIT_USAGE;
+    case COMPILE_RESOURCES:
+        driver_error(d, "%s", run->message);
+        return EXIT_RESOURCE;
+    case COMPILE_FAULT:
+        break;
     }
-    return code;
+    return driver_fault(d, run->at, run->message);
 }
 
-ExitCode pipeline_read_tir(Driver *d, const char *path, TirProgram **program) {
+/* Objects are kept from one run to the next. */
+static ExitCode pipeline_keep(Driver *d, const CompileRun *run) {
+    const char *why = NULL;
+    if (d->cache || d->options.command == CMD_EMIT) /* which prints what it makes */
+        return EXIT_OK;
+    if (!driver_open_cache(d, &d->cache, &why))
+        return EXIT_USAGE;
+    if (d->cache)
+        codegen_target_keep(run->target, d->cache);
+    else
+        d->cache_use = arena_printf(d->c->arena, "none (%s)", why);
+    return EXIT_OK;
+}
+
+ExitCode pipeline_to(Driver *d, CompileRun *run, PassId last) {
+    CompileStatus status = COMPILE_DONE;
+    if (run->next <= PASS_SEMA) { /* warnings are said when all is known that there are */
+        status = compile_to(run, last < PASS_SEMA ? last : PASS_SEMA);
+        if (status == COMPILE_DONE && last >= PASS_SEMA)
+            driver_report(d);
+    }
+    ExitCode code = EXIT_OK;
+    if (status == COMPILE_DONE && last >= PASS_LOWER && run->form != FORM_TEXT) {
+        status = compile_target(run);
+        code = status == COMPILE_DONE ? pipeline_keep(d, run) : EXIT_OK;
+    }
+    if (status == COMPILE_DONE && code == EXIT_OK)
+        status = compile_to(run, last);
+    if (run->network) /* who computes with it now meets broken rules, too */
+        driver_watch(d, run->network->program);
+    return code != EXIT_OK ? code : pipeline_status(d, run, status);
+}
+
+ExitCode pipeline_model(Driver *d, CompileRun *run, PassId last) {
+    const char *path = d->options.argument;
     uint32_t file;
     ExitCode code = driver_read_source(d, path, &file);
     if (code != EXIT_OK)
         return code;
-    double begun = pipeline_begin(d, "read");
-    *program = tir_read(d->c, file);
-    pipeline_end(d, "read", begun);
-    code = driver_report(d);
-    if (code == EXIT_OK && !*program)
-        return driver_fault(d, "read", "no program and no message");
-    const char *wrong = code == EXIT_OK ? tir_verify(*program) : NULL;
-    if (*program)
-        driver_watch(d, *program);
-    if (wrong) {
-        driver_error(d, "'%s' is not a valid program: %s", path, wrong);
+    compile_from_text(run, file);
+    code = pipeline_to(d, run, PASS_SEMA);
+    if (code == EXIT_OK && !run->network) {
+        driver_error(d, "'%s' holds no model", path);
         return EXIT_SPEC;
     }
+    return code == EXIT_OK ? pipeline_to(d, run, last) : code;
+}
+
+ExitCode pipeline_load(Driver *d, CompileRun *run, LoadedModel *loaded) {
+    *loaded = (LoadedModel){0};
+    ExitCode code = pipeline_to(d, run, PASS_MANIFEST);
+    if (code == EXIT_OK) {
+        run->model = (CodegenModel){.symbol = "hc_compiled_model"};
+        code = pipeline_status(d, run, compile_load(run));
+    }
+    if (code == EXIT_OK)
+        *loaded = (LoadedModel){run->jit, run->loaded};
+    pipeline_end(d, run);
     return code;
 }
 
-static bool pipeline_has_gradient(const TirProgram *program) {
-    for (uint32_t k = 0; k < program->outputs.count; k++)
-        if (program->outputs.at[k].role == TIR_OUT_GRAD)
-            return true;
-    return false;
-}
-
-ExitCode pipeline_gradient(Driver *d, TirProgram **program) {
-    if (pipeline_has_gradient(*program))
-        return EXIT_OK; /* text of stage `grad`, which went through all of this */
-    double begun = pipeline_begin(d, "grad");
-    pass_write_out(*program);
-    pass_grad(*program);
-    ExitCode code = pipeline_end_tir(d, "grad", begun, *program);
-    if (code == EXIT_OK) {
-        begun = pipeline_begin(d, "canon");
-        *program = pass_canon(*program);
-        driver_watch(d, *program);
-        code = pipeline_end_tir(d, "canon", begun, *program);
-    }
-    if (code == EXIT_OK) {
-        begun = pipeline_begin(d, "dce");
-        *program = pass_dce(*program);
-        driver_watch(d, *program);
-        code = pipeline_end_tir(d, "dce", begun, *program);
-    }
-    return code;
+void pipeline_unload(LoadedModel *loaded) {
+    jit_unload(loaded->jit);
+    *loaded = (LoadedModel){0};
 }

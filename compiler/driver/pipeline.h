@@ -1,36 +1,43 @@
-/* The order of things: text -> tree -> network -> gradient -> plan -> kernels -> code. Every step
- * runs under a name, for --time-passes, --print-after and the message of a fault. */
+/* The compiler library at work for a command line: its options, its messages, its exit codes. */
 #ifndef HCC_DRIVER_PIPELINE_H
 #define HCC_DRIVER_PIPELINE_H
 
+#include "compile/compile.h"
 #include "driver/driver.h"
-#include "sema/sema.h"
-#include "syntax/parse.h"
 
 bool pipeline_options_valid(Driver *d); /* says what is wrong with --print-after, --stage */
 
-/* A step: `double begun = pipeline_begin(d, "sema"); ... pipeline_end(d, "sema", begun);` */
-double pipeline_begin(Driver *d, const char *name);
-void pipeline_end(Driver *d, const char *name, double begun);
-bool pipeline_prints(const Driver *d, const char *name); /* --print-after=NAME */
-/* After a pass over tensor IR: ends the step, verifies, prints when asked to. */
-ExitCode pipeline_end_tir(Driver *d, const char *name, double begun, const TirProgram *program);
+/* A step that is no pass: `double begun = pipeline_step(d, "link"); ... pipeline_stepped(...)`. */
+double pipeline_step(Driver *d, const char *name);
+void pipeline_stepped(Driver *d, const char *name, double begun);
 
-ExitCode pipeline_parse(Driver *d, const char *path, Ast **ast);
 /* What --set says, as overrides. */
+typedef VEC(Override) OverrideVec;
+OverrideVec pipeline_overrides(Driver *d);
+/* The options as the library has them. */
+CompileOptions pipeline_options(Driver *d);
+/* A run that is told of to --time-passes, --print-after and --explain-fusion; end it with
+ * pipeline_end, whatever came of it. */
+CompileRun pipeline_begin(Driver *d, const CompileOptions *options);
+void pipeline_end(Driver *d, CompileRun *run);
+
+/* Runs the rows up to `last` and says what is wrong. From LOWER on objects are kept in the compile
+ * cache, but for `hcc emit`. */
+ExitCode pipeline_to(Driver *d, CompileRun *run, PassId last);
+/* Says what came of a call of the library. */
+ExitCode pipeline_status(Driver *d, const CompileRun *run, CompileStatus status);
+/* From the command's argument up to SEMA, at least; a file without a model is an error. */
+ExitCode pipeline_model(Driver *d, CompileRun *run, PassId last);
+
+/* Whether the address sanitizer watches generated code: as asked, and always in a sanitized hcc. */
+bool pipeline_sanitized(const Driver *d);
+
+/* Loaded into this process, after any pass up to MANIFEST; the run is ended. */
 typedef struct {
-    const Override *at;
-    uint32_t count;
-} OverrideList;
-OverrideList pipeline_overrides(Driver *d);
-/* Parses, checks and elaborates a file of the sources, and reports. *network is NULL for a file
- * without a model. */
-ExitCode pipeline_check(Driver *d, uint32_t file, OverrideList overrides, const char *model,
-                        Network **network);
-/* The same with the options' --set and --model for a path; a file without a model is an error. */
-ExitCode pipeline_network(Driver *d, const char *path, Network **network);
-ExitCode pipeline_read_tir(Driver *d, const char *path, TirProgram **program);
-/* Appends the gradient, canonicalises and removes what is dead; *program is replaced. */
-ExitCode pipeline_gradient(Driver *d, TirProgram **program);
+    Jit *jit;
+    const HcModel *model;
+} LoadedModel;
+ExitCode pipeline_load(Driver *d, CompileRun *run, LoadedModel *loaded);
+void pipeline_unload(LoadedModel *loaded);
 
 #endif

@@ -13,8 +13,7 @@
 typedef struct {
     Plan *plan;
     const TirBlock *block;
-    bool *defined;    /* by value: some call so far writes it */
-    TirIdVec *stored; /* values in order of definition */
+    bool *defined; /* by value: some call so far writes it */
     GroupKeys *keys;
     Map *kernel_of; /* key -> index + 1 into plan->kernels */
 } Calls;
@@ -29,7 +28,7 @@ static void writes(Calls *m, Call *call, TirId id) {
     Buffer slot = {.region = REGION_NONE, .index = id};
     vec_push(m->plan->arena, &call->buffers, slot);
     if (!m->defined[id])
-        vec_push(m->plan->arena, m->stored, id);
+        vec_push(m->plan->arena, &m->plan->stored, id);
     m->defined[id] = true;
 }
 
@@ -231,11 +230,10 @@ static void copy_shared_gradients(Calls *m) {
     }
 }
 
-void plan_calls(Plan *plan, TirIdVec *stored) {
+void plan_calls(Plan *plan) {
     uint32_t count = plan->program->block->nodes.count, top = 0;
     Calls calls = {.plan = plan,
                    .block = plan->program->block,
-                   .stored = stored,
                    .defined = ARENA_ARRAY(plan->arena, bool, count),
                    .keys = group_keys_create(plan),
                    .kernel_of = map_create(plan->arena)};
@@ -263,4 +261,5 @@ void plan_calls(Plan *plan, TirIdVec *stored) {
     if (plan->n_forward_calls == UINT32_MAX)
         plan->n_forward_calls = plan->calls.count;
     copy_shared_gradients(m);
+    plan_leaves(plan);
 }

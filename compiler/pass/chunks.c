@@ -138,7 +138,8 @@ static bool order(Chunks *c) {
 }
 
 /* The widest values at a position, the widest first; of equal ones the first. */
-static uint32_t find_wide(const Chunks *c, const TirIdVec *stored, TirId *wide) {
+static uint32_t find_wide(const Chunks *c, TirId *wide) {
+    const TirIdVec *stored = &c->plan->stored;
     bool *kept = ARENA_ARRAY(c->plan->arena, bool, c->block->nodes.count);
     for (uint32_t k = 0; k < c->plan->program->outputs.count; k++) {
         const TirOutput *out = &c->plan->program->outputs.at[k];
@@ -165,10 +166,10 @@ static uint32_t find_wide(const Chunks *c, const TirIdVec *stored, TirId *wide) 
 
 /* Values that hang together by calls are chunked together or not at all: whatever is wide and
  * touched by a call of the walk. */
-static void choose(Chunks *c, const TirIdVec *stored) {
+static void choose(Chunks *c) {
     Plan *plan = c->plan;
     TirId wide[MAX_WIDE];
-    uint32_t n = find_wide(c, stored, wide), n_calls = plan->calls.count;
+    uint32_t n = find_wide(c, wide), n_calls = plan->calls.count;
     bool chosen[MAX_WIDE] = {0};
     for (uint32_t w = 0; w < n; w++) {
         if (chosen[w])
@@ -264,7 +265,7 @@ static void place_partial(Plan *plan) {
     plan->region_size[REGION_PARTIAL] = size;
 }
 
-void plan_chunks(Plan *plan, const TirIdVec *stored) {
+void plan_chunks(Plan *plan) {
     Chunks c = {.plan = plan, .block = plan->program->block};
     uint32_t n = plan->calls.count, n_forward = plan->n_forward_calls;
     c.within = ARENA_ARRAY(plan->arena, bool, n + 1);
@@ -273,7 +274,7 @@ void plan_chunks(Plan *plan, const TirIdVec *stored) {
     c.states = ARENA_ARRAY(plan->arena, uint8_t, c.block->nodes.count);
     plan->chunks.forward[0] = plan->chunks.forward[1] = n_forward;
     plan->chunks.backward[0] = plan->chunks.backward[1] = n_forward;
-    choose(&c, stored);
+    choose(&c);
     bool any = false;
     for (uint32_t k = 0; k < n; k++)
         any |= c.within[k];

@@ -171,6 +171,7 @@ typedef struct Plan {
     Group **group_of; /* by value: the group that computes it first, or NULL */
     uint32_t first_backward_level;
     GemmWork *gemm;      /* by value; only WORK_GEMM, and `into` of WORK_SCATTER */
+    TirIdVec stored;     /* all values that calls write */
     TirIdVec slots;      /* what memory is given to: every value, by its id, then second copies */
     Buffer *buffer;      /* by slot: where it is stored, REGION_NONE if never */
     VEC(Group *) groups; /* in order of execution */
@@ -187,7 +188,8 @@ typedef struct Plan {
     PlanRefusal refused;               /* then the rest is incomplete */
 } Plan;
 
-Plan *plan_build(TirProgram *p, PlanOptions options);
+/* A plan of a legalised program, in which nothing is decided. */
+Plan *plan_create(TirProgram *p, PlanOptions options);
 
 TirProgram *plan_merge_products(TirProgram *p);
 TirProgram *plan_unroll(TirProgram *p);
@@ -198,13 +200,16 @@ bool plan_unroll_fits(const TirProgram *p, TirId *loop, uint64_t *values);
 /* Pieces have at least so many elements: smaller values are loaded and computed as one. */
 TirProgram *plan_pieces(TirProgram *p, uint32_t least);
 TirProgram *plan_legalise(TirProgram *p);
+/* Attention writes all its results, wanted or not: gives each a value. */
+void plan_name_results(TirProgram *p);
 void plan_fuse(Plan *plan);
 void plan_recompute(Plan *plan);
-/* `stored`: gets all values that calls write. */
-void plan_calls(Plan *plan, TirIdVec *stored);
+void plan_calls(Plan *plan);
 void plan_replay(Plan *plan);
 void plan_memory(Plan *plan);
-void plan_chunks(Plan *plan, const TirIdVec *stored);
+/* Refuses a plan of more than PLAN_MAX_ELEMENTS. */
+void plan_check_sizes(Plan *plan);
+void plan_chunks(Plan *plan);
 
 /* Bytes of workspace that a step takes. */
 uint64_t plan_workspace(const Plan *plan);

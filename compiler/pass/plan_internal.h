@@ -24,8 +24,6 @@ bool plan_reads_across(const TirNode *node);
 
 /* Elements that tensors of the whole step begin at a multiple of. */
 enum { PLAN_ALIGN_GLOBAL = 16 };
-/* Refuses a plan of more. */
-void plan_check_sizes(Plan *plan);
 Region plan_region(TirDomain domain);
 /* What a region's offsets are multiplied with in the step at hand. */
 uint64_t plan_units(const Plan *plan, Region region);

@@ -13,13 +13,10 @@
  * with other threads), `signal N`'s number with an S before it, or `late`. BITS is a hash of all
  * results. Each request runs in a process of its own, and a new one goes on behind an arrangement
  * that ended it. */
-#include "codegen/codegen.h"
+#include "compile/memory.h"
 #include "driver/driver.h"
 #include "driver/gradcheck.h"
 #include "driver/pipeline.h"
-#include "nest/lower.h"
-#include "pass/plan.h"
-#include "plan/manifest.h"
 #include "runtime/hc.h"
 #include "runtime/rng.h"
 #include "tir/interp.h"
@@ -73,6 +70,11 @@ typedef struct {
 static void trial_stage(const char *stage) {
     snprintf(progress->stage, sizeof progress->stage, "%s", stage);
     fault_handlers_note(progress->stage);
+}
+
+static void trial_pass(void *context, const char *pass) {
+    (void)context;
+    trial_stage(pass);
 }
 
 /* --- points -------------------------------------------------------------------------------------
@@ -219,58 +221,62 @@ static bool point_is_finite(const Trial *t, const Point *point, double most) {
 typedef struct {
     Jit *jit;
     const HcModel *model;
-    CodegenTarget *target;
     Form form;
 } Code;
 
+static CompileRun code_begin(Trial *t, const CompileOptions *options) {
+    const CompileWatch watch = {.begins = trial_pass};
+    CompileRun run = compile_begin(t->d.c, options, &watch);
+    compile_from_program(&run, t->program, PASS_UNROLL);
+    *run.network = *t->network;
+    return run;
+}
+
+/* As few bytes as a step can take. */
+static int code_least(Trial *t, CompileOptions *options) {
+    options->memory = 1;
+    CompileRun run = code_begin(t, options);
+    const CompileStatus status = compile_to(&run, PASS_MEMORY);
+    const bool planned = status == COMPILE_RESOURCES && run.plan && run.plan->replays.least;
+    const int code = planned ? EXIT_OK : pipeline_status(&t->d, &run, status);
+    compile_end(&run);
+    const PlanStep step = memory_step(t->network, 0, options->f64);
+    options->memory =
+        memory_fixed(t->network, step, options->f64) + (planned ? run.plan->replays.least : 0);
+    return code;
+}
+
+static int code_compile(Trial *t, CompileRun *run) {
+    int code = pipeline_status(&t->d, run, compile_to(run, PASS_MANIFEST));
+    if (code != EXIT_OK)
+        return code;
+    uint32_t n_features;
+    const char *const *features = codegen_target_features(run->target, &n_features);
+    if (codegen_host_lacks(features, n_features))
+        return EXIT_OK;
+    run->model.symbol = "fuzz_model";
+    return pipeline_status(&t->d, run, compile_load(run));
+}
+
 /* An exit code; 0 with code->jit NULL: this machine cannot run it. */
 static int code_make(Trial *t, const Form *form, Code *code) {
-    Driver *d = &t->d;
-    Arena *arena = d->c->arena;
-    const char *error = NULL;
-    CodegenOptions machine = {.cpu = form->cpu, .opt_level = form->opt_level};
-    *code = (Code){.form = *form, .target = codegen_target_create(arena, &machine, &error)};
-    if (!code->target)
-        return driver_fault(d, "target", error);
-    ManifestMachine listed = {.cpu = codegen_target_cpu(code->target),
-                              .vector_bytes = codegen_target_vector_bytes(code->target)};
-    listed.features = codegen_target_features(code->target, &listed.n_features);
-    listed.micro_tile = listed.vector_bytes / (form->f64 ? 8 : 4);
-    PlanOptions options = {.f64 = form->f64,
-                           .fuse = form->fuse,
-                           .recompute = form->fuse,
-                           .step = {SAMPLES, t->positions, form->least ? 1 : 0}};
-    trial_stage("plan");
-    Plan *plan = plan_build(t->program, options);
-    if (plan->refused.message)
-        return driver_fault(d, "plan", plan->refused.message);
-    trial_stage("lower");
-    LowerOptions lower = {.real = form->f64 ? NEST_F64 : NEST_F32,
-                          .lanes = (uint16_t)listed.micro_tile,
-                          .samples = t->network->recipe.batch,
-                          .registers = codegen_target_vector_registers(code->target)};
-    NestKernel **kernels = nest_lower(plan, lower);
-    trial_stage("verify");
-    for (uint32_t k = 0; k < plan->kernels.count; k++) {
-        const char *wrong = nest_verify(kernels[k]);
-        if (wrong)
-            return driver_fault(d, "lower", wrong);
-    }
-    trial_stage("code");
-    CodegenModel model = {.kernels = (const NestKernel *const *)kernels,
-                          .n_kernels = plan->kernels.count,
-                          .manifest = plan_manifest(plan, t->network, kernels, &listed, NULL),
-                          .element_size = form->f64 ? 8 : 4,
-                          .symbol = "fuzz_model"};
-    if (codegen_host_lacks(listed.features, listed.n_features))
-        return EXIT_OK;
-    code->jit = codegen_load(arena, code->target, &model, 1, &code->model, &error);
-    return code->jit ? EXIT_OK : driver_fault(d, "code", error);
+    CompileOptions options = {.machine = {.cpu = form->cpu, .opt_level = form->opt_level},
+                              .f64 = form->f64,
+                              .plain = !form->fuse};
+    *code = (Code){.form = *form};
+    int made = form->least ? code_least(t, &options) : EXIT_OK;
+    if (made != EXIT_OK)
+        return made;
+    CompileRun run = code_begin(t, &options);
+    made = code_compile(t, &run);
+    code->jit = run.jit;
+    code->model = run.loaded;
+    compile_end(&run);
+    return made;
 }
 
 static void code_free(Code *code) {
     jit_unload(code->jit);
-    codegen_target_destroy(code->target);
 }
 
 static void *converted(Arena *arena, const double *from, uint64_t count, bool integer, bool f64) {
@@ -514,10 +520,8 @@ static const char *exit_text(int code) {
 static const char *trial_form(Trial *t, const Form *form) {
     Code code;
     int made = code_make(t, form, &code);
-    if (made != EXIT_OK || !code.jit) {
-        codegen_target_destroy(code.target);
+    if (made != EXIT_OK || !code.jit)
         return exit_text(made);
-    }
     const char *result = code_threads(t, &code, t->point);
     if (strcmp(result, "0") == 0)
         result = code_compare(t, &code, t->point);
@@ -603,10 +607,13 @@ static void answer(const char *name, const char *code, double seconds, uint64_t 
 
 /* Text to program, as every command has it. */
 static int trial_prepare(Trial *t, const char *path) {
-    trial_stage("sema");
-    int code = pipeline_network(&t->d, path, &t->network);
-    if (code == EXIT_OK)
-        code = pipeline_gradient(&t->d, &t->network->program);
+    const CompileWatch watch = {.begins = trial_pass};
+    const CompileOptions options = pipeline_options(&t->d);
+    CompileRun run = compile_begin(t->d.c, &options, &watch);
+    t->d.options.argument = path;
+    int code = pipeline_model(&t->d, &run, PASS_DCE);
+    compile_end(&run);
+    t->network = run.network;
     if (code != EXIT_OK)
         return code;
     t->program = t->network->program;

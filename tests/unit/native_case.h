@@ -3,28 +3,25 @@
 #ifndef HCC_TESTS_NATIVE_CASE_H
 #define HCC_TESTS_NATIVE_CASE_H
 
-#include "tir_case.h"
+#include "plan_case.h"
 
-#include "codegen/codegen.h"
-#include "nest/lower.h"
-#include "plan/manifest.h"
 #include "runtime/hc.h"
 
 typedef struct {
     bool f64, fuse, recompute;
     int opt_level;
     const char *cpu;
-    uint64_t most; /* bytes of workspace; 1: as few as there can be */
+    bool little; /* in as little memory as there can be */
 } Form;
 
 /* The first two for every program, the others in turn: compiling is what this test's time goes to.
  */
 enum { ALWAYS = 2 };
 static const Form FORMS[] = {
-    {true, true, true, 3, NULL, 0},        {true, false, false, 0, NULL, 0},
-    {false, true, true, 3, NULL, 0},       {true, true, false, 0, NULL, 0},
-    {true, true, true, 3, "x86-64-v3", 0}, {false, true, true, 0, "baseline", 0},
-    {true, true, true, 3, NULL, 1},
+    {true, true, true, 3, NULL, false},        {true, false, false, 0, NULL, false},
+    {false, true, true, 3, NULL, false},       {true, true, false, 0, NULL, false},
+    {true, true, true, 3, "x86-64-v3", false}, {false, true, true, 0, "baseline", false},
+    {true, true, true, 3, NULL, true},
 };
 
 static void ok(HcContext *context, HcStatus status) {
@@ -67,60 +64,42 @@ static void compare(const Case *c, const char *what, const TirProgram *p, const 
     free(text);
     fail_msg("%s is off by %g (%s, %s, O%d, %s%s; seed %u)", what, worst / size,
              form->f64 ? "f64" : "f32", form->fuse ? "fused" : "unfused", form->opt_level,
-             form->cpu ? form->cpu : "native", form->most ? ", in little memory" : "", c->seed);
+             form->cpu ? form->cpu : "native", form->little ? ", in little memory" : "", c->seed);
 }
 
 static void run_form(Case *c, TirProgram *p, const Form *form) {
-    Arena *arena = c->c->arena;
-    const char *error = NULL;
-    CodegenOptions machine = {.cpu = form->cpu, .opt_level = form->opt_level};
-    CodegenTarget *target = codegen_target_create(arena, &machine, &error);
-    assert_non_null(target);
-    ManifestMachine listed = {.cpu = codegen_target_cpu(target),
-                              .vector_bytes = codegen_target_vector_bytes(target)};
-    listed.features = codegen_target_features(target, &listed.n_features);
-    if (codegen_host_lacks(listed.features, listed.n_features)) {
-        codegen_target_destroy(target);
+    CompileOptions options = {.machine = {.cpu = form->cpu, .opt_level = form->opt_level},
+                              .f64 = form->f64,
+                              .plain = !form->fuse,
+                              .load = !form->recompute,
+                              .memory = form->little ? 1 : 0};
+    if (form->little)
+        options.memory = case_fixed(c, p, form->f64) + case_plan(c, p, &options)->replays.least;
+    CompileRun run = case_run(c, p, &options);
+    case_passed(&run, compile_target(&run));
+    uint32_t n_features;
+    const char *const *features = codegen_target_features(run.target, &n_features);
+    if (codegen_host_lacks(features, n_features)) {
+        compile_end(&run);
         return;
     }
-    PlanStep step = {CASE_SAMPLES, CASE_POSITIONS, form->most};
-    PlanOptions wanted = {
-        .f64 = form->f64, .fuse = form->fuse, .recompute = form->recompute, .step = step};
-    Plan *plan = plan_build(p, wanted);
-    assert_null(plan->refused.message);
-    LowerOptions lower = {.real = form->f64 ? NEST_F64 : NEST_F32,
-                          .lanes = (uint16_t)(listed.vector_bytes / (form->f64 ? 8 : 4)),
-                          .samples =
-                              form->fuse && form->f64 ? 1 << 20 : 0, /* 2^20: as if it streamed */
-                          .registers = codegen_target_vector_registers(target)};
-    listed.micro_tile = lower.lanes;
-    NestKernel **kernels = nest_lower(plan, lower);
-    for (uint32_t k = 0; k < plan->kernels.count; k++) {
-        const char *wrong = nest_verify(kernels[k]);
-        if (wrong)
-            fail_msg("kernel %s: %s", kernels[k]->name, wrong);
-    }
-    Network network = {.name = "case",
-                       .program = p,
-                       .space = 1,
-                       .recipe = {.lr = 1, .batch = CASE_SAMPLES, .steps = 1}};
-    CodegenModel model = {.kernels = (const NestKernel *const *)kernels,
-                          .n_kernels = plan->kernels.count,
-                          .manifest = plan_manifest(plan, &network, kernels, &listed, NULL),
-                          .element_size = form->f64 ? 8 : 4,
-                          .symbol = "test_model"};
-    const HcModel *loaded;
+    case_passed(&run, compile_to(&run, PASS_MEMORY));
+    if (form->fuse && form->f64)
+        run.network->recipe.batch = 1 << 20; /* lowered as if it streamed */
+    case_passed(&run, compile_to(&run, PASS_LOWER));
+    run.network->recipe.batch = CASE_SAMPLES;
+    case_passed(&run, compile_to(&run, PASS_MANIFEST));
     if (getenv("HCC_TEST_VERBOSE"))
-        for (uint32_t k = 0; k < plan->kernels.count; k++)
-            print_message("%s: %u instructions\n", kernels[k]->name,
-                          kernels[k]->instructions.count);
-    Jit *jit = codegen_load(arena, target, &model, 1, &loaded, &error);
-    if (!jit)
-        fail_msg("%s", error);
+        for (uint32_t k = 0; k < run.n_kernels; k++)
+            print_message("%s: %u instructions\n", run.kernels[k]->name,
+                          run.kernels[k]->instructions.count);
+    run.model.symbol = "test_model";
+    case_passed(&run, compile_load(&run));
+    const HcModel *loaded = run.loaded;
     HcContext *context;
     HcError why;
-    HcOptions options = {.threads = 2, .samples = CASE_SAMPLES, .positions = CASE_POSITIONS};
-    if (hc_create(loaded, &options, &context, &why) != HC_OK)
+    HcOptions sized = {.threads = 2, .samples = CASE_SAMPLES, .positions = CASE_POSITIONS};
+    if (hc_create(loaded, &sized, &context, &why) != HC_OK)
         fail_msg("%s", why.message);
     for (uint32_t k = 0; k < p->params.count; k++) {
         HcParameter parameter;
@@ -145,7 +124,7 @@ static void run_form(Case *c, TirProgram *p, const Form *form) {
     for (uint32_t k = 0; k < p->outputs.count; k++) {
         const TirOutput *out = &p->outputs.at[k];
         TirTensor expected;
-        case_values(c, p, 1, &out->value, &expected, arena);
+        case_values(c, p, 1, &out->value, &expected, c->c->arena);
         if (out->role == TIR_OUT_LOSS) {
             float single = (float)loss;
             compare(c, "loss", p, expected.at, form->f64 ? (void *)&loss : (void *)&single, 1,
@@ -158,8 +137,8 @@ static void run_form(Case *c, TirProgram *p, const Form *form) {
         }
     }
     hc_destroy(context);
-    jit_unload(jit);
-    codegen_target_destroy(target);
+    jit_unload(run.jit);
+    compile_end(&run);
 }
 
 /* The program of a loss with its gradients, as the compiler hands it to planning. */

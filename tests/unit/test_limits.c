@@ -1,7 +1,7 @@
 /* The list of limits, for those who draw sizes on both sides of each (`test_limits --list`: a line
  * a limit, with name, value, what is counted, and what changes beyond it), and that the schedule
  * does change there. */
-#include "tir_case.h"
+#include "plan_case.h"
 
 #include "nest/lower.h"
 #include "pass/limits.h"
@@ -28,9 +28,8 @@ static Plan *planned(Case *c, uint32_t extent, bool product) {
     TirId sum = tir_reduce(b, TIR_REDUCE_SUM, y, 1);
     TirId loss = tir_position_sum(b, tir_binary(b, TIR_MUL, sum, sum), GLOBAL);
     tir_add_output(c->p, TIR_OUT_LOSS, "loss", 0, loss);
-    Plan *plan = plan_build(pass_dce(pass_canon(pass_dce(c->p))), (PlanOptions){.fuse = true});
-    assert_null(plan->refused.message);
-    return plan;
+    const CompileOptions options = {.load = true};
+    return case_plan(c, pass_dce(pass_canon(pass_dce(c->p))), &options);
 }
 
 /* Loads of whole vectors of what the caller gave. */

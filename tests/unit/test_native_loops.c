@@ -3,17 +3,18 @@
  * kinds of readers must find it. */
 #include "native_case.h"
 
+#include "nest/lower.h"
+
 static const uint32_t EXTENTS[] = {8, 16, 31, 32, 33, 48, 63, 64, 65, 96, 128, 129, 257};
 enum { N_EXTENTS = sizeof EXTENTS / sizeof *EXTENTS };
 
 /* Lowered for every precision and vector: a reader that looks for a value elsewhere than where it
  * lies is a fault of lowering or of the verifier. */
-static void check_places(TirProgram *p) {
+static void check_places(Case *c, TirProgram *p) {
     static const LowerOptions machines[] = {{NEST_F64, 4, 0, 16}, {NEST_F32, 16, 0, 32}};
     for (uint32_t m = 0; m < sizeof machines / sizeof *machines; m++) {
-        PlanOptions wanted = {.f64 = machines[m].real == NEST_F64, .fuse = true, .recompute = true};
-        Plan *plan = plan_build(p, wanted);
-        assert_null(plan->refused.message);
+        const CompileOptions options = {.f64 = machines[m].real == NEST_F64};
+        const Plan *plan = case_plan(c, p, &options);
         NestKernel **kernels = nest_lower(plan, machines[m]);
         for (uint32_t k = 0; k < plan->kernels.count; k++) {
             const char *wrong = nest_verify(kernels[k]);
@@ -25,9 +26,9 @@ static void check_places(TirProgram *p) {
 
 /* And, at some extents, run: without LLVM's optimisation, for lowering is what is tested. */
 static void check(Case *c, TirId root, bool run) {
-    static const Form single = {false, true, true, 0, NULL, 0};
+    static const Form single = {false, true, true, 0, NULL, false};
     TirProgram *p = native_program(c, case_weigh(c, root));
-    check_places(p);
+    check_places(c, p);
     if (run)
         run_form(c, p, &single);
 }

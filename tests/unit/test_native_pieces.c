@@ -140,7 +140,8 @@ static Traffic traffic(Case *c, uint32_t sites) {
     tir_add_output(c->p, TIR_OUT_LOSS, "loss", 0, case_weigh(c, last));
     pass_grad(c->p);
     TirProgram *p = pass_dce(pass_canon(pass_dce(c->p)));
-    const Plan *plan = plan_build(p, (PlanOptions){.fuse = true, .recompute = true});
+    const CompileOptions options = {.f64 = false};
+    const Plan *plan = case_plan(c, p, &options);
     if (getenv("HCC_TEST_VERBOSE") && sites == 12)
         plan_print(plan, stderr);
     Traffic t = {.memory = plan->region_size[REGION_POSITION]};

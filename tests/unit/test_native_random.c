@@ -431,8 +431,8 @@ static TirId random_program(Case *c) {
 }
 
 static void test_random_programs(void **state) {
-    static const Form fast = {true, true, true, 1, NULL, 0},
-                      plain = {true, false, false, 0, NULL, 0};
+    static const Form fast = {true, true, true, 1, NULL, false},
+                      plain = {true, false, false, 0, NULL, false};
     Case *c = *state;
     const char *seed = getenv("HCC_TEST_SEED"), *programs = getenv("HCC_TEST_PROGRAMS");
     const uint32_t first = seed ? (uint32_t)atoi(seed) : 1;

@@ -3,7 +3,7 @@
 #define CASE_SAMPLES 4
 #define CASE_POSITIONS 64
 #define CASE_MOST_POSITIONS 64
-#include "tir_case.h"
+#include "plan_case.h"
 
 enum { D = 96, STREAMS = 4 };
 
@@ -40,9 +40,10 @@ static TirProgram *trunk(Case *c, uint32_t sites) {
     return pass_dce(pass_canon(pass_dce(c->p)));
 }
 
-static Plan *plan_within(TirProgram *p, uint64_t most) {
-    PlanStep step = {CASE_SAMPLES, CASE_POSITIONS, most};
-    return plan_build(p, (PlanOptions){.fuse = true, .recompute = true, .step = step});
+/* In so many bytes of workspace; 0: no bound. */
+static Plan *plan_within(Case *c, TirProgram *p, uint64_t most) {
+    const CompileOptions options = {.memory = most ? case_fixed(c, p, false) + most : 0};
+    return case_plan(c, p, &options);
 }
 
 static bool same_buffer(Buffer a, Buffer b) {
@@ -120,13 +121,13 @@ static uint64_t result_of(const Plan *plan) {
 static void test_bounds(void **state) {
     Case *c = *state;
     TirProgram *p = trunk(c, 12);
-    Plan *free_plan = plan_within(p, 0);
+    Plan *free_plan = plan_within(c, p, 0);
     assert_int_equal(free_plan->replays.calls.count, 0);
     assert_int_equal(free_plan->replays.needed, plan_workspace(free_plan));
     const uint64_t stored = free_plan->replays.stored, result = result_of(free_plan);
     double before = 0;
     for (uint32_t percent = 95; percent >= 70; percent -= 5) {
-        Plan *plan = plan_within(p, stored * percent / 100);
+        Plan *plan = plan_within(c, p, stored * percent / 100);
         print_message("%u %%: needs %.1f %%, %.1f %% more time\n", percent,
                       100 * (double)plan->replays.needed / (double)stored,
                       100 * plan->replays.seconds / plan->replays.step_seconds);
@@ -144,7 +145,7 @@ static void test_bounds(void **state) {
 static void test_enough_changes_nothing(void **state) {
     Case *c = *state;
     TirProgram *p = trunk(c, 4);
-    Plan *free_plan = plan_within(p, 0), *plan = plan_within(p, free_plan->replays.stored);
+    Plan *free_plan = plan_within(c, p, 0), *plan = plan_within(c, p, free_plan->replays.stored);
     assert_int_equal(plan->replays.calls.count, 0);
     assert_int_equal(plan->calls.count, free_plan->calls.count);
 }
@@ -153,15 +154,15 @@ static void test_enough_changes_nothing(void **state) {
 static void test_least(void **state) {
     Case *c = *state;
     TirProgram *p = trunk(c, 12);
-    const uint64_t result = result_of(plan_within(p, 0));
-    Plan *plan = plan_within(p, 1);
+    const uint64_t result = result_of(plan_within(c, p, 0));
+    Plan *plan = plan_within(c, p, 1);
     const uint64_t least = plan->replays.least;
     assert_true(least > 1 && least < plan->replays.stored * 7 / 10);
     assert_int_equal(result_of(plan), result); /* the best there is all the same */
-    plan = plan_within(p, least);
+    plan = plan_within(c, p, least);
     assert_int_equal(plan->replays.least, 0);
     assert_int_equal(result_of(plan), result);
-    assert_int_equal(plan_within(p, least - 1)->replays.least, least);
+    assert_int_equal(plan_within(c, p, least - 1)->replays.least, least);
 }
 
 /* Streams kept every few sites: memory grows slower than depth. */
@@ -169,7 +170,7 @@ static void test_segments(void **state) {
     Case *c = *state;
     uint64_t least[2];
     for (uint32_t k = 0; k < 2; k++)
-        least[k] = plan_within(trunk(c, k ? 48 : 12), 1)->replays.least;
+        least[k] = plan_within(c, trunk(c, k ? 48 : 12), 1)->replays.least;
     print_message("12 sites: %llu bytes, 48 sites: %llu\n", (unsigned long long)least[0],
                   (unsigned long long)least[1]);
     assert_true(least[1] < 3 * least[0]);

@@ -1,5 +1,4 @@
-/* --memory: how much of it is left for a plan, and what the plan made of it. */
-#include "driver/memory.h"
+#include "compile/memory.h"
 #include <math.h>
 
 enum { ALIGN_ELEMENTS = 16 };
@@ -20,7 +19,7 @@ uint64_t memory_fixed(const Network *network, PlanStep step, bool f64) {
     return copies * slab * size + inputs;
 }
 
-PlanStep memory_step(const Driver *d, const Network *network, bool f64) {
+PlanStep memory_step(const Network *network, uint64_t most, bool f64) {
     PlanStep step = {.samples = 1, .positions = 1};
     if (!network)
         return step;
@@ -28,8 +27,8 @@ PlanStep memory_step(const Driver *d, const Network *network, bool f64) {
         step.samples = network->recipe.batch;
     if (network->space)
         step.positions = network->program->spaces.at[network->space - 1].maximum;
-    if (d->options.memory.given) {
-        uint64_t fixed = memory_fixed(network, step, f64), most = d->options.memory.value;
+    if (most) {
+        const uint64_t fixed = memory_fixed(network, step, f64);
         step.most = most > fixed ? most - fixed : 1;
     }
     return step;
@@ -41,19 +40,18 @@ static const char *memory_text(Arena *arena, double bytes) {
                        : arena_printf(arena, "%.0f MB", ceil(bytes / 1e6));
 }
 
-ExitCode memory_check(Driver *d, const Network *network, bool f64, const PlanReplays *replays) {
+const char *memory_exceeded(const Network *network, bool f64, const PlanReplays *replays,
+                            Arena *arena) {
     if (!network || replays->least == 0)
-        return EXIT_OK;
-    PlanStep step = memory_step(d, network, f64);
-    Arena *arena = d->c->arena;
-    double fixed = (double)memory_fixed(network, step, f64);
-    driver_error(
-        d,
+        return NULL;
+    const PlanStep step = memory_step(network, 0, f64);
+    const double fixed = (double)memory_fixed(network, step, f64);
+    return arena_printf(
+        arena,
         "--memory: a step takes at least %s: %s for parameters, gradients, the optimizer's "
         "state and inputs, and %s for a batch of %llu x %llu positions; a smaller batch "
         "takes less",
         memory_text(arena, fixed + (double)replays->least), memory_text(arena, fixed),
         memory_text(arena, (double)replays->least), (unsigned long long)step.samples,
         (unsigned long long)step.positions);
-    return EXIT_RESOURCE;
 }

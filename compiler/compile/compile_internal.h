@@ -1,0 +1,18 @@
+/* What the table's loop and its rows share. */
+#ifndef HCC_COMPILE_COMPILE_INTERNAL_H
+#define HCC_COMPILE_COMPILE_INTERNAL_H
+
+#include "compile/compile.h"
+
+typedef CompileStatus CompilePass(CompileRun *run);
+
+#define PASS(ident, name, takes, gives, when, purpose) CompilePass run_##name;
+#include "compile/passes.def"
+#undef PASS
+
+/* Runs what is no row, such as reading a later form, as if it were one. */
+CompileStatus compile_step(CompileRun *run, const char *name, CompileForm gives, CompilePass *pass);
+/* REFUSED when the diagnostics hold an error. */
+CompileStatus compile_reported(const CompileRun *run);
+
+#endif

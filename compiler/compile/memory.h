@@ -1,0 +1,17 @@
+/* The memory of a training step: how much of it is left for a plan. */
+#ifndef HCC_COMPILE_MEMORY_H
+#define HCC_COMPILE_MEMORY_H
+
+#include "pass/plan.h"
+#include "sema/network.h"
+
+/* Bytes beside the workspace: parameters, gradients, the optimiser's state and inputs. */
+uint64_t memory_fixed(const Network *network, PlanStep step, bool f64);
+/* The step that the recipe asks for, of at most so many bytes (0: no bound). `network` may be NULL.
+ */
+PlanStep memory_step(const Network *network, uint64_t most, bool f64);
+/* NULL, or that the plan does not fit and what would. */
+const char *memory_exceeded(const Network *network, bool f64, const PlanReplays *replays,
+                            Arena *arena);
+
+#endif

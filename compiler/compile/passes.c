@@ -1,0 +1,238 @@
+/* What each row of passes.def does: calls the pass, and keeps what it gives in the run. */
+#include "compile/compile_internal.h"
+#include "compile/memory.h"
+#include "nest/lower.h"
+#include "pass/limits.h"
+#include "pass/pass.h"
+#include "plan/manifest.h"
+#include "syntax/parse.h"
+#include <string.h>
+
+CompileStatus compile_reported(const CompileRun *run) {
+    return diag_error_count(run->c->diagnostics) ? COMPILE_REFUSED : COMPILE_DONE;
+}
+
+/* The text's errors and those of its meaning are said together. */
+CompileStatus run_parse(CompileRun *run) {
+    run->ast = parse_file(run->c, run->file);
+    return COMPILE_DONE;
+}
+
+CompileStatus run_sema(CompileRun *run) {
+    run->network = sema_check(run->c, run->ast, &run->options.sema);
+    run->program = run->network ? run->network->program : NULL;
+    return compile_reported(run);
+}
+
+/* --- tensor IR ---------------------------------------------------------------------------------
+ */
+
+/* The network's program is the one with its gradient: that is what the manifest speaks of. */
+static CompileStatus keep(CompileRun *run, TirProgram *program) {
+    run->program = run->network->program = program;
+    return COMPILE_DONE;
+}
+
+CompileStatus run_write_out(CompileRun *run) {
+    pass_write_out(run->program);
+    return COMPILE_DONE;
+}
+
+CompileStatus run_grad(CompileRun *run) {
+    pass_grad(run->program);
+    return COMPILE_DONE;
+}
+
+CompileStatus run_canon(CompileRun *run) {
+    return keep(run, pass_canon(run->program));
+}
+
+CompileStatus run_dce(CompileRun *run) {
+    return keep(run, pass_dce(run->program));
+}
+
+static CompileStatus refused(CompileRun *run, PlanRefusal why) {
+    run->refused = why;
+    return why.message ? COMPILE_REFUSED : COMPILE_DONE;
+}
+
+CompileStatus run_unroll(CompileRun *run) {
+    TirId loop;
+    uint64_t values;
+    if (plan_unroll_fits(run->program, &loop, &values)) {
+        run->program = plan_unroll(run->program);
+        return COMPILE_DONE;
+    }
+    return refused(
+        run,
+        (PlanRefusal){
+            .code = DIAG_SIZE,
+            .at = tir_node(run->program->block, loop)->span,
+            .message = arena_printf(run->c->arena,
+                                    "written out, the loop makes %llu values or more; a program "
+                                    "may have %d of such",
+                                    (unsigned long long)values, UNROLL_MOST),
+            .help = "a kernel runs a loop of small values at one position, without a loop inside; "
+                    "what is around one, or reads other positions, is written out: fewer turns"});
+}
+
+CompileStatus run_pieces(CompileRun *run) {
+    run->program = plan_pieces(run->program, PLAN_PIECE_ELEMENTS);
+    return COMPILE_DONE;
+}
+
+CompileStatus run_merge_products(CompileRun *run) {
+    run->program = plan_merge_products(run->program);
+    return COMPILE_DONE;
+}
+
+CompileStatus run_legalise(CompileRun *run) {
+    run->program = plan_legalise(run->program);
+    return COMPILE_DONE;
+}
+
+CompileStatus run_name_results(CompileRun *run) {
+    plan_name_results(run->program);
+    return COMPILE_DONE;
+}
+
+/* --- the plan ----------------------------------------------------------------------------------
+ */
+
+CompileStatus run_fuse(CompileRun *run) {
+    const bool optimise = !run->options.plain;
+    run->plan = plan_create(
+        run->program,
+        (PlanOptions){.f64 = run->options.f64,
+                      .fuse = optimise,
+                      .recompute = optimise && !run->options.load,
+                      .step = memory_step(run->network, run->options.memory, run->options.f64)});
+    plan_fuse(run->plan);
+    return refused(run, run->plan->refused);
+}
+
+CompileStatus run_recompute(CompileRun *run) {
+    plan_recompute(run->plan);
+    return COMPILE_DONE;
+}
+
+CompileStatus run_calls(CompileRun *run) {
+    plan_calls(run->plan);
+    return COMPILE_DONE;
+}
+
+CompileStatus run_chunks(CompileRun *run) {
+    plan_chunks(run->plan);
+    return COMPILE_DONE;
+}
+
+CompileStatus run_replay(CompileRun *run) {
+    plan_replay(run->plan);
+    return COMPILE_DONE;
+}
+
+CompileStatus run_memory(CompileRun *run) {
+    plan_memory(run->plan);
+    plan_check_sizes(run->plan);
+    if (run->plan->refused.message)
+        return refused(run, run->plan->refused);
+    run->message =
+        memory_exceeded(run->network, run->options.f64, &run->plan->replays, run->c->arena);
+    return run->message ? COMPILE_RESOURCES : COMPILE_DONE;
+}
+
+/* --- kernels and code --------------------------------------------------------------------------
+ */
+
+static uint32_t element_size(const CompileRun *run) {
+    return run->options.f64 ? 8 : 4;
+}
+
+static uint16_t lanes(const CompileRun *run) {
+    return (uint16_t)(codegen_target_vector_bytes(run->target) / element_size(run));
+}
+
+/* What a kernel works in is known once it is lowered. */
+static CompileStatus check_scratch(CompileRun *run) {
+    const Plan *plan = run->plan;
+    for (uint32_t k = 0; k < run->n_kernels; k++) {
+        const PlanKernel *of = &plan->kernels.at[k];
+        const TirId value = of->group ? of->group->values.at[0] : of->value;
+        const uint64_t bytes = nest_scratch_bytes(run->kernels[k]);
+        if (bytes > PLAN_MAX_ELEMENTS)
+            return refused(run, (PlanRefusal){.code = DIAG_SIZE,
+                                              .at = tir_node(plan->program->block, value)->span,
+                                              .message = arena_printf(
+                                                  run->c->arena,
+                                                  "what is computed together from here on would "
+                                                  "work in %.4g GiB for each thread; the most is "
+                                                  "2^48 bytes",
+                                                  (double)bytes / (1 << 30))});
+    }
+    return COMPILE_DONE;
+}
+
+CompileStatus run_lower(CompileRun *run) {
+    LowerOptions options = {.real = run->options.f64 ? NEST_F64 : NEST_F32,
+                            .lanes = lanes(run),
+                            .samples = run->network->recipe.batch,
+                            .registers = codegen_target_vector_registers(run->target)};
+    run->kernels = nest_lower(run->plan, options);
+    run->n_kernels = run->plan->kernels.count;
+    return check_scratch(run);
+}
+
+CompileStatus run_manifest(CompileRun *run) {
+    ManifestMachine machine = {.cpu = codegen_target_cpu(run->target),
+                               .vector_bytes = codegen_target_vector_bytes(run->target),
+                               .micro_tile = lanes(run)};
+    machine.features = codegen_target_features(run->target, &machine.n_features);
+    run->manifest = plan_manifest(run->plan, run->network, run->kernels, &machine, run->c->sources);
+    if (run->manifest)
+        return COMPILE_DONE;
+    run->message = "a name or a path in the model is not UTF-8, as its manifest must be";
+    return COMPILE_REFUSED;
+}
+
+static void wrap(CompileRun *run) {
+    run->model.kernels = (const NestKernel *const *)run->kernels;
+    run->model.n_kernels = run->n_kernels;
+    run->model.manifest = run->manifest;
+    run->model.element_size = element_size(run);
+    run->model.sources = run->options.debug;
+}
+
+CompileStatus run_object(CompileRun *run) {
+    wrap(run);
+    run->object = codegen_compile(run->c->arena, run->target, &run->model, run->code);
+    run->message = run->object.error;
+    return run->message ? COMPILE_FAULT : COMPILE_DONE;
+}
+
+static CompileStatus load(CompileRun *run) {
+    wrap(run);
+    run->jit =
+        codegen_load(run->c->arena, run->target, &run->model, 0, &run->loaded, &run->message);
+    return run->jit ? COMPILE_DONE : COMPILE_FAULT;
+}
+
+CompileStatus compile_load(CompileRun *run) {
+    return compile_step(run, compile_passes[PASS_OBJECT].name, FORM_OBJECT, load);
+}
+
+CompileStatus compile_target(CompileRun *run) {
+    if (run->target)
+        return COMPILE_DONE;
+    const CodegenOptions *machine = &run->options.machine;
+    const char *error = NULL;
+    run->target = codegen_target_create(run->c->arena, machine, &error);
+    if (run->target)
+        return COMPILE_DONE;
+    uint32_t count;
+    const char *const *names = codegen_cpu_names(&count);
+    const char *near = machine->cpu ? nearest_name(machine->cpu, names, count) : NULL;
+    const bool known = near && strcmp(near, machine->cpu) == 0; /* of another kind of machine */
+    run->message =
+        near && !known ? arena_printf(run->c->arena, "%s; did you mean '%s'?", error, near) : error;
+    return COMPILE_OPTIONS;
+}
