@@ -199,9 +199,11 @@ static HcStatus check_text_hash(const HcData *data, const HcDataRequest *request
 
 static HcStatus open_text(HcData *data, const HcPlan *plan, const HcDataRequest *request,
                           int64_t positions, HcError *error) {
-    char *recorded = hc_json_read_path(json_object_get(request->run, "path")), *own = NULL;
+    char *recorded, *own = NULL;
     const char *path;
     HcPart part;
+    if (!hc_json_read_path(json_object_get(request->run, "path"), &recorded))
+        return hc_fail_memory(error, "a path");
     HcStatus status = given_text(request, &part, &path, error);
     if (status == HC_OK && !path && !recorded)
         status = own_text(plan, request->folder, &own, error);

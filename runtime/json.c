@@ -128,24 +128,31 @@ static int hex_digit(char c) {
     return at ? (int)(at - digits) : -1;
 }
 
-char *hc_json_read_path(const json_t *json) {
-    if (json_is_string(json))
-        return strlen(json_string_value(json)) == json_string_length(json)
-                   ? strdup(json_string_value(json))
-                   : NULL;
-    const char *hex = json_string_value(json_object_get(json, "hex"));
-    size_t length = hex ? strlen(hex) : 0;
-    char *path = length && length % 2 == 0 ? malloc(length / 2 + 1) : NULL;
-    if (!path)
-        return NULL;
+static bool read_hex(const char *hex, size_t length, char *path) {
     for (size_t k = 0; k < length; k += 2) {
         int high = hex_digit(hex[k]), low = hex_digit(hex[k + 1]);
-        if (high < 0 || low < 0 || (high == 0 && low == 0)) {
-            free(path);
-            return NULL;
-        }
+        if (high < 0 || low < 0 || (high == 0 && low == 0))
+            return false;
         path[k / 2] = (char)(high << 4 | low);
     }
     path[length / 2] = 0;
-    return path;
+    return true;
+}
+
+bool hc_json_read_path(const json_t *json, char **path) {
+    const char *text = json_string_value(json), *hex = NULL;
+    *path = NULL;
+    if (!text)
+        hex = json_string_value(json_object_get(json, "hex"));
+    const size_t length = strlen(text ? text : hex ? hex : "");
+    if (text ? length != json_string_length(json) : length == 0 || length % 2 != 0)
+        return true;
+    *path = text ? strdup(text) : malloc(length / 2 + 1);
+    if (!*path)
+        return false;
+    if (hex && !read_hex(hex, length, *path)) {
+        free(*path);
+        *path = NULL;
+    }
+    return true;
 }

@@ -27,7 +27,8 @@ bool hc_is_utf8(const char *text);
 json_t *hc_json_text(const char *text);
 /* To be opened again: a string, or {"hex": "2f6772fc6e"} where a name is not UTF-8. */
 json_t *hc_json_path(const char *path);
-/* The bytes of such a path; the caller frees them. NULL: it is none, or memory is out. */
-char *hc_json_read_path(const json_t *json);
+/* The bytes of such a path, which the caller frees; *path is NULL where it is none. false: memory
+ * is out. */
+bool hc_json_read_path(const json_t *json, char **path);
 
 #endif

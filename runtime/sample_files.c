@@ -156,8 +156,10 @@ static HcStatus add_file(Names *n, const char *text, const char *hash) {
 static HcStatus add_recorded(Names *n, const json_t *files, const json_t *hashes) {
     HcStatus status = HC_OK;
     for (size_t k = 0; k < json_array_size(files) && status == HC_OK; k++) {
-        char *text = hc_json_read_path(json_array_get(files, k));
-        status = add_file(n, text, json_string_value(json_array_get(hashes, k)));
+        char *text;
+        status = hc_json_read_path(json_array_get(files, k), &text)
+                     ? add_file(n, text, json_string_value(json_array_get(hashes, k)))
+                     : hc_fail_memory(n->error, "a path");
         free(text);
     }
     return status;

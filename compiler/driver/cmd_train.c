@@ -179,11 +179,14 @@ static ExitCode run_load(Driver *d, LoadedModel *loaded) {
     json_int_t memory = 0;
     json_error_t why;
     char *name = NULL;
+    bool remembered = true; /* there was memory for what config.json says */
     if (json_unpack_ex(config, &why, 0, "{s:{s:o, s:s%, s:o, s?:s, s:b, s?:I}}", "hcc", "file",
                        &file_name, "text", &text, &length, "set", &set, "model", &model, "f64",
                        &f64, "memory", &memory) == 0)
-        name = hc_json_read_path(file_name);
-    else if (json_error_code(&why) == json_error_out_of_memory)
+        remembered = hc_json_read_path(file_name, &name);
+    else
+        remembered = json_error_code(&why) != json_error_out_of_memory;
+    if (!remembered)
         arena_exhausted(d->c->arena);
     if (!name) {
         driver_error(d,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Files made wrong at random, and what is said of them.
 
-    python3 tests/fuzz/files.py --hcc build-sanitize/hcc --first 1 --count 2000 --state files.jsonl [KIND ...]
+    python3 tests/fuzz/files.py --hcc build-sanitize/hcc --first 1 --count 2000 --state files.jsonl
 
 goes on where it was stopped: the state file holds a line for each that is done. Best with a build
 that has sanitizers (`-DHCC_SANITIZE=ON`). A file is right, or refused by its name, for a documented
@@ -100,7 +100,11 @@ def idx(dims, values):
     return bytes([0, 0, 8, len(dims)]) + b"".join(d.to_bytes(4, "big") for d in dims) + bytes(values)
 
 
-def prepare(hcc, folder):
+TEXTS = {"speech": SPEECH.replace("WIRING", "mhc"), "rows": ROWS, "pictures": PICTURES}
+GIVEN = {"speech": ["speech.txt"], "rows": ["rows.csv"], "pictures": ["images=images", "labels=labels"]}
+
+
+def prepare(hcc, folder, models):
     """Models, data and runs that are right."""
     draw = random.Random(1)
     write(folder, "speech.txt", "".join(draw.choice("etaoin shrdlu\n") for _ in range(900)))
@@ -109,19 +113,21 @@ def prepare(hcc, folder):
     write(folder, "rows.csv", HEADER + "\n".join(numbers) + "\n")
     write(folder, "images", idx([12, 3, 4], [draw.randrange(256) for _ in range(144)]))
     write(folder, "labels", idx([12], [draw.randrange(5) for _ in range(12)]))
-    models = {"speech": SPEECH.replace("WIRING", "mhc"), "rows": ROWS, "pictures": PICTURES}
-    data = {"speech": ["speech.txt"], "rows": ["rows.csv"], "pictures": ["images=images", "labels=labels"]}
-    for name, text in models.items():
-        write(folder, f"{name}.hc", text)
+    for name in models:
+        write(folder, f"{name}.hc", TEXTS[name])
         command(hcc, folder, "build", f"{name}.hc", "-o", f"{name}.so", *(["--f64"] if name == "rows" else []))
         command(hcc, folder, "train", f"{name}.hc", "--out", f"{name}.run", "--threads", "1",
-                *[word for d in data[name] for word in ("--data", d)], *(["--f64"] if name == "rows" else []))
+                *[word for d in GIVEN[name] for word in ("--data", d)], *(["--f64"] if name == "rows" else []))
 
 
 # --- kinds: (what is asked of the tester, its words, statuses that are right) -------------------------------------
 
+def any_model(draw, base):
+    return draw.choice([name for name in TEXTS if os.path.exists(os.path.join(base, f"{name}.hc"))])
+
+
 def manifest(draw, base, out):
-    name = draw.choice(["speech", "speech", "rows", "pictures"])
+    name = any_model(draw, base)
     original = os.path.join(base, f"{name}.manifest.json")
     edited = write(out, "edited", mutate.json_of(draw, read(original)))
     return ["manifest", original, edited, out], (OK, ARGUMENT, MODEL, CPU, CHECKPOINT, DIVERGED, MEMORY), ""
@@ -169,14 +175,14 @@ def pictures(draw, base, out):
 
 
 def parameters(draw, base, out):
-    name = draw.choice(["speech", "rows", "pictures"])
+    name = any_model(draw, base)
     path = write(out, "tensors", mutate.safetensors_of(draw, read(base, f"{name}.run", "ckpt", "final.safetensors")))
     kind = draw.choice(["parameters", "parameters+"])
     return [kind, os.path.join(base, f"{name}.manifest.json"), path], (OK, CHECKPOINT), path
 
 
 def state(draw, base, out):
-    name = draw.choice(["speech", "rows", "pictures"])
+    name = any_model(draw, base)
     path = write(out, "state", mutate.safetensors_of(draw, read(base, f"{name}.run", "ckpt", "last",
                                                                 "state.safetensors")))
     words = [draw.choice(["state", "state+"]), os.path.join(base, f"{name}.manifest.json"), path,
@@ -203,7 +209,7 @@ def odd_file(draw, path):
 
 def run_folder(draw, base, out):
     """A copy of a run with something wrong in it."""
-    name = draw.choice(["speech", "rows", "pictures"])
+    name = any_model(draw, base)
     run = os.path.join(out, "run")
     shutil.copytree(os.path.join(base, f"{name}.run"), run)
     files = sorted(os.path.join(at, f) for at, folders, names in os.walk(run) for f in folders + names)
@@ -326,13 +332,13 @@ def beside(hcc):
 
 def run_all(options, kinds):
     done = {}
-    if os.path.exists(options.state):
+    if os.path.isfile(options.state):
         with open(options.state, encoding="utf-8") as file:
             for line in file:
                 one = json.loads(line)
                 done[one["kind"], one["seed"]] = one
     with open(options.state, "a", encoding="utf-8") as to, tempfile.TemporaryDirectory() as base:
-        prepare(os.path.abspath(options.hcc), base)
+        prepare(os.path.abspath(options.hcc), base, options.models)
         tester = Tester(options.hcc, options.tries or beside(options.hcc), base)
         folder = options.keep or os.path.join(base, "tried")
         os.makedirs(folder, exist_ok=True)
@@ -363,7 +369,9 @@ def summary(results):
                 faults[kind, r["fault"]].append(r["seed"])
     for (kind, fault), seeds in sorted(faults.items(), key=lambda f: -len(f[1])):
         print(f"{len(seeds):5} {kind}: {fault}\n        seeds {' '.join(map(str, seeds[:12]))}")
-    return len(faults)
+    failed = sum(bool(r["fault"]) for r in results)
+    print(f"{len(results) - failed} passed, {failed} failed")
+    return failed
 
 
 def main():
@@ -371,15 +379,16 @@ def main():
     parser.add_argument("--hcc", required=True)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--state", default="files.jsonl")
+    parser.add_argument("--state", default=os.devnull, help="the state file; none: nothing is kept")
     parser.add_argument("--keep", help="a folder for the files")
     parser.add_argument("--tries", help="try_file; beside hcc by default")
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help=" ".join(KINDS))
+    parser.add_argument("--kinds", nargs="*", metavar="KIND", default=list(KINDS), help=" ".join(KINDS))
+    parser.add_argument("--models", nargs="*", default=list(TEXTS), help=f"{' '.join(TEXTS)}: what the files are of")
     options = parser.parse_args()
     unknown = [k for k in options.kinds if k not in KINDS]
     if unknown:
         parser.error(f"unknown kind {unknown[0]}: there are {', '.join(KINDS)}")
-    sys.exit(1 if summary(run_all(options, options.kinds or list(KINDS))) else 0)
+    sys.exit(1 if summary(run_all(options, options.kinds)) else 0)
 
 
 if __name__ == "__main__":
