@@ -17,7 +17,7 @@ struct CodegenTarget {
     bool fma, x86, avx512, foreign;
     int opt_level;
     bool sanitize_address;
-    char *triple; /* LLVM's */
+    const char *triple; /* as LLVM names it */
     LLVMTargetMachineRef machine;
     Cache *cache;         /* or NULL */
     const char *identity; /* with a cache: what else decides about code, as text */

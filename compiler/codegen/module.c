@@ -168,6 +168,8 @@ static const char *module_passes(const Emit *e, Arena *arena) {
 static void module_output(Emit *e, Arena *arena, CodegenForm form, CodegenResult *result) {
     if (form == CODEGEN_LLVM) {
         char *text = LLVMPrintModuleToString(e->module);
+        if (!text)
+            arena_exhausted(arena);
         result->length = strlen(text);
         result->bytes = arena_copy_string(arena, text, result->length);
         LLVMDisposeMessage(text);

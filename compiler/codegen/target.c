@@ -99,6 +99,15 @@ static void target_list_features(CodegenTarget *target, const char *list) {
     }
 }
 
+/* LLVM's text in the arena; it gives none where there is no memory for it. */
+static char *target_text(Arena *arena, char *text) {
+    if (!text)
+        arena_exhausted(arena);
+    char *copy = arena_copy_string(arena, text, strlen(text));
+    LLVMDisposeMessage(text);
+    return copy;
+}
+
 static bool target_choose(CodegenTarget *target, const char **error) {
     target->llvm_features = "";
     if (strcmp(target->cpu, "native") == 0) {
@@ -107,12 +116,9 @@ static bool target_choose(CodegenTarget *target, const char **error) {
                                   target->triple);
             return false;
         }
-        char *name = LLVMGetHostCPUName(), *list = LLVMGetHostCPUFeatures();
-        target->llvm_cpu = arena_copy_string(target->arena, name, strlen(name));
-        target->llvm_features = arena_copy_string(target->arena, list, strlen(list));
-        target_host_features(target, list);
-        LLVMDisposeMessage(name);
-        LLVMDisposeMessage(list);
+        target->llvm_cpu = target_text(target->arena, LLVMGetHostCPUName());
+        target->llvm_features = target_text(target->arena, LLVMGetHostCPUFeatures());
+        target_host_features(target, target->llvm_features);
         return true;
     }
     if (strcmp(target->cpu, "baseline") == 0) {
@@ -149,15 +155,14 @@ static const char *target_system(const char *triple) {
 /* The triple asked for, in LLVM's spelling; this machine's when none was. False when it is of
  * another architecture or system than this machine. */
 static bool target_place(CodegenTarget *target, const char *asked) {
-    target->triple = LLVMGetDefaultTargetTriple();
+    target->triple = target_text(target->arena, LLVMGetDefaultTargetTriple());
     if (!asked)
         return true;
-    char *own = target->triple;
-    target->triple = LLVMNormalizeTargetTriple(asked);
+    const char *own = target->triple;
+    target->triple = target_text(target->arena, LLVMNormalizeTargetTriple(asked));
     char *architecture = arena_copy_string(target->arena, own, strcspn(own, "-"));
     const bool here = target_is(target, architecture) &&
                       strcmp(target_system(own), target_system(target->triple)) == 0;
-    LLVMDisposeMessage(own);
     return here;
 }
 
@@ -256,8 +261,6 @@ void codegen_target_destroy(CodegenTarget *target) {
         return;
     if (target->machine)
         LLVMDisposeTargetMachine(target->machine);
-    if (target->triple)
-        LLVMDisposeMessage(target->triple);
     target->machine = NULL;
     target->triple = NULL;
 }
