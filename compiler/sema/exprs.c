@@ -414,7 +414,9 @@ bool elaborate_number(Sema *s, Scope *scope, const Expr *e, const char *what, do
         return false;
     }
     if (!isfinite(v.number)) {
-        sema_error(s, DIAG_CONSTANT, e->span, "%s is not a finite number: %g", what, v.number);
+        sema_error(s, DIAG_CONSTANT, e->span, "%s is not a finite number: %g", what,
+                   isnan(v.number) ? fabs(v.number)
+                                   : v.number); /* NaN has a sign on some machines */
         return false;
     }
     *number = v.number;
