@@ -499,6 +499,15 @@ void body_for(Sema *s, Scope *scope, const Stmt *stmt);
 /* Extents of repeated values such as `let u[k] = 1` from the loop body that assigns to them. */
 void learn_extents(Sema *s, Scope *scope, const StmtList *body);
 /* Where a turn of a `for` is elaborated: its counter is a constant. */
+/* What elaboration has made. */
+typedef struct {
+    uint64_t values, instances, steps, decisions;
+} Spent;
+Spent spent_by_now(const Sema *s);
+/* Whether what is left, `left` times what has been done since `before`, is too much, which is then
+ * an error. That was the second time: the first may have found what later ones find ready. */
+bool rest_costs_too_much(Sema *s, Span span, Spent before, uint64_t left, const char *each_is,
+                         const char *help);
 Scope *turn_scope(Sema *s, Scope *scope, const Stmt *stmt, uint32_t turn);
 void body_params(Sema *s, Scope *scope, const Stmt *stmt);
 void body_update(Sema *s, Scope *scope, const Stmt *stmt); /* buffer.c */

@@ -440,8 +440,11 @@ Value value_binary(Sema *s, TirOp op, Value a, Value b, Span span) {
 Value value_select(Sema *s, Value condition, Value a, Value b, Span span) {
     if (is_poison(condition) || is_poison(a) || is_poison(b))
         return POISON;
-    if (condition.kind == VALUE_BOOL)
+    if (condition.kind == VALUE_BOOL) {
+        if (a.kind != VALUE_NUMBER && a.kind != VALUE_TENSOR)
+            s->decisions++; /* of what is called */
         return condition.boolean ? a : b;
+    }
     const Tensor *c = value_as_condition(s, condition, span);
     const Tensor *x = value_as_real(s, a, span), *y = value_as_real(s, b, span);
     Layout layout = {0};

@@ -7,7 +7,7 @@
 typedef struct {
     VEC(SitePlan) sites;
     uint32_t blocks;
-    bool failed;
+    bool failed, constants;
 } Plan;
 
 enum { MAX_SITES = 100000 };
@@ -74,6 +74,7 @@ static void plan_statement(Sema *s, Scope *scope, const Stmt *stmt, const char *
                       repeated, plan);
         return;
     case STMT_CONST:
+        plan->constants = true;
         body_statement(s, scope, stmt);
         return;
     case STMT_ERROR:
@@ -143,6 +144,36 @@ static bool trunk_site(Sema *s, TrunkState *trunk, const SitePlan *plan, bool go
     return connection_elaborate(s, trunk, &use, plan, last, result);
 }
 
+/* Sites of one text, after the one at hand: each does what that did. */
+static uint64_t equal_sites_left(const Plan *plan, uint32_t site) {
+    uint64_t left = 0;
+    for (uint32_t k = site + 1; k < plan->sites.count; k++)
+        left += plan->sites.at[k].stmt == plan->sites.at[site].stmt;
+    return left;
+}
+
+/* One site after the other; after the second of a text it is known what the others will cost,
+ * unless constants of the trunk make them differ. */
+static bool trunk_sites(Sema *s, TrunkState *trunk, Frame *frame, const Plan *plan, bool good,
+                        Value *result) {
+    Map *const seen = map_create(s->arena); /* how often, by the site's text */
+    for (uint32_t k = 0; k < plan->sites.count; k++) {
+        const SitePlan *site = &plan->sites.at[k];
+        const Spent before = spent_by_now(s);
+        frame->site = k;
+        frame->block = site->block;
+        good = trunk_site(s, trunk, site, good, k + 1 == plan->sites.count, result);
+        void **times = map_slot_u64(seen, (uintptr_t)site->stmt);
+        *times = (void *)((uintptr_t)*times + 1);
+        if (good && !plan->constants && (uintptr_t)*times == 2 &&
+            rest_costs_too_much(s, site->stmt->span, before, equal_sites_left(plan, k), "sites",
+                                "a trunk is written out site by site: take fewer sites, or a "
+                                "connection and a branch of less work"))
+            return false;
+    }
+    return good;
+}
+
 Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e) {
     if (s->loop->level)
         return sema_error(s, DIAG_NOT_HERE, e->span, "a trunk cannot stand in `iterate`");
@@ -167,12 +198,7 @@ Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e) {
         result = sema_error(s, DIAG_TRUNK, e->span, "this trunk has no sites");
     TrunkState trunk = {.input = have_input ? input : POISON,
                         .width = have_input ? input.tensor->type.dims[0] : 0};
-    bool good = have_input && !plan.failed;
-    for (uint32_t k = 0; k < plan.sites.count; k++) {
-        frame->site = k;
-        frame->block = plan.sites.at[k].block;
-        good = trunk_site(s, &trunk, &plan.sites.at[k], good, k + 1 == plan.sites.count, &result);
-    }
+    const bool good = trunk_sites(s, &trunk, frame, &plan, have_input && !plan.failed, &result);
     s->let_name = let_name;
     s->let_value = let_value;
     frame_pop(s);

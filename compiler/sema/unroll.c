@@ -59,31 +59,26 @@ static bool counter_is_new(Sema *s, Scope *scope, const Name name) {
 /* --- the cost, before it is spent --------------------------------------------------------------*/
 
 /* A number that is the same in every turn: written, or a constant of the model or the file. */
-static bool count_is_steady(Sema *s, const Expr *count) {
+static bool count_is_steady(Sema *s, Scope *scope, const Expr *count) {
     if (count->kind != EXPR_NAME)
         return count->kind == EXPR_NUMBER;
+    const Symbol *meant = scope_find(s, scope, count->name); /* a formal may have that name, too */
     const Scope *const homes[] = {s->model_scope, s->root};
     for (size_t k = 0; k < sizeof homes / sizeof *homes; k++) {
         const Symbol *symbol = homes[k] ? scope_find_here(homes[k], count->name) : NULL;
         if (symbol)
-            return symbol->kind == SYMBOL_CONST;
+            return symbol == meant && symbol->kind == SYMBOL_CONST;
     }
     return false;
 }
 
-/* What elaboration has made by now. */
-typedef struct {
-    uint64_t values, instances, steps, decisions;
-} Work;
-
-static Work work_done(const Sema *s) {
-    return (Work){s->values, s->n_instances, s->steps, s->decisions};
+Spent spent_by_now(const Sema *s) {
+    return (Spent){s->values, s->n_instances, s->steps, s->decisions};
 }
 
-/* Whether the turns that are left, each as much work as the last one, are too many. The last one
- * is the second: the first may have found what later ones find ready. */
-static bool turns_cost_too_much(Sema *s, const Stmt *stmt, Work before, int64_t left) {
-    const Work now = work_done(s);
+bool rest_costs_too_much(Sema *s, Span span, Spent before, uint64_t left, const char *each_is,
+                         const char *help) {
+    const Spent now = spent_by_now(s);
     if (now.decisions != before.decisions) /* another turn may do less */
         return false;
     const uint64_t each[] = {now.values - before.values, now.instances - before.instances,
@@ -92,15 +87,13 @@ static bool turns_cost_too_much(Sema *s, const Stmt *stmt, Work before, int64_t 
     const uint64_t used[] = {now.values, now.instances, now.steps};
     static const char *const what[] = {"values", "instances of definitions", "steps"};
     for (size_t k = 0; k < sizeof each / sizeof *each; k++) {
-        if (used[k] > most[k] || each[k] * (uint64_t)left <= most[k] - used[k])
+        if (used[k] > most[k] || each[k] * left <= most[k] - used[k])
             continue;
-        sema_error(s, DIAG_SIZE, stmt->span,
-                   "%lld turns of %llu %s each are too many: a network is written with at most "
-                   "%llu",
-                   (long long)left + 2, (unsigned long long)each[k], what[k],
+        sema_error(s, DIAG_SIZE, span,
+                   "%llu %s of %llu %s each are too many: a network is written with at most %llu",
+                   (unsigned long long)left + 2, each_is, (unsigned long long)each[k], what[k],
                    (unsigned long long)most[k]);
-        sema_help(s, "`for` writes its body once for each turn; take fewer turns, or `iterate`, "
-                     "which keeps the body once");
+        sema_help(s, "%s", help);
         return true;
     }
     return false;
@@ -114,7 +107,7 @@ void body_for(Sema *s, Scope *scope, const Stmt *stmt) {
         poison_assigned(scope, &stmt->loop.body, false);
         return;
     }
-    if (!count_is_steady(s, stmt->loop.count))
+    if (!count_is_steady(s, scope, stmt->loop.count))
         s->decisions++;
     Frame *const frame = s->frame;
     const char *path = frame->path;
@@ -124,7 +117,7 @@ void body_for(Sema *s, Scope *scope, const Stmt *stmt) {
     for (uint32_t k = 0; k < turns && diag_error_count(s->d) == errors; k++) {
         if (partly && k == TRIED_TURNS - 1)
             k = (uint32_t)turns - 1; /* the last one */
-        const Work before = work_done(s);
+        const Spent before = spent_by_now(s);
         if (++s->values > SEMA_MAX_VALUES) /* its names take room, if it makes nothing */
             sema_give_up(s, stmt->span);
         Scope *turn = turn_scope(s, scope, stmt, k);
@@ -133,7 +126,10 @@ void body_for(Sema *s, Scope *scope, const Stmt *stmt) {
         if (k == 0)
             learn_extents(s, turn, &stmt->loop.body);
         body_elaborate(s, scope_create(s, turn, scope->frame), &stmt->loop.body);
-        if (k == 1 && !partly && turns_cost_too_much(s, stmt, before, turns - 2))
+        if (k == 1 && !partly &&
+            rest_costs_too_much(s, stmt->span, before, (uint64_t)turns - 2, "turns",
+                                "`for` writes its body once for each turn; take fewer turns, or "
+                                "`iterate`, which keeps the body once"))
             break;
     }
     frame->path = path;
