@@ -53,6 +53,8 @@ static const char *broken(const CompileRun *run) {
     switch (run->form) {
     case FORM_TIR:
         return run->program ? tir_verify(run->program) : NULL;
+    case FORM_PLAN:
+        return plan_verify(run->plan);
     case FORM_NESTS:
         for (uint32_t k = 0; k < run->n_kernels && !wrong; k++)
             wrong = nest_verify(run->kernels[k]);

@@ -224,6 +224,8 @@ bool plan_is_leaf(const TirNode *node);
 /* "global", "sample", "time" or "position", as the manifest says it. */
 const char *plan_domain_name(TirDomain domain);
 void plan_print(const Plan *plan, FILE *to);
+/* NULL, or what of what was decided so far is wrong, in the plan's arena. */
+const char *plan_verify(const Plan *plan);
 /* What each kernel fuses, what it moves, and what it could not be fused with and why. */
 void plan_explain(const Plan *plan, const SourceSet *sources, FILE *to);
 /* What runs again in the backward pass, a line a kind of call, each with the indent; nothing when

@@ -1,0 +1,236 @@
+/* Broken plans, one or more for every rule of the verifier: each is a good plan with one thing
+ * changed, and is refused for that. */
+#include "plan_case.h"
+
+#include "pass/limits.h"
+
+enum { D = 40 };
+
+/* Two layers and a wide head: kernels, products, sums, memory that is used again, and chunks. */
+static TirProgram *network(Case *c) {
+    case_begin(c);
+    TirBuilder *b = &c->b;
+    TirId x = tir_unary(b, TIR_SIN, case_real(c, POSITION, 1, DIMS(D)));
+    for (int k = 0; k < 4; k++) {
+        TirId up = tir_contract(b, case_real(c, GLOBAL, 2, DIMS(2 * D, D)), x, AXES(0, 1), AXES(1),
+                                1, AXES(0), POSITION);
+        TirId down =
+            tir_contract(b, case_real(c, GLOBAL, 2, DIMS(D, 2 * D)), tir_unary(b, TIR_TANH, up),
+                         AXES(0, 1), AXES(1), 1, AXES(0), POSITION);
+        x = tir_binary(b, TIR_ADD, x,
+                       tir_binary(b, TIR_MUL, down, case_real(c, GLOBAL, 1, DIMS(D))));
+    }
+    TirId wide = tir_contract(b, case_real(c, GLOBAL, 2, DIMS(CHUNK_ELEMENTS, D)), x, AXES(0, 1),
+                              AXES(1), 1, AXES(0), POSITION);
+    TirId sum = tir_reduce(b, TIR_REDUCE_SUM, tir_unary(b, TIR_TANH, wide), 1);
+    tir_add_output(c->p, TIR_OUT_LOSS, "loss", 0,
+                   tir_position_sum(b, tir_binary(b, TIR_MUL, sum, sum), GLOBAL));
+    pass_grad(c->p);
+    return pass_dce(pass_canon(pass_dce(c->p)));
+}
+
+/* Up to a pass. */
+static Plan *planned(Case *c, PassId last) {
+    const CompileOptions options = {.f64 = true};
+    CompileRun run = case_run(c, network(c), &options);
+    case_passed(&run, compile_to(&run, last));
+    compile_end(&run);
+    assert_null(plan_verify(run.plan));
+    return run.plan;
+}
+
+static void refused(const Plan *plan, const char *why) {
+    const char *wrong = plan_verify(plan);
+    if (!wrong || !strstr(wrong, why))
+        fail_msg("said '%s', not '%s'", wrong ? wrong : "nothing", why);
+}
+
+/* --- groups ------------------------------------------------------------------------------------
+ */
+
+static Group *large_group(const Plan *plan) {
+    for (uint32_t g = 0; g < plan->groups.count; g++)
+        if (plan->groups.at[g]->values.count > 2 && plan->groups.at[g]->outputs.count &&
+            plan->groups.at[g]->inputs.count)
+            return plan->groups.at[g];
+    fail_msg("no group is large");
+    return NULL;
+}
+
+static void test_groups(void **state) {
+    Case *c = *state;
+    Plan *plan = planned(c, PASS_RECOMPUTE);
+    Group *group = large_group(plan);
+    const TirId first = group->values.at[0], given = group->outputs.at[0],
+                taken = group->inputs.at[0];
+    group->values.at[0] = group->values.at[1];
+    group->values.at[1] = first;
+    refused(plan, "out of order");
+    group->values.at[1] = group->values.at[0];
+    group->values.at[0] = first;
+    group->outputs.at[0] = taken;
+    refused(plan, "which it does not hold");
+    group->outputs.at[0] = given;
+    group->inputs.at[0] = given;
+    refused(plan, "which it holds");
+    group->inputs.at[0] = taken;
+    plan->group_of[first] = plan->groups.at[group->id ? 0 : 1];
+    refused(plan, "computed in no group");
+    plan->group_of[first] = group;
+    const uint32_t count = group->values.count;
+    group->values.count = 0;
+    refused(plan, "holds nothing");
+    group->values.count = count;
+    assert_null(plan_verify(plan));
+}
+
+/* --- calls -------------------------------------------------------------------------------------
+ */
+
+/* The first that reads what an earlier call wrote, and that call. */
+static void dependent(const Plan *plan, uint32_t *writer, uint32_t *reader) {
+    for (uint32_t r = 1; r < plan->n_forward_calls; r++)
+        for (uint32_t w = 0; w < r; w++) {
+            const Call *from = &plan->calls.at[w], *to = &plan->calls.at[r];
+            for (uint32_t k = from->n_reads; k < from->buffers.count; k++)
+                for (uint32_t m = 0; m < to->n_reads; m++)
+                    if (from->buffers.at[k].index == to->buffers.at[m].index) {
+                        *writer = w;
+                        *reader = r;
+                        return;
+                    }
+        }
+    fail_msg("no call depends on another");
+}
+
+static void swap(Plan *plan, uint32_t a, uint32_t b) {
+    const Call call = plan->calls.at[a];
+    plan->calls.at[a] = plan->calls.at[b];
+    plan->calls.at[b] = call;
+}
+
+static void test_calls(void **state) {
+    Case *c = *state;
+    Plan *plan = planned(c, PASS_CALLS);
+    Call *call = &plan->calls.at[0];
+    call->kernel += plan->kernels.count;
+    refused(plan, "runs kernel");
+    call->kernel -= plan->kernels.count;
+    call->n_reads++;
+    refused(plan, "buffers and reads");
+    call->n_reads--;
+    call->buffers.count--;
+    refused(plan, "buffers and reads");
+    call->buffers.count++;
+    const uint32_t index = call->buffers.at[0].index;
+    call->buffers.at[0].index = plan->slots.count;
+    refused(plan, "of nothing that there is");
+    call->buffers.at[0].index = index;
+    uint32_t writer = 0, reader = 0;
+    dependent(plan, &writer, &reader);
+    swap(plan, writer, reader);
+    refused(plan, "is not there");
+    swap(plan, writer, reader);
+    plan->n_forward_calls += plan->calls.count;
+    refused(plan, "are forward");
+    plan->n_forward_calls -= plan->calls.count;
+    plan->calls.count--;
+    refused(plan, "is not there in the end");
+    plan->calls.count++;
+    assert_null(plan_verify(plan));
+}
+
+/* --- chunks ------------------------------------------------------------------------------------
+ */
+
+static void test_chunks(void **state) {
+    Case *c = *state;
+    Plan *plan = planned(c, PASS_CHUNKS);
+    assert_true(plan->chunks.forward[0] < plan->chunks.forward[1]);
+    plan->chunks.forward[1] = plan->n_forward_calls + 1;
+    refused(plan, "chunks of calls");
+    plan->chunks.forward[1] = plan->n_forward_calls;
+    plan->chunks.positions = 0;
+    refused(plan, "in chunks of 0 positions");
+    plan->chunks.positions = 512;
+    assert_null(plan_verify(plan));
+}
+
+/* What the walk holds for a chunk is gone when the backward pass comes by itself. */
+static void test_repeated(void **state) {
+    Case *c = *state;
+    Plan *plan = planned(c, PASS_MEMORY);
+    uint32_t repeated = 0;
+    for (uint32_t k = plan->chunks.forward[0]; k < plan->chunks.forward[1]; k++)
+        if (plan->calls.at[k].repeated) {
+            plan->calls.at[k].repeated = false;
+            refused(plan, "is not there");
+            plan->calls.at[k].repeated = true;
+            repeated++;
+        }
+    assert_true(repeated > 0);
+}
+
+/* --- memory ------------------------------------------------------------------------------------
+ */
+
+/* A buffer of positions that the first call writes, everywhere it is used. */
+static void move(Plan *plan, uint32_t slot, uint64_t to) {
+    for (uint32_t k = 0; k < plan->calls.count; k++)
+        for (uint32_t b = 0; b < plan->calls.at[k].buffers.count; b++) {
+            Buffer *buffer = &plan->calls.at[k].buffers.at[b];
+            if (buffer->region == REGION_POSITION && buffer->index == slot)
+                buffer->offset = to;
+        }
+}
+
+static void test_places(void **state) {
+    Case *c = *state;
+    Plan *plan = planned(c, PASS_MEMORY);
+    /* two buffers of positions of one call: both are live there */
+    uint32_t slots[2], n = 0;
+    uint64_t offsets[2];
+    for (uint32_t k = 0; k < plan->calls.count && n < 2; k++) {
+        n = 0;
+        for (uint32_t b = 0; b < plan->calls.at[k].buffers.count && n < 2; b++) {
+            const Buffer *buffer = &plan->calls.at[k].buffers.at[b];
+            if (buffer->region == REGION_POSITION) {
+                slots[n] = buffer->index;
+                offsets[n++] = buffer->offset;
+            }
+        }
+    }
+    assert_int_equal(n, 2);
+    move(plan, slots[1], offsets[0]);
+    refused(plan, "call");
+    move(plan, slots[1], offsets[0] + 1); /* over a part of it */
+    refused(plan, "call");
+    move(plan, slots[1], plan->region_size[REGION_POSITION] - 1);
+    refused(plan, "of a region of");
+    move(plan, slots[1], offsets[1]);
+    assert_null(plan_verify(plan));
+    plan->region_size[REGION_POSITION] /= 2;
+    refused(plan, "of a region of");
+}
+
+static int setup(void **state) {
+    *state = calloc(1, sizeof(Case));
+    return *state ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    case_end(*state);
+    free(*state);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_calls, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_chunks, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_repeated, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_places, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
