@@ -13,7 +13,7 @@
 #define HCC_COMPILE_COMPILE_H
 
 #include "codegen/codegen.h"
-#include "pass/plan.h"
+#include "plan/plan.h"
 #include "sema/sema.h"
 
 /* What a program is between two passes; each but the first has a verifier. */

@@ -2,7 +2,7 @@
 #ifndef HCC_COMPILE_MEMORY_H
 #define HCC_COMPILE_MEMORY_H
 
-#include "pass/plan.h"
+#include "plan/plan.h"
 #include "sema/network.h"
 
 /* Bytes beside the workspace: parameters, gradients, the optimiser's state and inputs. */

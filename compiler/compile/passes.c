@@ -1,10 +1,10 @@
 /* What each row of passes.def does: calls the pass, and keeps what it gives in the run. */
+#include "artifact/manifest.h"
 #include "compile/compile_internal.h"
 #include "compile/memory.h"
 #include "nest/lower.h"
 #include "pass/limits.h"
 #include "pass/pass.h"
-#include "plan/manifest.h"
 #include "syntax/parse.h"
 #include <string.h>
 
@@ -59,8 +59,8 @@ static CompileStatus refused(CompileRun *run, PlanRefusal why) {
 CompileStatus run_unroll(CompileRun *run) {
     TirId loop;
     uint64_t values;
-    if (plan_unroll_fits(run->program, &loop, &values)) {
-        run->program = plan_unroll(run->program);
+    if (pass_unroll_fits(run->program, &loop, &values)) {
+        run->program = pass_unroll(run->program);
         return COMPILE_DONE;
     }
     return refused(
@@ -77,22 +77,22 @@ CompileStatus run_unroll(CompileRun *run) {
 }
 
 CompileStatus run_pieces(CompileRun *run) {
-    run->program = plan_pieces(run->program, PLAN_PIECE_ELEMENTS);
+    run->program = pass_pieces(run->program, PLAN_PIECE_ELEMENTS);
     return COMPILE_DONE;
 }
 
 CompileStatus run_merge_products(CompileRun *run) {
-    run->program = plan_merge_products(run->program);
+    run->program = pass_merge_products(run->program);
     return COMPILE_DONE;
 }
 
 CompileStatus run_legalise(CompileRun *run) {
-    run->program = plan_legalise(run->program);
+    run->program = pass_legalise(run->program);
     return COMPILE_DONE;
 }
 
 CompileStatus run_name_results(CompileRun *run) {
-    plan_name_results(run->program);
+    pass_name_results(run->program);
     return COMPILE_DONE;
 }
 

@@ -2,7 +2,7 @@
 #include "compile/memory.h"
 #include "driver/driver.h"
 #include "driver/pipeline.h"
-#include "pass/cost.h"
+#include "plan/cost.h"
 #include <string.h>
 
 typedef struct {

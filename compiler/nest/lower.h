@@ -15,7 +15,7 @@
 #define HCC_NEST_LOWER_H
 
 #include "nest/nest.h"
-#include "pass/plan.h"
+#include "plan/plan.h"
 
 typedef struct {
     NestElem real;      /* NEST_F32 or NEST_F64 */

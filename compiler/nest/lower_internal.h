@@ -3,7 +3,7 @@
 #define HCC_NEST_LOWER_INTERNAL_H
 
 #include "nest/lower.h"
-#include "pass/plan_internal.h"
+#include "plan/plan_internal.h"
 
 /* An index: offset + sum of coefficient * value + lane * (number of the vector's lane). */
 #define AFFINE_MAX_TERMS NEST_MAX_TERMS

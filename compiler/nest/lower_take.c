@@ -4,7 +4,7 @@
  * entry; a long one is arithmetic on the index where it is few runs: the code does not grow with
  * the table. */
 #include "nest/lower_internal.h"
-#include "pass/take_runs.h"
+#include "nest/take_runs.h"
 
 enum { TAKE_RUNS = 8 }; /* of arithmetic at most, or an entry is a comparison */
 

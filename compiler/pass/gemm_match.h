@@ -2,7 +2,19 @@
 #ifndef HCC_PASS_GEMM_MATCH_H
 #define HCC_PASS_GEMM_MATCH_H
 
-#include "pass/plan.h"
+#include "tir/tir.h"
+
+/* A matrix product: C[m,n] = A * B, m rows over instances of a domain, or k summed over them. */
+typedef struct {
+    bool transpose_a, transpose_b;
+    TirId a, b;
+    uint64_t m, n, k; /* per instance where the domain below is set */
+    bool m_per_instance, k_per_instance;
+    TirDomain domain; /* whose instances */
+    uint64_t lda, ldb, ldc;
+    TirId into;      /* the sum it is added to, or its own value */
+    bool accumulate; /* set on calls: add to what is there */
+} GemmWork;
 
 /* Labels by role, in the order of the operand they are taken from (sum: x's order). */
 typedef struct {
@@ -23,5 +35,8 @@ typedef enum {
 
 /* By domains and sizes alone; gemm_match also wants the axes in order. */
 GemmPattern gemm_pattern(const TirBlock *block, TirId id, ContractRoles *roles);
+
+/* Whether a contraction over `node`'s labels is a matrix product for BLAS, and which. */
+bool gemm_match(const TirBlock *block, TirId id, GemmWork *gemm);
 
 #endif

@@ -140,7 +140,7 @@ static void copy_gradients(Legalise *l) {
     TirProgram *p = l->new;
     for (uint32_t k = 0; k < p->outputs.count; k++) {
         TirOutput *out = &p->outputs.at[k];
-        const TirNode *root = tir_node(p->block, plan_storage(p->block, out->value));
+        const TirNode *root = tir_node(p->block, tir_storage(p->block, out->value));
         TirOpClass class = tir_op_class(root->op);
         if ((out->role == TIR_OUT_GRAD || out->role == TIR_OUT_UPDATE) &&
             (class == TIR_CLASS_LEAF || class == TIR_CLASS_VIEW || root->op == TIR_RESULT))
@@ -148,7 +148,7 @@ static void copy_gradients(Legalise *l) {
     }
 }
 
-TirProgram *plan_legalise(TirProgram *p) {
+TirProgram *pass_legalise(TirProgram *p) {
     TirProgram *new = tir_program_like(p);
     Legalise l = {.new = new, .builder = tir_builder(new, new->block)};
     l.map = ARENA_ARRAY(p->arena, TirId, p->block->nodes.count);

@@ -166,7 +166,7 @@ static void find_inner(Merge *m) {
     }
 }
 
-TirProgram *plan_merge_products(TirProgram *p) {
+TirProgram *pass_merge_products(TirProgram *p) {
     TirProgram *new = tir_program_like(p);
     uint32_t count = p->block->nodes.count;
     Merge m = {.old = p,

@@ -1,8 +1,8 @@
 /* Attention writes all its results into memory, wanted or not: each gets a value, for the plan to
  * give memory to. Requires a legalised program; changes nothing that exists. */
-#include "pass/plan.h"
+#include "pass/pass.h"
 
-void plan_name_results(TirProgram *p) {
+void pass_name_results(TirProgram *p) {
     TirBuilder b = tir_builder(p, p->block);
     for (TirId id = 1, end = p->block->nodes.count; id < end; id++) {
         TirNode node = *tir_node(p->block, id);

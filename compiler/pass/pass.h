@@ -30,4 +30,19 @@ TirProgram *pass_canon(TirProgram *p);
  * Hash-consing makes every rebuild a CSE. */
 TirProgram *pass_dce(TirProgram *p);
 
+/* --- towards kernels: what is made for the machine, of a program in canonical form -------------
+ */
+
+TirProgram *pass_merge_products(TirProgram *p);
+TirProgram *pass_unroll(TirProgram *p);
+enum { UNROLL_MOST = 1000000 }; /* values of loops written out, some kilobytes each */
+/* Whether pass_unroll makes no more than that; else the first loop that makes too many, and how
+ * many it makes at least. */
+bool pass_unroll_fits(const TirProgram *p, TirId *loop, uint64_t *values);
+/* Pieces have at least so many elements: smaller values are loaded and computed as one. */
+TirProgram *pass_pieces(TirProgram *p, uint32_t least);
+TirProgram *pass_legalise(TirProgram *p);
+/* Attention writes all its results, wanted or not: gives each a value. */
+void pass_name_results(TirProgram *p);
+
 #endif

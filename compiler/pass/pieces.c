@@ -202,7 +202,7 @@ static void rebuild(Cutter *c, TirId id) {
     }
 }
 
-TirProgram *plan_pieces(TirProgram *p, uint32_t least) {
+TirProgram *pass_pieces(TirProgram *p, uint32_t least) {
     TirProgram *to = tir_program_like(p);
     Arena *scratch = arena_create_child(p->arena);
     const uint32_t count = p->block->nodes.count;

@@ -8,7 +8,7 @@
  *     %3 = scan %1 %2 trips 2 { tanh(shift(arg0, 1) + arg1) }     %4 = result %3 0
  *     →  %5 = shift %1    %6 = tanh(%5 + %2)    %7 = shift %6    %8 = tanh(%7 + %2) */
 #include "pass/limits.h"
-#include "pass/plan.h"
+#include "pass/pass.h"
 #include "pass/rebuild.h"
 
 typedef struct {
@@ -157,7 +157,7 @@ static uint64_t written_size(const TirNode *loop) {
                : 0;
 }
 
-bool plan_unroll_fits(const TirProgram *p, TirId *loop, uint64_t *values) {
+bool pass_unroll_fits(const TirProgram *p, TirId *loop, uint64_t *values) {
     uint64_t all = 0;
     for (*loop = 1; *loop < p->block->nodes.count; ++*loop) {
         *values = written_size(tir_node(p->block, *loop));
@@ -168,7 +168,7 @@ bool plan_unroll_fits(const TirProgram *p, TirId *loop, uint64_t *values) {
     return true;
 }
 
-TirProgram *plan_unroll(TirProgram *p) {
+TirProgram *pass_unroll(TirProgram *p) {
     bool again = false;
     for (TirId id = 1; id < p->block->nodes.count && !again; id++) {
         const TirNode *node = tir_node(p->block, id);

@@ -201,6 +201,8 @@ TirOpClass tir_op_class(TirOp op);
 static inline const TirNode *tir_node(const TirBlock *block, TirId id) {
     return &block->nodes.at[id];
 }
+/* The stored value that `id` is a view of in memory: skips RESHAPE. */
+TirId tir_storage(const TirBlock *block, TirId id);
 uint64_t tir_element_count(const TirType *type);
 /* How many positions back a shift by `offset` reads. */
 int64_t tir_shift_distance(const TirSpace *space, const int32_t offset[2]);

@@ -88,3 +88,12 @@ const char *tir_type_text(Arena *arena, const TirType *type) {
                             d.sample ? "pos" : "shared", d.space);
     return arena_printf(arena, "%s[%s]%s", elems[type->elem], dims, d.sample ? "@sample" : "");
 }
+
+TirId tir_storage(const TirBlock *block, TirId id) {
+    for (;;) {
+        const TirNode *node = tir_node(block, id);
+        if (node->op != TIR_RESHAPE)
+            return id;
+        id = node->operands[0];
+    }
+}

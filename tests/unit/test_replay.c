@@ -111,7 +111,7 @@ static uint64_t result_of(const Plan *plan) {
     }
     uint64_t result = 0;
     for (uint32_t k = 0; k < plan->program->outputs.count; k++) {
-        TirId root = plan_storage(plan->program->block, plan->program->outputs.at[k].value);
+        TirId root = tir_storage(plan->program->block, plan->program->outputs.at[k].value);
         result = mixed_hash(result, shadow_read(&s, plan->buffer[root]));
     }
     return result;

@@ -4,7 +4,7 @@
 #define HCC_TESTS_TIR_CASE_H
 
 #include "pass/pass.h"
-#include "pass/plan.h"
+#include "plan/plan.h"
 #include "tir/interp.h"
 #include <math.h>
 #include <setjmp.h>
@@ -287,10 +287,10 @@ static inline void case_passes(Case *c) {
     TirProgram *twice = pass_dce(pass_canon(pass_dce(canon)));
     case_verify(twice, "in canonical form, twice");
     case_same_outputs(c, c->p, twice, "canon of canon");
-    TirProgram *cut = plan_pieces(canon, 1);
+    TirProgram *cut = pass_pieces(canon, 1);
     case_verify(cut, "in pieces");
     case_same_outputs(c, c->p, cut, "pieces");
-    TirProgram *legal = plan_legalise(cut);
+    TirProgram *legal = pass_legalise(cut);
     case_verify(legal, "legalised");
     case_same_outputs(c, c->p, legal, "legalise");
 }

@@ -1,0 +1,256 @@
+/* Plan and network as the runtime reads them. */
+#include "artifact/manifest.h"
+#include "artifact/manifest_plan.h"
+#include <string.h>
+
+enum { ALIGN_ELEMENTS = 16 };
+
+static void add_machine(JsonText *t, const ManifestMachine *machine) {
+    json_text_open(t, "cpu", '{');
+    json_text_string(t, "name", machine->cpu);
+    json_text_open(t, "features", '[');
+    for (uint32_t k = 0; k < machine->n_features; k++)
+        json_text_string(t, NULL, machine->features[k]);
+    json_text_close(t, ']');
+    json_text_close(t, '}');
+}
+
+static void add_init(JsonText *t, const TirParam *p) {
+    json_text_open(t, "init", '{');
+    switch (p->init) {
+    case TIR_INIT_NORMAL:
+        json_text_plain(t, "kind", "normal");
+        json_text_real(t, "mean", p->init_a);
+        json_text_real(t, "std", p->init_b);
+        break;
+    case TIR_INIT_UNIFORM:
+        json_text_plain(t, "kind", "uniform");
+        json_text_real(t, "low", p->init_a);
+        json_text_real(t, "high", p->init_b);
+        break;
+    case TIR_INIT_DATA:
+        json_text_plain(t, "kind", "data");
+        json_text_open(t, "values", '[');
+        for (uint64_t i = 0; i < tir_element_count(&p->type); i++)
+            json_text_real(t, NULL, p->data[i]);
+        json_text_close(t, ']');
+        break;
+    default:
+        json_text_plain(t, "kind", "fill");
+        json_text_real(t, "value", p->init_a);
+    }
+    json_text_close(t, '}');
+}
+
+/* Parameters lie one behind the other; returns how many elements all take. */
+static uint64_t add_params(JsonText *t, const TirProgram *p) {
+    bool *has_gradient = ARENA_ARRAY(t->arena, bool, p->params.count);
+    for (uint32_t k = 0; k < p->outputs.count; k++)
+        if (p->outputs.at[k].role == TIR_OUT_GRAD)
+            has_gradient[p->outputs.at[k].index] = true;
+    uint64_t elements = 0;
+    json_text_open(t, "params", '[');
+    for (uint32_t k = 0; k < p->params.count; k++) {
+        const TirParam *param = &p->params.at[k];
+        json_text_open(t, NULL, '{');
+        json_text_string(t, "name", param->name);
+        json_text_string(t, "group", param->group ? param->group : "");
+        json_text_integer(t, "offset", elements);
+        add_init(t, param);
+        json_text_boolean(t, "decay", param->decay);
+        json_text_boolean(t, "frozen", param->frozen);
+        json_text_boolean(t, "buffer", param->buffer);
+        json_text_real(t, "lr_scale", param->lr_scale);
+        json_text_boolean(t, "of_connection", param->of_connection);
+        json_text_boolean(t, "grad", has_gradient[k]);
+        json_text_integers(t, "dims", param->type.dims, param->type.rank);
+        json_text_close(t, '}');
+        uint64_t n = tir_element_count(&param->type);
+        elements += (n + ALIGN_ELEMENTS - 1) / ALIGN_ELEMENTS * ALIGN_ELEMENTS;
+    }
+    json_text_close(t, ']');
+    return elements;
+}
+
+static void add_inputs(JsonText *t, const TirProgram *p) {
+    json_text_open(t, "inputs", '[');
+    for (uint32_t k = 0; k < p->inputs.count; k++) {
+        const TirInput *in = &p->inputs.at[k];
+        json_text_open(t, NULL, '{');
+        json_text_string(t, "name", in->name);
+        json_text_plain(t, "element", in->type.elem == TIR_REAL ? "real" : "i32");
+        json_text_plain(t, "domain", plan_domain_name(in->type.domain));
+        json_text_integer(t, "limit", in->limit);
+        json_text_boolean(t, "target", in->is_target);
+        json_text_integers(t, "dims", in->type.dims, in->type.rank);
+        json_text_close(t, '}');
+    }
+    json_text_close(t, ']');
+}
+
+static void add_recipe(JsonText *t, const Recipe *r) {
+    json_text_open(t, "recipe", '{');
+    json_text_plain(t, "optimizer", r->optimizer == OPTIMIZER_SGD ? "sgd" : "adamw");
+    json_text_real(t, "lr", r->lr);
+    json_text_real(t, "beta1", r->beta1);
+    json_text_real(t, "beta2", r->beta2);
+    json_text_real(t, "eps", r->eps);
+    json_text_real(t, "weight_decay", r->weight_decay);
+    json_text_real(t, "momentum", r->momentum);
+    json_text_plain(t, "schedule", r->schedule == SCHEDULE_COSINE ? "cosine" : "constant");
+    json_text_integer(t, "warmup", r->warmup);
+    json_text_real(t, "floor", r->floor);
+    json_text_integer(t, "batch", r->batch);
+    json_text_integer(t, "steps", r->steps);
+    json_text_real(t, "clip", r->clip);
+    json_text_integer(t, "seed", r->seed);
+    json_text_integer(t, "eval_every", r->eval_every);
+    json_text_close(t, '}');
+}
+
+/* --- data ---------------------------------------------------------------------------------------
+ */
+
+static void add_coefficients(JsonText *t, const char *key, const int64_t *values, uint32_t count) {
+    json_text_open(t, key, '[');
+    for (uint32_t k = 0; k < count; k++)
+        json_text_signed(t, NULL, values[k]);
+    json_text_close(t, ']');
+}
+
+static void add_subscript(JsonText *t, const DataSubscript *s, uint32_t n_positions,
+                          uint32_t rank) {
+    json_text_open(t, NULL, '{');
+    json_text_signed(t, "base", s->base);
+    add_coefficients(t, "positions", s->coefficients, n_positions);
+    add_coefficients(t, "axes", s->coefficients + n_positions, rank);
+    if (s->column)
+        json_text_string(t, "column", s->column);
+    json_text_close(t, '}');
+}
+
+static void add_binding(JsonText *t, const Network *n, const DataBinding *b) {
+    const TirInput *input = &n->program->inputs.at[b->input];
+    const uint8_t space = input->type.domain.space;
+    const uint32_t positions = space ? n->program->spaces.at[space - 1].rank : 0;
+    json_text_open(t, NULL, '{');
+    json_text_string(t, "input", input->name);
+    json_text_string(t, "stream", b->stream);
+    if (strcmp(n->data.source, "text") == 0) {
+        json_text_signed(t, "offset", b->offset);
+    } else {
+        json_text_open(t, "subscripts", '[');
+        for (uint32_t k = 0; k < b->subscripts.count; k++)
+            add_subscript(t, &b->subscripts.at[k], positions, input->type.rank);
+        json_text_close(t, ']');
+        json_text_boolean(t, "whole", b->whole);
+        json_text_real(t, "scale", b->scale);
+        json_text_real(t, "shift", b->shift);
+        json_text_boolean(t, "standardise", b->standardise);
+    }
+    json_text_close(t, '}');
+}
+
+static void add_files(JsonText *t, const char *part, const DataFile *files, uint32_t count) {
+    for (uint32_t k = 0; k < count; k++) {
+        json_text_open(t, NULL, '{');
+        json_text_plain(t, "part", part);
+        if (files[k].stream)
+            json_text_string(t, "stream", files[k].stream);
+        json_text_string(t, "path", files[k].path);
+        json_text_close(t, '}');
+    }
+}
+
+static void add_table_format(JsonText *t, const DataSpec *data) {
+    if (data->header != DATA_HEADER_GUESSED)
+        json_text_boolean(t, "header", data->header == DATA_HEADER);
+    if (data->separator)
+        json_text_string(t, "separator", data->separator);
+    json_text_integer(t, "skip", data->skip);
+}
+
+static void add_data(JsonText *t, const Network *n) {
+    const DataSpec *data = &n->data;
+    if (!data->source) {
+        json_text_null(t, "data");
+        return;
+    }
+    json_text_open(t, "data", '{');
+    json_text_string(t, "source", data->source);
+    json_text_real(t, "held_out", data->held_out);
+    json_text_boolean(t, "shuffled", data->shuffled);
+    json_text_open(t, "files", '[');
+    add_files(t, "train", data->train_files.at, data->train_files.count);
+    add_files(t, "held_out", data->held_out_files.at, data->held_out_files.count);
+    json_text_close(t, ']');
+    json_text_open(t, "bindings", '[');
+    for (uint32_t k = 0; k < data->bindings.count; k++)
+        add_binding(t, n, &data->bindings.at[k]);
+    json_text_close(t, ']');
+    if (strcmp(data->source, "table") == 0)
+        add_table_format(t, data);
+    json_text_close(t, '}');
+}
+
+/* --- the model ----------------------------------------------------------------------------------
+ */
+
+static void add_sites(JsonText *t, const Network *n) {
+    json_text_open(t, "sites", '[');
+    for (uint32_t k = 0; k < n->sites.count; k++) {
+        const SiteInfo *s = &n->sites.at[k];
+        json_text_open(t, NULL, '{');
+        json_text_string(t, "path", s->path);
+        json_text_string(t, "connection", s->connection);
+        json_text_string(t, "branch", s->branch);
+        json_text_integer(t, "site", s->site);
+        json_text_integer(t, "block", s->block);
+        json_text_close(t, '}');
+    }
+    json_text_close(t, ']');
+}
+
+static void add_constants(JsonText *t, const Network *n) {
+    json_text_open(t, "constants", '{');
+    for (uint32_t k = 0; k < n->constants.count; k++)
+        json_text_string(t, n->constants.at[k].name, n->constants.at[k].value);
+    json_text_close(t, '}');
+}
+
+static void add_space(JsonText *t, const Network *network) {
+    if (!network->space) {
+        json_text_null(t, "space");
+        return;
+    }
+    const TirSpace *s = &network->program->spaces.at[network->space - 1];
+    json_text_open(t, "space", '{');
+    json_text_string(t, "name", s->name);
+    json_text_integer(t, "maximum", s->maximum);
+    json_text_integers(t, "extents", s->extents, s->rank);
+    json_text_close(t, '}');
+}
+
+const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *const *kernels,
+                          const ManifestMachine *machine, const SourceSet *sources) {
+    JsonText t = {.arena = plan->arena};
+    json_text_open(&t, NULL, '{');
+    json_text_plain(&t, "origin", "generated by hcc"); /* by which hcc knows the file again */
+    json_text_integer(&t, "format", 1);
+    json_text_string(&t, "model", network->name);
+    json_text_plain(&t, "element", plan->options.f64 ? "f64" : "f32");
+    add_machine(&t, machine);
+    json_text_integer(&t, "vector_bytes", machine->vector_bytes);
+    json_text_integer(&t, "micro_tile", machine->micro_tile);
+    add_space(&t, network);
+    add_inputs(&t, plan->program);
+    const uint64_t elements = add_params(&t, plan->program);
+    json_text_integer(&t, "param_elements", elements);
+    add_recipe(&t, &network->recipe);
+    add_data(&t, network);
+    add_constants(&t, network);
+    add_sites(&t, network);
+    manifest_plan(&t, plan, kernels, sources);
+    json_text_close(&t, '}');
+    return t.not_utf8 ? NULL : json_text_end(&t);
+}

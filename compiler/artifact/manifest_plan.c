@@ -1,0 +1,246 @@
+/* The manifest's part that is the plan: regions, tables, calls, outputs. */
+#include "artifact/manifest_plan.h"
+#include "artifact/call_profile.h"
+
+static void add_buffer(JsonText *t, const char *key, const Buffer *b) {
+    static const char *const names[] = {"params", "grads",    "input",   "global", "sample",
+                                        "time",   "position", "partial", "chunk",  "none"};
+    json_text_open(t, key, '[');
+    json_text_plain(t, NULL, names[b->region]);
+    json_text_integer(t, NULL, b->offset);
+    if (b->region <= REGION_INPUT || b->region == REGION_CHUNK)
+        json_text_integer(t, NULL, b->index);
+    json_text_close(t, ']');
+}
+
+static void add_call_buffer(JsonText *t, const char *key, const Call *call, uint32_t k) {
+    add_buffer(t, key, &call->buffers.at[k]);
+}
+
+/* So many an instance of the domain, which is named; or a number. */
+static void add_extent(JsonText *t, const char *key, bool per_instance, const char *domain,
+                       uint64_t number) {
+    if (per_instance)
+        json_text_plain(t, key, domain);
+    else
+        json_text_integer(t, key, number);
+}
+
+static void add_gemm(JsonText *t, const Call *call) {
+    const GemmWork *g = &call->gemm;
+    const char *domain = plan_domain_name(g->domain);
+    json_text_plain(t, "kind", "gemm");
+    json_text_boolean(t, "ta", g->transpose_a);
+    json_text_boolean(t, "tb", g->transpose_b);
+    add_extent(t, "m", g->m_per_instance, domain, g->m);
+    json_text_integer(t, "n", g->n);
+    add_extent(t, "k", g->k_per_instance, domain, g->k);
+    add_call_buffer(t, "a", call, 0);
+    json_text_integer(t, "lda", g->lda);
+    add_call_buffer(t, "b", call, 1);
+    json_text_integer(t, "ldb", g->ldb);
+    add_call_buffer(t, "c", call, 2);
+    json_text_integer(t, "ldc", g->ldc);
+    json_text_integer(t, "alpha", 1);
+    json_text_integer(t, "beta", g->accumulate);
+    json_text_integer(t, "per_instance", /* several where the operand has free axes */
+                      g->m_per_instance   ? g->m
+                      : g->k_per_instance ? g->k
+                                          : 1);
+}
+
+static void add_reduce(JsonText *t, const Call *call) {
+    json_text_plain(t, "kind", "reduce");
+    add_call_buffer(t, "partial", call, 0);
+    json_text_plain(t, "tasks_of", plan_domain_name(call->domain));
+    json_text_integer(t, "elements", call->elements);
+    add_call_buffer(t, "to", call, 1);
+    json_text_integer(t, "scale", 1);
+    json_text_boolean(t, "accumulate", false);
+}
+
+static void add_zero(JsonText *t, const Call *call) {
+    json_text_plain(t, "kind", "zero");
+    add_call_buffer(t, "buffer", call, 0);
+    json_text_integer(t, "elements", call->elements);
+    json_text_plain(t, "domain", plan_domain_name(call->domain));
+}
+
+static void add_scatter(JsonText *t, const Call *call) {
+    json_text_plain(t, "kind", "scatter_add");
+    add_call_buffer(t, "index", call, 0);
+    add_call_buffer(t, "values", call, 1);
+    json_text_plain(t, "domain", plan_domain_name(call->domain));
+    json_text_integer(t, "elements", call->elements);
+    json_text_integer(t, "rows", call->rows);
+    add_call_buffer(t, "to", call, 2);
+    json_text_integer(t, "indices", call->indices);
+    json_text_plain(t, "index_domain", plan_domain_name(call->scatter_domains[0]));
+    json_text_plain(t, "values_domain", plan_domain_name(call->scatter_domains[1]));
+    json_text_plain(t, "to_domain", plan_domain_name(call->scatter_domains[2]));
+}
+
+static void add_kernel(JsonText *t, const Call *call) {
+    json_text_plain(t, "kind", "kernel");
+    json_text_integer(t, "kernel", call->kernel);
+    json_text_plain(t, "domain", plan_domain_name(call->domain));
+    json_text_open(t, "buffers", '[');
+    for (uint32_t k = 0; k < call->buffers.count; k++)
+        add_call_buffer(t, NULL, call, k);
+    json_text_close(t, ']');
+    json_text_plain(t, "tasks", call->kind == CALL_ATTEND ? "samples" : "tiles");
+    if (call->kind == CALL_ATTEND)
+        json_text_integer(t, "per_sample", call->per_sample);
+}
+
+static void add_call(JsonText *t, const Plan *plan, const Call *call, const SourceSet *sources) {
+    json_text_open(t, NULL, '{');
+    switch (call->kind) {
+    case CALL_GEMM:
+        add_gemm(t, call);
+        break;
+    case CALL_REDUCE:
+        add_reduce(t, call);
+        break;
+    case CALL_ZERO:
+        add_zero(t, call);
+        break;
+    case CALL_SCATTER:
+        add_scatter(t, call);
+        break;
+    default:
+        add_kernel(t, call);
+    }
+    call_profile_add(t, plan, call, sources);
+    json_text_close(t, '}');
+}
+
+static void add_kernels(JsonText *t, const Plan *plan, NestKernel *const *kernels) {
+    json_text_open(t, "kernels", '[');
+    for (uint32_t k = 0; k < plan->kernels.count; k++) {
+        json_text_open(t, NULL, '{');
+        json_text_string(t, "name", kernels[k]->name);
+        json_text_integer(t, "scratch", nest_scratch_bytes(kernels[k]));
+        json_text_close(t, '}');
+    }
+    json_text_close(t, ']');
+}
+
+static void add_tables(JsonText *t, const Plan *plan) {
+    json_text_open(t, "tables", '[');
+    for (uint32_t k = 0; k < plan->tables.count; k++) {
+        const PlanTable *of = &plan->tables.at[k];
+        const TirNode *node = tir_node(plan->program->block, of->value);
+        const TirTable *table = &plan->program->tables.at[node->attr.index];
+        const uint64_t elements = tir_element_count(&table->type);
+        json_text_open(t, NULL, '{');
+        add_buffer(t, "buffer", &of->buffer);
+        json_text_integer(t, "elements", elements);
+        json_text_plain(t, "element",
+                        table->type.elem == TIR_INT ? "i32"
+                        : plan->options.f64         ? "f64"
+                                                    : "f32");
+        json_text_open(t, "data", '[');
+        for (uint64_t i = 0; i < elements; i++)
+            json_text_real(t, NULL, table->data[i]);
+        json_text_close(t, ']');
+        json_text_close(t, '}');
+    }
+    json_text_close(t, ']');
+}
+
+static void add_output(JsonText *t, const char *key, const Plan *plan, const TirOutput *out) {
+    add_buffer(t, key, &plan->buffer[tir_storage(plan->program->block, out->value)]);
+}
+
+/* The outputs of some roles as a list of objects. */
+static void add_output_list(JsonText *t, const char *key, const Plan *plan, TirOutputRole role,
+                            TirOutputRole or_role) {
+    const TirProgram *p = plan->program;
+    json_text_open(t, key, '[');
+    for (uint32_t k = 0; k < p->outputs.count; k++) {
+        const TirOutput *out = &p->outputs.at[k];
+        const TirType *type = &tir_node(p->block, out->value)->type;
+        if (out->role != role && out->role != or_role)
+            continue;
+        json_text_open(t, NULL, '{');
+        if (role == TIR_OUT_UPDATE)
+            json_text_integer(t, "param", out->index);
+        else
+            json_text_string(t, "name", out->name);
+        if (role == TIR_OUT_PROBE) {
+            json_text_integers(t, "dims", type->dims, type->rank);
+            json_text_plain(t, "domain", plan_domain_name(type->domain));
+        }
+        add_output(t, "buffer", plan, out);
+        json_text_close(t, '}');
+    }
+    json_text_close(t, ']');
+}
+
+static void add_outputs(JsonText *t, const Plan *plan) {
+    json_text_open(t, "outputs", '{');
+    for (uint32_t k = 0; k < plan->program->outputs.count; k++) {
+        const TirOutput *out = &plan->program->outputs.at[k];
+        if (out->role == TIR_OUT_LOSS || out->role == TIR_OUT_LOGITS)
+            add_output(t, out->role == TIR_OUT_LOSS ? "loss" : "logits", plan, out);
+        if (out->role == TIR_OUT_LOGITS) {
+            const TirType *type = &tir_node(plan->program->block, out->value)->type;
+            json_text_integers(t, "logits_dims", type->dims, type->rank);
+        }
+    }
+    add_output_list(t, "metrics", plan, TIR_OUT_METRIC, TIR_OUT_METRIC);
+    add_output_list(t, "probes", plan, TIR_OUT_PROBE, TIR_OUT_NAMED);
+    add_output_list(t, "updates", plan, TIR_OUT_UPDATE, TIR_OUT_UPDATE);
+    json_text_close(t, '}');
+}
+
+/* Nothing when every call runs over all positions at once. */
+static void add_chunks(JsonText *t, const Plan *plan) {
+    const uint32_t *forward = plan->chunks.forward, n = plan->n_forward_calls;
+    const uint32_t backward[2] = {plan->chunks.backward[0] - n, plan->chunks.backward[1] - n};
+    if (!plan->chunks.positions)
+        return;
+    json_text_open(t, "chunks", '{');
+    json_text_integer(t, "positions", plan->chunks.positions);
+    json_text_integers(t, "forward", forward, 2);
+    json_text_integers(t, "backward", backward, 2);
+    json_text_open(t, "repeated", '[');
+    for (uint32_t k = forward[0]; k < forward[1]; k++)
+        if (plan->calls.at[k].repeated)
+            json_text_integer(t, NULL, k);
+    json_text_close(t, ']');
+    json_text_close(t, '}');
+}
+
+static void add_calls(JsonText *t, const char *key, const Plan *plan, const SourceSet *sources,
+                      uint32_t from, uint32_t to) {
+    json_text_open(t, key, '[');
+    for (uint32_t k = from; k < to; k++)
+        add_call(t, plan, &plan->calls.at[k], sources);
+    json_text_close(t, ']');
+}
+
+static void add_regions(JsonText *t, const Plan *plan) {
+    json_text_open(t, "regions", '{');
+    json_text_integer(t, "global", plan->region_size[REGION_GLOBAL]);
+    json_text_integer(t, "sample", plan->region_size[REGION_SAMPLE]);
+    json_text_integer(t, "time", plan->region_size[REGION_TIME]);
+    json_text_integer(t, "position", plan->region_size[REGION_POSITION]);
+    json_text_integer(t, "partial", plan->region_size[REGION_PARTIAL]);
+    json_text_integer(t, "chunk", plan->region_size[REGION_CHUNK]);
+    json_text_close(t, '}');
+}
+
+void manifest_plan(JsonText *t, const Plan *plan, NestKernel *const *kernels,
+                   const SourceSet *sources) {
+    json_text_open(t, "plan", '{');
+    add_regions(t, plan);
+    add_tables(t, plan);
+    add_kernels(t, plan, kernels);
+    add_calls(t, "forward", plan, sources, 0, plan->n_forward_calls);
+    add_calls(t, "backward", plan, sources, plan->n_forward_calls, plan->calls.count);
+    add_outputs(t, plan);
+    add_chunks(t, plan);
+    json_text_close(t, '}');
+}

@@ -1,0 +1,64 @@
+/* Runs of a table of indices; see take_runs.h.
+ *
+ *     c % 7     0 1 2 3 4 5 6 0 1 ...   period 7, one run: i
+ *     c / 2     0 0 1 1 2 2 ...         divide 2, one run: i
+ *     c + 3, turned at 8    3 4 5 6 7 0 1 2   two runs: 3 + i up to 5, then i - 5 */
+#include "nest/take_runs.h"
+
+/* How often each entry stands in a row: all equally often, but for the last. */
+static uint32_t repeats(const int32_t *at, uint32_t n) {
+    uint32_t times = n, begin = 0;
+    for (uint32_t k = 1; k < n; k++)
+        if (at[k] != at[k - 1]) {
+            times = k - begin < times ? k - begin : times;
+            begin = k;
+        }
+    for (uint32_t k = 1; k < n && times > 1; k++)
+        if (k % times && at[k] != at[k - 1])
+            times = 1;
+    return times;
+}
+
+/* After how many entries the table begins again: its length less its longest border. */
+static uint32_t period_of(Arena *arena, const int32_t *at, uint32_t n) {
+    uint32_t *border = ARENA_ARRAY(arena, uint32_t, n);
+    for (uint32_t k = 1, length = 0; k < n; k++) {
+        while (length > 0 && at[k] != at[length])
+            length = border[length - 1];
+        length += at[k] == at[length];
+        border[k] = length;
+    }
+    return n - border[n - 1];
+}
+
+/* The run that begins at entry `begin` of `n`. */
+static TakeRun run_from(const int32_t *at, uint32_t n, uint32_t begin) {
+    TakeRun run = {.end = begin + 1, .base = at[begin]};
+    if (run.end < n && (at[begin] < 0) == (at[run.end] < 0))
+        run.stride = (int64_t)at[run.end] - at[begin];
+    if (at[begin] < 0)
+        run.stride = 0;
+    while (run.end < n && (at[run.end] < 0) == (at[begin] < 0) &&
+           at[run.end] - (int64_t)at[run.end - 1] == run.stride)
+        run.end++;
+    run.base -= run.stride * begin;
+    return run;
+}
+
+bool take_runs(Arena *arena, const TirNode *take, uint32_t most, TakeRuns *runs) {
+    const uint32_t extent = take->type.dims[take->attr.axis];
+    *runs = (TakeRuns){.divide = repeats(take->attr.indices, extent)};
+    const uint32_t n = (extent + runs->divide - 1) / runs->divide;
+    int32_t *at = ARENA_ARRAY(arena, int32_t, n);
+    for (uint32_t k = 0; k < n; k++)
+        at[k] = take->attr.indices[k * runs->divide];
+    runs->period = period_of(arena, at, n);
+    TakeRun *run = ARENA_ARRAY(arena, TakeRun, most);
+    for (uint32_t k = 0; k < runs->period; k = run[runs->n++].end) {
+        if (runs->n == most)
+            return false;
+        run[runs->n] = run_from(at, runs->period, k);
+    }
+    runs->run = run;
+    return true;
+}

@@ -1,0 +1,24 @@
+/* A table of indices as few runs of arithmetic, for whoever reads it by a run-time index. */
+#ifndef HCC_NEST_TAKE_RUNS_H
+#define HCC_NEST_TAKE_RUNS_H
+
+#include "tir/tir.h"
+
+/* Entries up to `end` (not included): entry i reads base + stride * i; base -1, stride 0 reads 0.
+ */
+typedef struct {
+    uint32_t end;
+    int64_t base, stride;
+} TakeRun;
+
+/* Entry i of the table is entry (i / divide) % period of the runs. */
+typedef struct {
+    uint32_t divide, period;
+    uint32_t n;
+    const TakeRun *run;
+} TakeRuns;
+
+/* False when there are more than `most`. */
+bool take_runs(Arena *arena, const TirNode *take, uint32_t most, TakeRuns *runs);
+
+#endif

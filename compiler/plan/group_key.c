@@ -1,0 +1,152 @@
+/* Structural keys of groups; see group_key.h. */
+#include "plan/group_key.h"
+#include "plan/plan_internal.h"
+#include <string.h>
+
+struct GroupKeys {
+    const Plan *plan;
+    const TirBlock *block;
+    VEC(uint32_t) words; /* of the key being made */
+    uint32_t *number;    /* by value: its place in the group, from 1; 0 = not of the group */
+    uint32_t numbered;
+};
+
+GroupKeys *group_keys_create(const Plan *plan) {
+    GroupKeys *k = ARENA_NEW(plan->arena, GroupKeys);
+    k->plan = plan;
+    k->block = plan->program->block;
+    k->number = ARENA_ARRAY(plan->arena, uint32_t, k->block->nodes.count);
+    return k;
+}
+
+static void put(GroupKeys *k, uint32_t word) {
+    vec_push(k->plan->arena, &k->words, word);
+}
+
+static void put_type(GroupKeys *k, const TirType *type) {
+    put(k, (uint32_t)type->elem | (uint32_t)type->domain.sample << 4 |
+               (uint32_t)(type->domain.space != 0) << 5 | (uint32_t)type->rank << 8);
+    for (uint32_t d = 0; d < type->rank; d++)
+        put(k, type->dims[d]);
+}
+
+static void put_block(GroupKeys *k, const TirBlock *block);
+
+static void put_attributes(GroupKeys *k, const TirNode *node) {
+    const TirAttr *a = &node->attr;
+    uint32_t number[2];
+    memcpy(number, &a->number, sizeof number);
+    put(k, node->op);
+    put(k, number[0]);
+    put(k, number[1]);
+    bool leaf_of_program = node->op == TIR_PARAM || node->op == TIR_INPUT || node->op == TIR_TABLE;
+    put(k, leaf_of_program ? 0 : a->index);
+    put(k, (uint32_t)a->domain.sample | (uint32_t)(a->domain.space != 0) << 1 |
+               (uint32_t)a->axis << 8 | (uint32_t)a->causal << 16 | (uint32_t)a->reverse << 17);
+    put(k, a->start);
+    put(k, (uint32_t)a->offset[0]);
+    put(k, (uint32_t)a->offset[1]);
+    if (node->op == TIR_SHIFT) {
+        const TirSpace *space = &k->plan->program->spaces.at[node->type.domain.space - 1];
+        put(k, space->rank == 2 ? space->extents[1] : 0);
+    }
+    put(k, a->rows);
+    put(k, a->axis_mask);
+    for (uint32_t d = 0; d < TIR_MAX_RANK; d++)
+        put(k, (uint32_t)a->axes[d] | (uint32_t)a->labels[0][d] << 8 |
+                   (uint32_t)a->labels[1][d] << 16 | (uint32_t)a->labels[2][d] << 24);
+    put(k, a->trips);
+    put(k, a->n_carried);
+    put(k, a->n_invariant);
+    put(k, a->n_scanned);
+    put(k, a->n_stacked);
+    if (node->op == TIR_TAKE)
+        for (uint32_t i = 0; i < node->type.dims[a->axis]; i++)
+            put(k, (uint32_t)a->indices[i]);
+    put_type(k, &node->type);
+    if (node->op == TIR_SCAN)
+        put_block(k, a->body);
+}
+
+static void put_block(GroupKeys *k, const TirBlock *block) {
+    put(k, block->nodes.count);
+    for (TirId id = 1; id < block->nodes.count; id++) {
+        const TirNode *node = tir_node(block, id);
+        put_attributes(k, node);
+        for (uint32_t m = 0; m < node->n_operands; m++)
+            put(k, node->operands[m]);
+    }
+    for (uint32_t m = 0; m < block->results.count; m++)
+        put(k, block->results.at[m]);
+}
+
+/* An operand: its number, or the chain of views and constants in front of it. */
+static void put_operand(GroupKeys *k, TirId id) {
+    for (;;) {
+        if (k->number[id]) {
+            put(k, k->number[id]);
+            return;
+        }
+        const TirNode *node = tir_node(k->block, id);
+        put(k, 0);
+        put_attributes(k, node);
+        if (node->n_operands == 0)
+            return;
+        id = node->operands[0]; /* views have one operand */
+    }
+}
+
+static void number_value(GroupKeys *k, TirId id) {
+    k->number[id] = ++k->numbered;
+}
+
+static void put_input(GroupKeys *k, TirId id) {
+    const TirNode *node = tir_node(k->block, id);
+    /* The caller's memory ends with its rows; so do its numbers. */
+    const bool given = node->op == TIR_INPUT;
+    put_type(k, &node->type);
+    put(k, given);
+    put(k, given ? k->plan->program->inputs.at[node->attr.index].limit : 0);
+    number_value(k, id);
+}
+
+static void put_value(GroupKeys *k, TirId id) {
+    const TirNode *node = tir_node(k->block, id);
+    put_attributes(k, node);
+    for (uint32_t o = 0; o < node->n_operands; o++)
+        put_operand(k, node->operands[o]);
+    number_value(k, id);
+}
+
+static WideHash key_of(const GroupKeys *k) {
+    return hash_bytes_wide(k->words.at, k->words.count * sizeof *k->words.at);
+}
+
+WideHash group_key(GroupKeys *k, const Group *group) {
+    k->words.count = k->numbered = 0;
+    put(k, (uint32_t)group->domain.sample | (uint32_t)(group->domain.space != 0) << 1);
+    put(k, group->inputs.count);
+    for (uint32_t m = 0; m < group->inputs.count; m++)
+        put_input(k, group->inputs.at[m]);
+    for (uint32_t m = 0; m < group->values.count; m++)
+        put_value(k, group->values.at[m]);
+    put(k, group->outputs.count);
+    for (uint32_t m = 0; m < group->outputs.count; m++)
+        put_operand(k, group->outputs.at[m]);
+    for (uint32_t m = 0; m < group->sums.count; m++)
+        put_operand(k, group->sums.at[m]);
+    for (uint32_t m = 0; m < group->inputs.count; m++)
+        k->number[group->inputs.at[m]] = 0;
+    for (uint32_t m = 0; m < group->values.count; m++)
+        k->number[group->values.at[m]] = 0;
+    return key_of(k);
+}
+
+WideHash single_key(GroupKeys *k, TirId value) {
+    const TirNode *node = tir_node(k->block, value);
+    k->words.count = 0;
+    put_attributes(k, node);
+    for (uint32_t m = 0; m < node->n_operands; m++)
+        put_type(k, &tir_node(k->block, node->operands[m])->type);
+    return key_of(k);
+}

@@ -1,0 +1,280 @@
+/* Memory plan: slots get buffers.
+ *
+ * Requires: calls that name slots. Fills plan->buffer, tables and region_size, and puts buffers in
+ * the place of slots in calls. Changes nothing else.
+ *
+ * A buffer lives from the call that writes it to the last that reads it; outputs live to the end.
+ * Regions are packed apart, each in elements per unit of its count (a position, a sample, ...), so
+ * one plan serves every batch and length: address = region base + offset * count. A parameter's
+ * gradient is written where it belongs. First fit by offset, in order of definition. */
+#include "plan/plan_internal.h"
+#include <string.h>
+
+typedef struct {
+    Plan *plan;
+    const TirBlock *block;
+    uint32_t *first, *last; /* by slot: first writing and last using call, or one of the below */
+    TirIdVec stored;        /* slots in order of definition */
+} MemPlan;
+
+enum { NEVER = UINT32_MAX, FOR_EVER = UINT32_MAX - 1 };
+
+Region plan_region(TirDomain d) {
+    if (d.sample)
+        return d.space ? REGION_POSITION : REGION_SAMPLE;
+    return d.space ? REGION_TIME : REGION_GLOBAL;
+}
+
+uint64_t plan_slot_elements(const Plan *plan, TirId value) {
+    const TirType *type = &tir_node(plan->program->block, value)->type;
+    uint64_t size = tir_element_count(type);
+    return plan_region(type->domain) == REGION_GLOBAL
+               ? (size + PLAN_ALIGN_GLOBAL - 1) / PLAN_ALIGN_GLOBAL * PLAN_ALIGN_GLOBAL
+               : size;
+}
+
+/* What a chunked walk touches lives through all of it, for the walk comes back; only what a chunk
+ * holds itself follows the calls. */
+static void find_intervals(MemPlan *m) {
+    Plan *plan = m->plan;
+    const uint32_t walk = plan->chunks.forward[0], end = plan->chunks.backward[1];
+    const bool walks = plan->chunks.positions > 0;
+    m->first = ARENA_ARRAY(plan->arena, uint32_t, plan->slots.count);
+    m->last = ARENA_ARRAY(plan->arena, uint32_t, plan->slots.count);
+    memset(m->first, 0xff, plan->slots.count * sizeof *m->first);
+    memset(m->last, 0xff, plan->slots.count * sizeof *m->last);
+    for (uint32_t c = 0; c < plan->calls.count; c++) {
+        const Call *call = &plan->calls.at[c];
+        for (uint32_t k = 0; k < call->buffers.count; k++) {
+            uint32_t slot = call->buffers.at[k].index;
+            if (call->buffers.at[k].region != REGION_NONE)
+                continue;
+            const bool inside =
+                walks && c >= walk && c < end && plan->buffer[slot].region != REGION_CHUNK;
+            if (k >= call->n_reads && m->first[slot] == NEVER) {
+                m->first[slot] = inside ? walk : c;
+                vec_push(plan->arena, &m->stored, slot);
+            }
+            m->last[slot] = inside ? end - 1 : c;
+        }
+    }
+    for (uint32_t k = 0; k < plan->program->outputs.count; k++)
+        m->last[tir_storage(m->block, plan->program->outputs.at[k].value)] = FOR_EVER;
+}
+
+/* First fit: the lowest offset free for the whole interval. A region is kept as its gaps,
+ * which are few, for what lives long lies side by side. The last gap has no end. */
+typedef struct {
+    uint64_t from, to;
+} Gap;
+
+typedef struct {
+    VEC(Gap) gaps; /* in order, none empty, none touching the next */
+} RegionPlan;
+
+static const uint64_t NO_END = UINT64_MAX;
+
+static uint64_t region_take(Plan *plan, RegionPlan *r, uint64_t size) {
+    if (r->gaps.count == 0)
+        vec_push(plan->arena, &r->gaps, (Gap){0, NO_END});
+    uint32_t k = 0;
+    while (r->gaps.at[k].to - r->gaps.at[k].from < size)
+        k++;
+    Gap *gap = &r->gaps.at[k];
+    const uint64_t at = gap->from;
+    gap->from += size;
+    if (gap->from == gap->to) {
+        r->gaps.count--;
+        memmove(gap, gap + 1, (r->gaps.count - k) * sizeof *gap);
+    }
+    return at;
+}
+
+static void region_give(Plan *plan, RegionPlan *r, Gap given) {
+    uint32_t k = 0;
+    while (r->gaps.at[k].to < given.from)
+        k++;
+    Gap *gap = &r->gaps.at[k];
+    if (gap->to == given.from) { /* the next may touch, too */
+        gap->to = given.to;
+        if (gap[1].from == given.to) {
+            gap->to = gap[1].to;
+            r->gaps.count--;
+            memmove(gap + 1, gap + 2, (r->gaps.count - k - 1) * sizeof *gap);
+        }
+    } else if (gap->from == given.to) {
+        gap->from = given.from;
+    } else {
+        vec_push(plan->arena, &r->gaps, given);
+        gap = &r->gaps.at[k];
+        memmove(gap + 1, gap, (r->gaps.count - k - 1) * sizeof *gap);
+        *gap = given;
+    }
+}
+
+/* Buffers by the last call that uses them, to be given back before a later one is defined. */
+typedef struct {
+    TirId *slots;   /* by call: the first slot that ends there, 0 = none */
+    TirId *another; /* by slot: one more of the same call */
+    uint32_t given; /* calls before this one have given theirs back */
+} Endings;
+
+static void give_back(MemPlan *m, RegionPlan *regions, Endings *e, uint32_t call) {
+    Plan *plan = m->plan;
+    for (; e->given < call; e->given++)
+        for (TirId slot = e->slots[e->given]; slot; slot = e->another[slot]) {
+            const Buffer *buffer = &plan->buffer[slot];
+            const uint64_t size = plan_slot_elements(plan, plan->slots.at[slot]);
+            region_give(plan, &regions[buffer->region],
+                        (Gap){buffer->offset, buffer->offset + size});
+        }
+}
+
+static void place_buffers(MemPlan *m) {
+    Plan *plan = m->plan;
+    RegionPlan regions[REGION_NONE] = {0};
+    Endings endings = {.slots = ARENA_ARRAY(plan->arena, TirId, plan->calls.count),
+                       .another = ARENA_ARRAY(plan->arena, TirId, plan->slots.count)};
+    for (uint32_t k = 0; k < m->stored.count; k++) {
+        const uint32_t slot = m->stored.at[k];
+        Buffer *buffer = &plan->buffer[slot];
+        const bool chunked = buffer->region == REGION_CHUNK;
+        if (buffer->region != REGION_NONE && !chunked)
+            continue; /* a gradient */
+        const TirId value = plan->slots.at[slot];
+        if (!chunked)
+            *buffer = (Buffer){.region = plan_region(tir_node(m->block, value)->type.domain),
+                               .index = slot};
+        give_back(m, regions, &endings, m->first[slot]);
+        const uint64_t size = plan_slot_elements(plan, value);
+        buffer->offset = region_take(plan, &regions[buffer->region], size);
+        if (buffer->offset + size > plan->region_size[buffer->region])
+            plan->region_size[buffer->region] = buffer->offset + size;
+        if (m->last[slot] != FOR_EVER) {
+            endings.another[slot] = endings.slots[m->last[slot]];
+            endings.slots[m->last[slot]] = slot;
+        }
+    }
+}
+
+void plan_leaves(Plan *plan) {
+    const TirBlock *block = plan->program->block;
+    plan->buffer = ARENA_ARRAY(plan->arena, Buffer, plan->slots.count);
+    for (uint32_t slot = 0; slot < plan->slots.count; slot++)
+        plan->buffer[slot].region = REGION_NONE;
+    for (TirId id = 1; id < block->nodes.count; id++) {
+        const TirNode *node = tir_node(block, id);
+        if (node->op == TIR_PARAM)
+            plan->buffer[id] = (Buffer){.region = REGION_PARAMS, .index = node->attr.index};
+        else if (node->op == TIR_INPUT)
+            plan->buffer[id] = (Buffer){.region = REGION_INPUT, .index = node->attr.index};
+    }
+    for (uint32_t k = 0; k < plan->program->outputs.count; k++) {
+        const TirOutput *out = &plan->program->outputs.at[k];
+        Buffer *buffer = &plan->buffer[tir_storage(block, out->value)];
+        if (out->role == TIR_OUT_GRAD && buffer->region == REGION_NONE)
+            *buffer = (Buffer){.region = REGION_GRADS, .index = out->index};
+    }
+}
+
+/* Tables that a call or the caller reads live at the end of the global region for ever. */
+static void place_tables(MemPlan *m) {
+    Plan *plan = m->plan;
+    for (TirId id = 1; id < m->block->nodes.count; id++) {
+        const TirNode *node = tir_node(m->block, id);
+        if (node->op != TIR_TABLE || m->last[id] == NEVER)
+            continue;
+        uint64_t size = tir_element_count(&node->type);
+        Buffer buffer = {
+            .region = REGION_GLOBAL, .offset = plan->region_size[REGION_GLOBAL], .index = id};
+        plan->region_size[REGION_GLOBAL] +=
+            (size + PLAN_ALIGN_GLOBAL - 1) / PLAN_ALIGN_GLOBAL * PLAN_ALIGN_GLOBAL;
+        plan->buffer[id] = buffer;
+        PlanTable table = {id, buffer};
+        vec_push(plan->arena, &plan->tables, table);
+    }
+}
+
+void plan_pack(Plan *plan) {
+    MemPlan m = {.plan = plan, .block = plan->program->block};
+    const Buffer *before = plan->buffer; /* says what is chunked */
+    plan_leaves(plan);
+    for (TirId id = 1; id < m.block->nodes.count; id++)
+        if (before[id].region == REGION_CHUNK)
+            plan->buffer[id] = before[id];
+    for (Region region = REGION_GLOBAL; region < REGION_NONE; region++)
+        if (region != REGION_PARTIAL)
+            plan->region_size[region] = 0;
+    plan->tables.count = 0;
+    find_intervals(&m);
+    place_buffers(&m);
+    place_tables(&m);
+}
+
+void plan_memory(Plan *plan) {
+    plan_pack(plan);
+    for (uint32_t c = 0; c < plan->calls.count; c++) {
+        Call *call = &plan->calls.at[c];
+        for (uint32_t k = 0; k < call->buffers.count; k++) {
+            Buffer *buffer = &call->buffers.at[k];
+            if (buffer->region == REGION_NONE)
+                *buffer = plan->buffer[buffer->index];
+        }
+    }
+}
+
+/* --- the size of it ------------------------------------------------------------------------------
+ */
+
+/* As the runtime cuts and rounds (set_extents in runtime/exec.c). */
+static uint64_t instances_of(const Plan *plan, TirDomain domain) {
+    const PlanStep *step = &plan->options.step;
+    return (domain.sample ? step->samples : 1) * (domain.space ? step->positions : 1);
+}
+
+static uint64_t tile_of(uint64_t instances) {
+    uint64_t tile = ((instances + 7) / 8 + 15) / 16 * 16;
+    return tile < 16 ? 16 : tile > 256 ? 256 : tile;
+}
+
+static uint64_t tasks_of(const Plan *plan, const Call *call) {
+    if (call->per_sample)
+        return (call->domain.sample ? plan->options.step.samples : 1) * call->per_sample;
+    uint64_t n = instances_of(plan, call->domain);
+    return (n + tile_of(n) - 1) / tile_of(n);
+}
+
+uint64_t plan_units(const Plan *plan, Region region) {
+    static const TirDomain domains[] = {
+        [REGION_SAMPLE] = {1, 0}, [REGION_TIME] = {0, 1}, [REGION_POSITION] = {1, 1}};
+    uint64_t units = 1;
+    if (region == REGION_PARTIAL) {
+        for (uint32_t c = 0; c < plan->calls.count; c++) {
+            const Call *call = &plan->calls.at[c];
+            bool has_tasks = call->kind == CALL_KERNEL || call->kind == CALL_ATTEND ||
+                             call->kind == CALL_FOLD || call->kind == CALL_REDUCE;
+            uint64_t tasks = has_tasks ? tasks_of(plan, call) : 1;
+            units = tasks > units ? tasks : units;
+        }
+    } else if (region == REGION_CHUNK) {
+        uint64_t n = instances_of(plan, domains[REGION_POSITION]), tile = tile_of(n);
+        uint64_t chunk = (plan->chunks.positions + tile - 1) / tile * tile;
+        units = ((chunk < n ? chunk : n) + 15) / 16 * 16;
+    } else if (region != REGION_GLOBAL) {
+        units = (instances_of(plan, domains[region]) + 15) / 16 * 16;
+    }
+    return units;
+}
+
+uint64_t plan_workspace(const Plan *plan) {
+    const uint64_t size = plan->options.f64 ? 8 : 4;
+    uint64_t bytes = 0;
+    for (Region region = REGION_GLOBAL; region < REGION_NONE; region++) {
+        uint64_t units = plan_units(plan, region), more;
+        if (__builtin_mul_overflow(plan->region_size[region] * size, units, &more) ||
+            more > UINT64_MAX / 16)
+            return UINT64_MAX; /* more than all */
+        bytes += (more + 63) / 64 * 64;
+    }
+    return bytes;
+}

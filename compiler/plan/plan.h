@@ -1,0 +1,204 @@
+/* A plan: which kernels and matrix products run, in which order, on which memory. Its passes, in
+ * the order of compile/passes.def:
+ *
+ *   plan_fuse       values -> groups (kernels) and barriers (matrix products, attention, ...)
+ *   plan_split      groups -> parts that a kernel can hold
+ *   plan_recompute  which forward values a backward group computes again instead of loading
+ *   plan_calls      groups and barriers -> calls in order
+ *   plan_chunks     which calls run a chunk of positions at a time
+ *   plan_replay     which forward calls the backward pass makes again, to fit into less memory
+ *   plan_memory     values -> buffers
+ *
+ * The plan is symbolic in the batch and in the number of positions. */
+#ifndef HCC_PLAN_PLAN_H
+#define HCC_PLAN_PLAN_H
+
+#include "base/diag.h"
+#include "pass/gemm_match.h"
+
+/* The step that memory is planned for; any other fits the plan as well. */
+typedef struct {
+    uint64_t samples, positions;
+    uint64_t most; /* bytes of workspace; 0: as many as are fast */
+} PlanStep;
+
+typedef struct {
+    bool f64;       /* element type of real values: f64, else f32 */
+    bool fuse;      /* false: one group a value (to compare with) */
+    bool recompute; /* false: every forward value a backward group needs is stored */
+    PlanStep step;
+} PlanOptions;
+
+/* How a value comes to be. */
+typedef enum {
+    WORK_NONE,       /* leaves and views of stored values: nothing runs */
+    WORK_LOCAL,      /* inside a group's kernel */
+    WORK_GEMM,       /* matrix product over positions by BLAS */
+    WORK_ACCUMULATE, /* a sum of matrix products and scatters, each added to the same memory */
+    WORK_ATTEND,     /* attention kernel, forward or backward */
+    WORK_SCATTER,    /* scatter_add call */
+    WORK_FOLD, /* sum over samples or positions into a domain that keeps the other: own kernel */
+} WorkKind;
+
+/* A kernel: local values of one domain that are computed together, position by position. */
+typedef struct Group {
+    uint32_t id;
+    uint32_t level;
+    TirDomain domain;
+    bool backward;
+    TirIdVec values;  /* computed here, ascending; may repeat values of other groups (recompute) */
+    TirIdVec outputs; /* computed here and needed elsewhere, ascending: stored */
+    TirIdVec inputs;  /* stored values loaded here, ascending */
+    TirIdVec sums;    /* values here that sum over instances (POSITION_SUM, CONTRACT to global) */
+    uint32_t kernel;  /* index into plan->kernels: shared by all groups equal to it */
+    struct Group *goes_on; /* with what did not go into this one for its size, or NULL */
+} Group;
+
+typedef enum {
+    REGION_PARAMS,
+    REGION_GRADS,
+    REGION_INPUT,
+    REGION_GLOBAL,
+    REGION_SAMPLE,
+    REGION_TIME,
+    REGION_POSITION,
+    REGION_PARTIAL,
+    REGION_CHUNK, /* of a chunk of positions at a time */
+    REGION_NONE,
+} Region;
+
+typedef struct {
+    Region region;
+    uint64_t offset; /* elements per unit of the region's count */
+    /* PARAMS, GRADS, INPUT: which; CHUNK: elements at a position; PARTIAL: the sum; else the slot
+     */
+    uint32_t index;
+} Buffer;
+
+typedef enum {
+    CALL_KERNEL,
+    CALL_ATTEND,
+    CALL_FOLD,
+    CALL_GEMM,
+    CALL_REDUCE,
+    CALL_ZERO,
+    CALL_SCATTER
+} CallKind;
+
+typedef VEC(Buffer) BufferVec;
+
+typedef struct {
+    CallKind kind;
+    uint32_t kernel;              /* KERNEL, ATTEND, FOLD: index into plan->kernels */
+    const Group *group;           /* KERNEL: what it computes here; the kernel may be another's */
+    TirDomain domain;             /* whose instances the call covers */
+    BufferVec buffers;            /* in the kernel's order: what is read before what is written */
+    uint32_t n_reads;             /* so many of them are only read */
+    bool repeated;                /* a chunk's backward pass runs it again: see chunks.c */
+    uint32_t per_sample;          /* ATTEND: tasks per sample */
+    GemmWork gemm;                /* GEMM: buffers are a, b, c */
+    uint64_t elements;            /* REDUCE, ZERO, SCATTER */
+    uint32_t rows;                /* SCATTER */
+    uint64_t indices;             /* SCATTER: per instance */
+    TirDomain scatter_domains[3]; /* SCATTER: of indices, values and result */
+    TirId value;                  /* what it computes, for profiles and dumps */
+    const char *label;
+} Call;
+
+/* A kernel to be lowered once, however often it is called. */
+typedef struct {
+    CallKind kind;      /* KERNEL, ATTEND, FOLD */
+    const Group *group; /* KERNEL */
+    TirId value;        /* ATTEND, FOLD: a value with these types and attributes */
+    const char *name;
+} PlanKernel;
+
+typedef struct {
+    TirId value; /* a TABLE */
+    Buffer buffer;
+} PlanTable;
+
+/* Equal forward calls, and how many of them run again in the backward pass. */
+typedef struct {
+    const char *label;
+    TirId value;
+    uint32_t again, of;
+    double bytes;   /* what their results would have held until the backward pass */
+    double seconds; /* what they take again, of one thread */
+} PlanReplay;
+
+/* What a bound on memory led to. All bytes are of workspace. */
+typedef struct {
+    uint64_t stored; /* without the bound */
+    uint64_t needed; /* now */
+    uint64_t least;  /* set when the bound cannot be met: the smallest one that can */
+    uint32_t segments;
+    double seconds, step_seconds; /* added, and the whole step's, of one thread */
+    VEC(PlanReplay) calls;
+} PlanReplays;
+
+/* Why a program cannot be planned; no message: it can. */
+typedef struct {
+    DiagCode code;
+    Span at;
+    const char *message, *help; /* or NULL */
+} PlanRefusal;
+
+/* What all parameters, a region's unit and a kernel's scratch may have at most. */
+#define PLAN_MAX_ELEMENTS ((uint64_t)1 << 48)
+
+typedef struct Plan {
+    TirProgram *program; /* legalised */
+    PlanOptions options;
+    Arena *arena;
+    WorkKind *work;   /* by value */
+    uint32_t *level;  /* by value */
+    Group **group_of; /* by value: the group that computes it first, or NULL */
+    uint32_t first_backward_level;
+    GemmWork *gemm;      /* by value; only WORK_GEMM, and `into` of WORK_SCATTER */
+    TirIdVec stored;     /* all values that calls write */
+    TirIdVec slots;      /* what memory is given to: every value, by its id, then second copies */
+    Buffer *buffer;      /* by slot: where it is stored, REGION_NONE if never */
+    VEC(Group *) groups; /* in order of execution */
+    VEC(PlanKernel) kernels;
+    VEC(Call) calls; /* forward calls first */
+    uint32_t n_forward_calls;
+    struct {
+        uint32_t forward[2], backward[2]; /* calls first .. end - 1; empty: nothing is chunked */
+        uint32_t positions;               /* of a chunk, about */
+    } chunks;
+    PlanReplays replays;
+    VEC(PlanTable) tables;
+    uint64_t region_size[REGION_NONE]; /* elements per unit */
+    PlanRefusal refused;               /* then the rest is incomplete */
+} Plan;
+
+/* A plan of a legalised program, in which nothing is decided. */
+Plan *plan_create(TirProgram *p, PlanOptions options);
+
+void plan_fuse(Plan *plan);
+void plan_recompute(Plan *plan);
+void plan_calls(Plan *plan);
+void plan_replay(Plan *plan);
+void plan_memory(Plan *plan);
+/* Refuses a plan of more than PLAN_MAX_ELEMENTS. */
+void plan_check_sizes(Plan *plan);
+void plan_chunks(Plan *plan);
+
+/* Bytes of workspace that a step takes. */
+uint64_t plan_workspace(const Plan *plan);
+
+/* True for values that exist in memory without any work: parameters, inputs, tables. */
+bool plan_is_leaf(const TirNode *node);
+/* "global", "sample", "time" or "position", as the manifest says it. */
+const char *plan_domain_name(TirDomain domain);
+void plan_print(const Plan *plan, FILE *to);
+/* NULL, or what of what was decided so far is wrong, in the plan's arena. */
+const char *plan_verify(const Plan *plan);
+/* What each kernel fuses, what it moves, and what it could not be fused with and why. */
+void plan_explain(const Plan *plan, const SourceSet *sources, FILE *to);
+/* What runs again in the backward pass, a line a kind of call, each with the indent; nothing when
+ * nothing does. */
+void plan_print_replays(const PlanReplays *replays, const char *indent, FILE *to);
+
+#endif

@@ -1,0 +1,38 @@
+/* What the planning passes share. */
+#ifndef HCC_PLAN_PLAN_INTERNAL_H
+#define HCC_PLAN_PLAN_INTERNAL_H
+
+#include "pass/limits.h"
+#include "plan/plan.h"
+
+/* Operations at a position that computing a value once takes, written out. */
+uint64_t plan_value_size(const TirBlock *block, TirId id);
+/* Ends groups that are larger than a kernel may be; see split.c. */
+void plan_split(Plan *plan);
+
+/* Ops that move elements and compute nothing, read through wherever they are used. */
+bool plan_is_view(const TirNode *node);
+/* The computed or stored value behind the views that are not stored themselves. */
+TirId plan_root(const Plan *plan, TirId id);
+/* Whether a value sums over instances of the domain it runs in. */
+bool plan_sums_instances(const TirBlock *block, TirId id);
+/* The domain whose instances the computation of `id` runs over. */
+TirDomain plan_run_domain(const TirBlock *block, TirId id);
+bool plan_is_barrier(WorkKind work);
+/* Whether a local value reads its operand at other positions than its own. */
+bool plan_reads_across(const TirNode *node);
+
+/* Elements that tensors of the whole step begin at a multiple of. */
+enum { PLAN_ALIGN_GLOBAL = 16 };
+Region plan_region(TirDomain domain);
+/* What a region's offsets are multiplied with in the step at hand. */
+uint64_t plan_units(const Plan *plan, Region region);
+/* Elements of a value in its region. */
+uint64_t plan_slot_elements(const Plan *plan, TirId value);
+/* A new plan->buffer, with parameters, inputs and gradients in it. */
+void plan_leaves(Plan *plan);
+/* Gives every slot of the calls a buffer: plan->buffer, tables, region_size. What plan->buffer says
+ * is chunked stays so. */
+void plan_pack(Plan *plan);
+
+#endif

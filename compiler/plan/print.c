@@ -1,0 +1,117 @@
+/* The plan as text: groups with what they load, compute and store, then the calls. */
+#include "plan/plan_internal.h"
+#include <inttypes.h>
+
+const char *plan_domain_name(TirDomain d) {
+    return d.sample ? d.space ? "position" : "sample" : d.space ? "time" : "global";
+}
+
+static void print_value(const Plan *plan, TirId id, FILE *to) {
+    const TirNode *node = tir_node(plan->program->block, id);
+    fprintf(to, "    %%%u = %s", id, tir_op_name(node->op));
+    for (uint32_t k = 0; k < node->n_operands; k++)
+        fprintf(to, " %%%u", node->operands[k]);
+    fprintf(to, " [");
+    for (uint32_t k = 0; k < node->type.rank; k++)
+        fprintf(to, "%s%u", k ? "," : "", node->type.dims[k]);
+    fprintf(to, "]%s%s\n", node->name ? "  " : "", node->name ? node->name : "");
+}
+
+static uint64_t instance_elements(const Plan *plan, const TirIdVec *values, TirDomain domain) {
+    uint64_t total = 0;
+    for (uint32_t k = 0; k < values->count; k++) {
+        const TirType *type = &tir_node(plan->program->block, values->at[k])->type;
+        if (tir_domain_equal(type->domain, domain))
+            total += tir_element_count(type);
+    }
+    return total;
+}
+
+static void print_ids(const char *label, const TirIdVec *ids, FILE *to) {
+    if (ids->count == 0)
+        return;
+    fprintf(to, "    %s", label);
+    for (uint32_t k = 0; k < ids->count; k++)
+        fprintf(to, " %%%u", ids->at[k]);
+    fprintf(to, "\n");
+}
+
+static void print_group(const Plan *plan, const Group *group, FILE *to) {
+    fprintf(to,
+            "  group %u level %u %s%s: kernel k%u, loads %" PRIu64 ", stores %" PRIu64
+            " elements per instance\n",
+            group->id, group->level, plan_domain_name(group->domain),
+            group->backward ? " backward" : "", group->kernel,
+            instance_elements(plan, &group->inputs, group->domain),
+            instance_elements(plan, &group->outputs, group->domain));
+    print_ids("loads", &group->inputs, to);
+    for (uint32_t k = 0; k < group->values.count; k++) {
+        print_value(plan, group->values.at[k], to);
+        if (plan->group_of[group->values.at[k]] != group)
+            fprintf(to, "        computed again here\n");
+    }
+    print_ids("stores", &group->outputs, to);
+    print_ids("sums", &group->sums, to);
+    if (group->goes_on)
+        fprintf(to, "    ended for its size, goes on in group %u\n", group->goes_on->id);
+}
+
+static void print_chunks(const Plan *plan, uint32_t call, FILE *to) {
+    const uint32_t *ranges[] = {plan->chunks.forward, plan->chunks.backward};
+    for (uint32_t k = 0; k < 2; k++) {
+        if (ranges[k][0] == ranges[k][1])
+            continue;
+        if (call == ranges[k][0])
+            fprintf(to, "  -- by chunks of %u positions\n", plan->chunks.positions);
+        else if (call == ranges[k][1])
+            fprintf(to, "  -- at once\n");
+    }
+}
+
+void plan_print_replays(const PlanReplays *replays, const char *indent, FILE *to) {
+    if (replays->calls.count == 0)
+        return;
+    fprintf(to, "%sworkspace %.0f MB instead of %.0f MB, for about %.1f %% more time\n", indent,
+            (double)replays->needed / 1e6, (double)replays->stored / 1e6,
+            100 * replays->seconds / replays->step_seconds);
+    for (uint32_t k = 0; k < replays->calls.count; k++) {
+        const PlanReplay *line = &replays->calls.at[k];
+        fprintf(to, "%smade again: %u of %u x %s, %.0f MB less kept for %.2f %% more time\n",
+                indent, line->again, line->of, line->label, line->bytes / 1e6,
+                100 * line->seconds / replays->step_seconds);
+    }
+}
+
+void plan_print(const Plan *plan, FILE *to) {
+    static const char *const kinds[] = {"kernel", "attend", "sum_instances", "gemm",
+                                        "reduce", "zero",   "scatter_add"};
+    static const char *const regions[] = {"params", "grads",    "input",   "global", "sample",
+                                          "time",   "position", "partial", "chunk",  "none"};
+    fprintf(to, "plan {\n");
+    plan_print_replays(&plan->replays, "  ", to);
+    for (uint32_t g = 0; g < plan->groups.count; g++)
+        print_group(plan, plan->groups.at[g], to);
+    for (uint32_t c = 0; c < plan->calls.count; c++) {
+        const Call *call = &plan->calls.at[c];
+        if (c == plan->n_forward_calls)
+            fprintf(to, "  -- backward\n");
+        print_chunks(plan, c, to);
+        fprintf(to, "  %s ", kinds[call->kind]);
+        if (call->kind == CALL_KERNEL || call->kind == CALL_FOLD)
+            fprintf(to, "k%u_", call->kernel); /* as nest_lower will name it */
+        fprintf(to, "%s %s", call->label ? call->label : "", plan_domain_name(call->domain));
+        if (call->kind == CALL_GEMM)
+            fprintf(to, " %s%s%" PRIu64 " x %" PRIu64 " x %s%" PRIu64,
+                    call->gemm.accumulate ? "add " : "", call->gemm.m_per_instance ? "N*" : "",
+                    call->gemm.m, call->gemm.n, call->gemm.k_per_instance ? "N*" : "",
+                    call->gemm.k);
+        for (uint32_t k = 0; k < call->buffers.count; k++) {
+            const Buffer *b = &call->buffers.at[k];
+            bool indexed = b->region <= REGION_INPUT;
+            fprintf(to, " %s%c%" PRIu64, regions[b->region], indexed ? '#' : '+',
+                    indexed ? b->index : b->offset);
+        }
+        fprintf(to, "\n");
+    }
+    fprintf(to, "}\n");
+}

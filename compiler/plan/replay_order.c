@@ -1,0 +1,163 @@
+/* The order of calls that a choice of replays leads to, and the memory it needs.
+ *
+ * A unit runs again just before the first backward call that wants a dropped result of it, and the
+ * units that it reads dropped results of before it. It then writes second copies of what is
+ * dropped, and once more what is kept: the same bits in the same place.
+ *
+ *     forward   a -> x,  b: x -> y,  c: y -> z        x and y dropped
+ *     backward  [a b] c' reads y,  b' reads x, ...    */
+#include "plan/replay_internal.h"
+#include <string.h>
+
+static void decide_dropped(Replay *r) {
+    memset(r->dropped, 0, r->n_values * sizeof *r->dropped);
+    for (uint32_t u = 0; u < r->units.count; u++) {
+        const ReplayUnit *unit = &r->units.at[u];
+        for (uint32_t k = 0; unit->chosen && k < unit->writes.count; k++)
+            r->dropped[unit->writes.at[k]] = !r->pinned[unit->writes.at[k]];
+    }
+    for (uint32_t u = 0; u < r->units.count; u++) {
+        const ReplayUnit *unit = &r->units.at[u];
+        for (uint32_t k = 0; unit->chosen && k < unit->reads.count; k++) {
+            TirId value = unit->reads.at[k];
+            if (r->dropped[value]) {
+                const ReplayUnit *maker = &r->units.at[r->unit_of_value[value]];
+                r->dropped[value] = r->segment[maker->calls.at[0]] == r->segment[unit->calls.at[0]];
+            }
+        }
+    }
+}
+
+/* Everything that `unit` needs, then its calls. */
+static void make_again(Replay *r, uint32_t wanted) {
+    vec_push(r->arena, &r->stack, wanted);
+    while (r->stack.count) {
+        uint32_t u = r->stack.at[r->stack.count - 1];
+        const ReplayUnit *unit = &r->units.at[u];
+        uint32_t next = NO_UNIT;
+        while (r->at[u] < unit->reads.count && next == NO_UNIT) {
+            TirId value = unit->reads.at[r->at[u]++];
+            if (r->dropped[value] && !r->again[r->unit_of_value[value]])
+                next = r->unit_of_value[value];
+        }
+        if (next != NO_UNIT) {
+            vec_push(r->arena, &r->stack, next);
+            continue;
+        }
+        r->stack.count--;
+        if (r->again[u])
+            continue;
+        r->again[u] = true;
+        r->seconds += unit->seconds;
+        for (uint32_t k = 0; k < unit->calls.count; k++)
+            vec_push(r->arena, &r->order, (ReplayStep){unit->calls.at[k], true});
+    }
+}
+
+static void make_order(Replay *r) {
+    const Plan *plan = r->plan;
+    r->order.count = 0;
+    r->seconds = 0;
+    memset(r->again, 0, (r->units.count + 1) * sizeof *r->again);
+    memset(r->at, 0, (r->units.count + 1) * sizeof *r->at);
+    for (uint32_t c = 0; c < plan->calls.count; c++) {
+        const Call *call = &plan->calls.at[c];
+        for (uint32_t k = 0; c >= r->n_forward && k < call->n_reads; k++) {
+            TirId value = call->buffers.at[k].index;
+            if (call->buffers.at[k].region == REGION_NONE && r->dropped[value] &&
+                !r->again[r->unit_of_value[value]])
+                make_again(r, r->unit_of_value[value]);
+        }
+        vec_push(r->arena, &r->order, (ReplayStep){c, false});
+    }
+}
+
+/* The place in `first` and `last` of what a step means by a value. */
+static uint32_t copy_of(const Replay *r, const ReplayStep *step, TirId value) {
+    bool second = r->dropped[value] && (step->again || step->call >= r->n_forward);
+    return second ? r->n_values + value : value;
+}
+
+static void find_intervals(Replay *r) {
+    const Plan *plan = r->plan;
+    memset(r->first, 0xff, 2 * r->n_values * sizeof *r->first);
+    memset(r->last, 0xff, 2 * r->n_values * sizeof *r->last);
+    for (uint32_t s = 0; s < r->order.count; s++) {
+        const Call *call = &plan->calls.at[r->order.at[s].call];
+        for (uint32_t k = 0; k < call->buffers.count; k++) {
+            if (call->buffers.at[k].region != REGION_NONE)
+                continue;
+            uint32_t copy = copy_of(r, &r->order.at[s], call->buffers.at[k].index);
+            if (k >= call->n_reads && r->first[copy] == UINT32_MAX)
+                r->first[copy] = s;
+            r->last[copy] = s;
+        }
+    }
+    for (uint32_t k = 0; k < plan->program->outputs.count; k++)
+        r->last[tir_storage(plan->program->block, plan->program->outputs.at[k].value)] =
+            r->order.count - 1;
+}
+
+/* The regions' worst moments, which need not be the same. */
+static void measure(Replay *r) {
+    double *change[REGION_NONE] = {0};
+    uint32_t length = 2 * r->plan->calls.count + 1;
+    memset(r->change, 0, (size_t)REGION_NONE * length * sizeof *r->change);
+    for (Region region = REGION_GLOBAL; region < REGION_PARTIAL; region++)
+        change[region] = r->change + (size_t)region * length;
+    for (uint32_t copy = 0; copy < 2 * r->n_values; copy++) {
+        TirId value = copy < r->n_values ? copy : copy - r->n_values;
+        if (r->first[copy] == UINT32_MAX || r->bytes[value] == 0)
+            continue;
+        Region region = plan_region(tir_node(r->plan->program->block, value)->type.domain);
+        change[region][r->first[copy]] += r->bytes[value];
+        change[region][r->last[copy] + 1] -= r->bytes[value];
+    }
+    r->bytes_needed = 0;
+    for (Region region = REGION_GLOBAL; region < REGION_PARTIAL; region++) {
+        double now = 0, most = 0;
+        for (uint32_t s = 0; s < r->order.count; s++) {
+            now += change[region][s];
+            most = now > most ? now : most;
+        }
+        r->bytes_needed += most;
+    }
+    for (Region region = REGION_PARTIAL; region < REGION_NONE; region++)
+        r->bytes_needed += (double)(r->plan->region_size[region] * plan_units(r->plan, region) *
+                                    (r->plan->options.f64 ? 8 : 4));
+}
+
+void replay_try(Replay *r) {
+    decide_dropped(r);
+    make_order(r);
+    find_intervals(r);
+    measure(r);
+}
+
+void replay_apply(Replay *r, const Call *calls) {
+    Plan *plan = r->plan;
+    uint32_t *slot = ARENA_ARRAY(plan->arena, uint32_t, 2 * r->n_values);
+    plan->slots.count = r->n_values;
+    plan->calls.at = NULL;
+    plan->calls.count = plan->calls.capacity = 0;
+    for (TirId value = 0; value < r->n_values; value++)
+        slot[value] = value;
+    for (uint32_t s = 0; s < r->order.count; s++) {
+        const ReplayStep *step = &r->order.at[s];
+        Call call = calls[step->call];
+        call.buffers = (BufferVec){0};
+        for (uint32_t k = 0; k < calls[step->call].buffers.count; k++) {
+            Buffer buffer = calls[step->call].buffers.at[k];
+            if (buffer.region == REGION_NONE) {
+                uint32_t copy = copy_of(r, step, buffer.index);
+                if (!slot[copy] && copy != 0) {
+                    slot[copy] = plan->slots.count;
+                    vec_push(plan->arena, &plan->slots, buffer.index);
+                }
+                buffer.index = slot[copy];
+            }
+            vec_push(plan->arena, &call.buffers, buffer);
+        }
+        vec_push(plan->arena, &plan->calls, call);
+    }
+}

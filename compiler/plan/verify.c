@@ -1,0 +1,338 @@
+/* Whether a plan can be run: what is read was written and is still there, what is asked for is
+ * there in the end, and everything a call names exists.
+ *
+ * The plan is walked as the runtime walks it, chunks as if there were two, with the names of values
+ * in the place of numbers: a buffer holds what was written there last. That one rule finds slots
+ * that overlap while both are live, reads before their write, and values that a chunk lost. */
+#include "plan/plan_internal.h"
+#include <string.h>
+
+typedef struct {
+    uint64_t from, to;
+    uint32_t slot;
+} Held;
+
+typedef VEC(Held) HeldVec; /* in order, none over another */
+
+typedef struct {
+    const Plan *plan;
+    const TirBlock *block;
+    Arena *arena;
+    HeldVec memory[REGION_NONE]; /* of regions with places */
+    bool *written;               /* by slot, while there are no places */
+    uint64_t *summed;            /* by parameter: 1 when its gradient is there */
+    const char *wrong;
+} Walk;
+
+#define WRONG(w, ...)                                                                              \
+    do {                                                                                           \
+        if (!(w)->wrong)                                                                           \
+            (w)->wrong = arena_printf((w)->plan->arena, __VA_ARGS__);                              \
+    } while (0)
+
+static const char *name_of(const Walk *w, uint32_t slot) {
+    const TirId value = w->plan->slots.at[slot];
+    const char *name = tir_node(w->block, value)->name;
+    return arena_printf(w->plan->arena, "%%%u%s%s", value, name ? " " : "", name ? name : "");
+}
+
+/* --- what calls name ---------------------------------------------------------------------------
+ */
+
+static bool runs_kernel(const Call *call) {
+    return call->kind == CALL_KERNEL || call->kind == CALL_ATTEND || call->kind == CALL_FOLD;
+}
+
+/* How many buffers a call of its kind has, and how many of them it only reads. */
+static void counts(const Plan *plan, const Call *call, uint32_t *all, uint32_t *reads) {
+    static const uint8_t fixed[][2] = {
+        [CALL_FOLD] = {2, 1}, [CALL_GEMM] = {3, 2},    [CALL_REDUCE] = {2, 1},
+        [CALL_ZERO] = {1, 0}, [CALL_SCATTER] = {3, 2}, [CALL_KERNEL] = {0, 0}};
+    if (call->kind == CALL_KERNEL) {
+        const Group *group = call->group;
+        *reads = group->inputs.count;
+        *all = *reads + group->outputs.count + group->sums.count;
+    } else if (call->kind == CALL_ATTEND) {
+        const TirNode *node = tir_node(plan->program->block, call->value);
+        *reads = node->n_operands;
+        *all = *reads + node->n_results;
+    } else {
+        *all = fixed[call->kind][0];
+        *reads = fixed[call->kind][1];
+    }
+}
+
+static void check_call(Walk *w, uint32_t c) {
+    const Plan *plan = w->plan;
+    const Call *call = &plan->calls.at[c];
+    uint32_t all, reads;
+    counts(plan, call, &all, &reads);
+    if (call->buffers.count != all || call->n_reads != reads)
+        WRONG(w, "call %u (%s) has %u buffers and reads %u, not %u and %u", c, call->label,
+              call->buffers.count, call->n_reads, all, reads);
+    if (runs_kernel(call) && call->kernel >= plan->kernels.count)
+        WRONG(w, "call %u (%s) runs kernel %u of %u", c, call->label, call->kernel,
+              plan->kernels.count);
+    for (uint32_t k = 0; k < call->buffers.count; k++) {
+        const Buffer *b = &call->buffers.at[k];
+        const uint32_t most = b->region == REGION_PARAMS || b->region == REGION_GRADS
+                                  ? plan->program->params.count
+                              : b->region == REGION_INPUT ? plan->program->inputs.count
+                              : b->region == REGION_CHUNK ? UINT32_MAX
+                                                          : plan->slots.count;
+        if (b->region > REGION_NONE || b->index >= most)
+            WRONG(w, "buffer %u of call %u (%s) is of nothing that there is", k, c, call->label);
+    }
+}
+
+static void check_ranges(Walk *w) {
+    const Plan *plan = w->plan;
+    const uint32_t *f = plan->chunks.forward, *b = plan->chunks.backward;
+    const uint32_t forward = plan->n_forward_calls, all = plan->calls.count;
+    if (forward > all)
+        WRONG(w, "%u calls of %u are forward", forward, all);
+    if (f[0] > f[1] || f[1] > forward || b[0] > b[1] || b[1] > all ||
+        (b[0] != b[1] && b[0] < forward))
+        WRONG(w, "chunks of calls %u to %u and %u to %u, of %u forward and %u", f[0], f[1], b[0],
+              b[1], forward, all);
+    if ((f[0] != f[1] || b[0] != b[1]) != (plan->chunks.positions > 0))
+        WRONG(w, "calls in chunks of %u positions", plan->chunks.positions);
+}
+
+/* --- what memory holds -------------------------------------------------------------------------
+ */
+
+/* The slot that a buffer's values are of. A chunk's buffer says its size instead: its place tells.
+ */
+static uint32_t slot_of(const Buffer *buffer) {
+    return buffer->region == REGION_CHUNK ? 0 : buffer->index;
+}
+
+static uint64_t size_of(const Walk *w, const Buffer *buffer) {
+    if (buffer->region == REGION_CHUNK)
+        return buffer->index;
+    if (buffer->region == REGION_PARTIAL)
+        return tir_element_count(&tir_node(w->block, buffer->index)->type);
+    return plan_slot_elements(w->plan, w->plan->slots.at[buffer->index]);
+}
+
+/* The first that ends behind a place. */
+static uint32_t first_behind(const HeldVec *memory, uint64_t place) {
+    uint32_t low = 0, high = memory->count;
+    while (low < high) {
+        const uint32_t middle = (low + high) / 2;
+        if (memory->at[middle].to <= place)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_leaf(const Walk *w, uint32_t slot) {
+    return slot < w->block->nodes.count && plan_is_leaf(tir_node(w->block, slot));
+}
+
+static bool holds(const Walk *w, const Buffer *b) {
+    if (b->region == REGION_NONE)
+        return is_leaf(w, b->index) || w->written[b->index];
+    if (b->region == REGION_PARAMS || b->region == REGION_INPUT)
+        return true;
+    if (b->region == REGION_GRADS)
+        return w->summed[b->index];
+    if (b->region == REGION_GLOBAL && is_leaf(w, b->index))
+        return true; /* a table */
+    const HeldVec *memory = &w->memory[b->region];
+    const uint32_t k = first_behind(memory, b->offset);
+    return k < memory->count && memory->at[k].from == b->offset && memory->at[k].slot == slot_of(b);
+}
+
+static void hold(Walk *w, const Buffer *b) {
+    if (b->region == REGION_NONE)
+        w->written[b->index] = true;
+    if (b->region == REGION_GRADS)
+        w->summed[b->index] = 1;
+    if (b->region < REGION_GLOBAL || b->region >= REGION_NONE)
+        return;
+    HeldVec *memory = &w->memory[b->region];
+    const Held new = {b->offset, b->offset + size_of(w, b), slot_of(b)};
+    const uint32_t first = first_behind(memory, new.from);
+    uint32_t end = first;
+    while (end < memory->count && memory->at[end].from < new.to)
+        end++;
+    if (first == end) { /* over nothing */
+        vec_push(w->arena, memory, new);
+        end = first + 1;
+        memmove(&memory->at[end], &memory->at[first], (memory->count - end) * sizeof *memory->at);
+    } else {
+        memmove(&memory->at[first + 1], &memory->at[end],
+                (memory->count - end) * sizeof *memory->at);
+        memory->count -= end - first - 1;
+    }
+    memory->at[first] = new;
+}
+
+static void check_place(Walk *w, uint32_t c, const Buffer *b) {
+    const Plan *plan = w->plan;
+    if (b->region < REGION_GLOBAL || b->region >= REGION_NONE)
+        return;
+    if (b->offset + size_of(w, b) > plan->region_size[b->region])
+        WRONG(w, "call %u (%s) has a buffer at %llu of a region of %llu", c,
+              plan->calls.at[c].label, (unsigned long long)b->offset,
+              (unsigned long long)plan->region_size[b->region]);
+}
+
+/* Partial sums are named after the sum, also where they are read. */
+static Buffer named(const Call *call, uint32_t k) {
+    Buffer b = call->buffers.at[k];
+    if (b.region == REGION_PARTIAL && call->kind == CALL_REDUCE)
+        b.index = call->value;
+    return b;
+}
+
+static const char *what_is(const Walk *w, const Buffer *b) {
+    if (b->region == REGION_CHUNK)
+        return "a chunk";
+    if (b->region == REGION_GRADS)
+        return w->plan->program->params.at[b->index].name;
+    return name_of(w, b->index);
+}
+
+static void walk_call(Walk *w, uint32_t c) {
+    const Call *call = &w->plan->calls.at[c];
+    for (uint32_t k = 0; k < call->buffers.count && !w->wrong; k++) {
+        const Buffer b = named(call, k);
+        check_place(w, c, &b);
+        if (k >= call->n_reads)
+            hold(w, &b);
+        else if (!holds(w, &b))
+            WRONG(w, "call %u (%s) reads %s, which is not there", c, call->label, what_is(w, &b));
+    }
+    /* What a call reads must be there after it, too: it writes while it still reads. */
+    for (uint32_t k = 0; k < call->n_reads && !w->wrong; k++) {
+        const Buffer b = named(call, k);
+        if (!holds(w, &b))
+            WRONG(w, "call %u (%s) writes over %s, which it reads", c, call->label, what_is(w, &b));
+    }
+}
+
+static void walk_calls(Walk *w, uint32_t first, uint32_t end) {
+    for (uint32_t c = first; c < end && !w->wrong; c++)
+        walk_call(w, c);
+}
+
+/* As run_pass of runtime/exec.c does; chunks as if there were two. */
+static void walk_pass(Walk *w, bool forward, bool backward) {
+    const Plan *plan = w->plan;
+    const uint32_t *f = plan->chunks.forward, *b = plan->chunks.backward;
+    if (forward)
+        walk_calls(w, 0, f[0]);
+    if (backward)
+        walk_calls(w, plan->n_forward_calls, b[0]);
+    for (int chunk = 0; chunk < 2 && plan->chunks.positions; chunk++) {
+        w->memory[REGION_CHUNK].count = 0;
+        for (uint32_t c = f[0]; c < f[1]; c++)
+            if (forward || plan->calls.at[c].repeated)
+                walk_calls(w, c, c + 1);
+        if (backward)
+            walk_calls(w, b[0], b[1]);
+    }
+    if (forward)
+        walk_calls(w, f[1], plan->n_forward_calls);
+    if (backward)
+        walk_calls(w, b[1], plan->calls.count);
+}
+
+static bool is_placed(const Plan *plan) {
+    for (uint32_t c = 0; c < plan->calls.count; c++)
+        for (uint32_t k = 0; k < plan->calls.at[c].buffers.count; k++)
+            if (plan->calls.at[c].buffers.at[k].region == REGION_NONE)
+                return false;
+    return true;
+}
+
+static void check_outputs(Walk *w) {
+    const TirProgram *p = w->plan->program;
+    const bool placed = is_placed(w->plan);
+    for (uint32_t k = 0; k < p->outputs.count; k++) {
+        const uint32_t slot = tir_storage(w->block, p->outputs.at[k].value);
+        const Buffer *at = &w->plan->buffer[slot];
+        const Buffer unplaced = {.region = REGION_NONE, .index = slot};
+        const bool chunked = at->region == REGION_CHUNK; /* gone; nobody reads it after a step */
+        if (placed && at->region == REGION_NONE && !is_leaf(w, slot))
+            WRONG(w, "output %u (%s) has no place", k, name_of(w, slot));
+        else if (!chunked && !holds(w, placed && at->region != REGION_NONE ? at : &unplaced))
+            WRONG(w, "output %u (%s) is not there in the end", k, name_of(w, slot));
+    }
+}
+
+static const char *verify_walk(const Plan *plan, bool together) {
+    Walk w = {.plan = plan, .block = plan->program->block};
+    w.arena = arena_create_child(plan->arena);
+    w.written = ARENA_ARRAY(w.arena, bool, plan->slots.count);
+    w.summed = ARENA_ARRAY(w.arena, uint64_t, plan->program->params.count + 1);
+    check_ranges(&w);
+    for (uint32_t c = 0; c < plan->calls.count && !w.wrong; c++)
+        check_call(&w, c);
+    if (!w.wrong && together)
+        walk_pass(&w, true, true);
+    if (!w.wrong && !together) {
+        walk_pass(&w, true, false);
+        walk_pass(&w, false, true);
+    }
+    if (!w.wrong)
+        check_outputs(&w);
+    arena_destroy(w.arena);
+    return w.wrong;
+}
+
+/* --- groups ------------------------------------------------------------------------------------
+ */
+
+static bool contains(const TirIdVec *values, TirId id) {
+    uint32_t low = 0, high = values->count;
+    while (low < high) {
+        const uint32_t middle = (low + high) / 2;
+        if (values->at[middle] < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < values->count && values->at[low] == id;
+}
+
+static const char *verify_groups(const Plan *plan) {
+    const uint32_t count = plan->program->block->nodes.count;
+    for (uint32_t g = 0; g < plan->groups.count; g++) {
+        const Group *group = plan->groups.at[g];
+        if (group->values.count == 0 || group->id != g)
+            return arena_printf(plan->arena, "group %u of %u holds nothing, or says it is %u", g,
+                                plan->groups.count, group->id);
+        const TirIdVec *made[] = {&group->outputs, &group->sums};
+        for (uint32_t k = 1; k < group->values.count; k++)
+            if (group->values.at[k - 1] >= group->values.at[k])
+                return arena_printf(plan->arena, "group %u has its values out of order", g);
+        for (int m = 0; m < 2; m++)
+            for (uint32_t k = 0; k < made[m]->count; k++)
+                if (!contains(&group->values, made[m]->at[k]))
+                    return arena_printf(plan->arena, "group %u gives %%%u, which it does not hold",
+                                        g, made[m]->at[k]);
+        for (uint32_t k = 0; k < group->inputs.count; k++)
+            if (contains(&group->values, group->inputs.at[k]))
+                return arena_printf(plan->arena, "group %u takes %%%u, which it holds", g,
+                                    group->inputs.at[k]);
+    }
+    for (TirId id = 1; id < count; id++)
+        if (plan->work[id] == WORK_LOCAL &&
+            (!plan->group_of[id] || !contains(&plan->group_of[id]->values, id)))
+            return arena_printf(plan->arena, "%%%u is computed in no group", id);
+    return NULL;
+}
+
+const char *plan_verify(const Plan *plan) {
+    const char *wrong = verify_groups(plan);
+    if (wrong || plan->calls.count == 0)
+        return wrong;
+    wrong = verify_walk(plan, true);
+    return wrong ? wrong : verify_walk(plan, false);
+}
