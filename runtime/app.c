@@ -65,7 +65,7 @@ typedef struct {
     int32_t threads;
     bool json, force, quiet, profile, data_is_bytes, changed_data;
     HcSetting *settings;
-    char **texts; /* owned keys of settings */
+    char *texts; /* keys of settings, one after the other; there is room for all arguments */
     int n_settings;
 } Options;
 
@@ -183,10 +183,9 @@ static bool add_setting(Options *o, const char *text) {
     const char *equals = strchr(text, '=');
     if (!equals || equals == text)
         return false;
-    char *key = strndup(text, (size_t)(equals - text));
-    if (!key)
-        return false;
-    o->texts[o->n_settings] = key;
+    char *key = o->texts;
+    o->texts = mempcpy(key, text, (size_t)(equals - text));
+    *o->texts++ = 0;
     o->settings[o->n_settings++] = (HcSetting){key, equals + 1};
     return true;
 }
@@ -476,9 +475,12 @@ int hc_main(const HcModel *model, int argc, char **argv) {
     Options o = {.length = 400, .temperature = 0.8, .steps = -1, .warmup = 3};
     const char *program = argv[0];
     o.settings = calloc((size_t)argc + 3, sizeof *o.settings);
-    o.texts = calloc((size_t)argc + 3, sizeof *o.texts);
     o.data = calloc((size_t)argc + 3, sizeof *o.data);
-    if (!o.settings || !o.texts || !o.data) {
+    size_t length = 1;
+    for (int k = 0; k < argc; k++)
+        length += strlen(argv[k]) + 1;
+    char *texts = o.texts = malloc(length);
+    if (!o.settings || !texts || !o.data) {
         fprintf(stderr, "%s: out of memory\n", program);
         return 6;
     }
@@ -495,9 +497,7 @@ int hc_main(const HcModel *model, int argc, char **argv) {
         code = bench(model, &o, program);
     else
         code = info(model, &o, program);
-    for (int k = 0; k < o.n_settings; k++)
-        free(o.texts[k]);
-    free(o.texts);
+    free(texts);
     free(o.settings);
     free(o.data);
     if (fflush(stdout) != 0 && code == 0) {

@@ -44,7 +44,7 @@ model k {
 train k { data text { tokens[t] = bytes[t]; next[t] = bytes[t + 1]; held_out = 0.1; } batch 2; steps 2; seed 1; }
 """
 
-# What is run in a folder with k.hc, t.txt and run; {out} is where it writes.
+# What is run in a folder with k.hc, t.txt, run and ./k, the model built; {out} is where it writes.
 COMMANDS = {
     "check": "check k.hc",
     "mistaken": "check wrong.hc --json",
@@ -59,8 +59,11 @@ COMMANDS = {
     "sample": "sample run --length 3 --threads 1",
     "gradcheck": "gradcheck k.hc --no-cache",
     "bench": "bench k.hc --steps 1 --threads 1",
+    "own train": "./k train --data t.txt --out {out}/r --threads 2 --quiet --set train.lr=0.01 --set train.seed=3",
+    "own eval": "./k eval run --json",
+    "own info": "./k info --json",
 }
-TIMED = {"bench", "train", "compiled"}  # what they print differs from time to time
+TIMED = {"bench", "train", "compiled", "own train"}  # what they print differs from time to time
 
 
 def environment(folder, preload=None, failing=0):
@@ -91,16 +94,19 @@ class Trier:
                            ("t.txt", "to be or not to be, that is the question:\n" * 20)):
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(text)
-        subprocess.run([self.hcc, "train", "k.hc", "--data", "t.txt", "--out", "run", "--threads", "1"], cwd=folder,
-                       env=environment(folder), capture_output=True, check=True)
+        for words in ("train k.hc --data t.txt --out run --threads 1", "build k.hc -o k"):
+            subprocess.run([self.hcc, *words.split()], cwd=folder, env=environment(folder), capture_output=True,
+                           check=True)
 
     def run(self, name, failing):
         out = os.path.join(self.folder, "out")
         shutil.rmtree(out, ignore_errors=True)
         os.mkdir(out)
-        done = subprocess.run([self.hcc, *COMMANDS[name].format(out=out).split()], cwd=self.folder, timeout=60,
-                              capture_output=True, text=True, errors="replace", check=False,
-                              env=environment(self.folder, self.preload, failing))
+        words = COMMANDS[name].format(out=out).split()
+        if words[0] != "./k":
+            words = [self.hcc, *words]
+        done = subprocess.run(words, cwd=self.folder, timeout=60, capture_output=True, text=True, errors="replace",
+                              check=False, env=environment(self.folder, self.preload, failing))
         return done, files_of(out)
 
     def reference(self, name):
