@@ -53,8 +53,8 @@ COMMANDS = {
     "library": "build k.hc -o {out}/k.so --no-cache",
     "kept": "build k.hc -o {out}/k.so",
     "executable": "build k.hc -o {out}/k",
-    "train": "train k.hc --data t.txt --out {out}/r --threads 2 --quiet",
-    "compiled": "train k.hc --data t.txt --out {out}/r --threads 1 --no-cache --quiet",
+    "train": "train k.hc --data t.txt --out {out}/r --threads 2",
+    "compiled": "train k.hc --data t.txt --out {out}/r --threads 1 --no-cache",
     "eval": "eval run --json --threads 1",
     "sample": "sample run --length 3 --threads 1",
     "gradcheck": "gradcheck k.hc --no-cache",
@@ -113,6 +113,8 @@ class Trier:
         """(allocations, exit code, what it prints, what it writes) of the command when none fails."""
         self.run(name, 0)  # fills the cache
         done, files = self.run(name, 0)
+        if done.returncode != (1 if name == "mistaken" else 0):
+            raise SystemExit(f"{COMMANDS[name]}: {done.returncode}\n{done.stderr}")
         with open(os.path.join(self.folder, "count"), encoding="utf-8") as file:
             return int(file.read()), done.returncode, "" if name in TIMED else done.stdout, files
 
