@@ -12,6 +12,13 @@ bool is_wide(const TirType *type) {
     return type->elem != TIR_TUPLE && type->rank > 0 && type->dims[type->rank - 1] >= WIDE_EXTENT;
 }
 
+/* The operand's axis that is the last of what a reduction leaves; -1: none is left. */
+static int last_kept(const TirNode *node, uint32_t rank) {
+    while (rank > 0 && node->attr.axis_mask >> (rank - 1) & 1)
+        rank--;
+    return (int)rank - 1;
+}
+
 /* The axis of operand `k` (before views) that runs along the lanes when `id`'s last axis does, or
  * when the fold's summed axis does; -1: none. */
 int lane_axis(const Lower *l, TirId id, uint32_t k) {
@@ -23,7 +30,7 @@ int lane_axis(const Lower *l, TirId id, uint32_t k) {
     bool fold = v && v->side == SIDE_FOLD;
     switch (tir_op_class(node->op)) {
     case TIR_CLASS_REDUCE:
-        return type->rank - 1; /* fold: the last axis is summed; else it is kept */
+        return fold ? type->rank - 1 : last_kept(node, type->rank);
     case TIR_CLASS_CONTRACT: {
         uint8_t label;
         if (fold) {
@@ -112,8 +119,11 @@ TirId operand_root(const Lower *l, TirId id, uint32_t k, bool *in_step) {
         *in_step = !reshaped && wide && axis == type->rank - 1;
     else
         *in_step = !wide && (!reshaped || user->elements <= UNROLL_LANE);
-    if (tir_node(l->block, id)->op == TIR_GATHER && k == 0)
+    const TirNode *reader = tir_node(l->block, id);
+    if (reader->op == TIR_GATHER && k == 0)
         *in_step = false; /* rows are addressed at run time */
+    if (reader->op == TIR_TAKE && wide_user && reader->attr.axis + 1u == reader->type.rank)
+        *in_step = false; /* each lane has an entry of its own, and would make it for itself */
     return at;
 }
 

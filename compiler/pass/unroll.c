@@ -31,14 +31,18 @@ static uint64_t terms(const TirBlock *block, const TirNode *node) {
     return n;
 }
 
-static bool fits_registers(const TirBlock *body, const TirNode *node) {
+/* Adds the node's operations, an instruction each, to *size. */
+static bool fits_registers(const TirBlock *body, const TirNode *node, uint64_t *size) {
     const TirOpClass class = tir_op_class(node->op);
-    if (class == TIR_CLASS_VIEW || node->op == TIR_ARG || node->op == TIR_TABLE)
+    if (node->type.elem == TIR_TUPLE || class == TIR_CLASS_VIEW || node->op == TIR_ARG ||
+        node->op == TIR_TABLE)
         return true;
-    if (tir_element_count(&node->type) > SCAN_VALUE_MOST)
-        return false;
     const bool folds = class == TIR_CLASS_REDUCE || class == TIR_CLASS_CONTRACT;
-    return !folds || terms(body, node) <= SCAN_TERMS_MOST;
+    const uint64_t elements = tir_element_count(&node->type), of = folds ? terms(body, node) : 1;
+    if (elements > SCAN_VALUE_MOST || of > SCAN_TERMS_MOST)
+        return false;
+    *size += elements * of;
+    return *size <= SCAN_BODY_MOST;
 }
 
 static bool is_local(const TirBlock *body, const TirNode *node) {
@@ -59,13 +63,13 @@ static bool is_local(const TirBlock *body, const TirNode *node) {
 
 static bool fits_kernel(const TirNode *loop) {
     const TirBlock *body = loop->attr.body;
-    uint64_t carried = 0;
+    uint64_t carried = 0, size = 0;
     for (uint32_t k = 0; k < loop->attr.n_carried; k++)
         carried += tir_element_count(&loop->result_types[k]);
     bool fits = carried <= SCAN_CARRIED_MOST;
     for (TirId id = 1; fits && id < body->nodes.count; id++) {
         const TirNode *node = tir_node(body, id);
-        fits = is_local(body, node) && (node->type.elem == TIR_TUPLE || fits_registers(body, node));
+        fits = is_local(body, node) && fits_registers(body, node, &size);
     }
     return fits;
 }

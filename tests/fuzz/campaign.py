@@ -175,7 +175,7 @@ def main():
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--state", default="fuzz.jsonl")
-    parser.add_argument("--seconds", type=int, default=30, help="processor time for one program")
+    parser.add_argument("--seconds", type=int, default=30, help="processor time for one arrangement")
     parser.add_argument("--everything", action="store_true", help="every program in every arrangement")
     parser.add_argument("--tries", help="try_program; beside hcc by default")
     options = parser.parse_args()

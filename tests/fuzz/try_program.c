@@ -2,9 +2,10 @@
  * against those of compiled code, fused and not, in f32 and f64, for several processors, with
  * threads and in the least memory.
  *
- * Reads requests, a line each: PATH SEED SECONDS ARRANGEMENT... An arrangement is words joined by
- * commas (f64 or f32; plain: nothing is fused; O3; baseline, v3; least: of memory), or `gradcheck`
- * with options of that command behind commas. Answers with a line an arrangement and a last one:
+ * Reads requests, a line each: PATH SEED SECONDS ARRANGEMENT..., seconds of processor time each. An
+ * arrangement is words joined by commas (f64 or f32; plain: nothing is fused; O3; baseline, v3;
+ * least: of memory), or `gradcheck` with options of that command behind commas. Answers with a line
+ * an arrangement and a last one:
  *
  *   ARRANGEMENT CODE SECONDS BITS WHAT
  *   end
@@ -654,12 +655,21 @@ static const char *trial_run(Trial *t, const char *path, const char *words) {
     return trial_form(t, &form);
 }
 
+static void limit_seconds(double most) {
+    struct rlimit limit = {(rlim_t)ceil(most), RLIM_INFINITY};
+    setrlimit(RLIMIT_CPU, &limit);
+}
+
+/* What was compiled before stays in the compilation's memory. */
+static bool memory_is_low(void) {
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 && (rlim_t)usage.ru_maxrss * 1024 > GIB;
+}
+
 /* The child's whole life: arrangements from `first` on. */
 static void serve(char **words, int count, int first) {
-    struct rlimit most = {strtoul(words[2], NULL, 10), RLIM_INFINITY};
     struct rlimit memory = {MEMORY * GIB, MEMORY * GIB};
     setrlimit(RLIMIT_AS, &memory);
-    setrlimit(RLIMIT_CPU, &most);
     signal(SIGXCPU, SIG_DFL);
     Trial t = {.seed = strtoull(words[1], NULL, 10)};
     t.d.options.argc = 1;
@@ -669,6 +679,7 @@ static void serve(char **words, int count, int first) {
     for (progress->arrangement = first; progress->arrangement < count; progress->arrangement++) {
         double begun = cpu_seconds();
         char messages[600];
+        limit_seconds(begun + strtod(words[2], NULL));
         t.what[0] = '\0';
         t.bits = 0;
         const char *code = trial_run(&t, words[0], words[progress->arrangement]);
@@ -679,8 +690,8 @@ static void serve(char **words, int count, int first) {
             break; /* what cannot be prepared will not be */
         if (strcmp(code, "infinite") == 0)
             break;
-        if (strcmp(code, "70") == 0 && progress->arrangement + 1 < count)
-            exit(99); /* go on in a new process: this one may be damaged */
+        if ((strcmp(code, "70") == 0 || memory_is_low()) && progress->arrangement + 1 < count)
+            exit(99); /* go on in a new process: this one may be damaged, or is full */
     }
     exit(0);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the system may grant a process: threads, address space, a share of the processors."""
+"""What the system may grant a process, threads, address space, a share of the processors, and what hcc asks."""
 
 import json
 import os
@@ -22,6 +22,42 @@ SMALL = """model line {
 }
 train line { data table { x = columns[0]; y = columns[1]; } batch 1; steps 1; seed 1; }
 """
+
+
+CODE = {  # what one turn or one kernel would write out, and the most lines of its loop nests
+    "let v[i, k] = sin(u[i] * w[k]); let m = sinkhorn(v, 3); let y[i] = min(u[i], m[i, i]);":
+        (8000, (32, 33, 48, 64)),
+    "param W[{n}, {n}] ~ normal(0.1); let y[i] = u[i]; iterate 5 {{ y[i] = tanh(sum[j] W[i, j] * y[j]); }}":
+        (8000, (32, 33, 48, 64)),
+    "param W[40, {n}] ~ normal(0.5); let s[i < 40] = max[j] sin(u[j] * W[i, j]); "
+    "let y[k < 200] = s[k % 40] * s[3 * k % 40] * w[0];": (8000, (31, 32)),
+}
+WRITTEN = """model m {{
+  input u[{n}] : real;
+  param w[{n}] ~ normal(1);
+  {body}
+  loss mean[k] y[k]^2;
+}}
+"""
+
+
+class Code(harness.TestCase):
+    """A compiler takes long functions in more than linear time, so nests stay short."""
+
+    def test_is_short_at_every_width(self):
+        for body, (most, widths) in CODE.items():
+            for n in widths:
+                with self.subTest(body, n=n):
+                    path = self.write("m.hc", WRITTEN.format(n=n, body=body.format(n=n)))
+                    nests = harness.hcc("emit", path, "--stage", "nests")
+                    self.assertEqual(nests.code, 0, repr(nests)[-2000:])
+                    self.assertLess(nests.out.count("\n"), most)
+
+    def test_is_right(self):
+        for body, (_, widths) in CODE.items():
+            path = self.write("m.hc", WRITTEN.format(n=widths[0], body=body.format(n=widths[0])))
+            result = harness.hcc("gradcheck", path, "-O0")
+            self.assertEqual(result.code, 0, repr(result)[-2000:])
 
 
 class Threads(harness.TestCase):
