@@ -2,8 +2,9 @@
  *
  * requires   any program
  * maintains  outputs and their values; n_forward follows
- * changes    a SCAN whose body crosses positions, loads parameters or inputs, holds a loop, or
- * works on more than registers hold becomes its trips, one after the other
+ * changes    a SCAN whose body crosses positions, loads parameters or inputs, holds a loop, whose
+ * values live at different places, or that works on more than registers hold becomes its trips, one
+ * after the other
  *
  *     %3 = scan %1 %2 trips 2 { tanh(shift(arg0, 1) + arg1) }     %4 = result %3 0
  *     →  %5 = shift %1    %6 = tanh(%5 + %2)    %7 = shift %6    %8 = tanh(%7 + %2) */
@@ -64,9 +65,13 @@ static bool is_local(const TirBlock *body, const TirNode *node) {
 static bool fits_kernel(const TirNode *loop) {
     const TirBlock *body = loop->attr.body;
     uint64_t carried = 0, size = 0;
-    for (uint32_t k = 0; k < loop->attr.n_carried; k++)
-        carried += tir_element_count(&loop->result_types[k]);
-    bool fits = carried <= SCAN_CARRIED_MOST;
+    bool fits = true;
+    for (uint32_t k = 0; k < loop->n_results; k++) { /* a kernel runs at the places of one domain */
+        const TirType *type = &loop->result_types[k];
+        fits = fits && tir_domain_equal(type->domain, loop->result_types[0].domain);
+        carried += k < loop->attr.n_carried ? tir_element_count(type) : 0;
+    }
+    fits = fits && carried <= SCAN_CARRIED_MOST;
     for (TirId id = 1; fits && id < body->nodes.count; id++) {
         const TirNode *node = tir_node(body, id);
         fits = is_local(body, node) && fits_registers(body, node, &size);

@@ -96,7 +96,31 @@ def function(draw, number):
     return body, apply
 
 
+PLACES = """model m {
+  positions t <= 5;
+  input u[t, WIDTH] : real;
+  param W[WIDTH, WIDTH] ~ normal(0.3);
+  let a[j < WIDTH] = -0.3;
+  let b[j < WIDTH] = u[j];
+  iterate 3 {
+    a[i] = tanh(sum[j] W[i,j] * a[j]);
+    b[i] = tanh(W[2, i] * a[i]);
+  }
+  loss (mean[i] b[i]^2) + mean[i] a[i];
+}
+"""
+
+
 class Loops(harness.TestCase):
+    def test_values_that_live_at_different_places(self):
+        """`a` is the same everywhere, `b` begins at each position."""
+        for width in (3, 31, 33):
+            for level in ("-O0", "-O3"):
+                with self.subTest(width=width, level=level):
+                    model = self.write("m.hc", PLACES.replace("WIDTH", str(width)))
+                    result = harness.hcc("gradcheck", model, level)
+                    self.assertEqual(result.code, 0, repr(result)[-2000:])
+
     def program(self, seed):
         draw = random.Random(seed)
         n = draw.choice(WIDTHS)
