@@ -3,6 +3,7 @@
 #include "runtime/plan.h"
 #include "runtime/json_read.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -321,13 +322,25 @@ static bool base64(const char *from, uint8_t *to, size_t size) {
     return n == size;
 }
 
+/* A number, or what JSON has no number for. */
+static bool table_entry(const json_t *value, double *x) {
+    const char *word = json_string_value(value);
+    *x = json_number_value(value);
+    if (!word)
+        return json_is_number(value);
+    if (strcmp(word, "nan") == 0)
+        *x = NAN;
+    else
+        *x = word[0] == '-' ? -INFINITY : INFINITY;
+    return strcmp(word, "nan") == 0 || strcmp(word, "inf") == 0 || strcmp(word, "-inf") == 0;
+}
+
 static HcStatus table_numbers(Reader *r, const json_t *array, const char *element, HcTable *table) {
     if ((int64_t)json_array_size(array) != table->count)
         return bad(r, "number of elements");
     for (int64_t k = 0; k < table->count; k++) {
-        const json_t *value = json_array_get(array, (size_t)k);
-        double x = json_number_value(value);
-        if (!json_is_number(value))
+        double x;
+        if (!table_entry(json_array_get(array, (size_t)k), &x))
             return bad(r, "not a number");
         if (element[0] == 'i') {
             if (!(x >= INT32_MIN && x <= INT32_MAX))

@@ -1,6 +1,7 @@
 /* The manifest's part that is the plan: regions, tables, calls, outputs. */
 #include "artifact/manifest_plan.h"
 #include "artifact/call_profile.h"
+#include <math.h>
 
 static void add_buffer(JsonText *t, const char *key, const Buffer *b) {
     static const char *const names[] = {"params", "grads",    "input",   "global", "sample",
@@ -126,6 +127,14 @@ static void add_kernels(JsonText *t, const Plan *plan, NestKernel *const *kernel
     json_text_close(t, ']');
 }
 
+/* JSON has no word for what is not finite. */
+static void add_entry(JsonText *t, double x) {
+    if (isfinite(x))
+        json_text_real(t, NULL, x);
+    else
+        json_text_plain(t, NULL, isnan(x) ? "nan" : x > 0 ? "inf" : "-inf");
+}
+
 static void add_tables(JsonText *t, const Plan *plan) {
     json_text_open(t, "tables", '[');
     for (uint32_t k = 0; k < plan->tables.count; k++) {
@@ -142,7 +151,7 @@ static void add_tables(JsonText *t, const Plan *plan) {
                                                     : "f32");
         json_text_open(t, "data", '[');
         for (uint64_t i = 0; i < elements; i++)
-            json_text_real(t, NULL, table->data[i]);
+            add_entry(t, table->data[i]);
         json_text_close(t, ']');
         json_text_close(t, '}');
     }

@@ -128,6 +128,21 @@ class Gradcheck(harness.TestCase):
             self.assertAlmostEqual(a["analytic"], b["analytic"], delta=1e-10 * (1 + b["analytic"]))
             self.assertEqual(a["verdict"], "ok", a)
 
+    def test_tables_of_what_is_not_finite(self):
+        path = self.write("m.hc", """model m {
+  positions t <= 2;
+  input x[t, 33] : real;
+  param W[33] = 1;
+  let T[i < 33, j < 33] = select(i >= j, 0, log(0));                 // a mask
+  let u[i < 33] = 1 / i, v[i < 33] = select(i > 0, 0, 0) / i;      // inf and nan first
+  let p[i, j] = softmax[j] T[i,j] + x[i] * W[j];
+  let q = sum[i] select(i > 0, u[i] + v[i], 1) * x[i] * W[i];
+  loss (sum[i, j] p[i,j] * x[j]) + q;
+}
+""")
+        for more in ([], ["-O0"], ["--interpret"]):
+            self.assertIn("1 tensors, 0 wrong", self.expect(hcc("gradcheck", path, *more)).out)
+
     def test_text(self):
         result = self.expect(hcc("gradcheck", SHAKESPEARE, "--set", "wiring=mhc", "--set", "n=2",
                                  "--set", "blocks=1"))
