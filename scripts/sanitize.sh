@@ -7,5 +7,5 @@ cd "$(dirname "$0")/.."
 export HCC_BUILD=${HCC_BUILD:-build-sanitize}
 export ASAN_OPTIONS=detect_leaks=${HCC_DETECT_LEAKS:-1}:abort_on_error=0
 export UBSAN_OPTIONS=print_stacktrace=1
-scripts/build.sh -DHCC_SANITIZE=ON
+scripts/build.sh -DHCC_SANITIZE=ON -DHCC_WARNINGS_AS_ERRORS=ON
 exec python3 -B tests/run_suite.py "$HCC_BUILD" "$@"

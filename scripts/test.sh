@@ -17,7 +17,7 @@ if [ "${1:-}" = --with-torch ]; then
 fi
 
 . scripts/setup.sh
-scripts/build.sh
+scripts/build.sh -DHCC_WARNINGS_AS_ERRORS="${CI:-OFF}"
 
 if [ "$torch" = true ]; then
     [ "${CI:-false}" = true ] &&

@@ -250,7 +250,7 @@ static void attend_gather_rows(Attend *a, const AttendMatrix *from, NestId first
                                int64_t d, NestId d_loop, uint32_t rows, const AttendMatrix *by,
                                const NestId *factor, const AttendMatrix *to) {
     NestBuilder *b = &a->b;
-    NestId held[MOST_HELD];
+    NestId held[MOST_HELD] = {0};
     AttendScalars x = {.buffer = from->buffer, .step = from->step};
     NestAddress place[MOST_HELD];
     for (uint32_t r = 0; r < rows; r++) {
@@ -306,7 +306,7 @@ static void forward_scores(Attend *a, const AttendForward *m, NestId first_query
     NestBuilder *b = &a->b;
     NestId last = attend_sub(a, count, a->one);
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, count, ROWS, a->columns, best);
-    NestId held[MOST_HELD], next[MOST_COLUMNS];
+    NestId held[MOST_HELD] = {0}, next[MOST_COLUMNS];
     attend_scores(a, &m->k, first_key, loop->variable, last, a->s->e, &m->queries, held);
     for (uint32_t c = 0; c < a->columns; c++)
         next[c] = loop->inner[c];
@@ -479,7 +479,7 @@ static void backward_scores(Attend *a, const AttendBackward *m, NestId first, Ne
     const AttendMatrix *to[2] = {&m->weights, &m->d_scores};
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, count, ROWS, 0, NULL);
     for (int which = 0; which < 2; which++) {
-        NestId held[MOST_HELD];
+        NestId held[MOST_HELD] = {0};
         attend_scores(a, from[which], first, loop->variable, last, which ? a->s->f : a->s->e,
                       with[which], held);
         for (uint32_t k = 0; k < ROWS * a->columns; k++) {
@@ -521,7 +521,7 @@ static void backward_block(Attend *a, const AttendMatrix *by, NestId row, uint32
                            NestId first_key) {
     NestBuilder *b = &a->b;
     AttendScalars x = {.buffer = by->buffer, .step = 1};
-    NestId held[MOST_HELD];
+    NestId held[MOST_HELD] = {0};
     NestAddress place[MOST_HELD];
     for (uint32_t r = 0; r < rows; r++) {
         NestId key = attend_add(a, row, attend_number(a, r));

@@ -107,7 +107,7 @@ static SumFactor spread(SumProduct *s, const SumFactor *f, uint32_t mask) {
     for (uint8_t l = 0; l < SUM_LABELS; l++) {
         if (!(mask >> l & 1))
             continue;
-        for (uint32_t k = 0; k < type_of(s, f->value)->rank; k++)
+        for (uint32_t k = 0; k < tir_rank(type_of(s, f->value)); k++)
             if (f->labels[k] == l)
                 axes[k] = (uint8_t)rank;
         out.labels[rank] = l;

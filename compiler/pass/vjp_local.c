@@ -138,7 +138,7 @@ static Lines lines_of(const TirType *x, uint32_t mask) {
     Lines l = {.x = *x};
     uint32_t n = 0;
     for (uint32_t reduced = 0; reduced < 2; reduced++) {
-        for (uint8_t k = 0; k < x->rank; k++)
+        for (uint8_t k = 0; k < tir_rank(x); k++)
             if ((mask >> k & 1) == reduced) {
                 l.to[k] = (uint8_t)n;
                 l.from[n] = k;
@@ -201,7 +201,7 @@ void tir_grad_REDUCE_PROD(Vjp *v, TirId id, const TirNode *node, TirId g) {
     const uint32_t n = l.flat[l.n_kept];
     const TirId spread = unreduce(v, g, &l.x, node->attr.axis_mask);
     TirId others;
-    if (n <= PRODUCT_OTHERS_MOST && l.n_kept + 2 <= TIR_MAX_RANK) {
+    if (n <= PRODUCT_OTHERS_MOST && l.n_kept <= TIR_MAX_RANK - 2) {
         uint8_t axes[TIR_MAX_RANK];
         uint32_t dims[TIR_MAX_RANK];
         double same[PRODUCT_OTHERS_MOST * PRODUCT_OTHERS_MOST] = {0};

@@ -201,6 +201,12 @@ TirOpClass tir_op_class(TirOp op);
 static inline const TirNode *tir_node(const TirBlock *block, TirId id) {
     return &block->nodes.at[id];
 }
+/* A type's rank, which whoever made it bounded: for loops over arrays of TIR_MAX_RANK. */
+static inline uint32_t tir_rank(const TirType *type) {
+    if (type->rank > TIR_MAX_RANK)
+        __builtin_unreachable();
+    return type->rank;
+}
 /* The stored value that `id` is a view of in memory: skips RESHAPE. */
 TirId tir_storage(const TirBlock *block, TirId id);
 uint64_t tir_element_count(const TirType *type);

@@ -173,7 +173,7 @@ static void eval_gemm(Eval *e, const NestGemm *g) {
             c = eval_address(e, &g->c_at);
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) {
-            EvalValue x, y, old;
+            EvalValue x = {0}, y = {0}, old = {0};
             double sum = 0;
             for (int64_t k = 0; k < depth; k++) {
                 eval_get(e, g->a, a + (g->transpose_a ? k * lda + i : i * lda + k), &x, 0);
