@@ -105,7 +105,8 @@ class Outputs(harness.TestCase):
         self.expect(hcc("build", "m.hc", "-o", "m.o", cwd=self.folder))
         self.write("main.c", "extern const char line_model[];\n"
                    "int main(void) { return line_model[0] == 0; }\n")
-        self.expect(harness.run(["cc", "main.c", "m.o", "-lm", "-o", "program"], cwd=self.folder))
+        sanitizer = ["-fsanitize=address"] if harness.sanitized() else []
+        self.expect(harness.run(["cc", *sanitizer, "main.c", "m.o", "-lm", "-o", "program"], cwd=self.folder))
         self.refused("build", "m.hc", "-o", "program", said="--force")
 
     def test_endings(self):
