@@ -20,7 +20,7 @@ typedef struct {
     Arena *arena;
     HeldVec memory[REGION_NONE]; /* of regions with places */
     bool *written;               /* by slot, while there are no places */
-    uint64_t *summed;            /* by parameter: 1 when its gradient is there */
+    bool *summed;                /* by parameter: its gradient is there */
     const char *wrong;
 } Walk;
 
@@ -151,7 +151,7 @@ static void hold(Walk *w, const Buffer *b) {
     if (b->region == REGION_NONE)
         w->written[b->index] = true;
     if (b->region == REGION_GRADS)
-        w->summed[b->index] = 1;
+        w->summed[b->index] = true;
     if (b->region < REGION_GLOBAL || b->region >= REGION_NONE)
         return;
     HeldVec *memory = &w->memory[b->region];
@@ -270,19 +270,24 @@ static const char *verify_walk(const Plan *plan, bool together) {
     Walk w = {.plan = plan, .block = plan->program->block};
     w.arena = arena_create_child(plan->arena);
     w.written = ARENA_ARRAY(w.arena, bool, plan->slots.count);
-    w.summed = ARENA_ARRAY(w.arena, uint64_t, plan->program->params.count + 1);
-    check_ranges(&w);
-    for (uint32_t c = 0; c < plan->calls.count && !w.wrong; c++)
-        check_call(&w, c);
-    if (!w.wrong && together)
+    w.summed = ARENA_ARRAY(w.arena, bool, plan->program->params.count + 1);
+    if (together) {
         walk_pass(&w, true, true);
-    if (!w.wrong && !together) {
+    } else {
         walk_pass(&w, true, false);
         walk_pass(&w, false, true);
     }
     if (!w.wrong)
         check_outputs(&w);
     arena_destroy(w.arena);
+    return w.wrong;
+}
+
+static const char *verify_calls(const Plan *plan) {
+    Walk w = {.plan = plan, .block = plan->program->block};
+    check_ranges(&w);
+    for (uint32_t c = 0; c < plan->calls.count && !w.wrong; c++)
+        check_call(&w, c);
     return w.wrong;
 }
 
@@ -333,6 +338,8 @@ const char *plan_verify(const Plan *plan) {
     const char *wrong = verify_groups(plan);
     if (wrong || plan->calls.count == 0)
         return wrong;
-    wrong = verify_walk(plan, true);
+    wrong = verify_calls(plan);
+    if (!wrong)
+        wrong = verify_walk(plan, true);
     return wrong ? wrong : verify_walk(plan, false);
 }

@@ -172,17 +172,6 @@ static inline TirId varied(Case *c, TirDomain domain, uint32_t rank, const uint3
     return tir_unary(&c->b, TIR_SIN, mixed_in(c, domain, rank, dims));
 }
 
-static int case_setup(void **state) {
-    *state = calloc(1, sizeof(Case));
-    return *state ? 0 : -1;
-}
-
-static int case_teardown(void **state) {
-    case_end(*state);
-    free(*state);
-    return 0;
-}
-
 #define NATIVE_TEST(name) cmocka_unit_test_setup_teardown(name, case_setup, case_teardown)
 
 #endif

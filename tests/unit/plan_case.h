@@ -40,4 +40,15 @@ static inline uint64_t case_fixed(Case *c, TirProgram *p, bool f64) {
     return memory_fixed(run.network, memory_step(run.network, 0, f64), f64);
 }
 
+static inline int case_setup(void **state) {
+    *state = calloc(1, sizeof(Case));
+    return *state ? 0 : -1;
+}
+
+static inline int case_teardown(void **state) {
+    case_end(*state);
+    free(*state);
+    return 0;
+}
+
 #endif

@@ -65,17 +65,6 @@ static void products_leave_kernels_beyond_the_limit(void **state) {
     assert_int_equal(products(*state, GEMM_THIN + 1), 1);
 }
 
-static int setup(void **state) {
-    *state = calloc(1, sizeof(Case));
-    return *state ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    case_end(*state);
-    free(*state);
-    return 0;
-}
-
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "--list") == 0) {
         for (const Limit *l = limits_all(); l->name; l++)
@@ -83,7 +72,7 @@ int main(int argc, char **argv) {
         return 0;
     }
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, case_setup, case_teardown)
         T(limits_have_names_of_their_own),
         T(features_lie_in_lanes_from_the_limit_on),
         T(products_leave_kernels_beyond_the_limit),

@@ -150,9 +150,10 @@ static void test_chunks(void **state) {
     plan->chunks.forward[1] = plan->n_forward_calls + 1;
     refused(plan, "chunks of calls");
     plan->chunks.forward[1] = plan->n_forward_calls;
+    const uint32_t positions = plan->chunks.positions;
     plan->chunks.positions = 0;
     refused(plan, "in chunks of 0 positions");
-    plan->chunks.positions = 512;
+    plan->chunks.positions = positions;
     assert_null(plan_verify(plan));
 }
 
@@ -213,24 +214,13 @@ static void test_places(void **state) {
     refused(plan, "of a region of");
 }
 
-static int setup(void **state) {
-    *state = calloc(1, sizeof(Case));
-    return *state ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    case_end(*state);
-    free(*state);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_calls, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_chunks, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_repeated, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_places, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_groups, case_setup, case_teardown),
+        cmocka_unit_test_setup_teardown(test_calls, case_setup, case_teardown),
+        cmocka_unit_test_setup_teardown(test_chunks, case_setup, case_teardown),
+        cmocka_unit_test_setup_teardown(test_repeated, case_setup, case_teardown),
+        cmocka_unit_test_setup_teardown(test_places, case_setup, case_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

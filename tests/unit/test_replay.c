@@ -176,23 +176,12 @@ static void test_segments(void **state) {
     assert_true(least[1] < 3 * least[0]);
 }
 
-static int setup(void **state) {
-    *state = calloc(1, sizeof(Case));
-    return *state ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    case_end(*state);
-    free(*state);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_enough_changes_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_least, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_segments, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bounds, case_setup, case_teardown),
+        cmocka_unit_test_setup_teardown(test_enough_changes_nothing, case_setup, case_teardown),
+        cmocka_unit_test_setup_teardown(test_least, case_setup, case_teardown),
+        cmocka_unit_test_setup_teardown(test_segments, case_setup, case_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
