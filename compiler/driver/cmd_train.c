@@ -121,12 +121,13 @@ ExitCode command_train(Driver *d) {
         network->data.train_files.count == 0 && strcmp(network->data.source, "idx") != 0 &&
         strcmp(network->data.source, "cifar10") != 0) {
         fprintf(d->err, "hcc: 'train' needs --data PATH: the train block names no file\n");
-        return EXIT_USAGE;
+        code = EXIT_USAGE;
     }
     if (code == EXIT_OK)
         code = train_check_paths(d);
     if (code == EXIT_OK)
         code = pipeline_load(d, &run, &loaded);
+    pipeline_end(d, &run);
     if (code != EXIT_OK)
         return code;
     HcSetting settings[2];
@@ -216,9 +217,12 @@ static ExitCode run_load(Driver *d, LoadedModel *loaded) {
     ExitCode code = pipeline_to(d, &run, PASS_SEMA);
     if (code == EXIT_OK && !run.network) {
         driver_error(d, "the config.json of '%s' holds no model", d->options.argument);
-        return EXIT_DATA;
+        code = EXIT_DATA;
     }
-    return code == EXIT_OK ? pipeline_load(d, &run, loaded) : code;
+    if (code == EXIT_OK)
+        code = pipeline_load(d, &run, loaded);
+    pipeline_end(d, &run);
+    return code;
 }
 
 ExitCode command_eval(Driver *d) {
@@ -295,6 +299,7 @@ ExitCode command_bench(Driver *d) {
     ExitCode code = pipeline_model(d, &run, PASS_SEMA);
     if (code == EXIT_OK)
         code = pipeline_load(d, &run, &loaded);
+    pipeline_end(d, &run);
     if (code != EXIT_OK)
         return code;
     HcBenchOptions options = {

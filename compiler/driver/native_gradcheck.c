@@ -114,6 +114,7 @@ ExitCode native_gradcheck_evaluator(Driver *d, const Network *network, uint32_t 
     compile_from_program(&run, network->program, PASS_UNROLL);
     *run.network = *network;
     ExitCode code = pipeline_load(d, &run, &native->loaded);
+    pipeline_end(d, &run);
     native->owned = arena_own(d->c->arena, native_release_context); /* before the code goes */
     if (code == EXIT_OK)
         code = native_gradcheck_prepare(d, network, native, samples, positions, seed);

@@ -1,7 +1,7 @@
 /* The library's runs for a command line. */
 #include "driver/pipeline.h"
+#include "runtime/progress.h"
 #include <string.h>
-#include <time.h>
 
 static const char *const stage_names[] = {"ast", "tir", "grad", "fused", "nests", "llvm", "asm"};
 enum { STAGE_NAMES = sizeof stage_names / sizeof *stage_names };
@@ -35,10 +35,8 @@ bool pipeline_options_valid(Driver *d) {
 
 double pipeline_step(Driver *d, const char *name) {
     (void)d;
-    struct timespec now;
     fault_handlers_note(name);
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    return hc_now();
 }
 
 void pipeline_stepped(Driver *d, const char *name, double begun) {
@@ -212,7 +210,6 @@ ExitCode pipeline_load(Driver *d, CompileRun *run, LoadedModel *loaded) {
     }
     if (code == EXIT_OK)
         *loaded = (LoadedModel){run->jit, run->loaded};
-    pipeline_end(d, run);
     return code;
 }
 

@@ -32,7 +32,7 @@ ExitCode pipeline_model(Driver *d, CompileRun *run, PassId last);
 /* Whether the address sanitizer watches generated code: as asked, and always in a sanitized hcc. */
 bool pipeline_sanitized(const Driver *d);
 
-/* Loaded into this process, after any pass up to MANIFEST; the run is ended. */
+/* Loaded into this process, after any pass up to MANIFEST; outlives the run. */
 typedef struct {
     Jit *jit;
     const HcModel *model;
