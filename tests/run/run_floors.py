@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""The floors of the house: includes point down only, and no circle of files grows."""
+
+import os
+import re
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, ".."))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts"))
+import circles
+import harness
+
+# The longest circle of files that a folder may have, and why. A folder that is not named has none.
+# These go down, never up: two files that need each other are one, or a third is missing below them.
+MOST = {
+    "compiler/codegen": 2,
+    "compiler/compile": 2,  # the loop over the table of passes, and the rows
+    "compiler/driver": 11,
+    "compiler/nest": 14,
+    "compiler/pass": 4,  # a rule of the derivative of a loop takes the derivative of its body
+    "compiler/plan": 2,
+    "compiler/sema": 35,
+    "compiler/syntax": 2,  # dumps of statements and expressions; what is generated and what calls it
+    "compiler/tir": 2,
+    "runtime": 6,
+}
+
+# What the compiler may know of the runtime, below its driver: the contract between the two.
+CONTRACT = ("abi/", "runtime/abi.h", "runtime/settings.h")
+# Internal headers that the floor above reads too: lowering, how a group's values are placed.
+SHARED = ("plan/plan_internal.h",)
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
+
+
+def floors():
+    """The folders of the compiler, lowest first, as they are linked."""
+    with open(os.path.join(harness.ROOT, "compiler", "CMakeLists.txt"), encoding="utf-8") as file:
+        return re.search(r"foreach\(floor ([^)]*)\)", file.read()).group(1).split()
+
+
+def wrong(order, source, included):
+    """Why `source` may not include this; None: it may. Both are paths from the project's root."""
+    parts = source.split("/")
+    to = included.split("/")[0]
+    if parts[0] != "compiler":
+        return "the runtime includes nothing of the compiler" if to in order else None
+    if len(parts) == 2 or "/" not in included:
+        return None  # main.c stands above all; a generated header stands beside its source
+    if parts[1] != "driver" and to == "runtime" and not included.startswith(CONTRACT):
+        return "only the driver includes more of the runtime than the contract with it"
+    if to not in order or to == parts[1]:
+        return None
+    if order.index(to) > order.index(parts[1]):
+        return f"{to} stands above {parts[1]}"
+    internal = included.endswith("internal.h") and included not in SHARED
+    return "a floor's internal header is its own" if internal else None
+
+
+def sources():
+    for side in circles.SIDES:
+        for parent, _, names in os.walk(os.path.join(harness.ROOT, side)):
+            for name in names:
+                if name.endswith((".c", ".h")):
+                    yield os.path.relpath(os.path.join(parent, name), harness.ROOT).replace(os.sep, "/")
+
+
+class Includes(harness.TestCase):
+    def test_every_include_points_down(self):
+        order, found = floors(), []
+        for source in sources():
+            with open(os.path.join(harness.ROOT, source), encoding="utf-8") as file:
+                for included in INCLUDE.findall(file.read()):
+                    why = wrong(order, source, included)
+                    if why:
+                        found.append(f"{source} includes {included}: {why}")
+        self.assertEqual(found, [])
+
+    def test_what_points_up_is_found(self):
+        order = ["base", "sema", "pass", "driver"]
+        for source, included in (("compiler/sema/value/a.c", "pass/pass.h"), ("runtime/exec.c", "base/map.h"),
+                                 ("compiler/pass/a.c", "sema/value/value_internal.h"),
+                                 ("compiler/pass/a.c", "runtime/exec.h")):
+            self.assertIsNotNone(wrong(order, source, included), included)
+        for source, included in (("compiler/pass/a.c", "sema/sema.h"), ("compiler/pass/a.c", "runtime/abi.h"),
+                                 ("compiler/pass/a.c", "pass/pass_internal.h"), ("compiler/main.c", "driver/x.h")):
+            self.assertIsNone(wrong(order, source, included), included)
+
+
+class Circles(harness.TestCase):
+    def test_no_circle_grows(self):
+        said = []
+        found = circles.report(circles.needs(os.path.dirname(harness.hcc_path())), MOST, said.append)
+        self.assertEqual(found, [], "\n".join(said))
+
+    def test_a_circle_is_found(self):
+        graph = {"compiler/a/1.c": {"compiler/a/2.c"}, "compiler/a/2.c": {"compiler/a/x/3.c"},
+                 "compiler/a/x/3.c": {"compiler/a/1.c", "compiler/b/4.c"}, "compiler/b/4.c": set()}
+        self.assertEqual(circles.circles(graph), [["compiler/a/1.c", "compiler/a/2.c", "compiler/a/x/3.c"]])
+        self.assertEqual(circles.report(graph, {"compiler/a": 3}, str), [])
+        self.assertEqual(len(circles.report(graph, {"compiler/a": 2}, str)), 1)
+        graph["compiler/b/4.c"] = {"compiler/a/1.c"}
+        self.assertIn("floors need each other: compiler/a compiler/b", circles.report(graph, {"compiler/a": 3}, str))
+
+
+harness.main(__name__)
