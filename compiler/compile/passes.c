@@ -2,7 +2,7 @@
 #include "artifact/manifest.h"
 #include "compile/compile_internal.h"
 #include "compile/memory.h"
-#include "nest/lower.h"
+#include "lower/lower.h"
 #include "pass/limits.h"
 #include "pass/pass.h"
 #include "syntax/parse.h"
@@ -177,7 +177,7 @@ CompileStatus run_lower(CompileRun *run) {
                             .lanes = lanes(run),
                             .samples = run->network->recipe.batch,
                             .registers = codegen_target_vector_registers(run->target)};
-    run->kernels = nest_lower(run->plan, options);
+    run->kernels = lower_kernels(run->plan, options);
     run->n_kernels = run->plan->kernels.count;
     return check_scratch(run);
 }

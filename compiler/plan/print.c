@@ -98,7 +98,7 @@ void plan_print(const Plan *plan, FILE *to) {
         print_chunks(plan, c, to);
         fprintf(to, "  %s ", kinds[call->kind]);
         if (call->kind == CALL_KERNEL || call->kind == CALL_FOLD)
-            fprintf(to, "k%u_", call->kernel); /* as nest_lower will name it */
+            fprintf(to, "k%u_", call->kernel); /* as lowering will name it */
         fprintf(to, "%s %s", call->label ? call->label : "", plan_domain_name(call->domain));
         if (call->kind == CALL_GEMM)
             fprintf(to, " %s%s%" PRIu64 " x %" PRIu64 " x %s%" PRIu64,

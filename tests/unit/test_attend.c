@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "codegen/codegen.h"
-#include "nest/attend.h"
+#include "lower/attend.h"
 #include "nest_eval.h"
 #include <float.h>
 #include <time.h>
@@ -199,8 +199,8 @@ static void check_all(const char *cpu, int level, NestElem elem, uint16_t lanes,
         used[k] = shapes[k];
         used[k].elem = elem;
         used[k].lanes = lanes;
-        kernels[2 * k] = nest_attend_forward(c->arena, &used[k]);
-        kernels[2 * k + 1] = nest_attend_backward(c->arena, &used[k]);
+        kernels[2 * k] = attend_forward(c->arena, &used[k]);
+        kernels[2 * k + 1] = attend_backward(c->arena, &used[k]);
         assert_null(nest_verify(kernels[2 * k]));
         assert_null(nest_verify(kernels[2 * k + 1]));
     }

@@ -3,7 +3,7 @@
  * does change there. */
 #include "plan_case.h"
 
-#include "nest/lower.h"
+#include "lower/lower.h"
 #include "pass/limits.h"
 
 static void limits_have_names_of_their_own(void **state) {
@@ -36,7 +36,7 @@ static Plan *planned(Case *c, uint32_t extent, bool product) {
 static uint32_t vectors(Case *c, uint32_t extent) {
     Plan *plan = planned(c, extent, false);
     NestKernel **kernels =
-        nest_lower(plan, (LowerOptions){.real = NEST_F32, .lanes = 16, .registers = 32});
+        lower_kernels(plan, (LowerOptions){.real = NEST_F32, .lanes = 16, .registers = 32});
     uint32_t n = 0;
     for (uint32_t k = 0; k < plan->kernels.count; k++)
         for (NestId id = 1; id < kernels[k]->instructions.count; id++) {

@@ -3,7 +3,7 @@
  * kinds of readers must find it. */
 #include "native_case.h"
 
-#include "nest/lower.h"
+#include "lower/lower.h"
 
 static const uint32_t EXTENTS[] = {8, 16, 31, 32, 33, 48, 63, 64, 65, 96, 128, 129, 257};
 enum { N_EXTENTS = sizeof EXTENTS / sizeof *EXTENTS };
@@ -15,7 +15,7 @@ static void check_places(Case *c, TirProgram *p) {
     for (uint32_t m = 0; m < sizeof machines / sizeof *machines; m++) {
         const CompileOptions options = {.f64 = machines[m].real == NEST_F64};
         const Plan *plan = case_plan(c, p, &options);
-        NestKernel **kernels = nest_lower(plan, machines[m]);
+        NestKernel **kernels = lower_kernels(plan, machines[m]);
         for (uint32_t k = 0; k < plan->kernels.count; k++) {
             const char *wrong = nest_verify(kernels[k]);
             if (wrong)

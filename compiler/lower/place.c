@@ -3,7 +3,7 @@
  * What a loop carries lies in registers, an element each, with positions in lanes. A reader with
  * features in lanes, one that takes positions one by one, and one that comes to elements by an
  * index known only at run time find nothing there: for them the results are stored. */
-#include "nest/lower_internal.h"
+#include "lower/lower_internal.h"
 #include "nest/nest_internal.h"
 
 /* Whether a value's own loops, if it has any, evaluate it apart: not with positions in lanes, or by
@@ -14,7 +14,7 @@ static bool has_loops_apart(const Lower *l, const Value *v) {
         return true;
     if (node->op == TIR_SCAN || node->op == TIR_RESULT)
         return false;
-    return v->by_parts || lane_by_position(node) || v->elements > UNROLL_LANE;
+    return v->by_parts || schedule_by_position(node) || v->elements > UNROLL_LANE;
 }
 
 /* Whether `node`, the program's `id`, comes to its operand `k` by an index of its own, known only
@@ -23,7 +23,7 @@ static bool walks(Lower *l, TirId id, const TirNode *node, uint32_t k) {
     const TirType *from = &tir_node(l->block, node->operands[k])->type;
     switch (node->op) {
     case TIR_CONTRACT:
-        return contract_terms(l, id) > UNROLL_REDUCE;
+        return schedule_terms(l, id) > UNROLL_REDUCE;
     case TIR_GATHER:
         return k == 0;
     case TIR_SCAN: /* an entry a turn */
@@ -36,15 +36,15 @@ static bool walks(Lower *l, TirId id, const TirNode *node, uint32_t k) {
     }
 }
 
-void place_results(Lower *l) {
+void schedule_place_results(Lower *l) {
     for (uint32_t k = l->order.count; k-- > 0;) {
         TirId id = l->order.at[k];
         const TirNode *node = tir_node(l->block, id);
-        Value *v = value_of(l, id);
+        Value *v = schedule_value(l, id);
         v->apart |= has_loops_apart(l, v); /* or its readers' loops do */
         for (uint32_t o = 0; o < node->n_operands; o++) {
             bool in_step;
-            Value *from = value_of(l, operand_root(l, id, o, &in_step));
+            Value *from = schedule_value(l, schedule_operand(l, id, o, &in_step));
             if (!from || !from->in_group || !(v->apart || walks(l, id, node, o)))
                 continue;
             if (tir_node(l->block, from->id)->op == TIR_RESULT)
@@ -55,7 +55,7 @@ void place_results(Lower *l) {
     }
 }
 
-void place_check(const Lower *l, const Value *v, const Affine *flat) {
+void lower_check_place(const Lower *l, const Value *v, const Affine *flat) {
     const TirNode *node = tir_node(l->block, v->id);
     const char *name = node->name ? node->name : "";
     if (v->store == STORE_NONE)

@@ -1,8 +1,8 @@
 /* What the files of the lowering share. See lower.h for the idea. */
-#ifndef HCC_NEST_LOWER_INTERNAL_H
-#define HCC_NEST_LOWER_INTERNAL_H
+#ifndef HCC_LOWER_INTERNAL_H
+#define HCC_LOWER_INTERNAL_H
 
-#include "nest/lower.h"
+#include "lower/lower.h"
 #include "plan/plan_internal.h"
 
 /* An index: offset + sum of coefficient * value + lane * (number of the vector's lane). */
@@ -143,7 +143,7 @@ static inline uint64_t real_size(const Lower *l) {
     return l->options.real == NEST_F64 ? 8 : 4;
 }
 
-/* --- affine indices (lower_affine.c) ------------------------------------------------------------
+/* --- affine indices (affine.c) ------------------------------------------------------------
  */
 static inline Affine affine_const(int64_t c) {
     return (Affine){.offset = c};
@@ -158,58 +158,58 @@ NestAddress affine_address(const Affine *a);     /* without the lane part */
 NestId affine_scalar(Lower *l, const Affine *a); /* as an i64; lane must be 0 */
 NestId affine_i32(Lower *l, const Affine *a);    /* as i32, a vector when lane is not 0 */
 Affine affine_flat(const Index *index, const TirType *type);
-Index index_of_flat(uint64_t flat, const TirType *type); /* all constant */
+Index affine_index(uint64_t flat, const TirType *type); /* all constant */
 
-/* --- evaluation (lower_eval.c) ------------------------------------------------------------------
+/* --- evaluation (eval.c) ------------------------------------------------------------------
  */
-void scope_begin(Lower *l);
-void scope_end(Lower *l);
-Context context_set(Lower *l, Affine row, uint16_t lanes, NestId valid); /* returns the old one */
+void lower_scope_begin(Lower *l);
+void lower_scope_end(Lower *l);
+Context lower_context(Lower *l, Affine row, uint16_t lanes, NestId valid); /* returns the old one */
 NestType lower_type(const Lower *l, TirElem elem, uint16_t lanes);
 /* The value at an index: a scalar when it is the same for all lanes, else a vector. */
-NestId eval(Lower *l, Frame *frame, TirId id, const Index *index);
+NestId lower_eval(Lower *l, Frame *frame, TirId id, const Index *index);
 /* What eval will answer for the program's `id` in this context and scope. */
-void eval_remember(Lower *l, TirId id, const Index *index, NestId result);
-NestId vector_of(Lower *l, NestId x); /* splat a scalar to the context's lanes */
-NestId load_value(Lower *l, const Value *v, const TirType *type, const Index *index);
-void store_row(Lower *l, uint32_t buffer, StoreKind store, const Affine *row, const Affine *flat,
-               uint64_t elements, NestId value, NestId valid);
+void lower_remember(Lower *l, TirId id, const Index *index, NestId result);
+NestId lower_vector(Lower *l, NestId x); /* splat a scalar to the context's lanes */
+NestId lower_load(Lower *l, const Value *v, const TirType *type, const Index *index);
+void lower_store(Lower *l, uint32_t buffer, StoreKind store, const Affine *row, const Affine *flat,
+                 uint64_t elements, NestId value, NestId valid);
 /* The same past the caches; the address is aligned to vectors. */
-void store_row_streamed(Lower *l, uint32_t buffer, const Affine *row, const Affine *flat,
-                        uint64_t elements, NestId value);
-NestId nest_zero(Lower *l, TirElem elem, uint16_t lanes);
+void lower_store_streamed(Lower *l, uint32_t buffer, const Affine *row, const Affine *flat,
+                          uint64_t elements, NestId value);
+NestId lower_zero(Lower *l, TirElem elem, uint16_t lanes);
 
 bool affine_equal(const Affine *a, const Affine *b);
 /* The position of the context's row, for the kernel's positions that exist. */
-Affine existing_row(Lower *l);
+Affine lower_existing_row(Lower *l);
 
-/* --- reading other positions (lower_shift.c) ----------------------------------------------------
+/* --- reading other positions (shift.c) ----------------------------------------------------
  */
 /* Says once, before loops over elements that evaluate the roots begin, which rows shifts read for
  * `row` and the rows after it. */
-void shift_prepare(Lower *l, Affine row, uint32_t rows, const TirId *roots, uint32_t n);
-NestId eval_shift(Lower *l, Frame *frame, const TirNode *node, const Index *index);
+void lower_shift_prepare(Lower *l, Affine row, uint32_t rows, const TirId *roots, uint32_t n);
+NestId lower_shift(Lower *l, Frame *frame, const TirNode *node, const Index *index);
 
 /* The plan handed over what lowering cannot do: a fault of the compiler. */
 _Noreturn void lower_fault(const Lower *l, TirOp op, const char *message);
 
-/* --- ops (lower_ops.c) --------------------------------------------------------------------------
+/* --- ops (ops.c) --------------------------------------------------------------------------
  */
-NestId eval_op(Lower *l, Frame *frame, TirId id, const TirNode *node, const Index *index);
-NestId eval_take(Lower *l, Frame *f, const TirNode *node, const Index *index); /* lower_take.c */
+NestId lower_op(Lower *l, Frame *frame, TirId id, const TirNode *node, const Index *index);
+NestId lower_take(Lower *l, Frame *f, const TirNode *node, const Index *index); /* take.c */
 /* Whichever of them have lanes, the others get as many. */
-NestId eval_select(Lower *l, NestId condition, NestId x, NestId y);
+NestId lower_select(Lower *l, NestId condition, NestId x, NestId y);
 /* Is `i` in [begin, end)? 0 or 1 where that is known now, else -1 and a bool, scalar or vector. */
-int in_range(Lower *l, const Affine *i, int64_t begin, int64_t end, NestId *condition);
+int lower_in_range(Lower *l, const Affine *i, int64_t begin, int64_t end, NestId *condition);
 /* i - begin, kept within [0, extent) where it is not constant. */
-Affine clamped(Lower *l, Affine i, int64_t begin, int64_t extent);
+Affine lower_clamped(Lower *l, Affine i, int64_t begin, int64_t extent);
 /* A contraction's terms, one at a time: `sum` with term number `term` added; sum 0 starts. */
-uint64_t contract_terms(Lower *l, TirId id);
-NestId eval_contract_term(Lower *l, TirId id, const Index *index, uint64_t term, NestId sum);
+uint64_t schedule_terms(Lower *l, TirId id);
+NestId lower_contract_term(Lower *l, TirId id, const Index *index, uint64_t term, NestId sum);
 /* sum + the value at an index; a contraction's terms are added one by one. */
-NestId eval_added(Lower *l, TirId id, const Index *index, NestId sum);
+NestId lower_added(Lower *l, TirId id, const Index *index, NestId sum);
 
-/* --- blocks (lower_block.c) ---------------------------------------------------------------------
+/* --- blocks (block.c) ---------------------------------------------------------------------
  */
 
 /* A value, or a part of one, that a loop writes: `id` evaluated, stored to `to` shifted by `offset`
@@ -226,62 +226,63 @@ typedef VEC(Part) PartVec;
 
 /* Vectors that a loop adds up in. Machines with few registers cannot broadcast from memory either,
  * so what is loaded for several products wants registers, too. */
-static inline bool few_registers(const Lower *l) {
+static inline bool schedule_few_registers(const Lower *l) {
     return l->options.registers != 0 && l->options.registers < 32;
 }
 /* Of a loop of dot products for so many positions at a time; for one, a loop more would cost more
  * than registers that go to memory. */
-static inline uint32_t fold_accumulators(const Lower *l, uint32_t positions) {
-    return (few_registers(l) && positions > 1 ? 12 : 24) / positions;
+static inline uint32_t schedule_fold_accumulators(const Lower *l, uint32_t positions) {
+    return (schedule_few_registers(l) && positions > 1 ? 12 : 24) / positions;
 }
-static inline uint32_t block_accumulators(const Lower *l) {
-    return few_registers(l) ? 8 : BLOCK_ACCUMULATORS_MOST;
+static inline uint32_t schedule_block_accumulators(const Lower *l) {
+    return schedule_few_registers(l) ? 8 : BLOCK_ACCUMULATORS_MOST;
 }
 
 /* Products of the axes before the last. */
-static inline uint64_t leading(const TirType *type) {
+static inline uint64_t schedule_leading(const TirType *type) {
     return type->rank ? tir_element_count(type) / type->dims[type->rank - 1] : 1;
 }
 /* How many positions a loop that writes `v` takes at a time. */
-uint32_t block_positions(const Lower *l, const Value *v, const TirType *type);
+uint32_t schedule_block_positions(const Lower *l, const Value *v, const TirType *type);
 /* Computes a part that reads weights at features `c`, for all positions of a block together, for
  * eval to find. */
-void block_weighted(Lower *l, const Part *part, const Context *positions, uint32_t n, Affine c);
+void lower_block_weighted(Lower *l, const Part *part, const Context *positions, uint32_t n,
+                          Affine c);
 /* Adds parts of sums over positions to their accumulators at features `c`: positions innermost, so
  * that the accumulators stay in registers. */
-void block_sum(Lower *l, const Part *part, Affine c, NestId valid);
+void lower_block_sum(Lower *l, const Part *part, Affine c, NestId valid);
 
-/* --- stages (lower_stage.c) ---------------------------------------------------------------------
+/* --- stages (stage.c) ---------------------------------------------------------------------
  */
-void stage_plan(Lower *l); /* sides, times, who is stored */
+void schedule_stages(Lower *l); /* sides, times, who is stored */
 /* The root value that the group's `id` reads through operand `k`, and whether it is read in step
  * with it (same loop) or must lie in memory. */
-TirId operand_root(const Lower *l, TirId id, uint32_t k, bool *in_step);
-bool is_wide(const TirType *type);
+TirId schedule_operand(const Lower *l, TirId id, uint32_t k, bool *in_step);
+bool schedule_is_wide(const TirType *type);
 /* A contraction with a wide global operand: every weight loaded should serve several positions. */
-bool reads_weights(const Lower *l, TirId id);
-Value *value_of(const Lower *l, TirId id);
+bool schedule_reads_weights(const Lower *l, TirId id);
+Value *schedule_value(const Lower *l, TirId id);
 /* The axis of operand `k` that runs along the lanes with `id`'s loop, or -1. */
-int lane_axis(const Lower *l, TirId id, uint32_t k);
+int schedule_lane_axis(const Lower *l, TirId id, uint32_t k);
 
-/* --- places (lower_place.c) ---------------------------------------------------------------------
+/* --- places (place.c) ---------------------------------------------------------------------
  */
 /* Stores the results of loops that somebody reads otherwise than from registers; everything else
  * about stages is known. */
-void place_results(Lower *l);
+void schedule_place_results(Lower *l);
 /* A fault unless the value has a place in memory, and all that the context reads at `flat` is one
  * of its elements. */
-void place_check(const Lower *l, const Value *v, const Affine *flat);
+void lower_check_place(const Lower *l, const Value *v, const Affine *flat);
 
-/* --- loops over features (lower_wide.c) ---------------------------------------------------------
+/* --- loops over features (wide.c) ---------------------------------------------------------
  */
 void lower_wide_stage(Lower *l, int32_t time);
 /* Features in lanes, from the value of a loop's variable on; 0: from the first feature on. */
-Affine feature_lanes(Lower *l, NestId c);
+Affine lower_features(Lower *l, NestId c);
 /* The largest divisor of an extent that is no larger than `most`. */
-uint32_t block_of(uint32_t extent, uint32_t most);
+uint32_t schedule_divisor(uint32_t extent, uint32_t most);
 
-/* --- folds (lower_fold.c) -----------------------------------------------------------------------
+/* --- folds (fold.c) -----------------------------------------------------------------------
  */
 typedef struct {
     const TirNode *node;
@@ -292,54 +293,55 @@ typedef struct {
     uint32_t lane_extent;
 } Fold;
 
-Fold fold_of(const Lower *l, TirId id);
+Fold schedule_fold(const Lower *l, TirId id);
 /* What leaves the others as they are: 0 of a sum, -infinity of a maximum. */
-double fold_identity(TirOp op);
+double lower_fold_identity(TirOp op);
 /* How many terms each result has beside those along the lanes. */
-uint64_t fold_others(const Fold *f);
+uint64_t schedule_fold_others(const Fold *f);
 /* acc, with such a term, number `i`, at features `c` folded in. */
-NestId fold_other(Lower *l, const Fold *f, const Index *element, uint64_t i, Affine c, NestId acc);
+NestId lower_fold_term(Lower *l, const Fold *f, const Index *element, uint64_t i, Affine c,
+                       NestId acc);
 /* The result of a vector's lanes. */
-NestId fold_lanes(Lower *l, TirOp op, NestId acc);
+NestId lower_fold_lanes(Lower *l, TirOp op, NestId acc);
 /* A dot product along features with too many results for registers: made a block of results after
  * the other, so that it comes to what it reads once for each. */
-bool is_looped_fold(const Lower *l, const Value *v);
-void looped_fold(Lower *l, Value *v);
+bool schedule_is_looped_fold(const Lower *l, const Value *v);
+void lower_looped_fold(Lower *l, Value *v);
 
-void lower_lane_stage(Lower *l, int32_t time); /* lower_lane.c */
-bool lane_by_position(const TirNode *node);    /* not with positions in lanes */
-void lower_scan(Lower *l, TirId id);           /* lower_scan.c */
+void lower_lane_stage(Lower *l, int32_t time);  /* lane.c */
+bool schedule_by_position(const TirNode *node); /* not with positions in lanes */
+void lower_scan(Lower *l, TirId id);            /* scan.c */
 /* Where the task adds up a wide sum's element. */
-NestAddress sum_place(Lower *l, const Value *v, const Index *index);
-void lower_sum_begin(Lower *l); /* lower_sum.c: accumulators to zero */
+NestAddress lower_sum_place(Lower *l, const Value *v, const Index *index);
+void lower_sums_begin(Lower *l); /* sum.c: accumulators to zero */
 void lower_sum_lane(Lower *l, Value *v, const Affine *element, NestId contribution);
-void lower_sum_end(Lower *l); /* what was added up in scratch, to the task's partial results */
+void lower_sums_end(Lower *l); /* what was added up in scratch, to the task's partial results */
 NestKernel *lower_fold_kernel(const Plan *plan, TirId value, LowerOptions options, Arena *arena,
-                              const char *name); /* lower_sum.c */
+                              const char *name); /* sum.c */
 
-/* --- packed order (lower_pack.c): [vector of features][row][lane] --------------------------------
+/* --- packed order (pack.c): [vector of features][row][lane] --------------------------------
  */
-void pack_plan(Lower *l);    /* which inputs and sums; after the sides are known */
-void pack_weights(Lower *l); /* at the beginning of a task */
-void unpack_sum(Lower *l, const Value *v);
-uint64_t packed_elements(const Lower *l, const TirType *type);
-uint32_t pack_scratch(Lower *l, const Value *v);
+void schedule_packs(Lower *l);     /* which inputs and sums; after the sides are known */
+void lower_pack_weights(Lower *l); /* at the beginning of a task */
+void lower_unpack_sum(Lower *l, const Value *v);
+uint64_t schedule_packed_elements(const Lower *l, const TirType *type);
+uint32_t lower_packed_buffer(Lower *l, const Value *v);
 /* Whether the index is that of a whole vector of features, as packed order has them. */
-bool is_packed_index(const Lower *l, const Index *index);
+bool lower_is_packed_index(const Lower *l, const Index *index);
 /* An input with a packed copy, and not a sum that is kept so. */
-static inline bool has_packed_copy(const Value *v) {
+static inline bool schedule_has_packed_copy(const Value *v) {
     return v->packed && !v->in_group;
 }
-Affine packed_flat(const Lower *l, const TirType *type, const Index *index);
+Affine lower_packed_flat(const Lower *l, const TirType *type, const Index *index);
 
 /* From one position of a micro-tile to the next in SCRATCH_ROWS: never a multiple of SAME_SETS
  * bytes, so that equal features of different positions fall into different sets of a cache. */
-uint64_t scratch_pitch(const Lower *l, uint64_t elements);
-uint32_t scratch_buffer(Lower *l, const char *name, TirElem elem, uint64_t elements);
+uint64_t schedule_pitch(const Lower *l, uint64_t elements);
+uint32_t lower_scratch(Lower *l, const char *name, TirElem elem, uint64_t elements);
 /* Gives a value its place in memory; it is loaded from there from now on. */
-void value_stored(Lower *l, Value *v, StoreKind kind);
+void lower_stored(Lower *l, Value *v, StoreKind kind);
 /* Loops over all of `type`'s axes but the last `inner` ones, filling index->at. */
-void loops_begin(Lower *l, const TirType *type, uint32_t inner, Index *index);
-void loops_end(Lower *l, const TirType *type, uint32_t inner);
+void lower_loops_begin(Lower *l, const TirType *type, uint32_t inner, Index *index);
+void lower_loops_end(Lower *l, const TirType *type, uint32_t inner);
 
 #endif

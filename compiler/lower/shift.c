@@ -6,7 +6,7 @@
  * memory (a slice, a product with a parameter) is evaluated at the other position.
  *
  *     %2 = shift %1 offset 2        row r reads row r - 2, where both are of one sample */
-#include "nest/lower_internal.h"
+#include "lower/lower_internal.h"
 
 static const ShiftedRow *find(const Lower *l, const Affine *from, const int32_t *offset,
                               uint32_t of_context) {
@@ -35,7 +35,7 @@ static const ShiftedRow *shifted_row(Lower *l, const TirSpace *space, const int3
     if (known)
         return known;
     ShiftedRow s = {.from = l->context.row, .offset = {offset[0], offset[1]}};
-    Affine row = existing_row(l), instance = affine_add(affine_var(l->tile0), row);
+    Affine row = lower_existing_row(l), instance = affine_add(affine_var(l->tile0), row);
     NestId positions = nest_extent(&l->b, NEST_POSITIONS);
     NestId at = nest_binary(&l->b, NEST_REM, affine_scalar(l, &instance), positions);
     int64_t distance = tir_shift_distance(space, offset);
@@ -57,7 +57,7 @@ static const TirSpace *space_of(const Lower *l, const TirNode *node) {
 }
 
 static void mark(Lower *l, TirId id) {
-    Value *v = value_of(l, id);
+    Value *v = schedule_value(l, id);
     if (v)
         v->seen = l->searches;
 }
@@ -71,7 +71,7 @@ static TirIdVec shifts_of(Lower *l, const TirId *roots, uint32_t n) {
         mark(l, roots[k]);
     for (uint32_t k = l->order.count; k-- > 0;) {
         const TirId id = l->order.at[k];
-        const Value *v = value_of(l, id);
+        const Value *v = schedule_value(l, id);
         if (v->seen != l->searches || v->ready)
             continue;
         const TirNode *node = tir_node(l->block, id);
@@ -85,12 +85,12 @@ static TirIdVec shifts_of(Lower *l, const TirId *roots, uint32_t n) {
     return shifts;
 }
 
-void shift_prepare(Lower *l, Affine row, uint32_t rows, const TirId *roots, uint32_t n) {
+void lower_shift_prepare(Lower *l, Affine row, uint32_t rows, const TirId *roots, uint32_t n) {
     if (!l->has_shift)
         return;
     const TirIdVec shifts = shifts_of(l, roots, n);
     for (uint32_t u = 0; u < rows; u++) {
-        Context old = context_set(l, affine_add(row, affine_const(u)), 1, 0);
+        Context old = lower_context(l, affine_add(row, affine_const(u)), 1, 0);
         for (uint32_t k = shifts.count; k-- > 0;) {
             const TirNode *node = tir_node(l->block, shifts.at[k]);
             shifted_row(l, space_of(l, node), node->attr.offset);
@@ -99,14 +99,14 @@ void shift_prepare(Lower *l, Affine row, uint32_t rows, const TirId *roots, uint
     }
 }
 
-NestId eval_shift(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+NestId lower_shift(Lower *l, Frame *f, const TirNode *node, const Index *index) {
     Context here = l->context;
     if (f->scan || here.row.lane)
         lower_fault(l, node->op, "a shift is read with positions in lanes");
     const ShiftedRow *seen = find(l, &here.row, node->attr.offset, here.number);
     if (!seen) {
         ShiftedRow s = *shifted_row(l, space_of(l, node), node->attr.offset);
-        context_set(l, s.to, here.lanes, here.valid);
+        lower_context(l, s.to, here.lanes, here.valid);
         l->context.elsewhere = true;
         s.of_context = here.number;
         s.context = l->context;
@@ -115,9 +115,9 @@ NestId eval_shift(Lower *l, Frame *f, const TirNode *node, const Index *index) {
     }
     NestId inside = seen->inside;
     l->context = seen->context;
-    NestId x = eval(l, f, node->operands[0], index);
+    NestId x = lower_eval(l, f, node->operands[0], index);
     l->context = here;
     uint16_t lanes = nest_type(l->kernel, x).lanes;
     return nest_select(&l->b, nest_splat(&l->b, lanes, inside), x,
-                       nest_zero(l, node->type.elem, lanes));
+                       lower_zero(l, node->type.elem, lanes));
 }

@@ -3,7 +3,7 @@
  * An expression's leaves are loads; a value that lies in memory is loaded, any other is computed
  * from its operands at the indices that its op says. Whether a load is a scalar, a vector or a
  * strided vector follows from how the address moves along the lanes. */
-#include "nest/lower_internal.h"
+#include "lower/lower_internal.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +30,7 @@ static bool index_equal(const Index *x, const Index *y) {
     return true;
 }
 
-void scope_begin(Lower *l) {
+void lower_scope_begin(Lower *l) {
     if (!l->buckets) {
         l->buckets = ARENA_ARRAY(l->arena, int32_t, BUCKETS);
         memset(l->buckets, 0xff, BUCKETS * sizeof *l->buckets);
@@ -39,7 +39,7 @@ void scope_begin(Lower *l) {
     vec_push(l->arena, &l->scopes, l->shifted.count);
 }
 
-void scope_end(Lower *l) {
+void lower_scope_end(Lower *l) {
     l->shifted.count = l->scopes.at[--l->scopes.count];
     uint32_t keep = l->scopes.at[--l->scopes.count];
     while (l->memos.count > keep) {
@@ -72,7 +72,7 @@ static void memo_add(Lower *l, TirId id, uint32_t frame, const Index *index, uin
     vec_push(l->arena, &l->memos, memo);
 }
 
-Context context_set(Lower *l, Affine row, uint16_t lanes, NestId valid) {
+Context lower_context(Lower *l, Affine row, uint16_t lanes, NestId valid) {
     Context old = l->context;
     l->context = (Context){.row = row, .lanes = lanes, .valid = valid, .number = ++l->contexts};
     return old;
@@ -83,24 +83,24 @@ NestType lower_type(const Lower *l, TirElem elem, uint16_t lanes) {
     return (NestType){e, lanes};
 }
 
-NestId nest_zero(Lower *l, TirElem elem, uint16_t lanes) {
+NestId lower_zero(Lower *l, TirElem elem, uint16_t lanes) {
     return nest_const(&l->b, lower_type(l, elem, lanes), 0);
 }
 
-NestId vector_of(Lower *l, NestId x) {
+NestId lower_vector(Lower *l, NestId x) {
     return nest_type(l->kernel, x).lanes == l->context.lanes
                ? x
                : nest_splat(&l->b, l->context.lanes, x);
 }
 
-Value *value_of(const Lower *l, TirId id) {
+Value *schedule_value(const Lower *l, TirId id) {
     return l->values[id];
 }
 
 /* The last micro-tile may reach past the instances. Our own buffers are padded, so that its idle
  * positions read and write nothing that matters; the caller's are not: they read the last row
  * again. */
-Affine existing_row(Lower *l) {
+Affine lower_existing_row(Lower *l) {
     Affine row = l->context.row;
     row.lane = 0;
     if (l->rows == 1 || l->context.elsewhere)
@@ -111,13 +111,13 @@ Affine existing_row(Lower *l) {
 
 /* The row of a value that has fewer instances than the kernel: its position, or its sample. */
 static Affine outer_row(Lower *l, StoreKind store) {
-    Affine instance = affine_add(affine_var(l->tile0), existing_row(l));
+    Affine instance = affine_add(affine_var(l->tile0), lower_existing_row(l));
     NestId positions = nest_extent(&l->b, NEST_POSITIONS);
     NestOp op = store == STORE_TIME ? NEST_REM : NEST_DIV;
     return affine_var(nest_binary(&l->b, op, affine_scalar(l, &instance), positions));
 }
 
-uint64_t scratch_pitch(const Lower *l, uint64_t elements) {
+uint64_t schedule_pitch(const Lower *l, uint64_t elements) {
     const uint64_t size = real_size(l);
     return elements + (elements * size % SAME_SETS == 0 ? CACHE_LINE / size : 0);
 }
@@ -132,7 +132,7 @@ static Affine place(Lower *l, StoreKind store, uint64_t elements, const Affine *
     case STORE_SAMPLE:
         return affine_add(affine_scale(outer_row(l, store), e), *flat);
     case SCRATCH_ROWS:
-        return affine_add(affine_scale(*row, (int64_t)scratch_pitch(l, elements)), *flat);
+        return affine_add(affine_scale(*row, (int64_t)schedule_pitch(l, elements)), *flat);
     case SCRATCH_LANES:
         return affine_add(affine_scale(*flat, rows), *row);
     default:
@@ -140,13 +140,13 @@ static Affine place(Lower *l, StoreKind store, uint64_t elements, const Affine *
     }
 }
 
-NestId load_value(Lower *l, const Value *v, const TirType *type, const Index *index) {
+NestId lower_load(Lower *l, const Value *v, const TirType *type, const Index *index) {
     Affine flat = affine_flat(index, type);
     StoreKind store = v->store;
     uint32_t buffer = v->buffer;
-    place_check(l, v, &flat);
-    if (has_packed_copy(v) && is_packed_index(l, index)) {
-        flat = packed_flat(l, type, index);
+    lower_check_place(l, v, &flat);
+    if (schedule_has_packed_copy(v) && lower_is_packed_index(l, index)) {
+        flat = lower_packed_flat(l, type, index);
         buffer = v->packed_buffer;
     }
     bool rows_in_lanes = l->context.row.lane != 0;
@@ -156,7 +156,7 @@ NestId load_value(Lower *l, const Value *v, const TirType *type, const Index *in
         buffer = v->second_buffer;
     }
     bool foreign = store == STORE_ROWS && tir_node(l->block, v->id)->op == TIR_INPUT;
-    Affine row = foreign && !rows_in_lanes ? existing_row(l) : l->context.row;
+    Affine row = foreign && !rows_in_lanes ? lower_existing_row(l) : l->context.row;
     Affine at = place(l, store, v->elements, &row, &flat);
     uint16_t lanes = at.lane ? l->context.lanes : 1;
     NestId valid = !at.lane ? 0 : rows_in_lanes ? foreign ? l->valid_rows : 0 : l->context.valid;
@@ -168,16 +168,16 @@ NestId load_value(Lower *l, const Value *v, const TirType *type, const Index *in
     return x;
 }
 
-void store_row(Lower *l, uint32_t buffer, StoreKind store, const Affine *row, const Affine *flat,
-               uint64_t elements, NestId value, NestId valid) {
+void lower_store(Lower *l, uint32_t buffer, StoreKind store, const Affine *row, const Affine *flat,
+                 uint64_t elements, NestId value, NestId valid) {
     if (nest_type(l->kernel, value).elem == NEST_BOOL)
         value = nest_cast(&l->b, NEST_I32, value);
     Affine at = place(l, store, elements, row, flat);
     nest_store(&l->b, buffer, affine_address(&at), value, valid, false);
 }
 
-void store_row_streamed(Lower *l, uint32_t buffer, const Affine *row, const Affine *flat,
-                        uint64_t elements, NestId value) {
+void lower_store_streamed(Lower *l, uint32_t buffer, const Affine *row, const Affine *flat,
+                          uint64_t elements, NestId value) {
     Affine at = place(l, STORE_ROWS, elements, row, flat);
     nest_store(&l->b, buffer, affine_address(&at), value, 0, true);
 }
@@ -193,13 +193,13 @@ static NestId eval_argument(Lower *l, Frame *frame, const TirNode *node, const I
         return frame->carried[k][flat.offset];
     }
     if (k < scan->n_carried + scan->n_invariant)
-        return eval(l, frame->parent, frame->scan->operands[k], index);
+        return lower_eval(l, frame->parent, frame->scan->operands[k], index);
     if (k < scan->n_carried + scan->n_invariant + scan->n_scanned) {
         Index whole = {.rank = index->rank + 1};
         whole.at[0] = affine_var(frame->trip);
         for (uint32_t m = 0; m < index->rank; m++)
             whole.at[m + 1] = index->at[m];
-        return eval(l, frame->parent, frame->scan->operands[k], &whole);
+        return lower_eval(l, frame->parent, frame->scan->operands[k], &whole);
     }
     return nest_cast(&l->b, NEST_I32, frame->trip);
 }
@@ -220,7 +220,7 @@ static NestId eval_stored(Lower *l, Frame *frame, TirId id, const TirNode *node,
                           const Index *index) {
     if (frame->scan)
         return 0;
-    const Value *v = value_of(l, id);
+    const Value *v = schedule_value(l, id);
     if (!v || !v->ready)
         return 0;
     Affine flat = affine_flat(index, &node->type);
@@ -230,15 +230,15 @@ static NestId eval_stored(Lower *l, Frame *frame, TirId id, const TirNode *node,
         lower_fault(l, node->op, "a loop reads by run-time index what is in registers only");
     if (l->context.elsewhere && (v->store == SCRATCH_ROWS || v->store == SCRATCH_LANES))
         lower_fault(l, node->op, "another position's value is read that this kernel computes");
-    return load_value(l, v, &node->type, index);
+    return lower_load(l, v, &node->type, index);
 }
 
-void eval_remember(Lower *l, TirId id, const Index *index, NestId result) {
+void lower_remember(Lower *l, TirId id, const Index *index, NestId result) {
     memo_add(l, id, l->frame.number, index,
              memo_hash(id, l->frame.number, l->context.number, index), result);
 }
 
-NestId eval(Lower *l, Frame *frame, TirId id, const Index *index) {
+NestId lower_eval(Lower *l, Frame *frame, TirId id, const Index *index) {
     const TirNode *node = tir_node(frame->block, id);
     uint64_t hash = memo_hash(id, frame->number, l->context.number, index);
     NestId found = memo_find(l, id, frame->number, index, hash);
@@ -251,7 +251,7 @@ NestId eval(Lower *l, Frame *frame, TirId id, const Index *index) {
     NestId result = node->op == TIR_ARG ? eval_argument(l, frame, node, index)
                                         : eval_stored(l, frame, id, node, index);
     if (!result)
-        result = eval_op(l, frame, id, node, index);
+        result = lower_op(l, frame, id, node, index);
     l->b.span = span;
     l->b.name = name;
     memo_add(l, id, frame->number, index, hash, result);

@@ -4,7 +4,7 @@
  * features carry their accumulators through it. Dot products with weights (a global operand) go
  * through loops of their own, a block of positions by a block of outputs, so that every weight
  * loaded serves several positions. */
-#include "nest/lower_internal.h"
+#include "lower/lower_internal.h"
 
 /* One accumulator: an element of a fold. */
 typedef struct {
@@ -41,23 +41,23 @@ typedef VEC(WideLoop) WideLoopVec;
 static void store_wide(Lower *l, const Value *v, const Affine *flat, NestId x) {
     const Affine *row = &l->context.row;
     if (v->streamed)
-        store_row_streamed(l, v->out_buffer, row, flat, v->elements, x);
+        lower_store_streamed(l, v->out_buffer, row, flat, v->elements, x);
     if (v->streamed && !v->reread)
         return;
     bool output = v->output && !v->streamed;
     StoreKind kind = output ? (l->rows == 1 ? STORE_GLOBAL : STORE_ROWS) : SCRATCH_ROWS;
-    store_row(l, output ? v->out_buffer : v->buffer, kind, row, flat, v->elements, x,
-              l->context.valid);
+    lower_store(l, output ? v->out_buffer : v->buffer, kind, row, flat, v->elements, x,
+                l->context.valid);
 }
 
 static void write_part(Lower *l, const Part *part, Index index) {
     Value *v = part->to;
     const TirType *whole = &tir_node(l->block, v->id)->type;
-    NestId x = part->id ? vector_of(l, eval(l, &l->frame, part->id, &index))
-                        : nest_zero(l, whole->elem, l->context.lanes);
+    NestId x = part->id ? lower_vector(l, lower_eval(l, &l->frame, part->id, &index))
+                        : lower_zero(l, whole->elem, l->context.lanes);
     index.at[part->axis] = affine_add(index.at[part->axis], affine_const(part->offset));
     if (v->sum) {
-        NestAddress at = sum_place(l, v, &index);
+        NestAddress at = lower_sum_place(l, v, &index);
         NestId old = nest_load(&l->b, v->accumulator, at, l->context.lanes, 1, l->context.valid);
         nest_store(&l->b, v->accumulator, at, nest_binary(&l->b, NEST_ADD, old, x),
                    l->context.valid, false);
@@ -68,9 +68,9 @@ static void write_part(Lower *l, const Part *part, Index index) {
 }
 
 static void write_unrolled(Lower *l, const Part *part, Affine c) {
-    uint64_t combinations = leading(&part->type);
+    uint64_t combinations = schedule_leading(&part->type);
     for (uint64_t i = 0; i < combinations; i++) {
-        Index index = index_of_flat(i * part->type.dims[part->type.rank - 1], &part->type);
+        Index index = affine_index(i * part->type.dims[part->type.rank - 1], &part->type);
         index.at[part->type.rank - 1] = c;
         write_part(l, part, index);
     }
@@ -84,18 +84,18 @@ static void fold_body(Lower *l, const WideLoop *w, const Context *positions, Aff
     Fold *folds = ARENA_ARRAY(l->arena, Fold, w->items.count);
     uint64_t most = 0;
     for (uint32_t k = 0; k < w->items.count; k++) {
-        folds[k] = fold_of(l, w->items.at[k].fold->id);
-        uint64_t others = fold_others(&folds[k]);
+        folds[k] = schedule_fold(l, w->items.at[k].fold->id);
+        uint64_t others = schedule_fold_others(&folds[k]);
         most = others > most ? others : most;
     }
     for (uint64_t i = 0; i < most; i++)
         for (uint32_t u = 0; u < w->position_block; u++)
             for (uint32_t k = 0; k < w->items.count; k++) {
-                if (i >= fold_others(&folds[k]))
+                if (i >= schedule_fold_others(&folds[k]))
                     continue;
                 l->context = positions[u];
                 NestId *slot = &acc[u * w->items.count + k];
-                *slot = fold_other(l, &folds[k], &w->items.at[k].element, i, c, *slot);
+                *slot = lower_fold_term(l, &folds[k], &w->items.at[k].element, i, c, *slot);
             }
 }
 
@@ -121,11 +121,11 @@ static void wide_body(Lower *l, const WideLoop *w, Affine row, Affine c, NestId 
                       NestId *acc) {
     Context positions[POSITION_BLOCK], old = l->context;
     for (uint32_t u = 0; u < w->position_block; u++) {
-        context_set(l, affine_add(row, affine_const(u)), l->options.lanes, valid);
+        lower_context(l, affine_add(row, affine_const(u)), l->options.lanes, valid);
         positions[u] = l->context;
     }
     for (uint32_t k = 0; k < w->parts.count; k++)
-        block_weighted(l, &w->parts.at[k], positions, w->position_block, c);
+        lower_block_weighted(l, &w->parts.at[k], positions, w->position_block, c);
     for (uint32_t u = 0; u < w->position_block; u++) {
         l->context = positions[u];
         for (uint32_t k = 0; k < w->parts.count; k++)
@@ -137,7 +137,7 @@ static void wide_body(Lower *l, const WideLoop *w, Affine row, Affine c, NestId 
         fetch_ahead(l, w, row, c);
 }
 
-Affine feature_lanes(Lower *l, NestId c) {
+Affine lower_features(Lower *l, NestId c) {
     l->feature = c;
     Affine a = c ? affine_var(c) : affine_const(0);
     a.lane = 1;
@@ -149,10 +149,11 @@ static void finish_items(Lower *l, const WideLoop *w, Affine row, const NestId *
         for (uint32_t k = 0; k < w->items.count; k++) {
             const Item *item = &w->items.at[k];
             TirOp op = tir_node(l->block, item->fold->id)->op;
-            NestId x = fold_lanes(l, op, acc[u * w->items.count + k]);
+            NestId x = lower_fold_lanes(l, op, acc[u * w->items.count + k]);
             Affine at = affine_add(row, affine_const(u));
             Affine flat = affine_const((int64_t)item->flat);
-            store_row(l, item->fold->buffer, SCRATCH_LANES, &at, &flat, item->fold->elements, x, 0);
+            lower_store(l, item->fold->buffer, SCRATCH_LANES, &at, &flat, item->fold->elements, x,
+                        0);
         }
 }
 
@@ -162,27 +163,28 @@ static void feature_loop(Lower *l, const WideLoop *w, Affine row) {
     NestId *acc = ARENA_ARRAY(l->arena, NestId, n + 1);
     for (uint32_t k = 0; k < n; k++) {
         TirOp op = tir_node(l->block, w->items.at[k % w->items.count].fold->id)->op;
-        acc[k] = nest_const(&l->b, (NestType){l->options.real, (uint16_t)lanes}, fold_identity(op));
+        acc[k] = nest_const(&l->b, (NestType){l->options.real, (uint16_t)lanes},
+                            lower_fold_identity(op));
     }
     if (whole) {
         NestLoop *loop = nest_loop_begin(&l->b, NEST_VECTOR, nest_i64(&l->b, 0),
                                          nest_i64(&l->b, whole), lanes, n, acc);
-        scope_begin(l);
+        lower_scope_begin(l);
         NestId *inner = ARENA_ARRAY(l->arena, NestId, n + 1);
         for (uint32_t k = 0; k < n; k++)
             inner[k] = loop->inner[k];
-        wide_body(l, w, row, feature_lanes(l, loop->variable), 0, inner);
-        scope_end(l);
+        wide_body(l, w, row, lower_features(l, loop->variable), 0, inner);
+        lower_scope_end(l);
         nest_loop_end(&l->b, inner);
         for (uint32_t k = 0; k < n; k++)
             acc[k] = nest_result(&l->b, loop, k);
     }
     if (w->extent > whole) {
-        scope_begin(l);
-        Affine c = feature_lanes(l, 0);
+        lower_scope_begin(l);
+        Affine c = lower_features(l, 0);
         c.offset = whole;
         wide_body(l, w, row, c, nest_i64(&l->b, w->extent - whole), acc);
-        scope_end(l);
+        lower_scope_end(l);
     }
     finish_items(l, w, row, acc);
 }
@@ -193,8 +195,8 @@ static void rows_begin(Lower *l, const WideLoop *w, Affine row) {
         vec_push(l->arena, &roots, w->parts.at[k].id);
     for (uint32_t k = 0; k < w->items.count; k++)
         vec_push(l->arena, &roots, w->items.at[k].fold->id);
-    scope_begin(l);
-    shift_prepare(l, row, w->position_block, roots.at, roots.count);
+    lower_scope_begin(l);
+    lower_shift_prepare(l, row, w->position_block, roots.at, roots.count);
 }
 
 /* Sums over positions: features outside, for the accumulators of one feature fit into registers. */
@@ -204,14 +206,14 @@ static void sum_loop(Lower *l, const WideLoop *w) {
         NestLoop *loop = nest_loop_begin(&l->b, NEST_VECTOR, nest_i64(&l->b, 0),
                                          nest_i64(&l->b, whole), lanes, 0, NULL);
         for (uint32_t k = 0; k < w->parts.count; k++)
-            block_sum(l, &w->parts.at[k], feature_lanes(l, loop->variable), 0);
+            lower_block_sum(l, &w->parts.at[k], lower_features(l, loop->variable), 0);
         nest_loop_end(&l->b, NULL);
     }
     if (w->extent > whole) {
-        Affine c = feature_lanes(l, 0);
+        Affine c = lower_features(l, 0);
         c.offset = whole;
         for (uint32_t k = 0; k < w->parts.count; k++)
-            block_sum(l, &w->parts.at[k], c, nest_i64(&l->b, w->extent - whole));
+            lower_block_sum(l, &w->parts.at[k], c, nest_i64(&l->b, w->extent - whole));
     }
 }
 
@@ -223,21 +225,21 @@ static void wide_loop(Lower *l, WideLoop *w) {
     if (l->rows == w->position_block) {
         rows_begin(l, w, affine_const(0));
         feature_loop(l, w, affine_const(0));
-        scope_end(l);
+        lower_scope_end(l);
         return;
     }
     NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
                                      nest_i64(&l->b, l->rows), w->position_block, 0, NULL);
     rows_begin(l, w, affine_var(loop->variable));
     feature_loop(l, w, affine_var(loop->variable));
-    scope_end(l);
+    lower_scope_end(l);
     nest_loop_end(&l->b, NULL);
 }
 
 /* --- values too large to unroll their leading axes: loops over them -----------------------------
  */
 
-uint32_t block_of(uint32_t extent, uint32_t most) {
+uint32_t schedule_divisor(uint32_t extent, uint32_t most) {
     uint32_t n = extent < most ? extent : most;
     while (extent % n != 0)
         n--;
@@ -248,14 +250,14 @@ uint32_t block_of(uint32_t extent, uint32_t most) {
 static void looped_block(Lower *l, const Part *part, Affine row, Index index, uint32_t block,
                          NestId valid) {
     uint32_t axis = part->type.rank - 2u;
-    scope_begin(l);
-    Context old = context_set(l, row, l->options.lanes, valid);
+    lower_scope_begin(l);
+    Context old = lower_context(l, row, l->options.lanes, valid);
     for (uint32_t k = 0; k < block; k++) {
         write_part(l, part, index);
         index.at[axis] = affine_add(index.at[axis], affine_const(1));
     }
     l->context = old;
-    scope_end(l);
+    lower_scope_end(l);
 }
 
 static void looped_features(Lower *l, const Part *part, Affine row, Index *index, uint32_t block) {
@@ -264,12 +266,12 @@ static void looped_features(Lower *l, const Part *part, Affine row, Index *index
     if (whole) {
         NestLoop *loop = nest_loop_begin(&l->b, NEST_VECTOR, nest_i64(&l->b, 0),
                                          nest_i64(&l->b, whole), lanes, 0, NULL);
-        index->at[last] = feature_lanes(l, loop->variable);
+        index->at[last] = lower_features(l, loop->variable);
         looped_block(l, part, row, *index, block, 0);
         nest_loop_end(&l->b, NULL);
     }
     if (extent > whole) {
-        index->at[last] = feature_lanes(l, 0);
+        index->at[last] = lower_features(l, 0);
         index->at[last].offset = whole;
         looped_block(l, part, row, *index, block, nest_i64(&l->b, extent - whole));
     }
@@ -279,19 +281,19 @@ static void looped_features(Lower *l, const Part *part, Affine row, Index *index
 static void looped_part(Lower *l, const Part *part) {
     NestId end = part->to->sum ? l->valid_rows : nest_i64(&l->b, l->rows);
     uint32_t axis = part->type.rank - 2u, extent = part->type.dims[axis];
-    uint32_t block = block_of(extent, UNROLL_LEADING);
+    uint32_t block = schedule_divisor(extent, UNROLL_LEADING);
     NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0), end, 1, 0, NULL);
-    scope_begin(l);
-    shift_prepare(l, affine_var(loop->variable), 1, &part->id, 1);
+    lower_scope_begin(l);
+    lower_shift_prepare(l, affine_var(loop->variable), 1, &part->id, 1);
     Index index = {.rank = part->type.rank};
-    loops_begin(l, &part->type, 2, &index);
+    lower_loops_begin(l, &part->type, 2, &index);
     NestLoop *blocks = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
                                        nest_i64(&l->b, extent), block, 0, NULL);
     index.at[axis] = affine_var(blocks->variable);
     looped_features(l, part, affine_var(loop->variable), &index, block);
     nest_loop_end(&l->b, NULL);
-    loops_end(l, &part->type, 2);
-    scope_end(l);
+    lower_loops_end(l, &part->type, 2);
+    lower_scope_end(l);
     nest_loop_end(&l->b, NULL);
 }
 
@@ -299,16 +301,16 @@ static void by_element(Lower *l, Value *v) {
     const TirNode *node = tir_node(l->block, v->id);
     NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
                                      nest_i64(&l->b, l->rows), 1, 0, NULL);
-    scope_begin(l);
-    Context old = context_set(l, affine_var(loop->variable), 1, 0);
+    lower_scope_begin(l);
+    Context old = lower_context(l, affine_var(loop->variable), 1, 0);
     Index index;
-    loops_begin(l, &node->type, 0, &index);
-    NestId x = eval_op(l, &l->frame, v->id, node, &index);
+    lower_loops_begin(l, &node->type, 0, &index);
+    NestId x = lower_op(l, &l->frame, v->id, node, &index);
     Affine flat = affine_flat(&index, &node->type);
     store_wide(l, v, &flat, x);
-    loops_end(l, &node->type, 0);
+    lower_loops_end(l, &node->type, 0);
     l->context = old;
-    scope_end(l);
+    lower_scope_end(l);
     nest_loop_end(&l->b, NULL);
 }
 
@@ -351,7 +353,7 @@ static WideLoop *loop_for(Lower *l, WideLoopVec *loops, uint32_t extent, bool su
     for (uint32_t k = 0; k < loops->count; k++) {
         WideLoop *w = &loops->at[k];
         if (w->extent == extent && w->sums == sums && w->position_block == block &&
-            w->items.count + accumulators <= fold_accumulators(l, block))
+            w->items.count + accumulators <= schedule_fold_accumulators(l, block))
             return w;
     }
     WideLoop fresh = {.extent = extent, .sums = sums, .position_block = block};
@@ -360,15 +362,15 @@ static WideLoop *loop_for(Lower *l, WideLoopVec *loops, uint32_t extent, bool su
 }
 
 static void collect_fold(Lower *l, Value *v, WideLoopVec *loops) {
-    Fold f = fold_of(l, v->id);
-    if (is_looped_fold(l, v)) {
-        looped_fold(l, v);
+    Fold f = schedule_fold(l, v->id);
+    if (schedule_is_looped_fold(l, v)) {
+        lower_looped_fold(l, v);
         return;
     }
-    bool weights = reads_weights(l, v->id);
+    bool weights = schedule_reads_weights(l, v->id);
     for (uint64_t e = 0; e < v->elements; e++) {
         WideLoop *w = loop_for(l, loops, f.lane_extent, false, weights ? POSITION_BLOCK : 1, 1);
-        Item item = {v, index_of_flat(e, &f.node->type), e};
+        Item item = {v, affine_index(e, &f.node->type), e};
         vec_push(l->arena, &w->items, item);
     }
 }
@@ -382,10 +384,10 @@ static uint64_t weighted_work(Lower *l, const WideLoop *w) {
         return 0;
     for (uint32_t k = 0; k < w->parts.count; k++)
         if (w->parts.at[k].id && w->parts.at[k].to->weighted)
-            work += contract_terms(l, w->parts.at[k].id) * leading(&w->parts.at[k].type);
+            work += schedule_terms(l, w->parts.at[k].id) * schedule_leading(&w->parts.at[k].type);
     for (uint32_t k = 0; k < w->items.count; k++) {
-        Fold f = fold_of(l, w->items.at[k].fold->id);
-        work += fold_others(&f);
+        Fold f = schedule_fold(l, w->items.at[k].fold->id);
+        work += schedule_fold_others(&f);
     }
     return work * w->position_block;
 }
@@ -417,9 +419,9 @@ static void plan_ahead(Lower *l, const WideLoopVec *loops) {
     const uint64_t turns = l->rows / heaviest->position_block * (heaviest->extent / lanes);
     VEC(Ahead) all = {0};
     for (uint32_t k = 0; k < l->group->inputs.count; k++) {
-        const Value *v = value_of(l, l->group->inputs.at[k]);
+        const Value *v = schedule_value(l, l->group->inputs.at[k]);
         const TirType *type = &tir_node(l->block, v->id)->type;
-        if (v->store != STORE_ROWS || !is_wide(type) || type->elem != TIR_REAL)
+        if (v->store != STORE_ROWS || !schedule_is_wide(type) || type->elem != TIR_REAL)
             continue;
         const uint64_t rows_lines = l->rows * v->elements / line;
         bytes += rows_lines * CACHE_LINE;
@@ -437,18 +439,18 @@ static void plan_ahead(Lower *l, const WideLoopVec *loops) {
 void lower_wide_stage(Lower *l, int32_t time) {
     WideLoopVec loops = {0};
     for (uint32_t k = 0; k < l->order.count; k++) {
-        Value *v = value_of(l, l->order.at[k]);
+        Value *v = schedule_value(l, l->order.at[k]);
         if (v->time != time || v->side == SIDE_LANE)
             continue;
         if (v->side == SIDE_FOLD) {
-            value_stored(l, v, SCRATCH_LANES);
+            lower_stored(l, v, SCRATCH_LANES);
             v->ready = false; /* until the stage ends */
             continue;
         }
         if (!v->must_store && !v->sum)
             continue;
         if ((!v->output || (v->streamed && v->reread)) && !v->sum) {
-            value_stored(l, v, SCRATCH_ROWS);
+            lower_stored(l, v, SCRATCH_ROWS);
             v->ready = false;
         }
         if (v->by_element) {
@@ -459,17 +461,17 @@ void lower_wide_stage(Lower *l, int32_t time) {
         parts_of(l, v, &parts);
         for (uint32_t m = 0; m < parts.count; m++) {
             Part *part = &parts.at[m];
-            if (leading(&part->type) > (v->sum ? UNROLL_SUM : UNROLL_LEADING)) {
+            if (schedule_leading(&part->type) > (v->sum ? UNROLL_SUM : UNROLL_LEADING)) {
                 looped_part(l, part);
                 continue;
             }
             WideLoop *w = loop_for(l, &loops, part->type.dims[part->type.rank - 1], v->sum,
-                                   v->sum ? 1 : block_positions(l, v, &part->type), 0);
+                                   v->sum ? 1 : schedule_block_positions(l, v, &part->type), 0);
             vec_push(l->arena, &w->parts, *part);
         }
     }
     for (uint32_t k = 0; k < l->order.count; k++) {
-        Value *v = value_of(l, l->order.at[k]);
+        Value *v = schedule_value(l, l->order.at[k]);
         if (v->time == time && v->side == SIDE_FOLD)
             collect_fold(l, v, &loops);
     }
@@ -478,7 +480,7 @@ void lower_wide_stage(Lower *l, int32_t time) {
     for (uint32_t k = 0; k < loops.count; k++)
         wide_loop(l, &loops.at[k]);
     for (uint32_t k = 0; k < l->order.count; k++) {
-        Value *v = value_of(l, l->order.at[k]);
+        Value *v = schedule_value(l, l->order.at[k]);
         if (v->time != time || v->side == SIDE_LANE || !(v->must_store || v->side == SIDE_FOLD))
             continue;
         if (v->side == SIDE_WIDE && v->output && !(v->streamed && v->reread)) {

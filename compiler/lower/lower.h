@@ -11,8 +11,8 @@
  * A value is computed where it is used, inside the same loop, unless another stage or another
  * access pattern needs it in memory; then it goes to scratch, or to its own buffer when it has one.
  */
-#ifndef HCC_NEST_LOWER_H
-#define HCC_NEST_LOWER_H
+#ifndef HCC_LOWER_LOWER_H
+#define HCC_LOWER_LOWER_H
 
 #include "nest/nest.h"
 #include "plan/plan.h"
@@ -25,6 +25,6 @@ typedef struct {
 } LowerOptions;
 
 /* The kernels in the order of plan->kernels. */
-NestKernel **nest_lower(const Plan *plan, LowerOptions options);
+NestKernel **lower_kernels(const Plan *plan, LowerOptions options);
 
 #endif

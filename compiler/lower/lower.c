@@ -1,8 +1,8 @@
 /* Kernels from plan kernels; see lower.h. */
-#include "nest/attend.h"
-#include "nest/lower_internal.h"
+#include "lower/attend.h"
+#include "lower/lower_internal.h"
 
-uint32_t scratch_buffer(Lower *l, const char *name, TirElem elem, uint64_t elements) {
+uint32_t lower_scratch(Lower *l, const char *name, TirElem elem, uint64_t elements) {
     NestElem e = elem == TIR_REAL ? l->options.real : NEST_I32;
     return nest_add_buffer(l->kernel, (NestBuffer){.name = name,
                                                    .kind = NEST_SCRATCH,
@@ -16,11 +16,11 @@ static const char *value_name(const TirNode *node) {
     return node->name ? node->name : tir_op_name(node->op);
 }
 
-void value_stored(Lower *l, Value *v, StoreKind kind) {
+void lower_stored(Lower *l, Value *v, StoreKind kind) {
     const TirNode *node = tir_node(l->block, v->id);
     v->store = kind;
-    uint64_t row = kind == SCRATCH_ROWS ? scratch_pitch(l, v->elements) : v->elements;
-    v->buffer = scratch_buffer(l, value_name(node), node->type.elem, row * l->rows);
+    uint64_t row = kind == SCRATCH_ROWS ? schedule_pitch(l, v->elements) : v->elements;
+    v->buffer = lower_scratch(l, value_name(node), node->type.elem, row * l->rows);
     v->ready = true;
 }
 
@@ -58,7 +58,7 @@ static void add_group_value(Lower *l, TirId id) {
     if (node->op == TIR_SCAN)
         v->results = ARENA_ARRAY(l->arena, Value *, node->n_results);
     else if (node->op == TIR_RESULT) /* stands after its scan */
-        value_of(l, node->operands[0])->results[node->attr.index] = v;
+        schedule_value(l, node->operands[0])->results[node->attr.index] = v;
 }
 
 /* The kernel's argument buffers are the group's inputs, outputs and sums, in this order: the plan
@@ -93,36 +93,36 @@ static void add_values(Lower *l) {
  * samples): small ones get a copy by lanes at the start of every micro-tile. */
 static void copy_in(Lower *l) {
     for (uint32_t k = 0; k < l->group->inputs.count; k++) {
-        Value *v = value_of(l, l->group->inputs.at[k]);
+        Value *v = schedule_value(l, l->group->inputs.at[k]);
         if (v->store != STORE_TIME && v->store != STORE_SAMPLE)
             continue;
         const TirType *type = &tir_node(l->block, v->id)->type;
-        bool small_user = !is_wide(type);
+        bool small_user = !schedule_is_wide(type);
         for (uint32_t m = 0; m < l->order.count && !small_user; m++) {
             const TirNode *user = tir_node(l->block, l->order.at[m]);
-            if (value_of(l, l->order.at[m])->side != SIDE_LANE || lane_by_position(user))
+            if (schedule_value(l, l->order.at[m])->side != SIDE_LANE || schedule_by_position(user))
                 continue;
             for (uint32_t o = 0; o < user->n_operands; o++) {
                 bool in_step;
-                small_user |= operand_root(l, l->order.at[m], o, &in_step) == v->id;
+                small_user |= schedule_operand(l, l->order.at[m], o, &in_step) == v->id;
             }
         }
         if (!small_user)
             continue;
-        uint32_t lanes = scratch_buffer(l, value_name(tir_node(l->block, v->id)), type->elem,
-                                        v->elements * l->rows);
+        uint32_t lanes = lower_scratch(l, value_name(tir_node(l->block, v->id)), type->elem,
+                                       v->elements * l->rows);
         NestLoop *rows = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
                                          nest_i64(&l->b, l->rows), 1, 0, NULL);
-        scope_begin(l);
-        Context old = context_set(l, affine_var(rows->variable), 1, 0);
+        lower_scope_begin(l);
+        Context old = lower_context(l, affine_var(rows->variable), 1, 0);
         Index index;
-        loops_begin(l, type, 0, &index);
-        NestId x = load_value(l, v, type, &index);
+        lower_loops_begin(l, type, 0, &index);
+        NestId x = lower_load(l, v, type, &index);
         Affine flat = affine_flat(&index, type);
-        store_row(l, lanes, SCRATCH_LANES, &l->context.row, &flat, v->elements, x, 0);
-        loops_end(l, type, 0);
+        lower_store(l, lanes, SCRATCH_LANES, &l->context.row, &flat, v->elements, x, 0);
+        lower_loops_end(l, type, 0);
         l->context = old;
-        scope_end(l);
+        lower_scope_end(l);
         nest_loop_end(&l->b, NULL);
         v->second = SCRATCH_LANES;
         v->second_buffer = lanes;
@@ -130,13 +130,13 @@ static void copy_in(Lower *l) {
 }
 
 static void micro_tile(Lower *l) {
-    scope_begin(l);
+    lower_scope_begin(l);
     Affine row = {.lane = l->rows > 1};
-    context_set(l, row, l->rows, 0);
+    lower_context(l, row, l->rows, 0);
     copy_in(l);
     int32_t last = 0;
     for (uint32_t k = 0; k < l->order.count; k++) {
-        const Value *v = value_of(l, l->order.at[k]);
+        const Value *v = schedule_value(l, l->order.at[k]);
         last = v->time > last ? v->time : last;
     }
     for (int32_t time = 0; time <= last + 1; time++) {
@@ -145,7 +145,7 @@ static void micro_tile(Lower *l) {
         else
             lower_lane_stage(l, time);
     }
-    scope_end(l);
+    lower_scope_end(l);
 }
 
 static NestKernel *lower_group(Lower *l, const char *name) {
@@ -155,10 +155,10 @@ static NestKernel *lower_group(Lower *l, const char *name) {
     l->rows = global ? 1 : l->options.lanes;
     l->frame = (Frame){.block = l->block};
     add_values(l);
-    stage_plan(l);
-    pack_plan(l);
-    lower_sum_begin(l);
-    pack_weights(l);
+    schedule_stages(l);
+    schedule_packs(l);
+    lower_sums_begin(l);
+    lower_pack_weights(l);
     if (global) {
         l->tile0 = nest_i64(&l->b, 0);
         l->valid_rows = nest_i64(&l->b, 1);
@@ -175,7 +175,7 @@ static NestKernel *lower_group(Lower *l, const char *name) {
         micro_tile(l);
         nest_loop_end(&l->b, NULL);
     }
-    lower_sum_end(l);
+    lower_sums_end(l);
     for (uint32_t k = 0; k < l->group->inputs.count; k++)
         l->values[l->group->inputs.at[k]] = NULL;
     for (uint32_t k = 0; k < l->order.count; k++)
@@ -197,11 +197,11 @@ static NestKernel *lower_attend(const Plan *plan, const PlanKernel *k, LowerOpti
                          .scale = node->attr.number,
                          .elem = options.real,
                          .lanes = options.lanes};
-    return node->op == TIR_ATTEND ? nest_attend_forward(plan->arena, &shape)
-                                  : nest_attend_backward(plan->arena, &shape);
+    return node->op == TIR_ATTEND ? attend_forward(plan->arena, &shape)
+                                  : attend_backward(plan->arena, &shape);
 }
 
-NestKernel **nest_lower(const Plan *plan, LowerOptions options) {
+NestKernel **lower_kernels(const Plan *plan, LowerOptions options) {
     Arena *arena = plan->arena;
     NestKernel **kernels = ARENA_ARRAY(arena, NestKernel *, plan->kernels.count + 1);
     Value **values = ARENA_ARRAY(arena, Value *, plan->program->block->nodes.count);

@@ -6,9 +6,9 @@
  * step with an operand when it reads the operand's element at its own place: then both can be in
  * one loop. Otherwise the operand must lie in memory before the user's stage begins; so must what a
  * dot product with weights reads, for it comes back to it once for every block of outputs. */
-#include "nest/lower_internal.h"
+#include "lower/lower_internal.h"
 
-bool is_wide(const TirType *type) {
+bool schedule_is_wide(const TirType *type) {
     return type->elem != TIR_TUPLE && type->rank > 0 && type->dims[type->rank - 1] >= WIDE_EXTENT;
 }
 
@@ -21,12 +21,12 @@ static int last_kept(const TirNode *node, uint32_t rank) {
 
 /* The axis of operand `k` (before views) that runs along the lanes when `id`'s last axis does, or
  * when the fold's summed axis does; -1: none. */
-int lane_axis(const Lower *l, TirId id, uint32_t k) {
+int schedule_lane_axis(const Lower *l, TirId id, uint32_t k) {
     const TirNode *node = tir_node(l->block, id);
     const TirType *type = &tir_node(l->block, node->operands[k])->type;
     if (type->rank == 0)
         return -1;
-    const Value *v = value_of(l, id);
+    const Value *v = schedule_value(l, id);
     bool fold = v && v->side == SIDE_FOLD;
     switch (tir_op_class(node->op)) {
     case TIR_CLASS_REDUCE:
@@ -38,7 +38,7 @@ int lane_axis(const Lower *l, TirId id, uint32_t k) {
             label = 0xff;
             for (uint32_t o = 0; o < 2 && label == 0xff; o++) {
                 const TirType *t = &tir_node(l->block, node->operands[o])->type;
-                if (!is_wide(t))
+                if (!schedule_is_wide(t))
                     continue;
                 uint8_t last = node->attr.labels[o][t->rank - 1];
                 bool kept = false;
@@ -87,13 +87,13 @@ static bool keeps_lanes(const TirType *to, const TirType *from) {
     return true; /* the elements are as many: what is left over has one each */
 }
 
-TirId operand_root(const Lower *l, TirId id, uint32_t k, bool *in_step) {
-    int axis = lane_axis(l, id, k);
+TirId schedule_operand(const Lower *l, TirId id, uint32_t k, bool *in_step) {
+    int axis = schedule_lane_axis(l, id, k);
     TirId at = tir_node(l->block, id)->operands[k];
     bool reshaped = false;
     for (;;) {
         const TirNode *node = tir_node(l->block, at);
-        if (value_of(l, at) || !plan_is_view(node))
+        if (schedule_value(l, at) || !plan_is_view(node))
             break;
         if (node->op == TIR_RESHAPE) {
             const TirType *from = &tir_node(l->block, node->operands[0])->type;
@@ -111,10 +111,10 @@ TirId operand_root(const Lower *l, TirId id, uint32_t k, bool *in_step) {
         at = node->operands[0];
     }
     const TirType *type = &tir_node(l->block, at)->type;
-    const Value *user = value_of(l, id), *from = value_of(l, at);
+    const Value *user = schedule_value(l, id), *from = schedule_value(l, at);
     /* A loop's results are as wide as they are, and have positions in lanes. */
     bool wide_user = user->side != SIDE_LANE;
-    bool wide = is_wide(type) && !(from && from->in_group && from->side == SIDE_LANE);
+    bool wide = schedule_is_wide(type) && !(from && from->in_group && from->side == SIDE_LANE);
     if (wide_user)
         *in_step = !reshaped && wide && axis == type->rank - 1;
     else
@@ -131,18 +131,18 @@ TirId operand_root(const Lower *l, TirId id, uint32_t k, bool *in_step) {
 static bool is_fold(const Lower *l, TirId id) {
     const TirNode *node = tir_node(l->block, id);
     TirOpClass class = tir_op_class(node->op);
-    if (is_wide(&node->type) || node->op == TIR_ARGMAX)
+    if (schedule_is_wide(&node->type) || node->op == TIR_ARGMAX)
         return false;
     if (class == TIR_CLASS_REDUCE) {
         const TirType *type = &tir_node(l->block, node->operands[0])->type;
-        return node->op != TIR_POSITION_SUM && is_wide(type) &&
+        return node->op != TIR_POSITION_SUM && schedule_is_wide(type) &&
                (node->attr.axis_mask >> (type->rank - 1) & 1);
     }
     if (class != TIR_CLASS_CONTRACT)
         return false;
     for (uint32_t o = 0; o < 2; o++) {
         const TirType *type = &tir_node(l->block, node->operands[o])->type;
-        if (!is_wide(type))
+        if (!schedule_is_wide(type))
             continue;
         uint8_t last = node->attr.labels[o][type->rank - 1];
         bool kept = false;
@@ -154,13 +154,13 @@ static bool is_fold(const Lower *l, TirId id) {
     return false;
 }
 
-bool reads_weights(const Lower *l, TirId id) {
+bool schedule_reads_weights(const Lower *l, TirId id) {
     const TirNode *node = tir_node(l->block, id);
     if (node->op != TIR_CONTRACT || l->rows == 1)
         return false;
     for (uint32_t k = 0; k < 2; k++) {
         const TirType *type = &tir_node(l->block, node->operands[k])->type;
-        if (is_wide(type) && tir_domain_equal(type->domain, TIR_GLOBAL))
+        if (schedule_is_wide(type) && tir_domain_equal(type->domain, TIR_GLOBAL))
             return true;
     }
     return false;
@@ -170,7 +170,7 @@ bool reads_weights(const Lower *l, TirId id) {
 static bool strides(const Lower *l, TirId id) {
     const TirNode *node = tir_node(l->block, id);
     for (uint32_t k = 0; k < node->n_operands; k++) {
-        int axis = lane_axis(l, id, k);
+        int axis = schedule_lane_axis(l, id, k);
         if (axis >= 0 && axis != tir_node(l->block, node->operands[k])->type.rank - 1)
             return true;
     }
@@ -201,7 +201,7 @@ static bool is_cheap(const Lower *l, TirId id) {
     }
     for (uint32_t k = 0; k < node->n_operands; k++) {
         bool in_step;
-        const Value *v = value_of(l, operand_root(l, id, k, &in_step));
+        const Value *v = schedule_value(l, schedule_operand(l, id, k, &in_step));
         if (v && v->in_group && v->side == SIDE_WIDE)
             return false;
     }
@@ -212,14 +212,14 @@ static bool is_by_parts(const TirNode *node) {
     if (node->op != TIR_CONCAT && node->op != TIR_PAD)
         return false;
     uint64_t elements = tir_element_count(&node->type);
-    if (!is_wide(&node->type))
+    if (!schedule_is_wide(&node->type))
         return elements > UNROLL_LANE;
     return node->attr.axis + 1u == node->type.rank ||
            elements / node->type.dims[node->type.rank - 1] > UNROLL_LEADING;
 }
 
 static bool is_by_element(const Lower *l, const TirNode *node) {
-    return node->op == TIR_GATHER && is_wide(&node->type) &&
+    return node->op == TIR_GATHER && schedule_is_wide(&node->type) &&
            tir_node(l->block, node->operands[0])->type.rank == 1;
 }
 
@@ -227,14 +227,14 @@ static Side side_of(const Lower *l, TirId id) {
     const TirNode *node = tir_node(l->block, id);
     if (node->op == TIR_SCAN || node->op == TIR_RESULT)
         return SIDE_LANE; /* whatever its extent: what a loop carries lies in registers */
-    return is_fold(l, id) ? SIDE_FOLD : is_wide(&node->type) ? SIDE_WIDE : SIDE_LANE;
+    return is_fold(l, id) ? SIDE_FOLD : schedule_is_wide(&node->type) ? SIDE_WIDE : SIDE_LANE;
 }
 
 static bool must_be_stored(const Value *v, const TirNode *node) {
     if (v->by_parts || v->by_element || v->output)
         return true;
     if (v->side == SIDE_LANE && node->op != TIR_RESULT)
-        return v->elements > UNROLL_LANE || lane_by_position(node);
+        return v->elements > UNROLL_LANE || schedule_by_position(node);
     return v->side == SIDE_FOLD;
 }
 
@@ -255,12 +255,12 @@ static bool is_dear(const Lower *l, const TirNode *node) {
 static void store_what_loops_read(Lower *l) {
     for (uint32_t k = l->order.count; k-- > 0;) {
         TirId id = l->order.at[k];
-        Value *v = value_of(l, id);
+        Value *v = schedule_value(l, id);
         if (v->side != SIDE_LANE || (v->elements <= UNROLL_LANE && !v->in_loops))
             continue;
         for (uint32_t o = 0; o < tir_node(l->block, id)->n_operands; o++) {
             bool in_step;
-            Value *from = value_of(l, operand_root(l, id, o, &in_step));
+            Value *from = schedule_value(l, schedule_operand(l, id, o, &in_step));
             if (!from || !from->in_group || from->side != SIDE_LANE || from->must_store)
                 continue;
             from->must_store = is_dear(l, tir_node(l->block, from->id));
@@ -279,19 +279,19 @@ static bool settled_first(const Lower *l, const Value *from, const Value *user) 
     if (from->weighted && !from->cheap)
         return true;
     const TirType *type = &tir_node(l->block, from->id)->type;
-    if (from->must_store && !from->sum && leading(type) > UNROLL_LEADING)
+    if (from->must_store && !from->sum && schedule_leading(type) > UNROLL_LEADING)
         return true;
     return user->side == SIDE_FOLD && !from->cheap &&
-           (reads_weights(l, user->id) || is_looped_fold(l, user));
+           (schedule_reads_weights(l, user->id) || schedule_is_looped_fold(l, user));
 }
 
 static int32_t earliest(const Lower *l, TirId id) {
     const TirNode *node = tir_node(l->block, id);
-    const Value *v = value_of(l, id);
+    const Value *v = schedule_value(l, id);
     int32_t time = v->side == SIDE_LANE ? 1 : 0;
     for (uint32_t o = 0; o < node->n_operands; o++) {
         bool in_step;
-        const Value *from = value_of(l, operand_root(l, id, o, &in_step));
+        const Value *from = schedule_value(l, schedule_operand(l, id, o, &in_step));
         if (!from || !from->in_group)
             continue;
         bool after = !in_step || from->side == SIDE_FOLD || from->by_parts || from->by_element ||
@@ -308,16 +308,16 @@ static int32_t earliest(const Lower *l, TirId id) {
  * needs no memory. */
 static void sink_to_readers(Lower *l) {
     for (uint32_t k = 0; k < l->order.count; k++)
-        value_of(l, l->order.at[k])->first_use = INT32_MAX;
+        schedule_value(l, l->order.at[k])->first_use = INT32_MAX;
     for (uint32_t k = l->order.count; k-- > 0;) {
         TirId id = l->order.at[k];
-        Value *v = value_of(l, id);
+        Value *v = schedule_value(l, id);
         if (v->side == SIDE_WIDE && !v->output && !v->sum && !v->by_parts && !v->by_element &&
             v->first_use != INT32_MAX && v->first_use > v->time)
             v->time = v->first_use;
         for (uint32_t o = 0; o < tir_node(l->block, id)->n_operands; o++) {
             bool in_step;
-            Value *from = value_of(l, operand_root(l, id, o, &in_step));
+            Value *from = schedule_value(l, schedule_operand(l, id, o, &in_step));
             if (!from || !from->in_group)
                 continue;
             bool together = in_step && !settled_first(l, from, v);
@@ -338,21 +338,21 @@ static void choose_streamed(Lower *l) {
         instances *= (uint64_t)space->extents[0] * (space->rank == 2 ? space->extents[1] : 1);
     }
     for (uint32_t k = 0; k < l->order.count && l->rows > 1; k++) {
-        Value *v = value_of(l, l->order.at[k]);
+        Value *v = schedule_value(l, l->order.at[k]);
         const TirType *type = &tir_node(l->block, v->id)->type;
         v->streamed = v->output && !v->sum && v->side == SIDE_WIDE && !v->by_parts &&
                       !v->by_element && type->elem == TIR_REAL &&
                       type->dims[type->rank - 1] % l->options.lanes == 0 &&
-                      leading(type) <= UNROLL_LEADING &&
+                      schedule_leading(type) <= UNROLL_LEADING &&
                       instances * v->elements * real_size(l) >= STREAMED_BYTES;
     }
 }
 
-void stage_plan(Lower *l) {
+void schedule_stages(Lower *l) {
     for (uint32_t k = 0; k < l->order.count; k++) {
         TirId id = l->order.at[k];
         const TirNode *node = tir_node(l->block, id);
-        Value *v = value_of(l, id);
+        Value *v = schedule_value(l, id);
         v->side = side_of(l, id);
         v->by_parts = is_by_parts(node);
         v->by_element = is_by_element(l, node);
@@ -361,8 +361,9 @@ void stage_plan(Lower *l) {
     store_what_loops_read(l);
     for (uint32_t k = 0; k < l->order.count; k++) {
         TirId id = l->order.at[k];
-        Value *v = value_of(l, id);
-        v->weighted = v->side == SIDE_WIDE && !v->by_parts && !v->sum && reads_weights(l, id);
+        Value *v = schedule_value(l, id);
+        v->weighted =
+            v->side == SIDE_WIDE && !v->by_parts && !v->sum && schedule_reads_weights(l, id);
         v->time = earliest(l, id);
         v->cheap = v->side == SIDE_WIDE && !v->must_store && !v->sum && is_cheap(l, id);
     }
@@ -372,10 +373,10 @@ void stage_plan(Lower *l) {
     for (uint32_t k = 0; k < l->order.count; k++) {
         TirId id = l->order.at[k];
         const TirNode *node = tir_node(l->block, id);
-        const Value *v = value_of(l, id);
+        const Value *v = schedule_value(l, id);
         for (uint32_t o = 0; o < node->n_operands; o++) {
             bool in_step;
-            Value *from = value_of(l, operand_root(l, id, o, &in_step));
+            Value *from = schedule_value(l, schedule_operand(l, id, o, &in_step));
             if (!from || !from->in_group || tir_node(l->block, from->id)->type.elem == TIR_TUPLE)
                 continue;
             bool crosses = from->side == SIDE_WIDE && v->time > from->time && !from->cheap;
@@ -384,5 +385,5 @@ void stage_plan(Lower *l) {
             from->reread |= v->time > from->time;
         }
     }
-    place_results(l);
+    schedule_place_results(l);
 }

@@ -1,10 +1,10 @@
 /* How each op's value at an index follows from its operands' values. */
-#include "nest/lower_internal.h"
+#include "lower/lower_internal.h"
 
 static NestId operand(Lower *l, Frame *f, const TirNode *node, uint32_t k, const Index *index) {
     const TirType *type = &tir_node(f->block, node->operands[k])->type;
     Index none = {0};
-    return eval(l, f, node->operands[k], type->rank == 0 ? &none : index);
+    return lower_eval(l, f, node->operands[k], type->rank == 0 ? &none : index);
 }
 
 /* Makes both scalars or both vectors. */
@@ -21,7 +21,7 @@ static NestId binary(Lower *l, NestOp op, NestId x, NestId y) {
     return nest_binary(&l->b, op, x, y);
 }
 
-NestId eval_select(Lower *l, NestId c, NestId x, NestId y) {
+NestId lower_select(Lower *l, NestId c, NestId x, NestId y) {
     match_lanes(l, &x, &y);
     match_lanes(l, &c, &x);
     match_lanes(l, &x, &y);
@@ -50,7 +50,7 @@ static NestId eval_map(Lower *l, Frame *f, const TirNode *node, const Index *ind
     case TIR_TO_REAL:
         return nest_cast(&l->b, l->options.real, x);
     case TIR_SELECT:
-        return eval_select(l, x, operand(l, f, node, 1, index), operand(l, f, node, 2, index));
+        return lower_select(l, x, operand(l, f, node, 1, index), operand(l, f, node, 2, index));
     default:
         break;
     }
@@ -112,14 +112,14 @@ static NestId eval_broadcast(Lower *l, Frame *f, const TirNode *node, const Inde
     Index inner = {.rank = tir_node(f->block, node->operands[0])->type.rank};
     for (uint32_t k = 0; k < inner.rank; k++)
         inner.at[k] = index->at[node->attr.axes[k]];
-    return eval(l, f, node->operands[0], &inner);
+    return lower_eval(l, f, node->operands[0], &inner);
 }
 
 static NestId eval_slice(Lower *l, Frame *f, const TirNode *node, const Index *index) {
     Index inner = *index;
     inner.at[node->attr.axis] =
         affine_add(inner.at[node->attr.axis], affine_const(node->attr.start));
-    return eval(l, f, node->operands[0], &inner);
+    return lower_eval(l, f, node->operands[0], &inner);
 }
 
 /* --- reshape ------------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ static bool reshape_index(Lower *l, const TirType *type, const Index *index, con
 }
 
 static bool lies_in_memory(const Lower *l, const Frame *f, TirId id) {
-    const Value *v = f->scan ? NULL : value_of(l, id);
+    const Value *v = f->scan ? NULL : schedule_value(l, id);
     return v && v->ready && (!v->registers || v->must_store);
 }
 
@@ -196,7 +196,7 @@ static NestId reshape_by_entry(Lower *l, Frame *f, TirId source, const TirType *
             at = affine_var(nest_binary(&l->b, NEST_MIN, affine_scalar(l, &flat),
                                         nest_i64(&l->b, entries - 1)));
         split_flat(l, type, 0, type->rank, at, &inner);
-        const NestId entry = vector_of(l, eval(l, f, source, &inner));
+        const NestId entry = lower_vector(l, lower_eval(l, f, source, &inner));
         const NestId here = nest_binary(
             &l->b, NEST_EQ, lanes, nest_const(&l->b, (NestType){NEST_I32, l->context.lanes}, k));
         x = x ? nest_select(&l->b, here, entry, x) : entry;
@@ -212,11 +212,11 @@ static NestId eval_reshape(Lower *l, Frame *f, const TirNode *node, const Index 
     const Affine flat = affine_flat(index, &node->type);
     Index inner = {.rank = type->rank};
     if (type->rank == 0) /* a single element, wherever it lies */
-        return eval(l, f, source, &inner);
+        return lower_eval(l, f, source, &inner);
     const bool stored = lies_in_memory(l, f, source) && !affine_is_const(&flat);
-    if (stored && has_packed_copy(value_of(l, source)) &&
+    if (stored && schedule_has_packed_copy(schedule_value(l, source)) &&
         reshape_index(l, &node->type, index, type, &inner))
-        return eval(l, f, source, &inner);
+        return lower_eval(l, f, source, &inner);
     if (stored) {
         /* A load multiplies the last axis by stride 1. */
         inner = (Index){.rank = type->rank, .by_address = true};
@@ -224,10 +224,10 @@ static NestId eval_reshape(Lower *l, Frame *f, const TirNode *node, const Index 
     } else if (!reshape_index(l, &node->type, index, type, &inner)) {
         return reshape_by_entry(l, f, source, type, flat);
     }
-    return eval(l, f, source, &inner);
+    return lower_eval(l, f, source, &inner);
 }
 
-int in_range(Lower *l, const Affine *i, int64_t begin, int64_t end, NestId *condition) {
+int lower_in_range(Lower *l, const Affine *i, int64_t begin, int64_t end, NestId *condition) {
     if (affine_is_const(i))
         return i->offset >= begin && i->offset < end;
     NestId at = affine_i32(l, i);
@@ -238,7 +238,7 @@ int in_range(Lower *l, const Affine *i, int64_t begin, int64_t end, NestId *cond
     return -1;
 }
 
-Affine clamped(Lower *l, Affine i, int64_t begin, int64_t extent) {
+Affine lower_clamped(Lower *l, Affine i, int64_t begin, int64_t extent) {
     i.offset -= begin;
     if (affine_is_const(&i))
         return i;
@@ -255,13 +255,13 @@ static NestId eval_pad(Lower *l, Frame *f, const TirNode *node, const Index *ind
     int64_t extent = tir_node(f->block, node->operands[0])->type.dims[axis];
     int64_t begin = node->attr.start;
     NestId condition = 0;
-    int known = in_range(l, &index->at[axis], begin, begin + extent, &condition);
+    int known = lower_in_range(l, &index->at[axis], begin, begin + extent, &condition);
     if (known == 0)
-        return nest_zero(l, node->type.elem, 1);
+        return lower_zero(l, node->type.elem, 1);
     Index inner = *index;
-    inner.at[axis] = clamped(l, inner.at[axis], begin, extent);
-    NestId x = eval(l, f, node->operands[0], &inner);
-    return known > 0 ? x : eval_select(l, condition, x, nest_zero(l, node->type.elem, 1));
+    inner.at[axis] = lower_clamped(l, inner.at[axis], begin, extent);
+    NestId x = lower_eval(l, f, node->operands[0], &inner);
+    return known > 0 ? x : lower_select(l, condition, x, lower_zero(l, node->type.elem, 1));
 }
 
 static NestId eval_concat(Lower *l, Frame *f, const TirNode *node, const Index *index) {
@@ -271,14 +271,14 @@ static NestId eval_concat(Lower *l, Frame *f, const TirNode *node, const Index *
     for (uint32_t k = 0; k < node->n_operands; k++) {
         int64_t extent = tir_node(f->block, node->operands[k])->type.dims[axis];
         NestId condition = 0;
-        int known = in_range(l, &index->at[axis], begin, begin + extent, &condition);
+        int known = lower_in_range(l, &index->at[axis], begin, begin + extent, &condition);
         if (known != 0) {
             Index inner = *index;
-            inner.at[axis] = clamped(l, inner.at[axis], begin, extent);
-            NestId x = eval(l, f, node->operands[k], &inner);
+            inner.at[axis] = lower_clamped(l, inner.at[axis], begin, extent);
+            NestId x = lower_eval(l, f, node->operands[k], &inner);
             if (known > 0)
                 return x;
-            result = result ? eval_select(l, condition, x, result) : x;
+            result = result ? lower_select(l, condition, x, result) : x;
         }
         begin += extent;
     }
@@ -310,12 +310,12 @@ static void set_axis(Reduction *r, uint32_t axis, Affine i) {
 
 static NestId accumulate(Reduction *r, NestId sum) {
     Lower *l = r->l;
-    NestId x = eval(l, r->f, r->node->operands[0], &r->operands[0]);
+    NestId x = lower_eval(l, r->f, r->node->operands[0], &r->operands[0]);
     if (r->n_operands == 2) {
-        NestId y = eval(l, r->f, r->node->operands[1], &r->operands[1]);
+        NestId y = lower_eval(l, r->f, r->node->operands[1], &r->operands[1]);
         if (r->node->op == TIR_SCATTER_ADD) { /* x is an index, y what goes to its row */
             NestId here = binary(l, NEST_EQ, x, affine_i32(l, &r->row));
-            y = eval_select(l, here, y, nest_zero(l, TIR_REAL, 1));
+            y = lower_select(l, here, y, lower_zero(l, TIR_REAL, 1));
             return sum ? binary(l, NEST_ADD, sum, y) : y;
         }
         if (!sum)
@@ -369,10 +369,10 @@ static NestId reduce_loop(Reduction *r, uint32_t axis, NestId sum) {
         return accumulate(r, sum);
     NestLoop *loop = nest_loop_begin(&l->b, NEST_REDUCE, nest_i64(&l->b, 0),
                                      nest_i64(&l->b, r->extent[axis]), 1, 1, &sum);
-    scope_begin(l);
+    lower_scope_begin(l);
     set_axis(r, axis, affine_var(loop->variable));
-    NestId next = vector_of(l, reduce_loop(r, axis + 1, loop->inner[0]));
-    scope_end(l);
+    NestId next = lower_vector(l, reduce_loop(r, axis + 1, loop->inner[0]));
+    lower_scope_end(l);
     nest_loop_end(&l->b, &next);
     return nest_result(&l->b, loop, 0);
 }
@@ -382,7 +382,7 @@ static NestId run_reduction(Reduction *r) {
         return reduce_unrolled(r);
     Lower *l = r->l;
     NestType type = lower_type(l, r->node->type.elem, l->context.lanes);
-    return reduce_loop(r, 0, nest_const(&l->b, type, fold_identity(r->node->op)));
+    return reduce_loop(r, 0, nest_const(&l->b, type, lower_fold_identity(r->node->op)));
 }
 
 static NestId eval_reduce(Lower *l, Frame *f, const TirNode *node, const Index *index) {
@@ -438,28 +438,28 @@ static NestId eval_contract(Lower *l, Frame *f, const TirNode *node, const Index
     return run_reduction(&r);
 }
 
-uint64_t contract_terms(Lower *l, TirId id) {
+uint64_t schedule_terms(Lower *l, TirId id) {
     const TirNode *node = tir_node(l->block, id);
     Index any = {.rank = node->type.rank};
     Reduction r = contraction(l, &l->frame, node, &any);
     return term_count(&r);
 }
 
-NestId eval_contract_term(Lower *l, TirId id, const Index *index, uint64_t term, NestId sum) {
+NestId lower_contract_term(Lower *l, TirId id, const Index *index, uint64_t term, NestId sum) {
     Reduction r = contraction(l, &l->frame, tir_node(l->block, id), index);
     return add_term(&r, term, sum);
 }
 
-NestId eval_added(Lower *l, TirId id, const Index *index, NestId sum) {
+NestId lower_added(Lower *l, TirId id, const Index *index, NestId sum) {
     const TirNode *node = tir_node(l->block, id);
-    const Value *v = value_of(l, id);
+    const Value *v = schedule_value(l, id);
     bool stored = v && v->ready;
     if (node->op != TIR_CONTRACT || stored)
-        return binary(l, NEST_ADD, sum, eval(l, &l->frame, id, index));
+        return binary(l, NEST_ADD, sum, lower_eval(l, &l->frame, id, index));
     Reduction r = contraction(l, &l->frame, node, index);
     uint64_t total = term_count(&r);
     if (total > UNROLL_REDUCE)
-        return binary(l, NEST_ADD, sum, eval(l, &l->frame, id, index));
+        return binary(l, NEST_ADD, sum, lower_eval(l, &l->frame, id, index));
     for (uint64_t i = 0; i < total; i++)
         sum = add_term(&r, i, sum);
     return sum;
@@ -472,8 +472,8 @@ typedef struct {
 /* The first maximum so far, with the element at `i` (as i32 `number`) looked at too. */
 static Maximum better(Lower *l, Maximum so_far, NestId x, NestId number) {
     NestId larger = binary(l, NEST_LT, so_far.best, x);
-    return (Maximum){eval_select(l, larger, x, so_far.best),
-                     eval_select(l, larger, number, so_far.where)};
+    return (Maximum){lower_select(l, larger, x, so_far.best),
+                     lower_select(l, larger, number, so_far.where)};
 }
 
 /* The first maximum, by comparison along the axis: unrolled when short, else a loop. */
@@ -486,25 +486,25 @@ static NestId eval_argmax(Lower *l, Frame *f, const TirNode *node, const Index *
         if (k != axis)
             inner.at[k] = index->at[kept++];
     inner.at[axis] = affine_const(0);
-    Maximum max = {eval(l, f, node->operands[0], &inner), nest_const(&l->b, number, 0)};
+    Maximum max = {lower_eval(l, f, node->operands[0], &inner), nest_const(&l->b, number, 0)};
     if (extent <= UNROLL_REDUCE || f->scan) {
         for (uint32_t i = 1; i < extent; i++) {
             inner.at[axis] = affine_const(i);
-            NestId x = eval(l, f, node->operands[0], &inner);
+            NestId x = lower_eval(l, f, node->operands[0], &inner);
             max = better(l, max, x, nest_const(&l->b, number, i));
         }
         return max.where;
     }
-    NestId carried[2] = {vector_of(l, max.best), vector_of(l, max.where)};
+    NestId carried[2] = {lower_vector(l, max.best), lower_vector(l, max.where)};
     NestLoop *loop = nest_loop_begin(&l->b, NEST_REDUCE, nest_i64(&l->b, 1),
                                      nest_i64(&l->b, extent), 1, 2, carried);
-    scope_begin(l);
+    lower_scope_begin(l);
     inner.at[axis] = affine_var(loop->variable);
-    NestId x = eval(l, f, node->operands[0], &inner);
+    NestId x = lower_eval(l, f, node->operands[0], &inner);
     max = better(l, (Maximum){loop->inner[0], loop->inner[1]}, x,
                  nest_cast(&l->b, NEST_I32, loop->variable));
-    NestId next[2] = {vector_of(l, max.best), vector_of(l, max.where)};
-    scope_end(l);
+    NestId next[2] = {lower_vector(l, max.best), lower_vector(l, max.where)};
+    lower_scope_end(l);
     nest_loop_end(&l->b, next);
     return nest_result(&l->b, loop, 1);
 }
@@ -522,14 +522,14 @@ static bool always_inside(const Lower *l, const Frame *f, TirId index, uint32_t 
 /* With an index of its own in each lane (in loops, where positions are in lanes): one comparison a
  * row. */
 static NestId gather_by_row(Lower *l, Frame *f, const TirNode *node, Index *whole, NestId index) {
-    NestId result = nest_zero(l, node->type.elem, 1);
+    NestId result = lower_zero(l, node->type.elem, 1);
     uint16_t lanes = nest_type(l->kernel, index).lanes;
     uint32_t rows = tir_node(f->block, node->operands[0])->type.dims[0];
     for (uint32_t r = 0; r < rows; r++) {
         whole->at[0] = affine_const(r);
         NestId number = nest_const(&l->b, (NestType){NEST_I32, lanes}, r);
         NestId here = nest_binary(&l->b, NEST_EQ, index, number);
-        result = eval_select(l, here, eval(l, f, node->operands[0], whole), result);
+        result = lower_select(l, here, lower_eval(l, f, node->operands[0], whole), result);
     }
     return result;
 }
@@ -543,7 +543,7 @@ static NestId eval_gather(Lower *l, Frame *f, const TirNode *node, const Index *
     Index whole = {.rank = table->rank};
     for (uint32_t k = 1; k < table->rank; k++)
         whole.at[k] = index->at[at.rank + k - 1];
-    NestId number = eval(l, f, node->operands[1], &at);
+    NestId number = lower_eval(l, f, node->operands[1], &at);
     if (f->scan || nest_type(l->kernel, number).lanes > 1)
         return gather_by_row(l, f, node, &whole, number);
     NestId row = nest_cast(&l->b, NEST_I64, number), inside = 0;
@@ -554,8 +554,8 @@ static NestId eval_gather(Lower *l, Frame *f, const TirNode *node, const Index *
         row = nest_select(&l->b, inside, row, first);
     }
     whole.at[0] = affine_var(row);
-    NestId x = eval(l, f, node->operands[0], &whole);
-    return inside ? eval_select(l, inside, x, nest_zero(l, node->type.elem, 1)) : x;
+    NestId x = lower_eval(l, f, node->operands[0], &whole);
+    return inside ? lower_select(l, inside, x, lower_zero(l, node->type.elem, 1)) : x;
 }
 
 /* The sum of what goes to one row: a comparison for each index. */
@@ -579,13 +579,13 @@ static NestId eval_onehot(Lower *l, Frame *f, const TirNode *node, const Index *
     Index at = {.rank = index->rank - 1};
     for (uint32_t k = 0; k < at.rank; k++)
         at.at[k] = index->at[k];
-    NestId hot = eval(l, f, node->operands[0], &at);
+    NestId hot = lower_eval(l, f, node->operands[0], &at);
     NestId here = affine_i32(l, &index->at[at.rank]);
     NestId same = binary(l, NEST_EQ, hot, here);
     return nest_cast(&l->b, l->options.real, same);
 }
 
-NestId eval_op(Lower *l, Frame *f, TirId id, const TirNode *node, const Index *index) {
+NestId lower_op(Lower *l, Frame *f, TirId id, const TirNode *node, const Index *index) {
     (void)id;
     switch (node->op) {
     case TIR_CONST:
@@ -609,7 +609,7 @@ NestId eval_op(Lower *l, Frame *f, TirId id, const TirNode *node, const Index *i
     case TIR_CONCAT:
         return eval_concat(l, f, node, index);
     case TIR_TAKE:
-        return eval_take(l, f, node, index);
+        return lower_take(l, f, node, index);
     case TIR_REDUCE_SUM:
     case TIR_REDUCE_MAX:
     case TIR_REDUCE_MIN:
@@ -621,7 +621,7 @@ NestId eval_op(Lower *l, Frame *f, TirId id, const TirNode *node, const Index *i
     case TIR_ARGMAX:
         return eval_argmax(l, f, node, index);
     case TIR_SHIFT:
-        return eval_shift(l, f, node, index);
+        return lower_shift(l, f, node, index);
     case TIR_GATHER:
         return eval_gather(l, f, node, index);
     case TIR_SCATTER_ADD:

@@ -2,10 +2,10 @@
  *
  * Up to UNROLL_LANE elements a value lives in registers, one vector an element; larger ones go
  * through loops over their elements, from and to scratch. */
-#include "nest/lower_internal.h"
+#include "lower/lower_internal.h"
 
 /* An axis of one element needs no loop, and its index is the constant that others know it by. */
-void loops_begin(Lower *l, const TirType *type, uint32_t inner, Index *index) {
+void lower_loops_begin(Lower *l, const TirType *type, uint32_t inner, Index *index) {
     index->rank = type->rank;
     for (uint32_t k = 0; k + inner < type->rank; k++) {
         index->at[k] = affine_const(0);
@@ -13,30 +13,31 @@ void loops_begin(Lower *l, const TirType *type, uint32_t inner, Index *index) {
             continue;
         NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
                                          nest_i64(&l->b, type->dims[k]), 1, 0, NULL);
-        scope_begin(l);
+        lower_scope_begin(l);
         index->at[k] = affine_var(loop->variable);
     }
 }
 
-void loops_end(Lower *l, const TirType *type, uint32_t inner) {
+void lower_loops_end(Lower *l, const TirType *type, uint32_t inner) {
     for (uint32_t k = 0; k + inner < type->rank; k++) {
         if (type->dims[k] == 1)
             continue;
-        scope_end(l);
+        lower_scope_end(l);
         nest_loop_end(&l->b, NULL);
     }
 }
 
 static void write_lane(Lower *l, Value *v, const Index *index, NestId x) {
     Affine flat = affine_flat(index, &tir_node(l->block, v->id)->type);
-    store_row(l, v->buffer, SCRATCH_LANES, &l->context.row, &flat, v->elements, vector_of(l, x), 0);
+    lower_store(l, v->buffer, SCRATCH_LANES, &l->context.row, &flat, v->elements,
+                lower_vector(l, x), 0);
 }
 
 static void lane_in_registers(Lower *l, Value *v) {
     const TirType *type = &tir_node(l->block, v->id)->type;
     for (uint64_t e = 0; e < v->elements; e++) {
-        Index index = index_of_flat(e, type);
-        NestId x = eval(l, &l->frame, v->id, &index);
+        Index index = affine_index(e, type);
+        NestId x = lower_eval(l, &l->frame, v->id, &index);
         Affine flat = affine_const((int64_t)e);
         if (v->sum)
             lower_sum_lane(l, v, &flat, x);
@@ -48,14 +49,14 @@ static void lane_in_registers(Lower *l, Value *v) {
 static void lane_in_loops(Lower *l, Value *v) {
     const TirNode *node = tir_node(l->block, v->id);
     Index index;
-    loops_begin(l, &node->type, 0, &index);
-    NestId x = eval_op(l, &l->frame, v->id, node, &index);
+    lower_loops_begin(l, &node->type, 0, &index);
+    NestId x = lower_op(l, &l->frame, v->id, node, &index);
     Affine flat = affine_flat(&index, &node->type);
     if (v->sum)
         lower_sum_lane(l, v, &flat, x);
     else
         write_lane(l, v, &index, x);
-    loops_end(l, &node->type, 0);
+    lower_loops_end(l, &node->type, 0);
 }
 
 /* Pieces of a large concatenation or padding, each through its own loops. */
@@ -64,37 +65,37 @@ static void lane_by_parts(Lower *l, Value *v) {
     uint32_t axis = node->attr.axis;
     Index index;
     if (node->op == TIR_PAD) {
-        loops_begin(l, &node->type, 0, &index);
-        write_lane(l, v, &index, nest_zero(l, node->type.elem, 1));
-        loops_end(l, &node->type, 0);
+        lower_loops_begin(l, &node->type, 0, &index);
+        write_lane(l, v, &index, lower_zero(l, node->type.elem, 1));
+        lower_loops_end(l, &node->type, 0);
     }
     int64_t offset = node->op == TIR_PAD ? node->attr.start : 0;
     for (uint32_t k = 0; k < node->n_operands; k++) {
         const TirType *type = &tir_node(l->block, node->operands[k])->type;
-        loops_begin(l, type, 0, &index);
-        NestId x = eval(l, &l->frame, node->operands[k], &index);
+        lower_loops_begin(l, type, 0, &index);
+        NestId x = lower_eval(l, &l->frame, node->operands[k], &index);
         index.at[axis] = affine_add(index.at[axis], affine_const(offset));
         write_lane(l, v, &index, x);
-        loops_end(l, type, 0);
+        lower_loops_end(l, type, 0);
         offset += type->dims[axis];
     }
 }
 
 /* Rows chosen at run time differ from position to position, and whether a shift's position exists:
  * one position at a time. */
-bool lane_by_position(const TirNode *node) {
+bool schedule_by_position(const TirNode *node) {
     return node->op == TIR_GATHER || node->op == TIR_SHIFT;
 }
 
 static void lane_each_position(Lower *l, Value *v) {
     NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
                                      nest_i64(&l->b, l->rows), 1, 0, NULL);
-    scope_begin(l);
-    shift_prepare(l, affine_var(loop->variable), 1, &v->id, 1);
-    Context old = context_set(l, affine_var(loop->variable), 1, 0);
+    lower_scope_begin(l);
+    lower_shift_prepare(l, affine_var(loop->variable), 1, &v->id, 1);
+    Context old = lower_context(l, affine_var(loop->variable), 1, 0);
     lane_in_loops(l, v);
     l->context = old;
-    scope_end(l);
+    lower_scope_end(l);
     nest_loop_end(&l->b, NULL);
 }
 
@@ -108,7 +109,7 @@ static void copy_out(Lower *l, Value *v) {
     Affine row = affine_var(rows->variable), flat = affine_var(elements->variable);
     Affine from = affine_add(affine_scale(flat, l->rows), row);
     NestId x = nest_load(&l->b, v->buffer, affine_address(&from), 1, 1, 0);
-    store_row(l, v->out_buffer, kind, &row, &flat, v->elements, x, 0);
+    lower_store(l, v->out_buffer, kind, &row, &flat, v->elements, x, 0);
     nest_loop_end(&l->b, NULL);
     nest_loop_end(&l->b, NULL);
 }
@@ -123,9 +124,9 @@ static void lower_lane_value(Lower *l, Value *v) {
         return; /* stacked: the scan stored it */
     bool registers = v->registers != NULL;
     if (v->must_store)
-        value_stored(l, v, SCRATCH_LANES);
+        lower_stored(l, v, SCRATCH_LANES);
     v->ready = registers; /* evaluate, do not load, while it is being written */
-    if (lane_by_position(node))
+    if (schedule_by_position(node))
         lane_each_position(l, v);
     else if (v->by_parts)
         lane_by_parts(l, v);
@@ -140,22 +141,22 @@ static void lower_lane_value(Lower *l, Value *v) {
 static void add_fold(Lower *l, Value *v) {
     const TirType *type = &tir_node(l->block, v->id)->type;
     Index index;
-    loops_begin(l, type, 0, &index);
+    lower_loops_begin(l, type, 0, &index);
     Affine flat = affine_flat(&index, type);
-    lower_sum_lane(l, v, &flat, load_value(l, v, type, &index));
-    loops_end(l, type, 0);
+    lower_sum_lane(l, v, &flat, lower_load(l, v, type, &index));
+    lower_loops_end(l, type, 0);
 }
 
 void lower_lane_stage(Lower *l, int32_t time) {
     for (uint32_t k = 0; k < l->order.count; k++) {
-        Value *v = value_of(l, l->order.at[k]);
+        Value *v = schedule_value(l, l->order.at[k]);
         if (v->side == SIDE_LANE && v->time == time)
             lower_lane_value(l, v);
         if (v->side == SIDE_FOLD && v->sum && v->time + 1 == time)
             add_fold(l, v);
     }
     for (uint32_t k = 0; k < l->order.count; k++) {
-        Value *v = value_of(l, l->order.at[k]);
+        Value *v = schedule_value(l, l->order.at[k]);
         bool lane = v->side == SIDE_LANE && v->time == time;
         bool fold = v->side == SIDE_FOLD && v->time + 1 == time;
         if (!lane && !fold)

@@ -3,23 +3,23 @@
  * At a constant index the table answers now. At a run-time index a short table is a comparison an
  * entry; a long one is arithmetic on the index where it is few runs: the code does not grow with
  * the table. */
-#include "nest/lower_internal.h"
-#include "nest/take_runs.h"
+#include "lower/lower_internal.h"
+#include "lower/take_runs.h"
 
 enum { TAKE_RUNS = 8 }; /* of arithmetic at most, or an entry is a comparison */
 
 /* One comparison an entry. */
 static NestId take_by_comparison(Lower *l, Frame *f, const TirNode *node, const Index *index) {
     const uint32_t axis = node->attr.axis;
-    NestId result = nest_zero(l, node->type.elem, 1);
+    NestId result = lower_zero(l, node->type.elem, 1);
     Index inner = *index;
     for (uint32_t i = 0; i < node->type.dims[axis]; i++) {
         if (node->attr.indices[i] < 0)
             continue;
         NestId here = 0;
-        in_range(l, &index->at[axis], i, (int64_t)i + 1, &here);
+        lower_in_range(l, &index->at[axis], i, (int64_t)i + 1, &here);
         inner.at[axis] = affine_const(node->attr.indices[i]);
-        result = eval_select(l, here, eval(l, f, node->operands[0], &inner), result);
+        result = lower_select(l, here, lower_eval(l, f, node->operands[0], &inner), result);
     }
     return result;
 }
@@ -61,10 +61,10 @@ static NestId take_entry(Lower *l, Frame *f, const TirNode *node, const TakeRuns
     if (zeros)
         inside = nest_binary(&l->b, NEST_LE, nest_i64(&l->b, 0), affine_scalar(l, &at));
     if (runs->n > 1 || zeros) /* whichever run it is of: nobody reads what the others would */
-        at = clamped(l, at, 0, extent);
+        at = lower_clamped(l, at, 0, extent);
     inner.at[node->attr.axis] = at;
-    const NestId x = eval(l, f, node->operands[0], &inner);
-    return inside ? eval_select(l, inside, x, nest_zero(l, node->type.elem, 1)) : x;
+    const NestId x = lower_eval(l, f, node->operands[0], &inner);
+    return inside ? lower_select(l, inside, x, lower_zero(l, node->type.elem, 1)) : x;
 }
 
 /* With an entry of its own in each lane: one lane after the other. */
@@ -80,24 +80,24 @@ static NestId take_by_lane(Lower *l, Frame *f, const TirNode *node, const TakeRu
     for (uint16_t k = 0; k < l->context.lanes; k++, i.offset += step) {
         /* the last vector of a loop may reach past the end */
         const Affine at = affine_var(nest_binary(&l->b, NEST_MIN, affine_scalar(l, &i), last));
-        const NestId entry = vector_of(l, take_entry(l, f, node, runs, at, index));
+        const NestId entry = lower_vector(l, take_entry(l, f, node, runs, at, index));
         const NestId number = nest_const(&l->b, (NestType){NEST_I32, l->context.lanes}, k);
         x = x ? nest_select(&l->b, nest_binary(&l->b, NEST_EQ, lanes, number), entry, x) : entry;
     }
     return x;
 }
 
-NestId eval_take(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+NestId lower_take(Lower *l, Frame *f, const TirNode *node, const Index *index) {
     const uint32_t axis = node->attr.axis;
     const Affine at = index->at[axis];
     TakeRuns runs;
     if (affine_is_const(&at)) {
         const int32_t from = node->attr.indices[at.offset];
         if (from < 0)
-            return nest_zero(l, node->type.elem, 1);
+            return lower_zero(l, node->type.elem, 1);
         Index inner = *index;
         inner.at[axis] = affine_const(from);
-        return eval(l, f, node->operands[0], &inner);
+        return lower_eval(l, f, node->operands[0], &inner);
     }
     if (node->type.dims[axis] <= TAKE_COMPARED || !take_runs(l->arena, node, TAKE_RUNS, &runs))
         return take_by_comparison(l, f, node, index);

@@ -7,24 +7,24 @@
  * What a task adds up for weights is kept in the same order, and put in the order of the result at
  * the task's end. A task of a few positions copies more than it gains; how many there will be is
  * not known here. */
-#include "nest/lower_internal.h"
+#include "lower/lower_internal.h"
 
 enum {
     PACK_BYTES = 8 << 20, /* of scratch memory for all arrays of a kernel */
     PACK_UNROLL = 16,     /* rows copied by one turn */
 };
 
-uint64_t packed_elements(const Lower *l, const TirType *type) {
+uint64_t schedule_packed_elements(const Lower *l, const TirType *type) {
     const uint64_t lanes = l->options.lanes, extent = type->dims[type->rank - 1];
-    return leading(type) * ((extent + lanes - 1) / lanes * lanes);
+    return schedule_leading(type) * ((extent + lanes - 1) / lanes * lanes);
 }
 
 static void pack_if_worth(Lower *l, Value *v) {
     const TirType *type = &tir_node(l->block, v->id)->type;
-    if (v->packed || l->rows == 1 || type->elem != TIR_REAL || !is_wide(type) ||
-        leading(type) < PACK_ROWS)
+    if (v->packed || l->rows == 1 || type->elem != TIR_REAL || !schedule_is_wide(type) ||
+        schedule_leading(type) < PACK_ROWS)
         return;
-    const uint64_t bytes = packed_elements(l, type) * real_size(l);
+    const uint64_t bytes = schedule_packed_elements(l, type) * real_size(l);
     v->packed = l->packed_bytes + bytes <= PACK_BYTES;
     l->packed_bytes += v->packed ? bytes : 0;
 }
@@ -43,25 +43,25 @@ static void pack_operands(Lower *l, TirId id) {
     const TirNode *node = tir_node(l->block, id);
     for (uint32_t k = 0; k < node->n_operands; k++) {
         bool in_step;
-        Value *v = value_of(l, operand_root(l, id, k, &in_step));
+        Value *v = schedule_value(l, schedule_operand(l, id, k, &in_step));
         const int last = tir_node(l->block, node->operands[k])->type.rank - 1;
-        if (v && !v->in_group && v->store == STORE_GLOBAL && lane_axis(l, id, k) == last &&
+        if (v && !v->in_group && v->store == STORE_GLOBAL && schedule_lane_axis(l, id, k) == last &&
             has_rows_of(l, node->operands[k], v->id))
             pack_if_worth(l, v);
     }
 }
 
-void pack_plan(Lower *l) {
+void schedule_packs(Lower *l) {
     for (uint32_t k = 0; k < l->order.count; k++) {
-        Value *v = value_of(l, l->order.at[k]);
-        if (v->side != SIDE_LANE && reads_weights(l, v->id))
+        Value *v = schedule_value(l, l->order.at[k]);
+        if (v->side != SIDE_LANE && schedule_reads_weights(l, v->id))
             pack_operands(l, v->id);
         if (v->sum && v->side == SIDE_WIDE && !v->by_element)
             pack_if_worth(l, v);
     }
 }
 
-bool is_packed_index(const Lower *l, const Index *index) {
+bool lower_is_packed_index(const Lower *l, const Index *index) {
     const Affine *last = &index->at[index->rank - 1];
     const bool whole_vectors =
         last->n_terms == 0 ||
@@ -75,7 +75,7 @@ bool is_packed_index(const Lower *l, const Index *index) {
     return true;
 }
 
-Affine packed_flat(const Lower *l, const TirType *type, const Index *index) {
+Affine lower_packed_flat(const Lower *l, const TirType *type, const Index *index) {
     Index row = *index;
     TirType rows = *type;
     row.rank--;
@@ -83,14 +83,14 @@ Affine packed_flat(const Lower *l, const TirType *type, const Index *index) {
     Affine feature = index->at[row.rank], flat = affine_flat(&row, &rows);
     feature.lane = 0;
     flat = affine_add(affine_scale(flat, l->options.lanes),
-                      affine_scale(feature, (int64_t)leading(type)));
+                      affine_scale(feature, (int64_t)schedule_leading(type)));
     flat.lane = 1;
     return flat;
 }
 
-uint32_t pack_scratch(Lower *l, const Value *v) {
+uint32_t lower_packed_buffer(Lower *l, const Value *v) {
     const TirNode *node = tir_node(l->block, v->id);
-    return scratch_buffer(l, "packed", TIR_REAL, packed_elements(l, &node->type));
+    return lower_scratch(l, "packed", TIR_REAL, schedule_packed_elements(l, &node->type));
 }
 
 /* Between plain[row][feature], from `plain_at` on, and the packed order. */
@@ -102,8 +102,8 @@ typedef struct {
 } Repack;
 
 static void repack_rows(Lower *l, const Repack *r, NestId feature, uint64_t from, NestId valid) {
-    const uint64_t rows = leading(r->type);
-    const uint32_t block = block_of((uint32_t)rows, PACK_UNROLL);
+    const uint64_t rows = schedule_leading(r->type);
+    const uint32_t block = schedule_divisor((uint32_t)rows, PACK_UNROLL);
     const uint32_t extent = r->type->dims[r->type->rank - 1];
     const uint16_t lanes = l->options.lanes;
     NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
@@ -143,12 +143,12 @@ static void repack(Lower *l, const Repack *r) {
         repack_rows(l, r, 0, whole, nest_i64(&l->b, extent - whole));
 }
 
-void pack_weights(Lower *l) {
+void lower_pack_weights(Lower *l) {
     for (uint32_t k = 0; k < l->group->inputs.count; k++) {
-        Value *v = value_of(l, l->group->inputs.at[k]);
+        Value *v = schedule_value(l, l->group->inputs.at[k]);
         if (!v->packed)
             continue;
-        v->packed_buffer = pack_scratch(l, v);
+        v->packed_buffer = lower_packed_buffer(l, v);
         Repack r = {.type = &tir_node(l->block, v->id)->type,
                     .plain = v->buffer,
                     .packed = v->packed_buffer,
@@ -157,7 +157,7 @@ void pack_weights(Lower *l) {
     }
 }
 
-void unpack_sum(Lower *l, const Value *v) {
+void lower_unpack_sum(Lower *l, const Value *v) {
     Repack r = {.type = &tir_node(l->block, v->id)->type,
                 .plain = v->out_buffer,
                 .packed = v->accumulator,

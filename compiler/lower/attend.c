@@ -19,7 +19,7 @@
  * The backward kernel works on one key head and all heads that share it, so gradients of keys and
  * values have one writer. All five products are the one function attend_product: `rows` broadcast
  * scalars times `columns` vectors, accumulated in registers. */
-#include "nest/attend.h"
+#include "lower/attend.h"
 #include "pass/limits.h"
 #include <float.h>
 
@@ -377,7 +377,7 @@ static double attend_least(const AttendShape *shape) {
     return shape->elem == NEST_F32 ? -FLT_MAX : -DBL_MAX;
 }
 
-NestKernel *nest_attend_forward(Arena *arena, const AttendShape *shape) {
+NestKernel *attend_forward(Arena *arena, const AttendShape *shape) {
     Attend a = attend_begin(arena, shape, "attend");
     NestBuilder *b = &a.b;
     uint32_t columns = a.columns;
@@ -639,7 +639,7 @@ static void backward_head(Attend *a, AttendBackward *m) {
     nest_loop_end(&a->b, NULL);
 }
 
-NestKernel *nest_attend_backward(Arena *arena, const AttendShape *shape) {
+NestKernel *attend_backward(Arena *arena, const AttendShape *shape) {
     Attend a = attend_begin(arena, shape, "attend_grad");
     NestBuilder *b = &a.b;
     int64_t e = shape->e, f = shape->f, heads = shape->heads, groups = shape->key_heads;

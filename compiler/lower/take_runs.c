@@ -3,7 +3,7 @@
  *     c % 7     0 1 2 3 4 5 6 0 1 ...   period 7, one run: i
  *     c / 2     0 0 1 1 2 2 ...         divide 2, one run: i
  *     c + 3, turned at 8    3 4 5 6 7 0 1 2   two runs: 3 + i up to 5, then i - 5 */
-#include "nest/take_runs.h"
+#include "lower/take_runs.h"
 
 /* How often each entry stands in a row: all equally often, but for the last. */
 static uint32_t repeats(const int32_t *at, uint32_t n) {

@@ -1,7 +1,7 @@
 /* Sums over instances: each task adds up its own positions; the runtime adds the tasks' partial
  * results in a fixed order. Small values add vectors of positions, in scratch memory; wide ones add
  * vectors of features, in the task's partial result itself or, of many rows, in packed order. */
-#include "nest/lower_internal.h"
+#include "lower/lower_internal.h"
 
 static bool sums_lanes(const Value *v) {
     return v->side != SIDE_WIDE;
@@ -9,15 +9,16 @@ static bool sums_lanes(const Value *v) {
 
 static uint64_t accumulator_elements(const Lower *l, const Value *v) {
     return sums_lanes(v) ? v->elements * l->rows
-           : v->packed   ? packed_elements(l, &tir_node(l->block, v->id)->type)
+           : v->packed   ? schedule_packed_elements(l, &tir_node(l->block, v->id)->type)
                          : v->elements;
 }
 
-NestAddress sum_place(Lower *l, const Value *v, const Index *index) {
+NestAddress lower_sum_place(Lower *l, const Value *v, const Index *index) {
     const TirNode *node = tir_node(l->block, v->id);
-    if (v->packed && !is_packed_index(l, index))
+    if (v->packed && !lower_is_packed_index(l, index))
         lower_fault(l, node->op, "a sum in packed order is added to at other than whole vectors");
-    Affine flat = v->packed ? packed_flat(l, &node->type, index) : affine_flat(index, &node->type);
+    Affine flat =
+        v->packed ? lower_packed_flat(l, &node->type, index) : affine_flat(index, &node->type);
     NestAddress at = affine_address(&flat);
     return v->packed ? at : nest_at_plus(at, nest_task(&l->b), (int64_t)v->elements);
 }
@@ -47,23 +48,23 @@ static void zero_body(Lower *l, void *context, NestAddress at, uint16_t lanes, N
     nest_store(&l->b, v->accumulator, at, zero, valid, false);
 }
 
-void lower_sum_begin(Lower *l) {
+void lower_sums_begin(Lower *l) {
     for (uint32_t k = 0; k < l->order.count; k++) {
-        Value *v = value_of(l, l->order.at[k]);
+        Value *v = schedule_value(l, l->order.at[k]);
         if (!v->sum)
             continue;
         v->accumulator = v->out_buffer;
         if (sums_lanes(v))
-            v->accumulator = scratch_buffer(l, "sum", TIR_REAL, accumulator_elements(l, v));
+            v->accumulator = lower_scratch(l, "sum", TIR_REAL, accumulator_elements(l, v));
         else if (v->packed)
-            v->accumulator = pack_scratch(l, v);
+            v->accumulator = lower_packed_buffer(l, v);
         flat_loop(l, accumulator_elements(l, v), zero_body, v);
     }
 }
 
 void lower_sum_lane(Lower *l, Value *v, const Affine *element, NestId contribution) {
     uint16_t lanes = l->rows;
-    NestId x = vector_of(l, contribution);
+    NestId x = lower_vector(l, contribution);
     NestType real = {l->options.real, lanes};
     NestId valid = nest_cast(&l->b, NEST_I32, l->valid_rows);
     NestId in =
@@ -75,11 +76,11 @@ void lower_sum_lane(Lower *l, Value *v, const Affine *element, NestId contributi
     nest_store(&l->b, v->accumulator, at, nest_binary(&l->b, NEST_ADD, old, x), 0, false);
 }
 
-void lower_sum_end(Lower *l) {
+void lower_sums_end(Lower *l) {
     for (uint32_t k = 0; k < l->order.count; k++) {
-        Value *v = value_of(l, l->order.at[k]);
+        Value *v = schedule_value(l, l->order.at[k]);
         if (v->sum && v->packed)
-            unpack_sum(l, v);
+            lower_unpack_sum(l, v);
         if (!v->sum || !sums_lanes(v))
             continue;
         NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),

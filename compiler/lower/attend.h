@@ -1,6 +1,6 @@
 /* Kernels of softmax attention over positions, tiled; no T x T matrix is ever in memory. */
-#ifndef HCC_NEST_ATTEND_H
-#define HCC_NEST_ATTEND_H
+#ifndef HCC_LOWER_ATTEND_H
+#define HCC_LOWER_ATTEND_H
 
 #include "nest/nest.h"
 
@@ -18,10 +18,10 @@ typedef struct {
  *   0 q   1 k   2 v   read
  *   3 o[heads][f]   4 lse[heads]: logarithm of the sum of exp(scale q.k)   written
  * A key whose score is -inf does not count; where none does, o and lse are 0. */
-NestKernel *nest_attend_forward(Arena *arena, const AttendShape *shape);
+NestKernel *attend_forward(Arena *arena, const AttendShape *shape);
 /* Tasks: samples * key_heads ("per_sample" = key_heads). Argument buffers, in order:
  *   0 q   1 k   2 v   3 o   4 lse   5 gradient of o   read
  *   6 dq  7 dk  8 dv   written (whole, nothing needs to be zero before) */
-NestKernel *nest_attend_backward(Arena *arena, const AttendShape *shape);
+NestKernel *attend_backward(Arena *arena, const AttendShape *shape);
 
 #endif

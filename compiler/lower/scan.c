@@ -1,5 +1,5 @@
 /* Loops with carried values: what is carried lives in registers, what is stacked in scratch. */
-#include "nest/lower_internal.h"
+#include "lower/lower_internal.h"
 
 static uint32_t carried_elements(const TirNode *scan) {
     uint64_t total = 0;
@@ -13,8 +13,8 @@ static void initial_values(Lower *l, const TirNode *scan, NestId *initial) {
     for (uint32_t k = 0; k < scan->attr.n_carried; k++) {
         const TirType *type = &scan->result_types[k];
         for (uint64_t e = 0; e < tir_element_count(type); e++) {
-            Index index = index_of_flat(e, type);
-            initial[n++] = vector_of(l, eval(l, &l->frame, scan->operands[k], &index));
+            Index index = affine_index(e, type);
+            initial[n++] = lower_vector(l, lower_eval(l, &l->frame, scan->operands[k], &index));
         }
     }
 }
@@ -22,18 +22,18 @@ static void initial_values(Lower *l, const TirNode *scan, NestId *initial) {
 static void stack_results(Lower *l, TirId scan_id, const TirNode *scan, Frame *frame) {
     const TirBlock *body = scan->attr.body;
     for (uint32_t k = 0; k < scan->attr.n_stacked; k++) {
-        Value *v = value_of(l, scan_id)->results[scan->attr.n_carried + k];
+        Value *v = schedule_value(l, scan_id)->results[scan->attr.n_carried + k];
         if (!v)
             continue;
         TirId result = body->results.at[scan->attr.n_carried + k];
         const TirType *slice = &tir_node(body, result)->type;
         uint64_t elements = tir_element_count(slice);
         for (uint64_t e = 0; e < elements; e++) {
-            Index index = index_of_flat(e, slice);
-            NestId x = vector_of(l, eval(l, frame, result, &index));
+            Index index = affine_index(e, slice);
+            NestId x = lower_vector(l, lower_eval(l, frame, result, &index));
             Affine flat = affine_add(affine_scale(affine_var(frame->trip), (int64_t)elements),
                                      affine_const((int64_t)e));
-            store_row(l, v->buffer, SCRATCH_LANES, &l->context.row, &flat, v->elements, x, 0);
+            lower_store(l, v->buffer, SCRATCH_LANES, &l->context.row, &flat, v->elements, x, 0);
         }
     }
 }
@@ -46,13 +46,13 @@ void lower_scan(Lower *l, TirId id) {
     NestId *next = ARENA_ARRAY(l->arena, NestId, n + 1);
     initial_values(l, scan, initial);
     for (uint32_t k = 0; k < attr->n_stacked; k++) {
-        Value *v = value_of(l, id)->results[attr->n_carried + k];
+        Value *v = schedule_value(l, id)->results[attr->n_carried + k];
         if (v)
-            value_stored(l, v, SCRATCH_LANES);
+            lower_stored(l, v, SCRATCH_LANES);
     }
     NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
                                      nest_i64(&l->b, attr->trips), 1, n, initial);
-    scope_begin(l);
+    lower_scope_begin(l);
     Frame frame = {.block = attr->body, .parent = &l->frame, .scan = scan, .number = ++l->frames};
     frame.trip = loop->variable;
     if (attr->reverse)
@@ -67,16 +67,16 @@ void lower_scan(Lower *l, TirId id) {
         TirId result = attr->body->results.at[k];
         const TirType *type = &tir_node(attr->body, result)->type;
         for (uint64_t e = 0; e < tir_element_count(type); e++) {
-            Index index = index_of_flat(e, type);
-            next[at++] = vector_of(l, eval(l, &frame, result, &index));
+            Index index = affine_index(e, type);
+            next[at++] = lower_vector(l, lower_eval(l, &frame, result, &index));
         }
     }
     stack_results(l, id, scan, &frame);
-    scope_end(l);
+    lower_scope_end(l);
     nest_loop_end(&l->b, next);
     for (uint32_t k = 0, at = 0; k < attr->n_carried; k++) {
         uint32_t elements = (uint32_t)tir_element_count(&scan->result_types[k]);
-        Value *v = value_of(l, id)->results[k];
+        Value *v = schedule_value(l, id)->results[k];
         if (v) {
             v->registers = ARENA_ARRAY(l->arena, NestId, elements);
             for (uint32_t e = 0; e < elements; e++)

@@ -1,6 +1,6 @@
 /* A table of indices as few runs of arithmetic, for whoever reads it by a run-time index. */
-#ifndef HCC_NEST_TAKE_RUNS_H
-#define HCC_NEST_TAKE_RUNS_H
+#ifndef HCC_LOWER_TAKE_RUNS_H
+#define HCC_LOWER_TAKE_RUNS_H
 
 #include "tir/tir.h"
 

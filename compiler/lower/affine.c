@@ -1,5 +1,5 @@
 /* Affine indices of the lowering. */
-#include "nest/lower_internal.h"
+#include "lower/lower_internal.h"
 
 bool affine_is_const(const Affine *a) {
     return a->n_terms == 0 && a->lane == 0;
@@ -85,7 +85,7 @@ Affine affine_flat(const Index *index, const TirType *type) {
     return flat;
 }
 
-Index index_of_flat(uint64_t flat, const TirType *type) {
+Index affine_index(uint64_t flat, const TirType *type) {
     Index index = {.rank = type->rank};
     for (uint32_t k = type->rank; k-- > 0;) {
         index.at[k] = affine_const((int64_t)(flat % type->dims[k]));
