@@ -1,4 +1,5 @@
 #include "runtime/exec.h"
+#include "abi/layout.h"
 #include "runtime/progress.h"
 
 #include <stdio.h>
@@ -74,25 +75,12 @@ void hc_exec_destroy(HcExec *exec) {
 
 /* --- extents ---------------------------------------------------------------------------------- */
 
-static int64_t round_up(int64_t x, int64_t to) {
-    return (x + to - 1) / to * to;
-}
-
-/* Large tiles, because every task has partial results of its own to begin and to add up; enough of
- * them to keep threads busy. By the number of instances alone, so that sums do not depend on the
- * number of threads. */
-static int64_t tile_of(int64_t instances) {
-    int64_t tile = round_up((instances + 7) / 8, 16);
-    return tile < 16 ? 16 : tile > 256 ? 256 : tile;
-}
-
 static int64_t tasks_of(const HcExec *exec, const HcCall *call) {
-    if (call->per_sample > 0) { /* where all samples share a value there is one */
-        bool shared = call->domain == HC_TIME || call->domain == HC_GLOBAL;
-        return (shared ? 1 : exec->samples) * call->per_sample;
-    }
-    int64_t instances = exec->instances[call->domain];
-    return (instances + tile_of(instances) - 1) / tile_of(instances);
+    const bool of_samples = call->domain == HC_SAMPLE || call->domain == HC_POSITION;
+    if (call->per_sample > 0)
+        return (int64_t)hc_sample_tasks(of_samples, (uint64_t)exec->samples,
+                                        (uint64_t)call->per_sample);
+    return (int64_t)hc_tile_tasks((uint64_t)exec->instances[call->domain]);
 }
 
 static void set_extents(HcExec *exec, int64_t samples, int64_t positions) {
@@ -102,16 +90,15 @@ static void set_extents(HcExec *exec, int64_t samples, int64_t positions) {
     exec->instances[HC_SAMPLE] = samples;
     exec->instances[HC_POSITION] = samples * positions;
     exec->instances[HC_TIME] = positions;
+    const uint64_t all = (uint64_t)exec->instances[HC_POSITION];
+    const uint64_t chunk = (uint64_t)exec->plan->chunks.positions;
+    exec->chunk = (int64_t)hc_chunk(chunk, all);
     exec->units[HC_REGION_GLOBAL] = 1;
-    exec->units[HC_REGION_SAMPLE] = round_up(samples, 16);
-    exec->units[HC_REGION_TIME] = round_up(positions, 16);
-    exec->units[HC_REGION_POSITION] = round_up(samples * positions, 16);
-    /* whole tasks of kernels, so that chunks and their absence give the same partial results */
-    int64_t tile = tile_of(samples * positions);
-    exec->chunk = round_up(exec->plan->chunks.positions, tile);
-    bool all = exec->whole || exec->chunk > samples * positions;
+    exec->units[HC_REGION_SAMPLE] = (int64_t)hc_units((uint64_t)samples);
+    exec->units[HC_REGION_TIME] = (int64_t)hc_units((uint64_t)positions);
+    exec->units[HC_REGION_POSITION] = (int64_t)hc_units(all);
     exec->units[HC_REGION_CHUNK] =
-        all ? exec->units[HC_REGION_POSITION] : round_up(exec->chunk, 16);
+        (int64_t)(exec->whole ? hc_units(all) : hc_chunk_units(chunk, all));
     exec->units[HC_REGION_PARTIAL] = 1;
     for (uint32_t k = 0; k < exec->plan->n_calls; k++) {
         const HcCall *call = &exec->plan->calls[k];
@@ -148,7 +135,7 @@ static void bind_call(HcExec *exec, const HcCall *call, HcBoundCall *bound) {
     bound->extents = (HcExtents){.samples = exec->samples,
                                  .positions = exec->positions,
                                  .instances = instances,
-                                 .tile = tile_of(instances)};
+                                 .tile = (int64_t)hc_tile((uint64_t)instances)};
     bound->tasks = tasks_of(exec, call);
     if (call->kind == HC_CALL_GEMM)
         bound->gemm = split_of(exec, call, exec->instances[HC_POSITION]);
@@ -184,7 +171,7 @@ static bool place_regions(const HcExec *exec, size_t offsets[HC_REGION_COUNT + 1
             bytes > (size_t)1 << 56)
             return false;
         offsets[k] = *total;
-        *total += (bytes + 63) / 64 * 64;
+        *total += hc_align(bytes);
     }
     offsets[HC_REGION_COUNT] = *total;
     *total += (size_t)slice_elements(exec) * exec->plan->element_size;

@@ -9,16 +9,16 @@
  * longest by far (the gradient of a hidden state through a large vocabulary), the sum is cut:
  * slices of it are made apart and added up in order.
  */
+#include "abi/layout.h"
 #include "runtime/exec.h"
 
 enum {
-    PANEL_TASKS = 8,       /* enough to balance a few threads; large products have more */
-    PANEL_ROWS = 512,      /* larger panels gain nothing */
-    PANEL_STEP = 32,       /* multiples of OpenBLAS's register blocks */
-    CHUNK_POSITIONS = 512, /* positions accumulated by one call */
-    LONG = 16,             /* times as long as the other sides: the one to cut */
-    SLICE_TERMS = 2048,    /* of a sum cut into slices, at least */
-    SUM_ELEMENTS = 4096,   /* of the result, a task */
+    PANEL_TASKS = 8,     /* enough to balance a few threads; large products have more */
+    PANEL_ROWS = 512,    /* larger panels gain nothing */
+    PANEL_STEP = 32,     /* multiples of OpenBLAS's register blocks */
+    LONG = 16,           /* times as long as the other sides: the one to cut */
+    SLICE_TERMS = 2048,  /* of a sum cut into slices, at least */
+    SUM_ELEMENTS = 4096, /* of the result, a task */
 };
 #define NEVER (INT64_MAX / 2)
 #define PANEL_WORK 8e6 /* flops worth handing to another thread */
@@ -31,6 +31,11 @@ static int64_t panels(int64_t size, int64_t panel) {
     return (size + panel - 1) / panel;
 }
 
+/* Terms of each of so many parts of a sum. */
+static int64_t even_part(int64_t k, int64_t parts) {
+    return (int64_t)hc_round_up(hc_divide_up((uint64_t)k, (uint64_t)parts), HC_TILE_STEP);
+}
+
 HcGemmSplit hc_gemm_split(int64_t m, int64_t n, int64_t k, bool over_positions) {
     HcGemmSplit s = {.m = m, .n = n, .k = k, .panel_m = m, .panel_n = n, .chunk_k = k, .slices = 1};
     double work = 2.0 * (double)m * (double)n * (double)k / PANEL_WORK;
@@ -38,7 +43,7 @@ HcGemmSplit hc_gemm_split(int64_t m, int64_t n, int64_t k, bool over_positions) 
     const int64_t longest = m > n ? m : n;
     if (!over_positions && wanted > 1 && k >= LONG * longest && k >= 2 * SLICE_TERMS) {
         int64_t slices = k / SLICE_TERMS < wanted ? k / SLICE_TERMS : wanted;
-        s.chunk_k = ((k + slices - 1) / slices + 15) / 16 * 16;
+        s.chunk_k = even_part(k, slices);
         s.slices = panels(k, s.chunk_k);
         s.panels_m = s.panels_n = 1;
         return s;
@@ -62,10 +67,8 @@ HcGemmSplit hc_gemm_split(int64_t m, int64_t n, int64_t k, bool over_positions) 
     }
     s.panels_m = m ? panels(m, s.panel_m) : 0;
     s.panels_n = n ? panels(n, s.panel_n) : 0;
-    if (over_positions && k > CHUNK_POSITIONS) {
-        int64_t chunks = (k + CHUNK_POSITIONS - 1) / CHUNK_POSITIONS;
-        s.chunk_k = ((k + chunks - 1) / chunks + 15) / 16 * 16;
-    }
+    if (over_positions && k > HC_SUM_POSITIONS)
+        s.chunk_k = even_part(k, panels(k, HC_SUM_POSITIONS));
     return s;
 }
 

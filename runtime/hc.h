@@ -26,7 +26,7 @@
 #elif __STDC_VERSION__ < 201112L && !defined(_Static_assert)
 #define _Static_assert(condition, text) struct hc_static_assertion
 #endif
-#include "runtime/abi.h"
+#include "abi/abi.h"
 
 #include <stddef.h>
 #include <stdint.h>

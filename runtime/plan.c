@@ -75,16 +75,40 @@ static bool flag(const json_t *object, const char *key, bool fallback) {
     return value ? json_is_true(value) : fallback;
 }
 
-static HcStatus domain(Reader *r, const json_t *value, HcDomain *to) {
-    static const char *const names[] = {"global", "sample", "position", "time"};
+/* --- words ------------------------------------------------------------------------------------ */
+
+static const char *const region_names[HC_REGION_COUNT] = {
+#define HC_REGION(ident, text) [HC_REGION_##ident] = text,
+#include "abi/words.def"
+};
+static const char *const domain_names[HC_DOMAIN_COUNT] = {
+#define HC_DOMAIN(ident, text) [HC_##ident] = text,
+#include "abi/words.def"
+};
+static const char *const call_names[HC_CALL_COUNT] = {
+#define HC_CALL(ident, text) [HC_CALL_##ident] = text,
+#include "abi/words.def"
+};
+static const char *const init_names[HC_INIT_COUNT] = {
+#define HC_INITIALISER(ident, text) [HC_INIT_##ident] = text,
+#include "abi/words.def"
+};
+
+/* Which of the words it is, as an enumerator. */
+static HcStatus word(Reader *r, const json_t *value, const char *const *words, int count,
+                     const char *wrong, int *to) {
     const char *name = json_string_value(value);
-    for (int k = 0; name && k < HC_DOMAIN_COUNT; k++) {
-        if (strcmp(name, names[k]) == 0) {
-            *to = (HcDomain)k;
+    for (*to = 0; name && *to < count; ++*to)
+        if (strcmp(name, words[*to]) == 0)
             return HC_OK;
-        }
-    }
-    return bad(r, "unknown domain");
+    return bad(r, wrong);
+}
+
+static HcStatus domain(Reader *r, const json_t *value, HcDomain *to) {
+    int k;
+    TRY(word(r, value, domain_names, HC_DOMAIN_COUNT, "unknown domain", &k));
+    *to = (HcDomain)k;
+    return HC_OK;
 }
 
 static HcStatus domain_or(Reader *r, const json_t *value, HcDomain fallback, HcDomain *to) {
@@ -115,69 +139,50 @@ static HcStatus shape(Reader *r, const json_t *array, int32_t *rank, int64_t *di
 }
 
 static HcStatus buffer(Reader *r, const json_t *array, HcBuffer *to) {
-    static const struct {
-        const char *name;
-        HcRegion region;
-    } regions[] = {
-        {"params", HC_REGION_PARAMS},   {"grads", HC_REGION_GRADS},
-        {"inputs", HC_REGION_INPUT},    {"input", HC_REGION_INPUT},
-        {"global", HC_REGION_GLOBAL},   {"sample", HC_REGION_SAMPLE},
-        {"time", HC_REGION_TIME},       {"position", HC_REGION_POSITION},
-        {"partial", HC_REGION_PARTIAL}, {"chunk", HC_REGION_CHUNK},
-    };
-    const char *name = json_string_value(json_array_get(array, 0));
     const json_t *offset = json_array_get(array, 1);
-    if (!name || !json_is_integer(offset) || json_integer_value(offset) < 0 ||
+    int region;
+    TRY(word(r, json_array_get(array, 0), region_names, HC_REGION_COUNT, "unknown region",
+             &region));
+    if (!json_is_integer(offset) || json_integer_value(offset) < 0 ||
         json_integer_value(offset) > INT64_C(1) << 48)
         return bad(r, "buffer");
+    to->region = (HcRegion)region;
     to->offset = json_integer_value(offset);
     to->index = 0;
-    for (size_t k = 0; k < sizeof regions / sizeof regions[0]; k++) {
-        if (strcmp(name, regions[k].name) != 0)
-            continue;
-        to->region = regions[k].region;
-        if (to->region == HC_REGION_CHUNK) {
-            int64_t elements = json_integer_value(json_array_get(array, 2));
-            if (elements < 1 || elements > INT32_MAX)
-                return bad(r, "elements of a chunk's buffer");
-            to->index = (uint32_t)elements;
-        }
-        if (to->region > HC_REGION_INPUT)
-            return to->offset <= r->plan->region_elements[to->region] ? HC_OK
-                                                                      : bad(r, "buffer offset");
-        int64_t limit = to->region == HC_REGION_INPUT ? r->plan->n_inputs : r->plan->n_parameters;
-        const json_t *index = json_array_get(array, 2);
-        if (!json_is_integer(index) || json_integer_value(index) < 0 ||
-            json_integer_value(index) >= limit)
-            return bad(r, "buffer index");
-        to->index = (uint32_t)json_integer_value(index);
-        return HC_OK;
+    if (to->region == HC_REGION_CHUNK) {
+        int64_t elements = json_integer_value(json_array_get(array, 2));
+        if (elements < 1 || elements > INT32_MAX)
+            return bad(r, "elements of a chunk's buffer");
+        to->index = (uint32_t)elements;
     }
-    return bad(r, "unknown region");
+    if (to->region > HC_REGION_INPUT)
+        return to->offset <= r->plan->region_elements[to->region] ? HC_OK : bad(r, "buffer offset");
+    int64_t limit = to->region == HC_REGION_INPUT ? r->plan->n_inputs : r->plan->n_parameters;
+    const json_t *index = json_array_get(array, 2);
+    if (!json_is_integer(index) || json_integer_value(index) < 0 ||
+        json_integer_value(index) >= limit)
+        return bad(r, "buffer index");
+    to->index = (uint32_t)json_integer_value(index);
+    return HC_OK;
 }
 
 /* --- parameters, inputs, recipe, data --------------------------------------------------------- */
 
 static HcStatus initialiser(Reader *r, const json_t *json, HcParameterPlan *p) {
-    const char *kind;
-    TRY(text(r, json, "kind", &kind));
-    if (strcmp(kind, "fill") == 0) {
-        p->init = HC_INIT_FILL;
+    int kind;
+    TRY(word(r, json_object_get(json, "kind"), init_names, HC_INIT_COUNT, "unknown initialiser",
+             &kind));
+    p->init = (HcInitKind)kind;
+    if (p->init == HC_INIT_FILL)
         return real(r, json, "value", 0, &p->a);
-    }
-    if (strcmp(kind, "normal") == 0) {
-        p->init = HC_INIT_NORMAL;
+    if (p->init == HC_INIT_NORMAL) {
         TRY(real(r, json, "mean", 0, &p->a));
         return real(r, json, "std", 1, &p->b);
     }
-    if (strcmp(kind, "uniform") == 0) {
-        p->init = HC_INIT_UNIFORM;
+    if (p->init == HC_INIT_UNIFORM) {
         TRY(real(r, json, "low", 0, &p->a));
         return real(r, json, "high", 1, &p->b);
     }
-    if (strcmp(kind, "data") != 0)
-        return bad(r, "unknown initialiser");
-    p->init = HC_INIT_DATA;
     p->data = json_object_get(json, "values");
     if (!json_is_array(p->data) || (int64_t)json_array_size(p->data) != p->count)
         return bad(r, "initial values do not match the shape");
@@ -247,14 +252,13 @@ static HcStatus read_recipe(Reader *r, const json_t *root) {
     *recipe = (HcRecipe){.optimizer = HC_ADAMW, .schedule = HC_CONSTANT, .batch = 1, .steps = 1};
     if (!json_is_object(json))
         return HC_OK; /* a model without a train block runs, but is not trained here */
-    const char *name = json_string_value(json_object_get(json, "optimizer"));
-    if (!name || (strcmp(name, "adamw") != 0 && strcmp(name, "sgd") != 0))
-        return bad(r, "unknown optimizer");
-    recipe->optimizer = strcmp(name, "sgd") == 0 ? HC_SGD : HC_ADAMW;
-    name = json_string_value(json_object_get(json, "schedule"));
-    if (!name || (strcmp(name, "cosine") != 0 && strcmp(name, "constant") != 0))
-        return bad(r, "unknown schedule");
-    recipe->schedule = strcmp(name, "cosine") == 0 ? HC_COSINE : HC_CONSTANT;
+    int optimizer, schedule;
+    TRY(word(r, json_object_get(json, "optimizer"), hc_optimizer_names, HC_OPTIMIZER_COUNT,
+             "unknown optimizer", &optimizer));
+    TRY(word(r, json_object_get(json, "schedule"), hc_schedule_names, HC_SCHEDULE_COUNT,
+             "unknown schedule", &schedule));
+    recipe->optimizer = (HcOptimizer)optimizer;
+    recipe->schedule = (HcSchedule)schedule;
     HcError why = {0};
     return hc_recipe_read(recipe, json, &why) == HC_OK ? HC_OK : bad(r, why.message);
 }
@@ -262,14 +266,9 @@ static HcStatus read_recipe(Reader *r, const json_t *root) {
 /* --- the plan --------------------------------------------------------------------------------- */
 
 static HcStatus read_regions(Reader *r, const json_t *json) {
-    static const char *const names[HC_REGION_COUNT] = {
-        [HC_REGION_GLOBAL] = "global",   [HC_REGION_SAMPLE] = "sample",
-        [HC_REGION_TIME] = "time",       [HC_REGION_POSITION] = "position",
-        [HC_REGION_PARTIAL] = "partial", [HC_REGION_CHUNK] = "chunk",
-    };
     r->where = "plan.regions";
     for (int k = HC_REGION_GLOBAL; k < HC_REGION_COUNT; k++)
-        TRY(whole(r, json, names[k], 0, INT64_C(1) << 48, 0, &r->plan->region_elements[k]));
+        TRY(whole(r, json, region_names[k], 0, INT64_C(1) << 48, 0, &r->plan->region_elements[k]));
     return HC_OK;
 }
 
@@ -459,15 +458,10 @@ static void read_work(const json_t *json, const char *key, double to[3]) {
 }
 
 static HcStatus read_call(Reader *r, const json_t *json, HcCall *call) {
-    static const char *const kinds[] = {"kernel", "gemm", "reduce", "zero", "scatter_add"};
-    const char *kind;
-    TRY(text(r, json, "kind", &kind));
-    int k = 0;
-    while (k < 5 && strcmp(kind, kinds[k]) != 0)
-        k++;
-    if (k == 5)
-        return bad(r, "unknown kind of call");
-    call->kind = (HcCallKind)k;
+    int kind;
+    TRY(word(r, json_object_get(json, "kind"), call_names, HC_CALL_COUNT, "unknown kind of call",
+             &kind));
+    call->kind = (HcCallKind)kind;
     call->first = r->plan->n_buffers;
     call->name = json_string_value(json_object_get(json, "label"));
     call->lines = json_string_value(json_object_get(json, "lines"));
@@ -476,7 +470,7 @@ static HcStatus read_call(Reader *r, const json_t *json, HcCall *call) {
     if (call->kind == HC_CALL_KERNEL)
         return read_kernel_call(r, json, call);
     if (!call->name)
-        call->name = kinds[k];
+        call->name = call_names[call->kind];
     if (call->kind == HC_CALL_GEMM)
         return read_gemm(r, json, call);
     TRY(whole(r, json, "elements", 1, INT64_C(1) << 48, -1, &call->elements));

@@ -7,18 +7,15 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-typedef enum { HC_GLOBAL, HC_SAMPLE, HC_POSITION, HC_TIME, HC_DOMAIN_COUNT } HcDomain;
+typedef enum {
+#define HC_DOMAIN(ident, text) HC_##ident,
+#include "abi/words.def"
+    HC_DOMAIN_COUNT
+} HcDomain;
 
 typedef enum {
-    HC_REGION_PARAMS,
-    HC_REGION_GRADS,
-    HC_REGION_INPUT,
-    HC_REGION_GLOBAL,
-    HC_REGION_SAMPLE,
-    HC_REGION_TIME,
-    HC_REGION_POSITION,
-    HC_REGION_PARTIAL,
-    HC_REGION_CHUNK,
+#define HC_REGION(ident, text) HC_REGION_##ident,
+#include "abi/words.def"
     HC_REGION_COUNT
 } HcRegion;
 
@@ -28,7 +25,11 @@ typedef struct {
     int64_t offset; /* elements per unit of the region's count */
 } HcBuffer;
 
-typedef enum { HC_INIT_FILL, HC_INIT_NORMAL, HC_INIT_UNIFORM, HC_INIT_DATA } HcInitKind;
+typedef enum {
+#define HC_INITIALISER(ident, text) HC_INIT_##ident,
+#include "abi/words.def"
+    HC_INIT_COUNT
+} HcInitKind;
 
 typedef struct {
     const char *name, *group;
@@ -52,8 +53,20 @@ typedef struct {
     int64_t limit;
 } HcInputPlan;
 
-typedef enum { HC_ADAMW, HC_SGD } HcOptimizer;
-typedef enum { HC_CONSTANT, HC_COSINE } HcSchedule;
+typedef enum {
+#define HC_OPTIMIZER(ident, text) HC_##ident,
+#include "abi/words.def"
+    HC_OPTIMIZER_COUNT
+} HcOptimizer;
+
+typedef enum {
+#define HC_SCHEDULE(ident, text) HC_##ident,
+#include "abi/words.def"
+    HC_SCHEDULE_COUNT
+} HcSchedule;
+
+extern const char *const hc_optimizer_names[HC_OPTIMIZER_COUNT],
+    *const hc_schedule_names[HC_SCHEDULE_COUNT];
 
 typedef struct {
     HcOptimizer optimizer;
@@ -115,11 +128,9 @@ typedef struct {
 } HcSize;
 
 typedef enum {
-    HC_CALL_KERNEL,
-    HC_CALL_GEMM,
-    HC_CALL_REDUCE,
-    HC_CALL_ZERO,
-    HC_CALL_SCATTER_ADD
+#define HC_CALL(ident, text) HC_CALL_##ident,
+#include "abi/words.def"
+    HC_CALL_COUNT
 } HcCallKind;
 
 typedef struct {

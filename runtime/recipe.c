@@ -1,8 +1,8 @@
 /* The training recipe: reading one value from text, its JSON, the learning-rate schedule. */
+#include "abi/settings.h"
 #include "runtime/json.h"
 #include "runtime/json_read.h"
 #include "runtime/plan.h"
-#include "runtime/settings.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,17 +14,20 @@ enum { N_RULES = sizeof rules / sizeof rules[0] };
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-static const char *optimizer_name(const HcRecipe *recipe) {
-    return recipe->optimizer == HC_SGD ? "sgd" : "adamw";
-}
+const char *const hc_optimizer_names[HC_OPTIMIZER_COUNT] = {
+#define HC_OPTIMIZER(ident, text) [HC_##ident] = text,
+#include "abi/words.def"
+};
 
-static const char *schedule_name(const HcRecipe *recipe) {
-    return recipe->schedule == HC_COSINE ? "cosine" : "constant";
-}
+const char *const hc_schedule_names[HC_SCHEDULE_COUNT] = {
+#define HC_SCHEDULE(ident, text) [HC_##ident] = text,
+#include "abi/words.def"
+};
 
 /* The choice that a setting depends on. */
 static const char *chosen(const HcRecipe *recipe, const HcSettingRule *rule) {
-    return strcmp(rule->group, "optimizer") == 0 ? optimizer_name(recipe) : schedule_name(recipe);
+    return strcmp(rule->group, "optimizer") == 0 ? hc_optimizer_names[recipe->optimizer]
+                                                 : hc_schedule_names[recipe->schedule];
 }
 
 static bool applies(const HcRecipe *recipe, const HcSettingRule *rule) {
@@ -170,8 +173,8 @@ bool hc_recipe_takes_lr(double lr) {
 
 json_t *hc_recipe_json(const HcRecipe *recipe) {
     json_t *json = json_object();
-    hc_json_set(&json, "optimizer", json_string(optimizer_name(recipe)));
-    hc_json_set(&json, "schedule", json_string(schedule_name(recipe)));
+    hc_json_set(&json, "optimizer", json_string(hc_optimizer_names[recipe->optimizer]));
+    hc_json_set(&json, "schedule", json_string(hc_schedule_names[recipe->schedule]));
     for (int k = 0; k < N_RULES; k++) {
         const char *at = (const char *)recipe + rules[k].offset;
         if (applies(recipe, &rules[k]))

@@ -1,9 +1,8 @@
 /* Plan and network as the runtime reads them. */
 #include "artifact/manifest.h"
+#include "abi/layout.h"
 #include "artifact/manifest_plan.h"
 #include <string.h>
-
-enum { ALIGN_ELEMENTS = 16 };
 
 static void add_machine(JsonText *t, const ManifestMachine *machine) {
     json_text_open(t, "cpu", '{');
@@ -17,26 +16,23 @@ static void add_machine(JsonText *t, const ManifestMachine *machine) {
 
 static void add_init(JsonText *t, const TirParam *p) {
     json_text_open(t, "init", '{');
+    json_text_plain(t, "kind", tir_init_names[p->init]);
     switch (p->init) {
     case TIR_INIT_NORMAL:
-        json_text_plain(t, "kind", "normal");
         json_text_real(t, "mean", p->init_a);
         json_text_real(t, "std", p->init_b);
         break;
     case TIR_INIT_UNIFORM:
-        json_text_plain(t, "kind", "uniform");
         json_text_real(t, "low", p->init_a);
         json_text_real(t, "high", p->init_b);
         break;
     case TIR_INIT_DATA:
-        json_text_plain(t, "kind", "data");
         json_text_open(t, "values", '[');
         for (uint64_t i = 0; i < tir_element_count(&p->type); i++)
             json_text_real(t, NULL, p->data[i]);
         json_text_close(t, ']');
         break;
     default:
-        json_text_plain(t, "kind", "fill");
         json_text_real(t, "value", p->init_a);
     }
     json_text_close(t, '}');
@@ -66,7 +62,7 @@ static uint64_t add_params(JsonText *t, const TirProgram *p) {
         json_text_integers(t, "dims", param->type.dims, param->type.rank);
         json_text_close(t, '}');
         uint64_t n = tir_element_count(&param->type);
-        elements += (n + ALIGN_ELEMENTS - 1) / ALIGN_ELEMENTS * ALIGN_ELEMENTS;
+        elements += hc_round_up(n, HC_TILE_STEP);
     }
     json_text_close(t, ']');
     return elements;
@@ -90,14 +86,14 @@ static void add_inputs(JsonText *t, const TirProgram *p) {
 
 static void add_recipe(JsonText *t, const Recipe *r) {
     json_text_open(t, "recipe", '{');
-    json_text_plain(t, "optimizer", r->optimizer == OPTIMIZER_SGD ? "sgd" : "adamw");
+    json_text_plain(t, "optimizer", recipe_optimizers[r->optimizer]);
     json_text_real(t, "lr", r->lr);
     json_text_real(t, "beta1", r->beta1);
     json_text_real(t, "beta2", r->beta2);
     json_text_real(t, "eps", r->eps);
     json_text_real(t, "weight_decay", r->weight_decay);
     json_text_real(t, "momentum", r->momentum);
-    json_text_plain(t, "schedule", r->schedule == SCHEDULE_COSINE ? "cosine" : "constant");
+    json_text_plain(t, "schedule", recipe_schedules[r->schedule]);
     json_text_integer(t, "warmup", r->warmup);
     json_text_real(t, "floor", r->floor);
     json_text_integer(t, "batch", r->batch);

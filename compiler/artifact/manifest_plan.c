@@ -4,10 +4,8 @@
 #include <math.h>
 
 static void add_buffer(JsonText *t, const char *key, const Buffer *b) {
-    static const char *const names[] = {"params", "grads",    "input",   "global", "sample",
-                                        "time",   "position", "partial", "chunk",  "none"};
     json_text_open(t, key, '[');
-    json_text_plain(t, NULL, names[b->region]);
+    json_text_plain(t, NULL, plan_region_names[b->region]);
     json_text_integer(t, NULL, b->offset);
     if (b->region <= REGION_INPUT || b->region == REGION_CHUNK)
         json_text_integer(t, NULL, b->index);
@@ -30,7 +28,6 @@ static void add_extent(JsonText *t, const char *key, bool per_instance, const ch
 static void add_gemm(JsonText *t, const Call *call) {
     const GemmWork *g = &call->gemm;
     const char *domain = plan_domain_name(g->domain);
-    json_text_plain(t, "kind", "gemm");
     json_text_boolean(t, "ta", g->transpose_a);
     json_text_boolean(t, "tb", g->transpose_b);
     add_extent(t, "m", g->m_per_instance, domain, g->m);
@@ -51,7 +48,6 @@ static void add_gemm(JsonText *t, const Call *call) {
 }
 
 static void add_reduce(JsonText *t, const Call *call) {
-    json_text_plain(t, "kind", "reduce");
     add_call_buffer(t, "partial", call, 0);
     json_text_plain(t, "tasks_of", plan_domain_name(call->domain));
     json_text_integer(t, "elements", call->elements);
@@ -61,14 +57,12 @@ static void add_reduce(JsonText *t, const Call *call) {
 }
 
 static void add_zero(JsonText *t, const Call *call) {
-    json_text_plain(t, "kind", "zero");
     add_call_buffer(t, "buffer", call, 0);
     json_text_integer(t, "elements", call->elements);
     json_text_plain(t, "domain", plan_domain_name(call->domain));
 }
 
 static void add_scatter(JsonText *t, const Call *call) {
-    json_text_plain(t, "kind", "scatter_add");
     add_call_buffer(t, "index", call, 0);
     add_call_buffer(t, "values", call, 1);
     json_text_plain(t, "domain", plan_domain_name(call->domain));
@@ -82,7 +76,6 @@ static void add_scatter(JsonText *t, const Call *call) {
 }
 
 static void add_kernel(JsonText *t, const Call *call) {
-    json_text_plain(t, "kind", "kernel");
     json_text_integer(t, "kernel", call->kernel);
     json_text_plain(t, "domain", plan_domain_name(call->domain));
     json_text_open(t, "buffers", '[');
@@ -95,7 +88,9 @@ static void add_kernel(JsonText *t, const Call *call) {
 }
 
 static void add_call(JsonText *t, const Plan *plan, const Call *call, const SourceSet *sources) {
+    const bool kernel = call->kind == CALL_ATTEND || call->kind == CALL_FOLD;
     json_text_open(t, NULL, '{');
+    json_text_plain(t, "kind", plan_call_names[kernel ? CALL_KERNEL : call->kind]);
     switch (call->kind) {
     case CALL_GEMM:
         add_gemm(t, call);
@@ -106,7 +101,7 @@ static void add_call(JsonText *t, const Plan *plan, const Call *call, const Sour
     case CALL_ZERO:
         add_zero(t, call);
         break;
-    case CALL_SCATTER:
+    case CALL_SCATTER_ADD:
         add_scatter(t, call);
         break;
     default:
@@ -232,12 +227,8 @@ static void add_calls(JsonText *t, const char *key, const Plan *plan, const Sour
 
 static void add_regions(JsonText *t, const Plan *plan) {
     json_text_open(t, "regions", '{');
-    json_text_integer(t, "global", plan->region_size[REGION_GLOBAL]);
-    json_text_integer(t, "sample", plan->region_size[REGION_SAMPLE]);
-    json_text_integer(t, "time", plan->region_size[REGION_TIME]);
-    json_text_integer(t, "position", plan->region_size[REGION_POSITION]);
-    json_text_integer(t, "partial", plan->region_size[REGION_PARTIAL]);
-    json_text_integer(t, "chunk", plan->region_size[REGION_CHUNK]);
+    for (Region region = REGION_GLOBAL; region < REGION_NONE; region++)
+        json_text_integer(t, plan_region_names[region], plan->region_size[region]);
     json_text_close(t, '}');
 }
 

@@ -6,9 +6,9 @@
 #ifndef HCC_CODEGEN_CODEGEN_H
 #define HCC_CODEGEN_CODEGEN_H
 
+#include "abi/abi.h"
 #include "codegen/cache.h"
 #include "nest/nest.h"
-#include "runtime/abi.h"
 
 /* --- the machine compiled for -------------------------------------------------------------------
  */

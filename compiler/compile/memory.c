@@ -1,14 +1,13 @@
 #include "compile/memory.h"
+#include "abi/layout.h"
 #include <math.h>
-
-enum { ALIGN_ELEMENTS = 16 };
 
 uint64_t memory_fixed(const Network *network, PlanStep step, bool f64) {
     const TirProgram *p = network->program;
     uint64_t size = f64 ? 8 : 4, slab = 0, inputs = 0;
     for (uint32_t k = 0; k < p->params.count; k++) {
         uint64_t n = tir_element_count(&p->params.at[k].type);
-        slab += (n + ALIGN_ELEMENTS - 1) / ALIGN_ELEMENTS * ALIGN_ELEMENTS;
+        slab += hc_round_up(n, HC_TILE_STEP);
     }
     for (uint32_t k = 0; k < p->inputs.count; k++) {
         const TirType *type = &p->inputs.at[k].type;

@@ -5,6 +5,7 @@
  * so that every body sees them; folding touches integers only, and floating point where it is
  * exact. Example: nest_binary(b, NEST_ADD, nest_i64(b, 2), nest_i64(b, 3)) is nest_i64(b, 5). */
 #include "nest/nest.h"
+#include "abi/layout.h"
 #include "nest/nest_internal.h"
 #include <string.h>
 
@@ -70,7 +71,7 @@ uint64_t nest_buffer_bytes(const NestBuffer *buffer) {
     if (buffer->kind != NEST_SCRATCH)
         return 0;
     uint64_t size = buffer->elem == NEST_F64 || buffer->elem == NEST_I64 ? 8 : 4;
-    return (buffer->elements * size + 63) / 64 * 64;
+    return hc_align(buffer->elements * size);
 }
 
 /* --- appending ----------------------------------------------------------------------------------

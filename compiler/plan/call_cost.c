@@ -56,7 +56,7 @@ CallCost plan_call_cost(const Plan *plan, const Call *call) {
         return gemm_cost(plan, call, positions);
     case CALL_ATTEND:
     case CALL_FOLD:
-    case CALL_SCATTER: {
+    case CALL_SCATTER_ADD: {
         const TirBlock *block = plan->program->block;
         const TirNode *node = tir_node(block, call->value);
         cost_add_value(&cost.operations, block, call->value, positions);

@@ -79,7 +79,7 @@ static void emit_group(Calls *m, Group *group) {
         uint64_t size = tir_element_count(&tir_node(m->block, group->sums.at[k])->type);
         Buffer buffer = {.region = REGION_PARTIAL, .offset = partial, .index = group->sums.at[k]};
         vec_push(plan->arena, &call.buffers, buffer);
-        partial += (size + PLAN_ALIGN_GLOBAL - 1) / PLAN_ALIGN_GLOBAL * PLAN_ALIGN_GLOBAL;
+        partial += plan_global_elements(size);
     }
     push_call(m, call);
     if (partial > plan->region_size[REGION_PARTIAL])
@@ -98,7 +98,7 @@ static void emit_group(Calls *m, Group *group) {
                  (Buffer){.region = REGION_PARTIAL, .offset = partial});
         writes(m, &reduce, sum);
         push_call(m, reduce);
-        partial += (size + PLAN_ALIGN_GLOBAL - 1) / PLAN_ALIGN_GLOBAL * PLAN_ALIGN_GLOBAL;
+        partial += plan_global_elements(size);
     }
 }
 
@@ -155,7 +155,7 @@ static void emit_scatter(Calls *m, TirId id) {
         writes(m, &zero, into);
         push_call(m, zero);
     }
-    Call call = {.kind = CALL_SCATTER,
+    Call call = {.kind = CALL_SCATTER_ADD,
                  .domain = plan_run_domain(m->block, id),
                  .value = id,
                  .label = "scatter_add",

@@ -17,13 +17,11 @@
  *
  * Calls move for that: those that the walk needs come before it, those that need what it sums come
  * after. */
+#include "abi/layout.h"
 #include "plan/plan_internal.h"
 #include <string.h>
 
-enum {
-    CHUNK_POSITIONS = 512, /* as many as a product over positions adds up at once */
-    MAX_WIDE = 64,
-};
+enum { MAX_WIDE = 64 };
 
 /* What may read a value, as far as calls have been ordered. */
 typedef enum {
@@ -256,7 +254,8 @@ static void place_partial(Plan *plan) {
                         plan->calls.at[r].value == partial->index)
                         plan->calls.at[r].buffers.at[0].offset = partial->offset;
                 const TirNode *sum = tir_node(plan->program->block, partial->index);
-                uint64_t used = partial->offset + (tir_element_count(&sum->type) + 15) / 16 * 16;
+                uint64_t used =
+                    partial->offset + plan_global_elements(tir_element_count(&sum->type));
                 top = used > top ? used : top;
             }
             size = top;
@@ -284,7 +283,7 @@ void plan_chunks(Plan *plan) {
     order(&c);
     reorder(&c, 0, n_forward, plan->chunks.forward);
     reorder(&c, n_forward, n, plan->chunks.backward);
-    plan->chunks.positions = CHUNK_POSITIONS;
+    plan->chunks.positions = HC_SUM_POSITIONS;
     find_repeated(&c);
     place_partial(plan);
 }

@@ -7,6 +7,7 @@
  * Regions are packed apart, each in elements per unit of its count (a position, a sample, ...), so
  * one plan serves every batch and length: address = region base + offset * count. A parameter's
  * gradient is written where it belongs. First fit by offset, in order of definition. */
+#include "abi/layout.h"
 #include "plan/plan_internal.h"
 #include <string.h>
 
@@ -25,12 +26,14 @@ Region plan_region(TirDomain d) {
     return d.space ? REGION_TIME : REGION_GLOBAL;
 }
 
+uint64_t plan_global_elements(uint64_t elements) {
+    return hc_round_up(elements, HC_TILE_STEP);
+}
+
 uint64_t plan_slot_elements(const Plan *plan, TirId value) {
     const TirType *type = &tir_node(plan->program->block, value)->type;
     uint64_t size = tir_element_count(type);
-    return plan_region(type->domain) == REGION_GLOBAL
-               ? (size + PLAN_ALIGN_GLOBAL - 1) / PLAN_ALIGN_GLOBAL * PLAN_ALIGN_GLOBAL
-               : size;
+    return plan_region(type->domain) == REGION_GLOBAL ? plan_global_elements(size) : size;
 }
 
 /* What a chunked walk touches lives through all of it, for the walk comes back; only what a chunk
@@ -187,8 +190,7 @@ static void place_tables(MemPlan *m) {
         uint64_t size = tir_element_count(&node->type);
         Buffer buffer = {
             .region = REGION_GLOBAL, .offset = plan->region_size[REGION_GLOBAL], .index = id};
-        plan->region_size[REGION_GLOBAL] +=
-            (size + PLAN_ALIGN_GLOBAL - 1) / PLAN_ALIGN_GLOBAL * PLAN_ALIGN_GLOBAL;
+        plan->region_size[REGION_GLOBAL] += plan_global_elements(size);
         plan->buffer[id] = buffer;
         PlanTable table = {id, buffer};
         vec_push(plan->arena, &plan->tables, table);
@@ -226,22 +228,15 @@ void plan_memory(Plan *plan) {
 /* --- the size of it ------------------------------------------------------------------------------
  */
 
-/* As the runtime cuts and rounds (set_extents in runtime/exec.c). */
 static uint64_t instances_of(const Plan *plan, TirDomain domain) {
     const PlanStep *step = &plan->options.step;
     return (domain.sample ? step->samples : 1) * (domain.space ? step->positions : 1);
 }
 
-static uint64_t tile_of(uint64_t instances) {
-    uint64_t tile = ((instances + 7) / 8 + 15) / 16 * 16;
-    return tile < 16 ? 16 : tile > 256 ? 256 : tile;
-}
-
 static uint64_t tasks_of(const Plan *plan, const Call *call) {
     if (call->per_sample)
-        return (call->domain.sample ? plan->options.step.samples : 1) * call->per_sample;
-    uint64_t n = instances_of(plan, call->domain);
-    return (n + tile_of(n) - 1) / tile_of(n);
+        return hc_sample_tasks(call->domain.sample, plan->options.step.samples, call->per_sample);
+    return hc_tile_tasks(instances_of(plan, call->domain));
 }
 
 uint64_t plan_units(const Plan *plan, Region region) {
@@ -257,11 +252,10 @@ uint64_t plan_units(const Plan *plan, Region region) {
             units = tasks > units ? tasks : units;
         }
     } else if (region == REGION_CHUNK) {
-        uint64_t n = instances_of(plan, domains[REGION_POSITION]), tile = tile_of(n);
-        uint64_t chunk = (plan->chunks.positions + tile - 1) / tile * tile;
-        units = ((chunk < n ? chunk : n) + 15) / 16 * 16;
+        units =
+            hc_chunk_units(plan->chunks.positions, instances_of(plan, domains[REGION_POSITION]));
     } else if (region != REGION_GLOBAL) {
-        units = (instances_of(plan, domains[region]) + 15) / 16 * 16;
+        units = hc_units(instances_of(plan, domains[region]));
     }
     return units;
 }
@@ -274,7 +268,7 @@ uint64_t plan_workspace(const Plan *plan) {
         if (__builtin_mul_overflow(plan->region_size[region] * size, units, &more) ||
             more > UINT64_MAX / 16)
             return UINT64_MAX; /* more than all */
-        bytes += (more + 63) / 64 * 64;
+        bytes += hc_align(more);
     }
     return bytes;
 }

@@ -55,16 +55,9 @@ typedef struct Group {
 } Group;
 
 typedef enum {
-    REGION_PARAMS,
-    REGION_GRADS,
-    REGION_INPUT,
-    REGION_GLOBAL,
-    REGION_SAMPLE,
-    REGION_TIME,
-    REGION_POSITION,
-    REGION_PARTIAL,
-    REGION_CHUNK, /* of a chunk of positions at a time */
-    REGION_NONE,
+#define HC_REGION(ident, text) REGION_##ident,
+#include "abi/words.def"
+    REGION_NONE, /* not decided yet */
 } Region;
 
 typedef struct {
@@ -76,14 +69,13 @@ typedef struct {
 } Buffer;
 
 typedef enum {
-    CALL_KERNEL,
-    CALL_ATTEND,
-    CALL_FOLD,
-    CALL_GEMM,
-    CALL_REDUCE,
-    CALL_ZERO,
-    CALL_SCATTER
+#define HC_CALL(ident, text) CALL_##ident,
+#include "abi/words.def"
+    CALL_ATTEND, /* kernels to the runtime, too */
+    CALL_FOLD
 } CallKind;
+
+enum { CALL_KIND_COUNT = CALL_FOLD + 1 };
 
 typedef VEC(Buffer) BufferVec;
 
@@ -190,7 +182,9 @@ uint64_t plan_workspace(const Plan *plan);
 
 /* True for values that exist in memory without any work: parameters, inputs, tables. */
 bool plan_is_leaf(const TirNode *node);
-/* "global", "sample", "time" or "position", as the manifest says it. */
+/* As the manifest says it. */
+extern const char *const plan_region_names[REGION_NONE + 1],
+    *const plan_call_names[CALL_KIND_COUNT];
 const char *plan_domain_name(TirDomain domain);
 void plan_print(const Plan *plan, FILE *to);
 /* NULL, or what of what was decided so far is wrong, in the plan's arena. */

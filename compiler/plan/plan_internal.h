@@ -22,9 +22,9 @@ bool plan_is_barrier(WorkKind work);
 /* Whether a local value reads its operand at other positions than its own. */
 bool plan_reads_across(const TirNode *node);
 
-/* Elements that tensors of the whole step begin at a multiple of. */
-enum { PLAN_ALIGN_GLOBAL = 16 };
 Region plan_region(TirDomain domain);
+/* Elements that a tensor of the whole step takes. */
+uint64_t plan_global_elements(uint64_t elements);
 /* What a region's offsets are multiplied with in the step at hand. */
 uint64_t plan_units(const Plan *plan, Region region);
 /* Elements of a value in its region. */

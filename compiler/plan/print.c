@@ -2,8 +2,29 @@
 #include "plan/plan_internal.h"
 #include <inttypes.h>
 
+const char *const plan_region_names[REGION_NONE + 1] = {
+#define HC_REGION(ident, text) [REGION_##ident] = text,
+#include "abi/words.def"
+    [REGION_NONE] = "none",
+};
+
+const char *const plan_call_names[CALL_KIND_COUNT] = {
+#define HC_CALL(ident, text) [CALL_##ident] = text,
+#include "abi/words.def"
+    [CALL_ATTEND] = "attend",
+    [CALL_FOLD] = "sum_instances",
+};
+
 const char *plan_domain_name(TirDomain d) {
-    return d.sample ? d.space ? "position" : "sample" : d.space ? "time" : "global";
+    enum {
+#define HC_DOMAIN(ident, text) ident,
+#include "abi/words.def"
+    };
+    static const char *const names[] = {
+#define HC_DOMAIN(ident, text) [ident] = text,
+#include "abi/words.def"
+    };
+    return names[d.sample ? d.space ? POSITION : SAMPLE : d.space ? TIME : GLOBAL];
 }
 
 static void print_value(const Plan *plan, TirId id, FILE *to) {
@@ -83,10 +104,6 @@ void plan_print_replays(const PlanReplays *replays, const char *indent, FILE *to
 }
 
 void plan_print(const Plan *plan, FILE *to) {
-    static const char *const kinds[] = {"kernel", "attend", "sum_instances", "gemm",
-                                        "reduce", "zero",   "scatter_add"};
-    static const char *const regions[] = {"params", "grads",    "input",   "global", "sample",
-                                          "time",   "position", "partial", "chunk",  "none"};
     fprintf(to, "plan {\n");
     plan_print_replays(&plan->replays, "  ", to);
     for (uint32_t g = 0; g < plan->groups.count; g++)
@@ -96,7 +113,7 @@ void plan_print(const Plan *plan, FILE *to) {
         if (c == plan->n_forward_calls)
             fprintf(to, "  -- backward\n");
         print_chunks(plan, c, to);
-        fprintf(to, "  %s ", kinds[call->kind]);
+        fprintf(to, "  %s ", plan_call_names[call->kind]);
         if (call->kind == CALL_KERNEL || call->kind == CALL_FOLD)
             fprintf(to, "k%u_", call->kernel); /* as lowering will name it */
         fprintf(to, "%s %s", call->label ? call->label : "", plan_domain_name(call->domain));
@@ -108,7 +125,7 @@ void plan_print(const Plan *plan, FILE *to) {
         for (uint32_t k = 0; k < call->buffers.count; k++) {
             const Buffer *b = &call->buffers.at[k];
             bool indexed = b->region <= REGION_INPUT;
-            fprintf(to, " %s%c%" PRIu64, regions[b->region], indexed ? '#' : '+',
+            fprintf(to, " %s%c%" PRIu64, plan_region_names[b->region], indexed ? '#' : '+',
                     indexed ? b->index : b->offset);
         }
         fprintf(to, "\n");

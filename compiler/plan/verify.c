@@ -46,8 +46,8 @@ static bool runs_kernel(const Call *call) {
 /* How many buffers a call of its kind has, and how many of them it only reads. */
 static void counts(const Plan *plan, const Call *call, uint32_t *all, uint32_t *reads) {
     static const uint8_t fixed[][2] = {
-        [CALL_FOLD] = {2, 1}, [CALL_GEMM] = {3, 2},    [CALL_REDUCE] = {2, 1},
-        [CALL_ZERO] = {1, 0}, [CALL_SCATTER] = {3, 2}, [CALL_KERNEL] = {0, 0}};
+        [CALL_FOLD] = {2, 1}, [CALL_GEMM] = {3, 2},        [CALL_REDUCE] = {2, 1},
+        [CALL_ZERO] = {1, 0}, [CALL_SCATTER_ADD] = {3, 2}, [CALL_KERNEL] = {0, 0}};
     if (call->kind == CALL_KERNEL) {
         const Group *group = call->group;
         *reads = group->inputs.count;
@@ -221,7 +221,7 @@ static void walk_calls(Walk *w, uint32_t first, uint32_t end) {
         walk_call(w, c);
 }
 
-/* As run_pass of runtime/exec.c does; chunks as if there were two. */
+/* As hc_exec_run of the runtime does; chunks as if there were two. */
 static void walk_pass(Walk *w, bool forward, bool backward) {
     const Plan *plan = w->plan;
     const uint32_t *f = plan->chunks.forward, *b = plan->chunks.backward;

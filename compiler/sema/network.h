@@ -7,10 +7,23 @@
 #include "syntax/ast.h"
 #include "tir/tir.h"
 
-typedef enum { OPTIMIZER_ADAMW, OPTIMIZER_SGD } OptimizerKind;
-typedef enum { SCHEDULE_CONSTANT, SCHEDULE_COSINE } ScheduleKind;
+typedef enum {
+#define HC_OPTIMIZER(ident, text) OPTIMIZER_##ident,
+#include "abi/words.def"
+    OPTIMIZER_COUNT
+} OptimizerKind;
 
-/* Members have the names of runtime/settings.h; what the choices do not take is 0. */
+typedef enum {
+#define HC_SCHEDULE(ident, text) SCHEDULE_##ident,
+#include "abi/words.def"
+    SCHEDULE_COUNT
+} ScheduleKind;
+
+/* As the language and the manifest write them. */
+extern const char *const recipe_optimizers[OPTIMIZER_COUNT],
+    *const recipe_schedules[SCHEDULE_COUNT];
+
+/* Members have the names of abi/settings.h; what the choices do not take is 0. */
 typedef struct {
     OptimizerKind optimizer;
     double lr, beta1, beta2, eps, weight_decay, momentum;

@@ -1,10 +1,10 @@
-/* The train block's recipe; and `--set`. The table of runtime/settings.h lists every value, where
+/* The train block's recipe; and `--set`. The table of abi/settings.h lists every value, where
  * it means something and its range, so that what the block takes, what `--set train.x` takes and
  * what an error message lists are the same.
  *
  * Maintains: a value is given or the default of the optimiser and schedule that are chosen in the
  * end; `--set train.optimizer=sgd` keeps what the block gives as far as sgd takes it. */
-#include "runtime/settings.h"
+#include "abi/settings.h"
 #include "sema/internal.h"
 #include "syntax/parse.h"
 
@@ -18,8 +18,15 @@ enum { N_RULES = sizeof rules / sizeof *rules };
 static const char *const other_names[] = {"betas", "optimizer", "schedule", "held_out"};
 enum { N_OTHERS = sizeof other_names / sizeof *other_names };
 
-static const char *const optimizers[] = {"adamw", "sgd"};      /* as OptimizerKind */
-static const char *const schedules[] = {"constant", "cosine"}; /* as ScheduleKind */
+const char *const recipe_optimizers[OPTIMIZER_COUNT] = {
+#define HC_OPTIMIZER(ident, text) [OPTIMIZER_##ident] = text,
+#include "abi/words.def"
+};
+
+const char *const recipe_schedules[SCHEDULE_COUNT] = {
+#define HC_SCHEDULE(ident, text) [SCHEDULE_##ident] = text,
+#include "abi/words.def"
+};
 
 typedef struct {
     Sema *s;
@@ -29,8 +36,8 @@ typedef struct {
 
 /* The choice of the group. */
 static const char *chosen(const Setter *t, const char *group) {
-    return strcmp(group, "optimizer") == 0  ? optimizers[t->recipe->optimizer]
-           : strcmp(group, "schedule") == 0 ? schedules[t->recipe->schedule]
+    return strcmp(group, "optimizer") == 0  ? recipe_optimizers[t->recipe->optimizer]
+           : strcmp(group, "schedule") == 0 ? recipe_schedules[t->recipe->schedule]
                                             : "";
 }
 
@@ -221,7 +228,7 @@ static bool is_choice(const char *name) {
 static void set_chosen(Setter *t, const char *group, const Expr *e) {
     const bool optimizer = strcmp(group, "optimizer") == 0;
     const int choice =
-        choice_named(t->s, e, group, optimizer ? optimizers : schedules,
+        choice_named(t->s, e, group, optimizer ? recipe_optimizers : recipe_schedules,
                      optimizer ? "adamw(lr = 1e-3)" : "cosine(warmup = 100, floor = 0.1)");
     if (choice < 0)
         return;

@@ -119,7 +119,13 @@ struct TirBlock {
     bool as_read; /* from a file: nothing has been folded, so nothing is copied as it is */
 };
 
-typedef enum { TIR_INIT_FILL, TIR_INIT_NORMAL, TIR_INIT_UNIFORM, TIR_INIT_DATA } TirInitKind;
+typedef enum {
+#define HC_INITIALISER(ident, text) TIR_INIT_##ident,
+#include "abi/words.def"
+    TIR_INIT_COUNT
+} TirInitKind;
+
+extern const char *const tir_init_names[TIR_INIT_COUNT]; /* as texts and manifests have them */
 
 typedef struct {
     const char *name;  /* full path: trunk.3.attn.hc.P */

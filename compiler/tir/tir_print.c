@@ -3,7 +3,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-const char *const tir_init_names[4] = {"fill", "normal", "uniform", "data"};
+const char *const tir_init_names[TIR_INIT_COUNT] = {
+#define HC_INITIALISER(ident, text) [TIR_INIT_##ident] = text,
+#include "abi/words.def"
+};
 const char *const tir_role_names[7] = {"loss", "logits", "metric", "probe",
                                        "grad", "named",  "update"};
 

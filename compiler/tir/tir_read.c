@@ -114,7 +114,8 @@ static void reader_param(Reader *r) {
     q.type = reader_type(r);
     if (q.type.elem != TIR_REAL || q.type.domain.sample || q.type.domain.space)
         tir_scanner_fail(&r->s, "a parameter is real and global");
-    q.init = (TirInitKind)reader_choice(r, tir_init_names, 4, "a kind of initial value");
+    q.init =
+        (TirInitKind)reader_choice(r, tir_init_names, TIR_INIT_COUNT, "a kind of initial value");
     if (q.init == TIR_INIT_DATA) {
         q.data = reader_data(r, &q.type);
     } else {

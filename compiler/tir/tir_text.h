@@ -38,7 +38,6 @@ typedef enum {
 TirForm tir_op_form(TirOp op);
 
 /* Names as they stand in the text, by enumerator. */
-extern const char *const tir_init_names[4];
 extern const char *const tir_role_names[7];
 
 #define TIR_TEXT_NESTING 64

@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness
 
-FOLDERS = ("compiler", "runtime", "tests", "examples", "bench")
+FOLDERS = ("abi", "compiler", "runtime", "tests", "examples", "bench")
 
 
 def sources():

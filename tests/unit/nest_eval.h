@@ -3,9 +3,9 @@
 #ifndef HCC_TESTS_NEST_EVAL_H
 #define HCC_TESTS_NEST_EVAL_H
 
+#include "abi/abi.h"
 #include "base/philox.h"
 #include "nest/nest.h"
-#include "runtime/abi.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

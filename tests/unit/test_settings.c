@@ -1,5 +1,5 @@
 /* The recipe: exact numbers, what each optimiser and schedule takes, and the page that says so. */
-#include "runtime/settings.h"
+#include "abi/settings.h"
 #include "sema_model.h"
 
 #define LINE "model m { input x : real; param a = 0; loss (a - x)^2; }\n"

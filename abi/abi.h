@@ -1,4 +1,6 @@
-/* The contract between generated code and the runtime; included by both sides and nothing else.
+/* The contract between generated code and the runtime, whose headers and the compiler's include
+ * this folder and nothing else of one another: these records, the words of words.def, the laws of
+ * layout.h and what a recipe takes in settings.h.
  *
  * A compiled model is one HcModel record: a table of kernel functions and a manifest (JSON text,
  * schema in docs/manifest.md) whose "plan" says which kernels and matrix products run in which
