@@ -194,7 +194,7 @@ static NestKernel *lower_attend(const Plan *plan, const PlanKernel *k, LowerOpti
                          .e = q->dims[1],
                          .f = value->dims[1],
                          .causal = node->attr.causal,
-                         .scale = node->attr.number,
+                         .scale = node->attr.scale,
                          .elem = options.real,
                          .lanes = options.lanes};
     return node->op == TIR_ATTEND ? attend_forward(plan->arena, &shape)

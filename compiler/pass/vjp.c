@@ -16,7 +16,7 @@ struct VjpTerm {
 };
 
 static VjpRule *const vjp_rules[] = {
-#define OP(ident, text, arity, class, dependence) tir_grad_##ident,
+#define OP(ident, ...) tir_grad_##ident,
 #include "tir/tir_ops.def"
 };
 

@@ -27,7 +27,7 @@ typedef struct {
 /* A derivative rule: distributes `g`, the adjoint of `id` (of the node's shape, in its domain or an
  * outer one; 0 for many-valued ops, see vjp->results), to the operands. `node` is a copy. */
 typedef void VjpRule(Vjp *v, TirId id, const TirNode *node, TirId g);
-#define OP(ident, text, arity, class, dependence) VjpRule tir_grad_##ident;
+#define OP(ident, ...) VjpRule tir_grad_##ident;
 #include "tir/tir_ops.def"
 
 void vjp_begin(Vjp *v, TirBuilder *b, TirId limit, uint32_t n, const TirId *wrt, Arena *scratch);

@@ -311,15 +311,15 @@ static void grad_attend_lse(Vjp *v, const TirNode *node, TirId d_lse) {
     TirBuilder *b = v->b;
     const TirId q = node->operands[0], k = node->operands[1];
     const TirType tq = *vjp_type(v, q);
-    const TirId share = tir_binary(b, TIR_MUL, d_lse, tir_real(b, node->attr.number));
+    const TirId share = tir_binary(b, TIR_MUL, d_lse, tir_real(b, node->attr.scale));
     const TirId spread = tir_broadcast(b, share, 2, tq.dims, (uint8_t[]){0});
-    const TirId over_keys = tir_attend(b, q, k, k, node->attr.causal, node->attr.number);
+    const TirId over_keys = tir_attend(b, q, k, k, node->attr.causal, node->attr.scale);
     const TirId mean = tir_result(b, over_keys, 0);
     vjp_add(v, q, tir_binary(b, TIR_MUL, spread, mean), node->type.domain);
     if (vjp_wants(v, k)) {
-        const TirId back = tir_attend_grad(b, q, k, k, mean, tir_result(b, over_keys, 1),
-                                           tir_binary(b, TIR_MUL, spread, q), node->attr.causal,
-                                           node->attr.number);
+        const TirId back =
+            tir_attend_grad(b, q, k, k, mean, tir_result(b, over_keys, 1),
+                            tir_binary(b, TIR_MUL, spread, q), node->attr.causal, node->attr.scale);
         vjp_add(v, k, tir_result(b, back, 2), node->type.domain);
     }
 }
@@ -331,7 +331,7 @@ void tir_grad_ATTEND(Vjp *v, TirId id, const TirNode *node, TirId g) {
     if (adjoints[0]) {
         const TirId back = tir_attend_grad(
             b, node->operands[0], node->operands[1], node->operands[2], tir_result(b, id, 0),
-            tir_result(b, id, 1), adjoints[0], node->attr.causal, node->attr.number);
+            tir_result(b, id, 1), adjoints[0], node->attr.causal, node->attr.scale);
         for (uint32_t k = 0; k < 3; k++)
             if (vjp_wants(v, node->operands[k]))
                 vjp_add(v, node->operands[k], tir_result(b, back, k), node->type.domain);

@@ -1,6 +1,7 @@
 /* Structural keys of groups; see group_key.h. */
 #include "plan/group_key.h"
 #include "plan/plan_internal.h"
+#include "tir/tir_attr.h"
 #include <string.h>
 
 struct GroupKeys {
@@ -32,40 +33,36 @@ static void put_type(GroupKeys *k, const TirType *type) {
 
 static void put_block(GroupKeys *k, const TirBlock *block);
 
+/* What kernels of one text share: which parameter, input or table is an operand of theirs, and a
+ * space is only there or not. */
+static TirAttr shared_attributes(const TirNode *node) {
+    TirAttr a = node->attr;
+    if (node->op == TIR_PARAM || node->op == TIR_INPUT || node->op == TIR_TABLE)
+        a.index = 0;
+    a.domain.space = a.domain.space != 0;
+    return a;
+}
+
 static void put_attributes(GroupKeys *k, const TirNode *node) {
-    const TirAttr *a = &node->attr;
-    uint32_t number[2];
-    memcpy(number, &a->number, sizeof number);
+    const TirAttr a = shared_attributes(node);
+    uint8_t bytes[sizeof a];
+    const uint32_t n = tir_attr_bytes(bytes, &a);
     put(k, node->op);
-    put(k, number[0]);
-    put(k, number[1]);
-    bool leaf_of_program = node->op == TIR_PARAM || node->op == TIR_INPUT || node->op == TIR_TABLE;
-    put(k, leaf_of_program ? 0 : a->index);
-    put(k, (uint32_t)a->domain.sample | (uint32_t)(a->domain.space != 0) << 1 |
-               (uint32_t)a->axis << 8 | (uint32_t)a->causal << 16 | (uint32_t)a->reverse << 17);
-    put(k, a->start);
-    put(k, (uint32_t)a->offset[0]);
-    put(k, (uint32_t)a->offset[1]);
+    for (uint32_t i = 0; i < n; i += sizeof(uint32_t)) {
+        uint32_t word = 0;
+        memcpy(&word, bytes + i, n - i < sizeof word ? n - i : sizeof word);
+        put(k, word);
+    }
     if (node->op == TIR_SHIFT) {
         const TirSpace *space = &k->plan->program->spaces.at[node->type.domain.space - 1];
         put(k, space->rank == 2 ? space->extents[1] : 0);
     }
-    put(k, a->rows);
-    put(k, a->axis_mask);
-    for (uint32_t d = 0; d < TIR_MAX_RANK; d++)
-        put(k, (uint32_t)a->axes[d] | (uint32_t)a->labels[0][d] << 8 |
-                   (uint32_t)a->labels[1][d] << 16 | (uint32_t)a->labels[2][d] << 24);
-    put(k, a->trips);
-    put(k, a->n_carried);
-    put(k, a->n_invariant);
-    put(k, a->n_scanned);
-    put(k, a->n_stacked);
-    if (node->op == TIR_TAKE)
-        for (uint32_t i = 0; i < node->type.dims[a->axis]; i++)
-            put(k, (uint32_t)a->indices[i]);
+    if (a.indices)
+        for (uint32_t i = 0; i < node->type.dims[a.axis]; i++)
+            put(k, (uint32_t)a.indices[i]);
     put_type(k, &node->type);
-    if (node->op == TIR_SCAN)
-        put_block(k, a->body);
+    if (a.body)
+        put_block(k, a.body);
 }
 
 static void put_block(GroupKeys *k, const TirBlock *block) {

@@ -240,7 +240,7 @@ static Attention eval_attention(const Eval *e, const TirNode *node) {
                        .e = eval_type(e, 0)->dims[1],
                        .f = eval_type(e, 2)->dims[1],
                        .positions = e->binding->positions,
-                       .scale = node->attr.number,
+                       .scale = node->attr.scale,
                        .causal = node->attr.causal};
 }
 
@@ -402,7 +402,7 @@ static void eval_round(const Eval *e, const TirNode *node, EvalValue *value) {
  */
 
 static EvalRule *const eval_rules[] = {
-#define OP(ident, text, arity, class, dependence) tir_eval_##ident,
+#define OP(ident, ...) tir_eval_##ident,
 #include "tir/tir_ops.def"
 };
 

@@ -41,7 +41,7 @@ double *eval_alloc(const Eval *e, const TirType *type); /* zeroed, over the whol
 
 /* What an op's rule does: fills *value for `node`. */
 typedef void EvalRule(const Eval *e, const TirNode *node, EvalValue *value);
-#define OP(ident, text, arity, class, dependence) EvalRule tir_eval_##ident;
+#define OP(ident, ...) EvalRule tir_eval_##ident;
 #include "tir/tir_ops.def"
 
 /* Evaluates what the results need of a block. */

@@ -20,7 +20,7 @@ typedef uint32_t TirId; /* 0 = no value */
 typedef VEC(TirId) TirIdVec;
 
 typedef enum {
-#define OP(ident, text, arity, class, dependence) TIR_##ident,
+#define OP(ident, ...) TIR_##ident,
 #include "tir/tir_ops.def"
     TIR_OP_COUNT
 } TirOp;
@@ -61,24 +61,11 @@ typedef struct {
 
 typedef struct TirBlock TirBlock;
 
-/* Attributes: one flat struct, unused fields zero, so hashing and equality are plain. */
+/* Attributes, all of them in one flat struct: an op has those that its row of tir_ops.def names,
+ * and the others are zero. */
 typedef struct {
-    double number;                   /* CONST, ATTEND (scale) */
-    uint32_t index;                  /* PARAM, INPUT, TABLE, POSITION, ARG, RESULT */
-    TirDomain domain;                /* COUNT */
-    uint8_t axis;                    /* SLICE, PAD, CONCAT, TAKE, ARGMAX */
-    bool causal;                     /* ATTEND, ATTEND_GRAD */
-    bool reverse;                    /* SCAN */
-    uint32_t start;                  /* SLICE, PAD */
-    int32_t offset[2];               /* SHIFT: one for each coordinate of the space */
-    uint32_t rows;                   /* SCATTER_ADD, ONEHOT */
-    uint32_t axis_mask;              /* REDUCE_*: bit k = operand axis k */
-    uint8_t axes[TIR_MAX_RANK];      /* BROADCAST */
-    uint8_t labels[3][TIR_MAX_RANK]; /* CONTRACT: a, b, result */
-    uint32_t trips;                  /* SCAN */
-    uint32_t n_carried, n_invariant, n_scanned, n_stacked; /* SCAN */
-    const int32_t *indices; /* TAKE: result extent many, in the arena */
-    TirBlock *body;         /* SCAN */
+#define ATTR(field, declaration, ...) declaration;
+#include "tir/tir_attrs.def"
 } TirAttr;
 
 typedef struct {

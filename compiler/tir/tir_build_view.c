@@ -296,7 +296,7 @@ TirId tir_result(TirBuilder *b, TirId tuple, uint32_t index) {
 TirId tir_attend(TirBuilder *b, TirId q, TirId k, TirId v, bool causal, double scale) {
     TirNode node = {.op = TIR_ATTEND, .n_operands = 3, .operands = (TirId[]){q, k, v}};
     node.attr.causal = causal;
-    node.attr.number = scale;
+    node.attr.scale = scale;
     return tir_append(b, &node);
 }
 
@@ -305,7 +305,7 @@ TirId tir_attend_grad(TirBuilder *b, TirId q, TirId k, TirId v, TirId o, TirId l
     TirNode node = {
         .op = TIR_ATTEND_GRAD, .n_operands = 6, .operands = (TirId[]){q, k, v, o, lse, d_o}};
     node.attr.causal = causal;
-    node.attr.number = scale;
+    node.attr.scale = scale;
     return tir_append(b, &node);
 }
 

@@ -17,7 +17,7 @@ typedef struct {
 /* Completes node->type (and the result types of many-valued ops), or returns what is wrong. */
 typedef const char *TirShapeRule(const TirShapeContext *s, TirNode *node);
 
-#define OP(ident, text, arity, class, dependence) TirShapeRule tir_shape_##ident;
+#define OP(ident, ...) TirShapeRule tir_shape_##ident;
 #include "tir/tir_ops.def"
 
 /* The op's shape rule, then dependence: NULL, or the message. */

@@ -10,51 +10,6 @@ const char *const tir_init_names[TIR_INIT_COUNT] = {
 const char *const tir_role_names[7] = {"loss", "logits", "metric", "probe",
                                        "grad", "named",  "update"};
 
-TirForm tir_op_form(TirOp op) {
-    switch (op) {
-    case TIR_PARAM:
-    case TIR_INPUT:
-    case TIR_TABLE:
-    case TIR_POSITION:
-    case TIR_ARG:
-    case TIR_RESULT:
-        return TIR_FORM_INDEX;
-    case TIR_CONST:
-        return TIR_FORM_NUMBER;
-    case TIR_COUNT:
-        return TIR_FORM_COUNT;
-    case TIR_BROADCAST:
-        return TIR_FORM_AXES;
-    case TIR_SLICE:
-    case TIR_PAD:
-        return TIR_FORM_WINDOW;
-    case TIR_CONCAT:
-    case TIR_ARGMAX:
-        return TIR_FORM_AXIS;
-    case TIR_TAKE:
-        return TIR_FORM_INDICES;
-    case TIR_REDUCE_SUM:
-    case TIR_REDUCE_MAX:
-    case TIR_REDUCE_MIN:
-    case TIR_REDUCE_PROD:
-        return TIR_FORM_MASK;
-    case TIR_CONTRACT:
-        return TIR_FORM_LABELS;
-    case TIR_SCATTER_ADD:
-    case TIR_ONEHOT:
-        return TIR_FORM_ROWS;
-    case TIR_SHIFT:
-        return TIR_FORM_OFFSET;
-    case TIR_ATTEND:
-    case TIR_ATTEND_GRAD:
-        return TIR_FORM_ATTEND;
-    case TIR_SCAN:
-        return TIR_FORM_SCAN;
-    default:
-        return TIR_FORM_NONE;
-    }
-}
-
 typedef struct {
     FILE *to;
     Arena *arena; /* scratch */
@@ -101,66 +56,83 @@ static void print_labels(Printer *p, const TirBlock *block, const TirNode *node)
     fputc('"', p->to);
 }
 
-static void print_attr(Printer *p, const TirBlock *block, const TirNode *node) {
-    const TirAttr *a = &node->attr;
-    switch (tir_op_form(node->op)) {
-    case TIR_FORM_INDEX:
-        fprintf(p->to, " %u", a->index);
-        break;
-    case TIR_FORM_NUMBER:
-        fputc(' ', p->to);
-        print_number(p, a->number);
-        break;
-    case TIR_FORM_COUNT: {
-        const TirType t = {.domain = a->domain};
-        fprintf(p->to, " %s", tir_type_text(p->arena, &t) + sizeof "real[]" - 1);
-        break;
+static void print_small_list(Printer *p, uint32_t n, const uint8_t *list) {
+    for (uint32_t k = 0; k < n; k++)
+        fprintf(p->to, " %u", list[k]);
+}
+
+static void print_mask(Printer *p, uint32_t mask) {
+    for (uint32_t k = 0; k < TIR_MAX_RANK; k++)
+        if (mask >> k & 1)
+            fprintf(p->to, " %u", k);
+}
+
+static void print_domain(Printer *p, TirDomain domain) {
+    const TirType t = {.domain = domain};
+    fprintf(p->to, " %s", tir_type_text(p->arena, &t) + sizeof "real[]" - 1);
+}
+
+static void print_offset(Printer *p, const int32_t offset[2]) {
+    fprintf(p->to, " %d", offset[0]);
+    if (offset[1])
+        fprintf(p->to, " %d", offset[1]);
+}
+
+static void print_indices(Printer *p, const TirNode *node) {
+    for (uint32_t k = 0; k < node->type.dims[node->attr.axis]; k++)
+        fprintf(p->to, " %d", node->attr.indices[k]);
+}
+
+static void print_attr(Printer *p, const TirBlock *block, const TirNode *node,
+                       const TirAttrRow *row) {
+    const void *at = tir_attr_at(&node->attr, row);
+    if (row->notation == TIR_NOTATION_FLAG) {
+        if (*(const bool *)at)
+            fprintf(p->to, " %s", row->word);
+        return;
     }
-    case TIR_FORM_AXES:
-        fputs(" axes", p->to);
-        for (uint32_t k = 0; k < block->nodes.at[node->operands[0]].type.rank; k++)
-            fprintf(p->to, " %u", a->axes[k]);
+    if (row->word[0])
+        fprintf(p->to, " %s", row->word);
+    switch (row->notation) {
+    case TIR_NOTATION_WHOLE:
+        fprintf(p->to, " %u", *(const uint32_t *)at);
         break;
-    case TIR_FORM_WINDOW:
-        fprintf(p->to, " axis %u start %u", a->axis, a->start);
+    case TIR_NOTATION_AXIS:
+        fprintf(p->to, " %u", *(const uint8_t *)at);
         break;
-    case TIR_FORM_AXIS:
-        fprintf(p->to, " axis %u", a->axis);
+    case TIR_NOTATION_NUMBER:
+        fputc(' ', p->to);
+        print_number(p, *(const double *)at);
         break;
-    case TIR_FORM_INDICES:
-        fprintf(p->to, " axis %u indices", a->axis);
-        for (uint32_t k = 0; k < node->type.dims[a->axis]; k++)
-            fprintf(p->to, " %d", a->indices[k]);
+    case TIR_NOTATION_DOMAIN:
+        print_domain(p, *(const TirDomain *)at);
         break;
-    case TIR_FORM_MASK:
-        fputs(" axes", p->to);
-        for (uint32_t k = 0; k < TIR_MAX_RANK; k++)
-            if (a->axis_mask >> k & 1)
-                fprintf(p->to, " %u", k);
+    case TIR_NOTATION_AXES:
+        print_small_list(p, block->nodes.at[node->operands[0]].type.rank, at);
         break;
-    case TIR_FORM_LABELS:
+    case TIR_NOTATION_MASK:
+        print_mask(p, *(const uint32_t *)at);
+        break;
+    case TIR_NOTATION_LABELS:
         print_labels(p, block, node);
         break;
-    case TIR_FORM_ROWS:
-        fprintf(p->to, " rows %u", a->rows);
+    case TIR_NOTATION_OFFSET:
+        print_offset(p, at);
         break;
-    case TIR_FORM_OFFSET:
-        fprintf(p->to, " offset %d", a->offset[0]);
-        if (a->offset[1])
-            fprintf(p->to, " %d", a->offset[1]);
+    case TIR_NOTATION_INDICES:
+        print_indices(p, node);
         break;
-    case TIR_FORM_ATTEND:
-        fputs(a->causal ? " causal scale " : " scale ", p->to);
-        print_number(p, a->number);
-        break;
-    case TIR_FORM_SCAN:
-        fprintf(p->to, " trips %u%s carried %u invariant %u scanned %u stacked %u", a->trips,
-                a->reverse ? " reverse" : "", a->n_carried, a->n_invariant, a->n_scanned,
-                a->n_stacked);
-        break;
-    case TIR_FORM_NONE:
+    case TIR_NOTATION_FLAG:
+    case TIR_NOTATION_BODY: /* after the type */
         break;
     }
+}
+
+static void print_attrs(Printer *p, const TirBlock *block, const TirNode *node) {
+    const uint32_t has = tir_op_attrs(node->op);
+    for (uint32_t k = 0; k < TIR_ATTR_COUNT; k++)
+        if (has >> k & 1)
+            print_attr(p, block, node, &tir_attr_rows[k]);
 }
 
 /* Recursion follows the nesting of loops, which the language caps. */
@@ -170,7 +142,7 @@ static void print_nodes(Printer *p, const TirBlock *block, uint32_t depth) {
         fprintf(p->to, "%*s%%%u = %s", (int)depth * 2, "", id, tir_op_name(node->op));
         for (uint32_t k = 0; k < node->n_operands; k++)
             fprintf(p->to, " %%%u", node->operands[k]);
-        print_attr(p, block, node);
+        print_attrs(p, block, node);
         if (node->type.elem != TIR_TUPLE) {
             fputs(" : ", p->to);
             print_type(p, &node->type);

@@ -190,91 +190,88 @@ static void reader_labels(Reader *r, const Scope *scope, TirNode *node) {
         tir_scanner_fail(&r->s, "labels are written \"ab,b->a\", one letter an axis");
 }
 
-static void reader_scan(Reader *r, TirNode *node) {
-    TirAttr *a = &node->attr;
-    tir_scanner_expect_word(&r->s, "trips");
-    a->trips = (uint32_t)tir_scanner_integer(&r->s, 1, UINT32_MAX);
-    a->reverse = tir_scanner_word(&r->s, "reverse");
-    uint32_t *const counts[4] = {&a->n_carried, &a->n_invariant, &a->n_scanned, &a->n_stacked};
-    static const char *const names[4] = {"carried", "invariant", "scanned", "stacked"};
-    for (uint32_t k = 0; k < 4; k++) {
-        tir_scanner_expect_word(&r->s, names[k]);
-        *counts[k] = (uint32_t)tir_scanner_integer(&r->s, 0, 1 << 20);
+static void reader_axes(Reader *r, const Scope *scope, const TirNode *node, uint8_t *to) {
+    const uint32_t n = reader_small_list(r, to, TIR_MAX_RANK, TIR_MAX_RANK - 1);
+    if (!r->s.failed &&
+        (node->n_operands != 1 || n != scope->b.block->nodes.at[node->operands[0]].type.rank))
+        tir_scanner_fail(&r->s, "expected one axis for each of the operand's");
+}
+
+static uint32_t reader_mask(Reader *r) {
+    uint8_t axes[TIR_MAX_RANK] = {0};
+    const uint32_t n = reader_small_list(r, axes, TIR_MAX_RANK, TIR_MAX_RANK - 1);
+    uint32_t mask = 0;
+    for (uint32_t k = 0; k < n; k++)
+        mask |= 1u << axes[k];
+    return mask;
+}
+
+static void reader_offset(Reader *r, const TirAttrRow *row, int32_t offset[2]) {
+    offset[0] = (int32_t)tir_scanner_integer(&r->s, row->low, row->high);
+    if (r->s.token.kind == TOKEN_NUMBER)
+        offset[1] = (int32_t)tir_scanner_integer(&r->s, row->low, row->high);
+}
+
+static const int32_t *reader_indices(Reader *r, const TirAttrRow *row, uint32_t *n) {
+    VEC(int32_t) indices = {0};
+    while (r->s.token.kind == TOKEN_NUMBER)
+        vec_push(r->p->arena, &indices, (int32_t)tir_scanner_integer(&r->s, row->low, row->high));
+    *n = indices.count;
+    return indices.at;
+}
+
+static void reader_attr(Reader *r, const Scope *scope, TirNode *node, const TirAttrRow *row,
+                        uint32_t *n_indices) {
+    TirScanner *s = &r->s;
+    void *to = tir_attr_place(&node->attr, row);
+    if (row->notation == TIR_NOTATION_FLAG) {
+        *(bool *)to = tir_scanner_word(s, row->word);
+        return;
+    }
+    if (row->word[0])
+        tir_scanner_expect_word(s, row->word);
+    switch (row->notation) {
+    case TIR_NOTATION_WHOLE:
+        *(uint32_t *)to = (uint32_t)tir_scanner_integer(s, row->low, row->high);
+        break;
+    case TIR_NOTATION_AXIS:
+        *(uint8_t *)to = (uint8_t)tir_scanner_integer(s, row->low, row->high);
+        break;
+    case TIR_NOTATION_NUMBER:
+        *(double *)to = tir_scanner_number(s);
+        break;
+    case TIR_NOTATION_DOMAIN:
+        *(TirDomain *)to = reader_domain(r);
+        break;
+    case TIR_NOTATION_AXES:
+        reader_axes(r, scope, node, to);
+        break;
+    case TIR_NOTATION_MASK:
+        *(uint32_t *)to = reader_mask(r);
+        break;
+    case TIR_NOTATION_LABELS:
+        reader_labels(r, scope, node);
+        break;
+    case TIR_NOTATION_OFFSET:
+        reader_offset(r, row, to);
+        break;
+    case TIR_NOTATION_INDICES:
+        *(const int32_t **)to = reader_indices(r, row, n_indices);
+        break;
+    case TIR_NOTATION_FLAG:
+    case TIR_NOTATION_BODY: /* after the type */
+        break;
     }
 }
 
-static uint32_t reader_attr(Reader *r, const Scope *scope, TirNode *node) {
-    TirScanner *s = &r->s;
-    TirAttr *a = &node->attr;
-    VEC(int32_t) indices = {0};
-    uint8_t axes[TIR_MAX_RANK] = {0};
-    uint32_t n = 0;
-    switch (tir_op_form(node->op)) {
-    case TIR_FORM_INDEX:
-        a->index = (uint32_t)tir_scanner_integer(s, 0, UINT32_MAX);
-        break;
-    case TIR_FORM_NUMBER:
-        a->number = tir_scanner_number(s);
-        break;
-    case TIR_FORM_COUNT:
-        a->domain = reader_domain(r);
-        break;
-    case TIR_FORM_AXES:
-        tir_scanner_expect_word(s, "axes");
-        n = reader_small_list(r, a->axes, TIR_MAX_RANK, TIR_MAX_RANK - 1);
-        if (!s->failed &&
-            (node->n_operands != 1 || n != scope->b.block->nodes.at[node->operands[0]].type.rank))
-            tir_scanner_fail(s, "expected one axis for each of the operand's");
-        break;
-    case TIR_FORM_WINDOW:
-        tir_scanner_expect_word(s, "axis");
-        a->axis = (uint8_t)tir_scanner_integer(s, 0, TIR_MAX_RANK - 1);
-        tir_scanner_expect_word(s, "start");
-        a->start = (uint32_t)tir_scanner_integer(s, 0, UINT32_MAX);
-        break;
-    case TIR_FORM_AXIS:
-        tir_scanner_expect_word(s, "axis");
-        a->axis = (uint8_t)tir_scanner_integer(s, 0, TIR_MAX_RANK - 1);
-        break;
-    case TIR_FORM_INDICES:
-        tir_scanner_expect_word(s, "axis");
-        a->axis = (uint8_t)tir_scanner_integer(s, 0, TIR_MAX_RANK - 1);
-        tir_scanner_expect_word(s, "indices");
-        while (s->token.kind == TOKEN_NUMBER)
-            vec_push(r->p->arena, &indices, (int32_t)tir_scanner_integer(s, -1, INT32_MAX));
-        a->indices = indices.at;
-        return indices.count;
-    case TIR_FORM_MASK:
-        tir_scanner_expect_word(s, "axes");
-        n = reader_small_list(r, axes, TIR_MAX_RANK, TIR_MAX_RANK - 1);
-        for (uint32_t k = 0; k < n; k++)
-            a->axis_mask |= 1u << axes[k];
-        break;
-    case TIR_FORM_LABELS:
-        reader_labels(r, scope, node);
-        break;
-    case TIR_FORM_ROWS:
-        tir_scanner_expect_word(s, "rows");
-        a->rows = (uint32_t)tir_scanner_integer(s, 1, UINT32_MAX);
-        break;
-    case TIR_FORM_OFFSET:
-        tir_scanner_expect_word(s, "offset");
-        a->offset[0] = (int32_t)tir_scanner_integer(s, -INT32_MAX, INT32_MAX);
-        if (s->token.kind == TOKEN_NUMBER)
-            a->offset[1] = (int32_t)tir_scanner_integer(s, -INT32_MAX, INT32_MAX);
-        break;
-    case TIR_FORM_ATTEND:
-        a->causal = tir_scanner_word(s, "causal");
-        tir_scanner_expect_word(s, "scale");
-        a->number = tir_scanner_number(s);
-        break;
-    case TIR_FORM_SCAN:
-        reader_scan(r, node);
-        break;
-    case TIR_FORM_NONE:
-        break;
-    }
-    return 0;
+/* Returns how many indices there are. */
+static uint32_t reader_attrs(Reader *r, const Scope *scope, TirNode *node) {
+    const uint32_t has = tir_op_attrs(node->op);
+    uint32_t n_indices = 0;
+    for (uint32_t k = 0; k < TIR_ATTR_COUNT; k++)
+        if (has >> k & 1)
+            reader_attr(r, scope, node, &tir_attr_rows[k], &n_indices);
+    return n_indices;
 }
 
 static TirOp reader_op(Reader *r) {
@@ -324,7 +321,7 @@ static void reader_value(Reader *r, Scope *scope, uint32_t depth) {
         vec_push(r->p->arena, &operands, reader_operand(r, scope));
     node.operands = operands.at;
     node.n_operands = operands.count;
-    const uint32_t n_indices = reader_attr(r, scope, &node);
+    const uint32_t n_indices = reader_attrs(r, scope, &node);
     const uint32_t rank = node.type.rank;
     if (tir_scanner_sign(s, ':')) {
         node.type = reader_type(r);

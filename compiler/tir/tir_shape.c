@@ -1,5 +1,6 @@
 /* Shape rules of views, reductions, contractions, indexing, loops and ops across positions; and
  * tir_infer, which adds dependence. */
+#include "tir/tir_attr.h"
 #include "tir/tir_internal.h"
 
 static const TirType *operand(const TirShapeContext *s, const TirNode *node, uint32_t k) {
@@ -374,12 +375,12 @@ const char *tir_shape_SHIFT(const TirShapeContext *s, TirNode *node) {
 }
 
 static TirShapeRule *const shape_rules[] = {
-#define OP(ident, text, arity, class, dependence) tir_shape_##ident,
+#define OP(ident, ...) tir_shape_##ident,
 #include "tir/tir_ops.def"
 };
 
 static const uint8_t own_dependence[] = {
-#define OP(ident, text, arity, class, dependence) TIR_DEPENDS_##dependence,
+#define OP(ident, text, arity, class, dependence, ...) TIR_DEPENDS_##dependence,
 #include "tir/tir_ops.def"
 };
 
@@ -441,6 +442,8 @@ const char *tir_infer(const TirProgram *p, const TirBlock *block, TirNode *node)
     const int arity = tir_op_arity(node->op);
     if (arity >= 0 && node->n_operands != (uint32_t)arity)
         return "the number of operands is wrong";
+    if (!tir_attr_is_of_op(&node->attr, node->op))
+        return "it has an attribute of another op";
     for (uint32_t k = 0; k < node->n_operands; k++) {
         const TirId id = node->operands[k];
         if (id == 0 || id >= block->nodes.count)

@@ -10,32 +10,14 @@
  *     output named "y" 0 %3
  *
  * A type is element[extents]@domain; domains are none (global), @sample, @posN (position of space
- * N) and @sharedN (the same at every sample). A loop holds its body's lines in braces, beginning
+ * N) and @sharedN (the same at every sample). An op's attributes follow its operands as the rows of
+ * tir_attrs.def say. A loop holds its body's lines in braces, beginning
  * with the types of the arguments and ending with what it yields. `;` starts a comment. */
 #ifndef HCC_TIR_TEXT_H
 #define HCC_TIR_TEXT_H
 
+#include "tir/tir_attr.h"
 #include "tir/tir_internal.h"
-
-/* Which attributes an op has, and how they are written. */
-typedef enum {
-    TIR_FORM_NONE,
-    TIR_FORM_INDEX,   /* 3 */
-    TIR_FORM_NUMBER,  /* 0.5 */
-    TIR_FORM_COUNT,   /* @pos1 */
-    TIR_FORM_AXES,    /* axes 0 2: one for each of the operand's */
-    TIR_FORM_WINDOW,  /* axis 0 start 2 */
-    TIR_FORM_AXIS,    /* axis 0 */
-    TIR_FORM_INDICES, /* axis 0 indices 2 -1 0 */
-    TIR_FORM_MASK,    /* axes 0 2: those reduced */
-    TIR_FORM_LABELS,  /* "ab,b->a" */
-    TIR_FORM_ROWS,    /* rows 8 */
-    TIR_FORM_OFFSET,  /* offset -1, or of two coordinates: offset -1 2 */
-    TIR_FORM_ATTEND,  /* causal scale 0.125 */
-    TIR_FORM_SCAN     /* trips 3 reverse carried 1 invariant 0 scanned 0 stacked 0 { ... } */
-} TirForm;
-
-TirForm tir_op_form(TirOp op);
 
 /* Names as they stand in the text, by enumerator. */
 extern const char *const tir_role_names[7];

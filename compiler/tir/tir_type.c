@@ -2,17 +2,17 @@
 #include "tir/tir_internal.h"
 
 static const char *const op_names[] = {
-#define OP(ident, text, arity, class, dependence) text,
+#define OP(ident, text, ...) text,
 #include "tir/tir_ops.def"
 };
 
 static const int8_t op_arities[] = {
-#define OP(ident, text, arity, class, dependence) arity,
+#define OP(ident, text, arity, ...) arity,
 #include "tir/tir_ops.def"
 };
 
 static const uint8_t op_classes[] = {
-#define OP(ident, text, arity, class, dependence) TIR_CLASS_##class,
+#define OP(ident, text, arity, class, ...) TIR_CLASS_##class,
 #include "tir/tir_ops.def"
 };
 

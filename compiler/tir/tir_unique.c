@@ -3,6 +3,7 @@
  * A block keeps the hash of each of its nodes and a table of ids, open and at most half full. Nodes
  * are entered when somebody asks for one: a block that only ever receives the nodes of another, as
  * where a pass changes nothing, never fills its table. */
+#include "tir/tir_attr.h"
 #include "tir/tir_internal.h"
 #include <string.h>
 
@@ -27,29 +28,12 @@ static uint64_t block_hash(const TirBlock *block, uint64_t seed) {
 
 uint64_t tir_node_hash(const TirNode *node) {
     const TirAttr *a = &node->attr;
-    uint32_t words[48 + TIR_MAX_RANK], n = 0;
-    words[n++] = (uint32_t)node->op | node->n_operands << 8;
-    n += tir_type_words(words + n, &node->type);
-    memcpy(words + n, &a->number, sizeof a->number);
-    n += 2;
-    words[n++] = a->index;
-    words[n++] = (uint32_t)a->domain.sample | (uint32_t)a->domain.space << 8 |
-                 (uint32_t)a->axis << 16 | (uint32_t)a->causal << 24 | (uint32_t)a->reverse << 25;
-    words[n++] = a->start;
-    words[n++] = (uint32_t)a->offset[0];
-    words[n++] = (uint32_t)a->offset[1];
-    words[n++] = a->rows;
-    words[n++] = a->axis_mask;
-    words[n++] = a->trips;
-    words[n++] = a->n_carried;
-    words[n++] = a->n_invariant;
-    words[n++] = a->n_scanned;
-    words[n++] = a->n_stacked;
-    memcpy(words + n, a->axes, sizeof a->axes);
-    n += sizeof a->axes / sizeof *words;
-    memcpy(words + n, a->labels, sizeof a->labels);
-    n += sizeof a->labels / sizeof *words;
+    uint32_t words[2 + TIR_MAX_RANK];
+    uint8_t attrs[sizeof *a];
+    words[0] = (uint32_t)node->op | node->n_operands << 8;
+    const uint32_t n = 1 + tir_type_words(words + 1, &node->type);
     uint64_t h = hash_bytes(words, n * sizeof *words, 0);
+    h = hash_bytes(attrs, tir_attr_bytes(attrs, a), h);
     if (node->n_operands)
         h = hash_bytes(node->operands, node->n_operands * sizeof *node->operands, h);
     if (a->indices)
@@ -76,15 +60,10 @@ static bool block_equal(const TirBlock *a, const TirBlock *b) {
 }
 
 static bool attr_equal(const TirAttr *a, const TirAttr *b, uint32_t n_indices) {
-    return memcmp(&a->number, &b->number, sizeof a->number) == 0 && a->index == b->index &&
-           tir_domain_equal(a->domain, b->domain) && a->axis == b->axis && a->causal == b->causal &&
-           a->reverse == b->reverse && a->start == b->start && a->offset[0] == b->offset[0] &&
-           a->offset[1] == b->offset[1] && a->rows == b->rows && a->axis_mask == b->axis_mask &&
-           memcmp(a->axes, b->axes, sizeof a->axes) == 0 &&
-           memcmp(a->labels, b->labels, sizeof a->labels) == 0 && a->trips == b->trips &&
-           a->n_carried == b->n_carried && a->n_invariant == b->n_invariant &&
-           a->n_scanned == b->n_scanned && a->n_stacked == b->n_stacked &&
-           !a->indices == !b->indices && !a->body == !b->body &&
+    uint8_t of_a[sizeof *a], of_b[sizeof *b];
+    const uint32_t n = tir_attr_bytes(of_a, a);
+    tir_attr_bytes(of_b, b);
+    return memcmp(of_a, of_b, n) == 0 && !a->indices == !b->indices && !a->body == !b->body &&
            (!a->indices || memcmp(a->indices, b->indices, n_indices * sizeof *a->indices) == 0) &&
            (!a->body || block_equal(a->body, b->body));
 }

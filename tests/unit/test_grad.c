@@ -3,7 +3,7 @@
 #include "tir_case.h"
 
 typedef void CaseFunction(Case *c);
-#define OP(ident, text, arity, class, dependence) static CaseFunction tir_case_##ident;
+#define OP(ident, ...) static CaseFunction tir_case_##ident;
 #include "tir/tir_ops.def"
 
 /* --- leaves ------------------------------------------------------------------------------------
@@ -672,7 +672,7 @@ static void tir_case_ARG(Case *c) { /* an argument handed straight on */
  * ------------------------------------------------------------------------------------------ */
 
 static CaseFunction *const cases[] = {
-#define OP(ident, text, arity, class, dependence) tir_case_##ident,
+#define OP(ident, ...) tir_case_##ident,
 #include "tir/tir_ops.def"
 };
 
