@@ -1,108 +1,13 @@
 /* The entry: definitions are gathered, the model elaborated, the rest tried, warnings given. */
-#include "sema/internal.h"
+#include "sema/sema.h"
+#include "sema/definitions.h"
+#include "sema/elaboration.h"
+#include "sema/expr/expr.h"
+#include "sema/model/model.h"
+#include "sema/report.h"
 #include "std/std.h"
 #include "syntax/parse.h"
 #include <string.h>
-
-/* --- the standard library ----------------------------------------------------------------------*/
-
-static Ast *parse_library_file(Compilation *c, uint32_t k) {
-    const StdSource *source = &std_sources[k];
-    const uint32_t file = source_add(c->sources, source->name, source->text, source->length);
-    return parse_file(c, file);
-}
-
-void scope_load_library(Sema *s) {
-    if (s->library->symbols.count || s->library_loaded)
-        return;
-    s->library_loaded = true;
-    for (uint32_t k = 0; k < std_source_count; k++)
-        scope_add_items(s, s->library, parse_library_file(s->c, k));
-}
-
-static StdDefinition std_definition(Compilation *c, const Item *item, const char *name,
-                                    const char *kind) {
-    size_t length;
-    const char *text = source_text(c->sources, item->span.file, &length);
-    return (StdDefinition){.name = name,
-                           .kind = kind,
-                           .doc = item->doc,
-                           .text = arena_copy_string(c->arena, text + item->span.begin,
-                                                     item->span.end - item->span.begin)};
-}
-
-const StdDefinition *std_definitions(Compilation *c, uint32_t *count) {
-    VEC(StdDefinition) list = {0};
-    for (uint32_t k = 0; k < std_source_count; k++) {
-        const Ast *ast = parse_library_file(c, k);
-        for (uint32_t i = 0; i < ast->items.count; i++) {
-            const Item *item = ast->items.at[i];
-            for (uint32_t b = 0; item->kind == ITEM_CONST && b < item->constants.count; b++) {
-                const Name name = item->constants.at[b].target.name;
-                if (name.text)
-                    vec_push(c->arena, &list, std_definition(c, item, name.text, "const"));
-            }
-            if (item->name.text)
-                vec_push(c->arena, &list,
-                         std_definition(c, item, item->name.text,
-                                        item->kind == ITEM_FN ? "fn" : item_kind_text(item->kind)));
-        }
-    }
-    *count = list.count;
-    return list.at;
-}
-
-/* --- set-up ------------------------------------------------------------------------------------*/
-
-static Network *network_create(Compilation *c) {
-    Network *network = ARENA_NEW(c->arena, Network);
-    network->program = tir_program_create(c);
-    return network;
-}
-
-/* A fresh program to elaborate into. */
-void sema_enter_program(Sema *s) {
-    s->network = network_create(s->c);
-    s->program = s->network->program;
-    s->loop = ARENA_NEW(s->arena, Loop);
-    s->loop->builder = tir_builder(s->program, s->program->block);
-    s->instances = map_create(s->arena);
-    s->once = map_create(s->arena);
-    s->random_calls = map_create(s->arena);
-    s->updates = map_create(s->arena);
-    s->built = (BuiltList){0};
-    s->branches = (BranchUseList){0};
-    memset(s->causal, 0, sizeof s->causal);
-    s->penalties = (TirIdVec){0};
-    s->loss = s->logits = s->loss_weight = 0;
-    s->metrics = 0;
-    s->frame = NULL;
-    s->model_scope = NULL;
-    s->let_name = NULL;
-    s->let_value = NULL;
-}
-
-static Sema *sema_create(Compilation *c, const Ast *ast, const SemaOptions *options) {
-    static const char *const words[WORD_COUNT] = {"site",   "sites",    "block",
-                                                  "blocks", "branches", "branch_inputs",
-                                                  "here",   "identity", "training"};
-    Sema *s = ARENA_NEW(c->arena, Sema);
-    s->c = c;
-    s->arena = c->arena;
-    s->d = c->diagnostics;
-    s->ast = ast;
-    s->options = options;
-    s->usage = map_create(s->arena);
-    s->used_items = map_create(s->arena);
-    s->syntax_errors = diag_error_count(s->d) > 0;
-    for (uint32_t k = 0; k < WORD_COUNT; k++)
-        s->words[k] = intern_str(c->interner, words[k]);
-    s->library = scope_create(s, NULL, NULL);
-    s->library->is_library = true;
-    s->root = scope_create(s, NULL, NULL);
-    sema_enter_program(s);
-    return s;
-}
 
 /* --- items -------------------------------------------------------------------------------------*/
 

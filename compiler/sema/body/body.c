@@ -1,0 +1,114 @@
+/* Statements of a body: constants, parameters, lets, conditions, probes, penalties.
+ *
+ * Requires: the instance's frame is s->frame; `scope` is its scope.
+ * Maintains: a let is visible to what follows it; both sides of an `if` define into the same scope.
+ */
+#include "sema/body/body.h"
+#include "sema/definitions.h"
+#include "sema/elaboration.h"
+#include "sema/expr/expr.h"
+#include "sema/frame.h"
+#include "sema/report.h"
+#include "sema/usage.h"
+#include "syntax/ast_find.h"
+
+/* --- statements --------------------------------------------------------------------------------*/
+
+static void body_constants(Sema *s, Scope *scope, const Stmt *stmt) {
+    define_constants(s, scope, &stmt->bindings);
+    for (uint32_t k = 0; k < stmt->bindings.count; k++) {
+        const char *name = stmt->bindings.at[k].target.name.text;
+        Symbol *symbol = name ? scope_find_here(scope, name) : NULL;
+        if (symbol && symbol->kind == SYMBOL_CONST)
+            symbol_constant(s, symbol);
+    }
+}
+
+static void body_if(Sema *s, Scope *scope, const Stmt *stmt) {
+    bool condition;
+    s->decisions++;
+    if (!elaborate_bool(s, scope, stmt->branch.condition, "a condition", &condition))
+        return;
+    body_elaborate(s, scope, condition ? &stmt->branch.then_body : &stmt->branch.else_body);
+    usage_mark_untaken(s, scope, condition ? &stmt->branch.else_body : &stmt->branch.then_body);
+}
+
+static void body_penalty(Sema *s, Scope *scope, const Stmt *stmt) {
+    const Value v = mean_over_domain(s, elaborate(s, scope, stmt->value), stmt->value->span);
+    if (is_poison(v) || !frame_once(s, stmt))
+        return;
+    if (s->loop->level) {
+        sema_error(s, DIAG_NOT_HERE, stmt->span, "a penalty cannot stand in `iterate`");
+        return;
+    }
+    vec_push(s->arena, &s->penalties, tensor_use(s, v.tensor));
+}
+
+static void body_probe(Sema *s, Scope *scope, const Stmt *stmt) {
+    const Value v = elaborate(s, scope, stmt->value);
+    const Tensor *t = value_as_tensor(s, v, stmt->value->span);
+    if (!t || !frame_once(s, stmt))
+        return;
+    if (s->loop->level) {
+        sema_error(s, DIAG_NOT_HERE, stmt->span, "a probe cannot stand in `iterate`");
+        return;
+    }
+    if (tensor_bare_rank(t) != t->type.rank) {
+        sema_error(s, DIAG_BARE_AXIS, stmt->span, "a probe shows whole tensors");
+        return;
+    }
+    const char *name = stmt->value->kind == EXPR_NAME ? stmt->value->name : "probe";
+    tir_add_output(s->program, TIR_OUT_PROBE, path_join(s, s->frame->path, name), 0,
+                   tensor_use(s, t));
+}
+
+void body_statement(Sema *s, Scope *scope, const Stmt *stmt) {
+    switch (stmt->kind) {
+    case STMT_CONST:
+        body_constants(s, scope, stmt);
+        return;
+    case STMT_PARAM:
+    case STMT_BUFFER:
+        body_params(s, scope, stmt);
+        return;
+    case STMT_UPDATE:
+        body_update(s, scope, stmt);
+        return;
+    case STMT_LET:
+        for (uint32_t k = 0; k < stmt->bindings.count; k++)
+            body_let(s, scope, &stmt->bindings.at[k]);
+        return;
+    case STMT_ASSIGN:
+        for (uint32_t k = 0; k < stmt->bindings.count; k++)
+            body_assign(s, scope, &stmt->bindings.at[k]);
+        return;
+    case STMT_ITERATE:
+        body_iterate(s, scope, stmt);
+        return;
+    case STMT_FOR:
+        body_for(s, scope, stmt);
+        return;
+    case STMT_IF:
+        body_if(s, scope, stmt);
+        return;
+    case STMT_PENALTY:
+        body_penalty(s, scope, stmt);
+        return;
+    case STMT_PROBE:
+        body_probe(s, scope, stmt);
+        return;
+    case STMT_REQUIRE:
+        body_require(s, scope, stmt);
+        return;
+    case STMT_ERROR:
+        return;
+    default: /* in the wrong place: the syntax check has said so */
+        return;
+    }
+}
+
+void body_elaborate(Sema *s, Scope *scope, const StmtList *body) {
+    for (uint32_t k = 0; k < body->count && !s->frame->rejected; k++)
+        if (body->at[k])
+            body_statement(s, scope, body->at[k]);
+}

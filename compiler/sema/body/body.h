@@ -1,0 +1,39 @@
+/* Bodies of definitions: instances of them, and their statements. */
+#ifndef HCC_SEMA_BODY_H
+#define HCC_SEMA_BODY_H
+
+#include "sema/scope.h"
+
+/* --- instance.c --------------------------------------------------------------------------------*/
+
+/* Binds formals from arguments, constants of the model, defaults; tensors' extents unify. */
+bool bind_formals(Sema *s, Scope *scope, const Item *item, const BoundArgument *arguments,
+                  uint32_t count, Span used_at);
+/* The inputs of a branch, module or connection. With `first` the only one goes to the first input,
+ * whatever it is called. */
+bool bind_inputs(Sema *s, Scope *scope, const Item *item, const BoundArgument *inputs,
+                 uint32_t n_inputs, bool first, Span used_at);
+Value instance_output(Sema *s, Scope *scope, const Item *item, const Target *output);
+/* fn, or module and branch: inputs first, then formals. */
+Value apply_item(Sema *s, const Callable *callable, BoundArgumentList *arguments, Span used_at,
+                 const void *call);
+/* A branch at a site. `inputs` by name; the outputs' values go to `outputs`. */
+Value apply_branch(Sema *s, const Callable *callable, const BoundArgument *inputs, uint32_t n,
+                   const char *path, Span used_at, BoundArgumentList *outputs);
+
+/* --- statements, a file each -------------------------------------------------------------------*/
+
+void body_elaborate(Sema *s, Scope *scope, const StmtList *body);
+void body_statement(Sema *s, Scope *scope, const Stmt *stmt);
+/* The value of `target = value`, arranged to the target's axes. With `known` the result must have
+ * these extents; constant indices then update one slice of it. */
+Value body_binding(Sema *s, Scope *scope, const Binding *binding, const Value *known);
+void body_let(Sema *s, Scope *scope, const Binding *binding);
+void body_assign(Sema *s, Scope *scope, const Binding *binding);
+void body_iterate(Sema *s, Scope *scope, const Stmt *stmt);
+void body_for(Sema *s, Scope *scope, const Stmt *stmt);
+void body_params(Sema *s, Scope *scope, const Stmt *stmt);
+void body_update(Sema *s, Scope *scope, const Stmt *stmt); /* buffer.c */
+void body_require(Sema *s, Scope *scope, const Stmt *stmt);
+
+#endif

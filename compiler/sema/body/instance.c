@@ -1,0 +1,410 @@
+/* Instances of definitions: arguments meet formals, extents unify, the body is elaborated.
+ *
+ * A formal takes, in this order: the argument at its place, the argument of its name, (for
+ * connections, branches and modules, when it has a default) the model's constant of its name, its
+ * default. */
+#include "sema/body/body.h"
+#include "sema/budget.h"
+#include "sema/elaboration.h"
+#include "sema/expr/expr.h"
+#include "sema/frame.h"
+#include "sema/report.h"
+#include "sema/trial_extents.h"
+#include "sema/usage.h"
+
+/* --- extents -----------------------------------------------------------------------------------*/
+
+static bool extent_check(Sema *s, Scope *scope, const Target *target, uint32_t k, uint32_t have,
+                         Span at, const char *what) {
+    const Expr *e = target->indices.at[k];
+    uint32_t wanted;
+    if (!elaborate_extent(s, scope, e, &wanted))
+        return false;
+    if (wanted == have)
+        return true;
+    trial_differ(s, wanted, have);
+    sema_error(s, DIAG_SHAPE, at, "axis %u of %s `%s` has %u, but is declared to have %u", k + 1,
+               what, target->name.text, have, wanted);
+    sema_note(s, e->span, "declared here");
+    const Symbol *symbol = e->kind == EXPR_NAME ? scope_find_local(scope, e->name) : NULL;
+    if (symbol && symbol->span.begin != e->span.begin)
+        sema_note(s, symbol->span, "`%s` is %u because of this", e->name, wanted);
+    return false;
+}
+
+/* `x[d]` given a tensor: d, when it has no meaning yet, becomes the axis's extent. */
+static bool unify(Sema *s, Scope *scope, const Target *target, Value v, Span at, const char *what) {
+    if (v.kind == VALUE_REPEAT) { /* its shape may be told by the declaration */
+        Repeat *r = v.repeat;
+        for (uint32_t k = 0; k < r->rank && k < target->indices.count; k++)
+            if (!r->extents[k])
+                elaborate_extent(s, scope, target->indices.at[k], &r->extents[k]);
+    }
+    const Tensor *t = value_as_tensor(s, v, at);
+    if (!t)
+        return false;
+    uint32_t dims[TIR_MAX_RANK];
+    const uint32_t rank = tensor_bare_dims(t, dims, NULL), n = target->indices.count;
+    if (rank != n) {
+        sema_error(s, DIAG_SHAPE, at, "%s `%s` has %u %s, but this has %u%s%s", what,
+                   target->name.text, n, n == 1 ? "axis" : "axes", rank, rank ? ": " : "",
+                   rank ? dims_text(s, rank, dims) : "");
+        sema_note(s, target->span, "declared here");
+        return false;
+    }
+    for (uint32_t k = 0; k < n; k++) {
+        const Expr *e = target->indices.at[k];
+        if (e->kind == EXPR_NAME && !scope_find_local(scope, e->name)) {
+            Symbol *symbol = scope_define(s, scope, e->name, e->span, SYMBOL_VALUE);
+            symbol->declared = DECLARED_EXTENT;
+            symbol->value = value_number(dims[k], e->span);
+        }
+    }
+    bool good = true;
+    for (uint32_t k = 0; k < n; k++)
+        good = extent_check(s, scope, target, k, dims[k], at, what) && good;
+    return good;
+}
+
+/* A poisoned tensor tells nothing of its extents. */
+static void poison_extents(Sema *s, Scope *scope, const Target *target) {
+    for (uint32_t k = 0; k < target->indices.count; k++) {
+        const Expr *e = target->indices.at[k];
+        if (e->kind == EXPR_NAME && !scope_find_local(scope, e->name))
+            scope_define(s, scope, e->name, e->span, SYMBOL_VALUE)->declared = DECLARED_EXTENT;
+    }
+}
+
+/* False after an error found here; a poisoned value passes, and silences what uses it. */
+bool bind_input(Sema *s, Scope *scope, const Target *target, Value v, Span at, const char *what) {
+    if (!target->name.text)
+        return false;
+    if (at.file == 0)
+        at = v.span;
+    bool good = true;
+    if (target->bracketed && is_poison(v))
+        poison_extents(s, scope, target);
+    else if (target->bracketed)
+        good = unify(s, scope, target, v, at, what);
+    if (!scope_check_new(s, scope, target->name))
+        return false;
+    Symbol *symbol = scope_define(s, scope, target->name.text, target->name.span, SYMBOL_VALUE);
+    symbol->value = good ? v : POISON;
+    if (good && v.kind == VALUE_REPEAT && target->bracketed)
+        symbol->value = repeat_lay_out(s, v, v.span);
+    return good;
+}
+
+/* --- formals -----------------------------------------------------------------------------------*/
+
+static const BoundArgument *argument_for(const BoundArgument *arguments, uint32_t count,
+                                         const char *name, uint32_t place) {
+    const BoundArgument *found = NULL;
+    uint32_t at = 0;
+    for (uint32_t k = 0; k < count;
+         k++) { /* the last of a name counts: overrides of partial ones */
+        if (arguments[k].name.text ? arguments[k].name.text == name : at++ == place)
+            found = &arguments[k];
+    }
+    return found;
+}
+
+static bool check_arguments(Sema *s, const Item *item, const BoundArgument *arguments,
+                            uint32_t count, Span used_at) {
+    uint32_t positional = 0;
+    bool good = true;
+    for (uint32_t k = 0; k < count; k++) {
+        if (!arguments[k].name.text) {
+            positional++;
+            continue;
+        }
+        bool known = false;
+        VEC(const char *) names = {0};
+        for (uint32_t f = 0; f < item->formals.count; f++) {
+            known = known || item->formals.at[f].target.name.text == arguments[k].name.text;
+            if (item->formals.at[f].target.name.text)
+                vec_push(s->arena, &names, item->formals.at[f].target.name.text);
+        }
+        if (known)
+            continue;
+        sema_error(s, DIAG_ARITY, arguments[k].name.span, "`%s` has no parameter `%s`",
+                   item->name.text, arguments[k].name.text);
+        sema_note(s, item->name.span, "it is defined here");
+        const char *near = nearest_name(arguments[k].name.text, names.at, names.count);
+        if (near)
+            sema_help(s, "did you mean `%s`?", near);
+        good = false;
+    }
+    if (positional > item->formals.count) {
+        sema_error(s, DIAG_ARITY, used_at, "`%s` takes %u argument%s, not %u", item->name.text,
+                   item->formals.count, item->formals.count == 1 ? "" : "s", positional);
+        sema_note(s, item->name.span, "it is defined here");
+        good = false;
+    }
+    return good;
+}
+
+static Value formal_default(Sema *s, Scope *scope, const Item *item, const Formal *formal) {
+    const char *name = formal->target.name.text;
+    if (item->kind != ITEM_FN && s->model_scope) {
+        Symbol *symbol = scope_find_here(s->model_scope, name);
+        if (symbol && symbol->kind == SYMBOL_CONST)
+            return symbol_constant(s, symbol);
+    }
+    const bool constant = s->constant;
+    s->constant = true;
+    const Value v = elaborate(s, scope, formal->default_value);
+    s->constant = constant;
+    return v;
+}
+
+bool bind_formals(Sema *s, Scope *scope, const Item *item, const BoundArgument *arguments,
+                  uint32_t count, Span used_at) {
+    bool good = check_arguments(s, item, arguments, count, used_at);
+    const bool complete = good;
+    for (uint32_t k = 0; k < item->formals.count; k++) {
+        const Formal *formal = &item->formals.at[k];
+        if (!formal->target.name.text)
+            continue;
+        const BoundArgument *a = argument_for(arguments, count, formal->target.name.text, k);
+        Value v;
+        if (a) {
+            v = a->value;
+        } else if (formal->default_value) {
+            v = formal_default(s, scope, item, formal);
+        } else {
+            v = POISON;
+            good = false;
+            if (!complete)
+                continue; /* it may be the one misnamed */
+            sema_error(s, DIAG_ARITY, used_at, "`%s` needs its argument `%s`", item->name.text,
+                       formal->target.name.text);
+            sema_note(s, formal->target.span, "declared here, without a default");
+        }
+        good = bind_input(s, scope, &formal->target, v, a ? a->at : used_at, "argument") && good;
+    }
+    return good;
+}
+
+/* --- instances ---------------------------------------------------------------------------------*/
+
+/* What a module's body may call `d` though nothing bound it: the model's constant. */
+static void output_extents(Sema *s, Scope *scope, const Item *item) {
+    uint32_t next = 0;
+    for (uint32_t o = 0; o < item->outputs.count; o++)
+        for (uint32_t k = 0; k < item->outputs.at[o].indices.count; k++) {
+            const Expr *e = item->outputs.at[o].indices.at[k];
+            if (e->kind != EXPR_NAME || scope_find_local(scope, e->name))
+                continue;
+            Symbol *model = s->model_scope ? scope_find_here(s->model_scope, e->name) : NULL;
+            Value v = POISON;
+            if (model && model->kind == SYMBOL_CONST)
+                v = symbol_constant(s, model);
+            else if (s->trial)
+                v = value_number(trial_extent(s, &next), e->span);
+            else
+                continue; /* the body may bind it through what it computes */
+            Symbol *symbol = scope_define(s, scope, e->name, e->span, SYMBOL_VALUE);
+            symbol->declared = DECLARED_EXTENT;
+            symbol->value = v;
+        }
+}
+
+Value instance_output(Sema *s, Scope *scope, const Item *item, const Target *output) {
+    if (!output->name.text || s->frame->rejected)
+        return POISON;
+    Symbol *symbol = scope_find_local(scope, output->name.text);
+    if (!symbol || symbol->kind != SYMBOL_VALUE) {
+        sema_error(s, DIAG_OUTPUT, output->span, "`%s` never defines its result `%s`",
+                   item->name.text, output->name.text);
+        sema_help(s, "give it a value in the body: `let %s... = ...`", output->name.text);
+        return POISON;
+    }
+    usage_mark(s, symbol);
+    Value v = symbol->value;
+    if (is_poison(v))
+        return v;
+    v.span = symbol->span;
+    if (output->bracketed) {
+        if (!unify(s, scope, output, v, v.span, "the result"))
+            return POISON;
+        if (v.kind == VALUE_REPEAT)
+            v = repeat_lay_out(s, v, output->span);
+    }
+    return v;
+}
+
+bool bind_inputs(Sema *s, Scope *scope, const Item *item, const BoundArgument *inputs,
+                 uint32_t n_inputs, bool first, Span used_at) {
+    bool good = true;
+    for (uint32_t k = 0; k < n_inputs; k++) {
+        bool known = !inputs[k].name.text || (first && item->inputs.count);
+        for (uint32_t i = 0; i < item->inputs.count; i++)
+            known = known || item->inputs.at[i].target.name.text == inputs[k].name.text;
+        if (!known) {
+            sema_error(s, DIAG_BRANCH_INPUT, inputs[k].name.span, "`%s` has no input `%s`",
+                       item->name.text, inputs[k].name.text);
+            sema_note(s, item->name.span, "it is defined here");
+            good = false;
+        }
+    }
+    for (uint32_t k = 0; k < item->inputs.count; k++) {
+        const Formal *input = &item->inputs.at[k];
+        const BoundArgument *a =
+            first && k == 0 ? inputs : argument_for(inputs, n_inputs, input->target.name.text, k);
+        Value v = POISON;
+        if (a)
+            v = a->value;
+        else if (input->default_value)
+            v = elaborate(s, scope, input->default_value);
+        else {
+            good = false;
+            sema_error(s, DIAG_BRANCH_INPUT, used_at, "`%s` needs its input `%s`", item->name.text,
+                       input->target.name.text ? input->target.name.text : "?");
+            sema_note(s, input->target.span, "declared here");
+        }
+        good = bind_input(s, scope, &input->target, v, a ? a->at : (Span){0}, "input") && good;
+    }
+    return good;
+}
+
+static Value bind_inputs_and_run(Sema *s, Scope *scope, const Callable *callable,
+                                 const BoundArgument *inputs, uint32_t n_inputs, Span used_at,
+                                 BoundArgumentList *outputs) {
+    const Item *item = callable->item;
+    bool good = item->outputs.count > 0;
+    if (!good) {
+        sema_error(s, DIAG_OUTPUT, item->name.span, "`%s` has no result", item->name.text);
+        sema_help(s, "give it a signature: `%s %s : x[d] -> y[d] { ... }`",
+                  item_kind_text(item->kind), item->name.text);
+    }
+    good = bind_inputs(s, scope, item, inputs, n_inputs, n_inputs == 1, used_at) && good;
+    if (!good)
+        return POISON;
+    output_extents(s, scope, item);
+    Scope *body = scope_create(s, scope, s->frame); /* a result may have an input's name */
+    body_elaborate(s, body, &item->body);
+    Value first = POISON;
+    for (uint32_t k = 0; k < item->outputs.count; k++) {
+        const Target *output = &item->outputs.at[k];
+        const Value v = instance_output(s, body, item, output);
+        if (k == 0)
+            first = v;
+        if (outputs)
+            vec_push(s->arena, outputs, (BoundArgument){output->name, v, v.span});
+    }
+    return first;
+}
+
+static Scope *instance_scope(Sema *s, const Callable *callable) {
+    Scope *scope = scope_create(s, callable->home, s->frame);
+    scope->is_frame = true;
+    *map_slot_u64(s->used_items, (uint64_t)(uintptr_t)callable->item) = s;
+    return scope;
+}
+
+/* Elaboration modes do not reach into a definition. */
+typedef struct {
+    bool constant, element;
+    const char *let_name;
+} Mode;
+
+static Mode mode_enter(Sema *s) {
+    const Mode mode = {s->constant, s->element_wanted, s->let_name};
+    s->constant = s->element_wanted = false;
+    return mode;
+}
+
+static void mode_leave(Sema *s, Mode mode) {
+    s->constant = mode.constant;
+    s->element_wanted = mode.element;
+    s->let_name = mode.let_name;
+}
+
+static Value apply_fn(Sema *s, const Callable *callable, const BoundArgumentList *all,
+                      Span used_at) {
+    const Item *item = callable->item;
+    Scope *scope = instance_scope(s, callable);
+    if (!bind_formals(s, scope, item, all->at, all->count, used_at))
+        return POISON;
+    if (item->expression)
+        return elaborate(s, scope, item->expression);
+    Scope *body = scope_create(s, scope, s->frame);
+    body_elaborate(s, body, &item->body);
+    return item->outputs.count ? instance_output(s, body, item, &item->outputs.at[0]) : POISON;
+}
+
+/* `linear(x, 64)`: inputs first, then formals; names may say either. What was settled before,
+ * `map = linear(64)` for a later `map(x)`, were formals. */
+static Value apply_instance(Sema *s, const Callable *callable, const BoundArgumentList *all,
+                            Span used_at) {
+    const Item *item = callable->item;
+    BoundArgumentList inputs = {0}, rest = {0};
+    uint32_t positional = 0;
+    for (uint32_t k = 0; k < all->count; k++) {
+        const bool settled = k < callable->arguments.count;
+        bool is_input = !settled && !all->at[k].name.text && positional++ < item->inputs.count;
+        for (uint32_t i = 0; all->at[k].name.text && i < item->inputs.count; i++)
+            is_input = is_input || item->inputs.at[i].target.name.text == all->at[k].name.text;
+        if (is_input)
+            vec_push(s->arena, &inputs, all->at[k]);
+        else
+            vec_push(s->arena, &rest, all->at[k]);
+    }
+    Scope *scope = instance_scope(s, callable);
+    if (!bind_formals(s, scope, item, rest.at, rest.count, used_at))
+        return POISON;
+    return bind_inputs_and_run(s, scope, callable, inputs.at, inputs.count, used_at, NULL);
+}
+
+/* `let a = norm(u);` and `let a[i,c] = norm(H[i])[c];`: the call is what the let names. */
+static bool names_instance(const Expr *value, const void *call) {
+    return value && (value == call || (value->kind == EXPR_INDEX && value->index.base == call));
+}
+
+Value apply_item(Sema *s, const Callable *callable, BoundArgumentList *arguments, Span used_at,
+                 const void *call) {
+    const Item *item = callable->item;
+    if (item_is_active(s, item))
+        return item_cycle(s, item, used_at);
+    if (!budget_frames(s, item, used_at))
+        return POISON;
+    BoundArgumentList all = {0};
+    for (uint32_t k = 0; k < callable->arguments.count; k++)
+        vec_push(s->arena, &all, callable->arguments.at[k]);
+    for (uint32_t k = 0; k < arguments->count; k++)
+        vec_push(s->arena, &all, arguments->at[k]);
+    const char *path = s->frame ? s->frame->path : "";
+    const bool is_function = item->kind == ITEM_FN;
+    if (!is_function && names_instance(s->let_value, call))
+        path = path_join(s, path, s->let_name);
+    Frame *frame = frame_push(s, item, path, used_at);
+    frame->is_function = is_function;
+    if (!is_function)
+        frame->call = call;
+    const Mode mode = mode_enter(s);
+    const Value v = is_function ? apply_fn(s, callable, &all, used_at)
+                                : apply_instance(s, callable, &all, used_at);
+    mode_leave(s, mode);
+    frame_pop(s);
+    return v;
+}
+
+Value apply_branch(Sema *s, const Callable *callable, const BoundArgument *inputs, uint32_t n,
+                   const char *path, Span used_at, BoundArgumentList *outputs) {
+    const Item *item = callable->item;
+    if (item_is_active(s, item))
+        return item_cycle(s, item, used_at);
+    if (!budget_frames(s, item, used_at))
+        return POISON;
+    Frame *frame = frame_push(s, item, path, used_at);
+    frame->of_connection = false;
+    const Mode mode = mode_enter(s);
+    Scope *scope = instance_scope(s, callable);
+    Value v = POISON;
+    if (bind_formals(s, scope, item, callable->arguments.at, callable->arguments.count, used_at))
+        v = bind_inputs_and_run(s, scope, callable, inputs, n, used_at, outputs);
+    mode_leave(s, mode);
+    frame_pop(s);
+    return v;
+}

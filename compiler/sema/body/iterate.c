@@ -1,0 +1,252 @@
+/* `iterate k { ... }`: a SCAN whose carried values are the names the body rebinds.
+ *
+ * Requires: rebound names are lets of this instance, of known shape by the time (a repeated value
+ * such as `let u[k] = 1` gets its extents from the body's equations).
+ * Maintains: after the loop the names hold the final values; values from outside come in as
+ * invariants when they are first used (tensor_use).
+ *
+ * The body may join axes and domains that the initial values lack (a constant start, a body that
+ * depends on positions), so it is elaborated until the carried types stay as they are. */
+#include "sema/body/body.h"
+#include "sema/elaboration.h"
+#include "sema/expr/expr.h"
+#include "sema/report.h"
+#include "syntax/ast_find.h"
+
+typedef struct {
+    Symbol *outer, *inner;
+    Layout layout; /* labels that ride along, then bare axes */
+    TirDomain domain;
+} Carried;
+
+typedef VEC(Carried) CarriedList;
+
+/* --- what is carried ---------------------------------------------------------------------------*/
+
+static void carried_add(Sema *s, Scope *scope, const StmtList *body, const Name name,
+                        CarriedList *list) {
+    for (uint32_t k = 0; k < body->count; k++) { /* the body's own */
+        const Stmt *stmt = body->at[k];
+        for (uint32_t b = 0; stmt && stmt->kind == STMT_LET && b < stmt->bindings.count; b++)
+            if (stmt->bindings.at[b].target.name.text == name.text)
+                return;
+    }
+    for (uint32_t k = 0; k < list->count; k++)
+        if (list->at[k].outer->name == name.text)
+            return;
+    Symbol *symbol = name.text ? scope_find_local(scope, name.text) : NULL;
+    if (!symbol || symbol->kind != SYMBOL_VALUE || !symbol->assignable)
+        return; /* the assignment says so */
+    vec_push(s->arena, list, (Carried){.outer = symbol});
+}
+
+static void carried_collect(Sema *s, Scope *scope, const StmtList *top, const StmtList *body,
+                            CarriedList *list) {
+    for (uint32_t k = 0; k < body->count; k++) {
+        const Stmt *stmt = body->at[k];
+        if (!stmt)
+            continue;
+        if (stmt->kind == STMT_ASSIGN)
+            for (uint32_t b = 0; b < stmt->bindings.count; b++)
+                carried_add(s, scope, top, stmt->bindings.at[b].target.name, list);
+        else if (stmt->kind == STMT_ITERATE || stmt->kind == STMT_FOR)
+            carried_collect(s, scope, top, &stmt->loop.body, list);
+        else if (stmt->kind == STMT_IF) {
+            carried_collect(s, scope, top, &stmt->branch.then_body, list);
+            carried_collect(s, scope, top, &stmt->branch.else_body, list);
+        }
+    }
+}
+
+/* --- types -------------------------------------------------------------------------------------*/
+
+static bool layout_same(const Layout *a, const Layout *b) {
+    bool same = a->rank == b->rank;
+    for (uint32_t k = 0; same && k < a->rank; k++)
+        same = a->axes[k] == b->axes[k] && a->dims[k] == b->dims[k];
+    return same;
+}
+
+/* Joins what a value has; true when that changed the carried type. */
+static bool carried_join(Sema *s, Carried *c, const Tensor *t, Span span, bool *good) {
+    Layout layout = c->layout;
+    TirDomain domain;
+    *good = *good && layout_join(s, &layout, t, span);
+    if (*good && !tir_domain_join(c->domain, t->type.domain, &domain)) {
+        sema_error(s, DIAG_DOMAIN, span, "`%s` would move to positions of another space",
+                   c->outer->name);
+        *good = false;
+    }
+    if (!*good)
+        return false;
+    const bool changed = !layout_same(&layout, &c->layout) || !tir_domain_equal(domain, c->domain);
+    c->layout = layout;
+    c->domain = domain;
+    return changed;
+}
+
+static bool carried_start(Sema *s, Carried *c) {
+    const Tensor *t = value_as_real(s, c->outer->value, c->outer->span);
+    if (!t)
+        return false;
+    c->layout = (Layout){0};
+    c->domain = t->type.domain;
+    c->outer->value = (Value){.kind = VALUE_TENSOR, .span = c->outer->value.span, .tensor = t};
+    return layout_join(s, &c->layout, t, c->outer->span);
+}
+
+/* --- the loop ----------------------------------------------------------------------------------*/
+
+/* One elaboration of the body into a block of its own; false after an error. */
+static bool loop_body(Sema *s, Scope *scope, const Stmt *stmt, CarriedList *list, Loop *loop,
+                      bool *changed) {
+    TirBlock *block = tir_block_create(s->program);
+    *loop = (Loop){.outer = s->loop,
+                   .level = s->loop->level + 1,
+                   .builder = tir_builder_inner(&s->loop->builder, block)};
+    s->loop = loop;
+    Scope *inner = scope_create(s, scope, scope->frame);
+    for (uint32_t k = 0; k < list->count; k++) {
+        Carried *c = &list->at[k];
+        TirType type = {.elem = TIR_REAL, .domain = c->domain, .rank = (uint8_t)c->layout.rank};
+        for (uint32_t a = 0; a < type.rank; a++)
+            type.dims[a] = c->layout.dims[a];
+        loop->builder.span = c->outer->span;
+        loop->builder.name = c->outer->name;
+        const TirId id = tir_arg(&loop->builder, type);
+        c->inner = scope_define(s, inner, c->outer->name, c->outer->span, SYMBOL_VALUE);
+        c->inner->declared = c->outer->declared;
+        c->inner->assignable = true;
+        c->inner->value = value_tensor(s, id, c->layout.axes, c->outer->value.span);
+    }
+    const uint32_t errors = diag_error_count(s->d);
+    Scope *locals = scope_create(s, inner, scope->frame);
+    body_elaborate(s, locals, &stmt->loop.body);
+    bool good = diag_error_count(s->d) == errors;
+    *changed = false;
+    for (uint32_t k = 0; good && k < list->count; k++) {
+        Carried *c = &list->at[k];
+        const Tensor *t = value_as_real(s, c->inner->value, c->outer->span);
+        if (!t) {
+            good = false;
+            break;
+        }
+        c->inner->value.tensor = t;
+        *changed = carried_join(s, c, t, c->outer->span, &good) || *changed;
+    }
+    s->loop = loop->outer;
+    return good;
+}
+
+static void loop_close(Sema *s, Loop *loop, CarriedList *list, uint32_t trips, Span span) {
+    s->loop = loop;
+    TirBlock *block = loop->builder.block;
+    for (uint32_t k = 0; k < list->count; k++) {
+        Carried *c = &list->at[k];
+        const TirId id = tensor_align(s, c->inner->value.tensor, &c->layout, span);
+        vec_push(s->program->arena, &block->results, id);
+    }
+    tir_arg(&loop->builder, (TirType){.elem = TIR_INT}); /* the trip number */
+    s->loop = loop->outer;
+    TirId *initial = ARENA_ARRAY(s->arena, TirId, list->count);
+    TirId *invariant = ARENA_ARRAY(s->arena, TirId, loop->imports.count);
+    for (uint32_t k = 0; k < list->count; k++) {
+        const Carried *c = &list->at[k];
+        const Tensor *t = c->outer->value.tensor;
+        initial[k] = tensor_align(s, t, &c->layout, span);
+        if (t->type.rank == 0 && c->layout.rank) { /* align leaves rank 0 as it is */
+            const uint8_t none[1] = {0};
+            initial[k] = tir_broadcast(sema_builder(s, span), initial[k], c->layout.rank,
+                                       c->layout.dims, none);
+        }
+    }
+    for (uint32_t k = 0; k < loop->imports.count; k++)
+        invariant[k] = loop->imports.at[k].outside;
+    TirBuilder *b = sema_builder(s, span);
+    const TirId scan = tir_scan(b, trips, false, block, list->count, initial, loop->imports.count,
+                                invariant, 0, NULL);
+    for (uint32_t k = 0; k < list->count; k++) {
+        const Carried *c = &list->at[k];
+        b->name = c->outer->name;
+        c->outer->value = value_derived(s, tir_result(b, scan, k), c->domain, c->layout.axes,
+                                        c->outer->value.span);
+        c->outer->binding = NULL; /* no longer what its let said */
+    }
+}
+
+static void poison_all(CarriedList *list) {
+    for (uint32_t k = 0; k < list->count; k++)
+        list->at[k].outer->value = POISON;
+}
+
+/* A value that went wrong before: what the loop cannot tell, it might have told. */
+static bool uses_poison(const Scope *scope, const StmtList *body) {
+    for (const Scope *at = scope; at; at = at->is_frame ? NULL : at->parent)
+        for (uint32_t k = 0; k < at->symbols.count; k++) {
+            const Symbol *symbol = at->symbols.at[k];
+            if (symbol->kind == SYMBOL_VALUE && is_poison(symbol->value) &&
+                ast_mentions(body, symbol->name))
+                return true;
+        }
+    return false;
+}
+
+void body_iterate(Sema *s, Scope *scope, const Stmt *stmt) {
+    int64_t trips = 0;
+    CarriedList list = {0};
+    carried_collect(s, scope, &stmt->loop.body, &stmt->loop.body, &list);
+    bool good =
+        elaborate_whole(s, scope, stmt->loop.count, "the number of iterations", 0, 1000000, &trips);
+    if (good && trips > 0 && s->numeric) {
+        sema_error(s, DIAG_CONSTANT, stmt->span, "`iterate` does not make a constant");
+        good = false;
+    }
+    learn_extents(s, scope, &stmt->loop.body); /* what no turn changes has its shape all the same */
+    learn_extents(s, scope, &stmt->loop.body);
+    if (good && trips == 0)
+        return;
+    good = good && !uses_poison(scope, &stmt->loop.body);
+    for (uint32_t k = 0; good && k < list.count; k++)
+        good = !is_poison(list.at[k].outer->value) && carried_start(s, &list.at[k]);
+    if (!good) {
+        poison_all(&list);
+        return;
+    }
+    Loop *loop = ARENA_NEW(s->arena, Loop);
+    bool changed = true;
+    for (uint32_t turn = 0; changed && turn < 2 + TIR_MAX_RANK; turn++)
+        if (!loop_body(s, scope, stmt, &list, loop, &changed)) {
+            poison_all(&list);
+            return;
+        }
+    if (list.count == 0) {
+        sema_warning(s, DIAG_LOOP, stmt->span, "this loop rebinds nothing");
+        return;
+    }
+    loop_close(s, loop, &list, (uint32_t)trips, stmt->span);
+}
+
+void body_assign(Sema *s, Scope *scope, const Binding *b) {
+    if (!b->target.name.text)
+        return;
+    Symbol *symbol = scope_find_local(scope, b->target.name.text);
+    if (!symbol || symbol->kind != SYMBOL_VALUE || !symbol->assignable) {
+        sema_error(s, DIAG_LOOP, b->target.span,
+                   symbol ? "`%s` cannot be rebound; only a `let` can"
+                          : "there is no `%s` to rebind",
+                   b->target.name.text);
+        if (symbol)
+            sema_note(s, symbol->span, "`%s` is defined here", b->target.name.text);
+        else
+            sema_help(s, "begin with `let %s... = ...` before the loop", b->target.name.text);
+        return;
+    }
+    if (is_poison(symbol->value))
+        return;
+    Value v = body_binding(s, scope, b, &symbol->value);
+    if (v.kind == VALUE_TENSOR)
+        v.span = symbol->value.span;
+    symbol->value = v;
+    symbol->binding = NULL; /* no longer what its let said */
+    symbol->assigned = ++s->next_serial;
+}

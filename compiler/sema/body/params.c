@@ -1,0 +1,290 @@
+/* Parameters and buffers, and what they begin as.
+ *
+ * Maintains: a parameter's name is the path of instances and its own; the same instance elaborated
+ * twice (to see a shape) declares it once. */
+#include "sema/body/body.h"
+#include "sema/budget.h"
+#include "sema/elaboration.h"
+#include "sema/expr/expr.h"
+#include "sema/frame.h"
+#include "sema/report.h"
+#include "sema/usage.h"
+#include <math.h>
+#include <string.h>
+
+/* --- attributes --------------------------------------------------------------------------------*/
+
+static bool has_attribute(const AttributeList *list, const char *name) {
+    for (uint32_t k = 0; k < list->count; k++)
+        if (list->at[k].name.text && strcmp(list->at[k].name.text, name) == 0)
+            return true;
+    return false;
+}
+
+/* Buffers are not trained: of the attributes they have `shared` alone. */
+static void read_buffer_attributes(Sema *s, const AttributeList *list, TirParam *param) {
+    param->buffer = param->frozen = true;
+    param->lr_scale = 1;
+    for (uint32_t k = 0; k < list->count; k++) {
+        const Attribute *a = &list->at[k];
+        if (!a->name.text || (strcmp(a->name.text, "shared") == 0 && a->arguments.count == 0))
+            continue;
+        sema_error(s, DIAG_ATTRIBUTE, a->name.span, "`%s` is not an attribute of buffers",
+                   a->name.text);
+        sema_help(s, "a buffer is not trained; it may be `shared`");
+    }
+}
+
+static void read_attributes(Sema *s, Scope *scope, const AttributeList *list, TirParam *param) {
+    static const char *const names[] = {"nodecay", "freeze", "lr", "shared"};
+    param->decay = true;
+    param->lr_scale = 1;
+    for (uint32_t k = 0; k < list->count; k++) {
+        const Attribute *a = &list->at[k];
+        if (!a->name.text)
+            continue;
+        const bool lr = strcmp(a->name.text, "lr") == 0;
+        if (!lr && strcmp(a->name.text, "nodecay") != 0 && strcmp(a->name.text, "freeze") != 0 &&
+            strcmp(a->name.text, "shared") != 0) {
+            const char *near = nearest_name(a->name.text, names, 4);
+            sema_error(s, DIAG_ATTRIBUTE, a->name.span, "`%s` is not an attribute of parameters",
+                       a->name.text);
+            sema_help(s,
+                      near ? "did you mean `%s`?"
+                           : "there are `nodecay`, `freeze`, `lr(0.1)` and `shared`%s",
+                      near ? near : "");
+            continue;
+        }
+        if (a->arguments.count != (lr ? 1u : 0u)) {
+            sema_error(s, DIAG_ATTRIBUTE, a->name.span,
+                       lr ? "`lr` takes one number: `lr(0.1)`"
+                          : "this attribute takes no argument");
+            continue;
+        }
+        if (lr && elaborate_number(s, scope, a->arguments.at[0], "a rate", &param->lr_scale) &&
+            param->lr_scale < 0)
+            sema_error(s, DIAG_ATTRIBUTE, a->arguments.at[0]->span, "a rate is not negative");
+        else if (strcmp(a->name.text, "nodecay") == 0)
+            param->decay = false;
+        else if (strcmp(a->name.text, "freeze") == 0)
+            param->frozen = true;
+    }
+}
+
+/* --- initial values ----------------------------------------------------------------------------*/
+
+static bool init_distribution(Sema *s, Scope *scope, const Expr *e, TirParam *param) {
+    const char *name = e->kind == EXPR_CALL && e->call.callee->kind == EXPR_NAME
+                           ? e->call.callee->name
+                       : e->kind == EXPR_NAME ? e->name
+                                              : "";
+    const bool normal = strcmp(name, "normal") == 0, uniform = strcmp(name, "uniform") == 0;
+    if (e->kind == EXPR_ERROR)
+        return false;
+    if (!normal && !uniform) {
+        static const char *const known[] = {"normal", "uniform"};
+        const char *near = nearest_name(name, known, 2);
+        sema_error(s, DIAG_INIT, e->span,
+                   "`~` takes a distribution: `normal(std)`, "
+                   "`normal(mean, std)` or `uniform(low, high)`");
+        if (near)
+            sema_help(s, "did you mean `%s`?", near);
+        return false;
+    }
+    double v[2] = {0, 1};
+    const uint32_t n = e->kind == EXPR_CALL ? e->call.arguments.count : 0;
+    if (n > 2 || (normal && n == 0 && e->kind == EXPR_CALL) || (uniform && n != 2)) {
+        sema_error(s, DIAG_INIT, e->span,
+                   normal ? "`normal` takes its deviation, or mean and deviation"
+                          : "`uniform` takes its low and high ends");
+        return false;
+    }
+    for (uint32_t k = 0; k < n; k++)
+        if (!elaborate_number(s, scope, e->call.arguments.at[k].value, "this", &v[k]))
+            return false;
+    if (normal && n == 1) {
+        v[1] = v[0];
+        v[0] = 0;
+    }
+    if ((normal && v[1] < 0) || (uniform && v[1] < v[0])) {
+        sema_error(s, DIAG_INIT, e->span,
+                   normal ? "a deviation is not negative" : "the low end lies above the high end");
+        return false;
+    }
+    param->init = normal ? TIR_INIT_NORMAL : TIR_INIT_UNIFORM;
+    param->init_a = v[0];
+    param->init_b = v[1];
+    return true;
+}
+
+/* The element at s->element_at; false (and an error) when it is no number. */
+static bool init_element(Sema *s, Scope *scope, const Expr *e, double *out) {
+    const Value v = elaborate(s, scope, e);
+    if (v.kind == VALUE_NUMBER && isfinite(v.number)) {
+        *out = v.number;
+        return true;
+    }
+    if (v.kind == VALUE_NUMBER)
+        sema_error(s, DIAG_INIT, e->span, "the initial value is not a finite number");
+    else if (!is_poison(v))
+        sema_error(s, DIAG_INIT, e->span, "an initial value is a number, not %s", value_text(s, v));
+    return false;
+}
+
+/* All elements of an expression that depends on where. `identity` has two values only. */
+static bool init_elements(Sema *s, Scope *scope, const Expr *e, TirParam *param, uint64_t count) {
+    const uint32_t *dims = param->type.dims;
+    double *data = budget_table(s, count, e->span), off = param->init_a;
+    if (!data)
+        return false;
+    bool uniform = true;
+    if (param->type.rank == 2 && !s->table_used) {
+        s->element_at[1] = 1;
+        if (dims[1] > 1 && !init_element(s, scope, e, &off))
+            return false;
+        for (uint64_t k = 0; k < count; k++)
+            data[k] = k / dims[1] == k % dims[1] ? param->init_a : off;
+        uniform = count == 1;
+    } else {
+        for (uint64_t k = 0; k < count; k++) {
+            uint64_t rest = k;
+            for (uint32_t a = param->type.rank; a-- > 0; rest /= dims[a])
+                s->element_at[a] = (int64_t)(rest % dims[a]);
+            if (!init_element(s, scope, e, &data[k]))
+                return false;
+            uniform = uniform && data[k] == param->init_a;
+        }
+    }
+    param->init = uniform ? TIR_INIT_FILL : TIR_INIT_DATA;
+    param->data = uniform ? NULL : data;
+    return true;
+}
+
+static bool init_value(Sema *s, Scope *scope, const Expr *e, TirParam *param) {
+    const bool numeric = s->numeric;
+    uint64_t count;
+    if (!budget_elements(s, param->type.rank, param->type.dims, e->span, &count))
+        return false;
+    s->numeric = s->element_wanted = true;
+    s->pattern_used = s->table_used = false;
+    s->element_rank = param->type.rank;
+    memset(s->element_at, 0, sizeof s->element_at);
+    s->element_dims = param->type.dims;
+    param->init = TIR_INIT_FILL;
+    bool good = init_element(s, scope, e, &param->init_a);
+    if (good && s->pattern_used)
+        good = init_elements(s, scope, e, param, count);
+    s->numeric = numeric;
+    s->element_wanted = false;
+    return good;
+}
+
+/* --- declarations ------------------------------------------------------------------------------*/
+
+/* Its full name: of this instance, or the one that all sites of the trunk share. */
+static const char *param_name(Sema *s, const Stmt *stmt, const ParamDecl *p, bool *shared) {
+    const Frame *f = s->frame;
+    *shared = has_attribute(&stmt->param.attributes, "shared");
+    if (*shared && f->trunk && f->item)
+        return path_join(s, path_join(s, f->trunk, f->item->name.text), p->target.name.text);
+    if (*shared && !s->trial)
+        sema_error(s, DIAG_ATTRIBUTE, p->target.span,
+                   "`shared` is for what stands at the sites of a trunk: they share it");
+    return path_join(s, f->path, p->target.name.text);
+}
+
+/* What sites share has one shape. */
+static bool same_shape(Sema *s, const TirParam *old, const ParamDecl *p, const TirType *type) {
+    if (tir_shape_equal(&old->type, type))
+        return true;
+    sema_error(s, DIAG_SHAPE, p->target.span, "`%s` is shared, but is %s here and %s before",
+               p->target.name.text, dims_text(s, type->rank, type->dims),
+               dims_text(s, old->type.rank, old->type.dims));
+    return false;
+}
+
+/* Where the file that is compiled asks for it; nowhere for the model's own. */
+static Span used_by_file(const Sema *s, const Frame *f) {
+    while (f && f->outer && f->used_at.file != s->ast->file)
+        f = f->outer;
+    return f && f->outer ? f->used_at : (Span){0};
+}
+
+/* The parameter's place in the program; UINT32_MAX after an error. */
+static uint32_t param_add(Sema *s, Scope *scope, const Stmt *stmt, const ParamDecl *p,
+                          const TirType *type) {
+    const Frame *f = s->frame;
+    TirParam param = {.type = *type, .span = p->target.name.span};
+    bool shared;
+    param.name = param_name(s, stmt, p, &shared);
+    param.group = f->item ? f->item->name.text : "";
+    param.of_connection = f->of_connection;
+    void **slot = map_slot_str(s->instances, param.name);
+    Instance *old = *slot;
+    if (old && (old->call == f->call || shared) && old->span.begin == param.span.begin &&
+        old->span.file == param.span.file)
+        return old->param == UINT32_MAX ||
+                       same_shape(s, &s->program->params.at[old->param], p, type)
+                   ? old->param
+                   : UINT32_MAX;
+    if (old) {
+        sema_error(s, DIAG_INSTANCE, f->used_at.file ? f->used_at : param.span,
+                   "two parameters would have the name `%s`", param.name);
+        const Instance *o = old;
+        sema_note(s, o->span, "the first is declared here");
+        if (f->item && f->item->kind != ITEM_MODEL)
+            sema_help(s, "give the instance a name of its own: `let first = %s(...)`",
+                      f->item->name.text);
+        return UINT32_MAX;
+    }
+    if (stmt->kind == STMT_BUFFER)
+        read_buffer_attributes(s, &stmt->param.attributes, &param);
+    else
+        read_attributes(s, scope, &stmt->param.attributes, &param);
+    bool good = true;
+    if (p->init_kind == INIT_DISTRIBUTION)
+        good = init_distribution(s, scope, p->init, &param);
+    else if (p->init_kind == INIT_VALUE)
+        good = init_value(s, scope, p->init, &param);
+    else {
+        sema_error(s, DIAG_INIT, p->target.span, "`%s` has no initial value", p->target.name.text);
+        sema_help(s, "write `= 0` or `~ normal(0.02)`");
+        good = false;
+    }
+    Instance *instance = ARENA_NEW(s->arena, Instance);
+    instance->param = good ? tir_add_param(s->program, param) : UINT32_MAX;
+    instance->call = f->call;
+    instance->span = param.span;
+    instance->used_at = used_by_file(s, f);
+    *slot = instance;
+    return instance->param;
+}
+
+void body_params(Sema *s, Scope *scope, const Stmt *stmt) {
+    if (s->loop->level) {
+        sema_error(s, DIAG_NOT_HERE, s->frame->call ? s->frame->used_at : stmt->span,
+                   "`iterate` holds no %s", stmt->kind == STMT_BUFFER ? "buffers" : "parameters");
+        return;
+    }
+    for (uint32_t k = 0; k < stmt->param.list.count; k++) {
+        const ParamDecl *p = &stmt->param.list.at[k];
+        if (!p->target.name.text || !scope_check_new(s, scope, p->target.name))
+            continue;
+        TirType type = {.elem = TIR_REAL, .rank = (uint8_t)p->target.indices.count};
+        uint32_t index = UINT32_MAX;
+        const bool misplaced = s->frame->item && s->frame->item->kind == ITEM_FN;
+        if (!misplaced && elaborate_shape(s, scope, &p->target, type.dims))
+            index = param_add(s, scope, stmt, p, &type);
+        Symbol *symbol =
+            scope_define(s, scope, p->target.name.text, p->target.name.span, SYMBOL_VALUE);
+        symbol->declared = stmt->kind == STMT_BUFFER ? DECLARED_BUFFER : DECLARED_PARAM;
+        usage_declare(s, symbol->declared, symbol->name, symbol->span);
+        if (index == UINT32_MAX)
+            continue; /* poison */
+        const char *name = s->let_name;
+        s->let_name = p->target.name.text;
+        symbol->value = value_tensor(s, tir_param(sema_builder(s, p->target.span), index), NULL,
+                                     p->target.span);
+        s->let_name = name;
+    }
+}

@@ -1,0 +1,37 @@
+/* What a network may take: values, instances, steps, elements, entries of tables. */
+#ifndef HCC_SEMA_BUDGET_H
+#define HCC_SEMA_BUDGET_H
+
+#include "sema/value/value.h"
+
+enum {
+    SEMA_MAX_FRAMES = 64,  /* definitions that use each other */
+    SEMA_MAX_DEPTH = 1200, /* expressions and calls inside each other */
+    SEMA_MAX_VALUES = 5000000,
+    SEMA_MAX_INSTANCES = 200000,
+};
+#define SEMA_MAX_STEPS 200000000u
+#define SEMA_MAX_ELEMENTS ((uint64_t)1 << 40)
+#define NUMERIC_LARGEST (1u << 24) /* entries of a table evaluated here, */
+#define NUMERIC_TOTAL (1u << 27)   /* and of all of them together */
+
+/* Ends elaboration: what follows is poison. */
+void budget_give_up(Sema *s, Span at);
+/* How many elements a tensor has; false, with an error, when it is too large. */
+bool budget_elements(Sema *s, uint32_t rank, const uint32_t *dims, Span span, uint64_t *count);
+/* Room for a table of `count` entries; NULL after an error. */
+double *budget_table(Sema *s, uint64_t count, Span span);
+/* Whether one definition more may be used inside those that are active. */
+bool budget_frames(Sema *s, const Item *item, Span at);
+
+/* What elaboration has made. */
+typedef struct {
+    uint64_t values, instances, steps, decisions;
+} Spent;
+Spent budget_spent(const Sema *s);
+/* Whether what is left, `left` times what has been done since `before`, is too much, which is then
+ * an error. That was the second time: the first may have found what later ones find ready. */
+bool budget_rest_exceeds(Sema *s, Span span, Spent before, uint64_t left, const char *each_is,
+                         const char *help);
+
+#endif

@@ -1,0 +1,108 @@
+/* The elaboration under way: what all files of sema/ read and few change. */
+#ifndef HCC_SEMA_ELABORATION_H
+#define HCC_SEMA_ELABORATION_H
+
+#include "sema/frame.h"
+#include "sema/sema.h"
+#include "sema/trial_extents.h"
+#include "sema/usage.h"
+
+/* A block under construction; level 0 is the program's own. */
+typedef struct Loop Loop;
+typedef struct {
+    TirId outside, argument;
+} LoopImport;
+struct Loop {
+    Loop *outer;
+    uint32_t level;
+    TirBuilder builder;
+    VEC(LoopImport) imports;
+};
+
+typedef struct {
+    uint32_t param;
+    const void *call;
+    Span span, used_at;
+} Instance;
+
+/* What a branch gave at a site. */
+typedef struct {
+    const char *name, *site; /* the definition's; the path of the site */
+    const Item *connection;
+    Span at;
+    TirIdVec results;
+    TirId after; /* values from here on may use them */
+    bool lost;
+} BranchUse;
+typedef VEC(BranchUse) BranchUseList;
+
+/* Words that mean something inside an instance. */
+typedef enum {
+    WORD_SITE,
+    WORD_SITES,
+    WORD_BLOCK,
+    WORD_BLOCKS,
+    WORD_BRANCHES,
+    WORD_BRANCH_INPUTS,
+    WORD_HERE,
+    WORD_IDENTITY,
+    WORD_TRAINING,
+    WORD_COUNT
+} Word;
+
+struct Sema {
+    const char *words[WORD_COUNT]; /* interned */
+    Compilation *c;
+    Arena *arena;
+    Diagnostics *d;
+    const Ast *ast;
+    const SemaOptions *options;
+    Network *network;
+    TirProgram *program;
+    Loop *loop;
+    Scope *library, *root;
+    Scope *model_scope;       /* where defaults look for a constant of the formal's name */
+    const Symbol *writing;    /* the state whose write is being elaborated */
+    Frame *frame;             /* the instance being elaborated */
+    const char *let_name;     /* the let whose right side is being elaborated, */
+    const Expr *let_value;    /* and that right side: a module used there takes the let's name */
+    Map *instances;           /* full parameter name -> Instance */
+    Map *once;                /* probes and penalties done: (path, statement) */
+    Map *updates;             /* parameter index + 1 of a buffer -> its update */
+    Map *random_calls;        /* calls of `random`, by path and place -> number */
+    Map *usage;               /* span -> Usage */
+    Map *used_items;          /* Item name pointer -> used */
+    double *permutations[10]; /* tables made already */
+    BranchUseList branches;   /* of all sites */
+    BuiltList built;          /* which instance built which values of the program's block */
+    Span causal[256];         /* by space: where it is declared causal; file 0: it is not */
+    TirIdVec penalties;
+    TirId loss, logits, loss_weight;
+    uint32_t metrics;
+    uint32_t trunks; /* in the model: one takes the name `trunk` */
+    uint32_t next_serial, depth;
+    uint64_t steps, table_entries;
+    uint32_t values, n_instances;
+    uint64_t
+        decisions; /* conditions and counts met that need not be the same in a loop's next turn */
+    const Symbol *table; /* a constant table is looked up as its names stood when it was defined, */
+    Span table_at;       /* from here */
+    bool numeric;        /* only numbers can come of this */
+    bool constant;       /* a `const`: calls of definitions give definitions */
+    bool trial;          /* a definition nobody uses is being checked, */
+    Trial tried;         /* with these extents */
+    bool syntax_errors;  /* what is missing may have been lost with them: said only without */
+    bool muted;          /* the last error was not reported, nor are its notes */
+    bool steps_reported, depth_reported, library_loaded;
+    /* numeric evaluation of an initial value: the element that is wanted */
+    bool element_wanted, pattern_used, table_used;
+    uint32_t element_rank;
+    int64_t element_at[TIR_MAX_RANK];
+    const uint32_t *element_dims;
+};
+
+Sema *sema_create(Compilation *c, const Ast *ast, const SemaOptions *options);
+/* A fresh program to elaborate into. */
+void sema_enter_program(Sema *s);
+
+#endif

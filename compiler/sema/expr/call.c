@@ -1,0 +1,128 @@
+/* Calls: of built-in functions (builtins.c), and of definitions by instantiation (body/). */
+#include "sema/body/body.h"
+#include "sema/definitions.h"
+#include "sema/elaboration.h"
+#include "sema/expr/expr.h"
+#include "sema/report.h"
+
+/* --- calls -------------------------------------------------------------------------------------*/
+
+static bool elaborate_arguments(Sema *s, Scope *scope, const ArgumentList *list,
+                                BoundArgumentList *out) {
+    bool named = false, damaged = false;
+    for (uint32_t k = 0; k < list->count; k++) {
+        const Argument *a = &list->at[k];
+        if (!a->value || a->value->kind == EXPR_ERROR)
+            damaged = true;
+        const Value v = elaborate(s, scope, a->value);
+        BoundArgument bound = {a->name, v, a->value ? a->value->span : (Span){0}};
+        if (!bound.name.text) {
+            bound.name.span = a->value ? a->value->span : (Span){0};
+            if (named && !damaged) {
+                sema_error(s, DIAG_ARITY, bound.name.span,
+                           "an argument without a name stands before those with one");
+                return false;
+            }
+        }
+        named = named || a->name.text;
+        vec_push(s->arena, out, bound);
+    }
+    return !damaged;
+}
+
+/* The callable with more arguments, none applied: `mhc(iters = 5)`. */
+static Value partial(Sema *s, const Callable *callable, const BoundArgumentList *arguments,
+                     Span span) {
+    Callable *copy = ARENA_NEW(s->arena, Callable);
+    *copy = *callable;
+    copy->arguments = (BoundArgumentList){0};
+    for (uint32_t k = 0; k < callable->arguments.count; k++)
+        vec_push(s->arena, &copy->arguments, callable->arguments.at[k]);
+    for (uint32_t k = 0; k < arguments->count; k++)
+        vec_push(s->arena, &copy->arguments, arguments->at[k]);
+    return (Value){.kind = VALUE_CALLABLE, .span = span, .callable = copy};
+}
+
+/* `rmsnorm(eps = 1e-8)`, where a constant is wanted: the function with one argument settled. */
+static bool lacks_arguments(const Callable *callable, const BoundArgumentList *arguments) {
+    const FormalList *formals = &callable->item->formals;
+    uint32_t needed = 0, given = 0;
+    for (uint32_t k = 0; k < formals->count; k++)
+        needed += formals->at[k].default_value == NULL;
+    const BoundArgumentList *lists[] = {&callable->arguments, arguments};
+    for (uint32_t l = 0; l < 2; l++)
+        for (uint32_t k = 0; k < lists[l]->count; k++) {
+            bool counts = !lists[l]->at[k].name.text;
+            for (uint32_t f = 0; f < formals->count; f++)
+                counts = counts || (formals->at[f].target.name.text == lists[l]->at[k].name.text &&
+                                    !formals->at[f].default_value);
+            given += counts;
+        }
+    return given == 0 && needed > 0;
+}
+
+static Value call_value(Sema *s, Scope *scope, const Callable *callable,
+                        BoundArgumentList *arguments, const Expr *e) {
+    if (callable->builtin)
+        return builtin_call(s, scope, callable->builtin, arguments, e);
+    const Item *item = callable->item;
+    const bool defines = item->kind == ITEM_CONNECTION ||
+                         ((item->kind == ITEM_BRANCH || item->kind == ITEM_MODULE) && s->constant);
+    if (defines || (s->constant && item->kind == ITEM_FN && lacks_arguments(callable, arguments)))
+        return partial(s, callable, arguments, e->span);
+    if (item->kind != ITEM_FN && s->numeric)
+        return sema_error(s, DIAG_CONSTANT, e->span, "an instance of `%s` is not a constant",
+                          item->name.text);
+    return apply_item(s, callable, arguments, e->span, e);
+}
+
+/* In a call a name means what can be called: behind an argument `dropout = 0.1`, the function. */
+static void find_definition_beyond(Sema *s, const Symbol *symbol, const Expr *name, Value *callee) {
+    const Symbol *found = NULL;
+    for (Scope *at = symbol->scope->parent; at && !found; at = at->parent) {
+        const Symbol *here = scope_find_here(at, name->name);
+        found = here && here->kind == SYMBOL_ITEM ? here : NULL;
+    }
+    if (!found) {
+        scope_load_library(s);
+        found = scope_find_here(s->library, name->name);
+    }
+    if (!found || found->kind != SYMBOL_ITEM)
+        return;
+    *callee = (Value){.kind = VALUE_CALLABLE, .span = name->span};
+    callee->callable = callable_of_item(s, found->item, scope_root(found->scope));
+}
+
+Value elaborate_call(Sema *s, Scope *scope, const Expr *e) {
+    if (e->call.callee->kind != EXPR_NAME)
+        return sema_error(s, DIAG_KIND, e->call.callee->span, "only a name can be called");
+    BoundArgumentList arguments = {0};
+    const char *name = e->call.callee->name;
+    Symbol *symbol = scope_find(s, scope, name);
+    const Builtin *builtin = symbol ? NULL : builtin_find(name);
+    const bool numeric = s->numeric;
+    if (builtin && builtin_takes_unknown(builtin))
+        /* known though its argument is not */
+        s->numeric = false;
+    const bool good = elaborate_arguments(s, scope, &e->call.arguments, &arguments);
+    s->numeric = numeric;
+    if (!symbol) {
+        if (!builtin) {
+            scope_unknown(s, scope, name, e->call.callee->span, "function");
+            return POISON;
+        }
+        return good ? builtin_call(s, scope, builtin, &arguments, e) : POISON;
+    }
+    Value callee = elaborate(s, scope, e->call.callee);
+    if (is_poison(callee) || !good)
+        return POISON;
+    if (callee.kind != VALUE_CALLABLE)
+        find_definition_beyond(s, symbol, e->call.callee, &callee);
+    if (callee.kind != VALUE_CALLABLE) {
+        sema_error(s, DIAG_KIND, e->call.callee->span, "`%s` is %s and cannot be called", name,
+                   value_text(s, callee));
+        sema_note(s, symbol->span, "`%s` is defined here", name);
+        return POISON;
+    }
+    return call_value(s, scope, callee.callable, &arguments, e);
+}

@@ -1,0 +1,264 @@
+/* The branches of a site: what `read` gives them, and the names their results get in the writes. */
+#include "sema/body/body.h"
+#include "sema/elaboration.h"
+#include "sema/frame.h"
+#include "sema/report.h"
+#include "sema/site/site.h"
+#include "sema/value/tensor.h"
+#include "syntax/ast_find.h"
+
+void site_read(Site *x, const Binding *b) {
+    const Value v = body_binding(x->s, x->scope, b, NULL);
+    if (is_poison(v))
+        x->failed = true;
+    vec_push(x->s->arena, &x->reads, (BoundArgument){b->target.name, v, b->value->span});
+}
+
+/* `read xs[b,c] = ...` has an entry for each branch: its first input. Other reads are everyone's.
+ */
+static bool reads_of(Site *x, uint32_t branch, BoundArgumentList *reads) {
+    Sema *s = x->s;
+    const char *xs = intern_str(s->c->interner, "xs");
+    for (uint32_t k = 0; k < x->reads.count; k++) {
+        BoundArgument a = x->reads.at[k];
+        if (a.name.text == xs && !is_poison(a.value)) {
+            const uint32_t n = x->use->n_branches; /* 0: a stand-in for any number */
+            const Tensor *t = value_as_tensor(s, a.value, a.at);
+            if (!t)
+                return false;
+            uint32_t dims[TIR_MAX_RANK];
+            const uint32_t rank = tensor_bare_dims(t, dims, NULL);
+            if (rank == 0 || rank != t->type.rank || (n && dims[0] != n)) {
+                sema_error(
+                    s, DIAG_BRANCH_INPUT, a.at,
+                    "`xs` has an entry for each branch, of which this site has %u; this is %s", n,
+                    dims_text(s, rank, dims));
+                return false;
+            }
+            TirBuilder *b = sema_builder(s, a.at);
+            TirId id = tir_slice(b, tensor_use(s, t), 0, branch, 1);
+            id = tir_reshape(b, id, rank - 1, dims + 1);
+            a.value = value_derived(s, id, t->type.domain, NULL, a.at);
+            a.name.text = NULL; /* by place: the first */
+        }
+        vec_push(s->arena, reads, a);
+    }
+    return true;
+}
+
+static const char *branch_path(Site *x, uint32_t k, const Value *branches) {
+    Sema *s = x->s;
+    if (x->use->n_branches == 1)
+        return x->plan->path;
+    const Item *item = branches[k].callable->item;
+    uint32_t same = 0, before = 0;
+    for (uint32_t j = 0; j < x->use->n_branches; j++)
+        if (!is_poison(branches[j]) && branches[j].callable->item == item) {
+            same++;
+            before += j < k;
+        }
+    const char *name = item->name.text;
+    if (same > 1)
+        name = arena_printf(s->arena, "%s_%u", name, before);
+    return path_join(s, x->plan->path, name);
+}
+
+/* --- results -----------------------------------------------------------------------------------*/
+
+/* What the branches of a site gave: their first results, and all by name. */
+typedef struct {
+    uint32_t count;
+    const Value *first;
+    const Span *at; /* where each branch is written */
+    BoundArgumentList *named;
+} Results;
+
+/* The first results side by side: one more axis, in front. */
+static Value results_stacked(Sema *s, const Results *r) {
+    const Tensor **t = ARENA_ARRAY(s->arena, const Tensor *, r->count);
+    TirId *parts = ARENA_ARRAY(s->arena, TirId, r->count);
+    for (uint32_t k = 0; k < r->count; k++) {
+        t[k] = value_as_real(s, r->first[k], r->at[k]);
+        if (!t[k])
+            return POISON;
+        uint32_t have[TIR_MAX_RANK], want[TIR_MAX_RANK];
+        const uint32_t n = tensor_bare_dims(t[k], have, NULL),
+                       m = tensor_bare_dims(t[0], want, NULL);
+        bool same = n == m && n < TIR_MAX_RANK;
+        for (uint32_t a = 0; same && a < n; a++)
+            same = have[a] == want[a];
+        if (!same) {
+            sema_error(s, DIAG_SHAPE, r->at[k],
+                       "this branch gives %s, the first one %s: side by side in `ys` they have one "
+                       "shape",
+                       dims_text(s, n, have), dims_text(s, m, want));
+            sema_note(s, r->at[0], "the first branch");
+            return POISON;
+        }
+    }
+    const uint32_t rank = t[0]->type.rank + 1u;
+    uint32_t dims[TIR_MAX_RANK] = {1};
+    uint8_t axes[TIR_MAX_RANK];
+    for (uint32_t a = 1; a < rank; a++) {
+        dims[a] = t[0]->type.dims[a - 1];
+        axes[a - 1] = (uint8_t)a;
+    }
+    TirBuilder *b = sema_builder(s, r->at[0]);
+    TirDomain domain = TIR_GLOBAL;
+    for (uint32_t k = 0; k < r->count; k++) {
+        parts[k] = tir_broadcast(b, tensor_use(s, t[k]), rank, dims, axes);
+        tir_domain_join(domain, t[k]->type.domain, &domain);
+    }
+    const TirId all = r->count == 1 ? parts[0] : tir_concat(b, 0, r->count, parts);
+    return value_derived(s, all, domain, NULL, r->at[0]);
+}
+
+static Value results_sum(Sema *s, const Results *r) {
+    Value sum = r->first[0];
+    for (uint32_t k = 1; k < r->count; k++)
+        sum = value_binary(s, TIR_ADD, sum, r->first[k], r->at[k]);
+    return sum;
+}
+
+/* Outside the body's own scope: a connection's own names come before those of results. Of several
+ * branches that give one name it is the sum. */
+static void define_named(Site *x, const Results *r) {
+    Sema *s = x->s;
+    Scope *outer = x->scope->parent;
+    const char *text = "";
+    for (uint32_t k = 0; k < r->count; k++)
+        for (uint32_t o = 0; o < r->named[k].count; o++) {
+            const BoundArgument *a = &r->named[k].at[o];
+            if (!a->name.text || scope_find_here(outer, a->name.text))
+                continue;
+            Value sum = a->value;
+            for (uint32_t j = k + 1; j < r->count; j++)
+                for (uint32_t i = 0; i < r->named[j].count; i++)
+                    if (r->named[j].at[i].name.text == a->name.text)
+                        sum = value_binary(s, TIR_ADD, sum, r->named[j].at[i].value, r->at[j]);
+            scope_define(s, outer, a->name.text, a->name.span, SYMBOL_VALUE)->value = sum;
+            text = arena_printf(s->arena, "%s%s`%s`", text, *text ? ", " : "", a->name.text);
+        }
+    s->frame->results_text = text;
+    s->frame->results_at = r->at[0];
+}
+
+/* `y`, the sum of the first results; `ys`, the first results side by side; the others by name. */
+static void define_results(Site *x, const Results *r) {
+    Sema *s = x->s;
+    const StmtList *body = &x->use->connection->item->body;
+    const char *y = intern_str(s->c->interner, "y"), *ys = intern_str(s->c->interner, "ys");
+    const Symbol *own = scope_find_here(x->scope, y);
+    if (own) {
+        sema_error(s, DIAG_DUPLICATE, own->span,
+                   "in a connection `y` is the branch's result, so it cannot be another value");
+        x->failed = true;
+        return;
+    }
+    Value sum = POISON, all = POISON;
+    const bool wants_all = ast_mentions(body, ys) && !scope_find_here(x->scope, ys);
+    if (r && ast_mentions(body, y))
+        sum = results_sum(s, r);
+    if (r && wants_all)
+        all = results_stacked(s, r);
+    const Span at = r ? r->at[0] : x->plan->stmt->span;
+    scope_define(s, x->scope, y, at, SYMBOL_VALUE)->value = sum;
+    if (wants_all)
+        scope_define(s, x->scope, ys, at, SYMBOL_VALUE)->value = all;
+    if (r)
+        define_named(x, r);
+    x->failed = x->failed || !r || (wants_all && is_poison(all)) ||
+                (ast_mentions(body, y) && is_poison(sum));
+}
+
+/* --- the branches of a site --------------------------------------------------------------------*/
+
+/* A stand-in for whatever branch there may be: it gives back what it reads. */
+static void stand_in_branch(Site *x) {
+    const Span at = x->plan->stmt->span;
+    x->s->frame->results_unknown = true;
+    BoundArgumentList none = {0}, reads = {0};
+    if (x->failed || x->reads.count == 0 || !reads_of(x, 0, &reads)) {
+        define_results(x, NULL);
+        return;
+    }
+    const Results r = {1, &reads.at[0].value, &at, &none};
+    define_results(x, &r);
+}
+
+/* What a branch is given: what the connection reads, and what the site names. A single read is the
+ * first input that the site does not give. */
+static BoundArgumentList branch_inputs(Site *x, const BoundArgumentList *reads, const Item *item,
+                                       const BoundArgumentList *given) {
+    BoundArgumentList all = {0};
+    for (uint32_t k = 0; k < reads->count; k++)
+        vec_push(x->s->arena, &all, reads->at[k]);
+    for (uint32_t k = 0; k < given->count; k++)
+        vec_push(x->s->arena, &all, given->at[k]);
+    for (uint32_t i = 0; given->count && reads->count == 1 && i < item->inputs.count; i++) {
+        const Name name = item->inputs.at[i].target.name;
+        bool taken = false;
+        for (uint32_t k = 0; k < given->count; k++)
+            taken = taken || given->at[k].name.text == name.text;
+        if (taken)
+            continue;
+        all.at[0].name = name;
+        break;
+    }
+    return all;
+}
+
+/* For the warning about branches that the loss does not depend on. */
+static void record_results(Site *x, uint32_t k, const BoundArgumentList *named) {
+    Sema *s = x->s;
+    BranchUse use = {.name = x->use->branches[k].callable->item->name.text,
+                     .site = x->plan->path,
+                     .connection = x->use->connection->item,
+                     .at = x->plan->stmt->site.branches.at[k]->span,
+                     .after = s->program->block->nodes.count};
+    for (uint32_t i = 0; i < named->count; i++)
+        if (named->at[i].value.kind == VALUE_TENSOR)
+            vec_push(s->arena, &use.results, named->at[i].value.tensor->id);
+    vec_push(s->arena, &s->branches, use);
+}
+
+void site_branches(Site *x) {
+    Sema *s = x->s;
+    const uint32_t n = x->use->n_branches;
+    if (n == 0) {
+        stand_in_branch(x);
+        return;
+    }
+    const Value *branches = x->use->branches;
+    const ExprList *written = &x->plan->stmt->site.branches;
+    Value *first = ARENA_ARRAY(s->arena, Value, n);
+    Span *at = ARENA_ARRAY(s->arena, Span, n);
+    BoundArgumentList *named = ARENA_ARRAY(s->arena, BoundArgumentList, n);
+    bool good = !x->failed;
+    Frame *const own = s->frame;
+    s->frame = own->outer; /* branches belong to the site, not to the connection */
+    for (uint32_t k = 0; k < n && !x->failed; k++) {
+        at[k] = written->at[k]->span;
+        if (is_poison(branches[k])) {
+            good = false;
+            continue;
+        }
+        if (k == 0)
+            s->network->sites.at[s->network->sites.count - 1].branch =
+                branches[k].callable->item->name.text;
+        BoundArgumentList reads = {0};
+        if (!reads_of(x, k, &reads)) {
+            good = false;
+            break;
+        }
+        const BoundArgumentList inputs =
+            branch_inputs(x, &reads, branches[k].callable->item, &x->use->given[k]);
+        first[k] = apply_branch(s, branches[k].callable, inputs.at, inputs.count,
+                                branch_path(x, k, branches), at[k], &named[k]);
+        good = good && !is_poison(first[k]);
+        record_results(x, k, &named[k]);
+    }
+    s->frame = own;
+    const Results r = {n, first, at, named};
+    define_results(x, good ? &r : NULL);
+}

@@ -1,0 +1,273 @@
+/* One site: a connection around its branches.
+ *
+ * Order: constants, parameters and lets as written, `begin` at the trunk's first site only; after
+ * the last `read` the branches run and `y` is known; all `write`s take effect together after the
+ * last of them; what stands after it is elaborated at the trunk's last site only (and wherever a
+ * probe or penalty stands there), and `end` last of all. So a let after the writes sees the final
+ * state, which is what `end` wants.
+ *
+ * No connection is known by name here. */
+#include "sema/body/body.h"
+#include "sema/definitions.h"
+#include "sema/elaboration.h"
+#include "sema/expr/expr.h"
+#include "sema/frame.h"
+#include "sema/report.h"
+#include "sema/site/site.h"
+#include "sema/trial_extents.h"
+#include "sema/usage.h"
+
+/* --- statements --------------------------------------------------------------------------------*/
+
+static void site_define_x(Site *x, Scope *scope) {
+    const char *name = intern_str(x->s->c->interner, "x");
+    scope_define(x->s, scope, name, x->plan->stmt->span, SYMBOL_VALUE)->value = x->trunk->input;
+}
+
+static void site_end(Site *x, const Stmt *stmt) {
+    for (uint32_t k = 0; k < stmt->bindings.count; k++) {
+        Binding b = stmt->bindings.at[k];
+        /* `read x` and `end x` may both use a module: the last one's parameters are of `end`. */
+        if (b.target.name.text)
+            b.target.name.text = intern_str(x->s->c->interner, "end");
+        const Value v = body_binding(x->s, x->scope, &b, NULL);
+        if (!x->has_ended)
+            x->ended = v;
+        x->has_ended = true;
+    }
+}
+
+static void site_body(Site *x, const StmtList *body, bool after_writes);
+
+/* Constants of the body itself are known from the start, so that conditions can be looked into. */
+static void define_body_constants(Site *x, const StmtList *body) {
+    for (uint32_t k = 0; k < body->count; k++)
+        if (body->at[k] && body->at[k]->kind == STMT_CONST)
+            define_constants(x->s, x->scope, &body->at[k]->bindings);
+}
+
+static void site_constant(Site *x, const Stmt *stmt, uint32_t k) {
+    const Name name = stmt->bindings.at[k].target.name;
+    Symbol *symbol = name.text ? scope_find_here(x->scope, name.text) : NULL;
+    if (symbol && symbol->kind == SYMBOL_CONST && symbol->span.begin == name.span.begin) {
+        symbol_constant(x->s, symbol);
+        return;
+    }
+    const BindingList one = {.at = (Binding *)&stmt->bindings.at[k], .count = 1};
+    define_constants(x->s, x->scope, &one);
+}
+
+static void site_if(Site *x, const StmtList *yes, const StmtList *no, bool condition,
+                    bool after_writes) {
+    site_body(x, condition ? yes : no, after_writes);
+    usage_mark_untaken(x->s, x->scope, condition ? no : yes);
+}
+
+static void site_statement(Site *x, const Stmt *stmt, bool after_writes) {
+    Sema *s = x->s;
+    bool condition;
+    switch (stmt->kind) {
+    case STMT_CONST: /* defined already; a condition's own are not */
+        for (uint32_t k = 0; k < stmt->bindings.count; k++)
+            site_constant(x, stmt, k);
+        return;
+    case STMT_STATE:
+        for (uint32_t k = 0; k < stmt->targets.count; k++)
+            site_state(x, &stmt->targets.at[k]);
+        return;
+    case STMT_CARRY:
+        for (uint32_t k = 0; k < stmt->bindings.count; k++)
+            site_carry(x, &stmt->bindings.at[k]);
+        return;
+    case STMT_BEGIN: {
+        Scope *const scope = x->scope;
+        x->scope = scope_create(s, scope, s->frame); /* `x` means the trunk's input only here */
+        site_define_x(x, x->scope);
+        for (uint32_t k = 0; k < stmt->bindings.count; k++)
+            site_begin(x, &stmt->bindings.at[k]);
+        x->scope = scope;
+        return;
+    }
+    case STMT_READ:
+        for (uint32_t k = 0; k < stmt->bindings.count; k++)
+            site_read(x, &stmt->bindings.at[k]);
+        if (--x->reads_left == 0)
+            site_branches(x);
+        return;
+    case STMT_WRITE:
+        for (uint32_t k = 0; k < stmt->bindings.count; k++)
+            site_write(x, &stmt->bindings.at[k]);
+        if (--x->writes_left == 0)
+            site_commit(x);
+        return;
+    case STMT_APPEND:
+        for (uint32_t k = 0; k < stmt->bindings.count; k++)
+            site_append(x, &stmt->bindings.at[k]);
+        if (--x->writes_left == 0)
+            site_commit(x);
+        return;
+    case STMT_END:
+        vec_push(s->arena, &x->ends, stmt);
+        return;
+    case STMT_IF:
+        if (elaborate_bool(s, x->scope, stmt->branch.condition, "a condition", &condition))
+            site_if(x, &stmt->branch.then_body, &stmt->branch.else_body, condition, after_writes);
+        else
+            x->failed = true;
+        return;
+    default:
+        if (after_writes && !x->last && !x->probes_after)
+            return;
+        body_statement(s, x->scope, stmt);
+        x->failed = x->failed || s->frame->rejected;
+    }
+}
+
+static void site_body(Site *x, const StmtList *body, bool after_writes) {
+    for (uint32_t k = 0; k < body->count && !x->s->frame->rejected; k++)
+        if (body->at[k])
+            site_statement(x, body->at[k], after_writes || x->writes_left == 0);
+}
+
+/* What decides about reads and writes must be known before the body's lets are. */
+static bool condition_decides(Site *x, const Stmt *stmt, bool *condition) {
+    Sema *s = x->s;
+    if (!parts_hold(&stmt->branch.then_body) && !parts_hold(&stmt->branch.else_body))
+        return false;
+    if (elaborate_bool(s, x->scope, stmt->branch.condition, "a condition", condition))
+        return true;
+    sema_help(s, "what decides about `read`, `write` and `append` is looked at before any `let`: "
+                 "use constants and arguments");
+    x->undecided = x->failed = true;
+    return false;
+}
+
+/* Reads and writes on the side of each condition that holds. */
+static void count_active(Site *x, const StmtList *body) {
+    for (uint32_t k = 0; k < body->count; k++) {
+        const Stmt *stmt = body->at[k];
+        if (!stmt)
+            continue;
+        x->reads_left += stmt->kind == STMT_READ;
+        x->writes_left += stmt->kind == STMT_WRITE || stmt->kind == STMT_APPEND;
+        if (x->writes_left && parts_show(stmt))
+            x->probes_after = true;
+        bool condition;
+        if (stmt->kind == STMT_IF && condition_decides(x, stmt, &condition))
+            count_active(x, condition ? &stmt->branch.then_body : &stmt->branch.else_body);
+    }
+}
+
+static void check_begun(Site *x) {
+    Sema *s = x->s;
+    if (!x->first)
+        return;
+    for (uint32_t k = 0; k < x->trunk->states.count; k++)
+        if (!x->is_begun[k]) {
+            sema_error(s, DIAG_CONNECTION_PART, x->trunk->states.at[k].span,
+                       "nothing says how the state `%s` begins", x->trunk->states.at[k].name);
+            sema_help(s, "write `begin %s... = ...`", x->trunk->states.at[k].name);
+            x->failed = true;
+        }
+}
+
+static Value trunk_result(Site *x, const Item *item) {
+    Sema *s = x->s;
+    for (uint32_t k = 0; k < x->ends.count; k++)
+        site_end(x, x->ends.at[k]);
+    if (!x->has_ended)
+        return POISON;
+    Value v = x->ended;
+    const Tensor *t = value_as_tensor(s, v, x->plan->stmt->span);
+    if (!t)
+        return POISON;
+    uint32_t dims[TIR_MAX_RANK];
+    const uint32_t rank = tensor_bare_dims(t, dims, NULL);
+    if (rank == 1 && dims[0] == x->trunk->width)
+        return (Value){.kind = VALUE_TENSOR, .span = v.span, .tensor = t};
+    if (rank == 1)
+        trial_differ(s, dims[0], x->trunk->width);
+    sema_error(s, DIAG_SHAPE, x->ends.at[0]->span, "`end` gives %s, but the trunk has x %s",
+               dims_text(s, rank, dims), dims_text(s, 1, &x->trunk->width));
+    sema_note(s, item->name.span, "in the connection `%s`", item->name.text);
+    return POISON;
+}
+
+/* The fewest that a branch of the site takes; at least 1. */
+static uint32_t branch_inputs(const SiteUse *use) {
+    uint32_t least = 0;
+    for (uint32_t k = 0; k < use->n_branches; k++) {
+        const Value branch = use->branches[k];
+        const uint32_t n = branch.kind == VALUE_CALLABLE ? branch.callable->item->inputs.count : 0;
+        if (n && (!least || n < least))
+            least = n;
+    }
+    return least ? least : 1;
+}
+
+bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const SitePlan *plan,
+                          bool last, Value *result) {
+    const Callable *connection = use->connection;
+    const Item *item = connection->item;
+    const Span used_at =
+        plan->stmt->site.connection ? plan->stmt->site.connection->span : plan->stmt->span;
+    Frame *frame = frame_push(s, item, path_join(s, plan->path, "hc"), used_at);
+    frame->of_connection = true;
+    frame->branches = use->n_branches ? use->n_branches : 1;
+    frame->branch_inputs = branch_inputs(use);
+    Scope *scope = scope_create(s, connection->home, frame);
+    scope->is_frame = true;
+    *map_slot_u64(s->used_items, (uint64_t)(uintptr_t)item) = s;
+    Site x = {.s = s,
+              .trunk = trunk,
+              .plan = plan,
+              .use = use,
+              .scope = scope,
+              .first = !trunk->begun,
+              .last = last};
+    const TirId from = s->program->block->nodes.count;
+    bool good = parts_check(s, item);
+    good = bind_formals(s, scope, item, connection->arguments.at, connection->arguments.count,
+                        used_at) &&
+           good;
+    const char *d = intern_str(s->c->interner, "d");
+    const Symbol *old = scope_find_here(scope, d);
+    if (old) {
+        sema_error(s, DIAG_DUPLICATE, old->span,
+                   "in a connection `d` is the width of the trunk, so it cannot be a parameter");
+        good = false;
+    } else {
+        Symbol *width = scope_define(s, scope, d, trunk->input.span, SYMBOL_VALUE);
+        width->declared = DECLARED_EXTENT;
+        width->value = value_number(trunk->width, trunk->input.span);
+    }
+    good = good && bind_inputs(s, scope, item, use->inputs.at, use->inputs.count, false, used_at);
+    if (good) {
+        x.scope = scope_create(s, scope, frame);
+        grow_declare(&x);
+        define_body_constants(&x, &item->body);
+        count_active(&x, &item->body);
+        if (x.reads_left && x.writes_left && !x.undecided) {
+            site_body(&x, &item->body, false);
+            if (!frame->rejected)
+                check_begun(&x);
+        }
+        if (trunk->begun && x.n_states != trunk->states.count && !x.failed) {
+            sema_error(s, DIAG_STATE, used_at, "`%s` keeps %u state%s, but this trunk has %u",
+                       item->name.text, x.n_states, x.n_states == 1 ? "" : "s",
+                       trunk->states.count);
+            sema_note(s, trunk->states.at[0].span, "the trunk's state was set by `%s`",
+                      trunk->states.at[0].owner);
+            x.failed = true;
+        }
+    }
+    trunk->begun = true;
+    if (good && !x.failed)
+        check_roles(&x, from);
+    if (good && last) { /* after a failure, too: what only `end` uses is used */
+        const Value ended = trunk_result(&x, item);
+        *result = x.failed ? POISON : ended;
+    }
+    frame_pop(s);
+    return good && !x.failed;
+}

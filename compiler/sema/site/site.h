@@ -1,0 +1,87 @@
+/* One site while it is elaborated: a connection around its branches. */
+#ifndef HCC_SEMA_SITE_H
+#define HCC_SEMA_SITE_H
+
+#include "sema/site/trunk.h"
+
+typedef struct {
+    Sema *s;
+    TrunkState *trunk;
+    const SitePlan *plan;
+    const SiteUse *use;
+    Scope *scope;
+    bool first, last, began_here;
+    uint32_t reads_left, writes_left;
+    bool adapted;      /* one stream in a trunk of several: adapt.c */
+    bool probes_after; /* a probe or penalty stands after the writes */
+    uint32_t n_states;
+    Symbol *states[16];
+    const Target *declared[16]; /* of each state */
+    uint32_t widened[16];       /* the width that its write gives the trunk; 0: none of its own */
+    Value written[16];
+    TirId held[16]; /* the state as the site found it; 0: not a value */
+    bool is_written[16], is_begun[16];
+    TirIdVec appended[16]; /* entries, [1, ...] each */
+    Symbol *carries[16];
+    Value carried[16];
+    uint32_t n_carries;
+    BoundArgumentList reads;
+    Value ended;
+    bool has_ended, failed, undecided; /* undecided: which statements there are */
+    VEC(const Stmt *) ends;
+} Site;
+
+/* --- parts.c: what a body consists of ----------------------------------------------------------*/
+
+/* What a connection must have, said once. */
+bool parts_check(Sema *s, const Item *item);
+/* Whether there is a `begin` of this name; a probe, penalty or update; a `read` or `write`. */
+bool parts_begin(const StmtList *body, const char *name);
+bool parts_show(const Stmt *stmt);
+bool parts_hold(const StmtList *body);
+
+/* --- states.c: what the trunk keeps ------------------------------------------------------------*/
+
+void site_state(Site *x, const Target *target);
+void site_carry(Site *x, const Binding *b);
+void site_begin(Site *x, const Binding *b);
+void site_write(Site *x, const Binding *b);
+void site_append(Site *x, const Binding *b);
+/* After all writes: they take effect together. */
+void site_commit(Site *x);
+/* Zeros of the state's shape. */
+Value slot_zeros(Sema *s, const StateSlot *slot);
+
+/* --- grow.c, adapt.c, width.c ------------------------------------------------------------------*/
+
+/* Before anything else of the body: the names of first extents of states that grow. */
+void grow_declare(Site *x);
+/* The state declared at this place grows. */
+bool grow_is_grown(const Site *x, const Target *state, uint32_t place);
+void grow_append(Site *x, uint32_t place, const Binding *b);
+/* `v` with the entries that were appended. */
+Value grow_commit(Site *x, uint32_t place, Value v);
+
+/* `slot` has the shape of one of the streams that the trunk keeps. */
+bool adapt_fits(const TrunkState *trunk, const StateSlot *slot);
+/* The mean of the streams; the streams after what was added to that mean is added to each. */
+Value adapt_read(Sema *s, const StateSlot *streams, Span span);
+Value adapt_write(Sema *s, const StateSlot *streams, Value before, Value after, Span span);
+
+/* The write `b` gives the trunk another width: *known becomes the shape it has then. */
+bool width_changes(Site *x, uint32_t place, const Binding *b, Value *known);
+/* The width of what was written there. */
+uint32_t width_written(const Site *x, uint32_t place);
+/* After all writes: the sites that follow see the new width. */
+void width_commit(Site *x);
+
+/* --- branches.c, roles.c -----------------------------------------------------------------------*/
+
+/* Warns of weights among the values from `from` on that are normalised over the wrong role. */
+void check_roles(const Site *x, TirId from);
+
+void site_read(Site *x, const Binding *b);
+/* After the last `read`: the branches run and their results get their names. */
+void site_branches(Site *x);
+
+#endif

@@ -1,0 +1,277 @@
+/* What the trunk keeps from site to site: states and carries, declared, begun and written. */
+#include "sema/body/body.h"
+#include "sema/elaboration.h"
+#include "sema/expr/expr.h"
+#include "sema/report.h"
+#include "sema/site/site.h"
+#include "sema/trial_extents.h"
+#include "sema/usage.h"
+#include <string.h>
+
+/* --- declared ----------------------------------------------------------------------------------*/
+
+void site_state(Site *x, const Target *target) {
+    Sema *s = x->s;
+    if (!target->name.text || !scope_check_new(s, x->scope, target->name))
+        return;
+    if (x->n_states == 16) {
+        sema_error(s, DIAG_STATE, target->span, "a connection has at most 16 states");
+        x->failed = true;
+        return;
+    }
+    StateSlot slot = {.name = target->name.text,
+                      .span = target->span,
+                      .owner = x->use->connection->item->name.text,
+                      .path = x->plan->path,
+                      .rank = target->indices.count,
+                      .grows = grow_is_grown(x, target, x->n_states)};
+    const bool good = elaborate_shape(s, x->scope, target, slot.dims);
+    Symbol *symbol = scope_define(s, x->scope, slot.name, target->name.span, SYMBOL_VALUE);
+    symbol->declared = DECLARED_STATE;
+    usage_declare(s, DECLARED_STATE, slot.name, target->name.span);
+    Usage *usage = usage_at(s, target->name.span);
+    if (usage && slot.grows) /* perhaps at some sites only */
+        usage->written = true;
+    const uint32_t at = x->n_states++;
+    x->states[at] = symbol;
+    x->declared[at] = target;
+    if (!good) {
+        x->failed = true;
+        return;
+    }
+    if (!x->trunk->begun) {
+        symbol->unbegun = parts_begin(&x->use->connection->item->body, slot.name);
+        vec_push(s->arena, &x->trunk->states, slot);
+        return;
+    }
+    if (at >= x->trunk->states.count) {
+        sema_error(s, DIAG_STATE, x->plan->stmt->site.connection->span,
+                   "`%s` keeps more states than this trunk has", slot.owner);
+        sema_note(s, target->span, "its state `%s`", slot.name);
+        x->failed = true;
+        return;
+    }
+    StateSlot *have = &x->trunk->states.at[at];
+    bool same = have->rank == slot.rank && have->grows == slot.grows;
+    for (uint32_t k = 0; same && k < slot.rank; k++)
+        same = have->dims[k] == slot.dims[k];
+    if (!same && adapt_fits(x->trunk, &slot)) {
+        x->adapted = true;
+        symbol->value = adapt_read(s, have, target->span);
+        return;
+    }
+    if (!same) {
+        sema_error(s, DIAG_STATE, x->plan->stmt->site.connection->span,
+                   "`%s` keeps `%s` %s%s, but this trunk's state is `%s` %s%s", slot.owner,
+                   slot.name, dims_text(s, slot.rank, slot.dims), slot.grows ? ", which grows" : "",
+                   have->name, dims_text(s, have->rank, have->dims),
+                   have->grows ? ", which grows" : "");
+        sema_note(s, have->span, "the trunk's state was set by `%s`, the connection of `%s`",
+                  have->owner, have->path);
+        if (slot.rank == have->rank + 1 && !slot.grows && !have->grows)
+            sema_help(s,
+                      "a connection of one stream adapts to a trunk of several, not the reverse: "
+                      "begin the trunk with `%s`",
+                      slot.owner);
+        else
+            sema_help(s, "connections of one trunk share its state; end the trunk and begin "
+                         "another, or use connections of one state");
+        x->failed = true;
+        return;
+    }
+    symbol->value = have->value;
+}
+
+/* What a carry begins as: a tensor of the declared shape, or one number for all of it. */
+static Value carry_begin(Site *x, const Binding *b) {
+    Sema *s = x->s;
+    const Value v = elaborate(s, x->scope, b->value);
+    uint32_t dims[TIR_MAX_RANK], have[TIR_MAX_RANK];
+    const uint32_t rank = b->target.indices.count;
+    const bool good = elaborate_shape(s, x->scope, &b->target, dims) && !is_poison(v);
+    const Tensor *t = good ? value_as_real(s, v, b->value->span) : NULL;
+    if (!t)
+        return POISON;
+    const uint32_t n = tensor_bare_dims(t, have, NULL);
+    if (n == 0 && rank) {
+        const uint8_t none[1] = {0};
+        const TirId whole =
+            tir_broadcast(sema_builder(s, b->target.span), tensor_use(s, t), rank, dims, none);
+        return value_derived(s, whole, t->type.domain, NULL, b->target.span);
+    }
+    if (b->target.bracketed && (n != rank || memcmp(have, dims, n * sizeof *dims) != 0)) {
+        if (n == rank)
+            trial_dims_differ(s, n, have, dims);
+        sema_error(s, DIAG_SHAPE, b->value->span, "`%s` is %s, this is %s", b->target.name.text,
+                   dims_text(s, rank, dims), dims_text(s, n, have));
+        sema_note(s, b->target.span, "`%s` is declared here", b->target.name.text);
+        return POISON;
+    }
+    return (Value){.kind = VALUE_TENSOR, .span = b->target.span, .tensor = t};
+}
+
+void site_carry(Site *x, const Binding *b) {
+    Sema *s = x->s;
+    if (!b->target.name.text || !scope_check_new(s, x->scope, b->target.name) || x->n_carries == 16)
+        return;
+    const Item *item = x->use->connection->item;
+    Value v = POISON;
+    bool found = false;
+    for (uint32_t k = 0; k < x->trunk->carries.count; k++)
+        if (x->trunk->carries.at[k].item == item &&
+            x->trunk->carries.at[k].name == b->target.name.text) {
+            v = x->trunk->carries.at[k].value;
+            found = true;
+        }
+    if (!found) {
+        v = carry_begin(x, b);
+        vec_push(s->arena, &x->trunk->carries, (CarrySlot){item, b->target.name.text, v});
+    }
+    Symbol *symbol =
+        scope_define(s, x->scope, b->target.name.text, b->target.name.span, SYMBOL_VALUE);
+    symbol->declared = DECLARED_STATE;
+    symbol->value = v;
+    usage_declare(s, DECLARED_STATE, symbol->name, symbol->span);
+    x->carries[x->n_carries] = symbol;
+    x->carried[x->n_carries++] = v;
+}
+
+/* --- begun and written -------------------------------------------------------------------------*/
+
+static int find_state(const Site *x, const char *name) {
+    for (uint32_t k = 0; k < x->n_states; k++)
+        if (x->states[k]->name == name)
+            return (int)k;
+    return -1;
+}
+
+static int find_carry(const Site *x, const char *name) {
+    for (uint32_t k = 0; k < x->n_carries; k++)
+        if (x->carries[k]->name == name)
+            return (int)k;
+    return -1;
+}
+
+static void unknown_state(Site *x, const Binding *b, const char *word) {
+    Sema *s = x->s;
+    if (!b->target.name.text)
+        return;
+    const char *names[32];
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < x->n_states; k++)
+        names[n++] = x->states[k]->name;
+    for (uint32_t k = 0; k < x->n_carries; k++)
+        names[n++] = x->carries[k]->name;
+    const char *near = nearest_name(b->target.name.text, names, n);
+    sema_error(s, DIAG_STATE, b->target.name.span,
+               "`%s` gives a value to a state, and `%s` is none", word, b->target.name.text);
+    if (near)
+        sema_help(s, "did you mean `%s`?", near);
+    else if (n)
+        sema_help(s, "the state is `%s`", names[0]);
+    x->failed = true;
+}
+
+Value slot_zeros(Sema *s, const StateSlot *slot) {
+    return value_zeros(s, slot->rank, slot->dims, slot->span);
+}
+
+void site_begin(Site *x, const Binding *b) {
+    Sema *s = x->s;
+    const int at = b->target.name.text ? find_state(x, b->target.name.text) : -1;
+    if (at < 0) {
+        unknown_state(x, b, "begin");
+        return;
+    }
+    if (!x->first || (uint32_t)at >= x->trunk->states.count)
+        return;
+    const Value known = x->is_begun[at] ? x->states[at]->value /* another slice of it */
+                                        : slot_zeros(s, &x->trunk->states.at[at]);
+    x->is_begun[at] = true;
+    x->states[at]->unbegun = false;
+    Value v = body_binding(s, x->scope, b, &known);
+    if (v.kind == VALUE_NUMBER)
+        v = POISON;
+    if (is_poison(v))
+        x->failed = true;
+    x->trunk->states.at[at].value = v;
+    x->states[at]->value = v;
+}
+
+void site_write(Site *x, const Binding *b) {
+    Sema *s = x->s;
+    const int at = b->target.name.text ? find_state(x, b->target.name.text) : -1;
+    const int carry = b->target.name.text ? find_carry(x, b->target.name.text) : -1;
+    if (at < 0 && carry < 0) {
+        unknown_state(x, b, "write");
+        return;
+    }
+    Symbol *symbol = at >= 0 ? x->states[at] : x->carries[carry];
+    Usage *usage = usage_at(s, symbol->span);
+    if (usage)
+        usage->written = true;
+    if (is_poison(symbol->value)) {
+        x->failed = true;
+        return;
+    }
+    Value known = symbol->value;
+    bool widens = false;
+    if (at >= 0) {
+        if (x->is_written[at])
+            known = x->written[at]; /* another slice of it */
+        known.span = x->adapted ? symbol->span : x->trunk->states.at[at].span;
+        widens = width_changes(x, (uint32_t)at, b, &known);
+    }
+    s->writing = symbol;
+    const Value v = body_binding(s, x->scope, b, &known);
+    s->writing = NULL;
+    if (is_poison(v))
+        x->failed = true;
+    if (at >= 0) {
+        x->written[at] = v;
+        x->is_written[at] = true;
+        x->widened[at] = widens ? width_written(x, (uint32_t)at) : x->widened[at];
+    } else {
+        x->carried[carry] = v;
+    }
+}
+
+void site_append(Site *x, const Binding *b) {
+    Sema *s = x->s;
+    const int at = b->target.name.text ? find_state(x, b->target.name.text) : -1;
+    if (at < 0) {
+        unknown_state(x, b, "append");
+        return;
+    }
+    Usage *usage = usage_at(s, x->states[at]->span);
+    if (usage)
+        usage->written = true;
+    if ((uint32_t)at < x->trunk->states.count && x->trunk->states.at[at].grows)
+        grow_append(x, (uint32_t)at, b);
+}
+
+void site_commit(Site *x) {
+    for (uint32_t k = 0; k < x->n_states; k++)
+        if (x->states[k]->value.kind == VALUE_TENSOR)
+            x->held[k] = x->states[k]->value.tensor->id;
+    for (uint32_t k = 0; k < x->n_states && k < x->trunk->states.count; k++)
+        if (x->appended[k].count) {
+            StateSlot *slot = &x->trunk->states.at[k];
+            slot->value = grow_commit(x, k, x->is_written[k] ? x->written[k] : slot->value);
+            x->states[k]->value = slot->value;
+        } else if (x->is_written[k]) {
+            StateSlot *slot = &x->trunk->states.at[k];
+            slot->value = x->adapted ? adapt_write(x->s, slot, x->states[k]->value, x->written[k],
+                                                   x->states[k]->span)
+                                     : x->written[k];
+            x->states[k]->value = x->written[k]; /* of adapted ones: the mean, as it now is */
+        }
+    width_commit(x);
+    for (uint32_t k = 0; k < x->n_carries; k++) {
+        x->carries[k]->value = x->carried[k];
+        for (uint32_t c = 0; c < x->trunk->carries.count; c++)
+            if (x->trunk->carries.at[c].item == x->use->connection->item &&
+                x->trunk->carries.at[c].name == x->carries[k]->name)
+                x->trunk->carries.at[c].value = x->carried[k];
+    }
+}

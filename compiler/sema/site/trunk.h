@@ -1,0 +1,54 @@
+/* Trunks: sites one after the other, and what goes from one to the next. */
+#ifndef HCC_SEMA_TRUNK_H
+#define HCC_SEMA_TRUNK_H
+
+#include "sema/scope.h"
+
+typedef struct {
+    const char *name;
+    Span span;
+    const char *owner, *path; /* the connection and site that began it */
+    Value value;              /* a tensor, whole */
+    uint32_t rank, dims[TIR_MAX_RANK];
+    bool grows; /* dims[0]: the entries it holds now */
+} StateSlot;
+
+typedef struct {
+    const Item *item;
+    const char *name;
+    Value value;
+} CarrySlot;
+
+typedef struct {
+    Value input;
+    uint32_t width; /* of the state where the next site reads; x's at first */
+    bool begun;
+    VEC(StateSlot) states;
+    VEC(CarrySlot) carries;
+} TrunkState;
+
+typedef struct {
+    const Stmt *stmt;
+    Scope *scope;
+    const char *path;
+    uint32_t block;
+} SitePlan;
+
+/* What is written at a site, its names and constants resolved. */
+typedef struct {
+    const Callable *connection; /* NULL after an error */
+    BoundArgumentList inputs;   /* what it is given beside the trunk */
+    uint32_t n_branches;        /* 0: a stand-in for whatever branch (trial) */
+    const Value *branches;      /* CALLABLE, or poison */
+    BoundArgumentList *given;   /* inputs of each branch that the site names */
+} SiteUse;
+
+Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e);
+/* Resolves what a site says; every error in it is reported, whatever became of the trunk. */
+void site_use(Sema *s, const SitePlan *plan, SiteUse *use);
+/* One site; `last` gives the trunk's result in *result. False after an error that ends the trunk.
+ */
+bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const SitePlan *plan,
+                          bool last, Value *result);
+
+#endif

@@ -1,0 +1,92 @@
+/* Writes that give the trunk another width.
+ *
+ *     state H[n, d];
+ *     write H[k, c < e] = ...;     with a range of its own: the sites that follow see d = e
+ *
+ * A range on the left says so, where the state is declared with `d` itself; without one, or with
+ * the range d, the width stays. All states that are declared with `d` change together. */
+#include "sema/elaboration.h"
+#include "sema/expr/expr.h"
+#include "sema/report.h"
+#include "sema/site/site.h"
+
+static bool is_width(const Site *x, const Expr *e) {
+    return e->kind == EXPR_NAME && e->name == intern_str(x->s->c->interner, "d");
+}
+
+/* The number of entries that the left side gives axis `k`; 0: it says nothing. */
+static uint32_t range_given(Site *x, const Binding *b, uint32_t k) {
+    const Expr *e = b->target.indices.at[k];
+    uint32_t extent;
+    if (e->kind != EXPR_COMPARE || e->compare.op != OP_LT ||
+        !elaborate_extent(x->s, x->scope, e->compare.right, &extent))
+        return 0;
+    return extent;
+}
+
+static bool names_entries(const Binding *b) {
+    for (uint32_t k = 0; k < b->target.indices.count; k++)
+        if (b->target.indices.at[k]->kind == EXPR_NUMBER)
+            return true;
+    return false;
+}
+
+bool width_changes(Site *x, uint32_t place, const Binding *b, Value *known) {
+    const Target *state = x->declared[place];
+    StateSlot shape = x->trunk->states.at[place];
+    bool changes = false;
+    if (x->adapted || shape.grows || x->is_written[place] || names_entries(b) ||
+        b->target.indices.count != state->indices.count)
+        return false;
+    for (uint32_t k = 0; k < shape.rank; k++) {
+        const uint32_t given = range_given(x, b, k);
+        if (!given || given == shape.dims[k] || !is_width(x, state->indices.at[k]))
+            continue;
+        shape.dims[k] = given;
+        changes = true;
+    }
+    if (changes) {
+        *known = slot_zeros(x->s, &shape);
+        known->span = shape.span;
+    }
+    return changes;
+}
+
+void width_commit(Site *x) {
+    Sema *s = x->s;
+    uint32_t width = x->trunk->width;
+    for (uint32_t k = 0; k < x->n_states; k++)
+        if (x->widened[k])
+            width = x->widened[k];
+    if (width == x->trunk->width)
+        return;
+    for (uint32_t k = 0; k < x->n_states && k < x->trunk->states.count; k++) {
+        StateSlot *slot = &x->trunk->states.at[k];
+        for (uint32_t a = 0; a < slot->rank; a++) {
+            if (!is_width(x, x->declared[k]->indices.at[a]))
+                continue;
+            slot->dims[a] = width;
+            if (x->widened[k] == width || x->failed)
+                continue;
+            sema_error(s, DIAG_STATE, slot->span,
+                       "the writes of this site make the trunk %u wide, but leave `%s` at %u",
+                       width, slot->name, x->widened[k] ? x->widened[k] : x->trunk->width);
+            sema_note(s, x->use->connection->item->name.span, "in the connection `%s`",
+                      x->use->connection->item->name.text);
+            x->failed = true;
+        }
+    }
+    x->trunk->width = width;
+}
+
+uint32_t width_written(const Site *x, uint32_t place) {
+    const Value v = x->written[place];
+    uint32_t dims[TIR_MAX_RANK];
+    if (v.kind != VALUE_TENSOR)
+        return 0;
+    tensor_bare_dims(v.tensor, dims, NULL);
+    for (uint32_t k = 0; k < x->declared[place]->indices.count; k++)
+        if (is_width(x, x->declared[place]->indices.at[k]))
+            return dims[k];
+    return 0;
+}
