@@ -17,7 +17,7 @@ MOST = {
     "compiler/codegen": 2,
     "compiler/compile": 2,  # the loop over the table of passes, and the rows
     "compiler/driver": 11,
-    "compiler/nest": 14,
+    "compiler/lower": 14,
     "compiler/pass": 4,  # a rule of the derivative of a loop takes the derivative of its body
     "compiler/plan": 2,
     "compiler/sema": 23,  # the evaluator: bodies hold expressions, which call bodies and hold trunks of them
