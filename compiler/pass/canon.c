@@ -44,7 +44,7 @@ static SumProduct sum_of(Canon *c, TirDomain from, TirDomain to) {
 /* The contraction `node` with only the result axes that are not in `dropped`, summed to `to`. */
 static TirId canon_contract(Canon *c, const TirNode *node, const TirId *operands, uint32_t dropped,
                             TirDomain to) {
-    SumProduct s = sum_of(c, pass_operand_domain(c->b.block, 2, operands), to);
+    SumProduct s = sum_of(c, tir_operand_domain(c->b.block, 2, operands), to);
     for (uint32_t o = 0; o < 2; o++) {
         const TirType *t = &new_node(c, operands[o])->type;
         for (uint32_t k = 0; k < t->rank; k++)
@@ -154,7 +154,7 @@ static TirId canon_arithmetic(Canon *c, TirOp op, TirId x, TirId y) {
 
 /* A product of three or more: what is cheap meets first, (x * s) * t = x * (s * t). */
 static TirId canon_product(Canon *c, const TirNode *node, const TirId *operands) {
-    TirDomain d = pass_operand_domain(c->b.block, 2, operands);
+    TirDomain d = tir_operand_domain(c->b.block, 2, operands);
     SumProduct s = sum_of(c, d, d);
     for (uint32_t k = 0; k < node->type.rank; k++) {
         s.extents[k] = node->type.dims[k];
@@ -193,9 +193,8 @@ static TirId canon_pads(Canon *c, TirId x, TirId y) {
 }
 
 static TirId canon_map(Canon *c, const TirNode *node, const TirId *operands) {
-    const bool commutes = node->op == TIR_ADD || node->op == TIR_MUL || node->op == TIR_EQ ||
-                          node->op == TIR_AND || node->op == TIR_OR;
-    if (commutes && operands[0] > operands[1]) { /* so that x + y and y + x are one */
+    /* so that x + y and y + x are one */
+    if (tir_op_commutes(node->op) && operands[0] > operands[1]) {
         const TirId swapped[2] = {operands[1], operands[0]};
         const TirId better = canon_map(c, node, swapped);
         return better ? better : tir_rebuild(&c->b, node, swapped);
@@ -249,8 +248,8 @@ static TirId canon_node(Canon *c, TirId id, const TirId *operands) {
     if (node->op == TIR_POSITION_SUM)
         return canon_position_sum(c, node, operands[0]);
     if (node->op == TIR_CONTRACT) {
-        const TirDomain before = pass_operand_domain(c->from, node->n_operands, node->operands);
-        const TirDomain now = pass_operand_domain(c->b.block, 2, operands);
+        const TirDomain before = tir_operand_domain(c->from, node->n_operands, node->operands);
+        const TirDomain now = tir_operand_domain(c->b.block, 2, operands);
         const TirDomain summed = tir_domain_minus(before, node->type.domain);
         better = canon_contract(c, node, operands, 0, tir_domain_minus(now, summed));
         return tir_times_count(&c->b, better, tir_domain_minus(summed, now));

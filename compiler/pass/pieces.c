@@ -127,7 +127,7 @@ static TirOp fold_op(TirOp op) {
 
 static void rebuild_along(Cutter *c, TirId id, const Along *along) {
     const TirNode *node = pieces_old(c, id);
-    const TirDomain operands = pass_operand_domain(c->from, node->n_operands, node->operands);
+    const TirDomain operands = tir_operand_domain(c->from, node->n_operands, node->operands);
     const Cut *cut = &along->cut;
     GemmPattern pattern;
     /* What also sums over positions does so after the pieces met, unless products accumulate. */

@@ -17,8 +17,7 @@ bool pieces_are_product(const Cutter *c, TirId id, GemmPattern *pattern) {
 
 bool pieces_sum_instances(const Cutter *c, TirId id) {
     const TirNode *node = pieces_old(c, id);
-    return node->op == TIR_CONTRACT &&
-           !tir_domain_equal(pass_operand_domain(c->from, 2, node->operands), node->type.domain);
+    return node->op == TIR_CONTRACT && tir_sums_places(c->from, node);
 }
 
 /* --- from lists down -----------------------------------------------------------------------------

@@ -1,30 +1,21 @@
 /* Copying values from block to block; see rebuild.h. */
 #include "pass/rebuild.h"
 
-TirDomain pass_operand_domain(const TirBlock *block, uint32_t n, const TirId *operands) {
-    TirDomain d = TIR_GLOBAL;
-    for (uint32_t k = 0; k < n; k++)
-        tir_domain_join(d, tir_node(block, operands[k])->type.domain, &d);
-    return d;
-}
-
 TirId pass_rebuild_node(TirBuilder *b, const TirBlock *from, const TirNode *node,
                         const TirId *operands) {
     if (node->op == TIR_SHIFT)
         return tir_shift_in(b, operands[0], node->attr.offset, node->type.domain.space);
-    if (node->op == TIR_ATTEND && !pass_operand_domain(b->block, 3, operands).space) {
+    if (node->op == TIR_ATTEND && !tir_operand_domain(b->block, 3, operands).space) {
         const TirId q = tir_at_positions(b, operands[0], node->result_types[0].domain.space);
         return tir_rebuild(b, node, (TirId[3]){q, operands[1], operands[2]});
     }
     if (node->op == TIR_STOP_GRADIENT &&
         !tir_domain_equal(tir_node(from, node->operands[0])->type.domain, node->type.domain))
         return tir_spread(b, operands[0], node->type.domain);
-    const bool sums =
-        node->op == TIR_POSITION_SUM || node->op == TIR_CONTRACT || node->op == TIR_SCATTER_ADD;
-    if (!sums)
+    if (!tir_op_sums(node->op))
         return tir_rebuild(b, node, operands);
-    const TirDomain before = pass_operand_domain(from, node->n_operands, node->operands);
-    const TirDomain now = pass_operand_domain(b->block, node->n_operands, operands);
+    const TirDomain before = tir_operand_domain(from, node->n_operands, node->operands);
+    const TirDomain now = tir_operand_domain(b->block, node->n_operands, operands);
     const TirDomain to = node->type.domain;
     if (node->op == TIR_POSITION_SUM)
         return tir_domain_sum(b, operands[0], before, to);

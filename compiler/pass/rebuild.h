@@ -8,8 +8,6 @@
  * keep their meaning (see tir_domain_sum). `from` holds the node's own operands. */
 TirId pass_rebuild_node(TirBuilder *b, const TirBlock *from, const TirNode *node,
                         const TirId *operands);
-/* The join of the operands' domains. */
-TirDomain pass_operand_domain(const TirBlock *block, uint32_t n, const TirId *operands);
 /* live[id]: needed by the roots already marked, where instead[id] (unless 0; the list may be NULL)
  * stands for value id. */
 void pass_mark_live(const TirBlock *block, const TirId *instead, bool *live);

@@ -47,19 +47,9 @@ static bool fits_registers(const TirBlock *body, const TirNode *node, uint64_t *
 }
 
 static bool is_local(const TirBlock *body, const TirNode *node) {
-    switch (node->op) {
-    case TIR_PARAM:
-    case TIR_INPUT:
-    case TIR_SCAN:
-    case TIR_POSITION_SUM:
-        return false;
-    case TIR_CONTRACT:
-    case TIR_SCATTER_ADD:
-        return tir_domain_equal(pass_operand_domain(body, node->n_operands, node->operands),
-                                node->type.domain);
-    default:
-        return tir_op_class(node->op) != TIR_CLASS_CROSS;
-    }
+    return node->op != TIR_PARAM && node->op != TIR_INPUT && node->op != TIR_SCAN &&
+           node->op != TIR_POSITION_SUM && !tir_sums_places(body, node) &&
+           tir_op_class(node->op) != TIR_CLASS_CROSS;
 }
 
 static bool fits_kernel(const TirNode *loop) {

@@ -20,10 +20,6 @@ static VjpRule *const vjp_rules[] = {
 #include "tir/tir_ops.def"
 };
 
-static bool op_stops(TirOp op) {
-    return op == TIR_STOP_GRADIENT || op == TIR_FLOOR || op == TIR_TO_REAL || op == TIR_ONEHOT;
-}
-
 void vjp_begin(Vjp *v, TirBuilder *b, TirId limit, uint32_t n, const TirId *wrt, Arena *scratch) {
     const TirBlock *block = b->block;
     *v = (Vjp){.b = b, .scratch = scratch, .limit = limit};
@@ -34,7 +30,7 @@ void vjp_begin(Vjp *v, TirBuilder *b, TirId limit, uint32_t n, const TirId *wrt,
         v->active[wrt[k]] = true;
     for (TirId id = 1; id < limit; id++) {
         const TirNode *node = &block->nodes.at[id];
-        if ((node->type.elem != TIR_REAL && node->type.elem != TIR_TUPLE) || op_stops(node->op))
+        if ((node->type.elem != TIR_REAL && node->type.elem != TIR_TUPLE) || tir_op_stops(node->op))
             continue;
         for (uint32_t k = 0; k < node->n_operands; k++)
             v->active[id] |= v->active[node->operands[k]];

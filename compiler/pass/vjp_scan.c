@@ -57,12 +57,7 @@ static void scan_find_active(ScanVjp *s) {
 static bool body_is_local(const TirBlock *body) {
     for (TirId id = 1; id < body->nodes.count; id++) {
         const TirNode *node = &body->nodes.at[id];
-        TirDomain joined = TIR_GLOBAL;
-        for (uint32_t k = 0; k < node->n_operands; k++)
-            tir_domain_join(joined, body->nodes.at[node->operands[k]].type.domain, &joined);
-        const bool sums = (node->op == TIR_CONTRACT || node->op == TIR_SCATTER_ADD) &&
-                          !tir_domain_equal(joined, node->type.domain);
-        if (sums || node->op == TIR_POSITION_SUM || node->op == TIR_SCAN ||
+        if (node->op == TIR_POSITION_SUM || node->op == TIR_SCAN || tir_sums_places(body, node) ||
             tir_op_class(node->op) == TIR_CLASS_CROSS)
             return false;
     }

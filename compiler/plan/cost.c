@@ -32,9 +32,8 @@ static double cost_operand_elements(const TirBlock *block, const TirNode *node) 
 static double cost_node(const TirBlock *block, const TirNode *node, uint32_t positions) {
     switch (tir_op_class(node->op)) {
     case TIR_CLASS_MAP:
-        return node->op == TIR_TO_REAL || node->op == TIR_STOP_GRADIENT
-                   ? 0
-                   : (double)tir_element_count(&node->type);
+        return tir_op_price(node->op) == TIR_PRICE_NONE ? 0
+                                                        : (double)tir_element_count(&node->type);
     case TIR_CLASS_REDUCE:
         return cost_operand_elements(block, node);
     case TIR_CLASS_CONTRACT:

@@ -26,18 +26,10 @@ bool plan_is_leaf(const TirNode *node) {
     return tir_op_class(node->op) == TIR_CLASS_LEAF;
 }
 
+/* What is taken along the last axis is not in a row, where vectors read: that is computed. */
 bool plan_is_view(const TirNode *node) {
-    switch (node->op) {
-    case TIR_BROADCAST:
-    case TIR_SLICE:
-    case TIR_RESHAPE:
-    case TIR_STOP_GRADIENT:
-        return true;
-    case TIR_TAKE:
-        return node->attr.axis + 1u < node->type.rank;
-    default:
-        return false;
-    }
+    return tir_op_through(node->op) &&
+           (node->op != TIR_TAKE || node->attr.axis + 1u < node->type.rank);
 }
 
 TirId plan_root(const Plan *plan, TirId id) {
@@ -49,16 +41,15 @@ TirId plan_root(const Plan *plan, TirId id) {
 
 bool plan_sums_instances(const TirBlock *block, TirId id) {
     const TirNode *node = tir_node(block, id);
-    return (node->op == TIR_POSITION_SUM || node->op == TIR_CONTRACT) &&
-           !tir_domain_equal(plan_run_domain(block, id), node->type.domain);
+    return node->op != TIR_SCATTER_ADD && tir_sums_places(block, node);
 }
 
 TirDomain plan_run_domain(const TirBlock *block, TirId id) {
     const TirNode *node = tir_node(block, id);
     TirDomain domain = node->type.domain;
-    if (node->op == TIR_POSITION_SUM || node->op == TIR_CONTRACT || node->op == TIR_SCATTER_ADD)
-        for (uint32_t k = 0; k < node->n_operands; k++)
-            tir_domain_join(domain, tir_node(block, node->operands[k])->type.domain, &domain);
+    if (tir_op_sums(node->op))
+        tir_domain_join(domain, tir_operand_domain(block, node->n_operands, node->operands),
+                        &domain);
     return domain;
 }
 
@@ -80,8 +71,7 @@ static WorkKind classify(Plan *plan, TirId id) {
         return WORK_ATTEND;
     case TIR_SCATTER_ADD: /* into its own place's rows, or over places */
         plan->gemm[id].into = id;
-        return tir_domain_equal(plan_run_domain(block, id), node->type.domain) ? WORK_LOCAL
-                                                                               : WORK_SCATTER;
+        return tir_sums_places(block, node) ? WORK_SCATTER : WORK_LOCAL;
     case TIR_RESULT:
         return plan->work[node->operands[0]];
     default:
@@ -94,8 +84,7 @@ static WorkKind classify(Plan *plan, TirId id) {
 static void force_stored(Plan *plan, TirId id) {
     TirId root = tir_storage(plan->program->block, id);
     const TirNode *node = tir_node(plan->program->block, root);
-    bool in_memory = node->op == TIR_PARAM || node->op == TIR_INPUT || node->op == TIR_TABLE;
-    if (plan->work[root] == WORK_NONE && !in_memory)
+    if (plan->work[root] == WORK_NONE && !tir_op_stored(node->op))
         plan->work[root] = WORK_LOCAL;
 }
 

@@ -37,7 +37,7 @@ static void put_block(GroupKeys *k, const TirBlock *block);
  * space is only there or not. */
 static TirAttr shared_attributes(const TirNode *node) {
     TirAttr a = node->attr;
-    if (node->op == TIR_PARAM || node->op == TIR_INPUT || node->op == TIR_TABLE)
+    if (tir_op_stored(node->op))
         a.index = 0;
     a.domain.space = a.domain.space != 0;
     return a;

@@ -61,20 +61,8 @@ static uint64_t elements(const TirBlock *block, TirId id) {
 /* A product or sum, element by element, of values and coefficients. */
 static bool is_light(const Recompute *r, TirId id) {
     const TirNode *node = tir_node(r->block, id);
-    switch (node->op) {
-    case TIR_ADD:
-    case TIR_SUB:
-    case TIR_MUL:
-    case TIR_NEG:
-    case TIR_SELECT:
-        break;
-    case TIR_CONTRACT:
-        if (!tir_is_product(r->block, node))
-            return false;
-        break;
-    default:
+    if (tir_op_price(node->op) != TIR_PRICE_LIGHT && !tir_is_product(r->block, node))
         return false;
-    }
     return node->type.elem == TIR_REAL && elements(r->block, id) > PLAN_SMALL_ELEMENTS &&
            r->plan->work[id] == WORK_LOCAL && !plan_sums_instances(r->block, id);
 }
@@ -316,9 +304,7 @@ static void find_stored(Recompute *r) {
                 listed[root] = true;
                 r->stored[root] = true;
                 const TirNode *node = tir_node(r->block, root);
-                bool in_memory = plan->work[root] != WORK_NONE || node->op == TIR_PARAM ||
-                                 node->op == TIR_INPUT || node->op == TIR_TABLE;
-                if (in_memory)
+                if (plan->work[root] != WORK_NONE || tir_op_stored(node->op))
                     vec_push(plan->arena, &group->inputs, root);
             }
         }

@@ -348,36 +348,6 @@ void tir_eval_SHIFT(const Eval *e, const TirNode *node, EvalValue *value) {
 /* --- rounding ----------------------------------------------------------------------------------
  */
 
-/* Whether a machine rounds the op's result: not what only moves, chooses or compares. */
-static bool op_rounds(TirOp op) {
-    switch (op) {
-    case TIR_EXP:
-    case TIR_LOG:
-    case TIR_SQRT:
-    case TIR_RSQRT:
-    case TIR_TANH:
-    case TIR_SIGMOID:
-    case TIR_ERF:
-    case TIR_SIN:
-    case TIR_COS:
-    case TIR_ADD:
-    case TIR_SUB:
-    case TIR_MUL:
-    case TIR_DIV:
-    case TIR_POW:
-    case TIR_REDUCE_SUM:
-    case TIR_REDUCE_PROD:
-    case TIR_POSITION_SUM:
-    case TIR_CONTRACT:
-    case TIR_SCATTER_ADD:
-    case TIR_ATTEND:
-    case TIR_ATTEND_GRAD:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static void eval_round_values(const Eval *e, const TirType *type, double *at) {
     const uint64_t n = eval_instances(e, type->domain) * tir_element_count(type);
     for (uint64_t i = 0; i < n; i++) {
@@ -390,7 +360,7 @@ static void eval_round_values(const Eval *e, const TirType *type, double *at) {
 }
 
 static void eval_round(const Eval *e, const TirNode *node, EvalValue *value) {
-    if (!op_rounds(node->op))
+    if (!tir_op_rounds(node->op))
         return;
     if (!value->results && node->type.elem == TIR_REAL)
         eval_round_values(e, &node->type, value->at);

@@ -38,6 +38,9 @@ typedef enum {
 
 typedef enum { TIR_REAL, TIR_INT, TIR_BOOL, TIR_TUPLE } TirElem; /* TUPLE: see RESULT */
 
+/* What an element of an op's result costs; see tir_ops.def. */
+typedef enum { TIR_PRICE_NONE, TIR_PRICE_LIGHT, TIR_PRICE_DEAR } TirPrice;
+
 /* Which positions' inputs a value depends on; ordered. */
 typedef enum { TIR_DEPENDS_SELF, TIR_DEPENDS_PAST, TIR_DEPENDS_ALL } TirDependence;
 
@@ -191,6 +194,14 @@ typedef struct TirProgram {
 
 const char *tir_op_name(TirOp op);
 TirOpClass tir_op_class(TirOp op);
+TirPrice tir_op_price(TirOp op);
+/* Traits, as tir_ops.def tells them. */
+bool tir_op_stored(TirOp op);
+bool tir_op_through(TirOp op);
+bool tir_op_stops(TirOp op);
+bool tir_op_sums(TirOp op);
+bool tir_op_commutes(TirOp op);
+bool tir_op_rounds(TirOp op);
 static inline const TirNode *tir_node(const TirBlock *block, TirId id) {
     return &block->nodes.at[id];
 }
@@ -216,6 +227,10 @@ bool tir_type_equal(const TirType *a, const TirType *b);
 bool tir_shape_equal(const TirType *a, const TirType *b);
 /* "real[4,8]@pos1" */
 const char *tir_type_text(Arena *arena, const TirType *type);
+/* Where the operands live, joined; GLOBAL without any. */
+TirDomain tir_operand_domain(const TirBlock *block, uint32_t n, const TirId *operands);
+/* Whether the value is a sum over positions (or samples) of its operands. */
+bool tir_sums_places(const TirBlock *block, const TirNode *node);
 /* Which positions of its operands the op itself sees: the rest of a type's dependence is theirs. */
 TirDependence tir_own_dependence(const TirProgram *p, const TirBlock *block, const TirNode *node);
 /* True for a CONST or the repetition of one. */

@@ -17,7 +17,7 @@ uint32_t tir_op_attrs(TirOp op) {
 #include "tir/tir_attrs.def"
     };
     static const uint32_t sets[] = {
-#define OP(ident, text, arity, class, dependence, attrs) attrs,
+#define OP(ident, text, arity, class, dependence, price, traits, attributes) attributes,
 #include "tir/tir_ops.def"
     };
     return sets[op];

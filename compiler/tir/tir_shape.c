@@ -384,25 +384,30 @@ static const uint8_t own_dependence[] = {
 #include "tir/tir_ops.def"
 };
 
+TirDomain tir_operand_domain(const TirBlock *block, uint32_t n, const TirId *operands) {
+    TirDomain d = TIR_GLOBAL;
+    for (uint32_t k = 0; k < n; k++)
+        tir_domain_join(d, tir_node(block, operands[k])->type.domain, &d);
+    return d;
+}
+
+bool tir_sums_places(const TirBlock *block, const TirNode *node) {
+    return tir_op_sums(node->op) &&
+           !tir_domain_equal(tir_operand_domain(block, node->n_operands, node->operands),
+                             node->type.domain);
+}
+
 TirDependence tir_own_dependence(const TirProgram *p, const TirBlock *block, const TirNode *node) {
-    switch (node->op) {
-    case TIR_ATTEND:
+    if (node->op == TIR_ATTEND)
         return node->attr.causal ? TIR_DEPENDS_PAST : TIR_DEPENDS_ALL;
-    case TIR_SHIFT:
+    if (node->op == TIR_SHIFT)
         return tir_shift_distance(&p->spaces.at[node->type.domain.space - 1], node->attr.offset) >=
                        0
                    ? TIR_DEPENDS_PAST
                    : TIR_DEPENDS_ALL;
-    case TIR_CONTRACT:
-    case TIR_SCATTER_ADD: { /* a sum over positions, or local to each? */
-        TirDomain joined = {0, 0};
-        for (uint32_t k = 0; k < node->n_operands; k++)
-            tir_domain_join(joined, block->nodes.at[node->operands[k]].type.domain, &joined);
-        return tir_domain_equal(joined, node->type.domain) ? TIR_DEPENDS_SELF : TIR_DEPENDS_ALL;
-    }
-    default:
-        return (TirDependence)own_dependence[node->op];
-    }
+    if (tir_op_sums(node->op) && !tir_sums_places(block, node))
+        return TIR_DEPENDS_SELF;
+    return (TirDependence)own_dependence[node->op];
 }
 
 static void infer_dependence(const TirProgram *p, const TirBlock *block, TirNode *node) {

@@ -16,6 +16,11 @@ static const uint8_t op_classes[] = {
 #include "tir/tir_ops.def"
 };
 
+static const uint8_t op_prices[] = {
+#define OP(ident, text, arity, class, dependence, price, ...) TIR_PRICE_##price,
+#include "tir/tir_ops.def"
+};
+
 const char *tir_op_name(TirOp op) {
     return op_names[op];
 }
@@ -26,6 +31,42 @@ int tir_op_arity(TirOp op) {
 
 TirOpClass tir_op_class(TirOp op) {
     return (TirOpClass)op_classes[op];
+}
+
+TirPrice tir_op_price(TirOp op) {
+    return (TirPrice)op_prices[op];
+}
+
+/* A bit a trait; the names are those of the table. */
+enum { none = 0, stored = 1, through = 2, stops = 4, sums = 8, commutes = 16, rounds = 32 };
+
+static const uint8_t op_traits[] = {
+#define OP(ident, text, arity, class, dependence, price, traits, ...) traits,
+#include "tir/tir_ops.def"
+};
+
+bool tir_op_stored(TirOp op) {
+    return op_traits[op] & stored;
+}
+
+bool tir_op_through(TirOp op) {
+    return op_traits[op] & through;
+}
+
+bool tir_op_stops(TirOp op) {
+    return op_traits[op] & stops;
+}
+
+bool tir_op_sums(TirOp op) {
+    return op_traits[op] & sums;
+}
+
+bool tir_op_commutes(TirOp op) {
+    return op_traits[op] & commutes;
+}
+
+bool tir_op_rounds(TirOp op) {
+    return op_traits[op] & rounds;
 }
 
 uint64_t tir_element_count(const TirType *type) {

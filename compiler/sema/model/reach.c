@@ -28,8 +28,7 @@ static Reach reach_create(Sema *s, const TirBlock *block) {
 /* Whole numbers and conditions have no derivative, nor what is made of them. */
 static bool passes(const TirBlock *block, const TirNode *node, uint32_t operand) {
     const TirElem elem = tir_node(block, node->operands[operand])->type.elem;
-    return node->op != TIR_STOP_GRADIENT && node->op != TIR_FLOOR &&
-           (elem == TIR_REAL || elem == TIR_TUPLE);
+    return !tir_op_stops(node->op) && (elem == TIR_REAL || elem == TIR_TUPLE);
 }
 
 static void reach_operand(const Reach *r, TirId operand, bool reached, const TirNode *blocked) {
