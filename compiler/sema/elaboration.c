@@ -27,8 +27,7 @@ void sema_enter_program(Sema *s) {
     s->metrics = 0;
     s->frame = NULL;
     s->model_scope = NULL;
-    s->let_name = NULL;
-    s->let_value = NULL;
+    s->mode = (Mode){0};
 }
 
 Sema *sema_create(Compilation *c, const Ast *ast, const SemaOptions *options) {

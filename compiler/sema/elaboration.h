@@ -3,6 +3,7 @@
 #define HCC_SEMA_ELABORATION_H
 
 #include "sema/frame.h"
+#include "sema/mode.h"
 #include "sema/sema.h"
 #include "sema/trial_extents.h"
 #include "sema/usage.h"
@@ -62,10 +63,8 @@ struct Sema {
     Loop *loop;
     Scope *library, *root;
     Scope *model_scope;       /* where defaults look for a constant of the formal's name */
-    const Symbol *writing;    /* the state whose write is being elaborated */
-    Frame *frame;             /* the instance being elaborated */
-    const char *let_name;     /* the let whose right side is being elaborated, */
-    const Expr *let_value;    /* and that right side: a module used there takes the let's name */
+    Frame *frame;             /* the instance being elaborated, */
+    Mode mode;                /* and how it is meant */
     Map *instances;           /* full parameter name -> Instance */
     Map *once;                /* probes and penalties done: (path, statement) */
     Map *updates;             /* parameter index + 1 of a buffer -> its update */
@@ -85,20 +84,11 @@ struct Sema {
     uint32_t values, n_instances;
     uint64_t
         decisions; /* conditions and counts met that need not be the same in a loop's next turn */
-    const Symbol *table; /* a constant table is looked up as its names stood when it was defined, */
-    Span table_at;       /* from here */
-    bool numeric;        /* only numbers can come of this */
-    bool constant;       /* a `const`: calls of definitions give definitions */
-    bool trial;          /* a definition nobody uses is being checked, */
-    Trial tried;         /* with these extents */
-    bool syntax_errors;  /* what is missing may have been lost with them: said only without */
-    bool muted;          /* the last error was not reported, nor are its notes */
+    bool trial;    /* a definition nobody uses is being checked, */
+    Trial tried;   /* with these extents */
+    bool syntax_errors; /* what is missing may have been lost with them: said only without */
+    bool muted;         /* the last error was not reported, nor are its notes */
     bool steps_reported, depth_reported, library_loaded;
-    /* numeric evaluation of an initial value: the element that is wanted */
-    bool element_wanted, pattern_used, table_used;
-    uint32_t element_rank;
-    int64_t element_at[TIR_MAX_RANK];
-    const uint32_t *element_dims;
 };
 
 Sema *sema_create(Compilation *c, const Ast *ast, const SemaOptions *options);

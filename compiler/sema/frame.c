@@ -45,6 +45,12 @@ void frame_pop(Sema *s) {
     frame_builds(s);
 }
 
+Frame *frame_switch(Sema *s, Frame *to) {
+    Frame *const from = s->frame;
+    s->frame = to;
+    return from;
+}
+
 Frame *frame_of(const Sema *s, TirId id) {
     uint32_t low = 0, high = s->built.count; /* the last entry that begins at id or before */
     while (high - low > 1) {

@@ -34,6 +34,8 @@ typedef VEC(Built) BuiltList;
 
 Frame *frame_push(Sema *s, const Item *item, const char *path, Span used_at);
 void frame_pop(Sema *s);
+/* Goes on as another instance, which is not begun; returns the one it was. */
+Frame *frame_switch(Sema *s, Frame *to);
 /* The instance that built a value of the program's block. */
 Frame *frame_of(const Sema *s, TirId id);
 /* The positions that `here` means: those of the instance, or the only ones there are; 0 = none. */

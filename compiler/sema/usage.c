@@ -23,7 +23,7 @@ void usage_declare(Sema *s, DeclaredAs declared, const char *name, Span span) {
 
 void usage_mark(Sema *s, const Symbol *symbol) {
     Usage *usage = symbol->declared == DECLARED_OTHER ? NULL : usage_at(s, symbol->span);
-    if (usage && symbol == s->writing)
+    if (usage && symbol == s->mode.writing)
         usage->self_used = true;
     else if (usage)
         usage->used = true;

@@ -26,8 +26,8 @@ MOST = {
     "runtime": 6,
 }
 
-# Internal headers that the floor above reads too: lowering, how a group's values are placed.
-SHARED = ("plan/plan_internal.h",)
+# Internal headers that the floor above reads too: lowering, how values are placed and how nests are cut.
+SHARED = ("nest/nest_internal.h", "plan/plan_internal.h")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
 

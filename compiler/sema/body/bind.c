@@ -392,14 +392,10 @@ static Value indexed_binding(Sema *s, Scope *scope, const Binding *b, const Valu
 }
 
 Value body_binding(Sema *s, Scope *scope, const Binding *b, const Value *known) {
-    const char *name = s->let_name;
-    const Expr *value = s->let_value;
-    s->let_name = b->target.name.text;
-    s->let_value = b->value;
+    const Mode outer = mode_enter(s, mode_of_let(s, b->target.name.text, b->value));
     const Value v = b->target.bracketed ? indexed_binding(s, scope, b, known)
                                         : whole_binding(s, scope, b, known);
-    s->let_name = name;
-    s->let_value = value;
+    mode_leave(s, outer);
     return v;
 }
 

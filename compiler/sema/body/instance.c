@@ -151,10 +151,11 @@ static Value formal_default(Sema *s, Scope *scope, const Item *item, const Forma
         if (symbol && symbol->kind == SYMBOL_CONST)
             return symbol_constant(s, symbol);
     }
-    const bool constant = s->constant;
-    s->constant = true;
+    Mode mode = s->mode;
+    mode.constant = true;
+    const Mode outer = mode_enter(s, mode);
     const Value v = elaborate(s, scope, formal->default_value);
-    s->constant = constant;
+    mode_leave(s, outer);
     return v;
 }
 
@@ -303,24 +304,6 @@ static Scope *instance_scope(Sema *s, const Callable *callable) {
     return scope;
 }
 
-/* Elaboration modes do not reach into a definition. */
-typedef struct {
-    bool constant, element;
-    const char *let_name;
-} Mode;
-
-static Mode mode_enter(Sema *s) {
-    const Mode mode = {s->constant, s->element_wanted, s->let_name};
-    s->constant = s->element_wanted = false;
-    return mode;
-}
-
-static void mode_leave(Sema *s, Mode mode) {
-    s->constant = mode.constant;
-    s->element_wanted = mode.element;
-    s->let_name = mode.let_name;
-}
-
 static Value apply_fn(Sema *s, const Callable *callable, const BoundArgumentList *all,
                       Span used_at) {
     const Item *item = callable->item;
@@ -376,16 +359,16 @@ Value apply_item(Sema *s, const Callable *callable, BoundArgumentList *arguments
         vec_push(s->arena, &all, arguments->at[k]);
     const char *path = s->frame ? s->frame->path : "";
     const bool is_function = item->kind == ITEM_FN;
-    if (!is_function && names_instance(s->let_value, call))
-        path = path_join(s, path, s->let_name);
+    if (!is_function && names_instance(s->mode.let_value, call))
+        path = path_join(s, path, s->mode.let_name);
     Frame *frame = frame_push(s, item, path, used_at);
     frame->is_function = is_function;
     if (!is_function)
         frame->call = call;
-    const Mode mode = mode_enter(s);
+    const Mode outer = mode_enter(s, mode_of_definition(s));
     const Value v = is_function ? apply_fn(s, callable, &all, used_at)
                                 : apply_instance(s, callable, &all, used_at);
-    mode_leave(s, mode);
+    mode_leave(s, outer);
     frame_pop(s);
     return v;
 }
@@ -399,12 +382,12 @@ Value apply_branch(Sema *s, const Callable *callable, const BoundArgument *input
         return POISON;
     Frame *frame = frame_push(s, item, path, used_at);
     frame->of_connection = false;
-    const Mode mode = mode_enter(s);
+    const Mode outer = mode_enter(s, mode_of_definition(s));
     Scope *scope = instance_scope(s, callable);
     Value v = POISON;
     if (bind_formals(s, scope, item, callable->arguments.at, callable->arguments.count, used_at))
         v = bind_inputs_and_run(s, scope, callable, inputs, n, used_at, outputs);
-    mode_leave(s, mode);
+    mode_leave(s, outer);
     frame_pop(s);
     return v;
 }

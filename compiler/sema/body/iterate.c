@@ -197,7 +197,7 @@ void body_iterate(Sema *s, Scope *scope, const Stmt *stmt) {
     carried_collect(s, scope, &stmt->loop.body, &stmt->loop.body, &list);
     bool good =
         elaborate_whole(s, scope, stmt->loop.count, "the number of iterations", 0, 1000000, &trips);
-    if (good && trips > 0 && s->numeric) {
+    if (good && trips > 0 && s->mode.numeric) {
         sema_error(s, DIAG_CONSTANT, stmt->span, "`iterate` does not make a constant");
         good = false;
     }

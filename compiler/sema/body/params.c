@@ -117,7 +117,7 @@ static bool init_distribution(Sema *s, Scope *scope, const Expr *e, TirParam *pa
     return true;
 }
 
-/* The element at s->element_at; false (and an error) when it is no number. */
+/* The element that the mode wants; false (and an error) when it is no number. */
 static bool init_element(Sema *s, Scope *scope, const Expr *e, double *out) {
     const Value v = elaborate(s, scope, e);
     if (v.kind == VALUE_NUMBER && isfinite(v.number)) {
@@ -133,13 +133,14 @@ static bool init_element(Sema *s, Scope *scope, const Expr *e, double *out) {
 
 /* All elements of an expression that depends on where. `identity` has two values only. */
 static bool init_elements(Sema *s, Scope *scope, const Expr *e, TirParam *param, uint64_t count) {
+    Element *const element = s->mode.element;
     const uint32_t *dims = param->type.dims;
     double *data = budget_table(s, count, e->span), off = param->init_a;
     if (!data)
         return false;
     bool uniform = true;
-    if (param->type.rank == 2 && !s->table_used) {
-        s->element_at[1] = 1;
+    if (param->type.rank == 2 && !element->table_used) {
+        element->at[1] = 1;
         if (dims[1] > 1 && !init_element(s, scope, e, &off))
             return false;
         for (uint64_t k = 0; k < count; k++)
@@ -149,7 +150,7 @@ static bool init_elements(Sema *s, Scope *scope, const Expr *e, TirParam *param,
         for (uint64_t k = 0; k < count; k++) {
             uint64_t rest = k;
             for (uint32_t a = param->type.rank; a-- > 0; rest /= dims[a])
-                s->element_at[a] = (int64_t)(rest % dims[a]);
+                element->at[a] = (int64_t)(rest % dims[a]);
             if (!init_element(s, scope, e, &data[k]))
                 return false;
             uniform = uniform && data[k] == param->init_a;
@@ -161,21 +162,19 @@ static bool init_elements(Sema *s, Scope *scope, const Expr *e, TirParam *param,
 }
 
 static bool init_value(Sema *s, Scope *scope, const Expr *e, TirParam *param) {
-    const bool numeric = s->numeric;
     uint64_t count;
     if (!budget_elements(s, param->type.rank, param->type.dims, e->span, &count))
         return false;
-    s->numeric = s->element_wanted = true;
-    s->pattern_used = s->table_used = false;
-    s->element_rank = param->type.rank;
-    memset(s->element_at, 0, sizeof s->element_at);
-    s->element_dims = param->type.dims;
+    Element element = {.rank = param->type.rank, .dims = param->type.dims};
+    Mode mode = s->mode;
+    mode.numeric = true;
+    mode.element = &element;
+    const Mode outer = mode_enter(s, mode);
     param->init = TIR_INIT_FILL;
     bool good = init_element(s, scope, e, &param->init_a);
-    if (good && s->pattern_used)
+    if (good && element.pattern_used)
         good = init_elements(s, scope, e, param, count);
-    s->numeric = numeric;
-    s->element_wanted = false;
+    mode_leave(s, outer);
     return good;
 }
 
@@ -281,10 +280,9 @@ void body_params(Sema *s, Scope *scope, const Stmt *stmt) {
         usage_declare(s, symbol->declared, symbol->name, symbol->span);
         if (index == UINT32_MAX)
             continue; /* poison */
-        const char *name = s->let_name;
-        s->let_name = p->target.name.text;
+        const Mode outer = mode_enter(s, mode_of_let(s, p->target.name.text, NULL));
         symbol->value = value_tensor(s, tir_param(sema_builder(s, p->target.span), index), NULL,
                                      p->target.span);
-        s->let_name = name;
+        mode_leave(s, outer);
     }
 }

@@ -55,13 +55,14 @@ static Value rule_onehot(Sema *s, const Call *c) {
         return is_poison(k) ? k
                             : sema_error(s, DIAG_KIND, c->e->span,
                                          "`onehot` takes a number, not %s", value_text(s, k));
-    if (s->element_wanted && k.kind == VALUE_NUMBER) { /* an element of an initial value */
-        s->pattern_used = true;
-        if (s->element_rank != 1)
+    if (s->mode.element && k.kind == VALUE_NUMBER) { /* an element of an initial value */
+        Element *const wanted = s->mode.element;
+        wanted->pattern_used = true;
+        if (wanted->rank != 1)
             return sema_error(s, DIAG_INIT, c->e->span,
-                              "`onehot` has one axis, but the parameter has %u", s->element_rank);
-        onehot_check(s, k.number, s->element_dims[0], c->e->span);
-        return value_number((double)s->element_at[0] == k.number, c->e->span);
+                              "`onehot` has one axis, but the parameter has %u", wanted->rank);
+        onehot_check(s, k.number, wanted->dims[0], c->e->span);
+        return value_number((double)wanted->at[0] == k.number, c->e->span);
     }
     Pattern *pattern = ARENA_NEW(s->arena, Pattern);
     Value *copy = ARENA_NEW(s->arena, Value);
@@ -293,7 +294,7 @@ static Value rule_window(Sema *s, const Call *c) {
 }
 
 static Value rule_random(Sema *s, const Call *c) {
-    if (s->numeric)
+    if (s->mode.numeric)
         return sema_error(s, DIAG_CONSTANT, c->e->span,
                           "a random number is drawn when the model runs, and a constant is needed");
     if (s->loop->level) {

@@ -66,11 +66,13 @@ static Value call_value(Sema *s, Scope *scope, const Callable *callable,
     if (callable->builtin)
         return builtin_call(s, scope, callable->builtin, arguments, e);
     const Item *item = callable->item;
-    const bool defines = item->kind == ITEM_CONNECTION ||
-                         ((item->kind == ITEM_BRANCH || item->kind == ITEM_MODULE) && s->constant);
-    if (defines || (s->constant && item->kind == ITEM_FN && lacks_arguments(callable, arguments)))
+    const bool defines =
+        item->kind == ITEM_CONNECTION ||
+        ((item->kind == ITEM_BRANCH || item->kind == ITEM_MODULE) && s->mode.constant);
+    if (defines ||
+        (s->mode.constant && item->kind == ITEM_FN && lacks_arguments(callable, arguments)))
         return partial(s, callable, arguments, e->span);
-    if (item->kind != ITEM_FN && s->numeric)
+    if (item->kind != ITEM_FN && s->mode.numeric)
         return sema_error(s, DIAG_CONSTANT, e->span, "an instance of `%s` is not a constant",
                           item->name.text);
     return apply_item(s, callable, arguments, e->span, e);
@@ -100,12 +102,12 @@ Value elaborate_call(Sema *s, Scope *scope, const Expr *e) {
     const char *name = e->call.callee->name;
     Symbol *symbol = scope_find(s, scope, name);
     const Builtin *builtin = symbol ? NULL : builtin_find(name);
-    const bool numeric = s->numeric;
+    Mode mode = s->mode;
     if (builtin && builtin_takes_unknown(builtin))
-        /* known though its argument is not */
-        s->numeric = false;
+        mode.numeric = false;
+    const Mode outer = mode_enter(s, mode);
     const bool good = elaborate_arguments(s, scope, &e->call.arguments, &arguments);
-    s->numeric = numeric;
+    mode_leave(s, outer);
     if (!symbol) {
         if (!builtin) {
             scope_unknown(s, scope, name, e->call.callee->span, "function");

@@ -7,11 +7,11 @@
 #include <math.h>
 
 Value elaborate_constant(Sema *s, Scope *scope, const Expr *e) {
-    const bool numeric = s->numeric, constant = s->constant;
-    s->numeric = s->constant = true;
+    Mode mode = s->mode;
+    mode.numeric = mode.constant = true;
+    const Mode outer = mode_enter(s, mode);
     Value v = elaborate(s, scope, e);
-    s->numeric = numeric;
-    s->constant = constant;
+    mode_leave(s, outer);
     if (v.kind == VALUE_TENSOR || v.kind == VALUE_REPEAT)
         v = sema_error(s, DIAG_CONSTANT, e->span, "this is not a constant");
     return v;
@@ -26,17 +26,17 @@ Value symbol_constant(Sema *s, Symbol *symbol) {
         return POISON;
     }
     symbol->state = CONST_ACTIVE;
-    Frame *const frame = s->frame;
-    const bool numeric = s->numeric, element = s->element_wanted;
-    s->frame = symbol->scope->frame;
-    s->numeric = s->element_wanted = false;
+    Mode mode = s->mode;
+    mode.numeric = false;
+    mode.element = NULL;
+    const Mode outer = mode_enter(s, mode);
+    Frame *const frame = frame_switch(s, symbol->scope->frame);
     symbol->value = elaborate_constant(s, symbol->scope, symbol->expr);
     const bool overridden = symbol->expr->span.file != symbol->span.file; /* `--set` */
     if (!is_poison(symbol->value))
         symbol->value.span = overridden ? symbol->expr->span : symbol->span;
-    s->frame = frame;
-    s->numeric = numeric;
-    s->element_wanted = element;
+    frame_switch(s, frame);
+    mode_leave(s, outer);
     symbol->state = CONST_DONE;
     return symbol->value;
 }

@@ -51,11 +51,11 @@ static bool instance_word(Sema *s, const char *name, Span span, Value *v) {
                          span);
     else if (name == s->words[WORD_HERE]) {
         const uint32_t space = frame_space(s);
-        *v = s->numeric ? sema_error(s, DIAG_CONSTANT, span, "`here` is not a constant")
-             : space    ? position_value(s, space, 0, span)
-                        : sema_error(s, DIAG_DOMAIN, span, "there are no positions `here`");
+        *v = s->mode.numeric ? sema_error(s, DIAG_CONSTANT, span, "`here` is not a constant")
+             : space         ? position_value(s, space, 0, span)
+                             : sema_error(s, DIAG_DOMAIN, span, "there are no positions `here`");
     } else if (name == s->words[WORD_TRAINING]) {
-        if (s->numeric) {
+        if (s->mode.numeric) {
             *v = sema_error(s, DIAG_CONSTANT, span,
                             "`training` is known when the model runs, and a constant is needed");
             sema_help(s, "write `select(training > 0, a, b)`");
@@ -81,23 +81,24 @@ static uint32_t symbol_dims(const Symbol *symbol, uint32_t *dims) {
 }
 
 /* An initial value reads every entry of its tables, so they have its shape. */
-static bool table_fits(Sema *s, const Symbol *symbol) {
+static bool table_fits(const Element *wanted, const Symbol *symbol) {
     uint32_t dims[TIR_MAX_RANK];
     const uint32_t rank = symbol_dims(symbol, dims);
-    bool same = rank == s->element_rank;
+    bool same = rank == wanted->rank;
     for (uint32_t k = 0; same && k < rank; k++)
-        same = !dims[k] || dims[k] == s->element_dims[k];
+        same = !dims[k] || dims[k] == wanted->dims[k];
     return same;
 }
 
 static Value table_misfit(Sema *s, const Symbol *symbol, bool table, Span span) {
+    const Element *wanted = s->mode.element;
     const int64_t first[TIR_MAX_RANK] = {0};
     uint32_t dims[TIR_MAX_RANK];
     const uint32_t rank = symbol_dims(symbol, dims);
     if (!table && is_poison(numeric_lookup(s, symbol, rank, first, span)))
         return POISON; /* it is no constant at all, which has been said */
     sema_error(s, DIAG_SHAPE, span, "`%s` is %s, but what begins with it is %s", symbol->name,
-               dims_text(s, rank, dims), dims_text(s, s->element_rank, s->element_dims));
+               dims_text(s, rank, dims), dims_text(s, wanted->rank, wanted->dims));
     sema_note(s, symbol->span, "`%s` is defined here", symbol->name);
     return POISON;
 }
@@ -111,13 +112,14 @@ static bool table_element(Sema *s, const Symbol *symbol, Span span, Value *v) {
     double entry;
     if (!table && !formula)
         return false;
-    s->pattern_used = s->table_used = true;
-    if (!table_fits(s, symbol))
+    Element *const wanted = s->mode.element;
+    wanted->pattern_used = wanted->table_used = true;
+    if (!table_fits(wanted, symbol))
         *v = table_misfit(s, symbol, table, span);
-    else if (table && table_entry(s, symbol->value.tensor, s->element_at, &entry))
+    else if (table && table_entry(s, symbol->value.tensor, wanted->at, &entry))
         *v = value_number(entry, span);
     else if (formula)
-        *v = numeric_lookup(s, symbol, s->element_rank, s->element_at, span);
+        *v = numeric_lookup(s, symbol, wanted->rank, wanted->at, span);
     else
         return false;
     return true;
@@ -128,8 +130,7 @@ static Value elaborate_name(Sema *s, Scope *scope, const Expr *e) {
     Value v;
     if (!symbol) {
         if (instance_word(s, e->name, e->span, &v))
-            return v.kind == VALUE_PATTERN && s->element_wanted ? pattern_element(s, v, e->span)
-                                                                : v;
+            return v.kind == VALUE_PATTERN && s->mode.element ? pattern_element(s, v, e->span) : v;
         const Builtin *builtin = builtin_find(e->name);
         if (builtin) {
             Callable *callable = ARENA_NEW(s->arena, Callable);
@@ -150,18 +151,18 @@ static Value elaborate_name(Sema *s, Scope *scope, const Expr *e) {
             symbol->unbegun = false;
             return POISON;
         }
-        if (s->table && symbol->assigned > s->table->defined) {
-            sema_error(s, DIAG_CONSTANT, s->table_at,
-                       "the table `%s` was defined with an earlier value of `%s`", s->table->name,
-                       e->name);
-            sema_note(s, s->table->span, "`%s` is defined here", s->table->name);
+        if (s->mode.table && symbol->assigned > s->mode.table->defined) {
+            sema_error(s, DIAG_CONSTANT, s->mode.table_at,
+                       "the table `%s` was defined with an earlier value of `%s`",
+                       s->mode.table->name, e->name);
+            sema_note(s, s->mode.table->span, "`%s` is defined here", s->mode.table->name);
             sema_help(s, "define the table after the loop that assigns to `%s`", e->name);
             return POISON;
         }
-        if (s->element_wanted && v.kind != VALUE_NUMBER && v.kind != VALUE_POISON &&
+        if (s->mode.element && v.kind != VALUE_NUMBER && v.kind != VALUE_POISON &&
             table_element(s, symbol, e->span, &v))
             return v;
-        if (s->numeric && (v.kind == VALUE_TENSOR || v.kind == VALUE_REPEAT)) {
+        if (s->mode.numeric && (v.kind == VALUE_TENSOR || v.kind == VALUE_REPEAT)) {
             sema_error(s, DIAG_CONSTANT, e->span,
                        "`%s` is not known before the model runs; a constant is needed here",
                        e->name);
@@ -174,7 +175,7 @@ static Value elaborate_name(Sema *s, Scope *scope, const Expr *e) {
     case SYMBOL_INDEX:
         return index_as_value(s, symbol->index, e->span);
     case SYMBOL_POSITION:
-        if (s->numeric)
+        if (s->mode.numeric)
             return sema_error(s, DIAG_CONSTANT, e->span, "the position `%s` is not a constant",
                               e->name);
         return position_value(s, symbol->space, symbol->axis, e->span);
@@ -287,8 +288,8 @@ static Value elaborate_kind(Sema *s, Scope *scope, const Expr *e) {
     case EXPR_TUPLE:
         return elaborate_tuple(s, scope, e);
     case EXPR_TRUNK:
-        return s->numeric ? sema_error(s, DIAG_CONSTANT, e->span, "a trunk is not a constant")
-                          : elaborate_trunk(s, scope, e);
+        return s->mode.numeric ? sema_error(s, DIAG_CONSTANT, e->span, "a trunk is not a constant")
+                               : elaborate_trunk(s, scope, e);
     case EXPR_ERROR:
         return POISON;
     }
@@ -312,7 +313,7 @@ Value elaborate(Sema *s, Scope *scope, const Expr *e) {
     Value v;
     const bool composite = e->kind == EXPR_SUM || e->kind == EXPR_PRODUCT ||
                            e->kind == EXPR_POWER || e->kind == EXPR_CALL;
-    if (composite && !s->numeric && !s->constant && numeric_is_table(s, scope, e))
+    if (composite && !s->mode.numeric && !s->mode.constant && numeric_is_table(s, scope, e))
         v = numeric_table(s, scope, e);
     else
         v = elaborate_kind(s, scope, e);

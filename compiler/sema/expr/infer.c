@@ -31,7 +31,7 @@ static Shape *base_shape(Sema *s, Scope *scope, const Expr *base, Repeat **repea
             return NULL;
         v = symbol->value;
     } else {
-        if (s->numeric || !s->frame)
+        if (s->mode.numeric || !s->frame)
             return NULL;
         if (!s->frame->shapes)
             s->frame->shapes = map_create(s->arena);

@@ -21,8 +21,9 @@ static bool numeric_step(uint32_t n, Index *const *indices) {
 
 bool numeric_evaluate(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index *const *indices,
                       double *out) {
-    const bool numeric = s->numeric;
-    s->numeric = true;
+    Mode mode = s->mode;
+    mode.numeric = true;
+    const Mode outer = mode_enter(s, mode);
     for (uint32_t k = 0; k < n; k++) {
         indices[k]->fixed = true;
         indices[k]->current = 0;
@@ -40,7 +41,7 @@ bool numeric_evaluate(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index *c
     } while (good && numeric_step(n, indices));
     for (uint32_t k = 0; k < n; k++)
         indices[k]->fixed = false;
-    s->numeric = numeric;
+    mode_leave(s, outer);
     return good;
 }
 
@@ -100,22 +101,16 @@ Value numeric_lookup(Sema *s, const Symbol *symbol, uint32_t n, const int64_t *a
         index->fixed = true;
         index->current = at[k];
     }
-    const bool numeric = s->numeric, element = s->element_wanted;
-    Frame *const frame = s->frame;
-    const Symbol *const table = s->table;
-    const Span table_at = s->table_at;
-    if (!table)
-        s->table_at = span;
-    s->table = symbol;
-    s->numeric = true;
-    s->element_wanted = false;
-    s->frame = symbol->scope->frame;
+    Mode mode = s->mode;
+    mode.table_at = mode.table ? mode.table_at : span;
+    mode.table = symbol;
+    mode.numeric = true;
+    mode.element = NULL;
+    const Mode outer = mode_enter(s, mode);
+    Frame *const frame = frame_switch(s, symbol->scope->frame);
     const Value v = elaborate(s, inner, b->value);
-    s->numeric = numeric;
-    s->element_wanted = element;
-    s->frame = frame;
-    s->table = table;
-    s->table_at = table_at;
+    frame_switch(s, frame);
+    mode_leave(s, outer);
     return v;
 }
 

@@ -395,7 +395,7 @@ static Value elaborate_softmax(Sema *s, Scope *scope, const Expr *e) {
 
 Value elaborate_reduce(Sema *s, Scope *scope, const Expr *e) {
     Value v;
-    if (s->numeric) {
+    if (s->mode.numeric) {
         if (numeric_reduce(s, scope, e, &v))
             return v;
         return sema_error(s, DIAG_CONSTANT, e->span, "this is not a constant");

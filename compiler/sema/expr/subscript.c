@@ -468,43 +468,41 @@ static Value index_repeat(Sema *s, Scope *scope, const Expr *e, Value v) {
     return is_poison(v) ? v : index_tensor(s, scope, e, v.tensor);
 }
 
+/* What is indexed is a value as a whole, also where one element of the result is wanted. */
+static Value index_value(Sema *s, Scope *scope, const Expr *e) {
+    const Expr *base = e->index.base;
+    const Symbol *symbol = base->kind == EXPR_NAME ? scope_find(s, scope, base->name) : NULL;
+    if (s->mode.numeric && symbol && symbol->kind == SYMBOL_VALUE &&
+        ((symbol->binding && symbol->binding->target.bracketed) ||
+         value_is_table(s, symbol->value))) {
+        usage_mark(s, symbol);
+        return index_numbers(s, scope, e, symbol);
+    }
+    const Value v = elaborate(s, scope, base);
+    switch (v.kind) {
+    case VALUE_POISON:
+        return v;
+    case VALUE_TENSOR:
+        return index_tensor(s, scope, e, v.tensor);
+    case VALUE_REPEAT:
+        return index_repeat(s, scope, e, v);
+    case VALUE_PATTERN:
+        return index_pattern(s, scope, e, v);
+    default:
+        sema_error(s, DIAG_INDEX_RANK, e->span, "%s has no axes to index", value_text(s, v));
+        sema_note(s, v.span, "it is this");
+        return POISON;
+    }
+}
+
 Value elaborate_index(Sema *s, Scope *scope, const Expr *e) {
     for (uint32_t k = 0; k < e->index.indices.count; k++)
         if (e->index.indices.at[k]->kind == EXPR_ERROR)
             return POISON;
-    const Expr *base = e->index.base;
-    const bool numeric = s->numeric, element = s->element_wanted;
-    s->element_wanted = false;
-    const Symbol *symbol = base->kind == EXPR_NAME ? scope_find(s, scope, base->name) : NULL;
-    Value v;
-    if (numeric && symbol && symbol->kind == SYMBOL_VALUE &&
-        ((symbol->binding && symbol->binding->target.bracketed) ||
-         value_is_table(s, symbol->value))) {
-        usage_mark(s, symbol);
-        v = index_numbers(s, scope, e, symbol);
-        s->element_wanted = element;
-        return v;
-    }
-    v = elaborate(s, scope, base);
-    switch (v.kind) {
-    case VALUE_POISON:
-        break;
-    case VALUE_TENSOR:
-        v = index_tensor(s, scope, e, v.tensor);
-        break;
-    case VALUE_REPEAT:
-        v = index_repeat(s, scope, e, v);
-        break;
-    case VALUE_PATTERN:
-        v = index_pattern(s, scope, e, v);
-        break;
-    default: {
-        const Value wrong = v;
-        v = sema_error(s, DIAG_INDEX_RANK, e->span, "%s has no axes to index",
-                       value_text(s, wrong));
-        sema_note(s, wrong.span, "it is this");
-    }
-    }
-    s->element_wanted = element;
+    Mode mode = s->mode;
+    mode.element = NULL;
+    const Mode outer = mode_enter(s, mode);
+    const Value v = index_value(s, scope, e);
+    mode_leave(s, outer);
     return v;
 }

@@ -190,11 +190,11 @@ static void model_input(Sema *s, Scope *scope, const Stmt *stmt) {
     Symbol *symbol = scope_define(s, scope, target->name.text, target->name.span, SYMBOL_VALUE);
     if (!good)
         return;
-    s->let_name = target->name.text;
+    const Mode outer = mode_enter(s, mode_of_let(s, target->name.text, NULL));
     const uint32_t index = tir_add_input(s->program, input);
     symbol->value =
         value_tensor(s, tir_input(sema_builder(s, target->span), index), NULL, target->span);
-    s->let_name = NULL;
+    mode_leave(s, outer);
 }
 
 /* --- the loss ----------------------------------------------------------------------------------*/
@@ -236,10 +236,10 @@ static Value model_mean(Sema *s, Scope *scope, const Stmt *stmt, TirId *total) {
 }
 
 static void model_loss(Sema *s, Scope *scope, const Stmt *stmt) {
-    s->let_name = intern_str(s->c->interner, "loss");
+    const Mode outer = mode_enter(s, mode_of_let(s, intern_str(s->c->interner, "loss"), NULL));
     TirId total;
     const Value v = model_mean(s, scope, stmt, &total);
-    s->let_name = NULL;
+    mode_leave(s, outer);
     s->loss_weight = s->loss ? 0 : total; /* of the only loss there is */
     if (is_poison(v))
         return;

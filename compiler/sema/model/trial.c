@@ -46,9 +46,11 @@ static void trial_formals(Sema *s, Scope *scope, const FormalList *formals, uint
         if (f->target.bracketed)
             v = stand_in(s, scope, &f->target, next, space);
         else if (f->default_value) {
-            s->constant = true;
+            Mode mode = s->mode;
+            mode.constant = true;
+            const Mode outer = mode_enter(s, mode);
             v = elaborate(s, scope, f->default_value);
-            s->constant = false;
+            mode_leave(s, outer);
         }
         scope_define(s, scope, f->target.name.text, f->target.name.span, SYMBOL_VALUE)->value = v;
     }

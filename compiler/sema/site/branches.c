@@ -235,8 +235,8 @@ void site_branches(Site *x) {
     Span *at = ARENA_ARRAY(s->arena, Span, n);
     BoundArgumentList *named = ARENA_ARRAY(s->arena, BoundArgumentList, n);
     bool good = !x->failed;
-    Frame *const own = s->frame;
-    s->frame = own->outer; /* branches belong to the site, not to the connection */
+    Frame *const own =
+        frame_switch(s, s->frame->outer); /* branches belong to the site, not to the connection */
     for (uint32_t k = 0; k < n && !x->failed; k++) {
         at[k] = written->at[k]->span;
         if (is_poison(branches[k])) {
@@ -258,7 +258,7 @@ void site_branches(Site *x) {
         good = good && !is_poison(first[k]);
         record_results(x, k, &named[k]);
     }
-    s->frame = own;
+    frame_switch(s, own);
     const Results r = {n, first, at, named};
     define_results(x, good ? &r : NULL);
 }

@@ -163,7 +163,7 @@ static void check_begun(Site *x) {
     if (!x->first)
         return;
     for (uint32_t k = 0; k < x->trunk->states.count; k++)
-        if (!x->is_begun[k]) {
+        if (!x->states[k].is_begun) {
             sema_error(s, DIAG_CONNECTION_PART, x->trunk->states.at[k].span,
                        "nothing says how the state `%s` begins", x->trunk->states.at[k].name);
             sema_help(s, "write `begin %s... = ...`", x->trunk->states.at[k].name);

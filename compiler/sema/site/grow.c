@@ -135,10 +135,9 @@ bool grow_is_grown(const Site *x, const Target *state, uint32_t place) {
 
 /* --- one entry more ----------------------------------------------------------------------------*/
 
-void grow_append(Site *x, uint32_t place, const Binding *b) {
+void grow_append(Site *x, SiteState *state, const StateSlot *slot, const Binding *b) {
     Sema *s = x->s;
-    const StateSlot *slot = &x->trunk->states.at[place];
-    if (is_poison(x->states[place]->value)) {
+    if (is_poison(state->symbol->value)) {
         x->failed = true;
         return;
     }
@@ -158,19 +157,18 @@ void grow_append(Site *x, uint32_t place, const Binding *b) {
         dims[k + 1] = entry.dims[k];
     const TirId id =
         tir_reshape(sema_builder(s, b->target.span), tensor_use(s, t), slot->rank, dims);
-    vec_push(s->arena, &x->appended[place], id);
+    vec_push(s->arena, &state->appended, id);
 }
 
-Value grow_commit(Site *x, uint32_t place, Value v) {
+Value grow_commit(Site *x, const SiteState *state, StateSlot *slot, Value v) {
     Sema *s = x->s;
-    StateSlot *slot = &x->trunk->states.at[place];
-    const uint32_t n = x->appended[place].count;
-    if (n == 0 || is_poison(v))
+    const uint32_t n = state->appended.count;
+    if (is_poison(v))
         return v;
     TirId *parts = ARENA_ARRAY(s->arena, TirId, n + 1);
     parts[0] = tensor_use(s, v.tensor);
     for (uint32_t k = 0; k < n; k++)
-        parts[k + 1] = x->appended[place].at[k];
+        parts[k + 1] = state->appended.at[k];
     slot->dims[0] += n;
     const TirId all = tir_concat(sema_builder(s, v.span), 0, n + 1, parts);
     return value_derived(s, all, v.tensor->type.domain, NULL, v.span);

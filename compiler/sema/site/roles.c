@@ -56,7 +56,7 @@ void check_roles(const Site *x, TirId from) {
         for (uint32_t k = 0; node->op == TIR_CONTRACT && k < 2; k++) {
             bool state = false;
             for (uint32_t n = 0; n < x->n_states; n++)
-                state = state || (x->held[n] && node->operands[1 - k] == x->held[n]);
+                state = state || (x->states[n].held && node->operands[1 - k] == x->states[n].held);
             if (!state || !wrong_role(block, node, k))
                 continue;
             sema_warning(s, DIAG_ROLE, node->span,

@@ -4,27 +4,37 @@
 
 #include "sema/site/trunk.h"
 
+enum { SITE_MAX_STATES = 16, SITE_MAX_CARRIES = 16 };
+
+/* A state, in the order of the connection's declarations: that of the trunk's states. */
+typedef struct {
+    Symbol *symbol;
+    const Target *declared;
+    TirId held;        /* as the site found it; 0: not a value */
+    Value written;     /* what it is after the writes, */
+    uint32_t widened;  /* the width that they give the trunk (0: none of their own), */
+    TirIdVec appended; /* and entries, [1, ...] each */
+    bool is_written, is_begun;
+} SiteState;
+
+typedef struct {
+    Symbol *symbol;
+    Value written;
+} SiteCarry;
+
 typedef struct {
     Sema *s;
     TrunkState *trunk;
     const SitePlan *plan;
     const SiteUse *use;
     Scope *scope;
-    bool first, last, began_here;
+    bool first, last;
     uint32_t reads_left, writes_left;
     bool adapted;      /* one stream in a trunk of several: adapt.c */
     bool probes_after; /* a probe or penalty stands after the writes */
-    uint32_t n_states;
-    Symbol *states[16];
-    const Target *declared[16]; /* of each state */
-    uint32_t widened[16];       /* the width that its write gives the trunk; 0: none of its own */
-    Value written[16];
-    TirId held[16]; /* the state as the site found it; 0: not a value */
-    bool is_written[16], is_begun[16];
-    TirIdVec appended[16]; /* entries, [1, ...] each */
-    Symbol *carries[16];
-    Value carried[16];
-    uint32_t n_carries;
+    uint32_t n_states, n_carries;
+    SiteState states[SITE_MAX_STATES];
+    SiteCarry carries[SITE_MAX_CARRIES];
     BoundArgumentList reads;
     Value ended;
     bool has_ended, failed, undecided; /* undecided: which statements there are */
@@ -58,9 +68,9 @@ Value slot_zeros(Sema *s, const StateSlot *slot);
 void grow_declare(Site *x);
 /* The state declared at this place grows. */
 bool grow_is_grown(const Site *x, const Target *state, uint32_t place);
-void grow_append(Site *x, uint32_t place, const Binding *b);
+void grow_append(Site *x, SiteState *state, const StateSlot *slot, const Binding *b);
 /* `v` with the entries that were appended. */
-Value grow_commit(Site *x, uint32_t place, Value v);
+Value grow_commit(Site *x, const SiteState *state, StateSlot *slot, Value v);
 
 /* `slot` has the shape of one of the streams that the trunk keeps. */
 bool adapt_fits(const TrunkState *trunk, const StateSlot *slot);
@@ -69,9 +79,9 @@ Value adapt_read(Sema *s, const StateSlot *streams, Span span);
 Value adapt_write(Sema *s, const StateSlot *streams, Value before, Value after, Span span);
 
 /* The write `b` gives the trunk another width: *known becomes the shape it has then. */
-bool width_changes(Site *x, uint32_t place, const Binding *b, Value *known);
+bool width_changes(Site *x, const SiteState *state, const Binding *b, Value *known);
 /* The width of what was written there. */
-uint32_t width_written(const Site *x, uint32_t place);
+uint32_t width_written(const Site *x, const SiteState *state);
 /* After all writes: the sites that follow see the new width. */
 void width_commit(Site *x);
 

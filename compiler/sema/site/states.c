@@ -14,8 +14,9 @@ void site_state(Site *x, const Target *target) {
     Sema *s = x->s;
     if (!target->name.text || !scope_check_new(s, x->scope, target->name))
         return;
-    if (x->n_states == 16) {
-        sema_error(s, DIAG_STATE, target->span, "a connection has at most 16 states");
+    if (x->n_states == SITE_MAX_STATES) {
+        sema_error(s, DIAG_STATE, target->span, "a connection has at most %d states",
+                   SITE_MAX_STATES);
         x->failed = true;
         return;
     }
@@ -33,8 +34,7 @@ void site_state(Site *x, const Target *target) {
     if (usage && slot.grows) /* perhaps at some sites only */
         usage->written = true;
     const uint32_t at = x->n_states++;
-    x->states[at] = symbol;
-    x->declared[at] = target;
+    x->states[at] = (SiteState){.symbol = symbol, .declared = target};
     if (!good) {
         x->failed = true;
         return;
@@ -112,8 +112,14 @@ static Value carry_begin(Site *x, const Binding *b) {
 
 void site_carry(Site *x, const Binding *b) {
     Sema *s = x->s;
-    if (!b->target.name.text || !scope_check_new(s, x->scope, b->target.name) || x->n_carries == 16)
+    if (!b->target.name.text || !scope_check_new(s, x->scope, b->target.name))
         return;
+    if (x->n_carries == SITE_MAX_CARRIES) {
+        sema_error(s, DIAG_STATE, b->target.span, "a connection has at most %d carries",
+                   SITE_MAX_CARRIES);
+        x->failed = true;
+        return;
+    }
     const Item *item = x->use->connection->item;
     Value v = POISON;
     bool found = false;
@@ -132,36 +138,41 @@ void site_carry(Site *x, const Binding *b) {
     symbol->declared = DECLARED_STATE;
     symbol->value = v;
     usage_declare(s, DECLARED_STATE, symbol->name, symbol->span);
-    x->carries[x->n_carries] = symbol;
-    x->carried[x->n_carries++] = v;
+    x->carries[x->n_carries++] = (SiteCarry){symbol, v};
 }
 
 /* --- begun and written -------------------------------------------------------------------------*/
 
-static int find_state(const Site *x, const char *name) {
-    for (uint32_t k = 0; k < x->n_states; k++)
-        if (x->states[k]->name == name)
-            return (int)k;
-    return -1;
+static SiteState *find_state(Site *x, const char *name) {
+    for (uint32_t k = 0; name && k < x->n_states; k++)
+        if (x->states[k].symbol->name == name)
+            return &x->states[k];
+    return NULL;
 }
 
-static int find_carry(const Site *x, const char *name) {
-    for (uint32_t k = 0; k < x->n_carries; k++)
-        if (x->carries[k]->name == name)
-            return (int)k;
-    return -1;
+static SiteCarry *find_carry(Site *x, const char *name) {
+    for (uint32_t k = 0; name && k < x->n_carries; k++)
+        if (x->carries[k].symbol->name == name)
+            return &x->carries[k];
+    return NULL;
+}
+
+/* What the trunk keeps of it; NULL: nothing, after an error. */
+static StateSlot *slot_of(const Site *x, const SiteState *state) {
+    const size_t place = (size_t)(state - x->states);
+    return place < x->trunk->states.count ? &x->trunk->states.at[place] : NULL;
 }
 
 static void unknown_state(Site *x, const Binding *b, const char *word) {
     Sema *s = x->s;
     if (!b->target.name.text)
         return;
-    const char *names[32];
+    const char *names[SITE_MAX_STATES + SITE_MAX_CARRIES];
     uint32_t n = 0;
     for (uint32_t k = 0; k < x->n_states; k++)
-        names[n++] = x->states[k]->name;
+        names[n++] = x->states[k].symbol->name;
     for (uint32_t k = 0; k < x->n_carries; k++)
-        names[n++] = x->carries[k]->name;
+        names[n++] = x->carries[k].symbol->name;
     const char *near = nearest_name(b->target.name.text, names, n);
     sema_error(s, DIAG_STATE, b->target.name.span,
                "`%s` gives a value to a state, and `%s` is none", word, b->target.name.text);
@@ -172,106 +183,123 @@ static void unknown_state(Site *x, const Binding *b, const char *word) {
     x->failed = true;
 }
 
-Value slot_zeros(Sema *s, const StateSlot *slot) {
-    return value_zeros(s, slot->rank, slot->dims, slot->span);
-}
-
 void site_begin(Site *x, const Binding *b) {
     Sema *s = x->s;
-    const int at = b->target.name.text ? find_state(x, b->target.name.text) : -1;
-    if (at < 0) {
+    SiteState *state = find_state(x, b->target.name.text);
+    if (!state) {
         unknown_state(x, b, "begin");
         return;
     }
-    if (!x->first || (uint32_t)at >= x->trunk->states.count)
+    StateSlot *slot = slot_of(x, state);
+    if (!x->first || !slot)
         return;
-    const Value known = x->is_begun[at] ? x->states[at]->value /* another slice of it */
-                                        : slot_zeros(s, &x->trunk->states.at[at]);
-    x->is_begun[at] = true;
-    x->states[at]->unbegun = false;
+    const Value known = state->is_begun ? state->symbol->value /* another slice of it */
+                                        : slot_zeros(s, slot);
+    state->is_begun = true;
+    state->symbol->unbegun = false;
     Value v = body_binding(s, x->scope, b, &known);
     if (v.kind == VALUE_NUMBER)
         v = POISON;
     if (is_poison(v))
         x->failed = true;
-    x->trunk->states.at[at].value = v;
-    x->states[at]->value = v;
+    slot->value = v;
+    state->symbol->value = v;
 }
 
-void site_write(Site *x, const Binding *b) {
+/* The right side of a write; a poisoned `known` gives poison. */
+static Value written_value(Site *x, const Symbol *symbol, const Binding *b, const Value *known) {
     Sema *s = x->s;
-    const int at = b->target.name.text ? find_state(x, b->target.name.text) : -1;
-    const int carry = b->target.name.text ? find_carry(x, b->target.name.text) : -1;
-    if (at < 0 && carry < 0) {
-        unknown_state(x, b, "write");
-        return;
-    }
-    Symbol *symbol = at >= 0 ? x->states[at] : x->carries[carry];
     Usage *usage = usage_at(s, symbol->span);
     if (usage)
         usage->written = true;
-    if (is_poison(symbol->value)) {
-        x->failed = true;
-        return;
+    Value v = POISON;
+    if (!is_poison(symbol->value)) {
+        Mode mode = s->mode;
+        mode.writing = symbol;
+        const Mode outer = mode_enter(s, mode);
+        v = body_binding(s, x->scope, b, known);
+        mode_leave(s, outer);
     }
-    Value known = symbol->value;
+    x->failed = x->failed || is_poison(v);
+    return v;
+}
+
+static void write_state(Site *x, SiteState *state, const Binding *b) {
+    Value known = state->is_written ? state->written /* another slice of it */
+                                    : state->symbol->value;
     bool widens = false;
-    if (at >= 0) {
-        if (x->is_written[at])
-            known = x->written[at]; /* another slice of it */
-        known.span = x->adapted ? symbol->span : x->trunk->states.at[at].span;
-        widens = width_changes(x, (uint32_t)at, b, &known);
+    if (!is_poison(state->symbol->value)) {
+        known.span = x->adapted ? state->symbol->span : slot_of(x, state)->span;
+        widens = width_changes(x, state, b, &known);
     }
-    s->writing = symbol;
-    const Value v = body_binding(s, x->scope, b, &known);
-    s->writing = NULL;
-    if (is_poison(v))
-        x->failed = true;
-    if (at >= 0) {
-        x->written[at] = v;
-        x->is_written[at] = true;
-        x->widened[at] = widens ? width_written(x, (uint32_t)at) : x->widened[at];
+    const Value v = written_value(x, state->symbol, b, &known);
+    if (is_poison(state->symbol->value))
+        return;
+    state->written = v;
+    state->is_written = true;
+    if (widens)
+        state->widened = width_written(x, state);
+}
+
+void site_write(Site *x, const Binding *b) {
+    SiteState *state = find_state(x, b->target.name.text);
+    SiteCarry *carry = find_carry(x, b->target.name.text);
+    if (state) {
+        write_state(x, state, b);
+    } else if (carry) {
+        const Value v = written_value(x, carry->symbol, b, &carry->symbol->value);
+        if (!is_poison(carry->symbol->value))
+            carry->written = v;
     } else {
-        x->carried[carry] = v;
+        unknown_state(x, b, "write");
     }
 }
 
 void site_append(Site *x, const Binding *b) {
-    Sema *s = x->s;
-    const int at = b->target.name.text ? find_state(x, b->target.name.text) : -1;
-    if (at < 0) {
+    SiteState *state = find_state(x, b->target.name.text);
+    if (!state) {
         unknown_state(x, b, "append");
         return;
     }
-    Usage *usage = usage_at(s, x->states[at]->span);
+    Usage *usage = usage_at(x->s, state->symbol->span);
     if (usage)
         usage->written = true;
-    if ((uint32_t)at < x->trunk->states.count && x->trunk->states.at[at].grows)
-        grow_append(x, (uint32_t)at, b);
+    const StateSlot *slot = slot_of(x, state);
+    if (slot && slot->grows)
+        grow_append(x, state, slot, b);
+}
+
+static void commit_state(Site *x, SiteState *state, StateSlot *slot) {
+    Symbol *symbol = state->symbol;
+    if (state->appended.count) {
+        slot->value = grow_commit(x, state, slot, state->is_written ? state->written : slot->value);
+        symbol->value = slot->value;
+    } else if (state->is_written) {
+        slot->value = x->adapted
+                          ? adapt_write(x->s, slot, symbol->value, state->written, symbol->span)
+                          : state->written;
+        symbol->value = state->written; /* of adapted ones: the mean, as it now is */
+    }
 }
 
 void site_commit(Site *x) {
-    for (uint32_t k = 0; k < x->n_states; k++)
-        if (x->states[k]->value.kind == VALUE_TENSOR)
-            x->held[k] = x->states[k]->value.tensor->id;
-    for (uint32_t k = 0; k < x->n_states && k < x->trunk->states.count; k++)
-        if (x->appended[k].count) {
-            StateSlot *slot = &x->trunk->states.at[k];
-            slot->value = grow_commit(x, k, x->is_written[k] ? x->written[k] : slot->value);
-            x->states[k]->value = slot->value;
-        } else if (x->is_written[k]) {
-            StateSlot *slot = &x->trunk->states.at[k];
-            slot->value = x->adapted ? adapt_write(x->s, slot, x->states[k]->value, x->written[k],
-                                                   x->states[k]->span)
-                                     : x->written[k];
-            x->states[k]->value = x->written[k]; /* of adapted ones: the mean, as it now is */
-        }
+    for (SiteState *state = x->states; state < x->states + x->n_states; state++)
+        if (state->symbol->value.kind == VALUE_TENSOR)
+            state->held = state->symbol->value.tensor->id;
+    for (SiteState *state = x->states; state < x->states + x->n_states; state++)
+        if (slot_of(x, state))
+            commit_state(x, state, slot_of(x, state));
     width_commit(x);
     for (uint32_t k = 0; k < x->n_carries; k++) {
-        x->carries[k]->value = x->carried[k];
+        const SiteCarry *carry = &x->carries[k];
+        carry->symbol->value = carry->written;
         for (uint32_t c = 0; c < x->trunk->carries.count; c++)
             if (x->trunk->carries.at[c].item == x->use->connection->item &&
-                x->trunk->carries.at[c].name == x->carries[k]->name)
-                x->trunk->carries.at[c].value = x->carried[k];
+                x->trunk->carries.at[c].name == carry->symbol->name)
+                x->trunk->carries.at[c].value = carry->written;
     }
+}
+
+Value slot_zeros(Sema *s, const StateSlot *slot) {
+    return value_zeros(s, slot->rank, slot->dims, slot->span);
 }

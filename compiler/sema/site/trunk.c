@@ -116,7 +116,7 @@ static bool trunk_input(Sema *s, const Expr *e, Value *input) {
 
 /* The frame that sites share; it names the trunk. */
 static Frame *trunk_frame(Sema *s, const Expr *e) {
-    const char *name = s->trunks > 1 && s->let_name ? s->let_name : "trunk";
+    const char *name = s->trunks > 1 && s->mode.let_name ? s->mode.let_name : "trunk";
     Frame *frame = frame_push(s, s->frame ? s->frame->item : NULL,
                               path_join(s, s->frame ? s->frame->path : "", name), e->span);
     frame->in_trunk = true;
@@ -189,10 +189,7 @@ Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e) {
     Frame *frame = trunk_frame(s, e);
     if (have_input)
         frame->space = input.tensor->type.domain.space;
-    const char *let_name = s->let_name;
-    const Expr *let_value = s->let_value;
-    s->let_name = NULL;
-    s->let_value = NULL;
+    const Mode outer = mode_enter(s, mode_of_let(s, NULL, NULL));
     Plan plan = {.failed = false};
     count_blocks(s, scope, &e->trunk.body, frame);
     plan_body(s, scope_create(s, scope, frame), &e->trunk.body, frame->path, false, &plan);
@@ -205,8 +202,7 @@ Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e) {
     TrunkState trunk = {.input = have_input ? input : POISON,
                         .width = have_input ? input.tensor->type.dims[0] : 0};
     const bool good = trunk_sites(s, &trunk, frame, &plan, have_input && !plan.failed, &result);
-    s->let_name = let_name;
-    s->let_value = let_value;
+    mode_leave(s, outer);
     frame_pop(s);
     return good ? result : POISON;
 }

@@ -31,16 +31,16 @@ static bool names_entries(const Binding *b) {
     return false;
 }
 
-bool width_changes(Site *x, uint32_t place, const Binding *b, Value *known) {
-    const Target *state = x->declared[place];
-    StateSlot shape = x->trunk->states.at[place];
+bool width_changes(Site *x, const SiteState *state, const Binding *b, Value *known) {
+    const Target *declared = state->declared;
+    StateSlot shape = x->trunk->states.at[state - x->states];
     bool changes = false;
-    if (x->adapted || shape.grows || x->is_written[place] || names_entries(b) ||
-        b->target.indices.count != state->indices.count)
+    if (x->adapted || shape.grows || state->is_written || names_entries(b) ||
+        b->target.indices.count != declared->indices.count)
         return false;
     for (uint32_t k = 0; k < shape.rank; k++) {
         const uint32_t given = range_given(x, b, k);
-        if (!given || given == shape.dims[k] || !is_width(x, state->indices.at[k]))
+        if (!given || given == shape.dims[k] || !is_width(x, declared->indices.at[k]))
             continue;
         shape.dims[k] = given;
         changes = true;
@@ -52,25 +52,32 @@ bool width_changes(Site *x, uint32_t place, const Binding *b, Value *known) {
     return changes;
 }
 
-void width_commit(Site *x) {
-    Sema *s = x->s;
+/* The width that the writes give; the trunk's own where none says another. */
+static uint32_t width_given(const Site *x) {
     uint32_t width = x->trunk->width;
     for (uint32_t k = 0; k < x->n_states; k++)
-        if (x->widened[k])
-            width = x->widened[k];
+        if (x->states[k].widened)
+            width = x->states[k].widened;
+    return width;
+}
+
+void width_commit(Site *x) {
+    Sema *s = x->s;
+    const uint32_t width = width_given(x);
     if (width == x->trunk->width)
         return;
     for (uint32_t k = 0; k < x->n_states && k < x->trunk->states.count; k++) {
         StateSlot *slot = &x->trunk->states.at[k];
+        const SiteState *state = &x->states[k];
         for (uint32_t a = 0; a < slot->rank; a++) {
-            if (!is_width(x, x->declared[k]->indices.at[a]))
+            if (!is_width(x, state->declared->indices.at[a]))
                 continue;
             slot->dims[a] = width;
-            if (x->widened[k] == width || x->failed)
+            if (state->widened == width || x->failed)
                 continue;
             sema_error(s, DIAG_STATE, slot->span,
                        "the writes of this site make the trunk %u wide, but leave `%s` at %u",
-                       width, slot->name, x->widened[k] ? x->widened[k] : x->trunk->width);
+                       width, slot->name, state->widened ? state->widened : x->trunk->width);
             sema_note(s, x->use->connection->item->name.span, "in the connection `%s`",
                       x->use->connection->item->name.text);
             x->failed = true;
@@ -79,14 +86,13 @@ void width_commit(Site *x) {
     x->trunk->width = width;
 }
 
-uint32_t width_written(const Site *x, uint32_t place) {
-    const Value v = x->written[place];
+uint32_t width_written(const Site *x, const SiteState *state) {
     uint32_t dims[TIR_MAX_RANK];
-    if (v.kind != VALUE_TENSOR)
+    if (state->written.kind != VALUE_TENSOR)
         return 0;
-    tensor_bare_dims(v.tensor, dims, NULL);
-    for (uint32_t k = 0; k < x->declared[place]->indices.count; k++)
-        if (is_width(x, x->declared[place]->indices.at[k]))
+    tensor_bare_dims(state->written.tensor, dims, NULL);
+    for (uint32_t k = 0; k < state->declared->indices.count; k++)
+        if (is_width(x, state->declared->indices.at[k]))
             return dims[k];
     return 0;
 }

@@ -43,7 +43,7 @@ void index_fix(Index *index, uint32_t extent, Span at) {
 Value index_as_value(Sema *s, Index *index, Span span) {
     if (index->fixed)
         return value_number((double)index->current, span);
-    if (s->numeric)
+    if (s->mode.numeric)
         return sema_error(s, DIAG_CONSTANT, span, "index `%s` has no value here", index->name);
     if (!index->extent) {
         sema_error(s, DIAG_INDEX_EXTENT, span,

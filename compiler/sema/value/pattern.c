@@ -15,18 +15,19 @@ void onehot_check(Sema *s, double k, uint32_t extent, Span span) {
 
 /* An element of `identity` or `onehot` where an initial value asks for one. */
 Value pattern_element(Sema *s, Value v, Span span) {
-    s->pattern_used = true;
+    Element *const wanted = s->mode.element;
+    wanted->pattern_used = true;
     const uint32_t rank = v.pattern->kind == PATTERN_IDENTITY ? 2 : 1;
-    if (s->element_rank != rank) {
+    if (wanted->rank != rank) {
         sema_error(s, DIAG_INIT, span, "%s has %u %s, but the parameter has %u", value_text(s, v),
-                   rank, rank == 1 ? "axis" : "axes", s->element_rank);
+                   rank, rank == 1 ? "axis" : "axes", wanted->rank);
         return POISON;
     }
     if (v.pattern->kind == PATTERN_IDENTITY)
-        return value_number(s->element_at[0] == s->element_at[1], span);
+        return value_number(wanted->at[0] == wanted->at[1], span);
     const Value k = *v.pattern->argument;
     if (k.kind != VALUE_NUMBER)
         return sema_error(s, DIAG_CONSTANT, span, "an initial value is a constant");
-    onehot_check(s, k.number, s->element_dims[0], span);
-    return value_number((double)s->element_at[0] == k.number, span);
+    onehot_check(s, k.number, wanted->dims[0], span);
+    return value_number((double)wanted->at[0] == k.number, span);
 }

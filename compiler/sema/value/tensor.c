@@ -7,7 +7,7 @@
 
 TirBuilder *sema_builder(Sema *s, Span span) {
     s->loop->builder.span = span;
-    s->loop->builder.name = s->let_name;
+    s->loop->builder.name = s->mode.let_name;
     return &s->loop->builder;
 }
 
