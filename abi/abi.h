@@ -11,7 +11,9 @@
 
 #include <stdint.h>
 
-#define HC_ABI_VERSION 3
+/* Both rise when what was built before can no longer be read. */
+#define HC_ABI_VERSION 4
+#define HC_MANIFEST_FORMAT 2
 
 /* What a call runs over, and what a run is: in the order of the compiler's NestExtent. */
 typedef struct {

@@ -27,6 +27,12 @@ static inline uint64_t hc_align(uint64_t bytes) {
     return hc_round_up(bytes, HC_ALIGN);
 }
 
+/* Bytes that what lies there for each unit of a count takes, so that many units of whatever lies
+ * before it end at a multiple of HC_ALIGN. */
+static inline uint64_t hc_align_unit(uint64_t bytes) {
+    return hc_round_up(bytes, HC_ALIGN / HC_TILE_STEP);
+}
+
 /* Units of a region that holds something for each of so many instances. */
 static inline uint64_t hc_units(uint64_t instances) {
     return hc_round_up(instances, HC_TILE_STEP);

@@ -27,7 +27,8 @@ static bool memory_has(size_t bytes) {
     return available < 0 || (double)bytes <= 1024 * (available + swap);
 }
 
-void *hc_aligned_zero(size_t bytes) {
+/* As it comes; NULL when there is none. */
+static void *aligned(size_t bytes) {
     size_t alignment = bytes >= (size_t)4 << 20 ? (size_t)2 << 20 : 64;
     size_t size = (bytes + alignment - 1) / alignment * alignment;
     if (size < bytes || !memory_has(size))
@@ -37,8 +38,12 @@ void *hc_aligned_zero(size_t bytes) {
         return NULL;
     if (alignment > 64) /* large pages halve the cost of streaming through it */
         madvise(memory, size, MADV_HUGEPAGE);
-    memset(memory, 0, bytes);
     return memory;
+}
+
+void *hc_aligned_zero(size_t bytes) {
+    void *memory = aligned(bytes);
+    return memory ? memset(memory, 0, bytes) : NULL;
 }
 
 HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, HcPool *pool,
@@ -50,7 +55,8 @@ HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, 
     size_t threads = (size_t)hc_pool_threads(pool);
     /* one page apart, so that threads do not share lines or sets */
     exec->scratch_stride = ((size_t)plan->scratch_bytes + 4095) / 4096 * 4096 + 192;
-    exec->scratch = hc_aligned_zero(exec->scratch_stride * threads);
+    exec->scratch =
+        aligned(exec->scratch_stride * threads); /* no task reads what it did not write */
     exec->addresses = calloc(plan->n_buffers + 1, sizeof *exec->addresses);
     exec->bound = calloc(plan->n_calls + 1, sizeof *exec->bound);
     exec->chunk_addresses = calloc(plan->n_buffers + 1, sizeof *exec->chunk_addresses);
@@ -141,8 +147,13 @@ static void bind_call(HcExec *exec, const HcCall *call, HcBoundCall *bound) {
         bound->gemm = split_of(exec, call, exec->instances[HC_POSITION]);
 }
 
-/* What products need beside their operands. */
-static int64_t slice_elements(const HcExec *exec) {
+/* What a call's buffers hold; of a product and a sum all of them. */
+static int64_t call_element_bytes(const HcExec *exec, const HcCall *call, uint32_t k) {
+    return hc_element_bytes(exec->plan->buffers[call->first + k].element);
+}
+
+/* Bytes that products need beside their operands. */
+static int64_t slice_bytes(const HcExec *exec) {
     int64_t most = 0, all = exec->instances[HC_POSITION];
     for (uint32_t k = 0; k < exec->plan->n_calls; k++) {
         const HcCall *call = &exec->plan->calls[k];
@@ -154,8 +165,8 @@ static int64_t slice_elements(const HcExec *exec) {
             if (counts[c] == 0)
                 continue;
             HcGemmSplit split = split_of(exec, call, counts[c]);
-            int64_t elements = hc_gemm_slice_elements(&split);
-            most = elements > most ? elements : most;
+            int64_t bytes = hc_gemm_slice_elements(&split) * call_element_bytes(exec, call, 2);
+            most = bytes > most ? bytes : most;
         }
     }
     return most;
@@ -166,15 +177,15 @@ static bool place_regions(const HcExec *exec, size_t offsets[HC_REGION_COUNT + 1
     *total = 0;
     for (int k = HC_REGION_GLOBAL; k < HC_REGION_COUNT; k++) {
         size_t bytes;
-        if (__builtin_mul_overflow((size_t)exec->plan->region_elements[k],
-                                   (size_t)exec->units[k] * exec->plan->element_size, &bytes) ||
+        if (__builtin_mul_overflow((size_t)exec->plan->region_bytes[k], (size_t)exec->units[k],
+                                   &bytes) ||
             bytes > (size_t)1 << 56)
             return false;
         offsets[k] = *total;
         *total += hc_align(bytes);
     }
     offsets[HC_REGION_COUNT] = *total;
-    *total += (size_t)slice_elements(exec) * exec->plan->element_size;
+    *total += (size_t)slice_bytes(exec);
     return *total < (size_t)1 << 56;
 }
 
@@ -249,7 +260,7 @@ static void *address(const HcExec *exec, HcBuffer buffer, int64_t unit, void *pa
     default:
         base = exec->region[buffer.region];
     }
-    return base + offset * exec->plan->element_size;
+    return base + offset;
 }
 
 void *hc_exec_address(const HcExec *exec, HcBuffer buffer, void *params, void *grads,
@@ -283,7 +294,7 @@ typedef struct {
     const HcCall *call;
     const HcBoundCall *bound;
     void *const *buffers;
-    int64_t elements;   /* ZERO: in all */
+    int64_t bytes;      /* ZERO: in all */
     int64_t first_task; /* KERNEL: of a chunk */
 } Job;
 
@@ -327,9 +338,8 @@ DEFINE_REDUCE(reduce_f64, double)
 static void zero_task(void *argument, int64_t task, int32_t worker) {
     (void)worker;
     const Job *job = argument;
-    int64_t bytes = job->elements * job->exec->plan->element_size, first = task * ZERO_BYTES;
-    memset((uint8_t *)job->buffers[0] + first, 0,
-           (size_t)(bytes - first < ZERO_BYTES ? bytes - first : ZERO_BYTES));
+    int64_t first = task * ZERO_BYTES, left = job->bytes - first;
+    memset((uint8_t *)job->buffers[0] + first, 0, (size_t)(left < ZERO_BYTES ? left : ZERO_BYTES));
 }
 
 /* Which instance of `outer` instance `k` of `inner` belongs to. */
@@ -389,27 +399,30 @@ static int64_t scatter_chunks(const HcCall *call) {
 DEFINE_SCATTER(scatter_f32, float)
 DEFINE_SCATTER(scatter_f64, double)
 
+/* What is added up: the second buffer of sums and scatters alike. */
+static bool is_f32(const HcExec *exec, const HcCall *call) {
+    return exec->plan->buffers[call->first + 1].element == HC_ELEMENT_F32;
+}
+
 static void run_other(Job *job) {
     HcExec *exec = job->exec;
     const HcCall *call = job->call;
-    bool f32 = exec->plan->element_size == 4;
     switch (call->kind) {
     case HC_CALL_REDUCE:
         hc_pool_run(exec->pool, (call->elements + REDUCE_ELEMENTS - 1) / REDUCE_ELEMENTS,
-                    f32 ? reduce_f32 : reduce_f64, job);
+                    is_f32(exec, call) ? reduce_f32 : reduce_f64, job);
         break;
     case HC_CALL_ZERO: {
         HcRegion region = exec->plan->buffers[call->first].region;
         int64_t unit =
             region < HC_REGION_GLOBAL ? job->bound->extents.instances : exec->units[region];
-        job->elements = call->elements * unit;
-        int64_t bytes = job->elements * exec->plan->element_size;
-        hc_pool_run(exec->pool, (bytes + ZERO_BYTES - 1) / ZERO_BYTES, zero_task, job);
+        job->bytes = call->cleared * unit;
+        hc_pool_run(exec->pool, (job->bytes + ZERO_BYTES - 1) / ZERO_BYTES, zero_task, job);
         break;
     }
     default:
         hc_pool_run(exec->pool, exec->instances[call->to_domain] * scatter_chunks(call),
-                    f32 ? scatter_f32 : scatter_f64, job);
+                    is_f32(exec, call) ? scatter_f32 : scatter_f64, job);
         break;
     }
 }
@@ -423,7 +436,7 @@ static void run_call(HcExec *exec, uint32_t c) {
     if (call->kind == HC_CALL_KERNEL)
         hc_pool_run(exec->pool, bound->tasks, kernel_task, &job);
     else if (call->kind == HC_CALL_GEMM)
-        hc_gemm_run(&exec->blas, exec->pool, call, &bound->gemm, exec->plan->element_size,
+        hc_gemm_run(&exec->blas, exec->pool, call, &bound->gemm, call_element_bytes(exec, call, 2),
                     job.buffers, exec->slices);
     else
         run_other(&job);
@@ -441,7 +454,7 @@ static void run_chunk_gemm(HcExec *exec, const HcCall *call, int64_t first, int6
                            void *const *buffers) {
     HcCall part = *call;
     uint8_t *abc[3] = {buffers[0], buffers[1], buffers[2]};
-    int64_t size = exec->plan->element_size;
+    const int64_t size = call_element_bytes(exec, call, 2);
     if (call->m.domain >= 0) {
         int64_t rows = first * call->m.value;
         abc[0] += (call->transpose_a ? rows : rows * call->lda) * size;
@@ -453,8 +466,7 @@ static void run_chunk_gemm(HcExec *exec, const HcCall *call, int64_t first, int6
         part.beta = first > 0 ? 1 : call->beta;
     }
     HcGemmSplit split = split_of(exec, call, count);
-    hc_gemm_run(&exec->blas, exec->pool, &part, &split, exec->plan->element_size,
-                (void *const *)abc, exec->slices);
+    hc_gemm_run(&exec->blas, exec->pool, &part, &split, size, (void *const *)abc, exec->slices);
 }
 
 static void run_chunk_call(HcExec *exec, uint32_t c, int64_t first, int64_t count) {
@@ -465,7 +477,7 @@ static void run_chunk_call(HcExec *exec, uint32_t c, int64_t first, int64_t coun
     for (uint32_t k = 0; k < call->count; k++) {
         const HcBuffer *buffer = &exec->plan->buffers[call->first + k];
         bool moves = buffer->region == HC_REGION_CHUNK && !exec->whole;
-        uintptr_t back = moves ? (uintptr_t)(first * buffer->index) * exec->plan->element_size : 0;
+        uintptr_t back = moves ? (uintptr_t)(first * buffer->index) : 0;
         buffers[k] = (void *)((uintptr_t)exec->addresses[call->first + k] - back);
     }
     if (call->kind == HC_CALL_GEMM) {

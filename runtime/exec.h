@@ -74,6 +74,6 @@ HcGemmSplit hc_gemm_split(int64_t m, int64_t n, int64_t k, bool over_positions);
 /* Elements that `slices` of hc_gemm_run must hold. */
 int64_t hc_gemm_slice_elements(const HcGemmSplit *split);
 void hc_gemm_run(const HcBlas *blas, HcPool *pool, const HcCall *call, const HcGemmSplit *split,
-                 uint32_t element_size, void *const *abc, void *slices);
+                 int64_t element_bytes, void *const *abc, void *slices);
 
 #endif

@@ -27,7 +27,7 @@ const char *hc_first_not_finite(const HcContext *c, const void *slab) {
     uint32_t size = c->plan.element_size;
     for (uint32_t k = 0; k < c->plan.n_parameters; k++) {
         const HcParameterPlan *p = &c->plan.parameters[k];
-        if (!hc_all_finite((const uint8_t *)slab + p->offset * size, p->count, size))
+        if (!hc_all_finite((const uint8_t *)slab + p->offset, p->count, size))
             return p->name;
     }
     return NULL;
@@ -46,22 +46,23 @@ static const char *first_input(const HcContext *c) {
 /* Elements from a buffer to the next that begins in its region. What else may lie there was found
  * finite before, or is zero. */
 static int64_t extent_of(const HcContext *c, HcBuffer buffer) {
-    int64_t end = c->plan.region_elements[buffer.region];
+    int64_t end = c->plan.region_bytes[buffer.region];
     for (uint32_t k = 0; k < c->plan.n_buffers; k++) {
         const HcBuffer *other = &c->plan.buffers[k];
         if (other->region == buffer.region && other->offset > buffer.offset && other->offset < end)
             end = other->offset;
     }
-    return (end - buffer.offset) * c->exec.units[buffer.region];
+    return (end - buffer.offset) * c->exec.units[buffer.region] / hc_element_bytes(buffer.element);
 }
 
 static bool call_good(const HcContext *c, const HcCall *call, Which which) {
     for (uint32_t k = 0; k < call->count; k++) {
         HcBuffer buffer = c->plan.buffers[call->first + k];
-        if (buffer.region < HC_REGION_GLOBAL || buffer.region == HC_REGION_PARTIAL)
+        if (buffer.region < HC_REGION_GLOBAL || buffer.region == HC_REGION_PARTIAL ||
+            buffer.element == HC_ELEMENT_I32)
             continue;
         if (!all_good(c->exec.addresses[call->first + k], extent_of(c, buffer),
-                      c->plan.element_size, which))
+                      (uint32_t)hc_element_bytes(buffer.element), which))
             return false;
     }
     return true;

@@ -76,7 +76,7 @@ typedef struct {
     const HcBlas *blas;
     const HcCall *call;
     const HcGemmSplit *split;
-    uint32_t element_size;
+    int64_t element_bytes;
     void *const *abc;
     void *slices; /* results of the slices of a sum, one after the other */
 } GemmJob;
@@ -100,7 +100,7 @@ static void gemm_task(void *argument, int64_t task, int32_t worker) {
         int64_t a = call->transpose_a ? k0 * call->lda + m0 : m0 * call->lda + k0;
         int64_t b = call->transpose_b ? n0 * call->ldb + k0 : k0 * call->ldb + n0;
         double beta = k0 == 0 ? call->beta : 1;
-        if (job->element_size == 4)
+        if (job->element_bytes == 4)
             job->blas->sgemm(CblasRowMajor, ta, tb, (blasint)m, (blasint)n, (blasint)k,
                              (float)call->alpha, (const float *)job->abc[0] + a, (blasint)call->lda,
                              (const float *)job->abc[1] + b, (blasint)call->ldb, (float)beta,
@@ -117,7 +117,7 @@ static void gemm_task(void *argument, int64_t task, int32_t worker) {
 static void slice_task(void *argument, int64_t task, int32_t worker) {
     const GemmJob *job = argument;
     const HcGemmSplit *s = job->split;
-    const int64_t first = task * s->chunk_k, size = job->element_size;
+    const int64_t first = task * s->chunk_k, size = job->element_bytes;
     HcCall part = *job->call;
     part.ldc = s->n;
     part.beta = 0;
@@ -128,7 +128,7 @@ static void slice_task(void *argument, int64_t task, int32_t worker) {
     void *abc[3] = {a + (part.transpose_a ? first * part.lda : first) * size,
                     b + (part.transpose_b ? first : first * part.ldb) * size,
                     to + task * s->m * s->n * size};
-    GemmJob slice = {job->blas, &part, &alone, job->element_size, abc, NULL};
+    GemmJob slice = {job->blas, &part, &alone, job->element_bytes, abc, NULL};
     gemm_task(&slice, 0, worker);
 }
 
@@ -156,12 +156,12 @@ int64_t hc_gemm_slice_elements(const HcGemmSplit *split) {
 }
 
 void hc_gemm_run(const HcBlas *blas, HcPool *pool, const HcCall *call, const HcGemmSplit *split,
-                 uint32_t element_size, void *const *abc, void *slices) {
-    GemmJob job = {blas, call, split, element_size, abc, slices};
+                 int64_t element_bytes, void *const *abc, void *slices) {
+    GemmJob job = {blas, call, split, element_bytes, abc, slices};
     if (split->slices > 1) {
         hc_pool_run(pool, split->slices, slice_task, &job);
         hc_pool_run(pool, (split->m * split->n + SUM_ELEMENTS - 1) / SUM_ELEMENTS,
-                    element_size == 4 ? sum_slices_f32 : sum_slices_f64, &job);
+                    element_bytes == 4 ? sum_slices_f32 : sum_slices_f64, &job);
         return;
     }
     hc_pool_run(pool, split->panels_m * split->panels_n, gemm_task, &job);

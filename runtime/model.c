@@ -41,7 +41,7 @@ static int64_t elements_for(const HcInputPlan *input, int64_t samples, int64_t p
 static size_t bytes_for(const HcContext *c, uint32_t k, int64_t samples, int64_t positions) {
     const HcInputPlan *input = &c->plan.inputs[k];
     return (size_t)elements_for(input, samples, positions) *
-           (input->integer ? 4 : c->plan.element_size);
+           (size_t)hc_element_bytes(input->element);
 }
 
 /* Memory for inputs that need more than they have; nothing is taken over yet. */
@@ -114,7 +114,7 @@ static HcStatus create(HcContext *c, const HcModel *model, const HcOptions *opti
     c->recipe = c->plan.recipe;
     c->training = true;
     c->loaded_step = -1;
-    size_t slab = (size_t)c->plan.slab_elements * c->plan.element_size;
+    size_t slab = (size_t)c->plan.slab_bytes;
     c->params = c->own_params = hc_aligned_zero(slab);
     c->grads = c->own_grads = hc_aligned_zero(slab);
     c->own_inputs = calloc(c->plan.n_inputs + 1, sizeof(void *));
@@ -205,7 +205,7 @@ const char *hc_model_name(const HcContext *c) {
 uint64_t hc_memory_bytes(const HcContext *c) {
     if (!c)
         return 0;
-    uint64_t slab = (uint64_t)c->plan.slab_elements * c->plan.element_size;
+    uint64_t slab = (uint64_t)c->plan.slab_bytes;
     uint64_t bytes =
         2 * slab + c->exec.workspace_bytes + c->exec.scratch_stride * (uint64_t)hc_threads(c);
     for (uint32_t k = 0; k < c->plan.n_inputs; k++)
@@ -293,8 +293,7 @@ HcStatus hc_set_input(HcContext *c, const char *name, const void *data, int64_t 
     HcStatus status = check_integers(c, input, data, count);
     if (status != HC_OK)
         return status;
-    memcpy(hc_input_memory(c, k), data,
-           (size_t)count * (input->integer ? 4 : c->plan.element_size));
+    memcpy(hc_input_memory(c, k), data, (size_t)count * (size_t)hc_element_bytes(input->element));
     return HC_OK;
 }
 
@@ -377,7 +376,7 @@ HcStatus hc_backward(HcContext *c) {
 HcStatus hc_zero_grad(HcContext *c) {
     if (!c)
         return hc_null(c, "the context");
-    memset(c->grads, 0, (size_t)c->plan.slab_elements * c->plan.element_size);
+    memset(c->grads, 0, (size_t)c->plan.slab_bytes);
     return HC_OK;
 }
 

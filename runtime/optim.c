@@ -40,12 +40,13 @@ static bool trained(const HcParameterPlan *p) {
 }
 
 static void list_chunks(HcOptim *optim) {
+    const int64_t size = optim->plan->element_size;
     for (uint32_t k = 0; k < optim->plan->n_parameters; k++) {
         const HcParameterPlan *p = &optim->plan->parameters[k];
         for (int64_t at = 0; trained(p) && at < p->count; at += CHUNK) {
             int64_t count = p->count - at < CHUNK ? p->count - at : CHUNK;
             if (optim->chunks)
-                optim->chunks[optim->n_chunks] = (HcChunk){k, p->offset + at, count};
+                optim->chunks[optim->n_chunks] = (HcChunk){k, p->offset + at * size, count};
             optim->n_chunks++;
         }
     }
@@ -54,7 +55,7 @@ static void list_chunks(HcOptim *optim) {
 HcStatus hc_optim_create(HcOptim *optim, const HcPlan *plan, const HcRecipe *recipe,
                          HcError *error) {
     *optim = (HcOptim){.plan = plan};
-    size_t slab = (size_t)plan->slab_elements * plan->element_size;
+    size_t slab = (size_t)plan->slab_bytes;
     bool second = recipe->optimizer == HC_ADAMW;
     list_chunks(optim);
     size_t n = (size_t)optim->n_chunks + 1;
@@ -95,7 +96,7 @@ static void square_task(void *argument, int64_t task, int32_t worker) {
     const Job *job = argument;
     const HcChunk *chunk = &job->optim->chunks[task];
     uint32_t size = job->optim->plan->element_size;
-    const void *g = job->gradients + chunk->first * size;
+    const void *g = job->gradients + chunk->first;
     job->optim->sums[task] =
         size == 4 ? squares_f32(chunk->count, g) : squares_f64(chunk->count, g);
 }
@@ -114,8 +115,8 @@ double hc_optim_norm(HcOptim *optim, HcPool *pool, const void *gradients) {
     return sqrt(optim->sums[0]);
 }
 
-static uint8_t *at(void *slab, const HcChunk *chunk, uint32_t size) {
-    return slab ? (uint8_t *)slab + chunk->first * size : NULL; /* SGD has no second moments */
+static uint8_t *at(void *slab, const HcChunk *chunk) {
+    return slab ? (uint8_t *)slab + chunk->first : NULL; /* SGD has no second moments */
 }
 
 static void update_task(void *argument, int64_t task, int32_t worker) {
@@ -126,9 +127,9 @@ static void update_task(void *argument, int64_t task, int32_t worker) {
     uint32_t size = job->optim->plan->element_size;
     double lr = job->lr * parameter->lr_scale;
     double decay = parameter->decay ? job->recipe->weight_decay : 0;
-    void *p = job->params + chunk->first * size;
-    const void *g = job->gradients + chunk->first * size;
-    void *m = at(job->optim->first, chunk, size), *v = at(job->optim->second, chunk, size);
+    void *p = job->params + chunk->first;
+    const void *g = job->gradients + chunk->first;
+    void *m = at(job->optim->first, chunk), *v = at(job->optim->second, chunk);
     if (job->recipe->optimizer == HC_ADAMW) {
         AdamwNumbers numbers = job->numbers;
         numbers.keep = 1 - lr * decay;

@@ -7,7 +7,7 @@
 
 typedef struct {
     uint32_t parameter;
-    int64_t first, count; /* elements of the slab */
+    int64_t first, count; /* bytes into the slab; elements */
 } HcChunk;
 
 typedef struct {

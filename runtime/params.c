@@ -9,7 +9,7 @@ int64_t hc_parameter_count(const HcContext *c) {
     return c ? c->plan.n_parameters : 0;
 }
 int64_t hc_slab_elements(const HcContext *c) {
-    return c ? c->plan.slab_elements : 0;
+    return c ? c->plan.slab_bytes / c->plan.element_size : 0;
 }
 void *hc_parameters(HcContext *c) {
     return c ? c->params : NULL;
@@ -27,8 +27,8 @@ HcStatus hc_parameter(HcContext *c, int64_t index, HcParameter *to) {
     const HcParameterPlan *p = &c->plan.parameters[index];
     *to = (HcParameter){.name = p->name,
                         .group = p->group,
-                        .data = (uint8_t *)c->params + p->offset * c->plan.element_size,
-                        .gradient = (uint8_t *)c->grads + p->offset * c->plan.element_size,
+                        .data = (uint8_t *)c->params + p->offset,
+                        .gradient = (uint8_t *)c->grads + p->offset,
                         .count = p->count,
                         .rank = p->rank,
                         .frozen = p->buffer ? 2 : p->frozen};
@@ -76,7 +76,7 @@ static void init_task(void *argument, int64_t task, int32_t worker) {
     uint32_t size = job->context->plan.element_size;
     int64_t first = task * INIT_CHUNK;
     int64_t count = p->count - first < INIT_CHUNK ? p->count - first : INIT_CHUNK;
-    uint8_t *to = (uint8_t *)job->context->params + (p->offset + first) * size;
+    uint8_t *to = (uint8_t *)job->context->params + p->offset + first * size;
     if (p->init == HC_INIT_NORMAL) {
         hc_rng_normal(job->seed, job->stream, (uint64_t)first, count, p->a, p->b, size, to);
         return;
@@ -142,12 +142,11 @@ static HcStatus check_updates(HcContext *c) {
 
 /* The values lie apart from the buffers, so that they change all at once. */
 static void apply_updates(HcContext *c) {
-    uint32_t size = c->plan.element_size;
     for (uint32_t k = 0; c->ran && k < c->plan.n_updates; k++) {
         const HcUpdate *update = &c->plan.updates[k];
         const HcParameterPlan *p = &c->plan.parameters[update->parameter];
-        memcpy((uint8_t *)c->params + p->offset * size, update_value(c, update),
-               (size_t)p->count * size);
+        memcpy((uint8_t *)c->params + p->offset, update_value(c, update),
+               (size_t)(p->count * hc_element_bytes(p->element)));
     }
 }
 

@@ -1,11 +1,15 @@
 /* Reads the manifest (docs/manifest.md). It was made by the compiler, but it may have been damaged
  * or edited since: everything that later code indexes with is checked here, once. */
 #include "runtime/plan.h"
+#include "abi/layout.h"
 #include "runtime/json_read.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Of a region's unit or all parameters, so that sums stay far below 2^63. */
+#define MAX_BYTES (INT64_C(1) << 50)
 
 typedef struct {
     HcPlan *plan;
@@ -81,6 +85,10 @@ static const char *const region_names[HC_REGION_COUNT] = {
 #define HC_REGION(ident, text) [HC_REGION_##ident] = text,
 #include "abi/words.def"
 };
+static const char *const element_names[HC_ELEMENT_COUNT] = {
+#define HC_ELEMENT(ident, text, bytes) [HC_ELEMENT_##ident] = text,
+#include "abi/words.def"
+};
 static const char *const domain_names[HC_DOMAIN_COUNT] = {
 #define HC_DOMAIN(ident, text) [HC_##ident] = text,
 #include "abi/words.def"
@@ -102,6 +110,13 @@ static HcStatus word(Reader *r, const json_t *value, const char *const *words, i
         if (strcmp(name, words[*to]) == 0)
             return HC_OK;
     return bad(r, wrong);
+}
+
+static HcStatus element(Reader *r, const json_t *value, HcElement *to) {
+    int k;
+    TRY(word(r, value, element_names, HC_ELEMENT_COUNT, "unknown element type", &k));
+    *to = (HcElement)k;
+    return HC_OK;
 }
 
 static HcStatus domain(Reader *r, const json_t *value, HcDomain *to) {
@@ -138,27 +153,37 @@ static HcStatus shape(Reader *r, const json_t *array, int32_t *rank, int64_t *di
     return HC_OK;
 }
 
+/* A region with a count holds whole tiles of units, so what lies before is a multiple of so many.
+ */
+static bool is_aligned(const HcBuffer *buffer) {
+    const bool counted = buffer->region > HC_REGION_GLOBAL && buffer->region != HC_REGION_PARTIAL;
+    return buffer->offset * (counted ? HC_TILE_STEP : 1) % hc_element_bytes(buffer->element) == 0;
+}
+
 static HcStatus buffer(Reader *r, const json_t *array, HcBuffer *to) {
-    const json_t *offset = json_array_get(array, 1);
+    const json_t *offset = json_array_get(array, 2);
     int region;
+    TRY(element(r, json_array_get(array, 1), &to->element));
     TRY(word(r, json_array_get(array, 0), region_names, HC_REGION_COUNT, "unknown region",
              &region));
     if (!json_is_integer(offset) || json_integer_value(offset) < 0 ||
-        json_integer_value(offset) > INT64_C(1) << 48)
+        json_integer_value(offset) > MAX_BYTES)
         return bad(r, "buffer");
     to->region = (HcRegion)region;
     to->offset = json_integer_value(offset);
     to->index = 0;
     if (to->region == HC_REGION_CHUNK) {
-        int64_t elements = json_integer_value(json_array_get(array, 2));
-        if (elements < 1 || elements > INT32_MAX)
-            return bad(r, "elements of a chunk's buffer");
-        to->index = (uint32_t)elements;
+        int64_t bytes = json_integer_value(json_array_get(array, 3));
+        if (bytes < 1 || bytes > INT32_MAX)
+            return bad(r, "bytes of a chunk's buffer");
+        to->index = (uint32_t)bytes;
     }
+    if (!is_aligned(to))
+        return bad(r, "a buffer where none of its elements may lie");
     if (to->region > HC_REGION_INPUT)
-        return to->offset <= r->plan->region_elements[to->region] ? HC_OK : bad(r, "buffer offset");
+        return to->offset <= r->plan->region_bytes[to->region] ? HC_OK : bad(r, "buffer offset");
     int64_t limit = to->region == HC_REGION_INPUT ? r->plan->n_inputs : r->plan->n_parameters;
-    const json_t *index = json_array_get(array, 2);
+    const json_t *index = json_array_get(array, 3);
     if (!json_is_integer(index) || json_integer_value(index) < 0 ||
         json_integer_value(index) >= limit)
         return bad(r, "buffer index");
@@ -193,7 +218,7 @@ static HcStatus read_parameters(Reader *r, const json_t *root) {
     HcPlan *plan = r->plan;
     const json_t *array = json_object_get(root, "params");
     r->where = "params";
-    TRY(whole(r, root, "param_elements", 0, INT64_C(1) << 48, -1, &plan->slab_elements));
+    TRY(whole(r, root, "param_bytes", 0, MAX_BYTES, -1, &plan->slab_bytes));
     size_t n = json_array_size(array);
     if (!json_is_array(array) || n > UINT32_MAX / 2)
         return bad(r, "missing");
@@ -207,8 +232,12 @@ static HcStatus read_parameters(Reader *r, const json_t *root) {
         p->group = json_string_value(json_object_get(json, "group"));
         p->group = p->group ? p->group : "";
         TRY(shape(r, json_object_get(json, "dims"), &p->rank, p->dims, &p->count));
-        TRY(whole(r, json, "offset", 0, plan->slab_elements, -1, &p->offset));
-        if (p->count > plan->slab_elements - p->offset || p->offset * plan->element_size % 64 != 0)
+        TRY(whole(r, json, "offset", 0, plan->slab_bytes, -1, &p->offset));
+        TRY(element(r, json_object_get(json, "element"), &p->element));
+        if (p->element != hc_plan_real(plan))
+            return bad(r, "a parameter of another type than the model's");
+        if (p->count * hc_element_bytes(p->element) > plan->slab_bytes - p->offset ||
+            p->offset % HC_ALIGN != 0)
             return bad(r, "offset");
         TRY(initialiser(r, json_object_get(json, "init"), p));
         p->decay = flag(json, "decay", true);
@@ -234,9 +263,10 @@ static HcStatus read_inputs(Reader *r, const json_t *root) {
         HcInputPlan *input = &plan->inputs[k];
         TRY(text(r, json, "name", &input->name));
         r->where = input->name;
-        const char *element;
-        TRY(text(r, json, "element", &element));
-        input->integer = strcmp(element, "i32") == 0;
+        TRY(element(r, json_object_get(json, "element"), &input->element));
+        input->integer = input->element == HC_ELEMENT_I32;
+        if (!input->integer && input->element != hc_plan_real(plan))
+            return bad(r, "an input of another type than the model's");
         TRY(domain(r, json_object_get(json, "domain"), &input->domain));
         TRY(shape(r, json_object_get(json, "dims"), &input->rank, input->dims, &input->count));
         TRY(whole(r, json, "limit", 0, INT64_C(1) << 31, 0, &input->limit));
@@ -268,7 +298,7 @@ static HcStatus read_recipe(Reader *r, const json_t *root) {
 static HcStatus read_regions(Reader *r, const json_t *json) {
     r->where = "plan.regions";
     for (int k = HC_REGION_GLOBAL; k < HC_REGION_COUNT; k++)
-        TRY(whole(r, json, region_names[k], 0, INT64_C(1) << 48, 0, &r->plan->region_elements[k]));
+        TRY(whole(r, json, region_names[k], 0, MAX_BYTES, 0, &r->plan->region_bytes[k]));
     return HC_OK;
 }
 
@@ -334,19 +364,20 @@ static bool table_entry(const json_t *value, double *x) {
     return strcmp(word, "nan") == 0 || strcmp(word, "inf") == 0 || strcmp(word, "-inf") == 0;
 }
 
-static HcStatus table_numbers(Reader *r, const json_t *array, const char *element, HcTable *table) {
+static HcStatus table_numbers(Reader *r, const json_t *array, HcTable *table) {
+    const HcElement type = table->buffer.element;
     if ((int64_t)json_array_size(array) != table->count)
         return bad(r, "number of elements");
     for (int64_t k = 0; k < table->count; k++) {
         double x;
         if (!table_entry(json_array_get(array, (size_t)k), &x))
             return bad(r, "not a number");
-        if (element[0] == 'i') {
+        if (type == HC_ELEMENT_I32) {
             if (!(x >= INT32_MIN && x <= INT32_MAX))
                 return bad(r, "not an i32");
             int32_t integer = (int32_t)x;
             memcpy(table->bytes + 4 * k, &integer, 4);
-        } else if (strcmp(element, "f64") == 0) {
+        } else if (type == HC_ELEMENT_F64) {
             memcpy(table->bytes + 8 * k, &x, 8);
         } else {
             float single = (float)x;
@@ -365,19 +396,14 @@ static HcStatus read_tables(Reader *r, const json_t *array) {
     for (size_t k = 0; k < n; k++) {
         const json_t *json = json_array_get(array, k), *data = json_object_get(json, "data");
         HcTable *table = &plan->tables[k];
-        const char *element;
         TRY(buffer(r, json_object_get(json, "buffer"), &table->buffer));
         if (table->buffer.region < HC_REGION_GLOBAL || table->buffer.region >= HC_REGION_PARTIAL)
             return bad(r, "a table outside the workspace");
         TRY(whole(r, json, "elements", 1, INT64_C(1) << 32, -1, &table->count));
-        TRY(text(r, json, "element", &element));
-        if (strcmp(element, "f32") != 0 && strcmp(element, "f64") != 0 &&
-            strcmp(element, "i32") != 0)
-            return bad(r, "unknown element type");
-        table->size = (size_t)table->count * (strcmp(element, "f64") == 0 ? 8 : 4);
+        table->size = (size_t)table->count * (size_t)hc_element_bytes(table->buffer.element);
         ALLOCATE(table->bytes, table->size);
         if (!json_is_string(data))
-            TRY(table_numbers(r, data, element, table));
+            TRY(table_numbers(r, data, table));
         else if (!base64(json_string_value(data), table->bytes, table->size))
             return bad(r, "base64 data");
     }
@@ -473,7 +499,12 @@ static HcStatus read_call(Reader *r, const json_t *json, HcCall *call) {
         call->name = call_names[call->kind];
     if (call->kind == HC_CALL_GEMM)
         return read_gemm(r, json, call);
-    TRY(whole(r, json, "elements", 1, INT64_C(1) << 48, -1, &call->elements));
+    if (call->kind == HC_CALL_ZERO) {
+        TRY(whole(r, json, "clears", 1, MAX_BYTES, -1, &call->cleared));
+        TRY(domain(r, json_object_get(json, "domain"), &call->domain));
+        return add_buffer(r, call, json_object_get(json, "buffer"));
+    }
+    TRY(whole(r, json, "elements", 1, INT64_C(1) << 45, -1, &call->elements));
     if (call->kind == HC_CALL_REDUCE) {
         TRY(domain(r, json_object_get(json, "tasks_of"), &call->domain));
         TRY(whole(r, json, "per_sample", 0, INT32_MAX, 0, &call->per_sample));
@@ -483,8 +514,6 @@ static HcStatus read_call(Reader *r, const json_t *json, HcCall *call) {
         return add_buffer(r, call, json_object_get(json, "to"));
     }
     TRY(domain(r, json_object_get(json, "domain"), &call->domain));
-    if (call->kind == HC_CALL_ZERO)
-        return add_buffer(r, call, json_object_get(json, "buffer"));
     TRY(whole(r, json, "rows", 1, INT64_C(1) << 31, -1, &call->rows));
     TRY(whole(r, json, "indices", 1, INT64_C(1) << 31, 1, &call->indices));
     TRY(domain_or(r, json_object_get(json, "index_domain"), call->domain, &call->index_domain));
@@ -640,8 +669,9 @@ static HcStatus read_updates(Reader *r, const json_t *array) {
         TRY(buffer(r, json_object_get(json, "buffer"), &update->from));
         update->parameter = (uint32_t)parameter;
         if (update->from.region != HC_REGION_GLOBAL ||
-            plan->parameters[parameter].count >
-                plan->region_elements[HC_REGION_GLOBAL] - update->from.offset)
+            update->from.element != plan->parameters[parameter].element ||
+            plan->parameters[parameter].count * hc_element_bytes(update->from.element) >
+                plan->region_bytes[HC_REGION_GLOBAL] - update->from.offset)
             return bad(r, "a value outside its region");
         plan->n_updates++;
     }
@@ -666,13 +696,20 @@ static HcStatus read_extents(Reader *r, const json_t *array) {
                : bad(r, "extents");
 }
 
+static HcStatus other_version(HcError *error, const char *what, int64_t has, int64_t reads) {
+    return hc_fail(error, HC_ERROR_MODEL,
+                   "the model was built by %s hcc than this runtime (its %s is %lld, here %lld): "
+                   "build it again",
+                   has < reads ? "an older" : "a newer", what, (long long)has, (long long)reads);
+}
+
 static HcStatus read_root(Reader *r, const HcModel *model, const json_t *root) {
     HcPlan *plan = r->plan;
     int64_t format = 0;
     r->where = "manifest";
     TRY(whole(r, root, "format", 1, INT32_MAX, -1, &format));
-    if (format != 1)
-        return bad(r, "its format is newer than this runtime");
+    if (format != HC_MANIFEST_FORMAT)
+        return other_version(r->error, "format", format, HC_MANIFEST_FORMAT);
     TRY(text(r, root, "model", &plan->model));
     const json_t *space = json_object_get(root, "space");
     if (json_is_object(space)) {
@@ -699,13 +736,13 @@ static HcStatus read_root(Reader *r, const HcModel *model, const json_t *root) {
 
 HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error) {
     *plan = (HcPlan){0};
-    if (!model || model->abi_version != HC_ABI_VERSION ||
-        (model->element_size != 4 && model->element_size != 8))
-        return hc_fail(
-            error, HC_ERROR_MODEL,
-            "the model was compiled for another version of the runtime (ABI %u, here %d)",
-            model ? (unsigned)model->abi_version : 0u, HC_ABI_VERSION);
     Reader r = {plan, error, "manifest", 0};
+    if (!model)
+        return hc_fail(error, HC_ERROR_MODEL, "there is no model");
+    if (model->abi_version != HC_ABI_VERSION)
+        return other_version(error, "ABI", model->abi_version, HC_ABI_VERSION);
+    if (model->element_size != 4 && model->element_size != 8)
+        return bad(&r, "elements of a size that there is not");
     if (model->manifest_seal &&
         model->manifest_seal != hc_manifest_seal(model->manifest, model->manifest_length))
         return bad(&r, "it is not the one that the model's code was compiled with");
@@ -721,6 +758,18 @@ HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error) {
     if (status != HC_OK)
         hc_plan_free(plan);
     return status;
+}
+
+HcElement hc_plan_real(const HcPlan *plan) {
+    return plan->element_size == 8 ? HC_ELEMENT_F64 : HC_ELEMENT_F32;
+}
+
+int64_t hc_element_bytes(HcElement element) {
+    static const uint8_t bytes[HC_ELEMENT_COUNT] = {
+#define HC_ELEMENT(ident, text, bytes) [HC_ELEMENT_##ident] = bytes,
+#include "abi/words.def"
+    };
+    return bytes[element];
 }
 
 int64_t hc_plan_parameter_elements(const HcPlan *plan) {

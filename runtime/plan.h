@@ -19,10 +19,18 @@ typedef enum {
     HC_REGION_COUNT
 } HcRegion;
 
+/* What an element is in memory. */
+typedef enum {
+#define HC_ELEMENT(ident, text, bytes) HC_ELEMENT_##ident,
+#include "abi/words.def"
+    HC_ELEMENT_COUNT
+} HcElement;
+
 typedef struct {
     HcRegion region;
-    uint32_t index; /* PARAMS, GRADS, INPUT; CHUNK: elements at a position */
-    int64_t offset; /* elements per unit of the region's count */
+    HcElement element;
+    uint32_t index; /* PARAMS, GRADS, INPUT; CHUNK: bytes at a position */
+    int64_t offset; /* bytes, for each unit of the region's count */
 } HcBuffer;
 
 typedef enum {
@@ -35,7 +43,8 @@ typedef struct {
     const char *name, *group;
     int32_t rank;
     int64_t dims[HC_MAX_RANK];
-    int64_t count, offset; /* elements; offset in the slab */
+    HcElement element;
+    int64_t count, offset; /* elements; bytes into the slab */
     HcInitKind init;
     double a, b;        /* FILL: value; NORMAL: mean, std; UNIFORM: low, high */
     const json_t *data; /* DATA */
@@ -45,6 +54,7 @@ typedef struct {
 
 typedef struct {
     const char *name;
+    HcElement element;
     bool integer, target;
     HcDomain domain;
     int32_t rank;
@@ -117,7 +127,7 @@ typedef struct {
 
 typedef struct {
     HcBuffer buffer;
-    int64_t count;
+    int64_t count;  /* elements */
     uint8_t *bytes; /* as they lie in memory */
     size_t size;
 } HcTable;
@@ -141,7 +151,8 @@ typedef struct {
         count; /* buffers: GEMM a, b, c; REDUCE partial, to; SCATTER index, values, to */
     uint32_t kernel;
     int64_t per_sample;              /* > 0: samples * per_sample tasks, else tiles */
-    int64_t elements, rows, indices; /* SCATTER: indices an instance */
+    int64_t elements, rows, indices; /* REDUCE, SCATTER; rows; indices an instance */
+    int64_t cleared;                 /* ZERO: bytes for each unit of the region's count */
     HcDomain index_domain, values_domain, to_domain; /* SCATTER */
     double scale;
     bool accumulate;
@@ -164,12 +175,12 @@ typedef struct {
 typedef struct {
     json_t *json;
     const char *model;
-    uint32_t element_size;
+    uint32_t element_size; /* of what the model computes with, and of all parameters */
     const char *space;
     int64_t max_positions; /* 0: no position space */
     int32_t space_rank;    /* 2: a grid */
     int64_t space_extents[2];
-    int64_t slab_elements;
+    int64_t slab_bytes;
     double held_out; /* a fraction: at the end, or drawn when `shuffled` */
     bool shuffled;
     const char *data_source; /* or NULL */
@@ -192,14 +203,17 @@ typedef struct {
     HcCall *calls; /* forward calls first */
     HcChunks chunks;
     const char **kernel_names;
-    int64_t scratch_bytes; /* the largest any kernel asks for */
-    int64_t region_elements[HC_REGION_COUNT];
+    int64_t scratch_bytes;                 /* the largest any kernel asks for */
+    int64_t region_bytes[HC_REGION_COUNT]; /* for each unit of its count */
     HcRecipe recipe;
 } HcPlan;
 
 /* Fills *plan; after failure it is empty. hc_plan_free also after success only. */
 HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error);
 void hc_plan_free(HcPlan *plan);
+int64_t hc_element_bytes(HcElement element);
+/* What the model computes with. */
+HcElement hc_plan_real(const HcPlan *plan);
 /* What of it would leave its memory when it runs (plan_check.c), or NULL. */
 const char *hc_plan_check(const HcPlan *plan);
 /* Elements of all parameters; buffers are none. */

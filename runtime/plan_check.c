@@ -1,12 +1,13 @@
 /* Whether what the runtime itself does with a plan stays within its memory, for any number of
  * samples and positions: products, sums, clearing, tables, outputs. What kernels touch only their
  * code knows; that its plan is the one they were compiled for, hc_manifest_seal tells. */
+#include "abi/layout.h"
 #include "runtime/plan.h"
 
-/* So many elements, of each instance of the domain. */
+/* So many bytes, of each instance of the domain. */
 typedef struct {
     HcDomain domain;
-    int64_t elements;
+    int64_t bytes;
 } Extent;
 
 static int64_t times(int64_t a, int64_t b) {
@@ -14,7 +15,11 @@ static int64_t times(int64_t a, int64_t b) {
     return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
 }
 
-/* What lies from the buffer's first element on. */
+static int64_t bytes_of(int64_t elements, HcElement element) {
+    return times(elements, hc_element_bytes(element));
+}
+
+/* What lies from the buffer's first byte on. */
 static Extent room_of(const HcPlan *plan, HcBuffer buffer) {
     static const HcDomain domains[HC_REGION_COUNT] = {
         [HC_REGION_SAMPLE] = HC_SAMPLE,
@@ -23,10 +28,11 @@ static Extent room_of(const HcPlan *plan, HcBuffer buffer) {
         [HC_REGION_CHUNK] = HC_POSITION,
     };
     if (buffer.region == HC_REGION_INPUT)
-        return (Extent){plan->inputs[buffer.index].domain, plan->inputs[buffer.index].count};
+        return (Extent){plan->inputs[buffer.index].domain,
+                        bytes_of(plan->inputs[buffer.index].count, buffer.element)};
     const bool parameter = buffer.region < HC_REGION_INPUT;
-    const int64_t all =
-        parameter ? plan->parameters[buffer.index].count : plan->region_elements[buffer.region];
+    const int64_t all = parameter ? bytes_of(plan->parameters[buffer.index].count, buffer.element)
+                                  : plan->region_bytes[buffer.region];
     return (Extent){domains[buffer.region], all - buffer.offset};
 }
 
@@ -38,14 +44,23 @@ static bool holds(const HcPlan *plan, HcBuffer buffer, Extent need) {
     if (buffer.region == HC_REGION_PARTIAL)
         return false;
     if (need.domain == HC_GLOBAL || need.domain == room.domain || room.domain == HC_POSITION)
-        return need.elements <= room.elements;
+        return need.bytes <= room.bytes;
     if (need.domain == HC_TIME || (need.domain == HC_POSITION && room.domain == HC_SAMPLE))
-        return times(need.elements, longest) <= room.elements;
+        return times(need.bytes, longest) <= room.bytes;
     return false;
 }
 
-static bool is_whole(const HcPlan *plan, HcBuffer buffer) {
-    return buffer.region == HC_REGION_INPUT && plan->inputs[buffer.index].integer;
+/* What is not of the workspace is of the type that it was declared with. */
+static bool is_as_declared(const HcPlan *plan, HcBuffer buffer) {
+    return buffer.region > HC_REGION_INPUT ||
+           buffer.element == (buffer.region == HC_REGION_INPUT
+                                  ? plan->inputs[buffer.index].element
+                                  : plan->parameters[buffer.index].element);
+}
+
+/* Numbers that can be added up, one like the other. */
+static bool are_real(HcBuffer a, HcBuffer b) {
+    return a.element == b.element && a.element != HC_ELEMENT_I32;
 }
 
 static bool can_write(const HcPlan *plan, HcBuffer buffer, Extent need) {
@@ -60,14 +75,14 @@ static bool holds_matrix(const HcPlan *plan, HcBuffer buffer, HcSize rows, HcSiz
                          int64_t stride) {
     if (columns.domain > HC_GLOBAL || columns.value > stride)
         return false;
-    if (is_whole(plan, buffer))
-        return false;
     if (rows.domain <= HC_GLOBAL)
         return buffer.region != HC_REGION_CHUNK &&
                holds(plan, buffer,
-                     (Extent){HC_GLOBAL, times(rows.value - 1, stride) + columns.value});
-    const Extent need = {(HcDomain)rows.domain, times(rows.value, stride)};
-    if (buffer.region == HC_REGION_CHUNK && need.elements != buffer.index)
+                     (Extent){HC_GLOBAL, bytes_of(times(rows.value - 1, stride) + columns.value,
+                                                  buffer.element)});
+    const Extent need = {(HcDomain)rows.domain,
+                         bytes_of(times(rows.value, stride), buffer.element)};
+    if (buffer.region == HC_REGION_CHUNK && need.bytes != buffer.index)
         return false;
     return holds(plan, buffer, need);
 }
@@ -79,17 +94,18 @@ static const char *check_gemm(const HcPlan *plan, const HcCall *call) {
         !holds_matrix(plan, b[1], tb ? call->n : call->k, tb ? call->k : call->n, call->ldb) ||
         !holds_matrix(plan, b[2], call->m, call->n, call->ldc) || b[2].region == HC_REGION_INPUT)
         return "a product outside its memory";
-    return NULL;
+    return are_real(b[0], b[1]) && are_real(b[1], b[2]) ? NULL : "a product of different types";
 }
 
 /* What is added up are the tasks' sums, or what lies elsewhere once: a gradient is handed on so. */
 static const char *check_reduce(const HcPlan *plan, const HcCall *call) {
     const HcBuffer *b = &plan->buffers[call->first];
-    const Extent sum = {HC_GLOBAL, call->elements};
-    const bool held =
-        b[0].region == HC_REGION_PARTIAL
-            ? call->elements <= room_of(plan, b[0]).elements
-            : call->domain == HC_GLOBAL && !is_whole(plan, b[0]) && holds(plan, b[0], sum);
+    const Extent sum = {HC_GLOBAL, bytes_of(call->elements, b[0].element)};
+    const bool held = b[0].region == HC_REGION_PARTIAL
+                          ? sum.bytes <= room_of(plan, b[0]).bytes
+                          : call->domain == HC_GLOBAL && holds(plan, b[0], sum);
+    if (!are_real(b[0], b[1]))
+        return "a reduction of different types";
     return held && can_write(plan, b[1], sum) ? NULL : "a reduction outside its memory";
 }
 
@@ -97,22 +113,28 @@ static const char *check_reduce(const HcPlan *plan, const HcCall *call) {
 static const char *check_zero(const HcPlan *plan, const HcCall *call) {
     const HcBuffer b = plan->buffers[call->first];
     const HcDomain domain = b.region < HC_REGION_GLOBAL ? call->domain : room_of(plan, b).domain;
-    return can_write(plan, b, (Extent){domain, call->elements}) ? NULL
-                                                                : "clearing outside its memory";
+    return can_write(plan, b, (Extent){domain, call->cleared}) ? NULL
+                                                               : "clearing outside its memory";
 }
 
 static const char *check_scatter(const HcPlan *plan, const HcCall *call) {
     const HcBuffer *b = &plan->buffers[call->first];
-    const Extent index = {call->index_domain, call->indices},
-                 values = {call->values_domain, times(call->indices, call->elements)},
-                 to = {call->to_domain, times(call->rows, call->elements)};
-    return holds(plan, b[0], index) && holds(plan, b[1], values) && !is_whole(plan, b[1]) &&
-                   can_write(plan, b[2], to)
+    const HcElement real = b[1].element;
+    const Extent index = {call->index_domain, bytes_of(call->indices, b[0].element)},
+                 values = {call->values_domain,
+                           bytes_of(times(call->indices, call->elements), real)},
+                 to = {call->to_domain, bytes_of(times(call->rows, call->elements), real)};
+    if (b[0].element != HC_ELEMENT_I32 || !are_real(b[1], b[2]))
+        return "a scatter of other types than it adds";
+    return holds(plan, b[0], index) && holds(plan, b[1], values) && can_write(plan, b[2], to)
                ? NULL
                : "a scatter outside its memory";
 }
 
 static const char *check_call(const HcPlan *plan, const HcCall *call) {
+    for (uint32_t k = call->first; k < call->first + call->count; k++)
+        if (!is_as_declared(plan, plan->buffers[k]))
+            return "a buffer of another type than what lies there";
     switch (call->kind) {
     case HC_CALL_GEMM:
         return check_gemm(plan, call);
@@ -126,7 +148,7 @@ static const char *check_call(const HcPlan *plan, const HcCall *call) {
         break;
     }
     for (uint32_t k = call->first; k < call->first + call->count; k++)
-        if (room_of(plan, plan->buffers[k]).elements < 0)
+        if (room_of(plan, plan->buffers[k]).bytes < 0)
             return "a kernel's buffer outside its memory";
     return NULL;
 }
@@ -138,20 +160,19 @@ static const char *check_output(const HcPlan *plan, const HcOutput *output) {
     int64_t elements = 1;
     for (int32_t d = 0; d < output->rank; d++)
         elements = times(elements, output->dims[d]);
-    if (is_whole(plan, b))
-        return "an output of whole numbers";
-    return holds(plan, b, (Extent){room_of(plan, b).domain, elements})
+    if (b.element != hc_plan_real(plan) || !is_as_declared(plan, b))
+        return "an output of another type than the model's";
+    return holds(plan, b, (Extent){room_of(plan, b).domain, bytes_of(elements, b.element)})
                ? NULL
                : "an output outside its memory";
 }
 
-/* Written by bytes; a region holds 16 units and more, of `global` one. */
+/* A region holds whole steps of units, of `global` one. */
 static const char *check_table(const HcPlan *plan, const HcTable *table) {
     const Extent room = room_of(plan, table->buffer);
-    const int64_t units = room.domain == HC_GLOBAL ? 1 : 16;
-    return (int64_t)table->size <= times(room.elements, units * plan->element_size)
-               ? NULL
-               : "a table larger than its region";
+    const int64_t units = room.domain == HC_GLOBAL ? 1 : HC_TILE_STEP;
+    return (int64_t)table->size <= times(room.bytes, units) ? NULL
+                                                            : "a table larger than its region";
 }
 
 const char *hc_plan_check(const HcPlan *plan) {

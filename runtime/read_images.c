@@ -7,7 +7,7 @@
 /* --- IDX: 0, 0, type, number of axes, extents (32 bits, most significant byte first), elements --
  */
 
-static bool idx_element(uint8_t code, HcElement *element) {
+static bool idx_element(uint8_t code, HcStreamElement *element) {
     switch (code) {
     case 0x08:
         *element = HC_U8;
@@ -43,7 +43,7 @@ static void swap_bytes(uint8_t *bytes, size_t count, size_t element) {
 }
 
 typedef struct {
-    HcElement element;
+    HcStreamElement element;
     int32_t rank;
     int64_t samples, dims[HC_MAX_RANK], elements;
     size_t header;
@@ -80,7 +80,7 @@ static HcStatus idx_header(const char *path, const uint8_t *bytes, size_t size, 
     }
     int64_t bytes_wanted;
     if (__builtin_mul_overflow(h->samples, h->elements, &bytes_wanted) ||
-        __builtin_mul_overflow(bytes_wanted, (int64_t)hc_element_bytes(h->element),
+        __builtin_mul_overflow(bytes_wanted, (int64_t)hc_stream_element_bytes(h->element),
                                &bytes_wanted) ||
         (uint64_t)bytes_wanted > size - h->header)
         return hc_fail(error, HC_ERROR_DATA,
@@ -115,13 +115,14 @@ HcStatus hc_read_idx(HcSamples *samples, HcSampleFile *file, HcError *error) {
         s->rank = h.rank;
         memcpy(s->dims, h.dims, sizeof s->dims);
         s->elements = h.elements;
-        s->stride = (size_t)h.elements * hc_element_bytes(h.element);
+        s->stride = (size_t)h.elements * hc_stream_element_bytes(h.element);
     }
     if (status == HC_OK && !idx_fits(s, &h))
         status = hc_fail(error, HC_ERROR_DATA,
                          "`%s` differs in shape or type from the files before it", file->path);
     if (status == HC_OK) {
-        swap_bytes(bytes + h.header, (size_t)(h.samples * h.elements), hc_element_bytes(h.element));
+        swap_bytes(bytes + h.header, (size_t)(h.samples * h.elements),
+                   hc_stream_element_bytes(h.element));
         status =
             hc_block_append(&samples->blocks[s->block], bytes + h.header, size - h.header, error);
         file->first = s->samples;

@@ -12,7 +12,7 @@
 
 static double stream_value(const HcSamples *samples, const HcStream *s, int64_t row, int64_t at) {
     const uint8_t *bytes = samples->blocks[s->block].bytes + s->offset + (size_t)row * s->stride +
-                           (size_t)at * hc_element_bytes(s->element);
+                           (size_t)at * hc_stream_element_bytes(s->element);
     union {
         int16_t i16;
         int32_t i32;
@@ -154,7 +154,7 @@ static HcStatus check_real(const HcSamples *s, const HcSampleFill *fill, int64_t
 static bool always_fits(const HcSamples *s, const HcSampleFill *fill, const HcBinding *b) {
     static const double ends[][2] = {
         [HC_U8] = {0, 255}, [HC_I8] = {-128, 127}, [HC_I16] = {-32768, 32767}};
-    const HcElement element = s->streams[fill->stream].element;
+    const HcStreamElement element = s->streams[fill->stream].element;
     if (element > HC_I16 || s->plan->inputs[b->input].integer)
         return false;
     for (int64_t k = 0; k < fill->n; k++)
@@ -233,7 +233,7 @@ static HcStatus too_alike(const HcSamples *s, const HcSampleFill *fill, int64_t 
 /* Of what varies, f32 must keep at least ten steps. */
 static HcStatus check_digits(const HcSamples *s, const HcSampleFill *fill, const HcBinding *b,
                              HcError *error) {
-    const HcElement element = s->streams[fill->stream].element;
+    const HcStreamElement element = s->streams[fill->stream].element;
     Ranges r = {NULL, NULL};
     if (s->plan->element_size != 4 || s->plan->inputs[b->input].integer || s->train_count == 0 ||
         (element != HC_F64 && element != HC_I32))

@@ -38,7 +38,7 @@ HcStatus hc_block_append(HcBlock *block, const void *bytes, size_t size, HcError
     return HC_OK;
 }
 
-size_t hc_element_bytes(HcElement element) {
+size_t hc_stream_element_bytes(HcStreamElement element) {
     static const size_t bytes[] = {
         [HC_U8] = 1, [HC_I8] = 1, [HC_I16] = 2, [HC_I32] = 4, [HC_F32] = 4, [HC_F64] = 8};
     return bytes[element];

@@ -66,14 +66,14 @@ HcStatus hc_read_file(const char *path, uint8_t **bytes, size_t *size, HcError *
 
 /* --- streams ---------------------------------------------------------------------------------- */
 
-typedef enum { HC_U8, HC_I8, HC_I16, HC_I32, HC_F32, HC_F64 } HcElement;
+typedef enum { HC_U8, HC_I8, HC_I16, HC_I32, HC_F32, HC_F64 } HcStreamElement;
 
 enum { HC_MAX_STREAMS = 16 };
 
 /* Element e of sample s lies at block + s * stride + e * (its size). */
 typedef struct {
     const char *name;
-    HcElement element;
+    HcStreamElement element;
     int32_t rank;
     int64_t dims[HC_MAX_RANK], elements; /* of one sample */
     int64_t samples, train_samples;
@@ -116,7 +116,7 @@ typedef struct {
 /* A stream by name, made when there is none; NULL: too many. */
 HcStream *hc_stream(HcSamples *samples, const char *name);
 HcStatus hc_block_append(HcBlock *block, const void *bytes, size_t size, HcError *error);
-size_t hc_element_bytes(HcElement element);
+size_t hc_stream_element_bytes(HcStreamElement element);
 /* hc_read_file, and its hash, which must be what is expected. */
 HcStatus hc_samples_read(HcSamples *samples, HcSampleFile *file, uint8_t **bytes, size_t *size,
                          HcError *error);

@@ -39,8 +39,7 @@ static json_t *metadata(const HcContext *c) {
 
 static HcTensor tensor_of(const HcContext *c, const HcParameterPlan *p, void *slab) {
     uint32_t size = c->plan.element_size;
-    return (HcTensor){p->name, (uint8_t *)slab + p->offset * size, size, p->rank, p->dims,
-                      p->count};
+    return (HcTensor){p->name, (uint8_t *)slab + p->offset, size, p->rank, p->dims, p->count};
 }
 
 static HcStatus parameter_tensors(HcContext *c, HcTensor **tensors) {

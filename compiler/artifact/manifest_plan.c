@@ -6,6 +6,7 @@
 static void add_buffer(JsonText *t, const char *key, const Buffer *b) {
     json_text_open(t, key, '[');
     json_text_plain(t, NULL, plan_region_names[b->region]);
+    json_text_plain(t, NULL, plan_element_names[b->element]);
     json_text_integer(t, NULL, b->offset);
     if (b->region <= REGION_INPUT || b->region == REGION_CHUNK)
         json_text_integer(t, NULL, b->index);
@@ -58,7 +59,8 @@ static void add_reduce(JsonText *t, const Call *call) {
 
 static void add_zero(JsonText *t, const Call *call) {
     add_call_buffer(t, "buffer", call, 0);
-    json_text_integer(t, "elements", call->elements);
+    json_text_integer(t, "clears",
+                      call->elements * plan_element_bytes(call->buffers.at[0].element));
     json_text_plain(t, "domain", plan_domain_name(call->domain));
 }
 
@@ -140,10 +142,6 @@ static void add_tables(JsonText *t, const Plan *plan) {
         json_text_open(t, NULL, '{');
         add_buffer(t, "buffer", &of->buffer);
         json_text_integer(t, "elements", elements);
-        json_text_plain(t, "element",
-                        table->type.elem == TIR_INT ? "i32"
-                        : plan->options.f64         ? "f64"
-                                                    : "f32");
         json_text_open(t, "data", '[');
         for (uint64_t i = 0; i < elements; i++)
             add_entry(t, table->data[i]);
@@ -228,7 +226,7 @@ static void add_calls(JsonText *t, const char *key, const Plan *plan, const Sour
 static void add_regions(JsonText *t, const Plan *plan) {
     json_text_open(t, "regions", '{');
     for (Region region = REGION_GLOBAL; region < REGION_NONE; region++)
-        json_text_integer(t, plan_region_names[region], plan->region_size[region]);
+        json_text_integer(t, plan_region_names[region], plan->region_bytes[region]);
     json_text_close(t, '}');
 }
 

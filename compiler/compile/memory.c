@@ -4,18 +4,17 @@
 
 uint64_t memory_fixed(const Network *network, PlanStep step, bool f64) {
     const TirProgram *p = network->program;
-    uint64_t size = f64 ? 8 : 4, slab = 0, inputs = 0;
-    for (uint32_t k = 0; k < p->params.count; k++) {
-        uint64_t n = tir_element_count(&p->params.at[k].type);
-        slab += hc_round_up(n, HC_TILE_STEP);
-    }
+    const PlanOptions options = {.f64 = f64};
+    uint64_t slab = 0, inputs = 0;
+    for (uint32_t k = 0; k < p->params.count; k++)
+        slab += hc_align(plan_type_bytes(&options, &p->params.at[k].type));
     for (uint32_t k = 0; k < p->inputs.count; k++) {
         const TirType *type = &p->inputs.at[k].type;
-        inputs += tir_element_count(type) * (type->domain.sample ? step.samples : 1) *
-                  (type->domain.space ? step.positions : 1) * (type->elem == TIR_REAL ? size : 4);
+        inputs += plan_type_bytes(&options, type) * (type->domain.sample ? step.samples : 1) *
+                  (type->domain.space ? step.positions : 1);
     }
     uint64_t copies = network->recipe.optimizer == OPTIMIZER_ADAMW ? 4 : 3;
-    return copies * slab * size + inputs;
+    return copies * slab + inputs;
 }
 
 PlanStep memory_step(const Network *network, uint64_t most, bool f64) {

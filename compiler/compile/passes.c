@@ -159,7 +159,7 @@ static CompileStatus check_scratch(CompileRun *run) {
         const PlanKernel *of = &plan->kernels.at[k];
         const TirId value = of->group ? of->group->values.at[0] : of->value;
         const uint64_t bytes = nest_scratch_bytes(run->kernels[k]);
-        if (bytes > PLAN_MAX_ELEMENTS)
+        if (bytes > PLAN_MAX_SCRATCH)
             return refused(run, (PlanRefusal){.code = DIAG_SIZE,
                                               .at = tir_node(plan->program->block, value)->span,
                                               .message = arena_printf(

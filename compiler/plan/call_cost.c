@@ -7,14 +7,10 @@ static uint32_t call_positions(const Plan *plan, const Call *call) {
     return plan->program->spaces.at[call->domain.space - 1].maximum;
 }
 
-static double element_bytes(const Plan *plan, const TirType *type) {
-    return type->elem == TIR_REAL && plan->options.f64 ? 8 : 4;
-}
-
 static void add_bytes(CallCost *cost, const Plan *plan, const TirType *type, uint32_t positions) {
     if (type->elem != TIR_TUPLE)
-        cost_add(&cost->bytes, type->domain,
-                 (double)tir_element_count(type) * element_bytes(plan, type), positions);
+        cost_add(&cost->bytes, type->domain, (double)plan_type_bytes(&plan->options, type),
+                 positions);
 }
 
 static void add_values(CallCost *cost, const Plan *plan, const TirIdVec *values,

@@ -18,15 +18,26 @@ typedef struct {
     Map *kernel_of; /* key -> index + 1 into plan->kernels */
 } Calls;
 
+static Buffer slot_of(const Plan *plan, TirId id) {
+    return (Buffer){.region = REGION_NONE, .element = plan->slots.at[id].element, .index = id};
+}
+
+/* What each task adds up of a value. */
+static Buffer partial_of(const Plan *plan, TirId sum, uint64_t offset) {
+    const TirType *type = &tir_node(plan->program->block, sum)->type;
+    return (Buffer){.region = REGION_PARTIAL,
+                    .element = plan_element(&plan->options, type),
+                    .offset = offset,
+                    .index = sum};
+}
+
 static void reads(Calls *m, Call *call, TirId id) {
-    Buffer slot = {.region = REGION_NONE, .index = tir_storage(m->block, id)};
-    vec_push(m->plan->arena, &call->buffers, slot);
+    vec_push(m->plan->arena, &call->buffers, slot_of(m->plan, tir_storage(m->block, id)));
     call->n_reads = call->buffers.count;
 }
 
 static void writes(Calls *m, Call *call, TirId id) {
-    Buffer slot = {.region = REGION_NONE, .index = id};
-    vec_push(m->plan->arena, &call->buffers, slot);
+    vec_push(m->plan->arena, &call->buffers, slot_of(m->plan, id));
     if (!m->defined[id])
         vec_push(m->plan->arena, &m->plan->stored, id);
     m->defined[id] = true;
@@ -76,29 +87,26 @@ static void emit_group(Calls *m, Group *group) {
     }
     uint64_t partial = 0;
     for (uint32_t k = 0; k < group->sums.count; k++) {
-        uint64_t size = tir_element_count(&tir_node(m->block, group->sums.at[k])->type);
-        Buffer buffer = {.region = REGION_PARTIAL, .offset = partial, .index = group->sums.at[k]};
-        vec_push(plan->arena, &call.buffers, buffer);
-        partial += plan_global_elements(size);
+        const TirId sum = group->sums.at[k];
+        vec_push(plan->arena, &call.buffers, partial_of(plan, sum, partial));
+        partial += plan_partial_bytes(plan, sum);
     }
     push_call(m, call);
-    if (partial > plan->region_size[REGION_PARTIAL])
-        plan->region_size[REGION_PARTIAL] = partial;
+    if (partial > plan->region_bytes[REGION_PARTIAL])
+        plan->region_bytes[REGION_PARTIAL] = partial;
     partial = 0;
     for (uint32_t k = 0; k < group->sums.count; k++) {
         TirId sum = group->sums.at[k];
-        uint64_t size = tir_element_count(&tir_node(m->block, sum)->type);
         Call reduce = {.kind = CALL_REDUCE,
                        .n_reads = 1,
                        .domain = group->domain,
-                       .elements = size,
+                       .elements = tir_element_count(&tir_node(m->block, sum)->type),
                        .value = sum,
                        .label = "reduce"};
-        vec_push(plan->arena, &reduce.buffers,
-                 (Buffer){.region = REGION_PARTIAL, .offset = partial});
+        vec_push(plan->arena, &reduce.buffers, partial_of(plan, sum, partial));
         writes(m, &reduce, sum);
         push_call(m, reduce);
-        partial += plan_global_elements(size);
+        partial += plan_partial_bytes(plan, sum);
     }
 }
 
@@ -222,8 +230,10 @@ static void copy_shared_gradients(Calls *m) {
                          .label = "copy",
                          .elements = tir_element_count(&tir_node(m->block, root)->type)};
             reads(m, &copy, root);
-            vec_push(plan->arena, &copy.buffers,
-                     (Buffer){.region = REGION_GRADS, .index = out->index});
+            Buffer to = slot_of(plan, root);
+            to.region = REGION_GRADS;
+            to.index = out->index;
+            vec_push(plan->arena, &copy.buffers, to);
             push_call(m, copy);
         }
         *slot = (void *)(uintptr_t)1;
@@ -238,8 +248,10 @@ void plan_calls(Plan *plan) {
                    .keys = group_keys_create(plan),
                    .kernel_of = map_create(plan->arena)};
     Calls *m = &calls;
-    for (TirId id = 0; id < count; id++)
-        vec_push(plan->arena, &plan->slots, id);
+    for (TirId id = 0; id < count; id++) {
+        const TirType *type = &tir_node(m->block, id)->type;
+        vec_push(plan->arena, &plan->slots, (PlanSlot){id, plan_element(&plan->options, type)});
+    }
     TirId **results_of = find_results(m);
     for (TirId id = 1; id < count; id++)
         if (plan->work[id] != WORK_NONE && plan->level[id] > top)

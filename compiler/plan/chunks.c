@@ -150,7 +150,7 @@ static uint32_t find_wide(const Chunks *c, TirId *wide) {
         const TirType *type = &tir_node(c->block, id)->type;
         bool own = c->plan->buffer[id].region == REGION_NONE && type->elem == TIR_REAL;
         if (!own || kept[id] || !over_positions(type->domain) || elements(c, id) < CHUNK_ELEMENTS ||
-            elements(c, id) > INT32_MAX) /* as products count */
+            plan_value_bytes(c->plan, id) > INT32_MAX) /* as buffers say it */
             continue;
         if (n == MAX_WIDE && elements(c, wide[n - 1]) >= elements(c, id))
             continue;
@@ -196,8 +196,9 @@ static void choose(Chunks *c) {
     }
     for (uint32_t v = 0; v < n; v++)
         if (chosen[v])
-            plan->buffer[wide[v]] =
-                (Buffer){.region = REGION_CHUNK, .index = (uint32_t)elements(c, wide[v])};
+            plan->buffer[wide[v]] = (Buffer){.region = REGION_CHUNK,
+                                             .element = plan->slots.at[wide[v]].element,
+                                             .index = (uint32_t)plan_slot_bytes(plan, wide[v])};
 }
 
 /* Brings calls first .. last - 1 into the order BEFORE, WITHIN, AFTER. */
@@ -237,7 +238,7 @@ static void find_repeated(Chunks *c) {
 
 /* Partial results of the walk wait for its end: they lie behind those of all other calls. */
 static void place_partial(Plan *plan) {
-    uint64_t others = plan->region_size[REGION_PARTIAL], size = others;
+    uint64_t others = plan->region_bytes[REGION_PARTIAL], size = others;
     for (uint32_t pass = 0; pass < 2; pass++) {
         const uint32_t *range = pass ? plan->chunks.backward : plan->chunks.forward;
         uint32_t end = pass ? plan->calls.count : plan->n_forward_calls;
@@ -253,15 +254,13 @@ static void place_partial(Plan *plan) {
                     if (plan->calls.at[r].kind == CALL_REDUCE &&
                         plan->calls.at[r].value == partial->index)
                         plan->calls.at[r].buffers.at[0].offset = partial->offset;
-                const TirNode *sum = tir_node(plan->program->block, partial->index);
-                uint64_t used =
-                    partial->offset + plan_global_elements(tir_element_count(&sum->type));
+                const uint64_t used = partial->offset + plan_partial_bytes(plan, partial->index);
                 top = used > top ? used : top;
             }
             size = top;
         }
     }
-    plan->region_size[REGION_PARTIAL] = size;
+    plan->region_bytes[REGION_PARTIAL] = size;
 }
 
 void plan_chunks(Plan *plan) {

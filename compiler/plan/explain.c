@@ -115,7 +115,6 @@ static bool same_stretch(const Group *x, const Group *y) {
 
 /* Bytes a position that one kernel in the place of all of a stretch would move. */
 static double least_bytes(Explain *e, const Group *of) {
-    const double bytes = e->plan->options.f64 ? 8 : 4;
     double total = 0;
     e->stamp++;
     for (uint32_t g = 0; g < e->plan->groups.count; g++) {
@@ -132,7 +131,7 @@ static double least_bytes(Explain *e, const Group *of) {
                 if (inner || e->mark[id] == e->stamp || !type->domain.sample || !type->domain.space)
                     continue;
                 e->mark[id] = e->stamp;
-                total += bytes * (double)tir_element_count(type);
+                total += (double)plan_value_bytes(e->plan, id);
             }
         }
     }

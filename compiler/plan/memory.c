@@ -1,11 +1,11 @@
 /* Memory plan: slots get buffers.
  *
- * Requires: calls that name slots. Fills plan->buffer, tables and region_size, and puts buffers in
+ * Requires: calls that name slots. Fills plan->buffer, tables and region_bytes, and puts buffers in
  * the place of slots in calls. Changes nothing else.
  *
  * A buffer lives from the call that writes it to the last that reads it; outputs live to the end.
- * Regions are packed apart, each in elements per unit of its count (a position, a sample, ...), so
- * one plan serves every batch and length: address = region base + offset * count. A parameter's
+ * Regions are packed apart, each in bytes per unit of its count (a position, a sample, ...), so one
+ * plan serves every batch and length: address = region base + offset * count. A parameter's
  * gradient is written where it belongs. First fit by offset, in order of definition. */
 #include "abi/layout.h"
 #include "plan/plan_internal.h"
@@ -26,14 +26,40 @@ Region plan_region(TirDomain d) {
     return d.space ? REGION_TIME : REGION_GLOBAL;
 }
 
-uint64_t plan_global_elements(uint64_t elements) {
-    return hc_round_up(elements, HC_TILE_STEP);
+Element plan_real(const PlanOptions *options) {
+    return options->f64 ? ELEMENT_F64 : ELEMENT_F32;
 }
 
-uint64_t plan_slot_elements(const Plan *plan, TirId value) {
-    const TirType *type = &tir_node(plan->program->block, value)->type;
-    uint64_t size = tir_element_count(type);
-    return plan_region(type->domain) == REGION_GLOBAL ? plan_global_elements(size) : size;
+Element plan_element(const PlanOptions *options, const TirType *type) {
+    return type->elem == TIR_REAL ? plan_real(options) : ELEMENT_I32;
+}
+
+uint64_t plan_element_bytes(Element element) {
+    static const uint8_t bytes[ELEMENT_COUNT] = {
+#define HC_ELEMENT(ident, text, bytes) [ELEMENT_##ident] = bytes,
+#include "abi/words.def"
+    };
+    return bytes[element];
+}
+
+uint64_t plan_type_bytes(const PlanOptions *options, const TirType *type) {
+    return tir_element_count(type) * plan_element_bytes(plan_element(options, type));
+}
+
+uint64_t plan_value_bytes(const Plan *plan, TirId value) {
+    return plan_type_bytes(&plan->options, &tir_node(plan->program->block, value)->type);
+}
+
+/* So that every buffer begins at a multiple of HC_ALIGN, whatever lies before it. */
+uint64_t plan_slot_bytes(const Plan *plan, uint32_t slot) {
+    const PlanSlot *of = &plan->slots.at[slot];
+    const TirType *type = &tir_node(plan->program->block, of->value)->type;
+    const uint64_t bytes = tir_element_count(type) * plan_element_bytes(of->element);
+    return plan_region(type->domain) == REGION_GLOBAL ? hc_align(bytes) : hc_align_unit(bytes);
+}
+
+uint64_t plan_partial_bytes(const Plan *plan, TirId sum) {
+    return hc_align(plan_value_bytes(plan, sum));
 }
 
 /* What a chunked walk touches lives through all of it, for the walk comes back; only what a chunk
@@ -127,9 +153,8 @@ static void give_back(MemPlan *m, RegionPlan *regions, Endings *e, uint32_t call
     for (; e->given < call; e->given++)
         for (TirId slot = e->slots[e->given]; slot; slot = e->another[slot]) {
             const Buffer *buffer = &plan->buffer[slot];
-            const uint64_t size = plan_slot_elements(plan, plan->slots.at[slot]);
             region_give(plan, &regions[buffer->region],
-                        (Gap){buffer->offset, buffer->offset + size});
+                        (Gap){buffer->offset, buffer->offset + plan_slot_bytes(plan, slot)});
         }
 }
 
@@ -144,15 +169,16 @@ static void place_buffers(MemPlan *m) {
         const bool chunked = buffer->region == REGION_CHUNK;
         if (buffer->region != REGION_NONE && !chunked)
             continue; /* a gradient */
-        const TirId value = plan->slots.at[slot];
+        const PlanSlot *of = &plan->slots.at[slot];
         if (!chunked)
-            *buffer = (Buffer){.region = plan_region(tir_node(m->block, value)->type.domain),
+            *buffer = (Buffer){.region = plan_region(tir_node(m->block, of->value)->type.domain),
+                               .element = of->element,
                                .index = slot};
         give_back(m, regions, &endings, m->first[slot]);
-        const uint64_t size = plan_slot_elements(plan, value);
+        const uint64_t size = plan_slot_bytes(plan, slot);
         buffer->offset = region_take(plan, &regions[buffer->region], size);
-        if (buffer->offset + size > plan->region_size[buffer->region])
-            plan->region_size[buffer->region] = buffer->offset + size;
+        if (buffer->offset + size > plan->region_bytes[buffer->region])
+            plan->region_bytes[buffer->region] = buffer->offset + size;
         if (m->last[slot] != FOR_EVER) {
             endings.another[slot] = endings.slots[m->last[slot]];
             endings.slots[m->last[slot]] = slot;
@@ -164,19 +190,22 @@ void plan_leaves(Plan *plan) {
     const TirBlock *block = plan->program->block;
     plan->buffer = ARENA_ARRAY(plan->arena, Buffer, plan->slots.count);
     for (uint32_t slot = 0; slot < plan->slots.count; slot++)
-        plan->buffer[slot].region = REGION_NONE;
+        plan->buffer[slot] =
+            (Buffer){.region = REGION_NONE, .element = plan->slots.at[slot].element};
     for (TirId id = 1; id < block->nodes.count; id++) {
         const TirNode *node = tir_node(block, id);
-        if (node->op == TIR_PARAM)
-            plan->buffer[id] = (Buffer){.region = REGION_PARAMS, .index = node->attr.index};
-        else if (node->op == TIR_INPUT)
-            plan->buffer[id] = (Buffer){.region = REGION_INPUT, .index = node->attr.index};
+        if (node->op != TIR_PARAM && node->op != TIR_INPUT)
+            continue;
+        plan->buffer[id].region = node->op == TIR_PARAM ? REGION_PARAMS : REGION_INPUT;
+        plan->buffer[id].index = node->attr.index;
     }
     for (uint32_t k = 0; k < plan->program->outputs.count; k++) {
         const TirOutput *out = &plan->program->outputs.at[k];
         Buffer *buffer = &plan->buffer[tir_storage(block, out->value)];
-        if (out->role == TIR_OUT_GRAD && buffer->region == REGION_NONE)
-            *buffer = (Buffer){.region = REGION_GRADS, .index = out->index};
+        if (out->role == TIR_OUT_GRAD && buffer->region == REGION_NONE) {
+            buffer->region = REGION_GRADS;
+            buffer->index = out->index;
+        }
     }
 }
 
@@ -187,10 +216,11 @@ static void place_tables(MemPlan *m) {
         const TirNode *node = tir_node(m->block, id);
         if (node->op != TIR_TABLE || m->last[id] == NEVER)
             continue;
-        uint64_t size = tir_element_count(&node->type);
-        Buffer buffer = {
-            .region = REGION_GLOBAL, .offset = plan->region_size[REGION_GLOBAL], .index = id};
-        plan->region_size[REGION_GLOBAL] += plan_global_elements(size);
+        const Buffer buffer = {.region = REGION_GLOBAL,
+                               .element = plan->slots.at[id].element,
+                               .offset = plan->region_bytes[REGION_GLOBAL],
+                               .index = id};
+        plan->region_bytes[REGION_GLOBAL] += plan_slot_bytes(plan, id);
         plan->buffer[id] = buffer;
         PlanTable table = {id, buffer};
         vec_push(plan->arena, &plan->tables, table);
@@ -206,7 +236,7 @@ void plan_pack(Plan *plan) {
             plan->buffer[id] = before[id];
     for (Region region = REGION_GLOBAL; region < REGION_NONE; region++)
         if (region != REGION_PARTIAL)
-            plan->region_size[region] = 0;
+            plan->region_bytes[region] = 0;
     plan->tables.count = 0;
     find_intervals(&m);
     place_buffers(&m);
@@ -261,11 +291,10 @@ uint64_t plan_units(const Plan *plan, Region region) {
 }
 
 uint64_t plan_workspace(const Plan *plan) {
-    const uint64_t size = plan->options.f64 ? 8 : 4;
     uint64_t bytes = 0;
     for (Region region = REGION_GLOBAL; region < REGION_NONE; region++) {
         uint64_t units = plan_units(plan, region), more;
-        if (__builtin_mul_overflow(plan->region_size[region] * size, units, &more) ||
+        if (__builtin_mul_overflow(plan->region_bytes[region], units, &more) ||
             more > UINT64_MAX / 16)
             return UINT64_MAX; /* more than all */
         bytes += hc_align(more);

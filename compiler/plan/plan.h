@@ -60,13 +60,27 @@ typedef enum {
     REGION_NONE, /* not decided yet */
 } Region;
 
+/* What an element is in memory. */
+typedef enum {
+#define HC_ELEMENT(ident, text, bytes) ELEMENT_##ident,
+#include "abi/words.def"
+    ELEMENT_COUNT
+} Element;
+
 typedef struct {
     Region region;
-    uint64_t offset; /* elements per unit of the region's count */
-    /* PARAMS, GRADS, INPUT: which; CHUNK: elements at a position; PARTIAL: the sum; else the slot
-     */
+    Element element;
+    uint64_t offset; /* bytes, for each unit of the region's count */
+    /* PARAMS, GRADS, INPUT: which; CHUNK: bytes at a position; PARTIAL: the sum; else the slot */
     uint32_t index;
 } Buffer;
+
+/* What memory is given to: a value, or a second copy of it. Slots of one plan may differ in how
+ * their elements are stored; what a step computes with is the same for all. */
+typedef struct {
+    TirId value;
+    Element element;
+} PlanSlot;
 
 typedef enum {
 #define HC_CALL(ident, text) CALL_##ident,
@@ -136,8 +150,9 @@ typedef struct {
     const char *message, *help; /* or NULL */
 } PlanRefusal;
 
-/* What all parameters, a region's unit and a kernel's scratch may have at most. */
-#define PLAN_MAX_ELEMENTS ((uint64_t)1 << 48)
+/* What all parameters and a region's unit may take at most, and what a kernel may work in. */
+#define PLAN_MAX_BYTES ((uint64_t)1 << 50)
+#define PLAN_MAX_SCRATCH ((uint64_t)1 << 48)
 
 typedef struct Plan {
     TirProgram *program; /* legalised */
@@ -149,7 +164,7 @@ typedef struct Plan {
     uint32_t first_backward_level;
     GemmWork *gemm;      /* by value; only WORK_GEMM, and `into` of WORK_SCATTER */
     TirIdVec stored;     /* all values that calls write */
-    TirIdVec slots;      /* what memory is given to: every value, by its id, then second copies */
+    VEC(PlanSlot) slots; /* of every value, by its id, then second copies */
     Buffer *buffer;      /* by slot: where it is stored, REGION_NONE if never */
     VEC(Group *) groups; /* in order of execution */
     VEC(PlanKernel) kernels;
@@ -161,8 +176,8 @@ typedef struct Plan {
     } chunks;
     PlanReplays replays;
     VEC(PlanTable) tables;
-    uint64_t region_size[REGION_NONE]; /* elements per unit */
-    PlanRefusal refused;               /* then the rest is incomplete */
+    uint64_t region_bytes[REGION_NONE]; /* for each unit of its count */
+    PlanRefusal refused;                /* then the rest is incomplete */
 } Plan;
 
 /* A plan of a legalised program, in which nothing is decided. */
@@ -173,18 +188,26 @@ void plan_recompute(Plan *plan);
 void plan_calls(Plan *plan);
 void plan_replay(Plan *plan);
 void plan_memory(Plan *plan);
-/* Refuses a plan of more than PLAN_MAX_ELEMENTS. */
+/* Refuses a plan of more than PLAN_MAX_BYTES. */
 void plan_check_sizes(Plan *plan);
 void plan_chunks(Plan *plan);
 
 /* Bytes of workspace that a step takes. */
 uint64_t plan_workspace(const Plan *plan);
+uint64_t plan_element_bytes(Element element);
+/* What real values are computed as. */
+Element plan_real(const PlanOptions *options);
+/* How a value of a type is stored, unless its slot says otherwise. */
+Element plan_element(const PlanOptions *options, const TirType *type);
+/* Bytes of one, at one element of its domain. */
+uint64_t plan_type_bytes(const PlanOptions *options, const TirType *type);
+uint64_t plan_value_bytes(const Plan *plan, TirId value);
 
 /* True for values that exist in memory without any work: parameters, inputs, tables. */
 bool plan_is_leaf(const TirNode *node);
 /* As the manifest says it. */
 extern const char *const plan_region_names[REGION_NONE + 1],
-    *const plan_call_names[CALL_KIND_COUNT];
+    *const plan_call_names[CALL_KIND_COUNT], *const plan_element_names[ELEMENT_COUNT];
 const char *plan_domain_name(TirDomain domain);
 void plan_print(const Plan *plan, FILE *to);
 /* NULL, or what of what was decided so far is wrong, in the plan's arena. */

@@ -23,12 +23,12 @@ bool plan_is_barrier(WorkKind work);
 bool plan_reads_across(const TirNode *node);
 
 Region plan_region(TirDomain domain);
-/* Elements that a tensor of the whole step takes. */
-uint64_t plan_global_elements(uint64_t elements);
 /* What a region's offsets are multiplied with in the step at hand. */
 uint64_t plan_units(const Plan *plan, Region region);
-/* Elements of a value in its region. */
-uint64_t plan_slot_elements(const Plan *plan, TirId value);
+/* Bytes of a slot in its region, for each unit of its count. */
+uint64_t plan_slot_bytes(const Plan *plan, uint32_t slot);
+/* Bytes between what a task sums of a value and what it sums next. */
+uint64_t plan_partial_bytes(const Plan *plan, TirId sum);
 /* A new plan->buffer, with parameters, inputs and gradients in it. */
 void plan_leaves(Plan *plan);
 /* Gives every slot of the calls a buffer: plan->buffer, tables, region_size. What plan->buffer says

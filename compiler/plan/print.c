@@ -15,6 +15,11 @@ const char *const plan_call_names[CALL_KIND_COUNT] = {
     [CALL_FOLD] = "sum_instances",
 };
 
+const char *const plan_element_names[ELEMENT_COUNT] = {
+#define HC_ELEMENT(ident, text, bytes) [ELEMENT_##ident] = text,
+#include "abi/words.def"
+};
+
 const char *plan_domain_name(TirDomain d) {
     enum {
 #define HC_DOMAIN(ident, text) ident,
@@ -38,12 +43,12 @@ static void print_value(const Plan *plan, TirId id, FILE *to) {
     fprintf(to, "]%s%s\n", node->name ? "  " : "", node->name ? node->name : "");
 }
 
-static uint64_t instance_elements(const Plan *plan, const TirIdVec *values, TirDomain domain) {
+static uint64_t instance_bytes(const Plan *plan, const TirIdVec *values, TirDomain domain) {
     uint64_t total = 0;
     for (uint32_t k = 0; k < values->count; k++) {
         const TirType *type = &tir_node(plan->program->block, values->at[k])->type;
         if (tir_domain_equal(type->domain, domain))
-            total += tir_element_count(type);
+            total += plan_value_bytes(plan, values->at[k]);
     }
     return total;
 }
@@ -60,11 +65,11 @@ static void print_ids(const char *label, const TirIdVec *ids, FILE *to) {
 static void print_group(const Plan *plan, const Group *group, FILE *to) {
     fprintf(to,
             "  group %u level %u %s%s: kernel k%u, loads %" PRIu64 ", stores %" PRIu64
-            " elements per instance\n",
+            " bytes per instance\n",
             group->id, group->level, plan_domain_name(group->domain),
             group->backward ? " backward" : "", group->kernel,
-            instance_elements(plan, &group->inputs, group->domain),
-            instance_elements(plan, &group->outputs, group->domain));
+            instance_bytes(plan, &group->inputs, group->domain),
+            instance_bytes(plan, &group->outputs, group->domain));
     print_ids("loads", &group->inputs, to);
     for (uint32_t k = 0; k < group->values.count; k++) {
         print_value(plan, group->values.at[k], to);
@@ -127,6 +132,8 @@ void plan_print(const Plan *plan, FILE *to) {
             bool indexed = b->region <= REGION_INPUT;
             fprintf(to, " %s%c%" PRIu64, plan_region_names[b->region], indexed ? '#' : '+',
                     indexed ? b->index : b->offset);
+            if (b->element != plan_real(&plan->options))
+                fprintf(to, ":%s", plan_element_names[b->element]);
         }
         fprintf(to, "\n");
     }

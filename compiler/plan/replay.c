@@ -131,14 +131,12 @@ static void find_units(Search *s) {
 static void find_uses(Search *s) {
     Replay *r = &s->r;
     const TirProgram *p = r->plan->program;
-    const double size = r->plan->options.f64 ? 8 : 4;
     for (TirId v = 1; v < r->n_values; v++) {
         const TirType *type = &tir_node(p->block, v)->type;
         Region region = plan_region(type->domain);
         r->pinned[v] = region == REGION_GLOBAL;
         if (type->elem != TIR_TUPLE)
-            r->bytes[v] =
-                (double)(plan_slot_elements(r->plan, v) * plan_units(r->plan, region)) * size;
+            r->bytes[v] = (double)(plan_slot_bytes(r->plan, v) * plan_units(r->plan, region));
     }
     for (uint32_t k = 0; k < p->outputs.count; k++) {
         TirId root = tir_storage(p->block, p->outputs.at[k].value);

@@ -123,8 +123,7 @@ static void measure(Replay *r) {
         r->bytes_needed += most;
     }
     for (Region region = REGION_PARTIAL; region < REGION_NONE; region++)
-        r->bytes_needed += (double)(r->plan->region_size[region] * plan_units(r->plan, region) *
-                                    (r->plan->options.f64 ? 8 : 4));
+        r->bytes_needed += (double)(r->plan->region_bytes[region] * plan_units(r->plan, region));
 }
 
 void replay_try(Replay *r) {
@@ -152,7 +151,7 @@ void replay_apply(Replay *r, const Call *calls) {
                 uint32_t copy = copy_of(r, step, buffer.index);
                 if (!slot[copy] && copy != 0) {
                     slot[copy] = plan->slots.count;
-                    vec_push(plan->arena, &plan->slots, buffer.index);
+                    vec_push(plan->arena, &plan->slots, plan->slots.at[buffer.index]);
                 }
                 buffer.index = slot[copy];
             }

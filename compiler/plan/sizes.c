@@ -5,10 +5,10 @@
  * what lies in memory at a position, a sample, a task. */
 #include "plan/plan_internal.h"
 
-static void refuse(Plan *plan, Span at, const char *what, uint64_t elements) {
+static void refuse(Plan *plan, Span at, const char *what, uint64_t bytes) {
     plan->refused = (PlanRefusal){.code = DIAG_SIZE, .at = at};
-    plan->refused.message = arena_printf(plan->arena, "%s would have %.4g entries, more than 2^48",
-                                         what, (double)elements);
+    plan->refused.message =
+        arena_printf(plan->arena, "%s would take %.4g bytes, more than 2^50", what, (double)bytes);
     plan->refused.help = "this is the largest part of it: make it smaller, or have fewer of it";
 }
 
@@ -17,14 +17,14 @@ static void check_parameters(Plan *plan) {
     uint64_t all = 0, most = 0;
     Span at = {0};
     for (uint32_t k = 0; k < p->params.count; k++) {
-        const uint64_t elements = tir_element_count(&p->params.at[k].type);
-        all += elements;
-        if (elements > most) {
-            most = elements;
+        const uint64_t bytes = plan_type_bytes(&plan->options, &p->params.at[k].type);
+        all += bytes;
+        if (bytes > most) {
+            most = bytes;
             at = p->params.at[k].span;
         }
     }
-    if (all > PLAN_MAX_ELEMENTS)
+    if (all > PLAN_MAX_BYTES)
         refuse(plan, at, "the parameters of the model", all);
 }
 
@@ -37,10 +37,11 @@ static Span largest_in(const Plan *plan, Region region) {
         for (uint32_t k = call->n_reads; k < call->buffers.count; k++) {
             const Buffer *b = &call->buffers.at[k];
             const TirId id = region == REGION_CHUNK || region == REGION_PARTIAL ? 0 : b->index;
-            const TirId value = id && id < plan->slots.count ? plan->slots.at[id] : call->value;
-            const uint64_t elements = tir_element_count(&tir_node(block, value)->type);
-            if (b->region == region && elements > most) {
-                most = elements;
+            const TirId value =
+                id && id < plan->slots.count ? plan->slots.at[id].value : call->value;
+            const uint64_t bytes = plan_value_bytes(plan, value);
+            if (b->region == region && bytes > most) {
+                most = bytes;
                 at = tir_node(block, value)->span;
             }
         }
@@ -59,6 +60,6 @@ void plan_check_sizes(Plan *plan) {
     };
     check_parameters(plan);
     for (Region r = REGION_GLOBAL; r < REGION_NONE && !plan->refused.message; r++)
-        if (plan->region_size[r] > PLAN_MAX_ELEMENTS)
-            refuse(plan, largest_in(plan, r), what[r], plan->region_size[r]);
+        if (plan->region_bytes[r] > PLAN_MAX_BYTES)
+            refuse(plan, largest_in(plan, r), what[r], plan->region_bytes[r]);
 }

@@ -1,9 +1,11 @@
 /* Whether a plan can be run: what is read was written and is still there, what is asked for is
- * there in the end, and everything a call names exists.
+ * there in the end, everything a call names exists, begins where its elements may lie and is of the
+ * type that its slot is stored as.
  *
  * The plan is walked as the runtime walks it, chunks as if there were two, with the names of values
  * in the place of numbers: a buffer holds what was written there last. That one rule finds slots
  * that overlap while both are live, reads before their write, and values that a chunk lost. */
+#include "abi/layout.h"
 #include "plan/plan_internal.h"
 #include <string.h>
 
@@ -31,7 +33,7 @@ typedef struct {
     } while (0)
 
 static const char *name_of(const Walk *w, uint32_t slot) {
-    const TirId value = w->plan->slots.at[slot];
+    const TirId value = w->plan->slots.at[slot].value;
     const char *name = tir_node(w->block, value)->name;
     return arena_printf(w->plan->arena, "%%%u%s%s", value, name ? " " : "", name ? name : "");
 }
@@ -62,6 +64,44 @@ static void counts(const Plan *plan, const Call *call, uint32_t *all, uint32_t *
     }
 }
 
+/* What a buffer's slot, or the program, says of its elements; ELEMENT_COUNT: nothing does. */
+static Element stored_as(const Walk *w, const Buffer *b) {
+    const TirProgram *p = w->plan->program;
+    const PlanOptions *options = &w->plan->options;
+    switch (b->region) {
+    case REGION_PARAMS:
+    case REGION_GRADS:
+        return plan_element(options, &p->params.at[b->index].type);
+    case REGION_INPUT:
+        return plan_element(options, &p->inputs.at[b->index].type);
+    case REGION_PARTIAL:
+    case REGION_CHUNK:
+        return ELEMENT_COUNT;
+    default:
+        return w->plan->slots.at[b->index].element;
+    }
+}
+
+/* What adds or multiplies elements does it in one type; rows are found by whole numbers. */
+static void check_elements(Walk *w, uint32_t c) {
+    const Call *call = &w->plan->calls.at[c];
+    const Buffer *b = call->buffers.at;
+    const bool product = call->kind == CALL_GEMM, scatter = call->kind == CALL_SCATTER_ADD;
+    for (uint32_t k = 0; k < call->buffers.count && !w->wrong; k++) {
+        const Element stored = stored_as(w, &b[k]);
+        if (b[k].element >= ELEMENT_COUNT || (stored != ELEMENT_COUNT && b[k].element != stored))
+            WRONG(w, "buffer %u of call %u (%s) is not of the type that it is stored as", k, c,
+                  call->label);
+    }
+    if (w->wrong)
+        return;
+    if ((product && (b[0].element != b[2].element || b[0].element == ELEMENT_I32)) ||
+        (scatter && b[0].element != ELEMENT_I32) ||
+        ((product || scatter) && b[1].element != b[2].element) ||
+        (call->kind == CALL_REDUCE && b[0].element != b[1].element))
+        WRONG(w, "call %u (%s) mixes types of elements", c, call->label);
+}
+
 static void check_call(Walk *w, uint32_t c) {
     const Plan *plan = w->plan;
     const Call *call = &plan->calls.at[c];
@@ -83,6 +123,8 @@ static void check_call(Walk *w, uint32_t c) {
         if (b->region > REGION_NONE || b->index >= most)
             WRONG(w, "buffer %u of call %u (%s) is of nothing that there is", k, c, call->label);
     }
+    if (!w->wrong)
+        check_elements(w, c);
 }
 
 static void check_ranges(Walk *w) {
@@ -112,8 +154,8 @@ static uint64_t size_of(const Walk *w, const Buffer *buffer) {
     if (buffer->region == REGION_CHUNK)
         return buffer->index;
     if (buffer->region == REGION_PARTIAL)
-        return tir_element_count(&tir_node(w->block, buffer->index)->type);
-    return plan_slot_elements(w->plan, w->plan->slots.at[buffer->index]);
+        return plan_value_bytes(w->plan, buffer->index);
+    return plan_slot_bytes(w->plan, buffer->index);
 }
 
 /* The first that ends behind a place. */
@@ -176,10 +218,14 @@ static void check_place(Walk *w, uint32_t c, const Buffer *b) {
     const Plan *plan = w->plan;
     if (b->region < REGION_GLOBAL || b->region >= REGION_NONE)
         return;
-    if (b->offset + size_of(w, b) > plan->region_size[b->region])
-        WRONG(w, "call %u (%s) has a buffer at %llu of a region of %llu", c,
+    const bool once = b->region == REGION_GLOBAL || b->region == REGION_PARTIAL;
+    if (b->offset + size_of(w, b) > plan->region_bytes[b->region])
+        WRONG(w, "call %u (%s) has a buffer at %llu of a region of %llu bytes", c,
               plan->calls.at[c].label, (unsigned long long)b->offset,
-              (unsigned long long)plan->region_size[b->region]);
+              (unsigned long long)plan->region_bytes[b->region]);
+    else if ((once ? hc_align(b->offset) : hc_align_unit(b->offset)) != b->offset)
+        WRONG(w, "call %u (%s) has a buffer at byte %llu, where none may begin", c,
+              plan->calls.at[c].label, (unsigned long long)b->offset);
 }
 
 /* Partial sums are named after the sum, also where they are read. */

@@ -118,22 +118,22 @@ class Sizes(harness.TestCase):
 
     def test_all_parameters(self):
         self.refused(MANY, 900000, 6, "GiB")
-        self.refused(MANY, 2**20, 1, "the parameters of the model would have 3.299e+14 entries, more than 2^48")
+        self.refused(MANY, 2**20, 1, "the parameters of the model would take 1.319e+15 bytes, more than 2^50")
 
     def test_a_kernels_own_memory(self):
         self.refused(WORKED, 2**20, 1, "GiB for each thread; the most is 2^48 bytes")
 
     def test_what_is_stored(self):
-        self.refused(STORED, 2**20, 1, "at each position would have 3.299e+14 entries, more than 2^48")
+        self.refused(STORED, 2**20, 1, "at each position would take 1.319e+15 bytes, more than 2^50")
 
     def test_info_says_that_a_plan_is_refused(self):
         path = self.write("m.hc", MANY)
         result = harness.hcc("info", path, "--set", "n=1048576")
         self.assertEqual(result.code, 0, result)
         self.assertIn("memory\n  not known", result.out)
-        self.assertIn("the parameters of the model would have", result.err)
+        self.assertIn("the parameters of the model would take", result.err)
         result = harness.hcc("info", "--json", path, "--set", "n=1048576")
-        self.assertIn('"refused": "the parameters of the model would have', result.out)
+        self.assertIn('"refused": "the parameters of the model would take', result.out)
 
 
 if __name__ == "__main__":

@@ -68,10 +68,9 @@ enum { BIGRAM_VOCAB = 256, BIGRAM_WIDTH = 24, BIGRAM_CONTEXT = 16 };
 BIGRAM_KERNELS(float)
 BIGRAM_KERNELS(double)
 
-/* Text with ' for ". %1$s: element type; %2$s: table's element type; %3$s: changes of the recipe.
- */
+/* Text with ' for ", @ for the model's element type and <n> for the bytes of n of its elements. */
 static const char bigram_text[] =
-    "{'format': 1, 'model': 'bigram', 'element': '%s', 'cpu': {'name': 'x', 'features': []},"
+    "{'format': 2, 'model': 'bigram', 'element': '@', 'cpu': {'name': 'x', 'features': []},"
     " 'space': {'name': 't', 'maximum': 16},"
     " 'inputs': ["
     "  {'name': 'tokens', 'element': 'i32', 'dims': [], 'domain': 'position', 'limit': 256,"
@@ -79,22 +78,22 @@ static const char bigram_text[] =
     "  {'name': 'next', 'element': 'i32', 'dims': [], 'domain': 'position', 'limit': 256,"
     "   'target': true}],"
     " 'params': ["
-    "  {'name': 'E', 'group': 'embedding', 'dims': [256, 24], 'offset': 0,"
+    "  {'name': 'E', 'group': 'embedding', 'dims': [256, 24], 'element': '@', 'offset': <0>,"
     "   'init': {'kind': 'normal', 'mean': 0, 'std': 0.5}, 'decay': true, 'frozen': false,"
     "   'lr_scale': 1, 'grad': true},"
-    "  {'name': 'W', 'group': 'head', 'dims': [256, 24], 'offset': 6144,"
+    "  {'name': 'W', 'group': 'head', 'dims': [256, 24], 'element': '@', 'offset': <6144>,"
     "   'init': {'kind': 'uniform', 'low': -0.2, 'high': 0.2}, 'decay': true, 'frozen': false,"
     "   'lr_scale': 0.5, 'grad': true},"
-    "  {'name': 'b', 'group': 'head', 'dims': [256], 'offset': 12288,"
+    "  {'name': 'b', 'group': 'head', 'dims': [256], 'element': '@', 'offset': <12288>,"
     "   'init': {'kind': 'fill', 'value': 0.125}, 'decay': false, 'frozen': false,"
     "   'lr_scale': 1, 'grad': true},"
-    "  {'name': 'still', 'group': '', 'dims': [3], 'offset': 12544,"
+    "  {'name': 'still', 'group': '', 'dims': [3], 'element': '@', 'offset': <12544>,"
     "   'init': {'kind': 'data', 'values': [1, -2.5, 3]}, 'decay': true, 'frozen': true,"
     "   'lr_scale': 1, 'grad': true},"
-    "  {'name': 'unused', 'group': '', 'dims': [2], 'offset': 12560,"
+    "  {'name': 'unused', 'group': '', 'dims': [2], 'element': '@', 'offset': <12560>,"
     "   'init': {'kind': 'fill', 'value': 7}, 'decay': true, 'frozen': false, 'lr_scale': 1,"
     "   'grad': false}],"
-    " 'param_elements': 12576,"
+    " 'param_bytes': <12576>,"
     " 'recipe': {'optimizer': 'adamw', 'lr': 0.02, 'beta1': 0.9, 'beta2': 0.99, 'eps': 1e-8,"
     "  'weight_decay': 0.01, 'momentum': 0, 'schedule': 'cosine', 'warmup': 5, 'floor': 0.1,"
     "  'batch': 12, 'steps': 60, 'clip': 1.0, 'seed': 3, 'eval_every': 0},"
@@ -103,41 +102,43 @@ static const char bigram_text[] =
     "  {'input': 'next', 'stream': 'bytes', 'offset': 1}]},"
     " 'constants': {'d': '24'},"
     " 'plan': {"
-    "  'regions': {'global': 32, 'sample': 0, 'position': 560, 'time': 0, 'partial': 272},"
-    "  'tables': [{'buffer': ['global', 16], 'elements': 4, 'element': '%s',"
+    "  'regions': {'global': <32>, 'sample': 0, 'position': <560>, 'time': 0, 'partial': <272>},"
+    "  'tables': [{'buffer': ['global', '@', <16>], 'elements': 4,"
     "   'data': [1, -2, 0.5, 3]},"
-    "   {'buffer': ['global', 26], 'elements': 2, 'element': 'i32', 'data': [5.0, -7]},"
-    "   {'buffer': ['global', 24], 'elements': 2, 'element': 'i32', 'data': 'AQAAAP////8='}],"
+    "   {'buffer': ['global', 'i32', <26>], 'elements': 2, 'data': [5.0, -7]},"
+    "   {'buffer': ['global', 'i32', <24>], 'elements': 2, 'data': 'AQAAAP////8='}],"
     "  'kernels': [{'name': 'gather', 'scratch': 0}, {'name': 'entropy', 'scratch': 2048},"
     "   {'name': 'bias', 'scratch': 0}],"
     "  'forward': ["
     "   {'kind': 'kernel', 'kernel': 0, 'domain': 'position', 'tasks': 'tiles',"
-    "    'buffers': [['input', 0, 0], ['params', 0, 0], ['position', 0]]},"
+    "    'buffers': [['input', 'i32', 0, 0], ['params', '@', 0, 0], ['position', '@', 0]]},"
     "   {'kind': 'gemm', 'ta': false, 'tb': true, 'm': 'position', 'n': 256, 'k': 24,"
-    "    'a': ['position', 0], 'lda': 24, 'b': ['params', 0, 1], 'ldb': 24,"
-    "    'c': ['position', 48], 'ldc': 256, 'alpha': 1, 'beta': 0},"
+    "    'a': ['position', '@', 0], 'lda': 24, 'b': ['params', '@', 0, 1], 'ldb': 24,"
+    "    'c': ['position', '@', <48>], 'ldc': 256, 'alpha': 1, 'beta': 0},"
     "   {'kind': 'kernel', 'kernel': 1, 'domain': 'position', 'tasks': 'tiles',"
-    "    'buffers': [['position', 48], ['params', 0, 2], ['input', 0, 1], ['position', 304],"
-    "     ['partial', 0]]},"
-    "   {'kind': 'reduce', 'partial': ['partial', 0], 'tasks_of': 'position', 'elements': 1,"
-    "    'to': ['global', 0], 'scale': 1, 'accumulate': false}],"
+    "    'buffers': [['position', '@', <48>], ['params', '@', 0, 2], ['input', 'i32', 0, 1], "
+    "['position', '@', <304>],"
+    "     ['partial', '@', 0]]},"
+    "   {'kind': 'reduce', 'partial': ['partial', '@', 0], 'tasks_of': 'position', 'elements': 1,"
+    "    'to': ['global', '@', 0], 'scale': 1, 'accumulate': false}],"
     "  'backward': ["
     "   {'kind': 'gemm', 'ta': true, 'tb': false, 'm': 256, 'n': 24, 'k': 'position',"
-    "    'a': ['position', 304], 'lda': 256, 'b': ['position', 0], 'ldb': 24,"
-    "    'c': ['grads', 0, 1], 'ldc': 24, 'alpha': 1, 'beta': 0},"
+    "    'a': ['position', '@', <304>], 'lda': 256, 'b': ['position', '@', 0], 'ldb': 24,"
+    "    'c': ['grads', '@', 0, 1], 'ldc': 24, 'alpha': 1, 'beta': 0},"
     "   {'kind': 'kernel', 'kernel': 2, 'domain': 'sample', 'tasks': 'samples', 'per_sample': 1,"
-    "    'buffers': [['position', 304], ['partial', 16]]},"
-    "   {'kind': 'reduce', 'partial': ['partial', 16], 'tasks_of': 'sample', 'per_sample': 1,"
-    "    'elements': 256, 'to': ['grads', 0, 2], 'scale': 1, 'accumulate': false},"
+    "    'buffers': [['position', '@', <304>], ['partial', '@', <16>]]},"
+    "   {'kind': 'reduce', 'partial': ['partial', '@', <16>], 'tasks_of': 'sample', 'per_sample': "
+    "1,"
+    "    'elements': 256, 'to': ['grads', '@', 0, 2], 'scale': 1, 'accumulate': false},"
     "   {'kind': 'gemm', 'ta': false, 'tb': false, 'm': 'position', 'n': 24, 'k': 256,"
-    "    'a': ['position', 304], 'lda': 256, 'b': ['params', 0, 1], 'ldb': 24,"
-    "    'c': ['position', 24], 'ldc': 24, 'alpha': 1, 'beta': 0},"
-    "   {'kind': 'zero', 'buffer': ['grads', 0, 0], 'elements': 6144, 'domain': 'global'},"
-    "   {'kind': 'scatter_add', 'index': ['input', 0, 0], 'values': ['position', 24],"
-    "    'domain': 'position', 'elements': 24, 'rows': 256, 'to': ['grads', 0, 0]}],"
-    "  'outputs': {'loss': ['global', 0], 'logits': ['position', 48], 'metrics': [],"
-    "   'probes': [{'name': 'h', 'dims': [24], 'buffer': ['position', 0]},"
-    "    {'name': 'numbers', 'dims': [4], 'buffer': ['global', 16]}]}}}";
+    "    'a': ['position', '@', <304>], 'lda': 256, 'b': ['params', '@', 0, 1], 'ldb': 24,"
+    "    'c': ['position', '@', <24>], 'ldc': 24, 'alpha': 1, 'beta': 0},"
+    "   {'kind': 'zero', 'buffer': ['grads', '@', 0, 0], 'clears': <6144>, 'domain': 'global'},"
+    "   {'kind': 'scatter_add', 'index': ['input', 'i32', 0, 0], 'values': ['position', '@', <24>],"
+    "    'domain': 'position', 'elements': 24, 'rows': 256, 'to': ['grads', '@', 0, 0]}],"
+    "  'outputs': {'loss': ['global', '@', 0], 'logits': ['position', '@', <48>], 'metrics': [],"
+    "   'probes': [{'name': 'h', 'dims': [24], 'buffer': ['position', '@', 0]},"
+    "    {'name': 'numbers', 'dims': [4], 'buffer': ['global', '@', <16>]}]}}}";
 
 /* The manifest; every text between pairs (find, put, find, put ..., NULL) replaced. Caller frees.
  */
@@ -152,13 +153,27 @@ static char *bigram_edit(const char *manifest, const char *find, const char *put
     return edited;
 }
 
+/* The text for elements of one size. The caller frees it. */
+static char *bigram_expand(uint32_t element_size) {
+    char *text = malloc(2 * sizeof bigram_text), *to = text;
+    for (const char *c = bigram_text; *c; c++) {
+        if (*c == '@') {
+            to += sprintf(to, "%s", element_size == 4 ? "f32" : "f64");
+        } else if (*c == '<') {
+            char *end;
+            to += sprintf(to, "%ld", strtol(c + 1, &end, 10) * (long)element_size);
+            c = end;
+        } else {
+            *to++ = *c == '\'' ? '"' : *c;
+        }
+    }
+    *to = '\0';
+    return text;
+}
+
 /* find may be NULL. Both with " as it stands in the manifest. */
 static char *bigram_manifest(const char *find, uint32_t element_size, const char *put) {
-    const char *element = element_size == 4 ? "f32" : "f64";
-    char *text = malloc(sizeof bigram_text + 64);
-    sprintf(text, bigram_text, element, element);
-    for (char *c = text; *c; c++)
-        *c = *c == '\'' ? '"' : *c;
+    char *text = bigram_expand(element_size);
     if (!put)
         return text;
     char *edited = bigram_edit(text, find, put);

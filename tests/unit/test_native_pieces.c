@@ -130,7 +130,7 @@ static void test_products_of_pieces(void **state) {
  */
 
 typedef struct {
-    uint64_t memory, moved, widest; /* elements per position */
+    uint64_t memory, moved, widest; /* elements per position, all of one size */
 } Traffic;
 
 static Traffic traffic(Case *c, uint32_t sites) {
@@ -144,7 +144,7 @@ static Traffic traffic(Case *c, uint32_t sites) {
     const Plan *plan = case_plan(c, p, &options);
     if (getenv("HCC_TEST_VERBOSE") && sites == 12)
         plan_print(plan, stderr);
-    Traffic t = {.memory = plan->region_size[REGION_POSITION]};
+    Traffic t = {.memory = plan->region_bytes[REGION_POSITION] / sizeof(float)};
     for (uint32_t g = 0; g < plan->groups.count; g++) {
         const Group *group = plan->groups.at[g];
         const TirIdVec *lists[2] = {&group->inputs, &group->outputs};

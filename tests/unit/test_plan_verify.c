@@ -3,6 +3,7 @@
 #include "plan_case.h"
 
 #include "pass/limits.h"
+#include "plan/plan_internal.h"
 
 enum { D = 40 };
 
@@ -30,13 +31,17 @@ static TirProgram *network(Case *c) {
 }
 
 /* Up to a pass. */
-static Plan *planned(Case *c, PassId last) {
-    const CompileOptions options = {.f64 = true};
+static Plan *planned_as(Case *c, PassId last, bool plain) {
+    const CompileOptions options = {.f64 = true, .plain = plain};
     CompileRun run = case_run(c, network(c), &options);
     case_passed(&run, compile_to(&run, last));
     compile_end(&run);
     assert_null(plan_verify(run.plan));
     return run.plan;
+}
+
+static Plan *planned(Case *c, PassId last) {
+    return planned_as(c, last, false);
 }
 
 static void refused(const Plan *plan, const char *why) {
@@ -204,14 +209,102 @@ static void test_places(void **state) {
     assert_int_equal(n, 2);
     move(plan, slots[1], offsets[0]);
     refused(plan, "call");
-    move(plan, slots[1], offsets[0] + 1); /* over a part of it */
+    move(plan, slots[1], offsets[0] + 4); /* over a part of it */
     refused(plan, "call");
-    move(plan, slots[1], plan->region_size[REGION_POSITION] - 1);
+    move(plan, slots[1], offsets[1] + 1);
+    refused(plan, "where none may begin");
+    move(plan, slots[1], plan->region_bytes[REGION_POSITION] - 4);
     refused(plan, "of a region of");
     move(plan, slots[1], offsets[1]);
     assert_null(plan_verify(plan));
-    plan->region_size[REGION_POSITION] /= 2;
+    plan->region_bytes[REGION_POSITION] /= 2;
     refused(plan, "of a region of");
+}
+
+/* --- types of elements -------------------------------------------------------------------------
+ */
+
+static const Call *first_of(const Plan *plan, CallKind kind) {
+    for (uint32_t k = 0; k < plan->calls.count; k++)
+        if (plan->calls.at[k].kind == kind)
+            return &plan->calls.at[k];
+    fail_msg("the plan has no such call");
+    return NULL;
+}
+
+/* All that is stored of a slot, as another type; what it was. */
+static Element store_as(Plan *plan, uint32_t slot, Element element) {
+    const Element before = plan->slots.at[slot].element;
+    plan->slots.at[slot].element = element;
+    for (uint32_t k = 0; k < plan->calls.count; k++)
+        for (uint32_t b = 0; b < plan->calls.at[k].buffers.count; b++) {
+            Buffer *buffer = &plan->calls.at[k].buffers.at[b];
+            if (buffer->region > REGION_INPUT && buffer->region != REGION_PARTIAL &&
+                buffer->region != REGION_CHUNK && buffer->index == slot)
+                buffer->element = element;
+        }
+    return before;
+}
+
+static void test_elements(void **state) {
+    Case *c = *state;
+    Plan *plan = planned(c, PASS_CALLS);
+    Buffer *buffer = &plan->calls.at[0].buffers.at[0];
+    const Element element = buffer->element;
+    buffer->element = ELEMENT_COUNT;
+    refused(plan, "not of the type that it is stored as");
+    buffer->element = element == ELEMENT_F64 ? ELEMENT_F32 : ELEMENT_F64;
+    refused(plan, "not of the type that it is stored as");
+    buffer->element = element;
+    assert_null(plan_verify(plan));
+    const CallKind mixing[] = {CALL_GEMM, CALL_REDUCE};
+    for (uint32_t k = 0; k < 2; k++) {
+        const Call *call = first_of(plan, mixing[k]);
+        const uint32_t slot = call->buffers.at[call->buffers.count - 1].index;
+        const Element before = store_as(plan, slot, ELEMENT_F32);
+        refused(plan, "mixes types of elements");
+        store_as(plan, slot, before);
+        assert_null(plan_verify(plan));
+    }
+}
+
+/* A slot of positions that kernels alone write and read. */
+static uint32_t slot_of_kernels(const Plan *plan) {
+    bool *other = calloc(plan->slots.count, sizeof *other);
+    uint32_t found = 0;
+    for (uint32_t k = 0; k < plan->calls.count; k++)
+        for (uint32_t b = 0; b < plan->calls.at[k].buffers.count; b++)
+            if (plan->calls.at[k].buffers.at[b].region == REGION_NONE)
+                other[plan->calls.at[k].buffers.at[b].index] |=
+                    plan->calls.at[k].kind != CALL_KERNEL;
+    for (uint32_t k = 0; k < plan->calls.count && !found; k++)
+        for (uint32_t b = plan->calls.at[k].n_reads; b < plan->calls.at[k].buffers.count; b++) {
+            const Buffer *buffer = &plan->calls.at[k].buffers.at[b];
+            if (plan->calls.at[k].kind == CALL_KERNEL && buffer->region == REGION_NONE &&
+                !other[buffer->index] && plan->buffer[buffer->index].region == REGION_POSITION)
+                found = buffer->index;
+        }
+    free(other);
+    assert_true(found > 0);
+    return found;
+}
+
+/* Slots of one plan may differ in type: each takes the bytes that its own asks for. */
+static void test_slots_of_different_types(void **state) {
+    Case *c = *state;
+    Plan *plan = planned_as(c, PASS_REPLAY, true);
+    const uint32_t slot = slot_of_kernels(plan);
+    const uint64_t wide = plan_slot_bytes(plan, slot);
+    assert_int_equal(store_as(plan, slot, ELEMENT_F32), ELEMENT_F64);
+    assert_int_equal(2 * plan_slot_bytes(plan, slot), wide);
+    plan_memory(plan);
+    assert_null(plan_verify(plan));
+    assert_int_equal(plan->buffer[slot].element, ELEMENT_F32);
+    for (uint32_t k = 0; k < plan->calls.count; k++)
+        for (uint32_t b = 0; b < plan->calls.at[k].buffers.count; b++)
+            if (plan->calls.at[k].buffers.at[b].index == slot &&
+                plan->calls.at[k].buffers.at[b].region == plan->buffer[slot].region)
+                assert_int_equal(plan->calls.at[k].buffers.at[b].element, ELEMENT_F32);
 }
 
 int main(void) {
@@ -221,6 +314,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_chunks, case_setup, case_teardown),
         cmocka_unit_test_setup_teardown(test_repeated, case_setup, case_teardown),
         cmocka_unit_test_setup_teardown(test_places, case_setup, case_teardown),
+        cmocka_unit_test_setup_teardown(test_elements, case_setup, case_teardown),
+        cmocka_unit_test_setup_teardown(test_slots_of_different_types, case_setup, case_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

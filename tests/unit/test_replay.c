@@ -102,8 +102,7 @@ static uint64_t result_of(const Plan *plan) {
             Buffer at = call->buffers.at[k];
             uint64_t size = 1; /* partial results; and what has a place of its own */
             if (at.region > REGION_INPUT && at.region < REGION_PARTIAL)
-                size = tir_element_count(
-                    &tir_node(plan->program->block, plan->slots.at[at.index])->type);
+                size = plan_value_bytes(plan, plan->slots.at[at.index].value);
             bool adds = call->kind == CALL_GEMM && call->gemm.accumulate;
             shadow_write(&s, at, size,
                          mixed_hash(adds ? mixed_hash(made, shadow_read(&s, at)) : made, k));

@@ -134,18 +134,17 @@ static void products_equal_the_definition(void **state) {
 static void broken_manifests_are_refused(void **state) {
     (void)state;
     static const char *const edits[][2] = {
-        {"\"format\": 1", "\"format\": 2"},
         {"\"model\": \"bigram\"", "\"model\": 5"},
         {"\"kernel\": 2", "\"kernel\": 3"},
-        {"[\"params\", 0, 2]", "[\"params\", 0, 5]"},
-        {"[\"params\", 0, 2]", "[\"params\", 0]"},
-        {"[\"position\", 304]", "[\"position\", -304]"},
-        {"[\"position\", 304]", "[\"position\", 99999]"},
-        {"[\"position\", 304]", "[\"heap\", 304]"},
+        {"[\"params\", \"f32\", 0, 2]", "[\"params\", \"f32\", 0, 5]"},
+        {"[\"params\", \"f32\", 0, 2]", "[\"params\", \"f32\", 0]"},
+        {"[\"position\", \"f32\", 1216]", "[\"position\", \"f32\", -1216]"},
+        {"[\"position\", \"f32\", 1216]", "[\"position\", \"f32\", 399996]"},
+        {"[\"position\", \"f32\", 1216]", "[\"heap\", \"f32\", 1216]"},
         {"\"dims\": [256]", "\"dims\": [0]"},
         {"\"dims\": [256]", "\"dims\": [4611686018427387904, 8]"},
-        {"\"offset\": 6144", "\"offset\": 6145"},
-        {"\"offset\": 12560", "\"offset\": 12575"},
+        {"\"offset\": 24576", "\"offset\": 24580"},
+        {"\"offset\": 50240", "\"offset\": 50300"},
         {"[1, -2.5, 3]", "[1, -2.5]"},
         {"'adamw'", NULL},
         {"\"domain\": \"sample\"", "\"domain\": \"pixel\""},
@@ -157,8 +156,8 @@ static void broken_manifests_are_refused(void **state) {
         {"\"input\": \"next\"", "\"input\": \"other\""},
         /* what the runtime itself reads and writes; bigram_text has room for not one element more
          */
-        {"\"position\": 560", "\"position\": 559"},
-        {"\"partial\": 272", "\"partial\": 271"},
+        {"\"position\": 2240", "\"position\": 2236"},
+        {"\"partial\": 1088", "\"partial\": 1084"},
         {"\"n\": 256, \"k\": 24", "\"n\": 257, \"k\": 24"},
         {"\"n\": 256, \"k\": 24", "\"n\": 256, \"k\": 25"},
         {"\"n\": 256, \"k\": 24", "\"n\": \"position\", \"k\": 24"},
@@ -166,23 +165,35 @@ static void broken_manifests_are_refused(void **state) {
         {"\"lda\": 24,", "\"lda\": 2147483647,"},
         {"\"m\": 256, \"n\": 24", "\"m\": 257, \"n\": 24"},
         {"\"m\": 256, \"n\": 24", "\"m\": \"position\", \"n\": 24"},
-        {"\"c\": [\"grads\", 0, 1]", "\"c\": [\"grads\", 1, 1]"},
-        {"\"c\": [\"grads\", 0, 1]", "\"c\": [\"input\", 0, 1]"},
-        {"\"a\": [\"position\", 0]", "\"a\": [\"input\", 0, 1]"},
+        {"\"c\": [\"grads\", \"f32\", 0, 1]", "\"c\": [\"grads\", \"f32\", 4, 1]"},
+        {"\"c\": [\"grads\", \"f32\", 0, 1]", "\"c\": [\"input\", \"i32\", 0, 1]"},
+        {"\"a\": [\"position\", \"f32\", 0]", "\"a\": [\"input\", \"i32\", 0, 1]"},
         {"\"elements\": 256, \"to\"", "\"elements\": 257, \"to\""},
         {"\"elements\": 1,", "\"elements\": 33,"},
-        {"\"partial\": [\"partial\", 0]", "\"partial\": [\"global\", 0]"},
-        {"\"elements\": 6144", "\"elements\": 6145"},
-        {"\"elements\": 6144, \"domain\": \"global\"", "\"elements\": 1, \"domain\": \"sample\""},
+        {"\"partial\": [\"partial\", \"f32\", 0]", "\"partial\": [\"global\", \"f32\", 0]"},
+        {"\"clears\": 24576", "\"clears\": 24580"},
+        {"\"clears\": 24576, \"domain\": \"global\"", "\"clears\": 4, \"domain\": \"sample\""},
         {"\"rows\": 256", "\"rows\": 257"},
         {"\"rows\": 256", "\"rows\": 256, \"to_domain\": \"position\""},
         {"\"rows\": 256", "\"rows\": 256, \"indices\": 2"},
-        {"\"values\": [\"position\", 24]", "\"values\": [\"input\", 0, 0]"},
+        {"\"values\": [\"position\", \"f32\", 96]", "\"values\": [\"input\", \"i32\", 0, 0]"},
         {"\"dims\": [24], \"buffer\"", "\"dims\": [561], \"buffer\""},
         {"\"dims\": [4], \"buffer\"", "\"dims\": [17], \"buffer\""},
-        {"\"loss\": [\"global\", 0]", "\"loss\": [\"input\", 0, 0]"},
-        {"[\"params\", 0, 2]", "[\"params\", 257, 2]"},
-        {"[\"global\", 24]", "[\"global\", 31]"},
+        {"\"loss\": [\"global\", \"f32\", 0]", "\"loss\": [\"input\", \"i32\", 0, 0]"},
+        {"[\"params\", \"f32\", 0, 2]", "[\"params\", \"f32\", 1028, 2]"},
+        {"[\"global\", \"i32\", 96]", "[\"global\", \"i32\", 124]"},
+        /* types of elements, and where they may lie */
+        {"[\"position\", \"f32\", 1216]", "[\"position\", \"f16\", 1216]"},
+        {"[\"position\", \"f32\", 1216]", "[\"position\", \"f32\"]"},
+        {"\"c\": [\"position\", \"f32\", 192]", "\"c\": [\"position\", \"f64\", 192]"},
+        {"\"to\": [\"global\", \"f32\", 0]", "\"to\": [\"global\", \"f64\", 0]"},
+        {"\"to\": [\"global\", \"f32\", 0]", "\"to\": [\"global\", \"f32\", 2]"},
+        {"\"values\": [\"position\", \"f32\", 96]", "\"values\": [\"position\", \"f64\", 96]"},
+        {"\"index\": [\"input\", \"i32\", 0, 0]", "\"index\": [\"position\", \"f32\", 0]"},
+        {"[[\"input\", \"i32\", 0, 0]", "[[\"input\", \"f32\", 0, 0]"},
+        {"\"loss\": [\"global\", \"f32\", 0]", "\"loss\": [\"global\", \"i32\", 0]"},
+        {"\"dims\": [256], \"element\": \"f32\"", "\"dims\": [256], \"element\": \"f64\""},
+        {"\"element\": \"i32\"", "\"element\": \"f64\""},
     };
     for (size_t k = 0; k < sizeof edits / sizeof edits[0]; k++) {
         const char *put = edits[k][1];
@@ -211,8 +222,9 @@ static void a_sealed_manifest_is_as_it_was(void **state) {
     assert_int_equal(hc_create(&model, NULL, &context, &error), HC_OK);
     hc_destroy(context);
     static const char *const edits[][2] = {
-        {"\"limit\": 256", "\"limit\": 257"},         /* reads past an embedding */
-        {"[\"partial\", 0]]", "[\"partial\", 272]]"}, /* a kernel's, at the end of its region */
+        {"\"limit\": 256", "\"limit\": 257"}, /* reads past an embedding */
+        {"[\"partial\", \"f32\", 0]]",
+         "[\"partial\", \"f32\", 1088]]"}, /* a kernel's, at the end of its region */
         {"\"lr\": 0.02", "\"lr\": 0.03"},
     };
     for (size_t k = 0; k < sizeof edits / sizeof edits[0]; k++) {
@@ -254,10 +266,23 @@ static void wrong_machines_and_versions_are_refused(void **state) {
     /* names we do not know are no reason to refuse */
     assert_int_equal(hc_create(&model, &options, &context, &error), HC_OK);
     hc_destroy(context);
-    model.abi_version = 99;
-    assert_int_equal(hc_create(&model, &options, &context, &error), HC_ERROR_MODEL);
-    assert_non_null(strstr(error.message, "ABI 99"));
+    static const uint32_t versions[] = {HC_ABI_VERSION - 1, 99};
+    for (size_t k = 0; k < 2; k++) {
+        model.abi_version = versions[k];
+        assert_int_equal(hc_create(&model, &options, &context, &error), HC_ERROR_MODEL);
+        assert_non_null(strstr(error.message, k ? "by a newer hcc" : "by an older hcc"));
+        assert_non_null(strstr(error.message, "build it again"));
+    }
     model.abi_version = HC_ABI_VERSION;
+    static const char *const formats[] = {"\"format\": 1", "\"format\": 3"};
+    for (size_t k = 0; k < 2; k++) {
+        char *other = bigram_edit(manifest, "\"format\": 2", formats[k]);
+        HcModel of_it = bigram_model(4, other);
+        assert_int_equal(hc_create(&of_it, &options, &context, &error), HC_ERROR_MODEL);
+        assert_non_null(strstr(error.message, k ? "by a newer hcc" : "by an older hcc"));
+        assert_non_null(strstr(error.message, "build it again"));
+        free(other);
+    }
     model.manifest_length /= 2; /* cut off */
     assert_int_equal(hc_create(&model, &options, &context, &error), HC_ERROR_MODEL);
     free(manifest);

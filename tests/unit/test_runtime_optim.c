@@ -122,13 +122,28 @@ static void recipes_take_good_values_and_refuse_others(void **state) {
 
 enum { N = 40000, SLAB = 40064 + 64 };
 
-/* Two parameters: one decays, the other does not and has half the rate; a third is frozen. */
-static HcParameterPlan parameters[] = {
+/* Two parameters: one decays, the other does not and has half the rate; a third is frozen. Offsets
+ * are in elements here. */
+static const HcParameterPlan parameters[] = {
     {.count = N - 5000, .offset = 0, .decay = true, .gradient = true, .lr_scale = 1},
     {.count = 5000, .offset = N - 5000, .decay = false, .gradient = true, .lr_scale = 0.5},
     {.count = 16, .offset = 40064, .decay = true, .gradient = true, .frozen = true, .lr_scale = 1},
     {.count = 16, .offset = 40080, .decay = true, .gradient = false, .lr_scale = 1},
 };
+
+enum { N_PARAMETERS = sizeof parameters / sizeof parameters[0] };
+
+static HcPlan plan_of(HcParameterPlan placed[N_PARAMETERS], uint32_t size) {
+    for (int k = 0; k < N_PARAMETERS; k++) {
+        placed[k] = parameters[k];
+        placed[k].offset *= size;
+        placed[k].element = size == 4 ? HC_ELEMENT_F32 : HC_ELEMENT_F64;
+    }
+    return (HcPlan){.element_size = size,
+                    .n_parameters = N_PARAMETERS,
+                    .parameters = placed,
+                    .slab_bytes = SLAB * (int64_t)size};
+}
 
 static double draw(int64_t k, int salt) {
     double x;
@@ -164,8 +179,8 @@ static void compare(HcOptimizer kind, uint32_t size, double tolerance) {
                        .eps = 1e-8,
                        .weight_decay = 0.1,
                        .momentum = 0.8};
-    HcPlan plan = {
-        .element_size = size, .n_parameters = 4, .parameters = parameters, .slab_elements = SLAB};
+    HcParameterPlan placed[N_PARAMETERS];
+    HcPlan plan = plan_of(placed, size);
     double *p = calloc(SLAB, 8), *g = calloc(SLAB, 8), *m = calloc(SLAB, 8), *v = calloc(SLAB, 8);
     void *params = aligned_alloc(64, SLAB * 8), *grads = aligned_alloc(64, SLAB * 8);
     HcOptim optim;
@@ -224,8 +239,8 @@ static void sgd_equals_its_definition(void **state) {
 static void norms_do_not_depend_on_threads(void **state) {
     (void)state;
     HcRecipe recipe = {.optimizer = HC_ADAMW};
-    HcPlan plan = {
-        .element_size = 4, .n_parameters = 2, .parameters = parameters, .slab_elements = SLAB};
+    HcParameterPlan placed[N_PARAMETERS];
+    HcPlan plan = plan_of(placed, 4);
     float *g = aligned_alloc(64, SLAB * 4);
     for (int64_t k = 0; k < SLAB; k++)
         g[k] = (float)draw(k, 3);
