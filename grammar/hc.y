@@ -77,9 +77,9 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 %token TRUE "true" FALSE "false"
 %token <reduction> REDUCTION "a reduction"
 
-/* Reserved words. */
+/* The words are those of words.def, which run_grammar.py checks. Reserved ones: */
 %token CONST "const" LET "let" PARAM "param" IF "if" ELSE "else" TRUNK "trunk"
-/* Words only where a statement or definition begins; names everywhere else. */
+/* Words only where a statement or definition begins; names everywhere else: */
 %token <name> USE "use" FN "fn" CONNECTION "connection" BRANCH "branch" MODULE "module"
 %token <name> MODEL "model" TRAIN "train"
 %token <name> STATE "state" CARRY "carry" BEGIN "begin" READ "read" WRITE "write" END "end"

@@ -3,6 +3,7 @@
 #include "syntax/ast_build.h"
 #include "syntax/parser.h"
 #include "syntax/syntax_error.h"
+#include "syntax/words.h"
 
 static Expr *ast_new(Parser *p, ExprKind kind, Span at) {
     Expr *e = ARENA_NEW(p->arena, Expr);
@@ -176,12 +177,7 @@ Expr *ast_trunk(Parser *p, Span at, Expr *input, StmtList *body) {
 }
 
 Name ast_reduction_name(Parser *p, Span at, ReduceKind op) {
-    static const char *const NAMES[] = {
-        [REDUCE_SUM] = "sum",       [REDUCE_MAX] = "max",         [REDUCE_MIN] = "min",
-        [REDUCE_MEAN] = "mean",     [REDUCE_PROD] = "prod",       [REDUCE_LOGSUMEXP] = "logsumexp",
-        [REDUCE_ARGMAX] = "argmax", [REDUCE_SOFTMAX] = "softmax",
-    };
-    return (Name){intern_str(p->c->interner, NAMES[op]), at};
+    return (Name){intern_str(p->c->interner, word_of_reduction(op)), at};
 }
 
 Argument *ast_argument(Parser *p, const Name *name, Expr *value) {

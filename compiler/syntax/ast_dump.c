@@ -1,5 +1,6 @@
 /* `hcc emit --stage ast`: definitions and statements, one node a line. */
 #include "syntax/ast_dump.h"
+#include "syntax/words.h"
 #include <locale.h>
 #include <stdarg.h>
 
@@ -69,18 +70,14 @@ static void dump_param(Dump *d, const Stmt *s) {
     dump_attributes(d, &s->param.attributes);
 }
 
-static const char *const STMT_NAMES[] = {
-    [STMT_CONST] = "const",         [STMT_PARAM] = "param",     [STMT_STATE] = "state",
-    [STMT_CARRY] = "carry",         [STMT_LET] = "let",         [STMT_BEGIN] = "begin",
-    [STMT_READ] = "read",           [STMT_WRITE] = "write",     [STMT_END] = "end",
-    [STMT_ASSIGN] = "assign",       [STMT_ITERATE] = "iterate", [STMT_IF] = "if",
-    [STMT_PENALTY] = "penalty",     [STMT_PROBE] = "probe",     [STMT_REQUIRE] = "require",
-    [STMT_POSITIONS] = "positions", [STMT_INPUT] = "input",     [STMT_TARGET] = "target",
-    [STMT_LOSS] = "loss",           [STMT_METRIC] = "metric",   [STMT_REPEAT] = "repeat",
-    [STMT_SITE] = "site",           [STMT_SETTING] = "setting", [STMT_DATA] = "data",
-    [STMT_ERROR] = "error",         [STMT_FOR] = "for",         [STMT_APPEND] = "append",
-    [STMT_BUFFER] = "buffer",       [STMT_UPDATE] = "update",
-};
+static const char *dump_stmt_name(StmtKind kind) {
+    const char *word = word_of_statement(kind);
+    return word                   ? word
+           : kind == STMT_ASSIGN  ? "assign"
+           : kind == STMT_SITE    ? "site"
+           : kind == STMT_SETTING ? "setting"
+                                  : "error";
+}
 
 /* What stands below a statement's line. */
 static void dump_stmt_parts(Dump *d, const Stmt *s) {
@@ -157,7 +154,7 @@ void dump_block(Dump *d, const char *label, const StmtList *block) {
                            : s->kind == STMT_SETTING ? s->setting.name.text
                            : s->kind == STMT_DATA    ? s->data.source.text
                                                      : "";
-        dump_line(d, s->span, "%s%s%s", STMT_NAMES[s->kind], *name ? " " : "", name);
+        dump_line(d, s->span, "%s%s%s", dump_stmt_name(s->kind), *name ? " " : "", name);
         d->depth++;
         dump_stmt_parts(d, s);
         d->depth--;
@@ -167,13 +164,8 @@ void dump_block(Dump *d, const char *label, const StmtList *block) {
 }
 
 static void dump_item(Dump *d, const Item *item) {
-    static const char *const NAMES[] = {
-        [ITEM_USE] = "use",       [ITEM_CONST] = "const",   [ITEM_FN] = "fn",
-        [ITEM_BRANCH] = "branch", [ITEM_MODULE] = "module", [ITEM_CONNECTION] = "connection",
-        [ITEM_MODEL] = "model",   [ITEM_TRAIN] = "train",
-    };
     const char *name = item->name.text ? item->name.text : "";
-    dump_line(d, item->span, "%s%s%s", NAMES[item->kind], *name ? " " : "", name);
+    dump_line(d, item->span, "%s%s%s", word_of_definition(item->kind), *name ? " " : "", name);
     d->depth++;
     dump_formals(d, "formal", &item->formals);
     dump_formals(d, "input", &item->inputs);

@@ -1,17 +1,12 @@
 /* The dump's expressions. */
 #include "syntax/ast_dump.h"
+#include "syntax/words.h"
 #include <stdlib.h>
 
 static const char *const ARITHMETIC[] = {
     [OP_ADD] = "+", [OP_SUB] = "-", [OP_MUL] = "*", [OP_DIV] = "/", [OP_MOD] = "%"};
 static const char *const COMPARE[] = {
     [OP_LT] = "<", [OP_LE] = "<=", [OP_GT] = ">", [OP_GE] = ">=", [OP_EQ] = "==", [OP_NE] = "!="};
-static const char *const REDUCE[] = {
-    [REDUCE_SUM] = "sum",       [REDUCE_MAX] = "max",         [REDUCE_MIN] = "min",
-    [REDUCE_MEAN] = "mean",     [REDUCE_PROD] = "prod",       [REDUCE_LOGSUMEXP] = "logsumexp",
-    [REDUCE_ARGMAX] = "argmax", [REDUCE_SOFTMAX] = "softmax",
-};
-
 /* The shortest decimal that reads back as the same double. */
 static void dump_number(Dump *d, const Expr *e) {
     char text[40];
@@ -74,7 +69,7 @@ static void dump_call(Dump *d, const Expr *e) {
 }
 
 static void dump_reduce(Dump *d, const Expr *e) {
-    fprintf(d->to, "%*s%s[", d->depth * 2, "", REDUCE[e->reduce.op]);
+    fprintf(d->to, "%*s%s[", d->depth * 2, "", word_of_reduction(e->reduce.op));
     for (uint32_t k = 0; k < e->reduce.indices.count; k++)
         fprintf(d->to, "%s%s", k ? ", " : "", e->reduce.indices.at[k].text);
     Dump rest = {d->c, d->to, 0};

@@ -1,6 +1,7 @@
 /* The lexer's actions: values of words, numbers and strings, and everything it complains about. */
 #include "base/utf8.h"
 #include "syntax/lexer_internal.h"
+#include "syntax/words.h"
 
 #include "hc.lex.h"
 #include <errno.h>
@@ -26,96 +27,6 @@ struct Lexer {
     GRAMMAR_STYPE *value; /* of the token being read */
     bool is_name;         /* its value is a name, whose span is still to be set */
 };
-
-typedef struct {
-    const char *word;
-    int token;
-    ReduceKind reduction;
-} Keyword;
-
-/* Sorted, for bsearch. */
-static const Keyword KEYWORDS[] = {
-    {"append", TOKEN_APPEND, 0},
-    {"argmax", TOKEN_REDUCTION, REDUCE_ARGMAX},
-    {"begin", TOKEN_BEGIN, 0},
-    {"branch", TOKEN_BRANCH, 0},
-    {"buffer", TOKEN_BUFFER, 0},
-    {"carry", TOKEN_CARRY, 0},
-    {"connection", TOKEN_CONNECTION, 0},
-    {"const", TOKEN_CONST, 0},
-    {"data", TOKEN_DATA, 0},
-    {"else", TOKEN_ELSE, 0},
-    {"end", TOKEN_END, 0},
-    {"false", TOKEN_FALSE, 0},
-    {"fn", TOKEN_FN, 0},
-    {"for", TOKEN_FOR, 0},
-    {"if", TOKEN_IF, 0},
-    {"input", TOKEN_INPUT, 0},
-    {"iterate", TOKEN_ITERATE, 0},
-    {"let", TOKEN_LET, 0},
-    {"logsumexp", TOKEN_REDUCTION, REDUCE_LOGSUMEXP},
-    {"loss", TOKEN_LOSS, 0},
-    {"max", TOKEN_REDUCTION, REDUCE_MAX},
-    {"mean", TOKEN_REDUCTION, REDUCE_MEAN},
-    {"metric", TOKEN_METRIC, 0},
-    {"min", TOKEN_REDUCTION, REDUCE_MIN},
-    {"model", TOKEN_MODEL, 0},
-    {"module", TOKEN_MODULE, 0},
-    {"param", TOKEN_PARAM, 0},
-    {"penalty", TOKEN_PENALTY, 0},
-    {"positions", TOKEN_POSITIONS, 0},
-    {"probe", TOKEN_PROBE, 0},
-    {"prod", TOKEN_REDUCTION, REDUCE_PROD},
-    {"read", TOKEN_READ, 0},
-    {"repeat", TOKEN_REPEAT, 0},
-    {"require", TOKEN_REQUIRE, 0},
-    {"softmax", TOKEN_REDUCTION, REDUCE_SOFTMAX},
-    {"state", TOKEN_STATE, 0},
-    {"sum", TOKEN_REDUCTION, REDUCE_SUM},
-    {"target", TOKEN_TARGET, 0},
-    {"train", TOKEN_TRAIN, 0},
-    {"true", TOKEN_TRUE, 0},
-    {"trunk", TOKEN_TRUNK, 0},
-    {"update", TOKEN_UPDATE, 0},
-    {"use", TOKEN_USE, 0},
-    {"write", TOKEN_WRITE, 0},
-};
-
-static const char *const STATEMENT_WORDS[] = {
-    "append", "begin",   "buffer",  "carry", "const",  "data",   "end",     "for",       "if",
-    "input",  "iterate", "let",     "loss",  "metric", "param",  "penalty", "positions", "probe",
-    "read",   "repeat",  "require", "state", "target", "update", "write",
-};
-static const char *const ITEM_WORDS[] = {
-    "branch", "connection", "const", "fn", "model", "module", "train", "use",
-};
-
-const char *const *token_statement_words(uint32_t *count) {
-    *count = sizeof STATEMENT_WORDS / sizeof *STATEMENT_WORDS;
-    return STATEMENT_WORDS;
-}
-
-const char *const *token_item_words(uint32_t *count) {
-    *count = sizeof ITEM_WORDS / sizeof *ITEM_WORDS;
-    return ITEM_WORDS;
-}
-
-bool token_is_reserved(int kind) {
-    switch (kind) {
-    case TOKEN_CONST:
-    case TOKEN_ELSE:
-    case TOKEN_FALSE:
-    case TOKEN_IF:
-    case TOKEN_LET:
-    case TOKEN_PARAM:
-    case TOKEN_REDUCTION:
-    case TOKEN_TRUE:
-    case TOKEN_TRUNK:
-        return true;
-    default:
-        return false;
-    }
-}
 
 const char *token_describe(const Compilation *c, Arena *arena, int kind, Span span) {
     if (kind == TOKEN_EOF)
@@ -313,23 +224,16 @@ void lexer_stray(Lexer *lexer, const char *text, size_t length) {
     }
 }
 
-static int lexer_compare_keyword(const void *word, const void *keyword) {
-    return strcmp(word, ((const Keyword *)keyword)->word);
-}
-
 int lexer_word(Lexer *lexer, const char *text, size_t length) {
-    const char *word = intern(lexer->c->interner, text, length);
-    const Keyword *keyword = bsearch(word, KEYWORDS, sizeof KEYWORDS / sizeof *KEYWORDS,
-                                     sizeof *KEYWORDS, lexer_compare_keyword);
-    if (keyword && keyword->token == TOKEN_REDUCTION) {
-        lexer->value->reduction = keyword->reduction;
-        return TOKEN_REDUCTION;
-    }
-    if (keyword && token_is_reserved(keyword->token))
-        return keyword->token;
-    lexer->value->name.text = word;
+    const char *name = intern(lexer->c->interner, text, length);
+    const Word *word = word_find(name);
+    if (word && word->token == TOKEN_REDUCTION)
+        lexer->value->reduction = word->reduction;
+    if (word && word->reserved)
+        return word->token;
+    lexer->value->name.text = name;
     lexer->is_name = true;
-    return keyword ? keyword->token : TOKEN_NAME;
+    return word ? word->token : TOKEN_NAME;
 }
 
 int lexer_number(Lexer *lexer, const char *text, size_t length) {

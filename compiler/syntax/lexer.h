@@ -23,10 +23,5 @@ void lexer_next(Lexer *lexer, Token *out);
 
 /* "`let`", "the end of the file", "a string": how messages name a token. */
 const char *token_describe(const Compilation *c, Arena *arena, int kind, Span span);
-/* A word that cannot be a name. */
-bool token_is_reserved(int kind);
-/* Words that begin statements and definitions, for suggestions. */
-const char *const *token_statement_words(uint32_t *count);
-const char *const *token_item_words(uint32_t *count);
 
 #endif

@@ -5,7 +5,7 @@
  * STMT_ERROR, so that nobody complains about it again.
  * Smallest example: `fn f(x) -> y { state h[d]; }` gives E0106. */
 #include "syntax/placement.h"
-#include "syntax/lexer.h"
+#include "syntax/words.h"
 #include <string.h>
 
 typedef enum {
@@ -26,41 +26,46 @@ enum {
     COMPUTES = HOLDS_PARAMETERS | IN_FN | IN_ITERATE | IN_FOR,
 };
 
-static const struct {
-    const char *word;
-    unsigned places; /* 0: anywhere */
-    const char *belongs;
-} RULES[] = {
-    [STMT_CONST] = {"const", COMPUTES | IN_TRUNK, "outside `train`"},
-    [STMT_PARAM] = {"param", HOLDS_PARAMETERS, "in a connection, branch, module or model"},
-    [STMT_BUFFER] = {"buffer", HOLDS_PARAMETERS, "in a connection, branch, module or model"},
-    [STMT_UPDATE] = {"update", HOLDS_PARAMETERS, "in a connection, branch, module or model"},
-    [STMT_STATE] = {"state", IN_CONNECTION, "in a connection"},
-    [STMT_CARRY] = {"carry", IN_CONNECTION, "in a connection"},
-    [STMT_LET] = {"let", COMPUTES, "in a model or a definition"},
-    [STMT_BEGIN] = {"begin", IN_CONNECTION, "in a connection"},
-    [STMT_READ] = {"read", IN_CONNECTION, "in a connection"},
-    [STMT_WRITE] = {"write", IN_CONNECTION, "in a connection"},
-    [STMT_APPEND] = {"append", IN_CONNECTION, "in a connection"},
-    [STMT_END] = {"end", IN_CONNECTION, "in a connection"},
-    [STMT_ASSIGN] = {"=", IN_ITERATE | IN_FOR | IN_FOR_HOLDING, "inside `iterate` or `for`"},
-    [STMT_ITERATE] = {"iterate", COMPUTES, "in a model or a definition"},
-    [STMT_FOR] = {"for", COMPUTES, "in a model or a definition"},
-    [STMT_IF] = {"if", COMPUTES | IN_TRUNK, "outside `train`"},
-    [STMT_PENALTY] = {"penalty", HOLDS_PARAMETERS, "in a connection, branch, module or model"},
-    [STMT_PROBE] = {"probe", HOLDS_PARAMETERS, "in a connection, branch, module or model"},
-    [STMT_REQUIRE] = {"require", HOLDS_PARAMETERS | IN_FN | IN_FOR, "in a model or a definition"},
-    [STMT_POSITIONS] = {"positions", IN_MODEL, "in a model"},
-    [STMT_INPUT] = {"input", IN_MODEL, "in a model"},
-    [STMT_TARGET] = {"target", IN_MODEL, "in a model"},
-    [STMT_LOSS] = {"loss", IN_MODEL, "in a model"},
-    [STMT_METRIC] = {"metric", IN_MODEL, "in a model"},
-    [STMT_REPEAT] = {"repeat", IN_TRUNK, "inside `trunk(x) { … }`"},
-    [STMT_SITE] = {":", IN_TRUNK, "inside `trunk(x) { … }`"},
-    [STMT_SETTING] = {"", IN_TRAIN, "in a train block"},
-    [STMT_DATA] = {"data", IN_TRAIN, "in a train block"},
-    [STMT_ERROR] = {"", 0, ""},
+/* The places that words.def names. */
+enum {
+    PLACE_HOLDER = HOLDS_PARAMETERS,
+    PLACE_COMPUTING = COMPUTES,
+    PLACE_ANY_BUT_TRAIN = COMPUTES | IN_TRUNK,
+    PLACE_ONCE = HOLDS_PARAMETERS | IN_FN | IN_FOR, /* not turn after turn */
+    PLACE_CONNECTION = IN_CONNECTION,
+    PLACE_MODEL = IN_MODEL,
+    PLACE_TRUNK = IN_TRUNK,
+    PLACE_TRAIN = IN_TRAIN,
 };
+
+/* By kind of statement; 0: anywhere. */
+static const unsigned places_of[] = {
+#define STATEMENT(text, token, standing, place) [STMT_##token] = PLACE_##place,
+#include "words.def"
+    [STMT_ASSIGN] = IN_ITERATE | IN_FOR | IN_FOR_HOLDING,
+    [STMT_SITE] = IN_TRUNK,
+    [STMT_SETTING] = IN_TRAIN,
+    [STMT_ERROR] = 0,
+};
+
+static const char *placement_belongs(StmtKind kind) {
+    switch (places_of[kind]) {
+    case PLACE_HOLDER:
+        return "in a connection, branch, module or model";
+    case PLACE_ANY_BUT_TRAIN:
+        return "outside `train`";
+    case PLACE_CONNECTION:
+        return "in a connection";
+    case PLACE_MODEL:
+        return "in a model";
+    case PLACE_TRUNK:
+        return "inside `trunk(x) { … }`";
+    case PLACE_TRAIN:
+        return "in a train block";
+    default:
+        return "in a model or a definition";
+    }
+}
 
 static void placement_report(Compilation *c, const Stmt *s, unsigned place) {
     Diagnostics *d = c->diagnostics;
@@ -68,7 +73,7 @@ static void placement_report(Compilation *c, const Stmt *s, unsigned place) {
         Name name = s->setting.name;
         diag_error(d, DIAG_PLACE, name.span, "there is no statement `%s`", name.text);
         uint32_t count;
-        const char *const *words = token_statement_words(&count);
+        const char *const *words = word_statements(&count);
         const char *meant = nearest_name(name.text, words, count);
         if (meant)
             diag_help(d, "did you mean `%s`?", meant);
@@ -87,12 +92,13 @@ static void placement_report(Compilation *c, const Stmt *s, unsigned place) {
         return;
     }
     if (s->kind == STMT_SITE) {
-        diag_error(d, DIAG_PLACE, s->site.name.span, "a site belongs %s", RULES[s->kind].belongs);
+        diag_error(d, DIAG_PLACE, s->site.name.span, "a site belongs %s",
+                   placement_belongs(s->kind));
         return;
     }
-    const char *word = RULES[s->kind].word;
+    const char *word = word_of_statement(s->kind);
     Span at = {s->span.file, s->span.begin, s->span.begin + (uint32_t)strlen(word)};
-    diag_error(d, DIAG_PLACE, at, "`%s` belongs %s", word, RULES[s->kind].belongs);
+    diag_error(d, DIAG_PLACE, at, "`%s` belongs %s", word, placement_belongs(s->kind));
     if (s->kind == STMT_PARAM && (place & IN_FN))
         diag_help(
             d, "a `fn` holds no parameters: take the tensor as an argument, or write a `module`");
@@ -112,7 +118,7 @@ static void placement_bindings(Compilation *c, const BindingList *bindings, bool
 static void placement_block(Compilation *c, const StmtList *block, unsigned place, bool silent) {
     for (uint32_t k = 0; k < block->count; k++) {
         Stmt *s = block->at[k];
-        unsigned places = RULES[s->kind].places;
+        unsigned places = places_of[s->kind];
         if (places && !(places & place)) {
             if (!silent)
                 placement_report(c, s, place);

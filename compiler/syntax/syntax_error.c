@@ -4,6 +4,7 @@
  * token that was found decides on the place and on the help. */
 #include "syntax/syntax_error.h"
 #include "syntax/parser.h"
+#include "syntax/words.h"
 #include <string.h>
 
 typedef struct {
@@ -136,7 +137,7 @@ static bool help_misspelt(Parser *p, const Expected *e) {
         return false;
     uint32_t count;
     bool top = first->span.begin == p->current.span.begin && expects(e, "connection");
-    const char *const *words = top ? token_item_words(&count) : token_statement_words(&count);
+    const char *const *words = top ? word_definitions(&count) : word_statements(&count);
     const char *meant = nearest_name(token_text(p, first->span), words, count);
     if (!meant)
         return false;
@@ -147,12 +148,6 @@ static bool help_misspelt(Parser *p, const Expected *e) {
 static bool is_comparison(int kind) {
     return kind == TOKEN_LT || kind == TOKEN_LE || kind == TOKEN_GT || kind == TOKEN_GE ||
            kind == TOKEN_EQ || kind == TOKEN_NE;
-}
-
-static bool is_item_word(int kind) {
-    return kind == TOKEN_USE || kind == TOKEN_FN || kind == TOKEN_CONNECTION ||
-           kind == TOKEN_BRANCH || kind == TOKEN_MODULE || kind == TOKEN_MODEL ||
-           kind == TOKEN_TRAIN;
 }
 
 static void report_help(Parser *p, const Expected *e, int found, Span found_at) {
@@ -167,7 +162,7 @@ static void report_help(Parser *p, const Expected *e, int found, Span found_at) 
         diag_help(d, "a power is written `a ^ b`");
     else if (found == TOKEN_ASSIGN && p->previous.kind == TOKEN_ASSIGN)
         diag_help(d, "equality is written `==`, without a space");
-    else if (in_block && is_item_word(found))
+    else if (in_block && word_begins_definition(found))
         diag_help(d, "definitions stand at the top of a file, not inside a block");
     else if (at_top && (found == TOKEN_LET || found == TOKEN_PARAM || found == TOKEN_IF))
         diag_help(d, "statements stand inside a `model`, `connection`, `branch` or `fn`");
@@ -175,7 +170,7 @@ static void report_help(Parser *p, const Expected *e, int found, Span found_at) 
         diag_help(d, "a reduction names its indices: `sum[i] a[i]`");
     else if (found == TOKEN_TRUNK && expects(e, "a number"))
         diag_help(d, "a trunk is a value of its own: `let h = trunk(x) { … };`");
-    else if (token_is_reserved(found) && expects(e, "a name") && !expects(e, "*") && !in_block &&
+    else if (word_is_reserved(found) && expects(e, "a name") && !expects(e, "*") && !in_block &&
              found_at.file)
         diag_help(d, "`%s` is a reserved word and cannot be a name", token_text(p, found_at));
     else if (found == TOKEN_COMMA && in_attributes(e) && !expects(e, ","))

@@ -6,6 +6,7 @@
 #include "base/vec.h"
 #include "syntax/ast.h"
 #include "syntax/ast_build.h"
+#include "syntax/words.h"
 #include <string.h>
 
 enum { AHEAD = 2 };
@@ -60,10 +61,6 @@ static const Token *tokens_ahead(TokenStream *t, uint32_t k) {
         t->n_ahead++;
     }
     return &t->ahead[k];
-}
-
-const Token *tokens_peek(TokenStream *t) {
-    return tokens_ahead(t, 0);
 }
 
 const Token *tokens_statement_start(const TokenStream *t) {
@@ -227,41 +224,6 @@ static bool tokens_insert(TokenStream *t, Token *out, int kind) {
     return tokens_give(t, out, token);
 }
 
-static bool tokens_is_statement_word(int kind) {
-    switch (kind) {
-    case TOKEN_STATE:
-    case TOKEN_CARRY:
-    case TOKEN_BEGIN:
-    case TOKEN_READ:
-    case TOKEN_WRITE:
-    case TOKEN_END:
-    case TOKEN_ITERATE:
-    case TOKEN_FOR:
-    case TOKEN_APPEND:
-    case TOKEN_REPEAT:
-    case TOKEN_PENALTY:
-    case TOKEN_PROBE:
-    case TOKEN_BUFFER:
-    case TOKEN_UPDATE:
-    case TOKEN_REQUIRE:
-    case TOKEN_POSITIONS:
-    case TOKEN_INPUT:
-    case TOKEN_TARGET:
-    case TOKEN_LOSS:
-    case TOKEN_METRIC:
-    case TOKEN_DATA:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool tokens_is_item_word(int kind) {
-    return kind == TOKEN_USE || kind == TOKEN_FN || kind == TOKEN_CONNECTION ||
-           kind == TOKEN_BRANCH || kind == TOKEN_MODULE || kind == TOKEN_MODEL ||
-           kind == TOKEN_TRAIN;
-}
-
 /* The statement before has no `;` yet. */
 static bool tokens_needs_semicolon(const TokenStream *t) {
     if (!t->started || t->previous.kind == TOKEN_SEMICOLON || t->previous.kind == TOKEN_LBRACE)
@@ -289,7 +251,7 @@ static bool tokens_begins_statement(TokenStream *t) {
     }
     if (!t->previous_is_operand || tokens_in_expression(t) || tokens_is_weight(t))
         return false;
-    if (tokens_is_statement_word(token->kind))
+    if (word_begins_statement(token->kind))
         return token->first_on_line || t->previous.kind != TOKEN_NAME;
     if (token->kind != TOKEN_NAME || !token->first_on_line)
         return false;
@@ -304,7 +266,7 @@ static bool tokens_begins_statement(TokenStream *t) {
  * definition we are in. */
 static bool tokens_begins_item(TokenStream *t) {
     const Token *token = tokens_ahead(t, 0);
-    if (!tokens_is_item_word(token->kind) || !token->first_on_line ||
+    if (!word_begins_definition(token->kind) || !token->first_on_line ||
         tokens_ahead(t, 1)->kind != TOKEN_NAME)
         return false;
     if (t->open.count == 0)

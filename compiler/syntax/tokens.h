@@ -18,8 +18,6 @@ TokenStream *tokens_create(Arena *scratch, Compilation *c, uint32_t file, Lexer 
                            bool is_expression);
 /* False at a place where reading must stop: nested too deeply (which has been reported). */
 bool tokens_next(TokenStream *tokens, Token *out);
-/* The next token as written, not yet taken. */
-const Token *tokens_peek(TokenStream *tokens);
 /* The first token of the statement being read, and the innermost open bracket (or NULL). */
 const Token *tokens_statement_start(const TokenStream *tokens);
 const Token *tokens_open_bracket(const TokenStream *tokens);
