@@ -211,6 +211,8 @@ static inline uint32_t tir_rank(const TirType *type) {
         __builtin_unreachable();
     return type->rank;
 }
+/* A MAP op on numbers; integers and booleans are doubles. */
+double tir_scalar(TirOp op, const double *operands);
 /* The stored value that `id` is a view of in memory: skips RESHAPE. */
 TirId tir_storage(const TirBlock *block, TirId id);
 uint64_t tir_element_count(const TirType *type);

@@ -31,8 +31,6 @@ TirId tir_insert(TirBuilder *b, TirNode *node);
 _Noreturn void tir_fault(const TirBuilder *b, TirOp op, const char *message);
 
 int tir_op_arity(TirOp op);
-/* A MAP op on numbers; integers and booleans are doubles. */
-double tir_scalar(TirOp op, const double *operands);
 
 /* Words that stand for a type, at most 1 + TIR_MAX_RANK; returns how many. */
 uint32_t tir_type_words(uint32_t *to, const TirType *t);

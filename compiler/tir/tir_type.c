@@ -45,29 +45,16 @@ static const uint8_t op_traits[] = {
 #include "tir/tir_ops.def"
 };
 
-bool tir_op_stored(TirOp op) {
-    return op_traits[op] & stored;
-}
-
-bool tir_op_through(TirOp op) {
-    return op_traits[op] & through;
-}
-
-bool tir_op_stops(TirOp op) {
-    return op_traits[op] & stops;
-}
-
-bool tir_op_sums(TirOp op) {
-    return op_traits[op] & sums;
-}
-
-bool tir_op_commutes(TirOp op) {
-    return op_traits[op] & commutes;
-}
-
-bool tir_op_rounds(TirOp op) {
-    return op_traits[op] & rounds;
-}
+#define TRAIT(name)                                                                                \
+    bool tir_op_##name(TirOp op) {                                                                 \
+        return op_traits[op] & name;                                                               \
+    }
+TRAIT(stored)
+TRAIT(through)
+TRAIT(stops)
+TRAIT(sums)
+TRAIT(commutes)
+TRAIT(rounds)
 
 uint64_t tir_element_count(const TirType *type) {
     uint64_t count = 1;

@@ -354,6 +354,11 @@ bool builtin_takes_unknown(const Builtin *b) {
     return b->rule == rule_extent || b->rule == rule_known;
 }
 
+bool builtin_is_scalar(const Builtin *b) {
+    return b->rule == rule_unary || b->rule == rule_fold || b->rule == rule_clamp ||
+           b->rule == rule_select;
+}
+
 const Builtin *builtin_find(const char *name) {
     for (uint32_t k = 0; k < builtin_count(); k++)
         if (strcmp(builtins[k].name, name) == 0)

@@ -78,6 +78,8 @@ const char *builtin_name(uint32_t k);
 const char *builtin_text(const Builtin *b);
 /* What it gives is known though its argument is not: `extent(x)`, `known(x)`. */
 bool builtin_takes_unknown(const Builtin *b);
+/* A number of numbers: of constants a constant. */
+bool builtin_is_scalar(const Builtin *b);
 Value builtin_call(Sema *s, Scope *scope, const Builtin *builtin,
                    const BoundArgumentList *arguments, const Expr *e);
 /* Says that nothing has this name. */

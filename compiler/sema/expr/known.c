@@ -50,17 +50,11 @@ static int classify_name(Sema *s, Scope *scope, const char *name) {
     }
 }
 
-static bool name_is(Sema *s, const Expr *e, const char *name) {
-    return e->kind == EXPR_NAME && e->name == intern_str(s->c->interner, name);
-}
-
 bool numeric_call(Sema *s, Scope *scope, const Expr *e) {
-    const char *const known[] = {"select", "min", "max", "abs",  "exp",  "log",
-                                 "sqrt",   "sin", "cos", "tanh", "floor"};
-    for (uint32_t k = 0; k < sizeof known / sizeof *known; k++)
-        if (name_is(s, e->call.callee, known[k]))
-            return !scope_find(s, scope, e->call.callee->name);
-    return false;
+    if (e->call.callee->kind != EXPR_NAME)
+        return false;
+    const Builtin *b = builtin_find(e->call.callee->name);
+    return b && builtin_is_scalar(b) && !scope_find(s, scope, e->call.callee->name);
 }
 
 static int classify(Sema *s, Scope *scope, const Expr *e) {

@@ -6,62 +6,6 @@
 
 /* --- numbers -----------------------------------------------------------------------------------*/
 
-static double fold_unary(TirOp op, double a) {
-    switch (op) {
-    case TIR_NEG:
-        return -a;
-    case TIR_ABS:
-        return fabs(a);
-    case TIR_EXP:
-        return exp(a);
-    case TIR_LOG:
-        return log(a);
-    case TIR_SQRT:
-        return sqrt(a);
-    case TIR_RSQRT:
-        return 1 / sqrt(a);
-    case TIR_TANH:
-        return tanh(a);
-    case TIR_SIGMOID:
-        return 1 / (1 + exp(-a));
-    case TIR_ERF:
-        return erf(a);
-    case TIR_SIN:
-        return sin(a);
-    case TIR_COS:
-        return cos(a);
-    case TIR_FLOOR:
-        return floor(a);
-    default:
-        return a; /* STOP_GRADIENT, TO_REAL */
-    }
-}
-
-static double fold_binary(TirOp op, double a, double b) {
-    switch (op) {
-    case TIR_ADD:
-        return a + b;
-    case TIR_SUB:
-        return a - b;
-    case TIR_MUL:
-        return a * b;
-    case TIR_DIV:
-        return a / b;
-    case TIR_POW:
-        return pow(a, b);
-    case TIR_MIN:
-        return a < b ? a : b;
-    case TIR_MAX:
-        return a > b ? a : b;
-    case TIR_LT:
-        return a < b;
-    case TIR_LE:
-        return a <= b;
-    default:
-        return a == b; /* EQ */
-    }
-}
-
 static bool op_compares(TirOp op) {
     return op == TIR_LT || op == TIR_LE || op == TIR_EQ;
 }
@@ -85,7 +29,7 @@ static bool domain_meets(Sema *s, TirDomain *all, const Tensor *x, Span span) {
 
 Value value_unary(Sema *s, TirOp op, Value a, Span span) {
     if (a.kind == VALUE_NUMBER && op != TIR_NOT)
-        return value_number(fold_unary(op, a.number), span);
+        return value_number(tir_scalar(op, &a.number), span);
     if (a.kind == VALUE_BOOL && op == TIR_NOT)
         return value_bool(!a.boolean, span);
     const Tensor *t = op == TIR_NOT ? value_as_condition(s, a, span) : value_as_real(s, a, span);
@@ -120,7 +64,7 @@ Value value_binary(Sema *s, TirOp op, Value a, Value b, Span span) {
     }
     bool equal;
     if (a.kind == VALUE_NUMBER && b.kind == VALUE_NUMBER && !op_is_logic(op)) {
-        const double r = fold_binary(op, a.number, b.number);
+        const double r = tir_scalar(op, (double[]){a.number, b.number});
         return op_compares(op) ? value_bool(r != 0, span) : value_number(r, span);
     }
     if (a.kind == VALUE_BOOL && b.kind == VALUE_BOOL && op_is_logic(op))
