@@ -165,33 +165,6 @@ static TirId canon_product(Canon *c, const TirNode *node, const TirId *operands)
     return s.n_factors + (fabs(s.scale) != 1) > 2 ? sum_product_emit(&s) : 0;
 }
 
-/* Neighbours padded to one extent: the sum of the gradients of a value's slices is their
- * concatenation. */
-static TirId canon_pads(Canon *c, TirId x, TirId y) {
-    const TirNode a = *new_node(c, x), z = *new_node(c, y);
-    const uint32_t axis = a.attr.axis;
-    if (a.op != TIR_PAD || z.op != TIR_PAD || z.attr.axis != axis ||
-        !tir_shape_equal(&a.type, &z.type))
-        return 0;
-    const uint32_t na = new_node(c, a.operands[0])->type.dims[axis];
-    const uint32_t nz = new_node(c, z.operands[0])->type.dims[axis];
-    const bool in_order = a.attr.start + na == z.attr.start;
-    if (!in_order && z.attr.start + nz != a.attr.start)
-        return 0;
-    const TirNode *parts[2] = {in_order ? &a : &z, in_order ? &z : &a};
-    TirIdVec all = {0};
-    for (uint32_t k = 0; k < 2; k++) {
-        const TirNode *part = new_node(c, parts[k]->operands[0]);
-        if (part->op == TIR_CONCAT && part->attr.axis == axis)
-            for (uint32_t i = 0; i < part->n_operands; i++)
-                vec_push(c->scratch, &all, part->operands[i]);
-        else
-            vec_push(c->scratch, &all, parts[k]->operands[0]);
-    }
-    const TirId joined = tir_concat(&c->b, axis, all.count, all.at);
-    return tir_pad(&c->b, joined, axis, parts[0]->attr.start, a.type.dims[axis]);
-}
-
 static TirId canon_map(Canon *c, const TirNode *node, const TirId *operands) {
     /* so that x + y and y + x are one */
     if (tir_op_commutes(node->op) && operands[0] > operands[1]) {
@@ -199,7 +172,7 @@ static TirId canon_map(Canon *c, const TirNode *node, const TirId *operands) {
         const TirId better = canon_map(c, node, swapped);
         return better ? better : tir_rebuild(&c->b, node, swapped);
     }
-    TirId better = node->op == TIR_ADD ? canon_pads(c, operands[0], operands[1]) : 0;
+    TirId better = node->op == TIR_ADD ? pass_join_pads(&c->b, operands[0], operands[1]) : 0;
     if (!better)
         better = canon_map_of_repeats(c, node, operands);
     if (!better && node->op == TIR_NEG) {

@@ -11,15 +11,21 @@
  */
 #include "pass/pass.h"
 #include "pass/rebuild.h"
+#include "pass/write_out.h"
 
-static bool hold_in_loop(const TirProgram *p, const TirBlock *body) {
-    for (TirId id = 1; id < body->nodes.count; id++) {
-        const TirNode *node = tir_node(body, id);
+static bool hold_in_block(const TirBlock *block) {
+    for (TirId id = 1; id < block->nodes.count; id++) {
+        const TirNode *node = tir_node(block, id);
         if (node->op == TIR_STOP_GRADIENT ||
-            (node->op == TIR_SCAN && hold_in_loop(p, node->attr.body)))
+            (node->op == TIR_SCAN && hold_in_block(node->attr.body)))
             return true;
     }
     return false;
+}
+
+static bool hold_in_loop(const TirProgram *p, const TirNode *loop) {
+    (void)p;
+    return hold_in_block(loop->attr.body);
 }
 
 /* The program with no output but the loss; that has what `tir_program_like` keeps. */
@@ -71,7 +77,7 @@ static TirProgram *hold_as_inputs(const TirProgram *p, TirId loss) {
 
 bool pass_hold(TirProgram *p, TirProgram **values, TirProgram **loss) {
     TirProgram *alone = hold_loss_alone(p);
-    if (!hold_in_loop(alone, alone->block))
+    if (!hold_in_block(alone->block))
         return false;
     pass_write_out_where(alone, hold_in_loop);
     if (!hold_name_values(alone))

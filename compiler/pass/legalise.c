@@ -103,27 +103,10 @@ static TirId legal_contract(Legalise *l, TirId id) {
 }
 
 static TirId legal_add_of_pads(Legalise *l, TirId id) {
-    TirBuilder *b = &l->builder;
-    const TirNode *node = tir_node(b->block, id);
-    if (node->op != TIR_ADD)
-        return id;
-    const TirNode *x = tir_node(b->block, node->operands[0]);
-    const TirNode *y = tir_node(b->block, node->operands[1]);
-    if (x->op != TIR_PAD || y->op != TIR_PAD || x->attr.axis != y->attr.axis ||
-        x->type.rank != y->type.rank || !tir_domain_equal(x->type.domain, y->type.domain))
-        return id;
-    if (x->attr.start > y->attr.start) {
-        const TirNode *swap = x;
-        x = y;
-        y = swap;
-    }
-    uint32_t axis = x->attr.axis;
-    TirId parts[2] = {x->operands[0], y->operands[0]};
-    uint32_t first = tir_node(b->block, parts[0])->type.dims[axis];
-    uint32_t second = tir_node(b->block, parts[1])->type.dims[axis];
-    if (x->attr.start != 0 || y->attr.start != first || first + second != x->type.dims[axis])
-        return id;
-    return tir_concat(b, axis, 2, parts);
+    const TirNode *node = tir_node(l->builder.block, id);
+    const TirId joined =
+        node->op == TIR_ADD ? pass_join_pads(&l->builder, node->operands[0], node->operands[1]) : 0;
+    return joined ? joined : id;
 }
 
 /* Attention reads a row of each operand at each position. */

@@ -7,10 +7,7 @@
 /* Writes out loops whose body crosses positions, which no kernel could run (write_out.c). */
 void pass_write_out(TirProgram *p);
 /* One position sees another in a loop's body. */
-bool pass_loop_crosses(const TirProgram *p, const TirBlock *body);
-/* The same for the loops that a predicate of their bodies names. */
-typedef bool PassLoop(const TirProgram *p, const TirBlock *body);
-void pass_write_out_where(TirProgram *p, PassLoop *wanted);
+bool pass_loop_crosses(const TirProgram *p, const TirNode *loop);
 /* The loss alone, twice: `values` names what each stop_gradient holds, and `loss` takes that as an
  * input after those there are (hold.c). False where the loss has none. */
 bool pass_hold(TirProgram *p, TirProgram **values, TirProgram **loss);

@@ -107,3 +107,26 @@ void pass_mark_live(const TirBlock *block, const TirId *instead, bool *live) {
             live[node->operands[k]] = true;
     }
 }
+
+TirId pass_join_pads(TirBuilder *b, TirId x, TirId y) {
+    const TirNode a = *tir_node(b->block, x), z = *tir_node(b->block, y);
+    const uint32_t axis = a.attr.axis;
+    if (a.op != TIR_PAD || z.op != TIR_PAD || z.attr.axis != axis ||
+        !tir_shape_equal(&a.type, &z.type))
+        return 0;
+    const uint32_t na = tir_node(b->block, a.operands[0])->type.dims[axis];
+    const uint32_t nz = tir_node(b->block, z.operands[0])->type.dims[axis];
+    const bool in_order = a.attr.start + na == z.attr.start;
+    if (!in_order && z.attr.start + nz != a.attr.start)
+        return 0;
+    const TirNode *parts[2] = {in_order ? &a : &z, in_order ? &z : &a};
+    TirIdVec all = {0};
+    for (uint32_t k = 0; k < 2; k++) {
+        const TirNode *part = tir_node(b->block, parts[k]->operands[0]);
+        const bool joined = part->op == TIR_CONCAT && part->attr.axis == axis;
+        for (uint32_t i = 0; i < (joined ? part->n_operands : 1); i++)
+            vec_push(b->program->arena, &all, joined ? part->operands[i] : parts[k]->operands[0]);
+    }
+    const TirId joined = tir_concat(b, axis, all.count, all.at);
+    return tir_pad(b, joined, axis, parts[0]->attr.start, a.type.dims[axis]);
+}

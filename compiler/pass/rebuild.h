@@ -20,6 +20,9 @@ TirId pass_rebuild_mapped(TirBuilder *b, const TirBlock *from, TirId id, const T
 /* Entry `k` of a stack, without the stack's axis; and a stack of `n` entries. */
 TirId pass_stack_entry(TirBuilder *b, TirId stack, uint32_t k);
 TirId pass_stack(TirBuilder *b, uint32_t n, const TirId *entries);
+/* x + y, where they are neighbours padded to one extent, as one value, padded as far as they were:
+ * the sum of the gradients of a value's slices is their concatenation. 0 where they are not. */
+TirId pass_join_pads(TirBuilder *b, TirId x, TirId y);
 /* The block again with each replaced loop's place taken by the one with stacks, as far as the roots
  * need it (the arguments come first, in order); roots[k] and *n_forward (may be NULL) follow. The
  * block itself when nothing is replaced. */

@@ -364,7 +364,7 @@ static void find_unsupported(Plan *plan) {
     const TirBlock *block = plan->program->block;
     for (TirId id = 1; id < block->nodes.count && !plan->refused.message; id++) {
         const TirNode *node = tir_node(block, id);
-        if (node->op == TIR_SCAN && pass_loop_crosses(plan->program, node->attr.body))
+        if (node->op == TIR_SCAN && pass_loop_crosses(plan->program, node))
             plan->refused = (PlanRefusal){
                 .code = DIAG_UNSUPPORTED,
                 .at = node->span,

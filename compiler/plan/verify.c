@@ -7,6 +7,7 @@
  * that overlap while both are live, reads before their write, and values that a chunk lost. */
 #include "abi/layout.h"
 #include "plan/plan_internal.h"
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct {
@@ -340,16 +341,13 @@ static const char *verify_calls(const Plan *plan) {
 /* --- groups ------------------------------------------------------------------------------------
  */
 
+static int by_id(const void *a, const void *b) {
+    const TirId x = *(const TirId *)a, y = *(const TirId *)b;
+    return (x > y) - (x < y);
+}
+
 static bool contains(const TirIdVec *values, TirId id) {
-    uint32_t low = 0, high = values->count;
-    while (low < high) {
-        const uint32_t middle = (low + high) / 2;
-        if (values->at[middle] < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < values->count && values->at[low] == id;
+    return bsearch(&id, values->at, values->count, sizeof id, by_id);
 }
 
 static const char *verify_groups(const Plan *plan) {

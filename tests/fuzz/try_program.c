@@ -14,6 +14,7 @@
  * with other threads), `signal N`'s number with an S before it, or `late`. BITS is a hash of all
  * results. Each request runs in a process of its own, and a new one goes on behind an arrangement
  * that ended it. */
+#include "../elements.h"
 #include "compile/memory.h"
 #include "driver/driver.h"
 #include "driver/gradcheck.h"
@@ -280,19 +281,6 @@ static void code_free(Code *code) {
     jit_unload(code->jit);
 }
 
-static void *converted(Arena *arena, const double *from, uint64_t count, bool integer, bool f64) {
-    double *to = ARENA_ARRAY(arena, double, count);
-    for (uint64_t k = 0; k < count; k++) {
-        if (integer)
-            ((int32_t *)to)[k] = (int32_t)from[k];
-        else if (f64)
-            to[k] = from[k];
-        else
-            ((float *)to)[k] = (float)from[k];
-    }
-    return to;
-}
-
 static HcStatus context_bind(Trial *t, HcContext *context, const Point *point, bool f64) {
     const TirProgram *p = t->program;
     HcStatus status = hc_init(context, point->seed);
@@ -300,7 +288,7 @@ static HcStatus context_bind(Trial *t, HcContext *context, const Point *point, b
         HcParameter parameter;
         status = hc_parameter(context, k, &parameter);
         uint64_t count = (uint64_t)parameter.count;
-        memcpy(parameter.data, converted(t->d.c->arena, point->params[k], count, false, f64),
+        memcpy(parameter.data, elements_of(t->d.c->arena, point->params[k], count, false, f64),
                count * (f64 ? 8 : 4));
         memset(parameter.gradient, 0, count * (f64 ? 8 : 4));
     }
@@ -308,7 +296,7 @@ static HcStatus context_bind(Trial *t, HcContext *context, const Point *point, b
         const TirInput *input = &p->inputs.at[k];
         uint64_t count = input_elements(input, point);
         void *data =
-            converted(t->d.c->arena, point->inputs[k], count, input->type.elem != TIR_REAL, f64);
+            elements_of(t->d.c->arena, point->inputs[k], count, input->type.elem != TIR_REAL, f64);
         status = hc_set_input(context, input->name, data, (int64_t)count);
     }
     return status;

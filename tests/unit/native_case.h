@@ -3,6 +3,7 @@
 #ifndef HCC_TESTS_NATIVE_CASE_H
 #define HCC_TESTS_NATIVE_CASE_H
 
+#include "../elements.h"
 #include "plan_case.h"
 
 #include "runtime/hc.h"
@@ -27,20 +28,6 @@ static const Form FORMS[] = {
 static void ok(HcContext *context, HcStatus status) {
     if (status != HC_OK)
         fail_msg("%s", hc_last_error(context));
-}
-
-/* Doubles as the model's elements. */
-static void *converted(Case *c, const double *from, int64_t count, bool integer, bool f64) {
-    double *to = ARENA_ARRAY(c->c->arena, double, count);
-    for (int64_t k = 0; k < count; k++) {
-        if (integer)
-            ((int32_t *)to)[k] = (int32_t)from[k];
-        else if (f64)
-            to[k] = from[k];
-        else
-            ((float *)to)[k] = (float)from[k];
-    }
-    return to;
 }
 
 static double element(const void *at, uint64_t k, bool f64) {
@@ -104,16 +91,17 @@ static void run_form(Case *c, TirProgram *p, const Form *form) {
     for (uint32_t k = 0; k < p->params.count; k++) {
         HcParameter parameter;
         ok(context, hc_parameter(context, k, &parameter));
-        const void *data = converted(c, c->params[k], parameter.count, false, form->f64);
+        const void *data =
+            elements_of(c->c->arena, c->params[k], (uint64_t)parameter.count, false, form->f64);
         memcpy(parameter.data, data, (size_t)parameter.count * (form->f64 ? 8 : 4));
     }
     for (uint32_t k = 0; k < p->inputs.count; k++) {
         HcInput input;
         ok(context, hc_input(context, k, &input));
-        ok(context,
-           hc_set_input(context, input.name,
-                        converted(c, c->inputs[k], input.count, input.is_integer, form->f64),
-                        input.count));
+        ok(context, hc_set_input(context, input.name,
+                                 elements_of(c->c->arena, c->inputs[k], (uint64_t)input.count,
+                                             input.is_integer, form->f64),
+                                 input.count));
     }
     for (uint32_t run = 0; run < 2; run++) { /* the second time over used memory */
         ok(context, hc_forward(context));

@@ -5,7 +5,7 @@
 static bool has_crossing(const TirProgram *p) {
     for (TirId id = 1; id < p->block->nodes.count; id++) {
         const TirNode *node = tir_node(p->block, id);
-        if (node->op == TIR_SCAN && pass_loop_crosses(p, node->attr.body))
+        if (node->op == TIR_SCAN && pass_loop_crosses(p, node))
             return true;
     }
     return false;
