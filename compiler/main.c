@@ -1,8 +1,8 @@
 /* hcc: a compiler for hyper-connection networks. The driver does the work, so that tests can call
  * it too. */
 #include "driver/driver.h"
+#include "runtime/app/signals.h"
 #include "runtime/hc.h"
-#include "runtime/train.h"
 
 int main(int argc, char **argv) {
     hc_process_init();

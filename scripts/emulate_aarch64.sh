@@ -30,7 +30,7 @@ for package in "$work"/packages/*.deb; do dpkg -x "$package" "$work/arm64"; done
 libraries=$work/arm64/usr/lib/aarch64-linux-gnu
 blas=$libraries/openblas-pthread
 
-for source in runtime/*.c; do
+for source in runtime/*/*.c; do
     aarch64-linux-gnu-gcc -std=c11 -D_GNU_SOURCE -O2 -fno-math-errno -ffp-contract=off -I "$root" \
         -I "$work/arm64/usr/include/aarch64-linux-gnu/openblas-pthread" \
         -idirafter "$work/arm64/usr/include" -c "$source" -o "$work/$(basename "$source" .c).o"

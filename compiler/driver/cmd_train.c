@@ -2,12 +2,13 @@
 #include "driver/driver.h"
 #include "driver/outputs.h"
 #include "driver/pipeline.h"
-#include "runtime/json.h"
-#include "runtime/train.h"
+#include "runtime/app/signals.h"
+#include "runtime/files/json.h"
+#include "runtime/files/paths.h"
+#include "runtime/train/train.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Says what the runtime complained about. */
@@ -69,10 +70,7 @@ static const char *train_data_folder(Driver *d) {
         return NULL;
     const char *folder =
         slash == file ? "/" : arena_copy_string(d->c->arena, file, (size_t)(slash - file));
-    struct stat there, here;
-    const bool same = stat(folder, &there) == 0 && stat(".", &here) == 0 &&
-                      there.st_dev == here.st_dev && there.st_ino == here.st_ino;
-    return same ? NULL : folder;
+    return hc_same_file(folder, ".") ? NULL : folder;
 }
 
 static ExitCode train_report(Driver *d, const HcTrainResult *result) {

@@ -1,7 +1,7 @@
 /* From the command line to a command, and what all commands share. */
 #include "driver/driver.h"
 #include "driver/pipeline.h"
-#include "runtime/json.h"
+#include "runtime/files/json.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /* The gradient check's evaluator over the plain interpreter. */
 #include "driver/gradcheck.h"
-#include "runtime/rng.h"
+#include "runtime/run/rng.h"
 #include <string.h>
 
 typedef struct {

@@ -1,6 +1,7 @@
 /* Writing files: whole or not at all, over nothing that would be missed. */
 #include "driver/outputs.h"
 #include "codegen/codegen.h"
+#include "runtime/files/paths.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,16 +34,11 @@ static bool output_marked(const char *path) {
 /* --- what must stay ----------------------------------------------------------------------------
  */
 
-static bool output_same_file(const struct stat *a, const char *path) {
-    struct stat b;
-    return stat(path, &b) == 0 && a->st_dev == b.st_dev && a->st_ino == b.st_ino;
-}
-
 ExitCode output_allowed(Driver *d, const char *path) {
     struct stat status;
     if (stat(path, &status) != 0 || !S_ISREG(status.st_mode))
         return EXIT_OK;
-    if (d->options.argument && output_same_file(&status, d->options.argument)) {
+    if (d->options.argument && hc_same_file(path, d->options.argument)) {
         driver_error(d, "'%s' is what this command reads: choose another output", path);
         return EXIT_USAGE;
     }

@@ -1,6 +1,6 @@
 /* The library's runs for a command line. */
 #include "driver/pipeline.h"
-#include "runtime/progress.h"
+#include "runtime/run/clock.h"
 #include <string.h>
 
 static const char *const stage_names[] = {"ast", "tir", "grad", "fused", "nests", "llvm", "asm"};

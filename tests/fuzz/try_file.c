@@ -10,8 +10,8 @@
  *
  * Kernels do nothing here, and products are loops of C, so that a sanitizer sees all that the
  * runtime itself does with what it has read. */
-#include "runtime/context.h"
-#include "runtime/train.h"
+#include "runtime/run/context.h"
+#include "runtime/train/train.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -20,7 +20,7 @@
 #include "driver/gradcheck.h"
 #include "driver/pipeline.h"
 #include "runtime/hc.h"
-#include "runtime/rng.h"
+#include "runtime/run/rng.h"
 #include "tir/interp.h"
 #include <ctype.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
  * of fusion and lowering (features or positions in lanes, registers or scratch, unrolled or looped,
  * in the kernel or by BLAS), with loss and all gradients, in f64 and f32, fused and not. */
 #include "native_case.h"
-#include "runtime/rng.h"
+#include "runtime/run/rng.h"
 
 static const uint32_t WIDTHS[] = {1, 3, 17, 64, 83};
 #define EACH_WIDTH(w) for (uint32_t w##_ = 0, w; w##_ < 5 && (w = WIDTHS[w##_]); w##_++)

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "runtime/exec.h"
-#include "runtime/threads.h"
+#include "runtime/run/exec.h"
+#include "runtime/run/threads.h"
 #include "runtime_model.h"
 #include <stdatomic.h>
 #include <sys/resource.h>

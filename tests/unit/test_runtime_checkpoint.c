@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "runtime/replace.h"
-#include "runtime/train.h"
+#include "runtime/files/replace.h"
+#include "runtime/train/train.h"
 #include "runtime_model.h"
 #include <dirent.h>
 #include <errno.h>

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "runtime/checkpoint.h"
-#include "runtime/data.h"
+#include "runtime/files/checkpoint.h"
+#include "runtime/train/evaluate.h"
 #include "runtime_model.h"
 #include <dirent.h>
 #include <sys/stat.h>

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "runtime/context.h"
-#include "runtime/train.h"
+#include "runtime/run/context.h"
+#include "runtime/train/train.h"
 #include "runtime_model.h"
 #include <dirent.h>
 #include <pthread.h>

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "runtime/optim.h"
-#include "runtime/rng.h"
+#include "runtime/run/optim.h"
+#include "runtime/run/rng.h"
 #include "runtime_model.h"
 
 /* --- random numbers --------------------------------------------------------------------------- */

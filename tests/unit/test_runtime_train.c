@@ -5,7 +5,8 @@
 
 #include <cmocka.h>
 
-#include "runtime/train.h"
+#include "runtime/app/app.h"
+#include "runtime/train/train.h"
 #include "runtime_model.h"
 #include <dirent.h>
 #include <signal.h>

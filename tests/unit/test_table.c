@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "runtime/samples.h"
-#include "runtime/table_text.h"
+#include "runtime/data/samples.h"
+#include "runtime/data/table_text.h"
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,0 +1,307 @@
+/* Which files hold the samples, and reading them whole. */
+#include "runtime/data/samples.h"
+#include "runtime/files/json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+typedef struct {
+    HcSampleFiles *files;
+    const HcPlan *plan;
+    HcError *error;
+    const HcDataRequest *request;
+    const char *folder; /* where relative names begin, or NULL */
+} Names;
+
+static bool is_folder(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+char *hc_path_in(const char *folder, const char *path) {
+    const bool inside = folder && path[0] != '/';
+    const size_t size = strlen(path) + (inside ? strlen(folder) + 1 : 0) + 1;
+    char *joined = malloc(size);
+    if (joined)
+        snprintf(joined, size, "%s%s%s", inside ? folder : "", inside ? "/" : "", path);
+    return joined;
+}
+
+static HcStatus add(Names *n, HcSampleFile file, const char *path) {
+    HcSampleFiles *files = n->files;
+    HcSampleFile *grown = realloc(files->at, (files->count + 1) * sizeof *grown);
+    if (!grown)
+        return hc_fail_memory(n->error, "the list of data files");
+    files->at = grown;
+    char *copy = hc_path_in(n->folder, path);
+    if (!copy)
+        return hc_fail_memory(n->error, "a path");
+    file.path = copy;
+    files->at[files->count++] = file;
+    return HC_OK;
+}
+
+static bool same_stream(const char *a, const char *b) {
+    return (!a && !b) || (a && b && strcmp(a, b) == 0);
+}
+
+/* Those that the command line did not give. */
+static void remove_files(Names *n, HcPart part, const char *stream) {
+    HcSampleFiles *files = n->files;
+    uint32_t kept = 0;
+    for (uint32_t k = 0; k < files->count; k++) {
+        if (!files->at[k].given && files->at[k].part == part &&
+            same_stream(files->at[k].stream, stream))
+            free(files->at[k].path);
+        else
+            files->at[kept++] = files->at[k];
+    }
+    files->count = kept;
+}
+
+/* The stream called `name` among the plan's files; sources with one kind of file have none. */
+static bool find_stream(const HcPlan *plan, const char *name, size_t length, const char **stream) {
+    for (uint32_t k = 0; k < plan->n_data_files; k++) {
+        const char *s = plan->data_files[k].stream;
+        if (s && strlen(s) == length && strncmp(s, name, length) == 0) {
+            *stream = s;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_streams(const HcPlan *plan) {
+    return plan->n_data_files && plan->data_files[0].stream;
+}
+
+/* `train`, `held_out`, `images`, `held_out.images` before the `=`; false: no such name. */
+static bool read_key(const HcPlan *plan, const char *text, size_t length, HcPart *part,
+                     const char **stream) {
+    static const char *const parts[] = {[HC_TRAIN_PART] = "train", [HC_HELD_OUT_PART] = "held_out"};
+    *part = HC_TRAIN_PART;
+    *stream = NULL;
+    for (int k = 0; k < 2; k++) {
+        const size_t n = strlen(parts[k]);
+        if (length < n || strncmp(text, parts[k], n) != 0 || (length > n && text[n] != '.'))
+            continue;
+        *part = (HcPart)k;
+        if (length == n)
+            return !has_streams(plan);
+        return find_stream(plan, text + n + 1, length - n - 1, stream);
+    }
+    return find_stream(plan, text, length, stream);
+}
+
+static HcStatus replace(Names *n, const char *path, HcPart part, const char *stream) {
+    remove_files(n, part, stream);
+    n->folder = NULL;
+    return add(n, (HcSampleFile){.part = part, .stream = stream, .given = true}, path);
+}
+
+static HcStatus no_such_key(const Names *n, const char *given, size_t key) {
+    char list[256] = "";
+    for (uint32_t k = 0; k < n->plan->n_data_files; k++) {
+        const HcDataFile *f = &n->plan->data_files[k];
+        const size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s%s%s", used ? ", " : "",
+                 f->held_out ? "held_out" : "train", f->stream ? "." : "",
+                 f->stream ? f->stream : "");
+    }
+    return hc_fail(n->error, HC_ERROR_ARGUMENT,
+                   "--data %s: there is no such file, and the data have no `%.*s` to name one for "
+                   "(there are: %s)",
+                   given, (int)key, given, list[0] ? list : "train, held_out");
+}
+
+static HcStatus apply(Names *n, const char *given) {
+    const char *equals = strchr(given, '=');
+    HcPart part = HC_TRAIN_PART;
+    const char *stream;
+    if (equals && read_key(n->plan, given, (size_t)(equals - given), &part, &stream))
+        return replace(n, equals + 1, part, stream);
+    struct stat info;
+    if (equals && stat(given, &info) != 0)
+        return no_such_key(n, given, (size_t)(equals - given));
+    if (has_streams(n->plan))
+        return hc_fail(n->error, HC_ERROR_ARGUMENT,
+                       "the data have several files: give --data FOLDER, or --data %s=FILE and so "
+                       "on, instead of `%s`",
+                       n->plan->data_files[0].stream, given);
+    part = HC_TRAIN_PART; /* unless we evaluate, and what is held out has files of its own */
+    for (uint32_t k = 0; n->request->run && k < n->files->count; k++)
+        if (n->files->at[k].part == HC_HELD_OUT_PART)
+            part = HC_HELD_OUT_PART;
+    return replace(n, given, part, NULL);
+}
+
+/* A file that hc_samples_json wrote down, as `text` names it. */
+static HcStatus add_file(Names *n, const char *text, const char *hash) {
+    const char *equals = text ? strchr(text, '=') : NULL;
+    HcSampleFile file = {.expected = hash};
+    if (!equals || !read_key(n->plan, text, (size_t)(equals - text), &file.part, &file.stream))
+        return hc_fail(n->error, HC_ERROR_CHECKPOINT,
+                       "the run's config.json names data that the model does not have: `%s`",
+                       text ? text : "?");
+    return add(n, file, equals + 1);
+}
+
+/* The files that the run to evaluate has read, as hc_samples_json wrote them down. */
+static HcStatus add_recorded(Names *n, const json_t *files, const json_t *hashes) {
+    HcStatus status = HC_OK;
+    for (size_t k = 0; k < json_array_size(files) && status == HC_OK; k++) {
+        char *text;
+        status = hc_json_read_path(json_array_get(files, k), &text)
+                     ? add_file(n, text, json_string_value(json_array_get(hashes, k)))
+                     : hc_fail_memory(n->error, "a path");
+        free(text);
+    }
+    return status;
+}
+
+/* What is read if the command line names nothing else. */
+static HcStatus add_own(Names *n, const char *folder) {
+    const json_t *files = json_object_get(n->request->run, "files");
+    HcStatus status = HC_OK;
+    n->folder = folder ? folder : n->request->folder;
+    if (!folder && json_array_size(files))
+        return add_recorded(n, files, json_object_get(n->request->run, "files_xxh3"));
+    for (uint32_t k = 0; k < n->plan->n_data_files && status == HC_OK; k++) {
+        const HcDataFile *f = &n->plan->data_files[k];
+        const HcPart part = f->held_out ? HC_HELD_OUT_PART : HC_TRAIN_PART;
+        status = add(n, (HcSampleFile){.part = part, .stream = f->stream}, f->path);
+    }
+    return status;
+}
+
+static HcStatus find_folder(const Names *n, const char **folder) {
+    *folder = NULL;
+    for (int32_t k = 0; k < n->request->n_given; k++) {
+        const char *given = n->request->given[k];
+        if (!is_folder(given))
+            continue;
+        if (*folder)
+            return hc_fail(n->error, HC_ERROR_ARGUMENT,
+                           "--data names two folders, `%s` and `%s`: the files are in one, or are "
+                           "named one by one",
+                           *folder, given);
+        *folder = given;
+    }
+    return HC_OK;
+}
+
+static int by_part(const HcSampleFile *a, const HcSampleFile *b) {
+    return (int)a->part - (int)b->part;
+}
+
+HcStatus hc_sample_files(const HcPlan *plan, const HcDataRequest *request, HcSampleFiles *files,
+                         HcError *error) {
+    Names n = {.files = files, .plan = plan, .request = request, .error = error};
+    const char *folder;
+    *files = (HcSampleFiles){0};
+    HcStatus status = find_folder(&n, &folder);
+    if (status == HC_OK)
+        status = add_own(&n, folder);
+    for (int32_t k = 0; k < request->n_given && status == HC_OK; k++)
+        if (!is_folder(request->given[k]))
+            status = apply(&n, request->given[k]);
+    for (uint32_t i = 1; i < files->count; i++) /* stable, and short */
+        for (uint32_t k = i; k > 0 && by_part(&files->at[k - 1], &files->at[k]) > 0; k--) {
+            const HcSampleFile swap = files->at[k];
+            files->at[k] = files->at[k - 1];
+            files->at[k - 1] = swap;
+        }
+    const bool evaluates = request->run && files->count;
+    if (status == HC_OK && !evaluates && (files->count == 0 || files->at[0].part != HC_TRAIN_PART))
+        status = hc_fail(error, HC_ERROR_ARGUMENT,
+                         "training needs data: give --data FILE, or name it in the model's train "
+                         "block: `train = \"FILE\";`");
+    if (status != HC_OK)
+        hc_sample_files_free(files);
+    return status;
+}
+
+void hc_sample_files_free(HcSampleFiles *files) {
+    for (uint32_t k = 0; k < files->count; k++)
+        free(files->at[k].path);
+    free(files->at);
+    *files = (HcSampleFiles){0};
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+const char *hc_packed_kind(const uint8_t *bytes, size_t size) {
+    static const struct {
+        size_t size;
+        const char *begin, *what;
+    } kinds[] = {
+        {2, "\x1f\x8b", "compressed: unpack it first (gunzip)"},
+        {6,
+         "\xfd"
+         "7zXZ",
+         "compressed: unpack it first (unxz)"},
+        {4, "\x28\xb5\x2f\xfd", "compressed: unpack it first (unzstd)"},
+        {4, "PK\3\4", "compressed: unpack it first (unzip)"},
+        {2, "\xff\xfe", "UTF-16: make it UTF-8 first (iconv -f UTF-16 -t UTF-8)"},
+        {2, "\xfe\xff", "UTF-16: make it UTF-8 first (iconv -f UTF-16 -t UTF-8)"},
+    };
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+        if (size >= kinds[k].size && memcmp(bytes, kinds[k].begin, kinds[k].size) == 0)
+            return kinds[k].what;
+    /* BZh and a level could be a text's first letters */
+    if (size >= 10 && memcmp(bytes, "BZh", 3) == 0 && memcmp(bytes + 4, "1AY&SY", 6) == 0)
+        return "compressed: unpack it first (bunzip2)";
+    return NULL;
+}
+
+static HcStatus read_all(int file, const char *path, uint8_t *bytes, size_t capacity, size_t *size,
+                         HcError *error) {
+    *size = 0;
+    while (*size < capacity) {
+        const ssize_t n = read(file, bytes + *size, capacity - *size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return hc_fail_errno(error, HC_ERROR_DATA, "read data", path);
+        if (n == 0)
+            break;
+        *size += (size_t)n;
+    }
+    return HC_OK;
+}
+
+HcStatus hc_read_file(const char *path, uint8_t **bytes, size_t *size, HcError *error) {
+    struct stat info;
+    *bytes = NULL;
+    const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0 || fstat(file, &info) != 0) {
+        const HcStatus status = hc_fail_errno(error, HC_ERROR_DATA, "read data", path);
+        if (file >= 0)
+            close(file);
+        return status;
+    }
+    HcStatus status = HC_OK;
+    if (!S_ISREG(info.st_mode))
+        status = hc_fail(error, HC_ERROR_DATA, "data `%s` is not a file", path);
+    else if (info.st_size == 0)
+        status = hc_fail(error, HC_ERROR_DATA, "data `%s` is empty", path);
+    else if (!(*bytes = malloc((size_t)info.st_size)))
+        status = hc_fail_memory(error, "the training data");
+    else
+        status = read_all(file, path, *bytes, (size_t)info.st_size, size, error);
+    close(file);
+    const char *packed = status == HC_OK ? hc_packed_kind(*bytes, *size) : NULL;
+    if (packed)
+        status = hc_fail(error, HC_ERROR_DATA, "data `%s` is %s", path, packed);
+    if (status != HC_OK) {
+        free(*bytes);
+        *bytes = NULL;
+    }
+    return status;
+}

@@ -1,0 +1,48 @@
+/* safetensors files: eight bytes of header length, a JSON header, then the tensors without a gap.
+ * Ours carry a checksum over header and tensors in their metadata; files of others need none. */
+#ifndef HC_CHECKPOINT_H
+#define HC_CHECKPOINT_H
+
+#include "runtime/files/error.h"
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Of a checkpoint's folder. */
+#define HC_PARAMETERS_FILE "parameters.safetensors"
+#define HC_STATE_FILE "state.safetensors"
+
+typedef struct {
+    const char *name;
+    void *data;
+    uint32_t element_size; /* 4: F32, 8: F64 */
+    int32_t rank;
+    const int64_t *dims;
+    int64_t count;
+} HcTensor;
+
+/* metadata: object of strings, may be NULL; the file is complete or not there. */
+HcStatus hc_tensors_write(const char *path, const HcTensor *tensors, int64_t count,
+                          const json_t *metadata, HcError *error);
+/* XXH3 of the tensors' values in this order, as floats: the same in either precision. */
+uint64_t hc_tensors_hash(const HcTensor *tensors, int64_t count);
+
+/* A file that was read whole and found good. */
+typedef struct HcTensorFile HcTensorFile;
+
+/* The file must hold exactly these tensors (F32 and F64 convert into each other). After a failure
+ * *file is NULL. */
+HcStatus hc_tensors_open(const char *path, const HcTensor *tensors, int64_t count,
+                         HcTensorFile **file, HcError *error);
+/* A number of the file's metadata, as we write it. */
+bool hc_tensors_number(const HcTensorFile *file, const char *key, uint64_t *value);
+/* Of what it holds, like hc_tensors_hash. */
+uint64_t hc_tensors_file_hash(const HcTensorFile *file);
+/* Writes the file's values into the tensors it was opened with. */
+void hc_tensors_take(const HcTensorFile *file);
+void hc_tensors_close(HcTensorFile *file); /* NULL is fine */
+
+/* The parameters' file of a checkpoint's folder, or of what stands in for it while it is replaced
+ * (replace.h); the caller frees it. NULL: out of memory. */
+char *hc_checkpoint_parameters(const char *folder);
+
+#endif

@@ -1,0 +1,11 @@
+#ifndef HC_PATHS_H
+#define HC_PATHS_H
+
+#include <stdbool.h>
+
+/* "FOLDER/NAME"; the caller frees it. NULL: out of memory. */
+char *hc_path_join(const char *folder, const char *name);
+/* Whether both are there and are one file or folder, by whatever names. */
+bool hc_same_file(const char *a, const char *b);
+
+#endif

@@ -1,0 +1,24 @@
+/* OpenBLAS, loaded when the first context is made. Linked, it would start its threads before
+ * main(), in commands that multiply nothing, too: where a process may have few threads or little
+ * memory that ends it, or keeps it from ending. */
+#ifndef HC_BLAS_H
+#define HC_BLAS_H
+
+#include "runtime/files/error.h"
+
+#include <cblas.h>
+
+typedef struct {
+    void (*sgemm)(CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint m, blasint n, blasint k,
+                  float alpha, const float *a, blasint lda, const float *b, blasint ldb, float beta,
+                  float *c, blasint ldc);
+    void (*dgemm)(CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint m, blasint n, blasint k,
+                  double alpha, const double *a, blasint lda, const double *b, blasint ldb,
+                  double beta, double *c, blasint ldc);
+    const char *core; /* the kernels that it chose for this processor */
+} HcBlas;
+
+/* Once loaded it stays for as long as the process. */
+HcStatus hc_blas_open(HcBlas *blas, HcError *error);
+
+#endif

@@ -1,0 +1,57 @@
+/* What an HcContext is made of. */
+#ifndef HC_CONTEXT_H
+#define HC_CONTEXT_H
+
+#include "runtime/run/exec.h"
+#include "runtime/run/optim.h"
+
+struct HcContext {
+    const HcModel *model;
+    HcPlan plan;
+    HcRecipe recipe; /* the plan's, as changed since */
+    HcPool *pool;
+    HcExec exec;
+    void *own_params, *own_grads;
+    void *params, *grads; /* the own, or the caller's */
+    void **own_inputs;
+    size_t *input_bytes; /* capacity of the own */
+    void **grown_inputs; /* of a resize, until nothing can fail any more */
+    void **inputs;
+    HcOptim optim;
+    bool has_optim; /* made by the first step */
+    bool moved;     /* addresses must be resolved again */
+    bool ran;       /* a forward pass at these extents */
+    bool training;  /* what forward passes are told */
+    int64_t steps_done;
+    int64_t loaded_step; /* of the parameters just loaded, while they are that; -1: unknown */
+    double gradient_norm;
+    uint64_t seed, data_hash; /* of the last hc_init and of the training data, for checkpoints */
+    HcError error;
+};
+
+/* A null argument of the C interface is refused: `what` it should have been. */
+HcStatus hc_null(HcContext *context, const char *what);
+
+bool hc_has_output(const HcContext *context, const char *name);
+uint32_t hc_find_input(const HcContext *context, const char *name); /* UINT32_MAX: none */
+int64_t hc_input_elements(const HcContext *context, uint32_t input);
+/* Own memory of an input at the present extents; what it holds is the caller's to write. */
+void *hc_input_memory(HcContext *context, uint32_t input);
+/* The plan's index-th output, after a forward pass. */
+HcStatus hc_output_at(HcContext *context, uint32_t index, HcView *view);
+HcStatus hc_ensure_optim(HcContext *context);
+/* What comes before the calls of a pass. */
+void hc_begin_pass(HcContext *context);
+/* All of what only chunks are kept of, from now on; runs the forward pass again. */
+HcStatus hc_make_whole(HcContext *context);
+
+/* --- finite.c --------------------------------------------------------------------------------- */
+
+bool hc_all_finite(const void *data, int64_t count, uint32_t element_size);
+/* The first parameter of the slab that holds a number that is not finite, or NULL. */
+const char *hc_first_not_finite(const HcContext *context, const void *slab);
+/* After a forward pass of which something is not finite: what was so first, as a phrase. Runs the
+ * pass again, call by call. */
+void hc_name_not_finite(HcContext *context, char *text, size_t size);
+
+#endif

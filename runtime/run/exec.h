@@ -1,0 +1,79 @@
+/* Runs a plan: memory for one batch shape, then calls in order. */
+#ifndef HC_EXEC_H
+#define HC_EXEC_H
+
+#include "runtime/run/blas.h"
+#include "runtime/run/plan.h"
+#include "runtime/run/threads.h"
+
+/* How a matrix product is cut into tasks; a function of its shape alone. */
+typedef struct {
+    int64_t m, n, k;
+    int64_t panel_m, panel_n; /* size of an output panel */
+    int64_t panels_m, panels_n;
+    int64_t chunk_k; /* products over positions accumulate chunks of this many, in order */
+    int64_t slices;  /* > 1: chunks of the sum that are made apart and then added up */
+} HcGemmSplit;
+
+/* What bind makes of a call. */
+typedef struct {
+    HcExtents extents;
+    int64_t tasks;
+    HcGemmSplit gemm;
+} HcBoundCall;
+
+typedef struct {
+    const HcPlan *plan;
+    const HcModel *model;
+    HcPool *pool;
+    HcBlas blas;
+    int64_t samples, positions;
+    int64_t instances[HC_DOMAIN_COUNT];
+    int64_t chunk; /* positions of all samples that chunked calls run over at once */
+    bool whole;    /* what they make is kept for all positions nevertheless */
+    int64_t units[HC_REGION_COUNT]; /* what a region's offsets are multiplied with */
+    uint8_t *workspace;
+    size_t workspace_bytes;
+    uint8_t *region[HC_REGION_COUNT]; /* GLOBAL .. CHUNK */
+    void *slices;                     /* of products, see HcGemmSplit */
+    uint8_t *scratch;
+    size_t scratch_stride;  /* per thread */
+    void **addresses;       /* of plan->buffers */
+    void **chunk_addresses; /* of one call's, within a chunk */
+    HcBoundCall *bound;     /* of plan->calls */
+    double *latest;         /* of plan->calls, when not NULL: seconds of the last pass */
+} HcExec;
+
+/* 64-byte aligned, zeroed; NULL when there is none. Free with free(). */
+void *hc_aligned_zero(size_t bytes);
+
+HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, HcPool *pool,
+                        HcError *error);
+void hc_exec_destroy(HcExec *exec);
+/* Extents; grows the workspace when needed; writes tables. Nothing changes on failure. */
+HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError *error);
+/* Keeps what chunked calls make for all positions, from now on. Memory is bound anew: what it held
+ * is lost. */
+HcStatus hc_exec_keep_whole(HcExec *exec, HcError *error);
+/* Addresses of all buffers; again whenever parameters, gradients or inputs have moved. */
+void hc_exec_resolve(HcExec *exec, void *params, void *grads, void *const *inputs);
+/* What the calls from now on are told of the run they belong to. */
+void hc_exec_begin(HcExec *exec, bool training, uint64_t random_key);
+typedef enum { HC_FORWARD = 1, HC_BACKWARD = 2, HC_BOTH = 3 } HcPass;
+
+/* BOTH: forward and backward pass, with what is chunked walked through once. */
+void hc_exec_run(HcExec *exec, HcPass pass);
+/* One call over all positions; what is chunked must be whole. */
+void hc_exec_run_call(HcExec *exec, uint32_t call);
+/* The address of a buffer that no call's tasks share (not PARTIAL). */
+void *hc_exec_address(const HcExec *exec, HcBuffer buffer, void *params, void *grads,
+                      void *const *inputs);
+
+/* gemm.c */
+HcGemmSplit hc_gemm_split(int64_t m, int64_t n, int64_t k, bool over_positions);
+/* Elements that `slices` of hc_gemm_run must hold. */
+int64_t hc_gemm_slice_elements(const HcGemmSplit *split);
+void hc_gemm_run(const HcBlas *blas, HcPool *pool, const HcCall *call, const HcGemmSplit *split,
+                 int64_t element_bytes, void *const *abc, void *slices);
+
+#endif

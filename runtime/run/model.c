@@ -1,0 +1,450 @@
+/* The life of a context: creation, inputs, running. Parameters are in params.c. */
+#include "runtime/run/context.h"
+#include "runtime/run/cpus.h"
+#include "runtime/run/rng.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- creation --------------------------------------------------------------------------------- */
+
+static HcStatus check_cpu(const HcPlan *plan, HcError *error) {
+    const json_t *cpu = json_object_get(plan->json, "cpu");
+    size_t k;
+    json_t *feature;
+    json_array_foreach(json_object_get(cpu, "features"), k, feature) {
+        const char *name = json_string_value(feature);
+        if (name && !hc_cpu_has(name))
+            return hc_fail(error, HC_ERROR_CPU,
+                           "this model was compiled for a processor with %s (%s), which this "
+                           "machine lacks: compile it again with --cpu=baseline",
+                           name,
+                           json_string_value(json_object_get(cpu, "name"))
+                               ? json_string_value(json_object_get(cpu, "name"))
+                               : "?");
+    }
+    return HC_OK;
+}
+
+/* Elements of an input for given extents; 0 when that overflows. */
+static int64_t elements_for(const HcInputPlan *input, int64_t samples, int64_t positions) {
+    int64_t count = input->count;
+    bool overflow = false;
+    if (input->domain == HC_SAMPLE || input->domain == HC_POSITION)
+        overflow |= __builtin_mul_overflow(count, samples, &count);
+    if (input->domain == HC_TIME || input->domain == HC_POSITION)
+        overflow |= __builtin_mul_overflow(count, positions, &count);
+    return overflow || count > INT64_C(1) << 48 ? 0 : count;
+}
+
+static size_t bytes_for(const HcContext *c, uint32_t k, int64_t samples, int64_t positions) {
+    const HcInputPlan *input = &c->plan.inputs[k];
+    return (size_t)elements_for(input, samples, positions) *
+           (size_t)hc_element_bytes(input->element);
+}
+
+/* Memory for inputs that need more than they have; nothing is taken over yet. */
+static HcStatus grow_inputs(HcContext *c, int64_t samples, int64_t positions, HcError *error) {
+    for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
+        size_t bytes = bytes_for(c, k, samples, positions);
+        if (bytes > 0 && bytes <= c->input_bytes[k])
+            continue;
+        c->grown_inputs[k] = bytes > 0 ? hc_aligned_zero(bytes) : NULL;
+        if (!c->grown_inputs[k])
+            return hc_fail_memory(error, c->plan.inputs[k].name);
+    }
+    return HC_OK;
+}
+
+static void take_inputs(HcContext *c) {
+    for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
+        if (!c->grown_inputs[k])
+            continue;
+        if (c->inputs[k] == c->own_inputs[k])
+            c->inputs[k] = c->grown_inputs[k];
+        free(c->own_inputs[k]);
+        c->own_inputs[k] = c->grown_inputs[k];
+        c->input_bytes[k] = bytes_for(c, k, c->exec.samples, c->exec.positions);
+        c->grown_inputs[k] = NULL;
+    }
+}
+
+static void drop_grown(HcContext *c) {
+    for (uint32_t k = 0; c->grown_inputs && k < c->plan.n_inputs; k++) {
+        free(c->grown_inputs[k]);
+        c->grown_inputs[k] = NULL;
+    }
+}
+
+/* Nothing changes on failure, nor is more memory held then. */
+static HcStatus resize(HcContext *c, int64_t samples, int64_t positions, HcError *error) {
+    int64_t limit = c->plan.max_positions ? c->plan.max_positions : 1;
+    if (positions > limit)
+        return hc_fail(error, HC_ERROR_ARGUMENT,
+                       "%lld positions: the model `%s` holds at most %lld", (long long)positions,
+                       c->plan.model, (long long)limit);
+    HcStatus status = HC_OK;
+    if (samples >= 1 && positions >= 1) /* else hc_exec_bind says what is wrong */
+        status = grow_inputs(c, samples, positions, error);
+    if (status == HC_OK)
+        status = hc_exec_bind(&c->exec, samples, positions, error);
+    if (status != HC_OK) {
+        drop_grown(c);
+        return status;
+    }
+    take_inputs(c);
+    c->moved = true;
+    c->ran = false;
+    return HC_OK;
+}
+
+static HcStatus create(HcContext *c, const HcModel *model, const HcOptions *options,
+                       HcError *error) {
+    HcStatus status = hc_plan_read(model, &c->plan, error);
+    if (status == HC_OK)
+        status = check_cpu(&c->plan, error);
+    if (status == HC_OK)
+        status = hc_pool_create(options->threads, &c->pool, error);
+    if (status == HC_OK)
+        status = hc_exec_create(&c->exec, &c->plan, model, c->pool, error);
+    if (status != HC_OK)
+        return status;
+    c->model = model;
+    c->recipe = c->plan.recipe;
+    c->training = true;
+    c->loaded_step = -1;
+    size_t slab = (size_t)c->plan.slab_bytes;
+    c->params = c->own_params = hc_aligned_zero(slab);
+    c->grads = c->own_grads = hc_aligned_zero(slab);
+    c->own_inputs = calloc(c->plan.n_inputs + 1, sizeof(void *));
+    c->inputs = calloc(c->plan.n_inputs + 1, sizeof(void *));
+    c->input_bytes = calloc(c->plan.n_inputs + 1, sizeof(size_t));
+    c->grown_inputs = calloc(c->plan.n_inputs + 1, sizeof(void *));
+    if (!c->params || !c->grads)
+        return hc_fail_size(error, "the parameters and their gradients", 2 * (double)slab);
+    if (!c->own_inputs || !c->inputs || !c->input_bytes || !c->grown_inputs)
+        return hc_fail_memory(error, "the inputs");
+    int64_t positions = c->plan.max_positions ? c->plan.max_positions : 1;
+    return resize(c, options->samples ? options->samples : c->recipe.batch,
+                  options->positions ? options->positions : positions, error);
+}
+
+HcStatus hc_create(const HcModel *model, const HcOptions *options, HcContext **context,
+                   HcError *error) {
+    static const HcOptions defaults = {0, 0, 0};
+    if (error)
+        *error = (HcError){0};
+    if (!context)
+        return hc_fail(error, HC_ERROR_ARGUMENT, "there is no place for the context: NULL");
+    *context = NULL;
+    if (!model)
+        return hc_fail(error, HC_ERROR_ARGUMENT, "the model is NULL");
+    HcContext *c = calloc(1, sizeof *c);
+    if (!c)
+        return hc_fail_memory(error, "a context");
+    HcStatus status = create(c, model, options ? options : &defaults, error);
+    if (status != HC_OK) {
+        hc_destroy(c);
+        return status;
+    }
+    *context = c;
+    return HC_OK;
+}
+
+void hc_destroy(HcContext *c) {
+    if (!c)
+        return;
+    for (uint32_t k = 0; c->own_inputs && k < c->plan.n_inputs; k++)
+        free(c->own_inputs[k]);
+    drop_grown(c);
+    free(c->grown_inputs);
+    free(c->own_inputs);
+    free(c->inputs);
+    free(c->input_bytes);
+    free(c->own_params);
+    free(c->own_grads);
+    hc_optim_destroy(&c->optim);
+    hc_exec_destroy(&c->exec);
+    hc_pool_destroy(c->pool);
+    hc_plan_free(&c->plan);
+    free(c);
+}
+
+HcStatus hc_null(HcContext *c, const char *what) {
+    return hc_fail(c ? &c->error : NULL, HC_ERROR_ARGUMENT, "%s is NULL", c ? what : "the context");
+}
+
+const char *hc_last_error(const HcContext *c) {
+    return c ? c->error.message : "the context is NULL";
+}
+HcStatus hc_resize(HcContext *c, int64_t samples, int64_t positions) {
+    if (!c)
+        return hc_null(c, "the context");
+    return resize(c, samples, positions, &c->error);
+}
+int64_t hc_samples(const HcContext *c) {
+    return c ? c->exec.samples : 0;
+}
+int64_t hc_positions(const HcContext *c) {
+    return c ? c->exec.positions : 0;
+}
+int64_t hc_max_positions(const HcContext *c) {
+    return c ? c->plan.max_positions : 0;
+}
+int32_t hc_threads(const HcContext *c) {
+    return c ? hc_pool_threads(c->pool) : 0;
+}
+uint32_t hc_element_size(const HcContext *c) {
+    return c ? c->plan.element_size : 0;
+}
+const char *hc_model_name(const HcContext *c) {
+    return c ? c->plan.model : "";
+}
+
+uint64_t hc_memory_bytes(const HcContext *c) {
+    if (!c)
+        return 0;
+    uint64_t slab = (uint64_t)c->plan.slab_bytes;
+    uint64_t bytes =
+        2 * slab + c->exec.workspace_bytes + c->exec.scratch_stride * (uint64_t)hc_threads(c);
+    for (uint32_t k = 0; k < c->plan.n_inputs; k++)
+        bytes += c->input_bytes[k];
+    return bytes + (c->has_optim ? c->optim.bytes : 0);
+}
+
+/* --- inputs ----------------------------------------------------------------------------------- */
+
+uint32_t hc_find_input(const HcContext *c, const char *name) {
+    for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
+        if (strcmp(c->plan.inputs[k].name, name) == 0)
+            return k;
+    }
+    return UINT32_MAX;
+}
+
+int64_t hc_input_elements(const HcContext *c, uint32_t k) {
+    return elements_for(&c->plan.inputs[k], c->exec.samples, c->exec.positions);
+}
+
+void *hc_input_memory(HcContext *c, uint32_t k) {
+    if (c->inputs[k] != c->own_inputs[k]) {
+        c->inputs[k] = c->own_inputs[k];
+        c->moved = true;
+    }
+    return c->own_inputs[k];
+}
+
+int64_t hc_input_count(const HcContext *c) {
+    return c ? c->plan.n_inputs : 0;
+}
+
+HcStatus hc_input(HcContext *c, int64_t index, HcInput *input) {
+    if (!c || !input)
+        return hc_null(c, "the place for the input");
+    if (index < 0 || index >= c->plan.n_inputs)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT, "input %lld: the model has %u",
+                       (long long)index, (unsigned)c->plan.n_inputs);
+    const HcInputPlan *plan = &c->plan.inputs[index];
+    *input = (HcInput){plan->name, plan->integer, plan->target, plan->limit,
+                       hc_input_elements(c, (uint32_t)index)};
+    return HC_OK;
+}
+
+static HcStatus find_input(HcContext *c, const char *name, uint32_t *k) {
+    *k = hc_find_input(c, name);
+    return *k != UINT32_MAX
+               ? HC_OK
+               : hc_fail(&c->error, HC_ERROR_ARGUMENT, "the model has no input `%s`", name);
+}
+
+/* Compiled code looks tokens up without looking again. */
+static HcStatus check_integers(HcContext *c, const HcInputPlan *input, const int32_t *values,
+                               int64_t count) {
+    for (int64_t i = 0; input->integer && input->limit > 0 && i < count; i++) {
+        if (values[i] < 0 || values[i] >= input->limit)
+            return hc_fail(&c->error, HC_ERROR_DATA,
+                           "input `%s`, element %lld is %d: it must be from 0 to %lld", input->name,
+                           (long long)i, (int)values[i], (long long)input->limit - 1);
+    }
+    return HC_OK;
+}
+
+/* What the caller's memory holds may be other than it was when it was bound. */
+static HcStatus check_bound(HcContext *c) {
+    HcStatus status = HC_OK;
+    for (uint32_t k = 0; k < c->plan.n_inputs && status == HC_OK; k++)
+        if (c->inputs[k] != c->own_inputs[k])
+            status = check_integers(c, &c->plan.inputs[k], c->inputs[k], hc_input_elements(c, k));
+    return status;
+}
+
+HcStatus hc_set_input(HcContext *c, const char *name, const void *data, int64_t count) {
+    if (!c || !name || !data)
+        return hc_null(c, "the name or the data of an input");
+    uint32_t k;
+    if (find_input(c, name, &k) != HC_OK)
+        return c->error.status;
+    const HcInputPlan *input = &c->plan.inputs[k];
+    int64_t expected = hc_input_elements(c, k);
+    if (count != expected)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT, "input `%s` takes %lld elements, not %lld",
+                       name, (long long)expected, (long long)count);
+    HcStatus status = check_integers(c, input, data, count);
+    if (status != HC_OK)
+        return status;
+    memcpy(hc_input_memory(c, k), data, (size_t)count * (size_t)hc_element_bytes(input->element));
+    return HC_OK;
+}
+
+HcStatus hc_bind_input(HcContext *c, const char *name, const void *data) {
+    if (!c || !name)
+        return hc_null(c, "the name of an input");
+    uint32_t k;
+    if (find_input(c, name, &k) != HC_OK)
+        return c->error.status;
+    if ((uintptr_t)data % 64 != 0)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT,
+                       "input `%s`: bound memory must be 64-byte aligned", name);
+    /* kernels only read inputs */
+    c->inputs[k] = data ? (void *)(uintptr_t)data : c->own_inputs[k];
+    c->moved = true;
+    return HC_OK;
+}
+
+/* --- running ---------------------------------------------------------------------------------- */
+
+void hc_set_training(HcContext *c, int training) {
+    if (c)
+        c->training = training != 0;
+}
+
+int hc_training(const HcContext *c) {
+    return c ? c->training : 0;
+}
+
+void hc_begin_pass(HcContext *c) {
+    if (c->moved) {
+        hc_exec_resolve(&c->exec, c->params, c->grads, c->inputs);
+        c->moved = false;
+    }
+    /* The step's own, so that nothing has to be saved: the backward pass and a continued run see
+     * the same numbers again. */
+    hc_exec_begin(&c->exec, c->training, hc_rng_step_key(c->seed, c->steps_done));
+}
+
+static HcStatus run_pass(HcContext *c, HcPass pass) {
+    HcStatus status = check_bound(c);
+    if (status != HC_OK)
+        return status;
+    hc_begin_pass(c);
+    hc_exec_run(&c->exec, pass);
+    c->ran = true;
+    return HC_OK;
+}
+
+HcStatus hc_forward(HcContext *c) {
+    if (!c)
+        return hc_null(c, "the context");
+    return run_pass(c, HC_FORWARD);
+}
+
+HcStatus hc_forward_backward(HcContext *c) {
+    if (!c)
+        return hc_null(c, "the context");
+    return run_pass(c, HC_BOTH);
+}
+
+static HcStatus needs_forward(HcContext *c, const char *what) {
+    return c->ran && !c->moved
+               ? HC_OK
+               : hc_fail(&c->error, HC_ERROR_ARGUMENT,
+                         "%s needs hc_forward first, with the same extents and memory", what);
+}
+
+HcStatus hc_backward(HcContext *c) {
+    if (!c)
+        return hc_null(c, "the context");
+    HcStatus status = needs_forward(c, "hc_backward");
+    if (status == HC_OK)
+        status = check_bound(c);
+    if (status == HC_OK)
+        hc_exec_run(&c->exec, HC_BACKWARD);
+    return status;
+}
+
+HcStatus hc_zero_grad(HcContext *c) {
+    if (!c)
+        return hc_null(c, "the context");
+    memset(c->grads, 0, (size_t)c->plan.slab_bytes);
+    return HC_OK;
+}
+
+HcStatus hc_loss(HcContext *c, double *loss) {
+    if (!c || !loss)
+        return hc_null(c, "the place for the loss");
+    HcView view;
+    HcStatus status = hc_output(c, "loss", &view);
+    if (status == HC_OK)
+        *loss = c->plan.element_size == 4 ? (double)*(const float *)view.data
+                                          : *(const double *)view.data;
+    return status;
+}
+
+static void leading_dims(const HcContext *c, HcBuffer buffer, HcView *view) {
+    HcRegion region = buffer.region;
+    HcDomain domain = region == HC_REGION_INPUT ? c->plan.inputs[buffer.index].domain : HC_GLOBAL;
+    bool position = region == HC_REGION_POSITION || region == HC_REGION_CHUNK;
+    if (region == HC_REGION_SAMPLE || position || domain == HC_SAMPLE || domain == HC_POSITION)
+        view->dims[view->rank++] = c->exec.samples;
+    if (region == HC_REGION_TIME || position || domain == HC_TIME || domain == HC_POSITION)
+        view->dims[view->rank++] = c->exec.positions;
+}
+
+/* Only a chunk of some value is ever in memory: from now on all of it, beginning with this pass. */
+HcStatus hc_make_whole(HcContext *c) {
+    HcStatus status = hc_exec_keep_whole(&c->exec, &c->error);
+    if (status != HC_OK)
+        return status; /* nothing has changed */
+    c->moved = true;
+    return hc_forward(c);
+}
+
+HcStatus hc_output_at(HcContext *c, uint32_t index, HcView *view) {
+    const HcOutput *output = &c->plan.outputs[index];
+    *view = (HcView){.count = 1};
+    if (output->buffer.region == HC_REGION_CHUNK && !c->exec.whole) {
+        HcStatus status = hc_make_whole(c);
+        if (status != HC_OK)
+            return status;
+    }
+    leading_dims(c, output->buffer, view);
+    if (output->rank < 0 || output->rank + view->rank > HC_MAX_RANK)
+        return hc_fail(&c->error, HC_ERROR_MODEL, "output `%s` has no known shape", output->name);
+    for (int32_t d = 0; d < output->rank; d++)
+        view->dims[view->rank++] = output->dims[d];
+    for (int32_t d = 0; d < view->rank; d++)
+        view->count *= view->dims[d];
+    view->data = hc_exec_address(&c->exec, output->buffer, c->params, c->grads, c->inputs);
+    return HC_OK;
+}
+
+bool hc_has_output(const HcContext *c, const char *name) {
+    for (uint32_t k = 0; k < c->plan.n_outputs; k++) {
+        if (strcmp(c->plan.outputs[k].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+HcStatus hc_output(HcContext *c, const char *name, HcView *view) {
+    if (!c || !name || !view)
+        return hc_null(c, "the name or the view of an output");
+    HcStatus status = needs_forward(c, "hc_output");
+    if (status != HC_OK)
+        return status;
+    for (uint32_t k = 0; k < c->plan.n_outputs; k++)
+        if (strcmp(c->plan.outputs[k].name, name) == 0)
+            return hc_output_at(c, k, view);
+    return hc_fail(&c->error, HC_ERROR_ARGUMENT, "the model has no output `%s`", name);
+}

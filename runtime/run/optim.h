@@ -1,0 +1,34 @@
+/* Optimisers over the parameter slab, one pass each, split into fixed chunks. */
+#ifndef HC_OPTIM_H
+#define HC_OPTIM_H
+
+#include "runtime/run/plan.h"
+#include "runtime/run/threads.h"
+
+typedef struct {
+    uint32_t parameter;
+    int64_t first, count; /* bytes into the slab; elements */
+} HcChunk;
+
+typedef struct {
+    const HcPlan *plan;
+    HcChunk *chunks; /* of parameters that are trained, in order */
+    int64_t n_chunks;
+    double *sums;         /* per chunk */
+    void *first, *second; /* slabs of moments; SGD has the first alone, its momentum */
+    uint64_t bytes;
+} HcOptim;
+
+HcStatus hc_optim_create(HcOptim *optim, const HcPlan *plan, const HcRecipe *recipe,
+                         HcError *error);
+void hc_optim_destroy(HcOptim *optim);
+/* Euclidean norm over all trained gradients, in double, summed in a fixed tree. */
+double hc_optim_norm(HcOptim *optim, HcPool *pool, const void *gradients);
+/* One update. step: 0 for the first; gradients are multiplied by `scale` (clipping).
+ *   AdamW: p -= lr*wd*p; m += (1-b1)(g-m); v = b2*v + (1-b2)g^2;
+ *          p -= lr/(1-b1^t) * m / (sqrt(v)/sqrt(1-b2^t) + eps), t = step + 1
+ *   SGD:   g += wd*p; m = momentum*m + g; p -= lr*m */
+void hc_optim_step(HcOptim *optim, HcPool *pool, const HcRecipe *recipe, int64_t step, double lr,
+                   double scale, void *params, const void *gradients);
+
+#endif

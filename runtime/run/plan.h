@@ -1,0 +1,248 @@
+/* The manifest of a compiled model as arrays: read once, at creation. Names point into the parsed
+ * JSON, which the manifest keeps alive. */
+#ifndef HC_PLAN_H
+#define HC_PLAN_H
+
+#include "runtime/files/error.h"
+#include <jansson.h>
+#include <stdbool.h>
+
+typedef enum {
+#define HC_DOMAIN(ident, text) HC_##ident,
+#include "abi/words.def"
+    HC_DOMAIN_COUNT
+} HcDomain;
+
+typedef enum {
+#define HC_REGION(ident, text) HC_REGION_##ident,
+#include "abi/words.def"
+    HC_REGION_COUNT
+} HcRegion;
+
+/* What an element is in memory. */
+typedef enum {
+#define HC_ELEMENT(ident, text, bytes) HC_ELEMENT_##ident,
+#include "abi/words.def"
+    HC_ELEMENT_COUNT
+} HcElement;
+
+static inline int64_t hc_element_bytes(HcElement element) {
+    static const uint8_t bytes[HC_ELEMENT_COUNT] = {
+#define HC_ELEMENT(ident, text, bytes) [HC_ELEMENT_##ident] = bytes,
+#include "abi/words.def"
+    };
+    return bytes[element];
+}
+
+typedef struct {
+    HcRegion region;
+    HcElement element;
+    uint32_t index; /* PARAMS, GRADS, INPUT; CHUNK: bytes at a position */
+    int64_t offset; /* bytes, for each unit of the region's count */
+} HcBuffer;
+
+typedef enum {
+#define HC_INITIALISER(ident, text) HC_INIT_##ident,
+#include "abi/words.def"
+    HC_INIT_COUNT
+} HcInitKind;
+
+typedef struct {
+    const char *name, *group;
+    int32_t rank;
+    int64_t dims[HC_MAX_RANK];
+    HcElement element;
+    int64_t count, offset; /* elements; bytes into the slab */
+    HcInitKind init;
+    double a, b;        /* FILL: value; NORMAL: mean, std; UNIFORM: low, high */
+    const json_t *data; /* DATA */
+    bool decay, frozen, gradient, buffer;
+    double lr_scale;
+} HcParameterPlan;
+
+typedef struct {
+    const char *name;
+    HcElement element;
+    bool integer, target;
+    HcDomain domain;
+    int32_t rank;
+    int64_t dims[HC_MAX_RANK];
+    int64_t count; /* elements per instance */
+    int64_t limit;
+} HcInputPlan;
+
+typedef enum {
+#define HC_OPTIMIZER(ident, text) HC_##ident,
+#include "abi/words.def"
+    HC_OPTIMIZER_COUNT
+} HcOptimizer;
+
+typedef enum {
+#define HC_SCHEDULE(ident, text) HC_##ident,
+#include "abi/words.def"
+    HC_SCHEDULE_COUNT
+} HcSchedule;
+
+extern const char *const hc_optimizer_names[HC_OPTIMIZER_COUNT],
+    *const hc_schedule_names[HC_SCHEDULE_COUNT];
+
+typedef struct {
+    HcOptimizer optimizer;
+    HcSchedule schedule;
+    double lr, beta1, beta2, eps, weight_decay, momentum, floor, clip;
+    int64_t warmup, batch, steps, eval_every;
+    uint64_t seed;
+} HcRecipe;
+
+enum { HC_MAX_SUBSCRIPTS = 8 };
+
+/* base + positions * place + axes * index: one subscript of a stream, by the coordinates of the
+ * position and the indices of the input's axes. */
+typedef struct {
+    int64_t base, positions[2], axes[HC_MAX_RANK];
+    const char *column; /* of a table: counted from this one on; or NULL */
+} HcSubscript;
+
+typedef struct {
+    uint32_t input;
+    const char *stream;
+    int64_t offset; /* of text */
+    uint32_t n_subscripts;
+    HcSubscript subscripts[HC_MAX_SUBSCRIPTS];
+    bool whole; /* the stream's extents must be the input's */
+    bool standardise;
+    double scale, shift; /* input = scale * stream + shift */
+} HcBinding;
+
+typedef struct {
+    bool held_out;
+    const char *stream; /* NULL: all streams of the source */
+    const char *path;
+} HcDataFile;
+
+typedef struct {
+    const char *name;
+    HcBuffer buffer;
+    int32_t rank; /* -1: the manifest does not say */
+    int64_t dims[HC_MAX_RANK];
+} HcOutput;
+
+/* What a buffer of the model is after a step. */
+typedef struct {
+    uint32_t parameter;
+    HcBuffer from;
+} HcUpdate;
+
+typedef struct {
+    HcBuffer buffer;
+    int64_t count;  /* elements */
+    uint8_t *bytes; /* as they lie in memory */
+    size_t size;
+} HcTable;
+
+typedef struct {
+    int32_t domain; /* HcDomain, or -1 */
+    int64_t value;  /* per instance of the domain, or the size itself */
+} HcSize;
+
+typedef enum {
+#define HC_CALL(ident, text) HC_CALL_##ident,
+#include "abi/words.def"
+    HC_CALL_COUNT
+} HcCallKind;
+
+typedef struct {
+    HcCallKind kind;
+    HcDomain domain;
+    const char *name; /* for profiles */
+    uint32_t first,
+        count; /* buffers: GEMM a, b, c; REDUCE partial, to; SCATTER index, values, to */
+    uint32_t kernel;
+    int64_t per_sample;              /* > 0: samples * per_sample tasks, else tiles */
+    int64_t elements, rows, indices; /* REDUCE, SCATTER; rows; indices an instance */
+    int64_t cleared;                 /* ZERO: bytes for each unit of the region's count */
+    HcDomain index_domain, values_domain, to_domain; /* SCATTER */
+    double scale;
+    bool accumulate;
+    bool transpose_a, transpose_b;
+    bool repeated; /* a chunk's backward pass by itself runs it again */
+    HcSize m, n, k;
+    int64_t lda, ldb, ldc;
+    double alpha, beta;
+    double operations[3], bytes[3]; /* a step, a sample, a position: for profiles */
+    const char *lines;              /* of the model's source, or NULL */
+} HcCall;
+
+/* Calls that run a chunk of positions at a time: forward[0] .. forward[1] - 1, then those of the
+ * backward pass; none when `positions` is 0. */
+typedef struct {
+    int64_t positions; /* about so many, see hc_exec_bind */
+    uint32_t forward[2], backward[2];
+} HcChunks;
+
+typedef struct {
+    json_t *json;
+    const char *model;
+    uint32_t element_size; /* of what the model computes with, and of all parameters */
+    const char *space;
+    int64_t max_positions; /* 0: no position space */
+    int32_t space_rank;    /* 2: a grid */
+    int64_t space_extents[2];
+    int64_t slab_bytes;
+    double held_out; /* a fraction: at the end, or drawn when `shuffled` */
+    bool shuffled;
+    const char *data_source; /* or NULL */
+    HcDataFile *data_files;
+    uint32_t n_data_files;
+    int32_t table_header; /* 1: a table's first line names the columns, 0: it does not, -1: see */
+    char table_separator; /* 0: see */
+    int64_t table_skip;   /* lines before the table */
+    uint32_t first_metric, n_metrics; /* among the outputs */
+    uint32_t n_parameters, n_inputs, n_bindings, n_outputs, n_tables, n_buffers, n_calls, n_forward;
+    uint32_t n_kernels;
+    HcParameterPlan *parameters;
+    HcInputPlan *inputs;
+    HcBinding *bindings;
+    HcOutput *outputs; /* [0] is the loss */
+    HcUpdate *updates;
+    uint32_t n_updates;
+    HcTable *tables;
+    HcBuffer *buffers;
+    HcCall *calls; /* forward calls first */
+    HcChunks chunks;
+    const char **kernel_names;
+    int64_t scratch_bytes;                 /* the largest any kernel asks for */
+    int64_t region_bytes[HC_REGION_COUNT]; /* for each unit of its count */
+    HcRecipe recipe;
+} HcPlan;
+
+/* What the model computes with. */
+static inline HcElement hc_plan_real(const HcPlan *plan) {
+    return plan->element_size == 8 ? HC_ELEMENT_F64 : HC_ELEMENT_F32;
+}
+
+/* Fills *plan; after failure it is empty. hc_plan_free also after success only. */
+HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error);
+void hc_plan_free(HcPlan *plan);
+/* What of it would leave its memory when it runs (plan_check.c), or NULL. */
+const char *hc_plan_check(const HcPlan *plan);
+/* Elements of all parameters; buffers are none. */
+int64_t hc_plan_parameter_elements(const HcPlan *plan);
+/* The manifest's `data` (plan_data.c); inputs and space have been read. */
+HcStatus hc_plan_read_data(HcPlan *plan, const json_t *json, HcError *error);
+/* Whether a part of the data is kept for evaluation. */
+bool hc_plan_holds_out(const HcPlan *plan);
+/* The model's name alone, its recipe and its data: what commands need before they make a context.
+ * Changes one value of the recipe; unknown keys get a suggestion. */
+HcStatus hc_recipe_set(HcRecipe *recipe, const char *key, const char *value, HcError *error);
+/* What a manifest says of the values that the recipe's optimiser and schedule take. */
+HcStatus hc_recipe_read(HcRecipe *recipe, const json_t *json, HcError *error);
+/* The values that its optimiser and schedule take. */
+json_t *hc_recipe_json(const HcRecipe *recipe);
+/* Whether it is a learning rate; NaN is none. */
+bool hc_recipe_takes_lr(double lr);
+/* Learning rate of step 0 .. steps - 1: linear warm-up, then constant, or a half cosine that
+ * reaches lr * floor at the last step. */
+double hc_recipe_lr(const HcRecipe *recipe, int64_t step);
+
+#endif

@@ -1,0 +1,187 @@
+/* Whether what the runtime itself does with a plan stays within its memory, for any number of
+ * samples and positions: products, sums, clearing, tables, outputs. What kernels touch only their
+ * code knows; that its plan is the one they were compiled for, hc_manifest_seal tells. */
+#include "abi/layout.h"
+#include "runtime/run/plan.h"
+
+/* So many bytes, of each instance of the domain. */
+typedef struct {
+    HcDomain domain;
+    int64_t bytes;
+} Extent;
+
+static int64_t times(int64_t a, int64_t b) {
+    int64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+}
+
+static int64_t bytes_of(int64_t elements, HcElement element) {
+    return times(elements, hc_element_bytes(element));
+}
+
+/* What lies from the buffer's first byte on. */
+static Extent room_of(const HcPlan *plan, HcBuffer buffer) {
+    static const HcDomain domains[HC_REGION_COUNT] = {
+        [HC_REGION_SAMPLE] = HC_SAMPLE,
+        [HC_REGION_TIME] = HC_TIME,
+        [HC_REGION_POSITION] = HC_POSITION,
+        [HC_REGION_CHUNK] = HC_POSITION,
+    };
+    if (buffer.region == HC_REGION_INPUT)
+        return (Extent){plan->inputs[buffer.index].domain,
+                        bytes_of(plan->inputs[buffer.index].count, buffer.element)};
+    const bool parameter = buffer.region < HC_REGION_INPUT;
+    const int64_t all = parameter ? bytes_of(plan->parameters[buffer.index].count, buffer.element)
+                                  : plan->region_bytes[buffer.region];
+    return (Extent){domains[buffer.region], all - buffer.offset};
+}
+
+/* Of positions in time there is a largest number, of samples none; of each there is one at least.
+ */
+static bool holds(const HcPlan *plan, HcBuffer buffer, Extent need) {
+    const Extent room = room_of(plan, buffer);
+    const int64_t longest = plan->max_positions ? plan->max_positions : 1;
+    if (buffer.region == HC_REGION_PARTIAL)
+        return false;
+    if (need.domain == HC_GLOBAL || need.domain == room.domain || room.domain == HC_POSITION)
+        return need.bytes <= room.bytes;
+    if (need.domain == HC_TIME || (need.domain == HC_POSITION && room.domain == HC_SAMPLE))
+        return times(need.bytes, longest) <= room.bytes;
+    return false;
+}
+
+/* What is not of the workspace is of the type that it was declared with. */
+static bool is_as_declared(const HcPlan *plan, HcBuffer buffer) {
+    return buffer.region > HC_REGION_INPUT ||
+           buffer.element == (buffer.region == HC_REGION_INPUT
+                                  ? plan->inputs[buffer.index].element
+                                  : plan->parameters[buffer.index].element);
+}
+
+/* Numbers that can be added up, one like the other. */
+static bool are_real(HcBuffer a, HcBuffer b) {
+    return a.element == b.element && a.element != HC_ELEMENT_I32;
+}
+
+static bool can_write(const HcPlan *plan, HcBuffer buffer, Extent need) {
+    return buffer.region != HC_REGION_INPUT && holds(plan, buffer, need);
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+/* A matrix as it lies there, rows of `stride` elements; a size by a domain can only be its rows'.
+ */
+static bool holds_matrix(const HcPlan *plan, HcBuffer buffer, HcSize rows, HcSize columns,
+                         int64_t stride) {
+    if (columns.domain > HC_GLOBAL || columns.value > stride)
+        return false;
+    if (rows.domain <= HC_GLOBAL)
+        return buffer.region != HC_REGION_CHUNK &&
+               holds(plan, buffer,
+                     (Extent){HC_GLOBAL, bytes_of(times(rows.value - 1, stride) + columns.value,
+                                                  buffer.element)});
+    const Extent need = {(HcDomain)rows.domain,
+                         bytes_of(times(rows.value, stride), buffer.element)};
+    if (buffer.region == HC_REGION_CHUNK && need.bytes != buffer.index)
+        return false;
+    return holds(plan, buffer, need);
+}
+
+static const char *check_gemm(const HcPlan *plan, const HcCall *call) {
+    const HcBuffer *b = &plan->buffers[call->first];
+    const bool ta = call->transpose_a, tb = call->transpose_b;
+    if (!holds_matrix(plan, b[0], ta ? call->k : call->m, ta ? call->m : call->k, call->lda) ||
+        !holds_matrix(plan, b[1], tb ? call->n : call->k, tb ? call->k : call->n, call->ldb) ||
+        !holds_matrix(plan, b[2], call->m, call->n, call->ldc) || b[2].region == HC_REGION_INPUT)
+        return "a product outside its memory";
+    return are_real(b[0], b[1]) && are_real(b[1], b[2]) ? NULL : "a product of different types";
+}
+
+/* What is added up are the tasks' sums, or what lies elsewhere once: a gradient is handed on so. */
+static const char *check_reduce(const HcPlan *plan, const HcCall *call) {
+    const HcBuffer *b = &plan->buffers[call->first];
+    const Extent sum = {HC_GLOBAL, bytes_of(call->elements, b[0].element)};
+    const bool held = b[0].region == HC_REGION_PARTIAL
+                          ? sum.bytes <= room_of(plan, b[0]).bytes
+                          : call->domain == HC_GLOBAL && holds(plan, b[0], sum);
+    if (!are_real(b[0], b[1]))
+        return "a reduction of different types";
+    return held && can_write(plan, b[1], sum) ? NULL : "a reduction outside its memory";
+}
+
+/* Of a region of the workspace every unit is cleared, whatever the call's domain. */
+static const char *check_zero(const HcPlan *plan, const HcCall *call) {
+    const HcBuffer b = plan->buffers[call->first];
+    const HcDomain domain = b.region < HC_REGION_GLOBAL ? call->domain : room_of(plan, b).domain;
+    return can_write(plan, b, (Extent){domain, call->cleared}) ? NULL
+                                                               : "clearing outside its memory";
+}
+
+static const char *check_scatter(const HcPlan *plan, const HcCall *call) {
+    const HcBuffer *b = &plan->buffers[call->first];
+    const HcElement real = b[1].element;
+    const Extent index = {call->index_domain, bytes_of(call->indices, b[0].element)},
+                 values = {call->values_domain,
+                           bytes_of(times(call->indices, call->elements), real)},
+                 to = {call->to_domain, bytes_of(times(call->rows, call->elements), real)};
+    if (b[0].element != HC_ELEMENT_I32 || !are_real(b[1], b[2]))
+        return "a scatter of other types than it adds";
+    return holds(plan, b[0], index) && holds(plan, b[1], values) && can_write(plan, b[2], to)
+               ? NULL
+               : "a scatter outside its memory";
+}
+
+static const char *check_call(const HcPlan *plan, const HcCall *call) {
+    for (uint32_t k = call->first; k < call->first + call->count; k++)
+        if (!is_as_declared(plan, plan->buffers[k]))
+            return "a buffer of another type than what lies there";
+    switch (call->kind) {
+    case HC_CALL_GEMM:
+        return check_gemm(plan, call);
+    case HC_CALL_REDUCE:
+        return check_reduce(plan, call);
+    case HC_CALL_ZERO:
+        return check_zero(plan, call);
+    case HC_CALL_SCATTER_ADD:
+        return check_scatter(plan, call);
+    default:
+        break;
+    }
+    for (uint32_t k = call->first; k < call->first + call->count; k++)
+        if (room_of(plan, plan->buffers[k]).bytes < 0)
+            return "a kernel's buffer outside its memory";
+    return NULL;
+}
+
+/* --- outputs ---------------------------------------------------------------------------------- */
+
+static const char *check_output(const HcPlan *plan, const HcOutput *output) {
+    const HcBuffer b = output->buffer;
+    int64_t elements = 1;
+    for (int32_t d = 0; d < output->rank; d++)
+        elements = times(elements, output->dims[d]);
+    if (b.element != hc_plan_real(plan) || !is_as_declared(plan, b))
+        return "an output of another type than the model's";
+    return holds(plan, b, (Extent){room_of(plan, b).domain, bytes_of(elements, b.element)})
+               ? NULL
+               : "an output outside its memory";
+}
+
+/* A region holds whole steps of units, of `global` one. */
+static const char *check_table(const HcPlan *plan, const HcTable *table) {
+    const Extent room = room_of(plan, table->buffer);
+    const int64_t units = room.domain == HC_GLOBAL ? 1 : HC_TILE_STEP;
+    return (int64_t)table->size <= times(room.bytes, units) ? NULL
+                                                            : "a table larger than its region";
+}
+
+const char *hc_plan_check(const HcPlan *plan) {
+    const char *wrong = NULL;
+    for (uint32_t k = 0; k < plan->n_tables && !wrong; k++)
+        wrong = check_table(plan, &plan->tables[k]);
+    for (uint32_t k = 0; k < plan->n_calls && !wrong; k++)
+        wrong = check_call(plan, &plan->calls[k]);
+    for (uint32_t k = 0; k < plan->n_outputs && !wrong; k++)
+        wrong = check_output(plan, &plan->outputs[k]);
+    return wrong;
+}

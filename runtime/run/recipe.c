@@ -1,0 +1,204 @@
+/* The training recipe: reading one value from text, its JSON, the learning-rate schedule. */
+#include "abi/settings.h"
+#include "runtime/files/json.h"
+#include "runtime/files/json_read.h"
+#include "runtime/run/plan.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ROW(...) HC_SETTING_RULE(HcRecipe, __VA_ARGS__)
+static const HcSettingRule rules[] = {HC_SETTINGS(ROW)};
+enum { N_RULES = sizeof rules / sizeof rules[0] };
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+const char *const hc_optimizer_names[HC_OPTIMIZER_COUNT] = {
+#define HC_OPTIMIZER(ident, text) [HC_##ident] = text,
+#include "abi/words.def"
+};
+
+const char *const hc_schedule_names[HC_SCHEDULE_COUNT] = {
+#define HC_SCHEDULE(ident, text) [HC_##ident] = text,
+#include "abi/words.def"
+};
+
+/* The choice that a setting depends on. */
+static const char *chosen(const HcRecipe *recipe, const HcSettingRule *rule) {
+    return strcmp(rule->group, "optimizer") == 0 ? hc_optimizer_names[recipe->optimizer]
+                                                 : hc_schedule_names[recipe->schedule];
+}
+
+static bool applies(const HcRecipe *recipe, const HcSettingRule *rule) {
+    return hc_setting_takes(rule, chosen(recipe, rule));
+}
+
+/* Names of what the recipe takes: of one group, or all. */
+static void list_names(const HcRecipe *recipe, const char *group, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (int k = 0; k < N_RULES && used < size; k++)
+        if (applies(recipe, &rules[k]) && (!group || strcmp(rules[k].group, group) == 0))
+            used +=
+                (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", rules[k].name);
+}
+
+static size_t common_prefix(const char *a, const char *b) {
+    size_t k = 0;
+    while (a[k] && a[k] == b[k])
+        k++;
+    return k;
+}
+
+/* Levenshtein distance of short words; long ones are simply far. */
+static size_t distance(const char *a, const char *b) {
+    size_t n = strlen(a), m = strlen(b), row[33];
+    if (n > 32 || m > 32)
+        return 99;
+    for (size_t j = 0; j <= m; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[m];
+}
+
+static HcStatus unknown_key(const HcRecipe *recipe, const char *key, HcError *error) {
+    const HcSettingRule *nearest = NULL;
+    size_t least = 4;
+    for (int k = 0; k < N_RULES; k++) {
+        size_t d = distance(key, rules[k].name);
+        if (!applies(recipe, &rules[k]))
+            continue;
+        if (d < least || (common_prefix(key, rules[k].name) >= 4 && d < 8 && !nearest)) {
+            least = d < least ? d : least;
+            nearest = &rules[k];
+        }
+    }
+    if (nearest)
+        return hc_fail(error, HC_ERROR_ARGUMENT,
+                       "the recipe has no value `%s`; did you mean `train.%s`?", key,
+                       nearest->name);
+    char names[256];
+    list_names(recipe, NULL, names, sizeof names);
+    return hc_fail(error, HC_ERROR_ARGUMENT,
+                   "the recipe has no value `%s` (there are %s; constants of the model are fixed "
+                   "when it is built)",
+                   key, names);
+}
+
+/* A value that the recipe's optimiser or schedule has no use for. */
+static HcStatus without_effect(const HcRecipe *recipe, const HcSettingRule *rule, HcError *error) {
+    char names[256];
+    list_names(recipe, rule->group, names, sizeof names);
+    return hc_fail(error, HC_ERROR_ARGUMENT, "train.%s: `%s` has no `%s`; it takes %s", rule->name,
+                   chosen(recipe, rule), rule->name, names);
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+static HcStatus set_number(HcRecipe *recipe, const HcSettingRule *rule, const json_t *number,
+                           const char *text, HcError *error) {
+    double x = json_number_value(number);
+    const bool exact = json_is_integer(number) || fabs(x) < HC_SETTING_EXACT;
+    if (!json_is_number(number))
+        return hc_fail(error, HC_ERROR_ARGUMENT, "train.%s = %s: not a number", rule->name, text);
+    if (!hc_setting_in_range(rule, x))
+        return hc_fail(error, HC_ERROR_ARGUMENT, "train.%s = %s: must be from %g to %s%g",
+                       rule->name, text, rule->low, rule->below ? "less than " : "", rule->high);
+    if (rule->kind == HC_SETTING_WHOLE && (x != floor(x) || !exact))
+        return hc_fail(error, HC_ERROR_ARGUMENT, "train.%s = %s: must be a whole number%s",
+                       rule->name, text, exact ? "" : ", and one this large in digits alone");
+    char *at = (char *)recipe + rule->offset;
+    if (rule->kind == HC_SETTING_REAL)
+        *(double *)(void *)at = x;
+    else /* int64_t and uint64_t alike: values are below 2^63 */
+        *(int64_t *)(void *)at = json_is_integer(number) ? json_integer_value(number) : (int64_t)x;
+    return HC_OK;
+}
+
+HcStatus hc_recipe_set(HcRecipe *recipe, const char *key, const char *value, HcError *error) {
+    if (strncmp(key, "train.", 6) == 0)
+        key += 6;
+    const HcSettingRule *rule = NULL, *other = NULL;
+    for (int k = 0; k < N_RULES; k++)
+        if (strcmp(rules[k].name, key) == 0)
+            *(applies(recipe, &rules[k]) ? &rule : &other) = &rules[k];
+    if (!rule)
+        return other ? without_effect(recipe, other, error) : unknown_key(recipe, key, error);
+    /* JSON's numbers, because reading them does not depend on the locale. */
+    HcJsonRead read;
+    json_t *number = hc_json_read(value, strlen(value), 1, &read);
+    HcStatus status = read.outcome == HC_JSON_NO_MEMORY
+                          ? hc_fail_memory(error, "a setting")
+                          : set_number(recipe, rule, number, value, error);
+    json_decref(number);
+    return status;
+}
+
+HcStatus hc_recipe_read(HcRecipe *recipe, const json_t *json, HcError *error) {
+    for (int k = 0; k < N_RULES; k++) {
+        if (!applies(recipe, &rules[k]))
+            continue;
+        const json_t *value = json_object_get(json, rules[k].name);
+        json_t *fallback = value ? NULL : json_real(rules[k].fallback);
+        if (!value && !fallback)
+            return hc_fail_memory(error, "the recipe");
+        HcStatus status =
+            set_number(recipe, &rules[k], value ? value : fallback, "(manifest)", error);
+        json_decref(fallback);
+        if (status != HC_OK)
+            return status;
+    }
+    return HC_OK;
+}
+
+bool hc_recipe_takes_lr(double lr) {
+    for (int k = 0; k < N_RULES; k++)
+        if (rules[k].offset == offsetof(HcRecipe, lr))
+            return hc_setting_in_range(&rules[k], lr);
+    return false;
+}
+
+json_t *hc_recipe_json(const HcRecipe *recipe) {
+    json_t *json = json_object();
+    hc_json_set(&json, "optimizer", json_string(hc_optimizer_names[recipe->optimizer]));
+    hc_json_set(&json, "schedule", json_string(hc_schedule_names[recipe->schedule]));
+    for (int k = 0; k < N_RULES; k++) {
+        const char *at = (const char *)recipe + rules[k].offset;
+        if (applies(recipe, &rules[k]))
+            hc_json_set(&json, rules[k].name,
+                        rules[k].kind == HC_SETTING_REAL
+                            ? hc_json_number(*(const double *)(const void *)at)
+                            : json_integer(*(const int64_t *)(const void *)at));
+    }
+    return json;
+}
+
+/* --- the schedule ----------------------------------------------------------------------------- */
+
+double hc_recipe_lr(const HcRecipe *recipe, int64_t step) {
+    if (step < recipe->warmup)
+        return recipe->lr * (double)(step + 1) / (double)recipe->warmup;
+    if (recipe->schedule == HC_CONSTANT)
+        return recipe->lr;
+    int64_t span = recipe->steps - 1 - recipe->warmup;
+    if (span <= 0) /* a single step after the warm-up has no way to go: it stays at the peak */
+        return recipe->lr;
+    double t = (double)(step - recipe->warmup) / (double)span;
+    if (t > 1)
+        t = 1;
+    double shape = 0.5 * (1 + cos(3.14159265358979323846 * t));
+    return recipe->lr * (recipe->floor + (1 - recipe->floor) * shape);
+}

@@ -1,0 +1,320 @@
+/* A context's tensors as files: parameters (named as in the model, so that other programs find
+ * them), the optimiser's state, which names the parameters it belongs to, and both in a folder. */
+#include "runtime/files/checkpoint.h"
+#include "runtime/files/json.h"
+#include "runtime/files/paths.h"
+#include "runtime/files/replace.h"
+#include "runtime/run/context.h"
+
+#define XXH_INLINE_ALL
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#define PARAMETERS_KEY "hcc.parameters_hash"
+
+static void set_number(json_t **object, const char *key, uint64_t value) {
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    hc_json_set(object, key, json_string(text));
+}
+
+/* Identifies what must not differ between runs that continue each other: the model, not its
+ * recipe's present values. */
+static uint64_t model_hash(const HcContext *c) {
+    return XXH3_64bits(c->model->manifest, c->model->manifest_length);
+}
+
+static json_t *metadata(const HcContext *c) {
+    json_t *object = json_object();
+    hc_json_set(&object, "hcc.model", json_string(c->plan.model));
+    set_number(&object, "hcc.step", (uint64_t)c->steps_done);
+    set_number(&object, "hcc.seed", c->seed);
+    set_number(&object, "hcc.config_hash", model_hash(c));
+    set_number(&object, "hcc.data_hash", c->data_hash);
+    hc_json_set(&object, "hcc.blas_core", json_string(c->exec.blas.core));
+    return object;
+}
+
+static HcTensor tensor_of(const HcContext *c, const HcParameterPlan *p, void *slab) {
+    uint32_t size = c->plan.element_size;
+    return (HcTensor){p->name, (uint8_t *)slab + p->offset, size, p->rank, p->dims, p->count};
+}
+
+static HcStatus parameter_tensors(HcContext *c, HcTensor **tensors) {
+    *tensors = calloc(c->plan.n_parameters + 1, sizeof **tensors);
+    if (!*tensors)
+        return hc_fail_memory(&c->error, "the checkpoint");
+    for (uint32_t k = 0; k < c->plan.n_parameters; k++)
+        (*tensors)[k] = tensor_of(c, &c->plan.parameters[k], c->params);
+    return HC_OK;
+}
+
+HcStatus hc_save(HcContext *c, const char *path) {
+    if (!c || !path)
+        return hc_null(c, "the path");
+    HcTensor *tensors;
+    HcStatus status = parameter_tensors(c, &tensors);
+    if (status != HC_OK)
+        return status;
+    json_t *meta = metadata(c);
+    status = meta ? hc_tensors_write(path, tensors, c->plan.n_parameters, meta, &c->error)
+                  : hc_fail_memory(&c->error, "the checkpoint");
+    json_decref(meta);
+    free(tensors);
+    return status;
+}
+
+HcStatus hc_load(HcContext *c, const char *path) {
+    if (!c || !path)
+        return hc_null(c, "the path");
+    HcTensor *tensors;
+    HcTensorFile *file = NULL;
+    HcStatus status = parameter_tensors(c, &tensors);
+    if (status == HC_OK)
+        status = hc_tensors_open(path, tensors, c->plan.n_parameters, &file, &c->error);
+    if (status == HC_OK) {
+        uint64_t step;
+        hc_tensors_take(file);
+        c->loaded_step = hc_tensors_number(file, "hcc.step", &step) ? (int64_t)step : -1;
+    }
+    hc_tensors_close(file);
+    free(tensors);
+    return status;
+}
+
+/* --- the optimiser's state -------------------------------------------------------------------- */
+
+/* Moments as tensors named "exp_avg.NAME" and "exp_avg_sq.NAME", or "momentum.NAME". */
+typedef struct {
+    HcTensor *tensors;
+    char **names;
+    int64_t count;
+} StateTensors;
+
+static void state_free(StateTensors *s) {
+    for (int64_t k = 0; s->names && k < s->count; k++)
+        free(s->names[k]);
+    free(s->names);
+    free(s->tensors);
+}
+
+static HcStatus state_tensors(HcContext *c, StateTensors *s) {
+    *s = (StateTensors){0};
+    HcStatus status = hc_ensure_optim(c);
+    if (status != HC_OK)
+        return status;
+    size_t n = c->plan.n_parameters;
+    s->tensors = calloc(2 * n + 1, sizeof *s->tensors);
+    s->names = calloc(2 * n + 1, sizeof *s->names);
+    if (!s->tensors || !s->names)
+        return hc_fail_memory(&c->error, "the optimiser's checkpoint");
+    bool adamw = c->recipe.optimizer == HC_ADAMW;
+    for (int moment = 0; moment < (adamw ? 2 : 1); moment++) {
+        for (size_t k = 0; k < n; k++) {
+            const HcParameterPlan *p = &c->plan.parameters[k];
+            const char *prefix = !adamw ? "momentum" : moment ? "exp_avg_sq" : "exp_avg";
+            size_t size = strlen(prefix) + strlen(p->name) + 2;
+            char *name = malloc(size);
+            if (!name)
+                return hc_fail_memory(&c->error, "the optimiser's checkpoint");
+            snprintf(name, size, "%s.%s", prefix, p->name);
+            s->tensors[s->count] = tensor_of(c, p, moment ? c->optim.second : c->optim.first);
+            s->tensors[s->count].name = s->names[s->count] = name;
+            s->count++;
+        }
+    }
+    return HC_OK;
+}
+
+static uint64_t parameters_hash(const HcTensor *tensors, const HcContext *c) {
+    return hc_tensors_hash(tensors, c->plan.n_parameters);
+}
+
+HcStatus hc_save_state(HcContext *c, const char *path) {
+    if (!c || !path)
+        return hc_null(c, "the path");
+    StateTensors s = {0};
+    HcTensor *parameters;
+    HcStatus status = parameter_tensors(c, &parameters);
+    if (status == HC_OK)
+        status = state_tensors(c, &s);
+    if (status == HC_OK) {
+        json_t *meta = metadata(c);
+        set_number(&meta, PARAMETERS_KEY, parameters_hash(parameters, c));
+        status = meta ? hc_tensors_write(path, s.tensors, s.count, meta, &c->error)
+                      : hc_fail_memory(&c->error, "the optimiser's checkpoint");
+        json_decref(meta);
+    }
+    state_free(&s);
+    free(parameters);
+    return status;
+}
+
+/* What a state must say of itself. */
+typedef struct {
+    uint64_t step, seed, parameters;
+} StateOf;
+
+static HcStatus read_state_of(HcContext *c, const char *path, const HcTensorFile *file,
+                              StateOf *of) {
+    if (hc_tensors_number(file, "hcc.step", &of->step) && of->step <= INT64_MAX &&
+        hc_tensors_number(file, "hcc.seed", &of->seed) &&
+        hc_tensors_number(file, PARAMETERS_KEY, &of->parameters))
+        return HC_OK;
+    return hc_fail(&c->error, HC_ERROR_CHECKPOINT,
+                   "checkpoint `%s` does not say after which step it was made, and of which "
+                   "parameters it is the state",
+                   path);
+}
+
+/* step: of the parameters, -1 when unknown. */
+static HcStatus check_belongs(HcContext *c, const char *path, const StateOf *of, int64_t step,
+                              uint64_t parameters) {
+    if (step >= 0 && (uint64_t)step != of->step)
+        return hc_fail(&c->error, HC_ERROR_CHECKPOINT,
+                       "checkpoint `%s` is the state after step %llu, the parameters are those "
+                       "after step %lld",
+                       path, (unsigned long long)of->step, (long long)step);
+    if (parameters != of->parameters)
+        return hc_fail(&c->error, HC_ERROR_CHECKPOINT,
+                       "checkpoint `%s` is the state of other parameters: it belongs to those "
+                       "after step %llu",
+                       path, (unsigned long long)of->step);
+    return HC_OK;
+}
+
+static void take_state(HcContext *c, const HcTensorFile *file, const StateOf *of) {
+    hc_tensors_take(file);
+    c->steps_done = (int64_t)of->step;
+    c->seed = of->seed;
+}
+
+/* An optimiser that was made for a load that failed. */
+static void forget_optim(HcContext *c, bool had) {
+    if (had)
+        return;
+    hc_optim_destroy(&c->optim);
+    c->has_optim = false;
+}
+
+HcStatus hc_load_state(HcContext *c, const char *path) {
+    if (!c || !path)
+        return hc_null(c, "the path");
+    StateTensors s = {0};
+    StateOf of;
+    HcTensor *parameters;
+    HcTensorFile *file = NULL;
+    bool had = c->has_optim;
+    HcStatus status = parameter_tensors(c, &parameters);
+    if (status == HC_OK)
+        status = state_tensors(c, &s);
+    if (status == HC_OK)
+        status = hc_tensors_open(path, s.tensors, s.count, &file, &c->error);
+    if (status == HC_OK)
+        status = read_state_of(c, path, file, &of);
+    if (status == HC_OK)
+        status = check_belongs(c, path, &of, c->loaded_step, parameters_hash(parameters, c));
+    if (status == HC_OK)
+        take_state(c, file, &of);
+    else
+        forget_optim(c, had);
+    hc_tensors_close(file);
+    state_free(&s);
+    free(parameters);
+    return status;
+}
+
+/* --- both in a folder ------------------------------------------------------------------------- */
+
+static HcStatus save_into(HcContext *c, const char *folder) {
+    char *parameters = hc_path_join(folder, HC_PARAMETERS_FILE),
+         *state = hc_path_join(folder, HC_STATE_FILE);
+    HcStatus status = parameters && state ? HC_OK : hc_fail_memory(&c->error, "a path");
+    if (status == HC_OK)
+        status = hc_save(c, parameters);
+    if (status == HC_OK)
+        status = hc_save_state(c, state);
+    free(parameters);
+    free(state);
+    return status;
+}
+
+HcStatus hc_save_checkpoint(HcContext *c, const char *folder) {
+    if (!c || !folder)
+        return hc_null(c, "the folder");
+    HcFolder f;
+    HcStatus status = hc_folder_begin(&f, folder, &c->error);
+    return status == HC_OK ? hc_folder_finish(&f, save_into(c, f.temporary)) : status;
+}
+
+char *hc_checkpoint_parameters(const char *folder) {
+    char *before = hc_folder_before(folder), *path = hc_path_join(folder, HC_PARAMETERS_FILE);
+    char *earlier = before ? hc_path_join(before, HC_PARAMETERS_FILE) : NULL;
+    free(before);
+    if (!path || !earlier) {
+        free(path);
+        free(earlier);
+        return NULL;
+    }
+    const bool is = access(path, F_OK) != 0 && access(earlier, F_OK) == 0;
+    free(is ? path : earlier);
+    return is ? earlier : path;
+}
+
+/* Reads and checks both files before anything changes. */
+static HcStatus load_both(HcContext *c, const char *parameters_path, const char *state_path,
+                          const HcTensor *parameters, const StateTensors *s) {
+    HcTensorFile *first = NULL, *second = NULL;
+    StateOf of;
+    uint64_t step;
+    HcStatus status =
+        hc_tensors_open(parameters_path, parameters, c->plan.n_parameters, &first, &c->error);
+    if (status == HC_OK)
+        status = hc_tensors_open(state_path, s->tensors, s->count, &second, &c->error);
+    if (status == HC_OK)
+        status = read_state_of(c, state_path, second, &of);
+    if (status == HC_OK)
+        status = check_belongs(c, state_path, &of,
+                               hc_tensors_number(first, "hcc.step", &step) ? (int64_t)step : -1,
+                               hc_tensors_file_hash(first));
+    if (status == HC_OK) {
+        hc_tensors_take(first);
+        take_state(c, second, &of);
+        c->loaded_step = c->steps_done;
+    }
+    hc_tensors_close(first);
+    hc_tensors_close(second);
+    return status;
+}
+
+HcStatus hc_load_checkpoint(HcContext *c, const char *folder) {
+    if (!c || !folder)
+        return hc_null(c, "the folder");
+    StateTensors s = {0};
+    HcTensor *tensors = NULL;
+    bool had = c->has_optim;
+    char *parameters = hc_checkpoint_parameters(folder), *state = NULL;
+    if (parameters) {
+        char *slash = strrchr(parameters, '/');
+        *slash = 0;
+        state = hc_path_join(parameters, HC_STATE_FILE);
+        *slash = '/';
+    }
+    HcStatus status = state ? HC_OK : hc_fail_memory(&c->error, "a path");
+    if (status == HC_OK)
+        status = parameter_tensors(c, &tensors);
+    if (status == HC_OK)
+        status = state_tensors(c, &s);
+    if (status == HC_OK)
+        status = load_both(c, parameters, state, tensors, &s);
+    if (status != HC_OK)
+        forget_optim(c, had);
+    state_free(&s);
+    free(tensors);
+    free(parameters);
+    free(state);
+    return status;
+}

@@ -1,0 +1,224 @@
+/* The held-out part: its loss and metrics, and where one of them is not finite. */
+#include "runtime/train/evaluate.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Where the w-th window, or sample, of the held-out part is; -1 past the last. */
+static int64_t held_out_start(const HcData *data, const HcContext *c, int64_t positions,
+                              int64_t w) {
+    int64_t first, last;
+    if (data->samples)
+        return w < data->count - data->train_count
+                   ? hc_samples_of_part(data->samples, HC_HELD_OUT_PART, w)
+                   : -1;
+    hc_data_starts(data, &c->plan, positions, HC_HELD_OUT_PART, &first, &last);
+    return first + w * positions <= last ? first + w * positions : -1;
+}
+
+static double scalar_of(const HcContext *c, const HcView *view) {
+    return c->plan.element_size == 4 ? (double)*(const float *)view->data
+                                     : *(const double *)view->data;
+}
+
+/* By what the batch just run counts for a mean: the sum of the mean's own weights where the model
+ * gives some, else the number of windows. */
+static double weight_of(HcContext *c, const char *name, int64_t n) {
+    HcView view;
+    return hc_has_output(c, name) && hc_output(c, name, &view) == HC_OK ? scalar_of(c, &view)
+                                                                        : (double)n;
+}
+
+/* Sums over batches, and of what they count for: of the loss, then of each metric. */
+typedef struct {
+    double sum[1 + HC_MAX_METRICS], weight[1 + HC_MAX_METRICS];
+} Means;
+
+/* The loss that counts (k = 0), then the metrics. */
+static HcStatus value_at(HcContext *c, uint32_t k, double *value) {
+    static const char plain[] = "loss_without_penalties";
+    HcView view;
+    HcStatus status = k > 0 ? hc_output_at(c, c->plan.first_metric + k - 1, &view)
+                            : hc_output(c, hc_has_output(c, plain) ? plain : "loss", &view);
+    if (status == HC_OK)
+        *value = scalar_of(c, &view);
+    return status;
+}
+
+/* *bad: the first that is not finite, as for value_at; -1: none. */
+static HcStatus add_batch(HcContext *c, int64_t n, const HcEvaluation *e, Means *means,
+                          int32_t *bad) {
+    HcStatus status = HC_OK;
+    *bad = -1;
+    for (uint32_t k = 0; status == HC_OK && k <= e->n_metrics; k++) {
+        char name[32] = "loss_weight";
+        double value;
+        if (k > 0)
+            snprintf(name, sizeof name, "metric_weight.%u", (unsigned)k - 1);
+        status = value_at(c, k, &value);
+        if (status != HC_OK)
+            break;
+        double weight = weight_of(c, name, n);
+        means->sum[k] += weight * value;
+        means->weight[k] += weight;
+        if (!isfinite(value) && *bad < 0)
+            *bad = (int32_t)k;
+    }
+    return status;
+}
+
+/* 0 where nothing counts, as for a batch in which nothing does. */
+static double mean_of(const Means *means, uint32_t k) {
+    double mean = means->weight[k] != 0 ? means->sum[k] / means->weight[k] : means->sum[k];
+    return isnan(mean) ? NAN : mean; /* of one sign */
+}
+
+/* --- naming what is not finite ---------------------------------------------------------------- */
+
+/* Where the data of one sample are, as a phrase. */
+static void place_of(const HcData *data, int64_t start, int64_t positions, char *text,
+                     size_t size) {
+    text[0] = 0;
+    const HcSamples *s = data->samples;
+    if (!s)
+        snprintf(text, size, "bytes %lld to %lld of the data", (long long)start,
+                 (long long)(start + positions - 1));
+    for (uint32_t k = 0; s && k < s->files.count && !text[0]; k++) {
+        const HcSampleFile *file = &s->files.at[k];
+        if (start < file->first || start >= file->first + file->count)
+            continue;
+        if (s->lines)
+            snprintf(text, size, "%s:%lld", file->path, (long long)s->lines[start]);
+        else
+            snprintf(text, size, "%s, its sample %lld", file->path,
+                     (long long)(start - file->first + 1));
+    }
+}
+
+static int64_t start_in(const HcBatch *b, const HcContext *c, int64_t sample) {
+    return b->held_out ? held_out_start(b->data, c, hc_positions(c), b->first + sample)
+                       : hc_batch_start(b->data, &c->plan, hc_positions(c), c->recipe.seed, b->step,
+                                        b->n, sample);
+}
+
+/* Runs samples first .. first + n - 1 of the batch; whether the value is finite. */
+static bool run_part(const HcBatch *b, HcContext *c, int64_t first, int64_t n) {
+    double value = 0;
+    if (n != hc_samples(c) && hc_resize(c, n, hc_positions(c)) != HC_OK)
+        return true;
+    for (int64_t s = 0; s < n; s++)
+        hc_data_fill(b->data, c, s, start_in(b, c, first + s));
+    hc_forward(c);
+    HcStatus status = b->held_out ? value_at(c, b->value, &value) : hc_loss(c, &value);
+    return status != HC_OK || isfinite(value);
+}
+
+void hc_data_name_not_finite(const HcBatch *b, HcContext *c, char *text, size_t size) {
+    char place[160], what[200];
+    int64_t bad = 0;
+    while (bad < b->n && run_part(b, c, bad, 1))
+        bad++;
+    if (bad == b->n) { /* none by itself */
+        run_part(b, c, 0, b->n);
+        snprintf(place, sizeof place, "its batch of %lld", (long long)b->n);
+    } else {
+        place_of(b->data, start_in(b, c, bad), hc_positions(c), place, sizeof place);
+    }
+    hc_name_not_finite(c, what, sizeof what);
+    if (bad == b->n)
+        snprintf(text, size, "%s: %s", place, what);
+    else if (b->held_out)
+        snprintf(text, size, "held-out %s %lld (%s): %s", b->data->samples ? "sample" : "window",
+                 (long long)(b->first + bad + 1), place, what);
+    else
+        snprintf(text, size, "sample %lld of its batch (%s): %s", (long long)(bad + 1), place,
+                 what);
+}
+
+/* Once for an evaluation: in the batch where it happens. */
+static void name_in_evaluation(const HcData *data, HcContext *c, int64_t n, int32_t bad,
+                               HcEvaluation *e) {
+    char where[sizeof e->not_finite - 96];
+    HcBatch batch = {
+        .data = data, .held_out = true, .first = e->windows, .n = n, .value = (uint32_t)bad};
+    hc_data_name_not_finite(&batch, c, where, sizeof where);
+    if (bad == 0)
+        snprintf(e->not_finite, sizeof e->not_finite, "the held-out loss is not finite: %s", where);
+    else
+        snprintf(e->not_finite, sizeof e->not_finite, "the held-out metric %s is not finite: %s",
+                 e->metrics[bad - 1].name, where);
+}
+
+/* --- evaluating ------------------------------------------------------------------------------- */
+
+/* How many samples the next batch has: the rest, where that is less. */
+static int64_t next_batch(const HcData *data, const HcContext *c, int64_t batch, int64_t positions,
+                          int64_t done) {
+    int64_t n = 0;
+    while (n < batch && held_out_start(data, c, positions, done + n) >= 0)
+        n++;
+    return n;
+}
+
+static HcStatus run_batch(const HcData *data, HcContext *c, int64_t n, int64_t positions,
+                          HcEvaluation *e, Means *means) {
+    HcStatus status = HC_OK;
+    int32_t bad = -1;
+    if (n != hc_samples(c) || positions != hc_positions(c))
+        status = hc_resize(c, n, positions);
+    if (status != HC_OK)
+        return status;
+    for (int64_t s = 0; s < n; s++)
+        hc_data_fill(data, c, s, held_out_start(data, c, positions, e->windows + s));
+    hc_forward(c);
+    status = add_batch(c, n, e, means, &bad);
+    if (status == HC_OK && bad >= 0 && !e->not_finite[0])
+        name_in_evaluation(data, c, n, bad, e);
+    e->windows += n;
+    return status;
+}
+
+static HcStatus evaluate(const HcData *data, HcContext *c, int64_t batch, int64_t positions,
+                         const HcStop *stop, HcEvaluation *e) {
+    HcStatus status = HC_OK;
+    Means means = {0};
+    for (int64_t n = batch; n == batch && status == HC_OK;) {
+        n = next_batch(data, c, batch, positions, e->windows);
+        if (n > 0)
+            status = run_batch(data, c, n, positions, e, &means);
+        if (status == HC_OK && n == batch && stop && stop->ask && stop->ask(stop->user))
+            status = hc_fail(&c->error, HC_INTERRUPTED, "interrupted while evaluating");
+    }
+    if (status == HC_OK && e->windows == 0)
+        return hc_fail(
+            &c->error, HC_ERROR_DATA,
+            "the held-out part (%lld bytes) is shorter than one window of %lld positions",
+            (long long)(data->count - data->train_count), (long long)positions);
+    e->loss = mean_of(&means, 0);
+    for (uint32_t k = 0; k < e->n_metrics; k++)
+        e->metrics[k].value = mean_of(&means, k + 1);
+    return status;
+}
+
+HcStatus hc_data_evaluate(const HcData *data, HcContext *c, int64_t batch, const HcStop *stop,
+                          HcEvaluation *e) {
+    int64_t samples = hc_samples(c), positions = hc_positions(c);
+    int64_t context = hc_max_positions(c) ? hc_max_positions(c) : 1;
+    *e = (HcEvaluation){.samples = data->samples != NULL};
+    e->n_metrics = c->plan.n_metrics < HC_MAX_METRICS ? c->plan.n_metrics : HC_MAX_METRICS;
+    for (uint32_t k = 0; k < e->n_metrics; k++)
+        snprintf(e->metrics[k].name, sizeof e->metrics[k].name, "%s",
+                 c->plan.outputs[c->plan.first_metric + k].name);
+    int training = hc_training(c);
+    hc_set_training(c, 0);
+    HcStatus status = evaluate(data, c, batch, context, stop, e);
+    hc_set_training(c, training);
+    if (status != HC_OK)
+        *e = (HcEvaluation){.loss = NAN, .samples = e->samples};
+    if (samples != hc_samples(c) || positions != hc_positions(c)) {
+        HcStatus restored = hc_resize(c, samples, positions);
+        status = status == HC_OK ? restored : status;
+    }
+    return status;
+}

@@ -1,0 +1,35 @@
+/* Losses and metrics over the held-out part, and which sample made one that is not finite. */
+#ifndef HC_EVALUATE_H
+#define HC_EVALUATE_H
+
+#include "runtime/data/data.h"
+#include "runtime/train/train.h"
+
+/* Whether to end early: asked after every batch; NULL: never. */
+typedef struct {
+    int (*ask)(void *user);
+    void *user;
+} HcStop;
+
+/* Mean loss (without penalties) and metrics over the held-out part: all its samples; or windows of
+ * text that do not overlap, each of the full context, a last piece shorter than that left out.
+ * `training` is 0. Values that are not finite are results like others; where the first was is said.
+ * Restores the context. HC_INTERRUPTED when it was stopped; then, as after any failure, nothing is
+ * in *evaluation. */
+HcStatus hc_data_evaluate(const HcData *data, HcContext *context, int64_t batch, const HcStop *stop,
+                          HcEvaluation *evaluation);
+
+/* A batch that was run: of training, at `step`; or of the held-out part. */
+typedef struct {
+    const HcData *data;
+    bool held_out;
+    int64_t step, first; /* first: of the held-out samples, from 0 */
+    int64_t n;           /* samples */
+    uint32_t value;      /* held out: 0 the loss, k the k-th metric */
+} HcBatch;
+
+/* Which of its samples gives a value that is not finite, and what was not finite first, as a
+ * phrase. Resizes the context. */
+void hc_data_name_not_finite(const HcBatch *batch, HcContext *context, char *text, size_t size);
+
+#endif

@@ -1,0 +1,444 @@
+/* The training loop of `hcc train` and of built executables. */
+#include "runtime/train/train.h"
+#include "runtime/files/checkpoint.h"
+#include "runtime/files/json.h"
+#include "runtime/files/json_read.h"
+#include "runtime/files/paths.h"
+#include "runtime/files/replace.h"
+#include "runtime/run/clock.h"
+#include "runtime/train/evaluate.h"
+#include "runtime/train/log.h"
+#include "runtime/train/progress.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Between saves of ckpt/last; at least 20 times what a save takes. */
+#define SAVE_SECONDS 60.0
+enum { TRAIN_LOSSES = 100 };
+
+typedef struct {
+    const HcTrainOptions *options;
+    HcTrainResult *result;
+    HcError *error;
+    HcContext *context;
+    HcData data;
+    HcRun run;
+    HcProgress progress;
+    FILE *batch_log;
+    double losses[TRAIN_LOSSES]; /* of the last steps, as a ring */
+    double next_save;
+    int64_t saved; /* ckpt/last is of this step */
+    bool evaluates;
+} Trainer;
+
+/* Takes over a failure of the context. */
+static HcStatus context_failed(Trainer *t, HcStatus status) {
+    if (status != HC_OK && t->error)
+        *t->error = t->context->error;
+    return status;
+}
+
+/* --- config.json ------------------------------------------------------------------------------ */
+
+static void copy_member(json_t **to, const json_t *from, const char *key) {
+    json_t *value = json_object_get(from, key);
+    if (value)
+        hc_json_set(to, key, json_incref(value));
+}
+
+static HcStatus write_config(Trainer *t) {
+    const HcContext *c = t->context;
+    json_t *config = json_object();
+    hc_json_set(&config, "format", json_integer(1));
+    static const char *const members[] = {"model", "element", "cpu", "space", "constants"};
+    for (size_t k = 0; k < sizeof members / sizeof members[0]; k++)
+        copy_member(&config, c->plan.json, members[k]);
+    hc_json_set(&config, "recipe", hc_recipe_json(&c->recipe));
+    hc_json_set(&config, "parameters", json_integer(t->result->parameters));
+    hc_json_set(&config, "data", hc_data_json(&t->data));
+    hc_json_set(&config, "threads", json_integer(hc_threads(c)));
+    hc_json_set(&config, "blas_core", json_string(c->exec.blas.core));
+    if (t->options->config_extra) {
+        HcJsonRead read;
+        const char *extra = t->options->config_extra;
+        hc_json_update(&config, hc_json_read(extra, strlen(extra), UINT64_MAX, &read));
+    }
+    HcStatus status = hc_run_json(&t->run, "config.json", config, t->error);
+    json_decref(config);
+    return status;
+}
+
+/* --- saving ----------------------------------------------------------------------------------- */
+
+/* ckpt/last: the newest step that is whole on disk, at any moment. */
+static HcStatus save_last(Trainer *t) {
+    if (!t->run.path || t->saved == t->result->steps)
+        return HC_OK;
+    char *path = hc_run_file(&t->run, "ckpt/last");
+    if (!path)
+        return hc_fail_memory(t->error, "a path");
+    double started = hc_now();
+    HcStatus status = context_failed(t, hc_save_checkpoint(t->context, path));
+    free(path);
+    double spent = hc_now() - started;
+    t->next_save = hc_now() + (20 * spent > SAVE_SECONDS ? 20 * spent : SAVE_SECONDS);
+    if (status == HC_OK)
+        t->saved = t->result->steps;
+    return status;
+}
+
+/* What was trained, for use elsewhere: parameters alone. */
+static HcStatus save_final(Trainer *t) {
+    if (!t->run.path)
+        return HC_OK;
+    char *path = hc_run_file(&t->run, "ckpt/final.safetensors");
+    HcStatus status =
+        path ? context_failed(t, hc_save(t->context, path)) : hc_fail_memory(t->error, "a path");
+    free(path);
+    return status;
+}
+
+/* --- steps ------------------------------------------------------------------------------------ */
+
+static HcStatus log_batch(Trainer *t, int64_t step) {
+    HcContext *c = t->context;
+    for (int64_t s = 0; t->batch_log && s < hc_samples(c); s++) {
+        int64_t start = hc_batch_start(&t->data, &c->plan, hc_positions(c), c->recipe.seed, step,
+                                       hc_samples(c), s);
+        uint8_t bytes[8];
+        for (int k = 0; k < 8; k++)
+            bytes[k] = (uint8_t)((uint64_t)start >> (8 * k));
+        if (fwrite(bytes, 1, sizeof bytes, t->batch_log) != sizeof bytes)
+            return hc_fail_errno(t->error, HC_ERROR_IO, "write", t->options->batch_log);
+    }
+    return HC_OK;
+}
+
+/* The loss or a gradient was not finite at this step: says where it began. */
+static HcStatus diverged(Trainer *t, int64_t step, double loss) {
+    char where[400];
+    json_t *line = json_object();
+    if (isfinite(loss)) { /* then hc_step found a gradient, and said which */
+        snprintf(where, sizeof where, "%.399s", t->context->error.message);
+        hc_fail(t->error, HC_ERROR_DIVERGED, "training diverged: %s", where);
+    } else {
+        HcBatch batch = {.data = &t->data, .step = step, .n = hc_samples(t->context)};
+        hc_data_name_not_finite(&batch, t->context, where, sizeof where);
+        hc_fail(t->error, HC_ERROR_DIVERGED, "training diverged: the loss of step %lld is %s: %s",
+                (long long)step + 1, isnan(loss) ? "not a number" : "infinite", where);
+    }
+    hc_json_set(&line, "step", json_integer(step + 1));
+    hc_json_set(&line, "loss", hc_json_number(loss));
+    hc_json_set(&line, "diverged", hc_json_text(where));
+    hc_run_log(&t->run, line, NULL);
+    json_decref(line);
+    return HC_ERROR_DIVERGED;
+}
+
+/* What was trained so far is saved first, so that nothing that happens here can lose it. */
+static HcStatus evaluate(Trainer *t) {
+    HcEvaluation *e = &t->result->evaluation;
+    HcStop stop = {t->options->stop, t->options->user};
+    HcStatus status = save_last(t);
+    if (status == HC_OK)
+        status = context_failed(
+            t, hc_data_evaluate(&t->data, t->context, t->context->recipe.batch, &stop, e));
+    if (status == HC_OK && e->not_finite[0])
+        hc_progress_note(&t->progress, "warning: after step %lld: %s", (long long)t->result->steps,
+                         e->not_finite);
+    return status;
+}
+
+static HcStatus interrupted(Trainer *t, const char *when) {
+    HcStatus status = save_last(t);
+    if (status != HC_OK)
+        return status;
+    return hc_fail(t->error, HC_INTERRUPTED, "interrupted %sstep %lld%s", when,
+                   (long long)t->result->steps, t->run.path ? ", saved as ckpt/last" : "");
+}
+
+/* Joins the step's line. */
+static void add_evaluation(Trainer *t, json_t **line) {
+    const HcEvaluation *e = &t->result->evaluation;
+    char metrics[256];
+    json_t *found = hc_evaluation_json(e);
+    json_object_del(found, "val_windows");
+    hc_json_update(line, found);
+    hc_metrics_text(e, metrics, sizeof metrics);
+    hc_progress_note(&t->progress, "step %lld: held-out loss %.4f%s", (long long)t->result->steps,
+                     e->loss, metrics);
+}
+
+static bool evaluates_after(const Trainer *t, int64_t step) {
+    const HcRecipe *r = &t->context->recipe;
+    return t->evaluates && r->eval_every > 0 && (step + 1) % r->eval_every == 0 &&
+           step + 1 < r->steps;
+}
+
+/* The step's own line is written whatever becomes of its evaluation. */
+static HcStatus finish_step(Trainer *t, int64_t step, double loss, double lr, double seconds) {
+    HcContext *c = t->context;
+    double positions = (double)hc_samples(c) * (double)hc_positions(c);
+    json_t *line = json_object();
+    hc_json_set(&line, "step", json_integer(step + 1));
+    hc_json_set(&line, "loss", hc_json_number(loss));
+    hc_json_set(&line, "grad_norm", hc_json_number(c->gradient_norm));
+    hc_json_set(&line, "lr", hc_json_number(lr));
+    hc_json_set(&line, "positions_per_s", hc_json_number(positions / seconds));
+    HcStatus status = HC_OK;
+    if (evaluates_after(t, step)) {
+        status = evaluate(t);
+        if (status == HC_OK)
+            add_evaluation(t, &line);
+        else if (status == HC_INTERRUPTED)
+            interrupted(t, "while evaluating after ");
+    }
+    HcStatus logged = hc_run_log(&t->run, line, status == HC_OK ? t->error : NULL);
+    json_decref(line);
+    hc_progress_step(&t->progress, step + 1, loss, c->gradient_norm, lr,
+                     t->data.samples ? (double)hc_samples(c) : positions);
+    if (status != HC_OK || logged != HC_OK)
+        return status != HC_OK ? status : logged;
+    return hc_now() < t->next_save ? HC_OK : save_last(t);
+}
+
+static HcStatus train_step(Trainer *t, int64_t step) {
+    HcContext *c = t->context;
+    double started = hc_now(), loss, lr = hc_recipe_lr(&c->recipe, step);
+    HcStatus status = log_batch(t, step);
+    if (status != HC_OK)
+        return status;
+    hc_data_batch(&t->data, c, c->recipe.seed, step);
+    hc_forward_backward(c);
+    status = context_failed(t, hc_loss(c, &loss));
+    if (status != HC_OK)
+        return status;
+    if (!isfinite(loss))
+        return diverged(t, step, loss);
+    status = hc_step(c, lr);
+    if (status == HC_ERROR_DIVERGED)
+        return diverged(t, step, loss);
+    if (status != HC_OK)
+        return context_failed(t, status);
+    double seconds = hc_now() - started;
+    t->result->seconds += seconds;
+    t->result->steps = step + 1;
+    t->result->last_loss = loss;
+    t->losses[step % TRAIN_LOSSES] = loss;
+    return finish_step(t, step, loss, lr, seconds);
+}
+
+static HcStatus train_loop(Trainer *t) {
+    int64_t steps = t->context->recipe.steps;
+    t->next_save = hc_now() + SAVE_SECONDS;
+    hc_progress_begin(&t->progress, t->options->progress, steps,
+                      t->data.samples ? "samples/s" : "tok/s");
+    HcStatus status = HC_OK;
+    for (int64_t step = 0; step < steps && status == HC_OK; step++) {
+        status = train_step(t, step);
+        if (status == HC_OK && step + 1 < steps && t->options->stop &&
+            t->options->stop(t->options->user))
+            status = interrupted(t, "after ");
+    }
+    hc_progress_end(&t->progress);
+    return status;
+}
+
+/* --- from beginning to end -------------------------------------------------------------------- */
+
+static void summarise(Trainer *t) {
+    HcTrainResult *r = t->result;
+    int64_t n = r->steps < TRAIN_LOSSES ? r->steps : TRAIN_LOSSES;
+    double sum = 0;
+    for (int64_t k = 0; k < n; k++)
+        sum += t->losses[k];
+    r->train_loss = n ? sum / (double)n : NAN;
+    double positions = (double)hc_samples(t->context) * (double)hc_positions(t->context);
+    r->positions_per_s = r->seconds > 0 ? (double)r->steps * positions / r->seconds : 0;
+    r->memory_bytes = hc_memory_bytes(t->context);
+}
+
+static HcStatus write_summary(Trainer *t, HcError *error) {
+    if (!t->run.path)
+        return HC_OK;
+    json_t *summary = hc_train_json(t->result);
+    copy_member(&summary, t->context->plan.json, "model");
+    hc_json_set(&summary, "seed", json_integer((json_int_t)t->context->recipe.seed));
+    hc_json_set(&summary, "threads", json_integer(hc_threads(t->context)));
+    HcStatus status = hc_run_json(&t->run, "summary.json", summary, error);
+    json_decref(summary);
+    return status;
+}
+
+static HcStatus evaluate_last(Trainer *t) {
+    const HcEvaluation *e = &t->result->evaluation;
+    char metrics[256];
+    HcStatus status = evaluate(t);
+    if (status == HC_INTERRUPTED)
+        return hc_fail(t->error, status, "interrupted while evaluating after the last step%s",
+                       t->run.path ? ", saved as ckpt/final.safetensors" : "");
+    if (status != HC_OK)
+        return status;
+    hc_metrics_text(e, metrics, sizeof metrics);
+    hc_progress_note(&t->progress, "held-out loss %.4f%s over %lld %s", e->loss, metrics,
+                     (long long)e->windows, e->samples ? "samples" : "windows");
+    return HC_OK;
+}
+
+/* A run whose evaluation failed is a run nevertheless. */
+static HcStatus finish(Trainer *t) {
+    summarise(t);
+    HcStatus status = save_last(t);
+    if (status == HC_OK)
+        status = save_final(t);
+    if (status != HC_OK)
+        return status;
+    if (t->evaluates)
+        status = evaluate_last(t);
+    HcStatus written = write_summary(t, status == HC_OK ? t->error : NULL);
+    return status != HC_OK ? status : written;
+}
+
+static HcStatus load_init(Trainer *t) {
+    char *path;
+    HcStatus status = hc_find_checkpoint(t->options->init, &path, t->error);
+    if (status == HC_OK)
+        status = context_failed(t, hc_load(t->context, path));
+    free(path);
+    return status;
+}
+
+/* Everything that may refuse comes before the first file is written. */
+static HcStatus prepare(Trainer *t, const HcModel *model) {
+    const HcTrainOptions *o = t->options;
+    HcOptions create = {.threads = o->threads, .samples = 1};
+    HcStatus status = hc_create(model, &create, &t->context, t->error);
+    if (status != HC_OK)
+        return status;
+    HcContext *c = t->context;
+    for (int32_t k = 0; k < o->n_settings && status == HC_OK; k++)
+        status = hc_recipe_set(&c->recipe, o->settings[k].key, o->settings[k].value, t->error);
+    int64_t positions = c->plan.max_positions ? c->plan.max_positions : 1;
+    const HcDataRequest request = {.given = o->data,
+                                   .n_given = o->n_data,
+                                   .folder = o->data_folder,
+                                   .as_bytes = o->data_is_bytes,
+                                   .notes = o->progress};
+    if (status == HC_OK)
+        status = hc_data_open(&t->data, &c->plan, &request, positions, t->error);
+    t->evaluates = status == HC_OK && t->data.train_count < t->data.count;
+    if (status == HC_OK && c->recipe.eval_every > 0 && !t->evaluates)
+        status = hc_fail(t->error, HC_ERROR_ARGUMENT,
+                         "eval_every is %lld, but no data are held out to evaluate on: give "
+                         "`held_out` in the data block, or train.eval_every=0",
+                         (long long)c->recipe.eval_every);
+    if (status == HC_OK)
+        status = context_failed(t, hc_resize(c, c->recipe.batch, positions));
+    if (status != HC_OK)
+        return status;
+    c->data_hash = t->data.hash;
+    hc_init(c, c->recipe.seed);
+    if (o->init)
+        status = load_init(t);
+    t->result->parameters = hc_plan_parameter_elements(&c->plan);
+    return status == HC_OK ? context_failed(t, hc_ensure_optim(c)) : status;
+}
+
+/* Its numbers carry no mark of who wrote them: any file that is not empty may be missed. */
+static HcStatus check_batch_log(const Trainer *t, const char *path) {
+    struct stat info;
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode))
+        return HC_OK;
+    const char *from = t->options->init;
+    if (hc_data_holds(&t->data, path) || (from && hc_same_file(from, path)))
+        return hc_fail(t->error, HC_ERROR_ARGUMENT,
+                       "the batch log `%s` is what this run reads: choose another file", path);
+    if (info.st_size > 0 && !t->options->force)
+        return hc_fail(t->error, HC_ERROR_ARGUMENT,
+                       "the batch log `%s` is there: choose another file, or replace it with "
+                       "--force",
+                       path);
+    return HC_OK;
+}
+
+static HcStatus open_outputs(Trainer *t) {
+    const HcTrainOptions *o = t->options;
+    if (o->batch_log && check_batch_log(t, o->batch_log) != HC_OK)
+        return HC_ERROR_ARGUMENT;
+    if (o->out || o->runs) {
+        HcStatus status = o->out
+                              ? hc_run_open(&t->run, o->out, o->force, t->error)
+                              : hc_run_open_new(&t->run, o->runs, t->context->plan.model, t->error);
+        if (status == HC_OK)
+            status = write_config(t);
+        if (status != HC_OK)
+            return status;
+        snprintf(t->result->run, sizeof t->result->run, "%s", t->run.path);
+    }
+    if (o->batch_log) {
+        t->batch_log = fopen(o->batch_log, "wbe");
+        if (!t->batch_log)
+            return hc_fail_errno(t->error, HC_ERROR_IO, "write", o->batch_log);
+    }
+    return HC_OK;
+}
+
+HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainResult *result,
+                  HcError *error) {
+    Trainer t = {.options = options, .result = result, .error = error, .saved = -1};
+    *result = (HcTrainResult){.evaluation = {.loss = NAN}, .train_loss = NAN, .last_loss = NAN};
+    HcStatus status = prepare(&t, model);
+    if (status == HC_OK)
+        status = open_outputs(&t);
+    if (status == HC_OK)
+        status = train_loop(&t);
+    if (status == HC_OK)
+        status = finish(&t);
+    if (t.batch_log && fclose(t.batch_log) != 0 && status == HC_OK)
+        status = hc_fail_errno(error, HC_ERROR_IO, "write", options->batch_log);
+    HcStatus closed = hc_run_close(&t.run, status == HC_OK ? error : NULL);
+    hc_data_free(&t.data);
+    hc_destroy(t.context);
+    return status == HC_OK ? closed : status;
+}
+
+json_t *hc_evaluation_json(const HcEvaluation *e) {
+    json_t *json = json_object(), *metrics = json_object();
+    if (e->windows > 0)
+        hc_json_set(&json, "val_loss", hc_json_number(e->loss));
+    hc_json_set(&json, "val_windows", json_integer(e->windows));
+    for (uint32_t k = 0; k < e->n_metrics; k++)
+        hc_json_set(&metrics, e->metrics[k].name, hc_json_number(e->metrics[k].value));
+    if (e->n_metrics)
+        hc_json_set(&json, "val_metrics", json_incref(metrics));
+    if (e->not_finite[0])
+        hc_json_set(&json, "val_not_finite", hc_json_text(e->not_finite));
+    json_decref(metrics);
+    return json;
+}
+
+void hc_metrics_text(const HcEvaluation *e, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (uint32_t k = 0; k < e->n_metrics && used < size; k++)
+        used += (size_t)snprintf(text + used, size - used, ", %s %.4f", e->metrics[k].name,
+                                 e->metrics[k].value);
+}
+
+json_t *hc_train_json(const HcTrainResult *r) {
+    json_t *json = hc_evaluation_json(&r->evaluation);
+    if (r->steps > 0) {
+        hc_json_set(&json, "train_loss", hc_json_number(r->train_loss));
+        hc_json_set(&json, "last_loss", hc_json_number(r->last_loss));
+    }
+    hc_json_set(&json, "steps", json_integer(r->steps));
+    hc_json_set(&json, "parameters", json_integer(r->parameters));
+    hc_json_set(&json, "seconds", hc_json_number(r->seconds));
+    hc_json_set(&json, "positions_per_s", hc_json_number(r->positions_per_s));
+    hc_json_set(&json, "memory_bytes", json_integer((json_int_t)r->memory_bytes));
+    return json;
+}

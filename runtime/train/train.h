@@ -1,0 +1,172 @@
+/* What the commands of hcc and of built executables do: train, evaluate, sample, measure. Nothing
+ * here prints but to the FILE it is given; options are zero-initialised by the caller. */
+#ifndef HC_TRAIN_H
+#define HC_TRAIN_H
+
+#include "runtime/hc.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+/* --- training --------------------------------------------------------------------------------- */
+
+/* A value of the recipe to change before anything else: "train.lr" or "lr", and its text. */
+typedef struct {
+    const char *key, *value;
+} HcSetting;
+
+typedef struct {
+    const char *const *data; /* file or folder of text; files of samples, as hc_sample_files takes
+                                them; none: what the model's train block names */
+    int32_t n_data;
+    const char *data_folder; /* where relative names of the train block begin, or NULL */
+    int data_is_bytes;       /* 1: text may be anything */
+    const char *out;         /* run folder, made if missing; NULL: see `runs` */
+    const char *runs;        /* without `out` the folder in which the run gets one of its own, the
+                                first MODEL-N that is free; NULL, too: nothing is written */
+    int force;               /* 1: `out` may hold an earlier run, which is replaced */
+    int32_t threads;         /* 0: all */
+    const HcSetting *settings;
+    int32_t n_settings;
+    const char *init;         /* checkpoint to begin with instead of drawn values (as for
+                                 hc_find_checkpoint), or NULL */
+    const char *config_extra; /* text of a JSON object whose members join config.json, or NULL */
+    const char *batch_log;    /* file for every batch's window starts, int64 little-endian
+                                 [steps][batch], or NULL; it replaces no data of the run, and what
+                                 holds something only with `force` */
+    FILE *progress;           /* progress lines, and what is to be said of the data; redrawn in
+                                 place on a terminal; NULL: none */
+    int (*stop)(void *user);  /* asked after every step, and after every batch of an evaluation: not
+                                 0 saves and ends; or NULL */
+    void *user;
+} HcTrainOptions;
+
+enum { HC_MAX_METRICS = 16 };
+
+/* Over the whole held-out part. */
+typedef struct {
+    double loss;     /* mean */
+    int64_t windows; /* of text, or samples; 0: nothing was evaluated */
+    int samples;     /* 1: those are samples */
+    uint32_t n_metrics;
+    struct {
+        char name[64];
+        double value; /* mean */
+    } metrics[HC_MAX_METRICS];
+    char not_finite[500]; /* where a loss or metric was so first; "": nowhere */
+} HcEvaluation;
+
+typedef struct {
+    char run[4096];          /* run folder; "": none */
+    int64_t steps;           /* done */
+    int64_t parameters;      /* elements */
+    HcEvaluation evaluation; /* loss NaN without a held-out part */
+    double train_loss;       /* mean of the last 100 steps' losses (of all, if fewer) */
+    double last_loss;
+    double seconds; /* of the steps, without evaluation and saving */
+    double positions_per_s;
+    uint64_t memory_bytes;
+} HcTrainResult;
+
+/* Trains by the model's recipe. Writes, where there is a run folder:
+ *   config.json   model, constants, recipe in effect, data, machine
+ *   log.jsonl     a line a step: step (from 1), loss (before the step), grad_norm, lr,
+ *                 positions_per_s; val_loss and val_metrics where it was evaluated
+ *   ckpt/last/    of hc_save_checkpoint: the newest step that was saved (now and then, and before
+ *                 every evaluation); at the end the last
+ *   ckpt/final.safetensors when all steps are done: parameters alone
+ *   summary.json  hc_train_json of the result
+ * HC_INTERRUPTED after a stop (ckpt/last is of the last step that was done), HC_ERROR_DIVERGED when
+ * a loss or gradient of training is not finite (ckpt/last is what it was). A held-out loss that is
+ * not finite is a result: HC_OK. */
+HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainResult *result,
+                  HcError *error);
+/* The result as a JSON object (what was not measured is left out, what is not finite is null); the
+ * caller releases it. */
+json_t *hc_train_json(const HcTrainResult *result);
+
+/* --- evaluation and sampling ------------------------------------------------------------------ */
+
+/* The parameters of a run folder (ckpt/final.safetensors, else those of ckpt/last) or of a
+ * checkpoint's folder, or `path` itself when it is a file. *checkpoint is the caller's to free. */
+HcStatus hc_find_checkpoint(const char *path, char **checkpoint, HcError *error);
+/* config.json of a run folder; the caller releases it. */
+HcStatus hc_read_config(const char *run, json_t **config, HcError *error);
+
+typedef struct {
+    const char *checkpoint;  /* run folder or file */
+    const char *const *data; /* none: what the run folder's config.json names */
+    int32_t n_data;
+    int32_t threads;
+    int data_is_bytes; /* 1: text may be anything, as it may if that was so in training */
+    int changed_data;  /* 1: go on although the data are not those of the run */
+    FILE *notes;       /* what is to be said of the data; NULL: nothing */
+} HcEvalOptions;
+
+/* Loss and metrics over the whole held-out part. */
+HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, HcEvaluation *evaluation,
+                     HcError *error);
+/* {"val_loss": ..., "val_windows": ..., "val_metrics": {...}}, "val_not_finite" where something is
+ * not; the caller releases it. */
+json_t *hc_evaluation_json(const HcEvaluation *evaluation);
+/* ", accuracy 0.9712, ..." of all metrics; "" without any. */
+void hc_metrics_text(const HcEvaluation *evaluation, char *text, size_t size);
+
+typedef struct {
+    const char *checkpoint; /* run folder or file */
+    const char *prompt;     /* bytes */
+    size_t prompt_length;   /* 0: begins after a newline, if the vocabulary holds one */
+    int64_t length;         /* bytes to draw */
+    double temperature;     /* 0: always the likeliest */
+    int64_t top_k;          /* draw among the k likeliest; 0: all */
+    uint64_t seed;
+    int32_t threads;
+    /* Receives the prompt and then each byte; not 0 ends early. */
+    int (*emit)(void *user, const char *bytes, size_t count);
+    void *user;
+} HcSampleOptions;
+
+HcStatus hc_sample(const HcModel *model, const HcSampleOptions *options, HcError *error);
+
+/* --- measuring -------------------------------------------------------------------------------- */
+
+typedef struct {
+    int64_t steps;              /* measured; 0: 20 */
+    int64_t warmup;             /* before; 0: 3, below 0: none */
+    int64_t samples, positions; /* 0: the recipe's batch, the model's maximum */
+    int32_t threads;
+    uint64_t seed;
+    int profile; /* 1: fill `calls` */
+} HcBenchOptions;
+
+typedef struct {
+    const char *name; /* kernel or kind of call; owned by the result */
+    int64_t calls;    /* a step */
+    double ms;        /* of its calls in a step, each in its fastest */
+    int backward, gemm;
+    double operations, bytes; /* of its calls in a step: arithmetic, memory read and written */
+    double roofline;          /* bytes at `bandwidth` and operations at `peak`, over `ms` */
+    char *lines;              /* of the model's source, `gpt.hc:18, mhc.hc:14-31`; or NULL */
+} HcBenchCall;
+
+typedef struct {
+    int64_t samples, positions, parameters;
+    int32_t threads;
+    double step_ms, forward_ms, backward_ms, optimizer_ms; /* medians */
+    double positions_per_s;
+    uint64_t peak_bytes; /* all memory of the context */
+    double gemm_share;   /* of the step's time spent in matrix products by BLAS */
+    HcBenchCall *calls;  /* slowest first */
+    int64_t n_calls;
+    double bandwidth; /* with calls: bytes a second of a copy between large buffers */
+    double peak;      /* with calls: operations a second of matrix products */
+} HcBenchResult;
+
+/* Times training steps on random inputs. */
+HcStatus hc_bench(const HcModel *model, const HcBenchOptions *options, HcBenchResult *result,
+                  HcError *error);
+void hc_bench_free(HcBenchResult *result);
+json_t *hc_bench_json(const HcBenchResult *result);
+void hc_bench_print(const HcBenchResult *result, FILE *to); /* for people */
+
+#endif
