@@ -3,19 +3,8 @@
 #include "driver/driver.h"
 #include "driver/pipeline.h"
 #include "plan/cost.h"
+#include "runtime/app/info.h"
 #include <string.h>
-
-typedef struct {
-    const char *name;
-    uint32_t tensors;
-    uint64_t elements;
-    bool of_connection;
-} ParamGroup;
-
-typedef struct {
-    const char *connection, *branch;
-    uint32_t count;
-} SiteGroup;
 
 /* What a plan says before anything is compiled, in bytes of f32 values. */
 typedef struct {
@@ -26,8 +15,8 @@ typedef struct {
 } StepCost;
 
 typedef struct {
-    VEC(ParamGroup) params;
-    VEC(SiteGroup) sites;
+    VEC(HcInfoGroup) params;
+    VEC(HcInfoSite) sites;
     VEC(const char *) lost; /* trained parameters without a path to the loss */
     uint64_t elements, undecayed, of_connections;
     uint32_t positions; /* of one sample */
@@ -38,24 +27,24 @@ typedef struct {
     StepCost cost; /* if planned */
 } Info;
 
-static ParamGroup *info_param_group(Arena *arena, Info *info, const TirParam *param) {
+static HcInfoGroup *info_param_group(Arena *arena, Info *info, const TirParam *param) {
     for (uint32_t k = 0; k < info->params.count; k++)
         if (strcmp(info->params.at[k].name, param->group) == 0)
             return &info->params.at[k];
-    vec_push(arena, &info->params, (ParamGroup){param->group, 0, 0, param->of_connection});
+    vec_push(arena, &info->params, (HcInfoGroup){param->group, 0, 0, param->of_connection});
     return &info->params.at[info->params.count - 1];
 }
 
 static void info_count_site(Arena *arena, Info *info, const SiteInfo *site) {
     for (uint32_t k = 0; k < info->sites.count; k++) {
-        SiteGroup *group = &info->sites.at[k];
+        HcInfoSite *group = &info->sites.at[k];
         if (strcmp(group->connection, site->connection) == 0 &&
             strcmp(group->branch, site->branch) == 0) {
             group->count++;
             return;
         }
     }
-    vec_push(arena, &info->sites, (SiteGroup){site->connection, site->branch, 1});
+    vec_push(arena, &info->sites, (HcInfoSite){site->connection, site->branch, 1});
 }
 
 /* `program` has its gradient. */
@@ -104,7 +93,7 @@ static ExitCode info_gather(Driver *d, CompileRun *run, Info *info) {
         if (param->buffer)
             continue;
         uint64_t elements = tir_element_count(&param->type);
-        ParamGroup *group = info_param_group(d->c->arena, info, param);
+        HcInfoGroup *group = info_param_group(d->c->arena, info, param);
         group->tensors++;
         group->elements += elements;
         info->elements += elements;
@@ -210,7 +199,7 @@ static void info_json_replays(JsonText *t, const PlanReplays *replays) {
 static void info_json_groups(JsonText *t, const Info *info) {
     json_text_open(t, "groups", '[');
     for (uint32_t k = 0; k < info->params.count; k++) {
-        const ParamGroup *group = &info->params.at[k];
+        const HcInfoGroup *group = &info->params.at[k];
         json_text_open(t, NULL, '{');
         json_text_string(t, "group", group->name);
         json_text_integer(t, "tensors", group->tensors);
@@ -297,20 +286,27 @@ static void info_print_ratio(Driver *d, const char *name, double value, double p
         fprintf(d->out, "  %-16s %12.4g times\n", name, ratio);
 }
 
-static void info_print_params(Driver *d, const Info *info) {
-    fprintf(d->out, "\nparameters\n");
-    for (uint32_t k = 0; k < info->params.count; k++)
-        fprintf(d->out, "  %-16s %6u tensors %12llu%s\n", info->params.at[k].name,
-                info->params.at[k].tensors, (unsigned long long)info->params.at[k].elements,
-                info->params.at[k].of_connection ? "  connection" : "");
-    fprintf(d->out, "  %-16s %14s %12llu\n", "all", "", (unsigned long long)info->elements);
-    fprintf(d->out, "  %-16s %14s %12llu\n", "without decay", "",
-            (unsigned long long)info->undecayed);
-    for (uint32_t k = 0; k < info->lost.count; k++)
-        fprintf(d->out, "  %-16s %s\n", k ? "" : "no path to loss", info->lost.at[k]);
-    fprintf(
-        d->out, "  %-16s %14s %12s  value, gradient and two moments in f32\n", "memory", "",
-        arena_printf(d->c->arena, "%sB", info_scaled(d->c->arena, 16.0 * (double)info->elements)));
+/* What a built executable tells as well. */
+static void info_print_model(Driver *d, const Network *network, const Info *info) {
+    const uint32_t n = network->constants.count;
+    HcInfoConstant *constants = ARENA_ARRAY(d->c->arena, HcInfoConstant, n + 1);
+    for (uint32_t k = 0; k < n; k++)
+        constants[k] =
+            (HcInfoConstant){network->constants.at[k].name, network->constants.at[k].value};
+    const HcInfo of = {.model = network->name,
+                       .constants = constants,
+                       .sites = info->sites.at,
+                       .groups = info->params.at,
+                       .lost = info->lost.at,
+                       .n_constants = n,
+                       .n_sites = info->sites.count,
+                       .n_groups = info->params.count,
+                       .n_lost = info->lost.count,
+                       .elements = info->elements,
+                       .undecayed = info->undecayed};
+    hc_info_print(&of, d->out);
+    fprintf(d->out, "  %-16s %14s %11sB  value, gradient and two moments in f32\n", "memory", "",
+            info_scaled(d->c->arena, 16.0 * (double)info->elements));
 }
 
 ExitCode command_info(Driver *d) {
@@ -340,15 +336,7 @@ ExitCode command_info(Driver *d) {
     }
 
     Arena *arena = d->c->arena;
-    fprintf(d->out, "model %s\n", network->name);
-    for (uint32_t k = 0; k < network->constants.count; k++)
-        fprintf(d->out, "  %-16s %s\n", network->constants.at[k].name,
-                network->constants.at[k].value);
-    fprintf(d->out, "\nsites\n");
-    for (uint32_t k = 0; k < info.sites.count; k++)
-        fprintf(d->out, "  %u x %s : %s\n", info.sites.at[k].count, info.sites.at[k].connection,
-                info.sites.at[k].branch);
-    info_print_params(d, &info);
+    info_print_model(d, network, &info);
     fprintf(d->out, "\noperations at one position (of %u, in a batch of %u)\n", info.positions,
             info.samples);
     fprintf(d->out, "  %-16s %12s\n  %-16s %12s\n", "forward", info_scaled(arena, info.forward),

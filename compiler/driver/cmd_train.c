@@ -79,16 +79,7 @@ static ExitCode train_report(Driver *d, const HcTrainResult *result) {
         hc_json_set(&object, "run", hc_json_path(result->run));
         return driver_print_json(d, object);
     }
-    fprintf(d->out, "%lld steps in %.1f s", (long long)result->steps, result->seconds);
-    if (result->evaluation.windows > 0) {
-        char metrics[256];
-        hc_metrics_text(&result->evaluation, metrics, sizeof metrics);
-        fprintf(d->out, ", held-out loss %.4f%s over %lld %s", result->evaluation.loss, metrics,
-                (long long)result->evaluation.windows,
-                result->evaluation.samples ? "samples" : "windows");
-    } else
-        fprintf(d->out, ", loss %.4f over the last steps", result->train_loss);
-    fprintf(d->out, "; the run is in %s\n", result->run);
+    hc_train_print(result, d->out);
     return EXIT_OK;
 }
 
@@ -139,8 +130,9 @@ ExitCode command_train(Driver *d) {
         .force = d->options.force,
         .threads = (int32_t)d->options.threads.value,
         .settings = settings,
+        .init = d->options.init,
         .batch_log = d->options.batch_log,
-        .progress = d->err,
+        .progress = d->options.quiet ? NULL : d->err,
         .stop = hc_signals_stop,
     };
     Arena *arena = d->c->arena;
@@ -202,7 +194,7 @@ static ExitCode run_load(Driver *d, LoadedModel *loaded) {
         vec_push(
             d->c->arena, &d->options.set,
             arena_copy_string(d->c->arena, json_string_value(entry), json_string_length(entry)));
-    d->options.memory = (OptionCount){memory > 0, (uint64_t)memory};
+    d->options.memory = (HcOptionCount){memory > 0, (uint64_t)memory};
     uint32_t file = source_add(d->c->sources, name, text, length);
     free(name);
     const char *model_name = model ? arena_printf(d->c->arena, "%s", model) : NULL;
@@ -243,10 +235,7 @@ ExitCode command_eval(Driver *d) {
     } else if (d->options.json) {
         code = driver_print_json(d, hc_evaluation_json(&e));
     } else {
-        char metrics[256];
-        hc_metrics_text(&e, metrics, sizeof metrics);
-        fprintf(d->out, "held-out loss %.6f%s over %lld %s\n", e.loss, metrics,
-                (long long)e.windows, e.samples ? "samples" : "windows");
+        hc_evaluation_print(&e, d->out);
     }
     pipeline_unload(&loaded);
     return code;
@@ -269,8 +258,8 @@ ExitCode command_sample(Driver *d) {
         .checkpoint = o->argument,
         .prompt = o->prompt ? o->prompt : "",
         .prompt_length = o->prompt ? strlen(o->prompt) : 0,
-        .length = o->length.given ? (int64_t)o->length.value : 400,
-        .temperature = o->temperature.given ? o->temperature.value : 0.8,
+        .length = o->length.given ? (int64_t)o->length.value : HC_SAMPLE_LENGTH,
+        .temperature = o->temperature.given ? o->temperature.value : HC_SAMPLE_TEMPERATURE,
         .top_k = (int64_t)o->top_k.value,
         .seed = o->seed.given ? o->seed.value : 1,
         .threads = (int32_t)o->threads.value,
@@ -300,8 +289,14 @@ ExitCode command_bench(Driver *d) {
     pipeline_end(d, &run);
     if (code != EXIT_OK)
         return code;
+    const HcOptionCount warmup = d->options.warmup;
     HcBenchOptions options = {
         .steps = (int64_t)d->options.steps.value,
+        .warmup = !warmup.given  ? 0
+                  : warmup.value ? (int64_t)warmup.value
+                                 : -1,
+        .samples = (int64_t)d->options.batch.value,
+        .positions = (int64_t)d->options.positions.value,
         .threads = (int32_t)d->options.threads.value,
         .seed = d->options.seed.given ? d->options.seed.value : 1,
         .profile = d->options.profile,

@@ -14,20 +14,6 @@ static const CommandHelp command_helps[] = {
 #undef COMMAND
 };
 
-typedef struct {
-    const char *long_name;
-    char short_name;
-    const char *value, *commands, *help;
-} OptionHelp;
-
-static const OptionHelp option_helps[] = {
-#define OPTION(ident, long_name, short_name, kind, value, commands, help)                          \
-    {long_name, short_name, value, commands, help},
-#include "driver/options.def"
-#undef OPTION
-};
-enum { OPTION_HELPS = sizeof option_helps / sizeof *option_helps };
-
 static const struct {
     ExitCode code;
     const char *meaning;
@@ -56,15 +42,6 @@ static const struct {
     {"TMPDIR", "where `hcc build` links (/tmp)"},
 };
 enum { ENVIRONMENT_HELPS = sizeof environment_helps / sizeof *environment_helps };
-
-/* "-o, --out PATH" into `text`. */
-static void help_option_name(const OptionHelp *option, char *text, size_t size) {
-    char prefix[8] = "";
-    if (option->short_name)
-        snprintf(prefix, sizeof prefix, "-%c, ", option->short_name);
-    snprintf(text, size, "%s--%s%s%s", prefix, option->long_name, option->value ? " " : "",
-             option->value ? option->value : "");
-}
 
 /* A row of a list: what was printed so far ends before column `indent`. */
 static void help_prose(FILE *to, const char *text, uint32_t indent) {
@@ -110,13 +87,13 @@ void help_command(Command command, FILE *to) {
     fprintf(to, "\nusage: hcc %s %s [OPTION ...]\n\n", help->name, help->arguments);
     help_prose(to, help->text, 0);
     fputs("\noptions:\n", to);
-    for (uint32_t k = 0; k < OPTION_HELPS; k++) {
-        if (!command_takes(command, option_helps[k].commands))
+    for (uint32_t k = 0; k < OPTION_ROWS; k++) {
+        if (!hc_command_takes(help->name, option_rows[k].commands))
             continue;
         char name[64];
-        help_option_name(&option_helps[k], name, sizeof name);
+        hc_option_text(&option_rows[k], name, sizeof name);
         fprintf(to, "  %-24s ", name);
-        help_prose(to, option_helps[k].help, 27);
+        help_prose(to, option_rows[k].help, 27);
     }
     if (command == CMD_EMIT)
         help_passes(to);
@@ -132,12 +109,12 @@ void help_markdown(FILE *to) {
         const CommandHelp *help = &command_helps[c];
         fprintf(to, "\n## `hcc %s%s%s`\n\n%s.\n\n%s\n\n| option | |\n|---|---|\n", help->name,
                 *help->arguments ? " " : "", help->arguments, help->summary, help->text);
-        for (uint32_t k = 0; k < OPTION_HELPS; k++) {
-            if (!command_takes((Command)c, option_helps[k].commands))
+        for (uint32_t k = 0; k < OPTION_ROWS; k++) {
+            if (!hc_command_takes(help->name, option_rows[k].commands))
                 continue;
             char name[64];
-            help_option_name(&option_helps[k], name, sizeof name);
-            fprintf(to, "| `%s` | %s |\n", name, option_helps[k].help);
+            hc_option_text(&option_rows[k], name, sizeof name);
+            fprintf(to, "| `%s` | %s |\n", name, option_rows[k].help);
         }
     }
     fputs("\n## Passes\n\nIn the order in which they run, for `--print-after` and "

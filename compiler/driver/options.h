@@ -4,9 +4,7 @@
 #define HCC_DRIVER_OPTIONS_H
 
 #include "base/arena.h"
-#include "base/vec.h"
-#include <stdbool.h>
-#include <stdio.h>
+#include "runtime/app/command_line.h"
 
 /* What the process ends with; documented in the README. */
 typedef enum {
@@ -30,32 +28,12 @@ typedef enum {
 } Command;
 
 typedef struct {
-    bool given;
-    uint64_t value;
-} OptionCount;
-
-typedef struct {
-    bool given;
-    double value;
-} OptionReal;
-
-typedef bool OptionFlag;
-typedef const char *OptionText;
-typedef VEC(const char *) OptionList;
-
-#define OPTION_TYPE_FLAG OptionFlag
-#define OPTION_TYPE_TEXT OptionText
-#define OPTION_TYPE_COUNT OptionCount
-#define OPTION_TYPE_BYTES OptionCount
-#define OPTION_TYPE_REAL OptionReal
-#define OPTION_TYPE_LIST OptionList
-
-typedef struct {
     Command command;
     const char *argument; /* FILE, RUN, NAME or CODE; NULL when not given; "-" is stdin */
     int argc;             /* the whole line, for the reproducing command of a fault */
     const char *const *argv;
-#define OPTION(ident, long_name, short_name, kind, value, commands, help) OPTION_TYPE_##kind ident;
+#define OPTION(ident, long_name, short_name, kind, value, commands, help)                          \
+    HC_OPTION_TYPE_##kind ident;
 #include "driver/options.def"
 #undef OPTION
 } Options;
@@ -70,9 +48,15 @@ typedef enum {
 OptionsResult options_parse(Options *options, Arena *arena, int argc, const char *const *argv,
                             FILE *out, FILE *err);
 
+enum {
+    OPTION_ROWS = 0
+#define OPTION(ident, long_name, short_name, kind, value, commands, help) +1
+#include "driver/options.def"
+#undef OPTION
+};
+extern const HcOptionRow option_rows[OPTION_ROWS];
+
 const char *command_name(Command command);
-const char *command_arguments(Command command);
-bool command_takes(Command command, const char *commands); /* `commands`: a row's list */
 
 void help_overview(FILE *to);
 void help_command(Command command, FILE *to);

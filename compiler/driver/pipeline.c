@@ -89,7 +89,7 @@ bool pipeline_sanitized(const Driver *d) {
 }
 
 CompileOptions pipeline_options(Driver *d) {
-    const OptionCount level = d->options.optimise;
+    const HcOptionCount level = d->options.optimise;
     const OverrideVec overrides = pipeline_overrides(d);
     return (CompileOptions){
         .sema = {overrides.at, overrides.count, d->options.model},

@@ -1,4 +1,5 @@
 /* The training recipe: reading one value from text, its JSON, the learning-rate schedule. */
+#include "abi/nearest.h"
 #include "abi/settings.h"
 #include "runtime/files/json.h"
 #include "runtime/files/json_read.h"
@@ -44,52 +45,14 @@ static void list_names(const HcRecipe *recipe, const char *group, char *text, si
                 (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", rules[k].name);
 }
 
-static size_t common_prefix(const char *a, const char *b) {
-    size_t k = 0;
-    while (a[k] && a[k] == b[k])
-        k++;
-    return k;
-}
-
-/* Levenshtein distance of short words; long ones are simply far. */
-static size_t distance(const char *a, const char *b) {
-    size_t n = strlen(a), m = strlen(b), row[33];
-    if (n > 32 || m > 32)
-        return 99;
-    for (size_t j = 0; j <= m; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[m];
-}
-
 static HcStatus unknown_key(const HcRecipe *recipe, const char *key, HcError *error) {
-    const HcSettingRule *nearest = NULL;
-    size_t least = 4;
-    for (int k = 0; k < N_RULES; k++) {
-        size_t d = distance(key, rules[k].name);
-        if (!applies(recipe, &rules[k]))
-            continue;
-        if (d < least || (common_prefix(key, rules[k].name) >= 4 && d < 8 && !nearest)) {
-            least = d < least ? d : least;
-            nearest = &rules[k];
-        }
-    }
+    const char *taken[N_RULES];
+    for (int k = 0; k < N_RULES; k++)
+        taken[k] = applies(recipe, &rules[k]) ? rules[k].name : NULL;
+    const char *nearest = hc_nearest_name(key, taken, N_RULES);
     if (nearest)
         return hc_fail(error, HC_ERROR_ARGUMENT,
-                       "the recipe has no value `%s`; did you mean `train.%s`?", key,
-                       nearest->name);
+                       "the recipe has no value `%s`; did you mean `train.%s`?", key, nearest);
     char names[256];
     list_names(recipe, NULL, names, sizeof names);
     return hc_fail(error, HC_ERROR_ARGUMENT,

@@ -239,7 +239,8 @@ HcStatus hc_find_checkpoint(const char *path, char **checkpoint, HcError *error)
     struct stat info;
     *checkpoint = NULL;
     if (stat(path, &info) != 0)
-        return hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
+        return errno == ENOENT ? hc_fail(error, HC_ERROR_CHECKPOINT, "there is no `%s`", path)
+                               : hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
     if (!S_ISDIR(info.st_mode)) {
         *checkpoint = strdup(path);
         return *checkpoint ? HC_OK : hc_fail_memory(error, "a path");

@@ -84,6 +84,7 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
 /* The result as a JSON object (what was not measured is left out, what is not finite is null); the
  * caller releases it. */
 json_t *hc_train_json(const HcTrainResult *result);
+void hc_train_print(const HcTrainResult *result, FILE *to); /* for people */
 
 /* --- evaluation and sampling ------------------------------------------------------------------ */
 
@@ -109,8 +110,13 @@ HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, HcEvalu
 /* {"val_loss": ..., "val_windows": ..., "val_metrics": {...}}, "val_not_finite" where something is
  * not; the caller releases it. */
 json_t *hc_evaluation_json(const HcEvaluation *evaluation);
+void hc_evaluation_print(const HcEvaluation *evaluation, FILE *to); /* for people */
 /* ", accuracy 0.9712, ..." of all metrics; "" without any. */
 void hc_metrics_text(const HcEvaluation *evaluation, char *text, size_t size);
+
+/* Unless something else is asked for. */
+enum { HC_SAMPLE_LENGTH = 400 };
+#define HC_SAMPLE_TEMPERATURE 0.8
 
 typedef struct {
     const char *checkpoint; /* run folder or file */
