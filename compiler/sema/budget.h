@@ -9,11 +9,15 @@ enum {
     SEMA_MAX_DEPTH = 1200, /* expressions and calls inside each other */
     SEMA_MAX_VALUES = 5000000,
     SEMA_MAX_INSTANCES = 200000,
+    PERMUTATIONS_MOST = 9, /* 9! rows of 9 */
+    SEMA_MAX_SPACES = 255, /* of positions: their numbers are bytes */
 };
 #define SEMA_MAX_STEPS 200000000u
-#define SEMA_MAX_ELEMENTS ((uint64_t)1 << 40)
-#define NUMERIC_LARGEST (1u << 24) /* entries of a table evaluated here, */
-#define NUMERIC_TOTAL (1u << 27)   /* and of all of them together */
+#define SEMA_MAX_ELEMENTS ((uint64_t)1 << 40) /* of a tensor */
+#define SEMA_MAX_POSITIONS (1u << 30)         /* of a space */
+#define NUMERIC_LARGEST (1u << 24)            /* entries of a table evaluated here, */
+#define NUMERIC_REDUCED (1u << 20)            /* of one that is reduced to a number, */
+#define NUMERIC_TOTAL (1u << 27)              /* and of all of them together */
 
 /* Ends elaboration: what follows is poison. */
 void budget_give_up(Sema *s, Span at);

@@ -2,6 +2,7 @@
 #ifndef HCC_SEMA_ELABORATION_H
 #define HCC_SEMA_ELABORATION_H
 
+#include "sema/budget.h"
 #include "sema/frame.h"
 #include "sema/mode.h"
 #include "sema/sema.h"
@@ -62,19 +63,19 @@ struct Sema {
     TirProgram *program;
     Loop *loop;
     Scope *library, *root;
-    Scope *model_scope;       /* where defaults look for a constant of the formal's name */
-    Frame *frame;             /* the instance being elaborated, */
-    Mode mode;                /* and how it is meant */
-    Map *instances;           /* full parameter name -> Instance */
-    Map *once;                /* probes and penalties done: (path, statement) */
-    Map *updates;             /* parameter index + 1 of a buffer -> its update */
-    Map *random_calls;        /* calls of `random`, by path and place -> number */
-    Map *usage;               /* span -> Usage */
-    Map *used_items;          /* Item name pointer -> used */
-    double *permutations[10]; /* tables made already */
-    BranchUseList branches;   /* of all sites */
-    BuiltList built;          /* which instance built which values of the program's block */
-    Span causal[256];         /* by space: where it is declared causal; file 0: it is not */
+    Scope *model_scope; /* where defaults look for a constant of the formal's name */
+    Frame *frame;       /* the instance being elaborated, */
+    Mode mode;          /* and how it is meant */
+    Map *instances;     /* full parameter name -> Instance */
+    Map *once;          /* probes and penalties done: (path, statement) */
+    Map *updates;       /* parameter index + 1 of a buffer -> its update */
+    Map *random_calls;  /* calls of `random`, by path and place -> number */
+    Map *usage;         /* span -> Usage */
+    Map *used_items;    /* Item name pointer -> used */
+    double *permutations[PERMUTATIONS_MOST + 1]; /* tables made already */
+    BranchUseList branches;                      /* of all sites */
+    BuiltList built;                  /* which instance built which values of the program's block */
+    Span causal[SEMA_MAX_SPACES + 1]; /* by space: where it is declared causal; file 0: it is not */
     TirIdVec penalties;
     TirId loss, logits, loss_weight;
     uint32_t metrics;

@@ -55,8 +55,12 @@ static bool left_merge_names(Sema *s, Scope *inner, const Expr *e, Left *left, u
         return false;
     }
     Index *index = index_create(s, inner, (Name){e->name, e->span});
-    if (!index || left->n_members[at] == MAX_MENTIONED || left->n_indices == TIR_MAX_RANK)
+    if (!index)
         return false;
+    if (left->n_indices == TIR_MAX_RANK) { /* and of the members of one merge no more */
+        sema_error(s, DIAG_RANK, e->span, "at most %d indices", TIR_MAX_RANK);
+        return false;
+    }
     left->members[at][left->n_members[at]++] = index;
     left->indices[left->n_indices++] = index;
     return true;

@@ -21,6 +21,8 @@ typedef struct {
 
 typedef VEC(Carried) CarriedList;
 
+enum { MAX_TRIPS = 1000000 };
+
 /* --- what is carried ---------------------------------------------------------------------------*/
 
 static void carried_add(Sema *s, Scope *scope, const StmtList *body, const Name name,
@@ -195,8 +197,8 @@ void body_iterate(Sema *s, Scope *scope, const Stmt *stmt) {
     int64_t trips = 0;
     CarriedList list = {0};
     carried_collect(s, scope, &stmt->loop.body, &stmt->loop.body, &list);
-    bool good =
-        elaborate_whole(s, scope, stmt->loop.count, "the number of iterations", 0, 1000000, &trips);
+    bool good = elaborate_whole(s, scope, stmt->loop.count, "the number of iterations", 0,
+                                MAX_TRIPS, &trips);
     if (good && trips > 0 && s->mode.numeric) {
         sema_error(s, DIAG_CONSTANT, stmt->span, "`iterate` does not make a constant");
         good = false;

@@ -27,9 +27,11 @@ bool elaborate_shape(Sema *s, Scope *scope, const Target *target, uint32_t *dims
 bool numeric_is_table(Sema *s, Scope *scope, const Expr *e);
 bool numeric_is_number(Sema *s, Scope *scope, const Expr *e);
 bool numeric_call(Sema *s, Scope *scope, const Expr *e); /* of built-in functions of numbers */
-enum { MAX_MENTIONED = 8 };
-/* Indices in `e`, in order; more than MAX_MENTIONED are not counted. */
-uint32_t numeric_mentioned(Sema *s, Scope *scope, const Expr *e, Index **found);
+enum { MAX_MENTIONED = TIR_MAX_RANK };                   /* by one expression: they become axes */
+/* Whether `e` mentions an index. */
+bool numeric_mentions_index(Sema *s, Scope *scope, const Expr *e);
+/* The indices in `e`, in order; false, with an error, when there are more than MAX_MENTIONED. */
+bool numeric_indices(Sema *s, Scope *scope, const Expr *e, Index **found, uint32_t *n);
 typedef struct {
     const char *name;
     Span span;
@@ -49,7 +51,7 @@ Value numeric_table(Sema *s, Scope *scope, const Expr *e);
 bool numeric_evaluate(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index *const *indices,
                       double *out);
 Value numeric_lookup(Sema *s, const Symbol *symbol, uint32_t n, const int64_t *at, Span span);
-bool numeric_reduce(Sema *s, Scope *scope, const Expr *e, Value *result);
+Value numeric_reduce(Sema *s, Scope *scope, const Expr *e);
 
 /* --- infer.c -----------------------------------------------------------------------------------*/
 

@@ -68,8 +68,7 @@ static bool quiet_number(Sema *s, Scope *scope, const Expr *e, double *number) {
         *number = e->number;
         return true;
     }
-    Index *found[MAX_MENTIONED];
-    if (numeric_mentioned(s, scope, e, found) || !numeric_is_number(s, scope, e))
+    if (numeric_mentions_index(s, scope, e) || !numeric_is_number(s, scope, e))
         return false;
     const Value v = elaborate_constant(s, scope, e);
     if (v.kind == VALUE_NUMBER)

@@ -4,6 +4,7 @@
 #include "sema/elaboration.h"
 #include "sema/expr/expr.h"
 #include "sema/frame.h"
+#include "sema/report.h"
 
 /* `extent(X, 0)` is known though X is not. */
 static bool asks_extent(Sema *s, Scope *scope, const Expr *e) {
@@ -172,6 +173,7 @@ static void visit_names(Sema *s, Scope *scope, const Expr *e, NameVisitor *visit
 typedef struct {
     Index **found;
     uint32_t n;
+    bool too_many;
 } Mentioned;
 
 static void mention(Sema *s, Scope *scope, const Expr *e, void *user) {
@@ -184,12 +186,24 @@ static void mention(Sema *s, Scope *scope, const Expr *e, void *user) {
             return;
     if (m->n < MAX_MENTIONED)
         m->found[m->n++] = symbol->index;
+    else
+        m->too_many = true;
 }
 
-uint32_t numeric_mentioned(Sema *s, Scope *scope, const Expr *e, Index **found) {
-    Mentioned m = {found, 0};
+bool numeric_mentions_index(Sema *s, Scope *scope, const Expr *e) {
+    Index *found[MAX_MENTIONED];
+    Mentioned m = {.found = found};
     visit_names(s, scope, e, mention, &m);
-    return m.n;
+    return m.n > 0;
+}
+
+bool numeric_indices(Sema *s, Scope *scope, const Expr *e, Index **found, uint32_t *n) {
+    Mentioned m = {.found = found};
+    visit_names(s, scope, e, mention, &m);
+    *n = m.n;
+    if (m.too_many)
+        sema_error(s, DIAG_RANK, e->span, "this has more than %d indices", MAX_MENTIONED);
+    return !m.too_many;
 }
 
 typedef struct {

@@ -67,11 +67,13 @@ static bool bring_forward(Sema *s, Work *w, uint32_t *strides, uint32_t *rows, S
 
 /* --- subscripts of positions -------------------------------------------------------------------*/
 
+enum { POSITION_NAMES = 3 }; /* of one space: its two axes, and `here` */
+
 typedef struct {
-    Scope *scope;                     /* in which positions are indices */
-    uint32_t space, n_names;          /* names that the positions go by, */
-    Index *names[2 * MAX_MENTIONED];  /* an index for each, */
-    uint32_t axis[2 * MAX_MENTIONED]; /* and which axis it means */
+    Scope *scope;                  /* in which positions are indices */
+    uint32_t space, n_names;       /* names that the positions go by, */
+    Index *names[POSITION_NAMES];  /* an index for each, */
+    uint32_t axis[POSITION_NAMES]; /* and which axis it means */
     uint32_t n_indices;
     Index *indices[MAX_MENTIONED];
 } PositionTable;
@@ -88,7 +90,7 @@ static bool add_positions(Sema *s, Scope *scope, PositionTable *t, const Lookup 
             return false;
         }
         t->space = found[k].space;
-        if (known || t->n_names == 2 * MAX_MENTIONED)
+        if (known)
             continue;
         Index *index = index_add(s, t->scope, found[k].name, found[k].span);
         index->fixed = true; /* stands for one position at a time */
@@ -100,7 +102,9 @@ static bool add_positions(Sema *s, Scope *scope, PositionTable *t, const Lookup 
 
 static bool add_indices(Sema *s, PositionTable *t, const Lookup *lookup) {
     Index *found[MAX_MENTIONED];
-    const uint32_t n = numeric_mentioned(s, t->scope, lookup->e, found);
+    uint32_t n;
+    if (!numeric_indices(s, t->scope, lookup->e, found, &n))
+        return false;
     for (uint32_t k = 0; k < n; k++) {
         bool known = false;
         for (uint32_t j = 0; j < t->n_indices; j++)

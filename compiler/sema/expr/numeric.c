@@ -68,8 +68,8 @@ static bool extents_known(Sema *s, uint32_t n, Index *const *indices, Span span)
 
 Value numeric_table(Sema *s, Scope *scope, const Expr *e) {
     Index *indices[MAX_MENTIONED];
-    const uint32_t n = numeric_mentioned(s, scope, e, indices);
-    if (n == 0) /* all fixed */
+    uint32_t n;
+    if (!numeric_indices(s, scope, e, indices, &n) || n == 0) /* all fixed */
         return POISON;
     sort_by_serial(n, indices);
     if (!extents_known(s, n, indices, e->span))
@@ -114,49 +114,70 @@ Value numeric_lookup(Sema *s, const Symbol *symbol, uint32_t n, const int64_t *a
     return v;
 }
 
-/* sum[k] and the like, over numbers. */
-bool numeric_reduce(Sema *s, Scope *scope, const Expr *e, Value *result) {
-    Index *indices[TIR_MAX_RANK];
-    Scope *inner = scope_create(s, scope, scope->frame);
-    if (e->reduce.indices.count > TIR_MAX_RANK || e->reduce.op == REDUCE_SOFTMAX)
-        return false;
-    for (uint32_t k = 0; k < e->reduce.indices.count; k++) {
+/* --- reductions --------------------------------------------------------------------------------*/
+
+static double reduce_numbers(ReduceKind op, const double *data, uint64_t count) {
+    double r = op == REDUCE_PROD ? 1 : 0, best = data[0];
+    uint64_t where = 0;
+    for (uint64_t k = 0; k < count; k++) {
+        r = op == REDUCE_PROD        ? r * data[k]
+            : op == REDUCE_LOGSUMEXP ? r + exp(data[k])
+                                     : r + data[k];
+        if (op == REDUCE_MIN ? data[k] < best : data[k] > best) {
+            best = data[k];
+            where = k;
+        }
+    }
+    switch (op) {
+    case REDUCE_MAX:
+    case REDUCE_MIN:
+        return best;
+    case REDUCE_MEAN:
+        return r / (double)count;
+    case REDUCE_LOGSUMEXP:
+        return log(r);
+    case REDUCE_ARGMAX:
+        return (double)where;
+    default:
+        return r;
+    }
+}
+
+/* The indices of a reduction and how many values they take together; false, perhaps with an error,
+ * when that is not known or too many. */
+static bool reduced_indices(Sema *s, Scope *scope, Scope *inner, const Expr *e, Index **indices,
+                            uint64_t *count) {
+    const uint32_t n = e->reduce.indices.count;
+    uint32_t extents[TIR_MAX_RANK];
+    for (uint32_t k = 0; k < n; k++) {
         indices[k] = index_create(s, inner, e->reduce.indices.at[k]);
         if (!indices[k] || !index_bound(s, scope, indices[k], e->reduce.ranges.at[k]))
             return false;
     }
     infer_extents(s, inner, e->reduce.operand);
-    uint32_t extents[TIR_MAX_RANK];
-    uint64_t count;
-    if (!extents_known(s, e->reduce.indices.count, indices, e->span))
+    if (!extents_known(s, n, indices, e->span))
         return false;
-    for (uint32_t k = 0; k < e->reduce.indices.count; k++)
+    for (uint32_t k = 0; k < n; k++)
         extents[k] = indices[k]->extent;
-    if (!budget_elements(s, e->reduce.indices.count, extents, e->span, &count) || count > 1u << 20)
-        return false;
-    double *data = budget_table(s, count, e->span);
-    if (!data ||
-        !numeric_evaluate(s, inner, e->reduce.operand, e->reduce.indices.count, indices, data))
-        return false;
-    double r = e->reduce.op == REDUCE_PROD ? 1 : 0, best = data[0];
-    uint64_t where = 0;
-    for (uint64_t k = 0; k < count; k++) {
-        r = e->reduce.op == REDUCE_PROD        ? r * data[k]
-            : e->reduce.op == REDUCE_LOGSUMEXP ? r + exp(data[k])
-                                               : r + data[k];
-        if (e->reduce.op == REDUCE_MIN ? data[k] < best : data[k] > best) {
-            best = data[k];
-            where = k;
-        }
+    return budget_elements(s, n, extents, e->span, count);
+}
+
+Value numeric_reduce(Sema *s, Scope *scope, const Expr *e) {
+    Index *indices[TIR_MAX_RANK];
+    uint64_t count;
+    Scope *inner = scope_create(s, scope, scope->frame);
+    const uint32_t n = e->reduce.indices.count;
+    if (n > TIR_MAX_RANK)
+        return sema_error(s, DIAG_RANK, e->reduce.indices.at[TIR_MAX_RANK].span,
+                          "at most %d indices", TIR_MAX_RANK);
+    if (e->reduce.op != REDUCE_SOFTMAX && reduced_indices(s, scope, inner, e, indices, &count)) {
+        if (count > NUMERIC_REDUCED)
+            return sema_error(s, DIAG_SIZE, e->span,
+                              "%llu numbers are too many to be reduced to a constant (at most %u)",
+                              (unsigned long long)count, NUMERIC_REDUCED);
+        double *data = budget_table(s, count, e->span);
+        if (data && numeric_evaluate(s, inner, e->reduce.operand, n, indices, data))
+            return value_number(reduce_numbers(e->reduce.op, data, count), e->span);
     }
-    if (e->reduce.op == REDUCE_MAX || e->reduce.op == REDUCE_MIN)
-        r = best;
-    else if (e->reduce.op == REDUCE_MEAN)
-        r /= (double)count;
-    else if (e->reduce.op == REDUCE_LOGSUMEXP)
-        r = log(r);
-    else if (e->reduce.op == REDUCE_ARGMAX)
-        r = (double)where;
-    *result = value_number(r, e->span);
-    return true;
+    return sema_error(s, DIAG_CONSTANT, e->span, "this is not a constant");
 }

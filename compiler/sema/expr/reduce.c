@@ -46,8 +46,10 @@ static const Tensor *reduce_axes(Sema *s, TirOp op, const Tensor *t, const Indic
 
 /* --- sums of products --------------------------------------------------------------------------*/
 
+enum { FACTORS_APART = 64 }; /* that are paired in the best order; more multiply what is there */
+
 typedef struct {
-    const Tensor *at[64];
+    const Tensor *at[FACTORS_APART];
     uint32_t n;
 } Factors;
 
@@ -220,6 +222,21 @@ static Value sum_product(Sema *s, Factors *f, double scale, const Indices *over,
     return value_binary(s, TIR_MUL, result, sum, span);
 }
 
+static bool add_factor(Sema *s, Factors *f, const Tensor *t, Span span) {
+    if (f->n < FACTORS_APART) {
+        f->at[f->n++] = t;
+        return true;
+    }
+    const Tensor **last = &f->at[FACTORS_APART - 1];
+    const Value product =
+        value_binary(s, TIR_MUL, (Value){.kind = VALUE_TENSOR, .span = span, .tensor = *last},
+                     (Value){.kind = VALUE_TENSOR, .span = span, .tensor = t}, span);
+    if (product.kind != VALUE_TENSOR)
+        return false;
+    *last = product.tensor;
+    return true;
+}
+
 /* The multiplicative terms of e; false when some are poison. */
 static bool collect_factors(Sema *s, Scope *scope, const Expr *e, Factors *f, double *scale) {
     if (e->kind == EXPR_UNARY && e->unary.op == OP_NEG) {
@@ -242,10 +259,8 @@ static bool collect_factors(Sema *s, Scope *scope, const Expr *e, Factors *f, do
                                          elaborate(s, scope, term), term->span);
             if (d.kind == VALUE_NUMBER)
                 *scale *= d.number;
-            else if (d.kind == VALUE_TENSOR && f->n < 64)
-                f->at[f->n++] = d.tensor;
             else
-                good = false;
+                good = d.kind == VALUE_TENSOR && add_factor(s, f, d.tensor, term->span) && good;
         }
         return good;
     }
@@ -257,17 +272,7 @@ static bool collect_factors(Sema *s, Scope *scope, const Expr *e, Factors *f, do
     const Tensor *t = value_as_real(s, v, e->span);
     if (!t)
         return false;
-    if (f->n == 64) { /* a product of more factors multiplies what is there */
-        const Value product =
-            value_binary(s, TIR_MUL, (Value){.kind = VALUE_TENSOR, .tensor = f->at[63]},
-                         (Value){.kind = VALUE_TENSOR, .tensor = t}, e->span);
-        if (product.kind != VALUE_TENSOR)
-            return false;
-        f->at[63] = product.tensor;
-        return true;
-    }
-    f->at[f->n++] = t;
-    return true;
+    return add_factor(s, f, t, e->span);
 }
 
 static Value elaborate_sum_over(Sema *s, Scope *inner, const Expr *e, const Indices *over) {
@@ -374,7 +379,7 @@ static Value reduce_positions(Sema *s, const Expr *e, Value v, uint32_t space, S
 /* softmax[k] e keeps k: the index is one that is bound outside. */
 static Value elaborate_softmax(Sema *s, Scope *scope, const Expr *e) {
     Indices over = {0};
-    for (uint32_t k = 0; k < e->reduce.indices.count && k < TIR_MAX_RANK; k++) {
+    for (uint32_t k = 0; k < e->reduce.indices.count; k++) {
         const Name name = e->reduce.indices.at[k];
         const Symbol *symbol = name.text ? scope_find_local(scope, name.text) : NULL;
         if (!symbol || symbol->kind != SYMBOL_INDEX) {
@@ -388,6 +393,8 @@ static Value elaborate_softmax(Sema *s, Scope *scope, const Expr *e) {
         if (e->reduce.ranges.at[k])
             return sema_error(s, DIAG_INDEX_EXTENT, e->reduce.ranges.at[k]->span,
                               "`softmax` keeps its index: its range stands on the left side");
+        if (over.n == TIR_MAX_RANK)
+            return sema_error(s, DIAG_RANK, name.span, "at most %d indices", TIR_MAX_RANK);
         over.at[over.n++] = symbol->index;
     }
     return elaborate_other(s, scope, e, &over);
@@ -395,11 +402,8 @@ static Value elaborate_softmax(Sema *s, Scope *scope, const Expr *e) {
 
 Value elaborate_reduce(Sema *s, Scope *scope, const Expr *e) {
     Value v;
-    if (s->mode.numeric) {
-        if (numeric_reduce(s, scope, e, &v))
-            return v;
-        return sema_error(s, DIAG_CONSTANT, e->span, "this is not a constant");
-    }
+    if (s->mode.numeric)
+        return numeric_reduce(s, scope, e);
     if (e->reduce.op == REDUCE_SOFTMAX)
         return elaborate_softmax(s, scope, e);
     Indices over = {0};

@@ -266,7 +266,9 @@ static bool bind_subscript(Sema *s, Scope *scope, Work *w, uint32_t axis, const 
         Index *indices[MAX_MENTIONED];
         if (numeric_positions(s, scope, e, positions))
             return lookup_mark(s, w, axis, e, NULL);
-        const uint32_t n = numeric_mentioned(s, scope, e, indices);
+        uint32_t n;
+        if (!numeric_indices(s, scope, e, indices, &n))
+            return false;
         if (n)
             return bind_map(s, scope, w, axis, e, n, indices, base);
     }
@@ -394,7 +396,7 @@ static Value index_pattern(Sema *s, Scope *scope, const Expr *e, Value base) {
     const Index *only = identity ? NULL : index_named(s, scope, list->at[0]);
     if (only && only->extent)
         onehot_check(s, base.pattern->argument->number, only->extent, base.span);
-    Index *indices[2 * MAX_MENTIONED];
+    Index *indices[MAX_MENTIONED];
     Expr pair = {.kind = EXPR_COMPARE, .span = e->span}; /* as if it were written i == j */
     Expr k = {.kind = EXPR_NUMBER,
               .span = e->span,
@@ -402,7 +404,9 @@ static Value index_pattern(Sema *s, Scope *scope, const Expr *e, Value base) {
     pair.compare.op = OP_EQ;
     pair.compare.left = list->at[0];
     pair.compare.right = identity ? list->at[1] : &k;
-    const uint32_t n = numeric_mentioned(s, scope, &pair, indices);
+    uint32_t n;
+    if (!numeric_indices(s, scope, &pair, indices, &n))
+        return POISON;
     uint32_t dims[MAX_MENTIONED];
     uint64_t count;
     for (uint32_t j = 0; j < n; j++) {

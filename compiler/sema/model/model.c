@@ -92,8 +92,9 @@ static void model_positions(Sema *s, Scope *scope, const Stmt *stmt) {
         sema_error(s, DIAG_POSITIONS, stmt->span, "a position space has one or two axes");
         return;
     }
-    if (s->program->spaces.count >= 255) {
-        sema_error(s, DIAG_POSITIONS, stmt->span, "there are too many position spaces");
+    if (s->program->spaces.count == SEMA_MAX_SPACES) {
+        sema_error(s, DIAG_POSITIONS, stmt->span, "a model has at most %d position spaces",
+                   SEMA_MAX_SPACES);
         return;
     }
     bool good = true;
@@ -101,7 +102,7 @@ static void model_positions(Sema *s, Scope *scope, const Stmt *stmt) {
         good = elaborate_extent(s, scope, list->at[k].value, &extents[k]) && good;
         good = scope_check_new(s, scope, list->at[k].target.name) && good;
     }
-    if (good && (uint64_t)extents[0] * extents[1] > 1u << 30) {
+    if (good && (uint64_t)extents[0] * extents[1] > SEMA_MAX_POSITIONS) {
         sema_error(s, DIAG_SIZE, stmt->span, "a space of %llu positions is too large",
                    (unsigned long long)extents[0] * extents[1]);
         good = false;

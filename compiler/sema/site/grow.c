@@ -38,6 +38,8 @@ static bool appends(const StmtList *body, const char *name) {
     return false;
 }
 
+enum { LAST_ENTRY = 1 << 20 };
+
 /* How many entries the body's `begin`s give: one more than the largest entry they name. */
 static uint32_t entries_begun(Site *x, const char *name) {
     const StmtList *body = &x->use->connection->item->body;
@@ -50,8 +52,8 @@ static uint32_t entries_begun(Site *x, const char *name) {
             const Target *target = &stmt->bindings.at[b].target;
             if (target->name.text == name && target->indices.count &&
                 numeric_is_number(x->s, x->scope, target->indices.at[0]) &&
-                elaborate_whole(x->s, x->scope, target->indices.at[0], "an entry", 0, 1 << 20,
-                                &entry) &&
+                elaborate_whole(x->s, x->scope, target->indices.at[0], "an entry", 0,
+                                LAST_ENTRY, &entry) &&
                 entry >= count)
                 count = entry + 1;
         }

@@ -8,8 +8,6 @@
 #include "sema/value/tensor.h"
 #include <math.h>
 
-enum { PERMUTATIONS_MOST = 9 }; /* 9! rows of 9 */
-
 static const TirBlock *block_at(const Sema *s, uint32_t level) {
     const Loop *loop = s->loop;
     while (loop->level > level)
