@@ -1,6 +1,7 @@
 /* One loop runs the rows of the table: times each, verifies what it gives, and turns broken rules
  * and lack of memory into values. */
 #include "compile/compile_internal.h"
+#include "syntax/ast_verify.h"
 #include "syntax/parse.h"
 #include <time.h>
 
@@ -51,6 +52,8 @@ static double seconds_now(void) {
 static const char *broken(const CompileRun *run) {
     const char *wrong = NULL;
     switch (run->form) {
+    case FORM_AST:
+        return ast_verify(run->c, run->ast);
     case FORM_TIR:
         return run->program ? tir_verify(run->program) : NULL;
     case FORM_PLAN:

@@ -1,6 +1,7 @@
 /* The front end: what the language's examples look like as a tree, where errors are placed, and
  * that no input, however large, deep or broken, takes the parser down. */
 #include "base/map.h"
+#include "syntax/ast_verify.h"
 #include "syntax/parse.h"
 #include <locale.h>
 #include <setjmp.h>
@@ -20,7 +21,11 @@ static Parsed parse_bytes(const char *text, size_t length) {
     Compilation *c = compilation_create();
     assert_non_null(c);
     uint32_t file = source_add(c->sources, "test.hc", text, length);
-    return (Parsed){c, parse_file(c, file)};
+    Ast *ast = parse_file(c, file);
+    const char *broken = ast_verify(c, ast); /* of whatever was recovered, too */
+    if (broken)
+        fail_msg("%s of:\n%.*s", broken, (int)length, text);
+    return (Parsed){c, ast};
 }
 
 static Parsed parse(const char *text) {
