@@ -69,6 +69,15 @@ typedef struct {
     NestType integer; /* as wide */
 } Math;
 
+static inline bool math_is_f32(const Math *m) {
+    return m->type.elem == NEST_F32;
+}
+#define MATH_LENGTH(array) (uint32_t)(sizeof(array) / sizeof *(array))
+/* A table of math_coefficients.h for the type at hand, as two arguments. */
+#define MATH_TABLE(m, name)                                                                        \
+    (math_is_f32(m) ? name##_f32 : name##_f64),                                                    \
+        (math_is_f32(m) ? MATH_LENGTH(name##_f32) : MATH_LENGTH(name##_f64))
+
 Math math_of(Emit *e, NestType type);
 Value math_const(const Math *m, double x);
 Value math_add(const Math *m, Value x, Value y);
@@ -90,8 +99,10 @@ Value math_from_bits(const Math *m, Value x);
 Value math_polynomial(const Math *m, Value x, const double *c, uint32_t n);
 /* Nearest integer of x * scale: as a real; *bits is it, too, in the low bits of an integer. */
 Value math_round(const Math *m, Value x, double scale, Value *bits);
-/* exp(r + low) of a value in range, see math.c */
+/* exp(x + low), low small or NULL; exp(y) - 1 for 0 <= y <= most, where 2^k neither overflows nor
+ * vanishes. */
 Value math_exp_parts(const Math *m, Value x, Value low);
+Value math_expm1_positive(const Math *m, Value y, double most);
 /* x = mantissa * 2^*exponent with sqrt(1/2) <= mantissa < sqrt(2), for positive finite x. */
 Value math_split(const Math *m, Value x, Value *exponent);
 Value math_log(const Math *m, Value x);
@@ -154,8 +165,6 @@ CodegenResult module_compile_kernel(Arena *arena, const CodegenTarget *target,
 /* --- what an object is kept under: key.c ---------------------------------------------------------
  */
 
-/* What decides about code besides the kernels; NULL when this process cannot tell what it is. */
-const char *key_identity(Arena *arena, const CodegenTarget *target);
 /* Of an object with a kernel alone, and of the one with everything. False without a cache, and for
  * code that carries lines of its source. */
 bool key_kernel(Arena *arena, const CodegenTarget *target, const CodegenModel *model,

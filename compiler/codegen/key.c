@@ -69,7 +69,8 @@ static int identity_print_object(struct dl_phdr_info *object, size_t size, void 
     return 0;
 }
 
-const char *key_identity(Arena *arena, const CodegenTarget *target) {
+/* What decides about code besides the kernels; NULL when this process cannot tell what it is. */
+static const char *key_identity(Arena *arena, const CodegenTarget *target) {
     TextStream *text = text_stream_open(arena);
     Identity identity = {text->to, true};
     dl_iterate_phdr(identity_print_object, &identity);
@@ -81,6 +82,11 @@ const char *key_identity(Arena *arena, const CodegenTarget *target) {
     const char *copy = identity.known ? arena_copy_string(arena, text->text, text->length) : NULL;
     text_stream_free(text);
     return copy;
+}
+
+void codegen_target_keep(CodegenTarget *target, Cache *cache) {
+    target->identity = cache ? key_identity(target->arena, target) : NULL;
+    target->cache = target->identity ? cache : NULL;
 }
 
 /* --- what is compiled ---------------------------------------------------------------------------

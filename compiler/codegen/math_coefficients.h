@@ -1,4 +1,4 @@
-/* Written by math_fit.py: polynomials of math.c, lowest order first. */
+/* Written by math_fit.py: polynomials of math*.c, lowest order first. */
 #ifndef HCC_CODEGEN_MATH_COEFFICIENTS_H
 #define HCC_CODEGEN_MATH_COEFFICIENTS_H
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fits the polynomials of math.c and prints math_coefficients.h.
+"""Fits the polynomials of math*.c and prints math_coefficients.h.
 
 Each is a weighted least-squares fit on Chebyshev points, which is within a small factor of the
 minimax polynomial. Coefficients are rounded to their type one after the other, lowest order first,
@@ -59,7 +59,7 @@ low_f, high_f = sqrt(mpf("0.5")) - 1 - mpf("1e-4"), sqrt(mpf(2)) - 1 + mpf("1e-4
 z_max = (high_f / (2 + high_f)) ** 2 * mpf("1.01")
 quarter = (pi / 4 * mpf("1.01")) ** 2
 
-print("/* Written by math_fit.py: polynomials of math.c, lowest order first. */")
+print("/* Written by math_fit.py: polynomials of math*.c, lowest order first. */")
 print("#ifndef HCC_CODEGEN_MATH_COEFFICIENTS_H\n#define HCC_CODEGEN_MATH_COEFFICIENTS_H\n")
 for bits, exp_d, erf_d, tail_d, trig_d in ((32, 4, 6, 8, 2), (64, 9, 12, 20, 5)):
     t = f"f{bits}"

@@ -4,8 +4,6 @@
 #include "codegen/math_coefficients.h"
 #include <math.h>
 
-#define LENGTH(array) (uint32_t)(sizeof(array) / sizeof *(array))
-
 typedef struct {
     Value high, low;
 } Pair;
@@ -56,7 +54,7 @@ static Pair pair_log(const Math *m, Value x) {
     rest = math_sub(m, rest, math_mul(m, s.high, d.low));
     s.low = math_div(m, rest, d.high);
     Pair z = pair_times(m, s, s);
-    Value tail = math_polynomial(m, z.high, math_pow_f64, LENGTH(math_pow_f64));
+    Value tail = math_polynomial(m, z.high, math_pow_f64, MATH_LENGTH(math_pow_f64));
     Pair c = pair_sum(m, math_const(m, math_two_thirds[0]), math_mul(m, z.high, tail));
     c.low = math_add(m, c.low, math_const(m, math_two_thirds[1]));
     Pair q = pair_times(m, pair_times(m, s, z), c);

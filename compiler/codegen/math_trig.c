@@ -3,8 +3,6 @@
 #include "codegen/emit.h"
 #include "codegen/math_coefficients.h"
 
-#define LENGTH(array) (uint32_t)(sizeof(array) / sizeof *(array))
-
 /* r in [-pi/4, pi/4] of an f64; the quarter turns in the low bits of *quarters. */
 static Value trig_reduce(const Math *m, Value x, Value *quarters) {
     Value n = math_round(m, x, 0x1.45f306dc9c883p-1, quarters); /* 2 / pi */
@@ -28,10 +26,10 @@ Value math_sin_cos(const Math *m, Value x, bool cosine) {
         r = trig_reduce(m, x, &quarters);
     }
     Value z = math_mul(m, r, r);
-    Value s = single ? math_polynomial(m, z, math_sin_f32, LENGTH(math_sin_f32))
-                     : math_polynomial(m, z, math_sin_f64, LENGTH(math_sin_f64));
-    Value c = single ? math_polynomial(m, z, math_cos_f32, LENGTH(math_cos_f32))
-                     : math_polynomial(m, z, math_cos_f64, LENGTH(math_cos_f64));
+    Value s = single ? math_polynomial(m, z, math_sin_f32, MATH_LENGTH(math_sin_f32))
+                     : math_polynomial(m, z, math_sin_f64, MATH_LENGTH(math_sin_f64));
+    Value c = single ? math_polynomial(m, z, math_cos_f32, MATH_LENGTH(math_cos_f32))
+                     : math_polynomial(m, z, math_cos_f64, MATH_LENGTH(math_cos_f64));
     s = math_fma(m, math_mul(m, z, r), s, r);
     s = math_copysign(m, s, r); /* sin(-0) is -0 */
     c = math_mul(m, math_mul(m, z, z), c);

@@ -251,11 +251,6 @@ CodegenTarget *codegen_target_create(Arena *arena, const CodegenOptions *options
     return target;
 }
 
-void codegen_target_keep(CodegenTarget *target, Cache *cache) {
-    target->identity = cache ? key_identity(target->arena, target) : NULL;
-    target->cache = target->identity ? cache : NULL;
-}
-
 void codegen_target_destroy(CodegenTarget *target) {
     if (!target)
         return;
