@@ -3,11 +3,40 @@
 #include "sema/elaboration.h"
 #include "sema/report.h"
 
-void budget_give_up(Sema *s, Span at) {
-    if (!s->steps_reported)
+/* Ends elaboration: what follows is poison. */
+static bool give_up(Sema *s, Span at) {
+    if (!s->spent.gave_up)
         sema_error(s, DIAG_SIZE, at, "the network is too large to elaborate");
-    s->steps_reported = true;
-    s->steps = SEMA_MAX_STEPS;
+    s->spent.gave_up = true;
+    s->spent.steps = SEMA_MAX_STEPS;
+    return false;
+}
+
+bool budget_step(Sema *s, Span at) {
+    return ++s->spent.steps <= SEMA_MAX_STEPS || give_up(s, at);
+}
+
+bool budget_value(Sema *s, Span at) {
+    return ++s->spent.values <= SEMA_MAX_VALUES || give_up(s, at);
+}
+
+bool budget_instance(Sema *s, Span at) {
+    return ++s->spent.instances <= SEMA_MAX_INSTANCES || give_up(s, at);
+}
+
+bool budget_descend(Sema *s, Span at) {
+    if (s->spent.depth < SEMA_MAX_DEPTH) {
+        s->spent.depth++;
+        return true;
+    }
+    if (!s->spent.too_deep)
+        sema_error(s, DIAG_NESTING, at, "expressions and calls nest too deeply");
+    s->spent.too_deep = true;
+    return false;
+}
+
+void budget_ascend(Sema *s) {
+    s->spent.depth--;
 }
 
 bool budget_elements(Sema *s, uint32_t rank, const uint32_t *dims, Span span, uint64_t *count) {
@@ -30,8 +59,8 @@ double *budget_table(Sema *s, uint64_t count, Span span) {
                    (unsigned long long)count);
         return NULL;
     }
-    s->table_entries += count;
-    if (s->table_entries > NUMERIC_TOTAL) {
+    s->spent.table_entries += count;
+    if (s->spent.table_entries > NUMERIC_TOTAL) {
         sema_error(s, DIAG_SIZE, span, "the tables of this file have more than %u entries together",
                    NUMERIC_TOTAL);
         return NULL;
@@ -50,13 +79,9 @@ bool budget_frames(Sema *s, const Item *item, Span at) {
     return false;
 }
 
-Spent budget_spent(const Sema *s) {
-    return (Spent){s->values, s->n_instances, s->steps, s->decisions};
-}
-
 bool budget_rest_exceeds(Sema *s, Span span, Spent before, uint64_t left, const char *each_is,
                          const char *help) {
-    const Spent now = budget_spent(s);
+    const Spent now = s->spent;
     if (now.decisions != before.decisions) /* another turn may do less */
         return false;
     const uint64_t each[] = {now.values - before.values, now.instances - before.instances,

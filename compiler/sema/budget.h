@@ -19,8 +19,22 @@ enum {
 #define NUMERIC_REDUCED (1u << 20)            /* of one that is reduced to a number, */
 #define NUMERIC_TOTAL (1u << 27)              /* and of all of them together */
 
-/* Ends elaboration: what follows is poison. */
-void budget_give_up(Sema *s, Span at);
+/* What elaboration has made and taken. */
+typedef struct {
+    uint64_t values, instances, steps;
+    uint64_t table_entries;
+    uint64_t decisions;     /* conditions and counts met that may differ in a loop's next turn */
+    uint32_t depth;         /* of expressions and calls at the moment */
+    bool gave_up, too_deep; /* which has been said */
+} Spent;
+
+/* One step, value or instance more; false when it is one too many, which is then an error. */
+bool budget_step(Sema *s, Span at);
+bool budget_value(Sema *s, Span at);
+bool budget_instance(Sema *s, Span at);
+/* Goes into an expression; false, with an error, when they nest too deeply. */
+bool budget_descend(Sema *s, Span at);
+void budget_ascend(Sema *s);
 /* How many elements a tensor has; false, with an error, when it is too large. */
 bool budget_elements(Sema *s, uint32_t rank, const uint32_t *dims, Span span, uint64_t *count);
 /* Room for a table of `count` entries; NULL after an error. */
@@ -28,11 +42,6 @@ double *budget_table(Sema *s, uint64_t count, Span span);
 /* Whether one definition more may be used inside those that are active. */
 bool budget_frames(Sema *s, const Item *item, Span at);
 
-/* What elaboration has made. */
-typedef struct {
-    uint64_t values, instances, steps, decisions;
-} Spent;
-Spent budget_spent(const Sema *s);
 /* Whether what is left, `left` times what has been done since `before`, is too much, which is then
  * an error. That was the second time: the first may have found what later ones find ready. */
 bool budget_rest_exceeds(Sema *s, Span span, Spent before, uint64_t left, const char *each_is,

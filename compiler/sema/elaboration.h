@@ -80,16 +80,13 @@ struct Sema {
     TirId loss, logits, loss_weight;
     uint32_t metrics;
     uint32_t trunks; /* in the model: one takes the name `trunk` */
-    uint32_t next_serial, depth;
-    uint64_t steps, table_entries;
-    uint32_t values, n_instances;
-    uint64_t
-        decisions; /* conditions and counts met that need not be the same in a loop's next turn */
-    bool trial;    /* a definition nobody uses is being checked, */
-    Trial tried;   /* with these extents */
+    uint32_t next_serial;
+    Spent spent;
+    bool trial;         /* a definition nobody uses is being checked, */
+    Trial tried;        /* with these extents */
     bool syntax_errors; /* what is missing may have been lost with them: said only without */
     bool muted;         /* the last error was not reported, nor are its notes */
-    bool steps_reported, depth_reported, library_loaded;
+    bool library_loaded;
 };
 
 Sema *sema_create(Compilation *c, const Ast *ast, const SemaOptions *options);

@@ -13,8 +13,7 @@ static void frame_builds(Sema *s) {
 }
 
 Frame *frame_push(Sema *s, const Item *item, const char *path, Span used_at) {
-    if (++s->n_instances > SEMA_MAX_INSTANCES)
-        budget_give_up(s, used_at);
+    budget_instance(s, used_at);
     Frame *frame = ARENA_NEW(s->arena, Frame);
     const Frame *outer = s->frame;
     frame->outer = s->frame;

@@ -49,7 +49,7 @@ static const Expr number = {.kind = EXPR_NUMBER, .height = 1, .number = 3};
 /* The last value there may be is one; the next ends elaboration, which is said once. */
 static void test_values(void **state) {
     Sema *s = *state;
-    s->values = SEMA_MAX_VALUES - 1;
+    s->spent.values = SEMA_MAX_VALUES - 1;
     value_as_tensor(s, value_number(3, here(s)), here(s));
     assert_int_equal(diag_error_count(s->d), 0);
     for (uint32_t k = 0; k < 3; k++)
@@ -60,7 +60,7 @@ static void test_values(void **state) {
 
 static void test_instances(void **state) {
     Sema *s = *state;
-    s->n_instances = SEMA_MAX_INSTANCES - 1;
+    s->spent.instances = SEMA_MAX_INSTANCES - 1;
     frame_push(s, NULL, "a", here(s));
     assert_int_equal(diag_error_count(s->d), 0);
     frame_push(s, NULL, "b", here(s));
@@ -69,7 +69,7 @@ static void test_instances(void **state) {
 
 static void test_steps(void **state) {
     Sema *s = *state;
-    s->steps = SEMA_MAX_STEPS - 1;
+    s->spent.steps = SEMA_MAX_STEPS - 1;
     assert_int_equal(elaborate(s, s->root, &number).kind, VALUE_NUMBER);
     assert_true(is_poison(elaborate(s, s->root, &number)));
     expect_said(s, 1, "the network is too large to elaborate");
@@ -77,7 +77,7 @@ static void test_steps(void **state) {
 
 static void test_tables_together(void **state) {
     Sema *s = *state;
-    s->table_entries = NUMERIC_TOTAL - 4;
+    s->spent.table_entries = NUMERIC_TOTAL - 4;
     assert_non_null(budget_table(s, 4, here(s)));
     assert_null(budget_table(s, 1, here(s)));
     expect_said(s, 1, "the tables of this file have more than 134217728 entries together");

@@ -26,7 +26,7 @@ static void body_constants(Sema *s, Scope *scope, const Stmt *stmt) {
 
 static void body_if(Sema *s, Scope *scope, const Stmt *stmt) {
     bool condition;
-    s->decisions++;
+    s->spent.decisions++;
     if (!elaborate_bool(s, scope, stmt->branch.condition, "a condition", &condition))
         return;
     body_elaborate(s, scope, condition ? &stmt->branch.then_body : &stmt->branch.else_body);

@@ -78,7 +78,7 @@ void body_for(Sema *s, Scope *scope, const Stmt *stmt) {
         return;
     }
     if (!count_is_steady(s, scope, stmt->loop.count))
-        s->decisions++;
+        s->spent.decisions++;
     Frame *const frame = s->frame;
     const char *path = frame->path;
     Map *const shapes = frame->shapes;
@@ -87,9 +87,8 @@ void body_for(Sema *s, Scope *scope, const Stmt *stmt) {
     for (uint32_t k = 0; k < turns && diag_error_count(s->d) == errors; k++) {
         if (partly && k == TRIED_TURNS - 1)
             k = (uint32_t)turns - 1; /* the last one */
-        const Spent before = budget_spent(s);
-        if (++s->values > SEMA_MAX_VALUES) /* its names take room, if it makes nothing */
-            budget_give_up(s, stmt->span);
+        const Spent before = s->spent;
+        budget_value(s, stmt->span); /* its names take room, if it makes nothing */
         Scope *turn = scope_turn(s, scope, stmt, k);
         frame->path = path_join(s, path, arena_printf(s->arena, "%u", k));
         frame->shapes = NULL; /* an expression's shape may differ by turns */

@@ -299,17 +299,8 @@ static Value elaborate_kind(Sema *s, Scope *scope, const Expr *e) {
 Value elaborate(Sema *s, Scope *scope, const Expr *e) {
     if (!e)
         return POISON;
-    if (++s->steps > SEMA_MAX_STEPS) {
-        budget_give_up(s, e->span);
+    if (!budget_step(s, e->span) || !budget_descend(s, e->span))
         return POISON;
-    }
-    if (s->depth >= SEMA_MAX_DEPTH) {
-        if (!s->depth_reported)
-            sema_error(s, DIAG_NESTING, e->span, "expressions and calls nest too deeply");
-        s->depth_reported = true;
-        return POISON;
-    }
-    s->depth++;
     Value v;
     const bool composite = e->kind == EXPR_SUM || e->kind == EXPR_PRODUCT ||
                            e->kind == EXPR_POWER || e->kind == EXPR_CALL;
@@ -317,6 +308,6 @@ Value elaborate(Sema *s, Scope *scope, const Expr *e) {
         v = numeric_table(s, scope, e);
     else
         v = elaborate_kind(s, scope, e);
-    s->depth--;
+    budget_ascend(s);
     return v;
 }

@@ -167,7 +167,7 @@ static void infer_reduce(Sema *s, Scope *scope, const Expr *e, Inference *how) {
 }
 
 static void infer(Sema *s, Scope *scope, const Expr *e, Inference *how) {
-    if (++s->steps > SEMA_MAX_STEPS)
+    if (++s->spent.steps > SEMA_MAX_STEPS) /* the evaluator says so */
         return;
     switch (e->kind) {
     case EXPR_UNARY:

@@ -7,6 +7,7 @@
 #include "abi/settings.h"
 #include "sema/elaboration.h"
 #include "sema/expr/expr.h"
+#include "sema/model/data.h"
 #include "sema/model/model.h"
 #include "sema/report.h"
 #include "syntax/parse.h"
@@ -57,10 +58,6 @@ static const HcSettingRule *rule_find(const Setter *t, const char *name) {
         if (strcmp(rules[k].name, name) == 0 && (!found || applies(t, &rules[k])))
             found = &rules[k];
     return found;
-}
-
-static Scope *setting_scope(Sema *s) {
-    return s->model_scope ? s->model_scope : s->root;
 }
 
 /* --- numbers -----------------------------------------------------------------------------------*/
@@ -123,7 +120,7 @@ static void set_number(Setter *t, const HcSettingRule *rule, Value v, const Expr
 }
 
 static void set_betas(Setter *t, const Expr *e) {
-    const Value v = elaborate_constant(t->s, setting_scope(t->s), e);
+    const Value v = elaborate_constant(t->s, train_scope(t->s), e);
     if (is_poison(v))
         return;
     if (v.kind != VALUE_TUPLE || v.tuple.count != 2) {
@@ -195,7 +192,7 @@ static void read_parameter(Setter *t, const Argument *a, const char *group, bool
     } else if (betas) {
         set_betas(t, a->value);
     } else {
-        set_number(t, rule, elaborate_constant(s, setting_scope(s), a->value), a->value);
+        set_number(t, rule, elaborate_constant(s, train_scope(s), a->value), a->value);
     }
 }
 
@@ -262,7 +259,7 @@ static void set_by_name(Setter *t, const char *name, const Expr *e, Span at) {
     } else if (betas) {
         set_betas(t, e);
     } else {
-        set_number(t, rule, elaborate_constant(s, setting_scope(s), e), e);
+        set_number(t, rule, elaborate_constant(s, train_scope(s), e), e);
     }
 }
 

@@ -174,24 +174,19 @@ void trial_elaborate(Sema *s, const Item *item, Scope *model_scope) {
         trial_model(s, item);
         return;
     }
-    const Sema before = *s;
+    const Spent before = s->spent;
+    Diagnostics *const d = s->d;
     const Diagnostics *least = NULL;
     s->tried = trial_begin();
     do {
         sema_enter_program(s);
         s->model_scope = model_scope;
         s->d = diagnostics_create(s->arena, s->c->sources);
-        s->steps = before.steps;
-        s->values = before.values;
-        s->n_instances = before.n_instances;
-        s->table_entries = before.table_entries;
-        s->depth = before.depth;
-        s->steps_reported = before.steps_reported;
-        s->depth_reported = before.depth_reported;
+        s->spent = before;
         trial_attempt(s, item);
         if (!least || diag_error_count(s->d) < diag_error_count(least))
             least = s->d;
     } while (trial_learn(&s->tried));
-    diag_append(before.d, least);
-    s->d = before.d;
+    diag_append(d, least);
+    s->d = d;
 }

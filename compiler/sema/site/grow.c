@@ -52,8 +52,8 @@ static uint32_t entries_begun(Site *x, const char *name) {
             const Target *target = &stmt->bindings.at[b].target;
             if (target->name.text == name && target->indices.count &&
                 numeric_is_number(x->s, x->scope, target->indices.at[0]) &&
-                elaborate_whole(x->s, x->scope, target->indices.at[0], "an entry", 0,
-                                LAST_ENTRY, &entry) &&
+                elaborate_whole(x->s, x->scope, target->indices.at[0], "an entry", 0, LAST_ENTRY,
+                                &entry) &&
                 entry >= count)
                 count = entry + 1;
         }

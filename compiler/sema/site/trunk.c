@@ -165,7 +165,7 @@ static bool trunk_sites(Sema *s, TrunkState *trunk, Frame *frame, const Plan *pl
     Map *const seen = map_create(s->arena); /* how often, by the site's text */
     for (uint32_t k = 0; k < plan->sites.count; k++) {
         const SitePlan *site = &plan->sites.at[k];
-        const Spent before = budget_spent(s);
+        const Spent before = s->spent;
         frame->site = k;
         frame->block = site->block;
         good = trunk_site(s, trunk, site, good, k + 1 == plan->sites.count, result);
@@ -183,7 +183,7 @@ static bool trunk_sites(Sema *s, TrunkState *trunk, Frame *frame, const Plan *pl
 Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e) {
     if (s->loop->level)
         return sema_error(s, DIAG_NOT_HERE, e->span, "a trunk cannot stand in `iterate`");
-    s->decisions++; /* its repeats and conditions */
+    s->spent.decisions++; /* its repeats and conditions */
     Value input = elaborate(s, scope, e->trunk.input);
     const bool have_input = !is_poison(input) && trunk_input(s, e, &input);
     Frame *frame = trunk_frame(s, e);

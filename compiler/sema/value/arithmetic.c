@@ -100,7 +100,7 @@ Value value_select(Sema *s, Value condition, Value a, Value b, Span span) {
         return POISON;
     if (condition.kind == VALUE_BOOL) {
         if (a.kind != VALUE_NUMBER && a.kind != VALUE_TENSOR)
-            s->decisions++; /* of what is called */
+            s->spent.decisions++; /* of what is called */
         return condition.boolean ? a : b;
     }
     const Tensor *c = value_as_condition(s, condition, span);

@@ -16,8 +16,7 @@ const TirType *sema_type(Sema *s, TirId id) {
 }
 
 static Tensor *tensor_create(Sema *s, TirId id, Index *const *axes, Span span) {
-    if (++s->values > SEMA_MAX_VALUES)
-        budget_give_up(s, span);
+    budget_value(s, span);
     Tensor *t = ARENA_NEW(s->arena, Tensor);
     t->id = id;
     t->level = s->loop->level;
