@@ -6,6 +6,7 @@
 # --with-torch (or CI=true) also compares with PyTorch: it makes a Python environment in build/venv
 # with what tests/reference/requirements.txt names. Without it those tests are skipped. CI=true also
 # installs clang-format and valgrind, for the tests that check layout and count instructions.
+# HCC_TEST_EVERYTHING=1 runs the long lists whole (docs/tested.md).
 # About ten minutes on two cores. The last line is `N passed, N failed, N skipped`.
 set -euo pipefail
 cd "$(dirname "$0")/.."

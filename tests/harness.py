@@ -28,6 +28,9 @@ PRELOADED = "HCC_TEST_ASAN_OPTIONS"
 # Set where this Python is the one that HCC_TORCH_PYTHON names.
 TRIED = "HCC_TORCH_TRIED"
 
+# Everything, not what fits into an everyday run: what takes long to compile, and all of long lists.
+EVERYTHING = bool(os.environ.get("HCC_TEST_EVERYTHING"))
+
 # Where the commands of this test file keep what they compile: a folder that is there for as long as
 # the file runs. So what is found was made by the compiler under test, on the way here.
 CACHE = "HCC_TEST_CACHE"
@@ -41,6 +44,11 @@ class Result:
 
     def __repr__(self):
         return f"exit code {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+def share(cases, one_in):
+    """One in so many of a long list, from its first; all of them with HCC_TEST_EVERYTHING=1."""
+    return cases if EVERYTHING else cases[::one_in]
 
 
 def hcc_path():

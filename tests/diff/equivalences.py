@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from library import Model, build, harness
 from oracles import SINKHORN, SINKHORN2
 
-SIZES = {"d": 32, "heads": 4, "blocks": 3, "context": 9}
+SIZES = {"d": 32, "heads": 4, "blocks": 2, "context": 9}
 SAMPLES, POSITIONS = 2, 9
 
 

@@ -33,10 +33,8 @@ def connections():
 
 class Targets(harness.TestCase):
     def test_connections_for_aarch64(self):
-        """One in three; HCC_TEST_EVERY_CONNECTION=1: all of them."""
-        every = os.environ.get("HCC_TEST_EVERY_CONNECTION")
         compiled = 0
-        for name in connections()[::1 if every else 3]:
+        for name in harness.share(connections(), 3):
             setting = ["--set", f"wiring={name}", *SMALL]
             file = next((file for file in (MODEL, SECOND_INPUT)
                          if hcc("check", file, *setting).code == 0), None)
@@ -51,7 +49,7 @@ class Targets(harness.TestCase):
                     self.assertRegex(code, instruction)
                 self.assertIsNone(re.search(r"%[xyz]mm", code))
                 compiled += 1
-        self.assertGreater(compiled, 25 if every else 8)
+        self.assertGreater(compiled, 25 if harness.EVERYTHING else 8)
 
     def test_an_object(self):
         path = self.path("model.o")
