@@ -106,7 +106,8 @@ static void handle_faults(const CompileRun *run, TirFaultHandler *handler, void 
         }
 }
 
-static CompileStatus run_guarded(CompileRun *run, Guard *guard, CompilePass *pass) {
+static CompileStatus run_guarded(CompileRun *run, Guard *guard, CompileWork *work,
+                                 void *work_context) {
     jmp_buf *const outer = run->c->out_of_memory, here;
     if (setjmp(here)) {
         run->message = "out of memory";
@@ -118,13 +119,13 @@ static CompileStatus run_guarded(CompileRun *run, Guard *guard, CompilePass *pas
         return run->refused.message ? COMPILE_REFUSED : COMPILE_FAULT;
     }
     run->c->out_of_memory = &here;
-    CompileStatus status = pass(run);
+    CompileStatus status = work(run, work_context);
     run->c->out_of_memory = outer;
     return status;
 }
 
-CompileStatus compile_step(CompileRun *run, const char *name, CompileForm gives,
-                           CompilePass *pass) {
+static CompileStatus timed_step(CompileRun *run, const char *name, CompileForm gives,
+                                CompileWork *work, void *work_context) {
     Guard guard = {.run = run};
     run->at = name;
     if (run->watch.begins)
@@ -135,7 +136,7 @@ CompileStatus compile_step(CompileRun *run, const char *name, CompileForm gives,
     void *const context = before ? before->fault_context : NULL;
     if (before)
         handle_faults(run, fault_in_tir, &guard);
-    CompileStatus status = run_guarded(run, &guard, pass);
+    CompileStatus status = run_guarded(run, &guard, work, work_context);
     const double seconds = seconds_now() - begun;
     if (before)
         handle_faults(run, handler, context);
@@ -148,6 +149,19 @@ CompileStatus compile_step(CompileRun *run, const char *name, CompileForm gives,
     if (run->watch.ended)
         run->watch.ended(run->watch.context, name, seconds, run);
     return status;
+}
+
+static CompileStatus do_pass(CompileRun *run, void *pass) {
+    return (*(CompilePass **)pass)(run);
+}
+
+CompileStatus compile_step(CompileRun *run, const char *name, CompileForm gives,
+                           CompilePass *pass) {
+    return timed_step(run, name, gives, do_pass, &pass);
+}
+
+CompileStatus compile_work(CompileRun *run, const char *name, CompileWork *work, void *context) {
+    return timed_step(run, name, run->form, work, context);
 }
 
 CompileStatus compile_to(CompileRun *run, PassId last) {

@@ -57,6 +57,7 @@ typedef struct {
     bool load;              /* a backward kernel makes nothing again that it could load */
     uint64_t memory;        /* the most bytes that a training step may take; 0: no bound */
     const SourceSet *debug; /* code carries the lines it comes from; or NULL */
+    struct Cache *cache;    /* where objects are kept from run to run; or NULL */
 } CompileOptions;
 
 struct CompileRun;
@@ -115,6 +116,11 @@ CompileStatus compile_target(CompileRun *run);
 /* After MANIFEST: the model, loaded into this process, as run->loaded; free run->jit with
  * jit_unload when nothing of it is used any more. */
 CompileStatus compile_load(CompileRun *run);
+
+/* Work with what the run has come to, done as a pass is: timed, the watch told of it, lack of
+ * memory and broken rules of ops turned into a status. */
+typedef CompileStatus CompileWork(CompileRun *run, void *context);
+CompileStatus compile_work(CompileRun *run, const char *name, CompileWork *work, void *context);
 
 /* What the run has come to, as `hcc emit` and --print-after show it. */
 void compile_print(const CompileRun *run, FILE *to);

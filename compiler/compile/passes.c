@@ -226,6 +226,8 @@ CompileStatus compile_target(CompileRun *run) {
     const CodegenOptions *machine = &run->options.machine;
     const char *error = NULL;
     run->target = codegen_target_create(run->c->arena, machine, &error);
+    if (run->target && run->options.cache)
+        codegen_target_keep(run->target, run->options.cache);
     if (run->target)
         return COMPILE_DONE;
     uint32_t count;

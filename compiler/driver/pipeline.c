@@ -153,16 +153,14 @@ ExitCode pipeline_status(Driver *d, const CompileRun *run, CompileStatus status)
     return driver_fault(d, run->at, run->message);
 }
 
-/* Objects are kept from one run to the next. */
-static ExitCode pipeline_keep(Driver *d, const CompileRun *run) {
+ExitCode pipeline_keep(Driver *d, CompileRun *run) {
     const char *why = NULL;
     if (d->cache || d->options.command == CMD_EMIT) /* which prints what it makes */
         return EXIT_OK;
     if (!driver_open_cache(d, &d->cache, &why))
         return EXIT_USAGE;
-    if (d->cache)
-        codegen_target_keep(run->target, d->cache);
-    else
+    run->options.cache = d->cache;
+    if (!d->cache)
         d->cache_use = arena_printf(d->c->arena, "none (%s)", why);
     return EXIT_OK;
 }
@@ -176,8 +174,8 @@ ExitCode pipeline_to(Driver *d, CompileRun *run, PassId last) {
     }
     ExitCode code = EXIT_OK;
     if (status == COMPILE_DONE && last >= PASS_LOWER && run->form != FORM_TEXT) {
-        status = compile_target(run);
-        code = status == COMPILE_DONE ? pipeline_keep(d, run) : EXIT_OK;
+        code = pipeline_keep(d, run);
+        status = code == EXIT_OK ? compile_target(run) : status;
     }
     if (status == COMPILE_DONE && code == EXIT_OK)
         status = compile_to(run, last);

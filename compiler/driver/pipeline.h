@@ -24,6 +24,9 @@ void pipeline_end(Driver *d, CompileRun *run);
 /* Runs the rows up to `last` and says what is wrong. From LOWER on objects are kept in the compile
  * cache, but for `hcc emit`. */
 ExitCode pipeline_to(Driver *d, CompileRun *run, PassId last);
+/* Objects are kept from one run to the next; before the first row from LOWER on. Says what is wrong
+ * with the cache's settings. */
+ExitCode pipeline_keep(Driver *d, CompileRun *run);
 /* Says what came of a call of the library. */
 ExitCode pipeline_status(Driver *d, const CompileRun *run, CompileStatus status);
 /* From the command's argument up to SEMA, at least; a file without a model is an error. */

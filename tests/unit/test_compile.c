@@ -1,7 +1,6 @@
-/* The compiler as a library: what is wrong comes back as a value, nothing is printed, and two
- * threads of a process compile without knowing of each other. */
+/* The compiler as a library: what is wrong comes back as a value, nothing is printed, and every
+ * pass is told of. (test_two_threads.c: twice at a time.) */
 #include "compile/compile.h"
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -156,53 +155,6 @@ static void test_every_pass_is_told_of(void **state) {
     compilation_destroy(c);
 }
 
-/* --- two at a time -----------------------------------------------------------------------------
- */
-
-typedef struct {
-    uint32_t width;
-    const char *failed;
-} Share;
-
-static void *compile_often(void *context) {
-    Share *share = context;
-    char text[512], *first = NULL;
-    with_width(text, sizeof text, share->width);
-    for (int k = 0; k < 6 && !share->failed; k++) {
-        Compilation *c = compilation_create();
-        const CompileOptions options = {.f64 = k & 1};
-        CompileRun run = compile_begin(c, &options, NULL);
-        compile_from_text(&run, source_add(c->sources, "text.hc", text, strlen(text)));
-        if (compile_to(&run, PASS_MANIFEST) != COMPILE_DONE)
-            share->failed = "not compiled";
-        else if (k == 0)
-            first = strdup(run.manifest);
-        else if (!(k & 1) && strcmp(first, run.manifest) != 0)
-            share->failed = "another manifest";
-        run.model = (CodegenModel){.symbol = "shared"};
-        if (!share->failed && compile_load(&run) != COMPILE_DONE)
-            share->failed = "not loaded";
-        jit_unload(run.jit);
-        compile_end(&run);
-        compilation_destroy(c);
-    }
-    free(first);
-    return NULL;
-}
-
-static void test_two_threads(void **state) {
-    (void)state;
-    Share shares[] = {{.width = 33}, {.width = 64}};
-    pthread_t threads[2];
-    for (int k = 0; k < 2; k++)
-        assert_int_equal(pthread_create(&threads[k], NULL, compile_often, &shares[k]), 0);
-    for (int k = 0; k < 2; k++) {
-        pthread_join(threads[k], NULL);
-        if (shares[k].failed)
-            fail_msg("width %u: %s", shares[k].width, shares[k].failed);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mistakes_are_diagnostics),
@@ -211,7 +163,6 @@ int main(void) {
         cmocka_unit_test(test_too_little_memory),
         cmocka_unit_test(test_no_model),
         cmocka_unit_test(test_every_pass_is_told_of),
-        cmocka_unit_test(test_two_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* Does the gradient check find wrong gradients, and does it accept right ones? */
-#include "driver/gradcheck.h"
+#include "gradcheck/gradcheck.h"
 #include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
@@ -23,6 +23,8 @@ typedef struct {
     double kink;
     double away;  /* p's distance from a[0] where the gradient was last asked for */
     double point; /* p */
+    double tie;   /* times sum c[k] * min(held a[k], a[k]) with c of both signs */
+    double held[COUNT];
 } Toy;
 
 static const char *toy_evaluate(GradEvaluator *self, double *const *params, uint32_t moved,
@@ -38,11 +40,17 @@ static const char *toy_evaluate(GradEvaluator *self, double *const *params, uint
     for (int k = 0; k < COUNT; k++)
         *loss += toy->wave * sin(toy->often * b[k]);
     *loss += toy->kink * fabs(a[0] - toy->point);
+    for (int k = 0; k < COUNT; k++) {
+        toy->held[k] = gradients ? a[k] : toy->held[k];
+        *loss += toy->tie * cos(3 * k) * fmin(toy->held[k], a[k]);
+    }
     if (!gradients)
         return NULL;
     for (int k = 0; k < COUNT; k++)
         gradients[0][k] = cos(a[k]) * a[(k + 1) % COUNT] + sin(a[(k + COUNT - 1) % COUNT]);
-    gradients[0][0] -= toy->kink; /* a[0] is below the kink */
+    for (int k = 0; k < COUNT; k++)
+        gradients[0][k] += toy->tie * cos(3 * k); /* as if each were the smaller one */
+    gradients[0][0] -= toy->kink;                 /* a[0] is below the kink */
     gradients[0][7] *= 1 + toy->error;
     for (int k = 0; k < COUNT; k++)
         gradients[1][k] = toy->unused_gradient +
@@ -64,15 +72,14 @@ static void run(const Toy *toy, GradResult results[2]) {
                             .of_connection = k});
         vec_push(c->arena, &program.outputs, (TirOutput){.role = TIR_OUT_GRAD, .index = k});
     }
-    GradResult *found;
-    uint32_t count;
-    double loss;
+    GradReport report;
     Toy copy = *toy;
     copy.base.evaluate = toy_evaluate;
-    assert_null(gradcheck_run(&program, &copy.base, 5, c->arena, &found, &count, &loss));
-    assert_int_equal(count, 2);
-    results[0] = found[0];
-    results[1] = found[1];
+    gradcheck_run(&program, &copy.base, 5, c->arena, &report);
+    assert_null(report.wrong);
+    assert_int_equal(report.count, 2);
+    results[0] = report.results[0];
+    results[1] = report.results[1];
     compilation_destroy(c);
 }
 
@@ -149,6 +156,18 @@ static void kinks_near_by_are_no_error(void **state) {
         }
 }
 
+/* Kinks at the very point, whose slopes cancel along some directions. */
+static void ties_are_no_error(void **state) {
+    (void)state;
+    GradResult results[2];
+    for (double tie = 1e-4; tie < 100; tie *= 10) {
+        run(&(Toy){.tie = tie}, results);
+        assert_int_equal(results[0].verdict, GRAD_KINK);
+    }
+    run(&(Toy){.tie = 1e-3, .error = 20}, results);
+    assert_int_equal(results[0].verdict, GRAD_WRONG);
+}
+
 /* Derivatives that the smallest steps lose in the loss's rounding, and larger ones in bends; and
  * those of a loss that bends within all but the smallest steps. What steps do tell is told. */
 static void what_no_step_can_tell_is_no_error(void **state) {
@@ -181,6 +200,7 @@ int main(void) {
         cmocka_unit_test(a_hidden_influence_is_checked),
         cmocka_unit_test(a_kink_is_no_error),
         cmocka_unit_test(kinks_near_by_are_no_error),
+        cmocka_unit_test(ties_are_no_error),
         cmocka_unit_test(what_no_step_can_tell_is_no_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,8 +19,8 @@
  * is said to have been left unchecked. So is one whose differences contradict each other by more
  * than they differ from the gradient: the loss bends within any step.
  *
- * What stop_gradient holds stays at its value while differences are taken (held_gradcheck.c). */
-#include "driver/gradcheck.h"
+ * What stop_gradient holds stays at its value while differences are taken (held.c). */
+#include "gradcheck/gradcheck.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -196,7 +196,7 @@ static GradNumeric gradcheck_numeric(GradDifferences *g, uint32_t param, uint64_
         bool clear = now.error + now.noise < 1e-3 * fabs(now.value); /* below the nearest kink */
         bool apart = gap > now.error + now.noise + best.error + best.noise;
         if (now.error + now.noise < best.error + best.noise ||
-            (!side && clear && apart && steps[k] < SMALL_STEP))
+            (!side && clear && apart && steps[k] <= SMALL_STEP))
             best = now;
         if (!side && !clear && apart)
             best.error = fmax(best.error, gap);
@@ -204,22 +204,29 @@ static GradNumeric gradcheck_numeric(GradDifferences *g, uint32_t param, uint64_
     return best;
 }
 
-/* Whether kinks explain why the derivative along the direction is not what differences say: the
- * slopes on the two sides differ by as much, or neither is what was found across both, where a kink
- * a little off made neighbours agree by accident. */
-static bool gradcheck_has_kinks(GradDifferences *g, uint32_t param, uint64_t count, double analytic,
-                                const GradNumeric *numeric) {
-    double difference = fabs(analytic - numeric->value);
-    if (difference < numeric->noise + numeric->error ||
-        difference < GRADCHECK_TOLERANCE * fmax(fabs(analytic), fabs(numeric->value)))
-        return false;
+/* What is to be explained of a direction, and the kink that is there: by how much the slopes on the
+ * two sides differ, or both from what was found across, where a kink a little off made neighbours
+ * agree by accident. Size 0: none, or nothing to explain. */
+typedef struct {
+    double difference, size;
+} GradKink;
+
+static GradKink gradcheck_kink(GradDifferences *g, uint32_t param, uint64_t count, double analytic,
+                               const GradNumeric *numeric) {
+    GradKink kink = {.difference = fabs(analytic - numeric->value)};
+    if (kink.difference < numeric->noise + numeric->error ||
+        kink.difference < GRADCHECK_TOLERANCE * fmax(fabs(analytic), fabs(numeric->value)))
+        return kink;
     GradNumeric right = gradcheck_numeric(g, param, count, 1);
     GradNumeric left = gradcheck_numeric(g, param, count, -1);
     double unsure = right.error + right.noise + left.error + left.noise;
     double gap = fabs(right.value - left.value);
     double off = fabs((right.value + left.value) / 2 - numeric->value);
-    return (gap > 4 * unsure && 2 * gap > difference) ||
-           (off > 4 * (unsure + numeric->error + numeric->noise) && 2 * off > difference);
+    if (gap > 4 * unsure)
+        kink.size = gap;
+    if (off > 4 * (unsure + numeric->error + numeric->noise))
+        kink.size = fmax(kink.size, off);
+    return kink;
 }
 
 /* How large the entries of a direction are. */
@@ -267,24 +274,37 @@ static bool gradcheck_is_lost(const GradDifferences *g, double derivative, doubl
     return difference < noise && derivative < 1e3 * noise;
 }
 
+/* Draws directions until one is clear of kinks, and has both derivatives along it. Where none is,
+ * kinks explain what was found if they are as large, taken over all directions: along one of them,
+ * the slopes of several kinks at the very point (ties) may cancel. False where they do. */
+static bool gradcheck_direction(GradDifferences *g, uint64_t count, uint32_t param, uint32_t number,
+                                uint64_t seed, double *analytic, GradNumeric *numeric) {
+    enum { TRIES = 8 };
+    double sizes = 0, differences = 0; /* squares */
+    for (uint32_t time = 0; time < TRIES; time++) {
+        *analytic = gradcheck_draw(g, param, count,
+                                   gradcheck_stream(seed + time, PURPOSE_DIRECTION, number));
+        *numeric = gradcheck_numeric(g, param, count, 0);
+        const GradKink kink = gradcheck_kink(g, param, count, *analytic, numeric);
+        if (kink.size == 0)
+            return true;
+        sizes += kink.size * kink.size;
+        differences += kink.difference * kink.difference;
+    }
+    return 4 * sizes <= differences;
+}
+
 static GradResult gradcheck_param(GradDifferences *g, const TirProgram *program, uint32_t param,
                                   uint64_t seed) {
-    enum { TRIES = 8 };
     uint64_t count = tir_element_count(&program->params.at[param].type);
     double squares[3] = {0};          /* analytic, numeric, difference */
     double noise = 0, unresolved = 0; /* of differences */
     uint32_t clear = 0;               /* directions without kinks */
     for (uint32_t d = 0; d < GRADCHECK_DIRECTIONS; d++) {
-        double analytic = 0;
-        GradNumeric numeric = {0};
-        uint32_t tries = 0;
-        do {
-            uint32_t number = param * GRADCHECK_DIRECTIONS + d;
-            analytic = gradcheck_draw(g, param, count,
-                                      gradcheck_stream(seed + tries, PURPOSE_DIRECTION, number));
-            numeric = gradcheck_numeric(g, param, count, 0);
-        } while (gradcheck_has_kinks(g, param, count, analytic, &numeric) && ++tries < TRIES);
-        if (tries == TRIES)
+        double analytic;
+        GradNumeric numeric;
+        const uint32_t number = param * GRADCHECK_DIRECTIONS + d;
+        if (!gradcheck_direction(g, count, param, number, seed, &analytic, &numeric))
             continue;
         clear++;
         noise = fmax(noise, numeric.noise);
@@ -410,29 +430,35 @@ static void gradcheck_allocate(GradDifferences *g, const TirProgram *program, Ar
     g->direction = ARENA_ARRAY(arena, double, largest);
 }
 
-const char *gradcheck_run(const TirProgram *program, GradEvaluator *evaluator, uint64_t seed,
-                          Arena *arena, GradResult **results, uint32_t *count, double *loss) {
+static void gradcheck_sum_up(GradReport *report) {
+    for (uint32_t k = 0; k < report->count; k++) {
+        const GradResult *result = &report->results[k];
+        report->counts[result->verdict]++;
+        if (gradcheck_is_settled(result))
+            report->worst = fmax(report->worst, result->relative_error);
+    }
+}
+
+void gradcheck_run(const TirProgram *program, GradEvaluator *evaluator, uint64_t seed, Arena *arena,
+                   GradReport *report) {
     GradDifferences g = {.evaluator = evaluator};
     gradcheck_allocate(&g, program, arena);
     uint32_t n_params = program->params.count, open = 0;
     GradResult *found = ARENA_ARRAY(arena, GradResult, n_params);
-    *results = found;
-    *count = 0;
+    *report = (GradReport){.results = found};
     for (uint32_t k = 0; k < n_params; k++) {
         const TirParam *param = &program->params.at[k];
         if (g.gradients[k] || (!param->frozen && !param->buffer))
-            found[(*count)++] = (GradResult){.param = k, .verdict = GRAD_NONE};
+            found[report->count++] = (GradResult){.param = k, .verdict = GRAD_NONE};
         open += g.gradients[k] != NULL;
     }
-    for (uint32_t point = 0; point < POINTS && open; point++) {
-        if (!gradcheck_move_to(&g, program, seed, point)) {
-            if (g.wrong || point == 0)
-                return g.wrong ? g.wrong : "the loss is not finite at the random parameters";
-            continue;
-        }
+    for (uint32_t point = 0; point < POINTS && open && !g.wrong; point++) {
+        const bool finite = gradcheck_move_to(&g, program, seed, point);
+        if (!finite && point == 0 && !g.wrong)
+            g.wrong = "the loss is not finite at the random parameters";
         if (point == 0)
-            *loss = g.loss;
-        for (uint32_t k = 0; k < *count && !g.wrong; k++) {
+            report->loss = g.loss;
+        for (uint32_t k = 0; finite && k < report->count && !g.wrong; k++) {
             if (!g.gradients[found[k].param] || gradcheck_is_settled(&found[k]))
                 continue;
             GradResult now = gradcheck_param(&g, program, found[k].param, seed);
@@ -440,8 +466,7 @@ const char *gradcheck_run(const TirProgram *program, GradEvaluator *evaluator, u
                 found[k] = now;
             open -= gradcheck_is_settled(&found[k]);
         }
-        if (g.wrong)
-            return g.wrong;
     }
-    return NULL;
+    report->wrong = g.wrong;
+    gradcheck_sum_up(report);
 }

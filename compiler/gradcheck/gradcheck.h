@@ -1,9 +1,12 @@
-/* Finite differences against the gradient, whoever computes the two. */
-#ifndef HCC_DRIVER_GRADCHECK_H
-#define HCC_DRIVER_GRADCHECK_H
+/* Finite differences against the gradient, whoever computes the two.
+ *
+ *     compile_to(&run, PASS_DCE);
+ *     GradReport report;
+ *     CompileStatus status = gradcheck_network(&run, interpret, seed, &report); */
+#ifndef HCC_GRADCHECK_GRADCHECK_H
+#define HCC_GRADCHECK_GRADCHECK_H
 
-#include "driver/driver.h"
-#include "sema/network.h"
+#include "compile/compile.h"
 #include "tir/interp.h"
 
 /* Computes a loss, and on request its gradients, in double precision. */
@@ -47,33 +50,28 @@ typedef struct {
 enum { GRADCHECK_DIRECTIONS = 3 };
 #define GRADCHECK_TOLERANCE 1e-6
 
-/* The plain interpreter on tiny data drawn from `seed`. `program` has its gradient. */
-GradEvaluator *gradcheck_interpreter(const TirProgram *program, uint32_t samples,
-                                     uint32_t positions, uint64_t seed, Arena *arena);
+/* What came of a check. Everything lies in the run's arena. */
+typedef struct {
+    GradResult *results; /* of every parameter that is trained, in order */
+    uint32_t count;
+    uint32_t counts[GRAD_WRONG + 1]; /* of each verdict */
+    double loss;                     /* at the first point */
+    double worst;                    /* largest relative error of what could be compared */
+    const char *wrong;               /* nothing could be checked, and why; or NULL */
+} GradReport;
 
-/* Loss and gradients from `at_point`; where one parameter is moved, the loss from `between`, whose
- * program takes what stop_gradient holds as inputs: the values of pass_hold's `values` at the last
- * point. Both are destroyed with it. */
-GradEvaluator *gradcheck_holding(GradEvaluator *at_point, GradEvaluator *between,
-                                 const TirProgram *values, uint32_t samples, uint32_t positions,
-                                 uint64_t seed, Arena *arena);
-/* What the interpreter is given: data drawn from `seed`, and the key of the random numbers that
- * compiled code draws from it. */
-TirBinding gradcheck_binding(const TirProgram *program, uint32_t samples, uint32_t positions,
-                             uint64_t seed, Arena *arena);
+/* Checks the gradient of run->network, which has come to PASS_DCE: compiled in double precision, or
+ * with the interpreter. Inputs, parameters and random numbers are drawn from `seed`. What cannot be
+ * compiled or loaded is told as compile_to does. */
+CompileStatus gradcheck_network(CompileRun *run, bool interpret, uint64_t seed, GradReport *report);
+
+/* Checks every parameter that is trained, with whatever computes loss and gradient. */
+void gradcheck_run(const TirProgram *program, GradEvaluator *evaluator, uint64_t seed, Arena *arena,
+                   GradReport *report);
 
 /* One input's data: tokens below their limit, reals from a normal distribution. */
 void gradcheck_fill_input(const TirInput *input, uint64_t seed, uint64_t count, double *to);
 /* Elements of an input for a batch of that size. */
 uint64_t gradcheck_input_elements(const TirInput *input, uint32_t samples, uint32_t positions);
-
-/* Checks every parameter that is trained; results[k] belong to those, in order. Returns NULL, or
- * what went wrong. */
-const char *gradcheck_run(const TirProgram *program, GradEvaluator *evaluator, uint64_t seed,
-                          Arena *arena, GradResult **results, uint32_t *count, double *loss);
-
-/* Compiled code in f64. network->program has its gradient. */
-ExitCode native_gradcheck_evaluator(Driver *d, const Network *network, uint32_t samples,
-                                    uint32_t positions, uint64_t seed, GradEvaluator **evaluator);
 
 #endif

@@ -1,5 +1,5 @@
 /* The gradient check's evaluator over the plain interpreter. */
-#include "driver/gradcheck.h"
+#include "gradcheck/gradcheck_internal.h"
 #include "runtime/run/rng.h"
 #include <string.h>
 
@@ -44,31 +44,29 @@ static const char *interpreter_set_input(GradEvaluator *self, uint32_t index, co
     return NULL;
 }
 
-TirBinding gradcheck_binding(const TirProgram *program, uint32_t samples, uint32_t positions,
-                             uint64_t seed, Arena *arena) {
+TirBinding gradcheck_binding(const TirProgram *program, GradSize size, Arena *arena) {
     const double **inputs = ARENA_ARRAY(arena, const double *, program->inputs.count);
     for (uint32_t k = 0; k < program->inputs.count; k++) {
         const TirInput *input = &program->inputs.at[k];
-        uint64_t count = gradcheck_input_elements(input, samples, positions);
+        uint64_t count = gradcheck_input_elements(input, size.samples, size.positions);
         double *data = ARENA_ARRAY(arena, double, count);
-        gradcheck_fill_input(input, seed, count, data);
+        gradcheck_fill_input(input, size.seed, count, data);
         inputs[k] = data;
     }
-    return (TirBinding){.samples = samples,
-                        .positions = positions,
+    return (TirBinding){.samples = size.samples,
+                        .positions = size.positions,
                         .inputs = inputs,
                         .training = true, /* at one step: what is random stays what it is */
-                        .random_key = hc_rng_step_key(seed, 0)};
+                        .random_key = hc_rng_step_key(size.seed, 0)};
 }
 
-GradEvaluator *gradcheck_interpreter(const TirProgram *program, uint32_t samples,
-                                     uint32_t positions, uint64_t seed, Arena *arena) {
+GradEvaluator *gradcheck_interpreter(const TirProgram *program, GradSize size, Arena *arena) {
     GradInterpreter *interpreter = ARENA_NEW(arena, GradInterpreter);
     *interpreter = (GradInterpreter){
         .base = {.evaluate = interpreter_evaluate, .set_input = interpreter_set_input},
         .program = program,
         .parent = arena,
-        .binding = gradcheck_binding(program, samples, positions, seed, arena),
+        .binding = gradcheck_binding(program, size, arena),
     };
     for (uint32_t k = 0; k < program->outputs.count; k++)
         if (program->outputs.at[k].role == TIR_OUT_LOSS)

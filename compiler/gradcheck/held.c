@@ -1,7 +1,7 @@
 /* The gradient check's evaluator where stop_gradient matters: nothing is learnt through what it
  * holds, so that stays at its value while differences are taken. The gradient is the program's own.
  */
-#include "driver/gradcheck.h"
+#include "gradcheck/gradcheck_internal.h"
 
 typedef struct {
     GradEvaluator base, *at_point, *between;
@@ -51,8 +51,7 @@ static void holding_destroy(GradEvaluator *self) {
 }
 
 GradEvaluator *gradcheck_holding(GradEvaluator *at_point, GradEvaluator *between,
-                                 const TirProgram *values, uint32_t samples, uint32_t positions,
-                                 uint64_t seed, Arena *arena) {
+                                 const TirProgram *values, GradSize size, Arena *arena) {
     GradHolding *holding = ARENA_NEW(arena, GradHolding);
     *holding = (GradHolding){
         .base = {.evaluate = holding_evaluate, .destroy = holding_destroy},
@@ -60,7 +59,7 @@ GradEvaluator *gradcheck_holding(GradEvaluator *at_point, GradEvaluator *between
         .between = between,
         .values = values,
         .parent = arena,
-        .binding = gradcheck_binding(values, samples, positions, seed, arena),
+        .binding = gradcheck_binding(values, size, arena),
     };
     return &holding->base;
 }

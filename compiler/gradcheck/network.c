@@ -1,0 +1,70 @@
+/* A network's check: what computes it, with which data, and the differences. */
+#include "gradcheck/gradcheck_internal.h"
+#include "pass/pass.h"
+
+enum { SAMPLES = 2, POSITIONS = 6 };
+
+typedef struct {
+    TirProgram *program;
+    GradSize size;
+    TirProgram *values, *loss; /* of what is held; see pass_hold */
+    bool holds;
+    GradEvaluator *evaluator;
+    GradReport *report;
+} GradWork;
+
+static GradSize gradcheck_size(const TirProgram *program, uint64_t seed) {
+    uint32_t positions = program->spaces.count ? POSITIONS : 1;
+    for (uint32_t k = 0; k < program->spaces.count; k++)
+        if (program->spaces.at[k].maximum < positions)
+            positions = program->spaces.at[k].maximum;
+    return (GradSize){SAMPLES, positions, seed};
+}
+
+static CompileStatus gradcheck_hold(CompileRun *run, void *context) {
+    (void)run;
+    GradWork *work = context;
+    work->holds = pass_hold(work->program, &work->values, &work->loss);
+    return COMPILE_DONE;
+}
+
+static CompileStatus gradcheck_compare(CompileRun *run, void *context) {
+    GradWork *work = context;
+    gradcheck_run(work->program, work->evaluator, work->size.seed, run->c->arena, work->report);
+    return COMPILE_DONE;
+}
+
+static CompileStatus gradcheck_evaluator(CompileRun *run, TirProgram *program, bool interpret,
+                                         GradSize size, GradEvaluator **evaluator) {
+    Network network = *run->network;
+    network.program = program;
+    if (!interpret)
+        return gradcheck_native(run, &network, size, evaluator);
+    *evaluator = gradcheck_interpreter(program, size, run->c->arena);
+    return COMPILE_DONE;
+}
+
+static void gradcheck_destroy(GradEvaluator *evaluator) {
+    if (evaluator && evaluator->destroy)
+        evaluator->destroy(evaluator);
+}
+
+CompileStatus gradcheck_network(CompileRun *run, bool interpret, uint64_t seed,
+                                GradReport *report) {
+    TirProgram *program = run->network->program;
+    GradWork work = {.program = program, .size = gradcheck_size(program, seed), .report = report};
+    GradEvaluator *between = NULL;
+    CompileStatus status = compile_work(run, "hold", gradcheck_hold, &work);
+    if (status == COMPILE_DONE)
+        status = gradcheck_evaluator(run, program, interpret, work.size, &work.evaluator);
+    if (status == COMPILE_DONE && work.holds) {
+        status = gradcheck_evaluator(run, work.loss, interpret, work.size, &between);
+        if (status == COMPILE_DONE)
+            work.evaluator =
+                gradcheck_holding(work.evaluator, between, work.values, work.size, run->c->arena);
+    }
+    if (status == COMPILE_DONE)
+        status = compile_work(run, "gradcheck", gradcheck_compare, &work);
+    gradcheck_destroy(work.evaluator);
+    return status;
+}
