@@ -1,7 +1,6 @@
-/* From the command line to a command, and what all commands share. */
+/* From the command line to a command. */
 #include "driver/driver.h"
 #include "driver/pipeline.h"
-#include "runtime/files/json.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,36 +15,6 @@ static CommandFunction *const command_functions[] = {
 };
 _Static_assert(sizeof command_functions / sizeof *command_functions == CMD_COUNT,
                "every command of commands.def has its function");
-
-void driver_error(Driver *d, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    fputs(d->color ? "hcc: \033[1;31merror\033[0m: " : "hcc: error: ", d->err);
-    vfprintf(d->err, format, args);
-    fputc('\n', d->err);
-    va_end(args);
-}
-
-ExitCode driver_report(Driver *d) {
-    const Diagnostics *diagnostics = d->c->diagnostics;
-    if (d->options.json && diag_error_count(diagnostics) > 0)
-        diag_render_json(diagnostics, d->out);
-    else
-        diag_render_text(diagnostics, d->err, d->color);
-    return diag_error_count(diagnostics) ? EXIT_SPEC : EXIT_OK;
-}
-
-ExitCode driver_print_json(Driver *d, json_t *value) {
-    char *text = hc_json_dump(value, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    json_decref(value);
-    if (!text) {
-        driver_error(d, "out of memory for the results");
-        return EXIT_RESOURCE;
-    }
-    fprintf(d->out, "%s\n", text);
-    free(text);
-    return EXIT_OK;
-}
 
 static bool driver_color(const Options *options, FILE *err) {
     if (options->color && strcmp(options->color, "auto") != 0)

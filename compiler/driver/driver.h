@@ -53,7 +53,7 @@ void fault_handlers_install(const Driver *d);
 /* What is being done, for the message of a crash: a pass's or command's name. */
 void fault_handlers_note(const char *what);
 
-/* --- rendering -------------------------------------------------------------------------------- */
+/* --- report.c --------------------------------------------------------------------------------- */
 
 /* Prints the diagnostics so far (text to err; with --json as one array to out). Returns
  * EXIT_SPEC when there are errors. */
