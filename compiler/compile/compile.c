@@ -13,8 +13,9 @@ const PassInfo compile_passes[PASS_COUNT] = {
 };
 
 const char *const compile_forms[] = {
-    [FORM_TEXT] = "text", [FORM_AST] = "tree",         [FORM_TIR] = "tensor IR",
-    [FORM_PLAN] = "plan", [FORM_NESTS] = "loop nests", [FORM_OBJECT] = "code",
+    [FORM_TEXT] = "text",   [FORM_AST] = "tree",           [FORM_TIR] = "tensor IR",
+    [FORM_PLAN] = "plan",   [FORM_SCHEDULE] = "schedules", [FORM_NESTS] = "loop nests",
+    [FORM_OBJECT] = "code",
 };
 
 typedef enum { ALWAYS, FUSED } PassWhen;
@@ -29,7 +30,7 @@ static const struct {
 };
 
 CompileRun compile_begin(Compilation *c, const CompileOptions *options, const CompileWatch *watch) {
-    CompileRun run = {.c = c, .options = *options};
+    CompileRun run = {.c = c, .options = *options, .machine = machine_of(0, 0)};
     if (watch)
         run.watch = *watch;
     return run;
@@ -58,6 +59,10 @@ static const char *broken(const CompileRun *run) {
         return run->program ? tir_verify(run->program) : NULL;
     case FORM_PLAN:
         return plan_verify(run->plan);
+    case FORM_SCHEDULE:
+        for (uint32_t k = 0; k < run->n_kernels && !wrong; k++)
+            wrong = schedule_verify(run->schedules[k]);
+        return wrong;
     case FORM_NESTS:
         for (uint32_t k = 0; k < run->n_kernels && !wrong; k++)
             wrong = nest_verify(run->kernels[k]);
@@ -166,7 +171,7 @@ CompileStatus compile_work(CompileRun *run, const char *name, CompileWork *work,
 
 CompileStatus compile_to(CompileRun *run, PassId last) {
     CompileStatus status = COMPILE_DONE;
-    if (last >= PASS_LOWER)
+    if (last >= PASS_SCHEDULE)
         status = compile_target(run); /* an option that is wrong is said before there is work */
     for (; status == COMPILE_DONE && run->next <= last; run->next++) {
         const PassId id = run->next;
@@ -257,6 +262,10 @@ void compile_print(const CompileRun *run, FILE *to) {
         break;
     case FORM_PLAN:
         plan_print(run->plan, to);
+        break;
+    case FORM_SCHEDULE:
+        for (uint32_t k = 0; k < run->n_kernels; k++)
+            schedule_print(run->schedules[k], to);
         break;
     case FORM_NESTS:
         for (uint32_t k = 0; k < run->n_kernels; k++)

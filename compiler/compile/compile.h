@@ -14,6 +14,7 @@
 
 #include "codegen/codegen.h"
 #include "plan/plan.h"
+#include "schedule/schedule.h"
 #include "sema/sema.h"
 
 /* What a program is between two passes; each but the first has a verifier. */
@@ -22,6 +23,7 @@ typedef enum {
     FORM_AST,
     FORM_TIR,
     FORM_PLAN,
+    FORM_SCHEDULE,
     FORM_NESTS,
     FORM_OBJECT,
 } CompileForm;
@@ -83,6 +85,8 @@ typedef struct CompileRun {
     TirProgram *program; /* up to LEGALISE; network->program stays the one with its gradient */
     Plan *plan;
     CodegenTarget *target; /* from compile_target on */
+    Machine machine;       /* the target, for those who decide; before it, of none in particular */
+    Schedule **schedules;  /* as many as kernels */
     NestKernel **kernels;
     uint32_t n_kernels;
     const char *manifest;
@@ -111,7 +115,7 @@ void compile_from_program(CompileRun *run, TirProgram *program, PassId first);
 /* Runs the rows up to `last`, verifying what each gives. After anything but DONE the run can only
  * be ended. */
 CompileStatus compile_to(CompileRun *run, PassId last);
-/* The machine of the options, as run->target: rows from LOWER on call it themselves. */
+/* The machine of the options, as run->target: rows from SCHEDULE on call it themselves. */
 CompileStatus compile_target(CompileRun *run);
 /* After MANIFEST: the model, loaded into this process, as run->loaded; free run->jit with
  * jit_unload when nothing of it is used any more. */

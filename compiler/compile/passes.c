@@ -3,7 +3,7 @@
 #include "compile/compile_internal.h"
 #include "compile/memory.h"
 #include "lower/lower.h"
-#include "pass/limits.h"
+#include "machine/limits.h"
 #include "pass/pass.h"
 #include "syntax/parse.h"
 #include <string.h>
@@ -106,6 +106,7 @@ CompileStatus run_fuse(CompileRun *run) {
         (PlanOptions){.f64 = run->options.f64,
                       .fuse = optimise,
                       .recompute = optimise && !run->options.load,
+                      .machine = run->machine,
                       .step = memory_step(run->network, run->options.memory, run->options.f64)});
     plan_fuse(run->plan);
     return refused(run, run->plan->refused);
@@ -148,10 +149,6 @@ static uint32_t element_size(const CompileRun *run) {
     return run->options.f64 ? 8 : 4;
 }
 
-static uint16_t lanes(const CompileRun *run) {
-    return (uint16_t)(codegen_target_vector_bytes(run->target) / element_size(run));
-}
-
 /* What a kernel works in is known once it is lowered. */
 static CompileStatus check_scratch(CompileRun *run) {
     const Plan *plan = run->plan;
@@ -172,20 +169,24 @@ static CompileStatus check_scratch(CompileRun *run) {
     return COMPILE_DONE;
 }
 
-CompileStatus run_lower(CompileRun *run) {
-    LowerOptions options = {.real = run->options.f64 ? NEST_F64 : NEST_F32,
-                            .lanes = lanes(run),
-                            .samples = run->network->recipe.batch,
-                            .registers = codegen_target_vector_registers(run->target)};
-    run->kernels = lower_kernels(run->plan, options);
+CompileStatus run_schedule(CompileRun *run) {
+    const ScheduleOptions options = {.real_bytes = element_size(run),
+                                     .samples = run->network->recipe.batch,
+                                     .machine = run->machine};
+    run->schedules = schedule_create(run->plan, &options);
     run->n_kernels = run->plan->kernels.count;
+    return COMPILE_DONE;
+}
+
+CompileStatus run_lower(CompileRun *run) {
+    run->kernels = lower_kernels(run->plan, run->schedules);
     return check_scratch(run);
 }
 
 CompileStatus run_manifest(CompileRun *run) {
     ManifestMachine machine = {.cpu = codegen_target_cpu(run->target),
-                               .vector_bytes = codegen_target_vector_bytes(run->target),
-                               .micro_tile = lanes(run)};
+                               .vector_bytes = run->machine.vector_bytes,
+                               .micro_tile = run->machine.vector_bytes / element_size(run)};
     machine.features = codegen_target_features(run->target, &machine.n_features);
     run->manifest = plan_manifest(run->plan, run->network, run->kernels, &machine, run->c->sources);
     if (run->manifest)
@@ -228,8 +229,11 @@ CompileStatus compile_target(CompileRun *run) {
     run->target = codegen_target_create(run->c->arena, machine, &error);
     if (run->target && run->options.cache)
         codegen_target_keep(run->target, run->options.cache);
-    if (run->target)
+    if (run->target) {
+        run->machine = machine_of(codegen_target_vector_bytes(run->target),
+                                  codegen_target_vector_registers(run->target));
         return COMPILE_DONE;
+    }
     uint32_t count;
     const char *const *names = codegen_cpu_names(&count);
     const char *near = machine->cpu ? nearest_name(machine->cpu, names, count) : NULL;

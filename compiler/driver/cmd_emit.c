@@ -14,9 +14,9 @@ static PassId emit_last(const char *stage) {
     static const struct {
         const char *stage;
         PassId last;
-    } lasts[] = {{"ast", PASS_PARSE},    {"tir", PASS_SEMA},    {"grad", PASS_DCE},
-                 {"fused", PASS_MEMORY}, {"nests", PASS_LOWER}, {"llvm", PASS_OBJECT},
-                 {"asm", PASS_OBJECT}};
+    } lasts[] = {{"ast", PASS_PARSE},    {"tir", PASS_SEMA},          {"grad", PASS_DCE},
+                 {"fused", PASS_MEMORY}, {"schedule", PASS_SCHEDULE}, {"nests", PASS_LOWER},
+                 {"llvm", PASS_OBJECT},  {"asm", PASS_OBJECT}};
     uint32_t k = 0;
     while (strcmp(lasts[k].stage, stage) != 0) /* it was looked up before */
         k++;
@@ -54,9 +54,13 @@ static ExitCode emit_select(Driver *d, CompileRun *run) {
     const char **names = ARENA_ARRAY(d->c->arena, const char *, count);
     run->n_kernels = 0;
     for (uint32_t k = 0; k < count; k++) {
-        names[k] = run->kernels[k]->name;
-        if (emit_kernel_named(names[k], k, asked))
+        names[k] = run->kernels ? run->kernels[k]->name : run->schedules[k]->name;
+        if (!emit_kernel_named(names[k], k, asked))
+            continue;
+        if (run->kernels)
             run->kernels[run->n_kernels++] = run->kernels[k];
+        else
+            run->schedules[run->n_kernels++] = run->schedules[k];
     }
     run->manifest = "{}";
     run->next = PASS_OBJECT;
@@ -84,7 +88,7 @@ static ExitCode emit_stage(Driver *d, CompileRun *run, const char *stage) {
         driver_error(d, "'%s' holds no model", d->options.argument);
         return EXIT_SPEC;
     }
-    if (code == EXIT_OK && last >= PASS_LOWER)
+    if (code == EXIT_OK && last >= PASS_SCHEDULE)
         code = emit_select(d, run);
     return code == EXIT_OK && run->next <= last ? pipeline_to(d, run, last) : code;
 }
@@ -101,15 +105,17 @@ ExitCode command_emit(Driver *d) {
     const char *file = d->options.argument;
     bool is_tir = emit_ends_with(file, ".tir"), is_nest = emit_ends_with(file, ".nest");
     const char *stage = d->options.stage ? d->options.stage : is_nest ? "nests" : "tir";
-    bool has_kernels =
-        strcmp(stage, "nests") == 0 || strcmp(stage, "llvm") == 0 || strcmp(stage, "asm") == 0;
-    if ((is_tir && strcmp(stage, "ast") == 0) || (is_nest && !has_kernels)) {
+    const PassId last = emit_last(stage);
+    const bool has_kernels = last >= PASS_SCHEDULE;
+    if ((is_tir && last < PASS_SEMA) || (is_nest && last < PASS_LOWER)) {
         fprintf(d->err, "hcc: '%s' is the text of a later stage than '%s'\n", file, stage);
         return EXIT_USAGE;
     }
     if (d->options.kernel && !has_kernels) {
-        fprintf(d->err, "hcc: --kernel goes with --stage nests, llvm or asm; '%s' has no kernels\n",
-                stage);
+        fprintf(
+            d->err,
+            "hcc: --kernel goes with --stage schedule, nests, llvm or asm; '%s' has no kernels\n",
+            stage);
         return EXIT_USAGE;
     }
     OutputFile output;

@@ -3,7 +3,8 @@
 #include "runtime/run/clock.h"
 #include <string.h>
 
-static const char *const stage_names[] = {"ast", "tir", "grad", "fused", "nests", "llvm", "asm"};
+static const char *const stage_names[] = {"ast",      "tir",   "grad", "fused",
+                                          "schedule", "nests", "llvm", "asm"};
 enum { STAGE_NAMES = sizeof stage_names / sizeof *stage_names };
 
 static bool pipeline_known(Driver *d, const char *what, const char *name, const char *const *names,

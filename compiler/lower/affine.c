@@ -1,5 +1,4 @@
-/* Affine indices of the lowering. */
-#include "lower/lower_internal.h"
+#include "lower/affine.h"
 
 bool affine_is_const(const Affine *a) {
     return a->n_terms == 0 && a->lane == 0;
@@ -48,34 +47,33 @@ NestAddress affine_address(const Affine *a) {
     return address;
 }
 
-NestId affine_scalar(Lower *l, const Affine *a) {
+NestId affine_scalar(NestBuilder *b, const Affine *a) {
     NestId sum = 0;
     for (uint32_t k = 0; k < a->n_terms; k++) {
         NestId term = a->value[k];
         if (a->coefficient[k] != 1)
-            term = nest_binary(&l->b, NEST_MUL, term, nest_i64(&l->b, a->coefficient[k]));
-        sum = sum ? nest_binary(&l->b, NEST_ADD, sum, term) : term;
+            term = nest_binary(b, NEST_MUL, term, nest_i64(b, a->coefficient[k]));
+        sum = sum ? nest_binary(b, NEST_ADD, sum, term) : term;
     }
     if (!sum)
-        return nest_i64(&l->b, a->offset);
-    return a->offset ? nest_binary(&l->b, NEST_ADD, sum, nest_i64(&l->b, a->offset)) : sum;
+        return nest_i64(b, a->offset);
+    return a->offset ? nest_binary(b, NEST_ADD, sum, nest_i64(b, a->offset)) : sum;
 }
 
-NestId affine_i32(Lower *l, const Affine *a) {
+NestId affine_i32(NestBuilder *b, const Affine *a, uint16_t lanes) {
     NestType i32 = {NEST_I32, 1};
-    NestId base = a->n_terms == 0 ? nest_const(&l->b, i32, (double)a->offset)
-                                  : nest_cast(&l->b, NEST_I32, affine_scalar(l, a));
+    NestId base = a->n_terms == 0 ? nest_const(b, i32, (double)a->offset)
+                                  : nest_cast(b, NEST_I32, affine_scalar(b, a));
     if (a->lane == 0)
         return base;
-    uint16_t lanes = l->context.lanes;
-    NestId lane = nest_lanes(&l->b, lanes);
+    NestId lane = nest_lanes(b, lanes);
     if (a->lane != 1)
-        lane = nest_binary(&l->b, NEST_MUL, lane,
-                           nest_const(&l->b, (NestType){NEST_I32, lanes}, (double)a->lane));
-    return nest_binary(&l->b, NEST_ADD, lane, nest_splat(&l->b, lanes, base));
+        lane = nest_binary(b, NEST_MUL, lane,
+                           nest_const(b, (NestType){NEST_I32, lanes}, (double)a->lane));
+    return nest_binary(b, NEST_ADD, lane, nest_splat(b, lanes, base));
 }
 
-Affine affine_flat(const Index *index, const TirType *type) {
+Affine affine_flat(const AffineIndex *index, const TirType *type) {
     Affine flat = affine_const(0);
     int64_t stride = 1;
     for (uint32_t k = type->rank; k-- > 0;) {
@@ -85,8 +83,8 @@ Affine affine_flat(const Index *index, const TirType *type) {
     return flat;
 }
 
-Index affine_index(uint64_t flat, const TirType *type) {
-    Index index = {.rank = type->rank};
+AffineIndex affine_index(uint64_t flat, const TirType *type) {
+    AffineIndex index = {.rank = type->rank};
     for (uint32_t k = type->rank; k-- > 0;) {
         index.at[k] = affine_const((int64_t)(flat % type->dims[k]));
         flat /= type->dims[k];

@@ -20,7 +20,7 @@
  * values have one writer. All five products are the one function attend_product: `rows` broadcast
  * scalars times `columns` vectors, accumulated in registers. */
 #include "lower/attend.h"
-#include "pass/limits.h"
+#include "machine/limits.h"
 #include <float.h>
 
 enum { ROWS = 4, MOST_COLUMNS = 4, MOST_HELD = ROWS * MOST_COLUMNS, MOST_BLOCKS = 4 };
@@ -98,8 +98,7 @@ static AttendMatrix attend_scratch(Attend *a, const char *name, int64_t rows) {
 static Attend attend_begin(Arena *arena, const AttendShape *shape, const char *name) {
     Attend a = {.s = shape, .vector = {shape->elem, shape->lanes}};
     a.b = nest_builder(nest_kernel_create(arena, name));
-    bool wide = shape->lanes * (shape->elem == NEST_F64 ? 8 : 4) >= 64;
-    a.columns = wide ? 4 : 2; /* with ROWS rows: what 32 or 16 vector registers hold */
+    a.columns = shape->columns;
     a.tile = (int64_t)a.columns * shape->lanes;
     a.zero = attend_number(&a, 0);
     a.one = attend_number(&a, 1);

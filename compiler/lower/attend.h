@@ -12,6 +12,7 @@ typedef struct {
     double scale; /* of the scores */
     NestElem elem;
     uint16_t lanes;
+    uint32_t columns; /* vectors of queries that a tile is wide: 1 to 4 */
 } AttendShape;
 
 /* Tasks: samples * heads ("per_sample" = heads). Argument buffers, in order:

@@ -13,47 +13,52 @@ static void initial_values(Lower *l, const TirNode *scan, NestId *initial) {
     for (uint32_t k = 0; k < scan->attr.n_carried; k++) {
         const TirType *type = &scan->result_types[k];
         for (uint64_t e = 0; e < tir_element_count(type); e++) {
-            Index index = affine_index(e, type);
+            AffineIndex index = affine_index(e, type);
             initial[n++] = lower_vector(l, lower_eval(l, &l->frame, scan->operands[k], &index));
         }
     }
 }
 
-static void stack_results(Lower *l, TirId scan_id, const TirNode *scan, Frame *frame) {
+static void stack_results(Lower *l, const ScheduleValue *of, const TirNode *scan,
+                          LowerFrame *frame) {
     const TirBlock *body = scan->attr.body;
     for (uint32_t k = 0; k < scan->attr.n_stacked; k++) {
-        Value *v = schedule_value(l, scan_id)->results[scan->attr.n_carried + k];
+        const ScheduleValue *v = of->results[scan->attr.n_carried + k];
         if (!v)
             continue;
         TirId result = body->results.at[scan->attr.n_carried + k];
         const TirType *slice = &tir_node(body, result)->type;
         uint64_t elements = tir_element_count(slice);
         for (uint64_t e = 0; e < elements; e++) {
-            Index index = affine_index(e, slice);
+            AffineIndex index = affine_index(e, slice);
             NestId x = lower_vector(l, lower_eval(l, frame, result, &index));
             Affine flat = affine_add(affine_scale(affine_var(frame->trip), (int64_t)elements),
                                      affine_const((int64_t)e));
-            lower_store(l, v->buffer, SCRATCH_LANES, &l->context.row, &flat, v->elements, x, 0);
+            lower_store(l, lower_held(l, v)->buffer, v->place, &l->context.row, &flat, v->elements,
+                        x, 0);
         }
     }
 }
 
-void lower_scan(Lower *l, TirId id) {
-    const TirNode *scan = tir_node(l->block, id);
+void lower_scan(Lower *l, const ScheduleStep *step) {
+    const ScheduleValue *of = step->value;
+    const TirNode *scan = tir_node(l->block, of->id);
     const TirAttr *attr = &scan->attr;
     uint32_t n = carried_elements(scan);
     NestId *initial = ARENA_ARRAY(l->arena, NestId, n + 1);
     NestId *next = ARENA_ARRAY(l->arena, NestId, n + 1);
     initial_values(l, scan, initial);
     for (uint32_t k = 0; k < attr->n_stacked; k++) {
-        Value *v = schedule_value(l, id)->results[attr->n_carried + k];
+        const ScheduleValue *v = of->results[attr->n_carried + k];
         if (v)
-            lower_stored(l, v, SCRATCH_LANES);
+            lower_stored(l, v);
     }
-    NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
-                                     nest_i64(&l->b, attr->trips), 1, n, initial);
+    const ScheduleLoop *turns = &step->loops[1];
+    NestLoop *loop =
+        lower_loop_begin(l, turns, nest_i64(&l->b, (int64_t)turns->extent), n, initial);
     lower_scope_begin(l);
-    Frame frame = {.block = attr->body, .parent = &l->frame, .scan = scan, .number = ++l->frames};
+    LowerFrame frame = {
+        .block = attr->body, .parent = &l->frame, .scan = scan, .number = ++l->frames};
     frame.trip = loop->variable;
     if (attr->reverse)
         frame.trip =
@@ -67,21 +72,24 @@ void lower_scan(Lower *l, TirId id) {
         TirId result = attr->body->results.at[k];
         const TirType *type = &tir_node(attr->body, result)->type;
         for (uint64_t e = 0; e < tir_element_count(type); e++) {
-            Index index = affine_index(e, type);
+            AffineIndex index = affine_index(e, type);
             next[at++] = lower_vector(l, lower_eval(l, &frame, result, &index));
         }
     }
-    stack_results(l, id, scan, &frame);
+    stack_results(l, of, scan, &frame);
     lower_scope_end(l);
     nest_loop_end(&l->b, next);
+    for (uint32_t k = 0; k < attr->n_stacked; k++)
+        if (of->results[attr->n_carried + k])
+            lower_held(l, of->results[attr->n_carried + k])->ready = true;
     for (uint32_t k = 0, at = 0; k < attr->n_carried; k++) {
         uint32_t elements = (uint32_t)tir_element_count(&scan->result_types[k]);
-        Value *v = schedule_value(l, id)->results[k];
-        if (v) {
-            v->registers = ARENA_ARRAY(l->arena, NestId, elements);
+        if (of->results[k]) {
+            LowerHeld *held = lower_held(l, of->results[k]);
+            held->registers = ARENA_ARRAY(l->arena, NestId, elements);
             for (uint32_t e = 0; e < elements; e++)
-                v->registers[e] = nest_result(&l->b, loop, at + e);
-            v->ready = true;
+                held->registers[e] = nest_result(&l->b, loop, at + e);
+            held->ready = true;
         }
         at += elements;
     }

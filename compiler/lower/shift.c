@@ -8,10 +8,10 @@
  *     %2 = shift %1 offset 2        row r reads row r - 2, where both are of one sample */
 #include "lower/lower_internal.h"
 
-static const ShiftedRow *find(const Lower *l, const Affine *from, const int32_t *offset,
-                              uint32_t of_context) {
+static const LowerShiftedRow *find(const Lower *l, const Affine *from, const int32_t *offset,
+                                   uint32_t of_context) {
     for (uint32_t k = l->shifted.count; k-- > 0;) {
-        const ShiftedRow *s = &l->shifted.at[k];
+        const LowerShiftedRow *s = &l->shifted.at[k];
         if (s->of_context == of_context && s->offset[0] == offset[0] && s->offset[1] == offset[1] &&
             affine_equal(&s->from, from))
             return s;
@@ -30,14 +30,14 @@ static NestId plus(Lower *l, NestId x, int64_t constant) {
 }
 
 /* Which row the context's row reads. */
-static const ShiftedRow *shifted_row(Lower *l, const TirSpace *space, const int32_t *offset) {
-    const ShiftedRow *known = find(l, &l->context.row, offset, 0);
+static const LowerShiftedRow *shifted_row(Lower *l, const TirSpace *space, const int32_t *offset) {
+    const LowerShiftedRow *known = find(l, &l->context.row, offset, 0);
     if (known)
         return known;
-    ShiftedRow s = {.from = l->context.row, .offset = {offset[0], offset[1]}};
+    LowerShiftedRow s = {.from = l->context.row, .offset = {offset[0], offset[1]}};
     Affine row = lower_existing_row(l), instance = affine_add(affine_var(l->tile0), row);
     NestId positions = nest_extent(&l->b, NEST_POSITIONS);
-    NestId at = nest_binary(&l->b, NEST_REM, affine_scalar(l, &instance), positions);
+    NestId at = nest_binary(&l->b, NEST_REM, affine_scalar(&l->b, &instance), positions);
     int64_t distance = tir_shift_distance(space, offset);
     s.inside = within(l, plus(l, at, -distance), positions);
     if (space->rank == 2 && offset[1]) {
@@ -53,13 +53,13 @@ static const ShiftedRow *shifted_row(Lower *l, const TirSpace *space, const int3
 }
 
 static const TirSpace *space_of(const Lower *l, const TirNode *node) {
-    return &l->plan->program->spaces.at[node->type.domain.space - 1];
+    return &l->schedule->plan->program->spaces.at[node->type.domain.space - 1];
 }
 
 static void mark(Lower *l, TirId id) {
-    Value *v = schedule_value(l, id);
+    const ScheduleValue *v = lower_find(l, id);
     if (v)
-        v->seen = l->searches;
+        lower_held(l, v)->seen = l->searches;
 }
 
 /* The shifts that evaluating the roots comes to at the context's own row: not through what lies in
@@ -69,10 +69,9 @@ static TirIdVec shifts_of(Lower *l, const TirId *roots, uint32_t n) {
     l->searches++;
     for (uint32_t k = 0; k < n; k++)
         mark(l, roots[k]);
-    for (uint32_t k = l->order.count; k-- > 0;) {
-        const TirId id = l->order.at[k];
-        const Value *v = schedule_value(l, id);
-        if (v->seen != l->searches || v->ready)
+    for (uint32_t k = l->schedule->n_values; k-- > l->schedule->n_inputs;) {
+        const TirId id = l->schedule->values[k].id;
+        if (l->held[k].seen != l->searches || l->held[k].ready)
             continue;
         const TirNode *node = tir_node(l->block, id);
         if (node->op == TIR_SHIFT) {
@@ -90,7 +89,7 @@ void lower_shift_prepare(Lower *l, Affine row, uint32_t rows, const TirId *roots
         return;
     const TirIdVec shifts = shifts_of(l, roots, n);
     for (uint32_t u = 0; u < rows; u++) {
-        Context old = lower_context(l, affine_add(row, affine_const(u)), 1, 0);
+        LowerContext old = lower_context(l, affine_add(row, affine_const(u)), 1, 0);
         for (uint32_t k = shifts.count; k-- > 0;) {
             const TirNode *node = tir_node(l->block, shifts.at[k]);
             shifted_row(l, space_of(l, node), node->attr.offset);
@@ -99,13 +98,13 @@ void lower_shift_prepare(Lower *l, Affine row, uint32_t rows, const TirId *roots
     }
 }
 
-NestId lower_shift(Lower *l, Frame *f, const TirNode *node, const Index *index) {
-    Context here = l->context;
+NestId lower_shift(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
+    LowerContext here = l->context;
     if (f->scan || here.row.lane)
         lower_fault(l, node->op, "a shift is read with positions in lanes");
-    const ShiftedRow *seen = find(l, &here.row, node->attr.offset, here.number);
+    const LowerShiftedRow *seen = find(l, &here.row, node->attr.offset, here.number);
     if (!seen) {
-        ShiftedRow s = *shifted_row(l, space_of(l, node), node->attr.offset);
+        LowerShiftedRow s = *shifted_row(l, space_of(l, node), node->attr.offset);
         lower_context(l, s.to, here.lanes, here.valid);
         l->context.elsewhere = true;
         s.of_context = here.number;

@@ -3,17 +3,17 @@
  * vectors of features, in the task's partial result itself or, of many rows, in packed order. */
 #include "lower/lower_internal.h"
 
-static bool sums_lanes(const Value *v) {
-    return v->side != SIDE_WIDE;
+static bool sums_lanes(const ScheduleValue *v) {
+    return v->side != SCHEDULE_WIDE;
 }
 
-static uint64_t accumulator_elements(const Lower *l, const Value *v) {
+static uint64_t accumulator_elements(const Lower *l, const ScheduleValue *v) {
     return sums_lanes(v) ? v->elements * l->rows
-           : v->packed   ? schedule_packed_elements(l, &tir_node(l->block, v->id)->type)
+           : v->packed   ? schedule_packed_elements(l->schedule, &tir_node(l->block, v->id)->type)
                          : v->elements;
 }
 
-NestAddress lower_sum_place(Lower *l, const Value *v, const Index *index) {
+NestAddress lower_sum_place(Lower *l, const ScheduleValue *v, const AffineIndex *index) {
     const TirNode *node = tir_node(l->block, v->id);
     if (v->packed && !lower_is_packed_index(l, index))
         lower_fault(l, node->op, "a sum in packed order is added to at other than whole vectors");
@@ -23,62 +23,62 @@ NestAddress lower_sum_place(Lower *l, const Value *v, const Index *index) {
     return v->packed ? at : nest_at_plus(at, nest_task(&l->b), (int64_t)v->elements);
 }
 
-/* One loop over a flat range in vectors, with a masked tail. */
-typedef void Body(Lower *l, void *context, NestAddress at, uint16_t lanes, NestId valid);
+static void clear(Lower *l, const ScheduleValue *v, NestAddress at, NestId valid) {
+    const uint32_t accumulator = lower_held(l, v)->accumulator;
+    NestId zero = nest_const(&l->b, (NestType){l->real, l->lanes}, 0);
+    if (accumulator == v->argument)
+        at = nest_at_plus(at, nest_task(&l->b), (int64_t)v->elements);
+    nest_store(&l->b, accumulator, at, zero, valid, false);
+}
 
-static void flat_loop(Lower *l, uint64_t elements, Body *body, void *context) {
-    uint16_t lanes = l->options.lanes;
-    uint64_t whole = elements / lanes * lanes;
+/* In vectors, with a masked tail. */
+static void clear_all(Lower *l, const ScheduleValue *v) {
+    const uint64_t elements = accumulator_elements(l, v), whole = elements / l->lanes * l->lanes;
     if (whole) {
         NestLoop *loop = nest_loop_begin(&l->b, NEST_VECTOR, nest_i64(&l->b, 0),
-                                         nest_i64(&l->b, (int64_t)whole), lanes, 0, NULL);
-        body(l, context, nest_at_plus(nest_at(0), loop->variable, 1), lanes, 0);
+                                         nest_i64(&l->b, (int64_t)whole), l->lanes, 0, NULL);
+        clear(l, v, nest_at_plus(nest_at(0), loop->variable, 1), 0);
         nest_loop_end(&l->b, NULL);
     }
     if (elements > whole)
-        body(l, context, nest_at((int64_t)whole), lanes,
-             nest_i64(&l->b, (int64_t)(elements - whole)));
-}
-
-static void zero_body(Lower *l, void *context, NestAddress at, uint16_t lanes, NestId valid) {
-    const Value *v = context;
-    NestId zero = nest_const(&l->b, (NestType){l->options.real, lanes}, 0);
-    if (v->accumulator == v->out_buffer)
-        at = nest_at_plus(at, nest_task(&l->b), (int64_t)v->elements);
-    nest_store(&l->b, v->accumulator, at, zero, valid, false);
+        clear(l, v, nest_at((int64_t)whole), nest_i64(&l->b, (int64_t)(elements - whole)));
 }
 
 void lower_sums_begin(Lower *l) {
-    for (uint32_t k = 0; k < l->order.count; k++) {
-        Value *v = schedule_value(l, l->order.at[k]);
+    const Schedule *s = l->schedule;
+    for (uint32_t k = s->n_inputs; k < s->n_values; k++) {
+        const ScheduleValue *v = &s->values[k];
         if (!v->sum)
             continue;
-        v->accumulator = v->out_buffer;
+        LowerHeld *held = &l->held[k];
+        held->accumulator = v->argument;
         if (sums_lanes(v))
-            v->accumulator = lower_scratch(l, "sum", TIR_REAL, accumulator_elements(l, v));
+            held->accumulator = lower_scratch(l, "sum", TIR_REAL, accumulator_elements(l, v));
         else if (v->packed)
-            v->accumulator = lower_packed_buffer(l, v);
-        flat_loop(l, accumulator_elements(l, v), zero_body, v);
+            held->accumulator = lower_packed_buffer(l, v);
+        clear_all(l, v);
     }
 }
 
-void lower_sum_lane(Lower *l, Value *v, const Affine *element, NestId contribution) {
+void lower_sum_lane(Lower *l, const ScheduleValue *v, const Affine *element, NestId contribution) {
     uint16_t lanes = l->rows;
     NestId x = lower_vector(l, contribution);
-    NestType real = {l->options.real, lanes};
+    NestType real = {l->real, lanes};
     NestId valid = nest_cast(&l->b, NEST_I32, l->valid_rows);
     NestId in =
         nest_binary(&l->b, NEST_LT, nest_lanes(&l->b, lanes), nest_splat(&l->b, lanes, valid));
     x = nest_select(&l->b, in, x, nest_const(&l->b, real, 0));
     Affine scaled = affine_scale(*element, l->rows);
     NestAddress at = affine_address(&scaled);
-    NestId old = nest_load(&l->b, v->accumulator, at, lanes, 1, 0);
-    nest_store(&l->b, v->accumulator, at, nest_binary(&l->b, NEST_ADD, old, x), 0, false);
+    const uint32_t accumulator = lower_held(l, v)->accumulator;
+    NestId old = nest_load(&l->b, accumulator, at, lanes, 1, 0);
+    nest_store(&l->b, accumulator, at, nest_binary(&l->b, NEST_ADD, old, x), 0, false);
 }
 
 void lower_sums_end(Lower *l) {
-    for (uint32_t k = 0; k < l->order.count; k++) {
-        Value *v = schedule_value(l, l->order.at[k]);
+    const Schedule *s = l->schedule;
+    for (uint32_t k = s->n_inputs; k < s->n_values; k++) {
+        const ScheduleValue *v = &s->values[k];
         if (v->sum && v->packed)
             lower_unpack_sum(l, v);
         if (!v->sum || !sums_lanes(v))
@@ -86,12 +86,12 @@ void lower_sums_end(Lower *l) {
         NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
                                          nest_i64(&l->b, (int64_t)v->elements), 1, 0, NULL);
         NestAddress from = nest_at_plus(nest_at(0), loop->variable, l->rows);
-        NestId x = nest_load(&l->b, v->accumulator, from, l->rows, 1, 0);
+        NestId x = nest_load(&l->b, l->held[k].accumulator, from, l->rows, 1, 0);
         if (l->rows > 1)
             x = nest_unary(&l->b, NEST_SUM_LANES, x);
         NestAddress to = nest_at_plus(nest_at(0), loop->variable, 1);
         to = nest_at_plus(to, nest_task(&l->b), (int64_t)v->elements);
-        nest_store(&l->b, v->out_buffer, to, x, 0, false);
+        nest_store(&l->b, v->argument, to, x, 0, false);
         nest_loop_end(&l->b, NULL);
     }
 }
@@ -101,20 +101,18 @@ void lower_sums_end(Lower *l) {
 
 /* out[i] = sum over the instances of the inner domain that share i: positions of sample i when the
  * result is per sample, samples at position i when it is per position. */
-NestKernel *lower_fold_kernel(const Plan *plan, TirId value, LowerOptions options, Arena *arena,
-                              const char *name) {
-    const TirNode *node = tir_node(plan->program->block, value);
+NestKernel *lower_sum_kernel(const Schedule *s) {
+    const TirNode *node = schedule_node(s, s->value);
+    const NestElem real = s->real_bytes == 8 ? NEST_F64 : NEST_F32;
     int64_t elements = (int64_t)tir_element_count(&node->type);
     bool per_sample = node->type.domain.sample;
-    NestKernel *kernel = nest_kernel_create(arena, name);
+    NestKernel *kernel = nest_kernel_create(s->plan->arena, s->name);
     NestBuilder b = nest_builder(kernel);
     b.span = node->span;
     uint32_t in = nest_add_buffer(
-        kernel,
-        (NestBuffer){.name = "in", .kind = NEST_ARGUMENT, .elem = options.real, .read = true});
+        kernel, (NestBuffer){.name = "in", .kind = NEST_ARGUMENT, .elem = real, .read = true});
     uint32_t out = nest_add_buffer(
-        kernel,
-        (NestBuffer){.name = "out", .kind = NEST_ARGUMENT, .elem = options.real, .written = true});
+        kernel, (NestBuffer){.name = "out", .kind = NEST_ARGUMENT, .elem = real, .written = true});
     NestId tile = nest_extent(&b, NEST_TILE), positions = nest_extent(&b, NEST_POSITIONS);
     NestId begin = nest_binary(&b, NEST_MUL, nest_task(&b), tile);
     NestId end = nest_binary(&b, NEST_MIN, nest_binary(&b, NEST_ADD, begin, tile),
@@ -125,20 +123,20 @@ NestKernel *lower_fold_kernel(const Plan *plan, TirId value, LowerOptions option
         per_sample ? nest_binary(&b, NEST_MUL, outer->variable, positions) : outer->variable;
     NestId count = per_sample ? positions : nest_extent(&b, NEST_SAMPLES);
     NestId step = per_sample ? nest_i64(&b, 1) : positions;
-    int64_t lanes = options.lanes, whole = elements / lanes * lanes;
+    int64_t lanes = s->lanes, whole = elements / lanes * lanes;
     for (int pass = 0; pass < 2; pass++) {
         if (pass == 0 ? whole == 0 : elements == whole)
             continue;
         NestLoop *vector = nest_loop_begin(&b, NEST_VECTOR, nest_i64(&b, pass ? whole : 0),
                                            nest_i64(&b, pass ? elements : whole), lanes, 0, NULL);
         NestId valid = pass ? nest_i64(&b, elements - whole) : 0;
-        NestId zero = nest_const(&b, (NestType){options.real, options.lanes}, 0);
+        NestId zero = nest_const(&b, (NestType){real, s->lanes}, 0);
         NestLoop *sum = nest_loop_begin(&b, NEST_REDUCE, nest_i64(&b, 0), count, 1, 1, &zero);
         NestId at =
             nest_binary(&b, NEST_ADD, first, nest_binary(&b, NEST_MUL, sum->variable, step));
         NestAddress from =
             nest_at_plus(nest_at_plus(nest_at(0), at, elements), vector->variable, 1);
-        NestId x = nest_load(&b, in, from, options.lanes, 1, valid);
+        NestId x = nest_load(&b, in, from, s->lanes, 1, valid);
         NestId next = nest_binary(&b, NEST_ADD, sum->inner[0], x);
         nest_loop_end(&b, &next);
         NestAddress to =

@@ -9,10 +9,11 @@
 enum { TAKE_RUNS = 8 }; /* of arithmetic at most, or an entry is a comparison */
 
 /* One comparison an entry. */
-static NestId take_by_comparison(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+static NestId take_by_comparison(Lower *l, LowerFrame *f, const TirNode *node,
+                                 const AffineIndex *index) {
     const uint32_t axis = node->attr.axis;
     NestId result = lower_zero(l, node->type.elem, 1);
-    Index inner = *index;
+    AffineIndex inner = *index;
     for (uint32_t i = 0; i < node->type.dims[axis]; i++) {
         if (node->attr.indices[i] < 0)
             continue;
@@ -28,10 +29,10 @@ static NestId take_by_comparison(Lower *l, Frame *f, const TirNode *node, const 
 static Affine entry_of(Lower *l, const TakeRuns *runs, Affine i) {
     if (runs->divide > 1)
         i = affine_var(
-            nest_binary(&l->b, NEST_DIV, affine_scalar(l, &i), nest_i64(&l->b, runs->divide)));
+            nest_binary(&l->b, NEST_DIV, affine_scalar(&l->b, &i), nest_i64(&l->b, runs->divide)));
     if (runs->period > 1)
         i = affine_var(
-            nest_binary(&l->b, NEST_REM, affine_scalar(l, &i), nest_i64(&l->b, runs->period)));
+            nest_binary(&l->b, NEST_REM, affine_scalar(&l->b, &i), nest_i64(&l->b, runs->period)));
     Affine at = {0};
     for (uint32_t k = runs->n; k-- > 0;) {
         const TakeRun *run = &runs->run[k];
@@ -41,25 +42,26 @@ static Affine entry_of(Lower *l, const TakeRuns *runs, Affine i) {
             continue;
         }
         const NestId before =
-            nest_binary(&l->b, NEST_LT, affine_scalar(l, &i), nest_i64(&l->b, run->end));
-        at = affine_var(nest_select(&l->b, before, affine_scalar(l, &here), affine_scalar(l, &at)));
+            nest_binary(&l->b, NEST_LT, affine_scalar(&l->b, &i), nest_i64(&l->b, run->end));
+        at = affine_var(
+            nest_select(&l->b, before, affine_scalar(&l->b, &here), affine_scalar(&l->b, &at)));
     }
     return at;
 }
 
 /* The element that entry `i`, a scalar, of the table reads. */
-static NestId take_entry(Lower *l, Frame *f, const TirNode *node, const TakeRuns *runs, Affine i,
-                         const Index *index) {
+static NestId take_entry(Lower *l, LowerFrame *f, const TirNode *node, const TakeRuns *runs,
+                         Affine i, const AffineIndex *index) {
     bool zeros = false;
     for (uint32_t k = 0; k < runs->n; k++)
         zeros =
             zeros || runs->run[k].base + runs->run[k].stride * ((int64_t)runs->run[k].end - 1) < 0;
     const int64_t extent = tir_node(f->block, node->operands[0])->type.dims[node->attr.axis];
-    Index inner = *index;
+    AffineIndex inner = *index;
     Affine at = entry_of(l, runs, i);
     NestId inside = 0;
     if (zeros)
-        inside = nest_binary(&l->b, NEST_LE, nest_i64(&l->b, 0), affine_scalar(l, &at));
+        inside = nest_binary(&l->b, NEST_LE, nest_i64(&l->b, 0), affine_scalar(&l->b, &at));
     if (runs->n > 1 || zeros) /* whichever run it is of: nobody reads what the others would */
         at = lower_clamped(l, at, 0, extent);
     inner.at[node->attr.axis] = at;
@@ -68,8 +70,8 @@ static NestId take_entry(Lower *l, Frame *f, const TirNode *node, const TakeRuns
 }
 
 /* With an entry of its own in each lane: one lane after the other. */
-static NestId take_by_lane(Lower *l, Frame *f, const TirNode *node, const TakeRuns *runs,
-                           const Index *index) {
+static NestId take_by_lane(Lower *l, LowerFrame *f, const TirNode *node, const TakeRuns *runs,
+                           const AffineIndex *index) {
     const uint32_t axis = node->attr.axis;
     const NestId last = nest_i64(&l->b, (int64_t)node->type.dims[axis] - 1);
     const NestId lanes = nest_lanes(&l->b, l->context.lanes);
@@ -79,7 +81,7 @@ static NestId take_by_lane(Lower *l, Frame *f, const TirNode *node, const TakeRu
     i.lane = 0;
     for (uint16_t k = 0; k < l->context.lanes; k++, i.offset += step) {
         /* the last vector of a loop may reach past the end */
-        const Affine at = affine_var(nest_binary(&l->b, NEST_MIN, affine_scalar(l, &i), last));
+        const Affine at = affine_var(nest_binary(&l->b, NEST_MIN, affine_scalar(&l->b, &i), last));
         const NestId entry = lower_vector(l, take_entry(l, f, node, runs, at, index));
         const NestId number = nest_const(&l->b, (NestType){NEST_I32, l->context.lanes}, k);
         x = x ? nest_select(&l->b, nest_binary(&l->b, NEST_EQ, lanes, number), entry, x) : entry;
@@ -87,7 +89,7 @@ static NestId take_by_lane(Lower *l, Frame *f, const TirNode *node, const TakeRu
     return x;
 }
 
-NestId lower_take(Lower *l, Frame *f, const TirNode *node, const Index *index) {
+NestId lower_take(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
     const uint32_t axis = node->attr.axis;
     const Affine at = index->at[axis];
     TakeRuns runs;
@@ -95,7 +97,7 @@ NestId lower_take(Lower *l, Frame *f, const TirNode *node, const Index *index) {
         const int32_t from = node->attr.indices[at.offset];
         if (from < 0)
             return lower_zero(l, node->type.elem, 1);
-        Index inner = *index;
+        AffineIndex inner = *index;
         inner.at[axis] = affine_const(from);
         return lower_eval(l, f, node->operands[0], &inner);
     }

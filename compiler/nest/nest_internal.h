@@ -3,7 +3,6 @@
 #define HCC_NEST_NEST_INTERNAL_H
 
 #include "nest/nest.h"
-#include <math.h>
 
 enum { NEST_DEEPEST = 64, NEST_MOST_LANES = 256 };
 
@@ -14,21 +13,6 @@ int nest_op_operands(NestOp op);
 extern const char *const nest_elem_text[5];   /* by NestElem */
 extern const char *const nest_extent_text[6]; /* by NestExtent */
 extern const char *const nest_loop_text[4];   /* by NestLoopKind */
-
-/* Ends that are not known are infinite. */
-typedef struct {
-    double low, high;
-} NestRange;
-
-NestRange nest_range(const NestKernel *kernel, NestId id);
-NestRange nest_address_range(const NestKernel *kernel, const NestAddress *at);
-/* Of all lanes (the first `valid` of them, when given) of a vector from `first` on. */
-NestRange nest_lanes_range(const NestKernel *kernel, NestRange first, uint16_t lanes,
-                           int64_t stride, NestId valid);
-/* Whether a known end is not one of so many elements. */
-static inline bool nest_range_outside(NestRange r, uint64_t elements) {
-    return (isfinite(r.low) && r.low < 0) || (isfinite(r.high) && r.high >= (double)elements);
-}
 
 /* True when the instruction defines a value (LOOP does only in the text, for RESULT to name). */
 bool nest_defines(const NestInstruction *i);

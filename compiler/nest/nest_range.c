@@ -2,8 +2,7 @@
  *
  * Requires a value defined before where it is asked for. An infinite end is one that is not known:
  * an extent of the run, say. */
-#include "nest/nest_internal.h"
-#include <math.h>
+#include "nest/nest_range.h"
 
 enum { DEPTH = 10 }; /* addresses of kernels are a few operations deep */
 

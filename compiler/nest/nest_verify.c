@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "nest/nest.h"
 #include "nest/nest_internal.h"
+#include "nest/nest_range.h"
 
 typedef struct {
     const NestKernel *kernel;

@@ -10,7 +10,7 @@
  * Thin products stay in the kernels around them, where their operands are in registers or cache:
  * BLAS wants at least GEMM_THIN in both free and summed extents. */
 #include "pass/gemm_match.h"
-#include "pass/limits.h"
+#include "machine/limits.h"
 #include <string.h>
 
 static bool has_label(const uint8_t *labels, uint32_t n, uint8_t label) {

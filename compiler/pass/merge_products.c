@@ -8,8 +8,8 @@
  *  -> add(%x, contract concat(W, V)[20,d] concat(a, b)[20])
  *
  * The joint weights hang on no position: they are put side by side once a step. */
+#include "machine/limits.h"
 #include "pass/gemm_match.h"
-#include "pass/limits.h"
 #include "pass/pass.h"
 #include "pass/rebuild.h"
 

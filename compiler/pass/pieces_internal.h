@@ -2,8 +2,8 @@
 #ifndef HCC_PASS_PIECES_INTERNAL_H
 #define HCC_PASS_PIECES_INTERNAL_H
 
+#include "machine/limits.h"
 #include "pass/gemm_match.h"
-#include "pass/limits.h"
 #include "pass/pieces_axis.h"
 #include "pass/rebuild.h"
 

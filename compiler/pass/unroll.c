@@ -8,7 +8,7 @@
  *
  *     %3 = scan %1 %2 trips 2 { tanh(shift(arg0, 1) + arg1) }     %4 = result %3 0
  *     →  %5 = shift %1    %6 = tanh(%5 + %2)    %7 = shift %6    %8 = tanh(%7 + %2) */
-#include "pass/limits.h"
+#include "machine/limits.h"
 #include "pass/pass.h"
 #include "pass/write_out.h"
 

@@ -1,6 +1,6 @@
 /* Derivative rules of views, reductions, contractions, run-time indices and ops across positions.
  */
-#include "pass/limits.h"
+#include "machine/limits.h"
 #include "pass/vjp.h"
 #include <string.h>
 

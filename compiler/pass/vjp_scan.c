@@ -8,7 +8,7 @@
  * Only what the reverse body reads is stacked, passed and carried: it is first built with all
  * arguments there might be, then pruned. A small invariant that the places of the domain share is
  * accumulated by each place and summed once after the loop, so that the loop stays local. */
-#include "pass/limits.h"
+#include "machine/limits.h"
 #include "pass/rebuild.h"
 #include "pass/vjp.h"
 

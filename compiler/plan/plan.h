@@ -14,6 +14,7 @@
 #define HCC_PLAN_PLAN_H
 
 #include "base/diag.h"
+#include "machine/machine.h"
 #include "pass/gemm_match.h"
 
 /* The step that memory is planned for; any other fits the plan as well. */
@@ -27,6 +28,7 @@ typedef struct {
     bool fuse;      /* false: one group a value (to compare with) */
     bool recompute; /* false: every forward value a backward group needs is stored */
     PlanStep step;
+    Machine machine;
 } PlanOptions;
 
 /* How a value comes to be. */
@@ -205,6 +207,8 @@ uint64_t plan_value_bytes(const Plan *plan, TirId value);
 
 /* True for values that exist in memory without any work: parameters, inputs, tables. */
 bool plan_is_leaf(const TirNode *node);
+/* Ops that move elements and compute nothing, read through wherever they are used. */
+bool plan_is_view(const TirNode *node);
 /* As the manifest says it. */
 extern const char *const plan_region_names[REGION_NONE + 1],
     *const plan_call_names[CALL_KIND_COUNT], *const plan_element_names[ELEMENT_COUNT];

@@ -2,7 +2,7 @@
 #ifndef HCC_PLAN_PLAN_INTERNAL_H
 #define HCC_PLAN_PLAN_INTERNAL_H
 
-#include "pass/limits.h"
+#include "machine/limits.h"
 #include "plan/plan.h"
 
 /* Operations at a position that computing a value once takes, written out. */
@@ -10,8 +10,6 @@ uint64_t plan_value_size(const TirBlock *block, TirId id);
 /* Ends groups that are larger than a kernel may be; see split.c. */
 void plan_split(Plan *plan);
 
-/* Ops that move elements and compute nothing, read through wherever they are used. */
-bool plan_is_view(const TirNode *node);
 /* The computed or stored value behind the views that are not stored themselves. */
 TirId plan_root(const Plan *plan, TirId id);
 /* Whether a value sums over instances of the domain it runs in. */

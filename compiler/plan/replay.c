@@ -43,13 +43,6 @@ typedef struct {
 /* --- time ----------------------------------------------------------------------------------------
  */
 
-/* A core does not overlap its bytes with its arithmetic: a call takes the sum of both. The rates
- * are one core's of a machine with AVX-512; only their ratios decide anything. */
-static const double BYTES_A_SECOND = 20e9;    /* read or written by a kernel */
-static const double KERNEL_A_SECOND = 60e9;   /* operations in kernels */
-static const double PRODUCT_A_SECOND = 120e9; /* operations in matrix products, bytes and all */
-static const double ATTEND_A_SECOND = 100e9;  /* operations in attention, bytes and all */
-
 static double in_a_step(const Cost *cost, const PlanStep *step) {
     double samples = (double)step->samples;
     return cost->per_position * samples * (double)step->positions + cost->per_sample * samples +
@@ -58,13 +51,15 @@ static double in_a_step(const Cost *cost, const PlanStep *step) {
 
 static double call_seconds(const Plan *plan, const Call *call) {
     const PlanStep *step = &plan->options.step;
+    const Machine *machine = &plan->options.machine;
     CallCost cost = plan_call_cost(plan, call);
     double operations = in_a_step(&cost.operations, step);
     if (call->kind == CALL_GEMM)
-        return operations / PRODUCT_A_SECOND;
+        return operations / machine->product_a_second;
     if (call->kind == CALL_ATTEND)
-        return operations / ATTEND_A_SECOND;
-    return operations / KERNEL_A_SECOND + in_a_step(&cost.bytes, step) / BYTES_A_SECOND;
+        return operations / machine->attend_a_second;
+    return operations / machine->kernel_a_second +
+           in_a_step(&cost.bytes, step) / machine->bytes_a_second;
 }
 
 /* --- units ---------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-STAGES = ("ast", "tir", "grad", "fused", "nests") # the rest depends on the version of LLVM
+STAGES = ("ast", "tir", "grad", "fused", "schedule", "nests") # the rest depends on the version of LLVM
 EXAMPLE = "examples/small.hc"
 
 
@@ -34,7 +34,7 @@ def bare(line):
 
 def missing(hcc, stage, block):
     """The first line of a block that is not where it should be; None when all are."""
-    arguments = ["--kernel", "k1", "--cpu", "x86-64-v4"] if stage == "nests" else []
+    arguments = ["--kernel", "k1", "--cpu", "x86-64-v4"] if stage in ("schedule", "nests") else []
     printed = harness.run([hcc, "emit", EXAMPLE, "--stage", stage, *arguments]).out
     lines = iter([bare(line) for line in printed.splitlines()])
     for line in block.splitlines():

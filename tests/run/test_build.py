@@ -80,7 +80,7 @@ class Outputs(harness.TestCase):
             for _ in range(2):
                 with self.subTest(name):
                     self.expect(hcc("build", "m.hc", "-o", name, cwd=self.folder))
-        for stage in ("ast", "tir", "grad", "fused", "nests", "llvm", "asm"):
+        for stage in ("ast", "tir", "grad", "fused", "schedule", "nests", "llvm", "asm"):
             for _ in range(2):
                 with self.subTest(stage):
                     self.expect(hcc("emit", "m.hc", "--stage", stage, "-o", "out",

@@ -8,6 +8,7 @@
 
 #include "codegen/codegen.h"
 #include "lower/attend.h"
+#include "machine/machine.h"
 #include "nest_eval.h"
 #include <float.h>
 #include <time.h>
@@ -195,10 +196,12 @@ static void check_all(const char *cpu, int level, NestElem elem, uint16_t lanes,
     Compilation *c = compilation_create();
     const NestKernel *kernels[2 * N_SHAPES];
     AttendShape used[N_SHAPES];
+    const Machine machine = machine_of(lanes * (elem == NEST_F64 ? 8 : 4), 0);
     for (uint32_t k = 0; k < N_SHAPES; k++) {
         used[k] = shapes[k];
         used[k].elem = elem;
         used[k].lanes = lanes;
+        used[k].columns = machine_attend_columns(&machine);
         kernels[2 * k] = attend_forward(c->arena, &used[k]);
         kernels[2 * k + 1] = attend_backward(c->arena, &used[k]);
         assert_null(nest_verify(kernels[2 * k]));

@@ -4,7 +4,7 @@
 #include "plan_case.h"
 
 #include "lower/lower.h"
-#include "pass/limits.h"
+#include "machine/limits.h"
 
 static void limits_have_names_of_their_own(void **state) {
     (void)state;
@@ -35,8 +35,8 @@ static Plan *planned(Case *c, uint32_t extent, bool product) {
 /* Loads of whole vectors of what the caller gave. */
 static uint32_t vectors(Case *c, uint32_t extent) {
     Plan *plan = planned(c, extent, false);
-    NestKernel **kernels =
-        lower_kernels(plan, (LowerOptions){.real = NEST_F32, .lanes = 16, .registers = 32});
+    const ScheduleOptions options = {.real_bytes = 4, .machine = machine_of(64, 32)};
+    NestKernel **kernels = lower_kernels(plan, schedule_create(plan, &options));
     uint32_t n = 0;
     for (uint32_t k = 0; k < plan->kernels.count; k++)
         for (NestId id = 1; id < kernels[k]->instructions.count; id++) {

@@ -11,13 +11,17 @@ enum { N_EXTENTS = sizeof EXTENTS / sizeof *EXTENTS };
 /* Lowered for every precision and vector: a reader that looks for a value elsewhere than where it
  * lies is a fault of lowering or of the verifier. */
 static void check_places(Case *c, TirProgram *p) {
-    static const LowerOptions machines[] = {{NEST_F64, 4, 0, 16}, {NEST_F32, 16, 0, 32}};
+    const ScheduleOptions machines[] = {{.real_bytes = 8, .machine = machine_of(32, 16)},
+                                        {.real_bytes = 4, .machine = machine_of(64, 32)}};
     for (uint32_t m = 0; m < sizeof machines / sizeof *machines; m++) {
-        const CompileOptions options = {.f64 = machines[m].real == NEST_F64};
+        const CompileOptions options = {.f64 = machines[m].real_bytes == 8};
         const Plan *plan = case_plan(c, p, &options);
-        NestKernel **kernels = lower_kernels(plan, machines[m]);
+        Schedule **schedules = schedule_create(plan, &machines[m]);
+        NestKernel **kernels = lower_kernels(plan, schedules);
         for (uint32_t k = 0; k < plan->kernels.count; k++) {
-            const char *wrong = nest_verify(kernels[k]);
+            const char *wrong = schedule_verify(schedules[k]);
+            if (!wrong)
+                wrong = nest_verify(kernels[k]);
             if (wrong)
                 fail_msg("%s", wrong);
         }

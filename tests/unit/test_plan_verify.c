@@ -2,7 +2,7 @@
  * changed, and is refused for that. */
 #include "plan_case.h"
 
-#include "pass/limits.h"
+#include "machine/limits.h"
 #include "plan/plan_internal.h"
 
 enum { D = 40 };

@@ -1,9 +1,9 @@
-#include "pass/limits.h"
+#include "machine/limits.h"
 #include <stddef.h>
 
 static const Limit all[] = {
 #define LIMIT(name, value, counted, beyond) {#name, value, counted, beyond},
-#include "pass/limits.def"
+#include "machine/limits.def"
     {NULL, 0, NULL, NULL},
 };
 

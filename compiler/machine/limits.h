@@ -1,12 +1,12 @@
 /* The limits of the planner and the schedule, as numbers and as a list. */
-#ifndef HCC_PASS_LIMITS_H
-#define HCC_PASS_LIMITS_H
+#ifndef HCC_MACHINE_LIMITS_H
+#define HCC_MACHINE_LIMITS_H
 
 #include <stdint.h>
 
 enum {
 #define LIMIT(name, value, counted, beyond) name = (value),
-#include "pass/limits.def"
+#include "machine/limits.def"
 };
 
 typedef struct {

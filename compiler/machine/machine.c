@@ -1,0 +1,49 @@
+#include "machine/machine.h"
+#include "machine/limits.h"
+#include <inttypes.h>
+
+Machine machine_of(uint32_t vector_bytes, uint32_t vector_registers) {
+    return (Machine){.vector_bytes = vector_bytes,
+                     .vector_registers = vector_registers ? vector_registers : 32,
+                     .cache_line = 64,
+                     .same_sets = 1024,
+                     .ahead_bytes = 512 << 10,
+                     .packed_bytes = 8 << 20,
+                     .streamed_bytes = 8 << 20,
+                     .bytes_a_second = 20e9,
+                     .kernel_a_second = 60e9,
+                     .product_a_second = 120e9,
+                     .attend_a_second = 100e9};
+}
+
+/* Machines with few registers cannot broadcast from memory either, so what is loaded for several
+ * products wants registers, too. */
+static bool few_registers(const Machine *m) {
+    return m->vector_registers < 32;
+}
+
+uint32_t machine_fold_accumulators(const Machine *m, uint32_t positions) {
+    return (few_registers(m) && positions > 1 ? 12 : 24) / positions;
+}
+
+uint32_t machine_block_accumulators(const Machine *m) {
+    return few_registers(m) ? 8 : BLOCK_ACCUMULATORS_MOST;
+}
+
+uint32_t machine_attend_columns(const Machine *m) {
+    return m->vector_bytes >= 64 ? 4 : 2; /* what 32 or 16 vector registers hold */
+}
+
+void machine_print(const Machine *m, const char *indent, FILE *to) {
+    fprintf(to, "%svectors      %u bytes, in %u registers\n", indent, m->vector_bytes,
+            m->vector_registers);
+    fprintf(to, "%scache lines  %u bytes; rows %u bytes apart share sets\n", indent, m->cache_line,
+            m->same_sets);
+    fprintf(to,
+            "%scaches       fetch ahead %" PRIu64 " KiB, pack %" PRIu64
+            " KiB, are written past from %" PRIu64 " KiB on\n",
+            indent, m->ahead_bytes >> 10, m->packed_bytes >> 10, m->streamed_bytes >> 10);
+    fprintf(to, "%sa core       %g GB/s; in kernels %g, products %g, attention %g Gflop/s\n",
+            indent, m->bytes_a_second * 1e-9, m->kernel_a_second * 1e-9, m->product_a_second * 1e-9,
+            m->attend_a_second * 1e-9);
+}

@@ -1,0 +1,47 @@
+/* A processor, as far as it decides how a model is computed: what planning, schedules and lowering
+ * choose by, each with its reason. machine_of fills a record, and nothing else does; whoever
+ * decides has it as a constant. Counts that are compared with extents are limits: see limits.def.
+ */
+#ifndef HCC_MACHINE_MACHINE_H
+#define HCC_MACHINE_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct Machine {
+    /* Of the processor compiled for. */
+    uint32_t vector_bytes;     /* 0: not known, as when a plan is made */
+    uint32_t vector_registers; /* that vectors may live in */
+
+    /* Of its caches: about the same in every processor there is code for. */
+    uint32_t cache_line;     /* bytes */
+    uint32_t same_sets;      /* bytes: rows so far apart share a sixteenth of a cache's sets */
+    uint64_t ahead_bytes;    /* fetched ahead at most: half a second-level cache */
+    uint64_t packed_bytes;   /* of a kernel's arrays in packed order: a thread's share of a cache */
+    uint64_t streamed_bytes; /* outputs from this size on have left the caches before they are read,
+                                and are written past them */
+
+    /* One core's with AVX-512; only their ratios decide anything. A core does not overlap its bytes
+     * with its arithmetic: a call takes the sum of both. */
+    double bytes_a_second;   /* read or written by a kernel */
+    double kernel_a_second;  /* operations in kernels */
+    double product_a_second; /* operations in matrix products, bytes and all */
+    double attend_a_second;  /* operations in attention, bytes and all */
+} Machine;
+
+/* 0, 0: of no processor in particular. No registers: as many as most have, 32. */
+Machine machine_of(uint32_t vector_bytes, uint32_t vector_registers);
+
+/* Vectors that a loop of dot products adds up in, for each of so many positions at a time; for one,
+ * a loop more would cost more than registers that go to memory. */
+uint32_t machine_fold_accumulators(const Machine *m, uint32_t positions);
+/* The same of a loop whose results leave the registers at its end. */
+uint32_t machine_block_accumulators(const Machine *m);
+/* Vectors of queries that attention takes at a time, with four keys to each. */
+uint32_t machine_attend_columns(const Machine *m);
+
+/* A line a fact, each with the indent. */
+void machine_print(const Machine *m, const char *indent, FILE *to);
+
+#endif

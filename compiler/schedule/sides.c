@@ -1,0 +1,94 @@
+/* Sides: what lies in the lanes while a value is computed, and which values are stored whoever
+ * reads them. */
+#include "schedule/schedule_internal.h"
+
+/* A dot product along features that leaves a small value. */
+static bool is_fold(const TirBlock *block, const TirNode *node) {
+    if (schedule_is_wide(&node->type) || node->op == TIR_ARGMAX)
+        return false;
+    switch (tir_op_class(node->op)) {
+    case TIR_CLASS_REDUCE: {
+        const TirType *type = &tir_node(block, node->operands[0])->type;
+        return node->op != TIR_POSITION_SUM && schedule_is_wide(type) &&
+               (node->attr.axis_mask >> (type->rank - 1) & 1);
+    }
+    case TIR_CLASS_CONTRACT:
+        return schedule_summed_label(block, node) >= 0;
+    default:
+        return false;
+    }
+}
+
+static ScheduleSide side_of(const TirBlock *block, const TirNode *node) {
+    if (node->op == TIR_SCAN || node->op == TIR_RESULT)
+        return SCHEDULE_LANE; /* whatever its extent: what a loop carries lies in registers */
+    return is_fold(block, node)            ? SCHEDULE_FOLD
+           : schedule_is_wide(&node->type) ? SCHEDULE_WIDE
+                                           : SCHEDULE_LANE;
+}
+
+static bool is_by_parts(const TirNode *node) {
+    if (node->op != TIR_CONCAT && node->op != TIR_PAD)
+        return false;
+    if (!schedule_is_wide(&node->type))
+        return tir_element_count(&node->type) > UNROLL_LANE;
+    return node->attr.axis + 1u == node->type.rank ||
+           schedule_leading(&node->type) > UNROLL_LEADING;
+}
+
+static bool is_by_element(const TirBlock *block, const TirNode *node) {
+    return node->op == TIR_GATHER && schedule_is_wide(&node->type) &&
+           tir_node(block, node->operands[0])->type.rank == 1;
+}
+
+static bool is_stored(const ScheduleValue *v, const ScheduleDraft *d, const TirNode *node) {
+    if (d->by_parts || d->by_element || v->output)
+        return true;
+    if (v->side == SCHEDULE_LANE && node->op != TIR_RESULT)
+        return v->elements > UNROLL_LANE || schedule_by_position(node);
+    return v->side == SCHEDULE_FOLD;
+}
+
+/* A long sum. */
+static bool is_dear(const TirBlock *block, const TirNode *node) {
+    TirOpClass class = tir_op_class(node->op);
+    if (class != TIR_CLASS_REDUCE && class != TIR_CLASS_CONTRACT)
+        return false;
+    for (uint32_t k = 0; k < node->n_operands; k++)
+        if (tir_element_count(&tir_node(block, node->operands[k])->type) >
+            UNROLL_REDUCE * tir_element_count(&node->type))
+            return true;
+    return false;
+}
+
+/* Loops over a large small-sided value's elements come to its operands by run-time index: a long
+ * sum there would be made again in every turn, so it is stored before. */
+static void store_what_loops_read(Scheduler *b) {
+    for (uint32_t k = b->s->n_values; k-- > b->s->n_inputs;) {
+        const ScheduleValue *v = &b->s->values[k];
+        if (v->side != SCHEDULE_LANE || (v->elements <= UNROLL_LANE && !b->drafts[k].in_loops))
+            continue;
+        for (uint32_t o = 0; o < schedule_node(b->s, v->id)->n_operands; o++) {
+            bool in_step;
+            const ScheduleValue *from = scheduled_operand(b, v, o, &in_step);
+            if (!from || from->side != SCHEDULE_LANE || draft_of(b, from)->stored)
+                continue;
+            ScheduleDraft *d = draft_of(b, from);
+            d->stored = is_dear(b->block, schedule_node(b->s, from->id));
+            d->in_loops = !d->stored;
+        }
+    }
+}
+
+void schedule_sides(Scheduler *b) {
+    for (uint32_t k = b->s->n_inputs; k < b->s->n_values; k++) {
+        ScheduleValue *v = &b->s->values[k];
+        ScheduleDraft *d = &b->drafts[k];
+        const TirNode *node = schedule_node(b->s, v->id);
+        v->side = side_of(b->block, node);
+        d->by_parts = is_by_parts(node);
+        d->by_element = is_by_element(b->block, node);
+        d->stored = node->type.elem != TIR_TUPLE && is_stored(v, d, node);
+    }
+    store_what_loops_read(b);
+}
