@@ -276,8 +276,14 @@ static void check_shared(Verifier *v, uint32_t stage, const ScheduleStep *step) 
 }
 
 static void check_step(Verifier *v, uint32_t stage, const ScheduleStep *step) {
+    const bool shared = step->kind == STEP_TOGETHER || step->kind == STEP_SUMS;
+    const bool part = step->kind == STEP_PART || step->kind == STEP_LOOPS;
     if (step->kind >= STEP_REGISTERS ? stage % 2 == 0 : stage % 2 == 1)
         WRONG(v, "a step of stage %u has something else in its lanes", stage);
+    else if ((!shared && !step->value) || (part && step->parts.count != 1))
+        WRONG(v, "a step of stage %u makes nothing", stage);
+    if (v->wrong)
+        return;
     for (uint32_t k = 0; k < step->n_loops; k++)
         check_loop(v, stage, step, k);
     for (uint32_t k = 0; k < step->parts.count; k++)
