@@ -61,8 +61,7 @@ void lower_block_sum(Lower *l, const SchedulePart *part, const ScheduleLoop *pos
             at[e] = lower_sum_place(l, v, &moved);
             sum[e] = nest_load(&l->b, accumulator, at[e], l->lanes, 1, valid);
         }
-        NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0), l->valid_rows,
-                                         positions->step, n, sum);
+        NestLoop *loop = lower_loop_begin(l, positions, l->valid_rows, n, sum);
         lower_scope_begin(l);
         lower_shift_prepare(l, affine_var(loop->variable), 1, &part->id, 1);
         LowerContext old = lower_context(l, affine_var(loop->variable), l->lanes, valid);

@@ -39,8 +39,10 @@ typedef enum {
     NEST_EXTENT_COUNT
 } NestExtent;
 
-/* The kinds say what a loop is for; SEQUENTIAL code is right for all of them. UNROLL asks code
- * generation to unroll fully. PARALLEL never appears inside a kernel (tasks are that). */
+/* What may be made of a loop; SEQUENTIAL code is right for all of them. The turns of a VECTOR loop
+ * may run at once and those of a REDUCE loop, which writes nothing, in any order: what they carry
+ * are folds. The verifier holds loops to that (nest_kinds.c). UNROLL asks code generation to unroll
+ * fully. PARALLEL never appears inside a kernel (tasks are that). */
 typedef enum { NEST_SEQUENTIAL, NEST_VECTOR, NEST_REDUCE, NEST_UNROLL } NestLoopKind;
 
 /* offset + sum of coefficient[k] * value[k], values i64 scalars. */

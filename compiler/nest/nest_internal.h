@@ -14,6 +14,9 @@ extern const char *const nest_elem_text[5];   /* by NestElem */
 extern const char *const nest_extent_text[6]; /* by NestExtent */
 extern const char *const nest_loop_text[4];   /* by NestLoopKind */
 
+/* That the kinds of loops are true (nest_kinds.c), of a kernel that is well formed otherwise. */
+const char *nest_verify_kinds(const NestKernel *kernel, Arena *scratch);
+
 /* True when the instruction defines a value (LOOP does only in the text, for RESULT to name). */
 bool nest_defines(const NestInstruction *i);
 

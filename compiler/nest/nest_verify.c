@@ -356,8 +356,8 @@ const char *nest_verify(const NestKernel *kernel) {
                                    "scratch",
                                    kernel->name, k, b->name ? b->name : "");
     }
-    if (!v.error)
-        verify_body(&v, &kernel->body, 0);
+    if (!v.error && verify_body(&v, &kernel->body, 0))
+        v.error = nest_verify_kinds(kernel, scratch);
     arena_destroy(scratch);
     return v.error;
 }

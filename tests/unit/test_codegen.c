@@ -44,7 +44,8 @@ static void random_loop(Random *r, NestId index) {
     (void)index;
     uint32_t n = pick(r, 3);
     NestId initial[2] = {pick_of(r, &r->reals), pick_of(r, &r->reals)}, yield[2];
-    NestLoopKind kind = (NestLoopKind)pick(r, 4);
+    /* The other kinds promise something of bodies. */
+    NestLoopKind kind = pick(r, 4) == NEST_UNROLL ? NEST_UNROLL : NEST_SEQUENTIAL;
     NestId end = pick(r, 2) ? nest_i64(b, pick(r, 7)) : nest_extent(b, NEST_SAMPLES);
     NestLoop *loop =
         nest_loop_begin(b, kind, nest_i64(b, pick(r, 3)), end, 1 + pick(r, 2), n, initial);

@@ -39,7 +39,7 @@ static NestKernel *sample_kernel(Arena *arena, const char *name, double factor) 
     NestId far = nest_binary(&b, NEST_LT, nest_i64(&b, 64), i);
     nest_if_begin(&b, far);
     nest_prefetch(&b, x, nest_at_plus(nest_at(64), i, 1));
-    nest_store(&b, s, nest_at(0), product, 0, true);
+    nest_store(&b, s, nest_at_plus(nest_at(0), i, 1), product, 0, true);
     nest_if_end(&b);
     nest_loop_end(&b, (NestId[]){nest_binary(&b, NEST_ADD, loop->inner[0], product)});
     NestId sum = nest_unary(&b, NEST_SUM_LANES, nest_result(&b, loop, 0));
@@ -122,6 +122,34 @@ static void test_folding(void **state) {
     compilation_destroy(c);
 }
 
+#define TURNS                                                                                      \
+    "kernel \"k\" { buffer @0 \"x\" argument f32 read write\n %1 = const i64 0\n %2 = const i64 "  \
+    "8\n"                                                                                          \
+    " %3 = const f32x8 1\n %4 = const f32x8 0\n"
+
+/* Loops whose turns may run at once, or in any order. */
+static void test_kinds(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        TURNS " loop %5 vector %6 = %1 to %2 step 8 carry %7 = %4 {\n"
+              " %8 = load f32x8 @0[%6*1 + 0]\n %9 = fma f32x8 %8, %3, %7\n"
+              " %10 = add f32x8 %9, %3\n yield %10 } }",
+        TURNS " loop %5 reduce %6 = %1 to %2 step 1 carry %7 = %4 {\n"
+              " loop %8 vector %9 = %1 to %2 step 8 carry %10 = %7 {\n"
+              " %11 = max f32x8 %3, %10\n yield %11 }\n %12 = result f32x8 %8, 0\n yield %12 } }",
+        TURNS " loop %5 reduce %6 = %1 to %2 step 1 carry %7 = %4, %8 = %4 {\n"
+              " %9 = lt boolx8 %7, %3\n %10 = select f32x8 %9, %3, %7\n"
+              " %11 = select f32x8 %9, %4, %8\n yield %10, %11 } }",
+    };
+    for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
+        Compilation *c = compilation_create();
+        if (!nest_read(c, source_add(c->sources, "k", texts[k], strlen(texts[k]))))
+            diag_render_text(c->diagnostics, stderr, false);
+        assert_int_equal(diag_error_count(c->diagnostics), 0);
+        compilation_destroy(c);
+    }
+}
+
 /* Each text is wrong in one way, and the message says so. */
 static void test_refused(void **state) {
     (void)state;
@@ -162,6 +190,30 @@ static void test_refused(void **state) {
          " %1 = const f32x8 1\n %2 = const i64 0\n %3 = const i64 9\n"
          " loop %4 sequential %5 = %2 to %3 step 8 { store @0[%5*1 + 1], %1\n } }",
          "outside its scratch"},
+        {TURNS " loop %5 vector %6 = %1 to %2 step 8 carry %7 = %4 {\n"
+               " %8 = neg f32x8 %7\n yield %8 } }",
+         "carries what is no fold"},
+        {TURNS " loop %5 vector %6 = %1 to %2 step 8 carry %7 = %4 {\n"
+               " %8 = add f32x8 %7, %3\n %9 = mul f32x8 %8, %3\n yield %9 } }",
+         "carries what is no fold"},
+        {TURNS " loop %5 vector %6 = %1 to %2 step 8 carry %7 = %4 {\n"
+               " %8 = add f32x8 %7, %3\n store @0[%6*1 + 0], %7\n yield %8 } }",
+         "carries what is no fold"},
+        {TURNS " loop %5 vector %6 = %1 to %2 step 8 carry %7 = %4 {\n"
+               " %8 = fma f32x8 %7, %3, %3\n yield %8 } }",
+         "carries what is no fold"},
+        {TURNS " loop %5 vector %6 = %1 to %2 step 8 carry %7 = %4 {\n"
+               " %8 = lt boolx8 %7, %3\n %9 = select f32x8 %8, %3, %7\n yield %9 } }",
+         "carries what is no fold"},
+        {TURNS " loop %5 vector %6 = %1 to %2 step 8 { store @0[0], %3 } }",
+         "turns that write the same places"},
+        {TURNS " loop %5 vector %6 = %1 to %2 step 8 {\n"
+               " %7 = load f32x8 @0[0]\n store @0[%6*1 + 0], %7 } }",
+         "turns that read what others write"},
+        {TURNS " loop %5 reduce %6 = %1 to %2 step 1 carry %7 = %4 {\n"
+               " %8 = add f32x8 %7, %3\n store @0[%6*8 + 0], %3\n yield %8 } }",
+         "is a reduction, and writes"},
+        {TURNS " loop %5 reduce %6 = %1 to %2 step 1 { %7 = task } }", "is a reduction of nothing"},
         {"kernel \"k\" {", "ends inside"},
         {"kernel \"k\" { } }", "expected `kernel`"},
         {"kernel \"k\" { } kernel \"l\" { }", "one kernel"},
@@ -215,6 +267,7 @@ int main(void) {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_equal_but_for_names),
         cmocka_unit_test(test_folding),    cmocka_unit_test(test_refused),
         cmocka_unit_test(test_several),    cmocka_unit_test(test_too_deep),
+        cmocka_unit_test(test_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
