@@ -57,8 +57,10 @@ void help_overview(FILE *to) {
         help_prose(to, command_helps[k].summary, 21);
     }
     fputc('\n', to);
-    help_prose(
-        to, "'hcc COMMAND --help' tells the options of a command; 'hcc --version' the version.", 0);
+    help_prose(to,
+               "'hcc COMMAND --help' tells the options of a command; 'hcc --version' the version, "
+               "and with --verbose what is known of this machine.",
+               0);
     help_prose(to, "'-' in place of FILE reads the standard input.", 0);
     fputs("\nenvironment:\n", to);
     for (uint32_t k = 0; k < ENVIRONMENT_HELPS; k++) {

@@ -1,5 +1,6 @@
 /* Parsing of the command line, by the tables. */
 #include "driver/options.h"
+#include "driver/version.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -38,15 +39,11 @@ static bool options_valid(const HcCommandLine *line, const Options *o) {
 }
 
 /* `hcc help`, `hcc help train`, `hcc --version`, `hcc --help=markdown`: before the tables. */
-static bool options_special(int argc, const char *const *argv, FILE *out) {
+static bool options_special(Arena *arena, int argc, const char *const *argv, FILE *out) {
     if (argc < 2)
         return false;
     if (strcmp(argv[1], "--version") == 0) {
-#ifdef __SANITIZE_ADDRESS__
-        fprintf(out, "hcc %s, sanitized\n", HCC_VERSION);
-#else
-        fprintf(out, "hcc %s\n", HCC_VERSION);
-#endif
+        version_print(argc > 2 && strcmp(argv[2], "--verbose") == 0, arena, out);
         return true;
     }
     if (strcmp(argv[1], "--help=markdown") == 0) {
@@ -69,7 +66,7 @@ static bool options_special(int argc, const char *const *argv, FILE *out) {
 OptionsResult options_parse(Options *options, Arena *arena, int argc, const char *const *argv,
                             FILE *out, FILE *err) {
     *options = (Options){.command = CMD_NONE, .argc = argc, .argv = argv};
-    if (options_special(argc, argv, out))
+    if (options_special(arena, argc, argv, out))
         return OPTIONS_DONE;
     if (argc == 3 && strcmp(argv[1], "help") == 0) {
         fprintf(err, "hcc: unknown command '%s'\n", argv[2]);

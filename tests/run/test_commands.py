@@ -47,6 +47,8 @@ class CommandLine(harness.TestCase):
 
     def test_version(self):
         self.assertRegex(self.expect(hcc("--version")).out, r"^hcc \d+\.\d+\.\d+(, sanitized)?\n$")
+        self.assertRegex(self.expect(hcc("--version", "--verbose")).out,
+                         r"^hcc .*\nthis machine: \S+\n  vectors +(16|32|64) bytes, in \d+ registers\n")
 
     def test_usage_mistakes_exit_2_and_suggest(self):
         for arguments, expected in [

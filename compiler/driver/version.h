@@ -1,0 +1,12 @@
+/* What `hcc --version` prints. */
+#ifndef HCC_DRIVER_VERSION_H
+#define HCC_DRIVER_VERSION_H
+
+#include "base/arena.h"
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Verbose: also what kernels for this machine are decided by. */
+void version_print(bool verbose, Arena *arena, FILE *to);
+
+#endif
