@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Whether two builds of hcc say the same at every stage, for every connection and every example.
 
-    python3 scripts/same_texts.py OLD NEW [--only REGEX] [--stages tir,grad,fused,nests]
+    python3 scripts/same_texts.py OLD NEW [--only REGEX] [--stages tir,grad,fused,schedule,nests]
 
 For changes that move code and mean to change nothing else. Prints the first line in which a text
 differs, and a count; exit code 1 when one does. A model that both refuse with the same words is the
@@ -59,7 +59,7 @@ def main():
     parser.add_argument("old")
     parser.add_argument("new")
     parser.add_argument("--only", default="", help="models whose name this regular expression finds")
-    parser.add_argument("--stages", default="tir,grad,fused,nests")
+    parser.add_argument("--stages", default="tir,grad,fused,schedule,nests")
     asked = parser.parse_args()
     asked.old, asked.new = os.path.abspath(asked.old), os.path.abspath(asked.new)
     with tempfile.TemporaryDirectory() as folder, \
