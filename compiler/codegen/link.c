@@ -2,6 +2,7 @@
  *
  * The output is written under a temporary name beside its place and renamed, so that nothing
  * half-written is ever seen; what the linker complains about becomes the error. */
+#include "base/fresh_file.h"
 #include "base/vec.h"
 #include "codegen/codegen.h"
 #include <errno.h>
@@ -35,20 +36,12 @@ static const char *link_write_all(Arena *arena, int file, const char *path, cons
     return NULL;
 }
 
-/* A fresh file beside `path`; its name in *name. -1 and *error on failure. The name begins with a
- * folder: to `cc`, "@x" would be a file of arguments and "-x" an option. */
+/* -1 and *error on failure. */
 static int link_temporary(Arena *arena, const char *path, char **name, const char **error) {
-    *name = arena_printf(arena, "%s%s.XXXXXX", strchr(path, '/') ? "" : "./", path);
-    int file = mkstemp(*name);
+    const int file = fresh_file(arena, path, name);
     if (file < 0)
         *error = link_errno(arena, path);
     return file;
-}
-
-static mode_t link_mode(mode_t wanted) {
-    mode_t mask = umask(0);
-    umask(mask);
-    return wanted & ~mask;
 }
 
 const char *codegen_write_file(Arena *arena, const char *path, const void *bytes, size_t length) {
@@ -58,7 +51,7 @@ const char *codegen_write_file(Arena *arena, const char *path, const void *bytes
     if (file < 0)
         return error;
     error = link_write_all(arena, file, path, bytes, length);
-    if (!error && fchmod(file, link_mode(0666)) != 0)
+    if (!error && fchmod(file, fresh_file_mode(0666)) != 0)
         error = link_errno(arena, path);
     if (close(file) != 0 && !error)
         error = link_errno(arena, path);
@@ -166,7 +159,7 @@ static const char *link_job(Arena *arena, const LinkJob *job, bool shared) {
     vec_push(arena, &list, NULL);
     if (!error)
         error = link_run(arena, list.at);
-    if (!error && chmod(output, link_mode(0777)) != 0)
+    if (!error && chmod(output, fresh_file_mode(0777)) != 0)
         error = link_errno(arena, output);
     if (!error && rename(output, job->output) != 0)
         error = link_errno(arena, job->output);

@@ -1,9 +1,9 @@
 /* Writing files: whole or not at all, over nothing that would be missed. */
 #include "driver/outputs.h"
+#include "base/fresh_file.h"
 #include "codegen/codegen.h"
 #include "runtime/files/paths.h"
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -71,12 +71,10 @@ ExitCode output_open(Driver *d, const char *path, const char *mark, OutputFile *
         driver_error(d, "cannot write '%s': %s", path, strerror(errno));
         return EXIT_RESOURCE;
     }
-    char *temporary = arena_printf(d->c->arena, "%s.XXXXXX", path);
-    int descriptor = mkstemp(temporary);
+    char *temporary;
+    const int descriptor = fresh_file(d->c->arena, path, &temporary);
     if (descriptor >= 0) {
-        mode_t mask = umask(0);
-        umask(mask);
-        fchmod(descriptor, 0666 & ~mask);
+        fchmod(descriptor, fresh_file_mode(0666));
         output->to = fdopen(descriptor, "wb");
     }
     if (!output->to) {
