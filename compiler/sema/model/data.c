@@ -43,10 +43,6 @@ static const DataSource *source_find(Sema *s, Name name) {
     return NULL;
 }
 
-Scope *train_scope(Sema *s) {
-    return s->model_scope ? s->model_scope : s->root;
-}
-
 /* --- settings ----------------------------------------------------------------------------------*/
 
 static void add_file(Sema *s, const DataSource *source, bool held_out, Name stream, Value v,

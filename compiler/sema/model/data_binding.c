@@ -13,6 +13,10 @@
 #include <math.h>
 #include <string.h>
 
+Scope *train_scope(Sema *s) {
+    return s->model_scope ? s->model_scope : s->root;
+}
+
 static bool word_among(const char *words, const char *word) {
     const size_t length = strlen(word);
     for (const char *at = words; (at = strstr(at, word)); at += length)
