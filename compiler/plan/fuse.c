@@ -22,37 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool plan_is_leaf(const TirNode *node) {
-    return tir_op_class(node->op) == TIR_CLASS_LEAF;
-}
-
-/* What is taken along the last axis is not in a row, where vectors read: that is computed. */
-bool plan_is_view(const TirNode *node) {
-    return tir_op_through(node->op) &&
-           (node->op != TIR_TAKE || node->attr.axis + 1u < node->type.rank);
-}
-
-TirId plan_root(const Plan *plan, TirId id) {
-    const TirBlock *block = plan->program->block;
-    while (plan->work[id] == WORK_NONE && plan_is_view(tir_node(block, id)))
-        id = tir_node(block, id)->operands[0];
-    return id;
-}
-
-bool plan_sums_instances(const TirBlock *block, TirId id) {
-    const TirNode *node = tir_node(block, id);
-    return node->op != TIR_SCATTER_ADD && tir_sums_places(block, node);
-}
-
-TirDomain plan_run_domain(const TirBlock *block, TirId id) {
-    const TirNode *node = tir_node(block, id);
-    TirDomain domain = node->type.domain;
-    if (tir_op_sums(node->op))
-        tir_domain_join(domain, tir_operand_domain(block, node->n_operands, node->operands),
-                        &domain);
-    return domain;
-}
-
 static WorkKind classify(Plan *plan, TirId id) {
     const TirBlock *block = plan->program->block;
     const TirNode *node = tir_node(block, id);
@@ -100,10 +69,6 @@ static void store_under_reshape(Plan *plan, TirId id) {
     if (plan->work[under] == WORK_NONE && plan_is_view(x) && wide &&
         reshape_splits_last(type, &x->type))
         plan->work[under] = WORK_LOCAL;
-}
-
-bool plan_is_barrier(WorkKind work) {
-    return work != WORK_NONE && work != WORK_LOCAL;
 }
 
 static void classify_all(Plan *plan) {
@@ -162,12 +127,6 @@ static void accumulate_products(Plan *plan) {
         if (plan->work[id] == WORK_GEMM || plan->work[id] == WORK_SCATTER)
             plan->gemm[id].into = into[id];
     }
-}
-
-/* A shift reads other positions than those that its kernel computes: what it reads must be complete
- * before the kernel begins. */
-bool plan_reads_across(const TirNode *node) {
-    return node->op == TIR_SHIFT;
 }
 
 /* When `user` (a barrier, or a local value) can read the value `operand`. */

@@ -10,6 +10,8 @@ uint64_t plan_value_size(const TirBlock *block, TirId id);
 /* Ends groups that are larger than a kernel may be; see split.c. */
 void plan_split(Plan *plan);
 
+/* values.c: what a value is to a plan (and plan_is_leaf, plan_is_view). */
+
 /* The computed or stored value behind the views that are not stored themselves. */
 TirId plan_root(const Plan *plan, TirId id);
 /* Whether a value sums over instances of the domain it runs in. */

@@ -18,7 +18,6 @@ MOST = {
     "compiler/driver": 2,
     "compiler/lower": 5,  # a value is evaluated from its operands' values, whatever its op
     "compiler/pass": 4,  # a rule of the derivative of a loop takes the derivative of its body
-    "compiler/plan": 2,
     "compiler/sema": 23,  # the evaluator: bodies hold expressions, which call bodies and hold trunks of them
     "compiler/syntax": 2,  # dumps of statements and expressions; what is generated and what calls it
     "compiler/tir": 2,
