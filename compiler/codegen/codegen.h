@@ -70,8 +70,7 @@ typedef enum { CODEGEN_OBJECT, CODEGEN_LLVM, CODEGEN_ASM } CodegenForm;
 typedef struct {
     const char *bytes; /* NUL-terminated beyond `length`, in the arena */
     size_t length;
-    const char *error;      /* NULL when all went well */
-    double llvm_seconds[3]; /* building, optimising, emitting */
+    const char *error; /* NULL when all went well */
 } CodegenResult;
 
 CodegenResult codegen_compile(Arena *arena, const CodegenTarget *target, const CodegenModel *model,

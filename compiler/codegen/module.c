@@ -6,7 +6,6 @@
 #include "codegen/emit.h"
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct {
     Arena *arena;
@@ -20,12 +19,6 @@ static void module_diagnostic(LLVMDiagnosticInfoRef info, void *context) {
     char *text = LLVMGetDiagInfoDescription(info);
     faults->error = arena_printf(faults->arena, "code generation: %s", text);
     LLVMDisposeMessage(text);
-}
-
-static double module_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 static Value module_text(Emit *e, const char *text, size_t length, const char *name) {
@@ -200,7 +193,6 @@ static CodegenResult module_make(Arena *arena, const CodegenTarget *target, cons
     ModuleFaults faults = {arena, NULL};
     Emit e = {.target = target, .context = LLVMContextCreate()};
     LLVMContextSetDiagnosticHandler(e.context, module_diagnostic, &faults);
-    double start = module_seconds();
     module_open(&e, part->name);
     if (part->model->sources)
         e.debug = debug_open(&e, scratch, part->model->sources);
@@ -211,17 +203,12 @@ static CodegenResult module_make(Arena *arena, const CodegenTarget *target, cons
     if (LLVMVerifyModule(e.module, LLVMReturnStatusAction, &wrong))
         result.error = arena_printf(arena, "code generation made an invalid module: %s", wrong);
     LLVMDisposeMessage(wrong);
-    double built = module_seconds();
     if (!result.error)
         result.error = module_passes(&e, arena);
-    double optimised = module_seconds();
     if (!result.error)
         module_output(&e, arena, form, &result);
     if (!result.error)
         result.error = faults.error;
-    result.llvm_seconds[0] = built - start;
-    result.llvm_seconds[1] = optimised - built;
-    result.llvm_seconds[2] = module_seconds() - optimised;
     LLVMDisposeBuilder(e.builder);
     LLVMDisposeModule(e.module);
     LLVMContextDispose(e.context);

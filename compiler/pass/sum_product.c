@@ -47,6 +47,10 @@ static SumFactor factor_of(SumProduct *s, TirId x, const uint8_t *labels) {
     return f;
 }
 
+static bool used_once(const SumProduct *s, TirId id) {
+    return id >= s->n_uses || s->uses[id] <= 1;
+}
+
 /* Recursion is bounded by the number of factors: repetitions and signs do not follow each other.
  * `alone` says that nobody else reads x, on the whole way from the sum; only then is x taken apart,
  * for otherwise its value is there anyhow. */
@@ -63,15 +67,14 @@ static void add(SumProduct *s, TirId x, const uint8_t *labels, bool flatten, boo
         for (uint32_t k = 0; k < rank; k++)
             inner[k] = labels[node.attr.axes[k]];
         if (all_different(inner, rank)) {
-            add(s, node.operands[0], inner, flatten,
-                alone && sum_product_used_once(s, node.operands[0]), budget);
+            add(s, node.operands[0], inner, flatten, alone && used_once(s, node.operands[0]),
+                budget);
             return;
         }
     }
     if (node.op == TIR_NEG && alone) {
         s->scale = -s->scale;
-        add(s, node.operands[0], labels, flatten, sum_product_used_once(s, node.operands[0]),
-            budget);
+        add(s, node.operands[0], labels, flatten, used_once(s, node.operands[0]), budget);
         return;
     }
     if (node.op == TIR_MUL && node.type.elem == TIR_REAL && flatten && alone && budget > 1) {
@@ -80,7 +83,7 @@ static void add(SumProduct *s, TirId x, const uint8_t *labels, bool flatten, boo
             const TirId y = node.operands[k];
             const uint32_t added = s->n_factors - before;
             const uint8_t *own = type_of(s, y)->rank ? labels : NULL;
-            add(s, y, own, flatten, sum_product_used_once(s, y),
+            add(s, y, own, flatten, used_once(s, y),
                 k == 0           ? budget - 1
                 : budget > added ? budget - added
                                  : 1);
@@ -88,10 +91,6 @@ static void add(SumProduct *s, TirId x, const uint8_t *labels, bool flatten, boo
         return;
     }
     s->factors[s->n_factors++] = factor_of(s, x, labels);
-}
-
-bool sum_product_used_once(const SumProduct *s, TirId id) {
-    return id >= s->n_uses || s->uses[id] <= 1;
 }
 
 void sum_product_add(SumProduct *s, TirId x, const uint8_t *labels, bool flatten, bool alone) {

@@ -27,7 +27,6 @@ typedef struct {
     SumFactor factors[SUM_FACTORS];
 } SumProduct;
 
-bool sum_product_used_once(const SumProduct *s, TirId id);
 /* Adds `x`, whose axes have these labels, looking through repetition; through signs, and through
  * products if `flatten`, where nobody else reads the value. `alone`: nobody else reads x. */
 void sum_product_add(SumProduct *s, TirId x, const uint8_t *labels, bool flatten, bool alone);

@@ -5,8 +5,6 @@
 #include "machine/limits.h"
 #include "plan/plan.h"
 
-/* Operations at a position that computing a value once takes, written out. */
-uint64_t plan_value_size(const TirBlock *block, TirId id);
 /* Ends groups that are larger than a kernel may be; see split.c. */
 void plan_split(Plan *plan);
 

@@ -59,7 +59,8 @@ static uint64_t block_size(const TirBlock *block) {
     return size;
 }
 
-uint64_t plan_value_size(const TirBlock *block, TirId id) {
+/* Operations at a position that computing a value once takes, written out. */
+static uint64_t value_size(const TirBlock *block, TirId id) {
     const TirNode *node = tir_node(block, id);
     if (node->op == TIR_SCAN)
         return block_size(node->attr.body);
@@ -115,7 +116,7 @@ static Step *steps_of(const Plan *plan, const Group *group, uint32_t *at) {
     qsort(steps, n, sizeof *steps, compare_steps);
     for (uint32_t k = 0; k < n; k++) {
         at[steps[k].id] = k;
-        steps[k].size = plan_value_size(block, steps[k].id) + (k ? steps[k - 1].size : 0);
+        steps[k].size = value_size(block, steps[k].id) + (k ? steps[k - 1].size : 0);
     }
     count_living(plan, group, steps, at);
     return steps;

@@ -15,7 +15,7 @@ void dump_line(Dump *d, Span at, const char *format, ...) {
     fprintf(d->to, "  @%u:%u-%u:%u\n", begin.line, begin.column, end.line, end.column);
 }
 
-void dump_target(Dump *d, const char *label, const Target *target) {
+static void dump_target(Dump *d, const char *label, const Target *target) {
     dump_line(d, target->span, "%s %s%s", label, target->name.text, target->bracketed ? "[]" : "");
     d->depth++;
     for (uint32_t k = 0; k < target->indices.count; k++)

@@ -12,7 +12,6 @@ typedef struct {
 
 /* Begins a line (indented; the text of `format`; the span) and ends it. */
 void dump_line(Dump *d, Span at, const char *format, ...) __attribute__((format(printf, 3, 4)));
-void dump_target(Dump *d, const char *label, const Target *target);
 void dump_expr(Dump *d, const Expr *e);
 void dump_block(Dump *d, const char *label, const StmtList *block);
 

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-uint64_t eval_instances(const Eval *e, TirDomain d) {
+static uint64_t eval_instances(const Eval *e, TirDomain d) {
     return (uint64_t)(d.sample ? e->binding->samples : 1) * (d.space ? e->binding->positions : 1);
 }
 
@@ -171,6 +171,9 @@ static void eval_slice(const Eval *e, const TirType *slice, TirDomain domain, ui
         memcpy(back ? in_stack : in_slice, back ? in_slice : in_stack, n * sizeof *stack);
     } while (eval_next(e, slice->domain, &at));
 }
+
+/* Evaluates what the results need of a block. */
+static void eval_block(Eval *e, uint32_t n_wanted, const TirId *wanted);
 
 static void eval_trip(const Eval *e, const TirNode *node, EvalValue *value, double **arguments,
                       uint32_t trip) {
@@ -376,7 +379,7 @@ static EvalRule *const eval_rules[] = {
 #include "tir/tir_ops.def"
 };
 
-void eval_block(Eval *e, uint32_t n_wanted, const TirId *wanted) {
+static void eval_block(Eval *e, uint32_t n_wanted, const TirId *wanted) {
     const TirBlock *block = e->block;
     bool *needed = ARENA_ARRAY(e->arena, bool, block->nodes.count);
     for (uint32_t k = 0; k < n_wanted; k++)

@@ -27,7 +27,6 @@ typedef struct {
     uint32_t sample, position;
 } EvalPlace;
 
-uint64_t eval_instances(const Eval *e, TirDomain d);
 uint64_t eval_instance(const Eval *e, TirDomain d, EvalPlace at);
 /* Steps through the places of d; starts from {0,0}; false after the last. */
 bool eval_next(const Eval *e, TirDomain d, EvalPlace *at);
@@ -43,8 +42,5 @@ double *eval_alloc(const Eval *e, const TirType *type); /* zeroed, over the whol
 typedef void EvalRule(const Eval *e, const TirNode *node, EvalValue *value);
 #define OP(ident, ...) EvalRule tir_eval_##ident;
 #include "tir/tir_ops.def"
-
-/* Evaluates what the results need of a block. */
-void eval_block(Eval *e, uint32_t n_wanted, const TirId *wanted);
 
 #endif

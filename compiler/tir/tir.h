@@ -341,7 +341,4 @@ void tir_print(const TirProgram *p, FILE *to);
 /* The reader accepts what tir_print prints; errors go to diagnostics. NULL after errors. */
 TirProgram *tir_read(Compilation *c, uint32_t file);
 
-/* --- passes (pass/) work in place or return a new program; declared in pass/pass.h
- * --------------*/
-
 #endif

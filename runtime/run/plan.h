@@ -230,8 +230,6 @@ const char *hc_plan_check(const HcPlan *plan);
 int64_t hc_plan_parameter_elements(const HcPlan *plan);
 /* The manifest's `data` (plan_data.c); inputs and space have been read. */
 HcStatus hc_plan_read_data(HcPlan *plan, const json_t *json, HcError *error);
-/* Whether a part of the data is kept for evaluation. */
-bool hc_plan_holds_out(const HcPlan *plan);
 /* The model's name alone, its recipe and its data: what commands need before they make a context.
  * Changes one value of the recipe; unknown keys get a suggestion. */
 HcStatus hc_recipe_set(HcRecipe *recipe, const char *key, const char *value, HcError *error);

@@ -128,13 +128,6 @@ static HcStatus read_files(Reader *r, const json_t *json) {
     return HC_OK;
 }
 
-bool hc_plan_holds_out(const HcPlan *plan) {
-    bool files = false;
-    for (uint32_t k = 0; k < plan->n_data_files; k++)
-        files |= plan->data_files[k].held_out;
-    return files || plan->held_out > 0;
-}
-
 HcStatus hc_plan_read_data(HcPlan *plan, const json_t *json, HcError *error) {
     Reader r = {plan, error};
     plan->data_source = json_string_value(json_object_get(json, "source"));
