@@ -3,7 +3,7 @@
 #include "artifact/call_profile.h"
 #include <math.h>
 
-static void add_buffer(JsonText *t, const char *key, const Buffer *b) {
+static void add_buffer(JsonText *t, const char *key, const CallBuffer *b) {
     json_text_open(t, key, '[');
     json_text_plain(t, NULL, plan_region_names[b->region]);
     json_text_plain(t, NULL, plan_element_names[b->element]);

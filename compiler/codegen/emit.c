@@ -7,65 +7,65 @@ LLVMTypeRef emit_type(const Emit *e, NestType type) {
     return type.lanes == 1 ? elem : LLVMVectorType(elem, type.lanes);
 }
 
-static Value emit_constant_splat(Value x, uint16_t lanes) {
+static LLVMValueRef emit_constant_splat(LLVMValueRef x, uint16_t lanes) {
     if (lanes == 1)
         return x;
-    Value list[256];
+    LLVMValueRef list[256];
     for (uint32_t k = 0; k < lanes; k++)
         list[k] = x;
     return LLVMConstVector(list, lanes);
 }
 
-Value emit_real(const Emit *e, NestType type, double x) {
+LLVMValueRef emit_real(const Emit *e, NestType type, double x) {
     return emit_constant_splat(LLVMConstReal(e->elem[type.elem], x), type.lanes);
 }
 
-Value emit_integer(const Emit *e, NestType type, int64_t x) {
+LLVMValueRef emit_integer(const Emit *e, NestType type, int64_t x) {
     return emit_constant_splat(LLVMConstInt(e->elem[type.elem], (unsigned long long)x, true),
                                type.lanes);
 }
 
-Value emit_index(const Emit *e, int64_t x) {
+LLVMValueRef emit_index(const Emit *e, int64_t x) {
     return LLVMConstInt(e->elem[NEST_I64], (unsigned long long)x, true);
 }
 
-Value emit_lanes(const Emit *e, uint16_t lanes) {
-    Value list[256];
+LLVMValueRef emit_lanes(const Emit *e, uint16_t lanes) {
+    LLVMValueRef list[256];
     for (uint32_t k = 0; k < lanes; k++)
         list[k] = LLVMConstInt(e->elem[NEST_I32], k, false);
     return lanes == 1 ? list[0] : LLVMConstVector(list, lanes);
 }
 
-static Value emit_shuffle(Emit *e, Value x, Value y, uint32_t lanes, uint32_t first,
-                          uint32_t step) {
-    Value mask[256];
+static LLVMValueRef emit_shuffle(Emit *e, LLVMValueRef x, LLVMValueRef y, uint32_t lanes,
+                                 uint32_t first, uint32_t step) {
+    LLVMValueRef mask[256];
     for (uint32_t k = 0; k < lanes; k++)
         mask[k] = LLVMConstInt(e->elem[NEST_I32], first + k * step, false);
     return LLVMBuildShuffleVector(e->builder, x, y, LLVMConstVector(mask, lanes), "");
 }
 
-Value emit_splat(Emit *e, uint16_t lanes, Value x) {
+LLVMValueRef emit_splat(Emit *e, uint16_t lanes, LLVMValueRef x) {
     if (lanes == 1)
         return x;
     LLVMTypeRef type = LLVMVectorType(LLVMTypeOf(x), lanes);
-    Value one = LLVMBuildInsertElement(e->builder, LLVMGetPoison(type), x,
-                                       LLVMConstInt(e->elem[NEST_I32], 0, false), "");
+    LLVMValueRef one = LLVMBuildInsertElement(e->builder, LLVMGetPoison(type), x,
+                                              LLVMConstInt(e->elem[NEST_I32], 0, false), "");
     return emit_shuffle(e, one, LLVMGetPoison(type), lanes, 0, 0);
 }
 
-Value emit_half(Emit *e, Value x, uint16_t lanes, bool upper) {
+LLVMValueRef emit_half(Emit *e, LLVMValueRef x, uint16_t lanes, bool upper) {
     uint32_t half = lanes / 2;
     if (half == 1)
         return emit_lane(e, x, upper);
     return emit_shuffle(e, x, LLVMGetPoison(LLVMTypeOf(x)), half, upper ? half : 0, 1);
 }
 
-Value emit_lane(Emit *e, Value x, uint32_t lane) {
+LLVMValueRef emit_lane(Emit *e, LLVMValueRef x, uint32_t lane) {
     return LLVMBuildExtractElement(e->builder, x, LLVMConstInt(e->elem[NEST_I32], lane, false), "");
 }
 
-Value emit_intrinsic(Emit *e, const char *name, LLVMTypeRef overload, LLVMTypeRef other,
-                     Value *arguments, uint32_t n) {
+LLVMValueRef emit_intrinsic(Emit *e, const char *name, LLVMTypeRef overload, LLVMTypeRef other,
+                            LLVMValueRef *arguments, uint32_t n) {
     unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
     LLVMTypeRef types[2] = {overload, other};
     size_t n_types = overload ? (other ? 2 : 1) : 0;
@@ -74,7 +74,7 @@ Value emit_intrinsic(Emit *e, const char *name, LLVMTypeRef overload, LLVMTypeRe
     return LLVMBuildCall2(e->builder, type, function, arguments, n, "");
 }
 
-Value emit_contract(Value x) {
+LLVMValueRef emit_contract(LLVMValueRef x) {
     if (LLVMIsAInstruction(x) && LLVMCanValueUseFastMathFlags(x))
         LLVMSetFastMathFlags(x, LLVMFastMathAllowContract);
     return x;
@@ -118,72 +118,73 @@ Math math_of(Emit *e, NestType type) {
     return (Math){e, type, integer};
 }
 
-Value math_const(const Math *m, double x) {
+LLVMValueRef math_const(const Math *m, double x) {
     return emit_real(m->e, m->type, x);
 }
-Value math_add(const Math *m, Value x, Value y) {
+LLVMValueRef math_add(const Math *m, LLVMValueRef x, LLVMValueRef y) {
     return LLVMBuildFAdd(m->e->builder, x, y, "");
 }
-Value math_sub(const Math *m, Value x, Value y) {
+LLVMValueRef math_sub(const Math *m, LLVMValueRef x, LLVMValueRef y) {
     return LLVMBuildFSub(m->e->builder, x, y, "");
 }
-Value math_mul(const Math *m, Value x, Value y) {
+LLVMValueRef math_mul(const Math *m, LLVMValueRef x, LLVMValueRef y) {
     return LLVMBuildFMul(m->e->builder, x, y, "");
 }
-Value math_div(const Math *m, Value x, Value y) {
+LLVMValueRef math_div(const Math *m, LLVMValueRef x, LLVMValueRef y) {
     return LLVMBuildFDiv(m->e->builder, x, y, "");
 }
-Value math_neg(const Math *m, Value x) {
+LLVMValueRef math_neg(const Math *m, LLVMValueRef x) {
     return LLVMBuildFNeg(m->e->builder, x, "");
 }
 
-Value math_fma(const Math *m, Value x, Value y, Value z) {
+LLVMValueRef math_fma(const Math *m, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z) {
     if (!m->e->target->fma)
         return math_add(m, math_mul(m, x, y), z);
-    return emit_intrinsic(m->e, "llvm.fma", emit_type(m->e, m->type), NULL, (Value[]){x, y, z}, 3);
+    return emit_intrinsic(m->e, "llvm.fma", emit_type(m->e, m->type), NULL,
+                          (LLVMValueRef[]){x, y, z}, 3);
 }
 
-Value math_abs(const Math *m, Value x) {
+LLVMValueRef math_abs(const Math *m, LLVMValueRef x) {
     return emit_intrinsic(m->e, "llvm.fabs", emit_type(m->e, m->type), NULL, &x, 1);
 }
 
-Value math_floor(const Math *m, Value x) {
+LLVMValueRef math_floor(const Math *m, LLVMValueRef x) {
     return emit_intrinsic(m->e, "llvm.floor", emit_type(m->e, m->type), NULL, &x, 1);
 }
 
-Value math_copysign(const Math *m, Value magnitude, Value sign) {
+LLVMValueRef math_copysign(const Math *m, LLVMValueRef magnitude, LLVMValueRef sign) {
     return emit_intrinsic(m->e, "llvm.copysign", emit_type(m->e, m->type), NULL,
-                          (Value[]){magnitude, sign}, 2);
+                          (LLVMValueRef[]){magnitude, sign}, 2);
 }
 
-Value math_less(const Math *m, Value x, Value y) {
+LLVMValueRef math_less(const Math *m, LLVMValueRef x, LLVMValueRef y) {
     return LLVMBuildFCmp(m->e->builder, LLVMRealOLT, x, y, "");
 }
 
-Value math_select(const Math *m, Value condition, Value x, Value y) {
+LLVMValueRef math_select(const Math *m, LLVMValueRef condition, LLVMValueRef x, LLVMValueRef y) {
     return LLVMBuildSelect(m->e->builder, condition, x, y, "");
 }
 
-Value math_at_most(const Math *m, Value x, double most) {
-    Value bound = math_const(m, most);
+LLVMValueRef math_at_most(const Math *m, LLVMValueRef x, double most) {
+    LLVMValueRef bound = math_const(m, most);
     return math_select(m, math_less(m, bound, x), bound, x);
 }
 
-Value math_at_least(const Math *m, Value x, double least) {
-    Value bound = math_const(m, least);
+LLVMValueRef math_at_least(const Math *m, LLVMValueRef x, double least) {
+    LLVMValueRef bound = math_const(m, least);
     return math_select(m, math_less(m, x, bound), bound, x);
 }
 
-Value math_bits(const Math *m, Value x) {
+LLVMValueRef math_bits(const Math *m, LLVMValueRef x) {
     return LLVMBuildBitCast(m->e->builder, x, emit_type(m->e, m->integer), "");
 }
 
-Value math_from_bits(const Math *m, Value x) {
+LLVMValueRef math_from_bits(const Math *m, LLVMValueRef x) {
     return LLVMBuildBitCast(m->e->builder, x, emit_type(m->e, m->type), "");
 }
 
-Value math_polynomial(const Math *m, Value x, const double *c, uint32_t n) {
-    Value sum = math_const(m, c[n - 1]);
+LLVMValueRef math_polynomial(const Math *m, LLVMValueRef x, const double *c, uint32_t n) {
+    LLVMValueRef sum = math_const(m, c[n - 1]);
     for (uint32_t k = n - 1; k-- > 0;)
         sum = math_fma(m, sum, x, math_const(m, c[k]));
     return sum;
@@ -191,9 +192,9 @@ Value math_polynomial(const Math *m, Value x, const double *c, uint32_t n) {
 
 /* Adding 1.5 * 2^(mantissa bits) rounds to an integer and leaves it in the low bits; unlike a
  * conversion this is defined for NaN, too. */
-Value math_round(const Math *m, Value x, double scale, Value *bits) {
-    Value magic = math_const(m, m->type.elem == NEST_F32 ? 0x1.8p23 : 0x1.8p52);
-    Value shifted = math_fma(m, x, math_const(m, scale), magic);
+LLVMValueRef math_round(const Math *m, LLVMValueRef x, double scale, LLVMValueRef *bits) {
+    LLVMValueRef magic = math_const(m, m->type.elem == NEST_F32 ? 0x1.8p23 : 0x1.8p52);
+    LLVMValueRef shifted = math_fma(m, x, math_const(m, scale), magic);
     *bits = LLVMBuildSub(m->e->builder, math_bits(m, shifted), math_bits(m, magic), "");
     return math_sub(m, shifted, magic);
 }

@@ -40,22 +40,20 @@ typedef struct {
     LLVMValueRef function;   /* being emitted */
 } Emit;
 
-typedef LLVMValueRef Value;
-
 LLVMTypeRef emit_type(const Emit *e, NestType type);
-Value emit_real(const Emit *e, NestType type, double x);     /* splat for vectors */
-Value emit_integer(const Emit *e, NestType type, int64_t x); /* splat; i32, i64 or bool */
-Value emit_index(const Emit *e, int64_t x);                  /* scalar i64 */
-Value emit_lanes(const Emit *e, uint16_t lanes);             /* <0, 1, ...> of i32 */
-Value emit_splat(Emit *e, uint16_t lanes, Value x);
+LLVMValueRef emit_real(const Emit *e, NestType type, double x);     /* splat for vectors */
+LLVMValueRef emit_integer(const Emit *e, NestType type, int64_t x); /* splat; i32, i64 or bool */
+LLVMValueRef emit_index(const Emit *e, int64_t x);                  /* scalar i64 */
+LLVMValueRef emit_lanes(const Emit *e, uint16_t lanes);             /* <0, 1, ...> of i32 */
+LLVMValueRef emit_splat(Emit *e, uint16_t lanes, LLVMValueRef x);
 /* Both halves of a vector; element `lane` of it. */
-Value emit_half(Emit *e, Value x, uint16_t lanes, bool upper);
-Value emit_lane(Emit *e, Value x, uint32_t lane);
+LLVMValueRef emit_half(Emit *e, LLVMValueRef x, uint16_t lanes, bool upper);
+LLVMValueRef emit_lane(Emit *e, LLVMValueRef x, uint32_t lane);
 /* An intrinsic overloaded on the first argument's type (and `other`, when not NULL). */
-Value emit_intrinsic(Emit *e, const char *name, LLVMTypeRef overload, LLVMTypeRef other,
-                     Value *arguments, uint32_t n);
+LLVMValueRef emit_intrinsic(Emit *e, const char *name, LLVMTypeRef overload, LLVMTypeRef other,
+                            LLVMValueRef *arguments, uint32_t n);
 /* Marks an instruction `contract`, when it is one that can be. */
-Value emit_contract(Value x);
+LLVMValueRef emit_contract(LLVMValueRef x);
 LLVMBasicBlockRef emit_block(Emit *e, const char *name);
 LLVMAttributeRef emit_attribute(const Emit *e, const char *name);
 void emit_function_attributes(const Emit *e, LLVMValueRef function);
@@ -79,65 +77,66 @@ static inline bool math_is_f32(const Math *m) {
         (math_is_f32(m) ? MATH_LENGTH(name##_f32) : MATH_LENGTH(name##_f64))
 
 Math math_of(Emit *e, NestType type);
-Value math_const(const Math *m, double x);
-Value math_add(const Math *m, Value x, Value y);
-Value math_sub(const Math *m, Value x, Value y);
-Value math_mul(const Math *m, Value x, Value y);
-Value math_div(const Math *m, Value x, Value y);
-Value math_fma(const Math *m, Value x, Value y, Value z); /* fused where the machine has it */
-Value math_neg(const Math *m, Value x);
-Value math_abs(const Math *m, Value x);
-Value math_copysign(const Math *m, Value magnitude, Value sign);
-Value math_floor(const Math *m, Value x);
-Value math_less(const Math *m, Value x, Value y); /* ordered: false for NaN */
-Value math_select(const Math *m, Value condition, Value x, Value y);
+LLVMValueRef math_const(const Math *m, double x);
+LLVMValueRef math_add(const Math *m, LLVMValueRef x, LLVMValueRef y);
+LLVMValueRef math_sub(const Math *m, LLVMValueRef x, LLVMValueRef y);
+LLVMValueRef math_mul(const Math *m, LLVMValueRef x, LLVMValueRef y);
+LLVMValueRef math_div(const Math *m, LLVMValueRef x, LLVMValueRef y);
+LLVMValueRef math_fma(const Math *m, LLVMValueRef x, LLVMValueRef y,
+                      LLVMValueRef z); /* fused where the machine has it */
+LLVMValueRef math_neg(const Math *m, LLVMValueRef x);
+LLVMValueRef math_abs(const Math *m, LLVMValueRef x);
+LLVMValueRef math_copysign(const Math *m, LLVMValueRef magnitude, LLVMValueRef sign);
+LLVMValueRef math_floor(const Math *m, LLVMValueRef x);
+LLVMValueRef math_less(const Math *m, LLVMValueRef x, LLVMValueRef y); /* ordered: false for NaN */
+LLVMValueRef math_select(const Math *m, LLVMValueRef condition, LLVMValueRef x, LLVMValueRef y);
 /* min and max that hand on a NaN in x. */
-Value math_at_most(const Math *m, Value x, double most);
-Value math_at_least(const Math *m, Value x, double least);
-Value math_bits(const Math *m, Value x);
-Value math_from_bits(const Math *m, Value x);
-Value math_polynomial(const Math *m, Value x, const double *c, uint32_t n);
+LLVMValueRef math_at_most(const Math *m, LLVMValueRef x, double most);
+LLVMValueRef math_at_least(const Math *m, LLVMValueRef x, double least);
+LLVMValueRef math_bits(const Math *m, LLVMValueRef x);
+LLVMValueRef math_from_bits(const Math *m, LLVMValueRef x);
+LLVMValueRef math_polynomial(const Math *m, LLVMValueRef x, const double *c, uint32_t n);
 /* Nearest integer of x * scale: as a real; *bits is it, too, in the low bits of an integer. */
-Value math_round(const Math *m, Value x, double scale, Value *bits);
+LLVMValueRef math_round(const Math *m, LLVMValueRef x, double scale, LLVMValueRef *bits);
 /* exp(x + low), low small or NULL; exp(y) - 1 for 0 <= y <= most, where 2^k neither overflows nor
  * vanishes. */
-Value math_exp_parts(const Math *m, Value x, Value low);
-Value math_expm1_positive(const Math *m, Value y, double most);
+LLVMValueRef math_exp_parts(const Math *m, LLVMValueRef x, LLVMValueRef low);
+LLVMValueRef math_expm1_positive(const Math *m, LLVMValueRef y, double most);
 /* x = mantissa * 2^*exponent with sqrt(1/2) <= mantissa < sqrt(2), for positive finite x. */
-Value math_split(const Math *m, Value x, Value *exponent);
-Value math_log(const Math *m, Value x);
-Value math_exp(const Math *m, Value x);
+LLVMValueRef math_split(const Math *m, LLVMValueRef x, LLVMValueRef *exponent);
+LLVMValueRef math_log(const Math *m, LLVMValueRef x);
+LLVMValueRef math_exp(const Math *m, LLVMValueRef x);
 
 /* --- the functions -------------------------------------------------------------------------------
  */
 
-Value math_emit(Emit *e, NestOp op, NestType type, Value x, Value y);
-Value math_sin_cos(const Math *m, Value x, bool cosine);
-Value math_pow(const Math *m, Value x, Value y);
+LLVMValueRef math_emit(Emit *e, NestOp op, NestType type, LLVMValueRef x, LLVMValueRef y);
+LLVMValueRef math_sin_cos(const Math *m, LLVMValueRef x, bool cosine);
+LLVMValueRef math_pow(const Math *m, LLVMValueRef x, LLVMValueRef y);
 
 /* --- random numbers: random.c --------------------------------------------------------------------
  */
 
 /* operands: a counter of four i32 (scalars or vectors), a key (scalar i64). */
-Value random_emit(Emit *e, NestType type, const Value operands[5]);
+LLVMValueRef random_emit(Emit *e, NestType type, const LLVMValueRef operands[5]);
 
 /* --- memory: memory.c ----------------------------------------------------------------------------
  */
 
 typedef struct {
-    Value base;
+    LLVMValueRef base;
     NestElem elem;
 } EmitBuffer;
 
-Value emit_address(Emit *e, const EmitBuffer *buffer, Value index);
-Value emit_load(Emit *e, const EmitBuffer *buffer, Value index, uint16_t lanes, int64_t stride,
-                Value valid);
+LLVMValueRef emit_address(Emit *e, const EmitBuffer *buffer, LLVMValueRef index);
+LLVMValueRef emit_load(Emit *e, const EmitBuffer *buffer, LLVMValueRef index, uint16_t lanes,
+                       int64_t stride, LLVMValueRef valid);
 /* The same at index + part, where index and stride are multiples of four and the four elements at
  * index, 0 <= part < 4 among them, exist. */
-Value emit_load_column(Emit *e, const EmitBuffer *buffer, Value index, uint32_t part,
-                       uint16_t lanes, int64_t stride);
-void emit_store(Emit *e, const EmitBuffer *buffer, Value index, NestType type, Value x, Value valid,
-                bool nontemporal);
+LLVMValueRef emit_load_column(Emit *e, const EmitBuffer *buffer, LLVMValueRef index, uint32_t part,
+                              uint16_t lanes, int64_t stride);
+void emit_store(Emit *e, const EmitBuffer *buffer, LLVMValueRef index, NestType type,
+                LLVMValueRef x, LLVMValueRef valid, bool nontemporal);
 
 /* --- kernels: kernel.c ---------------------------------------------------------------------------
  */

@@ -14,10 +14,10 @@ typedef struct {
     Emit *e;
     const NestKernel *kernel;
     Arena *arena;
-    Value *value; /* by id */
+    LLVMValueRef *value; /* by id */
     EmitBuffer *buffers;
-    Value extents, task, services;
-    Map *results; /* address of a NestLoop: Value[n_carried] after it ended */
+    LLVMValueRef extents, task, services;
+    Map *results; /* address of a NestLoop: LLVMValueRef[n_carried] after it ended */
     bool fence;
 } KernelEmit;
 
@@ -27,16 +27,16 @@ static NestType kernel_type(const KernelEmit *k, NestId id) {
     return nest_type(k->kernel, id);
 }
 
-static Value kernel_address(KernelEmit *k, const NestAddress *at) {
+static LLVMValueRef kernel_address(KernelEmit *k, const NestAddress *at) {
     LLVMBuilderRef b = k->e->builder;
-    Value sum = NULL;
+    LLVMValueRef sum = NULL;
     for (uint32_t t = 0; t < at->n_terms; t++) {
-        Value term = k->value[at->value[t]];
+        LLVMValueRef term = k->value[at->value[t]];
         if (at->coefficient[t] != 1)
             term = LLVMBuildNSWMul(b, term, emit_index(k->e, at->coefficient[t]), "");
         sum = sum ? LLVMBuildNSWAdd(b, sum, term, "") : term;
     }
-    Value offset = emit_index(k->e, at->offset);
+    LLVMValueRef offset = emit_index(k->e, at->offset);
     if (!sum)
         return offset;
     return at->offset ? LLVMBuildNSWAdd(b, sum, offset, "") : sum;
@@ -45,7 +45,7 @@ static Value kernel_address(KernelEmit *k, const NestAddress *at) {
 /* --- values -------------------------------------------------------------------------------------
  */
 
-static Value kernel_const(const KernelEmit *k, const NestInstruction *i) {
+static LLVMValueRef kernel_const(const KernelEmit *k, const NestInstruction *i) {
     if (i->type.elem == NEST_F32 || i->type.elem == NEST_F64)
         return emit_real(k->e, i->type, i->number);
     return emit_integer(k->e, i->type,
@@ -56,7 +56,8 @@ static bool is_real(NestType t) {
     return t.elem == NEST_F32 || t.elem == NEST_F64;
 }
 
-static Value kernel_compare(KernelEmit *k, NestOp op, NestType type, Value x, Value y) {
+static LLVMValueRef kernel_compare(KernelEmit *k, NestOp op, NestType type, LLVMValueRef x,
+                                   LLVMValueRef y) {
     if (is_real(type)) {
         LLVMRealPredicate p = op == NEST_LT   ? LLVMRealOLT
                               : op == NEST_LE ? LLVMRealOLE
@@ -68,13 +69,15 @@ static Value kernel_compare(KernelEmit *k, NestOp op, NestType type, Value x, Va
 }
 
 /* min(x, y) is x < y ? x : y, which is one instruction on x86. */
-static Value kernel_extreme(KernelEmit *k, bool most, NestType type, Value x, Value y) {
-    Value less =
+static LLVMValueRef kernel_extreme(KernelEmit *k, bool most, NestType type, LLVMValueRef x,
+                                   LLVMValueRef y) {
+    LLVMValueRef less =
         most ? kernel_compare(k, NEST_LT, type, y, x) : kernel_compare(k, NEST_LT, type, x, y);
     return LLVMBuildSelect(k->e->builder, less, x, y, "");
 }
 
-static Value kernel_binary(KernelEmit *k, NestOp op, NestType type, Value x, Value y) {
+static LLVMValueRef kernel_binary(KernelEmit *k, NestOp op, NestType type, LLVMValueRef x,
+                                  LLVMValueRef y) {
     LLVMBuilderRef b = k->e->builder;
     bool real = is_real(type);
     switch (op) {
@@ -102,7 +105,7 @@ static Value kernel_binary(KernelEmit *k, NestOp op, NestType type, Value x, Val
     }
 }
 
-static Value kernel_unary(KernelEmit *k, NestOp op, NestType type, Value x) {
+static LLVMValueRef kernel_unary(KernelEmit *k, NestOp op, NestType type, LLVMValueRef x) {
     LLVMBuilderRef b = k->e->builder;
     switch (op) {
     case NEST_NEG:
@@ -119,7 +122,7 @@ static Value kernel_unary(KernelEmit *k, NestOp op, NestType type, Value x) {
 }
 
 /* Real to integer truncates, and saturates where C has no answer; NaN gives 0. */
-static Value kernel_cast(KernelEmit *k, NestType from, NestType to, Value x) {
+static LLVMValueRef kernel_cast(KernelEmit *k, NestType from, NestType to, LLVMValueRef x) {
     LLVMBuilderRef b = k->e->builder;
     LLVMTypeRef type = emit_type(k->e, to);
     if (to.elem == NEST_BOOL) {
@@ -143,28 +146,30 @@ static Value kernel_cast(KernelEmit *k, NestType from, NestType to, Value x) {
 }
 
 /* The fixed tree: upper half onto lower half until one is left. */
-static Value kernel_fold_lanes(KernelEmit *k, NestOp op, NestType type, Value x) {
+static LLVMValueRef kernel_fold_lanes(KernelEmit *k, NestOp op, NestType type, LLVMValueRef x) {
     NestOp with = op == NEST_SUM_LANES ? NEST_ADD : op == NEST_MAX_LANES ? NEST_MAX : NEST_MIN;
     while (type.lanes > 1) {
-        Value low = emit_half(k->e, x, type.lanes, false);
-        Value high = emit_half(k->e, x, type.lanes, true);
+        LLVMValueRef low = emit_half(k->e, x, type.lanes, false);
+        LLVMValueRef high = emit_half(k->e, x, type.lanes, true);
         type.lanes /= 2;
         x = kernel_binary(k, with, type, low, high);
     }
     return x;
 }
 
-static Value kernel_fma(KernelEmit *k, NestType type, Value x, Value y, Value z) {
+static LLVMValueRef kernel_fma(KernelEmit *k, NestType type, LLVMValueRef x, LLVMValueRef y,
+                               LLVMValueRef z) {
     LLVMBuilderRef b = k->e->builder;
     if (!k->e->target->fma)
         return LLVMBuildFAdd(b, LLVMBuildFMul(b, x, y, ""), z, "");
-    return emit_intrinsic(k->e, "llvm.fma", emit_type(k->e, type), NULL, (Value[]){x, y, z}, 3);
+    return emit_intrinsic(k->e, "llvm.fma", emit_type(k->e, type), NULL, (LLVMValueRef[]){x, y, z},
+                          3);
 }
 
-static Value kernel_extent(KernelEmit *k, uint32_t index) {
+static LLVMValueRef kernel_extent(KernelEmit *k, uint32_t index) {
     LLVMBuilderRef b = k->e->builder;
-    Value at = emit_index(k->e, index);
-    Value place = LLVMBuildInBoundsGEP2(b, k->e->elem[NEST_I64], k->extents, &at, 1, "");
+    LLVMValueRef at = emit_index(k->e, index);
+    LLVMValueRef place = LLVMBuildInBoundsGEP2(b, k->e->elem[NEST_I64], k->extents, &at, 1, "");
     return LLVMBuildLoad2(b, k->e->elem[NEST_I64], place, "");
 }
 
@@ -179,10 +184,10 @@ static void kernel_gemm(KernelEmit *k, const NestGemm *g) {
     LLVMTypeRef real = e->elem[elem];
     LLVMTypeRef parameters[13] = {i64, i64, i64, i64, i64, real, p, i64, p, i64, real, p, i64};
     LLVMTypeRef type = LLVMFunctionType(e->nothing, parameters, 13, false);
-    Value index = emit_index(e, elem == NEST_F64);
-    Value slot = LLVMBuildInBoundsGEP2(e->builder, p, k->services, &index, 1, "");
-    Value callee = LLVMBuildLoad2(e->builder, p, slot, "gemm");
-    Value arguments[13] = {
+    LLVMValueRef index = emit_index(e, elem == NEST_F64);
+    LLVMValueRef slot = LLVMBuildInBoundsGEP2(e->builder, p, k->services, &index, 1, "");
+    LLVMValueRef callee = LLVMBuildLoad2(e->builder, p, slot, "gemm");
+    LLVMValueRef arguments[13] = {
         emit_index(e, g->transpose_a),
         emit_index(e, g->transpose_b),
         k->value[g->m],
@@ -231,8 +236,8 @@ static bool kernel_known(const KernelEmit *k, NestId id, int64_t *x) {
     return true;
 }
 
-static Value *kernel_take(KernelEmit *k, const NestLoop *loop, const NestId *ids) {
-    Value *list = ARENA_ARRAY(k->arena, Value, loop->n_carried);
+static LLVMValueRef *kernel_take(KernelEmit *k, const NestLoop *loop, const NestId *ids) {
+    LLVMValueRef *list = ARENA_ARRAY(k->arena, LLVMValueRef, loop->n_carried);
     for (uint32_t c = 0; c < loop->n_carried; c++)
         list[c] = k->value[ids[c]];
     return list;
@@ -246,7 +251,7 @@ static bool kernel_unrolled(KernelEmit *k, const NestLoop *loop) {
     uint64_t turns = end > begin ? ((uint64_t)(end - begin) - 1) / (uint64_t)loop->step + 1 : 0;
     if (turns > UNROLL_MOST || turns * kernel_count(k, &loop->body) > UNROLL_MOST)
         return false;
-    Value *carried = kernel_take(k, loop, loop->initial);
+    LLVMValueRef *carried = kernel_take(k, loop, loop->initial);
     for (uint64_t turn = 0; turn < turns; turn++) {
         k->value[loop->variable] = emit_index(k->e, begin + (int64_t)turn * loop->step);
         for (uint32_t c = 0; c < loop->n_carried; c++)
@@ -259,7 +264,7 @@ static bool kernel_unrolled(KernelEmit *k, const NestLoop *loop) {
 }
 
 /* Keeps LLVM from unrolling by its own taste. */
-static void kernel_mark_loop(KernelEmit *k, Value branch) {
+static void kernel_mark_loop(KernelEmit *k, LLVMValueRef branch) {
     LLVMContextRef c = k->e->context;
     LLVMMetadataRef self = LLVMTemporaryMDNode(c, NULL, 0);
     LLVMMetadataRef word = LLVMMDStringInContext2(c, "llvm.loop.unroll.disable", 24);
@@ -275,27 +280,27 @@ static void kernel_loop(KernelEmit *k, const NestLoop *loop) {
         return;
     Emit *e = k->e;
     LLVMBuilderRef b = e->builder;
-    Value begin = k->value[loop->begin], end = k->value[loop->end];
-    Value *initial = kernel_take(k, loop, loop->initial);
+    LLVMValueRef begin = k->value[loop->begin], end = k->value[loop->end];
+    LLVMValueRef *initial = kernel_take(k, loop, loop->initial);
     LLVMBasicBlockRef before = LLVMGetInsertBlock(b);
     LLVMBasicBlockRef turn = emit_block(e, "loop"), after = emit_block(e, "after");
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, begin, end, ""), turn, after);
 
     LLVMPositionBuilderAtEnd(b, turn);
     const char *name = k->kernel->instructions.at[loop->variable].name;
-    Value variable = LLVMBuildPhi(b, e->elem[NEST_I64], name ? name : "");
+    LLVMValueRef variable = LLVMBuildPhi(b, e->elem[NEST_I64], name ? name : "");
     LLVMAddIncoming(variable, &begin, &before, 1);
     k->value[loop->variable] = variable;
     for (uint32_t c = 0; c < loop->n_carried; c++) {
         name = k->kernel->instructions.at[loop->inner[c]].name;
-        Value phi = LLVMBuildPhi(b, LLVMTypeOf(initial[c]), name ? name : "");
+        LLVMValueRef phi = LLVMBuildPhi(b, LLVMTypeOf(initial[c]), name ? name : "");
         LLVMAddIncoming(phi, &initial[c], &before, 1);
         k->value[loop->inner[c]] = phi;
     }
-    Value *inner = kernel_take(k, loop, loop->inner);
+    LLVMValueRef *inner = kernel_take(k, loop, loop->inner);
     kernel_body(k, &loop->body);
-    Value *yield = kernel_take(k, loop, loop->yield);
-    Value next = LLVMBuildNSWAdd(b, variable, emit_index(e, loop->step), "");
+    LLVMValueRef *yield = kernel_take(k, loop, loop->yield);
+    LLVMValueRef next = LLVMBuildNSWAdd(b, variable, emit_index(e, loop->step), "");
     LLVMBasicBlockRef last = LLVMGetInsertBlock(b);
     LLVMAddIncoming(variable, &next, &last, 1);
     for (uint32_t c = 0; c < loop->n_carried; c++)
@@ -305,10 +310,10 @@ static void kernel_loop(KernelEmit *k, const NestLoop *loop) {
 
     LLVMMoveBasicBlockAfter(after, last);
     LLVMPositionBuilderAtEnd(b, after);
-    Value *results = ARENA_ARRAY(k->arena, Value, loop->n_carried);
+    LLVMValueRef *results = ARENA_ARRAY(k->arena, LLVMValueRef, loop->n_carried);
     for (uint32_t c = 0; c < loop->n_carried; c++) {
         results[c] = LLVMBuildPhi(b, LLVMTypeOf(initial[c]), "");
-        LLVMAddIncoming(results[c], (Value[]){initial[c], yield[c]},
+        LLVMAddIncoming(results[c], (LLVMValueRef[]){initial[c], yield[c]},
                         (LLVMBasicBlockRef[]){before, last}, 2);
     }
     *map_slot_u64(k->results, (uintptr_t)loop) = results;
@@ -320,10 +325,10 @@ static void kernel_prefetch(KernelEmit *k, const NestInstruction *i) {
     Emit *e = k->e;
     LLVMTypeRef i32 = e->elem[NEST_I32];
     const EmitBuffer *buffer = &k->buffers[i->buffer];
-    Value index = kernel_address(k, &i->address);
-    Value at = LLVMBuildGEP2(e->builder, e->elem[buffer->elem], buffer->base, &index, 1, "");
-    Value arguments[4] = {at, LLVMConstInt(i32, 0, false), LLVMConstInt(i32, 2, false),
-                          LLVMConstInt(i32, 1, false)};
+    LLVMValueRef index = kernel_address(k, &i->address);
+    LLVMValueRef at = LLVMBuildGEP2(e->builder, e->elem[buffer->elem], buffer->base, &index, 1, "");
+    LLVMValueRef arguments[4] = {at, LLVMConstInt(i32, 0, false), LLVMConstInt(i32, 2, false),
+                                 LLVMConstInt(i32, 1, false)};
     emit_intrinsic(e, "llvm.prefetch", e->pointer, NULL, arguments, 4);
 }
 
@@ -336,7 +341,7 @@ static bool kernel_in_fours(const NestInstruction *i) {
     return all;
 }
 
-static Value kernel_load(KernelEmit *k, const NestInstruction *i, Value valid) {
+static LLVMValueRef kernel_load(KernelEmit *k, const NestInstruction *i, LLVMValueRef valid) {
     EmitBuffer *buffer = &k->buffers[i->buffer];
     if (!valid && i->type.lanes > 1 && i->stride > 1 && kernel_in_fours(i)) {
         NestAddress group = i->address;
@@ -349,14 +354,14 @@ static Value kernel_load(KernelEmit *k, const NestInstruction *i, Value valid) {
 }
 
 static void kernel_store(KernelEmit *k, const NestInstruction *i) {
-    Value valid = i->n_operands > 1 ? k->value[i->operands[1]] : NULL;
+    LLVMValueRef valid = i->n_operands > 1 ? k->value[i->operands[1]] : NULL;
     k->fence |= i->nontemporal;
     emit_store(k->e, &k->buffers[i->buffer], kernel_address(k, &i->address),
                kernel_type(k, i->operands[0]), k->value[i->operands[0]], valid, i->nontemporal);
 }
 
-static Value kernel_value(KernelEmit *k, const NestInstruction *i) {
-    Value x[5] = {NULL};
+static LLVMValueRef kernel_value(KernelEmit *k, const NestInstruction *i) {
+    LLVMValueRef x[5] = {NULL};
     for (uint32_t n = 0; n < i->n_operands; n++)
         x[n] = k->value[i->operands[n]];
     NestType type = i->n_operands ? kernel_type(k, i->operands[0]) : i->type;
@@ -388,7 +393,7 @@ static Value kernel_value(KernelEmit *k, const NestInstruction *i) {
     case NEST_LANE:
         return type.lanes == 1 ? x[0] : emit_lane(k->e, x[0], i->index);
     case NEST_RESULT:
-        return ((Value *)map_get_u64(k->results, (uintptr_t)i->loop))[i->index];
+        return ((LLVMValueRef *)map_get_u64(k->results, (uintptr_t)i->loop))[i->index];
     default:
         return i->n_operands == 2 ? kernel_binary(k, i->op, type, x[0], x[1])
                                   : kernel_unary(k, i->op, type, x[0]);
@@ -417,7 +422,7 @@ static void kernel_body(KernelEmit *k, const NestBody *body) {
             kernel_prefetch(k, i);
             break;
         default: {
-            Value x = k->value[id] = kernel_value(k, i);
+            LLVMValueRef x = k->value[id] = kernel_value(k, i);
             if (i->name && LLVMIsAInstruction(x))
                 LLVMSetValueName2(x, i->name, strlen(i->name));
             break;
@@ -463,7 +468,7 @@ static LLVMValueRef kernel_worker(KernelEmit *k, const char *symbol) {
     k->services = LLVMGetParam(e->function, 2);
     for (uint32_t j = 0; j < n; j++) {
         const NestBuffer *buffer = &k->kernel->buffers.at[j];
-        Value base = LLVMGetParam(e->function, FIXED + j);
+        LLVMValueRef base = LLVMGetParam(e->function, FIXED + j);
         if (buffer->name)
             LLVMSetValueName2(base, buffer->name, strlen(buffer->name));
         k->buffers[j] = (EmitBuffer){base, buffer->elem};
@@ -480,7 +485,7 @@ static LLVMValueRef kernel_worker(KernelEmit *k, const char *symbol) {
 /* The HcKernel: finds the buffers and calls the worker. */
 LLVMValueRef emit_kernel(Emit *e, Arena *scratch, const NestKernel *kernel) {
     KernelEmit k = {.e = e, .kernel = kernel, .arena = scratch};
-    k.value = ARENA_ARRAY(scratch, Value, kernel->instructions.count);
+    k.value = ARENA_ARRAY(scratch, LLVMValueRef, kernel->instructions.count);
     k.buffers = ARENA_ARRAY(scratch, EmitBuffer, kernel->buffers.count);
     k.results = map_create(scratch);
     const char *symbol = kernel_symbol(scratch, kernel->name);
@@ -494,7 +499,7 @@ LLVMValueRef emit_kernel(Emit *e, Arena *scratch, const NestKernel *kernel) {
     emit_function_attributes(e, e->function);
     LLVMPositionBuilderAtEnd(e->builder, emit_block(e, "entry"));
     debug_function(e, kernel, symbol);
-    Value *arguments = ARENA_ARRAY(scratch, Value, 3 + kernel->buffers.count);
+    LLVMValueRef *arguments = ARENA_ARRAY(scratch, LLVMValueRef, 3 + kernel->buffers.count);
     arguments[0] = LLVMGetParam(e->function, 1);
     arguments[1] = LLVMGetParam(e->function, 2);
     arguments[2] = LLVMGetParam(e->function, 4);
@@ -502,8 +507,8 @@ LLVMValueRef emit_kernel(Emit *e, Arena *scratch, const NestKernel *kernel) {
     for (uint32_t j = 0; j < kernel->buffers.count; j++) {
         const NestBuffer *buffer = &kernel->buffers.at[j];
         bool own = buffer->kind == NEST_SCRATCH;
-        Value at = emit_index(e, own ? offset : argument++);
-        Value base = LLVMGetParam(e->function, own ? 3 : 0);
+        LLVMValueRef at = emit_index(e, own ? offset : argument++);
+        LLVMValueRef base = LLVMGetParam(e->function, own ? 3 : 0);
         base = LLVMBuildInBoundsGEP2(e->builder, own ? e->byte : p, base, &at, 1, "");
         arguments[3 + j] = own ? base : LLVMBuildLoad2(e->builder, p, base, "");
         offset += (int64_t)nest_buffer_bytes(buffer);

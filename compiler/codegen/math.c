@@ -13,38 +13,38 @@
 #include <math.h>
 
 /* tanh |x| = (exp(2|x|) - 1) / (exp(2|x|) + 1) keeps its relative precision near zero. */
-static Value math_tanh(const Math *m, Value x) {
-    Value a = math_abs(m, x);
-    Value e = math_expm1_positive(m, math_add(m, a, a), math_is_f32(m) ? 20 : 45);
+static LLVMValueRef math_tanh(const Math *m, LLVMValueRef x) {
+    LLVMValueRef a = math_abs(m, x);
+    LLVMValueRef e = math_expm1_positive(m, math_add(m, a, a), math_is_f32(m) ? 20 : 45);
     return math_copysign(m, math_div(m, e, math_add(m, e, math_const(m, 2))), x);
 }
 
-static Value math_sigmoid(const Math *m, Value x) {
-    Value e = math_exp(m, math_neg(m, math_abs(m, x)));
-    Value one = math_const(m, 1);
-    Value numerator = math_select(m, math_less(m, x, math_const(m, 0)), e, one);
+static LLVMValueRef math_sigmoid(const Math *m, LLVMValueRef x) {
+    LLVMValueRef e = math_exp(m, math_neg(m, math_abs(m, x)));
+    LLVMValueRef one = math_const(m, 1);
+    LLVMValueRef numerator = math_select(m, math_less(m, x, math_const(m, 0)), e, one);
     /* NaN reaches the denominator. */
     return math_div(m, numerator, math_add(m, one, e));
 }
 
 /* erf(x) = x + x P(x²) up to 1, then 1 - exp(log erfc(x)) with a polynomial for log erfc. */
-static Value math_erf(const Math *m, Value x) {
+static LLVMValueRef math_erf(const Math *m, LLVMValueRef x) {
     double top = math_is_f32(m) ? 4 : 6;
-    Value a = math_abs(m, x);
-    Value small = math_polynomial(m, math_mul(m, a, a), MATH_TABLE(m, math_erf));
+    LLVMValueRef a = math_abs(m, x);
+    LLVMValueRef small = math_polynomial(m, math_mul(m, a, a), MATH_TABLE(m, math_erf));
     small = math_fma(m, a, small, a);
-    Value u = math_sub(m, math_at_most(m, a, top), math_const(m, (1 + top) / 2));
-    Value tail = math_exp(m, math_polynomial(m, u, MATH_TABLE(m, math_erfc)));
-    Value large = math_sub(m, math_const(m, 1), tail);
-    Value erf = math_select(m, math_less(m, math_const(m, 1), a), large, small);
+    LLVMValueRef u = math_sub(m, math_at_most(m, a, top), math_const(m, (1 + top) / 2));
+    LLVMValueRef tail = math_exp(m, math_polynomial(m, u, MATH_TABLE(m, math_erfc)));
+    LLVMValueRef large = math_sub(m, math_const(m, 1), tail);
+    LLVMValueRef erf = math_select(m, math_less(m, math_const(m, 1), a), large, small);
     return math_copysign(m, erf, x);
 }
 
-static Value math_sqrt(const Math *m, Value x) {
+static LLVMValueRef math_sqrt(const Math *m, LLVMValueRef x) {
     return emit_intrinsic(m->e, "llvm.sqrt", emit_type(m->e, m->type), NULL, &x, 1);
 }
 
-Value math_emit(Emit *e, NestOp op, NestType type, Value x, Value y) {
+LLVMValueRef math_emit(Emit *e, NestOp op, NestType type, LLVMValueRef x, LLVMValueRef y) {
     Math m = math_of(e, type);
     switch (op) {
     case NEST_EXP:

@@ -3,33 +3,34 @@
 #include "codegen/math_coefficients.h"
 #include <math.h>
 
-static Value math_integer(const Math *m, int64_t x) {
+static LLVMValueRef math_integer(const Math *m, int64_t x) {
     return emit_integer(m->e, m->integer, x);
 }
 
 /* 2^k for an integer k in the exponent's range. */
-static Value math_power_of_two(const Math *m, Value k) {
+static LLVMValueRef math_power_of_two(const Math *m, LLVMValueRef k) {
     LLVMBuilderRef b = m->e->builder;
-    Value biased = LLVMBuildAdd(b, k, math_integer(m, math_is_f32(m) ? 127 : 1023), "");
+    LLVMValueRef biased = LLVMBuildAdd(b, k, math_integer(m, math_is_f32(m) ? 127 : 1023), "");
     return math_from_bits(m,
                           LLVMBuildShl(b, biased, math_integer(m, math_is_f32(m) ? 23 : 52), ""));
 }
 
 /* x = n ln 2 + r, n a whole number and *k the same as an integer. Returns exp(r) - 1. */
-static Value math_expm1_reduced(const Math *m, Value x, Value low, Value *n_out, Value *k) {
-    Value n = *n_out = math_round(m, x, 0x1.71547652b82fep0, k); /* 1 / ln 2 */
+static LLVMValueRef math_expm1_reduced(const Math *m, LLVMValueRef x, LLVMValueRef low,
+                                       LLVMValueRef *n_out, LLVMValueRef *k) {
+    LLVMValueRef n = *n_out = math_round(m, x, 0x1.71547652b82fep0, k); /* 1 / ln 2 */
     const double *ln2 = math_is_f32(m) ? math_ln2_f32 : math_ln2_f64;
-    Value r = math_fma(m, n, math_const(m, -ln2[0]), x);
+    LLVMValueRef r = math_fma(m, n, math_const(m, -ln2[0]), x);
     r = math_fma(m, n, math_const(m, -ln2[1]), r);
     if (low)
         r = math_add(m, r, low);
-    Value tail = math_polynomial(m, r, MATH_TABLE(m, math_exp));
+    LLVMValueRef tail = math_polynomial(m, r, MATH_TABLE(m, math_exp));
     return math_fma(m, math_mul(m, r, r), tail, r);
 }
 
 /* AVX-512 scales by a power of two in one instruction, right at both ends of the range; NULL where
  * there is none for this width. */
-static Value math_scale_at_once(const Math *m, Value x, Value n) {
+static LLVMValueRef math_scale_at_once(const Math *m, LLVMValueRef x, LLVMValueRef n) {
     static const char *const names[2][3] = {
         {"llvm.x86.avx512.mask.scalef.ps.128", "llvm.x86.avx512.mask.scalef.ps.256",
          "llvm.x86.avx512.mask.scalef.ps.512"},
@@ -40,84 +41,85 @@ static Value math_scale_at_once(const Math *m, Value x, Value n) {
     if (!e->target->avx512 || (bytes != 16 && bytes != 32 && bytes != 64))
         return NULL;
     LLVMTypeRef mask = LLVMIntTypeInContext(e->context, m->type.lanes < 8 ? 8 : m->type.lanes);
-    Value arguments[5] = {x, n, LLVMGetPoison(LLVMTypeOf(x)), LLVMConstAllOnes(mask),
-                          LLVMConstInt(e->elem[NEST_I32], 4, false)}; /* the usual rounding */
+    LLVMValueRef arguments[5] = {
+        x, n, LLVMGetPoison(LLVMTypeOf(x)), LLVMConstAllOnes(mask),
+        LLVMConstInt(e->elem[NEST_I32], 4, false)}; /* the usual rounding */
     int width = bytes == 16 ? 0 : bytes == 32 ? 1 : 2;
     return emit_intrinsic(e, names[!math_is_f32(m)][width], NULL, NULL, arguments,
                           width == 2 ? 5 : 4);
 }
 
 /* exp(x + low). Elsewhere scaled in two steps, so that both ends of the range come out right. */
-Value math_exp_parts(const Math *m, Value x, Value low) {
+LLVMValueRef math_exp_parts(const Math *m, LLVMValueRef x, LLVMValueRef low) {
     LLVMBuilderRef b = m->e->builder;
     x = math_at_most(m, x, math_is_f32(m) ? 89 : 710);
     x = math_at_least(m, x, math_is_f32(m) ? -104 : -746);
-    Value n, k;
-    Value e = math_add(m, math_expm1_reduced(m, x, low, &n, &k), math_const(m, 1));
-    Value scaled = math_scale_at_once(m, e, n);
+    LLVMValueRef n, k;
+    LLVMValueRef e = math_add(m, math_expm1_reduced(m, x, low, &n, &k), math_const(m, 1));
+    LLVMValueRef scaled = math_scale_at_once(m, e, n);
     if (scaled)
         return scaled;
-    Value half = LLVMBuildAShr(b, k, math_integer(m, 1), "");
-    Value rest = LLVMBuildSub(b, k, half, "");
+    LLVMValueRef half = LLVMBuildAShr(b, k, math_integer(m, 1), "");
+    LLVMValueRef rest = LLVMBuildSub(b, k, half, "");
     e = math_mul(m, e, math_power_of_two(m, half));
     return math_mul(m, e, math_power_of_two(m, rest));
 }
 
-Value math_exp(const Math *m, Value x) {
+LLVMValueRef math_exp(const Math *m, LLVMValueRef x) {
     return math_exp_parts(m, x, NULL);
 }
 
-Value math_expm1_positive(const Math *m, Value y, double most) {
-    Value n, k;
-    Value p = math_expm1_reduced(m, math_at_most(m, y, most), NULL, &n, &k);
-    Value scale = math_power_of_two(m, k);
+LLVMValueRef math_expm1_positive(const Math *m, LLVMValueRef y, double most) {
+    LLVMValueRef n, k;
+    LLVMValueRef p = math_expm1_reduced(m, math_at_most(m, y, most), NULL, &n, &k);
+    LLVMValueRef scale = math_power_of_two(m, k);
     return math_fma(m, p, scale, math_sub(m, scale, math_const(m, 1)));
 }
 
-Value math_split(const Math *m, Value x, Value *exponent) {
+LLVMValueRef math_split(const Math *m, LLVMValueRef x, LLVMValueRef *exponent) {
     LLVMBuilderRef b = m->e->builder;
-    Value zero = math_const(m, 0);
-    Value tiny = math_less(m, x, math_const(m, math_is_f32(m) ? 0x1p-126 : 0x1p-1022));
+    LLVMValueRef zero = math_const(m, 0);
+    LLVMValueRef tiny = math_less(m, x, math_const(m, math_is_f32(m) ? 0x1p-126 : 0x1p-1022));
     double lift = math_is_f32(m) ? 24 : 54;
-    Value lifted = math_mul(m, x, math_const(m, ldexp(1, (int)lift)));
+    LLVMValueRef lifted = math_mul(m, x, math_const(m, ldexp(1, (int)lift)));
     x = math_select(m, tiny, lifted, x);
-    Value correction = math_select(m, tiny, math_const(m, -lift), zero);
-    Value bits = math_bits(m, x);
-    Value base = math_bits(m, math_const(m, 0x1.6a09e667f3bcdp-1)); /* sqrt(1/2) */
-    Value shift = math_integer(m, math_is_f32(m) ? 23 : 52);
-    Value k = LLVMBuildAShr(b, LLVMBuildSub(b, bits, base, ""), shift, "");
-    Value mantissa = LLVMBuildSub(b, bits, LLVMBuildShl(b, k, shift, ""), "");
+    LLVMValueRef correction = math_select(m, tiny, math_const(m, -lift), zero);
+    LLVMValueRef bits = math_bits(m, x);
+    LLVMValueRef base = math_bits(m, math_const(m, 0x1.6a09e667f3bcdp-1)); /* sqrt(1/2) */
+    LLVMValueRef shift = math_integer(m, math_is_f32(m) ? 23 : 52);
+    LLVMValueRef k = LLVMBuildAShr(b, LLVMBuildSub(b, bits, base, ""), shift, "");
+    LLVMValueRef mantissa = LLVMBuildSub(b, bits, LLVMBuildShl(b, k, shift, ""), "");
     /* The exponent as a real; 64-bit integers are narrowed, which every machine converts. */
     if (!math_is_f32(m))
         k = LLVMBuildTrunc(b, k, emit_type(m->e, (NestType){NEST_I32, m->type.lanes}), "");
-    Value real = LLVMBuildSIToFP(b, k, emit_type(m->e, m->type), "");
+    LLVMValueRef real = LLVMBuildSIToFP(b, k, emit_type(m->e, m->type), "");
     *exponent = math_add(m, real, correction);
     return math_from_bits(m, mantissa);
 }
 
-Value math_log(const Math *m, Value x) {
+LLVMValueRef math_log(const Math *m, LLVMValueRef x) {
     LLVMBuilderRef b = m->e->builder;
-    Value e;
-    Value f = math_sub(m, math_split(m, x, &e), math_const(m, 1));
+    LLVMValueRef e;
+    LLVMValueRef f = math_sub(m, math_split(m, x, &e), math_const(m, 1));
     const double *ln2 = math_is_f32(m) ? math_ln2_f32 : math_ln2_f64;
-    Value half_square = math_mul(m, math_mul(m, f, math_const(m, 0.5)), f);
-    Value log;
+    LLVMValueRef half_square = math_mul(m, math_mul(m, f, math_const(m, 0.5)), f);
+    LLVMValueRef log;
     if (math_is_f32(m)) {
-        Value cube = math_mul(m, math_mul(m, f, f), f);
-        Value tail = math_polynomial(m, f, math_log_f32, MATH_LENGTH(math_log_f32));
-        Value low = math_fma(m, cube, tail, math_mul(m, e, math_const(m, ln2[1])));
+        LLVMValueRef cube = math_mul(m, math_mul(m, f, f), f);
+        LLVMValueRef tail = math_polynomial(m, f, math_log_f32, MATH_LENGTH(math_log_f32));
+        LLVMValueRef low = math_fma(m, cube, tail, math_mul(m, e, math_const(m, ln2[1])));
         log = math_add(m, math_sub(m, low, half_square), f);
     } else {
         /* log(1+f) = f - (f²/2 - s (f²/2 + R)), s = f/(2+f), R = 2 atanh(s)/s - 2 */
-        Value s = math_div(m, f, math_add(m, f, math_const(m, 2)));
-        Value z = math_mul(m, s, s);
-        Value tail = math_polynomial(m, z, math_log_f64, MATH_LENGTH(math_log_f64));
-        Value inner = math_fma(m, z, tail, half_square);
-        Value low = math_fma(m, s, inner, math_mul(m, e, math_const(m, ln2[1])));
+        LLVMValueRef s = math_div(m, f, math_add(m, f, math_const(m, 2)));
+        LLVMValueRef z = math_mul(m, s, s);
+        LLVMValueRef tail = math_polynomial(m, z, math_log_f64, MATH_LENGTH(math_log_f64));
+        LLVMValueRef inner = math_fma(m, z, tail, half_square);
+        LLVMValueRef low = math_fma(m, s, inner, math_mul(m, e, math_const(m, ln2[1])));
         log = math_sub(m, f, math_sub(m, half_square, low));
     }
     log = math_fma(m, e, math_const(m, ln2[0]), log);
-    Value inf = math_const(m, INFINITY), zero = math_const(m, 0);
+    LLVMValueRef inf = math_const(m, INFINITY), zero = math_const(m, 0);
     log = math_select(m, LLVMBuildFCmp(b, LLVMRealOEQ, x, inf, ""), inf, log);
     log = math_select(m, LLVMBuildFCmp(b, LLVMRealOEQ, x, zero, ""), math_const(m, -INFINITY), log);
     return math_select(m, LLVMBuildFCmp(b, LLVMRealULT, x, zero, ""), math_const(m, NAN), log);

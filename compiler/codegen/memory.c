@@ -8,63 +8,65 @@ static uint32_t elem_bytes(NestElem elem) {
     return elem == NEST_F64 || elem == NEST_I64 ? 8 : 4;
 }
 
-Value emit_address(Emit *e, const EmitBuffer *buffer, Value index) {
+LLVMValueRef emit_address(Emit *e, const EmitBuffer *buffer, LLVMValueRef index) {
     return LLVMBuildInBoundsGEP2(e->builder, e->elem[buffer->elem], buffer->base, &index, 1, "");
 }
 
-static Value emit_plain_load(Emit *e, const EmitBuffer *buffer, Value at, uint16_t lanes) {
-    Value load = LLVMBuildLoad2(e->builder, emit_type(e, (NestType){buffer->elem, lanes}), at, "");
+static LLVMValueRef emit_plain_load(Emit *e, const EmitBuffer *buffer, LLVMValueRef at,
+                                    uint16_t lanes) {
+    LLVMValueRef load =
+        LLVMBuildLoad2(e->builder, emit_type(e, (NestType){buffer->elem, lanes}), at, "");
     LLVMSetAlignment(load, elem_bytes(buffer->elem));
     return load;
 }
 
 /* lane < valid, for each lane. */
-static Value emit_mask(Emit *e, uint16_t lanes, Value valid) {
+static LLVMValueRef emit_mask(Emit *e, uint16_t lanes, LLVMValueRef valid) {
     LLVMBuilderRef b = e->builder;
-    Value most = emit_index(e, lanes);
-    Value clipped =
+    LLVMValueRef most = emit_index(e, lanes);
+    LLVMValueRef clipped =
         LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, valid, most, ""), valid, most, "");
-    Value zero = emit_index(e, 0);
+    LLVMValueRef zero = emit_index(e, 0);
     clipped =
         LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, clipped, zero, ""), zero, clipped, "");
-    Value narrow = LLVMBuildTrunc(b, clipped, e->elem[NEST_I32], "");
+    LLVMValueRef narrow = LLVMBuildTrunc(b, clipped, e->elem[NEST_I32], "");
     return LLVMBuildICmp(b, LLVMIntSLT, emit_lanes(e, lanes), emit_splat(e, lanes, narrow), "");
 }
 
-static Value emit_masked_load(Emit *e, const EmitBuffer *buffer, Value at, uint16_t lanes,
-                              Value valid) {
+static LLVMValueRef emit_masked_load(Emit *e, const EmitBuffer *buffer, LLVMValueRef at,
+                                     uint16_t lanes, LLVMValueRef valid) {
     LLVMTypeRef type = emit_type(e, (NestType){buffer->elem, lanes});
-    Value arguments[4];
+    LLVMValueRef arguments[4];
     uint32_t n = 0;
     arguments[n++] = at;
     if (COMPAT_MASKED_ALIGNMENT_IS_ARGUMENT)
         arguments[n++] = LLVMConstInt(e->elem[NEST_I32], elem_bytes(buffer->elem), false);
     arguments[n++] = emit_mask(e, lanes, valid);
     arguments[n++] = LLVMConstNull(type);
-    Value load = emit_intrinsic(e, "llvm.masked.load", type, e->pointer, arguments, n);
+    LLVMValueRef load = emit_intrinsic(e, "llvm.masked.load", type, e->pointer, arguments, n);
     return load;
 }
 
 /* One element, or zero read from a cell of our own when `lane` is not valid. */
-static Value emit_guarded_load(Emit *e, const EmitBuffer *buffer, Value index, Value valid,
-                               uint32_t lane) {
+static LLVMValueRef emit_guarded_load(Emit *e, const EmitBuffer *buffer, LLVMValueRef index,
+                                      LLVMValueRef valid, uint32_t lane) {
     LLVMBuilderRef b = e->builder;
-    Value at = emit_address(e, buffer, index);
+    LLVMValueRef at = emit_address(e, buffer, index);
     if (valid) {
-        Value good = LLVMBuildICmp(b, LLVMIntSLT, emit_index(e, lane), valid, "");
+        LLVMValueRef good = LLVMBuildICmp(b, LLVMIntSLT, emit_index(e, lane), valid, "");
         at = LLVMBuildSelect(b, good, at, e->zero_cell, "");
     }
-    Value load = emit_plain_load(e, buffer, at, 1);
+    LLVMValueRef load = emit_plain_load(e, buffer, at, 1);
     return load;
 }
 
-static Value emit_gathered(Emit *e, const EmitBuffer *buffer, Value index, uint16_t lanes,
-                           int64_t stride, Value valid) {
+static LLVMValueRef emit_gathered(Emit *e, const EmitBuffer *buffer, LLVMValueRef index,
+                                  uint16_t lanes, int64_t stride, LLVMValueRef valid) {
     LLVMBuilderRef b = e->builder;
-    Value all = LLVMGetPoison(emit_type(e, (NestType){buffer->elem, lanes}));
+    LLVMValueRef all = LLVMGetPoison(emit_type(e, (NestType){buffer->elem, lanes}));
     for (uint32_t k = 0; k < lanes; k++) {
-        Value at = LLVMBuildAdd(b, index, emit_index(e, stride * (int64_t)k), "");
-        Value one = emit_guarded_load(e, buffer, at, valid, k);
+        LLVMValueRef at = LLVMBuildAdd(b, index, emit_index(e, stride * (int64_t)k), "");
+        LLVMValueRef one = emit_guarded_load(e, buffer, at, valid, k);
         all = LLVMBuildInsertElement(b, all, one, LLVMConstInt(e->elem[NEST_I32], k, false), "");
     }
     return all;
@@ -72,18 +74,18 @@ static Value emit_gathered(Emit *e, const EmitBuffer *buffer, Value index, uint1
 
 /* Small strides: the whole span in `stride` vectors (the last ends where the span does, so nothing
  * beyond is read), picked apart by shuffles. */
-static Value emit_deinterleaved(Emit *e, const EmitBuffer *buffer, Value index, uint16_t lanes,
-                                int64_t stride) {
+static LLVMValueRef emit_deinterleaved(Emit *e, const EmitBuffer *buffer, LLVMValueRef index,
+                                       uint16_t lanes, int64_t stride) {
     LLVMBuilderRef b = e->builder;
     uint32_t span = (uint32_t)(lanes - 1) * (uint32_t)stride + 1;
-    Value all = NULL;
+    LLVMValueRef all = NULL;
     for (uint32_t piece = 0; piece < (uint32_t)stride; piece++) {
         uint32_t begin = piece * lanes, first = begin;
         if (begin + lanes > span)
             first = span - lanes;
-        Value at = LLVMBuildAdd(b, index, emit_index(e, first), "");
-        Value part = emit_plain_load(e, buffer, emit_address(e, buffer, at), lanes);
-        Value mask[256];
+        LLVMValueRef at = LLVMBuildAdd(b, index, emit_index(e, first), "");
+        LLVMValueRef part = emit_plain_load(e, buffer, emit_address(e, buffer, at), lanes);
+        LLVMValueRef mask[256];
         for (uint32_t k = 0; k < lanes; k++) {
             uint32_t element = k * (uint32_t)stride;
             bool here = element >= begin && element < begin + lanes;
@@ -98,8 +100,9 @@ static Value emit_deinterleaved(Emit *e, const EmitBuffer *buffer, Value index, 
 
 /* The same shuffle in each group of four lanes: `pattern` counts the group's lanes of x, then y's.
  */
-static Value emit_in_fours(Emit *e, Value x, Value y, uint16_t lanes, const uint8_t pattern[4]) {
-    Value mask[256];
+static LLVMValueRef emit_in_fours(Emit *e, LLVMValueRef x, LLVMValueRef y, uint16_t lanes,
+                                  const uint8_t pattern[4]) {
+    LLVMValueRef mask[256];
     for (uint32_t k = 0; k < lanes; k++) {
         uint32_t from = pattern[k % 4];
         uint32_t element = (from >= 4 ? lanes : 0u) + k / 4 * 4 + from % 4;
@@ -109,8 +112,8 @@ static Value emit_in_fours(Emit *e, Value x, Value y, uint16_t lanes, const uint
 }
 
 /* Both vectors, one behind the other. */
-static Value emit_joined(Emit *e, Value x, Value y, uint32_t lanes) {
-    Value mask[256];
+static LLVMValueRef emit_joined(Emit *e, LLVMValueRef x, LLVMValueRef y, uint32_t lanes) {
+    LLVMValueRef mask[256];
     for (uint32_t k = 0; k < 2 * lanes; k++)
         mask[k] = LLVMConstInt(e->elem[NEST_I32], k, false);
     return LLVMBuildShuffleVector(e->builder, x, y, LLVMConstVector(mask, 2 * lanes), "");
@@ -119,13 +122,13 @@ static Value emit_joined(Emit *e, Value x, Value y, uint32_t lanes) {
 /* Element `part` of each of `lanes` groups of four, `stride` apart: as one of four columns of
  * blocks of four by four, which shuffles within four lanes transpose. Loads of the other columns
  * find the most of it done. */
-static Value emit_transposed(Emit *e, const EmitBuffer *buffer, Value index, uint16_t lanes,
-                             int64_t stride, uint32_t part) {
-    Value row[4];
+static LLVMValueRef emit_transposed(Emit *e, const EmitBuffer *buffer, LLVMValueRef index,
+                                    uint16_t lanes, int64_t stride, uint32_t part) {
+    LLVMValueRef row[4];
     for (uint32_t r = 0; r < 4; r++) {
-        Value joined[64];
+        LLVMValueRef joined[64];
         for (uint32_t q = 0; q < lanes / 4u; q++) {
-            Value at =
+            LLVMValueRef at =
                 LLVMBuildAdd(e->builder, index, emit_index(e, stride * (int64_t)(4 * q + r)), "");
             joined[q] = emit_plain_load(e, buffer, emit_address(e, buffer, at), 4);
         }
@@ -136,26 +139,26 @@ static Value emit_transposed(Emit *e, const EmitBuffer *buffer, Value index, uin
     }
     static const uint8_t halves[2][4] = {{0, 4, 1, 5}, {2, 6, 3, 7}};
     static const uint8_t pairs[2][4] = {{0, 1, 4, 5}, {2, 3, 6, 7}};
-    Value first = emit_in_fours(e, row[0], row[1], lanes, halves[part / 2]);
-    Value second = emit_in_fours(e, row[2], row[3], lanes, halves[part / 2]);
+    LLVMValueRef first = emit_in_fours(e, row[0], row[1], lanes, halves[part / 2]);
+    LLVMValueRef second = emit_in_fours(e, row[2], row[3], lanes, halves[part / 2]);
     return emit_in_fours(e, first, second, lanes, pairs[part % 2]);
 }
 
-Value emit_load_column(Emit *e, const EmitBuffer *buffer, Value index, uint32_t part,
-                       uint16_t lanes, int64_t stride) {
+LLVMValueRef emit_load_column(Emit *e, const EmitBuffer *buffer, LLVMValueRef index, uint32_t part,
+                              uint16_t lanes, int64_t stride) {
     bool spread = stride > 4 || !e->target->avx512; /* else it has shuffles of two vectors */
     if (elem_bytes(buffer->elem) == 4 && lanes >= 4 && spread && !e->target->sanitize_address)
         return emit_transposed(e, buffer, index, lanes, stride, part);
-    Value at = LLVMBuildNSWAdd(e->builder, index, emit_index(e, part), "");
+    LLVMValueRef at = LLVMBuildNSWAdd(e->builder, index, emit_index(e, part), "");
     return emit_load(e, buffer, at, lanes, stride, NULL);
 }
 
-Value emit_load(Emit *e, const EmitBuffer *buffer, Value index, uint16_t lanes, int64_t stride,
-                Value valid) {
+LLVMValueRef emit_load(Emit *e, const EmitBuffer *buffer, LLVMValueRef index, uint16_t lanes,
+                       int64_t stride, LLVMValueRef valid) {
     if (lanes == 1)
         return emit_guarded_load(e, buffer, index, valid, 0);
     if (stride == 1) {
-        Value at = emit_address(e, buffer, index);
+        LLVMValueRef at = emit_address(e, buffer, index);
         return valid ? emit_masked_load(e, buffer, at, lanes, valid)
                      : emit_plain_load(e, buffer, at, lanes);
     }
@@ -164,11 +167,11 @@ Value emit_load(Emit *e, const EmitBuffer *buffer, Value index, uint16_t lanes, 
     return emit_gathered(e, buffer, index, lanes, stride, valid);
 }
 
-static void emit_masked_store(Emit *e, const EmitBuffer *buffer, Value at, uint16_t lanes, Value x,
-                              Value valid) {
+static void emit_masked_store(Emit *e, const EmitBuffer *buffer, LLVMValueRef at, uint16_t lanes,
+                              LLVMValueRef x, LLVMValueRef valid) {
     LLVMTypeRef type = LLVMTypeOf(x);
-    Value mask = emit_mask(e, lanes, valid);
-    Value arguments[4];
+    LLVMValueRef mask = emit_mask(e, lanes, valid);
+    LLVMValueRef arguments[4];
     uint32_t n = 0;
     arguments[n++] = x;
     arguments[n++] = at;
@@ -178,10 +181,10 @@ static void emit_masked_store(Emit *e, const EmitBuffer *buffer, Value at, uint1
     emit_intrinsic(e, "llvm.masked.store", type, e->pointer, arguments, n);
 }
 
-void emit_store(Emit *e, const EmitBuffer *buffer, Value index, NestType type, Value x, Value valid,
-                bool nontemporal) {
+void emit_store(Emit *e, const EmitBuffer *buffer, LLVMValueRef index, NestType type,
+                LLVMValueRef x, LLVMValueRef valid, bool nontemporal) {
     LLVMBuilderRef b = e->builder;
-    Value at = emit_address(e, buffer, index);
+    LLVMValueRef at = emit_address(e, buffer, index);
     if (valid && type.lanes > 1) {
         emit_masked_store(e, buffer, at, type.lanes, x, valid);
         return;
@@ -193,7 +196,7 @@ void emit_store(Emit *e, const EmitBuffer *buffer, Value index, NestType type, V
         LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, emit_index(e, 0), valid, ""), write, after);
         LLVMPositionBuilderAtEnd(b, write);
     }
-    Value store = LLVMBuildStore(b, x, at);
+    LLVMValueRef store = LLVMBuildStore(b, x, at);
     uint32_t bytes = elem_bytes(type.elem);
     if (nontemporal) {
         uint32_t vector = bytes * type.lanes;

@@ -21,9 +21,9 @@ static void module_diagnostic(LLVMDiagnosticInfoRef info, void *context) {
     LLVMDisposeMessage(text);
 }
 
-static Value module_text(Emit *e, const char *text, size_t length, const char *name) {
-    Value bytes = LLVMConstStringInContext(e->context, text, (unsigned)length, false);
-    Value global = LLVMAddGlobal(e->module, LLVMTypeOf(bytes), name);
+static LLVMValueRef module_text(Emit *e, const char *text, size_t length, const char *name) {
+    LLVMValueRef bytes = LLVMConstStringInContext(e->context, text, (unsigned)length, false);
+    LLVMValueRef global = LLVMAddGlobal(e->module, LLVMTypeOf(bytes), name);
     LLVMSetInitializer(global, bytes);
     LLVMSetGlobalConstant(global, true);
     LLVMSetLinkage(global, LLVMInternalLinkage);
@@ -31,11 +31,11 @@ static Value module_text(Emit *e, const char *text, size_t length, const char *n
 }
 
 /* The HcModel record, laid out as abi.h says. */
-static Value module_record(Emit *e, const CodegenModel *model, Value *functions) {
-    Value none = LLVMConstNull(e->pointer);
-    Value table = none;
+static LLVMValueRef module_record(Emit *e, const CodegenModel *model, LLVMValueRef *functions) {
+    LLVMValueRef none = LLVMConstNull(e->pointer);
+    LLVMValueRef table = none;
     if (model->n_kernels) {
-        Value list = LLVMConstArray2(e->pointer, functions, model->n_kernels);
+        LLVMValueRef list = LLVMConstArray2(e->pointer, functions, model->n_kernels);
         table = LLVMAddGlobal(e->module, LLVMTypeOf(list), "kernels");
         LLVMSetInitializer(table, list);
         LLVMSetGlobalConstant(table, true);
@@ -44,15 +44,15 @@ static Value module_record(Emit *e, const CodegenModel *model, Value *functions)
     const char *manifest = model->manifest ? model->manifest : "{}";
     size_t length = strlen(manifest);
     LLVMTypeRef i32 = e->elem[NEST_I32], i64 = e->elem[NEST_I64];
-    Value fields[7] = {LLVMConstInt(i32, HC_ABI_VERSION, false),
-                       LLVMConstInt(i32, model->element_size, false),
-                       module_text(e, manifest, length, "manifest"),
-                       LLVMConstInt(i64, length, false),
-                       table,
-                       LLVMConstInt(i64, model->n_kernels, false),
-                       LLVMConstInt(i64, hc_manifest_seal(manifest, length), false)};
-    Value record = LLVMConstStructInContext(e->context, fields, 7, false);
-    Value global = LLVMAddGlobal(e->module, LLVMTypeOf(record), model->symbol);
+    LLVMValueRef fields[7] = {LLVMConstInt(i32, HC_ABI_VERSION, false),
+                              LLVMConstInt(i32, model->element_size, false),
+                              module_text(e, manifest, length, "manifest"),
+                              LLVMConstInt(i64, length, false),
+                              table,
+                              LLVMConstInt(i64, model->n_kernels, false),
+                              LLVMConstInt(i64, hc_manifest_seal(manifest, length), false)};
+    LLVMValueRef record = LLVMConstStructInContext(e->context, fields, 7, false);
+    LLVMValueRef global = LLVMAddGlobal(e->module, LLVMTypeOf(record), model->symbol);
     LLVMSetInitializer(global, record);
     LLVMSetGlobalConstant(global, true);
     return global;
@@ -67,7 +67,7 @@ static LLVMValueRef module_function(Emit *e, const char *name, LLVMTypeRef type)
     return function;
 }
 
-static void module_thunk(Emit *e, const CodegenThunk *thunk, Value record) {
+static void module_thunk(Emit *e, const CodegenThunk *thunk, LLVMValueRef record) {
     enum { MOST = 8 };
     LLVMTypeRef p[MOST + 1];
     for (uint32_t k = 0; k <= MOST; k++)
@@ -76,7 +76,7 @@ static void module_thunk(Emit *e, const CodegenThunk *thunk, Value record) {
     LLVMTypeRef outer = LLVMFunctionType(e->pointer, p, n, false);
     LLVMTypeRef inner = LLVMFunctionType(e->pointer, p, n + 1, false);
     LLVMValueRef function = module_function(e, thunk->name, outer);
-    Value arguments[MOST + 1] = {record};
+    LLVMValueRef arguments[MOST + 1] = {record};
     for (uint32_t k = 0; k < n; k++)
         arguments[k + 1] = LLVMGetParam(function, k);
     LLVMValueRef callee = LLVMGetNamedFunction(e->module, thunk->callee);
@@ -85,14 +85,14 @@ static void module_thunk(Emit *e, const CodegenThunk *thunk, Value record) {
     LLVMBuildRet(e->builder, LLVMBuildCall2(e->builder, inner, callee, arguments, n + 1, ""));
 }
 
-static void module_main(Emit *e, const char *name, Value record) {
+static void module_main(Emit *e, const char *name, LLVMValueRef record) {
     LLVMTypeRef i32 = e->elem[NEST_I32];
     LLVMTypeRef outer = LLVMFunctionType(i32, (LLVMTypeRef[]){i32, e->pointer}, 2, false);
     LLVMTypeRef inner =
         LLVMFunctionType(i32, (LLVMTypeRef[]){e->pointer, i32, e->pointer}, 3, false);
     LLVMValueRef function = module_function(e, "main", outer);
     LLVMValueRef callee = LLVMAddFunction(e->module, name, inner);
-    Value arguments[3] = {record, LLVMGetParam(function, 0), LLVMGetParam(function, 1)};
+    LLVMValueRef arguments[3] = {record, LLVMGetParam(function, 0), LLVMGetParam(function, 1)};
     LLVMBuildRet(e->builder, LLVMBuildCall2(e->builder, inner, callee, arguments, 3, ""));
 }
 
@@ -134,10 +134,10 @@ static void module_fill(Emit *e, Arena *scratch, const ModulePart *part) {
         LLVMSetLinkage(function, LLVMExternalLinkage);
         return;
     }
-    Value *functions = ARENA_ARRAY(scratch, Value, model->n_kernels);
+    LLVMValueRef *functions = ARENA_ARRAY(scratch, LLVMValueRef, model->n_kernels);
     for (uint32_t k = 0; k < model->n_kernels; k++)
         functions[k] = emit_kernel(e, scratch, model->kernels[k]);
-    Value record = module_record(e, model, functions);
+    LLVMValueRef record = module_record(e, model, functions);
     note_emit(e, model->linked);
     for (uint32_t k = 0; k < model->n_thunks; k++)
         module_thunk(e, &model->thunks[k], record);

@@ -18,16 +18,17 @@ typedef struct {
 
 void note_emit(Emit *e, bool linked) {
     Note note = {{NOTE_OWNER, sizeof note.linked, NOTE_TYPE}, "hcc", linked};
-    Value bytes = LLVMConstStringInContext(e->context, (const char *)&note, sizeof note, true);
-    Value global = LLVMAddGlobal(e->module, LLVMTypeOf(bytes), "note");
+    LLVMValueRef bytes =
+        LLVMConstStringInContext(e->context, (const char *)&note, sizeof note, true);
+    LLVMValueRef global = LLVMAddGlobal(e->module, LLVMTypeOf(bytes), "note");
     LLVMSetInitializer(global, bytes);
     LLVMSetGlobalConstant(global, true);
     LLVMSetLinkage(global, LLVMPrivateLinkage);
     LLVMSetSection(global, note_section);
     LLVMSetAlignment(global, 4);
-    Value kept =
+    LLVMValueRef kept =
         LLVMConstArray2(e->pointer, &global, 1); /* though nothing in the module reads it */
-    Value used = LLVMAddGlobal(e->module, LLVMTypeOf(kept), "llvm.compiler.used");
+    LLVMValueRef used = LLVMAddGlobal(e->module, LLVMTypeOf(kept), "llvm.compiler.used");
     LLVMSetInitializer(used, kept);
     LLVMSetLinkage(used, LLVMAppendingLinkage);
     LLVMSetSection(used, "llvm.metadata");

@@ -18,17 +18,17 @@ typedef struct {
     Map *kernel_of; /* key -> index + 1 into plan->kernels */
 } Calls;
 
-static Buffer slot_of(const Plan *plan, TirId id) {
-    return (Buffer){.region = REGION_NONE, .element = plan->slots.at[id].element, .index = id};
+static CallBuffer slot_of(const Plan *plan, TirId id) {
+    return (CallBuffer){.region = REGION_NONE, .element = plan->slots.at[id].element, .index = id};
 }
 
 /* What each task adds up of a value. */
-static Buffer partial_of(const Plan *plan, TirId sum, uint64_t offset) {
+static CallBuffer partial_of(const Plan *plan, TirId sum, uint64_t offset) {
     const TirType *type = &tir_node(plan->program->block, sum)->type;
-    return (Buffer){.region = REGION_PARTIAL,
-                    .element = plan_element(&plan->options, type),
-                    .offset = offset,
-                    .index = sum};
+    return (CallBuffer){.region = REGION_PARTIAL,
+                        .element = plan_element(&plan->options, type),
+                        .offset = offset,
+                        .index = sum};
 }
 
 static void reads(Calls *m, Call *call, TirId id) {
@@ -230,7 +230,7 @@ static void copy_shared_gradients(Calls *m) {
                          .label = "copy",
                          .elements = tir_element_count(&tir_node(m->block, root)->type)};
             reads(m, &copy, root);
-            Buffer to = slot_of(plan, root);
+            CallBuffer to = slot_of(plan, root);
             to.region = REGION_GRADS;
             to.index = out->index;
             vec_push(plan->arena, &copy.buffers, to);

@@ -43,7 +43,7 @@ typedef struct {
 } Chunks;
 
 /* The value a buffer stands for; 0 for partial results. */
-static TirId value_of(const Buffer *buffer) {
+static TirId value_of(const CallBuffer *buffer) {
     return buffer->region == REGION_NONE ? buffer->index : 0;
 }
 
@@ -196,9 +196,9 @@ static void choose(Chunks *c) {
     }
     for (uint32_t v = 0; v < n; v++)
         if (chosen[v])
-            plan->buffer[wide[v]] = (Buffer){.region = REGION_CHUNK,
-                                             .element = plan->slots.at[wide[v]].element,
-                                             .index = (uint32_t)plan_slot_bytes(plan, wide[v])};
+            plan->buffer[wide[v]] = (CallBuffer){.region = REGION_CHUNK,
+                                                 .element = plan->slots.at[wide[v]].element,
+                                                 .index = (uint32_t)plan_slot_bytes(plan, wide[v])};
 }
 
 /* Brings calls first .. last - 1 into the order BEFORE, WITHIN, AFTER. */
@@ -246,7 +246,7 @@ static void place_partial(Plan *plan) {
             Call *call = &plan->calls.at[k];
             uint64_t top = size;
             for (uint32_t b = 0; b < call->buffers.count; b++) {
-                Buffer *partial = &call->buffers.at[b];
+                CallBuffer *partial = &call->buffers.at[b];
                 if (partial->region != REGION_PARTIAL)
                     continue;
                 partial->offset += size;

@@ -16,7 +16,7 @@ typedef struct {
     const TirBlock *block;
     uint32_t *first, *last; /* by slot: first writing and last using call, or one of the below */
     TirIdVec stored;        /* slots in order of definition */
-} MemPlan;
+} Placement;
 
 enum { NEVER = UINT32_MAX, FOR_EVER = UINT32_MAX - 1 };
 
@@ -64,7 +64,7 @@ uint64_t plan_partial_bytes(const Plan *plan, TirId sum) {
 
 /* What a chunked walk touches lives through all of it, for the walk comes back; only what a chunk
  * holds itself follows the calls. */
-static void find_intervals(MemPlan *m) {
+static void find_intervals(Placement *m) {
     Plan *plan = m->plan;
     const uint32_t walk = plan->chunks.forward[0], end = plan->chunks.backward[1];
     const bool walks = plan->chunks.positions > 0;
@@ -99,11 +99,11 @@ typedef struct {
 
 typedef struct {
     VEC(Gap) gaps; /* in order, none empty, none touching the next */
-} RegionPlan;
+} RegionGaps;
 
 static const uint64_t NO_END = UINT64_MAX;
 
-static uint64_t region_take(Plan *plan, RegionPlan *r, uint64_t size) {
+static uint64_t region_take(Plan *plan, RegionGaps *r, uint64_t size) {
     if (r->gaps.count == 0)
         vec_push(plan->arena, &r->gaps, (Gap){0, NO_END});
     uint32_t k = 0;
@@ -119,7 +119,7 @@ static uint64_t region_take(Plan *plan, RegionPlan *r, uint64_t size) {
     return at;
 }
 
-static void region_give(Plan *plan, RegionPlan *r, Gap given) {
+static void region_give(Plan *plan, RegionGaps *r, Gap given) {
     uint32_t k = 0;
     while (r->gaps.at[k].to < given.from)
         k++;
@@ -148,32 +148,33 @@ typedef struct {
     uint32_t given; /* calls before this one have given theirs back */
 } Endings;
 
-static void give_back(MemPlan *m, RegionPlan *regions, Endings *e, uint32_t call) {
+static void give_back(Placement *m, RegionGaps *regions, Endings *e, uint32_t call) {
     Plan *plan = m->plan;
     for (; e->given < call; e->given++)
         for (TirId slot = e->slots[e->given]; slot; slot = e->another[slot]) {
-            const Buffer *buffer = &plan->buffer[slot];
+            const CallBuffer *buffer = &plan->buffer[slot];
             region_give(plan, &regions[buffer->region],
                         (Gap){buffer->offset, buffer->offset + plan_slot_bytes(plan, slot)});
         }
 }
 
-static void place_buffers(MemPlan *m) {
+static void place_buffers(Placement *m) {
     Plan *plan = m->plan;
-    RegionPlan regions[REGION_NONE] = {0};
+    RegionGaps regions[REGION_NONE] = {0};
     Endings endings = {.slots = ARENA_ARRAY(plan->arena, TirId, plan->calls.count),
                        .another = ARENA_ARRAY(plan->arena, TirId, plan->slots.count)};
     for (uint32_t k = 0; k < m->stored.count; k++) {
         const uint32_t slot = m->stored.at[k];
-        Buffer *buffer = &plan->buffer[slot];
+        CallBuffer *buffer = &plan->buffer[slot];
         const bool chunked = buffer->region == REGION_CHUNK;
         if (buffer->region != REGION_NONE && !chunked)
             continue; /* a gradient */
         const PlanSlot *of = &plan->slots.at[slot];
         if (!chunked)
-            *buffer = (Buffer){.region = plan_region(tir_node(m->block, of->value)->type.domain),
-                               .element = of->element,
-                               .index = slot};
+            *buffer =
+                (CallBuffer){.region = plan_region(tir_node(m->block, of->value)->type.domain),
+                             .element = of->element,
+                             .index = slot};
         give_back(m, regions, &endings, m->first[slot]);
         const uint64_t size = plan_slot_bytes(plan, slot);
         buffer->offset = region_take(plan, &regions[buffer->region], size);
@@ -188,10 +189,10 @@ static void place_buffers(MemPlan *m) {
 
 void plan_leaves(Plan *plan) {
     const TirBlock *block = plan->program->block;
-    plan->buffer = ARENA_ARRAY(plan->arena, Buffer, plan->slots.count);
+    plan->buffer = ARENA_ARRAY(plan->arena, CallBuffer, plan->slots.count);
     for (uint32_t slot = 0; slot < plan->slots.count; slot++)
         plan->buffer[slot] =
-            (Buffer){.region = REGION_NONE, .element = plan->slots.at[slot].element};
+            (CallBuffer){.region = REGION_NONE, .element = plan->slots.at[slot].element};
     for (TirId id = 1; id < block->nodes.count; id++) {
         const TirNode *node = tir_node(block, id);
         if (node->op != TIR_PARAM && node->op != TIR_INPUT)
@@ -201,7 +202,7 @@ void plan_leaves(Plan *plan) {
     }
     for (uint32_t k = 0; k < plan->program->outputs.count; k++) {
         const TirOutput *out = &plan->program->outputs.at[k];
-        Buffer *buffer = &plan->buffer[tir_storage(block, out->value)];
+        CallBuffer *buffer = &plan->buffer[tir_storage(block, out->value)];
         if (out->role == TIR_OUT_GRAD && buffer->region == REGION_NONE) {
             buffer->region = REGION_GRADS;
             buffer->index = out->index;
@@ -210,16 +211,16 @@ void plan_leaves(Plan *plan) {
 }
 
 /* Tables that a call or the caller reads live at the end of the global region for ever. */
-static void place_tables(MemPlan *m) {
+static void place_tables(Placement *m) {
     Plan *plan = m->plan;
     for (TirId id = 1; id < m->block->nodes.count; id++) {
         const TirNode *node = tir_node(m->block, id);
         if (node->op != TIR_TABLE || m->last[id] == NEVER)
             continue;
-        const Buffer buffer = {.region = REGION_GLOBAL,
-                               .element = plan->slots.at[id].element,
-                               .offset = plan->region_bytes[REGION_GLOBAL],
-                               .index = id};
+        const CallBuffer buffer = {.region = REGION_GLOBAL,
+                                   .element = plan->slots.at[id].element,
+                                   .offset = plan->region_bytes[REGION_GLOBAL],
+                                   .index = id};
         plan->region_bytes[REGION_GLOBAL] += plan_slot_bytes(plan, id);
         plan->buffer[id] = buffer;
         PlanTable table = {id, buffer};
@@ -228,8 +229,8 @@ static void place_tables(MemPlan *m) {
 }
 
 void plan_pack(Plan *plan) {
-    MemPlan m = {.plan = plan, .block = plan->program->block};
-    const Buffer *before = plan->buffer; /* says what is chunked */
+    Placement m = {.plan = plan, .block = plan->program->block};
+    const CallBuffer *before = plan->buffer; /* says what is chunked */
     plan_leaves(plan);
     for (TirId id = 1; id < m.block->nodes.count; id++)
         if (before[id].region == REGION_CHUNK)
@@ -248,7 +249,7 @@ void plan_memory(Plan *plan) {
     for (uint32_t c = 0; c < plan->calls.count; c++) {
         Call *call = &plan->calls.at[c];
         for (uint32_t k = 0; k < call->buffers.count; k++) {
-            Buffer *buffer = &call->buffers.at[k];
+            CallBuffer *buffer = &call->buffers.at[k];
             if (buffer->region == REGION_NONE)
                 *buffer = plan->buffer[buffer->index];
         }

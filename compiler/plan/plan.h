@@ -75,7 +75,7 @@ typedef struct {
     uint64_t offset; /* bytes, for each unit of the region's count */
     /* PARAMS, GRADS, INPUT: which; CHUNK: bytes at a position; PARTIAL: the sum; else the slot */
     uint32_t index;
-} Buffer;
+} CallBuffer;
 
 /* What memory is given to: a value, or a second copy of it. Slots of one plan may differ in how
  * their elements are stored; what a step computes with is the same for all. */
@@ -93,7 +93,7 @@ typedef enum {
 
 enum { CALL_KIND_COUNT = CALL_FOLD + 1 };
 
-typedef VEC(Buffer) BufferVec;
+typedef VEC(CallBuffer) BufferVec;
 
 typedef struct {
     CallKind kind;
@@ -123,7 +123,7 @@ typedef struct {
 
 typedef struct {
     TirId value; /* a TABLE */
-    Buffer buffer;
+    CallBuffer buffer;
 } PlanTable;
 
 /* Equal forward calls, and how many of them run again in the backward pass. */
@@ -167,7 +167,7 @@ typedef struct Plan {
     GemmWork *gemm;      /* by value; only WORK_GEMM, and `into` of WORK_SCATTER */
     TirIdVec stored;     /* all values that calls write */
     VEC(PlanSlot) slots; /* of every value, by its id, then second copies */
-    Buffer *buffer;      /* by slot: where it is stored, REGION_NONE if never */
+    CallBuffer *buffer;  /* by slot: where it is stored, REGION_NONE if never */
     VEC(Group *) groups; /* in order of execution */
     VEC(PlanKernel) kernels;
     VEC(Call) calls; /* forward calls first */

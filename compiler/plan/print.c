@@ -128,7 +128,7 @@ void plan_print(const Plan *plan, FILE *to) {
                     call->gemm.m, call->gemm.n, call->gemm.k_per_instance ? "N*" : "",
                     call->gemm.k);
         for (uint32_t k = 0; k < call->buffers.count; k++) {
-            const Buffer *b = &call->buffers.at[k];
+            const CallBuffer *b = &call->buffers.at[k];
             bool indexed = b->region <= REGION_INPUT;
             fprintf(to, " %s%c%" PRIu64, plan_region_names[b->region], indexed ? '#' : '+',
                     indexed ? b->index : b->offset);

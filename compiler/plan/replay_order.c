@@ -146,7 +146,7 @@ void replay_apply(Replay *r, const Call *calls) {
         Call call = calls[step->call];
         call.buffers = (BufferVec){0};
         for (uint32_t k = 0; k < calls[step->call].buffers.count; k++) {
-            Buffer buffer = calls[step->call].buffers.at[k];
+            CallBuffer buffer = calls[step->call].buffers.at[k];
             if (buffer.region == REGION_NONE) {
                 uint32_t copy = copy_of(r, step, buffer.index);
                 if (!slot[copy] && copy != 0) {

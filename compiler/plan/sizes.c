@@ -35,7 +35,7 @@ static Span largest_in(const Plan *plan, Region region) {
     for (uint32_t c = 0; c < plan->calls.count; c++) {
         const Call *call = &plan->calls.at[c];
         for (uint32_t k = call->n_reads; k < call->buffers.count; k++) {
-            const Buffer *b = &call->buffers.at[k];
+            const CallBuffer *b = &call->buffers.at[k];
             const TirId id = region == REGION_CHUNK || region == REGION_PARTIAL ? 0 : b->index;
             const TirId value =
                 id && id < plan->slots.count ? plan->slots.at[id].value : call->value;

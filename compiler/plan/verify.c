@@ -66,7 +66,7 @@ static void counts(const Plan *plan, const Call *call, uint32_t *all, uint32_t *
 }
 
 /* What a buffer's slot, or the program, says of its elements; ELEMENT_COUNT: nothing does. */
-static Element stored_as(const Walk *w, const Buffer *b) {
+static Element stored_as(const Walk *w, const CallBuffer *b) {
     const TirProgram *p = w->plan->program;
     const PlanOptions *options = &w->plan->options;
     switch (b->region) {
@@ -86,7 +86,7 @@ static Element stored_as(const Walk *w, const Buffer *b) {
 /* What adds or multiplies elements does it in one type; rows are found by whole numbers. */
 static void check_elements(Walk *w, uint32_t c) {
     const Call *call = &w->plan->calls.at[c];
-    const Buffer *b = call->buffers.at;
+    const CallBuffer *b = call->buffers.at;
     const bool product = call->kind == CALL_GEMM, scatter = call->kind == CALL_SCATTER_ADD;
     for (uint32_t k = 0; k < call->buffers.count && !w->wrong; k++) {
         const Element stored = stored_as(w, &b[k]);
@@ -115,7 +115,7 @@ static void check_call(Walk *w, uint32_t c) {
         WRONG(w, "call %u (%s) runs kernel %u of %u", c, call->label, call->kernel,
               plan->kernels.count);
     for (uint32_t k = 0; k < call->buffers.count; k++) {
-        const Buffer *b = &call->buffers.at[k];
+        const CallBuffer *b = &call->buffers.at[k];
         const uint32_t most = b->region == REGION_PARAMS || b->region == REGION_GRADS
                                   ? plan->program->params.count
                               : b->region == REGION_INPUT ? plan->program->inputs.count
@@ -147,11 +147,11 @@ static void check_ranges(Walk *w) {
 
 /* The slot that a buffer's values are of. A chunk's buffer says its size instead: its place tells.
  */
-static uint32_t slot_of(const Buffer *buffer) {
+static uint32_t slot_of(const CallBuffer *buffer) {
     return buffer->region == REGION_CHUNK ? 0 : buffer->index;
 }
 
-static uint64_t size_of(const Walk *w, const Buffer *buffer) {
+static uint64_t size_of(const Walk *w, const CallBuffer *buffer) {
     if (buffer->region == REGION_CHUNK)
         return buffer->index;
     if (buffer->region == REGION_PARTIAL)
@@ -176,7 +176,7 @@ static bool is_leaf(const Walk *w, uint32_t slot) {
     return slot < w->block->nodes.count && plan_is_leaf(tir_node(w->block, slot));
 }
 
-static bool holds(const Walk *w, const Buffer *b) {
+static bool holds(const Walk *w, const CallBuffer *b) {
     if (b->region == REGION_NONE)
         return is_leaf(w, b->index) || w->written[b->index];
     if (b->region == REGION_PARAMS || b->region == REGION_INPUT)
@@ -190,7 +190,7 @@ static bool holds(const Walk *w, const Buffer *b) {
     return k < memory->count && memory->at[k].from == b->offset && memory->at[k].slot == slot_of(b);
 }
 
-static void hold(Walk *w, const Buffer *b) {
+static void hold(Walk *w, const CallBuffer *b) {
     if (b->region == REGION_NONE)
         w->written[b->index] = true;
     if (b->region == REGION_GRADS)
@@ -215,7 +215,7 @@ static void hold(Walk *w, const Buffer *b) {
     memory->at[first] = new;
 }
 
-static void check_place(Walk *w, uint32_t c, const Buffer *b) {
+static void check_place(Walk *w, uint32_t c, const CallBuffer *b) {
     const Plan *plan = w->plan;
     if (b->region < REGION_GLOBAL || b->region >= REGION_NONE)
         return;
@@ -230,14 +230,14 @@ static void check_place(Walk *w, uint32_t c, const Buffer *b) {
 }
 
 /* Partial sums are named after the sum, also where they are read. */
-static Buffer named(const Call *call, uint32_t k) {
-    Buffer b = call->buffers.at[k];
+static CallBuffer named(const Call *call, uint32_t k) {
+    CallBuffer b = call->buffers.at[k];
     if (b.region == REGION_PARTIAL && call->kind == CALL_REDUCE)
         b.index = call->value;
     return b;
 }
 
-static const char *what_is(const Walk *w, const Buffer *b) {
+static const char *what_is(const Walk *w, const CallBuffer *b) {
     if (b->region == REGION_CHUNK)
         return "a chunk";
     if (b->region == REGION_GRADS)
@@ -248,7 +248,7 @@ static const char *what_is(const Walk *w, const Buffer *b) {
 static void walk_call(Walk *w, uint32_t c) {
     const Call *call = &w->plan->calls.at[c];
     for (uint32_t k = 0; k < call->buffers.count && !w->wrong; k++) {
-        const Buffer b = named(call, k);
+        const CallBuffer b = named(call, k);
         check_place(w, c, &b);
         if (k >= call->n_reads)
             hold(w, &b);
@@ -257,7 +257,7 @@ static void walk_call(Walk *w, uint32_t c) {
     }
     /* What a call reads must be there after it, too: it writes while it still reads. */
     for (uint32_t k = 0; k < call->n_reads && !w->wrong; k++) {
-        const Buffer b = named(call, k);
+        const CallBuffer b = named(call, k);
         if (!holds(w, &b))
             WRONG(w, "call %u (%s) writes over %s, which it reads", c, call->label, what_is(w, &b));
     }
@@ -303,8 +303,8 @@ static void check_outputs(Walk *w) {
     const bool placed = is_placed(w->plan);
     for (uint32_t k = 0; k < p->outputs.count; k++) {
         const uint32_t slot = tir_storage(w->block, p->outputs.at[k].value);
-        const Buffer *at = &w->plan->buffer[slot];
-        const Buffer unplaced = {.region = REGION_NONE, .index = slot};
+        const CallBuffer *at = &w->plan->buffer[slot];
+        const CallBuffer unplaced = {.region = REGION_NONE, .index = slot};
         const bool chunked = at->region == REGION_CHUNK; /* gone; nobody reads it after a step */
         if (placed && at->region == REGION_NONE && !is_leaf(w, slot))
             WRONG(w, "output %u (%s) has no place", k, name_of(w, slot));

@@ -16,7 +16,7 @@ typedef struct {
     bool trunk;        /* a `{` whose `}` ends an expression */
     bool reduction;    /* the brackets of one */
     uint32_t else_ifs; /* of the chain being read inside it: each nests one deeper in the tree */
-} Frame;
+} OpenBracket;
 
 struct TokenStream {
     Arena *arena;
@@ -26,7 +26,7 @@ struct TokenStream {
     bool is_expression; /* the text is one expression: no `;` at its end */
     Token ahead[AHEAD];
     uint32_t n_ahead;
-    VEC(Frame) open;
+    VEC(OpenBracket) open;
     uint32_t nesting;         /* open brackets and else-ifs together */
     uint32_t top_else_ifs;    /* outside all brackets: only in broken files */
     Token previous;           /* the last one given, virtual ones too */
@@ -67,7 +67,7 @@ const Token *tokens_statement_start(const TokenStream *t) {
     return &t->statement;
 }
 
-static Frame *tokens_top(TokenStream *t) {
+static OpenBracket *tokens_top(TokenStream *t) {
     return t->open.count ? &t->open.at[t->open.count - 1] : NULL;
 }
 
@@ -76,7 +76,7 @@ const Token *tokens_open_bracket(const TokenStream *t) {
 }
 
 static bool tokens_top_is(TokenStream *t, int kind) {
-    const Frame *top = tokens_top(t);
+    const OpenBracket *top = tokens_top(t);
     return top && top->token.kind == kind;
 }
 
@@ -117,20 +117,20 @@ static bool tokens_report_nesting(TokenStream *t, Span at) {
 }
 
 static void tokens_push(TokenStream *t, const Token *token) {
-    Frame frame = {.token = *token, .reduction = t->previous.kind == TOKEN_REDUCTION};
+    OpenBracket bracket = {.token = *token, .reduction = t->previous.kind == TOKEN_REDUCTION};
     if (token->kind == TOKEN_LBRACE) {
-        frame.trunk = t->trunk_ahead;
+        bracket.trunk = t->trunk_ahead;
         t->trunk_ahead = false;
     }
-    vec_push(t->arena, &t->open, frame);
+    vec_push(t->arena, &t->open, bracket);
     t->nesting++;
 }
 
 /* Returns whether the bracket was a trunk's `{`. */
 static bool tokens_pop(TokenStream *t) {
-    Frame frame = t->open.at[--t->open.count];
-    t->nesting -= 1 + frame.else_ifs;
-    return frame.trunk;
+    OpenBracket bracket = t->open.at[--t->open.count];
+    t->nesting -= 1 + bracket.else_ifs;
+    return bracket.trunk;
 }
 
 /* Gives `token` to the parser and remembers what the next decision needs. */

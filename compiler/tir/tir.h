@@ -44,8 +44,8 @@ typedef enum { TIR_PRICE_NONE, TIR_PRICE_LIGHT, TIR_PRICE_DEAR } TirPrice;
 /* Which positions' inputs a value depends on; ordered. */
 typedef enum { TIR_DEPENDS_SELF, TIR_DEPENDS_PAST, TIR_DEPENDS_ALL } TirDependence;
 
-/* GLOBAL {0,0} · SAMPLE {1,0} · POSITION {1,s} of space s (1-based) · and {0,s}: the same at every
- * sample, one value a position (tables of angles, learned positions). */
+/* GLOBAL {0,0} · SAMPLE {1,0} · POSITION {1,s} of space s (1-based) · TIME {0,s}: one value a
+ * position, the same at every sample (tables of angles, learned positions). */
 typedef struct {
     uint8_t sample;
     uint8_t space;

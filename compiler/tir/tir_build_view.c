@@ -327,7 +327,7 @@ static TirId zeros(TirBuilder *b, const TirType *like) {
     return tir_broadcast(b, zero, like->rank, like->dims, NULL);
 }
 
-/* int @shared: 1 at positions whose last coordinate stays within a grid's row, else 0. */
+/* int @time: 1 at positions whose last coordinate stays within a grid's row, else 0. */
 static TirId inside_row(TirBuilder *b, uint8_t space, int32_t offset) {
     const TirSpace *s = &b->program->spaces.at[space - 1];
     double *inside = ARENA_ARRAY(b->program->arena, double, s->maximum);

@@ -10,7 +10,7 @@
  *     output named "y" 0 %3
  *
  * A type is element[extents]@domain; domains are none (global), @sample, @posN (position of space
- * N) and @sharedN (the same at every sample). An op's attributes follow its operands as the rows of
+ * N) and @timeN (the same at every sample). An op's attributes follow its operands as the rows of
  * tir_attrs.def say. A loop holds its body's lines in braces, beginning
  * with the types of the arguments and ending with what it yields. `;` starts a comment. */
 #ifndef HCC_TIR_TEXT_H

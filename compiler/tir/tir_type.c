@@ -113,7 +113,7 @@ const char *tir_type_text(Arena *arena, const TirType *type) {
     const TirDomain d = type->domain;
     if (d.space)
         return arena_printf(arena, "%s[%s]@%s%u", elems[type->elem], dims,
-                            d.sample ? "pos" : "shared", d.space);
+                            d.sample ? "pos" : "time", d.space);
     return arena_printf(arena, "%s[%s]%s", elems[type->elem], dims, d.sample ? "@sample" : "");
 }
 

@@ -44,7 +44,7 @@ static void tir_case_COUNT(Case *c) {
     case_begin(c);
     case_expect(c, tir_count(&c->b, POSITION), 1, (double[]){6});
     case_expect(c, tir_count(&c->b, SAMPLE), 1, (double[]){2});
-    case_expect(c, tir_count(&c->b, SHARED), 1, (double[]){3});
+    case_expect(c, tir_count(&c->b, TIME), 1, (double[]){3});
     case_check(
         c, tir_binary(&c->b, TIR_DIV, case_real(c, POSITION, 0, NULL), tir_count(&c->b, POSITION)));
 }
@@ -243,7 +243,7 @@ static void tir_case_SELECT(Case *c) {
             TirBuilder *b = &c->b;
             const TirId x = case_real(c, DOMAINS[d / 4], r & 1 ? 0 : 1, DIMS(3));
             const TirId y = case_real(c, DOMAINS[d % 4], r & 2 ? 0 : 1, DIMS(3));
-            const TirId n = case_int(c, d & 1 ? POSITION : SHARED, r == 3 ? 1 : 0, DIMS(3), 2);
+            const TirId n = case_int(c, d & 1 ? POSITION : TIME, r == 3 ? 1 : 0, DIMS(3), 2);
             case_check(c, tir_select(b, tir_binary(b, TIR_EQ, n, tir_int(b, 0)), x, y));
         }
 }
@@ -619,12 +619,12 @@ static void tir_case_SHIFT(Case *c) {
     static const int32_t offsets[4] = {1, 2, -1, -2};
     for (uint32_t k = 0; k < 8; k++) {
         case_begin(c);
-        const TirId x = case_real(c, k & 1 ? POSITION : SHARED, 1, DIMS(2));
+        const TirId x = case_real(c, k & 1 ? POSITION : TIME, 1, DIMS(2));
         const TirId y = tir_shift(&c->b, x, offsets[k / 2]);
         case_check(c, tir_binary(&c->b, TIR_MUL, y, case_real(c, GLOBAL, 1, DIMS(2))));
         /* and where its adjoint is the same at every position */
         case_begin(c);
-        const TirId z = case_real(c, k & 1 ? POSITION : SHARED, 1, DIMS(2));
+        const TirId z = case_real(c, k & 1 ? POSITION : TIME, 1, DIMS(2));
         case_check(c, tir_position_sum(&c->b, tir_shift(&c->b, z, offsets[k / 2]), GLOBAL));
     }
     for (uint32_t k = 0; k < 4; k++) { /* on a grid; and of what has no positions */

@@ -343,7 +343,7 @@ static void test_attend_across_domains(void **state) {
         case_begin(c);
         TirBuilder *b = &c->b;
         TirId q = case_real(c, GLOBAL, 2, DIMS(4, 8)), k = mixed_in(c, DOMAINS[d], 2, DIMS(2, 8));
-        TirId v = mixed_in(c, d == 3 ? SHARED : POSITION, 2, DIMS(2, 5));
+        TirId v = mixed_in(c, d == 3 ? TIME : POSITION, 2, DIMS(2, 5));
         TirId o = tir_result(b, tir_attend(b, q, k, v, d % 2, 0.4), 0);
         native_check(c, tir_unary(b, TIR_SIN, o));
     }

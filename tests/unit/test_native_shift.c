@@ -32,8 +32,8 @@ static void test_kinds(void **state) {
     Case *c = *state;
     case_begin(c);
     TirBuilder *b = &c->b;
-    TirId shared = tir_binary(b, TIR_MUL, case_real(c, SHARED, 1, DIMS(40)),
-                              case_real(c, GLOBAL, 1, DIMS(40)));
+    TirId shared =
+        tir_binary(b, TIR_MUL, case_real(c, TIME, 1, DIMS(40)), case_real(c, GLOBAL, 1, DIMS(40)));
     TirId twice = tir_shift(b, tir_unary(b, TIR_SIN, tir_shift(b, shared, 2)), -1);
     native_check(c, tir_binary(b, TIR_MUL, twice, mixed(c, 1, DIMS(40))));
     case_begin(c);

@@ -184,7 +184,7 @@ static void test_repeated(void **state) {
 static void move(Plan *plan, uint32_t slot, uint64_t to) {
     for (uint32_t k = 0; k < plan->calls.count; k++)
         for (uint32_t b = 0; b < plan->calls.at[k].buffers.count; b++) {
-            Buffer *buffer = &plan->calls.at[k].buffers.at[b];
+            CallBuffer *buffer = &plan->calls.at[k].buffers.at[b];
             if (buffer->region == REGION_POSITION && buffer->index == slot)
                 buffer->offset = to;
         }
@@ -199,7 +199,7 @@ static void test_places(void **state) {
     for (uint32_t k = 0; k < plan->calls.count && n < 2; k++) {
         n = 0;
         for (uint32_t b = 0; b < plan->calls.at[k].buffers.count && n < 2; b++) {
-            const Buffer *buffer = &plan->calls.at[k].buffers.at[b];
+            const CallBuffer *buffer = &plan->calls.at[k].buffers.at[b];
             if (buffer->region == REGION_POSITION) {
                 slots[n] = buffer->index;
                 offsets[n++] = buffer->offset;
@@ -238,7 +238,7 @@ static Element store_as(Plan *plan, uint32_t slot, Element element) {
     plan->slots.at[slot].element = element;
     for (uint32_t k = 0; k < plan->calls.count; k++)
         for (uint32_t b = 0; b < plan->calls.at[k].buffers.count; b++) {
-            Buffer *buffer = &plan->calls.at[k].buffers.at[b];
+            CallBuffer *buffer = &plan->calls.at[k].buffers.at[b];
             if (buffer->region > REGION_INPUT && buffer->region != REGION_PARTIAL &&
                 buffer->region != REGION_CHUNK && buffer->index == slot)
                 buffer->element = element;
@@ -249,7 +249,7 @@ static Element store_as(Plan *plan, uint32_t slot, Element element) {
 static void test_elements(void **state) {
     Case *c = *state;
     Plan *plan = planned(c, PASS_CALLS);
-    Buffer *buffer = &plan->calls.at[0].buffers.at[0];
+    CallBuffer *buffer = &plan->calls.at[0].buffers.at[0];
     const Element element = buffer->element;
     buffer->element = ELEMENT_COUNT;
     refused(plan, "not of the type that it is stored as");
@@ -279,7 +279,7 @@ static uint32_t slot_of_kernels(const Plan *plan) {
                     plan->calls.at[k].kind != CALL_KERNEL;
     for (uint32_t k = 0; k < plan->calls.count && !found; k++)
         for (uint32_t b = plan->calls.at[k].n_reads; b < plan->calls.at[k].buffers.count; b++) {
-            const Buffer *buffer = &plan->calls.at[k].buffers.at[b];
+            const CallBuffer *buffer = &plan->calls.at[k].buffers.at[b];
             if (plan->calls.at[k].kind == CALL_KERNEL && buffer->region == REGION_NONE &&
                 !other[buffer->index] && plan->buffer[buffer->index].region == REGION_POSITION)
                 found = buffer->index;

@@ -46,7 +46,7 @@ static Plan *plan_within(Case *c, TirProgram *p, uint64_t most) {
     return case_plan(c, p, &options);
 }
 
-static bool same_buffer(Buffer a, Buffer b) {
+static bool same_buffer(CallBuffer a, CallBuffer b) {
     return a.region == b.region && a.offset == b.offset &&
            (a.index == b.index || a.region == REGION_PARTIAL);
 }
@@ -54,7 +54,7 @@ static bool same_buffer(Buffer a, Buffer b) {
 /* Whoever reads memory finds there what the same call found without a bound: the plan is run with,
  * in the place of numbers, what made them (a hash of the call and of all that it read). */
 typedef struct {
-    Buffer at;
+    CallBuffer at;
     uint64_t size, holds;
 } Held;
 
@@ -68,7 +68,7 @@ static uint64_t mixed_hash(uint64_t a, uint64_t b) {
     return h ^ (h >> 32);
 }
 
-static uint64_t shadow_read(Shadow *s, Buffer at) {
+static uint64_t shadow_read(Shadow *s, CallBuffer at) {
     for (uint32_t k = 0; k < s->memory.count; k++)
         if (same_buffer(s->memory.at[k].at, at))
             return s->memory.at[k].holds;
@@ -76,10 +76,10 @@ static uint64_t shadow_read(Shadow *s, Buffer at) {
     return mixed_hash(at.region, at.index);
 }
 
-static void shadow_write(Shadow *s, Buffer at, uint64_t size, uint64_t holds) {
+static void shadow_write(Shadow *s, CallBuffer at, uint64_t size, uint64_t holds) {
     uint32_t kept = 0;
     for (uint32_t k = 0; k < s->memory.count; k++) {
-        Buffer old = s->memory.at[k].at;
+        CallBuffer old = s->memory.at[k].at;
         bool apart =
             old.region != at.region || (at.region <= REGION_INPUT && old.index != at.index) ||
             old.offset + s->memory.at[k].size <= at.offset || at.offset + size <= old.offset;
@@ -99,7 +99,7 @@ static uint64_t result_of(const Plan *plan) {
         for (uint32_t k = 0; k < call->n_reads; k++)
             made = mixed_hash(made, shadow_read(&s, call->buffers.at[k]));
         for (uint32_t k = call->n_reads; k < call->buffers.count; k++) {
-            Buffer at = call->buffers.at[k];
+            CallBuffer at = call->buffers.at[k];
             uint64_t size = 1; /* partial results; and what has a place of its own */
             if (at.region > REGION_INPUT && at.region < REGION_PARTIAL)
                 size = plan_value_bytes(plan, plan->slots.at[at.index].value);

@@ -33,7 +33,7 @@
 #endif
 enum { CASE_LEAVES = 80 };
 
-static const TirDomain GLOBAL = {0, 0}, SAMPLE = {1, 0}, POSITION = {1, 1}, SHARED = {0, 1};
+static const TirDomain GLOBAL = {0, 0}, SAMPLE = {1, 0}, POSITION = {1, 1}, TIME = {0, 1};
 static const TirDomain DOMAINS[4] = {{0, 0}, {1, 0}, {1, 1}, {0, 1}};
 
 typedef struct {

@@ -1,11 +1,11 @@
 /* Splits tensor IR text into tokens; see tir_text.h for the form. */
-#include "tir/tir_scan.h"
+#include "tir/tir_lexer.h"
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-void tir_scanner_fail(TirScanner *s, const char *message) {
+void tir_lexer_fail(TirLexer *s, const char *message) {
     if (!s->failed) {
         const Span at = {s->file, s->token.begin, s->token.end};
         diag_error(s->c->diagnostics, DIAG_TIR_TEXT, at, "%s", message);
@@ -15,7 +15,7 @@ void tir_scanner_fail(TirScanner *s, const char *message) {
     s->at = s->length;
 }
 
-static int peek(const TirScanner *s, uint32_t ahead) {
+static int peek(const TirLexer *s, uint32_t ahead) {
     return s->at + ahead < s->length ? (unsigned char)s->text[s->at + ahead] : -1;
 }
 
@@ -23,7 +23,7 @@ static bool word_char(int c) {
     return c == '_' || (c >= 0 && c < 128 && isalnum(c));
 }
 
-static bool scan_string(TirScanner *s) {
+static bool scan_string(TirLexer *s) {
     Arena *arena = s->c->arena;
     VEC(char) bytes = {0};
     s->at++;
@@ -52,7 +52,7 @@ static bool scan_string(TirScanner *s) {
 }
 
 /* What strtod reads, but only from here to the token's end. */
-static bool scan_number(TirScanner *s) {
+static bool scan_number(TirLexer *s) {
     char copy[64];
     uint32_t n = 0;
     for (int c = peek(s, 0);
@@ -67,7 +67,7 @@ static bool scan_number(TirScanner *s) {
     return n > 0 && *end == 0;
 }
 
-void tir_scanner_next(TirScanner *s) {
+void tir_lexer_next(TirLexer *s) {
     if (s->failed)
         return;
     const bool line_open = s->token.kind != TOKEN_LINE && s->token.kind != TOKEN_END;
@@ -119,87 +119,87 @@ void tir_scanner_next(TirScanner *s) {
     }
     s->token.end = s->at;
     if (!fine)
-        tir_scanner_fail(s, "malformed number, value or string");
+        tir_lexer_fail(s, "malformed number, value or string");
 }
 
-void tir_scanner_start(TirScanner *s, Compilation *c, uint32_t file) {
+void tir_lexer_start(TirLexer *s, Compilation *c, uint32_t file) {
     size_t length;
-    *s = (TirScanner){.c = c, .file = file};
+    *s = (TirLexer){.c = c, .file = file};
     s->text = source_text(c->sources, file, &length);
     s->length = (uint32_t)length;
-    tir_scanner_next(s);
+    tir_lexer_next(s);
 }
 
-bool tir_scanner_sign(TirScanner *s, char sign) {
+bool tir_lexer_sign(TirLexer *s, char sign) {
     if (s->token.kind != TOKEN_SIGN || s->token.sign != sign)
         return false;
-    tir_scanner_next(s);
+    tir_lexer_next(s);
     return true;
 }
 
-bool tir_scanner_word(TirScanner *s, const char *word) {
+bool tir_lexer_word(TirLexer *s, const char *word) {
     if (s->token.kind != TOKEN_WORD || strcmp(s->token.text, word) != 0)
         return false;
-    tir_scanner_next(s);
+    tir_lexer_next(s);
     return true;
 }
 
-void tir_scanner_expect_word(TirScanner *s, const char *word) {
-    if (!tir_scanner_word(s, word))
-        tir_scanner_fail(s, arena_printf(s->c->arena, "expected `%s`", word));
+void tir_lexer_expect_word(TirLexer *s, const char *word) {
+    if (!tir_lexer_word(s, word))
+        tir_lexer_fail(s, arena_printf(s->c->arena, "expected `%s`", word));
 }
 
-void tir_scanner_expect_sign(TirScanner *s, char sign) {
-    if (!tir_scanner_sign(s, sign))
-        tir_scanner_fail(s, arena_printf(s->c->arena, "expected `%c`", sign));
+void tir_lexer_expect_sign(TirLexer *s, char sign) {
+    if (!tir_lexer_sign(s, sign))
+        tir_lexer_fail(s, arena_printf(s->c->arena, "expected `%c`", sign));
 }
 
-void tir_scanner_expect_line(TirScanner *s) {
+void tir_lexer_expect_line(TirLexer *s) {
     if (s->token.kind == TOKEN_LINE)
-        tir_scanner_next(s);
+        tir_lexer_next(s);
     else
-        tir_scanner_fail(s, "expected the end of the line");
+        tir_lexer_fail(s, "expected the end of the line");
 }
 
-const char *tir_scanner_string(TirScanner *s) {
+const char *tir_lexer_string(TirLexer *s) {
     const char *text = s->token.text;
     if (s->token.kind == TOKEN_STRING) {
-        tir_scanner_next(s);
+        tir_lexer_next(s);
         return text;
     }
-    tir_scanner_fail(s, "expected a string");
+    tir_lexer_fail(s, "expected a string");
     return "";
 }
 
-double tir_scanner_number(TirScanner *s) {
+double tir_lexer_number(TirLexer *s) {
     const double number = s->token.number;
     if (s->token.kind == TOKEN_NUMBER) {
-        tir_scanner_next(s);
+        tir_lexer_next(s);
         return number;
     }
-    tir_scanner_fail(s, "expected a number");
+    tir_lexer_fail(s, "expected a number");
     return 0;
 }
 
-int64_t tir_scanner_integer(TirScanner *s, int64_t low, int64_t high) {
+int64_t tir_lexer_integer(TirLexer *s, int64_t low, int64_t high) {
     const double number = s->token.number;
     if (s->token.kind != TOKEN_NUMBER || !(number >= (double)low && number <= (double)high) ||
         floor(number) != number) {
-        tir_scanner_fail(s, arena_printf(s->c->arena, "expected a whole number from %lld to %lld",
-                                         (long long)low, (long long)high));
+        tir_lexer_fail(s, arena_printf(s->c->arena, "expected a whole number from %lld to %lld",
+                                       (long long)low, (long long)high));
         return low;
     }
-    tir_scanner_next(s);
+    tir_lexer_next(s);
     return (int64_t)number;
 }
 
-uint32_t tir_scanner_value(TirScanner *s) {
+uint32_t tir_lexer_value(TirLexer *s) {
     const double number = s->token.number;
     if (s->token.kind != TOKEN_VALUE || number < 1 || number > 4294967295.0 ||
         floor(number) != number) {
-        tir_scanner_fail(s, "expected a value");
+        tir_lexer_fail(s, "expected a value");
         return 0;
     }
-    tir_scanner_next(s);
+    tir_lexer_next(s);
     return (uint32_t)number;
 }

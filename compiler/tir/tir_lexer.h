@@ -1,6 +1,6 @@
 /* The tokens of tensor IR text. Private to the reader. */
-#ifndef HCC_TIR_SCAN_H
-#define HCC_TIR_SCAN_H
+#ifndef HCC_TIR_LEXER_H
+#define HCC_TIR_LEXER_H
 
 #include "tir/tir_text.h"
 
@@ -31,21 +31,21 @@ typedef struct {
     uint32_t length, at;
     TirToken token; /* the one ahead */
     bool failed;
-} TirScanner;
+} TirLexer;
 
-void tir_scanner_start(TirScanner *s, Compilation *c, uint32_t file);
-void tir_scanner_next(TirScanner *s);
+void tir_lexer_start(TirLexer *s, Compilation *c, uint32_t file);
+void tir_lexer_next(TirLexer *s);
 /* Reports once at the token ahead; afterwards every token is END. */
-void tir_scanner_fail(TirScanner *s, const char *message);
+void tir_lexer_fail(TirLexer *s, const char *message);
 
-bool tir_scanner_sign(TirScanner *s, char sign); /* consumes it if ahead */
-bool tir_scanner_word(TirScanner *s, const char *word);
-void tir_scanner_expect_word(TirScanner *s, const char *word);
-void tir_scanner_expect_sign(TirScanner *s, char sign);
-void tir_scanner_expect_line(TirScanner *s);
-const char *tir_scanner_string(TirScanner *s);
-double tir_scanner_number(TirScanner *s);
-int64_t tir_scanner_integer(TirScanner *s, int64_t low, int64_t high);
-uint32_t tir_scanner_value(TirScanner *s);
+bool tir_lexer_sign(TirLexer *s, char sign); /* consumes it if ahead */
+bool tir_lexer_word(TirLexer *s, const char *word);
+void tir_lexer_expect_word(TirLexer *s, const char *word);
+void tir_lexer_expect_sign(TirLexer *s, char sign);
+void tir_lexer_expect_line(TirLexer *s);
+const char *tir_lexer_string(TirLexer *s);
+double tir_lexer_number(TirLexer *s);
+int64_t tir_lexer_integer(TirLexer *s, int64_t low, int64_t high);
+uint32_t tir_lexer_value(TirLexer *s);
 
 #endif
