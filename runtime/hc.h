@@ -99,7 +99,7 @@ typedef struct {
     int64_t dims[HC_MAX_RANK];
 } HcView;
 
-/* --- process ---------------------------------------------------------------------------------- */
+/* --- process -----------------------------------------------------------------------------------*/
 
 /* Switches OpenBLAS's own threads off, for the whole process, children included (it sets
  * OPENBLAS_NUM_THREADS): for executables, at their start, before they have threads. No other
@@ -109,7 +109,7 @@ int hc_exit_code(HcStatus status);
 /* CPUs this process may use: affinity mask and cgroup quota; at least 1. */
 int32_t hc_cpu_count(void);
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------*/
 
 /* Reads the model's plan, allocates parameters and gradients (zero), inputs (zero) and the
  * workspace. options and error may be NULL. On failure *context is NULL. The model must outlive the
@@ -134,7 +134,7 @@ uint32_t hc_element_size(const HcContext *context); /* 4: float, 8: double */
 uint64_t hc_memory_bytes(const HcContext *context); /* all that the context has allocated */
 const char *hc_model_name(const HcContext *context);
 
-/* --- parameters ------------------------------------------------------------------------------- */
+/* --- parameters --------------------------------------------------------------------------------*/
 
 int64_t hc_parameter_count(const HcContext *context);
 HcStatus hc_parameter(HcContext *context, int64_t index, HcParameter *parameter);
@@ -151,7 +151,7 @@ HcStatus hc_bind_parameters(HcContext *context, void *parameters, void *gradient
  * optimiser's state. */
 HcStatus hc_init(HcContext *context, uint64_t seed);
 
-/* --- running ---------------------------------------------------------------------------------- */
+/* --- running -----------------------------------------------------------------------------------*/
 
 int64_t hc_input_count(const HcContext *context);
 HcStatus hc_input(HcContext *context, int64_t index, HcInput *input);
@@ -183,7 +183,7 @@ HcStatus hc_zero_grad(HcContext *context);
  * forward pass again, with inputs and parameters as they are then. */
 HcStatus hc_output(HcContext *context, const char *name, HcView *view);
 
-/* --- optimiser -------------------------------------------------------------------------------- */
+/* --- optimiser ---------------------------------------------------------------------------------*/
 
 /* Clips and applies one step of the recipe's optimiser and counts it; buffers take what hc_forward
  * computed for them. lr < 0: the schedule's. HC_ERROR_DIVERGED, and nothing changes, when a
@@ -196,7 +196,7 @@ double hc_schedule_lr(const HcContext *context, int64_t step); /* of the recipe,
  * HC_ERROR_ARGUMENT for what its optimiser or schedule does not take. */
 HcStatus hc_set_recipe(HcContext *context, const char *key, const char *value);
 
-/* --- checkpoints: safetensors ----------------------------------------------------------------- */
+/* --- checkpoints: safetensors ------------------------------------------------------------------*/
 
 /* Parameters. Written to a temporary file, synced, then renamed: never half a file. */
 HcStatus hc_save(HcContext *context, const char *path);

@@ -111,8 +111,7 @@ static void add_recipe(JsonText *t, const Recipe *r) {
     json_text_close(t, '}');
 }
 
-/* --- data ---------------------------------------------------------------------------------------
- */
+/* --- data --------------------------------------------------------------------------------------*/
 
 static void add_coefficients(JsonText *t, const char *key, const int64_t *values, uint32_t count) {
     json_text_open(t, key, '[');
@@ -196,8 +195,7 @@ static void add_data(JsonText *t, const Network *n) {
     json_text_close(t, '}');
 }
 
-/* --- the model ----------------------------------------------------------------------------------
- */
+/* --- the model ---------------------------------------------------------------------------------*/
 
 static void add_sites(JsonText *t, const Network *n) {
     json_text_open(t, "sites", '[');

@@ -104,8 +104,7 @@ void json_text_integers(JsonText *t, const char *key, const uint32_t *values, ui
     json_text_close(t, ']');
 }
 
-/* --- text ---------------------------------------------------------------------------------------
- */
+/* --- text --------------------------------------------------------------------------------------*/
 
 /* What must not stand in a string as it is. */
 static void text_escape(JsonText *t, unsigned char c) {

@@ -50,8 +50,7 @@ static bool cache_trusts(const struct stat *status) {
     return status->st_uid == geteuid() && (status->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* --- the folder ---------------------------------------------------------------------------------
- */
+/* --- the folder --------------------------------------------------------------------------------*/
 
 /* The folder and those above it. Failing is no matter: opening it will tell. */
 static void cache_make_folders(Arena *arena, const char *folder) {
@@ -104,8 +103,7 @@ void cache_counts(const Cache *cache, uint32_t *found, uint32_t *missed) {
     *missed = atomic_load(&cache->missed);
 }
 
-/* --- reading ------------------------------------------------------------------------------------
- */
+/* --- reading -----------------------------------------------------------------------------------*/
 
 static bool cache_read_all(int file, void *to, size_t length) {
     for (char *at = to; length;) {
@@ -152,8 +150,7 @@ bool cache_read(Cache *cache, Arena *arena, CacheEntry *entry) {
     return found;
 }
 
-/* --- writing ------------------------------------------------------------------------------------
- */
+/* --- writing -----------------------------------------------------------------------------------*/
 
 typedef struct {
     char name[CACHE_NAME];

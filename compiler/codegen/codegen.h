@@ -10,8 +10,7 @@
 #include "codegen/cache.h"
 #include "nest/nest.h"
 
-/* --- the machine compiled for -------------------------------------------------------------------
- */
+/* --- the machine compiled for ------------------------------------------------------------------*/
 
 typedef struct {
     const char *triple;    /* NULL: this machine; else ARCHITECTURE-SYSTEM, as LLVM names them */
@@ -41,8 +40,7 @@ const char *const *codegen_target_features(const CodegenTarget *target, uint32_t
 const char *codegen_host_lacks(const char *const *features, uint32_t count);
 const char *const *codegen_cpu_names(uint32_t *count);
 
-/* --- compiling ----------------------------------------------------------------------------------
- */
+/* --- compiling ---------------------------------------------------------------------------------*/
 
 /* A function `NAME(ptr a0, ... ptr a(n-1))` of the object that calls
  * `callee(const HcModel *, a0, ...)` of the runtime and returns its pointer. */
@@ -76,8 +74,7 @@ typedef struct {
 CodegenResult codegen_compile(Arena *arena, const CodegenTarget *target, const CodegenModel *model,
                               CodegenForm form);
 
-/* --- running in this process --------------------------------------------------------------------
- */
+/* --- running in this process -------------------------------------------------------------------*/
 
 typedef struct Jit Jit;
 
@@ -90,8 +87,7 @@ void jit_unload(Jit *jit); /* NULL is fine */
 Jit *codegen_load(Arena *arena, const CodegenTarget *target, const CodegenModel *model,
                   uint32_t n_threads, const HcModel **loaded, const char **error);
 
-/* --- linking with `cc` --------------------------------------------------------------------------
- */
+/* --- linking with `cc` -------------------------------------------------------------------------*/
 
 typedef struct {
     const char *const *objects; /* paths */

@@ -110,8 +110,7 @@ void emit_function_attributes(const Emit *e, LLVMValueRef function) {
     emit_string_attribute(e, function, "prefer-vector-width", width);
 }
 
-/* --- arithmetic on one type ---------------------------------------------------------------------
- */
+/* --- arithmetic on one type --------------------------------------------------------------------*/
 
 Math math_of(Emit *e, NestType type) {
     NestType integer = {type.elem == NEST_F32 ? NEST_I32 : NEST_I64, type.lanes};

@@ -58,8 +58,7 @@ LLVMBasicBlockRef emit_block(Emit *e, const char *name);
 LLVMAttributeRef emit_attribute(const Emit *e, const char *name);
 void emit_function_attributes(const Emit *e, LLVMValueRef function);
 
-/* --- arithmetic on one type, for math*.c: no fast-math flags at all ------------------------------
- */
+/* --- arithmetic on one type, for math*.c: no fast-math flags at all ----------------------------*/
 
 typedef struct {
     Emit *e;
@@ -107,21 +106,18 @@ LLVMValueRef math_split(const Math *m, LLVMValueRef x, LLVMValueRef *exponent);
 LLVMValueRef math_log(const Math *m, LLVMValueRef x);
 LLVMValueRef math_exp(const Math *m, LLVMValueRef x);
 
-/* --- the functions -------------------------------------------------------------------------------
- */
+/* --- the functions -----------------------------------------------------------------------------*/
 
 LLVMValueRef math_emit(Emit *e, NestOp op, NestType type, LLVMValueRef x, LLVMValueRef y);
 LLVMValueRef math_sin_cos(const Math *m, LLVMValueRef x, bool cosine);
 LLVMValueRef math_pow(const Math *m, LLVMValueRef x, LLVMValueRef y);
 
-/* --- random numbers: random.c --------------------------------------------------------------------
- */
+/* --- random numbers: random.c ------------------------------------------------------------------*/
 
 /* operands: a counter of four i32 (scalars or vectors), a key (scalar i64). */
 LLVMValueRef random_emit(Emit *e, NestType type, const LLVMValueRef operands[5]);
 
-/* --- memory: memory.c ----------------------------------------------------------------------------
- */
+/* --- memory: memory.c --------------------------------------------------------------------------*/
 
 typedef struct {
     LLVMValueRef base;
@@ -138,14 +134,12 @@ LLVMValueRef emit_load_column(Emit *e, const EmitBuffer *buffer, LLVMValueRef in
 void emit_store(Emit *e, const EmitBuffer *buffer, LLVMValueRef index, NestType type,
                 LLVMValueRef x, LLVMValueRef valid, bool nontemporal);
 
-/* --- kernels: kernel.c ---------------------------------------------------------------------------
- */
+/* --- kernels: kernel.c -------------------------------------------------------------------------*/
 
 /* Local to the module. */
 LLVMValueRef emit_kernel(Emit *e, Arena *scratch, const NestKernel *kernel);
 
-/* --- lines of the .hc text: debug.c; nothing happens without e->debug
- * ----------------------------- */
+/* --- lines of the .hc text: debug.c; nothing happens without e->debug --------------------------*/
 
 typedef struct EmitDebug EmitDebug;
 EmitDebug *debug_open(Emit *e, Arena *arena, const SourceSet *sources);
@@ -153,16 +147,14 @@ void debug_close(EmitDebug *d);
 void debug_function(Emit *e, const NestKernel *kernel, const char *name); /* of e->function */
 void debug_at(Emit *e, Span at);
 
-/* --- modules: module.c ---------------------------------------------------------------------------
- */
+/* --- modules: module.c -------------------------------------------------------------------------*/
 
 /* An object with one kernel of the model under a name that others can see. */
 CodegenResult module_compile_kernel(Arena *arena, const CodegenTarget *target,
                                     const CodegenModel *model, const NestKernel *kernel,
                                     const char *name);
 
-/* --- what an object is kept under: key.c ---------------------------------------------------------
- */
+/* --- what an object is kept under: key.c -------------------------------------------------------*/
 
 /* Of an object with a kernel alone, and of the one with everything. False without a cache, and for
  * code that carries lines of its source. */
@@ -173,8 +165,7 @@ bool key_model(Arena *arena, const CodegenTarget *target, const CodegenModel *mo
 /* Marks the module's object as made by hcc; `linked`: hcc links it, too. */
 void note_emit(Emit *e, bool linked);
 
-/* --- jit.c ---------------------------------------------------------------------------------------
- */
+/* --- jit.c -------------------------------------------------------------------------------------*/
 
 typedef struct {
     const char *name; /* of the kernel in it; equal names: equal objects, of which one is loaded */

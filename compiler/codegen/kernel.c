@@ -42,8 +42,7 @@ static LLVMValueRef kernel_address(KernelEmit *k, const NestAddress *at) {
     return at->offset ? LLVMBuildNSWAdd(b, sum, offset, "") : sum;
 }
 
-/* --- values -------------------------------------------------------------------------------------
- */
+/* --- values ------------------------------------------------------------------------------------*/
 
 static LLVMValueRef kernel_const(const KernelEmit *k, const NestInstruction *i) {
     if (i->type.elem == NEST_F32 || i->type.elem == NEST_F64)
@@ -173,8 +172,7 @@ static LLVMValueRef kernel_extent(KernelEmit *k, uint32_t index) {
     return LLVMBuildLoad2(b, k->e->elem[NEST_I64], place, "");
 }
 
-/* --- structure ----------------------------------------------------------------------------------
- */
+/* --- structure ---------------------------------------------------------------------------------*/
 
 /* int64 transpose_a, transpose_b, m, n, k; alpha; a, lda; b, ldb; beta; c, ldc */
 static void kernel_gemm(KernelEmit *k, const NestGemm *g) {
@@ -431,8 +429,7 @@ static void kernel_body(KernelEmit *k, const NestBody *body) {
     }
 }
 
-/* --- the function -------------------------------------------------------------------------------
- */
+/* --- the function ------------------------------------------------------------------------------*/
 
 /* A symbol's characters: letters, digits, '_' and '.'. */
 static const char *kernel_symbol(Arena *arena, const char *name) {

@@ -12,8 +12,7 @@
 #include <sys/auxv.h>
 #include <sys/stat.h>
 
-/* --- who compiles -------------------------------------------------------------------------------
- */
+/* --- who compiles ------------------------------------------------------------------------------*/
 
 typedef struct {
     FILE *to;
@@ -89,8 +88,7 @@ void codegen_target_keep(CodegenTarget *target, Cache *cache) {
     target->cache = target->identity ? cache : NULL;
 }
 
-/* --- what is compiled ---------------------------------------------------------------------------
- */
+/* --- what is compiled --------------------------------------------------------------------------*/
 
 static bool key_applies(const CodegenTarget *target, const CodegenModel *model) {
     return target->cache && !model->sources;

@@ -41,8 +41,7 @@ void compile_end(CompileRun *run) {
     run->target = NULL;
 }
 
-/* --- one pass ----------------------------------------------------------------------------------
- */
+/* --- one pass ----------------------------------------------------------------------------------*/
 
 static double seconds_now(void) {
     struct timespec now;
@@ -184,8 +183,7 @@ CompileStatus compile_to(CompileRun *run, PassId last) {
     return status;
 }
 
-/* --- where a run starts ------------------------------------------------------------------------
- */
+/* --- where a run starts ------------------------------------------------------------------------*/
 
 void compile_from_text(CompileRun *run, uint32_t file) {
     run->file = file;

@@ -24,8 +24,7 @@ CompileStatus run_sema(CompileRun *run) {
     return compile_reported(run);
 }
 
-/* --- tensor IR ---------------------------------------------------------------------------------
- */
+/* --- tensor IR ---------------------------------------------------------------------------------*/
 
 /* The network's program is the one with its gradient: that is what the manifest speaks of. */
 static CompileStatus keep(CompileRun *run, TirProgram *program) {
@@ -96,8 +95,7 @@ CompileStatus run_name_results(CompileRun *run) {
     return COMPILE_DONE;
 }
 
-/* --- the plan ----------------------------------------------------------------------------------
- */
+/* --- the plan ----------------------------------------------------------------------------------*/
 
 CompileStatus run_fuse(CompileRun *run) {
     const bool optimise = !run->options.plain;
@@ -142,8 +140,7 @@ CompileStatus run_memory(CompileRun *run) {
     return run->message ? COMPILE_RESOURCES : COMPILE_DONE;
 }
 
-/* --- kernels and code --------------------------------------------------------------------------
- */
+/* --- kernels and code --------------------------------------------------------------------------*/
 
 static uint32_t element_size(const CompileRun *run) {
     return run->options.f64 ? 8 : 4;

@@ -21,8 +21,7 @@ static ExitCode train_failed(Driver *d, HcStatus status, const HcError *error) {
     return (ExitCode)hc_exit_code(status);
 }
 
-/* --- train --------------------------------------------------------------------------------------
- */
+/* --- train -------------------------------------------------------------------------------------*/
 
 /* As hc_json_path has it: a name that is not UTF-8 is its bytes. */
 static void train_config_file(JsonText *t, const char *path) {
@@ -153,8 +152,7 @@ ExitCode command_train(Driver *d) {
     return code;
 }
 
-/* --- eval and sample ----------------------------------------------------------------------------
- */
+/* --- eval and sample ---------------------------------------------------------------------------*/
 
 /* Compiles the model of a run folder again, from the text and settings in its config.json. */
 static ExitCode run_load(Driver *d, LoadedModel *loaded) {
@@ -276,8 +274,7 @@ ExitCode command_sample(Driver *d) {
     return code;
 }
 
-/* --- bench --------------------------------------------------------------------------------------
- */
+/* --- bench -------------------------------------------------------------------------------------*/
 
 ExitCode command_bench(Driver *d) {
     const CompileOptions compile_options = pipeline_options(d);

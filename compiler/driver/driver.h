@@ -27,20 +27,20 @@ typedef struct Driver {
 /* Runs the command line. Everything a test wants to look at goes to `out` and `err`. */
 int driver_main(int argc, const char *const *argv, FILE *out, FILE *err);
 
-/* --- files.c --------------------------------------------------------------------------------- */
+/* --- files.c -----------------------------------------------------------------------------------*/
 
 /* Adds the file (or stdin for "-") to the sources; says what is wrong and returns its exit code. */
 ExitCode driver_read_source(Driver *d, const char *path, uint32_t *file);
 /* The folder the executable lies in, in the arena; NULL when it cannot be told. */
 const char *driver_program_folder(Driver *d);
 
-/* --- cache_folder.c -------------------------------------------------------------------------- */
+/* --- cache_folder.c ----------------------------------------------------------------------------*/
 
 /* The compile cache the user wants; NULL and *why (a text) when there is to be none or it cannot be
  * used. False after a message: a setting is wrong. */
 bool driver_open_cache(Driver *d, struct Cache **cache, const char **why);
 
-/* --- fault.c --------------------------------------------------------------------------------- */
+/* --- fault.c -----------------------------------------------------------------------------------*/
 
 /* A fault of the compiler itself: says where, and the command that reproduces it. Returns
  * EXIT_FAULT. `what` may be NULL. */
@@ -53,7 +53,7 @@ void fault_handlers_install(const Driver *d);
 /* What is being done, for the message of a crash: a pass's or command's name. */
 void fault_handlers_note(const char *what);
 
-/* --- report.c --------------------------------------------------------------------------------- */
+/* --- report.c ----------------------------------------------------------------------------------*/
 
 /* Prints the diagnostics so far (text to err; with --json as one array to out). Returns
  * EXIT_SPEC when there are errors. */
@@ -62,8 +62,7 @@ void driver_error(Driver *d, const char *format, ...) __attribute__((format(prin
 /* Takes the reference; NULL: there was no memory for it. */
 ExitCode driver_print_json(Driver *d, json_t *value);
 
-/* --- commands, one file each -------------------------------------------------------------------
- */
+/* --- commands, one file each -------------------------------------------------------------------*/
 
 ExitCode command_check(Driver *d);
 ExitCode command_info(Driver *d);

@@ -31,8 +31,7 @@ bool pipeline_options_valid(Driver *d) {
            pipeline_known(d, "stage", d->options.stage, stage_names, STAGE_NAMES);
 }
 
-/* --- watching ----------------------------------------------------------------------------------
- */
+/* --- watching ----------------------------------------------------------------------------------*/
 
 double pipeline_step(Driver *d, const char *name) {
     (void)d;
@@ -68,8 +67,7 @@ static void pass_ended(void *context, const char *pass, double seconds, const Co
     }
 }
 
-/* --- beginning and ending ----------------------------------------------------------------------
- */
+/* --- beginning and ending ----------------------------------------------------------------------*/
 
 OverrideVec pipeline_overrides(Driver *d) {
     OverrideVec overrides = {0};
@@ -122,8 +120,7 @@ void pipeline_end(Driver *d, CompileRun *run) {
     compile_end(run);
 }
 
-/* --- running -----------------------------------------------------------------------------------
- */
+/* --- running -----------------------------------------------------------------------------------*/
 
 static void pipeline_refusal(Driver *d, const PlanRefusal *refused) {
     diag_error(d->c->diagnostics, refused->code, refused->at, "%s", refused->message);

@@ -95,8 +95,7 @@ uint64_t gradcheck_input_elements(const TirInput *input, uint32_t samples, uint3
     return count * (input->type.domain.space ? positions : 1);
 }
 
-/* --- differences --------------------------------------------------------------------------------
- */
+/* --- differences -------------------------------------------------------------------------------*/
 
 typedef struct {
     GradEvaluator *evaluator;
@@ -334,8 +333,7 @@ static GradResult gradcheck_param(GradDifferences *g, const TirProgram *program,
     return result;
 }
 
-/* --- points -------------------------------------------------------------------------------------
- */
+/* --- points ------------------------------------------------------------------------------------*/
 
 static void gradcheck_fill(GradDifferences *g, const TirProgram *program, uint64_t seed,
                            uint32_t point) {

@@ -74,8 +74,7 @@ uint64_t nest_buffer_bytes(const NestBuffer *buffer) {
     return hc_align(buffer->elements * size);
 }
 
-/* --- appending ----------------------------------------------------------------------------------
- */
+/* --- appending ---------------------------------------------------------------------------------*/
 
 static NestId nest_new(NestBuilder *b, NestInstruction i) {
     i.span = b->span;
@@ -139,8 +138,7 @@ NestId nest_lanes(NestBuilder *b, uint16_t lanes) {
     return nest_head(b, (NestInstruction){.op = NEST_LANES, .type = {NEST_I32, lanes}});
 }
 
-/* --- values -------------------------------------------------------------------------------------
- */
+/* --- values ------------------------------------------------------------------------------------*/
 
 static bool nest_const_of(const NestBuilder *b, NestId id, double *value) {
     const NestInstruction *i = &b->kernel->instructions.at[id];
@@ -318,8 +316,7 @@ NestId nest_lane(NestBuilder *b, NestId x, uint32_t lane) {
                .op = NEST_LANE, .type = type, .n_operands = 1, .operands = {x}, .index = lane});
 }
 
-/* --- memory -------------------------------------------------------------------------------------
- */
+/* --- memory ------------------------------------------------------------------------------------*/
 
 /* Constants go into the offset; a value appears once. */
 static NestAddress nest_normal_address(const NestBuilder *b, NestAddress from) {
@@ -373,8 +370,7 @@ void nest_prefetch(NestBuilder *b, uint32_t buffer, NestAddress at) {
                                      .address = nest_normal_address(b, at)});
 }
 
-/* --- structure ----------------------------------------------------------------------------------
- */
+/* --- structure ---------------------------------------------------------------------------------*/
 
 NestLoop *nest_loop_begin(NestBuilder *b, NestLoopKind kind, NestId begin, NestId end, int64_t step,
                           uint32_t n_carried, const NestId *initial) {

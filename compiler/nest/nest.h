@@ -126,8 +126,7 @@ typedef struct {
     Arena *arena;
 } NestKernel;
 
-/* --- building: appends to the innermost open body ----------------------------------------------
- */
+/* --- building: appends to the innermost open body ----------------------------------------------*/
 
 typedef struct {
     NestKernel *kernel;
@@ -185,8 +184,7 @@ NestType nest_type(const NestKernel *kernel, NestId id);
 uint64_t nest_scratch_bytes(const NestKernel *kernel);
 uint64_t nest_buffer_bytes(const NestBuffer *buffer); /* in scratch; 0 for an ARGUMENT */
 
-/* --- whole kernels ------------------------------------------------------------------------------
- */
+/* --- whole kernels -----------------------------------------------------------------------------*/
 
 const char *nest_verify(const NestKernel *kernel); /* NULL, or what is wrong */
 void nest_print(const NestKernel *kernel, FILE *to);

@@ -171,8 +171,7 @@ static const char *read_string(Reader *r) {
     return text;
 }
 
-/* --- values -------------------------------------------------------------------------------------
- */
+/* --- values ------------------------------------------------------------------------------------*/
 
 static NestId read_use(Reader *r) {
     if (!read_expect(r, "%"))
@@ -267,8 +266,7 @@ static NestGemm *read_gemm(Reader *r) {
     return g;
 }
 
-/* --- instructions -------------------------------------------------------------------------------
- */
+/* --- instructions ------------------------------------------------------------------------------*/
 
 static void read_body(Reader *r, NestBody *body, NestLoop *loop);
 

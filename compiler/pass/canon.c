@@ -38,8 +38,7 @@ static SumProduct sum_of(Canon *c, TirDomain from, TirDomain to) {
         .b = &c->b, .uses = c->uses, .n_uses = c->n_uses, .from = from, .to = to, .scale = 1};
 }
 
-/* --- sums ----------------------------------------------------------------------------------------
- */
+/* --- sums --------------------------------------------------------------------------------------*/
 
 /* The contraction `node` with only the result axes that are not in `dropped`, summed to `to`. */
 static TirId canon_contract(Canon *c, const TirNode *node, const TirId *operands, uint32_t dropped,
@@ -84,8 +83,7 @@ static TirId canon_position_sum(Canon *c, const TirNode *node, TirId x) {
     return tir_times_count(&c->b, sum, tir_domain_minus(summed, now));
 }
 
-/* --- elementwise
- * ---------------------------------------------------------------------------------- */
+/* --- elementwise -------------------------------------------------------------------------------*/
 
 static bool same_axes(const Canon *c, const TirNode *x, const TirNode *y) {
     const TirType *tx = &new_node(c, x->operands[0])->type,
@@ -187,8 +185,7 @@ static TirId canon_map(Canon *c, const TirNode *node, const TirId *operands) {
     return better;
 }
 
-/* --- blocks
- * ---------------------------------------------------------------------------------------- */
+/* --- blocks ------------------------------------------------------------------------------------*/
 
 static TirId *canon_block(Canon *c, const TirBlock *from, uint32_t n_roots, const TirId *roots,
                           uint32_t *n_forward);

@@ -27,8 +27,7 @@ TirProgram *pass_canon(TirProgram *p);
  * Hash-consing makes every rebuild a CSE. */
 TirProgram *pass_dce(TirProgram *p);
 
-/* --- towards kernels: what is made for the machine, of a program in canonical form -------------
- */
+/* --- towards kernels: what is made for the machine, of a program in canonical form -------------*/
 
 TirProgram *pass_merge_products(TirProgram *p);
 TirProgram *pass_unroll(TirProgram *p);

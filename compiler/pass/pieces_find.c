@@ -20,8 +20,7 @@ bool pieces_sum_instances(const Cutter *c, TirId id) {
     return node->op == TIR_CONTRACT && tir_sums_places(c->from, node);
 }
 
-/* --- from lists down -----------------------------------------------------------------------------
- */
+/* --- from lists down ---------------------------------------------------------------------------*/
 
 /* Products are made of pieces where each would be a product, and their sums too. */
 static bool good_for_product(GemmPattern pattern, PieceKind kind) {
@@ -132,8 +131,7 @@ static void find_pieces(Cutter *c) {
     }
 }
 
-/* --- from readers up -----------------------------------------------------------------------------
- */
+/* --- from readers up ---------------------------------------------------------------------------*/
 
 static void read_whole(Cutter *c, TirId id) {
     c->reading[id].how = READ_WHOLE;

@@ -110,8 +110,7 @@ void pass_vjp(TirBuilder *b, TirId root, TirId seed, uint32_t n, const TirId *wr
     arena_destroy(scratch);
 }
 
-/* --- what rules share --------------------------------------------------------------------------
- */
+/* --- what rules share --------------------------------------------------------------------------*/
 
 TirId vjp_zeros(TirBuilder *b, const TirType *like) {
     return tir_broadcast(b, tir_real(b, 0), like->rank, like->dims, NULL);

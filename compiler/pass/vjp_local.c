@@ -12,8 +12,7 @@ void tir_grad_ONEHOT(Vjp *v, TirId id, const TirNode *node, TirId g) {
     (void)v, (void)id, (void)node, (void)g;
 }
 
-/* --- views --------------------------------------------------------------------------------------
- */
+/* --- views -------------------------------------------------------------------------------------*/
 
 void tir_grad_BROADCAST(Vjp *v, TirId id, const TirNode *node, TirId g) {
     const TirType x = *vjp_type(v, node->operands[0]);
@@ -105,8 +104,7 @@ void tir_grad_TAKE(Vjp *v, TirId id, const TirNode *node, TirId g) {
             node->type.domain);
 }
 
-/* --- reductions ----------------------------------------------------------------------------------
- */
+/* --- reductions --------------------------------------------------------------------------------*/
 
 /* g of the reduced shape, repeated to the shape of x. */
 static TirId unreduce(Vjp *v, TirId g, const TirType *x, uint32_t mask) {
@@ -232,8 +230,7 @@ void tir_grad_POSITION_SUM(Vjp *v, TirId id, const TirNode *node, TirId g) {
     vjp_add(v, node->operands[0], g, vjp_type(v, node->operands[0])->domain);
 }
 
-/* --- contraction
- * ---------------------------------------------------------------------------------- */
+/* --- contraction -------------------------------------------------------------------------------*/
 
 static void grad_contract(Vjp *v, const TirNode *node, TirId g, uint32_t side) {
     TirBuilder *b = v->b;
@@ -272,8 +269,7 @@ void tir_grad_CONTRACT(Vjp *v, TirId id, const TirNode *node, TirId g) {
             grad_contract(v, node, g, side);
 }
 
-/* --- run-time indices
- * ----------------------------------------------------------------------------- */
+/* --- run-time indices --------------------------------------------------------------------------*/
 
 void tir_grad_GATHER(Vjp *v, TirId id, const TirNode *node, TirId g) {
     const TirId x = node->operands[0], index = node->operands[1];
@@ -293,8 +289,7 @@ void tir_grad_SCATTER_ADD(Vjp *v, TirId id, const TirNode *node, TirId g) {
     vjp_add(v, x, tir_gather(v->b, g, index), joined);
 }
 
-/* --- across positions
- * ------------------------------------------------------------------------------ */
+/* --- across positions --------------------------------------------------------------------------*/
 
 void tir_grad_RESULT(Vjp *v, TirId id, const TirNode *node, TirId g) {
     const TirId tuple = node->operands[0];

@@ -145,8 +145,7 @@ static void scan_build_all(ScanVjp *s) {
     s->all = pass_substitute_block(b.program, s->all, &inner.replaced, s->n, s->out, NULL);
 }
 
-/* --- pruning and the two loops ------------------------------------------------------------------
- */
+/* --- pruning and the two loops -----------------------------------------------------------------*/
 
 /* The forward loop again, stacking the carried arguments marked in `stacked` too. */
 static TirId scan_with_stacks(ScanVjp *s, const bool *stacked) {

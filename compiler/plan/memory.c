@@ -256,8 +256,7 @@ void plan_memory(Plan *plan) {
     }
 }
 
-/* --- the size of it ------------------------------------------------------------------------------
- */
+/* --- the size of it ----------------------------------------------------------------------------*/
 
 static uint64_t instances_of(const Plan *plan, TirDomain domain) {
     const PlanStep *step = &plan->options.step;

@@ -40,8 +40,7 @@ typedef struct {
     uint32_t *from, *queue, *last_reader;
 } Search;
 
-/* --- time ----------------------------------------------------------------------------------------
- */
+/* --- time --------------------------------------------------------------------------------------*/
 
 static double in_a_step(const Cost *cost, const PlanStep *step) {
     double samples = (double)step->samples;
@@ -62,8 +61,7 @@ static double call_seconds(const Plan *plan, const Call *call) {
            in_a_step(&cost.bytes, step) / machine->bytes_a_second;
 }
 
-/* --- units ---------------------------------------------------------------------------------------
- */
+/* --- units -------------------------------------------------------------------------------------*/
 
 static void push_once(Arena *arena, TirIdVec *ids, TirId id) {
     for (uint32_t k = 0; k < ids->count; k++)
@@ -171,8 +169,7 @@ static void find_kinds(Search *s) {
     }
 }
 
-/* --- prices --------------------------------------------------------------------------------------
- */
+/* --- prices ------------------------------------------------------------------------------------*/
 
 /* Bytes that a kind frees, when `had` says what there is anyway: kept, or made again. */
 static double bytes_freed(const Search *s, const Kind *kind, const bool *had) {
@@ -230,8 +227,7 @@ static void price_kinds(Search *s) {
     }
 }
 
-/* --- segments ------------------------------------------------------------------------------------
- */
+/* --- segments ----------------------------------------------------------------------------------*/
 
 /* For the units chosen: what chains of them make, and what a cut before each call would keep. */
 static void measure_chains(Search *s) {
@@ -291,8 +287,7 @@ static void cut(Search *s, double most) {
         r->segment[c] += r->segment[c - 1];
 }
 
-/* --- search --------------------------------------------------------------------------------------
- */
+/* --- search ------------------------------------------------------------------------------------*/
 
 static bool try_cut(Search *s, double segment, double most) {
     measure_chains(s);

@@ -39,8 +39,7 @@ static const char *name_of(const Walk *w, uint32_t slot) {
     return arena_printf(w->plan->arena, "%%%u%s%s", value, name ? " " : "", name ? name : "");
 }
 
-/* --- what calls name ---------------------------------------------------------------------------
- */
+/* --- what calls name ---------------------------------------------------------------------------*/
 
 static bool runs_kernel(const Call *call) {
     return call->kind == CALL_KERNEL || call->kind == CALL_ATTEND || call->kind == CALL_FOLD;
@@ -142,8 +141,7 @@ static void check_ranges(Walk *w) {
         WRONG(w, "calls in chunks of %u positions", plan->chunks.positions);
 }
 
-/* --- what memory holds -------------------------------------------------------------------------
- */
+/* --- what memory holds -------------------------------------------------------------------------*/
 
 /* The slot that a buffer's values are of. A chunk's buffer says its size instead: its place tells.
  */
@@ -338,8 +336,7 @@ static const char *verify_calls(const Plan *plan) {
     return w.wrong;
 }
 
-/* --- groups ------------------------------------------------------------------------------------
- */
+/* --- groups ------------------------------------------------------------------------------------*/
 
 static int by_id(const void *a, const void *b) {
     const TirId x = *(const TirId *)a, y = *(const TirId *)b;

@@ -32,8 +32,7 @@ double *eval_alloc(const Eval *e, const TirType *type) {
     return ARENA_ARRAY(e->arena, double, eval_instances(e, type->domain) * tir_element_count(type));
 }
 
-/* --- leaves ------------------------------------------------------------------------------------
- */
+/* --- leaves ------------------------------------------------------------------------------------*/
 
 void tir_eval_PARAM(const Eval *e, const TirNode *node, EvalValue *value) {
     value->at = (double *)e->binding->params[node->attr.index]; /* never written to */
@@ -92,8 +91,7 @@ void tir_eval_RANDOM(const Eval *e, const TirNode *node, EvalValue *value) {
     } while (eval_next(e, d, &at));
 }
 
-/* --- maps --------------------------------------------------------------------------------------
- */
+/* --- maps --------------------------------------------------------------------------------------*/
 
 static void eval_map(const Eval *e, const TirNode *node, EvalValue *value) {
     const uint64_t n = tir_element_count(&node->type);
@@ -146,8 +144,7 @@ EVAL_MAP(AND)
 EVAL_MAP(OR)
 EVAL_MAP(SELECT)
 
-/* --- loops -------------------------------------------------------------------------------------
- */
+/* --- loops -------------------------------------------------------------------------------------*/
 
 /* Copies `from`, which lies in domain `outer`, to every place of `t`. */
 static void eval_spread(const Eval *e, const TirType *t, TirDomain outer, const double *from,
@@ -228,8 +225,7 @@ void tir_eval_RESULT(const Eval *e, const TirNode *node, EvalValue *value) {
     value->at = e->values[e->operands[0]].results[node->attr.index];
 }
 
-/* --- across positions --------------------------------------------------------------------------
- */
+/* --- across positions --------------------------------------------------------------------------*/
 
 typedef struct {
     uint32_t heads, groups, e, f, positions;
@@ -348,8 +344,7 @@ void tir_eval_SHIFT(const Eval *e, const TirNode *node, EvalValue *value) {
     } while (eval_next(e, node->type.domain, &at));
 }
 
-/* --- rounding ----------------------------------------------------------------------------------
- */
+/* --- rounding ----------------------------------------------------------------------------------*/
 
 static void eval_round_values(const Eval *e, const TirType *type, double *at) {
     const uint64_t n = eval_instances(e, type->domain) * tir_element_count(type);
@@ -371,8 +366,7 @@ static void eval_round(const Eval *e, const TirNode *node, EvalValue *value) {
         eval_round_values(e, &node->result_types[k], value->results[k]);
 }
 
-/* --- blocks ------------------------------------------------------------------------------------
- */
+/* --- blocks ------------------------------------------------------------------------------------*/
 
 static EvalRule *const eval_rules[] = {
 #define OP(ident, ...) tir_eval_##ident,

@@ -2,8 +2,7 @@
 #include "tir/interp_internal.h"
 #include <math.h>
 
-/* --- index arithmetic ---------------------------------------------------------------------------
- */
+/* --- index arithmetic --------------------------------------------------------------------------*/
 
 static void unravel(const TirType *t, uint64_t flat, uint32_t *index) {
     for (uint32_t k = t->rank; k-- > 0; flat /= t->dims[k])
@@ -32,8 +31,7 @@ static uint64_t ravel(const TirType *t, const uint32_t *index) {
         } while (eval_next((e), (node)->type.domain, &at));                                        \
     } while (0)
 
-/* --- views --------------------------------------------------------------------------------------
- */
+/* --- views -------------------------------------------------------------------------------------*/
 
 /* Where element `index` of a view's result comes from; UINT64_MAX: it is 0. */
 typedef uint64_t ViewSource(const TirNode *node, const TirType *x, const uint32_t *index);
@@ -122,8 +120,7 @@ void tir_eval_CONCAT(const Eval *e, const TirNode *node, EvalValue *value) {
     });
 }
 
-/* --- reductions ----------------------------------------------------------------------------------
- */
+/* --- reductions --------------------------------------------------------------------------------*/
 
 static double fold_sum(double a, double b) {
     return a + b;
@@ -202,8 +199,7 @@ void tir_eval_POSITION_SUM(const Eval *e, const TirNode *node, EvalValue *value)
     } while (eval_next(e, eval_type(e, 0)->domain, &at));
 }
 
-/* --- contraction ---------------------------------------------------------------------------------
- */
+/* --- contraction -------------------------------------------------------------------------------*/
 
 /* At one place: result[labels] += sum over the rest of a[labels] * b[labels]. */
 static void contract_place(const TirNode *node, const TirType *const types[3],
@@ -249,8 +245,7 @@ void tir_eval_CONTRACT(const Eval *e, const TirNode *node, EvalValue *value) {
     } while (eval_next(e, joined, &at));
 }
 
-/* --- run-time indices: one that is out of range reads 0 and is not written
- * ------------------------ */
+/* --- run-time indices: one that is out of range reads 0 and is not written ---------------------*/
 
 static uint64_t row_elements(const TirType *t, uint32_t first) {
     uint64_t n = 1;

@@ -190,7 +190,7 @@ typedef struct TirProgram {
     Map *unique_tables;
 } TirProgram;
 
-/* --- inspection ------------------------------------------------------------------------------ */
+/* --- inspection --------------------------------------------------------------------------------*/
 
 const char *tir_op_name(TirOp op);
 TirOpClass tir_op_class(TirOp op);
@@ -333,7 +333,7 @@ TirId tir_rebuild(TirBuilder *b, const TirNode *node, const TirId *operands);
  * above it has changed, so there is nothing to check or fold. 0 when they are not. */
 TirId tir_copy(TirBuilder *b, const TirBlock *from, TirId id, const TirId *operands);
 
-/* --- whole programs --------------------------------------------------------------------------- */
+/* --- whole programs ----------------------------------------------------------------------------*/
 
 /* Checks every invariant; returns NULL, or a message naming the value (in the arena). */
 const char *tir_verify(const TirProgram *p);

@@ -48,8 +48,7 @@ TirId tir_append(TirBuilder *b, TirNode *node) {
     return tir_insert(b, node);
 }
 
-/* --- what a program declares -------------------------------------------------------------------
- */
+/* --- what a program declares -------------------------------------------------------------------*/
 
 uint32_t tir_add_space(TirProgram *p, const char *name, uint32_t rank, const uint32_t *extents) {
     TirSpace space = {.name = name, .maximum = 1, .rank = rank};
@@ -77,8 +76,7 @@ void tir_add_output(TirProgram *p, TirOutputRole role, const char *name, uint32_
              (TirOutput){.role = role, .name = name, .index = index, .value = value});
 }
 
-/* --- leaves ------------------------------------------------------------------------------------
- */
+/* --- leaves ------------------------------------------------------------------------------------*/
 
 static TirId leaf(TirBuilder *b, TirOp op, TirAttr attr, TirElem elem) {
     TirNode node = {.op = op, .attr = attr, .type = {.elem = elem}};

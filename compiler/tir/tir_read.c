@@ -91,8 +91,7 @@ static uint32_t reader_choice(Reader *r, const char *const *names, uint32_t n, c
     return 0;
 }
 
-/* --- declarations ------------------------------------------------------------------------------
- */
+/* --- declarations ------------------------------------------------------------------------------*/
 
 static void reader_space(Reader *r) {
     const char *name = tir_lexer_string(&r->s);
@@ -152,8 +151,7 @@ static void reader_table(Reader *r) {
         vec_push(r->p->arena, &r->p->tables, t);
 }
 
-/* --- values ------------------------------------------------------------------------------------
- */
+/* --- values ------------------------------------------------------------------------------------*/
 
 static TirId reader_operand(Reader *r, const NamedBlock *scope) {
     const uint32_t written = tir_lexer_value(&r->s);

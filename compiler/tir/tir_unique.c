@@ -149,8 +149,7 @@ TirId tir_insert(TirBuilder *b, TirNode *node) {
     return id;
 }
 
-/* --- copies ------------------------------------------------------------------------------------
- */
+/* --- copies ------------------------------------------------------------------------------------*/
 
 /* By induction all that the value stands on, to whatever depth a folding rule looks. */
 static bool operands_are_copies(const TirCopies *copies, const TirNode *node,

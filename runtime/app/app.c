@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- options ---------------------------------------------------------------------------------- */
+/* --- options -----------------------------------------------------------------------------------*/
 
 typedef struct {
 #define RUN_OPTION(ident, long_name, short_name, kind, value, of_hcc, commands, help)              \
@@ -103,7 +103,7 @@ static int32_t make_settings(App *app, char seed[24], char steps[24]) {
     return (int32_t)(to - app->settings);
 }
 
-/* --- commands --------------------------------------------------------------------------------- */
+/* --- commands ----------------------------------------------------------------------------------*/
 
 static int report(const App *app, HcStatus status, const HcError *error) {
     if (status == HC_OK)
@@ -226,7 +226,7 @@ static int bench(App *app) {
     return o->json ? print_json(app, json) : 0;
 }
 
-/* --- info ------------------------------------------------------------------------------------- */
+/* --- info --------------------------------------------------------------------------------------*/
 
 static const char *text_of(const json_t *object, const char *key) {
     const char *text = json_string_value(json_object_get(object, key));
@@ -322,7 +322,7 @@ static int info(App *app) {
     return report(app, status, &error);
 }
 
-/* --- the program ------------------------------------------------------------------------------ */
+/* --- the program -------------------------------------------------------------------------------*/
 
 enum { USAGE = 2 };
 

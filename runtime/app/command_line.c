@@ -63,7 +63,7 @@ void hc_option_text(const HcOptionRow *row, char *text, size_t size) {
              row->value ? row->value : "");
 }
 
-/* --- values ----------------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------------------*/
 
 static bool set_count(const HcCommandLine *l, const HcOptionRow *row, const char *text) {
     HcOptionCount *count = (HcOptionCount *)(void *)((char *)l->options + row->field);
@@ -135,7 +135,7 @@ static bool set(HcCommandLine *l, const HcOptionRow *row, const char *text) {
     return false;
 }
 
-/* --- words ------------------------------------------------------------------------------------ */
+/* --- words -------------------------------------------------------------------------------------*/
 
 static bool has_command(const HcCommandLine *l) {
     return l->command < l->n_commands;
@@ -241,8 +241,7 @@ bool hc_command_line_complete(const HcCommandLine *l) {
     return wrong(l, "'%s' needs %s", command->name, command->arguments);
 }
 
-/* --- what values may be ------------------------------------------------------------------------
- */
+/* --- what values may be ------------------------------------------------------------------------*/
 
 static bool within(const HcCommandLine *l, const char *name, HcOptionCount count, uint64_t low,
                    uint64_t high) {

@@ -15,7 +15,7 @@ void hc_data_free(HcData *data) {
     *data = (HcData){0};
 }
 
-/* --- windows ---------------------------------------------------------------------------------- */
+/* --- windows -----------------------------------------------------------------------------------*/
 
 void hc_data_starts(const HcData *data, const HcPlan *plan, int64_t positions, HcPart part,
                     int64_t *first, int64_t *last) {
@@ -129,7 +129,7 @@ void hc_data_batch(const HcData *data, HcContext *c, uint64_t seed, int64_t step
                      hc_batch_start(data, &c->plan, hc_positions(c), seed, step, batch, s));
 }
 
-/* --- opening ---------------------------------------------------------------------------------- */
+/* --- opening -----------------------------------------------------------------------------------*/
 
 void hc_hash_text(uint64_t hash, char text[HC_HASH_TEXT]) {
     snprintf(text, HC_HASH_TEXT, "%016llx", (unsigned long long)hash);

@@ -133,8 +133,7 @@ HcStatus hc_read_idx(HcSamples *samples, HcSampleFile *file, HcError *error) {
     return status;
 }
 
-/* --- CIFAR-10: records of a label and 3 x 32 x 32 bytes -----------------------------------------
- */
+/* --- CIFAR-10: records of a label and 3 x 32 x 32 bytes ----------------------------------------*/
 
 enum { CIFAR_RECORD = 1 + 3 * 32 * 32 };
 

@@ -14,7 +14,7 @@ typedef struct {
     int64_t rows; /* before this file */
 } Table;
 
-/* --- columns ---------------------------------------------------------------------------------- */
+/* --- columns -----------------------------------------------------------------------------------*/
 
 static bool asks_by_name(const HcPlan *plan, const char **name) {
     for (uint32_t k = 0; k < plan->n_bindings; k++)
@@ -112,7 +112,7 @@ static HcStatus without_header(Table *t) {
     return HC_OK;
 }
 
-/* --- the first line --------------------------------------------------------------------------- */
+/* --- the first line ----------------------------------------------------------------------------*/
 
 /* It names the columns when no field of it is a number in any notation, and is a row when all are
  * numbers; anything else is neither. */
@@ -170,7 +170,7 @@ static HcStatus first_line(Table *t, bool *header) {
     return t->row ? HC_OK : hc_fail_memory(t->text.error, "a row of the table");
 }
 
-/* --- rows ------------------------------------------------------------------------------------- */
+/* --- rows --------------------------------------------------------------------------------------*/
 
 static HcStatus remember_line(Table *t, int64_t row) {
     HcSamples *s = t->samples;

@@ -59,7 +59,7 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* --- what is text ----------------------------------------------------------------------------- */
+/* --- what is text ------------------------------------------------------------------------------*/
 
 /* What a file is instead of text, as the end of a sentence; NULL: text. */
 static const char *no_text(const uint8_t *bytes, size_t size) {
@@ -116,7 +116,7 @@ static bool is_run_folder(int folder) {
     return holds_file(folder, "config.json") && holds_file(folder, "log.jsonl");
 }
 
-/* --- files and folders ------------------------------------------------------------------------ */
+/* --- files and folders -------------------------------------------------------------------------*/
 
 /* Names of a folder's entries that are not hidden, sorted; free each and the array. */
 static HcStatus list_folder(Loader *l, const char *path, int folder, char ***names, size_t *count) {

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --- names ------------------------------------------------------------------------------------ */
+/* --- names -------------------------------------------------------------------------------------*/
 
 typedef struct {
     HcSampleFiles *files;
@@ -234,7 +234,7 @@ void hc_sample_files_free(HcSampleFiles *files) {
     *files = (HcSampleFiles){0};
 }
 
-/* --- reading ---------------------------------------------------------------------------------- */
+/* --- reading -----------------------------------------------------------------------------------*/
 
 const char *hc_packed_kind(const uint8_t *bytes, size_t size) {
     static const struct {

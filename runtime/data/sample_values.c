@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- values ----------------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------------------*/
 
 static double stream_value(const HcSamples *samples, const HcStream *s, int64_t row, int64_t at) {
     const uint8_t *bytes = samples->blocks[s->block].bytes + s->offset + (size_t)row * s->stride +
@@ -75,7 +75,7 @@ void hc_samples_fill(const HcSamples *s, HcContext *c, int64_t sample, int64_t r
     }
 }
 
-/* --- messages --------------------------------------------------------------------------------- */
+/* --- messages ----------------------------------------------------------------------------------*/
 
 /* Where a sample was read from: a line, or its number within its file. */
 static void describe(const HcSamples *s, const char *stream, int64_t row, char *text, size_t size) {
@@ -123,7 +123,7 @@ static HcStatus not_finite(const HcSamples *s, const HcSampleFill *fill, int64_t
                    s->plan->inputs[fill->input].name);
 }
 
-/* --- whether every value fits ----------------------------------------------------------------- */
+/* --- whether every value fits ------------------------------------------------------------------*/
 
 static HcStatus check_integer(const HcSamples *s, const HcSampleFill *fill, int64_t row, int64_t k,
                               double v, HcError *error) {
@@ -179,7 +179,7 @@ static HcStatus check_values(const HcSamples *s, const HcSampleFill *fill, const
     return status;
 }
 
-/* --- whether what varies still does ----------------------------------------------------------- */
+/* --- whether what varies still does ------------------------------------------------------------*/
 
 /* Of every element of a fill, over the training part. */
 typedef struct {
@@ -252,7 +252,7 @@ static HcStatus check_digits(const HcSamples *s, const HcSampleFill *fill, const
     return status;
 }
 
-/* --- standardising ---------------------------------------------------------------------------- */
+/* --- standardising -----------------------------------------------------------------------------*/
 
 static HcStatus read_statistics(const HcSamples *s, const HcBinding *b, HcSampleFill *fill,
                                 const json_t *known, HcError *error) {
@@ -366,7 +366,7 @@ json_t *hc_samples_statistics(const HcSamples *s) {
     return json;
 }
 
-/* --- all together ----------------------------------------------------------------------------- */
+/* --- all together ------------------------------------------------------------------------------*/
 
 HcStatus hc_samples_prepare_values(HcSamples *s, uint32_t binding, const json_t *known,
                                    HcError *error) {

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-/* --- streams ---------------------------------------------------------------------------------- */
+/* --- streams -----------------------------------------------------------------------------------*/
 
 HcStream *hc_stream(HcSamples *samples, const char *name) {
     for (uint32_t k = 0; k < samples->n_streams; k++)
@@ -68,7 +68,7 @@ HcStatus hc_samples_read(HcSamples *samples, HcSampleFile *file, uint8_t **bytes
     return status;
 }
 
-/* --- which sample ----------------------------------------------------------------------------- */
+/* --- which sample ------------------------------------------------------------------------------*/
 
 /* A Feistel network over the least 2^(2 h) that holds n, walked until the number is below n. */
 int64_t hc_permute(uint64_t seed, uint64_t epoch, int64_t n, int64_t k) {
@@ -106,7 +106,7 @@ int64_t hc_samples_of_batch(const HcSamples *s, uint64_t seed, int64_t step, int
                                          number % s->train_count));
 }
 
-/* --- bindings --------------------------------------------------------------------------------- */
+/* --- bindings ----------------------------------------------------------------------------------*/
 
 static void shape_text(const HcStream *s, char *text, size_t size) {
     size_t used = 0;
@@ -213,7 +213,7 @@ static HcStatus lay_out(const HcSamples *s, const HcBinding *b, HcSampleFill *fi
     return HC_OK;
 }
 
-/* --- opening ---------------------------------------------------------------------------------- */
+/* --- opening -----------------------------------------------------------------------------------*/
 
 static HcStatus prepare_binding(HcSamples *s, uint32_t k, const json_t *known, HcError *error) {
     const HcPlan *plan = s->plan;
@@ -407,7 +407,7 @@ void hc_samples_free(HcSamples *s) {
     free(s);
 }
 
-/* --- what a run remembers --------------------------------------------------------------------- */
+/* --- what a run remembers ----------------------------------------------------------------------*/
 
 static json_t *file_json(const HcSampleFile *f) {
     char *absolute = realpath(f->path, NULL);

@@ -9,7 +9,7 @@
 
 typedef enum { HC_TRAIN_PART, HC_HELD_OUT_PART } HcPart;
 
-/* --- files ------------------------------------------------------------------------------------ */
+/* --- files -------------------------------------------------------------------------------------*/
 
 /* What is to be read, besides what the plan says. */
 typedef struct {
@@ -64,7 +64,7 @@ const char *hc_packed_kind(const uint8_t *bytes, size_t size);
 /* The whole file; *bytes is the caller's to free. Refuses folders, empty files and packed ones. */
 HcStatus hc_read_file(const char *path, uint8_t **bytes, size_t *size, HcError *error);
 
-/* --- streams ---------------------------------------------------------------------------------- */
+/* --- streams -----------------------------------------------------------------------------------*/
 
 typedef enum { HC_U8, HC_I8, HC_I16, HC_I32, HC_F32, HC_F64 } HcStreamElement;
 
@@ -126,7 +126,7 @@ HcStatus hc_read_idx(HcSamples *samples, HcSampleFile *file, HcError *error);
 HcStatus hc_read_cifar10(HcSamples *samples, HcSampleFile *file, HcError *error);
 HcStatus hc_read_table(HcSamples *samples, HcSampleFile *file, HcError *error);
 
-/* --- use -------------------------------------------------------------------------------------- */
+/* --- use ---------------------------------------------------------------------------------------*/
 
 /* Reads, checks and prepares everything. To evaluate, files of the training part are not read
  * where they are not needed. */

@@ -8,7 +8,7 @@
 
 enum { MAX_NUMBER = 400 };
 
-/* --- lines ------------------------------------------------------------------------------------ */
+/* --- lines -------------------------------------------------------------------------------------*/
 
 HcStatus hc_table_begin(HcTableText *t, const char *path, const void *text, size_t size,
                         HcError *error) {
@@ -87,7 +87,7 @@ char hc_table_guess_separator(HcTableText *t) {
     return ' ';
 }
 
-/* --- fields ----------------------------------------------------------------------------------- */
+/* --- fields ------------------------------------------------------------------------------------*/
 
 static HcStatus bad_quote(const HcTableText *t, const char *what, const char *at) {
     const char *end = at;
@@ -181,7 +181,7 @@ HcStatus hc_table_record(HcTableText *t, bool *any) {
     return status;
 }
 
-/* --- numbers ---------------------------------------------------------------------------------- */
+/* --- numbers -----------------------------------------------------------------------------------*/
 
 static bool is_digit(char c) {
     return c >= '0' && c <= '9';
@@ -281,7 +281,7 @@ HcStatus hc_table_not_a_number(const HcTableText *t, int64_t column, const char 
                    decimal_comma(f) ? "" : more);
 }
 
-/* --- names ------------------------------------------------------------------------------------ */
+/* --- names -------------------------------------------------------------------------------------*/
 
 /* The same text when its bytes are characters of Latin-1; takes `text` over. */
 static char *from_latin1(char *text) {

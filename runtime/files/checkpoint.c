@@ -23,7 +23,7 @@ enum {
     VALUES_BESIDE = 1000000,
 };
 
-/* --- writing ---------------------------------------------------------------------------------- */
+/* --- writing -----------------------------------------------------------------------------------*/
 
 static size_t tensor_bytes(const HcTensor *t) {
     return (size_t)t->count * t->element_size;
@@ -115,7 +115,7 @@ HcStatus hc_tensors_write(const char *path, const HcTensor *tensors, int64_t cou
     return status;
 }
 
-/* --- what tensors hold ------------------------------------------------------------------------ */
+/* --- what tensors hold -------------------------------------------------------------------------*/
 
 static void hash_values(XXH3_state_t *hash, const void *values, int64_t count,
                         uint32_t element_size) {
@@ -143,7 +143,7 @@ uint64_t hc_tensors_hash(const HcTensor *tensors, int64_t count) {
     return XXH3_64bits_digest(&hash);
 }
 
-/* --- reading ---------------------------------------------------------------------------------- */
+/* --- reading -----------------------------------------------------------------------------------*/
 
 typedef struct HcTensorFile {
     const char *path;

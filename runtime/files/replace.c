@@ -23,7 +23,7 @@ static HcStatus failed(HcError *error, const char *what, const char *path) {
     return hc_fail_errno(error, HC_ERROR_IO, what, path);
 }
 
-/* --- temporaries ------------------------------------------------------------------------------ */
+/* --- temporaries -------------------------------------------------------------------------------*/
 
 /* Another name at every call, by any thread of any process. */
 static void draw_digits(char *to) {
@@ -79,7 +79,7 @@ static int open_temporary(const char *path, bool folder, char **name) {
     return -1;
 }
 
-/* --- files ------------------------------------------------------------------------------------ */
+/* --- files -------------------------------------------------------------------------------------*/
 
 HcStatus hc_writer_open(HcWriter *w, const char *path, HcError *error) {
     *w = (HcWriter){path, NULL, -1, error};
@@ -142,7 +142,7 @@ HcStatus hc_file_replace(const char *path, const void *bytes, size_t count, HcEr
     return status == HC_OK ? hc_writer_close(&w, hc_writer_put(&w, bytes, count)) : status;
 }
 
-/* --- folders ---------------------------------------------------------------------------------- */
+/* --- folders -----------------------------------------------------------------------------------*/
 
 /* Where the digits of a temporary's name begin, or NULL. */
 static const char *temporary_part(const char *name) {
@@ -299,7 +299,7 @@ HcStatus hc_folder_finish(HcFolder *f, HcStatus status) {
     return status;
 }
 
-/* --- what was left ---------------------------------------------------------------------------- */
+/* --- what was left -----------------------------------------------------------------------------*/
 
 typedef struct {
     int (*ours)(const char *name);

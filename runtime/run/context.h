@@ -45,7 +45,7 @@ void hc_begin_pass(HcContext *context);
 /* All of what only chunks are kept of, from now on; runs the forward pass again. */
 HcStatus hc_make_whole(HcContext *context);
 
-/* --- finite.c --------------------------------------------------------------------------------- */
+/* --- finite.c ----------------------------------------------------------------------------------*/
 
 bool hc_all_finite(const void *data, int64_t count, uint32_t element_size);
 /* The first parameter of the slab that holds a number that is not finite, or NULL. */

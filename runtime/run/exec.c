@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* --- memory ----------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------------*/
 
 /* Whether the system can give that many bytes. It would promise more than it has, and kill us when
  * we take it. What cannot be read is taken for enough. */
@@ -79,7 +79,7 @@ void hc_exec_destroy(HcExec *exec) {
     *exec = (HcExec){0};
 }
 
-/* --- extents ---------------------------------------------------------------------------------- */
+/* --- extents -----------------------------------------------------------------------------------*/
 
 static int64_t tasks_of(const HcExec *exec, const HcCall *call) {
     const bool of_samples = call->domain == HC_SAMPLE || call->domain == HC_POSITION;
@@ -241,7 +241,7 @@ HcStatus hc_exec_keep_whole(HcExec *exec, HcError *error) {
     return status;
 }
 
-/* --- addresses -------------------------------------------------------------------------------- */
+/* --- addresses ---------------------------------------------------------------------------------*/
 
 static void *address(const HcExec *exec, HcBuffer buffer, int64_t unit, void *params, void *grads,
                      void *const *inputs) {
@@ -287,7 +287,7 @@ void hc_exec_begin(HcExec *exec, bool training, uint64_t random_key) {
     }
 }
 
-/* --- calls ------------------------------------------------------------------------------------ */
+/* --- calls -------------------------------------------------------------------------------------*/
 
 typedef struct {
     HcExec *exec;

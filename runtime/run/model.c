@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- creation --------------------------------------------------------------------------------- */
+/* --- creation ----------------------------------------------------------------------------------*/
 
 static HcStatus check_cpu(const HcPlan *plan, HcError *error) {
     const json_t *cpu = json_object_get(plan->json, "cpu");
@@ -213,7 +213,7 @@ uint64_t hc_memory_bytes(const HcContext *c) {
     return bytes + (c->has_optim ? c->optim.bytes : 0);
 }
 
-/* --- inputs ----------------------------------------------------------------------------------- */
+/* --- inputs ------------------------------------------------------------------------------------*/
 
 uint32_t hc_find_input(const HcContext *c, const char *name) {
     for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
@@ -312,7 +312,7 @@ HcStatus hc_bind_input(HcContext *c, const char *name, const void *data) {
     return HC_OK;
 }
 
-/* --- running ---------------------------------------------------------------------------------- */
+/* --- running -----------------------------------------------------------------------------------*/
 
 void hc_set_training(HcContext *c, int training) {
     if (c)

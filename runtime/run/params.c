@@ -59,7 +59,7 @@ HcStatus hc_bind_parameters(HcContext *c, void *params, void *grads) {
     return HC_OK;
 }
 
-/* --- initial values --------------------------------------------------------------------------- */
+/* --- initial values ----------------------------------------------------------------------------*/
 
 enum { INIT_CHUNK = 1 << 16 };
 
@@ -112,7 +112,7 @@ HcStatus hc_init(HcContext *c, uint64_t seed) {
     return hc_zero_grad(c);
 }
 
-/* --- optimiser -------------------------------------------------------------------------------- */
+/* --- optimiser ---------------------------------------------------------------------------------*/
 
 HcStatus hc_ensure_optim(HcContext *c) {
     if (c->has_optim)
@@ -122,7 +122,7 @@ HcStatus hc_ensure_optim(HcContext *c) {
     return status;
 }
 
-/* --- buffers ---------------------------------------------------------------------------------- */
+/* --- buffers -----------------------------------------------------------------------------------*/
 
 static const void *update_value(const HcContext *c, const HcUpdate *update) {
     return hc_exec_address(&c->exec, update->from, c->params, c->grads, c->inputs);

@@ -44,7 +44,7 @@ static void *take(Reader *r, size_t count, size_t size, HcStatus *status) {
             return status_;                                                                        \
     } while (0)
 
-/* --- scalars ---------------------------------------------------------------------------------- */
+/* --- scalars -----------------------------------------------------------------------------------*/
 
 static HcStatus whole(Reader *r, const json_t *object, const char *key, int64_t low, int64_t high,
                       int64_t fallback, int64_t *to) {
@@ -79,7 +79,7 @@ static bool flag(const json_t *object, const char *key, bool fallback) {
     return value ? json_is_true(value) : fallback;
 }
 
-/* --- words ------------------------------------------------------------------------------------ */
+/* --- words -------------------------------------------------------------------------------------*/
 
 static const char *const region_names[HC_REGION_COUNT] = {
 #define HC_REGION(ident, text) [HC_REGION_##ident] = text,
@@ -191,7 +191,7 @@ static HcStatus buffer(Reader *r, const json_t *array, HcBuffer *to) {
     return HC_OK;
 }
 
-/* --- parameters, inputs, recipe, data --------------------------------------------------------- */
+/* --- parameters, inputs, recipe, data ----------------------------------------------------------*/
 
 static HcStatus initialiser(Reader *r, const json_t *json, HcParameterPlan *p) {
     int kind;
@@ -293,7 +293,7 @@ static HcStatus read_recipe(Reader *r, const json_t *root) {
     return hc_recipe_read(recipe, json, &why) == HC_OK ? HC_OK : bad(r, why.message);
 }
 
-/* --- the plan --------------------------------------------------------------------------------- */
+/* --- the plan ----------------------------------------------------------------------------------*/
 
 static HcStatus read_regions(Reader *r, const json_t *json) {
     r->where = "plan.regions";

@@ -67,7 +67,7 @@ static bool can_write(const HcPlan *plan, HcBuffer buffer, Extent need) {
     return buffer.region != HC_REGION_INPUT && holds(plan, buffer, need);
 }
 
-/* --- calls ------------------------------------------------------------------------------------ */
+/* --- calls -------------------------------------------------------------------------------------*/
 
 /* A matrix as it lies there, rows of `stride` elements; a size by a domain can only be its rows'.
  */
@@ -153,7 +153,7 @@ static const char *check_call(const HcPlan *plan, const HcCall *call) {
     return NULL;
 }
 
-/* --- outputs ---------------------------------------------------------------------------------- */
+/* --- outputs -----------------------------------------------------------------------------------*/
 
 static const char *check_output(const HcPlan *plan, const HcOutput *output) {
     const HcBuffer b = output->buffer;

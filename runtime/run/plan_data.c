@@ -75,7 +75,7 @@ static HcStatus read_binding(Reader *r, const json_t *json, HcBinding *b) {
     return HC_OK;
 }
 
-/* --- files ------------------------------------------------------------------------------------ */
+/* --- files -------------------------------------------------------------------------------------*/
 
 static const HcDataFile mnist[] = {
     {false, "images", "train-images-idx3-ubyte"},

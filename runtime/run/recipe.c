@@ -13,7 +13,7 @@
 static const HcSettingRule rules[] = {HC_SETTINGS(ROW)};
 enum { N_RULES = sizeof rules / sizeof rules[0] };
 
-/* --- names ------------------------------------------------------------------------------------ */
+/* --- names -------------------------------------------------------------------------------------*/
 
 const char *const hc_optimizer_names[HC_OPTIMIZER_COUNT] = {
 #define HC_OPTIMIZER(ident, text) [HC_##ident] = text,
@@ -69,7 +69,7 @@ static HcStatus without_effect(const HcRecipe *recipe, const HcSettingRule *rule
                    chosen(recipe, rule), rule->name, names);
 }
 
-/* --- values ----------------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------------------*/
 
 static HcStatus set_number(HcRecipe *recipe, const HcSettingRule *rule, const json_t *number,
                            const char *text, HcError *error) {
@@ -149,7 +149,7 @@ json_t *hc_recipe_json(const HcRecipe *recipe) {
     return json;
 }
 
-/* --- the schedule ----------------------------------------------------------------------------- */
+/* --- the schedule ------------------------------------------------------------------------------*/
 
 double hc_recipe_lr(const HcRecipe *recipe, int64_t step) {
     if (step < recipe->warmup)

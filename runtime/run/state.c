@@ -85,7 +85,7 @@ HcStatus hc_load(HcContext *c, const char *path) {
     return status;
 }
 
-/* --- the optimiser's state -------------------------------------------------------------------- */
+/* --- the optimiser's state ---------------------------------------------------------------------*/
 
 /* Moments as tensors named "exp_avg.NAME" and "exp_avg_sq.NAME", or "momentum.NAME". */
 typedef struct {
@@ -227,7 +227,7 @@ HcStatus hc_load_state(HcContext *c, const char *path) {
     return status;
 }
 
-/* --- both in a folder ------------------------------------------------------------------------- */
+/* --- both in a folder --------------------------------------------------------------------------*/
 
 static HcStatus save_into(HcContext *c, const char *folder) {
     char *parameters = hc_path_join(folder, HC_PARAMETERS_FILE),

@@ -74,7 +74,7 @@ static double mean_of(const Means *means, uint32_t k) {
     return isnan(mean) ? NAN : mean; /* of one sign */
 }
 
-/* --- naming what is not finite ---------------------------------------------------------------- */
+/* --- naming what is not finite -----------------------------------------------------------------*/
 
 /* Where the data of one sample are, as a phrase. */
 static void place_of(const HcData *data, int64_t start, int64_t positions, char *text,
@@ -150,7 +150,7 @@ static void name_in_evaluation(const HcData *data, HcContext *c, int64_t n, int3
                  e->metrics[bad - 1].name, where);
 }
 
-/* --- evaluating ------------------------------------------------------------------------------- */
+/* --- evaluating --------------------------------------------------------------------------------*/
 
 /* How many samples the next batch has: the rest, where that is less. */
 static int64_t next_batch(const HcData *data, const HcContext *c, int64_t batch, int64_t positions,

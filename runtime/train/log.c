@@ -207,7 +207,7 @@ HcStatus hc_run_log(HcRun *run, const json_t *line, HcError *error) {
     return HC_OK;
 }
 
-/* --- finding what a run left ------------------------------------------------------------------ */
+/* --- finding what a run left -------------------------------------------------------------------*/
 
 /* *path: "FOLDER/NAME" if it is there, else NULL. */
 static HcStatus find_file(const char *folder, const char *name, char **path, HcError *error) {

@@ -26,7 +26,7 @@ static HcStatus open_model(const HcModel *model, const char *path, int32_t threa
     return status;
 }
 
-/* --- evaluation ------------------------------------------------------------------------------- */
+/* --- evaluation --------------------------------------------------------------------------------*/
 
 /* The run folder's config.json; a checkpoint file alone has none, and an empty object stands in. */
 static HcStatus read_run(const HcEvalOptions *o, json_t **config, HcError *error) {
@@ -78,7 +78,7 @@ HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, HcEvalu
     return status;
 }
 
-/* --- sampling --------------------------------------------------------------------------------- */
+/* --- sampling ----------------------------------------------------------------------------------*/
 
 typedef struct {
     const HcSampleOptions *options;

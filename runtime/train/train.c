@@ -42,7 +42,7 @@ static HcStatus context_failed(Trainer *t, HcStatus status) {
     return status;
 }
 
-/* --- config.json ------------------------------------------------------------------------------ */
+/* --- config.json -------------------------------------------------------------------------------*/
 
 static void copy_member(json_t **to, const json_t *from, const char *key) {
     json_t *value = json_object_get(from, key);
@@ -72,7 +72,7 @@ static HcStatus write_config(Trainer *t) {
     return status;
 }
 
-/* --- saving ----------------------------------------------------------------------------------- */
+/* --- saving ------------------------------------------------------------------------------------*/
 
 /* ckpt/last: the newest step that is whole on disk, at any moment. */
 static HcStatus save_last(Trainer *t) {
@@ -102,7 +102,7 @@ static HcStatus save_final(Trainer *t) {
     return status;
 }
 
-/* --- steps ------------------------------------------------------------------------------------ */
+/* --- steps -------------------------------------------------------------------------------------*/
 
 static HcStatus log_batch(Trainer *t, int64_t step) {
     HcContext *c = t->context;
@@ -248,7 +248,7 @@ static HcStatus train_loop(Trainer *t) {
     return status;
 }
 
-/* --- from beginning to end -------------------------------------------------------------------- */
+/* --- from beginning to end ---------------------------------------------------------------------*/
 
 static void summarise(Trainer *t) {
     HcTrainResult *r = t->result;

@@ -8,7 +8,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* --- training --------------------------------------------------------------------------------- */
+/* --- training ----------------------------------------------------------------------------------*/
 
 /* A value of the recipe to change before anything else: "train.lr" or "lr", and its text. */
 typedef struct {
@@ -86,7 +86,7 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
 json_t *hc_train_json(const HcTrainResult *result);
 void hc_train_print(const HcTrainResult *result, FILE *to); /* for people */
 
-/* --- evaluation and sampling ------------------------------------------------------------------ */
+/* --- evaluation and sampling -------------------------------------------------------------------*/
 
 /* The parameters of a run folder (ckpt/final.safetensors, else those of ckpt/last) or of a
  * checkpoint's folder, or `path` itself when it is a file. *checkpoint is the caller's to free. */
@@ -134,7 +134,7 @@ typedef struct {
 
 HcStatus hc_sample(const HcModel *model, const HcSampleOptions *options, HcError *error);
 
-/* --- measuring -------------------------------------------------------------------------------- */
+/* --- measuring ---------------------------------------------------------------------------------*/
 
 typedef struct {
     int64_t steps;              /* measured; 0: 20 */

@@ -22,7 +22,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* --- models ----------------------------------------------------------------------------------- */
+/* --- models ------------------------------------------------------------------------------------*/
 
 static void no_kernel(void *const *buffers, const HcExtents *extents, int64_t task, void *scratch,
                       const HcServices *services) {
@@ -63,7 +63,7 @@ static HcModel model_of(const char *text, size_t length) {
     return model;
 }
 
-/* --- products --------------------------------------------------------------------------------- */
+/* --- products ----------------------------------------------------------------------------------*/
 
 /* Reads the ends of every row of the operands and writes all of the result. */
 #define DEFINE_PRODUCT(name, real)                                                                 \
@@ -89,7 +89,7 @@ static HcModel model_of(const char *text, size_t length) {
 DEFINE_PRODUCT(product_f32, float)
 DEFINE_PRODUCT(product_f64, double)
 
-/* --- what a context does ---------------------------------------------------------------------- */
+/* --- what a context does -----------------------------------------------------------------------*/
 
 static HcStatus set_inputs(HcContext *c) {
     HcStatus status = HC_OK;
@@ -184,7 +184,7 @@ static HcStatus try_manifest(const char *original, const char *edited, const cha
     return status;
 }
 
-/* --- data and runs ---------------------------------------------------------------------------- */
+/* --- data and runs -----------------------------------------------------------------------------*/
 
 static HcStatus try_data(const HcModel *model, char *paths, HcError *error) {
     HcTrainResult result;

@@ -79,8 +79,7 @@ static void trial_pass(void *context, const char *pass) {
     trial_stage(pass);
 }
 
-/* --- points -------------------------------------------------------------------------------------
- */
+/* --- points ------------------------------------------------------------------------------------*/
 
 static uint64_t draw_bits(uint64_t *state) {
     uint64_t z = (*state += 0x9e3779b97f4a7c15u);
@@ -217,8 +216,7 @@ static bool point_is_finite(const Trial *t, const Point *point, double most) {
     return true;
 }
 
-/* --- compiled code ------------------------------------------------------------------------------
- */
+/* --- compiled code -----------------------------------------------------------------------------*/
 
 typedef struct {
     Jit *jit;
@@ -338,8 +336,7 @@ static HcStatus context_results(Trial *t, HcContext *context, bool f64, double *
     return status;
 }
 
-/* --- comparing ----------------------------------------------------------------------------------
- */
+/* --- comparing ---------------------------------------------------------------------------------*/
 
 typedef struct {
     double off; /* relative to what is allowed: beyond 1 is wrong */
@@ -520,8 +517,7 @@ static const char *trial_form(Trial *t, const Form *form) {
     return result;
 }
 
-/* --- commands -----------------------------------------------------------------------------------
- */
+/* --- commands ----------------------------------------------------------------------------------*/
 
 /* hcc's own gradcheck; what it calls wrong. */
 static const char *trial_gradcheck(Trial *t, const char *path, char *words) {
@@ -547,8 +543,7 @@ static const char *trial_gradcheck(Trial *t, const char *path, char *words) {
     return exit_text(code);
 }
 
-/* --- requests -----------------------------------------------------------------------------------
- */
+/* --- requests ----------------------------------------------------------------------------------*/
 
 static Form form_read(const char *words) {
     Form form = {.fuse = true, .cpu = NULL};

@@ -14,8 +14,7 @@
 #include "nest_eval.h"
 #include <stdio.h>
 
-/* --- compile, load, run --------------------------------------------------------------------------
- */
+/* --- compile, load, run ------------------------------------------------------------------------*/
 
 typedef struct {
     Compilation *c;
@@ -74,8 +73,7 @@ static inline uint64_t random_next(uint64_t *state) {
     return x ^ (*state >> 61);
 }
 
-/* --- one operation over arrays -------------------------------------------------------------------
- */
+/* --- one operation over arrays -----------------------------------------------------------------*/
 
 /* z[i] = op(x[i], y[i]) for all instances, `lanes` at a time with a ragged end. */
 static inline NestKernel *map_kernel(Arena *arena, NestOp op, NestElem elem, uint16_t lanes,

@@ -353,8 +353,7 @@ static inline void eval_kernel(const NestKernel *kernel, void *const *arguments,
     free(e.value);
 }
 
-/* --- what generated code calls back --------------------------------------------------------------
- */
+/* --- what generated code calls back ------------------------------------------------------------*/
 
 #define EVAL_GEMM(name, Real)                                                                      \
     static void name(int64_t ta, int64_t tb, int64_t m, int64_t n, int64_t k, Real alpha,          \

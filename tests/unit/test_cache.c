@@ -314,8 +314,7 @@ static void test_several_processes(void **state) {
     assert_true(bytes_kept(p) <= 20 * BLOCK);
 }
 
-/* --- objects ------------------------------------------------------------------------------------
- */
+/* --- objects -----------------------------------------------------------------------------------*/
 
 typedef struct {
     uint32_t found, missed;

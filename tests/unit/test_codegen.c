@@ -5,8 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* --- random nests over small whole numbers, where every operation is exact
- * ------------------------ */
+/* --- random nests over small whole numbers, where every operation is exact ---------------------*/
 
 typedef struct {
     NestBuilder b;
@@ -261,8 +260,7 @@ static void test_random_nests(void **state) {
                     check_random(&machines[m], elem, lanes[w], 1000 * m + 100 * w + 50 * elem, 24);
 }
 
-/* --- pieces with a meaning of their own
- * ------------------------------------------------------------ */
+/* --- pieces with a meaning of their own --------------------------------------------------------*/
 
 /* c = a b' + c by a GEMM instruction, sizes known at run time only. */
 static void test_gemm(void **state) {

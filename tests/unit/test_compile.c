@@ -51,8 +51,7 @@ static const char *with_width(char *to, size_t size, uint32_t width) {
     return to;
 }
 
-/* --- what is wrong is a value ------------------------------------------------------------------
- */
+/* --- what is wrong is a value ------------------------------------------------------------------*/
 
 static void test_mistakes_are_diagnostics(void **state) {
     (void)state;
@@ -117,8 +116,7 @@ static void test_no_model(void **state) {
     end(&it);
 }
 
-/* --- watching ----------------------------------------------------------------------------------
- */
+/* --- watching ----------------------------------------------------------------------------------*/
 
 typedef struct {
     uint32_t begun, ended;

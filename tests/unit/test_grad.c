@@ -6,8 +6,7 @@ typedef void CaseFunction(Case *c);
 #define OP(ident, ...) static CaseFunction tir_case_##ident;
 #include "tir/tir_ops.def"
 
-/* --- leaves ------------------------------------------------------------------------------------
- */
+/* --- leaves ------------------------------------------------------------------------------------*/
 
 static void tir_case_PARAM(Case *c) {
     case_begin(c);
@@ -70,8 +69,7 @@ static void tir_case_RANDOM(Case *c) {
     }
 }
 
-/* --- maps ---------------------------------------------------------------------------------------
- */
+/* --- maps --------------------------------------------------------------------------------------*/
 
 static void each_unary(Case *c, TirOp op, double low, double high) {
     static const uint32_t dims[2] = {2, 3};
@@ -248,8 +246,7 @@ static void tir_case_SELECT(Case *c) {
         }
 }
 
-/* --- views ---------------------------------------------------------------------------------------
- */
+/* --- views -------------------------------------------------------------------------------------*/
 
 static void tir_case_BROADCAST(Case *c) {
     for (uint32_t d = 0; d < 4; d++) {
@@ -329,8 +326,7 @@ static void tir_case_TAKE(Case *c) {
     case_expect(c, tir_take(&c->b, t, 0, 5, indices[0]), 5, (double[]){8, 0, 5, 6, 0});
 }
 
-/* --- reductions
- * ------------------------------------------------------------------------------------ */
+/* --- reductions --------------------------------------------------------------------------------*/
 
 static void each_reduction(Case *c, TirOp op) {
     static const uint32_t masks[] = {1, 2, 4, 3, 5, 7};
@@ -402,8 +398,7 @@ static void tir_case_POSITION_SUM(Case *c) {
     }
 }
 
-/* --- contraction and indices
- * ------------------------------------------------------------------------ */
+/* --- contraction and indices -------------------------------------------------------------------*/
 
 static void tir_case_CONTRACT(Case *c) {
     for (uint32_t d = 0; d < 16; d++)
@@ -482,8 +477,7 @@ static void tir_case_ONEHOT(Case *c) {
     case_expect(c, tir_onehot(&c->b, t, 2), 4, (double[]){0, 1, 0, 0});
 }
 
-/* --- loops
- * -------------------------------------------------------------------------------------------- */
+/* --- loops -------------------------------------------------------------------------------------*/
 
 /* Carried c and e, invariant w, scanned x; stacked c*x:
  *     c' = tanh(c * w + x)    e' = e + c * trip    y = c' * e */
@@ -572,8 +566,7 @@ static void tir_case_RESULT(Case *c) {
     case_check(c, tir_binary(&c->b, TIR_MUL, o, tir_broadcast(&c->b, lse, 2, DIMS(2, 3), AXES(0))));
 }
 
-/* --- across positions
- * ---------------------------------------------------------------------------------- */
+/* --- across positions --------------------------------------------------------------------------*/
 
 static void tir_case_ATTEND(Case *c) {
     static const TirDomain domains[][3] = {{{1, 1}, {1, 1}, {1, 1}},
@@ -668,8 +661,7 @@ static void tir_case_ARG(Case *c) { /* an argument handed straight on */
                              tir_reduce(&c->b, TIR_REDUCE_SUM, tir_result(&c->b, scan, 2), 1)));
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------------------------ */
+/* --- the whole ---------------------------------------------------------------------------------*/
 
 static CaseFunction *const cases[] = {
 #define OP(ident, ...) tir_case_##ident,

@@ -126,8 +126,7 @@ static void test_products_of_pieces(void **state) {
     }
 }
 
-/* --- the plan ------------------------------------------------------------------------------------
- */
+/* --- the plan ----------------------------------------------------------------------------------*/
 
 typedef struct {
     uint64_t memory, moved, widest; /* elements per position, all of one size */

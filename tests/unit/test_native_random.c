@@ -51,8 +51,7 @@ static TirId sum_of_square(Pool *p, TirId x, double more) {
     return tir_binary(p->b, TIR_ADD, tir_binary(p->b, TIR_MUL, x, x), tir_real(p->b, more));
 }
 
-/* --- elementwise ---------------------------------------------------------------------------------
- */
+/* --- elementwise -------------------------------------------------------------------------------*/
 
 static TirId random_unary(Pool *p) {
     static const TirOp plain[] = {TIR_NEG,     TIR_SIN, TIR_COS, TIR_TANH,
@@ -104,8 +103,7 @@ static TirId random_select(Pool *p) {
     return tir_select(b, case_below(p->c, 3) ? c : tir_unary(b, TIR_NOT, c), x, z);
 }
 
-/* --- views ---------------------------------------------------------------------------------------
- */
+/* --- views -------------------------------------------------------------------------------------*/
 
 static TirId random_broadcast(Pool *p) {
     const TirId x = pick(p);
@@ -196,8 +194,7 @@ static TirId random_concat(Pool *p) {
     return tir_concat(p->b, axis, n, parts);
 }
 
-/* --- sums ----------------------------------------------------------------------------------------
- */
+/* --- sums --------------------------------------------------------------------------------------*/
 
 static TirId random_contract(Pool *p) {
     const TirId x = pick(p), y = pick(p);
@@ -244,8 +241,7 @@ static TirId random_fold(Pool *p) {
     return op == TIR_REDUCE_PROD && folded > 12 ? 0 : tir_reduce(p->b, op, x, mask);
 }
 
-/* --- across positions ----------------------------------------------------------------------------
- */
+/* --- across positions --------------------------------------------------------------------------*/
 
 static TirId random_cross(Pool *p) {
     static const int32_t by[][2] = {{1, 0}, {-1, 0}, {3, 0}, {1, -1}, {0, 2}, {-1, 1}};
@@ -270,8 +266,7 @@ static TirId random_attend(Pool *p) {
     return 0;
 }
 
-/* --- indices of the run --------------------------------------------------------------------------
- */
+/* --- indices of the run ------------------------------------------------------------------------*/
 
 static void random_whole(Pool *p) {
     TirId x = 0;
@@ -310,8 +305,7 @@ static TirId random_rows(Pool *p) {
     return type_of(p, x)->rank ? tir_gather(p->b, x, index) : 0;
 }
 
-/* --- loops ---------------------------------------------------------------------------------------
- */
+/* --- loops -------------------------------------------------------------------------------------*/
 
 static TirId random_step(Pool *p, bool loops);
 
@@ -390,8 +384,7 @@ static TirId random_step(Pool *p, bool loops) {
     }
 }
 
-/* --- programs ------------------------------------------------------------------------------------
- */
+/* --- programs ----------------------------------------------------------------------------------*/
 
 static void choose_extents(Pool *p) {
     static const uint32_t narrow[] = {1, 2, 3, 4, 5}, middle[] = {4, 6, 9, 17, 20},

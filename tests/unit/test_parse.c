@@ -88,8 +88,7 @@ static void expect_errors(const char *text, size_t length, const char *const *er
 #define EXPECT_ERRORS(text, ...)                                                                   \
     expect_errors(text, sizeof(text) - 1, (const char *const[]){__VA_ARGS__, NULL})
 
-/* --- what the language's description shows -----------------------------------------------------
- */
+/* --- what the language's description shows -----------------------------------------------------*/
 
 static const char NETWORK[] =
     "use std;\n"
@@ -346,8 +345,7 @@ static void numbers_do_not_depend_on_the_locale(void **state) {
     setlocale(LC_ALL, "C");
 }
 
-/* --- errors ------------------------------------------------------------------------------------
- */
+/* --- errors ------------------------------------------------------------------------------------*/
 
 static void every_error_of_a_file_is_reported(void **state) {
     (void)state;
@@ -408,8 +406,7 @@ static void text_with_a_hole_anywhere_is_survived(void **state) {
     free(text);
 }
 
-/* --- size and depth ----------------------------------------------------------------------------
- */
+/* --- size and depth ----------------------------------------------------------------------------*/
 
 enum { MANY = 100000 };
 

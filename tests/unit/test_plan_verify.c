@@ -50,8 +50,7 @@ static void refused(const Plan *plan, const char *why) {
         fail_msg("said '%s', not '%s'", wrong ? wrong : "nothing", why);
 }
 
-/* --- groups ------------------------------------------------------------------------------------
- */
+/* --- groups ------------------------------------------------------------------------------------*/
 
 static Group *large_group(const Plan *plan) {
     for (uint32_t g = 0; g < plan->groups.count; g++)
@@ -89,8 +88,7 @@ static void test_groups(void **state) {
     assert_null(plan_verify(plan));
 }
 
-/* --- calls -------------------------------------------------------------------------------------
- */
+/* --- calls -------------------------------------------------------------------------------------*/
 
 /* The first that reads what an earlier call wrote, and that call. */
 static void dependent(const Plan *plan, uint32_t *writer, uint32_t *reader) {
@@ -145,8 +143,7 @@ static void test_calls(void **state) {
     assert_null(plan_verify(plan));
 }
 
-/* --- chunks ------------------------------------------------------------------------------------
- */
+/* --- chunks ------------------------------------------------------------------------------------*/
 
 static void test_chunks(void **state) {
     Case *c = *state;
@@ -177,8 +174,7 @@ static void test_repeated(void **state) {
     assert_true(repeated > 0);
 }
 
-/* --- memory ------------------------------------------------------------------------------------
- */
+/* --- memory ------------------------------------------------------------------------------------*/
 
 /* A buffer of positions that the first call writes, everywhere it is used. */
 static void move(Plan *plan, uint32_t slot, uint64_t to) {
@@ -221,8 +217,7 @@ static void test_places(void **state) {
     refused(plan, "of a region of");
 }
 
-/* --- types of elements -------------------------------------------------------------------------
- */
+/* --- types of elements -------------------------------------------------------------------------*/
 
 static const Call *first_of(const Plan *plan, CallKind kind) {
     for (uint32_t k = 0; k < plan->calls.count; k++)

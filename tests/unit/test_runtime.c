@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* --- threads ---------------------------------------------------------------------------------- */
+/* --- threads -----------------------------------------------------------------------------------*/
 
 typedef struct {
     _Atomic int counts[1000];
@@ -53,7 +53,7 @@ static void absurd_thread_counts_are_refused(void **state) {
     assert_true(hc_cpu_count() >= 1);
 }
 
-/* --- matrix products -------------------------------------------------------------------------- */
+/* --- matrix products ---------------------------------------------------------------------------*/
 
 static void splits_cover_and_are_bounded(void **state) {
     (void)state;
@@ -129,7 +129,7 @@ static void products_equal_the_definition(void **state) {
     hc_pool_destroy(pool);
 }
 
-/* --- manifests -------------------------------------------------------------------------------- */
+/* --- manifests ---------------------------------------------------------------------------------*/
 
 static void broken_manifests_are_refused(void **state) {
     (void)state;
@@ -288,7 +288,7 @@ static void wrong_machines_and_versions_are_refused(void **state) {
     free(manifest);
 }
 
-/* --- running ---------------------------------------------------------------------------------- */
+/* --- running -----------------------------------------------------------------------------------*/
 
 static HcContext *create(const HcModel *model, int32_t threads, int64_t samples,
                          int64_t positions) {
@@ -564,7 +564,7 @@ static void initial_values_follow_seed_and_name(void **state) {
     free(wide);
 }
 
-/* --- calls that fail -------------------------------------------------------------------------- */
+/* --- calls that fail ---------------------------------------------------------------------------*/
 
 static void null_arguments_are_refused(void **state) {
     (void)state;

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* --- the calls that change the disk ----------------------------------------------------------- */
+/* --- the calls that change the disk ------------------------------------------------------------*/
 
 typedef enum { PASS, KILL_BEFORE, KILL_AFTER, FAIL } Mishap;
 enum { KILLED = 9, UNSAFE = 10 };
@@ -146,7 +146,7 @@ static void arm(Mishap what, long calls) {
     memset(unsynced, 0, sizeof unsynced);
 }
 
-/* --- a folder --------------------------------------------------------------------------------- */
+/* --- a folder ----------------------------------------------------------------------------------*/
 
 static char folder[64];
 
@@ -205,7 +205,7 @@ static int remove_folder(void **state) {
     return 0;
 }
 
-/* --- contexts --------------------------------------------------------------------------------- */
+/* --- contexts ----------------------------------------------------------------------------------*/
 
 static char *manifest;
 static HcModel model;
@@ -267,7 +267,7 @@ static int64_t step_there(const char *path) {
     return step;
 }
 
-/* --- mishaps ---------------------------------------------------------------------------------- */
+/* --- mishaps -----------------------------------------------------------------------------------*/
 
 static int64_t kill_at(Mishap what, long calls, const char *path) {
     fflush(NULL);
@@ -341,7 +341,7 @@ static void failing_at_any_call(void **state) {
     no_exchange = false;
 }
 
-/* --- what belongs together -------------------------------------------------------------------- */
+/* --- what belongs together ---------------------------------------------------------------------*/
 
 static void a_state_belongs_to_its_parameters(void **state) {
     (void)state;
@@ -412,7 +412,7 @@ static void precisions_share_checkpoints(void **state) {
     free(wide_manifest);
 }
 
-/* --- several writers -------------------------------------------------------------------------- */
+/* --- several writers ---------------------------------------------------------------------------*/
 
 static char shared_file[160], shared_folder[160];
 
@@ -459,7 +459,7 @@ static void the_living_keep_what_they_write(void **state) {
     assert_int_equal(access(in("alive"), F_OK), 0);
 }
 
-/* --- a whole run ------------------------------------------------------------------------------ */
+/* --- a whole run -------------------------------------------------------------------------------*/
 
 static HcStatus train(const char *out, int force) {
     const char *data[] = {in("text")};

@@ -77,7 +77,7 @@ static HcContext *create(const HcModel *model, int64_t samples, int64_t position
     return context;
 }
 
-/* --- data ------------------------------------------------------------------------------------- */
+/* --- data --------------------------------------------------------------------------------------*/
 
 static void folders_are_read_in_order(void **state) {
     (void)state;
@@ -290,7 +290,7 @@ static void evaluation_covers_every_window_once(void **state) {
     free(manifest);
 }
 
-/* --- checkpoints ------------------------------------------------------------------------------ */
+/* --- checkpoints -------------------------------------------------------------------------------*/
 
 static HcContext *stepped(const HcModel *model, int steps) {
     HcContext *c = create(model, 2, 8);

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --- allocations that fail -------------------------------------------------------------------- */
+/* --- allocations that fail ---------------------------------------------------------------------*/
 
 static long left; /* allocations until the one that fails; 0: none does */
 static bool failed;
@@ -55,7 +55,7 @@ static void *json_malloc(size_t size) {
     return malloc(size);
 }
 
-/* --- what is tried ---------------------------------------------------------------------------- */
+/* --- what is tried -----------------------------------------------------------------------------*/
 
 static char folder[64];
 static char *manifest;
@@ -205,7 +205,7 @@ static HcStatus bench(void) {
     return status;
 }
 
-/* --- what must hold --------------------------------------------------------------------------- */
+/* --- what must hold ----------------------------------------------------------------------------*/
 
 static bool there(const char *name) {
     return access(in(name), F_OK) == 0;
@@ -315,7 +315,7 @@ static void calls_end_where_memory_does(void **state) {
                           try_every(calls[k].prepare, calls[k].act, calls[k].check), calls[k].name);
 }
 
-/* --- the whole -------------------------------------------------------------------------------- */
+/* --- the whole ---------------------------------------------------------------------------------*/
 
 static int set_up(void **state) {
     (void)state;

@@ -9,7 +9,7 @@
 #include "runtime/run/rng.h"
 #include "runtime_model.h"
 
-/* --- random numbers --------------------------------------------------------------------------- */
+/* --- random numbers ----------------------------------------------------------------------------*/
 
 /* Known answers of Philox 4x32-10 (Random123's kat_vectors). */
 static void philox_gives_the_published_words(void **state) {
@@ -58,7 +58,7 @@ static void moments_are_those_of_the_distribution(void **state) {
     free(x);
 }
 
-/* --- the recipe ------------------------------------------------------------------------------- */
+/* --- the recipe --------------------------------------------------------------------------------*/
 
 static void the_schedule_warms_up_and_ends_at_the_floor(void **state) {
     (void)state;
@@ -118,7 +118,7 @@ static void recipes_take_good_values_and_refuse_others(void **state) {
     json_decref(json);
 }
 
-/* --- optimisers ------------------------------------------------------------------------------- */
+/* --- optimisers --------------------------------------------------------------------------------*/
 
 enum { N = 40000, SLAB = 40064 + 64 };
 

@@ -389,7 +389,7 @@ static void measurements_add_up(void **state) {
     free(manifest);
 }
 
-/* --- the program ------------------------------------------------------------------------------ */
+/* --- the program -------------------------------------------------------------------------------*/
 
 /* Runs the command line with its output away. */
 static int program(int argc, char **argv) {

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- records ---------------------------------------------------------------------------------- */
+/* --- records -----------------------------------------------------------------------------------*/
 
 /* All fields, `|` between them and a line end after each record; or the error's message. */
 static void dump(const char *text, size_t size, char separator, char *to, size_t room) {
@@ -138,7 +138,7 @@ static void any_bytes_are_read_or_refused(void **state) {
     }
 }
 
-/* --- files ------------------------------------------------------------------------------------ */
+/* --- files -------------------------------------------------------------------------------------*/
 
 static char folder[64];
 
@@ -346,7 +346,7 @@ static void columns_go_by_name_in_every_file(void **state) {
     }
 }
 
-/* --- values ----------------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------------------*/
 
 static void numbers_must_be_there_in_the_model_s_precision(void **state) {
     (void)state;

@@ -235,8 +235,7 @@ static void test_nesting_is_capped(void **state) {
     compilation_destroy(c);
 }
 
-/* --- the verifier
- * --------------------------------------------------------------------------------- */
+/* --- the verifier ------------------------------------------------------------------------------*/
 
 /* Breaks one thing of the program and expects the verifier to say so, naming the value. */
 #define BREAKS(statement)                                                                          \
