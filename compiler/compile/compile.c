@@ -168,6 +168,10 @@ CompileStatus compile_work(CompileRun *run, const char *name, CompileWork *work,
     return timed_step(run, name, run->form, work, context);
 }
 
+CompileStatus compile_load(CompileRun *run) {
+    return compile_step(run, compile_passes[PASS_OBJECT].name, FORM_OBJECT, run_load);
+}
+
 CompileStatus compile_to(CompileRun *run, PassId last) {
     CompileStatus status = COMPILE_DONE;
     if (last >= PASS_SCHEDULE)

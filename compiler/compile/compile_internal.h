@@ -9,6 +9,8 @@ typedef CompileStatus CompilePass(CompileRun *run);
 #define PASS(ident, name, takes, gives, when, purpose) CompilePass run_##name;
 #include "compile/passes.def"
 #undef PASS
+/* In the place of run_object: code of this process. */
+CompilePass run_load;
 
 /* Runs what is no row, such as reading a later form, as if it were one. */
 CompileStatus compile_step(CompileRun *run, const char *name, CompileForm gives, CompilePass *pass);

@@ -207,15 +207,11 @@ CompileStatus run_object(CompileRun *run) {
     return run->message ? COMPILE_FAULT : COMPILE_DONE;
 }
 
-static CompileStatus load(CompileRun *run) {
+CompileStatus run_load(CompileRun *run) {
     wrap(run);
     run->jit =
         codegen_load(run->c->arena, run->target, &run->model, 0, &run->loaded, &run->message);
     return run->jit ? COMPILE_DONE : COMPILE_FAULT;
-}
-
-CompileStatus compile_load(CompileRun *run) {
-    return compile_step(run, compile_passes[PASS_OBJECT].name, FORM_OBJECT, load);
 }
 
 CompileStatus compile_target(CompileRun *run) {

@@ -14,7 +14,6 @@ import harness
 # The longest circle of files that a folder may have, and why. A folder that is not named has none.
 # These go down, never up: two files that need each other are one, or a third is missing below them.
 MOST = {
-    "compiler/compile": 2,  # the loop over the table of passes, and the rows
     "compiler/driver": 2,
     "compiler/lower": 5,  # a value is evaluated from its operands' values, whatever its op
     "compiler/pass": 4,  # a rule of the derivative of a loop takes the derivative of its body
