@@ -91,7 +91,8 @@ typedef struct {
 } HcInput;
 
 /* A result inside the context's workspace: read-only, valid until the next call on the context.
- * dims begin with samples and positions where the value has them. */
+ * dims begin with samples and positions where the value has them; what is the same at all of them
+ * whatever is computed (the compiler finds a constant) has not. */
 typedef struct {
     const void *data;
     int64_t count;

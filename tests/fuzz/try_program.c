@@ -300,8 +300,26 @@ static HcStatus context_bind(Trial *t, HcContext *context, const Point *point, b
     return status;
 }
 
+/* What turned out to be the same at every position or in every sample is there once. */
+typedef struct {
+    uint64_t instances, elements, there, by; /* instance k is at k / by % there */
+} Repeated;
+
+static Repeated repeated_of(const Trial *t, const Point *point, const TirOutput *output,
+                            uint64_t count, const HcView *view) {
+    const TirTensor *wanted = &point->results[output - t->program->outputs.at];
+    Repeated of = {wanted->instances, tir_element_count(&wanted->type), wanted->instances, 1};
+    if (output->role == TIR_OUT_GRAD || count == of.instances * of.elements)
+        return of;
+    of.there = count / of.elements;
+    if (of.there == point->samples && view->dims[0] == point->samples)
+        of.by = of.instances / of.there; /* positions of a sample lie together */
+    return of;
+}
+
 /* The results of the last run, as doubles, by output; NULL for those that cannot be asked for. */
-static HcStatus context_results(Trial *t, HcContext *context, bool f64, double **to) {
+static HcStatus context_results(Trial *t, const Point *point, HcContext *context, bool f64,
+                                double **to) {
     const TirProgram *p = t->program;
     HcStatus status = HC_OK;
     for (uint32_t k = 0; k < p->outputs.count && status == HC_OK; k++) {
@@ -329,9 +347,13 @@ static HcStatus context_results(Trial *t, HcContext *context, bool f64, double *
         }
         if (status != HC_OK)
             break;
-        to[k] = ARENA_ARRAY(t->d.c->arena, double, count);
-        for (uint64_t j = 0; j < count; j++)
-            to[k][j] = f64 ? ((const double *)data)[j] : (double)((const float *)data)[j];
+        const Repeated of = repeated_of(t, point, output, count, &view);
+        to[k] = ARENA_ARRAY(t->d.c->arena, double, of.instances *of.elements);
+        for (uint64_t j = 0; j < of.instances * of.elements; j++) {
+            const uint64_t instance = j / of.elements / of.by % of.there;
+            const uint64_t at = instance * of.elements + j % of.elements;
+            to[k][j] = f64 ? ((const double *)data)[at] : (double)((const float *)data)[at];
+        }
     }
     return status;
 }
@@ -439,7 +461,7 @@ static const char *code_run(Trial *t, const Code *code, const Point *point, int 
             status = hc_backward(context);
     }
     if (status == HC_OK)
-        status = context_results(t, context, code->form.f64, got);
+        status = context_results(t, point, context, code->form.f64, got);
     const char *failed = status == HC_OK ? "0" : trial_failed(t, hc_last_error(context));
     hc_destroy(context);
     return failed;
