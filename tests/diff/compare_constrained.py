@@ -92,13 +92,12 @@ class Compare(harness.TestCase):
             pair.close()
 
     def test_f64(self):
-        for wiring, options, counts in CASES:
-            for n in counts:
-                if ONLY and wiring not in ONLY:
-                    continue
-                with self.subTest(word(wiring, n, options)):
-                    sizes = NARROW if n == 3 else SMALL
-                    self.compare(wiring, n, options, True, sizes, 1e-10, 1e-10)
+        cases = [(wiring, options, n) for wiring, options, counts in CASES for n in counts
+                 if not ONLY or wiring in ONLY]
+        for wiring, options, n in harness.share(cases, 1 if ONLY else 2):
+            with self.subTest(word(wiring, n, options)):
+                sizes = NARROW if n == 3 else SMALL
+                self.compare(wiring, n, options, True, sizes, 1e-10, 1e-10)
 
     def test_f32(self):
         for wiring, options, counts in CASES:

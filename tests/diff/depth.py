@@ -22,7 +22,7 @@ if not MISSING:
     from hcref.gpt import GPT, GPTConfig
 
 SMALL = {"d": 48, "heads": 2, "blocks": 2, "context": 12}
-DEEP = SMALL | {"blocks": 3}  # where two blocks do not reach round a period
+DEEP = SMALL | {"blocks": 3}
 LARGER = {"d": 64, "heads": 4, "blocks": 2, "context": 16}
 NARROW = {"d": 54, "heads": 2, "blocks": 2, "context": 11}
 WIRINGS = [  # word, options
@@ -45,6 +45,11 @@ WIRINGS = [  # word, options
     ("laurel", {"lr": False}),
     ("laurel_pa", {"rank": 4, "keep": 3}),
 ]
+
+
+def sizes_for(options):
+    """Two blocks, but where they do not reach round a period or fill a block of sites."""
+    return DEEP if "period" in options or options.get("block_sites") == 4 else SMALL
 
 
 def word(wiring, options):
@@ -104,10 +109,9 @@ class AgainstTorch(harness.TestCase):
                    gradient_limit)
 
     def test_f64(self):
-        for wiring, options in WIRINGS:
+        for wiring, options in harness.share(WIRINGS, 2):
             with self.subTest(wiring=wiring, **options):
-                sizes = DEEP if "period" in options or options.get("block_sites") == 4 else SMALL
-                self.compare(wiring, options, True, sizes, 1e-10, 1e-10)
+                self.compare(wiring, options, True, sizes_for(options), 1e-10, 1e-10)
 
     def test_odd_extents(self):
         for wiring, options in [("mudd", {}), ("attnres", {"block_sites": 3}),
@@ -126,7 +130,7 @@ class AgainstTorch(harness.TestCase):
         """What both sides begin with where it is not drawn, and what takes no decay."""
         for wiring, options in WIRINGS:
             with self.subTest(wiring=wiring, **options):
-                pair = self.pair(wiring, options, True, SMALL)
+                pair = self.pair(wiring, options, True, sizes_for(options))
                 pair.model.init(1)
                 nodecay = [p["name"] for p in pair.model.manifest["params"] if not p["decay"]]
                 self.assertEqual(sorted(nodecay), sorted(pair.twin.decay_free()))

