@@ -665,10 +665,15 @@ static void limit_seconds(double most) {
     setrlimit(RLIMIT_CPU, &limit);
 }
 
-/* What was compiled before stays in the compilation's memory. */
+/* What was compiled before stays in the compilation's memory: too much of the address space is
+ * reserved for another arrangement to be tried in what is left. */
 static bool memory_is_low(void) {
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 && (rlim_t)usage.ru_maxrss * 1024 > GIB;
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    const bool known = file && fscanf(file, "%lu", &pages) == 1;
+    if (file)
+        fclose(file);
+    return known && (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) > MEMORY * GIB / 3;
 }
 
 /* The child's whole life: arrangements from `first` on. */
