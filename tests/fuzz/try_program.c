@@ -665,21 +665,33 @@ static void limit_seconds(double most) {
     setrlimit(RLIMIT_CPU, &limit);
 }
 
+#ifdef __SANITIZE_ADDRESS__
+enum { SANITIZED = 1 }; /* its shadow takes more address space than any limit */
+#else
+enum { SANITIZED = 0 };
+#endif
+
+static void limit_memory(void) {
+    struct rlimit limit = {MEMORY * GIB, MEMORY * GIB};
+    if (!SANITIZED)
+        setrlimit(RLIMIT_AS, &limit);
+}
+
 /* What was compiled before stays in the compilation's memory: too much of the address space is
  * reserved for another arrangement to be tried in what is left. */
 static bool memory_is_low(void) {
-    unsigned long pages = 0;
+    unsigned long pages = 0, resident = 0;
     FILE *file = fopen("/proc/self/statm", "r");
-    const bool known = file && fscanf(file, "%lu", &pages) == 1;
+    const bool known = file && fscanf(file, "%lu %lu", &pages, &resident) == 2;
     if (file)
         fclose(file);
-    return known && (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) > MEMORY * GIB / 3;
+    const rlim_t bytes = (rlim_t)sysconf(_SC_PAGESIZE) * (SANITIZED ? resident : pages);
+    return known && bytes > MEMORY * GIB / 3;
 }
 
 /* The child's whole life: arrangements from `first` on. */
 static void serve(char **words, int count, int first) {
-    struct rlimit memory = {MEMORY * GIB, MEMORY * GIB};
-    setrlimit(RLIMIT_AS, &memory);
+    limit_memory();
     signal(SIGXCPU, SIG_DFL);
     Trial t = {.seed = strtoull(words[1], NULL, 10)};
     t.d.options.argc = 1;
