@@ -166,7 +166,7 @@ class Compare(harness.TestCase):
                    gradient_limit)
 
     def test_f64(self):
-        for wiring, n in WIRINGS:
+        for wiring, n in harness.share(WIRINGS, 2):
             with self.subTest(wiring=wiring, n=n):
                 self.compare(wiring, n, True, SMALL, 1e-10, 1e-10)
 
@@ -222,10 +222,9 @@ class Compare(harness.TestCase):
 
     def test_training_curves_f64(self):
         """At a rate so high that f32 drifts off: f64 is followed to its last digits."""
-        for wiring, n in WIRINGS:
-            if n == 4:
-                with self.subTest(wiring):
-                    self.curve(wiring, True, SMALL, 3e-3, 1e-8)
+        for wiring in harness.share([w for w, n in WIRINGS if n == 4], 2):
+            with self.subTest(wiring):
+                self.curve(wiring, True, SMALL, 3e-3, 1e-8)
 
     def test_training_curves_f32(self):
         for wiring, n in WIRINGS:

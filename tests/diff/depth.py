@@ -128,7 +128,7 @@ class AgainstTorch(harness.TestCase):
 
     def test_initial_values_and_decay(self):
         """What both sides begin with where it is not drawn, and what takes no decay."""
-        for wiring, options in WIRINGS:
+        for wiring, options in harness.share(WIRINGS, 2):
             with self.subTest(wiring=wiring, **options):
                 pair = self.pair(wiring, options, True, sizes_for(options))
                 pair.model.init(1)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every connection and option of the hyper-connections package and of the papers, one site each,
 compiled and in PyTorch: the result, and the gradients of every parameter and of the input.
-HCC_TEST_EVERYTHING=1 compares all configurations, else every third one of each group is.
+HCC_TEST_EVERYTHING=1 compares all configurations, else every fourth one of each group is.
 
 Parameters are random and not symmetric, streams differ from each other, so that a transposed map or
 a wrong stream shows. The twin computes in f64. Without PyTorch, einops or the package (here, or in
@@ -326,7 +326,7 @@ class Package(harness.TestCase):
                      f64=f64)
 
     def group(self, name):
-        configs = harness.share(list(self.GROUPS[name]()), 3)
+        configs = harness.share(list(self.GROUPS[name]()), 4)
         jobs = [(c, f64) for c in configs for f64 in (True, False) if f64 or c.f32]
         worst = {True: [0, 0, ""], False: [0, 0, ""]}
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
