@@ -44,15 +44,7 @@ static HcStatus check_bindings(const HcPlan *plan, HcError *error) {
                            "input `%s` cannot hold bytes of text: it must be one token a position",
                            input->name);
     }
-    for (uint32_t k = 0; k < plan->n_inputs; k++) {
-        bool bound = false;
-        for (uint32_t b = 0; b < plan->n_bindings; b++)
-            bound |= plan->bindings[b].input == k;
-        if (!bound)
-            return hc_fail(error, HC_ERROR_DATA, "input `%s` is bound to no data",
-                           plan->inputs[k].name);
-    }
-    return HC_OK;
+    return hc_inputs_bound(plan, error);
 }
 
 HcStatus hc_data_check_bytes(const HcData *data, const HcPlan *plan, HcError *error) {

@@ -243,7 +243,7 @@ static HcStatus prepare_binding(HcSamples *s, uint32_t k, const json_t *known, H
     return status == HC_OK ? hc_samples_prepare_values(s, k, known, error) : status;
 }
 
-static HcStatus check_bound(const HcPlan *plan, HcError *error) {
+HcStatus hc_inputs_bound(const HcPlan *plan, HcError *error) {
     for (uint32_t k = 0; k < plan->n_inputs; k++) {
         bool bound = false;
         for (uint32_t b = 0; b < plan->n_bindings; b++)
@@ -347,7 +347,7 @@ static HcStatus take_columns(HcSamples *s, const json_t *names, HcError *error) 
 static HcStatus open_samples(HcSamples *s, HcError *error) {
     const HcPlan *plan = s->plan;
     const json_t *run = s->request->run, *statistics = json_object_get(run, "statistics");
-    HcStatus status = check_bound(plan, error);
+    HcStatus status = hc_inputs_bound(plan, error);
     if (status == HC_OK)
         status = hc_sample_files(plan, s->request, &s->files, error);
     if (status != HC_OK)

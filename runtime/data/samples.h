@@ -128,6 +128,8 @@ HcStatus hc_read_table(HcSamples *samples, HcSampleFile *file, HcError *error);
 
 /* --- use ---------------------------------------------------------------------------------------*/
 
+/* Every input of the model is given something of the data, text or samples. */
+HcStatus hc_inputs_bound(const HcPlan *plan, HcError *error);
 /* Reads, checks and prepares everything. To evaluate, files of the training part are not read
  * where they are not needed. */
 HcStatus hc_samples_open(const HcPlan *plan, const HcDataRequest *request, HcSamples **samples,
