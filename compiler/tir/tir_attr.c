@@ -36,9 +36,10 @@ uint32_t tir_attr_bytes(uint8_t *to, const TirAttr *a) {
 bool tir_attr_is_of_op(const TirAttr *a, TirOp op) {
     static const uint8_t zero[sizeof(TirAttr)];
     const uint32_t has = tir_op_attrs(op);
-    for (uint32_t k = 0; k < TIR_ATTR_COUNT; k++)
-        if (!(has >> k & 1) &&
-            memcmp(tir_attr_at(a, &tir_attr_rows[k]), zero, tir_attr_rows[k].size) != 0)
-            return false;
+    /* Written out field by field: of every value after every pass, so sizes must be constants. */
+#define ATTR(field, ...)                                                                           \
+    if (!(has >> TIR_ATTR_##field & 1) && memcmp(&a->field, zero, sizeof a->field) != 0)           \
+        return false;
+#include "tir/tir_attrs.def"
     return true;
 }
