@@ -3,7 +3,6 @@
 #include "runtime/files/paths.h"
 #include "runtime/run/rng.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -122,26 +121,6 @@ void hc_data_batch(const HcData *data, HcContext *c, uint64_t seed, int64_t step
 }
 
 /* --- opening -----------------------------------------------------------------------------------*/
-
-void hc_hash_text(uint64_t hash, char text[HC_HASH_TEXT]) {
-    snprintf(text, HC_HASH_TEXT, "%016llx", (unsigned long long)hash);
-}
-
-HcStatus hc_data_changed(const HcDataRequest *request, HcError *error, const char *format, ...) {
-    char what[400];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(what, sizeof what, format, arguments);
-    va_end(arguments);
-    if (!request->may_differ)
-        return hc_fail(error, HC_ERROR_DATA,
-                       "the data have changed since the run: %s (--changed-data evaluates on them "
-                       "all the same)",
-                       what);
-    if (request->notes)
-        fprintf(request->notes, "warning: the data have changed since the run: %s\n", what);
-    return HC_OK;
-}
 
 /* Which path the command line gives for text, if any, and for which part. */
 static HcStatus given_text(const HcDataRequest *r, HcPart *part, const char **path,

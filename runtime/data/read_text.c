@@ -1,5 +1,7 @@
 /* Text: the bytes of a file, or of all files below a folder that are text. */
 #include "runtime/data/data.h"
+#include "runtime/data/read_file.h"
+#include "runtime/files/paths.h"
 
 #define XXH_INLINE_ALL
 #include <dirent.h>
@@ -221,7 +223,8 @@ HcStatus hc_data_load(HcData *data, const char *path, double held_out, bool as_b
                              : hc_fail(error, HC_ERROR_DATA, "data `%s` holds no regular file%s",
                                        path, loader.passed ? " that is text" : "");
     if (status != HC_OK) {
-        hc_data_free(data);
+        free(data->bytes);
+        *data = (HcData){0};
         return status;
     }
     data->train_count = (int64_t)((double)data->count * (1.0 - held_out));

@@ -3,29 +3,10 @@
 #ifndef HC_SAMPLES_H
 #define HC_SAMPLES_H
 
+#include "runtime/data/request.h"
 #include "runtime/run/context.h"
 
-#include <stdio.h>
-
-typedef enum { HC_TRAIN_PART, HC_HELD_OUT_PART } HcPart;
-
 /* --- files -------------------------------------------------------------------------------------*/
-
-/* What is to be read, besides what the plan says. */
-typedef struct {
-    const char *const *given; /* of the command line */
-    int32_t n_given;
-    const json_t *run; /* to evaluate: `data` of the run's config.json, or an empty object; NULL: to
-                          train */
-    const char *folder; /* where the plan's relative names begin; NULL: the working directory */
-    bool as_bytes;      /* text may be anything */
-    bool may_differ;    /* data that are not those of the run are told, but no error */
-    FILE *notes;        /* one line each; NULL: none */
-} HcDataRequest;
-
-/* The data are not those of the run: an error, or a warning among the notes. */
-HcStatus hc_data_changed(const HcDataRequest *request, HcError *error, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 
 /* One file to read; the path is owned. */
 typedef struct {
@@ -37,12 +18,6 @@ typedef struct {
     int64_t first, count; /* samples it gave, once read */
     uint64_t hash;
 } HcSampleFile;
-
-/* `path` as seen from `folder` (NULL: from where we are); the caller's to free. NULL: no memory. */
-char *hc_path_in(const char *folder, const char *path);
-
-enum { HC_HASH_TEXT = 17 };
-void hc_hash_text(uint64_t hash, char text[HC_HASH_TEXT]);
 
 typedef struct {
     HcSampleFile *at;
@@ -57,12 +32,6 @@ typedef struct {
 HcStatus hc_sample_files(const HcPlan *plan, const HcDataRequest *request, HcSampleFiles *files,
                          HcError *error);
 void hc_sample_files_free(HcSampleFiles *files);
-
-/* What must be done first with a file that begins like this, as "compressed: unpack it first
- * (gunzip)"; NULL: nothing. */
-const char *hc_packed_kind(const uint8_t *bytes, size_t size);
-/* The whole file; *bytes is the caller's to free. Refuses folders, empty files and packed ones. */
-HcStatus hc_read_file(const char *path, uint8_t **bytes, size_t *size, HcError *error);
 
 /* --- streams -----------------------------------------------------------------------------------*/
 
@@ -134,12 +103,12 @@ HcStatus hc_inputs_bound(const HcPlan *plan, HcError *error);
  * where they are not needed. */
 HcStatus hc_samples_open(const HcPlan *plan, const HcDataRequest *request, HcSamples **samples,
                          HcError *error);
+/* Makes what fills a binding's input: its elements, and hc_samples_prepare_values. */
+HcStatus hc_samples_bind(HcSamples *samples, uint32_t binding, const json_t *known, HcError *error);
 /* A binding's statistics (`known`: of the run, or NULL: of the training part), and whether every
  * value fits the model's precision. Its elements are laid out. */
 HcStatus hc_samples_prepare_values(HcSamples *samples, uint32_t binding, const json_t *known,
                                    HcError *error);
-/* "a, b, c", as far as there is room. */
-void hc_column_list(char *const *names, int64_t n, char *text, size_t size);
 void hc_samples_free(HcSamples *samples); /* NULL is fine */
 
 /* Number of a sample in order of the files: the k-th of a part, and sample `sample` of a step's

@@ -310,3 +310,11 @@ char *hc_table_name(HcField f) {
     text[n] = '\0';
     return hc_is_utf8(text) ? text : from_latin1(text);
 }
+
+void hc_column_list(char *const *names, int64_t n, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (int64_t k = 0; names && k < n && used + 8 < size; k++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", k ? ", " : "", names[k]);
+    hc_make_printable(text);
+}

@@ -49,5 +49,7 @@ HcStatus hc_table_not_a_number(const HcTableText *t, int64_t column, const char 
 /* A field as a column's name, in UTF-8 (what is not is taken for Latin-1); the caller's to free.
  * NULL: out of memory. */
 char *hc_table_name(HcField field);
+/* "a, b, c", as far as there is room. */
+void hc_column_list(char *const *names, int64_t n, char *text, size_t size);
 
 #endif

@@ -5,6 +5,9 @@
 
 /* "FOLDER/NAME"; the caller frees it. NULL: out of memory. */
 char *hc_path_join(const char *folder, const char *name);
+/* `path` as seen from `folder` (NULL: from where we are); the caller frees it. NULL: out of
+ * memory. */
+char *hc_path_in(const char *folder, const char *path);
 /* Whether both are there and are one file or folder, by whatever names. */
 bool hc_same_file(const char *a, const char *b);
 

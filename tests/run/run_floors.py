@@ -20,7 +20,6 @@ MOST = {
     "compiler/sema": 23,  # the evaluator: bodies hold expressions, which call bodies and hold trunks of them
     "compiler/syntax": 2,  # dumps of statements and expressions; what is generated and what calls it
     "compiler/tir": 2,
-    "runtime/data": 6,
 }
 
 # The rooms of the runtime, lowest first; hc.h stands below all of them, and belongs to those who use it.
