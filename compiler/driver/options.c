@@ -1,25 +1,7 @@
 /* Parsing of the command line, by the tables. */
 #include "driver/options.h"
 #include "driver/version.h"
-#include <stddef.h>
 #include <string.h>
-
-const HcOptionRow option_rows[OPTION_ROWS] = {
-#define OPTION(ident, long_name, short_name, kind, value, commands, help)                          \
-    {long_name, short_name, HC_OPTION_##kind, value, commands, help, offsetof(Options, ident)},
-#include "driver/options.def"
-#undef OPTION
-};
-
-static const HcCommandRow command_rows[CMD_COUNT] = {
-#define COMMAND(ident, name, arguments, summary, text) {name, arguments},
-#include "driver/commands.def"
-#undef COMMAND
-};
-
-const char *command_name(Command command) {
-    return command_rows[command].name;
-}
 
 /* Whether the values may be. */
 static bool options_valid(const HcCommandLine *line, const Options *o) {

@@ -55,6 +55,7 @@ enum {
 #undef OPTION
 };
 extern const HcOptionRow option_rows[OPTION_ROWS];
+extern const HcCommandRow command_rows[CMD_COUNT];
 
 const char *command_name(Command command);
 

@@ -292,3 +292,12 @@ Item *ast_definition(Parser *p, ItemKind kind, Span at, Name name, FormalList *f
     item->body = *body;
     return item;
 }
+
+void parser_add_item(Parser *p, Item *item) {
+    if (item)
+        vec_push(p->arena, &p->ast->items, item);
+}
+
+void parser_set_expression(Parser *p, Expr *expression) {
+    p->expression = expression;
+}

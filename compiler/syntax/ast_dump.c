@@ -1,10 +1,19 @@
-/* `hcc emit --stage ast`: definitions and statements, one node a line. */
-#include "syntax/ast_dump.h"
+/* `hcc emit --stage ast`: one node a line. */
+#include "syntax/parse.h"
 #include "syntax/words.h"
 #include <locale.h>
 #include <stdarg.h>
+#include <stdlib.h>
 
-void dump_line(Dump *d, Span at, const char *format, ...) {
+typedef struct {
+    const Compilation *c;
+    FILE *to;
+    int depth;
+} Dump;
+
+/* Begins a line (indented; the text of `format`; the span) and ends it. */
+__attribute__((format(printf, 3, 4))) static void dump_line(Dump *d, Span at, const char *format,
+                                                            ...) {
     fprintf(d->to, "%*s", d->depth * 2, "");
     va_list args;
     va_start(args, format);
@@ -14,6 +23,155 @@ void dump_line(Dump *d, Span at, const char *format, ...) {
     LineColumn end = source_line_column(d->c->sources, at.file, at.end);
     fprintf(d->to, "  @%u:%u-%u:%u\n", begin.line, begin.column, end.line, end.column);
 }
+
+static void dump_block(Dump *d, const char *label, const StmtList *block);
+static void dump_expr(Dump *d, const Expr *e);
+
+/* --- expressions -------------------------------------------------------------------------------*/
+
+static const char *const ARITHMETIC[] = {
+    [OP_ADD] = "+", [OP_SUB] = "-", [OP_MUL] = "*", [OP_DIV] = "/", [OP_MOD] = "%"};
+static const char *const COMPARE[] = {
+    [OP_LT] = "<", [OP_LE] = "<=", [OP_GT] = ">", [OP_GE] = ">=", [OP_EQ] = "==", [OP_NE] = "!="};
+
+/* The shortest decimal that reads back as the same double. */
+static void dump_number(Dump *d, const Expr *e) {
+    char text[40];
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, e->number);
+        if (strtod(text, NULL) == e->number)
+            break;
+    }
+    dump_line(d, e->span, "%s", text);
+}
+
+static void dump_string(Dump *d, const Expr *e) {
+    fprintf(d->to, "%*sstring \"", d->depth * 2, "");
+    for (const unsigned char *c = (const unsigned char *)e->string; *c; c++) {
+        if (*c < 0x20 || *c == '"' || *c == '\\')
+            fprintf(d->to, "\\x%02x", *c);
+        else
+            fputc(*c, d->to);
+    }
+    Dump rest = {d->c, d->to, 0};
+    dump_line(&rest, e->span, "\"");
+}
+
+static void dump_list(Dump *d, const ExprList *list) {
+    d->depth++;
+    for (uint32_t k = 0; k < list->count; k++)
+        dump_expr(d, list->at[k]);
+    d->depth--;
+}
+
+static void dump_child(Dump *d, const Expr *child) {
+    d->depth++;
+    dump_expr(d, child);
+    d->depth--;
+}
+
+static void dump_chain(Dump *d, const Expr *e) {
+    dump_line(d, e->span, "%s", e->kind == EXPR_SUM ? "sum of" : "product of");
+    d->depth++;
+    for (uint32_t k = 0; k < e->chain.terms.count; k++) {
+        dump_line(d, e->chain.terms.at[k]->span, "%s", ARITHMETIC[e->chain.ops.at[k]]);
+        dump_child(d, e->chain.terms.at[k]);
+    }
+    d->depth--;
+}
+
+static void dump_call(Dump *d, const Expr *e) {
+    dump_line(d, e->span, "call %s", e->call.callee->name);
+    d->depth++;
+    for (uint32_t k = 0; k < e->call.arguments.count; k++) {
+        const Argument *argument = &e->call.arguments.at[k];
+        if (!argument->name.text) {
+            dump_expr(d, argument->value);
+            continue;
+        }
+        dump_line(d, argument->name.span, "%s =", argument->name.text);
+        dump_child(d, argument->value);
+    }
+    d->depth--;
+}
+
+static void dump_reduce(Dump *d, const Expr *e) {
+    fprintf(d->to, "%*s%s[", d->depth * 2, "", word_of_reduction(e->reduce.op));
+    for (uint32_t k = 0; k < e->reduce.indices.count; k++)
+        fprintf(d->to, "%s%s", k ? ", " : "", e->reduce.indices.at[k].text);
+    Dump rest = {d->c, d->to, 0};
+    dump_line(&rest, e->span, "]");
+    for (uint32_t k = 0; k < e->reduce.ranges.count; k++)
+        if (e->reduce.ranges.at[k])
+            dump_child(d, e->reduce.ranges.at[k]);
+    dump_child(d, e->reduce.operand);
+}
+
+static void dump_expr(Dump *d, const Expr *e) {
+    switch (e->kind) {
+    case EXPR_NUMBER:
+        dump_number(d, e);
+        break;
+    case EXPR_BOOL:
+        dump_line(d, e->span, "%s", e->boolean ? "true" : "false");
+        break;
+    case EXPR_STRING:
+        dump_string(d, e);
+        break;
+    case EXPR_NAME:
+        dump_line(d, e->span, "%s", e->name);
+        break;
+    case EXPR_UNARY:
+        dump_line(d, e->span, "%s", e->unary.op == OP_NEG ? "negate" : "not");
+        dump_child(d, e->unary.operand);
+        break;
+    case EXPR_SUM:
+    case EXPR_PRODUCT:
+        dump_chain(d, e);
+        break;
+    case EXPR_POWER:
+        dump_line(d, e->span, "power");
+        dump_child(d, e->power.base);
+        dump_child(d, e->power.exponent);
+        break;
+    case EXPR_COMPARE:
+        dump_line(d, e->span, "compare %s", COMPARE[e->compare.op]);
+        dump_child(d, e->compare.left);
+        dump_child(d, e->compare.right);
+        break;
+    case EXPR_LOGIC:
+        dump_line(d, e->span, "%s", e->logic.op == OP_AND ? "and" : "or");
+        dump_list(d, &e->logic.terms);
+        break;
+    case EXPR_INDEX:
+        dump_line(d, e->span, "index");
+        dump_child(d, e->index.base);
+        dump_list(d, &e->index.indices);
+        break;
+    case EXPR_CALL:
+        dump_call(d, e);
+        break;
+    case EXPR_REDUCE:
+        dump_reduce(d, e);
+        break;
+    case EXPR_TUPLE:
+        dump_line(d, e->span, "tuple");
+        dump_list(d, &e->tuple);
+        break;
+    case EXPR_TRUNK:
+        dump_line(d, e->span, "trunk");
+        dump_child(d, e->trunk.input);
+        d->depth++;
+        dump_block(d, "body", &e->trunk.body);
+        d->depth--;
+        break;
+    case EXPR_ERROR:
+        dump_line(d, e->span, "error");
+        break;
+    }
+}
+
+/* --- definitions and statements ----------------------------------------------------------------*/
 
 static void dump_target(Dump *d, const char *label, const Target *target) {
     dump_line(d, target->span, "%s %s%s", label, target->name.text, target->bracketed ? "[]" : "");
@@ -143,7 +301,7 @@ static void dump_stmt_parts(Dump *d, const Stmt *s) {
     }
 }
 
-void dump_block(Dump *d, const char *label, const StmtList *block) {
+static void dump_block(Dump *d, const char *label, const StmtList *block) {
     if (label) {
         fprintf(d->to, "%*s%s\n", d->depth * 2, "", label);
         d->depth++;

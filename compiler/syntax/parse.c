@@ -20,15 +20,6 @@ static void parse_release(ParseRun *run) {
     *run = (ParseRun){.parser = run->parser};
 }
 
-void parser_add_item(Parser *p, Item *item) {
-    if (item)
-        vec_push(p->arena, &p->ast->items, item);
-}
-
-void parser_set_expression(Parser *p, Expr *expression) {
-    p->expression = expression;
-}
-
 static int parse_push(ParseRun *run, const Token *token) {
     Parser *p = run->parser;
     p->current = *token;
