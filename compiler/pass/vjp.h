@@ -1,5 +1,5 @@
-/* Reverse mode inside one block: what the derivative rules (vjp_*.c) and the driver (vjp.c) share.
- */
+/* Reverse mode inside one block: what the derivative rules (vjp_*.c) and their driver (vjp.c)
+ * share. */
 #ifndef HCC_PASS_VJP_H
 #define HCC_PASS_VJP_H
 
@@ -40,6 +40,8 @@ bool vjp_wants(const Vjp *v, TirId operand);
 /* Adds a contribution given over domain `from`, of the operand's shape, or of any if the operand
  * has rank 0: what the operand repeats over is summed. */
 void vjp_add(Vjp *v, TirId operand, TirId contribution, TirDomain from);
+/* Contributions in order of arrival, summed from the left; 0: none. */
+TirId vjp_sum(Vjp *v, TirId id);
 
 static inline const TirType *vjp_type(const Vjp *v, TirId id) {
     return &v->b->block->nodes.at[id].type;

@@ -180,3 +180,25 @@ TirId tir_arg(TirBuilder *b, TirType type) {
     vec_push(b->program->arena, &b->block->arguments, type);
     return leaf(b, TIR_ARG, (TirAttr){.index = b->block->arguments.count - 1}, type.elem);
 }
+
+/* --- what a value is ---------------------------------------------------------------------------*/
+
+bool tir_is_constant(const TirBlock *block, TirId id, double *value) {
+    const TirNode *node = tir_node(block, id);
+    if (node->op == TIR_BROADCAST)
+        node = tir_node(block, node->operands[0]);
+    if (node->op != TIR_CONST)
+        return false;
+    *value = node->attr.number;
+    return true;
+}
+
+bool tir_is_product(const TirBlock *block, const TirNode *node) {
+    if (node->op != TIR_CONTRACT)
+        return false;
+    for (uint32_t o = 0; o < 2; o++)
+        for (uint32_t k = 0; k < tir_node(block, node->operands[o])->type.rank; k++)
+            if (node->attr.labels[o][k] >= node->type.rank)
+                return false; /* the result's labels are its axes; a further one is summed */
+    return true;
+}

@@ -15,26 +15,6 @@ static TirId append(TirBuilder *b, TirOp op, uint32_t n, const TirId *operands) 
     return tir_append(b, &node);
 }
 
-bool tir_is_constant(const TirBlock *block, TirId id, double *value) {
-    const TirNode *node = tir_node(block, id);
-    if (node->op == TIR_BROADCAST)
-        node = tir_node(block, node->operands[0]);
-    if (node->op != TIR_CONST)
-        return false;
-    *value = node->attr.number;
-    return true;
-}
-
-bool tir_is_product(const TirBlock *block, const TirNode *node) {
-    if (node->op != TIR_CONTRACT)
-        return false;
-    for (uint32_t o = 0; o < 2; o++)
-        for (uint32_t k = 0; k < tir_node(block, node->operands[o])->type.rank; k++)
-            if (node->attr.labels[o][k] >= node->type.rank)
-                return false; /* the result's labels are its axes; a further one is summed */
-    return true;
-}
-
 /* `x` repeated to the shape of `like`; itself when it has that shape. */
 static TirId shaped_like(TirBuilder *b, TirId x, TirType like) {
     if (type_of(b, x)->rank == like.rank)
@@ -82,11 +62,6 @@ TirId tir_unary(TirBuilder *b, TirOp op, TirId x) {
     if (scalar != x)
         return shaped_like(b, tir_unary(b, op, scalar), node.type);
     return tir_insert(b, &node);
-}
-
-TirId tir_spread(TirBuilder *b, TirId x, TirDomain to) {
-    TirNode node = {.op = TIR_STOP_GRADIENT, .n_operands = 1, .operands = &x, .type.domain = to};
-    return tir_domain_equal(tir_node(b->block, x)->type.domain, to) ? x : tir_append(b, &node);
 }
 
 static TirId fold_power(TirBuilder *b, TirId x, double exponent) {

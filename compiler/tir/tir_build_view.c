@@ -1,4 +1,4 @@
-/* Builders of views, reductions, contractions, indexing, loops and ops across positions. */
+/* Builders of views, reductions, contractions, indexing, loops and attention. */
 #include "tir/tir_internal.h"
 #include <string.h>
 
@@ -196,24 +196,6 @@ TirId tir_reduce(TirBuilder *b, TirOp op, TirId x, uint32_t axis_mask) {
     return tir_insert(b, &node);
 }
 
-TirId tir_position_sum(TirBuilder *b, TirId x, TirDomain to) {
-    TirNode node = {.op = TIR_POSITION_SUM, .n_operands = 1, .operands = &x, .type.domain = to};
-    if (tir_domain_equal(to, type_of(b, x)->domain))
-        return x;
-    return tir_append(b, &node);
-}
-
-TirId tir_times_count(TirBuilder *b, TirId x, TirDomain domain) {
-    return domain.sample || domain.space ? tir_binary(b, TIR_MUL, x, tir_count(b, domain)) : x;
-}
-
-TirId tir_domain_sum(TirBuilder *b, TirId x, TirDomain from, TirDomain to) {
-    const TirDomain have = type_of(b, x)->domain;
-    const TirDomain summed = tir_domain_minus(from, to);
-    TirId sum = tir_position_sum(b, x, tir_domain_minus(have, summed));
-    return tir_times_count(b, sum, tir_domain_minus(summed, have));
-}
-
 /* Labels are renumbered: the result's axes 0, 1, …, then what is summed in order of appearance. So
  * equal contractions are equal whatever the caller called their axes. */
 TirId tir_contract(TirBuilder *b, TirId x, TirId y, const uint8_t *x_labels,
@@ -307,90 +289,4 @@ TirId tir_attend_grad(TirBuilder *b, TirId q, TirId k, TirId v, TirId o, TirId l
     node.attr.causal = causal;
     node.attr.scale = scale;
     return tir_append(b, &node);
-}
-
-TirId tir_shift(TirBuilder *b, TirId x, int32_t offset) {
-    return tir_shift_by(b, x, (int32_t[2]){offset, 0});
-}
-
-TirId tir_shift_by(TirBuilder *b, TirId x, const int32_t offset[2]) {
-    TirNode node = {.op = TIR_SHIFT, .n_operands = 1, .operands = &x};
-    node.attr.offset[0] = offset[0];
-    node.attr.offset[1] = offset[1];
-    if (offset[0] == 0 && offset[1] == 0 && type_of(b, x)->domain.space)
-        return x;
-    return tir_append(b, &node);
-}
-
-static TirId zeros(TirBuilder *b, const TirType *like) {
-    const TirId zero = like->elem == TIR_INT ? tir_int(b, 0) : tir_real(b, 0);
-    return tir_broadcast(b, zero, like->rank, like->dims, NULL);
-}
-
-/* int @time: 1 at positions whose last coordinate stays within a grid's row, else 0. */
-static TirId inside_row(TirBuilder *b, uint8_t space, int32_t offset) {
-    const TirSpace *s = &b->program->spaces.at[space - 1];
-    double *inside = ARENA_ARRAY(b->program->arena, double, s->maximum);
-    for (uint32_t t = 0; t < s->maximum; t++) {
-        const int64_t c = (int64_t)(t % s->extents[1]) - offset;
-        inside[t] = c >= 0 && c < s->extents[1];
-    }
-    const TirId table = tir_table(b, TIR_INT, 1, &s->maximum, inside);
-    return tir_gather(b, table, tir_position(b, space));
-}
-
-TirId tir_shift_in(TirBuilder *b, TirId x, const int32_t offset[2], uint8_t space) {
-    const TirType t = *type_of(b, x);
-    if (t.domain.space)
-        return tir_shift_by(b, x, offset);
-    const int64_t distance = tir_shift_distance(&b->program->spaces.at[space - 1], offset);
-    if (distance > INT32_MAX || distance < -INT32_MAX)
-        return zeros(b, &t);
-    const TirId at = tir_binary(b, TIR_SUB, tir_position(b, space), tir_int(b, distance));
-    const TirId count = tir_count(b, (TirDomain){0, space});
-    TirId inside = distance >= 0 ? tir_binary(b, TIR_LE, tir_int(b, 0), at)
-                                 : tir_binary(b, TIR_LT, tir_unary(b, TIR_TO_REAL, at), count);
-    if (offset[1])
-        inside = tir_binary(b, TIR_AND, inside,
-                            tir_binary(b, TIR_EQ, inside_row(b, space, offset[1]), tir_int(b, 1)));
-    return tir_select(b, inside, x, zeros(b, &t));
-}
-
-TirId tir_at_positions(TirBuilder *b, TirId x, uint8_t space) {
-    const TirId at = tir_shift_in(b, x, (int32_t[2]){0, 0}, space);
-    const TirDomain domain = type_of(b, at)->domain;
-    return domain.space ? at : tir_spread(b, at, (TirDomain){domain.sample, space}); /* zeros */
-}
-
-TirId tir_rebuild(TirBuilder *b, const TirNode *node, const TirId *operands) {
-    const TirAttr *a = &node->attr;
-    switch (node->op) {
-    case TIR_SELECT:
-        return tir_select(b, operands[0], operands[1], operands[2]);
-    case TIR_BROADCAST:
-        return tir_broadcast(b, operands[0], node->type.rank, node->type.dims, a->axes);
-    case TIR_SLICE:
-        return tir_slice(b, operands[0], a->axis, a->start, node->type.dims[a->axis]);
-    case TIR_PAD:
-        return tir_pad(b, operands[0], a->axis, a->start, node->type.dims[a->axis]);
-    case TIR_RESHAPE:
-        return tir_reshape(b, operands[0], node->type.rank, node->type.dims);
-    case TIR_TAKE:
-        return tir_take(b, operands[0], a->axis, node->type.dims[a->axis], a->indices);
-    case TIR_CONCAT:
-        return tir_concat(b, a->axis, node->n_operands, operands);
-    case TIR_RANDOM:
-        return tir_random(b, operands[0], node->type);
-    default:
-        break;
-    }
-    if (tir_op_class(node->op) == TIR_CLASS_MAP)
-        return node->n_operands == 1 ? tir_unary(b, node->op, operands[0])
-                                     : tir_binary(b, node->op, operands[0], operands[1]);
-    TirNode copy = {.op = node->op,
-                    .n_operands = node->n_operands,
-                    .operands = operands,
-                    .attr = *a,
-                    .type = node->type};
-    return tir_append(b, &copy);
 }
