@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* Both rise when what was built before can no longer be read. */
-#define HC_ABI_VERSION 4
+#define HC_ABI_VERSION 5
 #define HC_MANIFEST_FORMAT 2
 
 /* What a call runs over, and what a run is: in the order of the compiler's NestExtent. */
@@ -26,22 +26,10 @@ typedef struct {
 } HcExtents;
 _Static_assert(sizeof(HcExtents) == 48, "generated code reads six int64 extents");
 
-/* What kernels call back. */
-typedef struct {
-    /* Row-major C[m,n] = alpha * op(A) * op(B) + beta * C, single-threaded. */
-    void (*gemm_f32)(int64_t transpose_a, int64_t transpose_b, int64_t m, int64_t n, int64_t k,
-                     float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
-                     float beta, float *c, int64_t ldc);
-    void (*gemm_f64)(int64_t transpose_a, int64_t transpose_b, int64_t m, int64_t n, int64_t k,
-                     double alpha, const double *a, int64_t lda, const double *b, int64_t ldb,
-                     double beta, double *c, int64_t ldc);
-} HcServices;
-
 /* buffers[k]: the kernel's k-th ARGUMENT buffer; scratch: 64-byte aligned, as large as the manifest
  * says for this kernel; task: 0 .. ceil(instances / tile) - 1, or as the plan says. Pure but for
  * the buffers it writes; different tasks never write the same byte. */
-typedef void HcKernel(void *const *buffers, const HcExtents *extents, int64_t task, void *scratch,
-                      const HcServices *services);
+typedef void HcKernel(void *const *buffers, const HcExtents *extents, int64_t task, void *scratch);
 
 typedef struct {
     uint32_t abi_version;

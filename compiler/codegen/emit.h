@@ -124,7 +124,6 @@ typedef struct {
     NestElem elem;
 } EmitBuffer;
 
-LLVMValueRef emit_address(Emit *e, const EmitBuffer *buffer, LLVMValueRef index);
 LLVMValueRef emit_load(Emit *e, const EmitBuffer *buffer, LLVMValueRef index, uint16_t lanes,
                        int64_t stride, LLVMValueRef valid);
 /* The same at index + part, where index and stride are multiples of four and the four elements at

@@ -16,7 +16,7 @@ typedef struct {
     Arena *arena;
     LLVMValueRef *value; /* by id */
     EmitBuffer *buffers;
-    LLVMValueRef extents, task, services;
+    LLVMValueRef extents, task;
     Map *results; /* address of a NestLoop: LLVMValueRef[n_carried] after it ended */
     bool fence;
 } KernelEmit;
@@ -173,35 +173,6 @@ static LLVMValueRef kernel_extent(KernelEmit *k, uint32_t index) {
 }
 
 /* --- structure ---------------------------------------------------------------------------------*/
-
-/* int64 transpose_a, transpose_b, m, n, k; alpha; a, lda; b, ldb; beta; c, ldc */
-static void kernel_gemm(KernelEmit *k, const NestGemm *g) {
-    Emit *e = k->e;
-    LLVMTypeRef i64 = e->elem[NEST_I64], p = e->pointer;
-    NestElem elem = k->kernel->buffers.at[g->c].elem;
-    LLVMTypeRef real = e->elem[elem];
-    LLVMTypeRef parameters[13] = {i64, i64, i64, i64, i64, real, p, i64, p, i64, real, p, i64};
-    LLVMTypeRef type = LLVMFunctionType(e->nothing, parameters, 13, false);
-    LLVMValueRef index = emit_index(e, elem == NEST_F64);
-    LLVMValueRef slot = LLVMBuildInBoundsGEP2(e->builder, p, k->services, &index, 1, "");
-    LLVMValueRef callee = LLVMBuildLoad2(e->builder, p, slot, "gemm");
-    LLVMValueRef arguments[13] = {
-        emit_index(e, g->transpose_a),
-        emit_index(e, g->transpose_b),
-        k->value[g->m],
-        k->value[g->n],
-        k->value[g->k],
-        LLVMConstReal(real, g->alpha),
-        emit_address(e, &k->buffers[g->a], kernel_address(k, &g->a_at)),
-        kernel_address(k, &g->lda),
-        emit_address(e, &k->buffers[g->b], kernel_address(k, &g->b_at)),
-        kernel_address(k, &g->ldb),
-        LLVMConstReal(real, g->beta),
-        emit_address(e, &k->buffers[g->c], kernel_address(k, &g->c_at)),
-        kernel_address(k, &g->ldc),
-    };
-    LLVMBuildCall2(e->builder, type, callee, arguments, 13, "");
-}
 
 static void kernel_if(KernelEmit *k, const NestInstruction *i) {
     LLVMBuilderRef b = k->e->builder;
@@ -410,9 +381,6 @@ static void kernel_body(KernelEmit *k, const NestBody *body) {
         case NEST_IF:
             kernel_if(k, i);
             break;
-        case NEST_GEMM:
-            kernel_gemm(k, i->gemm);
-            break;
         case NEST_STORE:
             kernel_store(k, i);
             break;
@@ -441,10 +409,11 @@ static const char *kernel_symbol(Arena *arena, const char *name) {
     return symbol;
 }
 
+enum { FIXED = 2 }; /* a worker's parameters before its buffers: extents, task */
+
 /* The function that does the work takes every buffer as a parameter of its own that aliases no
  * other: what LLVM understands best, and at no cost to compile time. */
 static LLVMValueRef kernel_worker(KernelEmit *k, const char *symbol) {
-    enum { FIXED = 3 }; /* extents, task, services */
     Emit *e = k->e;
     uint32_t n = k->kernel->buffers.count;
     LLVMTypeRef *parameters = ARENA_ARRAY(k->arena, LLVMTypeRef, FIXED + n);
@@ -462,7 +431,6 @@ static LLVMValueRef kernel_worker(KernelEmit *k, const char *symbol) {
             LLVMAddAttributeAtIndex(e->function, j + 1, noalias);
     k->extents = LLVMGetParam(e->function, 0);
     k->task = LLVMGetParam(e->function, 1);
-    k->services = LLVMGetParam(e->function, 2);
     for (uint32_t j = 0; j < n; j++) {
         const NestBuffer *buffer = &k->kernel->buffers.at[j];
         LLVMValueRef base = LLVMGetParam(e->function, FIXED + j);
@@ -489,17 +457,16 @@ LLVMValueRef emit_kernel(Emit *e, Arena *scratch, const NestKernel *kernel) {
     LLVMValueRef worker = kernel_worker(&k, symbol);
 
     LLVMTypeRef p = e->pointer;
-    LLVMTypeRef parameters[5] = {p, p, e->elem[NEST_I64], p, p};
-    LLVMTypeRef type = LLVMFunctionType(e->nothing, parameters, 5, false);
+    LLVMTypeRef parameters[4] = {p, p, e->elem[NEST_I64], p};
+    LLVMTypeRef type = LLVMFunctionType(e->nothing, parameters, 4, false);
     e->function = LLVMAddFunction(e->module, symbol, type);
     LLVMSetLinkage(e->function, LLVMInternalLinkage);
     emit_function_attributes(e, e->function);
     LLVMPositionBuilderAtEnd(e->builder, emit_block(e, "entry"));
     debug_function(e, kernel, symbol);
-    LLVMValueRef *arguments = ARENA_ARRAY(scratch, LLVMValueRef, 3 + kernel->buffers.count);
+    LLVMValueRef *arguments = ARENA_ARRAY(scratch, LLVMValueRef, FIXED + kernel->buffers.count);
     arguments[0] = LLVMGetParam(e->function, 1);
     arguments[1] = LLVMGetParam(e->function, 2);
-    arguments[2] = LLVMGetParam(e->function, 4);
     int64_t argument = 0, offset = 0;
     for (uint32_t j = 0; j < kernel->buffers.count; j++) {
         const NestBuffer *buffer = &kernel->buffers.at[j];
@@ -507,11 +474,11 @@ LLVMValueRef emit_kernel(Emit *e, Arena *scratch, const NestKernel *kernel) {
         LLVMValueRef at = emit_index(e, own ? offset : argument++);
         LLVMValueRef base = LLVMGetParam(e->function, own ? 3 : 0);
         base = LLVMBuildInBoundsGEP2(e->builder, own ? e->byte : p, base, &at, 1, "");
-        arguments[3 + j] = own ? base : LLVMBuildLoad2(e->builder, p, base, "");
+        arguments[FIXED + j] = own ? base : LLVMBuildLoad2(e->builder, p, base, "");
         offset += (int64_t)nest_buffer_bytes(buffer);
     }
     LLVMTypeRef worker_type = LLVMGlobalGetValueType(worker);
-    LLVMBuildCall2(e->builder, worker_type, worker, arguments, 3 + kernel->buffers.count, "");
+    LLVMBuildCall2(e->builder, worker_type, worker, arguments, FIXED + kernel->buffers.count, "");
     LLVMBuildRetVoid(e->builder);
     return e->function;
 }

@@ -8,7 +8,7 @@ static uint32_t elem_bytes(NestElem elem) {
     return elem == NEST_F64 || elem == NEST_I64 ? 8 : 4;
 }
 
-LLVMValueRef emit_address(Emit *e, const EmitBuffer *buffer, LLVMValueRef index) {
+static LLVMValueRef emit_address(Emit *e, const EmitBuffer *buffer, LLVMValueRef index) {
     return LLVMBuildInBoundsGEP2(e->builder, e->elem[buffer->elem], buffer->base, &index, 1, "");
 }
 

@@ -35,8 +35,7 @@ int nest_op_operands(NestOp op) {
 }
 
 bool nest_defines(const NestInstruction *i) {
-    return i->op != NEST_STORE && i->op != NEST_PREFETCH && i->op != NEST_IF &&
-           i->op != NEST_GEMM && i->op != NEST_LOOP;
+    return i->op != NEST_STORE && i->op != NEST_PREFETCH && i->op != NEST_IF && i->op != NEST_LOOP;
 }
 
 NestKernel *nest_kernel_create(Arena *arena, const char *name) {
@@ -422,16 +421,4 @@ void nest_if_begin(NestBuilder *b, NestId condition) {
 
 void nest_if_end(NestBuilder *b) {
     b->open.count--;
-}
-
-void nest_gemm(NestBuilder *b, NestGemm gemm) {
-    NestGemm *copy = ARENA_NEW(b->kernel->arena, NestGemm);
-    *copy = gemm;
-    copy->a_at = nest_normal_address(b, gemm.a_at);
-    copy->b_at = nest_normal_address(b, gemm.b_at);
-    copy->c_at = nest_normal_address(b, gemm.c_at);
-    copy->lda = nest_normal_address(b, gemm.lda);
-    copy->ldb = nest_normal_address(b, gemm.ldb);
-    copy->ldc = nest_normal_address(b, gemm.ldc);
-    nest_append(b, (NestInstruction){.op = NEST_GEMM, .gemm = copy});
 }

@@ -67,16 +67,6 @@ typedef struct {
     uint64_t elements; /* SCRATCH */
 } NestBuffer;
 
-/* C[m,n] = alpha * op(A)[m,k] * op(B)[k,n] + beta * C on row-major tiles. */
-typedef struct {
-    bool transpose_a, transpose_b;
-    uint32_t a, b, c; /* buffers */
-    NestAddress a_at, b_at, c_at;
-    NestId m, n, k; /* i64 */
-    NestAddress lda, ldb, ldc;
-    double alpha, beta;
-} NestGemm;
-
 typedef struct NestBody {
     NestIdVec instructions;
 } NestBody;
@@ -106,9 +96,8 @@ typedef struct {
     int64_t stride;  /* LOAD: 1, or the gather's stride */
     bool nontemporal;
     NestAddress address;
-    NestLoop *loop; /* LOOP; RESULT: the loop it belongs to */
-    NestBody *body; /* IF */
-    NestGemm *gemm;
+    NestLoop *loop;   /* LOOP; RESULT: the loop it belongs to */
+    NestBody *body;   /* IF */
     const char *name; /* hint, or NULL */
     Span span;
 } NestInstruction;
@@ -167,7 +156,6 @@ void nest_loop_end(NestBuilder *b, const NestId *yield); /* NULL when nothing is
 NestId nest_result(NestBuilder *b, NestLoop *loop, uint32_t k);
 void nest_if_begin(NestBuilder *b, NestId condition);
 void nest_if_end(NestBuilder *b);
-void nest_gemm(NestBuilder *b, NestGemm gemm);
 
 static inline NestAddress nest_at(int64_t offset) {
     return (NestAddress){.offset = offset};

@@ -38,15 +38,6 @@ static void use_loop(Kinds *v, const NestLoop *loop) {
     use_body(v, &loop->body);
 }
 
-static void use_gemm(Kinds *v, const NestGemm *g) {
-    const NestAddress *addresses[] = {&g->a_at, &g->b_at, &g->c_at, &g->lda, &g->ldb, &g->ldc};
-    for (uint32_t k = 0; k < sizeof addresses / sizeof *addresses; k++)
-        use_address(v, addresses[k]);
-    v->uses[g->m]++;
-    v->uses[g->n]++;
-    v->uses[g->k]++;
-}
-
 static void use_body(Kinds *v, const NestBody *body) {
     for (uint32_t k = 0; k < body->instructions.count; k++) {
         const NestInstruction *i = instruction_of(v, body->instructions.at[k]);
@@ -57,8 +48,6 @@ static void use_body(Kinds *v, const NestBody *body) {
             use_loop(v, i->loop);
         if (i->op == NEST_IF)
             use_body(v, i->body);
-        if (i->op == NEST_GEMM)
-            use_gemm(v, i->gemm);
     }
 }
 
@@ -130,9 +119,9 @@ static void writes_of(const Kinds *v, const NestBody *body, Writes *w) {
             writes_of(v, &i->loop->body, w);
         if (i->op == NEST_IF)
             writes_of(v, i->body, w);
-        w->writes |= i->op == NEST_STORE || i->op == NEST_GEMM;
         if (i->op != NEST_STORE)
             continue;
+        w->writes = true;
         const int64_t step = step_of(&i->address, w->variable);
         if (step == 0 || (w->steps[i->buffer] && w->steps[i->buffer] != step))
             w->same = true;

@@ -124,34 +124,6 @@ static void print_place(Printer *p, uint32_t buffer, const NestAddress *at) {
     print_address(p, at);
 }
 
-static void print_matrix(Printer *p, uint32_t buffer, const NestAddress *at, const NestAddress *ld,
-                         bool transposed) {
-    print_place(p, buffer, at);
-    fputs(" ld ", p->to);
-    print_address(p, ld);
-    if (transposed)
-        fputs(" transposed", p->to);
-}
-
-static void print_gemm(Printer *p, const NestGemm *g) {
-    print_matrix(p, g->c, &g->c_at, &g->ldc, false);
-    fputs(" = ", p->to);
-    print_matrix(p, g->a, &g->a_at, &g->lda, g->transpose_a);
-    fputs(", ", p->to);
-    print_matrix(p, g->b, &g->b_at, &g->ldb, g->transpose_b);
-    fprintf(p->to, " size ");
-    print_use(p, g->m);
-    fputs(", ", p->to);
-    print_use(p, g->n);
-    fputs(", ", p->to);
-    print_use(p, g->k);
-    fputs(" alpha ", p->to);
-    print_double(p, g->alpha);
-    fputs(" beta ", p->to);
-    print_double(p, g->beta);
-    fputc('\n', p->to);
-}
-
 static void print_body(Printer *p, const NestBody *body, int depth);
 
 static void print_indent(Printer *p, int depth) {
@@ -264,10 +236,6 @@ static void print_body(Printer *p, const NestBody *body, int depth) {
             print_body(p, i->body, depth + 1);
             print_indent(p, depth);
             fputs("}\n", p->to);
-            break;
-        case NEST_GEMM:
-            fputc(' ', p->to);
-            print_gemm(p, i->gemm);
             break;
         case NEST_STORE:
         case NEST_PREFETCH:

@@ -236,36 +236,6 @@ static uint32_t read_buffer(Reader *r) {
     return buffer;
 }
 
-static void read_matrix(Reader *r, uint32_t *buffer, NestAddress *at, NestAddress *ld,
-                        bool *transposed) {
-    *buffer = read_buffer(r);
-    *at = read_address(r);
-    read_expect(r, "ld");
-    *ld = read_address(r);
-    if (transposed)
-        *transposed = read_match(r, "transposed");
-}
-
-static NestGemm *read_gemm(Reader *r) {
-    NestGemm *g = ARENA_NEW(r->c->arena, NestGemm);
-    read_matrix(r, &g->c, &g->c_at, &g->ldc, NULL);
-    read_expect(r, "=");
-    read_matrix(r, &g->a, &g->a_at, &g->lda, &g->transpose_a);
-    read_expect(r, ",");
-    read_matrix(r, &g->b, &g->b_at, &g->ldb, &g->transpose_b);
-    read_expect(r, "size");
-    g->m = read_use(r);
-    read_expect(r, ",");
-    g->n = read_use(r);
-    read_expect(r, ",");
-    g->k = read_use(r);
-    read_expect(r, "alpha");
-    g->alpha = read_double(r);
-    read_expect(r, "beta");
-    g->beta = read_double(r);
-    return g;
-}
-
 /* --- instructions ------------------------------------------------------------------------------*/
 
 static void read_body(Reader *r, NestBody *body, NestLoop *loop);
@@ -344,9 +314,6 @@ static void read_effect(Reader *r, NestBody *body) {
         i.op = NEST_PREFETCH;
         i.buffer = read_buffer(r);
         i.address = read_address(r);
-    } else if (read_match(r, "gemm")) {
-        i.op = NEST_GEMM;
-        i.gemm = read_gemm(r);
     } else if (read_match(r, "if")) {
         i.op = NEST_IF;
         i.operands[i.n_operands++] = read_use(r);

@@ -123,24 +123,6 @@ static bool verify_store(Verifier *v, NestId id, const NestInstruction *i) {
     return verify_scratch(v, id, i, type.lanes, i->n_operands == 2 ? i->operands[1] : 0);
 }
 
-static bool verify_gemm(Verifier *v, NestId id, const NestGemm *g) {
-    if (!verify_buffer(v, id, g->a, false) || !verify_buffer(v, id, g->b, false) ||
-        !verify_buffer(v, id, g->c, true))
-        return false;
-    if (g->beta != 0 && !verify_buffer(v, id, g->c, false))
-        return false;
-    const NestBuffer *at = v->kernel->buffers.at;
-    NestElem elem = at[g->c].elem;
-    if ((elem != NEST_F32 && elem != NEST_F64) || at[g->a].elem != elem || at[g->b].elem != elem)
-        return verify_fail(v, id, "the three matrices share f32 or f64");
-    v->written[g->c] = true;
-    return verify_address(v, id, &g->a_at) && verify_address(v, id, &g->b_at) &&
-           verify_address(v, id, &g->c_at) && verify_address(v, id, &g->lda) &&
-           verify_address(v, id, &g->ldb) && verify_address(v, id, &g->ldc) &&
-           verify_scalar_i64(v, id, g->m) && verify_scalar_i64(v, id, g->n) &&
-           verify_scalar_i64(v, id, g->k);
-}
-
 /* Operations whose operands and result follow one of few patterns. */
 static bool verify_arithmetic(Verifier *v, NestId id, const NestInstruction *i) {
     NestType t[5] = {{0}};
@@ -305,8 +287,6 @@ static bool verify_instruction(Verifier *v, NestId id, uint32_t depth) {
         return i->loop ? verify_loop(v, id, i->loop, depth) : verify_fail(v, id, "has no loop");
     case NEST_RESULT:
         return verify_result(v, id, i);
-    case NEST_GEMM:
-        return i->gemm ? verify_gemm(v, id, i->gemm) : verify_fail(v, id, "has no product");
     case NEST_IF:
         if (!i->body || i->n_operands != 1 || !verify_use(v, id, i->operands[0]))
             return verify_fail(v, id, "wants one operand and a body");

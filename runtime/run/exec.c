@@ -302,7 +302,7 @@ static void kernel_task(void *argument, int64_t task, int32_t worker) {
     const Job *job = argument;
     void *scratch = job->exec->scratch + (size_t)worker * job->exec->scratch_stride;
     job->exec->model->kernels[job->call->kernel](job->buffers, &job->bound->extents,
-                                                 job->first_task + task, scratch, NULL);
+                                                 job->first_task + task, scratch);
 }
 
 enum { REDUCE_ELEMENTS = 2048, ZERO_BYTES = 1 << 18, SCATTER_ELEMENTS = 64 };

@@ -24,9 +24,8 @@
 
 /* --- models ------------------------------------------------------------------------------------*/
 
-static void no_kernel(void *const *buffers, const HcExtents *extents, int64_t task, void *scratch,
-                      const HcServices *services) {
-    (void)buffers, (void)extents, (void)task, (void)scratch, (void)services;
+static void no_kernel(void *const *buffers, const HcExtents *extents, int64_t task, void *scratch) {
+    (void)buffers, (void)extents, (void)task, (void)scratch;
 }
 
 enum { MOST_KERNELS = 1000 };

@@ -165,28 +165,6 @@ static int64_t eval_whole_op(NestOp op, int64_t x, int64_t y) {
     }
 }
 
-static void eval_gemm(Eval *e, const NestGemm *g) {
-    int64_t m = eval_i64(e, g->m), n = eval_i64(e, g->n), depth = eval_i64(e, g->k);
-    int64_t lda = eval_address(e, &g->lda), ldb = eval_address(e, &g->ldb),
-            ldc = eval_address(e, &g->ldc);
-    int64_t a = eval_address(e, &g->a_at), b = eval_address(e, &g->b_at),
-            c = eval_address(e, &g->c_at);
-    for (int64_t i = 0; i < m; i++)
-        for (int64_t j = 0; j < n; j++) {
-            EvalValue x = {0}, y = {0}, old = {0};
-            double sum = 0;
-            for (int64_t k = 0; k < depth; k++) {
-                eval_get(e, g->a, a + (g->transpose_a ? k * lda + i : i * lda + k), &x, 0);
-                eval_get(e, g->b, b + (g->transpose_b ? j * ldb + k : k * ldb + j), &y, 0);
-                sum += x.real[0] * y.real[0];
-            }
-            if (g->beta != 0)
-                eval_get(e, g->c, c + i * ldc + j, &old, 0);
-            old.real[0] = g->alpha * sum + (g->beta != 0 ? g->beta * old.real[0] : 0);
-            eval_put(e, g->c, c + i * ldc + j, &old, 0);
-        }
-}
-
 static void eval_loop(Eval *e, const NestLoop *loop) {
     EvalValue *held = calloc(loop->n_carried + 1, sizeof *held);
     for (uint32_t k = 0; k < loop->n_carried; k++)
@@ -310,9 +288,6 @@ static void eval_body(Eval *e, const NestBody *body) {
         case NEST_RESULT:
             *r = e->value[i->loop->inner[i->index]];
             break;
-        case NEST_GEMM:
-            eval_gemm(e, i->gemm);
-            break;
         case NEST_PREFETCH:
             break;
         case NEST_LOAD:
@@ -352,25 +327,5 @@ static inline void eval_kernel(const NestKernel *kernel, void *const *arguments,
     free(e.memory);
     free(e.value);
 }
-
-/* --- what generated code calls back ------------------------------------------------------------*/
-
-#define EVAL_GEMM(name, Real)                                                                      \
-    static void name(int64_t ta, int64_t tb, int64_t m, int64_t n, int64_t k, Real alpha,          \
-                     const Real *a, int64_t lda, const Real *b, int64_t ldb, Real beta, Real *c,   \
-                     int64_t ldc) {                                                                \
-        for (int64_t i = 0; i < m; i++)                                                            \
-            for (int64_t j = 0; j < n; j++) {                                                      \
-                Real sum = 0;                                                                      \
-                for (int64_t d = 0; d < k; d++)                                                    \
-                    sum += (ta ? a[d * lda + i] : a[i * lda + d]) *                                \
-                           (tb ? b[j * ldb + d] : b[d * ldb + j]);                                 \
-                Real old = beta != 0 ? beta * c[i * ldc + j] : 0;                                  \
-                c[i * ldc + j] = alpha * sum + old;                                                \
-            }                                                                                      \
-    }
-EVAL_GEMM(eval_gemm_f32, float)
-EVAL_GEMM(eval_gemm_f64, double)
-static const HcServices eval_services = {eval_gemm_f32, eval_gemm_f64};
 
 #endif

@@ -19,9 +19,8 @@ enum { BIGRAM_VOCAB = 256, BIGRAM_WIDTH = 24, BIGRAM_CONTEXT = 16 };
     }                                                                                              \
     /* tokens, E -> h */                                                                           \
     static void real##_gather(void *const *buffers, const HcExtents *e, int64_t task,              \
-                              void *scratch, const HcServices *services) {                         \
+                              void *scratch) {                                                     \
         (void)scratch;                                                                             \
-        (void)services;                                                                            \
         const int32_t *tokens = buffers[0];                                                        \
         const real *table = buffers[1];                                                            \
         real *h = buffers[2];                                                                      \
@@ -31,8 +30,7 @@ enum { BIGRAM_VOCAB = 256, BIGRAM_WIDTH = 24, BIGRAM_CONTEXT = 16 };
     }                                                                                              \
     /* logits (in place: adds b), b, next -> dlogits, partial loss */                              \
     static void real##_entropy(void *const *buffers, const HcExtents *e, int64_t task,             \
-                               void *scratch, const HcServices *services) {                        \
-        (void)services;                                                                            \
+                               void *scratch) {                                                    \
         real *logits = buffers[0], *d = buffers[3], *probability = scratch, loss = 0;              \
         const real *b = buffers[1];                                                                \
         const int32_t *next = buffers[2];                                                          \
@@ -52,10 +50,9 @@ enum { BIGRAM_VOCAB = 256, BIGRAM_WIDTH = 24, BIGRAM_CONTEXT = 16 };
         ((real *)buffers[4])[task] = loss / (real)e->instances;                                    \
     }                                                                                              \
     /* dlogits -> partial db; one task a sample */                                                 \
-    static void real##_bias(void *const *buffers, const HcExtents *e, int64_t task, void *scratch, \
-                            const HcServices *services) {                                          \
+    static void real##_bias(void *const *buffers, const HcExtents *e, int64_t task,                \
+                            void *scratch) {                                                       \
         (void)scratch;                                                                             \
-        (void)services;                                                                            \
         const real *d = (const real *)buffers[0] + task * e->positions * BIGRAM_VOCAB;             \
         real *sum = (real *)buffers[1] + task * BIGRAM_VOCAB;                                      \
         memset(sum, 0, BIGRAM_VOCAB * sizeof(real));                                               \

@@ -169,10 +169,9 @@ static void case_check(const HcModel *model, uint32_t first_kernel, uint64_t scr
     for (int64_t task = samples * shape.heads; task-- > 0;)
         model->kernels[first_kernel](
             (void *const[]){t.memory[0], t.memory[1], t.memory[2], t.memory[3], t.memory[4]},
-            &extents, task, scratch, &eval_services);
+            &extents, task, scratch);
     for (int64_t task = samples * shape.key_heads; task-- > 0;)
-        model->kernels[first_kernel + 1]((void *const *)t.memory, &extents, task, scratch,
-                                         &eval_services);
+        model->kernels[first_kernel + 1]((void *const *)t.memory, &extents, task, scratch);
     for (int k = 0; k < 64; k++)
         assert_int_equal(scratch[scratch_bytes + (uint64_t)k], 0xff);
     free(scratch);

@@ -338,7 +338,7 @@ static Run run_kernels(Place *p, const CodegenOptions *options, const NestKernel
     assert_int_equal(loaded->kernel_count, 2);
     assert_string_equal(loaded->manifest, "{}");
     loaded->kernels[0]((void *const[]){(void *)x, (void *)x, run.z}, &(HcExtents){.instances = 3},
-                       0, NULL, &eval_services);
+                       0, NULL);
     jit_unload(jit);
     cache_counts(cache, &run.found, &run.missed);
     cache_close(cache);

@@ -233,7 +233,7 @@ static void check_random(const CodegenOptions *options, NestElem elem, uint16_t 
         for (int64_t task = 0; task < 3; task++) {
             memset(got, 0, bytes), memset(want, 0, bytes), memset(scratch, 0, 65536);
             assert_true(nest_scratch_bytes(kernels[k]) <= 65536);
-            l.model->kernels[k]((void *const[]){in, got}, &extents, task, scratch, &eval_services);
+            l.model->kernels[k]((void *const[]){in, got}, &extents, task, scratch);
             eval_kernel(kernels[k], (void *const[]){in, want}, &extents, task);
             for (uint32_t j = 0; j < RANDOM_CELLS; j++) {
                 double g = elem == NEST_F32 ? ((float *)got)[j] : ((double *)got)[j];
@@ -262,42 +262,6 @@ static void test_random_nests(void **state) {
 
 /* --- pieces with a meaning of their own --------------------------------------------------------*/
 
-/* c = a b' + c by a GEMM instruction, sizes known at run time only. */
-static void test_gemm(void **state) {
-    (void)state;
-    Compilation *c = compilation_create();
-    NestKernel *kernel = nest_kernel_create(c->arena, "product");
-    for (int k = 0; k < 3; k++)
-        nest_add_buffer(kernel, (NestBuffer){.elem = NEST_F64, .read = true, .written = k == 2});
-    NestBuilder b = nest_builder(kernel);
-    NestId m = nest_extent(&b, NEST_SAMPLES), n = nest_extent(&b, NEST_POSITIONS);
-    NestId k = nest_extent(&b, NEST_TILE);
-    nest_gemm(&b, (NestGemm){.transpose_b = true,
-                             .a = 0,
-                             .b = 1,
-                             .c = 2,
-                             .a_at = nest_at_plus(nest_at(1), nest_task(&b), 2),
-                             .lda = nest_at_plus(nest_at(1), k, 1),
-                             .ldb = nest_at_plus(nest_at(0), k, 1),
-                             .ldc = nest_at(7),
-                             .m = m,
-                             .n = n,
-                             .k = k,
-                             .alpha = 2,
-                             .beta = 1});
-    Loaded l = load(c, &machines[0], (const NestKernel *const[]){kernel}, 1);
-    double x[100], y[100], got[100], want[100];
-    for (int j = 0; j < 100; j++)
-        x[j] = j % 7 - 3, y[j] = j % 5 - 2, got[j] = want[j] = j;
-    HcExtents extents = {.samples = 3, .positions = 4, .tile = 5};
-    l.model->kernels[0]((void *const[]){x, y, got}, &extents, 1, NULL, &eval_services);
-    eval_kernel(kernel, (void *const[]){x, y, want}, &extents, 1);
-    assert_memory_equal(got, want, sizeof got);
-    assert_true(got[0] != 0);
-    unload(&l);
-    compilation_destroy(c);
-}
-
 /* The record says what went in; two loads live side by side; unloading leaves no trace. */
 static void test_model_record(void **state) {
     (void)state;
@@ -314,7 +278,7 @@ static void test_model_record(void **state) {
     unload(&b);
     float x[3] = {1, 2, 3}, z[4] = {0, 0, 0, 9};
     HcExtents extents = {.instances = 3};
-    a.model->kernels[0]((void *const[]){x, x, z}, &extents, 0, NULL, &eval_services);
+    a.model->kernels[0]((void *const[]){x, x, z}, &extents, 0, NULL);
     assert_true(z[0] == -1 && z[2] == -3 && z[3] == 9);
     unload(&a);
     compilation_destroy(c);
@@ -342,14 +306,14 @@ static int run_executable(Compilation *c, bool sanitize, int instances) {
     const char *text = arena_printf(
         c->arena,
         "#include <stdlib.h>\n"
-        "typedef void Kernel(void **, const long *, long, void *, void *);\n"
+        "typedef void Kernel(void **, const long *, long, void *);\n"
         "struct model { int v, e; const char *m; long n; Kernel *const *kernels; long count; };\n"
         "int rt_main(const struct model *m, int count, char **words) {\n"
         "  float *x = calloc(16, 4), *z = calloc(16, 4);\n"
         "  void *buffers[3] = {x, x, z};\n"
         "  long extents[4] = {0, 0, %d, 0};\n"
         "  x[3] = 5;\n"
-        "  m->kernels[0](buffers, extents, 0, 0, 0);\n"
+        "  m->kernels[0](buffers, extents, 0, 0);\n"
         "  int good = z[3] == -5 && count == 1 && words[0] != 0;\n"
         "  free(x), free(z);\n"
         "  return good ? 3 : 4;\n"
@@ -401,7 +365,7 @@ static void test_threads(void **state) {
         for (int k = 0; k < 5; k++) {
             float x[3] = {1.5f, 4, 0.25f}, z[3];
             HcExtents extents = {.instances = 3};
-            loaded->kernels[k]((void *const[]){x, x, z}, &extents, 0, NULL, &eval_services);
+            loaded->kernels[k]((void *const[]){x, x, z}, &extents, 0, NULL);
             for (int j = 0; j < 3; j++)
                 assert_true(fabs(z[j] - eval_real_op(ops[k], x[j], 0, 0)) < 1e-5);
         }
@@ -482,7 +446,7 @@ static void test_lines(void **state) {
         if (!jit)
             fail_msg("%s", error);
         float x[8] = {0, 1};
-        loaded->kernels[0]((void *const[]){x}, &(HcExtents){0}, 0, NULL, NULL);
+        loaded->kernels[0]((void *const[]){x}, &(HcExtents){0}, 0, NULL);
         assert_true(x[0] == 1 && x[1] > 2.718f && x[1] < 2.719f);
         jit_unload(jit);
         codegen_target_destroy(t);
@@ -552,11 +516,10 @@ static void test_link_shared(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_model_record),      cmocka_unit_test(test_gemm),
-        cmocka_unit_test(test_errors_are_values), cmocka_unit_test(test_text_forms),
-        cmocka_unit_test(test_link_shared),       cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_executable),        cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_random_nests),
+        cmocka_unit_test(test_model_record), cmocka_unit_test(test_errors_are_values),
+        cmocka_unit_test(test_text_forms),   cmocka_unit_test(test_link_shared),
+        cmocka_unit_test(test_threads),      cmocka_unit_test(test_executable),
+        cmocka_unit_test(test_lines),        cmocka_unit_test(test_random_nests),
 
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -141,8 +141,7 @@ static void samples_run(Samples *s, NestElem elem, HcKernel *kernel) {
         }
     }
     HcExtents extents = {.instances = s->count};
-    kernel((void *const[]){s->x_memory, s->y_memory, s->z_memory}, &extents, 0, NULL,
-           &eval_services);
+    kernel((void *const[]){s->x_memory, s->y_memory, s->z_memory}, &extents, 0, NULL);
     for (uint32_t k = 0; k < s->count; k++)
         s->z[k] = elem == NEST_F32 ? ((float *)s->z_memory)[k] : ((double *)s->z_memory)[k];
 }

@@ -44,18 +44,6 @@ static NestKernel *sample_kernel(Arena *arena, const char *name, double factor) 
     nest_loop_end(&b, (NestId[]){nest_binary(&b, NEST_ADD, loop->inner[0], product)});
     NestId sum = nest_unary(&b, NEST_SUM_LANES, nest_result(&b, loop, 0));
     nest_store(&b, y, nest_at(0), sum, 0, false);
-    nest_gemm(&b, (NestGemm){.transpose_b = true,
-                             .a = x,
-                             .b = x,
-                             .c = y,
-                             .m = n,
-                             .n = nest_i64(&b, 4),
-                             .k = nest_i64(&b, 8),
-                             .lda = nest_at(8),
-                             .ldb = nest_at(8),
-                             .ldc = nest_at(4),
-                             .alpha = 0.1,
-                             .beta = 1});
     return kernel;
 }
 
