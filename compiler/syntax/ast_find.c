@@ -1,4 +1,4 @@
-/* Whether a body says a name: a walk over expressions and statements, as deep as text nests. */
+/* What a body says: walks over expressions and statements, as deep as text nests. */
 #include "syntax/ast_find.h"
 
 static bool expr_mentions(const Expr *e, const char *name);
@@ -119,4 +119,21 @@ bool ast_mentions(const StmtList *body, const char *name) {
         if (body->at[k] && stmt_mentions(body->at[k], name))
             return true;
     return false;
+}
+
+void ast_each_assignment(const StmtList *body, AssignmentVisit *visit, void *context) {
+    for (uint32_t k = 0; k < body->count; k++) {
+        const Stmt *stmt = body->at[k];
+        if (!stmt)
+            continue;
+        if (stmt->kind == STMT_ASSIGN)
+            for (uint32_t b = 0; b < stmt->bindings.count; b++)
+                visit(context, &stmt->bindings.at[b]);
+        else if (stmt->kind == STMT_ITERATE || stmt->kind == STMT_FOR)
+            ast_each_assignment(&stmt->loop.body, visit, context);
+        else if (stmt->kind == STMT_IF) {
+            ast_each_assignment(&stmt->branch.then_body, visit, context);
+            ast_each_assignment(&stmt->branch.else_body, visit, context);
+        }
+    }
 }

@@ -25,39 +25,35 @@ enum { MAX_TRIPS = 1000000 };
 
 /* --- what is carried ---------------------------------------------------------------------------*/
 
-static void carried_add(Sema *s, Scope *scope, const StmtList *body, const Name name,
-                        CarriedList *list) {
-    for (uint32_t k = 0; k < body->count; k++) { /* the body's own */
-        const Stmt *stmt = body->at[k];
+typedef struct {
+    Sema *s;
+    Scope *scope;
+    const StmtList *body;
+    CarriedList list;
+} Collection;
+
+static void carried_add(void *collection, const Binding *assigned) {
+    Collection *to = collection;
+    const Name name = assigned->target.name;
+    for (uint32_t k = 0; k < to->body->count; k++) { /* the body's own */
+        const Stmt *stmt = to->body->at[k];
         for (uint32_t b = 0; stmt && stmt->kind == STMT_LET && b < stmt->bindings.count; b++)
             if (stmt->bindings.at[b].target.name.text == name.text)
                 return;
     }
-    for (uint32_t k = 0; k < list->count; k++)
-        if (list->at[k].outer->name == name.text)
+    for (uint32_t k = 0; k < to->list.count; k++)
+        if (to->list.at[k].outer->name == name.text)
             return;
-    Symbol *symbol = name.text ? scope_find_local(scope, name.text) : NULL;
+    Symbol *symbol = name.text ? scope_find_local(to->scope, name.text) : NULL;
     if (!symbol || symbol->kind != SYMBOL_VALUE || !symbol->assignable)
         return; /* the assignment says so */
-    vec_push(s->arena, list, (Carried){.outer = symbol});
+    vec_push(to->s->arena, &to->list, (Carried){.outer = symbol});
 }
 
-static void carried_collect(Sema *s, Scope *scope, const StmtList *top, const StmtList *body,
-                            CarriedList *list) {
-    for (uint32_t k = 0; k < body->count; k++) {
-        const Stmt *stmt = body->at[k];
-        if (!stmt)
-            continue;
-        if (stmt->kind == STMT_ASSIGN)
-            for (uint32_t b = 0; b < stmt->bindings.count; b++)
-                carried_add(s, scope, top, stmt->bindings.at[b].target.name, list);
-        else if (stmt->kind == STMT_ITERATE || stmt->kind == STMT_FOR)
-            carried_collect(s, scope, top, &stmt->loop.body, list);
-        else if (stmt->kind == STMT_IF) {
-            carried_collect(s, scope, top, &stmt->branch.then_body, list);
-            carried_collect(s, scope, top, &stmt->branch.else_body, list);
-        }
-    }
+static CarriedList carried_collect(Sema *s, Scope *scope, const StmtList *body) {
+    Collection to = {.s = s, .scope = scope, .body = body};
+    ast_each_assignment(body, carried_add, &to);
+    return to.list;
 }
 
 /* --- types -------------------------------------------------------------------------------------*/
@@ -195,8 +191,7 @@ static bool uses_poison(const Scope *scope, const StmtList *body) {
 
 void body_iterate(Sema *s, Scope *scope, const Stmt *stmt) {
     int64_t trips = 0;
-    CarriedList list = {0};
-    carried_collect(s, scope, &stmt->loop.body, &stmt->loop.body, &list);
+    CarriedList list = carried_collect(s, scope, &stmt->loop.body);
     bool good = elaborate_whole(s, scope, stmt->loop.count, "the number of iterations", 0,
                                 MAX_TRIPS, &trips);
     if (good && trips > 0 && s->mode.numeric) {

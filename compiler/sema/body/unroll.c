@@ -11,34 +11,31 @@
 #include "sema/expr/expr.h"
 #include "sema/frame.h"
 #include "sema/report.h"
+#include "syntax/ast_find.h"
 
 enum {
     MAX_TURNS = 100000,
     TRIED_TURNS = 3, /* of a definition that nobody uses: extents are made up, and large */
 };
 
+typedef struct {
+    Scope *scope;
+    bool numbers_only;
+} Poisoning;
+
+static void poison(void *poisoning, const Binding *assigned) {
+    const Poisoning *how = poisoning;
+    const char *name = assigned->target.name.text;
+    Symbol *symbol = name ? scope_find_local(how->scope, name) : NULL;
+    if (symbol && symbol->kind == SYMBOL_VALUE && symbol->assignable &&
+        (!how->numbers_only || symbol->value.kind == VALUE_NUMBER))
+        symbol->value = POISON;
+}
+
 /* Names the body assigns to lose their value: after an error in a turn, or (numbers only) when
  * turns were left out. */
 static void poison_assigned(Scope *scope, const StmtList *body, bool numbers_only) {
-    for (uint32_t k = 0; k < body->count; k++) {
-        const Stmt *stmt = body->at[k];
-        if (!stmt)
-            continue;
-        if (stmt->kind == STMT_ASSIGN)
-            for (uint32_t b = 0; b < stmt->bindings.count; b++) {
-                const char *name = stmt->bindings.at[b].target.name.text;
-                Symbol *symbol = name ? scope_find_local(scope, name) : NULL;
-                if (symbol && symbol->kind == SYMBOL_VALUE && symbol->assignable &&
-                    (!numbers_only || symbol->value.kind == VALUE_NUMBER))
-                    symbol->value = POISON;
-            }
-        else if (stmt->kind == STMT_ITERATE || stmt->kind == STMT_FOR)
-            poison_assigned(scope, &stmt->loop.body, numbers_only);
-        else if (stmt->kind == STMT_IF) {
-            poison_assigned(scope, &stmt->branch.then_body, numbers_only);
-            poison_assigned(scope, &stmt->branch.else_body, numbers_only);
-        }
-    }
+    ast_each_assignment(body, poison, &(Poisoning){scope, numbers_only});
 }
 
 static bool counter_is_new(Sema *s, Scope *scope, const Name name) {

@@ -254,6 +254,8 @@ static void learn_binding(Sema *s, Scope *scope, const Binding *b) {
         }
 }
 
+/* A walk of its own among those over assignments: a turn's number has a scope, and what stands
+ * under a condition may never hold. */
 void learn_extents(Sema *s, Scope *scope, const StmtList *body) {
     for (uint32_t k = 0; k < body->count; k++) {
         const Stmt *stmt = body->at[k];

@@ -138,10 +138,10 @@ static void trial_connection(Sema *s, const Item *item) {
             vec_push(s->arena, &callable.arguments,
                      (BoundArgument){.name = item->formals.at[k].target.name});
     Stmt site = {.kind = STMT_SITE, .span = item->name.span};
-    const SitePlan plan = {&site, s->root, "", 0};
+    const PlacedSite placed = {&site, s->root, "", 0};
     Value result;
     const SiteUse use = {.connection = &callable, .inputs = trial_inputs(s, item, &next, space)};
-    connection_elaborate(s, &trunk, &use, &plan, true, &result);
+    connection_elaborate(s, &trunk, &use, &placed, true, &result);
     frame_pop(s);
 }
 

@@ -49,7 +49,7 @@ static bool reads_of(Site *x, uint32_t branch, BoundArgumentList *reads) {
 static const char *branch_path(Site *x, uint32_t k, const Value *branches) {
     Sema *s = x->s;
     if (x->use->n_branches == 1)
-        return x->plan->path;
+        return x->site->path;
     const Item *item = branches[k].callable->item;
     uint32_t same = 0, before = 0;
     for (uint32_t j = 0; j < x->use->n_branches; j++)
@@ -60,7 +60,7 @@ static const char *branch_path(Site *x, uint32_t k, const Value *branches) {
     const char *name = item->name.text;
     if (same > 1)
         name = arena_printf(s->arena, "%s_%u", name, before);
-    return path_join(s, x->plan->path, name);
+    return path_join(s, x->site->path, name);
 }
 
 /* --- results -----------------------------------------------------------------------------------*/
@@ -161,7 +161,7 @@ static void define_results(Site *x, const Results *r) {
         sum = results_sum(s, r);
     if (r && wants_all)
         all = results_stacked(s, r);
-    const Span at = r ? r->at[0] : x->plan->stmt->span;
+    const Span at = r ? r->at[0] : x->site->stmt->span;
     scope_define(s, x->scope, y, at, SYMBOL_VALUE)->value = sum;
     if (wants_all)
         scope_define(s, x->scope, ys, at, SYMBOL_VALUE)->value = all;
@@ -175,7 +175,7 @@ static void define_results(Site *x, const Results *r) {
 
 /* A stand-in for whatever branch there may be: it gives back what it reads. */
 static void stand_in_branch(Site *x) {
-    const Span at = x->plan->stmt->span;
+    const Span at = x->site->stmt->span;
     x->s->frame->results_unknown = true;
     BoundArgumentList none = {0}, reads = {0};
     if (x->failed || x->reads.count == 0 || !reads_of(x, 0, &reads)) {
@@ -212,9 +212,9 @@ static BoundArgumentList branch_inputs(Site *x, const BoundArgumentList *reads, 
 static void record_results(Site *x, uint32_t k, const BoundArgumentList *named) {
     Sema *s = x->s;
     BranchUse use = {.name = x->use->branches[k].callable->item->name.text,
-                     .site = x->plan->path,
+                     .site = x->site->path,
                      .connection = x->use->connection->item,
-                     .at = x->plan->stmt->site.branches.at[k]->span,
+                     .at = x->site->stmt->site.branches.at[k]->span,
                      .after = s->program->block->nodes.count};
     for (uint32_t i = 0; i < named->count; i++)
         if (named->at[i].value.kind == VALUE_TENSOR)
@@ -230,7 +230,7 @@ void site_branches(Site *x) {
         return;
     }
     const Value *branches = x->use->branches;
-    const ExprList *written = &x->plan->stmt->site.branches;
+    const ExprList *written = &x->site->stmt->site.branches;
     Value *first = ARENA_ARRAY(s->arena, Value, n);
     Span *at = ARENA_ARRAY(s->arena, Span, n);
     BoundArgumentList *named = ARENA_ARRAY(s->arena, BoundArgumentList, n);

@@ -21,7 +21,7 @@
 
 static void site_define_x(Site *x, Scope *scope) {
     const char *name = intern_str(x->s->c->interner, "x");
-    scope_define(x->s, scope, name, x->plan->stmt->span, SYMBOL_VALUE)->value = x->trunk->input;
+    scope_define(x->s, scope, name, x->site->stmt->span, SYMBOL_VALUE)->value = x->trunk->input;
 }
 
 static void site_end(Site *x, const Stmt *stmt) {
@@ -178,7 +178,7 @@ static Value trunk_result(Site *x, const Item *item) {
     if (!x->has_ended)
         return POISON;
     Value v = x->ended;
-    const Tensor *t = value_as_tensor(s, v, x->plan->stmt->span);
+    const Tensor *t = value_as_tensor(s, v, x->site->stmt->span);
     if (!t)
         return POISON;
     uint32_t dims[TIR_MAX_RANK];
@@ -205,13 +205,13 @@ static uint32_t branch_inputs(const SiteUse *use) {
     return least ? least : 1;
 }
 
-bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const SitePlan *plan,
+bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const PlacedSite *site,
                           bool last, Value *result) {
     const Callable *connection = use->connection;
     const Item *item = connection->item;
     const Span used_at =
-        plan->stmt->site.connection ? plan->stmt->site.connection->span : plan->stmt->span;
-    Frame *frame = frame_push(s, item, path_join(s, plan->path, "hc"), used_at);
+        site->stmt->site.connection ? site->stmt->site.connection->span : site->stmt->span;
+    Frame *frame = frame_push(s, item, path_join(s, site->path, "hc"), used_at);
     frame->of_connection = true;
     frame->branches = use->n_branches ? use->n_branches : 1;
     frame->branch_inputs = branch_inputs(use);
@@ -220,7 +220,7 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
     *map_slot_u64(s->used_items, (uint64_t)(uintptr_t)item) = s;
     Site x = {.s = s,
               .trunk = trunk,
-              .plan = plan,
+              .site = site,
               .use = use,
               .scope = scope,
               .first = !trunk->begun,

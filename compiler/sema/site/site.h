@@ -25,7 +25,7 @@ typedef struct {
 typedef struct {
     Sema *s;
     TrunkState *trunk;
-    const SitePlan *plan;
+    const PlacedSite *site;
     const SiteUse *use;
     Scope *scope;
     bool first, last;

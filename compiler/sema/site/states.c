@@ -23,7 +23,7 @@ void site_state(Site *x, const Target *target) {
     StateSlot slot = {.name = target->name.text,
                       .span = target->span,
                       .owner = x->use->connection->item->name.text,
-                      .path = x->plan->path,
+                      .path = x->site->path,
                       .rank = target->indices.count,
                       .grows = grow_is_grown(x, target, x->n_states)};
     const bool good = elaborate_shape(s, x->scope, target, slot.dims);
@@ -45,7 +45,7 @@ void site_state(Site *x, const Target *target) {
         return;
     }
     if (at >= x->trunk->states.count) {
-        sema_error(s, DIAG_STATE, x->plan->stmt->site.connection->span,
+        sema_error(s, DIAG_STATE, x->site->stmt->site.connection->span,
                    "`%s` keeps more states than this trunk has", slot.owner);
         sema_note(s, target->span, "its state `%s`", slot.name);
         x->failed = true;
@@ -61,7 +61,7 @@ void site_state(Site *x, const Target *target) {
         return;
     }
     if (!same) {
-        sema_error(s, DIAG_STATE, x->plan->stmt->site.connection->span,
+        sema_error(s, DIAG_STATE, x->site->stmt->site.connection->span,
                    "`%s` keeps `%s` %s%s, but this trunk's state is `%s` %s%s", slot.owner,
                    slot.name, dims_text(s, slot.rank, slot.dims), slot.grows ? ", which grows" : "",
                    have->name, dims_text(s, have->rank, have->dims),

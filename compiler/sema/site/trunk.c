@@ -1,4 +1,4 @@
-/* Trunks: `repeat` and `if` unfold into a plan of sites; then site after site is elaborated, the
+/* Trunks: `repeat` and `if` unfold into sites in a row; then site after site is elaborated, the
  * state going from one to the next.
  *
  * Parameter paths: trunk.3.attn (block 3 of a `repeat`), trunk.attn outside one. */
@@ -11,91 +11,91 @@
 #include "sema/report.h"
 
 typedef struct {
-    VEC(SitePlan) sites;
+    VEC(PlacedSite) sites;
     uint32_t blocks;
     bool failed, constants;
-} Plan;
+} Unfolded;
 
 enum { MAX_SITES = 100000 };
 
-static void plan_body(Sema *s, Scope *scope, const StmtList *body, const char *path, bool repeated,
-                      Plan *plan);
+static void unfold_body(Sema *s, Scope *scope, const StmtList *body, const char *path,
+                        bool repeated, Unfolded *to);
 
-static void plan_site(Sema *s, Scope *scope, const Stmt *stmt, const char *path, Plan *plan) {
+static void unfold_site(Sema *s, Scope *scope, const Stmt *stmt, const char *path, Unfolded *to) {
     const Name name = stmt->site.name;
     if (!name.text)
         return;
-    if (plan->sites.count == MAX_SITES) {
+    if (to->sites.count == MAX_SITES) {
         sema_error(s, DIAG_SIZE, stmt->span, "a trunk of more than %d sites is too large",
                    MAX_SITES);
-        plan->failed = true;
+        to->failed = true;
         return;
     }
-    SitePlan site = {stmt, scope, path_join(s, path, name.text), s->frame->block};
+    PlacedSite site = {stmt, scope, path_join(s, path, name.text), s->frame->block};
     void **slot = map_slot_str(s->instances, arena_printf(s->arena, "site %s", site.path));
     if (*slot) {
         sema_error(s, DIAG_DUPLICATE, name.span, "two sites would have the name `%s`", site.path);
         sema_note(s, ((const Stmt *)*slot)->site.name.span, "the first one");
-        plan->failed = true;
+        to->failed = true;
         return;
     }
     *slot = (void *)(uintptr_t)stmt;
-    vec_push(s->arena, &plan->sites, site);
+    vec_push(s->arena, &to->sites, site);
     s->frame->site++;
 }
 
-static void plan_repeat(Sema *s, Scope *scope, const Stmt *stmt, const char *path, bool repeated,
-                        Plan *plan) {
+static void unfold_repeat(Sema *s, Scope *scope, const Stmt *stmt, const char *path, bool repeated,
+                          Unfolded *to) {
     int64_t count;
     if (!elaborate_whole(s, scope, stmt->loop.count, "the number of repetitions", 0, MAX_SITES,
                          &count)) {
-        plan->failed = true;
+        to->failed = true;
         return;
     }
-    for (int64_t k = 0; k < count && !plan->failed; k++) {
+    for (int64_t k = 0; k < count && !to->failed; k++) {
         if (!repeated)
-            s->frame->block = plan->blocks++;
+            s->frame->block = to->blocks++;
         const uint64_t number = repeated ? (uint64_t)k : s->frame->block;
         const char *inner =
             path_join(s, path, arena_printf(s->arena, "%llu", (unsigned long long)number));
-        plan_body(s, scope_create(s, scope, scope->frame), &stmt->loop.body, inner, true, plan);
+        unfold_body(s, scope_create(s, scope, scope->frame), &stmt->loop.body, inner, true, to);
     }
 }
 
-static void plan_statement(Sema *s, Scope *scope, const Stmt *stmt, const char *path, bool repeated,
-                           Plan *plan) {
+static void unfold_statement(Sema *s, Scope *scope, const Stmt *stmt, const char *path,
+                             bool repeated, Unfolded *to) {
     bool condition;
     switch (stmt->kind) {
     case STMT_SITE:
-        plan_site(s, scope, stmt, path, plan);
+        unfold_site(s, scope, stmt, path, to);
         return;
     case STMT_REPEAT:
-        plan_repeat(s, scope, stmt, path, repeated, plan);
+        unfold_repeat(s, scope, stmt, path, repeated, to);
         return;
     case STMT_IF:
         if (!elaborate_bool(s, scope, stmt->branch.condition, "a condition", &condition))
-            plan->failed = true;
+            to->failed = true;
         else
-            plan_body(s, scope, condition ? &stmt->branch.then_body : &stmt->branch.else_body, path,
-                      repeated, plan);
+            unfold_body(s, scope, condition ? &stmt->branch.then_body : &stmt->branch.else_body,
+                        path, repeated, to);
         return;
     case STMT_CONST:
-        plan->constants = true;
+        to->constants = true;
         body_statement(s, scope, stmt);
         return;
     case STMT_ERROR:
-        plan->failed = true;
+        to->failed = true;
         return;
     default:
-        plan->failed = true; /* in the wrong place: the syntax check has said so */
+        to->failed = true; /* in the wrong place: the syntax check has said so */
     }
 }
 
-static void plan_body(Sema *s, Scope *scope, const StmtList *body, const char *path, bool repeated,
-                      Plan *plan) {
+static void unfold_body(Sema *s, Scope *scope, const StmtList *body, const char *path,
+                        bool repeated, Unfolded *to) {
     for (uint32_t k = 0; k < body->count; k++)
         if (body->at[k])
-            plan_statement(s, scope, body->at[k], path, repeated, plan);
+            unfold_statement(s, scope, body->at[k], path, repeated, to);
 }
 
 static bool trunk_input(Sema *s, const Expr *e, Value *input) {
@@ -138,41 +138,41 @@ static void count_blocks(Sema *s, Scope *scope, const StmtList *body, Frame *fra
 }
 
 /* After an error in the trunk only what the site itself says is checked. */
-static bool trunk_site(Sema *s, TrunkState *trunk, const SitePlan *plan, bool good, bool last,
+static bool trunk_site(Sema *s, TrunkState *trunk, const PlacedSite *site, bool good, bool last,
                        Value *result) {
     SiteUse use;
-    site_use(s, plan, &use);
+    site_use(s, site, &use);
     if (!good || !use.connection)
         return false;
     vec_push(s->arena, &s->network->sites,
-             (SiteInfo){plan->path, use.connection->item->name.text, "", s->frame->site,
+             (SiteInfo){site->path, use.connection->item->name.text, "", s->frame->site,
                         s->frame->block});
-    return connection_elaborate(s, trunk, &use, plan, last, result);
+    return connection_elaborate(s, trunk, &use, site, last, result);
 }
 
 /* Sites of one text, after the one at hand: each does what that did. */
-static uint64_t equal_sites_left(const Plan *plan, uint32_t site) {
+static uint64_t equal_sites_left(const Unfolded *unfolded, uint32_t site) {
     uint64_t left = 0;
-    for (uint32_t k = site + 1; k < plan->sites.count; k++)
-        left += plan->sites.at[k].stmt == plan->sites.at[site].stmt;
+    for (uint32_t k = site + 1; k < unfolded->sites.count; k++)
+        left += unfolded->sites.at[k].stmt == unfolded->sites.at[site].stmt;
     return left;
 }
 
 /* One site after the other; after the second of a text it is known what the others will cost,
  * unless constants of the trunk make them differ. */
-static bool trunk_sites(Sema *s, TrunkState *trunk, Frame *frame, const Plan *plan, bool good,
-                        Value *result) {
+static bool trunk_sites(Sema *s, TrunkState *trunk, Frame *frame, const Unfolded *unfolded,
+                        bool good, Value *result) {
     Map *const seen = map_create(s->arena); /* how often, by the site's text */
-    for (uint32_t k = 0; k < plan->sites.count; k++) {
-        const SitePlan *site = &plan->sites.at[k];
+    for (uint32_t k = 0; k < unfolded->sites.count; k++) {
+        const PlacedSite *site = &unfolded->sites.at[k];
         const Spent before = s->spent;
         frame->site = k;
         frame->block = site->block;
-        good = trunk_site(s, trunk, site, good, k + 1 == plan->sites.count, result);
+        good = trunk_site(s, trunk, site, good, k + 1 == unfolded->sites.count, result);
         void **times = map_slot_u64(seen, (uintptr_t)site->stmt);
         *times = (void *)((uintptr_t)*times + 1);
-        if (good && !plan->constants && (uintptr_t)*times == 2 &&
-            budget_rest_exceeds(s, site->stmt->span, before, equal_sites_left(plan, k), "sites",
+        if (good && !unfolded->constants && (uintptr_t)*times == 2 &&
+            budget_rest_exceeds(s, site->stmt->span, before, equal_sites_left(unfolded, k), "sites",
                                 "a trunk is written out site by site: take fewer sites, or a "
                                 "connection and a branch of less work"))
             return false;
@@ -190,18 +190,19 @@ Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e) {
     if (have_input)
         frame->space = input.tensor->type.domain.space;
     const Mode outer = mode_enter(s, mode_of_let(s, NULL, NULL));
-    Plan plan = {.failed = false};
+    Unfolded unfolded = {.failed = false};
     count_blocks(s, scope, &e->trunk.body, frame);
-    plan_body(s, scope_create(s, scope, frame), &e->trunk.body, frame->path, false, &plan);
+    unfold_body(s, scope_create(s, scope, frame), &e->trunk.body, frame->path, false, &unfolded);
     frame->sites = frame->site;
     frame->sites_known = true;
-    frame->blocks = plan.blocks ? plan.blocks : 1;
+    frame->blocks = unfolded.blocks ? unfolded.blocks : 1;
     Value result = POISON;
-    if (!plan.failed && plan.sites.count == 0)
+    if (!unfolded.failed && unfolded.sites.count == 0)
         result = sema_error(s, DIAG_TRUNK, e->span, "this trunk has no sites");
     TrunkState trunk = {.input = have_input ? input : POISON,
                         .width = have_input ? input.tensor->type.dims[0] : 0};
-    const bool good = trunk_sites(s, &trunk, frame, &plan, have_input && !plan.failed, &result);
+    const bool good =
+        trunk_sites(s, &trunk, frame, &unfolded, have_input && !unfolded.failed, &result);
     mode_leave(s, outer);
     frame_pop(s);
     return good ? result : POISON;

@@ -27,12 +27,13 @@ typedef struct {
     VEC(CarrySlot) carries;
 } TrunkState;
 
+/* A site's statement, and where the unfolded trunk has it. */
 typedef struct {
     const Stmt *stmt;
     Scope *scope;
     const char *path;
     uint32_t block;
-} SitePlan;
+} PlacedSite;
 
 /* What is written at a site, its names and constants resolved. */
 typedef struct {
@@ -45,10 +46,10 @@ typedef struct {
 
 Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e);
 /* Resolves what a site says; every error in it is reported, whatever became of the trunk. */
-void site_use(Sema *s, const SitePlan *plan, SiteUse *use);
+void site_use(Sema *s, const PlacedSite *site, SiteUse *use);
 /* One site; `last` gives the trunk's result in *result. False after an error that ends the trunk.
  */
-bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const SitePlan *plan,
+bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const PlacedSite *site,
                           bool last, Value *result);
 
 #endif

@@ -16,18 +16,18 @@ static bool is_input(const Item *item, const char *name) {
 }
 
 /* The definition that a call at a site names; NULL: none, or not known. */
-static const Item *called_item(Sema *s, const SitePlan *plan, const Expr *e) {
+static const Item *called_item(Sema *s, const PlacedSite *site, const Expr *e) {
     if (e->kind != EXPR_CALL || e->call.callee->kind != EXPR_NAME ||
-        !scope_find(s, plan->scope, e->call.callee->name))
+        !scope_find(s, site->scope, e->call.callee->name))
         return NULL;
-    const Value v = elaborate_constant(s, plan->scope, e->call.callee);
+    const Value v = elaborate_constant(s, site->scope, e->call.callee);
     return v.kind == VALUE_CALLABLE ? v.callable->item : NULL;
 }
 
 /* What a call at a site says of inputs goes to `inputs`, the call with the rest to `rest`. The
  * first `by_place` arguments without names are inputs, too. Inputs are values of the model,
  * parameters constants. False after an error. */
-static bool take_inputs(Sema *s, const SitePlan *plan, const Expr *e, const Item *item,
+static bool take_inputs(Sema *s, const PlacedSite *site, const Expr *e, const Item *item,
                         uint32_t by_place, BoundArgumentList *inputs, Expr *rest) {
     uint32_t place = 0;
     bool good = true;
@@ -40,7 +40,7 @@ static bool take_inputs(Sema *s, const SitePlan *plan, const Expr *e, const Item
             vec_push(s->arena, &rest->call.arguments, *a);
             continue;
         }
-        const Value v = elaborate(s, plan->scope, a->value);
+        const Value v = elaborate(s, site->scope, a->value);
         good = good && !is_poison(v);
         vec_push(s->arena, inputs, (BoundArgument){a->name, v, a->value->span});
     }
@@ -49,18 +49,18 @@ static bool take_inputs(Sema *s, const SitePlan *plan, const Expr *e, const Item
 
 /* `attention(heads, mask = m)`: the branch with its arguments, or poison; inputs that the site
  * names go to `given`. */
-static Value branch_callable(Sema *s, const SitePlan *plan, const Expr *e,
+static Value branch_callable(Sema *s, const PlacedSite *site, const Expr *e,
                              BoundArgumentList *given) {
     if (e->kind != EXPR_NAME && e->kind != EXPR_CALL) {
         if (e->kind != EXPR_ERROR)
             sema_error(s, DIAG_SITE, e->span, "a branch is a name, perhaps with arguments");
         return POISON;
     }
-    const Item *item = called_item(s, plan, e);
+    const Item *item = called_item(s, site, e);
     Expr rest = *e;
-    if (item && item->kind == ITEM_BRANCH && !take_inputs(s, plan, e, item, 0, given, &rest))
+    if (item && item->kind == ITEM_BRANCH && !take_inputs(s, site, e, item, 0, given, &rest))
         return POISON;
-    const Value v = elaborate_constant(s, plan->scope, &rest);
+    const Value v = elaborate_constant(s, site->scope, &rest);
     if (is_poison(v))
         return v;
     if (v.kind != VALUE_CALLABLE || !v.callable->item || v.callable->item->kind != ITEM_BRANCH) {
@@ -75,21 +75,21 @@ static Value branch_callable(Sema *s, const SitePlan *plan, const Expr *e,
 
 /* `c(ctx, n = 2)`: by place come the connection's inputs, then its parameters; names may say
  * either. */
-static Value connection_value(Sema *s, const SitePlan *plan, const Expr *e, SiteUse *use) {
-    const Item *item = called_item(s, plan, e);
+static Value connection_value(Sema *s, const PlacedSite *site, const Expr *e, SiteUse *use) {
+    const Item *item = called_item(s, site, e);
     Expr rest = *e; /* the call without its inputs */
     bool good = true;
     if (item && item->kind == ITEM_CONNECTION && item->inputs.count)
-        good = take_inputs(s, plan, e, item, item->inputs.count, &use->inputs, &rest);
-    const Value v = elaborate_constant(s, plan->scope, &rest);
+        good = take_inputs(s, site, e, item, item->inputs.count, &use->inputs, &rest);
+    const Value v = elaborate_constant(s, site->scope, &rest);
     return good ? v : POISON;
 }
 
-static void use_connection(Sema *s, const SitePlan *plan, SiteUse *use) {
-    const Expr *e = plan->stmt->site.connection;
+static void use_connection(Sema *s, const PlacedSite *site, SiteUse *use) {
+    const Expr *e = site->stmt->site.connection;
     if (!e || e->kind == EXPR_ERROR)
         return;
-    const Value v = connection_value(s, plan, e, use);
+    const Value v = connection_value(s, site, e, use);
     if (is_poison(v))
         return;
     if (v.kind == VALUE_CALLABLE && v.callable->item && v.callable->item->kind == ITEM_CONNECTION) {
@@ -104,13 +104,13 @@ static void use_connection(Sema *s, const SitePlan *plan, SiteUse *use) {
         sema_note(s, v.span, "it comes from here");
 }
 
-void site_use(Sema *s, const SitePlan *plan, SiteUse *use) {
-    const ExprList *written = &plan->stmt->site.branches;
+void site_use(Sema *s, const PlacedSite *site, SiteUse *use) {
+    const ExprList *written = &site->stmt->site.branches;
     *use = (SiteUse){.n_branches = written->count};
-    use_connection(s, plan, use);
+    use_connection(s, site, use);
     Value *branches = ARENA_ARRAY(s->arena, Value, written->count);
     use->given = ARENA_ARRAY(s->arena, BoundArgumentList, written->count);
     for (uint32_t k = 0; k < written->count; k++)
-        branches[k] = branch_callable(s, plan, written->at[k], &use->given[k]);
+        branches[k] = branch_callable(s, site, written->at[k], &use->given[k]);
     use->branches = branches;
 }
