@@ -8,17 +8,15 @@
  * plan serves every batch and length: address = region base + offset * count. A parameter's
  * gradient is written where it belongs. First fit by offset, in order of definition. */
 #include "abi/layout.h"
+#include "plan/lives.h"
 #include "plan/plan_internal.h"
 #include <string.h>
 
 typedef struct {
     Plan *plan;
     const TirBlock *block;
-    uint32_t *first, *last; /* by slot: first writing and last using call, or one of the below */
-    TirIdVec stored;        /* slots in order of definition */
+    Lives lives; /* of slots, by call */
 } Placement;
-
-enum { NEVER = UINT32_MAX, FOR_EVER = UINT32_MAX - 1 };
 
 Region plan_region(TirDomain d) {
     if (d.sample)
@@ -64,31 +62,27 @@ uint64_t plan_partial_bytes(const Plan *plan, TirId sum) {
 
 /* What a chunked walk touches lives through all of it, for the walk comes back; only what a chunk
  * holds itself follows the calls. */
-static void find_intervals(Placement *m) {
-    Plan *plan = m->plan;
+static void widen_to_walk(Placement *m) {
+    const Plan *plan = m->plan;
     const uint32_t walk = plan->chunks.forward[0], end = plan->chunks.backward[1];
-    const bool walks = plan->chunks.positions > 0;
-    m->first = ARENA_ARRAY(plan->arena, uint32_t, plan->slots.count);
-    m->last = ARENA_ARRAY(plan->arena, uint32_t, plan->slots.count);
-    memset(m->first, 0xff, plan->slots.count * sizeof *m->first);
-    memset(m->last, 0xff, plan->slots.count * sizeof *m->last);
-    for (uint32_t c = 0; c < plan->calls.count; c++) {
-        const Call *call = &plan->calls.at[c];
-        for (uint32_t k = 0; k < call->buffers.count; k++) {
-            uint32_t slot = call->buffers.at[k].index;
-            if (call->buffers.at[k].region != REGION_NONE)
-                continue;
-            const bool inside =
-                walks && c >= walk && c < end && plan->buffer[slot].region != REGION_CHUNK;
-            if (k >= call->n_reads && m->first[slot] == NEVER) {
-                m->first[slot] = inside ? walk : c;
-                vec_push(plan->arena, &m->stored, slot);
-            }
-            m->last[slot] = inside ? end - 1 : c;
-        }
+    for (uint32_t slot = 0; plan->chunks.positions && slot < plan->slots.count; slot++) {
+        uint32_t *first = &m->lives.first[slot], *last = &m->lives.last[slot];
+        if (plan->buffer[slot].region == REGION_CHUNK)
+            continue;
+        if (*first >= walk && *first < end)
+            *first = walk;
+        if (*last >= walk && *last < end)
+            *last = end - 1;
     }
-    for (uint32_t k = 0; k < plan->program->outputs.count; k++)
-        m->last[tir_storage(m->block, plan->program->outputs.at[k].value)] = FOR_EVER;
+}
+
+static void find_lives(Placement *m) {
+    Plan *plan = m->plan;
+    m->lives = lives_create(plan->arena, plan->slots.count);
+    for (uint32_t c = 0; c < plan->calls.count; c++)
+        lives_touch(&m->lives, c, &plan->calls.at[c], NULL);
+    widen_to_walk(m);
+    lives_keep_outputs(&m->lives, plan->program, FOR_EVER);
 }
 
 /* First fit: the lowest offset free for the whole interval. A region is kept as its gaps,
@@ -163,8 +157,8 @@ static void place_buffers(Placement *m) {
     RegionGaps regions[REGION_NONE] = {0};
     Endings endings = {.slots = ARENA_ARRAY(plan->arena, TirId, plan->calls.count),
                        .another = ARENA_ARRAY(plan->arena, TirId, plan->slots.count)};
-    for (uint32_t k = 0; k < m->stored.count; k++) {
-        const uint32_t slot = m->stored.at[k];
+    for (uint32_t k = 0; k < m->lives.born.count; k++) {
+        const uint32_t slot = m->lives.born.at[k];
         CallBuffer *buffer = &plan->buffer[slot];
         const bool chunked = buffer->region == REGION_CHUNK;
         if (buffer->region != REGION_NONE && !chunked)
@@ -175,14 +169,14 @@ static void place_buffers(Placement *m) {
                 (CallBuffer){.region = plan_region(tir_node(m->block, of->value)->type.domain),
                              .element = of->element,
                              .index = slot};
-        give_back(m, regions, &endings, m->first[slot]);
+        give_back(m, regions, &endings, m->lives.first[slot]);
         const uint64_t size = plan_slot_bytes(plan, slot);
         buffer->offset = region_take(plan, &regions[buffer->region], size);
         if (buffer->offset + size > plan->region_bytes[buffer->region])
             plan->region_bytes[buffer->region] = buffer->offset + size;
-        if (m->last[slot] != FOR_EVER) {
-            endings.another[slot] = endings.slots[m->last[slot]];
-            endings.slots[m->last[slot]] = slot;
+        if (m->lives.last[slot] != FOR_EVER) {
+            endings.another[slot] = endings.slots[m->lives.last[slot]];
+            endings.slots[m->lives.last[slot]] = slot;
         }
     }
 }
@@ -215,7 +209,7 @@ static void place_tables(Placement *m) {
     Plan *plan = m->plan;
     for (TirId id = 1; id < m->block->nodes.count; id++) {
         const TirNode *node = tir_node(m->block, id);
-        if (node->op != TIR_TABLE || m->last[id] == NEVER)
+        if (node->op != TIR_TABLE || m->lives.last[id] == NEVER)
             continue;
         const CallBuffer buffer = {.region = REGION_GLOBAL,
                                    .element = plan->slots.at[id].element,
@@ -239,7 +233,7 @@ void plan_pack(Plan *plan) {
         if (region != REGION_PARTIAL)
             plan->region_bytes[region] = 0;
     plan->tables.count = 0;
-    find_intervals(&m);
+    find_lives(&m);
     place_buffers(&m);
     place_tables(&m);
 }

@@ -429,8 +429,7 @@ static Search *begin(Plan *plan, Arena *arena) {
         .wanted = ARENA_ARRAY(arena, bool, values),
         .segment = ARENA_ARRAY(arena, uint32_t, forward),
         .dropped = ARENA_ARRAY(arena, bool, values),
-        .first = ARENA_ARRAY(arena, uint32_t, 2 * values),
-        .last = ARENA_ARRAY(arena, uint32_t, 2 * values),
+        .lives = lives_create(arena, values),
         .change = ARENA_ARRAY(arena, double, (size_t)REGION_NONE * (2 * plan->calls.count + 1))};
     s->before = ARENA_ARRAY(arena, double, forward + 1);
     s->cross = ARENA_ARRAY(arena, double, forward + 1);

@@ -2,6 +2,7 @@
 #ifndef HCC_PLAN_REPLAY_INTERNAL_H
 #define HCC_PLAN_REPLAY_INTERNAL_H
 
+#include "plan/lives.h"
 #include "plan/plan_internal.h"
 
 enum { NO_UNIT = UINT32_MAX };
@@ -38,10 +39,10 @@ typedef struct {
     uint32_t *at;      /* by unit: operands seen to, while the order is made */
     CallVec stack;     /* units being made */
     VEC(ReplayStep) order;
-    uint32_t *first, *last; /* by value, then by value for second copies: places in the order */
-    double *change;         /* by region and place in the order: bytes that come and go */
-    double seconds;         /* what the order adds */
-    double bytes_needed;    /* at its worst moment, as if memory could be packed without gaps */
+    Lives lives;         /* of values, by place in the order */
+    double *change;      /* by region and place in the order: bytes that come and go */
+    double seconds;      /* what the order adds */
+    double bytes_needed; /* at its worst moment, as if memory could be packed without gaps */
 } Replay;
 
 /* Decides what is dropped (of chosen units, what does not cross from a segment to another), and

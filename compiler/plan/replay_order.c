@@ -72,30 +72,20 @@ static void make_order(Replay *r) {
     }
 }
 
-/* The place in `first` and `last` of what a step means by a value. */
-static uint32_t copy_of(const Replay *r, const ReplayStep *step, TirId value) {
-    bool second = r->dropped[value] && (step->again || step->call >= r->n_forward);
-    return second ? r->n_values + value : value;
+/* Whether a step means the second copy of what is dropped. */
+static bool means_second(const Replay *r, const ReplayStep *step) {
+    return step->again || step->call >= r->n_forward;
 }
 
-static void find_intervals(Replay *r) {
+static void find_lives(Replay *r) {
     const Plan *plan = r->plan;
-    memset(r->first, 0xff, 2 * r->n_values * sizeof *r->first);
-    memset(r->last, 0xff, 2 * r->n_values * sizeof *r->last);
+    lives_begin(&r->lives);
     for (uint32_t s = 0; s < r->order.count; s++) {
-        const Call *call = &plan->calls.at[r->order.at[s].call];
-        for (uint32_t k = 0; k < call->buffers.count; k++) {
-            if (call->buffers.at[k].region != REGION_NONE)
-                continue;
-            uint32_t copy = copy_of(r, &r->order.at[s], call->buffers.at[k].index);
-            if (k >= call->n_reads && r->first[copy] == UINT32_MAX)
-                r->first[copy] = s;
-            r->last[copy] = s;
-        }
+        const ReplayStep *step = &r->order.at[s];
+        lives_touch(&r->lives, s, &plan->calls.at[step->call],
+                    means_second(r, step) ? r->dropped : NULL);
     }
-    for (uint32_t k = 0; k < plan->program->outputs.count; k++)
-        r->last[tir_storage(plan->program->block, plan->program->outputs.at[k].value)] =
-            r->order.count - 1;
+    lives_keep_outputs(&r->lives, plan->program, r->order.count - 1);
 }
 
 /* The regions' worst moments, which need not be the same. */
@@ -107,11 +97,11 @@ static void measure(Replay *r) {
         change[region] = r->change + (size_t)region * length;
     for (uint32_t copy = 0; copy < 2 * r->n_values; copy++) {
         TirId value = copy < r->n_values ? copy : copy - r->n_values;
-        if (r->first[copy] == UINT32_MAX || r->bytes[value] == 0)
+        if (r->lives.first[copy] == NEVER || r->bytes[value] == 0)
             continue;
         Region region = plan_region(tir_node(r->plan->program->block, value)->type.domain);
-        change[region][r->first[copy]] += r->bytes[value];
-        change[region][r->last[copy] + 1] -= r->bytes[value];
+        change[region][r->lives.first[copy]] += r->bytes[value];
+        change[region][r->lives.last[copy] + 1] -= r->bytes[value];
     }
     r->bytes_needed = 0;
     for (Region region = REGION_GLOBAL; region < REGION_PARTIAL; region++) {
@@ -129,7 +119,7 @@ static void measure(Replay *r) {
 void replay_try(Replay *r) {
     decide_dropped(r);
     make_order(r);
-    find_intervals(r);
+    find_lives(r);
     measure(r);
 }
 
@@ -148,7 +138,8 @@ void replay_apply(Replay *r, const Call *calls) {
         for (uint32_t k = 0; k < calls[step->call].buffers.count; k++) {
             CallBuffer buffer = calls[step->call].buffers.at[k];
             if (buffer.region == REGION_NONE) {
-                uint32_t copy = copy_of(r, step, buffer.index);
+                const bool second = means_second(r, step) && r->dropped[buffer.index];
+                const uint32_t copy = second ? r->n_values + buffer.index : buffer.index;
                 if (!slot[copy] && copy != 0) {
                     slot[copy] = plan->slots.count;
                     vec_push(plan->arena, &plan->slots, plan->slots.at[buffer.index]);
