@@ -40,7 +40,6 @@ static void add_gemm(JsonText *t, const Call *call) {
     json_text_integer(t, "ldb", g->ldb);
     add_call_buffer(t, "c", call, 2);
     json_text_integer(t, "ldc", g->ldc);
-    json_text_integer(t, "alpha", 1);
     json_text_integer(t, "beta", g->accumulate);
     json_text_integer(t, "per_instance", /* several where the operand has free axes */
                       g->m_per_instance   ? g->m
@@ -53,8 +52,6 @@ static void add_reduce(JsonText *t, const Call *call) {
     json_text_plain(t, "tasks_of", plan_domain_name(call->domain));
     json_text_integer(t, "elements", call->elements);
     add_call_buffer(t, "to", call, 1);
-    json_text_integer(t, "scale", 1);
-    json_text_boolean(t, "accumulate", false);
 }
 
 static void add_zero(JsonText *t, const Call *call) {

@@ -323,14 +323,7 @@ enum { REDUCE_ELEMENTS = 2048, ZERO_BYTES = 1 << 18, SCATTER_ELEMENTS = 64 };
             for (int64_t k = 0; k < n; k++)                                                        \
                 sum[k] += from[k];                                                                 \
         }                                                                                          \
-        real scale = (real)job->call->scale;                                                       \
-        if (job->call->accumulate) {                                                               \
-            for (int64_t k = 0; k < n; k++)                                                        \
-                to[k] += scale * sum[k];                                                           \
-        } else {                                                                                   \
-            for (int64_t k = 0; k < n; k++)                                                        \
-                to[k] = scale * sum[k];                                                            \
-        }                                                                                          \
+        memcpy(to, sum, (size_t)n * sizeof(real));                                                 \
     }
 DEFINE_REDUCE(reduce_f32, float)
 DEFINE_REDUCE(reduce_f64, double)

@@ -101,12 +101,12 @@ static void gemm_task(void *argument, int64_t task, int32_t worker) {
         int64_t b = call->transpose_b ? n0 * call->ldb + k0 : k0 * call->ldb + n0;
         double beta = k0 == 0 ? call->beta : 1;
         if (job->element_bytes == 4)
-            job->blas->sgemm(CblasRowMajor, ta, tb, (blasint)m, (blasint)n, (blasint)k,
-                             (float)call->alpha, (const float *)job->abc[0] + a, (blasint)call->lda,
+            job->blas->sgemm(CblasRowMajor, ta, tb, (blasint)m, (blasint)n, (blasint)k, 1,
+                             (const float *)job->abc[0] + a, (blasint)call->lda,
                              (const float *)job->abc[1] + b, (blasint)call->ldb, (float)beta,
                              (float *)job->abc[2] + c, (blasint)call->ldc);
         else
-            job->blas->dgemm(CblasRowMajor, ta, tb, (blasint)m, (blasint)n, (blasint)k, call->alpha,
+            job->blas->dgemm(CblasRowMajor, ta, tb, (blasint)m, (blasint)n, (blasint)k, 1,
                              (const double *)job->abc[0] + a, (blasint)call->lda,
                              (const double *)job->abc[1] + b, (blasint)call->ldb, beta,
                              (double *)job->abc[2] + c, (blasint)call->ldc);

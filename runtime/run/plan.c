@@ -467,7 +467,6 @@ static HcStatus read_gemm(Reader *r, const json_t *json, HcCall *call) {
     TRY(whole(r, json, "lda", 1, INT32_MAX, -1, &call->lda));
     TRY(whole(r, json, "ldb", 1, INT32_MAX, -1, &call->ldb));
     TRY(whole(r, json, "ldc", 1, INT32_MAX, -1, &call->ldc));
-    TRY(real(r, json, "alpha", 1, &call->alpha));
     TRY(real(r, json, "beta", 0, &call->beta));
     call->transpose_a = flag(json, "ta", false);
     call->transpose_b = flag(json, "tb", false);
@@ -508,8 +507,6 @@ static HcStatus read_call(Reader *r, const json_t *json, HcCall *call) {
     if (call->kind == HC_CALL_REDUCE) {
         TRY(domain(r, json_object_get(json, "tasks_of"), &call->domain));
         TRY(whole(r, json, "per_sample", 0, INT32_MAX, 0, &call->per_sample));
-        TRY(real(r, json, "scale", 1, &call->scale));
-        call->accumulate = flag(json, "accumulate", false);
         TRY(add_buffer(r, call, json_object_get(json, "partial")));
         return add_buffer(r, call, json_object_get(json, "to"));
     }

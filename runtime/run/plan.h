@@ -162,13 +162,11 @@ typedef struct {
     int64_t elements, rows, indices; /* REDUCE, SCATTER; rows; indices an instance */
     int64_t cleared;                 /* ZERO: bytes for each unit of the region's count */
     HcDomain index_domain, values_domain, to_domain; /* SCATTER */
-    double scale;
-    bool accumulate;
     bool transpose_a, transpose_b;
     bool repeated; /* a chunk's backward pass by itself runs it again */
     HcSize m, n, k;
     int64_t lda, ldb, ldc;
-    double alpha, beta;
+    double beta;                    /* GEMM: what it adds to, times this; 0: C is not read */
     double operations[3], bytes[3]; /* a step, a sample, a position: for profiles */
     const char *lines;              /* of the model's source, or NULL */
 } HcCall;

@@ -91,7 +91,6 @@ static void product_equals(HcPool *pool, int64_t m, int64_t n, int64_t k, bool o
         HcCall call = {.kind = HC_CALL_GEMM,
                        .transpose_a = form & 1,
                        .transpose_b = form & 2,
-                       .alpha = 0.5,
                        .beta = form & 4 ? 2 : 0,
                        .ldc = n};
         call.lda = call.transpose_a ? m : k;
@@ -110,7 +109,7 @@ static void product_equals(HcPool *pool, int64_t m, int64_t n, int64_t k, bool o
                 for (int64_t t = 0; t < k; t++)
                     sum += (call.transpose_a ? a[t * m + i] : a[i * k + t]) *
                            (call.transpose_b ? b[j * k + t] : b[t * n + j]);
-                double expected = 0.5 * sum + (form & 4 ? 2 * element(i * n + j) : 0);
+                double expected = sum + (form & 4 ? 2 * element(i * n + j) : 0);
                 assert_true(fabs(c[i * n + j] - expected) < 1e-14 * (double)k);
             }
         }
