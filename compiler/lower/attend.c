@@ -106,8 +106,7 @@ static Attend attend_begin(Arena *arena, const AttendShape *shape, const char *n
     return a;
 }
 
-/* --- the one product
- * ------------------------------------------------------------------------------ */
+/* --- the one product ---------------------------------------------------------------------------*/
 
 typedef struct {
     uint32_t buffer;
@@ -138,8 +137,7 @@ static void attend_product(Attend *a, const AttendScalars *x, uint32_t rows, con
         held[k] = nest_result(b, loop, k);
 }
 
-/* --- tiles of queries
- * ------------------------------------------------------------------------------ */
+/* --- tiles of queries --------------------------------------------------------------------------*/
 
 static void attend_clear(Attend *a, const AttendMatrix *m, int64_t rows) {
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, rows), 1, 0, NULL);
@@ -291,8 +289,7 @@ static NestId attend_visible(Attend *a, NestId key, NestId first, uint32_t c) {
     return nest_binary(b, NEST_LE, least, nest_lanes(b, lanes));
 }
 
-/* --- forward
- * ---------------------------------------------------------------------------------------- */
+/* --- forward -----------------------------------------------------------------------------------*/
 
 typedef struct {
     AttendMatrix q, k, v, o, lse;                 /* arguments */
@@ -434,8 +431,7 @@ NestKernel *attend_forward(Arena *arena, const AttendShape *shape) {
     return b->kernel;
 }
 
-/* --- backward
- * --------------------------------------------------------------------------------------- */
+/* --- backward ----------------------------------------------------------------------------------*/
 
 typedef struct {
     AttendMatrix q, k, v, o, lse, d_o, dq, dk, dv;                        /* arguments */

@@ -75,8 +75,7 @@ NestId lower_fold_lanes(Lower *l, TirOp op, NestId acc) {
     }
 }
 
-/* --- many results -------------------------------------------------------------------------------
- */
+/* --- many results ------------------------------------------------------------------------------*/
 
 /* A fold with many results or many other summed axes: loops over blocks of results; within, over
  * the others and the features, an accumulator for each result of the block. */

@@ -127,8 +127,7 @@ void lower_axes_end(Lower *l, const ScheduleStep *step, uint32_t inner);
 /* Features in lanes, from the value of a loop's variable on; 0: from feature `first` on. */
 Affine lower_features(Lower *l, NestId variable, uint64_t first);
 
-/* --- memory (memory.c) --------------------------------------------------------------------------
- */
+/* --- memory (memory.c) -------------------------------------------------------------------------*/
 uint32_t lower_scratch(Lower *l, const char *name, TirElem elem, uint64_t elements);
 uint32_t lower_packed_buffer(Lower *l, const ScheduleValue *v);
 /* Gives a value the memory of the thread's own that it lies in. */
@@ -146,13 +145,11 @@ void lower_store_streamed(Lower *l, uint32_t buffer, const Affine *row, const Af
 bool lower_is_packed_index(const Lower *l, const AffineIndex *index);
 Affine lower_packed_flat(const Lower *l, const TirType *type, const AffineIndex *index);
 
-/* --- evaluation: eval.c, and how each op's value follows from its operands': ops.c, reduce.c,
- * take.c, shift.c -------------------------------------------------------------------------------
- */
+/* --- evaluation (eval.c, ops.c, reduce.c, take.c, shift.c) -------------------------------------*/
 
 /* The value at an index: a scalar when it is the same for all lanes, else a vector. */
 NestId lower_eval(Lower *l, LowerFrame *frame, TirId id, const AffineIndex *index);
-/* The same of what is not there yet. */
+/* The same of what is not there yet: how each op's value follows from its operands'. */
 NestId lower_op(Lower *l, LowerFrame *frame, const TirNode *node, const AffineIndex *index);
 NestId lower_reduce(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index);
 NestId lower_contract(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index);
@@ -169,8 +166,7 @@ NestId lower_added(Lower *l, TirId id, const AffineIndex *index, NestId sum);
  * `row` and the rows after it. */
 void lower_shift_prepare(Lower *l, Affine row, uint32_t rows, const TirId *roots, uint32_t n);
 
-/* --- sums over instances (sum.c) ----------------------------------------------------------------
- */
+/* --- sums over instances (sum.c) ---------------------------------------------------------------*/
 void lower_sums_begin(Lower *l); /* accumulators to zero */
 /* Where the task adds up a wide sum's element. */
 NestAddress lower_sum_place(Lower *l, const ScheduleValue *v, const AffineIndex *index);
@@ -179,13 +175,11 @@ void lower_sums_end(Lower *l); /* what was added up, to the task's partial resul
 /* A sum that keeps samples or positions: a kernel by itself. */
 NestKernel *lower_sum_kernel(const Schedule *s);
 
-/* --- packed order (pack.c) ----------------------------------------------------------------------
- */
+/* --- packed order (pack.c) ---------------------------------------------------------------------*/
 void lower_pack_weights(Lower *l); /* at the beginning of a task */
 void lower_unpack_sum(Lower *l, const ScheduleValue *v);
 
-/* --- blocks (block.c), folds (fold.c) -----------------------------------------------------------
- */
+/* --- blocks (block.c), folds (fold.c) ----------------------------------------------------------*/
 
 /* Computes a part that reads weights at features `c`, for all positions of a block together, for
  * lower_eval to find. */
@@ -202,8 +196,7 @@ NestId lower_fold_term(Lower *l, const ScheduleFold *f, const AffineIndex *eleme
 NestId lower_fold_lanes(Lower *l, TirOp op, NestId acc);
 void lower_looped_fold(Lower *l, const ScheduleStep *step);
 
-/* --- stages: wide.c, lane.c, scan.c -------------------------------------------------------------
- */
+/* --- stages: wide.c, lane.c, scan.c ------------------------------------------------------------*/
 void lower_wide_stage(Lower *l, const ScheduleStage *stage);
 void lower_lane_stage(Lower *l, const ScheduleStage *stage);
 void lower_scan(Lower *l, const ScheduleStep *step);

@@ -2,8 +2,7 @@
 #include "lower/lower_internal.h"
 #include "nest/nest_range.h"
 
-/* --- the thread's own memory --------------------------------------------------------------------
- */
+/* --- the thread's own memory -------------------------------------------------------------------*/
 
 uint32_t lower_scratch(Lower *l, const char *name, TirElem elem, uint64_t elements) {
     NestElem e = elem == TIR_REAL ? l->real : NEST_I32;
@@ -27,8 +26,7 @@ void lower_stored(Lower *l, const ScheduleValue *v) {
                                              tir_node(l->block, v->id)->type.elem, row * l->rows);
 }
 
-/* --- rows ---------------------------------------------------------------------------------------
- */
+/* --- rows --------------------------------------------------------------------------------------*/
 
 /* The last micro-tile may reach past the instances. Our own buffers are padded, so that its idle
  * positions read and write nothing that matters; the caller's are not: they read the last row
@@ -69,8 +67,7 @@ static Affine address(Lower *l, SchedulePlace place, uint64_t elements, const Af
     }
 }
 
-/* --- packed order: [vector of features][row][lane] ----------------------------------------------
- */
+/* --- packed order: [vector of features][row][lane] ---------------------------------------------*/
 
 bool lower_is_packed_index(const Lower *l, const AffineIndex *index) {
     const Affine *last = &index->at[index->rank - 1];
@@ -99,8 +96,7 @@ Affine lower_packed_flat(const Lower *l, const TirType *type, const AffineIndex 
     return flat;
 }
 
-/* --- loads and stores ---------------------------------------------------------------------------
- */
+/* --- loads and stores --------------------------------------------------------------------------*/
 
 /* A fault unless the value lies in memory, and all that the context reads at `flat` is one of its
  * elements. */

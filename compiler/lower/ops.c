@@ -104,8 +104,7 @@ static NestId eval_slice(Lower *l, LowerFrame *f, const TirNode *node, const Aff
     return lower_eval(l, f, node->operands[0], &inner);
 }
 
-/* --- reshape ------------------------------------------------------------------------------------
- */
+/* --- reshape -----------------------------------------------------------------------------------*/
 
 /* Entry `flat` of source axes [first, last), one index each. */
 static void split_flat(Lower *l, const TirType *source, uint32_t first, uint32_t last, Affine flat,

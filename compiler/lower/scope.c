@@ -5,8 +5,7 @@
 
 enum { BUCKETS = 4096 };
 
-/* --- what is known ------------------------------------------------------------------------------
- */
+/* --- what is known -----------------------------------------------------------------------------*/
 
 uint64_t lower_memo_hash(const Lower *l, TirId id, uint32_t frame, const AffineIndex *index) {
     uint64_t h = (uint64_t)id * 0x9e3779b97f4a7c15u ^ (uint64_t)frame << 32 ^ l->context.number;
@@ -84,8 +83,7 @@ _Noreturn void lower_fault(const Lower *l, TirOp op, const char *message) {
     abort(); /* a handler does not return */
 }
 
-/* --- scalars and vectors ------------------------------------------------------------------------
- */
+/* --- scalars and vectors -----------------------------------------------------------------------*/
 
 NestType lower_type(const Lower *l, TirElem elem, uint16_t lanes) {
     NestElem e = elem == TIR_REAL ? l->real : elem == TIR_INT ? NEST_I32 : NEST_BOOL;
@@ -153,8 +151,7 @@ Affine lower_clamped(Lower *l, Affine i, int64_t begin, int64_t extent) {
     return affine_var(at);
 }
 
-/* --- loops --------------------------------------------------------------------------------------
- */
+/* --- loops -------------------------------------------------------------------------------------*/
 
 NestLoop *lower_loop_begin(Lower *l, const ScheduleLoop *loop, NestId end, uint32_t n_carried,
                            const NestId *initial) {

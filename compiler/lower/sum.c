@@ -96,8 +96,7 @@ void lower_sums_end(Lower *l) {
     }
 }
 
-/* --- sums that keep samples or positions: kernels by themselves ---------------------------------
- */
+/* --- sums that keep samples or positions: kernels by themselves --------------------------------*/
 
 /* out[i] = sum over the instances of the inner domain that share i: positions of sample i when the
  * result is per sample, samples at position i when it is per position. */

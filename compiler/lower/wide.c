@@ -1,8 +1,7 @@
 /* Wide stages: loops over positions and, within, over features in lanes. */
 #include "lower/lower_internal.h"
 
-/* --- what a turn writes -------------------------------------------------------------------------
- */
+/* --- what a turn writes ------------------------------------------------------------------------*/
 
 /* Where a value of the stage that lies in memory is written. */
 static void store_wide(Lower *l, const ScheduleValue *v, const Affine *flat, NestId x) {
@@ -43,8 +42,7 @@ static void write_unrolled(Lower *l, const SchedulePart *part, Affine c) {
     }
 }
 
-/* --- parts and folds together -------------------------------------------------------------------
- */
+/* --- parts and folds together ------------------------------------------------------------------*/
 
 /* Loops that parts and items share: over positions, and within over features. */
 typedef struct {
@@ -185,10 +183,9 @@ static void step_together(Lower *l, const ScheduleStep *step) {
     nest_loop_end(&l->b, NULL);
 }
 
-/* --- sums over positions: features outside, for the accumulators of one feature fit into registers
- * -----------------------------------------------------------------------------------------------
- */
+/* --- sums over positions -----------------------------------------------------------------------*/
 
+/* Features outside, for the accumulators of one feature fit into registers. */
 static void step_sums(Lower *l, const ScheduleStep *step) {
     const ScheduleLoop *features = &step->loops[0], *positions = &step->loops[1];
     const uint64_t whole = features->extent / l->lanes * l->lanes;
@@ -207,8 +204,7 @@ static void step_sums(Lower *l, const ScheduleStep *step) {
     }
 }
 
-/* --- a part with loops over its leading axes ----------------------------------------------------
- */
+/* --- a part with loops over its leading axes ---------------------------------------------------*/
 
 /* At features index->at[last], `block` elements that follow each other along the axis before. */
 static void part_block(Lower *l, const SchedulePart *part, Affine row, AffineIndex index,
@@ -280,8 +276,7 @@ static void step_elements(Lower *l, const ScheduleStep *step) {
     nest_loop_end(&l->b, NULL);
 }
 
-/* --- a stage ------------------------------------------------------------------------------------
- */
+/* --- a stage -----------------------------------------------------------------------------------*/
 
 static void wide_step(Lower *l, const ScheduleStep *step) {
     switch (step->kind) {

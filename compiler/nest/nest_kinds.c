@@ -18,8 +18,7 @@ static const NestInstruction *instruction_of(const Kinds *v, NestId id) {
     return &v->kernel->instructions.at[id];
 }
 
-/* --- who uses what ------------------------------------------------------------------------------
- */
+/* --- who uses what -----------------------------------------------------------------------------*/
 
 static void use_address(Kinds *v, const NestAddress *at) {
     for (uint32_t k = 0; k < at->n_terms; k++)
@@ -51,8 +50,7 @@ static void use_body(Kinds *v, const NestBody *body) {
     }
 }
 
-/* --- folds --------------------------------------------------------------------------------------
- */
+/* --- folds -------------------------------------------------------------------------------------*/
 
 static bool is_fold(Kinds *v, const NestLoop *loop, uint32_t k, NestOp *by);
 
@@ -94,8 +92,7 @@ static bool is_selection(Kinds *v, const NestLoop *loop, uint32_t k) {
            (i->operands[1] == loop->inner[k] || i->operands[2] == loop->inner[k]);
 }
 
-/* --- what turns write ---------------------------------------------------------------------------
- */
+/* --- what turns write --------------------------------------------------------------------------*/
 
 static int64_t step_of(const NestAddress *at, NestId variable) {
     int64_t step = 0;
@@ -142,8 +139,7 @@ static bool reads_others(const Kinds *v, const NestBody *body, const Writes *w) 
     return false;
 }
 
-/* --- loops --------------------------------------------------------------------------------------
- */
+/* --- loops -------------------------------------------------------------------------------------*/
 
 static void check_loop(Kinds *v, NestId id, const NestLoop *loop, Arena *scratch) {
     const bool reduce = loop->kind == NEST_REDUCE;

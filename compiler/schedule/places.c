@@ -28,8 +28,7 @@ uint64_t schedule_packed_bytes(const Schedule *s, const ScheduleValue *v) {
     return schedule_packed_elements(s, &schedule_node(s, v->id)->type) * s->real_bytes;
 }
 
-/* --- outputs past the caches -------------------------------------------------------------------
- */
+/* --- outputs past the caches -------------------------------------------------------------------*/
 
 static uint64_t likely_instances(const Scheduler *b) {
     const TirDomain domain = b->s->group->domain;
@@ -57,8 +56,7 @@ static void choose_streamed(Scheduler *b) {
     }
 }
 
-/* --- what is read from memory ------------------------------------------------------------------
- */
+/* --- what is read from memory ------------------------------------------------------------------*/
 
 static void store_what_stages_read(Scheduler *b) {
     const Schedule *s = b->s;
@@ -99,8 +97,7 @@ static void store_results(Scheduler *b) {
     }
 }
 
-/* --- packed order ------------------------------------------------------------------------------
- */
+/* --- packed order ------------------------------------------------------------------------------*/
 
 static void pack_if_worth(const Schedule *s, ScheduleValue *v, uint64_t *packed) {
     const TirType *type = &schedule_node(s, v->id)->type;
@@ -146,8 +143,7 @@ static void choose_packed(Scheduler *b) {
     }
 }
 
-/* --- copies by lanes ---------------------------------------------------------------------------
- */
+/* --- copies by lanes ---------------------------------------------------------------------------*/
 
 static bool reads_by_lanes(const Schedule *s, const ScheduleValue *user, const ScheduleValue *v) {
     const TirNode *node = schedule_node(s, user->id);
@@ -175,8 +171,7 @@ static void choose_copies(Scheduler *b) {
     }
 }
 
-/* --- what comes of it --------------------------------------------------------------------------
- */
+/* --- what comes of it --------------------------------------------------------------------------*/
 
 static SchedulePlace place_of(const Schedule *s, ScheduleValue *v, const ScheduleDraft *d) {
     const TirNode *node = schedule_node(s, v->id);

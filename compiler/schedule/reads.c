@@ -46,8 +46,7 @@ uint64_t schedule_terms(const TirBlock *block, const TirNode *node) {
     return total;
 }
 
-/* --- axes along the lanes ----------------------------------------------------------------------
- */
+/* --- axes along the lanes ----------------------------------------------------------------------*/
 
 /* The operand's axis that is the last of what a reduction leaves; -1: none is left. */
 static int last_kept(const TirNode *node, uint32_t rank) {
@@ -104,8 +103,7 @@ int schedule_lane_axis(const Schedule *s, TirId id, uint32_t k) {
     }
 }
 
-/* --- operands ----------------------------------------------------------------------------------
- */
+/* --- operands ----------------------------------------------------------------------------------*/
 
 /* A reshape that adds or drops axes of one element and leaves the last axis. */
 static bool keeps_lanes(const TirType *to, const TirType *from) {
@@ -183,8 +181,7 @@ bool schedule_reads_weights(const Schedule *s, TirId id) {
     return false;
 }
 
-/* --- readers that lanes of positions do not serve ----------------------------------------------
- */
+/* --- readers that lanes of positions do not serve ----------------------------------------------*/
 
 bool schedule_has_loops_apart(const Schedule *s, const ScheduleValue *v) {
     const TirNode *node = schedule_node(s, v->id);

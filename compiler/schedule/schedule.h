@@ -18,8 +18,7 @@
 #include "machine/machine.h"
 #include "plan/plan.h"
 
-/* --- values ------------------------------------------------------------------------------------
- */
+/* --- values ------------------------------------------------------------------------------------*/
 
 typedef enum {
     SCHEDULE_WIDE, /* features in lanes */
@@ -57,8 +56,7 @@ typedef struct ScheduleValue {
     struct ScheduleValue **results; /* of a scan: its RESULT values, NULL where nobody reads one */
 } ScheduleValue;
 
-/* --- loops -------------------------------------------------------------------------------------
- */
+/* --- loops -------------------------------------------------------------------------------------*/
 
 /* What the turns of a loop go over, and what carries them. On another kind of machine the same
  * words say more: tasks are blocks there, and lanes those of a warp. */
@@ -142,8 +140,7 @@ typedef struct {
     VEC(ScheduleStep) steps;
 } ScheduleStage;
 
-/* --- kernels -----------------------------------------------------------------------------------
- */
+/* --- kernels -----------------------------------------------------------------------------------*/
 
 typedef struct {
     const char *name;
@@ -187,8 +184,7 @@ static inline const TirNode *schedule_node(const Schedule *s, TirId id) {
 /* How a value's node is called in buffers' names and in prints. */
 const char *schedule_name(const Schedule *s, TirId id);
 
-/* --- what follows from types and ops (reads.c) --------------------------------------------------
- */
+/* --- what follows from types and ops (reads.c) -------------------------------------------------*/
 
 /* Long enough along its last axis for features in lanes. */
 bool schedule_is_wide(const TirType *type);
@@ -207,8 +203,7 @@ TirId schedule_operand(const Schedule *s, TirId id, uint32_t k, bool *in_step);
 /* A contraction with a wide global operand: every weight loaded should serve several positions. */
 bool schedule_reads_weights(const Schedule *s, TirId id);
 
-/* --- folds (folds.c) ----------------------------------------------------------------------------
- */
+/* --- folds (folds.c) ---------------------------------------------------------------------------*/
 
 typedef struct {
     const TirNode *node;
@@ -227,8 +222,7 @@ uint64_t schedule_fold_others(const ScheduleFold *f);
 /* The axis of the result that an operand's axis becomes; -1: it is summed. */
 int schedule_fold_axis(const TirNode *node, uint32_t operand, uint32_t axis);
 
-/* --- memory of a thread (places.c) --------------------------------------------------------------
- */
+/* --- memory of a thread (places.c) -------------------------------------------------------------*/
 
 /* From one position of a micro-tile to the next in PLACE_TILE_ROWS: never a multiple of
  * machine->same_sets bytes, so that equal features of different positions fall into different sets

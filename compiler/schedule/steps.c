@@ -9,8 +9,7 @@
  * ones go through loops over their elements, from and to memory. */
 #include "schedule/schedule_internal.h"
 
-/* --- loops -------------------------------------------------------------------------------------
- */
+/* --- loops -------------------------------------------------------------------------------------*/
 
 static void loop_push(ScheduleStep *step, ScheduleLoop loop) {
     step->loops[step->n_loops++] = loop;
@@ -48,8 +47,7 @@ static void over_blocks(ScheduleStep *step, const TirType *type, uint32_t axis, 
                                    .step = schedule_divisor(type->dims[axis], most)});
 }
 
-/* --- wide stages -------------------------------------------------------------------------------
- */
+/* --- wide stages -------------------------------------------------------------------------------*/
 
 typedef struct {
     Scheduler *b;
@@ -202,8 +200,7 @@ static void fold_steps(WideStage *w, const ScheduleValue *v) {
     }
 }
 
-/* --- what is fetched ahead ---------------------------------------------------------------------
- */
+/* --- what is fetched ahead ---------------------------------------------------------------------*/
 
 /* Multiplications of a turn by weights that serve a block of positions; 0: it has none. */
 static uint64_t weighted_work(const Schedule *s, const ScheduleStep *step) {
@@ -304,8 +301,7 @@ static void wide_steps(WideStage *w, uint32_t number, bool *ahead) {
         vec_push(w->b->arena, &w->stage->steps, w->shared.at[k]);
 }
 
-/* --- lane stages -------------------------------------------------------------------------------
- */
+/* --- lane stages -------------------------------------------------------------------------------*/
 
 static ScheduleStep lane_step(const Schedule *s, ScheduleStepKind kind, const ScheduleValue *v) {
     ScheduleStep step = {.kind = kind, .value = v, .begins = true, .ends = true};

@@ -37,8 +37,7 @@ const char *schedule_name(const Schedule *s, TirId id) {
     return node->name ? node->name : tir_op_name(node->op);
 }
 
-/* --- a group's values --------------------------------------------------------------------------
- */
+/* --- a group's values --------------------------------------------------------------------------*/
 
 static SchedulePlace place_of_input(const Schedule *s, TirDomain domain) {
     if (tir_domain_equal(domain, TIR_GLOBAL))

@@ -38,8 +38,7 @@ static bool in_memory(const ScheduleValue *x) {
     return x->place != PLACE_NONE && x->place != PLACE_REGISTERS;
 }
 
-/* --- values ------------------------------------------------------------------------------------
- */
+/* --- values ------------------------------------------------------------------------------------*/
 
 static void check_input(Verifier *v, const ScheduleValue *x) {
     const bool few = x->place == PLACE_PER_POSITION || x->place == PLACE_PER_SAMPLE;
@@ -105,8 +104,7 @@ static void check_arguments(Verifier *v, const TirIdVec *of, uint32_t first, boo
     }
 }
 
-/* --- readers -----------------------------------------------------------------------------------
- */
+/* --- readers -----------------------------------------------------------------------------------*/
 
 /* Whether what `user` reads it with lanes of positions, at indices known now. */
 static bool reads_registers(const Verifier *v, const ScheduleValue *user, uint32_t k) {
@@ -161,8 +159,7 @@ static void check_reads(Verifier *v, const ScheduleValue *user) {
     }
 }
 
-/* --- loops -------------------------------------------------------------------------------------
- */
+/* --- loops -------------------------------------------------------------------------------------*/
 
 /* Whether a turn of this loop leaves accumulators for the next. */
 static bool carries(const ScheduleStep *step, const ScheduleLoop *loop) {
@@ -221,8 +218,7 @@ static void check_axes(Verifier *v, const ScheduleStep *step, const TirType *typ
         WRONG(v, "the loops that make %%%u leave axes out", step->value->id);
 }
 
-/* --- steps -------------------------------------------------------------------------------------
- */
+/* --- steps -------------------------------------------------------------------------------------*/
 
 static void write_elements(Verifier *v, uint32_t stage, const ScheduleValue *x, uint64_t elements) {
     if (x->stage != stage)

@@ -78,8 +78,7 @@ static void refused(const Schedule *s, const char *why) {
         assert_null(schedule_verify(s));                                                           \
     } while (0)
 
-/* --- looking for what to break -----------------------------------------------------------------
- */
+/* --- looking for what to break -----------------------------------------------------------------*/
 
 typedef bool Is(const Schedule *s, const ScheduleValue *v);
 
@@ -150,8 +149,7 @@ static bool is_packed(const Schedule *s, const ScheduleValue *v) {
     return v->packed && !v->made;
 }
 
-/* --- values ------------------------------------------------------------------------------------
- */
+/* --- values ------------------------------------------------------------------------------------*/
 
 static void test_places(void **state) {
     uint32_t n;
@@ -201,8 +199,7 @@ static void test_readers(void **state) {
     REFUSED(s, v->lanes, true, "an instance of its own for each lane");
 }
 
-/* --- loops -------------------------------------------------------------------------------------
- */
+/* --- loops -------------------------------------------------------------------------------------*/
 
 static void test_loops(void **state) {
     uint32_t n;
@@ -229,8 +226,7 @@ static void test_loops(void **state) {
     REFUSED(s, step->n_loops, step->n_loops - 1, "leave axes out");
 }
 
-/* --- steps -------------------------------------------------------------------------------------
- */
+/* --- steps -------------------------------------------------------------------------------------*/
 
 static void test_steps(void **state) {
     uint32_t n;
@@ -258,8 +254,7 @@ static void test_steps(void **state) {
     REFUSED(s, step->kind, STEP_COPY_OUT, "goes out in stage");
 }
 
-/* --- the machine -------------------------------------------------------------------------------
- */
+/* --- the machine -------------------------------------------------------------------------------*/
 
 static void test_machine(void **state) {
     uint32_t n;
