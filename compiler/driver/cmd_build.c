@@ -240,7 +240,7 @@ static ExitCode build_run(Driver *d, CompileRun *run) {
     if (code != EXIT_OK)
         return code;
     Build b = {.d = d, .model = run->network->name};
-    b.output = d->options.out ? d->options.out : run->network->name;
+    b.output = d->options.run.out ? d->options.run.out : run->network->name;
     code = build_form(&b);
     if (code == EXIT_OK)
         code = build_allowed(&b);

@@ -17,7 +17,7 @@ ExitCode command_check(Driver *d) {
     code = pipeline_to(d, &run, PASS_SEMA);
     pipeline_end(d, &run);
     const Network *network = run.network;
-    if (d->options.json) {
+    if (d->options.run.json) {
         if (code == EXIT_OK)
             diag_render_json(d->c->diagnostics, d->out);
         return code;
@@ -91,7 +91,7 @@ ExitCode command_show(Driver *d) {
     uint32_t count;
     const StdDefinition *definitions = std_definitions(d->c, &count);
     const char *name = d->options.argument;
-    if (!name && !d->options.json) {
+    if (!name && !d->options.run.json) {
         show_list(d, definitions, count);
         return EXIT_OK;
     }
@@ -104,7 +104,7 @@ ExitCode command_show(Driver *d) {
         if (name && strcmp(name, names[k]) != 0)
             continue;
         found = true;
-        if (d->options.json) {
+        if (d->options.run.json) {
             show_json(&t, &definitions[k]);
             continue;
         }
@@ -118,7 +118,7 @@ ExitCode command_show(Driver *d) {
         return EXIT_USAGE;
     }
     json_text_close(&t, ']');
-    if (d->options.json)
+    if (d->options.run.json)
         json_text_print(&t, d->out);
     return EXIT_OK;
 }
@@ -154,7 +154,7 @@ ExitCode command_explain(Driver *d) {
             fprintf(d->err, "hcc: there is no code '%s'; 'hcc explain' lists all of them\n", asked);
             return EXIT_USAGE;
         }
-        if (d->options.json)
+        if (d->options.run.json)
             explain_json(&t, code, title, text);
         else if (asked)
             fprintf(d->out, "%s: %s\n\n%s\n", code, title, text);
@@ -162,7 +162,7 @@ ExitCode command_explain(Driver *d) {
             fprintf(d->out, "%s  %s\n", code, title);
     }
     json_text_close(&t, ']');
-    if (d->options.json)
+    if (d->options.run.json)
         json_text_print(&t, d->out);
     return EXIT_OK;
 }

@@ -119,7 +119,7 @@ ExitCode command_emit(Driver *d) {
         return EXIT_USAGE;
     }
     OutputFile output;
-    ExitCode code = output_open(d, d->options.out, emit_mark(d->c->arena, stage), &output);
+    ExitCode code = output_open(d, d->options.run.out, emit_mark(d->c->arena, stage), &output);
     if (code != EXIT_OK)
         return code;
     const CompileOptions options = pipeline_options(d);

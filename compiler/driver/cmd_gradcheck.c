@@ -88,7 +88,7 @@ static ExitCode gradcheck_report(Driver *d, const Network *network, const GradRe
         driver_error(d, "%s", report->wrong);
         return EXIT_CHECK;
     }
-    if (d->options.json) {
+    if (d->options.run.json) {
         gradcheck_print_json(d, network, report);
     } else {
         gradcheck_print(d, network->program, report);
@@ -104,7 +104,7 @@ static ExitCode gradcheck_report(Driver *d, const Network *network, const GradRe
 
 ExitCode command_gradcheck(Driver *d) {
     const CompileOptions options = pipeline_options(d);
-    const uint64_t seed = d->options.seed.given ? d->options.seed.value : 1;
+    const uint64_t seed = d->options.run.seed.given ? d->options.run.seed.value : 1;
     GradReport report;
     CompileRun run = pipeline_begin(d, &options);
     ExitCode code = pipeline_model(d, &run, PASS_DCE);

@@ -330,7 +330,7 @@ ExitCode command_info(Driver *d) {
             d->options.against);
         return EXIT_USAGE;
     }
-    if (d->options.json) {
+    if (d->options.run.json) {
         info_print_json(d, network, &info, compared ? &plain : NULL);
         return EXIT_OK;
     }

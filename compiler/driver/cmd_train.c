@@ -5,7 +5,6 @@
 #include "runtime/app/signals.h"
 #include "runtime/files/json.h"
 #include "runtime/files/paths.h"
-#include "runtime/train/train.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,8 +48,8 @@ static const char *train_config(Driver *d) {
     train_config_file(&t, o->argument);
     json_text_bytes(&t, "text", text, length);
     json_text_open(&t, "set", '[');
-    for (uint32_t k = 0; k < o->set.count; k++)
-        json_text_string(&t, NULL, o->set.at[k]);
+    for (uint32_t k = 0; k < o->run.set.count; k++)
+        json_text_string(&t, NULL, o->run.set.at[k]);
     json_text_close(&t, ']');
     if (o->model)
         json_text_string(&t, "model", o->model);
@@ -73,7 +72,7 @@ static const char *train_data_folder(Driver *d) {
 }
 
 static ExitCode train_report(Driver *d, const HcTrainResult *result) {
-    if (d->options.json) {
+    if (d->options.run.json) {
         json_t *object = hc_train_json(result);
         hc_json_set(&object, "run", hc_json_path(result->run));
         return driver_print_json(d, object);
@@ -84,13 +83,13 @@ static ExitCode train_report(Driver *d, const HcTrainResult *result) {
 
 /* What cannot be there is said before the model is compiled. */
 static ExitCode train_check_paths(Driver *d) {
-    if (d->options.batch_log) {
-        ExitCode code = output_allowed(d, d->options.batch_log);
+    if (d->options.run.batch_log) {
+        ExitCode code = output_allowed(d, d->options.run.batch_log);
         if (code != EXIT_OK)
             return code;
     }
-    for (uint32_t k = 0; k < d->options.data.count; k++) {
-        const char *path = d->options.data.at[k];
+    for (uint32_t k = 0; k < d->options.run.data.count; k++) {
+        const char *path = d->options.run.data.at[k];
         if (!strchr(path, '=') && access(path, R_OK) != 0) {
             driver_error(d, "cannot read data `%s`: %s", path, strerror(errno));
             return EXIT_DATA;
@@ -105,7 +104,7 @@ ExitCode command_train(Driver *d) {
     LoadedModel loaded;
     ExitCode code = pipeline_model(d, &run, PASS_SEMA);
     const Network *network = run.network;
-    if (code == EXIT_OK && d->options.data.count == 0 && network->data.source &&
+    if (code == EXIT_OK && d->options.run.data.count == 0 && network->data.source &&
         network->data.train_files.count == 0 && strcmp(network->data.source, "idx") != 0 &&
         strcmp(network->data.source, "cifar10") != 0) {
         fprintf(d->err, "hcc: 'train' needs --data PATH: the train block names no file\n");
@@ -119,28 +118,18 @@ ExitCode command_train(Driver *d) {
     if (code != EXIT_OK)
         return code;
     HcSetting settings[2];
-    HcTrainOptions options = {
-        .data = d->options.data.at,
-        .n_data = (int32_t)d->options.data.count,
-        .data_folder = train_data_folder(d),
-        .data_is_bytes = d->options.data_is_bytes,
-        .out = d->options.out,
-        .runs = "runs",
-        .force = d->options.force,
-        .threads = (int32_t)d->options.threads.value,
-        .settings = settings,
-        .init = d->options.init,
-        .batch_log = d->options.batch_log,
-        .progress = d->options.quiet ? NULL : d->err,
-        .stop = hc_signals_stop,
-    };
+    HcTrainOptions options = hc_train_options(&d->options.run, d->err);
+    options.data_folder = train_data_folder(d);
+    options.settings = settings;
     Arena *arena = d->c->arena;
-    if (d->options.steps.given)
+    if (d->options.run.steps.given)
         settings[options.n_settings++] = (HcSetting){
-            "train.steps", arena_printf(arena, "%llu", (unsigned long long)d->options.steps.value)};
-    if (d->options.seed.given)
-        settings[options.n_settings++] = (HcSetting){
-            "train.seed", arena_printf(arena, "%llu", (unsigned long long)d->options.seed.value)};
+            "train.steps",
+            arena_printf(arena, "%llu", (unsigned long long)d->options.run.steps.value)};
+    if (d->options.run.seed.given)
+        settings[options.n_settings++] =
+            (HcSetting){"train.seed",
+                        arena_printf(arena, "%llu", (unsigned long long)d->options.run.seed.value)};
     options.config_extra = train_config(d);
     hc_signals_install();
     HcTrainResult result;
@@ -190,7 +179,7 @@ static ExitCode run_load(Driver *d, LoadedModel *loaded) {
     json_array_foreach(set, index,
                        entry) if (json_is_string(entry) && strchr(json_string_value(entry), '='))
         vec_push(
-            d->c->arena, &d->options.set,
+            d->c->arena, &d->options.run.set,
             arena_copy_string(d->c->arena, json_string_value(entry), json_string_length(entry)));
     d->options.memory = (HcOptionCount){memory > 0, (uint64_t)memory};
     uint32_t file = source_add(d->c->sources, name, text, length);
@@ -218,19 +207,13 @@ ExitCode command_eval(Driver *d) {
     ExitCode code = run_load(d, &loaded);
     if (code != EXIT_OK)
         return code;
-    HcEvalOptions options = {.checkpoint = d->options.argument,
-                             .data = d->options.data.at,
-                             .n_data = (int32_t)d->options.data.count,
-                             .threads = (int32_t)d->options.threads.value,
-                             .data_is_bytes = d->options.data_is_bytes,
-                             .changed_data = d->options.changed_data,
-                             .notes = d->err};
+    const HcEvalOptions options = hc_eval_options(&d->options.run, d->options.argument, d->err);
     HcEvaluation e;
     HcError error;
     HcStatus status = hc_evaluate(loaded.model, &options, &e, &error);
     if (status != HC_OK) {
         code = train_failed(d, status, &error);
-    } else if (d->options.json) {
+    } else if (d->options.run.json) {
         code = driver_print_json(d, hc_evaluation_json(&e));
     } else {
         hc_evaluation_print(&e, d->out);
@@ -251,19 +234,9 @@ ExitCode command_sample(Driver *d) {
     ExitCode code = run_load(d, &loaded);
     if (code != EXIT_OK)
         return code;
-    const Options *o = &d->options;
-    HcSampleOptions options = {
-        .checkpoint = o->argument,
-        .prompt = o->prompt ? o->prompt : "",
-        .prompt_length = o->prompt ? strlen(o->prompt) : 0,
-        .length = o->length.given ? (int64_t)o->length.value : HC_SAMPLE_LENGTH,
-        .temperature = o->temperature.given ? o->temperature.value : HC_SAMPLE_TEMPERATURE,
-        .top_k = (int64_t)o->top_k.value,
-        .seed = o->seed.given ? o->seed.value : 1,
-        .threads = (int32_t)o->threads.value,
-        .emit = sample_emit,
-        .user = d->out,
-    };
+    HcSampleOptions options = hc_sample_options(&d->options.run, d->options.argument);
+    options.emit = sample_emit;
+    options.user = d->out;
     HcError error;
     HcStatus status = hc_sample(loaded.model, &options, &error);
     if (status != HC_OK)
@@ -286,25 +259,14 @@ ExitCode command_bench(Driver *d) {
     pipeline_end(d, &run);
     if (code != EXIT_OK)
         return code;
-    const HcOptionCount warmup = d->options.warmup;
-    HcBenchOptions options = {
-        .steps = (int64_t)d->options.steps.value,
-        .warmup = !warmup.given  ? 0
-                  : warmup.value ? (int64_t)warmup.value
-                                 : -1,
-        .samples = (int64_t)d->options.batch.value,
-        .positions = (int64_t)d->options.positions.value,
-        .threads = (int32_t)d->options.threads.value,
-        .seed = d->options.seed.given ? d->options.seed.value : 1,
-        .profile = d->options.profile,
-    };
+    const HcBenchOptions options = hc_bench_options(&d->options.run);
     HcBenchResult result;
     HcError error;
     HcStatus status = hc_bench(loaded.model, &options, &result, &error);
     if (status != HC_OK) {
         code = train_failed(d, status, &error);
     } else {
-        if (d->options.json)
+        if (d->options.run.json)
             code = driver_print_json(d, hc_bench_json(&result));
         else
             hc_bench_print(&result, d->out);

@@ -14,9 +14,7 @@ static bool options_valid(const HcCommandLine *line, const Options *o) {
         fprintf(line->err, "hcc: -O is 0, 1, 2 or 3\n");
         return false;
     }
-    return hc_run_options_valid(line,
-                                &(HcRunLimits){o->threads, o->steps, o->batch, o->positions,
-                                               o->temperature, o->set, o->command == CMD_BENCH}) &&
+    return hc_run_options_valid(line, &o->run, o->command == CMD_BENCH) &&
            hc_command_line_complete(line);
 }
 

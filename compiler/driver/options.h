@@ -4,7 +4,7 @@
 #define HCC_DRIVER_OPTIONS_H
 
 #include "base/arena.h"
-#include "runtime/app/command_line.h"
+#include "runtime/app/run_options.h"
 
 /* What the process ends with; documented in the README. */
 typedef enum {
@@ -32,6 +32,8 @@ typedef struct {
     const char *argument; /* FILE, RUN, NAME or CODE; NULL when not given; "-" is stdin */
     int argc;             /* the whole line, for the reproducing command of a fault */
     const char *const *argv;
+    HcRunOptions run; /* of rows that built executables have, too */
+#define RUN_OPTION(ident, long_name, short_name, kind, value, commands, of_executables, help)
 #define OPTION(ident, long_name, short_name, kind, value, commands, help)                          \
     HC_OPTION_TYPE_##kind ident;
 #include "driver/options.def"

@@ -40,7 +40,7 @@ ExitCode output_allowed(Driver *d, const char *path) {
         driver_error(d, "'%s' is what this command reads: choose another output", path);
         return EXIT_USAGE;
     }
-    if (d->options.force || output_marked(path))
+    if (d->options.run.force || output_marked(path))
         return EXIT_OK;
     driver_error(d,
                  "'%s' is there, and hcc did not make it: choose another output, or replace "

@@ -71,8 +71,8 @@ static void pass_ended(void *context, const char *pass, double seconds, const Co
 
 OverrideVec pipeline_overrides(Driver *d) {
     OverrideVec overrides = {0};
-    for (uint32_t k = 0; k < d->options.set.count; k++) {
-        const char *text = d->options.set.at[k], *equals = strchr(text, '=');
+    for (uint32_t k = 0; k < d->options.run.set.count; k++) {
+        const char *text = d->options.run.set.at[k], *equals = strchr(text, '=');
         const char *key = arena_copy_string(d->c->arena, text, (size_t)(equals - text));
         vec_push(d->c->arena, &overrides, (Override){key, equals + 1});
     }

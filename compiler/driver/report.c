@@ -14,7 +14,7 @@ void driver_error(Driver *d, const char *format, ...) {
 
 ExitCode driver_report(Driver *d) {
     const Diagnostics *diagnostics = d->c->diagnostics;
-    if (d->options.json && diag_error_count(diagnostics) > 0)
+    if (d->options.run.json && diag_error_count(diagnostics) > 0)
         diag_render_json(diagnostics, d->out);
     else
         diag_render_text(diagnostics, d->err, d->color);

@@ -3,10 +3,10 @@
 #include "runtime/app/app.h"
 #include "runtime/app/command_line.h"
 #include "runtime/app/info.h"
+#include "runtime/app/run_options.h"
 #include "runtime/app/signals.h"
 #include "runtime/files/json.h"
 #include "runtime/run/context.h"
-#include "runtime/train/train.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,15 +15,13 @@
 /* --- options -----------------------------------------------------------------------------------*/
 
 typedef struct {
-#define RUN_OPTION(ident, long_name, short_name, kind, value, of_hcc, commands, help)              \
-    HC_OPTION_TYPE_##kind ident;
-#include "runtime/app/options.def"
+    HcRunOptions run;
     HcOptionFlag help;
 } Options;
 
 static const HcOptionRow rows[] = {
 #define RUN_OPTION(ident, long_name, short_name, kind, value, of_hcc, commands, help)              \
-    {long_name, short_name, HC_OPTION_##kind, value, commands, help, offsetof(Options, ident)},
+    {long_name, short_name, HC_OPTION_##kind, value, commands, help, offsetof(Options, run.ident)},
 #include "runtime/app/options.def"
     {"help", 'h', HC_OPTION_FLAG, NULL, "*", "show help", offsetof(Options, help)},
 };
@@ -85,7 +83,7 @@ static void add_setting(HcSetting **to, const char *key, const char *value) {
 
 /* --set and what is short for one; how many there are. */
 static int32_t make_settings(App *app, char seed[24], char steps[24]) {
-    const Options *o = &app->options;
+    const HcRunOptions *o = &app->options.run;
     HcSetting *to = app->settings;
     for (uint32_t k = 0; k < o->set.count; k++) {
         const char *equals = strchr(o->set.at[k], '=');
@@ -126,25 +124,13 @@ static int print_json(const App *app, json_t *json) {
 }
 
 static int train(App *app) {
-    const Options *o = &app->options;
+    const HcRunOptions *o = &app->options.run;
     char seed[24], steps[24];
     HcTrainResult result;
     HcError error = {0};
-    HcTrainOptions options = {
-        .data = o->data.at,
-        .n_data = (int32_t)o->data.count,
-        .data_is_bytes = o->data_is_bytes,
-        .out = o->out,
-        .runs = "runs",
-        .force = o->force,
-        .threads = (int32_t)o->threads.value,
-        .settings = app->settings,
-        .n_settings = make_settings(app, seed, steps),
-        .init = o->init,
-        .batch_log = o->batch_log,
-        .progress = o->quiet ? NULL : stderr,
-        .stop = hc_signals_stop,
-    };
+    HcTrainOptions options = hc_train_options(o, stderr);
+    options.settings = app->settings;
+    options.n_settings = make_settings(app, seed, steps);
     hc_signals_install();
     HcStatus status = hc_train(app->model, &options, &result, &error);
     if (status != HC_OK)
@@ -159,14 +145,8 @@ static int train(App *app) {
 }
 
 static int evaluate(App *app) {
-    const Options *o = &app->options;
-    HcEvalOptions options = {.checkpoint = app->argument,
-                             .data = o->data.at,
-                             .n_data = (int32_t)o->data.count,
-                             .threads = (int32_t)o->threads.value,
-                             .data_is_bytes = o->data_is_bytes,
-                             .changed_data = o->changed_data,
-                             .notes = stderr};
+    const HcRunOptions *o = &app->options.run;
+    const HcEvalOptions options = hc_eval_options(o, app->argument, stderr);
     HcError error = {0};
     HcEvaluation e;
     HcStatus status = hc_evaluate(app->model, &options, &e, &error);
@@ -184,18 +164,8 @@ static int emit(void *user, const char *bytes, size_t count) {
 }
 
 static int sample(App *app) {
-    const Options *o = &app->options;
-    HcSampleOptions options = {
-        .checkpoint = app->argument,
-        .prompt = o->prompt ? o->prompt : "",
-        .prompt_length = o->prompt ? strlen(o->prompt) : 0,
-        .length = o->length.given ? (int64_t)o->length.value : HC_SAMPLE_LENGTH,
-        .temperature = o->temperature.given ? o->temperature.value : HC_SAMPLE_TEMPERATURE,
-        .top_k = (int64_t)o->top_k.value,
-        .seed = o->seed.given ? o->seed.value : 1,
-        .threads = (int32_t)o->threads.value,
-        .emit = emit,
-    };
+    HcSampleOptions options = hc_sample_options(&app->options.run, app->argument);
+    options.emit = emit;
     HcError error = {0};
     HcStatus status = hc_sample(app->model, &options, &error);
     if (status == HC_OK)
@@ -204,16 +174,8 @@ static int sample(App *app) {
 }
 
 static int bench(App *app) {
-    const Options *o = &app->options;
-    HcBenchOptions options = {.steps = (int64_t)o->steps.value,
-                              .warmup = !o->warmup.given  ? 0
-                                        : o->warmup.value ? (int64_t)o->warmup.value
-                                                          : -1,
-                              .samples = (int64_t)o->batch.value,
-                              .positions = (int64_t)o->positions.value,
-                              .threads = (int32_t)o->threads.value,
-                              .seed = o->seed.given ? o->seed.value : 1,
-                              .profile = o->profile};
+    const HcRunOptions *o = &app->options.run;
+    const HcBenchOptions options = hc_bench_options(o);
     HcBenchResult r;
     HcError error = {0};
     HcStatus status = hc_bench(app->model, &options, &r, &error);
@@ -311,7 +273,7 @@ static int info(App *app) {
     HcStatus status = hc_plan_read(app->model, &plan, &error);
     if (status != HC_OK)
         return report(app, status, &error);
-    if (app->options.json) {
+    if (app->options.run.json) {
         json_t *json = json_copy(plan.json);
         json_object_del(json, "plan"); /* for machines of another kind */
         hc_plan_free(&plan);
@@ -349,14 +311,8 @@ static int run(App *app, HcCommandLine *line) {
         fprintf(stderr, "%s: which command?\n", app->program);
         return usage(line);
     }
-    const HcRunLimits limits = {o->threads,
-                                o->steps,
-                                o->batch,
-                                o->positions,
-                                o->temperature,
-                                o->set,
-                                line->command == BENCH};
-    if (!hc_run_options_valid(line, &limits) || !hc_command_line_complete(line))
+    if (!hc_run_options_valid(line, &o->run, line->command == BENCH) ||
+        !hc_command_line_complete(line))
         return usage(line);
     app->argument = line->argument;
     return commands[line->command].run(app);

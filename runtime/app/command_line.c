@@ -3,15 +3,12 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* False, after `PROGRAM: ...` on a line. */
-__attribute__((format(printf, 2, 3))) static bool wrong(const HcCommandLine *l, const char *format,
-                                                        ...) {
+bool hc_command_line_wrong(const HcCommandLine *l, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     fprintf(l->err, "%s: ", l->program);
@@ -25,9 +22,9 @@ __attribute__((format(printf, 2, 3))) static bool wrong(const HcCommandLine *l, 
 static bool unknown(const HcCommandLine *l, const char *what, const char *before, const char *name,
                     const char *const *candidates, uint32_t count) {
     const char *near = hc_nearest_name(name, candidates, count);
-    return near ? wrong(l, "unknown %s '%s%s'; did you mean '%s%s'?", what, before, name, before,
-                        near)
-                : wrong(l, "unknown %s '%s%s'", what, before, name);
+    return near ? hc_command_line_wrong(l, "unknown %s '%s%s'; did you mean '%s%s'?", what, before,
+                                        name, before, near)
+                : hc_command_line_wrong(l, "unknown %s '%s%s'", what, before, name);
 }
 
 bool hc_command_takes(const char *command, const char *commands) {
@@ -71,7 +68,8 @@ static bool set_count(const HcCommandLine *l, const HcOptionRow *row, const char
     errno = 0;
     const unsigned long long value = strtoull(text, &end, 10);
     if (text[strspn(text, "0123456789")] != '\0' || *text == '\0' || errno)
-        return wrong(l, "--%s takes a whole number, not '%s'", row->long_name, text);
+        return hc_command_line_wrong(l, "--%s takes a whole number, not '%s'", row->long_name,
+                                     text);
     *count = (HcOptionCount){true, value};
     return true;
 }
@@ -89,8 +87,8 @@ static bool set_bytes(const HcCommandLine *l, const HcOptionRow *row, const char
     end += suffix ? 1 + binary : 0;
     end += *end == 'B';
     if (*text < '0' || *text > '9' || *end != '\0' || !(value >= 1 && value < 0x1p62))
-        return wrong(l, "--%s takes a size such as 2G, 800M or 1.5GiB, not '%s'", row->long_name,
-                     text);
+        return hc_command_line_wrong(l, "--%s takes a size such as 2G, 800M or 1.5GiB, not '%s'",
+                                     row->long_name, text);
     *count = (HcOptionCount){true, (uint64_t)value};
     return true;
 }
@@ -100,7 +98,7 @@ static bool set_real(const HcCommandLine *l, const HcOptionRow *row, const char 
     char *end;
     const double value = strtod(text, &end);
     if (end == text || *end != '\0' || !isfinite(value))
-        return wrong(l, "--%s takes a number, not '%s'", row->long_name, text);
+        return hc_command_line_wrong(l, "--%s takes a number, not '%s'", row->long_name, text);
     *real = (HcOptionReal){true, value};
     return true;
 }
@@ -152,12 +150,12 @@ static bool unknown_option(const HcCommandLine *l, const char *word, size_t leng
     char name[HC_NEAREST_LONGEST + 2];
     uint32_t n = 0;
     if (word[1] != '-')
-        return wrong(l, "unknown option '%s'", word);
+        return hc_command_line_wrong(l, "unknown option '%s'", word);
     for (uint32_t k = 0; k < l->n_rows && n < MOST_NAMES; k++)
         if (allowed(l, &l->rows[k]))
             candidates[n++] = l->rows[k].long_name;
     if (length >= sizeof name)
-        return wrong(l, "unknown option '%.*s'", (int)length + 2, word);
+        return hc_command_line_wrong(l, "unknown option '%.*s'", (int)length + 2, word);
     snprintf(name, sizeof name, "%.*s", (int)length, word + 2);
     return unknown(l, "option", "--", name, candidates, n);
 }
@@ -184,12 +182,14 @@ static bool parse_option(HcCommandLine *l, int *next) {
     if (!row)
         return unknown_option(l, word, length);
     if (!allowed(l, row))
-        return wrong(l, "'%s' does not take --%s", l->commands[l->command].name, row->long_name);
+        return hc_command_line_wrong(l, "'%s' does not take --%s", l->commands[l->command].name,
+                                     row->long_name);
     const char *value = equals ? equals + 1 : !is_long && length > 1 ? word + 2 : NULL;
     if (row->kind == HC_OPTION_FLAG)
-        return value ? wrong(l, "--%s takes no value", row->long_name) : set(l, row, NULL);
+        return value ? hc_command_line_wrong(l, "--%s takes no value", row->long_name)
+                     : set(l, row, NULL);
     if (!value && *next >= l->argc)
-        return wrong(l, "--%s needs a value", row->long_name);
+        return hc_command_line_wrong(l, "--%s needs a value", row->long_name);
     return set(l, row, value ? value : l->argv[(*next)++]);
 }
 
@@ -207,10 +207,11 @@ static bool parse_word(HcCommandLine *l, const char *word) {
         return parse_command(l, word);
     const HcCommandRow *command = &l->commands[l->command];
     if (!*command->arguments)
-        return wrong(l, "'%s' takes no argument, and '%s' is one", command->name, word);
+        return hc_command_line_wrong(l, "'%s' takes no argument, and '%s' is one", command->name,
+                                     word);
     if (l->argument)
-        return wrong(l, "'%s' takes one %s, and '%s' is one too many", command->name,
-                     command->arguments, word);
+        return hc_command_line_wrong(l, "'%s' takes one %s, and '%s' is one too many",
+                                     command->name, command->arguments, word);
     l->argument = word;
     return true;
 }
@@ -238,28 +239,5 @@ bool hc_command_line_complete(const HcCommandLine *l) {
     const HcCommandRow *command = &l->commands[l->command];
     if (l->argument || !*command->arguments || *command->arguments == '[')
         return true;
-    return wrong(l, "'%s' needs %s", command->name, command->arguments);
-}
-
-/* --- what values may be ------------------------------------------------------------------------*/
-
-static bool within(const HcCommandLine *l, const char *name, HcOptionCount count, uint64_t low,
-                   uint64_t high) {
-    return !count.given || (count.value >= low && count.value <= high) ||
-           wrong(l, "--%s is %" PRIu64 " to %" PRIu64, name, low, high);
-}
-
-bool hc_run_options_valid(const HcCommandLine *l, const HcRunLimits *given) {
-    const uint64_t steps = given->bench; /* training may end where it begins */
-    if (given->temperature.given && given->temperature.value < 0)
-        return wrong(l, "--temperature is not negative");
-    for (uint32_t k = 0; k < given->set.count; k++) {
-        const char *text = given->set.at[k], *equals = strchr(text, '=');
-        if (!equals || equals == text || equals[1] == '\0')
-            return wrong(l, "--set takes NAME=VALUE, not '%s'", text);
-    }
-    return within(l, "threads", given->threads, 1, 1024) &&
-           within(l, "steps", given->steps, steps, UINT32_MAX) &&
-           within(l, "batch", given->batch, 1, INT32_MAX) &&
-           within(l, "positions", given->positions, 1, INT32_MAX);
+    return hc_command_line_wrong(l, "'%s' needs %s", command->name, command->arguments);
 }

@@ -72,6 +72,9 @@ typedef struct {
     const char *argument; /* NULL: not given */
 } HcCommandLine;
 
+/* Says what is wrong, on a line after the program's name; false. */
+bool hc_command_line_wrong(const HcCommandLine *line, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* False, and what is wrong was said. Texts are kept by reference. */
 bool hc_command_line_parse(HcCommandLine *line);
 /* False, and that the command needs its argument was said. */
@@ -83,16 +86,5 @@ bool hc_command_takes(const char *command, const char *commands);
 uint32_t hc_option_lists(const HcOptionRow *rows, uint32_t n_rows);
 /* "-o, --out PATH" into `text`. */
 void hc_option_text(const HcOptionRow *row, char *text, size_t size);
-
-/* Values of options.def that may be wrong. */
-typedef struct {
-    HcOptionCount threads, steps, batch, positions;
-    HcOptionReal temperature;
-    HcOptionList set;
-    bool bench; /* steps are measured: one at least */
-} HcRunLimits;
-
-/* False, and what is wrong with them was said. */
-bool hc_run_options_valid(const HcCommandLine *line, const HcRunLimits *given);
 
 #endif

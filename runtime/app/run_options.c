@@ -1,0 +1,78 @@
+#include "runtime/app/run_options.h"
+#include "runtime/app/signals.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static bool within(const HcCommandLine *l, const char *name, HcOptionCount count, uint64_t low,
+                   uint64_t high) {
+    return !count.given || (count.value >= low && count.value <= high) ||
+           hc_command_line_wrong(l, "--%s is %" PRIu64 " to %" PRIu64, name, low, high);
+}
+
+bool hc_run_options_valid(const HcCommandLine *l, const HcRunOptions *given, bool bench) {
+    if (given->temperature.given && given->temperature.value < 0)
+        return hc_command_line_wrong(l, "--temperature is not negative");
+    for (uint32_t k = 0; k < given->set.count; k++) {
+        const char *text = given->set.at[k], *equals = strchr(text, '=');
+        if (!equals || equals == text || equals[1] == '\0')
+            return hc_command_line_wrong(l, "--set takes NAME=VALUE, not '%s'", text);
+    }
+    return within(l, "threads", given->threads, 1, 1024) &&
+           within(l, "steps", given->steps, bench, UINT32_MAX) && /* training may end at once */
+           within(l, "batch", given->batch, 1, INT32_MAX) &&
+           within(l, "positions", given->positions, 1, INT32_MAX);
+}
+
+HcTrainOptions hc_train_options(const HcRunOptions *given, FILE *err) {
+    return (HcTrainOptions){.data = given->data.at,
+                            .n_data = (int32_t)given->data.count,
+                            .data_is_bytes = given->data_is_bytes,
+                            .out = given->out,
+                            .runs = "runs",
+                            .force = given->force,
+                            .threads = (int32_t)given->threads.value,
+                            .init = given->init,
+                            .batch_log = given->batch_log,
+                            .progress = given->quiet ? NULL : err,
+                            .stop = hc_signals_stop};
+}
+
+HcEvalOptions hc_eval_options(const HcRunOptions *given, const char *run, FILE *err) {
+    return (HcEvalOptions){.checkpoint = run,
+                           .data = given->data.at,
+                           .n_data = (int32_t)given->data.count,
+                           .threads = (int32_t)given->threads.value,
+                           .data_is_bytes = given->data_is_bytes,
+                           .changed_data = given->changed_data,
+                           .notes = err};
+}
+
+static uint64_t seed(const HcRunOptions *given) {
+    return given->seed.given ? given->seed.value : 1;
+}
+
+HcSampleOptions hc_sample_options(const HcRunOptions *given, const char *run) {
+    return (HcSampleOptions){
+        .checkpoint = run,
+        .prompt = given->prompt ? given->prompt : "",
+        .prompt_length = given->prompt ? strlen(given->prompt) : 0,
+        .length = given->length.given ? (int64_t)given->length.value : HC_SAMPLE_LENGTH,
+        .temperature = given->temperature.given ? given->temperature.value : HC_SAMPLE_TEMPERATURE,
+        .top_k = (int64_t)given->top_k.value,
+        .seed = seed(given),
+        .threads = (int32_t)given->threads.value};
+}
+
+HcBenchOptions hc_bench_options(const HcRunOptions *given) {
+    const HcOptionCount warmup = given->warmup;
+    return (HcBenchOptions){.steps = (int64_t)given->steps.value,
+                            .warmup = !warmup.given  ? 0
+                                      : warmup.value ? (int64_t)warmup.value
+                                                     : -1,
+                            .samples = (int64_t)given->batch.value,
+                            .positions = (int64_t)given->positions.value,
+                            .threads = (int32_t)given->threads.value,
+                            .seed = seed(given),
+                            .profile = given->profile};
+}
