@@ -39,6 +39,21 @@ static const char *name_of(const Walk *w, uint32_t slot) {
     return arena_printf(w->plan->arena, "%%%u%s%s", value, name ? " " : "", name ? name : "");
 }
 
+/* --- values of a group -------------------------------------------------------------------------*/
+
+static int by_id(const void *a, const void *b) {
+    const TirId x = *(const TirId *)a, y = *(const TirId *)b;
+    return (x > y) - (x < y);
+}
+
+static const TirId *find(const TirIdVec *values, TirId id) {
+    return values->count ? bsearch(&id, values->at, values->count, sizeof id, by_id) : NULL;
+}
+
+static bool contains(const TirIdVec *values, TirId id) {
+    return find(values, id) != NULL;
+}
+
 /* --- what calls name ---------------------------------------------------------------------------*/
 
 static bool runs_kernel(const Call *call) {
@@ -102,6 +117,50 @@ static void check_elements(Walk *w, uint32_t c) {
         WRONG(w, "call %u (%s) mixes types of elements", c, call->label);
 }
 
+/* Values of one text: what a kernel loads may come from elsewhere, what it makes is made alike. */
+static bool is_alike(const Walk *w, TirId x, TirId y, bool made) {
+    const TirNode *a = tir_node(w->block, x), *b = tir_node(w->block, y);
+    const TirDomain of_a = a->type.domain, of_b = b->type.domain;
+    return (!made || a->op == b->op) && a->type.elem == b->type.elem &&
+           tir_shape_equal(&a->type, &b->type) && of_a.sample == of_b.sample &&
+           !of_a.space == !of_b.space;
+}
+
+static bool all_alike(const Walk *w, const TirIdVec *x, const TirIdVec *y, bool made) {
+    bool alike = x->count == y->count;
+    for (uint32_t k = 0; alike && k < x->count; k++)
+        alike = is_alike(w, x->at[k], y->at[k], made);
+    return alike;
+}
+
+/* Whether both give what they compute in the same place. */
+static bool give_alike(const Group *x, const Group *y, const TirIdVec *of_x, const TirIdVec *of_y) {
+    bool alike = of_x->count == of_y->count;
+    for (uint32_t k = 0; alike && k < of_x->count; k++)
+        alike = find(&x->values, of_x->at[k]) - x->values.at ==
+                find(&y->values, of_y->at[k]) - y->values.at;
+    return alike;
+}
+
+static bool is_same_kernel(const Walk *w, const Group *x, const Group *y) {
+    return x == y ||
+           (all_alike(w, &x->inputs, &y->inputs, false) &&
+            all_alike(w, &x->values, &y->values, true) &&
+            give_alike(x, y, &x->outputs, &y->outputs) && give_alike(x, y, &x->sums, &y->sums));
+}
+
+/* A kernel is written from the first call that runs it: all others ask for the same. */
+static void check_kernel(Walk *w, uint32_t c) {
+    const Call *call = &w->plan->calls.at[c];
+    const PlanKernel *kernel = &w->plan->kernels.at[call->kernel];
+    const bool same = kernel->kind == call->kind &&
+                      (call->kind == CALL_KERNEL ? is_same_kernel(w, call->group, kernel->group)
+                                                 : is_alike(w, call->value, kernel->value, true));
+    if (!same)
+        WRONG(w, "call %u (%s) runs kernel %u, which computes something else", c, call->label,
+              call->kernel);
+}
+
 static void check_call(Walk *w, uint32_t c) {
     const Plan *plan = w->plan;
     const Call *call = &plan->calls.at[c];
@@ -123,6 +182,8 @@ static void check_call(Walk *w, uint32_t c) {
         if (b->region > REGION_NONE || b->index >= most)
             WRONG(w, "buffer %u of call %u (%s) is of nothing that there is", k, c, call->label);
     }
+    if (!w->wrong && runs_kernel(call))
+        check_kernel(w, c);
     if (!w->wrong)
         check_elements(w, c);
 }
@@ -338,13 +399,38 @@ static const char *verify_calls(const Plan *plan) {
 
 /* --- groups ------------------------------------------------------------------------------------*/
 
-static int by_id(const void *a, const void *b) {
-    const TirId x = *(const TirId *)a, y = *(const TirId *)b;
-    return (x > y) - (x < y);
+/* What `id` reads of a group that neither computes nor loads it, though it is stored or computed;
+ * 0: nothing. */
+static TirId missing_operand(const Plan *plan, const Group *group, TirId id) {
+    const TirBlock *block = plan->program->block;
+    const TirNode *node = tir_node(block, id);
+    for (uint32_t k = 0; k < node->n_operands; k++) {
+        const TirId root = plan_root(plan, node->operands[k]);
+        const bool made = contains(&group->values, root) &&
+                          (node->op == TIR_RESULT || !plan_sums_instances(block, root));
+        const bool nowhere =
+            plan->work[root] == WORK_NONE && !tir_op_stored(tir_node(block, root)->op);
+        if (!made && !nowhere && !contains(&group->inputs, root))
+            return root;
+    }
+    return 0;
 }
 
-static bool contains(const TirIdVec *values, TirId id) {
-    return bsearch(&id, values->at, values->count, sizeof id, by_id);
+/* Once it is decided what groups give, it is decided what they take. */
+static const char *verify_operands(const Plan *plan) {
+    bool decided = false;
+    for (uint32_t g = 0; g < plan->groups.count; g++)
+        decided |= plan->groups.at[g]->outputs.count || plan->groups.at[g]->sums.count;
+    for (uint32_t g = 0; decided && g < plan->groups.count; g++) {
+        const Group *group = plan->groups.at[g];
+        for (uint32_t k = 0; k < group->values.count; k++) {
+            const TirId root = missing_operand(plan, group, group->values.at[k]);
+            if (root)
+                return arena_printf(
+                    plan->arena, "group %u reads %%%u, which it neither takes nor holds", g, root);
+        }
+    }
+    return NULL;
 }
 
 static const char *verify_groups(const Plan *plan) {
@@ -372,7 +458,7 @@ static const char *verify_groups(const Plan *plan) {
         if (plan->work[id] == WORK_LOCAL &&
             (!plan->group_of[id] || !contains(&plan->group_of[id]->values, id)))
             return arena_printf(plan->arena, "%%%u is computed in no group", id);
-    return NULL;
+    return verify_operands(plan);
 }
 
 const char *plan_verify(const Plan *plan) {

@@ -78,6 +78,9 @@ static void test_groups(void **state) {
     group->inputs.at[0] = given;
     refused(plan, "which it holds");
     group->inputs.at[0] = taken;
+    group->inputs.count--;
+    refused(plan, "neither takes nor holds");
+    group->inputs.count++;
     plan->group_of[first] = plan->groups.at[group->id ? 0 : 1];
     refused(plan, "computed in no group");
     plan->group_of[first] = group;
@@ -119,6 +122,13 @@ static void test_calls(void **state) {
     call->kernel += plan->kernels.count;
     refused(plan, "runs kernel");
     call->kernel -= plan->kernels.count;
+    for (uint32_t k = 0; k < plan->kernels.count; k++) {
+        const uint32_t own = call->kernel;
+        call->kernel = k;
+        if (k != own)
+            refused(plan, "which computes something else");
+        call->kernel = own;
+    }
     call->n_reads++;
     refused(plan, "buffers and reads");
     call->n_reads--;
