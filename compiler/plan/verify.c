@@ -179,7 +179,9 @@ static void check_call(Walk *w, uint32_t c) {
                               : b->region == REGION_INPUT ? plan->program->inputs.count
                               : b->region == REGION_CHUNK ? UINT32_MAX
                                                           : plan->slots.count;
-        if (b->region > REGION_NONE || b->index >= most)
+        const bool no_slot = b->index == 0 && b->region > REGION_INPUT &&
+                             b->region != REGION_CHUNK; /* of no value */
+        if (b->region > REGION_NONE || b->index >= most || no_slot)
             WRONG(w, "buffer %u of call %u (%s) is of nothing that there is", k, c, call->label);
     }
     if (!w->wrong && runs_kernel(call))

@@ -138,6 +138,8 @@ static void test_calls(void **state) {
     const uint32_t index = call->buffers.at[0].index;
     call->buffers.at[0].index = plan->slots.count;
     refused(plan, "of nothing that there is");
+    call->buffers.at[0].index = 0;
+    refused(plan, "of nothing that there is");
     call->buffers.at[0].index = index;
     uint32_t writer = 0, reader = 0;
     dependent(plan, &writer, &reader);
