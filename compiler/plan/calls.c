@@ -47,12 +47,10 @@ static void push_call(Calls *m, Call call) {
     vec_push(m->plan->arena, &m->plan->calls, call);
 }
 
-static uint32_t kernel_for(Calls *m, CallKind kind, const Group *group, TirId value,
-                           const char *name) {
-    const WideHash key = group ? group_key(m->keys, group) : single_key(m->keys, value);
+/* The plan's kernel with this key, which is `kernel` if there is none yet. */
+static uint32_t kernel_for(Calls *m, WideHash key, PlanKernel kernel) {
     void **slot = map_slot(m->kernel_of, &key, sizeof key);
     if (!*slot) {
-        PlanKernel kernel = {kind, group, value, name};
         vec_push(m->plan->arena, &m->plan->kernels, kernel);
         *slot = (void *)(uintptr_t)m->plan->kernels.count;
     }
@@ -78,7 +76,8 @@ static void emit_group(Calls *m, Group *group) {
     Plan *plan = m->plan;
     Call call = {
         .kind = CALL_KERNEL, .group = group, .domain = group->domain, .value = group->values.at[0]};
-    call.kernel = group->kernel = kernel_for(m, CALL_KERNEL, group, 0, group_name(m, group));
+    call.kernel = group->kernel = kernel_for(
+        m, group_key(m->keys, group), (PlanKernel){CALL_KERNEL, group, 0, group_name(m, group)});
     call.label = plan->kernels.at[call.kernel].name;
     for (uint32_t k = 0; k < group->inputs.count; k++)
         reads(m, &call, group->inputs.at[k]);
@@ -126,7 +125,8 @@ static void emit_attend(Calls *m, TirId id, const TirId *results) {
     const TirNode *node = tir_node(m->block, id);
     Call call = {.kind = CALL_ATTEND, .domain = node->result_types[0].domain, .value = id};
     call.label = tir_op_name(node->op);
-    call.kernel = kernel_for(m, CALL_ATTEND, NULL, id, call.label);
+    call.kernel = kernel_for(m, single_key(m->keys, id, results, node->n_results),
+                             (PlanKernel){CALL_ATTEND, NULL, id, call.label});
     /* The forward has a task per query head, the backward one per key head. */
     uint32_t heads_of = node->op == TIR_ATTEND ? 0 : 1;
     call.per_sample = tir_node(m->block, node->operands[heads_of])->type.dims[0];
@@ -142,7 +142,8 @@ static void emit_fold(Calls *m, TirId id) {
     const TirNode *node = tir_node(m->block, id);
     Call call = {.kind = CALL_FOLD, .domain = node->type.domain, .value = id};
     call.label = "sum_instances";
-    call.kernel = kernel_for(m, CALL_FOLD, NULL, id, call.label);
+    call.kernel = kernel_for(m, single_key(m->keys, id, &id, 1),
+                             (PlanKernel){CALL_FOLD, NULL, id, call.label});
     reads(m, &call, node->operands[0]);
     writes(m, &call, id);
     push_call(m, call);

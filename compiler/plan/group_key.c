@@ -31,6 +31,11 @@ static void put_type(GroupKeys *k, const TirType *type) {
         put(k, type->dims[d]);
 }
 
+/* How the value's elements are stored: kernels load and store no other. */
+static void put_slot(GroupKeys *k, TirId id) {
+    put(k, k->plan->slots.at[id].element);
+}
+
 static void put_block(GroupKeys *k, const TirBlock *block);
 
 /* What kernels of one text share: which parameter, input or table is an operand of theirs, and a
@@ -102,6 +107,7 @@ static void put_input(GroupKeys *k, TirId id) {
     /* The caller's memory ends with its rows; so do its numbers. */
     const bool given = node->op == TIR_INPUT;
     put_type(k, &node->type);
+    put_slot(k, tir_storage(k->block, id));
     put(k, given);
     put(k, given ? k->plan->program->inputs.at[node->attr.index].limit : 0);
     number_value(k, id);
@@ -128,8 +134,10 @@ WideHash group_key(GroupKeys *k, const Group *group) {
     for (uint32_t m = 0; m < group->values.count; m++)
         put_value(k, group->values.at[m]);
     put(k, group->outputs.count);
-    for (uint32_t m = 0; m < group->outputs.count; m++)
+    for (uint32_t m = 0; m < group->outputs.count; m++) {
         put_operand(k, group->outputs.at[m]);
+        put_slot(k, group->outputs.at[m]);
+    }
     for (uint32_t m = 0; m < group->sums.count; m++)
         put_operand(k, group->sums.at[m]);
     for (uint32_t m = 0; m < group->inputs.count; m++)
@@ -139,11 +147,15 @@ WideHash group_key(GroupKeys *k, const Group *group) {
     return key_of(k);
 }
 
-WideHash single_key(GroupKeys *k, TirId value) {
+WideHash single_key(GroupKeys *k, TirId value, const TirId *results, uint32_t n_results) {
     const TirNode *node = tir_node(k->block, value);
     k->words.count = 0;
     put_attributes(k, node);
-    for (uint32_t m = 0; m < node->n_operands; m++)
+    for (uint32_t m = 0; m < node->n_operands; m++) {
         put_type(k, &tir_node(k->block, node->operands[m])->type);
+        put_slot(k, tir_storage(k->block, node->operands[m]));
+    }
+    for (uint32_t m = 0; m < n_results; m++)
+        put_slot(k, results[m]);
     return key_of(k);
 }

@@ -3,6 +3,7 @@
 #include "plan_case.h"
 
 #include "machine/limits.h"
+#include "plan/group_key.h"
 #include "plan/plan_internal.h"
 
 enum { D = 40 };
@@ -314,6 +315,41 @@ static void test_slots_of_different_types(void **state) {
                 assert_int_equal(plan->calls.at[k].buffers.at[b].element, ELEMENT_F32);
 }
 
+/* 0: what the buffer is of is no slot. */
+static uint32_t stored_slot(const CallBuffer *buffer) {
+    return buffer->region == REGION_NONE ? buffer->index : 0;
+}
+
+/* Equal layers share a kernel, but not when one of them stores or finds something otherwise. */
+static void test_keys_of_different_types(void **state) {
+    Case *c = *state;
+    const Plan *plan = planned_as(c, PASS_CALLS, true);
+    GroupKeys *keys = group_keys_create(plan);
+    uint32_t reads = 0, writes = 0;
+    for (uint32_t k = 1; k < plan->calls.count; k++) {
+        const Call *call = &plan->calls.at[k], *equal = call - 1;
+        while (equal > plan->calls.at &&
+               (equal->kind != call->kind || equal->kernel != call->kernel))
+            equal--;
+        if (call->kind != CALL_KERNEL || equal->kind != call->kind || equal->kernel != call->kernel)
+            continue;
+        const WideHash key = group_key(keys, equal->group);
+        for (uint32_t b = 0; b < call->buffers.count; b++) {
+            const uint32_t slot = stored_slot(&call->buffers.at[b]);
+            WideHash now = group_key(keys, call->group);
+            assert_memory_equal(&now, &key, sizeof key);
+            if (!slot)
+                continue;
+            plan->slots.at[slot].element = ELEMENT_F32;
+            now = group_key(keys, call->group);
+            assert_memory_not_equal(&now, &key, sizeof key);
+            plan->slots.at[slot].element = ELEMENT_F64;
+            *(b < call->n_reads ? &reads : &writes) += 1;
+        }
+    }
+    assert_true(reads > 0 && writes > 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_groups, case_setup, case_teardown),
@@ -323,6 +359,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_places, case_setup, case_teardown),
         cmocka_unit_test_setup_teardown(test_elements, case_setup, case_teardown),
         cmocka_unit_test_setup_teardown(test_slots_of_different_types, case_setup, case_teardown),
+        cmocka_unit_test_setup_teardown(test_keys_of_different_types, case_setup, case_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
