@@ -226,8 +226,6 @@ void hc_plan_free(HcPlan *plan);
 const char *hc_plan_check(const HcPlan *plan);
 /* Elements of all parameters; buffers are none. */
 int64_t hc_plan_parameter_elements(const HcPlan *plan);
-/* The manifest's `data` (plan_data.c); inputs and space have been read. */
-HcStatus hc_plan_read_data(HcPlan *plan, const json_t *json, HcError *error);
 /* The model's name alone, its recipe and its data: what commands need before they make a context.
  * Changes one value of the recipe; unknown keys get a suggestion. */
 HcStatus hc_recipe_set(HcRecipe *recipe, const char *key, const char *value, HcError *error);

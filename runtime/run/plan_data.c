@@ -1,66 +1,51 @@
 /* The manifest's `data`: which files, and what of a sample fills which input. */
-#include "runtime/run/plan.h"
+#include "runtime/run/plan_read.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct {
-    HcPlan *plan;
-    HcError *error;
-} Reader;
-
-static HcStatus bad(Reader *r, const char *what) {
-    return hc_fail(r->error, HC_ERROR_MODEL, "the model's manifest is malformed: data: %s", what);
-}
-
-#define TRY(expression)                                                                            \
-    do {                                                                                           \
-        HcStatus status_ = (expression);                                                           \
-        if (status_ != HC_OK)                                                                      \
-            return status_;                                                                        \
-    } while (0)
-
 /* A whole number small enough that sums of products with extents stay far below 2^63. */
-static HcStatus whole(Reader *r, const json_t *value, const char *what, int64_t *to) {
+static HcStatus number(HcPlanReader *r, const json_t *value, const char *what, int64_t *to) {
     const int64_t limit = INT64_C(1) << 31;
     if (!json_is_integer(value) || json_integer_value(value) < -limit ||
         json_integer_value(value) > limit)
-        return bad(r, what);
+        return hc_plan_bad(r, what);
     *to = json_integer_value(value);
     return HC_OK;
 }
 
-static HcStatus numbers(Reader *r, const json_t *array, size_t n, const char *what, int64_t *to) {
+static HcStatus numbers(HcPlanReader *r, const json_t *array, size_t n, const char *what,
+                        int64_t *to) {
     if (json_array_size(array) != n)
-        return bad(r, what);
+        return hc_plan_bad(r, what);
     for (size_t k = 0; k < n; k++)
-        TRY(whole(r, json_array_get(array, k), what, &to[k]));
+        TRY(number(r, json_array_get(array, k), what, &to[k]));
     return HC_OK;
 }
 
-static HcStatus read_binding(Reader *r, const json_t *json, HcBinding *b) {
+static HcStatus read_binding(HcPlanReader *r, const json_t *json, HcBinding *b) {
     const HcPlan *plan = r->plan;
     const char *name = json_string_value(json_object_get(json, "input"));
     *b = (HcBinding){.scale = 1};
     while (name && b->input < plan->n_inputs && strcmp(plan->inputs[b->input].name, name) != 0)
         b->input++;
     if (!name || b->input == plan->n_inputs)
-        return bad(r, "binding of an unknown input");
+        return hc_plan_bad(r, "binding of an unknown input");
     b->stream = json_string_value(json_object_get(json, "stream"));
     if (!b->stream)
-        return bad(r, "stream");
+        return hc_plan_bad(r, "stream");
     if (json_object_get(json, "offset"))
-        TRY(whole(r, json_object_get(json, "offset"), "offset", &b->offset));
+        TRY(number(r, json_object_get(json, "offset"), "offset", &b->offset));
     const json_t *subscripts = json_object_get(json, "subscripts");
     const HcInputPlan *input = &plan->inputs[b->input];
     const bool positions = input->domain == HC_POSITION;
     if (json_array_size(subscripts) > HC_MAX_SUBSCRIPTS)
-        return bad(r, "subscripts");
+        return hc_plan_bad(r, "subscripts");
     b->n_subscripts = (uint32_t)json_array_size(subscripts);
     for (uint32_t k = 0; k < b->n_subscripts; k++) {
         const json_t *entry = json_array_get(subscripts, k);
         HcSubscript *s = &b->subscripts[k];
-        TRY(whole(r, json_object_get(entry, "base"), "base", &s->base));
+        TRY(number(r, json_object_get(entry, "base"), "base", &s->base));
         TRY(numbers(r, json_object_get(entry, "positions"),
                     positions ? (size_t)plan->space_rank : 0, "positions", s->positions));
         TRY(numbers(r, json_object_get(entry, "axes"), (size_t)input->rank, "axes", s->axes));
@@ -101,7 +86,7 @@ static uint32_t standard_files(const HcPlan *plan, const HcDataFile **files) {
     return n;
 }
 
-static HcStatus read_files(Reader *r, const json_t *json) {
+static HcStatus read_files(HcPlanReader *r, const json_t *json) {
     HcPlan *plan = r->plan;
     const json_t *array = json_object_get(json, "files");
     const size_t n = json_array_size(array);
@@ -118,7 +103,7 @@ static HcStatus read_files(Reader *r, const json_t *json) {
                            json_string_value(json_object_get(entry, "stream")),
                            json_string_value(json_object_get(entry, "path"))};
         if (!part || !file.path)
-            return bad(r, "files");
+            return hc_plan_bad(r, "files");
         given[file.held_out] = true;
         plan->data_files[plan->n_data_files++] = file;
     }
@@ -128,28 +113,29 @@ static HcStatus read_files(Reader *r, const json_t *json) {
     return HC_OK;
 }
 
-HcStatus hc_plan_read_data(HcPlan *plan, const json_t *json, HcError *error) {
-    Reader r = {plan, error};
+HcStatus hc_plan_read_data(HcPlanReader *r, const json_t *json) {
+    HcPlan *plan = r->plan;
+    r->where = "data";
     plan->data_source = json_string_value(json_object_get(json, "source"));
     const json_t *fraction = json_object_get(json, "held_out");
     plan->held_out = json_is_number(fraction) ? json_number_value(fraction) : 0;
     if ((fraction && !json_is_number(fraction)) || !(plan->held_out >= 0 && plan->held_out < 1))
-        return bad(&r, "held_out");
+        return hc_plan_bad(r, "held_out");
     plan->shuffled = json_is_true(json_object_get(json, "shuffled"));
     const json_t *header = json_object_get(json, "header");
     plan->table_header = json_is_boolean(header) ? json_is_true(header) : -1;
     const char *separator = json_string_value(json_object_get(json, "separator"));
     plan->table_separator = separator ? separator[0] : '\0';
     if (json_object_get(json, "skip"))
-        TRY(whole(&r, json_object_get(json, "skip"), "skip", &plan->table_skip));
-    TRY(read_files(&r, json));
+        TRY(number(r, json_object_get(json, "skip"), "skip", &plan->table_skip));
+    TRY(read_files(r, json));
     const json_t *array = json_object_get(json, "bindings");
     const size_t n = json_array_size(array);
     plan->bindings = calloc(n + 1, sizeof *plan->bindings);
     if (!plan->bindings)
-        return hc_fail_memory(error, "the model's plan");
+        return hc_fail_memory(r->error, "the model's plan");
     for (size_t k = 0; k < n; k++) {
-        TRY(read_binding(&r, json_array_get(array, k), &plan->bindings[k]));
+        TRY(read_binding(r, json_array_get(array, k), &plan->bindings[k]));
         plan->n_bindings++;
     }
     return HC_OK;
