@@ -366,7 +366,10 @@ static void check_outputs(Walk *w) {
         const uint32_t slot = tir_storage(w->block, p->outputs.at[k].value);
         const CallBuffer *at = &w->plan->buffer[slot];
         const CallBuffer unplaced = {.region = REGION_NONE, .index = slot};
-        const bool chunked = at->region == REGION_CHUNK; /* gone; nobody reads it after a step */
+        const bool chunked = at->region == REGION_CHUNK;
+        if (chunked &&
+            p->outputs.at[k].role != TIR_OUT_LOGITS) /* which are made again when asked for */
+            WRONG(w, "output %u (%s) is never whole", k, name_of(w, slot));
         if (placed && at->region == REGION_NONE && !is_leaf(w, slot))
             WRONG(w, "output %u (%s) has no place", k, name_of(w, slot));
         else if (!chunked && !holds(w, placed && at->region != REGION_NONE ? at : &unplaced))

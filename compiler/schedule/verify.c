@@ -8,6 +8,7 @@ typedef struct {
     const Schedule *s;
     Arena *arena;
     uint64_t *written; /* by number of the value: elements that its stage's steps write */
+    uint32_t *given;   /* by number: how often a step gives it to the kernel's argument */
     const char *wrong;
 } Verifier;
 
@@ -57,13 +58,14 @@ static void check_made(Verifier *v, const ScheduleValue *x) {
     if (x->stage % 2 != (lane ? 1 : 0) || x->stage >= s->stages.count)
         WRONG(v, "%%%u is made in stage %u of %u, with %s in lanes", x->id, x->stage,
               s->stages.count, lane ? "positions" : "features");
+    const bool tile = x->place == PLACE_TILE_ROWS;
     const bool right =
         lane
             ? x->place == PLACE_REGISTERS || x->place == PLACE_TILE_LANES || type->elem == TIR_TUPLE
-        : x->side == SCHEDULE_FOLD
-            ? x->place == PLACE_TILE_LANES
-            : x->place == PLACE_NONE || x->place == PLACE_TILE_ROWS ||
-                  (x->output && x->place == (s->rows == 1 ? PLACE_GLOBAL : PLACE_ROWS));
+        : x->side == SCHEDULE_FOLD ? x->place == PLACE_TILE_LANES
+        : x->output && !x->sum
+            ? x->place == (s->rows == 1 ? PLACE_GLOBAL : PLACE_ROWS) || (tile && x->streamed)
+            : tile || x->place == PLACE_NONE;
     if (!right)
         WRONG(v, "%%%u cannot lie where it does", x->id);
     if (x->place == PLACE_REGISTERS && !x->registers && x->elements > UNROLL_LANE)
@@ -315,6 +317,7 @@ static void check_step(Verifier *v, uint32_t stage, const ScheduleStep *step) {
             !(step->kind == STEP_COPY_OUT ? step->value->output : step->value->sum) ||
             !in_memory(step->value))
             WRONG(v, "%%%u goes out in stage %u, where it is not made", step->value->id, stage);
+        v->given[number_of(v, step->value)]++;
         break;
     }
 }
@@ -328,6 +331,19 @@ static void check_written(Verifier *v) {
             WRONG(v, "steps write %llu of the %llu elements of %%%u",
                   (unsigned long long)v->written[k], (unsigned long long)(wanted ? x->elements : 0),
                   x->id);
+    }
+}
+
+/* What is wide goes where it is asked for as it is made; of the rest what is made by lanes is
+ * copied there, and what folds is added. */
+static void check_given(Verifier *v) {
+    for (uint32_t k = v->s->n_inputs; k < v->s->n_values; k++) {
+        const ScheduleValue *x = &v->s->values[k];
+        const bool copied = x->output && !x->sum && x->side != SCHEDULE_WIDE;
+        const uint32_t wanted = copied || (x->sum && x->side == SCHEDULE_FOLD);
+        if (v->given[k] != wanted)
+            WRONG(v, "%u steps give %%%u to argument %u, not %u", v->given[k], x->id, x->argument,
+                  wanted);
     }
 }
 
@@ -350,6 +366,8 @@ static void check_group(Verifier *v) {
             check_step(v, k, &s->stages.at[k].steps.at[m]);
     if (!v->wrong)
         check_written(v);
+    if (!v->wrong)
+        check_given(v);
 }
 
 const char *schedule_verify(const Schedule *s) {
@@ -362,6 +380,7 @@ const char *schedule_verify(const Schedule *s) {
         return v.wrong;
     v.arena = arena_create_child(s->plan->arena);
     v.written = ARENA_ARRAY(v.arena, uint64_t, s->n_values);
+    v.given = ARENA_ARRAY(v.arena, uint32_t, s->n_values);
     check_group(&v);
     arena_destroy(v.arena);
     return v.wrong;

@@ -170,6 +170,13 @@ static void test_chunks(void **state) {
     refused(plan, "in chunks of 0 positions");
     plan->chunks.positions = positions;
     assert_null(plan_verify(plan));
+    for (TirId id = 1; id < plan->program->block->nodes.count; id++)
+        if (plan->buffer[id].region == REGION_CHUNK) {
+            tir_add_output(plan->program, TIR_OUT_NAMED, "wide", 0, id);
+            refused(plan, "is never whole");
+            plan->program->outputs.count--;
+        }
+    assert_null(plan_verify(plan));
 }
 
 /* What the walk holds for a chunk is gone when the backward pass comes by itself. */

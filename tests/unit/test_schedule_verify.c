@@ -25,7 +25,8 @@ static TirId weighted(Case *c, uint32_t rows, TirId x, bool rows_out) {
 }
 
 /* Folds by weights, values with positions in lanes in registers and in loops, an input of few
- * instances, a loop's result, wide values that stages keep, and sums for packed weights. */
+ * instances, a loop's result, wide values that stages keep, sums for packed weights and a sum of
+ * what folds. */
 static TirProgram *network(Case *c) {
     case_begin(c);
     TirBuilder *b = &c->b;
@@ -40,6 +41,8 @@ static TirProgram *network(Case *c) {
     TirId sum = tir_binary(b, TIR_ADD, tir_reduce(b, TIR_REDUCE_SUM, scaled, 1),
                            tir_reduce(b, TIR_REDUCE_SUM, tir_unary(b, TIR_SIN, large), 3));
     tir_add_output(c->p, TIR_OUT_NAMED, "scaled", 0, scaled);
+    tir_add_output(c->p, TIR_OUT_METRIC, "size", 0,
+                   tir_contract(b, scaled, x, AXES(0), AXES(0), 0, AXES(0), GLOBAL));
     tir_add_output(c->p, TIR_OUT_LOSS, "loss", 0,
                    tir_position_sum(b, tir_binary(b, TIR_MUL, sum, sum), GLOBAL));
     pass_grad(c->p);
@@ -116,6 +119,25 @@ static ScheduleStep *step_that(Schedule **all, uint32_t count, ScheduleStepKind 
     return NULL;
 }
 
+/* Without its first step of a kind. */
+static void refused_without(Schedule *s, ScheduleStepKind kind, const char *why) {
+    ScheduleStep *step = step_of(s, kind, false);
+    for (uint32_t k = 0; k < s->stages.count; k++) {
+        ScheduleStage *stage = &s->stages.at[k];
+        if (step < stage->steps.at || step >= stage->steps.at + stage->steps.count)
+            continue;
+        ScheduleStep *last = &stage->steps.at[--stage->steps.count];
+        const ScheduleStep good = *step;
+        *step = *last;
+        refused(s, why);
+        *step = good;
+        stage->steps.count++;
+        assert_null(schedule_verify(s));
+        return;
+    }
+    fail_msg("no stage has the step");
+}
+
 static bool is_kept(const Schedule *s, const ScheduleValue *v) {
     (void)s;
     return v->made && v->side == SCHEDULE_WIDE && v->place == PLACE_TILE_ROWS;
@@ -170,6 +192,8 @@ static void test_places(void **state) {
     REFUSED(s, v->argument, v->argument + 1, "is argument");
     v = value_that(all, n, is_late, &s);
     REFUSED(s, v->argument, v->argument + 1, "is not %");
+    REFUSED(s, v->place, PLACE_NONE, "cannot lie where it does");
+    REFUSED(s, v->place, PLACE_TILE_ROWS, "cannot lie where it does");
     REFUSED(s, v->output, false, "cannot lie where it does");
 }
 
@@ -252,6 +276,10 @@ static void test_steps(void **state) {
     REFUSED(s, s->stages.at[v->stage].steps.count, 0, "steps write 0 of the");
     step = step_that(all, n, STEP_REGISTERS, false, &s);
     REFUSED(s, step->kind, STEP_COPY_OUT, "goes out in stage");
+    step_that(all, n, STEP_COPY_OUT, false, &s);
+    refused_without(s, STEP_COPY_OUT, "0 steps give %");
+    step_that(all, n, STEP_ADD_FOLD, false, &s);
+    refused_without(s, STEP_ADD_FOLD, "0 steps give %");
 }
 
 /* --- the machine -------------------------------------------------------------------------------*/
