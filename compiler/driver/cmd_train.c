@@ -137,6 +137,8 @@ ExitCode command_train(Driver *d) {
     fault_handlers_note("training");
     HcStatus status = hc_train(loaded.model, &options, &result, &error);
     code = status == HC_OK ? train_report(d, &result) : train_failed(d, status, &error);
+    if (status == HC_OK)
+        hc_evaluation_free(&result.evaluation);
     pipeline_unload(&loaded);
     return code;
 }
@@ -218,6 +220,8 @@ ExitCode command_eval(Driver *d) {
     } else {
         hc_evaluation_print(&e, d->out);
     }
+    if (status == HC_OK)
+        hc_evaluation_free(&e);
     pipeline_unload(&loaded);
     return code;
 }

@@ -135,13 +135,16 @@ static int train(App *app) {
     HcStatus status = hc_train(app->model, &options, &result, &error);
     if (status != HC_OK)
         return report(app, status, &error);
-    if (!o->json) {
+    int code = 0;
+    if (o->json) {
+        json_t *json = hc_train_json(&result);
+        hc_json_set(&json, "run", hc_json_path(result.run));
+        code = print_json(app, json);
+    } else {
         hc_train_print(&result, stdout);
-        return 0;
     }
-    json_t *json = hc_train_json(&result);
-    hc_json_set(&json, "run", hc_json_path(result.run));
-    return print_json(app, json);
+    hc_evaluation_free(&result.evaluation);
+    return code;
 }
 
 static int evaluate(App *app) {
@@ -152,10 +155,13 @@ static int evaluate(App *app) {
     HcStatus status = hc_evaluate(app->model, &options, &e, &error);
     if (status != HC_OK)
         return report(app, status, &error);
+    int code = 0;
     if (o->json)
-        return print_json(app, hc_evaluation_json(&e));
-    hc_evaluation_print(&e, stdout);
-    return 0;
+        code = print_json(app, hc_evaluation_json(&e));
+    else
+        hc_evaluation_print(&e, stdout);
+    hc_evaluation_free(&e);
+    return code;
 }
 
 static int emit(void *user, const char *bytes, size_t count) {

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Where the w-th window, or sample, of the held-out part is; -1 past the last. */
@@ -32,8 +33,8 @@ static double weight_of(HcContext *c, const char *name, int64_t n) {
 
 /* Sums over batches, and of what they count for: of the loss, then of each metric. */
 typedef struct {
-    double sum[1 + HC_MAX_METRICS], weight[1 + HC_MAX_METRICS];
-} Means;
+    double sum, weight;
+} Mean;
 
 /* The loss that counts (k = 0), then the metrics. */
 static HcStatus value_at(HcContext *c, uint32_t k, double *value) {
@@ -47,7 +48,7 @@ static HcStatus value_at(HcContext *c, uint32_t k, double *value) {
 }
 
 /* *bad: the first that is not finite, as for value_at; -1: none. */
-static HcStatus add_batch(HcContext *c, int64_t n, const HcEvaluation *e, Means *means,
+static HcStatus add_batch(HcContext *c, int64_t n, const HcEvaluation *e, Mean *means,
                           int32_t *bad) {
     HcStatus status = HC_OK;
     *bad = -1;
@@ -60,8 +61,8 @@ static HcStatus add_batch(HcContext *c, int64_t n, const HcEvaluation *e, Means 
         if (status != HC_OK)
             break;
         double weight = weight_of(c, name, n);
-        means->sum[k] += weight * value;
-        means->weight[k] += weight;
+        means[k].sum += weight * value;
+        means[k].weight += weight;
         if (!isfinite(value) && *bad < 0)
             *bad = (int32_t)k;
     }
@@ -69,8 +70,8 @@ static HcStatus add_batch(HcContext *c, int64_t n, const HcEvaluation *e, Means 
 }
 
 /* 0 where nothing counts, as for a batch in which nothing does. */
-static double mean_of(const Means *means, uint32_t k) {
-    double mean = means->weight[k] != 0 ? means->sum[k] / means->weight[k] : means->sum[k];
+static double mean_of(const Mean *m) {
+    double mean = m->weight != 0 ? m->sum / m->weight : m->sum;
     return isnan(mean) ? NAN : mean; /* of one sign */
 }
 
@@ -162,7 +163,7 @@ static int64_t next_batch(const HcData *data, const HcContext *c, int64_t batch,
 }
 
 static HcStatus run_batch(const HcData *data, HcContext *c, int64_t n, int64_t positions,
-                          HcEvaluation *e, Means *means) {
+                          HcEvaluation *e, Mean *means) {
     HcStatus status = HC_OK;
     int32_t bad = -1;
     if (n != hc_samples(c) || positions != hc_positions(c))
@@ -180,13 +181,12 @@ static HcStatus run_batch(const HcData *data, HcContext *c, int64_t n, int64_t p
 }
 
 static HcStatus evaluate(const HcData *data, HcContext *c, int64_t batch, int64_t positions,
-                         const HcStop *stop, HcEvaluation *e) {
+                         const HcStop *stop, HcEvaluation *e, Mean *means) {
     HcStatus status = HC_OK;
-    Means means = {0};
     for (int64_t n = batch; n == batch && status == HC_OK;) {
         n = next_batch(data, c, batch, positions, e->windows);
         if (n > 0)
-            status = run_batch(data, c, n, positions, e, &means);
+            status = run_batch(data, c, n, positions, e, means);
         if (status == HC_OK && n == batch && stop && stop->ask && stop->ask(stop->user))
             status = hc_fail(&c->error, HC_INTERRUPTED, "interrupted while evaluating");
     }
@@ -195,10 +195,37 @@ static HcStatus evaluate(const HcData *data, HcContext *c, int64_t batch, int64_
             &c->error, HC_ERROR_DATA,
             "the held-out part (%lld bytes) is shorter than one window of %lld positions",
             (long long)(data->count - data->train_count), (long long)positions);
-    e->loss = mean_of(&means, 0);
+    e->loss = mean_of(&means[0]);
     for (uint32_t k = 0; k < e->n_metrics; k++)
-        e->metrics[k].value = mean_of(&means, k + 1);
+        e->metrics[k].value = mean_of(&means[k + 1]);
     return status;
+}
+
+/* Room for the metrics, and their names. */
+static HcStatus name_metrics(HcContext *c, HcEvaluation *e) {
+    const HcOutput *of = c->plan.outputs + c->plan.first_metric;
+    const uint32_t n = c->plan.n_metrics;
+    size_t size = n * sizeof *e->metrics;
+    for (uint32_t k = 0; k < n; k++)
+        size += strlen(of[k].name) + 1;
+    if (n == 0)
+        return HC_OK;
+    e->metrics = calloc(1, size);
+    if (!e->metrics)
+        return hc_fail_memory(&c->error, "metrics");
+    e->n_metrics = n;
+    char *to = (char *)(e->metrics + n);
+    for (uint32_t k = 0; k < n; k++) {
+        e->metrics[k].name = to;
+        to = stpcpy(to, of[k].name) + 1;
+    }
+    return HC_OK;
+}
+
+void hc_evaluation_free(HcEvaluation *e) {
+    free(e->metrics);
+    e->metrics = NULL;
+    e->n_metrics = 0;
 }
 
 HcStatus hc_data_evaluate(const HcData *data, HcContext *c, int64_t batch, const HcStop *stop,
@@ -206,16 +233,18 @@ HcStatus hc_data_evaluate(const HcData *data, HcContext *c, int64_t batch, const
     int64_t samples = hc_samples(c), positions = hc_positions(c);
     int64_t context = hc_max_positions(c) ? hc_max_positions(c) : 1;
     *e = (HcEvaluation){.samples = data->samples != NULL};
-    e->n_metrics = c->plan.n_metrics < HC_MAX_METRICS ? c->plan.n_metrics : HC_MAX_METRICS;
-    for (uint32_t k = 0; k < e->n_metrics; k++)
-        snprintf(e->metrics[k].name, sizeof e->metrics[k].name, "%s",
-                 c->plan.outputs[c->plan.first_metric + k].name);
+    Mean *means = calloc(1 + (size_t)c->plan.n_metrics, sizeof *means);
+    HcStatus status = means ? name_metrics(c, e) : hc_fail_memory(&c->error, "metrics");
     int training = hc_training(c);
     hc_set_training(c, 0);
-    HcStatus status = evaluate(data, c, batch, context, stop, e);
+    if (status == HC_OK)
+        status = evaluate(data, c, batch, context, stop, e, means);
     hc_set_training(c, training);
-    if (status != HC_OK)
+    free(means);
+    if (status != HC_OK) {
+        hc_evaluation_free(e);
         *e = (HcEvaluation){.loss = NAN, .samples = e->samples};
+    }
     if (samples != hc_samples(c) || positions != hc_positions(c)) {
         HcStatus restored = hc_resize(c, samples, positions);
         status = status == HC_OK ? restored : status;

@@ -15,7 +15,8 @@ typedef struct {
  * text that do not overlap, each of the full context, a last piece shorter than that left out.
  * `training` is 0. Values that are not finite are results like others; where the first was is said.
  * Restores the context. HC_INTERRUPTED when it was stopped; then, as after any failure, nothing is
- * in *evaluation. */
+ * in *evaluation. Else its metrics are the caller's to free; what it held before is not looked at.
+ */
 HcStatus hc_data_evaluate(const HcData *data, HcContext *context, int64_t batch, const HcStop *stop,
                           HcEvaluation *evaluation);
 

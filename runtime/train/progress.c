@@ -57,16 +57,26 @@ static void finish_line(HcProgress *p) {
     p->drawn = false;
 }
 
-void hc_progress_note(HcProgress *p, const char *format, ...) {
+FILE *hc_progress_begin_note(HcProgress *p) {
+    finish_line(p);
+    return p->to;
+}
+
+void hc_progress_end_note(HcProgress *p) {
     if (!p->to)
         return;
-    finish_line(p);
-    va_list arguments;
-    va_start(arguments, format);
-    vfprintf(p->to, format, arguments);
-    va_end(arguments);
     fputc('\n', p->to);
     fflush(p->to);
+}
+
+void hc_progress_note(HcProgress *p, const char *format, ...) {
+    FILE *to = hc_progress_begin_note(p);
+    va_list arguments;
+    va_start(arguments, format);
+    if (to)
+        vfprintf(to, format, arguments);
+    va_end(arguments);
+    hc_progress_end_note(p);
 }
 
 void hc_progress_end(HcProgress *p) {

@@ -23,6 +23,9 @@ void hc_progress_step(HcProgress *progress, int64_t step, double loss, double gr
 /* A line of its own. */
 void hc_progress_note(HcProgress *progress, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The same, printed by the caller between these two; NULL: silent. */
+FILE *hc_progress_begin_note(HcProgress *progress);
+void hc_progress_end_note(HcProgress *progress);
 void hc_progress_end(HcProgress *progress);
 
 #endif

@@ -43,6 +43,7 @@ HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, HcEvalu
     HcContext *c = NULL;
     HcData data = {0};
     json_t *config = NULL;
+    *evaluation = (HcEvaluation){.loss = NAN};
     HcStatus status = open_model(model, options->checkpoint, options->threads, 0, &c, error);
     if (status == HC_OK)
         status = read_run(options, &config, error);
@@ -72,6 +73,8 @@ HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, HcEvalu
         status = hc_fail(error, HC_ERROR_DIVERGED, "%s",
                          evaluation->not_finite[0] ? evaluation->not_finite
                                                    : "the held-out loss overflows");
+    if (status != HC_OK)
+        hc_evaluation_free(evaluation);
     json_decref(config);
     hc_data_free(&data);
     hc_destroy(c);

@@ -144,6 +144,7 @@ static HcStatus evaluate(Trainer *t) {
     HcEvaluation *e = &t->result->evaluation;
     HcStop stop = {t->options->stop, t->options->user};
     HcStatus status = save_last(t);
+    hc_evaluation_free(e); /* the one before */
     if (status == HC_OK)
         status = context_failed(
             t, hc_data_evaluate(&t->data, t->context, t->context->recipe.batch, &stop, e));
@@ -164,13 +165,15 @@ static HcStatus interrupted(Trainer *t, const char *when) {
 /* Joins the step's line. */
 static void add_evaluation(Trainer *t, json_t **line) {
     const HcEvaluation *e = &t->result->evaluation;
-    char metrics[256];
     json_t *found = hc_evaluation_json(e);
     json_object_del(found, "val_windows");
     hc_json_update(line, found);
-    hc_metrics_text(e, metrics, sizeof metrics);
-    hc_progress_note(&t->progress, "step %lld: held-out loss %.4f%s", (long long)t->result->steps,
-                     e->loss, metrics);
+    FILE *to = hc_progress_begin_note(&t->progress);
+    if (to) {
+        fprintf(to, "step %lld: held-out loss %.4f", (long long)t->result->steps, e->loss);
+        hc_metrics_print(e, to);
+    }
+    hc_progress_end_note(&t->progress);
 }
 
 static bool evaluates_after(const Trainer *t, int64_t step) {
@@ -276,16 +279,19 @@ static HcStatus write_summary(Trainer *t, HcError *error) {
 
 static HcStatus evaluate_last(Trainer *t) {
     const HcEvaluation *e = &t->result->evaluation;
-    char metrics[256];
     HcStatus status = evaluate(t);
     if (status == HC_INTERRUPTED)
         return hc_fail(t->error, status, "interrupted while evaluating after the last step%s",
                        t->run.path ? ", saved as ckpt/final.safetensors" : "");
     if (status != HC_OK)
         return status;
-    hc_metrics_text(e, metrics, sizeof metrics);
-    hc_progress_note(&t->progress, "held-out loss %.4f%s over %lld %s", e->loss, metrics,
-                     (long long)e->windows, e->samples ? "samples" : "windows");
+    FILE *to = hc_progress_begin_note(&t->progress);
+    if (to) {
+        fprintf(to, "held-out loss %.4f", e->loss);
+        hc_metrics_print(e, to);
+        fprintf(to, " over %lld %s", (long long)e->windows, e->samples ? "samples" : "windows");
+    }
+    hc_progress_end_note(&t->progress);
     return HC_OK;
 }
 
@@ -403,7 +409,10 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
     HcStatus closed = hc_run_close(&t.run, status == HC_OK ? error : NULL);
     hc_data_free(&t.data);
     hc_destroy(t.context);
-    return status == HC_OK ? closed : status;
+    status = status == HC_OK ? closed : status;
+    if (status != HC_OK)
+        hc_evaluation_free(&result->evaluation);
+    return status;
 }
 
 json_t *hc_evaluation_json(const HcEvaluation *e) {
@@ -419,14 +428,6 @@ json_t *hc_evaluation_json(const HcEvaluation *e) {
         hc_json_set(&json, "val_not_finite", hc_json_text(e->not_finite));
     json_decref(metrics);
     return json;
-}
-
-void hc_metrics_text(const HcEvaluation *e, char *text, size_t size) {
-    size_t used = 0;
-    text[0] = '\0';
-    for (uint32_t k = 0; k < e->n_metrics && used < size; k++)
-        used += (size_t)snprintf(text + used, size - used, ", %s %.4f", e->metrics[k].name,
-                                 e->metrics[k].value);
 }
 
 json_t *hc_train_json(const HcTrainResult *r) {

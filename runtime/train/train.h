@@ -41,7 +41,10 @@ typedef struct {
     void *user;
 } HcTrainOptions;
 
-enum { HC_MAX_METRICS = 16 };
+typedef struct {
+    const char *name;
+    double value; /* mean */
+} HcMetric;
 
 /* Over the whole held-out part. */
 typedef struct {
@@ -49,10 +52,7 @@ typedef struct {
     int64_t windows; /* of text, or samples; 0: nothing was evaluated */
     int samples;     /* 1: those are samples */
     uint32_t n_metrics;
-    struct {
-        char name[64];
-        double value; /* mean */
-    } metrics[HC_MAX_METRICS];
+    HcMetric *metrics;    /* with their names one block, hc_evaluation_free's */
     char not_finite[500]; /* where a loss or metric was so first; "": nowhere */
 } HcEvaluation;
 
@@ -78,7 +78,7 @@ typedef struct {
  *   summary.json  hc_train_json of the result
  * HC_INTERRUPTED after a stop (ckpt/last is of the last step that was done), HC_ERROR_DIVERGED when
  * a loss or gradient of training is not finite (ckpt/last is what it was). A held-out loss that is
- * not finite is a result: HC_OK. */
+ * not finite is a result: HC_OK, and only then there are metrics to be freed. */
 HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainResult *result,
                   HcError *error);
 /* The result as a JSON object (what was not measured is left out, what is not finite is null); the
@@ -104,15 +104,16 @@ typedef struct {
     FILE *notes;       /* what is to be said of the data; NULL: nothing */
 } HcEvalOptions;
 
-/* Loss and metrics over the whole held-out part. */
+/* Loss and metrics over the whole held-out part; after a failure nothing is to be freed. */
 HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, HcEvaluation *evaluation,
                      HcError *error);
 /* {"val_loss": ..., "val_windows": ..., "val_metrics": {...}}, "val_not_finite" where something is
  * not; the caller releases it. */
 json_t *hc_evaluation_json(const HcEvaluation *evaluation);
 void hc_evaluation_print(const HcEvaluation *evaluation, FILE *to); /* for people */
-/* ", accuracy 0.9712, ..." of all metrics; "" without any. */
-void hc_metrics_text(const HcEvaluation *evaluation, char *text, size_t size);
+/* ", accuracy 0.9712, ..." of all metrics; nothing without any. */
+void hc_metrics_print(const HcEvaluation *evaluation, FILE *to);
+void hc_evaluation_free(HcEvaluation *evaluation); /* its metrics */
 
 /* Unless something else is asked for. */
 enum { HC_SAMPLE_LENGTH = 400 };

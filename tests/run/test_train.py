@@ -297,6 +297,21 @@ train line {
         result = json.loads(self.expect(hcc("eval", self.run_folder, "--json")).out)
         self.assertEqual(result["val_metrics"], {"squared": None})
 
+    def test_many_metrics_of_long_names(self):
+        """None is left out and no name is cut, in what is printed and in JSON."""
+        names = [f"{'squared_' * 12}{k}" for k in range(20)]
+        model = self.MODEL.replace("model line", "".join(f"fn {n}(a, b) = (a - b)^2;\n" for n in names) + "model line")
+        model = model.replace("  metric squared(p, y);\n", "".join(f"  metric {n}(p, y);\n" for n in names))
+        model = self.write("many.hc", model.replace("LOSS", "loss abs(p - y)"))
+        run = self.path("many")
+        trained = self.expect(hcc("train", model, "--data", self.rows("train.csv"), "--data",
+                                  "held_out=" + self.rows("held.csv"), "--out", run))
+        evaluated = self.expect(hcc("eval", run))
+        for text in (trained.out, trained.err, evaluated.out):
+            self.assertEqual(re.findall(r", (squared_\w+) [\d.]+", text), names)
+        with open(os.path.join(run, "summary.json"), encoding="utf-8") as file:
+            self.assertEqual(list(json.load(file)["val_metrics"]), names)
+
     def test_a_loss_of_training(self):
         for odd in (0, 17):
             with self.subTest(odd=odd):
