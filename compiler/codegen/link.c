@@ -37,8 +37,9 @@ static const char *link_write_all(Arena *arena, int file, const char *path, cons
 }
 
 /* -1 and *error on failure. */
-static int link_temporary(Arena *arena, const char *path, char **name, const char **error) {
-    const int file = fresh_file(arena, path, name);
+static int link_temporary(Arena *arena, const char *path, mode_t mode, char **name,
+                          const char **error) {
+    const int file = fresh_file(arena, path, mode, name);
     if (file < 0)
         *error = link_errno(arena, path);
     return file;
@@ -47,12 +48,10 @@ static int link_temporary(Arena *arena, const char *path, char **name, const cha
 const char *codegen_write_file(Arena *arena, const char *path, const void *bytes, size_t length) {
     char *name;
     const char *error = NULL;
-    int file = link_temporary(arena, path, &name, &error);
+    int file = link_temporary(arena, path, 0666, &name, &error);
     if (file < 0)
         return error;
     error = link_write_all(arena, file, path, bytes, length);
-    if (!error && fchmod(file, fresh_file_mode(0666)) != 0)
-        error = link_errno(arena, path);
     if (close(file) != 0 && !error)
         error = link_errno(arena, path);
     if (!error && rename(name, path) != 0)
@@ -118,7 +117,7 @@ static const char *link_script(Arena *arena, const LinkJob *job, char **name) {
         text = arena_printf(arena, "%s%s %s;\n", text, k ? " " : "global:", job->exports[k]);
     text = arena_printf(arena, "%slocal: *;\n};\n", text);
     const char *error = NULL;
-    int file = link_temporary(arena, job->output, name, &error);
+    int file = link_temporary(arena, job->output, 0600, name, &error);
     if (file < 0)
         return error;
     error = link_write_all(arena, file, *name, text, strlen(text));
@@ -130,7 +129,8 @@ static const char *link_script(Arena *arena, const LinkJob *job, char **name) {
 static const char *link_job(Arena *arena, const LinkJob *job, bool shared) {
     char *output, *script = NULL;
     const char *error = NULL;
-    int file = link_temporary(arena, job->output, &output, &error);
+    /* a linker writes into it, or makes a new one, which then has this mode, too */
+    int file = link_temporary(arena, job->output, 0777, &output, &error);
     if (file < 0)
         return error;
     close(file);
@@ -159,8 +159,6 @@ static const char *link_job(Arena *arena, const LinkJob *job, bool shared) {
     vec_push(arena, &list, NULL);
     if (!error)
         error = link_run(arena, list.at);
-    if (!error && chmod(output, fresh_file_mode(0777)) != 0)
-        error = link_errno(arena, output);
     if (!error && rename(output, job->output) != 0)
         error = link_errno(arena, job->output);
     if (error)

@@ -69,11 +69,9 @@ ExitCode output_open(Driver *d, const char *path, const char *mark, OutputFile *
         return EXIT_RESOURCE;
     }
     char *temporary;
-    const int descriptor = fresh_file(d->c->arena, path, &temporary);
-    if (descriptor >= 0) {
-        fchmod(descriptor, fresh_file_mode(0666));
+    const int descriptor = fresh_file(d->c->arena, path, 0666, &temporary);
+    if (descriptor >= 0)
         output->to = fdopen(descriptor, "wb");
-    }
     if (!output->to) {
         driver_error(d, "cannot write '%s': %s", path, strerror(errno));
         if (descriptor >= 0) {

@@ -52,6 +52,16 @@ class Outputs(harness.TestCase):
         self.assertEqual(self.content("m.hc").decode(), MODEL)
         self.assertEqual(sorted(os.listdir(self.folder)), before)
 
+    def test_outputs_have_what_the_umask_leaves(self):
+        self.addCleanup(os.umask, os.umask(0o027))
+        for output, beside, mode in (("m.so", "m.h", 0o750), ("m", None, 0o750), ("m.o", "m.h", 0o640)):
+            self.expect(hcc("build", self.model, "-o", self.path(output), "--force"))
+            self.assertEqual(os.stat(self.path(output)).st_mode & 0o777, mode, output)
+            if beside:
+                self.assertEqual(os.stat(self.path(beside)).st_mode & 0o777, 0o640, beside)
+        self.expect(hcc("emit", self.model, "-o", self.path("m.tir")))
+        self.assertEqual(os.stat(self.path("m.tir")).st_mode & 0o777, 0o640)
+
     def test_the_source_may_have_the_name_of_something_beside_a_library(self):
         os.rename(self.model, self.path("m.h"))
         self.refused("build", "m.h", "-o", "m.so", "--force")

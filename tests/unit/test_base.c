@@ -1,14 +1,20 @@
 /* The lowest floor: arenas, maps, interning, sources, diagnostics. */
 #include "base/compilation.h"
+#include "base/fresh_file.h"
 #include "base/map.h"
 #include "base/text_stream.h"
 #include "base/utf8.h"
 #include "base/vec.h"
+#include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 // cmocka wants the headers above
 #include <cmocka.h>
 
@@ -437,6 +443,63 @@ static void nearest_name_forgives_typos(void **state) {
     assert_null(nearest_name("", names, 5));
 }
 
+/* Fresh files */
+
+static unsigned made_mode(Arena *arena, mode_t mode, char **name) {
+    struct stat info;
+    const int file = fresh_file(arena, "/tmp/hcc-fresh", mode, name);
+    assert_true(file >= 0);
+    assert_int_equal(fstat(file, &info), 0);
+    close(file);
+    unlink(*name);
+    return info.st_mode & 07777;
+}
+
+static void fresh_files_have_what_the_umask_leaves(void **state) {
+    Arena *arena = ((Compilation *)*state)->arena;
+    char *name, *another;
+    const mode_t before = umask(027);
+    const unsigned text = made_mode(arena, 0666, &name), program = made_mode(arena, 0777, &another);
+    umask(before);
+    assert_int_equal(text, 0640);
+    assert_int_equal(program, 0750);
+    assert_string_not_equal(name, another);
+    assert_int_equal(fresh_file(arena, "/nowhere/at/all", 0666, &name), -1);
+    assert_int_equal(errno, ENOENT);
+}
+
+/* Makes files in the usual way, and counts those that others may write. */
+static void *make_usual_files(void *stop) {
+    uintptr_t open_to_all = 0;
+    while (!atomic_load((atomic_bool *)stop)) {
+        char path[] = "/tmp/hcc-usual-XXXXXX";
+        struct stat info;
+        if (!mkdtemp(path)) /* only for a name that is free */
+            break;
+        rmdir(path);
+        if (mkdir(path, 0777) == 0 && stat(path, &info) == 0)
+            open_to_all += (info.st_mode & 022) != 0;
+        rmdir(path);
+    }
+    return (void *)open_to_all;
+}
+
+static void fresh_files_change_no_mode_of_another_thread(void **state) {
+    Arena *arena = ((Compilation *)*state)->arena;
+    atomic_bool stop = false;
+    pthread_t thread;
+    void *open_to_all;
+    char *name;
+    const mode_t before = umask(022);
+    assert_int_equal(pthread_create(&thread, NULL, make_usual_files, &stop), 0);
+    for (int k = 0; k < 500; k++)
+        made_mode(arena, 0666, &name);
+    atomic_store(&stop, true);
+    pthread_join(thread, &open_to_all);
+    umask(before);
+    assert_ptr_equal(open_to_all, NULL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -461,6 +524,8 @@ int main(void) {
         T(json_is_an_array_with_places),
         T(codes_explain_themselves),
         T(nearest_name_forgives_typos),
+        T(fresh_files_have_what_the_umask_leaves),
+        T(fresh_files_change_no_mode_of_another_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
