@@ -87,7 +87,7 @@ static void add_kernel(JsonText *t, const Call *call) {
 }
 
 static void add_call(JsonText *t, const Plan *plan, const Call *call, const SourceSet *sources) {
-    const bool kernel = call->kind == CALL_ATTEND || call->kind == CALL_FOLD;
+    const bool kernel = call->kind == CALL_ATTEND || call->kind == CALL_SUM_INSTANCES;
     json_text_open(t, NULL, '{');
     json_text_plain(t, "kind", plan_call_names[kernel ? CALL_KERNEL : call->kind]);
     switch (call->kind) {

@@ -183,21 +183,21 @@ static void attend_gather_rows(Attend *a, const AttendMatrix *from, NestId first
     NestBuilder *b = &a->b;
     NestId held[ATTEND_MOST_HELD] = {0};
     AttendScalars x = {.buffer = from->buffer, .step = from->step};
-    NestAddress place[ATTEND_MOST_HELD];
+    NestAddress address[ATTEND_MOST_HELD];
     for (uint32_t r = 0; r < rows; r++) {
         x.at[r] = nest_at_plus(attend_at(from, first, d + r), d_loop, 1);
         for (uint32_t c = 0; c < a->columns; c++) {
             NestAddress at = nest_at((d + r) * to->step + (int64_t)c * a->s->lanes);
             uint32_t k = r * a->columns + c;
-            place[k] = nest_at_plus(at, d_loop, to->step);
-            held[k] = nest_load(b, to->buffer, place[k], a->s->lanes, 1, 0);
+            address[k] = nest_at_plus(at, d_loop, to->step);
+            held[k] = nest_load(b, to->buffer, address[k], a->s->lanes, 1, 0);
             if (factor)
                 held[k] = nest_binary(b, NEST_MUL, held[k], factor[c]);
         }
     }
     attend_product(a, &x, rows, by, 0, 0, a->columns, a->s->lanes, count, held);
     for (uint32_t k = 0; k < rows * a->columns; k++)
-        nest_store(b, to->buffer, place[k], held[k], 0, false);
+        nest_store(b, to->buffer, address[k], held[k], 0, false);
 }
 
 void attend_gather(Attend *a, const AttendMatrix *from, NestId first, NestId count, int64_t depth,

@@ -88,19 +88,19 @@ static void backward_block(Attend *a, const AttendMatrix *by, NestId row, uint32
     NestBuilder *b = &a->b;
     AttendScalars x = {.buffer = by->buffer, .step = 1};
     NestId held[ATTEND_MOST_HELD] = {0};
-    NestAddress place[ATTEND_MOST_HELD];
+    NestAddress address[ATTEND_MOST_HELD];
     for (uint32_t r = 0; r < rows; r++) {
         NestId key = attend_add(a, row, attend_number(a, r));
         x.at[r] = attend_at(by, key, 0);
         for (uint32_t c = 0; c < columns; c++) {
             uint32_t k = r * columns + c;
-            place[k] = attend_at(to, attend_add(a, first_key, key), d + (int64_t)c * lanes);
-            held[k] = nest_load(b, to->buffer, place[k], lanes, 1, 0);
+            address[k] = attend_at(to, attend_add(a, first_key, key), d + (int64_t)c * lanes);
+            held[k] = nest_load(b, to->buffer, address[k], lanes, 1, 0);
         }
     }
     attend_product(a, &x, rows, from, first, d, columns, lanes, count, held);
     for (uint32_t k = 0; k < rows * columns; k++)
-        nest_store(b, to->buffer, place[k], held[k], 0, false);
+        nest_store(b, to->buffer, address[k], held[k], 0, false);
 }
 
 /* The same matrix from column `column` on. */
@@ -209,17 +209,17 @@ static void backward_head(Attend *a, AttendBackward *m) {
 NestKernel *attend_backward(Arena *arena, const AttendShape *shape) {
     Attend a = attend_begin(arena, shape, "attend_grad");
     NestBuilder *b = &a.b;
-    int64_t e = shape->e, f = shape->f, heads = shape->heads, groups = shape->key_heads;
+    int64_t e = shape->e, f = shape->f, heads = shape->heads, key_heads = shape->key_heads;
     AttendBackward m;
     m.q = attend_argument(&a, "q", heads * e, false, true);
-    m.k = attend_argument(&a, "k", groups * e, false, true);
-    m.v = attend_argument(&a, "v", groups * f, false, true);
+    m.k = attend_argument(&a, "k", key_heads * e, false, true);
+    m.v = attend_argument(&a, "v", key_heads * f, false, true);
     m.o = attend_argument(&a, "o", heads * f, false, true);
     m.lse = attend_argument(&a, "lse", heads, false, true);
     m.d_o = attend_argument(&a, "do", heads * f, false, true);
     m.dq = attend_argument(&a, "dq", heads * e, true, false);
-    m.dk = attend_argument(&a, "dk", groups * e, true, true);
-    m.dv = attend_argument(&a, "dv", groups * f, true, true);
+    m.dk = attend_argument(&a, "dk", key_heads * e, true, true);
+    m.dv = attend_argument(&a, "dv", key_heads * f, true, true);
     m.queries = attend_scratch(&a, "queries", e);
     m.d_outputs = attend_scratch(&a, "d_outputs", f);
     m.d_queries = attend_scratch(&a, "d_queries", e);
@@ -227,22 +227,22 @@ NestKernel *attend_backward(Arena *arena, const AttendShape *shape) {
     m.d_scores = attend_scratch(&a, "d_scores", ATTEND_KEYS + ATTEND_ROWS);
     m.stats = attend_scratch(&a, "stats", 2);
 
-    a.sample = nest_binary(b, NEST_DIV, nest_task(b), attend_number(&a, groups));
-    a.group = nest_binary(b, NEST_REM, nest_task(b), attend_number(&a, groups));
-    attend_seek(&a, &m.k, a.group, e);
-    attend_seek(&a, &m.v, a.group, f);
-    attend_seek(&a, &m.dk, a.group, e);
-    attend_seek(&a, &m.dv, a.group, f);
+    a.sample = nest_binary(b, NEST_DIV, nest_task(b), attend_number(&a, key_heads));
+    a.key_head = nest_binary(b, NEST_REM, nest_task(b), attend_number(&a, key_heads));
+    attend_seek(&a, &m.k, a.key_head, e);
+    attend_seek(&a, &m.v, a.key_head, f);
+    attend_seek(&a, &m.dk, a.key_head, e);
+    attend_seek(&a, &m.dv, a.key_head, f);
     backward_clear(&a, &m.dk, e);
     backward_clear(&a, &m.dv, f);
-    int64_t share = heads / groups;
+    int64_t share = heads / key_heads;
     if (share == 1) {
-        a.head = a.group;
+        a.head = a.key_head;
         backward_head(&a, &m);
         return b->kernel;
     }
     NestLoop *loop = attend_loop(&a, NEST_SEQUENTIAL, attend_number(&a, share), 1, 0, NULL);
-    a.head = attend_add(&a, attend_mul(&a, a.group, attend_number(&a, share)), loop->variable);
+    a.head = attend_add(&a, attend_mul(&a, a.key_head, attend_number(&a, share)), loop->variable);
     backward_head(&a, &m);
     nest_loop_end(b, NULL);
     return b->kernel;

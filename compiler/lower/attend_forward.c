@@ -88,11 +88,11 @@ NestKernel *attend_forward(Arena *arena, const AttendShape *shape) {
     Attend a = attend_begin(arena, shape, "attend");
     NestBuilder *b = &a.b;
     uint32_t columns = a.columns;
-    int64_t e = shape->e, f = shape->f, heads = shape->heads, groups = shape->key_heads;
+    int64_t e = shape->e, f = shape->f, heads = shape->heads, key_heads = shape->key_heads;
     AttendForward m;
     m.q = attend_argument(&a, "q", heads * e, false, true);
-    m.k = attend_argument(&a, "k", groups * e, false, true);
-    m.v = attend_argument(&a, "v", groups * f, false, true);
+    m.k = attend_argument(&a, "k", key_heads * e, false, true);
+    m.v = attend_argument(&a, "v", key_heads * f, false, true);
     m.o = attend_argument(&a, "o", heads * f, true, false);
     m.lse = attend_argument(&a, "lse", heads, true, false);
     m.queries = attend_scratch(&a, "queries", e);
@@ -102,10 +102,10 @@ NestKernel *attend_forward(Arena *arena, const AttendShape *shape) {
 
     a.sample = nest_binary(b, NEST_DIV, nest_task(b), attend_number(&a, heads));
     a.head = nest_binary(b, NEST_REM, nest_task(b), attend_number(&a, heads));
-    a.group = nest_binary(b, NEST_DIV, a.head, attend_number(&a, heads / groups));
+    a.key_head = nest_binary(b, NEST_DIV, a.head, attend_number(&a, heads / key_heads));
     attend_seek(&a, &m.q, a.head, e);
-    attend_seek(&a, &m.k, a.group, e);
-    attend_seek(&a, &m.v, a.group, f);
+    attend_seek(&a, &m.k, a.key_head, e);
+    attend_seek(&a, &m.v, a.key_head, f);
     attend_seek(&a, &m.o, a.head, f);
     attend_seek(&a, &m.lse, a.head, 1);
 

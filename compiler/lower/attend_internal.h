@@ -17,7 +17,7 @@ typedef struct {
     uint32_t columns; /* vectors a tile of queries is wide */
     int64_t tile;     /* queries: columns * lanes */
     NestType vector;
-    NestId zero, one, positions, sample, head, group;
+    NestId zero, one, positions, sample, head, key_head;
 } Attend;
 
 /* A matrix in memory: element (row, column) of this task is at base + row * step + column. */

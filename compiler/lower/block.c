@@ -7,20 +7,20 @@
 
 /* One contraction for all positions and elements: term by term, so that a weight and a coefficient
  * are loaded just before all their uses. */
-void lower_block_weighted(Lower *l, const SchedulePart *part, const LowerContext *positions,
+void lower_block_weighted(Lower *l, const SchedulePiece *piece, const LowerContext *positions,
                           uint32_t n, Affine c) {
-    TirId id = part->id;
-    if (!id || !part->to->weighted)
+    TirId id = piece->id;
+    if (!id || !piece->to->weighted)
         return;
     const TirNode *node = tir_node(l->block, id);
-    uint64_t terms = schedule_terms(l->block, node), elements = schedule_leading(&part->type);
+    uint64_t terms = schedule_terms(l->block, node), elements = schedule_leading(&piece->type);
     if (terms > UNROLL_REDUCE)
         return;
     AffineIndex *index = ARENA_ARRAY(l->arena, AffineIndex, elements);
     NestId *sum = ARENA_ARRAY(l->arena, NestId, n * elements);
-    uint32_t last = part->type.rank - 1u;
+    uint32_t last = piece->type.rank - 1u;
     for (uint64_t e = 0; e < elements; e++) {
-        index[e] = affine_index(e * part->type.dims[last], &part->type);
+        index[e] = affine_index(e * piece->type.dims[last], &piece->type);
         index[e].at[last] = c;
     }
     for (uint64_t term = 0; term < terms; term++)
@@ -39,14 +39,14 @@ void lower_block_weighted(Lower *l, const SchedulePart *part, const LowerContext
         }
 }
 
-void lower_block_sum(Lower *l, const SchedulePart *part, const ScheduleLoop *positions, Affine c,
+void lower_block_sum(Lower *l, const SchedulePiece *piece, const ScheduleLoop *positions, Affine c,
                      NestId valid) {
-    if (!part->id)
+    if (!piece->id)
         return;
-    const ScheduleValue *v = part->to;
+    const ScheduleValue *v = piece->to;
     const uint32_t accumulator = lower_held(l, v)->accumulator;
-    uint32_t last = part->type.rank - 1u;
-    uint64_t elements = schedule_leading(&part->type);
+    uint32_t last = piece->type.rank - 1u;
+    uint64_t elements = schedule_leading(&piece->type);
     const uint32_t most = l->schedule->accumulators;
     for (uint64_t first = 0; first < elements; first += most) {
         uint32_t n = elements - first < most ? (uint32_t)(elements - first) : most;
@@ -54,21 +54,21 @@ void lower_block_sum(Lower *l, const SchedulePart *part, const ScheduleLoop *pos
         NestAddress at[BLOCK_ACCUMULATORS_MOST];
         NestId sum[BLOCK_ACCUMULATORS_MOST];
         for (uint32_t e = 0; e < n; e++) {
-            index[e] = affine_index((first + e) * part->type.dims[last], &part->type);
+            index[e] = affine_index((first + e) * piece->type.dims[last], &piece->type);
             index[e].at[last] = c;
             AffineIndex moved = index[e];
-            moved.at[part->axis] = affine_add(moved.at[part->axis], affine_const(part->offset));
-            at[e] = lower_sum_place(l, v, &moved);
+            moved.at[piece->axis] = affine_add(moved.at[piece->axis], affine_const(piece->offset));
+            at[e] = lower_sum_address(l, v, &moved);
             sum[e] = nest_load(&l->b, accumulator, at[e], l->lanes, 1, valid);
         }
         NestLoop *loop = lower_loop_begin(l, positions, l->valid_rows, n, sum);
-        lower_scope_begin(l);
-        lower_shift_prepare(l, affine_var(loop->variable), 1, &part->id, 1);
+        lower_memo_begin(l);
+        lower_shift_prepare(l, affine_var(loop->variable), 1, &piece->id, 1);
         LowerContext old = lower_context(l, affine_var(loop->variable), l->lanes, valid);
         for (uint32_t e = 0; e < n; e++)
-            sum[e] = lower_vector(l, lower_added(l, part->id, &index[e], loop->inner[e]));
+            sum[e] = lower_vector(l, lower_added(l, piece->id, &index[e], loop->inner[e]));
         l->context = old;
-        lower_scope_end(l);
+        lower_memo_end(l);
         nest_loop_end(&l->b, sum);
         for (uint32_t e = 0; e < n; e++)
             nest_store(&l->b, accumulator, at[e], nest_result(&l->b, loop, e), valid, false);

@@ -1,4 +1,4 @@
-/* Evaluation of values at an index, on demand, with everything computed once per scope.
+/* Evaluation of values at an index, on demand, with everything computed once while it is known.
  *
  * An expression's leaves are loads; a value that lies in memory is loaded, any other is computed
  * from its operands at the indices that its op says. Whether a load is a scalar, a vector or a

@@ -98,7 +98,7 @@ static void looped_fold_inner(Lower *l, LoopedFold *f, const ScheduleLoop *loops
     const uint64_t whole = features ? loops->extent / loops->step * loops->step : loops->extent;
     if (whole) {
         NestLoop *loop = lower_loop_begin(l, loops, nest_i64(&l->b, (int64_t)whole), f->n, acc);
-        lower_scope_begin(l);
+        lower_memo_begin(l);
         for (uint32_t k = 0; k < f->n; k++)
             acc[k] = loop->inner[k];
         if (features) {
@@ -107,19 +107,19 @@ static void looped_fold_inner(Lower *l, LoopedFold *f, const ScheduleLoop *loops
             f->other[loops->axis] = affine_var(loop->variable);
             looped_fold_inner(l, f, loops + 1, acc);
         }
-        lower_scope_end(l);
+        lower_memo_end(l);
         nest_loop_end(&l->b, acc);
         for (uint32_t k = 0; k < f->n; k++)
             acc[k] = nest_result(&l->b, loop, k);
     }
     if (features && loops->extent > whole) {
         Affine c = lower_features(l, 0, whole);
-        lower_scope_begin(l);
+        lower_memo_begin(l);
         LowerContext old = lower_context(l, l->context.row, l->lanes,
                                          nest_i64(&l->b, (int64_t)(loops->extent - whole)));
         looped_fold_terms(l, f, c, acc);
         l->context = old;
-        lower_scope_end(l);
+        lower_memo_end(l);
     }
 }
 
@@ -159,7 +159,7 @@ void lower_looped_fold(Lower *l, const ScheduleStep *step) {
     const ScheduleLoop *positions = &step->loops[0], *axes = &step->loops[1];
     NestLoop *loop =
         lower_loop_begin(l, positions, nest_i64(&l->b, (int64_t)positions->extent), 0, NULL);
-    lower_scope_begin(l);
+    lower_memo_begin(l);
     Affine row = affine_var(loop->variable);
     lower_shift_prepare(l, row, 1, &step->value->id, 1);
     LowerContext old = lower_context(l, row, l->lanes, 0);
@@ -177,6 +177,6 @@ void lower_looped_fold(Lower *l, const ScheduleStep *step) {
         nest_loop_end(&l->b, NULL);
     lower_axes_end(l, step, inner);
     l->context = old;
-    lower_scope_end(l);
+    lower_memo_end(l);
     nest_loop_end(&l->b, NULL);
 }

@@ -1,72 +1,73 @@
 /* Lane stages: small values, with the positions of a micro-tile in lanes. */
 #include "lower/lower_internal.h"
 
-static void write_lane(Lower *l, const ScheduleValue *v, const AffineIndex *index, NestId x) {
+static void lane_write(Lower *l, const ScheduleValue *v, const AffineIndex *index, NestId x) {
     Affine flat = affine_flat(index, &tir_node(l->block, v->id)->type);
     lower_store(l, lower_held(l, v)->buffer, v->place, &l->context.row, &flat, v->elements,
                 lower_vector(l, x), 0);
 }
 
 /* To the value's sum, or to where it lies. */
-static void add_or_write(Lower *l, const ScheduleValue *v, const AffineIndex *index, NestId x) {
+static void lane_add_or_write(Lower *l, const ScheduleValue *v, const AffineIndex *index,
+                              NestId x) {
     if (v->sum) {
         Affine flat = affine_flat(index, &tir_node(l->block, v->id)->type);
         lower_sum_lane(l, v, &flat, x);
     } else if (v->place == PLACE_TILE_LANES) {
-        write_lane(l, v, index, x);
+        lane_write(l, v, index, x);
     }
 }
 
-static void step_registers(Lower *l, const ScheduleStep *step) {
+static void lane_registers(Lower *l, const ScheduleStep *step) {
     const ScheduleValue *v = step->value;
     const TirType *type = &tir_node(l->block, v->id)->type;
     for (uint64_t e = 0; e < v->elements; e++) {
         AffineIndex index = affine_index(e, type);
         NestId x = lower_eval(l, &l->frame, v->id, &index);
-        add_or_write(l, v, &index, x);
+        lane_add_or_write(l, v, &index, x);
     }
 }
 
 /* A whole value through loops over its elements. */
-static void loops_whole(Lower *l, const ScheduleStep *step) {
+static void lane_loops_whole(Lower *l, const ScheduleStep *step) {
     const ScheduleValue *v = step->value;
     const TirNode *node = tir_node(l->block, v->id);
     AffineIndex index = {.rank = node->type.rank};
     lower_axes_begin(l, step, 0, &index);
     NestId x = lower_op(l, &l->frame, node, &index);
-    add_or_write(l, v, &index, x);
+    lane_add_or_write(l, v, &index, x);
     lower_axes_end(l, step, 0);
 }
 
-static void step_loops(Lower *l, const ScheduleStep *step) {
-    const SchedulePart *part = &step->parts.at[0];
-    if (part->id == step->value->id) {
-        loops_whole(l, step);
+static void lane_loops(Lower *l, const ScheduleStep *step) {
+    const SchedulePiece *piece = &step->pieces.at[0];
+    if (piece->id == step->value->id) {
+        lane_loops_whole(l, step);
         return;
     }
-    AffineIndex index = {.rank = part->type.rank};
+    AffineIndex index = {.rank = piece->type.rank};
     lower_axes_begin(l, step, 0, &index);
-    NestId x =
-        part->id ? lower_eval(l, &l->frame, part->id, &index) : lower_zero(l, part->type.elem, 1);
-    index.at[part->axis] = affine_add(index.at[part->axis], affine_const(part->offset));
-    write_lane(l, step->value, &index, x);
+    NestId x = piece->id ? lower_eval(l, &l->frame, piece->id, &index)
+                         : lower_zero(l, piece->type.elem, 1);
+    index.at[piece->axis] = affine_add(index.at[piece->axis], affine_const(piece->offset));
+    lane_write(l, step->value, &index, x);
     lower_axes_end(l, step, 0);
 }
 
-static void step_positions(Lower *l, const ScheduleStep *step) {
+static void lane_positions(Lower *l, const ScheduleStep *step) {
     const ScheduleLoop *positions = &step->loops[0];
     NestLoop *loop =
         lower_loop_begin(l, positions, nest_i64(&l->b, (int64_t)positions->extent), 0, NULL);
-    lower_scope_begin(l);
+    lower_memo_begin(l);
     lower_shift_prepare(l, affine_var(loop->variable), 1, &step->value->id, 1);
     LowerContext old = lower_context(l, affine_var(loop->variable), 1, 0);
-    loops_whole(l, step);
+    lane_loops_whole(l, step);
     l->context = old;
-    lower_scope_end(l);
+    lower_memo_end(l);
     nest_loop_end(&l->b, NULL);
 }
 
-static void step_add_fold(Lower *l, const ScheduleStep *step) {
+static void lane_add_fold(Lower *l, const ScheduleStep *step) {
     const ScheduleValue *v = step->value;
     const TirType *type = &tir_node(l->block, v->id)->type;
     AffineIndex index = {.rank = type->rank};
@@ -76,7 +77,7 @@ static void step_add_fold(Lower *l, const ScheduleStep *step) {
     lower_axes_end(l, step, 0);
 }
 
-static void step_copy_out(Lower *l, const ScheduleStep *step) {
+static void lane_copy_out(Lower *l, const ScheduleStep *step) {
     const ScheduleValue *v = step->value;
     const ScheduleLoop *positions = &step->loops[0], *all = &step->loops[1];
     NestLoop *rows =
@@ -94,22 +95,22 @@ static void step_copy_out(Lower *l, const ScheduleStep *step) {
 static void lane_step(Lower *l, const ScheduleStep *step) {
     switch (step->kind) {
     case STEP_LOOPS:
-        step_loops(l, step);
+        lane_loops(l, step);
         break;
     case STEP_POSITIONS:
-        step_positions(l, step);
+        lane_positions(l, step);
         break;
     case STEP_SCAN:
         lower_scan(l, step);
         break;
     case STEP_ADD_FOLD:
-        step_add_fold(l, step);
+        lane_add_fold(l, step);
         break;
     case STEP_COPY_OUT:
-        step_copy_out(l, step);
+        lane_copy_out(l, step);
         break;
     default:
-        step_registers(l, step);
+        lane_registers(l, step);
         break;
     }
 }

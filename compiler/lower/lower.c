@@ -2,7 +2,7 @@
 #include "lower/attend.h"
 #include "lower/lower_internal.h"
 
-static void argument(Lower *l, TirId id, bool written) {
+static void kernel_argument(Lower *l, TirId id, bool written) {
     const TirNode *node = tir_node(l->block, id);
     NestElem elem = node->type.elem == TIR_REAL ? l->real : NEST_I32;
     nest_add_buffer(l->kernel, (NestBuffer){.name = schedule_name(l->schedule, id),
@@ -13,30 +13,30 @@ static void argument(Lower *l, TirId id, bool written) {
 }
 
 /* In the order of their numbers in the schedule. */
-static void add_arguments(Lower *l) {
+static void kernel_arguments(Lower *l) {
     const Group *g = l->schedule->group;
     for (uint32_t k = 0; k < g->inputs.count; k++) {
-        argument(l, g->inputs.at[k], false);
+        kernel_argument(l, g->inputs.at[k], false);
         l->held[k].buffer = l->schedule->values[k].argument;
         l->held[k].ready = true;
     }
     for (uint32_t k = 0; k < g->outputs.count; k++)
-        argument(l, g->outputs.at[k], true);
+        kernel_argument(l, g->outputs.at[k], true);
     for (uint32_t k = 0; k < g->sums.count; k++)
-        argument(l, g->sums.at[k], true);
+        kernel_argument(l, g->sums.at[k], true);
     for (uint32_t k = 0; k < g->values.count; k++)
         l->has_shift |= tir_node(l->block, g->values.at[k])->op == TIR_SHIFT;
 }
 
 /* An input's copy by lanes, made at the start of every micro-tile. */
-static void copy_in(Lower *l, const ScheduleValue *v) {
+static void kernel_copy_by_lanes(Lower *l, const ScheduleValue *v) {
     const TirType *type = &tir_node(l->block, v->id)->type;
     LowerHeld *held = lower_held(l, v);
     held->lanes_buffer =
         lower_scratch(l, schedule_name(l->schedule, v->id), type->elem, v->elements * l->rows);
     NestLoop *rows = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
                                      nest_i64(&l->b, l->rows), 1, 0, NULL);
-    lower_scope_begin(l);
+    lower_memo_begin(l);
     LowerContext old = lower_context(l, affine_var(rows->variable), 1, 0);
     AffineIndex index = {.rank = type->rank};
     for (uint32_t k = 0; k < type->rank; k++) {
@@ -50,30 +50,30 @@ static void copy_in(Lower *l, const ScheduleValue *v) {
     for (uint32_t k = type->rank; k-- > 0;)
         lower_axis_end(l, type->dims[k]);
     l->context = old;
-    lower_scope_end(l);
+    lower_memo_end(l);
     nest_loop_end(&l->b, NULL);
-    held->copied = true;
+    held->lanes_ready = true;
 }
 
-static void micro_tile(Lower *l) {
+static void kernel_micro_tile(Lower *l) {
     const Schedule *s = l->schedule;
-    lower_scope_begin(l);
+    lower_memo_begin(l);
     Affine row = {.lane = l->rows > 1};
     lower_context(l, row, l->rows, 0);
     for (uint32_t k = 0; k < s->n_inputs; k++)
-        if (s->values[k].lanes)
-            copy_in(l, &s->values[k]);
+        if (s->values[k].also_lanes)
+            kernel_copy_by_lanes(l, &s->values[k]);
     for (uint32_t k = 0; k < s->stages.count; k++) {
         if (k % 2 == 0)
             lower_wide_stage(l, &s->stages.at[k]);
         else
             lower_lane_stage(l, &s->stages.at[k]);
     }
-    lower_scope_end(l);
+    lower_memo_end(l);
 }
 
 /* The micro-tiles of a task's tile of instances. */
-static void micro_tiles(Lower *l) {
+static void kernel_micro_tiles(Lower *l) {
     NestId tile = nest_extent(&l->b, NEST_TILE);
     NestId begin = nest_binary(&l->b, NEST_MUL, nest_task(&l->b), tile);
     NestId end = nest_binary(&l->b, NEST_MIN, nest_binary(&l->b, NEST_ADD, begin, tile),
@@ -82,11 +82,11 @@ static void micro_tiles(Lower *l) {
     l->tile0 = loop->variable;
     l->valid_rows = nest_binary(&l->b, NEST_MIN, nest_i64(&l->b, l->rows),
                                 nest_binary(&l->b, NEST_SUB, end, loop->variable));
-    micro_tile(l);
+    kernel_micro_tile(l);
     nest_loop_end(&l->b, NULL);
 }
 
-static NestKernel *lower_group(const Schedule *s) {
+static NestKernel *kernel_of_group(const Schedule *s) {
     Arena *arena = s->plan->arena;
     NestKernel *kernel = nest_kernel_create(arena, s->name);
     Lower l = {.schedule = s,
@@ -99,21 +99,21 @@ static NestKernel *lower_group(const Schedule *s) {
                .rows = s->rows,
                .held = ARENA_ARRAY(arena, LowerHeld, s->n_values)};
     l.frame = (LowerFrame){.block = l.block};
-    add_arguments(&l);
+    kernel_arguments(&l);
     lower_sums_begin(&l);
     lower_pack_weights(&l);
     if (l.rows == 1) {
         l.tile0 = nest_i64(&l.b, 0);
         l.valid_rows = nest_i64(&l.b, 1);
-        micro_tile(&l);
+        kernel_micro_tile(&l);
     } else {
-        micro_tiles(&l);
+        kernel_micro_tiles(&l);
     }
     lower_sums_end(&l);
     return kernel;
 }
 
-static NestKernel *lower_attend(const Schedule *s) {
+static NestKernel *kernel_of_attention(const Schedule *s) {
     const TirNode *node = schedule_node(s, s->value);
     const TirType *q = &schedule_node(s, node->operands[0])->type;
     const TirType *key = &schedule_node(s, node->operands[1])->type;
@@ -136,9 +136,9 @@ NestKernel **lower_kernels(const Plan *plan, Schedule *const *schedules) {
     NestKernel **kernels = ARENA_ARRAY(plan->arena, NestKernel *, count + 1);
     for (uint32_t k = 0; k < count; k++) {
         const Schedule *s = schedules[k];
-        kernels[k] = s->kind == CALL_ATTEND ? lower_attend(s)
-                     : s->kind == CALL_FOLD ? lower_sum_kernel(s)
-                                            : lower_group(s);
+        kernels[k] = s->kind == CALL_ATTEND          ? kernel_of_attention(s)
+                     : s->kind == CALL_SUM_INSTANCES ? lower_sum_kernel(s)
+                                                     : kernel_of_group(s);
     }
     return kernels;
 }

@@ -1,5 +1,5 @@
-/* What the files of the lowering share, from the ground up: scopes, memory, evaluation, blocks,
- * stages. See lower.h for the idea. */
+/* What the files of the lowering share, from the ground up: what is known, vectors, loops,
+ * memory, evaluation, blocks, stages. See lower.h for the idea. */
 #ifndef HCC_LOWER_INTERNAL_H
 #define HCC_LOWER_INTERNAL_H
 
@@ -10,7 +10,7 @@
 /* What has come of a value of the schedule so far. */
 typedef struct {
     bool ready;             /* it lies where the schedule says, and is loaded from there */
-    bool copied;            /* an input's copy by lanes is there */
+    bool lanes_ready;       /* an input's copy by lanes is there */
     uint32_t buffer;        /* where it lies, if in memory */
     uint32_t packed_buffer; /* of an input's packed copy */
     uint32_t lanes_buffer;  /* of its copy by lanes */
@@ -77,7 +77,7 @@ typedef struct Lower {
     VEC(LowerMemo) memos;
     int32_t *buckets;
     VEC(LowerShiftedRow) shifted;
-    VEC(uint32_t) scopes; /* counts of memos and shifted rows at scope begins */
+    VEC(uint32_t) marks; /* counts of memos and shifted rows where what is known begins */
 } Lower;
 
 static inline const ScheduleValue *lower_find(const Lower *l, TirId id) {
@@ -87,12 +87,13 @@ static inline LowerHeld *lower_held(const Lower *l, const ScheduleValue *v) {
     return &l->held[v - l->schedule->values];
 }
 
-/* --- scopes (scope.c) ---------------------------------------------------------------------------
- * What is computed in one is known until it ends. */
-void lower_scope_begin(Lower *l);
-void lower_scope_end(Lower *l);
+/* --- what is known (memo.c) --------------------------------------------------------------------*/
+
+/* What is computed from here on is known until the end. */
+void lower_memo_begin(Lower *l);
+void lower_memo_end(Lower *l);
 LowerContext lower_context(Lower *l, Affine row, uint16_t lanes, NestId valid); /* the old one */
-/* What was computed in this context and these scopes; 0: nothing. The hash is of all that comes
+/* What is known at an index in this context; 0: nothing. The hash is of all that comes
  * before it. */
 uint64_t lower_memo_hash(const Lower *l, TirId id, uint32_t frame, const AffineIndex *index);
 NestId lower_memo_find(const Lower *l, TirId id, uint32_t frame, const AffineIndex *index,
@@ -102,6 +103,8 @@ void lower_memo_add(Lower *l, TirId id, uint32_t frame, const AffineIndex *index
 
 /* The schedule asks for what lowering cannot do: a fault of the compiler. */
 _Noreturn void lower_fault(const Lower *l, TirOp op, const char *message);
+
+/* --- scalars and vectors (vectors.c) -----------------------------------------------------------*/
 
 NestType lower_type(const Lower *l, TirElem elem, uint16_t lanes);
 NestId lower_zero(Lower *l, TirElem elem, uint16_t lanes);
@@ -115,10 +118,12 @@ int lower_in_range(Lower *l, const Affine *i, int64_t begin, int64_t end, NestId
 /* i - begin, kept within [0, extent) where it is not constant. */
 Affine lower_clamped(Lower *l, Affine i, int64_t begin, int64_t extent);
 
+/* --- loops (loops.c) ---------------------------------------------------------------------------*/
+
 /* Opens a loop as the schedule has it, of a kind that says what carries it. */
 NestLoop *lower_loop_begin(Lower *l, const ScheduleLoop *loop, NestId end, uint32_t n_carried,
                            const NestId *initial);
-/* The index along an axis, in a loop over it with a scope. */
+/* The index along an axis, in a loop over it. */
 Affine lower_axis_begin(Lower *l, const ScheduleLoop *axis);
 void lower_axis_end(Lower *l, uint64_t extent);
 /* Opens a step's loops over axes but the last `inner` ones, filling index->at. */
@@ -169,7 +174,7 @@ void lower_shift_prepare(Lower *l, Affine row, uint32_t rows, const TirId *roots
 /* --- sums over instances (sum.c) ---------------------------------------------------------------*/
 void lower_sums_begin(Lower *l); /* accumulators to zero */
 /* Where the task adds up a wide sum's element. */
-NestAddress lower_sum_place(Lower *l, const ScheduleValue *v, const AffineIndex *index);
+NestAddress lower_sum_address(Lower *l, const ScheduleValue *v, const AffineIndex *index);
 void lower_sum_lane(Lower *l, const ScheduleValue *v, const Affine *element, NestId contribution);
 void lower_sums_end(Lower *l); /* what was added up, to the task's partial results */
 /* A sum that keeps samples or positions: a kernel by itself. */
@@ -181,13 +186,13 @@ void lower_unpack_sum(Lower *l, const ScheduleValue *v);
 
 /* --- blocks (block.c), folds (fold.c) ----------------------------------------------------------*/
 
-/* Computes a part that reads weights at features `c`, for all positions of a block together, for
+/* Computes a piece that reads weights at features `c`, for all positions of a block together, for
  * lower_eval to find. */
-void lower_block_weighted(Lower *l, const SchedulePart *part, const LowerContext *positions,
+void lower_block_weighted(Lower *l, const SchedulePiece *piece, const LowerContext *positions,
                           uint32_t n, Affine c);
-/* Adds parts of sums over positions to their accumulators at features `c`: positions innermost, so
+/* Adds pieces of sums over positions to their accumulators at features `c`: positions innermost, so
  * that the accumulators stay in registers. */
-void lower_block_sum(Lower *l, const SchedulePart *part, const ScheduleLoop *positions, Affine c,
+void lower_block_sum(Lower *l, const SchedulePiece *piece, const ScheduleLoop *positions, Affine c,
                      NestId valid);
 /* acc, with a term, number `i`, at features `c` folded in. */
 NestId lower_fold_term(Lower *l, const ScheduleFold *f, const AffineIndex *element, uint64_t i,

@@ -41,22 +41,22 @@ Affine lower_existing_row(Lower *l) {
 }
 
 /* The row of a value that has fewer instances than the kernel: its position, or its sample. */
-static Affine outer_row(Lower *l, SchedulePlace place) {
+static Affine memory_outer_row(Lower *l, SchedulePlace place) {
     Affine instance = affine_add(affine_var(l->tile0), lower_existing_row(l));
     NestId positions = nest_extent(&l->b, NEST_POSITIONS);
     NestOp op = place == PLACE_PER_POSITION ? NEST_REM : NEST_DIV;
     return affine_var(nest_binary(&l->b, op, affine_scalar(&l->b, &instance), positions));
 }
 
-static Affine address(Lower *l, SchedulePlace place, uint64_t elements, const Affine *row,
-                      const Affine *flat) {
+static Affine memory_address(Lower *l, SchedulePlace place, uint64_t elements, const Affine *row,
+                             const Affine *flat) {
     int64_t e = (int64_t)elements, rows = l->rows;
     switch (place) {
     case PLACE_ROWS:
         return affine_add(affine_scale(affine_add(affine_var(l->tile0), *row), e), *flat);
     case PLACE_PER_POSITION:
     case PLACE_PER_SAMPLE:
-        return affine_add(affine_scale(outer_row(l, place), e), *flat);
+        return affine_add(affine_scale(memory_outer_row(l, place), e), *flat);
     case PLACE_TILE_ROWS:
         return affine_add(affine_scale(*row, (int64_t)schedule_pitch(l->schedule, elements)),
                           *flat);
@@ -100,7 +100,7 @@ Affine lower_packed_flat(const Lower *l, const TirType *type, const AffineIndex 
 
 /* A fault unless the value lies in memory, and all that the context reads at `flat` is one of its
  * elements. */
-static void check_read(const Lower *l, const ScheduleValue *v, const Affine *flat) {
+static void memory_check_read(const Lower *l, const ScheduleValue *v, const Affine *flat) {
     const TirNode *node = tir_node(l->block, v->id);
     const char *name = node->name ? node->name : "";
     if (v->place == PLACE_NONE || v->place == PLACE_REGISTERS)
@@ -124,20 +124,20 @@ NestId lower_load(Lower *l, const ScheduleValue *v, const TirType *type, const A
     Affine flat = affine_flat(index, type);
     SchedulePlace place = v->place;
     uint32_t buffer = held->buffer;
-    check_read(l, v, &flat);
+    memory_check_read(l, v, &flat);
     if (v->packed && !v->made && lower_is_packed_index(l, index)) {
         flat = lower_packed_flat(l, type, index);
         buffer = held->packed_buffer;
     }
     bool rows_in_lanes = l->context.row.lane != 0;
     /* A lanes copy serves positions in lanes without a gather, and single elements as well. */
-    if (held->copied && (rows_in_lanes || flat.lane == 0)) {
+    if (held->lanes_ready && (rows_in_lanes || flat.lane == 0)) {
         place = PLACE_TILE_LANES;
         buffer = held->lanes_buffer;
     }
     bool foreign = place == PLACE_ROWS && tir_node(l->block, v->id)->op == TIR_INPUT;
     Affine row = foreign && !rows_in_lanes ? lower_existing_row(l) : l->context.row;
-    Affine at = address(l, place, v->elements, &row, &flat);
+    Affine at = memory_address(l, place, v->elements, &row, &flat);
     uint16_t lanes = at.lane ? l->context.lanes : 1;
     NestId valid = !at.lane ? 0 : rows_in_lanes ? foreign ? l->valid_rows : 0 : l->context.valid;
     NestId x = nest_load(&l->b, buffer, affine_address(&at), lanes, at.lane ? at.lane : 1, valid);
@@ -152,12 +152,12 @@ void lower_store(Lower *l, uint32_t buffer, SchedulePlace place, const Affine *r
                  const Affine *flat, uint64_t elements, NestId value, NestId valid) {
     if (nest_type(l->kernel, value).elem == NEST_BOOL)
         value = nest_cast(&l->b, NEST_I32, value);
-    Affine at = address(l, place, elements, row, flat);
+    Affine at = memory_address(l, place, elements, row, flat);
     nest_store(&l->b, buffer, affine_address(&at), value, valid, false);
 }
 
 void lower_store_streamed(Lower *l, uint32_t buffer, const Affine *row, const Affine *flat,
                           uint64_t elements, NestId value) {
-    Affine at = address(l, PLACE_ROWS, elements, row, flat);
+    Affine at = memory_address(l, PLACE_ROWS, elements, row, flat);
     nest_store(&l->b, buffer, affine_address(&at), value, 0, true);
 }

@@ -1,8 +1,8 @@
 /* How each op's value at an index follows from its operands' values. */
 #include "lower/lower_internal.h"
 
-static NestId operand(Lower *l, LowerFrame *f, const TirNode *node, uint32_t k,
-                      const AffineIndex *index) {
+static NestId op_operand(Lower *l, LowerFrame *f, const TirNode *node, uint32_t k,
+                         const AffineIndex *index) {
     const TirType *type = &tir_node(f->block, node->operands[k])->type;
     AffineIndex none = {0};
     return lower_eval(l, f, node->operands[k], type->rank == 0 ? &none : index);
@@ -20,17 +20,18 @@ static const NestOp map_ops[TIR_OP_COUNT] = {
     [TIR_OR] = NEST_OR,
 };
 
-static NestId eval_map(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
+static NestId op_map(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
     if (tir_op_class(node->op) != TIR_CLASS_MAP)
         lower_fault(l, node->op, "it is read where it is not made");
-    NestId x = operand(l, f, node, 0, index);
+    NestId x = op_operand(l, f, node, 0, index);
     switch (node->op) {
     case TIR_STOP_GRADIENT:
         return x;
     case TIR_TO_REAL:
         return nest_cast(&l->b, l->real, x);
     case TIR_SELECT:
-        return lower_select(l, x, operand(l, f, node, 1, index), operand(l, f, node, 2, index));
+        return lower_select(l, x, op_operand(l, f, node, 1, index),
+                            op_operand(l, f, node, 2, index));
     default:
         break;
     }
@@ -38,10 +39,10 @@ static NestId eval_map(Lower *l, LowerFrame *f, const TirNode *node, const Affin
     if (node->n_operands == 1)
         return nest_unary(&l->b, op, x);
     /* a * b + c in one rounding, when the product is used here alone: left to code generation. */
-    return lower_binary(l, op, x, operand(l, f, node, 1, index));
+    return lower_binary(l, op, x, op_operand(l, f, node, 1, index));
 }
 
-static NestId eval_position(Lower *l) {
+static NestId op_position(Lower *l) {
     NestId positions = nest_extent(&l->b, NEST_POSITIONS);
     Affine instance = affine_add(affine_var(l->tile0), l->context.row);
     if (!instance.lane)
@@ -53,7 +54,7 @@ static NestId eval_position(Lower *l) {
 }
 
 /* Which sample an instance of the kernel's domain is of; as many lanes as positions have. */
-static NestId eval_sample(Lower *l) {
+static NestId op_sample(Lower *l) {
     Affine instance = affine_add(affine_var(l->tile0), l->context.row);
     bool per_position = l->schedule->group->domain.space != 0;
     NestId positions = nest_extent(&l->b, NEST_POSITIONS);
@@ -70,17 +71,17 @@ static NestId eval_sample(Lower *l) {
 
 /* The counter: element, position, sample, call; so that a number depends neither on the batch's
  * size nor on how the work is cut. */
-static NestId eval_random(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
+static NestId op_random(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
     NestId zero = nest_const(&l->b, (NestType){NEST_I32, 1}, 0);
     TirDomain d = node->type.domain;
     Affine flat = affine_flat(index, &node->type);
     NestId counter[4] = {affine_i32(&l->b, &flat, l->context.lanes),
-                         d.space ? eval_position(l) : zero, d.sample ? eval_sample(l) : zero,
-                         operand(l, f, node, 0, index)};
+                         d.space ? op_position(l) : zero, d.sample ? op_sample(l) : zero,
+                         op_operand(l, f, node, 0, index)};
     return nest_random(&l->b, l->real, counter);
 }
 
-static NestId eval_count(Lower *l, TirDomain domain) {
+static NestId op_count(Lower *l, TirDomain domain) {
     NestId n = nest_i64(&l->b, 1);
     if (domain.sample)
         n = nest_binary(&l->b, NEST_MUL, n, nest_extent(&l->b, NEST_SAMPLES));
@@ -89,15 +90,14 @@ static NestId eval_count(Lower *l, TirDomain domain) {
     return nest_cast(&l->b, l->real, n);
 }
 
-static NestId eval_broadcast(Lower *l, LowerFrame *f, const TirNode *node,
-                             const AffineIndex *index) {
+static NestId op_broadcast(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
     AffineIndex inner = {.rank = tir_node(f->block, node->operands[0])->type.rank};
     for (uint32_t k = 0; k < inner.rank; k++)
         inner.at[k] = index->at[node->attr.axes[k]];
     return lower_eval(l, f, node->operands[0], &inner);
 }
 
-static NestId eval_slice(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
+static NestId op_slice(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
     AffineIndex inner = *index;
     inner.at[node->attr.axis] =
         affine_add(inner.at[node->attr.axis], affine_const(node->attr.start));
@@ -107,8 +107,8 @@ static NestId eval_slice(Lower *l, LowerFrame *f, const TirNode *node, const Aff
 /* --- reshape -----------------------------------------------------------------------------------*/
 
 /* Entry `flat` of source axes [first, last), one index each. */
-static void split_flat(Lower *l, const TirType *source, uint32_t first, uint32_t last, Affine flat,
-                       AffineIndex *inner) {
+static void op_split_flat(Lower *l, const TirType *source, uint32_t first, uint32_t last,
+                          Affine flat, AffineIndex *inner) {
     for (uint32_t k = last; k-- > first;) {
         const int64_t extent = source->dims[k];
         bool outermost = true; /* of the axes that have more than one entry */
@@ -132,8 +132,8 @@ static void split_flat(Lower *l, const TirType *source, uint32_t first, uint32_t
 /* The source's index for one of the result. Axes are taken in the smallest groups that hold equally
  * many entries on both sides; an axis of a group by itself is passed on as it is. False when a
  * vector of entries would run over the end of an axis into another. */
-static bool reshape_index(Lower *l, const TirType *type, const AffineIndex *index,
-                          const TirType *source, AffineIndex *inner) {
+static bool op_reshape_index(Lower *l, const TirType *type, const AffineIndex *index,
+                             const TirType *source, AffineIndex *inner) {
     uint32_t i = 0, j = 0;
     *inner = (AffineIndex){.rank = source->rank};
     while (i < type->rank || j < source->rank) {
@@ -154,19 +154,19 @@ static bool reshape_index(Lower *l, const TirType *type, const AffineIndex *inde
             real += source->dims[k] > 1;
         if (flat.lane && real > 1)
             return false;
-        split_flat(l, source, j0, j, flat, inner);
+        op_split_flat(l, source, j0, j, flat, inner);
     }
     return true;
 }
 
-static bool lies_in_memory(const Lower *l, const LowerFrame *f, TirId id) {
+static bool op_lies_in_memory(const Lower *l, const LowerFrame *f, TirId id) {
     const ScheduleValue *v = f->scan ? NULL : lower_find(l, id);
     return v && lower_held(l, v)->ready && v->place != PLACE_REGISTERS;
 }
 
 /* A vector whose entries lie on both sides of an axis's end, entry by entry. */
-static NestId reshape_by_entry(Lower *l, LowerFrame *f, TirId source, const TirType *type,
-                               Affine flat) {
+static NestId op_reshape_by_entry(Lower *l, LowerFrame *f, TirId source, const TirType *type,
+                                  Affine flat) {
     const int64_t step = flat.lane, entries = (int64_t)tir_element_count(type);
     const NestId lanes = nest_lanes(&l->b, l->context.lanes);
     NestId x = 0;
@@ -177,7 +177,7 @@ static NestId reshape_by_entry(Lower *l, LowerFrame *f, TirId source, const TirT
         if (k > 0) /* the last vector of a loop may reach past the end */
             at = affine_var(nest_binary(&l->b, NEST_MIN, affine_scalar(&l->b, &flat),
                                         nest_i64(&l->b, entries - 1)));
-        split_flat(l, type, 0, type->rank, at, &inner);
+        op_split_flat(l, type, 0, type->rank, at, &inner);
         const NestId entry = lower_vector(l, lower_eval(l, f, source, &inner));
         const NestId here = nest_binary(
             &l->b, NEST_EQ, lanes, nest_const(&l->b, (NestType){NEST_I32, l->context.lanes}, k));
@@ -188,28 +188,28 @@ static NestId reshape_by_entry(Lower *l, LowerFrame *f, TirId source, const TirT
 
 /* The operand's elements in order: by address when it lies in memory, else at the index that the
  * operand's own axes give them. */
-static NestId eval_reshape(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
+static NestId op_reshape(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
     TirId source = node->operands[0];
     const TirType *type = &tir_node(f->block, source)->type;
     const Affine flat = affine_flat(index, &node->type);
     AffineIndex inner = {.rank = type->rank};
     if (type->rank == 0) /* a single element, wherever it lies */
         return lower_eval(l, f, source, &inner);
-    const bool stored = lies_in_memory(l, f, source) && !affine_is_const(&flat);
+    const bool stored = op_lies_in_memory(l, f, source) && !affine_is_const(&flat);
     const ScheduleValue *v = stored ? lower_find(l, source) : NULL;
-    if (v && v->packed && !v->made && reshape_index(l, &node->type, index, type, &inner))
+    if (v && v->packed && !v->made && op_reshape_index(l, &node->type, index, type, &inner))
         return lower_eval(l, f, source, &inner);
     if (stored) {
         /* A load multiplies the last axis by stride 1. */
         inner = (AffineIndex){.rank = type->rank, .by_address = true};
         inner.at[type->rank - 1] = flat;
-    } else if (!reshape_index(l, &node->type, index, type, &inner)) {
-        return reshape_by_entry(l, f, source, type, flat);
+    } else if (!op_reshape_index(l, &node->type, index, type, &inner)) {
+        return op_reshape_by_entry(l, f, source, type, flat);
     }
     return lower_eval(l, f, source, &inner);
 }
 
-static NestId eval_pad(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
+static NestId op_pad(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
     uint32_t axis = node->attr.axis;
     int64_t extent = tir_node(f->block, node->operands[0])->type.dims[axis];
     int64_t begin = node->attr.start;
@@ -223,7 +223,7 @@ static NestId eval_pad(Lower *l, LowerFrame *f, const TirNode *node, const Affin
     return known > 0 ? x : lower_select(l, condition, x, lower_zero(l, node->type.elem, 1));
 }
 
-static NestId eval_concat(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
+static NestId op_concat(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
     uint32_t axis = node->attr.axis;
     int64_t begin = 0;
     NestId result = 0;
@@ -245,7 +245,7 @@ static NestId eval_concat(Lower *l, LowerFrame *f, const TirNode *node, const Af
 }
 
 /* Whether no index can be outside: tokens are checked against their limit when they are given. */
-static bool always_inside(const Lower *l, const LowerFrame *f, TirId index, uint32_t rows) {
+static bool op_always_inside(const Lower *l, const LowerFrame *f, TirId index, uint32_t rows) {
     const TirProgram *p = l->schedule->plan->program;
     const TirNode *node = tir_node(f->block, index);
     if (node->op == TIR_INPUT)
@@ -256,8 +256,8 @@ static bool always_inside(const Lower *l, const LowerFrame *f, TirId index, uint
 
 /* With an index of its own in each lane (in loops, where positions are in lanes): one comparison a
  * row. */
-static NestId gather_by_row(Lower *l, LowerFrame *f, const TirNode *node, AffineIndex *whole,
-                            NestId index) {
+static NestId op_gather_by_row(Lower *l, LowerFrame *f, const TirNode *node, AffineIndex *whole,
+                               NestId index) {
     NestId result = lower_zero(l, node->type.elem, 1);
     uint16_t lanes = nest_type(l->kernel, index).lanes;
     uint32_t rows = tir_node(f->block, node->operands[0])->type.dims[0];
@@ -271,7 +271,7 @@ static NestId gather_by_row(Lower *l, LowerFrame *f, const TirNode *node, Affine
 }
 
 /* The row is read where it lies; outside, the first row is, and the result is zero. */
-static NestId eval_gather(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
+static NestId op_gather(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
     const TirType *table = &tir_node(f->block, node->operands[0])->type;
     AffineIndex at = {.rank = tir_node(f->block, node->operands[1])->type.rank};
     for (uint32_t k = 0; k < at.rank; k++)
@@ -281,9 +281,9 @@ static NestId eval_gather(Lower *l, LowerFrame *f, const TirNode *node, const Af
         whole.at[k] = index->at[at.rank + k - 1];
     NestId number = lower_eval(l, f, node->operands[1], &at);
     if (f->scan || nest_type(l->kernel, number).lanes > 1)
-        return gather_by_row(l, f, node, &whole, number);
+        return op_gather_by_row(l, f, node, &whole, number);
     NestId row = nest_cast(&l->b, NEST_I64, number), inside = 0;
-    if (!always_inside(l, f, node->operands[1], table->dims[0])) {
+    if (!op_always_inside(l, f, node->operands[1], table->dims[0])) {
         NestId rows = nest_i64(&l->b, table->dims[0]), first = nest_i64(&l->b, 0);
         inside = nest_binary(&l->b, NEST_AND, nest_binary(&l->b, NEST_LE, first, row),
                              nest_binary(&l->b, NEST_LT, row, rows));
@@ -294,7 +294,7 @@ static NestId eval_gather(Lower *l, LowerFrame *f, const TirNode *node, const Af
     return inside ? lower_select(l, inside, x, lower_zero(l, node->type.elem, 1)) : x;
 }
 
-static NestId eval_onehot(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
+static NestId op_onehot(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
     AffineIndex at = {.rank = index->rank - 1};
     for (uint32_t k = 0; k < at.rank; k++)
         at.at[k] = index->at[k];
@@ -309,23 +309,23 @@ NestId lower_op(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex 
     case TIR_CONST:
         return nest_const(&l->b, lower_type(l, node->type.elem, 1), node->attr.number);
     case TIR_POSITION:
-        return eval_position(l);
+        return op_position(l);
     case TIR_COUNT:
-        return eval_count(l, node->attr.domain);
+        return op_count(l, node->attr.domain);
     case TIR_TRAINING:
         return nest_cast(&l->b, l->real, nest_extent(&l->b, NEST_TRAINING));
     case TIR_RANDOM:
-        return eval_random(l, f, node, index);
+        return op_random(l, f, node, index);
     case TIR_BROADCAST:
-        return eval_broadcast(l, f, node, index);
+        return op_broadcast(l, f, node, index);
     case TIR_SLICE:
-        return eval_slice(l, f, node, index);
+        return op_slice(l, f, node, index);
     case TIR_RESHAPE:
-        return eval_reshape(l, f, node, index);
+        return op_reshape(l, f, node, index);
     case TIR_PAD:
-        return eval_pad(l, f, node, index);
+        return op_pad(l, f, node, index);
     case TIR_CONCAT:
-        return eval_concat(l, f, node, index);
+        return op_concat(l, f, node, index);
     case TIR_TAKE:
         return lower_take(l, f, node, index);
     case TIR_REDUCE_SUM:
@@ -341,12 +341,12 @@ NestId lower_op(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex 
     case TIR_SHIFT:
         return lower_shift(l, f, node, index);
     case TIR_GATHER:
-        return eval_gather(l, f, node, index);
+        return op_gather(l, f, node, index);
     case TIR_SCATTER_ADD:
         return lower_scatter_add(l, f, node, index);
     case TIR_ONEHOT:
-        return eval_onehot(l, f, node, index);
+        return op_onehot(l, f, node, index);
     default:
-        return eval_map(l, f, node, index);
+        return op_map(l, f, node, index);
     }
 }

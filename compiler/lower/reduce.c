@@ -14,14 +14,14 @@ typedef struct {
     Affine row; /* SCATTER_ADD: the row asked for */
 } Reduction;
 
-static void set_axis(Reduction *r, uint32_t axis, Affine i) {
+static void reduction_set_axis(Reduction *r, uint32_t axis, Affine i) {
     for (uint32_t o = 0; o < r->n_operands; o++)
         for (uint32_t m = 0; m < 2; m++)
             if (r->at[o][axis][m] >= 0)
                 r->operands[o].at[r->at[o][axis][m]] = i;
 }
 
-static NestId accumulate(Reduction *r, NestId sum) {
+static NestId reduction_accumulate(Reduction *r, NestId sum) {
     Lower *l = r->l;
     NestId x = lower_eval(l, r->f, r->node->operands[0], &r->operands[0]);
     if (r->n_operands == 2) {
@@ -49,7 +49,7 @@ static NestId accumulate(Reduction *r, NestId sum) {
     }
 }
 
-static uint64_t term_count(const Reduction *r) {
+static uint64_t reduction_terms(const Reduction *r) {
     uint64_t total = 1;
     for (uint32_t k = 0; k < r->n_axes; k++)
         total *= r->extent[k];
@@ -57,42 +57,42 @@ static uint64_t term_count(const Reduction *r) {
 }
 
 /* `sum` with the i-th term folded in; 0 starts. */
-static NestId add_term(Reduction *r, uint64_t i, NestId sum) {
+static NestId reduction_add_term(Reduction *r, uint64_t i, NestId sum) {
     for (uint32_t k = r->n_axes; k-- > 0;) {
-        set_axis(r, k, affine_const((int64_t)(i % r->extent[k])));
+        reduction_set_axis(r, k, affine_const((int64_t)(i % r->extent[k])));
         i /= r->extent[k];
     }
-    return accumulate(r, sum);
+    return reduction_accumulate(r, sum);
 }
 
-static NestId reduce_unrolled(Reduction *r) {
+static NestId reduction_unrolled(Reduction *r) {
     NestId sum = 0;
-    for (uint64_t i = 0, total = term_count(r); i < total; i++)
-        sum = add_term(r, i, sum);
+    for (uint64_t i = 0, total = reduction_terms(r); i < total; i++)
+        sum = reduction_add_term(r, i, sum);
     return sum;
 }
 
 /* All but the last axes, then the last: loops from the outside in. Depth is the rank. */
-static NestId reduce_loop(Reduction *r, uint32_t axis, NestId sum) {
+static NestId reduction_loop(Reduction *r, uint32_t axis, NestId sum) {
     Lower *l = r->l;
     if (axis == r->n_axes)
-        return accumulate(r, sum);
+        return reduction_accumulate(r, sum);
     NestLoop *loop = nest_loop_begin(&l->b, NEST_REDUCE, nest_i64(&l->b, 0),
                                      nest_i64(&l->b, r->extent[axis]), 1, 1, &sum);
-    lower_scope_begin(l);
-    set_axis(r, axis, affine_var(loop->variable));
-    NestId next = lower_vector(l, reduce_loop(r, axis + 1, loop->inner[0]));
-    lower_scope_end(l);
+    lower_memo_begin(l);
+    reduction_set_axis(r, axis, affine_var(loop->variable));
+    NestId next = lower_vector(l, reduction_loop(r, axis + 1, loop->inner[0]));
+    lower_memo_end(l);
     nest_loop_end(&l->b, &next);
     return nest_result(&l->b, loop, 0);
 }
 
-static NestId run_reduction(Reduction *r) {
-    if (term_count(r) <= UNROLL_REDUCE || r->f->scan)
-        return reduce_unrolled(r);
+static NestId reduction_run(Reduction *r) {
+    if (reduction_terms(r) <= UNROLL_REDUCE || r->f->scan)
+        return reduction_unrolled(r);
     Lower *l = r->l;
     NestType type = lower_type(l, r->node->type.elem, l->context.lanes);
-    return reduce_loop(r, 0, nest_const(&l->b, type, schedule_fold_identity(r->node->op)));
+    return reduction_loop(r, 0, nest_const(&l->b, type, schedule_fold_identity(r->node->op)));
 }
 
 NestId lower_reduce(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
@@ -109,11 +109,11 @@ NestId lower_reduce(Lower *l, LowerFrame *f, const TirNode *node, const AffineIn
             r.operands[0].at[k] = index->at[kept++];
         }
     }
-    return run_reduction(&r);
+    return reduction_run(&r);
 }
 
-static Reduction contraction(Lower *l, LowerFrame *f, const TirNode *node,
-                             const AffineIndex *index) {
+static Reduction reduction_of_contract(Lower *l, LowerFrame *f, const TirNode *node,
+                                       const AffineIndex *index) {
     Reduction r = {.l = l, .f = f, .node = node, .n_operands = 2};
     int8_t axis_of[256];
     for (uint32_t i = 0; i < 256; i++)
@@ -145,14 +145,14 @@ static Reduction contraction(Lower *l, LowerFrame *f, const TirNode *node,
 }
 
 NestId lower_contract(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index) {
-    Reduction r = contraction(l, f, node, index);
-    return run_reduction(&r);
+    Reduction r = reduction_of_contract(l, f, node, index);
+    return reduction_run(&r);
 }
 
 NestId lower_contract_term(Lower *l, TirId id, const AffineIndex *index, uint64_t term,
                            NestId sum) {
-    Reduction r = contraction(l, &l->frame, tir_node(l->block, id), index);
-    return add_term(&r, term, sum);
+    Reduction r = reduction_of_contract(l, &l->frame, tir_node(l->block, id), index);
+    return reduction_add_term(&r, term, sum);
 }
 
 NestId lower_added(Lower *l, TirId id, const AffineIndex *index, NestId sum) {
@@ -161,12 +161,12 @@ NestId lower_added(Lower *l, TirId id, const AffineIndex *index, NestId sum) {
     bool stored = v && lower_held(l, v)->ready;
     if (node->op != TIR_CONTRACT || stored)
         return lower_binary(l, NEST_ADD, sum, lower_eval(l, &l->frame, id, index));
-    Reduction r = contraction(l, &l->frame, node, index);
-    uint64_t total = term_count(&r);
+    Reduction r = reduction_of_contract(l, &l->frame, node, index);
+    uint64_t total = reduction_terms(&r);
     if (total > UNROLL_REDUCE)
         return lower_binary(l, NEST_ADD, sum, lower_eval(l, &l->frame, id, index));
     for (uint64_t i = 0; i < total; i++)
-        sum = add_term(&r, i, sum);
+        sum = reduction_add_term(&r, i, sum);
     return sum;
 }
 
@@ -184,7 +184,7 @@ NestId lower_scatter_add(Lower *l, LowerFrame *f, const TirNode *node, const Aff
     }
     for (uint32_t k = indices->rank; k < values->rank; k++)
         r.operands[1].at[k] = index->at[1 + k - indices->rank];
-    return run_reduction(&r);
+    return reduction_run(&r);
 }
 
 typedef struct {
@@ -192,7 +192,7 @@ typedef struct {
 } Maximum;
 
 /* The first maximum so far, with the element at `i` (as i32 `number`) looked at too. */
-static Maximum better(Lower *l, Maximum so_far, NestId x, NestId number) {
+static Maximum maximum_better(Lower *l, Maximum so_far, NestId x, NestId number) {
     NestId larger = lower_binary(l, NEST_LT, so_far.best, x);
     return (Maximum){lower_select(l, larger, x, so_far.best),
                      lower_select(l, larger, number, so_far.where)};
@@ -213,20 +213,20 @@ NestId lower_argmax(Lower *l, LowerFrame *f, const TirNode *node, const AffineIn
         for (uint32_t i = 1; i < extent; i++) {
             inner.at[axis] = affine_const(i);
             NestId x = lower_eval(l, f, node->operands[0], &inner);
-            max = better(l, max, x, nest_const(&l->b, number, i));
+            max = maximum_better(l, max, x, nest_const(&l->b, number, i));
         }
         return max.where;
     }
     NestId carried[2] = {lower_vector(l, max.best), lower_vector(l, max.where)};
     NestLoop *loop = nest_loop_begin(&l->b, NEST_REDUCE, nest_i64(&l->b, 1),
                                      nest_i64(&l->b, extent), 1, 2, carried);
-    lower_scope_begin(l);
+    lower_memo_begin(l);
     inner.at[axis] = affine_var(loop->variable);
     NestId x = lower_eval(l, f, node->operands[0], &inner);
-    max = better(l, (Maximum){loop->inner[0], loop->inner[1]}, x,
-                 nest_cast(&l->b, NEST_I32, loop->variable));
+    max = maximum_better(l, (Maximum){loop->inner[0], loop->inner[1]}, x,
+                         nest_cast(&l->b, NEST_I32, loop->variable));
     NestId next[2] = {lower_vector(l, max.best), lower_vector(l, max.where)};
-    lower_scope_end(l);
+    lower_memo_end(l);
     nest_loop_end(&l->b, next);
     return nest_result(&l->b, loop, 1);
 }

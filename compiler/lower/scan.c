@@ -1,14 +1,14 @@
 /* Loops with carried values: what is carried lives in registers, what is stacked in scratch. */
 #include "lower/lower_internal.h"
 
-static uint32_t carried_elements(const TirNode *scan) {
+static uint32_t scan_carried_elements(const TirNode *scan) {
     uint64_t total = 0;
     for (uint32_t k = 0; k < scan->attr.n_carried; k++)
         total += tir_element_count(&scan->result_types[k]);
     return (uint32_t)total;
 }
 
-static void initial_values(Lower *l, const TirNode *scan, NestId *initial) {
+static void scan_initial_values(Lower *l, const TirNode *scan, NestId *initial) {
     uint32_t n = 0;
     for (uint32_t k = 0; k < scan->attr.n_carried; k++) {
         const TirType *type = &scan->result_types[k];
@@ -19,8 +19,8 @@ static void initial_values(Lower *l, const TirNode *scan, NestId *initial) {
     }
 }
 
-static void stack_results(Lower *l, const ScheduleValue *of, const TirNode *scan,
-                          LowerFrame *frame) {
+static void scan_stack_results(Lower *l, const ScheduleValue *of, const TirNode *scan,
+                               LowerFrame *frame) {
     const TirBlock *body = scan->attr.body;
     for (uint32_t k = 0; k < scan->attr.n_stacked; k++) {
         const ScheduleValue *v = of->results[scan->attr.n_carried + k];
@@ -44,10 +44,10 @@ void lower_scan(Lower *l, const ScheduleStep *step) {
     const ScheduleValue *of = step->value;
     const TirNode *scan = tir_node(l->block, of->id);
     const TirAttr *attr = &scan->attr;
-    uint32_t n = carried_elements(scan);
+    uint32_t n = scan_carried_elements(scan);
     NestId *initial = ARENA_ARRAY(l->arena, NestId, n + 1);
     NestId *next = ARENA_ARRAY(l->arena, NestId, n + 1);
-    initial_values(l, scan, initial);
+    scan_initial_values(l, scan, initial);
     for (uint32_t k = 0; k < attr->n_stacked; k++) {
         const ScheduleValue *v = of->results[attr->n_carried + k];
         if (v)
@@ -56,7 +56,7 @@ void lower_scan(Lower *l, const ScheduleStep *step) {
     const ScheduleLoop *turns = &step->loops[1];
     NestLoop *loop =
         lower_loop_begin(l, turns, nest_i64(&l->b, (int64_t)turns->extent), n, initial);
-    lower_scope_begin(l);
+    lower_memo_begin(l);
     LowerFrame frame = {
         .block = attr->body, .parent = &l->frame, .scan = scan, .number = ++l->frames};
     frame.trip = loop->variable;
@@ -76,8 +76,8 @@ void lower_scan(Lower *l, const ScheduleStep *step) {
             next[at++] = lower_vector(l, lower_eval(l, &frame, result, &index));
         }
     }
-    stack_results(l, of, scan, &frame);
-    lower_scope_end(l);
+    scan_stack_results(l, of, scan, &frame);
+    lower_memo_end(l);
     nest_loop_end(&l->b, next);
     for (uint32_t k = 0; k < attr->n_stacked; k++)
         if (of->results[attr->n_carried + k])

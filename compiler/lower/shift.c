@@ -8,8 +8,8 @@
  *     %2 = shift %1 offset 2        row r reads row r - 2, where both are of one sample */
 #include "lower/lower_internal.h"
 
-static const LowerShiftedRow *find(const Lower *l, const Affine *from, const int32_t *offset,
-                                   uint32_t of_context) {
+static const LowerShiftedRow *shift_find(const Lower *l, const Affine *from, const int32_t *offset,
+                                         uint32_t of_context) {
     for (uint32_t k = l->shifted.count; k-- > 0;) {
         const LowerShiftedRow *s = &l->shifted.at[k];
         if (s->of_context == of_context && s->offset[0] == offset[0] && s->offset[1] == offset[1] &&
@@ -20,18 +20,18 @@ static const LowerShiftedRow *find(const Lower *l, const Affine *from, const int
 }
 
 /* 0 <= x < end, of i64 scalars. */
-static NestId within(Lower *l, NestId x, NestId end) {
+static NestId shift_within(Lower *l, NestId x, NestId end) {
     NestId low = nest_binary(&l->b, NEST_LE, nest_i64(&l->b, 0), x);
     return nest_binary(&l->b, NEST_AND, low, nest_binary(&l->b, NEST_LT, x, end));
 }
 
-static NestId plus(Lower *l, NestId x, int64_t constant) {
+static NestId shift_plus(Lower *l, NestId x, int64_t constant) {
     return constant ? nest_binary(&l->b, NEST_ADD, x, nest_i64(&l->b, constant)) : x;
 }
 
 /* Which row the context's row reads. */
-static const LowerShiftedRow *shifted_row(Lower *l, const TirSpace *space, const int32_t *offset) {
-    const LowerShiftedRow *known = find(l, &l->context.row, offset, 0);
+static const LowerShiftedRow *shift_row(Lower *l, const TirSpace *space, const int32_t *offset) {
+    const LowerShiftedRow *known = shift_find(l, &l->context.row, offset, 0);
     if (known)
         return known;
     LowerShiftedRow s = {.from = l->context.row, .offset = {offset[0], offset[1]}};
@@ -39,12 +39,12 @@ static const LowerShiftedRow *shifted_row(Lower *l, const TirSpace *space, const
     NestId positions = nest_extent(&l->b, NEST_POSITIONS);
     NestId at = nest_binary(&l->b, NEST_REM, affine_scalar(&l->b, &instance), positions);
     int64_t distance = tir_shift_distance(space, offset);
-    s.inside = within(l, plus(l, at, -distance), positions);
+    s.inside = shift_within(l, shift_plus(l, at, -distance), positions);
     if (space->rank == 2 && offset[1]) {
         NestId columns = nest_i64(&l->b, space->extents[1]);
         NestId c = nest_binary(&l->b, NEST_REM, at, columns);
-        s.inside =
-            nest_binary(&l->b, NEST_AND, s.inside, within(l, plus(l, c, -offset[1]), columns));
+        s.inside = nest_binary(&l->b, NEST_AND, s.inside,
+                               shift_within(l, shift_plus(l, c, -offset[1]), columns));
     }
     NestId step = nest_select(&l->b, s.inside, nest_i64(&l->b, -distance), nest_i64(&l->b, 0));
     s.to = affine_add(row, affine_var(step));
@@ -52,11 +52,11 @@ static const LowerShiftedRow *shifted_row(Lower *l, const TirSpace *space, const
     return &l->shifted.at[l->shifted.count - 1];
 }
 
-static const TirSpace *space_of(const Lower *l, const TirNode *node) {
+static const TirSpace *shift_space(const Lower *l, const TirNode *node) {
     return &l->schedule->plan->program->spaces.at[node->type.domain.space - 1];
 }
 
-static void mark(Lower *l, TirId id) {
+static void shift_mark(Lower *l, TirId id) {
     const ScheduleValue *v = lower_find(l, id);
     if (v)
         lower_held(l, v)->seen = l->searches;
@@ -64,11 +64,11 @@ static void mark(Lower *l, TirId id) {
 
 /* The shifts that evaluating the roots comes to at the context's own row: not through what lies in
  * memory, nor through another shift, behind which rows are others. */
-static TirIdVec shifts_of(Lower *l, const TirId *roots, uint32_t n) {
+static TirIdVec shift_search(Lower *l, const TirId *roots, uint32_t n) {
     TirIdVec shifts = {0};
     l->searches++;
     for (uint32_t k = 0; k < n; k++)
-        mark(l, roots[k]);
+        shift_mark(l, roots[k]);
     for (uint32_t k = l->schedule->n_values; k-- > l->schedule->n_inputs;) {
         const TirId id = l->schedule->values[k].id;
         if (l->held[k].seen != l->searches || l->held[k].ready)
@@ -79,7 +79,7 @@ static TirIdVec shifts_of(Lower *l, const TirId *roots, uint32_t n) {
             continue;
         }
         for (uint32_t o = 0; o < node->n_operands; o++)
-            mark(l, node->operands[o]);
+            shift_mark(l, node->operands[o]);
     }
     return shifts;
 }
@@ -87,12 +87,12 @@ static TirIdVec shifts_of(Lower *l, const TirId *roots, uint32_t n) {
 void lower_shift_prepare(Lower *l, Affine row, uint32_t rows, const TirId *roots, uint32_t n) {
     if (!l->has_shift)
         return;
-    const TirIdVec shifts = shifts_of(l, roots, n);
+    const TirIdVec shifts = shift_search(l, roots, n);
     for (uint32_t u = 0; u < rows; u++) {
         LowerContext old = lower_context(l, affine_add(row, affine_const(u)), 1, 0);
         for (uint32_t k = shifts.count; k-- > 0;) {
             const TirNode *node = tir_node(l->block, shifts.at[k]);
-            shifted_row(l, space_of(l, node), node->attr.offset);
+            shift_row(l, shift_space(l, node), node->attr.offset);
         }
         l->context = old;
     }
@@ -102,9 +102,9 @@ NestId lower_shift(Lower *l, LowerFrame *f, const TirNode *node, const AffineInd
     LowerContext here = l->context;
     if (f->scan || here.row.lane)
         lower_fault(l, node->op, "a shift is read with positions in lanes");
-    const LowerShiftedRow *seen = find(l, &here.row, node->attr.offset, here.number);
+    const LowerShiftedRow *seen = shift_find(l, &here.row, node->attr.offset, here.number);
     if (!seen) {
-        LowerShiftedRow s = *shifted_row(l, space_of(l, node), node->attr.offset);
+        LowerShiftedRow s = *shift_row(l, shift_space(l, node), node->attr.offset);
         lower_context(l, s.to, here.lanes, here.valid);
         l->context.elsewhere = true;
         s.of_context = here.number;

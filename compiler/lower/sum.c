@@ -3,17 +3,17 @@
  * vectors of features, in the task's partial result itself or, of many rows, in packed order. */
 #include "lower/lower_internal.h"
 
-static bool sums_lanes(const ScheduleValue *v) {
+static bool sum_by_lanes(const ScheduleValue *v) {
     return v->side != SCHEDULE_WIDE;
 }
 
-static uint64_t accumulator_elements(const Lower *l, const ScheduleValue *v) {
-    return sums_lanes(v) ? v->elements * l->rows
-           : v->packed   ? schedule_packed_elements(l->schedule, &tir_node(l->block, v->id)->type)
-                         : v->elements;
+static uint64_t sum_accumulator_elements(const Lower *l, const ScheduleValue *v) {
+    return sum_by_lanes(v) ? v->elements * l->rows
+           : v->packed     ? schedule_packed_elements(l->schedule, &tir_node(l->block, v->id)->type)
+                           : v->elements;
 }
 
-NestAddress lower_sum_place(Lower *l, const ScheduleValue *v, const AffineIndex *index) {
+NestAddress lower_sum_address(Lower *l, const ScheduleValue *v, const AffineIndex *index) {
     const TirNode *node = tir_node(l->block, v->id);
     if (v->packed && !lower_is_packed_index(l, index))
         lower_fault(l, node->op, "a sum in packed order is added to at other than whole vectors");
@@ -23,7 +23,7 @@ NestAddress lower_sum_place(Lower *l, const ScheduleValue *v, const AffineIndex 
     return v->packed ? at : nest_at_plus(at, nest_task(&l->b), (int64_t)v->elements);
 }
 
-static void clear(Lower *l, const ScheduleValue *v, NestAddress at, NestId valid) {
+static void sum_clear_at(Lower *l, const ScheduleValue *v, NestAddress at, NestId valid) {
     const uint32_t accumulator = lower_held(l, v)->accumulator;
     NestId zero = nest_const(&l->b, (NestType){l->real, l->lanes}, 0);
     if (accumulator == v->argument)
@@ -32,16 +32,17 @@ static void clear(Lower *l, const ScheduleValue *v, NestAddress at, NestId valid
 }
 
 /* In vectors, with a masked tail. */
-static void clear_all(Lower *l, const ScheduleValue *v) {
-    const uint64_t elements = accumulator_elements(l, v), whole = elements / l->lanes * l->lanes;
+static void sum_clear(Lower *l, const ScheduleValue *v) {
+    const uint64_t elements = sum_accumulator_elements(l, v),
+                   whole = elements / l->lanes * l->lanes;
     if (whole) {
         NestLoop *loop = nest_loop_begin(&l->b, NEST_VECTOR, nest_i64(&l->b, 0),
                                          nest_i64(&l->b, (int64_t)whole), l->lanes, 0, NULL);
-        clear(l, v, nest_at_plus(nest_at(0), loop->variable, 1), 0);
+        sum_clear_at(l, v, nest_at_plus(nest_at(0), loop->variable, 1), 0);
         nest_loop_end(&l->b, NULL);
     }
     if (elements > whole)
-        clear(l, v, nest_at((int64_t)whole), nest_i64(&l->b, (int64_t)(elements - whole)));
+        sum_clear_at(l, v, nest_at((int64_t)whole), nest_i64(&l->b, (int64_t)(elements - whole)));
 }
 
 void lower_sums_begin(Lower *l) {
@@ -52,11 +53,11 @@ void lower_sums_begin(Lower *l) {
             continue;
         LowerHeld *held = &l->held[k];
         held->accumulator = v->argument;
-        if (sums_lanes(v))
-            held->accumulator = lower_scratch(l, "sum", TIR_REAL, accumulator_elements(l, v));
+        if (sum_by_lanes(v))
+            held->accumulator = lower_scratch(l, "sum", TIR_REAL, sum_accumulator_elements(l, v));
         else if (v->packed)
             held->accumulator = lower_packed_buffer(l, v);
-        clear_all(l, v);
+        sum_clear(l, v);
     }
 }
 
@@ -81,7 +82,7 @@ void lower_sums_end(Lower *l) {
         const ScheduleValue *v = &s->values[k];
         if (v->sum && v->packed)
             lower_unpack_sum(l, v);
-        if (!v->sum || !sums_lanes(v))
+        if (!v->sum || !sum_by_lanes(v))
             continue;
         NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, nest_i64(&l->b, 0),
                                          nest_i64(&l->b, (int64_t)v->elements), 1, 0, NULL);

@@ -26,7 +26,7 @@ static NestId take_by_comparison(Lower *l, LowerFrame *f, const TirNode *node,
 }
 
 /* What entry `i`, a scalar, reads; less than 0 reads 0. */
-static Affine entry_of(Lower *l, const TakeRuns *runs, Affine i) {
+static Affine take_index(Lower *l, const TakeRuns *runs, Affine i) {
     if (runs->divide > 1)
         i = affine_var(
             nest_binary(&l->b, NEST_DIV, affine_scalar(&l->b, &i), nest_i64(&l->b, runs->divide)));
@@ -58,7 +58,7 @@ static NestId take_entry(Lower *l, LowerFrame *f, const TirNode *node, const Tak
             zeros || runs->run[k].base + runs->run[k].stride * ((int64_t)runs->run[k].end - 1) < 0;
     const int64_t extent = tir_node(f->block, node->operands[0])->type.dims[node->attr.axis];
     AffineIndex inner = *index;
-    Affine at = entry_of(l, runs, i);
+    Affine at = take_index(l, runs, i);
     NestId inside = 0;
     if (zeros)
         inside = nest_binary(&l->b, NEST_LE, nest_i64(&l->b, 0), affine_scalar(&l->b, &at));

@@ -4,7 +4,7 @@
 /* --- what a turn writes ------------------------------------------------------------------------*/
 
 /* Where a value of the stage that lies in memory is written. */
-static void store_wide(Lower *l, const ScheduleValue *v, const Affine *flat, NestId x) {
+static void wide_store(Lower *l, const ScheduleValue *v, const Affine *flat, NestId x) {
     const Affine *row = &l->context.row;
     if (v->streamed) {
         lower_store_streamed(l, v->argument, row, flat, v->elements, x);
@@ -15,36 +15,36 @@ static void store_wide(Lower *l, const ScheduleValue *v, const Affine *flat, Nes
     lower_store(l, buffer, v->place, row, flat, v->elements, x, l->context.valid);
 }
 
-static void write_part(Lower *l, const SchedulePart *part, AffineIndex index) {
-    const ScheduleValue *v = part->to;
+static void wide_write_piece(Lower *l, const SchedulePiece *piece, AffineIndex index) {
+    const ScheduleValue *v = piece->to;
     const TirType *whole = &tir_node(l->block, v->id)->type;
-    NestId x = part->id ? lower_vector(l, lower_eval(l, &l->frame, part->id, &index))
-                        : lower_zero(l, whole->elem, l->context.lanes);
-    index.at[part->axis] = affine_add(index.at[part->axis], affine_const(part->offset));
+    NestId x = piece->id ? lower_vector(l, lower_eval(l, &l->frame, piece->id, &index))
+                         : lower_zero(l, whole->elem, l->context.lanes);
+    index.at[piece->axis] = affine_add(index.at[piece->axis], affine_const(piece->offset));
     if (v->sum) {
         const uint32_t accumulator = lower_held(l, v)->accumulator;
-        NestAddress at = lower_sum_place(l, v, &index);
+        NestAddress at = lower_sum_address(l, v, &index);
         NestId old = nest_load(&l->b, accumulator, at, l->context.lanes, 1, l->context.valid);
         nest_store(&l->b, accumulator, at, nest_binary(&l->b, NEST_ADD, old, x), l->context.valid,
                    false);
         return;
     }
     Affine flat = affine_flat(&index, whole);
-    store_wide(l, v, &flat, x);
+    wide_store(l, v, &flat, x);
 }
 
-static void write_unrolled(Lower *l, const SchedulePart *part, Affine c) {
-    uint64_t combinations = schedule_leading(&part->type);
+static void wide_write_unrolled(Lower *l, const SchedulePiece *piece, Affine c) {
+    uint64_t combinations = schedule_leading(&piece->type);
     for (uint64_t i = 0; i < combinations; i++) {
-        AffineIndex index = affine_index(i * part->type.dims[part->type.rank - 1], &part->type);
-        index.at[part->type.rank - 1] = c;
-        write_part(l, part, index);
+        AffineIndex index = affine_index(i * piece->type.dims[piece->type.rank - 1], &piece->type);
+        index.at[piece->type.rank - 1] = c;
+        wide_write_piece(l, piece, index);
     }
 }
 
-/* --- parts and folds together ------------------------------------------------------------------*/
+/* --- pieces and folds together -----------------------------------------------------------------*/
 
-/* Loops that parts and items share: over positions, and within over features. */
+/* Loops that pieces and items share: over positions, and within over features. */
 typedef struct {
     const ScheduleStep *step;
     const ScheduleLoop *positions, *features;
@@ -52,8 +52,8 @@ typedef struct {
 } Together;
 
 /* The folds' terms, so ordered that what is loaded for one serves all positions of the block. */
-static void fold_body(Lower *l, const Together *t, const LowerContext *positions, Affine c,
-                      NestId *acc) {
+static void together_folds(Lower *l, const Together *t, const LowerContext *positions, Affine c,
+                           NestId *acc) {
     const uint32_t n = t->step->items.count;
     uint64_t most = 0;
     for (uint32_t k = 0; k < n; k++) {
@@ -75,7 +75,7 @@ static void fold_body(Lower *l, const Together *t, const LowerContext *positions
 
 /* The micro-tile's rows of an input lie one after the other: turn by turn the loop goes through the
  * next one's. */
-static void fetch_ahead(Lower *l, const Together *t, Affine row, Affine c) {
+static void together_fetch_ahead(Lower *l, const Together *t, Affine row, Affine c) {
     const Schedule *s = l->schedule;
     const int64_t line = s->machine->cache_line / s->real_bytes, lanes = l->lanes;
     const int64_t each = (int64_t)t->features->extent / lanes * lanes / t->positions->step;
@@ -91,30 +91,30 @@ static void fetch_ahead(Lower *l, const Together *t, Affine row, Affine c) {
     }
 }
 
-/* All parts and items at features c, for the positions of a block; acc: items x positions. */
+/* All pieces and items at features c, for the positions of a block; acc: items x positions. */
 static void together_body(Lower *l, const Together *t, Affine row, Affine c, NestId valid,
                           NestId *acc) {
     const uint32_t block = t->positions->step;
-    const SchedulePartVec *parts = &t->step->parts;
+    const SchedulePieceVec *pieces = &t->step->pieces;
     LowerContext positions[POSITION_BLOCK], old = l->context;
     for (uint32_t u = 0; u < block; u++) {
         lower_context(l, affine_add(row, affine_const(u)), l->lanes, valid);
         positions[u] = l->context;
     }
-    for (uint32_t k = 0; k < parts->count; k++)
-        lower_block_weighted(l, &parts->at[k], positions, block, c);
+    for (uint32_t k = 0; k < pieces->count; k++)
+        lower_block_weighted(l, &pieces->at[k], positions, block, c);
     for (uint32_t u = 0; u < block; u++) {
         l->context = positions[u];
-        for (uint32_t k = 0; k < parts->count; k++)
-            write_unrolled(l, &parts->at[k], c);
+        for (uint32_t k = 0; k < pieces->count; k++)
+            wide_write_unrolled(l, &pieces->at[k], c);
     }
-    fold_body(l, t, positions, c, acc);
+    together_folds(l, t, positions, c, acc);
     l->context = old;
     if (!valid)
-        fetch_ahead(l, t, row, c);
+        together_fetch_ahead(l, t, row, c);
 }
 
-static void finish_items(Lower *l, const Together *t, Affine row, const NestId *acc) {
+static void together_finish_folds(Lower *l, const Together *t, Affine row, const NestId *acc) {
     const uint32_t n = t->step->items.count;
     for (uint32_t u = 0; u < t->positions->step; u++)
         for (uint32_t k = 0; k < n; k++) {
@@ -127,7 +127,7 @@ static void finish_items(Lower *l, const Together *t, Affine row, const NestId *
         }
 }
 
-static void features_together(Lower *l, const Together *t, Affine row) {
+static void together_features(Lower *l, const Together *t, Affine row) {
     const uint64_t extent = t->features->extent, whole = extent / l->lanes * l->lanes;
     const uint32_t items = t->step->items.count, n = items * t->positions->step;
     NestId *acc = ARENA_ARRAY(l->arena, NestId, n + 1);
@@ -136,37 +136,37 @@ static void features_together(Lower *l, const Together *t, Affine row) {
                             schedule_fold_identity(t->folds[k % items].node->op));
     if (whole) {
         NestLoop *loop = lower_loop_begin(l, t->features, nest_i64(&l->b, (int64_t)whole), n, acc);
-        lower_scope_begin(l);
+        lower_memo_begin(l);
         NestId *inner = ARENA_ARRAY(l->arena, NestId, n + 1);
         for (uint32_t k = 0; k < n; k++)
             inner[k] = loop->inner[k];
         together_body(l, t, row, lower_features(l, loop->variable, 0), 0, inner);
-        lower_scope_end(l);
+        lower_memo_end(l);
         nest_loop_end(&l->b, inner);
         for (uint32_t k = 0; k < n; k++)
             acc[k] = nest_result(&l->b, loop, k);
     }
     if (extent > whole) {
-        lower_scope_begin(l);
+        lower_memo_begin(l);
         Affine c = lower_features(l, 0, whole);
         together_body(l, t, row, c, nest_i64(&l->b, (int64_t)(extent - whole)), acc);
-        lower_scope_end(l);
+        lower_memo_end(l);
     }
-    finish_items(l, t, row, acc);
+    together_finish_folds(l, t, row, acc);
 }
 
-static void positions_together(Lower *l, const Together *t, const TirIdVec *roots, Affine row) {
-    lower_scope_begin(l);
+static void together_positions(Lower *l, const Together *t, const TirIdVec *roots, Affine row) {
+    lower_memo_begin(l);
     lower_shift_prepare(l, row, t->positions->step, roots->at, roots->count);
-    features_together(l, t, row);
-    lower_scope_end(l);
+    together_features(l, t, row);
+    lower_memo_end(l);
 }
 
-static void step_together(Lower *l, const ScheduleStep *step) {
+static void wide_together(Lower *l, const ScheduleStep *step) {
     ScheduleFold *folds = ARENA_ARRAY(l->arena, ScheduleFold, step->items.count);
     TirIdVec roots = {0};
-    for (uint32_t k = 0; k < step->parts.count; k++)
-        vec_push(l->arena, &roots, step->parts.at[k].id);
+    for (uint32_t k = 0; k < step->pieces.count; k++)
+        vec_push(l->arena, &roots, step->pieces.at[k].id);
     for (uint32_t k = 0; k < step->items.count; k++) {
         folds[k] = schedule_fold(l->schedule, step->items.at[k].fold->id);
         vec_push(l->arena, &roots, step->items.at[k].fold->id);
@@ -174,105 +174,105 @@ static void step_together(Lower *l, const ScheduleStep *step) {
     const Together t = {
         .step = step, .positions = &step->loops[0], .features = &step->loops[1], .folds = folds};
     if (t.positions->extent == t.positions->step) { /* a single turn */
-        positions_together(l, &t, &roots, affine_const(0));
+        together_positions(l, &t, &roots, affine_const(0));
         return;
     }
     NestLoop *loop =
         lower_loop_begin(l, t.positions, nest_i64(&l->b, (int64_t)t.positions->extent), 0, NULL);
-    positions_together(l, &t, &roots, affine_var(loop->variable));
+    together_positions(l, &t, &roots, affine_var(loop->variable));
     nest_loop_end(&l->b, NULL);
 }
 
 /* --- sums over positions -----------------------------------------------------------------------*/
 
 /* Features outside, for the accumulators of one feature fit into registers. */
-static void step_sums(Lower *l, const ScheduleStep *step) {
+static void wide_sums(Lower *l, const ScheduleStep *step) {
     const ScheduleLoop *features = &step->loops[0], *positions = &step->loops[1];
     const uint64_t whole = features->extent / l->lanes * l->lanes;
     if (whole) {
         NestLoop *loop = lower_loop_begin(l, features, nest_i64(&l->b, (int64_t)whole), 0, NULL);
-        for (uint32_t k = 0; k < step->parts.count; k++)
-            lower_block_sum(l, &step->parts.at[k], positions, lower_features(l, loop->variable, 0),
+        for (uint32_t k = 0; k < step->pieces.count; k++)
+            lower_block_sum(l, &step->pieces.at[k], positions, lower_features(l, loop->variable, 0),
                             0);
         nest_loop_end(&l->b, NULL);
     }
     if (features->extent > whole) {
         Affine c = lower_features(l, 0, whole);
-        for (uint32_t k = 0; k < step->parts.count; k++)
-            lower_block_sum(l, &step->parts.at[k], positions, c,
+        for (uint32_t k = 0; k < step->pieces.count; k++)
+            lower_block_sum(l, &step->pieces.at[k], positions, c,
                             nest_i64(&l->b, (int64_t)(features->extent - whole)));
     }
 }
 
-/* --- a part with loops over its leading axes ---------------------------------------------------*/
+/* --- a piece with loops over its leading axes --------------------------------------------------*/
 
 /* At features index->at[last], `block` elements that follow each other along the axis before. */
-static void part_block(Lower *l, const SchedulePart *part, Affine row, AffineIndex index,
-                       uint32_t block, NestId valid) {
-    uint32_t axis = part->type.rank - 2u;
-    lower_scope_begin(l);
+static void wide_piece_block(Lower *l, const SchedulePiece *piece, Affine row, AffineIndex index,
+                             uint32_t block, NestId valid) {
+    uint32_t axis = piece->type.rank - 2u;
+    lower_memo_begin(l);
     LowerContext old = lower_context(l, row, l->lanes, valid);
     for (uint32_t k = 0; k < block; k++) {
-        write_part(l, part, index);
+        wide_write_piece(l, piece, index);
         index.at[axis] = affine_add(index.at[axis], affine_const(1));
     }
     l->context = old;
-    lower_scope_end(l);
+    lower_memo_end(l);
 }
 
-static void part_features(Lower *l, const SchedulePart *part, const ScheduleLoop *features,
-                          Affine row, AffineIndex *index, uint32_t block) {
-    const uint32_t last = part->type.rank - 1u;
+static void wide_piece_features(Lower *l, const SchedulePiece *piece, const ScheduleLoop *features,
+                                Affine row, AffineIndex *index, uint32_t block) {
+    const uint32_t last = piece->type.rank - 1u;
     const uint64_t extent = features->extent, whole = extent / l->lanes * l->lanes;
     if (whole) {
         NestLoop *loop = lower_loop_begin(l, features, nest_i64(&l->b, (int64_t)whole), 0, NULL);
         index->at[last] = lower_features(l, loop->variable, 0);
-        part_block(l, part, row, *index, block, 0);
+        wide_piece_block(l, piece, row, *index, block, 0);
         nest_loop_end(&l->b, NULL);
     }
     if (extent > whole) {
         index->at[last] = lower_features(l, 0, whole);
-        part_block(l, part, row, *index, block, nest_i64(&l->b, (int64_t)(extent - whole)));
+        wide_piece_block(l, piece, row, *index, block, nest_i64(&l->b, (int64_t)(extent - whole)));
     }
 }
 
-static void step_part(Lower *l, const ScheduleStep *step) {
-    const SchedulePart *part = &step->parts.at[0];
-    const uint32_t axis = part->type.rank - 2u;
+static void wide_piece(Lower *l, const ScheduleStep *step) {
+    const SchedulePiece *piece = &step->pieces.at[0];
+    const uint32_t axis = piece->type.rank - 2u;
     const ScheduleLoop *positions = &step->loops[0], *blocks = &step->loops[1 + axis],
                        *features = &step->loops[2 + axis];
-    NestId end = part->to->sum ? l->valid_rows : nest_i64(&l->b, (int64_t)positions->extent);
+    NestId end = piece->to->sum ? l->valid_rows : nest_i64(&l->b, (int64_t)positions->extent);
     NestLoop *loop = lower_loop_begin(l, positions, end, 0, NULL);
-    lower_scope_begin(l);
-    lower_shift_prepare(l, affine_var(loop->variable), 1, &part->id, 1);
-    AffineIndex index = {.rank = part->type.rank};
+    lower_memo_begin(l);
+    lower_shift_prepare(l, affine_var(loop->variable), 1, &piece->id, 1);
+    AffineIndex index = {.rank = piece->type.rank};
     lower_axes_begin(l, step, 1, &index);
     NestLoop *block =
         lower_loop_begin(l, blocks, nest_i64(&l->b, (int64_t)blocks->extent), 0, NULL);
     index.at[axis] = affine_var(block->variable);
-    part_features(l, part, features, affine_var(loop->variable), &index, blocks->step);
+    wide_piece_features(l, piece, features, affine_var(loop->variable), &index, blocks->step);
     nest_loop_end(&l->b, NULL);
     lower_axes_end(l, step, 1);
-    lower_scope_end(l);
+    lower_memo_end(l);
     nest_loop_end(&l->b, NULL);
 }
 
-static void step_elements(Lower *l, const ScheduleStep *step) {
+static void wide_elements(Lower *l, const ScheduleStep *step) {
     const ScheduleValue *v = step->value;
     const TirNode *node = tir_node(l->block, v->id);
     const ScheduleLoop *positions = &step->loops[0];
     NestLoop *loop =
         lower_loop_begin(l, positions, nest_i64(&l->b, (int64_t)positions->extent), 0, NULL);
-    lower_scope_begin(l);
+    lower_memo_begin(l);
     LowerContext old = lower_context(l, affine_var(loop->variable), 1, 0);
     AffineIndex index = {.rank = node->type.rank};
     lower_axes_begin(l, step, 0, &index);
     NestId x = lower_op(l, &l->frame, node, &index);
     Affine flat = affine_flat(&index, &node->type);
-    store_wide(l, v, &flat, x);
+    wide_store(l, v, &flat, x);
     lower_axes_end(l, step, 0);
     l->context = old;
-    lower_scope_end(l);
+    lower_memo_end(l);
     nest_loop_end(&l->b, NULL);
 }
 
@@ -281,19 +281,19 @@ static void step_elements(Lower *l, const ScheduleStep *step) {
 static void wide_step(Lower *l, const ScheduleStep *step) {
     switch (step->kind) {
     case STEP_SUMS:
-        step_sums(l, step);
+        wide_sums(l, step);
         break;
-    case STEP_PART:
-        step_part(l, step);
+    case STEP_PIECE:
+        wide_piece(l, step);
         break;
     case STEP_ELEMENTS:
-        step_elements(l, step);
+        wide_elements(l, step);
         break;
     case STEP_FOLD:
         lower_looped_fold(l, step);
         break;
     default:
-        step_together(l, step);
+        wide_together(l, step);
         break;
     }
 }

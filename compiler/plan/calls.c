@@ -138,12 +138,12 @@ static void emit_attend(Calls *m, TirId id, const TirId *results) {
     push_call(m, call);
 }
 
-static void emit_fold(Calls *m, TirId id) {
+static void emit_sum_instances(Calls *m, TirId id) {
     const TirNode *node = tir_node(m->block, id);
-    Call call = {.kind = CALL_FOLD, .domain = node->type.domain, .value = id};
+    Call call = {.kind = CALL_SUM_INSTANCES, .domain = node->type.domain, .value = id};
     call.label = "sum_instances";
     call.kernel = kernel_for(m, single_key(m->keys, id, &id, 1),
-                             (PlanKernel){CALL_FOLD, NULL, id, call.label});
+                             (PlanKernel){CALL_SUM_INSTANCES, NULL, id, call.label});
     reads(m, &call, node->operands[0]);
     writes(m, &call, id);
     push_call(m, call);
@@ -186,8 +186,8 @@ static void emit_barrier(Calls *m, TirId id, TirId *const *results_of) {
     case WORK_ATTEND:
         emit_attend(m, id, results_of[id]);
         break;
-    case WORK_FOLD:
-        emit_fold(m, id);
+    case WORK_SUM_INSTANCES:
+        emit_sum_instances(m, id);
         break;
     case WORK_SCATTER:
         emit_scatter(m, id);

@@ -43,7 +43,7 @@ static const char *kind_of_work(WorkKind work) {
         return "the attention";
     case WORK_SCATTER:
         return "the scatter";
-    case WORK_FOLD:
+    case WORK_SUM_INSTANCES:
         return "the sum over positions";
     default:
         return NULL;

@@ -34,7 +34,7 @@ static WorkKind classify(Plan *plan, TirId id) {
         plan->gemm[id].into = id;
         return WORK_GEMM;
     case TIR_POSITION_SUM:
-        return tir_domain_equal(node->type.domain, TIR_GLOBAL) ? WORK_LOCAL : WORK_FOLD;
+        return tir_domain_equal(node->type.domain, TIR_GLOBAL) ? WORK_LOCAL : WORK_SUM_INSTANCES;
     case TIR_ATTEND:
     case TIR_ATTEND_GRAD:
         return WORK_ATTEND;

@@ -33,13 +33,13 @@ typedef struct {
 
 /* How a value comes to be. */
 typedef enum {
-    WORK_NONE,       /* leaves and views of stored values: nothing runs */
-    WORK_LOCAL,      /* inside a group's kernel */
-    WORK_GEMM,       /* matrix product over positions by BLAS */
-    WORK_ACCUMULATE, /* a sum of matrix products and scatters, each added to the same memory */
-    WORK_ATTEND,     /* attention kernel, forward or backward */
-    WORK_SCATTER,    /* scatter_add call */
-    WORK_FOLD, /* sum over samples or positions into a domain that keeps the other: own kernel */
+    WORK_NONE,          /* leaves and views of stored values: nothing runs */
+    WORK_LOCAL,         /* inside a group's kernel */
+    WORK_GEMM,          /* matrix product over positions by BLAS */
+    WORK_ACCUMULATE,    /* a sum of matrix products and scatters, each added to the same memory */
+    WORK_ATTEND,        /* attention kernel, forward or backward */
+    WORK_SCATTER,       /* scatter_add call */
+    WORK_SUM_INSTANCES, /* a sum that keeps samples or positions: a kernel of its own */
 } WorkKind;
 
 /* A kernel: local values of one domain that are computed together, position by position. */
@@ -88,16 +88,16 @@ typedef enum {
 #define HC_CALL(ident, text) CALL_##ident,
 #include "abi/words.def"
     CALL_ATTEND, /* kernels to the runtime, too */
-    CALL_FOLD
+    CALL_SUM_INSTANCES
 } CallKind;
 
-enum { CALL_KIND_COUNT = CALL_FOLD + 1 };
+enum { CALL_KIND_COUNT = CALL_SUM_INSTANCES + 1 };
 
 typedef VEC(CallBuffer) BufferVec;
 
 typedef struct {
     CallKind kind;
-    uint32_t kernel;              /* KERNEL, ATTEND, FOLD: index into plan->kernels */
+    uint32_t kernel;              /* KERNEL, ATTEND, SUM_INSTANCES: index into plan->kernels */
     const Group *group;           /* KERNEL: what it computes here; the kernel may be another's */
     TirDomain domain;             /* whose instances the call covers */
     BufferVec buffers;            /* in the kernel's order: what is read before what is written */
@@ -115,9 +115,9 @@ typedef struct {
 
 /* A kernel to be lowered once, however often it is called. */
 typedef struct {
-    CallKind kind;      /* KERNEL, ATTEND, FOLD */
+    CallKind kind;      /* KERNEL, ATTEND, SUM_INSTANCES */
     const Group *group; /* KERNEL */
-    TirId value;        /* ATTEND, FOLD: a value with these types and attributes */
+    TirId value;        /* ATTEND, SUM_INSTANCES: a value with these types and attributes */
     const char *name;
 } PlanKernel;
 

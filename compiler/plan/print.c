@@ -12,7 +12,7 @@ const char *const plan_call_names[CALL_KIND_COUNT] = {
 #define HC_CALL(ident, text) [CALL_##ident] = text,
 #include "abi/words.def"
     [CALL_ATTEND] = "attend",
-    [CALL_FOLD] = "sum_instances",
+    [CALL_SUM_INSTANCES] = "sum_instances",
 };
 
 const char *const plan_element_names[ELEMENT_COUNT] = {
@@ -119,7 +119,7 @@ void plan_print(const Plan *plan, FILE *to) {
             fprintf(to, "  -- backward\n");
         print_chunks(plan, c, to);
         fprintf(to, "  %s ", plan_call_names[call->kind]);
-        if (call->kind == CALL_KERNEL || call->kind == CALL_FOLD)
+        if (call->kind == CALL_KERNEL || call->kind == CALL_SUM_INSTANCES)
             fprintf(to, "k%u_", call->kernel); /* as lowering will name it */
         fprintf(to, "%s %s", call->label ? call->label : "", plan_domain_name(call->domain));
         if (call->kind == CALL_GEMM)

@@ -57,14 +57,15 @@ static bool contains(const TirIdVec *values, TirId id) {
 /* --- what calls name ---------------------------------------------------------------------------*/
 
 static bool runs_kernel(const Call *call) {
-    return call->kind == CALL_KERNEL || call->kind == CALL_ATTEND || call->kind == CALL_FOLD;
+    return call->kind == CALL_KERNEL || call->kind == CALL_ATTEND ||
+           call->kind == CALL_SUM_INSTANCES;
 }
 
 /* How many buffers a call of its kind has, and how many of them it only reads. */
 static void counts(const Plan *plan, const Call *call, uint32_t *all, uint32_t *reads) {
     static const uint8_t fixed[][2] = {
-        [CALL_FOLD] = {2, 1}, [CALL_GEMM] = {3, 2},        [CALL_REDUCE] = {2, 1},
-        [CALL_ZERO] = {1, 0}, [CALL_SCATTER_ADD] = {3, 2}, [CALL_KERNEL] = {0, 0}};
+        [CALL_SUM_INSTANCES] = {2, 1}, [CALL_GEMM] = {3, 2},        [CALL_REDUCE] = {2, 1},
+        [CALL_ZERO] = {1, 0},          [CALL_SCATTER_ADD] = {3, 2}, [CALL_KERNEL] = {0, 0}};
     if (call->kind == CALL_KERNEL) {
         const Group *group = call->group;
         *reads = group->inputs.count;

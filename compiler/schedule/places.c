@@ -48,7 +48,7 @@ static void choose_streamed(Scheduler *b) {
     for (uint32_t k = s->n_inputs; k < s->n_values && s->rows > 1; k++) {
         ScheduleValue *v = &s->values[k];
         const TirType *type = &schedule_node(s, v->id)->type;
-        v->streamed = v->output && !v->sum && v->side == SCHEDULE_WIDE && !b->drafts[k].by_parts &&
+        v->streamed = v->output && !v->sum && v->side == SCHEDULE_WIDE && !b->drafts[k].by_pieces &&
                       !b->drafts[k].by_element && type->elem == TIR_REAL &&
                       type->dims[type->rank - 1] % s->lanes == 0 &&
                       schedule_leading(type) <= UNROLL_LEADING &&
@@ -165,9 +165,9 @@ static void choose_copies(Scheduler *b) {
         ScheduleValue *v = &s->values[k];
         if (v->place != PLACE_PER_POSITION && v->place != PLACE_PER_SAMPLE)
             continue;
-        v->lanes = !schedule_is_wide(&schedule_node(s, v->id)->type);
-        for (uint32_t m = s->n_inputs; m < s->n_values && !v->lanes; m++)
-            v->lanes = reads_by_lanes(s, &s->values[m], v);
+        v->also_lanes = !schedule_is_wide(&schedule_node(s, v->id)->type);
+        for (uint32_t m = s->n_inputs; m < s->n_values && !v->also_lanes; m++)
+            v->also_lanes = reads_by_lanes(s, &s->values[m], v);
     }
 }
 
@@ -191,8 +191,8 @@ static SchedulePlace place_of(const Schedule *s, ScheduleValue *v, const Schedul
         return PLACE_NONE;
     if (node->op == TIR_RESULT) {
         const TirNode *scan = schedule_node(s, node->operands[0]);
-        v->registers = node->attr.index < scan->attr.n_carried;
-        if (!v->registers)
+        v->also_registers = node->attr.index < scan->attr.n_carried;
+        if (!v->also_registers)
             return PLACE_TILE_LANES;
     }
     return d->stored ? PLACE_TILE_LANES : PLACE_REGISTERS;

@@ -15,7 +15,7 @@ static const char *const places[] = {
 static const char *const sides[] = {
     [SCHEDULE_WIDE] = "wide", [SCHEDULE_LANE] = "lane", [SCHEDULE_FOLD] = "fold"};
 static const char *const steps[] = {
-    [STEP_TOGETHER] = "together", [STEP_SUMS] = "sums",           [STEP_PART] = "part",
+    [STEP_TOGETHER] = "together", [STEP_SUMS] = "sums",           [STEP_PIECE] = "piece",
     [STEP_ELEMENTS] = "elements", [STEP_FOLD] = "fold",           [STEP_REGISTERS] = "registers",
     [STEP_LOOPS] = "loops",       [STEP_POSITIONS] = "positions", [STEP_SCAN] = "scan",
     [STEP_ADD_FOLD] = "add",      [STEP_COPY_OUT] = "copy",
@@ -43,9 +43,9 @@ static void print_value(const Schedule *s, const ScheduleValue *v, FILE *to) {
         fputs(": ", to);
     if (!(v->made && v->sum && v->place == PLACE_NONE))
         fputs(places[v->place], to);
-    if (v->registers && v->place != PLACE_REGISTERS)
+    if (v->also_registers && v->place != PLACE_REGISTERS)
         fputs(", registers", to);
-    if (v->lanes)
+    if (v->also_lanes)
         fputs(", tile by lanes", to);
     fprintf(to, "%s%s%s", v->packed ? ", packed" : "", v->again ? ", made again" : "",
             v->weighted ? ", by weights" : "");
@@ -68,15 +68,15 @@ static void print_loop(const ScheduleLoop *loop, FILE *to) {
     fprintf(to, " %s%s;", carriers[loop->carrier], loop->folds ? " folds" : "");
 }
 
-static void print_part(const SchedulePart *part, FILE *to) {
-    if (part->id == part->to->id)
-        fprintf(to, " %%%u", part->id);
-    else if (part->id)
-        fprintf(to, " %%%u into %%%u", part->id, part->to->id);
+static void print_piece(const SchedulePiece *piece, FILE *to) {
+    if (piece->id == piece->to->id)
+        fprintf(to, " %%%u", piece->id);
+    else if (piece->id)
+        fprintf(to, " %%%u into %%%u", piece->id, piece->to->id);
     else
-        fprintf(to, " zeros into %%%u", part->to->id);
-    if (part->id != part->to->id)
-        fprintf(to, " at %" PRId64, part->offset);
+        fprintf(to, " zeros into %%%u", piece->to->id);
+    if (piece->id != piece->to->id)
+        fprintf(to, " at %" PRId64, piece->offset);
 }
 
 /* Items of one fold stand in a row, their elements ascending. */
@@ -94,10 +94,10 @@ static void print_items(const ScheduleStep *step, FILE *to) {
 
 static void print_step(const ScheduleStep *step, FILE *to) {
     fprintf(to, "    %s", steps[step->kind]);
-    if (step->parts.count + step->items.count == 0)
+    if (step->pieces.count + step->items.count == 0)
         fprintf(to, " %%%u", step->value->id);
-    for (uint32_t k = 0; k < step->parts.count; k++)
-        print_part(&step->parts.at[k], to);
+    for (uint32_t k = 0; k < step->pieces.count; k++)
+        print_piece(&step->pieces.at[k], to);
     print_items(step, to);
     fputc(':', to);
     for (uint32_t k = 0; k < step->n_loops; k++)
@@ -116,7 +116,7 @@ void schedule_print(const Schedule *s, FILE *to) {
                 s->columns * s->lanes, s->columns * s->lanes, s->lanes, ATTEND_KEYS);
         return;
     }
-    if (s->kind == CALL_FOLD) {
+    if (s->kind == CALL_SUM_INSTANCES) {
         fprintf(to, "  sum over instances: features by %u lanes; instances sequence folds\n",
                 s->lanes);
         return;

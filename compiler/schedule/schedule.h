@@ -45,14 +45,14 @@ typedef struct ScheduleValue {
     ScheduleSide side; /* of what is made */
     uint32_t stage;    /* that makes it: wide and fold even, lane odd */
     SchedulePlace place;
-    bool registers;    /* a loop's result: in registers, too, for those with positions in lanes */
-    bool lanes;        /* an input of few instances: a copy lies as PLACE_TILE_LANES, too */
-    bool packed;       /* an input has a copy, or a sum is added up, in packed order */
-    bool output, sum;  /* goes to an argument of the kernel, as it is or summed over instances */
-    uint32_t argument; /* of an input, an output or a sum's partial results: its number */
-    bool streamed;     /* an output written past the caches; what reads it finds a copy */
-    bool again;        /* so cheap that later stages make it again */
-    bool weighted;     /* reads weights, which then serve a block of positions */
+    bool also_registers; /* a loop's result: in registers, too, for those with positions in lanes */
+    bool also_lanes;     /* an input of few instances: a copy lies as PLACE_TILE_LANES, too */
+    bool packed;         /* an input has a copy, or a sum is added up, in packed order */
+    bool output, sum;    /* goes to an argument of the kernel, as it is or summed over instances */
+    uint32_t argument;   /* of an input, an output or a sum's partial results: its number */
+    bool streamed;       /* an output written past the caches; what reads it finds a copy */
+    bool again;          /* so cheap that later stages make it again */
+    bool weighted;       /* reads weights, which then serve a block of positions */
     struct ScheduleValue **results; /* of a scan: its RESULT values, NULL where nobody reads one */
 } ScheduleValue;
 
@@ -83,16 +83,16 @@ typedef struct {
     bool folds;    /* what a turn leaves for the next is a fold's accumulator and nothing else */
 } ScheduleLoop;
 
-/* A value, or a part of one: `id` is evaluated and becomes elements of `to`, shifted by `offset`
- * along `axis`; id 0 is zeros. */
+/* A value as it is, or a piece that it is put together from: `id` is evaluated and becomes elements
+ * of `to`, shifted by `offset` along `axis`; id 0 is zeros. */
 typedef struct {
     TirId id;
     const ScheduleValue *to;
-    TirType type; /* extents of the part */
+    TirType type; /* extents of the piece */
     uint32_t axis;
     int64_t offset;
-} SchedulePart;
-typedef VEC(SchedulePart) SchedulePartVec;
+} SchedulePiece;
+typedef VEC(SchedulePiece) SchedulePieceVec;
 
 /* An element of a fold, which has an accumulator of its own. */
 typedef struct {
@@ -108,14 +108,14 @@ typedef struct {
 
 typedef enum {
     /* wide stages */
-    STEP_TOGETHER, /* parts and items that share loops over positions and features */
-    STEP_SUMS,     /* parts added to sums over positions: features outside */
-    STEP_PART,     /* a part with loops over its leading axes */
+    STEP_TOGETHER, /* pieces and items that share loops over positions and features */
+    STEP_SUMS,     /* pieces added to sums over positions: features outside */
+    STEP_PIECE,    /* a piece with loops over its leading axes */
     STEP_ELEMENTS, /* a value by the element: each lane would read elsewhere */
     STEP_FOLD,     /* a fold of many results, a block of them after the other */
     /* lane stages */
     STEP_REGISTERS, /* a small value, an element after the other */
-    STEP_LOOPS,     /* a larger one or a part of it, with loops over its elements */
+    STEP_LOOPS,     /* a larger one or a piece of one, with loops over its elements */
     STEP_POSITIONS, /* one position after the other: where it reads differs */
     STEP_SCAN,      /* a loop with carried values */
     STEP_ADD_FOLD,  /* a fold is added to its sum over positions */
@@ -127,7 +127,7 @@ enum { SCHEDULE_LOOPS_MOST = 2 * TIR_MAX_RANK + 2 };
 typedef struct {
     ScheduleStepKind kind;
     const ScheduleValue *value; /* but for TOGETHER and SUMS */
-    SchedulePartVec parts;      /* TOGETHER, SUMS; PART and LOOPS: one */
+    SchedulePieceVec pieces;    /* TOGETHER, SUMS; PIECE and LOOPS: one */
     VEC(ScheduleItem) items;    /* TOGETHER */
     VEC(ScheduleAhead) ahead;   /* TOGETHER: fetched of the next micro-tile */
     bool begins, ends;          /* lane stages: no step before, no step after makes the value */
@@ -144,12 +144,12 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    CallKind kind; /* of call: KERNEL; ATTEND and FOLD have code written by hand */
+    CallKind kind; /* of call: KERNEL; ATTEND and SUM_INSTANCES have code written by hand */
     const Plan *plan;
     const Machine *machine;
     uint32_t real_bytes; /* 4 or 8 */
     uint16_t lanes;      /* of a vector of reals */
-    TirId value;         /* ATTEND, FOLD */
+    TirId value;         /* ATTEND, SUM_INSTANCES */
     uint32_t columns;    /* ATTEND: vectors of queries at a time */
 
     /* KERNEL */

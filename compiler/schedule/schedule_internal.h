@@ -7,7 +7,7 @@
 
 /* What is known of a value on the way. */
 typedef struct {
-    bool by_parts;      /* PAD, CONCAT written piece by piece */
+    bool by_pieces;     /* PAD, CONCAT written piece by piece */
     bool by_element;    /* GATHER whose indices run along the lanes: one element at a time */
     bool stored;        /* lies in memory after its stage */
     bool apart;         /* evaluated otherwise than with positions in lanes and by constant index */

@@ -27,7 +27,7 @@ static ScheduleSide side_of(const TirBlock *block, const TirNode *node) {
                                            : SCHEDULE_LANE;
 }
 
-static bool is_by_parts(const TirNode *node) {
+static bool is_by_pieces(const TirNode *node) {
     if (node->op != TIR_CONCAT && node->op != TIR_PAD)
         return false;
     if (!schedule_is_wide(&node->type))
@@ -42,7 +42,7 @@ static bool is_by_element(const TirBlock *block, const TirNode *node) {
 }
 
 static bool is_stored(const ScheduleValue *v, const ScheduleDraft *d, const TirNode *node) {
-    if (d->by_parts || d->by_element || v->output)
+    if (d->by_pieces || d->by_element || v->output)
         return true;
     if (v->side == SCHEDULE_LANE && node->op != TIR_RESULT)
         return v->elements > UNROLL_LANE || schedule_by_position(node);
@@ -86,7 +86,7 @@ void schedule_sides(Scheduler *b) {
         ScheduleDraft *d = &b->drafts[k];
         const TirNode *node = schedule_node(b->s, v->id);
         v->side = side_of(b->block, node);
-        d->by_parts = is_by_parts(node);
+        d->by_pieces = is_by_pieces(node);
         d->by_element = is_by_element(b->block, node);
         d->stored = node->type.elem != TIR_TUPLE && is_stored(v, d, node);
     }

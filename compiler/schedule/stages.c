@@ -75,7 +75,7 @@ static uint32_t earliest(const Scheduler *b, const ScheduleValue *v) {
         if (!from)
             continue;
         const ScheduleDraft *d = draft_of(b, from);
-        const bool after = !in_step || from->side == SCHEDULE_FOLD || d->by_parts ||
+        const bool after = !in_step || from->side == SCHEDULE_FOLD || d->by_pieces ||
                            d->by_element || settled_first(b, from, v);
         uint32_t least = from->stage + (after ? 1 : 0);
         least += (least ^ stage) & 1;
@@ -93,7 +93,7 @@ static void sink_to_readers(Scheduler *b) {
     for (uint32_t k = s->n_values; k-- > s->n_inputs;) {
         ScheduleValue *v = &s->values[k];
         const ScheduleDraft *d = &b->drafts[k];
-        if (v->side == SCHEDULE_WIDE && !v->output && !v->sum && !d->by_parts && !d->by_element &&
+        if (v->side == SCHEDULE_WIDE && !v->output && !v->sum && !d->by_pieces && !d->by_element &&
             d->first_use != UINT32_MAX && d->first_use > v->stage)
             v->stage = d->first_use;
         for (uint32_t o = 0; o < schedule_node(s, v->id)->n_operands; o++) {
@@ -115,7 +115,7 @@ void schedule_stages(Scheduler *b) {
         ScheduleValue *v = &b->s->values[k];
         const ScheduleDraft *d = &b->drafts[k];
         const bool wide = v->side == SCHEDULE_WIDE && !v->sum;
-        v->weighted = wide && !d->by_parts && schedule_reads_weights(b->s, v->id);
+        v->weighted = wide && !d->by_pieces && schedule_reads_weights(b->s, v->id);
         v->stage = earliest(b, v);
         v->again = wide && !d->stored && is_cheap(b, v);
     }

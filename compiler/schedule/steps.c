@@ -55,38 +55,38 @@ typedef struct {
     VEC(ScheduleStep) shared; /* TOGETHER and SUMS: after all others */
 } WideStage;
 
-static void push_part(Scheduler *b, SchedulePartVec *parts, SchedulePart part) {
-    vec_push(b->arena, parts, part);
+static void push_piece(Scheduler *b, SchedulePieceVec *pieces, SchedulePiece piece) {
+    vec_push(b->arena, pieces, piece);
 }
 
-/* The parts in which a value is written: itself, or the pieces it is put together from. */
-static void parts_of(Scheduler *b, const ScheduleValue *v, SchedulePartVec *parts) {
+/* What a value is written from: itself, or the pieces it is put together from. */
+static void pieces_of(Scheduler *b, const ScheduleValue *v, SchedulePieceVec *pieces) {
     const TirNode *node = schedule_node(b->s, v->id);
-    if (!draft_of(b, v)->by_parts) {
-        push_part(b, parts, (SchedulePart){.id = v->id, .to = v, .type = node->type});
+    if (!draft_of(b, v)->by_pieces) {
+        push_piece(b, pieces, (SchedulePiece){.id = v->id, .to = v, .type = node->type});
         return;
     }
     const uint32_t axis = node->attr.axis;
     int64_t offset = 0;
     for (uint32_t k = 0; k < node->n_operands; k++) {
-        SchedulePart part = {.id = node->operands[k],
-                             .to = v,
-                             .type = schedule_node(b->s, node->operands[k])->type,
-                             .axis = axis};
+        SchedulePiece piece = {.id = node->operands[k],
+                               .to = v,
+                               .type = schedule_node(b->s, node->operands[k])->type,
+                               .axis = axis};
         const int64_t before = node->op == TIR_PAD ? node->attr.start : 0;
         if (before) {
-            SchedulePart zeros = {.to = v, .type = part.type, .axis = axis};
+            SchedulePiece zeros = {.to = v, .type = piece.type, .axis = axis};
             zeros.type.dims[axis] = (uint32_t)before;
-            push_part(b, parts, zeros);
+            push_piece(b, pieces, zeros);
         }
-        part.offset = offset += before;
-        push_part(b, parts, part);
-        offset += part.type.dims[axis];
+        piece.offset = offset += before;
+        push_piece(b, pieces, piece);
+        offset += piece.type.dims[axis];
     }
     if (offset < node->type.dims[axis]) {
-        SchedulePart zeros = {.to = v, .type = node->type, .axis = axis, .offset = offset};
+        SchedulePiece zeros = {.to = v, .type = node->type, .axis = axis, .offset = offset};
         zeros.type.dims[axis] = (uint32_t)(node->type.dims[axis] - offset);
-        push_part(b, parts, zeros);
+        push_piece(b, pieces, zeros);
     }
 }
 
@@ -127,7 +127,7 @@ static ScheduleStep *shared(WideStage *w, ScheduleStepKind kind, uint32_t extent
     return &w->shared.at[w->shared.count - 1];
 }
 
-/* How many positions a loop that writes a part of `v` takes at a time. */
+/* How many positions a loop that writes a piece of `v` takes at a time. */
 static uint32_t block_positions(const Schedule *s, const ScheduleValue *v, const TirType *type) {
     if (!v->weighted)
         return 1;
@@ -138,19 +138,19 @@ static uint32_t block_positions(const Schedule *s, const ScheduleValue *v, const
     return n;
 }
 
-static void part_step(WideStage *w, const SchedulePart *part) {
+static void piece_step(WideStage *w, const SchedulePiece *piece) {
     const Schedule *s = w->b->s;
-    const ScheduleValue *v = part->to;
-    const TirType *type = &part->type;
+    const ScheduleValue *v = piece->to;
+    const TirType *type = &piece->type;
     const uint32_t last = type->dims[type->rank - 1];
     if (schedule_leading(type) <= (v->sum ? UNROLL_SUM : UNROLL_LEADING)) {
         ScheduleStep *step = shared(w, v->sum ? STEP_SUMS : STEP_TOGETHER, last,
                                     v->sum ? 1 : block_positions(s, v, type), 0);
-        push_part(w->b, &step->parts, *part);
+        push_piece(w->b, &step->pieces, *piece);
         return;
     }
-    ScheduleStep step = {.kind = STEP_PART, .value = v};
-    push_part(w->b, &step.parts, *part);
+    ScheduleStep step = {.kind = STEP_PIECE, .value = v};
+    push_piece(w->b, &step.pieces, *piece);
     over_positions(s, &step, 1);
     over_axes(&step, type, 2);
     over_blocks(&step, type, type->rank - 2u,
@@ -208,11 +208,11 @@ static uint64_t weighted_work(const Schedule *s, const ScheduleStep *step) {
     const uint32_t block = positions_of(step)->step;
     if (step->kind == STEP_SUMS || block == 1)
         return 0;
-    for (uint32_t k = 0; k < step->parts.count; k++) {
-        const SchedulePart *part = &step->parts.at[k];
-        if (part->id && part->to->weighted)
-            work += schedule_terms(s->plan->program->block, schedule_node(s, part->id)) *
-                    schedule_leading(&part->type);
+    for (uint32_t k = 0; k < step->pieces.count; k++) {
+        const SchedulePiece *piece = &step->pieces.at[k];
+        if (piece->id && piece->to->weighted)
+            work += schedule_terms(s->plan->program->block, schedule_node(s, piece->id)) *
+                    schedule_leading(&piece->type);
     }
     for (uint32_t k = 0; k < step->items.count; k++) {
         ScheduleFold f = schedule_fold(s, step->items.at[k].fold->id);
@@ -287,10 +287,10 @@ static void wide_steps(WideStage *w, uint32_t number, bool *ahead) {
             elements_step(w, v);
             continue;
         }
-        SchedulePartVec parts = {0};
-        parts_of(w->b, v, &parts);
-        for (uint32_t m = 0; m < parts.count; m++)
-            part_step(w, &parts.at[m]);
+        SchedulePieceVec pieces = {0};
+        pieces_of(w->b, v, &pieces);
+        for (uint32_t m = 0; m < pieces.count; m++)
+            piece_step(w, &pieces.at[m]);
     }
     for (uint32_t k = s->n_inputs; k < s->n_values; k++)
         if (s->values[k].stage == number && s->values[k].side == SCHEDULE_FOLD)
@@ -311,32 +311,32 @@ static ScheduleStep lane_step(const Schedule *s, ScheduleStepKind kind, const Sc
 
 /* Pieces of a large concatenation or padding, each through its own loops; of a padding, zeros
  * first. */
-static void lane_parts(Scheduler *b, ScheduleStage *stage, const ScheduleValue *v) {
+static void lane_pieces(Scheduler *b, ScheduleStage *stage, const ScheduleValue *v) {
     const TirNode *node = schedule_node(b->s, v->id);
-    SchedulePartVec parts = {0};
+    SchedulePieceVec pieces = {0};
     int64_t offset = 0;
-    if (!draft_of(b, v)->by_parts || node->op == TIR_PAD)
-        push_part(b, &parts,
-                  (SchedulePart){
-                      .id = draft_of(b, v)->by_parts ? 0 : v->id, .to = v, .type = node->type});
+    if (!draft_of(b, v)->by_pieces || node->op == TIR_PAD)
+        push_piece(b, &pieces,
+                   (SchedulePiece){
+                       .id = draft_of(b, v)->by_pieces ? 0 : v->id, .to = v, .type = node->type});
     if (node->op == TIR_PAD)
         offset = node->attr.start;
-    for (uint32_t k = 0; draft_of(b, v)->by_parts && k < node->n_operands; k++) {
+    for (uint32_t k = 0; draft_of(b, v)->by_pieces && k < node->n_operands; k++) {
         const TirType *type = &schedule_node(b->s, node->operands[k])->type;
-        push_part(b, &parts,
-                  (SchedulePart){.id = node->operands[k],
-                                 .to = v,
-                                 .type = *type,
-                                 .axis = node->attr.axis,
-                                 .offset = offset});
+        push_piece(b, &pieces,
+                   (SchedulePiece){.id = node->operands[k],
+                                   .to = v,
+                                   .type = *type,
+                                   .axis = node->attr.axis,
+                                   .offset = offset});
         offset += type->dims[node->attr.axis];
     }
-    for (uint32_t k = 0; k < parts.count; k++) {
+    for (uint32_t k = 0; k < pieces.count; k++) {
         ScheduleStep step = lane_step(b->s, STEP_LOOPS, v);
         step.begins = k == 0;
-        step.ends = k + 1 == parts.count;
-        push_part(b, &step.parts, parts.at[k]);
-        over_axes(&step, &parts.at[k].type, 0);
+        step.ends = k + 1 == pieces.count;
+        push_piece(b, &step.pieces, pieces.at[k]);
+        over_axes(&step, &pieces.at[k].type, 0);
         vec_push(b->arena, &stage->steps, step);
     }
 }
@@ -347,20 +347,20 @@ static void lane_value(Scheduler *b, ScheduleStage *stage, const ScheduleValue *
     if (node->op == TIR_SCAN) {
         step = lane_step(b->s, STEP_SCAN, v);
         loop_push(&step, (ScheduleLoop){.over = OVER_TURNS, .extent = node->attr.trips, .step = 1});
-    } else if (node->op == TIR_RESULT && !v->registers) {
+    } else if (node->op == TIR_RESULT && !v->also_registers) {
         return; /* stacked: the scan stores it */
     } else if (schedule_by_position(node)) {
         step = (ScheduleStep){.kind = STEP_POSITIONS, .value = v, .begins = true, .ends = true};
         over_positions(b->s, &step, 1);
         over_axes(&step, &node->type, 0);
-    } else if (v->registers || v->elements <= UNROLL_LANE) {
+    } else if (v->also_registers || v->elements <= UNROLL_LANE) {
         step = lane_step(b->s, STEP_REGISTERS, v);
         loop_push(&step, (ScheduleLoop){.over = OVER_ELEMENTS,
                                         .carrier = CARRIED_BY_REGISTERS,
                                         .extent = v->elements,
                                         .step = 1});
     } else {
-        lane_parts(b, stage, v);
+        lane_pieces(b, stage, v);
         return;
     }
     vec_push(b->arena, &stage->steps, step);

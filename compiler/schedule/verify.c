@@ -45,7 +45,7 @@ static void check_input(Verifier *v, const ScheduleValue *x) {
     const bool few = x->place == PLACE_PER_POSITION || x->place == PLACE_PER_SAMPLE;
     if (x->place != PLACE_ROWS && x->place != PLACE_GLOBAL && !few)
         WRONG(v, "input %%%u does not lie in the workspace", x->id);
-    if (x->lanes && !few)
+    if (x->also_lanes && !few)
         WRONG(v, "input %%%u has a copy by lanes, but an instance of its own for each lane", x->id);
     if (x->argument != number_of(v, x))
         WRONG(v, "input %%%u is argument %u, not %u", x->id, x->argument, number_of(v, x));
@@ -68,7 +68,7 @@ static void check_made(Verifier *v, const ScheduleValue *x) {
             : tile || x->place == PLACE_NONE;
     if (!right)
         WRONG(v, "%%%u cannot lie where it does", x->id);
-    if (x->place == PLACE_REGISTERS && !x->registers && x->elements > UNROLL_LANE)
+    if (x->place == PLACE_REGISTERS && !x->also_registers && x->elements > UNROLL_LANE)
         WRONG(v, "%%%u has %llu elements in registers, %d at most", x->id,
               (unsigned long long)x->elements, UNROLL_LANE);
     if (x->streamed && (!x->output || x->side != SCHEDULE_WIDE || type->elem != TIR_REAL ||
@@ -154,7 +154,7 @@ static void check_reads(Verifier *v, const ScheduleValue *user) {
         if (from && from->made)
             check_reader(v, user, from, k, in_step);
         else if (from && user->side == SCHEDULE_LANE && !schedule_by_position(node) &&
-                 !from->lanes &&
+                 !from->also_lanes &&
                  (from->place == PLACE_PER_POSITION || from->place == PLACE_PER_SAMPLE))
             WRONG(v, "%%%u %s reads %%%u with positions in lanes, which it has no instances for",
                   user->id, schedule_name(s, user->id), from->id);
@@ -212,7 +212,7 @@ static void check_axes(Verifier *v, const ScheduleStep *step, const TirType *typ
         if (loop->over == OVER_AXIS &&
             (loop->axis != axes || axes >= type->rank || loop->extent != type->dims[axes++]))
             WRONG(v, "a loop does not go over axis %u of %%%u", loop->axis, step->value->id);
-        if (loop->over == OVER_FEATURES && step->kind == STEP_PART &&
+        if (loop->over == OVER_FEATURES && step->kind == STEP_PIECE &&
             loop->extent == type->dims[type->rank - 1])
             features++;
     }
@@ -229,12 +229,12 @@ static void write_elements(Verifier *v, uint32_t stage, const ScheduleValue *x, 
     v->written[number_of(v, x)] += elements;
 }
 
-static void write_part(Verifier *v, uint32_t stage, const ScheduleStep *step,
-                       const SchedulePart *part) {
+static void write_piece(Verifier *v, uint32_t stage, const ScheduleStep *step,
+                        const SchedulePiece *piece) {
     /* In lane stages zeros are all of a padding, and a piece is written over them. */
-    const bool over_zeros = step->kind == STEP_LOOPS && part->id && part->id != part->to->id &&
-                            schedule_node(v->s, part->to->id)->op == TIR_PAD;
-    write_elements(v, stage, part->to, over_zeros ? 0 : tir_element_count(&part->type));
+    const bool over_zeros = step->kind == STEP_LOOPS && piece->id && piece->id != piece->to->id &&
+                            schedule_node(v->s, piece->to->id)->op == TIR_PAD;
+    write_elements(v, stage, piece->to, over_zeros ? 0 : tir_element_count(&piece->type));
 }
 
 /* Parts and items have a loop's features and its registers to themselves. */
@@ -252,14 +252,14 @@ static void check_shared(Verifier *v, uint32_t stage, const ScheduleStep *step) 
          step->items.count > machine_fold_accumulators(s->machine, positions->step)))
         WRONG(v, "%u accumulators for %u positions at a time are more than the registers hold",
               step->items.count, positions->step);
-    for (uint32_t k = 0; k < step->parts.count; k++) {
-        const SchedulePart *part = &step->parts.at[k];
-        const uint64_t leading = schedule_leading(&part->type);
-        if (part->to->sum != sums || part->type.dims[part->type.rank - 1] != features->extent)
-            WRONG(v, "%%%u has not the features of the loop that writes it", part->to->id);
+    for (uint32_t k = 0; k < step->pieces.count; k++) {
+        const SchedulePiece *piece = &step->pieces.at[k];
+        const uint64_t leading = schedule_leading(&piece->type);
+        if (piece->to->sum != sums || piece->type.dims[piece->type.rank - 1] != features->extent)
+            WRONG(v, "%%%u has not the features of the loop that writes it", piece->to->id);
         if (leading > (sums ? UNROLL_SUM : UNROLL_LEADING))
             WRONG(v, "%llu rows of %%%u are written out", (unsigned long long)leading,
-                  part->to->id);
+                  piece->to->id);
     }
     for (uint32_t k = 0; k < step->items.count; k++) {
         const ScheduleItem *item = &step->items.at[k];
@@ -275,25 +275,25 @@ static void check_shared(Verifier *v, uint32_t stage, const ScheduleStep *step) 
 
 static void check_step(Verifier *v, uint32_t stage, const ScheduleStep *step) {
     const bool shared = step->kind == STEP_TOGETHER || step->kind == STEP_SUMS;
-    const bool part = step->kind == STEP_PART || step->kind == STEP_LOOPS;
+    const bool piece = step->kind == STEP_PIECE || step->kind == STEP_LOOPS;
     if (step->kind >= STEP_REGISTERS ? stage % 2 == 0 : stage % 2 == 1)
         WRONG(v, "a step of stage %u has something else in its lanes", stage);
-    else if ((!shared && !step->value) || (part && step->parts.count != 1))
+    else if ((!shared && !step->value) || (piece && step->pieces.count != 1))
         WRONG(v, "a step of stage %u makes nothing", stage);
     if (v->wrong)
         return;
     for (uint32_t k = 0; k < step->n_loops; k++)
         check_loop(v, stage, step, k);
-    for (uint32_t k = 0; k < step->parts.count; k++)
-        write_part(v, stage, step, &step->parts.at[k]);
+    for (uint32_t k = 0; k < step->pieces.count; k++)
+        write_piece(v, stage, step, &step->pieces.at[k]);
     switch (step->kind) {
     case STEP_TOGETHER:
     case STEP_SUMS:
         check_shared(v, stage, step);
         break;
-    case STEP_PART:
+    case STEP_PIECE:
     case STEP_LOOPS:
-        check_axes(v, step, &step->parts.at[0].type);
+        check_axes(v, step, &step->pieces.at[0].type);
         break;
     case STEP_ELEMENTS:
     case STEP_FOLD:
@@ -307,7 +307,7 @@ static void check_step(Verifier *v, uint32_t stage, const ScheduleStep *step) {
     case STEP_SCAN:
         for (uint32_t k = 0; k < schedule_node(v->s, step->value->id)->n_results; k++) {
             const ScheduleValue *result = step->value->results[k];
-            if (result && !result->registers)
+            if (result && !result->also_registers)
                 write_elements(v, stage, result, result->elements);
         }
         break;

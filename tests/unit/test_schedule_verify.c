@@ -148,7 +148,7 @@ static bool is_late(const Schedule *s, const ScheduleValue *v) {
 }
 static bool is_lane(const Schedule *s, const ScheduleValue *v) {
     (void)s;
-    return v->made && v->side == SCHEDULE_LANE && v->place == PLACE_REGISTERS && !v->registers;
+    return v->made && v->side == SCHEDULE_LANE && v->place == PLACE_REGISTERS && !v->also_registers;
 }
 static bool is_large(const Schedule *s, const ScheduleValue *v) {
     (void)s;
@@ -160,11 +160,11 @@ static bool is_fold(const Schedule *s, const ScheduleValue *v) {
 }
 static bool is_few(const Schedule *s, const ScheduleValue *v) {
     (void)s;
-    return v->lanes;
+    return v->also_lanes;
 }
 static bool is_result(const Schedule *s, const ScheduleValue *v) {
     (void)s;
-    return v->registers && v->place == PLACE_TILE_LANES;
+    return v->also_registers && v->place == PLACE_TILE_LANES;
 }
 static bool is_packed(const Schedule *s, const ScheduleValue *v) {
     (void)s;
@@ -218,9 +218,9 @@ static void test_readers(void **state) {
     v = value_that(all, n, is_result, &s);
     REFUSED(s, v->place, PLACE_REGISTERS, "otherwise than from registers");
     v = value_that(all, n, is_few, &s);
-    REFUSED(s, v->lanes, false, "which it has no instances for");
+    REFUSED(s, v->also_lanes, false, "which it has no instances for");
     v = value_that(all, n, is_packed, &s);
-    REFUSED(s, v->lanes, true, "an instance of its own for each lane");
+    REFUSED(s, v->also_lanes, true, "an instance of its own for each lane");
 }
 
 /* --- loops -------------------------------------------------------------------------------------*/
@@ -268,10 +268,10 @@ static void test_steps(void **state) {
     refused(s, "is fetched ahead, and has no rows");
     step->ahead.count--;
     step = step_that(all, n, STEP_TOGETHER, false, &s);
-    REFUSED(s, step->parts.at[0].type.dims[0], D + 1, "has not the features of the loop");
-    REFUSED(s, step->parts.count, step->parts.count - 1, "steps write");
+    REFUSED(s, step->pieces.at[0].type.dims[0], D + 1, "has not the features of the loop");
+    REFUSED(s, step->pieces.count, step->pieces.count - 1, "steps write");
     step = step_that(all, n, STEP_SUMS, false, &s);
-    REFUSED(s, step->parts.at[0].type.dims[0], 1, "steps write");
+    REFUSED(s, step->pieces.at[0].type.dims[0], 1, "steps write");
     ScheduleValue *v = value_that(all, n, is_late, &s);
     REFUSED(s, s->stages.at[v->stage].steps.count, 0, "steps write 0 of the");
     step = step_that(all, n, STEP_REGISTERS, false, &s);
