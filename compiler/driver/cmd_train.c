@@ -98,58 +98,11 @@ static ExitCode train_check_paths(Driver *d) {
     return EXIT_OK;
 }
 
-ExitCode command_train(Driver *d) {
-    const CompileOptions compile_options = pipeline_options(d);
-    CompileRun run = pipeline_begin(d, &compile_options);
-    LoadedModel loaded;
-    ExitCode code = pipeline_model(d, &run, PASS_SEMA);
-    const Network *network = run.network;
-    if (code == EXIT_OK && d->options.run.data.count == 0 && network->data.source &&
-        network->data.train_files.count == 0 && strcmp(network->data.source, "idx") != 0 &&
-        strcmp(network->data.source, "cifar10") != 0) {
-        fprintf(d->err, "hcc: 'train' needs --data PATH: the train block names no file\n");
-        code = EXIT_USAGE;
-    }
-    if (code == EXIT_OK)
-        code = train_check_paths(d);
-    if (code == EXIT_OK)
-        code = pipeline_load(d, &run, &loaded);
-    pipeline_end(d, &run);
-    if (code != EXIT_OK)
-        return code;
-    HcSetting settings[2];
-    HcTrainOptions options = hc_train_options(&d->options.run, d->err);
-    options.data_folder = train_data_folder(d);
-    options.settings = settings;
-    Arena *arena = d->c->arena;
-    if (d->options.run.steps.given)
-        settings[options.n_settings++] = (HcSetting){
-            "train.steps",
-            arena_printf(arena, "%llu", (unsigned long long)d->options.run.steps.value)};
-    if (d->options.run.seed.given)
-        settings[options.n_settings++] =
-            (HcSetting){"train.seed",
-                        arena_printf(arena, "%llu", (unsigned long long)d->options.run.seed.value)};
-    options.config_extra = train_config(d);
-    hc_signals_install();
-    HcTrainResult result;
-    HcError error;
-    fault_handlers_note("training");
-    HcStatus status = hc_train(loaded.model, &options, &result, &error);
-    code = status == HC_OK ? train_report(d, &result) : train_failed(d, status, &error);
-    if (status == HC_OK)
-        hc_evaluation_free(&result.evaluation);
-    pipeline_unload(&loaded);
-    return code;
-}
-
-/* --- eval and sample ---------------------------------------------------------------------------*/
-
 /* Compiles the model of a run folder again, from the text and settings in its config.json. */
-static ExitCode run_load(Driver *d, LoadedModel *loaded) {
+static ExitCode run_load(Driver *d, const char *folder, LoadedModel *loaded) {
     json_t *config;
     HcError error;
-    HcStatus status = hc_read_config(d->options.argument, &config, &error);
+    HcStatus status = hc_read_config(folder, &config, &error);
     if (status != HC_OK)
         return train_failed(d, status, &error);
     const char *text, *model = NULL;
@@ -172,12 +125,13 @@ static ExitCode run_load(Driver *d, LoadedModel *loaded) {
         driver_error(d,
                      "'%s' was not made by 'hcc train': its config.json does not hold the model's "
                      "source; use the executable that made it",
-                     d->options.argument);
+                     folder);
         json_decref(config);
         return EXIT_DATA;
     }
     size_t index;
     json_t *entry;
+    d->options.run.set = (HcOptionList){0}; /* the run's alone */
     json_array_foreach(set, index,
                        entry) if (json_is_string(entry) && strchr(json_string_value(entry), '='))
         vec_push(
@@ -195,7 +149,7 @@ static ExitCode run_load(Driver *d, LoadedModel *loaded) {
     compile_from_text(&run, file);
     ExitCode code = pipeline_to(d, &run, PASS_SEMA);
     if (code == EXIT_OK && !run.network) {
-        driver_error(d, "the config.json of '%s' holds no model", d->options.argument);
+        driver_error(d, "the config.json of '%s' holds no model", folder);
         code = EXIT_DATA;
     }
     if (code == EXIT_OK)
@@ -204,9 +158,87 @@ static ExitCode run_load(Driver *d, LoadedModel *loaded) {
     return code;
 }
 
+/* --steps and --seed, and with `all` what --set gives: the rest of that was compiled in. */
+static int32_t train_settings(Driver *d, bool all, HcSetting **settings) {
+    const HcRunOptions *o = &d->options.run;
+    Arena *arena = d->c->arena;
+    HcSetting *to = *settings = ARENA_ARRAY(arena, HcSetting, o->set.count + 2);
+    for (uint32_t k = 0; all && k < o->set.count; k++) {
+        const char *equals = strchr(o->set.at[k], '=');
+        *to++ = (HcSetting){arena_copy_string(arena, o->set.at[k], (size_t)(equals - o->set.at[k])),
+                            equals + 1};
+    }
+    if (o->steps.given)
+        *to++ = (HcSetting){"train.steps",
+                            arena_printf(arena, "%llu", (unsigned long long)o->steps.value)};
+    if (o->seed.given)
+        *to++ = (HcSetting){"train.seed",
+                            arena_printf(arena, "%llu", (unsigned long long)o->seed.value)};
+    return (int32_t)(to - *settings);
+}
+
+/* The model, its source's folder and what a new run remembers of it. */
+static ExitCode train_new(Driver *d, LoadedModel *loaded, HcTrainOptions *options) {
+    const CompileOptions compile_options = pipeline_options(d);
+    CompileRun run = pipeline_begin(d, &compile_options);
+    ExitCode code = pipeline_model(d, &run, PASS_SEMA);
+    const Network *network = run.network;
+    if (code == EXIT_OK && d->options.run.data.count == 0 && network->data.source &&
+        network->data.train_files.count == 0 && strcmp(network->data.source, "idx") != 0 &&
+        strcmp(network->data.source, "cifar10") != 0) {
+        fprintf(d->err, "hcc: 'train' needs --data PATH: the train block names no file\n");
+        code = EXIT_USAGE;
+    }
+    if (code == EXIT_OK)
+        code = train_check_paths(d);
+    if (code == EXIT_OK)
+        code = pipeline_load(d, &run, loaded);
+    pipeline_end(d, &run);
+    if (code != EXIT_OK)
+        return code;
+    options->data_folder = train_data_folder(d);
+    options->config_extra = train_config(d);
+    return EXIT_OK;
+}
+
+/* The model of a run that goes on. */
+static ExitCode train_again(Driver *d, LoadedModel *loaded) {
+    char *folder, *checkpoint;
+    HcError error;
+    HcStatus status = hc_find_run(d->options.run.resume, &folder, &checkpoint, &error);
+    ExitCode code = status == HC_OK ? run_load(d, folder, loaded) : train_failed(d, status, &error);
+    free(folder);
+    free(checkpoint);
+    return code;
+}
+
+ExitCode command_train(Driver *d) {
+    const HcRunOptions *o = &d->options.run;
+    HcSetting *settings;
+    HcTrainOptions options = hc_train_options(o, d->err);
+    options.n_settings = train_settings(d, o->resume, &settings);
+    options.settings = settings;
+    LoadedModel loaded;
+    ExitCode code = o->resume ? train_again(d, &loaded) : train_new(d, &loaded, &options);
+    if (code != EXIT_OK)
+        return code;
+    hc_signals_install();
+    HcTrainResult result;
+    HcError error;
+    fault_handlers_note("training");
+    HcStatus status = hc_train(loaded.model, &options, &result, &error);
+    code = status == HC_OK ? train_report(d, &result) : train_failed(d, status, &error);
+    if (status == HC_OK)
+        hc_evaluation_free(&result.evaluation);
+    pipeline_unload(&loaded);
+    return code;
+}
+
+/* --- eval and sample ---------------------------------------------------------------------------*/
+
 ExitCode command_eval(Driver *d) {
     LoadedModel loaded;
-    ExitCode code = run_load(d, &loaded);
+    ExitCode code = run_load(d, d->options.argument, &loaded);
     if (code != EXIT_OK)
         return code;
     const HcEvalOptions options = hc_eval_options(&d->options.run, d->options.argument, d->err);
@@ -235,7 +267,7 @@ static int sample_emit(void *user, const char *bytes, size_t count) {
 
 ExitCode command_sample(Driver *d) {
     LoadedModel loaded;
-    ExitCode code = run_load(d, &loaded);
+    ExitCode code = run_load(d, d->options.argument, &loaded);
     if (code != EXIT_OK)
         return code;
     HcSampleOptions options = hc_sample_options(&d->options.run, d->options.argument);

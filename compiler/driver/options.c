@@ -15,6 +15,7 @@ static bool options_valid(const HcCommandLine *line, const Options *o) {
         return false;
     }
     return hc_run_options_valid(line, &o->run, o->command == CMD_BENCH) &&
+           (o->command != CMD_TRAIN || hc_train_options_valid(line, o->run.resume)) &&
            hc_command_line_complete(line);
 }
 

@@ -48,7 +48,7 @@ static const struct {
     {"time training steps", bench},
     {"parameters of the model", info},
 };
-enum { N_COMMANDS = sizeof commands / sizeof commands[0], BENCH = 3 };
+enum { N_COMMANDS = sizeof commands / sizeof commands[0], TRAIN = 0, BENCH = 3 };
 
 static const HcCommandRow command_rows[N_COMMANDS] = {
     {"train", ""}, {"eval", "RUN"}, {"sample", "RUN"}, {"bench", ""}, {"info", ""}};
@@ -318,6 +318,7 @@ static int run(App *app, HcCommandLine *line) {
         return usage(line);
     }
     if (!hc_run_options_valid(line, &o->run, line->command == BENCH) ||
+        (line->command == TRAIN && !hc_train_options_valid(line, o->run.resume)) ||
         !hc_command_line_complete(line))
         return usage(line);
     app->argument = line->argument;

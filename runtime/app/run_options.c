@@ -24,12 +24,52 @@ bool hc_run_options_valid(const HcCommandLine *l, const HcRunOptions *given, boo
            within(l, "positions", given->positions, 1, INT32_MAX);
 }
 
+static bool given(const HcCommandLine *l, const HcOptionRow *row) {
+    const void *field = (const char *)l->options + row->field;
+    switch (row->kind) {
+    case HC_OPTION_FLAG:
+        return *(const HcOptionFlag *)field;
+    case HC_OPTION_TEXT:
+        return *(const HcOptionText *)field;
+    case HC_OPTION_COUNT:
+    case HC_OPTION_BYTES:
+        return ((const HcOptionCount *)field)->given;
+    case HC_OPTION_REAL:
+        return ((const HcOptionReal *)field)->given;
+    case HC_OPTION_LIST:
+        return ((const HcOptionList *)field)->count > 0;
+    }
+    return false;
+}
+
+bool hc_train_options_valid(const HcCommandLine *l, const char *resume) {
+    const char *what = l->commands[l->command].arguments;
+    for (uint32_t k = 0; k < l->n_rows; k++) {
+        const HcOptionRow *row = &l->rows[k];
+        if (given(l, row) && resume && !hc_command_takes("resume", row->commands))
+            return hc_command_line_wrong(
+                l, "--%s is for a new run: '--resume %s' goes on with one as it began",
+                row->long_name, resume);
+        if (given(l, row) && !resume && strcmp(row->long_name, "changed-data") == 0)
+            return hc_command_line_wrong(l, "--%s is for a run that goes on: --resume RUN",
+                                         row->long_name);
+    }
+    if (resume && l->argument)
+        return hc_command_line_wrong(
+            l, "'--resume %s' goes on with the model of that run, and takes no '%s'", resume,
+            l->argument);
+    return resume || l->argument || !*what ||
+           hc_command_line_wrong(l, "'train' needs FILE, or --resume RUN");
+}
+
 HcTrainOptions hc_train_options(const HcRunOptions *given, FILE *err) {
     return (HcTrainOptions){.data = given->data.at,
                             .n_data = (int32_t)given->data.count,
                             .data_is_bytes = given->data_is_bytes,
+                            .changed_data = given->changed_data,
+                            .resume = given->resume,
                             .out = given->out,
-                            .runs = "runs",
+                            .runs = given->resume ? NULL : "runs",
                             .force = given->force,
                             .threads = (int32_t)given->threads.value,
                             .init = given->init,

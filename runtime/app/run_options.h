@@ -16,6 +16,10 @@ typedef struct {
  */
 bool hc_run_options_valid(const HcCommandLine *line, const HcRunOptions *given, bool bench);
 
+/* `train` begins a run or, with --resume, goes on with one: which takes no argument, and only the
+ * options that say so. False, and what is wrong was said. */
+bool hc_train_options_valid(const HcCommandLine *line, const char *resume);
+
 /* Stops at signals; progress is shown on `err`. --set, --steps and --seed are the caller's to add.
  */
 HcTrainOptions hc_train_options(const HcRunOptions *given, FILE *err);

@@ -138,7 +138,7 @@ static HcStatus given_text(const HcDataRequest *r, HcPart *part, const char **pa
             *part = (HcPart)k;
             *path += strlen(keys[k]);
         }
-    if (*part == HC_HELD_OUT_PART && !r->run)
+    if (*part == HC_HELD_OUT_PART && r->trains)
         return hc_fail(error, HC_ERROR_ARGUMENT,
                        "--data %s: text is held out at its end, as the fraction `held_out` of the "
                        "train block says",
@@ -192,13 +192,13 @@ static HcStatus open_text(HcData *data, const HcPlan *plan, const HcDataRequest 
     free(own);
     const bool as_recorded = !path && recorded;
     free(recorded);
-    if (status == HC_OK && as_recorded)
+    if (status == HC_OK && (as_recorded || request->trains))
         status = check_text_hash(data, request, error);
     if (status != HC_OK)
         return status;
     /* how much is held out is seen when it is evaluated */
-    return request->run ? hc_data_check_bytes(data, plan, error)
-                        : hc_data_check(data, plan, positions, plan->held_out > 0, error);
+    return request->trains ? hc_data_check(data, plan, positions, plan->held_out > 0, error)
+                           : hc_data_check_bytes(data, plan, error);
 }
 
 static HcStatus open_samples(HcData *data, const HcPlan *plan, const HcDataRequest *request,
@@ -210,7 +210,13 @@ static HcStatus open_samples(HcData *data, const HcPlan *plan, const HcDataReque
     data->train_count = data->samples->train_count;
     data->hash = data->samples->hash;
     data->files = data->samples->files.count;
-    return HC_OK;
+    const char *expected = json_string_value(json_object_get(request->run, "xxh3"));
+    char hash[HC_HASH_TEXT];
+    hc_hash_text(data->hash, hash);
+    /* files of the run were compared one by one, but the command line may name others */
+    if (!request->trains || !request->n_given || !expected || strcmp(expected, hash) == 0)
+        return HC_OK;
+    return hc_data_changed(request, error, "--data names files that are not those it read");
 }
 
 HcStatus hc_data_open(HcData *data, const HcPlan *plan, const HcDataRequest *request,

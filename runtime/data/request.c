@@ -14,7 +14,7 @@ HcStatus hc_data_changed(const HcDataRequest *request, HcError *error, const cha
     va_end(arguments);
     if (!request->may_differ)
         return hc_fail(error, HC_ERROR_DATA,
-                       "the data have changed since the run: %s (--changed-data evaluates on them "
+                       "the data have changed since the run: %s (--changed-data goes on with them "
                        "all the same)",
                        what);
     if (request->notes)

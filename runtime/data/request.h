@@ -15,8 +15,9 @@ typedef enum { HC_TRAIN_PART, HC_HELD_OUT_PART } HcPart;
 typedef struct {
     const char *const *given; /* of the command line */
     int32_t n_given;
-    const json_t *run; /* to evaluate: `data` of the run's config.json, or an empty object; NULL: to
-                          train */
+    const json_t *run;  /* `data` of the config.json of the run that is evaluated or goes on, or an
+                           empty object; NULL: a new run */
+    bool trains;        /* what is read is trained on */
     const char *folder; /* where the plan's relative names begin; NULL: the working directory */
     bool as_bytes;      /* text may be anything */
     bool may_differ;    /* data that are not those of the run are told, but no error */

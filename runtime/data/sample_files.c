@@ -124,7 +124,7 @@ static HcStatus apply(Names *n, const char *given) {
                        "on, instead of `%s`",
                        n->plan->data_files[0].stream, given);
     part = HC_TRAIN_PART; /* unless we evaluate, and what is held out has files of its own */
-    for (uint32_t k = 0; n->request->run && k < n->files->count; k++)
+    for (uint32_t k = 0; !n->request->trains && k < n->files->count; k++)
         if (n->files->at[k].part == HC_HELD_OUT_PART)
             part = HC_HELD_OUT_PART;
     return replace(n, given, part, NULL);
@@ -141,7 +141,7 @@ static HcStatus add_file(Names *n, const char *text, const char *hash) {
     return add(n, file, equals + 1);
 }
 
-/* The files that the run to evaluate has read, as hc_samples_json wrote them down. */
+/* The files that the run has read, as hc_samples_json wrote them down. */
 static HcStatus add_recorded(Names *n, const json_t *files, const json_t *hashes) {
     HcStatus status = HC_OK;
     for (size_t k = 0; k < json_array_size(files) && status == HC_OK; k++) {
@@ -206,7 +206,7 @@ HcStatus hc_sample_files(const HcPlan *plan, const HcDataRequest *request, HcSam
             files->at[k] = files->at[k - 1];
             files->at[k - 1] = swap;
         }
-    const bool evaluates = request->run && files->count;
+    const bool evaluates = !request->trains && files->count;
     if (status == HC_OK && !evaluates && (files->count == 0 || files->at[0].part != HC_TRAIN_PART))
         status = hc_fail(error, HC_ERROR_ARGUMENT,
                          "training needs data: give --data FILE, or name it in the model's train "

@@ -379,5 +379,5 @@ HcStatus hc_samples_prepare_values(HcSamples *s, uint32_t binding, const json_t 
         status = take_statistics(s, fill, error);
     if (status == HC_OK)
         status = check_values(s, fill, b, error);
-    return status == HC_OK && !s->request->run ? check_digits(s, fill, b, error) : status;
+    return status == HC_OK && s->request->trains ? check_digits(s, fill, b, error) : status;
 }

@@ -103,9 +103,10 @@ static HcStatus open_samples(HcSamples *s, HcError *error) {
         status = hc_sample_files(plan, s->request, &s->files, error);
     if (status != HC_OK)
         return status;
-    if (run)
+    if (!s->request->trains)
         drop_training(s, statistics);
-    if (run && !statistics && standardises(plan) && s->files.at[0].part != HC_TRAIN_PART)
+    if (!s->request->trains && !statistics && standardises(plan) &&
+        s->files.at[0].part != HC_TRAIN_PART)
         return hc_fail(error, HC_ERROR_ARGUMENT,
                        "inputs are standardised by the means of the training data: evaluate the "
                        "run's folder, or give --data train=FILE too");

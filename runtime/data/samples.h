@@ -24,7 +24,7 @@ typedef struct {
     uint32_t count;
 } HcSampleFiles;
 
-/* The plan's files, or those of the run to evaluate, with what the command line says instead: a
+/* The plan's files, or those of the run, with what the command line says instead: a
  * folder for all of the plan's, a file for the training part (when evaluating, for the held-out
  * part if that has files of its own), or NAME=PATH where NAME is `train`, `held_out`, a stream, or
  * both as in `held_out.labels`. Several for one part are all of its files. The training files come

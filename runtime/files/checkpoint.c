@@ -402,9 +402,13 @@ HcStatus hc_tensors_open(const char *path, const HcTensor *tensors, int64_t coun
     return status;
 }
 
-bool hc_tensors_number(const File *f, const char *key, uint64_t *value) {
+const char *hc_tensors_text(const File *f, const char *key) {
     const json_t *metadata = json_object_get(f->json, "__metadata__");
-    const char *text = json_string_value(json_object_get(metadata, key));
+    return json_string_value(json_object_get(metadata, key));
+}
+
+bool hc_tensors_number(const File *f, const char *key, uint64_t *value) {
+    const char *text = hc_tensors_text(f, key);
     if (!text || strspn(text, "0123456789") != strlen(text) || !text[0] || strlen(text) > 20)
         return false;
     errno = 0;

@@ -33,6 +33,8 @@ typedef struct HcTensorFile HcTensorFile;
  * *file is NULL. */
 HcStatus hc_tensors_open(const char *path, const HcTensor *tensors, int64_t count,
                          HcTensorFile **file, HcError *error);
+/* A text of the file's metadata, which lives as long as the file; NULL: there is none. */
+const char *hc_tensors_text(const HcTensorFile *file, const char *key);
 /* A number of the file's metadata, as we write it. */
 bool hc_tensors_number(const HcTensorFile *file, const char *key, uint64_t *value);
 /* Of what it holds, like hc_tensors_hash. */

@@ -45,6 +45,19 @@ void hc_begin_pass(HcContext *context);
 /* All of what only chunks are kept of, from now on; runs the forward pass again. */
 HcStatus hc_make_whole(HcContext *context);
 
+/* --- state.c -----------------------------------------------------------------------------------*/
+
+/* hc_save_checkpoint, with a text that comes back when it is loaded; NULL: none. */
+HcStatus hc_save_checkpoint_note(HcContext *context, const char *folder, const char *note);
+
+typedef struct {
+    char *note;       /* the caller's to free; NULL: none */
+    bool other_build; /* its model was compiled from another text, or another way */
+} HcCheckpointSays;
+
+/* hc_load_checkpoint, and what the checkpoint says; after a failure nothing is in *says. */
+HcStatus hc_load_checkpoint_says(HcContext *context, const char *folder, HcCheckpointSays *says);
+
 /* --- finite.c ----------------------------------------------------------------------------------*/
 
 bool hc_all_finite(const void *data, int64_t count, uint32_t element_size);

@@ -14,6 +14,7 @@
 #include <xxhash.h>
 
 #define PARAMETERS_KEY "hcc.parameters_hash"
+#define NOTE_KEY "hcc.note"
 
 static void set_number(json_t **object, const char *key, uint64_t value) {
     char text[24];
@@ -133,9 +134,7 @@ static uint64_t parameters_hash(const HcTensor *tensors, const HcContext *c) {
     return hc_tensors_hash(tensors, c->plan.n_parameters);
 }
 
-HcStatus hc_save_state(HcContext *c, const char *path) {
-    if (!c || !path)
-        return hc_null(c, "the path");
+static HcStatus save_state(HcContext *c, const char *path, const char *note) {
     StateTensors s = {0};
     HcTensor *parameters;
     HcStatus status = parameter_tensors(c, &parameters);
@@ -144,6 +143,8 @@ HcStatus hc_save_state(HcContext *c, const char *path) {
     if (status == HC_OK) {
         json_t *meta = metadata(c);
         set_number(&meta, PARAMETERS_KEY, parameters_hash(parameters, c));
+        if (note)
+            hc_json_set(&meta, NOTE_KEY, json_string(note));
         status = meta ? hc_tensors_write(path, s.tensors, s.count, meta, &c->error)
                       : hc_fail_memory(&c->error, "the optimiser's checkpoint");
         json_decref(meta);
@@ -151,6 +152,10 @@ HcStatus hc_save_state(HcContext *c, const char *path) {
     state_free(&s);
     free(parameters);
     return status;
+}
+
+HcStatus hc_save_state(HcContext *c, const char *path) {
+    return c && path ? save_state(c, path, NULL) : hc_null(c, "the path");
 }
 
 /* What a state must say of itself. */
@@ -229,25 +234,27 @@ HcStatus hc_load_state(HcContext *c, const char *path) {
 
 /* --- both in a folder --------------------------------------------------------------------------*/
 
-static HcStatus save_into(HcContext *c, const char *folder) {
+static HcStatus save_into(HcContext *c, const char *folder, const char *note) {
     char *parameters = hc_path_join(folder, HC_PARAMETERS_FILE),
          *state = hc_path_join(folder, HC_STATE_FILE);
     HcStatus status = parameters && state ? HC_OK : hc_fail_memory(&c->error, "a path");
     if (status == HC_OK)
         status = hc_save(c, parameters);
     if (status == HC_OK)
-        status = hc_save_state(c, state);
+        status = save_state(c, state, note);
     free(parameters);
     free(state);
     return status;
 }
 
-HcStatus hc_save_checkpoint(HcContext *c, const char *folder) {
-    if (!c || !folder)
-        return hc_null(c, "the folder");
+HcStatus hc_save_checkpoint_note(HcContext *c, const char *folder, const char *note) {
     HcFolder f;
     HcStatus status = hc_folder_begin(&f, folder, &c->error);
-    return status == HC_OK ? hc_folder_finish(&f, save_into(c, f.temporary)) : status;
+    return status == HC_OK ? hc_folder_finish(&f, save_into(c, f.temporary, note)) : status;
+}
+
+HcStatus hc_save_checkpoint(HcContext *c, const char *folder) {
+    return c && folder ? hc_save_checkpoint_note(c, folder, NULL) : hc_null(c, "the folder");
 }
 
 char *hc_checkpoint_parameters(const char *folder) {
@@ -264,9 +271,19 @@ char *hc_checkpoint_parameters(const char *folder) {
     return is ? earlier : path;
 }
 
+static HcStatus read_says(HcContext *c, const HcTensorFile *file, HcCheckpointSays *says) {
+    const char *note = hc_tensors_text(file, NOTE_KEY);
+    uint64_t hash;
+    *says = (HcCheckpointSays){.other_build = hc_tensors_number(file, "hcc.config_hash", &hash) &&
+                                              hash != model_hash(c)};
+    says->note = note ? strdup(note) : NULL;
+    return note && !says->note ? hc_fail_memory(&c->error, "the checkpoint") : HC_OK;
+}
+
 /* Reads and checks both files before anything changes. */
 static HcStatus load_both(HcContext *c, const char *parameters_path, const char *state_path,
-                          const HcTensor *parameters, const StateTensors *s) {
+                          const HcTensor *parameters, const StateTensors *s,
+                          HcCheckpointSays *says) {
     HcTensorFile *first = NULL, *second = NULL;
     StateOf of;
     uint64_t step;
@@ -280,6 +297,8 @@ static HcStatus load_both(HcContext *c, const char *parameters_path, const char 
         status = check_belongs(c, state_path, &of,
                                hc_tensors_number(first, "hcc.step", &step) ? (int64_t)step : -1,
                                hc_tensors_file_hash(first));
+    if (status == HC_OK && says)
+        status = read_says(c, second, says);
     if (status == HC_OK) {
         hc_tensors_take(first);
         take_state(c, second, &of);
@@ -290,9 +309,7 @@ static HcStatus load_both(HcContext *c, const char *parameters_path, const char 
     return status;
 }
 
-HcStatus hc_load_checkpoint(HcContext *c, const char *folder) {
-    if (!c || !folder)
-        return hc_null(c, "the folder");
+HcStatus hc_load_checkpoint_says(HcContext *c, const char *folder, HcCheckpointSays *says) {
     StateTensors s = {0};
     HcTensor *tensors = NULL;
     bool had = c->has_optim;
@@ -309,7 +326,7 @@ HcStatus hc_load_checkpoint(HcContext *c, const char *folder) {
     if (status == HC_OK)
         status = state_tensors(c, &s);
     if (status == HC_OK)
-        status = load_both(c, parameters, state, tensors, &s);
+        status = load_both(c, parameters, state, tensors, &s, says);
     if (status != HC_OK)
         forget_optim(c, had);
     state_free(&s);
@@ -317,4 +334,8 @@ HcStatus hc_load_checkpoint(HcContext *c, const char *folder) {
     free(parameters);
     free(state);
     return status;
+}
+
+HcStatus hc_load_checkpoint(HcContext *c, const char *folder) {
+    return c && folder ? hc_load_checkpoint_says(c, folder, NULL) : hc_null(c, "the folder");
 }

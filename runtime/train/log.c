@@ -1,10 +1,8 @@
 #include "runtime/train/log.h"
-#include "runtime/files/checkpoint.h"
 #include "runtime/files/json.h"
 #include "runtime/files/json_read.h"
 #include "runtime/files/paths.h"
 #include "runtime/files/replace.h"
-#include "runtime/train/train.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +12,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Of a line of the log; metrics are a few. */
+enum { MAX_LINE_VALUES = 4096 };
 
 static HcStatus make_folder(const char *path, HcError *error) {
     char *copy = strdup(path);
@@ -100,32 +101,41 @@ static HcStatus lock_folder(HcRun *run, HcError *error) {
     return HC_OK; /* where locks are unknown, do without */
 }
 
-static HcStatus open_files(HcRun *run, int force, HcError *error) {
-    bool held;
-    HcStatus status = find_earlier(run, &held, error);
-    if (status == HC_OK && held && !force)
-        return hc_fail(error, HC_ERROR_ARGUMENT,
-                       "`%s` already holds a run: choose another folder, or give --force to "
-                       "replace it",
-                       run->path);
-    if (status == HC_OK && held)
-        status = clear(run, error);
-    if (status != HC_OK)
-        return status;
+/* flags: as for open(2), of the log. */
+static HcStatus open_log(HcRun *run, int flags, HcError *error) {
     char *checkpoints = hc_run_file(run, "ckpt"), *log = hc_run_file(run, "log.jsonl");
-    status = checkpoints && log ? make_folder(checkpoints, error) : hc_fail_memory(error, "a path");
+    HcStatus status =
+        checkpoints && log ? make_folder(checkpoints, error) : hc_fail_memory(error, "a path");
     if (status == HC_OK) {
         remove_temporaries(run, checkpoints);
-        run->log = fopen(log, "wxe"); /* no file or link of others: there is none by now */
+        const int file = open(log, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | flags, 0666);
+        run->log = file >= 0 ? fdopen(file, "r+") : NULL;
         if (!run->log)
             status = hc_fail_errno(error, HC_ERROR_IO, "write", log);
+        if (!run->log && file >= 0)
+            close(file);
     }
     free(checkpoints);
     free(log);
     return status;
 }
 
-HcStatus hc_run_open(HcRun *run, const char *path, int force, HcError *error) {
+static HcStatus open_files(HcRun *run, int force, HcError *error) {
+    bool held;
+    HcStatus status = find_earlier(run, &held, error);
+    if (status == HC_OK && held && !force)
+        return hc_fail(error, HC_ERROR_ARGUMENT,
+                       "`%s` already holds a run: choose another folder, give --resume to continue "
+                       "it, or --force to replace it",
+                       run->path);
+    if (status == HC_OK && held)
+        status = clear(run, error);
+    /* no file or link of others: there is none by now */
+    return status == HC_OK ? open_log(run, O_EXCL, error) : status;
+}
+
+/* The path, without slashes behind it. */
+static HcStatus name_run(HcRun *run, const char *path, HcError *error) {
     *run = (HcRun){.folder = -1};
     size_t length = strlen(path);
     if (length == 0)
@@ -135,11 +145,28 @@ HcStatus hc_run_open(HcRun *run, const char *path, int force, HcError *error) {
         return hc_fail_memory(error, "a path");
     while (length > 1 && run->path[length - 1] == '/')
         run->path[--length] = 0;
-    HcStatus status = make_folder(run->path, error);
+    return HC_OK;
+}
+
+HcStatus hc_run_open(HcRun *run, const char *path, int force, HcError *error) {
+    HcStatus status = name_run(run, path, error);
+    if (status == HC_OK)
+        status = make_folder(run->path, error);
     if (status == HC_OK)
         status = lock_folder(run, error);
     if (status == HC_OK)
         status = open_files(run, force, error);
+    if (status != HC_OK)
+        hc_run_close(run, NULL);
+    return status;
+}
+
+HcStatus hc_run_open_again(HcRun *run, const char *path, HcError *error) {
+    HcStatus status = name_run(run, path, error);
+    if (status == HC_OK)
+        status = lock_folder(run, error);
+    if (status == HC_OK)
+        status = open_log(run, 0, error);
     if (status != HC_OK)
         hc_run_close(run, NULL);
     return status;
@@ -207,126 +234,47 @@ HcStatus hc_run_log(HcRun *run, const json_t *line, HcError *error) {
     return HC_OK;
 }
 
-/* --- finding what a run left -------------------------------------------------------------------*/
-
-/* *path: "FOLDER/NAME" if it is there, else NULL. */
-static HcStatus find_file(const char *folder, const char *name, char **path, HcError *error) {
-    *path = hc_path_join(folder, name);
-    if (!*path)
-        return hc_fail_memory(error, "a path");
-    if (access(*path, F_OK) == 0)
-        return HC_OK;
-    free(*path);
-    *path = NULL;
+HcStatus hc_run_sync(const HcRun *run, HcError *error) {
+    if (run->log && fsync(fileno(run->log)) != 0 &&
+        errno != EINVAL) /* a pipe has nothing to sync */
+        return hc_fail(error, HC_ERROR_IO, "cannot write `%s/log.jsonl`: %s", run->path,
+                       strerror(errno));
     return HC_OK;
 }
 
-/* *path: the parameters of the checkpoint FOLDER/NAME if they are there, else NULL. */
-static HcStatus find_parameters(const char *folder, const char *name, char **path, HcError *error) {
-    char *checkpoint = hc_path_join(folder, name);
-    *path = checkpoint ? hc_checkpoint_parameters(checkpoint) : NULL;
-    free(checkpoint);
-    if (!*path)
-        return hc_fail_memory(error, "a path");
-    if (access(*path, F_OK) != 0) {
-        free(*path);
-        *path = NULL;
+/* The step of a line of ours; -1: it is none, or was cut off. *out: memory is. */
+static int64_t step_of(const char *line, ssize_t length, bool *out) {
+    if (length < 1 || line[length - 1] != '\n')
+        return -1;
+    HcJsonRead read;
+    json_t *json = hc_json_read(line, (size_t)length, MAX_LINE_VALUES, &read);
+    const json_t *step = json_object_get(json, "step");
+    const int64_t found = json_is_integer(step) ? json_integer_value(step) : -1;
+    *out = read.outcome == HC_JSON_NO_MEMORY;
+    json_decref(json);
+    return found;
+}
+
+HcStatus hc_run_cut_log(HcRun *run, int64_t step, int64_t *last, HcError *error) {
+    char *line = NULL;
+    size_t room = 0;
+    off_t end = 0;
+    bool out = false;
+    *last = 0;
+    rewind(run->log);
+    errno = 0;
+    for (ssize_t n; (n = getline(&line, &room, run->log)) > 0; end += n) {
+        const int64_t of = step_of(line, n, &out);
+        if (of < 0 || of > step || out)
+            break;
+        *last = of;
     }
+    free(line);
+    if (out || (ferror(run->log) && errno == ENOMEM))
+        return hc_fail_memory(error, "a line of log.jsonl");
+    if (ferror(run->log) || ftruncate(fileno(run->log), end) != 0 ||
+        fseeko(run->log, end, SEEK_SET) != 0)
+        return hc_fail(error, HC_ERROR_IO, "cannot cut `%s/log.jsonl` back: %s", run->path,
+                       strerror(errno));
     return HC_OK;
-}
-
-HcStatus hc_find_checkpoint(const char *path, char **checkpoint, HcError *error) {
-    struct stat info;
-    *checkpoint = NULL;
-    if (stat(path, &info) != 0)
-        return errno == ENOENT ? hc_fail(error, HC_ERROR_CHECKPOINT, "there is no `%s`", path)
-                               : hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
-    if (!S_ISDIR(info.st_mode)) {
-        *checkpoint = strdup(path);
-        return *checkpoint ? HC_OK : hc_fail_memory(error, "a path");
-    }
-    HcStatus status = find_file(path, "ckpt/final.safetensors", checkpoint, error);
-    if (status == HC_OK && !*checkpoint)
-        status = find_parameters(path, "ckpt/last", checkpoint, error);
-    if (status == HC_OK && !*checkpoint)
-        status = find_file(path, HC_PARAMETERS_FILE, checkpoint, error);
-    if (status != HC_OK || *checkpoint)
-        return status;
-    return hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` holds no checkpoint (ckpt/final.safetensors)",
-                   path);
-}
-
-/* A config.json holds the model's text, which is below 16 MiB, and a mean and a deviation for each
- * number of a sample. */
-enum { MAX_CONFIG = 128 << 20, MAX_CONFIG_VALUES = 4000000 };
-
-static HcStatus cannot_read(const char *path, const char *why, HcError *error) {
-    return hc_fail(error, HC_ERROR_CHECKPOINT, "cannot read `%s`: %s", path, why);
-}
-
-/* The whole of a regular file of at most MAX_CONFIG bytes, to be freed. */
-static HcStatus read_open(int file, const char *path, char **text, size_t *length, HcError *error) {
-    struct stat info;
-    if (fstat(file, &info) != 0)
-        return hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
-    if (!S_ISREG(info.st_mode))
-        return cannot_read(path, "it is no regular file", error);
-    if (info.st_size > MAX_CONFIG)
-        return cannot_read(path, "it is larger than 128 MiB", error);
-    *text = malloc((size_t)info.st_size + 1);
-    if (!*text)
-        return hc_fail_memory(error, path);
-    for (*length = 0; *length < (size_t)info.st_size;) {
-        ssize_t n = read(file, *text + *length, (size_t)info.st_size - *length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
-        if (n == 0)
-            break; /* it was cut off meanwhile; what is missing will be told */
-        *length += (size_t)n;
-    }
-    return HC_OK;
-}
-
-static HcStatus read_config(const char *run, const char *path, json_t **config, HcError *error) {
-    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* never wait for a pipe */
-    if (file < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return hc_fail(error, HC_ERROR_CHECKPOINT,
-                       access(run, F_OK) != 0
-                           ? "there is no `%s`"
-                           : "`%s` is not the folder of a run: it holds no config.json",
-                       run);
-    if (file < 0)
-        return hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
-    char *text = NULL;
-    size_t length = 0;
-    HcStatus status = read_open(file, path, &text, &length, error);
-    close(file);
-    HcJsonRead is = {0};
-    if (status == HC_OK)
-        *config = hc_json_read(text, length, MAX_CONFIG_VALUES, &is);
-    free(text);
-    if (is.outcome == HC_JSON_NO_MEMORY)
-        return hc_fail_memory(error, path);
-    if (is.outcome == HC_JSON_TOO_MANY)
-        return cannot_read(path, "it holds more than a run writes", error);
-    if (is.outcome == HC_JSON_WRONG)
-        return hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` is damaged: line %d: %s", path, is.line,
-                       is.what);
-    if (status == HC_OK && !json_is_object(*config)) {
-        json_decref(*config);
-        *config = NULL;
-        return hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` is damaged: it is no object", path);
-    }
-    return status;
-}
-
-HcStatus hc_read_config(const char *run, json_t **config, HcError *error) {
-    char *path = hc_path_join(run, "config.json");
-    *config = NULL;
-    HcStatus status =
-        path ? read_config(run, path, config, error) : hc_fail_memory(error, "a path");
-    free(path);
-    return status;
 }

@@ -7,8 +7,8 @@
 #define REDRAW 0.1   /* seconds between redraws on a terminal */
 #define INTERVAL 5.0 /* seconds between lines elsewhere */
 
-void hc_progress_begin(HcProgress *p, FILE *to, int64_t steps, const char *unit) {
-    *p = (HcProgress){.to = to, .steps = steps, .started = hc_now(), .unit = unit};
+void hc_progress_begin(HcProgress *p, FILE *to, int64_t first, int64_t steps, const char *unit) {
+    *p = (HcProgress){.to = to, .first = first, .steps = steps, .started = hc_now(), .unit = unit};
     p->terminal = to && isatty(fileno(to));
 }
 
@@ -43,7 +43,7 @@ void hc_progress_step(HcProgress *p, int64_t step, double loss, double norm, dou
     p->last = now;
     char speed[32], left[32];
     rate(speed, sizeof speed, spent > 0 ? p->count / spent : 0);
-    duration(left, sizeof left, spent / (double)step * (double)(p->steps - step));
+    duration(left, sizeof left, spent / (double)(step - p->first) * (double)(p->steps - step));
     fprintf(p->to, "%sstep %lld/%lld | loss %.4f | gn %.2f | lr %.1e | %s %s | eta %s%s",
             p->terminal ? "\r" : "", (long long)step, (long long)p->steps, loss, norm, lr, speed,
             p->unit, left, p->terminal ? "\033[K" : "\n");

@@ -10,13 +10,15 @@
 typedef struct {
     FILE *to; /* NULL: silent */
     bool terminal, drawn;
-    int64_t steps;
+    int64_t first, steps; /* done before, and in the end */
     double started, last; /* seconds */
     const char *unit;     /* what is counted: "tok/s" */
     double count;         /* since `started` */
 } HcProgress;
 
-void hc_progress_begin(HcProgress *progress, FILE *to, int64_t steps, const char *unit);
+/* first: how many steps were done before. */
+void hc_progress_begin(HcProgress *progress, FILE *to, int64_t first, int64_t steps,
+                       const char *unit);
 /* step: from 1; it went through `count` of what the unit counts. */
 void hc_progress_step(HcProgress *progress, int64_t step, double loss, double gradient_norm,
                       double lr, double count);

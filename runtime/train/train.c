@@ -1,46 +1,17 @@
 /* The training loop of `hcc train` and of built executables. */
-#include "runtime/train/train.h"
-#include "runtime/files/checkpoint.h"
 #include "runtime/files/json.h"
 #include "runtime/files/json_read.h"
 #include "runtime/files/paths.h"
-#include "runtime/files/replace.h"
 #include "runtime/run/clock.h"
+#include "runtime/run/context.h"
 #include "runtime/train/evaluate.h"
-#include "runtime/train/log.h"
-#include "runtime/train/progress.h"
+#include "runtime/train/trainer.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-/* Between saves of ckpt/last; at least 20 times what a save takes. */
-#define SAVE_SECONDS 60.0
-enum { TRAIN_LOSSES = 100 };
-
-typedef struct {
-    const HcTrainOptions *options;
-    HcTrainResult *result;
-    HcError *error;
-    HcContext *context;
-    HcData data;
-    HcRun run;
-    HcProgress progress;
-    FILE *batch_log;
-    double losses[TRAIN_LOSSES]; /* of the last steps, as a ring */
-    double next_save;
-    int64_t saved; /* ckpt/last is of this step */
-    bool evaluates;
-} Trainer;
-
-/* Takes over a failure of the context. */
-static HcStatus context_failed(Trainer *t, HcStatus status) {
-    if (status != HC_OK && t->error)
-        *t->error = t->context->error;
-    return status;
-}
 
 /* --- config.json -------------------------------------------------------------------------------*/
 
@@ -69,36 +40,6 @@ static HcStatus write_config(Trainer *t) {
     }
     HcStatus status = hc_run_json(&t->run, "config.json", config, t->error);
     json_decref(config);
-    return status;
-}
-
-/* --- saving ------------------------------------------------------------------------------------*/
-
-/* ckpt/last: the newest step that is whole on disk, at any moment. */
-static HcStatus save_last(Trainer *t) {
-    if (!t->run.path || t->saved == t->result->steps)
-        return HC_OK;
-    char *path = hc_run_file(&t->run, "ckpt/last");
-    if (!path)
-        return hc_fail_memory(t->error, "a path");
-    double started = hc_now();
-    HcStatus status = context_failed(t, hc_save_checkpoint(t->context, path));
-    free(path);
-    double spent = hc_now() - started;
-    t->next_save = hc_now() + (20 * spent > SAVE_SECONDS ? 20 * spent : SAVE_SECONDS);
-    if (status == HC_OK)
-        t->saved = t->result->steps;
-    return status;
-}
-
-/* What was trained, for use elsewhere: parameters alone. */
-static HcStatus save_final(Trainer *t) {
-    if (!t->run.path)
-        return HC_OK;
-    char *path = hc_run_file(&t->run, "ckpt/final.safetensors");
-    HcStatus status =
-        path ? context_failed(t, hc_save(t->context, path)) : hc_fail_memory(t->error, "a path");
-    free(path);
     return status;
 }
 
@@ -143,10 +84,10 @@ static HcStatus diverged(Trainer *t, int64_t step, double loss) {
 static HcStatus evaluate(Trainer *t) {
     HcEvaluation *e = &t->result->evaluation;
     HcStop stop = {t->options->stop, t->options->user};
-    HcStatus status = save_last(t);
+    HcStatus status = trainer_save_last(t);
     hc_evaluation_free(e); /* the one before */
     if (status == HC_OK)
-        status = context_failed(
+        status = trainer_context_failed(
             t, hc_data_evaluate(&t->data, t->context, t->context->recipe.batch, &stop, e));
     if (status == HC_OK && e->not_finite[0])
         hc_progress_note(&t->progress, "warning: after step %lld: %s", (long long)t->result->steps,
@@ -155,7 +96,7 @@ static HcStatus evaluate(Trainer *t) {
 }
 
 static HcStatus interrupted(Trainer *t, const char *when) {
-    HcStatus status = save_last(t);
+    HcStatus status = trainer_save_last(t);
     if (status != HC_OK)
         return status;
     return hc_fail(t->error, HC_INTERRUPTED, "interrupted %sstep %lld%s", when,
@@ -182,31 +123,37 @@ static bool evaluates_after(const Trainer *t, int64_t step) {
            step + 1 < r->steps;
 }
 
-/* The step's own line is written whatever becomes of its evaluation. */
-static HcStatus finish_step(Trainer *t, int64_t step, double loss, double lr, double seconds) {
-    HcContext *c = t->context;
-    double positions = (double)hc_samples(c) * (double)hc_positions(c);
-    json_t *line = json_object();
-    hc_json_set(&line, "step", json_integer(step + 1));
-    hc_json_set(&line, "loss", hc_json_number(loss));
-    hc_json_set(&line, "grad_norm", hc_json_number(c->gradient_norm));
-    hc_json_set(&line, "lr", hc_json_number(lr));
-    hc_json_set(&line, "positions_per_s", hc_json_number(positions / seconds));
+/* Evaluates after the last step where that is due, and logs its line whatever becomes of that. */
+static HcStatus close_line(Trainer *t) {
     HcStatus status = HC_OK;
-    if (evaluates_after(t, step)) {
+    if (evaluates_after(t, t->result->steps - 1)) {
         status = evaluate(t);
         if (status == HC_OK)
-            add_evaluation(t, &line);
+            add_evaluation(t, &t->line);
         else if (status == HC_INTERRUPTED)
             interrupted(t, "while evaluating after ");
     }
-    HcStatus logged = hc_run_log(&t->run, line, status == HC_OK ? t->error : NULL);
-    json_decref(line);
+    HcStatus logged = hc_run_log(&t->run, t->line, status == HC_OK ? t->error : NULL);
+    json_decref(t->line);
+    t->line = NULL;
+    return status != HC_OK ? status : logged;
+}
+
+static HcStatus finish_step(Trainer *t, int64_t step, double loss, double lr, double seconds) {
+    HcContext *c = t->context;
+    double positions = (double)hc_samples(c) * (double)hc_positions(c);
+    t->line = json_object();
+    hc_json_set(&t->line, "step", json_integer(step + 1));
+    hc_json_set(&t->line, "loss", hc_json_number(loss));
+    hc_json_set(&t->line, "grad_norm", hc_json_number(c->gradient_norm));
+    hc_json_set(&t->line, "lr", hc_json_number(lr));
+    hc_json_set(&t->line, "positions_per_s", hc_json_number(positions / seconds));
+    HcStatus status = close_line(t);
     hc_progress_step(&t->progress, step + 1, loss, c->gradient_norm, lr,
                      t->data.samples ? (double)hc_samples(c) : positions);
-    if (status != HC_OK || logged != HC_OK)
-        return status != HC_OK ? status : logged;
-    return hc_now() < t->next_save ? HC_OK : save_last(t);
+    if (status != HC_OK)
+        return status;
+    return hc_now() < t->next_save ? HC_OK : trainer_save_last(t);
 }
 
 static HcStatus train_step(Trainer *t, int64_t step) {
@@ -217,7 +164,7 @@ static HcStatus train_step(Trainer *t, int64_t step) {
         return status;
     hc_data_batch(&t->data, c, c->recipe.seed, step);
     hc_forward_backward(c);
-    status = context_failed(t, hc_loss(c, &loss));
+    status = trainer_context_failed(t, hc_loss(c, &loss));
     if (status != HC_OK)
         return status;
     if (!isfinite(loss))
@@ -226,7 +173,7 @@ static HcStatus train_step(Trainer *t, int64_t step) {
     if (status == HC_ERROR_DIVERGED)
         return diverged(t, step, loss);
     if (status != HC_OK)
-        return context_failed(t, status);
+        return trainer_context_failed(t, status);
     double seconds = hc_now() - started;
     t->result->seconds += seconds;
     t->result->steps = step + 1;
@@ -237,11 +184,14 @@ static HcStatus train_step(Trainer *t, int64_t step) {
 
 static HcStatus train_loop(Trainer *t) {
     int64_t steps = t->context->recipe.steps;
-    t->next_save = hc_now() + SAVE_SECONDS;
-    hc_progress_begin(&t->progress, t->options->progress, steps,
+    hc_progress_begin(&t->progress, t->options->progress, t->first, steps,
                       t->data.samples ? "samples/s" : "tok/s");
-    HcStatus status = HC_OK;
-    for (int64_t step = 0; step < steps && status == HC_OK; step++) {
+    if (t->options->resume)
+        hc_progress_note(&t->progress, "%s goes on after step %lld of %lld", t->run.path,
+                         (long long)t->first, (long long)steps);
+    /* a new run is saved before its first step: what cannot be written shows now */
+    HcStatus status = t->line ? close_line(t) : trainer_save_last(t);
+    for (int64_t step = t->first; step < steps && status == HC_OK; step++) {
         status = train_step(t, step);
         if (status == HC_OK && step + 1 < steps && t->options->stop &&
             t->options->stop(t->options->user))
@@ -298,9 +248,9 @@ static HcStatus evaluate_last(Trainer *t) {
 /* A run whose evaluation failed is a run nevertheless. */
 static HcStatus finish(Trainer *t) {
     summarise(t);
-    HcStatus status = save_last(t);
+    HcStatus status = trainer_save_last(t);
     if (status == HC_OK)
-        status = save_final(t);
+        status = trainer_save_final(t);
     if (status != HC_OK)
         return status;
     if (t->evaluates)
@@ -313,7 +263,7 @@ static HcStatus load_init(Trainer *t) {
     char *path;
     HcStatus status = hc_find_checkpoint(t->options->init, &path, t->error);
     if (status == HC_OK)
-        status = context_failed(t, hc_load(t->context, path));
+        status = trainer_context_failed(t, hc_load(t->context, path));
     free(path);
     return status;
 }
@@ -326,11 +276,16 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
     if (status != HC_OK)
         return status;
     HcContext *c = t->context;
+    if (o->resume)
+        status = trainer_find_run(t);
     for (int32_t k = 0; k < o->n_settings && status == HC_OK; k++)
         status = hc_recipe_set(&c->recipe, o->settings[k].key, o->settings[k].value, t->error);
     int64_t positions = c->plan.max_positions ? c->plan.max_positions : 1;
     const HcDataRequest request = {.given = o->data,
                                    .n_given = o->n_data,
+                                   .run = json_object_get(t->config, "data"),
+                                   .trains = true,
+                                   .may_differ = o->changed_data,
                                    .folder = o->data_folder,
                                    .as_bytes = o->data_is_bytes,
                                    .notes = o->progress};
@@ -343,7 +298,7 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
                          "`held_out` in the data block, or train.eval_every=0",
                          (long long)c->recipe.eval_every);
     if (status == HC_OK)
-        status = context_failed(t, hc_resize(c, c->recipe.batch, positions));
+        status = trainer_context_failed(t, hc_resize(c, c->recipe.batch, positions));
     if (status != HC_OK)
         return status;
     c->data_hash = t->data.hash;
@@ -351,7 +306,7 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
     if (o->init)
         status = load_init(t);
     t->result->parameters = hc_plan_parameter_elements(&c->plan);
-    return status == HC_OK ? context_failed(t, hc_ensure_optim(c)) : status;
+    return status == HC_OK ? trainer_context_failed(t, hc_ensure_optim(c)) : status;
 }
 
 /* Its numbers carry no mark of who wrote them: any file that is not empty may be missed. */
@@ -373,18 +328,21 @@ static HcStatus check_batch_log(const Trainer *t, const char *path) {
 
 static HcStatus open_outputs(Trainer *t) {
     const HcTrainOptions *o = t->options;
+    HcStatus status = HC_OK;
     if (o->batch_log && check_batch_log(t, o->batch_log) != HC_OK)
         return HC_ERROR_ARGUMENT;
-    if (o->out || o->runs) {
-        HcStatus status = o->out
-                              ? hc_run_open(&t->run, o->out, o->force, t->error)
-                              : hc_run_open_new(&t->run, o->runs, t->context->plan.model, t->error);
-        if (status == HC_OK)
-            status = write_config(t);
-        if (status != HC_OK)
-            return status;
+    if (o->resume)
+        status = trainer_take_run(t);
+    else if (o->out)
+        status = hc_run_open(&t->run, o->out, o->force, t->error);
+    else if (o->runs)
+        status = hc_run_open_new(&t->run, o->runs, t->context->plan.model, t->error);
+    if (status == HC_OK && t->run.path && !o->resume)
+        status = write_config(t);
+    if (status != HC_OK)
+        return status;
+    if (t->run.path)
         snprintf(t->result->run, sizeof t->result->run, "%s", t->run.path);
-    }
     if (o->batch_log) {
         t->batch_log = fopen(o->batch_log, "wbe");
         if (!t->batch_log)
@@ -407,6 +365,8 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
     if (t.batch_log && fclose(t.batch_log) != 0 && status == HC_OK)
         status = hc_fail_errno(error, HC_ERROR_IO, "write", options->batch_log);
     HcStatus closed = hc_run_close(&t.run, status == HC_OK ? error : NULL);
+    json_decref(t.config);
+    json_decref(t.line);
     hc_data_free(&t.data);
     hc_destroy(t.context);
     status = status == HC_OK ? closed : status;

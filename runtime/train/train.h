@@ -28,8 +28,13 @@ typedef struct {
     int32_t threads;         /* 0: all */
     const HcSetting *settings;
     int32_t n_settings;
-    const char *init;         /* checkpoint to begin with instead of drawn values (as for
-                                 hc_find_checkpoint), or NULL */
+    const char *resume; /* run folder, or one of its checkpoints' (RUN/ckpt/NAME), to go on with;
+                           the recipe and the data are those of the run, of `settings` only steps
+                           and eval_every may be given; `out`, `runs`, `init`, `batch_log` must not.
+                           NULL: a new run */
+    int changed_data;   /* 1: go on although the data are not those of the run */
+    const char *init;   /* checkpoint to begin with instead of drawn values (as for
+                           hc_find_checkpoint), or NULL */
     const char *config_extra; /* text of a JSON object whose members join config.json, or NULL */
     const char *batch_log;    /* file for every batch's window starts, int64 little-endian
                                  [steps][batch], or NULL; it replaces no data of the run, and what
@@ -72,8 +77,8 @@ typedef struct {
  *   config.json   model, constants, recipe in effect, data, machine
  *   log.jsonl     a line a step: step (from 1), loss (before the step), grad_norm, lr,
  *                 positions_per_s; val_loss and val_metrics where it was evaluated
- *   ckpt/last/    of hc_save_checkpoint: the newest step that was saved (now and then, and before
- *                 every evaluation); at the end the last
+ *   ckpt/last/    of hc_save_checkpoint: the newest step that was saved (before the first step, now
+ *                 and then, and before every evaluation); at the end the last
  *   ckpt/final.safetensors when all steps are done: parameters alone
  *   summary.json  hc_train_json of the result
  * HC_INTERRUPTED after a stop (ckpt/last is of the last step that was done), HC_ERROR_DIVERGED when
@@ -91,6 +96,9 @@ void hc_train_print(const HcTrainResult *result, FILE *to); /* for people */
 /* The parameters of a run folder (ckpt/final.safetensors, else those of ckpt/last) or of a
  * checkpoint's folder, or `path` itself when it is a file. *checkpoint is the caller's to free. */
 HcStatus hc_find_checkpoint(const char *path, char **checkpoint, HcError *error);
+/* Of a run folder: the folder and its newest checkpoint; of one of its checkpoints (RUN/ckpt/NAME):
+ * its run, and the checkpoint. Both are the caller's to free, and NULL after a failure. */
+HcStatus hc_find_run(const char *path, char **run, char **checkpoint, HcError *error);
 /* config.json of a run folder; the caller releases it. */
 HcStatus hc_read_config(const char *run, json_t **config, HcError *error);
 

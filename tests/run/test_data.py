@@ -672,7 +672,7 @@ class Runs(Data):
         self.assertIn("have changed", run("eval", "own", code=3).err)
         run("eval", "own", "--changed-data")
         run("eval", "own", "--data", "held_out=t")
-        self.assertIn("does not take --changed-data", run("train", "--changed-data", code=2).err)
+        self.assertIn("for a run that goes on", run("train", "--changed-data", code=2).err)
 
 
 TOKENS = """

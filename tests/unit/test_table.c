@@ -202,7 +202,7 @@ static HcSamples *open_texts(const Model *m, const char *const *texts, int n, ch
         fclose(to);
         given[k] = paths[k];
     }
-    const HcDataRequest request = {.given = given, .n_given = n, .notes = notes};
+    const HcDataRequest request = {.given = given, .n_given = n, .trains = true, .notes = notes};
     *error = (HcError){0};
     hc_samples_open(&m->plan, &request, &samples, error);
     fclose(notes);

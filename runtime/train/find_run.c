@@ -1,0 +1,156 @@
+/* What a run left in its folder: its parameters, and its config.json. */
+#include "runtime/files/checkpoint.h"
+#include "runtime/files/json_read.h"
+#include "runtime/files/paths.h"
+#include "runtime/train/train.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* *path: "FOLDER/NAME" if it is there, else NULL. */
+static HcStatus find_file(const char *folder, const char *name, char **path, HcError *error) {
+    *path = hc_path_join(folder, name);
+    if (!*path)
+        return hc_fail_memory(error, "a path");
+    if (access(*path, F_OK) == 0)
+        return HC_OK;
+    free(*path);
+    *path = NULL;
+    return HC_OK;
+}
+
+/* *path: the parameters of the checkpoint FOLDER/NAME if they are there, else NULL. */
+static HcStatus find_parameters(const char *folder, const char *name, char **path, HcError *error) {
+    char *checkpoint = hc_path_join(folder, name);
+    *path = checkpoint ? hc_checkpoint_parameters(checkpoint) : NULL;
+    free(checkpoint);
+    if (!*path)
+        return hc_fail_memory(error, "a path");
+    if (access(*path, F_OK) != 0) {
+        free(*path);
+        *path = NULL;
+    }
+    return HC_OK;
+}
+
+HcStatus hc_find_checkpoint(const char *path, char **checkpoint, HcError *error) {
+    struct stat info;
+    *checkpoint = NULL;
+    if (stat(path, &info) != 0)
+        return errno == ENOENT ? hc_fail(error, HC_ERROR_CHECKPOINT, "there is no `%s`", path)
+                               : hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
+    if (!S_ISDIR(info.st_mode)) {
+        *checkpoint = strdup(path);
+        return *checkpoint ? HC_OK : hc_fail_memory(error, "a path");
+    }
+    HcStatus status = find_file(path, "ckpt/final.safetensors", checkpoint, error);
+    if (status == HC_OK && !*checkpoint)
+        status = find_parameters(path, "ckpt/last", checkpoint, error);
+    if (status == HC_OK && !*checkpoint)
+        status = find_file(path, HC_PARAMETERS_FILE, checkpoint, error);
+    if (status != HC_OK || *checkpoint)
+        return status;
+    return hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` holds no checkpoint (ckpt/final.safetensors)",
+                   path);
+}
+
+/* A config.json holds the model's text, which is below 16 MiB, and a mean and a deviation for each
+ * number of a sample. */
+enum { MAX_CONFIG = 128 << 20, MAX_CONFIG_VALUES = 4000000 };
+
+static HcStatus cannot_read(const char *path, const char *why, HcError *error) {
+    return hc_fail(error, HC_ERROR_CHECKPOINT, "cannot read `%s`: %s", path, why);
+}
+
+/* The whole of a regular file of at most MAX_CONFIG bytes, to be freed. */
+static HcStatus read_open(int file, const char *path, char **text, size_t *length, HcError *error) {
+    struct stat info;
+    if (fstat(file, &info) != 0)
+        return hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
+    if (!S_ISREG(info.st_mode))
+        return cannot_read(path, "it is no regular file", error);
+    if (info.st_size > MAX_CONFIG)
+        return cannot_read(path, "it is larger than 128 MiB", error);
+    *text = malloc((size_t)info.st_size + 1);
+    if (!*text)
+        return hc_fail_memory(error, path);
+    for (*length = 0; *length < (size_t)info.st_size;) {
+        ssize_t n = read(file, *text + *length, (size_t)info.st_size - *length);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
+        if (n == 0)
+            break; /* it was cut off meanwhile; what is missing will be told */
+        *length += (size_t)n;
+    }
+    return HC_OK;
+}
+
+static HcStatus read_config(const char *run, const char *path, json_t **config, HcError *error) {
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* never wait for a pipe */
+    if (file < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return hc_fail(error, HC_ERROR_CHECKPOINT,
+                       access(run, F_OK) != 0
+                           ? "there is no `%s`"
+                           : "`%s` is not the folder of a run: it holds no config.json",
+                       run);
+    if (file < 0)
+        return hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
+    char *text = NULL;
+    size_t length = 0;
+    HcStatus status = read_open(file, path, &text, &length, error);
+    close(file);
+    HcJsonRead is = {0};
+    if (status == HC_OK)
+        *config = hc_json_read(text, length, MAX_CONFIG_VALUES, &is);
+    free(text);
+    if (is.outcome == HC_JSON_NO_MEMORY)
+        return hc_fail_memory(error, path);
+    if (is.outcome == HC_JSON_TOO_MANY)
+        return cannot_read(path, "it holds more than a run writes", error);
+    if (is.outcome == HC_JSON_WRONG)
+        return hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` is damaged: line %d: %s", path, is.line,
+                       is.what);
+    if (status == HC_OK && !json_is_object(*config)) {
+        json_decref(*config);
+        *config = NULL;
+        return hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` is damaged: it is no object", path);
+    }
+    return status;
+}
+
+HcStatus hc_read_config(const char *run, json_t **config, HcError *error) {
+    char *path = hc_path_join(run, "config.json");
+    *config = NULL;
+    HcStatus status =
+        path ? read_config(run, path, config, error) : hc_fail_memory(error, "a path");
+    free(path);
+    return status;
+}
+
+HcStatus hc_find_run(const char *path, char **run, char **checkpoint, HcError *error) {
+    static const char between[] = "/ckpt/";
+    const char *at = NULL;
+    for (const char *next = path; (next = strstr(next, between)); next++)
+        at = next;
+    const char *name = at ? at + sizeof between - 1 : "";
+    const size_t length = strcspn(name, "/");
+    if (length && !name[length + strspn(name + length, "/")]) {
+        *run = strndup(path, (size_t)(at - path));
+        *checkpoint = strndup(path, (size_t)(name + length - path));
+    } else {
+        *run = strdup(path);
+        *checkpoint = hc_path_join(path, "ckpt/last");
+    }
+    if (*run && *checkpoint)
+        return HC_OK;
+    free(*run);
+    free(*checkpoint);
+    *run = *checkpoint = NULL;
+    return hc_fail_memory(error, "a path");
+}

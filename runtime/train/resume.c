@@ -1,0 +1,152 @@
+/* Going on with a run that ended before its last step, however it did: to the bit, if the data and
+ * the machine are the same. What is not is said. */
+#include "runtime/files/json.h"
+#include "runtime/run/context.h"
+#include "runtime/train/trainer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- its settings ------------------------------------------------------------------------------*/
+
+/* What does not change what the steps compute, and where the run ends. */
+static bool may_change(const char *key) {
+    static const char *const keys[] = {"steps", "eval_every"};
+    if (strncmp(key, "train.", 6) == 0)
+        key += 6;
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
+        if (strcmp(key, keys[k]) == 0)
+            return true;
+    return false;
+}
+
+static HcStatus set_recipe(Trainer *t) {
+    HcRecipe *recipe = &t->context->recipe;
+    const HcTrainOptions *o = t->options;
+    const json_t *was = json_object_get(t->config, "recipe");
+    const char *optimizer = json_string_value(json_object_get(was, "optimizer")),
+               *schedule = json_string_value(json_object_get(was, "schedule"));
+    if (!optimizer || !schedule || strcmp(optimizer, hc_optimizer_names[recipe->optimizer]) != 0 ||
+        strcmp(schedule, hc_schedule_names[recipe->schedule]) != 0)
+        return hc_fail(
+            t->error, HC_ERROR_CHECKPOINT,
+            "`%s` is a run of another model: its optimizer or schedule is not this one's",
+            o->resume);
+    for (int32_t k = 0; k < o->n_settings; k++)
+        if (!may_change(o->settings[k].key))
+            return hc_fail(t->error, HC_ERROR_ARGUMENT,
+                           "a run goes on with the recipe that it began with, but for train.steps "
+                           "and train.eval_every: for another `%s` begin a new one with --from %s",
+                           o->settings[k].key, o->resume);
+    return hc_recipe_read(recipe, was, t->error);
+}
+
+HcStatus trainer_find_run(Trainer *t) {
+    const HcTrainOptions *o = t->options;
+    char *run, *checkpoint;
+    HcStatus status = hc_find_run(o->resume, &run, &checkpoint, t->error);
+    if (status == HC_OK)
+        status = hc_read_config(run, &t->config, t->error);
+    free(run);
+    free(checkpoint);
+    const json_t *model = json_object_get(t->config, "model");
+    if (status == HC_OK && json_is_string(model) &&
+        strcmp(json_string_value(model), t->context->plan.model) != 0)
+        status =
+            hc_fail(t->error, HC_ERROR_CHECKPOINT, "`%s` is a run of the model `%s`, not of `%s`",
+                    o->resume, json_string_value(model), t->context->plan.model);
+    if (status == HC_OK && !json_is_object(json_object_get(t->config, "data")))
+        status = hc_fail(t->error, HC_ERROR_CHECKPOINT,
+                         "the config.json of `%s` does not say what data it read", o->resume);
+    return status == HC_OK ? set_recipe(t) : status;
+}
+
+/* --- what is not as it was ---------------------------------------------------------------------*/
+
+/* A text of config.json is another now, and bits may depend on it. */
+static void warn_of(const Trainer *t, const char *what, const json_t *was, const char *now) {
+    const char *text = json_string_value(was);
+    if (text && now && strcmp(text, now) != 0 && t->options->progress)
+        fprintf(t->options->progress,
+                "warning: the run was made with %s %s, this is %s: from here on results may be "
+                "rounded differently\n",
+                what, text, now);
+}
+
+static void warn(const Trainer *t) {
+    warn_of(t, "OpenBLAS's kernels for", json_object_get(t->config, "blas_core"),
+            t->context->exec.blas.core);
+    warn_of(
+        t, "code for", json_object_get(json_object_get(t->config, "cpu"), "name"),
+        json_string_value(json_object_get(json_object_get(t->context->plan.json, "cpu"), "name")));
+}
+
+/* --- taking it over ----------------------------------------------------------------------------*/
+
+/* What an earlier end left is not true of a run that goes on. */
+static HcStatus remove_results(const Trainer *t) {
+    static const char *const files[] = {"summary.json", "ckpt/final.safetensors"};
+    HcStatus status = HC_OK;
+    for (size_t k = 0; k < sizeof files / sizeof files[0] && status == HC_OK; k++) {
+        char *path = hc_run_file(&t->run, files[k]);
+        if (!path)
+            return hc_fail_memory(t->error, "a path");
+        if (unlink(path) != 0 && errno != ENOENT)
+            status = hc_fail_errno(t->error, HC_ERROR_IO, "replace", path);
+        free(path);
+    }
+    return status;
+}
+
+/* The recipe that it goes on with, in place of the one it began with. */
+static HcStatus update_config(Trainer *t) {
+    json_t *recipe = hc_recipe_json(&t->context->recipe);
+    if (recipe && json_equal(recipe, json_object_get(t->config, "recipe"))) {
+        json_decref(recipe);
+        return HC_OK;
+    }
+    hc_json_set(&t->config, "recipe", recipe);
+    return hc_run_json(&t->run, "config.json", t->config, t->error);
+}
+
+static HcStatus load(Trainer *t, const char *checkpoint) {
+    HcTrainResult *r = t->result;
+    const int64_t steps = t->context->recipe.steps;
+    HcStatus status = trainer_load(t, checkpoint);
+    if (status != HC_OK)
+        return status;
+    t->first = r->steps;
+    t->saved = t->line ? -1 : r->steps; /* or else it is saved again, without the line */
+    if (r->steps > steps)
+        return hc_fail(t->error, HC_ERROR_ARGUMENT,
+                       "`%s` has done %lld steps, more than the %lld that are asked for",
+                       t->options->resume, (long long)r->steps, (long long)steps);
+    return HC_OK;
+}
+
+HcStatus trainer_take_run(Trainer *t) {
+    char *run, *checkpoint;
+    int64_t last;
+    HcStatus status = hc_find_run(t->options->resume, &run, &checkpoint, t->error);
+    if (status == HC_OK)
+        status = hc_run_open_again(&t->run, run, t->error);
+    if (status == HC_OK)
+        status = load(t, checkpoint);
+    if (status == HC_OK)
+        warn(t);
+    if (status == HC_OK && t->result->steps < t->context->recipe.steps)
+        status = remove_results(t);
+    const int64_t whole = t->result->steps - (t->line != NULL);
+    if (status == HC_OK)
+        status = hc_run_cut_log(&t->run, whole, &last, t->error);
+    if (status == HC_OK && last < whole && t->options->progress)
+        fprintf(t->options->progress, "warning: the log of `%s` lacks steps before step %lld\n",
+                run, (long long)whole + 1);
+    if (status == HC_OK)
+        status = update_config(t);
+    free(run);
+    free(checkpoint);
+    return status;
+}

@@ -1,0 +1,51 @@
+/* A run while it trains: what its steps (train.c), its checkpoints (keep.c) and its going on after
+ * an end (resume.c) have in common. */
+#ifndef HC_TRAINER_H
+#define HC_TRAINER_H
+
+#include "runtime/data/data.h"
+#include "runtime/train/log.h"
+#include "runtime/train/progress.h"
+#include "runtime/train/train.h"
+
+enum { TRAIN_LOSSES = 100 };
+
+typedef struct {
+    const HcTrainOptions *options;
+    HcTrainResult *result;
+    HcError *error;
+    HcContext *context;
+    HcData data;
+    HcRun run;
+    HcProgress progress;
+    FILE *batch_log;
+    double losses[TRAIN_LOSSES]; /* of the last steps, as a ring */
+    double next_save;            /* as hc_now has it */
+    int64_t saved;               /* ckpt/last is of this step; -1: of none */
+    int64_t first;               /* where this process began: steps that were done before */
+    json_t *line;                /* of the last step, while its evaluation is not in it; or NULL */
+    json_t *config;              /* of the run that goes on; NULL: this one is new */
+    bool evaluates;
+} Trainer;
+
+/* Takes over a failure of the context. */
+HcStatus trainer_context_failed(Trainer *trainer, HcStatus status);
+
+/* --- keep.c ------------------------------------------------------------------------------------*/
+
+/* ckpt/last: the newest step that is whole on disk, at any moment. The log is there before it. */
+HcStatus trainer_save_last(Trainer *trainer);
+/* What was trained, for use elsewhere: parameters alone. */
+HcStatus trainer_save_final(Trainer *trainer);
+/* Goes on from a checkpoint of this run: context, result, losses and the line that is not finished.
+ */
+HcStatus trainer_load(Trainer *trainer, const char *checkpoint);
+
+/* --- resume.c ----------------------------------------------------------------------------------*/
+
+/* Before the data are opened: reads config.json, and sets the recipe as it was. */
+HcStatus trainer_find_run(Trainer *trainer);
+/* Last of all that may refuse: takes the run folder over, at its newest checkpoint. */
+HcStatus trainer_take_run(Trainer *trainer);
+
+#endif

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Runs that end before their last step, however they do, and go on: to the bit as if they had not.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness
+from harness import hcc
+
+TIMES = ("positions_per_s", "seconds", "memory_bytes", "threads")
+
+
+def log_of(run):
+    """The lines of a run's log, but for times."""
+    with open(os.path.join(run, "log.jsonl"), encoding="utf-8") as file:
+        lines = [json.loads(line) for line in file]
+    return [{key: value for key, value in line.items() if key not in TIMES} for line in lines]
+
+
+def bytes_of(*path):
+    with open(os.path.join(*path), "rb") as file:
+        return file.read()
+
+
+def temporaries(run):
+    return [name for name in os.listdir(os.path.join(run, "ckpt")) if ".tmp-" in name]
+
+
+class Resume(harness.TestCase):
+    """Of a model with everything that a step may depend on: dropout, a schedule, evaluations."""
+
+    SETTINGS = ["wiring=mhc", "blocks=1", "d=32", "heads=2", "context=16", "train.batch=4",
+                "train.steps=200", "train.warmup=2", "train.eval_every=7"]
+    MODEL = "examples/shakespeare.hc"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = tempfile.mkdtemp(prefix="hcc-resume-")
+        cls.addClassCleanup(shutil.rmtree, cls.shared)
+        cls.data = os.path.join(cls.shared, "text.txt")
+        with open(cls.data, "wb") as file:
+            file.write(b"the quick brown fox jumps over the lazy dog; " * 60)
+        cls.whole = os.path.join(cls.shared, "whole")
+        result = hcc(*cls.command(cls.whole, "--threads", "1"))
+        assert result.code == 0, result
+
+    @classmethod
+    def command(cls, run, *more):
+        settings = [word for setting in cls.SETTINGS for word in ("--set", setting)]
+        return ["train", os.path.join(harness.ROOT, cls.MODEL), "--data", cls.data, "--out", run,
+                "--quiet", *settings, *more]
+
+    def ended(self, name, how, when, *more):
+        """A run that a signal ends once `when` says so of its folder."""
+        run = self.path(name)
+        started = subprocess.Popen([harness.hcc_path(), *self.command(run, *more)],
+                                   env=harness.environment(), stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        try:
+            while not when(run) and started.poll() is None:
+                time.sleep(0.001)
+            started.send_signal(how)
+        finally:
+            started.wait(timeout=60)
+        return run
+
+    def steps(self, n):
+        def when(run):
+            try:
+                return len(bytes_of(run, "log.jsonl").splitlines()) >= n
+            except FileNotFoundError:
+                return False
+        return when
+
+    def resume(self, run, *more, code=0):
+        return self.expect(hcc("train", "--resume", run, *more), code)
+
+    def same(self, run):
+        self.assertEqual(log_of(run), log_of(self.whole))
+        for name in ("ckpt/final.safetensors", "ckpt/last/parameters.safetensors"):
+            self.assertEqual(bytes_of(run, name), bytes_of(self.whole, name), name)
+        self.assertEqual(temporaries(run), [])
+        mine, other = ({key: value for key, value in
+                        json.loads(bytes_of(of, "summary.json")).items() if key not in TIMES}
+                       for of in (run, self.whole))
+        self.assertEqual(mine, other)
+
+    def test_killed_at_some_step(self):
+        for steps, threads in ((1, 2), (50, 1), (120, 2)):
+            with self.subTest(steps=steps):
+                run = self.ended(f"killed-{steps}", signal.SIGKILL, self.steps(steps))
+                self.assertFalse(os.path.exists(os.path.join(run, "summary.json")))
+                self.resume(run, "--threads", str(threads))
+                self.same(run)
+
+    def test_killed_while_saving(self):
+        def saving(run):
+            return self.steps(20)(run) and temporaries(run)
+        run = self.ended("saving", signal.SIGKILL, saving)
+        self.resume(run)
+        self.same(run)
+
+    def test_interrupted_twice(self):
+        run = self.ended("interrupted", signal.SIGINT, self.steps(20))
+        said = self.resume(run, "--steps", "100")
+        self.assertRegex(said.err, r"interrupted goes on after step \d+ of 100")
+        self.assertEqual(len(log_of(run)), 100)
+        self.assertEqual(json.loads(bytes_of(run, "config.json"))["recipe"]["steps"], 100)
+
+    def test_a_constant_rate_goes_on_as_one_run(self):
+        flat = ["--set", "train.schedule=constant", "--set", "train.eval_every=0"]
+        whole, parts = self.path("whole"), self.path("parts")
+        # constant(warmup = 2) is the schedule's own
+        self.expect(hcc(*self.command(whole, *flat, "--steps", "40")))
+        self.expect(hcc(*self.command(parts, *flat, "--steps", "15")))
+        self.resume(parts, "--steps", "40")
+        self.assertEqual(log_of(parts), log_of(whole))
+        self.assertEqual(bytes_of(parts, "ckpt/final.safetensors"),
+                         bytes_of(whole, "ckpt/final.safetensors"))
+
+    def test_cut_off_in_a_line_of_the_log(self):
+        run = self.path("cut")
+        shutil.copytree(self.whole, run)
+        with open(os.path.join(run, "log.jsonl"), "ab") as file:
+            file.write(b'{"step":201,"lo')
+        self.resume(run)
+        self.same(run)
+
+    def test_an_executable_goes_on_with_its_run(self):
+        settings = [word for setting in self.SETTINGS for word in ("--set", setting)]
+        program = self.path("program")
+        self.expect(hcc("build", os.path.join(harness.ROOT, self.MODEL), "-o", program, *settings))
+        run = self.path("run")
+        self.expect(harness.run([program, "train", "--data", self.data, "--out", run, "--quiet",
+                                 "--steps", "3"]))
+        self.expect(harness.run([program, "train", "--resume", run, "--quiet", "--steps", "200"]))
+        # its rate fell as if there were three steps: the log differs, but nothing is missing
+        self.assertEqual([line["step"] for line in log_of(run)], list(range(1, 201)))
+
+    def test_what_does_not_fit(self):
+        run = self.path("run")
+        shutil.copytree(self.whole, run)
+        before = bytes_of(run, "log.jsonl")
+        for arguments, code, words in (
+                (["--out", "x"], 2, "--out is for a new run"),
+                (["--seed", "3"], 2, "--seed is for a new run"),
+                ([self.MODEL], 2, "takes no 'examples/shakespeare.hc'"),
+                (["--set", "train.lr=1"], 2, "goes on with the recipe that it began with"),
+                (["--set", "d=64"], 2, "goes on with the recipe that it began with"),
+                (["--steps", "100"], 2, "has done 200 steps, more than the 100"),
+                (["--data", harness.__file__], 3, "the data have changed since the run")):
+            with self.subTest(arguments):
+                self.assertIn(words, self.resume(run, *arguments, code=code).err)
+                self.assertEqual(bytes_of(run, "log.jsonl"), before)
+        for path, code, words in ((self.folder, 3, "not the folder of a run"),
+                                  (self.path("none"), 3, "there is no"),
+                                  (os.path.join(run, "ckpt", "none"), 3, "none")):
+            with self.subTest(path):
+                self.assertIn(words, self.resume(path, code=code).err)
+        self.assertIn("'train' needs FILE, or --resume RUN", self.expect(hcc("train"), 2).err)
+        self.assertIn("--changed-data is for a run that goes on",
+                      self.expect(hcc(*self.command(run, "--changed-data")), 2).err)
+
+    def test_damage_is_told(self):
+        run = self.path("run")
+        shutil.copytree(self.whole, run)
+        state = os.path.join(run, "ckpt", "last", "state.safetensors")
+        damaged = bytearray(bytes_of(state))
+        damaged[-1] ^= 1
+        with open(state, "wb") as file:
+            file.write(damaged)
+        before = bytes_of(run, "log.jsonl")
+        self.assertIn("state.safetensors", self.resume(run, code=3).err)
+        self.assertEqual(bytes_of(run, "log.jsonl"), before)
+
+
+if __name__ == "__main__":
+    harness.main(__name__)
