@@ -474,7 +474,6 @@ void plan_replay(Plan *plan) {
         replays->needed = packed(s);
         replays->least = replays->needed <= most ? 0 : replays->needed;
     }
-    replays->seconds = s->r.seconds;
     report(s);
     arena_destroy(arena);
 }

@@ -116,7 +116,22 @@ static uint64_t result_of(const Plan *plan) {
     return result;
 }
 
-/* The smaller the bound, the less is needed; and the results are always the same. */
+/* What is said of the calls made again is what was done. */
+static void check_report(const Plan *plan, const Plan *free_plan) {
+    double seconds = 0;
+    uint32_t again = 0;
+    for (uint32_t k = 0; k < plan->replays.calls.count; k++) {
+        const PlanReplay *line = &plan->replays.calls.at[k];
+        assert_in_range(line->again, 1, line->of);
+        again += line->again;
+        seconds += line->seconds;
+    }
+    assert_int_equal(again, plan->calls.count - free_plan->calls.count);
+    assert_true(fabs(seconds - plan->replays.seconds) <= 1e-9 * seconds);
+}
+
+/* The smaller the bound, the less is needed, and the dearer is a byte: what is cheap goes first,
+ * and no more than it takes. The results are always the same. */
 static void test_bounds(void **state) {
     Case *c = *state;
     TirProgram *p = trunk(c, 12);
@@ -124,7 +139,7 @@ static void test_bounds(void **state) {
     assert_int_equal(free_plan->replays.calls.count, 0);
     assert_int_equal(free_plan->replays.needed, plan_workspace(free_plan));
     const uint64_t stored = free_plan->replays.stored, result = result_of(free_plan);
-    double before = 0;
+    double before = 0, price = 0;
     for (uint32_t percent = 95; percent >= 70; percent -= 5) {
         Plan *plan = plan_within(c, p, stored * percent / 100);
         print_message("%u %%: needs %.1f %%, %.1f %% more time\n", percent,
@@ -138,6 +153,11 @@ static void test_bounds(void **state) {
         assert_int_equal(result_of(plan), result);
         assert_true(plan->replays.seconds >= 0.5 * before); /* no cheaper way was missed by far */
         before = plan->replays.seconds;
+        assert_true(plan->replays.needed > stored * (percent - 4) / 100);
+        const double paid = before / (double)(stored - plan->replays.needed);
+        assert_true(paid >= price);
+        price = paid;
+        check_report(plan, free_plan);
     }
 }
 
