@@ -17,6 +17,9 @@
 // CHECK-NEXT: sin {{.*}} g
 // CHECK-NEXT: tanh {{.*}} y
 // CHECK: position backward: kernel
+// CHECK: level 5 position backward: kernel {{.*}} loads 2052, stores 1024 bytes
+// CHECK: mul {{.*}} g
+// CHECK-NEXT: computed again here
 // CHECK: gemm gemm position N*1 x 128 x 128 position+[[H:[0-9]+]] params#2 position+{{[0-9]+}}
 // CHECK-NEXT: gemm gemm position N*1 x 128 x 128 position+[[H]] params#3
 // CHECK: -- backward
