@@ -177,15 +177,12 @@ uint64_t nest_buffer_bytes(const NestBuffer *buffer); /* in scratch; 0 for an AR
 const char *nest_verify(const NestKernel *kernel); /* NULL, or what is wrong */
 void nest_print(const NestKernel *kernel, FILE *to);
 typedef VEC(NestKernel *) NestKernelVec;
-NestKernel *nest_read(Compilation *c,
-                      uint32_t file); /* what nest_print prints; NULL after errors */
+/* What nest_print prints; NULL after errors. */
+NestKernel *nest_read(Compilation *c, uint32_t file);
 /* One kernel or more, in their order; false after errors. */
 bool nest_read_all(Compilation *c, uint32_t file, NestKernelVec *kernels);
-/* The same without names: all that the kernel does, and equal kernels equally. */
-/* In an arena of its own, a child of `arena`: threads print kernels of one arena at once. */
+/* Like nest_print without names: all that the kernel does, and equal kernels equally. In an arena
+ * of its own, a child of `arena`: threads print kernels of one arena at once. */
 void nest_print_nameless(const NestKernel *kernel, Arena *arena, FILE *to);
-/* Equal kernels but for names: the same nameless text. */
-uint64_t nest_hash(const NestKernel *kernel);
-bool nest_equal(const NestKernel *a, const NestKernel *b);
 
 #endif

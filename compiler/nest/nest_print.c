@@ -1,4 +1,4 @@
-/* Printing loop nests, and comparing them by what is printed.
+/* Printing loop nests.
  *
  * Values are numbered in the order of their appearance, so that equal kernels print equally however
  * they were built, and print → read → print is the identity. Spans are not printed.
@@ -14,7 +14,6 @@
  *       }
  *     } */
 #include "base/map.h"
-#include "base/text_stream.h"
 #include "nest/nest.h"
 #include "nest/nest_internal.h"
 #include <inttypes.h>
@@ -280,28 +279,4 @@ void nest_print(const NestKernel *kernel, FILE *to) {
 
 void nest_print_nameless(const NestKernel *kernel, Arena *arena, FILE *to) {
     print_kernel(kernel, arena, to, false);
-}
-
-static TextStream *nest_plain_text(const NestKernel *kernel) {
-    TextStream *text = text_stream_open(kernel->arena);
-    nest_print_nameless(kernel, kernel->arena, text->to);
-    text_stream_close(text);
-    return text;
-}
-
-uint64_t nest_hash(const NestKernel *kernel) {
-    TextStream *text = nest_plain_text(kernel);
-    uint64_t hash = hash_bytes(text->text, text->length, 0);
-    text_stream_free(text);
-    return hash;
-}
-
-bool nest_equal(const NestKernel *a, const NestKernel *b) {
-    if (a == b)
-        return true;
-    TextStream *x = nest_plain_text(a), *y = nest_plain_text(b);
-    bool equal = x->length == y->length && memcmp(x->text, y->text, x->length) == 0;
-    text_stream_free(x);
-    text_stream_free(y);
-    return equal;
 }

@@ -81,7 +81,7 @@ static NestRange range_at(const NestKernel *kernel, NestId id, uint32_t depth) {
     }
 }
 
-NestRange nest_range(const NestKernel *kernel, NestId id) {
+static NestRange nest_range(const NestKernel *kernel, NestId id) {
     return range_at(kernel, id, DEPTH);
 }
 

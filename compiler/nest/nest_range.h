@@ -10,7 +10,6 @@ typedef struct {
     double low, high;
 } NestRange;
 
-NestRange nest_range(const NestKernel *kernel, NestId id);
 NestRange nest_address_range(const NestKernel *kernel, const NestAddress *at);
 /* Of all lanes (the first `valid` of them, when given) of a vector from `first` on. */
 NestRange nest_lanes_range(const NestKernel *kernel, NestRange first, uint16_t lanes,
