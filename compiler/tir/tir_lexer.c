@@ -53,16 +53,14 @@ static bool scan_string(TirLexer *s) {
 
 /* What strtod reads, but only from here to the token's end. */
 static bool scan_number(TirLexer *s) {
-    char copy[64];
-    uint32_t n = 0;
-    for (int c = peek(s, 0);
-         n + 1 < sizeof copy && (word_char(c) || c == '.' || c == '+' || c == '-');
-         c = peek(s, 0)) {
-        copy[n++] = (char)c;
+    char few[64];
+    const uint32_t begin = s->at;
+    for (int c = peek(s, 0); word_char(c) || c == '.' || c == '+' || c == '-'; c = peek(s, 0))
         s->at++;
-    }
+    const uint32_t n = s->at - begin;
+    char *copy = n < sizeof few ? few : arena_alloc(s->c->arena, n + 1), *end;
+    memcpy(copy, s->text + begin, n);
     copy[n] = 0;
-    char *end;
     s->token.number = strtod(copy, &end);
     return n > 0 && *end == 0;
 }

@@ -47,6 +47,11 @@ static void test_sum_of_constant(void **state) {
     (void)state;
     EXPECT("let x[i < 4] = i; let value = sum[i] (x[i] * 0 + 3);", 12);
     EXPECT("let x[i < 4] = i; let value = 2 / sum[i] x[i];", 2.0 / 6);
+    EXPECT("const z = logsumexp[i < 3] 0; let value = z;", log(3));
+    EXPECT("const z = logsumexp[i < 2] 1000 * (i + 1); let value = z;", 2000); /* e^710 is none */
+    EXPECT("const z = logsumexp[i < 2] (710 + 0 * i); let value = z;", 710 + log(2));
+    EXPECT("const z = logsumexp[i < 2] (-1000 - i); let value = z;", -1000 + log1p(exp(-1)));
+    EXPECT("const z = exp(logsumexp[i < 2] log(0 * i)); let value = z;", 0); /* of nothing */
     EXPECT("let x[i < 3] = i; let value[k] = softmax[k] 2 * x[k];", 1 / (1 + exp(2) + exp(4)),
            exp(2) / (1 + exp(2) + exp(4)), exp(4) / (1 + exp(2) + exp(4)));
 }

@@ -101,6 +101,23 @@ static void test_reader_does_not_fold(void **state) {
     compilation_destroy(c);
 }
 
+/* A number is read whole, whatever its length: here three, which a reader of so many bytes at a
+ * time would take for more. */
+static void test_long_numbers(void **state) {
+    (void)state;
+    for (int zeros = 50; zeros < 300; zeros++) {
+        Compilation *c = compilation_create();
+        const char *text =
+            arena_printf(c->arena, "tir 1\ntable \"\" real[3] 0.5%0*d -1.%0*d2 %0*d7\n", zeros, 0,
+                         zeros, 0, zeros, 0);
+        TirProgram *p = read_text(c, text, strlen(text));
+        assert_non_null(p);
+        const double *data = p->tables.at[0].data;
+        assert_true(data[0] == 0.5 && data[1] == -1 && data[2] == 7);
+        compilation_destroy(c);
+    }
+}
+
 #define HEAD                                                                                       \
     "tir 1\nspace \"t\" 4\nparam \"w\" \"g\" real[2,3] fill 0 0\n%1 = param 0 : real[2,3]\n"
 
@@ -293,10 +310,10 @@ static void test_verifier_catches(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),           cmocka_unit_test(test_layout_is_free),
-        cmocka_unit_test(test_reader_does_not_fold), cmocka_unit_test(test_reader_refuses),
-        cmocka_unit_test(test_reader_survives),      cmocka_unit_test(test_nesting_is_capped),
-        cmocka_unit_test(test_verifier_catches),
+        cmocka_unit_test(test_round_trip),        cmocka_unit_test(test_layout_is_free),
+        cmocka_unit_test(test_long_numbers),      cmocka_unit_test(test_reader_does_not_fold),
+        cmocka_unit_test(test_reader_refuses),    cmocka_unit_test(test_reader_survives),
+        cmocka_unit_test(test_nesting_is_capped), cmocka_unit_test(test_verifier_catches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,13 +116,21 @@ Value numeric_lookup(Sema *s, const Symbol *symbol, uint32_t n, const int64_t *a
 
 /* --- reductions --------------------------------------------------------------------------------*/
 
+/* By the largest, which one knows by then: no term overflows, and one is 1. */
+static double log_of_sum(const double *data, uint64_t count, double largest) {
+    double sum = 0;
+    if (isinf(largest))
+        return largest;
+    for (uint64_t k = 0; k < count; k++)
+        sum += exp(data[k] - largest);
+    return largest + log(sum);
+}
+
 static double reduce_numbers(ReduceKind op, const double *data, uint64_t count) {
     double r = op == REDUCE_PROD ? 1 : 0, best = data[0];
     uint64_t where = 0;
     for (uint64_t k = 0; k < count; k++) {
-        r = op == REDUCE_PROD        ? r * data[k]
-            : op == REDUCE_LOGSUMEXP ? r + exp(data[k])
-                                     : r + data[k];
+        r = op == REDUCE_PROD ? r * data[k] : r + data[k];
         if (op == REDUCE_MIN ? data[k] < best : data[k] > best) {
             best = data[k];
             where = k;
@@ -135,7 +143,7 @@ static double reduce_numbers(ReduceKind op, const double *data, uint64_t count) 
     case REDUCE_MEAN:
         return r / (double)count;
     case REDUCE_LOGSUMEXP:
-        return log(r);
+        return log_of_sum(data, count, best);
     case REDUCE_ARGMAX:
         return (double)where;
     default:
