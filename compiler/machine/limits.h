@@ -1,4 +1,9 @@
-/* The limits of the planner and the schedule, as numbers and as a list. */
+/* The limits of passes, planner and schedule, as numbers and as a list.
+ *
+ * A limit is a choice and the same for every processor: passes and plans are made for none, so that
+ * a model is cut up and rounded alike wherever it runs. What registers and caches allow is a fact
+ * of a processor and stands in its record (machine.h), from which a schedule may take smaller
+ * blocks than those named here, never larger ones. */
 #ifndef HCC_MACHINE_LIMITS_H
 #define HCC_MACHINE_LIMITS_H
 
