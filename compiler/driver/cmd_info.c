@@ -4,6 +4,7 @@
 #include "driver/pipeline.h"
 #include "plan/cost.h"
 #include "runtime/app/info.h"
+#include "runtime/files/json.h"
 #include <string.h>
 
 /* What a plan says before anything is compiled, in bytes of f32 values. */
@@ -15,10 +16,8 @@ typedef struct {
 } StepCost;
 
 typedef struct {
-    VEC(HcInfoGroup) params;
-    VEC(HcInfoSite) sites;
-    VEC(const char *) lost; /* trained parameters without a path to the loss */
-    uint64_t elements, undecayed, of_connections;
+    HcInfo of; /* what a built executable tells, too */
+    uint64_t elements;
     uint32_t positions; /* of one sample */
     uint32_t samples;
     double forward, backward; /* operations a position */
@@ -27,37 +26,44 @@ typedef struct {
     StepCost cost; /* if planned */
 } Info;
 
-static HcInfoGroup *info_param_group(Arena *arena, Info *info, const TirParam *param) {
-    for (uint32_t k = 0; k < info->params.count; k++)
-        if (strcmp(info->params.at[k].name, param->group) == 0)
-            return &info->params.at[k];
-    vec_push(arena, &info->params, (HcInfoGroup){param->group, 0, 0, param->of_connection});
-    return &info->params.at[info->params.count - 1];
-}
-
-static void info_count_site(Arena *arena, Info *info, const SiteInfo *site) {
-    for (uint32_t k = 0; k < info->sites.count; k++) {
-        HcInfoSite *group = &info->sites.at[k];
-        if (strcmp(group->connection, site->connection) == 0 &&
-            strcmp(group->branch, site->branch) == 0) {
-            group->count++;
-            return;
-        }
-    }
-    vec_push(arena, &info->sites, (HcInfoSite){site->connection, site->branch, 1});
-}
-
 /* `program` has its gradient. */
-static void info_list_lost(Arena *arena, Info *info, const TirProgram *program) {
+static void info_parameters(Arena *arena, Info *info, const TirProgram *program) {
     bool *reached = ARENA_ARRAY(arena, bool, program->params.count + 1);
+    HcInfoParameter *to = ARENA_ARRAY(arena, HcInfoParameter, program->params.count + 1);
+    info->of.parameters = to;
     for (uint32_t k = 0; k < program->outputs.count; k++)
         if (program->outputs.at[k].role == TIR_OUT_GRAD)
             reached[program->outputs.at[k].index] = true;
     for (uint32_t k = 0; k < program->params.count; k++) {
         const TirParam *param = &program->params.at[k];
-        if (!reached[k] && !param->frozen && !param->buffer)
-            vec_push(arena, &info->lost, param->name);
+        if (param->buffer)
+            continue;
+        to[info->of.n_parameters++] = (HcInfoParameter){.name = param->name,
+                                                        .group = param->group,
+                                                        .elements = tir_element_count(&param->type),
+                                                        .of_connection = param->of_connection,
+                                                        .decay = param->decay,
+                                                        .lost = !reached[k] && !param->frozen};
+        info->elements += tir_element_count(&param->type);
     }
+}
+
+static void info_sites(Arena *arena, Info *info, const Network *network) {
+    HcInfoSite *to = ARENA_ARRAY(arena, HcInfoSite, network->sites.count + 1);
+    info->of.sites = to;
+    info->of.n_sites = network->sites.count;
+    for (uint32_t k = 0; k < network->sites.count; k++) {
+        const SiteInfo *site = &network->sites.at[k];
+        to[k] = (HcInfoSite){site->path, site->connection, site->branch, site->site, site->block};
+    }
+}
+
+static void info_constants(Arena *arena, Info *info, const Network *network) {
+    HcInfoConstant *to = ARENA_ARRAY(arena, HcInfoConstant, network->constants.count + 1);
+    info->of.constants = to;
+    info->of.n_constants = network->constants.count;
+    for (uint32_t k = 0; k < network->constants.count; k++)
+        to[k] = (HcInfoConstant){network->constants.at[k].name, network->constants.at[k].value};
 }
 
 /* A plan that is refused is no fault of the text: it is warned of. */
@@ -87,28 +93,17 @@ static ExitCode info_cost(Driver *d, CompileRun *run, Info *info) {
 
 static ExitCode info_gather(Driver *d, CompileRun *run, Info *info) {
     const Network *network = run->network;
-    const TirProgram *program = network->program;
-    for (uint32_t k = 0; k < program->params.count; k++) {
-        const TirParam *param = &program->params.at[k];
-        if (param->buffer)
-            continue;
-        uint64_t elements = tir_element_count(&param->type);
-        HcInfoGroup *group = info_param_group(d->c->arena, info, param);
-        group->tensors++;
-        group->elements += elements;
-        info->elements += elements;
-        info->undecayed += param->decay ? 0 : elements;
-        info->of_connections += param->of_connection ? elements : 0;
-    }
-    for (uint32_t k = 0; k < network->sites.count; k++)
-        info_count_site(d->c->arena, info, &network->sites.at[k]);
-    info->positions = network->space ? program->spaces.at[network->space - 1].maximum : 1;
-    info->samples = network->recipe.batch ? network->recipe.batch : 1;
     ExitCode code = pipeline_to(d, run, PASS_DCE);
     if (code != EXIT_OK)
         return code;
-    program = network->program;
-    info_list_lost(d->c->arena, info, program);
+    const TirProgram *program = network->program;
+    info->positions = network->space ? program->spaces.at[network->space - 1].maximum : 1;
+    info->samples = network->recipe.batch ? network->recipe.batch : 1;
+    info->of =
+        (HcInfo){.model = network->name, .positions = info->positions, .batch = info->samples};
+    info_constants(d->c->arena, info, network);
+    info_sites(d->c->arena, info, network);
+    info_parameters(d->c->arena, info, program);
     info->forward =
         cost_spread(cost_count(program, true, info->positions), info->samples, info->positions);
     info->backward =
@@ -172,101 +167,54 @@ static bool info_against(Driver *d, const Network *network, Info *info) {
                  info_gather(&driver, &run, info) == EXIT_OK;
     pipeline_end(&driver, &run);
     /* Names in `info` die with the other compilation; only its numbers are used. */
-    info->params.count = info->sites.count = info->lost.count = 0;
+    info->of = (HcInfo){0};
     compilation_destroy(other);
     return valid;
 }
 
-static void info_json_replays(JsonText *t, const PlanReplays *replays) {
-    json_text_open(t, "replays", '{');
-    json_text_integer(t, "stored_bytes", replays->stored);
-    json_text_real(t, "time_share", replays->seconds / replays->step_seconds);
-    json_text_open(t, "calls", '[');
+static json_t *info_json_replays(const PlanReplays *replays) {
+    json_t *json = json_object(), *calls = json_array();
     for (uint32_t k = 0; k < replays->calls.count; k++) {
         const PlanReplay *line = &replays->calls.at[k];
-        json_text_open(t, NULL, '{');
-        json_text_string(t, "name", line->label);
-        json_text_integer(t, "again", line->again);
-        json_text_integer(t, "of", line->of);
-        json_text_real(t, "bytes", line->bytes);
-        json_text_real(t, "time_share", line->seconds / replays->step_seconds);
-        json_text_close(t, '}');
+        json_t *call = json_object();
+        hc_json_set(&call, "name", hc_json_text(line->label));
+        hc_json_set(&call, "again", json_integer(line->again));
+        hc_json_set(&call, "of", json_integer(line->of));
+        hc_json_set(&call, "bytes", hc_json_number(line->bytes));
+        hc_json_set(&call, "time_share", hc_json_number(line->seconds / replays->step_seconds));
+        hc_json_append(&calls, call);
     }
-    json_text_close(t, ']');
-    json_text_close(t, '}');
+    hc_json_set(&json, "stored_bytes", json_integer((json_int_t)replays->stored));
+    hc_json_set(&json, "time_share", hc_json_number(replays->seconds / replays->step_seconds));
+    hc_json_set(&json, "calls", calls);
+    return json;
 }
 
-static void info_json_groups(JsonText *t, const Info *info) {
-    json_text_open(t, "groups", '[');
-    for (uint32_t k = 0; k < info->params.count; k++) {
-        const HcInfoGroup *group = &info->params.at[k];
-        json_text_open(t, NULL, '{');
-        json_text_string(t, "group", group->name);
-        json_text_integer(t, "tensors", group->tensors);
-        json_text_integer(t, "elements", group->elements);
-        json_text_boolean(t, "of_connection", group->of_connection);
-        json_text_close(t, '}');
-    }
-    json_text_close(t, ']');
+static void info_json_flops(json_t **json, const Info *info) {
+    hc_json_set(json, "forward_flops_per_position", hc_json_number(info->forward));
+    hc_json_set(json, "backward_flops_per_position", hc_json_number(info->backward));
 }
 
-static void info_json_sites(JsonText *t, const Network *network) {
-    json_text_open(t, "sites", '[');
-    for (uint32_t k = 0; k < network->sites.count; k++) {
-        const SiteInfo *site = &network->sites.at[k];
-        json_text_open(t, NULL, '{');
-        json_text_string(t, "path", site->path);
-        json_text_string(t, "connection", site->connection);
-        json_text_string(t, "branch", site->branch);
-        json_text_integer(t, "site", site->site);
-        json_text_integer(t, "block", site->block);
-        json_text_close(t, '}');
-    }
-    json_text_close(t, ']');
-}
-
-static void info_json_flops(JsonText *t, const Info *info) {
-    json_text_real(t, "forward_flops_per_position", info->forward);
-    json_text_real(t, "backward_flops_per_position", info->backward);
-}
-
-static void info_print_json(Driver *d, const Network *network, const Info *info,
-                            const Info *plain) {
-    JsonText t = {.arena = d->c->arena, .pretty = true};
-    json_text_open(&t, NULL, '{');
-    json_text_string(&t, "model", network->name);
-    json_text_open(&t, "constants", '{');
-    for (uint32_t k = 0; k < network->constants.count; k++)
-        json_text_string(&t, network->constants.at[k].name, network->constants.at[k].value);
-    json_text_close(&t, '}');
-    json_text_integer(&t, "parameters", info->elements);
-    json_text_integer(&t, "connection_parameters", info->of_connections);
-    info_json_groups(&t, info);
-    info_json_sites(&t, network);
-    json_text_integer(&t, "positions", info->positions);
-    json_text_integer(&t, "batch", info->samples);
-    info_json_flops(&t, info);
-    json_text_open(&t, "no_path", '[');
-    for (uint32_t k = 0; k < info->lost.count; k++)
-        json_text_string(&t, NULL, info->lost.at[k]);
-    json_text_close(&t, ']');
+/* What a built executable tells, and what is known of the text alone. */
+static ExitCode info_print_json(Driver *d, const Info *info, const Info *plain) {
+    json_t *json = hc_info_json(&info->of);
+    info_json_flops(&json, info);
     if (info->planned) {
-        json_text_real(&t, "workspace_bytes", info->cost.workspace);
-        json_text_real(&t, "other_bytes", info->fixed);
-        info_json_replays(&t, &info->cost.replays);
-        json_text_real(&t, "bytes_moved_per_position", info->cost.moved);
+        hc_json_set(&json, "workspace_bytes", hc_json_number(info->cost.workspace));
+        hc_json_set(&json, "other_bytes", hc_json_number(info->fixed));
+        hc_json_set(&json, "replays", info_json_replays(&info->cost.replays));
+        hc_json_set(&json, "bytes_moved_per_position", hc_json_number(info->cost.moved));
     } else {
-        json_text_string(&t, "refused", info->cost.refused);
+        hc_json_set(&json, "refused", hc_json_text(info->cost.refused));
     }
     if (plain) {
-        json_text_open(&t, "against", '{');
-        json_text_string(&t, "connection", yardstick(d));
-        json_text_integer(&t, "parameters", plain->elements);
-        info_json_flops(&t, plain);
-        json_text_close(&t, '}');
+        json_t *against = json_object();
+        hc_json_set(&against, "connection", hc_json_text(yardstick(d)));
+        hc_json_set(&against, "parameters", json_integer((json_int_t)plain->elements));
+        info_json_flops(&against, plain);
+        hc_json_set(&json, "against", against);
     }
-    json_text_close(&t, '}');
-    json_text_print(&t, d->out);
+    return driver_print_json(d, json);
 }
 
 static const char *info_scaled(Arena *arena, double value) {
@@ -284,29 +232,6 @@ static void info_print_ratio(Driver *d, const char *name, double value, double p
         fprintf(d->out, "  %-16s %+12.2f %%\n", name, 100 * (ratio - 1));
     else
         fprintf(d->out, "  %-16s %12.4g times\n", name, ratio);
-}
-
-/* What a built executable tells as well. */
-static void info_print_model(Driver *d, const Network *network, const Info *info) {
-    const uint32_t n = network->constants.count;
-    HcInfoConstant *constants = ARENA_ARRAY(d->c->arena, HcInfoConstant, n + 1);
-    for (uint32_t k = 0; k < n; k++)
-        constants[k] =
-            (HcInfoConstant){network->constants.at[k].name, network->constants.at[k].value};
-    const HcInfo of = {.model = network->name,
-                       .constants = constants,
-                       .sites = info->sites.at,
-                       .groups = info->params.at,
-                       .lost = info->lost.at,
-                       .n_constants = n,
-                       .n_sites = info->sites.count,
-                       .n_groups = info->params.count,
-                       .n_lost = info->lost.count,
-                       .elements = info->elements,
-                       .undecayed = info->undecayed};
-    hc_info_print(&of, d->out);
-    fprintf(d->out, "  %-16s %14s %11sB  value, gradient and two moments in f32\n", "memory", "",
-            info_scaled(d->c->arena, 16.0 * (double)info->elements));
 }
 
 ExitCode command_info(Driver *d) {
@@ -330,13 +255,14 @@ ExitCode command_info(Driver *d) {
             d->options.against);
         return EXIT_USAGE;
     }
-    if (d->options.run.json) {
-        info_print_json(d, network, &info, compared ? &plain : NULL);
-        return EXIT_OK;
-    }
+    if (d->options.run.json)
+        return info_print_json(d, &info, compared ? &plain : NULL);
 
     Arena *arena = d->c->arena;
-    info_print_model(d, network, &info);
+    if (!hc_info_print(&info.of, d->out))
+        arena_exhausted(arena);
+    fprintf(d->out, "  %-16s %14s %11sB  value, gradient and two moments in f32\n", "memory", "",
+            info_scaled(arena, 16.0 * (double)info.elements));
     fprintf(d->out, "\noperations at one position (of %u, in a batch of %u)\n", info.positions,
             info.samples);
     fprintf(d->out, "  %-16s %12s\n  %-16s %12s\n", "forward", info_scaled(arena, info.forward),

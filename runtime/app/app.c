@@ -205,36 +205,28 @@ static void gather_sites(const json_t *manifest, HcInfoSite *sites, HcInfo *to) 
     size_t i;
     json_t *site;
     json_array_foreach(json_object_get(manifest, "sites"), i, site) {
-        const char *connection = text_of(site, "connection"), *branch = text_of(site, "branch");
-        uint32_t k = 0;
-        while (k < to->n_sites && (strcmp(sites[k].connection, connection) != 0 ||
-                                   strcmp(sites[k].branch, branch) != 0))
-            k++;
-        if (k == to->n_sites)
-            sites[to->n_sites++] = (HcInfoSite){connection, branch, 0};
-        sites[k].count++;
+        sites[to->n_sites++] =
+            (HcInfoSite){.path = text_of(site, "path"),
+                         .connection = text_of(site, "connection"),
+                         .branch = text_of(site, "branch"),
+                         .site = (uint32_t)json_integer_value(json_object_get(site, "site")),
+                         .block = (uint32_t)json_integer_value(json_object_get(site, "block"))};
     }
 }
 
-static void gather_parameters(const HcPlan *plan, HcInfoGroup *groups, const char **lost,
-                              HcInfo *to) {
+static void gather_parameters(const HcPlan *plan, HcInfoParameter *parameters, HcInfo *to) {
     const json_t *params = json_object_get(plan->json, "params");
     for (uint32_t p = 0; p < plan->n_parameters; p++) {
         const HcParameterPlan *of = &plan->parameters[p];
         const json_t *connection = json_object_get(json_array_get(params, p), "of_connection");
-        uint32_t k = 0;
-        if (of->buffer)
-            continue;
-        while (k < to->n_groups && strcmp(groups[k].name, of->group) != 0)
-            k++;
-        if (k == to->n_groups)
-            groups[to->n_groups++] = (HcInfoGroup){of->group, 0, 0, json_is_true(connection)};
-        groups[k].tensors++;
-        groups[k].elements += (uint64_t)of->count;
-        to->elements += (uint64_t)of->count;
-        to->undecayed += of->decay ? 0 : (uint64_t)of->count;
-        if (!of->gradient && !of->frozen)
-            lost[to->n_lost++] = of->name;
+        if (!of->buffer)
+            parameters[to->n_parameters++] =
+                (HcInfoParameter){.name = of->name,
+                                  .group = of->group,
+                                  .elements = (uint64_t)of->count,
+                                  .of_connection = json_is_true(connection),
+                                  .decay = of->decay,
+                                  .lost = !of->gradient && !of->frozen};
     }
 }
 
@@ -247,30 +239,34 @@ static void gather_constants(const json_t *manifest, HcInfoConstant *constants, 
     }
 }
 
-static HcStatus print_info(const HcPlan *plan, HcError *error) {
-    HcInfo to = {.model = plan->model};
+static int print_info(const App *app, const HcPlan *plan) {
     HcInfoConstant *constants =
         calloc(json_object_size(json_object_get(plan->json, "constants")) + 1, sizeof *constants);
     HcInfoSite *sites =
         calloc(json_array_size(json_object_get(plan->json, "sites")) + 1, sizeof *sites);
-    HcInfoGroup *groups = calloc(plan->n_parameters + 1, sizeof *groups);
-    const char **lost = calloc(plan->n_parameters + 1, sizeof *lost);
-    const bool good = constants && sites && groups && lost;
+    HcInfoParameter *parameters = calloc(plan->n_parameters + 1, sizeof *parameters);
+    HcInfo of = {.model = plan->model,
+                 .constants = constants,
+                 .sites = sites,
+                 .parameters = parameters,
+                 .positions = plan->max_positions ? (uint64_t)plan->max_positions : 1,
+                 .batch = plan->recipe.batch > 0 ? (uint64_t)plan->recipe.batch : 1};
+    bool good = constants && sites && parameters;
+    int code = 0;
     if (good) {
-        gather_constants(plan->json, constants, &to);
-        gather_sites(plan->json, sites, &to);
-        gather_parameters(plan, groups, lost, &to);
-        to.constants = constants;
-        to.sites = sites;
-        to.groups = groups;
-        to.lost = lost;
-        hc_info_print(&to, stdout);
+        gather_constants(plan->json, constants, &of);
+        gather_sites(plan->json, sites, &of);
+        gather_parameters(plan, parameters, &of);
+        if (app->options.run.json)
+            code = print_json(app, hc_info_json(&of));
+        else
+            good = hc_info_print(&of, stdout);
     }
     free(constants);
     free(sites);
-    free(groups);
-    free(lost);
-    return good ? HC_OK : hc_fail_memory(error, "what the model is");
+    free(parameters);
+    HcError error = {0};
+    return good ? code : report(app, hc_fail_memory(&error, "what the model is"), &error);
 }
 
 static int info(App *app) {
@@ -279,15 +275,9 @@ static int info(App *app) {
     HcStatus status = hc_plan_read(app->model, &plan, &error);
     if (status != HC_OK)
         return report(app, status, &error);
-    if (app->options.run.json) {
-        json_t *json = json_copy(plan.json);
-        json_object_del(json, "plan"); /* for machines of another kind */
-        hc_plan_free(&plan);
-        return print_json(app, json);
-    }
-    status = print_info(&plan, &error);
+    const int code = print_info(app, &plan);
     hc_plan_free(&plan);
-    return report(app, status, &error);
+    return code;
 }
 
 /* --- the program -------------------------------------------------------------------------------*/

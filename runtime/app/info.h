@@ -1,8 +1,9 @@
-/* What a model is, for people: the part of `info` that a model's source and a compiled model both
- * tell. */
+/* What a model is: the part of `info` that a model's source and a compiled model both tell, as text
+ * and as JSON. */
 #ifndef HC_INFO_H
 #define HC_INFO_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,30 +12,31 @@ typedef struct {
     const char *name, *value;
 } HcInfoConstant;
 
-/* Sites with the same connection and branch. */
 typedef struct {
-    const char *connection, *branch;
-    uint32_t count;
+    const char *path, *connection, *branch;
+    uint32_t site, block;
 } HcInfoSite;
 
-/* Parameters that one definition declares; buffers are none. */
+/* Buffers are none. */
 typedef struct {
-    const char *name;
-    uint32_t tensors;
+    const char *name, *group; /* group: the definition that declares it */
     uint64_t elements;
-    bool of_connection;
-} HcInfoGroup;
+    bool of_connection, decay;
+    bool lost; /* trained, without a path to the loss */
+} HcInfoParameter;
 
 typedef struct {
     const char *model;
     const HcInfoConstant *constants;
     const HcInfoSite *sites;
-    const HcInfoGroup *groups;
-    const char *const *lost; /* trained, without a path to the loss */
-    uint32_t n_constants, n_sites, n_groups, n_lost;
-    uint64_t elements, undecayed;
+    const HcInfoParameter *parameters;
+    uint32_t n_constants, n_sites, n_parameters;
+    uint64_t positions, batch; /* of a sample; samples of a step */
 } HcInfo;
 
-void hc_info_print(const HcInfo *info, FILE *to);
+/* For people; sites and parameters by kind. False: out of memory. */
+bool hc_info_print(const HcInfo *info, FILE *to);
+/* The caller's; NULL: out of memory. */
+json_t *hc_info_json(const HcInfo *info);
 
 #endif

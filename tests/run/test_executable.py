@@ -108,6 +108,10 @@ class Executable(harness.TestCase):
         self.assertEqual([(r["samples"], r["positions"], r["threads"]) for r in found], [(3, 5, 1)] * 2)
         own, of_hcc = self.program("info").out, self.compiler("info", "model.hc").out
         self.assertTrue(of_hcc.startswith(own), own)
+        own_json, of_hcc_json = [json.loads(result.out) for result in (self.program("info", "--json"),
+                                                                       self.compiler("info", "model.hc", "--json"))]
+        self.assertEqual(own_json, {key: of_hcc_json[key] for key in own_json})
+        self.assertEqual((own_json["no_path"], own_json["batch"]), (["idle"], 4))
         self.assertIn("no path to loss", own)
         self.assertIn("idle", own)
 
