@@ -122,3 +122,14 @@ bool elaborate_shape(Sema *s, Scope *scope, const Target *target, uint32_t *dims
     uint64_t count;
     return good && budget_elements(s, rank, dims, target->span, &count);
 }
+
+bool index_bound(Sema *s, Scope *scope, Index *index, const Expr *range) {
+    uint32_t extent;
+    if (!range)
+        return true;
+    if (!elaborate_extent(s, scope, range, &extent))
+        return false;
+    index_fix(index, extent, range->span);
+    index->bounded = true;
+    return true;
+}

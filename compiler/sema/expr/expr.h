@@ -20,6 +20,8 @@ Value elaborate_constant(Sema *s, Scope *scope, const Expr *e); /* NUMBER, BOOL,
 Value symbol_constant(Sema *s, Symbol *symbol);                 /* evaluates a SYMBOL_CONST */
 /* The extents of a declared tensor; false after an error, also where it would be too large. */
 bool elaborate_shape(Sema *s, Scope *scope, const Target *target, uint32_t *dims);
+/* `[i < range]`, where a range is written; false after an error. */
+bool index_bound(Sema *s, Scope *scope, Index *index, const Expr *range);
 
 /* --- known.c -----------------------------------------------------------------------------------*/
 
@@ -50,6 +52,8 @@ Value numeric_table(Sema *s, Scope *scope, const Expr *e);
 /* Evaluates with `indices` running over their extents, first slowest. False after an error. */
 bool numeric_evaluate(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index *const *indices,
                       double *out);
+/* Indices of an index map, larger strides first. */
+bool index_order_by_stride(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index **indices);
 Value numeric_lookup(Sema *s, const Symbol *symbol, uint32_t n, const int64_t *at, Span span);
 Value numeric_reduce(Sema *s, Scope *scope, const Expr *e);
 
@@ -64,10 +68,6 @@ void learn_extents(Sema *s, Scope *scope, const StmtList *body);
 
 /* --- subscript.c, reduce.c ---------------------------------------------------------------------*/
 
-/* Indices of an index map, larger strides first. */
-bool index_order_by_stride(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index **indices);
-/* `[i < range]`, where a range is written; false after an error. */
-bool index_bound(Sema *s, Scope *scope, Index *index, const Expr *range);
 Value elaborate_index(Sema *s, Scope *scope, const Expr *e);
 Value elaborate_reduce(Sema *s, Scope *scope, const Expr *e);
 

@@ -9,8 +9,27 @@
 #include "sema/expr/expr.h"
 #include "sema/expr/subscript.h"
 #include "sema/report.h"
+#include <math.h>
 
 enum { LOOKUP_LARGEST = 1 << 27 }; /* so that sums of numbers outside stay in 32 bits */
+
+const char *subscript_base_text(Sema *s, const Expr *base) {
+    return base->kind == EXPR_NAME ? arena_printf(s->arena, "`%s`", base->name) : "this value";
+}
+
+bool subscript_in_range(Sema *s, double v, uint32_t dim, const Expr *base, Span span) {
+    if (v != floor(v)) {
+        sema_error(s, DIAG_INDEX_RANGE, span, "%.10g is not a whole number", v);
+        return false;
+    }
+    if (v < 0 || v >= dim) {
+        sema_error(s, DIAG_INDEX_RANGE, span,
+                   "this reaches entry %.0f, but the axis of %s has %u (0 to %u)", v,
+                   subscript_base_text(s, base), dim, dim - 1);
+        return false;
+    }
+    return true;
+}
 
 bool lookup_mark(Sema *s, Work *w, uint32_t axis, const Expr *e, const Tensor *value) {
     Index *marker = ARENA_NEW(s->arena, Index);

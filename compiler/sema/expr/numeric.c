@@ -66,6 +66,43 @@ static bool extents_known(Sema *s, uint32_t n, Index *const *indices, Span span)
     return true;
 }
 
+/* Larger strides first, so that a split or merge in either order reads as a reshape. An index of
+ * one value has no stride: it goes in front, where it does not stand between features and their
+ * lanes. */
+bool index_order_by_stride(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index **indices) {
+    double stride[MAX_MENTIONED] = {0};
+    for (uint32_t k = 0; k < n; k++) {
+        if (indices[k]->extent < 2) {
+            stride[k] = INFINITY;
+            continue;
+        }
+        double pair[2];
+        const uint32_t extent = indices[k]->extent;
+        for (uint32_t j = 0; j < n; j++) {
+            indices[j]->fixed = j != k;
+            indices[j]->current = 0;
+        }
+        indices[k]->extent = 2;
+        const bool good = numeric_evaluate(s, scope, e, 1, &indices[k], pair);
+        indices[k]->extent = extent;
+        for (uint32_t j = 0; j < n; j++)
+            indices[j]->fixed = false;
+        if (!good)
+            return false;
+        stride[k] = fabs(pair[1] - pair[0]);
+    }
+    for (uint32_t i = 1; i < n; i++)
+        for (uint32_t k = i; k > 0 && stride[k - 1] < stride[k]; k--) {
+            Index *index = indices[k];
+            indices[k] = indices[k - 1];
+            indices[k - 1] = index;
+            const double swap = stride[k];
+            stride[k] = stride[k - 1];
+            stride[k - 1] = swap;
+        }
+    return true;
+}
+
 Value numeric_table(Sema *s, Scope *scope, const Expr *e) {
     Index *indices[MAX_MENTIONED];
     uint32_t n;

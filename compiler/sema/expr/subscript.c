@@ -16,23 +16,6 @@
 #include <math.h>
 #include <string.h>
 
-bool index_bound(Sema *s, Scope *scope, Index *index, const Expr *range) {
-    uint32_t extent;
-    if (!range)
-        return true;
-    if (!elaborate_extent(s, scope, range, &extent))
-        return false;
-    index_fix(index, extent, range->span);
-    index->bounded = true;
-    return true;
-}
-
-/* --- subscripts --------------------------------------------------------------------------------*/
-
-const char *subscript_base_text(Sema *s, const Expr *base) {
-    return base->kind == EXPR_NAME ? arena_printf(s->arena, "`%s`", base->name) : "this value";
-}
-
 static bool work_drop_axis(Sema *s, Work *w, uint32_t axis, Span span) {
     for (uint32_t k = axis; k + 1 < w->rank; k++) {
         w->dims[k] = w->dims[k + 1];
@@ -63,20 +46,6 @@ static bool work_split_axis(Sema *s, Work *w, uint32_t axis, uint32_t n, Index *
     return true;
 }
 
-bool subscript_in_range(Sema *s, double v, uint32_t dim, const Expr *base, Span span) {
-    if (v != floor(v)) {
-        sema_error(s, DIAG_INDEX_RANGE, span, "%.10g is not a whole number", v);
-        return false;
-    }
-    if (v < 0 || v >= dim) {
-        sema_error(s, DIAG_INDEX_RANGE, span,
-                   "this reaches entry %.0f, but the axis of %s has %u (0 to %u)", v,
-                   subscript_base_text(s, base), dim, dim - 1);
-        return false;
-    }
-    return true;
-}
-
 /* Where what is indexed comes from; of a state, and of how many. */
 static void note_base(Sema *s, Scope *scope, const Expr *base, uint32_t dim) {
     const Symbol *symbol = base->kind == EXPR_NAME ? scope_find(s, scope, base->name) : NULL;
@@ -104,43 +73,6 @@ static bool bind_label(Sema *s, Scope *scope, Work *w, uint32_t axis, Index *ind
         return false;
     }
     w->axes[axis] = index;
-    return true;
-}
-
-/* Larger strides first, so that a split or merge in either order reads as a reshape. An index of
- * one value has no stride: it goes in front, where it does not stand between features and their
- * lanes. */
-bool index_order_by_stride(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index **indices) {
-    double stride[MAX_MENTIONED] = {0};
-    for (uint32_t k = 0; k < n; k++) {
-        if (indices[k]->extent < 2) {
-            stride[k] = INFINITY;
-            continue;
-        }
-        double pair[2];
-        const uint32_t extent = indices[k]->extent;
-        for (uint32_t j = 0; j < n; j++) {
-            indices[j]->fixed = j != k;
-            indices[j]->current = 0;
-        }
-        indices[k]->extent = 2;
-        const bool good = numeric_evaluate(s, scope, e, 1, &indices[k], pair);
-        indices[k]->extent = extent;
-        for (uint32_t j = 0; j < n; j++)
-            indices[j]->fixed = false;
-        if (!good)
-            return false;
-        stride[k] = fabs(pair[1] - pair[0]);
-    }
-    for (uint32_t i = 1; i < n; i++)
-        for (uint32_t k = i; k > 0 && stride[k - 1] < stride[k]; k--) {
-            Index *index = indices[k];
-            indices[k] = indices[k - 1];
-            indices[k - 1] = index;
-            const double swap = stride[k];
-            stride[k] = stride[k - 1];
-            stride[k - 1] = swap;
-        }
     return true;
 }
 

@@ -22,10 +22,10 @@ typedef struct {
     uint32_t n_lookups;
 } Work;
 
-/* Says so when `v` is no entry of an axis of `dim` of `base`. */
+/* lookup.c, which subscript.c stands on. Says so when `v` is no entry of an axis of `dim` of
+ * `base`. */
 bool subscript_in_range(Sema *s, double v, uint32_t dim, const Expr *base, Span span);
 const char *subscript_base_text(Sema *s, const Expr *base);
-
 /* Takes a subscript that mentions positions, or whose value (NULL: positions) is a tensor. */
 bool lookup_mark(Sema *s, Work *w, uint32_t axis, const Expr *e, const Tensor *value);
 /* Replaces all marked axes by what the lookups find there. */

@@ -3,6 +3,7 @@
 #define HCC_SEMA_SITE_H
 
 #include "sema/site/trunk.h"
+#include "sema/value/tensor.h"
 
 enum { SITE_MAX_STATES = 16, SITE_MAX_CARRIES = 16 };
 
@@ -60,7 +61,9 @@ void site_append(Site *x, const Binding *b);
 /* After all writes: they take effect together. */
 void site_commit(Site *x);
 /* Zeros of the state's shape. */
-Value slot_zeros(Sema *s, const StateSlot *slot);
+static inline Value slot_zeros(Sema *s, const StateSlot *slot) {
+    return value_zeros(s, slot->rank, slot->dims, slot->span);
+}
 
 /* --- grow.c, adapt.c, width.c ------------------------------------------------------------------*/
 

@@ -299,7 +299,3 @@ void site_commit(Site *x) {
                 x->trunk->carries.at[c].value = carry->written;
     }
 }
-
-Value slot_zeros(Sema *s, const StateSlot *slot) {
-    return value_zeros(s, slot->rank, slot->dims, slot->span);
-}
