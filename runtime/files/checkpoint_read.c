@@ -1,9 +1,7 @@
-#include "runtime/files/checkpoint.h"
-#include "runtime/files/json.h"
+/* Reading checkpoints: everything is checked before anything is taken. */
+#include "runtime/files/checkpoint_internal.h"
 #include "runtime/files/json_read.h"
-#include "runtime/files/replace.h"
 
-#define XXH_INLINE_ALL
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,139 +9,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
-#define CHECKSUM_KEY "hcc.checksum"
-#define CHECKSUM_NONE "0000000000000000"
 enum {
-    CHECKSUM_DIGITS = 16,
     MAX_HEADER = 100000000,
     /* A file may be another model's, which is then said; beyond this it is not looked through. */
     VALUES_A_TENSOR = 32,
     VALUES_BESIDE = 1000000,
 };
-
-/* --- writing -----------------------------------------------------------------------------------*/
-
-static size_t tensor_bytes(const HcTensor *t) {
-    return (size_t)t->count * t->element_size;
-}
-
-static json_t *header_json(const HcTensor *tensors, int64_t count, const json_t *metadata) {
-    json_t *header = json_object();
-    json_t *meta = metadata ? json_copy((json_t *)metadata) : json_object();
-    hc_json_set(&meta, CHECKSUM_KEY, json_string(CHECKSUM_NONE));
-    hc_json_set(&header, "__metadata__", meta);
-    json_int_t at = 0;
-    for (int64_t k = 0; header && k < count; k++) {
-        const HcTensor *t = &tensors[k];
-        json_int_t end = at + (json_int_t)tensor_bytes(t);
-        json_t *entry = json_object(), *shape = json_array(), *offsets = json_array();
-        for (int32_t d = 0; d < t->rank; d++)
-            hc_json_append(&shape, json_integer(t->dims[d]));
-        hc_json_append(&offsets, json_integer(at));
-        hc_json_append(&offsets, json_integer(end));
-        hc_json_set(&entry, "dtype", json_string(t->element_size == 8 ? "F64" : "F32"));
-        hc_json_set(&entry, "shape", shape);
-        hc_json_set(&entry, "data_offsets", offsets);
-        hc_json_set(&header, t->name, entry);
-        at = end;
-    }
-    return header;
-}
-
-/* The header as bytes, padded with spaces to a multiple of eight, checksum still zero. */
-static char *header_text(const HcTensor *tensors, int64_t count, const json_t *metadata,
-                         size_t *size) {
-    json_t *json = header_json(tensors, count, metadata);
-    char *text = hc_json_dump(json, JSON_COMPACT);
-    json_decref(json);
-    if (!text)
-        return NULL;
-    size_t length = strlen(text);
-    *size = (length + 7) / 8 * 8;
-    char *padded = realloc(text, *size + 1);
-    if (!padded) {
-        free(text);
-        return NULL;
-    }
-    memset(padded + length, ' ', *size - length);
-    padded[*size] = 0;
-    return padded;
-}
-
-/* Where the digits of the checksum stand in a header; NULL: not there. */
-static char *find_checksum(char *header, size_t size) {
-    static const char before[] = "\"" CHECKSUM_KEY "\":\"";
-    char *at = memmem(header, size, before, sizeof before - 1);
-    if (!at || (size_t)(header + size - at) < sizeof before - 1 + CHECKSUM_DIGITS)
-        return NULL;
-    return at + sizeof before - 1;
-}
-
-HcStatus hc_tensors_write(const char *path, const HcTensor *tensors, int64_t count,
-                          const json_t *metadata, HcError *error) {
-    size_t size = 0;
-    char *header = header_text(tensors, count, metadata, &size);
-    char *digits = header ? find_checksum(header, size) : NULL;
-    if (!digits) {
-        free(header);
-        return hc_fail_memory(error, "the checkpoint's header");
-    }
-    XXH3_state_t hash;
-    XXH3_64bits_reset(&hash);
-    XXH3_64bits_update(&hash, header, size);
-    for (int64_t k = 0; k < count; k++)
-        XXH3_64bits_update(&hash, tensors[k].data, tensor_bytes(&tensors[k]));
-    char text[CHECKSUM_DIGITS + 1];
-    snprintf(text, sizeof text, "%016llx", (unsigned long long)XXH3_64bits_digest(&hash));
-    memcpy(digits, text, CHECKSUM_DIGITS);
-    HcWriter w;
-    HcStatus status = hc_writer_open(&w, path, error);
-    if (status == HC_OK) {
-        uint8_t length[8];
-        for (int k = 0; k < 8; k++)
-            length[k] = (uint8_t)((uint64_t)size >> (8 * k));
-        status = hc_writer_put(&w, length, sizeof length);
-        if (status == HC_OK)
-            status = hc_writer_put(&w, header, size);
-        for (int64_t k = 0; status == HC_OK && k < count; k++)
-            status = hc_writer_put(&w, tensors[k].data, tensor_bytes(&tensors[k]));
-        status = hc_writer_close(&w, status);
-    }
-    free(header);
-    return status;
-}
-
-/* --- what tensors hold -------------------------------------------------------------------------*/
-
-static void hash_values(XXH3_state_t *hash, const void *values, int64_t count,
-                        uint32_t element_size) {
-    float rounded[1024];
-    if (element_size == sizeof(float)) {
-        XXH3_64bits_update(hash, values, (size_t)count * sizeof(float));
-        return;
-    }
-    for (int64_t k = 0; k < count; k += 1024) {
-        int64_t n = count - k < 1024 ? count - k : 1024;
-        for (int64_t i = 0; i < n; i++) {
-            double wide; /* in a file it may lie anywhere */
-            memcpy(&wide, (const uint8_t *)values + 8 * (k + i), 8);
-            rounded[i] = (float)wide;
-        }
-        XXH3_64bits_update(hash, rounded, (size_t)n * sizeof(float));
-    }
-}
-
-uint64_t hc_tensors_hash(const HcTensor *tensors, int64_t count) {
-    XXH3_state_t hash;
-    XXH3_64bits_reset(&hash);
-    for (int64_t k = 0; k < count; k++)
-        hash_values(&hash, tensors[k].data, tensors[k].count, tensors[k].element_size);
-    return XXH3_64bits_digest(&hash);
-}
-
-/* --- reading -----------------------------------------------------------------------------------*/
 
 typedef struct HcTensorFile {
     const char *path;
@@ -324,7 +196,7 @@ static HcStatus check_metadata(File *f, bool *ours) {
 static HcStatus check_sum(File *f) {
     const json_t *metadata = json_object_get(f->json, "__metadata__");
     const char *stored = json_string_value(json_object_get(metadata, CHECKSUM_KEY));
-    char *digits = find_checksum(f->header, f->header_bytes);
+    char *digits = hc_find_checksum(f->header, f->header_bytes);
     if (!stored || !digits || strlen(stored) != CHECKSUM_DIGITS ||
         memcmp(digits, stored, CHECKSUM_DIGITS) != 0)
         return damaged(f, "its checksum is missing or malformed");
@@ -341,7 +213,7 @@ static HcStatus check_sum(File *f) {
 static void copy_tensor(const File *f, const HcTensor *t, int64_t k) {
     const uint8_t *from = f->data + f->offset[k];
     if (f->element_size[k] == t->element_size) {
-        memcpy(t->data, from, tensor_bytes(t));
+        memcpy(t->data, from, hc_tensor_bytes(t));
         return;
     }
     for (int64_t i = 0; i < t->count; i++) {
@@ -420,7 +292,7 @@ uint64_t hc_tensors_file_hash(const File *f) {
     XXH3_state_t hash;
     XXH3_64bits_reset(&hash);
     for (int64_t k = 0; k < f->count; k++)
-        hash_values(&hash, f->data + f->offset[k], f->tensors[k].count, f->element_size[k]);
+        hc_hash_values(&hash, f->data + f->offset[k], f->tensors[k].count, f->element_size[k]);
     return XXH3_64bits_digest(&hash);
 }
 
