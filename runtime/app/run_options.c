@@ -72,7 +72,7 @@ HcTrainOptions hc_train_options(const HcRunOptions *given, FILE *err) {
                             .runs = given->resume ? NULL : "runs",
                             .force = given->force,
                             .threads = (int32_t)given->threads.value,
-                            .init = given->init,
+                            .from = given->from,
                             .batch_log = given->batch_log,
                             .progress = given->quiet ? NULL : err,
                             .stop = hc_signals_stop};

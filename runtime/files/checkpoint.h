@@ -6,6 +6,7 @@
 #include "runtime/files/error.h"
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 /* Of a checkpoint's folder. */
 #define HC_PARAMETERS_FILE "parameters.safetensors"
@@ -33,6 +34,14 @@ typedef struct HcTensorFile HcTensorFile;
  * *file is NULL. */
 HcStatus hc_tensors_open(const char *path, const HcTensor *tensors, int64_t count,
                          HcTensorFile **file, HcError *error);
+/* The file may be another model's: it is good for those of these tensors that it holds in their
+ * shapes. */
+HcStatus hc_tensors_open_partial(const char *path, const HcTensor *tensors, int64_t count,
+                                 HcTensorFile **file, HcError *error);
+/* How many of the tensors it holds. */
+int64_t hc_tensors_there(const HcTensorFile *file);
+/* A line for each tensor that it does not hold, and for each that it holds besides. */
+HcStatus hc_tensors_say(const HcTensorFile *file, FILE *to);
 /* A text of the file's metadata, which lives as long as the file; NULL: there is none. */
 const char *hc_tensors_text(const HcTensorFile *file, const char *key);
 /* A number of the file's metadata, as we write it. */

@@ -1,5 +1,6 @@
 /* Reading checkpoints: everything is checked before anything is taken. */
 #include "runtime/files/checkpoint_internal.h"
+#include "runtime/files/json.h"
 #include "runtime/files/json_read.h"
 
 #include <errno.h>
@@ -9,6 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define METADATA "__metadata__"
 
 enum {
     MAX_HEADER = 100000000,
@@ -28,7 +31,8 @@ typedef struct HcTensorFile {
     json_t *json;
     uint8_t *data;
     size_t data_bytes;
-    uint32_t *element_size; /* as stored, per tensor */
+    bool partial;           /* it need not hold all of the tensors, and may hold others */
+    uint32_t *element_size; /* as stored, per tensor; 0: not there in this shape */
     int64_t *offset;        /* in data, per tensor */
     HcError *error;
 } File;
@@ -98,39 +102,51 @@ static HcStatus tensor_wrong(File *f, const HcTensor *t, const char *what) {
                    t->name, what);
 }
 
+typedef struct {
+    int64_t begin, end;
+} Range;
+
+/* Where a tensor's values lie in the data; false: nowhere in it. */
+static bool read_range(const File *f, const json_t *entry, Range *range) {
+    const json_t *offsets = json_object_get(entry, "data_offsets");
+    const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
+    if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end))
+        return false;
+    *range = (Range){json_integer_value(begin), json_integer_value(end)};
+    return range->begin >= 0 && range->end >= range->begin && range->end <= (int64_t)f->data_bytes;
+}
+
 /* Type, shape and place of one tensor. */
 static HcStatus check_tensor(File *f, const HcTensor *t, int64_t k) {
     const json_t *entry = json_object_get(f->json, t->name);
+    if (!entry && f->partial)
+        return HC_OK;
     if (!entry)
         return tensor_wrong(f, t, "is missing: it belongs to another model");
     const char *type = json_string_value(json_object_get(entry, "dtype"));
     const json_t *shape = json_object_get(entry, "shape");
-    const json_t *offsets = json_object_get(entry, "data_offsets");
-    if (!type || !json_is_array(shape) || json_array_size(offsets) != 2)
+    if (!type || !json_is_array(shape) ||
+        json_array_size(json_object_get(entry, "data_offsets")) != 2)
         return tensor_wrong(f, t, "has a malformed entry");
     if (strcmp(type, "F32") != 0 && strcmp(type, "F64") != 0)
         return tensor_wrong(f, t, "is neither F32 nor F64");
-    f->element_size[k] = strcmp(type, "F64") == 0 ? 8 : 4;
+    const uint32_t size = strcmp(type, "F64") == 0 ? 8 : 4;
     bool same = json_array_size(shape) == (size_t)t->rank;
     for (int32_t d = 0; same && d < t->rank; d++) {
         const json_t *dim = json_array_get(shape, (size_t)d);
         same = json_is_integer(dim) && json_integer_value(dim) == t->dims[d];
     }
+    if (!same && f->partial)
+        return HC_OK;
     if (!same)
         return tensor_wrong(f, t, "has another shape than the model's");
-    const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
-    if (!json_is_integer(begin) || !json_is_integer(end) || json_integer_value(begin) < 0 ||
-        json_integer_value(end) < json_integer_value(begin) ||
-        json_integer_value(end) > (json_int_t)f->data_bytes ||
-        json_integer_value(end) - json_integer_value(begin) != t->count * f->element_size[k])
+    Range range;
+    if (!read_range(f, entry, &range) || range.end - range.begin != t->count * size)
         return tensor_wrong(f, t, "has wrong offsets");
-    f->offset[k] = json_integer_value(begin);
+    f->offset[k] = range.begin;
+    f->element_size[k] = size;
     return HC_OK;
 }
-
-typedef struct {
-    int64_t begin, end;
-} Range;
 
 static int by_begin(const void *a, const void *b) {
     const Range *x = a, *y = b;
@@ -140,18 +156,26 @@ static int by_begin(const void *a, const void *b) {
                                  : x->end > y->end;
 }
 
-/* Tensors must tile the data: no gap, no overlap, nothing behind. */
-static HcStatus check_tiling(File *f, const HcTensor *tensors, int64_t count) {
-    Range *ranges = calloc((size_t)count + 1, sizeof *ranges);
+/* All tensors of the file must tile its data: no gap, no overlap, nothing behind. */
+static HcStatus check_tiling(File *f) {
+    Range *ranges = calloc(json_object_size(f->json) + 1, sizeof *ranges);
+    const char *name;
+    json_t *entry;
+    size_t count = 0;
+    bool good = true;
     if (!ranges)
         return hc_fail_memory(f->error, "the checkpoint");
-    for (int64_t k = 0; k < count; k++)
-        ranges[k] = (Range){f->offset[k], f->offset[k] + tensors[k].count * f->element_size[k]};
-    qsort(ranges, (size_t)count, sizeof *ranges, by_begin);
+    json_object_foreach(f->json, name, entry) {
+        if (strcmp(name, METADATA) != 0)
+            good &= read_range(f, entry, &ranges[count++]);
+    }
+    qsort(ranges, count, sizeof *ranges, by_begin);
     int64_t at = 0;
-    for (int64_t k = 0; k < count && at >= 0; k++)
+    for (size_t k = 0; k < count && at >= 0; k++)
         at = ranges[k].begin == at ? ranges[k].end : -1;
     free(ranges);
+    if (!good)
+        return damaged(f, "a tensor has wrong offsets");
     if (at < 0)
         return damaged(f, "its tensors overlap or leave gaps");
     if (at != (int64_t)f->data_bytes)
@@ -170,7 +194,7 @@ static HcStatus check_names(File *f, const HcTensor *tensors, int64_t count) {
             status = hc_fail_memory(f->error, "the checkpoint");
     }
     json_object_foreach(f->json, name, entry) {
-        if (status == HC_OK && strcmp(name, "__metadata__") != 0 && !json_object_get(known, name))
+        if (status == HC_OK && strcmp(name, METADATA) != 0 && !json_object_get(known, name))
             status = hc_fail(f->error, HC_ERROR_CHECKPOINT,
                              "checkpoint `%s`: the model has no tensor `%s`", f->path, name);
     }
@@ -179,7 +203,7 @@ static HcStatus check_names(File *f, const HcTensor *tensors, int64_t count) {
 }
 
 static HcStatus check_metadata(File *f, bool *ours) {
-    json_t *metadata = json_object_get(f->json, "__metadata__"), *value;
+    json_t *metadata = json_object_get(f->json, METADATA), *value;
     const char *key;
     *ours = false;
     if (metadata && !json_is_object(metadata))
@@ -194,7 +218,7 @@ static HcStatus check_metadata(File *f, bool *ours) {
 
 /* Files that carry any metadata of ours must carry the checksum too. */
 static HcStatus check_sum(File *f) {
-    const json_t *metadata = json_object_get(f->json, "__metadata__");
+    const json_t *metadata = json_object_get(f->json, METADATA);
     const char *stored = json_string_value(json_object_get(metadata, CHECKSUM_KEY));
     char *digits = hc_find_checksum(f->header, f->header_bytes);
     if (!stored || !digits || strlen(stored) != CHECKSUM_DIGITS ||
@@ -244,13 +268,14 @@ static HcStatus read_file(File *f) {
     status = check_metadata(f, &ours);
     for (int64_t k = 0; status == HC_OK && k < count; k++)
         status = check_tensor(f, &tensors[k], k);
-    if (status == HC_OK)
+    if (status == HC_OK && !f->partial)
         status = check_names(f, tensors, count);
     if (status == HC_OK)
-        status = check_tiling(f, tensors, count);
+        status = check_tiling(f);
     if (status != HC_OK)
         return status;
-    /* from here on the size is what the model itself asks for */
+    /* from here on the size is what tensors ask for: the model's, or of a file that names them all
+     */
     f->data = malloc(f->data_bytes + 1);
     if (!f->data)
         return hc_fail_memory(f->error, "the checkpoint");
@@ -258,12 +283,17 @@ static HcStatus read_file(File *f) {
     return status == HC_OK && ours ? check_sum(f) : status;
 }
 
-HcStatus hc_tensors_open(const char *path, const HcTensor *tensors, int64_t count,
-                         HcTensorFile **file, HcError *error) {
+static HcStatus open_file(const char *path, const HcTensor *tensors, int64_t count, bool partial,
+                          HcTensorFile **file, HcError *error) {
     File *f = *file = calloc(1, sizeof *f);
     if (!f)
         return hc_fail_memory(error, "the checkpoint");
-    *f = (File){.path = path, .tensors = tensors, .count = count, .file = -1, .error = error};
+    *f = (File){.path = path,
+                .tensors = tensors,
+                .count = count,
+                .partial = partial,
+                .file = -1,
+                .error = error};
     HcStatus status = read_file(f);
     if (f->file >= 0)
         close(f->file);
@@ -274,8 +304,67 @@ HcStatus hc_tensors_open(const char *path, const HcTensor *tensors, int64_t coun
     return status;
 }
 
+HcStatus hc_tensors_open(const char *path, const HcTensor *tensors, int64_t count,
+                         HcTensorFile **file, HcError *error) {
+    return open_file(path, tensors, count, false, file, error);
+}
+
+HcStatus hc_tensors_open_partial(const char *path, const HcTensor *tensors, int64_t count,
+                                 HcTensorFile **file, HcError *error) {
+    return open_file(path, tensors, count, true, file, error);
+}
+
+int64_t hc_tensors_there(const HcTensorFile *f) {
+    int64_t n = 0;
+    for (int64_t k = 0; k < f->count; k++)
+        n += f->element_size[k] > 0;
+    return n;
+}
+
+/* "[4, 64]". */
+static void say_shape(const json_t *shape, FILE *to) {
+    fputc('[', to);
+    for (size_t d = 0; d < json_array_size(shape); d++)
+        fprintf(to, "%s%lld", d ? ", " : "",
+                (long long)json_integer_value(json_array_get(shape, d)));
+    fputc(']', to);
+}
+
+static void say_missing(const File *f, int64_t k, FILE *to) {
+    const HcTensor *t = &f->tensors[k];
+    const json_t *entry = json_object_get(f->json, t->name);
+    fprintf(to, "  keeps its initial value: %s, ", t->name);
+    if (entry) {
+        fprintf(to, "which is ");
+        say_shape(json_object_get(entry, "shape"), to);
+        fprintf(to, " there\n");
+    } else {
+        fprintf(to, "which is not there\n");
+    }
+}
+
+HcStatus hc_tensors_say(const File *f, FILE *to) {
+    const char *name;
+    json_t *entry, *known = json_object();
+    bool good = known;
+    for (int64_t k = 0; good && k < f->count; k++) {
+        good = json_object_set_new(known, f->tensors[k].name, json_true()) == 0;
+        if (good && !f->element_size[k])
+            say_missing(f, k, to);
+    }
+    json_object_foreach(f->json, name, entry) {
+        if (good && strcmp(name, METADATA) != 0 && !json_object_get(known, name)) {
+            json_t *printable = hc_json_text(name);
+            fprintf(to, "  not taken: %s\n", printable ? json_string_value(printable) : "?");
+            json_decref(printable);
+        }
+    }
+    json_decref(known);
+    return good ? HC_OK : hc_fail_memory(f->error, "the checkpoint");
+}
+
 const char *hc_tensors_text(const File *f, const char *key) {
-    const json_t *metadata = json_object_get(f->json, "__metadata__");
+    const json_t *metadata = json_object_get(f->json, METADATA);
     return json_string_value(json_object_get(metadata, key));
 }
 
@@ -298,7 +387,8 @@ uint64_t hc_tensors_file_hash(const File *f) {
 
 void hc_tensors_take(const File *f) {
     for (int64_t k = 0; k < f->count; k++)
-        copy_tensor(f, &f->tensors[k], k);
+        if (f->element_size[k])
+            copy_tensor(f, &f->tensors[k], k);
 }
 
 void hc_tensors_close(File *f) {

@@ -5,6 +5,8 @@
 #include "runtime/run/exec.h"
 #include "runtime/run/optim.h"
 
+#include <stdio.h>
+
 struct HcContext {
     const HcModel *model;
     HcPlan plan;
@@ -46,6 +48,10 @@ void hc_begin_pass(HcContext *context);
 HcStatus hc_make_whole(HcContext *context);
 
 /* --- state.c -----------------------------------------------------------------------------------*/
+
+/* Parameters of another model's file, as far as names and shapes are the same; what they are, and
+ * what is not, is said among the notes (NULL: it is not). */
+HcStatus hc_load_matching(HcContext *context, const char *path, FILE *notes);
 
 /* hc_save_checkpoint, with a text that comes back when it is loaded; NULL: none. */
 HcStatus hc_save_checkpoint_note(HcContext *context, const char *folder, const char *note);

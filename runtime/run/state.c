@@ -86,6 +86,36 @@ HcStatus hc_load(HcContext *c, const char *path) {
     return status;
 }
 
+static HcStatus take_matching(HcContext *c, const char *path, const HcTensorFile *file,
+                              FILE *notes) {
+    const int64_t there = hc_tensors_there(file), all = c->plan.n_parameters;
+    if (there == 0)
+        return hc_fail(&c->error, HC_ERROR_CHECKPOINT,
+                       "checkpoint `%s`: none of its tensors has the name and shape of one of the "
+                       "model's",
+                       path);
+    if (notes)
+        fprintf(notes, "`%s` gives %lld of %lld tensors%s\n", path, (long long)there,
+                (long long)all, there < all ? ":" : "");
+    HcStatus status = notes ? hc_tensors_say(file, notes) : HC_OK;
+    if (status == HC_OK)
+        hc_tensors_take(file);
+    return status;
+}
+
+HcStatus hc_load_matching(HcContext *c, const char *path, FILE *notes) {
+    HcTensor *tensors;
+    HcTensorFile *file = NULL;
+    HcStatus status = parameter_tensors(c, &tensors);
+    if (status == HC_OK)
+        status = hc_tensors_open_partial(path, tensors, c->plan.n_parameters, &file, &c->error);
+    if (status == HC_OK)
+        status = take_matching(c, path, file, notes);
+    hc_tensors_close(file);
+    free(tensors);
+    return status;
+}
+
 /* --- the optimiser's state ---------------------------------------------------------------------*/
 
 /* Moments as tensors named "exp_avg.NAME" and "exp_avg_sq.NAME", or "momentum.NAME". */

@@ -259,11 +259,12 @@ static HcStatus finish(Trainer *t) {
     return status != HC_OK ? status : written;
 }
 
-static HcStatus load_init(Trainer *t) {
+static HcStatus load_from(Trainer *t) {
     char *path;
-    HcStatus status = hc_find_checkpoint(t->options->init, &path, t->error);
+    HcStatus status = hc_find_checkpoint(t->options->from, &path, t->error);
     if (status == HC_OK)
-        status = trainer_context_failed(t, hc_load(t->context, path));
+        status =
+            trainer_context_failed(t, hc_load_matching(t->context, path, t->options->progress));
     free(path);
     return status;
 }
@@ -303,8 +304,8 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
         return status;
     c->data_hash = t->data.hash;
     hc_init(c, c->recipe.seed);
-    if (o->init)
-        status = load_init(t);
+    if (o->from)
+        status = load_from(t);
     t->result->parameters = hc_plan_parameter_elements(&c->plan);
     return status == HC_OK ? trainer_context_failed(t, hc_ensure_optim(c)) : status;
 }
@@ -314,7 +315,7 @@ static HcStatus check_batch_log(const Trainer *t, const char *path) {
     struct stat info;
     if (stat(path, &info) != 0 || !S_ISREG(info.st_mode))
         return HC_OK;
-    const char *from = t->options->init;
+    const char *from = t->options->from;
     if (hc_data_holds(&t->data, path) || (from && hc_same_file(from, path)))
         return hc_fail(t->error, HC_ERROR_ARGUMENT,
                        "the batch log `%s` is what this run reads: choose another file", path);

@@ -30,11 +30,11 @@ typedef struct {
     int32_t n_settings;
     const char *resume; /* run folder, or one of its checkpoints' (RUN/ckpt/NAME), to go on with;
                            the recipe and the data are those of the run, of `settings` only steps
-                           and eval_every may be given; `out`, `runs`, `init`, `batch_log` must not.
+                           and eval_every may be given; `out`, `runs`, `from`, `batch_log` must not.
                            NULL: a new run */
     int changed_data;   /* 1: go on although the data are not those of the run */
-    const char *init;   /* checkpoint to begin with instead of drawn values (as for
-                           hc_find_checkpoint), or NULL */
+    const char *from;   /* checkpoint to begin with instead of drawn values (as for
+                           hc_find_checkpoint), as far as names and shapes fit, or NULL */
     const char *config_extra; /* text of a JSON object whose members join config.json, or NULL */
     const char *batch_log;    /* file for every batch's window starts, int64 little-endian
                                  [steps][batch], or NULL; it replaces no data of the run, and what

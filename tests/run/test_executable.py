@@ -90,11 +90,11 @@ class Executable(harness.TestCase):
                       ["sample", "theirs", "--length", "5", "--prompt", "on", "--seed", "2", "--top-k", "3"]):
             with self.subTest(words):
                 self.assertEqual(self.program(*words).out, self.compiler(*words).out)
-        for words in (["eval", "nowhere"], ["sample", "theirs", "--prompt", "x", "--init", "y"]):
+        for words in (["eval", "nowhere"], ["sample", "theirs", "--prompt", "x", "--from", "y"]):
             with self.subTest(words):
-                code = 2 if "--init" in words else 3
+                code = 2 if "--from" in words else 3
                 self.assertEqual(self.plain(self.program(*words, code=code).err), self.compiler(*words, code=code).err)
-        self.compiler("train", "model.hc", "--data", "text", "--steps", "0", "--quiet", "--init", "own", "--out", "next")
+        self.compiler("train", "model.hc", "--data", "text", "--steps", "0", "--quiet", "--from", "own", "--out", "next")
         self.assertEqual(self.program("eval", "next").out, self.program("eval", "own").out)
 
     def test_bench_and_info(self):

@@ -181,6 +181,35 @@ class Resume(harness.TestCase):
         self.assertIn("state.safetensors", self.resume(run, code=3).err)
         self.assertEqual(bytes_of(run, "log.jsonl"), before)
 
+    def new(self, name, *more, code=0):
+        run = self.path(name)
+        said = self.expect(hcc(*(word for word in self.command(run, *more) if word != "--quiet"),
+                               "--steps", "0"), code)
+        return run, said.err
+
+    def test_a_new_run_from_the_weights_of_one(self):
+        run, said = self.new("same", "--from", self.whole)
+        self.assertRegex(said, r"final.safetensors` gives (\d+) of \1 tensors\n")
+        self.assertEqual(bytes_of(run, "ckpt/final.safetensors")[-4000:],
+                         bytes_of(self.whole, "ckpt/final.safetensors")[-4000:])
+
+    def test_a_new_run_from_the_weights_of_another_model(self):
+        # streams of another number, one layer more: everything else is as it was
+        run, said = self.new("other", "--from", self.whole, "--set", "n=2", "--set", "blocks=2")
+        self.assertRegex(said, r"gives \d+ of \d+ tensors:\n")
+        self.assertRegex(said, r"  keeps its initial value: trunk\.0\.\w+\.hc\.\w+, which is \[4.*\] there\n")
+        self.assertRegex(said, r"  keeps its initial value: trunk\.1\.attn\.Wq, which is not there\n")
+        _, said = self.new("fewer", "--from", run, "--set", "wiring=residual", "--set", "blocks=1")
+        self.assertRegex(said, r"  not taken: trunk\.1\.attn\.Wq\n")
+        _, said = self.new("none", "--from", self.write_foreign(), code=3)
+        self.assertIn("none of its tensors has the name and shape", said)
+
+    def write_foreign(self):
+        """Somebody else's safetensors file."""
+        header = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+        return self.write("foreign.safetensors",
+                          len(header).to_bytes(8, "little") + header + bytes(8))
+
 
 if __name__ == "__main__":
     harness.main(__name__)

@@ -170,10 +170,10 @@ static void nothing_is_written_before_all_is_checked(void **state) {
     assert_non_null(strstr(error.message, "held out"));
     free(all);
     options.n_settings = 0;
-    options.init = in("text"); /* not a checkpoint */
+    options.from = in("text"); /* not a checkpoint */
     assert_int_equal(hc_train(&model, &options, &result, &error), HC_ERROR_CHECKPOINT);
     assert_int_not_equal(access(in("never"), F_OK), 0);
-    options.init = NULL;
+    options.from = NULL;
     options.out = in("text"); /* a file is in the way */
     assert_int_equal(hc_train(&model, &options, &result, &error), HC_ERROR_IO);
     options.out = "/proc/nothing/here";
