@@ -192,18 +192,24 @@ static HcStatus try_data(const HcModel *model, char *paths, HcError *error) {
     int32_t n = 0;
     for (char *path = strtok(paths, ","); path && n < 4; path = strtok(NULL, ","))
         data[n++] = path;
-    return hc_train(
-        model,
-        &(HcTrainOptions){
-            .data = data, .n_data = n, .threads = 1, .settings = &steps, .n_settings = 1},
-        &result, error);
+    HcStatus status =
+        hc_train(model,
+                 &(HcTrainOptions){
+                     .data = data, .n_data = n, .threads = 1, .settings = &steps, .n_settings = 1},
+                 &result, error);
+    if (status == HC_OK)
+        hc_evaluation_free(&result.evaluation);
+    return status;
 }
 
 static HcStatus try_run(const HcModel *model, const char *folder, HcError *error) {
     HcEvaluation evaluation;
-    return hc_evaluate(model,
-                       &(HcEvalOptions){.checkpoint = folder, .threads = 1, .changed_data = 1},
-                       &evaluation, error);
+    HcStatus status =
+        hc_evaluate(model, &(HcEvalOptions){.checkpoint = folder, .threads = 1, .changed_data = 1},
+                    &evaluation, error);
+    if (status == HC_OK)
+        hc_evaluation_free(&evaluation);
+    return status;
 }
 
 /* Makes the checksum right, where there is a place for it, so that what it guards is read. */
