@@ -5,6 +5,8 @@
 #define CASE_MOST_POSITIONS 16
 #include "native_case.h"
 
+#include "machine/limits.h"
+
 static TirId as_row(Case *c, TirId x) {
     const TirType t = *case_typeof(c, x);
     uint32_t dims[TIR_MAX_RANK] = {1};
@@ -108,6 +110,27 @@ static void test_shapes(void **state) {
     native_check(c, tir_binary(b, TIR_MUL, read, tir_reduce(b, TIR_REDUCE_SUM, flat, 1)));
 }
 
+/* States numbered by two axes, and what goes with each found by both numbers. */
+static void test_axes(void **state) {
+    Case *c = *state;
+    case_begin(c);
+    TirBuilder *b = &c->b;
+    TirId list[6];
+    for (uint32_t k = 0; k < 6; k++)
+        list[k] = as_row(c, varied(c, POSITION, 1, DIMS(40)));
+    TirId all = tir_reshape(b, tir_concat(b, 0, 6, list), 3, DIMS(2, 3, 40));
+    TirId weights = case_real(c, GLOBAL, 3, DIMS(2, 3, 40)),
+          a = case_real(c, GLOBAL, 2, DIMS(2, 3));
+    TirId read = tir_contract(b, a, tir_binary(b, TIR_MUL, all, weights), AXES(0, 1), AXES(0, 1, 2),
+                              1, AXES(2), POSITION);
+    tir_add_output(c->p, TIR_OUT_LOSS, "loss", 0, case_weigh(c, read));
+    pass_grad(c->p);
+    TirProgram *whole = pass_canon(c->p), *cut = pass_pieces(whole, PLAN_PIECE_ELEMENTS);
+    case_verify(cut, "after pieces");
+    case_same_outputs(c, whole, cut, "pieces");
+    assert_true(cut->block->nodes.count > whole->block->nodes.count);
+}
+
 /* A weight applied to every state: products of pieces; and one over all at once. */
 static void test_products_of_pieces(void **state) {
     Case *c = *state;
@@ -174,9 +197,9 @@ static void test_traffic(void **state) {
 int main(void) {
     hc_process_init();
     const struct CMUnitTest tests[] = {
-        NATIVE_TEST(test_depth),   NATIVE_TEST(test_many),
-        NATIVE_TEST(test_shapes),  NATIVE_TEST(test_products_of_pieces),
-        NATIVE_TEST(test_traffic),
+        NATIVE_TEST(test_depth),  NATIVE_TEST(test_many),
+        NATIVE_TEST(test_shapes), NATIVE_TEST(test_products_of_pieces),
+        NATIVE_TEST(test_axes),   NATIVE_TEST(test_traffic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
