@@ -4,6 +4,7 @@
 #define HCC_TESTS_TIR_CASE_H
 
 #include "pass/pass.h"
+#include "pass/write_out.h"
 #include "plan/plan.h"
 #include "tir/interp.h"
 #include <math.h>
@@ -272,6 +273,11 @@ static inline void case_same_outputs(Case *c, const TirProgram *p, const TirProg
     }
 }
 
+static inline bool case_every_loop(const TirProgram *p, const TirNode *loop) {
+    (void)p, (void)loop;
+    return true;
+}
+
 static inline void case_passes(Case *c) {
     case_verify(c->p, "after the gradient pass");
     case_round_trip(c, c->p);
@@ -293,6 +299,12 @@ static inline void case_passes(Case *c) {
     TirProgram *legal = pass_legalise(cut);
     case_verify(legal, "legalised");
     case_same_outputs(c, c->p, legal, "legalise");
+    pass_write_out_where(twice, case_every_loop);
+    case_verify(twice, "with its loops written out");
+    case_same_outputs(c, c->p, twice, "writing out");
+    for (uint32_t k = 0; k < twice->outputs.count; k++)
+        if (twice->outputs.at[k].role == TIR_OUT_LOSS)
+            assert_true(twice->outputs.at[k].value <= twice->n_forward);
 }
 
 /* Finite differences of the weighed sum of `root` in every element of every real leaf. */
