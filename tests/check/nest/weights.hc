@@ -1,6 +1,7 @@
 // Weights of many rows, and what is added up for them, are kept in the order in which loops over
 // features come to them; loops that multiply by them fetch what the next positions will read.
 // RUN: hcc emit --stage nests --cpu x86-64-v3 %s | FileCheck %s
+// RUN: hcc emit --stage llvm --cpu x86-64-v3 %s | FileCheck --check-prefix LLVM %s
 
 // CHECK: kernel {{.*}}fwd_H_x
 // CHECK: buffer @[[BEFORE:[0-9]+]] "x" argument
@@ -21,6 +22,11 @@
 // CHECK: buffer @{{[0-9]+}} "packed" scratch f32 read write elements 1024
 // CHECK: buffer @[[SUM:[0-9]+]] "packed" scratch f32 read write elements 1024
 // CHECK: load f32x8 @[[SUM]][%{{[0-9]+}}*16 + 8]
+
+// A sum and the product before it may become one instruction; what is fetched ahead goes past the
+// first of the caches.
+// LLVM: fadd contract <8 x float>
+// LLVM: call void @llvm.prefetch{{.*}}, i32 0, i32 2, i32 1)
 
 use std;
 
