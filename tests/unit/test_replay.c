@@ -5,6 +5,9 @@
 #define CASE_MOST_POSITIONS 64
 #include "plan_case.h"
 
+#include "abi/layout.h"
+#include "plan/plan_internal.h"
+
 enum { D = 96, STREAMS = 4 };
 
 /* Streams that each site reads, sends through two products, and writes. Sites twelve apart share
@@ -169,6 +172,18 @@ static void test_enough_changes_nothing(void **state) {
     assert_int_equal(plan->calls.count, free_plan->calls.count);
 }
 
+/* A step's memory is counted as the runtime takes it. */
+static void test_units(void **state) {
+    Case *c = *state;
+    const Plan *plan = plan_within(c, trunk(c, 4), 0);
+    const uint64_t positions = CASE_SAMPLES * CASE_POSITIONS;
+    assert_int_equal(plan_units(plan, REGION_GLOBAL), 1);
+    assert_int_equal(plan_units(plan, REGION_SAMPLE), hc_units(CASE_SAMPLES));
+    assert_int_equal(plan_units(plan, REGION_TIME), hc_units(CASE_POSITIONS));
+    assert_int_equal(plan_units(plan, REGION_POSITION), hc_units(positions));
+    assert_int_equal(plan_units(plan, REGION_PARTIAL), hc_tile_tasks(positions));
+}
+
 /* The least that is named is enough, and a byte less is not. */
 static void test_least(void **state) {
     Case *c = *state;
@@ -199,6 +214,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_bounds, case_setup, case_teardown),
         cmocka_unit_test_setup_teardown(test_enough_changes_nothing, case_setup, case_teardown),
+        cmocka_unit_test_setup_teardown(test_units, case_setup, case_teardown),
         cmocka_unit_test_setup_teardown(test_least, case_setup, case_teardown),
         cmocka_unit_test_setup_teardown(test_segments, case_setup, case_teardown),
     };
