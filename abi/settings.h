@@ -29,7 +29,10 @@
     ROW(steps, WHOLE, 1000, 0, 1e12, INCLUDED, "", "")                                             \
     ROW(clip, REAL, 0, 0, 1e30, INCLUDED, "", "")                                                  \
     ROW(seed, WHOLE, 1, 0, 9.2e18, INCLUDED, "", "")                                               \
-    ROW(eval_every, WHOLE, 0, 0, 1e12, INCLUDED, "", "")
+    ROW(eval_every, WHOLE, 0, 0, 1e12, INCLUDED, "", "")                                           \
+    ROW(save_every, WHOLE, 0, 0, 1e12, INCLUDED, "", "")                                           \
+    ROW(save_minutes, REAL, 5, 0, 1e6, INCLUDED, "", "")                                           \
+    ROW(keep, WHOLE, 0, 0, 1e6, INCLUDED, "", "")
 
 typedef enum { HC_SETTING_REAL, HC_SETTING_WHOLE } HcSettingKind; /* double, int64_t */
 enum { HC_SETTING_INCLUDED = false, HC_SETTING_EXCLUDED = true };

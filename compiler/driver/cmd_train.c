@@ -201,17 +201,6 @@ static ExitCode train_new(Driver *d, LoadedModel *loaded, HcTrainOptions *option
     return EXIT_OK;
 }
 
-/* The model of a run that goes on. */
-static ExitCode train_again(Driver *d, LoadedModel *loaded) {
-    char *folder, *checkpoint;
-    HcError error;
-    HcStatus status = hc_find_run(d->options.run.resume, &folder, &checkpoint, &error);
-    ExitCode code = status == HC_OK ? run_load(d, folder, loaded) : train_failed(d, status, &error);
-    free(folder);
-    free(checkpoint);
-    return code;
-}
-
 ExitCode command_train(Driver *d) {
     const HcRunOptions *o = &d->options.run;
     HcSetting *settings;
@@ -219,7 +208,7 @@ ExitCode command_train(Driver *d) {
     options.n_settings = train_settings(d, o->resume, &settings);
     options.settings = settings;
     LoadedModel loaded;
-    ExitCode code = o->resume ? train_again(d, &loaded) : train_new(d, &loaded, &options);
+    ExitCode code = o->resume ? run_load(d, o->resume, &loaded) : train_new(d, &loaded, &options);
     if (code != EXIT_OK)
         return code;
     hc_signals_install();

@@ -34,6 +34,9 @@ typedef struct {
     double clip; /* global gradient norm; 0 = off */
     int64_t seed;
     int64_t eval_every; /* steps between evaluations during training; 0 = only at the end */
+    int64_t save_every; /* steps between checkpoints; 0 = by time alone */
+    double save_minutes;
+    int64_t keep; /* checkpoints besides the newest and the best */
 } Recipe;
 
 enum { DATA_AXES = 2 + TIR_MAX_RANK, DATA_SUBSCRIPTS = TIR_MAX_RANK };

@@ -89,8 +89,8 @@ extern const char *const hc_optimizer_names[HC_OPTIMIZER_COUNT],
 typedef struct {
     HcOptimizer optimizer;
     HcSchedule schedule;
-    double lr, beta1, beta2, eps, weight_decay, momentum, floor, clip;
-    int64_t warmup, batch, steps, eval_every;
+    double lr, beta1, beta2, eps, weight_decay, momentum, floor, clip, save_minutes;
+    int64_t warmup, batch, steps, eval_every, save_every, keep;
     uint64_t seed;
 } HcRecipe;
 

@@ -124,15 +124,6 @@ static HcStatus read_config(const char *run, const char *path, json_t **config, 
     return status;
 }
 
-HcStatus hc_read_config(const char *run, json_t **config, HcError *error) {
-    char *path = hc_path_join(run, "config.json");
-    *config = NULL;
-    HcStatus status =
-        path ? read_config(run, path, config, error) : hc_fail_memory(error, "a path");
-    free(path);
-    return status;
-}
-
 HcStatus hc_find_run(const char *path, char **run, char **checkpoint, HcError *error) {
     static const char between[] = "/ckpt/";
     const char *at = NULL;
@@ -153,4 +144,17 @@ HcStatus hc_find_run(const char *path, char **run, char **checkpoint, HcError *e
     free(*checkpoint);
     *run = *checkpoint = NULL;
     return hc_fail_memory(error, "a path");
+}
+
+HcStatus hc_read_config(const char *path, json_t **config, HcError *error) {
+    char *run, *checkpoint;
+    *config = NULL;
+    HcStatus status = hc_find_run(path, &run, &checkpoint, error);
+    char *file = status == HC_OK ? hc_path_join(run, "config.json") : NULL;
+    if (status == HC_OK)
+        status = file ? read_config(run, file, config, error) : hc_fail_memory(error, "a path");
+    free(file);
+    free(run);
+    free(checkpoint);
+    return status;
 }

@@ -3,15 +3,22 @@
  * step that is saved before it is evaluated. */
 #include "runtime/files/json.h"
 #include "runtime/files/json_read.h"
+#include "runtime/files/paths.h"
+#include "runtime/files/replace.h"
 #include "runtime/run/clock.h"
 #include "runtime/run/context.h"
 #include "runtime/train/trainer.h"
 
+#include <dirent.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Between saves of ckpt/last; at least 20 times what a save takes. */
-#define SAVE_SECONDS 60.0
+#define CHECKPOINTS "ckpt"
+#define KEPT "step-" /* and the number of the step */
+
+/* Saves by time are apart by at least so many times what one takes. */
+enum { SAVE_PART = 20 };
 
 HcStatus trainer_context_failed(Trainer *t, HcStatus status) {
     if (status != HC_OK && t->error)
@@ -33,6 +40,10 @@ static char *note_text(const Trainer *t) {
     for (int64_t k = steps - kept; k < steps; k++)
         hc_json_append(&losses, json_real(t->losses[k % TRAIN_LOSSES]));
     hc_json_set(&note, "losses", losses);
+    if (isfinite(t->result->best_loss)) {
+        hc_json_set(&note, "best_loss", json_real(t->result->best_loss));
+        hc_json_set(&note, "best_step", json_integer(t->result->best_step));
+    }
     if (t->line)
         hc_json_set(&note, "line", json_incref(t->line));
     char *text = hc_json_dump(note, JSON_COMPACT | JSON_REAL_PRECISION(17));
@@ -46,6 +57,9 @@ static bool take_note(Trainer *t, const json_t *note) {
     const json_t *losses = json_object_get(note, "losses"), *line = json_object_get(note, "line");
     r->steps = t->context->steps_done;
     r->seconds = json_number_value(json_object_get(note, "seconds"));
+    const json_t *best = json_object_get(note, "best_loss");
+    r->best_loss = best ? json_number_value(best) : NAN;
+    r->best_step = json_integer_value(json_object_get(note, "best_step"));
     const int64_t kept = losses_kept(t);
     if (json_array_size(losses) != (size_t)kept || (line && !json_is_object(line)))
         return false;
@@ -84,24 +98,105 @@ HcStatus trainer_load(Trainer *t, const char *checkpoint) {
 
 /* --- saving ------------------------------------------------------------------------------------*/
 
+static HcStatus save_as(Trainer *t, const char *name) {
+    char *checkpoints = hc_run_file(&t->run, CHECKPOINTS), *note = note_text(t);
+    char *path = checkpoints ? hc_path_join(checkpoints, name) : NULL;
+    HcStatus status =
+        path && note ? trainer_context_failed(t, hc_save_checkpoint_note(t->context, path, note))
+                     : hc_fail_memory(t->error, "the checkpoint");
+    free(checkpoints);
+    free(path);
+    free(note);
+    return status;
+}
+
+/* The step of a checkpoint that is kept; -1: it is none. */
+static int64_t step_of(const char *name) {
+    const size_t length = sizeof KEPT - 1;
+    if (strncmp(name, KEPT, length) != 0 || strlen(name) > length + 18 || !name[length] ||
+        name[length + strspn(name + length, "0123456789")])
+        return -1;
+    return strtoll(name + length, NULL, 10);
+}
+
+/* A step that is kept and beyond `most`, or the smallest; -1: none. *count: how many there are. */
+static int64_t first_to_go(DIR *folder, int64_t most, int64_t *count) {
+    int64_t smallest = -1, beyond = -1;
+    *count = 0;
+    rewinddir(folder);
+    for (const struct dirent *entry; (entry = readdir(folder));) {
+        const int64_t step = step_of(entry->d_name);
+        *count += step >= 0;
+        if (step > most)
+            beyond = step;
+        if (step >= 0 && (smallest < 0 || step < smallest))
+            smallest = step;
+    }
+    return beyond >= 0 ? beyond : smallest;
+}
+
+static HcStatus remove_kept(Trainer *t, const char *checkpoints, int64_t step) {
+    char name[40];
+    snprintf(name, sizeof name, KEPT "%lld", (long long)step);
+    char *path = hc_path_join(checkpoints, name);
+    HcStatus status = path ? hc_folder_remove(path, t->error) : hc_fail_memory(t->error, "a path");
+    free(path);
+    return status;
+}
+
+HcStatus trainer_prune(Trainer *t) {
+    char *path = hc_run_file(&t->run, CHECKPOINTS);
+    DIR *folder = path ? opendir(path) : NULL;
+    HcStatus status = path ? HC_OK : hc_fail_memory(t->error, "a path");
+    int64_t count, step;
+    while (folder && status == HC_OK &&
+           (step = first_to_go(folder, t->result->steps, &count)) >= 0 &&
+           (count > t->context->recipe.keep || step > t->result->steps))
+        status = remove_kept(t, path, step);
+    if (folder)
+        closedir(folder);
+    free(path);
+    return status;
+}
+
+/* The step under its own name, too, and the oldest of those away. */
+static HcStatus keep_step(Trainer *t) {
+    char name[40];
+    snprintf(name, sizeof name, KEPT "%lld", (long long)t->result->steps);
+    HcStatus status = save_as(t, name);
+    return status == HC_OK ? trainer_prune(t) : status;
+}
+
 HcStatus trainer_save_last(Trainer *t) {
     if (!t->run.path || t->saved == t->result->steps)
         return HC_OK;
-    double started = hc_now();
+    const HcRecipe *recipe = &t->context->recipe;
+    const double started = hc_now(), minutes = recipe->save_minutes;
     HcStatus status = hc_run_sync(&t->run, t->error);
-    if (status != HC_OK)
-        return status;
-    char *path = hc_run_file(&t->run, "ckpt/last"), *note = note_text(t);
-    status = path && note
-                 ? trainer_context_failed(t, hc_save_checkpoint_note(t->context, path, note))
-                 : hc_fail_memory(t->error, "the checkpoint");
-    free(path);
-    free(note);
-    double spent = hc_now() - started;
-    t->next_save = hc_now() + (20 * spent > SAVE_SECONDS ? 20 * spent : SAVE_SECONDS);
+    if (status == HC_OK)
+        status = save_as(t, "last");
+    if (status == HC_OK && recipe->keep > 0 && t->result->steps > 0)
+        status = keep_step(t);
+    const double ended = hc_now(), least = SAVE_PART * (ended - started);
+    t->next_save = minutes > 0 ? ended + (60 * minutes > least ? 60 * minutes : least) : INFINITY;
     if (status == HC_OK)
         t->saved = t->result->steps;
     return status;
+}
+
+bool trainer_save_due(const Trainer *t) {
+    const int64_t every = t->context->recipe.save_every;
+    return (every > 0 && t->result->steps % every == 0) || hc_now() >= t->next_save;
+}
+
+HcStatus trainer_save_best(Trainer *t) {
+    HcTrainResult *r = t->result;
+    const double loss = r->evaluation.loss;
+    if (!isfinite(loss) || loss >= r->best_loss)
+        return HC_OK;
+    r->best_loss = loss;
+    r->best_step = r->steps;
+    return t->run.path ? save_as(t, "best") : HC_OK;
 }
 
 HcStatus trainer_save_final(Trainer *t) {

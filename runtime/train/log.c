@@ -4,6 +4,7 @@
 #include "runtime/files/paths.h"
 #include "runtime/files/replace.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -69,16 +70,33 @@ static HcStatus remove_file(const HcRun *run, const char *name, HcError *error) 
     return status;
 }
 
+static HcStatus remove_checkpoints(const HcRun *run, HcError *error) {
+    char *folder = hc_run_file(run, "ckpt");
+    DIR *entries = folder ? opendir(folder) : NULL;
+    HcStatus status = folder ? HC_OK : hc_fail_memory(error, "a path");
+    for (const struct dirent *entry; status == HC_OK && entries && (entry = readdir(entries));) {
+        const char *name = entry->d_name;
+        if (strcmp(name, "last") != 0 && strcmp(name, "best") != 0 &&
+            strncmp(name, "step-", 5) != 0)
+            continue;
+        char *path = hc_path_join(folder, name);
+        status = path ? hc_folder_remove(path, error) : hc_fail_memory(error, "a path");
+        free(path);
+    }
+    if (entries)
+        closedir(entries);
+    free(folder);
+    return status;
+}
+
 /* An earlier run; config.json last, so that what is left of it is still known for one. */
 static HcStatus clear(const HcRun *run, HcError *error) {
     static const char *const files[] = {"summary.json", "log.jsonl", "ckpt/final.safetensors"};
     HcStatus status = HC_OK;
     for (size_t k = 0; k < sizeof files / sizeof files[0] && status == HC_OK; k++)
         status = remove_file(run, files[k], error);
-    char *last = hc_run_file(run, "ckpt/last");
     if (status == HC_OK)
-        status = last ? hc_folder_remove(last, error) : hc_fail_memory(error, "a path");
-    free(last);
+        status = remove_checkpoints(run, error);
     return status == HC_OK ? remove_file(run, "config.json", error) : status;
 }
 

@@ -13,7 +13,7 @@
 
 /* What does not change what the steps compute, and where the run ends. */
 static bool may_change(const char *key) {
-    static const char *const keys[] = {"steps", "eval_every"};
+    static const char *const keys[] = {"steps", "eval_every", "save_every", "save_minutes", "keep"};
     if (strncmp(key, "train.", 6) == 0)
         key += 6;
     for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
@@ -36,21 +36,18 @@ static HcStatus set_recipe(Trainer *t) {
             o->resume);
     for (int32_t k = 0; k < o->n_settings; k++)
         if (!may_change(o->settings[k].key))
-            return hc_fail(t->error, HC_ERROR_ARGUMENT,
-                           "a run goes on with the recipe that it began with, but for train.steps "
-                           "and train.eval_every: for another `%s` begin a new one with --from %s",
-                           o->settings[k].key, o->resume);
+            return hc_fail(
+                t->error, HC_ERROR_ARGUMENT,
+                "a run goes on with the recipe that it began with, but for where it ends "
+                "and when it is evaluated and saved: for another `%s` begin a new one with "
+                "--from %s",
+                o->settings[k].key, o->resume);
     return hc_recipe_read(recipe, was, t->error);
 }
 
 HcStatus trainer_find_run(Trainer *t) {
     const HcTrainOptions *o = t->options;
-    char *run, *checkpoint;
-    HcStatus status = hc_find_run(o->resume, &run, &checkpoint, t->error);
-    if (status == HC_OK)
-        status = hc_read_config(run, &t->config, t->error);
-    free(run);
-    free(checkpoint);
+    HcStatus status = hc_read_config(o->resume, &t->config, t->error);
     const json_t *model = json_object_get(t->config, "model");
     if (status == HC_OK && json_is_string(model) &&
         strcmp(json_string_value(model), t->context->plan.model) != 0)
@@ -138,6 +135,8 @@ HcStatus trainer_take_run(Trainer *t) {
         warn(t);
     if (status == HC_OK && t->result->steps < t->context->recipe.steps)
         status = remove_results(t);
+    if (status == HC_OK)
+        status = trainer_prune(t);
     const int64_t whole = t->result->steps - (t->line != NULL);
     if (status == HC_OK)
         status = hc_run_cut_log(&t->run, whole, &last, t->error);

@@ -89,6 +89,8 @@ static HcStatus evaluate(Trainer *t) {
     if (status == HC_OK)
         status = trainer_context_failed(
             t, hc_data_evaluate(&t->data, t->context, t->context->recipe.batch, &stop, e));
+    if (status == HC_OK)
+        status = trainer_save_best(t);
     if (status == HC_OK && e->not_finite[0])
         hc_progress_note(&t->progress, "warning: after step %lld: %s", (long long)t->result->steps,
                          e->not_finite);
@@ -153,7 +155,7 @@ static HcStatus finish_step(Trainer *t, int64_t step, double loss, double lr, do
                      t->data.samples ? (double)hc_samples(c) : positions);
     if (status != HC_OK)
         return status;
-    return hc_now() < t->next_save ? HC_OK : trainer_save_last(t);
+    return trainer_save_due(t) ? trainer_save_last(t) : HC_OK;
 }
 
 static HcStatus train_step(Trainer *t, int64_t step) {
@@ -355,7 +357,8 @@ static HcStatus open_outputs(Trainer *t) {
 HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainResult *result,
                   HcError *error) {
     Trainer t = {.options = options, .result = result, .error = error, .saved = -1};
-    *result = (HcTrainResult){.evaluation = {.loss = NAN}, .train_loss = NAN, .last_loss = NAN};
+    *result = (HcTrainResult){
+        .evaluation = {.loss = NAN}, .best_loss = NAN, .train_loss = NAN, .last_loss = NAN};
     HcStatus status = prepare(&t, model);
     if (status == HC_OK)
         status = open_outputs(&t);
@@ -393,6 +396,10 @@ json_t *hc_evaluation_json(const HcEvaluation *e) {
 
 json_t *hc_train_json(const HcTrainResult *r) {
     json_t *json = hc_evaluation_json(&r->evaluation);
+    if (isfinite(r->best_loss)) {
+        hc_json_set(&json, "best_val_loss", json_real(r->best_loss));
+        hc_json_set(&json, "best_step", json_integer(r->best_step));
+    }
     if (r->steps > 0) {
         hc_json_set(&json, "train_loss", hc_json_number(r->train_loss));
         hc_json_set(&json, "last_loss", hc_json_number(r->last_loss));

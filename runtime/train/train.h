@@ -66,6 +66,8 @@ typedef struct {
     int64_t steps;           /* done */
     int64_t parameters;      /* elements */
     HcEvaluation evaluation; /* loss NaN without a held-out part */
+    double best_loss;        /* the least held-out loss of all evaluations; NaN: there was none */
+    int64_t best_step;       /* after which it was */
     double train_loss;       /* mean of the last 100 steps' losses (of all, if fewer) */
     double last_loss;
     double seconds; /* of the steps, without evaluation and saving */
@@ -79,6 +81,8 @@ typedef struct {
  *                 positions_per_s; val_loss and val_metrics where it was evaluated
  *   ckpt/last/    of hc_save_checkpoint: the newest step that was saved (before the first step, now
  *                 and then, and before every evaluation); at the end the last
+ *   ckpt/best/    likewise: the step with the least held-out loss
+ *   ckpt/step-N/  likewise: the last of them, as many as the recipe's `keep`
  *   ckpt/final.safetensors when all steps are done: parameters alone
  *   summary.json  hc_train_json of the result
  * HC_INTERRUPTED after a stop (ckpt/last is of the last step that was done), HC_ERROR_DIVERGED when
@@ -99,7 +103,7 @@ HcStatus hc_find_checkpoint(const char *path, char **checkpoint, HcError *error)
 /* Of a run folder: the folder and its newest checkpoint; of one of its checkpoints (RUN/ckpt/NAME):
  * its run, and the checkpoint. Both are the caller's to free, and NULL after a failure. */
 HcStatus hc_find_run(const char *path, char **run, char **checkpoint, HcError *error);
-/* config.json of a run folder; the caller releases it. */
+/* config.json of a run folder, or of that of a checkpoint in one; the caller releases it. */
 HcStatus hc_read_config(const char *run, json_t **config, HcError *error);
 
 typedef struct {

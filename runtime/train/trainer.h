@@ -35,6 +35,12 @@ HcStatus trainer_context_failed(Trainer *trainer, HcStatus status);
 
 /* ckpt/last: the newest step that is whole on disk, at any moment. The log is there before it. */
 HcStatus trainer_save_last(Trainer *trainer);
+/* Whether the recipe asks for that after this step. */
+bool trainer_save_due(const Trainer *trainer);
+/* ckpt/best, where the evaluation just made is better than all before. */
+HcStatus trainer_save_best(Trainer *trainer);
+/* Of checkpoints under their steps' names the recipe's `keep` stay, and none of a later step. */
+HcStatus trainer_prune(Trainer *trainer);
 /* What was trained, for use elsewhere: parameters alone. */
 HcStatus trainer_save_final(Trainer *trainer);
 /* Goes on from a checkpoint of this run: context, result, losses and the line that is not finished.

@@ -181,6 +181,30 @@ class Resume(harness.TestCase):
         self.assertIn("state.safetensors", self.resume(run, code=3).err)
         self.assertEqual(bytes_of(run, "log.jsonl"), before)
 
+    def test_checkpoints_that_stay(self):
+        run = self.path("run")
+        keep = ["--set", "train.save_every=30", "--set", "train.keep=3"]
+        self.expect(hcc(*self.command(run, *keep)))
+        self.assertEqual(sorted(os.listdir(os.path.join(run, "ckpt"))),
+                         ["best", "final.safetensors", "last", "step-189", "step-196", "step-200"])
+        summary = json.loads(bytes_of(run, "summary.json"))
+        held_out = {line["step"]: line["val_loss"] for line in log_of(run) if "val_loss" in line}
+        held_out[200] = summary["val_loss"]
+        best = min(held_out, key=held_out.get)
+        self.assertEqual((summary["best_step"], summary["best_val_loss"]), (best, held_out[best]))
+        found = self.expect(hcc("eval", os.path.join(run, "ckpt", "best"), "--json"))
+        self.assertEqual(json.loads(found.out)["val_loss"], held_out[best])
+        final = bytes_of(run, "ckpt/final.safetensors")
+        # from an earlier one: what was later goes, and comes again
+        self.resume(os.path.join(run, "ckpt", "step-189"))
+        self.assertEqual(bytes_of(run, "ckpt/final.safetensors"), final)
+        self.assertEqual(log_of(run), log_of(self.whole))
+        self.assertEqual(sorted(os.listdir(os.path.join(run, "ckpt"))),
+                         ["best", "final.safetensors", "last", "step-189", "step-196", "step-200"])
+        self.expect(hcc(*self.command(run, "--force", "--steps", "0")))
+        self.assertEqual(sorted(os.listdir(os.path.join(run, "ckpt"))),
+                         ["best", "final.safetensors", "last"])
+
     def new(self, name, *more, code=0):
         run = self.path(name)
         said = self.expect(hcc(*(word for word in self.command(run, *more) if word != "--quiet"),
