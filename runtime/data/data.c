@@ -1,18 +1,9 @@
 #include "runtime/data/data.h"
-#include "runtime/files/json.h"
-#include "runtime/files/paths.h"
+#include "runtime/data/read_text.h"
 #include "runtime/run/rng.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-void hc_data_free(HcData *data) {
-    hc_samples_free(data->samples);
-    free(data->path);
-    free(data->bytes);
-    *data = (HcData){0};
-}
 
 /* --- windows -----------------------------------------------------------------------------------*/
 
@@ -31,58 +22,28 @@ void hc_data_starts(const HcData *data, const HcPlan *plan, int64_t positions, H
     *last = end - positions - after;
 }
 
-static HcStatus check_bindings(const HcPlan *plan, HcError *error) {
-    for (uint32_t k = 0; k < plan->n_bindings; k++) {
-        const HcBinding *b = &plan->bindings[k];
-        const HcInputPlan *input = &plan->inputs[b->input];
-        if (strcmp(b->stream, "bytes") != 0)
-            return hc_fail(error, HC_ERROR_DATA, "text has no stream `%s` (there is: bytes)",
-                           b->stream);
-        if (!input->integer || input->domain != HC_POSITION || input->count != 1)
-            return hc_fail(error, HC_ERROR_DATA,
-                           "input `%s` cannot hold bytes of text: it must be one token a position",
-                           input->name);
-    }
-    return hc_inputs_bound(plan, error);
-}
-
-HcStatus hc_data_check_bytes(const HcData *data, const HcPlan *plan, HcError *error) {
-    HcStatus status = check_bindings(plan, error);
-    if (status != HC_OK)
-        return status;
-    int64_t limit = 256;
-    for (uint32_t k = 0; k < plan->n_bindings; k++) {
-        const HcInputPlan *input = &plan->inputs[plan->bindings[k].input];
-        limit = input->limit > 0 && input->limit < limit ? input->limit : limit;
-    }
-    for (int64_t k = 0; limit < 256 && k < data->count; k++) {
-        if (data->bytes[k] >= limit)
-            return hc_fail(error, HC_ERROR_DATA,
-                           "byte %d at offset %lld of the data is outside the model's vocabulary "
-                           "of %lld",
-                           data->bytes[k], (long long)k, (long long)limit);
-    }
-    return HC_OK;
+static HcStatus too_short(const HcData *data, int64_t positions, int part, int64_t needed,
+                          int64_t size, HcError *error) {
+    const HcPartFiles *files = &data->sequence->files;
+    char more[40] = "";
+    if (files->count > 1)
+        snprintf(more, sizeof more, " and %u more", (unsigned)files->count - 1);
+    return hc_fail(error, HC_ERROR_DATA,
+                   "the data (`%s`%s) are too short: a window of %lld positions needs %lld %s, and "
+                   "the %s part has %lld (of %lld in all)",
+                   files->at[0].path, more, (long long)positions, (long long)needed,
+                   data->sequence->stream, part == HC_TRAIN_PART ? "training" : "held-out",
+                   (long long)size, (long long)data->count);
 }
 
 HcStatus hc_data_check(const HcData *data, const HcPlan *plan, int64_t positions, bool held_out,
                        HcError *error) {
-    HcStatus status = hc_data_check_bytes(data, plan, error);
-    if (status != HC_OK)
-        return status;
     for (int part = HC_TRAIN_PART; part <= (held_out ? HC_HELD_OUT_PART : HC_TRAIN_PART); part++) {
         int64_t first, last, size;
         hc_data_starts(data, plan, positions, (HcPart)part, &first, &last);
         size = part == HC_TRAIN_PART ? data->train_count : data->count - data->train_count;
         if (last < first)
-            return hc_fail(
-                error, HC_ERROR_DATA,
-                "the data%s%s%s are too short: a window of %lld positions needs %lld bytes, "
-                "and the %s part has %lld (of %lld in all)",
-                data->path ? " `" : "", data->path ? data->path : "", data->path ? "`" : "",
-                (long long)positions, (long long)(size - last + first),
-                part == HC_TRAIN_PART ? "training" : "held-out", (long long)size,
-                (long long)data->count);
+            return too_short(data, positions, part, size - last + first, size, error);
     }
     return HC_OK;
 }
@@ -98,107 +59,44 @@ int64_t hc_batch_start(const HcData *data, const HcPlan *plan, int64_t positions
                                          (uint64_t)(last - first + 1));
 }
 
-void hc_data_fill(const HcData *data, HcContext *c, int64_t sample, int64_t start) {
+HcStatus hc_data_fill(const HcData *data, HcContext *c, int64_t sample, int64_t start) {
     int64_t positions = hc_positions(c);
+    HcStatus status = HC_OK;
     if (data->samples) {
         hc_samples_fill(data->samples, c, sample, start);
-        return;
+        return HC_OK;
     }
-    for (uint32_t k = 0; k < c->plan.n_bindings; k++) {
+    for (uint32_t k = 0; k < c->plan.n_bindings && status == HC_OK; k++) {
         const HcBinding *b = &c->plan.bindings[k];
         int32_t *to = (int32_t *)hc_input_memory(c, b->input) + sample * positions;
-        const uint8_t *from = data->bytes + start + b->offset;
-        for (int64_t t = 0; t < positions; t++)
-            to[t] = from[t];
+        status = hc_sequence_read(data->sequence, start + b->offset, positions,
+                                  hc_token_limit(&c->plan.inputs[b->input]), to, &c->error);
     }
+    return status;
 }
 
-void hc_data_batch(const HcData *data, HcContext *c, uint64_t seed, int64_t step) {
+HcStatus hc_data_batch(const HcData *data, HcContext *c, uint64_t seed, int64_t step) {
     const int64_t batch = hc_samples(c);
-    for (int64_t s = 0; s < batch; s++)
-        hc_data_fill(data, c, s,
-                     hc_batch_start(data, &c->plan, hc_positions(c), seed, step, batch, s));
+    HcStatus status = HC_OK;
+    for (int64_t s = 0; s < batch && status == HC_OK; s++)
+        status = hc_data_fill(
+            data, c, s, hc_batch_start(data, &c->plan, hc_positions(c), seed, step, batch, s));
+    return status;
 }
 
 /* --- opening -----------------------------------------------------------------------------------*/
 
-/* Which path the command line gives for text, if any, and for which part. */
-static HcStatus given_text(const HcDataRequest *r, HcPart *part, const char **path,
-                           HcError *error) {
-    static const char *const keys[] = {
-        [HC_TRAIN_PART] = "train=", [HC_HELD_OUT_PART] = "held_out="};
-    *part = HC_TRAIN_PART;
-    *path = r->n_given ? r->given[0] : NULL;
-    if (r->n_given > 1)
-        return hc_fail(error, HC_ERROR_ARGUMENT,
-                       "--data names `%s` and `%s`: text is one file, or a folder of files",
-                       r->given[0], r->given[1]);
-    for (int k = 0; k < 2 && *path; k++)
-        if (strncmp(*path, keys[k], strlen(keys[k])) == 0) {
-            *part = (HcPart)k;
-            *path += strlen(keys[k]);
-        }
-    if (*part == HC_HELD_OUT_PART && r->trains)
-        return hc_fail(error, HC_ERROR_ARGUMENT,
-                       "--data %s: text is held out at its end, as the fraction `held_out` of the "
-                       "train block says",
-                       r->given[0]);
-    return HC_OK;
-}
-
-/* The plan's own path, which begins at the folder of the request; the caller's to free. */
-static HcStatus own_text(const HcPlan *plan, const char *folder, char **path, HcError *error) {
-    const char *own = plan->n_data_files ? plan->data_files[0].path : NULL;
-    if (!own)
-        return hc_fail(error, HC_ERROR_ARGUMENT, "training needs data: give --data PATH");
-    *path = hc_path_in(folder, own);
-    return *path ? HC_OK : hc_fail_memory(error, "a path");
-}
-
-static HcStatus check_text_hash(const HcData *data, const HcDataRequest *request, HcError *error) {
-    const char *expected = json_string_value(json_object_get(request->run, "xxh3"));
-    const json_t *bytes = json_object_get(request->run, "bytes"),
-                 *files = json_object_get(request->run, "files");
-    char hash[HC_HASH_TEXT];
-    hc_hash_text(data->hash, hash);
-    if (!expected || strcmp(expected, hash) == 0)
-        return HC_OK;
-    return hc_data_changed(
-        request, error, "`%s` has %lld bytes in %lld files, but had %lld in %lld, or others",
-        data->path, (long long)data->count, (long long)data->files,
-        (long long)json_integer_value(bytes), (long long)json_integer_value(files));
-}
-
-static HcStatus open_text(HcData *data, const HcPlan *plan, const HcDataRequest *request,
-                          int64_t positions, HcError *error) {
-    char *recorded, *own = NULL;
-    const char *path;
-    HcPart part;
-    if (!hc_json_read_path(json_object_get(request->run, "path"), &recorded))
-        return hc_fail_memory(error, "a path");
-    HcStatus status = given_text(request, &part, &path, error);
-    if (status == HC_OK && !path && !recorded)
-        status = own_text(plan, request->folder, &own, error);
-    if (status == HC_OK) {
-        const bool as_bytes =
-            request->as_bytes || json_is_true(json_object_get(request->run, "as_bytes"));
-        const char *from = path ? path : recorded ? recorded : own;
-        const double held_out = part == HC_HELD_OUT_PART ? 1 : plan->held_out;
-        status = hc_data_load(data, from, held_out, as_bytes, request->notes, error);
-        data->path = status == HC_OK ? realpath(from, NULL) : NULL;
-        if (status == HC_OK && !data->path)
-            status = hc_fail_memory(error, "a path");
-    }
-    free(own);
-    const bool as_recorded = !path && recorded;
-    free(recorded);
-    if (status == HC_OK && (as_recorded || request->trains))
-        status = check_text_hash(data, request, error);
+static HcStatus open_sequence(HcData *data, const HcPlan *plan, const HcDataRequest *request,
+                              int64_t positions, HcError *error) {
+    HcStatus status = hc_sequence_open(plan, request, &data->sequence, error);
     if (status != HC_OK)
         return status;
+    data->count = data->sequence->count;
+    data->train_count = data->sequence->train_count;
+    data->hash = data->sequence->hash;
     /* how much is held out is seen when it is evaluated */
-    return request->trains ? hc_data_check(data, plan, positions, plan->held_out > 0, error)
-                           : hc_data_check_bytes(data, plan, error);
+    const bool held_out = plan->held_out > 0 || hc_part_files_separate(&data->sequence->files);
+    return request->trains ? hc_data_check(data, plan, positions, held_out, error) : HC_OK;
 }
 
 static HcStatus open_samples(HcData *data, const HcPlan *plan, const HcDataRequest *request,
@@ -209,11 +107,14 @@ static HcStatus open_samples(HcData *data, const HcPlan *plan, const HcDataReque
     data->count = data->samples->count;
     data->train_count = data->samples->train_count;
     data->hash = data->samples->hash;
-    data->files = data->samples->files.count;
+    return HC_OK;
+}
+
+/* Files of the run were compared one by one, but the command line may name others. */
+static HcStatus check_hash(const HcData *data, const HcDataRequest *request, HcError *error) {
     const char *expected = json_string_value(json_object_get(request->run, "xxh3"));
     char hash[HC_HASH_TEXT];
     hc_hash_text(data->hash, hash);
-    /* files of the run were compared one by one, but the command line may name others */
     if (!request->trains || !request->n_given || !expected || strcmp(expected, hash) == 0)
         return HC_OK;
     return hc_data_changed(request, error, "--data names files that are not those it read");
@@ -235,44 +136,29 @@ HcStatus hc_data_open(HcData *data, const HcPlan *plan, const HcDataRequest *req
     if (!known)
         return hc_fail(error, HC_ERROR_DATA,
                        "unknown kind of data `%s` (there are: text, idx, cifar10, table)", source);
-    HcStatus status = strcmp(source, "text") == 0 ? open_text(data, plan, request, positions, error)
-                                                  : open_samples(data, plan, request, error);
+    HcStatus status = strcmp(source, "text") == 0
+                          ? open_sequence(data, plan, request, positions, error)
+                          : open_samples(data, plan, request, error);
+    if (status == HC_OK)
+        status = check_hash(data, request, error);
     if (status != HC_OK)
         hc_data_free(data);
     return status;
 }
 
-/* `path` is the file `of`, by whatever name, or lies somewhere below it. */
-static bool is_or_below(const char *path, const char *of) {
-    const size_t length = strlen(of);
-    if (hc_same_file(path, of))
-        return true;
-    return strncmp(path, of, length) == 0 && (path[length] == '/' || of[length - 1] == '/');
+void hc_data_free(HcData *data) {
+    hc_sequence_free(data->sequence);
+    hc_samples_free(data->samples);
+    *data = (HcData){0};
 }
 
 bool hc_data_holds(const HcData *data, const char *path) {
-    char *absolute = realpath(path, NULL);
-    bool holds = absolute && data->path && is_or_below(absolute, data->path) &&
-                 (data->as_bytes || hc_file_is_text(absolute));
-    for (uint32_t k = 0; absolute && data->samples && k < data->samples->files.count; k++)
-        holds = holds || is_or_below(absolute, data->samples->files.at[k].path);
-    free(absolute);
-    return holds;
+    const HcSequence *s = data->sequence;
+    if (!hc_part_files_hold(s ? &s->files : &data->samples->files, path))
+        return false;
+    return !s || s->as_bytes || hc_file_is_text(path);
 }
 
 json_t *hc_data_json(const HcData *data) {
-    char hash[HC_HASH_TEXT];
-    if (data->samples)
-        return hc_samples_json(data->samples);
-    hc_hash_text(data->hash, hash);
-    json_t *json = json_object();
-    hc_json_set(&json, "path", hc_json_path(data->path));
-    hc_json_set(&json, "files", json_integer(data->files));
-    hc_json_set(&json, "bytes", json_integer(data->count));
-    hc_json_set(&json, "train_bytes", json_integer(data->train_count));
-    hc_json_set(&json, "held_out_bytes", json_integer(data->count - data->train_count));
-    hc_json_set(&json, "xxh3", json_string(hash));
-    if (data->as_bytes)
-        hc_json_set(&json, "as_bytes", json_true());
-    return json;
+    return data->samples ? hc_samples_json(data->samples) : hc_sequence_json(data->sequence);
 }

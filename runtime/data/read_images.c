@@ -100,7 +100,7 @@ static bool idx_fits(const HcStream *s, const IdxHeader *h) {
     return same;
 }
 
-HcStatus hc_read_idx(HcSamples *samples, HcSampleFile *file, HcError *error) {
+HcStatus hc_read_idx(HcSamples *samples, HcPartFile *file, HcError *error) {
     uint8_t *bytes;
     size_t size = 0;
     IdxHeader h;
@@ -137,7 +137,7 @@ HcStatus hc_read_idx(HcSamples *samples, HcSampleFile *file, HcError *error) {
 
 enum { CIFAR_RECORD = 1 + 3 * 32 * 32 };
 
-HcStatus hc_read_cifar10(HcSamples *samples, HcSampleFile *file, HcError *error) {
+HcStatus hc_read_cifar10(HcSamples *samples, HcPartFile *file, HcError *error) {
     uint8_t *bytes;
     size_t size = 0;
     HcStatus status = hc_samples_read(samples, file, &bytes, &size, error);

@@ -229,7 +229,7 @@ static HcStatus read_rows(Table *t, HcStream *columns) {
     return status;
 }
 
-HcStatus hc_read_table(HcSamples *samples, HcSampleFile *file, HcError *error) {
+HcStatus hc_read_table(HcSamples *samples, HcPartFile *file, HcError *error) {
     uint8_t *bytes;
     size_t size = 0;
     HcStatus status = hc_samples_read(samples, file, &bytes, &size, error);

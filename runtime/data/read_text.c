@@ -1,9 +1,8 @@
 /* Text: the bytes of a file, or of all files below a folder that are text. */
-#include "runtime/data/data.h"
+#include "runtime/data/read_text.h"
 #include "runtime/data/read_file.h"
 #include "runtime/files/paths.h"
 
-#define XXH_INLINE_ALL
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,27 +10,27 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 enum { MAX_DEPTH = 64 };
 
 typedef struct {
-    HcData *data;
+    HcText *text;
     size_t capacity;
+    bool as_bytes;
     int64_t passed; /* files and run folders that are no text */
     char first[200];
     HcError *error;
 } Loader;
 
 static HcStatus reserve(Loader *l, size_t more) {
-    size_t wanted = (size_t)l->data->count + more;
+    size_t wanted = (size_t)l->text->count + more;
     if (wanted <= l->capacity)
         return HC_OK;
     size_t capacity = wanted > 2 * l->capacity ? wanted : 2 * l->capacity;
-    uint8_t *grown = realloc(l->data->bytes, capacity);
+    uint8_t *grown = realloc(l->text->bytes, capacity);
     if (!grown)
         return hc_fail_memory(l->error, "the training data");
-    l->data->bytes = grown;
+    l->text->bytes = grown;
     l->capacity = capacity;
     return HC_OK;
 }
@@ -44,14 +43,14 @@ static HcStatus load_open_file(Loader *l, const char *path, int file, size_t siz
     HcStatus status = reserve(l, size + 1);
     while (status == HC_OK) {
         ssize_t n =
-            read(file, l->data->bytes + l->data->count, l->capacity - (size_t)l->data->count);
+            read(file, l->text->bytes + l->text->count, l->capacity - (size_t)l->text->count);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return unreadable(l, path);
         if (n == 0)
             break;
-        l->data->count += n;
+        l->text->count += n;
         status = reserve(l, 1 << 16); /* it may have grown since stat */
     }
     return status;
@@ -94,15 +93,15 @@ static void pass_over(Loader *l, const char *path) {
 
 /* One file has been read from `start` on: below a folder, what is no text is passed over. */
 static HcStatus keep_text(Loader *l, const char *path, int64_t start, int depth) {
-    HcData *data = l->data;
+    HcText *text = l->text;
     const char *what =
-        data->as_bytes ? NULL : no_text(data->bytes + start, (size_t)(data->count - start));
+        l->as_bytes ? NULL : no_text(text->bytes + start, (size_t)(text->count - start));
     if (!what)
-        data->files++;
+        text->files++;
     else if (depth == 0)
         return hc_fail(l->error, HC_ERROR_DATA, "data `%s` is %s", path, what);
     else {
-        data->count = start;
+        text->count = start;
         pass_over(l, path);
     }
     return HC_OK;
@@ -163,7 +162,7 @@ static HcStatus load_path(Loader *l, const char *path, int depth);
 static HcStatus load_folder(Loader *l, const char *path, int folder, int depth) {
     char **names;
     size_t count;
-    if (!l->data->as_bytes && is_run_folder(folder)) {
+    if (!l->as_bytes && is_run_folder(folder)) {
         close(folder);
         if (depth == 0)
             return hc_fail(l->error, HC_ERROR_DATA,
@@ -204,30 +203,26 @@ static HcStatus load_path(Loader *l, const char *path, int depth) {
         return unreadable(l, path);
     if (S_ISDIR(info.st_mode))
         return load_folder(l, path, file, depth); /* closes it */
-    const int64_t start = l->data->count;
+    const int64_t start = l->text->count;
     HcStatus status = load_open_file(l, path, file, (size_t)info.st_size);
     close(file);
     return status == HC_OK ? keep_text(l, path, start, depth) : status;
 }
 
-HcStatus hc_data_load(HcData *data, const char *path, double held_out, bool as_bytes, FILE *notes,
-                      HcError *error) {
-    *data = (HcData){.as_bytes = as_bytes};
-    Loader loader = {.data = data, .error = error};
+HcStatus hc_read_text(const char *path, bool as_bytes, FILE *notes, HcText *text, HcError *error) {
+    *text = (HcText){0};
+    Loader loader = {.text = text, .as_bytes = as_bytes, .error = error};
     HcStatus status = load_path(&loader, path, 0);
     if (status == HC_OK && notes && loader.passed)
         fprintf(notes, "`%s`: passed over %lld that %s no text, such as `%s`\n", path,
                 (long long)loader.passed, loader.passed == 1 ? "is" : "are", loader.first);
-    if (status == HC_OK && data->count == 0)
-        status = data->files ? hc_fail(error, HC_ERROR_DATA, "data `%s` is empty", path)
+    if (status == HC_OK && text->count == 0)
+        status = text->files ? hc_fail(error, HC_ERROR_DATA, "data `%s` is empty", path)
                              : hc_fail(error, HC_ERROR_DATA, "data `%s` holds no regular file%s",
                                        path, loader.passed ? " that is text" : "");
     if (status != HC_OK) {
-        free(data->bytes);
-        *data = (HcData){0};
-        return status;
+        free(text->bytes);
+        *text = (HcText){0};
     }
-    data->train_count = (int64_t)((double)data->count * (1.0 - held_out));
-    data->hash = XXH3_64bits(data->bytes, (size_t)data->count);
-    return HC_OK;
+    return status;
 }

@@ -81,7 +81,7 @@ void hc_samples_fill(const HcSamples *s, HcContext *c, int64_t sample, int64_t r
 static void describe(const HcSamples *s, const char *stream, int64_t row, char *text, size_t size) {
     const bool lines = s->lines != NULL;
     for (uint32_t k = 0; k < s->files.count; k++) {
-        const HcSampleFile *f = &s->files.at[k];
+        const HcPartFile *f = &s->files.at[k];
         if ((f->stream && strcmp(f->stream, stream) != 0) || row < f->first ||
             row >= f->first + f->count)
             continue;

@@ -10,7 +10,7 @@ static HcStatus read_files(HcSamples *s, HcError *error) {
     const char *source = s->plan->data_source;
     HcStatus status = HC_OK;
     for (uint32_t k = 0; k < s->files.count && status == HC_OK; k++) {
-        HcSampleFile *file = &s->files.at[k];
+        HcPartFile *file = &s->files.at[k];
         status = strcmp(source, "idx") == 0       ? hc_read_idx(s, file, error)
                  : strcmp(source, "cifar10") == 0 ? hc_read_cifar10(s, file, error)
                                                   : hc_read_table(s, file, error);
@@ -23,9 +23,7 @@ static HcStatus read_files(HcSamples *s, HcError *error) {
 /* All streams go through the same samples; then which are for training. */
 static HcStatus part_samples(HcSamples *s, HcError *error) {
     const HcStream *first = &s->streams[0];
-    bool separate = false;
-    for (uint32_t k = 0; k < s->files.count; k++)
-        separate |= s->files.at[k].part == HC_HELD_OUT_PART;
+    const bool separate = hc_part_files_separate(&s->files);
     for (uint32_t k = 1; k < s->n_streams; k++) {
         const HcStream *other = &s->streams[k];
         if (other->samples == first->samples && other->train_samples == first->train_samples)
@@ -61,18 +59,9 @@ static bool standardises(const HcPlan *plan) {
 
 /* The training part's files are not needed when the other's stand beside them. */
 static void drop_training(HcSamples *s, const json_t *statistics) {
-    HcSampleFiles *files = &s->files;
-    if ((standardises(s->plan) && !statistics) ||
-        files->at[files->count - 1].part != HC_HELD_OUT_PART)
+    if ((standardises(s->plan) && !statistics) || !hc_part_files_separate(&s->files))
         return;
-    uint32_t kept = 0;
-    for (uint32_t k = 0; k < files->count; k++) {
-        if (files->at[k].part == HC_HELD_OUT_PART)
-            files->at[kept++] = files->at[k];
-        else
-            free(files->at[k].path);
-    }
-    files->count = kept;
+    hc_part_files_keep_held_out(&s->files);
     s->train_missing = true;
 }
 
@@ -100,7 +89,7 @@ static HcStatus open_samples(HcSamples *s, HcError *error) {
     const json_t *run = s->request->run, *statistics = json_object_get(run, "statistics");
     HcStatus status = hc_inputs_bound(plan, error);
     if (status == HC_OK)
-        status = hc_sample_files(plan, s->request, &s->files, error);
+        status = hc_part_files(plan, s->request, &s->files, error);
     if (status != HC_OK)
         return status;
     if (!s->request->trains)
@@ -155,38 +144,18 @@ void hc_samples_free(HcSamples *s) {
     free(s->fills);
     free(s->columns);
     free(s->lines);
-    hc_sample_files_free(&s->files);
+    hc_part_files_free(&s->files);
     free(s);
 }
 
 /* --- what a run remembers ----------------------------------------------------------------------*/
 
-static json_t *file_json(const HcSampleFile *f) {
-    char *absolute = realpath(f->path, NULL);
-    const char *path = absolute ? absolute : f->path;
-    const size_t size = strlen(path) + 32 + (f->stream ? strlen(f->stream) : 0);
-    char *text = malloc(size);
-    if (text)
-        snprintf(text, size, "%s%s%s=%s", f->part == HC_TRAIN_PART ? "train" : "held_out",
-                 f->stream ? "." : "", f->stream ? f->stream : "", path);
-    json_t *json = text ? hc_json_path(text) : NULL;
-    free(text);
-    free(absolute);
-    return json;
-}
-
 json_t *hc_samples_json(const HcSamples *s) {
-    json_t *json = json_object(), *files = json_array(), *hashes = json_array();
+    json_t *json = json_object();
     char hash[HC_HASH_TEXT];
-    for (uint32_t k = 0; k < s->files.count; k++) {
-        hc_hash_text(s->files.at[k].hash, hash);
-        hc_json_append(&files, file_json(&s->files.at[k]));
-        hc_json_append(&hashes, json_string(hash));
-    }
     hc_hash_text(s->hash, hash);
     hc_json_set(&json, "source", json_string(s->plan->data_source));
-    hc_json_set(&json, "files", files);
-    hc_json_set(&json, "files_xxh3", hashes);
+    hc_part_files_set_json(&s->files, &json);
     hc_json_set(&json, "samples", json_integer(s->count));
     hc_json_set(&json, "train_samples", json_integer(s->train_count));
     hc_json_set(&json, "held_out_samples", json_integer(s->count - s->train_count));

@@ -3,35 +3,8 @@
 #ifndef HC_SAMPLES_H
 #define HC_SAMPLES_H
 
-#include "runtime/data/request.h"
+#include "runtime/data/part_files.h"
 #include "runtime/run/context.h"
-
-/* --- files -------------------------------------------------------------------------------------*/
-
-/* One file to read; the path is owned. */
-typedef struct {
-    HcPart part;
-    bool given;         /* by the command line */
-    const char *stream; /* NULL: all streams of the source */
-    char *path;
-    const char *expected; /* its hash when the run read it; NULL: unknown, or another file */
-    int64_t first, count; /* samples it gave, once read */
-    uint64_t hash;
-} HcSampleFile;
-
-typedef struct {
-    HcSampleFile *at;
-    uint32_t count;
-} HcSampleFiles;
-
-/* The plan's files, or those of the run, with what the command line says instead: a
- * folder for all of the plan's, a file for the training part (when evaluating, for the held-out
- * part if that has files of its own), or NAME=PATH where NAME is `train`, `held_out`, a stream, or
- * both as in `held_out.labels`. Several for one part are all of its files. The training files come
- * first. */
-HcStatus hc_sample_files(const HcPlan *plan, const HcDataRequest *request, HcSampleFiles *files,
-                         HcError *error);
-void hc_sample_files_free(HcSampleFiles *files);
 
 /* --- streams -----------------------------------------------------------------------------------*/
 
@@ -66,7 +39,7 @@ typedef struct {
 typedef struct {
     const HcPlan *plan;
     const HcDataRequest *request; /* while opening */
-    HcSampleFiles files;
+    HcPartFiles files;
     HcStream streams[HC_MAX_STREAMS];
     HcBlock blocks[HC_MAX_STREAMS];
     uint32_t n_streams;
@@ -87,13 +60,13 @@ HcStream *hc_stream(HcSamples *samples, const char *name);
 HcStatus hc_block_append(HcBlock *block, const void *bytes, size_t size, HcError *error);
 size_t hc_stream_element_bytes(HcStreamElement element);
 /* hc_read_file, and its hash, which must be what is expected. */
-HcStatus hc_samples_read(HcSamples *samples, HcSampleFile *file, uint8_t **bytes, size_t *size,
+HcStatus hc_samples_read(HcSamples *samples, HcPartFile *file, uint8_t **bytes, size_t *size,
                          HcError *error);
 
 /* Readers: append the samples of one file. */
-HcStatus hc_read_idx(HcSamples *samples, HcSampleFile *file, HcError *error);
-HcStatus hc_read_cifar10(HcSamples *samples, HcSampleFile *file, HcError *error);
-HcStatus hc_read_table(HcSamples *samples, HcSampleFile *file, HcError *error);
+HcStatus hc_read_idx(HcSamples *samples, HcPartFile *file, HcError *error);
+HcStatus hc_read_cifar10(HcSamples *samples, HcPartFile *file, HcError *error);
+HcStatus hc_read_table(HcSamples *samples, HcPartFile *file, HcError *error);
 
 /* --- use ---------------------------------------------------------------------------------------*/
 

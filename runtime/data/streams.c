@@ -40,23 +40,14 @@ size_t hc_stream_element_bytes(HcStreamElement element) {
     return bytes[element];
 }
 
-/* What the run names must be what it was then. */
-static HcStatus check_hash(const HcSamples *s, const HcSampleFile *file, HcError *error) {
-    char hash[HC_HASH_TEXT];
-    hc_hash_text(file->hash, hash);
-    if (!file->expected || strcmp(file->expected, hash) == 0)
-        return HC_OK;
-    return hc_data_changed(s->request, error, "`%s` is not the file that the run read", file->path);
-}
-
-HcStatus hc_samples_read(HcSamples *samples, HcSampleFile *file, uint8_t **bytes, size_t *size,
+HcStatus hc_samples_read(HcSamples *samples, HcPartFile *file, uint8_t **bytes, size_t *size,
                          HcError *error) {
     HcStatus status = hc_read_file(file->path, bytes, size, error);
     if (status != HC_OK)
         return status;
     samples->hash = XXH3_64bits_withSeed(*bytes, *size, samples->hash);
     file->hash = XXH3_64bits(*bytes, *size);
-    status = check_hash(samples, file, error);
+    status = hc_part_file_check(file, samples->request, error);
     if (status != HC_OK) {
         free(*bytes);
         *bytes = NULL;

@@ -83,10 +83,9 @@ static void place_of(const HcData *data, int64_t start, int64_t positions, char 
     text[0] = 0;
     const HcSamples *s = data->samples;
     if (!s)
-        snprintf(text, size, "bytes %lld to %lld of the data", (long long)start,
-                 (long long)(start + positions - 1));
+        hc_sequence_place(data->sequence, start, positions, text, size);
     for (uint32_t k = 0; s && k < s->files.count && !text[0]; k++) {
-        const HcSampleFile *file = &s->files.at[k];
+        const HcPartFile *file = &s->files.at[k];
         if (start < file->first || start >= file->first + file->count)
             continue;
         if (s->lines)
@@ -108,10 +107,13 @@ static bool run_part(const HcBatch *b, HcContext *c, int64_t first, int64_t n) {
     double value = 0;
     if (n != hc_samples(c) && hc_resize(c, n, hc_positions(c)) != HC_OK)
         return true;
-    for (int64_t s = 0; s < n; s++)
-        hc_data_fill(b->data, c, s, start_in(b, c, first + s));
+    HcStatus status = HC_OK;
+    for (int64_t s = 0; s < n && status == HC_OK; s++)
+        status = hc_data_fill(b->data, c, s, start_in(b, c, first + s));
+    if (status != HC_OK)
+        return true;
     hc_forward(c);
-    HcStatus status = b->held_out ? value_at(c, b->value, &value) : hc_loss(c, &value);
+    status = b->held_out ? value_at(c, b->value, &value) : hc_loss(c, &value);
     return status != HC_OK || isfinite(value);
 }
 
@@ -168,10 +170,10 @@ static HcStatus run_batch(const HcData *data, HcContext *c, int64_t n, int64_t p
     int32_t bad = -1;
     if (n != hc_samples(c) || positions != hc_positions(c))
         status = hc_resize(c, n, positions);
+    for (int64_t s = 0; s < n && status == HC_OK; s++)
+        status = hc_data_fill(data, c, s, held_out_start(data, c, positions, e->windows + s));
     if (status != HC_OK)
         return status;
-    for (int64_t s = 0; s < n; s++)
-        hc_data_fill(data, c, s, held_out_start(data, c, positions, e->windows + s));
     hc_forward(c);
     status = add_batch(c, n, e, means, &bad);
     if (status == HC_OK && bad >= 0 && !e->not_finite[0])
@@ -191,10 +193,10 @@ static HcStatus evaluate(const HcData *data, HcContext *c, int64_t batch, int64_
             status = hc_fail(&c->error, HC_INTERRUPTED, "interrupted while evaluating");
     }
     if (status == HC_OK && e->windows == 0)
-        return hc_fail(
-            &c->error, HC_ERROR_DATA,
-            "the held-out part (%lld bytes) is shorter than one window of %lld positions",
-            (long long)(data->count - data->train_count), (long long)positions);
+        return hc_fail(&c->error, HC_ERROR_DATA,
+                       "the held-out part (%lld %s) is shorter than one window of %lld positions",
+                       (long long)(data->count - data->train_count), data->sequence->stream,
+                       (long long)positions);
     e->loss = mean_of(&means[0]);
     for (uint32_t k = 0; k < e->n_metrics; k++)
         e->metrics[k].value = mean_of(&means[k + 1]);

@@ -164,7 +164,9 @@ static HcStatus train_step(Trainer *t, int64_t step) {
     HcStatus status = log_batch(t, step);
     if (status != HC_OK)
         return status;
-    hc_data_batch(&t->data, c, c->recipe.seed, step);
+    status = trainer_context_failed(t, hc_data_batch(&t->data, c, c->recipe.seed, step));
+    if (status != HC_OK)
+        return status;
     hc_forward_backward(c);
     status = trainer_context_failed(t, hc_loss(c, &loss));
     if (status != HC_OK)

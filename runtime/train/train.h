@@ -16,7 +16,7 @@ typedef struct {
 } HcSetting;
 
 typedef struct {
-    const char *const *data; /* file or folder of text; files of samples, as hc_sample_files takes
+    const char *const *data; /* file or folder of text; files of samples, as hc_part_files takes
                                 them; none: what the model's train block names */
     int32_t n_data;
     const char *data_folder; /* where relative names of the train block begin, or NULL */

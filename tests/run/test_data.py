@@ -579,6 +579,42 @@ class Runs(Data):
         self.assertIn("over 10 windows", self.eval("--data", "held_out=other").out)
         self.assertIn("is empty", self.eval(code=3).err)
 
+    def test_several_texts(self):
+        """Those of a part are one text, in their order; what is held out may be a text of its own."""
+        text = BYTES.replace("SETTINGS", "")
+        for name, words in [("a", "one two three\n"), ("b", "four five\n"), ("c", "six seven\n")]:
+            self.write(name, words * 4)
+        self.write("ab", open(self.path("a")).read() + open(self.path("b")).read())
+        self.train(text, "--data", "ab", "--data", "held_out=c")
+        expected, found = self.losses(), self.summary()["val_loss"]
+        for given in [["a", "b", "held_out=c"], ["held_out=c", "train=a", "train=b"]]:
+            self.train(text, *[word for one in given for word in ("--data", one)])
+            self.assertEqual((self.losses(), self.summary()["val_loss"]), (expected, found))
+        self.train(BYTES.replace("SETTINGS", 'train = files("a", "b");').replace("0.5", '"c"'))
+        self.assertEqual((self.losses(), self.summary()["val_loss"]), (expected, found))
+        with open(self.path("run/config.json"), encoding="utf-8") as file:
+            data = json.load(file)["data"]
+        self.assertEqual([data["bytes"], data["train_bytes"], data["held_out_bytes"]], [136, 96, 40])
+        self.assertEqual(data["files"], ["train=" + self.path("a"), "train=" + self.path("b"),
+                                         "held_out=" + self.path("c")])
+        resume = ["train", "--resume", self.path("run"), "--steps"]
+        self.expect(hcc(*resume, "3", cwd=self.folder))
+        for given, said in [(["b", "a", "held_out=c"], "--data names files that are not"),
+                            (["a", "held_out=b"], "--data names files that are not")]:
+            result = hcc(*resume, "4", *[word for one in given for word in ("--data", one)],
+                         cwd=self.folder)
+            self.assertIn(said, self.expect(result, 3).err)
+        self.write("a", "ONE two three\n" * 4)
+        self.assertIn("a` is not what the run read",
+                      self.expect(hcc(*resume, "4", cwd=self.folder), 3).err)
+        self.eval()  # reads what is held out alone
+        self.write("c", "six eight\n" * 4)
+        self.assertIn("c` is not what the run read", self.eval(code=3).err)
+        self.assertIn("over 6 windows", self.eval("--data", "a").out)
+        self.refused(text, "the data (`ab` and 1 more) are too short: a window of 8 positions needs 9 "
+                     "bytes, and the held-out part has 3 (of 99 in all)", "--data", "ab", "--data",
+                     "held_out=" + self.write("short", "now"))
+
     def test_samples_that_have_changed(self):
         row, standard = "1,2,3,4\n", "x[i] = standardise(columns[i]); y = columns[3];"
         self.write("a.csv", row + "2,3,4,5\n")
@@ -588,7 +624,7 @@ class Runs(Data):
         self.write("a.csv", "5,5,5,5\n")  # its means and deviations are known
         self.assertEqual(self.eval().out, loss)
         self.write("h.csv", "1,2,3,5\n")
-        self.assertIn("h.csv` is not the file that the run read", self.eval(code=3).err)
+        self.assertIn("h.csv` is not what the run read", self.eval(code=3).err)
         self.assertIn("warning:", self.eval("--changed-data").err)
         self.write("new.csv", row * 3)
         for given in ["new.csv", "held_out=new.csv"]:
@@ -600,7 +636,7 @@ class Runs(Data):
         self.train(line_text(settings="held_out = shuffled(0.5);"))
         self.eval()
         self.write("line.csv", row * 3 + "0,0,0,0\n")
-        self.assertIn("line.csv` is not the file", self.eval(code=3).err)
+        self.assertIn("line.csv` is not what", self.eval(code=3).err)
         self.assertIn("over 3 samples", self.eval("--data", "held_out=new.csv").out)
 
     def test_columns_by_number_are_those_of_the_training_file(self):
@@ -619,9 +655,7 @@ class Runs(Data):
         self.train(text, "--data", "tokens.bin", "--data-is-bytes")
         self.eval()  # as it was trained
         self.write("a.txt", "one two three four\n" * 9)
-        self.refused(text, "--data names `a.txt` and `tokens.bin`", "--data", "a.txt", "--data",
-                     "tokens.bin", code=2)
-        self.refused(text, "text is held out at its end", "--data", "held_out=a.txt", code=2)
+        self.refused(text, "training needs data", "--data", "held_out=a.txt", code=2)
         # a folder that holds the run itself, and what the tests write
         first = self.train(text, "--data", ".", out="runs/one")
         second = self.train(text, "--data", ".", out="runs/two")

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "runtime/data/read_text.h"
 #include "runtime/files/checkpoint.h"
 #include "runtime/train/evaluate.h"
 #include "runtime_model.h"
@@ -91,14 +92,13 @@ static void folders_are_read_in_order(void **state) {
     put(in("d/.hidden"), "no", 2);
     put(in("d/.git/x"), "no", 2);
     assert_int_equal(symlink(folder, in("d/b/loop")), 0);
-    HcData data;
+    HcText text;
     HcError error;
-    assert_int_equal(hc_data_load(&data, in("d"), 0.25, false, NULL, &error), HC_OK);
-    assert_int_equal(data.count, 14);
-    assert_memory_equal(data.bytes, "oneTWOtwothree", 14);
-    assert_int_equal(data.files, 4);
-    assert_int_equal(data.train_count, 10);
-    hc_data_free(&data);
+    assert_int_equal(hc_read_text(in("d"), false, NULL, &text, &error), HC_OK);
+    assert_int_equal(text.count, 14);
+    assert_memory_equal(text.bytes, "oneTWOtwothree", 14);
+    assert_int_equal(text.files, 4);
+    free(text.bytes);
 }
 
 /* What a folder of text also holds: passed over, and told. */
@@ -130,43 +130,43 @@ static void what_is_no_text_is_passed_over(void **state) {
                                            {"t/2", "gr\xf6\xdf"
                                                    "e, \xc3\xa4"},
                                            {"t/run/config.json", "{}"}};
-    HcData data;
+    HcText text;
     HcError error;
     mkdir(in("t"), 0777);
     mkdir(in("t/run"), 0777);
     for (size_t k = 0; k < sizeof files / sizeof files[0]; k++) {
         put(in(files[k].name), files[k].bytes, files[k].size);
-        assert_int_equal(hc_data_load(&data, in(files[k].name), 0, false, NULL, &error),
+        assert_int_equal(hc_read_text(in(files[k].name), false, NULL, &text, &error),
                          HC_ERROR_DATA);
         assert_non_null(strstr(error.message, in(files[k].name)));
-        assert_int_equal(hc_data_load(&data, in(files[k].name), 0, true, NULL, &error), HC_OK);
-        assert_int_equal(data.count, files[k].size);
-        hc_data_free(&data);
+        assert_int_equal(hc_read_text(in(files[k].name), true, NULL, &text, &error), HC_OK);
+        assert_int_equal(text.count, files[k].size);
+        free(text.bytes);
     }
     for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++)
         put(in(texts[k][0]), texts[k][1], strlen(texts[k][1]));
     char said[300] = "", expected[300];
     for (int run = 0; run < 2; run++) { /* with a log, t/run is the folder of a run */
         FILE *notes = fmemopen(said, sizeof said, "w");
-        assert_int_equal(hc_data_load(&data, in("t"), 0, false, notes, &error), HC_OK);
+        assert_int_equal(hc_read_text(in("t"), false, notes, &text, &error), HC_OK);
         fclose(notes);
-        assert_int_equal(data.files, 4 - run);
-        assert_memory_equal(data.bytes, "BZh is howPK has begungr\xf6\xdf", 24);
+        assert_int_equal(text.files, 4 - run);
+        assert_memory_equal(text.bytes, "BZh is howPK has begungr\xf6\xdf", 24);
         snprintf(expected, sizeof expected, "passed over %d that are no text, such as `%s`\n",
                  10 + run, in("t/bz2"));
         assert_non_null(strstr(said, expected));
-        hc_data_free(&data);
+        free(text.bytes);
         put(in("t/run/log.jsonl"), "{}", 2);
     }
-    assert_int_equal(hc_data_load(&data, in("t/run"), 0, false, NULL, &error), HC_ERROR_DATA);
+    assert_int_equal(hc_read_text(in("t/run"), false, NULL, &text, &error), HC_ERROR_DATA);
     assert_non_null(strstr(error.message, "is the folder of a run"));
-    assert_int_equal(hc_data_load(&data, in("t/run"), 0, true, NULL, &error), HC_OK);
-    hc_data_free(&data);
+    assert_int_equal(hc_read_text(in("t/run"), true, NULL, &text, &error), HC_OK);
+    free(text.bytes);
 }
 
 static void bad_data_is_named(void **state) {
     (void)state;
-    HcData data;
+    HcText text;
     HcError error;
     put(in("empty"), "", 0);
     mkdir(in("none"), 0777);
@@ -176,23 +176,27 @@ static void bad_data_is_named(void **state) {
         {"none", "holds no regular file"},
     };
     for (int k = 0; k < 3; k++) {
-        assert_int_equal(hc_data_load(&data, in(cases[k][0]), 0.1, false, NULL, &error),
-                         HC_ERROR_DATA);
+        assert_int_equal(hc_read_text(in(cases[k][0]), false, NULL, &text, &error), HC_ERROR_DATA);
         assert_non_null(strstr(error.message, cases[k][1]));
-        assert_null(data.bytes);
+        assert_null(text.bytes);
     }
-    assert_int_equal(hc_data_load(&data, "/dev/zero", 0.1, false, NULL, &error), HC_ERROR_DATA);
+    assert_int_equal(hc_read_text("/dev/zero", false, NULL, &text, &error), HC_ERROR_DATA);
     assert_non_null(strstr(error.message, "neither a file nor a folder"));
 }
 
-static HcData counting(int64_t count, double held_out) {
-    HcData data = {.bytes = malloc((size_t)count),
-                   .count = count,
-                   .train_count = (int64_t)((double)count * (1 - held_out)),
-                   .files = 1};
+/* A text of `count` different bytes, of which so many are trained on. */
+static HcData counting(int64_t count, int64_t train_count) {
+    HcSequence *s = calloc(1, sizeof *s);
+    s->stream = "bytes";
+    s->files.at = calloc(1, sizeof *s->files.at);
+    s->files.count = 1;
+    s->files.at[0].path = strdup("counting");
+    s->files.at[0].count = count;
+    s->pieces = calloc(1, sizeof *s->pieces);
+    s->pieces[0].bytes = malloc((size_t)count);
     for (int64_t k = 0; k < count; k++)
-        data.bytes[k] = (uint8_t)k;
-    return data;
+        s->pieces[0].bytes[k] = (uint8_t)k;
+    return (HcData){.sequence = s, .count = count, .train_count = train_count};
 }
 
 static void windows_must_fit(void **state) {
@@ -202,8 +206,7 @@ static void windows_must_fit(void **state) {
     HcPlan plan;
     HcError error;
     assert_int_equal(hc_plan_read(&model, &plan, &error), HC_OK);
-    HcData data = counting(100, 0.17); /* 17 held out: exactly one window of 16 and its target */
-    data.train_count = 83;
+    HcData data = counting(100, 83); /* 17 held out: exactly one window of 16 and its target */
     assert_int_equal(hc_data_check(&data, &plan, 16, true, &error), HC_OK);
     int64_t first, last;
     hc_data_starts(&data, &plan, 16, HC_TRAIN_PART, &first, &last);
@@ -213,17 +216,36 @@ static void windows_must_fit(void **state) {
     data.train_count = 84;
     assert_int_equal(hc_data_check(&data, &plan, 16, true, &error), HC_ERROR_DATA);
     assert_string_equal(error.message,
-                        "the data are too short: a window of 16 positions needs 17 bytes, and the "
-                        "held-out part has 16 (of 100 in all)");
+                        "the data (`counting`) are too short: a window of 16 positions needs 17 "
+                        "bytes, and the held-out part has 16 (of 100 in all)");
     assert_int_equal(hc_data_check(&data, &plan, 16, false, &error), HC_OK);
     data.train_count = 16;
     assert_int_equal(hc_data_check(&data, &plan, 16, false, &error), HC_ERROR_DATA);
     assert_non_null(strstr(error.message, "training part has 16"));
-    data.train_count = 83;
-    data.bytes[41] = 100;
-    assert_int_equal(hc_data_check(&data, &plan, 16, true, &error), HC_ERROR_DATA);
-    assert_non_null(strstr(error.message, "byte 100 at offset 41"));
     hc_data_free(&data);
+    hc_plan_free(&plan);
+    free(manifest);
+}
+
+static void bytes_must_be_in_the_vocabulary(void **state) {
+    (void)state;
+    char *manifest = bigram_manifest("\"limit\": 256", 4, "\"limit\": 100");
+    HcModel model = bigram_model(4, manifest);
+    HcPlan plan;
+    HcError error;
+    HcData data;
+    char text[60];
+    const char *given = in("text");
+    const HcDataRequest request = {.given = &given, .n_given = 1, .trains = true};
+    memset(text, 99, sizeof text);
+    put(given, text, sizeof text);
+    assert_int_equal(hc_plan_read(&model, &plan, &error), HC_OK);
+    assert_int_equal(hc_data_open(&data, &plan, &request, 4, &error), HC_OK);
+    hc_data_free(&data);
+    text[41] = 100;
+    put(given, text, sizeof text);
+    assert_int_equal(hc_data_open(&data, &plan, &request, 4, &error), HC_ERROR_DATA);
+    assert_non_null(strstr(error.message, "byte 100 at offset 41 of `"));
     hc_plan_free(&plan);
     free(manifest);
 }
@@ -233,7 +255,7 @@ static void batches_follow_seed_and_step(void **state) {
     char *manifest = bigram_manifest(NULL, 4, NULL);
     HcModel model = bigram_model(4, manifest);
     HcContext *c = create(&model, 3, 16);
-    HcData data = counting(200, 0.1);
+    HcData data = counting(200, 180);
     int seen[200] = {0};
     for (int64_t step = 0; step < 2000; step++) {
         for (int64_t s = 0; s < 3; s++) {
@@ -267,8 +289,8 @@ static void evaluation_covers_every_window_once(void **state) {
     HcModel model = bigram_model(8, manifest);
     HcContext *c = create(&model, 4, 5);
     hc_init(c, 1);
-    HcData data = counting(250, 0); /* held out: 7 windows of 16, their targets, and 9 bytes more */
-    data.train_count = 250 - (7 * 16 + 1 + 9);
+    HcData data = counting(250, 250 - (7 * 16 + 1 + 9));
+    /* held out: 7 windows of 16, their targets, and 9 bytes more */
     double one, sum = 0;
     HcEvaluation found;
     assert_int_equal(hc_data_evaluate(&data, c, 4, NULL, &found), HC_OK);
@@ -511,6 +533,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_text_is_passed_over),
         cmocka_unit_test(bad_data_is_named),
         cmocka_unit_test(windows_must_fit),
+        cmocka_unit_test(bytes_must_be_in_the_vocabulary),
         cmocka_unit_test(batches_follow_seed_and_step),
         cmocka_unit_test(evaluation_covers_every_window_once),
         cmocka_unit_test(training_continues_to_the_bit),

@@ -61,10 +61,6 @@ static void add_file(Sema *s, const DataSource *source, bool held_out, Name stre
     const DataFile file = {stream.text, v.string};
     if (v.string[0] == '\0')
         sema_error(s, DIAG_DATA_BINDING, span, "a file's name is empty");
-    else if (held_out && strcmp(source->name, "text") == 0)
-        sema_error(s, DIAG_DATA_BINDING, span, "text is held out as a fraction at its end");
-    else if (strcmp(source->name, "text") == 0 && s->network->data.train_files.count)
-        sema_error(s, DIAG_DATA_BINDING, span, "text is one file, or a folder of files");
     else if (source->streams && stream.text)
         sema_error(s, DIAG_DATA_BINDING, stream.span, "files of `%s` data hold all streams",
                    source->name);

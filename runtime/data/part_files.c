@@ -1,8 +1,8 @@
-/* Which files hold the samples. */
-#include "runtime/data/samples.h"
+#include "runtime/data/part_files.h"
 #include "runtime/files/json.h"
 #include "runtime/files/paths.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,7 +10,7 @@
 /* --- names -------------------------------------------------------------------------------------*/
 
 typedef struct {
-    HcSampleFiles *files;
+    HcPartFiles *files;
     const HcPlan *plan;
     HcError *error;
     const HcDataRequest *request;
@@ -22,9 +22,9 @@ static bool is_folder(const char *path) {
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-static HcStatus add(Names *n, HcSampleFile file, const char *path) {
-    HcSampleFiles *files = n->files;
-    HcSampleFile *grown = realloc(files->at, (files->count + 1) * sizeof *grown);
+static HcStatus add(Names *n, HcPartFile file, const char *path) {
+    HcPartFiles *files = n->files;
+    HcPartFile *grown = realloc(files->at, (files->count + 1) * sizeof *grown);
     if (!grown)
         return hc_fail_memory(n->error, "the list of data files");
     files->at = grown;
@@ -42,7 +42,7 @@ static bool same_stream(const char *a, const char *b) {
 
 /* Those that the command line did not give. */
 static void remove_files(Names *n, HcPart part, const char *stream) {
-    HcSampleFiles *files = n->files;
+    HcPartFiles *files = n->files;
     uint32_t kept = 0;
     for (uint32_t k = 0; k < files->count; k++) {
         if (!files->at[k].given && files->at[k].part == part &&
@@ -91,7 +91,7 @@ static bool read_key(const HcPlan *plan, const char *text, size_t length, HcPart
 static HcStatus replace(Names *n, const char *path, HcPart part, const char *stream) {
     remove_files(n, part, stream);
     n->folder = NULL;
-    return add(n, (HcSampleFile){.part = part, .stream = stream, .given = true}, path);
+    return add(n, (HcPartFile){.part = part, .stream = stream, .given = true}, path);
 }
 
 static HcStatus no_such_key(const Names *n, const char *given, size_t key) {
@@ -123,17 +123,15 @@ static HcStatus apply(Names *n, const char *given) {
                        "the data have several files: give --data FOLDER, or --data %s=FILE and so "
                        "on, instead of `%s`",
                        n->plan->data_files[0].stream, given);
-    part = HC_TRAIN_PART; /* unless we evaluate, and what is held out has files of its own */
-    for (uint32_t k = 0; !n->request->trains && k < n->files->count; k++)
-        if (n->files->at[k].part == HC_HELD_OUT_PART)
-            part = HC_HELD_OUT_PART;
+    const bool held_out = !n->request->trains && hc_part_files_separate(n->files);
+    part = held_out ? HC_HELD_OUT_PART : HC_TRAIN_PART;
     return replace(n, given, part, NULL);
 }
 
-/* A file that hc_samples_json wrote down, as `text` names it. */
+/* A file that hc_part_files_set_json wrote down, as `text` names it. */
 static HcStatus add_file(Names *n, const char *text, const char *hash) {
     const char *equals = text ? strchr(text, '=') : NULL;
-    HcSampleFile file = {.expected = hash};
+    HcPartFile file = {.expected = hash};
     if (!equals || !read_key(n->plan, text, (size_t)(equals - text), &file.part, &file.stream))
         return hc_fail(n->error, HC_ERROR_CHECKPOINT,
                        "the run's config.json names data that the model does not have: `%s`",
@@ -141,7 +139,7 @@ static HcStatus add_file(Names *n, const char *text, const char *hash) {
     return add(n, file, equals + 1);
 }
 
-/* The files that the run has read, as hc_samples_json wrote them down. */
+/* The files that the run has read, as hc_part_files_set_json wrote them down. */
 static HcStatus add_recorded(Names *n, const json_t *files, const json_t *hashes) {
     HcStatus status = HC_OK;
     for (size_t k = 0; k < json_array_size(files) && status == HC_OK; k++) {
@@ -164,16 +162,21 @@ static HcStatus add_own(Names *n, const char *folder) {
     for (uint32_t k = 0; k < n->plan->n_data_files && status == HC_OK; k++) {
         const HcDataFile *f = &n->plan->data_files[k];
         const HcPart part = f->held_out ? HC_HELD_OUT_PART : HC_TRAIN_PART;
-        status = add(n, (HcSampleFile){.part = part, .stream = f->stream}, f->path);
+        status = add(n, (HcPartFile){.part = part, .stream = f->stream}, f->path);
     }
     return status;
+}
+
+/* Of text a folder is one of the data. */
+static bool holds_the_files(const Names *n, const char *given) {
+    return strcmp(n->plan->data_source, "text") != 0 && is_folder(given);
 }
 
 static HcStatus find_folder(const Names *n, const char **folder) {
     *folder = NULL;
     for (int32_t k = 0; k < n->request->n_given; k++) {
         const char *given = n->request->given[k];
-        if (!is_folder(given))
+        if (!holds_the_files(n, given))
             continue;
         if (*folder)
             return hc_fail(n->error, HC_ERROR_ARGUMENT,
@@ -185,24 +188,24 @@ static HcStatus find_folder(const Names *n, const char **folder) {
     return HC_OK;
 }
 
-static int by_part(const HcSampleFile *a, const HcSampleFile *b) {
+static int by_part(const HcPartFile *a, const HcPartFile *b) {
     return (int)a->part - (int)b->part;
 }
 
-HcStatus hc_sample_files(const HcPlan *plan, const HcDataRequest *request, HcSampleFiles *files,
-                         HcError *error) {
+HcStatus hc_part_files(const HcPlan *plan, const HcDataRequest *request, HcPartFiles *files,
+                       HcError *error) {
     Names n = {.files = files, .plan = plan, .request = request, .error = error};
     const char *folder;
-    *files = (HcSampleFiles){0};
+    *files = (HcPartFiles){0};
     HcStatus status = find_folder(&n, &folder);
     if (status == HC_OK)
         status = add_own(&n, folder);
     for (int32_t k = 0; k < request->n_given && status == HC_OK; k++)
-        if (!is_folder(request->given[k]))
+        if (!holds_the_files(&n, request->given[k]))
             status = apply(&n, request->given[k]);
     for (uint32_t i = 1; i < files->count; i++) /* stable, and short */
         for (uint32_t k = i; k > 0 && by_part(&files->at[k - 1], &files->at[k]) > 0; k--) {
-            const HcSampleFile swap = files->at[k];
+            const HcPartFile swap = files->at[k];
             files->at[k] = files->at[k - 1];
             files->at[k - 1] = swap;
         }
@@ -212,13 +215,86 @@ HcStatus hc_sample_files(const HcPlan *plan, const HcDataRequest *request, HcSam
                          "training needs data: give --data FILE, or name it in the model's train "
                          "block: `train = \"FILE\";`");
     if (status != HC_OK)
-        hc_sample_files_free(files);
+        hc_part_files_free(files);
     return status;
 }
 
-void hc_sample_files_free(HcSampleFiles *files) {
+void hc_part_files_free(HcPartFiles *files) {
     for (uint32_t k = 0; k < files->count; k++)
         free(files->at[k].path);
     free(files->at);
-    *files = (HcSampleFiles){0};
+    *files = (HcPartFiles){0};
+}
+
+bool hc_part_files_separate(const HcPartFiles *files) {
+    bool separate = false;
+    for (uint32_t k = 0; k < files->count; k++)
+        separate |= files->at[k].part == HC_HELD_OUT_PART;
+    return separate;
+}
+
+void hc_part_files_keep_held_out(HcPartFiles *files) {
+    uint32_t kept = 0;
+    for (uint32_t k = 0; k < files->count; k++) {
+        if (files->at[k].part == HC_HELD_OUT_PART)
+            files->at[kept++] = files->at[k];
+        else
+            free(files->at[k].path);
+    }
+    files->count = kept;
+}
+
+/* `path` is the file `of`, by whatever name, or lies somewhere below it. */
+static bool is_or_below(const char *path, const char *of) {
+    char *absolute = realpath(of, NULL);
+    const size_t length = absolute ? strlen(absolute) : 0;
+    const bool below = absolute && strncmp(path, absolute, length) == 0 &&
+                       (path[length] == '/' || absolute[length - 1] == '/');
+    free(absolute);
+    return below || hc_same_file(path, of);
+}
+
+bool hc_part_files_hold(const HcPartFiles *files, const char *path) {
+    char *absolute = realpath(path, NULL);
+    bool holds = false;
+    for (uint32_t k = 0; absolute && k < files->count && !holds; k++)
+        holds = is_or_below(absolute, files->at[k].path);
+    free(absolute);
+    return holds;
+}
+
+/* --- what a run remembers ----------------------------------------------------------------------*/
+
+HcStatus hc_part_file_check(const HcPartFile *file, const HcDataRequest *request, HcError *error) {
+    char hash[HC_HASH_TEXT];
+    hc_hash_text(file->hash, hash);
+    if (!file->expected || strcmp(file->expected, hash) == 0)
+        return HC_OK;
+    return hc_data_changed(request, error, "`%s` is not what the run read", file->path);
+}
+
+static json_t *file_json(const HcPartFile *f) {
+    char *absolute = realpath(f->path, NULL);
+    const char *path = absolute ? absolute : f->path;
+    const size_t size = strlen(path) + 32 + (f->stream ? strlen(f->stream) : 0);
+    char *text = malloc(size);
+    if (text)
+        snprintf(text, size, "%s%s%s=%s", f->part == HC_TRAIN_PART ? "train" : "held_out",
+                 f->stream ? "." : "", f->stream ? f->stream : "", path);
+    json_t *json = text ? hc_json_path(text) : NULL;
+    free(text);
+    free(absolute);
+    return json;
+}
+
+void hc_part_files_set_json(const HcPartFiles *files, json_t **to) {
+    json_t *names = json_array(), *hashes = json_array();
+    char hash[HC_HASH_TEXT];
+    for (uint32_t k = 0; k < files->count; k++) {
+        hc_hash_text(files->at[k].hash, hash);
+        hc_json_append(&names, file_json(&files->at[k]));
+        hc_json_append(&hashes, json_string(hash));
+    }
+    hc_json_set(to, "files", names);
+    hc_json_set(to, "files_xxh3", hashes);
 }

@@ -1,0 +1,39 @@
+/* Data of one long sequence of tokens, of which windows are drawn: text, a token a byte, and token
+ * files. The files of a part follow one another, and a window may begin in one and end in the next;
+ * none lies in both parts. */
+#ifndef HC_SEQUENCE_H
+#define HC_SEQUENCE_H
+
+#include "runtime/data/part_files.h"
+
+/* What one file holds. */
+typedef struct {
+    uint8_t *bytes; /* tokens of one byte each; owned */
+} HcPiece;
+
+typedef struct {
+    const char *stream; /* `bytes` or `tokens`: the plan's */
+    HcPartFiles files;
+    HcPiece *pieces;            /* of each of them */
+    int64_t count, train_count; /* tokens; those of the training part come first */
+    uint64_t hash;              /* of one file its own; of all that was read, and of the parts */
+    bool as_bytes;              /* text was read whatever it is */
+} HcSequence;
+
+/* Reads and checks everything, each token against the vocabulary of the inputs that it may fill. To
+ * evaluate, files of the training part are not read where what is held out has its own. */
+HcStatus hc_sequence_open(const HcPlan *plan, const HcDataRequest *request, HcSequence **sequence,
+                          HcError *error);
+void hc_sequence_free(HcSequence *sequence); /* NULL is fine */
+/* Tokens first .. first + n - 1, which must be there and below `limit`. */
+HcStatus hc_sequence_read(const HcSequence *sequence, int64_t first, int64_t n, int64_t limit,
+                          int32_t *to, HcError *error);
+/* Where they are, as a phrase. */
+void hc_sequence_place(const HcSequence *sequence, int64_t first, int64_t n, char *text,
+                       size_t size);
+/* What config.json says of them, to find them again. */
+json_t *hc_sequence_json(const HcSequence *sequence);
+/* Tokens of the input must be below this. */
+int64_t hc_token_limit(const HcInputPlan *input);
+
+#endif
