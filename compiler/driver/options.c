@@ -62,11 +62,11 @@ OptionsResult options_parse(Options *options, Arena *arena, int argc, const char
                           .argv = argv,
                           .err = err,
                           .options = options};
-    line.room = ARENA_ARRAY(arena, const char *,
-                            hc_option_lists(option_rows, OPTION_ROWS) * (uint32_t)argc + 1);
+    line.room = ARENA_ARRAY(arena, const char *, (uint32_t)hc_command_line_room(&line));
     bool parsed = hc_command_line_parse(&line);
     options->command = (Command)line.command;
     options->argument = line.argument;
+    options->arguments = line.arguments;
     if (parsed && options->help) {
         if (options->command == CMD_NONE)
             help_overview(out);

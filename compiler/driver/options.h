@@ -29,8 +29,9 @@ typedef enum {
 
 typedef struct {
     Command command;
-    const char *argument; /* FILE, RUN, NAME or CODE; NULL when not given; "-" is stdin */
-    int argc;             /* the whole line, for the reproducing command of a fault */
+    const char *argument;   /* FILE, RUN, NAME or CODE; NULL when not given; "-" is stdin */
+    HcOptionList arguments; /* all of them, where a command takes several */
+    int argc;               /* the whole line, for the reproducing command of a fault */
     const char *const *argv;
     HcRunOptions run; /* of rows that built executables have, too */
 #define RUN_OPTION(ident, long_name, short_name, kind, value, commands, of_executables, help)

@@ -331,8 +331,7 @@ int hc_main(const HcModel *model, int argc, char **argv) {
     size_t length = 1;
     for (int k = 0; k < argc; k++)
         length += strlen(argv[k]) + 1;
-    const char **room = line.room =
-        calloc(hc_option_lists(rows, N_ROWS) * (size_t)argc + 1, sizeof *room);
+    const char **room = line.room = calloc(hc_command_line_room(&line), sizeof *room);
     char *texts = app.texts = malloc(length);
     app.settings = calloc((size_t)argc + 3, sizeof *app.settings);
     int code = 6;

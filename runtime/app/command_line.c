@@ -45,11 +45,11 @@ uint32_t hc_command_find(const HcCommandLine *l, const char *name) {
     return k;
 }
 
-uint32_t hc_option_lists(const HcOptionRow *rows, uint32_t n_rows) {
-    uint32_t n = 0;
-    for (uint32_t k = 0; k < n_rows; k++)
-        n += rows[k].kind == HC_OPTION_LIST;
-    return n;
+size_t hc_command_line_room(const HcCommandLine *l) {
+    size_t lists = 1; /* the arguments */
+    for (uint32_t k = 0; k < l->n_rows; k++)
+        lists += l->rows[k].kind == HC_OPTION_LIST;
+    return lists * (size_t)l->argc + 1;
 }
 
 void hc_option_text(const HcOptionRow *row, char *text, size_t size) {
@@ -103,8 +103,7 @@ static bool set_real(const HcCommandLine *l, const HcOptionRow *row, const char 
     return true;
 }
 
-static bool add_text(HcCommandLine *l, const HcOptionRow *row, const char *text) {
-    HcOptionList *list = (HcOptionList *)(void *)((char *)l->options + row->field);
+static bool add_text(HcCommandLine *l, HcOptionList *list, const char *text) {
     if (!list->at) {
         *list = (HcOptionList){l->room, 0, (uint32_t)l->argc};
         l->room += l->argc;
@@ -128,7 +127,7 @@ static bool set(HcCommandLine *l, const HcOptionRow *row, const char *text) {
     case HC_OPTION_REAL:
         return set_real(l, row, text);
     case HC_OPTION_LIST:
-        return add_text(l, row, text);
+        return add_text(l, field, text);
     }
     return false;
 }
@@ -202,6 +201,10 @@ static bool parse_command(HcCommandLine *l, const char *word) {
     return has_command(l) || unknown(l, "command", "", word, candidates, n);
 }
 
+static bool takes_several(const HcCommandRow *command) {
+    return strstr(command->arguments, "...") != NULL;
+}
+
 static bool parse_word(HcCommandLine *l, const char *word) {
     if (!has_command(l))
         return parse_command(l, word);
@@ -209,11 +212,12 @@ static bool parse_word(HcCommandLine *l, const char *word) {
     if (!*command->arguments)
         return hc_command_line_wrong(l, "'%s' takes no argument, and '%s' is one", command->name,
                                      word);
-    if (l->argument)
+    if (l->argument && !takes_several(command))
         return hc_command_line_wrong(l, "'%s' takes one %s, and '%s' is one too many",
                                      command->name, command->arguments, word);
-    l->argument = word;
-    return true;
+    if (!l->argument)
+        l->argument = word;
+    return add_text(l, &l->arguments, word);
 }
 
 bool hc_command_line_parse(HcCommandLine *l) {

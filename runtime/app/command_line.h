@@ -1,5 +1,5 @@
 /* Parsing of command lines by a table of options, for hcc and for built executables: COMMAND
- * [ARGUMENT] [OPTION ...]. What is wrong is said in the same words by both. */
+ * [ARGUMENT ...] [OPTION ...]. What is wrong is said in the same words by both. */
 #ifndef HC_COMMAND_LINE_H
 #define HC_COMMAND_LINE_H
 
@@ -54,7 +54,9 @@ typedef struct {
 } HcOptionRow;
 
 typedef struct {
-    const char *name, *arguments; /* "RUN"; "": it takes none; "[NAME]": it can do without */
+    const char *name;
+    const char *arguments; /* "RUN"; "RUN ...": one or more; "": it takes none; "[NAME]": it can do
+                              without */
 } HcCommandRow;
 
 typedef struct {
@@ -65,11 +67,12 @@ typedef struct {
     uint32_t n_commands;
     int argc;
     const char *const *argv;
-    const char **room; /* for argc texts of each LIST */
+    const char **room; /* for hc_command_line_room texts */
     FILE *err;
-    void *options;        /* zero-initialised; rows are fields of it */
-    uint32_t command;     /* found: an index; n_commands: none so far */
-    const char *argument; /* NULL: not given */
+    void *options;          /* zero-initialised; rows are fields of it */
+    uint32_t command;       /* found: an index; n_commands: none so far */
+    HcOptionList arguments; /* of the command */
+    const char *argument;   /* the first of them; NULL: not given */
 } HcCommandLine;
 
 /* Says what is wrong, on a line after the program's name; false. */
@@ -82,8 +85,8 @@ bool hc_command_line_complete(const HcCommandLine *line);
 /* n_commands: there is none of the name. */
 uint32_t hc_command_find(const HcCommandLine *line, const char *name);
 bool hc_command_takes(const char *command, const char *commands);
-/* How many of the rows are lists. */
-uint32_t hc_option_lists(const HcOptionRow *rows, uint32_t n_rows);
+/* How many texts the lists of such a line may hold. */
+size_t hc_command_line_room(const HcCommandLine *line);
 /* "-o, --out PATH" into `text`. */
 void hc_option_text(const HcOptionRow *row, char *text, size_t size);
 
