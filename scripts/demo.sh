@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds hcc and trains a small character model twice on this repository's own sources and documents:
 # with the plain residual, then with manifold-constrained hyper-connections. Shows progress (on a
-# terminal), both losses and a sample. Installs what is missing first. About a minute of building and
+# terminal), a sample, and both runs beside each other. Installs what is missing first. About a minute of building and
 # two of training on two cores.
 #
 #   scripts/demo.sh [--steps N]
@@ -58,16 +58,13 @@ for wiring in residual mhc; do
     train "$wiring"
 done
 
-loss() {
-    python3 -c 'import json, sys; print("%.4f" % json.load(open(sys.argv[1]))["val_loss"])' \
-        "$runs/$1/summary.json"
-}
 echo
 echo "== a sample of the mhc model"
 "$hcc" sample "$runs/mhc" --prompt "static void " --length 300
 echo
 echo
-echo "held-out loss (nats a character): residual $(loss residual), mhc $(loss mhc)"
-echo "(one seed of a small model and $steps steps: another --seed moves each by about as much as they"
-echo "differ; docs/connections.md and bench/README.md say how wirings are compared)"
-echo "the runs are in $runs"
+echo "== hcc compare $runs"
+"$hcc" compare "$runs"
+echo
+echo "(losses are nats a character. One seed of a small model and $steps steps: another --seed moves each"
+echo "by about as much as they differ; docs/compare.md says what is compared, and with what)"

@@ -73,6 +73,8 @@ ExitCode command_train(Driver *d);
 ExitCode command_eval(Driver *d);
 ExitCode command_sample(Driver *d);
 ExitCode command_bench(Driver *d);
+ExitCode command_log(Driver *d);
+ExitCode command_compare(Driver *d);
 ExitCode command_build(Driver *d);
 ExitCode command_explain(Driver *d);
 

@@ -38,6 +38,7 @@ static const struct {
     {"HCC_CACHE_SIZE", "the most that folder may hold, in MiB; 0: keep nothing (256)"},
     {"COLUMNS",
      "how wide help is, and the list of `hcc show` (the terminal; elsewhere no line is broken)"},
+    {"LINES", "how many lines `hcc log` prints (the terminal; elsewhere each of the log)"},
     {"NO_COLOR", "no colours, whatever the terminal can do"},
     {"TMPDIR", "where `hcc build` links (/tmp)"},
 };
@@ -50,7 +51,7 @@ static void help_prose(FILE *to, const char *text, uint32_t indent) {
 
 void help_overview(FILE *to) {
     fputs("hcc: a compiler for hyper-connection networks\n\n"
-          "usage: hcc COMMAND [ARGUMENT] [OPTION ...]\n\ncommands:\n",
+          "usage: hcc COMMAND [ARGUMENT ...] [OPTION ...]\n\ncommands:\n",
           to);
     for (uint32_t k = 0; k < CMD_COUNT; k++) {
         fprintf(to, "  %-10s %-7s ", command_helps[k].name, command_helps[k].arguments);
@@ -104,7 +105,8 @@ void help_command(Command command, FILE *to) {
 void help_markdown(FILE *to) {
     fputs("# Commands\n\n"
           "Printed by `hcc --help=markdown` from the tables that the command line is parsed with.\n"
-          "\n`hcc COMMAND [ARGUMENT] [OPTION ...]`. Results go to stdout, progress and diagnostics "
+          "\n`hcc COMMAND [ARGUMENT ...] [OPTION ...]`. Results go to stdout, progress and "
+          "diagnostics "
           "to stderr;\n`-` in place of FILE reads the standard input.\n",
           to);
     for (uint32_t c = 0; c < CMD_COUNT; c++) {

@@ -8,15 +8,28 @@ enum {
     NARROWEST = 20
 }; /* columns of prose beside an indent: fewer read worse than a broken line */
 
-uint32_t wrap_width(FILE *to) {
-    const char *columns = getenv("COLUMNS");
-    long asked = columns ? strtol(columns, NULL, 10) : 0;
+/* What the environment asks for; 0: nothing. */
+static uint32_t wrap_asked(const char *variable) {
+    const char *text = getenv(variable);
+    long asked = text ? strtol(text, NULL, 10) : 0;
+    return asked > 0 && asked < INT32_MAX ? (uint32_t)asked : 0;
+}
+
+/* Both are 0 where `to` is no terminal. */
+static struct winsize wrap_terminal(FILE *to) {
     struct winsize size;
-    if (asked > 0 && asked < INT32_MAX)
-        return (uint32_t)asked;
-    if (isatty(fileno(to)) && ioctl(fileno(to), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        return size.ws_col;
-    return UINT32_MAX;
+    return isatty(fileno(to)) && ioctl(fileno(to), TIOCGWINSZ, &size) == 0 ? size
+                                                                           : (struct winsize){0};
+}
+
+uint32_t wrap_width(FILE *to) {
+    const uint32_t asked = wrap_asked("COLUMNS"), columns = wrap_terminal(to).ws_col;
+    return asked ? asked : columns ? columns : UINT32_MAX;
+}
+
+uint32_t wrap_height(FILE *to) {
+    const uint32_t asked = wrap_asked("LINES"), lines = wrap_terminal(to).ws_row;
+    return asked ? asked : lines ? lines : UINT32_MAX;
 }
 
 /* Characters of a word: UTF-8 without its continuation bytes. */

@@ -1,11 +1,10 @@
 /* What a run left in its folder: its parameters, and its config.json. */
 #include "runtime/files/checkpoint.h"
-#include "runtime/files/json_read.h"
+#include "runtime/files/json_file.h"
 #include "runtime/files/paths.h"
 #include "runtime/train/train.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -58,70 +57,14 @@ HcStatus hc_find_checkpoint(const char *path, char **checkpoint, HcError *error)
                    path);
 }
 
-/* A config.json holds the model's text, which is below 16 MiB, and a mean and a deviation for each
- * number of a sample. */
-enum { MAX_CONFIG = 128 << 20, MAX_CONFIG_VALUES = 4000000 };
-
-static HcStatus cannot_read(const char *path, const char *why, HcError *error) {
-    return hc_fail(error, HC_ERROR_CHECKPOINT, "cannot read `%s`: %s", path, why);
-}
-
-/* The whole of a regular file of at most MAX_CONFIG bytes, to be freed. */
-static HcStatus read_open(int file, const char *path, char **text, size_t *length, HcError *error) {
-    struct stat info;
-    if (fstat(file, &info) != 0)
-        return hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
-    if (!S_ISREG(info.st_mode))
-        return cannot_read(path, "it is no regular file", error);
-    if (info.st_size > MAX_CONFIG)
-        return cannot_read(path, "it is larger than 128 MiB", error);
-    *text = malloc((size_t)info.st_size + 1);
-    if (!*text)
-        return hc_fail_memory(error, path);
-    for (*length = 0; *length < (size_t)info.st_size;) {
-        ssize_t n = read(file, *text + *length, (size_t)info.st_size - *length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
-        if (n == 0)
-            break; /* it was cut off meanwhile; what is missing will be told */
-        *length += (size_t)n;
-    }
-    return HC_OK;
-}
-
 static HcStatus read_config(const char *run, const char *path, json_t **config, HcError *error) {
-    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* never wait for a pipe */
-    if (file < 0 && (errno == ENOENT || errno == ENOTDIR))
+    if (access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR))
         return hc_fail(error, HC_ERROR_CHECKPOINT,
                        access(run, F_OK) != 0
                            ? "there is no `%s`"
                            : "`%s` is not the folder of a run: it holds no config.json",
                        run);
-    if (file < 0)
-        return hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
-    char *text = NULL;
-    size_t length = 0;
-    HcStatus status = read_open(file, path, &text, &length, error);
-    close(file);
-    HcJsonRead is = {0};
-    if (status == HC_OK)
-        *config = hc_json_read(text, length, MAX_CONFIG_VALUES, &is);
-    free(text);
-    if (is.outcome == HC_JSON_NO_MEMORY)
-        return hc_fail_memory(error, path);
-    if (is.outcome == HC_JSON_TOO_MANY)
-        return cannot_read(path, "it holds more than a run writes", error);
-    if (is.outcome == HC_JSON_WRONG)
-        return hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` is damaged: line %d: %s", path, is.line,
-                       is.what);
-    if (status == HC_OK && !json_is_object(*config)) {
-        json_decref(*config);
-        *config = NULL;
-        return hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` is damaged: it is no object", path);
-    }
-    return status;
+    return hc_json_file(path, config, error);
 }
 
 HcStatus hc_find_run(const char *path, char **run, char **checkpoint, HcError *error) {

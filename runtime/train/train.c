@@ -31,6 +31,8 @@ static HcStatus write_config(Trainer *t) {
     hc_json_set(&config, "recipe", hc_recipe_json(&c->recipe));
     hc_json_set(&config, "parameters", json_integer(t->result->parameters));
     hc_json_set(&config, "data", hc_data_json(&t->data));
+    if (t->options->from)
+        hc_json_set(&config, "from", hc_json_path(t->options->from));
     hc_json_set(&config, "threads", json_integer(hc_threads(c)));
     hc_json_set(&config, "blas_core", json_string(c->exec.blas.core));
     if (t->options->config_extra) {

@@ -13,8 +13,8 @@ import harness
 from harness import hcc
 
 SHAKESPEARE = "examples/shakespeare.hc"
-COMMANDS = ["check", "info", "show", "emit", "gradcheck", "train", "eval", "sample", "bench",
-            "build", "explain"]
+COMMANDS = ["check", "info", "show", "emit", "gradcheck", "train", "eval", "sample", "log",
+            "compare", "bench", "build", "explain"]
 
 
 class CommandLine(harness.TestCase):
