@@ -23,8 +23,9 @@
     ROW(weight_decay, REAL, 0.01, 0, 1e6, INCLUDED, "optimizer", "adamw")                          \
     ROW(weight_decay, REAL, 0, 0, 1e6, INCLUDED, "optimizer", "sgd")                               \
     ROW(momentum, REAL, 0.9, 0, 1, EXCLUDED, "optimizer", "sgd")                                   \
-    ROW(warmup, WHOLE, 0, 0, 1e12, INCLUDED, "schedule", "constant cosine")                        \
-    ROW(floor, REAL, 0, 0, 1, INCLUDED, "schedule", "cosine")                                      \
+    ROW(warmup, WHOLE, 0, 0, 1e12, INCLUDED, "schedule", "constant cosine linear wsd")             \
+    ROW(floor, REAL, 0, 0, 1, INCLUDED, "schedule", "cosine linear wsd")                           \
+    ROW(decay, REAL, 0.1, 0, 1, INCLUDED, "schedule", "wsd")                                       \
     ROW(batch, WHOLE, 16, 1, 1 << 20, INCLUDED, "", "")                                            \
     ROW(steps, WHOLE, 1000, 0, 1e12, INCLUDED, "", "")                                             \
     ROW(clip, REAL, 0, 0, 1e30, INCLUDED, "", "")                                                  \

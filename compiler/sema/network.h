@@ -29,7 +29,8 @@ typedef struct {
     double lr, beta1, beta2, eps, weight_decay, momentum;
     ScheduleKind schedule;
     int64_t warmup;
-    double floor; /* cosine ends at lr * floor */
+    double floor; /* what falls ends at lr * floor */
+    double decay; /* wsd: the fraction of the steps in which it falls */
     int64_t batch, steps;
     double clip; /* global gradient norm; 0 = off */
     int64_t seed;

@@ -89,7 +89,7 @@ extern const char *const hc_optimizer_names[HC_OPTIMIZER_COUNT],
 typedef struct {
     HcOptimizer optimizer;
     HcSchedule schedule;
-    double lr, beta1, beta2, eps, weight_decay, momentum, floor, clip, save_minutes;
+    double lr, beta1, beta2, eps, weight_decay, momentum, floor, decay, clip, save_minutes;
     int64_t warmup, batch, steps, eval_every, save_every, keep;
     uint64_t seed;
 } HcRecipe;
@@ -235,8 +235,9 @@ HcStatus hc_recipe_read(HcRecipe *recipe, const json_t *json, HcError *error);
 json_t *hc_recipe_json(const HcRecipe *recipe);
 /* Whether it is a learning rate; NaN is none. */
 bool hc_recipe_takes_lr(double lr);
-/* Learning rate of step 0 .. steps - 1: linear warm-up, then constant, or a half cosine that
- * reaches lr * floor at the last step. */
+/* Learning rate of step 0 .. steps - 1: linear warm-up to lr; then it stays, or falls to reach
+ * lr * floor at the last step: as a half cosine or on a line from the warm-up on, or (wsd) on a
+ * line over the last `decay` of the steps alone. */
 double hc_recipe_lr(const HcRecipe *recipe, int64_t step);
 
 #endif

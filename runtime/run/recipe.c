@@ -151,17 +151,26 @@ json_t *hc_recipe_json(const HcRecipe *recipe) {
 
 /* --- the schedule ------------------------------------------------------------------------------*/
 
+/* The last step at the peak, from which the rate falls. */
+static int64_t falls_from(const HcRecipe *recipe) {
+    if (recipe->schedule != HC_WSD)
+        return recipe->warmup;
+    const double falling = floor(recipe->decay * (double)recipe->steps + 0.5);
+    const int64_t from = recipe->steps - 1 - (int64_t)falling;
+    return from > recipe->warmup ? from : recipe->warmup;
+}
+
 double hc_recipe_lr(const HcRecipe *recipe, int64_t step) {
     if (step < recipe->warmup)
         return recipe->lr * (double)(step + 1) / (double)recipe->warmup;
-    if (recipe->schedule == HC_CONSTANT)
+    const int64_t from = falls_from(recipe), span = recipe->steps - 1 - from;
+    /* a single step after the warm-up has no way to go: it stays at the peak */
+    if (recipe->schedule == HC_CONSTANT || step < from || span <= 0)
         return recipe->lr;
-    int64_t span = recipe->steps - 1 - recipe->warmup;
-    if (span <= 0) /* a single step after the warm-up has no way to go: it stays at the peak */
-        return recipe->lr;
-    double t = (double)(step - recipe->warmup) / (double)span;
+    double t = (double)(step - from) / (double)span;
     if (t > 1)
         t = 1;
-    double shape = 0.5 * (1 + cos(3.14159265358979323846 * t));
+    double shape =
+        recipe->schedule == HC_COSINE ? 0.5 * (1 + cos(3.14159265358979323846 * t)) : 1 - t;
     return recipe->lr * (recipe->floor + (1 - recipe->floor) * shape);
 }

@@ -76,6 +76,45 @@ static void the_schedule_warms_up_and_ends_at_the_floor(void **state) {
     assert_true(hc_recipe_lr(&r, 0) == 3);
 }
 
+/* The rate of these steps, for a recipe whose peak is 2. */
+typedef struct {
+    HcRecipe recipe;
+    struct {
+        int64_t step;
+        double lr;
+    } at[8]; /* until a rate is 0 */
+} Rates;
+
+static void schedules_turn_where_they_say(void **state) {
+    (void)state;
+    static const Rates rates[] = {
+        {{.schedule = HC_LINEAR, .warmup = 4, .steps = 21, .floor = 0.5},
+         {{0, 0.5}, {3, 2}, {4, 2}, {8, 1.75}, {12, 1.5}, {20, 1}, {25, 1}}},
+        {{.schedule = HC_LINEAR, .steps = 5, .floor = 0.5}, {{0, 2}, {2, 1.5}, {4, 1}}},
+        {{.schedule = HC_LINEAR, .steps = 1, .floor = 0.5}, {{0, 2}}},
+        /* 8 of 40 steps fall: 32 to 39 */
+        {{.schedule = HC_WSD, .warmup = 4, .steps = 40, .decay = 0.2, .floor = 0.5},
+         {{0, 0.5}, {3, 2}, {4, 2}, {31, 2}, {32, 1.875}, {35, 1.5}, {39, 1}, {50, 1}}},
+        /* 7, not 8 as 0.07 * 100 rounded up would be */
+        {{.schedule = HC_WSD, .steps = 100, .decay = 0.07, .floor = 0.5},
+         {{0, 2}, {92, 2}, {93, 2 - 1.0 / 7}, {99, 1}}},
+        /* what falls before the warm-up's end begins there */
+        {{.schedule = HC_WSD, .warmup = 4, .steps = 9, .decay = 1, .floor = 0.5},
+         {{3, 2}, {4, 2}, {6, 1.5}, {8, 1}}},
+        {{.schedule = HC_WSD, .warmup = 4, .steps = 9, .decay = 0, .floor = 0.5}, {{4, 2}, {8, 2}}},
+        {{.schedule = HC_WSD, .warmup = 9, .steps = 4, .decay = 0.5}, {{0, 2.0 / 9}, {3, 8.0 / 9}}},
+    };
+    for (size_t k = 0; k < sizeof rates / sizeof *rates; k++) {
+        HcRecipe recipe = rates[k].recipe;
+        recipe.lr = 2;
+        for (int i = 0; i < 8 && rates[k].at[i].lr != 0; i++) {
+            const double lr = hc_recipe_lr(&recipe, rates[k].at[i].step);
+            if (fabs(lr - rates[k].at[i].lr) > 1e-15)
+                fail_msg("schedule %zu, step %lld: %.17g", k, (long long)rates[k].at[i].step, lr);
+        }
+    }
+}
+
 static void recipes_take_good_values_and_refuse_others(void **state) {
     (void)state;
     HcRecipe r = {0};
@@ -95,6 +134,7 @@ static void recipes_take_good_values_and_refuse_others(void **state) {
         {"beta1", "1", "less than 1"},   {"beta2", "-0.1", "from 0"},
         {"momentum", "0.5", "takes lr"}, {"floor", "0.5", "`constant` has no `floor`"},
         {"seed", "1e16", "digits"},      {"steps", "1e13", "to 1e+12"},
+        {"lr", "nan", "not a number"},   {"decay", "0.5", "`constant` has no `decay`"},
     };
     for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
         assert_int_equal(hc_recipe_set(&r, wrong[k][0], wrong[k][1], &error), HC_ERROR_ARGUMENT);
@@ -336,6 +376,7 @@ int main(void) {
         cmocka_unit_test(any_part_of_a_stream_is_the_same),
         cmocka_unit_test(moments_are_those_of_the_distribution),
         cmocka_unit_test(the_schedule_warms_up_and_ends_at_the_floor),
+        cmocka_unit_test(schedules_turn_where_they_say),
         cmocka_unit_test(recipes_take_good_values_and_refuse_others),
         cmocka_unit_test(adamw_equals_its_definition),
         cmocka_unit_test(sgd_equals_its_definition),

@@ -38,7 +38,7 @@ static const char *grammar_line(const char *text, const char *head, size_t *leng
 }
 
 typedef struct {
-    double lr, beta1, beta2, eps, weight_decay, momentum, floor, clip, save_minutes;
+    double lr, beta1, beta2, eps, weight_decay, momentum, floor, decay, clip, save_minutes;
     int64_t warmup, batch, steps, seed, eval_every, save_every, keep;
 } AnyRecipe;
 
@@ -47,8 +47,11 @@ static void test_settings_are_documented(void **state) {
     (void)state;
 #define ROW(...) HC_SETTING_RULE(AnyRecipe, __VA_ARGS__)
     static const HcSettingRule rules[] = {HC_SETTINGS(ROW)};
-    static const char *const heads[] = {"optimizer adamw", "optimizer sgd", "schedule constant",
-                                        "schedule cosine"};
+    static const char *const heads[] = {
+#define HC_OPTIMIZER(ident, text) "optimizer " text,
+#define HC_SCHEDULE(ident, text) "schedule " text,
+#include "abi/words.def"
+    };
     static char text[1 << 18];
     FILE *from = fopen(HCC_SOURCE_DIR "/grammar/GRAMMAR.md", "rb");
     assert_non_null(from);
@@ -64,7 +67,7 @@ static void test_settings_are_documented(void **state) {
             continue;
         }
         snprintf(wanted, sizeof wanted, "%s = ", name);
-        for (size_t h = 0; h < 4; h++) {
+        for (size_t h = 0; h < sizeof heads / sizeof *heads; h++) {
             snprintf(line, sizeof line, "| `%s(", heads[h]);
             const char *at = grammar_line(text, line, &length);
             snprintf(line, sizeof line, "%.*s", (int)length, at);

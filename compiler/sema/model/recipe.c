@@ -51,6 +51,34 @@ static bool applies(const Setter *t, const HcSettingRule *rule) {
     return hc_setting_takes(rule, chosen(t, rule->group));
 }
 
+/* "`a`, `b` or `c`" */
+static const char *list_choices(Sema *s, const char *const *names, uint32_t count,
+                                const char *last) {
+    const char *text = arena_printf(s->arena, "`%s`", names[0]);
+    for (uint32_t k = 1; k < count; k++)
+        text = k + 1 < count ? arena_printf(s->arena, "%s, `%s`", text, names[k])
+                             : arena_printf(s->arena, "%s %s `%s`", text, last, names[k]);
+    return text;
+}
+
+/* Whom a value belongs to: all choices that one of its name's rows has. */
+static const char *list_owners(Sema *s, const HcSettingRule *rule) {
+    const bool optimizer = strcmp(rule->group, "optimizer") == 0;
+    const char *const *names = optimizer ? recipe_optimizers : recipe_schedules;
+    const uint32_t count = optimizer ? OPTIMIZER_COUNT : SCHEDULE_COUNT;
+    const char *owners[OPTIMIZER_COUNT + SCHEDULE_COUNT];
+    uint32_t n = 0;
+    for (uint32_t c = 0; c < count; c++) {
+        bool takes = false;
+        for (uint32_t k = 0; k < N_RULES; k++)
+            takes = takes || (strcmp(rules[k].name, rule->name) == 0 &&
+                              hc_setting_takes(&rules[k], names[c]));
+        if (takes)
+            owners[n++] = names[c];
+    }
+    return list_choices(s, owners, n, "and");
+}
+
 /* The row of a name: the one that applies, if there is one. */
 static const HcSettingRule *rule_find(const Setter *t, const char *name) {
     const HcSettingRule *found = NULL;
@@ -166,7 +194,7 @@ static bool check_effect(Setter *t, const char *name, Span span) {
         return true;
     sema_error(t->s, DIAG_SETTING, span, "`%s` has no parameter `%s`", chosen(t, rule->group),
                name);
-    sema_note(t->s, span, "`%s` belongs to `%s`", name, rule->choices);
+    sema_note(t->s, span, "`%s` belongs to %s", name, list_owners(t->s, rule));
     help_names(t, NULL, rule->group, "it takes");
     return false;
 }
@@ -204,17 +232,18 @@ static const char *callee_name(const Expr *e) {
     return "";
 }
 
-/* Which of two names it is; -1 after an error. */
+/* Which of the names it is; -1 after an error. */
 static int choice_named(Sema *s, const Expr *e, const char *group, const char *const *names,
-                        const char *example) {
+                        uint32_t count, const char *example) {
     const char *name = callee_name(e);
-    for (int k = 0; k < 2; k++)
+    for (uint32_t k = 0; k < count; k++)
         if (strcmp(name, names[k]) == 0)
-            return k;
+            return (int)k;
     if (e->kind == EXPR_ERROR)
         return -1;
-    const char *near = nearest_name(name, names, 2);
-    sema_error(s, DIAG_SETTING_VALUE, e->span, "the %s is `%s` or `%s`", group, names[0], names[1]);
+    const char *near = nearest_name(name, names, count);
+    sema_error(s, DIAG_SETTING_VALUE, e->span, "the %s is %s", group,
+               list_choices(s, names, count, "or"));
     if (near)
         sema_help(s, "did you mean `%s`?", near);
     else
@@ -229,9 +258,10 @@ static bool is_choice(const char *name) {
 /* `adamw(...)`: the choice of a group and parameters that it takes. */
 static void set_chosen(Setter *t, const char *group, const Expr *e) {
     const bool optimizer = strcmp(group, "optimizer") == 0;
-    const int choice =
-        choice_named(t->s, e, group, optimizer ? recipe_optimizers : recipe_schedules,
-                     optimizer ? "adamw(lr = 1e-3)" : "cosine(warmup = 100, floor = 0.1)");
+    const int choice = optimizer ? choice_named(t->s, e, group, recipe_optimizers, OPTIMIZER_COUNT,
+                                                "adamw(lr = 1e-3)")
+                                 : choice_named(t->s, e, group, recipe_schedules, SCHEDULE_COUNT,
+                                                "cosine(warmup = 100, floor = 0.1)");
     if (choice < 0)
         return;
     if (optimizer)
