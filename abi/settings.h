@@ -17,15 +17,18 @@
  * and choices those of the group that take it. */
 #define HC_SETTINGS(ROW)                                                                           \
     ROW(lr, REAL, 1e-3, 0, 1e6, INCLUDED, "optimizer", "adamw sgd")                                \
-    ROW(beta1, REAL, 0.9, 0, 1, EXCLUDED, "optimizer", "adamw")                                    \
+    ROW(lr, REAL, 1e-4, 0, 1e6, INCLUDED, "optimizer", "lion")                                     \
+    ROW(beta1, REAL, 0.9, 0, 1, EXCLUDED, "optimizer", "adamw lion")                               \
     ROW(beta2, REAL, 0.999, 0, 1, EXCLUDED, "optimizer", "adamw")                                  \
+    ROW(beta2, REAL, 0.99, 0, 1, EXCLUDED, "optimizer", "lion")                                    \
     ROW(eps, REAL, 1e-8, 0, 1e6, INCLUDED, "optimizer", "adamw")                                   \
     ROW(weight_decay, REAL, 0.01, 0, 1e6, INCLUDED, "optimizer", "adamw")                          \
-    ROW(weight_decay, REAL, 0, 0, 1e6, INCLUDED, "optimizer", "sgd")                               \
+    ROW(weight_decay, REAL, 0, 0, 1e6, INCLUDED, "optimizer", "sgd lion")                          \
     ROW(momentum, REAL, 0.9, 0, 1, EXCLUDED, "optimizer", "sgd")                                   \
     ROW(warmup, WHOLE, 0, 0, 1e12, INCLUDED, "schedule", "constant cosine linear wsd")             \
     ROW(floor, REAL, 0, 0, 1, INCLUDED, "schedule", "cosine linear wsd")                           \
     ROW(decay, REAL, 0.1, 0, 1, INCLUDED, "schedule", "wsd")                                       \
+    ROW(connection_lr, REAL, 1, 0, 1e6, INCLUDED, "", "")                                          \
     ROW(batch, WHOLE, 16, 1, 1 << 20, INCLUDED, "", "")                                            \
     ROW(steps, WHOLE, 1000, 0, 1e12, INCLUDED, "", "")                                             \
     ROW(clip, REAL, 0, 0, 1e30, INCLUDED, "", "")                                                  \

@@ -13,7 +13,7 @@ uint64_t memory_fixed(const Network *network, PlanStep step, bool f64) {
         inputs += plan_type_bytes(&options, type) * (type->domain.sample ? step.samples : 1) *
                   (type->domain.space ? step.positions : 1);
     }
-    uint64_t copies = network->recipe.optimizer == OPTIMIZER_ADAMW ? 4 : 3;
+    const uint64_t copies = 2 + recipe_moments[network->recipe.optimizer]; /* value and gradient */
     return copies * slab + inputs;
 }
 

@@ -261,8 +261,10 @@ ExitCode command_info(Driver *d) {
     Arena *arena = d->c->arena;
     if (!hc_info_print(&info.of, d->out))
         arena_exhausted(arena);
-    fprintf(d->out, "  %-16s %14s %11sB  value, gradient and two moments in f32\n", "memory", "",
-            info_scaled(arena, 16.0 * (double)info.elements));
+    const uint32_t moments = recipe_moments[network->recipe.optimizer];
+    fprintf(d->out, "  %-16s %14s %11sB  value, gradient and %s in f32\n", "memory", "",
+            info_scaled(arena, 4.0 * (2 + moments) * (double)info.elements),
+            moments == 1 ? "one moment" : "two moments");
     fprintf(d->out, "\noperations at one position (of %u, in a batch of %u)\n", info.positions,
             info.samples);
     fprintf(d->out, "  %-16s %12s\n  %-16s %12s\n", "forward", info_scaled(arena, info.forward),

@@ -8,7 +8,7 @@
 #include "tir/tir.h"
 
 typedef enum {
-#define HC_OPTIMIZER(ident, text) OPTIMIZER_##ident,
+#define HC_OPTIMIZER(ident, text, first, second) OPTIMIZER_##ident,
 #include "abi/words.def"
     OPTIMIZER_COUNT
 } OptimizerKind;
@@ -22,6 +22,8 @@ typedef enum {
 /* As the language and the manifest write them. */
 extern const char *const recipe_optimizers[OPTIMIZER_COUNT],
     *const recipe_schedules[SCHEDULE_COUNT];
+/* How many moments an optimiser keeps of every parameter. */
+extern const uint8_t recipe_moments[OPTIMIZER_COUNT];
 
 /* Members have the names of abi/settings.h; what the choices do not take is 0. */
 typedef struct {
@@ -29,8 +31,9 @@ typedef struct {
     double lr, beta1, beta2, eps, weight_decay, momentum;
     ScheduleKind schedule;
     int64_t warmup;
-    double floor; /* what falls ends at lr * floor */
-    double decay; /* wsd: the fraction of the steps in which it falls */
+    double floor;         /* what falls ends at lr * floor */
+    double decay;         /* wsd: the fraction of the steps in which it falls */
+    double connection_lr; /* times the rate, for the parameters of connections */
     int64_t batch, steps;
     double clip; /* global gradient norm; 0 = off */
     int64_t seed;

@@ -215,16 +215,14 @@ static void gather_sites(const json_t *manifest, HcInfoSite *sites, HcInfo *to) 
 }
 
 static void gather_parameters(const HcPlan *plan, HcInfoParameter *parameters, HcInfo *to) {
-    const json_t *params = json_object_get(plan->json, "params");
     for (uint32_t p = 0; p < plan->n_parameters; p++) {
         const HcParameterPlan *of = &plan->parameters[p];
-        const json_t *connection = json_object_get(json_array_get(params, p), "of_connection");
         if (!of->buffer)
             parameters[to->n_parameters++] =
                 (HcInfoParameter){.name = of->name,
                                   .group = of->group,
                                   .elements = (uint64_t)of->count,
-                                  .of_connection = json_is_true(connection),
+                                  .of_connection = of->of_connection,
                                   .decay = of->decay,
                                   .lost = !of->gradient && !of->frozen};
     }

@@ -14,12 +14,13 @@
 #define HC_CLONES
 #endif
 
+/* What a step does to the elements of one parameter. */
 typedef struct {
-    double keep; /* 1 - lr * weight decay */
-    double rate; /* lr / (1 - beta1^t) */
-    double root; /* 1 / sqrt(1 - beta2^t) */
-    double eps, beta1, beta2, scale;
-} AdamwNumbers;
+    double lr, keep; /* keep: 1 - lr * decay */
+    double rate;     /* AdamW's: lr / (1 - beta1^t) */
+    double root;     /* 1 / sqrt(1 - beta2^t) */
+    double eps, beta1, beta2, momentum, decay, scale;
+} Numbers;
 
 #define REAL float
 #define SQRT sqrtf
@@ -56,7 +57,7 @@ HcStatus hc_optim_create(HcOptim *optim, const HcPlan *plan, const HcRecipe *rec
                          HcError *error) {
     *optim = (HcOptim){.plan = plan};
     size_t slab = (size_t)plan->slab_bytes;
-    bool second = recipe->optimizer == HC_ADAMW;
+    bool second = hc_optimizer_moments[recipe->optimizer][1][0];
     list_chunks(optim);
     size_t n = (size_t)optim->n_chunks + 1;
     optim->chunks = calloc(n, sizeof *optim->chunks);
@@ -85,7 +86,7 @@ void hc_optim_destroy(HcOptim *optim) {
 typedef struct {
     HcOptim *optim;
     const HcRecipe *recipe;
-    AdamwNumbers numbers; /* but for keep and rate, which depend on the parameter */
+    Numbers numbers; /* as far as they are the same for all parameters */
     double lr, first_correction;
     uint8_t *params;
     const uint8_t *gradients;
@@ -116,7 +117,7 @@ double hc_optim_norm(HcOptim *optim, HcPool *pool, const void *gradients) {
 }
 
 static uint8_t *at(void *slab, const HcChunk *chunk) {
-    return slab ? (uint8_t *)slab + chunk->first : NULL; /* SGD has no second moments */
+    return slab ? (uint8_t *)slab + chunk->first : NULL; /* not all have second moments */
 }
 
 static void update_task(void *argument, int64_t task, int32_t worker) {
@@ -124,26 +125,20 @@ static void update_task(void *argument, int64_t task, int32_t worker) {
     const Job *job = argument;
     const HcChunk *chunk = &job->optim->chunks[task];
     const HcParameterPlan *parameter = &job->optim->plan->parameters[chunk->parameter];
-    uint32_t size = job->optim->plan->element_size;
-    double lr = job->lr * parameter->lr_scale;
-    double decay = parameter->decay ? job->recipe->weight_decay : 0;
+    Numbers numbers = job->numbers;
+    numbers.lr = job->lr * parameter->lr_scale;
+    if (parameter->of_connection)
+        numbers.lr *= job->recipe->connection_lr;
+    numbers.decay = parameter->decay ? job->recipe->weight_decay : 0;
+    numbers.keep = 1 - numbers.lr * numbers.decay;
+    numbers.rate = numbers.lr / job->first_correction;
     void *p = job->params + chunk->first;
     const void *g = job->gradients + chunk->first;
     void *m = at(job->optim->first, chunk), *v = at(job->optim->second, chunk);
-    if (job->recipe->optimizer == HC_ADAMW) {
-        AdamwNumbers numbers = job->numbers;
-        numbers.keep = 1 - lr * decay;
-        numbers.rate = lr / job->first_correction;
-        if (size == 4)
-            adamw_f32(chunk->count, &numbers, p, g, m, v);
-        else
-            adamw_f64(chunk->count, &numbers, p, g, m, v);
-    } else if (size == 4) {
-        sgd_f32(chunk->count, (float)lr, (float)job->recipe->momentum, (float)decay,
-                (float)job->numbers.scale, p, g, m);
-    } else {
-        sgd_f64(chunk->count, lr, job->recipe->momentum, decay, job->numbers.scale, p, g, m);
-    }
+    if (job->optim->plan->element_size == 4)
+        update_f32(job->recipe->optimizer, chunk->count, &numbers, p, g, m, v);
+    else
+        update_f64(job->recipe->optimizer, chunk->count, &numbers, p, g, m, v);
 }
 
 void hc_optim_step(HcOptim *optim, HcPool *pool, const HcRecipe *recipe, int64_t step, double lr,
@@ -156,6 +151,7 @@ void hc_optim_step(HcOptim *optim, HcPool *pool, const HcRecipe *recipe, int64_t
                     .eps = recipe->eps,
                     .beta1 = recipe->beta1,
                     .beta2 = recipe->beta2,
+                    .momentum = recipe->momentum,
                     .scale = scale},
         .lr = lr,
         .first_correction = 1 - pow(recipe->beta1, t),

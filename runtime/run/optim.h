@@ -15,7 +15,7 @@ typedef struct {
     HcChunk *chunks; /* of parameters that are trained, in order */
     int64_t n_chunks;
     double *sums;         /* per chunk */
-    void *first, *second; /* slabs of moments; SGD has the first alone, its momentum */
+    void *first, *second; /* slabs of moments; the second of those that have one */
     uint64_t bytes;
 } HcOptim;
 
@@ -24,10 +24,12 @@ HcStatus hc_optim_create(HcOptim *optim, const HcPlan *plan, const HcRecipe *rec
 void hc_optim_destroy(HcOptim *optim);
 /* Euclidean norm over all trained gradients, in double, summed in a fixed tree. */
 double hc_optim_norm(HcOptim *optim, HcPool *pool, const void *gradients);
-/* One update. step: 0 for the first; gradients are multiplied by `scale` (clipping).
+/* One update. step: 0 for the first; gradients are multiplied by `scale` (clipping); lr is times
+ * the parameter's own and, of a connection's, the recipe's connection_lr.
  *   AdamW: p -= lr*wd*p; m += (1-b1)(g-m); v = b2*v + (1-b2)g^2;
  *          p -= lr/(1-b1^t) * m / (sqrt(v)/sqrt(1-b2^t) + eps), t = step + 1
- *   SGD:   g += wd*p; m = momentum*m + g; p -= lr*m */
+ *   SGD:   g += wd*p; m = momentum*m + g; p -= lr*m
+ *   Lion:  p -= lr*(sign(b1*m + (1-b1)g) + wd*p); m = b2*m + (1-b2)g */
 void hc_optim_step(HcOptim *optim, HcPool *pool, const HcRecipe *recipe, int64_t step, double lr,
                    double scale, void *params, const void *gradients);
 

@@ -63,6 +63,7 @@ static HcStatus read_parameters(HcPlanReader *r, const json_t *root) {
         p->decay = hc_field_flag(json, "decay", true);
         p->frozen = hc_field_flag(json, "frozen", false);
         p->buffer = hc_field_flag(json, "buffer", false);
+        p->of_connection = hc_field_flag(json, "of_connection", false);
         p->gradient = hc_field_flag(json, "grad", true);
         TRY(hc_field_real(r, json, "lr_scale", 1, &p->lr_scale));
     }
@@ -100,7 +101,8 @@ static HcStatus read_recipe(HcPlanReader *r, const json_t *root) {
     HcRecipe *recipe = &r->plan->recipe;
     const json_t *json = json_object_get(root, "recipe");
     r->where = "recipe";
-    *recipe = (HcRecipe){.optimizer = HC_ADAMW, .schedule = HC_CONSTANT, .batch = 1, .steps = 1};
+    *recipe = (HcRecipe){
+        .optimizer = HC_ADAMW, .schedule = HC_CONSTANT, .connection_lr = 1, .batch = 1, .steps = 1};
     if (!json_is_object(json))
         return HC_OK; /* a model without a train block runs, but is not trained here */
     int optimizer, schedule;

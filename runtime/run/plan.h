@@ -56,7 +56,7 @@ typedef struct {
     HcInitKind init;
     double a, b;        /* FILL: value; NORMAL: mean, std; UNIFORM: low, high */
     const json_t *data; /* DATA */
-    bool decay, frozen, gradient, buffer;
+    bool decay, frozen, gradient, buffer, of_connection;
     double lr_scale;
 } HcParameterPlan;
 
@@ -72,7 +72,7 @@ typedef struct {
 } HcInputPlan;
 
 typedef enum {
-#define HC_OPTIMIZER(ident, text) HC_##ident,
+#define HC_OPTIMIZER(ident, text, first, second) HC_##ident,
 #include "abi/words.def"
     HC_OPTIMIZER_COUNT
 } HcOptimizer;
@@ -86,10 +86,15 @@ typedef enum {
 extern const char *const hc_optimizer_names[HC_OPTIMIZER_COUNT],
     *const hc_schedule_names[HC_SCHEDULE_COUNT];
 
+/* What an optimiser keeps of every parameter, as checkpoints name it; "": nothing more. */
+enum { HC_MOMENTS = 2 };
+extern const char *const hc_optimizer_moments[HC_OPTIMIZER_COUNT][HC_MOMENTS];
+
 typedef struct {
     HcOptimizer optimizer;
     HcSchedule schedule;
-    double lr, beta1, beta2, eps, weight_decay, momentum, floor, decay, clip, save_minutes;
+    double lr, beta1, beta2, eps, weight_decay, momentum, floor, decay, connection_lr, clip,
+        save_minutes;
     int64_t warmup, batch, steps, eval_every, save_every, keep;
     uint64_t seed;
 } HcRecipe;

@@ -16,7 +16,12 @@ enum { N_RULES = sizeof rules / sizeof rules[0] };
 /* --- names -------------------------------------------------------------------------------------*/
 
 const char *const hc_optimizer_names[HC_OPTIMIZER_COUNT] = {
-#define HC_OPTIMIZER(ident, text) [HC_##ident] = text,
+#define HC_OPTIMIZER(ident, text, first, second) [HC_##ident] = text,
+#include "abi/words.def"
+};
+
+const char *const hc_optimizer_moments[HC_OPTIMIZER_COUNT][HC_MOMENTS] = {
+#define HC_OPTIMIZER(ident, text, first, second) [HC_##ident] = {first, second},
 #include "abi/words.def"
 };
 

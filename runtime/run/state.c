@@ -118,7 +118,7 @@ HcStatus hc_load_matching(HcContext *c, const char *path, FILE *notes) {
 
 /* --- the optimiser's state ---------------------------------------------------------------------*/
 
-/* Moments as tensors named "exp_avg.NAME" and "exp_avg_sq.NAME", or "momentum.NAME". */
+/* Moments as tensors named "exp_avg.NAME" and so on. */
 typedef struct {
     HcTensor *tensors;
     char **names;
@@ -138,15 +138,14 @@ static HcStatus state_tensors(HcContext *c, StateTensors *s) {
     if (status != HC_OK)
         return status;
     size_t n = c->plan.n_parameters;
-    s->tensors = calloc(2 * n + 1, sizeof *s->tensors);
-    s->names = calloc(2 * n + 1, sizeof *s->names);
+    s->tensors = calloc(HC_MOMENTS * n + 1, sizeof *s->tensors);
+    s->names = calloc(HC_MOMENTS * n + 1, sizeof *s->names);
     if (!s->tensors || !s->names)
         return hc_fail_memory(&c->error, "the optimiser's checkpoint");
-    bool adamw = c->recipe.optimizer == HC_ADAMW;
-    for (int moment = 0; moment < (adamw ? 2 : 1); moment++) {
-        for (size_t k = 0; k < n; k++) {
+    for (int moment = 0; moment < HC_MOMENTS; moment++) {
+        const char *prefix = hc_optimizer_moments[c->recipe.optimizer][moment];
+        for (size_t k = 0; prefix[0] && k < n; k++) {
             const HcParameterPlan *p = &c->plan.parameters[k];
-            const char *prefix = !adamw ? "momentum" : moment ? "exp_avg_sq" : "exp_avg";
             size_t size = strlen(prefix) + strlen(p->name) + 2;
             char *name = malloc(size);
             if (!name)

@@ -30,6 +30,12 @@ def bytes_of(*path):
         return file.read()
 
 
+def tensors_of(*path):
+    """A safetensors file without its header."""
+    data = bytes_of(*path)
+    return data[8 + int.from_bytes(data[:8], "little"):]
+
+
 def temporaries(run):
     return [name for name in os.listdir(os.path.join(run, "ckpt")) if ".tmp-" in name]
 
@@ -125,6 +131,18 @@ class Resume(harness.TestCase):
         self.assertEqual(log_of(parts), log_of(whole))
         self.assertEqual(bytes_of(parts, "ckpt/final.safetensors"),
                          bytes_of(whole, "ckpt/final.safetensors"))
+
+    def test_every_optimizer_goes_on(self):
+        for optimizer in ("sgd", "lion"):  # all else is with adamw
+            with self.subTest(optimizer):
+                run = self.path(optimizer)
+                self.expect(hcc(*self.command(
+                    run, "--set", f"train.optimizer={optimizer}", "--set", "train.connection_lr=0.5",
+                    "--set", "train.save_every=4", "--set", "train.keep=9", "--steps", "9")))
+                files = [("final.safetensors",), ("last", "state.safetensors")]
+                whole = [tensors_of(run, "ckpt", *file) for file in files]
+                self.resume(os.path.join(run, "ckpt", "step-4"))
+                self.assertEqual([tensors_of(run, "ckpt", *file) for file in files], whole)
 
     def test_cut_off_in_a_line_of_the_log(self):
         run = self.path("cut")

@@ -162,11 +162,11 @@ static void recipes_take_good_values_and_refuse_others(void **state) {
 
 enum { N = 40000, SLAB = 40064 + 64 };
 
-/* Two parameters: one decays, the other does not and has half the rate; a third is frozen. Offsets
- * are in elements here. */
+/* Two parameters: one decays, the other does not, has half the rate and is of a connection; a third
+ * is frozen. Offsets are in elements here. */
 static const HcParameterPlan parameters[] = {
     {.count = N - 5000, .offset = 0, .decay = true, .gradient = true, .lr_scale = 1},
-    {.count = 5000, .offset = N - 5000, .decay = false, .gradient = true, .lr_scale = 0.5},
+    {.count = 5000, .offset = N - 5000, .gradient = true, .of_connection = true, .lr_scale = 0.5},
     {.count = 16, .offset = 40064, .decay = true, .gradient = true, .frozen = true, .lr_scale = 1},
     {.count = 16, .offset = 40080, .decay = true, .gradient = false, .lr_scale = 1},
 };
@@ -195,7 +195,8 @@ static void literal_step(const HcRecipe *r, int step, double lr, double scale, d
                          const double *g, double *m, double *v) {
     for (int64_t k = 0; k < N; k++) {
         const HcParameterPlan *owner = &parameters[k >= N - 5000];
-        double rate = lr * owner->lr_scale, decay = owner->decay ? r->weight_decay : 0;
+        double rate = lr * owner->lr_scale * (owner->of_connection ? r->connection_lr : 1);
+        double decay = owner->decay ? r->weight_decay : 0;
         double gk = g[k] * scale;
         if (r->optimizer == HC_ADAMW) {
             p[k] -= rate * decay * p[k];
@@ -204,6 +205,10 @@ static void literal_step(const HcRecipe *r, int step, double lr, double scale, d
             double mean = m[k] / (1 - pow(r->beta1, step + 1));
             double square = v[k] / (1 - pow(r->beta2, step + 1));
             p[k] -= rate * mean / (sqrt(square) + r->eps);
+        } else if (r->optimizer == HC_LION) {
+            const double u = r->beta1 * m[k] + (1 - r->beta1) * gk;
+            p[k] -= rate * ((u > 0 ? 1 : u < 0 ? -1 : 0) + decay * p[k]);
+            m[k] = r->beta2 * m[k] + (1 - r->beta2) * gk;
         } else {
             gk += decay * p[k];
             m[k] = r->momentum * m[k] + gk;
@@ -218,7 +223,8 @@ static void compare(HcOptimizer kind, uint32_t size, double tolerance) {
                        .beta2 = 0.95,
                        .eps = 1e-8,
                        .weight_decay = 0.1,
-                       .momentum = 0.8};
+                       .momentum = 0.8,
+                       .connection_lr = 0.75};
     HcParameterPlan placed[N_PARAMETERS];
     HcPlan plan = plan_of(placed, size);
     double *p = calloc(SLAB, 8), *g = calloc(SLAB, 8), *m = calloc(SLAB, 8), *v = calloc(SLAB, 8);
@@ -238,6 +244,7 @@ static void compare(HcOptimizer kind, uint32_t size, double tolerance) {
         double squares = 0;
         for (int64_t k = 0; k < SLAB; k++) {
             g[k] = size == 4 ? (float)draw(k, step + 1) : draw(k, step + 1);
+            g[k] = k % 101 == 0 ? 0 : g[k];
             squares += k < N ? g[k] * g[k] : 0;
             if (size == 4)
                 ((float *)grads)[k] = (float)g[k];
@@ -274,6 +281,12 @@ static void sgd_equals_its_definition(void **state) {
     (void)state;
     compare(HC_SGD, 8, 1e-14);
     compare(HC_SGD, 4, 2e-6);
+}
+
+static void lion_equals_its_definition(void **state) {
+    (void)state;
+    compare(HC_LION, 8, 1e-14);
+    compare(HC_LION, 4, 2e-6);
 }
 
 static void norms_do_not_depend_on_threads(void **state) {
@@ -380,6 +393,7 @@ int main(void) {
         cmocka_unit_test(recipes_take_good_values_and_refuse_others),
         cmocka_unit_test(adamw_equals_its_definition),
         cmocka_unit_test(sgd_equals_its_definition),
+        cmocka_unit_test(lion_equals_its_definition),
         cmocka_unit_test(norms_do_not_depend_on_threads),
         cmocka_unit_test(steps_clip_and_leave_what_is_frozen),
         cmocka_unit_test(a_step_takes_learning_rates_alone),

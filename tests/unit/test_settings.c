@@ -38,7 +38,8 @@ static const char *grammar_line(const char *text, const char *head, size_t *leng
 }
 
 typedef struct {
-    double lr, beta1, beta2, eps, weight_decay, momentum, floor, decay, clip, save_minutes;
+    double lr, beta1, beta2, eps, weight_decay, momentum, floor, decay, connection_lr, clip,
+        save_minutes;
     int64_t warmup, batch, steps, seed, eval_every, save_every, keep;
 } AnyRecipe;
 
@@ -48,7 +49,7 @@ static void test_settings_are_documented(void **state) {
 #define ROW(...) HC_SETTING_RULE(AnyRecipe, __VA_ARGS__)
     static const HcSettingRule rules[] = {HC_SETTINGS(ROW)};
     static const char *const heads[] = {
-#define HC_OPTIMIZER(ident, text) "optimizer " text,
+#define HC_OPTIMIZER(ident, text, first, second) "optimizer " text,
 #define HC_SCHEDULE(ident, text) "schedule " text,
 #include "abi/words.def"
     };

@@ -25,7 +25,12 @@ static const char *const other_names[] = {"betas", "optimizer", "schedule", "hel
 enum { N_OTHERS = sizeof other_names / sizeof *other_names };
 
 const char *const recipe_optimizers[OPTIMIZER_COUNT] = {
-#define HC_OPTIMIZER(ident, text) [OPTIMIZER_##ident] = text,
+#define HC_OPTIMIZER(ident, text, first, second) [OPTIMIZER_##ident] = text,
+#include "abi/words.def"
+};
+
+const uint8_t recipe_moments[OPTIMIZER_COUNT] = {
+#define HC_OPTIMIZER(ident, text, first, second) [OPTIMIZER_##ident] = second[0] ? 2 : 1,
 #include "abi/words.def"
 };
 

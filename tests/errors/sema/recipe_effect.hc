@@ -8,7 +8,7 @@ model m {
 train m {
   optimizer sgd(lr = 2e6,              // expected-error {{E0402}} {{`lr` lies between 0 and 1000000}}
                 momentum = 1,          // expected-error {{`momentum` lies between 0 and less than 1}}
-                betas = (0.9, 0.99),   // expected-error {{E0401}} {{`sgd` has no parameter `betas`}} {{belongs to `adamw`}} {{it takes: lr, weight_decay, momentum}}
+                betas = (0.9, 0.99),   // expected-error {{E0401}} {{`sgd` has no parameter `betas`}} {{belongs to `adamw` and `lion`}} {{it takes: lr, weight_decay, momentum}}
                 beta2 = 0.9,           // expected-error {{`sgd` has no parameter `beta2`}}
                 eps = 1,               // expected-error {{`sgd` has no parameter `eps`}}
                 nesterov = true);      // expected-error {{`sgd` has no parameter `nesterov`}} {{it takes: lr, weight_decay, momentum}}
@@ -17,5 +17,6 @@ train m {
   decay 0.2;                           // expected-error {{`constant` has no parameter `decay`}} {{belongs to `wsd`}} {{it takes: warmup}}
   seed 2^60;                           // expected-error {{E0402}} {{`seed` is a whole number from 2^53 on}} {{in digits alone}}
   steps 1e13;                          // expected-error {{`steps` lies between 0 and 1e+12}}
+  connection_lr -1;                    // expected-error {{`connection_lr` lies between 0 and 1000000}}
   batch 0;                             // expected-error {{`batch` lies between 1 and 1048576}}
 }
