@@ -33,14 +33,14 @@ step_ms() {
 if [ -z "$steps" ]; then
     echo "measuring a step ..."
     steps=$(python3 -c 'import sys; both = sum(map(float, sys.argv[1:]))
-print(max(200, min(2000, int(100e3 / both) // 50 * 50)))' "$(step_ms residual)" "$(step_ms mhc)")
+print(max(200, min(2000, int(85e3 / both) // 50 * 50)))' "$(step_ms residual)" "$(step_ms mhc)")
     echo "$steps steps each fit into about two minutes"
 fi
 
 # Its steps are for people who watch; elsewhere they lie in the run's folder, and the last line stays.
 train() {
     set -- train examples/shakespeare.hc --data "$text" --out "$runs/$1" --set wiring="$1" \
-        --set train.steps="$steps"
+        --set train.steps="$steps" --set train.eval_every=$((steps > 4 ? steps / 4 : 1))
     if [ -t 1 ]; then
         "$hcc" "$@"
     else

@@ -141,7 +141,12 @@ static bool print_at_time(const HcComparison *c, FILE *to) {
         add_steps(&t, &c->groups[g].at_time);
         add_standing(&t, &c->groups[g].at_time, g == c->baseline);
     }
-    return print_table(&t, "lrrrrrl", to);
+    const bool good = print_table(&t, "lrrrrrl", to);
+    for (uint32_t g = 0; g < c->n_groups; g++)
+        if (c->groups[g].at_time.loss.n == 0)
+            fprintf(to, "%s was not evaluated until then: train.eval_every says how often one is\n",
+                    c->groups[g].name);
+    return good;
 }
 
 static bool print_costs(const HcComparison *c, FILE *to) {

@@ -50,15 +50,13 @@ static void add_members(json_t **to, const char *before, const json_t *of, const
     }
 }
 
-/* Which data, and how much of them is held out; wherever they lie. */
-static void add_data(json_t **to, const json_t *data) {
-    static const char *const parts[] = {"xxh3", "train_bytes", "held_out_bytes", "train_samples",
-                                        "held_out_samples"};
-    json_t *same = json_object();
-    for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
-        json_t *part = json_object_get(data, parts[k]);
-        if (part)
-            hc_json_set(&same, parts[k], json_incref(part));
+/* Which data, and how much of them is for what, wherever they lie: their hash and all counts. */
+static void add_data(json_t **to, json_t *data) {
+    json_t *same = json_object(), *value;
+    const char *key;
+    json_object_foreach(data, key, value) {
+        if (strcmp(key, "xxh3") == 0 || (json_is_integer(value) && strcmp(key, "files") != 0))
+            hc_json_set(&same, key, json_incref(value));
     }
     const bool known = json_object_get(same, "xxh3") != NULL;
     add(to, "data", known ? same : data);
@@ -100,11 +98,11 @@ static const char *base_name(const char *path) {
     return slash && slash[1] ? slash + 1 : path;
 }
 
-/* The name of the file that a setting is the hash of; "": there is none, or several. */
+/* The name of the file that a setting is the hash of, of several the first; "": there is none. */
 static const char *file_of(const HcPastRun *run, const char *name) {
-    const json_t *file = NULL;
+    const json_t *data = json_object_get(run->config, "data"), *file = NULL;
     if (strcmp(name, "data") == 0)
-        file = json_object_get(json_object_get(run->config, "data"), "path");
+        file = json_array_get(json_object_get(data, "files"), 0); /* train=PATH */
     if (strcmp(name, "source") == 0)
         file = json_object_get(json_object_get(run->config, "hcc"), "file");
     const char *path = json_string_value(file);

@@ -23,8 +23,8 @@ class Runs(harness.TestCase):
         constants = {"d": "32", "wiring": more.pop("wiring", "mhc")}
         recipe = {"optimizer": "adamw", "schedule": "constant", "lr": more.pop("lr", 0.001), "batch": BATCH,
                   "steps": more.pop("steps", 4), "seed": seed, "eval_every": 2}
-        data = {"path": "/somewhere/text.txt", "files": 1, "bytes": 100, "train_bytes": 90, "held_out_bytes": 10,
-                "xxh3": more.pop("data", "0123456789abcdef")}
+        data = {"files": ["train=/somewhere/text.txt"], "files_xxh3": ["0123456789abcdef"], "bytes": 100,
+                "train_bytes": 90, "held_out_bytes": 10, "xxh3": more.pop("data", "0123456789abcdef")}
         return {"format": 1, "model": "m", "element": "f32", "cpu": {"name": "generic"},
                 "space": {"name": "t", "maximum": POSITIONS, "extents": [POSITIONS]}, "constants": constants,
                 "recipe": recipe, "parameters": 1000, "data": data, "threads": 2, "blas_core": "Prescott",
@@ -123,6 +123,13 @@ class Compare(Runs):
         self.near(fast["at_equal_time"], mean=3.0, first_step=4)
         self.near(slow["at_equal_time"], mean=3.2, gap=0.2, first_step=2)
         self.near(slow["at_equal_step"], mean=2.0, gap=-1.0)
+        self.assertNotIn("not evaluated until then", self.expect(hcc("compare", self.folder)).out)
+
+    def test_not_evaluated_until_then(self):
+        self.run_folder("fast", [3.5, 3.0], seconds=1.0, wiring="residual")
+        self.run_folder("slow", [3.2], seconds=3.0, wiring="mhc")
+        self.near(self.compare(self.folder)["groups"][1]["at_equal_time"], n=0, mean=None, gap=None, first_step=None)
+        self.assertIn("mhc, 2 was not evaluated until then", self.expect(hcc("compare", self.folder)).out)
 
     def test_only_runs_that_differ_in_the_seed_alone_are_averaged(self):
         base = {"wiring": "mhc"}
@@ -139,13 +146,23 @@ class Compare(Runs):
         text = self.expect(hcc("compare", self.folder)).out
         self.assertIn("what they differ in", text)
         self.assertIn("Their data differ", text)
+        self.assertIn("text.txt ffff4567", text)
+
+    def test_how_much_is_held_out_is_a_difference(self):
+        self.run_folder("a", [3.0], seed=1)
+        folder = self.run_folder("b", [3.2], seed=2)
+        with open(os.path.join(folder, "config.json"), encoding="utf-8") as file:
+            config = json.load(file)
+        config["data"].update(train_bytes=80, held_out_bytes=20)
+        self.write("b/config.json", json.dumps(config))
+        self.assertEqual(self.compare(self.folder)["differ"], ["data"])
 
     def test_where_data_lie_is_no_difference(self):
         self.run_folder("a", [3.0], seed=1)
         folder = self.run_folder("b", [3.2], seed=2)
         with open(os.path.join(folder, "config.json"), encoding="utf-8") as file:
             config = json.load(file)
-        config["data"]["path"] = "/elsewhere"
+        config["data"]["files"] = ["train=/elsewhere"]
         self.write("b/config.json", json.dumps(config))
         said = self.compare(self.folder)
         self.assertEqual(said["differ"], [])
@@ -181,7 +198,7 @@ class Compare(Runs):
         self.assertIn("--baseline frac: no group", said.err)
         self.run_folder("runs/z", [3.0, 2.5], wiring="mhc", lr=0.1)
         self.assertIn("2 groups", self.expect(hcc("compare", folder, "--baseline", "mhc"), 2).err)
-        self.assertEqual(self.compare(folder, "--baseline", "0.1, mhc".replace("0.1, mhc", "mhc, 0.1"))["baseline"], 2)
+        self.assertEqual(self.compare(folder, "--baseline", "mhc, 0.1")["baseline"], 2)
 
     def test_folders_and_runs_are_named_once(self):
         folder = self.six()
