@@ -73,6 +73,7 @@ HcTrainOptions hc_train_options(const HcRunOptions *given, FILE *err) {
                             .force = given->force,
                             .threads = (int32_t)given->threads.value,
                             .from = given->from,
+                            .tensorboard = given->tensorboard,
                             .batch_log = given->batch_log,
                             .progress = given->quiet ? NULL : err,
                             .stop = hc_signals_stop};

@@ -61,6 +61,11 @@ static HcStatus log_batch(Trainer *t, int64_t step) {
     return HC_OK;
 }
 
+static HcStatus log_line(Trainer *t, const json_t *line, HcError *error) {
+    HcStatus status = hc_run_log(&t->run, line, error);
+    return status == HC_OK ? hc_events_add(&t->events, line, error) : status;
+}
+
 /* The loss or a gradient was not finite at this step: says where it began. */
 static HcStatus diverged(Trainer *t, int64_t step, double loss) {
     char where[400];
@@ -77,7 +82,7 @@ static HcStatus diverged(Trainer *t, int64_t step, double loss) {
     hc_json_set(&line, "step", json_integer(step + 1));
     hc_json_set(&line, "loss", hc_json_number(loss));
     hc_json_set(&line, "diverged", hc_json_text(where));
-    hc_run_log(&t->run, line, NULL);
+    log_line(t, line, NULL);
     json_decref(line);
     return HC_ERROR_DIVERGED;
 }
@@ -137,7 +142,7 @@ static HcStatus close_line(Trainer *t) {
         else if (status == HC_INTERRUPTED)
             interrupted(t, "while evaluating after ");
     }
-    HcStatus logged = hc_run_log(&t->run, t->line, status == HC_OK ? t->error : NULL);
+    HcStatus logged = log_line(t, t->line, status == HC_OK ? t->error : NULL);
     json_decref(t->line);
     t->line = NULL;
     return status != HC_OK ? status : logged;
@@ -233,6 +238,18 @@ static HcStatus write_summary(Trainer *t, HcError *error) {
     return status;
 }
 
+/* What the log does not hold, because summary.json does. */
+static HcStatus add_last_event(Trainer *t) {
+    json_t *line = hc_evaluation_json(&t->result->evaluation);
+    if (line)
+        json_object_del(line, "val_windows");
+    hc_json_set(&line, "step", json_integer(t->result->steps));
+    HcStatus status =
+        line ? hc_events_add(&t->events, line, t->error) : hc_fail_memory(t->error, "an event");
+    json_decref(line);
+    return status;
+}
+
 static HcStatus evaluate_last(Trainer *t) {
     const HcEvaluation *e = &t->result->evaluation;
     HcStatus status = evaluate(t);
@@ -248,7 +265,7 @@ static HcStatus evaluate_last(Trainer *t) {
         fprintf(to, " over %lld %s", (long long)e->windows, e->samples ? "samples" : "windows");
     }
     hc_progress_end_note(&t->progress);
-    return HC_OK;
+    return add_last_event(t);
 }
 
 /* A run whose evaluation failed is a run nevertheless. */
@@ -333,6 +350,18 @@ static HcStatus check_batch_log(const Trainer *t, const char *path) {
     return HC_OK;
 }
 
+/* A run that has such files goes on with one. */
+static HcStatus open_events(Trainer *t) {
+    bool wanted = t->options->tensorboard;
+    HcStatus status = HC_OK;
+    if (t->options->resume && !wanted)
+        status = hc_events_find(t->run.path, &wanted, t->error);
+    if (status != HC_OK || !wanted)
+        return status;
+    const int64_t done = t->result->steps - (t->line != NULL);
+    return hc_events_open(&t->events, t->run.path, done + 1, t->error);
+}
+
 static HcStatus open_outputs(Trainer *t) {
     const HcTrainOptions *o = t->options;
     HcStatus status = HC_OK;
@@ -346,6 +375,10 @@ static HcStatus open_outputs(Trainer *t) {
         status = hc_run_open_new(&t->run, o->runs, t->context->plan.model, t->error);
     if (status == HC_OK && t->run.path && !o->resume)
         status = write_config(t);
+    if (status != HC_OK)
+        return status;
+    if (t->run.path)
+        status = open_events(t);
     if (status != HC_OK)
         return status;
     if (t->run.path)
@@ -372,6 +405,8 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
         status = finish(&t);
     if (t.batch_log && fclose(t.batch_log) != 0 && status == HC_OK)
         status = hc_fail_errno(error, HC_ERROR_IO, "write", options->batch_log);
+    HcStatus events = hc_events_close(&t.events, status == HC_OK ? error : NULL);
+    status = status == HC_OK ? events : status;
     HcStatus closed = hc_run_close(&t.run, status == HC_OK ? error : NULL);
     json_decref(t.config);
     json_decref(t.line);

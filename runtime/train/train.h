@@ -36,6 +36,8 @@ typedef struct {
     const char *from;   /* checkpoint to begin with instead of drawn values (as for
                            hc_find_checkpoint), as far as names and shapes fit, or NULL */
     const char *config_extra; /* text of a JSON object whose members join config.json, or NULL */
+    int tensorboard;          /* 1: event files in the run folder, too; a run that has some goes on
+                                 with them */
     const char *batch_log;    /* file for every batch's window starts, int64 little-endian
                                  [steps][batch], or NULL; it replaces no data of the run, and what
                                  holds something only with `force` */
@@ -79,6 +81,8 @@ typedef struct {
  *   config.json   model, constants, recipe in effect, data, machine
  *   log.jsonl     a line a step: step (from 1), loss (before the step), grad_norm, lr,
  *                 positions_per_s; val_loss and val_metrics where it was evaluated
+ *   events.out.tfevents.*.hcc  the same for TensorBoard where it is asked for, a file each time a
+ *                 run goes on; and the evaluation behind the last step
  *   ckpt/last/    of hc_save_checkpoint: the newest step that was saved (before the first step, now
  *                 and then, and before every evaluation); at the end the last
  *   ckpt/best/    likewise: the step with the least held-out loss

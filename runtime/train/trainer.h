@@ -4,6 +4,7 @@
 #define HC_TRAINER_H
 
 #include "runtime/data/data.h"
+#include "runtime/train/events.h"
 #include "runtime/train/log.h"
 #include "runtime/train/progress.h"
 #include "runtime/train/train.h"
@@ -17,6 +18,7 @@ typedef struct {
     HcContext *context;
     HcData data;
     HcRun run;
+    HcEvents events; /* beside its log, where they are asked for */
     HcProgress progress;
     FILE *batch_log;
     double losses[TRAIN_LOSSES]; /* of the last steps, as a ring */

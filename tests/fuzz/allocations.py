@@ -54,6 +54,7 @@ COMMANDS = {
     "kept": "build k.hc -o {out}/k.so",
     "executable": "build k.hc -o {out}/k",
     "train": "train k.hc --data t.txt --out {out}/r --threads 2",
+    "watched": "train k.hc --data t.txt --out {out}/r --threads 1 --tensorboard",
     "compiled": "train k.hc --data t.txt --out {out}/r --threads 1 --no-cache",
     "eval": "eval run --json --threads 1",
     "sample": "sample run --length 3 --threads 1",
@@ -67,7 +68,7 @@ COMMANDS = {
     "own eval": "./k eval run --json",
     "own info": "./k info --json",
 }
-TIMED = {"bench", "train", "compiled", "own train"}  # what they print differs from time to time
+TIMED = {"bench", "train", "watched", "compiled", "own train"}  # what they print differs from time to time
 
 
 def environment(folder, preload=None, failing=0):
@@ -87,7 +88,10 @@ def files_of(folder):
             if name.endswith(".json") and name != "k.manifest.json":
                 json.loads(data)
                 data = b""
-            found[os.path.relpath(path, folder)] = "" if name == "log.jsonl" else hashlib.sha256(data).hexdigest()
+            if ".tfevents." in name: # which is named by the time, too
+                path = os.path.join(at, "events")
+            timed = name in ("log.jsonl", "state.safetensors") or ".tfevents." in name
+            found[os.path.relpath(path, folder)] = "" if timed else hashlib.sha256(data).hexdigest()
     return found
 
 
@@ -132,7 +136,7 @@ class Trier:
             return f"a file of JSON that is none: {error}"
         said = (done.stdout + done.stderr).lower()
         if done.returncode == 6 and "memory" in said:
-            started = {"r/log.jsonl", "r/config.json"} | {f for f in files if f.startswith("r/ckpt/")}
+            started = {"r/log.jsonl", "r/config.json", "r/events"} | {f for f in files if f.startswith("r/ckpt/")}
             half = sorted(set(files) - started - set(right[3]))
             wrong = sorted(f for f, h in files.items() if f in right[3] and f not in started and h != right[3][f])
             return f"left {half + wrong}" if half or wrong else ""
