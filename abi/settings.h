@@ -34,6 +34,9 @@
     ROW(clip, REAL, 0, 0, 1e30, INCLUDED, "", "")                                                  \
     ROW(seed, WHOLE, 1, 0, 9.2e18, INCLUDED, "", "")                                               \
     ROW(eval_every, WHOLE, 0, 0, 1e12, INCLUDED, "", "")                                           \
+    ROW(eval_batches, WHOLE, 0, 0, 1e9, INCLUDED, "", "")                                          \
+    ROW(patience, WHOLE, 0, 0, 1e9, INCLUDED, "", "")                                              \
+    ROW(epochs, REAL, 0, 0, 1e9, INCLUDED, "", "")                                                 \
     ROW(save_every, WHOLE, 0, 0, 1e12, INCLUDED, "", "")                                           \
     ROW(save_minutes, REAL, 5, 0, 1e6, INCLUDED, "", "")                                           \
     ROW(keep, WHOLE, 0, 0, 1e6, INCLUDED, "", "")

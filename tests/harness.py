@@ -46,9 +46,10 @@ class Result:
         return f"exit code {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
 
 
-def share(cases, one_in):
-    """One in so many of a long list, from its first; all of them with HCC_TEST_EVERYTHING=1."""
-    return cases if EVERYTHING else cases[::one_in]
+def share(cases, one_in, begin=0):
+    """One in so many of a long list, from its first or another, so that two tests of one list take
+    different ones; all of them with HCC_TEST_EVERYTHING=1."""
+    return cases if EVERYTHING else cases[begin::one_in]
 
 
 def hcc_path():

@@ -110,6 +110,9 @@ static void add_recipe(JsonText *t, const Recipe *r) {
     json_text_real(t, "clip", r->clip);
     json_text_integer(t, "seed", r->seed);
     json_text_integer(t, "eval_every", r->eval_every);
+    json_text_integer(t, "eval_batches", r->eval_batches);
+    json_text_integer(t, "patience", r->patience);
+    json_text_real(t, "epochs", r->epochs);
     json_text_integer(t, "save_every", r->save_every);
     json_text_real(t, "save_minutes", r->save_minutes);
     json_text_integer(t, "keep", r->keep);

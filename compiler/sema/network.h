@@ -37,7 +37,10 @@ typedef struct {
     int64_t batch, steps;
     double clip; /* global gradient norm; 0 = off */
     int64_t seed;
-    int64_t eval_every; /* steps between evaluations during training; 0 = only at the end */
+    int64_t eval_every;   /* steps between evaluations during training; 0 = only at the end */
+    int64_t eval_batches; /* of an evaluation; 0 = all that is held out */
+    int64_t patience;   /* evaluations without a better one, after which training ends; 0 = never */
+    double epochs;      /* in place of steps; 0 = steps count */
     int64_t save_every; /* steps between checkpoints; 0 = by time alone */
     double save_minutes;
     int64_t keep; /* checkpoints besides the newest and the best */

@@ -13,6 +13,8 @@ static bool within(const HcCommandLine *l, const char *name, HcOptionCount count
 bool hc_run_options_valid(const HcCommandLine *l, const HcRunOptions *given, bool bench) {
     if (given->temperature.given && given->temperature.value < 0)
         return hc_command_line_wrong(l, "--temperature is not negative");
+    if (given->minutes.given && given->minutes.value <= 0)
+        return hc_command_line_wrong(l, "--minutes is more than 0");
     for (uint32_t k = 0; k < given->set.count; k++) {
         const char *text = given->set.at[k], *equals = strchr(text, '=');
         if (!equals || equals == text || equals[1] == '\0')
@@ -74,6 +76,7 @@ HcTrainOptions hc_train_options(const HcRunOptions *given, FILE *err) {
                             .threads = (int32_t)given->threads.value,
                             .from = given->from,
                             .tensorboard = given->tensorboard,
+                            .minutes = given->minutes.value,
                             .batch_log = given->batch_log,
                             .progress = given->quiet ? NULL : err,
                             .stop = hc_signals_stop};

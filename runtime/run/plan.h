@@ -94,8 +94,8 @@ typedef struct {
     HcOptimizer optimizer;
     HcSchedule schedule;
     double lr, beta1, beta2, eps, weight_decay, momentum, floor, decay, connection_lr, clip,
-        save_minutes;
-    int64_t warmup, batch, steps, eval_every, save_every, keep;
+        save_minutes, epochs;
+    int64_t warmup, batch, steps, eval_every, save_every, keep, eval_batches, patience;
     uint64_t seed;
 } HcRecipe;
 

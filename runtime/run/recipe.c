@@ -112,6 +112,8 @@ HcStatus hc_recipe_set(HcRecipe *recipe, const char *key, const char *value, HcE
                           ? hc_fail_memory(error, "a setting")
                           : set_number(recipe, rule, number, value, error);
     json_decref(number);
+    if (status == HC_OK && strcmp(key, "steps") == 0)
+        recipe->epochs = 0;
     return status;
 }
 

@@ -6,16 +6,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where the w-th window, or sample, of the held-out part is; -1 past the last. */
+/* How many windows, or samples, there are. */
+static int64_t held_out_total(const HcData *data, const HcContext *c, int64_t positions) {
+    int64_t first, last;
+    if (data->samples)
+        return data->count - data->train_count;
+    hc_data_starts(data, &c->plan, positions, HC_HELD_OUT_PART, &first, &last);
+    return last < first ? 0 : (last - first) / positions + 1;
+}
+
+/* Which of `all` the k-th of `count` is: at equal distances. */
+static int64_t spread(int64_t k, int64_t count, int64_t all) {
+    return k * (all / count) + k * (all % count) / count;
+}
+
+/* Where the w-th window, or sample, of the held-out part is. */
 static int64_t held_out_start(const HcData *data, const HcContext *c, int64_t positions,
                               int64_t w) {
     int64_t first, last;
     if (data->samples)
-        return w < data->count - data->train_count
-                   ? hc_samples_of_part(data->samples, HC_HELD_OUT_PART, w)
-                   : -1;
+        return hc_samples_of_part(data->samples, HC_HELD_OUT_PART, w);
     hc_data_starts(data, &c->plan, positions, HC_HELD_OUT_PART, &first, &last);
-    return first + w * positions <= last ? first + w * positions : -1;
+    return first + w * positions;
 }
 
 static double scalar_of(const HcContext *c, const HcView *view) {
@@ -97,7 +109,8 @@ static void place_of(const HcData *data, int64_t start, int64_t positions, char 
 }
 
 static int64_t start_in(const HcBatch *b, const HcContext *c, int64_t sample) {
-    return b->held_out ? held_out_start(b->data, c, hc_positions(c), b->first + sample)
+    return b->held_out ? held_out_start(b->data, c, hc_positions(c),
+                                        spread(b->first + sample, b->count, b->all))
                        : hc_batch_start(b->data, &c->plan, hc_positions(c), c->recipe.seed, b->step,
                                         b->n, sample);
 }
@@ -133,19 +146,16 @@ void hc_data_name_not_finite(const HcBatch *b, HcContext *c, char *text, size_t 
         snprintf(text, size, "%s: %s", place, what);
     else if (b->held_out)
         snprintf(text, size, "held-out %s %lld (%s): %s", b->data->samples ? "sample" : "window",
-                 (long long)(b->first + bad + 1), place, what);
+                 (long long)spread(b->first + bad, b->count, b->all) + 1, place, what);
     else
         snprintf(text, size, "sample %lld of its batch (%s): %s", (long long)(bad + 1), place,
                  what);
 }
 
 /* Once for an evaluation: in the batch where it happens. */
-static void name_in_evaluation(const HcData *data, HcContext *c, int64_t n, int32_t bad,
-                               HcEvaluation *e) {
+static void name_in_evaluation(const HcBatch *batch, HcContext *c, int32_t bad, HcEvaluation *e) {
     char where[sizeof e->not_finite - 96];
-    HcBatch batch = {
-        .data = data, .held_out = true, .first = e->windows, .n = n, .value = (uint32_t)bad};
-    hc_data_name_not_finite(&batch, c, where, sizeof where);
+    hc_data_name_not_finite(batch, c, where, sizeof where);
     if (bad == 0)
         snprintf(e->not_finite, sizeof e->not_finite, "the held-out loss is not finite: %s", where);
     else
@@ -155,41 +165,41 @@ static void name_in_evaluation(const HcData *data, HcContext *c, int64_t n, int3
 
 /* --- evaluating --------------------------------------------------------------------------------*/
 
-/* How many samples the next batch has: the rest, where that is less. */
-static int64_t next_batch(const HcData *data, const HcContext *c, int64_t batch, int64_t positions,
-                          int64_t done) {
-    int64_t n = 0;
-    while (n < batch && held_out_start(data, c, positions, done + n) >= 0)
-        n++;
-    return n;
-}
-
-static HcStatus run_batch(const HcData *data, HcContext *c, int64_t n, int64_t positions,
-                          HcEvaluation *e, Mean *means) {
+static HcStatus run_batch(HcBatch *b, HcContext *c, int64_t positions, HcEvaluation *e,
+                          Mean *means) {
     HcStatus status = HC_OK;
     int32_t bad = -1;
-    if (n != hc_samples(c) || positions != hc_positions(c))
-        status = hc_resize(c, n, positions);
-    for (int64_t s = 0; s < n && status == HC_OK; s++)
-        status = hc_data_fill(data, c, s, held_out_start(data, c, positions, e->windows + s));
+    if (b->n != hc_samples(c) || positions != hc_positions(c))
+        status = hc_resize(c, b->n, positions);
+    for (int64_t s = 0; s < b->n && status == HC_OK; s++)
+        status = hc_data_fill(b->data, c, s, start_in(b, c, s));
     if (status != HC_OK)
         return status;
     hc_forward(c);
-    status = add_batch(c, n, e, means, &bad);
+    status = add_batch(c, b->n, e, means, &bad);
+    b->value = (uint32_t)bad;
     if (status == HC_OK && bad >= 0 && !e->not_finite[0])
-        name_in_evaluation(data, c, n, bad, e);
-    e->windows += n;
+        name_in_evaluation(b, c, bad, e);
+    e->windows += b->n;
     return status;
 }
 
-static HcStatus evaluate(const HcData *data, HcContext *c, int64_t batch, int64_t positions,
-                         const HcStop *stop, HcEvaluation *e, Mean *means) {
+static HcStatus evaluate(const HcData *data, HcContext *c, const HcEvaluationSize *size,
+                         int64_t positions, const HcStop *stop, HcEvaluation *e, Mean *means) {
     HcStatus status = HC_OK;
-    for (int64_t n = batch; n == batch && status == HC_OK;) {
-        n = next_batch(data, c, batch, positions, e->windows);
-        if (n > 0)
-            status = run_batch(data, c, n, positions, e, means);
-        if (status == HC_OK && n == batch && stop && stop->ask && stop->ask(stop->user))
+    const int64_t all = held_out_total(data, c, positions), batch = size->batch;
+    const int64_t most = size->batches > 0 ? size->batches * batch : all;
+    const int64_t count = most < all ? most : all;
+    while (e->windows < count && status == HC_OK) {
+        const int64_t left = count - e->windows;
+        HcBatch b = {.data = data,
+                     .held_out = true,
+                     .first = e->windows,
+                     .n = left < batch ? left : batch,
+                     .count = count,
+                     .all = all};
+        status = run_batch(&b, c, positions, e, means);
+        if (status == HC_OK && e->windows < count && stop && stop->ask && stop->ask(stop->user))
             status = hc_fail(&c->error, HC_INTERRUPTED, "interrupted while evaluating");
     }
     if (status == HC_OK && e->windows == 0)
@@ -230,8 +240,8 @@ void hc_evaluation_free(HcEvaluation *e) {
     e->n_metrics = 0;
 }
 
-HcStatus hc_data_evaluate(const HcData *data, HcContext *c, int64_t batch, const HcStop *stop,
-                          HcEvaluation *e) {
+HcStatus hc_data_evaluate(const HcData *data, HcContext *c, const HcEvaluationSize *size,
+                          const HcStop *stop, HcEvaluation *e) {
     int64_t samples = hc_samples(c), positions = hc_positions(c);
     int64_t context = hc_max_positions(c) ? hc_max_positions(c) : 1;
     *e = (HcEvaluation){.samples = data->samples != NULL};
@@ -240,7 +250,7 @@ HcStatus hc_data_evaluate(const HcData *data, HcContext *c, int64_t batch, const
     int training = hc_training(c);
     hc_set_training(c, 0);
     if (status == HC_OK)
-        status = evaluate(data, c, batch, context, stop, e, means);
+        status = evaluate(data, c, size, context, stop, e, means);
     hc_set_training(c, training);
     free(means);
     if (status != HC_OK) {

@@ -11,20 +11,26 @@ typedef struct {
     void *user;
 } HcStop;
 
-/* Mean loss (without penalties) and metrics over the held-out part: all its samples; or windows of
+typedef struct {
+    int64_t batch;   /* samples at once */
+    int64_t batches; /* so many, at equal distances, the same every time; 0: all there are */
+} HcEvaluationSize;
+
+/* Mean loss (without penalties) and metrics over the held-out part: its samples; or windows of
  * text that do not overlap, each of the full context, a last piece shorter than that left out.
  * `training` is 0. Values that are not finite are results like others; where the first was is said.
  * Restores the context. HC_INTERRUPTED when it was stopped; then, as after any failure, nothing is
  * in *evaluation. Else its metrics are the caller's to free; what it held before is not looked at.
  */
-HcStatus hc_data_evaluate(const HcData *data, HcContext *context, int64_t batch, const HcStop *stop,
-                          HcEvaluation *evaluation);
+HcStatus hc_data_evaluate(const HcData *data, HcContext *context, const HcEvaluationSize *size,
+                          const HcStop *stop, HcEvaluation *evaluation);
 
 /* A batch that was run: of training, at `step`; or of the held-out part. */
 typedef struct {
     const HcData *data;
     bool held_out;
-    int64_t step, first; /* first: of the held-out samples, from 0 */
+    int64_t step, first; /* first: of the `count` held-out samples that count, from 0 */
+    int64_t count, all;  /* of as many as there are */
     int64_t n;           /* samples */
     uint32_t value;      /* held out: 0 the loss, k the k-th metric */
 } HcBatch;

@@ -13,7 +13,8 @@
 
 /* What does not change what the steps compute, and where the run ends. */
 static bool may_change(const char *key) {
-    static const char *const keys[] = {"steps", "eval_every", "save_every", "save_minutes", "keep"};
+    static const char *const keys[] = {"steps",    "epochs",     "eval_every",   "eval_batches",
+                                       "patience", "save_every", "save_minutes", "keep"};
     if (strncmp(key, "train.", 6) == 0)
         key += 6;
     for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)

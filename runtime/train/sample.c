@@ -65,7 +65,8 @@ HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, HcEvalu
                          "the model `%s` holds nothing out: its train block needs `held_out`",
                          c->plan.model);
     if (status == HC_OK) {
-        status = hc_data_evaluate(&data, c, hc_samples(c), NULL, evaluation);
+        status =
+            hc_data_evaluate(&data, c, &(HcEvaluationSize){hc_samples(c), 0}, NULL, evaluation);
         if (status != HC_OK && error)
             *error = c->error;
     }

@@ -91,11 +91,12 @@ static HcStatus diverged(Trainer *t, int64_t step, double loss) {
 static HcStatus evaluate(Trainer *t) {
     HcEvaluation *e = &t->result->evaluation;
     HcStop stop = {t->options->stop, t->options->user};
+    const HcRecipe *r = &t->context->recipe;
+    const HcEvaluationSize size = {r->batch, r->eval_batches};
     HcStatus status = trainer_save_last(t);
     hc_evaluation_free(e); /* the one before */
     if (status == HC_OK)
-        status = trainer_context_failed(
-            t, hc_data_evaluate(&t->data, t->context, t->context->recipe.batch, &stop, e));
+        status = trainer_context_failed(t, hc_data_evaluate(&t->data, t->context, &size, &stop, e));
     if (status == HC_OK)
         status = trainer_save_best(t);
     if (status == HC_OK && e->not_finite[0])
@@ -202,9 +203,9 @@ static HcStatus train_loop(Trainer *t) {
                          (long long)t->first, (long long)steps);
     /* a new run is saved before its first step: what cannot be written shows now */
     HcStatus status = t->line ? close_line(t) : trainer_save_last(t);
-    for (int64_t step = t->first; step < steps && status == HC_OK; step++) {
-        status = train_step(t, step);
-        if (status == HC_OK && step + 1 < steps && t->options->stop &&
+    while (status == HC_OK && !trainer_ended(t)) {
+        status = train_step(t, t->result->steps);
+        if (status == HC_OK && t->result->steps < steps && t->options->stop &&
             t->options->stop(t->options->user))
             status = interrupted(t, "after ");
     }
@@ -273,6 +274,8 @@ static HcStatus finish(Trainer *t) {
     summarise(t);
     HcStatus status = trainer_save_last(t);
     if (status == HC_OK)
+        status = trainer_take_best(t);
+    if (status == HC_OK)
         status = trainer_save_final(t);
     if (status != HC_OK)
         return status;
@@ -316,6 +319,8 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
     if (status == HC_OK)
         status = hc_data_open(&t->data, &c->plan, &request, positions, t->error);
     t->evaluates = status == HC_OK && t->data.train_count < t->data.count;
+    if (status == HC_OK)
+        status = trainer_count_steps(t);
     if (status == HC_OK && c->recipe.eval_every > 0 && !t->evaluates)
         status = hc_fail(t->error, HC_ERROR_ARGUMENT,
                          "eval_every is %lld, but no data are held out to evaluate on: give "
@@ -444,6 +449,7 @@ json_t *hc_train_json(const HcTrainResult *r) {
         hc_json_set(&json, "last_loss", hc_json_number(r->last_loss));
     }
     hc_json_set(&json, "steps", json_integer(r->steps));
+    hc_json_set(&json, "ended_by", json_string(hc_ending_names[r->ended_by]));
     hc_json_set(&json, "parameters", json_integer(r->parameters));
     hc_json_set(&json, "seconds", hc_json_number(r->seconds));
     hc_json_set(&json, "positions_per_s", hc_json_number(r->positions_per_s));

@@ -29,15 +29,17 @@ typedef struct {
     const HcSetting *settings;
     int32_t n_settings;
     const char *resume; /* run folder, or one of its checkpoints' (RUN/ckpt/NAME), to go on with;
-                           the recipe and the data are those of the run, of `settings` only steps
-                           and eval_every may be given; `out`, `runs`, `from`, `batch_log` must not.
-                           NULL: a new run */
+                           the recipe and the data are those of the run; of `settings` only where it
+                           ends and when it is evaluated and saved may be given; `out`, `runs`,
+                           `from`, `batch_log` must not. NULL: a new run */
     int changed_data;   /* 1: go on although the data are not those of the run */
     const char *from;   /* checkpoint to begin with instead of drawn values (as for
                            hc_find_checkpoint), as far as names and shapes fit, or NULL */
     const char *config_extra; /* text of a JSON object whose members join config.json, or NULL */
     int tensorboard;          /* 1: event files in the run folder, too; a run that has some goes on
                                  with them */
+    double minutes;           /* of training, evaluation and saving apart, after which it ends; 0:
+                                 none */
     const char *batch_log;    /* file for every batch's window starts, int64 little-endian
                                  [steps][batch], or NULL; it replaces no data of the run, and what
                                  holds something only with `force` */
@@ -63,9 +65,13 @@ typedef struct {
     char not_finite[500]; /* where a loss or metric was so first; "": nowhere */
 } HcEvaluation;
 
+typedef enum { HC_ENDED_BY_STEPS, HC_ENDED_BY_TIME, HC_ENDED_BY_PATIENCE } HcEnding;
+extern const char *const hc_ending_names[]; /* "steps", "minutes", "patience" */
+
 typedef struct {
-    char run[4096];          /* run folder; "": none */
-    int64_t steps;           /* done */
+    char run[4096]; /* run folder; "": none */
+    int64_t steps;  /* done */
+    HcEnding ended_by;
     int64_t parameters;      /* elements */
     HcEvaluation evaluation; /* loss NaN without a held-out part */
     double best_loss;        /* the least held-out loss of all evaluations; NaN: there was none */
@@ -87,7 +93,7 @@ typedef struct {
  *                 and then, and before every evaluation); at the end the last
  *   ckpt/best/    likewise: the step with the least held-out loss
  *   ckpt/step-N/  likewise: the last of them, as many as the recipe's `keep`
- *   ckpt/final.safetensors when all steps are done: parameters alone
+ *   ckpt/final.safetensors at the end: parameters alone, those of ckpt/best where patience ended it
  *   summary.json  hc_train_json of the result
  * HC_INTERRUPTED after a stop (ckpt/last is of the last step that was done), HC_ERROR_DIVERGED when
  * a loss or gradient of training is not finite (ckpt/last is what it was). A held-out loss that is

@@ -49,6 +49,15 @@ HcStatus trainer_save_final(Trainer *trainer);
  */
 HcStatus trainer_load(Trainer *trainer, const char *checkpoint);
 
+/* --- ending.c ----------------------------------------------------------------------------------*/
+
+/* Once the data are known: the recipe's steps, where it says epochs. */
+HcStatus trainer_count_steps(Trainer *trainer);
+/* Whether the run ends here, and by what, which is said. */
+bool trainer_ended(Trainer *trainer);
+/* The parameters of the best evaluation, where it is for them that the run ended. */
+HcStatus trainer_take_best(Trainer *trainer);
+
 /* --- resume.c ----------------------------------------------------------------------------------*/
 
 /* Before the data are opened: reads config.json, and sets the recipe as it was. */

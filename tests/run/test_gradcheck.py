@@ -96,7 +96,7 @@ class Gradcheck(harness.TestCase):
 
     def test_compiled_code_and_interpreter_agree(self):
         """The same parameters, data and directions: loss and derivatives to rounding."""
-        for wiring in harness.share(CONNECTIONS[2:], 2):
+        for wiring in harness.share(CONNECTIONS[2:], 4):
             self.agree(wiring, NARROW)
 
     def test_many_streams(self):
@@ -109,7 +109,7 @@ class Gradcheck(harness.TestCase):
         for example, size in [("convnet.hc", ["side=4", "d=6", "blocks=1"]),
                               ("vit.hc", ["d=8", "heads=2", "blocks=1"]),
                               ("regression.hc", ["d=6", "blocks=1"])]:
-            for wiring in ["residual", "shc", "mhc"]:
+            for wiring in harness.share(["mhc", "residual", "shc"], 3):
                 settings = [w for s in [*size, f"wiring={wiring}"] for w in ("--set", s)]
                 with self.subTest((example, wiring)):
                     result = hcc("gradcheck", f"examples/{example}", "--json", *settings)

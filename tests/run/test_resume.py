@@ -3,6 +3,7 @@
 """
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -222,6 +223,54 @@ class Resume(harness.TestCase):
         self.expect(hcc(*self.command(run, "--force", "--steps", "0")))
         self.assertEqual(sorted(os.listdir(os.path.join(run, "ckpt"))),
                          ["best", "final.safetensors", "last"])
+
+    def summary(self, run):
+        return json.loads(bytes_of(run, "summary.json"))
+
+    def test_where_a_run_ends(self):
+        # a rate at which it gets worse: patience ends it, and what is kept is the best
+        worse = self.path("worse")
+        said = self.expect(hcc(*(word for word in self.command(
+            worse, "--set", "train.lr=0.3", "--set", "train.patience=2", "--set",
+            "train.schedule=constant") if word != "--quiet")))
+        summary = self.summary(worse)
+        self.assertEqual(summary["ended_by"], "patience")
+        self.assertEqual(summary["steps"], summary["best_step"] + 14)
+        self.assertIn(f"the best was after step {summary['best_step']}", said.err)
+        self.assertEqual(summary["val_loss"], summary["best_val_loss"])
+        self.resume(worse)  # and ends again
+        again = self.summary(worse)
+        self.assertEqual({key: again[key] for key in again if key not in TIMES},
+                         {key: summary[key] for key in summary if key not in TIMES})
+
+        epochs = self.path("epochs")
+        self.expect(hcc(*self.command(epochs, "--set", "train.epochs=1.5")))
+        # 2700 bytes, a tenth held out: 151 windows of 16, in batches of 4
+        self.assertEqual(self.summary(epochs)["steps"], math.ceil(1.5 * (2430 // 16) / 4))
+        self.resume(epochs, "--steps", "60")
+        self.assertEqual(self.summary(epochs)["steps"], 60)
+
+        timed = self.path("timed")
+        said = self.expect(hcc(*self.command(timed, "--minutes", "0.0001", "--steps", "100000")))
+        self.assertEqual(self.summary(timed)["ended_by"], "minutes")
+        self.assertEqual(self.summary(timed)["steps"], len(log_of(timed)))
+        for words, more in (("--minutes is more than 0", ["--minutes", "0"]),
+                            ("nothing is evaluated while training",
+                             ["--set", "train.patience=2", "--set", "train.eval_every=0"])):
+            self.assertIn(words, self.expect(hcc(*self.command(self.path("x"), *more)), 2).err)
+
+    def test_evaluation_of_a_part(self):
+        part = self.path("part")
+        self.expect(hcc(*self.command(part, "--set", "train.eval_batches=2")))
+        self.assertEqual(self.summary(part)["val_windows"], 8)
+        self.assertEqual(bytes_of(part, "ckpt/last/parameters.safetensors")[-4000:],
+                         bytes_of(self.whole, "ckpt/last/parameters.safetensors")[-4000:])
+        # of all of it: what the other run says
+        self.assertEqual(json.loads(self.expect(hcc("eval", part, "--json")).out)["val_loss"],
+                         self.summary(self.whole)["val_loss"])
+        more = self.path("more")
+        self.expect(hcc(*self.command(more, "--set", "train.eval_batches=1000")))
+        self.assertEqual(log_of(more), log_of(self.whole))
 
     def new(self, name, *more, code=0):
         run = self.path(name)

@@ -57,6 +57,8 @@ static void test_streams(void **state) {
     for (uint32_t s = 0; s < 4; s++) {
         EACH_WIDTH(w) {
             uint32_t n = streams[s];
+            if (n == 17 && w != 17 && w != 64)
+                continue; /* they take long to compile */
             case_begin(c);
             TirBuilder *b = &c->b;
             TirId h = mixed(c, 2, DIMS(n, w)), y = mixed(c, 1, DIMS(w));

@@ -315,11 +315,26 @@ static void recipe_overrides(Setter *t, bool choices) {
         if (strncmp(o->key, "train.", 6) != 0 || is_choice(o->key + 6) != choices)
             continue;
         const Expr *e = override_expression(t->s, o);
+        if (strcmp(o->key, "train.steps") == 0)
+            t->recipe->epochs = 0; /* of the block */
         if (e && choices)
             set_chosen(t, o->key + 6, e);
         else if (e)
             set_by_name(t, o->key + 6, e, e->span);
     }
+}
+
+/* `steps` and `epochs` both say where training ends. */
+static void check_end(Setter *t, Map *seen, Name name, bool choices) {
+    const char *other = strcmp(name.text, "steps") == 0    ? "epochs"
+                        : strcmp(name.text, "epochs") == 0 ? "steps"
+                                                           : NULL;
+    const Stmt *before = other ? *map_slot_str(seen, other) : NULL;
+    if (!before || !choices)
+        return;
+    sema_error(t->s, DIAG_DUPLICATE, name.span, "`%s` and `%s` both say where training ends",
+               name.text, other);
+    sema_note(t->s, before->span, "the other one");
 }
 
 /* The block's choices, or everything else; what is set twice is said with the choices. */
@@ -340,6 +355,7 @@ static void recipe_statements(Setter *t, const Item *train, bool choices) {
             sema_error(s, DIAG_DUPLICATE, name.span, "`%s` is set twice", name.text);
             sema_note(s, old->span, "the first time");
         }
+        check_end(t, seen, name, choices);
         if (old || is_choice(name.text) != choices)
             continue;
         if (stmt->kind == STMT_DATA)
