@@ -18,13 +18,18 @@
 #define HC_SETTINGS(ROW)                                                                           \
     ROW(lr, REAL, 1e-3, 0, 1e6, INCLUDED, "optimizer", "adamw sgd")                                \
     ROW(lr, REAL, 1e-4, 0, 1e6, INCLUDED, "optimizer", "lion")                                     \
-    ROW(beta1, REAL, 0.9, 0, 1, EXCLUDED, "optimizer", "adamw lion")                               \
+    ROW(lr, REAL, 0.02, 0, 1e6, INCLUDED, "optimizer", "muon")                                     \
+    ROW(adamw_lr, REAL, 3e-4, 0, 1e6, INCLUDED, "optimizer", "muon")                               \
+    ROW(beta1, REAL, 0.9, 0, 1, EXCLUDED, "optimizer", "adamw lion muon")                          \
     ROW(beta2, REAL, 0.999, 0, 1, EXCLUDED, "optimizer", "adamw")                                  \
     ROW(beta2, REAL, 0.99, 0, 1, EXCLUDED, "optimizer", "lion")                                    \
+    ROW(beta2, REAL, 0.95, 0, 1, EXCLUDED, "optimizer", "muon")                                    \
     ROW(eps, REAL, 1e-8, 0, 1e6, INCLUDED, "optimizer", "adamw")                                   \
+    ROW(eps, REAL, 1e-10, 0, 1e6, INCLUDED, "optimizer", "muon")                                   \
     ROW(weight_decay, REAL, 0.01, 0, 1e6, INCLUDED, "optimizer", "adamw")                          \
-    ROW(weight_decay, REAL, 0, 0, 1e6, INCLUDED, "optimizer", "sgd lion")                          \
+    ROW(weight_decay, REAL, 0, 0, 1e6, INCLUDED, "optimizer", "sgd lion muon")                     \
     ROW(momentum, REAL, 0.9, 0, 1, EXCLUDED, "optimizer", "sgd")                                   \
+    ROW(momentum, REAL, 0.95, 0, 1, EXCLUDED, "optimizer", "muon")                                 \
     ROW(warmup, WHOLE, 0, 0, 1e12, INCLUDED, "schedule", "constant cosine linear wsd")             \
     ROW(floor, REAL, 0, 0, 1, INCLUDED, "schedule", "cosine linear wsd")                           \
     ROW(decay, REAL, 0.1, 0, 1, INCLUDED, "schedule", "wsd")                                       \

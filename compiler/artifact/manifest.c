@@ -3,6 +3,7 @@
 #include "abi/abi.h"
 #include "abi/layout.h"
 #include "artifact/manifest_plan.h"
+#include "pass/matrices.h"
 #include <string.h>
 
 static void add_machine(JsonText *t, const ManifestMachine *machine) {
@@ -43,6 +44,24 @@ static void add_element(JsonText *t, const Plan *plan, const TirType *type) {
     json_text_plain(t, "element", plan_element_names[plan_element(&plan->options, type)]);
 }
 
+static void add_axes(JsonText *t, const char *key, uint32_t axes) {
+    uint32_t list[TIR_MAX_RANK], n = 0;
+    for (uint32_t i = 0; i < TIR_MAX_RANK; i++)
+        if (axes & 1u << i)
+            list[n++] = i;
+    json_text_integers(t, key, list, n);
+}
+
+static void add_matrix(JsonText *t, const MatrixAxes *axes) {
+    if (!axes->free)
+        return;
+    json_text_open(t, "matrix", '{');
+    add_axes(t, "apart", axes->apart);
+    add_axes(t, "free", axes->free);
+    add_axes(t, "summed", axes->summed);
+    json_text_close(t, '}');
+}
+
 /* Parameters lie one behind the other; returns how many bytes all take. */
 static uint64_t add_params(JsonText *t, const Plan *plan) {
     const TirProgram *p = plan->program;
@@ -50,6 +69,7 @@ static uint64_t add_params(JsonText *t, const Plan *plan) {
     for (uint32_t k = 0; k < p->outputs.count; k++)
         if (p->outputs.at[k].role == TIR_OUT_GRAD)
             has_gradient[p->outputs.at[k].index] = true;
+    const MatrixAxes *matrices = pass_matrices(p, t->arena);
     uint64_t bytes = 0;
     json_text_open(t, "params", '[');
     for (uint32_t k = 0; k < p->params.count; k++) {
@@ -66,6 +86,7 @@ static uint64_t add_params(JsonText *t, const Plan *plan) {
         json_text_real(t, "lr_scale", param->lr_scale);
         json_text_boolean(t, "of_connection", param->of_connection);
         json_text_boolean(t, "grad", has_gradient[k]);
+        add_matrix(t, &matrices[k]);
         json_text_integers(t, "dims", param->type.dims, param->type.rank);
         json_text_close(t, '}');
         bytes += hc_align(plan_type_bytes(&plan->options, &param->type));
@@ -95,6 +116,7 @@ static void add_recipe(JsonText *t, const Recipe *r) {
     json_text_open(t, "recipe", '{');
     json_text_plain(t, "optimizer", recipe_optimizers[r->optimizer]);
     json_text_real(t, "lr", r->lr);
+    json_text_real(t, "adamw_lr", r->adamw_lr);
     json_text_real(t, "beta1", r->beta1);
     json_text_real(t, "beta2", r->beta2);
     json_text_real(t, "eps", r->eps);

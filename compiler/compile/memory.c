@@ -1,20 +1,48 @@
 #include "compile/memory.h"
 #include "abi/layout.h"
+#include "pass/matrices.h"
 #include <math.h>
+
+/* Muon keeps one moment of a matrix and two of the rest, and works on a matrix at a time. */
+static uint64_t muon_bytes(const TirProgram *p, uint64_t slab, bool f64) {
+    const PlanOptions options = {.f64 = f64};
+    const MatrixAxes *matrices = pass_matrices(p, p->arena);
+    uint64_t bytes = 2 * slab, side = 0, elements = 0;
+    for (uint32_t k = 0; k < p->params.count; k++) {
+        const TirParam *param = &p->params.at[k];
+        if (!matrices[k].free)
+            continue;
+        const uint64_t free = matrix_extent(param, matrices[k].free),
+                       summed = matrix_extent(param, matrices[k].summed);
+        bytes -= hc_align(plan_type_bytes(&options, &param->type));
+        elements = free * summed > elements ? free * summed : elements;
+        const uint64_t shorter = free < summed ? free : summed;
+        side = shorter > side ? shorter : side;
+    }
+    return bytes + 2 * (elements + side * side) * (f64 ? 8 : 4);
+}
+
+uint64_t memory_state(const Network *network, bool f64) {
+    const TirProgram *p = network->program;
+    const PlanOptions options = {.f64 = f64};
+    const OptimizerKind kind = network->recipe.optimizer;
+    uint64_t slab = 0;
+    for (uint32_t k = 0; k < p->params.count; k++)
+        slab += hc_align(plan_type_bytes(&options, &p->params.at[k].type));
+    return 2 * slab +
+           (kind == OPTIMIZER_MUON ? muon_bytes(p, slab, f64) : recipe_moments[kind] * slab);
+}
 
 uint64_t memory_fixed(const Network *network, PlanStep step, bool f64) {
     const TirProgram *p = network->program;
     const PlanOptions options = {.f64 = f64};
-    uint64_t slab = 0, inputs = 0;
-    for (uint32_t k = 0; k < p->params.count; k++)
-        slab += hc_align(plan_type_bytes(&options, &p->params.at[k].type));
+    uint64_t inputs = 0;
     for (uint32_t k = 0; k < p->inputs.count; k++) {
         const TirType *type = &p->inputs.at[k].type;
         inputs += plan_type_bytes(&options, type) * (type->domain.sample ? step.samples : 1) *
                   (type->domain.space ? step.positions : 1);
     }
-    const uint64_t copies = 2 + recipe_moments[network->recipe.optimizer]; /* value and gradient */
-    return copies * slab + inputs;
+    return memory_state(network, f64) + inputs;
 }
 
 PlanStep memory_step(const Network *network, uint64_t most, bool f64) {

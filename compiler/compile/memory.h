@@ -5,6 +5,8 @@
 #include "plan/plan.h"
 #include "sema/network.h"
 
+/* Bytes of parameters, gradients and the optimiser's state. */
+uint64_t memory_state(const Network *network, bool f64);
 /* Bytes beside the workspace: parameters, gradients, the optimiser's state and inputs. */
 uint64_t memory_fixed(const Network *network, PlanStep step, bool f64);
 /* The step that the recipe asks for, of at most so many bytes (0: no bound). `network` may be NULL.

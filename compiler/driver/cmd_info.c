@@ -2,6 +2,7 @@
 #include "compile/memory.h"
 #include "driver/driver.h"
 #include "driver/pipeline.h"
+#include "pass/matrices.h"
 #include "plan/cost.h"
 #include "runtime/app/info.h"
 #include "runtime/files/json.h"
@@ -21,6 +22,7 @@ typedef struct {
     uint32_t positions; /* of one sample */
     uint32_t samples;
     double forward, backward; /* operations a position */
+    double state;             /* bytes of parameters, gradients and the optimizer's */
     double fixed;             /* bytes beside the workspace */
     bool planned;
     StepCost cost; /* if planned */
@@ -31,6 +33,7 @@ static void info_parameters(Arena *arena, Info *info, const TirProgram *program)
     bool *reached = ARENA_ARRAY(arena, bool, program->params.count + 1);
     HcInfoParameter *to = ARENA_ARRAY(arena, HcInfoParameter, program->params.count + 1);
     info->of.parameters = to;
+    const MatrixAxes *matrices = pass_matrices(program, arena);
     for (uint32_t k = 0; k < program->outputs.count; k++)
         if (program->outputs.at[k].role == TIR_OUT_GRAD)
             reached[program->outputs.at[k].index] = true;
@@ -44,6 +47,12 @@ static void info_parameters(Arena *arena, Info *info, const TirProgram *program)
                                                         .of_connection = param->of_connection,
                                                         .decay = param->decay,
                                                         .lost = !reached[k] && !param->frozen};
+        if (matrices[k].free) {
+            HcInfoParameter *last = &to[info->of.n_parameters - 1];
+            last->apart = matrix_extent(param, matrices[k].apart);
+            last->free = matrix_extent(param, matrices[k].free);
+            last->summed = matrix_extent(param, matrices[k].summed);
+        }
         info->elements += tir_element_count(&param->type);
     }
 }
@@ -108,6 +117,7 @@ static ExitCode info_gather(Driver *d, CompileRun *run, Info *info) {
         cost_spread(cost_count(program, true, info->positions), info->samples, info->positions);
     info->backward =
         cost_spread(cost_count(program, false, info->positions), info->samples, info->positions);
+    info->state = (double)memory_state(network, false);
     info->fixed = (double)memory_fixed(network, memory_step(network, 0, false), false);
     return info_cost(d, run, info);
 }
@@ -261,10 +271,8 @@ ExitCode command_info(Driver *d) {
     Arena *arena = d->c->arena;
     if (!hc_info_print(&info.of, d->out))
         arena_exhausted(arena);
-    const uint32_t moments = recipe_moments[network->recipe.optimizer];
-    fprintf(d->out, "  %-16s %14s %11sB  value, gradient and %s in f32\n", "memory", "",
-            info_scaled(arena, 4.0 * (2 + moments) * (double)info.elements),
-            moments == 1 ? "one moment" : "two moments");
+    fprintf(d->out, "  %-16s %14s %11sB  with gradients and the optimizer's state, in f32\n",
+            "memory", "", info_scaled(arena, info.state));
     fprintf(d->out, "\noperations at one position (of %u, in a batch of %u)\n", info.positions,
             info.samples);
     fprintf(d->out, "  %-16s %12s\n  %-16s %12s\n", "forward", info_scaled(arena, info.forward),

@@ -28,7 +28,7 @@ extern const uint8_t recipe_moments[OPTIMIZER_COUNT];
 /* Members have the names of abi/settings.h; what the choices do not take is 0. */
 typedef struct {
     OptimizerKind optimizer;
-    double lr, beta1, beta2, eps, weight_decay, momentum;
+    double lr, adamw_lr, beta1, beta2, eps, weight_decay, momentum;
     ScheduleKind schedule;
     int64_t warmup;
     double floor;         /* what falls ends at lr * floor */

@@ -127,6 +127,7 @@ typedef struct {
     bool decay, frozen, of_connection;
     bool buffer; /* not trained, but updated after every step (OUT_UPDATE); frozen, too */
     double lr_scale;
+    uint32_t apart; /* a mask of axes: along them it is matrices by themselves, such as experts' */
     Span span;
 } TirParam;
 

@@ -195,6 +195,9 @@ static void print_param(Printer *p, const TirParam *q) {
     fprintf(p->to, "%s%s%s%s lr ", q->decay ? " decay" : "", q->frozen ? " frozen" : "",
             q->buffer ? " buffer" : "", q->of_connection ? " connection" : "");
     print_number(p, q->lr_scale);
+    for (uint32_t i = 0; i < TIR_MAX_RANK; i++)
+        if (q->apart & 1u << i)
+            fprintf(p->to, " apart %u", i);
     fputc('\n', p->to);
 }
 

@@ -127,6 +127,8 @@ static void reader_param(Reader *r) {
     q.of_connection = tir_lexer_word(&r->s, "connection");
     if (tir_lexer_word(&r->s, "lr"))
         q.lr_scale = tir_lexer_number(&r->s);
+    while (tir_lexer_word(&r->s, "apart"))
+        q.apart |= 1u << tir_lexer_integer(&r->s, 0, TIR_MAX_RANK - 1);
     tir_add_param(r->p, q);
 }
 

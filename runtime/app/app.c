@@ -214,6 +214,11 @@ static void gather_sites(const json_t *manifest, HcInfoSite *sites, HcInfo *to) 
     }
 }
 
+/* Of a matrix; 0 of what is none. */
+static uint64_t side(const HcParameterPlan *p, uint32_t axes) {
+    return p->matrix.free ? (uint64_t)hc_parameter_extent(p, axes) : 0;
+}
+
 static void gather_parameters(const HcPlan *plan, HcInfoParameter *parameters, HcInfo *to) {
     for (uint32_t p = 0; p < plan->n_parameters; p++) {
         const HcParameterPlan *of = &plan->parameters[p];
@@ -224,7 +229,10 @@ static void gather_parameters(const HcPlan *plan, HcInfoParameter *parameters, H
                                   .elements = (uint64_t)of->count,
                                   .of_connection = of->of_connection,
                                   .decay = of->decay,
-                                  .lost = !of->gradient && !of->frozen};
+                                  .lost = !of->gradient && !of->frozen,
+                                  .apart = side(of, of->matrix.apart),
+                                  .free = side(of, of->matrix.free),
+                                  .summed = side(of, of->matrix.summed)};
     }
 }
 

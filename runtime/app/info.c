@@ -24,7 +24,8 @@ typedef struct {
     Group *groups;
     Kind *kinds;
     uint32_t n_groups, n_kinds;
-    uint64_t elements, of_connections, undecayed;
+    uint64_t elements, of_connections, undecayed, in_matrices;
+    uint32_t n_matrices; /* tensors */
 } Summary;
 
 static void count_parameter(Summary *s, const HcInfoParameter *p) {
@@ -38,6 +39,8 @@ static void count_parameter(Summary *s, const HcInfoParameter *p) {
     s->elements += p->elements;
     s->of_connections += p->of_connection ? p->elements : 0;
     s->undecayed += p->decay ? 0 : p->elements;
+    s->in_matrices += p->free ? p->elements : 0;
+    s->n_matrices += p->free ? 1 : 0;
 }
 
 static void count_site(Summary *s, const HcInfoSite *site) {
@@ -85,6 +88,7 @@ bool hc_info_print(const HcInfo *info, FILE *to) {
                 s.groups[k].elements, s.groups[k].of_connection ? "  connection" : "");
     fprintf(to, "  %-16s %14s %12" PRIu64 "\n", "all", "", s.elements);
     fprintf(to, "  %-16s %14s %12" PRIu64 "\n", "without decay", "", s.undecayed);
+    fprintf(to, "  %-16s %6u tensors %12" PRIu64 "\n", "matrices", s.n_matrices, s.in_matrices);
     const char *heading = "no path to loss";
     for (uint32_t k = 0; k < info->n_parameters; k++) {
         if (!info->parameters[k].lost)
@@ -108,6 +112,22 @@ static json_t *groups_json(const Summary *s) {
         hc_json_set(&group, "elements", json_integer((json_int_t)g->elements));
         hc_json_set(&group, "of_connection", json_boolean(g->of_connection));
         hc_json_append(&list, group);
+    }
+    return list;
+}
+
+static json_t *matrices_json(const HcInfo *info) {
+    json_t *list = json_array();
+    for (uint32_t k = 0; k < info->n_parameters; k++) {
+        const HcInfoParameter *p = &info->parameters[k];
+        if (!p->free)
+            continue;
+        json_t *matrix = json_object();
+        hc_json_set(&matrix, "name", hc_json_text(p->name));
+        hc_json_set(&matrix, "apart", json_integer((json_int_t)p->apart));
+        hc_json_set(&matrix, "free", json_integer((json_int_t)p->free));
+        hc_json_set(&matrix, "summed", json_integer((json_int_t)p->summed));
+        hc_json_append(&list, matrix);
     }
     return list;
 }
@@ -142,6 +162,7 @@ json_t *hc_info_json(const HcInfo *info) {
     hc_json_set(&json, "parameters", json_integer((json_int_t)s.elements));
     hc_json_set(&json, "connection_parameters", json_integer((json_int_t)s.of_connections));
     hc_json_set(&json, "groups", groups_json(&s));
+    hc_json_set(&json, "matrices", matrices_json(info));
     hc_json_set(&json, "sites", sites_json(info));
     hc_json_set(&json, "no_path", lost);
     hc_json_set(&json, "positions", json_integer((json_int_t)info->positions));

@@ -22,7 +22,8 @@ typedef struct {
     const char *name, *group; /* group: the definition that declares it */
     uint64_t elements;
     bool of_connection, decay;
-    bool lost; /* trained, without a path to the loss */
+    bool lost;                    /* trained, without a path to the loss */
+    uint64_t apart, free, summed; /* as matrices: how many, and their sides; 0: it is none */
 } HcInfoParameter;
 
 typedef struct {

@@ -117,7 +117,7 @@ HcStatus hc_init(HcContext *c, uint64_t seed) {
 HcStatus hc_ensure_optim(HcContext *c) {
     if (c->has_optim)
         return HC_OK;
-    HcStatus status = hc_optim_create(&c->optim, &c->plan, &c->recipe, &c->error);
+    HcStatus status = hc_optim_create(&c->optim, &c->plan, &c->recipe, &c->exec.blas, &c->error);
     c->has_optim = status == HC_OK;
     return status;
 }

@@ -34,6 +34,30 @@ static HcStatus initialiser(HcPlanReader *r, const json_t *json, HcParameterPlan
     return HC_OK;
 }
 
+static HcStatus read_axes(HcPlanReader *r, const json_t *list, int32_t rank, uint32_t *axes) {
+    for (size_t k = 0; k < json_array_size(list); k++) {
+        const json_t *axis = json_array_get(list, k);
+        if (!json_is_integer(axis) || json_integer_value(axis) < 0 ||
+            json_integer_value(axis) >= rank || *axes & 1u << json_integer_value(axis))
+            return hc_plan_bad(r, "matrix");
+        *axes |= 1u << json_integer_value(axis);
+    }
+    return HC_OK;
+}
+
+/* Every axis stands in one of the lists. */
+static HcStatus read_matrix(HcPlanReader *r, const json_t *json, HcParameterPlan *p) {
+    if (!json)
+        return HC_OK;
+    TRY(read_axes(r, json_object_get(json, "apart"), p->rank, &p->matrix.apart));
+    TRY(read_axes(r, json_object_get(json, "free"), p->rank, &p->matrix.free));
+    TRY(read_axes(r, json_object_get(json, "summed"), p->rank, &p->matrix.summed));
+    const uint32_t a = p->matrix.apart, f = p->matrix.free, s = p->matrix.summed;
+    if (!f || !s || a & f || a & s || f & s || (a | f | s) != (1u << p->rank) - 1)
+        return hc_plan_bad(r, "matrix");
+    return HC_OK;
+}
+
 static HcStatus read_parameters(HcPlanReader *r, const json_t *root) {
     HcPlan *plan = r->plan;
     const json_t *array = json_object_get(root, "params");
@@ -66,6 +90,7 @@ static HcStatus read_parameters(HcPlanReader *r, const json_t *root) {
         p->of_connection = hc_field_flag(json, "of_connection", false);
         p->gradient = hc_field_flag(json, "grad", true);
         TRY(hc_field_real(r, json, "lr_scale", 1, &p->lr_scale));
+        TRY(read_matrix(r, json_object_get(json, "matrix"), p));
     }
     return HC_OK;
 }

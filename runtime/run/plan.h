@@ -58,7 +58,18 @@ typedef struct {
     const json_t *data; /* DATA */
     bool decay, frozen, gradient, buffer, of_connection;
     double lr_scale;
+    struct {
+        uint32_t apart, free, summed; /* masks of its axes, which are in one each; 0: none */
+    } matrix;
 } HcParameterPlan;
+
+/* Elements of the axes of a mask. */
+static inline int64_t hc_parameter_extent(const HcParameterPlan *p, uint32_t axes) {
+    int64_t count = 1;
+    for (int32_t i = 0; i < p->rank; i++)
+        count *= axes & 1u << i ? p->dims[i] : 1;
+    return count;
+}
 
 typedef struct {
     const char *name;
@@ -93,8 +104,8 @@ extern const char *const hc_optimizer_moments[HC_OPTIMIZER_COUNT][HC_MOMENTS];
 typedef struct {
     HcOptimizer optimizer;
     HcSchedule schedule;
-    double lr, beta1, beta2, eps, weight_decay, momentum, floor, decay, connection_lr, clip,
-        save_minutes, epochs;
+    double lr, adamw_lr, beta1, beta2, eps, weight_decay, momentum, floor, decay, connection_lr,
+        clip, save_minutes, epochs;
     int64_t warmup, batch, steps, eval_every, save_every, keep, eval_batches, patience;
     uint64_t seed;
 } HcRecipe;

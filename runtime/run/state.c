@@ -39,9 +39,9 @@ static json_t *metadata(const HcContext *c) {
     return object;
 }
 
-static HcTensor tensor_of(const HcContext *c, const HcParameterPlan *p, void *slab) {
-    uint32_t size = c->plan.element_size;
-    return (HcTensor){p->name, (uint8_t *)slab + p->offset, size, p->rank, p->dims, p->count};
+static HcTensor tensor_at(const HcContext *c, const HcParameterPlan *p, const char *name,
+                          void *data) {
+    return (HcTensor){name, data, c->plan.element_size, p->rank, p->dims, p->count};
 }
 
 static HcStatus parameter_tensors(HcContext *c, HcTensor **tensors) {
@@ -49,7 +49,8 @@ static HcStatus parameter_tensors(HcContext *c, HcTensor **tensors) {
     if (!*tensors)
         return hc_fail_memory(&c->error, "the checkpoint");
     for (uint32_t k = 0; k < c->plan.n_parameters; k++)
-        (*tensors)[k] = tensor_of(c, &c->plan.parameters[k], c->params);
+        (*tensors)[k] = tensor_at(c, &c->plan.parameters[k], c->plan.parameters[k].name,
+                                  (uint8_t *)c->params + c->plan.parameters[k].offset);
     return HC_OK;
 }
 
@@ -132,6 +133,15 @@ static void state_free(StateTensors *s) {
     free(s->tensors);
 }
 
+static char *state_name(const HcContext *c, const HcParameterPlan *p, uint32_t moment) {
+    const char *prefix = hc_optimizer_moments[hc_optim_of(&c->recipe, p)][moment];
+    const size_t size = strlen(prefix) + strlen(p->name) + 2;
+    char *name = malloc(size);
+    if (name)
+        snprintf(name, size, "%s.%s", prefix, p->name);
+    return name;
+}
+
 static HcStatus state_tensors(HcContext *c, StateTensors *s) {
     *s = (StateTensors){0};
     HcStatus status = hc_ensure_optim(c);
@@ -142,18 +152,17 @@ static HcStatus state_tensors(HcContext *c, StateTensors *s) {
     s->names = calloc(HC_MOMENTS * n + 1, sizeof *s->names);
     if (!s->tensors || !s->names)
         return hc_fail_memory(&c->error, "the optimiser's checkpoint");
-    for (int moment = 0; moment < HC_MOMENTS; moment++) {
-        const char *prefix = hc_optimizer_moments[c->recipe.optimizer][moment];
-        for (size_t k = 0; prefix[0] && k < n; k++) {
+    for (uint32_t moment = 0; moment < HC_MOMENTS; moment++) {
+        for (uint32_t k = 0; k < n; k++) {
             const HcParameterPlan *p = &c->plan.parameters[k];
-            size_t size = strlen(prefix) + strlen(p->name) + 2;
-            char *name = malloc(size);
+            void *data = hc_optim_moment(&c->optim, &c->recipe, k, moment);
+            if (!data)
+                continue;
+            char *name = state_name(c, p, moment);
             if (!name)
                 return hc_fail_memory(&c->error, "the optimiser's checkpoint");
-            snprintf(name, size, "%s.%s", prefix, p->name);
-            s->tensors[s->count] = tensor_of(c, p, moment ? c->optim.second : c->optim.first);
-            s->tensors[s->count].name = s->names[s->count] = name;
-            s->count++;
+            s->tensors[s->count] = tensor_at(c, p, name, data);
+            s->names[s->count++] = name;
         }
     }
     return HC_OK;

@@ -54,6 +54,52 @@ class Lion:
         exp_avg += grad * (1 - beta2)
 
 
+class Muon:
+    """github.com/KellerJordan/Muon, muon.py: MuonWithAuxAdam, in f64; `matrices` are told by name."""
+
+    def __init__(self, matrices, rate, momentum, adamw_rate, betas, eps, decay):
+        self.matrices, self.rate, self.momentum, self.decay = matrices, rate, momentum, decay
+        self.adamw_rate, self.betas, self.eps, self.state = adamw_rate, betas, eps, {}
+
+    @staticmethod
+    def zeropower_via_newtonschulz5(G, steps=5):
+        a, b, c = 3.4445, -4.7750, 2.0315
+        X = G.T if G.shape[0] > G.shape[1] else G
+        X = X / (np.linalg.norm(X) + 1e-7)
+        for _ in range(steps):
+            A = X @ X.T
+            X = a * X + (b * A + c * A @ A) @ X
+        return X.T if G.shape[0] > G.shape[1] else X
+
+    def step(self, name, p, grad, scale, decays):
+        decay = self.decay if decays else 0
+        kind = next((kind for end, kind in self.matrices.items() if name.endswith(end)), None)
+        if not kind:
+            self.adamw(name, p, grad, self.adamw_rate * scale, decay)
+            return
+        lr = self.rate * scale
+        buffer = self.state.setdefault(name, np.zeros_like(p))
+        buffer += (1 - self.momentum) * (grad - buffer)
+        update = grad + self.momentum * (buffer - grad)
+        p *= 1 - lr * decay
+        axes, split = kind  # the order in which axes are to stand; how many are apart, and are rows
+        of, to = update.transpose(axes), p.transpose(axes)
+        rows = int(np.prod(of.shape[split[0]:split[1]]))
+        for i in np.ndindex(of.shape[:split[0]]):
+            turned = self.zeropower_via_newtonschulz5(of[i].reshape(rows, -1))
+            turned *= max(1, turned.shape[0] / turned.shape[1]) ** 0.5
+            to[i] -= lr * turned.reshape(of[i].shape)
+
+    def adamw(self, name, p, grad, lr, decay):
+        m, v, step = self.state.get(name, (0, 0, 0))
+        m, v = (b * old + (1 - b) * new for b, old, new in
+                zip(self.betas, (m, v), (grad, grad ** 2)))
+        self.state[name] = m, v, step + 1
+        m, v = (x / (1 - b ** (step + 1)) for b, x in zip(self.betas, (m, v)))
+        p *= 1 - lr * decay
+        p -= lr * m / (np.sqrt(v) + self.eps)
+
+
 @harness.unittest.skipIf(MISSING, MISSING)
 class Optimizers(harness.TestCase):
     def open(self, trunk, optimizer):
@@ -94,6 +140,16 @@ class Optimizers(harness.TestCase):
         self.compare("mlp = shc(n = 2) : linear(d);",
                      "lion(lr = 0.03, betas = (0.8, 0.9), weight_decay = 0.125)",
                      Lion(0.03, (0.8, 0.9), 0.125))
+
+    def test_muon(self):
+        self.compare("a = shc(n = 2) : attention(2); b = shc(n = 2) : moe(12, experts = 3);",
+                     "muon(lr = 0.02, momentum = 0.9, adamw_lr = 0.01, betas = (0.8, 0.9), "
+                     "eps = 1e-6, weight_decay = 0.125)",
+                     Muon({"a.Wq": ((0, 1, 2), (0, 2)), "a.Wk": ((0, 1, 2), (0, 2)),
+                           "a.Wv": ((0, 1, 2), (0, 2)), "a.Wo": ((0, 1, 2), (0, 1)),
+                           "b.R": ((0, 1), (0, 1)), "b.W1": ((0, 1, 2), (1, 2)),
+                           "b.W2": ((1, 0, 2), (1, 2))},
+                          0.02, 0.9, 0.01, (0.8, 0.9), 1e-6, 0.125))
 
 
 if __name__ == "__main__":

@@ -168,6 +168,9 @@ class Info(harness.TestCase):
         info = json.loads(self.expect(hcc("info", SHAKESPEARE, "--json", "-s", "wiring=mhc")).out)
         self.assertEqual(sum(g["elements"] for g in info["groups"]), info["parameters"])
         self.assertGreater(info["connection_parameters"], 0)
+        self.assertEqual(len(info["matrices"]), 24)  # six of each block
+        self.assertEqual(info["matrices"][0],
+                         {"name": "trunk.0.attn.Wq", "apart": 1, "free": 128, "summed": 128})
         self.assertGreater(info["parameters"], info["against"]["parameters"])
         self.assertGreater(info["backward_flops_per_position"],
                            info["forward_flops_per_position"])

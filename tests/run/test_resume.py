@@ -134,7 +134,7 @@ class Resume(harness.TestCase):
                          bytes_of(whole, "ckpt/final.safetensors"))
 
     def test_every_optimizer_goes_on(self):
-        for optimizer in ("sgd", "lion"):  # all else is with adamw
+        for optimizer in ("sgd", "lion", "muon"):  # all else is with adamw
             with self.subTest(optimizer):
                 run = self.path(optimizer)
                 self.expect(hcc(*self.command(

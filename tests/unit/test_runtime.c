@@ -193,6 +193,14 @@ static void broken_manifests_are_refused(void **state) {
         {"\"loss\": [\"global\", \"f32\", 0]", "\"loss\": [\"global\", \"i32\", 0]"},
         {"\"dims\": [256], \"element\": \"f32\"", "\"dims\": [256], \"element\": \"f64\""},
         {"\"element\": \"i32\"", "\"element\": \"f64\""},
+        /* each axis has one role */
+        {"\"dims\": [256, 24]", "\"matrix\": {\"free\": [0, 1]}, \"dims\": [256, 24]"},
+        {"\"dims\": [256, 24]",
+         "\"matrix\": {\"free\": [0], \"summed\": [2]}, \"dims\": [256, 24]"},
+        {"\"dims\": [256, 24]",
+         "\"matrix\": {\"free\": [0], \"apart\": [0], \"summed\": [1]}, \"dims\": [256, 24]"},
+        {"\"dims\": [256, 24]",
+         "\"matrix\": {\"apart\": [0], \"summed\": [1]}, \"dims\": [256, 24]"},
     };
     for (size_t k = 0; k < sizeof edits / sizeof edits[0]; k++) {
         const char *put = edits[k][1];

@@ -232,7 +232,7 @@ static void compare(HcOptimizer kind, uint32_t size, double tolerance) {
     HcOptim optim;
     HcPool *pool;
     assert_int_equal(hc_pool_create(2, &pool, NULL), HC_OK);
-    assert_int_equal(hc_optim_create(&optim, &plan, &recipe, NULL), HC_OK);
+    assert_int_equal(hc_optim_create(&optim, &plan, &recipe, NULL, NULL), HC_OK);
     for (int64_t k = 0; k < SLAB; k++) {
         p[k] = size == 4 ? (float)draw(k, 0) : draw(k, 0);
         if (size == 4)
@@ -289,6 +289,206 @@ static void lion_equals_its_definition(void **state) {
     compare(HC_LION, 4, 2e-6);
 }
 
+/* --- matrices ----------------------------------------------------------------------------------*/
+
+/* Axes before, between and behind each other; tall, wide, large enough for several panels; and one
+ * that is no matrix. Offsets are in elements here. */
+static const HcParameterPlan shapes[] = {
+    {.rank = 2, .dims = {257, 130}, .count = 33410, .matrix = {.free = 1, .summed = 2}},
+    {.rank = 3, .dims = {6, 4, 65}, .count = 1560, .matrix = {.free = 3, .summed = 4}},
+    {.rank = 3, .dims = {9, 3, 7}, .count = 189, .matrix = {.free = 1, .apart = 2, .summed = 4}},
+    {.rank = 4, .dims = {3, 2, 5, 4}, .count = 120, .matrix = {.free = 8, .apart = 2, .summed = 5}},
+    {.rank = 1, .dims = {33}, .count = 33},
+};
+enum { N_SHAPES = sizeof shapes / sizeof *shapes, SHAPES = 35360 };
+
+static HcPlan plan_of_shapes(HcParameterPlan placed[N_SHAPES], uint32_t size) {
+    int64_t offset = 0;
+    for (int k = 0; k < N_SHAPES; k++) {
+        placed[k] = shapes[k];
+        placed[k].offset = offset * size;
+        placed[k].element = size == 4 ? HC_ELEMENT_F32 : HC_ELEMENT_F64;
+        placed[k].gradient = true;
+        placed[k].decay = k != 1;
+        placed[k].lr_scale = k == 2 ? 0.5 : 1;
+        offset += (shapes[k].count + 15) / 16 * 16;
+    }
+    assert_int_equal(offset, SHAPES);
+    return (HcPlan){.element_size = size,
+                    .n_parameters = N_SHAPES,
+                    .parameters = placed,
+                    .slab_bytes = SHAPES * (int64_t)size};
+}
+
+/* The k-th element of these axes, the last running fastest. */
+static int64_t element_of(const HcParameterPlan *p, uint32_t axes, int64_t k) {
+    int64_t at = 0, stride = 1;
+    for (int i = p->rank - 1; i >= 0; stride *= p->dims[i--])
+        if (axes & 1u << i) {
+            at += k % p->dims[i] * stride;
+            k /= p->dims[i];
+        }
+    return at;
+}
+
+/* x: rows by columns. As github.com/KellerJordan/Muon, zeropower_via_newtonschulz5. */
+static void literal_orthogonal(int64_t rows, int64_t columns, double *x) {
+    const int64_t most = rows * rows > rows * columns ? rows * rows : rows * columns;
+    double *a = calloc((size_t)most, 8), *b = calloc((size_t)most, 8), norm = 0;
+    double *y = calloc((size_t)most, 8);
+    for (int64_t k = 0; k < rows * columns; k++)
+        norm += x[k] * x[k];
+    for (int64_t k = 0; k < rows * columns; k++)
+        x[k] /= sqrt(norm) + 1e-7;
+    for (int turn = 0; turn < 5; turn++) {
+        memset(a, 0, (size_t)most * 8);
+        memset(b, 0, (size_t)most * 8);
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t j = 0; j < rows; j++)
+                for (int64_t k = 0; k < columns; k++)
+                    a[i * rows + j] += x[i * columns + k] * x[j * columns + k];
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t k = 0; k < rows; k++)
+                for (int64_t j = 0; j < rows; j++)
+                    b[i * rows + j] += 2.0315 * a[i * rows + k] * a[k * rows + j];
+        for (int64_t k = 0; k < rows * rows; k++)
+            b[k] -= 4.7750 * a[k];
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t j = 0; j < columns; j++) {
+                double sum = 3.4445 * x[i * columns + j];
+                for (int64_t k = 0; k < rows; k++)
+                    sum += b[i * rows + k] * x[k * columns + j];
+                y[i * columns + j] = sum;
+            }
+        memcpy(x, y, (size_t)(rows * columns) * 8);
+    }
+    free(a);
+    free(b);
+    free(y);
+}
+
+static void literal_matrix(const HcRecipe *r, const HcParameterPlan *of, int64_t apart, double lr,
+                           double *p, const double *g, double *m) {
+    const int64_t rows = hc_parameter_extent(of, of->matrix.free),
+                  columns = hc_parameter_extent(of, of->matrix.summed);
+    const bool turned = rows > columns;
+    double *x = calloc((size_t)of->count, 8);
+    for (int half = 0; half < 2; half++) {
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t j = 0; j < columns; j++) {
+                const int64_t at = element_of(of, of->matrix.apart, apart) +
+                                   element_of(of, of->matrix.free, i) +
+                                   element_of(of, of->matrix.summed, j);
+                double *to = &x[turned ? j * rows + i : i * columns + j];
+                if (half == 0) {
+                    m[at] += (1 - r->momentum) * (0.25 * g[at] - m[at]);
+                    *to = 0.25 * g[at] + r->momentum * (m[at] - 0.25 * g[at]);
+                } else {
+                    p[at] *= 1 - lr * (of->decay ? r->weight_decay : 0);
+                    p[at] -= lr * sqrt(fmax(1, (double)rows / (double)columns)) * *to;
+                }
+            }
+        if (half == 0)
+            literal_orthogonal(turned ? columns : rows, turned ? rows : columns, x);
+    }
+    free(x);
+}
+
+/* What no matrix takes is AdamW's, at its own rate: adamw_lr where lr is the schedule's peak. */
+static void literal_rest(const HcRecipe *r, const HcParameterPlan *of, int step, double *p,
+                         const double *g, double *m, double *v) {
+    const double lr = 1e-2 / r->lr * r->adamw_lr;
+    for (int64_t k = 0; k < of->count; k++) {
+        p[k] -= lr * r->weight_decay * p[k];
+        m[k] = r->beta1 * m[k] + (1 - r->beta1) * 0.25 * g[k];
+        v[k] = r->beta2 * v[k] + (1 - r->beta2) * 0.0625 * g[k] * g[k];
+        p[k] -= lr * m[k] / (1 - pow(r->beta1, step + 1)) /
+                (sqrt(v[k] / (1 - pow(r->beta2, step + 1))) + r->eps);
+    }
+}
+
+/* By `threads` threads; fills `params` and compares with the literal one unless tolerance is 0. */
+static void compare_matrices(int32_t threads, uint32_t size, double tolerance, void *params) {
+    const HcRecipe recipe = {.optimizer = HC_MUON,
+                             .lr = 0.02,
+                             .adamw_lr = 0.005,
+                             .beta1 = 0.9,
+                             .beta2 = 0.95,
+                             .eps = 1e-10,
+                             .weight_decay = 0.1,
+                             .momentum = 0.95};
+    HcParameterPlan placed[N_SHAPES];
+    const HcPlan plan = plan_of_shapes(placed, size);
+    double *p = calloc(SHAPES, 8), *g = calloc(SHAPES, 8), *m = calloc(SHAPES, 8);
+    double v[33] = {0};
+    void *grads = aligned_alloc(64, SHAPES * 8);
+    HcBlas blas;
+    HcOptim optim;
+    HcPool *pool;
+    assert_int_equal(hc_blas_open(&blas, NULL), HC_OK);
+    assert_int_equal(hc_pool_create(threads, &pool, NULL), HC_OK);
+    assert_int_equal(hc_optim_create(&optim, &plan, &recipe, &blas, NULL), HC_OK);
+    for (int64_t k = 0; k < SHAPES; k++) {
+        p[k] = size == 4 ? (float)draw(k, 0) : draw(k, 0);
+        if (size == 4)
+            ((float *)params)[k] = (float)p[k];
+        else
+            ((double *)params)[k] = p[k];
+    }
+    for (int step = 0; step < 2; step++) {
+        for (int64_t k = 0; k < SHAPES; k++) {
+            g[k] = size == 4 ? (float)draw(k, step + 1) : draw(k, step + 1);
+            if (size == 4)
+                ((float *)grads)[k] = (float)g[k];
+            else
+                ((double *)grads)[k] = g[k];
+        }
+        hc_optim_step(&optim, pool, &recipe, step, 1e-2, 0.25, params, grads);
+        for (int k = 0; tolerance > 0 && k < N_SHAPES; k++) {
+            const HcParameterPlan *of = &placed[k];
+            const int64_t first = of->offset / size;
+            if (!of->matrix.free)
+                literal_rest(&recipe, of, step, p + first, g + first, m + first, v);
+            for (int64_t i = 0; of->matrix.free && i < hc_parameter_extent(of, of->matrix.apart);
+                 i++)
+                literal_matrix(&recipe, of, i, 1e-2 * of->lr_scale, p + first, g + first,
+                               m + first);
+        }
+    }
+    for (int64_t k = 0; tolerance > 0 && k < SHAPES; k++) {
+        const double got = size == 4 ? (double)((float *)params)[k] : ((double *)params)[k];
+        if (fabs(got - p[k]) > tolerance)
+            fail_msg("element %lld: %.17g, not %.17g", (long long)k, got, p[k]);
+    }
+    assert_true(optim.bytes < 2 * (uint64_t)plan.slab_bytes + 2 * (33410 + 130 * 130) * size);
+    hc_optim_destroy(&optim);
+    hc_pool_destroy(pool);
+    free(p);
+    free(g);
+    free(m);
+    free(grads);
+}
+
+static void muon_equals_its_definition(void **state) {
+    (void)state;
+    double *params = aligned_alloc(64, SHAPES * 8);
+    compare_matrices(2, 8, 1e-12, params);
+    compare_matrices(2, 4, 2e-6, params);
+    free(params);
+}
+
+static void muon_does_not_depend_on_threads(void **state) {
+    (void)state;
+    float *one = aligned_alloc(64, SHAPES * 4), *more = aligned_alloc(64, SHAPES * 4);
+    compare_matrices(1, 4, 0, one);
+    for (int32_t threads = 2; threads <= 3; threads++) {
+        compare_matrices(threads, 4, 0, more);
+        assert_memory_equal(one, more, SHAPES * 4);
+    }
+    free(one);
+    free(more);
+}
+
 static void norms_do_not_depend_on_threads(void **state) {
     (void)state;
     HcRecipe recipe = {.optimizer = HC_ADAMW};
@@ -298,7 +498,7 @@ static void norms_do_not_depend_on_threads(void **state) {
     for (int64_t k = 0; k < SLAB; k++)
         g[k] = (float)draw(k, 3);
     HcOptim optim;
-    assert_int_equal(hc_optim_create(&optim, &plan, &recipe, NULL), HC_OK);
+    assert_int_equal(hc_optim_create(&optim, &plan, &recipe, NULL, NULL), HC_OK);
     double first = 0;
     for (int32_t threads = 1; threads <= 4; threads++) {
         HcPool *pool;
@@ -394,6 +594,8 @@ int main(void) {
         cmocka_unit_test(adamw_equals_its_definition),
         cmocka_unit_test(sgd_equals_its_definition),
         cmocka_unit_test(lion_equals_its_definition),
+        cmocka_unit_test(muon_equals_its_definition),
+        cmocka_unit_test(muon_does_not_depend_on_threads),
         cmocka_unit_test(norms_do_not_depend_on_threads),
         cmocka_unit_test(steps_clip_and_leave_what_is_frozen),
         cmocka_unit_test(a_step_takes_learning_rates_alone),

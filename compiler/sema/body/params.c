@@ -35,38 +35,70 @@ static void read_buffer_attributes(Sema *s, const AttributeList *list, TirParam 
     }
 }
 
+typedef enum {
+    ATTRIBUTE_NODECAY,
+    ATTRIBUTE_FREEZE,
+    ATTRIBUTE_SHARED,
+    ATTRIBUTE_LR,
+    ATTRIBUTE_APART
+} AttributeKind;
+
+static const char *const attribute_names[] = {"nodecay", "freeze", "shared", "lr", "apart"};
+enum { N_ATTRIBUTES = sizeof attribute_names / sizeof *attribute_names };
+
+/* False after an error. */
+static bool attribute_kind(Sema *s, const Attribute *a, AttributeKind *kind) {
+    uint32_t k = 0;
+    while (k < N_ATTRIBUTES && strcmp(a->name.text, attribute_names[k]) != 0)
+        k++;
+    *kind = (AttributeKind)k;
+    if (k == N_ATTRIBUTES) {
+        const char *near = nearest_name(a->name.text, attribute_names, N_ATTRIBUTES);
+        sema_error(s, DIAG_ATTRIBUTE, a->name.span, "`%s` is not an attribute of parameters",
+                   a->name.text);
+        sema_help(s,
+                  near ? "did you mean `%s`?"
+                       : "there are `nodecay`, `freeze`, `lr(0.1)`, `apart(0)` and `shared`%s",
+                  near ? near : "");
+        return false;
+    }
+    if (a->arguments.count == (k >= ATTRIBUTE_LR ? 1u : 0u))
+        return true;
+    sema_error(s, DIAG_ATTRIBUTE, a->name.span,
+               k == ATTRIBUTE_LR      ? "`lr` takes one number: `lr(0.1)`"
+               : k == ATTRIBUTE_APART ? "`apart` takes the number of an axis: `apart(0)`"
+                                      : "this attribute takes no argument");
+    return false;
+}
+
+static void read_rate(Sema *s, Scope *scope, const Expr *e, TirParam *param) {
+    if (elaborate_number(s, scope, e, "a rate", &param->lr_scale) && param->lr_scale < 0)
+        sema_error(s, DIAG_ATTRIBUTE, e->span, "a rate is not negative");
+}
+
+static void read_apart(Sema *s, Scope *scope, const Expr *e, TirParam *param) {
+    int64_t axis;
+    if (param->type.rank == 0)
+        sema_error(s, DIAG_ATTRIBUTE, e->span, "a number has no axis that could be apart");
+    else if (elaborate_whole(s, scope, e, "an axis", 0, param->type.rank - 1, &axis))
+        param->apart |= 1u << axis;
+}
+
 static void read_attributes(Sema *s, Scope *scope, const AttributeList *list, TirParam *param) {
-    static const char *const names[] = {"nodecay", "freeze", "lr", "shared"};
     param->decay = true;
     param->lr_scale = 1;
     for (uint32_t k = 0; k < list->count; k++) {
         const Attribute *a = &list->at[k];
-        if (!a->name.text)
+        AttributeKind kind;
+        if (!a->name.text || !attribute_kind(s, a, &kind))
             continue;
-        const bool lr = strcmp(a->name.text, "lr") == 0;
-        if (!lr && strcmp(a->name.text, "nodecay") != 0 && strcmp(a->name.text, "freeze") != 0 &&
-            strcmp(a->name.text, "shared") != 0) {
-            const char *near = nearest_name(a->name.text, names, 4);
-            sema_error(s, DIAG_ATTRIBUTE, a->name.span, "`%s` is not an attribute of parameters",
-                       a->name.text);
-            sema_help(s,
-                      near ? "did you mean `%s`?"
-                           : "there are `nodecay`, `freeze`, `lr(0.1)` and `shared`%s",
-                      near ? near : "");
-            continue;
-        }
-        if (a->arguments.count != (lr ? 1u : 0u)) {
-            sema_error(s, DIAG_ATTRIBUTE, a->name.span,
-                       lr ? "`lr` takes one number: `lr(0.1)`"
-                          : "this attribute takes no argument");
-            continue;
-        }
-        if (lr && elaborate_number(s, scope, a->arguments.at[0], "a rate", &param->lr_scale) &&
-            param->lr_scale < 0)
-            sema_error(s, DIAG_ATTRIBUTE, a->arguments.at[0]->span, "a rate is not negative");
-        else if (strcmp(a->name.text, "nodecay") == 0)
+        if (kind == ATTRIBUTE_LR)
+            read_rate(s, scope, a->arguments.at[0], param);
+        else if (kind == ATTRIBUTE_APART)
+            read_apart(s, scope, a->arguments.at[0], param);
+        else if (kind == ATTRIBUTE_NODECAY)
             param->decay = false;
-        else if (strcmp(a->name.text, "freeze") == 0)
+        else if (kind == ATTRIBUTE_FREEZE)
             param->frozen = true;
     }
 }

@@ -7,8 +7,8 @@
 branch moe(hidden, experts = 8, top = 2, act = gelu, balance = 0.01, dropout = 0) : x[d] -> y[d] {
   require top >= 1 && top <= experts, "`top` experts are chosen among `experts`";
   param R[experts, d] ~ normal(0.02);                    // the router
-  param W1[experts, hidden, d] ~ normal(0.02);
-  param W2[d, experts, hidden] ~ normal(0.02 / sqrt(2 * blocks));
+  param W1[experts, hidden, d] ~ normal(0.02) apart(0);
+  param W2[d, experts, hidden] ~ normal(0.02 / sqrt(2 * blocks)) apart(1);
   let l[e]    = sum[c] R[e,c] * x[c];
   let p[e]    = softmax[e] l[e];
   let rank[e] = sum[f] select(l[f] > l[e] || (l[f] == l[e] && f < e), 1, 0);    // the first of equals

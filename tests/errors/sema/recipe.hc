@@ -8,7 +8,7 @@ model m {
   loss mse(h, y);
 }
 train m {
-  optimizer adma(lr = 1e-3);           // expected-error {{E0402}} {{the optimizer is `adamw`, `sgd` or `lion`}}
+  optimizer adma(lr = 1e-3);           // expected-error {{E0402}} {{the optimizer is `adamw`, `sgd`, `lion` or `muon`}}
   schedule cosine(wamrup = 100);       // expected-error {{E0401}} {{`cosine` has no parameter `wamrup`}} {{did you mean `warmup`?}}
   bacth 12;                            // expected-error {{the recipe has no `bacth`}} {{did you mean `batch`?}}
   steps 1.5;                           // expected-error {{`steps` is a whole number}}

@@ -8,7 +8,7 @@ model m {
 train m {
   optimizer sgd(lr = 2e6,              // expected-error {{E0402}} {{`lr` lies between 0 and 1000000}}
                 momentum = 1,          // expected-error {{`momentum` lies between 0 and less than 1}}
-                betas = (0.9, 0.99),   // expected-error {{E0401}} {{`sgd` has no parameter `betas`}} {{belongs to `adamw` and `lion`}} {{it takes: lr, weight_decay, momentum}}
+                betas = (0.9, 0.99),   // expected-error {{E0401}} {{`sgd` has no parameter `betas`}} {{belongs to `adamw`, `lion` and `muon`}} {{it takes: lr, weight_decay, momentum}}
                 beta2 = 0.9,           // expected-error {{`sgd` has no parameter `beta2`}}
                 eps = 1,               // expected-error {{`sgd` has no parameter `eps`}}
                 nesterov = true);      // expected-error {{`sgd` has no parameter `nesterov`}} {{it takes: lr, weight_decay, momentum}}
