@@ -201,7 +201,7 @@ static void find_step(HcComparison *c) {
     while (k > 0 && !all_have_step(c, first->points[k - 1].step))
         k--;
     if (k == 0)
-        c->step = 0;
+        c->step = -1;
 }
 
 /* Each was evaluated behind its last step: there is a run whose last loss counts. */
@@ -312,7 +312,7 @@ static HcStatus group_runs(HcComparison *c, HcError *error) {
 }
 
 HcStatus hc_compare(HcComparison *c, const HcPastRuns *runs, const char *baseline, HcError *error) {
-    *c = (HcComparison){.runs = runs->at, .n_runs = runs->count, .seconds = NAN};
+    *c = (HcComparison){.runs = runs->at, .n_runs = runs->count, .step = -1, .seconds = NAN};
     HcStatus status = group_runs(c, error);
     if (status != HC_OK || c->n_groups == 0)
         return status;

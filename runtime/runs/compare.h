@@ -45,7 +45,7 @@ typedef struct {
     uint32_t n_differ;
     HcRunGroup *groups;
     uint32_t n_groups, baseline;
-    int64_t step;   /* the last at which all were evaluated; 0: none */
+    int64_t step;   /* the last at which all were evaluated; -1: none */
     double seconds; /* the longest that all trained; NAN: not known of all */
     bool lettered;  /* groups are named by numbers: what they differ in is too long for a name */
     bool bytes;     /* all losses are nats a byte */

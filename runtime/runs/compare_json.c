@@ -86,7 +86,7 @@ json_t *hc_comparison_json(const HcComparison *c) {
         hc_json_append(&runs, run_json(c, k));
     hc_json_set(&json, "differ", differ);
     hc_json_set(&json, "baseline", c->n_groups ? json_integer(c->baseline) : json_null());
-    hc_json_set(&json, "equal_step", c->step ? json_integer(c->step) : json_null());
+    hc_json_set(&json, "equal_step", c->step >= 0 ? json_integer(c->step) : json_null());
     hc_json_set(&json, "equal_seconds", hc_json_number(c->seconds));
     hc_json_set(&json, "groups", groups);
     hc_json_set(&json, "runs", runs);

@@ -95,7 +95,7 @@ static bool print_table(HcTable *t, const char *alignment, FILE *to) {
 
 static bool print_at_step(const HcComparison *c, FILE *to) {
     HcTable t = {.n_columns = c->bytes ? 8 : 7};
-    if (c->step == 0) {
+    if (c->step < 0) {
         fputs("\nthere is no step after which all of them were evaluated\n", to);
         return true;
     }
@@ -299,7 +299,7 @@ static void add_csv_row(const HcComparison *c, HcTable *t, uint32_t g) {
         hc_table_add(t, "%s", value);
     }
     hc_table_add(t, "%s", seeds ? seeds : "");
-    add_whole(t, c->step > 0, c->step);
+    add_whole(t, c->step >= 0, c->step);
     add_csv_standing(t, &group->at_step);
     add_number(t, c->bytes ? group->at_step.loss.mean / log(2) : NAN);
     add_number(t, c->seconds);

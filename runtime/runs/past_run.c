@@ -35,7 +35,8 @@ static double step_positions(const json_t *config) {
                  *space = json_object_get(config, "space"),
                  *positions = json_object_get(space, "maximum");
     const double of_sample = json_is_number(positions) ? json_number_value(positions) : 1;
-    return json_is_number(batch) ? json_number_value(batch) * of_sample : NAN;
+    const double all = json_is_number(batch) ? json_number_value(batch) * of_sample : NAN;
+    return all > 0 ? all : NAN;
 }
 
 void hc_past_run_is(HcPastRun *run, HcRunState state, const char *format, ...) {
@@ -62,6 +63,8 @@ static HcStatus take_line(HcPastRun *run, const json_t *line, double positions, 
         run->seconds = NAN;
     else
         run->seconds += positions / json_number_value(speed);
+    if (!isfinite(run->seconds))
+        run->seconds = NAN;
     run->steps = step;
     return json_is_number(loss) ? add_point(run, step, json_number_value(loss), error) : HC_OK;
 }
@@ -122,6 +125,10 @@ static HcStatus judge(HcPastRun *run, HcError *error) {
         hc_past_run_is(run, HC_RUN_UNFINISHED, "it was not evaluated at its end");
         return HC_OK;
     }
+    if (json_integer_value(steps) < run->steps)
+        return hc_fail(error, HC_ERROR_CHECKPOINT,
+                       "`%s` is damaged: its summary.json tells of fewer steps than its log",
+                       run->path);
     if (json_integer_value(steps) != run->steps)
         run->seconds = NAN;
     return add_point(run, json_integer_value(steps), json_number_value(loss), error);

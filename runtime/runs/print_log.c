@@ -104,8 +104,7 @@ static void print_end(const HcPastRun *run, FILE *to) {
 
 HcStatus hc_log_print(const HcPastRun *run, uint32_t rows, FILE *to, HcError *error) {
     HcTable t = {.n_columns = 6};
-    const int64_t steps = run->steps, least = (steps + rows - 1) / rows,
-                  stretch = round_stretch(least);
+    const int64_t stretch = round_stretch(run->steps / rows + (run->steps % rows != 0));
     HcStatus status = fill(&t, run, stretch, error);
     if (status == HC_OK && !hc_table_print(&t, "rrrrrr", to))
         status = hc_fail_memory(error, "a log");

@@ -231,6 +231,26 @@ def run(draw, base, out):
     return words, (OK, ARGUMENT, DATA, CHECKPOINT, DIVERGED), ""
 
 
+def past(draw, base, out):
+    """A run of which somebody wants to know."""
+    name = any_model(draw, base)
+    folder = os.path.join(out, "run")
+    shutil.copytree(os.path.join(base, f"{name}.run"), folder)
+    wrong = draw.choice(["config.json", "log.jsonl", "summary.json"])
+    text = read(folder, wrong)
+    if draw.random() < 0.3:
+        text = mutate.bytes_of(draw, text)
+    elif wrong == "log.jsonl":
+        lines = text.splitlines(keepends=True)
+        at = draw.randrange(len(lines))
+        lines[at] = mutate.json_of(draw, lines[at]) + b"\n"
+        text = b"".join(lines)
+    else:
+        text = mutate.json_of(draw, text)
+    write(folder, wrong, text)
+    return ["past", os.path.join(base, f"{name}.manifest.json"), folder], (OK, CHECKPOINT), ""
+
+
 def evaluated(draw, base, out):
     """The same by the command, which compiles what the folder says."""
     _, folder = run_folder(draw, base, out)
@@ -238,7 +258,7 @@ def evaluated(draw, base, out):
 
 
 KINDS = {"manifest": manifest, "table": table, "tokens": tokens, "idx": pictures, "parameters": parameters,
-         "state": state, "run": run, "eval": evaluated}
+         "state": state, "run": run, "past": past, "eval": evaluated}
 
 
 # --- trying ---------------------------------------------------------------------------------------------------------

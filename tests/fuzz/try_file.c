@@ -5,12 +5,15 @@
  *     parameters MANIFEST FILE    loads the file; with + its checksum is made right first
  *     state MANIFEST FILE PARAMETERS   likewise, after these
  *     run MANIFEST FOLDER         evaluates the run
+ *     past MANIFEST FOLDER        tells its log, and compares it with itself
  *
  *     STATUS SECONDS MESSAGE
  *
  * Kernels do nothing here, and products are loops of C, so that a sanitizer sees all that the
  * runtime itself does with what it has read. */
 #include "runtime/run/context.h"
+#include "runtime/runs/compare.h"
+#include "runtime/runs/print_log.h"
 #include "runtime/train/train.h"
 
 #include <stdbool.h>
@@ -212,6 +215,38 @@ static HcStatus try_run(const HcModel *model, const char *folder, HcError *error
     return status;
 }
 
+static HcStatus try_log(const char *folder, FILE *to, HcError *error) {
+    HcPastRun run;
+    HcStatus status = hc_past_run_read(&run, folder, error);
+    if (status == HC_OK)
+        status = hc_log_print(&run, 7, to, error);
+    if (status == HC_OK)
+        status = hc_log_print_csv(&run, to, error);
+    hc_past_run_free(&run);
+    return status;
+}
+
+/* Also where the log cannot be told: a run that is unreadable is listed. */
+static HcStatus try_past(const char *folder, HcError *error) {
+    FILE *to = fopen("/dev/null", "we");
+    if (!to)
+        exit(2);
+    HcPastRuns runs = {0};
+    HcComparison comparison = {0};
+    HcError other;
+    HcStatus status = try_log(folder, to, error);
+    if (hc_past_runs_add(&runs, folder, &other) == HC_OK &&
+        hc_compare(&comparison, &runs, NULL, &other) == HC_OK) {
+        hc_comparison_print(&comparison, to);
+        hc_comparison_print_csv(&comparison, to);
+        json_decref(hc_comparison_json(&comparison));
+    }
+    hc_comparison_free(&comparison);
+    hc_past_runs_free(&runs);
+    fclose(to);
+    return status;
+}
+
 /* Makes the checksum right, where there is a place for it, so that what it guards is read. */
 static void make_checksum(const char *path) {
     static const char before[] = "\"hcc.checksum\":\"";
@@ -256,9 +291,10 @@ static HcStatus try(char **words, HcError *error) {
     size_t length;
     char *text = read_text(words[1], &length);
     const HcModel model = model_of(text, length);
-    HcStatus status = strcmp(words[0], "data") == 0 ? try_data(&model, words[2], error)
-                      : strcmp(words[0], "run") == 0
-                          ? try_run(&model, words[2], error)
+    HcStatus status = strcmp(words[0], "data") == 0  ? try_data(&model, words[2], error)
+                      : strcmp(words[0], "run") == 0 ? try_run(&model, words[2], error)
+                      : strcmp(words[0], "past") == 0
+                          ? try_past(words[2], error)
                           : try_checkpoint(&model, words[0], words[2], words[3], error);
     free(text);
     return status;

@@ -245,6 +245,7 @@ class Compare(Runs):
                 ("zero", "log.jsonl", '{"step":1}\n\0\n{"step":2}\n', "zero byte"),
                 ("long", "log.jsonl", "x" * 2000000 + "\n{}\n", "too long"),
                 ("summary", "summary.json", '{"val_loss":1', "is damaged"),
+                ("fewer", "summary.json", '{"val_loss":1,"steps":1}', "fewer steps"),
                 ("none", "log.jsonl", None, "No such file"),
                 ("folder", "log.jsonl", "folder", "regular file")):
             with self.subTest(name):
