@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 typedef enum {
-    HC_RUN_FINISHED,   /* it did all its steps, and was evaluated behind them */
+    HC_RUN_FINISHED,   /* it ended by itself, and was evaluated then */
     HC_RUN_UNFINISHED, /* or nobody can tell from its log that it was evaluated */
     HC_RUN_DIVERGED,   /* in training, or its held-out loss at the end is not finite */
     HC_RUN_UNREADABLE,

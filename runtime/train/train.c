@@ -239,8 +239,11 @@ static HcStatus write_summary(Trainer *t, HcError *error) {
     return status;
 }
 
-/* What the log does not hold, because summary.json does. */
+/* What the log does not hold, because summary.json does. Where patience ended the run that is of an
+ * earlier step, whose line has it. */
 static HcStatus add_last_event(Trainer *t) {
+    if (t->result->ended_by == HC_ENDED_BY_PATIENCE)
+        return HC_OK;
     json_t *line = hc_evaluation_json(&t->result->evaluation);
     if (line)
         json_object_del(line, "val_windows");

@@ -140,6 +140,11 @@ class Events(harness.TestCase):
         self.assertEqual(self.events(), self.log())
         self.assertIn(("val_metrics/accuracy", 4), self.events())
 
+    def test_a_run_that_patience_ends(self):
+        """It is evaluated again, with the best weights: which was an earlier step."""
+        self.train("--tensorboard", "--set", "train.lr=0", "--set", "train.patience=1")
+        self.assertEqual([key for key in self.events() if key[0] == "val_loss"], [("val_loss", 2), ("val_loss", 4)])
+
     def test_none_unless_asked(self):
         self.train()
         self.assertEqual(self.files(), [])
