@@ -168,7 +168,7 @@ static void add_binding(JsonText *t, const Network *n, const DataBinding *b) {
     json_text_open(t, NULL, '{');
     json_text_string(t, "input", input->name);
     json_text_string(t, "stream", b->stream);
-    if (strcmp(n->data.source, "text") == 0) {
+    if (n->data.in_windows) {
         json_text_signed(t, "offset", b->offset);
     } else {
         json_text_open(t, "subscripts", '[');
@@ -222,6 +222,8 @@ static void add_data(JsonText *t, const Network *n) {
     json_text_close(t, ']');
     if (strcmp(data->source, "table") == 0)
         add_table_format(t, data);
+    if (data->width)
+        json_text_integer(t, "width", data->width);
     json_text_close(t, '}');
 }
 

@@ -78,6 +78,7 @@ typedef enum { DATA_HEADER_GUESSED, DATA_HEADER, DATA_NO_HEADER } DataHeader;
 
 typedef struct {
     const char *source; /* "text", "idx", ...; NULL when the train block names no data */
+    bool in_windows;    /* it is one sequence, and windows of it are read */
     VEC(DataBinding) bindings;
     double held_out; /* fraction: at the end, or `shuffled`: drawn */
     bool shuffled;
@@ -85,6 +86,7 @@ typedef struct {
     DataHeader header;                         /* of tables */
     const char *separator;                     /* one character, or NULL: guessed */
     uint32_t skip;                             /* lines before the table */
+    uint32_t width; /* bits of a token of files without a header; 0: not said */
     Span span;
 } DataSpec;
 

@@ -122,7 +122,7 @@ static HcStatus check_hash(const HcData *data, const HcDataRequest *request, HcE
 
 HcStatus hc_data_open(HcData *data, const HcPlan *plan, const HcDataRequest *request,
                       int64_t positions, HcError *error) {
-    static const char *const kinds[] = {"text", "idx", "cifar10", "table"};
+    static const char *const kinds[] = {"text", "tokens", "idx", "cifar10", "table"};
     const char *source = plan->data_source;
     bool known = false;
     *data = (HcData){0};
@@ -135,8 +135,9 @@ HcStatus hc_data_open(HcData *data, const HcPlan *plan, const HcDataRequest *req
         known |= strcmp(source, kinds[k]) == 0;
     if (!known)
         return hc_fail(error, HC_ERROR_DATA,
-                       "unknown kind of data `%s` (there are: text, idx, cifar10, table)", source);
-    HcStatus status = strcmp(source, "text") == 0
+                       "unknown kind of data `%s` (there are: text, tokens, idx, cifar10, table)",
+                       source);
+    HcStatus status = strcmp(source, "text") == 0 || strcmp(source, "tokens") == 0
                           ? open_sequence(data, plan, request, positions, error)
                           : open_samples(data, plan, request, error);
     if (status == HC_OK)
@@ -156,7 +157,7 @@ bool hc_data_holds(const HcData *data, const char *path) {
     const HcSequence *s = data->sequence;
     if (!hc_part_files_hold(s ? &s->files : &data->samples->files, path))
         return false;
-    return !s || s->as_bytes || hc_file_is_text(path);
+    return !s || !s->is_text || s->as_bytes || hc_file_is_text(path);
 }
 
 json_t *hc_data_json(const HcData *data) {

@@ -31,18 +31,19 @@ const char *hc_packed_kind(const uint8_t *bytes, size_t size) {
     return NULL;
 }
 
-static HcStatus read_all(int file, const char *path, uint8_t *bytes, size_t capacity, size_t *size,
-                         HcError *error) {
-    *size = 0;
-    while (*size < capacity) {
-        const ssize_t n = read(file, bytes + *size, capacity - *size);
+HcStatus hc_read_at(int file, const char *path, int64_t at, void *bytes, size_t size, size_t *got,
+                    HcError *error) {
+    *got = 0;
+    while (*got < size) {
+        const ssize_t n =
+            pread(file, (uint8_t *)bytes + *got, size - *got, (off_t)(at + (int64_t)*got));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return hc_fail_errno(error, HC_ERROR_DATA, "read data", path);
         if (n == 0)
             break;
-        *size += (size_t)n;
+        *got += (size_t)n;
     }
     return HC_OK;
 }
@@ -65,7 +66,7 @@ HcStatus hc_read_file(const char *path, uint8_t **bytes, size_t *size, HcError *
     else if (!(*bytes = malloc((size_t)info.st_size)))
         status = hc_fail_memory(error, "the training data");
     else
-        status = read_all(file, path, *bytes, (size_t)info.st_size, size, error);
+        status = hc_read_at(file, path, 0, *bytes, (size_t)info.st_size, size, error);
     close(file);
     const char *packed = status == HC_OK ? hc_packed_kind(*bytes, *size) : NULL;
     if (packed)

@@ -56,8 +56,16 @@ static HcStatus check_bytes(const HcPartFile *file, const uint8_t *bytes, int64_
 
 /* --- opening -----------------------------------------------------------------------------------*/
 
-static HcStatus open_piece(HcSequence *s, uint32_t k, const HcDataRequest *request, int64_t limit,
-                           HcError *error) {
+static HcStatus open_tokens(HcPiece *piece, HcPartFile *file, int64_t width, int64_t limit,
+                            HcError *error) {
+    HcStatus status = hc_token_file_open(file->path, width, &piece->tokens, error);
+    file->count = piece->tokens.count;
+    return status == HC_OK ? hc_token_file_check(&piece->tokens, limit, &file->hash, error)
+                           : status;
+}
+
+static HcStatus open_text(HcSequence *s, uint32_t k, const HcDataRequest *request, int64_t limit,
+                          HcError *error) {
     HcPartFile *file = &s->files.at[k];
     HcText text;
     HcStatus status = hc_read_text(file->path, s->as_bytes, request->notes, &text, error);
@@ -96,8 +104,10 @@ static HcStatus add_up(HcSequence *s, double held_out, HcError *error) {
 
 static HcStatus open_sequence(HcSequence *s, const HcPlan *plan, const HcDataRequest *request,
                               HcError *error) {
-    s->stream = "bytes";
-    s->as_bytes = request->as_bytes || json_is_true(json_object_get(request->run, "as_bytes"));
+    s->is_text = strcmp(plan->data_source, "text") == 0;
+    s->stream = s->is_text ? "bytes" : "tokens";
+    s->as_bytes = s->is_text &&
+                  (request->as_bytes || json_is_true(json_object_get(request->run, "as_bytes")));
     HcStatus status = check_bindings(plan, s->stream, error);
     if (status == HC_OK)
         status = hc_part_files(plan, request, &s->files, error);
@@ -109,7 +119,9 @@ static HcStatus open_sequence(HcSequence *s, const HcPlan *plan, const HcDataReq
     if (!s->pieces)
         return hc_fail_memory(error, "the training data");
     for (uint32_t k = 0; k < s->files.count && status == HC_OK; k++) {
-        status = open_piece(s, k, request, least_limit(plan), error);
+        status = s->is_text ? open_text(s, k, request, least_limit(plan), error)
+                            : open_tokens(&s->pieces[k], &s->files.at[k], plan->token_width,
+                                          least_limit(plan), error);
         if (status == HC_OK)
             status = hc_part_file_check(&s->files.at[k], request, error);
     }
@@ -133,8 +145,10 @@ HcStatus hc_sequence_open(const HcPlan *plan, const HcDataRequest *request, HcSe
 void hc_sequence_free(HcSequence *s) {
     if (!s)
         return;
-    for (uint32_t k = 0; s->pieces && k < s->files.count; k++)
+    for (uint32_t k = 0; s->pieces && k < s->files.count; k++) {
         free(s->pieces[k].bytes);
+        hc_token_file_close(&s->pieces[k].tokens);
+    }
     free(s->pieces);
     hc_part_files_free(&s->files);
     free(s);
@@ -151,19 +165,21 @@ static uint32_t file_at(const HcSequence *s, int64_t token) {
 
 HcStatus hc_sequence_read(const HcSequence *s, int64_t first, int64_t n, int64_t limit, int32_t *to,
                           HcError *error) {
-    (void)limit;
-    (void)error;
-    for (uint32_t k = file_at(s, first); n > 0; k++) {
+    HcStatus status = HC_OK;
+    for (uint32_t k = file_at(s, first); n > 0 && status == HC_OK; k++) {
         const HcPartFile *file = &s->files.at[k];
         const int64_t at = first - file->first, left = file->count - at;
         const int64_t count = n < left ? n : left;
-        for (int64_t i = 0; i < count; i++)
-            to[i] = s->pieces[k].bytes[at + i];
+        if (s->is_text)
+            for (int64_t i = 0; i < count; i++)
+                to[i] = s->pieces[k].bytes[at + i];
+        else
+            status = hc_token_file_read(&s->pieces[k].tokens, at, count, limit, to, error);
         first += count;
         to += count;
         n -= count;
     }
-    return HC_OK;
+    return status;
 }
 
 void hc_sequence_place(const HcSequence *s, int64_t first, int64_t n, char *text, size_t size) {

@@ -5,14 +5,17 @@
 #define HC_SEQUENCE_H
 
 #include "runtime/data/part_files.h"
+#include "runtime/data/token_file.h"
 
 /* What one file holds. */
 typedef struct {
-    uint8_t *bytes; /* tokens of one byte each; owned */
+    uint8_t *bytes;     /* of text, owned; or NULL: */
+    HcTokenFile tokens; /* which stay where they are */
 } HcPiece;
 
 typedef struct {
-    const char *stream; /* `bytes` or `tokens`: the plan's */
+    bool is_text;
+    const char *stream; /* `bytes`, or `tokens` */
     HcPartFiles files;
     HcPiece *pieces;            /* of each of them */
     int64_t count, train_count; /* tokens; those of the training part come first */
@@ -25,7 +28,8 @@ typedef struct {
 HcStatus hc_sequence_open(const HcPlan *plan, const HcDataRequest *request, HcSequence **sequence,
                           HcError *error);
 void hc_sequence_free(HcSequence *sequence); /* NULL is fine */
-/* Tokens first .. first + n - 1, which must be there and below `limit`. */
+/* Tokens first .. first + n - 1 of the sequence, each below `limit`. Fails only when a file is not
+ * any more what it was. */
 HcStatus hc_sequence_read(const HcSequence *sequence, int64_t first, int64_t n, int64_t limit,
                           int32_t *to, HcError *error);
 /* Where they are, as a phrase. */

@@ -206,6 +206,7 @@ typedef struct {
     double held_out; /* a fraction: at the end, or drawn when `shuffled` */
     bool shuffled;
     const char *data_source; /* or NULL */
+    int64_t token_width;     /* bits; 0: not said */
     HcDataFile *data_files;
     uint32_t n_data_files;
     int32_t table_header; /* 1: a table's first line names the columns, 0: it does not, -1: see */

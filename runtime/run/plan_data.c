@@ -128,6 +128,10 @@ HcStatus hc_plan_read_data(HcPlanReader *r, const json_t *json) {
     plan->table_separator = separator ? separator[0] : '\0';
     if (json_object_get(json, "skip"))
         TRY(number(r, json_object_get(json, "skip"), "skip", &plan->table_skip));
+    if (json_object_get(json, "width"))
+        TRY(number(r, json_object_get(json, "width"), "width", &plan->token_width));
+    if (plan->token_width != 0 && plan->token_width != 16 && plan->token_width != 32)
+        return hc_plan_bad(r, "width");
     TRY(read_files(r, json));
     const json_t *array = json_object_get(json, "bindings");
     const size_t n = json_array_size(array);

@@ -44,6 +44,21 @@ train speech {
   batch 4; steps 2;
 }
 """
+WORDS = """
+model words {
+  positions t <= 12;
+  input  now[t]  : token(256);
+  target next[t] : token(256);
+  param E[256, 4] ~ normal(0.1);
+  let x = embed(now, E);
+  let logits[v] = sum[k] E[v,k] * x[k];
+  loss cross_entropy(logits, next);
+}
+train words {
+  data tokens { now[t] = tokens[t]; next[t] = tokens[t + 1]; held_out = 0.2; }
+  batch 4; steps 2;
+}
+"""
 ROWS = """
 model rows {
   input  x[4] : real;
@@ -100,8 +115,25 @@ def idx(dims, values):
     return bytes([0, 0, 8, len(dims)]) + b"".join(d.to_bytes(4, "big") for d in dims) + bytes(values)
 
 
-TEXTS = {"speech": SPEECH.replace("WIRING", "mhc"), "rows": ROWS, "pictures": PICTURES}
-GIVEN = {"speech": ["speech.txt"], "rows": ["rows.csv"], "pictures": ["images=images", "labels=labels"]}
+def whole_numbers(values, size=2):
+    return b"".join(v.to_bytes(size, "little") for v in values)
+
+
+def npy(kind, values, version=1):
+    """An array of NumPy's."""
+    header = f"{{'descr': '<{kind}', 'fortran_order': False, 'shape': ({len(values)},), }}\n".encode()
+    length = len(header).to_bytes(2 if version == 1 else 4, "little")
+    return b"\x93NUMPY" + bytes([version, 0]) + length + header + whole_numbers(values, int(kind[1]))
+
+
+def shard(magic, version, values):
+    """As llm.c has it."""
+    size = 2 if version == 1 else 4
+    return whole_numbers([magic, version, len(values)] + [0] * 253, 4) + whole_numbers(values, size)
+
+
+TEXTS = {"speech": SPEECH.replace("WIRING", "mhc"), "words": WORDS, "rows": ROWS, "pictures": PICTURES}
+GIVEN = {"speech": ["speech.txt"], "words": ["words.bin"], "rows": ["rows.csv"], "pictures": ["images=images", "labels=labels"]}
 
 
 def prepare(hcc, folder, models):
@@ -110,6 +142,7 @@ def prepare(hcc, folder, models):
     write(folder, "speech.txt", "".join(draw.choice("etaoin shrdlu\n") for _ in range(900)))
     numbers = ["%.3g,%d,%.6f,%.2e,%d" % (draw.random(), draw.randrange(200), draw.random(), draw.random(),
                                           draw.randrange(9)) for _ in range(24)]
+    write(folder, "words.bin", whole_numbers(draw.randrange(256) for _ in range(900)))
     write(folder, "rows.csv", HEADER + "\n".join(numbers) + "\n")
     write(folder, "images", idx([12, 3, 4], [draw.randrange(256) for _ in range(144)]))
     write(folder, "labels", idx([12], [draw.randrange(5) for _ in range(12)]))
@@ -148,21 +181,37 @@ def table(draw, base, out):
     return data_words(base, "rows", write(out, "table", text))
 
 
-def tokens(draw, base, out):
+def no_text(draw, base, out):
     """Text and what is taken for it: numbers of 16 and 32 bits, arrays of NumPy, packed files."""
     text = read(base, "speech.txt")
     kind = draw.randrange(6)
     if kind < 2:
-        size = draw.choice([2, 4])
-        text = b"".join(draw.choice([draw.randrange(50000), 65535, 0]).to_bytes(size, "little") for _ in text)
+        text = whole_numbers((draw.choice([draw.randrange(50000), 65535, 0]) for _ in text), draw.choice([2, 4]))
     elif kind == 2:
-        header = b"{'descr': '<u2', 'fortran_order': False, 'shape': (900,), }\n"
-        text = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + text
+        text = npy("u1", text)
     elif kind == 3:
         text = draw.choice([b"\x1f\x8b\x08", b"\xff\xfe", b"\xfe\xff", b"PK\x03\x04", b"BZh91AY&SY"]) + text
     text = mutate.bytes_of(draw, text)
-    return data_words(base, "speech", write(out, "tokens", text[:draw.choice([0, 1, 12, 40])]
+    return data_words(base, "speech", write(out, "text", text[:draw.choice([0, 1, 12, 40])]
                                             if draw.random() < 0.1 else text))
+
+
+def tokens(draw, base, out):
+    """Token files of every kind; where there is a header, most of the damage is there."""
+    values = [draw.randrange(256) for _ in range(draw.choice([0, 12, 70, 700, 700]))]
+    data = draw.choice([lambda: whole_numbers(values), lambda: whole_numbers(values, 4), lambda: bytes(values),
+                        lambda: shard(20240520, 1, values), lambda: shard(20240801, 7, values),
+                        lambda: npy(draw.choice(["u1", "u2", "u4", "i8", "f4"]), values, draw.choice([1, 2, 3])),
+                        lambda: npy("u2", values)])()
+    head = draw.choice([12, 80, 128, 1100])
+    if draw.random() < 0.3:
+        data = mutate.bytes_of(draw, data)
+    elif draw.random() < 0.3 and data[:1] == b"\x93":
+        text = mutate.text_of(draw, data[10:head].decode("latin-1")).encode("latin-1", "replace")
+        data = data[:8] + len(text).to_bytes(2, "little") + text + data[head:]
+    else:
+        data = mutate.bytes_of(draw, data[:head]) + data[head:]
+    return data_words(base, "words", write(out, "tokens.npy" if draw.random() < 0.1 else "tokens", data))
 
 
 def pictures(draw, base, out):
@@ -257,8 +306,8 @@ def evaluated(draw, base, out):
     return ["hcc", "eval", folder, "--changed-data", "--threads", "1"], (0, 1, 2, 3, 4, 6), ""
 
 
-KINDS = {"manifest": manifest, "table": table, "tokens": tokens, "idx": pictures, "parameters": parameters,
-         "state": state, "run": run, "past": past, "eval": evaluated}
+KINDS = {"manifest": manifest, "table": table, "text": no_text, "tokens": tokens, "idx": pictures,
+         "parameters": parameters, "state": state, "run": run, "past": past, "eval": evaluated}
 
 
 # --- trying ---------------------------------------------------------------------------------------------------------

@@ -187,6 +187,7 @@ static void bad_data_is_named(void **state) {
 /* A text of `count` different bytes, of which so many are trained on. */
 static HcData counting(int64_t count, int64_t train_count) {
     HcSequence *s = calloc(1, sizeof *s);
+    s->is_text = true;
     s->stream = "bytes";
     s->files.at = calloc(1, sizeof *s->files.at);
     s->files.count = 1;

@@ -17,15 +17,24 @@
 /* --- what sources there are --------------------------------------------------------------------*/
 
 static const DataSource sources[] = {
-    {"text", "bytes", "[t] = bytes[t];"},
-    {"idx", NULL, " = images / 255;"},
-    {"cifar10", "images labels", "[k, r, c] = images[k, r, c] / 255;"},
-    {"table", "columns", "[k] = columns[k];"},
+    {"text", "bytes", "[t] = bytes[t];", true},
+    {"tokens", "tokens", "[t] = tokens[t];", true},
+    {"idx", NULL, " = images / 255;", false},
+    {"cifar10", "images labels", "[k, r, c] = images[k, r, c] / 255;", false},
+    {"table", "columns", "[k] = columns[k];", false},
 };
 enum { N_SOURCES = sizeof sources / sizeof *sources };
 
-static const char *const settings[] = {"train", "held_out", "header", "separator", "skip"};
+/* Settings, and the source that a setting belongs to; NULL: all. */
+static const struct {
+    const char *name, *source;
+} settings[] = {{"train", NULL},        {"held_out", NULL}, {"header", "table"},
+                {"separator", "table"}, {"skip", "table"},  {"width", "tokens"}};
 enum { N_SETTINGS = sizeof settings / sizeof *settings };
+
+static bool belongs(const DataSource *source, uint32_t setting) {
+    return !settings[setting].source || strcmp(settings[setting].source, source->name) == 0;
+}
 
 static const DataSource *source_find(Sema *s, Name name) {
     const char *names[N_SOURCES], *list = "";
@@ -105,8 +114,9 @@ void data_set_held_out(Sema *s, const Expr *e) {
     if (is_call_of(e, "shuffled") && e->call.arguments.count == 1) {
         fraction = e->call.arguments.at[0].value;
         shuffled = true;
-        if (data->source && strcmp(data->source, "text") == 0) {
-            sema_error(s, DIAG_DATA_BINDING, e->span, "text is held out at its end, in one piece");
+        if (data->in_windows) {
+            sema_error(s, DIAG_DATA_BINDING, e->span,
+                       "`%s` data are held out at their end, in one piece", data->source);
             return;
         }
     }
@@ -123,7 +133,18 @@ void data_set_held_out(Sema *s, const Expr *e) {
     data->held_out_files.count = 0;
 }
 
-static void set_setting(Sema *s, const DataSource *source, const char *name, const Expr *e) {
+static void set_width(Sema *s, const Expr *e) {
+    int64_t width;
+    if (!elaborate_whole(s, train_scope(s), e, "`width`", 16, 32, &width))
+        return;
+    if (width == 16 || width == 32)
+        s->network->data.width = (uint32_t)width;
+    else
+        sema_error(s, DIAG_DATA_BINDING, e->span, "tokens have 16 bits, or 32");
+}
+
+static void set_setting(Sema *s, const DataSource *source, uint32_t setting, const Expr *e) {
+    const char *name = settings[setting].name;
     DataSpec *data = &s->network->data;
     int64_t whole;
     if (e->kind == EXPR_ERROR)
@@ -135,8 +156,11 @@ static void set_setting(Sema *s, const DataSource *source, const char *name, con
             set_files(s, source, true, e);
         else
             data_set_held_out(s, e);
-    } else if (strcmp(source->name, "table") != 0) {
-        sema_error(s, DIAG_DATA_BINDING, e->span, "`%s` belongs to tables", name);
+    } else if (!belongs(source, setting)) {
+        sema_error(s, DIAG_DATA_BINDING, e->span, "`%s` belongs to `%s` data", name,
+                   settings[setting].source);
+    } else if (strcmp(name, "width") == 0) {
+        set_width(s, e);
     } else if (strcmp(name, "header") == 0) {
         bool header;
         if (elaborate_bool(s, train_scope(s), e, "`header`", &header))
@@ -156,14 +180,16 @@ static void set_setting(Sema *s, const DataSource *source, const char *name, con
 
 /* --- the block ---------------------------------------------------------------------------------*/
 
-static bool is_setting(const Sema *s, const Binding *b) {
-    for (uint32_t k = 0; k < s->program->inputs.count; k++)
-        if (s->program->inputs.at[k].name == b->target.name.text)
-            return false;
-    for (uint32_t k = 0; !b->target.bracketed && k < N_SETTINGS; k++)
-        if (strcmp(b->target.name.text, settings[k]) == 0)
-            return true;
-    return false;
+/* Which setting it is; N_SETTINGS: none, but a binding. */
+static uint32_t setting_of(const Sema *s, const Binding *b) {
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < s->program->inputs.count; i++)
+        if (s->program->inputs.at[i].name == b->target.name.text)
+            return N_SETTINGS;
+    while (k < N_SETTINGS &&
+           (b->target.bracketed || strcmp(b->target.name.text, settings[k].name) != 0))
+        k++;
+    return k;
 }
 
 static void unknown_input(Sema *s, const DataSource *source, Name name) {
@@ -174,8 +200,9 @@ static void unknown_input(Sema *s, const DataSource *source, Name name) {
     uint32_t n = 0;
     for (uint32_t k = 0; k < s->program->inputs.count && n < 64; k++)
         names[n++] = s->program->inputs.at[k].name;
-    for (uint32_t k = 0; k < (strcmp(source->name, "table") == 0 ? N_SETTINGS : 2); k++)
-        names[n++] = settings[k];
+    for (uint32_t k = 0; k < N_SETTINGS; k++)
+        if (belongs(source, k))
+            names[n++] = settings[k].name;
     const char *near = nearest_name(name.text, names, n);
     sema_error(s, DIAG_DATA_BINDING, name.span, "the model has no input or target `%s`", name.text);
     if (near)
@@ -200,8 +227,8 @@ static void data_binding(Sema *s, const DataSource *source, const Binding *b) {
         }
     if (b->value->kind == EXPR_ERROR)
         return;
-    if (strcmp(source->name, "text") == 0)
-        data_bind_text(s, b, binding);
+    if (source->in_windows)
+        data_bind_window(s, source, b, binding);
     else
         data_bind_sample(s, source, b, binding);
 }
@@ -214,11 +241,13 @@ void data_elaborate(Sema *s, const Stmt *stmt) {
     if (!source)
         return;
     data->source = source->name;
+    data->in_windows = source->in_windows;
     data->span = stmt->span;
     /* settings first: they name the streams */
     for (uint32_t k = 0; k < list->count; k++) {
         const Name name = list->at[k].target.name;
-        if (!name.text || !is_setting(s, &list->at[k]))
+        const uint32_t setting = name.text ? setting_of(s, &list->at[k]) : N_SETTINGS;
+        if (setting == N_SETTINGS)
             continue;
         void **slot = map_slot_str(seen, name.text);
         if (*slot) {
@@ -226,10 +255,10 @@ void data_elaborate(Sema *s, const Stmt *stmt) {
             continue;
         }
         *slot = (void *)(uintptr_t)stmt;
-        set_setting(s, source, name.text, list->at[k].value);
+        set_setting(s, source, setting, list->at[k].value);
     }
     for (uint32_t k = 0; k < list->count; k++)
-        if (list->at[k].target.name.text && !is_setting(s, &list->at[k]))
+        if (list->at[k].target.name.text && setting_of(s, &list->at[k]) == N_SETTINGS)
             data_binding(s, source, &list->at[k]);
     for (uint32_t k = 0; k < s->program->inputs.count; k++) {
         bool bound = false;

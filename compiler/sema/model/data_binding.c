@@ -397,18 +397,18 @@ void data_bind_sample(Sema *s, const DataSource *source, const Binding *b, DataB
 }
 
 /* tokens[t] = bytes[t + 1] */
-void data_bind_text(Sema *s, const Binding *b, DataBinding binding) {
+void data_bind_window(Sema *s, const DataSource *source, const Binding *b, DataBinding binding) {
     const TirInput *input = &s->program->inputs.at[binding.input];
     const Expr *e = b->value;
     if (e->kind != EXPR_INDEX || e->index.base->kind != EXPR_NAME || e->index.indices.count != 1) {
-        sema_error(s, DIAG_DATA_BINDING, e->span, "data are bound as `%s[t] = bytes[t]`",
-                   b->target.name.text);
+        sema_error(s, DIAG_DATA_BINDING, e->span, "data are bound as `%s[t] = %s[t]`",
+                   b->target.name.text, source->streams);
         return;
     }
     binding.stream = e->index.base->name;
-    if (strcmp(binding.stream, "bytes") != 0) {
-        sema_error(s, DIAG_DATA_BINDING, e->index.base->span, "`text` data have `bytes`, not `%s`",
-                   binding.stream);
+    if (strcmp(binding.stream, source->streams) != 0) {
+        sema_error(s, DIAG_DATA_BINDING, e->index.base->span, "`%s` data have `%s`, not `%s`",
+                   source->name, source->streams, binding.stream);
         return;
     }
     const Expr *at = e->index.indices.at[0];
@@ -433,7 +433,8 @@ void data_bind_text(Sema *s, const Binding *b, DataBinding binding) {
         }
         binding.offset = (int32_t)offset;
     }
-    if (input->type.elem == TIR_INT && input->limit < 256 && input->limit) {
+    const bool bytes = strcmp(source->name, "text") == 0;
+    if (bytes && input->type.elem == TIR_INT && input->limit < 256 && input->limit) {
         sema_error(s, DIAG_DATA_BINDING, b->target.span,
                    "bytes run to 256, but `%s` takes tokens below %u", b->target.name.text,
                    input->limit);

@@ -15,7 +15,7 @@ train m {
     class    = labels["x"];               // expected-error {{only a table's columns have names}}
     class    = labels;
     class    = labels - 0;                // expected-error {{E0202}} {{`class` is filled twice}}
-    header   = true;                      // expected-error {{`header` belongs to tables}}
+    header   = true;                      // expected-error {{`header` belongs to `table` data}}
     train    = files(images = "a.bin");   // expected-error {{files of `cifar10` data hold all streams}}
     held_out = files();                   // expected-error {{files are named as `files("a.csv")`}}
   }

@@ -11,6 +11,6 @@ model m {
   loss cross_entropy(logits, class);
 }
 train m {
-  data tabel {                          // expected-error {{E0404}} {{data come from `text`, `idx`, `cifar10` or `table`, not `tabel`}} {{did you mean `table`?}}
+  data tabel {                          // expected-error {{E0404}} {{data come from `text`, `tokens`, `idx`, `cifar10` or `table`, not `tabel`}} {{did you mean `table`?}}
   }
 }
