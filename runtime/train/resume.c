@@ -1,5 +1,6 @@
 /* Going on with a run that ended before its last step, however it did: to the bit, if the data and
  * the machine are the same. What is not is said. */
+#include "runtime/files/checkpoint.h"
 #include "runtime/files/json.h"
 #include "runtime/run/context.h"
 #include "runtime/train/trainer.h"
@@ -109,10 +110,27 @@ static HcStatus update_config(Trainer *t) {
     return hc_run_json(&t->run, "config.json", t->config, t->error);
 }
 
+/* What says more than that a file is missing: a run may have ended before its first checkpoint. */
+static HcStatus check_there(const Trainer *t, const char *checkpoint) {
+    char *parameters = hc_checkpoint_parameters(checkpoint);
+    if (!parameters)
+        return hc_fail_memory(t->error, "a path");
+    const bool there = access(parameters, F_OK) == 0 || errno != ENOENT;
+    free(parameters);
+    if (there)
+        return HC_OK;
+    return hc_fail(t->error, HC_ERROR_CHECKPOINT,
+                   "there is no checkpoint `%s`: a run that ended before its first is begun anew, "
+                   "with --out %s --force",
+                   checkpoint, t->run.path);
+}
+
 static HcStatus load(Trainer *t, const char *checkpoint) {
     HcTrainResult *r = t->result;
     const int64_t steps = t->context->recipe.steps;
-    HcStatus status = trainer_load(t, checkpoint);
+    HcStatus status = check_there(t, checkpoint);
+    if (status == HC_OK)
+        status = trainer_load(t, checkpoint);
     if (status != HC_OK)
         return status;
     t->first = r->steps;

@@ -26,11 +26,10 @@ branch dropping(hidden, rate) : x[d] -> y[d] {
   param U[hidden, d] ~ normal(0.05);
   param D[d, hidden] ~ normal(0.05);
   let u[k] = sum[c] U[k,c] * x[c];
-  let z[c] = sum[k] D[c,k] * dropout(gelu(u), rate)[k];
-  return z;
+  let y[c] = sum[k] D[c,k] * dropout(gelu(u), rate)[k];
 }
 model killed {
-  const vocab = 128, d = 32, n = 2;
+  const vocab = 256, d = 32, n = 2;
   positions t <= 16 causal;
   input  tokens[t] : token(vocab);
   target next[t]   : token(vocab);
@@ -46,7 +45,9 @@ train killed {
 }
 """
 RECIPES = [["train.optimizer=adamw", "train.schedule=cosine", "train.warmup=10"],
-           ["train.optimizer=sgd", "train.lr=0.05"]]
+           ["train.optimizer=sgd", "train.lr=0.05"],
+           ["train.optimizer=muon", "train.lr=0.02", "train.schedule=wsd"],
+           ["train.optimizer=lion", "train.lr=1e-4", "train.schedule=linear"]]
 TIMES = {"positions_per_s"}
 
 
@@ -118,8 +119,7 @@ class Killer:
         shutil.rmtree(run, ignore_errors=True)
         done = {"seed": seed, "kills": 0, "inside a save": 0, "recipe": recipe[0]}
         for _ in range(draw.randint(1, 4)):
-            begun = os.path.exists(os.path.join(run, "ckpt", "last")) or \
-                os.path.exists(os.path.join(run, "config.json"))
+            begun = os.path.exists(os.path.join(run, "ckpt", "last"))
             threads = draw.choice((1, 2))
             command = [self.hcc, "train", "--resume", run, "--quiet", "--threads", str(threads)] if begun \
                 else [*self.new(run, recipe, threads), "--force"]

@@ -181,7 +181,7 @@ class Resume(harness.TestCase):
                 self.assertEqual(bytes_of(run, "log.jsonl"), before)
         for path, code, words in ((self.folder, 3, "not the folder of a run"),
                                   (self.path("none"), 3, "there is no"),
-                                  (os.path.join(run, "ckpt", "none"), 3, "none")):
+                                  (os.path.join(run, "ckpt", "none"), 3, "there is no checkpoint")):
             with self.subTest(path):
                 self.assertIn(words, self.resume(path, code=code).err)
         self.assertIn("'train' needs FILE, or --resume RUN", self.expect(hcc("train"), 2).err)

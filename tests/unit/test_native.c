@@ -105,6 +105,19 @@ static void test_products(void **state) {
     }
 }
 
+/* A product whose result is square and wanted the other way round than BLAS gives it: what forgets
+ * to turn it back has the right type. */
+static void test_square_products(void **state) {
+    Case *c = *state;
+    case_begin(c);
+    TirBuilder *b = &c->b;
+    TirId x = tir_unary(b, TIR_SIN, mixed(c, 2, DIMS(40, 48)));
+    TirId w = case_real(c, GLOBAL, 2, DIMS(40, 48));
+    TirId y = tir_contract(b, x, w, AXES(0, 1), AXES(2, 1), 2, AXES(2, 0), POSITION);
+    TirId weight = case_real(c, GLOBAL, 2, DIMS(40, 40));
+    native_check(c, tir_binary(b, TIR_MUL, tir_unary(b, TIR_COS, y), weight));
+}
+
 /* Sums of products into one memory, with each product's own weight. */
 static void test_sum_of_products(void **state) {
     Case *c = *state;
@@ -369,6 +382,7 @@ int main(void) {
         NATIVE_TEST(test_norms),
         NATIVE_TEST(test_streams),
         NATIVE_TEST(test_products),
+        NATIVE_TEST(test_square_products),
         NATIVE_TEST(test_sum_of_products),
         NATIVE_TEST(test_views),
         NATIVE_TEST(test_parts),
