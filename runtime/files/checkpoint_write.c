@@ -15,7 +15,9 @@ size_t hc_tensor_bytes(const HcTensor *t) {
 
 static json_t *header_json(const HcTensor *tensors, int64_t count, const json_t *metadata) {
     json_t *header = json_object();
-    json_t *meta = metadata ? json_copy((json_t *)metadata) : json_object();
+    json_t *meta = json_object();
+    if (metadata) /* json_copy leaves out what there is no memory for, and says nothing */
+        hc_json_update(&meta, json_incref((json_t *)(uintptr_t)metadata));
     hc_json_set(&meta, CHECKSUM_KEY, json_string(CHECKSUM_NONE));
     hc_json_set(&header, "__metadata__", meta);
     json_int_t at = 0;

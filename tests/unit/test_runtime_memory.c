@@ -222,8 +222,35 @@ static void no_temporaries(void) {
     closedir(stream);
 }
 
+/* A file that is there says of itself what all do. */
+static void says_all(const char *name) {
+    static const char *const keys[] = {"hcc.model",       "hcc.step",      "hcc.seed",
+                                       "hcc.config_hash", "hcc.data_hash", "hcc.blas_core"};
+    char header[4096] = {0};
+    FILE *file = fopen(in(name), "rb");
+    if (!file)
+        return;
+    for (size_t k = fread(header, 1, sizeof header - 1, file); k > 0; k--)
+        header[k - 1] = header[k - 1] ? header[k - 1] : ' '; /* before the text stands its length */
+    fclose(file);
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+        if (!strstr(header, keys[k]))
+            fail_msg("%s does not hold %s", name, keys[k]);
+}
+
+static void saved_is_whole(void) {
+    no_temporaries();
+    says_all("parameters");
+    says_all("state");
+    says_all("checkpoint/parameters.safetensors");
+    says_all("checkpoint/state.safetensors");
+}
+
 /* What is called done is. */
 static void run_is_honest(void) {
+    says_all("run/ckpt/last/parameters.safetensors");
+    says_all("run/ckpt/last/state.safetensors");
+    says_all("run/ckpt/final.safetensors");
     if (there("run/ckpt/final.safetensors")) {
         begin();
         assert_int_equal(hc_load(context, in("run/ckpt/final.safetensors")), HC_OK);
@@ -298,9 +325,9 @@ static void calls_end_where_memory_does(void **state) {
         {"resize", begin, resize, nothing_more},
         {"step", begin, step, nothing_more},
         {"set_recipe", begin, set_recipe, nothing_more},
-        {"save", begin_stepped, save, no_temporaries},
-        {"save_state", begin_stepped, save_state, no_temporaries},
-        {"save_checkpoint", begin_stepped, save_checkpoint, no_temporaries},
+        {"save", begin_stepped, save, saved_is_whole},
+        {"save_state", begin_stepped, save_state, saved_is_whole},
+        {"save_checkpoint", begin_stepped, save_checkpoint, saved_is_whole},
         {"load", begin_saved, load, nothing_more},
         {"load_state", begin_saved, load_state, nothing_more},
         {"load_checkpoint", begin_saved, load_checkpoint, nothing_more},
