@@ -15,7 +15,6 @@
 #include <string.h>
 
 #define CHECKPOINTS "ckpt"
-#define KEPT "step-" /* and the number of the step */
 
 /* Saves by time are apart by at least so many times what one takes. */
 enum { SAVE_PART = 20 };
@@ -110,22 +109,13 @@ static HcStatus save_as(Trainer *t, const char *name) {
     return status;
 }
 
-/* The step of a checkpoint that is kept; -1: it is none. */
-static int64_t step_of(const char *name) {
-    const size_t length = sizeof KEPT - 1;
-    if (strncmp(name, KEPT, length) != 0 || strlen(name) > length + 18 || !name[length] ||
-        name[length + strspn(name + length, "0123456789")])
-        return -1;
-    return strtoll(name + length, NULL, 10);
-}
-
 /* A step that is kept and beyond `most`, or the smallest; -1: none. *count: how many there are. */
 static int64_t first_to_go(DIR *folder, int64_t most, int64_t *count) {
     int64_t smallest = -1, beyond = -1;
     *count = 0;
     rewinddir(folder);
     for (const struct dirent *entry; (entry = readdir(folder));) {
-        const int64_t step = step_of(entry->d_name);
+        const int64_t step = hc_run_kept_step(entry->d_name);
         *count += step >= 0;
         if (step > most)
             beyond = step;
@@ -137,7 +127,7 @@ static int64_t first_to_go(DIR *folder, int64_t most, int64_t *count) {
 
 static HcStatus remove_kept(Trainer *t, const char *checkpoints, int64_t step) {
     char name[40];
-    snprintf(name, sizeof name, KEPT "%lld", (long long)step);
+    snprintf(name, sizeof name, HC_KEPT "%lld", (long long)step);
     char *path = hc_path_join(checkpoints, name);
     HcStatus status = path ? hc_folder_remove(path, t->error) : hc_fail_memory(t->error, "a path");
     free(path);
@@ -162,7 +152,7 @@ HcStatus trainer_prune(Trainer *t) {
 /* The step under its own name, too, and the oldest of those away. */
 static HcStatus keep_step(Trainer *t) {
     char name[40];
-    snprintf(name, sizeof name, KEPT "%lld", (long long)t->result->steps);
+    snprintf(name, sizeof name, HC_KEPT "%lld", (long long)t->result->steps);
     HcStatus status = save_as(t, name);
     return status == HC_OK ? trainer_prune(t) : status;
 }

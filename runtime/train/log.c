@@ -71,14 +71,22 @@ static HcStatus remove_file(const HcRun *run, const char *name, HcError *error) 
     return status;
 }
 
+int64_t hc_run_kept_step(const char *name) {
+    const size_t length = sizeof HC_KEPT - 1;
+    const char *digits = name + length;
+    if (strncmp(name, HC_KEPT, length) != 0 || *digits < '1' || *digits > '9')
+        return -1; /* `step-007` is not what step 7 is called */
+    return strlen(digits) <= 18 && !digits[strspn(digits, "0123456789")] ? strtoll(digits, NULL, 10)
+                                                                         : -1;
+}
+
 static HcStatus remove_checkpoints(const HcRun *run, HcError *error) {
     char *folder = hc_run_file(run, "ckpt");
     DIR *entries = folder ? opendir(folder) : NULL;
     HcStatus status = folder ? HC_OK : hc_fail_memory(error, "a path");
     for (const struct dirent *entry; status == HC_OK && entries && (entry = readdir(entries));) {
         const char *name = entry->d_name;
-        if (strcmp(name, "last") != 0 && strcmp(name, "best") != 0 &&
-            strncmp(name, "step-", 5) != 0)
+        if (strcmp(name, "last") != 0 && strcmp(name, "best") != 0 && hc_run_kept_step(name) < 0)
             continue;
         char *path = hc_path_join(folder, name);
         status = path ? hc_folder_remove(path, error) : hc_fail_memory(error, "a path");

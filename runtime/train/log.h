@@ -26,6 +26,10 @@ HcStatus hc_run_open_again(HcRun *run, const char *path, HcError *error);
 HcStatus hc_run_cut_log(HcRun *run, int64_t step, int64_t *last, HcError *error);
 /* All lines are on the disk. */
 HcStatus hc_run_sync(const HcRun *run, HcError *error);
+/* Checkpoints that are kept are ckpt/step-N. Of a name in ckpt the N; -1: it is no such name, as
+ * trainers write them. */
+#define HC_KEPT "step-"
+int64_t hc_run_kept_step(const char *name);
 /* Reports what the log could not write. */
 HcStatus hc_run_close(HcRun *run, HcError *error);
 char *hc_run_file(const HcRun *run, const char *name); /* path of a file in it; caller frees */

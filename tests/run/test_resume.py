@@ -200,6 +200,17 @@ class Resume(harness.TestCase):
         self.assertIn("state.safetensors", self.resume(run, code=3).err)
         self.assertEqual(bytes_of(run, "log.jsonl"), before)
 
+    def test_folders_that_only_look_like_checkpoints_stay(self):
+        run = self.ended("strange", signal.SIGKILL, self.steps(20), "--set", "train.keep=1")
+        strange = ["step-007", "step-0", "step-notes", "step-5x"]
+        for name in strange:
+            os.mkdir(os.path.join(run, "ckpt", name))
+        self.resume(run)
+        self.assertTrue({*strange, "step-200"} <= {*os.listdir(os.path.join(run, "ckpt"))})
+        self.expect(hcc(*self.command(run, "--force", "--steps", "0")))
+        self.assertEqual(sorted(os.listdir(os.path.join(run, "ckpt"))),
+                         sorted(["best", "final.safetensors", "last", *strange]))
+
     def test_checkpoints_that_stay(self):
         run = self.path("run")
         keep = ["--set", "train.save_every=30", "--set", "train.keep=3"]
