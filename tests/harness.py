@@ -36,6 +36,23 @@ EVERYTHING = bool(os.environ.get("HCC_TEST_EVERYTHING"))
 CACHE = "HCC_TEST_CACHE"
 
 
+# A model of text that trains in a moment and is evaluated every second step, three times in all; its
+# `wiring` is a constant for comparisons alone, as it has no trunk.
+EVALUATED = """model k {
+  const v = 256, wiring = residual;
+  positions t <= 4;
+  input  tokens[t] : token(v);
+  target next[t]   : token(v);
+  param T[v, 8] ~ normal(0.1);
+  let x = embed(tokens, T);
+  let logits[j] = sum[c] T[j,c] * x[c];
+  loss cross_entropy(logits, next);
+  metric accuracy(logits, next);
+}
+train k { data text { tokens[t] = bytes[t]; next[t] = bytes[t + 1]; held_out = 0.1; } batch 2; steps 6; eval_every 2; }
+"""
+
+
 class Result:
     def __init__(self, process):
         self.code = process.returncode

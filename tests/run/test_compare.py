@@ -324,19 +324,7 @@ class OfTraining(harness.TestCase):
 
     def test_log_and_comparison(self):
         data = self.write("text.txt", "to be or not to be, that is the question:\n" * 40)
-        model = self.write("k.hc", """model k {
-  const v = 256, wiring = residual;
-  positions t <= 4;
-  input  tokens[t] : token(v);
-  target next[t]   : token(v);
-  param T[v, 8] ~ normal(0.1);
-  let x = embed(tokens, T);
-  let logits[j] = sum[c] T[j,c] * x[c];
-  loss cross_entropy(logits, next);
-  metric accuracy(logits, next);
-}
-train k { data text { tokens[t] = bytes[t]; next[t] = bytes[t + 1]; held_out = 0.1; } batch 2; steps 6; eval_every 2; }
-""")
+        model = self.write("k.hc", harness.EVALUATED)
         for seed in (1, 2):
             self.expect(hcc("train", model, "--data", data, "--seed", str(seed), "--threads", "1", "--quiet", "--out",
                             self.path(f"runs/{seed}")))

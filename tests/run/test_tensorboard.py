@@ -12,19 +12,6 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness
 from harness import hcc
 
-MODEL = """model k {
-  const v = 256;
-  positions t <= 4;
-  input  tokens[t] : token(v);
-  target next[t]   : token(v);
-  param T[v, 8] ~ normal(0.1);
-  let x = embed(tokens, T);
-  let logits[j] = sum[c] T[j,c] * x[c];
-  loss cross_entropy(logits, next);
-  metric accuracy(logits, next);
-}
-train k { data text { tokens[t] = bytes[t]; next[t] = bytes[t + 1]; held_out = 0.1; } batch 2; steps 6; eval_every 2; }
-"""
 LACKING = harness.lacking("tensorboard")
 
 
@@ -78,7 +65,7 @@ class Events(harness.TestCase):
     def setUp(self):
         super().setUp()
         self.data = self.write("text.txt", "to be or not to be, that is the question:\n" * 40)
-        self.model = self.write("k.hc", MODEL)
+        self.model = self.write("k.hc", harness.EVALUATED)
         self.run_folder = self.path("run")
 
     def train(self, *more, code=0):
