@@ -2,6 +2,7 @@
 #include "runtime/run/rng.h"
 #include "runtime/train/evaluate.h"
 #include "runtime/train/train.h"
+#include "runtime/train/window.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -89,8 +90,7 @@ typedef struct {
     HcError *error;
     HcContext *context;
     uint32_t input;
-    uint8_t *text; /* the last bytes, at most the model's context */
-    int64_t held, capacity;
+    HcWindow window;
     double *weights; /* by token */
     uint32_t *order; /* tokens, for top-k */
     int64_t vocabulary;
@@ -115,44 +115,12 @@ static HcStatus find_text_input(Sampler *s) {
                    plan->model, found);
 }
 
-static void push(Sampler *s, uint8_t byte) {
-    if (s->held == s->capacity) {
-        memmove(s->text, s->text + 1, (size_t)s->held - 1);
-        s->held--;
-    }
-    s->text[s->held++] = byte;
-}
-
 /* Logits of the last position, as doubles in `weights`. */
 static HcStatus run(Sampler *s) {
-    HcContext *c = s->context;
-    HcView view;
-    HcStatus status = s->held == hc_positions(c) ? HC_OK : hc_resize(c, 1, s->held);
-    if (status == HC_OK) {
-        int32_t *to = hc_input_memory(c, s->input);
-        for (int64_t t = 0; t < s->held; t++)
-            to[t] = s->text[t];
-        hc_forward(c);
-        status = hc_output(c, "logits", &view);
-    }
-    if (status == HC_OK && (view.rank != 3 || view.dims[2] != s->vocabulary))
-        status = hc_fail(&c->error, HC_ERROR_ARGUMENT,
-                         "cannot sample from the model `%s`: its logits are not %lld numbers a "
-                         "position, one for each token",
-                         c->plan.model, (long long)s->vocabulary);
-    if (status != HC_OK) {
-        if (s->error)
-            *s->error = c->error;
-        return status;
-    }
-    int64_t first = (s->held - 1) * s->vocabulary;
-    for (int64_t v = 0; v < s->vocabulary; v++) {
-        s->weights[v] = c->plan.element_size == 4 ? (double)((const float *)view.data)[first + v]
-                                                  : ((const double *)view.data)[first + v];
-        if (!isfinite(s->weights[v]))
-            return hc_fail(s->error, HC_ERROR_DIVERGED, "the model's logits are not finite");
-    }
-    return HC_OK;
+    HcStatus status = hc_window_logits(&s->window, s->weights);
+    if (status != HC_OK && s->error)
+        *s->error = s->context->error;
+    return status;
 }
 
 /* The k-th largest weight, by partial selection: k is small or the vocabulary is. */
@@ -213,16 +181,15 @@ static HcStatus prepare(Sampler *s) {
                        "without a prompt the text begins after a newline (byte 10), which is "
                        "outside the model's vocabulary of %lld: give --prompt",
                        (long long)s->vocabulary);
-    s->capacity = s->context->plan.max_positions ? s->context->plan.max_positions : 1;
-    s->text = malloc((size_t)s->capacity);
     s->weights = calloc((size_t)s->vocabulary, sizeof *s->weights);
     s->order = calloc((size_t)s->vocabulary, sizeof *s->order);
-    if (!s->text || !s->weights || !s->order)
+    status = hc_window_open(&s->window, s->context, s->input, s->vocabulary);
+    if (status != HC_OK || !s->weights || !s->order)
         return hc_fail_memory(s->error, "sampling");
     for (size_t k = 0; k < o->prompt_length; k++)
-        push(s, (uint8_t)o->prompt[k]);
+        hc_window_push(&s->window, (uint8_t)o->prompt[k]);
     if (o->prompt_length == 0)
-        push(s, '\n');
+        hc_window_push(&s->window, '\n');
     return HC_OK;
 }
 
@@ -250,10 +217,10 @@ HcStatus hc_sample(const HcModel *model, const HcSampleOptions *options, HcError
             break;
         }
         char byte = (char)token;
-        push(&s, (uint8_t)token);
+        hc_window_push(&s.window, (int32_t)token);
         ended = options->emit(options->user, &byte, 1);
     }
-    free(s.text);
+    hc_window_close(&s.window);
     free(s.weights);
     free(s.order);
     hc_destroy(s.context);
