@@ -63,17 +63,13 @@ static ExitCode compare_print(Driver *d, const HcComparison *comparison) {
     return EXIT_RESOURCE;
 }
 
-ExitCode command_compare(Driver *d) {
+ExitCode compare_runs(Driver *d, const HcOptionList *paths) {
     HcPastRuns runs = {0};
     HcComparison comparison = {0};
     HcError error;
     HcStatus status = HC_OK;
-    if (d->options.run.json && d->options.csv) {
-        fprintf(d->err, "hcc: --json and --csv are two ways to print the same: give one\n");
-        return EXIT_USAGE;
-    }
-    for (uint32_t k = 0; k < d->options.arguments.count && status == HC_OK; k++)
-        status = hc_past_runs_add(&runs, d->options.arguments.at[k], &error);
+    for (uint32_t k = 0; k < paths->count && status == HC_OK; k++)
+        status = hc_past_runs_add(&runs, paths->at[k], &error);
     if (status == HC_OK)
         status = hc_compare(&comparison, &runs, d->options.baseline, &error);
     ExitCode code = runs_failed(d, status, &error);
@@ -85,4 +81,8 @@ ExitCode command_compare(Driver *d) {
     hc_comparison_free(&comparison);
     hc_past_runs_free(&runs);
     return code;
+}
+
+ExitCode command_compare(Driver *d) {
+    return compare_runs(d, &d->options.arguments);
 }

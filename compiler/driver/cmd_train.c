@@ -177,20 +177,24 @@ static int32_t train_settings(Driver *d, bool all, HcSetting **settings) {
     return (int32_t)(to - *settings);
 }
 
+ExitCode train_model(Driver *d, CompileRun *run) {
+    ExitCode code = pipeline_model(d, run, PASS_SEMA);
+    const Network *network = run->network;
+    if (code == EXIT_OK && d->options.run.data.count == 0 && network->data.source &&
+        network->data.train_files.count == 0 && strcmp(network->data.source, "idx") != 0 &&
+        strcmp(network->data.source, "cifar10") != 0) {
+        fprintf(d->err, "hcc: '%s' needs --data PATH: the train block names no file\n",
+                command_name(d->options.command));
+        code = EXIT_USAGE;
+    }
+    return code == EXIT_OK ? train_check_paths(d) : code;
+}
+
 /* The model, its source's folder and what a new run remembers of it. */
 static ExitCode train_new(Driver *d, LoadedModel *loaded, HcTrainOptions *options) {
     const CompileOptions compile_options = pipeline_options(d);
     CompileRun run = pipeline_begin(d, &compile_options);
-    ExitCode code = pipeline_model(d, &run, PASS_SEMA);
-    const Network *network = run.network;
-    if (code == EXIT_OK && d->options.run.data.count == 0 && network->data.source &&
-        network->data.train_files.count == 0 && strcmp(network->data.source, "idx") != 0 &&
-        strcmp(network->data.source, "cifar10") != 0) {
-        fprintf(d->err, "hcc: 'train' needs --data PATH: the train block names no file\n");
-        code = EXIT_USAGE;
-    }
-    if (code == EXIT_OK)
-        code = train_check_paths(d);
+    ExitCode code = train_model(d, &run);
     if (code == EXIT_OK)
         code = pipeline_load(d, &run, loaded);
     pipeline_end(d, &run);

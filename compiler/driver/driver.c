@@ -18,6 +18,7 @@ static CommandFunction *const command_functions[] = {
     [CMD_SAMPLE] = command_sample,
     [CMD_LOG] = command_log,
     [CMD_COMPARE] = command_compare,
+    [CMD_SWEEP] = command_sweep,
     [CMD_BENCH] = command_bench,
     [CMD_BUILD] = command_build,
     [CMD_EXPLAIN] = command_explain,

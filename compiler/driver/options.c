@@ -3,6 +3,12 @@
 #include "driver/version.h"
 #include <string.h>
 
+static bool options_in_range(const HcCommandLine *line, const char *name, HcOptionCount count,
+                             uint64_t most) {
+    return !count.given || (count.value >= 1 && count.value <= most) ||
+           hc_command_line_wrong(line, "--%s is 1 to %llu", name, (unsigned long long)most);
+}
+
 /* Whether the values may be. */
 static bool options_valid(const HcCommandLine *line, const Options *o) {
     if (o->color && strcmp(o->color, "auto") != 0 && strcmp(o->color, "always") != 0 &&
@@ -14,6 +20,12 @@ static bool options_valid(const HcCommandLine *line, const Options *o) {
         fprintf(line->err, "hcc: -O is 0, 1, 2 or 3\n");
         return false;
     }
+    if (o->run.json && o->csv)
+        return hc_command_line_wrong(line,
+                                     "--json and --csv are two ways to print the same: give one");
+    if (!options_in_range(line, "workers", o->workers, 1024) ||
+        !options_in_range(line, "seeds", o->seeds, 10000))
+        return false;
     return hc_run_options_valid(line, &o->run, o->command == CMD_BENCH) &&
            (o->command != CMD_TRAIN || hc_train_options_valid(line, o->run.resume)) &&
            hc_command_line_complete(line);

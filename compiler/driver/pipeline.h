@@ -43,4 +43,10 @@ typedef struct {
 ExitCode pipeline_load(Driver *d, CompileRun *run, LoadedModel *loaded);
 void pipeline_unload(LoadedModel *loaded);
 
+/* --- cmd_train.c -------------------------------------------------------------------------------*/
+
+/* Like pipeline_model up to SEMA, for a model that is to be trained on the data that were given:
+ * what is wrong with that is said before anything is compiled. */
+ExitCode train_model(Driver *d, CompileRun *run);
+
 #endif

@@ -1,9 +1,11 @@
 #include "runtime/files/paths.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 char *hc_path_join(const char *folder, const char *name) {
     size_t size = strlen(folder) + strlen(name) + 2;
@@ -26,4 +28,27 @@ bool hc_same_file(const char *a, const char *b) {
     struct stat of_a, of_b;
     return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
            of_a.st_ino == of_b.st_ino;
+}
+
+HcStatus hc_make_folder(const char *path, HcError *error) {
+    char *copy = strdup(path);
+    if (!copy)
+        return hc_fail_memory(error, "a path");
+    HcStatus status = HC_OK;
+    for (char *at = copy + 1; status == HC_OK && *at; at++) {
+        if (*at != '/')
+            continue;
+        *at = 0;
+        mkdir(copy, 0777); /* the last one tells */
+        *at = '/';
+    }
+    struct stat info;
+    if (mkdir(copy, 0777) != 0 && errno != EEXIST)
+        status = hc_fail_errno(error, HC_ERROR_IO, "make the folder", path);
+    else if (stat(copy, &info) != 0 || !S_ISDIR(info.st_mode))
+        status = hc_fail(error, HC_ERROR_IO, "`%s` is in the way: it is not a folder", path);
+    else if (access(copy, W_OK | X_OK) != 0)
+        status = hc_fail_errno(error, HC_ERROR_IO, "write to the folder", path);
+    free(copy);
+    return status;
 }

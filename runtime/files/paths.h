@@ -1,6 +1,7 @@
 #ifndef HC_PATHS_H
 #define HC_PATHS_H
 
+#include "runtime/files/error.h"
 #include <stdbool.h>
 
 /* "FOLDER/NAME"; the caller frees it. NULL: out of memory. */
@@ -10,5 +11,7 @@ char *hc_path_join(const char *folder, const char *name);
 char *hc_path_in(const char *folder, const char *path);
 /* Whether both are there and are one file or folder, by whatever names. */
 bool hc_same_file(const char *a, const char *b);
+/* The folder, and those above it, that may be there already; it can be written to. */
+HcStatus hc_make_folder(const char *path, HcError *error);
 
 #endif

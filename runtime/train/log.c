@@ -18,29 +18,6 @@
 /* Of a line of the log; metrics are a few. */
 enum { MAX_LINE_VALUES = 4096 };
 
-static HcStatus make_folder(const char *path, HcError *error) {
-    char *copy = strdup(path);
-    if (!copy)
-        return hc_fail_memory(error, "a path");
-    HcStatus status = HC_OK;
-    for (char *at = copy + 1; status == HC_OK && *at; at++) {
-        if (*at != '/')
-            continue;
-        *at = 0;
-        mkdir(copy, 0777); /* the last one tells */
-        *at = '/';
-    }
-    struct stat info;
-    if (mkdir(copy, 0777) != 0 && errno != EEXIST)
-        status = hc_fail_errno(error, HC_ERROR_IO, "make the folder", path);
-    else if (stat(copy, &info) != 0 || !S_ISDIR(info.st_mode))
-        status = hc_fail(error, HC_ERROR_IO, "`%s` is in the way: it is not a folder", path);
-    else if (access(copy, W_OK | X_OK) != 0)
-        status = hc_fail_errno(error, HC_ERROR_IO, "write to the folder", path);
-    free(copy);
-    return status;
-}
-
 char *hc_run_file(const HcRun *run, const char *name) {
     return hc_path_join(run->path, name);
 }
@@ -134,7 +111,7 @@ static HcStatus lock_folder(HcRun *run, HcError *error) {
 static HcStatus open_log(HcRun *run, int flags, HcError *error) {
     char *checkpoints = hc_run_file(run, "ckpt"), *log = hc_run_file(run, "log.jsonl");
     HcStatus status =
-        checkpoints && log ? make_folder(checkpoints, error) : hc_fail_memory(error, "a path");
+        checkpoints && log ? hc_make_folder(checkpoints, error) : hc_fail_memory(error, "a path");
     if (status == HC_OK) {
         remove_temporaries(run, checkpoints);
         const int file = open(log, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | flags, 0666);
@@ -180,7 +157,7 @@ static HcStatus name_run(HcRun *run, const char *path, HcError *error) {
 HcStatus hc_run_open(HcRun *run, const char *path, int force, HcError *error) {
     HcStatus status = name_run(run, path, error);
     if (status == HC_OK)
-        status = make_folder(run->path, error);
+        status = hc_make_folder(run->path, error);
     if (status == HC_OK)
         status = lock_folder(run, error);
     if (status == HC_OK)
@@ -207,7 +184,7 @@ HcStatus hc_run_open_new(HcRun *run, const char *runs, const char *name, HcError
     char *path = malloc(size);
     if (!path)
         return hc_fail_memory(error, "a path");
-    HcStatus status = make_folder(runs, error);
+    HcStatus status = hc_make_folder(runs, error);
     for (unsigned n = 1; status == HC_OK; n++) {
         snprintf(path, size, "%s/%s-%u", runs, name, n);
         if (mkdir(path, 0777) == 0) { /* which one process alone can do */

@@ -58,7 +58,7 @@ def main():
         for command in commands:
             words = shlex.split(command)
             assert words[0] == "build/hcc", command
-            if words[1] == "train":
+            if words[1] in ("train", "sweep"):
                 words += ["--steps", "3"]
             result = harness.run([hcc, *words[1:]], cwd=folder)
             if result.code == 0:

@@ -1,0 +1,28 @@
+/* The folder of a sweep: held by one process at a time, and known again by what its runs are made
+ * with. */
+#ifndef HCC_DRIVER_SWEEP_FOLDER_H
+#define HCC_DRIVER_SWEEP_FOLDER_H
+
+#include "driver/sweep/task.h"
+
+typedef struct {
+    const char *path;
+    int lock;
+    const char *file; /* the .hc file */
+    char source[20];  /* its text, by its hash */
+    json_t *made;     /* the options that all runs are made with */
+    bool began;       /* by an earlier process */
+} SweepFolder;
+
+/* Takes the folder and reads sweep.json. An earlier sweep must have been made with the same file
+ * and options; threads are its own unless they are given. Says what is wrong. `threads`: of a new
+ * one.
+ */
+ExitCode sweep_folder_open(Driver *d, SweepFolder *folder, uint32_t threads);
+/* Writes sweep.json, when all has been checked; says which runs are no part of it any more. */
+ExitCode sweep_folder_write(Driver *d, SweepFolder *folder, const SweepGrid *grid);
+void sweep_folder_close(SweepFolder *folder);
+/* Whether the .hc file holds what it held. */
+bool sweep_folder_same_source(const SweepFolder *folder);
+
+#endif

@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+"""hcc sweep: a grid of runs, some at a time, that goes on however it ended."""
+
+import glob
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness
+from harness import hcc
+
+GRID = ["--vary", "wiring=residual,mhc", "--seeds", "2"]
+LONG = ["--set", "train.steps=800", "--set", "train.eval_every=0"]  # long enough to be killed
+ENDLESS = ["--set", "train.steps=100000000", "--set", "train.eval_every=0"]
+
+
+def read(*path):
+    with open(os.path.join(*path), "rb") as file:
+        return file.read()
+
+
+class Sweep(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.model = self.write("k.hc", harness.EVALUATED)
+        self.data = self.write("text.txt", "to be or not to be, that is the question:\n" * 40)
+        self.out = self.path("out")
+
+    def words(self, *more):
+        return ["sweep", self.model, "--data", self.data, "--out", self.out, "--workers", "2", "--threads", "1", *more]
+
+    def sweep(self, *more, code=0):
+        return self.expect(hcc(*self.words(*more)), code)
+
+    def started(self, *more, **how):
+        process = subprocess.Popen([harness.hcc_path(), *self.words(*more)], env=harness.environment(),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
+        self.addCleanup(self.ended, process)
+        return process
+
+    def ended(self, process):
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+    def until(self, when, process=None):
+        for _ in range(3000):
+            if when():
+                return
+            self.assertTrue(process is None or process.poll() is None, process and process.returncode)
+            time.sleep(0.005)
+        self.fail("it did not come to that")
+
+    def steps(self):
+        """How many lines the logs of the sweep have by now."""
+        return sum(read(path).count(b"\n") for path in glob.glob(os.path.join(self.out, "*", "log.jsonl")))
+
+    def workers(self):
+        """Processes that train a run of this sweep."""
+        found = []
+        for path in glob.glob("/proc/[0-9]*/cmdline"):
+            try:
+                words = read(path).split(b"\0")
+            except OSError:
+                continue
+            if b"train" in words[:2] and any(word.startswith(self.out.encode() + b"/") for word in words):
+                found.append(int(path.split("/")[2]))
+        return found
+
+    def results(self, folder=None):
+        """What undisturbed runs and others are the same in."""
+        found = {}
+        for name in glob.glob(os.path.join(folder or self.out, "*", "config.json")):
+            run = os.path.dirname(name)
+            lines = [json.loads(line) for line in read(run, "log.jsonl").splitlines()]
+            for line in lines:
+                del line["positions_per_s"]
+            found[os.path.basename(run)] = (lines, read(run, "ckpt/final.safetensors"))
+        return found
+
+
+class Grid(Sweep):
+    def test_runs_are_those_of_train(self):
+        said = self.sweep("--vary", "wiring=mhc", "--vary", "train.lr=1e-3,0.01", "--seeds", "2", "--steps", "4")
+        names = sorted(name for name in os.listdir(self.out) if name != "sweep.json")
+        self.assertEqual(names, [f"wiring=mhc,train.lr={lr},seed={seed}" for lr in ("0.01", "1e-3") for seed in (1, 2)])
+        self.expect(hcc("train", self.model, "--data", self.data, "--out", self.path("one"), "--threads", "1",
+                        "--set", "wiring=mhc", "--set", "train.lr=0.01", "--seed", "2", "--steps", "4"))
+        self.assertEqual(read(self.out, names[1], "ckpt/final.safetensors"), read(self.path("one"), "ckpt/final.safetensors"))
+        self.assertEqual(said.out, self.expect(hcc("compare", self.out)).out)
+        self.assertIn("4 of 4 finished", said.err)
+        self.assertIn("2 at a time, 1 thread each", said.err)
+        compared = json.loads(self.sweep("--vary", "wiring=mhc", "--vary", "train.lr=1e-3,0.01", "--seeds", "2",
+                                         "--steps", "4", "--json").out)
+        self.assertEqual(compared["differ"], ["train.lr"])
+        self.assertEqual([group["seeds"] for group in compared["groups"]], [[1, 2]] * 2)
+
+    def test_a_file_of_values(self):
+        path = self.write("grid.txt", "# rates\ntrain.lr = 1e-3,1e-2# two\n\ntrain.seed = 7\nd = max(8, 9)\n")
+        self.write("k.hc", harness.EVALUATED.replace("wiring = residual", "d = 8"))
+        self.sweep("--vary-from", path, "--steps", "1")
+        names = [name for name in os.listdir(self.out) if name != "sweep.json"]
+        self.assertEqual(len(names), 2)
+        for name in names:  # what shells would take for something else gives way to a hash
+            self.assertRegex(name, r"^train\.lr=1e-[23],d=max-8,-9-,seed=7~[0-9a-f]{8}$")
+        self.assertEqual({json.loads(read(self.out, name, "config.json"))["constants"]["d"] for name in names}, {"9"})
+
+    def test_mistakes_are_told_before_anything_begins(self):
+        for words, code, expected in (
+                (["--vary", "wring=mhc"], 1, "wring"),
+                (["--vary", "v=256,-1"], 1, "with v=-1"),
+                (["--vary", "train.lr=1e-3,fast"], 1, "train.lr=fast"),
+                (["--vary", "wiring"], 2, "NAME=VALUE"),
+                (["--vary", "wiring=a,,b"], 2, "missing"),
+                (["--vary", "wiring=a,a"], 2, "twice"),
+                (["--vary", "v=1", "--set", "v=2"], 2, "one value"),
+                (["--vary", "train.seed=1,2", "--seeds", "2"], 2, "seeds are given twice"),
+                (["--vary", "train.seed=1,01"], 2, "seed 1 is given twice"),
+                (["--vary-from", self.write("g", "wiring=mhc\nx\n")], 2, "g:2: what varies"),
+                (["--vary", "train.lr=1e-3", "--data", "nowhere"], 3, "cannot read data")):
+            with self.subTest(words):
+                self.assertIn(expected, self.sweep(*words, code=code).err)
+                self.assertFalse(os.path.exists(self.out))
+
+    def test_nothing_is_written_over(self):
+        os.makedirs(self.out)
+        self.write("out/notes", "mine")
+        self.assertIn("no sweep", self.sweep(*GRID, code=2).err)
+        self.assertEqual(os.listdir(self.out), ["notes"])
+
+
+class GoesOn(Sweep):
+    def test_killed_again_and_again(self):
+        self.sweep(*GRID, *LONG)
+        whole = self.results()
+        self.out = self.path("killed")
+        for steps in (50, 1000):
+            process = self.started(*GRID, *LONG)
+            self.until(lambda steps=steps: self.steps() >= steps, process)
+            process.kill()
+            process.wait()
+        said = self.sweep(*GRID, *LONG)
+        self.assertRegex(said.err, r"goes on")
+        self.assertEqual(self.results(), whole)
+        self.assertEqual(self.workers(), [])
+        again = self.sweep(*GRID, *LONG)
+        self.assertIn("4 finished", again.err)
+        self.assertNotIn("begins", again.err)
+        self.assertEqual(again.out, said.out)
+
+    def test_a_killed_worker_ends_alone(self):
+        process = self.started("--vary", "train.lr=1e-3,1e-2", *LONG)
+        self.until(lambda: self.steps() > 20, process)
+        os.kill(self.workers()[0], signal.SIGKILL)
+        _, err = process.communicate()
+        self.assertEqual(process.returncode, 6, err)
+        self.assertIn("stopped: killed by signal 9", err)
+        self.assertIn("1 of 2 finished, 1 stopped", err)
+        self.assertIn("2 of 2 finished", self.sweep("--vary", "train.lr=1e-3,1e-2", *LONG).err)
+
+    def test_two_at_once_and_interrupted(self):
+        process = self.started(*GRID, *ENDLESS)
+        self.until(lambda: self.steps() > 20, process)
+        self.assertIn("another sweep is at work", self.sweep(*GRID, *ENDLESS, code=2).err)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+        self.assertEqual((process.returncode, out), (130, ""), err)
+        self.assertIn("the same command goes on", err)
+        self.assertEqual(self.workers(), [])
+        for name in os.listdir(self.out):
+            if name != "sweep.json":
+                self.assertIn(b"saved as ckpt/last", read(self.out, name, "output.txt"))
+
+    def test_what_has_changed_is_told(self):
+        self.sweep(*GRID, "--steps", "2")
+        for words, expected in ((["--steps", "3"], "begun with --steps 2, and now it is 3"),
+                                (["--steps", "2", "--set", "v=256"], "with --set not given, and now it is v=256"),
+                                (["--steps", "2", "--threads", "2"], "--threads 1, and now it is 2")):
+            self.assertIn(expected, self.sweep(*GRID, *words, code=2).err)
+        self.write("k.hc", harness.EVALUATED + "\n")
+        self.assertIn("has changed since", self.sweep(*GRID, "--steps", "2", code=2).err)
+        self.write("k.hc", harness.EVALUATED)
+        more = self.sweep("--vary", "wiring=mhc", "--seeds", "3", "--steps", "2")
+        self.assertIn("2 are left as they are (wiring=residual,seed=1, ...)", more.err)
+        self.assertIn("3 of 3 finished", more.err)
+        self.assertIn("5 of 5 runs", more.out)
+
+    def test_what_fails_does_not_end_the_others(self):
+        grid = ["--vary", "train.lr=1e-3,1e6", "--set", "train.optimizer=sgd", "--steps", "100"]
+        said = self.sweep(*grid, code=4)
+        name = "train.lr=1e6,seed=1"
+        self.assertRegex(said.err, rf"{name}: diverged, exit code 4: diverged at step \d+")
+        self.assertIn("1 of 2 runs", said.out)
+        again = self.sweep(*grid, code=4)
+        self.assertNotIn("begins", again.err)
+        self.assertIn("1 failed (--retry tries them again)", again.err)
+        self.assertIn(f"{name}: goes on", self.sweep(*grid, "--retry", code=4).err)
+
+    def test_a_failure_is_remembered(self):
+        grid = ["--vary", "train.lr=1e-3,1e-2", "--steps", "2"]
+        self.write("text.txt", "too short")
+        said = self.sweep(*grid, code=3)
+        self.assertRegex(said.err, r"train.lr=1e-3,seed=1: failed, exit code 3: error: .*text.txt")
+        self.data = self.write("text.txt", "to be or not to be, that is the question:\n" * 40)
+        self.assertEqual(self.sweep(*grid, code=3).err.count("failed, exit code 3"), 2)
+        self.assertIn("2 of 2 finished", self.sweep(*grid, "--retry").err)
+        self.assertFalse(glob.glob(os.path.join(self.out, "*", "failed.json")))
+
+
+class Terminal(Sweep):
+    def test_a_table_is_redrawn(self):
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([harness.hcc_path(), *self.words(*GRID)], stdout=subprocess.DEVNULL, stderr=theirs,
+                                   env=harness.environment({"COLUMNS": "60", "LINES": "40"}))
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                part = os.read(ours, 4096)
+            except OSError:  # the other end is closed
+                break
+            shown += part
+            if not part:
+                break
+        os.close(ours)
+        self.assertEqual(process.wait(), 0)
+        last = shown.decode().split("\033[6A")[-1].replace("\033[K", "").replace("\033[J", "").split("\r\n")
+        self.assertEqual(last[0], "4 of 4 finished")
+        self.assertRegex(last[2], r"^wiring=residual,seed=1  finished +6/6 ")
+        self.assertEqual(len(last), 7)
+        self.assertTrue(all(len(line) < 60 for line in last))
+
+
+harness.main(__name__)
