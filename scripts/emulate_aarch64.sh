@@ -25,7 +25,7 @@ apt="-o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State::lists
 # shellcheck disable=SC2086
 (cd "$work/packages" && apt-get $apt update -qq && apt-get $apt download -qq \
     libc6 libgcc-s1 libgfortran5 libopenblas0-pthread \
-    libopenblas-pthread-dev libjansson4 libjansson-dev)
+    libopenblas-pthread-dev libjansson4 libjansson-dev libpcre2-8-0 libpcre2-dev)
 for package in "$work"/packages/*.deb; do dpkg -x "$package" "$work/arm64"; done
 libraries=$work/arm64/usr/lib/aarch64-linux-gnu
 blas=$libraries/openblas-pthread
@@ -62,7 +62,7 @@ for wiring in "${@:-mhc}"; do
         quietly "$hcc" build examples/shakespeare.hc $sizes --set wiring="$wiring" \
             --target aarch64-linux-gnu -o "$work/network.o"
         aarch64-linux-gnu-gcc "$work/main.c" "$work"/*.o -o "$work/program" \
-            "$blas/libopenblas.so.0" "$libraries/libjansson.so.4" -lm -lpthread \
+            "$blas/libopenblas.so.0" "$libraries/libjansson.so.4" "$libraries/libpcre2-8.so.0" -lm -lpthread \
             -Wl,--allow-shlib-undefined
         rm -rf "$work/here" "$work/there"
         quietly "$hcc" ${train%% *} examples/shakespeare.hc ${train#* } $sizes --set wiring="$wiring" \

@@ -15,6 +15,7 @@ bison:bison
 llvm-19-dev:llvm-config-19
 libopenblas-dev:@cblas.h
 libjansson-dev:@jansson.h
+libpcre2-dev:@pcre2.h
 libxxhash-dev:@xxhash.h
 librandom123-dev:@Random123/philox.h
 libcmocka-dev:@cmocka.h

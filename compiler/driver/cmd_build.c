@@ -21,6 +21,7 @@ typedef struct {
 
 static const char *const runtime_libraries[] = {
     "-ljansson",
+    "-lpcre2-8",
     "-lxxhash",
     "-lpthread",
     "-lm",

@@ -77,6 +77,7 @@ ExitCode command_gradcheck(Driver *d);
 ExitCode command_train(Driver *d);
 ExitCode command_eval(Driver *d);
 ExitCode command_sample(Driver *d);
+ExitCode command_tokenize(Driver *d);
 ExitCode command_bench(Driver *d);
 ExitCode command_log(Driver *d);
 ExitCode command_compare(Driver *d);

@@ -47,7 +47,7 @@ static HcStatus parse(const char *path, const char *text, size_t length, json_t 
     if (is.outcome == HC_JSON_NO_MEMORY)
         return hc_fail_memory(error, path);
     if (is.outcome == HC_JSON_TOO_MANY)
-        return cannot_read(path, "it holds more than a run writes", error);
+        return cannot_read(path, "it holds more than 4000000 values", error);
     if (is.outcome == HC_JSON_WRONG)
         return hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` is damaged: line %d: %s", path, is.line,
                        is.what);
@@ -58,15 +58,26 @@ static HcStatus parse(const char *path, const char *text, size_t length, json_t 
     return hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` is damaged: it is no object", path);
 }
 
-HcStatus hc_json_file(const char *path, json_t **object, HcError *error) {
+HcStatus hc_text_file(const char *path, char **text, size_t *length, HcError *error) {
     int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* never wait for a pipe */
-    *object = NULL;
+    *text = NULL;
+    *length = 0;
     if (file < 0)
         return hc_fail_errno(error, HC_ERROR_CHECKPOINT, "read", path);
-    char *text = NULL;
-    size_t length = 0;
-    HcStatus status = read_open(file, path, &text, &length, error);
+    HcStatus status = read_open(file, path, text, length, error);
     close(file);
+    if (status != HC_OK) {
+        free(*text);
+        *text = NULL;
+    }
+    return status;
+}
+
+HcStatus hc_json_file(const char *path, json_t **object, HcError *error) {
+    char *text;
+    size_t length;
+    *object = NULL;
+    HcStatus status = hc_text_file(path, &text, &length, error);
     if (status == HC_OK)
         status = parse(path, text, length, object, error);
     free(text);

@@ -1,4 +1,4 @@
-/* JSON that a run left in a file. */
+/* JSON in files, such as runs leave there. */
 #ifndef HC_JSON_FILE_H
 #define HC_JSON_FILE_H
 
@@ -8,5 +8,7 @@
 /* The object that is all of a regular file of at most 128 MiB; the caller releases it.
  * HC_ERROR_CHECKPOINT where there is none, *object is NULL then. */
 HcStatus hc_json_file(const char *path, json_t **object, HcError *error);
+/* All of a regular file of at most 128 MiB, to be freed; NULL after a failure. */
+HcStatus hc_text_file(const char *path, char **text, size_t *length, HcError *error);
 
 #endif
