@@ -244,6 +244,48 @@ static void add_sites(JsonText *t, const Network *n) {
     json_text_close(t, ']');
 }
 
+static void add_names(JsonText *t, const char *key, const MapNames *names) {
+    json_text_open(t, key, '[');
+    for (uint32_t k = 0; k < names->count; k++)
+        json_text_string(t, NULL, names->at[k]);
+    json_text_close(t, ']');
+}
+
+static void add_map(JsonText *t, const char *key, const SiteMap *map) {
+    json_text_open(t, key, '{');
+    if (map->why)
+        json_text_string(t, "why", map->why);
+    else
+        json_text_plain(t, "mean", map->mean);
+    if (map->variance)
+        json_text_plain(t, "variance", map->variance);
+    json_text_close(t, '}');
+}
+
+/* Of a program of maps alone: by site, the outputs that hold them. */
+static void add_maps(JsonText *t, const Network *n) {
+    if (n->maps.count == 0)
+        return;
+    json_text_open(t, "maps", '[');
+    for (uint32_t k = 0; k < n->maps.count; k++) {
+        const SiteMaps *m = &n->maps.at[k];
+        json_text_open(t, NULL, '{');
+        add_names(t, "streams", &m->streams);
+        add_names(t, "written", &m->written);
+        add_names(t, "reads", &m->reads);
+        add_names(t, "results", &m->results);
+        add_map(t, "read", &m->read);
+        add_map(t, "mix", &m->mix);
+        add_map(t, "write", &m->write);
+        if (m->norms)
+            json_text_plain(t, "norms", m->norms);
+        if (m->similarity)
+            json_text_plain(t, "similarity", m->similarity);
+        json_text_close(t, '}');
+    }
+    json_text_close(t, ']');
+}
+
 static void add_constants(JsonText *t, const Network *n) {
     json_text_open(t, "constants", '{');
     for (uint32_t k = 0; k < n->constants.count; k++)
@@ -282,6 +324,7 @@ const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *
     add_data(&t, network);
     add_constants(&t, network);
     add_sites(&t, network);
+    add_maps(&t, network);
     manifest_plan(&t, plan, kernels, sources);
     json_text_close(&t, '}');
     return t.not_utf8 ? NULL : json_text_end(&t);

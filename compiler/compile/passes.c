@@ -4,6 +4,7 @@
 #include "compile/memory.h"
 #include "lower/lower.h"
 #include "machine/limits.h"
+#include "pass/maps.h"
 #include "pass/pass.h"
 #include "syntax/parse.h"
 #include <string.h>
@@ -18,8 +19,18 @@ CompileStatus run_parse(CompileRun *run) {
     return COMPILE_DONE;
 }
 
+/* Maps in the place of all that a network gives otherwise; a loss there must be. */
+static void only_maps(Network *network) {
+    TirBuilder b = tir_builder(network->program, network->program->block);
+    network->program->outputs.count = 0;
+    tir_add_output(network->program, TIR_OUT_LOSS, "loss", 0, tir_real(&b, 0));
+    pass_maps(network);
+}
+
 CompileStatus run_sema(CompileRun *run) {
     run->network = sema_check(run->c, run->ast, &run->options.sema);
+    if (run->network && run->options.sema.maps && compile_reported(run) == COMPILE_DONE)
+        only_maps(run->network);
     run->program = run->network ? run->network->program : NULL;
     return compile_reported(run);
 }
@@ -38,6 +49,8 @@ CompileStatus run_write_out(CompileRun *run) {
 }
 
 CompileStatus run_grad(CompileRun *run) {
+    if (run->options.sema.maps) /* nothing of it is trained */
+        return COMPILE_DONE;
     pass_grad(run->program);
     return COMPILE_DONE;
 }

@@ -90,13 +90,41 @@ typedef struct {
     Span span;
 } DataSpec;
 
+/* A value of a site, by the name that the text has for it. */
+typedef struct {
+    const char *name;
+    TirId value;
+} SiteValue;
+typedef VEC(SiteValue) SiteValueList;
+
 /* One site: a connection around its branches, for info, graph and reports. */
 typedef struct {
     const char *path;       /* trunk.3.attn */
     const char *connection; /* definition's name */
     const char *branch;     /* definition's name */
     uint32_t site, block;
+    /* with SemaOptions.maps: what it takes as given, arguments of the program's block, */
+    SiteValueList states, results; /* as it finds them; the branches' first ones */
+    SiteValueList reads, written;  /* and what it makes of that */
 } SiteInfo;
+
+/* What pass_maps makes of a site. A map is destination by source; its mean over all samples and
+ * positions is an output of the program, and so is its variance where it is not the same at all of
+ * them. */
+typedef struct {
+    const char *why;             /* there is none; NULL: there is one */
+    const char *mean, *variance; /* names of outputs; variance NULL: it is the same everywhere */
+} SiteMap;
+
+typedef VEC(const char *) MapNames;
+
+typedef struct {
+    /* Streams by name, those that the site finds and those that it leaves, and what its branches
+     * read and give. Empty where `why` of all maps says so. */
+    MapNames streams, written, reads, results;
+    SiteMap read, mix, write;
+    const char *norms, *similarity; /* names of outputs, or NULL: of the streams that it finds */
+} SiteMaps;
 
 typedef struct {
     const char *name, *value; /* the value as it would be written */
@@ -110,6 +138,8 @@ typedef struct {
     Recipe recipe;
     DataSpec data;
     VEC(SiteInfo) sites;
+    VEC(SiteMaps) maps; /* by site, after pass_maps; else none */
+    TirIdVec given;     /* by argument of the program's block: the value that it stands for */
     /* constants of the model after overrides, in order, as name and printed value: for config.json
      */
     VEC(NetworkConstant) constants;

@@ -139,7 +139,7 @@ Network *sema_check(Compilation *c, const Ast *ast, const SemaOptions *options) 
     if (model && diag_error_count(s->d) == 0 && !has_loss(network)) /* poison without a word */
         sema_error(s, DIAG_LOSS, model->name.span, "the loss of `%s` cannot be determined",
                    model->name.text);
-    if (diag_error_count(s->d) == 0)
+    if (diag_error_count(s->d) == 0 && !options->maps)
         warn_unused(s);
     return model && diag_error_count(s->d) == 0 ? network : NULL;
 }

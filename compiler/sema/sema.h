@@ -15,6 +15,8 @@ typedef struct {
     const Override *overrides;
     uint32_t n_overrides;
     const char *model; /* NULL: the file's only model */
+    bool maps;         /* every site by itself: states and results of branches are arguments of the
+                          program's block, for pass_maps; nothing is warned of */
 } SemaOptions;
 
 /* Checks the file and elaborates its model. All errors go to c->diagnostics; returns NULL when

@@ -29,7 +29,7 @@ static const Override no_overrides[1];
 static inline Network *check_text(Compilation *c, const char *text, uint32_t n,
                                   const Override *overrides) {
     const uint32_t file = source_add(c->sources, "test.hc", text, strlen(text));
-    const SemaOptions options = {overrides, n, NULL};
+    const SemaOptions options = {.overrides = overrides, .n_overrides = n};
     return sema_check(c, parse_file(c, file), &options);
 }
 

@@ -235,6 +235,7 @@ void site_branches(Site *x) {
     Span *at = ARENA_ARRAY(s->arena, Span, n);
     BoundArgumentList *named = ARENA_ARRAY(s->arena, BoundArgumentList, n);
     bool good = !x->failed;
+    given_reads(x);
     Frame *const own =
         frame_switch(s, s->frame->outer); /* branches belong to the site, not to the connection */
     for (uint32_t k = 0; k < n && !x->failed; k++) {
@@ -257,6 +258,7 @@ void site_branches(Site *x) {
                                 branch_path(x, k, branches), at[k], &named[k]);
         good = good && !is_poison(first[k]);
         record_results(x, k, &named[k]);
+        given_result(x, branches[k].callable->item->name.text, &first[k], &named[k]);
     }
     frame_switch(s, own);
     const Results r = {n, first, at, named};

@@ -223,6 +223,7 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
               .site = site,
               .use = use,
               .scope = scope,
+              .info = s->network->sites.count - 1,
               .first = !trunk->begun,
               .last = last};
     const TirId from = s->program->block->nodes.count;
@@ -244,6 +245,7 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
     good = good && bind_inputs(s, scope, item, use->inputs.at, use->inputs.count, false, used_at);
     if (good) {
         x.scope = scope_create(s, scope, frame);
+        given_states(&x);
         grow_declare(&x);
         define_body_constants(&x, &item->body);
         count_active(&x, &item->body);

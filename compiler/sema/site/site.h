@@ -30,6 +30,7 @@ typedef struct {
     const SiteUse *use;
     Scope *scope;
     bool first, last;
+    uint32_t info; /* which of the network's sites it is */
     uint32_t reads_left, writes_left;
     bool adapted;      /* one stream in a trunk of several: adapt.c */
     bool probes_after; /* a probe or penalty stands after the writes */
@@ -87,6 +88,17 @@ bool width_changes(Site *x, const SiteState *state, const Binding *b, Value *kno
 uint32_t width_written(const Site *x, const SiteState *state);
 /* After all writes: the sites that follow see the new width. */
 void width_commit(Site *x);
+
+/* --- given.c: each site by itself, for maps ----------------------------------------------------*/
+
+/* The trunk's states, where the site finds them; one that it has begun. */
+void given_states(Site *x);
+void given_begun(Site *x, const StateSlot *slot, Value *v);
+/* The first result of a branch, under all its names. */
+void given_result(Site *x, const char *branch, Value *first, BoundArgumentList *named);
+/* What the site reads; what the trunk's states are after all writes. */
+void given_reads(Site *x);
+void given_written(Site *x);
 
 /* --- branches.c, roles.c -----------------------------------------------------------------------*/
 

@@ -202,6 +202,7 @@ void site_begin(Site *x, const Binding *b) {
         v = POISON;
     if (is_poison(v))
         x->failed = true;
+    given_begun(x, slot, &v);
     slot->value = v;
     state->symbol->value = v;
 }
@@ -290,6 +291,7 @@ void site_commit(Site *x) {
         if (slot_of(x, state))
             commit_state(x, state, slot_of(x, state));
     width_commit(x);
+    given_written(x);
     for (uint32_t k = 0; k < x->n_carries; k++) {
         const SiteCarry *carry = &x->carries[k];
         carry->symbol->value = carry->written;

@@ -145,8 +145,11 @@ static bool trunk_site(Sema *s, TrunkState *trunk, const PlacedSite *site, bool 
     if (!good || !use.connection)
         return false;
     vec_push(s->arena, &s->network->sites,
-             (SiteInfo){site->path, use.connection->item->name.text, "", s->frame->site,
-                        s->frame->block});
+             (SiteInfo){.path = site->path,
+                        .connection = use.connection->item->name.text,
+                        .branch = "",
+                        .site = s->frame->site,
+                        .block = s->frame->block});
     return connection_elaborate(s, trunk, &use, site, last, result);
 }
 

@@ -1,0 +1,81 @@
+/* Each site by itself, for its maps.
+ *
+ * A map is a derivative by what the site finds (the states) or is given (the branches' results). So
+ * where maps are asked for, each of these is an argument of the program's block, of the value's
+ * type, and what it stands for is remembered apart: nothing of one site folds into the next, and a
+ * state that begins as zeros is a state all the same. pass_maps puts the values back. */
+#include "sema/elaboration.h"
+#include "sema/site/site.h"
+
+static bool wanted(const Site *x) {
+    return x->s->options->maps && !x->s->trial;
+}
+
+static SiteInfo *info_of(const Site *x) {
+    return &x->s->network->sites.at[x->info];
+}
+
+/* *v as an argument that stands for it; 0 where it is no tensor of numbers. */
+static TirId argument_for(Site *x, Value *v) {
+    Sema *s = x->s;
+    const Tensor *t = is_poison(*v) ? NULL : value_as_real(s, *v, v->span);
+    if (!t)
+        return 0;
+    const TirId id = tir_arg(sema_builder(s, v->span), t->type);
+    vec_push(s->program->arena, &s->network->given, tensor_use(s, t));
+    *v = value_tensor(s, id, NULL, v->span);
+    return id;
+}
+
+static void note(Site *x, SiteValueList *list, const char *name, TirId value) {
+    vec_push(x->s->arena, list, (SiteValue){name, value});
+}
+
+void given_states(Site *x) {
+    for (uint32_t k = 0; wanted(x) && x->trunk->begun && k < x->trunk->states.count; k++) {
+        StateSlot *slot = &x->trunk->states.at[k];
+        const TirId id = argument_for(x, &slot->value);
+        if (id)
+            note(x, &info_of(x)->states, slot->name, id);
+    }
+}
+
+void given_begun(Site *x, const StateSlot *slot, Value *v) {
+    const TirId id = wanted(x) ? argument_for(x, v) : 0;
+    SiteValueList *states = id ? &info_of(x)->states : NULL;
+    for (uint32_t k = 0; id && k < states->count; k++)
+        if (states->at[k].name == slot->name) { /* another slice of it */
+            states->at[k].value = id;
+            return;
+        }
+    if (id)
+        note(x, states, slot->name, id);
+}
+
+void given_result(Site *x, const char *branch, Value *first, BoundArgumentList *named) {
+    const Tensor *was = first->kind == VALUE_TENSOR ? first->tensor : NULL;
+    const TirId id = wanted(x) && was ? argument_for(x, first) : 0;
+    if (!id)
+        return;
+    note(x, &info_of(x)->results, branch, id);
+    for (uint32_t k = 0; k < named->count; k++)
+        if (named->at[k].value.kind == VALUE_TENSOR && named->at[k].value.tensor->id == was->id)
+            named->at[k].value = *first;
+}
+
+void given_reads(Site *x) {
+    for (uint32_t k = 0; wanted(x) && k < x->reads.count; k++) {
+        const BoundArgument *a = &x->reads.at[k];
+        const Tensor *t = is_poison(a->value) ? NULL : value_as_real(x->s, a->value, a->at);
+        if (t)
+            note(x, &info_of(x)->reads, a->name.text ? a->name.text : "x", tensor_use(x->s, t));
+    }
+}
+
+void given_written(Site *x) {
+    for (uint32_t k = 0; wanted(x) && k < x->trunk->states.count; k++) {
+        const StateSlot *slot = &x->trunk->states.at[k];
+        if (slot->value.kind == VALUE_TENSOR)
+            note(x, &info_of(x)->written, slot->name, tensor_use(x->s, slot->value.tensor));
+    }
+}
