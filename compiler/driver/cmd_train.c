@@ -2,6 +2,7 @@
 #include "driver/driver.h"
 #include "driver/outputs.h"
 #include "driver/pipeline.h"
+#include "driver/trained.h"
 #include "runtime/app/signals.h"
 #include "runtime/files/json.h"
 #include "runtime/files/paths.h"
@@ -9,16 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Says what the runtime complained about. */
-static ExitCode train_failed(Driver *d, HcStatus status, const HcError *error) {
-    if (status == HC_INTERRUPTED) {
-        fprintf(d->err, "hcc: %s\n", error->message);
-        return (ExitCode)hc_signals_exit_code();
-    }
-    driver_error(d, "%s", error->message);
-    return (ExitCode)hc_exit_code(status);
-}
 
 /* --- train -------------------------------------------------------------------------------------*/
 
@@ -60,17 +51,6 @@ static const char *train_config(Driver *d) {
     return json_text_end(&t);
 }
 
-/* Where the files that a train block names are looked for: beside the .hc file. NULL: where we are,
- * also if that is the same. */
-static const char *train_data_folder(Driver *d) {
-    const char *file = d->options.argument, *slash = strrchr(file, '/');
-    if (!slash)
-        return NULL;
-    const char *folder =
-        slash == file ? "/" : arena_copy_string(d->c->arena, file, (size_t)(slash - file));
-    return hc_same_file(folder, ".") ? NULL : folder;
-}
-
 static ExitCode train_report(Driver *d, const HcTrainResult *result) {
     if (d->options.run.json) {
         json_t *object = hc_train_json(result);
@@ -96,66 +76,6 @@ static ExitCode train_check_paths(Driver *d) {
         }
     }
     return EXIT_OK;
-}
-
-/* Compiles the model of a run folder again, from the text and settings in its config.json. */
-static ExitCode run_load(Driver *d, const char *folder, LoadedModel *loaded) {
-    json_t *config;
-    HcError error;
-    HcStatus status = hc_read_config(folder, &config, &error);
-    if (status != HC_OK)
-        return train_failed(d, status, &error);
-    const char *text, *model = NULL;
-    size_t length;
-    int f64;
-    json_t *set, *file_name;
-    json_int_t memory = 0;
-    json_error_t why;
-    char *name = NULL;
-    bool remembered = true; /* there was memory for what config.json says */
-    if (json_unpack_ex(config, &why, 0, "{s:{s:o, s:s%, s:o, s?:s, s:b, s?:I}}", "hcc", "file",
-                       &file_name, "text", &text, &length, "set", &set, "model", &model, "f64",
-                       &f64, "memory", &memory) == 0)
-        remembered = hc_json_read_path(file_name, &name);
-    else
-        remembered = json_error_code(&why) != json_error_out_of_memory;
-    if (!remembered)
-        arena_exhausted(d->c->arena);
-    if (!name) {
-        driver_error(d,
-                     "'%s' was not made by 'hcc train': its config.json does not hold the model's "
-                     "source; use the executable that made it",
-                     folder);
-        json_decref(config);
-        return EXIT_DATA;
-    }
-    size_t index;
-    json_t *entry;
-    d->options.run.set = (HcOptionList){0}; /* the run's alone */
-    json_array_foreach(set, index,
-                       entry) if (json_is_string(entry) && strchr(json_string_value(entry), '='))
-        vec_push(
-            d->c->arena, &d->options.run.set,
-            arena_copy_string(d->c->arena, json_string_value(entry), json_string_length(entry)));
-    d->options.memory = (HcOptionCount){memory > 0, (uint64_t)memory};
-    uint32_t file = source_add(d->c->sources, name, text, length);
-    free(name);
-    const char *model_name = model ? arena_printf(d->c->arena, "%s", model) : NULL;
-    json_decref(config);
-    CompileOptions options = pipeline_options(d);
-    options.sema.model = model_name;
-    options.f64 = f64;
-    CompileRun run = pipeline_begin(d, &options);
-    compile_from_text(&run, file);
-    ExitCode code = pipeline_to(d, &run, PASS_SEMA);
-    if (code == EXIT_OK && !run.network) {
-        driver_error(d, "the config.json of '%s' holds no model", folder);
-        code = EXIT_DATA;
-    }
-    if (code == EXIT_OK)
-        code = pipeline_load(d, &run, loaded);
-    pipeline_end(d, &run);
-    return code;
 }
 
 /* --steps and --seed, and with `all` what --set gives: the rest of that was compiled in. */
@@ -200,7 +120,7 @@ static ExitCode train_new(Driver *d, LoadedModel *loaded, HcTrainOptions *option
     pipeline_end(d, &run);
     if (code != EXIT_OK)
         return code;
-    options->data_folder = train_data_folder(d);
+    options->data_folder = trained_data_folder(d);
     options->config_extra = train_config(d);
     return EXIT_OK;
 }
@@ -212,7 +132,8 @@ ExitCode command_train(Driver *d) {
     options.n_settings = train_settings(d, o->resume, &settings);
     options.settings = settings;
     LoadedModel loaded;
-    ExitCode code = o->resume ? run_load(d, o->resume, &loaded) : train_new(d, &loaded, &options);
+    ExitCode code =
+        o->resume ? trained_load(d, o->resume, false, &loaded) : train_new(d, &loaded, &options);
     if (code != EXIT_OK)
         return code;
     hc_signals_install();
@@ -220,7 +141,7 @@ ExitCode command_train(Driver *d) {
     HcError error;
     fault_handlers_note("training");
     HcStatus status = hc_train(loaded.model, &options, &result, &error);
-    code = status == HC_OK ? train_report(d, &result) : train_failed(d, status, &error);
+    code = status == HC_OK ? train_report(d, &result) : trained_failed(d, status, &error);
     if (status == HC_OK)
         hc_evaluation_free(&result.evaluation);
     pipeline_unload(&loaded);
@@ -231,7 +152,7 @@ ExitCode command_train(Driver *d) {
 
 ExitCode command_eval(Driver *d) {
     LoadedModel loaded;
-    ExitCode code = run_load(d, d->options.argument, &loaded);
+    ExitCode code = trained_load(d, d->options.argument, false, &loaded);
     if (code != EXIT_OK)
         return code;
     const HcEvalOptions options = hc_eval_options(&d->options.run, d->options.argument, d->err);
@@ -239,7 +160,7 @@ ExitCode command_eval(Driver *d) {
     HcError error;
     HcStatus status = hc_evaluate(loaded.model, &options, &e, &error);
     if (status != HC_OK) {
-        code = train_failed(d, status, &error);
+        code = trained_failed(d, status, &error);
     } else if (d->options.run.json) {
         code = driver_print_json(d, hc_evaluation_json(&e));
     } else {
@@ -260,7 +181,7 @@ static int sample_emit(void *user, const char *bytes, size_t count) {
 
 ExitCode command_sample(Driver *d) {
     LoadedModel loaded;
-    ExitCode code = run_load(d, d->options.argument, &loaded);
+    ExitCode code = trained_load(d, d->options.argument, false, &loaded);
     if (code != EXIT_OK)
         return code;
     HcSampleOptions options = hc_sample_options(&d->options.run, d->options.argument);
@@ -269,7 +190,7 @@ ExitCode command_sample(Driver *d) {
     HcError error;
     HcStatus status = hc_sample(loaded.model, &options, &error);
     if (status != HC_OK)
-        code = train_failed(d, status, &error);
+        code = trained_failed(d, status, &error);
     else
         fputc('\n', d->out);
     pipeline_unload(&loaded);
@@ -293,7 +214,7 @@ ExitCode command_bench(Driver *d) {
     HcError error;
     HcStatus status = hc_bench(loaded.model, &options, &result, &error);
     if (status != HC_OK) {
-        code = train_failed(d, status, &error);
+        code = trained_failed(d, status, &error);
     } else {
         if (d->options.run.json)
             code = driver_print_json(d, hc_bench_json(&result));

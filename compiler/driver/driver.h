@@ -71,6 +71,7 @@ ExitCode compare_runs(Driver *d, const HcOptionList *paths);
 
 ExitCode command_check(Driver *d);
 ExitCode command_info(Driver *d);
+ExitCode command_inspect(Driver *d);
 ExitCode command_show(Driver *d);
 ExitCode command_emit(Driver *d);
 ExitCode command_gradcheck(Driver *d);

@@ -91,7 +91,9 @@ CompileOptions pipeline_options(Driver *d) {
     const HcOptionCount level = d->options.optimise;
     const OverrideVec overrides = pipeline_overrides(d);
     return (CompileOptions){
-        .sema = {overrides.at, overrides.count, d->options.model},
+        .sema = {.overrides = overrides.at,
+                 .n_overrides = overrides.count,
+                 .model = d->options.model},
         .machine = {.triple = d->options.target,
                     .cpu = d->options.cpu,
                     .opt_level = level.given ? (int)level.value : 3,

@@ -4,17 +4,6 @@
 #include "runtime/train/trained.h"
 
 #include <math.h>
-#include <sys/stat.h>
-
-/* The run folder's config.json; a checkpoint file alone has none, and an empty object stands in. */
-static HcStatus read_run(const HcEvalOptions *o, json_t **config, HcError *error) {
-    struct stat info;
-    if (o->n_data && stat(o->checkpoint, &info) == 0 && !S_ISDIR(info.st_mode)) {
-        *config = json_object();
-        return *config ? HC_OK : hc_fail_memory(error, "the run's config");
-    }
-    return hc_read_config(o->checkpoint, config, error);
-}
 
 HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, HcEvaluation *evaluation,
                      HcError *error) {
@@ -24,7 +13,7 @@ HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, HcEvalu
     *evaluation = (HcEvaluation){.loss = NAN};
     HcStatus status = hc_open_trained(model, options->checkpoint, options->threads, 0, &c, error);
     if (status == HC_OK)
-        status = read_run(options, &config, error);
+        status = hc_eval_config(options, &config, error);
     const json_t *about = json_object_get(config, "data");
     if (status == HC_OK && !options->n_data && !about)
         status = hc_fail(error, HC_ERROR_CHECKPOINT,

@@ -165,14 +165,41 @@ static void name_in_evaluation(const HcBatch *batch, HcContext *c, int32_t bad, 
 
 /* --- evaluating --------------------------------------------------------------------------------*/
 
-static HcStatus run_batch(HcBatch *b, HcContext *c, int64_t positions, HcEvaluation *e,
-                          Mean *means) {
+/* The batch from sample `first` on of those that count. */
+static HcBatch batch_from(const HcData *data, const HcContext *c, const HcEvaluationSize *size,
+                          int64_t positions, int64_t first) {
+    const int64_t all = held_out_total(data, c, positions), batch = size->batch;
+    const int64_t most = size->batches > 0 ? size->batches * batch : all;
+    const int64_t count = most < all ? most : all, left = count - first;
+    return (HcBatch){.data = data,
+                     .held_out = true,
+                     .first = first,
+                     .n = left < batch ? left : batch,
+                     .count = count,
+                     .all = all};
+}
+
+static HcStatus fill_batch(const HcBatch *b, HcContext *c, int64_t positions) {
     HcStatus status = HC_OK;
-    int32_t bad = -1;
     if (b->n != hc_samples(c) || positions != hc_positions(c))
         status = hc_resize(c, b->n, positions);
     for (int64_t s = 0; s < b->n && status == HC_OK; s++)
         status = hc_data_fill(b->data, c, s, start_in(b, c, s));
+    return status;
+}
+
+HcStatus hc_data_held_out(const HcData *data, HcContext *c, const HcEvaluationSize *size, int64_t k,
+                          int64_t *n) {
+    const int64_t positions = hc_max_positions(c) ? hc_max_positions(c) : 1;
+    const HcBatch b = batch_from(data, c, size, positions, k * size->batch);
+    *n = b.n > 0 ? b.n : 0;
+    return b.n > 0 ? fill_batch(&b, c, positions) : HC_OK;
+}
+
+static HcStatus run_batch(HcBatch *b, HcContext *c, int64_t positions, HcEvaluation *e,
+                          Mean *means) {
+    int32_t bad = -1;
+    HcStatus status = fill_batch(b, c, positions);
     if (status != HC_OK)
         return status;
     hc_forward(c);
@@ -187,19 +214,10 @@ static HcStatus run_batch(HcBatch *b, HcContext *c, int64_t positions, HcEvaluat
 static HcStatus evaluate(const HcData *data, HcContext *c, const HcEvaluationSize *size,
                          int64_t positions, const HcStop *stop, HcEvaluation *e, Mean *means) {
     HcStatus status = HC_OK;
-    const int64_t all = held_out_total(data, c, positions), batch = size->batch;
-    const int64_t most = size->batches > 0 ? size->batches * batch : all;
-    const int64_t count = most < all ? most : all;
-    while (e->windows < count && status == HC_OK) {
-        const int64_t left = count - e->windows;
-        HcBatch b = {.data = data,
-                     .held_out = true,
-                     .first = e->windows,
-                     .n = left < batch ? left : batch,
-                     .count = count,
-                     .all = all};
+    HcBatch b = batch_from(data, c, size, positions, 0);
+    for (; b.n > 0 && status == HC_OK; b = batch_from(data, c, size, positions, e->windows)) {
         status = run_batch(&b, c, positions, e, means);
-        if (status == HC_OK && e->windows < count && stop && stop->ask && stop->ask(stop->user))
+        if (status == HC_OK && e->windows < b.count && stop && stop->ask && stop->ask(stop->user))
             status = hc_fail(&c->error, HC_INTERRUPTED, "interrupted while evaluating");
     }
     if (status == HC_OK && e->windows == 0)

@@ -25,6 +25,11 @@ typedef struct {
 HcStatus hc_data_evaluate(const HcData *data, HcContext *context, const HcEvaluationSize *size,
                           const HcStop *stop, HcEvaluation *evaluation);
 
+/* Makes the k-th of these batches the context's inputs, and the context as large as it: *n samples,
+ * 0 behind the last one. */
+HcStatus hc_data_held_out(const HcData *data, HcContext *context, const HcEvaluationSize *size,
+                          int64_t k, int64_t *n);
+
 /* A batch that was run: of training, at `step`; or of the held-out part. */
 typedef struct {
     const HcData *data;

@@ -101,3 +101,12 @@ HcStatus hc_read_config(const char *path, json_t **config, HcError *error) {
     free(checkpoint);
     return status;
 }
+
+HcStatus hc_eval_config(const HcEvalOptions *o, json_t **config, HcError *error) {
+    struct stat info;
+    if (o->n_data && stat(o->checkpoint, &info) == 0 && !S_ISDIR(info.st_mode)) {
+        *config = json_object();
+        return *config ? HC_OK : hc_fail_memory(error, "the run's config");
+    }
+    return hc_read_config(o->checkpoint, config, error);
+}

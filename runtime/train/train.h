@@ -126,6 +126,8 @@ typedef struct {
     FILE *notes;       /* what is to be said of the data; NULL: nothing */
 } HcEvalOptions;
 
+/* The run folder's config.json; a checkpoint file alone has none, and an empty object stands in. */
+HcStatus hc_eval_config(const HcEvalOptions *options, json_t **config, HcError *error);
 /* Loss and metrics over the whole held-out part; after a failure nothing is to be freed. */
 HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, HcEvaluation *evaluation,
                      HcError *error);

@@ -1,0 +1,94 @@
+/* hcc inspect: what a model's sites do with their streams. */
+#include "driver/driver.h"
+#include "driver/trained.h"
+#include "runtime/train/maps.h"
+#include <sys/stat.h>
+
+/* A run or a checkpoint, not the text of a model. */
+static bool inspect_is_run(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+static ExitCode inspect_load(Driver *d, bool maps, LoadedModel *loaded) {
+    if (inspect_is_run(d->options.argument))
+        return trained_load(d, d->options.argument, maps, loaded);
+    CompileOptions options = pipeline_options(d);
+    options.sema.maps = maps;
+    CompileRun run = pipeline_begin(d, &options);
+    ExitCode code = pipeline_model(d, &run, PASS_SEMA);
+    if (code == EXIT_OK)
+        code = pipeline_load(d, &run, loaded);
+    pipeline_end(d, &run);
+    return code;
+}
+
+static HcInspectOptions inspect_options(Driver *d) {
+    const HcRunOptions *o = &d->options.run;
+    const bool is_run = inspect_is_run(d->options.argument);
+    return (HcInspectOptions){
+        .eval = hc_eval_options(o, is_run ? d->options.argument : NULL, d->err),
+        .data_folder = is_run ? NULL : trained_data_folder(d),
+        .seed = o->seed.given ? o->seed.value : 1,
+        .batches = (int64_t)d->options.batches.value,
+    };
+}
+
+/* Text that was printed, or a tree (NULL: neither). */
+static ExitCode inspect_show(Driver *d, bool printed, json_t *json) {
+    if (d->options.run.json)
+        return driver_print_json(d, json);
+    if (printed)
+        return EXIT_OK;
+    driver_error(d, "out of memory for what is to be shown");
+    return EXIT_RESOURCE;
+}
+
+static ExitCode inspect_maps(Driver *d, const HcModel *model, const HcInspectOptions *options) {
+    const bool json = d->options.run.json;
+    const char *pattern = d->options.site;
+    HcMaps maps;
+    HcError error;
+    int32_t n = 0;
+    const HcStatus status = hc_maps_read(model, options, &maps, &error);
+    if (status != HC_OK)
+        return trained_failed(d, status, &error);
+    json_t *tree = json ? hc_maps_json(&maps, pattern, &n) : NULL;
+    ExitCode code = inspect_show(d, !json && hc_maps_print(&maps, pattern, d->out, &n), tree);
+    if (code == EXIT_OK && n == 0 && pattern) {
+        fprintf(d->err, "hcc: --site: no site's path matches '%s'\n", pattern);
+        code = EXIT_USAGE;
+    }
+    hc_maps_free(&maps);
+    return code;
+}
+
+static ExitCode inspect_tensors(Driver *d, const HcModel *model, const HcInspectOptions *options) {
+    const bool json = d->options.run.json;
+    HcInspection found;
+    HcError error;
+    const HcStatus status = hc_inspect(model, options, &found, &error);
+    if (status != HC_OK)
+        return trained_failed(d, status, &error);
+    json_t *tree = json ? hc_inspection_json(&found) : NULL;
+    const ExitCode code = inspect_show(d, !json && hc_inspection_print(&found, d->out), tree);
+    hc_inspection_free(&found);
+    return code;
+}
+
+ExitCode command_inspect(Driver *d) {
+    const bool maps = d->options.maps;
+    LoadedModel loaded;
+    if (d->options.site && !maps) {
+        fprintf(d->err, "hcc: --site is of --maps\n");
+        return EXIT_USAGE;
+    }
+    ExitCode code = inspect_load(d, maps, &loaded);
+    if (code != EXIT_OK)
+        return code;
+    const HcInspectOptions options = inspect_options(d);
+    code =
+        maps ? inspect_maps(d, loaded.model, &options) : inspect_tensors(d, loaded.model, &options);
+    pipeline_unload(&loaded);
+    return code;
+}

@@ -1,0 +1,85 @@
+/* Models of runs, compiled again from what config.json says. */
+#include "driver/trained.h"
+#include "runtime/app/signals.h"
+#include "runtime/files/json.h"
+#include "runtime/files/paths.h"
+#include "runtime/train/train.h"
+#include <string.h>
+
+ExitCode trained_failed(Driver *d, HcStatus status, const HcError *error) {
+    if (status == HC_INTERRUPTED) {
+        fprintf(d->err, "hcc: %s\n", error->message);
+        return (ExitCode)hc_signals_exit_code();
+    }
+    driver_error(d, "%s", error->message);
+    return (ExitCode)hc_exit_code(status);
+}
+
+const char *trained_data_folder(Driver *d) {
+    const char *file = d->options.argument, *slash = strrchr(file, '/');
+    if (!slash)
+        return NULL;
+    const char *folder =
+        slash == file ? "/" : arena_copy_string(d->c->arena, file, (size_t)(slash - file));
+    return hc_same_file(folder, ".") ? NULL : folder;
+}
+
+ExitCode trained_load(Driver *d, const char *folder, bool maps, LoadedModel *loaded) {
+    json_t *config;
+    HcError error;
+    HcStatus status = hc_read_config(folder, &config, &error);
+    if (status != HC_OK)
+        return trained_failed(d, status, &error);
+    const char *text, *model = NULL;
+    size_t length;
+    int f64;
+    json_t *set, *file_name;
+    json_int_t memory = 0;
+    json_error_t why;
+    char *name = NULL;
+    bool remembered = true; /* there was memory for what config.json says */
+    if (json_unpack_ex(config, &why, 0, "{s:{s:o, s:s%, s:o, s?:s, s:b, s?:I}}", "hcc", "file",
+                       &file_name, "text", &text, &length, "set", &set, "model", &model, "f64",
+                       &f64, "memory", &memory) == 0)
+        remembered = hc_json_read_path(file_name, &name);
+    else
+        remembered = json_error_code(&why) != json_error_out_of_memory;
+    if (!remembered)
+        arena_exhausted(d->c->arena);
+    if (!name) {
+        driver_error(d,
+                     "'%s' was not made by 'hcc train': its config.json does not hold the model's "
+                     "source; use the executable that made it",
+                     folder);
+        json_decref(config);
+        return EXIT_DATA;
+    }
+    size_t index;
+    json_t *entry;
+    d->options.run.set = (HcOptionList){0}; /* the run's alone */
+    json_array_foreach(set, index,
+                       entry) if (json_is_string(entry) && strchr(json_string_value(entry), '='))
+        vec_push(
+            d->c->arena, &d->options.run.set,
+            arena_copy_string(d->c->arena, json_string_value(entry), json_string_length(entry)));
+    d->options.memory = (HcOptionCount){memory > 0, (uint64_t)memory};
+    uint32_t file = source_add(d->c->sources, name, text, length);
+    free(name);
+    const char *model_name = model ? arena_printf(d->c->arena, "%s", model) : NULL;
+    json_decref(config);
+    CompileOptions options = pipeline_options(d);
+    options.sema.model = model_name;
+    options.sema.maps = maps;
+    options.f64 = f64;
+    CompileRun run = pipeline_begin(d, &options);
+    compile_from_text(&run, file);
+    ExitCode code = pipeline_to(d, &run, PASS_SEMA);
+    if (code == EXIT_OK && !run.network) {
+        driver_error(d, "the config.json of '%s' holds no model", folder);
+        code = EXIT_DATA;
+    }
+    if (code == EXIT_OK)
+        code = pipeline_load(d, &run, loaded);
+    pipeline_end(d, &run);
+    return code;
+}

@@ -1,0 +1,17 @@
+/* What commands that work on runs have in common. */
+#ifndef HCC_DRIVER_TRAINED_H
+#define HCC_DRIVER_TRAINED_H
+
+#include "driver/pipeline.h"
+#include "runtime/hc.h"
+
+/* Says what the runtime complained about. */
+ExitCode trained_failed(Driver *d, HcStatus status, const HcError *error);
+/* Where the files that a train block names are looked for: beside the .hc file. NULL: where we are,
+ * also if that is the same. */
+const char *trained_data_folder(Driver *d);
+/* Compiles the model of a run folder again, from the text and settings in its config.json. maps:
+ * its program of maps (pass/maps.h) instead of itself. */
+ExitCode trained_load(Driver *d, const char *folder, bool maps, LoadedModel *loaded);
+
+#endif

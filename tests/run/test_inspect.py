@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""hcc inspect: numbers of tensors, and maps of sites, of models as they begin and of runs."""
+
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness
+from harness import hcc
+
+MODEL = """model m {
+  const vocab = 256, d = 12, n = 3, wiring = shc;
+  positions t <= 8;
+  input  tokens[t] : token(vocab);
+  target next[t]   : token(vocab);
+  param E[vocab, d] ~ normal(0.1);
+  let x = embed(tokens, E);
+  let h = trunk(x) { repeat 2 { a = wiring : linear(d); } };
+  let logits[v] = sum[c] E[v,c] * h[c];
+  loss cross_entropy(logits, next);
+}
+train m { data text { tokens[t] = bytes[t]; next[t] = bytes[t + 1]; held_out = 0.2; } batch 2; steps 2; }
+"""
+IDENTITY = [[float(k == j) for j in range(3)] for k in range(3)]
+
+
+class Inspect(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.model = self.write("m.hc", MODEL)
+        self.text = self.write("text.txt", "To be, or not to be, that is the question. " * 20)
+
+    def inspect(self, *words):
+        return json.loads(self.expect(hcc("inspect", *words, "--json", "-O0")).out)
+
+    def test_static_maps_need_no_data(self):
+        found = self.inspect(self.model, "--maps")
+        self.assertEqual((found["samples"], len(found["sites"])), (0, 2))
+        site = found["sites"][1]
+        self.assertEqual((site["path"], site["connection"], site["branch"]), ("trunk.1.a", "shc", "linear"))
+        self.assertEqual(site["streams"], ["H[0]", "H[1]", "H[2]"])
+        self.assertEqual((site["read"], site["mix"], site["write"]),
+                         ({"mean": [[0, 1, 0]]}, {"mean": IDENTITY}, {"mean": [[1], [1], [1]]}))
+        self.assertNotIn("norms", site)
+        text = self.expect(hcc("inspect", self.model, "--maps", "--site", "*.1.*", "-O0")).out
+        self.assertIn("trunk.1.a: shc around linear", text)
+        self.assertNotIn("trunk.0.a", text)
+
+    def test_dynamic_maps_are_means_over_data(self):
+        site = self.inspect(self.model, "--maps", "--set", "wiring=mhc")["sites"][0]
+        self.assertIn("depends on the data", site["mix"]["why"])
+        given = ("--maps", "--set", "wiring=mhc", "--data", self.text, "--f64")
+        found = self.inspect(self.model, *given)
+        self.assertEqual((found["part"], found["samples"]), ("held_out", 16))
+        mix = found["sites"][1]["mix"]
+        for row, deviations in zip(mix["mean"], mix["deviation"]):
+            self.assertAlmostEqual(sum(row), 1, places=12)  # what reaches a destination
+            self.assertTrue(all(0 < x < 1e-3 for x in deviations))
+        self.assertEqual(len(found["sites"][1]["norms"]), 3)
+        self.assertEqual(self.inspect(self.model, *given, "--batches", "3")["samples"], 6)
+
+    def test_a_run(self):
+        run = self.path("run")
+        self.expect(hcc("train", self.model, "--data", self.text, "--out", run, "--set", "wiring=dhc",
+                        "--set", "train.lr=0.1", "--quiet", "-O0"))
+        site = self.inspect(run, "--maps")["sites"][0]
+        self.assertNotEqual(site["mix"]["mean"], IDENTITY)
+        found = self.inspect(run)
+        by_name = {of["name"]: of for of in found["parameters"]}
+        self.assertEqual(by_name["E"]["dims"], [256, 12])
+        self.assertGreater(by_name["trunk.0.a.hc.Ar"]["deviation"], 0)
+        self.assertEqual(found["probes"], [])
+        self.assertEqual(self.inspect(os.path.join(run, "ckpt", "last"))["parameters"], found["parameters"])
+
+    def test_probes(self):
+        found = self.inspect(self.model, "--set", "wiring=mhc", "--data", self.text)
+        probe = found["probes"][0]
+        self.assertEqual((probe["name"], probe["dims"]), ("trunk.0.a.hc.M", [3, 3]))
+        self.assertAlmostEqual(probe["mean"], 1 / 3, places=5)
+        self.assertGreater(probe["least"], 0)
+
+    def test_what_is_wrong(self):
+        result = self.expect(hcc("inspect", self.model, "--maps", "--site", "nowhere", "-O0"), code=2)
+        self.assertIn("no site's path matches 'nowhere'", result.err)
+        self.expect(hcc("inspect", self.model, "--site", "*"), code=2)
+        self.expect(hcc("inspect", self.path("nothing.hc")), code=2)
+
+
+harness.main(__name__)
