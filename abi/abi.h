@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* Both rise when what was built before can no longer be read. */
-#define HC_ABI_VERSION 5
+#define HC_ABI_VERSION 6
 #define HC_MANIFEST_FORMAT 2
 
 /* What a call runs over, and what a run is: in the order of the compiler's NestExtent. */
@@ -23,12 +23,15 @@ typedef struct {
     int64_t tile;       /* instances per task */
     int64_t training;   /* 1: dropout and the like are on; 0: evaluation, sampling */
     int64_t random_key; /* of this run's random numbers: a function of seed and step */
+    int64_t first;      /* instances before it are left alone, and tiles begin with it; for kernels
+                           with tasks by sample: positions. Not 0 only for forward kernels, and of one
+                           sample. */
 } HcExtents;
-_Static_assert(sizeof(HcExtents) == 48, "generated code reads six int64 extents");
+_Static_assert(sizeof(HcExtents) == 56, "generated code reads seven int64 extents");
 
 /* buffers[k]: the kernel's k-th ARGUMENT buffer; scratch: 64-byte aligned, as large as the manifest
- * says for this kernel; task: 0 .. ceil(instances / tile) - 1, or as the plan says. Pure but for
- * the buffers it writes; different tasks never write the same byte. */
+ * says for this kernel; task: 0 .. ceil((instances - first) / tile) - 1, or as the plan says. Pure
+ * but for the buffers it writes; different tasks never write the same byte. */
 typedef void HcKernel(void *const *buffers, const HcExtents *extents, int64_t task, void *scratch);
 
 typedef struct {

@@ -16,6 +16,9 @@
  *   dq'[d][query]      += sum_key k[key][d] * ds[key][query]
  *   dv[key][d]         += sum_query p[key][query] * do[query][d]  (d in lanes; dk alike from ds, q)
  *
+ * Where a tile has few queries, as at the end of a text that grows, each is computed by itself
+ * (attend_query.c).
+ *
  * The backward kernel works on one key head and all heads that share it, so gradients of keys and
  * values have one writer. All five products are the one function attend_product: `rows` broadcast
  * scalars times `columns` vectors, accumulated in registers. */
@@ -52,6 +55,7 @@ Attend attend_begin(Arena *arena, const AttendShape *shape, const char *name) {
     a.tile = (int64_t)a.columns * shape->lanes;
     a.zero = attend_number(&a, 0);
     a.one = attend_number(&a, 1);
+    a.first = nest_extent(&a.b, NEST_FIRST);
     a.positions = nest_extent(&a.b, NEST_POSITIONS);
     return a;
 }

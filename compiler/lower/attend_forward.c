@@ -2,11 +2,6 @@
 #include "lower/attend_internal.h"
 #include <float.h>
 
-typedef struct {
-    AttendMatrix q, k, v, o, lse;                 /* arguments */
-    AttendMatrix queries, outputs, scores, stats; /* scratch */
-} AttendForward;
-
 /* scores of a tile of keys; best[c] becomes the maximum with it. */
 static void forward_scores(Attend *a, const AttendForward *m, NestId first_query, NestId first_key,
                            NestId count, NestId *best) {
@@ -79,15 +74,47 @@ static void forward_keys(Attend *a, const AttendForward *m, NestId first_query, 
         state[k] = nest_result(b, loop, k);
 }
 
-/* What every score but that of a key that does not count is above. */
-static double attend_least(const AttendShape *shape) {
+double attend_least(const AttendShape *shape) {
     return shape->elem == NEST_F32 ? -FLT_MAX : -DBL_MAX;
+}
+
+/* A tile of queries, of which there are `count`. */
+static void forward_tile(Attend *a, const AttendForward *m, NestId first, NestId count) {
+    NestBuilder *b = &a->b;
+    const AttendShape *shape = a->s;
+    const uint32_t columns = a->columns;
+    const int64_t e = shape->e, f = shape->f;
+    attend_transpose(a, &m->q, first, count, e, shape->scale, &m->queries);
+    attend_clear(a, &m->outputs, f);
+    NestId state[2 * ATTEND_MOST_COLUMNS];
+    for (uint32_t c = 0; c < columns; c++) {
+        state[c] = nest_const(b, a->vector, attend_least(shape)); /* -inf less -inf is no number */
+        state[columns + c] = nest_const(b, a->vector, 0);
+    }
+    forward_keys(a, m, first, state);
+    for (uint32_t c = 0; c < columns; c++) {
+        int64_t column = (int64_t)c * shape->lanes;
+        NestId none = nest_const(b, a->vector, 0), one = nest_const(b, a->vector, 1);
+        NestId sum = state[columns + c];
+        NestId no_keys = nest_binary(b, NEST_EQ, sum, none);
+        NestId share = nest_select(b, no_keys, none, nest_binary(b, NEST_DIV, one, sum));
+        nest_store(b, m->stats.buffer, nest_at(column), share, 0, false);
+        NestId lse = nest_binary(b, NEST_ADD, state[c], nest_unary(b, NEST_LOG, sum));
+        nest_store(b, m->stats.buffer, nest_at(a->tile + column),
+                   nest_select(b, no_keys, none, lse), 0, false);
+    }
+    attend_transpose_back(a, &m->outputs, &m->stats, f, &m->o, first, count);
+    NestLoop *each = attend_loop(a, NEST_SEQUENTIAL, count, 1, 0, NULL);
+    NestId lse =
+        nest_load(b, m->stats.buffer, nest_at_plus(nest_at(a->tile), each->variable, 1), 1, 1, 0);
+    nest_store(b, m->lse.buffer, attend_at(&m->lse, attend_add(a, first, each->variable), 0), lse,
+               0, false);
+    nest_loop_end(b, NULL);
 }
 
 NestKernel *attend_forward(Arena *arena, const AttendShape *shape) {
     Attend a = attend_begin(arena, shape, "attend");
     NestBuilder *b = &a.b;
-    uint32_t columns = a.columns;
     int64_t e = shape->e, f = shape->f, heads = shape->heads, key_heads = shape->key_heads;
     AttendForward m;
     m.q = attend_argument(&a, "q", heads * e, false, true);
@@ -109,35 +136,16 @@ NestKernel *attend_forward(Arena *arena, const AttendShape *shape) {
     attend_seek(&a, &m.o, a.head, f);
     attend_seek(&a, &m.lse, a.head, 1);
 
-    NestLoop *loop = attend_loop(&a, NEST_SEQUENTIAL, a.positions, a.tile, 0, NULL);
+    NestLoop *loop = nest_loop_begin(b, NEST_SEQUENTIAL, a.first, a.positions, a.tile, 0, NULL);
     NestId first = loop->variable;
     NestId count = attend_min(&a, attend_sub(&a, a.positions, first), attend_number(&a, a.tile));
-    attend_transpose(&a, &m.q, first, count, e, shape->scale, &m.queries);
-    attend_clear(&a, &m.outputs, f);
-    NestId state[2 * ATTEND_MOST_COLUMNS];
-    for (uint32_t c = 0; c < columns; c++) {
-        state[c] = nest_const(b, a.vector, attend_least(shape)); /* -inf less -inf is no number */
-        state[columns + c] = nest_const(b, a.vector, 0);
-    }
-    forward_keys(&a, &m, first, state);
-    for (uint32_t c = 0; c < columns; c++) {
-        int64_t column = (int64_t)c * shape->lanes;
-        NestId none = nest_const(b, a.vector, 0), one = nest_const(b, a.vector, 1);
-        NestId sum = state[columns + c];
-        NestId no_keys = nest_binary(b, NEST_EQ, sum, none);
-        NestId share = nest_select(b, no_keys, none, nest_binary(b, NEST_DIV, one, sum));
-        nest_store(b, m.stats.buffer, nest_at(column), share, 0, false);
-        NestId lse = nest_binary(b, NEST_ADD, state[c], nest_unary(b, NEST_LOG, sum));
-        nest_store(b, m.stats.buffer, nest_at(a.tile + column), nest_select(b, no_keys, none, lse),
-                   0, false);
-    }
-    attend_transpose_back(&a, &m.outputs, &m.stats, f, &m.o, first, count);
-    NestLoop *each = attend_loop(&a, NEST_SEQUENTIAL, count, 1, 0, NULL);
-    NestId lse =
-        nest_load(b, m.stats.buffer, nest_at_plus(nest_at(a.tile), each->variable, 1), 1, 1, 0);
-    nest_store(b, m.lse.buffer, attend_at(&m.lse, attend_add(&a, first, each->variable), 0), lse, 0,
-               false);
-    nest_loop_end(b, NULL);
+    NestId few = nest_binary(b, NEST_LE, count, attend_number(&a, ATTEND_FEW));
+    nest_if_begin(b, few);
+    attend_queries(&a, &m, first, count);
+    nest_if_end(b);
+    nest_if_begin(b, nest_unary(b, NEST_NOT, few));
+    forward_tile(&a, &m, first, count);
+    nest_if_end(b);
     nest_loop_end(b, NULL);
     return b->kernel;
 }

@@ -17,7 +17,7 @@ typedef struct {
     uint32_t columns; /* vectors a tile of queries is wide */
     int64_t tile;     /* queries: columns * lanes */
     NestType vector;
-    NestId zero, one, positions, sample, head, key_head;
+    NestId zero, one, first, positions, sample, head, key_head;
 } Attend;
 
 /* A matrix in memory: element (row, column) of this task is at base + row * step + column. */
@@ -63,6 +63,17 @@ void attend_seek(Attend *a, AttendMatrix *m, NestId head, int64_t head_width);
 AttendMatrix attend_scratch(Attend *a, const char *name, int64_t rows);
 /* A kernel's builder and what all of it asks for; which head is not decided. */
 Attend attend_begin(Arena *arena, const AttendShape *shape, const char *name);
+
+/* The forward kernel's. */
+typedef struct {
+    AttendMatrix q, k, v, o, lse;                 /* arguments */
+    AttendMatrix queries, outputs, scores, stats; /* scratch */
+} AttendForward;
+
+/* What every score but that of a key that does not count is above. */
+double attend_least(const AttendShape *shape);
+/* attend_query.c: queries first .. first + count - 1, one after the other. */
+void attend_queries(Attend *a, const AttendForward *m, NestId first, NestId count);
 
 /* --- the one product ---------------------------------------------------------------------------*/
 

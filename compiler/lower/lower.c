@@ -75,7 +75,8 @@ static void kernel_micro_tile(Lower *l) {
 /* The micro-tiles of a task's tile of instances. */
 static void kernel_micro_tiles(Lower *l) {
     NestId tile = nest_extent(&l->b, NEST_TILE);
-    NestId begin = nest_binary(&l->b, NEST_MUL, nest_task(&l->b), tile);
+    NestId begin = nest_binary(&l->b, NEST_ADD, nest_extent(&l->b, NEST_FIRST),
+                               nest_binary(&l->b, NEST_MUL, nest_task(&l->b), tile));
     NestId end = nest_binary(&l->b, NEST_MIN, nest_binary(&l->b, NEST_ADD, begin, tile),
                              nest_extent(&l->b, NEST_INSTANCES));
     NestLoop *loop = nest_loop_begin(&l->b, NEST_SEQUENTIAL, begin, end, l->rows, 0, NULL);

@@ -36,6 +36,7 @@ typedef enum {
     NEST_TILE,      /* instances per task */
     NEST_TRAINING,  /* 1 or 0 */
     NEST_RANDOM_KEY,
+    NEST_FIRST, /* instances before it are left alone */
     NEST_EXTENT_COUNT
 } NestExtent;
 

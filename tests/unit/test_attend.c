@@ -155,6 +155,23 @@ static void case_compare(const Case *t) {
     }
 }
 
+/* Where later positions are not seen, of one sample in parts, each of which leaves the earlier
+ * positions alone: some at once, then one by one, then the others. */
+static void case_forward(Case *t, HcKernel *kernel, void *scratch) {
+    const int64_t all = t->positions, begun = all / 2, alone = begun + 3 < all ? begun + 3 : all;
+    int64_t first = 0;
+    while (first < all) {
+        int64_t end = all;
+        if (t->shape.causal && t->samples == 1 && begun > 0)
+            end = first < begun ? begun : first < alone ? first + 1 : all;
+        const HcExtents extents = {
+            .samples = t->samples, .positions = end, .instances = t->samples * end, .first = first};
+        for (int64_t task = t->samples * t->shape.heads; task-- > 0;)
+            kernel(t->memory, &extents, task, scratch);
+        first = end;
+    }
+}
+
 static void case_check(const HcModel *model, uint32_t first_kernel, uint64_t scratch_bytes,
                        AttendShape shape, int64_t samples, int64_t positions, bool hiding) {
     Case t = case_create(shape, samples, positions, hiding);
@@ -166,10 +183,7 @@ static void case_check(const HcModel *model, uint32_t first_kernel, uint64_t scr
         .samples = samples, .positions = positions, .instances = samples * positions};
     unsigned char *scratch = aligned_alloc(64, scratch_bytes + 64);
     memset(scratch, 0xff, scratch_bytes + 64);
-    for (int64_t task = samples * shape.heads; task-- > 0;)
-        model->kernels[first_kernel](
-            (void *const[]){t.memory[0], t.memory[1], t.memory[2], t.memory[3], t.memory[4]},
-            &extents, task, scratch);
+    case_forward(&t, model->kernels[first_kernel], scratch);
     for (int64_t task = samples * shape.key_heads; task-- > 0;)
         model->kernels[first_kernel + 1]((void *const *)t.memory, &extents, task, scratch);
     for (int k = 0; k < 64; k++)
@@ -234,7 +248,7 @@ static void check_all(const char *cpu, int level, NestElem elem, uint16_t lanes,
 
 static void test_f32(void **state) {
     (void)state;
-    check_all("native", 3, NEST_F32, 16, (const int64_t[]){1, 5, 16, 63, 64, 65, 200}, 7);
+    check_all("native", 3, NEST_F32, 16, (const int64_t[]){1, 4, 5, 16, 63, 64, 65, 200}, 8);
 }
 
 static void test_f64(void **state) {
