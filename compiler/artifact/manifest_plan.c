@@ -1,6 +1,7 @@
 /* The manifest's part that is the plan: regions, tables, calls, outputs. */
 #include "artifact/manifest_plan.h"
 #include "artifact/call_profile.h"
+#include "plan/call_lines.h"
 #include <math.h>
 
 static void add_buffer(JsonText *t, const char *key, const CallBuffer *b) {
@@ -212,6 +213,37 @@ static void add_chunks(JsonText *t, const Plan *plan) {
     json_text_close(t, '}');
 }
 
+/* Why a position cannot be computed by itself, with the lines that say so. */
+static const char *refusal(const Plan *plan, const SourceSet *sources) {
+    char lines[CALL_LINES_TEXT] = "";
+    if (sources && plan->extend.refused_by)
+        value_lines(plan, plan->extend.refused_by, sources, lines);
+    if (!lines[0])
+        return plan->extend.refused;
+    return arena_printf(plan->arena, "%s (%s)", plan->extend.refused, lines);
+}
+
+static void add_extending(JsonText *t, const char *key, const Plan *plan, PlanExtends how) {
+    json_text_open(t, key, '[');
+    for (uint32_t k = 0; k < plan->n_forward_calls; k++)
+        if (plan->calls.at[k].extends == how)
+            json_text_integer(t, NULL, k);
+    json_text_close(t, ']');
+}
+
+static void add_extend(JsonText *t, const Plan *plan, const SourceSet *sources) {
+    json_text_open(t, "extend", '{');
+    if (plan->extend.refused) {
+        const bool not_utf8 = t->not_utf8; /* so far; a file's name need not be */
+        json_text_string(t, "refused", refusal(plan, sources));
+        t->not_utf8 = not_utf8;
+    } else {
+        add_extending(t, "all", plan, EXTENDS_ALL);
+        add_extending(t, "last", plan, EXTENDS_LAST);
+    }
+    json_text_close(t, '}');
+}
+
 static void add_calls(JsonText *t, const char *key, const Plan *plan, const SourceSet *sources,
                       uint32_t from, uint32_t to) {
     json_text_open(t, key, '[');
@@ -237,5 +269,6 @@ void manifest_plan(JsonText *t, const Plan *plan, NestKernel *const *kernels,
     add_calls(t, "backward", plan, sources, plan->n_forward_calls, plan->calls.count);
     add_outputs(t, plan);
     add_chunks(t, plan);
+    add_extend(t, plan, sources);
     json_text_close(t, '}');
 }

@@ -143,6 +143,11 @@ CompileStatus run_replay(CompileRun *run) {
     return COMPILE_DONE;
 }
 
+CompileStatus run_extend(CompileRun *run) {
+    plan_extend(run->plan);
+    return COMPILE_DONE;
+}
+
 CompileStatus run_memory(CompileRun *run) {
     plan_memory(run->plan);
     plan_check_sizes(run->plan);

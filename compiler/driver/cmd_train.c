@@ -184,7 +184,7 @@ ExitCode command_sample(Driver *d) {
     ExitCode code = trained_load(d, d->options.argument, false, &loaded);
     if (code != EXIT_OK)
         return code;
-    HcSampleOptions options = hc_sample_options(&d->options.run, d->options.argument);
+    HcSampleOptions options = hc_sample_options(&d->options.run, d->options.argument, d->err);
     options.emit = sample_emit;
     options.user = d->out;
     HcError error;

@@ -23,6 +23,11 @@
  * values have one writer. All five products are the one function attend_product: `rows` broadcast
  * scalars times `columns` vectors, accumulated in registers. */
 #include "lower/attend_internal.h"
+#include <float.h>
+
+double attend_least(const AttendShape *shape) {
+    return shape->elem == NEST_F32 ? -FLT_MAX : -DBL_MAX;
+}
 
 AttendMatrix attend_argument(Attend *a, const char *name, int64_t width, bool written, bool read) {
     AttendMatrix m = {.step = width};

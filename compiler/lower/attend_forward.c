@@ -1,6 +1,5 @@
 /* Attention, forward: an online softmax over tiles of keys. See attend.c for the idea. */
 #include "lower/attend_internal.h"
-#include <float.h>
 
 /* scores of a tile of keys; best[c] becomes the maximum with it. */
 static void forward_scores(Attend *a, const AttendForward *m, NestId first_query, NestId first_key,
@@ -72,10 +71,6 @@ static void forward_keys(Attend *a, const AttendForward *m, NestId first_query, 
     nest_loop_end(b, next);
     for (uint32_t k = 0; k < 2 * columns; k++)
         state[k] = nest_result(b, loop, k);
-}
-
-double attend_least(const AttendShape *shape) {
-    return shape->elem == NEST_F32 ? -FLT_MAX : -DBL_MAX;
 }
 
 /* A tile of queries, of which there are `count`. */

@@ -3,7 +3,8 @@
  * Requires: calls that name slots. Fills plan->buffer, tables and region_bytes, and puts buffers in
  * the place of slots in calls. Changes nothing else.
  *
- * A buffer lives from the call that writes it to the last that reads it; outputs live to the end.
+ * A buffer lives from the call that writes it to the last that reads it; outputs live to the end,
+ * and what extend.c keeps lives through the forward pass.
  * Regions are packed apart, each in bytes per unit of its count (a position, a sample, ...), so one
  * plan serves every batch and length: address = region base + offset * count. A parameter's
  * gradient is written where it belongs. First fit by offset, in order of definition. */
@@ -76,12 +77,34 @@ static void widen_to_walk(Placement *m) {
     }
 }
 
+/* They come first, as place_buffers goes by definition. */
+static void widen_kept(Placement *m) {
+    const Plan *plan = m->plan;
+    const bool *kept = plan->extend.kept;
+    if (!kept)
+        return;
+    TirIdVec born = {0};
+    for (int others = 0; others < 2; others++)
+        for (uint32_t k = 0; k < m->lives.born.count; k++)
+            if (kept[m->lives.born.at[k]] != others)
+                vec_push(plan->arena, &born, m->lives.born.at[k]);
+    memcpy(m->lives.born.at, born.at, born.count * sizeof *born.at);
+    for (uint32_t slot = 0; slot < plan->slots.count; slot++) {
+        if (!kept[slot] || m->lives.first[slot] == NEVER)
+            continue;
+        m->lives.first[slot] = 0;
+        if (m->lives.last[slot] < plan->n_forward_calls)
+            m->lives.last[slot] = plan->n_forward_calls - 1;
+    }
+}
+
 static void find_lives(Placement *m) {
     Plan *plan = m->plan;
     m->lives = lives_create(plan->arena, plan->slots.count);
     for (uint32_t c = 0; c < plan->calls.count; c++)
         lives_touch(&m->lives, c, &plan->calls.at[c], NULL);
     widen_to_walk(m);
+    widen_kept(m);
     lives_keep_outputs(&m->lives, plan->program, FOR_EVER);
 }
 

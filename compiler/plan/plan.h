@@ -7,6 +7,7 @@
  *   plan_calls      groups and barriers -> calls in order
  *   plan_chunks     which calls run a chunk of positions at a time
  *   plan_replay     which forward calls the backward pass makes again, to fit into less memory
+ *   plan_extend     which calls make one more position's logits, and what they read of earlier ones
  *   plan_memory     values -> buffers
  *
  * The plan is symbolic in the batch and in the number of positions. */
@@ -95,6 +96,9 @@ enum { CALL_KIND_COUNT = CALL_SUM_INSTANCES + 1 };
 
 typedef VEC(CallBuffer) BufferVec;
 
+/* For which positions a call runs where logits are to be had of positions that are added. */
+typedef enum { EXTENDS_NOT, EXTENDS_LAST, EXTENDS_ALL } PlanExtends;
+
 typedef struct {
     CallKind kind;
     uint32_t kernel;              /* KERNEL, ATTEND, SUM_INSTANCES: index into plan->kernels */
@@ -103,6 +107,7 @@ typedef struct {
     BufferVec buffers;            /* in the kernel's order: what is read before what is written */
     uint32_t n_reads;             /* so many of them are only read */
     bool repeated;                /* a chunk's backward pass runs it again: see chunks.c */
+    PlanExtends extends;          /* see extend.c */
     uint32_t per_sample;          /* ATTEND: tasks per sample */
     GemmWork gemm;                /* GEMM: buffers are a, b, c */
     uint64_t elements;            /* REDUCE, ZERO, SCATTER */
@@ -177,6 +182,11 @@ typedef struct Plan {
         uint32_t positions;               /* of a chunk, about */
     } chunks;
     PlanReplays replays;
+    struct {
+        const char *refused; /* why no position can be computed by itself, or NULL */
+        TirId refused_by;    /* 0: no value */
+        bool *kept;          /* by slot: its memory is no other's in the forward pass; or NULL */
+    } extend;
     VEC(PlanTable) tables;
     uint64_t region_bytes[REGION_NONE]; /* for each unit of its count */
     PlanRefusal refused;                /* then the rest is incomplete */
@@ -189,6 +199,7 @@ void plan_fuse(Plan *plan);
 void plan_recompute(Plan *plan);
 void plan_calls(Plan *plan);
 void plan_replay(Plan *plan);
+void plan_extend(Plan *plan);
 void plan_memory(Plan *plan);
 /* Refuses a plan of more than PLAN_MAX_BYTES. */
 void plan_check_sizes(Plan *plan);

@@ -352,6 +352,25 @@ static void walk_pass(Walk *w, bool forward, bool backward) {
         walk_calls(w, b[1], plan->calls.count);
 }
 
+/* As hc_exec_extend does: the first positions, then one more. What is kept of the first is there
+ * whenever a call of the second comes to it. */
+static void walk_extended(Walk *w, bool more) {
+    const Plan *plan = w->plan;
+    for (uint32_t c = 0; c < plan->n_forward_calls && !w->wrong; c++) {
+        const Call *call = &plan->calls.at[c];
+        if (!call->extends || (more && !call->domain.space))
+            continue;
+        for (uint32_t k = 0; more && k < call->buffers.count; k++) {
+            const CallBuffer *b = &call->buffers.at[k];
+            if (b->region >= REGION_GLOBAL && b->region != REGION_CHUNK &&
+                plan->extend.kept[b->index] && !holds(w, b))
+                WRONG(w, "call %u (%s) finds %s written over, which is kept", c, call->label,
+                      what_is(w, b));
+        }
+        walk_call(w, c);
+    }
+}
+
 static bool is_placed(const Plan *plan) {
     for (uint32_t c = 0; c < plan->calls.count; c++)
         for (uint32_t k = 0; k < plan->calls.at[c].buffers.count; k++)
@@ -391,6 +410,19 @@ static const char *verify_walk(const Plan *plan, bool together) {
     }
     if (!w.wrong)
         check_outputs(&w);
+    arena_destroy(w.arena);
+    return w.wrong;
+}
+
+static const char *verify_extended(const Plan *plan) {
+    Walk w = {.plan = plan, .block = plan->program->block};
+    if (!plan->extend.kept)
+        return NULL;
+    w.arena = arena_create_child(plan->arena);
+    w.written = ARENA_ARRAY(w.arena, bool, plan->slots.count);
+    w.summed = ARENA_ARRAY(w.arena, bool, plan->program->params.count + 1);
+    walk_extended(&w, false);
+    walk_extended(&w, true);
     arena_destroy(w.arena);
     return w.wrong;
 }
@@ -474,5 +506,7 @@ const char *plan_verify(const Plan *plan) {
     wrong = verify_calls(plan);
     if (!wrong)
         wrong = verify_walk(plan, true);
-    return wrong ? wrong : verify_walk(plan, false);
+    if (!wrong)
+        wrong = verify_walk(plan, false);
+    return wrong ? wrong : verify_extended(plan);
 }

@@ -170,7 +170,7 @@ static int emit(void *user, const char *bytes, size_t count) {
 }
 
 static int sample(App *app) {
-    HcSampleOptions options = hc_sample_options(&app->options.run, app->argument);
+    HcSampleOptions options = hc_sample_options(&app->options.run, app->argument, stderr);
     options.emit = emit;
     HcError error = {0};
     HcStatus status = hc_sample(app->model, &options, &error);

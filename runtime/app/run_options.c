@@ -96,7 +96,7 @@ static uint64_t seed(const HcRunOptions *given) {
     return given->seed.given ? given->seed.value : 1;
 }
 
-HcSampleOptions hc_sample_options(const HcRunOptions *given, const char *run) {
+HcSampleOptions hc_sample_options(const HcRunOptions *given, const char *run, FILE *err) {
     return (HcSampleOptions){
         .checkpoint = run,
         .prompt = given->prompt ? given->prompt : "",
@@ -105,7 +105,9 @@ HcSampleOptions hc_sample_options(const HcRunOptions *given, const char *run) {
         .temperature = given->temperature.given ? given->temperature.value : HC_SAMPLE_TEMPERATURE,
         .top_k = (int64_t)given->top_k.value,
         .seed = seed(given),
-        .threads = (int32_t)given->threads.value};
+        .threads = (int32_t)given->threads.value,
+        .whole = given->recompute,
+        .notes = err};
 }
 
 HcBenchOptions hc_bench_options(const HcRunOptions *given) {

@@ -20,10 +20,11 @@ struct HcContext {
     void **grown_inputs; /* of a resize, until nothing can fail any more */
     void **inputs;
     HcOptim optim;
-    bool has_optim; /* made by the first step */
-    bool moved;     /* addresses must be resolved again */
-    bool ran;       /* a forward pass at these extents */
-    bool training;  /* what forward passes are told */
+    bool has_optim;   /* made by the first step */
+    bool moved;       /* addresses must be resolved again */
+    bool ran;         /* a forward pass at these extents */
+    int64_t extended; /* positions that hc_extend has computed */
+    bool training;    /* what forward passes are told */
     int64_t steps_done;
     int64_t loaded_step; /* of the parameters just loaded, while they are that; -1: unknown */
     double gradient_norm;
@@ -42,6 +43,8 @@ void *hc_input_memory(HcContext *context, uint32_t input);
 /* The plan's index-th output, after a forward pass. */
 HcStatus hc_output_at(HcContext *context, uint32_t index, HcView *view);
 HcStatus hc_ensure_optim(HcContext *context);
+/* Whether inputs in the caller's memory are in range. */
+HcStatus hc_check_bound(HcContext *context);
 /* What comes before the calls of a pass. */
 void hc_begin_pass(HcContext *context);
 /* All of what only chunks are kept of, from now on; runs the forward pass again. */

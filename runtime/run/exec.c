@@ -105,6 +105,8 @@ static void set_extents(HcExec *exec, int64_t samples, int64_t positions) {
     exec->units[HC_REGION_POSITION] = (int64_t)hc_units(all);
     exec->units[HC_REGION_CHUNK] =
         (int64_t)(exec->whole ? hc_units(all) : hc_chunk_units(chunk, all));
+    for (int k = HC_REGION_GLOBAL + 1; exec->room && k < HC_REGION_COUNT; k++)
+        exec->units[k] += HC_TILE_STEP;
     exec->units[HC_REGION_PARTIAL] = 1;
     for (uint32_t k = 0; k < exec->plan->n_calls; k++) {
         const HcCall *call = &exec->plan->calls[k];
@@ -231,14 +233,23 @@ HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError 
     return HC_OK;
 }
 
-HcStatus hc_exec_keep_whole(HcExec *exec, HcError *error) {
-    exec->whole = true;
+/* Regions with one property more. */
+static HcStatus bind_with(HcExec *exec, bool *property, HcError *error) {
+    *property = true;
     HcStatus status = hc_exec_bind(exec, exec->samples, exec->positions, error);
     if (status == HC_OK)
         return HC_OK;
-    exec->whole = false;
+    *property = false;
     set_extents(exec, exec->samples, exec->positions);
     return status;
+}
+
+HcStatus hc_exec_keep_whole(HcExec *exec, HcError *error) {
+    return bind_with(exec, &exec->whole, error);
+}
+
+HcStatus hc_exec_make_room(HcExec *exec, HcError *error) {
+    return bind_with(exec, &exec->room, error);
 }
 
 /* --- addresses ---------------------------------------------------------------------------------*/
@@ -294,15 +305,28 @@ typedef struct {
     const HcCall *call;
     const HcBoundCall *bound;
     void *const *buffers;
-    int64_t bytes;      /* ZERO: in all */
-    int64_t first_task; /* KERNEL: of a chunk */
+    int64_t bytes; /* ZERO: in all */
 } Job;
 
+typedef struct {
+    const HcExec *exec;
+    HcKernel *kernel;
+    const HcExtents *extents;
+    void *const *buffers;
+    int64_t first_task;
+} KernelJob;
+
 static void kernel_task(void *argument, int64_t task, int32_t worker) {
-    const Job *job = argument;
+    const KernelJob *job = argument;
     void *scratch = job->exec->scratch + (size_t)worker * job->exec->scratch_stride;
-    job->exec->model->kernels[job->call->kernel](job->buffers, &job->bound->extents,
-                                                 job->first_task + task, scratch);
+    job->kernel(job->buffers, job->extents, job->first_task + task, scratch);
+}
+
+void hc_exec_run_kernel(HcExec *exec, uint32_t call, const HcExtents *extents, int64_t first_task,
+                        int64_t tasks, void *const *buffers) {
+    KernelJob job = {exec, exec->model->kernels[exec->plan->calls[call].kernel], extents, buffers,
+                     first_task};
+    hc_pool_run(exec->pool, tasks, kernel_task, &job);
 }
 
 enum { REDUCE_ELEMENTS = 2048, ZERO_BYTES = 1 << 18, SCATTER_ELEMENTS = 64 };
@@ -427,7 +451,7 @@ static void run_call(HcExec *exec, uint32_t c) {
         .exec = exec, .call = call, .bound = bound, .buffers = exec->addresses + call->first};
     double start = exec->latest ? hc_now() : 0;
     if (call->kind == HC_CALL_KERNEL)
-        hc_pool_run(exec->pool, bound->tasks, kernel_task, &job);
+        hc_exec_run_kernel(exec, c, &bound->extents, 0, bound->tasks, job.buffers);
     else if (call->kind == HC_CALL_GEMM)
         hc_gemm_run(&exec->blas, exec->pool, call, &bound->gemm, call_element_bytes(exec, call, 2),
                     job.buffers, exec->slices);
@@ -477,12 +501,8 @@ static void run_chunk_call(HcExec *exec, uint32_t c, int64_t first, int64_t coun
         run_chunk_gemm(exec, call, first, count, buffers);
     } else {
         int64_t tile = bound->extents.tile;
-        Job job = {.exec = exec,
-                   .call = call,
-                   .bound = bound,
-                   .buffers = buffers,
-                   .first_task = first / tile};
-        hc_pool_run(exec->pool, (count + tile - 1) / tile, kernel_task, &job);
+        hc_exec_run_kernel(exec, c, &bound->extents, first / tile, (count + tile - 1) / tile,
+                           buffers);
     }
     if (exec->latest)
         exec->latest[c] += hc_now() - start;

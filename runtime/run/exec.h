@@ -31,6 +31,8 @@ typedef struct {
     int64_t instances[HC_DOMAIN_COUNT];
     int64_t chunk; /* positions of all samples that chunked calls run over at once */
     bool whole;    /* what they make is kept for all positions nevertheless */
+    bool room;     /* of regions by position: for a tile of positions that begins with the last */
+    int64_t last_chunk;             /* hc_exec_extend: where the last chunk began */
     int64_t units[HC_REGION_COUNT]; /* what a region's offsets are multiplied with */
     uint8_t *workspace;
     size_t workspace_bytes;
@@ -65,15 +67,31 @@ typedef enum { HC_FORWARD = 1, HC_BACKWARD = 2, HC_BOTH = 3 } HcPass;
 void hc_exec_run(HcExec *exec, HcPass pass);
 /* One call over all positions; what is chunked must be whole. */
 void hc_exec_run_call(HcExec *exec, uint32_t call);
+/* From now on regions have what hc_exec_extend needs. Memory is bound anew: what it held is lost.
+ */
+HcStatus hc_exec_make_room(HcExec *exec, HcError *error);
+/* Calls of the forward pass, of one sample, for positions first .. end - 1 alone; those before have
+ * been computed. */
+void hc_exec_extend(HcExec *exec, int64_t first, int64_t end);
+/* Some tasks of a kernel. */
+void hc_exec_run_kernel(HcExec *exec, uint32_t call, const HcExtents *extents, int64_t first_task,
+                        int64_t tasks, void *const *buffers);
 /* The address of a buffer that no call's tasks share (not PARTIAL). */
 void *hc_exec_address(const HcExec *exec, HcBuffer buffer, void *params, void *grads,
                       void *const *inputs);
 
 /* gemm.c */
 HcGemmSplit hc_gemm_split(int64_t m, int64_t n, int64_t k, bool over_positions);
+/* As panels only, whatever is summed: without slices. */
+HcGemmSplit hc_gemm_panels(int64_t m, int64_t n, int64_t k);
 /* Elements that `slices` of hc_gemm_run must hold. */
 int64_t hc_gemm_slice_elements(const HcGemmSplit *split);
 void hc_gemm_run(const HcBlas *blas, HcPool *pool, const HcCall *call, const HcGemmSplit *split,
                  int64_t element_bytes, void *const *abc, void *slices);
+
+/* rows.c: whether a product has so few rows that this is faster, and the product. */
+bool hc_rows_take(const HcCall *call, int64_t m);
+void hc_rows_run(HcPool *pool, const HcCall *call, int64_t m, int64_t n, int64_t k,
+                 int64_t element_bytes, void *const *abc);
 
 #endif

@@ -36,19 +36,16 @@ static int64_t even_part(int64_t k, int64_t parts) {
     return (int64_t)hc_round_up(hc_divide_up((uint64_t)k, (uint64_t)parts), HC_TILE_STEP);
 }
 
-HcGemmSplit hc_gemm_split(int64_t m, int64_t n, int64_t k, bool over_positions) {
+/* How many tasks a product is worth. */
+static int64_t wanted_tasks(int64_t m, int64_t n, int64_t k) {
+    const double work = 2.0 * (double)m * (double)n * (double)k / PANEL_WORK;
+    return work > PANEL_TASKS ? PANEL_TASKS : (int64_t)work;
+}
+
+HcGemmSplit hc_gemm_panels(int64_t m, int64_t n, int64_t k) {
     HcGemmSplit s = {.m = m, .n = n, .k = k, .panel_m = m, .panel_n = n, .chunk_k = k, .slices = 1};
-    double work = 2.0 * (double)m * (double)n * (double)k / PANEL_WORK;
-    int64_t wanted = work > PANEL_TASKS ? PANEL_TASKS : (int64_t)work;
-    const int64_t longest = m > n ? m : n;
-    if (!over_positions && wanted > 1 && k >= LONG * longest && k >= 2 * SLICE_TERMS) {
-        int64_t slices = k / SLICE_TERMS < wanted ? k / SLICE_TERMS : wanted;
-        s.chunk_k = even_part(k, slices);
-        s.slices = panels(k, s.chunk_k);
-        s.panels_m = s.panels_n = 1;
-        return s;
-    }
-    while (s.panel_m > PANEL_ROWS && work > 1)
+    const int64_t wanted = wanted_tasks(m, n, k);
+    while (s.panel_m > PANEL_ROWS && wanted > 0)
         s.panel_m = halve(s.panel_m);
     while (s.panel_n > LONG * s.panel_m && s.panel_n >= 2 * SLICE_TERMS &&
            panels(m, s.panel_m) * panels(n, s.panel_n) < wanted)
@@ -57,18 +54,32 @@ HcGemmSplit hc_gemm_split(int64_t m, int64_t n, int64_t k, bool over_positions) 
     static const struct {
         int64_t rows, columns;
     } least[] = {{192, NEVER}, {NEVER, 384}, {64, NEVER}, {NEVER, 128}};
-    for (size_t k = 0; k < sizeof least / sizeof least[0]; k++) {
-        while (s.panel_m >= 2 * least[k].rows &&
+    for (size_t k0 = 0; k0 < sizeof least / sizeof least[0]; k0++) {
+        while (s.panel_m >= 2 * least[k0].rows &&
                panels(m, s.panel_m) * panels(n, s.panel_n) < wanted)
             s.panel_m = halve(s.panel_m);
-        while (s.panel_n >= 2 * least[k].columns &&
+        while (s.panel_n >= 2 * least[k0].columns &&
                panels(m, s.panel_m) * panels(n, s.panel_n) < wanted)
             s.panel_n = halve(s.panel_n);
     }
     s.panels_m = m ? panels(m, s.panel_m) : 0;
     s.panels_n = n ? panels(n, s.panel_n) : 0;
-    if (over_positions && k > HC_SUM_POSITIONS)
+    return s;
+}
+
+HcGemmSplit hc_gemm_split(int64_t m, int64_t n, int64_t k, bool over_positions) {
+    HcGemmSplit s = hc_gemm_panels(m, n, k);
+    const int64_t wanted = wanted_tasks(m, n, k), longest = m > n ? m : n;
+    if (!over_positions && wanted > 1 && k >= LONG * longest && k >= 2 * SLICE_TERMS) {
+        const int64_t slices = k / SLICE_TERMS < wanted ? k / SLICE_TERMS : wanted;
+        s.panel_m = m;
+        s.panel_n = n;
+        s.panels_m = s.panels_n = 1;
+        s.chunk_k = even_part(k, slices);
+        s.slices = panels(k, s.chunk_k);
+    } else if (over_positions && k > HC_SUM_POSITIONS) {
         s.chunk_k = even_part(k, panels(k, HC_SUM_POSITIONS));
+    }
     return s;
 }
 

@@ -271,7 +271,7 @@ static HcStatus check_integers(HcContext *c, const HcInputPlan *input, const int
 }
 
 /* What the caller's memory holds may be other than it was when it was bound. */
-static HcStatus check_bound(HcContext *c) {
+HcStatus hc_check_bound(HcContext *c) {
     HcStatus status = HC_OK;
     for (uint32_t k = 0; k < c->plan.n_inputs && status == HC_OK; k++)
         if (c->inputs[k] != c->own_inputs[k])
@@ -334,11 +334,12 @@ void hc_begin_pass(HcContext *c) {
 }
 
 static HcStatus run_pass(HcContext *c, HcPass pass) {
-    HcStatus status = check_bound(c);
+    HcStatus status = hc_check_bound(c);
     if (status != HC_OK)
         return status;
     hc_begin_pass(c);
     hc_exec_run(&c->exec, pass);
+    c->extended = 0;
     c->ran = true;
     return HC_OK;
 }
@@ -367,7 +368,7 @@ HcStatus hc_backward(HcContext *c) {
         return hc_null(c, "the context");
     HcStatus status = needs_forward(c, "hc_backward");
     if (status == HC_OK)
-        status = check_bound(c);
+        status = hc_check_bound(c);
     if (status == HC_OK)
         hc_exec_run(&c->exec, HC_BACKWARD);
     return status;
@@ -430,11 +431,7 @@ HcStatus hc_output_at(HcContext *c, uint32_t index, HcView *view) {
 }
 
 bool hc_has_output(const HcContext *c, const char *name) {
-    for (uint32_t k = 0; k < c->plan.n_outputs; k++) {
-        if (strcmp(c->plan.outputs[k].name, name) == 0)
-            return true;
-    }
-    return false;
+    return hc_plan_output(&c->plan, name) != NULL;
 }
 
 HcStatus hc_output(HcContext *c, const char *name, HcView *view) {
@@ -443,8 +440,8 @@ HcStatus hc_output(HcContext *c, const char *name, HcView *view) {
     HcStatus status = needs_forward(c, "hc_output");
     if (status != HC_OK)
         return status;
-    for (uint32_t k = 0; k < c->plan.n_outputs; k++)
-        if (strcmp(c->plan.outputs[k].name, name) == 0)
-            return hc_output_at(c, k, view);
+    const HcOutput *output = hc_plan_output(&c->plan, name);
+    if (output)
+        return hc_output_at(c, (uint32_t)(output - c->plan.outputs), view);
     return hc_fail(&c->error, HC_ERROR_ARGUMENT, "the model has no output `%s`", name);
 }

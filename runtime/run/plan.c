@@ -5,6 +5,7 @@
 #include "runtime/run/plan_read.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const char *const init_names[HC_INIT_COUNT] = {
 #define HC_INITIALISER(ident, text) [HC_INIT_##ident] = text,
@@ -224,6 +225,13 @@ static HcStatus read_outputs(HcPlanReader *r, const json_t *json) {
     return HC_OK;
 }
 
+const HcOutput *hc_plan_output(const HcPlan *plan, const char *name) {
+    for (uint32_t k = 0; k < plan->n_outputs; k++)
+        if (strcmp(plan->outputs[k].name, name) == 0)
+            return &plan->outputs[k];
+    return NULL;
+}
+
 static HcStatus read_updates(HcPlanReader *r, const json_t *array) {
     HcPlan *plan = r->plan;
     r->where = "plan.outputs.updates";
@@ -296,6 +304,7 @@ static HcStatus read_root(HcPlanReader *r, const HcModel *model, const json_t *r
     TRY(hc_plan_read_calls(r, json));
     TRY(hc_plan_read_chunks(r, json_object_get(json, "chunks")));
     TRY(read_outputs(r, json_object_get(json, "outputs")));
+    TRY(hc_plan_read_extend(r, json_object_get(json, "extend"), hc_plan_output(plan, "logits")));
     TRY(read_updates(r, json_object_get(json_object_get(json, "outputs"), "updates")));
     r->where = "plan";
     const char *wrong = hc_plan_check(plan);

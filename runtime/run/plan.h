@@ -167,6 +167,9 @@ typedef enum {
     HC_CALL_COUNT
 } HcCallKind;
 
+/* For which positions a call runs where positions are added to a text (docs/manifest.md). */
+typedef enum { HC_EXTENDS_NOT, HC_EXTENDS_LAST, HC_EXTENDS_ALL } HcExtends;
+
 typedef struct {
     HcCallKind kind;
     HcDomain domain;
@@ -180,6 +183,7 @@ typedef struct {
     HcDomain index_domain, values_domain, to_domain; /* SCATTER */
     bool transpose_a, transpose_b;
     bool repeated; /* a chunk's backward pass by itself runs it again */
+    HcExtends extends;
     HcSize m, n, k;
     int64_t lda, ldb, ldc;
     double beta;                    /* GEMM: what it adds to, times this; 0: C is not read */
@@ -225,6 +229,7 @@ typedef struct {
     HcBuffer *buffers;
     HcCall *calls; /* forward calls first */
     HcChunks chunks;
+    const char *extends_not; /* why no position is computed by itself, or NULL */
     const char **kernel_names;
     int64_t scratch_bytes;                 /* the largest any kernel asks for */
     int64_t region_bytes[HC_REGION_COUNT]; /* for each unit of its count */
@@ -241,6 +246,8 @@ HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error);
 void hc_plan_free(HcPlan *plan);
 /* What of it would leave its memory when it runs (plan_check.c), or NULL. */
 const char *hc_plan_check(const HcPlan *plan);
+/* An output by its name, or NULL. */
+const HcOutput *hc_plan_output(const HcPlan *plan, const char *name);
 /* Elements of all parameters; buffers are none. */
 int64_t hc_plan_parameter_elements(const HcPlan *plan);
 /* The model's name alone, its recipe and its data: what commands need before they make a context.

@@ -179,6 +179,41 @@ static bool is_by_position(const HcCall *call) {
            (call->m.domain == HC_POSITION) != (call->k.domain == HC_POSITION);
 }
 
+/* Whether a call can run for some of the positions, or has none and runs once. */
+static bool is_extending(const HcCall *call) {
+    const bool positions = call->domain == HC_POSITION || call->domain == HC_TIME;
+    if (call->kind == HC_CALL_GEMM)
+        return call->k.domain < 0 && call->n.domain < 0;
+    return call->kind == HC_CALL_KERNEL || !positions;
+}
+
+static HcStatus read_extending(HcPlanReader *r, const json_t *array, HcExtends how) {
+    size_t i;
+    json_t *item;
+    json_array_foreach(array, i, item) {
+        const json_int_t k = json_is_integer(item) ? json_integer_value(item) : -1;
+        if (k < 0 || k >= r->plan->n_forward || !is_extending(&r->plan->calls[k]))
+            return hc_plan_bad(r, "a call that needs all positions");
+        r->plan->calls[k].extends = how;
+    }
+    return HC_OK;
+}
+
+HcStatus hc_plan_read_extend(HcPlanReader *r, const json_t *json, const HcOutput *logits) {
+    HcPlan *plan = r->plan;
+    r->where = "plan.extend";
+    const char *refused = json_string_value(json_object_get(json, "refused"));
+    plan->extends_not = json ? refused : "its manifest does not say how";
+    if (plan->extends_not)
+        return HC_OK;
+    TRY(read_extending(r, json_object_get(json, "all"), HC_EXTENDS_ALL));
+    TRY(read_extending(r, json_object_get(json, "last"), HC_EXTENDS_LAST));
+    const bool by_position =
+        logits && logits->rank >= 0 &&
+        (logits->buffer.region == HC_REGION_POSITION || logits->buffer.region == HC_REGION_CHUNK);
+    return by_position ? HC_OK : hc_plan_bad(r, "logits of no position");
+}
+
 HcStatus hc_plan_read_chunks(HcPlanReader *r, const json_t *json) {
     HcPlan *plan = r->plan;
     HcChunks *c = &plan->chunks;

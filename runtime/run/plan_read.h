@@ -70,5 +70,7 @@ HcStatus hc_plan_read_tables(HcPlanReader *r, const json_t *array);
  * been read. */
 HcStatus hc_plan_read_calls(HcPlanReader *r, const json_t *json);
 HcStatus hc_plan_read_chunks(HcPlanReader *r, const json_t *json);
+/* Which calls run for positions that are added, to get logits (NULL: there are none). */
+HcStatus hc_plan_read_extend(HcPlanReader *r, const json_t *json, const HcOutput *logits);
 
 #endif

@@ -60,7 +60,13 @@ static HcStatus prepare(Sampler *s) {
     s->room = calloc((size_t)s->vocabulary, sizeof *s->room);
     if (!s->logits || !s->room)
         return hc_fail_memory(s->error, "sampling");
-    return of_context(s, hc_window_open(&s->window, s->context, input, s->vocabulary));
+    const HcSampleOptions *o = s->options;
+    const char *refused = hc_extend_refused(s->context);
+    if (refused && !o->whole && o->notes)
+        fprintf(o->notes, "note: every token is computed from the whole window again: %s\n",
+                refused);
+    return of_context(s,
+                      hc_window_open(&s->window, s->context, input, s->vocabulary, o->whole != 0));
 }
 
 static HcStatus take_prompt(Sampler *s) {

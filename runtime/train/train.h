@@ -152,6 +152,9 @@ typedef struct {
     int64_t top_k;          /* draw among the k likeliest; 0: all */
     uint64_t seed;
     int32_t threads;
+    int whole; /* 1: each token is computed from all of the window, also where the positions before
+                  it need not be computed again */
+    FILE *notes; /* is told why that is so where it is not asked for; NULL: nobody is */
     /* Receives the prompt and then each byte; not 0 ends early. */
     int (*emit)(void *user, const char *bytes, size_t count);
     void *user;

@@ -12,10 +12,15 @@ typedef struct {
     int64_t vocabulary;
     int32_t *tokens;
     int64_t held, capacity;
+    int64_t computed; /* of the tokens held: their positions need not be run again */
+    bool whole;       /* every token is computed from all of the window */
 } HcWindow;
 
-/* Empty. On failure, too, hc_window_close frees what it has. */
-HcStatus hc_window_open(HcWindow *window, HcContext *context, uint32_t input, int64_t vocabulary);
+/* Empty. Where `whole`, or where the model computes no position by itself (see hc_extend_refused),
+ * all of the window is computed for every token. On failure, too, hc_window_close frees what it
+ * has. */
+HcStatus hc_window_open(HcWindow *window, HcContext *context, uint32_t input, int64_t vocabulary,
+                        bool whole);
 void hc_window_close(HcWindow *window);
 void hc_window_push(HcWindow *window, int32_t token);
 /* Another text, from its beginning: as if each of its tokens were pushed. */

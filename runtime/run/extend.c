@@ -1,0 +1,155 @@
+/* The forward pass for positions that are added to those of before: the same calls, each for the
+ * new positions alone. What they read of earlier ones lies where an earlier run left it: the plan
+ * gives it memory of its own (see docs/manifest.md, `extend`). */
+#include "abi/layout.h"
+#include "runtime/run/context.h"
+
+typedef struct {
+    HcExec *exec;
+    int64_t first, end; /* positions */
+    int64_t chunk;      /* where the chunk at hand begins, whose memory holds it alone */
+} Extension;
+
+static bool is_at_positions(const HcCall *call) {
+    const int32_t domain = call->kind == HC_CALL_GEMM ? call->m.domain : (int32_t)call->domain;
+    return domain == HC_POSITION || domain == HC_TIME;
+}
+
+/* A call's buffers, where those of a chunk lie as if they were part of a whole. */
+static void *const *buffers_of(const Extension *x, const HcCall *call) {
+    const HcExec *exec = x->exec;
+    for (uint32_t k = 0; k < call->count; k++) {
+        const HcBuffer *buffer = &exec->plan->buffers[call->first + k];
+        const bool moves = buffer->region == HC_REGION_CHUNK && !exec->whole;
+        const uintptr_t back = moves ? (uintptr_t)(x->chunk * buffer->index) : 0;
+        exec->chunk_addresses[k] = (void *)((uintptr_t)exec->addresses[call->first + k] - back);
+    }
+    return exec->chunk_addresses;
+}
+
+static void extend_kernel(const Extension *x, uint32_t c, int64_t first, int64_t end) {
+    const HcBoundCall *bound = &x->exec->bound[c];
+    HcExtents extents = bound->extents;
+    extents.first = first;
+    extents.positions = extents.instances = end;
+    int64_t tasks = bound->tasks;
+    if (x->exec->plan->calls[c].per_sample == 0) { /* no more than have partial results */
+        extents.tile = (int64_t)hc_units(hc_divide_up((uint64_t)(end - first), (uint64_t)tasks));
+        tasks = (int64_t)hc_divide_up((uint64_t)(end - first), (uint64_t)extents.tile);
+    }
+    hc_exec_run_kernel(x->exec, c, &extents, 0, tasks, buffers_of(x, &x->exec->plan->calls[c]));
+}
+
+static void extend_product(const Extension *x, uint32_t c, int64_t first, int64_t end) {
+    const HcExec *exec = x->exec;
+    const HcCall *call = &exec->plan->calls[c];
+    void *const *buffers = buffers_of(x, call);
+    const int64_t size = hc_element_bytes(exec->plan->buffers[call->first + 2].element);
+    const int64_t row = first * call->m.value, m = (end - first) * call->m.value;
+    const int64_t n = call->n.value, k = call->k.value;
+    void *abc[3] = {(uint8_t *)buffers[0] + (call->transpose_a ? row : row * call->lda) * size,
+                    buffers[1], (uint8_t *)buffers[2] + row * call->ldc * size};
+    if (hc_rows_take(call, m)) {
+        hc_rows_run(exec->pool, call, m, n, k, size, abc);
+        return;
+    }
+    const HcGemmSplit split = hc_gemm_panels(m, n, k);
+    hc_gemm_run(&exec->blas, exec->pool, call, &split, size, abc, NULL);
+}
+
+/* For those of the positions first .. end - 1 that it is asked for. */
+static void extend_call(const Extension *x, uint32_t c, int64_t first, int64_t end) {
+    const HcCall *call = &x->exec->plan->calls[c];
+    const int64_t from =
+        call->extends == HC_EXTENDS_LAST && first < x->end - 1 ? x->end - 1 : first;
+    if (call->extends == HC_EXTENDS_NOT || from >= end)
+        return;
+    if (!is_at_positions(call)) {
+        if (x->first == 0)
+            hc_exec_run_call(x->exec, c);
+    } else if (call->kind == HC_CALL_GEMM) {
+        extend_product(x, c, from, end);
+    } else {
+        extend_kernel(x, c, from, end);
+    }
+}
+
+static void extend_calls(const Extension *x, uint32_t first, uint32_t last) {
+    for (uint32_t c = first; c < last; c++)
+        extend_call(x, c, x->first, x->end);
+}
+
+void hc_exec_extend(HcExec *exec, int64_t first, int64_t end) {
+    const HcChunks *chunks = &exec->plan->chunks;
+    Extension x = {.exec = exec, .first = first, .end = end, .chunk = first};
+    extend_calls(&x, 0, chunks->forward[0]);
+    for (; chunks->positions && x.chunk < end; x.chunk += exec->chunk) {
+        const int64_t left = end - x.chunk, count = left < exec->chunk ? left : exec->chunk;
+        for (uint32_t c = chunks->forward[0]; c < chunks->forward[1]; c++)
+            extend_call(&x, c, x.chunk, x.chunk + count);
+        exec->last_chunk = x.chunk;
+    }
+    extend_calls(&x, chunks->forward[1], exec->plan->n_forward);
+}
+
+/* --- the C interface ---------------------------------------------------------------------------*/
+
+const char *hc_extend_refused(const HcContext *c) {
+    return c ? c->plan.extends_not : "the context is NULL";
+}
+
+static HcStatus can_extend(HcContext *c, int64_t first, int64_t count) {
+    if (c->plan.extends_not)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT,
+                       "the model `%s` computes no position by itself: %s", c->plan.model,
+                       c->plan.extends_not);
+    if (c->exec.samples != 1)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT,
+                       "positions are added to one sample, not %lld: hc_resize first",
+                       (long long)c->exec.samples);
+    if (first < 0 || count < 1 || first > c->exec.positions - count)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT, "positions %lld to %lld of %lld",
+                       (long long)first, (long long)(first + count - 1),
+                       (long long)c->exec.positions);
+    if (first > c->extended)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT,
+                       "position %lld, where only the first %lld are computed", (long long)first,
+                       (long long)c->extended);
+    return hc_check_bound(c);
+}
+
+HcStatus hc_extend(HcContext *c, int64_t first, int64_t count) {
+    if (!c)
+        return hc_null(c, "the context");
+    if (c->moved || !c->exec.room)
+        c->extended = 0; /* memory is another */
+    HcStatus status = can_extend(c, first, count);
+    if (status == HC_OK && !c->exec.room) {
+        status = hc_exec_make_room(&c->exec, &c->error);
+        c->moved = true;
+    }
+    if (status != HC_OK)
+        return status;
+    hc_begin_pass(c);
+    hc_exec_extend(&c->exec, first, first + count);
+    c->ran = false;
+    c->extended = first + count;
+    return HC_OK;
+}
+
+HcStatus hc_extended_logits(HcContext *c, HcView *view) {
+    if (!c || !view)
+        return hc_null(c, "the view of the logits");
+    if (c->extended == 0 || c->moved)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT, "hc_extended_logits needs hc_extend first");
+    const HcOutput *logits = hc_plan_output(&c->plan, "logits");
+    *view = (HcView){.count = 1, .rank = logits->rank};
+    for (int32_t d = 0; d < logits->rank; d++)
+        view->count *= view->dims[d] = logits->dims[d];
+    const bool chunked = logits->buffer.region == HC_REGION_CHUNK && !c->exec.whole;
+    const int64_t position = c->extended - 1 - (chunked ? c->exec.last_chunk : 0);
+    view->data =
+        (const uint8_t *)hc_exec_address(&c->exec, logits->buffer, c->params, c->grads, c->inputs) +
+        position * view->count * hc_element_bytes(logits->buffer.element);
+    return HC_OK;
+}
