@@ -83,6 +83,7 @@ ExitCode command_bench(Driver *d);
 ExitCode command_log(Driver *d);
 ExitCode command_compare(Driver *d);
 ExitCode command_sweep(Driver *d);
+ExitCode command_graph(Driver *d);
 ExitCode command_build(Driver *d);
 ExitCode command_explain(Driver *d);
 

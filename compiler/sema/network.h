@@ -97,6 +97,18 @@ typedef struct {
 } SiteValue;
 typedef VEC(SiteValue) SiteValueList;
 
+typedef struct {
+    const char *name, *value; /* the value as it would be written */
+} NetworkConstant;
+
+typedef VEC(const Stmt *) ConstStmtList;
+
+/* A state of a trunk, as a site leaves it. */
+typedef struct {
+    const char *name;
+    uint32_t rank, dims[TIR_MAX_RANK];
+} StateInfo;
+
 /* One site: a connection around its branches, for info, graph and reports. */
 typedef struct {
     const char *path;       /* trunk.3.attn */
@@ -106,6 +118,12 @@ typedef struct {
     /* with SemaOptions.maps: what it takes as given, arguments of the program's block, */
     SiteValueList states, results; /* as it finds them; the branches' first ones */
     SiteValueList reads, written;  /* and what it makes of that */
+    /* As it was written: */
+    const Stmt *stmt;
+    const Item *definition;         /* of the connection, */
+    VEC(NetworkConstant) arguments; /* what it was given for its parameters, */
+    ConstStmtList parts;            /* and, in their order, which statements of it hold here */
+    VEC(StateInfo) kept;
 } SiteInfo;
 
 /* What pass_maps makes of a site. A map is destination by source; its mean over all samples and
@@ -125,10 +143,6 @@ typedef struct {
     SiteMap read, mix, write;
     const char *norms, *similarity; /* names of outputs, or NULL: of the streams that it finds */
 } SiteMaps;
-
-typedef struct {
-    const char *name, *value; /* the value as it would be written */
-} NetworkConstant;
 
 typedef struct {
     const char *name; /* model's name */

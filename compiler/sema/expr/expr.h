@@ -78,6 +78,8 @@ const Builtin *builtin_find(const char *name);
 uint32_t builtin_count(void);
 const char *builtin_name(uint32_t k);
 const char *builtin_text(const Builtin *b);
+/* What is known now, as it would be written; "?" for what is not. */
+const char *value_written(Sema *s, Value v);
 /* What it gives is known though its argument is not: `extent(x)`, `known(x)`. */
 bool builtin_takes_unknown(const Builtin *b);
 /* A number of numbers: of constants a constant. */

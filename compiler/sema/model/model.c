@@ -17,38 +17,6 @@ static void gather_constants(Sema *s, Scope *scope, const StmtList *body) {
             define_constants(s, scope, &body->at[k]->bindings);
 }
 
-static const char *constant_text(Sema *s, Value v) {
-    switch (v.kind) {
-    case VALUE_NUMBER:
-        return arena_printf(s->arena, "%.17g", v.number);
-    case VALUE_BOOL:
-        return v.boolean ? "true" : "false";
-    case VALUE_STRING:
-        return arena_printf(s->arena, "\"%s\"", v.string);
-    case VALUE_CALLABLE: {
-        if (v.callable->builtin)
-            return builtin_text(v.callable->builtin);
-        const char *text = v.callable->item->name.text;
-        for (uint32_t k = 0; k < v.callable->arguments.count; k++) {
-            const BoundArgument *a = &v.callable->arguments.at[k];
-            text = arena_printf(s->arena, "%s%s%s%s%s", text, k ? ", " : "(",
-                                a->name.text ? a->name.text : "", a->name.text ? " = " : "",
-                                constant_text(s, a->value));
-        }
-        return v.callable->arguments.count ? arena_printf(s->arena, "%s)", text) : text;
-    }
-    case VALUE_TUPLE: {
-        const char *text = "(";
-        for (uint32_t k = 0; k < v.tuple.count; k++)
-            text = arena_printf(s->arena, "%s%s%s", text, k ? ", " : "",
-                                constant_text(s, v.tuple.at[k]));
-        return arena_printf(s->arena, "%s)", text);
-    }
-    default:
-        return "?";
-    }
-}
-
 static void list_constants(Sema *s, Scope *scope) {
     for (uint32_t k = 0; k < scope->symbols.count; k++) {
         Symbol *symbol = scope->symbols.at[k];
@@ -57,7 +25,7 @@ static void list_constants(Sema *s, Scope *scope) {
         const Value v = symbol_constant(s, symbol);
         if (!is_poison(v))
             vec_push(s->arena, &s->network->constants,
-                     (NetworkConstant){symbol->name, constant_text(s, v)});
+                     (NetworkConstant){symbol->name, value_written(s, v)});
     }
 }
 

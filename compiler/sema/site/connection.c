@@ -63,9 +63,15 @@ static void site_if(Site *x, const StmtList *yes, const StmtList *no, bool condi
     usage_mark_untaken(x->s, x->scope, condition ? no : yes);
 }
 
+static bool site_tells(const Stmt *stmt) {
+    return stmt->kind != STMT_CONST && stmt->kind != STMT_IF && stmt->kind != STMT_REQUIRE;
+}
+
 static void site_statement(Site *x, const Stmt *stmt, bool after_writes) {
     Sema *s = x->s;
     bool condition;
+    if (site_tells(stmt))
+        told_part(x, stmt);
     switch (stmt->kind) {
     case STMT_CONST: /* defined already; a condition's own are not */
         for (uint32_t k = 0; k < stmt->bindings.count; k++)
@@ -227,6 +233,7 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
               .first = !trunk->begun,
               .last = last};
     const TirId from = s->program->block->nodes.count;
+    told_use(&x);
     bool good = parts_check(s, item);
     good = bind_formals(s, scope, item, connection->arguments.at, connection->arguments.count,
                         used_at) &&
@@ -264,6 +271,7 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
         }
     }
     trunk->begun = true;
+    told_states(&x);
     if (good && !x.failed)
         check_roles(&x, from);
     if (good && last) { /* after a failure, too: what only `end` uses is used */

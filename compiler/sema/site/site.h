@@ -100,6 +100,12 @@ void given_result(Site *x, const char *branch, Value *first, BoundArgumentList *
 void given_reads(Site *x);
 void given_written(Site *x);
 
+/* --- told.c: for pictures ----------------------------------------------------------------------*/
+
+void told_use(Site *x);
+void told_part(Site *x, const Stmt *stmt);
+void told_states(Site *x);
+
 /* --- branches.c, roles.c -----------------------------------------------------------------------*/
 
 /* Warns of weights among the values from `from` on that are normalised over the wrong role. */

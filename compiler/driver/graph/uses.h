@@ -1,0 +1,21 @@
+/* What a connection's text does with its states: by names and indices, before any number is known.
+ */
+#ifndef HCC_DRIVER_GRAPH_USES_H
+#define HCC_DRIVER_GRAPH_USES_H
+
+#include "syntax/ast.h"
+
+typedef struct {
+    const StmtList *body; /* of the connection */
+    const char *name;     /* interned: whose use is asked for */
+    const char *index; /* of a state with several streams, the one at hand: under another index, or
+                          whole, it is other streams; or NULL */
+    bool mentioned, others; /* found */
+    VEC(const char *) seen; /* lets that were followed */
+    Arena *arena;
+} Uses;
+
+/* Whether `e` uses it, itself or by lets. */
+void uses_find(Uses *uses, const Expr *e);
+
+#endif
