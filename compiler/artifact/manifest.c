@@ -277,6 +277,14 @@ static void add_maps(JsonText *t, const Network *n) {
         add_map(t, "read", &m->read);
         add_map(t, "mix", &m->mix);
         add_map(t, "write", &m->write);
+        if (m->first) {
+            add_names(t, "input", &m->input);
+            add_map(t, "begin", &m->begin);
+        }
+        if (m->last) {
+            add_names(t, "ended", &m->ended);
+            add_map(t, "end", &m->end);
+        }
         if (m->norms)
             json_text_plain(t, "norms", m->norms);
         if (m->similarity)

@@ -1,7 +1,8 @@
 /* hcc inspect: what a model's sites do with their streams. */
 #include "driver/driver.h"
 #include "driver/trained.h"
-#include "runtime/train/maps.h"
+#include "runtime/files/json.h"
+#include "runtime/train/maps_depth.h"
 #include <sys/stat.h>
 
 /* A run or a checkpoint, not the text of a model. */
@@ -44,21 +45,36 @@ static ExitCode inspect_show(Driver *d, bool printed, json_t *json) {
     return EXIT_RESOURCE;
 }
 
-static ExitCode inspect_maps(Driver *d, const HcModel *model, const HcInspectOptions *options) {
-    const bool json = d->options.run.json;
+/* Trunks as a whole are shown where all sites are. */
+static ExitCode inspect_show_maps(Driver *d, const HcMaps *maps) {
     const char *pattern = d->options.site;
+    HcDepths depths = {0};
+    int32_t n = 0;
+    json_t *json = NULL;
+    bool printed = pattern || hc_depths_of(maps, &depths);
+    if (printed && d->options.run.json) {
+        json = hc_maps_json(maps, pattern, &n);
+        if (!pattern)
+            hc_json_set(&json, "trunks", hc_depths_json(maps, &depths));
+    } else if (printed) {
+        printed = hc_maps_print(maps, pattern, d->out, &n) &&
+                  (pattern || hc_depths_print(maps, &depths, d->out));
+    }
+    hc_depths_free(&depths);
+    const ExitCode code = inspect_show(d, printed, json);
+    if (code != EXIT_OK || n > 0 || !pattern)
+        return code;
+    fprintf(d->err, "hcc: --site: no site's path matches '%s'\n", pattern);
+    return EXIT_USAGE;
+}
+
+static ExitCode inspect_maps(Driver *d, const HcModel *model, const HcInspectOptions *options) {
     HcMaps maps;
     HcError error;
-    int32_t n = 0;
     const HcStatus status = hc_maps_read(model, options, &maps, &error);
     if (status != HC_OK)
         return trained_failed(d, status, &error);
-    json_t *tree = json ? hc_maps_json(&maps, pattern, &n) : NULL;
-    ExitCode code = inspect_show(d, !json && hc_maps_print(&maps, pattern, d->out, &n), tree);
-    if (code == EXIT_OK && n == 0 && pattern) {
-        fprintf(d->err, "hcc: --site: no site's path matches '%s'\n", pattern);
-        code = EXIT_USAGE;
-    }
+    const ExitCode code = inspect_show_maps(d, &maps);
     hc_maps_free(&maps);
     return code;
 }

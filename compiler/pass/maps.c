@@ -5,14 +5,16 @@
  * changes    the program is another: its outputs are besides, for every site k,
  *                maps.k.read  .mix  .write   [destination, source] and, with `.variance`, of what
  *                                            is not the same at all positions
+ *                maps.k.begin .end           likewise, of a trunk's first and last site
  *                maps.k.norms .similarity    of the streams that the site finds
  *            network->maps names them, or says why there is no such map.
  *
  * The read map is the derivative of what the branches read by the streams, the mixing map that of
  * the streams after the site by those before, the write map that of the streams after by what the
- * branches give; features go alike in all three, and values that have no feature index are held.
- * The norm at the end of a read is left out, as the unfolded map of a network wants it; a norm in a
- * write is held like any coefficient.
+ * branches give; at a trunk's ends the begin map is that of the first streams by the trunk's input,
+ * the end map that of what it gives by the last streams. Features go alike in all of them, and
+ * values that have no feature index are held. The norm at the end of a read is left out, as the
+ * unfolded map of a network wants it; a norm in a write is held like any coefficient.
  *
  *     x = norm(u), u[c] = sum[i] a[i] H[i,c]        read[0, i]  = a[i]
  *     H[k,c] = sum[j] M[k,j] H[j,c] + b[k] y[c]     mix[k, j]   = M[k,j],   write[k, 0] = b[k]
@@ -92,14 +94,14 @@ static TirId map_of(Maps *m, Flows *f, const char *name, TirId value, SiteMap *m
     return 0;
 }
 
-typedef enum { MAP_READ, MAP_MIX, MAP_WRITE } MapKind;
-static const char *const kind_names[] = {"read", "mix", "write"};
+typedef enum { MAP_READ, MAP_MIX, MAP_WRITE, MAP_BEGIN, MAP_END } MapKind;
+static const char *const kind_names[] = {"read", "mix", "write", "begin", "end"};
 
 static void map_between(Maps *m, Flows *f, MapKind kind, const SiteValueList *to, SiteMap *map) {
     TirId *rows = ARENA_ARRAY(m->scratch, TirId, to->count + 1);
     for (uint32_t k = 0; k < to->count && !map->why; k++) {
         const TirId value = to->at[k].value;
-        const TirId of = kind == MAP_READ ? flow_without_norm(f, value) : value;
+        const TirId of = kind == MAP_READ || kind == MAP_END ? flow_without_norm(f, value) : value;
         rows[k] = map_of(m, f, to->at[k].name, of, map);
     }
     if (to->count == 0)
@@ -146,15 +148,15 @@ static uint32_t width_of(Maps *m, const SiteValueList *values) {
 
 /* A walk from these streams; again with smaller parts of the width where that helps. False: *why
  * there is no map of them. */
-static bool walk(Maps *m, Flows *f, const SiteValueList *from, uint32_t unit, const char **why) {
-    const SiteInfo *info = m->info;
-    const TirId last = last_of(&info->reads, last_of(&info->written, last_of(from, 0)));
+static bool walk(Maps *m, Flows *f, const SiteValueList *from, const SiteValueList *to,
+                 const SiteValueList *and, uint32_t unit, const char **why) {
+    const TirId last = last_of(to, last_of(and, last_of(from, 0)));
     *why = "the state is no vector";
     for (uint32_t next = unit; next; unit = next) {
         *f = (Flows){.b = &m->b, .scratch = m->scratch, .unit = next};
         if (!flow_run(f, from, last, why))
             return false;
-        next = finer_unit(f, &info->reads, finer_unit(f, &info->written, unit));
+        next = finer_unit(f, to, finer_unit(f, and, unit));
         if (next == unit)
             return true;
     }
@@ -194,30 +196,85 @@ static void describe_streams(Maps *m, uint32_t unit, uint32_t count) {
     m->maps->similarity = add_output(m, "similarity", mean_over_places(m, cosine));
 }
 
-static void maps_of_site(Maps *m) {
+static const char other_parts[] = "it takes parts of the width that the streams do not have";
+
+/* A map between other ends of the trunk than its sites': in the same parts of the width. */
+static void map_ends(Maps *m, MapKind kind, const SiteValueList *from, const SiteValueList *to,
+                     uint32_t unit, SiteMap *map) {
+    Flows f;
+    const char *why;
+    if (!walk(m, &f, from, to, to, unit, &why))
+        map->why = why;
+    else if (f.unit != unit)
+        map->why = other_parts;
+    else
+        map_between(m, &f, kind, to, map);
+}
+
+/* How the trunk's first streams are made of its input: the values that the states stand for. */
+static void map_begin(Maps *m, uint32_t unit) {
+    const SiteInfo *info = m->info;
+    SiteValueList begun = {0};
+    for (uint32_t k = 0; k < info->states.count; k++) {
+        const TirNode *argument = tir_node(m->b.block, info->states.at[k].value);
+        const TirId value = m->network->given.at[argument->attr.index];
+        vec_push(m->scratch, &begun, (SiteValue){info->states.at[k].name, value});
+    }
+    m->maps->first = true;
+    map_ends(m, MAP_BEGIN, &info->input, &begun, unit, &m->maps->begin);
+    map_names(m->p->arena, m->p, &info->input, unit, &m->maps->input);
+}
+
+static void map_end(Maps *m, uint32_t unit) {
+    const SiteInfo *info = m->info;
+    m->maps->last = true;
+    map_ends(m, MAP_END, &info->left, &info->ended, unit, &m->maps->end);
+    map_names(m->p->arena, m->p, &info->ended, unit, &m->maps->ended);
+}
+
+/* Maps by the branches' results, and with `good` by the streams, which flows `f` follow. */
+static void maps_of_flows(Maps *m, Flows *f, bool good, bool widens) {
     Arena *arena = m->p->arena;
     SiteMaps *maps = m->maps;
     const SiteInfo *info = m->info;
-    const char *why;
-    Flows f;
+    const SiteValueList *written = &info->written;
+    const char *why = maps->mix.why;
+    uint32_t unit = good && !widens ? f->unit : width_of(m, written);
+    Flows g;
+    if (walk(m, &g, &info->results, written, written, unit, &maps->write.why)) {
+        if (good && !widens && g.unit < unit) /* the streams come in the parts that results do */
+            good = walk(m, f, &info->states, &info->reads, written, g.unit, &why);
+        unit = g.unit;
+        maps->write.why = NULL;
+        map_between(m, &g, MAP_WRITE, written, &maps->write);
+        map_names(arena, m->p, &info->results, unit, &maps->results);
+    }
+    map_names(arena, m->p, written, unit, &maps->written);
+    maps->read.why = maps->mix.why = good ? NULL : why;
+    if (widens)
+        maps->mix.why = "the site changes the width";
+    if (!good)
+        return;
+    map_between(m, f, MAP_READ, &info->reads, &maps->read);
+    if (!widens)
+        map_between(m, f, MAP_MIX, written, &maps->mix);
+    describe_streams(m, f->unit, f->count);
+    map_names(arena, m->p, &info->states, f->unit, &maps->streams);
+    map_names(arena, m->p, &info->reads, f->unit, &maps->reads);
+}
+
+static void maps_of_site(Maps *m) {
+    const SiteInfo *info = m->info;
+    Flows f = {0};
     sort_states(m);
-    if (walk(m, &f, &info->states, width_of(m, &info->states), &why)) {
-        map_between(m, &f, MAP_READ, &info->reads, &maps->read);
-        map_between(m, &f, MAP_MIX, &info->written, &maps->mix);
-        describe_streams(m, f.unit, f.count);
-        map_names(arena, m->p, &info->states, f.unit, &maps->streams);
-        map_names(arena, m->p, &info->reads, f.unit, &maps->reads);
-        map_names(arena, m->p, &info->written, f.unit, &maps->written);
-    } else {
-        maps->read.why = maps->mix.why = why;
-        f.unit = width_of(m, &info->written);
-    }
-    if (walk(m, &f, &info->results, f.unit, &why)) {
-        map_between(m, &f, MAP_WRITE, &info->written, &maps->write);
-        map_names(arena, m->p, &info->results, f.unit, &maps->results);
-    } else {
-        maps->write.why = why;
-    }
+    const uint32_t width = width_of(m, &info->states), after = width_of(m, &info->written);
+    const bool good =
+        walk(m, &f, &info->states, &info->reads, &info->written, width, &m->maps->mix.why);
+    maps_of_flows(m, &f, good, width != after);
+    if (info->input.count)
+        map_begin(m, good ? f.unit : width);
+    if (info->ended.count)
+        map_end(m, good && width == after ? f.unit : after);
 }
 
 /* --- the program -------------------------------------------------------------------------------*/

@@ -457,7 +457,7 @@ static Flow flow_step(Flows *f, TirId id) {
 }
 
 uint32_t flow_streams(const TirType *type, uint32_t unit) {
-    if (type->rank == 0 || type->dims[type->rank - 1] % unit)
+    if (unit == 0 || type->rank == 0 || type->dims[type->rank - 1] % unit)
         return 0;
     const uint64_t count = tir_element_count(type) / unit;
     return count < UINT32_MAX ? (uint32_t)count : 0;

@@ -118,6 +118,8 @@ typedef struct {
     /* with SemaOptions.maps: what it takes as given, arguments of the program's block, */
     SiteValueList states, results; /* as it finds them; the branches' first ones */
     SiteValueList reads, written;  /* and what it makes of that */
+    SiteValueList input;           /* of a trunk's first site: what the trunk is given, */
+    SiteValueList left, ended;     /* of its last: the states after it, and what it gives of them */
     /* As it was written: */
     const Stmt *stmt;
     const Item *definition;         /* of the connection, */
@@ -141,6 +143,10 @@ typedef struct {
      * read and give. Empty where `why` of all maps says so. */
     MapNames streams, written, reads, results;
     SiteMap read, mix, write;
+    bool first, last; /* of its trunk: it has */
+    MapNames input, ended;
+    SiteMap begin;                  /* streams by the trunk's input, */
+    SiteMap end;                    /* and what the trunk gives by the streams that it leaves */
     const char *norms, *similarity; /* names of outputs, or NULL: of the streams that it finds */
 } SiteMaps;
 

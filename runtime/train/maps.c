@@ -39,7 +39,7 @@ static double *room_numbers(Room *room, size_t n) {
 
 static HcMap read_map(Room *room, const json_t *json, int32_t to, int32_t from) {
     HcMap map = {.why = json_string_value(json_object_get(json, "why")), .to = to, .from = from};
-    if (map.why)
+    if (map.why || !json)
         return map;
     map.mean = room_numbers(room, (size_t)to * (size_t)from);
     if (json_object_get(json, "variance"))
@@ -57,14 +57,20 @@ static HcSiteMaps read_site(Room *room, const json_t *about, const json_t *site)
                     .n_written = names_of(site, "written"),
                     .n_reads = names_of(site, "reads"),
                     .n_results = names_of(site, "results"),
+                    .n_input = names_of(site, "input"),
+                    .n_ended = names_of(site, "ended"),
                     .similarity = json_object_get(site, "similarity") ? 0 : NAN};
     s.streams = room_names(room, site, "streams");
     s.written = room_names(room, site, "written");
     s.reads = room_names(room, site, "reads");
     s.results = room_names(room, site, "results");
+    s.input = room_names(room, site, "input");
+    s.ended = room_names(room, site, "ended");
     s.read = read_map(room, json_object_get(site, "read"), s.n_reads, s.n_streams);
     s.mix = read_map(room, json_object_get(site, "mix"), s.n_written, s.n_streams);
     s.write = read_map(room, json_object_get(site, "write"), s.n_written, s.n_results);
+    s.begin = read_map(room, json_object_get(site, "begin"), s.n_streams, s.n_input);
+    s.end = read_map(room, json_object_get(site, "end"), s.n_ended, s.n_written);
     if (json_object_get(site, "norms"))
         s.norms = room_numbers(room, (size_t)s.n_streams);
     return s;
@@ -126,8 +132,8 @@ static HcStatus view_of(HcContext *c, const json_t *site, const char *key, int64
 static HcStatus add_map(HcContext *c, const json_t *json, HcMap *map, double before, double now) {
     const int64_t count = (int64_t)map->to * map->from;
     HcView mean, variance;
-    HcStatus status = map->why ? HC_OK : view_of(c, json, "mean", count, &mean);
-    if (map->why || status != HC_OK)
+    HcStatus status = map->mean ? view_of(c, json, "mean", count, &mean) : HC_OK;
+    if (!map->mean || status != HC_OK)
         return status;
     if (map->deviation)
         status = view_of(c, json, "variance", count, &variance);
@@ -141,14 +147,21 @@ static HcStatus add_map(HcContext *c, const json_t *json, HcMap *map, double bef
     return status;
 }
 
+/* Its maps, as the manifest calls them. */
+enum { MAPS = 5 };
+static const char *const map_names[MAPS] = {"read", "mix", "write", "begin", "end"};
+
+static HcMap *map_at(HcSiteMaps *s, int k) {
+    HcMap *const maps[MAPS] = {&s->read, &s->mix, &s->write, &s->begin, &s->end};
+    return maps[k];
+}
+
 static HcStatus add_site(HcContext *c, const json_t *json, HcSiteMaps *s, double before,
                          double now) {
     HcView view;
-    HcStatus status = add_map(c, json_object_get(json, "read"), &s->read, before, now);
-    if (status == HC_OK)
-        status = add_map(c, json_object_get(json, "mix"), &s->mix, before, now);
-    if (status == HC_OK)
-        status = add_map(c, json_object_get(json, "write"), &s->write, before, now);
+    HcStatus status = HC_OK;
+    for (int k = 0; k < MAPS && status == HC_OK; k++)
+        status = add_map(c, json_object_get(json, map_names[k]), map_at(s, k), before, now);
     if (status == HC_OK && s->norms)
         status = view_of(c, json, "norms", s->n_streams, &view);
     for (int32_t k = 0; status == HC_OK && s->norms && k < s->n_streams; k++)
@@ -176,11 +189,9 @@ static void finish_map(HcMap *map, double samples) {
 }
 
 void hc_maps_finish(HcMaps *maps) {
-    for (int32_t k = 0; k < maps->n_sites && maps->samples > 0; k++) {
-        finish_map(&maps->sites[k].read, (double)maps->samples);
-        finish_map(&maps->sites[k].mix, (double)maps->samples);
-        finish_map(&maps->sites[k].write, (double)maps->samples);
-    }
+    for (int32_t k = 0; k < maps->n_sites && maps->samples > 0; k++)
+        for (int m = 0; m < MAPS; m++)
+            finish_map(map_at(&maps->sites[k], m), (double)maps->samples);
 }
 
 /* --- of a run, or of a model as it begins ------------------------------------------------------*/
@@ -190,10 +201,11 @@ static const char no_data[] = "it depends on the data, and none were given";
 /* Without data only what does not depend on them is known. */
 static void forget_dynamic(HcMaps *maps) {
     for (int32_t k = 0; k < maps->n_sites; k++) {
-        HcMap *const of[] = {&maps->sites[k].read, &maps->sites[k].mix, &maps->sites[k].write};
-        for (int m = 0; m < 3; m++)
-            if (of[m]->deviation)
-                *of[m] = (HcMap){.why = no_data, .to = of[m]->to, .from = of[m]->from};
+        for (int m = 0; m < MAPS; m++) {
+            HcMap *of = map_at(&maps->sites[k], m);
+            if (of->deviation)
+                *of = (HcMap){.why = no_data, .to = of->to, .from = of->from};
+        }
         maps->sites[k].norms = NULL;
         maps->sites[k].similarity = NAN;
     }

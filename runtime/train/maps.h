@@ -10,7 +10,7 @@
 #include "runtime/train/inspect.h"
 
 typedef struct {
-    const char *why; /* there is none, for this reason; NULL: there is one */
+    const char *why; /* there is none, for this reason; NULL: there is one, unless it is empty */
     int32_t to, from;
     double *mean;      /* [to][from] */
     double *deviation; /* the same; NULL: the same at all positions, whatever the data */
@@ -21,11 +21,13 @@ typedef struct {
     int32_t site, block;
     /* What the maps are between: the streams that the site finds and those that it leaves (more
      * where a state grows), what the branches read and what they give. */
-    int32_t n_streams, n_written, n_reads, n_results;
-    const char **streams, **written, **reads, **results;
-    HcMap read;        /* reads by streams, without the norm at their end */
-    HcMap mix;         /* written by streams */
-    HcMap write;       /* written by results */
+    int32_t n_streams, n_written, n_reads, n_results, n_input, n_ended;
+    const char **streams, **written, **reads, **results, **input, **ended;
+    HcMap read;  /* reads by streams, without the norm at their end */
+    HcMap mix;   /* written by streams */
+    HcMap write; /* written by results */
+    HcMap begin; /* of a trunk's first site: streams by its input; else empty */
+    HcMap end; /* of its last: what it gives by written, without the norm at its end; else empty */
     double *norms;     /* of the streams, roots of mean squares; or NULL */
     double similarity; /* the mean cosine between two different streams; NaN: there is one stream */
 } HcSiteMaps;

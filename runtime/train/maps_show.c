@@ -14,12 +14,14 @@ typedef struct {
     const char **to, **from;
 } NamedMap;
 
-enum { MAPS = 3 };
+enum { MAPS = 5 };
 
 static void maps_of(const HcSiteMaps *s, NamedMap named[MAPS]) {
     named[0] = (NamedMap){"read", &s->read, s->reads, s->streams};
     named[1] = (NamedMap){"mix", &s->mix, s->written, s->streams};
     named[2] = (NamedMap){"write", &s->write, s->written, s->results};
+    named[3] = (NamedMap){"begin", &s->begin, s->streams, s->input};
+    named[4] = (NamedMap){"end", &s->end, s->ended, s->written};
 }
 
 bool hc_maps_match(const HcSiteMaps *s, const char *pattern) {
@@ -77,7 +79,7 @@ static bool print_site(const HcSiteMaps *s, FILE *to) {
     for (int k = 0; k < MAPS && printed; k++) {
         if (named[k].map->why)
             fprintf(to, "  %s: none: %s\n", named[k].name, named[k].map->why);
-        else
+        else if (named[k].map->mean)
             printed = print_map(&named[k], to);
     }
     return printed;
@@ -147,9 +149,14 @@ static json_t *site_json(const HcSiteMaps *s) {
     hc_json_set(&json, "written", names_json(s->written, s->n_written));
     hc_json_set(&json, "reads", names_json(s->reads, s->n_reads));
     hc_json_set(&json, "results", names_json(s->results, s->n_results));
+    if (s->n_input)
+        hc_json_set(&json, "input", names_json(s->input, s->n_input));
+    if (s->n_ended)
+        hc_json_set(&json, "ended", names_json(s->ended, s->n_ended));
     maps_of(s, named);
     for (int k = 0; k < MAPS; k++)
-        hc_json_set(&json, named[k].name, map_json(named[k].map));
+        if (named[k].map->why || named[k].map->mean)
+            hc_json_set(&json, named[k].name, map_json(named[k].map));
     if (s->norms)
         hc_json_set(&json, "norms", numbers_json(s->norms, s->n_streams));
     if (!isnan(s->similarity))

@@ -25,6 +25,10 @@ train m { data text { tokens[t] = bytes[t]; next[t] = bytes[t + 1]; held_out = 0
 IDENTITY = [[float(k == j) for j in range(3)] for k in range(3)]
 
 
+def times(a, b):
+    return [[sum(x * y for x, y in zip(row, column)) for column in zip(*b)] for row in a]
+
+
 class Inspect(harness.TestCase):
     def setUp(self):
         super().setUp()
@@ -66,12 +70,42 @@ class Inspect(harness.TestCase):
                         "--set", "train.lr=0.1", "--quiet", "-O0"))
         site = self.inspect(run, "--maps")["sites"][0]
         self.assertNotEqual(site["mix"]["mean"], IDENTITY)
-        found = self.inspect(run)
+        self.check_depth(self.inspect(run, "--maps"))
+        found = self.inspect(os.path.join(run, "ckpt", "last"))
         by_name = {of["name"]: of for of in found["parameters"]}
         self.assertEqual(by_name["E"]["dims"], [256, 12])
         self.assertGreater(by_name["trunk.0.a.hc.Ar"]["deviation"], 0)
         self.assertEqual(found["probes"], [])
-        self.assertEqual(self.inspect(os.path.join(run, "ckpt", "last"))["parameters"], found["parameters"])
+
+    def check_depth(self, found):
+        """Gains and the unfolded trunk, from the maps of its two sites."""
+        first, last = found["sites"]
+        read, mix, write = ([site[name]["mean"] for site in (first, last)] for name in ("read", "mix", "write"))
+        begin, end = first["begin"]["mean"], last["end"]["mean"]
+        self.assertEqual((begin, end), ([[1], [1], [1]], [[1, 1, 1]]))
+        trunk = found["trunks"][0]
+        expected = [[times(read[0], begin), [[0]], [[0]]],
+                    [times(read[1], times(mix[0], begin)), times(read[1], write[0]), [[0]]],
+                    [times(times(end, mix[1]), times(mix[0], begin)), times(end, times(mix[1], write[0])),
+                     times(end, write[1])]]
+        for row, values in zip(expected, trunk["unfolded"]):
+            for value, entry in zip(values, row):
+                self.assertAlmostEqual(value, entry[0][0], places=12)
+        all_of_it = times(mix[1], mix[0])
+        self.assertAlmostEqual(trunk["composite_forward"][0], max(sum(map(abs, row)) for row in all_of_it))
+        self.assertAlmostEqual(trunk["composite_backward"][0], max(sum(map(abs, row)) for row in zip(*all_of_it)))
+        self.assertEqual(trunk["gain_backward"][1], trunk["composite_backward"][1])
+
+    def test_trunks_unfold_to_what_their_text_says(self):
+        def unfolded(wiring):
+            return self.inspect(self.model, "--maps", "--set", "wiring=" + wiring, "--set", "n=2", "--data",
+                                self.text)["trunks"][0]["unfolded"]
+
+        self.assertEqual(unfolded("parallel"), [[1, 0, 0], [1, 0, 0], [1, 1, 1]])
+        for k, row in enumerate(unfolded("attnres")):
+            for j, entry in enumerate(row):
+                self.assertAlmostEqual(entry, 1 / (k + 1) if j <= k else 0, places=6)
+        self.assertEqual(unfolded("ghc")[1], [None, 1, 0])  # its input is mapped, feature by feature
 
     def test_probes(self):
         found = self.inspect(self.model, "--set", "wiring=mhc", "--data", self.text)

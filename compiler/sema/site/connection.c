@@ -277,6 +277,7 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
     if (good && last) { /* after a failure, too: what only `end` uses is used */
         const Value ended = trunk_result(&x, item);
         *result = x.failed ? POISON : ended;
+        given_ended(&x, *result);
     }
     frame_pop(s);
     return good && !x.failed;

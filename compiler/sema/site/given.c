@@ -32,6 +32,11 @@ static void note(Site *x, SiteValueList *list, const char *name, TirId value) {
 }
 
 void given_states(Site *x) {
+    if (wanted(x) && !x->trunk->begun) {
+        const TirId id = argument_for(x, &x->trunk->input);
+        if (id)
+            note(x, &info_of(x)->input, "x", id);
+    }
     for (uint32_t k = 0; wanted(x) && x->trunk->begun && k < x->trunk->states.count; k++) {
         StateSlot *slot = &x->trunk->states.at[k];
         const TirId id = argument_for(x, &slot->value);
@@ -72,10 +77,28 @@ void given_reads(Site *x) {
     }
 }
 
+/* Of a connection of one stream among several, the state is their mean. */
+static void leave(Site *x, SiteState *state, StateSlot *slot) {
+    const TirId id = argument_for(x, &slot->value);
+    if (!id)
+        return;
+    note(x, &info_of(x)->left, slot->name, id);
+    state->symbol->value = x->adapted ? adapt_read(x->s, slot, state->symbol->span) : slot->value;
+}
+
 void given_written(Site *x) {
     for (uint32_t k = 0; wanted(x) && k < x->trunk->states.count; k++) {
-        const StateSlot *slot = &x->trunk->states.at[k];
-        if (slot->value.kind == VALUE_TENSOR)
-            note(x, &info_of(x)->written, slot->name, tensor_use(x->s, slot->value.tensor));
+        StateSlot *slot = &x->trunk->states.at[k];
+        if (slot->value.kind != VALUE_TENSOR)
+            continue;
+        note(x, &info_of(x)->written, slot->name, tensor_use(x->s, slot->value.tensor));
+        if (x->last && k < x->n_states)
+            leave(x, &x->states[k], slot);
     }
+}
+
+void given_ended(Site *x, Value v) {
+    const Tensor *t = wanted(x) && !is_poison(v) ? value_as_real(x->s, v, v.span) : NULL;
+    if (t)
+        note(x, &info_of(x)->ended, "x", tensor_use(x->s, t));
 }

@@ -96,9 +96,10 @@ void given_states(Site *x);
 void given_begun(Site *x, const StateSlot *slot, Value *v);
 /* The first result of a branch, under all its names. */
 void given_result(Site *x, const char *branch, Value *first, BoundArgumentList *named);
-/* What the site reads; what the trunk's states are after all writes. */
+/* What the site reads; what the trunk's states are after all writes; what the trunk gives. */
 void given_reads(Site *x);
 void given_written(Site *x);
+void given_ended(Site *x, Value v);
 
 /* --- told.c: for pictures ----------------------------------------------------------------------*/
 
