@@ -15,9 +15,10 @@
 #define HC_ABI_VERSION 6
 #define HC_MANIFEST_FORMAT 2
 
-/* What a call runs over, and what a run is: in the order of the compiler's NestExtent. */
+/* What a call runs over, and what a run is: in the order of the compiler's NestExtent. A batch may
+ * be run in parts, some of its samples at a time. */
 typedef struct {
-    int64_t samples;
+    int64_t samples; /* of the part */
     int64_t positions;
     int64_t instances;  /* of the kernel's domain */
     int64_t tile;       /* instances per task */
@@ -26,8 +27,10 @@ typedef struct {
     int64_t first;      /* instances before it are left alone, and tiles begin with it; for kernels
                            with tasks by sample: positions. Not 0 only for forward kernels, and of one
                            sample. */
+    int64_t batch;      /* samples of the whole batch */
+    int64_t first_sample; /* of the part in the batch */
 } HcExtents;
-_Static_assert(sizeof(HcExtents) == 56, "generated code reads seven int64 extents");
+_Static_assert(sizeof(HcExtents) == 72, "generated code reads nine int64 extents");
 
 /* buffers[k]: the kernel's k-th ARGUMENT buffer; scratch: 64-byte aligned, as large as the manifest
  * says for this kernel; task: 0 .. ceil((instances - first) / tile) - 1, or as the plan says. Pure

@@ -244,6 +244,42 @@ static void add_extend(JsonText *t, const Plan *plan, const SourceSet *sources) 
     json_text_close(t, '}');
 }
 
+/* Runs of neighbouring calls: first, end, first, end, ... */
+static void add_round(JsonText *t, const PlanRound *round) {
+    json_text_open(t, NULL, '[');
+    for (uint32_t k = 0; k < round->calls.count; k++) {
+        const uint32_t call = round->calls.at[k];
+        if (k == 0 || call != round->calls.at[k - 1] + 1)
+            json_text_integer(t, NULL, call);
+        if (k + 1 == round->calls.count || call + 1 != round->calls.at[k + 1])
+            json_text_integer(t, NULL, call + 1);
+    }
+    json_text_close(t, ']');
+}
+
+static void add_sum(JsonText *t, const Plan *plan, const PlanSum *sum) {
+    const TirType *type = &tir_node(plan->program->block, plan->slots.at[sum->slot].value)->type;
+    json_text_open(t, NULL, '{');
+    add_buffer(t, "buffer", &plan->buffer[sum->slot]);
+    json_text_integer(t, "elements", tir_element_count(type));
+    json_text_integer(t, "round", sum->round);
+    json_text_integers(t, "calls", sum->calls.at, sum->calls.count);
+    json_text_close(t, '}');
+}
+
+static void add_parts(JsonText *t, const Plan *plan) {
+    json_text_open(t, "parts", '{');
+    json_text_open(t, "sums", '[');
+    for (uint32_t k = 0; k < plan->sums.count; k++)
+        add_sum(t, plan, &plan->sums.at[k]);
+    json_text_close(t, ']');
+    json_text_open(t, "rounds", '[');
+    for (uint32_t k = 0; k < plan->rounds.count; k++)
+        add_round(t, &plan->rounds.at[k]);
+    json_text_close(t, ']');
+    json_text_close(t, '}');
+}
+
 static void add_calls(JsonText *t, const char *key, const Plan *plan, const SourceSet *sources,
                       uint32_t from, uint32_t to) {
     json_text_open(t, key, '[');
@@ -270,5 +306,6 @@ void manifest_plan(JsonText *t, const Plan *plan, NestKernel *const *kernels,
     add_outputs(t, plan);
     add_chunks(t, plan);
     add_extend(t, plan, sources);
+    add_parts(t, plan);
     json_text_close(t, '}');
 }

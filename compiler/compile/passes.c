@@ -148,6 +148,11 @@ CompileStatus run_extend(CompileRun *run) {
     return COMPILE_DONE;
 }
 
+CompileStatus run_rounds(CompileRun *run) {
+    plan_rounds(run->plan);
+    return COMPILE_DONE;
+}
+
 CompileStatus run_memory(CompileRun *run) {
     plan_memory(run->plan);
     plan_check_sizes(run->plan);

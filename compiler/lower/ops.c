@@ -53,20 +53,25 @@ static NestId op_position(Lower *l) {
     return nest_binary(&l->b, NEST_REM, lanes, wrap);
 }
 
-/* Which sample an instance of the kernel's domain is of; as many lanes as positions have. */
+/* Which sample of the batch an instance of the kernel's domain is of; as many lanes as positions
+ * have. */
 static NestId op_sample(Lower *l) {
     Affine instance = affine_add(affine_var(l->tile0), l->context.row);
     bool per_position = l->schedule->group->domain.space != 0;
     NestId positions = nest_extent(&l->b, NEST_POSITIONS);
+    NestId first = nest_extent(&l->b, NEST_FIRST_SAMPLE);
     if (!instance.lane) {
         NestId at = affine_scalar(&l->b, &instance);
         if (per_position)
             at = nest_binary(&l->b, NEST_DIV, at, positions);
-        return nest_cast(&l->b, NEST_I32, at);
+        return nest_cast(&l->b, NEST_I32, nest_binary(&l->b, NEST_ADD, first, at));
     }
-    NestId lanes = affine_i32(&l->b, &instance, l->context.lanes);
-    NestId by = nest_splat(&l->b, l->context.lanes, nest_cast(&l->b, NEST_I32, positions));
-    return per_position ? nest_binary(&l->b, NEST_DIV, lanes, by) : lanes;
+    const uint16_t n = l->context.lanes;
+    NestId lanes = affine_i32(&l->b, &instance, n);
+    NestId by = nest_splat(&l->b, n, nest_cast(&l->b, NEST_I32, positions));
+    return nest_binary(&l->b, NEST_ADD,
+                       per_position ? nest_binary(&l->b, NEST_DIV, lanes, by) : lanes,
+                       nest_splat(&l->b, n, nest_cast(&l->b, NEST_I32, first)));
 }
 
 /* The counter: element, position, sample, call; so that a number depends neither on the batch's
@@ -84,7 +89,7 @@ static NestId op_random(Lower *l, LowerFrame *f, const TirNode *node, const Affi
 static NestId op_count(Lower *l, TirDomain domain) {
     NestId n = nest_i64(&l->b, 1);
     if (domain.sample)
-        n = nest_binary(&l->b, NEST_MUL, n, nest_extent(&l->b, NEST_SAMPLES));
+        n = nest_binary(&l->b, NEST_MUL, n, nest_extent(&l->b, NEST_BATCH));
     if (domain.space)
         n = nest_binary(&l->b, NEST_MUL, n, nest_extent(&l->b, NEST_POSITIONS));
     return nest_cast(&l->b, l->real, n);

@@ -18,8 +18,9 @@ static const struct {
 };
 
 const char *const nest_elem_text[5] = {"f32", "f64", "i32", "i64", "bool"};
-const char *const nest_extent_text[7] = {"samples",  "positions",  "instances", "tile",
-                                         "training", "random_key", "first"};
+const char *const nest_extent_text[9] = {"samples", "positions", "instances",
+                                         "tile",    "training",  "random_key",
+                                         "first",   "batch",     "first_sample"};
 const char *const nest_loop_text[4] = {"sequential", "vector", "reduce", "unroll"};
 _Static_assert(NEST_EXTENT_COUNT == sizeof nest_extent_text / sizeof *nest_extent_text,
                "nest_extent_text has a word for each");

@@ -30,13 +30,15 @@ typedef enum {
 
 /* Numbers of a run that a kernel may ask for (EXTENT), as HcExtents has them. */
 typedef enum {
-    NEST_SAMPLES,   /* samples in the batch */
+    NEST_SAMPLES,   /* samples that the kernel sees: of a part of the batch */
     NEST_POSITIONS, /* positions of one sample (of the kernel's space) */
     NEST_INSTANCES, /* elements of the kernel's domain: what its tasks cover */
     NEST_TILE,      /* instances per task */
     NEST_TRAINING,  /* 1 or 0 */
     NEST_RANDOM_KEY,
-    NEST_FIRST, /* instances before it are left alone */
+    NEST_FIRST,        /* instances before it are left alone */
+    NEST_BATCH,        /* samples in the whole batch */
+    NEST_FIRST_SAMPLE, /* of the part, in the batch */
     NEST_EXTENT_COUNT
 } NestExtent;
 

@@ -8,6 +8,7 @@
  *   plan_chunks     which calls run a chunk of positions at a time
  *   plan_replay     which forward calls the backward pass makes again, to fit into less memory
  *   plan_extend     which calls make one more position's logits, and what they read of earlier ones
+ *   plan_rounds     which calls run for a part of a batch, and how often
  *   plan_memory     values -> buffers
  *
  * The plan is symbolic in the batch and in the number of positions. */
@@ -131,6 +132,18 @@ typedef struct {
     CallBuffer buffer;
 } PlanTable;
 
+/* A sum over the samples of a batch: its parts' are added up. */
+typedef struct {
+    uint32_t slot;
+    uint32_t round;      /* after which it is complete */
+    VEC(uint32_t) calls; /* that write it, in order */
+} PlanSum;
+
+/* What runs for each part of a batch before the next round begins: see rounds.c. */
+typedef struct {
+    VEC(uint32_t) calls; /* in order */
+} PlanRound;
+
 /* Equal forward calls, and how many of them run again in the backward pass. */
 typedef struct {
     const char *label;
@@ -187,6 +200,8 @@ typedef struct Plan {
         TirId refused_by;    /* 0: no value */
         bool *kept;          /* by slot: its memory is no other's in the forward pass; or NULL */
     } extend;
+    VEC(PlanSum) sums;
+    VEC(PlanRound) rounds; /* the last one is the step itself */
     VEC(PlanTable) tables;
     uint64_t region_bytes[REGION_NONE]; /* for each unit of its count */
     PlanRefusal refused;                /* then the rest is incomplete */
@@ -200,6 +215,7 @@ void plan_recompute(Plan *plan);
 void plan_calls(Plan *plan);
 void plan_replay(Plan *plan);
 void plan_extend(Plan *plan);
+void plan_rounds(Plan *plan);
 void plan_memory(Plan *plan);
 /* Refuses a plan of more than PLAN_MAX_BYTES. */
 void plan_check_sizes(Plan *plan);

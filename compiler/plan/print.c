@@ -108,9 +108,20 @@ void plan_print_replays(const PlanReplays *replays, const char *indent, FILE *to
     }
 }
 
+/* Nothing where a part runs once. */
+static void print_rounds(const Plan *plan, FILE *to) {
+    for (uint32_t k = 0; k + 1 < plan->rounds.count; k++) {
+        fprintf(to, "  -- for each part of a batch first calls");
+        for (uint32_t i = 0; i < plan->rounds.at[k].calls.count; i++)
+            fprintf(to, " %u", plan->rounds.at[k].calls.at[i]);
+        fprintf(to, "\n");
+    }
+}
+
 void plan_print(const Plan *plan, FILE *to) {
     fprintf(to, "plan {\n");
     plan_print_replays(&plan->replays, "  ", to);
+    print_rounds(plan, to);
     for (uint32_t g = 0; g < plan->groups.count; g++)
         print_group(plan, plan->groups.at[g], to);
     for (uint32_t c = 0; c < plan->calls.count; c++) {

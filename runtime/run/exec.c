@@ -143,6 +143,7 @@ static void bind_call(HcExec *exec, const HcCall *call, HcBoundCall *bound) {
     bound->extents = (HcExtents){.samples = exec->samples,
                                  .positions = exec->positions,
                                  .instances = instances,
+                                 .batch = exec->samples,
                                  .tile = (int64_t)hc_tile((uint64_t)instances)};
     bound->tasks = tasks_of(exec, call);
     if (call->kind == HC_CALL_GEMM)
