@@ -35,6 +35,7 @@
     ROW(decay, REAL, 0.1, 0, 1, INCLUDED, "schedule", "wsd")                                       \
     ROW(connection_lr, REAL, 1, 0, 1e6, INCLUDED, "", "")                                          \
     ROW(batch, WHOLE, 16, 1, 1 << 20, INCLUDED, "", "")                                            \
+    ROW(parts, WHOLE, 1, 1, 1 << 20, INCLUDED, "", "") /* of the batch: `batch 32 in 8` */         \
     ROW(steps, WHOLE, 1000, 0, 1e12, INCLUDED, "", "")                                             \
     ROW(clip, REAL, 0, 0, 1e30, INCLUDED, "", "")                                                  \
     ROW(seed, WHOLE, 1, 0, 9.2e18, INCLUDED, "", "")                                               \

@@ -88,8 +88,8 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 %token <name> POSITIONS "positions" INPUT "input" TARGET "target" LOSS "loss" METRIC "metric"
 %token <name> DATA "data"
 
-/* Behind the value of a loss or metric; the token stream tells it from a name. */
-%token WEIGHT "weight"
+/* Behind the value of a loss or metric, and of a setting; the token stream tells them from names. */
+%token WEIGHT "weight" IN "in"
 
 %token LPAREN "(" LBRACKET "[" LBRACE "{"
 %token <missing> RPAREN ")" RBRACKET "]" RBRACE "}" SEMICOLON ";"
@@ -126,7 +126,8 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 
 start
   : START_FILE items
-  | START_EXPRESSION expr                     { parser_set_expression(parser, $2); }
+  | START_EXPRESSION expr                     { parser_set_expression(parser, $2, NULL); }
+  | START_EXPRESSION expr IN expr             { parser_set_expression(parser, $2, $4); }
   ;
 
 /* Definitions ---------------------------------------------------------------------------------- */
@@ -228,7 +229,8 @@ stmt
   | POSITIONS positions attributes semi       { $$ = ast_positions(parser, @$, $2, $3); }
   | input_keyword target COLON expr semi      { $$ = ast_input(parser, $1, @$, $2, $4); }
   | NAME ASSIGN expr COLON parallel semi      { $$ = ast_site(parser, @$, $1, $3, $5); }
-  | NAME expr semi                            { $$ = ast_setting(parser, @$, $1, $2); }
+  | NAME expr semi                            { $$ = ast_setting(parser, @$, $1, $2, NULL); }
+  | NAME expr IN expr semi                    { $$ = ast_setting(parser, @$, $1, $2, $4); }
   | DATA name LBRACE data_body rbrace         { $$ = ast_data(parser, @$, $2, $4); }
   | SEMICOLON                                 { $$ = NULL; }
   | error SEMICOLON                           { $$ = ast_stmt_error(parser, @$); yyerrok; }

@@ -64,7 +64,8 @@ typedef struct HcContext HcContext;
 typedef struct {
     int32_t threads;   /* working threads, the caller included; 0: as many as the process may use;
                           1: no thread is ever made */
-    int64_t samples;   /* batch to prepare for; 0: the recipe's */
+    int64_t samples;   /* batch to prepare for; 0: the recipe's. It runs in parts no larger than
+                          the recipe's, where that has several: memory is needed for one */
     int64_t positions; /* per sample; 0: the model's maximum */
 } HcOptions;
 
@@ -174,14 +175,15 @@ HcStatus hc_loss(HcContext *context, double *loss);
 /* After hc_forward: stores the gradient of the loss for every parameter that has one. It replaces
  * earlier gradients; those of parameters without a path to the loss stay as they are. */
 HcStatus hc_backward(HcContext *context);
-/* hc_forward and hc_backward in one, with the same results. Where a value is so wide that only a
- * part of it is ever in memory (logits over a large vocabulary), hc_backward by itself makes it
- * again; this does not. */
+/* hc_forward and hc_backward in one, with the same results. Where only a part of something is ever
+ * in memory (logits over a large vocabulary, or all values of a batch that runs in parts),
+ * hc_backward by itself makes it again; this does not. */
 HcStatus hc_forward_backward(HcContext *context);
 HcStatus hc_zero_grad(HcContext *context);
 /* "loss", "logits", a metric or a probe by name; after hc_forward. The first time that it is asked
- * for a value of which only a part is ever in memory, it makes room for all of it and runs the
- * forward pass again, with inputs and parameters as they are then. */
+ * for a value of which only a part is ever in memory (because it is wide, or the batch runs in
+ * parts), it makes room for all of it and runs the forward pass again, with inputs and parameters
+ * as they are then. */
 HcStatus hc_output(HcContext *context, const char *name, HcView *view);
 
 /* The next token's logits, position by position, of models whose positions see only themselves and
@@ -209,7 +211,8 @@ HcStatus hc_step(HcContext *context, double lr);
 int64_t hc_steps_done(const HcContext *context);
 double hc_gradient_norm(const HcContext *context); /* before clipping, of the last hc_step */
 double hc_schedule_lr(const HcContext *context, int64_t step); /* of the recipe, step from 0 */
-/* Changes a value of the recipe ("lr", "steps", ..., also "train.lr"); value as text.
+/* Changes a value of the recipe ("lr", "steps", ..., also "train.lr"); value as text. That of
+ * "batch" ("32", or "32 in 8" for parts) is what the next hc_resize goes by.
  * HC_ERROR_ARGUMENT for what its optimiser or schedule does not take. */
 HcStatus hc_set_recipe(HcContext *context, const char *key, const char *value);
 

@@ -128,6 +128,7 @@ static void add_recipe(JsonText *t, const Recipe *r) {
     json_text_real(t, "decay", r->decay);
     json_text_real(t, "connection_lr", r->connection_lr);
     json_text_integer(t, "batch", r->batch);
+    json_text_integer(t, "parts", r->parts);
     json_text_integer(t, "steps", r->steps);
     json_text_real(t, "clip", r->clip);
     json_text_integer(t, "seed", r->seed);

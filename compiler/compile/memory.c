@@ -22,35 +22,57 @@ static uint64_t muon_bytes(const TirProgram *p, uint64_t slab, bool f64) {
     return bytes + 2 * (elements + side * side) * (f64 ? 8 : 4);
 }
 
-uint64_t memory_state(const Network *network, bool f64) {
-    const TirProgram *p = network->program;
+static uint64_t slab_bytes(const TirProgram *p, bool f64) {
     const PlanOptions options = {.f64 = f64};
-    const OptimizerKind kind = network->recipe.optimizer;
     uint64_t slab = 0;
     for (uint32_t k = 0; k < p->params.count; k++)
         slab += hc_align(plan_type_bytes(&options, &p->params.at[k].type));
+    return slab;
+}
+
+uint64_t memory_state(const Network *network, bool f64) {
+    const TirProgram *p = network->program;
+    const OptimizerKind kind = network->recipe.optimizer;
+    const uint64_t slab = slab_bytes(p, f64);
     return 2 * slab +
            (kind == OPTIMIZER_MUON ? muon_bytes(p, slab, f64) : recipe_moments[kind] * slab);
+}
+
+/* Samples of what runs at once. */
+static uint64_t part_samples(const Recipe *recipe) {
+    const uint64_t batch = recipe->batch > 0 ? (uint64_t)recipe->batch : 1;
+    return recipe->parts > 1 ? batch / (uint64_t)recipe->parts : batch;
+}
+
+/* Gradients of parts that wait to be added up, as the runtime's parts.h tells. */
+static uint64_t waiting_bytes(const Network *network, bool f64) {
+    uint64_t levels = 0;
+    for (int64_t k = network->recipe.parts - 1; k > 0; k /= 2)
+        levels++;
+    return levels * slab_bytes(network->program, f64);
 }
 
 uint64_t memory_fixed(const Network *network, PlanStep step, bool f64) {
     const TirProgram *p = network->program;
     const PlanOptions options = {.f64 = f64};
+    const bool split = network->recipe.parts > 1;
+    /* of the whole batch, and of a part */
+    const uint64_t samples =
+        split ? step.samples * (uint64_t)network->recipe.parts + step.samples : step.samples;
     uint64_t inputs = 0;
     for (uint32_t k = 0; k < p->inputs.count; k++) {
         const TirType *type = &p->inputs.at[k].type;
-        inputs += plan_type_bytes(&options, type) * (type->domain.sample ? step.samples : 1) *
+        inputs += plan_type_bytes(&options, type) * (type->domain.sample ? samples : 1) *
                   (type->domain.space ? step.positions : 1);
     }
-    return memory_state(network, f64) + inputs;
+    return memory_state(network, f64) + waiting_bytes(network, f64) + inputs;
 }
 
 PlanStep memory_step(const Network *network, uint64_t most, bool f64) {
     PlanStep step = {.samples = 1, .positions = 1};
     if (!network)
         return step;
-    if (network->recipe.batch)
-        step.samples = network->recipe.batch;
+    step.samples = part_samples(&network->recipe);
     if (network->space)
         step.positions = network->program->spaces.at[network->space - 1].maximum;
     if (most) {
@@ -75,9 +97,10 @@ const char *memory_exceeded(const Network *network, bool f64, const PlanReplays 
     return arena_printf(
         arena,
         "--memory: a step takes at least %s: %s for parameters, gradients, the optimizer's "
-        "state and inputs, and %s for a batch of %llu x %llu positions; a smaller batch "
-        "takes less",
+        "state and inputs, and %s for %s of %llu x %llu positions; a smaller batch, or one in "
+        "more parts, takes less",
         memory_text(arena, fixed + (double)replays->least), memory_text(arena, fixed),
-        memory_text(arena, (double)replays->least), (unsigned long long)step.samples,
+        memory_text(arena, (double)replays->least),
+        network->recipe.parts > 1 ? "a part" : "a batch", (unsigned long long)step.samples,
         (unsigned long long)step.positions);
 }

@@ -25,7 +25,9 @@ typedef struct {
     double state;             /* bytes of parameters, gradients and the optimizer's */
     double fixed;             /* bytes beside the workspace */
     bool planned;
-    StepCost cost; /* if planned */
+    StepCost cost;           /* if planned */
+    uint32_t rounds;         /* that a part of a batch takes, if planned */
+    VEC(const char *) whole; /* what makes them more than one */
 } Info;
 
 /* `program` has its gradient. */
@@ -75,6 +77,21 @@ static void info_constants(Arena *arena, Info *info, const Network *network) {
         to[k] = (HcInfoConstant){network->constants.at[k].name, network->constants.at[k].value};
 }
 
+/* What a batch that runs in parts has to know of all of them before its last round. */
+static void info_rounds(Arena *arena, Info *info, const Plan *plan) {
+    info->rounds = plan->rounds.count;
+    for (uint32_t k = 0; k < plan->sums.count; k++) {
+        const PlanSum *sum = &plan->sums.at[k];
+        const TirNode *node = tir_node(plan->program->block, plan->slots.at[sum->slot].value);
+        const char *name = node->name ? node->name : tir_op_name(node->op);
+        bool said = sum->round + 1 >= plan->rounds.count;
+        for (uint32_t n = 0; n < info->whole.count; n++)
+            said = said || strcmp(info->whole.at[n], name) == 0;
+        if (!said)
+            vec_push(arena, &info->whole, name);
+    }
+}
+
 /* A plan that is refused is no fault of the text: it is warned of. */
 static ExitCode info_cost(Driver *d, CompileRun *run, Info *info) {
     ExitCode code = EXIT_OK;
@@ -82,6 +99,7 @@ static ExitCode info_cost(Driver *d, CompileRun *run, Info *info) {
     info->planned = status == COMPILE_DONE;
     info->cost.refused = run->refused.message;
     if (info->planned) {
+        info_rounds(d->c->arena, info, run->plan);
         info->cost.workspace = (double)plan_workspace(run->plan);
         info->cost.replays = run->plan->replays;
         for (uint32_t k = 0; k < run->plan->calls.count; k++)
@@ -108,8 +126,10 @@ static ExitCode info_gather(Driver *d, CompileRun *run, Info *info) {
     const TirProgram *program = network->program;
     info->positions = network->space ? program->spaces.at[network->space - 1].maximum : 1;
     info->samples = network->recipe.batch ? network->recipe.batch : 1;
-    info->of =
-        (HcInfo){.model = network->name, .positions = info->positions, .batch = info->samples};
+    info->of = (HcInfo){.model = network->name,
+                        .positions = info->positions,
+                        .batch = info->samples,
+                        .parts = network->recipe.parts > 1 ? (uint64_t)network->recipe.parts : 1};
     info_constants(d->c->arena, info, network);
     info_sites(d->c->arena, info, network);
     info_parameters(d->c->arena, info, program);
@@ -205,6 +225,14 @@ static void info_json_flops(json_t **json, const Info *info) {
     hc_json_set(json, "backward_flops_per_position", hc_json_number(info->backward));
 }
 
+static void info_json_rounds(json_t **json, const Info *info) {
+    json_t *whole = json_array();
+    for (uint32_t k = 0; k < info->whole.count; k++)
+        hc_json_append(&whole, hc_json_text(info->whole.at[k]));
+    hc_json_set(json, "rounds", json_integer(info->rounds));
+    hc_json_set(json, "of_whole_batch", whole);
+}
+
 /* What a built executable tells, and what is known of the text alone. */
 static ExitCode info_print_json(Driver *d, const Info *info, const Info *plain) {
     json_t *json = hc_info_json(&info->of);
@@ -212,6 +240,7 @@ static ExitCode info_print_json(Driver *d, const Info *info, const Info *plain) 
     if (info->planned) {
         hc_json_set(&json, "workspace_bytes", hc_json_number(info->cost.workspace));
         hc_json_set(&json, "other_bytes", hc_json_number(info->fixed));
+        info_json_rounds(&json, info);
         hc_json_set(&json, "replays", info_json_replays(&info->cost.replays));
         hc_json_set(&json, "bytes_moved_per_position", hc_json_number(info->cost.moved));
     } else {
@@ -242,6 +271,24 @@ static void info_print_ratio(Driver *d, const char *name, double value, double p
         fprintf(d->out, "  %-16s %+12.2f %%\n", name, 100 * (ratio - 1));
     else
         fprintf(d->out, "  %-16s %12.4g times\n", name, ratio);
+}
+
+static void info_print_parts(Driver *d, const Info *info) {
+    enum { NAMED = 4 };
+    fprintf(d->out, "\nparts\n  %-16s %12llu  of %llu samples each\n", "parts",
+            (unsigned long long)info->of.parts,
+            (unsigned long long)(info->of.batch / info->of.parts));
+    fprintf(d->out, "  %-16s %12u  ", "rounds", info->rounds);
+    if (info->whole.count == 0) {
+        fprintf(d->out, "nothing needs the whole batch before the others are through\n");
+        return;
+    }
+    fprintf(d->out, "each part runs in each: first for ");
+    for (uint32_t k = 0; k < info->whole.count && k < NAMED; k++)
+        fprintf(d->out, "%s`%s`", k ? ", " : "", info->whole.at[k]);
+    if (info->whole.count > NAMED)
+        fprintf(d->out, " and %u more", info->whole.count - NAMED);
+    fprintf(d->out, " of the whole batch\n");
 }
 
 ExitCode command_info(Driver *d) {
@@ -278,14 +325,17 @@ ExitCode command_info(Driver *d) {
     fprintf(d->out, "  %-16s %12s\n  %-16s %12s\n", "forward", info_scaled(arena, info.forward),
             "backward", info_scaled(arena, info.backward));
     if (info.planned) {
-        fprintf(d->out, "\nmemory\n  %-16s %12sB  for a batch, in f32\n", "workspace",
-                info_scaled(arena, info.cost.workspace));
+        fprintf(d->out, "\nmemory\n  %-16s %12sB  for %s, in f32\n", "workspace",
+                info_scaled(arena, info.cost.workspace),
+                info.of.parts > 1 ? "a part of the batch" : "a batch");
         plan_print_replays(&info.cost.replays, "  ", d->out);
         fprintf(d->out, "  %-16s %12sB  read and written at one position, a step\n", "moved",
                 info_scaled(arena, info.cost.moved));
     } else {
         fprintf(d->out, "\nmemory\n  not known: it cannot be trained, see the warning\n");
     }
+    if (info.planned && info.of.parts > 1)
+        info_print_parts(d, &info);
     if (compared) {
         fprintf(d->out, "\nover %s\n", yardstick(d));
         info_print_ratio(d, "parameters", (double)info.elements, (double)plain.elements);

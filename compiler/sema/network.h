@@ -31,11 +31,11 @@ typedef struct {
     double lr, adamw_lr, beta1, beta2, eps, weight_decay, momentum;
     ScheduleKind schedule;
     int64_t warmup;
-    double floor;         /* what falls ends at lr * floor */
-    double decay;         /* wsd: the fraction of the steps in which it falls */
-    double connection_lr; /* times the rate, for the parameters of connections */
-    int64_t batch, steps;
-    double clip; /* global gradient norm; 0 = off */
+    double floor;                /* what falls ends at lr * floor */
+    double decay;                /* wsd: the fraction of the steps in which it falls */
+    double connection_lr;        /* times the rate, for the parameters of connections */
+    int64_t batch, parts, steps; /* samples of a step, and in how many parts they run */
+    double clip;                 /* global gradient norm; 0 = off */
     int64_t seed;
     int64_t eval_every;   /* steps between evaluations during training; 0 = only at the end */
     int64_t eval_batches; /* of an evaluation; 0 = all that is held out */

@@ -227,6 +227,7 @@ struct Stmt {
         struct {
             Name name;
             Expr *value;
+            Expr *parts; /* `batch 32 in 8`, or NULL */
         } setting;
         struct {
             Name source; /* text, images, ... */

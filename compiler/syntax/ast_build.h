@@ -16,7 +16,7 @@ typedef struct {
     Span found;
 } Missing;
 
-void parser_set_expression(Parser *p, Expr *expression);
+void parser_set_expression(Parser *p, Expr *expression, Expr *parts);
 void parser_add_item(Parser *p, Item *item);
 /* A bracket or statement was ended by this token: reports it when it was missing. True when it was
  * there. */
@@ -74,7 +74,7 @@ Stmt *ast_require(Parser *p, Span at, Expr *condition, const char *message);
 Stmt *ast_positions(Parser *p, Span at, BindingList *positions, AttributeList *attributes);
 Stmt *ast_input(Parser *p, StmtKind kind, Span at, Target *target, Expr *type);
 Stmt *ast_site(Parser *p, Span at, Name name, Expr *connection, ExprList *branches);
-Stmt *ast_setting(Parser *p, Span at, Name name, Expr *value);
+Stmt *ast_setting(Parser *p, Span at, Name name, Expr *value, Expr *parts);
 Stmt *ast_data(Parser *p, Span at, Name source, BindingList *bindings);
 Stmt *ast_stmt_error(Parser *p, Span at);
 

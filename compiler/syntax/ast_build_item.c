@@ -203,10 +203,11 @@ Stmt *ast_site(Parser *p, Span at, Name name, Expr *connection, ExprList *branch
     return stmt;
 }
 
-Stmt *ast_setting(Parser *p, Span at, Name name, Expr *value) {
+Stmt *ast_setting(Parser *p, Span at, Name name, Expr *value, Expr *parts) {
     Stmt *stmt = ast_new_stmt(p, STMT_SETTING, at);
     stmt->setting.name = name;
     stmt->setting.value = value;
+    stmt->setting.parts = parts;
     return stmt;
 }
 
@@ -298,6 +299,7 @@ void parser_add_item(Parser *p, Item *item) {
         vec_push(p->arena, &p->ast->items, item);
 }
 
-void parser_set_expression(Parser *p, Expr *expression) {
+void parser_set_expression(Parser *p, Expr *expression, Expr *parts) {
     p->expression = expression;
+    p->parts = parts;
 }

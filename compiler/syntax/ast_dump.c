@@ -289,6 +289,8 @@ static void dump_stmt_parts(Dump *d, const Stmt *s) {
         break;
     case STMT_SETTING:
         dump_expr(d, s->setting.value);
+        if (s->setting.parts)
+            dump_expr(d, s->setting.parts);
         break;
     case STMT_DATA:
         dump_bindings(d, "bind", &s->data.bindings);

@@ -329,6 +329,8 @@ static void check_kind(Check *v, const Stmt *stmt) {
     case STMT_SETTING:
         if (!wrong_name(v, stmt->setting.name, at))
             need_expr(v, stmt->setting.value, at, lacks);
+        if (stmt->setting.parts)
+            need_expr(v, stmt->setting.parts, at, lacks);
         return;
     case STMT_DATA:
         if (!wrong_name(v, stmt->data.source, at))

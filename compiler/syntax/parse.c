@@ -99,8 +99,10 @@ Ast *parse_file(Compilation *c, uint32_t file) {
     return p->ast;
 }
 
-Expr *parse_expression(Compilation *c, uint32_t file) {
+Expr *parse_value(Compilation *c, uint32_t file, Expr **parts) {
     uint32_t errors = diag_error_count(c->diagnostics);
     Parser *p = parse_run(c, file, TOKEN_START_EXPRESSION);
-    return diag_error_count(c->diagnostics) == errors ? p->expression : NULL;
+    const bool good = diag_error_count(c->diagnostics) == errors;
+    *parts = good ? p->parts : NULL;
+    return good ? p->expression : NULL;
 }

@@ -12,8 +12,8 @@ struct Parser {
     Arena *scratch; /* the lexer's and the token stream's; freed after parsing */
     uint32_t file;
     Ast *ast;
-    Expr *expression; /* parse_expression's result */
-    Map *docs;        /* offset of a token to the doc comment above it */
+    Expr *expression, *parts; /* parse_value's results */
+    Map *docs;                /* offset of a token to the doc comment above it */
     TokenStream *tokens;
     Token current;         /* the one the grammar is looking at */
     Token previous;        /* the last one it took */

@@ -184,21 +184,27 @@ static bool tokens_give(TokenStream *t, Token *out, Token token) {
     return goes_on;
 }
 
-/* `loss e weight w`: behind what could be a whole value `weight` is no name. (In `sum[k] weight`
- * nothing is whole yet.) */
-static bool tokens_is_weight(TokenStream *t) {
+/* `loss e weight w`, `batch 32 in 8`: behind what could be a whole value these are no names; 0 for
+ * what is one. (In `sum[k] weight` nothing is whole yet.) */
+static int tokens_behind_value(TokenStream *t) {
     const Token *token = tokens_ahead(t, 0);
-    return token->kind == TOKEN_NAME && t->previous_is_operand && !t->behind_reduction &&
-           !tokens_in_expression(t) &&
-           (t->statement.kind == TOKEN_LOSS || t->statement.kind == TOKEN_METRIC) &&
-           strcmp(token->value.name.text, "weight") == 0;
+    if (token->kind != TOKEN_NAME || !t->previous_is_operand || t->behind_reduction ||
+        tokens_in_expression(t))
+        return 0;
+    const char *text = token->value.name.text;
+    const bool weighed = t->statement.kind == TOKEN_LOSS || t->statement.kind == TOKEN_METRIC;
+    if (weighed && strcmp(text, "weight") == 0)
+        return TOKEN_WEIGHT;
+    const bool setting = t->statement.kind == TOKEN_NAME || (t->is_expression && !t->open.count);
+    return setting && strcmp(text, "in") == 0 ? TOKEN_IN : 0;
 }
 
 /* Takes the next written token. */
 static bool tokens_take(TokenStream *t, Token *out) {
     Token token = *tokens_ahead(t, 0);
-    if (tokens_is_weight(t))
-        token.kind = TOKEN_WEIGHT;
+    const int behind = tokens_behind_value(t);
+    if (behind)
+        token.kind = behind;
     if (token.kind != TOKEN_EOF) {
         for (uint32_t k = 1; k < t->n_ahead; k++)
             t->ahead[k - 1] = t->ahead[k];
@@ -249,7 +255,7 @@ static bool tokens_begins_statement(TokenStream *t) {
     default:
         break;
     }
-    if (!t->previous_is_operand || tokens_in_expression(t) || tokens_is_weight(t))
+    if (!t->previous_is_operand || tokens_in_expression(t) || tokens_behind_value(t))
         return false;
     if (word_begins_statement(token->kind))
         return token->first_on_line || t->previous.kind != TOKEN_NAME;

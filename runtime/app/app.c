@@ -256,7 +256,8 @@ static int print_info(const App *app, const HcPlan *plan) {
                  .sites = sites,
                  .parameters = parameters,
                  .positions = plan->max_positions ? (uint64_t)plan->max_positions : 1,
-                 .batch = plan->recipe.batch > 0 ? (uint64_t)plan->recipe.batch : 1};
+                 .batch = plan->recipe.batch > 0 ? (uint64_t)plan->recipe.batch : 1,
+                 .parts = (uint64_t)plan->recipe.parts};
     bool good = constants && sites && parameters;
     int code = 0;
     if (good) {

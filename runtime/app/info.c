@@ -167,6 +167,7 @@ json_t *hc_info_json(const HcInfo *info) {
     hc_json_set(&json, "no_path", lost);
     hc_json_set(&json, "positions", json_integer((json_int_t)info->positions));
     hc_json_set(&json, "batch", json_integer((json_int_t)info->batch));
+    hc_json_set(&json, "parts", json_integer((json_int_t)info->parts));
     summary_free(&s);
     return json;
 }

@@ -32,7 +32,7 @@ typedef struct {
     const HcInfoSite *sites;
     const HcInfoParameter *parameters;
     uint32_t n_constants, n_sites, n_parameters;
-    uint64_t positions, batch; /* of a sample; samples of a step */
+    uint64_t positions, batch, parts; /* of a sample; samples of a step; parts that they run in */
 } HcInfo;
 
 /* For people; sites and parameters by kind. False: out of memory. */

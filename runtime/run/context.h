@@ -4,6 +4,7 @@
 
 #include "runtime/run/exec.h"
 #include "runtime/run/optim.h"
+#include "runtime/run/split_batch.h"
 
 #include <stdio.h>
 
@@ -12,7 +13,8 @@ struct HcContext {
     HcPlan plan;
     HcRecipe recipe; /* the plan's, as changed since */
     HcPool *pool;
-    HcExec exec;
+    HcExec exec; /* of a part of the batch, where that is split */
+    HcSplitBatch split;
     void *own_params, *own_grads;
     void *params, *grads; /* the own, or the caller's */
     void **own_inputs;

@@ -143,7 +143,6 @@ static void bind_call(HcExec *exec, const HcCall *call, HcBoundCall *bound) {
     bound->extents = (HcExtents){.samples = exec->samples,
                                  .positions = exec->positions,
                                  .instances = instances,
-                                 .batch = exec->samples,
                                  .tile = (int64_t)hc_tile((uint64_t)instances)};
     bound->tasks = tasks_of(exec, call);
     if (call->kind == HC_CALL_GEMM)
@@ -292,10 +291,14 @@ void hc_exec_resolve(HcExec *exec, void *params, void *grads, void *const *input
     }
 }
 
-void hc_exec_begin(HcExec *exec, bool training, uint64_t random_key) {
+void hc_exec_begin(HcExec *exec, bool training, uint64_t random_key, int64_t batch,
+                   int64_t first_sample) {
     for (uint32_t k = 0; k < exec->plan->n_calls; k++) {
-        exec->bound[k].extents.training = training;
-        exec->bound[k].extents.random_key = (int64_t)random_key;
+        HcExtents *extents = &exec->bound[k].extents;
+        extents->training = training;
+        extents->random_key = (int64_t)random_key;
+        extents->batch = batch;
+        extents->first_sample = first_sample;
     }
 }
 
@@ -445,6 +448,11 @@ static void run_other(Job *job) {
     }
 }
 
+static void watch(HcExec *exec, uint32_t call) {
+    if (exec->watch)
+        exec->watch(exec->watcher, call);
+}
+
 static void run_call(HcExec *exec, uint32_t c) {
     const HcCall *call = &exec->plan->calls[c];
     const HcBoundCall *bound = &exec->bound[c];
@@ -460,6 +468,7 @@ static void run_call(HcExec *exec, uint32_t c) {
         run_other(&job);
     if (exec->latest)
         exec->latest[c] += hc_now() - start;
+    watch(exec, c);
 }
 
 /* --- chunks -----------------------------------------------------------------------------------
@@ -509,16 +518,26 @@ static void run_chunk_call(HcExec *exec, uint32_t c, int64_t first, int64_t coun
         exec->latest[c] += hc_now() - start;
 }
 
-static void run_chunks(HcExec *exec, HcPass pass) {
+/* Whether it is among those that run; NULL: all do. */
+static bool runs_call(const bool *runs, uint32_t call) {
+    return !runs || runs[call];
+}
+
+void hc_exec_run_chunks(HcExec *exec, HcPass pass, const bool *runs) {
     const HcChunks *chunks = &exec->plan->chunks;
     int64_t positions = exec->instances[HC_POSITION];
     for (int64_t first = 0; chunks->positions && first < positions; first += exec->chunk) {
         int64_t count = positions - first < exec->chunk ? positions - first : exec->chunk;
         for (uint32_t c = chunks->forward[0]; c < chunks->forward[1]; c++)
-            if (pass & HC_FORWARD || exec->plan->calls[c].repeated)
+            if (runs_call(runs, c) && (pass & HC_FORWARD || exec->plan->calls[c].repeated))
                 run_chunk_call(exec, c, first, count);
         for (uint32_t c = chunks->backward[0]; c < chunks->backward[1] && pass & HC_BACKWARD; c++)
-            run_chunk_call(exec, c, first, count);
+            if (runs_call(runs, c))
+                run_chunk_call(exec, c, first, count);
+    }
+    for (uint32_t c = chunks->forward[0]; c < chunks->forward[1] && exec->whole; c++) {
+        if (runs_call(runs, c))
+            watch(exec, c); /* what it made is there for all positions */
     }
 }
 
@@ -527,17 +546,22 @@ static void run_calls(HcExec *exec, uint32_t first, uint32_t end) {
         run_call(exec, c);
 }
 
+void hc_exec_clear_times(HcExec *exec, HcPass pass) {
+    const HcPlan *plan = exec->plan;
+    for (uint32_t c = pass & HC_FORWARD ? 0 : plan->n_forward; exec->latest && c < plan->n_calls;
+         c++)
+        exec->latest[c] = 0;
+}
+
 void hc_exec_run(HcExec *exec, HcPass pass) {
     const HcPlan *plan = exec->plan;
     const HcChunks *chunks = &plan->chunks;
-    if (exec->latest)
-        for (uint32_t c = pass & HC_FORWARD ? 0 : plan->n_forward; c < plan->n_calls; c++)
-            exec->latest[c] = 0;
+    hc_exec_clear_times(exec, pass);
     if (pass & HC_FORWARD)
         run_calls(exec, 0, chunks->forward[0]);
     if (pass & HC_BACKWARD)
         run_calls(exec, plan->n_forward, chunks->backward[0]);
-    run_chunks(exec, pass);
+    hc_exec_run_chunks(exec, pass, NULL);
     if (pass & HC_FORWARD)
         run_calls(exec, chunks->forward[1], plan->n_forward);
     if (pass & HC_BACKWARD)

@@ -44,6 +44,8 @@ typedef struct {
     void **chunk_addresses; /* of one call's, within a chunk */
     HcBoundCall *bound;     /* of plan->calls */
     double *latest;         /* of plan->calls, when not NULL: seconds of the last pass */
+    void (*watch)(void *watcher, uint32_t call); /* when not NULL: after each call */
+    void *watcher;
 } HcExec;
 
 /* 64-byte aligned, zeroed; NULL when there is none. Free with free(). */
@@ -59,13 +61,19 @@ HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError 
 HcStatus hc_exec_keep_whole(HcExec *exec, HcError *error);
 /* Addresses of all buffers; again whenever parameters, gradients or inputs have moved. */
 void hc_exec_resolve(HcExec *exec, void *params, void *grads, void *const *inputs);
-/* What the calls from now on are told of the run they belong to. */
-void hc_exec_begin(HcExec *exec, bool training, uint64_t random_key);
+/* What the calls from now on are told of the run they belong to: the whole batch's samples, and
+ * which of them is the first that they see. */
+void hc_exec_begin(HcExec *exec, bool training, uint64_t random_key, int64_t batch,
+                   int64_t first_sample);
 typedef enum { HC_FORWARD = 1, HC_BACKWARD = 2, HC_BOTH = 3 } HcPass;
 
 /* BOTH: forward and backward pass, with what is chunked walked through once. */
 void hc_exec_run(HcExec *exec, HcPass pass);
-/* One call over all positions; what is chunked must be whole. */
+/* The walk through chunks of a pass, of those of its calls that run (by call; NULL: all). */
+void hc_exec_run_chunks(HcExec *exec, HcPass pass, const bool *runs);
+/* Of `latest`, before a pass. */
+void hc_exec_clear_times(HcExec *exec, HcPass pass);
+/* One call over all positions. */
 void hc_exec_run_call(HcExec *exec, uint32_t call);
 /* From now on regions have what hc_exec_extend needs. Memory is bound anew: what it held is lost.
  */

@@ -103,10 +103,10 @@ static HcStatus can_extend(HcContext *c, int64_t first, int64_t count) {
         return hc_fail(&c->error, HC_ERROR_ARGUMENT,
                        "the model `%s` computes no position by itself: %s", c->plan.model,
                        c->plan.extends_not);
-    if (c->exec.samples != 1)
+    if (c->split.samples != 1)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT,
                        "positions are added to one sample, not %lld: hc_resize first",
-                       (long long)c->exec.samples);
+                       (long long)c->split.samples);
     if (first < 0 || count < 1 || first > c->exec.positions - count)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT, "positions %lld to %lld of %lld",
                        (long long)first, (long long)(first + count - 1),

@@ -68,22 +68,30 @@ static bool call_good(const HcContext *c, const HcCall *call, Which which) {
     return true;
 }
 
+typedef struct {
+    HcContext *context;
+    Which which;
+    const HcCall *found;
+} Watcher;
+
+static void watch(void *user, uint32_t call) {
+    Watcher *w = user;
+    if (!w->found && !call_good(w->context, &w->context->plan.calls[call], w->which))
+        w->found = &w->context->plan.calls[call];
+}
+
 /* The call after which something is not finite, or NULL. */
 static const HcCall *first_call(HcContext *c, Which which) {
-    const HcChunks *chunks = &c->plan.chunks;
-    bool whole = c->exec.whole || !chunks->positions;
+    Watcher watcher = {.context = c, .which = which};
     memset(c->exec.workspace, 0, c->exec.workspace_bytes);
     hc_exec_bind(&c->exec, c->exec.samples, c->exec.positions, NULL); /* tables */
     c->moved = true;
     hc_begin_pass(c);
-    for (uint32_t k = 0; k < c->plan.n_forward; k++) {
-        if (!whole && k >= chunks->forward[0] && k < chunks->forward[1])
-            continue; /* no memory for all of it */
-        hc_exec_run_call(&c->exec, k);
-        if (!call_good(c, &c->plan.calls[k], which))
-            return &c->plan.calls[k];
-    }
-    return NULL;
+    c->exec.watch = watch;
+    c->exec.watcher = &watcher;
+    hc_split_run(c, HC_FORWARD);
+    c->exec.watch = NULL;
+    return watcher.found;
 }
 
 void hc_name_not_finite(HcContext *c, char *text, size_t size) {

@@ -65,7 +65,7 @@ static void take_inputs(HcContext *c) {
             c->inputs[k] = c->grown_inputs[k];
         free(c->own_inputs[k]);
         c->own_inputs[k] = c->grown_inputs[k];
-        c->input_bytes[k] = bytes_for(c, k, c->exec.samples, c->exec.positions);
+        c->input_bytes[k] = bytes_for(c, k, c->split.samples, c->exec.positions);
         c->grown_inputs[k] = NULL;
     }
 }
@@ -88,7 +88,7 @@ static HcStatus resize(HcContext *c, int64_t samples, int64_t positions, HcError
     if (samples >= 1 && positions >= 1) /* else hc_exec_bind says what is wrong */
         status = grow_inputs(c, samples, positions, error);
     if (status == HC_OK)
-        status = hc_exec_bind(&c->exec, samples, positions, error);
+        status = hc_split_bind(c, samples, positions, error);
     if (status != HC_OK) {
         drop_grown(c);
         return status;
@@ -125,6 +125,9 @@ static HcStatus create(HcContext *c, const HcModel *model, const HcOptions *opti
         return hc_fail_size(error, "the parameters and their gradients", 2 * (double)slab);
     if (!c->own_inputs || !c->inputs || !c->input_bytes || !c->grown_inputs)
         return hc_fail_memory(error, "the inputs");
+    status = hc_split_create(c, error);
+    if (status != HC_OK)
+        return status;
     int64_t positions = c->plan.max_positions ? c->plan.max_positions : 1;
     return resize(c, options->samples ? options->samples : c->recipe.batch,
                   options->positions ? options->positions : positions, error);
@@ -164,6 +167,7 @@ void hc_destroy(HcContext *c) {
     free(c->input_bytes);
     free(c->own_params);
     free(c->own_grads);
+    hc_split_destroy(c);
     hc_optim_destroy(&c->optim);
     hc_exec_destroy(&c->exec);
     hc_pool_destroy(c->pool);
@@ -184,7 +188,7 @@ HcStatus hc_resize(HcContext *c, int64_t samples, int64_t positions) {
     return resize(c, samples, positions, &c->error);
 }
 int64_t hc_samples(const HcContext *c) {
-    return c ? c->exec.samples : 0;
+    return c ? c->split.samples : 0;
 }
 int64_t hc_positions(const HcContext *c) {
     return c ? c->exec.positions : 0;
@@ -210,6 +214,7 @@ uint64_t hc_memory_bytes(const HcContext *c) {
         2 * slab + c->exec.workspace_bytes + c->exec.scratch_stride * (uint64_t)hc_threads(c);
     for (uint32_t k = 0; k < c->plan.n_inputs; k++)
         bytes += c->input_bytes[k];
+    bytes += hc_split_bytes(c);
     return bytes + (c->has_optim ? c->optim.bytes : 0);
 }
 
@@ -224,7 +229,7 @@ uint32_t hc_find_input(const HcContext *c, const char *name) {
 }
 
 int64_t hc_input_elements(const HcContext *c, uint32_t k) {
-    return elements_for(&c->plan.inputs[k], c->exec.samples, c->exec.positions);
+    return elements_for(&c->plan.inputs[k], c->split.samples, c->exec.positions);
 }
 
 void *hc_input_memory(HcContext *c, uint32_t k) {
@@ -325,12 +330,10 @@ int hc_training(const HcContext *c) {
 
 void hc_begin_pass(HcContext *c) {
     if (c->moved) {
-        hc_exec_resolve(&c->exec, c->params, c->grads, c->inputs);
+        hc_split_resolve(c);
         c->moved = false;
     }
-    /* The step's own, so that nothing has to be saved: the backward pass and a continued run see
-     * the same numbers again. */
-    hc_exec_begin(&c->exec, c->training, hc_rng_step_key(c->seed, c->steps_done));
+    hc_split_tell(c, 0);
 }
 
 static HcStatus run_pass(HcContext *c, HcPass pass) {
@@ -338,7 +341,7 @@ static HcStatus run_pass(HcContext *c, HcPass pass) {
     if (status != HC_OK)
         return status;
     hc_begin_pass(c);
-    hc_exec_run(&c->exec, pass);
+    hc_split_run(c, pass);
     c->extended = 0;
     c->ran = true;
     return HC_OK;
@@ -370,7 +373,7 @@ HcStatus hc_backward(HcContext *c) {
     if (status == HC_OK)
         status = hc_check_bound(c);
     if (status == HC_OK)
-        hc_exec_run(&c->exec, HC_BACKWARD);
+        hc_split_run(c, HC_BACKWARD);
     return status;
 }
 
@@ -397,7 +400,7 @@ static void leading_dims(const HcContext *c, HcBuffer buffer, HcView *view) {
     HcDomain domain = region == HC_REGION_INPUT ? c->plan.inputs[buffer.index].domain : HC_GLOBAL;
     bool position = region == HC_REGION_POSITION || region == HC_REGION_CHUNK;
     if (region == HC_REGION_SAMPLE || position || domain == HC_SAMPLE || domain == HC_POSITION)
-        view->dims[view->rank++] = c->exec.samples;
+        view->dims[view->rank++] = c->split.samples;
     if (region == HC_REGION_TIME || position || domain == HC_TIME || domain == HC_POSITION)
         view->dims[view->rank++] = c->exec.positions;
 }
@@ -426,8 +429,7 @@ HcStatus hc_output_at(HcContext *c, uint32_t index, HcView *view) {
         view->dims[view->rank++] = output->dims[d];
     for (int32_t d = 0; d < view->rank; d++)
         view->count *= view->dims[d];
-    view->data = hc_exec_address(&c->exec, output->buffer, c->params, c->grads, c->inputs);
-    return HC_OK;
+    return hc_split_output(c, index, &view->data);
 }
 
 bool hc_has_output(const HcContext *c, const char *name) {

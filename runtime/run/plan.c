@@ -303,6 +303,7 @@ static HcStatus read_root(HcPlanReader *r, const HcModel *model, const json_t *r
     TRY(hc_plan_read_tables(r, json_object_get(json, "tables")));
     TRY(hc_plan_read_calls(r, json));
     TRY(hc_plan_read_chunks(r, json_object_get(json, "chunks")));
+    TRY(hc_plan_read_parts(r, json_object_get(json, "parts")));
     TRY(read_outputs(r, json_object_get(json, "outputs")));
     TRY(hc_plan_read_extend(r, json_object_get(json, "extend"), hc_plan_output(plan, "logits")));
     TRY(read_updates(r, json_object_get(json_object_get(json, "outputs"), "updates")));
@@ -357,6 +358,7 @@ void hc_plan_free(HcPlan *plan) {
     free(plan->buffers);
     free(plan->calls);
     free(plan->kernel_names);
+    hc_plan_free_parts(plan);
     json_decref(plan->json);
     *plan = (HcPlan){0};
 }

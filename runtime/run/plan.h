@@ -106,7 +106,7 @@ typedef struct {
     HcSchedule schedule;
     double lr, adamw_lr, beta1, beta2, eps, weight_decay, momentum, floor, decay, connection_lr,
         clip, save_minutes, epochs;
-    int64_t warmup, batch, steps, eval_every, save_every, keep, eval_batches, patience;
+    int64_t warmup, batch, steps, eval_every, save_every, keep, eval_batches, patience, parts;
     uint64_t seed;
 } HcRecipe;
 
@@ -177,7 +177,8 @@ typedef struct {
     uint32_t first,
         count; /* buffers: GEMM a, b, c; REDUCE partial, to; SCATTER index, values, to */
     uint32_t kernel;
-    int64_t per_sample;              /* > 0: samples * per_sample tasks, else tiles */
+    uint32_t sum;       /* 1 + index of the sum over samples that it adds to; 0: none */
+    int64_t per_sample; /* > 0: samples * per_sample tasks, else tiles */
     int64_t elements, rows, indices; /* REDUCE, SCATTER; rows; indices an instance */
     int64_t cleared;                 /* ZERO: bytes for each unit of the region's count */
     HcDomain index_domain, values_domain, to_domain; /* SCATTER */
@@ -190,6 +191,23 @@ typedef struct {
     double operations[3], bytes[3]; /* a step, a sample, a position: for profiles */
     const char *lines;              /* of the model's source, or NULL */
 } HcCall;
+
+typedef struct {
+    uint32_t *at, count;
+} HcCallList;
+
+/* A sum over the samples of a batch, complete after a round: see docs/manifest.md. */
+typedef struct {
+    HcBuffer buffer;
+    int64_t elements; /* for each unit of the region's count */
+    uint32_t round;
+    HcCallList calls; /* that write it, in order */
+} HcSum;
+
+/* Calls that a round runs for each part of a batch: bounds[0] .. bounds[1] - 1, and so on. */
+typedef struct {
+    uint32_t *bounds, count;
+} HcRound;
 
 /* Calls that run a chunk of positions at a time: forward[0] .. forward[1] - 1, then those of the
  * backward pass; none when `positions` is 0. */
@@ -230,6 +248,9 @@ typedef struct {
     HcCall *calls; /* forward calls first */
     HcChunks chunks;
     const char *extends_not; /* why no position is computed by itself, or NULL */
+    HcSum *sums;
+    HcRound *rounds; /* the last one is the step itself */
+    uint32_t n_sums, n_rounds;
     const char **kernel_names;
     int64_t scratch_bytes;                 /* the largest any kernel asks for */
     int64_t region_bytes[HC_REGION_COUNT]; /* for each unit of its count */

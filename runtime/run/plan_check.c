@@ -175,12 +175,25 @@ static const char *check_table(const HcPlan *plan, const HcTable *table) {
                                                             : "a table larger than its region";
 }
 
+static const char *check_sum(const HcPlan *plan, const HcSum *sum) {
+    const HcBuffer b = sum->buffer;
+    const bool summed =
+        b.region == HC_REGION_GRADS || b.region == HC_REGION_GLOBAL || b.region == HC_REGION_TIME;
+    if (!summed || b.element == HC_ELEMENT_I32 || !is_as_declared(plan, b))
+        return "a sum over samples where there can be none";
+    return holds(plan, b, (Extent){room_of(plan, b).domain, bytes_of(sum->elements, b.element)})
+               ? NULL
+               : "a sum over samples outside its memory";
+}
+
 const char *hc_plan_check(const HcPlan *plan) {
     const char *wrong = NULL;
     for (uint32_t k = 0; k < plan->n_tables && !wrong; k++)
         wrong = check_table(plan, &plan->tables[k]);
     for (uint32_t k = 0; k < plan->n_calls && !wrong; k++)
         wrong = check_call(plan, &plan->calls[k]);
+    for (uint32_t k = 0; k < plan->n_sums && !wrong; k++)
+        wrong = check_sum(plan, &plan->sums[k]);
     for (uint32_t k = 0; k < plan->n_outputs && !wrong; k++)
         wrong = check_output(plan, &plan->outputs[k]);
     return wrong;

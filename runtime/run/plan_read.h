@@ -72,5 +72,8 @@ HcStatus hc_plan_read_calls(HcPlanReader *r, const json_t *json);
 HcStatus hc_plan_read_chunks(HcPlanReader *r, const json_t *json);
 /* Which calls run for positions that are added, to get logits (NULL: there are none). */
 HcStatus hc_plan_read_extend(HcPlanReader *r, const json_t *json, const HcOutput *logits);
+/* plan_parts.c: how a batch runs in parts; calls have been read. */
+HcStatus hc_plan_read_parts(HcPlanReader *r, const json_t *json);
+void hc_plan_free_parts(HcPlan *plan);
 
 #endif

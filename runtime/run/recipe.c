@@ -45,7 +45,8 @@ static void list_names(const HcRecipe *recipe, const char *group, char *text, si
     size_t used = 0;
     text[0] = '\0';
     for (int k = 0; k < N_RULES && used < size; k++)
-        if (applies(recipe, &rules[k]) && (!group || strcmp(rules[k].group, group) == 0))
+        if (applies(recipe, &rules[k]) && (!group || strcmp(rules[k].group, group) == 0) &&
+            strcmp(rules[k].name, "parts") != 0) /* said with the batch */
             used +=
                 (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", rules[k].name);
 }
@@ -96,22 +97,60 @@ static HcStatus set_number(HcRecipe *recipe, const HcSettingRule *rule, const js
     return HC_OK;
 }
 
+/* A number of JSON, because reading those does not depend on the locale. */
+static HcStatus set_text(HcRecipe *recipe, const HcSettingRule *rule, const char *value,
+                         size_t length, HcError *error) {
+    HcJsonRead read;
+    json_t *number = hc_json_read(value, length, 1, &read);
+    HcStatus status = read.outcome == HC_JSON_NO_MEMORY
+                          ? hc_fail_memory(error, "a setting")
+                          : set_number(recipe, rule, number, value, error);
+    json_decref(number);
+    return status;
+}
+
+/* The row of a name that means the same for all optimisers and schedules. */
+static const HcSettingRule *rule_named(const char *name) {
+    int k = 0;
+    while (strcmp(rules[k].name, name) != 0)
+        k++;
+    return &rules[k];
+}
+
+/* "32 in 8"; without `in` it is one part. Nothing changes on failure. */
+static HcStatus set_batch(HcRecipe *recipe, const char *value, HcError *error) {
+    const char *in = strstr(value, " in ");
+    HcRecipe changed = *recipe;
+    changed.parts = 1;
+    HcStatus status = set_text(&changed, rule_named("batch"), value,
+                               in ? (size_t)(in - value) : strlen(value), error);
+    if (status == HC_OK && in)
+        status = set_text(&changed, rule_named("parts"), in + 4, strlen(in + 4), error);
+    if (status == HC_OK && changed.batch % changed.parts != 0)
+        status = hc_fail(error, HC_ERROR_ARGUMENT,
+                         "train.batch = %s: %lld samples do not come in %lld equal parts", value,
+                         (long long)changed.batch, (long long)changed.parts);
+    if (status == HC_OK)
+        *recipe = changed;
+    return status;
+}
+
 HcStatus hc_recipe_set(HcRecipe *recipe, const char *key, const char *value, HcError *error) {
     if (strncmp(key, "train.", 6) == 0)
         key += 6;
+    if (strcmp(key, "batch") == 0)
+        return set_batch(recipe, value, error);
+    if (strcmp(key, "parts") == 0)
+        return hc_fail(error, HC_ERROR_ARGUMENT,
+                       "the parts are the batch's: train.batch = \"%lld in %s\"",
+                       (long long)recipe->batch, value);
     const HcSettingRule *rule = NULL, *other = NULL;
     for (int k = 0; k < N_RULES; k++)
         if (strcmp(rules[k].name, key) == 0)
             *(applies(recipe, &rules[k]) ? &rule : &other) = &rules[k];
     if (!rule)
         return other ? without_effect(recipe, other, error) : unknown_key(recipe, key, error);
-    /* JSON's numbers, because reading them does not depend on the locale. */
-    HcJsonRead read;
-    json_t *number = hc_json_read(value, strlen(value), 1, &read);
-    HcStatus status = read.outcome == HC_JSON_NO_MEMORY
-                          ? hc_fail_memory(error, "a setting")
-                          : set_number(recipe, rule, number, value, error);
-    json_decref(number);
+    HcStatus status = set_text(recipe, rule, value, strlen(value), error);
     if (status == HC_OK && strcmp(key, "steps") == 0)
         recipe->epochs = 0;
     return status;

@@ -94,7 +94,7 @@ static bool add_lines(HcBenchCall *entry, const char *lines) {
 
 /* Of what a manifest tells for a step, a sample and a position. */
 static double in_a_step(const HcContext *c, const double amount[3]) {
-    const double samples = (double)c->exec.samples;
+    const double samples = (double)hc_samples(c);
     return amount[0] + samples * (amount[1] + (double)c->exec.positions * amount[2]);
 }
 

@@ -74,6 +74,7 @@ static void run_form(Case *c, TirProgram *p, const Form *form) {
         run.network->recipe.batch = 1 << 20; /* lowered as if it streamed */
     case_passed(&run, compile_to(&run, PASS_LOWER));
     run.network->recipe.batch = CASE_SAMPLES;
+    run.network->recipe.parts = 1;
     case_passed(&run, compile_to(&run, PASS_MANIFEST));
     if (getenv("HCC_TEST_VERBOSE"))
         for (uint32_t k = 0; k < run.n_kernels; k++)

@@ -14,7 +14,7 @@ static inline CompileRun case_run(Case *c, TirProgram *p, const CompileOptions *
     *run.network = (Network){.name = "case",
                              .program = p,
                              .space = 1,
-                             .recipe = {.lr = 1, .batch = CASE_SAMPLES, .steps = 1}};
+                             .recipe = {.lr = 1, .batch = CASE_SAMPLES, .parts = 1, .steps = 1}};
     return run;
 }
 

@@ -324,13 +324,15 @@ static void doc_comments_reach_what_they_stand_above(void **state) {
 static void an_expression_alone_parses(void **state) {
     (void)state;
     Compilation *c = compilation_create();
-    const char *texts[] = {"4 * d", "mhc", "2 *", "1; 2", "", "(1"};
-    for (uint32_t k = 0; k < 6; k++) {
+    const char *texts[] = {"4 * d", "mhc", "8 in 2 * 2", "in", "2 *", "1; 2", "", "(1", "8 in"};
+    for (uint32_t k = 0; k < 9; k++) {
         uint32_t file = source_add(c->sources, "--set d", texts[k], strlen(texts[k]));
-        Expr *e = parse_expression(c, file);
-        assert_int_equal(e != NULL, k < 2);
+        Expr *parts;
+        Expr *e = parse_value(c, file, &parts);
+        assert_int_equal(e != NULL, k < 4);
+        assert_int_equal(parts != NULL, k == 2);
     }
-    assert_int_equal(diag_error_count(c->diagnostics), 4);
+    assert_int_equal(diag_error_count(c->diagnostics), 5);
     compilation_destroy(c);
 }
 

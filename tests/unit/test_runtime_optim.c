@@ -144,7 +144,14 @@ static void recipes_take_good_values_and_refuse_others(void **state) {
     assert_true(r.lr == 1e-3 && r.steps == 250);
     r.optimizer = HC_SGD;
     r.schedule = HC_COSINE;
-    r.batch = 1;
+    assert_int_equal(hc_recipe_set(&r, "batch", "12 in 4", &error), HC_OK);
+    assert_true(r.batch == 12 && r.parts == 4);
+    assert_int_equal(hc_recipe_set(&r, "train.batch", "12 in 5", &error), HC_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "equal parts"));
+    assert_int_equal(hc_recipe_set(&r, "parts", "3", &error), HC_ERROR_ARGUMENT);
+    assert_true(r.batch == 12 && r.parts == 4);
+    assert_int_equal(hc_recipe_set(&r, "batch", "1", &error), HC_OK);
+    assert_true(r.batch == 1 && r.parts == 1);
     assert_int_equal(hc_recipe_set(&r, "momentum", "0.5", &error), HC_OK);
     assert_int_equal(hc_recipe_set(&r, "floor", "0.5", &error), HC_OK);
     assert_int_equal(hc_recipe_set(&r, "eps", "1", &error), HC_ERROR_ARGUMENT);

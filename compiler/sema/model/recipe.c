@@ -11,6 +11,7 @@
 #include "sema/model/model.h"
 #include "sema/report.h"
 #include "syntax/parse.h"
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -43,6 +44,7 @@ typedef struct {
     Sema *s;
     Recipe *recipe;
     bool given[N_RULES];
+    Span batch; /* where its parts are said */
 } Setter;
 
 /* The choice of the group. */
@@ -171,7 +173,8 @@ static uint32_t taken_names(const Setter *t, const char *group, const char **nam
     uint32_t n = 0;
     const bool betas = hc_setting_takes(rule_find(t, "beta1"), chosen(t, "optimizer"));
     for (uint32_t k = 0; k < N_RULES; k++)
-        if ((!group || strcmp(rules[k].group, group) == 0) && applies(t, &rules[k]))
+        if ((!group || strcmp(rules[k].group, group) == 0) && applies(t, &rules[k]) &&
+            strcmp(rules[k].name, "parts") != 0) /* said with the batch */
             names[n++] = rules[k].name;
     for (uint32_t k = 0; k < N_OTHERS; k++)
         if (k == 0 ? betas && (!group || strcmp(group, "optimizer") == 0) : !group)
@@ -277,15 +280,50 @@ static void set_chosen(Setter *t, const char *group, const Expr *e) {
         read_parameter(t, &e->call.arguments.at[k], group, k == 0);
 }
 
+/* `batch 32 in 8`; without `in` it is one part, whatever was said before. */
+static void set_batch(Setter *t, const Expr *e, const Expr *parts) {
+    Scope *scope = train_scope(t->s);
+    const HcSettingRule *rule = rule_find(t, "parts");
+    set_number(t, rule_find(t, "batch"), elaborate_constant(t->s, scope, e), e);
+    if (parts) {
+        set_number(t, rule, elaborate_constant(t->s, scope, parts), parts);
+    } else {
+        t->given[rule - rules] = true;
+        t->recipe->parts = 1;
+    }
+    t->batch = parts ? span_join(e->span, parts->span) : e->span;
+}
+
+static void check_parts(const Setter *t) {
+    const Recipe *r = t->recipe;
+    if (r->parts < 1 || r->batch % r->parts == 0)
+        return;
+    sema_error(t->s, DIAG_SETTING_VALUE, t->batch,
+               "a batch of %" PRId64 " samples does not come in %" PRId64 " equal parts", r->batch,
+               r->parts);
+    int64_t nearest = r->parts < r->batch ? r->parts : r->batch;
+    while (r->batch % nearest != 0)
+        nearest--;
+    sema_help(t->s, "write `batch %" PRId64 " in %" PRId64 "`, say", r->batch, nearest);
+}
+
 /* One setting by name, but for the choices, which stand before. */
-static void set_by_name(Setter *t, const char *name, const Expr *e, Span at) {
+static void set_by_name(Setter *t, const char *name, const Expr *e, const Expr *parts, Span at) {
     Sema *s = t->s;
     const bool betas = strcmp(name, "betas") == 0;
     const HcSettingRule *rule = rule_find(t, betas ? "beta1" : name);
     if (!e || is_choice(name))
         return;
-    if (strcmp(name, "held_out") == 0) {
+    if (parts && strcmp(name, "batch") != 0) {
+        sema_error(s, DIAG_SETTING, parts->span, "only a batch comes in parts, `%s` does not",
+                   name);
+    } else if (strcmp(name, "held_out") == 0) {
         data_set_held_out(s, e);
+    } else if (strcmp(name, "parts") == 0) {
+        sema_error(s, DIAG_SETTING, at, "the parts are the batch's");
+        sema_help(s, "write them behind it: `batch 32 in 8`");
+    } else if (strcmp(name, "batch") == 0) {
+        set_batch(t, e, parts);
     } else if (!rule) {
         sema_error(s, DIAG_SETTING, at, "the recipe has no `%s`", name);
         help_names(t, name, NULL, "there are");
@@ -300,11 +338,12 @@ static void set_by_name(Setter *t, const char *name, const Expr *e, Span at) {
 
 /* --- the block and the overrides ---------------------------------------------------------------*/
 
-/* An expression given on the command line. */
-static Expr *override_expression(Sema *s, const Override *o) {
+/* A value given on the command line. */
+static Expr *override_value(Sema *s, const Override *o, Expr **parts) {
     const char *name = arena_printf(s->arena, "--set %s", o->key);
     const uint32_t file = source_add(s->c->sources, name, o->value, strlen(o->value));
-    return file ? parse_expression(s->c, file) : NULL;
+    *parts = NULL;
+    return file ? parse_value(s->c, file, parts) : NULL;
 }
 
 /* `--set train.x=...`: the choices, or everything else. */
@@ -314,13 +353,14 @@ static void recipe_overrides(Setter *t, bool choices) {
         const Override *o = &options->overrides[k];
         if (strncmp(o->key, "train.", 6) != 0 || is_choice(o->key + 6) != choices)
             continue;
-        const Expr *e = override_expression(t->s, o);
+        Expr *parts;
+        const Expr *e = override_value(t->s, o, &parts);
         if (strcmp(o->key, "train.steps") == 0)
             t->recipe->epochs = 0; /* of the block */
         if (e && choices)
             set_chosen(t, o->key + 6, e);
         else if (e)
-            set_by_name(t, o->key + 6, e, e->span);
+            set_by_name(t, o->key + 6, e, parts, e->span);
     }
 }
 
@@ -363,7 +403,7 @@ static void recipe_statements(Setter *t, const Item *train, bool choices) {
         else if (choices && stmt->setting.value)
             set_chosen(t, name.text, stmt->setting.value);
         else
-            set_by_name(t, name.text, stmt->setting.value, name.span);
+            set_by_name(t, name.text, stmt->setting.value, stmt->setting.parts, name.span);
     }
 }
 
@@ -389,6 +429,7 @@ void recipe_elaborate(Sema *s, const Item *train) {
     recipe_overrides(&t, true);
     recipe_overrides(&t, false);
     recipe_defaults(&t);
+    check_parts(&t);
 }
 
 /* `--set d=512`: the constant's expression is replaced before it is evaluated. */
@@ -397,8 +438,11 @@ void override_constants(Sema *s, Scope *scope, const Item *model) {
         const Override *o = &s->options->overrides[k];
         if (strncmp(o->key, "train.", 6) == 0)
             continue;
-        const Expr *e = override_expression(s, o);
-        if (!e)
+        Expr *parts;
+        const Expr *e = override_value(s, o, &parts);
+        if (e && parts)
+            sema_error(s, DIAG_OVERRIDE, parts->span, "a constant has one value, and no parts");
+        if (!e || parts)
             continue;
         Symbol *symbol = scope_find_here(scope, intern_str(s->c->interner, o->key));
         if (symbol && symbol->kind == SYMBOL_CONST) {

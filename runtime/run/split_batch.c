@@ -1,0 +1,193 @@
+#include "runtime/run/split_batch.h"
+#include "runtime/run/context.h"
+#include "runtime/run/rng.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+HcStatus hc_split_create(HcContext *c, HcError *error) {
+    HcSplitBatch *s = &c->split;
+    s->inputs = calloc(c->plan.n_inputs + 1, sizeof(void *));
+    s->own_inputs = calloc(c->plan.n_inputs + 1, sizeof(void *));
+    s->own_bytes = calloc(c->plan.n_inputs + 1, sizeof *s->own_bytes);
+    s->outputs = calloc(c->plan.n_outputs + 1, sizeof(void *));
+    if (!s->inputs || !s->own_inputs || !s->own_bytes || !s->outputs)
+        return hc_fail_memory(error, "a batch");
+    return hc_parts_create(&s->parts, &c->exec, error);
+}
+
+static void drop_outputs(HcContext *c) {
+    for (uint32_t k = 0; c->split.outputs && k < c->plan.n_outputs; k++) {
+        free(c->split.outputs[k]);
+        c->split.outputs[k] = NULL;
+    }
+}
+
+void hc_split_destroy(HcContext *c) {
+    HcSplitBatch *s = &c->split;
+    drop_outputs(c);
+    for (uint32_t k = 0; s->own_inputs && k < c->plan.n_inputs; k++)
+        free(s->own_inputs[k]);
+    free(s->inputs);
+    free(s->own_inputs);
+    free(s->own_bytes);
+    free(s->outputs);
+    hc_parts_destroy(&s->parts);
+    *s = (HcSplitBatch){0};
+}
+
+/* --- extents -----------------------------------------------------------------------------------*/
+
+/* Samples of a part: at most as many as the recipe's parts have, all parts being equal. */
+static int64_t part_of(const HcContext *c, int64_t samples) {
+    const HcRecipe *r = &c->recipe;
+    int64_t part = r->parts > 1 ? (r->batch + r->parts - 1) / r->parts : samples;
+    if (part > samples)
+        part = samples;
+    while (part > 1 && samples % part != 0)
+        part--;
+    return part;
+}
+
+static bool is_by_sample(HcDomain domain) {
+    return domain == HC_SAMPLE || domain == HC_POSITION;
+}
+
+static size_t input_bytes(const HcContext *c, uint32_t k, int64_t samples, int64_t positions) {
+    const HcInputPlan *input = &c->plan.inputs[k];
+    const int64_t by_position = input->domain == HC_POSITION ? positions : 1;
+    return (size_t)(input->count * samples * by_position) *
+           (size_t)hc_element_bytes(input->element);
+}
+
+/* What grew stays so when a later step fails: nobody sees it. */
+static HcStatus grow_inputs(HcContext *c, int64_t part, int64_t positions, HcError *error) {
+    HcSplitBatch *s = &c->split;
+    for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
+        const size_t bytes = input_bytes(c, k, part, positions);
+        if (!is_by_sample(c->plan.inputs[k].domain) || bytes <= s->own_bytes[k])
+            continue;
+        void *grown = hc_aligned_zero(bytes);
+        if (!grown)
+            return hc_fail_memory(error, c->plan.inputs[k].name);
+        free(s->own_inputs[k]);
+        s->own_inputs[k] = grown;
+        s->own_bytes[k] = bytes;
+        c->moved = true;
+    }
+    return HC_OK;
+}
+
+HcStatus hc_split_bind(HcContext *c, int64_t samples, int64_t positions, HcError *error) {
+    const int64_t before = c->exec.samples, positions_before = c->exec.positions;
+    const int64_t part = samples >= 1 ? part_of(c, samples) : samples;
+    HcStatus status = hc_exec_bind(&c->exec, part, positions, error);
+    if (status != HC_OK)
+        return status;
+    if (part < samples)
+        status = grow_inputs(c, part, positions, error);
+    if (status == HC_OK)
+        status = hc_parts_bind(&c->split.parts, samples / part, error);
+    if (status != HC_OK) {
+        if (before > 0)
+            hc_exec_bind(&c->exec, before, positions_before, NULL); /* its memory is there */
+        return status;
+    }
+    drop_outputs(c);
+    c->split.samples = samples;
+    return HC_OK;
+}
+
+static bool is_split(const HcContext *c) {
+    return c->split.parts.count > 1;
+}
+
+void hc_split_resolve(HcContext *c) {
+    for (uint32_t k = 0; k < c->plan.n_inputs; k++)
+        c->split.inputs[k] = is_split(c) && is_by_sample(c->plan.inputs[k].domain)
+                                 ? c->split.own_inputs[k]
+                                 : c->inputs[k];
+    hc_exec_resolve(&c->exec, c->params, c->grads, c->split.inputs);
+}
+
+/* Bytes of what a part has of an output that there is one a sample or position; else 0. */
+static size_t output_bytes(const HcContext *c, const HcOutput *output) {
+    const HcRegion region = output->buffer.region;
+    const bool by_position = region == HC_REGION_POSITION || region == HC_REGION_CHUNK;
+    if ((!by_position && region != HC_REGION_SAMPLE) || output->rank < 0)
+        return 0;
+    size_t bytes = (size_t)c->exec.samples * (size_t)(by_position ? c->exec.positions : 1) *
+                   (size_t)hc_element_bytes(output->buffer.element);
+    for (int32_t d = 0; d < output->rank; d++)
+        bytes *= (size_t)output->dims[d];
+    return bytes;
+}
+
+size_t hc_split_bytes(const HcContext *c) {
+    size_t bytes = c->split.parts.bytes;
+    for (uint32_t k = 0; k < c->plan.n_inputs; k++)
+        bytes += c->split.own_bytes[k];
+    for (uint32_t k = 0; k < c->plan.n_outputs; k++)
+        if (c->split.outputs[k])
+            bytes += output_bytes(c, &c->plan.outputs[k]) * (size_t)c->split.parts.count;
+    return bytes;
+}
+
+/* --- running -----------------------------------------------------------------------------------*/
+
+void hc_split_tell(HcContext *c, int64_t first_sample) {
+    hc_exec_begin(&c->exec, c->training, hc_rng_step_key(c->seed, c->steps_done), c->split.samples,
+                  first_sample);
+}
+
+static void begin_part(void *user, int64_t part) {
+    HcContext *c = user;
+    const int64_t samples = c->exec.samples;
+    for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
+        const size_t bytes = input_bytes(c, k, samples, c->exec.positions);
+        if (c->split.inputs[k] != c->inputs[k])
+            memcpy(c->split.inputs[k], (const uint8_t *)c->inputs[k] + (size_t)part * bytes, bytes);
+    }
+    hc_split_tell(c, part * samples);
+}
+
+static const void *output_place(const HcContext *c, const HcOutput *output) {
+    return hc_exec_address(&c->exec, output->buffer, c->params, c->grads, c->inputs);
+}
+
+static void end_part(void *user, int64_t part) {
+    HcContext *c = user;
+    for (uint32_t k = 0; k < c->plan.n_outputs; k++) {
+        const HcOutput *output = &c->plan.outputs[k];
+        const size_t bytes = output_bytes(c, output);
+        if (c->split.outputs[k])
+            memcpy((uint8_t *)c->split.outputs[k] + (size_t)part * bytes, output_place(c, output),
+                   bytes);
+    }
+}
+
+void hc_split_run(HcContext *c, HcPass pass) {
+    const HcPartsUser user = {c, begin_part, end_part};
+    if (is_split(c)) {
+        hc_parts_run(&c->split.parts, pass == HC_FORWARD ? HC_FORWARD : HC_BOTH, c->params,
+                     c->grads, &user);
+        return;
+    }
+    hc_exec_run(&c->exec, pass);
+}
+
+HcStatus hc_split_output(HcContext *c, uint32_t index, const void **data) {
+    const HcOutput *output = &c->plan.outputs[index];
+    const size_t bytes = output_bytes(c, output) * (size_t)c->split.parts.count;
+    *data = output_place(c, output);
+    if (!is_split(c) || bytes == 0)
+        return HC_OK;
+    if (!c->split.outputs[index]) {
+        c->split.outputs[index] = hc_aligned_zero(bytes);
+        if (!c->split.outputs[index])
+            return hc_fail_size(&c->error, output->name, (double)bytes);
+        hc_split_run(c, HC_FORWARD);
+    }
+    *data = c->split.outputs[index];
+    return HC_OK;
+}
