@@ -3,6 +3,7 @@
 #include "driver/outputs.h"
 #include "driver/pipeline.h"
 #include "driver/trained.h"
+#include "runtime/app/print_sample.h"
 #include "runtime/app/signals.h"
 #include "runtime/files/json.h"
 #include "runtime/files/paths.h"
@@ -172,27 +173,16 @@ ExitCode command_eval(Driver *d) {
     return code;
 }
 
-static int sample_emit(void *user, const char *bytes, size_t count) {
-    FILE *to = user;
-    fwrite(bytes, 1, count, to);
-    fflush(to);
-    return ferror(to);
-}
-
 ExitCode command_sample(Driver *d) {
     LoadedModel loaded;
     ExitCode code = trained_load(d, d->options.argument, false, &loaded);
     if (code != EXIT_OK)
         return code;
-    HcSampleOptions options = hc_sample_options(&d->options.run, d->options.argument, d->err);
-    options.emit = sample_emit;
-    options.user = d->out;
     HcError error;
-    HcStatus status = hc_sample(loaded.model, &options, &error);
+    HcStatus status =
+        hc_print_sample(loaded.model, &d->options.run, d->options.argument, d->out, d->err, &error);
     if (status != HC_OK)
         code = trained_failed(d, status, &error);
-    else
-        fputc('\n', d->out);
     pipeline_unload(&loaded);
     return code;
 }

@@ -3,6 +3,7 @@
 #include "runtime/app/app.h"
 #include "runtime/app/command_line.h"
 #include "runtime/app/info.h"
+#include "runtime/app/print_sample.h"
 #include "runtime/app/run_options.h"
 #include "runtime/app/signals.h"
 #include "runtime/files/json.h"
@@ -164,19 +165,11 @@ static int evaluate(App *app) {
     return code;
 }
 
-static int emit(void *user, const char *bytes, size_t count) {
-    (void)user;
-    return fwrite(bytes, 1, count, stdout) != count || fflush(stdout) != 0 || hc_signals_stop(NULL);
-}
-
 static int sample(App *app) {
-    HcSampleOptions options = hc_sample_options(&app->options.run, app->argument, stderr);
-    options.emit = emit;
     HcError error = {0};
-    HcStatus status = hc_sample(app->model, &options, &error);
-    if (status == HC_OK)
-        putchar('\n');
-    return report(app, status, &error);
+    return report(
+        app, hc_print_sample(app->model, &app->options.run, app->argument, stdout, stderr, &error),
+        &error);
 }
 
 static int bench(App *app) {

@@ -13,6 +13,10 @@ static bool within(const HcCommandLine *l, const char *name, HcOptionCount count
 bool hc_run_options_valid(const HcCommandLine *l, const HcRunOptions *given, bool bench) {
     if (given->temperature.given && given->temperature.value < 0)
         return hc_command_line_wrong(l, "--temperature is not negative");
+    if (given->top_p.given && !(given->top_p.value > 0 && given->top_p.value <= 1))
+        return hc_command_line_wrong(l, "--top-p is more than 0, and at most 1");
+    if (given->prompt && given->prompt_file)
+        return hc_command_line_wrong(l, "--prompt and --prompt-file are one thing: give one");
     if (given->minutes.given && given->minutes.value <= 0)
         return hc_command_line_wrong(l, "--minutes is more than 0");
     for (uint32_t k = 0; k < given->set.count; k++) {
@@ -22,6 +26,7 @@ bool hc_run_options_valid(const HcCommandLine *l, const HcRunOptions *given, boo
     }
     return within(l, "threads", given->threads, 1, 1024) &&
            within(l, "steps", given->steps, bench, UINT32_MAX) && /* training may end at once */
+           within(l, "samples", given->samples, 1, INT32_MAX) &&
            within(l, "batch", given->batch, 1, INT32_MAX) &&
            within(l, "positions", given->positions, 1, INT32_MAX);
 }
@@ -75,6 +80,7 @@ HcTrainOptions hc_train_options(const HcRunOptions *given, FILE *err) {
                             .force = given->force,
                             .threads = (int32_t)given->threads.value,
                             .from = given->from,
+                            .tokenizer = given->tokenizer,
                             .tensorboard = given->tensorboard,
                             .minutes = given->minutes.value,
                             .batch_log = given->batch_log,
@@ -103,7 +109,10 @@ HcSampleOptions hc_sample_options(const HcRunOptions *given, const char *run, FI
         .prompt_length = given->prompt ? strlen(given->prompt) : 0,
         .length = given->length.given ? (int64_t)given->length.value : HC_SAMPLE_LENGTH,
         .temperature = given->temperature.given ? given->temperature.value : HC_SAMPLE_TEMPERATURE,
+        .tokenizer = given->tokenizer,
+        .samples = (int64_t)given->samples.value,
         .top_k = (int64_t)given->top_k.value,
+        .top_p = given->top_p.value,
         .seed = seed(given),
         .threads = (int32_t)given->threads.value,
         .whole = given->recompute,

@@ -287,13 +287,27 @@ static void measure(HcComparison *c) {
     }
 }
 
-/* Text is read byte by byte: its loss is nats a byte, whatever the vocabulary. */
-static bool are_bytes(const HcComparison *c) {
-    for (uint32_t k = 0; k < c->n_runs; k++)
-        if (counts(c, k) &&
-            !json_object_get(json_object_get(c->runs[k].config, "data"), "held_out_bytes"))
-            return false;
-    return true;
+/* Text is read byte by byte; of tokens a run knows it that was given their tokenizer. */
+static double bytes_of(const HcPastRun *run) {
+    const json_t *data = json_object_get(run->config, "data"),
+                 *text = json_object_get(data, "held_out_text_bytes");
+    const json_int_t tokens = json_integer_value(json_object_get(data, "held_out_tokens"));
+    if (json_object_get(data, "held_out_bytes"))
+        return 1;
+    return json_is_integer(text) && tokens > 0 ? (double)json_integer_value(text) / (double)tokens
+                                               : NAN;
+}
+
+static void count_bytes(HcComparison *c) {
+    c->bytes = c->n_groups > 0;
+    for (uint32_t g = 0; g < c->n_groups; g++) {
+        c->groups[g].bytes = bytes_of(&c->runs[c->groups[g].first]);
+        c->bytes = c->bytes && c->groups[g].bytes > 0;
+    }
+}
+
+double hc_bits_per_byte(const HcRunGroup *group, double loss) {
+    return loss / log(2) / group->bytes;
 }
 
 /* --- all of it ---------------------------------------------------------------------------------*/
@@ -328,7 +342,7 @@ HcStatus hc_compare(HcComparison *c, const HcPastRuns *runs, const char *baselin
     find_step(c);
     find_seconds(c);
     measure(c);
-    c->bytes = are_bytes(c);
+    count_bytes(c);
     return HC_OK;
 }
 

@@ -35,6 +35,7 @@ typedef struct {
     uint32_t first; /* its first run */
     HcStanding at_step, at_time, best;
     HcMean positions_per_s, memory_bytes, minutes, parameters;
+    double bytes; /* of text a held-out token; NAN: not known */
 } HcRunGroup;
 
 typedef struct {
@@ -48,7 +49,7 @@ typedef struct {
     int64_t step;   /* the last at which all were evaluated; -1: none */
     double seconds; /* the longest that all trained; NAN: not known of all */
     bool lettered;  /* groups are named by numbers: what they differ in is too long for a name */
-    bool bytes;     /* all losses are nats a byte */
+    bool bytes;     /* of all groups it is known how many bytes a token has */
 } HcComparison;
 
 /* baseline: a group's name, NAME=VALUE or VALUE of a setting that differs, or a run; NULL: the
@@ -57,6 +58,9 @@ typedef struct {
 HcStatus hc_compare(HcComparison *comparison, const HcPastRuns *runs, const char *baseline,
                     HcError *error);
 void hc_comparison_free(HcComparison *comparison);
+
+/* A loss of the group in bits a byte; NAN: not known. */
+double hc_bits_per_byte(const HcRunGroup *group, double loss);
 
 /* For people; as a row a group of CSV. False: out of memory. */
 bool hc_comparison_print(const HcComparison *comparison, FILE *to);

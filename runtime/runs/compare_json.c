@@ -18,10 +18,11 @@ static json_t *mean_json(const HcMean *m) {
     return json;
 }
 
-static json_t *standing_json(const HcStanding *s, bool bytes) {
+/* bytes: a loss can be told in bits a byte. */
+static json_t *standing_json(const HcRunGroup *group, const HcStanding *s, bool bytes) {
     json_t *json = mean_json(&s->loss);
     if (bytes)
-        hc_json_set(&json, "bits_per_byte", hc_json_number(s->loss.mean / log(2)));
+        hc_json_set(&json, "bits_per_byte", hc_json_number(hc_bits_per_byte(group, s->loss.mean)));
     hc_json_set(&json, "first_step", s->loss.n ? json_integer(s->first_step) : json_null());
     hc_json_set(&json, "last_step", s->loss.n ? json_integer(s->last_step) : json_null());
     hc_json_set(&json, "gap", hc_json_number(s->gap));
@@ -51,9 +52,9 @@ static json_t *group_json(const HcComparison *c, uint32_t g) {
     hc_json_set(&json, "name", hc_json_text(group->name));
     hc_json_set(&json, "settings", settings_json(c, group->first));
     hc_json_set(&json, "seeds", seeds);
-    hc_json_set(&json, "at_equal_step", standing_json(&group->at_step, c->bytes));
-    hc_json_set(&json, "at_equal_time", standing_json(&group->at_time, c->bytes));
-    hc_json_set(&json, "best", standing_json(&group->best, c->bytes));
+    hc_json_set(&json, "at_equal_step", standing_json(group, &group->at_step, c->bytes));
+    hc_json_set(&json, "at_equal_time", standing_json(group, &group->at_time, c->bytes));
+    hc_json_set(&json, "best", standing_json(group, &group->best, c->bytes));
     hc_json_set(&json, "parameters", mean_json(&group->parameters));
     hc_json_set(&json, "positions_per_s", mean_json(&group->positions_per_s));
     hc_json_set(&json, "memory_bytes", mean_json(&group->memory_bytes));

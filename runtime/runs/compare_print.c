@@ -111,7 +111,7 @@ static bool print_at_step(const HcComparison *c, FILE *to) {
         hc_table_add(&t, "%s", seeds ? seeds : "");
         add_standing(&t, s, g == c->baseline);
         if (c->bytes)
-            add_real(&t, "", 4, s->loss.mean / log(2), "");
+            add_real(&t, "", 4, hc_bits_per_byte(&c->groups[g], s->loss.mean), "");
         t.failed |= !seeds;
         free(seeds);
     }
@@ -301,7 +301,7 @@ static void add_csv_row(const HcComparison *c, HcTable *t, uint32_t g) {
     hc_table_add(t, "%s", seeds ? seeds : "");
     add_whole(t, c->step >= 0, c->step);
     add_csv_standing(t, &group->at_step);
-    add_number(t, c->bytes ? group->at_step.loss.mean / log(2) : NAN);
+    add_number(t, c->bytes ? hc_bits_per_byte(group, group->at_step.loss.mean) : NAN);
     add_number(t, c->seconds);
     add_csv_steps(t, &group->at_time);
     add_csv_standing(t, &group->at_time);

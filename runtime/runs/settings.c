@@ -50,12 +50,18 @@ static void add_members(json_t **to, const char *before, const json_t *of, const
     }
 }
 
+/* A count of the data themselves, not of what else is known of them. */
+static bool is_count(const char *key, const json_t *value) {
+    return json_is_integer(value) && strcmp(key, "files") != 0 &&
+           strcmp(key, "held_out_text_bytes") != 0;
+}
+
 /* Which data, and how much of them is for what, wherever they lie: their hash and all counts. */
 static void add_data(json_t **to, json_t *data) {
     json_t *same = json_object(), *value;
     const char *key;
     json_object_foreach(data, key, value) {
-        if (strcmp(key, "xxh3") == 0 || (json_is_integer(value) && strcmp(key, "files") != 0))
+        if (strcmp(key, "xxh3") == 0 || is_count(key, value))
             hc_json_set(&same, key, json_incref(value));
     }
     const bool known = json_object_get(same, "xxh3") != NULL;

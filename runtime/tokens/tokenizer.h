@@ -16,6 +16,20 @@ typedef struct HcTokenizer HcTokenizer;
 HcStatus hc_tokenizer_open(const char *path, HcTokenizer **tokenizer, HcError *error);
 void hc_tokenizer_free(HcTokenizer *tokenizer); /* NULL is fine */
 
+/* The files that such a path names, as they are. */
+typedef struct {
+    struct {
+        const char *name; /* "tokenizer.json", "vocab.json", "merges.txt" */
+        char *path, *text;
+        size_t length;
+    } at[2];
+    uint32_t count;
+} HcTokenizerFiles;
+
+/* Whatever comes of it, hc_tokenizer_files_free frees them. */
+HcStatus hc_tokenizer_files(const char *path, HcTokenizerFiles *files, HcError *error);
+void hc_tokenizer_files_free(HcTokenizerFiles *files);
+
 /* Above all tokens, that is. */
 int64_t hc_tokenizer_size(const HcTokenizer *tokenizer);
 /* The token's bytes; NULL: there is none of this number. */

@@ -4,6 +4,7 @@
 #include "runtime/files/paths.h"
 #include "runtime/files/replace.h"
 #include "runtime/train/events.h"
+#include "runtime/train/tokenizer_copy.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -83,6 +84,8 @@ static HcStatus clear(const HcRun *run, HcError *error) {
         status = remove_file(run, files[k], error);
     if (status == HC_OK)
         status = remove_checkpoints(run, error);
+    if (status == HC_OK)
+        status = hc_tokenizer_copy_remove(run->path, error);
     if (status == HC_OK)
         status = hc_events_remove(run->path, error);
     return status == HC_OK ? remove_file(run, "config.json", error) : status;

@@ -1,5 +1,7 @@
 /* Text that a trained model makes, a token after the other. */
 #include "runtime/train/draw.h"
+#include "runtime/train/run_tokenizer.h"
+#include "runtime/train/speech.h"
 #include "runtime/train/train.h"
 #include "runtime/train/trained.h"
 #include "runtime/train/window.h"
@@ -15,12 +17,19 @@ typedef struct {
     int64_t vocabulary;
     double *logits;
     uint32_t *room; /* to draw in */
+    HcSpeech speech;
+    HcTokens prompt;
+    char *said; /* the prompt, as it is shown */
+    size_t said_length;
 } Sampler;
 
 static HcStatus check_options(const HcSampleOptions *o, HcError *error) {
-    if (!(o->temperature >= 0 && isfinite(o->temperature)) || o->length < 0 || o->top_k < 0)
+    if (!(o->temperature >= 0 && isfinite(o->temperature)) || o->length < 0 || o->top_k < 0 ||
+        o->samples < 0)
         return hc_fail(error, HC_ERROR_ARGUMENT,
-                       "temperature, length and top-k must not be negative");
+                       "temperature, length, samples and top-k must not be negative");
+    if (!(o->top_p >= 0 && o->top_p <= 1))
+        return hc_fail(error, HC_ERROR_ARGUMENT, "top-p is a share, from 0 to 1");
     return HC_OK;
 }
 
@@ -55,7 +64,7 @@ static HcStatus prepare(Sampler *s) {
     if (status != HC_OK)
         return status;
     const int64_t limit = s->context->plan.inputs[input].limit;
-    s->vocabulary = limit > 0 ? limit : 256;
+    s->vocabulary = s->speech.vocabulary = limit > 0 ? limit : 256;
     s->logits = calloc((size_t)s->vocabulary, sizeof *s->logits);
     s->room = calloc((size_t)s->vocabulary, sizeof *s->room);
     if (!s->logits || !s->room)
@@ -69,42 +78,44 @@ static HcStatus prepare(Sampler *s) {
                       hc_window_open(&s->window, s->context, input, s->vocabulary, o->whole != 0));
 }
 
-static HcStatus take_prompt(Sampler *s) {
-    const HcSampleOptions *o = s->options;
-    for (size_t k = 0; k < o->prompt_length; k++) {
-        if ((uint8_t)o->prompt[k] >= s->vocabulary)
-            return hc_fail(s->error, HC_ERROR_DATA,
-                           "byte %d of the prompt is outside the model's vocabulary of %lld",
-                           (uint8_t)o->prompt[k], (long long)s->vocabulary);
-    }
-    if (o->prompt_length == 0 && '\n' >= s->vocabulary)
-        return hc_fail(s->error, HC_ERROR_ARGUMENT,
-                       "without a prompt the text begins after a newline (byte 10), which is "
-                       "outside the model's vocabulary of %lld: give --prompt",
-                       (long long)s->vocabulary);
-    for (size_t k = 0; k < o->prompt_length; k++)
-        hc_window_push(&s->window, (uint8_t)o->prompt[k]);
-    if (o->prompt_length == 0)
-        hc_window_push(&s->window, '\n');
-    return HC_OK;
+/* What stands for nothing is not drawn. */
+static void leave_out(Sampler *s) {
+    for (int64_t v = 0; v < s->vocabulary; v++)
+        if (!hc_speech_has(&s->speech, v))
+            s->logits[v] = -INFINITY;
 }
 
-static HcStatus go_on(Sampler *s) {
+static HcStatus go_on(Sampler *s, int64_t sample, int *ended) {
     const HcSampleOptions *o = s->options;
-    const HcDrawRule rule = {o->temperature, o->top_k, 1, o->seed};
+    const HcDrawRule rule = {o->temperature, o->top_k, o->top_p > 0 ? o->top_p : 1, o->seed};
     HcStatus status = HC_OK;
-    int ended = o->prompt_length > 0 ? o->emit(o->user, o->prompt, o->prompt_length) : 0;
-    for (int64_t k = 0; status == HC_OK && !ended && k < o->length; k++) {
+    hc_window_begin(&s->window, s->prompt.at, (int64_t)s->prompt.count);
+    *ended = s->said_length > 0 ? o->emit(o->user, s->said, s->said_length) : 0;
+    for (int64_t k = 0; status == HC_OK && !*ended && k < o->length; k++) {
+        char room[HC_SPEECH_ROOM];
+        size_t length = 0;
         status = of_context(s, hc_window_logits(&s->window, s->logits));
         if (status != HC_OK)
             break;
-        const int64_t token = hc_draw(&rule, s->logits, s->vocabulary, s->room, (uint64_t)k);
-        if (token > 255)
-            return hc_fail(s->error, HC_ERROR_DATA, "drew token %lld, which is not a byte of text",
-                           (long long)token);
-        const char byte = (char)token;
+        leave_out(s);
+        const uint64_t number = (uint64_t)sample << 40 | (uint64_t)k;
+        const int64_t token = hc_draw(&rule, s->logits, s->vocabulary, s->room, number);
+        const char *text = hc_speech_of(&s->speech, (int32_t)token, room, &length);
         hc_window_push(&s->window, (int32_t)token);
-        ended = o->emit(o->user, &byte, 1);
+        *ended = o->emit(o->user, text, length);
+    }
+    return status;
+}
+
+static HcStatus sample(Sampler *s) {
+    const HcSampleOptions *o = s->options;
+    int ended = 0;
+    HcStatus status = hc_speech_prompt(&s->speech, o->prompt, o->prompt_length, &s->prompt,
+                                       &s->said, &s->said_length, s->error);
+    for (int64_t k = 0; status == HC_OK && !ended && k < (o->samples ? o->samples : 1); k++) {
+        if (k > 0 && o->next && o->next(o->user))
+            break;
+        status = go_on(s, k, &ended);
     }
     return status;
 }
@@ -116,11 +127,15 @@ HcStatus hc_sample(const HcModel *model, const HcSampleOptions *options, HcError
         status =
             hc_open_trained(model, options->checkpoint, options->threads, 1, &s.context, error);
     if (status == HC_OK)
+        status = hc_run_tokenizer_open(options->tokenizer, options->checkpoint, &s.speech.tokenizer,
+                                       error);
+    if (status == HC_OK)
         status = prepare(&s);
     if (status == HC_OK)
-        status = take_prompt(&s);
-    if (status == HC_OK)
-        status = go_on(&s);
+        status = sample(&s);
+    hc_tokenizer_free(s.speech.tokenizer);
+    hc_tokens_free(&s.prompt);
+    free(s.said);
     hc_window_close(&s.window);
     free(s.logits);
     free(s.room);

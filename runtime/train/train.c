@@ -5,6 +5,7 @@
 #include "runtime/run/clock.h"
 #include "runtime/run/context.h"
 #include "runtime/train/evaluate.h"
+#include "runtime/train/tokenizer_copy.h"
 #include "runtime/train/trainer.h"
 
 #include <errno.h>
@@ -30,7 +31,9 @@ static HcStatus write_config(Trainer *t) {
         copy_member(&config, c->plan.json, members[k]);
     hc_json_set(&config, "recipe", hc_recipe_json(&c->recipe));
     hc_json_set(&config, "parameters", json_integer(t->result->parameters));
-    hc_json_set(&config, "data", hc_data_json(&t->data));
+    json_t *data = hc_data_json(&t->data);
+    hc_run_tokenizer_set_json(&t->tokenizer, &data);
+    hc_json_set(&config, "data", data);
     if (t->options->from)
         hc_json_set(&config, "from", hc_json_path(t->options->from));
     hc_json_set(&config, "threads", json_integer(hc_threads(c)));
@@ -321,6 +324,8 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
                                    .notes = o->progress};
     if (status == HC_OK)
         status = hc_data_open(&t->data, &c->plan, &request, positions, t->error);
+    if (status == HC_OK)
+        status = hc_run_tokenizer_read(&t->tokenizer, o->tokenizer, &c->plan, &t->data, t->error);
     t->evaluates = status == HC_OK && t->data.train_count < t->data.count;
     if (status == HC_OK)
         status = trainer_count_steps(t);
@@ -383,6 +388,8 @@ static HcStatus open_outputs(Trainer *t) {
         status = hc_run_open_new(&t->run, o->runs, t->context->plan.model, t->error);
     if (status == HC_OK && t->run.path && !o->resume)
         status = write_config(t);
+    if (status == HC_OK && t->run.path && t->tokenizer.path)
+        status = hc_tokenizer_copy(t->run.path, &t->tokenizer.files, t->error);
     if (status != HC_OK)
         return status;
     if (t->run.path)
@@ -418,6 +425,7 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
     HcStatus closed = hc_run_close(&t.run, status == HC_OK ? error : NULL);
     json_decref(t.config);
     json_decref(t.line);
+    hc_run_tokenizer_free(&t.tokenizer);
     hc_data_free(&t.data);
     hc_destroy(t.context);
     status = status == HC_OK ? closed : status;

@@ -28,13 +28,15 @@ typedef struct {
     int32_t threads;         /* 0: all */
     const HcSetting *settings;
     int32_t n_settings;
-    const char *resume; /* run folder, or one of its checkpoints' (RUN/ckpt/NAME), to go on with;
-                           the recipe and the data are those of the run; of `settings` only where it
-                           ends and when it is evaluated and saved may be given; `out`, `runs`,
-                           `from`, `batch_log` must not. NULL: a new run */
-    int changed_data;   /* 1: go on although the data are not those of the run */
-    const char *from;   /* checkpoint to begin with instead of drawn values (as for
-                           hc_find_checkpoint), as far as names and shapes fit, or NULL */
+    const char *resume;    /* run folder, or one of its checkpoints' (RUN/ckpt/NAME), to go on with;
+                              the recipe and the data are those of the run; of `settings` only where it
+                              ends and when it is evaluated and saved may be given; `out`, `runs`,
+                              `from`, `batch_log` must not. NULL: a new run */
+    const char *tokenizer; /* of which the data's tokens are (as for hc_tokenizer_open); the run
+                              keeps a copy. NULL: unknown */
+    int changed_data;      /* 1: go on although the data are not those of the run */
+    const char *from;      /* checkpoint to begin with instead of drawn values (as for
+                              hc_find_checkpoint), as far as names and shapes fit, or NULL */
     const char *config_extra; /* text of a JSON object whose members join config.json, or NULL */
     int tensorboard;          /* 1: event files in the run folder, too; a run that has some goes on
                                  with them */
@@ -93,6 +95,7 @@ typedef struct {
  *                 and then, and before every evaluation); at the end the last
  *   ckpt/best/    likewise: the step with the least held-out loss
  *   ckpt/step-N/  likewise: the last of them, as many as the recipe's `keep`
+ *   tokenizer/    a copy of the tokenizer, where one is given
  *   ckpt/final.safetensors at the end: parameters alone, those of ckpt/best where patience ended it
  *   summary.json  hc_train_json of the result
  * HC_INTERRUPTED after a stop (ckpt/last is of the last step that was done), HC_ERROR_DIVERGED when
@@ -143,20 +146,26 @@ void hc_evaluation_free(HcEvaluation *evaluation); /* its metrics */
 enum { HC_SAMPLE_LENGTH = 400 };
 #define HC_SAMPLE_TEMPERATURE 0.8
 
+/* What a model's tokens stand for: bytes where its vocabulary is at most 256, text where there is a
+ * tokenizer (given, or kept by the run), else they are numbers, and prompts as well. */
 typedef struct {
     const char *checkpoint; /* run folder or file */
+    const char *tokenizer;  /* NULL: the run's own, if it keeps one */
     const char *prompt;     /* bytes */
     size_t prompt_length;   /* 0: begins after a newline, if the vocabulary holds one */
-    int64_t length;         /* bytes to draw */
+    int64_t length;         /* tokens to draw */
+    int64_t samples;        /* 0: one */
     double temperature;     /* 0: always the likeliest */
     int64_t top_k;          /* draw among the k likeliest; 0: all */
+    double top_p; /* of those among the likeliest that have so much together; 0: all, as for 1 */
     uint64_t seed;
     int32_t threads;
     int whole; /* 1: each token is computed from all of the window, also where the positions before
                   it need not be computed again */
     FILE *notes; /* is told why that is so where it is not asked for; NULL: nobody is */
-    /* Receives the prompt and then each byte; not 0 ends early. */
+    /* Receives the prompt and then what each token stands for; not 0 ends early. */
     int (*emit)(void *user, const char *bytes, size_t count);
+    int (*next)(void *user); /* between two samples; not 0 ends early; or NULL */
     void *user;
 } HcSampleOptions;
 

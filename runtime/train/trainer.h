@@ -7,6 +7,7 @@
 #include "runtime/train/events.h"
 #include "runtime/train/log.h"
 #include "runtime/train/progress.h"
+#include "runtime/train/run_tokenizer.h"
 #include "runtime/train/train.h"
 
 enum { TRAIN_LOSSES = 100 };
@@ -17,6 +18,7 @@ typedef struct {
     HcError *error;
     HcContext *context;
     HcData data;
+    HcRunTokenizer tokenizer; /* of a new run */
     HcRun run;
     HcEvents events; /* beside its log, where they are asked for */
     HcProgress progress;

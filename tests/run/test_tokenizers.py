@@ -3,8 +3,12 @@
 `tokenizers` package's."""
 
 import json
+import math
 import os
+import pty
+import subprocess
 import sys
+import termios
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
@@ -241,6 +245,116 @@ class Tokenize(harness.TestCase):
         self.assertIn("holds no tokenizer", self.tokens("x", self.path("folder"), 3))
         self.write("vocab.json", "{}")
         self.assertIn("merges.txt", self.tokens("x", self.path("vocab.json"), 3))
+
+
+MODEL = """model k {
+  const v = 260;
+  positions t <= 8;
+  input  tokens[t] : token(v);
+  target next[t]   : token(v);
+  param T[v, 8] ~ normal(0.1);
+  let x = embed(tokens, T);
+  let logits[j] = sum[c] T[j,c] * x[c];
+  loss cross_entropy(logits, next);
+}
+train k { data tokens { tokens[t] = tokens[t]; next[t] = tokens[t + 1]; held_out = 0.1; } batch 2; steps 4; eval_every 2; }
+"""
+
+
+class Runs(harness.TestCase):
+    """Runs of tokens: their tokenizer stays with them."""
+
+    def setUp(self):
+        super().setUp()
+        self.tokenizer = self.write("tokenizer.json", small())
+        self.write("text.txt", "low lower lowest \u00e9 " * 40)
+        self.hcc("tokenize", "text.txt", "--tokenizer", "tokenizer.json", "--out", "train.bin")
+        self.write("k.hc", MODEL)
+
+    def hcc(self, *arguments, code=0, **more):
+        return self.expect(harness.hcc(*arguments, cwd=self.folder, **more), code)
+
+    def train(self, *more, out="run", code=0):
+        return self.hcc("train", "k.hc", "--data", "train.bin", "--out", out, "--quiet", *more, code=code)
+
+    def test_text_in_and_out(self):
+        self.train("--tokenizer", "tokenizer.json")
+        os.remove(self.tokenizer)
+        self.assertEqual(os.listdir(self.path("run/tokenizer")), ["tokenizer.json"])
+        self.write("prompt.txt", "low \x1b\u00e9")
+        results = [self.hcc("sample", "run", "--length", "6", *more).out for more in (
+            ("--prompt", "low \x1b\u00e9"), ("--prompt-file", "prompt.txt"))]
+        self.assertEqual(*results)
+        self.assertTrue(results[0].startswith("low \x1b\u00e9"))
+        texts = self.hcc("sample", "run", "--length", "6", "--prompt", "low", "--samples", "3").out.split("\n---\n")
+        self.assertEqual(len(texts), 3)
+        self.assertEqual(len(set(texts)), 3)
+        self.assertEqual(texts[0] + "\n", self.hcc("sample", "run", "--length", "6", "--prompt", "low").out)
+        likeliest = [self.hcc("sample", "run", "--length", "6", *more).out
+                     for more in (("--temperature", "0"), ("--top-k", "1"), ("--top-p", "1e-9"))]
+        self.assertEqual(len(set(likeliest)), 1)
+        config = json.load(open(self.path("run/config.json"), encoding="utf-8"))["data"]
+        text = ("low lower lowest \u00e9 " * 40).encode()
+        held_out = config["held_out_tokens"]
+        self.assertEqual(config["tokenizer"]["tokens"], 259)
+        with open(self.path("train.bin"), "rb") as file:
+            self.write("end.bin", file.read()[-2 * held_out:])
+        self.write("copy.json", small())
+        end = self.hcc("tokenize", "end.bin", "--decode", "--tokenizer", "copy.json").out.encode()
+        self.assertTrue(text.endswith(end))
+        self.assertEqual(config["held_out_text_bytes"], len(end))
+        self.train("--tokenizer", "copy.json", "--set", "v=300", out="wide")
+        compared = json.loads(self.hcc("compare", "run", "wide", "--json").out)
+        for group in compared["groups"]:
+            standing = group["at_equal_step"]
+            self.assertAlmostEqual(standing["bits_per_byte"],
+                                   standing["mean"] / math.log(2) * held_out / len(end), places=12)
+        self.assertNotIn("data", compared["differ"])
+        self.train("--force")
+        self.assertFalse(os.path.exists(self.path("run/tokenizer")))
+        self.assertNotIn("bits_per_byte", self.hcc("compare", "run", "wide", "--json").out)
+
+    def test_numbers_without_one(self):
+        self.train()
+        out = self.hcc("sample", "run", "--length", "3", "--prompt", "1, 20\n257").out
+        self.assertTrue(out.startswith("1 20 257 "), out)
+        self.assertEqual(len(out.split()), 6)
+        for prompt, code in (("", 2), ("low", 2), ("1 x", 2), ("260", 3), ("-1", 3)):
+            self.hcc("sample", "run", "--prompt", prompt, code=code)
+        self.assertTrue(self.hcc("sample", "run", "--prompt", "low", "--tokenizer", "tokenizer.json",
+                                 "--length", "3").out.startswith("low"))
+
+    def test_what_does_not_fit(self):
+        for arguments, said, code in (
+                (("--set", "v=258"), "the tokenizer `tokenizer.json` has 259 tokens", 2),
+                (("--tokenizer", "none.json"), "none.json", 3)):
+            self.assertIn(said, self.train("--tokenizer", "tokenizer.json", *arguments, code=code).err)
+            self.assertFalse(os.path.exists(self.path("run")))
+        self.write("train.bin", (259).to_bytes(2, "little") * 200)
+        self.assertIn("it has no token 259", self.train("--tokenizer", "tokenizer.json", code=3).err)
+        self.write("k.hc", harness.EVALUATED)
+        self.write("train.bin", "text " * 100)
+        self.assertIn("--tokenizer is for `data tokens`", self.train("--tokenizer", "tokenizer.json", code=2).err)
+
+    def test_a_terminal_is_not_steered(self):
+        self.train("--tokenizer", "tokenizer.json")
+        shown = "low \x1b[31m\u00e9\u202e\u0085\t."
+        for more, expected in (((), "low \\x1b[31m\u00e9\\u202e\\u0085\t."), (("--raw",), shown)):
+            said = self.on_terminal("sample", "run", "--length", "0", "--prompt", shown, *more)
+            self.assertEqual(said.decode().replace("\r\n", "\n"), expected + "\n")
+
+    def on_terminal(self, *arguments):
+        own, theirs = pty.openpty()
+        attributes = termios.tcgetattr(theirs)
+        attributes[1] &= ~termios.OPOST
+        termios.tcsetattr(theirs, termios.TCSANOW, attributes)
+        with subprocess.Popen([harness.hcc_path(), *arguments], cwd=self.folder, stdout=theirs,
+                              env=harness.environment()) as process:
+            self.assertEqual(process.wait(60), 0)
+        os.close(theirs)
+        said = os.read(own, 4096)
+        os.close(own)
+        return said
 
 
 @harness.unittest.skipIf(LACKING, LACKING)
