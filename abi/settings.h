@@ -38,6 +38,7 @@
     ROW(parts, WHOLE, 1, 1, 1 << 20, INCLUDED, "", "") /* of the batch: `batch 32 in 8` */         \
     ROW(steps, WHOLE, 1000, 0, 1e12, INCLUDED, "", "")                                             \
     ROW(clip, REAL, 0, 0, 1e30, INCLUDED, "", "")                                                  \
+    ROW(ema, REAL, 0, 0, 1, EXCLUDED, "", "")                                                      \
     ROW(seed, WHOLE, 1, 0, 9.2e18, INCLUDED, "", "")                                               \
     ROW(eval_every, WHOLE, 0, 0, 1e12, INCLUDED, "", "")                                           \
     ROW(eval_batches, WHOLE, 0, 0, 1e9, INCLUDED, "", "")                                          \

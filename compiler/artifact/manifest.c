@@ -131,6 +131,7 @@ static void add_recipe(JsonText *t, const Recipe *r) {
     json_text_integer(t, "parts", r->parts);
     json_text_integer(t, "steps", r->steps);
     json_text_real(t, "clip", r->clip);
+    json_text_real(t, "ema", r->ema);
     json_text_integer(t, "seed", r->seed);
     json_text_integer(t, "eval_every", r->eval_every);
     json_text_integer(t, "eval_batches", r->eval_batches);

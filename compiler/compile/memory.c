@@ -34,7 +34,7 @@ uint64_t memory_state(const Network *network, bool f64) {
     const TirProgram *p = network->program;
     const OptimizerKind kind = network->recipe.optimizer;
     const uint64_t slab = slab_bytes(p, f64);
-    return 2 * slab +
+    return (network->recipe.ema > 0 ? 3 : 2) * slab +
            (kind == OPTIMIZER_MUON ? muon_bytes(p, slab, f64) : recipe_moments[kind] * slab);
 }
 

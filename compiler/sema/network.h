@@ -36,6 +36,7 @@ typedef struct {
     double connection_lr;        /* times the rate, for the parameters of connections */
     int64_t batch, parts, steps; /* samples of a step, and in how many parts they run */
     double clip;                 /* global gradient norm; 0 = off */
+    double ema;                  /* of parameters, by step; 0 = none */
     int64_t seed;
     int64_t eval_every;   /* steps between evaluations during training; 0 = only at the end */
     int64_t eval_batches; /* of an evaluation; 0 = all that is held out */

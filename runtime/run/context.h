@@ -2,6 +2,7 @@
 #ifndef HC_CONTEXT_H
 #define HC_CONTEXT_H
 
+#include "runtime/run/ema.h"
 #include "runtime/run/exec.h"
 #include "runtime/run/optim.h"
 #include "runtime/run/split_batch.h"
@@ -22,6 +23,7 @@ struct HcContext {
     void **grown_inputs; /* of a resize, until nothing can fail any more */
     void **inputs;
     HcOptim optim;
+    HcEma ema;
     bool has_optim;   /* made by the first step */
     bool moved;       /* addresses must be resolved again */
     bool ran;         /* a forward pass at these extents */
@@ -57,6 +59,10 @@ HcStatus hc_make_whole(HcContext *context);
 /* Parameters of another model's file, as far as names and shapes are the same; what they are, and
  * what is not, is said among the notes (NULL: it is not). */
 HcStatus hc_load_matching(HcContext *context, const char *path, FILE *notes);
+
+/* hc_load, of what evaluations measured: where that is a checkpoint's parameters, and its state has
+ * an average of them, the average. */
+HcStatus hc_load_evaluated(HcContext *context, const char *path);
 
 /* hc_save_checkpoint, with a text that comes back when it is loaded; NULL: none. */
 HcStatus hc_save_checkpoint_note(HcContext *context, const char *folder, const char *note);

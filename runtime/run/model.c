@@ -167,6 +167,7 @@ void hc_destroy(HcContext *c) {
     free(c->input_bytes);
     free(c->own_params);
     free(c->own_grads);
+    hc_ema_destroy(c);
     hc_split_destroy(c);
     hc_optim_destroy(&c->optim);
     hc_exec_destroy(&c->exec);
@@ -215,6 +216,8 @@ uint64_t hc_memory_bytes(const HcContext *c) {
     for (uint32_t k = 0; k < c->plan.n_inputs; k++)
         bytes += c->input_bytes[k];
     bytes += hc_split_bytes(c);
+    if (c->ema.slab)
+        bytes += slab;
     return bytes + (c->has_optim ? c->optim.bytes : 0);
 }
 

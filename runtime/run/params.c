@@ -49,6 +49,7 @@ HcStatus hc_parameter_named(HcContext *c, const char *name, HcParameter *to) {
 HcStatus hc_bind_parameters(HcContext *c, void *params, void *grads) {
     if (!c)
         return hc_null(c, "the context");
+    hc_use_ema(c, 0);
     if ((uintptr_t)params % 64 != 0 || (uintptr_t)grads % 64 != 0)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT,
                        "bound parameters and gradients must be 64-byte aligned");
@@ -99,6 +100,7 @@ static void init_task(void *argument, int64_t task, int32_t worker) {
 HcStatus hc_init(HcContext *c, uint64_t seed) {
     if (!c)
         return hc_null(c, "the context");
+    hc_use_ema(c, 0);
     for (uint32_t k = 0; k < c->plan.n_parameters; k++) {
         const HcParameterPlan *p = &c->plan.parameters[k];
         InitJob job = {c, p, seed, hc_rng_stream(p->name)};
@@ -117,7 +119,10 @@ HcStatus hc_init(HcContext *c, uint64_t seed) {
 HcStatus hc_ensure_optim(HcContext *c) {
     if (c->has_optim)
         return HC_OK;
-    HcStatus status = hc_optim_create(&c->optim, &c->plan, &c->recipe, &c->exec.blas, &c->error);
+    HcStatus status = hc_ema_create(c, &c->error);
+    if (status != HC_OK)
+        return status;
+    status = hc_optim_create(&c->optim, &c->plan, &c->recipe, &c->exec.blas, &c->error);
     c->has_optim = status == HC_OK;
     return status;
 }
@@ -155,6 +160,7 @@ HcStatus hc_step(HcContext *c, double lr) {
         return hc_null(c, "the context");
     if (!(isfinite(lr) && (lr < 0 || hc_recipe_takes_lr(lr))))
         return hc_fail(&c->error, HC_ERROR_ARGUMENT, "a step's learning rate cannot be %g", lr);
+    hc_use_ema(c, 0);
     HcStatus status = hc_ensure_optim(c);
     if (status != HC_OK)
         return status;
@@ -178,6 +184,7 @@ HcStatus hc_step(HcContext *c, double lr) {
     apply_updates(c);
     c->steps_done++;
     c->loaded_step = -1;
+    hc_ema_step(c);
     return HC_OK;
 }
 
@@ -194,5 +201,8 @@ double hc_schedule_lr(const HcContext *c, int64_t step) {
 HcStatus hc_set_recipe(HcContext *c, const char *key, const char *value) {
     if (!c || !key || !value)
         return hc_null(c, "the key or the value");
+    if (c->has_optim && strcmp(strncmp(key, "train.", 6) == 0 ? key + 6 : key, "ema") == 0)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT,
+                       "train.ema is chosen before the first step, and stays");
     return hc_recipe_set(&c->recipe, key, value, &c->error);
 }

@@ -105,7 +105,7 @@ typedef struct {
     HcOptimizer optimizer;
     HcSchedule schedule;
     double lr, adamw_lr, beta1, beta2, eps, weight_decay, momentum, floor, decay, connection_lr,
-        clip, save_minutes, epochs;
+        clip, save_minutes, epochs, ema;
     int64_t warmup, batch, steps, eval_every, save_every, keep, eval_batches, patience, parts;
     uint64_t seed;
 } HcRecipe;

@@ -72,6 +72,7 @@ HcStatus hc_save(HcContext *c, const char *path) {
 HcStatus hc_load(HcContext *c, const char *path) {
     if (!c || !path)
         return hc_null(c, "the path");
+    hc_use_ema(c, 0);
     HcTensor *tensors;
     HcTensorFile *file = NULL;
     HcStatus status = parameter_tensors(c, &tensors);
@@ -105,6 +106,7 @@ static HcStatus take_matching(HcContext *c, const char *path, const HcTensorFile
 }
 
 HcStatus hc_load_matching(HcContext *c, const char *path, FILE *notes) {
+    hc_use_ema(c, 0);
     HcTensor *tensors;
     HcTensorFile *file = NULL;
     HcStatus status = parameter_tensors(c, &tensors);
@@ -119,7 +121,7 @@ HcStatus hc_load_matching(HcContext *c, const char *path, FILE *notes) {
 
 /* --- the optimiser's state ---------------------------------------------------------------------*/
 
-/* Moments as tensors named "exp_avg.NAME" and so on. */
+/* Moments as tensors named "exp_avg.NAME" and so on, and the average as "ema.NAME". */
 typedef struct {
     HcTensor *tensors;
     char **names;
@@ -133,39 +135,49 @@ static void state_free(StateTensors *s) {
     free(s->tensors);
 }
 
-static char *state_name(const HcContext *c, const HcParameterPlan *p, uint32_t moment) {
-    const char *prefix = hc_optimizer_moments[hc_optim_of(&c->recipe, p)][moment];
+/* Room for so many tensors of each parameter. */
+static HcStatus state_room(HcContext *c, StateTensors *s, size_t each) {
+    const size_t n = each * c->plan.n_parameters + 1;
+    *s = (StateTensors){.tensors = calloc(n, sizeof *s->tensors),
+                        .names = calloc(n, sizeof *s->names)};
+    return s->tensors && s->names ? HC_OK : hc_fail_memory(&c->error, "the optimiser's checkpoint");
+}
+
+/* data: of the k-th parameter; NULL: there is none. */
+static HcStatus state_add(HcContext *c, StateTensors *s, uint32_t k, const char *prefix,
+                          void *data) {
+    const HcParameterPlan *p = &c->plan.parameters[k];
     const size_t size = strlen(prefix) + strlen(p->name) + 2;
-    char *name = malloc(size);
-    if (name)
-        snprintf(name, size, "%s.%s", prefix, p->name);
-    return name;
+    char *name = data ? malloc(size) : NULL;
+    if (!data)
+        return HC_OK;
+    if (!name)
+        return hc_fail_memory(&c->error, "the optimiser's checkpoint");
+    snprintf(name, size, "%s.%s", prefix, p->name);
+    s->tensors[s->count] = tensor_at(c, p, name, data);
+    s->names[s->count++] = name;
+    return HC_OK;
+}
+
+static HcStatus add_ema(HcContext *c, StateTensors *s, uint8_t *slab) {
+    HcStatus status = HC_OK;
+    for (uint32_t k = 0; k < c->plan.n_parameters && slab && status == HC_OK; k++)
+        status = state_add(c, s, k, "ema", slab + c->plan.parameters[k].offset);
+    return status;
 }
 
 static HcStatus state_tensors(HcContext *c, StateTensors *s) {
     *s = (StateTensors){0};
     HcStatus status = hc_ensure_optim(c);
-    if (status != HC_OK)
-        return status;
-    size_t n = c->plan.n_parameters;
-    s->tensors = calloc(HC_MOMENTS * n + 1, sizeof *s->tensors);
-    s->names = calloc(HC_MOMENTS * n + 1, sizeof *s->names);
-    if (!s->tensors || !s->names)
-        return hc_fail_memory(&c->error, "the optimiser's checkpoint");
-    for (uint32_t moment = 0; moment < HC_MOMENTS; moment++) {
-        for (uint32_t k = 0; k < n; k++) {
-            const HcParameterPlan *p = &c->plan.parameters[k];
-            void *data = hc_optim_moment(&c->optim, &c->recipe, k, moment);
-            if (!data)
-                continue;
-            char *name = state_name(c, p, moment);
-            if (!name)
-                return hc_fail_memory(&c->error, "the optimiser's checkpoint");
-            s->tensors[s->count] = tensor_at(c, p, name, data);
-            s->names[s->count++] = name;
-        }
-    }
-    return HC_OK;
+    if (status == HC_OK)
+        status = state_room(c, s, HC_MOMENTS + 1);
+    for (uint32_t moment = 0; moment < HC_MOMENTS; moment++)
+        for (uint32_t k = 0; k < c->plan.n_parameters && status == HC_OK; k++)
+            status = state_add(
+                c, s, k,
+                hc_optimizer_moments[hc_optim_of(&c->recipe, &c->plan.parameters[k])][moment],
+                hc_optim_moment(&c->optim, &c->recipe, k, moment));
+    return status == HC_OK ? add_ema(c, s, c->ema.slab) : status;
 }
 
 static uint64_t parameters_hash(const HcTensor *tensors, const HcContext *c) {
@@ -173,6 +185,7 @@ static uint64_t parameters_hash(const HcTensor *tensors, const HcContext *c) {
 }
 
 static HcStatus save_state(HcContext *c, const char *path, const char *note) {
+    hc_use_ema(c, 0);
     StateTensors s = {0};
     HcTensor *parameters;
     HcStatus status = parameter_tensors(c, &parameters);
@@ -246,6 +259,7 @@ static void forget_optim(HcContext *c, bool had) {
 HcStatus hc_load_state(HcContext *c, const char *path) {
     if (!c || !path)
         return hc_null(c, "the path");
+    hc_use_ema(c, 0);
     StateTensors s = {0};
     StateOf of;
     HcTensor *parameters;
@@ -273,6 +287,7 @@ HcStatus hc_load_state(HcContext *c, const char *path) {
 /* --- both in a folder --------------------------------------------------------------------------*/
 
 static HcStatus save_into(HcContext *c, const char *folder, const char *note) {
+    hc_use_ema(c, 0);
     char *parameters = hc_path_join(folder, HC_PARAMETERS_FILE),
          *state = hc_path_join(folder, HC_STATE_FILE);
     HcStatus status = parameters && state ? HC_OK : hc_fail_memory(&c->error, "a path");
@@ -307,6 +322,16 @@ char *hc_checkpoint_parameters(const char *folder) {
     const bool is = access(path, F_OK) != 0 && access(earlier, F_OK) == 0;
     free(is ? path : earlier);
     return is ? earlier : path;
+}
+
+/* The state's file beside a checkpoint's parameters, the caller's; NULL: out of memory. */
+static char *state_beside(const char *parameters) {
+    const char *slash = strrchr(parameters, '/');
+    const size_t folder = slash ? (size_t)(slash - parameters) + 1 : 0;
+    char *path = malloc(folder + sizeof HC_STATE_FILE);
+    if (path)
+        memcpy(memcpy(path, parameters, folder) + folder, HC_STATE_FILE, sizeof HC_STATE_FILE);
+    return path;
 }
 
 static HcStatus read_says(HcContext *c, const HcTensorFile *file, HcCheckpointSays *says) {
@@ -348,16 +373,13 @@ static HcStatus load_both(HcContext *c, const char *parameters_path, const char 
 }
 
 HcStatus hc_load_checkpoint_says(HcContext *c, const char *folder, HcCheckpointSays *says) {
+    hc_use_ema(c, 0);
     StateTensors s = {0};
     HcTensor *tensors = NULL;
     bool had = c->has_optim;
     char *parameters = hc_checkpoint_parameters(folder), *state = NULL;
-    if (parameters) {
-        char *slash = strrchr(parameters, '/');
-        *slash = 0;
-        state = hc_path_join(parameters, HC_STATE_FILE);
-        *slash = '/';
-    }
+    if (parameters)
+        state = state_beside(parameters);
     HcStatus status = state ? HC_OK : hc_fail_memory(&c->error, "a path");
     if (status == HC_OK)
         status = parameter_tensors(c, &tensors);
@@ -371,6 +393,27 @@ HcStatus hc_load_checkpoint_says(HcContext *c, const char *folder, HcCheckpointS
     free(tensors);
     free(parameters);
     free(state);
+    return status;
+}
+
+HcStatus hc_load_evaluated(HcContext *c, const char *parameters) {
+    const size_t length = strlen(parameters), end = strlen(HC_PARAMETERS_FILE);
+    StateTensors s = {0};
+    HcTensorFile *file = NULL;
+    HcStatus status = hc_load(c, parameters);
+    if (status != HC_OK || length < end || strcmp(parameters + length - end, HC_PARAMETERS_FILE))
+        return status;
+    char *path = state_beside(parameters);
+    status = path ? state_room(c, &s, 1) : hc_fail_memory(&c->error, "a path");
+    if (status == HC_OK)
+        status = add_ema(c, &s, c->params);
+    if (status == HC_OK && access(path, F_OK) == 0)
+        status = hc_tensors_open_partial(path, s.tensors, s.count, &file, &c->error);
+    if (status == HC_OK && file && hc_tensors_there(file) == s.count)
+        hc_tensors_take(file);
+    hc_tensors_close(file);
+    state_free(&s);
+    free(path);
     return status;
 }
 

@@ -62,7 +62,8 @@ HcStatus trainer_take_best(Trainer *t) {
     HcStatus status =
         best ? hc_find_checkpoint(best, &path, t->error) : hc_fail_memory(t->error, "a path");
     if (status == HC_OK)
-        status = trainer_context_failed(t, hc_load(t->context, path));
+        status = trainer_context_failed(t, hc_load_evaluated(t->context, path));
+    t->has_best = status == HC_OK;
     free(best);
     free(path);
     return status;

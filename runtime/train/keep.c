@@ -25,6 +25,11 @@ HcStatus trainer_context_failed(Trainer *t, HcStatus status) {
     return status;
 }
 
+void trainer_measure(Trainer *t) {
+    const bool averages = t->context->recipe.ema > 0 && t->context->steps_done > 0;
+    hc_use_ema(t->context, averages && !t->has_best);
+}
+
 /* --- the note ----------------------------------------------------------------------------------*/
 
 /* How many of the last steps' losses there are. */
@@ -193,6 +198,7 @@ HcStatus trainer_save_final(Trainer *t) {
     if (!t->run.path)
         return HC_OK;
     char *path = hc_run_file(&t->run, "ckpt/final.safetensors");
+    trainer_measure(t);
     HcStatus status = path ? trainer_context_failed(t, hc_save(t->context, path))
                            : hc_fail_memory(t->error, "a path");
     free(path);

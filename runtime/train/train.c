@@ -98,8 +98,10 @@ static HcStatus evaluate(Trainer *t) {
     const HcEvaluationSize size = {r->batch, r->eval_batches};
     HcStatus status = trainer_save_last(t);
     hc_evaluation_free(e); /* the one before */
+    trainer_measure(t);
     if (status == HC_OK)
         status = trainer_context_failed(t, hc_data_evaluate(&t->data, t->context, &size, &stop, e));
+    hc_use_ema(t->context, 0);
     if (status == HC_OK)
         status = trainer_save_best(t);
     if (status == HC_OK && e->not_finite[0])

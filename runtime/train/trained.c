@@ -1,4 +1,5 @@
 #include "runtime/train/trained.h"
+#include "runtime/run/context.h"
 #include "runtime/train/train.h"
 
 #include <stdlib.h>
@@ -12,7 +13,7 @@ HcStatus hc_open_trained(const HcModel *model, const char *path, int32_t threads
         return status;
     HcOptions options = {.threads = threads, .samples = samples};
     status = hc_create(model, &options, context, error);
-    if (status == HC_OK && (status = hc_load(*context, checkpoint)) != HC_OK && error)
+    if (status == HC_OK && (status = hc_load_evaluated(*context, checkpoint)) != HC_OK && error)
         *error = (*context)->error;
     free(checkpoint);
     if (status == HC_OK)

@@ -30,8 +30,12 @@ typedef struct {
     json_t *line;                /* of the last step, while its evaluation is not in it; or NULL */
     json_t *config;              /* of the run that goes on; NULL: this one is new */
     bool evaluates;
+    bool has_best; /* the context's parameters are those of the best evaluation */
 } Trainer;
 
+/* What evaluations measure, from now on, until the next step: the parameters' average where the
+ * recipe asks for one. */
+void trainer_measure(Trainer *trainer);
 /* Takes over a failure of the context. */
 HcStatus trainer_context_failed(Trainer *trainer, HcStatus status);
 

@@ -40,6 +40,8 @@ CASES = {
     "weighed": "loss cross_entropy(logits, class) weight w;",
     "by sample": "loss cross_entropy(logits, class) weight s * w;",
     "for samples": "loss cross_entropy(logits, class) weight s;",
+    "smoothed": "loss cross_entropy(logits, class, 0.2);",
+    "smoothed and weighed": "loss cross_entropy(logits, class, smoothing = 0.1) weight w;",
     "binary": "loss binary_cross_entropy(logit, truth);",
     "binary weighed": "loss binary_cross_entropy(logit, truth)\n    weight w;",
     "two": "loss cross_entropy(logits, class) weight w; loss binary_cross_entropy(logit, truth);",
@@ -51,6 +53,12 @@ def reference(case, x, w, s, classes, truth, a, b):
     logits, logit = x @ a.T, x @ b
     entropy = F.cross_entropy(logits.flatten(0, 1), classes.flatten(), reduction="none")
     entropy = entropy.view(classes.shape)
+    if case == "smoothed":
+        return F.cross_entropy(logits.flatten(0, 1), classes.flatten(), label_smoothing=0.2)
+    if case == "smoothed and weighed":
+        entropy = F.cross_entropy(logits.flatten(0, 1), classes.flatten(), reduction="none",
+                                  label_smoothing=0.1).view(classes.shape)
+        return (w * entropy).sum() / w.sum()
     if case == "ignored":
         return F.cross_entropy(logits.flatten(0, 1), classes.flatten(), ignore_index=2)
     if case == "for samples":

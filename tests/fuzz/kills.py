@@ -45,7 +45,7 @@ train killed {
 }
 """
 RECIPES = [["train.optimizer=adamw", "train.schedule=cosine", "train.warmup=10"],
-           ["train.optimizer=sgd", "train.lr=0.05", "train.batch=4 in 2"],
+           ["train.optimizer=sgd", "train.lr=0.05", "train.batch=4 in 2", "train.ema=0.9"],
            ["train.optimizer=muon", "train.lr=0.02", "train.schedule=wsd",
             "train.batch=4 in 4"],
            ["train.optimizer=lion", "train.lr=1e-4", "train.schedule=linear"]]

@@ -42,9 +42,10 @@ def temporaries(run):
 
 
 class Resume(harness.TestCase):
-    """Of a model with everything that a step may depend on: dropout, a schedule, evaluations."""
+    """Of a model with everything that a step may depend on: dropout, a schedule, evaluations, parts of a
+    batch, an average of the parameters."""
 
-    SETTINGS = ["wiring=mhc", "blocks=1", "d=32", "heads=2", "context=16", "train.batch=4",
+    SETTINGS = ["wiring=mhc", "blocks=1", "d=32", "heads=2", "context=16", "train.batch=4 in 2", "train.ema=0.8",
                 "train.steps=200", "train.warmup=2", "train.eval_every=7"]
     MODEL = "examples/shakespeare.hc"
 

@@ -557,6 +557,38 @@ static void a_step_takes_learning_rates_alone(void **state) {
     free(manifest);
 }
 
+/* By its definition, as a mean with weights; what it stands in for comes back. */
+static void ema_is_a_weighted_mean_of_steps(void **state) {
+    (void)state;
+    char *manifest = bigram_manifest("\"clip\": 1.0", 8, "\"clip\": 1.0, \"ema\": 0.75");
+    HcModel model = bigram_model(8, manifest);
+    HcContext *c = trained(&model, "0");
+    HcParameter b;
+    double mean[256] = {0}, total = 0, now[256];
+    assert_int_equal(hc_use_ema(c, 1), HC_ERROR_ARGUMENT);
+    for (int step = 0; step < 5; step++) {
+        assert_int_equal(hc_step(c, 0.1), HC_OK);
+        assert_int_equal(hc_parameter_named(c, "b", &b), HC_OK);
+        total = 0.75 * total + 1;
+        for (int k = 0; k < 256; k++) {
+            now[k] = ((double *)b.data)[k];
+            mean[k] += (now[k] - mean[k]) / total;
+        }
+        assert_int_equal(hc_use_ema(c, 1), HC_OK);
+        assert_int_equal(hc_uses_ema(c), 1);
+        assert_int_equal(hc_parameter_named(c, "b", &b), HC_OK);
+        for (int k = 0; k < 256; k++)
+            assert_true(fabs(((double *)b.data)[k] - mean[k]) < 1e-14);
+        assert_int_equal(hc_forward(c), HC_OK);
+    }
+    assert_int_equal(hc_set_recipe(c, "train.ema", "0.5"), HC_ERROR_ARGUMENT);
+    assert_int_equal(hc_use_ema(c, 0), HC_OK);
+    assert_int_equal(hc_parameter_named(c, "b", &b), HC_OK);
+    assert_memory_equal(b.data, now, sizeof now);
+    hc_destroy(c);
+    free(manifest);
+}
+
 static void steps_clip_and_leave_what_is_frozen(void **state) {
     (void)state;
     char *manifest = bigram_manifest("\"optimizer\": \"adamw\"", 8, "\"optimizer\": \"sgd\"");
@@ -605,6 +637,7 @@ int main(void) {
         cmocka_unit_test(muon_does_not_depend_on_threads),
         cmocka_unit_test(norms_do_not_depend_on_threads),
         cmocka_unit_test(steps_clip_and_leave_what_is_frozen),
+        cmocka_unit_test(ema_is_a_weighted_mean_of_steps),
         cmocka_unit_test(a_step_takes_learning_rates_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

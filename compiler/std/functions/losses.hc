@@ -1,8 +1,11 @@
 /// -log of the probability that softmax(logits) gives the target, at one position.
 /// Targets of a class that says nothing are left out by their weight:
 /// `loss cross_entropy(logits, next) weight select(next == padding, 0, 1);`
-fn cross_entropy(logits[v], target) -> l {
-  let l = logsumexp[k] logits[k] - sum[k] onehot(target)[k] * logits[k];
+/// With `smoothing` e the target has probability 1 - e, and e is shared out evenly among all classes, itself
+/// included (Szegedy et al. 2016, arXiv:1512.00567, section 7).
+fn cross_entropy(logits[v], target, smoothing = 0) -> l {
+  let l = logsumexp[k] logits[k] - (1 - smoothing) * (sum[k] onehot(target)[k] * logits[k])
+        - smoothing * (mean[k] logits[k]);
 }
 
 /// -log of the probability that sigmoid(logit) gives the target, which is 1 or 0 (or between them).
