@@ -1,5 +1,6 @@
 /* The held-out loss of what a run has trained. */
 #include "runtime/train/evaluate.h"
+#include "runtime/train/other_machine.h"
 #include "runtime/train/train.h"
 #include "runtime/train/trained.h"
 
@@ -27,6 +28,8 @@ HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, HcEvalu
                                    .notes = options->notes};
     if (status == HC_OK)
         status = hc_data_open(&data, &c->plan, &request, hc_positions(c), error);
+    if (status == HC_OK)
+        hc_warn_other_machine(config, c, "its losses", options->notes);
     if (status == HC_OK && data.train_count == data.count)
         status = hc_fail(error, HC_ERROR_DATA,
                          "the model `%s` holds nothing out: its train block needs `held_out`",

@@ -3,6 +3,7 @@
 #include "runtime/files/checkpoint.h"
 #include "runtime/files/json.h"
 #include "runtime/run/context.h"
+#include "runtime/train/other_machine.h"
 #include "runtime/train/trainer.h"
 
 #include <errno.h>
@@ -60,26 +61,6 @@ HcStatus trainer_find_run(Trainer *t) {
         status = hc_fail(t->error, HC_ERROR_CHECKPOINT,
                          "the config.json of `%s` does not say what data it read", o->resume);
     return status == HC_OK ? set_recipe(t) : status;
-}
-
-/* --- what is not as it was ---------------------------------------------------------------------*/
-
-/* A text of config.json is another now, and bits may depend on it. */
-static void warn_of(const Trainer *t, const char *what, const json_t *was, const char *now) {
-    const char *text = json_string_value(was);
-    if (text && now && strcmp(text, now) != 0 && t->options->progress)
-        fprintf(t->options->progress,
-                "warning: the run was made with %s %s, this is %s: from here on results may be "
-                "rounded differently\n",
-                what, text, now);
-}
-
-static void warn(const Trainer *t) {
-    warn_of(t, "OpenBLAS's kernels for", json_object_get(t->config, "blas_core"),
-            t->context->exec.blas.core);
-    warn_of(
-        t, "code for", json_object_get(json_object_get(t->config, "cpu"), "name"),
-        json_string_value(json_object_get(json_object_get(t->context->plan.json, "cpu"), "name")));
 }
 
 /* --- taking it over ----------------------------------------------------------------------------*/
@@ -151,7 +132,7 @@ HcStatus trainer_take_run(Trainer *t) {
     if (status == HC_OK)
         status = load(t, checkpoint);
     if (status == HC_OK)
-        warn(t);
+        hc_warn_other_machine(t->config, t->context, "what follows", t->options->progress);
     if (status == HC_OK && t->result->steps < t->context->recipe.steps)
         status = remove_results(t);
     if (status == HC_OK)

@@ -189,6 +189,22 @@ class Resume(harness.TestCase):
         self.assertIn("--changed-data is for a run that goes on",
                       self.expect(hcc(*self.command(run, "--changed-data")), 2).err)
 
+    def test_another_machine_is_told(self):
+        run = self.path("run")
+        shutil.copytree(self.whole, run)
+        said = self.expect(hcc("eval", run, "--cpu", "baseline")).err
+        self.assertRegex(said, "made with code for .*, this is .*: its losses may be rounded")
+        self.assertEqual(self.expect(hcc("eval", run)).err, "")
+        with open(os.path.join(run, "config.json"), encoding="utf-8") as file:
+            config = json.load(file)
+        config["cpu"]["features"].append("telepathy")
+        config["blas_core"] = "Abacus"
+        with open(os.path.join(run, "config.json"), "w", encoding="utf-8") as file:
+            json.dump(config, file)
+        said = self.expect(hcc("train", "--resume", run)).err
+        self.assertRegex(said, "kernels for Abacus, this is .*: what follows may be rounded")
+        self.assertIn("made with the processor's telepathy: what follows", said)
+
     def test_damage_is_told(self):
         run = self.path("run")
         shutil.copytree(self.whole, run)
