@@ -27,16 +27,20 @@ static bool memory_has(size_t bytes) {
     return available < 0 || (double)bytes <= 1024 * (available + swap);
 }
 
+/* Large pages halve the cost of streaming through it. */
+static size_t alignment_of(size_t bytes) {
+    return bytes >= (size_t)4 << 20 ? (size_t)2 << 20 : 64;
+}
+
 /* As it comes; NULL when there is none. */
 static void *aligned(size_t bytes) {
-    size_t alignment = bytes >= (size_t)4 << 20 ? (size_t)2 << 20 : 64;
-    size_t size = (bytes + alignment - 1) / alignment * alignment;
+    size_t alignment = alignment_of(bytes), size = (bytes + alignment - 1) / alignment * alignment;
     if (size < bytes || !memory_has(size))
         return NULL;
     void *memory = aligned_alloc(alignment, size ? size : alignment);
     if (!memory)
         return NULL;
-    if (alignment > 64) /* large pages halve the cost of streaming through it */
+    if (alignment > 64)
         madvise(memory, size, MADV_HUGEPAGE);
     return memory;
 }
@@ -44,6 +48,19 @@ static void *aligned(size_t bytes) {
 void *hc_aligned_zero(size_t bytes) {
     void *memory = aligned(bytes);
     return memory ? memset(memory, 0, bytes) : NULL;
+}
+
+/* Zeros, of which those are made that are used: a text may end long before the last position. The
+ * block is what to free; NULL when there is none. */
+static void *aligned_lazily(size_t bytes, void **block) {
+    const size_t alignment = alignment_of(bytes), size = bytes + alignment;
+    *block = size < bytes || !memory_has(size) ? NULL : calloc(1, size);
+    if (!*block)
+        return NULL;
+    uint8_t *memory = (uint8_t *)*block + (alignment - (uintptr_t)*block % alignment) % alignment;
+    if (alignment > 64)
+        madvise(memory, bytes / alignment * alignment, MADV_HUGEPAGE);
+    return memory;
 }
 
 HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, HcPool *pool,
@@ -70,7 +87,7 @@ HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, 
 }
 
 void hc_exec_destroy(HcExec *exec) {
-    free(exec->workspace);
+    free(exec->workspace_block);
     free(exec->scratch);
     free(exec->addresses);
     free(exec->bound);
@@ -210,7 +227,8 @@ HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError 
     size_t offsets[HC_REGION_COUNT + 1], total;
     bool fits = place_regions(exec, offsets, &total);
     if (!fits || total > exec->workspace_bytes) {
-        uint8_t *grown = fits ? hc_aligned_zero(total) : NULL;
+        void *block = NULL;
+        uint8_t *grown = fits ? aligned_lazily(total, &block) : NULL;
         if (!grown) {
             if (old_samples > 0)
                 set_extents(exec, old_samples, old_positions);
@@ -220,7 +238,8 @@ HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError 
                            (long long)samples, (long long)positions,
                            fits ? (double)total / (1 << 30) : 0x1p30);
         }
-        free(exec->workspace);
+        free(exec->workspace_block);
+        exec->workspace_block = block;
         exec->workspace = grown;
         exec->workspace_bytes = total;
     }

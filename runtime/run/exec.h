@@ -35,6 +35,7 @@ typedef struct {
     int64_t last_chunk;             /* hc_exec_extend: where the last chunk began */
     int64_t units[HC_REGION_COUNT]; /* what a region's offsets are multiplied with */
     uint8_t *workspace;
+    void *workspace_block; /* which it is a part of */
     size_t workspace_bytes;
     uint8_t *region[HC_REGION_COUNT]; /* GLOBAL .. CHUNK */
     void *slices;                     /* of products, see HcGemmSplit */
