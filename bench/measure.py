@@ -51,6 +51,39 @@ def run_json(command, timeout, environment=None):
     raise BenchError(f"no JSON from {' '.join(map(str, command))}: {text[:200]!r}")
 
 
+def in_threads(work, pairs, repeats):
+    """Seconds of the fastest of some repeats of work(item) for all items at once, a thread each; of one
+    alone those of the processor, which others that run meanwhile do not count in."""
+    best = float("inf")
+    for _ in range(repeats + 1):  # the first touches the pages
+        if len(pairs) == 1:
+            begun = time.thread_time()
+            work(pairs[0])
+            best = min(best, time.thread_time() - begun)
+            continue
+        workers = [threading.Thread(target=work, args=(pair,)) for pair in pairs]
+        begun = time.perf_counter()
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        best = min(best, time.perf_counter() - begun)
+    return best
+
+
+def read_bandwidth(threads, megabytes=512, repeats=5):
+    """Bytes a second of the C library's search for a byte that is not there, each thread in its share
+    of them; the best of some repeats."""
+    share = megabytes * (1 << 20) // threads
+    library = ctypes.CDLL(None)  # which runs without the interpreter's lock
+    library.memchr.restype, library.memchr.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_int,
+                                                                        ctypes.c_size_t]
+    buffers = [ctypes.create_string_buffer(share) for _ in range(threads)]
+    for buffer in buffers:
+        ctypes.memset(buffer, 1, share)
+    return share * threads / in_threads(lambda b: library.memchr(b, 2, share), buffers, repeats)
+
+
 def copy_bandwidth(threads, megabytes=256, repeats=5):
     """Bytes a second, read and written ones counted, of the C library's copy between two buffers far
     larger than any cache, each thread with its share of them; the best of some repeats."""
@@ -61,16 +94,7 @@ def copy_bandwidth(threads, megabytes=256, repeats=5):
     def copy(pair):
         ctypes.memmove(pair[1], pair[0], share)  # without the interpreter's lock
 
-    best = float("inf")
-    for _ in range(repeats + 1):  # the first touches the pages
-        workers = [threading.Thread(target=copy, args=(pair,)) for pair in pairs]
-        begun = time.perf_counter()
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-        best = min(best, time.perf_counter() - begun)
-    return 2 * share * threads / best
+    return 2 * share * threads / in_threads(copy, pairs, repeats)
 
 
 def load():

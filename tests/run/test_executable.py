@@ -87,6 +87,7 @@ class Executable(harness.TestCase):
         self.assertEqual(self.plain(own.out).replace("own", "theirs"), self.plain(of_hcc.out))
         self.assertEqual(own.err, "")
         for words in (["eval", "theirs"], ["eval", "theirs", "--json"], ["sample", "theirs", "--length", "20"],
+                      ["sample", "theirs", "--length", "20", "--recompute"],
                       ["sample", "theirs", "--length", "5", "--prompt", "on", "--seed", "2", "--top-k", "3"]):
             with self.subTest(words):
                 self.assertEqual(self.program(*words).out, self.compiler(*words).out)

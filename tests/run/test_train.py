@@ -109,6 +109,21 @@ class Train(Trained):
         again = self.expect(hcc("sample", run, "--prompt", "the ", "--length", "20"))
         self.assertEqual(first.out, again.out)
         self.expect(hcc("sample", run, "--temperature", "0", "--length", "5"))
+        for threads in ("1", "2"):  # past the context, of 16
+            words = ["sample", run, "--prompt", "the quick ", "--length", "40", "--threads", threads]
+            self.assertEqual(self.expect(hcc(*words)).out, self.expect(hcc(*words, "--recompute")).out)
+
+    def test_sample_of_what_sees_later_positions(self):
+        """It is said once why every token is computed from the whole window."""
+        file = self.write("seen.hc", harness.EVALUATED.replace("embed(tokens, T);", "embed(tokens, T) + "
+                                                               "shift(embed(tokens, T), -1);"))
+        run = self.path("seen")
+        self.expect(hcc("train", file, "--data", self.data, "--out", run, "--quiet", "--steps", "1"))
+        result = self.expect(hcc("sample", run, "--length", "6"))
+        self.assertEqual(result.err, "note: every token is computed from the whole window again: it takes a "
+                                     "value from a later position (seen.hc:7)\n")
+        again = self.expect(hcc("sample", run, "--length", "6", "--recompute"))
+        self.assertEqual((again.out, again.err), (result.out, ""))
 
     def test_an_earlier_run_is_not_overwritten(self):
         run = self.train("run")

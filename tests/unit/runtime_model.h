@@ -14,7 +14,7 @@ enum { BIGRAM_VOCAB = 256, BIGRAM_WIDTH = 24, BIGRAM_CONTEXT = 16 };
 
 #define BIGRAM_KERNELS(real)                                                                       \
     static int64_t real##_last(const HcExtents *e, int64_t task) {                                 \
-        int64_t end = (task + 1) * e->tile;                                                        \
+        int64_t end = e->first + (task + 1) * e->tile;                                             \
         return end < e->instances ? end : e->instances;                                            \
     }                                                                                              \
     /* tokens, E -> h */                                                                           \
@@ -24,7 +24,7 @@ enum { BIGRAM_VOCAB = 256, BIGRAM_WIDTH = 24, BIGRAM_CONTEXT = 16 };
         const int32_t *tokens = buffers[0];                                                        \
         const real *table = buffers[1];                                                            \
         real *h = buffers[2];                                                                      \
-        for (int64_t p = task * e->tile; p < real##_last(e, task); p++)                            \
+        for (int64_t p = e->first + task * e->tile; p < real##_last(e, task); p++)                 \
             memcpy(h + p * BIGRAM_WIDTH, table + tokens[p] * BIGRAM_WIDTH,                         \
                    BIGRAM_WIDTH * sizeof(real));                                                   \
     }                                                                                              \
@@ -34,7 +34,7 @@ enum { BIGRAM_VOCAB = 256, BIGRAM_WIDTH = 24, BIGRAM_CONTEXT = 16 };
         real *logits = buffers[0], *d = buffers[3], *probability = scratch, loss = 0;              \
         const real *b = buffers[1];                                                                \
         const int32_t *next = buffers[2];                                                          \
-        for (int64_t p = task * e->tile; p < real##_last(e, task); p++) {                          \
+        for (int64_t p = e->first + task * e->tile; p < real##_last(e, task); p++) {               \
             real *row = logits + p * BIGRAM_VOCAB, top = -INFINITY, sum = 0;                       \
             for (int v = 0; v < BIGRAM_VOCAB; v++) {                                               \
                 row[v] += b[v];                                                                    \

@@ -237,6 +237,55 @@ static void test_places(void **state) {
     refused(plan, "of a region of");
 }
 
+/* Without a gradient memory is used again in the forward pass; layers look back by a position. */
+static TirProgram *text_network(Case *c) {
+    case_begin(c);
+    TirBuilder *b = &c->b;
+    TirId x = tir_unary(b, TIR_SIN, case_real(c, POSITION, 1, DIMS(D)));
+    for (int k = 0; k < 4; k++) {
+        TirId up = tir_contract(b, case_real(c, GLOBAL, 2, DIMS(D, D)), x, AXES(0, 1), AXES(1), 1,
+                                AXES(0), POSITION);
+        x = tir_binary(b, TIR_ADD, tir_unary(b, TIR_TANH, x), tir_shift(b, up, 1));
+    }
+    TirId sum = tir_reduce(b, TIR_REDUCE_SUM, x, 1);
+    tir_add_output(c->p, TIR_OUT_LOSS, "loss", 0, tir_position_sum(b, sum, GLOBAL));
+    tir_add_output(c->p, TIR_OUT_LOGITS, "logits", 0, x);
+    return pass_dce(pass_canon(pass_dce(c->p)));
+}
+
+static uint32_t count_kept(const Plan *plan, const bool *kept) {
+    uint32_t n = 0;
+    for (uint32_t slot = 0; slot < plan->slots.count; slot++)
+        n += kept[slot];
+    return n;
+}
+
+/* What later positions read has memory of its own, and it is found when it has not. */
+static void test_kept(void **state) {
+    Case *c = *state;
+    const CompileOptions options = {.f64 = true};
+    CompileRun run = case_run(c, text_network(c), &options);
+    case_passed(&run, compile_to(&run, PASS_EXTEND));
+    Plan *plan = run.plan;
+    assert_null(plan->extend.refused);
+    bool *kept = plan->extend.kept;
+    assert_int_equal(count_kept(plan, kept), 4);
+    BufferVec *buffers = ARENA_ARRAY(plan->arena, BufferVec, plan->calls.count);
+    for (uint32_t k = 0; k < plan->calls.count; k++)
+        for (uint32_t b = 0; b < plan->calls.at[k].buffers.count; b++)
+            vec_push(plan->arena, &buffers[k], plan->calls.at[k].buffers.at[b]);
+    plan_memory(plan);
+    assert_null(plan_verify(plan));
+    for (uint32_t k = 0; k < plan->calls.count; k++)
+        plan->calls.at[k].buffers = buffers[k];
+    plan->extend.kept = ARENA_ARRAY(plan->arena, bool, plan->slots.count);
+    plan_memory(plan);
+    assert_null(plan_verify(plan));
+    plan->extend.kept = kept;
+    refused(plan, "written over, which is kept");
+    compile_end(&run);
+}
+
 /* --- types of elements -------------------------------------------------------------------------*/
 
 static const Call *first_of(const Plan *plan, CallKind kind) {
@@ -364,6 +413,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_chunks, case_setup, case_teardown),
         cmocka_unit_test_setup_teardown(test_repeated, case_setup, case_teardown),
         cmocka_unit_test_setup_teardown(test_places, case_setup, case_teardown),
+        cmocka_unit_test_setup_teardown(test_kept, case_setup, case_teardown),
         cmocka_unit_test_setup_teardown(test_elements, case_setup, case_teardown),
         cmocka_unit_test_setup_teardown(test_slots_of_different_types, case_setup, case_teardown),
         cmocka_unit_test_setup_teardown(test_keys_of_different_types, case_setup, case_teardown),

@@ -193,6 +193,14 @@ static void broken_manifests_are_refused(void **state) {
         {"\"loss\": [\"global\", \"f32\", 0]", "\"loss\": [\"global\", \"i32\", 0]"},
         {"\"dims\": [256], \"element\": \"f32\"", "\"dims\": [256], \"element\": \"f64\""},
         {"\"element\": \"i32\"", "\"element\": \"f64\""},
+        /* what runs for some of the positions */
+        {"\"outputs\": {", "\"extend\": {\"all\": [0, 3]}, \"outputs\": {"},
+        {"\"outputs\": {", "\"extend\": {\"last\": [4]}, \"outputs\": {"},
+        {"\"outputs\": {", "\"extend\": {\"last\": [-1]}, \"outputs\": {"},
+        {"\"outputs\": {", "\"extend\": {\"all\": [\"0\"]}, \"outputs\": {"},
+        {"\"logits\": [\"position\", \"f32\", 192]",
+         "\"logits\": [\"global\", \"f32\", 0], \"logits_dims\": [1]}, \"extend\": {\"all\": [0], "
+         "\"x\": 1"},
         /* each axis has one role */
         {"\"dims\": [256, 24]", "\"matrix\": {\"free\": [0, 1]}, \"dims\": [256, 24]"},
         {"\"dims\": [256, 24]",
