@@ -62,7 +62,7 @@ static int open_temporary(const char *path, bool folder, char **name) {
         draw_digits(made + length + sizeof TEMPORARY - 1);
         made[size - 1] = 0;
         int file = make_temporary(made, folder);
-        if (file < 0 && errno == EEXIST)
+        if (file < 0 && (errno == EEXIST || errno == EINTR))
             continue;
         if (file < 0)
             break;
@@ -106,6 +106,15 @@ HcStatus hc_writer_put(HcWriter *w, const void *bytes, size_t count) {
     return HC_OK;
 }
 
+/* 0 also where the file system has no such thing. */
+static int sync_file(int file) {
+    int result;
+    do
+        result = fsync(file);
+    while (result != 0 && errno == EINTR); /* by a signal, over a network */
+    return result != 0 && errno != EINVAL && errno != ENOTSUP ? -1 : 0;
+}
+
 /* Some file systems cannot sync folders: then renames are as safe as they make them. Nothing is
  * allocated: what has its name by now is there, and must not be called a failure for lack of
  * memory.
@@ -117,7 +126,7 @@ static HcStatus sync_above(const char *path, HcError *error) {
         snprintf(above, sizeof above, "%.*s", (int)(slash - path) + 1, path);
     int file = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     HcStatus status = HC_OK;
-    if (file >= 0 && fsync(file) != 0 && errno != EINVAL && errno != ENOTSUP)
+    if (file >= 0 && sync_file(file) != 0)
         status = failed(error, "sync the folder of", path);
     if (file >= 0)
         close(file);
@@ -125,7 +134,7 @@ static HcStatus sync_above(const char *path, HcError *error) {
 }
 
 HcStatus hc_writer_close(HcWriter *w, HcStatus status) {
-    if (status == HC_OK && fsync(w->file) != 0 && errno != EINVAL)
+    if (status == HC_OK && sync_file(w->file) != 0)
         status = failed(w->error, "sync", w->path);
     if (status == HC_OK && rename(w->temporary, w->path) != 0)
         status = failed(w->error, "rename to", w->path);

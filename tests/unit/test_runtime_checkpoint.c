@@ -29,6 +29,7 @@ static bool no_exchange;   /* as on file systems that cannot */
 static bool watched;       /* whether `unsynced` is kept */
 static bool unsynced[256]; /* by file descriptor: written and not synced */
 static const char *failed_call;
+static int why_failed = EIO;
 
 /* -1: the call is to fail. */
 static int before(const char *name) {
@@ -37,7 +38,7 @@ static int before(const char *name) {
     failed_call = name;
     if (mishap == KILL_BEFORE)
         _exit(KILLED);
-    errno = EIO;
+    errno = why_failed;
     return mishap == FAIL ? -1 : 0;
 }
 
@@ -311,12 +312,19 @@ static void killed_at_any_call(void **state) {
     no_exchange = false;
 }
 
+/* Calls that a signal may interrupt are made again. */
+static bool is_made_again(const char *call) {
+    return strcmp(call, "write") == 0 || strcmp(call, "fsync") == 0 || strcmp(call, "open") == 0;
+}
+
 static void failing_at_any_call(void **state) {
     (void)state;
+    static const int reasons[] = {EIO, ENOSPC, EDQUOT, EINTR};
     const char *path = in("last");
-    for (int variant = 0; variant < 2; variant++) {
+    for (int variant = 0; variant < 8; variant++) {
         HcStatus status = HC_ERROR_IO;
-        no_exchange = variant;
+        no_exchange = variant & 1;
+        why_failed = reasons[variant / 2];
         for (long calls = 1; status != HC_OK || failed_call; calls++) {
             assert_int_equal(hc_save_checkpoint(one, path), HC_OK);
             arm(FAIL, calls);
@@ -325,20 +333,27 @@ static void failing_at_any_call(void **state) {
             arm(PASS, 0);
             failed_call = at;
             assert_true(status == HC_OK || status == HC_ERROR_IO);
-            if (status != HC_OK)
+            if (status != HC_OK) {
                 assert_non_null(strstr(hc_last_error(two), path));
+                assert_non_null(strstr(hc_last_error(two), strerror(why_failed)));
+            }
+            assert_true(status == HC_OK || why_failed != EINTR || !is_made_again(at));
             int64_t step = step_there(path);
             assert_true(step == 2 || (step == 1 && status != HC_OK));
             if (!at || !strstr(at, "unlink"))
                 assert_true(count_named(folder, ".tmp-") == 0 || strcmp(at, "fsync") == 0);
             if (at && strcmp(at, "rename") == 0) /* what was moved out of the way is back */
                 assert_int_equal(count_named(folder, ".old"), 0);
+            /* another try needs no cleaning */
+            assert_int_equal(hc_save_checkpoint(two, path), HC_OK);
+            assert_int_equal(step_there(path), 2);
             hc_remove_temporaries(folder, NULL);
             assert_int_equal(count_named(folder, ".tmp-"), 0);
             assert_true(calls < 200);
         }
     }
     no_exchange = false;
+    why_failed = EIO;
 }
 
 /* --- what belongs together ---------------------------------------------------------------------*/
