@@ -10,7 +10,41 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
+
+/* Every value once: MEMBER(kind, name) is what a recipe's record holds, and its name in manifests
+ * and in config.json. */
+#define HC_SETTING_MEMBERS(MEMBER)                                                                 \
+    MEMBER(REAL, lr)                                                                               \
+    MEMBER(REAL, adamw_lr) /* muon's, of what is no matrix */                                      \
+    MEMBER(REAL, beta1)                                                                            \
+    MEMBER(REAL, beta2)                                                                            \
+    MEMBER(REAL, eps)                                                                              \
+    MEMBER(REAL, weight_decay)                                                                     \
+    MEMBER(REAL, momentum)                                                                         \
+    MEMBER(WHOLE, warmup)                                                                          \
+    MEMBER(REAL, floor)         /* what falls ends at lr * floor */                                \
+    MEMBER(REAL, decay)         /* wsd: the fraction of the steps in which it falls */             \
+    MEMBER(REAL, connection_lr) /* times the rate, for the parameters of connections */            \
+    MEMBER(WHOLE, batch)        /* samples of a step */                                            \
+    MEMBER(WHOLE, parts)        /* that they run in */                                             \
+    MEMBER(WHOLE, steps)                                                                           \
+    MEMBER(REAL, clip) /* global gradient norm; 0 = off */                                         \
+    MEMBER(REAL, ema)  /* of parameters, a step; 0 = none */                                       \
+    MEMBER(WHOLE, seed)                                                                            \
+    MEMBER(WHOLE, eval_every)   /* steps between evaluations in training; 0 = only at the end */   \
+    MEMBER(WHOLE, eval_batches) /* of an evaluation; 0 = all that is held out */                   \
+    MEMBER(WHOLE, patience)     /* evaluations without a better one that end it; 0 = never */      \
+    MEMBER(REAL, epochs)        /* in place of steps; 0 = steps count */                           \
+    MEMBER(WHOLE, save_every)   /* steps between checkpoints; 0 = by time alone */                 \
+    MEMBER(REAL, save_minutes)                                                                     \
+    MEMBER(WHOLE, keep) /* checkpoints besides the newest and the best */
+
+/* As a declaration in a record. */
+#define HC_SETTING_MEMBER(kind, name) HC_SETTING_##kind##_TYPE name;
+#define HC_SETTING_REAL_TYPE double
+#define HC_SETTING_WHOLE_TYPE int64_t
 
 /* ROW(name, kind, default, lowest, highest, end, group, choices): kind is REAL or WHOLE; end says
  * whether the highest value is INCLUDED; group is what it belongs to, `optimizer` or `schedule`,

@@ -115,31 +115,14 @@ static void add_inputs(JsonText *t, const Plan *plan) {
 static void add_recipe(JsonText *t, const Recipe *r) {
     json_text_open(t, "recipe", '{');
     json_text_plain(t, "optimizer", recipe_optimizers[r->optimizer]);
-    json_text_real(t, "lr", r->lr);
-    json_text_real(t, "adamw_lr", r->adamw_lr);
-    json_text_real(t, "beta1", r->beta1);
-    json_text_real(t, "beta2", r->beta2);
-    json_text_real(t, "eps", r->eps);
-    json_text_real(t, "weight_decay", r->weight_decay);
-    json_text_real(t, "momentum", r->momentum);
     json_text_plain(t, "schedule", recipe_schedules[r->schedule]);
-    json_text_integer(t, "warmup", r->warmup);
-    json_text_real(t, "floor", r->floor);
-    json_text_real(t, "decay", r->decay);
-    json_text_real(t, "connection_lr", r->connection_lr);
-    json_text_integer(t, "batch", r->batch);
-    json_text_integer(t, "parts", r->parts);
-    json_text_integer(t, "steps", r->steps);
-    json_text_real(t, "clip", r->clip);
-    json_text_real(t, "ema", r->ema);
-    json_text_integer(t, "seed", r->seed);
-    json_text_integer(t, "eval_every", r->eval_every);
-    json_text_integer(t, "eval_batches", r->eval_batches);
-    json_text_integer(t, "patience", r->patience);
-    json_text_real(t, "epochs", r->epochs);
-    json_text_integer(t, "save_every", r->save_every);
-    json_text_real(t, "save_minutes", r->save_minutes);
-    json_text_integer(t, "keep", r->keep);
+#define REAL json_text_real
+#define WHOLE json_text_integer
+#define MEMBER(kind, name) kind(t, #name, r->name);
+    HC_SETTING_MEMBERS(MEMBER)
+#undef MEMBER
+#undef WHOLE
+#undef REAL
     json_text_close(t, '}');
 }
 

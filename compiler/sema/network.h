@@ -4,6 +4,7 @@
 #ifndef HCC_SEMA_NETWORK_H
 #define HCC_SEMA_NETWORK_H
 
+#include "abi/settings.h"
 #include "syntax/ast.h"
 #include "tir/tir.h"
 
@@ -25,26 +26,11 @@ extern const char *const recipe_optimizers[OPTIMIZER_COUNT],
 /* How many moments an optimiser keeps of every parameter. */
 extern const uint8_t recipe_moments[OPTIMIZER_COUNT];
 
-/* Members have the names of abi/settings.h; what the choices do not take is 0. */
+/* What the choices do not take is 0. */
 typedef struct {
     OptimizerKind optimizer;
-    double lr, adamw_lr, beta1, beta2, eps, weight_decay, momentum;
     ScheduleKind schedule;
-    int64_t warmup;
-    double floor;                /* what falls ends at lr * floor */
-    double decay;                /* wsd: the fraction of the steps in which it falls */
-    double connection_lr;        /* times the rate, for the parameters of connections */
-    int64_t batch, parts, steps; /* samples of a step, and in how many parts they run */
-    double clip;                 /* global gradient norm; 0 = off */
-    double ema;                  /* of parameters, by step; 0 = none */
-    int64_t seed;
-    int64_t eval_every;   /* steps between evaluations during training; 0 = only at the end */
-    int64_t eval_batches; /* of an evaluation; 0 = all that is held out */
-    int64_t patience;   /* evaluations without a better one, after which training ends; 0 = never */
-    double epochs;      /* in place of steps; 0 = steps count */
-    int64_t save_every; /* steps between checkpoints; 0 = by time alone */
-    double save_minutes;
-    int64_t keep; /* checkpoints besides the newest and the best */
+    HC_SETTING_MEMBERS(HC_SETTING_MEMBER)
 } Recipe;
 
 enum { DATA_AXES = 2 + TIR_MAX_RANK, DATA_SUBSCRIPTS = TIR_MAX_RANK };

@@ -3,6 +3,7 @@
 #ifndef HC_PLAN_H
 #define HC_PLAN_H
 
+#include "abi/settings.h"
 #include "runtime/files/error.h"
 #include <jansson.h>
 #include <stdbool.h>
@@ -104,10 +105,7 @@ extern const char *const hc_optimizer_moments[HC_OPTIMIZER_COUNT][HC_MOMENTS];
 typedef struct {
     HcOptimizer optimizer;
     HcSchedule schedule;
-    double lr, adamw_lr, beta1, beta2, eps, weight_decay, momentum, floor, decay, connection_lr,
-        clip, save_minutes, epochs, ema;
-    int64_t warmup, batch, steps, eval_every, save_every, keep, eval_batches, patience, parts;
-    uint64_t seed;
+    HC_SETTING_MEMBERS(HC_SETTING_MEMBER)
 } HcRecipe;
 
 enum { HC_MAX_SUBSCRIPTS = 8 };

@@ -38,9 +38,7 @@ static const char *grammar_line(const char *text, const char *head, size_t *leng
 }
 
 typedef struct {
-    double lr, adamw_lr, beta1, beta2, eps, weight_decay, momentum, floor, decay, connection_lr,
-        clip, save_minutes, epochs, ema;
-    int64_t warmup, batch, steps, seed, eval_every, save_every, keep, eval_batches, patience, parts;
+    HC_SETTING_MEMBERS(HC_SETTING_MEMBER)
 } AnyRecipe;
 
 /* The page names each setting in the line of each choice that takes it, and in no other. */

@@ -18,7 +18,7 @@
 // CHECK-NEXT: "frozen":true,"buffer":true
 // CHECK-NEXT: "name":"trunk.0.site.hc.{{.*}}"group":"shc"
 // CHECK-NEXT: "of_connection":true
-// CHECK: "optimizer":"sgd","lr":0.25,"adamw_lr":0.0,{{.*}}"weight_decay":0.125,"momentum":0.75,"schedule":"wsd","warmup":7,"floor":0.5,"decay":0.375,"connection_lr":0.75,"batch":6,"parts":3,"steps":11,"clip":0.375,"ema":0.4375,"seed":9,"eval_every":3,"eval_batches":19,"patience":23,"epochs":0.0,"save_every":13,"save_minutes":0.625,"keep":17}
+// CHECK: "optimizer":"sgd","schedule":"wsd","lr":0.25,"adamw_lr":0.0,{{.*}}"weight_decay":0.125,"momentum":0.75,"warmup":7,"floor":0.5,"decay":0.375,"connection_lr":0.75,"batch":6,"parts":3,"steps":11,"clip":0.375,"ema":0.4375,"seed":9,"eval_every":3,"eval_batches":19,"patience":23,"epochs":0.0,"save_every":13,"save_minutes":0.625,"keep":17}
 // CHECK-NEXT: "source":"table","held_out":0.25,"shuffled":true,"files":[
 // CHECK-NEXT: "part":"train","path":"a.csv"}]
 // CHECK-NEXT: "input":"x","stream":"columns","subscripts":[
