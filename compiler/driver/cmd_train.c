@@ -71,7 +71,7 @@ static ExitCode train_check_paths(Driver *d) {
     }
     for (uint32_t k = 0; k < d->options.run.data.count; k++) {
         const char *path = d->options.run.data.at[k];
-        if (!strchr(path, '=') && access(path, R_OK) != 0) {
+        if (!strchr(path, '=') && !hc_is_path_pattern(path) && access(path, R_OK) != 0) {
             driver_error(d, "cannot read data `%s`: %s", path, strerror(errno));
             return EXIT_DATA;
         }

@@ -2,6 +2,7 @@
 #include "runtime/files/json.h"
 #include "runtime/files/paths.h"
 
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,18 +23,53 @@ static bool is_folder(const char *path) {
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-static HcStatus add(Names *n, HcPartFile file, const char *path) {
+/* Takes `path` over. */
+static HcStatus add_path(Names *n, HcPartFile file, char *path) {
     HcPartFiles *files = n->files;
     HcPartFile *grown = realloc(files->at, (files->count + 1) * sizeof *grown);
-    if (!grown)
+    if (!grown || !path) {
+        files->at = grown ? grown : files->at;
+        free(path);
         return hc_fail_memory(n->error, "the list of data files");
+    }
     files->at = grown;
-    char *copy = hc_path_in(n->folder, path);
-    if (!copy)
-        return hc_fail_memory(n->error, "a path");
-    file.path = copy;
+    file.path = path;
     files->at[files->count++] = file;
     return HC_OK;
+}
+
+static int by_bytes(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* All files of a pattern, sorted as bytes. */
+static HcStatus add_matching(Names *n, HcPartFile file, const char *pattern) {
+    glob_t found = {0};
+    const int outcome = glob(pattern, GLOB_NOSORT, NULL, &found);
+    HcStatus status = HC_OK;
+    if (outcome == GLOB_NOSPACE)
+        status = hc_fail_memory(n->error, "the list of data files");
+    else if (outcome != 0)
+        status = hc_fail(n->error, HC_ERROR_DATA, "there are no data `%s`: no file is called so",
+                         pattern);
+    else
+        qsort(found.gl_pathv, found.gl_pathc, sizeof *found.gl_pathv, by_bytes);
+    for (size_t k = 0; status == HC_OK && k < found.gl_pathc; k++)
+        status = add_path(n, file, strdup(found.gl_pathv[k]));
+    globfree(&found);
+    return status;
+}
+
+/* A file, or what a pattern stands for where there is no file of its very name. */
+static HcStatus add(Names *n, HcPartFile file, const char *path) {
+    char *full = hc_path_in(n->folder, path);
+    if (!full)
+        return hc_fail_memory(n->error, "a path");
+    if (!hc_is_path_pattern(full))
+        return add_path(n, file, full);
+    HcStatus status = add_matching(n, file, full);
+    free(full);
+    return status;
 }
 
 static bool same_stream(const char *a, const char *b) {
@@ -116,7 +152,7 @@ static HcStatus apply(Names *n, const char *given) {
     if (equals && read_key(n->plan, given, (size_t)(equals - given), &part, &stream))
         return replace(n, equals + 1, part, stream);
     struct stat info;
-    if (equals && stat(given, &info) != 0)
+    if (equals && stat(given, &info) != 0 && !hc_is_path_pattern(given))
         return no_such_key(n, given, (size_t)(equals - given));
     if (has_streams(n->plan))
         return hc_fail(n->error, HC_ERROR_ARGUMENT,
@@ -136,7 +172,7 @@ static HcStatus add_file(Names *n, const char *text, const char *hash) {
         return hc_fail(n->error, HC_ERROR_CHECKPOINT,
                        "the run's config.json names data that the model does not have: `%s`",
                        text ? text : "?");
-    return add(n, file, equals + 1);
+    return add_path(n, file, hc_path_in(n->folder, equals + 1));
 }
 
 /* The files that the run has read, as hc_part_files_set_json wrote them down. */

@@ -56,12 +56,32 @@ static HcStatus check_bytes(const HcPartFile *file, const uint8_t *bytes, int64_
 
 /* --- opening -----------------------------------------------------------------------------------*/
 
-static HcStatus open_tokens(HcPiece *piece, HcPartFile *file, int64_t width, int64_t limit,
+/* Room for one more open file: the one that was opened first is closed. */
+static void take_turn(const HcSequence *s, uint32_t k) {
+    HcOpenPieces *open = s->open;
+    if (open->count == HC_OPEN_PIECES)
+        hc_token_file_close(&s->pieces[open->at[open->next]].tokens);
+    else
+        open->count++;
+    open->at[open->next] = k;
+    open->next = (open->next + 1) % HC_OPEN_PIECES;
+}
+
+static HcStatus open_tokens(const HcSequence *s, uint32_t k, int64_t width, int64_t limit,
                             HcError *error) {
-    HcStatus status = hc_token_file_open(file->path, width, &piece->tokens, error);
-    file->count = piece->tokens.count;
-    return status == HC_OK ? hc_token_file_check(&piece->tokens, limit, &file->hash, error)
-                           : status;
+    HcTokenFile *tokens = &s->pieces[k].tokens;
+    HcPartFile *file = &s->files.at[k];
+    take_turn(s, k);
+    HcStatus status = hc_token_file_open(file->path, width, tokens, error);
+    file->count = tokens->count;
+    return status == HC_OK ? hc_token_file_check(tokens, limit, &file->hash, error) : status;
+}
+
+static HcStatus open_again(const HcSequence *s, uint32_t k, HcError *error) {
+    if (s->pieces[k].tokens.is_open)
+        return HC_OK;
+    take_turn(s, k);
+    return hc_token_file_reopen(&s->pieces[k].tokens, error);
 }
 
 static HcStatus open_text(HcSequence *s, uint32_t k, const HcDataRequest *request, int64_t limit,
@@ -116,12 +136,12 @@ static HcStatus open_sequence(HcSequence *s, const HcPlan *plan, const HcDataReq
     if (!request->trains && hc_part_files_separate(&s->files))
         hc_part_files_keep_held_out(&s->files);
     s->pieces = calloc(s->files.count, sizeof *s->pieces);
-    if (!s->pieces)
+    s->open = calloc(1, sizeof *s->open);
+    if (!s->pieces || !s->open)
         return hc_fail_memory(error, "the training data");
     for (uint32_t k = 0; k < s->files.count && status == HC_OK; k++) {
         status = s->is_text ? open_text(s, k, request, least_limit(plan), error)
-                            : open_tokens(&s->pieces[k], &s->files.at[k], plan->token_width,
-                                          least_limit(plan), error);
+                            : open_tokens(s, k, plan->token_width, least_limit(plan), error);
         if (status == HC_OK)
             status = hc_part_file_check(&s->files.at[k], request, error);
     }
@@ -150,6 +170,7 @@ void hc_sequence_free(HcSequence *s) {
         hc_token_file_close(&s->pieces[k].tokens);
     }
     free(s->pieces);
+    free(s->open);
     hc_part_files_free(&s->files);
     free(s);
 }
@@ -157,10 +178,15 @@ void hc_sequence_free(HcSequence *s) {
 /* --- reading -----------------------------------------------------------------------------------*/
 
 static uint32_t file_at(const HcSequence *s, int64_t token) {
-    uint32_t k = 0;
-    while (k + 1 < s->files.count && token >= s->files.at[k + 1].first)
-        k++;
-    return k;
+    uint32_t low = 0, high = s->files.count; /* it is in low .. high - 1 */
+    while (high - low > 1) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (token < s->files.at[middle].first)
+            high = middle;
+        else
+            low = middle;
+    }
+    return low;
 }
 
 HcStatus hc_sequence_read(const HcSequence *s, int64_t first, int64_t n, int64_t limit, int32_t *to,
@@ -170,10 +196,11 @@ HcStatus hc_sequence_read(const HcSequence *s, int64_t first, int64_t n, int64_t
         const HcPartFile *file = &s->files.at[k];
         const int64_t at = first - file->first, left = file->count - at;
         const int64_t count = n < left ? n : left;
-        if (s->is_text)
-            for (int64_t i = 0; i < count; i++)
-                to[i] = s->pieces[k].bytes[at + i];
-        else
+        for (int64_t i = 0; s->is_text && i < count; i++)
+            to[i] = s->pieces[k].bytes[at + i];
+        if (!s->is_text)
+            status = open_again(s, k, error);
+        if (!s->is_text && status == HC_OK)
             status = hc_token_file_read(&s->pieces[k].tokens, at, count, limit, to, error);
         first += count;
         to += count;

@@ -13,11 +13,19 @@ typedef struct {
     HcTokenFile tokens; /* which stay where they are */
 } HcPiece;
 
+/* Files of tokens that are open: only so many at a time, whatever the data are made of. */
+enum { HC_OPEN_PIECES = 64 };
+typedef struct {
+    uint32_t at[HC_OPEN_PIECES]; /* a ring */
+    uint32_t count, next;        /* next: the oldest, once it is full */
+} HcOpenPieces;
+
 typedef struct {
     bool is_text;
     const char *stream; /* `bytes`, or `tokens` */
     HcPartFiles files;
     HcPiece *pieces;            /* of each of them */
+    HcOpenPieces *open;         /* of tokens */
     int64_t count, train_count; /* tokens; those of the training part come first */
     uint64_t hash;              /* of one file its own; of all that was read, and of the parts */
     bool as_bytes;              /* text was read whatever it is */

@@ -13,7 +13,7 @@
 enum { CHUNK = 4096, JUDGED = 64 /* tokens, before something is said of them all */ };
 
 HcStatus hc_token_file_open(const char *path, int64_t width, HcTokenFile *f, HcError *error) {
-    struct stat info;
+    struct stat info = {0};
     *f = (HcTokenFile){.path = path};
     f->file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     f->is_open = f->file >= 0;
@@ -28,6 +28,8 @@ HcStatus hc_token_file_open(const char *path, int64_t width, HcTokenFile *f, HcE
         status = hc_token_header(f, info.st_size, width, error);
     if (status == HC_OK && f->count == 0)
         status = hc_fail(error, HC_ERROR_DATA, "data `%s` holds no tokens", path);
+    f->device = info.st_dev;
+    f->inode = info.st_ino;
     if (status != HC_OK)
         hc_token_file_close(f);
     return status;
@@ -37,6 +39,19 @@ void hc_token_file_close(HcTokenFile *f) {
     if (f->is_open)
         close(f->file);
     f->is_open = false;
+}
+
+HcStatus hc_token_file_reopen(HcTokenFile *f, HcError *error) {
+    struct stat info;
+    f->file = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    f->is_open = f->file >= 0;
+    if (!f->is_open || fstat(f->file, &info) != 0)
+        return hc_fail_errno(error, HC_ERROR_DATA, "read data", f->path);
+    if (info.st_dev == f->device && info.st_ino == f->inode)
+        return HC_OK;
+    hc_token_file_close(f);
+    return hc_fail(error, HC_ERROR_DATA, "`%s` is another file than it was when it was checked",
+                   f->path);
 }
 
 /* --- tokens ------------------------------------------------------------------------------------*/

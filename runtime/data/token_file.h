@@ -12,9 +12,10 @@
 
 typedef struct {
     const char *path; /* the caller's */
-    bool is_open;
+    bool is_open;     /* so it may be closed, and opened again where it is needed */
     int file;
-    int64_t offset; /* where in it the tokens begin */
+    uint64_t device, inode; /* to know it by, then */
+    int64_t offset;         /* where in it the tokens begin */
     int64_t count;
     uint8_t size;    /* bytes of a token: 1, 2, 4 or 8, the lowest first */
     bool has_sign;   /* which must be + */
@@ -26,6 +27,8 @@ typedef struct {
  * alone, of `width` bits; 0: not said, then 16. */
 HcStatus hc_token_file_open(const char *path, int64_t width, HcTokenFile *file, HcError *error);
 void hc_token_file_close(HcTokenFile *file);
+/* Once it was closed: it must be the file that it was. */
+HcStatus hc_token_file_reopen(HcTokenFile *file, HcError *error);
 /* Reads all of it once: a hash of its bytes, and whether each token is below `limit`. */
 HcStatus hc_token_file_check(const HcTokenFile *file, int64_t limit, uint64_t *hash,
                              HcError *error);

@@ -52,3 +52,8 @@ HcStatus hc_make_folder(const char *path, HcError *error) {
     free(copy);
     return status;
 }
+
+bool hc_is_path_pattern(const char *path) {
+    struct stat info;
+    return strpbrk(path, "*?[") && lstat(path, &info) != 0;
+}

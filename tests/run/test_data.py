@@ -729,7 +729,7 @@ train follow {
 class Sampling(Data):
     def test_begins_within_the_vocabulary(self):
         self.write("line.csv", "0,1,2,3\n")
-        for vocab, code in [(4, 2), (10, 2), (11, 0), (300, 0)]:
+        for vocab, code in [(4, 2), (10, 2), (11, 0), (256, 0)]:
             self.train(TOKENS, "--set", f"vocab={vocab}")
             result = self.expect(hcc("sample", self.path("run"), "--length", "2"), code)
             if code:

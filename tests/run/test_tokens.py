@@ -122,6 +122,30 @@ class Tokens(harness.TestCase):
         self.train(model(settings=own), "--data", "d")
         self.assertEqual(self.losses(), expected)
 
+    def test_a_pattern_is_all_files_it_matches(self):
+        """More of them than may be open at once."""
+        own = 'train = "%s"; held_out = "v.bin";'
+        values = self.values * (8 if harness.EVERYTHING else 1)
+        self.write("a.bin", raw(values))
+        self.write("v.bin", raw(self.values[:90]))
+        self.train(model(settings=own % "a.bin"))
+        expected = self.losses()
+        os.mkdir(self.path("s"))
+        for k in range(0, len(values), 2):
+            self.write(f"s/{k:06d}.bin", raw(values[k:k + 2]))
+        self.write("s/[1]*.bin", raw([1]))  # its very name is not a pattern
+        for data, pattern in (((), "s/0*.bin"), (("--data", "s/0*.bin"), "a.bin"), (("--data", "train=s/00????.bin"), "a.bin")):
+            self.write("model.hc", model(settings=own % pattern))
+            words = ["train", "model.hc", "--out", "run", "--force", *data]
+            self.expect(harness.run(["sh", "-c", 'ulimit -n 100 && exec "$@"', "sh", harness.hcc_path(), *words],
+                                    cwd=self.folder))
+            self.assertEqual(self.losses(), expected)
+        self.assertEqual(len(self.read("config.json")["data"]["files"]), len(values) // 2 + 1)
+        self.eval()
+        self.train(model(settings=own % "s/[1]*.bin"), code=3)
+        self.assertIn("no file is called so", self.train(model(settings=own % "s/none*.bin"), code=3).err)
+        self.assertIn("no file is called so", self.train(model(), "--data", "none*.bin", code=3).err)
+
     def test_refused(self):
         good, v = self.values, list(range(100))
         self.write("model.hc", model(vocab=128))
