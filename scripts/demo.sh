@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds hcc and trains a small character model twice on this repository's own sources and documents:
 # with the plain residual, then with manifold-constrained hyper-connections. Shows progress (on a
-# terminal), a sample, and both runs beside each other. Installs what is missing first. About a minute of building and
+# terminal), a sample, and both runs beside each other, and makes a page of them. Installs what is missing first. About a minute of building and
 # two of training on two cores.
 #
 #   scripts/demo.sh [--steps N]
@@ -65,6 +65,7 @@ echo
 echo
 echo "== hcc compare $runs"
 "$hcc" compare "$runs"
+"$hcc" report "$runs" --batches 2 --out "$runs/report.html"
 echo
 echo "(losses are nats a character. One seed of a small model and $steps steps: another --seed moves each"
 echo "by about as much as they differ; docs/compare.md says what is compared, and with what)"

@@ -1,7 +1,6 @@
 /* hcc log and hcc compare: what runs left in their folders. */
-#include "driver/driver.h"
+#include "driver/compare.h"
 #include "driver/wrap.h"
-#include "runtime/runs/compare.h"
 #include "runtime/runs/print_log.h"
 
 static ExitCode runs_failed(Driver *d, HcStatus status, const HcError *error) {
@@ -40,8 +39,7 @@ ExitCode command_log(Driver *d) {
     return runs_failed(d, status, &error);
 }
 
-/* EXIT_DATA where one of them could not be read. */
-static ExitCode compare_tell(Driver *d, const HcPastRuns *runs) {
+ExitCode compare_tell(Driver *d, const HcPastRuns *runs) {
     ExitCode code = EXIT_OK;
     for (uint32_t k = 0; k < runs->count; k++) {
         runs_note_torn(d, &runs->at[k]);
@@ -63,16 +61,21 @@ static ExitCode compare_print(Driver *d, const HcComparison *comparison) {
     return EXIT_RESOURCE;
 }
 
-ExitCode compare_runs(Driver *d, const HcOptionList *paths) {
-    HcPastRuns runs = {0};
-    HcComparison comparison = {0};
+ExitCode compare_read(Driver *d, const HcOptionList *paths, HcPastRuns *runs,
+                      HcComparison *comparison) {
     HcError error;
     HcStatus status = HC_OK;
     for (uint32_t k = 0; k < paths->count && status == HC_OK; k++)
-        status = hc_past_runs_add(&runs, paths->at[k], &error);
+        status = hc_past_runs_add(runs, paths->at[k], &error);
     if (status == HC_OK)
-        status = hc_compare(&comparison, &runs, d->options.baseline, &error);
-    ExitCode code = runs_failed(d, status, &error);
+        status = hc_compare(comparison, runs, d->options.baseline, &error);
+    return runs_failed(d, status, &error);
+}
+
+ExitCode compare_runs(Driver *d, const HcOptionList *paths) {
+    HcPastRuns runs = {0};
+    HcComparison comparison = {0};
+    ExitCode code = compare_read(d, paths, &runs, &comparison);
     if (code == EXIT_OK) {
         const ExitCode unread = compare_tell(d, &runs);
         code = compare_print(d, &comparison);

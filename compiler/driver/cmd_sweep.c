@@ -1,5 +1,5 @@
 /* hcc sweep: a grid of values, a run for each, some at a time. */
-#include "driver/driver.h"
+#include "driver/compare.h"
 #include "driver/pipeline.h"
 #include "driver/sweep/table.h"
 #include "runtime/app/signals.h"
@@ -98,18 +98,16 @@ static void sweep_add_settings(Driver *one, const SweepRun *run) {
 
 /* What it says is headed by what it is of, and said once. */
 static ExitCode sweep_check_run(Driver *d, SweepChecks *checks, const SweepRun *run, bool whole) {
-    Driver one = {.options = d->options, .out = d->out, .color = d->color, .fault = d->fault};
     char *said = NULL;
     size_t length = 0;
-    one.c = compilation_create();
-    one.err = open_memstream(&said, &length);
-    if (!one.c || !one.err)
+    FILE *err = open_memstream(&said, &length);
+    if (!err)
         arena_exhausted(d->c->arena);
-    one.c->out_of_memory = d->c->out_of_memory;
+    Driver one = pipeline_apart(d, err);
     sweep_add_settings(&one, run);
     const ExitCode code = sweep_compile(&one, whole);
     compilation_destroy(one.c);
-    fclose(one.err);
+    fclose(err);
     if (length && (!checks->said || strcmp(checks->said, said) != 0)) {
         if (run->n_settings)
             fprintf(d->err, "hcc: with %s:\n",

@@ -62,11 +62,6 @@ void driver_error(Driver *d, const char *format, ...) __attribute__((format(prin
 /* Takes the reference; NULL: there was no memory for it. */
 ExitCode driver_print_json(Driver *d, json_t *value);
 
-/* --- cmd_runs.c --------------------------------------------------------------------------------*/
-
-/* What `hcc compare` prints of these paths, by the options that it has. */
-ExitCode compare_runs(Driver *d, const HcOptionList *paths);
-
 /* --- commands, one file each -------------------------------------------------------------------*/
 
 ExitCode command_check(Driver *d);
@@ -84,6 +79,7 @@ ExitCode command_log(Driver *d);
 ExitCode command_compare(Driver *d);
 ExitCode command_sweep(Driver *d);
 ExitCode command_graph(Driver *d);
+ExitCode command_report(Driver *d);
 ExitCode command_build(Driver *d);
 ExitCode command_explain(Driver *d);
 

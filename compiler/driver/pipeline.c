@@ -215,3 +215,13 @@ void pipeline_unload(LoadedModel *loaded) {
     jit_unload(loaded->jit);
     *loaded = (LoadedModel){0};
 }
+
+Driver pipeline_apart(Driver *d, FILE *err) {
+    Driver one = {
+        .options = d->options, .out = d->out, .err = err, .color = d->color, .fault = d->fault};
+    one.c = compilation_create();
+    if (!one.c)
+        arena_exhausted(d->c->arena);
+    one.c->out_of_memory = d->c->out_of_memory;
+    return one;
+}

@@ -43,6 +43,10 @@ typedef struct {
 ExitCode pipeline_load(Driver *d, CompileRun *run, LoadedModel *loaded);
 void pipeline_unload(LoadedModel *loaded);
 
+/* A driver like this one with a compilation of its own, which the caller destroys, so that what
+ * many models take is not added up; it says things to `err`. */
+Driver pipeline_apart(Driver *d, FILE *err);
+
 /* --- cmd_train.c -------------------------------------------------------------------------------*/
 
 /* Like pipeline_model up to SEMA, for a model that is to be trained on the data that were given:

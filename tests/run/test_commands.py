@@ -14,7 +14,7 @@ from harness import hcc
 
 SHAKESPEARE = "examples/shakespeare.hc"
 COMMANDS = ["check", "info", "show", "emit", "gradcheck", "train", "eval", "sample", "log",
-            "compare", "sweep", "graph", "bench", "build", "explain"]
+            "compare", "sweep", "graph", "report", "bench", "build", "explain"]
 
 
 class CommandLine(harness.TestCase):
