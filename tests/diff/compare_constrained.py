@@ -94,7 +94,7 @@ class Compare(harness.TestCase):
     def test_f64(self):
         cases = [(wiring, options, n) for wiring, options, counts in CASES for n in counts
                  if not ONLY or wiring in ONLY]
-        for wiring, options, n in harness.share(cases, 1 if ONLY else 3):
+        for wiring, options, n in harness.share(cases, 1 if ONLY else 5):
             with self.subTest(word(wiring, n, options)):
                 sizes = NARROW if n == 3 else SMALL
                 self.compare(wiring, n, options, True, sizes, 1e-10, 1e-10)
@@ -102,7 +102,7 @@ class Compare(harness.TestCase):
     def test_f32(self):
         cases = [(wiring, counts) for wiring, options, counts in CASES
                  if not options and (not ONLY or wiring in ONLY)]
-        for wiring, counts in harness.share(cases, 1 if ONLY else 2, begin=not ONLY):
+        for wiring, counts in harness.share(cases, 1 if ONLY else 4, begin=not ONLY):
             with self.subTest(wiring):
                 n = 4 if 4 in counts else counts[0]
                 self.compare(wiring, n, {}, False, LARGER, 1e-5, LOSES_DIGITS.get(wiring, 1e-4))

@@ -167,18 +167,18 @@ class Compare(harness.TestCase):
                    gradient_limit)
 
     def test_f64(self):
-        for wiring, n in harness.share(WIRINGS, 3):
+        for wiring, n in harness.share(WIRINGS, 5):
             with self.subTest(wiring=wiring, n=n):
                 self.compare(wiring, n, True, SMALL, 1e-10, 1e-10)
 
     def test_odd_extents(self):
         """Widths that are no multiple of a vector, three streams."""
-        for wiring in ("residual", "dhc", "frac", "mhc"):
+        for wiring in harness.share(["residual", "dhc", "frac", "mhc"], 2, begin=1):
             with self.subTest(wiring=wiring):
                 self.compare(wiring, 3, True, NARROW, 1e-10, 1e-10)
 
     def test_f32(self):
-        for wiring in FOUR:
+        for wiring in harness.share(FOUR, 2):
             with self.subTest(wiring=wiring, n=4):
                 self.compare(wiring, 4, False, LARGER, 1e-5, 1e-4)
 
@@ -227,7 +227,7 @@ class Compare(harness.TestCase):
                 self.curve(wiring, True, SMALL, 3e-3, 1e-8)
 
     def test_training_curves_f32(self):
-        for wiring in harness.share(FOUR, 2, begin=1):
+        for wiring in harness.share(FOUR, 4, begin=1):
             with self.subTest(wiring):
                 self.curve(wiring, False, LARGER, 1e-3, 2e-3)
 

@@ -109,7 +109,7 @@ class AgainstTorch(harness.TestCase):
                    gradient_limit)
 
     def test_f64(self):
-        for wiring, options in harness.share(WIRINGS, 3):
+        for wiring, options in harness.share(WIRINGS, 5):
             with self.subTest(wiring=wiring, **options):
                 self.compare(wiring, options, True, sizes_for(options), 1e-10, 1e-10)
 
@@ -122,13 +122,13 @@ class AgainstTorch(harness.TestCase):
     def test_f32(self):
         cases = [("denseformer", {}), ("mudd", {}), ("attnres", {}),
                  ("mhar", {"depth_heads": 4, "block_sites": 2}), ("dar", {}), ("laurel", {}), ("laurel_pa", {})]
-        for wiring, options in harness.share(cases, 2, begin=1):
+        for wiring, options in harness.share(cases, 4, begin=1):
             with self.subTest(wiring=wiring, **options):
                 self.compare(wiring, options, False, LARGER, 1e-5, 1e-4)
 
     def test_initial_values_and_decay(self):
         """What both sides begin with where it is not drawn, and what takes no decay."""
-        for wiring, options in harness.share(WIRINGS, 4, begin=1):
+        for wiring, options in harness.share(WIRINGS, 6, begin=1):
             with self.subTest(wiring=wiring, **options):
                 pair = self.pair(wiring, options, True, sizes_for(options))
                 pair.model.init(1)

@@ -96,7 +96,7 @@ class Gradcheck(harness.TestCase):
 
     def test_compiled_code_and_interpreter_agree(self):
         """The same parameters, data and directions: loss and derivatives to rounding."""
-        for wiring in harness.share(CONNECTIONS[2:], 4):
+        for wiring in harness.share(CONNECTIONS[2:], 6):
             self.agree(wiring, NARROW)
 
     def test_many_streams(self):
