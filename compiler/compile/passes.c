@@ -23,6 +23,8 @@ CompileStatus run_parse(CompileRun *run) {
 static void only_maps(Network *network) {
     TirBuilder b = tir_builder(network->program, network->program->block);
     network->program->outputs.count = 0;
+    network->recipe.batch /= network->recipe.parts ? network->recipe.parts : 1;
+    network->recipe.parts = 1; /* means over a batch are of all its samples */
     tir_add_output(network->program, TIR_OUT_LOSS, "loss", 0, tir_real(&b, 0));
     pass_maps(network);
 }

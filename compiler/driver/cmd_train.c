@@ -126,12 +126,37 @@ static ExitCode train_new(Driver *d, LoadedModel *loaded, HcTrainOptions *option
     return EXIT_OK;
 }
 
+/* The run's program of maps, compiled by itself when its wiring is first looked at. */
+typedef struct {
+    Driver driver; /* with a compilation of its own, or none yet */
+    LoadedModel loaded;
+} TrainMaps;
+
+static const HcModel *train_maps(void *user, const char *run, const char **why) {
+    TrainMaps *maps = user;
+    Driver *d = &maps->driver;
+    Compilation *own = d->c;
+    *why = "its program could not be compiled";
+    d->c = compilation_create();
+    if (!d->c)
+        return NULL;
+    d->c->out_of_memory = own->out_of_memory;
+    d->options.print_after = NULL;
+    d->options.explain_fusion = d->options.run.json = false;
+    trained_load(d, run, true, &maps->loaded);
+    fault_handlers_note("training");
+    return maps->loaded.model;
+}
+
 ExitCode command_train(Driver *d) {
     const HcRunOptions *o = &d->options.run;
+    TrainMaps maps = {.driver = *d};
     HcSetting *settings;
     HcTrainOptions options = hc_train_options(o, d->err);
     options.n_settings = train_settings(d, o->resume, &settings);
     options.settings = settings;
+    options.maps = train_maps;
+    options.maps_user = &maps;
     LoadedModel loaded;
     ExitCode code =
         o->resume ? trained_load(d, o->resume, false, &loaded) : train_new(d, &loaded, &options);
@@ -145,6 +170,9 @@ ExitCode command_train(Driver *d) {
     code = status == HC_OK ? train_report(d, &result) : trained_failed(d, status, &error);
     if (status == HC_OK)
         hc_evaluation_free(&result.evaluation);
+    pipeline_unload(&maps.loaded);
+    if (maps.driver.c != d->c)
+        compilation_destroy(maps.driver.c);
     pipeline_unload(&loaded);
     return code;
 }

@@ -28,6 +28,7 @@ bool hc_run_options_valid(const HcCommandLine *l, const HcRunOptions *given, boo
            within(l, "steps", given->steps, bench, UINT32_MAX) && /* training may end at once */
            within(l, "samples", given->samples, 1, INT32_MAX) &&
            within(l, "batch", given->batch, 1, INT32_MAX) &&
+           within(l, "wiring-every", given->wiring_every, 0, INT32_MAX) &&
            within(l, "positions", given->positions, 1, INT32_MAX);
 }
 
@@ -83,6 +84,10 @@ HcTrainOptions hc_train_options(const HcRunOptions *given, FILE *err) {
                             .tokenizer = given->tokenizer,
                             .tensorboard = given->tensorboard,
                             .minutes = given->minutes.value,
+                            .wiring_every = !given->wiring_every.given ? 0
+                                            : given->wiring_every.value
+                                                ? (int64_t)given->wiring_every.value
+                                                : -1,
                             .batch_log = given->batch_log,
                             .progress = given->quiet ? NULL : err,
                             .stop = hc_signals_stop};

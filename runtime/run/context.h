@@ -47,6 +47,9 @@ void *hc_input_memory(HcContext *context, uint32_t input);
 /* The plan's index-th output, after a forward pass. */
 HcStatus hc_output_at(HcContext *context, uint32_t index, HcView *view);
 HcStatus hc_ensure_optim(HcContext *context);
+/* From now on the context's parameters and gradients are those of `of`, which lives longer, where
+ * they lie; its own are no more. False, and nothing changes, where the models have others. */
+bool hc_share_parameters(HcContext *context, const HcContext *of);
 /* Whether inputs in the caller's memory are in range. */
 HcStatus hc_check_bound(HcContext *context);
 /* What comes before the calls of a pass. */

@@ -3,6 +3,7 @@
 #include "runtime/run/rng.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 int64_t hc_parameter_count(const HcContext *c) {
@@ -58,6 +59,26 @@ HcStatus hc_bind_parameters(HcContext *c, void *params, void *grads) {
     c->loaded_step = -1;
     c->moved = true;
     return HC_OK;
+}
+
+static bool same_parameters(const HcPlan *a, const HcPlan *b) {
+    bool same = a->n_parameters == b->n_parameters && a->slab_bytes == b->slab_bytes;
+    for (uint32_t k = 0; same && k < a->n_parameters; k++)
+        same = a->parameters[k].offset == b->parameters[k].offset &&
+               strcmp(a->parameters[k].name, b->parameters[k].name) == 0;
+    return same;
+}
+
+bool hc_share_parameters(HcContext *c, const HcContext *of) {
+    if (!same_parameters(&c->plan, &of->plan))
+        return false;
+    free(c->own_params);
+    free(c->own_grads);
+    c->own_params = c->own_grads = NULL;
+    c->params = of->params;
+    c->grads = of->grads;
+    c->moved = true;
+    return true;
 }
 
 /* --- initial values ----------------------------------------------------------------------------*/

@@ -1,6 +1,7 @@
 #include "runtime/train/progress.h"
 #include "runtime/run/clock.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <unistd.h>
 
@@ -8,7 +9,8 @@
 #define INTERVAL 5.0 /* seconds between lines elsewhere */
 
 void hc_progress_begin(HcProgress *p, FILE *to, int64_t first, int64_t steps, const char *unit) {
-    *p = (HcProgress){.to = to, .first = first, .steps = steps, .started = hc_now(), .unit = unit};
+    *p = (HcProgress){
+        .to = to, .first = first, .steps = steps, .started = hc_now(), .unit = unit, .gain = NAN};
     p->terminal = to && isatty(fileno(to));
 }
 
@@ -41,12 +43,14 @@ void hc_progress_step(HcProgress *p, int64_t step, double loss, double norm, dou
     if (!due && step != p->steps)
         return;
     p->last = now;
-    char speed[32], left[32];
+    char speed[32], left[32], gain[32] = "";
     rate(speed, sizeof speed, spent > 0 ? p->count / spent : 0);
     duration(left, sizeof left, spent / (double)(step - p->first) * (double)(p->steps - step));
-    fprintf(p->to, "%sstep %lld/%lld | loss %.4f | gn %.2f | lr %.1e | %s %s | eta %s%s",
-            p->terminal ? "\r" : "", (long long)step, (long long)p->steps, loss, norm, lr, speed,
-            p->unit, left, p->terminal ? "\033[K" : "\n");
+    if (!isnan(p->gain))
+        snprintf(gain, sizeof gain, "gain %.3g | ", p->gain);
+    fprintf(p->to, "%sstep %lld/%lld | loss %.4f | gn %.2f | lr %.1e | %s%s %s | eta %s%s",
+            p->terminal ? "\r" : "", (long long)step, (long long)p->steps, loss, norm, lr, gain,
+            speed, p->unit, left, p->terminal ? "\033[K" : "\n");
     p->drawn = p->terminal;
     fflush(p->to);
 }

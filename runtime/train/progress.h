@@ -1,4 +1,4 @@
-/* step 120/5000 | loss 4.812 | gn 0.91 | lr 3.0e-04 | 18.4k tok/s | eta 7m12s
+/* step 120/5000 | loss 4.812 | gn 0.91 | lr 3.0e-04 | gain 1.02 | 18.4k tok/s | eta 7m12s
  * redrawn on a terminal, plain lines at intervals elsewhere. */
 #ifndef HC_PROGRESS_H
 #define HC_PROGRESS_H
@@ -14,6 +14,7 @@ typedef struct {
     double started, last; /* seconds */
     const char *unit;     /* what is counted: "tok/s" */
     double count;         /* since `started` */
+    double gain;          /* composite, of the mixing maps; NaN: not known */
 } HcProgress;
 
 /* first: how many steps were done before. */

@@ -38,6 +38,8 @@ static HcStatus write_config(Trainer *t) {
         hc_json_set(&config, "from", hc_json_path(t->options->from));
     hc_json_set(&config, "threads", json_integer(hc_threads(c)));
     hc_json_set(&config, "blas_core", json_string(c->exec.blas.core));
+    if (t->wiring_every)
+        hc_json_set(&config, "wiring_every", json_integer(t->wiring_every));
     if (t->options->config_extra) {
         HcJsonRead read;
         const char *extra = t->options->config_extra;
@@ -148,6 +150,8 @@ static HcStatus close_line(Trainer *t) {
         else if (status == HC_INTERRUPTED)
             interrupted(t, "while evaluating after ");
     }
+    if (status == HC_OK && json_object_get(t->line, "gradient_norms"))
+        trainer_add_wiring(t, &t->line);
     HcStatus logged = log_line(t, t->line, status == HC_OK ? t->error : NULL);
     json_decref(t->line);
     t->line = NULL;
@@ -163,7 +167,10 @@ static HcStatus finish_step(Trainer *t, int64_t step, double loss, double lr, do
     hc_json_set(&t->line, "grad_norm", hc_json_number(c->gradient_norm));
     hc_json_set(&t->line, "lr", hc_json_number(lr));
     hc_json_set(&t->line, "positions_per_s", hc_json_number(positions / seconds));
+    if (trainer_wiring_due(t, step, evaluates_after(t, step)))
+        hc_json_set(&t->line, "gradient_norms", hc_gradient_norms(c));
     HcStatus status = close_line(t);
+    t->progress.gain = t->wiring.gain;
     hc_progress_step(&t->progress, step + 1, loss, c->gradient_norm, lr,
                      t->data.samples ? (double)hc_samples(c) : positions);
     if (status != HC_OK)
@@ -239,6 +246,8 @@ static HcStatus write_summary(Trainer *t, HcError *error) {
     copy_member(&summary, t->context->plan.json, "model");
     hc_json_set(&summary, "seed", json_integer((json_int_t)t->context->recipe.seed));
     hc_json_set(&summary, "threads", json_integer(hc_threads(t->context)));
+    if (t->last_wiring)
+        hc_json_set(&summary, "wiring", json_incref(t->last_wiring));
     HcStatus status = hc_run_json(&t->run, "summary.json", summary, error);
     json_decref(summary);
     return status;
@@ -252,11 +261,22 @@ static HcStatus add_last_event(Trainer *t) {
     json_t *line = hc_evaluation_json(&t->result->evaluation);
     if (line)
         json_object_del(line, "val_windows");
+    if (t->last_wiring)
+        hc_json_set(&line, "wiring", json_incref(t->last_wiring));
     hc_json_set(&line, "step", json_integer(t->result->steps));
     HcStatus status =
         line ? hc_events_add(&t->events, line, t->error) : hc_fail_memory(t->error, "an event");
     json_decref(line);
     return status;
+}
+
+/* Of what was trained: in summary.json, as its evaluation is. */
+static void look_last(Trainer *t) {
+    json_t *line = json_object();
+    if (t->wiring_every >= 0)
+        trainer_add_wiring(t, &line);
+    t->last_wiring = json_incref(json_object_get(line, "wiring"));
+    json_decref(line);
 }
 
 static HcStatus evaluate_last(Trainer *t) {
@@ -274,6 +294,7 @@ static HcStatus evaluate_last(Trainer *t) {
         fprintf(to, " over %lld %s", (long long)e->windows, e->samples ? "samples" : "windows");
     }
     hc_progress_end_note(&t->progress);
+    look_last(t);
     return add_last_event(t);
 }
 
@@ -414,6 +435,7 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
     *result = (HcTrainResult){
         .evaluation = {.loss = NAN}, .best_loss = NAN, .train_loss = NAN, .last_loss = NAN};
     HcStatus status = prepare(&t, model);
+    trainer_wiring_begin(&t);
     if (status == HC_OK)
         status = open_outputs(&t);
     if (status == HC_OK)
@@ -425,6 +447,8 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
     HcStatus events = hc_events_close(&t.events, status == HC_OK ? error : NULL);
     status = status == HC_OK ? events : status;
     HcStatus closed = hc_run_close(&t.run, status == HC_OK ? error : NULL);
+    hc_wiring_close(&t.wiring);
+    json_decref(t.last_wiring);
     json_decref(t.config);
     json_decref(t.line);
     hc_run_tokenizer_free(&t.tokenizer);

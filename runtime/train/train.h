@@ -47,8 +47,15 @@ typedef struct {
                                  holds something only with `force` */
     FILE *progress;           /* progress lines, and what is to be said of the data; redrawn in
                                  place on a terminal; NULL: none */
-    int (*stop)(void *user);  /* asked after every step, and after every batch of an evaluation: not
-                                 0 saves and ends; or NULL */
+    int64_t wiring_every;     /* steps between looks at the wiring (`wiring` and `gradient_norms` of
+                                 the log); 0: with evaluations; -1: never. Of a run that goes on 0: as
+                                 it was */
+    /* The model's program of maps, wanted once, before the first look; or NULL: there is none, and
+     * the log has gradient norms alone. `run`: the run folder; *why: where it gives NULL. */
+    const HcModel *(*maps)(void *maps_user, const char *run, const char **why);
+    void *maps_user;
+    int (*stop)(void *user); /* asked after every step, and after every batch of an evaluation: not
+                                0 saves and ends; or NULL */
     void *user;
 } HcTrainOptions;
 
@@ -88,7 +95,8 @@ typedef struct {
 /* Trains by the model's recipe. Writes, where there is a run folder:
  *   config.json   model, constants, recipe in effect, data, machine
  *   log.jsonl     a line a step: step (from 1), loss (before the step), grad_norm, lr,
- *                 positions_per_s; val_loss and val_metrics where it was evaluated
+ *                 positions_per_s; val_loss and val_metrics where it was evaluated; gradient_norms
+ *                 and wiring (wiring.h) where that was looked at
  *   events.out.tfevents.*.hcc  the same for TensorBoard where it is asked for, a file each time a
  *                 run goes on; and the evaluation behind the last step
  *   ckpt/last/    of hc_save_checkpoint: the newest step that was saved (before the first step, now

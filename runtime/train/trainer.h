@@ -9,6 +9,7 @@
 #include "runtime/train/progress.h"
 #include "runtime/train/run_tokenizer.h"
 #include "runtime/train/train.h"
+#include "runtime/train/wiring.h"
 
 enum { TRAIN_LOSSES = 100 };
 
@@ -30,7 +31,11 @@ typedef struct {
     json_t *line;                /* of the last step, while its evaluation is not in it; or NULL */
     json_t *config;              /* of the run that goes on; NULL: this one is new */
     bool evaluates;
-    bool has_best; /* the context's parameters are those of the best evaluation */
+    bool has_best;        /* the context's parameters are those of the best evaluation */
+    HcWiring wiring;      /* of its program of maps, once that was wanted, */
+    bool wiring_wanted;   /* whether it could be had or not */
+    json_t *last_wiring;  /* for summary.json; or NULL */
+    int64_t wiring_every; /* as the options have it */
 } Trainer;
 
 /* What evaluations measure, from now on, until the next step: the parameters' average where the
@@ -63,6 +68,15 @@ HcStatus trainer_count_steps(Trainer *trainer);
 bool trainer_ended(Trainer *trainer);
 /* The parameters of the best evaluation, where it is for them that the run ended. */
 HcStatus trainer_take_best(Trainer *trainer);
+
+/* --- wiring_log.c ------------------------------------------------------------------------------*/
+
+/* How often it is looked at; said in config.json. */
+void trainer_wiring_begin(Trainer *trainer);
+/* Whether it is looked at after this step (from 0); `evaluates`: an evaluation follows it. */
+bool trainer_wiring_due(const Trainer *trainer, int64_t step, bool evaluates);
+/* Adds `wiring` to a line. What cannot be had is noted, and no failure. */
+void trainer_add_wiring(Trainer *trainer, json_t **line);
 
 /* --- resume.c ----------------------------------------------------------------------------------*/
 

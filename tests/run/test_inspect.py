@@ -2,6 +2,7 @@
 """hcc inspect: numbers of tensors, and maps of sites, of models as they begin and of runs."""
 
 import json
+import math
 import os
 import sys
 
@@ -54,23 +55,24 @@ class Inspect(harness.TestCase):
     def test_dynamic_maps_are_means_over_data(self):
         site = self.inspect(self.model, "--maps", "--set", "wiring=mhc")["sites"][0]
         self.assertIn("depends on the data", site["mix"]["why"])
-        given = ("--maps", "--set", "wiring=mhc", "--data", self.text, "--f64")
+        given = ("--maps", "--set", "wiring=mhc", "--data", self.text, "--f64", "--batches", "3")
         found = self.inspect(self.model, *given)
-        self.assertEqual((found["part"], found["samples"]), ("held_out", 16))
+        self.assertEqual((found["part"], found["samples"]), ("held_out", 6))
         mix = found["sites"][1]["mix"]
         for row, deviations in zip(mix["mean"], mix["deviation"]):
             self.assertAlmostEqual(sum(row), 1, places=12)  # what reaches a destination
             self.assertTrue(all(0 < x < 1e-3 for x in deviations))
         self.assertEqual(len(found["sites"][1]["norms"]), 3)
-        self.assertEqual(self.inspect(self.model, *given, "--batches", "3")["samples"], 6)
 
     def test_a_run(self):
         run = self.path("run")
         self.expect(hcc("train", self.model, "--data", self.text, "--out", run, "--set", "wiring=dhc",
-                        "--set", "train.lr=0.1", "--quiet", "-O0"))
-        site = self.inspect(run, "--maps")["sites"][0]
-        self.assertNotEqual(site["mix"]["mean"], IDENTITY)
-        self.check_depth(self.inspect(run, "--maps"))
+                        "--set", "train.lr=0.1", "--quiet", "-O0", "--wiring-every", "0"))
+        with open(os.path.join(run, "summary.json"), encoding="utf-8") as summary:
+            self.assertNotIn("wiring", json.load(summary))
+        maps = self.inspect(run, "--maps")
+        self.assertNotEqual(maps["sites"][0]["mix"]["mean"], IDENTITY)
+        self.check_depth(maps)
         found = self.inspect(os.path.join(run, "ckpt", "last"))
         by_name = {of["name"]: of for of in found["parameters"]}
         self.assertEqual(by_name["E"]["dims"], [256, 12])
@@ -105,7 +107,33 @@ class Inspect(harness.TestCase):
         for k, row in enumerate(unfolded("attnres")):
             for j, entry in enumerate(row):
                 self.assertAlmostEqual(entry, 1 / (k + 1) if j <= k else 0, places=6)
-        self.assertEqual(unfolded("ghc")[1], [None, 1, 0])  # its input is mapped, feature by feature
+
+    def lines(self, *words):
+        """The log and summary of a run."""
+        run = self.path("run")
+        self.expect(hcc("train", self.model, "--data", self.text, "--out", run, "--force", "--quiet", "-O0", *words))
+        with open(os.path.join(run, "log.jsonl"), encoding="utf-8") as log:
+            lines = [json.loads(line) for line in log]
+        with open(os.path.join(run, "summary.json"), encoding="utf-8") as summary:
+            return lines, json.load(summary)
+
+    def test_wiring_while_it_trains(self):
+        lines, summary = self.lines("--set", "wiring=mhc", "--set", "train.eval_every=2", "--steps", "4")
+        self.assertEqual([line["step"] for line in lines if "wiring" in line], [2])
+        norms = lines[1]["gradient_norms"]
+        self.assertEqual(set(norms), {"m", "mhc", "linear"})
+        self.assertAlmostEqual(math.hypot(*norms.values()) / lines[1]["grad_norm"], 1, places=5)
+        for wiring in lines[1]["wiring"], summary["wiring"]:
+            self.assertAlmostEqual(wiring["gain"], 1, places=3)
+            site = wiring["sites"]["trunk.1.a"]
+            self.assertAlmostEqual(site["forward"], 1, places=3)
+            self.assertAlmostEqual(sum(site["use"].values()), 1, places=6)
+            self.assertEqual(set(site["norm"]), {"H[0]", "H[1]", "H[2]"})
+            self.assertGreater(site["use"]["H[1]"], 0.7)
+            self.assertLessEqual(site["similarity"], 1.0001)
+        lines, summary = self.lines("--set", "wiring=residual", "--wiring-every", "3", "--steps", "4")
+        self.assertEqual([line["step"] for line in lines if "gradient_norms" in line], [3])
+        self.assertEqual(set(lines[2]["wiring"]["sites"]["trunk.0.a"]), {"forward", "backward", "norm"})
 
     def test_probes(self):
         found = self.inspect(self.model, "--set", "wiring=mhc", "--data", self.text)
