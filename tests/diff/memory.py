@@ -79,8 +79,11 @@ class Memory(harness.TestCase):
             bench = json.loads(self.expect(hcc("bench", *options, "--steps", "1", "--threads", "1",
                                                "--json")).out)
             self.assertLessEqual(info["workspace_bytes"] + info["other_bytes"], bound)
-            self.assertEqual(free - bench["peak_bytes"],
-                             info["replays"]["stored_bytes"] - info["workspace_bytes"])
+            # without a bound earlier positions have places of their own besides, for sampling
+            more = free - bench["peak_bytes"] \
+                - (info["replays"]["stored_bytes"] - info["workspace_bytes"])
+            self.assertGreaterEqual(more, 0)
+            self.assertLess(more, 0.01 * free)
 
     def test_too_little(self):
         for command in ("info", "build", "bench", "emit"):
