@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static HcStatus grow(HcPastRuns *runs, HcError *error) {
@@ -91,7 +92,7 @@ static HcStatus add_folder(HcPastRuns *runs, const char *path, HcError *error) {
     return status;
 }
 
-HcStatus hc_past_runs_add(HcPastRuns *runs, const char *path, HcError *error) {
+static HcStatus add_path(HcPastRuns *runs, const char *path, HcError *error) {
     char *run, *checkpoint;
     bool held = false;
     HcStatus status = hc_find_run(path, &run, &checkpoint, error);
@@ -101,6 +102,19 @@ HcStatus hc_past_runs_add(HcPastRuns *runs, const char *path, HcError *error) {
         status = held ? add_run(runs, run, error) : add_folder(runs, path, error);
     free(run);
     free(checkpoint);
+    return status;
+}
+
+/* The file of a sweep stands for all its runs: it lies among them, where `SWEEP` and a star find
+ * it, too. */
+HcStatus hc_past_runs_add(HcPastRuns *runs, const char *path, HcError *error) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    struct stat info;
+    if (strcmp(name, HC_SWEEP_FILE) != 0 || stat(path, &info) != 0 || !S_ISREG(info.st_mode))
+        return add_path(runs, path, error);
+    char *sweep = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    HcStatus status = sweep ? add_path(runs, sweep, error) : hc_fail_memory(error, "a path");
+    free(sweep);
     return status;
 }
 

@@ -51,8 +51,12 @@ typedef struct {
     uint32_t count, capacity;
 } HcPastRuns;
 
-/* A run that is named twice is there once; one that cannot be read is there and says why.
- * HC_ERROR_CHECKPOINT where there is no run. */
+/* In the folder of a sweep, beside its runs. */
+#define HC_SWEEP_FILE "sweep.json"
+
+/* A path is the folder of a run, or one of such folders, or a sweep's file. A run that is named
+ * twice is there once; one that cannot be read is there and says why. HC_ERROR_CHECKPOINT where
+ * there is no run. */
 HcStatus hc_past_runs_add(HcPastRuns *runs, const char *path, HcError *error);
 void hc_past_runs_free(HcPastRuns *runs);
 

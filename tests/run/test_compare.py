@@ -204,6 +204,11 @@ class Compare(Runs):
         folder = self.six()
         said = self.compare(os.path.join(folder, "mhc-0"), folder, os.path.join(folder, "mhc-0", ""))
         self.assertEqual(len(said["runs"]), 6)
+        sweep = os.path.join(folder, "sweep.json")  # as `SWEEP/*` finds it
+        with open(sweep, "w", encoding="utf-8") as file:
+            file.write("{}")
+        self.assertEqual(len(self.compare(sweep)["runs"]), 6)
+        self.assertEqual(len(self.compare(sweep, os.path.join(folder, "mhc-0"))["runs"]), 6)
         self.run_folder("order/r-10", [3.0], seed=10)
         self.run_folder("order/r-2", [3.0], seed=2)
         self.assertEqual(self.compare(self.path("order"))["groups"][0]["seeds"], [2, 10])

@@ -5,6 +5,7 @@
 #include "runtime/files/json_file.h"
 #include "runtime/files/paths.h"
 #include "runtime/files/replace.h"
+#include "runtime/runs/past_run.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@ static ExitCode folder_failed(Driver *d, HcStatus status, const HcError *error) 
 }
 
 static const char *folder_record(Driver *d, const SweepFolder *folder) {
-    return arena_printf(d->c->arena, "%s/sweep.json", folder->path);
+    return arena_printf(d->c->arena, "%s/" HC_SWEEP_FILE, folder->path);
 }
 
 /* --- the .hc file ------------------------------------------------------------------------------*/
