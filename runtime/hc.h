@@ -193,11 +193,11 @@ const char *hc_extend_refused(const HcContext *context);
  * one sample. Those before `first` must have been run so already, and are not run again: their
  * inputs and parameters are taken to be what they were. `first` may be less than the positions run
  * so far: those from there on are then others. Each position sees what it would see if the text
- * ended with the last. Time and memory are those of the new positions, but for what each reads of
- * earlier ones. The inputs are those of all positions of the context's extents, at their places
- * (see hc_input); those after the last new one are not read. Afterwards there is no output but
- * hc_extended_logits. The first call makes room. HC_ERROR_ARGUMENT where hc_extend_refused says so,
- * for more samples than one, and for positions that are not there. */
+ * ended with the last. Time is that of the new positions, but for what each reads of earlier ones.
+ * The inputs are those of all positions of the context's extents, at their places (see hc_input);
+ * those after the last new one are not read. Afterwards there is no output but hc_extended_logits.
+ * The first call makes room. HC_ERROR_ARGUMENT where hc_extend_refused says so, for more samples
+ * than one, and for positions that are not there. */
 HcStatus hc_extend(HcContext *context, int64_t first, int64_t count);
 /* The logits of the last position that hc_extend ran: dims are those at a position. */
 HcStatus hc_extended_logits(HcContext *context, HcView *view);

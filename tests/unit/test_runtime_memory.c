@@ -127,6 +127,17 @@ static HcStatus resize(void) {
     return take_error(hc_resize(context, 9, 16));
 }
 
+static void begin_text(void) {
+    begin_nothing();
+    assert_int_equal(hc_create(&model, &(HcOptions){.threads = 2, .samples = 1}, &context, NULL),
+                     HC_OK);
+    set_inputs(context);
+}
+
+static HcStatus extend(void) {
+    return take_error(hc_extend(context, 0, 5));
+}
+
 static HcStatus step(void) {
     return take_error(hc_step(context, -1));
 }
@@ -323,6 +334,7 @@ static void calls_end_where_memory_does(void **state) {
     } calls[] = {
         {"create", begin_nothing, create, nothing_more},
         {"resize", begin, resize, nothing_more},
+        {"extend", begin_text, extend, nothing_more},
         {"step", begin, step, nothing_more},
         {"set_recipe", begin, set_recipe, nothing_more},
         {"save", begin_stepped, save, saved_is_whole},
@@ -352,7 +364,8 @@ static int set_up(void **state) {
         return -1;
     thread = pthread_self();
     json_set_alloc_funcs(json_malloc, free);
-    manifest = bigram_manifest(NULL, 4, NULL);
+    manifest = bigram_manifest("\"outputs\": {", 4,
+                               "\"extend\": {\"all\": [0], \"last\": [1, 2]}, \"outputs\": {");
     model = bigram_model(4, manifest);
     FILE *file = fopen(in("text"), "w");
     for (int k = 0; k < 2000; k++)
