@@ -211,7 +211,8 @@ HcStatus hc_extended_logits(HcContext *context, HcView *view);
 HcStatus hc_use_ema(HcContext *context, int on);
 int hc_uses_ema(const HcContext *context);
 /* Clips and applies one step of the recipe's optimiser and counts it; buffers take what hc_forward
- * computed for them. lr < 0: the schedule's. HC_ERROR_DIVERGED, and nothing changes, when a
+ * computed for them. lr < 0: the schedule's; what muon leaves to AdamW takes the recipe's adamw_lr
+ * times lr over the recipe's lr. HC_ERROR_DIVERGED, and nothing changes, when a
  * gradient or a buffer's value is not finite; HC_ERROR_ARGUMENT when lr is not, or beyond 1e6. */
 HcStatus hc_step(HcContext *context, double lr);
 int64_t hc_steps_done(const HcContext *context);

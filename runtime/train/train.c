@@ -366,7 +366,13 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
     if (o->from)
         status = load_from(t);
     t->result->parameters = hc_plan_parameter_elements(&c->plan);
-    return status == HC_OK ? trainer_context_failed(t, hc_ensure_optim(c)) : status;
+    if (status == HC_OK)
+        status = trainer_context_failed(t, hc_ensure_optim(c));
+    if (status == HC_OK && c->recipe.optimizer == HC_MUON && c->optim.muon.n_matrices == 0 &&
+        o->progress)
+        fprintf(o->progress, "warning: the model has no matrix for muon: all of it is trained by "
+                             "adamw, at train.adamw_lr\n");
+    return status;
 }
 
 /* Its numbers carry no mark of who wrote them: any file that is not empty may be missed. */

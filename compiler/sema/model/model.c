@@ -222,17 +222,30 @@ static void model_loss(Sema *s, Scope *scope, const Stmt *stmt) {
         s->logits = tensor_use(s, first.tensor);
 }
 
+static bool is_metric(const Sema *s, const char *name) {
+    for (uint32_t k = 0; k < s->program->outputs.count; k++)
+        if (s->program->outputs.at[k].role == TIR_OUT_METRIC &&
+            strcmp(s->program->outputs.at[k].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* What it calls or names; reports tell several of a name apart: accuracy, accuracy_2. */
+static const char *metric_name(Sema *s, const Expr *e) {
+    const Expr *of = e->kind == EXPR_CALL ? e->call.callee : e;
+    const char *base = of->kind == EXPR_NAME ? of->name : "metric", *name = base;
+    for (uint32_t k = 2; is_metric(s, name); k++)
+        name = arena_printf(s->arena, "%s_%u", base, k);
+    return name;
+}
+
 static void model_metric(Sema *s, Scope *scope, const Stmt *stmt) {
     TirId total;
     const Value v = model_mean(s, scope, stmt, &total);
     if (is_poison(v))
         return;
-    const Expr *e = stmt->value;
-    const char *name = e->kind == EXPR_NAME ? e->name
-                       : e->kind == EXPR_CALL && e->call.callee->kind == EXPR_NAME
-                           ? e->call.callee->name
-                           : "metric";
-    tir_add_output(s->program, TIR_OUT_METRIC, name, 0, tensor_use(s, v.tensor));
+    tir_add_output(s->program, TIR_OUT_METRIC, metric_name(s, stmt->value), 0,
+                   tensor_use(s, v.tensor));
     if (total)
         tir_add_output(s->program, TIR_OUT_NAMED,
                        arena_printf(s->arena, "metric_weight.%u", s->metrics), 0, total);
