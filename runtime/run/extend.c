@@ -108,9 +108,8 @@ static HcStatus can_extend(HcContext *c, int64_t first, int64_t count) {
                        "positions are added to one sample, not %lld: hc_resize first",
                        (long long)c->split.samples);
     if (first < 0 || count < 1 || first > c->exec.positions - count)
-        return hc_fail(&c->error, HC_ERROR_ARGUMENT, "positions %lld to %lld of %lld",
-                       (long long)first, (long long)(first + count - 1),
-                       (long long)c->exec.positions);
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT, "%lld positions from %lld on, of %lld",
+                       (long long)count, (long long)first, (long long)c->exec.positions);
     if (first > c->extended)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT,
                        "position %lld, where only the first %lld are computed", (long long)first,

@@ -143,9 +143,9 @@ static void what_cannot_be_added_is_refused(void **state) {
     HcView view;
     expect(c, hc_extended_logits(c, &view), "needs hc_extend first");
     expect(c, hc_extend(c, 1, 1), "only the first 0 are computed");
-    expect(c, hc_extend(c, 0, 17), "positions 0 to 16 of 16");
+    expect(c, hc_extend(c, 0, 17), "17 positions from 0 on, of 16");
     expect(c, hc_extend(c, INT64_MAX, 2), "of 16");
-    expect(c, hc_extend(c, -1, 2), "positions -1 to 0 of 16");
+    expect(c, hc_extend(c, -1, 2), "2 positions from -1 on, of 16");
     assert_int_equal(hc_extend(c, 0, 4), HC_OK);
     expect(c, hc_output(c, "logits", &view), "needs hc_forward first");
     assert_int_equal(hc_resize(c, 1, 16), HC_OK); /* what inputs hold is undefined */
