@@ -345,6 +345,16 @@ int64_t hc_plan_parameter_elements(const HcPlan *plan) {
     return elements;
 }
 
+double hc_plan_operations(const HcPlan *plan, int64_t samples, int64_t positions) {
+    const double n = (double)samples, t = (double)positions;
+    double sum = 0;
+    for (uint32_t k = 0; k < plan->n_calls; k++) {
+        const double *each = plan->calls[k].operations; /* a step, a sample, a position */
+        sum += each[0] + n * (each[1] + t * each[2]);
+    }
+    return sum;
+}
+
 void hc_plan_free(HcPlan *plan) {
     for (uint32_t k = 0; k < plan->n_tables; k++)
         free(plan->tables[k].bytes);

@@ -269,6 +269,9 @@ const char *hc_plan_check(const HcPlan *plan);
 const HcOutput *hc_plan_output(const HcPlan *plan, const char *name);
 /* Elements of all parameters; buffers are none. */
 int64_t hc_plan_parameter_elements(const HcPlan *plan);
+/* Operations of a step, forward and backward, of a batch that runs whole; what is computed again
+ * counts again, the optimiser does not. */
+double hc_plan_operations(const HcPlan *plan, int64_t samples, int64_t positions);
 /* The model's name alone, its recipe and its data: what commands need before they make a context.
  * Changes one value of the recipe; unknown keys get a suggestion. */
 HcStatus hc_recipe_set(HcRecipe *recipe, const char *key, const char *value, HcError *error);

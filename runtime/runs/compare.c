@@ -278,6 +278,7 @@ static void measure(HcComparison *c) {
         group->memory_bytes = mean_of_member(c, of, "memory_bytes", 1);
         group->minutes = mean_of_member(c, of, "seconds", 60);
         group->parameters = mean_of_member(c, of, "parameters", 1);
+        group->flops_per_position = mean_of_member(c, of, "flops_per_position", 1);
     }
     const HcRunGroup *baseline = &c->groups[c->baseline];
     for (uint32_t g = 0; g < c->n_groups; g++) {

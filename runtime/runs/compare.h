@@ -34,7 +34,7 @@ typedef struct {
     char *name;
     uint32_t first; /* its first run */
     HcStanding at_step, at_time, best;
-    HcMean positions_per_s, memory_bytes, minutes, parameters;
+    HcMean positions_per_s, memory_bytes, minutes, parameters, flops_per_position;
     double bytes; /* of text a held-out token; NAN: not known */
 } HcRunGroup;
 

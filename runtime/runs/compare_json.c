@@ -56,6 +56,7 @@ static json_t *group_json(const HcComparison *c, uint32_t g) {
     hc_json_set(&json, "at_equal_time", standing_json(group, &group->at_time, c->bytes));
     hc_json_set(&json, "best", standing_json(group, &group->best, c->bytes));
     hc_json_set(&json, "parameters", mean_json(&group->parameters));
+    hc_json_set(&json, "flops_per_position", mean_json(&group->flops_per_position));
     hc_json_set(&json, "positions_per_s", mean_json(&group->positions_per_s));
     hc_json_set(&json, "memory_bytes", mean_json(&group->memory_bytes));
     hc_json_set(&json, "minutes", mean_json(&group->minutes));

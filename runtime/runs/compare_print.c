@@ -150,21 +150,23 @@ static bool print_at_time(const HcComparison *c, FILE *to) {
 }
 
 static bool print_costs(const HcComparison *c, FILE *to) {
-    HcTable t = {.n_columns = 8};
+    HcTable t = {.n_columns = 9};
     fputs("\nbest of each run, and what it took\n", to);
     add_heading(c, &t);
-    WORDS(&t, "best", "", "at step", "parameters", "positions/s", "memory", "minutes");
+    WORDS(&t, "best", "", "at step", "parameters", "FLOPs/position", "positions/s", "memory",
+          "minutes");
     for (uint32_t g = 0; g < c->n_groups; g++) {
         const HcRunGroup *group = &c->groups[g];
         hc_table_add(&t, "%s", group->name);
         add_mean(&t, &group->best.loss);
         add_steps(&t, &group->best);
         add_real(&t, "", 0, group->parameters.mean, "");
+        add_real(&t, "", 3, group->flops_per_position.mean / 1e6, " M");
         add_real(&t, "", 0, group->positions_per_s.mean, "");
         add_real(&t, "", 1, group->memory_bytes.mean / 1e6, " MB");
         add_real(&t, "", 2, group->minutes.mean, "");
     }
-    return print_table(&t, "lrrrrrrr", to);
+    return print_table(&t, "lrrrrrrrr", to);
 }
 
 /* What groups differ in, where their names do not say it. */
@@ -273,7 +275,8 @@ static void add_csv_heading(const HcComparison *c, HcTable *t) {
     WORDS(t, "seeds", "step", "loss", "deviation", "gap", "spread", "exceeds", "bits_per_byte",
           "seconds", "time_first_step", "time_last_step", "time_loss", "time_deviation", "time_gap",
           "time_spread", "time_exceeds", "best_loss", "best_deviation", "best_first_step",
-          "best_last_step", "parameters", "positions_per_s", "memory_bytes", "minutes");
+          "best_last_step", "parameters", "flops_per_position", "positions_per_s", "memory_bytes",
+          "minutes");
 }
 
 static void add_csv_standing(HcTable *t, const HcStanding *s) {
@@ -309,6 +312,7 @@ static void add_csv_row(const HcComparison *c, HcTable *t, uint32_t g) {
     add_number(t, group->best.loss.deviation);
     add_csv_steps(t, &group->best);
     add_number(t, group->parameters.mean);
+    add_number(t, group->flops_per_position.mean);
     add_number(t, group->positions_per_s.mean);
     add_number(t, group->memory_bytes.mean);
     add_number(t, group->minutes.mean);
@@ -317,7 +321,7 @@ static void add_csv_row(const HcComparison *c, HcTable *t, uint32_t g) {
 }
 
 bool hc_comparison_print_csv(const HcComparison *c, FILE *to) {
-    HcTable t = {.n_columns = 25 + c->n_differ};
+    HcTable t = {.n_columns = 26 + c->n_differ};
     add_csv_heading(c, &t);
     for (uint32_t g = 0; g < c->n_groups; g++)
         add_csv_row(c, &t, g);

@@ -366,6 +366,8 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
     if (o->from)
         status = load_from(t);
     t->result->parameters = hc_plan_parameter_elements(&c->plan);
+    t->result->flops_per_position = hc_plan_operations(&c->plan, hc_samples(c), hc_positions(c)) /
+                                    ((double)hc_samples(c) * (double)hc_positions(c));
     if (status == HC_OK)
         status = trainer_context_failed(t, hc_ensure_optim(c));
     if (status == HC_OK && c->recipe.optimizer == HC_MUON && c->optim.muon.n_matrices == 0 &&
@@ -494,6 +496,7 @@ json_t *hc_train_json(const HcTrainResult *r) {
     hc_json_set(&json, "steps", json_integer(r->steps));
     hc_json_set(&json, "ended_by", json_string(hc_ending_names[r->ended_by]));
     hc_json_set(&json, "parameters", json_integer(r->parameters));
+    hc_json_set(&json, "flops_per_position", hc_json_number(r->flops_per_position));
     hc_json_set(&json, "seconds", hc_json_number(r->seconds));
     hc_json_set(&json, "positions_per_s", hc_json_number(r->positions_per_s));
     hc_json_set(&json, "memory_bytes", json_integer((json_int_t)r->memory_bytes));

@@ -81,11 +81,12 @@ typedef struct {
     char run[4096]; /* run folder; "": none */
     int64_t steps;  /* done */
     HcEnding ended_by;
-    int64_t parameters;      /* elements */
-    HcEvaluation evaluation; /* loss NaN without a held-out part */
-    double best_loss;        /* the least held-out loss of all evaluations; NaN: there was none */
-    int64_t best_step;       /* after which it was */
-    double train_loss;       /* mean of the last 100 steps' losses (of all, if fewer) */
+    int64_t parameters;        /* elements */
+    double flops_per_position; /* of a step, see hc_plan_operations */
+    HcEvaluation evaluation;   /* loss NaN without a held-out part */
+    double best_loss;          /* the least held-out loss of all evaluations; NaN: there was none */
+    int64_t best_step;         /* after which it was */
+    double train_loss;         /* mean of the last 100 steps' losses (of all, if fewer) */
     double last_loss;
     double seconds; /* of the steps, without evaluation and saving */
     double positions_per_s;

@@ -49,7 +49,7 @@ class Runs(harness.TestCase):
         if ended:
             with open(os.path.join(folder, "summary.json"), "w", encoding="utf-8") as file:
                 json.dump({"val_loss": losses[-1], "val_windows": 1, "best_val_loss": best, "steps": steps,
-                           "parameters": 1000, "seconds": seconds * steps, "positions_per_s": speed,
+                           "parameters": 1000, "flops_per_position": 2.5e6, "seconds": seconds * steps, "positions_per_s": speed,
                            "memory_bytes": 5000000, "model": "m", "threads": 2}, file)
         return folder
 
@@ -85,6 +85,7 @@ class Compare(Runs):
         self.near(mhc["at_equal_step"], n=3, mean=2.9, deviation=0.1, gap=-0.2, spread=2 * math.sqrt(0.02 / 3),
                   exceeds=True, first_step=4, last_step=4)
         self.near(mhc["parameters"], n=3, mean=1000.0, deviation=0.0)
+        self.near(mhc["flops_per_position"], n=3, mean=2.5e6, deviation=0.0)
         self.near(mhc["minutes"], mean=4 / 60)
         self.near(mhc["memory_bytes"], mean=5e6)
         self.assertEqual(mhc["seeds"], [1, 2, 3])

@@ -149,13 +149,14 @@ static void table_at_time(const HcComparison *c, FILE *to) {
 
 static void table_costs(const HcComparison *c, FILE *to) {
     page_table_begin(to, "The best of each run, and what it took");
-    HEAD(to, "group", "best held-out loss", "parameters", "positions a second", "memory, MB",
-         "minutes");
+    HEAD(to, "group", "best held-out loss", "parameters", "FLOPs a position, M",
+         "positions a second", "memory, MB", "minutes");
     for (uint32_t g = 0; g < c->n_groups; g++) {
         const HcRunGroup *group = &c->groups[g];
         page_row_begin(to, group->name);
         table_mean(to, &group->best.loss);
         page_number(to, "%.0f", group->parameters.mean);
+        page_number(to, "%.3f", group->flops_per_position.mean / 1e6);
         page_number(to, "%.0f", group->positions_per_s.mean);
         page_number(to, "%.1f", group->memory_bytes.mean / 1e6);
         page_number(to, "%.2f", group->minutes.mean);
