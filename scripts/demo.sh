@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds hcc and trains a small character model twice on this repository's own sources and documents:
 # with the plain residual, then with manifold-constrained hyper-connections. Shows progress (on a
-# terminal), a sample, and both runs beside each other, and makes a page of them. Installs what is missing first. About a minute of building and
-# two of training on two cores.
+# terminal), a sample, and both runs beside each other, and makes a page of them. Installs what is
+# missing first. About a minute of building and two of training on two cores.
 #
 #   scripts/demo.sh [--steps N]
 #

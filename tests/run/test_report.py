@@ -93,11 +93,11 @@ class Report(harness.TestCase):
             mean, deviation = (group["at_equal_step"][name] for name in ("mean", "deviation"))
             self.assertEqual(row[2], f"{mean:.4f} ± {deviation:.4f}")
         for name in ("Comparison", "Loss curves", "Quality against speed", "Maps of every site", "From layer to layer",
-                     "Gain over depth", "Settings in which the groups differ"):
+                     "Gain over depth", "Composite gain of the trunk while training", "Settings in which the groups differ"):
             self.assertIn(name, said)
         for row in (["trunk.1.a", "1", "1", ""], ["the trunk's end", "1", "1", "1"]):  # the residual's
             self.assertIn(row, page.rows)
-        self.assertEqual(page.tags.count("details"), 6 + 2 * 4)
+        self.assertEqual(page.tags.count("details"), 7 + 2 * 4)
         for tag, attributes in page.attributes:
             self.assertNotIn(tag, ("script", "link", "img", "iframe", "object"))
             for name in ("src", "onclick", "onload"):

@@ -15,7 +15,7 @@ import harness
 from harness import hcc
 
 GRID = ["--vary", "wiring=residual,mhc", "--seeds", "2"]
-LONG = ["--set", "train.steps=800", "--set", "train.eval_every=0"]  # long enough to be killed
+LONG = ["--set", "train.steps=500", "--set", "train.eval_every=0"]  # long enough to be killed
 ENDLESS = ["--set", "train.steps=100000000", "--set", "train.eval_every=0"]
 
 
@@ -95,10 +95,6 @@ class Grid(Sweep):
         self.assertEqual(said.out, self.expect(hcc("compare", self.out)).out)
         self.assertIn("4 of 4 finished", said.err)
         self.assertIn("2 at a time, 1 thread each", said.err)
-        compared = json.loads(self.sweep("--vary", "wiring=mhc", "--vary", "train.lr=1e-3,0.01", "--seeds", "2",
-                                         "--steps", "4", "--json").out)
-        self.assertEqual(compared["differ"], ["train.lr"])
-        self.assertEqual([group["seeds"] for group in compared["groups"]], [[1, 2]] * 2)
 
     def test_a_file_of_values(self):
         path = self.write("grid.txt", "# rates\ntrain.lr = 1e-3,1e-2# two\n\ntrain.seed = 7\nd = max(8, 9)\n")
@@ -113,13 +109,10 @@ class Grid(Sweep):
     def test_mistakes_are_told_before_anything_begins(self):
         for words, code, expected in (
                 (["--vary", "wring=mhc"], 1, "wring"),
-                (["--vary", "v=256,-1"], 1, "with v=-1"),
                 (["--vary", "train.lr=1e-3,fast"], 1, "train.lr=fast"),
                 (["--vary", "wiring"], 2, "NAME=VALUE"),
                 (["--vary", "wiring=a,,b"], 2, "missing"),
-                (["--vary", "wiring=a,a"], 2, "twice"),
                 (["--vary", "v=1", "--set", "v=2"], 2, "one value"),
-                (["--vary", "train.seed=1,2", "--seeds", "2"], 2, "seeds are given twice"),
                 (["--vary", "train.seed=1,01"], 2, "seed 1 is given twice"),
                 (["--vary-from", self.write("g", "wiring=mhc\nx\n")], 2, "g:2: what varies"),
                 (["--vary", "train.lr=1e-3", "--data", "nowhere"], 3, "cannot read data")):
@@ -139,7 +132,7 @@ class GoesOn(Sweep):
         self.sweep(*GRID, *LONG)
         whole = self.results()
         self.out = self.path("killed")
-        for steps in (50, 1000):
+        for steps in (50, 600):
             process = self.started(*GRID, *LONG)
             self.until(lambda steps=steps: self.steps() >= steps, process)
             process.kill()
@@ -148,10 +141,12 @@ class GoesOn(Sweep):
         self.assertRegex(said.err, r"goes on")
         self.assertEqual(self.results(), whole)
         self.assertEqual(self.workers(), [])
-        again = self.sweep(*GRID, *LONG)
+        again = self.sweep(*GRID, *LONG, "--json")
         self.assertIn("4 finished", again.err)
         self.assertNotIn("begins", again.err)
-        self.assertEqual(again.out, said.out)
+        compared = json.loads(again.out)
+        self.assertEqual(compared["differ"], ["wiring"])
+        self.assertEqual([group["seeds"] for group in compared["groups"]], [[1, 2]] * 2)
 
     def test_a_killed_worker_ends_alone(self):
         process = self.started("--vary", "train.lr=1e-3,1e-2", *LONG)
@@ -196,10 +191,9 @@ class GoesOn(Sweep):
         name = "train.lr=1e6,seed=1"
         self.assertRegex(said.err, rf"{name}: diverged, exit code 4: diverged at step \d+")
         self.assertIn("1 of 2 runs", said.out)
-        again = self.sweep(*grid, code=4)
-        self.assertNotIn("begins", again.err)
-        self.assertIn("1 failed (--retry tries them again)", again.err)
-        self.assertIn(f"{name}: goes on", self.sweep(*grid, "--retry", code=4).err)
+        again = self.sweep(*grid, "--retry", code=4)
+        self.assertIn(f"{name}: goes on", again.err)
+        self.assertEqual(again.err.count("begins"), 0)
 
     def test_a_failure_is_remembered(self):
         grid = ["--vary", "train.lr=1e-3,1e-2", "--steps", "2"]
@@ -207,7 +201,10 @@ class GoesOn(Sweep):
         said = self.sweep(*grid, code=3)
         self.assertRegex(said.err, r"train.lr=1e-3,seed=1: failed, exit code 3: error: .*text.txt")
         self.data = self.write("text.txt", "to be or not to be, that is the question:\n" * 40)
-        self.assertEqual(self.sweep(*grid, code=3).err.count("failed, exit code 3"), 2)
+        again = self.sweep(*grid, code=3)
+        self.assertEqual(again.err.count("failed, exit code 3"), 2)
+        self.assertIn("2 failed (--retry tries them again)", again.err)
+        self.assertNotIn("begins", again.err)
         self.assertIn("2 of 2 finished", self.sweep(*grid, "--retry").err)
         self.assertFalse(glob.glob(os.path.join(self.out, "*", "failed.json")))
 

@@ -130,8 +130,39 @@ static void chart_line(const ChartLine *line, const Axis *x, const Axis *y, FILE
     fputs("/>\n", to);
 }
 
+/* Where names stand already. */
+enum { NAME_LINE = 14, NAME_NEAR = 110, MOST_NAMES = 64 };
+typedef struct {
+    double x[MOST_NAMES], y[MOST_NAMES];
+    uint32_t n;
+} Names;
+
+static bool names_meet(const Names *names, double x, double y) {
+    for (uint32_t k = 0; k < names->n; k++)
+        if (fabs(names->x[k] - x) < NAME_NEAR && fabs(names->y[k] - y) < NAME_LINE)
+            return true;
+    return false;
+}
+
+/* At the point, or as little below it as there is room. */
+static double names_place(Names *names, double x, double y) {
+    for (uint32_t k = 0; k < MOST_NAMES && names_meet(names, x, y); k++)
+        y += NAME_LINE / 2;
+    if (names->n < MOST_NAMES) {
+        names->x[names->n] = x;
+        names->y[names->n++] = y;
+    }
+    return y;
+}
+
+static void chart_name(const ChartLine *line, double x, double y, FILE *to) {
+    fprintf(to, "<text x=\"%.1f\" y=\"%.1f\">", x, y);
+    xml_text(to, line->name);
+    fputs("</text>", to);
+}
+
 static void chart_points(const Chart *c, const ChartLine *line, const Axis *x, const Axis *y,
-                         FILE *to) {
+                         Names *names, FILE *to) {
     for (uint32_t k = 0; k < line->n; k++) {
         if (!isfinite(line->x[k]) || !isfinite(line->y[k]))
             continue;
@@ -144,11 +175,8 @@ static void chart_points(const Chart *c, const ChartLine *line, const Axis *x, c
                     place_y(y, line->y[k] - line->deviation[k]),
                     place_y(y, line->y[k] + line->deviation[k]), line->series % CHART_SERIES);
         chart_mark(line->series, at_x, at_y, to);
-        if (c->alone) {
-            fprintf(to, "<text x=\"%.1f\" y=\"%.1f\">", at_x + 9, at_y + 4);
-            xml_text(to, line->name);
-            fputs("</text>", to);
-        }
+        if (c->alone)
+            chart_name(line, at_x + 9, names_place(names, at_x + 9, at_y + 4), to);
         fputs("</g>\n", to);
     }
 }
@@ -165,6 +193,7 @@ void chart_print(const Chart *c, FILE *to) {
     if (chart_empty(c))
         return;
     const Axis x = axis_of(c, true), y = axis_of(c, false);
+    Names names = {.n = 0};
     fprintf(to, "<svg viewBox=\"0 0 %d %d\" class=\"chart\" role=\"img\" aria-label=\"", WIDTH,
             HEIGHT);
     xml_text(to, c->title);
@@ -174,7 +203,7 @@ void chart_print(const Chart *c, FILE *to) {
         if (!c->alone)
             chart_line(&c->lines[k], &x, &y, to);
         if (c->marks)
-            chart_points(c, &c->lines[k], &x, &y, to);
+            chart_points(c, &c->lines[k], &x, &y, &names, to);
     }
     fputs("</svg>\n", to);
 }

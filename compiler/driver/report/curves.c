@@ -9,7 +9,20 @@ typedef struct {
     uint32_t count;
 } Bin;
 
-static HcStatus curve_read_log(const HcPastRun *run, int64_t width, Bin *bins, HcError *error) {
+/* What the logs of a group add up to. */
+typedef struct {
+    int64_t width; /* steps of a bin */
+    Bin losses[BINS], gains[BINS];
+} LogBins;
+
+static void curve_add(Bin *bins, int64_t bin, const json_t *value) {
+    if (!json_is_number(value) || bin < 0 || bin >= BINS)
+        return;
+    bins[bin].sum += json_number_value(value);
+    bins[bin].count++;
+}
+
+static HcStatus curve_read_log(const HcPastRun *run, LogBins *bins, HcError *error) {
     HcLogReader reader;
     HcStatus status = hc_log_open(&reader, run->path, error);
     if (status != HC_OK)
@@ -17,12 +30,9 @@ static HcStatus curve_read_log(const HcPastRun *run, int64_t width, Bin *bins, H
     json_t *line;
     while ((status = hc_log_next(&reader, &line)) == HC_OK && line) {
         const int64_t step = json_integer_value(json_object_get(line, "step"));
-        const json_t *loss = json_object_get(line, "loss");
-        const int64_t bin = (step - 1) / width;
-        if (json_is_number(loss) && bin >= 0 && bin < BINS) {
-            bins[bin].sum += json_number_value(loss);
-            bins[bin].count++;
-        }
+        const int64_t bin = (step - 1) / bins->width;
+        curve_add(bins->losses, bin, json_object_get(line, "loss"));
+        curve_add(bins->gains, bin, json_object_get(json_object_get(line, "wiring"), "gain"));
         json_decref(line);
     }
     hc_log_close(&reader);
@@ -97,11 +107,12 @@ HcStatus report_curves(Arena *arena, const HcComparison *c, GroupCurves **curves
             steps = c->runs[k].steps;
     const int64_t width = (steps + BINS - 1) / BINS;
     for (uint32_t g = 0; g < c->n_groups && status == HC_OK; g++) {
-        Bin bins[BINS] = {0};
+        LogBins bins = {.width = width};
         for (uint32_t k = 0; k < c->n_runs && status == HC_OK; k++)
             if (c->group_of[k] == (int32_t)g)
-                status = curve_read_log(&c->runs[k], width, bins, error);
-        (*curves)[g].train = curve_of_bins(arena, bins, width);
+                status = curve_read_log(&c->runs[k], &bins, error);
+        (*curves)[g].train = curve_of_bins(arena, bins.losses, width);
+        (*curves)[g].gain = curve_of_bins(arena, bins.gains, width);
         curve_evaluations(arena, c, g, &(*curves)[g]);
     }
     return status;

@@ -14,6 +14,7 @@ typedef struct {
     Curve train;    /* mean losses of steps beside each other, over the seeds, by step */
     Curve held_out; /* after steps that all seeds were evaluated at, by step */
     Curve by_time;  /* the same, by minutes of training */
+    Curve gain;     /* the largest composite gain of a trunk, where the logs have it, by step */
 } GroupCurves;
 
 /* One of each group, in *curves. */

@@ -80,8 +80,12 @@ static void picture_gaps(const Report *r, FILE *to) {
         picture_print(&chart, to);
 }
 
+static const Curve *pick_gain(const GroupCurves *curves) {
+    return &curves->gain;
+}
+
 static void picture_curves(const Report *r, PickCurve *pick, const char *title, const char *x,
-                           bool marks, FILE *to) {
+                           const char *y, bool marks, FILE *to) {
     const HcComparison *c = r->comparison;
     ChartLine *lines = ARENA_ARRAY(r->arena, ChartLine, c->n_groups + 1);
     for (uint32_t g = 0; g < c->n_groups; g++) {
@@ -89,12 +93,8 @@ static void picture_curves(const Report *r, PickCurve *pick, const char *title, 
         lines[g] = (ChartLine){
             .name = c->groups[g].name, .x = curve->x, .y = curve->y, .n = curve->n, .series = g};
     }
-    const Chart chart = {.title = title,
-                         .x = x,
-                         .y = "loss",
-                         .lines = lines,
-                         .n_lines = c->n_groups,
-                         .marks = marks};
+    const Chart chart = {
+        .title = title, .x = x, .y = y, .lines = lines, .n_lines = c->n_groups, .marks = marks};
     picture_print(&chart, to);
 }
 
@@ -102,12 +102,16 @@ void page_curves(const Report *r, FILE *to) {
     fputs("<section id=\"curves\"><h2>Loss curves</h2>\n", to);
     picture_legend(r->comparison, to);
     fputs("<div class=\"figures\">\n", to);
-    picture_curves(r, pick_held_out, "Held-out loss by step, means over the seeds", "step", true,
-                   to);
+    picture_curves(r, pick_held_out, "Held-out loss by step, means over the seeds", "step", "loss",
+                   true, to);
     picture_gaps(r, to);
-    picture_curves(r, pick_by_time, "Held-out loss by time of training", "minutes", true, to);
+    picture_curves(r, pick_by_time, "Held-out loss by time of training", "minutes", "loss", true,
+                   to);
     picture_curves(r, pick_train, "Training loss, means of steps in a row and over the seeds",
-                   "step", false, to);
+                   "step", "loss", false, to);
+    picture_curves(r, pick_gain,
+                   "Composite gain of the trunk while training, the larger of forward and backward",
+                   "step", "gain", true, to);
     fputs("</div></section>\n", to);
 }
 

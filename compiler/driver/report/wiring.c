@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { CELL = 13, GAP = 14, LABEL = 16, WIDEST = 1100 };
+enum { CELL = 13, SMALL_CELL = 7, MANY = 8, GAP = 14, LABEL = 16, WIDEST = 1100 };
 
 /* --- every site's maps -------------------------------------------------------------------------*/
 
@@ -61,6 +61,13 @@ static double maps_most(const HcMaps *maps) {
     return most;
 }
 
+static int32_t maps_largest(const HcMaps *maps) {
+    int32_t largest = 0;
+    for (int32_t k = 0; k < maps->n_sites; k++)
+        largest = maps->sites[k].mix.to > largest ? maps->sites[k].mix.to : largest;
+    return largest;
+}
+
 /* How wide a site's picture is with its name. */
 static int site_room(const HcSiteMaps *s, int cell) {
     const char *dot = strchr(s->path, '.');
@@ -69,7 +76,7 @@ static int site_room(const HcSiteMaps *s, int cell) {
 }
 
 static void maps_picture(const HcMaps *maps, double full, FILE *to) {
-    const int cell = maps->sites[0].mix.from > 8 ? 7 : CELL;
+    const int cell = maps_largest(maps) > MANY ? SMALL_CELL : CELL;
     int widest = 0, height = 0, x = 0, y = 0, row = 0;
     for (int pass = 0; pass < 2; pass++) { /* the first one finds the size */
         if (pass)
