@@ -1,5 +1,6 @@
 /* hcc inspect: what a model's sites do with their streams. */
 #include "driver/driver.h"
+#include "driver/inspect_files.h"
 #include "driver/trained.h"
 #include "runtime/files/json.h"
 #include "runtime/train/maps_depth.h"
@@ -52,6 +53,12 @@ static ExitCode inspect_show_maps(Driver *d, const HcMaps *maps) {
     int32_t n = 0;
     json_t *json = NULL;
     bool printed = pattern || hc_depths_of(maps, &depths);
+    const InspectMaps found = {maps, pattern ? NULL : &depths, pattern};
+    ExitCode code = EXIT_OK;
+    if (printed && d->options.npy)
+        code = inspect_write_npy(d, &found, d->options.npy);
+    if (printed && d->options.svg && code == EXIT_OK)
+        code = inspect_write_svg(d, &found, d->options.svg);
     if (printed && d->options.run.json) {
         json = hc_maps_json(maps, pattern, &n);
         if (!pattern)
@@ -61,7 +68,8 @@ static ExitCode inspect_show_maps(Driver *d, const HcMaps *maps) {
                   (pattern || hc_depths_print(maps, &depths, d->out));
     }
     hc_depths_free(&depths);
-    const ExitCode code = inspect_show(d, printed, json);
+    const ExitCode shown = inspect_show(d, printed, json);
+    code = code == EXIT_OK ? shown : code;
     if (code != EXIT_OK || n > 0 || !pattern)
         return code;
     fprintf(d->err, "hcc: --site: no site's path matches '%s'\n", pattern);
@@ -95,8 +103,8 @@ static ExitCode inspect_tensors(Driver *d, const HcModel *model, const HcInspect
 ExitCode command_inspect(Driver *d) {
     const bool maps = d->options.maps;
     LoadedModel loaded;
-    if (d->options.site && !maps) {
-        fprintf(d->err, "hcc: --site is of --maps\n");
+    if (!maps && (d->options.site || d->options.npy || d->options.svg)) {
+        fprintf(d->err, "hcc: --site, --npy and --svg are of --maps\n");
         return EXIT_USAGE;
     }
     ExitCode code = inspect_load(d, maps, &loaded);

@@ -128,29 +128,24 @@ static ExitCode train_new(Driver *d, LoadedModel *loaded, HcTrainOptions *option
 
 /* The run's program of maps, compiled by itself when its wiring is first looked at. */
 typedef struct {
-    Driver driver; /* with a compilation of its own, or none yet */
+    Driver *d, apart; /* apart.c NULL: it was not */
     LoadedModel loaded;
 } TrainMaps;
 
 static const HcModel *train_maps(void *user, const char *run, const char **why) {
     TrainMaps *maps = user;
-    Driver *d = &maps->driver;
-    Compilation *own = d->c;
     *why = "its program could not be compiled";
-    d->c = compilation_create();
-    if (!d->c)
-        return NULL;
-    d->c->out_of_memory = own->out_of_memory;
-    d->options.print_after = NULL;
-    d->options.explain_fusion = d->options.run.json = false;
-    trained_load(d, run, true, &maps->loaded);
+    maps->apart = pipeline_apart(maps->d, maps->d->err);
+    maps->apart.options.print_after = NULL;
+    maps->apart.options.explain_fusion = maps->apart.options.run.json = false;
+    trained_load(&maps->apart, run, true, &maps->loaded);
     fault_handlers_note("training");
     return maps->loaded.model;
 }
 
 ExitCode command_train(Driver *d) {
     const HcRunOptions *o = &d->options.run;
-    TrainMaps maps = {.driver = *d};
+    TrainMaps maps = {.d = d};
     HcSetting *settings;
     HcTrainOptions options = hc_train_options(o, d->err);
     options.n_settings = train_settings(d, o->resume, &settings);
@@ -171,8 +166,8 @@ ExitCode command_train(Driver *d) {
     if (status == HC_OK)
         hc_evaluation_free(&result.evaluation);
     pipeline_unload(&maps.loaded);
-    if (maps.driver.c != d->c)
-        compilation_destroy(maps.driver.c);
+    if (maps.apart.c)
+        compilation_destroy(maps.apart.c);
     pipeline_unload(&loaded);
     return code;
 }

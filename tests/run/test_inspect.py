@@ -4,7 +4,9 @@
 import json
 import math
 import os
+import struct
 import sys
+import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness
@@ -48,9 +50,26 @@ class Inspect(harness.TestCase):
         self.assertEqual((site["read"], site["mix"], site["write"]),
                          ({"mean": [[0, 1, 0]]}, {"mean": IDENTITY}, {"mean": [[1], [1], [1]]}))
         self.assertNotIn("norms", site)
+        self.check_files()
         text = self.expect(hcc("inspect", self.model, "--maps", "--site", "*.1.*", "-O0")).out
         self.assertIn("trunk.1.a: shc around linear", text)
         self.assertNotIn("trunk.0.a", text)
+
+    def check_files(self):
+        npy, svg = self.path("npy"), self.path("svg")
+        self.inspect(self.model, "--maps", "--npy", npy, "--svg", svg)
+        self.assertEqual(len(os.listdir(npy)), 10)  # three of each site, one more at each end, two of the trunk
+        with open(os.path.join(npy, "trunk.1.a.mix.npy"), "rb") as file:
+            text = file.read()
+        self.assertEqual((text[:6], len(text)), (b"\x93NUMPY", 128 + 9 * 8))
+        self.assertIn(b"'shape': (3, 3)", text[:128])
+        self.assertEqual(struct.unpack("<9d", text[128:]), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+        self.assertEqual(sorted(os.listdir(svg)), ["trunk.0.a.svg", "trunk.1.a.svg", "unfolded.0.svg"])
+        for name in os.listdir(svg):
+            picture = xml.etree.ElementTree.parse(os.path.join(svg, name)).getroot()
+            self.assertTrue(picture.tag.endswith("svg"))
+        result = self.expect(hcc("inspect", self.model, "--maps", "--npy", npy, "-O0"), code=2)
+        self.assertIn("hcc did not make it", result.err)
 
     def test_dynamic_maps_are_means_over_data(self):
         site = self.inspect(self.model, "--maps", "--set", "wiring=mhc")["sites"][0]
