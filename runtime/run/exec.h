@@ -2,6 +2,7 @@
 #ifndef HC_EXEC_H
 #define HC_EXEC_H
 
+#include "runtime/run/aligned.h"
 #include "runtime/run/blas.h"
 #include "runtime/run/plan.h"
 #include "runtime/run/threads.h"
@@ -49,9 +50,6 @@ typedef struct {
     void *watcher;
 } HcExec;
 
-/* 64-byte aligned, zeroed; NULL when there is none. Free with free(). */
-void *hc_aligned_zero(size_t bytes);
-
 HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, HcPool *pool,
                         HcError *error);
 void hc_exec_destroy(HcExec *exec);
@@ -66,6 +64,21 @@ void hc_exec_resolve(HcExec *exec, void *params, void *grads, void *const *input
  * which of them is the first that they see. */
 void hc_exec_begin(HcExec *exec, bool training, uint64_t random_key, int64_t batch,
                    int64_t first_sample);
+/* The address of a buffer that no call's tasks share (not PARTIAL). */
+void *hc_exec_address(const HcExec *exec, HcBuffer buffer, void *params, void *grads,
+                      void *const *inputs);
+/* From now on regions have what hc_exec_extend needs. Memory is bound anew: what it held is lost.
+ */
+HcStatus hc_exec_make_room(HcExec *exec, HcError *error);
+/* How a product is cut, over `positions` of all positions where it is over positions. */
+HcGemmSplit hc_exec_split(const HcExec *exec, const HcCall *call, int64_t positions);
+/* What the operands and the result of a product hold. */
+static inline int64_t hc_call_element_bytes(const HcExec *exec, const HcCall *call) {
+    return hc_element_bytes(exec->plan->buffers[call->first + 2].element);
+}
+
+/* --- calls.c -----------------------------------------------------------------------------------*/
+
 typedef enum { HC_FORWARD = 1, HC_BACKWARD = 2, HC_BOTH = 3 } HcPass;
 
 /* BOTH: forward and backward pass, with what is chunked walked through once. */
@@ -76,20 +89,18 @@ void hc_exec_run_chunks(HcExec *exec, HcPass pass, const bool *runs);
 void hc_exec_clear_times(HcExec *exec, HcPass pass);
 /* One call over all positions. */
 void hc_exec_run_call(HcExec *exec, uint32_t call);
-/* From now on regions have what hc_exec_extend needs. Memory is bound anew: what it held is lost.
- */
-HcStatus hc_exec_make_room(HcExec *exec, HcError *error);
-/* Calls of the forward pass, of one sample, for positions first .. end - 1 alone; those before have
- * been computed. */
-void hc_exec_extend(HcExec *exec, int64_t first, int64_t end);
 /* Some tasks of a kernel. */
 void hc_exec_run_kernel(HcExec *exec, uint32_t call, const HcExtents *extents, int64_t first_task,
                         int64_t tasks, void *const *buffers);
-/* The address of a buffer that no call's tasks share (not PARTIAL). */
-void *hc_exec_address(const HcExec *exec, HcBuffer buffer, void *params, void *grads,
-                      void *const *inputs);
 
-/* gemm.c */
+/* --- extend.c ----------------------------------------------------------------------------------*/
+
+/* Calls of the forward pass, of one sample, for positions first .. end - 1 alone; those before have
+ * been computed. */
+void hc_exec_extend(HcExec *exec, int64_t first, int64_t end);
+
+/* --- gemm.c ------------------------------------------------------------------------------------*/
+
 HcGemmSplit hc_gemm_split(int64_t m, int64_t n, int64_t k, bool over_positions);
 /* As panels only, whatever is summed: without slices. */
 HcGemmSplit hc_gemm_panels(int64_t m, int64_t n, int64_t k);
@@ -98,7 +109,9 @@ int64_t hc_gemm_slice_elements(const HcGemmSplit *split);
 void hc_gemm_run(const HcBlas *blas, HcPool *pool, const HcCall *call, const HcGemmSplit *split,
                  int64_t element_bytes, void *const *abc, void *slices);
 
-/* rows.c: whether a product has so few rows that this is faster, and the product. */
+/* --- rows.c ------------------------------------------------------------------------------------*/
+
+/* Whether a product has so few rows that this is faster, and the product. */
 bool hc_rows_take(const HcCall *call, int64_t m);
 void hc_rows_run(HcPool *pool, const HcCall *call, int64_t m, int64_t n, int64_t k,
                  int64_t element_bytes, void *const *abc);
