@@ -1,4 +1,4 @@
-/* hcc train, eval, sample and bench: a compiled model handed to the runtime. */
+/* hcc train, sample and bench: a compiled model handed to the runtime. */
 #include "driver/driver.h"
 #include "driver/outputs.h"
 #include "driver/pipeline.h"
@@ -172,29 +172,7 @@ ExitCode command_train(Driver *d) {
     return code;
 }
 
-/* --- eval and sample ---------------------------------------------------------------------------*/
-
-ExitCode command_eval(Driver *d) {
-    LoadedModel loaded;
-    ExitCode code = trained_load(d, d->options.argument, false, &loaded);
-    if (code != EXIT_OK)
-        return code;
-    const HcEvalOptions options = hc_eval_options(&d->options.run, d->options.argument, d->err);
-    HcEvaluation e;
-    HcError error;
-    HcStatus status = hc_evaluate(loaded.model, &options, &e, &error);
-    if (status != HC_OK) {
-        code = trained_failed(d, status, &error);
-    } else if (d->options.run.json) {
-        code = driver_print_json(d, hc_evaluation_json(&e));
-    } else {
-        hc_evaluation_print(&e, d->out);
-    }
-    if (status == HC_OK)
-        hc_evaluation_free(&e);
-    pipeline_unload(&loaded);
-    return code;
-}
+/* --- sample ------------------------------------------------------------------------------------*/
 
 ExitCode command_sample(Driver *d) {
     LoadedModel loaded;

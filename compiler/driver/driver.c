@@ -8,15 +8,16 @@
 typedef ExitCode CommandFunction(Driver *d);
 
 static CommandFunction *const command_functions[] = {
-    [CMD_CHECK] = command_check,     [CMD_INFO] = command_info,
-    [CMD_INSPECT] = command_inspect, [CMD_SHOW] = command_show,
-    [CMD_EMIT] = command_emit,       [CMD_GRADCHECK] = command_gradcheck,
-    [CMD_TRAIN] = command_train,     [CMD_EVAL] = command_eval,
-    [CMD_SAMPLE] = command_sample,   [CMD_TOKENIZE] = command_tokenize,
-    [CMD_LOG] = command_log,         [CMD_COMPARE] = command_compare,
-    [CMD_SWEEP] = command_sweep,     [CMD_GRAPH] = command_graph,
-    [CMD_REPORT] = command_report,   [CMD_BENCH] = command_bench,
-    [CMD_BUILD] = command_build,     [CMD_EXPLAIN] = command_explain,
+    [CMD_CHECK] = command_check,       [CMD_INFO] = command_info,
+    [CMD_INSPECT] = command_inspect,   [CMD_SHOW] = command_show,
+    [CMD_EMIT] = command_emit,         [CMD_GRADCHECK] = command_gradcheck,
+    [CMD_TRAIN] = command_train,       [CMD_EVAL] = command_eval,
+    [CMD_PREDICT] = command_predict,   [CMD_SAMPLE] = command_sample,
+    [CMD_TOKENIZE] = command_tokenize, [CMD_LOG] = command_log,
+    [CMD_COMPARE] = command_compare,   [CMD_SWEEP] = command_sweep,
+    [CMD_GRAPH] = command_graph,       [CMD_REPORT] = command_report,
+    [CMD_BENCH] = command_bench,       [CMD_BUILD] = command_build,
+    [CMD_EXPLAIN] = command_explain,
 };
 _Static_assert(sizeof command_functions / sizeof *command_functions == CMD_COUNT,
                "every command of commands.def has its function");

@@ -72,6 +72,7 @@ ExitCode command_emit(Driver *d);
 ExitCode command_gradcheck(Driver *d);
 ExitCode command_train(Driver *d);
 ExitCode command_eval(Driver *d);
+ExitCode command_predict(Driver *d);
 ExitCode command_sample(Driver *d);
 ExitCode command_tokenize(Driver *d);
 ExitCode command_bench(Driver *d);

@@ -18,6 +18,7 @@ typedef struct {
     const json_t *run;  /* `data` of the config.json of the run that is evaluated or goes on, or an
                            empty object; NULL: a new run */
     bool trains;        /* what is read is trained on */
+    bool whole;         /* the training part is read, too */
     const char *folder; /* where the plan's relative names begin; NULL: the working directory */
     bool as_bytes;      /* text may be anything */
     bool may_differ;    /* data that are not those of the run are told, but no error */

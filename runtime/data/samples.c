@@ -92,7 +92,7 @@ static HcStatus open_samples(HcSamples *s, HcError *error) {
         status = hc_part_files(plan, s->request, &s->files, error);
     if (status != HC_OK)
         return status;
-    if (!s->request->trains)
+    if (!s->request->trains && !s->request->whole)
         drop_training(s, statistics);
     if (!s->request->trains && !statistics && standardises(plan) &&
         s->files.at[0].part != HC_TRAIN_PART)

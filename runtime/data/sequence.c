@@ -133,7 +133,7 @@ static HcStatus open_sequence(HcSequence *s, const HcPlan *plan, const HcDataReq
         status = hc_part_files(plan, request, &s->files, error);
     if (status != HC_OK)
         return status;
-    if (!request->trains && hc_part_files_separate(&s->files))
+    if (!request->trains && !request->whole && hc_part_files_separate(&s->files))
         hc_part_files_keep_held_out(&s->files);
     s->pieces = calloc(s->files.count, sizeof *s->pieces);
     s->open = calloc(1, sizeof *s->open);

@@ -5,6 +5,7 @@
  *   NumPy's .npy   its magic, a version, the header's length, and a dictionary of Python's
  */
 #include "runtime/data/token_header.h"
+#include "runtime/data/npy_header.h"
 #include "runtime/data/read_file.h"
 
 #include <stdio.h>
@@ -32,109 +33,19 @@ static HcStatus check_size(const HcTokenFile *f, int64_t bytes, HcError *error) 
     return HC_OK;
 }
 
-/* --- NumPy -------------------------------------------------------------------------------------*/
-
-enum { NPY_MOST = 4000 }; /* bytes of a dictionary; that of one axis has 118 */
-
-static const char npy_magic[6] = "\x93NUMPY";
-
-typedef struct {
-    const char *at, *end;
-} Text;
-
-static bool take(Text *t, const char *word) {
-    const size_t length = strlen(word);
-    while (t->at < t->end && (*t->at == ' ' || *t->at == '\n'))
-        t->at++;
-    if ((size_t)(t->end - t->at) < length || memcmp(t->at, word, length) != 0)
-        return false;
-    t->at += length;
-    return true;
-}
-
-/* 'descr': its characters, without the quotes. */
-static bool take_string(Text *t, Text *string) {
-    const char quote = take(t, "'") ? '\'' : take(t, "\"") ? '"' : '\0';
-    const char *close = quote ? memchr(t->at, quote, (size_t)(t->end - t->at)) : NULL;
-    if (close) {
-        *string = (Text){t->at, close};
-        t->at = close + 1;
-    }
-    return close != NULL;
-}
-
-static bool is_text(const Text *t, const char *word) {
-    const size_t length = strlen(word);
-    return (size_t)(t->end - t->at) == length && memcmp(t->at, word, length) == 0;
-}
-
-static bool take_number(Text *t, int64_t *number) {
-    take(t, ""); /* blanks */
-    const char *first = t->at;
-    *number = 0;
-    for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++) {
-        if (*number > INT64_MAX / 128) /* times 8 bytes it fits as well */
-            return false;
-        *number = *number * 10 + (*t->at - '0');
-    }
-    return t->at > first;
-}
-
-/* (900,) or (3, 4): how many extents, and the last. */
-static bool take_shape(Text *t, int64_t *axes, int64_t *extent) {
-    *axes = 0;
-    if (!take(t, "("))
-        return false;
-    while (!take(t, ")")) {
-        if (*axes > 0 && !take(t, ","))
-            return false;
-        if (take(t, ")")) /* after a comma */
-            return *axes > 0;
-        if (!take_number(t, extent))
-            return false;
-        ++*axes;
-    }
-    return true;
-}
-
-/* {'descr': '<u2', 'fortran_order': False, 'shape': (900,), } in any order. */
-typedef struct {
-    Text type;
-    int64_t axes, extent;
-} Array;
-
-static bool take_dictionary(Text *t, Array *array) {
-    bool type = false, order = false, shape = false;
-    if (!take(t, "{"))
-        return false;
-    while (!take(t, "}")) {
-        Text key;
-        bool good = take_string(t, &key) && take(t, ":");
-        if (good && is_text(&key, "descr"))
-            good = type = take(t, "[") || take_string(t, &array->type);
-        else if (good && is_text(&key, "fortran_order"))
-            good = order = take(t, "False") || take(t, "True");
-        else
-            good = shape =
-                good && is_text(&key, "shape") && take_shape(t, &array->axes, &array->extent);
-        if (good && type && !array->type.at)
-            return true; /* a list of fields, which go on */
-        if (!good || (!take(t, ",") && (t->at == t->end || *t->at != '}')))
-            return false;
-    }
-    return type && order && shape;
-}
+/* --- NumPy
+ * ---------------------------------------------------------------------------------------*/
 
 static bool among(const char *characters, char c) {
     return c != '\0' && strchr(characters, c);
 }
 
-static HcStatus use_array(HcTokenFile *f, const Array *array, HcError *error) {
-    const char *type = array->type.at;
-    const int length = type ? (int)(array->type.end - type) : 0;
+static HcStatus use_array(HcTokenFile *f, const HcNpyHeader *array, HcError *error) {
+    const char *type = array->type;
+    const int length = (int)strlen(type);
     const bool whole = length == 3 && among("<>|=", type[0]) && among("iu", type[1]) &&
                        among("1248", type[2]) && memcmp(type + 1, "u8", 2) != 0;
-    if (!type)
+    if (array->records)
         return wrong(f, "holds records: tokens are an array of whole numbers", error);
     if (!whole)
         return hc_fail(error, HC_ERROR_DATA,
@@ -149,39 +60,16 @@ static HcStatus use_array(HcTokenFile *f, const Array *array, HcError *error) {
                        (long long)array->axes);
     f->size = (uint8_t)(type[2] - '0');
     f->has_sign = type[1] == 'i';
-    f->count = array->extent;
+    f->count = array->dims[0];
+    f->offset = array->offset;
     return HC_OK;
 }
 
-static HcStatus npy_header(HcTokenFile *f, const uint8_t *head, size_t n, int64_t bytes,
-                           HcError *error) {
-    char dictionary[NPY_MOST];
-    if (n < 12)
-        return wrong(f, "is cut short, within its header", error);
-    const int version = head[6];
-    if (version < 1 || version > 3)
-        return hc_fail(error, HC_ERROR_DATA,
-                       "`%s` is an array of NumPy in version %d, and 1 to 3 are read", f->path,
-                       version);
-    uint32_t length = head[8] | (uint32_t)head[9] << 8;
-    if (version > 1)
-        length |= (uint32_t)head[10] << 16 | (uint32_t)head[11] << 24;
-    if (length > NPY_MOST)
-        return hc_fail(error, HC_ERROR_DATA,
-                       "`%s` has a header of %lld bytes: tokens are an array of whole numbers",
-                       f->path, (long long)length);
-    size_t got;
-    f->offset = version > 1 ? 12 : 10;
-    HcStatus status = hc_read_at(f->file, f->path, f->offset, dictionary, length, &got, error);
-    if (status != HC_OK)
-        return status;
-    if (got < length)
-        return wrong(f, "is cut short, within its header", error);
-    f->offset += length;
-    Array array = {.axes = 0};
-    if (!take_dictionary(&(Text){dictionary, dictionary + length}, &array))
-        return wrong(f, "begins as an array of NumPy, but its header is none", error);
-    status = use_array(f, &array, error);
+static HcStatus npy_header(HcTokenFile *f, int64_t bytes, HcError *error) {
+    HcNpyHeader array;
+    HcStatus status = hc_npy_header(f->file, f->path, &array, error);
+    if (status == HC_OK)
+        status = use_array(f, &array, error);
     return status == HC_OK ? check_size(f, bytes, error) : status;
 }
 
@@ -242,8 +130,8 @@ HcStatus hc_token_header(HcTokenFile *f, int64_t bytes, int64_t width, HcError *
     if (status != HC_OK)
         return status;
     f->has_header = true;
-    if (n >= sizeof npy_magic && memcmp(head, npy_magic, sizeof npy_magic) == 0)
-        return npy_header(f, head, n, bytes, error);
+    if (hc_is_npy(head, n))
+        return npy_header(f, bytes, error);
     if (dot && strcmp(dot, ".npy") == 0)
         return wrong(f, "is no array of NumPy, whatever its name says", error);
     const uint32_t first = n >= 4 ? word_at(head) : 0;

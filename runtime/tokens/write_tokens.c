@@ -1,7 +1,7 @@
 #include "runtime/tokens/write_tokens.h"
+#include "runtime/files/npy_head.h"
 #include "runtime/files/replace.h"
 
-#include <stdio.h>
 #include <string.h>
 
 int32_t hc_tokens_width(int64_t size) {
@@ -20,16 +20,10 @@ HcStatus hc_tokens_check_name(const char *path, HcError *error) {
                    "tokens are written as NAME.bin (numbers alone) or NAME.npy, not as `%s`", path);
 }
 
-/* Padded so that the numbers begin at a multiple of 64. */
-static HcStatus put_header(HcWriter *writer, size_t count, int32_t width) {
-    char header[128];
-    const int used =
-        snprintf(header + 10, sizeof header - 10,
-                 "{'descr': '<u%d', 'fortran_order': False, 'shape': (%zu,), }", width / 8, count);
-    memset(header + 10 + used, ' ', sizeof header - 10 - (size_t)used);
-    memcpy(header, "\x93NUMPY\1\0\x76\0", 10);
-    header[sizeof header - 1] = '\n';
-    return hc_writer_put(writer, header, sizeof header);
+static HcStatus put_head(HcWriter *writer, size_t count, int32_t width) {
+    char head[HC_NPY_HEAD];
+    const int64_t n = (int64_t)count;
+    return hc_writer_put(writer, head, hc_npy_head(head, width == 32 ? "<u4" : "<u2", 1, &n));
 }
 
 HcStatus hc_tokens_write(const char *path, const HcTokens *tokens, int64_t size, HcError *error) {
@@ -43,7 +37,7 @@ HcStatus hc_tokens_write(const char *path, const HcTokens *tokens, int64_t size,
     if (status != HC_OK)
         return status;
     if (strcmp(ending(path), ".npy") == 0)
-        status = put_header(&writer, tokens->count, width);
+        status = put_head(&writer, tokens->count, width);
     if (width == 32 && status == HC_OK)
         status = hc_writer_put(&writer, tokens->at, tokens->count * sizeof *tokens->at);
     for (size_t k = 0; width == 16 && k < tokens->count && status == HC_OK; k += CHUNK) {

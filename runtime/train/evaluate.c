@@ -6,12 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How many windows, or samples, there are. */
-static int64_t held_out_total(const HcData *data, const HcContext *c, int64_t positions) {
+int64_t hc_data_windows(const HcData *data, const HcContext *c, int64_t positions, HcPart part) {
     int64_t first, last;
     if (data->samples)
-        return data->count - data->train_count;
-    hc_data_starts(data, &c->plan, positions, HC_HELD_OUT_PART, &first, &last);
+        return part == HC_TRAIN_PART ? data->train_count : data->count - data->train_count;
+    hc_data_starts(data, &c->plan, positions, part, &first, &last);
     return last < first ? 0 : (last - first) / positions + 1;
 }
 
@@ -20,13 +19,12 @@ static int64_t spread(int64_t k, int64_t count, int64_t all) {
     return k * (all / count) + k * (all % count) / count;
 }
 
-/* Where the w-th window, or sample, of the held-out part is. */
-static int64_t held_out_start(const HcData *data, const HcContext *c, int64_t positions,
-                              int64_t w) {
+int64_t hc_data_window(const HcData *data, const HcContext *c, int64_t positions, HcPart part,
+                       int64_t w) {
     int64_t first, last;
     if (data->samples)
-        return hc_samples_of_part(data->samples, HC_HELD_OUT_PART, w);
-    hc_data_starts(data, &c->plan, positions, HC_HELD_OUT_PART, &first, &last);
+        return hc_samples_of_part(data->samples, part, w);
+    hc_data_starts(data, &c->plan, positions, part, &first, &last);
     return first + w * positions;
 }
 
@@ -109,7 +107,7 @@ static void place_of(const HcData *data, int64_t start, int64_t positions, char 
 }
 
 static int64_t start_in(const HcBatch *b, const HcContext *c, int64_t sample) {
-    return b->held_out ? held_out_start(b->data, c, hc_positions(c),
+    return b->held_out ? hc_data_window(b->data, c, hc_positions(c), HC_HELD_OUT_PART,
                                         spread(b->first + sample, b->count, b->all))
                        : hc_batch_start(b->data, &c->plan, hc_positions(c), c->recipe.seed, b->step,
                                         b->n, sample);
@@ -168,7 +166,7 @@ static void name_in_evaluation(const HcBatch *batch, HcContext *c, int32_t bad, 
 /* The batch from sample `first` on of those that count. */
 static HcBatch batch_from(const HcData *data, const HcContext *c, const HcEvaluationSize *size,
                           int64_t positions, int64_t first) {
-    const int64_t all = held_out_total(data, c, positions), batch = size->batch;
+    const int64_t all = hc_data_windows(data, c, positions, HC_HELD_OUT_PART), batch = size->batch;
     const int64_t most = size->batches > 0 ? size->batches * batch : all;
     const int64_t count = most < all ? most : all, left = count - first;
     return (HcBatch){.data = data,

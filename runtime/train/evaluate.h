@@ -16,6 +16,13 @@ typedef struct {
     int64_t batches; /* so many, at equal distances, the same every time; 0: all there are */
 } HcEvaluationSize;
 
+/* Windows of a part that do not overlap, of the full context, or its samples: how many, and where
+ * the w-th is, as for hc_data_fill. */
+int64_t hc_data_windows(const HcData *data, const HcContext *context, int64_t positions,
+                        HcPart part);
+int64_t hc_data_window(const HcData *data, const HcContext *context, int64_t positions, HcPart part,
+                       int64_t w);
+
 /* Mean loss (without penalties) and metrics over the held-out part: its samples; or windows of
  * text that do not overlap, each of the full context, a last piece shorter than that left out.
  * `training` is 0. Values that are not finite are results like others; where the first was is said.

@@ -133,6 +133,7 @@ typedef struct {
     const char *const *data; /* none: what the run folder's config.json names */
     int32_t n_data;
     int32_t threads;
+    int whole_data;    /* 1: the training part is read, too */
     int data_is_bytes; /* 1: text may be anything, as it may if that was so in training */
     int changed_data;  /* 1: go on although the data are not those of the run */
     FILE *notes;       /* what is to be said of the data; NULL: nothing */
