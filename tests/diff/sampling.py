@@ -13,7 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from every_connection import library, networks
-from library import Failure, Model, View, build, harness
+from library import Model, View, build, harness
 
 POSITIONS = 40  # more than two tiles
 # first, count: within a tile and across tiles, back to the middle of one, and to the end
@@ -58,6 +58,21 @@ def cases():
         assert text.count("  loss sum[c] up[c] * h[c];\n") == 1
         text = text.replace("  loss sum[c] up[c] * h[c];\n", LOSS % {"v": 33})
         yield network["name"], text.replace("  input up[t, d] : real;\n", "")
+
+
+def texts():
+    """A model of bytes of each connection, with attention."""
+    for name, text in cases():
+        if "attention" not in name:
+            continue
+        text = text.replace(f"t <= {POSITIONS}", "t <= 12").replace("token(33)", "token(256)")
+        text = text.replace("[33, d]", "[256, d]").replace("j < 33", "j < 256")
+        text = text.replace("  input a[t, d]  : real;\n",
+                            "  input tokens[t] : token(256);\n  param T[256, d] ~ normal(1);\n"
+                            "  let a = embed(tokens, T);\n")
+        assert "let a = embed" in text and "U[256, d] ~ normal(0.2)" in text
+        yield name, text + ("train check {\n  data text { tokens[t] = bytes[t]; next[t] = bytes[t + 1]; held_out = 0; }\n"
+                            "  batch 1; steps 1; }\n")
 
 
 class Extended(Model):
@@ -128,34 +143,20 @@ class Sampling(harness.TestCase):
             self.compare(f"{first}, {vocabulary}", text_of(vocabulary, first=first, d=8,
                                                                     positions=540), False, parts)
 
-    def test_refused(self):
-        """A model whose positions see later ones says so, and what no run can have is refused."""
-        text = text_of(second="attention(1, causal = false)").replace(" causal;", ";")
-        path = build(self.path("seen.so"), file=self.write("seen.hc", text))
-        with Extended(path) as model:
-            why = model.c_extend_refused(model.context).decode()
-            self.assertRegex(why, r"^its attention sees later positions \(\w+\.hc:\d+\)$")
-            with self.assertRaisesRegex(Failure, "computes no position by itself: its attention"):
-                model.extend(0, 1)
-        path = build(self.path("past.so"), file=self.write("past.hc", text_of()))
-        with Extended(path) as model:
-            for first, count, said in [(1, 1, "where only the first 0 are computed"),
-                                       (0, 0, "positions 0 to -1 of 40"), (0, 41, "0 to 40 of 40"),
-                                       (-1, 1, "positions -1 to -1 of 40")]:
-                with self.assertRaisesRegex(Failure, said):
-                    model.extend(first, count)
-            model.extend(0, 3)
-            model.forward()
-            with self.assertRaisesRegex(Failure, "needs hc_extend first"):
-                model.check(model.c_extended_logits(model.context, ctypes.byref(View())))
-            with self.assertRaisesRegex(Failure, "only the first 0"):
-                model.extend(3, 1)
-            model.extend(0, 3)
-            with self.assertRaisesRegex(Failure, "hc_output needs hc_forward"):
-                model.output("logits")
-            model.resize(2, 4)
-            with self.assertRaisesRegex(Failure, "one sample, not 2"):
-                model.extend(0, 3)
+    def test_texts(self):
+        """Sampled texts are those of which each token is computed from the whole window, which moves
+        several times. With one connection; HCC_TEST_EVERYTHING=1: all."""
+        data = self.write("text.txt", "a text of some words, and again a text. " * 40)
+        for name, text in harness.share(list(texts()), 35, 25):
+            file = self.write("text.hc", text)
+            self.expect(harness.hcc("train", file, "--data", data, "--out", self.path("run"), "--force",
+                                    "--f64", "--quiet", "--seed", "5"))
+            words = ["sample", self.path("run"), "--length", "60", "--prompt", "a text"]
+            whole = self.expect(harness.hcc(*words, "--recompute")).out
+            for threads in ("1", "2"):
+                with self.subTest(name, threads=threads):
+                    result = self.expect(harness.hcc(*words, "--threads", threads))
+                    self.assertEqual((result.out, result.err), (whole, ""))
 
 
 if __name__ == "__main__":
