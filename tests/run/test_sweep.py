@@ -32,7 +32,7 @@ class Sweep(harness.TestCase):
         self.out = self.path("out")
 
     def words(self, *more):
-        return ["sweep", self.model, "--data", self.data, "--out", self.out, "--workers", "2", "--threads", "1", *more]
+        return ["sweep", self.model, "--data", self.data, "--out", self.out + "/", "--workers", "2", "--threads", "1", *more]
 
     def sweep(self, *more, code=0):
         return self.expect(hcc(*self.words(*more)), code)
@@ -141,9 +141,14 @@ class GoesOn(Sweep):
         self.assertRegex(said.err, r"goes on")
         self.assertEqual(self.results(), whole)
         self.assertEqual(self.workers(), [])
+        path = os.path.join(self.out, "wiring=mhc,seed=2", "summary.json")
+        summary = json.loads(read(path))
+        with open(path, "w", encoding="utf-8") as file:  # as an interrupted last evaluation leaves it
+            json.dump({name: value for name, value in summary.items() if not name.startswith("val_")}, file)
         again = self.sweep(*GRID, *LONG, "--json")
-        self.assertIn("4 finished", again.err)
+        self.assertIn("3 finished, 1 to go on with", again.err)
         self.assertNotIn("begins", again.err)
+        self.assertEqual(json.loads(read(path))["val_loss"], summary["val_loss"])
         compared = json.loads(again.out)
         self.assertEqual(compared["differ"], ["wiring"])
         self.assertEqual([group["seeds"] for group in compared["groups"]], [[1, 2]] * 2)

@@ -146,6 +146,14 @@ static ExitCode folder_lock(Driver *d, SweepFolder *folder) {
     return EXIT_OK; /* where locks are unknown, do without */
 }
 
+/* Without slashes behind it, which a shell adds to what is there already. */
+static const char *folder_plain(Driver *d, const char *path) {
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    return arena_copy_string(d->c->arena, path, length);
+}
+
 /* In place of --out: of the file's name, so that the same command finds it again. */
 static const char *folder_default(Driver *d) {
     const char *file = d->options.argument, *slash = strrchr(file, '/');
@@ -159,7 +167,7 @@ enum { LONGEST_PATH = 3000 };
 
 ExitCode sweep_folder_open(Driver *d, SweepFolder *folder, uint32_t threads) {
     HcError error;
-    const char *out = d->options.run.out ? d->options.run.out : folder_default(d);
+    const char *out = d->options.run.out ? folder_plain(d, d->options.run.out) : folder_default(d);
     *folder = (SweepFolder){.path = out, .lock = -1, .file = d->options.argument};
     if (!folder_hash(folder->file, folder->source)) {
         driver_error(d, "cannot read '%s': %s", folder->file, strerror(errno));

@@ -5,6 +5,7 @@
 #include "runtime/files/json_read.h"
 #include "runtime/files/replace.h"
 #include "runtime/runs/past_run.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
@@ -41,7 +42,8 @@ static void task_says(SweepTask *task, const char *format, ...) {
 
 static bool task_locked(const SweepTask *task) {
     const int folder = open(task->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool locked = folder >= 0 && flock(folder, LOCK_EX | LOCK_NB) != 0;
+    const bool locked =
+        folder >= 0 && flock(folder, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
     if (folder >= 0)
         close(folder);
     return locked;
@@ -59,6 +61,17 @@ static void task_find_files(Driver *d, SweepTask *task) {
     task->goes_on &= access(task_file(task, "config.json", path), F_OK) == 0;
 }
 
+/* Whether it has data to be evaluated on: config.json counts them, whatever they are. */
+static bool task_holds_out(const HcPastRun *run) {
+    const char *name;
+    json_t *count;
+    json_object_foreach(json_object_get(run->config, "data"), name, count) {
+        if (strncmp(name, "held_out_", 9) == 0 && json_integer_value(count) > 0)
+            return true;
+    }
+    return false;
+}
+
 static void task_take_run(SweepTask *task, const HcPastRun *run) {
     const json_t *recipe = json_object_get(run->config, "recipe");
     task->step = run->steps;
@@ -70,8 +83,8 @@ static void task_take_run(SweepTask *task, const HcPastRun *run) {
     } else if (run->state == HC_RUN_UNREADABLE) {
         task->state = TASK_FAILED;
         task->exit_code = EXIT_DATA;
-    } else if (run->summary) { /* evaluated at its end or not, which `hcc compare` says */
-        task->state = TASK_FINISHED;
+    } else if (run->state == HC_RUN_FINISHED || (run->summary && !task_holds_out(run))) {
+        task->state = TASK_FINISHED; /* an interrupted last evaluation leaves a summary, too */
     }
     if (task->state != TASK_FINISHED && run->why[0])
         task_says(task, "%s", run->why);
@@ -206,7 +219,9 @@ static bool task_was_interrupted(int status) {
 void task_ended(Driver *d, SweepTask *task, int status) {
     task->worker = 0;
     task_look(d, task, false);
-    if (task->state == TASK_WAITING && task_was_interrupted(status)) {
+    if (task->state == TASK_WAITING && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        task->state = TASK_FINISHED;
+    } else if (task->state == TASK_WAITING && task_was_interrupted(status)) {
         task->state = TASK_STOPPED;
         task->exit_code = WIFSIGNALED(status) ? EXIT_RESOURCE : WEXITSTATUS(status);
         if (WIFSIGNALED(status))
