@@ -153,6 +153,12 @@ class GoesOn(Sweep):
         self.assertEqual(compared["differ"], ["wiring"])
         self.assertEqual([group["seeds"] for group in compared["groups"]], [[1, 2]] * 2)
 
+    def test_killed_before_anything_was_written(self):
+        os.makedirs(self.out)
+        self.write("out/sweep.json.tmp-abcdefgh", "{")
+        self.sweep("--steps", "1")
+        self.assertEqual(sorted(os.listdir(self.out)), ["seed=1", "sweep.json"])
+
     def test_a_killed_worker_ends_alone(self):
         process = self.started("--vary", "train.lr=1e-3,1e-2", *LONG)
         self.until(lambda: self.steps() > 20, process)

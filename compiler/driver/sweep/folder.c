@@ -114,10 +114,15 @@ static bool folder_is_empty(const char *path) {
     return empty;
 }
 
+static int folder_is_record(const char *name) {
+    return strcmp(name, HC_SWEEP_FILE) == 0;
+}
+
 static ExitCode folder_read(Driver *d, SweepFolder *folder) {
     const char *path = folder_record(d, folder);
     json_t *record;
     HcError error;
+    hc_remove_temporaries(folder->path, folder_is_record); /* of a sweep that was killed */
     if (access(path, F_OK) != 0) {
         if (folder_is_empty(folder->path))
             return EXIT_OK;
