@@ -146,6 +146,13 @@ def prepare(hcc, folder, models):
     write(folder, "rows.csv", HEADER + "\n".join(numbers) + "\n")
     write(folder, "images", idx([12, 3, 4], [draw.randrange(256) for _ in range(144)]))
     write(folder, "labels", idx([12], [draw.randrange(5) for _ in range(12)]))
+    command(hcc, folder, "tokenize", "speech.txt", "--train", "300", "--out", "tokenizer.json")
+    made = json.loads(read(folder, "tokenizer.json"))
+    write(folder, "vocab.json", json.dumps(made["model"]["vocab"]))
+    write(folder, "merges.txt", "".join(f"{left} {right}\n" for left, right in made["model"]["merges"]))
+    cut = {"type": "Split", "pattern": {"Regex": "\\p{N}{1,3}|[^\\s\\p{L}]+"}, "behavior": "Isolated", "invert": False}
+    made["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [cut, made["pre_tokenizer"]]}
+    write(folder, "tokenizer.json", json.dumps(made))
     for name in models:
         write(folder, f"{name}.hc", TEXTS[name])
         command(hcc, folder, "build", f"{name}.hc", "-o", f"{name}.so", *(["--f64"] if name == "rows" else []))
@@ -300,6 +307,71 @@ def past(draw, base, out):
     return ["past", os.path.join(base, f"{name}.manifest.json"), folder], (OK, CHECKPOINT), ""
 
 
+def checkpoint(draw, base, out):
+    """A run of whose checkpoints one file is wrong, as all read it that read runs."""
+    name = any_model(draw, base)
+    folder = os.path.join(out, "run")
+    shutil.copytree(os.path.join(base, f"{name}.run"), folder)
+    files = [os.path.join(folder, "ckpt", *path) for path in (("final.safetensors",), ("last", "parameters.safetensors"),
+                                                              ("last", "state.safetensors"))]
+    verb = draw.choice(["resume", "from", "run", "sample", "inspect"])
+    if verb == "resume" or draw.random() < 0.5:  # the others take it where it is
+        os.remove(files.pop(0))
+    path = draw.choice(files)
+    kind = draw.random()
+    if kind < 0.1:
+        odd_file(draw, path)
+    elif kind < 0.4:
+        write("/", path, mutate.bytes_of(draw, read(path)))
+    else:
+        write("/", path, mutate.safetensors_of(draw, read(path)))
+    words = [verb, os.path.join(base, f"{name}.manifest.json"), folder]
+    if verb == "from":
+        words.append(",".join(given.replace("=", f"={base}/") if "=" in given else os.path.join(base, given)
+                              for given in GIVEN[name]))
+    return words, (OK, ARGUMENT, CHECKPOINT, DIVERGED, MEMORY) if verb == "sample" else (
+        OK, CHECKPOINT, DIVERGED, MEMORY), ""
+
+
+PARAMETER = {"speech": "W", "words": "E", "rows": "w", "pictures": "W"}
+
+
+def array(draw, base, out):
+    """An array of NumPy's in place of a parameter."""
+    name = any_model(draw, base)
+    count = {"speech": 256 * 40, "words": 1024, "rows": 4, "pictures": 5}[name]
+    shape = {"speech": "256, 40", "words": "256, 4", "rows": "4,", "pictures": "5,"}[name]
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}\n".encode()
+    head = b"\x93NUMPY" + bytes([1, 0]) + len(header).to_bytes(2, "little") + header
+    data = bytes(4 * count)
+    path = write(out, "a.npy", mutate.bytes_of(draw, head) + data if draw.random() < 0.7
+                 else mutate.bytes_of(draw, head + data))
+    words = ["override", os.path.join(base, f"{name}.manifest.json"), os.path.join(base, f"{name}.run"),
+             f"{PARAMETER[name]}={path}"]
+    return words, (OK, ARGUMENT, DATA), path
+
+
+def tokenizer(draw, base, out):
+    """A tokenizer's files, and what is made of a text by them."""
+    text = write(out, "text", "the cat <|endoftext|>'ll sit 123 \u00e9\n\n  on it")
+    whole = draw.random()
+    if whole < 0.7:
+        made = read(base, "tokenizer.json")
+        made = (mutate.bytes_of(draw, made) if draw.random() < 0.2
+                else mutate.text_of(draw, made.decode()).encode("utf-8", "surrogatepass") if draw.random() < 0.3
+                else mutate.json_of(draw, made))
+        path = write(out, "tokenizer.json", made)
+    else:
+        vocabulary, merges = read(base, "vocab.json"), read(base, "merges.txt")
+        if draw.random() < 0.5:
+            vocabulary = mutate.json_of(draw, vocabulary)
+        else:
+            merges = mutate.text_of(draw, merges.decode()).encode("utf-8", "surrogatepass")
+        write(out, "merges.txt", merges)
+        path = write(out, "vocab.json", vocabulary)
+    return ["tokenizer", path, text], (OK, DATA, CHECKPOINT), ""
+
+
 def evaluated(draw, base, out):
     """The same by the command, which compiles what the folder says."""
     _, folder = run_folder(draw, base, out)
@@ -307,7 +379,8 @@ def evaluated(draw, base, out):
 
 
 KINDS = {"manifest": manifest, "table": table, "text": no_text, "tokens": tokens, "idx": pictures,
-         "parameters": parameters, "state": state, "run": run, "past": past, "eval": evaluated}
+         "parameters": parameters, "state": state, "run": run, "past": past, "checkpoint": checkpoint,
+         "array": array, "tokenizer": tokenizer, "eval": evaluated}
 
 
 # --- trying ---------------------------------------------------------------------------------------------------------

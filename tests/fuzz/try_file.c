@@ -6,6 +6,12 @@
  *     state MANIFEST FILE PARAMETERS   likewise, after these
  *     run MANIFEST FOLDER         evaluates the run
  *     past MANIFEST FOLDER        tells its log, and compares it with itself
+ *     resume MANIFEST FOLDER      goes on with the run for two steps
+ *     from MANIFEST FOLDER PATH,...    trains a step on the data, from the run's parameters
+ *     sample MANIFEST FOLDER      some tokens of the run
+ *     inspect MANIFEST FOLDER     its tensors
+ *     override MANIFEST FOLDER NAME=VALUE    its loss with other values
+ *     tokenizer TOKENIZER TEXT    the text's tokens, and their bytes
  *
  *     STATUS SECONDS MESSAGE
  *
@@ -14,6 +20,9 @@
 #include "runtime/run/context.h"
 #include "runtime/runs/compare.h"
 #include "runtime/runs/print_log.h"
+#include "runtime/tokens/tokenizer.h"
+#include "runtime/train/ablate.h"
+#include "runtime/train/inspect.h"
 #include "runtime/train/train.h"
 
 #include <stdbool.h>
@@ -208,20 +217,102 @@ static HcStatus try_manifest(const char *original, const char *edited, const cha
 
 /* --- data and runs -----------------------------------------------------------------------------*/
 
-static HcStatus try_data(const HcModel *model, char *paths, HcError *error) {
+/* from: a run, or NULL. */
+static HcStatus try_data(const HcModel *model, char *paths, const char *from, HcError *error) {
     HcTrainResult result;
     const HcSetting steps = {"steps", "1"};
     const char *data[4];
     int32_t n = 0;
     for (char *path = strtok(paths, ","); path && n < 4; path = strtok(NULL, ","))
         data[n++] = path;
-    HcStatus status =
-        hc_train(model,
-                 &(HcTrainOptions){
-                     .data = data, .n_data = n, .threads = 1, .settings = &steps, .n_settings = 1},
-                 &result, error);
+    HcStatus status = hc_train(model,
+                               &(HcTrainOptions){.data = data,
+                                                 .n_data = n,
+                                                 .from = from,
+                                                 .threads = 1,
+                                                 .settings = &steps,
+                                                 .n_settings = 1},
+                               &result, error);
     if (status == HC_OK)
         hc_evaluation_free(&result.evaluation);
+    return status;
+}
+
+static HcStatus try_resume(const HcModel *model, const char *folder, HcError *error) {
+    HcTrainResult result;
+    const HcSetting steps = {"steps", "4"};
+    HcStatus status = hc_train(
+        model,
+        &(HcTrainOptions){
+            .resume = folder, .changed_data = 1, .threads = 1, .settings = &steps, .n_settings = 1},
+        &result, error);
+    if (status == HC_OK)
+        hc_evaluation_free(&result.evaluation);
+    return status;
+}
+
+static int forget(void *user, const char *bytes, size_t count) {
+    volatile size_t *seen = user;
+    for (size_t k = 0; k < count; k++)
+        *seen += (unsigned char)bytes[k];
+    return 0;
+}
+
+static HcStatus try_sample(const HcModel *model, const char *folder, HcError *error) {
+    size_t seen = 0;
+    return hc_sample(model,
+                     &(HcSampleOptions){.checkpoint = folder,
+                                        .prompt = "",
+                                        .length = 20,
+                                        .temperature = 1,
+                                        .threads = 1,
+                                        .emit = forget,
+                                        .user = &seen},
+                     error);
+}
+
+static HcStatus try_inspect(const HcModel *model, const char *folder, HcError *error) {
+    const HcInspectOptions options = {
+        .eval = {.checkpoint = folder, .threads = 1, .changed_data = 1}, .batches = 2};
+    HcInspection found;
+    HcStatus status = hc_inspect(model, &options, &found, error);
+    if (status != HC_OK)
+        return status;
+    json_decref(hc_inspection_json(&found));
+    hc_inspection_free(&found);
+    return HC_OK;
+}
+
+static HcStatus try_override(const HcModel *model, const char *folder, const char *text,
+                             HcError *error) {
+    const HcEvalOptions options = {.checkpoint = folder, .threads = 1, .changed_data = 1};
+    HcAblation ablation;
+    HcStatus status = hc_ablate(model, &options, &text, 1, false, &ablation, error);
+    if (status == HC_OK)
+        json_decref(hc_ablation_json(&ablation));
+    hc_ablation_free(&ablation);
+    return status;
+}
+
+static HcStatus try_tokenizer(const char *path, const char *text_path, HcError *error) {
+    HcTokenizer *tokenizer;
+    HcTokens tokens = {0};
+    size_t length, seen = 0;
+    char *text = read_text(text_path, &length);
+    HcStatus status = hc_tokenizer_open(path, &tokenizer, error);
+    if (status == HC_OK)
+        status = hc_tokenizer_encode(tokenizer, (const uint8_t *)text, length, true, true, &tokens,
+                                     error);
+    for (size_t k = 0; k < tokens.count; k++) {
+        size_t count = 0;
+        const uint8_t *bytes = hc_tokenizer_bytes(tokenizer, tokens.at[k], &count);
+        if (!bytes)
+            abort();
+        forget(&seen, (const char *)bytes, count);
+    }
+    hc_tokens_free(&tokens);
+    hc_tokenizer_free(tokenizer);
+    free(text);
     return status;
 }
 
@@ -305,17 +396,36 @@ static HcStatus try_checkpoint(const HcModel *model, const char *kind, const cha
     return status;
 }
 
+static HcStatus try_model(const HcModel *model, char **words, HcError *error) {
+    const char *kind = words[0], *path = words[2];
+    if (strcmp(kind, "data") == 0)
+        return try_data(model, words[2], NULL, error);
+    if (strcmp(kind, "run") == 0)
+        return try_run(model, path, error);
+    if (strcmp(kind, "past") == 0)
+        return try_past(path, error);
+    if (strcmp(kind, "resume") == 0)
+        return try_resume(model, path, error);
+    if (strcmp(kind, "from") == 0)
+        return try_data(model, words[3], path, error);
+    if (strcmp(kind, "sample") == 0)
+        return try_sample(model, path, error);
+    if (strcmp(kind, "inspect") == 0)
+        return try_inspect(model, path, error);
+    if (strcmp(kind, "override") == 0)
+        return try_override(model, path, words[3], error);
+    return try_checkpoint(model, kind, path, words[3], error);
+}
+
 static HcStatus try(char **words, HcError *error) {
     if (strcmp(words[0], "manifest") == 0)
         return try_manifest(words[1], words[2], words[3], error);
+    if (strcmp(words[0], "tokenizer") == 0)
+        return try_tokenizer(words[1], words[2], error);
     size_t length;
     char *text = read_text(words[1], &length);
     const HcModel model = model_of(text, length);
-    HcStatus status = strcmp(words[0], "data") == 0  ? try_data(&model, words[2], error)
-                      : strcmp(words[0], "run") == 0 ? try_run(&model, words[2], error)
-                      : strcmp(words[0], "past") == 0
-                          ? try_past(words[2], error)
-                          : try_checkpoint(&model, words[0], words[2], words[3], error);
+    const HcStatus status = try_model(&model, words, error);
     free(text);
     return status;
 }
