@@ -2,8 +2,8 @@
 #include "driver/driver.h"
 #include "driver/outputs.h"
 #include "driver/trained.h"
-#include "runtime/train/ablate.h"
-#include "runtime/train/predict.h"
+#include "runtime/trained/ablate.h"
+#include "runtime/trained/predict.h"
 #include <string.h>
 
 /* --- eval --------------------------------------------------------------------------------------*/

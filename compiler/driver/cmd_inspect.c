@@ -3,7 +3,7 @@
 #include "driver/inspect_files.h"
 #include "driver/trained.h"
 #include "runtime/files/json.h"
-#include "runtime/train/maps_depth.h"
+#include "runtime/maps/maps_depth.h"
 #include <sys/stat.h>
 
 /* A run or a checkpoint, not the text of a model. */

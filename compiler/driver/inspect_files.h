@@ -3,7 +3,7 @@
 #define HCC_DRIVER_INSPECT_FILES_H
 
 #include "driver/driver.h"
-#include "runtime/train/maps_depth.h"
+#include "runtime/maps/maps_depth.h"
 
 /* What was found, and of which sites: those that the pattern (or NULL) names; `depths`, of all
  * sites, may be NULL. */

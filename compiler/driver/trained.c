@@ -3,7 +3,7 @@
 #include "runtime/app/signals.h"
 #include "runtime/files/json.h"
 #include "runtime/files/paths.h"
-#include "runtime/train/train.h"
+#include "runtime/trained/find_run.h"
 #include <string.h>
 
 ExitCode trained_failed(Driver *d, HcStatus status, const HcError *error) {

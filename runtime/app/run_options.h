@@ -4,6 +4,8 @@
 #define HC_RUN_OPTIONS_H
 
 #include "runtime/app/command_line.h"
+#include "runtime/bench/bench.h"
+#include "runtime/sample/sample.h"
 #include "runtime/train/train.h"
 
 typedef struct {

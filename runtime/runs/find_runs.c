@@ -1,7 +1,7 @@
 /* Which runs a path names. */
 #include "runtime/files/paths.h"
 #include "runtime/runs/past_run.h"
-#include "runtime/train/train.h"
+#include "runtime/trained/find_run.h"
 
 #include <dirent.h>
 #include <errno.h>

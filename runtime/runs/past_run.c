@@ -3,7 +3,7 @@
 #include "runtime/files/json_file.h"
 #include "runtime/files/paths.h"
 #include "runtime/runs/read_log.h"
-#include "runtime/train/train.h"
+#include "runtime/trained/find_run.h"
 
 #include <math.h>
 #include <stdarg.h>

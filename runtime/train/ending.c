@@ -2,6 +2,7 @@
  * stopped falling. */
 #include "runtime/run/context.h"
 #include "runtime/train/trainer.h"
+#include "runtime/trained/find_run.h"
 
 #include <math.h>
 #include <stdlib.h>

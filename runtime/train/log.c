@@ -4,7 +4,7 @@
 #include "runtime/files/paths.h"
 #include "runtime/files/replace.h"
 #include "runtime/train/events.h"
-#include "runtime/train/tokenizer_copy.h"
+#include "runtime/trained/tokenizer_copy.h"
 
 #include <dirent.h>
 #include <errno.h>

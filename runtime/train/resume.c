@@ -3,8 +3,9 @@
 #include "runtime/files/checkpoint.h"
 #include "runtime/files/json.h"
 #include "runtime/run/context.h"
-#include "runtime/train/other_machine.h"
 #include "runtime/train/trainer.h"
+#include "runtime/trained/find_run.h"
+#include "runtime/trained/other_machine.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,9 +4,10 @@
 #include "runtime/files/paths.h"
 #include "runtime/run/clock.h"
 #include "runtime/run/context.h"
-#include "runtime/train/evaluate.h"
-#include "runtime/train/tokenizer_copy.h"
 #include "runtime/train/trainer.h"
+#include "runtime/trained/evaluate.h"
+#include "runtime/trained/find_run.h"
+#include "runtime/trained/tokenizer_copy.h"
 
 #include <errno.h>
 #include <math.h>
@@ -466,21 +467,6 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
     if (status != HC_OK)
         hc_evaluation_free(&result->evaluation);
     return status;
-}
-
-json_t *hc_evaluation_json(const HcEvaluation *e) {
-    json_t *json = json_object(), *metrics = json_object();
-    if (e->windows > 0)
-        hc_json_set(&json, "val_loss", hc_json_number(e->loss));
-    hc_json_set(&json, "val_windows", json_integer(e->windows));
-    for (uint32_t k = 0; k < e->n_metrics; k++)
-        hc_json_set(&metrics, e->metrics[k].name, hc_json_number(e->metrics[k].value));
-    if (e->n_metrics)
-        hc_json_set(&json, "val_metrics", json_incref(metrics));
-    if (e->not_finite[0])
-        hc_json_set(&json, "val_not_finite", hc_json_text(e->not_finite));
-    json_decref(metrics);
-    return json;
 }
 
 json_t *hc_train_json(const HcTrainResult *r) {

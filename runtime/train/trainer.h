@@ -4,12 +4,12 @@
 #define HC_TRAINER_H
 
 #include "runtime/data/data.h"
+#include "runtime/maps/wiring.h"
 #include "runtime/train/events.h"
 #include "runtime/train/log.h"
 #include "runtime/train/progress.h"
-#include "runtime/train/run_tokenizer.h"
 #include "runtime/train/train.h"
-#include "runtime/train/wiring.h"
+#include "runtime/trained/run_tokenizer.h"
 
 enum { TRAIN_LOSSES = 100 };
 

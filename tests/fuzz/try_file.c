@@ -17,13 +17,15 @@
  *
  * Kernels do nothing here, and products are loops of C, so that a sanitizer sees all that the
  * runtime itself does with what it has read. */
+#include "runtime/maps/inspect.h"
 #include "runtime/run/context.h"
 #include "runtime/runs/compare.h"
 #include "runtime/runs/print_log.h"
+#include "runtime/sample/sample.h"
 #include "runtime/tokens/tokenizer.h"
-#include "runtime/train/ablate.h"
-#include "runtime/train/inspect.h"
 #include "runtime/train/train.h"
+#include "runtime/trained/ablate.h"
+#include "runtime/trained/find_run.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 
 #include "runtime/data/read_text.h"
 #include "runtime/files/checkpoint.h"
-#include "runtime/train/evaluate.h"
+#include "runtime/trained/evaluate.h"
 #include "runtime_model.h"
 #include <dirent.h>
 #include <sys/stat.h>

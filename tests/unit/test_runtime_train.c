@@ -6,7 +6,10 @@
 #include <cmocka.h>
 
 #include "runtime/app/app.h"
+#include "runtime/bench/bench.h"
+#include "runtime/sample/sample.h"
 #include "runtime/train/train.h"
+#include "runtime/trained/find_run.h"
 #include "runtime_model.h"
 #include <dirent.h>
 #include <signal.h>

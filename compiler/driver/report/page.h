@@ -3,7 +3,7 @@
 #define HCC_DRIVER_REPORT_PAGE_H
 
 #include "driver/report/curves.h"
-#include "runtime/train/maps_depth.h"
+#include "runtime/maps/maps_depth.h"
 
 /* Of a group the maps of its first run. */
 typedef struct {
