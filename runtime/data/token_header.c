@@ -5,7 +5,7 @@
  *   NumPy's .npy   its magic, a version, the header's length, and a dictionary of Python's
  */
 #include "runtime/data/token_header.h"
-#include "runtime/data/npy_header.h"
+#include "runtime/data/npy_read.h"
 #include "runtime/data/read_file.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 #include "runtime/tokens/write_tokens.h"
-#include "runtime/files/npy_head.h"
+#include "runtime/files/npy_write.h"
 #include "runtime/files/replace.h"
 
 #include <string.h>

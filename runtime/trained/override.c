@@ -1,6 +1,6 @@
 #include "runtime/trained/override.h"
 #include "abi/nearest.h"
-#include "runtime/data/npy_header.h"
+#include "runtime/data/npy_read.h"
 #include "runtime/data/read_file.h"
 #include "runtime/files/checkpoint.h"
 #include "runtime/trained/find_run.h"

@@ -1,6 +1,6 @@
 /* Predictions as CSV, JSON lines, or an array of NumPy. */
 #include "runtime/files/error.h"
-#include "runtime/files/npy_head.h"
+#include "runtime/files/npy_write.h"
 #include "runtime/trained/predict.h"
 
 #include <math.h>

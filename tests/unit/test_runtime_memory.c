@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "runtime/run/context.h"
 #include "runtime/bench/bench.h"
+#include "runtime/run/context.h"
 #include "runtime/sample/sample.h"
 #include "runtime/train/train.h"
 #include "runtime_model.h"

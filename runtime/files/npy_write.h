@@ -1,6 +1,6 @@
 /* The head of an array of NumPy (.npy), to write. */
-#ifndef HC_NPY_HEAD_H
-#define HC_NPY_HEAD_H
+#ifndef HC_NPY_WRITE_H
+#define HC_NPY_WRITE_H
 
 #include "runtime/hc.h"
 

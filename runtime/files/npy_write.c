@@ -1,4 +1,4 @@
-#include "runtime/files/npy_head.h"
+#include "runtime/files/npy_write.h"
 
 #include <stdio.h>
 #include <string.h>

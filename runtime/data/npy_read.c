@@ -1,5 +1,5 @@
 /* The header of NumPy's .npy: its magic, a version, a length, and a dictionary of Python's. */
-#include "runtime/data/npy_header.h"
+#include "runtime/data/npy_read.h"
 #include "runtime/data/read_file.h"
 
 #include <stdio.h>

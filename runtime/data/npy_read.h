@@ -1,6 +1,6 @@
 /* The header of NumPy's .npy. */
-#ifndef HC_NPY_HEADER_H
-#define HC_NPY_HEADER_H
+#ifndef HC_NPY_READ_H
+#define HC_NPY_READ_H
 
 #include "runtime/files/error.h"
 
