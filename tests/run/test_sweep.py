@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,6 +159,11 @@ class GoesOn(Sweep):
         self.write("out/sweep.json.tmp-abcdefgh", "{")
         self.sweep("--steps", "1")
         self.assertEqual(sorted(os.listdir(self.out)), ["seed=1", "sweep.json"])
+        run = os.path.join(self.out, "seed=1")  # nor a run's config.json, behind its log
+        shutil.rmtree(run)
+        os.makedirs(os.path.join(run, "ckpt"))
+        self.write("out/seed=1/log.jsonl", "")
+        self.assertIn("1 of 1 finished", self.sweep("--steps", "1").err)
 
     def test_a_killed_worker_ends_alone(self):
         process = self.started("--vary", "train.lr=1e-3,1e-2", *LONG)

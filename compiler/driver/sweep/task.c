@@ -49,16 +49,22 @@ static bool task_locked(const SweepTask *task) {
     return locked;
 }
 
-static void task_find_files(Driver *d, SweepTask *task) {
+static bool task_has(const SweepTask *task, const char *name) {
+    char path[PATH_ROOM];
+    return access(task_file(task, name, path), F_OK) == 0;
+}
+
+/* Whether there is a run that can be read: its log is there a moment before its config.json. */
+static bool task_find_files(Driver *d, SweepTask *task) {
     char path[PATH_ROOM];
     char *parameters = hc_checkpoint_parameters(task_file(task, "ckpt/last", path));
     if (!parameters)
         arena_exhausted(d->c->arena);
-    task->goes_on = access(parameters, F_OK) == 0;
+    const bool begun = task_has(task, "config.json");
+    task->goes_on = begun && access(parameters, F_OK) == 0;
+    task->there = begun || task_has(task, "log.jsonl");
     free(parameters);
-    task->there = access(task_file(task, "config.json", path), F_OK) == 0 ||
-                  access(task_file(task, "log.jsonl", path), F_OK) == 0;
-    task->goes_on &= access(task_file(task, "config.json", path), F_OK) == 0;
+    return begun;
 }
 
 /* Whether it has data to be evaluated on: config.json counts them, whatever they are. */
@@ -125,8 +131,7 @@ void task_look(Driver *d, SweepTask *task, bool retry) {
         task->state = TASK_ELSEWHERE;
         return;
     }
-    task_find_files(d, task);
-    if (task->there)
+    if (task_find_files(d, task))
         task_read_run(d, task);
     task_read_failure(task);
     if (retry && (task->state == TASK_DIVERGED || task->state == TASK_FAILED))
