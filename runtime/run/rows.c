@@ -26,9 +26,10 @@ typedef struct {
     void *const *abc;
 } RowsJob;
 
-static inline void fetch(const void *from, int64_t bytes) {
-    for (int64_t k = 0; k < bytes; k += ROWS_LINE)
-        __builtin_prefetch((const uint8_t *)from + k);
+/* What lies `ahead` bytes behind an element; there need be nothing. */
+static inline void fetch(const void *element, uintptr_t ahead, uintptr_t bytes) {
+    for (uintptr_t k = 0; k < bytes; k += ROWS_LINE)
+        __builtin_prefetch((const void *)((uintptr_t)element + ahead + k));
 }
 
 /* dot: the matrix has a row for each column of the result. add: it has one for each term, four of
@@ -38,7 +39,7 @@ static inline void fetch(const void *from, int64_t bytes) {
         real sums[ROWS_SUMS] = {0};                                                                \
         int64_t i = 0;                                                                             \
         for (; i + ROWS_SUMS <= k; i += ROWS_SUMS) {                                               \
-            fetch((const uint8_t *)(y + i) + ROWS_AHEAD, ROWS_SUMS * sizeof(real));                \
+            fetch(y + i, ROWS_AHEAD, ROWS_SUMS * sizeof(real));                                    \
             for (int s = 0; s < ROWS_SUMS; s++)                                                    \
                 sums[s] += x[i + s] * y[i + s];                                                    \
         }                                                                                          \
@@ -55,7 +56,7 @@ static inline void fetch(const void *from, int64_t bytes) {
             const real *a = from + i * ld, *b = a + ld, *c = b + ld, *d = c + ld;                  \
             const real xa = x[i], xb = x[i + 1], xc = x[i + 2], xd = x[i + 3];                     \
             for (int64_t next = 4; next < 8 && i + next < k; next++)                               \
-                fetch(a + next * ld, n * (int64_t)sizeof(real));                                   \
+                fetch(a + next * ld, 0, (uintptr_t)n * sizeof(real));                              \
             for (int64_t j = 0; j < n; j++)                                                        \
                 to[j] += (xa * a[j] + xb * b[j]) + (xc * c[j] + xd * d[j]);                        \
         }                                                                                          \
