@@ -53,7 +53,9 @@ static void sweep_start(Sweep *s, SweepTask *task) {
 }
 
 /* A new run is one of the file as it is now, which must be as it was. */
-static bool sweep_may_start(Sweep *s, const SweepTask *task) {
+static bool sweep_may_start(Sweep *s, SweepTask *task) {
+    if (task->state == TASK_WAITING) /* a worker of a killed sweep may have gone on until now */
+        task_look(s->d, task, s->d->options.retry);
     if (task->state != TASK_WAITING || task->goes_on)
         return task->state == TASK_WAITING;
     s->changed = s->changed || !sweep_folder_same_source(&s->folder);

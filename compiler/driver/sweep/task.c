@@ -222,10 +222,14 @@ static bool task_was_interrupted(int status) {
 }
 
 void task_ended(Driver *d, SweepTask *task, int status) {
+    const bool was_there = task->there;
     task->worker = 0;
     task_look(d, task, false);
     if (task->state == TASK_WAITING && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
         task->state = TASK_FINISHED;
+    } else if (task->state == TASK_WAITING && WIFEXITED(status) &&
+               WEXITSTATUS(status) == EXIT_USAGE && !was_there && task->there) {
+        return; /* another process began it a moment before: it waits, and is gone on with */
     } else if (task->state == TASK_WAITING && task_was_interrupted(status)) {
         task->state = TASK_STOPPED;
         task->exit_code = WIFSIGNALED(status) ? EXIT_RESOURCE : WEXITSTATUS(status);
