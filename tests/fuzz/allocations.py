@@ -58,6 +58,10 @@ COMMANDS = {
     "compiled": "train k.hc --data t.txt --out {out}/r --threads 1 --no-cache",
     "eval": "eval run --json --threads 1",
     "sample": "sample run --length 3 --threads 1",
+    "tokenize": "tokenize t.txt --tokenizer own.json --out {out}/t.bin",
+    "make tokens": "tokenize t.txt --train 280 --out {out}/own.json",
+    "override": "eval run --override T=run: --override *.a=0 --each --json --threads 1",
+    "predict": "predict run --output logits --out {out}/l.npy --threads 1",
     "log": "log run",
     "log as CSV": "log run --csv",
     "compare": "compare run",
@@ -102,7 +106,7 @@ class Trier:
                            ("t.txt", "to be or not to be, that is the question:\n" * 20)):
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(text)
-        for words in ("train k.hc --data t.txt --out run --threads 1", "build k.hc -o k"):
+        for words in ("tokenize t.txt --train 290 --out own.json", "train k.hc --data t.txt --out run --threads 1", "build k.hc -o k"):
             subprocess.run([self.hcc, *words.split()], cwd=folder, env=environment(folder), capture_output=True,
                            check=True)
 
