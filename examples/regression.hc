@@ -21,6 +21,7 @@ model regression {
   let found = (sum[k] W[k] * h[k]) + b;
   loss   (found - progress)^2;                          // in squared deviations: 1 is the mean's
   metric distance(found, progress);
+  probe  found;                                         // `hcc predict RUN --output found`
 }
 
 /// How far off, in deviations.
