@@ -30,9 +30,10 @@ static HcStatus no_output(const Predictor *p, const HcPlan *plan) {
     const char *near = hc_nearest_name(p->options->output, names, plan->n_outputs);
     free(names);
     return hc_fail(p->error, HC_ERROR_ARGUMENT,
-                   "the model `%s` has no output `%s`%s%s%s; there are: %s", plan->model,
-                   p->options->output, near ? " (did you mean `" : "", near ? near : "",
-                   near ? "`?)" : "", list);
+                   "the model `%s` has no output `%s`%s%s%s; `probe NAME;` in it makes one of any "
+                   "value; there are: %s",
+                   plan->model, p->options->output, near ? " (did you mean `" : "",
+                   near ? near : "", near ? "`?)" : "", list);
 }
 
 /* Whether the value has samples, and positions. */
