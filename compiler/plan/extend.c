@@ -82,6 +82,8 @@ static void check(Plan *plan) {
     const TirDomain domain = tir_node(p->block, logits)->type.domain;
     if (!domain.sample || !domain.space)
         refuse(plan, logits, "its logits are not those of positions");
+    else if (plan_is_leaf(tir_node(p->block, tir_storage(p->block, logits))))
+        refuse(plan, logits, "its logits are not computed");
     else if (p->spaces.at[domain.space - 1].rank > 1)
         refuse(plan, logits, "its positions are a grid");
     else

@@ -188,6 +188,7 @@ static HcStatus train_step(Trainer *t, int64_t step) {
     status = trainer_context_failed(t, hc_data_batch(&t->data, c, c->recipe.seed, step));
     if (status != HC_OK)
         return status;
+    hc_use_ema(c, 0); /* whatever was measured of it before */
     hc_forward_backward(c);
     status = trainer_context_failed(t, hc_loss(c, &loss));
     if (status != HC_OK)

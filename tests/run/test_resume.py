@@ -165,6 +165,18 @@ class Resume(harness.TestCase):
         # its rate fell as if there were three steps: the log differs, but nothing is missing
         self.assertEqual([line["step"] for line in log_of(run)], list(range(1, 201)))
 
+    def test_looking_changes_nothing(self):
+        """Neither evaluations nor looks at the wiring: not the random numbers, not what is trained."""
+        run = self.path("run")
+        self.expect(hcc(*self.command(run, "--set", "train.eval_every=0", "--wiring-every", "11",
+                                      "--steps", "40")))
+        other = self.path("other")
+        self.expect(hcc(*self.command(other, "--wiring-every", "0", "--steps", "40")))
+        for line, wanted in zip(log_of(run), log_of(other)):
+            self.assertEqual(line["loss"], wanted["loss"], line["step"])
+        self.assertEqual(bytes_of(run, "ckpt/last/parameters.safetensors"),
+                         bytes_of(other, "ckpt/last/parameters.safetensors"))
+
     def test_what_does_not_fit(self):
         run = self.path("run")
         shutil.copytree(self.whole, run)
