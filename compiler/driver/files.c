@@ -15,9 +15,10 @@ static ExitCode source_is_folder(Driver *d, const char *path) {
     if (access(arena_printf(d->c->arena, "%s/config.json", path), F_OK) == 0)
         driver_error(
             d,
-            "'%s' is the folder of a run, not a model\n  help: `hcc eval` and `hcc sample` "
-            "take runs; `hcc %s` takes the .hc file, and --out names its run",
-            path, command_name(d->options.command));
+            "'%s' is the folder of a run, not a model\n  help: `hcc train --resume %s` goes on "
+            "with it, `hcc eval`, `hcc sample` and `hcc inspect` take it; `hcc %s` takes the .hc "
+            "file, and --out names its run",
+            path, path, command_name(d->options.command));
     else
         driver_error(d, "cannot read '%s': %s", path, strerror(EISDIR));
     return EXIT_USAGE;

@@ -43,8 +43,8 @@ ExitCode output_allowed(Driver *d, const char *path) {
     if (d->options.run.force || output_marked(path))
         return EXIT_OK;
     driver_error(d,
-                 "'%s' is there, and hcc did not make it: choose another output, or replace "
-                 "it with --force",
+                 "'%s' is there, and does not say that hcc made it: choose another output, or "
+                 "replace it with --force",
                  path);
     return EXIT_USAGE;
 }

@@ -102,11 +102,11 @@ static void remove_temporaries(const HcRun *run, const char *checkpoints) {
 }
 
 /* Holds the folder until the run is closed, or the process ends however it may. */
-static HcStatus lock_folder(HcRun *run, HcError *error) {
+static HcStatus lock_folder(HcRun *run, const char *help, HcError *error) {
     run->folder = open(run->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (run->folder >= 0 && flock(run->folder, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        return hc_fail(error, HC_ERROR_ARGUMENT,
-                       "another run is writing to `%s`: choose another folder", run->path);
+        return hc_fail(error, HC_ERROR_ARGUMENT, "another process is writing to `%s`: %s",
+                       run->path, help);
     return HC_OK; /* where locks are unknown, do without */
 }
 
@@ -162,7 +162,7 @@ HcStatus hc_run_open(HcRun *run, const char *path, int force, HcError *error) {
     if (status == HC_OK)
         status = hc_make_folder(run->path, error);
     if (status == HC_OK)
-        status = lock_folder(run, error);
+        status = lock_folder(run, "choose another folder", error);
     if (status == HC_OK)
         status = open_files(run, force, error);
     if (status != HC_OK)
@@ -173,7 +173,7 @@ HcStatus hc_run_open(HcRun *run, const char *path, int force, HcError *error) {
 HcStatus hc_run_open_again(HcRun *run, const char *path, HcError *error) {
     HcStatus status = name_run(run, path, error);
     if (status == HC_OK)
-        status = lock_folder(run, error);
+        status = lock_folder(run, "it still trains; wait until it ends, or end it", error);
     if (status == HC_OK)
         status = open_log(run, 0, error);
     if (status != HC_OK)

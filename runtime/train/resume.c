@@ -101,10 +101,41 @@ static HcStatus check_there(const Trainer *t, const char *checkpoint) {
     free(parameters);
     if (there)
         return HC_OK;
+    const size_t length = strlen(checkpoint), end = strlen("/last");
+    if (length < end || strcmp(checkpoint + length - end, "/last") != 0)
+        return hc_fail(t->error, HC_ERROR_CHECKPOINT,
+                       "there is no checkpoint `%s`: --resume %s goes on from the newest",
+                       checkpoint, t->run.path);
     return hc_fail(t->error, HC_ERROR_CHECKPOINT,
                    "there is no checkpoint `%s`: a run that ended before its first is begun anew, "
                    "with --out %s --force",
                    checkpoint, t->run.path);
+}
+
+/* The step of the newest checkpoint; -1: there is none that says it. */
+static int64_t newest_step(const Trainer *t) {
+    char *last = hc_run_file(&t->run, "ckpt/last");
+    char *path = last ? hc_checkpoint_parameters(last) : NULL;
+    HcTensorFile *file = NULL;
+    uint64_t step = 0;
+    const bool said = path && hc_tensors_open_partial(path, NULL, 0, &file, NULL) == HC_OK &&
+                      hc_tensors_number(file, "hcc.step", &step) && step <= INT64_MAX;
+    hc_tensors_close(file);
+    free(path);
+    free(last);
+    return said ? (int64_t)step : -1;
+}
+
+/* What came after an earlier checkpoint goes when its run goes on from there. */
+static HcStatus check_newest(const Trainer *t, const char *checkpoint) {
+    const int64_t newest = newest_step(t), step = t->result->steps;
+    if (t->options->force || newest <= step)
+        return HC_OK;
+    return hc_fail(t->error, HC_ERROR_ARGUMENT,
+                   "`%s` is of step %lld, and the run was saved after step %lld: going on from it "
+                   "takes away what came after (--force does); --from %s begins another run with "
+                   "its parameters",
+                   checkpoint, (long long)step, (long long)newest, checkpoint);
 }
 
 static HcStatus load(Trainer *t, const char *checkpoint) {
@@ -132,6 +163,8 @@ HcStatus trainer_take_run(Trainer *t) {
         status = hc_run_open_again(&t->run, run, t->error);
     if (status == HC_OK)
         status = load(t, checkpoint);
+    if (status == HC_OK)
+        status = check_newest(t, checkpoint);
     if (status == HC_OK)
         hc_warn_other_machine(t->config, t->context, "what follows", t->options->progress);
     if (status == HC_OK && t->result->steps < t->context->recipe.steps)

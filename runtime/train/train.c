@@ -212,9 +212,12 @@ static HcStatus train_loop(Trainer *t) {
     int64_t steps = t->context->recipe.steps;
     hc_progress_begin(&t->progress, t->options->progress, t->first, steps,
                       t->data.samples ? "samples/s" : "tok/s");
-    if (t->options->resume)
+    if (t->options->resume && t->first < steps)
         hc_progress_note(&t->progress, "%s goes on after step %lld of %lld", t->run.path,
                          (long long)t->first, (long long)steps);
+    else if (t->options->resume)
+        hc_progress_note(&t->progress, "%s has done its %lld steps: --steps N lets it go on",
+                         t->run.path, (long long)steps);
     /* a new run is saved before its first step: what cannot be written shows now */
     HcStatus status = t->line ? close_line(t) : trainer_save_last(t);
     while (status == HC_OK && !trainer_ended(t)) {

@@ -69,7 +69,7 @@ class Inspect(harness.TestCase):
             picture = xml.etree.ElementTree.parse(os.path.join(svg, name)).getroot()
             self.assertTrue(picture.tag.endswith("svg"))
         result = self.expect(hcc("inspect", self.model, "--maps", "--npy", npy, "-O0"), code=2)
-        self.assertIn("hcc did not make it", result.err)
+        self.assertIn("does not say that hcc made it", result.err)
 
     def test_dynamic_maps_are_means_over_data(self):
         site = self.inspect(self.model, "--maps", "--set", "wiring=mhc")["sites"][0]

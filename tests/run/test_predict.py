@@ -123,7 +123,7 @@ class Predict(Files):
         for arguments, said, code in (((), "needs --output", 2), (("--output", "gues"), "did you mean `guess`?", 2),
                                       (("--output", "loss"), "whole batch", 2),
                                       (("--output", "guess", "--out", "x.txt"), "NAME.npy", 2),
-                                      (("--output", "guess", "--out", "t.csv"), "hcc did not make it", 2),
+                                      (("--output", "guess", "--out", "t.csv"), "does not say that hcc made it", 2),
                                       (("--output", "guess", "--data", "none.csv"), "none.csv", 3)):
             self.assertIn(said, self.hcc("predict", "run", *arguments, code=code).err)
         self.assertFalse(os.path.exists(self.path("x.txt")))

@@ -140,7 +140,7 @@ class Report(harness.TestCase):
         with open(out, encoding="utf-8") as file:
             self.assertIn("its maps could not be had", file.read())
         mine = self.write("mine.html", "<p>mine</p>")
-        self.assertIn("did not make it", self.expect(hcc("report", self.path("runs"), "-o", mine), 2).err)
+        self.assertIn("does not say that hcc made it", self.expect(hcc("report", self.path("runs"), "-o", mine), 2).err)
         self.expect(hcc("report", self.path("nothing"), "-o", out), 3)
 
 

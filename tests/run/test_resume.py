@@ -143,7 +143,7 @@ class Resume(harness.TestCase):
                     "--set", "train.save_every=4", "--set", "train.keep=9", "--steps", "9")))
                 files = [("final.safetensors",), ("last", "state.safetensors")]
                 whole = [tensors_of(run, "ckpt", *file) for file in files]
-                self.resume(os.path.join(run, "ckpt", "step-4"))
+                self.resume(os.path.join(run, "ckpt", "step-4"), "--force")
                 self.assertEqual([tensors_of(run, "ckpt", *file) for file in files], whole)
 
     def test_cut_off_in_a_line_of_the_log(self):
@@ -255,7 +255,11 @@ class Resume(harness.TestCase):
         self.assertEqual(json.loads(found.out)["val_loss"], held_out[best])
         final = bytes_of(run, "ckpt/final.safetensors")
         # from an earlier one: what was later goes, and comes again
-        self.resume(os.path.join(run, "ckpt", "step-189"))
+        kept = sorted(os.listdir(os.path.join(run, "ckpt")))
+        said = self.resume(os.path.join(run, "ckpt", "step-189"), code=2).err
+        self.assertIn("of step 189, and the run was saved after step 200", said)
+        self.assertEqual(sorted(os.listdir(os.path.join(run, "ckpt"))), kept)
+        self.resume(os.path.join(run, "ckpt", "step-189"), "--force")
         self.assertEqual(bytes_of(run, "ckpt/final.safetensors"), final)
         self.assertEqual(log_of(run), log_of(self.whole))
         self.assertEqual(sorted(os.listdir(os.path.join(run, "ckpt"))),

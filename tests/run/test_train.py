@@ -234,7 +234,7 @@ class Train(Trained):
         for arguments in [[], ["--force"]]:
             result = self.expect(hcc("train", SHAKESPEARE, "--data", self.data, "--out", run,
                                      *small(), *arguments), 2)
-            self.assertIn("another run is writing to", result.err)
+            self.assertIn("another process is writing to", result.err)
         self.assertIsNone(process.poll())
         process.kill()
         process.wait()

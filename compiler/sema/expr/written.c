@@ -1,11 +1,23 @@
 /* Values as they would be written: for config.json, pictures and messages. */
 #include "sema/elaboration.h"
 #include "sema/expr/expr.h"
+#include <stdlib.h>
+
+/* The fewest digits that are read as the same number: 0.1, not 0.10000000000000001. */
+static const char *number_written(Sema *s, double number) {
+    const char *text = NULL;
+    for (int digits = 15; digits <= 17; digits++) {
+        text = arena_printf(s->arena, "%.*g", digits, number);
+        if (strtod(text, NULL) == number)
+            break;
+    }
+    return text;
+}
 
 const char *value_written(Sema *s, Value v) {
     switch (v.kind) {
     case VALUE_NUMBER:
-        return arena_printf(s->arena, "%.17g", v.number);
+        return number_written(s, v.number);
     case VALUE_BOOL:
         return v.boolean ? "true" : "false";
     case VALUE_STRING:
