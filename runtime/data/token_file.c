@@ -154,10 +154,11 @@ static HcStatus check_suspicion(const Suspicion *s, const HcTokenFile *f, HcErro
     if (f->count < JUDGED)
         return HC_OK;
     if (s->text)
-        return hc_fail(error, HC_ERROR_DATA,
-                       "`%s` looks like text, which holds no tokens yet: `data text` reads its "
-                       "bytes (with `width = 16;` it is taken for tokens all the same)",
-                       f->path);
+        return hc_fail(
+            error, HC_ERROR_DATA,
+            "`%s` looks like text, which holds no tokens yet: `hcc tokenize` makes them, "
+            "`data text` reads its bytes (with `width = 16;` it is taken for tokens all the same)",
+            f->path);
     if (s->wider && s->other)
         return hc_fail(error, HC_ERROR_DATA,
                        "every second token of `%s` is 0, as if they had 32 bits each: say "

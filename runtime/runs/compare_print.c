@@ -142,6 +142,9 @@ static bool print_at_time(const HcComparison *c, FILE *to) {
         add_standing(&t, &c->groups[g].at_time, g == c->baseline);
     }
     const bool good = print_table(&t, "lrrrrrl", to);
+    fputs("each where it was last evaluated until then: the more often, the fairer "
+          "(train.eval_every)\n",
+          to);
     for (uint32_t g = 0; g < c->n_groups; g++)
         if (c->groups[g].at_time.loss.n == 0)
             fprintf(to, "%s was not evaluated until then: train.eval_every says how often one is\n",
