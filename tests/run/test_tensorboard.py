@@ -76,7 +76,7 @@ class Events(harness.TestCase):
         """Six steps, and from the third on again, up to the eighth."""
         self.train("--tensorboard", *[word for setting in ("save_every=3", "keep=9", "eval_every=0")
                                       for word in ("--set", f"train.{setting}")])
-        self.expect(hcc("train", "--resume", os.path.join(self.run_folder, "ckpt/step-3"), "--threads", "1", "--quiet",
+        self.expect(hcc("train", "--resume", os.path.join(self.run_folder, "ckpt/step-3"), "--force", "--threads", "1", "--quiet",
                         "--steps", "8"))
 
     def files(self):
