@@ -97,7 +97,9 @@ class Report(harness.TestCase):
             self.assertIn(name, said)
         for row in (["trunk.1.a", "1", "1", ""], ["the trunk's end", "1", "1", "1"]):  # the residual's
             self.assertIn(row, page.rows)
-        self.assertEqual(page.tags.count("details"), 7 + 2 * 4)
+        self.assertIn(["model", "m"], page.rows)  # what all have
+        self.assertIn(["train.steps", "4"], page.rows)
+        self.assertEqual(page.tags.count("details"), 8 + 2 * 4)
         for tag, attributes in page.attributes:
             self.assertNotIn(tag, ("script", "link", "img", "iframe", "object"))
             for name in ("src", "onclick", "onload"):

@@ -165,7 +165,35 @@ static void table_costs(const HcComparison *c, FILE *to) {
     page_table_end(to);
 }
 
-/* What groups differ in, and what all have. */
+static bool differs(const HcComparison *c, const char *name) {
+    for (uint32_t k = 0; k < c->n_differ; k++)
+        if (strcmp(c->differ[k], name) == 0)
+            return true;
+    return false;
+}
+
+/* What was trained, on what and how: what all groups have. */
+static void table_common(const HcComparison *c, FILE *to) {
+    const HcPastRun *run = &c->runs[c->groups[c->baseline].first];
+    const char *name;
+    json_t *value;
+    page_details_begin(to, "What all have: model, data, recipe");
+    page_table_begin(to, "Settings that all groups have");
+    HEAD(to, "setting", "value");
+    json_object_foreach(run->settings, name, value) {
+        char text[256];
+        if (differs(c, name))
+            continue;
+        hc_run_setting_text(run, name, text, sizeof text);
+        page_row_begin(to, name);
+        page_cell(to, text);
+        page_row_end(to);
+    }
+    page_table_end(to);
+    page_details_end(to);
+}
+
+/* What groups differ in. */
 static void table_settings(const HcComparison *c, FILE *to) {
     if (c->n_differ == 0)
         return;
@@ -239,7 +267,14 @@ void page_comparison(const Report *r, FILE *to) {
                 "the seeds' spread where it is more than 2 \xE2\x88\x9A(s\xE2\x82\x81\xC2\xB2"
                 "/n\xE2\x82\x81 + s\xE2\x82\x82\xC2\xB2/n\xE2\x82\x82), of the deviations s "
                 "over n seeds.");
+        if (differs(c, "data"))
+            page_tag(to, "p",
+                     "Their data differ: a gap is then between losses of different data as well.");
+        page_tag(to, "p",
+                 "After equal time each group stands where it was last evaluated until then: the "
+                 "more often (train.eval_every), the fairer.");
         table_settings(c, to);
+        table_common(c, to);
     }
     table_left_out(c, to);
     table_runs(c, to);
