@@ -67,4 +67,13 @@ static inline uint64_t hc_chunk_units(uint64_t about, uint64_t instances) {
     return hc_units(chunk < instances ? chunk : instances);
 }
 
+/* Sums of parts of a batch that may wait at once to be added up: one for each bit of a part's
+ * number. */
+static inline uint32_t hc_part_levels(uint64_t parts) {
+    uint32_t levels = 0;
+    for (uint64_t last = parts ? parts - 1 : 0; last > 0; last /= 2)
+        levels++;
+    return levels;
+}
+
 #endif

@@ -44,12 +44,9 @@ static uint64_t part_samples(const Recipe *recipe) {
     return recipe->parts > 1 ? batch / (uint64_t)recipe->parts : batch;
 }
 
-/* Gradients of parts that wait to be added up, as the runtime's parts.h tells. */
+/* Gradients of parts that wait to be added up. */
 static uint64_t waiting_bytes(const Network *network, bool f64) {
-    uint64_t levels = 0;
-    for (int64_t k = network->recipe.parts - 1; k > 0; k /= 2)
-        levels++;
-    return levels * slab_bytes(network->program, f64);
+    return hc_part_levels((uint64_t)network->recipe.parts) * slab_bytes(network->program, f64);
 }
 
 uint64_t memory_fixed(const Network *network, PlanStep step, bool f64) {

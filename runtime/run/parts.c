@@ -43,9 +43,7 @@ static size_t room_for(const HcParts *parts, const HcSum *sum) {
 
 HcStatus hc_parts_bind(HcParts *parts, int64_t count, HcError *error) {
     const HcPlan *plan = parts->exec->plan;
-    uint32_t levels = 0;
-    for (int64_t k = count - 1; k > 0; k /= 2)
-        levels++;
+    const uint32_t levels = hc_part_levels((uint64_t)count);
     if (count > 1 && plan->n_rounds == 0)
         return hc_fail(error, HC_ERROR_MODEL,
                        "the model `%s` was built without a way to run a batch in parts: build it "
