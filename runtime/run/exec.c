@@ -40,7 +40,7 @@ void hc_exec_destroy(HcExec *exec) {
 /* --- extents -----------------------------------------------------------------------------------*/
 
 static int64_t tasks_of(const HcExec *exec, const HcCall *call) {
-    const bool of_samples = call->domain == HC_SAMPLE || call->domain == HC_POSITION;
+    const bool of_samples = hc_is_by_sample(call->domain);
     if (call->per_sample > 0)
         return (int64_t)hc_sample_tasks(of_samples, (uint64_t)exec->samples,
                                         (uint64_t)call->per_sample);

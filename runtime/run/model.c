@@ -27,27 +27,10 @@ static HcStatus check_cpu(const HcPlan *plan, HcError *error) {
     return HC_OK;
 }
 
-/* Elements of an input for given extents; 0 when that overflows. */
-static int64_t elements_for(const HcInputPlan *input, int64_t samples, int64_t positions) {
-    int64_t count = input->count;
-    bool overflow = false;
-    if (input->domain == HC_SAMPLE || input->domain == HC_POSITION)
-        overflow |= __builtin_mul_overflow(count, samples, &count);
-    if (input->domain == HC_TIME || input->domain == HC_POSITION)
-        overflow |= __builtin_mul_overflow(count, positions, &count);
-    return overflow || count > INT64_C(1) << 48 ? 0 : count;
-}
-
-static size_t bytes_for(const HcContext *c, uint32_t k, int64_t samples, int64_t positions) {
-    const HcInputPlan *input = &c->plan.inputs[k];
-    return (size_t)elements_for(input, samples, positions) *
-           (size_t)hc_element_bytes(input->element);
-}
-
 /* Memory for inputs that need more than they have; nothing is taken over yet. */
 static HcStatus grow_inputs(HcContext *c, int64_t samples, int64_t positions, HcError *error) {
     for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
-        size_t bytes = bytes_for(c, k, samples, positions);
+        size_t bytes = hc_plan_input_bytes(&c->plan.inputs[k], samples, positions);
         if (bytes > 0 && bytes <= c->input_bytes[k])
             continue;
         c->grown_inputs[k] = bytes > 0 ? hc_aligned_zero(bytes) : NULL;
@@ -65,7 +48,8 @@ static void take_inputs(HcContext *c) {
             c->inputs[k] = c->grown_inputs[k];
         free(c->own_inputs[k]);
         c->own_inputs[k] = c->grown_inputs[k];
-        c->input_bytes[k] = bytes_for(c, k, c->split.samples, c->exec.positions);
+        c->input_bytes[k] =
+            hc_plan_input_bytes(&c->plan.inputs[k], c->split.samples, c->exec.positions);
         c->grown_inputs[k] = NULL;
     }
 }
@@ -232,7 +216,7 @@ uint32_t hc_find_input(const HcContext *c, const char *name) {
 }
 
 int64_t hc_input_elements(const HcContext *c, uint32_t k) {
-    return elements_for(&c->plan.inputs[k], c->split.samples, c->exec.positions);
+    return hc_plan_input_elements(&c->plan.inputs[k], c->split.samples, c->exec.positions);
 }
 
 void *hc_input_memory(HcContext *c, uint32_t k) {

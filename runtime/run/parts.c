@@ -148,18 +148,14 @@ static void put_back(HcParts *parts, const HcSum *sum) {
 
 /* --- a part ------------------------------------------------------------------------------------*/
 
-static bool of_samples(HcDomain domain) {
-    return domain == HC_SAMPLE || domain == HC_POSITION;
-}
-
 /* Whether there is a call for each part, and not one for the batch. */
 static bool is_by_part(const HcCall *call) {
     switch (call->kind) {
     case HC_CALL_GEMM:
-        return (call->m.domain >= 0 && of_samples((HcDomain)call->m.domain)) ||
-               (call->k.domain >= 0 && of_samples((HcDomain)call->k.domain));
+        return (call->m.domain >= 0 && hc_is_by_sample((HcDomain)call->m.domain)) ||
+               (call->k.domain >= 0 && hc_is_by_sample((HcDomain)call->k.domain));
     default:
-        return of_samples(call->domain);
+        return hc_is_by_sample(call->domain);
     }
 }
 
@@ -176,13 +172,19 @@ static void run_term(HcParts *parts, uint32_t c, const HcSum *sum) {
         memset(place_of(parts, sum), 0, bytes_of(parts, sum));
 }
 
+/* The sum that a call adds to, or NULL. */
+static const HcSum *sum_of(const HcPlan *plan, uint32_t call) {
+    const uint32_t sum = plan->calls[call].sum;
+    return sum ? &plan->sums[sum - 1] : NULL;
+}
+
 static bool is_last(const HcSum *sum, uint32_t call) {
     return call == sum->calls.at[sum->calls.count - 1];
 }
 
 static void run_part_call(HcParts *parts, uint32_t c) {
     const HcPlan *plan = parts->exec->plan;
-    const HcSum *sum = plan->calls[c].sum ? &plan->sums[plan->calls[c].sum - 1] : NULL;
+    const HcSum *sum = sum_of(plan, c);
     if (!parts->runs[c])
         return;
     if (!sum) {
@@ -200,7 +202,7 @@ static void run_part_call(HcParts *parts, uint32_t c) {
 static void close_walk(HcParts *parts, const uint32_t range[2]) {
     const HcPlan *plan = parts->exec->plan;
     for (uint32_t c = range[0]; c < range[1]; c++) {
-        const HcSum *sum = plan->calls[c].sum ? &plan->sums[plan->calls[c].sum - 1] : NULL;
+        const HcSum *sum = sum_of(plan, c);
         if (!sum || !is_last(sum, c))
             continue;
         if (parts->runs[c])
@@ -246,7 +248,7 @@ static void take_round(HcParts *parts, uint32_t number) {
     const uint32_t *ranges[] = {plan->chunks.forward, plan->chunks.backward};
     for (int r = 0; r < 2; r++)
         for (uint32_t c = ranges[r][0]; c < ranges[r][1]; c++)
-            if (plan->calls[c].sum && plan->sums[plan->calls[c].sum - 1].round < number)
+            if (sum_of(plan, c) && sum_of(plan, c)->round < number)
                 parts->runs[c] = false;
 }
 
@@ -255,7 +257,7 @@ static void run_whole(HcParts *parts, HcPass pass) {
     const HcPlan *plan = parts->exec->plan;
     const uint32_t end = pass & HC_BACKWARD ? plan->n_calls : plan->n_forward;
     for (uint32_t c = 0; c < end; c++) {
-        const HcSum *sum = plan->calls[c].sum ? &plan->sums[plan->calls[c].sum - 1] : NULL;
+        const HcSum *sum = sum_of(plan, c);
         if (sum && is_last(sum, c))
             put_back(parts, sum);
         else if (!sum && !is_by_part(&plan->calls[c]))

@@ -345,6 +345,16 @@ int64_t hc_plan_parameter_elements(const HcPlan *plan) {
     return elements;
 }
 
+int64_t hc_plan_input_elements(const HcInputPlan *input, int64_t samples, int64_t positions) {
+    int64_t count = input->count;
+    bool overflow = false;
+    if (hc_is_by_sample(input->domain))
+        overflow |= __builtin_mul_overflow(count, samples, &count);
+    if (input->domain == HC_TIME || input->domain == HC_POSITION)
+        overflow |= __builtin_mul_overflow(count, positions, &count);
+    return overflow || count > INT64_C(1) << 48 ? 0 : count;
+}
+
 double hc_plan_operations(const HcPlan *plan, int64_t samples, int64_t positions) {
     const double n = (double)samples, t = (double)positions;
     double sum = 0;

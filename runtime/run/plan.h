@@ -64,6 +64,11 @@ typedef struct {
     } matrix;
 } HcParameterPlan;
 
+/* Whether there is one for each sample, or position of one. */
+static inline bool hc_is_by_sample(HcDomain domain) {
+    return domain == HC_SAMPLE || domain == HC_POSITION;
+}
+
 /* Elements of the axes of a mask. */
 static inline int64_t hc_parameter_extent(const HcParameterPlan *p, uint32_t axes) {
     int64_t count = 1;
@@ -269,6 +274,13 @@ const char *hc_plan_check(const HcPlan *plan);
 const HcOutput *hc_plan_output(const HcPlan *plan, const char *name);
 /* Elements of all parameters; buffers are none. */
 int64_t hc_plan_parameter_elements(const HcPlan *plan);
+/* Elements of an input for these extents; 0 when that overflows. */
+int64_t hc_plan_input_elements(const HcInputPlan *input, int64_t samples, int64_t positions);
+static inline size_t hc_plan_input_bytes(const HcInputPlan *input, int64_t samples,
+                                         int64_t positions) {
+    return (size_t)hc_plan_input_elements(input, samples, positions) *
+           (size_t)hc_element_bytes(input->element);
+}
 /* Operations of a step, forward and backward, of a batch that runs whole; what is computed again
  * counts again, the optimiser does not. */
 double hc_plan_operations(const HcPlan *plan, int64_t samples, int64_t positions);

@@ -49,23 +49,12 @@ static int64_t part_of(const HcContext *c, int64_t samples) {
     return part;
 }
 
-static bool is_by_sample(HcDomain domain) {
-    return domain == HC_SAMPLE || domain == HC_POSITION;
-}
-
-static size_t input_bytes(const HcContext *c, uint32_t k, int64_t samples, int64_t positions) {
-    const HcInputPlan *input = &c->plan.inputs[k];
-    const int64_t by_position = input->domain == HC_POSITION ? positions : 1;
-    return (size_t)(input->count * samples * by_position) *
-           (size_t)hc_element_bytes(input->element);
-}
-
 /* What grew stays so when a later step fails: nobody sees it. */
 static HcStatus grow_inputs(HcContext *c, int64_t part, int64_t positions, HcError *error) {
     HcSplitBatch *s = &c->split;
     for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
-        const size_t bytes = input_bytes(c, k, part, positions);
-        if (!is_by_sample(c->plan.inputs[k].domain) || bytes <= s->own_bytes[k])
+        const size_t bytes = hc_plan_input_bytes(&c->plan.inputs[k], part, positions);
+        if (!hc_is_by_sample(c->plan.inputs[k].domain) || bytes <= s->own_bytes[k])
             continue;
         void *grown = hc_aligned_zero(bytes);
         if (!grown)
@@ -104,7 +93,7 @@ static bool is_split(const HcContext *c) {
 
 void hc_split_resolve(HcContext *c) {
     for (uint32_t k = 0; k < c->plan.n_inputs; k++)
-        c->split.inputs[k] = is_split(c) && is_by_sample(c->plan.inputs[k].domain)
+        c->split.inputs[k] = is_split(c) && hc_is_by_sample(c->plan.inputs[k].domain)
                                  ? c->split.own_inputs[k]
                                  : c->inputs[k];
     hc_exec_resolve(&c->exec, c->params, c->grads, c->split.inputs);
@@ -144,7 +133,7 @@ static void begin_part(void *user, int64_t part) {
     HcContext *c = user;
     const int64_t samples = c->exec.samples;
     for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
-        const size_t bytes = input_bytes(c, k, samples, c->exec.positions);
+        const size_t bytes = hc_plan_input_bytes(&c->plan.inputs[k], samples, c->exec.positions);
         if (c->split.inputs[k] != c->inputs[k])
             memcpy(c->split.inputs[k], (const uint8_t *)c->inputs[k] + (size_t)part * bytes, bytes);
     }
