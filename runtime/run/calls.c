@@ -197,17 +197,21 @@ static void run_chunk_gemm(HcExec *exec, const HcCall *call, int64_t first, int6
     hc_gemm_run(&exec->blas, exec->pool, &part, &split, size, (void *const *)abc, exec->slices);
 }
 
+void *const *hc_exec_chunk_buffers(const HcExec *exec, const HcCall *call, int64_t first) {
+    for (uint32_t k = 0; k < call->count; k++) {
+        const HcBuffer *buffer = &exec->plan->buffers[call->first + k];
+        const bool moves = buffer->region == HC_REGION_CHUNK && !exec->whole;
+        const uintptr_t back = moves ? (uintptr_t)(first * buffer->index) : 0;
+        exec->chunk_addresses[k] = (void *)((uintptr_t)exec->addresses[call->first + k] - back);
+    }
+    return exec->chunk_addresses;
+}
+
 static void run_chunk_call(HcExec *exec, uint32_t c, int64_t first, int64_t count) {
     const HcCall *call = &exec->plan->calls[c];
     const HcBoundCall *bound = &exec->bound[c];
-    void **buffers = exec->chunk_addresses;
     double start = exec->latest ? hc_now() : 0;
-    for (uint32_t k = 0; k < call->count; k++) {
-        const HcBuffer *buffer = &exec->plan->buffers[call->first + k];
-        bool moves = buffer->region == HC_REGION_CHUNK && !exec->whole;
-        uintptr_t back = moves ? (uintptr_t)(first * buffer->index) : 0;
-        buffers[k] = (void *)((uintptr_t)exec->addresses[call->first + k] - back);
-    }
+    void *const *buffers = hc_exec_chunk_buffers(exec, call, first);
     if (call->kind == HC_CALL_GEMM) {
         run_chunk_gemm(exec, call, first, count, buffers);
     } else {

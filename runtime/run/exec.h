@@ -89,6 +89,9 @@ void hc_exec_run_chunks(HcExec *exec, HcPass pass, const bool *runs);
 void hc_exec_clear_times(HcExec *exec, HcPass pass);
 /* One call over all positions. */
 void hc_exec_run_call(HcExec *exec, uint32_t call);
+/* A call's buffers while the chunk that begins at position `first` is at hand: those of a chunk lie
+ * as if they were part of a whole. Until the next call of this. */
+void *const *hc_exec_chunk_buffers(const HcExec *exec, const HcCall *call, int64_t first);
 /* Some tasks of a kernel. */
 void hc_exec_run_kernel(HcExec *exec, uint32_t call, const HcExtents *extents, int64_t first_task,
                         int64_t tasks, void *const *buffers);

@@ -15,18 +15,6 @@ static bool is_at_positions(const HcCall *call) {
     return domain == HC_POSITION || domain == HC_TIME;
 }
 
-/* A call's buffers, where those of a chunk lie as if they were part of a whole. */
-static void *const *buffers_of(const Extension *x, const HcCall *call) {
-    const HcExec *exec = x->exec;
-    for (uint32_t k = 0; k < call->count; k++) {
-        const HcBuffer *buffer = &exec->plan->buffers[call->first + k];
-        const bool moves = buffer->region == HC_REGION_CHUNK && !exec->whole;
-        const uintptr_t back = moves ? (uintptr_t)(x->chunk * buffer->index) : 0;
-        exec->chunk_addresses[k] = (void *)((uintptr_t)exec->addresses[call->first + k] - back);
-    }
-    return exec->chunk_addresses;
-}
-
 static void extend_kernel(const Extension *x, uint32_t c, int64_t first, int64_t end) {
     const HcBoundCall *bound = &x->exec->bound[c];
     HcExtents extents = bound->extents;
@@ -37,13 +25,14 @@ static void extend_kernel(const Extension *x, uint32_t c, int64_t first, int64_t
         extents.tile = (int64_t)hc_units(hc_divide_up((uint64_t)(end - first), (uint64_t)tasks));
         tasks = (int64_t)hc_divide_up((uint64_t)(end - first), (uint64_t)extents.tile);
     }
-    hc_exec_run_kernel(x->exec, c, &extents, 0, tasks, buffers_of(x, &x->exec->plan->calls[c]));
+    hc_exec_run_kernel(x->exec, c, &extents, 0, tasks,
+                       hc_exec_chunk_buffers(x->exec, &x->exec->plan->calls[c], x->chunk));
 }
 
 static void extend_product(const Extension *x, uint32_t c, int64_t first, int64_t end) {
     const HcExec *exec = x->exec;
     const HcCall *call = &exec->plan->calls[c];
-    void *const *buffers = buffers_of(x, call);
+    void *const *buffers = hc_exec_chunk_buffers(exec, call, x->chunk);
     const int64_t size = hc_element_bytes(exec->plan->buffers[call->first + 2].element);
     const int64_t row = first * call->m.value, m = (end - first) * call->m.value;
     const int64_t n = call->n.value, k = call->k.value;
