@@ -343,6 +343,7 @@ HcStatus hc_forward(HcContext *c) {
 HcStatus hc_forward_backward(HcContext *c) {
     if (!c)
         return hc_null(c, "the context");
+    hc_use_ema(c, 0);
     return run_pass(c, HC_BOTH);
 }
 
@@ -356,6 +357,9 @@ static HcStatus needs_forward(HcContext *c, const char *what) {
 HcStatus hc_backward(HcContext *c) {
     if (!c)
         return hc_null(c, "the context");
+    if (hc_uses_ema(c)) /* what a step would give to the parameters */
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT,
+                       "gradients are of the parameters themselves: hc_use_ema with 0 first");
     HcStatus status = needs_forward(c, "hc_backward");
     if (status == HC_OK)
         status = hc_check_bound(c);

@@ -104,7 +104,6 @@ static HcStatus evaluate(Trainer *t) {
     trainer_measure(t);
     if (status == HC_OK)
         status = trainer_context_failed(t, hc_data_evaluate(&t->data, t->context, &size, &stop, e));
-    hc_use_ema(t->context, 0);
     if (status == HC_OK)
         status = trainer_save_best(t);
     if (status == HC_OK && e->not_finite[0])
@@ -188,7 +187,6 @@ static HcStatus train_step(Trainer *t, int64_t step) {
     status = trainer_context_failed(t, hc_data_batch(&t->data, c, c->recipe.seed, step));
     if (status != HC_OK)
         return status;
-    hc_use_ema(c, 0); /* whatever was measured of it before */
     hc_forward_backward(c);
     status = trainer_context_failed(t, hc_loss(c, &loss));
     if (status != HC_OK)

@@ -47,7 +47,6 @@ void trainer_add_wiring(Trainer *t, json_t **line) {
     trainer_measure(t); /* of what evaluations are */
     const HcStatus status =
         hc_wiring_look(&t->wiring, &t->data, t->context, t->result->steps, &found);
-    hc_use_ema(t->context, 0);
     if (status == HC_OK)
         hc_json_set(line, "wiring", found);
     else

@@ -580,7 +580,12 @@ static void ema_is_a_weighted_mean_of_steps(void **state) {
         for (int k = 0; k < 256; k++)
             assert_true(fabs(((double *)b.data)[k] - mean[k]) < 1e-14);
         assert_int_equal(hc_forward(c), HC_OK);
+        assert_int_equal(hc_backward(c), HC_ERROR_ARGUMENT);
+        assert_int_equal(hc_uses_ema(c), 1);
     }
+    assert_int_equal(hc_forward_backward(c), HC_OK); /* of the parameters themselves */
+    assert_int_equal(hc_uses_ema(c), 0);
+    assert_int_equal(hc_use_ema(c, 1), HC_OK);
     assert_int_equal(hc_set_recipe(c, "train.ema", "0.5"), HC_ERROR_ARGUMENT);
     assert_int_equal(hc_use_ema(c, 0), HC_OK);
     assert_int_equal(hc_parameter_named(c, "b", &b), HC_OK);
