@@ -36,16 +36,16 @@ static HcStatus too_short(const HcData *data, int64_t positions, int part, int64
                    (long long)size, (long long)data->count);
 }
 
-HcStatus hc_data_check(const HcData *data, const HcPlan *plan, int64_t positions, bool held_out,
+HcStatus hc_data_check(const HcData *data, const HcPlan *plan, int64_t positions, HcPart part,
                        HcError *error) {
-    for (int part = HC_TRAIN_PART; part <= (held_out ? HC_HELD_OUT_PART : HC_TRAIN_PART); part++) {
-        int64_t first, last, size;
-        hc_data_starts(data, plan, positions, (HcPart)part, &first, &last);
-        size = part == HC_TRAIN_PART ? data->train_count : data->count - data->train_count;
-        if (last < first)
-            return too_short(data, positions, part, size - last + first, size, error);
-    }
-    return HC_OK;
+    if (data->samples)
+        return HC_OK;
+    int64_t first, last;
+    hc_data_starts(data, plan, positions, part, &first, &last);
+    const int64_t size =
+        part == HC_TRAIN_PART ? data->train_count : data->count - data->train_count;
+    return last < first ? too_short(data, positions, part, size - last + first, size, error)
+                        : HC_OK;
 }
 
 int64_t hc_batch_start(const HcData *data, const HcPlan *plan, int64_t positions, uint64_t seed,
@@ -96,7 +96,11 @@ static HcStatus open_sequence(HcData *data, const HcPlan *plan, const HcDataRequ
     data->hash = data->sequence->hash;
     /* how much is held out is seen when it is evaluated */
     const bool held_out = plan->held_out > 0 || hc_part_files_separate(&data->sequence->files);
-    return request->trains ? hc_data_check(data, plan, positions, held_out, error) : HC_OK;
+    if (request->trains)
+        status = hc_data_check(data, plan, positions, HC_TRAIN_PART, error);
+    if (status == HC_OK && request->trains && held_out)
+        status = hc_data_check(data, plan, positions, HC_HELD_OUT_PART, error);
+    return status;
 }
 
 static HcStatus open_samples(HcData *data, const HcPlan *plan, const HcDataRequest *request,

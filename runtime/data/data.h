@@ -24,9 +24,8 @@ bool hc_data_holds(const HcData *data, const char *path);
 /* What config.json says of the data: where they are, sizes, a hash. The caller releases it. */
 json_t *hc_data_json(const HcData *data);
 
-/* Whether windows of `positions` fit into the training part of a sequence.
- * held_out: whether the held-out part must hold one too. */
-HcStatus hc_data_check(const HcData *data, const HcPlan *plan, int64_t positions, bool held_out,
+/* Whether a window of `positions` fits into a part of a sequence; samples are as they are. */
+HcStatus hc_data_check(const HcData *data, const HcPlan *plan, int64_t positions, HcPart part,
                        HcError *error);
 /* First and last start of a window inside a part; last < first: none fits. */
 void hc_data_starts(const HcData *data, const HcPlan *plan, int64_t positions, HcPart part,

@@ -44,7 +44,12 @@ static HcStatus open_data(HcInspect *i, const HcInspectOptions *o, HcError *erro
                                    .as_bytes = e->data_is_bytes,
                                    .may_differ = e->changed_data,
                                    .notes = e->notes};
-    return hc_data_open(&i->data, &i->context->plan, &request, hc_positions(i->context), error);
+    const int64_t positions = hc_positions(i->context);
+    status = hc_data_open(&i->data, &i->context->plan, &request, positions, error);
+    return status == HC_OK
+               ? hc_data_check(&i->data, &i->context->plan, positions,
+                               hc_inspect_of_held_out(i) ? HC_HELD_OUT_PART : HC_TRAIN_PART, error)
+               : status;
 }
 
 HcStatus hc_inspect_open(const HcModel *model, const HcInspectOptions *o, HcInspect **inspect,

@@ -97,6 +97,19 @@ class Inspect(harness.TestCase):
         self.assertEqual(by_name["E"]["dims"], [256, 12])
         self.assertGreater(by_name["trunk.0.a.hc.Ar"]["deviation"], 0)
         self.assertEqual(found["probes"], [])
+        short = self.write("short.txt", b"abc")
+        said = self.expect(hcc("inspect", run, "--maps", "--data", short), code=3).err
+        self.assertIn("the held-out part has", said)
+
+    def test_data_without_a_window(self):
+        with open(self.model, encoding="utf-8") as file:
+            text = file.read()
+        self.assertIn("held_out = 0.2;", text)
+        whole = self.write("whole.hc", text.replace("held_out = 0.2;", "").encode())
+        run, short = self.path("run"), self.write("short.txt", b"abc")
+        self.expect(hcc("train", whole, "--data", self.text, "--out", run, "--quiet", "-O0"))
+        said = self.expect(hcc("inspect", run, "--maps", "--data", short), code=3).err
+        self.assertIn("the training part has 3", said)
 
     def check_depth(self, found):
         """Gains and the unfolded trunk, from the maps of its two sites."""

@@ -208,20 +208,21 @@ static void windows_must_fit(void **state) {
     HcError error;
     assert_int_equal(hc_plan_read(&model, &plan, &error), HC_OK);
     HcData data = counting(100, 83); /* 17 held out: exactly one window of 16 and its target */
-    assert_int_equal(hc_data_check(&data, &plan, 16, true, &error), HC_OK);
+    assert_int_equal(hc_data_check(&data, &plan, 16, HC_TRAIN_PART, &error), HC_OK);
+    assert_int_equal(hc_data_check(&data, &plan, 16, HC_HELD_OUT_PART, &error), HC_OK);
     int64_t first, last;
     hc_data_starts(&data, &plan, 16, HC_TRAIN_PART, &first, &last);
     assert_true(first == 0 && last == 66);
     hc_data_starts(&data, &plan, 16, HC_HELD_OUT_PART, &first, &last);
     assert_true(first == 83 && last == 83);
     data.train_count = 84;
-    assert_int_equal(hc_data_check(&data, &plan, 16, true, &error), HC_ERROR_DATA);
+    assert_int_equal(hc_data_check(&data, &plan, 16, HC_HELD_OUT_PART, &error), HC_ERROR_DATA);
     assert_string_equal(error.message,
                         "the data (`counting`) are too short: a window of 16 positions needs 17 "
                         "bytes, and the held-out part has 16 (of 100 in all)");
-    assert_int_equal(hc_data_check(&data, &plan, 16, false, &error), HC_OK);
+    assert_int_equal(hc_data_check(&data, &plan, 16, HC_TRAIN_PART, &error), HC_OK);
     data.train_count = 16;
-    assert_int_equal(hc_data_check(&data, &plan, 16, false, &error), HC_ERROR_DATA);
+    assert_int_equal(hc_data_check(&data, &plan, 16, HC_TRAIN_PART, &error), HC_ERROR_DATA);
     assert_non_null(strstr(error.message, "training part has 16"));
     hc_data_free(&data);
     hc_plan_free(&plan);
