@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
@@ -129,20 +130,20 @@ class Tokenize(harness.TestCase):
     def test_files_and_back(self):
         text = some_text(20000)
         source = self.write("text.txt", text.encode())
-        for size, width in ((300, 2), (1000, 2)):
+        for size in (300, 1000):
             tokenizer = self.path(f"{size}.json")
             self.expect(harness.hcc("tokenize", source, "--train", str(size), "--out", tokenizer))
             for ending in ("bin", "npy"):
                 out = self.path(f"{size}.{ending}")
                 said = self.expect(harness.hcc("tokenize", source, "--tokenizer", tokenizer, "--out", out)).err
-                self.assertIn(f"tokens of {size}", said)
+                tokens = int(re.search(rf"(\d+) tokens of {size}", said).group(1))
                 back = self.path("back.txt")
                 self.expect(harness.hcc("tokenize", out, "--decode", "--tokenizer", tokenizer, "--out", back, "--force"))
                 with open(back, "rb") as file:
                     self.assertEqual(file.read(), text.encode())
             self.assertEqual((os.path.getsize(self.path(f"{size}.npy")) - 128),
                              os.path.getsize(self.path(f"{size}.bin")))
-            self.assertEqual(os.path.getsize(self.path(f"{size}.bin")) % width, 0)
+            self.assertEqual(os.path.getsize(self.path(f"{size}.bin")), 2 * tokens)
 
     def test_wide_vocabularies_take_32_bits(self):
         path = self.write("tokenizer.json", small(added_tokens=[added("<far>", 70000)]))
@@ -310,6 +311,11 @@ class Runs(harness.TestCase):
             self.assertAlmostEqual(standing["bits_per_byte"],
                                    standing["mean"] / math.log(2) * held_out / len(end), places=12)
         self.assertNotIn("data", compared["differ"])
+        self.hcc("report", "run", "wide", "--no-maps", "--out", "page.html")
+        with open(self.path("page.html"), encoding="utf-8") as file:
+            page = file.read()
+        for group in compared["groups"]:
+            self.assertIn(f">{group['at_equal_step']['bits_per_byte']:.4f}<", page)
         self.train("--force")
         self.assertFalse(os.path.exists(self.path("run/tokenizer")))
         self.assertNotIn("bits_per_byte", self.hcc("compare", "run", "wide", "--json").out)

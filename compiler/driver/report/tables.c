@@ -118,7 +118,9 @@ static void table_at_step(const HcComparison *c, FILE *to) {
         page_row_begin(to, c->groups[g].name);
         table_seeds(c, g, to);
         table_standing(c, g, &c->groups[g].at_step, to);
-        page_number(to, "%.4f", c->bytes ? c->groups[g].at_step.loss.mean / log(2) : NAN);
+        page_number(to, "%.4f",
+                    c->bytes ? hc_bits_per_byte(&c->groups[g], c->groups[g].at_step.loss.mean)
+                             : NAN);
         page_row_end(to);
     }
     page_table_end(to);
