@@ -93,9 +93,10 @@ class Predict(Files):
         self.assertEqual([row[0] for row in rows], [0, 1, 2])
         self.write("other.csv", "1,2,3\n" * 4 + "5,6,7\n")
         rows = self.rows(self.hcc("predict", "run", "--output", "twice", "--data", "other.csv").out)[1]
-        self.assertEqual(rows, [[3, 2, 4], [4, 10, 12]][-len(rows):])
+        self.assertEqual(rows, [[3, 2, 4], [4, 10, 12]])
         lines = [json.loads(line) for line in self.hcc("predict", "run", "--output", "guess", "--json").out.splitlines()]
-        values = self.rows(self.hcc("predict", "run", "--output", "guess").out)[1] if lines else []
+        values = self.rows(self.hcc("predict", "run", "--output", "guess").out)[1]
+        self.assertEqual(len(values), 4)
         self.assertEqual([[line["sample"], line["guess"]] for line in lines], values)
 
     def test_windows_of_text(self):
