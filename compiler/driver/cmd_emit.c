@@ -2,12 +2,8 @@
 #include "driver/driver.h"
 #include "driver/outputs.h"
 #include "driver/pipeline.h"
+#include "runtime/files/paths.h"
 #include <string.h>
-
-static bool emit_ends_with(const char *text, const char *ending) {
-    size_t length = strlen(text), size = strlen(ending);
-    return length > size && strcmp(text + length - size, ending) == 0;
-}
 
 /* The row after which a stage stands. */
 static PassId emit_last(const char *stage) {
@@ -29,9 +25,9 @@ static ExitCode emit_begin(Driver *d, CompileRun *run) {
     ExitCode code = driver_read_source(d, path, &file);
     if (code != EXIT_OK)
         return code;
-    if (emit_ends_with(path, ".tir"))
+    if (hc_path_ends(path, ".tir"))
         return pipeline_status(d, run, compile_from_tir_text(run, file));
-    if (emit_ends_with(path, ".nest"))
+    if (hc_path_ends(path, ".nest"))
         return pipeline_status(d, run, compile_from_nest_text(run, file));
     compile_from_text(run, file);
     return EXIT_OK;
@@ -103,7 +99,7 @@ static const char *emit_mark(Arena *arena, const char *stage) {
 
 ExitCode command_emit(Driver *d) {
     const char *file = d->options.argument;
-    bool is_tir = emit_ends_with(file, ".tir"), is_nest = emit_ends_with(file, ".nest");
+    bool is_tir = hc_path_ends(file, ".tir"), is_nest = hc_path_ends(file, ".nest");
     const char *stage = d->options.stage ? d->options.stage : is_nest ? "nests" : "tir";
     const PassId last = emit_last(stage);
     const bool has_kernels = last >= PASS_SCHEDULE;

@@ -2,6 +2,7 @@
 #include "driver/driver.h"
 #include "driver/outputs.h"
 #include "driver/trained.h"
+#include "runtime/files/paths.h"
 #include "runtime/trained/ablate.h"
 #include "runtime/trained/predict.h"
 #include <string.h>
@@ -62,23 +63,18 @@ ExitCode command_eval(Driver *d) {
 
 /* --- predict -----------------------------------------------------------------------------------*/
 
-static bool predict_ends(const char *path, const char *end) {
-    const size_t length = path ? strlen(path) : 0, n = strlen(end);
-    return length > n && strcmp(path + length - n, end) == 0;
-}
-
 /* By the ending of --out; on the standard output CSV, or JSON with --json. */
 static ExitCode predict_form(Driver *d, HcPredictForm *form) {
     const char *out = d->options.run.out;
     const bool known =
-        predict_ends(out, ".npy") || predict_ends(out, ".csv") || predict_ends(out, ".jsonl");
+        hc_path_ends(out, ".npy") || hc_path_ends(out, ".csv") || hc_path_ends(out, ".jsonl");
     if (out && !known) {
         fprintf(d->err,
                 "hcc: values are written as NAME.npy, NAME.csv or NAME.jsonl, not as '%s'\n", out);
         return EXIT_USAGE;
     }
-    *form = predict_ends(out, ".npy")                                     ? HC_AS_NPY
-            : predict_ends(out, ".csv") || (!out && !d->options.run.json) ? HC_AS_CSV
+    *form = hc_path_ends(out, ".npy")                                     ? HC_AS_NPY
+            : hc_path_ends(out, ".csv") || (!out && !d->options.run.json) ? HC_AS_CSV
                                                                           : HC_AS_JSON;
     return out ? output_allowed(d, out) : EXIT_OK;
 }

@@ -3,17 +3,11 @@
 #include "driver/inspect_files.h"
 #include "driver/trained.h"
 #include "runtime/files/json.h"
+#include "runtime/files/paths.h"
 #include "runtime/maps/maps_depth.h"
-#include <sys/stat.h>
-
-/* A run or a checkpoint, not the text of a model. */
-static bool inspect_is_run(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
 
 static ExitCode inspect_load(Driver *d, bool maps, LoadedModel *loaded) {
-    if (inspect_is_run(d->options.argument))
+    if (hc_is_folder(d->options.argument))
         return trained_load(d, d->options.argument, maps, loaded);
     CompileOptions options = pipeline_options(d);
     options.sema.maps = maps;
@@ -27,7 +21,7 @@ static ExitCode inspect_load(Driver *d, bool maps, LoadedModel *loaded) {
 
 static HcInspectOptions inspect_options(Driver *d) {
     const HcRunOptions *o = &d->options.run;
-    const bool is_run = inspect_is_run(d->options.argument);
+    const bool is_run = hc_is_folder(d->options.argument);
     return (HcInspectOptions){
         .eval = hc_eval_options(o, is_run ? d->options.argument : NULL, d->err),
         .data_folder = is_run ? NULL : trained_data_folder(d),

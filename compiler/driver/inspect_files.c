@@ -2,11 +2,12 @@
 #include "driver/inspect_files.h"
 #include "driver/outputs.h"
 #include "driver/report/heat.h"
+#include "driver/trained.h"
 #include "driver/xml.h"
-#include <errno.h>
+#include "runtime/files/npy_write.h"
+#include "runtime/files/paths.h"
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* A matrix with what it is called. */
 typedef struct {
@@ -40,29 +41,21 @@ static uint32_t pictures_of(const HcSiteMaps *s, const HcMap *maps[MAPS], Pictur
 }
 
 static ExitCode folder_make(Driver *d, const char *folder) {
-    if (mkdir(folder, 0777) == 0 || errno == EEXIST)
-        return EXIT_OK;
-    driver_error(d, "cannot make the folder '%s': %s", folder, strerror(errno));
-    return EXIT_RESOURCE;
+    HcError error;
+    const HcStatus status = hc_make_folder(folder, &error);
+    return status == HC_OK ? EXIT_OK : trained_failed(d, status, &error);
 }
 
 /* --- arrays ------------------------------------------------------------------------------------*/
 
-/* Version 1 of the format: a header of text, as long as makes what follows begin at 64 bytes. */
 static ExitCode npy_write(Driver *d, const char *path, const double *at, int32_t to, int32_t from) {
     OutputFile output;
     ExitCode code = output_open(d, path, NULL, &output);
     if (code != EXIT_OK)
         return code;
-    char header[128];
-    memset(header, ' ', sizeof header);
-    memcpy(header, "\x93NUMPY\x01\x00\x76\x00", 10);
-    const int length = snprintf(header + 10, sizeof header - 10,
-                                "{'descr': '<f8', 'fortran_order': False, 'shape': (%d, %d), }",
-                                (int)to, (int)from);
-    header[10 + length] = ' ';
-    header[sizeof header - 1] = '\n';
-    fwrite(header, 1, sizeof header, output.to);
+    char head[HC_NPY_HEAD];
+    const int64_t dims[] = {to, from};
+    fwrite(head, 1, hc_npy_head(head, "<f8", 2, dims), output.to);
     fwrite(at, sizeof *at, (size_t)to * (size_t)from, output.to);
     return output_finish(d, &output);
 }

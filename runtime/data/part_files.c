@@ -18,11 +18,6 @@ typedef struct {
     const char *folder; /* where relative names begin, or NULL */
 } Names;
 
-static bool is_folder(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
 /* Takes `path` over. */
 static HcStatus add_path(Names *n, HcPartFile file, char *path) {
     HcPartFiles *files = n->files;
@@ -205,7 +200,7 @@ static HcStatus add_own(Names *n, const char *folder) {
 
 /* Of text a folder is one of the data. */
 static bool holds_the_files(const Names *n, const char *given) {
-    return strcmp(n->plan->data_source, "text") != 0 && is_folder(given);
+    return strcmp(n->plan->data_source, "text") != 0 && hc_is_folder(given);
 }
 
 static HcStatus find_folder(const Names *n, const char **folder) {

@@ -32,8 +32,7 @@ static HcStatus check_bindings(const HcPlan *plan, const char *stream, HcError *
     return hc_inputs_bound(plan, error);
 }
 
-/* Of the input with the least vocabulary. */
-static int64_t least_limit(const HcPlan *plan) {
+int64_t hc_least_token_limit(const HcPlan *plan) {
     int64_t least = INT64_MAX;
     for (uint32_t k = 0; k < plan->n_bindings; k++) {
         const int64_t limit = hc_token_limit(&plan->inputs[plan->bindings[k].input]);
@@ -140,8 +139,9 @@ static HcStatus open_sequence(HcSequence *s, const HcPlan *plan, const HcDataReq
     if (!s->pieces || !s->open)
         return hc_fail_memory(error, "the training data");
     for (uint32_t k = 0; k < s->files.count && status == HC_OK; k++) {
-        status = s->is_text ? open_text(s, k, request, least_limit(plan), error)
-                            : open_tokens(s, k, plan->token_width, least_limit(plan), error);
+        status = s->is_text
+                     ? open_text(s, k, request, hc_least_token_limit(plan), error)
+                     : open_tokens(s, k, plan->token_width, hc_least_token_limit(plan), error);
         if (status == HC_OK)
             status = hc_part_file_check(&s->files.at[k], request, error);
     }

@@ -40,6 +40,8 @@ void hc_sequence_free(HcSequence *sequence); /* NULL is fine */
  * any more what it was. */
 HcStatus hc_sequence_read(const HcSequence *sequence, int64_t first, int64_t n, int64_t limit,
                           int32_t *to, HcError *error);
+/* The vocabulary of the bound input that has the least. */
+int64_t hc_least_token_limit(const HcPlan *plan);
 /* Where they are, as a phrase. */
 void hc_sequence_place(const HcSequence *sequence, int64_t first, int64_t n, char *text,
                        size_t size);

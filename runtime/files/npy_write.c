@@ -10,8 +10,10 @@ size_t hc_npy_head(char head[HC_NPY_HEAD], const char *type, int32_t rank, const
     n += (size_t)snprintf(head + n, HC_NPY_HEAD - n,
                           "{'descr': '%s', 'fortran_order': False, 'shape': (", type);
     for (int32_t k = 0; k < rank; k++)
-        n += (size_t)snprintf(head + n, HC_NPY_HEAD - n, "%lld,%s", (long long)dims[k],
-                              k + 1 < rank ? " " : "");
+        n += (size_t)snprintf(head + n, HC_NPY_HEAD - n, "%lld%s", (long long)dims[k],
+                              k + 1 < rank ? ", "
+                              : rank == 1  ? ","
+                                           : "");
     n += (size_t)snprintf(head + n, HC_NPY_HEAD - n, "), }");
     while ((n + 1) % 64)
         head[n++] = ' ';

@@ -24,6 +24,16 @@ char *hc_path_in(const char *folder, const char *path) {
     return joined;
 }
 
+bool hc_path_ends(const char *path, const char *end) {
+    const size_t length = path ? strlen(path) : 0, n = strlen(end);
+    return length > n && strcmp(path + length - n, end) == 0;
+}
+
+bool hc_is_folder(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
 bool hc_same_file(const char *a, const char *b) {
     struct stat of_a, of_b;
     return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&

@@ -12,6 +12,9 @@ char *hc_path_in(const char *folder, const char *path);
 /* Whether it has * ? or [ and names no file as it stands, so that it stands for those that match.
  */
 bool hc_is_path_pattern(const char *path);
+/* Whether it is longer than `end` and ends so; NULL does not. */
+bool hc_path_ends(const char *path, const char *end);
+bool hc_is_folder(const char *path);
 /* Whether both are there and are one file or folder, by whatever names. */
 bool hc_same_file(const char *a, const char *b);
 /* The folder, and those above it, that may be there already; it can be written to. */

@@ -5,13 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-static bool is_folder(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
 
 static HcStatus add(HcTokenizerFiles *files, const char *name, char *path, HcError *error) {
     if (!path)
@@ -52,7 +46,7 @@ static HcStatus find_beside(HcTokenizerFiles *files, const char *path, HcError *
 static HcStatus find(HcTokenizerFiles *files, const char *path, HcError *error) {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     *files = (HcTokenizerFiles){0};
-    if (is_folder(path))
+    if (hc_is_folder(path))
         return find_in_folder(files, path, error);
     return strcmp(name, "vocab.json") == 0 ? find_beside(files, path, error)
                                            : add(files, "tokenizer.json", strdup(path), error);

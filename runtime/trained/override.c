@@ -3,6 +3,7 @@
 #include "runtime/data/npy_read.h"
 #include "runtime/data/read_file.h"
 #include "runtime/files/checkpoint.h"
+#include "runtime/files/paths.h"
 #include "runtime/trained/find_run.h"
 
 #include <fcntl.h>
@@ -21,11 +22,6 @@ static bool read_number(const char *text, double *number) {
     return end != text && !*end && isfinite(*number);
 }
 
-static bool ends_with(const char *text, const char *end) {
-    const size_t length = strlen(text), n = strlen(end);
-    return length > n && strcmp(text + length - n, end) == 0;
-}
-
 static HcStatus no_value(const HcOverride *o, const char *value, HcError *error) {
     static const char *const words[] = {"identity", "zero"};
     const char *near = hc_nearest_name(value, words, 2);
@@ -42,7 +38,7 @@ static HcStatus read_value(HcOverride *o, const char *value, HcError *error) {
         o->kind = HC_OVERRIDE_IDENTITY;
     } else if (strcmp(value, "zero") == 0 || read_number(value, &o->number)) {
         o->kind = HC_OVERRIDE_NUMBER;
-    } else if (ends_with(value, ".npy")) {
+    } else if (hc_path_ends(value, ".npy")) {
         o->kind = HC_OVERRIDE_FILE;
     } else if (colon && colon > o->source) {
         o->kind = HC_OVERRIDE_RUN;

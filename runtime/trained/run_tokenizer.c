@@ -1,4 +1,5 @@
 #include "runtime/trained/run_tokenizer.h"
+#include "runtime/data/sequence.h"
 #include "runtime/files/json.h"
 #include "runtime/files/paths.h"
 #include "runtime/trained/find_run.h"
@@ -8,15 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <xxhash.h>
-
-static int64_t least_vocabulary(const HcPlan *plan) {
-    int64_t least = INT64_MAX;
-    for (uint32_t k = 0; k < plan->n_bindings; k++) {
-        const int64_t limit = hc_token_limit(&plan->inputs[plan->bindings[k].input]);
-        least = limit < least ? limit : least;
-    }
-    return least;
-}
 
 /* Each held-out token is one of the tokenizer's; of how many bytes they are. */
 static HcStatus count_bytes(HcRunTokenizer *t, const HcTokenizer *tokenizer,
@@ -59,10 +51,10 @@ HcStatus hc_run_tokenizer_read(HcRunTokenizer *t, const char *path, const HcPlan
     if (status != HC_OK)
         return status;
     t->size = hc_tokenizer_size(tokenizer);
-    if (t->size > least_vocabulary(plan))
+    if (t->size > hc_least_token_limit(plan))
         status = hc_fail(error, HC_ERROR_ARGUMENT,
                          "the tokenizer `%s` has %lld tokens, and the model's vocabulary is %lld",
-                         path, (long long)t->size, (long long)least_vocabulary(plan));
+                         path, (long long)t->size, (long long)hc_least_token_limit(plan));
     if (status == HC_OK)
         status = count_bytes(t, tokenizer, data->sequence, error);
     hc_tokenizer_free(tokenizer);

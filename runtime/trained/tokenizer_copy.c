@@ -5,18 +5,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const copies[] = {"tokenizer.json", "vocab.json", "merges.txt"};
 
 HcStatus hc_tokenizer_copy(const char *run, const HcTokenizerFiles *files, HcError *error) {
     char *folder = hc_path_join(run, HC_RUN_TOKENIZER);
-    HcStatus status = HC_OK;
     if (!folder)
         return hc_fail_memory(error, "a path");
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        status = hc_fail_errno(error, HC_ERROR_IO, "make the folder", folder);
+    HcStatus status = hc_make_folder(folder, error);
     for (uint32_t k = 0; k < files->count && status == HC_OK; k++) {
         char *path = hc_path_join(folder, files->at[k].name);
         status = path ? hc_file_replace(path, files->at[k].text, files->at[k].length, error)
