@@ -33,8 +33,7 @@ static HcStatus check_size(const HcTokenFile *f, int64_t bytes, HcError *error) 
     return HC_OK;
 }
 
-/* --- NumPy
- * ---------------------------------------------------------------------------------------*/
+/* --- NumPy -------------------------------------------------------------------------------------*/
 
 static bool among(const char *characters, char c) {
     return c != '\0' && strchr(characters, c);

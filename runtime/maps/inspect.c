@@ -1,6 +1,7 @@
 /* A model with its values and its data, and the numbers of its tensors; see inspect.h. */
 #include "runtime/maps/inspect.h"
 #include "runtime/files/json.h"
+#include "runtime/run/plan.h"
 #include "runtime/trained/evaluate.h"
 #include "runtime/trained/trained.h"
 
@@ -109,7 +110,7 @@ HcStatus hc_inspect_batch(HcInspect *i, int64_t k, int64_t *samples) {
  * it; in `norm` the sum of squares, in `zeros` how many. */
 static void add_numbers(HcTensorNumbers *n, const void *data, int64_t count, uint32_t size) {
     for (int64_t k = 0; k < count; k++) {
-        const double x = size == 4 ? (double)((const float *)data)[k] : ((const double *)data)[k];
+        const double x = hc_real_at(data, size, k);
         n->count++;
         if (!isfinite(x)) {
             n->not_finite++;

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- what there is
- * ------------------------------------------------------------------------------*/
+/* --- what there is -----------------------------------------------------------------------------*/
 
 static int32_t names_of(const json_t *site, const char *key) {
     return (int32_t)json_array_size(json_object_get(site, key));
@@ -109,12 +108,10 @@ void hc_maps_free(HcMaps *maps) {
     *maps = (HcMaps){0};
 }
 
-/* --- gathering
- * ----------------------------------------------------------------------------------*/
+/* --- gathering ---------------------------------------------------------------------------------*/
 
 static double element(const HcContext *c, const HcView *view, int64_t k) {
-    return c->plan.element_size == 4 ? (double)((const float *)view->data)[k]
-                                     : ((const double *)view->data)[k];
+    return hc_real_at(view->data, c->plan.element_size, k);
 }
 
 static HcStatus view_of(HcContext *c, const json_t *site, const char *key, int64_t count,

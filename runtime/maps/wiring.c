@@ -127,8 +127,7 @@ static double sum_of_squares(const HcContext *c, const HcParameterPlan *p) {
     const uint8_t *at = (const uint8_t *)c->grads + p->offset;
     double sum = 0;
     for (int64_t k = 0; k < p->count; k++) {
-        const double g =
-            c->plan.element_size == 4 ? (double)((const float *)at)[k] : ((const double *)at)[k];
+        const double g = hc_real_at(at, c->plan.element_size, k);
         sum += g * g;
     }
     return sum;

@@ -17,11 +17,12 @@ HcStatus hc_wiring_open(HcWiring *wiring, const HcModel *maps, const HcContext *
 void hc_wiring_close(HcWiring *wiring);
 
 /* *found: by site, what the log says of it:
- *   gain       the largest composite gain of a whole trunk, forward or backward
- *   sites      by path: `forward` and `backward`, the composite gains from there to the trunk's
- * end; `similarity` of its streams; and by stream `norm`, and `use`, its share in what the branch
- * reads, by size Of the held-out part the same samples every time; where none is held out, of
- * training at `step`. What has no map, or one stream, is left out. The caller releases it. */
+ *   gain   the largest composite gain of a whole trunk, forward or backward
+ *   sites  by path: `forward` and `backward`, the composite gains from there to the end of the
+ *          trunk; `similarity` of its streams; and by stream `norm`, and `use`, its share by size
+ *          in what the branch reads
+ * Of the held-out part the same samples every time; where none is held out, of training at `step`.
+ * What has no map, or one stream, is left out. The caller releases it. */
 HcStatus hc_wiring_look(HcWiring *wiring, const HcData *data, HcContext *run, int64_t step,
                         json_t **found);
 

@@ -11,8 +11,7 @@ typedef enum { BUT_NEGATIVE_INFINITY, ANY } Which;
 
 static bool all_good(const void *data, int64_t count, uint32_t element_size, Which which) {
     for (int64_t k = 0; k < count; k++) {
-        double value =
-            element_size == 4 ? (double)((const float *)data)[k] : ((const double *)data)[k];
+        const double value = hc_real_at(data, element_size, k);
         if (!isfinite(value) && (which == ANY || !(value < 0)))
             return false;
     }

@@ -381,8 +381,7 @@ HcStatus hc_loss(HcContext *c, double *loss) {
     HcView view;
     HcStatus status = hc_output(c, "loss", &view);
     if (status == HC_OK)
-        *loss = c->plan.element_size == 4 ? (double)*(const float *)view.data
-                                          : *(const double *)view.data;
+        *loss = hc_real_at(view.data, c->plan.element_size, 0);
     return status;
 }
 

@@ -64,6 +64,11 @@ typedef struct {
     } matrix;
 } HcParameterPlan;
 
+/* The k-th of numbers of so many bytes, 4 or 8. */
+static inline double hc_real_at(const void *numbers, uint32_t element_size, int64_t k) {
+    return element_size == 4 ? (double)((const float *)numbers)[k] : ((const double *)numbers)[k];
+}
+
 /* Whether there is one for each sample, or position of one. */
 static inline bool hc_is_by_sample(HcDomain domain) {
     return domain == HC_SAMPLE || domain == HC_POSITION;

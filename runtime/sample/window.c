@@ -76,8 +76,7 @@ HcStatus hc_window_logits(HcWindow *w, double *logits) {
                          "position, one for each token",
                          c->plan.model, (long long)w->vocabulary);
     for (int64_t v = 0; status == HC_OK && v < w->vocabulary; v++) {
-        logits[v] = c->plan.element_size == 4 ? (double)((const float *)view.data)[v]
-                                              : ((const double *)view.data)[v];
+        logits[v] = hc_real_at(view.data, c->plan.element_size, v);
         if (!isfinite(logits[v]))
             status = hc_fail(&c->error, HC_ERROR_DIVERGED, "the model's logits are not finite");
     }

@@ -29,8 +29,7 @@ int64_t hc_data_window(const HcData *data, const HcContext *c, int64_t positions
 }
 
 static double scalar_of(const HcContext *c, const HcView *view) {
-    return c->plan.element_size == 4 ? (double)*(const float *)view->data
-                                     : *(const double *)view->data;
+    return hc_real_at(view->data, c->plan.element_size, 0);
 }
 
 /* By what the batch just run counts for a mean: the sum of the mean's own weights where the model

@@ -1,14 +1,11 @@
 /* Predictions as CSV, JSON lines, or an array of NumPy. */
 #include "runtime/files/error.h"
 #include "runtime/files/npy_write.h"
+#include "runtime/run/plan.h"
 #include "runtime/trained/predict.h"
 
 #include <math.h>
 #include <string.h>
-
-static double value_at(const HcPredicted *of, const void *values, int64_t k) {
-    return of->element_size == 4 ? (double)((const float *)values)[k] : ((const double *)values)[k];
-}
 
 /* As many digits as give the same number again. */
 static void put_number(const HcPredictFile *f, double value) {
@@ -68,7 +65,7 @@ static void put_csv(const HcPredictFile *f, int64_t number, const void *values) 
             fprintf(f->to, ",%lld", (long long)(at / row));
         for (int64_t k = 0; k < row; k++) {
             fputc(',', f->to);
-            put_number(f, value_at(&f->of, values, at + k));
+            put_number(f, hc_real_at(values, f->of.element_size, at + k));
         }
         fputs("\r\n", f->to);
     }
@@ -82,7 +79,7 @@ static void put_json(const HcPredictFile *f, int64_t number, const void *values)
     fprintf(f->to, "{\"%s\": %lld, \"%s\": ", of->windows ? "start" : "sample", (long long)number,
             of->name);
     for (int64_t k = 0; k < of->count; k++) {
-        const double value = value_at(of, values, k);
+        const double value = hc_real_at(values, of->element_size, k);
         int64_t below = 1;
         if (k > 0)
             fputs(", ", f->to);
