@@ -145,7 +145,7 @@ static bool place_regions(const HcExec *exec, size_t offsets[HC_REGION_COUNT + 1
 
 static void write_tables(HcExec *exec) {
     for (uint32_t k = 0; k < exec->plan->n_tables; k++) {
-        const HcTable *table = &exec->plan->tables[k];
+        const HcTablePlan *table = &exec->plan->tables[k];
         memcpy(hc_exec_address(exec, table->buffer, NULL, NULL, NULL), table->bytes, table->size);
     }
 }

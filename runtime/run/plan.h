@@ -162,7 +162,7 @@ typedef struct {
     int64_t count;  /* elements */
     uint8_t *bytes; /* as they lie in memory */
     size_t size;
-} HcTable;
+} HcTablePlan;
 
 typedef struct {
     int32_t domain; /* HcDomain, or -1 */
@@ -251,7 +251,7 @@ typedef struct {
     HcOutput *outputs; /* [0] is the loss */
     HcUpdate *updates;
     uint32_t n_updates;
-    HcTable *tables;
+    HcTablePlan *tables;
     HcBuffer *buffers;
     HcCall *calls; /* forward calls first */
     HcChunks chunks;

@@ -168,7 +168,7 @@ static const char *check_output(const HcPlan *plan, const HcOutput *output) {
 }
 
 /* A region holds whole steps of units, of `global` one. */
-static const char *check_table(const HcPlan *plan, const HcTable *table) {
+static const char *check_table(const HcPlan *plan, const HcTablePlan *table) {
     const Extent room = room_of(plan, table->buffer);
     const int64_t units = room.domain == HC_GLOBAL ? 1 : HC_TILE_STEP;
     return (int64_t)table->size <= times(room.bytes, units) ? NULL

@@ -47,7 +47,7 @@ static bool table_entry(const json_t *value, double *x) {
     return strcmp(word, "nan") == 0 || strcmp(word, "inf") == 0 || strcmp(word, "-inf") == 0;
 }
 
-static HcStatus table_numbers(HcPlanReader *r, const json_t *array, HcTable *table) {
+static HcStatus table_numbers(HcPlanReader *r, const json_t *array, HcTablePlan *table) {
     const HcElement type = table->buffer.element;
     if ((int64_t)json_array_size(array) != table->count)
         return hc_plan_bad(r, "number of elements");
@@ -78,7 +78,7 @@ HcStatus hc_plan_read_tables(HcPlanReader *r, const json_t *array) {
     plan->n_tables = (uint32_t)n;
     for (size_t k = 0; k < n; k++) {
         const json_t *json = json_array_get(array, k), *data = json_object_get(json, "data");
-        HcTable *table = &plan->tables[k];
+        HcTablePlan *table = &plan->tables[k];
         TRY(hc_field_buffer(r, json_object_get(json, "buffer"), &table->buffer));
         if (table->buffer.region < HC_REGION_GLOBAL || table->buffer.region >= HC_REGION_PARTIAL)
             return hc_plan_bad(r, "a table outside the workspace");
