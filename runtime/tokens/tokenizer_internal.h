@@ -68,7 +68,7 @@ struct HcTokenizer {
     HcTokens word;  /* of one */
     HcSymbol *symbols;
     HcMerge *heap;
-    size_t n_symbols, n_heap; /* room */
+    size_t n_symbols; /* room */
     uint8_t *prefixed;
     size_t n_prefixed;
 };

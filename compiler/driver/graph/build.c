@@ -105,7 +105,6 @@ static void build_write(const Builder *b, const SiteInfo *info, const Binding *w
     if (state->state->rank > 1)
         uses.index = first && first->kind == EXPR_NAME ? first->name : "";
     uses_find(&uses, write->value);
-    state->written = true;
     state->of_branch |= build_of_branch(b, info, write->value);
     state->mixed |= uses.others;
     for (uint32_t k = 0; k < info->kept.count; k++)
@@ -345,8 +344,5 @@ Graph graph_of(Compilation *c, const Ast *ast, const Network *network, bool fold
             build_model(&b, &graph, item);
     }
     build_connections(&b, &graph);
-    for (uint32_t k = 0; k < graph.parts.count; k++)
-        for (uint32_t i = 0; i < graph.parts.at[k].blocks.count; i++)
-            graph.n_blocks += graph.parts.at[k].blocks.at[i].count;
     return graph;
 }

@@ -13,9 +13,8 @@ typedef struct {
     const StateInfo *state;
     bool grows;     /* entries are appended */
     bool read;      /* what the branch reads depends on it */
-    bool written;   /* it is another after the site, */
-    bool of_branch; /* by what the branch gives, */
-    bool mixed;     /* and by other streams */
+    bool of_branch; /* after the site it depends on what the branch gives, */
+    bool mixed;     /* and on other streams */
 } GraphState;
 
 typedef struct {
@@ -52,7 +51,7 @@ typedef struct {
     const char *constants; /* a = 1, b = 2 */
     VEC(GraphPart) parts;
     VEC(GraphConnection) connections;
-    uint32_t n_sites, n_blocks;
+    uint32_t n_sites;
 } Graph;
 
 /* `fold`: equal blocks in a row are one, with their number. */
