@@ -14,17 +14,10 @@
 
 enum { LEAST_TOKENS = 257, MOST_TOKENS = 1 << 24 }; /* the bytes, and what separates texts */
 
-static ExitCode tokenize_failed(Driver *d, HcStatus status, const HcError *error) {
-    if (status == HC_OK)
-        return EXIT_OK;
-    driver_error(d, "%s", error->message);
-    return (ExitCode)hc_exit_code(status);
-}
-
 /* With the name of the text, where it is that which is wrong. */
 static ExitCode tokenize_text_failed(Driver *d, HcStatus status, const HcError *error) {
     if (status != HC_ERROR_DATA)
-        return tokenize_failed(d, status, error);
+        return driver_failed(d, status, error);
     driver_error(d, "`%s`: %s", d->options.argument, error->message);
     return EXIT_DATA;
 }
@@ -105,7 +98,7 @@ static ExitCode tokenize_encode(Driver *d, HcTokenizer *tokenizer) {
     const int64_t size = hc_tokenizer_size(tokenizer);
     HcStatus status = tokenize_read(d, &text, &error);
     if (status != HC_OK)
-        return tokenize_failed(d, status, &error);
+        return driver_failed(d, status, &error);
     const double begun = hc_now();
     status =
         hc_tokenizer_encode(tokenizer, text.bytes, (size_t)text.count, true, true, &tokens, &error);
@@ -119,7 +112,7 @@ static ExitCode tokenize_encode(Driver *d, HcTokenizer *tokenizer) {
         tokenize_say(d, &text, &tokens, seconds, size);
     hc_tokens_free(&tokens);
     free(text.bytes);
-    return code == EXIT_OK ? tokenize_failed(d, status, &error) : code;
+    return code == EXIT_OK ? driver_failed(d, status, &error) : code;
 }
 
 /* --- back --------------------------------------------------------------------------------------*/
@@ -155,9 +148,9 @@ static ExitCode tokenize_decode(Driver *d, const HcTokenizer *tokenizer) {
     const int64_t size = hc_tokenizer_size(tokenizer);
     HcStatus status = hc_token_file_open(d->options.argument, hc_tokens_width(size), &file, &error);
     if (status != HC_OK)
-        return tokenize_failed(d, status, &error);
+        return driver_failed(d, status, &error);
     status = hc_token_file_check(&file, size, &hash, &error);
-    ExitCode code = tokenize_failed(d, status, &error);
+    ExitCode code = driver_failed(d, status, &error);
     if (code == EXIT_OK)
         code = output_open(d, d->options.run.out, NULL, &output);
     if (code == EXIT_OK) {
@@ -165,7 +158,7 @@ static ExitCode tokenize_decode(Driver *d, const HcTokenizer *tokenizer) {
         status = tokenize_put(&file, tokenizer, &to, &error);
         if (status == HC_OK && !hc_show_end(&to))
             status = hc_fail(&error, HC_ERROR_IO, "cannot write the text");
-        code = tokenize_failed(d, status, &error);
+        code = driver_failed(d, status, &error);
         if (code == EXIT_OK)
             code = output_finish(d, &output);
         else
@@ -184,7 +177,7 @@ static ExitCode tokenize_make(Driver *d) {
     const int64_t wanted = (int64_t)d->options.train_tokens.value;
     HcStatus status = tokenize_read(d, &text, &error);
     if (status != HC_OK)
-        return tokenize_failed(d, status, &error);
+        return driver_failed(d, status, &error);
     status = hc_tokenizer_make(text.bytes, (size_t)text.count, wanted, &made, &error);
     free(text.bytes);
     if (status != HC_OK)
@@ -193,10 +186,12 @@ static ExitCode tokenize_make(Driver *d) {
     if (status == HC_OK) {
         const int64_t size = LEAST_TOKENS + (int64_t)made.count;
         fprintf(d->err, "%s: %" PRId64 " tokens%s\n", d->options.run.out, size,
-                size < wanted ? ": no pair of them is in the text twice" : "");
+                size < wanted
+                    ? ": no pair of them that makes at most 1024 bytes is in the text twice"
+                    : "");
     }
     hc_made_free(&made);
-    return tokenize_failed(d, status, &error);
+    return driver_failed(d, status, &error);
 }
 
 ExitCode command_tokenize(Driver *d) {
@@ -209,7 +204,7 @@ ExitCode command_tokenize(Driver *d) {
         return tokenize_make(d);
     HcStatus status = hc_tokenizer_open(d->options.run.tokenizer, &tokenizer, &error);
     if (status != HC_OK)
-        return tokenize_failed(d, status, &error);
+        return driver_failed(d, status, &error);
     code = d->options.decode ? tokenize_decode(d, tokenizer) : tokenize_encode(d, tokenizer);
     hc_tokenizer_free(tokenizer);
     return code;

@@ -22,12 +22,14 @@ static HcStatus read_prompt(const char *path, char **text, size_t *length, HcErr
             room = room ? 2 * room : 4096;
             char *grown = realloc(*text, room);
             n = 0;
-            if (!grown || room > MOST_PROMPT) {
+            *text = grown ? grown : *text;
+            if (!grown)
                 status = hc_fail_memory(error, "the prompt");
-                *text = grown ? grown : *text;
+            else if (room > MOST_PROMPT)
+                status = hc_fail(error, HC_ERROR_DATA, "the prompt `%s` is longer than %d MiB",
+                                 path, MOST_PROMPT >> 20);
+            if (status != HC_OK)
                 continue;
-            }
-            *text = grown;
         }
         n = fread(*text + *length, 1, room - *length, file);
         if (ferror(file)) /* a folder, too */

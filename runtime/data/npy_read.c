@@ -133,8 +133,8 @@ HcStatus hc_npy_header(int file, const char *path, HcNpyHeader *header, HcError 
         length |= (uint32_t)head[10] << 16 | (uint32_t)head[11] << 24;
     if (length > MOST)
         return hc_fail(error, HC_ERROR_DATA,
-                       "`%s` has a header of %lld bytes: tokens are an array of whole numbers",
-                       path, (long long)length);
+                       "`%s` has a header of %lld bytes, and %d are read at most", path,
+                       (long long)length, (int)MOST);
     size_t got;
     header->offset = version > 1 ? 12 : 10;
     status = hc_read_at(file, path, header->offset, dictionary, length, &got, error);

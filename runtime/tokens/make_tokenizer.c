@@ -263,14 +263,14 @@ static HcStatus add_merged(HcMade *made, const Pair *pair, int32_t token, HcErro
     return status;
 }
 
-/* Whether the two together are a token already, made of others. */
+/* Whether the two together are a token already, made of others, or longer than any is made. */
 static bool is_token(const HcTokenizer *t, const Pair *pair) {
-    uint8_t bytes[1024];
+    uint8_t bytes[HC_LONGEST_MADE];
     size_t left = 0, right = 0;
     const uint8_t *a = hc_tokenizer_bytes(t, pair->left, &left),
                   *b = hc_tokenizer_bytes(t, pair->right, &right);
     if (left + right > sizeof bytes)
-        return true; /* nor are such long ones wanted */
+        return true;
     memcpy(bytes, a, left);
     memcpy(bytes + left, b, right);
     return hc_words_find(&t->vocabulary, bytes, left + right) != HC_NO_WORD;
