@@ -15,7 +15,7 @@ static ExitCode eval_plain(Driver *d, const HcModel *model, const HcEvalOptions 
     const HcStatus status = hc_evaluate(model, options, &e, &error);
     ExitCode code = EXIT_OK;
     if (status != HC_OK)
-        return trained_failed(d, status, &error);
+        return driver_failed(d, status, &error);
     if (d->options.run.json)
         code = driver_print_json(d, hc_evaluation_json(&e));
     else
@@ -40,7 +40,7 @@ static ExitCode eval_ablate(Driver *d, const HcModel *model, const HcEvalOptions
     const HcStatus status = hc_ablate(model, options, overrides->at, overrides->count,
                                       d->options.each, &ablation, &error);
     const ExitCode code =
-        status == HC_OK ? eval_show_ablation(d, &ablation) : trained_failed(d, status, &error);
+        status == HC_OK ? eval_show_ablation(d, &ablation) : driver_failed(d, status, &error);
     hc_ablation_free(&ablation);
     return code;
 }
@@ -96,7 +96,7 @@ static ExitCode predict_to(Driver *d, const HcModel *model, HcPredictForm form) 
     if (status == HC_OK)
         return output_finish(d, &output);
     output_discard(&output);
-    return trained_failed(d, status, &error);
+    return driver_failed(d, status, &error);
 }
 
 ExitCode command_predict(Driver *d) {

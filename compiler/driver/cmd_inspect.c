@@ -75,7 +75,7 @@ static ExitCode inspect_maps(Driver *d, const HcModel *model, const HcInspectOpt
     HcError error;
     const HcStatus status = hc_maps_read(model, options, &maps, &error);
     if (status != HC_OK)
-        return trained_failed(d, status, &error);
+        return driver_failed(d, status, &error);
     const ExitCode code = inspect_show_maps(d, &maps);
     hc_maps_free(&maps);
     return code;
@@ -87,7 +87,7 @@ static ExitCode inspect_tensors(Driver *d, const HcModel *model, const HcInspect
     HcError error;
     const HcStatus status = hc_inspect(model, options, &found, &error);
     if (status != HC_OK)
-        return trained_failed(d, status, &error);
+        return driver_failed(d, status, &error);
     json_t *tree = json ? hc_inspection_json(&found) : NULL;
     const ExitCode code = inspect_show(d, !json && hc_inspection_print(&found, d->out), tree);
     hc_inspection_free(&found);

@@ -1,4 +1,5 @@
 /* hcc report: runs on one page. */
+#include "base/text_stream.h"
 #include "driver/compare.h"
 #include "driver/outputs.h"
 #include "driver/report/page.h"
@@ -17,7 +18,7 @@ static ExitCode report_read_maps(Driver *one, const char *run, GroupMaps *to, Hc
                                       .batches = (int64_t)one->options.batches.value};
     const HcStatus status = hc_maps_read(loaded.model, &options, &to->maps, error);
     pipeline_unload(&loaded);
-    return status == HC_OK ? EXIT_OK : trained_failed(one, status, error);
+    return status == HC_OK ? EXIT_OK : driver_failed(one, status, error);
 }
 
 /* The first line that was said, without whose it is. */
@@ -30,25 +31,22 @@ static const char *report_reason(Arena *arena, const char *said) {
 
 /* In a compilation of its own. What is wrong with one run's maps leaves the page good. */
 static void report_group_maps(Driver *d, const char *run, GroupMaps *to) {
-    char *said = NULL;
-    size_t length = 0;
     HcError error;
-    FILE *err = open_memstream(&said, &length);
-    if (!err)
-        arena_exhausted(d->c->arena);
-    Driver one = pipeline_apart(d, err);
+    TextStream *err = text_stream_open(d->c->arena);
+    Driver one = pipeline_apart(d, err->to);
     one.color = false; /* what it says becomes part of a sentence */
     *to = (GroupMaps){.run = run};
     const ExitCode code = report_read_maps(&one, run, to, &error);
     compilation_destroy(one.c);
-    fclose(err);
+    text_stream_close(err);
     if (code != EXIT_OK) {
-        to->why = report_reason(d->c->arena, said);
+        to->why = report_reason(
+            d->c->arena, arena_copy_string(d->c->arena, err->text ? err->text : "", err->length));
         fprintf(d->err, "hcc: warning: the report lacks the maps of `%s`: %s\n", run, to->why);
     } else if (!hc_depths_of(&to->maps, &to->depths)) {
         arena_exhausted(d->c->arena);
     }
-    free(said);
+    text_stream_free(err);
 }
 
 static GroupMaps *report_maps(Driver *d, const HcComparison *c) {
@@ -74,7 +72,7 @@ static ExitCode report_write(Driver *d, const HcComparison *comparison) {
     const char *path = d->options.run.out ? d->options.run.out : "report.html";
     const HcStatus status = report_curves(d->c->arena, comparison, &curves, &error);
     if (status != HC_OK)
-        return trained_failed(d, status, &error);
+        return driver_failed(d, status, &error);
     ExitCode code = output_open(d, path, output_mark(d->c->arena, "<!-- ", " -->"), &output);
     if (code != EXIT_OK)
         return code;

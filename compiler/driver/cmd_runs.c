@@ -3,13 +3,6 @@
 #include "driver/wrap.h"
 #include "runtime/runs/print_log.h"
 
-static ExitCode runs_failed(Driver *d, HcStatus status, const HcError *error) {
-    if (status == HC_OK)
-        return EXIT_OK;
-    driver_error(d, "%s", error->message);
-    return (ExitCode)hc_exit_code(status);
-}
-
 static void runs_note_torn(Driver *d, const HcPastRun *run) {
     if (run->torn)
         fprintf(
@@ -36,7 +29,7 @@ ExitCode command_log(Driver *d) {
                                     d->out, &error);
     }
     hc_past_run_free(&run);
-    return runs_failed(d, status, &error);
+    return driver_failed(d, status, &error);
 }
 
 ExitCode compare_tell(Driver *d, const HcPastRuns *runs) {
@@ -69,7 +62,7 @@ ExitCode compare_read(Driver *d, const HcOptionList *paths, HcPastRuns *runs,
         status = hc_past_runs_add(runs, paths->at[k], &error);
     if (status == HC_OK)
         status = hc_compare(comparison, runs, d->options.baseline, &error);
-    return runs_failed(d, status, &error);
+    return driver_failed(d, status, &error);
 }
 
 ExitCode compare_runs(Driver *d, const HcOptionList *paths) {

@@ -1,4 +1,5 @@
 /* hcc sweep: a grid of values, a run for each, some at a time. */
+#include "base/text_stream.h"
 #include "driver/compare.h"
 #include "driver/pipeline.h"
 #include "driver/sweep/table.h"
@@ -98,24 +99,21 @@ static void sweep_add_settings(Driver *one, const SweepRun *run) {
 
 /* What it says is headed by what it is of, and said once. */
 static ExitCode sweep_check_run(Driver *d, SweepChecks *checks, const SweepRun *run, bool whole) {
-    char *said = NULL;
-    size_t length = 0;
-    FILE *err = open_memstream(&said, &length);
-    if (!err)
-        arena_exhausted(d->c->arena);
-    Driver one = pipeline_apart(d, err);
+    TextStream *err = text_stream_open(d->c->arena);
+    Driver one = pipeline_apart(d, err->to);
     sweep_add_settings(&one, run);
     const ExitCode code = sweep_compile(&one, whole);
     compilation_destroy(one.c);
-    fclose(err);
-    if (length && (!checks->said || strcmp(checks->said, said) != 0)) {
+    text_stream_close(err);
+    const char *said = arena_copy_string(d->c->arena, err->text ? err->text : "", err->length);
+    if (err->length && (!checks->said || strcmp(checks->said, said) != 0)) {
         if (run->n_settings)
             fprintf(d->err, "hcc: with %s:\n",
                     sweep_joined(d->c->arena, run->settings, run->n_settings));
         fputs(said, d->err);
-        checks->said = arena_copy_string(d->c->arena, said, length);
+        checks->said = said;
     }
-    free(said);
+    text_stream_free(err);
     return code;
 }
 

@@ -162,7 +162,7 @@ ExitCode command_train(Driver *d) {
     HcError error;
     fault_handlers_note("training");
     HcStatus status = hc_train(loaded.model, &options, &result, &error);
-    code = status == HC_OK ? train_report(d, &result) : trained_failed(d, status, &error);
+    code = status == HC_OK ? train_report(d, &result) : driver_failed(d, status, &error);
     if (status == HC_OK)
         hc_evaluation_free(&result.evaluation);
     pipeline_unload(&maps.loaded);
@@ -183,7 +183,7 @@ ExitCode command_sample(Driver *d) {
     HcStatus status =
         hc_print_sample(loaded.model, &d->options.run, d->options.argument, d->out, d->err, &error);
     if (status != HC_OK)
-        code = trained_failed(d, status, &error);
+        code = driver_failed(d, status, &error);
     pipeline_unload(&loaded);
     return code;
 }
@@ -205,7 +205,7 @@ ExitCode command_bench(Driver *d) {
     HcError error;
     HcStatus status = hc_bench(loaded.model, &options, &result, &error);
     if (status != HC_OK) {
-        code = trained_failed(d, status, &error);
+        code = driver_failed(d, status, &error);
     } else {
         if (d->options.run.json)
             code = driver_print_json(d, hc_bench_json(&result));

@@ -59,6 +59,8 @@ void fault_handlers_note(const char *what);
  * EXIT_SPEC when there are errors. */
 ExitCode driver_report(Driver *d);
 void driver_error(Driver *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Says what the runtime complained about; EXIT_OK where it did not. */
+ExitCode driver_failed(Driver *d, HcStatus status, const HcError *error);
 /* Takes the reference; NULL: there was no memory for it. */
 ExitCode driver_print_json(Driver *d, json_t *value);
 

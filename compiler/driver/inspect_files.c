@@ -43,7 +43,7 @@ static uint32_t pictures_of(const HcSiteMaps *s, const HcMap *maps[MAPS], Pictur
 static ExitCode folder_make(Driver *d, const char *folder) {
     HcError error;
     const HcStatus status = hc_make_folder(folder, &error);
-    return status == HC_OK ? EXIT_OK : trained_failed(d, status, &error);
+    return driver_failed(d, status, &error);
 }
 
 /* --- arrays ------------------------------------------------------------------------------------*/

@@ -1,5 +1,6 @@
 /* What all commands say, and how: errors, diagnostics, JSON. */
 #include "driver/driver.h"
+#include "runtime/app/signals.h"
 #include "runtime/files/json.h"
 #include <stdlib.h>
 
@@ -19,6 +20,17 @@ ExitCode driver_report(Driver *d) {
     else
         diag_render_text(diagnostics, d->err, d->color);
     return diag_error_count(diagnostics) ? EXIT_SPEC : EXIT_OK;
+}
+
+ExitCode driver_failed(Driver *d, HcStatus status, const HcError *error) {
+    if (status == HC_OK)
+        return EXIT_OK;
+    if (status == HC_INTERRUPTED) {
+        fprintf(d->err, "hcc: %s\n", error->message);
+        return (ExitCode)hc_signals_exit_code();
+    }
+    driver_error(d, "%s", error->message);
+    return (ExitCode)hc_exit_code(status);
 }
 
 ExitCode driver_print_json(Driver *d, json_t *value) {

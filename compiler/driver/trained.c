@@ -6,15 +6,6 @@
 #include "runtime/trained/find_run.h"
 #include <string.h>
 
-ExitCode trained_failed(Driver *d, HcStatus status, const HcError *error) {
-    if (status == HC_INTERRUPTED) {
-        fprintf(d->err, "hcc: %s\n", error->message);
-        return (ExitCode)hc_signals_exit_code();
-    }
-    driver_error(d, "%s", error->message);
-    return (ExitCode)hc_exit_code(status);
-}
-
 const char *trained_data_folder(Driver *d) {
     const char *file = d->options.argument, *slash = strrchr(file, '/');
     if (!slash)
@@ -29,7 +20,7 @@ ExitCode trained_load(Driver *d, const char *folder, bool maps, LoadedModel *loa
     HcError error;
     HcStatus status = hc_read_config(folder, &config, &error);
     if (status != HC_OK)
-        return trained_failed(d, status, &error);
+        return driver_failed(d, status, &error);
     const char *text, *model = NULL;
     size_t length;
     int f64;

@@ -5,8 +5,6 @@
 #include "driver/pipeline.h"
 #include "runtime/hc.h"
 
-/* Says what the runtime complained about. */
-ExitCode trained_failed(Driver *d, HcStatus status, const HcError *error);
 /* Where the files that a train block names are looked for: beside the .hc file. NULL: where we are,
  * also if that is the same. */
 const char *trained_data_folder(Driver *d);

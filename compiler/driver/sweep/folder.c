@@ -16,11 +16,6 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-static ExitCode folder_failed(Driver *d, HcStatus status, const HcError *error) {
-    driver_error(d, "%s", error->message);
-    return (ExitCode)hc_exit_code(status);
-}
-
 static const char *folder_record(Driver *d, const SweepFolder *folder) {
     return arena_printf(d->c->arena, "%s/" HC_SWEEP_FILE, folder->path);
 }
@@ -132,7 +127,7 @@ static ExitCode folder_read(Driver *d, SweepFolder *folder) {
     }
     const HcStatus status = hc_json_file(path, &record, &error);
     if (status != HC_OK)
-        return folder_failed(d, status, &error);
+        return driver_failed(d, status, &error);
     folder->began = true;
     const ExitCode code = folder_compare(d, folder, record);
     json_decref(record);
@@ -185,7 +180,7 @@ ExitCode sweep_folder_open(Driver *d, SweepFolder *folder, uint32_t threads) {
     folder->made = sweep_made(d, threads);
     const HcStatus status = hc_make_folder(out, &error);
     if (status != HC_OK)
-        return folder_failed(d, status, &error);
+        return driver_failed(d, status, &error);
     const ExitCode code = folder_lock(d, folder);
     return code == EXIT_OK ? folder_read(d, folder) : code;
 }
@@ -257,5 +252,5 @@ ExitCode sweep_folder_write(Driver *d, SweepFolder *folder, const SweepGrid *gri
         arena_exhausted(d->c->arena);
     const HcStatus status = hc_file_replace(folder_record(d, folder), text, strlen(text), &error);
     free(text);
-    return status == HC_OK ? EXIT_OK : folder_failed(d, status, &error);
+    return driver_failed(d, status, &error);
 }
