@@ -107,6 +107,11 @@ typedef struct {
         group,                                                                                     \
         choices},
 
+/* Whether it has a statement and a key of its own: the parts are said behind the batch. */
+static inline bool hc_setting_stands_alone(const char *name) {
+    return strcmp(name, "parts") != 0;
+}
+
 /* Whether `word` stands among words separated by blanks; all of none. */
 static inline bool hc_setting_takes(const HcSettingRule *rule, const char *word) {
     const size_t length = strlen(word);

@@ -46,7 +46,7 @@ static void list_names(const HcRecipe *recipe, const char *group, char *text, si
     text[0] = '\0';
     for (int k = 0; k < N_RULES && used < size; k++)
         if (applies(recipe, &rules[k]) && (!group || strcmp(rules[k].group, group) == 0) &&
-            strcmp(rules[k].name, "parts") != 0) /* said with the batch */
+            hc_setting_stands_alone(rules[k].name))
             used +=
                 (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", rules[k].name);
 }
@@ -54,7 +54,9 @@ static void list_names(const HcRecipe *recipe, const char *group, char *text, si
 static HcStatus unknown_key(const HcRecipe *recipe, const char *key, HcError *error) {
     const char *taken[N_RULES];
     for (int k = 0; k < N_RULES; k++)
-        taken[k] = applies(recipe, &rules[k]) ? rules[k].name : NULL;
+        taken[k] = applies(recipe, &rules[k]) && hc_setting_stands_alone(rules[k].name)
+                       ? rules[k].name
+                       : NULL;
     const char *nearest = hc_nearest_name(key, taken, N_RULES);
     if (nearest)
         return hc_fail(error, HC_ERROR_ARGUMENT,
@@ -140,7 +142,7 @@ HcStatus hc_recipe_set(HcRecipe *recipe, const char *key, const char *value, HcE
         key += 6;
     if (strcmp(key, "batch") == 0)
         return set_batch(recipe, value, error);
-    if (strcmp(key, "parts") == 0)
+    if (!hc_setting_stands_alone(key))
         return hc_fail(error, HC_ERROR_ARGUMENT,
                        "the parts are the batch's: train.batch = \"%lld in %s\"",
                        (long long)recipe->batch, value);

@@ -61,7 +61,7 @@ static void test_settings_are_documented(void **state) {
         char wanted[64], line[512];
         size_t length;
         if (!rules[k].group[0]) {
-            const bool parts = strcmp(name, "parts") == 0; /* said with the batch */
+            const bool parts = !hc_setting_stands_alone(name);
             snprintf(wanted, sizeof wanted, "| `%s ", parts ? "batch 16;`, `batch 16 in" : name);
             grammar_line(text, wanted, &length);
             continue;

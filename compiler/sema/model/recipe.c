@@ -174,7 +174,7 @@ static uint32_t taken_names(const Setter *t, const char *group, const char **nam
     const bool betas = hc_setting_takes(rule_find(t, "beta1"), chosen(t, "optimizer"));
     for (uint32_t k = 0; k < N_RULES; k++)
         if ((!group || strcmp(rules[k].group, group) == 0) && applies(t, &rules[k]) &&
-            strcmp(rules[k].name, "parts") != 0) /* said with the batch */
+            hc_setting_stands_alone(rules[k].name))
             names[n++] = rules[k].name;
     for (uint32_t k = 0; k < N_OTHERS; k++)
         if (k == 0 ? betas && (!group || strcmp(group, "optimizer") == 0) : !group)
@@ -319,7 +319,7 @@ static void set_by_name(Setter *t, const char *name, const Expr *e, const Expr *
                    name);
     } else if (strcmp(name, "held_out") == 0) {
         data_set_held_out(s, e);
-    } else if (strcmp(name, "parts") == 0) {
+    } else if (!hc_setting_stands_alone(name)) {
         sema_error(s, DIAG_SETTING, at, "the parts are the batch's");
         sema_help(s, "write them behind it: `batch 32 in 8`");
     } else if (strcmp(name, "batch") == 0) {
