@@ -23,7 +23,7 @@ static void rate(char *text, size_t size, double per_second) {
         snprintf(text, size, "%.0f", per_second);
 }
 
-static void duration(char *text, size_t size, double seconds) {
+void hc_duration_text(char *text, size_t size, double seconds) {
     long long s = seconds < 0 ? 0 : seconds > 3e8 ? 300000000 : (long long)(seconds + 0.5);
     if (s >= 3600)
         snprintf(text, size, "%lldh%02lldm", s / 3600, s / 60 % 60);
@@ -45,7 +45,8 @@ void hc_progress_step(HcProgress *p, int64_t step, double loss, double norm, dou
     p->last = now;
     char speed[32], left[32], gain[32] = "";
     rate(speed, sizeof speed, spent > 0 ? p->count / spent : 0);
-    duration(left, sizeof left, spent / (double)(step - p->first) * (double)(p->steps - step));
+    hc_duration_text(left, sizeof left,
+                     spent / (double)(step - p->first) * (double)(p->steps - step));
     if (!isnan(p->gain))
         snprintf(gain, sizeof gain, "gain %.3g | ", p->gain);
     fprintf(p->to, "%sstep %lld/%lld | loss %.4f | gn %.2f | lr %.1e | %s%s %s | eta %s%s",

@@ -31,4 +31,7 @@ FILE *hc_progress_begin_note(HcProgress *progress);
 void hc_progress_end_note(HcProgress *progress);
 void hc_progress_end(HcProgress *progress);
 
+/* 3h05m, 7m12s, 12s */
+void hc_duration_text(char *text, size_t size, double seconds);
+
 #endif

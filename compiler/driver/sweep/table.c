@@ -1,6 +1,7 @@
 #include "driver/sweep/table.h"
 #include "driver/wrap.h"
 #include "runtime/run/clock.h"
+#include "runtime/train/progress.h"
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -27,12 +28,7 @@ static void table_left(const SweepTask *task, char text[NUMBER]) {
     text[0] = '\0';
     if (task->state != TASK_RUNNING || task->first_step < 0 || !(done > 0) || task->steps <= 0)
         return;
-    const double left = spent / done * (double)(task->steps - task->step);
-    const long long s = left < 3e8 ? (long long)(left + 0.5) : 300000000;
-    if (s >= 3600)
-        snprintf(text, NUMBER, "%lldh%02lldm", s / 3600, s / 60 % 60);
-    else
-        snprintf(text, NUMBER, "%lldm%02llds", s / 60, s % 60);
+    hc_duration_text(text, NUMBER, spent / done * (double)(task->steps - task->step));
 }
 
 static void table_counts(const Sweep *s, char line[LINE]) {
