@@ -397,11 +397,12 @@ HcStatus hc_load_checkpoint_says(HcContext *c, const char *folder, HcCheckpointS
 }
 
 HcStatus hc_load_evaluated(HcContext *c, const char *parameters) {
-    const size_t length = strlen(parameters), end = strlen(HC_PARAMETERS_FILE);
     StateTensors s = {0};
     HcTensorFile *file = NULL;
     HcStatus status = hc_load(c, parameters);
-    if (status != HC_OK || length < end || strcmp(parameters + length - end, HC_PARAMETERS_FILE))
+    const bool of_checkpoint = hc_path_ends(parameters, "/" HC_PARAMETERS_FILE) ||
+                               strcmp(parameters, HC_PARAMETERS_FILE) == 0;
+    if (status != HC_OK || !of_checkpoint)
         return status;
     char *path = state_beside(parameters);
     status = path ? state_room(c, &s, 1) : hc_fail_memory(&c->error, "a path");

@@ -2,6 +2,7 @@
  * the machine are the same. What is not is said. */
 #include "runtime/files/checkpoint.h"
 #include "runtime/files/json.h"
+#include "runtime/files/paths.h"
 #include "runtime/run/context.h"
 #include "runtime/train/trainer.h"
 #include "runtime/trained/find_run.h"
@@ -101,8 +102,7 @@ static HcStatus check_there(const Trainer *t, const char *checkpoint) {
     free(parameters);
     if (there)
         return HC_OK;
-    const size_t length = strlen(checkpoint), end = strlen("/last");
-    if (length < end || strcmp(checkpoint + length - end, "/last") != 0)
+    if (!hc_path_ends(checkpoint, "/last"))
         return hc_fail(t->error, HC_ERROR_CHECKPOINT,
                        "there is no checkpoint `%s`: --resume %s goes on from the newest",
                        checkpoint, t->run.path);
@@ -112,30 +112,35 @@ static HcStatus check_there(const Trainer *t, const char *checkpoint) {
                    checkpoint, t->run.path);
 }
 
-/* The step of the newest checkpoint; -1: there is none that says it. */
-static int64_t newest_step(const Trainer *t) {
+/* *step: of the newest checkpoint; 0: there is none that can be read. */
+static HcStatus newest_step(const Trainer *t, uint64_t *step) {
     char *last = hc_run_file(&t->run, "ckpt/last");
     char *path = last ? hc_checkpoint_parameters(last) : NULL;
     HcTensorFile *file = NULL;
-    uint64_t step = 0;
-    const bool said = path && hc_tensors_open_partial(path, NULL, 0, &file, NULL) == HC_OK &&
-                      hc_tensors_number(file, "hcc.step", &step) && step <= INT64_MAX;
+    HcStatus status = path ? hc_tensors_open_partial(path, NULL, 0, &file, t->error)
+                           : hc_fail_memory(t->error, "a path");
+    if (status != HC_OK || !hc_tensors_number(file, "hcc.step", step))
+        *step = 0;
     hc_tensors_close(file);
     free(path);
     free(last);
-    return said ? (int64_t)step : -1;
+    return status == HC_ERROR_MEMORY ? status : HC_OK;
 }
 
 /* What came after an earlier checkpoint goes when its run goes on from there. */
 static HcStatus check_newest(const Trainer *t, const char *checkpoint) {
-    const int64_t newest = newest_step(t), step = t->result->steps;
-    if (t->options->force || newest <= step)
+    const int64_t step = t->result->steps;
+    uint64_t newest;
+    if (t->options->force || hc_path_ends(checkpoint, "/last"))
         return HC_OK;
+    const HcStatus status = newest_step(t, &newest);
+    if (status != HC_OK || newest <= (uint64_t)step)
+        return status;
     return hc_fail(t->error, HC_ERROR_ARGUMENT,
-                   "`%s` is of step %lld, and the run was saved after step %lld: going on from it "
+                   "`%s` is of step %lld, and the run was saved after step %llu: going on from it "
                    "takes away what came after (--force does); --from %s begins another run with "
                    "its parameters",
-                   checkpoint, (long long)step, (long long)newest, checkpoint);
+                   checkpoint, (long long)step, (unsigned long long)newest, checkpoint);
 }
 
 static HcStatus load(Trainer *t, const char *checkpoint) {
