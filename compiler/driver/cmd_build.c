@@ -22,7 +22,6 @@ typedef struct {
 static const char *const runtime_libraries[] = {
     "-ljansson",
     "-lpcre2-8",
-    "-lxxhash",
     "-lpthread",
     "-lm",
 #ifdef __SANITIZE_ADDRESS__
@@ -74,8 +73,7 @@ static ExitCode build_form(Build *b) {
 
 /* The runtime's library: beside hcc in the build folder, or where an installation puts it. */
 static const char *build_runtime(Driver *d) {
-    static const char *const places[] = {"runtime/libhcrt.a", "../lib/hcc/libhcrt.a",
-                                         "../../lib/hcc/libhcrt.a"};
+    static const char *const places[] = {"runtime/libhcrt.a", HCC_RUNTIME_FOLDER "/libhcrt.a"};
     const char *folder = driver_program_folder(d);
     for (size_t k = 0; folder && k < sizeof places / sizeof *places; k++) {
         const char *path = arena_printf(d->c->arena, "%s/%s", folder, places[k]);

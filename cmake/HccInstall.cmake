@@ -1,0 +1,40 @@
+# What `cmake --install` puts where. Everything is found from where it lies, so that a prefix can be
+# moved; `hcc` itself finds the runtime by HCC_RUNTIME_FROM_PROGRAM (compiler/driver).
+#
+#   bin/hcc
+#   include/hcc/hc.h, include/hcc/abi/   the C interface: #include <hcc/hc.h>
+#   lib/libhcrt.a, libhcrt.so.ABI        the runtime
+#   lib/pkgconfig/hcc.pc, lib/cmake/hcc  for those who build against it
+include(CMakePackageConfigHelpers)
+
+install(TARGETS hcc hcrt hcrt_shared EXPORT hccTargets
+        RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES runtime/hc.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hcc)
+install(FILES abi/abi.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hcc/abi)
+
+# --- for those who build against it ---------------------------------------------------------------
+set(HCC_CMAKE_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/hcc)
+install(EXPORT hccTargets NAMESPACE hcc:: DESTINATION ${HCC_CMAKE_FOLDER})
+configure_package_config_file(cmake/hccConfig.cmake.in ${CMAKE_BINARY_DIR}/hccConfig.cmake
+                              INSTALL_DESTINATION ${HCC_CMAKE_FOLDER}
+                              NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+# A minor version of 0 may change everything, as long as there is no 1.0.
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/hccConfigVersion.cmake
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/hccConfig.cmake ${CMAKE_BINARY_DIR}/hccConfigVersion.cmake
+        DESTINATION ${HCC_CMAKE_FOLDER})
+
+file(RELATIVE_PATH HCC_PREFIX_FROM_PC
+     ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+configure_file(cmake/hcc.pc.in ${CMAKE_BINARY_DIR}/hcc.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/hcc.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# --- and away again -------------------------------------------------------------------------------
+# What the last `cmake --install` of this build folder put somewhere.
+add_custom_target(uninstall
+  COMMAND ${CMAKE_COMMAND} -DMANIFEST=${CMAKE_BINARY_DIR}/install_manifest.txt
+          -P ${CMAKE_SOURCE_DIR}/cmake/uninstall.cmake
+  VERBATIM)
