@@ -136,6 +136,7 @@ typedef struct {
     TirType type;   /* int: tokens; real otherwise */
     uint32_t limit; /* tokens: values are 0 .. limit-1; 0 = no bound */
     bool is_target;
+    const char *upstream; /* the result whose gradient the caller gives here; NULL: no gradient */
     Span span;
 } TirInput;
 
@@ -153,13 +154,16 @@ typedef struct {
 } TirSpace;
 
 typedef enum {
-    TIR_OUT_LOSS,   /* real, rank 0, global */
-    TIR_OUT_LOGITS, /* what `sample` draws from: the loss's first argument */
-    TIR_OUT_METRIC, /* real, rank 0, global */
-    TIR_OUT_PROBE,  /* exported for inspection */
-    TIR_OUT_GRAD,   /* index = parameter */
-    TIR_OUT_NAMED,  /* anything else a caller wants kept: tests, exported connections */
-    TIR_OUT_UPDATE, /* index = parameter, a buffer: what it is after the step */
+    TIR_OUT_LOSS,       /* real, rank 0, global */
+    TIR_OUT_LOGITS,     /* what `sample` draws from: the loss's first argument */
+    TIR_OUT_METRIC,     /* real, rank 0, global */
+    TIR_OUT_PROBE,      /* exported for inspection */
+    TIR_OUT_GRAD,       /* index = parameter */
+    TIR_OUT_NAMED,      /* anything else a caller wants kept: tests, exported connections */
+    TIR_OUT_UPDATE,     /* index = parameter, a buffer: what it is after the step */
+    TIR_OUT_RESULT,     /* what the caller of a program without a loss wants, in its own memory */
+    TIR_OUT_INPUT_GRAD, /* index = input */
+    TIR_OUT_COUNT
 } TirOutputRole;
 
 typedef struct {
@@ -336,6 +340,8 @@ TirId tir_copy(TirBuilder *b, const TirBlock *from, TirId id, const TirId *opera
 
 /* --- whole programs ----------------------------------------------------------------------------*/
 
+/* The RESULT output of that name, or NULL. */
+const TirOutput *tir_find_result(const TirProgram *p, const char *name);
 /* Checks every invariant; returns NULL, or a message naming the value (in the arena). */
 const char *tir_verify(const TirProgram *p);
 void tir_print(const TirProgram *p, FILE *to);

@@ -76,6 +76,15 @@ void tir_add_output(TirProgram *p, TirOutputRole role, const char *name, uint32_
              (TirOutput){.role = role, .name = name, .index = index, .value = value});
 }
 
+const TirOutput *tir_find_result(const TirProgram *p, const char *name) {
+    for (uint32_t k = 0; k < p->outputs.count; k++) {
+        const TirOutput *out = &p->outputs.at[k];
+        if (out->role == TIR_OUT_RESULT && out->name && strcmp(out->name, name) == 0)
+            return out;
+    }
+    return NULL;
+}
+
 /* --- leaves ------------------------------------------------------------------------------------*/
 
 static TirId leaf(TirBuilder *b, TirOp op, TirAttr attr, TirElem elem) {

@@ -7,8 +7,8 @@ const char *const tir_init_names[TIR_INIT_COUNT] = {
 #define HC_INITIALISER(ident, text) [TIR_INIT_##ident] = text,
 #include "abi/words.def"
 };
-const char *const tir_role_names[7] = {"loss", "logits", "metric", "probe",
-                                       "grad", "named",  "update"};
+const char *const tir_role_names[TIR_OUT_COUNT] = {"loss",  "logits", "metric", "probe",     "grad",
+                                                   "named", "update", "result", "input_grad"};
 
 typedef struct {
     FILE *to;
@@ -218,7 +218,12 @@ static void print_declarations(Printer *p, const TirProgram *program) {
         print_string(p, in->name);
         fputc(' ', p->to);
         print_type(p, &in->type);
-        fprintf(p->to, " limit %u\n", in->limit);
+        fprintf(p->to, " limit %u", in->limit);
+        if (in->upstream) {
+            fputs(" upstream ", p->to);
+            print_string(p, in->upstream);
+        }
+        fputc('\n', p->to);
     }
     for (uint32_t k = 0; k < program->tables.count; k++) {
         const TirTable *t = &program->tables.at[k];

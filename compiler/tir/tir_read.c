@@ -138,6 +138,8 @@ static void reader_input(Reader *r, bool target) {
     in.type = reader_type(r);
     if (tir_lexer_word(&r->s, "limit"))
         in.limit = (uint32_t)tir_lexer_integer(&r->s, 0, UINT32_MAX);
+    if (tir_lexer_word(&r->s, "upstream"))
+        in.upstream = tir_lexer_string(&r->s);
     tir_add_input(r->p, in);
 }
 
@@ -365,7 +367,7 @@ static TirBlock *reader_body(Reader *r, uint32_t depth) {
 }
 
 static void reader_output(Reader *r, const NamedBlock *scope) {
-    const uint32_t role = reader_choice(r, tir_role_names, 7, "an output's role");
+    const uint32_t role = reader_choice(r, tir_role_names, TIR_OUT_COUNT, "an output's role");
     const char *name = tir_lexer_string(&r->s);
     const uint32_t index = (uint32_t)tir_lexer_integer(&r->s, 0, UINT32_MAX);
     tir_add_output(r->p, (TirOutputRole)role, name, index, reader_operand(r, scope));

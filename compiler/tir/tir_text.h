@@ -20,7 +20,7 @@
 #include "tir/tir_internal.h"
 
 /* Names as they stand in the text, by enumerator. */
-extern const char *const tir_role_names[7];
+extern const char *const tir_role_names[TIR_OUT_COUNT];
 
 #define TIR_TEXT_NESTING 64
 

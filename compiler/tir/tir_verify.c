@@ -92,6 +92,22 @@ static const char *verify_output(const TirProgram *p, const TirOutput *o) {
         if (o->index >= p->params.count || !p->params.at[o->index].buffer ||
             !tir_type_equal(t, &p->params.at[o->index].type))
             return "it does not have its buffer's type";
+    if (o->role == TIR_OUT_RESULT && (!o->name || tir_find_result(p, o->name) != o))
+        return "it has no name, or another result's";
+    if (o->role == TIR_OUT_INPUT_GRAD)
+        if (o->index >= p->inputs.count || !tir_type_equal(t, &p->inputs.at[o->index].type))
+            return "it does not have its input's type";
+    return NULL;
+}
+
+static const char *verify_input(const TirProgram *p, const TirInput *in) {
+    const char *wrong = verify_type(p, &in->type);
+    if (wrong || !in->upstream)
+        return wrong;
+    const TirOutput *of = tir_find_result(p, in->upstream);
+    if (in->type.elem != TIR_REAL || !of || of->value >= p->block->nodes.count ||
+        !tir_type_equal(&in->type, &tir_node(p->block, of->value)->type))
+        return "it is no gradient of a result of its type";
     return NULL;
 }
 
@@ -109,7 +125,7 @@ static const char *verify_declarations(const TirProgram *p) {
             return arena_printf(p->arena, "parameter %u (%s): %s", k, q->name, wrong);
     }
     for (uint32_t k = 0; k < p->inputs.count; k++) {
-        const char *wrong = verify_type(p, &p->inputs.at[k].type);
+        const char *wrong = verify_input(p, &p->inputs.at[k]);
         if (wrong)
             return arena_printf(p->arena, "input %u (%s): %s", k, p->inputs.at[k].name, wrong);
     }
