@@ -207,7 +207,8 @@ HcStatus hc_extended_logits(HcContext *context, HcView *view);
 /* Whether forward passes read the exponential moving average of the parameters over the steps so
  * far (the recipe's `ema`) rather than the parameters themselves; while they do, hc_parameter,
  * hc_save and hc_output give what belongs to it. hc_forward_backward, hc_step, hc_init and whatever
- * loads or binds parameters or saves the optimiser's state end it; hc_backward is refused. HC_ERROR_ARGUMENT without `ema` or before the first step. */
+ * loads or binds parameters or saves the optimiser's state end it; hc_backward is refused.
+ * HC_ERROR_ARGUMENT without `ema` or before the first step. */
 HcStatus hc_use_ema(HcContext *context, int on);
 int hc_uses_ema(const HcContext *context);
 /* Clips and applies one step of the recipe's optimiser and counts it; buffers take what hc_forward
