@@ -228,7 +228,8 @@ HcStatus hc_set_recipe(HcContext *context, const char *key, const char *value);
 
 /* Parameters. Written to a temporary file, synced, then renamed: never half a file. */
 HcStatus hc_save(HcContext *context, const char *path);
-/* The file must hold exactly the model's tensors; nothing changes on failure. */
+/* The file must hold exactly the model's tensors, in F32, F64, F16 or BF16; nothing changes on
+ * failure. A number that f32 cannot hold is one. */
 HcStatus hc_load(HcContext *context, const char *path);
 /* The optimiser's state and the step count: what an exact continuation needs besides. A state says
  * after which step it was made, and names its parameters by their hash: it is refused unless the

@@ -30,8 +30,9 @@ uint64_t hc_tensors_hash(const HcTensor *tensors, int64_t count);
 /* A file that was read whole and found good. */
 typedef struct HcTensorFile HcTensorFile;
 
-/* The file must hold exactly these tensors (F32 and F64 convert into each other). After a failure
- * *file is NULL. */
+/* The file must hold exactly these tensors, each as F32, F64, F16 or BF16, which become the
+ * tensor's own precision; what is finite in the file and would not be there is refused. After a
+ * failure *file is NULL. */
 HcStatus hc_tensors_open(const char *path, const HcTensor *tensors, int64_t count,
                          HcTensorFile **file, HcError *error);
 /* The file may be another model's: it is good for those of these tensors that it holds in their
@@ -40,7 +41,10 @@ HcStatus hc_tensors_open_partial(const char *path, const HcTensor *tensors, int6
                                  HcTensorFile **file, HcError *error);
 /* How many of the tensors it holds. */
 int64_t hc_tensors_there(const HcTensorFile *file);
-/* A line for each tensor that it does not hold, and for each that it holds besides. */
+/* How many of them have more digits in it than the tensors take. */
+int64_t hc_tensors_rounded(const HcTensorFile *file);
+/* A line for each tensor that it does not hold, and for each that it holds besides; and one that
+ * says how many lose digits. */
 HcStatus hc_tensors_say(const HcTensorFile *file, FILE *to);
 /* A text of the file's metadata, which lives as long as the file; NULL: there is none. */
 const char *hc_tensors_text(const HcTensorFile *file, const char *key);

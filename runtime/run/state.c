@@ -98,7 +98,7 @@ static HcStatus take_matching(HcContext *c, const char *path, const HcTensorFile
                        path);
     if (notes)
         fprintf(notes, "`%s` gives %lld of %lld tensors%s\n", path, (long long)there,
-                (long long)all, there < all ? ":" : "");
+                (long long)all, there < all || hc_tensors_rounded(file) > 0 ? ":" : "");
     HcStatus status = notes ? hc_tensors_say(file, notes) : HC_OK;
     if (status == HC_OK)
         hc_tensors_take(file);

@@ -10,6 +10,7 @@
 #include "runtime/trained/evaluate.h"
 #include "runtime_model.h"
 #include <dirent.h>
+#include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -488,8 +489,10 @@ static void strict_about_headers(void **state) {
          "overlap"},
         {"{" ENTRY_A ",\"b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[28,32]}}", 32,
          "gaps"},
-        {"{" ENTRY_A ",\"b\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[24,26]}}", 26,
-         "neither"},
+        {"{" ENTRY_A ",\"b\":{\"dtype\":\"I32\",\"shape\":[],\"data_offsets\":[24,28]}}", 28,
+         "none of F32, F64, F16 and BF16"},
+        {"{" ENTRY_A ",\"b\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[24,28]}}", 28,
+         "wrong offsets"},
         {"{" ENTRY_A ",\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[24,32]}}", 32,
          "shape"},
         {"{" ENTRY_A ",\"b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[24]}}", 28,
@@ -509,6 +512,83 @@ static void strict_about_headers(void **state) {
     foreign(path, "{\"__metadata__\":{\"format\":\"pt\"}," ENTRY_B "," ENTRY_A "}", 28);
     assert_int_equal(read_tensors(path, tensors, 2, &error), HC_OK);
     assert_true(a[5] == 0 && b[0] == 0);
+}
+
+/* A foreign file of one tensor `a`. */
+static void one_tensor(const char *path, const char *type, const void *values, int64_t count,
+                       size_t size) {
+    char header[200];
+    const size_t bytes = (size_t)count * size;
+    snprintf(header, sizeof header,
+             "{\"a\":{\"dtype\":\"%s\",\"shape\":[%lld],\"data_offsets\":[0,%zu]}}", type,
+             (long long)count, bytes);
+    const size_t n = strlen(header);
+    uint8_t *file = calloc(8 + n + bytes, 1);
+    file[0] = (uint8_t)n;
+    memcpy(file + 8, header, n);
+    memcpy(file + 8 + n, values, bytes);
+    put(path, file, 8 + n + bytes);
+    free(file);
+}
+
+/* Every half there is, as C's own conversion has it; they are floats and doubles, exactly. */
+static void halves_are_read(void **state) {
+    (void)state;
+    enum { ALL = 1 << 16 };
+    static const int64_t dims[] = {ALL};
+    static uint16_t bits[ALL];
+    static float single[ALL];
+    static double wide[ALL];
+    const char *path = in("halves.safetensors");
+    HcError error;
+    HcTensor a = {"a", single, 4, 1, dims, ALL}, b = {"a", wide, 8, 1, dims, ALL};
+    for (uint32_t k = 0; k < ALL; k++)
+        bits[k] = (uint16_t)k;
+    for (int brain = 0; brain < 2; brain++) {
+        one_tensor(path, brain ? "BF16" : "F16", bits, ALL, 2);
+        assert_int_equal(read_tensors(path, &a, 1, &error), HC_OK);
+        assert_int_equal(read_tensors(path, &b, 1, &error), HC_OK);
+        for (uint32_t k = 0; k < ALL; k++) {
+            const uint32_t word = k << 16;
+            _Float16 half;
+            float wanted;
+            memcpy(&half, &bits[k], sizeof half);
+            memcpy(&wanted, &word, sizeof wanted);
+            wanted = brain ? wanted : (float)half;
+            if (wanted == wanted)
+                assert_memory_equal(&wanted, &single[k], sizeof wanted);
+            assert_true(wanted == wanted ? single[k] == wide[k] : single[k] != single[k]);
+        }
+    }
+}
+
+/* Doubles become floats, and it is said; what only a double can hold is refused. */
+static void what_is_rounded_is_said(void **state) {
+    (void)state;
+    static const int64_t dims[] = {2};
+    float single[2] = {7, 7};
+    double wide[2];
+    const char *path = in("doubles.safetensors");
+    HcTensor a = {"a", single, 4, 1, dims, 2}, b = {"a", wide, 8, 1, dims, 2};
+    static const struct {
+        double values[2];
+        int64_t rounded; /* -1: it is refused */
+    } cases[] = {{{0.5, -INFINITY}, 0}, {{0.1, 1}, 1}, {{NAN, 1}, 0}, {{1, -1e39}, -1}};
+    HcError error;
+    HcTensorFile *file;
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        one_tensor(path, "F64", cases[k].values, 2, 8);
+        assert_int_equal(read_tensors(path, &b, 1, &error), HC_OK);
+        assert_memory_equal(wide, cases[k].values, sizeof wide);
+        const HcStatus status = hc_tensors_open(path, &a, 1, &file, &error);
+        assert_int_equal(status, cases[k].rounded < 0 ? HC_ERROR_CHECKPOINT : HC_OK);
+        if (status == HC_OK)
+            assert_int_equal(hc_tensors_rounded(file), cases[k].rounded);
+        else
+            assert_non_null(strstr(error.message, "tensor `a` holds -1e+39, which is too large"));
+        hc_tensors_close(file);
+    }
+    assert_true(single[0] == 7 && single[1] == 7);
 }
 
 static void saving_is_all_or_nothing(void **state) {
@@ -544,6 +624,8 @@ int main(void) {
         cmocka_unit_test(damage_is_noticed),
         cmocka_unit_test(messages_are_printable),
         cmocka_unit_test(strict_about_headers),
+        cmocka_unit_test(halves_are_read),
+        cmocka_unit_test(what_is_rounded_is_said),
         cmocka_unit_test(saving_is_all_or_nothing),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
