@@ -82,6 +82,8 @@ typedef struct Jit Jit;
 Jit *jit_load(Arena *arena, const void *object, size_t length, const char *symbol,
               const HcModel **model, const char **error);
 void jit_unload(Jit *jit); /* NULL is fine */
+/* From now on jit_unload alone ends it: its arena may go before. */
+void jit_disown(Jit *jit);
 /* codegen_compile and jit_load in one, the kernels spread over `n_threads` threads (0: as many as
  * the machine has). What is loaded does not depend on their number. */
 Jit *codegen_load(Arena *arena, const CodegenTarget *target, const CodegenModel *model,

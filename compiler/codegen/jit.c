@@ -134,6 +134,12 @@ void jit_unload(Jit *jit) {
         LLVMConsumeError(failed);
     free(jit->kernels);
     free(jit->manifest);
-    jit->owned->object = NULL;
+    jit_disown(jit);
     free(jit);
+}
+
+void jit_disown(Jit *jit) {
+    if (jit->owned)
+        jit->owned->object = NULL;
+    jit->owned = NULL;
 }

@@ -187,6 +187,15 @@ CompileStatus compile_to(CompileRun *run, PassId last) {
     return status;
 }
 
+void compile_say_refusal(CompileRun *run) {
+    const PlanRefusal *refused = &run->refused;
+    if (!refused->message)
+        return;
+    diag_error(run->c->diagnostics, refused->code, refused->at, "%s", refused->message);
+    if (refused->help)
+        diag_help(run->c->diagnostics, "%s", refused->help);
+}
+
 /* --- where a run starts ------------------------------------------------------------------------*/
 
 void compile_from_text(CompileRun *run, uint32_t file) {

@@ -120,6 +120,8 @@ CompileStatus compile_target(CompileRun *run);
 /* After MANIFEST: the model, loaded into this process, as run->loaded; free run->jit with
  * jit_unload when nothing of it is used any more. */
 CompileStatus compile_load(CompileRun *run);
+/* What run->refused says, said in the diagnostics; nothing where it says nothing. */
+void compile_say_refusal(CompileRun *run);
 
 /* Work with what the run has come to, done as a pass is: timed, the watch told of it, lack of
  * memory and broken rules of ops turned into a status. */

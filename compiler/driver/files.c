@@ -1,4 +1,5 @@
 /* Reading sources, and where hcc lies. */
+#include "base/read_text.h"
 #include "driver/driver.h"
 #include <errno.h>
 #include <limits.h>
@@ -7,8 +8,6 @@
 #include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { READ_STEP = 64 * 1024, SOURCE_LIMIT = 16 * 1024 * 1024 };
 
 /* A folder is no source. That of a run is taken by other commands. */
 static ExitCode source_is_folder(Driver *d, const char *path) {
@@ -36,30 +35,18 @@ ExitCode driver_read_source(Driver *d, const char *path, uint32_t *file) {
         driver_error(d, "cannot read '%s': %s", path, strerror(errno));
         return EXIT_USAGE;
     }
-    char *text = NULL;
-    size_t length = 0, capacity = 0;
-    bool bad = false;
-    while (!bad) {
-        if (length == capacity) {
-            text = arena_grow(d->c->arena, text, capacity,
-                              capacity + (capacity ? capacity : READ_STEP));
-            capacity += capacity ? capacity : READ_STEP;
-        }
-        size_t got = fread(text + length, 1, capacity - length, from);
-        length += got;
-        if (got == 0)
-            break;
-        bad = length > SOURCE_LIMIT;
-    }
-    bool failed = ferror(from);
+    const char *text;
+    size_t length;
+    const ReadResult read = read_text(d->c->arena, from, READ_SOURCE_MOST, &text, &length);
+    const int why = errno;
     if (!is_stdin)
         fclose(from);
-    if (failed) {
-        driver_error(d, "cannot read '%s': %s", path, strerror(errno));
+    if (read == READ_FAILED) {
+        driver_error(d, "cannot read '%s': %s", path, strerror(why));
         return EXIT_USAGE;
     }
-    if (bad) {
-        driver_error(d, "'%s' is longer than %d MiB", path, SOURCE_LIMIT / 1024 / 1024);
+    if (read == READ_TOO_LONG) {
+        driver_error(d, "'%s' is longer than %d MiB", path, READ_SOURCE_MOST / 1024 / 1024);
         return EXIT_SPEC;
     }
     *file = source_add(d->c->sources, is_stdin ? "<stdin>" : path, text, length);

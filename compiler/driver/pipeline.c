@@ -124,19 +124,12 @@ void pipeline_end(Driver *d, CompileRun *run) {
 
 /* --- running -----------------------------------------------------------------------------------*/
 
-static void pipeline_refusal(Driver *d, const PlanRefusal *refused) {
-    diag_error(d->c->diagnostics, refused->code, refused->at, "%s", refused->message);
-    if (refused->help)
-        diag_help(d->c->diagnostics, "%s", refused->help);
-}
-
-ExitCode pipeline_status(Driver *d, const CompileRun *run, CompileStatus status) {
+ExitCode pipeline_status(Driver *d, CompileRun *run, CompileStatus status) {
     switch (status) {
     case COMPILE_DONE:
         return EXIT_OK;
     case COMPILE_REFUSED:
-        if (run->refused.message)
-            pipeline_refusal(d, &run->refused);
+        compile_say_refusal(run);
         if (!run->message)
             return driver_report(d);
         driver_error(d, "%s", run->message);

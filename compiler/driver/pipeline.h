@@ -28,7 +28,7 @@ ExitCode pipeline_to(Driver *d, CompileRun *run, PassId last);
  * with the cache's settings. */
 ExitCode pipeline_keep(Driver *d, CompileRun *run);
 /* Says what came of a call of the library. */
-ExitCode pipeline_status(Driver *d, const CompileRun *run, CompileStatus status);
+ExitCode pipeline_status(Driver *d, CompileRun *run, CompileStatus status);
 /* From the command's argument up to SEMA, at least; a file without a model is an error. */
 ExitCode pipeline_model(Driver *d, CompileRun *run, PassId last);
 

@@ -46,7 +46,7 @@ def wrong(order, source, included):
         return f"{other} stands above {room}" if ROOMS.index(other) > ROOMS.index(room) else None
     if len(parts) == 2 or "/" not in included:
         return None  # main.c stands above all; a generated header stands beside its source
-    if parts[1] not in ("gradcheck", "driver") and to == "runtime":
+    if parts[1] not in ("gradcheck", "library", "driver") and to == "runtime":
         return "only what runs a model includes more of the runtime than the contract with it, which is abi/"
     if to not in order or to == parts[1]:
         return None

@@ -1,0 +1,18 @@
+# Run as a script by hcc_exports: HEADERS -> MAP, a version script, and NEEDED, arguments of the linker.
+set(names "")
+foreach(header ${HEADERS})
+  file(READ ${header} text)
+  string(REGEX REPLACE "/\\*([^*]|\\*+[^*/])*\\*+/" "" text "${text}") # what comments name
+  string(REGEX MATCHALL "hcc?_[a-z0-9_]+\\(" found "${text}")
+  list(APPEND names ${found})
+endforeach()
+list(REMOVE_DUPLICATES names)
+string(REPLACE "(" "" names "${names}")
+set(map "{\nglobal:\n")
+set(needed "")
+foreach(name ${names})
+  string(APPEND map "  ${name};\n")
+  string(APPEND needed "-u ${name}\n")
+endforeach()
+file(WRITE ${MAP} "${map}local:\n  *;\n};\n")
+file(WRITE ${NEEDED} "${needed}")
