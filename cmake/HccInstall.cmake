@@ -3,16 +3,23 @@
 #
 #   bin/hcc
 #   include/hcc/hc.h, include/hcc/abi/   the C interface: #include <hcc/hc.h>
-#   lib/libhcrt.a, libhcrt.so.ABI        the runtime
+#   lib/libhcc.so.VERSION                compiler and runtime: #include <hcc/hcc.h>
+#   lib/libhcrt.a, libhcrt.so.ABI        the runtime alone
 #   lib/pkgconfig/hcc.pc, lib/cmake/hcc  for those who build against it
 include(CMakePackageConfigHelpers)
 
-install(TARGETS hcc hcrt hcrt_shared EXPORT hccTargets
+install(TARGETS hcc hcc_library hcrt hcrt_shared EXPORT hccTargets
         RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES runtime/hc.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hcc)
+# Installed headers lie beside one another.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS compiler/library/hcc.h)
+file(READ compiler/library/hcc.h text)
+string(REPLACE "#include \"runtime/" "#include \"" text "${text}")
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/hcc.h CONTENT "${text}" @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/hcc.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hcc)
 install(FILES abi/abi.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hcc/abi)
 
 # --- for those who build against it ---------------------------------------------------------------
@@ -25,12 +32,15 @@ configure_package_config_file(cmake/hccConfig.cmake.in ${CMAKE_BINARY_DIR}/hccCo
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/hccConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/hccConfig.cmake ${CMAKE_BINARY_DIR}/hccConfigVersion.cmake
+              cmake/HccModel.cmake
         DESTINATION ${HCC_CMAKE_FOLDER})
 
 file(RELATIVE_PATH HCC_PREFIX_FROM_PC
      ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
-configure_file(cmake/hcc.pc.in ${CMAKE_BINARY_DIR}/hcc.pc @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/hcc.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+foreach(name hcc libhcc)
+  configure_file(cmake/${name}.pc.in ${CMAKE_BINARY_DIR}/${name}.pc @ONLY)
+endforeach()
+install(FILES ${CMAKE_BINARY_DIR}/hcc.pc ${CMAKE_BINARY_DIR}/libhcc.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 # --- and away again -------------------------------------------------------------------------------
 # What the last `cmake --install` of this build folder put somewhere.

@@ -13,6 +13,7 @@ import atexit
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -104,6 +105,11 @@ def run(command, stdin=None, timeout=300, cwd=ROOT, env=None):
 
 def hcc(*arguments, **options):
     return run([hcc_path(), *arguments], **options)
+
+
+def link_words(said):
+    """What `hcc build -o m.o` says that a program is linked with."""
+    return shlex.split(re.search(r"^link with: (.*)$", said, re.MULTILINE).group(1))
 
 
 def sanitized():

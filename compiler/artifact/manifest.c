@@ -2,6 +2,7 @@
 #include "artifact/manifest.h"
 #include "abi/abi.h"
 #include "abi/layout.h"
+#include "abi/needs.h"
 #include "artifact/manifest_plan.h"
 #include "pass/matrices.h"
 #include <string.h>
@@ -12,6 +13,23 @@ static void add_machine(JsonText *t, const ManifestMachine *machine) {
     json_text_open(t, "features", '[');
     for (uint32_t k = 0; k < machine->n_features; k++)
         json_text_string(t, NULL, machine->features[k]);
+    json_text_close(t, ']');
+    json_text_close(t, '}');
+}
+
+static void add_needs(JsonText *t) {
+    static const char *const linked[] = {
+#define NAME(name) name,
+        HC_LINKED_LIBRARIES(NAME)
+#undef NAME
+    };
+    json_text_open(t, "needs", '{');
+    json_text_open(t, "linked", '[');
+    for (size_t k = 0; k < sizeof linked / sizeof *linked; k++)
+        json_text_string(t, NULL, linked[k]);
+    json_text_close(t, ']');
+    json_text_open(t, "loaded", '[');
+    json_text_string(t, NULL, HC_LOADED_LIBRARY);
     json_text_close(t, ']');
     json_text_close(t, '}');
 }
@@ -310,6 +328,7 @@ const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *
     add_machine(&t, machine);
     json_text_integer(&t, "vector_bytes", machine->vector_bytes);
     json_text_integer(&t, "micro_tile", machine->micro_tile);
+    add_needs(&t);
     add_space(&t, network);
     add_inputs(&t, plan);
     json_text_integer(&t, "param_bytes", add_params(&t, plan));

@@ -42,11 +42,13 @@ const char *const *codegen_cpu_names(uint32_t *count);
 
 /* --- compiling ---------------------------------------------------------------------------------*/
 
-/* A function `NAME(ptr a0, ... ptr a(n-1))` of the object that calls
- * `callee(const HcModel *, a0, ...)` of the runtime and returns its pointer. */
+/* A function of the object that stands for `callee` of the runtime. With the model it is
+ * `NAME(ptr a0, ... ptr a(n-1))` and returns what `callee(const HcModel *, a0, ...)` does; without
+ * it takes and returns whatever callee does, and jumps there. */
 typedef struct {
     const char *name, *callee;
-    uint32_t n_arguments;
+    bool with_model;
+    uint32_t n_arguments; /* with the model */
 } CodegenThunk;
 
 typedef struct {
@@ -100,9 +102,7 @@ typedef struct {
     const char *const
         *exports; /* shared only: patterns kept visible, "NAME_*"; the rest is local */
     uint32_t n_exports;
-    const char *const
-        *aliases; /* shared only: "NAME_step=hc_step": exported name, runtime symbol */
-    uint32_t n_aliases;
+    const char *soname; /* shared only: by which programs ask for it; NULL: by its path */
     bool sanitize_address;
     const char *output;
 } LinkJob;

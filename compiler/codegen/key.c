@@ -138,7 +138,7 @@ bool key_model(Arena *arena, const CodegenTarget *target, const CodegenModel *mo
     for (uint32_t k = 0; k < model->n_thunks; k++) {
         key_put(key->to, model->thunks[k].name);
         key_put(key->to, model->thunks[k].callee);
-        fprintf(key->to, "%u\n", model->thunks[k].n_arguments);
+        fprintf(key->to, "%d %u\n", model->thunks[k].with_model, model->thunks[k].n_arguments);
     }
     for (uint32_t k = 0; k < model->n_kernels; k++)
         nest_print(model->kernels[k], key->to); /* names become symbols */

@@ -147,8 +147,10 @@ static const char *link_job(Arena *arena, const LinkJob *job, bool shared) {
         vec_push(arena, &list, "-Wl,-Bsymbolic");
         vec_push(arena, &list, "-Xlinker"); /* -Wl would end the path at a comma */
         vec_push(arena, &list, arena_printf(arena, "--version-script=%s", script));
-        for (uint32_t k = 0; k < job->n_aliases; k++)
-            vec_push(arena, &list, arena_printf(arena, "-Wl,--defsym=%s", job->aliases[k]));
+        if (job->soname) {
+            vec_push(arena, &list, "-Xlinker");
+            vec_push(arena, &list, arena_printf(arena, "-soname=%s", job->soname));
+        }
     }
     for (uint32_t k = 0; k < job->n_objects; k++)
         vec_push(arena, &list, (char *)job->objects[k]);

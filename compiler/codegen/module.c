@@ -67,8 +67,22 @@ static LLVMValueRef module_function(Emit *e, const char *name, LLVMTypeRef type)
     return function;
 }
 
+/* A tail call that hands on every register an argument may be in, and so needs no types. */
+static void module_forward(Emit *e, const CodegenThunk *thunk) {
+    LLVMTypeRef type = LLVMFunctionType(e->nothing, NULL, 0, true);
+    module_function(e, thunk->name, type);
+    LLVMValueRef callee = LLVMAddFunction(e->module, thunk->callee, type);
+    LLVMValueRef call = LLVMBuildCall2(e->builder, type, callee, NULL, 0, "");
+    LLVMSetTailCallKind(call, LLVMTailCallKindMustTail);
+    LLVMBuildRetVoid(e->builder);
+}
+
 static void module_thunk(Emit *e, const CodegenThunk *thunk, LLVMValueRef record) {
     enum { MOST = 8 };
+    if (!thunk->with_model) {
+        module_forward(e, thunk);
+        return;
+    }
     LLVMTypeRef p[MOST + 1];
     for (uint32_t k = 0; k <= MOST; k++)
         p[k] = e->pointer;

@@ -1,9 +1,11 @@
 /* hcc build: files made from a model, by the ending of the output's name. */
+#include "abi/needs.h"
 #include "driver/driver.h"
 #include "driver/header.h"
 #include "driver/outputs.h"
 #include "driver/pipeline.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,19 +15,20 @@ typedef enum { MAKE_EXECUTABLE, MAKE_SHARED, MAKE_OBJECT, MAKE_LLVM, MAKE_ASM } 
 
 typedef struct {
     Driver *d;
-    const char *model;  /* prefix of symbols */
+    const char *model;
+    const char *prefix; /* of symbols */
     const char *output; /* path */
     const char *stem;   /* path without the ending */
+    const char *soname; /* of a library that has a version: "libm.so.1" for libm.so.1.2 */
     BuildForm form;
 } Build;
 
 static const char *const runtime_libraries[] = {
-    "-ljansson",
-    "-lpcre2-8",
-    "-lpthread",
-    "-lm",
+#define FLAG(name) "-l" name,
+    HC_PROGRAM_LIBRARIES(FLAG) HC_LINKED_LIBRARIES(FLAG)
+#undef FLAG
 #ifdef __SANITIZE_ADDRESS__
-    "-fsanitize=undefined", /* the runtime beside this hcc is sanitized, too */
+        "-fsanitize=undefined", /* the runtime beside this hcc is sanitized, too */
 #endif
 };
 
@@ -38,10 +41,16 @@ static const struct {
                      {".exe", MAKE_EXECUTABLE}};
 enum { BUILD_ENDINGS = sizeof build_endings / sizeof *build_endings };
 
+/* The file's name in a path. */
+static const char *build_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 /* What follows the last dot of the file's name, the dot included; a version (".5") is a part of the
  * name, but for that of a library (".so.1"). */
 static const char *build_ending(const char *output) {
-    const char *slash = strrchr(output, '/'), *name = slash ? slash + 1 : output;
+    const char *name = build_name(output);
     const char *dot = *name ? strrchr(name + 1, '.') : NULL;
     if (dot && dot[1] && strspn(dot + 1, "0123456789") == strlen(dot + 1)) {
         const char *library = strstr(name + 1, ".so.");
@@ -50,11 +59,24 @@ static const char *build_ending(const char *output) {
     return dot ? dot : "";
 }
 
+/* ".so.1" and ".so.1.2", of a library that programs ask for by its name and the first number. */
+static bool build_versioned(Build *b, const char *ending) {
+    const size_t before = strlen(".so.");
+    if (strncmp(ending, ".so.", before) != 0 ||
+        strspn(ending + before, "0123456789.") != strlen(ending + before))
+        return false;
+    const char *name = build_name(b->output), *version = ending + before;
+    const size_t length = (size_t)(version - name) + strspn(version, "0123456789");
+    b->soname = arena_copy_string(b->d->c->arena, name, length);
+    b->form = MAKE_SHARED;
+    return true;
+}
+
 static ExitCode build_form(Build *b) {
     const char *ending = build_ending(b->output);
     b->stem = arena_copy_string(b->d->c->arena, b->output, strlen(b->output) - strlen(ending));
     b->form = MAKE_EXECUTABLE;
-    if (!*ending)
+    if (!*ending || build_versioned(b, ending))
         return EXIT_OK;
     for (size_t k = 0; k < BUILD_ENDINGS; k++) {
         if (strcmp(ending, build_endings[k].ending) == 0) {
@@ -64,8 +86,9 @@ static ExitCode build_form(Build *b) {
     }
     driver_error(
         b->d,
-        "cannot make '%s': the ending %s is not known. There are .so (library and header), "
-        ".o (object), .ll (LLVM IR) and .s (assembly); a program has none, or .out, .bin, "
+        "cannot make '%s': the ending %s is not known. There are .so and .so.1 (library and "
+        "header), .o (object and header), .ll (LLVM IR) and .s (assembly); a program has none, or "
+        ".out, .bin, "
         ".exe",
         b->output, ending);
     return EXIT_USAGE;
@@ -97,7 +120,12 @@ static ExitCode build_write(Build *b, const char *path, const char *text, size_t
     return build_wrote(b, path, codegen_write_file(b->d->c->arena, path, text, length));
 }
 
-/* What lies beside a library. */
+/* Objects and libraries have the functions of hc.h under names of their own. */
+static bool build_callable(const Build *b) {
+    return b->form == MAKE_SHARED || b->form == MAKE_OBJECT;
+}
+
+/* What lies beside them. */
 static const char *build_header(const Build *b) {
     return arena_printf(b->d->c->arena, "%s.h", b->stem);
 }
@@ -106,30 +134,64 @@ static const char *build_manifest(const Build *b) {
     return arena_printf(b->d->c->arena, "%s.manifest.json", b->stem);
 }
 
-/* The functions of a library: those of hc.h, with the model's name before them. */
-static const char **build_functions(Build *b, uint32_t *count) {
+/* The functions: those of hc.h, with the prefix before them. */
+static const CodegenThunk *build_functions(Build *b, uint32_t *count) {
     Arena *arena = b->d->c->arena;
-    NameVec functions = header_functions(arena);
-    const char **names = ARENA_ARRAY(arena, const char *, functions.count);
-    for (uint32_t k = 0; k < functions.count; k++)
-        names[k] = arena_printf(arena, "%s_%s", b->model, functions.at[k]);
+    HeaderFunctionVec functions = header_functions(arena);
+    CodegenThunk *thunks = ARENA_ARRAY(arena, CodegenThunk, functions.count);
+    for (uint32_t k = 0; k < functions.count; k++) {
+        const HeaderFunction *f = &functions.at[k];
+        thunks[k] =
+            (CodegenThunk){arena_printf(arena, "%s_%s", b->prefix, f->name),
+                           arena_printf(arena, "hc_%s", f->name), f->with_model, f->n_arguments};
+    }
     *count = functions.count;
-    return names;
+    return thunks;
 }
 
-/* None of a library's functions has the name of one that it is linked with. */
-static ExitCode build_named(Build *b, const Network *network) {
+/* The function that the runtime has as well; NULL: none. */
+static const char *build_taken(Build *b, const char *runtime) {
     uint32_t count;
-    const char *runtime = build_runtime(b->d), **names = build_functions(b, &count);
+    const CodegenThunk *functions = build_functions(b, &count);
+    const char **names = ARENA_ARRAY(b->d->c->arena, const char *, count);
+    for (uint32_t k = 0; k < count; k++)
+        names[k] = functions[k].name;
+    return codegen_archive_defines(b->d->c->arena, runtime, names, count);
+}
+
+static bool build_is_name(const char *text) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+    const size_t digits = 10;
+    return *text && !memchr(letters + sizeof letters - 1 - digits, *text, digits) &&
+           text[strspn(text, letters)] == '\0';
+}
+
+/* What symbols begin with: the model's name, or what --prefix says. None of the functions has the
+ * name of one that they are linked with. */
+static ExitCode build_prefix(Build *b, const Network *network) {
+    const char *given = b->d->options.prefix;
+    b->prefix = given ? given : b->model;
+    if (!build_is_name(b->prefix)) {
+        driver_error(b->d, "--prefix '%s' is not the beginning of a name in C: letters, digits, _",
+                     given);
+        return EXIT_USAGE;
+    }
+    const char *runtime = build_runtime(b->d);
     if (!runtime)
         return EXIT_FAULT;
-    const char *taken = codegen_archive_defines(b->d->c->arena, runtime, names, count);
+    const char *taken = build_taken(b, runtime);
     if (!taken)
         return EXIT_OK;
+    if (given) {
+        driver_error(b->d, "--prefix %s would make a function `%s`, which the runtime has", given,
+                     taken);
+        return EXIT_USAGE;
+    }
     diag_error(b->d->c->diagnostics, DIAG_MODEL_NAME, network->named,
                "a library of the model `%s` would have a function `%s`, which the runtime has",
                b->model, taken);
-    diag_help(b->d->c->diagnostics, "give the model a name that does not begin with `hc`");
+    diag_help(b->d->c->diagnostics,
+              "give the model a name that does not begin with `hc`, or the library a `--prefix`");
     return driver_report(b->d);
 }
 
@@ -142,9 +204,9 @@ static ExitCode build_allowed(const Build *b) {
         return EXIT_RESOURCE;
     }
     ExitCode code = output_allowed(b->d, b->output);
-    if (code == EXIT_OK && b->form == MAKE_SHARED)
+    if (code == EXIT_OK && build_callable(b))
         code = output_allowed(b->d, build_header(b));
-    if (code == EXIT_OK && b->form == MAKE_SHARED)
+    if (code == EXIT_OK && build_callable(b))
         code = output_allowed(b->d, build_manifest(b));
     return code;
 }
@@ -185,14 +247,8 @@ static ExitCode build_link(Build *b, const CodegenResult *object) {
     if (!error && b->form == MAKE_EXECUTABLE) {
         error = link_executable(arena, &job);
     } else if (!error) {
-        NameVec functions = header_functions(arena);
-        const char **aliases = ARENA_ARRAY(arena, const char *, functions.count);
-        for (uint32_t k = 0; k < functions.count; k++)
-            if (strcmp(functions.at[k], "create") != 0) /* a thunk of the object */
-                aliases[job.n_aliases++] =
-                    arena_printf(arena, "%s_%s=hc_%s", b->model, functions.at[k], functions.at[k]);
-        const char *exports = arena_printf(arena, "%s_*", b->model);
-        job.aliases = aliases;
+        const char *exports = arena_printf(arena, "%s_*", b->prefix);
+        job.soname = b->soname;
         job.exports = &exports;
         job.n_exports = 1;
         error = link_shared(arena, &job);
@@ -203,17 +259,41 @@ static ExitCode build_link(Build *b, const CodegenResult *object) {
     return build_wrote(b, b->output, error);
 }
 
+/* Header and manifest. */
+static ExitCode build_beside(Build *b, const CompileRun *run) {
+    const char *header = header_text(b->d->c->arena, b->model, b->prefix);
+    const ExitCode code = build_write(b, build_header(b), header, strlen(header));
+    if (code != EXIT_OK)
+        return code;
+    return build_write(b, build_manifest(b), run->manifest, strlen(run->manifest));
+}
+
+/* An object, and how a program is linked with it. */
+static ExitCode build_object(Build *b, const CompileRun *run) {
+    const bool here = !codegen_target_foreign(run->target);
+    ExitCode code = build_write(b, b->output, run->object.bytes, run->object.length);
+    if (code == EXIT_OK)
+        code = build_beside(b, run);
+    if (code != EXIT_OK)
+        return code;
+    char words[2 * PATH_MAX] = "";
+    driver_quote(words, sizeof words, b->output);
+    driver_quote(words, sizeof words, here ? build_runtime(b->d) : "-lhcrt");
+#define FLAG(name) driver_quote(words, sizeof words, "-l" name);
+    HC_LINKED_LIBRARIES(FLAG)
+#undef FLAG
+    if (pipeline_sanitized(b->d))
+        driver_quote(words, sizeof words, "-fsanitize=address,undefined");
+    fprintf(b->d->out, "link with: %s\n", words);
+    return EXIT_OK;
+}
+
 static ExitCode build_make(Build *b, CompileRun *run) {
-    Arena *arena = b->d->c->arena;
-    CodegenThunk create = {arena_printf(arena, "%s_create", b->model), "hc_create", 3};
-    run->model = (CodegenModel){.symbol = arena_printf(arena, "%s_model", b->model),
+    run->model = (CodegenModel){.symbol = arena_printf(b->d->c->arena, "%s_model", b->prefix),
+                                .main_callee = b->form == MAKE_EXECUTABLE ? "hc_main" : NULL,
                                 .linked = b->form == MAKE_EXECUTABLE || b->form == MAKE_SHARED};
-    if (b->form == MAKE_EXECUTABLE)
-        run->model.main_callee = "hc_main";
-    if (b->form == MAKE_SHARED) {
-        run->model.thunks = &create;
-        run->model.n_thunks = 1;
-    }
+    if (build_callable(b))
+        run->model.thunks = build_functions(b, &run->model.n_thunks);
     run->code = b->form == MAKE_LLVM  ? CODEGEN_LLVM
                 : b->form == MAKE_ASM ? CODEGEN_ASM
                                       : CODEGEN_OBJECT;
@@ -223,28 +303,22 @@ static ExitCode build_make(Build *b, CompileRun *run) {
     if (b->form == MAKE_LLVM || b->form == MAKE_ASM)
         return build_write_text(b, &run->object);
     if (b->form == MAKE_OBJECT)
-        return build_write(b, b->output, run->object.bytes, run->object.length);
+        return build_object(b, run);
     code = build_link(b, &run->object);
-    if (code != EXIT_OK || b->form == MAKE_EXECUTABLE)
-        return code;
-    const char *header = header_text(arena, b->model);
-    code = build_write(b, build_header(b), header, strlen(header));
-    if (code != EXIT_OK)
-        return code;
-    return build_write(b, build_manifest(b), run->manifest, strlen(run->manifest));
+    return code == EXIT_OK && b->form == MAKE_SHARED ? build_beside(b, run) : code;
 }
 
 static ExitCode build_run(Driver *d, CompileRun *run) {
     ExitCode code = pipeline_model(d, run, PASS_SEMA);
     if (code != EXIT_OK)
         return code;
-    Build b = {.d = d, .model = run->network->name};
+    Build b = {.d = d, .model = run->network->name, .prefix = run->network->name};
     b.output = d->options.run.out ? d->options.run.out : run->network->name;
     code = build_form(&b);
     if (code == EXIT_OK)
         code = build_allowed(&b);
-    if (code == EXIT_OK && b.form == MAKE_SHARED)
-        code = build_named(&b, run->network);
+    if (code == EXIT_OK && build_callable(&b))
+        code = build_prefix(&b, run->network);
     if (code == EXIT_OK)
         code = pipeline_to(d, run, PASS_MANIFEST);
     if (code != EXIT_OK)

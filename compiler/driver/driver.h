@@ -31,6 +31,9 @@ int driver_main(int argc, const char *const *argv, FILE *out, FILE *err);
 
 /* Adds the file (or stdin for "-") to the sources; says what is wrong and returns its exit code. */
 ExitCode driver_read_source(Driver *d, const char *path, uint32_t *file);
+/* Appends a word to the command in `to`, a space before it, as a shell reads it; what does not fit
+ * is cut off. */
+void driver_quote(char *to, size_t size, const char *word);
 /* The folder the executable lies in, in the arena; NULL when it cannot be told. */
 const char *driver_program_folder(Driver *d);
 

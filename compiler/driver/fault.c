@@ -13,7 +13,7 @@ static struct {
     char doing[64];
 } fault_text;
 
-static void fault_append_quoted(char *to, size_t size, const char *word) {
+void driver_quote(char *to, size_t size, const char *word) {
     size_t length = strlen(to);
     bool plain = *word && word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                             "0123456789-_./=,:+@%")] == '\0';
@@ -81,7 +81,7 @@ void fault_handlers_note(const char *what) {
 void fault_handlers_install(const Driver *d) {
     fault_text.command[0] = '\0';
     for (int k = 0; k < d->options.argc; k++)
-        fault_append_quoted(fault_text.command, sizeof fault_text.command, d->options.argv[k]);
+        driver_quote(fault_text.command, sizeof fault_text.command, d->options.argv[k]);
     fault_handlers_note(command_name(d->options.command));
     fault_catch_signals();
 }

@@ -5,12 +5,19 @@
 
 #include "base/arena.h"
 #include "base/vec.h"
+#include <stdbool.h>
+#include <stdint.h>
 
-typedef VEC(const char *) NameVec;
+typedef struct {
+    const char *name;     /* what follows `hc_`: "create", "forward", ... */
+    bool with_model;      /* it is told which model by its first argument */
+    uint32_t n_arguments; /* besides; counted where there is a model */
+} HeaderFunction;
+typedef VEC(HeaderFunction) HeaderFunctionVec;
 
-/* The functions of runtime/hc.h in order, by what follows their `hc_`: "create", "forward", ... */
-NameVec header_functions(Arena *arena);
-/* Text of the header for a model of that name. */
-const char *header_text(Arena *arena, const char *model);
+/* The functions of runtime/hc.h in order. */
+HeaderFunctionVec header_functions(Arena *arena);
+/* Text of the header for that model, its functions with that prefix. */
+const char *header_text(Arena *arena, const char *model, const char *prefix);
 
 #endif

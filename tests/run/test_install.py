@@ -69,8 +69,11 @@ class Installed(harness.TestCase):
         said = self.expect(harness.run(
             ["cmake", "-S", CONSUMER, "-B", self.folder, f"-DCMAKE_PREFIX_PATH={self.prefix}"]))
         self.expect(harness.run(["cmake", "--build", self.folder]))
-        for kind in ("runtime", "runtime_static"):
-            self.assertEqual(self.expect(harness.run([self.path(f"with_{kind}")])).out, PRINTED, said)
+        for model in ("line", "alone", "apart"):
+            self.assertEqual(self.expect(harness.run([self.path(f"with_{model}")])).out, PRINTED, said)
+
+        said = harness.run([self.path("in_process"), os.path.join(CONSUMER, "line.hc")])
+        self.assertEqual(self.expect(said).out, PRINTED)
 
     def test_another_version_is_not_taken(self):
         self.write("CMakeLists.txt", "cmake_minimum_required(VERSION 3.25)\n"
@@ -92,7 +95,7 @@ class Installed(harness.TestCase):
                     at = flags.index("-lhcrt")
                     flags[at:at + 1] = ["-Wl,-Bstatic", "-lhcrt", "-Wl,-Bdynamic"]
                 program = self.path(library)
-                self.expect(harness.run(["cc", os.path.join(CONSUMER, "main.c"),
+                self.expect(harness.run(["cc", "-I", self.folder, os.path.join(CONSUMER, "main.c"),
                                          self.path("line.o"), *flags, "-o", program]))
                 env_run = {"LD_LIBRARY_PATH": os.path.dirname(self.found("libhcrt.so"))}
                 self.assertEqual(self.expect(harness.run([program], env=env_run)).out, PRINTED)

@@ -463,16 +463,6 @@ class Build(Trained):
         self.assertEqual(loaded.shakespeare_create(None, ctypes.byref(context), None), 0)
         loaded.shakespeare_destroy(context)
 
-    def test_the_header_is_c99_and_cpp(self):
-        self.build("shakespeare.so")
-        source = self.write("use.c", '#include "shakespeare.h"\nint main(void) { HcContext *c;\n'
-                            "  return shakespeare_create(0, &c, 0) != HC_OK; }\n")
-        for compiler in (["cc", "-std=c99", "-pedantic"], ["c++", "-x", "c++"]):
-            if not shutil.which(compiler[0]):
-                continue
-            self.expect(harness.run([*compiler, "-Wall", "-Wextra", "-Werror", "-c", source,
-                                     "-o", self.path("use.o")]))
-
     def test_a_c_program_trains_to_the_same_bits(self):
         library = self.build("shakespeare.so")
         batches = self.path("batches.bin")

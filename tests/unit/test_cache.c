@@ -415,7 +415,7 @@ static void test_whole_models(void **state) {
     NestKernel *named = map_kernel(arena, NEST_EXP, NEST_F32, 4, 1);
     named->name = "renamed";
     const NestKernel *const renamed = named;
-    CodegenThunk thunk = {"make", "hc_create", 3}, thunk4 = {"make", "hc_create", 4};
+    CodegenThunk thunk = {"make", "hc_create", true, 3}, thunk4 = {"make", "hc_create", true, 4};
     CodegenModel base = {
         .kernels = &kernel, .n_kernels = 1, .symbol = "m", .element_size = 4, .manifest = "{}"};
     CodegenModel others[7];

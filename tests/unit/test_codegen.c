@@ -454,7 +454,7 @@ static void test_lines(void **state) {
     compilation_destroy(c);
 }
 
-/* A shared library with a thunk and an alias to "runtime" functions; all else hidden. */
+/* A shared library with thunks of "runtime" functions, one of them as it is; all else hidden. */
 static void test_link_shared(void **state) {
     (void)state;
     Compilation *c = compilation_create();
@@ -463,13 +463,15 @@ static void test_link_shared(void **state) {
     const NestKernel *kernel = map_kernel(c->arena, NEST_NEG, NEST_F32, 8, 1);
     const char *error;
     CodegenTarget *t = codegen_target_create(c->arena, &machines[0], &error);
-    CodegenThunk thunk = {.name = "m_model", .callee = "rt_model", .n_arguments = 1};
+    CodegenThunk thunks[] = {
+        {.name = "m_model", .callee = "rt_model", .with_model = true, .n_arguments = 1},
+        {.name = "m_mixed", .callee = "rt_mixed"}};
     CodegenModel model = {.kernels = &kernel,
                           .n_kernels = 1,
                           .symbol = "record",
                           .element_size = 4,
-                          .thunks = &thunk,
-                          .n_thunks = 1};
+                          .thunks = thunks,
+                          .n_thunks = 2};
     CodegenResult object = codegen_compile(c->arena, t, &model, CODEGEN_OBJECT);
     assert_null(object.error);
     const char *path = arena_printf(c->arena, "%s/m.o", folder);
@@ -478,35 +480,33 @@ static void test_link_shared(void **state) {
         "#include <stdint.h>\n"
         "void *rt_model(const void *m, int64_t *at) { *at = 7; return (void "
         "*)m; }\n"
-        "int rt_seven(void) { return 7; }\n";
+        "double rt_mixed(int a, double b, int *c, long d, long e, long f, long g, float h) {\n"
+        "    *c = a; return b + (double)(d + e + f + g) + h; }\n";
     const char *source = arena_printf(c->arena, "%s/rt.c", folder);
     assert_null(codegen_write_file(c->arena, source, runtime, sizeof runtime - 1));
     const char *output = arena_printf(c->arena, "%s/m.so", folder);
-    const char *exports[] = {"m_*"}, *aliases[] = {"m_seven=rt_seven"}, *objects[] = {path, source};
-    LinkJob job = {.objects = objects,
-                   .n_objects = 2,
-                   .output = output,
-                   .exports = exports,
-                   .n_exports = 1,
-                   .aliases = aliases,
-                   .n_aliases = 1};
+    const char *exports[] = {"m_*"}, *objects[] = {path, source};
+    LinkJob job = {
+        .objects = objects, .n_objects = 2, .output = output, .exports = exports, .n_exports = 1};
     error = link_shared(c->arena, &job);
     if (error)
         fail_msg("%s", error);
     void *library = dlopen(output, RTLD_NOW);
     if (!library)
         fail_msg("%s", dlerror());
-    int (*seven)(void);
+    double (*mixed)(int, double, int *, long, long, long, long, float);
     const HcModel *(*get)(int64_t *);
     int64_t at = 0;
-    *(void **)&seven = dlsym(library, "m_seven");
+    *(void **)&mixed = dlsym(library, "m_mixed");
     *(void **)&get = dlsym(library, "m_model");
-    assert_non_null(seven);
+    assert_non_null(mixed);
     assert_non_null(get);
-    assert_int_equal(seven(), 7);
+    int first = 0;
+    assert_true(mixed(5, 0.5, &first, 1, 2, 3, 4, 0.25f) == 10.75);
+    assert_int_equal(first, 5);
     assert_int_equal(get(&at)->kernel_count, 1);
     assert_int_equal(at, 7);
-    assert_null(dlsym(library, "rt_seven"));
+    assert_null(dlsym(library, "rt_mixed"));
     dlclose(library);
     unlink(path), unlink(source), unlink(output);
     assert_int_equal(rmdir(folder), 0); /* no temporary file was left */

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""Models in other people's programs: headers that every standard of C and C++ takes, names that do
+not clash, libraries that are asked for by name, programs written in C and C++."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import harness
+from harness import hcc
+
+MODEL = """model line {
+  const d = 8, k = 1;
+  input x[d] : real;
+  target y : real;
+  param w[d] = k;
+  let p = sum[c] w[c] * x[c];
+  loss (p - y)^2;
+}
+"""
+
+# Two builds of the model in one program: prints the loss of each, at x = 1 .. 8 and y = 30.
+TWO = """#include "one.h"
+#include "two.h"
+#include <stdio.h>
+#define RUN(prefix) { \\
+    HcContext *c; HcOptions o = {1, 1, 0}; double loss = -1; \\
+    if (prefix##_create(&o, &c, NULL) != HC_OK) return 1; \\
+    prefix##_init(c, 1); prefix##_set_input(c, "x", x, 8); prefix##_set_input(c, "y", &y, 1); \\
+    if (prefix##_forward_backward(c) != HC_OK || prefix##_loss(c, &loss) != HC_OK) return 1; \\
+    printf("%s %g\\n", prefix##_model_name(c), loss); prefix##_destroy(c); }
+int main(void) {
+    const float x[8] = {1, 2, 3, 4, 5, 6, 7, 8}, y = 30;
+    RUN(one)
+    RUN(two)
+    return 0;
+}
+"""
+
+SANITIZE = ["-fsanitize=address,undefined"]
+
+
+def sanitize():
+    return SANITIZE if harness.sanitized() else []
+
+
+def takes(compiler, standard):
+    """Whether the compiler knows the standard."""
+    return subprocess.run([*compiler, f"-std={standard}", "-fsyntax-only", "-"], input="",
+                          capture_output=True, text=True, check=False).returncode == 0
+
+
+class Headers(harness.TestCase):
+    def test_every_standard(self):
+        """Each standard of both languages, hc.h included before and after."""
+        model = self.write("m.hc", MODEL)
+        self.expect(hcc("build", model, "-o", self.path("m.o")))
+        runtime = os.path.join(harness.ROOT, "runtime", "hc.h")
+        use = ("int main(void) { HcContext *c; return line_create(0, &c, 0) != HC_OK; }\n")
+        self.write("plain.c", f'#include "m.h"\n{use}')
+        self.write("first.c", f'#include "{runtime}"\n#include "m.h"\n{use}')
+        self.write("after.c", f'#include "m.h"\n#include "{runtime}"\n{use}')
+        tried = []
+        for compiler, standards in ((["cc", "-x", "c"], ("c99", "c11", "c17", "c2x", "c23")),
+                                    (["c++", "-x", "c++"], ("c++11", "c++14", "c++17", "c++20", "c++23"))):
+            if not shutil.which(compiler[0]):
+                continue
+            for standard in standards:
+                if not takes(compiler, standard):
+                    continue
+                tried.append(standard)
+                with self.subTest(standard):
+                    self.expect(harness.run(
+                        [*compiler, f"-std={standard}", "-pedantic", "-Wall", "-Wextra", "-Werror",
+                         "-fsyntax-only", "-I", harness.ROOT, "plain.c", "first.c", "after.c"],
+                        cwd=self.folder))
+        self.assertIn("c99", tried)
+        self.assertTrue({"c2x", "c23"} & set(tried))
+
+
+class Names(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.model = self.write("m.hc", MODEL)
+
+    def names(self, path, *options):
+        said = self.expect(harness.run(["nm", "--defined-only", "--extern-only", *options, path]))
+        return [line.split()[-1] for line in said.out.splitlines() if line]
+
+    def test_all_begin_with_the_prefix(self):
+        for output, options in (("m.so", ["-D"]), ("m.so.1", ["-D"]), ("m.o", [])):
+            for prefix in ("line", "other"):
+                with self.subTest(output, prefix=prefix):
+                    given = [] if prefix == "line" else ["--prefix", prefix]
+                    self.expect(hcc("build", self.model, "-o", self.path(output), *given))
+                    names = self.names(self.path(output), *options)
+                    self.assertIn(f"{prefix}_create", names)
+                    self.assertEqual([name for name in names if not name.startswith(f"{prefix}_")], [])
+                    with open(self.path("m.h"), encoding="utf-8") as file:
+                        header = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.DOTALL)
+                    declared = set(re.findall(rf"\b({prefix}_\w+)\(", header))
+                    self.assertEqual(declared, set(names) - {f"{prefix}_model"})
+
+    def test_two_of_one_model(self):
+        for ending in ("o", "so"):
+            with self.subTest(ending):
+                words = []
+                for prefix, k in (("one", 1), ("two", 0)):
+                    output = self.path(f"{prefix}.{ending}")
+                    said = self.expect(hcc("build", self.model, "-o", output, "--prefix", prefix,
+                                           "--set", f"k={k}")).out
+                    words += harness.link_words(said) if ending == "o" else [output]
+                source = self.write("two.c", TWO)
+                self.expect(harness.run(["cc", "-I", self.folder, source, *words, *sanitize(), "-o",
+                                         self.path("two")]))
+                self.assertEqual(self.expect(harness.run([self.path("two")])).out,
+                                 "line 36\nline 900\n")
+
+    def test_wrong_prefixes(self):
+        for prefix, said in (("hc", "would make a function `hc_"), ("1a", "is not the beginning"),
+                             ("a-b", "is not the beginning"), ("", "is not the beginning"),
+                             ("é", "is not the beginning")):
+            with self.subTest(prefix):
+                result = hcc("build", self.model, "-o", self.path("m.so"), "--prefix", prefix)
+                self.assertIn(said, self.expect(result, 2).err)
+
+    def test_a_library_is_asked_for_by_its_first_number(self):
+        """The program runs with another library of that name beside it."""
+        for name in ("libm1.so.3", "libm1.so.3.1"):
+            with self.subTest(name):
+                self.expect(hcc("build", self.model, "-o", self.path(name), "--prefix", "one"))
+                dynamic = self.expect(harness.run(["readelf", "-d", self.path(name)])).out
+                self.assertIn("Library soname: [libm1.so.3]", dynamic)
+        self.expect(hcc("build", self.model, "-o", self.path("plain.so")))
+        dynamic = self.expect(harness.run(["readelf", "-d", self.path("plain.so")])).out
+        self.assertNotIn("soname", dynamic)
+
+    def test_needs(self):
+        """What the manifest says is what a library has the system load, and what it loads itself."""
+        self.expect(hcc("build", self.model, "-o", self.path("m.so")))
+        with open(self.path("m.manifest.json"), encoding="utf-8") as file:
+            needs = json.load(file)["needs"]
+        dynamic = self.expect(harness.run(["readelf", "-d", self.path("m.so")])).out
+        asked = set(re.findall(r"NEEDED.*\[lib([\w-]+)\.so", dynamic)) - {"c", "asan", "ubsan"}
+        self.assertIn("jansson", asked)
+        self.assertLessEqual(asked, set(needs["linked"]))
+        with open(self.path("m.so"), "rb") as file:
+            library = file.read()
+        for name in needs["loaded"]:
+            self.assertIn(name.encode() + b"\0", library)
+
+
+if __name__ == "__main__":
+    harness.main(__name__)
