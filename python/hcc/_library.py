@@ -26,7 +26,8 @@ class HcParameter(Structure):
 
 class HcInput(Structure):
     _fields_ = [("name", c_char_p), ("is_integer", c_int32), ("is_target", c_int32), ("limit", c_int64),
-                ("count", c_int64)]
+                ("count", c_int64), ("by_sample", c_int32), ("by_position", c_int32), ("rank", c_int32),
+                ("dims", c_int64 * MAX_RANK), ("has_gradient", c_int32)]
 
 
 class HcView(Structure):
