@@ -6,6 +6,7 @@
 #   lib/libhcc.so.VERSION                compiler and runtime: #include <hcc/hcc.h>
 #   lib/libhcrt.a, libhcrt.so.ABI        the runtime alone
 #   lib/pkgconfig/hcc.pc, lib/cmake/hcc  for those who build against it
+#   share/                               manual, completion, colours for editors, examples
 include(CMakePackageConfigHelpers)
 
 install(TARGETS hcc hcc_library hcrt hcrt_shared EXPORT hccTargets
@@ -41,6 +42,23 @@ foreach(name hcc libhcc)
   configure_file(cmake/${name}.pc.in ${CMAKE_BINARY_DIR}/${name}.pc @ONLY)
 endforeach()
 install(FILES ${CMAKE_BINARY_DIR}/hcc.pc ${CMAKE_BINARY_DIR}/libhcc.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# --- for those who use it -------------------------------------------------------------------------
+# Written by hcc itself, as it is installed, from the tables that it parses command lines with.
+set(texts ${CMAKE_BINARY_DIR}/texts)
+install(CODE "execute_process(COMMAND \"${CMAKE_COMMAND}\" \"-DHCC=$<TARGET_FILE:hcc>\" \"-DFOLDER=${texts}\"
+  \"-DCOMMANDS=${CMAKE_SOURCE_DIR}/compiler/driver/commands.def\" -P \"${CMAKE_SOURCE_DIR}/cmake/texts.cmake\"
+  COMMAND_ERROR_IS_FATAL ANY)")
+install(DIRECTORY ${texts}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(DIRECTORY ${texts}/bash/ DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(DIRECTORY ${texts}/zsh/ DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+install(DIRECTORY ${texts}/fish/ DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+install(DIRECTORY editors/vim/ DESTINATION ${CMAKE_INSTALL_DATADIR}/vim/vimfiles)
+install(DIRECTORY editors/vscode DESTINATION ${CMAKE_INSTALL_DATADIR}/hcc)
+install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs grammar DESTINATION ${CMAKE_INSTALL_DOCDIR}
+        FILES_MATCHING PATTERN "*.md")
 
 # --- and away again -------------------------------------------------------------------------------
 # What the last `cmake --install` of this build folder put somewhere.

@@ -40,6 +40,9 @@ const char *const *codegen_target_features(const CodegenTarget *target, uint32_t
 const char *codegen_host_lacks(const char *const *features, uint32_t count);
 const char *const *codegen_cpu_names(uint32_t *count);
 
+/* "19.1.7", of the library that is loaded. */
+const char *codegen_llvm_version(Arena *arena);
+
 /* --- compiling ---------------------------------------------------------------------------------*/
 
 /* A function of the object that stands for `callee` of the runtime. With the model it is

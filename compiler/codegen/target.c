@@ -298,3 +298,9 @@ const char *codegen_host_lacks(const char *const *features, uint32_t count) {
     LLVMDisposeMessage(list);
     return lacking;
 }
+
+const char *codegen_llvm_version(Arena *arena) {
+    unsigned major, minor, patch;
+    LLVMGetVersion(&major, &minor, &patch);
+    return arena_printf(arena, "%u.%u.%u", major, minor, patch);
+}

@@ -1,48 +1,8 @@
 /* Help, for the terminal and as the reference page, from the tables. */
+#include "driver/help.h"
 #include "compile/compile.h"
-#include "driver/options.h"
 #include "driver/wrap.h"
 #include <string.h>
-
-typedef struct {
-    const char *name, *arguments, *summary, *text;
-} CommandHelp;
-
-static const CommandHelp command_helps[] = {
-#define COMMAND(ident, name, arguments, summary, text) {name, arguments, summary, text},
-#include "driver/commands.def"
-#undef COMMAND
-};
-
-static const struct {
-    ExitCode code;
-    const char *meaning;
-} exit_meanings[] = {
-    {EXIT_OK, "all is well"},
-    {EXIT_SPEC, "the .hc file is wrong"},
-    {EXIT_USAGE, "the command line is wrong"},
-    {EXIT_DATA, "bad data or checkpoint"},
-    {EXIT_DIVERGED, "training diverged"},
-    {EXIT_CHECK, "a check failed"},
-    {EXIT_RESOURCE, "out of memory or disk space"},
-    {EXIT_FAULT, "a fault of the compiler; it prints the command that reproduces it"},
-    {EXIT_INTERRUPTED, "interrupted, after saving"},
-};
-enum { EXIT_MEANINGS = sizeof exit_meanings / sizeof *exit_meanings };
-
-static const struct {
-    const char *name, *meaning;
-} environment_helps[] = {
-    {"HCC_CACHE_DIR", "the folder that keeps compiled code from one run to the next (hcc in "
-                      "XDG_CACHE_HOME, or in ~/.cache)"},
-    {"HCC_CACHE_SIZE", "the most that folder may hold, in MiB; 0: keep nothing (256)"},
-    {"COLUMNS",
-     "how wide help is, and the list of `hcc show` (the terminal; elsewhere no line is broken)"},
-    {"LINES", "how many lines `hcc log` prints (the terminal; elsewhere each of the log)"},
-    {"NO_COLOR", "no colours, whatever the terminal can do"},
-    {"TMPDIR", "where `hcc build` links (/tmp)"},
-};
-enum { ENVIRONMENT_HELPS = sizeof environment_helps / sizeof *environment_helps };
 
 /* A row of a list: what was printed so far ends before column `indent`. */
 static void help_prose(FILE *to, const char *text, uint32_t indent) {
@@ -69,9 +29,9 @@ void help_overview(FILE *to) {
         help_prose(to, environment_helps[k].meaning, 18);
     }
     fputs("\nexit codes:\n", to);
-    for (uint32_t k = 0; k < EXIT_MEANINGS; k++) {
-        fprintf(to, "  %3d  ", exit_meanings[k].code);
-        help_prose(to, exit_meanings[k].meaning, 7);
+    for (uint32_t k = 0; k < EXIT_HELPS; k++) {
+        fprintf(to, "  %3d  ", exit_helps[k].code);
+        help_prose(to, exit_helps[k].meaning, 7);
     }
 }
 
@@ -131,16 +91,8 @@ void help_markdown(FILE *to) {
     fputs("\n## Environment\n\n| variable | |\n|---|---|\n", to);
     for (uint32_t k = 0; k < ENVIRONMENT_HELPS; k++)
         fprintf(to, "| `%s` | %s |\n", environment_helps[k].name, environment_helps[k].meaning);
-    fputs(
-        "\n`gradcheck`, `train`, `eval`, `sample`, `bench` and `build` keep the machine code they "
-        "make, and find it again when\nnothing that decides about it has changed: the kernels, the "
-        "processor, the options, this build of hcc and of LLVM.\nA kernel that another model or "
-        "another width left is found as well. What is found is the same, bit for bit, as what\n"
-        "would be compiled; `--time-passes` says how much that was, and `--no-cache` does without. "
-        "Only files of the\nuser's own that nobody else may write are trusted; the folder can be "
-        "removed at any time.\n",
-        to);
+    fprintf(to, "\n%s", help_cache);
     fputs("\n## Exit codes\n\n| code | meaning |\n|---|---|\n", to);
-    for (uint32_t k = 0; k < EXIT_MEANINGS; k++)
-        fprintf(to, "| %d | %s |\n", exit_meanings[k].code, exit_meanings[k].meaning);
+    for (uint32_t k = 0; k < EXIT_HELPS; k++)
+        fprintf(to, "| %d | %s |\n", exit_helps[k].code, exit_helps[k].meaning);
 }

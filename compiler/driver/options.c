@@ -1,5 +1,5 @@
 /* Parsing of the command line, by the tables. */
-#include "driver/options.h"
+#include "driver/help.h"
 #include "driver/version.h"
 #include <string.h>
 
@@ -31,7 +31,7 @@ static bool options_valid(const HcCommandLine *line, const Options *o) {
            hc_command_line_complete(line);
 }
 
-/* `hcc help`, `hcc help train`, `hcc --version`, `hcc --help=markdown`: before the tables. */
+/* `hcc help`, `hcc help train`, `hcc --version`, `hcc --help=man`: before the tables. */
 static bool options_special(Arena *arena, int argc, const char *const *argv, FILE *out) {
     if (argc < 2)
         return false;
@@ -39,13 +39,15 @@ static bool options_special(Arena *arena, int argc, const char *const *argv, FIL
         version_print(argc > 2 && strcmp(argv[2], "--verbose") == 0, arena, out);
         return true;
     }
-    if (strcmp(argv[1], "--help=markdown") == 0) {
-        help_markdown(out);
-        return true;
+    static const char form[] = "--help=";
+    const HcCommandLine line = {.commands = command_rows, .n_commands = CMD_COUNT};
+    const char *last = argv[argc - 1];
+    if (argc <= 3 && strncmp(last, form, sizeof form - 1) == 0) {
+        const Command of = argc == 3 ? (Command)hc_command_find(&line, argv[1]) : CMD_NONE;
+        return (argc == 2 || of != CMD_NONE) && help_form(last + sizeof form - 1, of, out);
     }
     if (strcmp(argv[1], "help") != 0)
         return false;
-    const HcCommandLine line = {.commands = command_rows, .n_commands = CMD_COUNT};
     const Command command = argc > 2 ? (Command)hc_command_find(&line, argv[2]) : CMD_NONE;
     if (argc > 2 && command == CMD_NONE)
         return false;

@@ -62,8 +62,4 @@ extern const HcCommandRow command_rows[CMD_COUNT];
 
 const char *command_name(Command command);
 
-void help_overview(FILE *to);
-void help_command(Command command, FILE *to);
-void help_markdown(FILE *to); /* docs/commands.md */
-
 #endif

@@ -3,9 +3,9 @@
 #include "runtime/run/clock.h"
 #include <string.h>
 
-static const char *const stage_names[] = {"ast",      "tir",   "grad", "fused",
-                                          "schedule", "nests", "llvm", "asm"};
-enum { STAGE_NAMES = sizeof stage_names / sizeof *stage_names };
+const char *const stage_names[] = {"ast",      "tir",   "grad", "fused",
+                                   "schedule", "nests", "llvm", "asm"};
+_Static_assert(sizeof stage_names / sizeof *stage_names == STAGE_NAMES, "as pipeline.h says");
 
 static bool pipeline_known(Driver *d, const char *what, const char *name, const char *const *names,
                            uint32_t count) {

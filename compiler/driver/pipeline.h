@@ -5,6 +5,8 @@
 #include "compile/compile.h"
 #include "driver/driver.h"
 
+enum { STAGE_NAMES = 8 };
+extern const char *const stage_names[STAGE_NAMES]; /* of `hcc emit`, in order */
 bool pipeline_options_valid(Driver *d); /* says what is wrong with --print-after, --stage */
 
 /* A step that is no pass: `double begun = pipeline_step(d, "link"); ... pipeline_stepped(...)`. */

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Verbose: also what kernels for this machine are decided by. */
+/* Verbose: also what it was built from and runs with, and what kernels for this machine are decided
+ * by. */
 void version_print(bool verbose, Arena *arena, FILE *to);
 
 #endif

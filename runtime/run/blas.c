@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* A function's address; C has no cast from void * to it. */
@@ -24,6 +25,25 @@ HcStatus hc_blas_open(HcBlas *blas, HcError *error) {
     const char *why = dlerror();
     return hc_fail(error, HC_ERROR_IO, "cannot load OpenBLAS, which multiplies matrices: %s",
                    why ? why : HC_LOADED_LIBRARY);
+}
+
+void hc_blas_say(char *text, size_t size) {
+    HcBlas blas;
+    HcError error = {HC_OK, "a library of that name that is not OpenBLAS"};
+    char *(*config)(void), version[32] = "of an unknown version";
+    int (*threads)(void);
+    void *library = NULL;
+    if (hc_blas_open(&blas, &error) == HC_OK)
+        library = dlopen(HC_LOADED_LIBRARY, RTLD_NOW | RTLD_NOLOAD);
+    if (!library || !blas_find(library, "openblas_get_num_threads", &threads)) {
+        snprintf(text, size, "%s", error.message);
+        return;
+    }
+    if (blas_find(library, "openblas_get_config", &config)) /* "OpenBLAS 0.3.21 DYNAMIC_ARCH ..." */
+        sscanf(config(), "OpenBLAS %31s", version);
+    snprintf(text, size, "OpenBLAS %s (%s), kernels for %s, threads: %d", version,
+             HC_LOADED_LIBRARY, blas.core, threads());
+    dlclose(library);
 }
 
 void hc_process_init(void) {

@@ -20,5 +20,7 @@ typedef struct {
 
 /* Once loaded it stays for as long as the process. */
 HcStatus hc_blas_open(HcBlas *blas, HcError *error);
+/* In one line, which it is and how it works in this process, or why there is none. */
+void hc_blas_say(char *text, size_t size);
 
 #endif

@@ -47,8 +47,15 @@ class CommandLine(harness.TestCase):
 
     def test_version(self):
         self.assertRegex(self.expect(hcc("--version")).out, r"^hcc \d+\.\d+\.\d+(, sanitized)?\n$")
-        self.assertRegex(self.expect(hcc("--version", "--verbose")).out,
-                         r"^hcc .*\nthis machine: \S+\n  vectors +(16|32|64) bytes, in \d+ registers\n")
+        said = self.expect(hcc("--version", "--verbose")).out
+        self.assertRegex(said, r"^hcc .*\n(commit: [0-9a-f]{12}(-dirty)?\n)?"
+                         r"models: ABI \d+, manifest format \d+\nLLVM: \d+\.\d+\.\d+\n"
+                         r"BLAS: OpenBLAS [\d.]+\S* \(libopenblas.so.0\), kernels for \w+, threads: 1\n"
+                         r"this machine: \S+\n  features +\S.*\n"
+                         r"  vectors +(16|32|64) bytes, in \d+ registers\n")
+        commit = re.search(r"^commit: (\w+)", said, re.MULTILINE)
+        if commit and os.path.exists(os.path.join(harness.ROOT, ".git")):
+            self.expect(harness.run(["git", "cat-file", "-e", commit[1]]))
 
     def test_usage_mistakes_exit_2_and_suggest(self):
         for arguments, expected in [

@@ -3,6 +3,7 @@
 against it with CMake and with pkg-config."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -61,7 +62,7 @@ class Installed(harness.TestCase):
 
     def found(self, name):
         for folder, _, files in os.walk(self.prefix):
-            if name in files:
+            if name in files and os.path.basename(folder) != "bin":
                 return os.path.join(folder, name)
         return self.fail(f"{name} is not installed")
 
@@ -114,10 +115,72 @@ class Installed(harness.TestCase):
                                  self.path("line")]))
         self.assertIn("model line", self.expect(harness.run([self.path("line"), "info"])).out)
 
+    def test_manual(self):
+        """A page for hcc and for each command, which say what --help says, and which man takes."""
+        table = self.expect(harness.run([self.hcc, "--help=markdown"])).out
+        sections = re.findall(r"^## `hcc (\w+).*?(?=^## )", table, re.MULTILINE | re.DOTALL)
+        pages = dict(zip(sections, re.split(r"^## `hcc ", table, flags=re.MULTILINE)[1:]))
+        self.assertIn("train", pages)
+        with open(self.found("hcc.1"), encoding="utf-8") as file:
+            self.assertEqual(re.findall(r"\\fBhcc\\-(\w+)\\fR\(1\)", file.read()), list(pages))
+        for command, section in pages.items():
+            with open(self.found(f"hcc-{command}.1"), encoding="utf-8") as file:
+                page = re.sub(r"\\f[BR]|\\(?=-)", "", file.read())
+            options = re.findall(r"^\| `(.*?)`", section.split("\n## ", 1)[0], re.MULTILINE)
+            self.assertIn("-h, --help", options)
+            for option in options:
+                self.assertIn(f"\n{option}\n", page)
+        if not shutil.which("groff"):
+            self.skipTest("there is no groff")
+        said = self.expect(harness.run(
+            ["groff", "-man", "-Tutf8", "-ww", "-z", self.found("hcc.1"),
+             *(self.found(f"hcc-{command}.1") for command in pages)]))
+        self.assertEqual(said.err, "")
+
+    def test_bash_completes(self):
+        """Commands, a command's options, values: what `complete` would offer."""
+        self.write("model.hc", "")
+        self.write("other.txt", "")
+        os.mkdir(self.path("runs"))
+        for words, offered, others in (
+                (["tra"], {"train"}, None),
+                (["train", "--tens"], {"--tensorboard"}, None),
+                (["train", "--color", ""], {"auto", "always", "never"}, None),
+                (["train", "--color", "=", "al"], {"always"}, None),
+                (["emit", "--stage", "s"], {"schedule"}, None),
+                (["emit", "--print-after", "ca"], {"canon", "calls"}, None),
+                (["check", "mod"], {"model.hc"}, None),
+                (["eval", ""], {"runs"}, {"model.hc"}),
+                (["show", "mhc"], {"mhc"}, {"dhc"}),
+                (["train", "--steps", ""], set(), {"model.hc"})):
+            with self.subTest(words):
+                line = " ".join(shlex.quote(word) for word in words)
+                said = self.expect(harness.run(
+                    ["bash", "--norc", "-c", f"source {shlex.quote(self.found('hcc'))}\n"
+                     f"COMP_WORDS=(hcc {line}); COMP_CWORD={len(words)}; _hcc\n"
+                     'printf "%s\\n" "${COMPREPLY[@]}"'], cwd=self.folder,
+                    env={"PATH": os.path.dirname(self.hcc) + ":" + os.environ["PATH"]})).out.split()
+                self.assertLessEqual(offered, set(said))
+                self.assertFalse((others or set()) & set(said))
+
+    def test_zsh_and_fish_complete(self):
+        for shell, name, line, offered in (
+                ("fish", "hcc.fish", "source {}; complete -C 'hcc train --tens'", "--tensorboard"),
+                ("fish", "hcc.fish", "source {}; complete -C 'hcc tra'", "train"),
+                ("zsh", "_hcc", "_arguments() {{ print -rl -- \"$@\"; state=rest }}\n"
+                 "words=(train); source {}", "--tensorboard[")):
+            with self.subTest(shell, line=line):
+                if not shutil.which(shell):
+                    self.skipTest(f"there is no {shell}")
+                command = line.format(shlex.quote(self.found(name)))
+                self.assertIn(offered, self.expect(harness.run([shell, "-c", command])).out)
+
     def test_uninstalled(self):
         """Nothing of ours is left, and what others put beside it is."""
         prefix = self.path("prefix")
-        manifest = self.write("installed.txt", install(prefix))
+        shutil.copytree(self.prefix, prefix, symlinks=True)
+        manifest = self.write("installed.txt", self.listed.replace(
+            os.path.join(self.home, "first"), prefix))
         theirs = os.path.join(prefix, "include", "theirs.h")
         with open(theirs, "w", encoding="utf-8") as file:
             file.write("\n")
