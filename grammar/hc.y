@@ -83,7 +83,7 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 %token <name> USE "use" FN "fn" CONNECTION "connection" BRANCH "branch" MODULE "module"
 %token <name> MODEL "model" TRAIN "train"
 %token <name> STATE "state" CARRY "carry" BEGIN "begin" READ "read" WRITE "write" END "end"
-%token <name> ITERATE "iterate" FOR "for" APPEND "append" REPEAT "repeat" PENALTY "penalty" PROBE "probe" REQUIRE "require"
+%token <name> ITERATE "iterate" FOR "for" APPEND "append" REPEAT "repeat" PENALTY "penalty" PROBE "probe" OUTPUT "output" REQUIRE "require"
 %token <name> BUFFER "buffer" UPDATE "update"
 %token <name> POSITIONS "positions" INPUT "input" TARGET "target" LOSS "loss" METRIC "metric"
 %token <name> DATA "data"
@@ -252,6 +252,7 @@ binding_keyword
 value_keyword
   : PENALTY                                   { $$ = STMT_PENALTY; }
   | PROBE                                     { $$ = STMT_PROBE; }
+  | OUTPUT                                    { $$ = STMT_OUTPUT; }
   ;
 
 weighed_keyword
@@ -524,7 +525,7 @@ name
 
 contextual
   : USE | FN | CONNECTION | BRANCH | MODULE | MODEL | TRAIN | STATE | CARRY | BEGIN | READ | WRITE
-  | END | ITERATE | FOR | APPEND | REPEAT | PENALTY | PROBE | REQUIRE | BUFFER | UPDATE | POSITIONS | INPUT | TARGET | LOSS | METRIC
+  | END | ITERATE | FOR | APPEND | REPEAT | PENALTY | PROBE | OUTPUT | REQUIRE | BUFFER | UPDATE | POSITIONS | INPUT | TARGET | LOSS | METRIC
   | DATA
   ;
 

@@ -13,6 +13,7 @@
 #define HCC_COMPILE_COMPILE_H
 
 #include "codegen/codegen.h"
+#include "compile/export.h"
 #include "plan/plan.h"
 #include "schedule/schedule.h"
 #include "sema/sema.h"
@@ -52,7 +53,8 @@ typedef enum {
 } CompileStatus;
 
 typedef struct {
-    SemaOptions sema; /* of text: --set, --model */
+    SemaOptions sema;     /* of text: --set, --model */
+    CompileExport export; /* of text: which part of the model; nothing in it: all */
     CodegenOptions machine;
     bool f64;
     bool plain;             /* neither fused nor made again: a kernel a value */

@@ -14,6 +14,10 @@ CompilePass run_load;
 
 /* Runs what is no row, such as reading a later form, as if it were one. */
 CompileStatus compile_step(CompileRun *run, const char *name, CompileForm gives, CompilePass *pass);
+/* What sema is to be told of an export, and the export itself: after it, the network's program is
+ * the part. OPTIONS, and a message, where there is no such part. */
+void compile_prepare_export(CompileRun *run);
+CompileStatus compile_export(CompileRun *run);
 /* REFUSED when the diagnostics hold an error. */
 CompileStatus compile_reported(const CompileRun *run);
 

@@ -4,6 +4,7 @@
 #include "compile/memory.h"
 #include "lower/lower.h"
 #include "machine/limits.h"
+#include "pass/cut.h"
 #include "pass/maps.h"
 #include "pass/pass.h"
 #include "syntax/parse.h"
@@ -30,11 +31,19 @@ static void only_maps(Network *network) {
 }
 
 CompileStatus run_sema(CompileRun *run) {
+    compile_prepare_export(run);
     run->network = sema_check(run->c, run->ast, &run->options.sema);
-    if (run->network && run->options.sema.maps && compile_reported(run) == COMPILE_DONE)
-        only_maps(run->network);
+    CompileStatus status = compile_reported(run);
+    if (run->network && status == COMPILE_DONE) {
+        if (run->options.sema.maps)
+            only_maps(run->network);
+        else if (run->options.sema.exports)
+            status = compile_export(run);
+        else
+            pass_upstream(run->network->program);
+    }
     run->program = run->network ? run->network->program : NULL;
-    return compile_reported(run);
+    return status;
 }
 
 /* --- tensor IR ---------------------------------------------------------------------------------*/

@@ -82,7 +82,7 @@ static ExitCode predict_form(Driver *d, HcPredictForm *form) {
 static ExitCode predict_to(Driver *d, const HcModel *model, HcPredictForm form) {
     const Options *o = &d->options;
     const HcPredictOptions options = {.eval = hc_eval_options(&o->run, o->argument, d->err),
-                                      .output = o->output,
+                                      .output = o->output.at[0],
                                       .all = o->all,
                                       .limit = (int64_t)o->limit.value};
     OutputFile output;
@@ -102,8 +102,8 @@ static ExitCode predict_to(Driver *d, const HcModel *model, HcPredictForm form) 
 ExitCode command_predict(Driver *d) {
     LoadedModel loaded;
     HcPredictForm form;
-    if (!d->options.output) {
-        fprintf(d->err, "hcc: 'predict' needs --output NAME: which of the model's values\n");
+    if (d->options.output.count != 1) {
+        fprintf(d->err, "hcc: 'predict' needs --output NAME, once: which of the model's values\n");
         return EXIT_USAGE;
     }
     ExitCode code = predict_form(d, &form);

@@ -90,10 +90,20 @@ bool pipeline_sanitized(const Driver *d) {
 CompileOptions pipeline_options(Driver *d) {
     const HcOptionCount level = d->options.optimise;
     const OverrideVec overrides = pipeline_overrides(d);
+    const bool exports = /* elsewhere these options mean something else */
+        d->options.command == CMD_EMIT || d->options.command == CMD_BUILD;
     return (CompileOptions){
         .sema = {.overrides = overrides.at,
                  .n_overrides = overrides.count,
                  .model = d->options.model},
+        .export = {.site = exports ? d->options.site : NULL,
+                   .part = d->options.part,
+                   .given = d->options.given.at,
+                   .n_given = (uint32_t)d->options.given.count,
+                   .results = exports ? d->options.output.at : NULL,
+                   .n_results = exports ? (uint32_t)d->options.output.count : 0,
+                   .apart = d->options.streams_apart,
+                   .beside = d->options.beside},
         .machine = {.triple = d->options.target,
                     .cpu = d->options.cpu,
                     .opt_level = level.given ? (int)level.value : 3,

@@ -1,7 +1,7 @@
 /* Reverse mode for a whole program.
  *
  * requires   a program with one LOSS output, or with inputs that are the upstream gradients of its
- *            RESULT outputs; no gradients yet
+ *            RESULT outputs, or of its inputs by other ways; no gradients yet
  * maintains  every output and its value
  * changes    adds a GRAD output for each parameter that is not frozen and has a path to the loss,
  *            or to a result with an upstream gradient; with these also an INPUT_GRAD output for
@@ -21,7 +21,7 @@ typedef struct {
 
 static bool has_upstream(const TirProgram *p) {
     for (uint32_t k = 0; k < p->inputs.count; k++)
-        if (p->inputs.at[k].upstream)
+        if (p->inputs.at[k].upstream || p->inputs.at[k].beside)
             return true;
     return false;
 }
@@ -52,8 +52,8 @@ static TirId loss_of(const TirProgram *p) {
     return 0;
 }
 
-/* What comes back to the loss, or from the caller to results. */
-static void seed(Vjp *v, TirId loss) {
+/* What comes back to the loss, or from the caller to results and inputs. */
+static void seed(Vjp *v, const Wanted *w, TirId loss) {
     const TirProgram *p = v->b->program;
     if (loss && v->active[loss])
         vjp_seed(v, loss, tir_real(v->b, 1), TIR_GLOBAL);
@@ -62,6 +62,10 @@ static void seed(Vjp *v, TirId loss) {
         const TirOutput *of = in->upstream ? tir_find_result(p, in->upstream) : NULL;
         if (of && v->active[of->value])
             vjp_seed(v, of->value, tir_input(v->b, k), in->type.domain);
+        const TirInput *given = in->beside ? tir_find_input(p, in->beside) : NULL;
+        const TirId value = given ? w->of_input[given - p->inputs.at] : 0;
+        if (value)
+            vjp_seed(v, value, tir_input(v->b, k), in->type.domain);
     }
 }
 
@@ -89,7 +93,7 @@ void pass_grad(TirProgram *p) {
     p->n_forward = p->block->nodes.count - 1;
     Vjp v;
     vjp_begin(&v, &b, p->n_forward + 1, n, wanted.values.at, scratch);
-    seed(&v, loss);
+    seed(&v, &wanted, loss);
     vjp_finish(&v, n, wanted.values.at, gradients);
     for (uint32_t k = 0; k < n; k++)
         by_value[wanted.values.at[k]] = gradients[k];

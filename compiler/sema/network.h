@@ -145,8 +145,9 @@ typedef struct {
     Recipe recipe;
     DataSpec data;
     VEC(SiteInfo) sites;
-    VEC(SiteMaps) maps; /* by site, after pass_maps; else none */
-    TirIdVec given;     /* by argument of the program's block: the value that it stands for */
+    VEC(SiteMaps) maps;   /* by site, after pass_maps; else none */
+    TirIdVec given;       /* by argument of the program's block: the value that it stands for */
+    SiteValueList values; /* with SemaOptions.exports: lets and inputs, by the path of their name */
     /* constants of the model after overrides, in order, as name and printed value: for config.json
      */
     VEC(NetworkConstant) constants;

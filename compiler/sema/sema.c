@@ -102,9 +102,11 @@ static void elaborate_chosen(Sema *s, const Item *model) {
     }
 }
 
-static bool has_loss(const Network *network) {
+/* A loss, or results. */
+static bool has_purpose(const Network *network) {
     for (uint32_t k = 0; k < network->program->outputs.count; k++)
-        if (network->program->outputs.at[k].role == TIR_OUT_LOSS)
+        if (network->program->outputs.at[k].role == TIR_OUT_LOSS ||
+            network->program->outputs.at[k].role == TIR_OUT_RESULT)
             return true;
     return false;
 }
@@ -136,10 +138,11 @@ Network *sema_check(Compilation *c, const Ast *ast, const SemaOptions *options) 
     s->network = network;
     s->instances = instances;
     s->branches = branches;
-    if (model && diag_error_count(s->d) == 0 && !has_loss(network)) /* poison without a word */
+    if (model && diag_error_count(s->d) == 0 && !options->exports &&
+        !has_purpose(network)) /* poison without a word */
         sema_error(s, DIAG_LOSS, model->name.span, "the loss of `%s` cannot be determined",
                    model->name.text);
-    if (diag_error_count(s->d) == 0 && !options->maps)
+    if (diag_error_count(s->d) == 0 && !options->maps && !options->exports)
         warn_unused(s);
     return model && diag_error_count(s->d) == 0 ? network : NULL;
 }

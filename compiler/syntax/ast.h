@@ -177,6 +177,7 @@ typedef enum {
     STMT_INPUT,     /* input tokens[t] : token(vocab);   */
     STMT_TARGET,    /* target next[t] : token(vocab);    */
     STMT_LOSS,      /* loss cross_entropy(logits, next); value */
+    STMT_OUTPUT,    /* output h;                         value */
     STMT_METRIC,    /* metric accuracy(logits, next);    value */
     STMT_REPEAT,    /* repeat blocks { ... } */
     STMT_SITE,      /* attn = wiring : attention(heads); */
@@ -210,7 +211,7 @@ struct Stmt {
             Expr *condition;
             const char *message;
         } require;   /* REQUIRE */
-        Expr *value; /* PENALTY, PROBE, LOSS, METRIC */
+        Expr *value; /* PENALTY, PROBE, LOSS, OUTPUT, METRIC */
         struct {
             BindingList axes; /* target.name <= value */
             AttributeList attributes;

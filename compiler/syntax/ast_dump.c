@@ -264,6 +264,7 @@ static void dump_stmt_parts(Dump *d, const Stmt *s) {
         break;
     case STMT_PENALTY:
     case STMT_PROBE:
+    case STMT_OUTPUT:
     case STMT_LOSS:
     case STMT_METRIC:
         dump_expr(d, s->value);

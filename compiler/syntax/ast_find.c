@@ -96,6 +96,7 @@ static bool stmt_mentions(const Stmt *stmt, const char *name) {
         return expr_mentions(stmt->require.condition, name);
     case STMT_PENALTY:
     case STMT_PROBE:
+    case STMT_OUTPUT:
     case STMT_LOSS:
     case STMT_METRIC:
         return expr_mentions(stmt->value, name) ||

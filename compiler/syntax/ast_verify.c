@@ -306,6 +306,7 @@ static void check_kind(Check *v, const Stmt *stmt) {
         return;
     case STMT_PENALTY:
     case STMT_PROBE:
+    case STMT_OUTPUT:
     case STMT_LOSS:
     case STMT_METRIC:
         need_expr(v, stmt->value, at, lacks);

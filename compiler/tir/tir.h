@@ -136,7 +136,9 @@ typedef struct {
     TirType type;   /* int: tokens; real otherwise */
     uint32_t limit; /* tokens: values are 0 .. limit-1; 0 = no bound */
     bool is_target;
-    const char *upstream; /* the result whose gradient the caller gives here; NULL: no gradient */
+    /* No value of the program but a gradient that the caller gives: of the result of that name, or
+     * of the input of that name as far as it comes by other ways. NULL: neither. */
+    const char *upstream, *beside;
     Span span;
 } TirInput;
 
@@ -342,6 +344,8 @@ TirId tir_copy(TirBuilder *b, const TirBlock *from, TirId id, const TirId *opera
 
 /* The RESULT output of that name, or NULL. */
 const TirOutput *tir_find_result(const TirProgram *p, const char *name);
+/* The input of that name, or NULL. */
+const TirInput *tir_find_input(const TirProgram *p, const char *name);
 /* Checks every invariant; returns NULL, or a message naming the value (in the arena). */
 const char *tir_verify(const TirProgram *p);
 void tir_print(const TirProgram *p, FILE *to);

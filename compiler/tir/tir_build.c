@@ -85,6 +85,13 @@ const TirOutput *tir_find_result(const TirProgram *p, const char *name) {
     return NULL;
 }
 
+const TirInput *tir_find_input(const TirProgram *p, const char *name) {
+    for (uint32_t k = 0; k < p->inputs.count; k++)
+        if (strcmp(p->inputs.at[k].name, name) == 0)
+            return &p->inputs.at[k];
+    return NULL;
+}
+
 /* --- leaves ------------------------------------------------------------------------------------*/
 
 static TirId leaf(TirBuilder *b, TirOp op, TirAttr attr, TirElem elem) {

@@ -223,6 +223,10 @@ static void print_declarations(Printer *p, const TirProgram *program) {
             fputs(" upstream ", p->to);
             print_string(p, in->upstream);
         }
+        if (in->beside) {
+            fputs(" beside ", p->to);
+            print_string(p, in->beside);
+        }
         fputc('\n', p->to);
     }
     for (uint32_t k = 0; k < program->tables.count; k++) {

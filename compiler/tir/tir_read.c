@@ -140,6 +140,8 @@ static void reader_input(Reader *r, bool target) {
         in.limit = (uint32_t)tir_lexer_integer(&r->s, 0, UINT32_MAX);
     if (tir_lexer_word(&r->s, "upstream"))
         in.upstream = tir_lexer_string(&r->s);
+    else if (tir_lexer_word(&r->s, "beside"))
+        in.beside = tir_lexer_string(&r->s);
     tir_add_input(r->p, in);
 }
 

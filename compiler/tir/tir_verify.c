@@ -102,12 +102,15 @@ static const char *verify_output(const TirProgram *p, const TirOutput *o) {
 
 static const char *verify_input(const TirProgram *p, const TirInput *in) {
     const char *wrong = verify_type(p, &in->type);
-    if (wrong || !in->upstream)
+    if (wrong || (!in->upstream && !in->beside))
         return wrong;
-    const TirOutput *of = tir_find_result(p, in->upstream);
-    if (in->type.elem != TIR_REAL || !of || of->value >= p->block->nodes.count ||
-        !tir_type_equal(&in->type, &tir_node(p->block, of->value)->type))
-        return "it is no gradient of a result of its type";
+    const TirOutput *of = in->upstream ? tir_find_result(p, in->upstream) : NULL;
+    const TirInput *other = in->beside ? tir_find_input(p, in->beside) : NULL;
+    const TirType *type = other ? &other->type : NULL;
+    if (of && of->value < p->block->nodes.count)
+        type = &tir_node(p->block, of->value)->type;
+    if (in->type.elem != TIR_REAL || !type || !tir_type_equal(&in->type, type))
+        return "it is no gradient of a result or an input of its type";
     return NULL;
 }
 

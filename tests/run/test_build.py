@@ -129,6 +129,27 @@ class Outputs(harness.TestCase):
                 self.expect(hcc("build", "m.hc", "-o", name, cwd=self.folder))
                 self.assertTrue(os.access(self.path(name), os.X_OK))
 
+    def test_parts_that_are_not_there(self):
+        """Of a model by names, of a site's connection: what is wrong, and what is near."""
+        branch = "branch id : x[d] -> y[d] { let y[c] = x[c]; }"
+        self.write("t.hc", f"""use std; {branch}
+            model t {{ const d = 8; positions t <= 4; input x[t, d] : real;
+              let h = trunk(x) {{ repeat 2 {{ s = mhc : id; }} }}; output h; }}""")
+        for arguments, said in (
+                (["--output", "hh"], "no value `hh`: did you mean `h`?"),
+                (["--output", "h", "--output", "h"], "`h` is named twice"),
+                (["--given", "x"], "say which values"),
+                (["--part", "turns"], "there are begin, read, write, turn and end"),
+                (["--part", "turn", "--site", "trunk.1.s"], "no site follows `trunk.1.s`"),
+                (["--part", "begin", "--site", "trunk.1.s"], "not the first site"),
+                (["--part", "end"], "not the last site"),
+                (["--part", "read", "--output", "x"], "name either it or values"),
+                (["--part", "read", "--site", "trunk.s"], "no site `trunk.s`"),
+                (["--site", "trunk.0.s", "--output", "pot"], "no value `pot`: did you mean `post`?")):
+            with self.subTest(arguments):
+                result = self.expect(hcc("emit", "t.hc", "--stage", "tir", *arguments, cwd=self.folder), 2)
+                self.assertIn(said, result.err)
+
     def test_odd_paths(self):
         """What the linker would take for a list, a file of arguments, an option."""
         for folder in ("x,y", "@z", "a b"):

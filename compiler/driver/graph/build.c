@@ -278,6 +278,7 @@ static bool build_shown(const Stmt *stmt) {
     case STMT_PARAM:
     case STMT_LET:
     case STMT_LOSS:
+    case STMT_OUTPUT:
     case STMT_METRIC:
     case STMT_PENALTY:
         return true;

@@ -9,6 +9,7 @@
 #include "sema/budget.h"
 #include "sema/elaboration.h"
 #include "sema/expr/expr.h"
+#include "sema/frame.h"
 #include "sema/report.h"
 #include "sema/trial_extents.h"
 #include "sema/usage.h"
@@ -403,6 +404,15 @@ Value body_binding(Sema *s, Scope *scope, const Binding *b, const Value *known) 
     return v;
 }
 
+/* For those who ask for a value by its name: the whole tensor, not made in a loop's body. */
+static void remember_named(Sema *s, const char *name, Value v) {
+    if (!s->options->exports || s->trial || s->loop->level || v.kind != VALUE_TENSOR ||
+        tensor_bare_rank(v.tensor) != v.tensor->type.rank)
+        return;
+    vec_push(s->arena, &s->network->values,
+             (SiteValue){path_join(s, s->frame->path, name), tensor_use(s, v.tensor)});
+}
+
 void body_let(Sema *s, Scope *scope, const Binding *b) {
     Value v = body_binding(s, scope, b, NULL);
     if (!b->target.name.text)
@@ -424,4 +434,5 @@ void body_let(Sema *s, Scope *scope, const Binding *b) {
     symbol->binding = b;
     symbol->value = v;
     usage_declare(s, DECLARED_LET, symbol->name, symbol->span);
+    remember_named(s, symbol->name, v);
 }

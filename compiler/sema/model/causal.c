@@ -131,6 +131,8 @@ static void check_space(Sema *s, uint32_t space) {
         const TirOutput *o = &s->program->outputs.at[k];
         if (o->role == TIR_OUT_LOSS)
             reaches[o->value] = "the loss";
+        else if (o->role == TIR_OUT_RESULT && !reaches[o->value])
+            reaches[o->value] = arena_printf(s->arena, "the output `%s`", o->name);
         else if (o->role == TIR_OUT_METRIC && !reaches[o->value])
             reaches[o->value] = arena_printf(s->arena, "the metric `%s`", o->name);
     }

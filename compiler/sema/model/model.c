@@ -164,6 +164,9 @@ static void model_input(Sema *s, Scope *scope, const Stmt *stmt) {
     symbol->value =
         value_tensor(s, tir_input(sema_builder(s, target->span), index), NULL, target->span);
     mode_leave(s, outer);
+    if (s->options->exports)
+        vec_push(s->arena, &s->network->values,
+                 (SiteValue){target->name.text, symbol->value.tensor->id});
 }
 
 /* --- the loss ----------------------------------------------------------------------------------*/
@@ -252,12 +255,45 @@ static void model_metric(Sema *s, Scope *scope, const Stmt *stmt) {
     s->metrics++;
 }
 
+/* --- outputs -----------------------------------------------------------------------------------*/
+
+static void model_output(Sema *s, Scope *scope, const Stmt *stmt) {
+    const Expr *e = stmt->value;
+    const Tensor *t = value_as_tensor(s, elaborate(s, scope, e), e->span);
+    if (!t || e->kind == EXPR_ERROR)
+        return;
+    if (e->kind != EXPR_NAME) {
+        sema_error(s, DIAG_NO_OUTPUT, e->span, "an output is a value with a name");
+        sema_help(s, "`let z = ...; output z;`");
+        return;
+    }
+    for (uint32_t k = 0; k < s->outputs.count; k++)
+        if (s->outputs.at[k].name == e->name) {
+            sema_error(s, DIAG_DUPLICATE, e->span, "`%s` is an output already", e->name);
+            return;
+        }
+    if (tensor_bare_rank(t) != t->type.rank) {
+        sema_error(s, DIAG_BARE_AXIS, e->span, "an output is a whole tensor");
+        return;
+    }
+    vec_push(s->arena, &s->outputs, (SiteValue){e->name, tensor_use(s, t)});
+}
+
+/* Without a loss they are what the model is for; beside one they are to be looked at. */
+static void add_outputs(Sema *s, bool has_loss) {
+    for (uint32_t k = 0; k < s->outputs.count; k++)
+        tir_add_output(s->program, has_loss ? TIR_OUT_NAMED : TIR_OUT_RESULT, s->outputs.at[k].name,
+                       0, s->outputs.at[k].value);
+}
+
 static void add_loss_outputs(Sema *s, const Item *model, bool has_statement) {
+    add_outputs(s, has_statement);
     if (!s->loss) {
-        if (!has_statement) {
+        if (!has_statement && !s->outputs.count && !s->options->exports) {
             sema_error(s, DIAG_LOSS, model->name.span, "the model `%s` has no `loss`",
                        model->name.text);
-            sema_help(s, "for instance `loss cross_entropy(logits, next);`");
+            sema_help(s, "for instance `loss cross_entropy(logits, next);`, or, where it is a part "
+                         "of another program, `output h;`");
         }
         return;
     }
@@ -299,6 +335,9 @@ static void model_statement(Sema *s, Scope *scope, const Stmt *stmt, bool *has_l
     case STMT_LOSS:
         *has_loss = true;
         model_loss(s, scope, stmt);
+        return;
+    case STMT_OUTPUT:
+        model_output(s, scope, stmt);
         return;
     case STMT_METRIC:
         model_metric(s, scope, stmt);

@@ -230,7 +230,8 @@ void warn_unreached(Sema *s) {
     const TirBlock *block = s->program->block;
     const Reach r = reach_create(s, block);
     for (uint32_t k = 0; k < s->program->outputs.count; k++)
-        if (s->program->outputs.at[k].role == TIR_OUT_LOSS)
+        if (s->program->outputs.at[k].role == TIR_OUT_LOSS ||
+            s->program->outputs.at[k].role == TIR_OUT_RESULT)
             r.reached[s->program->outputs.at[k].value] = true;
     reach_block(s, block, &r);
     warn_branches(s, &r);

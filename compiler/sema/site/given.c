@@ -8,7 +8,7 @@
 #include "sema/site/site.h"
 
 static bool wanted(const Site *x) {
-    return x->s->options->maps && !x->s->trial;
+    return (x->s->options->maps || x->s->options->apart) && !x->s->trial;
 }
 
 static SiteInfo *info_of(const Site *x) {
