@@ -14,44 +14,6 @@
 
 /* --- train -------------------------------------------------------------------------------------*/
 
-/* As hc_json_path has it: a name that is not UTF-8 is its bytes. */
-static void train_config_file(JsonText *t, const char *path) {
-    if (hc_is_utf8(path)) {
-        json_text_string(t, "file", path);
-        return;
-    }
-    char *hex = arena_alloc(t->arena, 2 * strlen(path) + 1);
-    for (size_t k = 0; path[k]; k++)
-        snprintf(hex + 2 * k, 3, "%02x", (unsigned char)path[k]);
-    json_text_open(t, "file", '{');
-    json_text_string(t, "hex", hex);
-    json_text_close(t, '}');
-}
-
-/* What `eval` and `sample` need to compile the same model again: joins config.json. */
-static const char *train_config(Driver *d) {
-    const Options *o = &d->options;
-    size_t length;
-    const char *text = source_text(d->c->sources, 1, &length);
-    JsonText t = {.arena = d->c->arena};
-    json_text_open(&t, NULL, '{');
-    json_text_open(&t, "hcc", '{');
-    json_text_string(&t, "version", HCC_VERSION);
-    train_config_file(&t, o->argument);
-    json_text_bytes(&t, "text", text, length);
-    json_text_open(&t, "set", '[');
-    for (uint32_t k = 0; k < o->run.set.count; k++)
-        json_text_string(&t, NULL, o->run.set.at[k]);
-    json_text_close(&t, ']');
-    if (o->model)
-        json_text_string(&t, "model", o->model);
-    json_text_boolean(&t, "f64", o->f64);
-    json_text_integer(&t, "memory", o->memory.value);
-    json_text_close(&t, '}');
-    json_text_close(&t, '}');
-    return json_text_end(&t);
-}
-
 static ExitCode train_report(Driver *d, const HcTrainResult *result) {
     if (d->options.run.json) {
         json_t *object = hc_train_json(result);
@@ -122,7 +84,7 @@ static ExitCode train_new(Driver *d, LoadedModel *loaded, HcTrainOptions *option
     if (code != EXIT_OK)
         return code;
     options->data_folder = trained_data_folder(d);
-    options->config_extra = train_config(d);
+    options->config_extra = trained_config(d);
     return EXIT_OK;
 }
 

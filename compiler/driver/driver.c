@@ -17,7 +17,8 @@ static CommandFunction *const command_functions[] = {
     [CMD_COMPARE] = command_compare,   [CMD_SWEEP] = command_sweep,
     [CMD_GRAPH] = command_graph,       [CMD_REPORT] = command_report,
     [CMD_BENCH] = command_bench,       [CMD_BUILD] = command_build,
-    [CMD_EXPLAIN] = command_explain,
+    [CMD_EXPLAIN] = command_explain,   [CMD_EXPORT] = command_export,
+    [CMD_IMPORT] = command_import,
 };
 _Static_assert(sizeof command_functions / sizeof *command_functions == CMD_COUNT,
                "every command of commands.def has its function");

@@ -87,6 +87,8 @@ ExitCode command_sweep(Driver *d);
 ExitCode command_graph(Driver *d);
 ExitCode command_report(Driver *d);
 ExitCode command_build(Driver *d);
+ExitCode command_export(Driver *d);
+ExitCode command_import(Driver *d);
 ExitCode command_explain(Driver *d);
 
 #endif

@@ -59,5 +59,7 @@ void hc_tensors_close(HcTensorFile *file); /* NULL is fine */
 /* The parameters' file of a checkpoint's folder, or of what stands in for it while it is replaced
  * (replace.h); the caller frees it. NULL: out of memory. */
 char *hc_checkpoint_parameters(const char *folder);
+/* Whether a file is that of a checkpoint's folder, so that its state lies beside it. */
+bool hc_is_checkpoints(const char *parameters);
 
 #endif

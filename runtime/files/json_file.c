@@ -37,6 +37,7 @@ static HcStatus read_open(int file, const char *path, char **text, size_t *lengt
             break; /* it was cut off meanwhile; what is missing will be told */
         *length += (size_t)n;
     }
+    (*text)[*length] = '\0';
     return HC_OK;
 }
 

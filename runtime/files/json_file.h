@@ -8,7 +8,7 @@
 /* The object that is all of a regular file of at most 128 MiB; the caller releases it.
  * HC_ERROR_CHECKPOINT where there is none, *object is NULL then. */
 HcStatus hc_json_file(const char *path, json_t **object, HcError *error);
-/* All of a regular file of at most 128 MiB, to be freed; NULL after a failure. */
+/* All of a regular file of at most 128 MiB and a NUL, to be freed; NULL after a failure. */
 HcStatus hc_text_file(const char *path, char **text, size_t *length, HcError *error);
 
 #endif

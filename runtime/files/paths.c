@@ -15,6 +15,15 @@ char *hc_path_join(const char *folder, const char *name) {
     return path;
 }
 
+char *hc_path_beside(const char *file, const char *name) {
+    const char *slash = strrchr(file, '/');
+    const size_t folder = slash ? (size_t)(slash - file) + 1 : 0;
+    char *path = malloc(folder + strlen(name) + 1);
+    if (path)
+        strcpy((char *)memcpy(path, file, folder) + folder, name);
+    return path;
+}
+
 char *hc_path_in(const char *folder, const char *path) {
     const bool inside = folder && path[0] != '/';
     const size_t size = strlen(path) + (inside ? strlen(folder) + 1 : 0) + 1;

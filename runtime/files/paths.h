@@ -6,6 +6,8 @@
 
 /* "FOLDER/NAME"; the caller frees it. NULL: out of memory. */
 char *hc_path_join(const char *folder, const char *name);
+/* NAME in the folder of `file`; the caller frees it. NULL: out of memory. */
+char *hc_path_beside(const char *file, const char *name);
 /* `path` as seen from `folder` (NULL: from where we are); the caller frees it. NULL: out of
  * memory. */
 char *hc_path_in(const char *folder, const char *path);

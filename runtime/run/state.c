@@ -310,6 +310,11 @@ HcStatus hc_save_checkpoint(HcContext *c, const char *folder) {
     return c && folder ? hc_save_checkpoint_note(c, folder, NULL) : hc_null(c, "the folder");
 }
 
+bool hc_is_checkpoints(const char *parameters) {
+    return hc_path_ends(parameters, "/" HC_PARAMETERS_FILE) ||
+           strcmp(parameters, HC_PARAMETERS_FILE) == 0;
+}
+
 char *hc_checkpoint_parameters(const char *folder) {
     char *before = hc_folder_before(folder), *path = hc_path_join(folder, HC_PARAMETERS_FILE);
     char *earlier = before ? hc_path_join(before, HC_PARAMETERS_FILE) : NULL;
@@ -322,16 +327,6 @@ char *hc_checkpoint_parameters(const char *folder) {
     const bool is = access(path, F_OK) != 0 && access(earlier, F_OK) == 0;
     free(is ? path : earlier);
     return is ? earlier : path;
-}
-
-/* The state's file beside a checkpoint's parameters, the caller's; NULL: out of memory. */
-static char *state_beside(const char *parameters) {
-    const char *slash = strrchr(parameters, '/');
-    const size_t folder = slash ? (size_t)(slash - parameters) + 1 : 0;
-    char *path = malloc(folder + sizeof HC_STATE_FILE);
-    if (path)
-        memcpy(memcpy(path, parameters, folder) + folder, HC_STATE_FILE, sizeof HC_STATE_FILE);
-    return path;
 }
 
 static HcStatus read_says(HcContext *c, const HcTensorFile *file, HcCheckpointSays *says) {
@@ -379,7 +374,7 @@ HcStatus hc_load_checkpoint_says(HcContext *c, const char *folder, HcCheckpointS
     bool had = c->has_optim;
     char *parameters = hc_checkpoint_parameters(folder), *state = NULL;
     if (parameters)
-        state = state_beside(parameters);
+        state = hc_path_beside(parameters, HC_STATE_FILE);
     HcStatus status = state ? HC_OK : hc_fail_memory(&c->error, "a path");
     if (status == HC_OK)
         status = parameter_tensors(c, &tensors);
@@ -400,11 +395,9 @@ HcStatus hc_load_evaluated(HcContext *c, const char *parameters) {
     StateTensors s = {0};
     HcTensorFile *file = NULL;
     HcStatus status = hc_load(c, parameters);
-    const bool of_checkpoint = hc_path_ends(parameters, "/" HC_PARAMETERS_FILE) ||
-                               strcmp(parameters, HC_PARAMETERS_FILE) == 0;
-    if (status != HC_OK || !of_checkpoint)
+    if (status != HC_OK || !hc_is_checkpoints(parameters))
         return status;
-    char *path = state_beside(parameters);
+    char *path = hc_path_beside(parameters, HC_STATE_FILE);
     status = path ? state_room(c, &s, 1) : hc_fail_memory(&c->error, "a path");
     if (status == HC_OK)
         status = add_ema(c, &s, c->params);

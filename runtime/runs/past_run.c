@@ -140,6 +140,8 @@ static HcStatus read_config(HcPastRun *run, const char *path, HcError *error) {
                  *seed = json_object_get(recipe, "seed");
     if (status != HC_OK)
         return status;
+    if (json_object_get(run->config, "imported"))
+        return hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` was imported, not trained here", path);
     if (!json_is_string(json_object_get(run->config, "model")) || !json_is_integer(seed))
         return hc_fail(error, HC_ERROR_CHECKPOINT,
                        "`%s` is not the folder of a run of hcc: its config.json is another's",
