@@ -88,8 +88,23 @@ typedef struct {
     int32_t is_integer; /* 1: int32_t elements, 0 <= value < limit; 0: the model's element type */
     int32_t is_target;
     int64_t limit;
-    int64_t count; /* elements at the context's present extents */
+    int64_t count;                  /* elements at the context's present extents */
+    int32_t by_sample, by_position; /* 1: there is one of these dims for each */
+    int32_t rank;
+    int64_t dims[HC_MAX_RANK];
+    int32_t has_gradient; /* 1: a backward pass gives its gradient */
 } HcInput;
+
+/* One result of a program that is part of the caller's. Memory as that of an input, of the model's
+ * element type. */
+typedef struct {
+    const char *name;
+    int64_t count; /* elements at the context's present extents */
+    int32_t by_sample, by_position;
+    int32_t rank;
+    int64_t dims[HC_MAX_RANK];
+    int32_t takes_gradient; /* 1: a backward pass goes from its gradient */
+} HcResult;
 
 /* A result inside the context's workspace: read-only, valid until the next call on the context.
  * dims begin with samples and positions where the value has them; what is the same at all of them
@@ -180,11 +195,63 @@ HcStatus hc_backward(HcContext *context);
  * hc_backward by itself makes it again; this does not. */
 HcStatus hc_forward_backward(HcContext *context);
 HcStatus hc_zero_grad(HcContext *context);
-/* "loss", "logits", a metric or a probe by name; after hc_forward. The first time that it is asked
- * for a value of which only a part is ever in memory (because it is wide, or the batch runs in
- * parts), it makes room for all of it and runs the forward pass again, with inputs and parameters
- * as they are then. */
+/* "loss", "logits", a metric, a probe or a result by name; after hc_forward. The first time that it
+ * is asked for a value of which only a part is ever in memory (because it is wide, or the batch
+ * runs in parts), it makes room for all of it and runs the forward pass again, with inputs and
+ * parameters as they are then. */
 HcStatus hc_output(HcContext *context, const char *name, HcView *view);
+
+/* --- a program as part of another --------------------------------------------------------------
+ *
+ * A model may be compiled without a loss: it has results, and its backward pass goes from the
+ * gradients of results to those of parameters and of inputs. Inputs proper are numbered by
+ * hc_input, results by hc_result, parameters by hc_parameter.
+ *
+ * Such a program runs as any other does, in the context's own memory (hc_set_input, hc_forward,
+ * hc_output by a result's name; hc_set_result_gradient, hc_backward, hc_input_gradient), or in that
+ * of its caller: */
+
+int64_t hc_result_count(const HcContext *context);
+HcStatus hc_result(HcContext *context, int64_t index, HcResult *result);
+/* What the next hc_backward goes from; zero until it is set, and again when extents change. */
+HcStatus hc_set_result_gradient(HcContext *context, int64_t result, const void *data,
+                                int64_t count);
+/* After hc_backward: the gradient of an input. */
+HcStatus hc_input_gradient(HcContext *context, int64_t input, HcView *view);
+
+/* All that one call reads and writes. Zero-initialise. Memory is dense, as hc_input and hc_result
+ * say, but for strides: elements from where a sample begins to where the next one does (in memory
+ * by sample; 0: dense; an array that is NULL: all are), which are at least a sample's elements. It
+ * begins wherever its elements may; nothing beyond it is read or written; what is written overlaps
+ * nothing else. */
+typedef struct {
+    int64_t samples, positions;
+    const void *const *inputs;     /* by input */
+    const int64_t *input_strides;  /* by input */
+    const void *const *parameters; /* by parameter; NULL: the context's own */
+    void *const *results;          /* by result; an entry that is NULL: not wanted */
+    const int64_t *result_strides; /* by result */
+    void *saved;         /* what the backward pass needs: 64-byte aligned, hc_saved_bytes long */
+    uint64_t random_key; /* of this run's random numbers (dropout) */
+    int32_t training;    /* `training` in the model */
+    /* Of hc_apply_backward: */
+    const void *const *result_gradients; /* by result; NULL, or an entry that is: zero */
+    const int64_t *result_gradient_strides;
+    void *const *input_gradients; /* by input; NULL, or an entry that is: not wanted */
+    const int64_t *input_gradient_strides;
+    void *const *parameter_gradients; /* by parameter, dense; likewise */
+} HcApply;
+
+/* The forward pass. It may be another's turn between it and its backward pass, with other memory
+ * to save in, so any number may be open; with `saved` NULL there will be no backward pass. Once it
+ * ran with the largest extents it allocates nothing. Integers are checked as hc_set_input does. */
+HcStatus hc_apply(HcContext *context, const HcApply *apply);
+/* The backward pass of an hc_apply: all that was given to that is given again, unchanged, inputs,
+ * parameters, results and what was saved with their contents. Gradients replace what was there;
+ * those without a path to a result are zero. */
+HcStatus hc_apply_backward(HcContext *context, const HcApply *apply);
+/* Of `saved`; 0: there can be no such call. */
+uint64_t hc_saved_bytes(HcContext *context, int64_t samples, int64_t positions);
 
 /* The next token's logits, position by position, of models whose positions see only themselves and
  * earlier ones: why the model is none of these; NULL: it is. Owned by the context. */

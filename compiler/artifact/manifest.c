@@ -124,6 +124,8 @@ static void add_inputs(JsonText *t, const Plan *plan) {
         json_text_plain(t, "domain", plan_domain_name(in->type.domain));
         json_text_integer(t, "limit", in->limit);
         json_text_boolean(t, "target", in->is_target);
+        if (in->upstream)
+            json_text_string(t, "upstream", in->upstream);
         json_text_integers(t, "dims", in->type.dims, in->type.rank);
         json_text_close(t, '}');
     }

@@ -166,9 +166,11 @@ static void add_output_list(JsonText *t, const char *key, const Plan *plan, TirO
         json_text_open(t, NULL, '{');
         if (role == TIR_OUT_UPDATE)
             json_text_integer(t, "param", out->index);
+        else if (role == TIR_OUT_INPUT_GRAD)
+            json_text_integer(t, "input", out->index);
         else
             json_text_string(t, "name", out->name);
-        if (role == TIR_OUT_PROBE) {
+        if (role == TIR_OUT_PROBE || role == TIR_OUT_RESULT) {
             json_text_integers(t, "dims", type->dims, type->rank);
             json_text_plain(t, "domain", plan_domain_name(type->domain));
         }
@@ -192,6 +194,8 @@ static void add_outputs(JsonText *t, const Plan *plan) {
     add_output_list(t, "metrics", plan, TIR_OUT_METRIC, TIR_OUT_METRIC);
     add_output_list(t, "probes", plan, TIR_OUT_PROBE, TIR_OUT_NAMED);
     add_output_list(t, "updates", plan, TIR_OUT_UPDATE, TIR_OUT_UPDATE);
+    add_output_list(t, "results", plan, TIR_OUT_RESULT, TIR_OUT_RESULT);
+    add_output_list(t, "input_grads", plan, TIR_OUT_INPUT_GRAD, TIR_OUT_INPUT_GRAD);
     json_text_close(t, '}');
 }
 
@@ -268,6 +272,8 @@ static void add_sum(JsonText *t, const Plan *plan, const PlanSum *sum) {
 }
 
 static void add_parts(JsonText *t, const Plan *plan) {
+    if (plan->rounds.count == 0)
+        return; /* it only runs whole */
     json_text_open(t, "parts", '{');
     json_text_open(t, "sums", '[');
     for (uint32_t k = 0; k < plan->sums.count; k++)

@@ -128,7 +128,10 @@ static const char *verify_declarations(const TirProgram *p) {
             return arena_printf(p->arena, "parameter %u (%s): %s", k, q->name, wrong);
     }
     for (uint32_t k = 0; k < p->inputs.count; k++) {
+        const TirInput *before = k ? &p->inputs.at[k - 1] : NULL;
         const char *wrong = verify_input(p, &p->inputs.at[k]);
+        if (before && before->upstream && !p->inputs.at[k].upstream)
+            wrong = "it comes after gradients of results";
         if (wrong)
             return arena_printf(p->arena, "input %u (%s): %s", k, p->inputs.at[k].name, wrong);
     }

@@ -2,6 +2,7 @@
 #ifndef HC_CONTEXT_H
 #define HC_CONTEXT_H
 
+#include "runtime/run/applier.h"
 #include "runtime/run/ema.h"
 #include "runtime/run/exec.h"
 #include "runtime/run/optim.h"
@@ -16,6 +17,7 @@ struct HcContext {
     HcPool *pool;
     HcExec exec; /* of a part of the batch, where that is split */
     HcSplitBatch split;
+    HcApplier applier;
     void *own_params, *own_grads;
     void *params, *grads; /* the own, or the caller's */
     void **own_inputs;
@@ -39,6 +41,21 @@ struct HcContext {
 /* A null argument of the C interface is refused: `what` it should have been. */
 HcStatus hc_null(HcContext *context, const char *what);
 
+/* A value of the context's passes, dims being those of an instance. */
+HcStatus hc_view_at(HcContext *context, HcBuffer buffer, int32_t rank, const int64_t *dims,
+                    HcView *view);
+static inline HcPlaces hc_context_places(const HcContext *context) {
+    return (HcPlaces){
+        .params = context->params, .grads = context->grads, .inputs = context->inputs};
+}
+/* Where a buffer of the context's own passes lies. */
+static inline void *hc_context_address(const HcContext *context, HcBuffer buffer) {
+    const HcPlaces places = hc_context_places(context);
+    return hc_exec_address(&context->exec, buffer, &places);
+}
+/* Whether all integers of an input are such as compiled code looks up without looking again. */
+HcStatus hc_check_integers(HcContext *context, const HcInputPlan *input, const int32_t *values,
+                           int64_t count);
 bool hc_has_output(const HcContext *context, const char *name);
 uint32_t hc_find_input(const HcContext *context, const char *name); /* UINT32_MAX: none */
 int64_t hc_input_elements(const HcContext *context, uint32_t input);

@@ -146,13 +146,31 @@ static bool place_regions(const HcExec *exec, size_t offsets[HC_REGION_COUNT + 1
 static void write_tables(HcExec *exec) {
     for (uint32_t k = 0; k < exec->plan->n_tables; k++) {
         const HcTablePlan *table = &exec->plan->tables[k];
-        memcpy(hc_exec_address(exec, table->buffer, NULL, NULL, NULL), table->bytes, table->size);
+        memcpy(hc_exec_address(exec, table->buffer, NULL), table->bytes, table->size);
     }
 }
 
-HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError *error) {
-    if (samples < 1 || positions < 1 || samples > INT32_MAX || positions > INT32_MAX ||
-        samples * positions > INT32_MAX)
+static bool are_extents(int64_t samples, int64_t positions) {
+    return samples >= 1 && positions >= 1 && samples <= INT32_MAX && positions <= INT32_MAX &&
+           samples * positions <= INT32_MAX;
+}
+
+/* So many bytes of workspace of our own. */
+static bool grow(HcExec *exec, size_t bytes) {
+    void *block = NULL;
+    uint8_t *grown = hc_aligned_lazily(bytes, &block);
+    if (!grown)
+        return false;
+    free(exec->workspace_block);
+    exec->workspace_block = block;
+    exec->workspace = grown;
+    exec->workspace_bytes = bytes;
+    return true;
+}
+
+HcStatus hc_exec_bind_in(HcExec *exec, int64_t samples, int64_t positions, void *memory,
+                         HcError *error) {
+    if (!are_extents(samples, positions))
         return hc_fail(error, HC_ERROR_ARGUMENT,
                        "a batch of %lld samples of %lld positions: both must be at least 1, their "
                        "product below 2^31",
@@ -160,31 +178,40 @@ HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError 
     int64_t old_samples = exec->samples, old_positions = exec->positions;
     set_extents(exec, samples, positions);
     size_t offsets[HC_REGION_COUNT + 1], total;
-    bool fits = place_regions(exec, offsets, &total);
-    if (!fits || total > exec->workspace_bytes) {
-        void *block = NULL;
-        uint8_t *grown = fits ? hc_aligned_lazily(total, &block) : NULL;
-        if (!grown) {
-            if (old_samples > 0)
-                set_extents(exec, old_samples, old_positions);
-            return hc_fail(error, HC_ERROR_MEMORY,
-                           "out of memory: %lld samples of %lld positions need a workspace of %.1f "
-                           "GiB",
-                           (long long)samples, (long long)positions,
-                           fits ? (double)total / (1 << 30) : 0x1p30);
-        }
-        free(exec->workspace_block);
-        exec->workspace_block = block;
-        exec->workspace = grown;
-        exec->workspace_bytes = total;
+    const bool fits = place_regions(exec, offsets, &total);
+    const bool there = fits && (memory || total <= exec->workspace_bytes || grow(exec, total));
+    if (!there) {
+        if (old_samples > 0)
+            set_extents(exec, old_samples, old_positions);
+        return hc_fail(error, HC_ERROR_MEMORY,
+                       "out of memory: %lld samples of %lld positions need a workspace of %.1f GiB",
+                       (long long)samples, (long long)positions,
+                       fits ? (double)total / (1 << 30) : 0x1p30);
     }
+    uint8_t *workspace = memory ? memory : exec->workspace;
     for (int k = HC_REGION_GLOBAL; k < HC_REGION_COUNT; k++)
-        exec->region[k] = exec->workspace + offsets[k];
-    exec->slices = exec->workspace + offsets[HC_REGION_COUNT];
+        exec->region[k] = workspace + offsets[k];
+    exec->slices = workspace + offsets[HC_REGION_COUNT];
     for (uint32_t k = 0; k < exec->plan->n_calls; k++)
         bind_call(exec, &exec->plan->calls[k], &exec->bound[k]);
     write_tables(exec);
     return HC_OK;
+}
+
+HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError *error) {
+    return hc_exec_bind_in(exec, samples, positions, NULL, error);
+}
+
+size_t hc_exec_bytes(HcExec *exec, int64_t samples, int64_t positions) {
+    if (!are_extents(samples, positions))
+        return 0;
+    const int64_t old_samples = exec->samples, old_positions = exec->positions;
+    size_t offsets[HC_REGION_COUNT + 1], total;
+    set_extents(exec, samples, positions);
+    const bool fits = place_regions(exec, offsets, &total);
+    if (old_samples > 0)
+        set_extents(exec, old_samples, old_positions);
+    return fits ? total : 0;
 }
 
 /* Regions with one property more. */
@@ -208,39 +235,35 @@ HcStatus hc_exec_make_room(HcExec *exec, HcError *error) {
 
 /* --- addresses ---------------------------------------------------------------------------------*/
 
-static void *address(const HcExec *exec, HcBuffer buffer, int64_t unit, void *params, void *grads,
-                     void *const *inputs) {
-    uint8_t *base;
-    int64_t offset = buffer.offset * unit;
+static uint8_t *parameter_at(const HcExec *exec, void *slab, void *const *each, uint32_t index) {
+    return each ? each[index] : (uint8_t *)slab + exec->plan->parameters[index].offset;
+}
+
+static void *address(const HcExec *exec, HcBuffer buffer, int64_t unit, const HcPlaces *places) {
     switch (buffer.region) {
     case HC_REGION_PARAMS:
+        return parameter_at(exec, places->params, places->param_at, buffer.index) + buffer.offset;
     case HC_REGION_GRADS:
-        base = buffer.region == HC_REGION_PARAMS ? params : grads;
-        offset = buffer.offset + exec->plan->parameters[buffer.index].offset;
-        break;
+        return parameter_at(exec, places->grads, places->grad_at, buffer.index) + buffer.offset;
     case HC_REGION_INPUT:
-        base = inputs[buffer.index];
-        offset = 0;
-        break;
+        return places->inputs[buffer.index];
     default:
-        base = exec->region[buffer.region];
+        return exec->region[buffer.region] + buffer.offset * unit;
     }
-    return base + offset;
 }
 
-void *hc_exec_address(const HcExec *exec, HcBuffer buffer, void *params, void *grads,
-                      void *const *inputs) {
-    return address(exec, buffer, exec->units[buffer.region], params, grads, inputs);
+void *hc_exec_address(const HcExec *exec, HcBuffer buffer, const HcPlaces *places) {
+    return address(exec, buffer, exec->units[buffer.region], places);
 }
 
-void hc_exec_resolve(HcExec *exec, void *params, void *grads, void *const *inputs) {
+void hc_exec_resolve(HcExec *exec, const HcPlaces *places) {
     for (uint32_t c = 0; c < exec->plan->n_calls; c++) {
         const HcCall *call = &exec->plan->calls[c];
         for (uint32_t k = call->first; k < call->first + call->count; k++) {
             HcBuffer buffer = exec->plan->buffers[k];
             int64_t unit = buffer.region == HC_REGION_PARTIAL ? exec->bound[c].tasks
                                                               : exec->units[buffer.region];
-            exec->addresses[k] = address(exec, buffer, unit, params, grads, inputs);
+            exec->addresses[k] = address(exec, buffer, unit, places);
         }
     }
 }

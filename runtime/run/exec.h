@@ -23,6 +23,13 @@ typedef struct {
     HcGemmSplit gemm;
 } HcBoundCall;
 
+/* Where what is not the workspace's lies. */
+typedef struct {
+    void *params, *grads;                   /* slabs; */
+    void *const *param_at, *const *grad_at; /* where not NULL: each by itself, by parameter */
+    void *const *inputs;                    /* by input */
+} HcPlaces;
+
 typedef struct {
     const HcPlan *plan;
     const HcModel *model;
@@ -58,15 +65,19 @@ HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError 
 /* Keeps what chunked calls make for all positions, from now on. Memory is bound anew: what it held
  * is lost. */
 HcStatus hc_exec_keep_whole(HcExec *exec, HcError *error);
+/* The same with the workspace in memory of the caller's (64-byte aligned, hc_exec_bytes long). */
+HcStatus hc_exec_bind_in(HcExec *exec, int64_t samples, int64_t positions, void *memory,
+                         HcError *error);
+/* Bytes of the workspace for these extents; 0 when they are none or that overflows. */
+size_t hc_exec_bytes(HcExec *exec, int64_t samples, int64_t positions);
 /* Addresses of all buffers; again whenever parameters, gradients or inputs have moved. */
-void hc_exec_resolve(HcExec *exec, void *params, void *grads, void *const *inputs);
+void hc_exec_resolve(HcExec *exec, const HcPlaces *places);
 /* What the calls from now on are told of the run they belong to: the whole batch's samples, and
  * which of them is the first that they see. */
 void hc_exec_begin(HcExec *exec, bool training, uint64_t random_key, int64_t batch,
                    int64_t first_sample);
 /* The address of a buffer that no call's tasks share (not PARTIAL). */
-void *hc_exec_address(const HcExec *exec, HcBuffer buffer, void *params, void *grads,
-                      void *const *inputs);
+void *hc_exec_address(const HcExec *exec, HcBuffer buffer, const HcPlaces *places);
 /* From now on regions have what hc_exec_extend needs. Memory is bound anew: what it held is lost.
  */
 HcStatus hc_exec_make_room(HcExec *exec, HcError *error);

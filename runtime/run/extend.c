@@ -136,8 +136,7 @@ HcStatus hc_extended_logits(HcContext *c, HcView *view) {
         view->count *= view->dims[d] = logits->dims[d];
     const bool chunked = logits->buffer.region == HC_REGION_CHUNK && !c->exec.whole;
     const int64_t position = c->extended - 1 - (chunked ? c->exec.last_chunk : 0);
-    view->data =
-        (const uint8_t *)hc_exec_address(&c->exec, logits->buffer, c->params, c->grads, c->inputs) +
-        position * view->count * hc_element_bytes(logits->buffer.element);
+    view->data = (const uint8_t *)hc_context_address(c, logits->buffer) +
+                 position * view->count * hc_element_bytes(logits->buffer.element);
     return HC_OK;
 }

@@ -63,12 +63,9 @@ static void drop_grown(HcContext *c) {
 
 /* Nothing changes on failure, nor is more memory held then. */
 static HcStatus resize(HcContext *c, int64_t samples, int64_t positions, HcError *error) {
-    int64_t limit = c->plan.max_positions ? c->plan.max_positions : 1;
-    if (positions > limit)
-        return hc_fail(error, HC_ERROR_ARGUMENT,
-                       "%lld positions: the model `%s` holds at most %lld", (long long)positions,
-                       c->plan.model, (long long)limit);
-    HcStatus status = HC_OK;
+    HcStatus status = hc_check_positions(&c->plan, positions, error);
+    if (status != HC_OK)
+        return status;
     if (samples >= 1 && positions >= 1) /* else hc_exec_bind says what is wrong */
         status = grow_inputs(c, samples, positions, error);
     if (status == HC_OK)
@@ -153,6 +150,7 @@ void hc_destroy(HcContext *c) {
     free(c->own_grads);
     hc_ema_destroy(c);
     hc_split_destroy(c);
+    hc_applier_destroy(&c->applier, &c->plan);
     hc_optim_destroy(&c->optim);
     hc_exec_destroy(&c->exec);
     hc_pool_destroy(c->pool);
@@ -199,7 +197,7 @@ uint64_t hc_memory_bytes(const HcContext *c) {
         2 * slab + c->exec.workspace_bytes + c->exec.scratch_stride * (uint64_t)hc_threads(c);
     for (uint32_t k = 0; k < c->plan.n_inputs; k++)
         bytes += c->input_bytes[k];
-    bytes += hc_split_bytes(c);
+    bytes += hc_split_bytes(c) + hc_applier_bytes(&c->applier);
     if (c->ema.slab)
         bytes += slab;
     return bytes + (c->has_optim ? c->optim.bytes : 0);
@@ -228,18 +226,26 @@ void *hc_input_memory(HcContext *c, uint32_t k) {
 }
 
 int64_t hc_input_count(const HcContext *c) {
-    return c ? c->plan.n_inputs : 0;
+    return c ? c->plan.n_given : 0;
 }
 
 HcStatus hc_input(HcContext *c, int64_t index, HcInput *input) {
     if (!c || !input)
         return hc_null(c, "the place for the input");
-    if (index < 0 || index >= c->plan.n_inputs)
+    if (index < 0 || index >= c->plan.n_given)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT, "input %lld: the model has %u",
-                       (long long)index, (unsigned)c->plan.n_inputs);
+                       (long long)index, (unsigned)c->plan.n_given);
     const HcInputPlan *plan = &c->plan.inputs[index];
-    *input = (HcInput){plan->name, plan->integer, plan->target, plan->limit,
-                       hc_input_elements(c, (uint32_t)index)};
+    *input = (HcInput){.name = plan->name,
+                       .is_integer = plan->integer,
+                       .is_target = plan->target,
+                       .limit = plan->limit,
+                       .count = hc_input_elements(c, (uint32_t)index),
+                       .by_sample = hc_is_by_sample(plan->domain),
+                       .by_position = hc_is_by_position(plan->domain),
+                       .rank = plan->rank,
+                       .has_gradient = plan->has_gradient};
+    memcpy(input->dims, plan->dims, sizeof input->dims);
     return HC_OK;
 }
 
@@ -251,8 +257,8 @@ static HcStatus find_input(HcContext *c, const char *name, uint32_t *k) {
 }
 
 /* Compiled code looks tokens up without looking again. */
-static HcStatus check_integers(HcContext *c, const HcInputPlan *input, const int32_t *values,
-                               int64_t count) {
+HcStatus hc_check_integers(HcContext *c, const HcInputPlan *input, const int32_t *values,
+                           int64_t count) {
     for (int64_t i = 0; input->integer && input->limit > 0 && i < count; i++) {
         if (values[i] < 0 || values[i] >= input->limit)
             return hc_fail(&c->error, HC_ERROR_DATA,
@@ -267,7 +273,8 @@ HcStatus hc_check_bound(HcContext *c) {
     HcStatus status = HC_OK;
     for (uint32_t k = 0; k < c->plan.n_inputs && status == HC_OK; k++)
         if (c->inputs[k] != c->own_inputs[k])
-            status = check_integers(c, &c->plan.inputs[k], c->inputs[k], hc_input_elements(c, k));
+            status =
+                hc_check_integers(c, &c->plan.inputs[k], c->inputs[k], hc_input_elements(c, k));
     return status;
 }
 
@@ -282,7 +289,7 @@ HcStatus hc_set_input(HcContext *c, const char *name, const void *data, int64_t 
     if (count != expected)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT, "input `%s` takes %lld elements, not %lld",
                        name, (long long)expected, (long long)count);
-    HcStatus status = check_integers(c, input, data, count);
+    HcStatus status = hc_check_integers(c, input, data, count);
     if (status != HC_OK)
         return status;
     memcpy(hc_input_memory(c, k), data, (size_t)count * (size_t)hc_element_bytes(input->element));
@@ -378,6 +385,8 @@ HcStatus hc_zero_grad(HcContext *c) {
 HcStatus hc_loss(HcContext *c, double *loss) {
     if (!c || !loss)
         return hc_null(c, "the place for the loss");
+    if (!hc_has_output(c, "loss"))
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT, "the model `%s` has no loss", c->plan.model);
     HcView view;
     HcStatus status = hc_output(c, "loss", &view);
     if (status == HC_OK)
@@ -404,21 +413,29 @@ HcStatus hc_make_whole(HcContext *c) {
     return hc_forward(c);
 }
 
+HcStatus hc_view_at(HcContext *c, HcBuffer buffer, int32_t rank, const int64_t *dims,
+                    HcView *view) {
+    *view = (HcView){.data = hc_context_address(c, buffer), .count = 1};
+    leading_dims(c, buffer, view);
+    if (rank < 0 || rank + view->rank > HC_MAX_RANK)
+        return hc_fail(&c->error, HC_ERROR_MODEL, "a value has no known shape");
+    for (int32_t d = 0; d < rank; d++)
+        view->dims[view->rank++] = dims[d];
+    for (int32_t d = 0; d < view->rank; d++)
+        view->count *= view->dims[d];
+    return HC_OK;
+}
+
 HcStatus hc_output_at(HcContext *c, uint32_t index, HcView *view) {
     const HcOutput *output = &c->plan.outputs[index];
-    *view = (HcView){.count = 1};
     if (output->buffer.region == HC_REGION_CHUNK && !c->exec.whole) {
         HcStatus status = hc_make_whole(c);
         if (status != HC_OK)
             return status;
     }
-    leading_dims(c, output->buffer, view);
-    if (output->rank < 0 || output->rank + view->rank > HC_MAX_RANK)
-        return hc_fail(&c->error, HC_ERROR_MODEL, "output `%s` has no known shape", output->name);
-    for (int32_t d = 0; d < output->rank; d++)
-        view->dims[view->rank++] = output->dims[d];
-    for (int32_t d = 0; d < view->rank; d++)
-        view->count *= view->dims[d];
+    HcStatus status = hc_view_at(c, output->buffer, output->rank, output->dims, view);
+    if (status != HC_OK)
+        return hc_fail(&c->error, status, "output `%s` has no known shape", output->name);
     return hc_split_output(c, index, &view->data);
 }
 

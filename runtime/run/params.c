@@ -151,7 +151,7 @@ HcStatus hc_ensure_optim(HcContext *c) {
 /* --- buffers -----------------------------------------------------------------------------------*/
 
 static const void *update_value(const HcContext *c, const HcUpdate *update) {
-    return hc_exec_address(&c->exec, update->from, c->params, c->grads, c->inputs);
+    return hc_context_address(c, update->from);
 }
 
 static HcStatus check_updates(HcContext *c) {

@@ -111,7 +111,7 @@ static void move(HcParts *parts, const HcSum *sum, void *to, const void *from, b
 }
 
 static void *place_of(const HcParts *parts, const HcSum *sum) {
-    return hc_exec_address(parts->exec, sum->buffer, parts->params, parts->grads, NULL);
+    return hc_exec_address(parts->exec, sum->buffer, &parts->outside);
 }
 
 static uint8_t *level_of(const HcParts *parts, const HcSum *sum, uint32_t level) {
@@ -265,10 +265,9 @@ static void run_whole(HcParts *parts, HcPass pass) {
     }
 }
 
-void hc_parts_run(HcParts *parts, HcPass pass, void *params, void *grads, const HcPartsUser *user) {
+void hc_parts_run(HcParts *parts, HcPass pass, HcPlaces outside, const HcPartsUser *user) {
     const HcPlan *plan = parts->exec->plan;
-    parts->params = params;
-    parts->grads = grads;
+    parts->outside = outside;
     hc_exec_clear_times(parts->exec, pass);
     for (uint32_t round = 0; round < plan->n_rounds; round++) {
         take_round(parts, round);

@@ -10,15 +10,15 @@
  * part k is computed there is one partial sum for each bit of k. */
 typedef struct {
     HcExec *exec;
-    int64_t count;   /* of parts, of exec's samples each */
-    uint32_t levels; /* partial sums of one value that may wait at once */
-    uint8_t *memory; /* of all sums: their levels, then what they came to */
-    size_t bytes;    /* of it */
-    size_t *places;  /* by sum */
-    bool *runs;      /* by call: in the round at hand */
-    uint32_t round;  /* that */
-    int64_t part;    /* that */
-    void *params, *grads;
+    int64_t count;    /* of parts, of exec's samples each */
+    uint32_t levels;  /* partial sums of one value that may wait at once */
+    uint8_t *memory;  /* of all sums: their levels, then what they came to */
+    size_t bytes;     /* of it */
+    size_t *places;   /* by sum */
+    bool *runs;       /* by call: in the round at hand */
+    uint32_t round;   /* that */
+    int64_t part;     /* that */
+    HcPlaces outside; /* what is not the workspace's */
 } HcParts;
 
 /* What is the caller's to do: give the exec's addresses the inputs of a part and tell it which; and
@@ -34,6 +34,6 @@ void hc_parts_destroy(HcParts *parts);
 /* For so many parts of the exec's present extents. Nothing changes on failure. */
 HcStatus hc_parts_bind(HcParts *parts, int64_t count, HcError *error);
 /* FORWARD, or BOTH: what a backward pass needs of a part is gone when the next one runs. */
-void hc_parts_run(HcParts *parts, HcPass pass, void *params, void *grads, const HcPartsUser *user);
+void hc_parts_run(HcParts *parts, HcPass pass, HcPlaces outside, const HcPartsUser *user);
 
 #endif

@@ -119,6 +119,11 @@ static HcStatus read_inputs(HcPlanReader *r, const json_t *root) {
                            &input->count));
         TRY(hc_field_whole(r, json, "limit", 0, INT64_C(1) << 31, 0, &input->limit));
         input->target = hc_field_flag(json, "target", false);
+        input->of_result = -1;
+        const bool given = !json_object_get(json, "upstream");
+        if (given && k > plan->n_given)
+            return hc_plan_bad(r, "an input behind gradients of results");
+        plan->n_given += given;
     }
     return HC_OK;
 }
@@ -191,7 +196,7 @@ static HcStatus read_outputs(HcPlanReader *r, const json_t *json) {
     const json_t *metrics = json_object_get(json, "metrics"),
                  *probes = json_object_get(json, "probes");
     size_t n = json_array_size(metrics), m = json_array_size(probes);
-    ALLOCATE(plan->outputs, n + m + 2);
+    ALLOCATE(plan->outputs, n + m + json_array_size(json_object_get(json, "results")) + 2);
     if (json_object_get(json, "loss") && !json_is_null(json_object_get(json, "loss"))) {
         TRY(output(r, "loss", json_object_get(json, "loss"), &plan->outputs[plan->n_outputs]));
         plan->outputs[plan->n_outputs++].rank = 0;
@@ -221,6 +226,58 @@ static HcStatus read_outputs(HcPlanReader *r, const json_t *json) {
         TRY(output(r, name, item, to));
         if (k < n && to->rank < 0)
             to->rank = 0; /* metrics are scalars */
+    }
+    return HC_OK;
+}
+
+/* What callers get of a program that is part of theirs, and of what they give the gradient. */
+static HcStatus read_results(HcPlanReader *r, const json_t *array) {
+    HcPlan *plan = r->plan;
+    plan->first_result = plan->n_outputs;
+    plan->n_results = (uint32_t)json_array_size(array);
+    for (size_t k = 0; k < plan->n_results; k++) {
+        const json_t *json = json_array_get(array, k);
+        const char *name;
+        r->where = "plan.outputs.results";
+        TRY(hc_field_text(r, json, "name", &name));
+        HcOutput *result = &plan->outputs[plan->n_outputs++];
+        TRY(output(r, name, json, result));
+        TRY(hc_field_domain(r, json_object_get(json, "domain"), &result->domain));
+        if (result->rank < 0 || result->buffer.region == HC_REGION_CHUNK)
+            return hc_plan_bad(r, "a result that is never whole");
+    }
+    return HC_OK;
+}
+
+static HcStatus read_upstream(HcPlanReader *r, const json_t *inputs) {
+    HcPlan *plan = r->plan;
+    for (uint32_t k = plan->n_given; k < plan->n_inputs; k++) {
+        const char *name = NULL;
+        HcInputPlan *input = &plan->inputs[k];
+        r->where = input->name;
+        TRY(hc_field_text(r, json_array_get(inputs, k), "upstream", &name));
+        for (uint32_t i = 0; i < plan->n_results; i++)
+            if (strcmp(plan->outputs[plan->first_result + i].name, name) == 0)
+                input->of_result = (int32_t)i;
+        if (input->of_result < 0)
+            return hc_plan_bad(r, "the gradient of a result that there is not");
+    }
+    return HC_OK;
+}
+
+static HcStatus read_input_gradients(HcPlanReader *r, const json_t *array) {
+    HcPlan *plan = r->plan;
+    r->where = "plan.outputs.input_grads";
+    for (size_t k = 0; k < json_array_size(array); k++) {
+        const json_t *json = json_array_get(array, k);
+        int64_t index = 0;
+        TRY(hc_field_whole(r, json, "input", 0, (int64_t)plan->n_given - 1, -1, &index));
+        HcInputPlan *input = &plan->inputs[index];
+        TRY(hc_field_buffer(r, json_object_get(json, "buffer"), &input->gradient));
+        if (input->gradient.region == HC_REGION_CHUNK ||
+            input->gradient.region == HC_REGION_PARTIAL)
+            return hc_plan_bad(r, "a gradient that is never whole");
+        input->has_gradient = true;
     }
     return HC_OK;
 }
@@ -304,9 +361,13 @@ static HcStatus read_root(HcPlanReader *r, const HcModel *model, const json_t *r
     TRY(hc_plan_read_calls(r, json));
     TRY(hc_plan_read_chunks(r, json_object_get(json, "chunks")));
     TRY(hc_plan_read_parts(r, json_object_get(json, "parts")));
-    TRY(read_outputs(r, json_object_get(json, "outputs")));
+    const json_t *outputs = json_object_get(json, "outputs");
+    TRY(read_outputs(r, outputs));
+    TRY(read_results(r, json_object_get(outputs, "results")));
+    TRY(read_upstream(r, json_object_get(root, "inputs")));
+    TRY(read_input_gradients(r, json_object_get(outputs, "input_grads")));
     TRY(hc_plan_read_extend(r, json_object_get(json, "extend"), hc_plan_output(plan, "logits")));
-    TRY(read_updates(r, json_object_get(json_object_get(json, "outputs"), "updates")));
+    TRY(read_updates(r, json_object_get(outputs, "updates")));
     r->where = "plan";
     const char *wrong = hc_plan_check(plan);
     return wrong ? hc_plan_bad(r, wrong) : HC_OK;
@@ -353,6 +414,14 @@ int64_t hc_plan_input_elements(const HcInputPlan *input, int64_t samples, int64_
     if (input->domain == HC_TIME || input->domain == HC_POSITION)
         overflow |= __builtin_mul_overflow(count, positions, &count);
     return overflow || count > INT64_C(1) << 48 ? 0 : count;
+}
+
+HcStatus hc_check_positions(const HcPlan *plan, int64_t positions, HcError *error) {
+    const int64_t limit = plan->max_positions ? plan->max_positions : 1;
+    if (positions <= limit)
+        return HC_OK;
+    return hc_fail(error, HC_ERROR_ARGUMENT, "%lld positions: the model `%s` holds at most %lld",
+                   (long long)positions, plan->model, (long long)limit);
 }
 
 double hc_plan_operations(const HcPlan *plan, int64_t samples, int64_t positions) {

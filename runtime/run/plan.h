@@ -74,6 +74,10 @@ static inline bool hc_is_by_sample(HcDomain domain) {
     return domain == HC_SAMPLE || domain == HC_POSITION;
 }
 
+static inline bool hc_is_by_position(HcDomain domain) {
+    return domain == HC_TIME || domain == HC_POSITION;
+}
+
 /* Elements of the axes of a mask. */
 static inline int64_t hc_parameter_extent(const HcParameterPlan *p, uint32_t axes) {
     int64_t count = 1;
@@ -91,6 +95,9 @@ typedef struct {
     int64_t dims[HC_MAX_RANK];
     int64_t count; /* elements per instance */
     int64_t limit;
+    int32_t of_result; /* which result's gradient the caller gives here; -1: of none */
+    bool has_gradient; /* the backward pass makes its own, */
+    HcBuffer gradient; /* which lies there */
 } HcInputPlan;
 
 typedef enum {
@@ -149,6 +156,7 @@ typedef struct {
     HcBuffer buffer;
     int32_t rank; /* -1: the manifest does not say */
     int64_t dims[HC_MAX_RANK];
+    HcDomain domain; /* of results: what the caller wants one for */
 } HcOutput;
 
 /* What a buffer of the model is after a step. */
@@ -243,12 +251,14 @@ typedef struct {
     char table_separator; /* 0: see */
     int64_t table_skip;   /* lines before the table */
     uint32_t first_metric, n_metrics; /* among the outputs */
+    uint32_t first_result, n_results; /* likewise */
+    uint32_t n_given;                 /* inputs that are no gradients of results: the first */
     uint32_t n_parameters, n_inputs, n_bindings, n_outputs, n_tables, n_buffers, n_calls, n_forward;
     uint32_t n_kernels;
     HcParameterPlan *parameters;
     HcInputPlan *inputs;
     HcBinding *bindings;
-    HcOutput *outputs; /* [0] is the loss */
+    HcOutput *outputs;
     HcUpdate *updates;
     uint32_t n_updates;
     HcTablePlan *tables;
@@ -277,10 +287,22 @@ void hc_plan_free(HcPlan *plan);
 const char *hc_plan_check(const HcPlan *plan);
 /* An output by its name, or NULL. */
 const HcOutput *hc_plan_output(const HcPlan *plan, const char *name);
+static inline const HcOutput *hc_plan_result(const HcPlan *plan, int64_t index) {
+    return &plan->outputs[plan->first_result + (uint32_t)index];
+}
+/* Of an instance. */
+static inline int64_t hc_output_elements(const HcOutput *output) {
+    int64_t elements = 1;
+    for (int32_t d = 0; d < output->rank; d++)
+        elements *= output->dims[d];
+    return elements;
+}
 /* Elements of all parameters; buffers are none. */
 int64_t hc_plan_parameter_elements(const HcPlan *plan);
 /* Elements of an input for these extents; 0 when that overflows. */
 int64_t hc_plan_input_elements(const HcInputPlan *input, int64_t samples, int64_t positions);
+/* HC_ERROR_ARGUMENT beyond the model's maximum. */
+HcStatus hc_check_positions(const HcPlan *plan, int64_t positions, HcError *error);
 static inline size_t hc_plan_input_bytes(const HcInputPlan *input, int64_t samples,
                                          int64_t positions) {
     return (size_t)hc_plan_input_elements(input, samples, positions) *

@@ -157,14 +157,40 @@ static const char *check_call(const HcPlan *plan, const HcCall *call) {
 
 static const char *check_output(const HcPlan *plan, const HcOutput *output) {
     const HcBuffer b = output->buffer;
-    int64_t elements = 1;
-    for (int32_t d = 0; d < output->rank; d++)
-        elements = times(elements, output->dims[d]);
+    const int64_t elements = hc_output_elements(output);
     if (b.element != hc_plan_real(plan) || !is_as_declared(plan, b))
         return "an output of another type than the model's";
     return holds(plan, b, (Extent){room_of(plan, b).domain, bytes_of(elements, b.element)})
                ? NULL
                : "an output outside its memory";
+}
+
+/* What is handed out: one for each instance of `domain`, of a value that may be the same for
+ * several of them. */
+static const char *check_handed_out(const HcPlan *plan, HcBuffer buffer, HcDomain domain,
+                                    int64_t elements) {
+    const HcDomain of = room_of(plan, buffer).domain;
+    if (buffer.element != hc_plan_real(plan) || !is_as_declared(plan, buffer))
+        return "a result of another type than the model's";
+    return (of == domain || of == HC_GLOBAL || domain == HC_POSITION) &&
+                   holds(plan, buffer, (Extent){of, bytes_of(elements, buffer.element)})
+               ? NULL
+               : "a result outside its memory";
+}
+
+static const char *check_result(const HcPlan *plan, const HcOutput *result) {
+    return check_handed_out(plan, result->buffer, result->domain, hc_output_elements(result));
+}
+
+static const char *check_input(const HcPlan *plan, const HcInputPlan *input) {
+    if (input->of_result >= 0) {
+        const HcOutput *of = &plan->outputs[plan->first_result + (uint32_t)input->of_result];
+        if (input->domain != of->domain || input->count != hc_output_elements(of) || input->integer)
+            return "the gradient of a result of another shape";
+    }
+    return input->has_gradient
+               ? check_handed_out(plan, input->gradient, input->domain, input->count)
+               : NULL;
 }
 
 /* A region holds whole steps of units, of `global` one. */
@@ -196,5 +222,9 @@ const char *hc_plan_check(const HcPlan *plan) {
         wrong = check_sum(plan, &plan->sums[k]);
     for (uint32_t k = 0; k < plan->n_outputs && !wrong; k++)
         wrong = check_output(plan, &plan->outputs[k]);
+    for (uint32_t k = 0; k < plan->n_results && !wrong; k++)
+        wrong = check_result(plan, &plan->outputs[plan->first_result + k]);
+    for (uint32_t k = 0; k < plan->n_inputs && !wrong; k++)
+        wrong = check_input(plan, &plan->inputs[k]);
     return wrong;
 }

@@ -96,7 +96,9 @@ void hc_split_resolve(HcContext *c) {
         c->split.inputs[k] = is_split(c) && hc_is_by_sample(c->plan.inputs[k].domain)
                                  ? c->split.own_inputs[k]
                                  : c->inputs[k];
-    hc_exec_resolve(&c->exec, c->params, c->grads, c->split.inputs);
+    HcPlaces places = hc_context_places(c);
+    places.inputs = c->split.inputs;
+    hc_exec_resolve(&c->exec, &places);
 }
 
 /* Bytes of what a part has of an output that there is one a sample or position; else 0. */
@@ -141,7 +143,7 @@ static void begin_part(void *user, int64_t part) {
 }
 
 static const void *output_place(const HcContext *c, const HcOutput *output) {
-    return hc_exec_address(&c->exec, output->buffer, c->params, c->grads, c->inputs);
+    return hc_context_address(c, output->buffer);
 }
 
 static void end_part(void *user, int64_t part) {
@@ -158,8 +160,8 @@ static void end_part(void *user, int64_t part) {
 void hc_split_run(HcContext *c, HcPass pass) {
     const HcPartsUser user = {c, begin_part, end_part};
     if (is_split(c)) {
-        hc_parts_run(&c->split.parts, pass == HC_FORWARD ? HC_FORWARD : HC_BOTH, c->params,
-                     c->grads, &user);
+        hc_parts_run(&c->split.parts, pass == HC_FORWARD ? HC_FORWARD : HC_BOTH,
+                     hc_context_places(c), &user);
         return;
     }
     hc_exec_run(&c->exec, pass);

@@ -1,0 +1,59 @@
+#include "runtime/run/applier.h"
+
+#include <stdlib.h>
+
+HcStatus hc_applier_create(HcApplier *a, const HcExec *like, HcError *error) {
+    const HcPlan *plan = like->plan;
+    if (a->made)
+        return HC_OK;
+    hc_applier_destroy(a, plan);
+    HcStatus status = hc_exec_create(&a->exec, plan, like->model, like->pool, error);
+    if (status != HC_OK)
+        return status;
+    a->inputs = calloc(plan->n_inputs + 1, sizeof *a->inputs);
+    a->dense = calloc(plan->n_inputs + 1, sizeof *a->dense);
+    a->dense_bytes = calloc(plan->n_inputs + 1, sizeof *a->dense_bytes);
+    a->parameters = calloc(plan->n_parameters + 1, sizeof *a->parameters);
+    a->gradients = calloc(plan->n_parameters + 1, sizeof *a->gradients);
+    if (!a->inputs || !a->dense || !a->dense_bytes || !a->parameters || !a->gradients)
+        return hc_fail_memory(error, "the model's plan");
+    a->made = true;
+    return HC_OK;
+}
+
+void hc_applier_destroy(HcApplier *a, const HcPlan *plan) {
+    for (uint32_t k = 0; a->dense && k < plan->n_inputs; k++)
+        free(a->dense[k]);
+    free(a->dense);
+    free(a->dense_bytes);
+    free(a->inputs);
+    free(a->parameters);
+    free(a->gradients);
+    hc_exec_destroy(&a->exec);
+    *a = (HcApplier){0};
+}
+
+size_t hc_applier_bytes(const HcApplier *a) {
+    if (!a->made)
+        return 0;
+    size_t bytes =
+        a->exec.workspace_bytes + a->exec.scratch_stride * (size_t)hc_pool_threads(a->exec.pool);
+    for (uint32_t k = 0; k < a->exec.plan->n_inputs; k++)
+        bytes += a->dense_bytes[k];
+    return bytes;
+}
+
+HcStatus hc_applier_take_dense(HcApplier *a, uint32_t k, HcError *error) {
+    const HcInputPlan *input = &a->exec.plan->inputs[k];
+    const size_t bytes = hc_plan_input_bytes(input, a->exec.samples, a->exec.positions);
+    a->inputs[k] = a->dense[k];
+    if (bytes <= a->dense_bytes[k])
+        return HC_OK;
+    void *grown = hc_aligned(bytes);
+    if (!grown)
+        return hc_fail_size(error, input->name, (double)bytes);
+    free(a->dense[k]);
+    a->inputs[k] = a->dense[k] = grown;
+    a->dense_bytes[k] = bytes;
+    return HC_OK;
+}

@@ -1,0 +1,237 @@
+/* Calls of a program that is part of another, in the memory of its caller. */
+#include "abi/layout.h"
+#include "runtime/run/context.h"
+#include "runtime/run/move.h"
+
+#include <string.h>
+
+/* --- what was given ----------------------------------------------------------------------------*/
+
+/* Where `at` is: memory of elements of so many bytes, in samples so far apart. */
+static HcStatus check_memory(HcContext *c, const char *what, const char *name, const void *at,
+                             int64_t size, const HcLayout *l) {
+    const int64_t least = l->bytes * (hc_is_by_position(l->domain) ? c->applier.exec.positions : 1);
+    if ((uintptr_t)at % (uintptr_t)size != 0)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT,
+                       "the memory of %s `%s` does not begin where an element of %d bytes may",
+                       what, name, (int)size);
+    if (hc_is_by_sample(l->domain) && (l->stride < least || l->stride > INT64_C(1) << 52))
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT,
+                       "the stride of %s `%s` is %lld elements: a sample has %lld", what, name,
+                       (long long)(l->stride / size), (long long)(least / size));
+    return HC_OK;
+}
+
+static HcStatus missing(HcContext *c, const char *what, const char *name) {
+    return hc_fail(&c->error, HC_ERROR_ARGUMENT, "the memory of %s `%s` is NULL", what, name);
+}
+
+static HcLayout input_layout(const HcContext *c, uint32_t k, const int64_t *strides,
+                             int64_t index) {
+    const HcInputPlan *in = &c->plan.inputs[k];
+    return hc_layout(&c->applier.exec, in->domain, in->count, in->element, strides, index);
+}
+
+/* What calls read as an input; `at` NULL: zeros. */
+static HcStatus take_input(HcContext *c, uint32_t k, const char *what, const void *at,
+                           const int64_t *strides, int64_t index) {
+    HcApplier *a = &c->applier;
+    const HcInputPlan *in = &c->plan.inputs[k];
+    const HcLayout given = input_layout(c, k, strides, index), dense = input_layout(c, k, NULL, 0);
+    HcStatus status = check_memory(c, what, in->name, at, hc_element_bytes(in->element), &given);
+    if (status != HC_OK)
+        return status;
+    if (at && hc_layout_is_dense(&a->exec, &given)) {
+        a->inputs[k] = (void *)(uintptr_t)at; /* kernels only read inputs */
+    } else {
+        status = hc_applier_take_dense(a, k, &c->error);
+        if (status != HC_OK)
+            return status;
+        hc_move(&a->exec, a->inputs[k], &dense, at, &given);
+    }
+    return hc_check_integers(c, in, a->inputs[k],
+                             hc_plan_input_elements(in, a->exec.samples, a->exec.positions));
+}
+
+static HcStatus take_inputs(HcContext *c, const HcApply *apply) {
+    HcStatus status = HC_OK;
+    for (uint32_t k = 0; k < c->plan.n_given && status == HC_OK; k++) {
+        if (!apply->inputs || !apply->inputs[k])
+            return missing(c, "input", c->plan.inputs[k].name);
+        status = take_input(c, k, "input", apply->inputs[k], apply->input_strides, k);
+    }
+    return status;
+}
+
+static HcStatus take_upstream(HcContext *c, const HcApply *apply) {
+    HcStatus status = HC_OK;
+    for (uint32_t k = c->plan.n_given; k < c->plan.n_inputs && status == HC_OK; k++) {
+        const int32_t of = c->plan.inputs[k].of_result;
+        const void *at = apply->result_gradients ? apply->result_gradients[of] : NULL;
+        status = take_input(c, k, "gradient", at, apply->result_gradient_strides, of);
+    }
+    return status;
+}
+
+static HcStatus take_parameters(HcContext *c, const HcApply *apply) {
+    for (uint32_t k = 0; k < c->plan.n_parameters; k++) {
+        const HcParameterPlan *p = &c->plan.parameters[k];
+        const int64_t size = hc_element_bytes(p->element);
+        const void *at =
+            apply->parameters ? apply->parameters[k] : (uint8_t *)c->params + p->offset;
+        void *gradient = apply->parameter_gradients ? apply->parameter_gradients[k] : NULL;
+        const HcLayout once = {HC_GLOBAL, p->count * size, 0};
+        if (!at)
+            return missing(c, "parameter", p->name);
+        HcStatus status = check_memory(c, "parameter", p->name, at, size, &once);
+        if (status == HC_OK)
+            status = check_memory(c, "the gradient of parameter", p->name, gradient, size, &once);
+        if (status != HC_OK)
+            return status;
+        c->applier.parameters[k] = (void *)(uintptr_t)at;
+        c->applier.gradients[k] = gradient ? gradient : (uint8_t *)c->grads + p->offset;
+    }
+    return HC_OK;
+}
+
+/* --- what is given back ------------------------------------------------------------------------*/
+
+static const char *const gradient_of_input = "the gradient of input";
+
+static HcLayout result_layout(const HcContext *c, uint32_t k, const int64_t *strides) {
+    const HcOutput *of = hc_plan_result(&c->plan, k);
+    return hc_layout(&c->applier.exec, of->domain, hc_output_elements(of), of->buffer.element,
+                     strides, k);
+}
+
+/* Before anything is computed. */
+static HcStatus check_given_back(HcContext *c, const HcApply *apply, bool backward) {
+    HcStatus status = HC_OK;
+    const int64_t size = c->plan.element_size;
+    for (uint32_t k = 0; k < c->plan.n_results && status == HC_OK; k++) {
+        const HcLayout l = result_layout(c, k, apply->result_strides);
+        status = check_memory(c, "result", hc_plan_result(&c->plan, k)->name,
+                              apply->results ? apply->results[k] : NULL, size, &l);
+    }
+    for (uint32_t k = 0; k < c->plan.n_given && status == HC_OK && backward; k++) {
+        const HcInputPlan *in = &c->plan.inputs[k];
+        const HcLayout l = input_layout(c, k, apply->input_gradient_strides, k);
+        const void *at = apply->input_gradients ? apply->input_gradients[k] : NULL;
+        if (at && in->integer)
+            return hc_fail(&c->error, HC_ERROR_ARGUMENT, "input `%s` has no gradient", in->name);
+        status = check_memory(c, gradient_of_input, in->name, at, size, &l);
+    }
+    return status;
+}
+
+static void give(HcContext *c, HcBuffer buffer, void *to, const HcLayout *as) {
+    static const HcDomain domains[HC_REGION_COUNT] = {[HC_REGION_SAMPLE] = HC_SAMPLE,
+                                                      [HC_REGION_TIME] = HC_TIME,
+                                                      [HC_REGION_POSITION] = HC_POSITION};
+    HcApplier *a = &c->applier;
+    const HcPlaces places = {
+        .param_at = a->parameters, .grad_at = a->gradients, .inputs = a->inputs};
+    const HcDomain domain = buffer.region == HC_REGION_INPUT ? c->plan.inputs[buffer.index].domain
+                                                             : domains[buffer.region];
+    HcLayout of = *as;
+    of.domain = domain;
+    of.stride = hc_is_by_sample(domain)
+                    ? of.bytes * (hc_is_by_position(domain) ? a->exec.positions : 1)
+                    : 0;
+    hc_move(&a->exec, to, as, hc_exec_address(&a->exec, buffer, &places), &of);
+}
+
+static void give_results(HcContext *c, const HcApply *apply) {
+    for (uint32_t k = 0; k < c->plan.n_results && apply->results; k++) {
+        const HcLayout l = result_layout(c, k, apply->result_strides);
+        if (apply->results[k])
+            give(c, hc_plan_result(&c->plan, k)->buffer, apply->results[k], &l);
+    }
+}
+
+static void give_gradients(HcContext *c, const HcApply *apply) {
+    const HcExec *exec = &c->applier.exec;
+    for (uint32_t k = 0; k < c->plan.n_given && apply->input_gradients; k++) {
+        const HcInputPlan *in = &c->plan.inputs[k];
+        const HcLayout l = input_layout(c, k, apply->input_gradient_strides, k);
+        if (apply->input_gradients[k] && in->has_gradient)
+            give(c, in->gradient, apply->input_gradients[k], &l);
+        else if (apply->input_gradients[k])
+            hc_move(exec, apply->input_gradients[k], &l, NULL, &l);
+    }
+    for (uint32_t k = 0; k < c->plan.n_parameters && apply->parameter_gradients; k++) {
+        const HcParameterPlan *p = &c->plan.parameters[k];
+        if (apply->parameter_gradients[k] && !p->gradient)
+            memset(apply->parameter_gradients[k], 0,
+                   (size_t)(p->count * hc_element_bytes(p->element)));
+    }
+}
+
+/* --- running -----------------------------------------------------------------------------------*/
+
+static HcStatus check_program(HcContext *c, const HcApply *apply, bool backward) {
+    if (!c || !apply)
+        return hc_null(c, "what to apply to");
+    if (c->plan.n_results == 0)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT,
+                       "the model `%s` has no results: it runs by hc_forward", c->plan.model);
+    if (backward && c->plan.n_given == c->plan.n_inputs)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT,
+                       "the model `%s` was built without a backward pass", c->plan.model);
+    if (backward && !apply->saved)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT,
+                       "a backward pass needs what the forward pass saved: `saved` is NULL");
+    if ((uintptr_t)apply->saved % HC_ALIGN != 0)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT, "`saved` must be %d-byte aligned", HC_ALIGN);
+    return hc_check_positions(&c->plan, apply->positions, &c->error);
+}
+
+static HcStatus begin(HcContext *c, const HcApply *apply, bool backward) {
+    HcStatus status = check_program(c, apply, backward);
+    if (status == HC_OK)
+        status = hc_applier_create(&c->applier, &c->exec, &c->error);
+    HcExec *exec = status == HC_OK ? &c->applier.exec : NULL;
+    if (status == HC_OK)
+        status = hc_exec_bind_in(exec, apply->samples, apply->positions, apply->saved, &c->error);
+    if (status == HC_OK)
+        status = take_parameters(c, apply);
+    if (status == HC_OK)
+        status = check_given_back(c, apply, backward);
+    if (status == HC_OK)
+        status = take_inputs(c, apply);
+    if (status == HC_OK && backward)
+        status = take_upstream(c, apply);
+    if (status != HC_OK)
+        return status;
+    const HcPlaces places = {.param_at = c->applier.parameters,
+                             .grad_at = c->applier.gradients,
+                             .inputs = c->applier.inputs};
+    hc_exec_resolve(exec, &places);
+    hc_exec_begin(exec, apply->training != 0, apply->random_key, apply->samples, 0);
+    return HC_OK;
+}
+
+HcStatus hc_apply(HcContext *c, const HcApply *apply) {
+    HcStatus status = begin(c, apply, false);
+    if (status != HC_OK)
+        return status;
+    hc_exec_run(&c->applier.exec, HC_FORWARD);
+    give_results(c, apply);
+    return HC_OK;
+}
+
+HcStatus hc_apply_backward(HcContext *c, const HcApply *apply) {
+    HcStatus status = begin(c, apply, true);
+    if (status != HC_OK)
+        return status;
+    hc_exec_run(&c->applier.exec, HC_BACKWARD);
+    give_gradients(c, apply);
+    return HC_OK;
+}
+
+uint64_t hc_saved_bytes(HcContext *c, int64_t samples, int64_t positions) {
+    if (!c || hc_check_positions(&c->plan, positions, &c->error) != HC_OK ||
+        hc_applier_create(&c->applier, &c->exec, &c->error) != HC_OK)
+        return 0;
+    return hc_exec_bytes(&c->applier.exec, samples, positions);
+}

@@ -1,0 +1,603 @@
+/* Programs that are part of others, in their caller's memory: results and all gradients against the
+ * interpreter and finite differences. All memory ends where a page that nobody may touch begins,
+ * and begins at no particular address. */
+#include <stdint.h>
+
+static uint32_t the_samples = 3, the_positions = 21;
+#define CASE_SAMPLES the_samples
+#define CASE_POSITIONS the_positions
+#define CASE_MOST_POSITIONS 64
+#include "../elements.h"
+#include "plan_case.h"
+
+#include "runtime/hc.h"
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { MOST = 16, VOCABULARY = 7 };
+
+/* --- memory with a fence -----------------------------------------------------------------------*/
+
+typedef struct {
+    uint8_t *at, *pages;
+    size_t bytes, all;
+} Fenced;
+
+static Fenced fenced(size_t bytes) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (bytes + page - 1) / page * page;
+    Fenced f = {.bytes = bytes, .all = whole + page};
+    f.pages = mmap(NULL, f.all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(f.pages != MAP_FAILED);
+    assert_int_equal(mprotect(f.pages + whole, page, PROT_NONE), 0);
+    f.at = f.pages + whole - bytes;
+    memset(f.pages, 0xa5, whole);
+    return f;
+}
+
+/* Nothing was written before it, either. */
+static void drop_fenced(Fenced *f) {
+    for (const uint8_t *p = f->pages; p < f->at; p++)
+        assert_int_equal(*p, 0xa5);
+    munmap(f->pages, f->all);
+    *f = (Fenced){0};
+}
+
+/* --- a program ---------------------------------------------------------------------------------*/
+
+typedef struct {
+    Case *c;
+    TirProgram *p;
+    CompileRun run;
+    bool f64;
+    uint32_t n_given, n_results;
+    const TirOutput *results[MOST];
+    TirTensor *expected; /* by output, of the extents at hand */
+} Program;
+
+static void result(Case *c, const char *name, TirId value, bool has_gradient) {
+    tir_add_output(c->p, TIR_OUT_RESULT, name, 0, value);
+    if (!has_gradient)
+        return;
+    const TirType t = *case_typeof(c, value);
+    uint64_t count;
+    double *data = case_data(c, &t, &count);
+    for (uint64_t k = 0; k < count; k++)
+        data[k] = case_random(c) * 2 - 0.7;
+    const uint32_t k =
+        tir_add_input(c->p, (TirInput){.name = case_name(c, "gradient", c->p->inputs.count),
+                                       .type = t,
+                                       .upstream = name});
+    c->inputs[k] = data;
+}
+
+/* Every kind of value that a result can be: of each domain, computed by a kernel, a product or a
+ * sum, another result, a view, an input, a parameter. */
+static void build(Case *c, uint32_t d) {
+    TirBuilder *b = &c->b;
+    const TirId x = case_real(c, POSITION, 1, DIMS(d)), v = case_real(c, SAMPLE, 1, DIMS(d));
+    const TirId t = case_real(c, TIME, 1, DIMS(d));
+    const TirId tokens = case_int(c, POSITION, 0, NULL, VOCABULARY);
+    const TirId w = case_real(c, GLOBAL, 2, DIMS(d, d)), g = case_real(c, GLOBAL, 1, DIMS(d));
+    const TirId e = tir_gather(b, case_real(c, GLOBAL, 2, DIMS(VOCABULARY, d)), tokens);
+    case_real(c, POSITION, 1, DIMS(3)); /* read by nobody */
+    const TirId in = tir_binary(b, TIR_ADD, x, e);
+    const TirId h = tir_contract(b, w, in, AXES('a', 'b'), AXES('b'), 1, AXES('a'), POSITION);
+    const TirId u = tir_binary(b, TIR_MUL, tir_unary(b, TIR_TANH, h), tir_binary(b, TIR_ADD, g, t));
+    const TirId y = tir_binary(b, TIR_ADD, tir_binary(b, TIR_MUL, u, v), x);
+    result(c, "y", y, true);
+    result(c, "h", h, true);
+    result(c, "per_sample", tir_position_sum(b, tir_binary(b, TIR_MUL, y, y), SAMPLE), true);
+    result(c, "once", tir_position_sum(b, u, GLOBAL), true);
+    result(c, "over_time", tir_position_sum(b, tir_binary(b, TIR_MUL, u, y), TIME), true);
+    result(c, "again", y, true);
+    result(c, "flat", tir_reshape(b, y, 2, DIMS(1, d)), true);
+    result(c, "an_input", x, true);
+    result(c, "a_parameter", g, true);
+    result(c, "shown", tir_unary(b, TIR_SIN, y), false);
+    result(c, "first", tir_slice(b, y, 0, 0, (d + 1) / 2), true);
+}
+
+static Program compile(Case *c, uint32_t d, bool f64) {
+    case_begin(c);
+    build(c, d);
+    pass_grad(c->p);
+    Program p = {.c = c, .f64 = f64};
+    p.p = pass_dce(pass_canon(pass_dce(c->p)));
+    const CompileOptions options = {.f64 = f64, .machine = {.opt_level = 3}};
+    p.run = case_run(c, p.p, &options);
+    case_passed(&p.run, compile_target(&p.run));
+    case_passed(&p.run, compile_to(&p.run, PASS_MANIFEST));
+    p.run.model.symbol = "test_model";
+    case_passed(&p.run, compile_load(&p.run));
+    for (uint32_t k = 0; k < p.p->inputs.count; k++)
+        p.n_given += !p.p->inputs.at[k].upstream;
+    for (uint32_t k = 0; k < p.p->outputs.count; k++)
+        if (p.p->outputs.at[k].role == TIR_OUT_RESULT)
+            p.results[p.n_results++] = &p.p->outputs.at[k];
+    return p;
+}
+
+static void end(Program *p) {
+    jit_unload(p->run.jit);
+    compile_end(&p->run);
+}
+
+static HcContext *context_of(const Program *p, int threads) {
+    HcContext *context;
+    HcError why;
+    const HcOptions options = {.threads = threads, .samples = 1, .positions = 1};
+    if (hc_create(p->run.loaded, &options, &context, &why) != HC_OK)
+        fail_msg("%s", why.message);
+    return context;
+}
+
+static size_t element_bytes(const Program *p) {
+    return p->f64 ? 8 : 4;
+}
+
+/* --- a call of it ------------------------------------------------------------------------------*/
+
+typedef struct {
+    const Program *p;
+    Fenced inputs[MOST], results[MOST], parameters[MOST];
+    Fenced upstream[MOST], input_gradients[MOST], parameter_gradients[MOST];
+    void *pointers[6][MOST];
+    int64_t strides[4][MOST];
+    void *saved;
+    HcApply apply;
+} Given;
+
+/* Elements of memory by sample whose samples are `apart` more elements apart than they need be. */
+static Fenced place(const Program *p, const TirType *t, const double *from, int64_t apart,
+                    int64_t *stride) {
+    const size_t size = t->elem == TIR_INT ? 4 : element_bytes(p);
+    const uint64_t all = case_instances(t->domain) * tir_element_count(t);
+    const uint64_t samples = t->domain.sample ? the_samples : 1, each = all / samples;
+    *stride = t->domain.sample && apart ? (int64_t)each + apart : 0;
+    const uint64_t step = t->domain.sample ? each + (uint64_t)apart : each;
+    Fenced f = fenced((step * (samples - 1) + each) * size);
+    const uint8_t *elements =
+        from ? elements_of(p->c->c->arena, from, all, t->elem == TIR_INT, p->f64) : NULL;
+    for (uint64_t s = 0; from && s < samples; s++)
+        memcpy(f.at + s * step * size, elements + s * each * size, each * size);
+    return f;
+}
+
+static const TirType *type_of(const Program *p, TirId value) {
+    return &tir_node(p->p->block, value)->type;
+}
+
+static Given *call_begin(const Program *p, HcContext *context, int64_t apart) {
+    const Case *c = p->c;
+    Given *call = calloc(1, sizeof *call);
+    call->p = p;
+    for (uint32_t k = 0; k < p->n_given; k++) {
+        const TirType *t = &p->p->inputs.at[k].type;
+        call->inputs[k] = place(p, t, c->inputs[k], apart, &call->strides[0][k]);
+        call->pointers[0][k] = call->inputs[k].at;
+        if (t->elem != TIR_REAL)
+            continue;
+        call->input_gradients[k] = place(p, t, NULL, apart, &call->strides[3][k]);
+        call->pointers[4][k] = call->input_gradients[k].at;
+    }
+    for (uint32_t k = 0; k < p->n_results; k++) {
+        call->results[k] =
+            place(p, type_of(p, p->results[k]->value), NULL, apart, &call->strides[1][k]);
+        call->pointers[1][k] = call->results[k].at;
+    }
+    for (uint32_t k = p->n_given; k < p->p->inputs.count; k++) {
+        const TirInput *in = &p->p->inputs.at[k];
+        uint32_t of = 0;
+        while (strcmp(p->results[of]->name, in->upstream) != 0)
+            of++;
+        call->upstream[of] = place(p, &in->type, c->inputs[k], apart, &call->strides[2][of]);
+        call->pointers[3][of] = call->upstream[of].at;
+    }
+    for (uint32_t k = 0; k < p->p->params.count; k++) {
+        const TirType *t = &p->p->params.at[k].type;
+        int64_t none;
+        call->parameters[k] = place(p, t, c->params[k], 0, &none);
+        call->pointers[2][k] = call->parameters[k].at;
+        call->parameter_gradients[k] = place(p, t, NULL, 0, &none);
+        call->pointers[5][k] = call->parameter_gradients[k].at;
+    }
+    const uint64_t bytes = hc_saved_bytes(context, the_samples, the_positions);
+    assert_true(bytes > 0);
+    call->saved = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    memset(call->saved, 0xff, bytes); /* no numbers */
+    call->apply = (HcApply){.samples = the_samples,
+                            .positions = the_positions,
+                            .inputs = (const void *const *)call->pointers[0],
+                            .results = call->pointers[1],
+                            .parameters = (const void *const *)call->pointers[2],
+                            .saved = call->saved,
+                            .random_key = p->c->random_key,
+                            .training = 1,
+                            .result_gradients = (const void *const *)call->pointers[3],
+                            .input_gradients = call->pointers[4],
+                            .parameter_gradients = call->pointers[5]};
+    if (apart) {
+        call->apply.input_strides = call->strides[0];
+        call->apply.result_strides = call->strides[1];
+        call->apply.result_gradient_strides = call->strides[2];
+        call->apply.input_gradient_strides = call->strides[3];
+    }
+    return call;
+}
+
+static void call_end(Given *call) {
+    Fenced *all[] = {call->inputs,   call->results,         call->parameters,
+                     call->upstream, call->input_gradients, call->parameter_gradients};
+    for (uint32_t k = 0; k < sizeof all / sizeof *all; k++)
+        for (uint32_t i = 0; i < MOST; i++)
+            if (all[k][i].pages)
+                drop_fenced(&all[k][i]);
+    free(call->saved);
+    free(call);
+}
+
+static void ok(HcContext *context, HcStatus status) {
+    if (status != HC_OK)
+        fail_msg("%s", hc_last_error(context));
+}
+
+static void both_passes(HcContext *context, Given *call) {
+    ok(context, hc_apply(context, &call->apply));
+    ok(context, hc_apply_backward(context, &call->apply));
+}
+
+static double number(const Program *p, const void *at, uint64_t k) {
+    return p->f64 ? ((const double *)at)[k] : (double)((const float *)at)[k];
+}
+
+/* Element k of a value, in the memory that `place` gave it. */
+static uint64_t placed(const TirType *t, uint64_t k, int64_t stride) {
+    if (!t->domain.sample || !stride)
+        return k;
+    const uint64_t each = case_instances(t->domain) * tir_element_count(t) / the_samples;
+    return k / each * (uint64_t)stride + k % each;
+}
+
+/* What the interpreter has, of these extents. */
+static void extents(Program *p, uint32_t samples, uint32_t positions) {
+    const uint32_t n = p->p->outputs.count;
+    TirId *wanted = ARENA_ARRAY(p->c->c->arena, TirId, n);
+    the_samples = samples;
+    the_positions = positions;
+    p->expected = ARENA_ARRAY(p->c->c->arena, TirTensor, n);
+    for (uint32_t k = 0; k < n; k++)
+        wanted[k] = p->p->outputs.at[k].value;
+    case_values(p->c, p->p, n, wanted, p->expected, p->c->c->arena);
+}
+
+static void expect(const Program *p, const TirOutput *out, const void *got, int64_t stride) {
+    const TirType *t = type_of(p, out->value);
+    const TirTensor tensor = p->expected[out - p->p->outputs.at];
+    const uint64_t count = case_instances(t->domain) * tir_element_count(t);
+    assert_int_equal(tensor.instances * tir_element_count(t), count);
+    double worst = 0, size = 1e-2;
+    for (uint64_t k = 0; k < count; k++) {
+        const double off = fabs(tensor.at[k] - number(p, got, placed(t, k, stride)));
+        worst = isnan(off) ? INFINITY : fmax(worst, off);
+        size = fmax(size, fabs(tensor.at[k]));
+    }
+    if (worst / size > (p->f64 ? 1e-11 : 2e-4))
+        fail_msg("%s is off by %g (%u by %u)", out->name, worst / size, the_samples, the_positions);
+}
+
+static void expect_zero(const Program *p, const Fenced *f) {
+    for (uint64_t k = 0; k < f->bytes / element_bytes(p); k++)
+        assert_true(number(p, f->at, k) == 0);
+}
+
+/* All that both passes gave, as the interpreter has it. */
+static void check_call(const Given *call) {
+    const Program *p = call->p;
+    bool has_gradient[MOST] = {false}, is_trained[MOST] = {false};
+    for (uint32_t k = 0; k < p->n_results; k++)
+        expect(p, p->results[k], call->results[k].at, call->strides[1][k]);
+    for (uint32_t k = 0; k < p->p->outputs.count; k++) {
+        const TirOutput *out = &p->p->outputs.at[k];
+        if (out->role == TIR_OUT_INPUT_GRAD) {
+            has_gradient[out->index] = true;
+            expect(p, out, call->input_gradients[out->index].at, call->strides[3][out->index]);
+        } else if (out->role == TIR_OUT_GRAD) {
+            is_trained[out->index] = true;
+            expect(p, out, call->parameter_gradients[out->index].at, 0);
+        }
+    }
+    for (uint32_t k = 0; k < p->n_given; k++)
+        if (!has_gradient[k] && call->input_gradients[k].at && !call->strides[3][k])
+            expect_zero(p, &call->input_gradients[k]);
+    for (uint32_t k = 0; k < p->p->params.count; k++)
+        if (!is_trained[k])
+            expect_zero(p, &call->parameter_gradients[k]);
+}
+
+/* --- tests -------------------------------------------------------------------------------------*/
+
+/* Data are made for these, and begin alike for fewer. */
+enum { MOST_SAMPLES = 5, MOST_POSITIONS = 37 };
+
+static Program compile_at_most(void **state, uint32_t d, bool f64) {
+    the_samples = MOST_SAMPLES;
+    the_positions = MOST_POSITIONS;
+    return compile(*state, d, f64);
+}
+
+static void both_passes_give_what_the_interpreter_has(void **state) {
+    static const uint32_t widths[] = {1, 31, 32, 33, 64, 65, 257};
+    static const uint32_t sizes[][2] = {{3, 21}, {1, 1}, {2, 16}, {5, 37}};
+    for (uint32_t w = 0; w < 7; w++) {
+        Program p = compile_at_most(state, widths[w], w % 2);
+        HcContext *context = context_of(&p, 2);
+        for (uint32_t e = 0; e < 4; e++) {
+            extents(&p, sizes[e][0], sizes[e][1]);
+            for (int apart = 0; apart <= 5; apart += 5) {
+                Given *call = call_begin(&p, context, apart);
+                both_passes(context, call);
+                check_call(call);
+                call_end(call);
+            }
+        }
+        hc_destroy(context);
+        end(&p);
+    }
+}
+
+/* Everything that a call gave, bit by bit. */
+static void same_bits(const Given *a, const Given *b) {
+    const Fenced *all[][2] = {{a->results, b->results},
+                              {a->input_gradients, b->input_gradients},
+                              {a->parameter_gradients, b->parameter_gradients}};
+    for (uint32_t k = 0; k < sizeof all / sizeof *all; k++)
+        for (uint32_t i = 0; i < MOST; i++)
+            if (all[k][0][i].at)
+                assert_memory_equal(all[k][0][i].at, all[k][1][i].at, all[k][0][i].bytes);
+}
+
+static void threads_change_no_bit(void **state) {
+    Program p = compile_at_most(state, 65, false);
+    HcContext *one = context_of(&p, 1), *two = context_of(&p, 2);
+    Given *a = call_begin(&p, one, 0), *b = call_begin(&p, two, 0);
+    both_passes(one, a);
+    both_passes(two, b);
+    same_bits(a, b);
+    call_end(a);
+    call_end(b);
+    hc_destroy(one);
+    hc_destroy(two);
+    end(&p);
+}
+
+/* Other numbers: the inputs of one call are added to. */
+static void change_inputs(const Given *call, double by) {
+    const Program *p = call->p;
+    for (uint32_t k = 0; k < p->n_given; k++) {
+        const Fenced *f = &call->inputs[k];
+        for (uint64_t i = 0; p->p->inputs.at[k].type.elem == TIR_REAL && i < f->bytes / 8; i++)
+            ((double *)(void *)f->at)[i] += by;
+    }
+}
+
+/* Three are open at once, of different extents, and finished in another order than they began. */
+static void open_calls_do_not_disturb_each_other(void **state) {
+    Program p = compile_at_most(state, 33, true);
+    HcContext *context = context_of(&p, 2), *other = context_of(&p, 1);
+    static const uint32_t sizes[][2] = {{5, 37}, {2, 16}, {5, 37}}, order[] = {1, 2, 0};
+    Given *alone[3], *open[3];
+    for (uint32_t k = 0; k < 3; k++) {
+        extents(&p, sizes[k][0], sizes[k][1]);
+        alone[k] = call_begin(&p, context, 0);
+        open[k] = call_begin(&p, context, 0);
+        change_inputs(alone[k], 0.1 * k);
+        change_inputs(open[k], 0.1 * k);
+        both_passes(context, alone[k]);
+    }
+    for (uint32_t k = 0; k < 3; k++)
+        ok(context, hc_apply(context, &open[k]->apply));
+    for (uint32_t k = 0; k < 3; k++)
+        ok(other, hc_apply_backward(k ? context : other, &open[order[k]]->apply));
+    for (uint32_t k = 0; k < 3; k++) {
+        same_bits(alone[k], open[k]);
+        call_end(alone[k]);
+        call_end(open[k]);
+    }
+    hc_destroy(context);
+    hc_destroy(other);
+    end(&p);
+}
+
+/* The sum of all results, weighed by the gradients that the caller gives. */
+static double weighed(HcContext *context, const Given *call) {
+    double sum = 0;
+    ok(context, hc_apply(context, &call->apply));
+    for (uint32_t k = 0; k < call->p->n_results; k++)
+        for (uint64_t i = 0; call->upstream[k].at && i < call->results[k].bytes / 8; i++)
+            sum += ((double *)(void *)call->results[k].at)[i] *
+                   ((double *)(void *)call->upstream[k].at)[i];
+    return sum;
+}
+
+static void check_difference(HcContext *context, const Given *call, const Fenced *leaf,
+                             const Fenced *gradient) {
+    static const double steps[] = {-2, -1, 1, 2};
+    Case *c = call->p->c;
+    for (uint32_t n = 0; n < 6; n++) {
+        const uint32_t k = case_below(c, (uint32_t)(leaf->bytes / 8));
+        double *x = (double *)(void *)leaf->at + k, at = *x, h = 1e-4, value[4];
+        for (uint32_t s = 0; s < 4; s++) {
+            *x = at + steps[s] * h;
+            value[s] = weighed(context, call);
+        }
+        *x = at;
+        const double expected = (8 * (value[2] - value[1]) - (value[3] - value[0])) / (12 * h);
+        const double got = ((double *)(void *)gradient->at)[k];
+        assert_true(fabs(expected - got) <= 1e-6 * fmax(1, fabs(expected)));
+    }
+}
+
+static void gradients_are_finite_differences(void **state) {
+    Program p = compile_at_most(state, 32, true);
+    HcContext *context = context_of(&p, 1);
+    extents(&p, 3, 5);
+    Given *call = call_begin(&p, context, 0);
+    both_passes(context, call);
+    for (uint32_t k = 0; k < p.n_given; k++)
+        if (call->input_gradients[k].at)
+            check_difference(context, call, &call->inputs[k], &call->input_gradients[k]);
+    for (uint32_t k = 0; k < p.p->params.count; k++)
+        check_difference(context, call, &call->parameters[k], &call->parameter_gradients[k]);
+    call_end(call);
+    hc_destroy(context);
+    end(&p);
+}
+
+/* In the context's own memory the same program gives the same. */
+static void contexts_run_programs_in_their_own_memory(void **state) {
+    Program p = compile_at_most(state, 31, true);
+    HcContext *context = context_of(&p, 2);
+    extents(&p, 3, 21);
+    Given *call = call_begin(&p, context, 0);
+    both_passes(context, call);
+    ok(context, hc_resize(context, 3, 21));
+    HcView view;
+    for (uint32_t k = 0; k < p.n_given; k++) {
+        HcInput in;
+        ok(context, hc_input(context, k, &in));
+        ok(context, hc_set_input(context, in.name, call->inputs[k].at, in.count));
+    }
+    for (uint32_t k = 0; k < p.p->params.count; k++) {
+        HcParameter parameter;
+        ok(context, hc_parameter(context, k, &parameter));
+        memcpy(parameter.data, call->parameters[k].at, call->parameters[k].bytes);
+    }
+    for (uint32_t k = 0; k < p.n_results; k++) {
+        HcResult of;
+        ok(context, hc_result(context, k, &of));
+        assert_string_equal(of.name, p.results[k]->name);
+        assert_int_equal(of.count * 8, call->results[k].bytes);
+        assert_int_equal(of.takes_gradient, call->upstream[k].at != NULL);
+        if (of.takes_gradient)
+            ok(context, hc_set_result_gradient(context, k, call->upstream[k].at, of.count));
+    }
+    ok(context, hc_forward(context));
+    ok(context, hc_backward(context));
+    for (uint32_t k = 0; k < p.n_results; k++) {
+        ok(context, hc_output(context, p.results[k]->name, &view));
+        assert_memory_equal(view.data, call->results[k].at, call->results[k].bytes);
+    }
+    for (uint32_t k = 0; k < p.n_given; k++) {
+        HcInput in;
+        ok(context, hc_input(context, k, &in));
+        if (!in.has_gradient) {
+            assert_int_equal(hc_input_gradient(context, k, &view), HC_ERROR_ARGUMENT);
+            continue;
+        }
+        ok(context, hc_input_gradient(context, k, &view));
+        assert_memory_equal(view.data, call->input_gradients[k].at, (size_t)view.count * 8);
+    }
+    double loss;
+    assert_int_equal(hc_loss(context, &loss), HC_ERROR_ARGUMENT);
+    assert_non_null(strstr(hc_last_error(context), "loss"));
+    call_end(call);
+    hc_destroy(context);
+    end(&p);
+}
+
+/* What is not wanted, and gradients that are zero. */
+static void entries_may_be_left_out(void **state) {
+    Program p = compile_at_most(state, 32, true);
+    HcContext *context = context_of(&p, 2);
+    extents(&p, 3, 21);
+    Given *all = call_begin(&p, context, 0), *some = call_begin(&p, context, 0);
+    for (uint32_t k = 1; k < p.n_results; k++) {
+        some->pointers[3][k] = NULL;
+        memset(all->upstream[k].at, 0, all->upstream[k].bytes);
+    }
+    both_passes(context, all);
+    some->pointers[1][0] = some->pointers[4][0] = some->pointers[5][0] = NULL;
+    both_passes(context, some);
+    for (uint32_t k = 1; k < p.n_given; k++)
+        if (some->input_gradients[k].at)
+            assert_memory_equal(some->input_gradients[k].at, all->input_gradients[k].at,
+                                all->input_gradients[k].bytes);
+    for (uint32_t k = 1; k < p.p->params.count; k++)
+        assert_memory_equal(some->parameter_gradients[k].at, all->parameter_gradients[k].at,
+                            all->parameter_gradients[k].bytes);
+    some->apply.results = NULL;
+    some->apply.saved = NULL;
+    ok(context, hc_apply(context, &some->apply)); /* for nothing */
+    call_end(all);
+    call_end(some);
+    hc_destroy(context);
+    end(&p);
+}
+
+static void refused(HcContext *context, const HcApply *apply, const char *why) {
+    assert_int_equal(hc_apply_backward(context, apply), HC_ERROR_ARGUMENT);
+    if (!strstr(hc_last_error(context), why))
+        fail_msg("\"%s\" does not say \"%s\"", hc_last_error(context), why);
+}
+
+static void wrong_calls_are_refused(void **state) {
+    Program p = compile_at_most(state, 33, true);
+    HcContext *context = context_of(&p, 1);
+    extents(&p, 3, 21);
+    Given *call = call_begin(&p, context, 0);
+    const HcApply good = call->apply;
+    HcApply a;
+    assert_int_equal(hc_apply(NULL, &good), HC_ERROR_ARGUMENT);
+    assert_int_equal(hc_apply(context, NULL), HC_ERROR_ARGUMENT);
+    assert_int_equal(hc_apply_backward(NULL, NULL), HC_ERROR_ARGUMENT);
+    assert_int_equal(hc_saved_bytes(NULL, 1, 1), 0);
+    assert_int_equal(hc_saved_bytes(context, 0, 1), 0);
+    assert_int_equal(hc_saved_bytes(context, 1, 65), 0);
+    assert_int_equal(hc_result(context, MOST, NULL), HC_ERROR_ARGUMENT);
+    a = good, a.saved = NULL;
+    refused(context, &a, "`saved` is NULL");
+    a = good, a.saved = (uint8_t *)good.saved + 8;
+    refused(context, &a, "64-byte aligned");
+    a = good, a.inputs = NULL;
+    refused(context, &a, "input `x0` is NULL");
+    a = good, a.samples = 0;
+    refused(context, &a, "at least 1");
+    a = good, a.positions = 65;
+    refused(context, &a, "at most 64");
+    a = good, a.samples = INT64_MAX;
+    refused(context, &a, "below 2^31");
+    int64_t strides[MOST] = {21 * 33 - 1};
+    a = good, a.input_strides = strides;
+    refused(context, &a, "stride of input `x0` is 692 elements: a sample has 693");
+    a = good, a.result_strides = strides;
+    refused(context, &a, "stride of result `y`");
+    void *odd[MOST];
+    memcpy(odd, call->pointers[2], sizeof odd);
+    odd[1] = (uint8_t *)odd[1] + 1;
+    a = good, a.parameters = (const void *const *)odd;
+    refused(context, &a, "parameter `p1` does not begin");
+    odd[1] = NULL;
+    refused(context, &a, "parameter `p1` is NULL");
+    ((int32_t *)(void *)call->inputs[3].at)[2] = VOCABULARY;
+    assert_int_equal(hc_apply(context, &good), HC_ERROR_DATA);
+    ((int32_t *)(void *)call->inputs[3].at)[2] = 0;
+    ok(context, hc_apply(context, &good));
+    call_end(call);
+    hc_destroy(context);
+    end(&p);
+}
+
+#define APPLY_TEST(name) cmocka_unit_test_setup_teardown(name, case_setup, case_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        APPLY_TEST(both_passes_give_what_the_interpreter_has),
+        APPLY_TEST(threads_change_no_bit),
+        APPLY_TEST(open_calls_do_not_disturb_each_other),
+        APPLY_TEST(gradients_are_finite_differences),
+        APPLY_TEST(contexts_run_programs_in_their_own_memory),
+        APPLY_TEST(entries_may_be_left_out),
+        APPLY_TEST(wrong_calls_are_refused),
+    };
+    return cmocka_run_group_tests_name("apply", tests, NULL, NULL);
+}
