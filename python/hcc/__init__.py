@@ -1,0 +1,67 @@
+"""Networks with hyper-connections, compiled: `.hc` text in, a model with NumPy arrays out.
+
+    import hcc
+
+    model = hcc.compile("gpt.hc", d=256, wiring="mhc")
+    model.init(seed=1)
+    for step in range(100):
+        loss = model.forward_backward(tokens=tokens, next=following)
+        model.step()
+    model.save("gpt.safetensors")
+
+What is wrong with a text is a `CompileError` that prints as `hcc check` prints it. `hcc.torch` has
+models as `torch.nn.Module`s; it is imported by itself, as PyTorch is not needed for the rest.
+"""
+
+from __future__ import annotations
+
+import os as _os
+from typing import Mapping, Optional
+
+from ._errors import (ArgumentError, CheckpointError, CompileError, CompileWarning, CpuError, DataError, Diagnostic,
+                      DivergedError, Error, FileError, InternalError, Interrupted, ModelError, Note, OutOfMemory, Place)
+from ._library import lib as _lib
+from ._model import Arrays, Input, Model, Site
+from ._program import Constant, Program, Source, compile_program, load_program
+from ._run import Run
+
+__version__: str = _lib.hcc_version().decode()
+
+__all__ = [
+    "ArgumentError", "Arrays", "CheckpointError", "CompileError", "CompileWarning", "CpuError", "DataError",
+    "Diagnostic", "DivergedError", "Error", "FileError", "Input", "InternalError", "Interrupted", "Model", "ModelError",
+    "Note", "OutOfMemory", "Place", "Program", "Run", "Site", "compile", "load", "program"
+]
+
+
+def program(source: Source, *, set: Optional[Mapping[str, Constant]] = None, model: Optional[str] = None,
+            f64: bool = False, cpu: Optional[str] = None, memory: int = 0, **constants: Constant) -> Program:
+    """Compiles to a program, of which `hcc.Model` makes models; the arguments are those of `compile`."""
+    return compile_program(source, set=set, model=model, f64=f64, cpu=cpu, memory=memory, **constants)
+
+
+def compile(source: Source, *, set: Optional[Mapping[str, Constant]] = None, model: Optional[str] = None,
+            f64: bool = False, cpu: Optional[str] = None, memory: int = 0, samples: int = 0, positions: int = 0,
+            threads: int = 0, **constants: Constant) -> Model:
+    """Compiles a `.hc` file, or text, to a model in memory of its own.
+
+    source: a path, or a text (a string with a line's end or a brace in it).
+    constants: values of the model's constants, as `--set` takes them: `d=256`, `wiring="mhc"`.
+    set: the same for names that are no Python names or are arguments here: `{"train.lr": 1e-3}`.
+    model: which, of a text with several.
+    f64: compute in float64.
+    cpu: "native" (the default), "baseline", or a processor's name as LLVM has it.
+    memory: the most bytes that a training step may take; 0: no bound.
+    samples, positions, threads: see `hcc.Model`.
+
+    Raises CompileError where the text is wrong, ArgumentError for an option, OutOfMemory where a step
+    takes more than `memory`. Warnings are Python warnings (`CompileWarning`).
+    """
+    made = compile_program(source, set=set, model=model, f64=f64, cpu=cpu, memory=memory, **constants)
+    return Model(made, samples=samples, positions=positions, threads=threads)
+
+
+def load(path: Source, *, samples: int = 0, positions: int = 0, threads: int = 0) -> Model:
+    """The model in a library that `hcc build FILE -o NAME.so` made. Raises ModelError where it is none
+    or was built for another version, CpuError where this machine lacks what it needs."""
+    return Model(load_program(_os.fspath(path)), samples=samples, positions=positions, threads=threads)

@@ -1,0 +1,149 @@
+"""Compiled models, whoever compiled them: from a text in this process, or from a library on disk."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import struct
+import warnings
+from functools import cached_property
+from typing import Any, Iterator, Mapping, Optional, Union
+
+from . import _errors
+from ._library import HccOptions, HcModel, lib
+
+Source = Union[str, "os.PathLike[str]"]
+Constant = Union[str, int, float, bool]
+
+
+class Program:
+    """A compiled model: its code and its manifest. Any number of `hcc.Model`s may be made of it, each
+    with memory of its own; a program is never changed and may be used by several threads."""
+
+    def __init__(self, address: int, owner: Any):
+        self._address = address
+        self._owner = owner  # frees the code once nobody holds it
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What the compiled model says of itself: inputs, parameters, sites, recipe, plan
+        (docs/manifest.md)."""
+        return json.loads(HcModel.from_address(self._address).manifest)
+
+    @property
+    def name(self) -> str:
+        return self.manifest["model"]
+
+    @property
+    def element(self) -> str:
+        """"f32" or "f64": what the model computes in."""
+        return self.manifest["element"]
+
+    def __repr__(self) -> str:
+        return f"<hcc.Program {self.name}, {self.element}>"
+
+
+# --- compiling ---------------------------------------------------------------------------------------
+
+
+class _Module:
+    """Owns a HccModule."""
+
+    def __init__(self, handle: Optional[int]):
+        self.handle = handle
+
+    def __del__(self, free: Any = lib.hcc_free) -> None:
+        free(self.handle)
+
+
+def is_text(source: Source) -> bool:
+    """A string is a text where it could not be a path: it has a line's end or a brace."""
+    return isinstance(source, str) and ("\n" in source or "{" in source)
+
+
+def setting(value: Constant) -> str:
+    """A constant's value as `--set` takes it."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, (str, int)):
+        return str(value)
+    return repr(float(value))
+
+
+def compile_program(source: Source, *, set: Optional[Mapping[str, Constant]] = None, model: Optional[str] = None,
+                    f64: bool = False, cpu: Optional[str] = None, memory: int = 0, name: Optional[str] = None,
+                    **constants: Constant) -> Program:
+    """Compiles a `.hc` file or text to a program; `hcc.compile` says what the arguments are."""
+    pairs = [f"{key}={setting(value)}".encode() for key, value in {**(set or {}), **constants}.items()]
+    options = HccOptions(size=ctypes.sizeof(HccOptions), f64=f64, model=model.encode() if model else None,
+                         set=(ctypes.c_char_p * len(pairs))(*pairs), n_set=len(pairs),
+                         cpu=cpu.encode() if cpu else None, memory=memory)
+    if is_text(source):
+        text = str(source).encode()
+        module = _Module(lib.hcc_compile_text(text, len(text), (name or "<text>").encode(), options))
+    else:
+        module = _Module(lib.hcc_compile_file(os.fsencode(source), options))
+    return _checked(module)
+
+
+def _checked(module: _Module) -> Program:
+    status = lib.hcc_status(module.handle)
+    report = lib.hcc_report(module.handle).decode("utf-8", "replace")
+    if status == 1:
+        raise _errors.CompileError(report, _errors.diagnostics(lib.hcc_diagnostics(module.handle).decode()))
+    if status != 0:
+        message = lib.hcc_message(module.handle).decode("utf-8", "replace")
+        raise _errors.OF_COMPILATION[status](message)
+    if report:
+        warnings.warn("\n" + report.rstrip("\n"), _errors.CompileWarning, stacklevel=4)
+    return Program(lib.hcc_model(module.handle), module)
+
+
+# --- libraries that `hcc build` made -------------------------------------------------------------------
+
+
+def _section_headers(file: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Of a 64-bit little-endian ELF file: type, offset, size, link of each section."""
+    if file[:6] != b"\x7fELF\x02\x01" or len(file) < 64:
+        raise _errors.ModelError("it is no 64-bit library")
+    offset, = struct.unpack_from("<Q", file, 40)
+    size, count = struct.unpack_from("<HH", file, 58)
+    for k in range(count):
+        kind, = struct.unpack_from("<I", file, offset + k * size + 4)
+        begin, length, link = struct.unpack_from("<QQI", file, offset + k * size + 24)
+        yield kind, begin, length, link
+
+
+def _records(file: bytes) -> list[str]:
+    """Names of the exported objects that end as the record of a model does."""
+    objects, dynamic_symbols, found = 1, 11, []
+    sections = list(_section_headers(file))
+    for kind, begin, length, link in sections:
+        if kind != dynamic_symbols:
+            continue
+        strings = sections[link][1]
+        for at in range(begin, begin + length, 24):
+            name, info, _, section = struct.unpack_from("<IBBH", file, at)
+            if info & 15 == objects and section:
+                text = file[strings + name:file.index(b"\0", strings + name)].decode()
+                if text.endswith("_model"):
+                    found.append(text)
+    return found
+
+
+def load_program(path: Source) -> Program:
+    """The program in a library that `hcc build FILE -o NAME.so` made; `hcc.load` says more."""
+    path = os.path.abspath(path)
+    try:
+        with open(path, "rb") as file:
+            names = _records(file.read())
+        library = ctypes.CDLL(path)
+    except (OSError, struct.error, IndexError, ValueError) as error:
+        raise _errors.ModelError(f"cannot load '{path}': {error}") from None
+    except _errors.ModelError as error:
+        raise _errors.ModelError(f"cannot load '{path}': {error}") from None
+    if len(names) != 1:
+        raise _errors.ModelError(f"cannot load '{path}': it holds {len(names)} models, as hcc makes none")
+    record = HcModel.in_dll(library, names[0])
+    return Program(ctypes.addressof(record), library)
