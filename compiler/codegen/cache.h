@@ -14,6 +14,10 @@ typedef struct Cache Cache;
 
 /* Makes the folder where there is none. NULL and *why (in `arena`) when it cannot be used. */
 Cache *cache_open(Arena *arena, const char *folder, uint64_t most_bytes, const char **why);
+/* The folder that the environment names (HCC_CACHE_DIR, XDG_CACHE_HOME, HOME), of as many MiB as
+ * HCC_CACHE_SIZE says. Returns what is wrong with a setting, or NULL; *cache is NULL, and *why
+ * tells it, where there is to be none or it cannot be used. */
+const char *cache_open_user(Arena *arena, Cache **cache, const char **why);
 void cache_close(Cache *cache); /* NULL is fine */
 const char *cache_folder(const Cache *cache);
 

@@ -1,22 +1,23 @@
 /* What an object is kept under: a hash of the text of everything that decides what is in it.
  *
- * Which compiler made it is part of that, and "which" is exact: the build ids of hcc, of LLVM and
- * of whatever else is loaded into the process. Too many rather than too few, as a miss costs a
- * second and a wrong hit everything. */
+ * Which compiler made it is part of that, and "which" is exact: the build ids of hcc, LLVM and the
+ * C library. Of other libraries nothing is asked, as a program that has hcc within may have
+ * loaded any number of them, in any order. */
 #include "base/text_stream.h"
 #include "codegen/emit.h"
 #include <link.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/stat.h>
 
 /* --- who compiles ------------------------------------------------------------------------------*/
 
 typedef struct {
     FILE *to;
-    bool known; /* so far */
+    uintptr_t within[4]; /* addresses in the objects that are asked */
+    bool known;          /* so far */
 } Identity;
 
 /* The build id in a segment of notes. */
@@ -41,21 +42,31 @@ static bool identity_print_note(FILE *to, const char *at, size_t length) {
     return false;
 }
 
+static bool identity_asks(const Identity *identity, const struct dl_phdr_info *object) {
+    for (int k = 0; k < object->dlpi_phnum; k++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[k];
+        const uintptr_t at = object->dlpi_addr + segment->p_vaddr;
+        for (size_t i = 0; segment->p_type == PT_LOAD && i < 4; i++)
+            if (identity->within[i] - at < segment->p_memsz)
+                return true;
+    }
+    return false;
+}
+
 static int identity_print_object(struct dl_phdr_info *object, size_t size, void *context) {
     Identity *identity = context;
     (void)size;
-    unsigned long vdso = getauxval(AT_SYSINFO_EHDR);
-    bool found = false, kernels_own = false;
-    for (int k = 0; k < object->dlpi_phnum; k++) {
+    if (!identity_asks(identity, object))
+        return 0;
+    bool found = false;
+    for (int k = 0; k < object->dlpi_phnum && !found; k++) {
         const ElfW(Phdr) *segment = &object->dlpi_phdr[k];
-        uintptr_t at = object->dlpi_addr + segment->p_vaddr;
-        if (segment->p_type == PT_LOAD && vdso - at < segment->p_memsz)
-            kernels_own = true;
-        if (segment->p_type == PT_NOTE && !found && !kernels_own)
+        const uintptr_t at = object->dlpi_addr + segment->p_vaddr;
+        if (segment->p_type == PT_NOTE)
             found = identity_print_note(identity->to, (const char *)at, segment->p_memsz);
     }
     struct stat status;
-    if (!found && !kernels_own) { /* linked without one: the file as it lies there */
+    if (!found) { /* linked without one: the file as it lies there */
         const char *path = *object->dlpi_name ? object->dlpi_name : "/proc/self/exe";
         if (stat(path, &status) != 0)
             identity->known = false;
@@ -71,7 +82,10 @@ static int identity_print_object(struct dl_phdr_info *object, size_t size, void 
 /* What decides about code besides the kernels; NULL when this process cannot tell what it is. */
 static const char *key_identity(Arena *arena, const CodegenTarget *target) {
     TextStream *text = text_stream_open(arena);
-    Identity identity = {text->to, true};
+    Identity identity = {text->to,
+                         {(uintptr_t)codegen_target_keep, (uintptr_t)LLVMCreateBuilder,
+                          (uintptr_t)pow, (uintptr_t)strtod},
+                         true};
     dl_iterate_phdr(identity_print_object, &identity);
     fprintf(identity.to, "llvm %s\ntarget %s %s %s\nvectors %u fma %d avx512 %d\nO%d %s\n",
             LLVM_VERSION_STRING, target->triple, target->llvm_cpu, target->llvm_features,

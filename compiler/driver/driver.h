@@ -37,12 +37,6 @@ void driver_quote(char *to, size_t size, const char *word);
 /* The folder the executable lies in, in the arena; NULL when it cannot be told. */
 const char *driver_program_folder(Driver *d);
 
-/* --- cache_folder.c ----------------------------------------------------------------------------*/
-
-/* The compile cache the user wants; NULL and *why (a text) when there is to be none or it cannot be
- * used. False after a message: a setting is wrong. */
-bool driver_open_cache(Driver *d, struct Cache **cache, const char **why);
-
 /* --- fault.c -----------------------------------------------------------------------------------*/
 
 /* A fault of the compiler itself: says where, and the command that reproduces it. Returns

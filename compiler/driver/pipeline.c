@@ -160,8 +160,15 @@ ExitCode pipeline_keep(Driver *d, CompileRun *run) {
     const char *why = NULL;
     if (d->cache || d->options.command == CMD_EMIT) /* which prints what it makes */
         return EXIT_OK;
-    if (!driver_open_cache(d, &d->cache, &why))
-        return EXIT_USAGE;
+    if (d->options.no_cache) {
+        why = "--no-cache";
+    } else {
+        const char *wrong = cache_open_user(d->c->arena, &d->cache, &why);
+        if (wrong) {
+            fprintf(d->err, "hcc: %s\n", wrong);
+            return EXIT_USAGE;
+        }
+    }
     run->options.cache = d->cache;
     if (!d->cache)
         d->cache_use = arena_printf(d->c->arena, "none (%s)", why);

@@ -39,8 +39,10 @@ typedef struct {
     const char *model;      /* of a text with several; NULL: its only one */
     const char *const *set; /* "key=value", as --set takes them: constants, recipe values */
     uint64_t n_set;
-    const char *cpu; /* "native" (NULL), "baseline", or a processor's name as LLVM has it */
-    uint64_t memory; /* the most bytes that a training step may take; 0: no bound */
+    const char *cpu;  /* "native" (NULL), "baseline", or a processor's name as LLVM has it */
+    uint64_t memory;  /* the most bytes that a training step may take; 0: no bound */
+    int32_t no_cache; /* 1: compile everything, and keep nothing for the next time; 0: code is kept
+                         in a folder of the user's as `hcc` keeps it (HCC_CACHE_DIR) */
 } HccOptions;
 
 /* A compilation, whatever came of it. */

@@ -27,6 +27,7 @@ typedef struct {
     CompileRun run;
     const char *message;
     FILE *file;
+    Cache *cache;
 } LibraryJob;
 
 /* --- options -----------------------------------------------------------------------------------*/
@@ -67,6 +68,15 @@ static const Override *take_overrides(LibraryJob *job) {
             (Override){arena_copy_string(arena, text, (size_t)(equals - text)), equals + 1};
     }
     return overrides;
+}
+
+/* Without one, everything is compiled. */
+static HccStatus take_cache(LibraryJob *job) {
+    const char *why;
+    if (job->options.no_cache)
+        return HCC_OK;
+    const char *wrong = cache_open_user(job->c->arena, &job->cache, &why);
+    return wrong ? refused(job, HCC_ERROR_ARGUMENT, wrong) : HCC_OK;
 }
 
 /* --- the text ----------------------------------------------------------------------------------*/
@@ -138,6 +148,7 @@ static CompileOptions compile_options(const LibraryJob *job, const Override *ove
             },
         .f64 = o->f64 != 0,
         .memory = o->memory,
+        .cache = job->cache,
     };
 }
 
@@ -159,6 +170,8 @@ static HccStatus compile(LibraryJob *job, const HccOptions *options) {
     HccStatus status = take_options(job, options);
     if (status == HCC_OK)
         status = take_text(job, &file);
+    if (status == HCC_OK)
+        status = take_cache(job);
     const Override *overrides = status == HCC_OK ? take_overrides(job) : NULL;
     if (!overrides)
         return status == HCC_OK ? HCC_ERROR_ARGUMENT : status;
@@ -233,6 +246,7 @@ static HccModule *compile_job(LibraryJob *job, const HccOptions *options) {
     guarded(job, options, module);
     if (job->file)
         fclose(job->file);
+    cache_close(job->cache);
     compile_end(&job->run);
     compilation_destroy(job->c);
     return module;

@@ -1,6 +1,5 @@
-/* Where compiled code is kept between runs, and how much of it: the user's settings. */
+/* Where a user's cache is, and how large it may be: what the environment says. */
 #include "codegen/cache.h"
-#include "driver/driver.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,42 +17,40 @@ static const char *cache_absolute(const char *name) {
     return value && *value == '/' ? value : NULL;
 }
 
-static const char *cache_place(Driver *d) {
+static const char *cache_place(Arena *arena) {
     const char *own = cache_setting("HCC_CACHE_DIR"), *above = cache_absolute("XDG_CACHE_HOME");
     if (own)
         return own;
     if (above)
-        return arena_printf(d->c->arena, "%s/hcc", above);
+        return arena_printf(arena, "%s/hcc", above);
     above = cache_absolute("HOME");
-    return above ? arena_printf(d->c->arena, "%s/.cache/hcc", above) : NULL;
+    return above ? arena_printf(arena, "%s/.cache/hcc", above) : NULL;
 }
 
-static bool cache_size(Driver *d, uint64_t *mib) {
+static const char *cache_size(Arena *arena, uint64_t *mib) {
     const char *text = cache_setting("HCC_CACHE_SIZE");
     *mib = CACHE_DEFAULT_MIB;
     if (!text)
-        return true;
+        return NULL;
     errno = 0;
     *mib = strtoull(text, NULL, 10);
     if (text[strspn(text, "0123456789")] == '\0' && !errno && *mib <= UINT32_MAX)
-        return true;
-    fprintf(d->err, "hcc: HCC_CACHE_SIZE is a number of MiB, not '%s'\n", text);
-    return false;
+        return NULL;
+    return arena_printf(arena, "HCC_CACHE_SIZE is a number of MiB, not '%s'", text);
 }
 
-bool driver_open_cache(Driver *d, Cache **cache, const char **why) {
+const char *cache_open_user(Arena *arena, Cache **cache, const char **why) {
     uint64_t mib;
     *cache = NULL;
-    if (!cache_size(d, &mib))
-        return false;
-    const char *folder = cache_place(d);
-    if (d->options.no_cache)
-        *why = "--no-cache";
-    else if (mib == 0)
+    const char *wrong = cache_size(arena, &mib);
+    const char *folder = cache_place(arena);
+    if (wrong)
+        return wrong;
+    if (mib == 0)
         *why = "HCC_CACHE_SIZE is 0";
     else if (!folder)
         *why = "neither HCC_CACHE_DIR nor XDG_CACHE_HOME nor HOME says where";
     else
-        *cache = cache_open(d->c->arena, folder, mib << 20, why);
-    return true;
+        *cache = cache_open(arena, folder, mib << 20, why);
+    return NULL;
 }
