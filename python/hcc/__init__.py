@@ -35,14 +35,15 @@ __all__ = [
 
 
 def program(source: Source, *, set: Optional[Mapping[str, Constant]] = None, model: Optional[str] = None,
-            f64: bool = False, cpu: Optional[str] = None, memory: int = 0, **constants: Constant) -> Program:
+            f64: bool = False, cpu: Optional[str] = None, memory: int = 0, cache: bool = True,
+            **constants: Constant) -> Program:
     """Compiles to a program, of which `hcc.Model` makes models; the arguments are those of `compile`."""
-    return compile_program(source, set=set, model=model, f64=f64, cpu=cpu, memory=memory, **constants)
+    return compile_program(source, set=set, model=model, f64=f64, cpu=cpu, memory=memory, cache=cache, **constants)
 
 
 def compile(source: Source, *, set: Optional[Mapping[str, Constant]] = None, model: Optional[str] = None,
-            f64: bool = False, cpu: Optional[str] = None, memory: int = 0, samples: int = 0, positions: int = 0,
-            threads: int = 0, **constants: Constant) -> Model:
+            f64: bool = False, cpu: Optional[str] = None, memory: int = 0, cache: bool = True, samples: int = 0,
+            positions: int = 0, threads: int = 0, **constants: Constant) -> Model:
     """Compiles a `.hc` file, or text, to a model in memory of its own.
 
     source: a path, or a text (a string with a line's end or a brace in it).
@@ -52,12 +53,13 @@ def compile(source: Source, *, set: Optional[Mapping[str, Constant]] = None, mod
     f64: compute in float64.
     cpu: "native" (the default), "baseline", or a processor's name as LLVM has it.
     memory: the most bytes that a training step may take; 0: no bound.
+    cache: whether code is kept for the next time, as `hcc` keeps it (HCC_CACHE_DIR).
     samples, positions, threads: see `hcc.Model`.
 
     Raises CompileError where the text is wrong, ArgumentError for an option, OutOfMemory where a step
     takes more than `memory`. Warnings are Python warnings (`CompileWarning`).
     """
-    made = compile_program(source, set=set, model=model, f64=f64, cpu=cpu, memory=memory, **constants)
+    made = compile_program(source, set=set, model=model, f64=f64, cpu=cpu, memory=memory, cache=cache, **constants)
     return Model(made, samples=samples, positions=positions, threads=threads)
 
 

@@ -42,7 +42,7 @@ class HcModel(Structure):
 
 class HccOptions(Structure):
     _fields_ = [("size", c_uint32), ("f64", c_int32), ("model", c_char_p), ("set", POINTER(c_char_p)),
-                ("n_set", c_uint64), ("cpu", c_char_p), ("memory", c_uint64)]
+                ("n_set", c_uint64), ("cpu", c_char_p), ("memory", c_uint64), ("no_cache", c_int32)]
 
 
 _module = _context = _model = c_void_p
@@ -50,7 +50,6 @@ _module = _context = _model = c_void_p
 #: Name: result, arguments. The statuses of hc_* functions are c_int.
 _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "hcc_compile_text": (_module, [c_char_p, c_uint64, c_char_p, POINTER(HccOptions)]),
-    "hcc_compile_file": (_module, [c_char_p, POINTER(HccOptions)]),
     "hcc_free": (None, [_module]),
     "hcc_status": (c_int, [_module]),
     "hcc_report": (c_char_p, [_module]),

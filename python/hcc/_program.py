@@ -7,8 +7,9 @@ import json
 import os
 import struct
 import warnings
+import weakref
 from functools import cached_property
-from typing import Any, Iterator, Mapping, Optional, Union
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence, Union
 
 from . import _errors
 from ._library import HccOptions, HcModel, lib
@@ -19,11 +20,13 @@ Constant = Union[str, int, float, bool]
 
 class Program:
     """A compiled model: its code and its manifest. Any number of `hcc.Model`s may be made of it, each
-    with memory of its own; a program is never changed and may be used by several threads."""
+    with memory of its own; a program is never changed and may be used by several threads. Pickled, it
+    is its text (or the library's path), of which it is made again."""
 
-    def __init__(self, address: int, owner: Any):
+    def __init__(self, address: int, owner: Any, again: tuple[Callable[..., "Program"], tuple[Any, ...]]):
         self._address = address
         self._owner = owner  # frees the code once nobody holds it
+        self._again = again
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -42,6 +45,12 @@ class Program:
 
     def __repr__(self) -> str:
         return f"<hcc.Program {self.name}, {self.element}>"
+
+    def __deepcopy__(self, memo: Any) -> "Program":
+        return self
+
+    def __reduce__(self) -> tuple[Callable[..., "Program"], tuple[Any, ...]]:
+        return self._again
 
 
 # --- compiling ---------------------------------------------------------------------------------------
@@ -71,23 +80,54 @@ def setting(value: Constant) -> str:
     return repr(float(value))
 
 
-def compile_program(source: Source, *, set: Optional[Mapping[str, Constant]] = None, model: Optional[str] = None,
-                    f64: bool = False, cpu: Optional[str] = None, memory: int = 0, name: Optional[str] = None,
-                    **constants: Constant) -> Program:
-    """Compiles a `.hc` file or text to a program; `hcc.compile` says what the arguments are."""
-    pairs = [f"{key}={setting(value)}".encode() for key, value in {**(set or {}), **constants}.items()]
-    options = HccOptions(size=ctypes.sizeof(HccOptions), f64=f64, model=model.encode() if model else None,
-                         set=(ctypes.c_char_p * len(pairs))(*pairs), n_set=len(pairs),
-                         cpu=cpu.encode() if cpu else None, memory=memory)
+def _read(source: Source) -> tuple[str, bytes]:
+    """Name and text."""
     if is_text(source):
-        text = str(source).encode()
-        module = _Module(lib.hcc_compile_text(text, len(text), (name or "<text>").encode(), options))
-    else:
-        module = _Module(lib.hcc_compile_file(os.fsencode(source), options))
-    return _checked(module)
+        return "<text>", str(source).encode()
+    try:
+        with open(source, "rb") as file:
+            return os.fspath(source), file.read()
+    except OSError as error:
+        raise _errors.ArgumentError(f"cannot read '{os.fspath(source)}': {error.strerror}") from None
 
 
-def _checked(module: _Module) -> Program:
+def compile_program(source: Source, *, set: Optional[Mapping[str, Constant]] = None, name: Optional[str] = None,
+                    model: Optional[str] = None, f64: bool = False, cpu: Optional[str] = None, memory: int = 0,
+                    cache: bool = True, **constants: Constant) -> Program:
+    """Compiles a `.hc` file or text to a program; `hcc.compile` says what the arguments are. name: what
+    diagnostics call a text."""
+    file, text = _read(source)
+    options = {"model": model, "f64": f64, "cpu": cpu, "memory": memory, "cache": cache}
+    settings = tuple(f"{key}={setting(value)}" for key, value in {**(set or {}), **constants}.items())
+    return _compiled(name or file, text, settings, tuple(options.items()))
+
+
+#: Programs that are pickled again and again are compiled once in a process.
+_unpickled: "weakref.WeakValueDictionary[Any, Program]" = weakref.WeakValueDictionary()
+
+
+def _compiled_again(*arguments: Any) -> Program:
+    found = _unpickled.get(arguments)
+    if found is None:
+        found = _unpickled[arguments] = _compiled(*arguments)
+    return found
+
+
+def _texts(values: Sequence[str]) -> Any:
+    return (ctypes.c_char_p * len(values))(*(value.encode() for value in values))
+
+
+def _compiled(name: str, text: bytes, settings: tuple[str, ...], options: tuple[tuple[str, Any], ...]) -> Program:
+    o = dict(options)
+    given = HccOptions(size=ctypes.sizeof(HccOptions), f64=o["f64"], model=o["model"] and o["model"].encode(),
+                       set=_texts(settings), n_set=len(settings), cpu=o["cpu"] and o["cpu"].encode(),
+                       memory=o["memory"], no_cache=not o["cache"])
+    module = _Module(lib.hcc_compile_text(text, len(text), os.fsencode(name), given))
+    _check(module)
+    return Program(lib.hcc_model(module.handle), module, (_compiled_again, (name, text, settings, options)))
+
+
+def _check(module: _Module) -> None:
     status = lib.hcc_status(module.handle)
     report = lib.hcc_report(module.handle).decode("utf-8", "replace")
     if status == 1:
@@ -96,8 +136,7 @@ def _checked(module: _Module) -> Program:
         message = lib.hcc_message(module.handle).decode("utf-8", "replace")
         raise _errors.OF_COMPILATION[status](message)
     if report:
-        warnings.warn("\n" + report.rstrip("\n"), _errors.CompileWarning, stacklevel=4)
-    return Program(lib.hcc_model(module.handle), module)
+        warnings.warn("\n" + report.rstrip("\n"), _errors.CompileWarning, stacklevel=5)
 
 
 # --- libraries that `hcc build` made -------------------------------------------------------------------
@@ -146,4 +185,4 @@ def load_program(path: Source) -> Program:
     if len(names) != 1:
         raise _errors.ModelError(f"cannot load '{path}': it holds {len(names)} models, as hcc makes none")
     record = HcModel.in_dll(library, names[0])
-    return Program(ctypes.addressof(record), library)
+    return Program(ctypes.addressof(record), library, (load_program, (path,)))

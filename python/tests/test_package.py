@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """The Python package: compiling, arrays of a model's memory, one's own training loop, what is wrong."""
 
+import copy
 import functools
 import gc
 import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -62,6 +64,10 @@ def numbers(seed=0, n=16, d=8):
 
 @unittest.skipIf(LACKING, LACKING)
 class Compiling(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        os.environ["HCC_CACHE_DIR"] = harness.cache_folder()
+
     def test_a_path_or_a_text(self):
         path = self.write("line.hc", LINE)
         for source in (path, LINE):
@@ -99,6 +105,21 @@ class Compiling(harness.TestCase):
     def test_warnings_are_warnings(self):
         with self.assertWarnsRegex(hcc.CompileWarning, r"warning\[E"):
             hcc.compile(LINE.replace("param b = 0;", "param b = 0; param idle = 0;"))
+
+    def test_code_is_kept(self):
+        """What a process compiled another finds, whatever either has loaded besides."""
+        kept = self.path("cache")
+        code = "import sys\nif sys.argv[2:]: import sqlite3\nimport hcc; hcc.compile(sys.argv[1])"
+        env = dict(os.environ, HCC_CACHE_DIR=kept, PYTHONPATH=os.path.join(beside.HERE, ".."))
+        listed = []
+        for more in ([], ["more"]):
+            subprocess.run([sys.executable, "-c", code, LINE, *more], env=env, check=True)
+            listed.append(sorted((one.name, one.stat().st_ino) for one in os.scandir(kept)))
+        self.assertEqual(listed[0], listed[1])
+        self.assertGreater(len(listed[0]), 1)
+        env["HCC_CACHE_SIZE"] = "much"
+        wrong = subprocess.run([sys.executable, "-c", code, LINE], env=env, capture_output=True, text=True, check=False)
+        self.assertIn("hcc._errors.ArgumentError: HCC_CACHE_SIZE is a number of MiB, not 'much'", wrong.stderr)
 
     def test_several_at_once(self):
         """Compiled on threads, the parameters are those of one after the other."""
@@ -164,6 +185,14 @@ class Running(harness.TestCase):
         gc.collect()
         np.testing.assert_array_equal(view, kept)
         np.testing.assert_array_equal(np.from_dlpack(view), kept)
+
+    def test_programs_are_pickled_as_texts(self):
+        program = hcc.program(LINE, d=33)
+        text = pickle.dumps(program)
+        again, twice = pickle.loads(text), pickle.loads(text)
+        self.assertIs(again, twice)
+        self.assertIs(copy.deepcopy(program), program)
+        self.assertEqual(hcc.Model(again).parameters["w"].shape, (33,))
 
     def test_memory_does_not_grow(self):
         def resident():
