@@ -100,8 +100,10 @@ static const char *build_runtime(Driver *d) {
     const char *folder = driver_program_folder(d);
     for (size_t k = 0; folder && k < sizeof places / sizeof *places; k++) {
         const char *path = arena_printf(d->c->arena, "%s/%s", folder, places[k]);
+        char whole[PATH_MAX]; /* without "..", for whoever reads it */
         if (access(path, R_OK) == 0)
-            return path;
+            return realpath(path, whole) ? arena_copy_string(d->c->arena, whole, strlen(whole))
+                                         : path;
     }
     driver_error(d, "the runtime library libhcrt.a is not beside hcc, nor where it is installed");
     return NULL;

@@ -154,5 +154,38 @@ class Names(harness.TestCase):
             self.assertIn(name.encode() + b"\0", library)
 
 
+class Examples(harness.TestCase):
+    """examples/embed, built as their first lines say. train.c is run by test_train.py, beside hcc."""
+
+    def program(self, source, *flags):
+        """The regression's library, and a program that is linked with it."""
+        self.expect(hcc("build", "examples/regression.hc", "-o", self.path("regression.so")))
+        compiler = "c++" if source.endswith(".cpp") else "cc"
+        if not shutil.which(compiler):
+            self.skipTest(f"there is no {compiler}")
+        self.expect(harness.run([compiler, "-Wall", "-Wextra", "-Werror", *flags, *sanitize(), "-I",
+                                 self.folder, os.path.join("examples", "embed", source),
+                                 self.path("regression.so"), "-o", self.path("program")]))
+        return self.path("program")
+
+    def test_cpp_shares_parameters(self):
+        program = self.program("predict.cpp", "-std=c++11", "-pedantic", "-pthread")
+        patients = "".join(f"{(k * 37 % 101) / 50 - 1} " for k in range(70))
+        one = self.expect(harness.run([program, "-", "1"], stdin=patients)).out
+        self.assertEqual(len(one.split()), 7)
+        for threads in ("3", "20"):
+            many = self.expect(harness.run([program, "-", threads], stdin=patients)).out
+            self.assertEqual(many, one)
+        self.assertIn("No such file", self.expect(harness.run([program, "none", "2"], stdin=patients), 1).err)
+
+    def test_a_context_goes_on_in_a_child(self):
+        program = self.program("forked.c", "-std=gnu99")
+        for _ in range(3):
+            losses = self.expect(harness.run([program])).out.split()
+            self.assertEqual(len(losses), 6)
+            self.assertEqual(losses[:3], losses[3:])
+            self.assertEqual(len(set(losses)), 3)
+
+
 if __name__ == "__main__":
     harness.main(__name__)

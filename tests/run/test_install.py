@@ -115,6 +115,17 @@ class Installed(harness.TestCase):
                                  self.path("line")]))
         self.assertIn("model line", self.expect(harness.run([self.path("line"), "info"])).out)
 
+    @unittest.skipUnless(harness.EVERYTHING, "takes long; scripts/try_package.sh does more")
+    def test_package(self):
+        if not shutil.which("dpkg-shlibdeps"):
+            self.skipTest("there is no dpkg-shlibdeps")
+        self.expect(harness.run(["cpack", "-B", self.folder],
+                                cwd=os.path.dirname(harness.hcc_path())))
+        package = next(name for name in os.listdir(self.folder) if name.endswith(".deb"))
+        needs = self.expect(harness.run(["dpkg-deb", "-f", self.path(package), "Depends"])).out
+        for name in ("libopenblas0", "libjansson4", "libllvm", "libjansson-dev"):
+            self.assertIn(name, needs)
+
     def test_manual(self):
         """A page for hcc and for each command, which say what --help says, and which man takes."""
         table = self.expect(harness.run([self.hcc, "--help=markdown"])).out
