@@ -43,6 +43,17 @@ typedef struct {
     uint64_t memory;  /* the most bytes that a training step may take; 0: no bound */
     int32_t no_cache; /* 1: compile everything, and keep nothing for the next time; 0: code is kept
                          in a folder of the user's as `hcc` keeps it (HCC_CACHE_DIR) */
+    /* A program that is part of the caller's, in the place of a model with a loss, as `hcc build`
+     * takes it (docs/commands.md): it gives `results`, of what is `given`; or it is a `part` of the
+     * connection of a `site`. */
+    int32_t streams_apart; /* 1: every stream is an input, or a result, of its own: NAME.0, ... */
+    const char *const *results; /* names of values */
+    uint64_t n_results;
+    const char *const *given; /* names of values that the caller gives, not their makers */
+    uint64_t n_given;
+    const char *part; /* begin, read, write, turn, end; NULL: by names */
+    const char *site; /* its path; NULL: the first one */
+    int32_t beside;   /* 1: the gradients that states get by other ways are given, too, and added */
 } HccOptions;
 
 /* A compilation, whatever came of it. */

@@ -37,6 +37,13 @@ static HccStatus refused(LibraryJob *job, HccStatus status, const char *message)
     return status;
 }
 
+static HccStatus check_names(LibraryJob *job, const char *const *names, uint64_t count) {
+    for (uint64_t k = 0; names && k < count; k++)
+        if (!names[k])
+            return refused(job, HCC_ERROR_ARGUMENT, "the name of a value is NULL");
+    return HCC_OK;
+}
+
 /* Those of an older caller are fewer; what a newer one says beyond ours is refused. */
 static HccStatus take_options(LibraryJob *job, const HccOptions *given) {
     if (!given)
@@ -50,7 +57,9 @@ static HccStatus take_options(LibraryJob *job, const HccOptions *given) {
                                     "HccOptions.size is %u: this libhcc knows options of %u bytes",
                                     given->size, (unsigned)sizeof job->options));
     memcpy(&job->options, given, given->size);
-    return HCC_OK;
+    const HccOptions *o = &job->options;
+    const HccStatus status = check_names(job, o->results, o->n_results);
+    return status == HCC_OK ? check_names(job, o->given, o->n_given) : status;
 }
 
 /* NULL and a message where one of them sets nothing. */
@@ -138,6 +147,14 @@ static CompileOptions compile_options(const LibraryJob *job, const Override *ove
         .sema = {.overrides = overrides,
                  .n_overrides = o->set ? (uint32_t)o->n_set : 0,
                  .model = o->model},
+        .export = {.site = o->site,
+                   .part = o->part,
+                   .given = o->given,
+                   .n_given = o->given ? (uint32_t)o->n_given : 0,
+                   .results = o->results,
+                   .n_results = o->results ? (uint32_t)o->n_results : 0,
+                   .apart = o->streams_apart != 0,
+                   .beside = o->beside != 0},
         .machine =
             {
                 .cpu = o->cpu,

@@ -16,7 +16,7 @@ models as `torch.nn.Module`s; it is imported by itself, as PyTorch is not needed
 from __future__ import annotations
 
 import os as _os
-from typing import Mapping, Optional
+from typing import Mapping, Optional, Sequence
 
 from ._errors import (ArgumentError, CheckpointError, CompileError, CompileWarning, CpuError, DataError, Diagnostic,
                       DivergedError, Error, FileError, InternalError, Interrupted, ModelError, Note, OutOfMemory, Place)
@@ -36,9 +36,19 @@ __all__ = [
 
 def program(source: Source, *, set: Optional[Mapping[str, Constant]] = None, model: Optional[str] = None,
             f64: bool = False, cpu: Optional[str] = None, memory: int = 0, cache: bool = True,
-            **constants: Constant) -> Program:
-    """Compiles to a program, of which `hcc.Model` makes models; the arguments are those of `compile`."""
-    return compile_program(source, set=set, model=model, f64=f64, cpu=cpu, memory=memory, cache=cache, **constants)
+            results: Sequence[str] = (), given: Sequence[str] = (), part: Optional[str] = None,
+            site: Optional[str] = None, apart: bool = False, beside: bool = False, **constants: Constant) -> Program:
+    """Compiles to a program, of which `hcc.Model` makes models, and `hcc.torch` functions of tensors.
+    Arguments are those of `compile`, and these, which cut a program out of the model that has no loss:
+
+    results: names of the values that it gives; given: of those that the caller gives in the place of
+        what makes them.
+    part: of a site's connection: "begin", "read", "write", "turn" or "end"; site: its path (the first).
+    apart: every stream is an input, or a result, of its own: "H.0", "H.1", ...
+    beside: the gradients that states get by other ways are given, too, and added.
+    """
+    return compile_program(source, set=set, model=model, f64=f64, cpu=cpu, memory=memory, cache=cache, results=results,
+                           given=given, part=part, site=site, apart=apart, beside=beside, **constants)
 
 
 def compile(source: Source, *, set: Optional[Mapping[str, Constant]] = None, model: Optional[str] = None,

@@ -93,11 +93,14 @@ def _read(source: Source) -> tuple[str, bytes]:
 
 def compile_program(source: Source, *, set: Optional[Mapping[str, Constant]] = None, name: Optional[str] = None,
                     model: Optional[str] = None, f64: bool = False, cpu: Optional[str] = None, memory: int = 0,
-                    cache: bool = True, **constants: Constant) -> Program:
-    """Compiles a `.hc` file or text to a program; `hcc.compile` says what the arguments are. name: what
+                    cache: bool = True, results: Sequence[str] = (), given: Sequence[str] = (),
+                    part: Optional[str] = None, site: Optional[str] = None, apart: bool = False, beside: bool = False,
+                    **constants: Constant) -> Program:
+    """Compiles a `.hc` file or text to a program; `hcc.program` says what the arguments are. name: what
     diagnostics call a text."""
     file, text = _read(source)
-    options = {"model": model, "f64": f64, "cpu": cpu, "memory": memory, "cache": cache}
+    options = {"model": model, "f64": f64, "cpu": cpu, "memory": memory, "cache": cache, "results": _names(results),
+               "given": _names(given), "part": part, "site": site, "apart": apart, "beside": beside}
     settings = tuple(f"{key}={setting(value)}" for key, value in {**(set or {}), **constants}.items())
     return _compiled(name or file, text, settings, tuple(options.items()))
 
@@ -113,16 +116,22 @@ def _compiled_again(*arguments: Any) -> Program:
     return found
 
 
+def _names(names: Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 def _texts(values: Sequence[str]) -> Any:
     return (ctypes.c_char_p * len(values))(*(value.encode() for value in values))
 
 
 def _compiled(name: str, text: bytes, settings: tuple[str, ...], options: tuple[tuple[str, Any], ...]) -> Program:
     o = dict(options)
-    given = HccOptions(size=ctypes.sizeof(HccOptions), f64=o["f64"], model=o["model"] and o["model"].encode(),
-                       set=_texts(settings), n_set=len(settings), cpu=o["cpu"] and o["cpu"].encode(),
-                       memory=o["memory"], no_cache=not o["cache"])
-    module = _Module(lib.hcc_compile_text(text, len(text), os.fsencode(name), given))
+    encoded = {key: o[key].encode() if o[key] else None for key in ("model", "cpu", "part", "site")}
+    all_options = HccOptions(size=ctypes.sizeof(HccOptions), f64=o["f64"], set=_texts(settings), n_set=len(settings),
+                             memory=o["memory"], no_cache=not o["cache"], results=_texts(o["results"]),
+                             n_results=len(o["results"]), given=_texts(o["given"]), n_given=len(o["given"]),
+                             streams_apart=o["apart"], beside=o["beside"], **encoded)
+    module = _Module(lib.hcc_compile_text(text, len(text), os.fsencode(name), all_options))
     _check(module)
     return Program(lib.hcc_model(module.handle), module, (_compiled_again, (name, text, settings, options)))
 

@@ -188,6 +188,38 @@ static void test_null_is_no_crash(void **state) {
     assert_true(hcc_version()[0] >= '0' && hcc_version()[0] <= '9');
 }
 
+/* --- parts -------------------------------------------------------------------------------------*/
+
+static const char trunk[] = "use std;\n"
+                            "model m {\n"
+                            "  positions t <= 4;\n"
+                            "  input x[t, 8] : real;\n"
+                            "  let h = trunk(x) { repeat 2 { a = dhc(n = 2) : mlp(9); } };\n"
+                            "  loss sum[c] h[c];\n"
+                            "}\n";
+
+static void test_parts_of_a_model(void **state) {
+    (void)state;
+    static const char *const results[] = {"h"}, *const wrong[] = {"hh"}, *const none[] = {NULL};
+    HccOptions options = {.size = sizeof options, .results = results, .n_results = 1};
+    HccModule *module = compiled(trunk, &options);
+    assert_int_equal(hcc_status(module), HCC_OK);
+    assert_non_null(strstr(hcc_manifest(module), "trunk.0.a"));
+    hcc_free(module);
+    options = (HccOptions){.size = sizeof options, .part = "write", .site = "trunk.1.a"};
+    options.streams_apart = options.beside = 1;
+    module = compiled(trunk, &options);
+    assert_int_equal(hcc_status(module), HCC_OK);
+    assert_non_null(strstr(hcc_manifest(module), "\"H.1\""));
+    hcc_free(module);
+    options.part = "wrote";
+    refused(compiled(trunk, &options), HCC_ERROR_ARGUMENT, "wrote");
+    options = (HccOptions){.size = sizeof options, .results = wrong, .n_results = 1};
+    refused(compiled(trunk, &options), HCC_ERROR_ARGUMENT, "hh");
+    options = (HccOptions){.size = sizeof options, .given = none, .n_given = 1};
+    refused(compiled(trunk, &options), HCC_ERROR_ARGUMENT, "the name of a value is NULL");
+}
+
 /* --- threads, symbols --------------------------------------------------------------------------*/
 
 typedef struct {
@@ -249,6 +281,7 @@ int main(void) {
         cmocka_unit_test(test_options_are_refused),
         cmocka_unit_test(test_files_are_read),
         cmocka_unit_test(test_null_is_no_crash),
+        cmocka_unit_test(test_parts_of_a_model),
         cmocka_unit_test(test_two_threads),
         cmocka_unit_test(test_nothing_else_is_exported),
     };
