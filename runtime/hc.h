@@ -10,9 +10,9 @@
  *
  * Nothing here exits, prints, installs signal handlers or keeps global state; after a context's
  * first step nothing allocates as long as no extent grows. A context is used by one thread at a
- * time; different contexts are independent and may run at once. Results are the same bits for every
- * number of threads, provided OpenBLAS itself runs on one (hc_process_init, or
- * OPENBLAS_NUM_THREADS=1).
+ * time; different contexts are independent and may run at once; one made before a fork goes on in
+ * the child, on one thread. Results are the same bits for every number of threads, provided
+ * OpenBLAS itself runs on one (hc_process_init, or OPENBLAS_NUM_THREADS=1).
  *
  * This header compiles as C99, C11 and C++. Matrices that act on streams are indexed destination
  * first, source second. */
@@ -116,6 +116,39 @@ typedef struct {
     int64_t dims[HC_MAX_RANK];
 } HcView;
 
+/* All that one hc_apply reads and writes. Zero-initialise. Memory is dense, as hc_input and
+ * hc_result say, but for strides: elements from where a sample begins to where the next one does
+ * (in memory by sample; 0: dense; an array that is NULL: all are), which are at least a sample's
+ * elements. It begins wherever its elements may; nothing beyond it is read or written; what is
+ * written overlaps nothing else. */
+typedef struct {
+    int64_t samples, positions;
+    const void *const *inputs;     /* by input */
+    const int64_t *input_strides;  /* by input */
+    const void *const *parameters; /* by parameter; NULL: the context's own */
+    void *const *results;          /* by result; an entry that is NULL: not wanted */
+    const int64_t *result_strides; /* by result */
+    void *saved;         /* what the backward pass needs: 64-byte aligned, hc_saved_bytes long */
+    uint64_t random_key; /* of this run's random numbers (dropout) */
+    int32_t training;    /* `training` in the model */
+    /* Of hc_apply_backward: */
+    const void *const *result_gradients; /* by result; NULL, or an entry that is: zero */
+    const int64_t *result_gradient_strides;
+    void *const *input_gradients; /* by input; NULL, or an entry that is: not wanted */
+    const int64_t *input_gradient_strides;
+    void *const *parameter_gradients; /* by parameter, dense; likewise */
+} HcApply;
+
+/* Where fields lie is a part of HC_ABI_VERSION. (Every machine that there is code for has pointers
+ * of eight bytes.) */
+_Static_assert(sizeof(HcStatus) == 4 && sizeof(HcError) == 512, "layout");
+_Static_assert(sizeof(HcOptions) == 24 && offsetof(HcOptions, positions) == 16, "layout");
+_Static_assert(sizeof(HcParameter) == 120 && offsetof(HcParameter, frozen) == 112, "layout");
+_Static_assert(sizeof(HcInput) == 120 && offsetof(HcInput, has_gradient) == 112, "layout");
+_Static_assert(sizeof(HcResult) == 104 && offsetof(HcResult, takes_gradient) == 96, "layout");
+_Static_assert(sizeof(HcView) == 88 && offsetof(HcView, dims) == 24, "layout");
+_Static_assert(sizeof(HcApply) == 120 && offsetof(HcApply, parameter_gradients) == 112, "layout");
+
 /* --- process -----------------------------------------------------------------------------------*/
 
 /* Switches OpenBLAS's own threads off, for the whole process, children included (it sets
@@ -218,29 +251,6 @@ HcStatus hc_set_result_gradient(HcContext *context, int64_t result, const void *
                                 int64_t count);
 /* After hc_backward: the gradient of an input. */
 HcStatus hc_input_gradient(HcContext *context, int64_t input, HcView *view);
-
-/* All that one call reads and writes. Zero-initialise. Memory is dense, as hc_input and hc_result
- * say, but for strides: elements from where a sample begins to where the next one does (in memory
- * by sample; 0: dense; an array that is NULL: all are), which are at least a sample's elements. It
- * begins wherever its elements may; nothing beyond it is read or written; what is written overlaps
- * nothing else. */
-typedef struct {
-    int64_t samples, positions;
-    const void *const *inputs;     /* by input */
-    const int64_t *input_strides;  /* by input */
-    const void *const *parameters; /* by parameter; NULL: the context's own */
-    void *const *results;          /* by result; an entry that is NULL: not wanted */
-    const int64_t *result_strides; /* by result */
-    void *saved;         /* what the backward pass needs: 64-byte aligned, hc_saved_bytes long */
-    uint64_t random_key; /* of this run's random numbers (dropout) */
-    int32_t training;    /* `training` in the model */
-    /* Of hc_apply_backward: */
-    const void *const *result_gradients; /* by result; NULL, or an entry that is: zero */
-    const int64_t *result_gradient_strides;
-    void *const *input_gradients; /* by input; NULL, or an entry that is: not wanted */
-    const int64_t *input_gradient_strides;
-    void *const *parameter_gradients; /* by parameter, dense; likewise */
-} HcApply;
 
 /* The forward pass. It may be another's turn between it and its backward pass, with other memory
  * to save in, so any number may be open; with `saved` NULL there will be no backward pass. Once it

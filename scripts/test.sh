@@ -5,7 +5,9 @@
 #
 # --with-torch (or CI=true) also compares with PyTorch: it makes a Python environment in build/venv
 # with what tests/reference/requirements.txt names. Without it those tests are skipped. CI=true also
-# installs clang-format and valgrind, for the tests that check layout and count instructions.
+# installs what some tests need and others do without: clang-format (layout), valgrind (instructions),
+# g++ (headers, examples), qemu-user (processors that lack something), zsh, fish, groff (completion,
+# manual).
 # HCC_TEST_EVERYTHING=1 runs the long lists whole (docs/tested.md).
 # About ten minutes on two cores. The last line is `N passed, N failed, N skipped`.
 set -euo pipefail
@@ -22,7 +24,8 @@ scripts/build.sh -DHCC_WARNINGS_AS_ERRORS="${CI:-OFF}"
 
 if [ "$torch" = true ]; then
     [ "${CI:-false}" = true ] &&
-        setup_packages "clang-format-19:clang-format-19 valgrind:valgrind"
+        setup_packages "clang-format-19:clang-format-19 valgrind:valgrind g++:c++ qemu-user:qemu-x86_64
+            zsh:zsh fish:fish groff-base:groff"
     python3 -c 'import ensurepip, venv' 2>/dev/null || setup_packages "python3-venv:@none"
     venv=$PWD/$build/venv
     if [ ! -e "$venv/complete" ]; then

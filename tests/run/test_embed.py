@@ -154,6 +154,30 @@ class Names(harness.TestCase):
             self.assertIn(name.encode() + b"\0", library)
 
 
+class Processors(harness.TestCase):
+    def test_what_a_processor_lacks_is_said(self):
+        """On emulated processors: one with AVX2 runs both, one without refuses what needs it before
+        it runs any of it."""
+        if not shutil.which("qemu-x86_64"):
+            self.skipTest("there is no qemu-x86_64 (package qemu-user)")
+        if harness.sanitized():
+            self.skipTest("the address sanitizer does not run in the emulator")
+        consumer = os.path.join(harness.ROOT, "tests", "consumer")
+        for cpu in ("x86-64-v3", "baseline"):
+            self.expect(hcc("build", os.path.join(consumer, "line.hc"), "-o", self.path("line.so"),
+                            "--cpu", cpu))
+            self.expect(harness.run(["cc", "-I", self.folder, os.path.join(consumer, "main.c"),
+                                     self.path("line.so"), "-o", self.path("program")]))
+            for machine, lacking in (("max", None), ("Nehalem", "avx")):
+                with self.subTest(cpu, machine=machine):
+                    result = harness.run(["qemu-x86_64", "-cpu", machine, self.path("program")])
+                    if lacking and cpu != "baseline":
+                        self.assertIn(f"a processor with {lacking} ({cpu}), which this machine lacks",
+                                      self.expect(result, 1).err)
+                    else:
+                        self.assertEqual(self.expect(result).out, "36\n")
+
+
 class Examples(harness.TestCase):
     """examples/embed, built as their first lines say. train.c is run by test_train.py, beside hcc."""
 
