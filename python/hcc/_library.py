@@ -34,6 +34,20 @@ class HcView(Structure):
     _fields_ = [("data", c_void_p), ("count", c_int64), ("rank", c_int32), ("dims", c_int64 * MAX_RANK)]
 
 
+class HcResult(Structure):
+    _fields_ = [("name", c_char_p), ("count", c_int64), ("by_sample", c_int32), ("by_position", c_int32),
+                ("rank", c_int32), ("dims", c_int64 * MAX_RANK), ("takes_gradient", c_int32)]
+
+
+class HcApply(Structure):
+    _fields_ = [("samples", c_int64), ("positions", c_int64), ("inputs", POINTER(c_void_p)),
+                ("input_strides", POINTER(c_int64)), ("parameters", POINTER(c_void_p)), ("results", POINTER(c_void_p)),
+                ("result_strides", POINTER(c_int64)), ("saved", c_void_p), ("random_key", c_uint64),
+                ("training", c_int32), ("result_gradients", POINTER(c_void_p)),
+                ("result_gradient_strides", POINTER(c_int64)), ("input_gradients", POINTER(c_void_p)),
+                ("input_gradient_strides", POINTER(c_int64)), ("parameter_gradients", POINTER(c_void_p))]
+
+
 class HcModel(Structure):
     _fields_ = [("abi_version", c_uint32), ("element_size", c_uint32), ("manifest", c_char_p),
                 ("manifest_length", c_uint64), ("kernels", c_void_p), ("kernel_count", c_uint64),
@@ -87,6 +101,11 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "hc_extended_logits": (c_int, [_context, POINTER(HcView)]),
     "hc_use_ema": (c_int, [_context, c_int]),
     "hc_uses_ema": (c_int, [_context]),
+    "hc_result_count": (c_int64, [_context]),
+    "hc_result": (c_int, [_context, c_int64, POINTER(HcResult)]),
+    "hc_apply": (c_int, [_context, POINTER(HcApply)]),
+    "hc_apply_backward": (c_int, [_context, POINTER(HcApply)]),
+    "hc_saved_bytes": (c_uint64, [_context, c_int64, c_int64]),
     "hc_step": (c_int, [_context, c_double]),
     "hc_steps_done": (c_int64, [_context]),
     "hc_gradient_norm": (c_double, [_context]),

@@ -13,4 +13,5 @@ if "--hcc" in sys.argv:
     os.environ["HCC"] = os.path.abspath(sys.argv[sys.argv.index("--hcc") + 1])
 if __name__ != "__main__":
     harness.load_sanitizer()
+    os.environ["HCC_CACHE_DIR"] = harness.cache_folder()
     os.environ.setdefault("HCC_LIBRARY", os.path.join(os.path.dirname(harness.hcc_path()), "libhcc.so"))

@@ -64,10 +64,6 @@ def numbers(seed=0, n=16, d=8):
 
 @unittest.skipIf(LACKING, LACKING)
 class Compiling(harness.TestCase):
-    def setUp(self):
-        super().setUp()
-        os.environ["HCC_CACHE_DIR"] = harness.cache_folder()
-
     def test_a_path_or_a_text(self):
         path = self.write("line.hc", LINE)
         for source in (path, LINE):
