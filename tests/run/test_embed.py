@@ -41,6 +41,9 @@ int main(void) {
 }
 """
 
+# Code for a simpler processor is compiled sooner.
+QUICK = ["--cpu", "baseline"]
+
 SANITIZE = ["-fsanitize=address,undefined"]
 
 
@@ -183,7 +186,8 @@ class Examples(harness.TestCase):
 
     def program(self, source, *flags):
         """The regression's library, and a program that is linked with it."""
-        self.expect(hcc("build", "examples/regression.hc", "-o", self.path("regression.so")))
+        self.expect(hcc("build", "examples/regression.hc", *QUICK, "-o",
+                        self.path("regression.so")))
         compiler = "c++" if source.endswith(".cpp") else "cc"
         if not shutil.which(compiler):
             self.skipTest(f"there is no {compiler}")
@@ -201,6 +205,26 @@ class Examples(harness.TestCase):
             many = self.expect(harness.run([program, "-", threads], stdin=patients)).out
             self.assertEqual(many, one)
         self.assertIn("No such file", self.expect(harness.run([program, "none", "2"], stdin=patients), 1).err)
+
+    def test_a_connection_in_a_network_of_ones_own(self):
+        """Five programs of one connection in one program; the slope that their backward passes give
+        is that of the loss."""
+        model, objects = os.path.join("examples", "embed", "streams.hc"), []
+        for part in ("begin", "read", "turn", "write", "end"):
+            site = ["--site", "trunk.1.site"] if part in ("write", "end") else []
+            said = self.expect(hcc("build", model, "--part", part, *site, "--prefix", part, "--f64",
+                                   "--set", "wiring=dhc", "--set", "n=2", *QUICK, "-o", self.path(f"{part}.o"))).out
+            objects += [word for word in harness.link_words(said) if word not in objects]
+        os.mkdir(self.path("hcc"))
+        os.symlink(os.path.join(harness.ROOT, "runtime", "hc.h"), self.path("hcc/hc.h"))
+        program = self.path("connection")
+        self.expect(harness.run(["cc", "-Wall", "-Wextra", "-Werror", "-DREAL=double", "-I", self.folder,
+                                 "-I", harness.ROOT, "examples/embed/connection.c", *objects, *sanitize(),
+                                 "-o", program]))
+        said = dict(line.split() for line in self.expect(harness.run([program])).out.splitlines())
+        slope, difference = float(said["slope"]), float(said["difference"])
+        self.assertGreater(abs(slope), 0.01)
+        self.assertAlmostEqual(slope, difference, delta=1e-7 * abs(slope))
 
     def test_a_context_goes_on_in_a_child(self):
         program = self.program("forked.c", "-std=gnu99")
