@@ -97,16 +97,21 @@ class Run:
         """Of a checkpoint, by name, as arrays of their own."""
         return _safetensors.read(self.checkpoint(name))
 
-    @cached_property
-    def program(self) -> Program:
-        """The model, compiled again from the text that the run keeps."""
+    def cut(self, **options: Any) -> Program:
+        """A program of the model, compiled again from the text that the run keeps; options are those of
+        `hcc.program`: `results`, `given`, ..."""
         made = self.config.get("hcc")
         if not made:
             raise _errors.CheckpointError(
                 f"'{self.folder}' was not made by 'hcc train': its config.json does not hold the model's source")
         settings = dict(one.split("=", 1) for one in made["set"])
         return compile_program(made["text"] + "\n", set=settings, model=made.get("model"), f64=made["f64"],
-                               memory=made.get("memory", 0), name=str(made["file"]))
+                               name=str(made["file"]), **options)
+
+    @cached_property
+    def program(self) -> Program:
+        """The model as it was trained."""
+        return self.cut(memory=self.config.get("hcc", {}).get("memory", 0))
 
     def model(self, checkpoint: str = "", *, samples: int = 0, positions: int = 0, threads: int = 0) -> Model:
         """The model with a checkpoint's parameters, not in training mode."""

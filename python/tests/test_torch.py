@@ -192,4 +192,174 @@ class Primitives(harness.TestCase):
                 torch.testing.assert_close(mine, one, rtol=0, atol=0)
 
 
+GPT = """use std;
+model gpt {
+  const vocab = 256, d = 16, drop = 0;
+  positions t <= 8 causal;
+  input  tokens[t] : token(vocab);
+  target next[t]   : token(vocab);
+  param E[vocab, d] ~ normal(0.1);
+  param fixed[d] = 1 freeze;
+  let x = embed(tokens, E);
+  let h = trunk(x) { repeat 1 { attn = dhc(n = 2) : attention(2, causal = true); } };
+  let logits[v] = sum[c] E[v,c] * fixed[c] * dropout(h[c], drop);
+  loss cross_entropy(logits, next);
+}
+train gpt {
+  data text { tokens[t] = bytes[t]; next[t] = bytes[t + 1]; held_out = 0.2; }
+  batch 4; steps 3; lr 0.01;
+}
+"""
+
+
+@functools.cache
+def tokens():
+    torch.manual_seed(3)
+    return torch.randint(256, (4, 8))
+
+
+class Batches(torch.utils.data.Dataset if not LACKING else object):
+    """Samples that a module makes, in the process that loads them."""
+
+    def __init__(self, module):
+        self.module = module
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, k):
+        with torch.no_grad():
+            return self.module(tokens()[k:k + 1])[0]
+
+
+def _share(rank, module, file, to):
+    """One of two processes that train on half of the batch each."""
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
+    shared = torch.nn.parallel.DistributedDataParallel(module)
+    shared(tokens()[2 * rank:2 * rank + 2]).square().mean().backward()
+    if rank == 0:
+        to.put({name: one.grad.numpy() for name, one in module.named_parameters() if one.requires_grad})
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+@unittest.skipIf(LACKING, LACKING)
+class Modules(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.module = hcc.torch.compile(GPT, results="logits", seed=1)
+
+    def same(self, module):
+        torch.testing.assert_close(module(tokens()), self.module(tokens()), rtol=0, atol=0)
+
+    def test_it_is_the_model(self):
+        """Names, initial values, logits and the loss's gradients are those of hcc.compile."""
+        model = hcc.compile(GPT)
+        model.init(1)
+        module = hcc.torch.compile(GPT, results=["logits", "loss"], seed=1)
+        self.assertEqual(set(module.state_dict()), set(model.parameters))
+        self.assertEqual([name for name, one in module.named_parameters() if not one.requires_grad], ["fixed"])
+        self.assertEqual((module.inputs, module.results), (["tokens", "next"], ["logits", "loss"]))
+        following = tokens().roll(-1, 1)
+        logits, loss = module(tokens(), next=following)
+        loss.backward()
+        self.assertAlmostEqual(model.forward_backward(tokens=tokens(), next=following), loss.item(), 6)
+        torch.testing.assert_close(logits, torch.from_numpy(model.outputs["logits"]))
+        for name, one in module.named_parameters():
+            if one.requires_grad:
+                torch.testing.assert_close(one.grad, torch.from_numpy(model.gradients[name]), msg=name)
+        with self.assertRaisesRegex(hcc.ArgumentError, "takes tokens, next; given were 1 inputs"):
+            module(tokens())
+        with self.assertRaises(hcc.DataError):
+            module(tokens() + 256, following)
+
+    def test_it_trains(self):
+        optimizer = torch.optim.AdamW(self.module.parameters(), lr=0.01)
+        losses = []
+        for _ in range(20):
+            optimizer.zero_grad()
+            loss = torch.nn.functional.cross_entropy(self.module(tokens()).flatten(0, 1), tokens().roll(-1, 1).flatten())
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        self.assertLess(losses[-1], losses[0] - 1)
+
+    def test_copies(self):
+        """Of its own parameters each; pickled, it is a text."""
+        torch.save(self.module, self.path("m.pt"))
+        for other in (copy.deepcopy(self.module), pickle.loads(pickle.dumps(self.module)),
+                      torch.load(self.path("m.pt"), weights_only=False)):
+            self.same(other)
+            with torch.no_grad():
+                other.E.mul_(2)
+            self.assertFalse(torch.equal(other(tokens()), self.module(tokens())))
+            other.load_state_dict(self.module.state_dict())
+            self.same(other)
+        half = copy.deepcopy(self.module).bfloat16()
+        torch.testing.assert_close(half(tokens()).float(), self.module(tokens()), rtol=0.05, atol=0.05)
+
+    def test_initial_values(self):
+        torch.manual_seed(5)
+        first, second = (hcc.torch.compile(GPT, results="logits") for _ in range(2))
+        self.assertFalse(torch.equal(first.E, second.E))
+        torch.manual_seed(5)
+        second.reset_parameters()
+        torch.testing.assert_close(first.E, second.E, rtol=0, atol=0)
+
+    def test_dropout_is_of_torch_s_generator(self):
+        module = hcc.torch.compile(GPT, results="logits", seed=1, drop=0.5)
+
+        def passed(seed, through=lambda f, x: f(x)):
+            torch.manual_seed(seed)
+            module.zero_grad()
+            y = through(module, tokens())
+            y.square().sum().backward()
+            return y.detach(), module.E.grad.clone()
+
+        for mine, one in zip(passed(1), passed(1, lambda f, x: checkpoint(f, x, use_reentrant=False))):
+            torch.testing.assert_close(mine, one, rtol=0, atol=0)
+        self.assertFalse(torch.equal(passed(1)[0], passed(2)[0]))
+        self.same(module.eval())
+        torch.manual_seed(1)
+        self.module(tokens())  # draws nothing
+        after = torch.rand(())
+        torch.manual_seed(1)
+        self.assertEqual(torch.rand(()), after)
+
+    def test_worker_processes(self):
+        expected = self.module(tokens()).detach()
+        for way in ("fork", "spawn") if harness.EVERYTHING else ("fork",):
+            with self.subTest(way):
+                loader = torch.utils.data.DataLoader(Batches(self.module), num_workers=2, multiprocessing_context=way)
+                torch.testing.assert_close(torch.cat(list(loader)), expected)
+
+    def test_distributed(self):
+        """Two processes with half of the batch each have the gradients of the whole."""
+        self.module(tokens()).square().mean().backward()
+        context = multiprocessing.get_context("fork")
+        to = context.SimpleQueue()
+        processes = [context.Process(target=_share, args=(rank, copy.deepcopy(self.module), self.path("store"), to))
+                     for rank in range(2)]
+        for process in processes:
+            process.start()
+        found = to.get()
+        for process in processes:
+            process.join(60)
+            self.assertEqual(process.exitcode, 0)
+        for name, one in self.module.named_parameters():
+            if one.requires_grad:
+                torch.testing.assert_close(torch.from_numpy(found[name]), one.grad, msg=name)
+
+    def test_a_run(self):
+        self.write("gpt.hc", GPT)
+        self.write("text", "to be or not to be, that is the question. " * 20)
+        self.expect(harness.hcc("train", "gpt.hc", "--data", "text", "--out", "run", cwd=self.folder))
+        module = hcc.torch.load(self.path("run"))
+        self.assertFalse(module.training)
+        model = hcc.Run(self.path("run")).model()
+        model.forward(tokens=tokens(), next=tokens())
+        torch.testing.assert_close(module(tokens()).detach(), torch.from_numpy(model.outputs["logits"]))
+
+
 harness.main(__name__)

@@ -1,5 +1,17 @@
-"""Compiled programs within PyTorch: `torch.nn.Module`s whose passes run compiled code inside autograd."""
+"""Compiled programs within PyTorch: `torch.nn.Module`s whose passes run compiled code inside autograd.
 
+    import hcc.torch
+
+    trunk = hcc.torch.compile("trunk.hc", results="h", d=512)      # a module as any other
+    y = trunk(x)                                                   # [batch, positions, 512]
+
+    model = hcc.torch.load("runs/gpt-1")                           # what `hcc train` left
+    logits = model(tokens)
+
+Contiguous float32 tensors on the CPU are read and written where they lie.
+"""
+
+from ._module import Module, compile, load
 from ._primitive import Argument, Parameter, Primitive
 
-__all__ = ["Argument", "Parameter", "Primitive"]
+__all__ = ["Argument", "Module", "Parameter", "Primitive", "compile", "load"]
