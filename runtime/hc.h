@@ -104,6 +104,7 @@ typedef struct {
     int32_t rank;
     int64_t dims[HC_MAX_RANK];
     int32_t takes_gradient; /* 1: a backward pass goes from its gradient */
+    int32_t read_back;      /* 1: the backward pass reads it, in the caller's memory */
 } HcResult;
 
 /* A result inside the context's workspace: read-only, valid until the next call on the context.
@@ -119,14 +120,16 @@ typedef struct {
 /* All that one hc_apply reads and writes. Zero-initialise. Memory is dense, as hc_input and
  * hc_result say, but for strides: elements from where a sample begins to where the next one does
  * (in memory by sample; 0: dense; an array that is NULL: all are), which are at least a sample's
- * elements. It begins wherever its elements may; nothing beyond it is read or written; what is
- * written overlaps nothing else. */
+ * elements. It begins wherever its elements may (what is written is faster where that is 64-byte
+ * aligned and dense: elsewhere it is made in the context and moved); nothing beyond it is read or
+ * written; what is written overlaps nothing else. */
 typedef struct {
     int64_t samples, positions;
     const void *const *inputs;     /* by input */
     const int64_t *input_strides;  /* by input */
     const void *const *parameters; /* by parameter; NULL: the context's own */
-    void *const *results;          /* by result; an entry that is NULL: not wanted */
+    void *const *results;          /* by result; NULL, or an entry that is: not wanted. With
+                                      `saved` there must be those that are `read_back` */
     const int64_t *result_strides; /* by result */
     void *saved;         /* what the backward pass needs: 64-byte aligned, hc_saved_bytes long */
     uint64_t random_key; /* of this run's random numbers (dropout) */
@@ -145,7 +148,7 @@ _Static_assert(sizeof(HcStatus) == 4 && sizeof(HcError) == 512, "layout");
 _Static_assert(sizeof(HcOptions) == 24 && offsetof(HcOptions, positions) == 16, "layout");
 _Static_assert(sizeof(HcParameter) == 120 && offsetof(HcParameter, frozen) == 112, "layout");
 _Static_assert(sizeof(HcInput) == 120 && offsetof(HcInput, has_gradient) == 112, "layout");
-_Static_assert(sizeof(HcResult) == 104 && offsetof(HcResult, takes_gradient) == 96, "layout");
+_Static_assert(sizeof(HcResult) == 104 && offsetof(HcResult, read_back) == 100, "layout");
 _Static_assert(sizeof(HcView) == 88 && offsetof(HcView, dims) == 24, "layout");
 _Static_assert(sizeof(HcApply) == 120 && offsetof(HcApply, parameter_gradients) == 112, "layout");
 

@@ -9,7 +9,7 @@ static void add_buffer(JsonText *t, const char *key, const CallBuffer *b) {
     json_text_plain(t, NULL, plan_region_names[b->region]);
     json_text_plain(t, NULL, plan_element_names[b->element]);
     json_text_integer(t, NULL, b->offset);
-    if (b->region <= REGION_INPUT || b->region == REGION_CHUNK)
+    if (b->region < REGION_GLOBAL || b->region == REGION_CHUNK)
         json_text_integer(t, NULL, b->index);
     json_text_close(t, ']');
 }
@@ -82,6 +82,7 @@ static void add_kernel(JsonText *t, const Call *call) {
     for (uint32_t k = 0; k < call->buffers.count; k++)
         add_call_buffer(t, NULL, call, k);
     json_text_close(t, ']');
+    json_text_integer(t, "reads", call->n_reads);
     json_text_plain(t, "tasks", call->kind == CALL_ATTEND ? "samples" : "tiles");
     if (call->kind == CALL_ATTEND)
         json_text_integer(t, "per_sample", call->per_sample);

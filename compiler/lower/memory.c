@@ -135,7 +135,7 @@ NestId lower_load(Lower *l, const ScheduleValue *v, const TirType *type, const A
         place = PLACE_TILE_LANES;
         buffer = held->lanes_buffer;
     }
-    bool foreign = place == PLACE_ROWS && tir_node(l->block, v->id)->op == TIR_INPUT;
+    bool foreign = place == PLACE_ROWS && plan_is_given(l->schedule->plan, v->id);
     Affine row = foreign && !rows_in_lanes ? lower_existing_row(l) : l->context.row;
     Affine at = memory_address(l, place, v->elements, &row, &flat);
     uint16_t lanes = at.lane ? l->context.lanes : 1;

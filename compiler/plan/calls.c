@@ -249,6 +249,7 @@ void plan_calls(Plan *plan) {
                    .keys = group_keys_create(plan),
                    .kernel_of = map_create(plan->arena)};
     Calls *m = &calls;
+    plan_outputs(plan);
     for (TirId id = 0; id < count; id++) {
         const TirType *type = &tir_node(m->block, id)->type;
         vec_push(plan->arena, &plan->slots, (PlanSlot){id, plan_element(&plan->options, type)});

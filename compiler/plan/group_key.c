@@ -105,11 +105,10 @@ static void number_value(GroupKeys *k, TirId id) {
 static void put_input(GroupKeys *k, TirId id) {
     const TirNode *node = tir_node(k->block, id);
     /* The caller's memory ends with its rows; so do its numbers. */
-    const bool given = node->op == TIR_INPUT;
     put_type(k, &node->type);
     put_slot(k, tir_storage(k->block, id));
-    put(k, given);
-    put(k, given ? k->plan->program->inputs.at[node->attr.index].limit : 0);
+    put(k, plan_is_given(k->plan, id));
+    put(k, node->op == TIR_INPUT ? k->plan->program->inputs.at[node->attr.index].limit : 0);
     number_value(k, id);
 }
 

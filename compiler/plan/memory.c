@@ -7,7 +7,8 @@
  * and what extend.c keeps lives through the forward pass.
  * Regions are packed apart, each in bytes per unit of its count (a position, a sample, ...), so one
  * plan serves every batch and length: address = region base + offset * count. A parameter's
- * gradient is written where it belongs. First fit by offset, in order of definition. */
+ * gradient is written where it belongs, and so is what a caller wants in its own memory. First fit
+ * by offset, in order of definition. */
 #include "abi/layout.h"
 #include "plan/lives.h"
 #include "plan/plan_internal.h"
@@ -185,7 +186,7 @@ static void place_buffers(Placement *m) {
         CallBuffer *buffer = &plan->buffer[slot];
         const bool chunked = buffer->region == REGION_CHUNK;
         if (buffer->region != REGION_NONE && !chunked)
-            continue; /* a gradient */
+            continue; /* it lies elsewhere */
         const PlanSlot *of = &plan->slots.at[slot];
         if (!chunked)
             *buffer =
@@ -225,6 +226,11 @@ void plan_leaves(Plan *plan) {
             buffer->index = out->index;
         }
     }
+    for (TirId id = 1; id < block->nodes.count; id++)
+        if (plan->output[id]) {
+            plan->buffer[id].region = REGION_OUTPUT;
+            plan->buffer[id].index = plan->output[id] - 1;
+        }
 }
 
 /* Tables that a call or the caller reads live at the end of the global region for ever. */

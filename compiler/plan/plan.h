@@ -75,7 +75,8 @@ typedef struct {
     Region region;
     Element element;
     uint64_t offset; /* bytes, for each unit of the region's count */
-    /* PARAMS, GRADS, INPUT: which; CHUNK: bytes at a position; PARTIAL: the sum; else the slot */
+    /* PARAMS, GRADS, INPUT, OUTPUT: which; CHUNK: bytes at a position; PARTIAL: the sum; else the
+     * slot */
     uint32_t index;
 } CallBuffer;
 
@@ -182,6 +183,7 @@ typedef struct Plan {
     uint32_t *level;  /* by value */
     Group **group_of; /* by value: the group that computes it first, or NULL */
     uint32_t first_backward_level;
+    uint32_t *output;    /* by value: 1 + which output of the caller's it is made in; 0: none */
     GemmWork *gemm;      /* by value; only WORK_GEMM, and `into` of WORK_SCATTER */
     TirIdVec stored;     /* all values that calls write */
     VEC(PlanSlot) slots; /* of every value, by its id, then second copies */
@@ -236,6 +238,8 @@ uint64_t plan_value_bytes(const Plan *plan, TirId value);
 bool plan_is_leaf(const TirNode *node);
 /* Ops that move elements and compute nothing, read through wherever they are used. */
 bool plan_is_view(const TirNode *node);
+/* Whether a value lies in memory of the caller's, which ends with its rows. */
+bool plan_is_given(const Plan *plan, TirId value);
 /* As the manifest says it. */
 extern const char *const plan_region_names[REGION_NONE + 1],
     *const plan_call_names[CALL_KIND_COUNT], *const plan_element_names[ELEMENT_COUNT];

@@ -27,6 +27,8 @@ uint64_t plan_units(const Plan *plan, Region region);
 uint64_t plan_slot_bytes(const Plan *plan, uint32_t slot);
 /* Bytes between what a task sums of a value and what it sums next. */
 uint64_t plan_partial_bytes(const Plan *plan, TirId sum);
+/* Fills plan->output; plan->work is known. */
+void plan_outputs(Plan *plan);
 /* A new plan->buffer, with parameters, inputs and gradients in it. */
 void plan_leaves(Plan *plan);
 /* Gives every slot of the calls a buffer: plan->buffer, tables, region_size. What plan->buffer says

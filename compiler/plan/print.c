@@ -140,7 +140,7 @@ void plan_print(const Plan *plan, FILE *to) {
                     call->gemm.k);
         for (uint32_t k = 0; k < call->buffers.count; k++) {
             const CallBuffer *b = &call->buffers.at[k];
-            bool indexed = b->region <= REGION_INPUT;
+            bool indexed = b->region < REGION_GLOBAL;
             fprintf(to, " %s%c%" PRIu64, plan_region_names[b->region], indexed ? '#' : '+',
                     indexed ? b->index : b->offset);
             if (b->element != plan_real(&plan->options))

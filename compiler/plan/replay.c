@@ -151,7 +151,7 @@ static void find_uses(Search *s) {
         }
     }
     for (TirId v = 1; v < r->n_values; v++) /* lie elsewhere */
-        if (r->plan->buffer[v].region <= REGION_INPUT || r->plan->buffer[v].region == REGION_CHUNK)
+        if (r->plan->buffer[v].region < REGION_GLOBAL || r->plan->buffer[v].region == REGION_CHUNK)
             r->bytes[v] = 0;
 }
 

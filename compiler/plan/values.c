@@ -42,3 +42,42 @@ bool plan_is_barrier(WorkKind work) {
 bool plan_reads_across(const TirNode *node) {
     return node->op == TIR_SHIFT;
 }
+
+bool plan_is_given(const Plan *plan, TirId value) {
+    return tir_node(plan->program->block, value)->op == TIR_INPUT || plan->output[value];
+}
+
+/* Of what the caller wants, a call makes some as it makes other values: one of several results of
+ * one call, parameters' gradients, and what lies elsewhere already are handed out afterwards. */
+static bool is_made_in_place(const Plan *plan, const TirOutput *out) {
+    const TirBlock *block = plan->program->block;
+    const TirId root = tir_storage(block, out->value);
+    const TirNode *node = tir_node(block, root);
+    for (uint32_t k = 0; k < plan->program->outputs.count; k++) {
+        const TirOutput *other = &plan->program->outputs.at[k];
+        if (other->role == TIR_OUT_GRAD && tir_storage(block, other->value) == root)
+            return false;
+    }
+    return plan->work[root] != WORK_NONE && node->op != TIR_RESULT && node->type.elem == TIR_REAL &&
+           !plan->output[root];
+}
+
+/* Results come first, then the gradients of inputs, by input. */
+void plan_outputs(Plan *plan) {
+    const TirProgram *p = plan->program;
+    uint32_t results = 0;
+    plan->output = ARENA_ARRAY(plan->arena, uint32_t, p->block->nodes.count);
+    for (uint32_t k = 0; k < p->outputs.count; k++) {
+        const TirOutput *out = &p->outputs.at[k];
+        if (out->role != TIR_OUT_RESULT)
+            continue;
+        results++;
+        if (is_made_in_place(plan, out))
+            plan->output[tir_storage(p->block, out->value)] = results;
+    }
+    for (uint32_t k = 0; k < p->outputs.count; k++) {
+        const TirOutput *out = &p->outputs.at[k];
+        if (out->role == TIR_OUT_INPUT_GRAD && is_made_in_place(plan, out))
+            plan->output[tir_storage(p->block, out->value)] = results + out->index + 1;
+    }
+}

@@ -24,6 +24,7 @@ typedef struct {
     HeldVec memory[REGION_NONE]; /* of regions with places */
     bool *written;               /* by slot, while there are no places */
     bool *summed;                /* by parameter: its gradient is there */
+    bool *given;                 /* by output of the caller's: it is there */
     const char *wrong;
 } Walk;
 
@@ -90,6 +91,8 @@ static Element stored_as(const Walk *w, const CallBuffer *b) {
         return plan_element(options, &p->params.at[b->index].type);
     case REGION_INPUT:
         return plan_element(options, &p->inputs.at[b->index].type);
+    case REGION_OUTPUT:
+        return plan_real(options);
     case REGION_PARTIAL:
     case REGION_CHUNK:
         return ELEMENT_COUNT;
@@ -162,6 +165,14 @@ static void check_kernel(Walk *w, uint32_t c) {
               call->kernel);
 }
 
+/* Of the caller's memory: results, then a gradient for each input. */
+static uint32_t count_outputs(const TirProgram *p) {
+    uint32_t results = 0;
+    for (uint32_t k = 0; k < p->outputs.count; k++)
+        results += p->outputs.at[k].role == TIR_OUT_RESULT;
+    return results + p->inputs.count;
+}
+
 static void check_call(Walk *w, uint32_t c) {
     const Plan *plan = w->plan;
     const Call *call = &plan->calls.at[c];
@@ -177,10 +188,11 @@ static void check_call(Walk *w, uint32_t c) {
         const CallBuffer *b = &call->buffers.at[k];
         const uint32_t most = b->region == REGION_PARAMS || b->region == REGION_GRADS
                                   ? plan->program->params.count
-                              : b->region == REGION_INPUT ? plan->program->inputs.count
-                              : b->region == REGION_CHUNK ? UINT32_MAX
-                                                          : plan->slots.count;
-        const bool no_slot = b->index == 0 && b->region > REGION_INPUT &&
+                              : b->region == REGION_INPUT  ? plan->program->inputs.count
+                              : b->region == REGION_OUTPUT ? count_outputs(plan->program)
+                              : b->region == REGION_CHUNK  ? UINT32_MAX
+                                                           : plan->slots.count;
+        const bool no_slot = b->index == 0 && b->region >= REGION_GLOBAL &&
                              b->region != REGION_CHUNK; /* of no value */
         if (b->region > REGION_NONE || b->index >= most || no_slot)
             WRONG(w, "buffer %u of call %u (%s) is of nothing that there is", k, c, call->label);
@@ -245,6 +257,8 @@ static bool holds(const Walk *w, const CallBuffer *b) {
         return true;
     if (b->region == REGION_GRADS)
         return w->summed[b->index];
+    if (b->region == REGION_OUTPUT)
+        return w->given[b->index];
     if (b->region == REGION_GLOBAL && is_leaf(w, b->index))
         return true; /* a table */
     const HeldVec *memory = &w->memory[b->region];
@@ -257,6 +271,8 @@ static void hold(Walk *w, const CallBuffer *b) {
         w->written[b->index] = true;
     if (b->region == REGION_GRADS)
         w->summed[b->index] = true;
+    if (b->region == REGION_OUTPUT)
+        w->given[b->index] = true;
     if (b->region < REGION_GLOBAL || b->region >= REGION_NONE)
         return;
     HeldVec *memory = &w->memory[b->region];
@@ -304,6 +320,8 @@ static const char *what_is(const Walk *w, const CallBuffer *b) {
         return "a chunk";
     if (b->region == REGION_GRADS)
         return w->plan->program->params.at[b->index].name;
+    if (b->region == REGION_OUTPUT)
+        return arena_printf(w->plan->arena, "output %u", b->index);
     return name_of(w, b->index);
 }
 
@@ -402,6 +420,7 @@ static const char *verify_walk(const Plan *plan, bool together) {
     w.arena = arena_create_child(plan->arena);
     w.written = ARENA_ARRAY(w.arena, bool, plan->slots.count);
     w.summed = ARENA_ARRAY(w.arena, bool, plan->program->params.count + 1);
+    w.given = ARENA_ARRAY(w.arena, bool, count_outputs(plan->program) + 1);
     if (together) {
         walk_pass(&w, true, true);
     } else {
@@ -421,6 +440,7 @@ static const char *verify_extended(const Plan *plan) {
     w.arena = arena_create_child(plan->arena);
     w.written = ARENA_ARRAY(w.arena, bool, plan->slots.count);
     w.summed = ARENA_ARRAY(w.arena, bool, plan->program->params.count + 1);
+    w.given = ARENA_ARRAY(w.arena, bool, count_outputs(plan->program) + 1);
     walk_extended(&w, false);
     walk_extended(&w, true);
     arena_destroy(w.arena);

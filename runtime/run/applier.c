@@ -2,6 +2,47 @@
 
 #include <stdlib.h>
 
+/* --- outputs -----------------------------------------------------------------------------------*/
+
+HcStatus hc_outputs_create(HcOwnOutputs *o, const HcPlan *plan, HcError *error) {
+    o->at = calloc(hc_plan_given_count(plan) + 1, sizeof *o->at);
+    o->bytes = calloc(hc_plan_given_count(plan) + 1, sizeof *o->bytes);
+    return o->at && o->bytes ? HC_OK : hc_fail_memory(error, "the model's plan");
+}
+
+void hc_outputs_destroy(HcOwnOutputs *o, const HcPlan *plan) {
+    for (uint32_t k = 0; o->at && k < hc_plan_given_count(plan); k++)
+        free(o->at[k]);
+    free(o->at);
+    free(o->bytes);
+    *o = (HcOwnOutputs){0};
+}
+
+size_t hc_outputs_bytes(const HcOwnOutputs *o, const HcPlan *plan) {
+    size_t bytes = 0;
+    for (uint32_t k = 0; o->bytes && k < hc_plan_given_count(plan); k++)
+        bytes += o->bytes[k];
+    return bytes;
+}
+
+HcStatus hc_outputs_grow(HcOwnOutputs *o, const HcExec *exec, uint32_t output, bool *moved,
+                         HcError *error) {
+    const HcGiven given = hc_plan_given(exec->plan, output);
+    const size_t bytes = (size_t)(given.bytes * exec->instances[given.domain]);
+    if (bytes <= o->bytes[output] || !hc_plan_is_in_place(exec->plan, output))
+        return HC_OK;
+    void *grown = hc_aligned(bytes);
+    if (!grown)
+        return hc_fail_size(error, given.name, (double)bytes);
+    free(o->at[output]);
+    o->at[output] = grown;
+    o->bytes[output] = bytes;
+    *moved = true;
+    return HC_OK;
+}
+
+/* --- calls -------------------------------------------------------------------------------------*/
+
 HcStatus hc_applier_create(HcApplier *a, const HcExec *like, HcError *error) {
     const HcPlan *plan = like->plan;
     if (a->made)
@@ -15,7 +56,12 @@ HcStatus hc_applier_create(HcApplier *a, const HcExec *like, HcError *error) {
     a->dense_bytes = calloc(plan->n_inputs + 1, sizeof *a->dense_bytes);
     a->parameters = calloc(plan->n_parameters + 1, sizeof *a->parameters);
     a->gradients = calloc(plan->n_parameters + 1, sizeof *a->gradients);
-    if (!a->inputs || !a->dense || !a->dense_bytes || !a->parameters || !a->gradients)
+    a->outputs = calloc(hc_plan_given_count(plan) + 1, sizeof *a->outputs);
+    status = hc_outputs_create(&a->own, plan, error);
+    if (status != HC_OK)
+        return status;
+    if (!a->outputs || !a->inputs || !a->dense || !a->dense_bytes || !a->parameters ||
+        !a->gradients)
         return hc_fail_memory(error, "the model's plan");
     a->made = true;
     return HC_OK;
@@ -29,6 +75,8 @@ void hc_applier_destroy(HcApplier *a, const HcPlan *plan) {
     free(a->inputs);
     free(a->parameters);
     free(a->gradients);
+    free(a->outputs);
+    hc_outputs_destroy(&a->own, plan);
     hc_exec_destroy(&a->exec);
     *a = (HcApplier){0};
 }
@@ -36,8 +84,8 @@ void hc_applier_destroy(HcApplier *a, const HcPlan *plan) {
 size_t hc_applier_bytes(const HcApplier *a) {
     if (!a->made)
         return 0;
-    size_t bytes =
-        a->exec.workspace_bytes + a->exec.scratch_stride * (size_t)hc_pool_threads(a->exec.pool);
+    size_t bytes = hc_outputs_bytes(&a->own, a->exec.plan) + a->exec.workspace_bytes +
+                   a->exec.scratch_stride * (size_t)hc_pool_threads(a->exec.pool);
     for (uint32_t k = 0; k < a->exec.plan->n_inputs; k++)
         bytes += a->dense_bytes[k];
     return bytes;

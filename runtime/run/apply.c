@@ -124,21 +124,28 @@ static HcStatus check_given_back(HcContext *c, const HcApply *apply, bool backwa
     return status;
 }
 
-static void give(HcContext *c, HcBuffer buffer, void *to, const HcLayout *as) {
+/* How a value lies at `buffer`. */
+static HcLayout made_layout(const HcContext *c, HcBuffer buffer, const HcLayout *as) {
     static const HcDomain domains[HC_REGION_COUNT] = {[HC_REGION_SAMPLE] = HC_SAMPLE,
                                                       [HC_REGION_TIME] = HC_TIME,
                                                       [HC_REGION_POSITION] = HC_POSITION};
-    HcApplier *a = &c->applier;
-    const HcPlaces places = {
-        .param_at = a->parameters, .grad_at = a->gradients, .inputs = a->inputs};
     const HcDomain domain = buffer.region == HC_REGION_INPUT ? c->plan.inputs[buffer.index].domain
-                                                             : domains[buffer.region];
-    HcLayout of = *as;
-    of.domain = domain;
-    of.stride = hc_is_by_sample(domain)
-                    ? of.bytes * (hc_is_by_position(domain) ? a->exec.positions : 1)
-                    : 0;
-    hc_move(&a->exec, to, as, hc_exec_address(&a->exec, buffer, &places), &of);
+                            : buffer.region == HC_REGION_OUTPUT
+                                ? hc_plan_given(&c->plan, buffer.index).domain
+                                : domains[buffer.region];
+    HcLayout made = {domain, as->bytes, 0};
+    if (hc_is_by_sample(domain))
+        made.stride = as->bytes * (hc_is_by_position(domain) ? c->applier.exec.positions : 1);
+    return made;
+}
+
+/* Nothing where it was made there. */
+static void give(HcContext *c, HcBuffer buffer, void *to, const HcLayout *as) {
+    const HcPlaces places = hc_applier_places(&c->applier);
+    const HcLayout made = made_layout(c, buffer, as);
+    const void *from = hc_exec_address(&c->applier.exec, buffer, &places);
+    if (from != to)
+        hc_move(&c->applier.exec, to, as, from, &made);
 }
 
 static void give_results(HcContext *c, const HcApply *apply) {
@@ -165,6 +172,47 @@ static void give_gradients(HcContext *c, const HcApply *apply) {
             memset(apply->parameter_gradients[k], 0,
                    (size_t)(p->count * hc_element_bytes(p->element)));
     }
+}
+
+/* Where calls make an output: in the caller's memory, if it is such as they write to. */
+static HcStatus take_output(HcContext *c, uint32_t output, void *at, const HcLayout *l) {
+    HcApplier *a = &c->applier;
+    bool moved;
+    if (at && (uintptr_t)at % HC_ALIGN == 0 && hc_layout_is_dense(&a->exec, l)) {
+        a->outputs[output] = at;
+        return HC_OK;
+    }
+    HcStatus status = hc_outputs_grow(&a->own, &a->exec, output, &moved, &c->error);
+    a->outputs[output] = a->own.at[output];
+    return status;
+}
+
+/* The backward pass reads some results, and finds them as the forward pass left them. */
+static HcStatus take_results(HcContext *c, const HcApply *apply, bool backward) {
+    HcStatus status = HC_OK;
+    for (uint32_t k = 0; k < c->plan.n_results && status == HC_OK; k++) {
+        const HcOutput *of = hc_plan_result(&c->plan, k);
+        const HcLayout l = result_layout(c, k, apply->result_strides);
+        void *at = apply->results ? apply->results[k] : NULL;
+        if (apply->saved && of->read_back && !at)
+            return missing(c, "result", of->name);
+        status = take_output(c, k, at, &l);
+        if (status != HC_OK || !backward || !of->read_back || c->applier.outputs[k] == at)
+            continue;
+        const HcLayout made = made_layout(c, of->buffer, &l);
+        hc_move(&c->applier.exec, c->applier.outputs[k], &made, at, &l);
+    }
+    return status;
+}
+
+static HcStatus take_gradients(HcContext *c, const HcApply *apply) {
+    HcStatus status = HC_OK;
+    for (uint32_t k = 0; k < c->plan.n_given && status == HC_OK; k++) {
+        const HcLayout l = input_layout(c, k, apply->input_gradient_strides, k);
+        status = take_output(c, c->plan.n_results + k,
+                             apply->input_gradients ? apply->input_gradients[k] : NULL, &l);
+    }
+    return status;
 }
 
 /* --- running -----------------------------------------------------------------------------------*/
@@ -199,13 +247,15 @@ static HcStatus begin(HcContext *c, const HcApply *apply, bool backward) {
         status = check_given_back(c, apply, backward);
     if (status == HC_OK)
         status = take_inputs(c, apply);
+    if (status == HC_OK)
+        status = take_results(c, apply, backward);
     if (status == HC_OK && backward)
         status = take_upstream(c, apply);
+    if (status == HC_OK && backward)
+        status = take_gradients(c, apply);
     if (status != HC_OK)
         return status;
-    const HcPlaces places = {.param_at = c->applier.parameters,
-                             .grad_at = c->applier.gradients,
-                             .inputs = c->applier.inputs};
+    const HcPlaces places = hc_applier_places(&c->applier);
     hc_exec_resolve(exec, &places);
     hc_exec_begin(exec, apply->training != 0, apply->random_key, apply->samples, 0);
     return HC_OK;

@@ -19,18 +19,66 @@ typedef struct {
     const HcExtents *extents;
     void *const *buffers;
     int64_t first_task;
+    const HcCall *call;
+    int64_t tail; /* the task whose idle rows would come behind the caller's memory; -1: none */
 } KernelJob;
+
+/* A kernel's last micro-tile writes rows that there are not, too. Our own memory has room for them,
+ * the caller's has not: what the last task gives to it is made in ours. */
+static int64_t redirect_tail(HcExec *exec, const HcCall *call, void *const *buffers) {
+    const int64_t n = exec->instances[call->domain];
+    if (!call->gives || call->per_sample > 0 || call->domain == HC_GLOBAL || n % HC_TILE_STEP == 0)
+        return -1;
+    const int64_t first = hc_exec_last_first(exec, call);
+    uint8_t *at = exec->tails;
+    for (uint32_t k = 0; k < call->count; k++) {
+        const size_t bytes = k < call->reads ? 0 : hc_exec_tail_bytes(exec, call, k);
+        exec->tail_addresses[k] = buffers[k];
+        if (bytes == 0)
+            continue;
+        const uint32_t output = exec->plan->buffers[call->first + k].index;
+        const int64_t before = first * hc_plan_given(exec->plan, output).bytes;
+        exec->tail_addresses[k] = (void *)((uintptr_t)at - (uintptr_t)before);
+        at += bytes;
+    }
+    return first / (int64_t)hc_tile((uint64_t)n);
+}
+
+static void hand_out_tail(const KernelJob *job) {
+    const HcExec *exec = job->exec;
+    const HcCall *call = job->call;
+    const int64_t first = hc_exec_last_first(exec, call),
+                  rows = exec->instances[call->domain] - first;
+    for (uint32_t k = call->reads; k < call->count; k++) {
+        const HcBuffer *b = &exec->plan->buffers[call->first + k];
+        if (b->region != HC_REGION_OUTPUT)
+            continue;
+        const int64_t row = hc_plan_given(exec->plan, b->index).bytes;
+        const uintptr_t from = (uintptr_t)exec->tail_addresses[k] + (uintptr_t)(first * row);
+        memcpy((uint8_t *)job->buffers[k] + first * row, (const void *)from, (size_t)(rows * row));
+    }
+}
 
 static void kernel_task(void *argument, int64_t task, int32_t worker) {
     const KernelJob *job = argument;
     void *scratch = job->exec->scratch + (size_t)worker * job->exec->scratch_stride;
-    job->kernel(job->buffers, job->extents, job->first_task + task, scratch);
+    const bool tail = job->first_task + task == job->tail;
+    job->kernel(tail ? job->exec->tail_addresses : job->buffers, job->extents,
+                job->first_task + task, scratch);
+    if (tail)
+        hand_out_tail(job);
 }
 
-void hc_exec_run_kernel(HcExec *exec, uint32_t call, const HcExtents *extents, int64_t first_task,
+void hc_exec_run_kernel(HcExec *exec, uint32_t c, const HcExtents *extents, int64_t first_task,
                         int64_t tasks, void *const *buffers) {
-    KernelJob job = {exec, exec->model->kernels[exec->plan->calls[call].kernel], extents, buffers,
-                     first_task};
+    const HcCall *call = &exec->plan->calls[c];
+    KernelJob job = {.exec = exec,
+                     .kernel = exec->model->kernels[call->kernel],
+                     .extents = extents,
+                     .buffers = buffers,
+                     .first_task = first_task,
+                     .call = call,
+                     .tail = redirect_tail(exec, call, buffers)};
     hc_pool_run(exec->pool, tasks, kernel_task, &job);
 }
 

@@ -24,6 +24,7 @@ struct HcContext {
     size_t *input_bytes; /* capacity of the own */
     void **grown_inputs; /* of a resize, until nothing can fail any more */
     void **inputs;
+    HcOwnOutputs outputs;
     HcOptim optim;
     HcEma ema;
     bool has_optim;   /* made by the first step */
@@ -45,8 +46,10 @@ HcStatus hc_null(HcContext *context, const char *what);
 HcStatus hc_view_at(HcContext *context, HcBuffer buffer, int32_t rank, const int64_t *dims,
                     HcView *view);
 static inline HcPlaces hc_context_places(const HcContext *context) {
-    return (HcPlaces){
-        .params = context->params, .grads = context->grads, .inputs = context->inputs};
+    return (HcPlaces){.params = context->params,
+                      .grads = context->grads,
+                      .inputs = context->inputs,
+                      .outputs = context->outputs.at};
 }
 /* Where a buffer of the context's own passes lies. */
 static inline void *hc_context_address(const HcContext *context, HcBuffer buffer) {

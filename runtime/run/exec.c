@@ -18,7 +18,9 @@ HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, 
     exec->addresses = calloc(plan->n_buffers + 1, sizeof *exec->addresses);
     exec->bound = calloc(plan->n_calls + 1, sizeof *exec->bound);
     exec->chunk_addresses = calloc(plan->n_buffers + 1, sizeof *exec->chunk_addresses);
-    if (exec->scratch && exec->addresses && exec->bound && exec->chunk_addresses)
+    exec->tail_addresses = calloc(plan->n_buffers + 1, sizeof *exec->tail_addresses);
+    if (exec->scratch && exec->addresses && exec->bound && exec->chunk_addresses &&
+        exec->tail_addresses)
         return HC_OK;
     const bool large = !exec->scratch;
     const double bytes = (double)exec->scratch_stride * (double)threads;
@@ -33,6 +35,8 @@ void hc_exec_destroy(HcExec *exec) {
     free(exec->addresses);
     free(exec->bound);
     free(exec->chunk_addresses);
+    free(exec->tail_addresses);
+    free(exec->tails);
     free(exec->latest);
     *exec = (HcExec){0};
 }
@@ -126,6 +130,30 @@ static int64_t slice_bytes(const HcExec *exec) {
     return most;
 }
 
+/* Bytes of what the last task of any kernel gives to its caller, whole micro-tiles. */
+static size_t tails_bytes(const HcExec *exec) {
+    size_t most = 0;
+    for (uint32_t c = 0; c < exec->plan->n_calls; c++) {
+        const HcCall *call = &exec->plan->calls[c];
+        size_t bytes = 0;
+        for (uint32_t k = call->reads; call->gives && k < call->count; k++)
+            bytes += hc_exec_tail_bytes(exec, call, k);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+static bool grow_tails(HcExec *exec) {
+    const size_t bytes = tails_bytes(exec);
+    uint8_t *grown = bytes > exec->tails_bytes ? hc_aligned(bytes) : NULL;
+    if (bytes <= exec->tails_bytes || !grown)
+        return bytes <= exec->tails_bytes;
+    free(exec->tails);
+    exec->tails = grown;
+    exec->tails_bytes = bytes;
+    return true;
+}
+
 /* Regions one after the other, each 64-byte aligned; then the slices of products. */
 static bool place_regions(const HcExec *exec, size_t offsets[HC_REGION_COUNT + 1], size_t *total) {
     *total = 0;
@@ -179,7 +207,8 @@ HcStatus hc_exec_bind_in(HcExec *exec, int64_t samples, int64_t positions, void 
     set_extents(exec, samples, positions);
     size_t offsets[HC_REGION_COUNT + 1], total;
     const bool fits = place_regions(exec, offsets, &total);
-    const bool there = fits && (memory || total <= exec->workspace_bytes || grow(exec, total));
+    const bool there =
+        fits && grow_tails(exec) && (memory || total <= exec->workspace_bytes || grow(exec, total));
     if (!there) {
         if (old_samples > 0)
             set_extents(exec, old_samples, old_positions);
@@ -247,6 +276,8 @@ static void *address(const HcExec *exec, HcBuffer buffer, int64_t unit, const Hc
         return parameter_at(exec, places->grads, places->grad_at, buffer.index) + buffer.offset;
     case HC_REGION_INPUT:
         return places->inputs[buffer.index];
+    case HC_REGION_OUTPUT:
+        return places->outputs[buffer.index];
     default:
         return exec->region[buffer.region] + buffer.offset * unit;
     }

@@ -2,6 +2,7 @@
 #ifndef HC_EXEC_H
 #define HC_EXEC_H
 
+#include "abi/layout.h"
 #include "runtime/run/aligned.h"
 #include "runtime/run/blas.h"
 #include "runtime/run/plan.h"
@@ -28,6 +29,7 @@ typedef struct {
     void *params, *grads;                   /* slabs; */
     void *const *param_at, *const *grad_at; /* where not NULL: each by itself, by parameter */
     void *const *inputs;                    /* by input */
+    void *const *outputs;                   /* by number: see hc_plan_given */
 } HcPlaces;
 
 typedef struct {
@@ -51,8 +53,11 @@ typedef struct {
     size_t scratch_stride;  /* per thread */
     void **addresses;       /* of plan->buffers */
     void **chunk_addresses; /* of one call's, within a chunk */
-    HcBoundCall *bound;     /* of plan->calls */
-    double *latest;         /* of plan->calls, when not NULL: seconds of the last pass */
+    void **tail_addresses;  /* of one call's, of its last task */
+    uint8_t *tails; /* what that gives, when the caller's memory has no room for idle rows */
+    size_t tails_bytes;
+    HcBoundCall *bound; /* of plan->calls */
+    double *latest;     /* of plan->calls, when not NULL: seconds of the last pass */
     void (*watch)(void *watcher, uint32_t call); /* when not NULL: after each call */
     void *watcher;
 } HcExec;
@@ -78,6 +83,20 @@ void hc_exec_begin(HcExec *exec, bool training, uint64_t random_key, int64_t bat
                    int64_t first_sample);
 /* The address of a buffer that no call's tasks share (not PARTIAL). */
 void *hc_exec_address(const HcExec *exec, HcBuffer buffer, const HcPlaces *places);
+/* The first instance of the last task of a kernel. */
+static inline int64_t hc_exec_last_first(const HcExec *exec, const HcCall *call) {
+    const int64_t n = exec->instances[call->domain], tile = (int64_t)hc_tile((uint64_t)n);
+    return (n - 1) / tile * tile;
+}
+/* Bytes that it gives in its k-th buffer, with those of idle rows; 0: not to the caller. */
+static inline size_t hc_exec_tail_bytes(const HcExec *exec, const HcCall *call, uint32_t k) {
+    const HcBuffer *b = &exec->plan->buffers[call->first + k];
+    const int64_t rows = exec->instances[call->domain] - hc_exec_last_first(exec, call);
+    return b->region == HC_REGION_OUTPUT
+               ? hc_align(hc_units((uint64_t)rows) *
+                          (uint64_t)hc_plan_given(exec->plan, b->index).bytes)
+               : 0;
+}
 /* From now on regions have what hc_exec_extend needs. Memory is bound anew: what it held is lost.
  */
 HcStatus hc_exec_make_room(HcExec *exec, HcError *error);

@@ -106,7 +106,9 @@ static HcStatus create(HcContext *c, const HcModel *model, const HcOptions *opti
         return hc_fail_size(error, "the parameters and their gradients", 2 * (double)slab);
     if (!c->own_inputs || !c->inputs || !c->input_bytes || !c->grown_inputs)
         return hc_fail_memory(error, "the inputs");
-    status = hc_split_create(c, error);
+    status = hc_outputs_create(&c->outputs, &c->plan, error);
+    if (status == HC_OK)
+        status = hc_split_create(c, error);
     if (status != HC_OK)
         return status;
     int64_t positions = c->plan.max_positions ? c->plan.max_positions : 1;
@@ -151,6 +153,7 @@ void hc_destroy(HcContext *c) {
     hc_ema_destroy(c);
     hc_split_destroy(c);
     hc_applier_destroy(&c->applier, &c->plan);
+    hc_outputs_destroy(&c->outputs, &c->plan);
     hc_optim_destroy(&c->optim);
     hc_exec_destroy(&c->exec);
     hc_pool_destroy(c->pool);
@@ -197,7 +200,8 @@ uint64_t hc_memory_bytes(const HcContext *c) {
         2 * slab + c->exec.workspace_bytes + c->exec.scratch_stride * (uint64_t)hc_threads(c);
     for (uint32_t k = 0; k < c->plan.n_inputs; k++)
         bytes += c->input_bytes[k];
-    bytes += hc_split_bytes(c) + hc_applier_bytes(&c->applier);
+    bytes +=
+        hc_outputs_bytes(&c->outputs, &c->plan) + hc_split_bytes(c) + hc_applier_bytes(&c->applier);
     if (c->ema.slab)
         bytes += slab;
     return bytes + (c->has_optim ? c->optim.bytes : 0);
@@ -334,6 +338,10 @@ static HcStatus run_pass(HcContext *c, HcPass pass) {
     HcStatus status = hc_check_bound(c);
     if (status != HC_OK)
         return status;
+    for (uint32_t k = 0; k < hc_plan_given_count(&c->plan) && status == HC_OK; k++)
+        status = hc_outputs_grow(&c->outputs, &c->exec, k, &c->moved, &c->error);
+    if (status != HC_OK)
+        return status;
     hc_begin_pass(c);
     hc_split_run(c, pass);
     c->extended = 0;
@@ -396,7 +404,10 @@ HcStatus hc_loss(HcContext *c, double *loss) {
 
 static void leading_dims(const HcContext *c, HcBuffer buffer, HcView *view) {
     HcRegion region = buffer.region;
-    HcDomain domain = region == HC_REGION_INPUT ? c->plan.inputs[buffer.index].domain : HC_GLOBAL;
+    const HcDomain domain = region == HC_REGION_INPUT ? c->plan.inputs[buffer.index].domain
+                            : region == HC_REGION_OUTPUT
+                                ? hc_plan_given(&c->plan, buffer.index).domain
+                                : HC_GLOBAL;
     bool position = region == HC_REGION_POSITION || region == HC_REGION_CHUNK;
     if (region == HC_REGION_SAMPLE || position || domain == HC_SAMPLE || domain == HC_POSITION)
         view->dims[view->rank++] = c->split.samples;

@@ -234,7 +234,6 @@ static HcStatus read_outputs(HcPlanReader *r, const json_t *json) {
 static HcStatus read_results(HcPlanReader *r, const json_t *array) {
     HcPlan *plan = r->plan;
     plan->first_result = plan->n_outputs;
-    plan->n_results = (uint32_t)json_array_size(array);
     for (size_t k = 0; k < plan->n_results; k++) {
         const json_t *json = json_array_get(array, k);
         const char *name;
@@ -247,6 +246,15 @@ static HcStatus read_results(HcPlanReader *r, const json_t *array) {
             return hc_plan_bad(r, "a result that is never whole");
     }
     return HC_OK;
+}
+
+static void find_read_back(HcPlan *plan) {
+    for (uint32_t c = plan->n_forward; c < plan->n_calls; c++)
+        for (uint32_t k = plan->calls[c].first; k < plan->calls[c].first + plan->calls[c].count;
+             k++)
+            if (plan->buffers[k].region == HC_REGION_OUTPUT &&
+                plan->buffers[k].index < plan->n_results)
+                plan->outputs[plan->first_result + plan->buffers[k].index].read_back = true;
 }
 
 static HcStatus read_upstream(HcPlanReader *r, const json_t *inputs) {
@@ -356,14 +364,19 @@ static HcStatus read_root(HcPlanReader *r, const HcModel *model, const json_t *r
     TRY(hc_plan_read_data(r, json_object_get(root, "data")));
     const json_t *json = json_object_get(root, "plan");
     TRY(read_regions(r, json_object_get(json, "regions")));
+    const json_t *outputs = json_object_get(json, "outputs"),
+                 *results = json_object_get(outputs, "results");
+    if (json_array_size(results) > 1 << 20)
+        return hc_plan_bad(r, "results");
+    plan->n_results = (uint32_t)json_array_size(results);
     TRY(read_kernels(r, json_object_get(json, "kernels"), model->kernel_count));
     TRY(hc_plan_read_tables(r, json_object_get(json, "tables")));
     TRY(hc_plan_read_calls(r, json));
     TRY(hc_plan_read_chunks(r, json_object_get(json, "chunks")));
     TRY(hc_plan_read_parts(r, json_object_get(json, "parts")));
-    const json_t *outputs = json_object_get(json, "outputs");
     TRY(read_outputs(r, outputs));
-    TRY(read_results(r, json_object_get(outputs, "results")));
+    TRY(read_results(r, results));
+    find_read_back(plan);
     TRY(read_upstream(r, json_object_get(root, "inputs")));
     TRY(read_input_gradients(r, json_object_get(outputs, "input_grads")));
     TRY(hc_plan_read_extend(r, json_object_get(json, "extend"), hc_plan_output(plan, "logits")));

@@ -38,7 +38,7 @@ static inline int64_t hc_element_bytes(HcElement element) {
 typedef struct {
     HcRegion region;
     HcElement element;
-    uint32_t index; /* PARAMS, GRADS, INPUT; CHUNK: bytes at a position */
+    uint32_t index; /* PARAMS, GRADS, INPUT, OUTPUT; CHUNK: bytes at a position */
     int64_t offset; /* bytes, for each unit of the region's count */
 } HcBuffer;
 
@@ -156,7 +156,8 @@ typedef struct {
     HcBuffer buffer;
     int32_t rank; /* -1: the manifest does not say */
     int64_t dims[HC_MAX_RANK];
-    HcDomain domain; /* of results: what the caller wants one for */
+    HcDomain domain; /* of results: what the caller wants one for, */
+    bool read_back;  /* and whether the backward pass reads it where the caller has it */
 } HcOutput;
 
 /* What a buffer of the model is after a step. */
@@ -191,7 +192,9 @@ typedef struct {
     HcDomain domain;
     const char *name; /* for profiles */
     uint32_t first,
-        count; /* buffers: GEMM a, b, c; REDUCE partial, to; SCATTER index, values, to */
+        count;      /* buffers: GEMM a, b, c; REDUCE partial, to; SCATTER index, values, to */
+    uint32_t reads; /* KERNEL: so many of them it only reads, the first */
+    bool gives;     /* KERNEL: it writes to memory of the caller's */
     uint32_t kernel;
     uint32_t sum;       /* 1 + index of the sum over samples that it adds to; 0: none */
     int64_t per_sample; /* > 0: samples * per_sample tasks, else tiles */
@@ -296,6 +299,30 @@ static inline int64_t hc_output_elements(const HcOutput *output) {
     for (int32_t d = 0; d < output->rank; d++)
         elements *= output->dims[d];
     return elements;
+}
+/* What lies in the region of outputs: a result, or the gradient of an input. */
+typedef struct {
+    const char *name;
+    HcDomain domain;
+    int64_t bytes; /* of an instance */
+} HcGiven;
+static inline uint32_t hc_plan_given_count(const HcPlan *plan) {
+    return plan->n_results ? plan->n_results + plan->n_given : 0;
+}
+static inline HcGiven hc_plan_given(const HcPlan *plan, uint32_t output) {
+    if (output < plan->n_results) {
+        const HcOutput *result = hc_plan_result(plan, output);
+        return (HcGiven){result->name, result->domain,
+                         hc_output_elements(result) * plan->element_size};
+    }
+    const HcInputPlan *input = &plan->inputs[output - plan->n_results];
+    return (HcGiven){input->name, input->domain, input->count * plan->element_size};
+}
+/* Whether calls make it there. */
+static inline bool hc_plan_is_in_place(const HcPlan *plan, uint32_t output) {
+    const HcBuffer *b = output < plan->n_results ? &hc_plan_result(plan, output)->buffer
+                                                 : &plan->inputs[output - plan->n_results].gradient;
+    return b->region == HC_REGION_OUTPUT && b->index == output;
 }
 /* Elements of all parameters; buffers are none. */
 int64_t hc_plan_parameter_elements(const HcPlan *plan);

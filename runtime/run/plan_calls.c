@@ -66,6 +66,11 @@ static HcStatus read_kernel_call(HcPlanReader *r, const json_t *json, HcCall *ca
     size_t i;
     json_t *item;
     json_array_foreach(json_object_get(json, "buffers"), i, item) TRY(add_buffer(r, call, item));
+    int64_t reads = 0;
+    TRY(hc_field_whole(r, json, "reads", 0, call->count, 0, &reads));
+    call->reads = (uint32_t)reads;
+    for (uint32_t k = call->first + call->reads; k < call->first + call->count; k++)
+        call->gives = call->gives || r->plan->buffers[k].region == HC_REGION_OUTPUT;
     return HC_OK;
 }
 

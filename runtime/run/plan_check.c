@@ -30,6 +30,10 @@ static Extent room_of(const HcPlan *plan, HcBuffer buffer) {
     if (buffer.region == HC_REGION_INPUT)
         return (Extent){plan->inputs[buffer.index].domain,
                         bytes_of(plan->inputs[buffer.index].count, buffer.element)};
+    if (buffer.region == HC_REGION_OUTPUT) {
+        const HcGiven given = hc_plan_given(plan, buffer.index);
+        return (Extent){given.domain, given.bytes};
+    }
     const bool parameter = buffer.region < HC_REGION_INPUT;
     const int64_t all = parameter ? bytes_of(plan->parameters[buffer.index].count, buffer.element)
                                   : plan->region_bytes[buffer.region];
@@ -52,7 +56,9 @@ static bool holds(const HcPlan *plan, HcBuffer buffer, Extent need) {
 
 /* What is not of the workspace is of the type that it was declared with. */
 static bool is_as_declared(const HcPlan *plan, HcBuffer buffer) {
-    return buffer.region > HC_REGION_INPUT ||
+    if (buffer.region == HC_REGION_OUTPUT)
+        return buffer.element == hc_plan_real(plan);
+    return buffer.region >= HC_REGION_GLOBAL ||
            buffer.element == (buffer.region == HC_REGION_INPUT
                                   ? plan->inputs[buffer.index].element
                                   : plan->parameters[buffer.index].element);
@@ -147,9 +153,14 @@ static const char *check_call(const HcPlan *plan, const HcCall *call) {
     default:
         break;
     }
-    for (uint32_t k = call->first; k < call->first + call->count; k++)
-        if (room_of(plan, plan->buffers[k]).bytes < 0)
+    for (uint32_t k = call->first; k < call->first + call->count; k++) {
+        const HcBuffer *b = &plan->buffers[k];
+        if (room_of(plan, *b).bytes < 0)
             return "a kernel's buffer outside its memory";
+        if (b->region == HC_REGION_OUTPUT && k >= call->first + call->reads &&
+            room_of(plan, *b).domain != call->domain)
+            return "a kernel's result of another domain";
+    }
     return NULL;
 }
 

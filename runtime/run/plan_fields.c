@@ -132,10 +132,12 @@ HcStatus hc_field_buffer(HcPlanReader *r, const json_t *array, HcBuffer *to) {
     }
     if (!is_aligned(to))
         return hc_plan_bad(r, "a buffer where none of its elements may lie");
-    if (to->region > HC_REGION_INPUT)
+    if (to->region >= HC_REGION_GLOBAL)
         return to->offset <= r->plan->region_bytes[to->region] ? HC_OK
                                                                : hc_plan_bad(r, "buffer offset");
-    int64_t limit = to->region == HC_REGION_INPUT ? r->plan->n_inputs : r->plan->n_parameters;
+    const int64_t limit = to->region == HC_REGION_INPUT    ? r->plan->n_inputs
+                          : to->region == HC_REGION_OUTPUT ? hc_plan_given_count(r->plan)
+                                                           : r->plan->n_parameters;
     const json_t *index = json_array_get(array, 3);
     if (!json_is_integer(index) || json_integer_value(index) < 0 ||
         json_integer_value(index) >= limit)

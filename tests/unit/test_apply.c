@@ -23,21 +23,24 @@ typedef struct {
     size_t bytes, all;
 } Fenced;
 
-static Fenced fenced(size_t bytes) {
+/* At a multiple of 64 bytes, or wherever it comes to lie. */
+static Fenced fenced(size_t bytes, bool aligned) {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (bytes + page - 1) / page * page;
     Fenced f = {.bytes = bytes, .all = whole + page};
     f.pages = mmap(NULL, f.all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(f.pages != MAP_FAILED);
     assert_int_equal(mprotect(f.pages + whole, page, PROT_NONE), 0);
-    f.at = f.pages + whole - bytes;
+    f.at = f.pages + whole - (aligned ? (bytes + 63) / 64 * 64 : bytes);
     memset(f.pages, 0xa5, whole);
     return f;
 }
 
-/* Nothing was written before it, either. */
+/* Nothing was written before it, or between it and the fence. */
 static void drop_fenced(Fenced *f) {
-    for (const uint8_t *p = f->pages; p < f->at; p++)
-        assert_int_equal(*p, 0xa5);
+    const size_t whole = f->all - (size_t)sysconf(_SC_PAGESIZE);
+    for (size_t k = 0; k < whole; k++)
+        if (f->pages + k < f->at || f->pages + k >= f->at + f->bytes)
+            assert_int_equal(f->pages[k], 0xa5);
     munmap(f->pages, f->all);
     *f = (Fenced){0};
 }
@@ -48,7 +51,7 @@ typedef struct {
     Case *c;
     TirProgram *p;
     CompileRun run;
-    bool f64;
+    bool f64, aligned;
     uint32_t n_given, n_results;
     const TirOutput *results[MOST];
     TirTensor *expected; /* by output, of the extents at hand */
@@ -155,7 +158,7 @@ static Fenced place(const Program *p, const TirType *t, const double *from, int6
     const uint64_t samples = t->domain.sample ? the_samples : 1, each = all / samples;
     *stride = t->domain.sample && apart ? (int64_t)each + apart : 0;
     const uint64_t step = t->domain.sample ? each + (uint64_t)apart : each;
-    Fenced f = fenced((step * (samples - 1) + each) * size);
+    Fenced f = fenced((step * (samples - 1) + each) * size, p->aligned);
     const uint8_t *elements =
         from ? elements_of(p->c->c->arena, from, all, t->elem == TIR_INT, p->f64) : NULL;
     for (uint64_t s = 0; from && s < samples; s++)
@@ -333,8 +336,9 @@ static void both_passes_give_what_the_interpreter_has(void **state) {
         HcContext *context = context_of(&p, 2);
         for (uint32_t e = 0; e < 4; e++) {
             extents(&p, sizes[e][0], sizes[e][1]);
-            for (int apart = 0; apart <= 5; apart += 5) {
-                Given *call = call_begin(&p, context, apart);
+            for (int form = 0; form < 3; form++) {
+                p.aligned = form == 0;
+                Given *call = call_begin(&p, context, form == 2 ? 5 : 0);
                 both_passes(context, call);
                 check_call(call);
                 call_end(call);
@@ -357,7 +361,8 @@ static void same_bits(const Given *a, const Given *b) {
 }
 
 static void threads_change_no_bit(void **state) {
-    Program p = compile_at_most(state, 65, false);
+    Program p = *(Program *)*state;
+    extents(&p, MOST_SAMPLES, MOST_POSITIONS);
     HcContext *one = context_of(&p, 1), *two = context_of(&p, 2);
     Given *a = call_begin(&p, one, 0), *b = call_begin(&p, two, 0);
     both_passes(one, a);
@@ -367,7 +372,6 @@ static void threads_change_no_bit(void **state) {
     call_end(b);
     hc_destroy(one);
     hc_destroy(two);
-    end(&p);
 }
 
 /* Other numbers: the inputs of one call are added to. */
@@ -382,7 +386,7 @@ static void change_inputs(const Given *call, double by) {
 
 /* Three are open at once, of different extents, and finished in another order than they began. */
 static void open_calls_do_not_disturb_each_other(void **state) {
-    Program p = compile_at_most(state, 33, true);
+    Program p = *(Program *)*state;
     HcContext *context = context_of(&p, 2), *other = context_of(&p, 1);
     static const uint32_t sizes[][2] = {{5, 37}, {2, 16}, {5, 37}}, order[] = {1, 2, 0};
     Given *alone[3], *open[3];
@@ -405,7 +409,6 @@ static void open_calls_do_not_disturb_each_other(void **state) {
     }
     hc_destroy(context);
     hc_destroy(other);
-    end(&p);
 }
 
 /* The sum of all results, weighed by the gradients that the caller gives. */
@@ -438,7 +441,7 @@ static void check_difference(HcContext *context, const Given *call, const Fenced
 }
 
 static void gradients_are_finite_differences(void **state) {
-    Program p = compile_at_most(state, 32, true);
+    Program p = *(Program *)*state;
     HcContext *context = context_of(&p, 1);
     extents(&p, 3, 5);
     Given *call = call_begin(&p, context, 0);
@@ -450,12 +453,11 @@ static void gradients_are_finite_differences(void **state) {
         check_difference(context, call, &call->parameters[k], &call->parameter_gradients[k]);
     call_end(call);
     hc_destroy(context);
-    end(&p);
 }
 
 /* In the context's own memory the same program gives the same. */
 static void contexts_run_programs_in_their_own_memory(void **state) {
-    Program p = compile_at_most(state, 31, true);
+    Program p = *(Program *)*state;
     HcContext *context = context_of(&p, 2);
     extents(&p, 3, 21);
     Given *call = call_begin(&p, context, 0);
@@ -502,12 +504,11 @@ static void contexts_run_programs_in_their_own_memory(void **state) {
     assert_non_null(strstr(hc_last_error(context), "loss"));
     call_end(call);
     hc_destroy(context);
-    end(&p);
 }
 
 /* What is not wanted, and gradients that are zero. */
 static void entries_may_be_left_out(void **state) {
-    Program p = compile_at_most(state, 32, true);
+    Program p = *(Program *)*state;
     HcContext *context = context_of(&p, 2);
     extents(&p, 3, 21);
     Given *all = call_begin(&p, context, 0), *some = call_begin(&p, context, 0);
@@ -516,7 +517,21 @@ static void entries_may_be_left_out(void **state) {
         memset(all->upstream[k].at, 0, all->upstream[k].bytes);
     }
     both_passes(context, all);
-    some->pointers[1][0] = some->pointers[4][0] = some->pointers[5][0] = NULL;
+    some->pointers[4][0] = some->pointers[5][0] = NULL;
+    uint32_t read_back = 0;
+    for (uint32_t k = 0; k < p.n_results; k++) {
+        HcResult of;
+        ok(context, hc_result(context, k, &of));
+        void *const at = some->pointers[1][k];
+        some->pointers[1][k] = NULL;
+        if (!of.read_back)
+            continue;
+        read_back++;
+        assert_int_equal(hc_apply(context, &some->apply), HC_ERROR_ARGUMENT);
+        assert_non_null(strstr(hc_last_error(context), of.name));
+        some->pointers[1][k] = at;
+    }
+    assert_true(read_back > 0 && read_back < p.n_results);
     both_passes(context, some);
     for (uint32_t k = 1; k < p.n_given; k++)
         if (some->input_gradients[k].at)
@@ -531,7 +546,6 @@ static void entries_may_be_left_out(void **state) {
     call_end(all);
     call_end(some);
     hc_destroy(context);
-    end(&p);
 }
 
 static void refused(HcContext *context, const HcApply *apply, const char *why) {
@@ -541,7 +555,7 @@ static void refused(HcContext *context, const HcApply *apply, const char *why) {
 }
 
 static void wrong_calls_are_refused(void **state) {
-    Program p = compile_at_most(state, 33, true);
+    Program p = *(Program *)*state;
     HcContext *context = context_of(&p, 1);
     extents(&p, 3, 21);
     Given *call = call_begin(&p, context, 0);
@@ -584,20 +598,35 @@ static void wrong_calls_are_refused(void **state) {
     ok(context, hc_apply(context, &good));
     call_end(call);
     hc_destroy(context);
-    end(&p);
 }
 
-#define APPLY_TEST(name) cmocka_unit_test_setup_teardown(name, case_setup, case_teardown)
+/* Most tests share a program: compiling is what this test's time goes to. */
+static int setup(void **state) {
+    static Case c;
+    static Program shared;
+    void *at = &c;
+    shared = compile_at_most(&at, 33, true);
+    *state = &shared;
+    return 0;
+}
+
+static int teardown(void **state) {
+    Program *p = *state;
+    end(p);
+    case_end(p->c);
+    return 0;
+}
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        APPLY_TEST(both_passes_give_what_the_interpreter_has),
-        APPLY_TEST(threads_change_no_bit),
-        APPLY_TEST(open_calls_do_not_disturb_each_other),
-        APPLY_TEST(gradients_are_finite_differences),
-        APPLY_TEST(contexts_run_programs_in_their_own_memory),
-        APPLY_TEST(entries_may_be_left_out),
-        APPLY_TEST(wrong_calls_are_refused),
+        cmocka_unit_test_setup_teardown(both_passes_give_what_the_interpreter_has, case_setup,
+                                        case_teardown),
+        cmocka_unit_test(threads_change_no_bit),
+        cmocka_unit_test(open_calls_do_not_disturb_each_other),
+        cmocka_unit_test(gradients_are_finite_differences),
+        cmocka_unit_test(contexts_run_programs_in_their_own_memory),
+        cmocka_unit_test(entries_may_be_left_out),
+        cmocka_unit_test(wrong_calls_are_refused),
     };
-    return cmocka_run_group_tests_name("apply", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("apply", tests, setup, teardown);
 }
