@@ -36,8 +36,11 @@ install(FILES ${CMAKE_BINARY_DIR}/hccConfig.cmake ${CMAKE_BINARY_DIR}/hccConfigV
               cmake/HccModel.cmake
         DESTINATION ${HCC_CMAKE_FOLDER})
 
-file(RELATIVE_PATH HCC_PREFIX_FROM_PC
-     ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+# From where they lie and from one another: whoever packages may have given whole paths.
+file(RELATIVE_PATH HCC_LIBDIR_TO_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR} ${CMAKE_INSTALL_PREFIX})
+foreach(kind LIB INCLUDE BIN)
+  file(RELATIVE_PATH HCC_${kind}DIR ${CMAKE_INSTALL_PREFIX} ${CMAKE_INSTALL_FULL_${kind}DIR})
+endforeach()
 foreach(name hcc libhcc)
   configure_file(cmake/${name}.pc.in ${CMAKE_BINARY_DIR}/${name}.pc @ONLY)
 endforeach()

@@ -23,6 +23,7 @@ static const ValueOffer value_offers[] = {
     {"FOLDER", OFFER_FOLDERS, NULL},
     {"RUN", OFFER_FOLDERS, NULL},
     {"WHEN", OFFER_WORDS, "auto always never"},
+    {"PART", OFFER_WORDS, "begin read turn write end"},
     {"[NAME]", OFFER_PRINTED, "hcc show 2>/dev/null | awk '{print $2}'"},
     {"[CODE]", OFFER_PRINTED, "hcc explain 2>/dev/null | awk '{print $1}'"},
 };

@@ -160,6 +160,7 @@ class Installed(harness.TestCase):
                 (["train", "--color", "=", "al"], {"always"}, None),
                 (["emit", "--stage", "s"], {"schedule"}, None),
                 (["emit", "--print-after", "ca"], {"canon", "calls"}, None),
+                (["build", "--part", "t"], {"turn"}, {"read"}),
                 (["check", "mod"], {"model.hc"}, None),
                 (["eval", ""], {"runs"}, {"model.hc"}),
                 (["show", "mhc"], {"mhc"}, {"dhc"}),
