@@ -46,12 +46,17 @@ static void shape_text(const HcTensor *t, char *text) {
     snprintf(text + used, (size_t)(SHAPE_TEXT - used), "]");
 }
 
-static HcStatus shape_wrong(const Renaming *r, const HcTensor *t) {
-    char shape[SHAPE_TEXT];
+/* `other`: of the other side; NULL: it has no shape of its own. */
+static HcStatus shape_wrong(const Renaming *r, const HcTensor *t, const HcTensor *other) {
+    char shape[SHAPE_TEXT], beside[3 * SHAPE_TEXT] = "";
+    if (other) {
+        shape_text(other, shape);
+        snprintf(beside, sizeof beside, ", and `%.100s` %s (--set gives the model's sizes)",
+                 other->name, shape);
+    }
     shape_text(t, shape);
-    return hc_fail(r->error, HC_ERROR_DATA,
-                   "%s:%d: the axes are not those of `%.120s`, which is %s", r->map->path,
-                   r->rule->line, t->name, shape);
+    return hc_fail(r->error, HC_ERROR_DATA, "%s:%d: the axes do not fit: `%.100s` is %s%s",
+                   r->map->path, r->rule->line, t->name, shape, beside);
 }
 
 static HcStatus lacks(const Renaming *r, const char *where, const char *name) {
@@ -126,10 +131,10 @@ static HcStatus learn(const Renaming *r, Instance *in) {
     for (int turn = 0; turn <= r->rule->n_names; turn++) { /* one more tells what contradicts */
         for (int k = 0; k < from->count; k++)
             if (!hc_extents_learn(&in->extents, r->rule, &from->parts[k], in->from[k]))
-                return shape_wrong(r, in->from[k]);
+                return shape_wrong(r, in->from[k], r->to_ours ? &in->to[0] : NULL);
         for (int k = 0; r->to_ours && k < to->count; k++)
             if (!hc_extents_learn(&in->extents, r->rule, &to->parts[k], &in->to[k]))
-                return shape_wrong(r, &in->to[k]);
+                return shape_wrong(r, in->from[0], &in->to[k]);
     }
     const char *lack = hc_extents_lack(&in->extents, r->rule);
     return lack ? hc_fail(r->error, HC_ERROR_DATA,
@@ -174,7 +179,7 @@ static HcStatus copy(const Renaming *r, const Instance *in) {
     const int parts = from->count > to->count ? from->count : to->count;
     if (!to->parts[0].shaped) {
         if (!same_shape(in->from[0], &in->to[0]))
-            return shape_wrong(r, in->from[0]);
+            return shape_wrong(r, in->from[0], &in->to[0]);
         if (in->to[0].count)
             memcpy(in->to[0].data, in->from[0]->data,
                    (size_t)in->to[0].count * in->to[0].element_size);

@@ -100,12 +100,20 @@ static HcStatus read_summary(HcPastRun *run, HcError *error) {
     return status;
 }
 
+static bool is_imported(const HcPastRun *run) {
+    return json_object_get(run->config, "imported");
+}
+
 /* The last evaluation stands in summary.json alone. */
 static HcStatus judge(HcPastRun *run, HcError *error) {
     const json_t *loss = json_object_get(run->summary, "val_loss"),
                  *steps = json_object_get(run->summary, "steps");
     if (run->state == HC_RUN_DIVERGED)
         return HC_OK;
+    if (is_imported(run)) {
+        hc_past_run_is(run, HC_RUN_UNFINISHED, "it was imported, not trained here");
+        return HC_OK;
+    }
     if (!run->summary) {
         const json_t *asked = json_object_get(json_object_get(run->config, "recipe"), "steps");
         const json_int_t all = json_integer_value(asked);
@@ -140,13 +148,12 @@ static HcStatus read_config(HcPastRun *run, const char *path, HcError *error) {
                  *seed = json_object_get(recipe, "seed");
     if (status != HC_OK)
         return status;
-    if (json_object_get(run->config, "imported"))
-        return hc_fail(error, HC_ERROR_CHECKPOINT, "`%s` was imported, not trained here", path);
-    if (!json_is_string(json_object_get(run->config, "model")) || !json_is_integer(seed))
+    if (!json_is_string(json_object_get(run->config, "model")) ||
+        (!json_is_integer(seed) && !is_imported(run)))
         return hc_fail(error, HC_ERROR_CHECKPOINT,
                        "`%s` is not the folder of a run of hcc: its config.json is another's",
                        run->path);
-    run->seed = json_integer_value(seed);
+    run->seed = json_integer_value(seed); /* of what was imported 0: nothing was drawn */
     run->settings = hc_run_settings(run->config);
     return run->settings ? HC_OK : hc_fail_memory(error, "the settings of a run");
 }

@@ -154,7 +154,8 @@ class Maps(Tensors):
         self.assertIn("gives 9 of 9 tensors", said)
         self.hcc("export", "more/ckpt/last", "--map", "names.map", "--out", "theirs2.safetensors")
         self.assertEqual(self.get("theirs2.safetensors"), self.get("theirs.safetensors"))
-        self.assertIn("was imported, not trained here", self.hcc("log", "run", code=3).err)
+        self.assertIn("run   it was imported, not trained here", self.hcc("compare", "run", "more").out)
+        self.assertIn("it was imported, not trained here", self.hcc("log", "run").out)
         self.assertIn("--force", self.hcc("import", "m.hc", "--from", "theirs.safetensors", "--map", "names.map",
                                           "--out", "run", code=2).err)
 
@@ -207,9 +208,9 @@ class Maps(Tensors):
                 self.assertFalse(os.path.exists(self.path("again.safetensors")))
 
         refused("`head.weight` is tied to `E`, and holds other values", **{"head.weight": (head[0], [1.0] * 28)})
-        refused("the axes are not those of `model.layers.0.qk`, which is [4, 8]",
+        refused("names.map:4: the axes do not fit: `model.layers.0.qk` is [4, 8], and `trunk.0.mix.Q` [2, 3, 4] (--set",
                 **{"model.layers.0.qk": ([4, 8], qk[1][:32])})
-        refused("the axes are not those of `model.layers.0.qk`, which is [36]", **{"model.layers.0.qk": ([36], qk[1])})
+        refused("the axes do not fit: `model.layers.0.qk` is [36], and", **{"model.layers.0.qk": ([36], qk[1])})
         refused("does not say what becomes of `more` (`skip NAME`", more=([1], [1.0]))
         refused("nothing gives the model's `trunk.1.mix.s`", **{"model.layers.1.s": None})
         refused("has no tensor `emb.weight`", **{"emb.weight": None})
