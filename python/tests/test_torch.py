@@ -192,6 +192,63 @@ class Primitives(harness.TestCase):
                 torch.testing.assert_close(mine, one, rtol=0, atol=0)
 
 
+@unittest.skipIf(LACKING, LACKING)
+class Connections(harness.TestCase):
+    def branches(self, dim, count):
+        torch.manual_seed(0)
+        return [torch.nn.Sequential(torch.nn.Linear(dim, dim), torch.nn.Tanh()) for _ in range(count)]
+
+    def test_one_branch(self):
+        branch, = self.branches(33, 1)
+        module = hcc.torch.connection("residual", branch, dim=33)
+        x = torch.randn(2, 5, 33)
+
+        def norm(h):
+            return h * (h.square().mean(-1, keepdim=True) + 1e-5).rsqrt()
+
+        torch.testing.assert_close(module(x), norm(x + branch(norm(x))), rtol=1e-4, atol=1e-4)
+
+    def test_it_is_the_trunk_of_a_text(self):
+        """With the branch in the text, at the same weights: values and all gradients."""
+        for connection in ("mhc(n = 4)", "dhc(n = 2)", "residual"):
+            with self.subTest(connection):
+                text = TRUNK.replace("dhc(n = 2) : mlp(9)", f"{connection} : squash").replace("use std;", """use std;
+                    branch squash : x[d] -> y[d] { param W[d, d] ~ normal(0.3); let y[c] = tanh(sum[k] W[c,k] * x[k]); }""")
+                whole = hcc.torch.compile(text, results="h", seed=1)
+                branches = [torch.nn.Sequential(torch.nn.Linear(8, 8, bias=False), torch.nn.Tanh()) for _ in range(2)]
+                module = hcc.torch.connection(connection, *branches, dim=8)
+                pairs = [(branch[0].weight, f"trunk.{k}.a.W") for k, branch in enumerate(branches)]
+                pairs += [(one, f"trunk.{k}.a.hc.{name}") for k, site in enumerate(module.sites)
+                          for name, one in site.named_parameters()]
+                texts = dict(whole.named_parameters())
+                self.assertEqual(sorted(name for _, name in pairs), sorted(texts))
+                with torch.no_grad():
+                    for one, name in pairs:
+                        texts[name].add_(0.1 * torch.randn_like(one))
+                        one.copy_(texts[name])
+                x = torch.randn(3, 4, 8, requires_grad=True)
+                y, expected = module(x), whole(x)
+                torch.testing.assert_close(y, expected)
+                found = torch.autograd.grad(y.square().sum(), [x, *(one for one, _ in pairs)])
+                expected = torch.autograd.grad(expected.square().sum(), [x, *(texts[name] for _, name in pairs)])
+                for mine, one in zip(found, expected):
+                    torch.testing.assert_close(mine, one, rtol=1e-4, atol=1e-5)
+
+    def test_copies(self):
+        module = hcc.torch.connection("dhc(n = 2)", *self.branches(8, 2), dim=8, seed=3)
+        x = torch.randn(2, 3, 3, 8)
+        for other in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+            torch.testing.assert_close(other(x), module(x), rtol=0, atol=0)
+        same = hcc.torch.connection("dhc(n = 2)", *self.branches(8, 2), dim=8, seed=3)
+        self.assertEqual(list(same.state_dict())[0], "branches.0.0.weight")
+        self.assertIn("sites.1.Am", same.state_dict())
+        torch.testing.assert_close(same(x), module(x), rtol=0, atol=0)
+        with self.assertRaisesRegex(hcc.CompileError, "did you mean `dhc`"):
+            hcc.torch.connection("dhcc(n = 2)", *self.branches(8, 1), dim=8)
+        with self.assertRaisesRegex(hcc.ArgumentError, "needs a branch"):
+            hcc.torch.connection("dhc(n = 2)", dim=8)
+
+
 GPT = """use std;
 model gpt {
   const vocab = 256, d = 16, drop = 0;
