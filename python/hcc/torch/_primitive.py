@@ -22,7 +22,6 @@ from .. import _errors
 from .._library import HcApply, HcInput, HcParameter, HcResult, lib
 from .._model import _Context
 from .._program import Program
-from ._blocks import Blocks
 
 _ALIGNED = 64
 
@@ -91,7 +90,6 @@ class Primitive:
         self.program = program
         self._threads, self._folded = threads, tuple(folded)
         self._idle: list[_Context] = []
-        self._blocks = Blocks()
         context = self._acquire()
         self.inputs = _arguments(list(self._listed(context, HcInput, lib.hc_input_count, lib.hc_input)), folded)
         self.results = _arguments(list(self._listed(context, HcResult, lib.hc_result_count, lib.hc_result)), folded)
@@ -154,11 +152,11 @@ class Primitive:
         self._release(context)
 
     def saved_bytes(self, samples: int, positions: int) -> int:
-        """What a call keeps for its backward pass; some memory there is even where it needs none."""
+        """What a call keeps for its backward pass."""
         context = self._acquire()
         size = lib.hc_saved_bytes(context.handle, samples, positions)
         self._release(context)
-        return max(size, _ALIGNED)
+        return size
 
     # --- a call's memory ----------------------------------------------------------------------------
 
@@ -293,8 +291,7 @@ def _forward(program: int, inputs: Sequence[Tensor], parameters: Sequence[Tensor
     p = _primitive(program)
     samples, positions = p.extents(inputs)
     results = p._empty(p.results, samples, positions)
-    size = p.saved_bytes(samples, positions) if save else 0
-    saved = p._blocks.take(size) if size else torch.empty(0, dtype=torch.uint8)
+    saved = torch.empty(p.saved_bytes(samples, positions) + 1 if save else 0, dtype=torch.uint8)  # never NULL
     kept: list[Tensor] = []
     given = _given(p, inputs, None)
     made = _pointers(p._n_results, p.results, results)
@@ -308,7 +305,7 @@ def _forward_fake(program: int, inputs: Sequence[Tensor], parameters: Sequence[T
                   training: bool, save: bool) -> list[Tensor]:
     p = _primitive(program)
     samples, positions = p.extents(inputs)
-    size = p.saved_bytes(int(samples), int(positions)) if save else 0
+    size = p.saved_bytes(int(samples), int(positions)) + 1 if save else 0
     return [*p._empty(p.results, samples, positions), torch.empty(size, dtype=torch.uint8)]
 
 
@@ -320,8 +317,8 @@ def _backward(program: int, inputs: Sequence[Tensor], parameters: Sequence[Tenso
     samples, positions = p.extents(inputs)
     kept: list[Tensor] = []
     saved = _aligned(saved)
-    apply = _call(p, _given(p, inputs, beside), _addresses(parameters, kept),
-                  _pointers(p._n_results, p.results, results), samples, positions, saved, key, training)
+    given, made = _given(p, inputs, beside), _pointers(p._n_results, p.results, results)  # held until it has run
+    apply = _call(p, given, _addresses(parameters, kept), made, samples, positions, saved, key, training)
     upstream = _pointers(p._n_results, p.results, gradients)
     of_inputs = p._empty(p.inputs, samples, positions, inputs_wanted)
     of_parameters = [torch.empty(one.shape if wanted else (0,), dtype=p.dtype)
@@ -424,8 +421,9 @@ def _check(p: Primitive, tensors: Sequence[Tensor], parameters: Sequence[Tensor]
                                         f"{list(one.shape(samples, positions))}")
 
 
-def call(p: Primitive, inputs: Sequence[Tensor], parameters: Sequence[Tensor], training: bool,
-         key: Optional[Tensor]) -> tuple[Tensor, ...]:
+def flat_inputs(p: Primitive, inputs: Sequence[Tensor],
+                parameters: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """Both as the operators take them."""
     if len(inputs) != len(p.inputs) or len(parameters) != len(p.parameters):
         raise _errors.ArgumentError(f"the program takes {len(p.inputs)} inputs and {len(p.parameters)} parameters, "
                                     f"not {len(inputs)} and {len(parameters)}")
@@ -434,12 +432,21 @@ def call(p: Primitive, inputs: Sequence[Tensor], parameters: Sequence[Tensor], t
             raise _errors.ArgumentError(f"a compiled program runs on the CPU, and not on {tensor.device}")
     flat = [_flat(one, tensor, p.dtype) for one, tensor in zip(p.inputs, inputs)]
     _check(p, flat, parameters)
-    values = [tensor if tensor.dtype == p.dtype else tensor.to(p.dtype) for tensor in parameters]
+    return flat, [tensor if tensor.dtype == p.dtype else tensor.to(p.dtype) for tensor in parameters]
+
+
+def shaped_results(p: Primitive, results: Sequence[Tensor], inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """What the forward operator gave, as its caller has the inputs."""
+    return tuple(_shaped(p, one, tensor, inputs) for one, tensor in zip(p.results, results))
+
+
+def call(p: Primitive, inputs: Sequence[Tensor], parameters: Sequence[Tensor], training: bool,
+         key: Optional[Tensor]) -> tuple[Tensor, ...]:
+    flat, values = flat_inputs(p, inputs, parameters)
     if key is None and p.random and training:
         key = torch.randint(2**62, (), dtype=torch.int64)
     save = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*flat, *values))
-    results = torch.ops.hcc.forward(p.number, flat, values, key, training, save)
-    return tuple(_shaped(p, one, tensor, inputs) for one, tensor in zip(p.results, results))
+    return shaped_results(p, torch.ops.hcc.forward(p.number, flat, values, key, training, save), inputs)
 
 
 def _shaped(p: Primitive, one: Argument, tensor: Tensor, inputs: Sequence[Tensor]) -> Tensor:

@@ -1,0 +1,456 @@
+#!/usr/bin/env python3
+"""hcc.hyper_connections against the package hyper-connections: results, gradients, parameters, and what
+runs in between. HCC_TEST_EVERYTHING=1 compares all configurations, else the first of each class is.
+
+Two more runs where their places are told, and are skipped otherwise:
+  HYPER_CONNECTIONS_README  the package's README.md: all Python blocks, with the import changed
+  HYPER_CONNECTIONS_TESTS   its test file: with the import changed and HCC_FALLBACK=error
+"""
+
+import copy
+import os
+import random
+import re
+import subprocess
+import sys
+import unittest
+
+import beside
+import harness
+
+LACKING = harness.lacking("numpy", "torch", "einops", "hyper_connections")
+if not LACKING:
+    import hcc.hyper_connections as mine
+    import torch
+    from hcc.hyper_connections import (hyper_connections_channel_first, hyper_connections_with_multi_branch_inputs,
+                                       hyper_connections_with_multi_input_streams,
+                                       manifold_constrained_hyper_connections, mHCv2, residuals, vit)
+    from torch import nn
+    torch.set_num_threads(2)
+
+
+def package(module):
+    """The package's module of that name."""
+    import importlib
+    return importlib.import_module(module.__name__.replace("hcc.hyper_connections", "hyper_connections", 1))
+
+
+def noisy(module, seed=3):
+    """Parameters far from where they begin, at which every one of them matters."""
+    draw = torch.Generator().manual_seed(seed)
+    for name, p in module.named_parameters():
+        p.data += (0.2 if "scale" in name else 0.4) * torch.randn(p.shape, generator=draw)
+    return module
+
+
+def relative(found, wanted):
+    return ((found.double() - wanted.double()).norm() / wanted.double().norm().clamp_min(1e-12)).item()
+
+
+def weighed(out, seed=5):
+    """A number that every element of a result, or of results, takes its own part in."""
+    draw = torch.Generator().manual_seed(seed)
+    parts = out if isinstance(out, (tuple, list)) else [out]
+    return sum((torch.randn(o.shape, generator=draw) * o).sum() for o in parts if torch.is_tensor(o))
+
+
+class Bend(nn.Module):
+    """A branch: of views in front, if there are any, all count."""
+
+    def __init__(self, width, out=None, views=1):
+        super().__init__()
+        self.views = views
+        self.map = nn.Linear(width, out or width)
+
+    def forward(self, x, *rest):
+        if self.views > 1:
+            x = (x * torch.arange(1., 1 + self.views).view(-1, *[1] * (x.dim() - 1))).sum(0)
+        return torch.tanh(self.map(x)) + sum(rest)
+
+
+class Features(nn.Module):
+    """A branch on pictures."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.map = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x):
+        return torch.tanh(self.map(x))
+
+
+class Case:
+    """A module of either side, and what it is called with."""
+
+    def __init__(self, name, make, *shapes, keywords=()):
+        self.name, self.make, self.shapes, self.keywords = name, make, shapes, keywords
+
+    def inputs(self, dtype=None):
+        draw = torch.Generator().manual_seed(7)
+        return [torch.randn(shape, generator=draw, dtype=torch.float32).to(dtype or torch.float32).requires_grad_()
+                for shape in self.shapes]
+
+    def run(self, module, dtype=None):
+        """Results, and gradients of inputs and parameters by name."""
+        torch.manual_seed(11)
+        given = self.inputs(dtype)
+        split = len(given) - len(self.keywords)
+        out = module(*given[:split], **dict(zip(self.keywords, given[split:])))
+        module.zero_grad()
+        weighed(out).backward()
+        gradients = {f"input {k}": x.grad for k, x in enumerate(given)}
+        gradients |= {name: p.grad for name, p in module.named_parameters()}
+        return out, gradients
+
+
+def plain():
+    """The class HyperConnections."""
+    for n, fracs, views, tanh in ((3, 1, 1, True), (4, 1, 1, True), (1, 4, 1, True), (3, 2, 1, False), (2, 2, 2, True),
+                                  (3, 1, 3, True)):
+        for d in (12, 36) if views == 1 else (12,):
+
+            def make(of, n=n, fracs=fracs, views=views, tanh=tanh, d=d):
+                return of.HyperConnections(n, dim=d, branch=Bend(d, views=views), layer_index=1, num_fracs=fracs,
+                                           num_input_views=views, tanh=tanh)
+
+            yield Case(f"HyperConnections, n = {n}, d = {d}, {fracs} fractions, {views} views", make, (2 * n, 5, d))
+    yield Case("no positions", lambda of: of.HyperConnections(2, dim=8, branch=Bend(8)), (6, 8))
+    yield Case("two axes of positions", lambda of: of.HyperConnections(2, dim=8, branch=Bend(8)), (4, 3, 2, 8))
+    yield Case("no write", lambda of: of.HyperConnections(2, dim=8, branch=Bend(8), add_branch_out_to_residual=False),
+               (4, 3, 8))
+    yield Case("a join of one's own",
+               lambda of: of.HyperConnections(2, dim=8, branch=Bend(8), depth_residual_fn=lambda y, h: y * y + h),
+               (4, 3, 8))
+    yield Case("features in front, whose sum over places is the package's",
+               lambda of: of.HyperConnections(2, dim=6, branch=Features(6), channel_first=True), (4, 6, 3, 4))
+
+
+def manifold():
+    """Both classes ManifoldConstrainedHyperConnections."""
+    for n, fracs, options in ((2, 1, {}), (4, 1, {}), (3, 1, {"num_dynamic_alpha_proposals": 2}), (4, 2, {}), (1, 3, {}),
+                              (2, 1, {"log_domain_sinkhorn": True}), (3, 2, {"sinkhorn_iters": 3}),
+                              (2, 1, {"sinkhorn_iters": 0}), (3, 1, {"add_branch_out_to_residual": False}),
+                              (2, 1, {"residual_transform": 10}), (3, 1, {"residual_mix_constraint_fn": True}),
+                              (2, 2, {"depth_residual_fn": lambda y, h: y * y + h})):
+
+        def make(of, n=n, fracs=fracs, options=options):
+            options = dict(options)
+            if "residual_transform" in options:
+                options["residual_transform"] = nn.Linear(10, 12)
+            if "residual_mix_constraint_fn" in options:
+                options["residual_mix_constraint_fn"] = lambda logits: logits.softmax(-1)
+            return of.ManifoldConstrainedHyperConnections(n, dim=12, branch=Bend(12), layer_index=0, num_fracs=fracs,
+                                                          **options)
+
+        width = options.get("residual_transform", 12)
+        yield Case(f"mHC, n = {n}, {fracs} fractions, {options}", make, (2 * n, 5, width))
+        yield Case(f"mHCv2, n = {n}, {fracs} fractions, {options}", make, (2, 5, n, width))
+        if not options:
+            yield Case(f"mHCv2 mixed before the norm, n = {n}, {fracs} fractions",
+                       lambda of, n=n, fracs=fracs: of.ManifoldConstrainedHyperConnections(
+                           n, dim=12, branch=Bend(12), num_fracs=fracs, mix_streams_before_norm=True), (2, 5, n, 12))
+    yield Case("mHCv2, no positions",
+               lambda of: of.ManifoldConstrainedHyperConnections(2, dim=8, branch=Bend(8)), (3, 2, 8))
+
+
+def inputs_and_branches():
+    def cross(of):
+        class Cross(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.x, self.y, self.z = nn.Linear(8, 8), nn.Linear(6, 8), nn.Linear(4, 8)
+
+            def forward(self, x, y, *, z):
+                return torch.tanh(self.x(x) + self.y(y) + self.z(z)), 3.
+
+        return of.HyperConnections(3, dim=8, branch=Cross(), layer_index=1, additional_input_paths=[(1, 6), ("z", 4)])
+
+    yield Case("inputs, none", lambda of: of.HyperConnections(2, dim=8, branch=Bend(8), tanh=False), (4, 5, 8))
+    yield Case("inputs", cross, (6, 5, 8), (6, 5, 6), (6, 5, 4), keywords=("z",))
+    for n, inputs, branches in ((2, 1, 1), (3, 2, 2), (2, 4, 2), (4, 2, 1)):
+        yield Case(f"{branches} branches of {inputs} inputs, n = {n}",
+                   lambda of, n=n, inputs=inputs, branches=branches: of.HyperConnections(
+                       n, dim=8, branch=[Bend(8) for _ in range(branches)], layer_index=1, num_branch_inputs=inputs),
+                   (2 * n, 5, 8))
+    yield Case("branches, features in front",
+               lambda of: of.HyperConnections(2, dim=6, branch=[Features(6), Features(6)], channel_first=True,
+                                              num_branch_inputs=2), (4, 6, 3, 4))
+
+
+def pictures():
+    for n, tanh in ((2, True), (4, False), (1, True)):
+        yield Case(f"pictures, n = {n}", lambda of, n=n, tanh=tanh: of.HyperConnections(
+            n, dim=6, branch=Features(6), layer_index=0, tanh=tanh), (2 * n, 6, 5, 3))
+
+
+def sums():
+    for make, shape in ((lambda of: of.GRUGatedResidual(8), (2, 5, 8)), (lambda of: of.GatedResidual(8), (2, 5, 8)),
+                        (lambda of: of.GatedResidual(8, fine_gate=True), (2, 5, 8)),
+                        (lambda of: of.OrthogonalResidualUpdate(double_precision=False), (2, 5, 8)),
+                        (lambda of: of.OrthogonalResidualUpdate(), (2, 5, 8)),
+                        (lambda of: of.MVSplitResidualUpdate(8), (2, 3, 5, 8))):
+        yield Case("", make, shape, shape)
+
+
+@unittest.skipIf(LACKING, LACKING)
+class AgainstPackage(harness.TestCase):
+    def check(self, module, cases, limits=(1e-5, 1e-4), seed=1):
+        cases = list(cases)
+        for case in harness.share(cases, len(cases)):
+            with self.subTest(case.name or case.make(module).__class__.__name__):
+                random.seed(seed)
+                theirs = case.make(package(module))
+                random.seed(seed)
+                ours = case.make(module)
+                self.assertEqual([(k, p.shape) for k, p in ours.state_dict().items()],
+                                 [(k, p.shape) for k, p in theirs.state_dict().items()])
+                same = [k for k, p in theirs.state_dict().items() if not k.startswith(("branch", "residual_transform", "gru",
+                                                                                       "to_learned"))]
+                for name in same:
+                    self.assertTrue(torch.equal(ours.state_dict()[name], theirs.state_dict()[name]), name)
+                ours.load_state_dict(noisy(theirs).state_dict())
+                theirs.load_state_dict(ours.state_dict())
+                (found, gradients), (wanted, expected) = case.run(ours), case.run(theirs)
+                for a, b in zip(*([o] if torch.is_tensor(o) else o for o in (found, wanted))):
+                    if not torch.is_tensor(b):
+                        self.assertEqual(a, b)
+                        continue
+                    self.assertEqual((a.shape, a.dtype), (b.shape, b.dtype))
+                    self.assertLess(relative(a, b), limits[0])
+                for name, gradient in expected.items():
+                    if gradient is None or gradient.norm() < 1e-6:
+                        continue
+                    self.assertLess(relative(gradients[name], gradient), limits[1], name)
+
+    def test_plain(self):
+        self.check(mine.hyper_connections, plain())
+
+    def test_manifold(self):
+        self.check(manifold_constrained_hyper_connections, (c for c in manifold() if "v2" not in c.name))
+
+    def test_manifold_v2(self):
+        self.check(mHCv2, (c for c in manifold() if "v2" in c.name))
+
+    def test_inputs(self):
+        self.check(hyper_connections_with_multi_input_streams,
+                   (c for c in inputs_and_branches() if c.name.startswith("inputs")))
+
+    def test_branches(self):
+        self.check(hyper_connections_with_multi_branch_inputs,
+                   (c for c in inputs_and_branches() if not c.name.startswith("inputs")))
+
+    def test_pictures(self):
+        self.check(hyper_connections_channel_first, pictures())
+
+    def test_sums(self):
+        self.check(residuals, sums())
+
+
+VIEWS = {"aten::" + name for name in (
+    "view", "reshape", "unflatten", "flatten", "transpose", "permute", "movedim", "t", "squeeze", "unsqueeze", "select",
+    "expand", "as_strided", "detach", "alias", "view_as", "_reshape_alias", "slice", "empty", "unbind", "to")}  # that
+# converts nothing: what does is aten::_to_copy
+COMPILED = ("hcc::forward", "hcc::backward")
+
+
+class Nothing(torch.autograd.Function if not LACKING else object):
+    """A branch that shows in a profile, both ways."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient.view_as(gradient)
+
+
+def operations(function):
+    """The operators that a profile of it has, but for views and memory; where the branch was: "branch"."""
+    from torch.profiler import ProfilerActivity, profile
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        function()
+    names = [event.name for event in sorted(profiled.events(), key=lambda event: event.time_range.start)]
+    names = ["branch" if name in ("Nothing", "NothingBackward") else name for name in names]
+    return [name for name in names if name == "branch" or ("::" in name and name not in VIEWS and
+                                                           not name.startswith(("autograd::", "torch::autograd")))]
+
+
+@unittest.skipIf(LACKING, LACKING)
+class Alone(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        os.environ["HCC_FALLBACK"] = "error"
+        self.addCleanup(os.environ.pop, "HCC_FALLBACK")
+
+    def test_nothing_in_between(self):
+        """One compiled call before a branch and one after it, in both directions; else views."""
+        sites = [(mine.HyperConnections, (6, 5, 12), 3)]
+        if harness.EVERYTHING:
+            sites += [(mine.mHC, (4, 5, 12), 2), (mHCv2.mHC, (2, 5, 2, 12), 2),
+                      (hyper_connections_channel_first.HyperConnections, (4, 6, 5, 3), 2)]
+        for make, shape, n in sites:
+            with self.subTest(make.__module__):
+                site = make(n, dim=shape[1] if len(shape) == 4 and make.__module__.endswith("first") else shape[-1])
+                site.branch = type("Branch", (nn.Module,), {"forward": lambda self, x: Nothing.apply(x)})()
+                given = torch.randn(shape, requires_grad=True)
+                out = site(given)
+                out.backward(torch.ones_like(out))
+                for p in (given, *site.parameters()):
+                    p.grad = None
+                self.assertEqual(operations(lambda: site(given)), ["hcc::forward", "branch", "hcc::forward"])
+                out, gradient = site(given), torch.ones_like(out)
+                self.assertEqual(operations(lambda: out.backward(gradient)),
+                                 ["hcc::backward", "branch", "hcc::backward"])
+
+    def test_two_halves(self):
+        """width_connection and depth_connection give what the wrapped branch gives; so does a decorated one."""
+        site, branch, given = noisy(mine.HyperConnections(3, dim=12)), Bend(12), torch.randn(6, 5, 12)
+        x, mixed, rest = site.width_connection(given)
+        self.assertEqual(rest["beta"].shape, (2, 5, 1, 3, 1))
+        whole = site.decorate_branch(branch)(given)
+        self.assertLess(relative(site.depth_connection(branch(x), mixed, **rest), whole), 1e-6)
+        tree = site.decorate_branch(lambda x: {"a": branch(x), "b": [1, x]})(given)
+        self.assertLess(relative(tree["a"], whole), 1e-6)
+        self.assertEqual(tree["b"][0], 1)
+
+    def test_types(self):
+        site = mine.HyperConnections(3, dim=12, branch=nn.Identity())
+        given = torch.randn(6, 5, 12)
+        whole = site(given)
+        for dtype, limit in ((torch.bfloat16, 2e-2), (torch.float16, 2e-3)):
+            self.assertEqual(site(given.to(dtype)).dtype, dtype)
+            self.assertLess(relative(site(given.to(dtype)), whole), limit)
+        with torch.no_grad():
+            self.assertFalse(site(given).requires_grad)
+        self.assertTrue(torch.equal(copy.deepcopy(site)(given), whole))
+
+    def test_strides(self):
+        """Streams and gradients that do not lie side by side."""
+        site = mine.HyperConnections(3, dim=12, branch=nn.Tanh())
+        given = torch.randn(5, 6, 12)
+        found = []
+        for x in (given.transpose(0, 1), given.transpose(0, 1).contiguous()):
+            x.requires_grad_()
+            out = site(x)
+            out.backward(torch.ones(12, 5, 6).permute(2, 1, 0) if x.is_contiguous() else torch.ones(6, 5, 12))
+            found.append((out, x.grad))
+        for a, b in zip(*found):
+            self.assertTrue(torch.equal(a, b))
+        if harness.EVERYTHING:
+            x = given.transpose(0, 1).contiguous().requires_grad_()
+            out = torch.compile(site, backend="aot_eager", fullgraph=True)(x)
+            out.backward(torch.ones(6, 5, 12))
+            self.assertTrue(torch.equal(out, found[1][0]))
+            self.assertTrue(torch.equal(x.grad, found[1][1]))
+
+    def test_what_is_left(self):
+        """What a function of Python does is refused here, and counted elsewhere."""
+        site = mine.HyperConnections(3, dim=12, branch=nn.Identity(), depth_residual_fn=lambda y, h: y + h)
+        with self.assertRaisesRegex(mine.FallbackError, "depth_residual_fn would run in PyTorch"):
+            site(torch.randn(6, 5, 12))
+        os.environ["HCC_FALLBACK"] = "allow"
+        before = mine.fallbacks().get("depth_residual_fn", 0)
+        site(torch.randn(6, 5, 12))
+        self.assertEqual(mine.fallbacks()["depth_residual_fn"], before + 1)
+
+    def test_residual(self):
+        make, expand, reduce = mine.get_init_and_expand_reduce_stream_functions(4, disable=True)
+        x, branch = torch.randn(2, 3, 8), nn.Linear(8, 8)
+        self.assertTrue(torch.equal(reduce(make(dim=8, branch=branch)(expand(x))), branch(x) + x))
+
+
+@unittest.skipIf(LACKING, LACKING)
+class Ends(harness.TestCase):
+    """Modules that are no sites: PyTorch's own operators, and the same."""
+
+    def test_streams(self):
+        for module in (mine.hyper_connections, mHCv2):
+            theirs = package(module)
+            for options in ({}, {"add_stream_embed": True, "dim": 6}):
+                pairs = [of.get_expand_reduce_stream_functions(3, **options) for of in (module, theirs)]
+                for ours, other in zip(*pairs):
+                    noisy(other)
+                    ours.load_state_dict(other.state_dict())
+                x = torch.randn(2, 4, 6)
+                found, wanted = (expand(x) for expand, _ in pairs)
+                self.assertTrue(torch.equal(found, wanted))
+                self.assertLess(relative(pairs[0][1](found), pairs[1][1](wanted)), 1e-6)
+        for options in ({}, {"channel_first": True}):
+            x = torch.randn(6, 5, 4, 3) if options else torch.randn(6, 4, 5)
+            for name in ("StreamEmbed", "AttentionPoolReduceStream"):
+                ours, other = (getattr(of, name)(3, 5, **options)
+                               for of in (mine.hyper_connections, package(mine.hyper_connections)))
+                ours.load_state_dict(noisy(other).state_dict())
+                if not (options and name == "StreamEmbed"):
+                    self.assertLess(relative(ours(x), other(x)), 1e-6)
+
+    def test_vit(self):
+        sizes = dict(image_size=16, patch_size=8, num_classes=5, dim=16, depth=1, heads=2, mlp_dim=20, dim_head=8,
+                     num_residual_streams=2)
+        theirs = noisy(package(vit).ViT(**sizes))
+        ours = vit.ViT(**sizes)
+        self.assertEqual(list(ours.state_dict()), list(theirs.state_dict()))
+        if harness.EVERYTHING:
+            ours.load_state_dict(theirs.state_dict())
+            image = torch.randn(2, 3, 16, 16)
+            self.assertLess(relative(ours(image), theirs(image)), 1e-5)
+
+
+def changed(text):
+    """Python with the package's import changed to ours."""
+    return re.sub(r"(from|import) hyper_connections\b", r"\1 hcc.hyper_connections", text)
+
+
+@unittest.skipIf(LACKING, LACKING)
+class TheirOwn(harness.TestCase):
+    """The package's own words, where somebody says where they are."""
+
+    def told(self, name):
+        path = os.environ.get(name)
+        if not path:
+            self.skipTest(f"{name} does not say where it is")
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+
+    def test_readme(self):
+        """Every Python block of the README, with our import and with theirs: the same residual and gradients."""
+        text = self.told("HYPER_CONNECTIONS_README")
+        blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+        self.assertGreater(len(blocks), 0)
+        first = blocks[0]
+        for block in blocks:
+            if "import" not in block:  # a line that goes on from the first block
+                block = first.split("# 1.")[0] + block
+            found = []
+            for source in (changed(block), block):
+                torch.manual_seed(3)
+                random.seed(3)
+                names = {}
+                exec(compile(source, "README", "exec"), names)
+                residual = names["residual"]
+                if residual.requires_grad:
+                    (residual * torch.linspace(-1, 1, residual.shape[-1])).sum().backward()
+                found.append((residual, names["branch"].weight.grad))
+            (ours, gradient), (theirs, wanted) = found
+            self.assertLess(relative(ours, theirs), 1e-5)
+            if wanted is not None:
+                self.assertLess(relative(gradient, wanted), 1e-4)
+        print(f"README: {len(blocks)} blocks", flush=True)
+
+    def test_suite(self):
+        text = self.told("HYPER_CONNECTIONS_TESTS")
+        missing = harness.lacking("pytest")
+        if missing:
+            self.skipTest(missing)
+        path = self.write("test_theirs.py", changed(text))
+        environment = os.environ | {"HCC_FALLBACK": "error",
+                                    "PYTHONPATH": os.path.join(harness.ROOT, "python")}
+        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", path], env=environment,
+                              capture_output=True, text=True)
+        print(done.stdout[-1500:], flush=True)
+        self.assertEqual(done.returncode, 0, done.stdout[-4000:] + done.stderr[-1000:])
+
+
+if __name__ == "__main__":
+    harness.main(__name__)
