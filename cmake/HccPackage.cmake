@@ -27,6 +27,11 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # Loaded by its name, which dpkg-shlibdeps cannot see; and what `hcc build` links with.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS
     "libopenblas0, gcc | c-compiler, libc6-dev, libjansson-dev, libpcre2-dev")
-set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+# What cpack itself writes of this depends on its version.
+set(control ${CMAKE_BINARY_DIR}/control)
+file(WRITE ${control}/triggers "activate-noawait ldconfig\n")
+file(WRITE ${control}/shlibs "libhcc ${PROJECT_VERSION_MAJOR} hcc (>= ${PROJECT_VERSION})\n"
+                             "libhcrt ${HC_ABI_VERSION} hcc (>= ${PROJECT_VERSION})\n")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${control}/triggers ${control}/shlibs)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 include(CPack)

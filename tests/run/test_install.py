@@ -81,7 +81,7 @@ class Installed(harness.TestCase):
                    "project(consumer LANGUAGES NONE)\nfind_package(hcc 0.9 REQUIRED)\n")
         said = self.expect(harness.run(
             ["cmake", "-S", self.folder, "-B", self.path("build"),
-             f"-DCMAKE_PREFIX_PATH={self.prefix}"]), 1)
+             f"-Dhcc_DIR={os.path.dirname(self.found('hccConfig.cmake'))}"]), 1)
         self.assertIn("compatible with requested version", " ".join(said.err.split()))
 
     def test_pkg_config(self):
