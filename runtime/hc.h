@@ -120,9 +120,12 @@ typedef struct {
 /* All that one hc_apply reads and writes. Zero-initialise. Memory is dense, as hc_input and
  * hc_result say, but for strides: elements from where a sample begins to where the next one does
  * (in memory by sample; 0: dense; an array that is NULL: all are), which are at least a sample's
- * elements. It begins wherever its elements may (what is written is faster where that is 64-byte
- * aligned and dense: elsewhere it is made in the context and moved); nothing beyond it is read or
- * written; what is written overlaps nothing else. */
+ * elements. Where samples of inputs or results lie apart, each runs by itself, with the same result
+ * up to rounding. Memory begins wherever its elements may; nothing beyond it is read or written;
+ * what is written overlaps nothing else. Values are moved by way of the context, which takes time,
+ * where memory that is written is not 64-byte aligned (each sample's, if they lie apart), where
+ * gradients alone lie apart, and where they do and the program sums over samples at each position.
+ */
 typedef struct {
     int64_t samples, positions;
     const void *const *inputs;     /* by input */

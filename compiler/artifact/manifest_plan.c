@@ -295,17 +295,19 @@ static void add_calls(JsonText *t, const char *key, const Plan *plan, const Sour
     json_text_close(t, ']');
 }
 
-static void add_regions(JsonText *t, const Plan *plan) {
-    json_text_open(t, "regions", '{');
+static void add_regions(JsonText *t, const char *key, const uint64_t *bytes) {
+    json_text_open(t, key, '{');
     for (Region region = REGION_GLOBAL; region < REGION_NONE; region++)
-        json_text_integer(t, plan_region_names[region], plan->region_bytes[region]);
+        json_text_integer(t, plan_region_names[region], bytes[region]);
     json_text_close(t, '}');
 }
 
 void manifest_plan(JsonText *t, const Plan *plan, NestKernel *const *kernels,
                    const SourceSet *sources) {
     json_text_open(t, "plan", '{');
-    add_regions(t, plan);
+    add_regions(t, "regions", plan->region_bytes);
+    if (plan_is_called(plan->program))
+        add_regions(t, "saved", plan->saved_bytes);
     add_tables(t, plan);
     add_kernels(t, plan, kernels);
     add_calls(t, "forward", plan, sources, 0, plan->n_forward_calls);

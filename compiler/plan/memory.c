@@ -18,6 +18,7 @@ typedef struct {
     Plan *plan;
     const TirBlock *block;
     Lives lives; /* of slots, by call */
+    bool *saved; /* by slot: what the caller keeps between the passes */
 } Placement;
 
 Region plan_region(TirDomain d) {
@@ -99,12 +100,24 @@ static void widen_kept(Placement *m) {
     }
 }
 
+/* Between the passes other calls of the program may run: what the forward pass leaves to the
+ * backward pass is the caller's to keep. Nothing where the passes follow each other. */
+static void find_saved(Placement *m) {
+    const Plan *plan = m->plan;
+    const uint32_t forward = plan->n_forward_calls;
+    m->saved = ARENA_ARRAY(plan->arena, bool, plan->slots.count);
+    for (uint32_t slot = 0; slot < plan->slots.count && plan_is_called(plan->program); slot++)
+        m->saved[slot] = m->lives.first[slot] < forward && m->lives.last[slot] != NEVER &&
+                         m->lives.last[slot] >= forward;
+}
+
 static void find_lives(Placement *m) {
     Plan *plan = m->plan;
     m->lives = lives_create(plan->arena, plan->slots.count);
     for (uint32_t c = 0; c < plan->calls.count; c++)
         lives_touch(&m->lives, c, &plan->calls.at[c], NULL);
     widen_to_walk(m);
+    find_saved(m);
     widen_kept(m);
     lives_keep_outputs(&m->lives, plan->program, FOR_EVER);
 }
@@ -121,9 +134,7 @@ typedef struct {
 
 static const uint64_t NO_END = UINT64_MAX;
 
-static uint64_t region_take(Plan *plan, RegionGaps *r, uint64_t size) {
-    if (r->gaps.count == 0)
-        vec_push(plan->arena, &r->gaps, (Gap){0, NO_END});
+static uint64_t region_take(RegionGaps *r, uint64_t size) {
     uint32_t k = 0;
     while (r->gaps.at[k].to - r->gaps.at[k].from < size)
         k++;
@@ -176,9 +187,28 @@ static void give_back(Placement *m, RegionGaps *regions, Endings *e, uint32_t ca
         }
 }
 
+/* All of it is there at once, when the forward pass has ended. */
+static void place_saved(Placement *m) {
+    Plan *plan = m->plan;
+    for (uint32_t k = 0; k < m->lives.born.count; k++) {
+        const uint32_t slot = m->lives.born.at[k];
+        CallBuffer *buffer = &plan->buffer[slot];
+        if (!m->saved[slot] || buffer->region != REGION_NONE)
+            continue;
+        const PlanSlot *of = &plan->slots.at[slot];
+        const Region region = plan_region(tir_node(m->block, of->value)->type.domain);
+        *buffer = (CallBuffer){region, of->element, plan->region_bytes[region], slot};
+        plan->region_bytes[region] += plan_slot_bytes(plan, slot);
+    }
+    for (Region region = REGION_GLOBAL; region < REGION_PARTIAL; region++)
+        plan->saved_bytes[region] = plan->region_bytes[region];
+}
+
 static void place_buffers(Placement *m) {
     Plan *plan = m->plan;
     RegionGaps regions[REGION_NONE] = {0};
+    for (Region region = REGION_GLOBAL; region < REGION_NONE; region++)
+        vec_push(plan->arena, &regions[region].gaps, (Gap){plan->saved_bytes[region], NO_END});
     Endings endings = {.slots = ARENA_ARRAY(plan->arena, TirId, plan->calls.count),
                        .another = ARENA_ARRAY(plan->arena, TirId, plan->slots.count)};
     for (uint32_t k = 0; k < m->lives.born.count; k++) {
@@ -195,7 +225,7 @@ static void place_buffers(Placement *m) {
                              .index = slot};
         give_back(m, regions, &endings, m->lives.first[slot]);
         const uint64_t size = plan_slot_bytes(plan, slot);
-        buffer->offset = region_take(plan, &regions[buffer->region], size);
+        buffer->offset = region_take(&regions[buffer->region], size);
         if (buffer->offset + size > plan->region_bytes[buffer->region])
             plan->region_bytes[buffer->region] = buffer->offset + size;
         if (m->lives.last[slot] != FOR_EVER) {
@@ -263,6 +293,7 @@ void plan_pack(Plan *plan) {
             plan->region_bytes[region] = 0;
     plan->tables.count = 0;
     find_lives(&m);
+    place_saved(&m);
     place_buffers(&m);
     place_tables(&m);
 }

@@ -206,6 +206,7 @@ typedef struct Plan {
     VEC(PlanRound) rounds; /* the last one is the step itself */
     VEC(PlanTable) tables;
     uint64_t region_bytes[REGION_NONE]; /* for each unit of its count */
+    uint64_t saved_bytes[REGION_NONE];  /* of them the first: what the forward pass leaves */
     PlanRefusal refused;                /* then the rest is incomplete */
 } Plan;
 
@@ -238,6 +239,8 @@ uint64_t plan_value_bytes(const Plan *plan, TirId value);
 bool plan_is_leaf(const TirNode *node);
 /* Ops that move elements and compute nothing, read through wherever they are used. */
 bool plan_is_view(const TirNode *node);
+/* Whether its caller has results of it, and calls each pass when it will. */
+bool plan_is_called(const TirProgram *p);
 /* Whether a value lies in memory of the caller's, which ends with its rows. */
 bool plan_is_given(const Plan *plan, TirId value);
 /* As the manifest says it. */

@@ -207,15 +207,8 @@ static void list_round(Rounds *r, uint32_t round, bool last) {
     vec_push(plan->arena, &plan->rounds, to);
 }
 
-static bool has_results(const TirProgram *p) {
-    for (uint32_t k = 0; k < p->outputs.count; k++)
-        if (p->outputs.at[k].role == TIR_OUT_RESULT)
-            return true;
-    return false;
-}
-
 void plan_rounds(Plan *plan) {
-    if (has_results(plan->program))
+    if (plan_is_called(plan->program))
         return; /* its caller has the whole batch, and may call it for any part of it */
     const uint32_t slots = plan->slots.count, calls = plan->calls.count;
     const uint32_t values = plan->program->block->nodes.count;

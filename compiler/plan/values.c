@@ -43,6 +43,13 @@ bool plan_reads_across(const TirNode *node) {
     return node->op == TIR_SHIFT;
 }
 
+bool plan_is_called(const TirProgram *p) {
+    for (uint32_t k = 0; k < p->outputs.count; k++)
+        if (p->outputs.at[k].role == TIR_OUT_RESULT)
+            return true;
+    return false;
+}
+
 bool plan_is_given(const Plan *plan, TirId value) {
     return tir_node(plan->program->block, value)->op == TIR_INPUT || plan->output[value];
 }

@@ -29,7 +29,7 @@ model m {
 
 
 @functools.cache
-def primitive(d=8, f64=True, results="h", part=None, site=None, apart=False, beside=False, folded=(), text=TRUNK):
+def primitive(d=33, f64=True, results="h", part=None, site=None, apart=False, beside=False, folded=(), text=TRUNK):
     cut = {"part": part, "site": site} if part else {"results": results}
     return hcc.torch.Primitive(hcc.program(text, d=d, f64=f64, apart=apart, beside=beside, **cut), folded=folded)
 
@@ -48,7 +48,7 @@ def inputs(p, samples=3, positions=4, seed=1):
 class Primitives(harness.TestCase):
     def test_gradients(self):
         """By finite differences, at widths on both sides of vectors."""
-        for d in (8, 31, 32, 33, 65):
+        for d in harness.share((33, 8, 31, 32, 64, 65, 129), 7):
             p = primitive(d)
             with self.subTest(d=d):
                 self.assertTrue(torch.autograd.gradcheck(lambda *x: p(x[:1], x[1:]), (*inputs(p, 2, 2), *parameters(p)),
@@ -107,15 +107,15 @@ class Primitives(harness.TestCase):
         p, weights = primitive(), parameters(primitive())
         dense = inputs(p)[0].detach()
         expected, = p([dense], weights)
-        wide = torch.zeros(3, 2, 4, 8, dtype=p.dtype)
+        wide = torch.zeros(3, 2, 4, 33, dtype=p.dtype)
         wide[:, 1] = dense
         for name, x in (("samples apart", wide[:, 1]), ("transposed", dense.transpose(0, 1).contiguous().transpose(0, 1)),
                         ("features apart", torch.stack([dense, dense], -1)[..., 0]), ("rows", dense.unflatten(1, (2, 2)))):
             with self.subTest(name):
                 torch.testing.assert_close(p([x], weights)[0].reshape(expected.shape), expected, rtol=0, atol=0)
-        one = dense[:1].expand(3, 4, 8)
+        one = dense[:1].expand(3, 4, 33)
         torch.testing.assert_close(p([one], weights)[0], p([one.contiguous()], weights)[0], rtol=0, atol=0)
-        self.assertEqual(p([dense.unflatten(1, (2, 2))], weights)[0].shape, (3, 2, 2, 8))
+        self.assertEqual(p([dense.unflatten(1, (2, 2))], weights)[0].shape, (3, 2, 2, 33))
 
     def test_types(self):
         single = primitive(f64=False)
@@ -134,8 +134,8 @@ class Primitives(harness.TestCase):
     def test_what_does_not_fit_is_refused(self):
         p, weights = primitive(), parameters(primitive())
         x, = inputs(p)
-        for given, values, said in (([x[..., :7]], weights, r"'x' is \[samples, positions, 8\], not \[3, 4, 7\]"),
-                                    ([x[0, 0]], weights, r"not \[8\]"),
+        for given, values, said in (([x[..., :32]], weights, r"'x' is \[samples, positions, 33\], not \[3, 4, 32\]"),
+                                    ([x[0, 0]], weights, r"not \[33\]"),
                                     ([x[:0]], weights, "a batch of 0 samples"), ([], weights, "takes 1 inputs"),
                                     ([x], weights[1:], "and 20 parameters, not 1 and 19"),
                                     ([x.repeat(1, 17, 1)], weights, "64"),
@@ -170,7 +170,7 @@ class Primitives(harness.TestCase):
                 for mine, one in zip(torch.autograd.grad(way(x), [x, *weights]), expected):
                     torch.testing.assert_close(mine, one)
         with torch.autocast("cpu", torch.bfloat16):
-            y, = p([torch.nn.functional.linear(x, torch.eye(8))], weights)
+            y, = p([torch.nn.functional.linear(x, torch.eye(33))], weights)
         self.assertEqual(y.dtype, torch.bfloat16)
         torch.testing.assert_close(y.float(), p([x], weights)[0], rtol=0.05, atol=0.05)
 
@@ -190,6 +190,63 @@ class Primitives(harness.TestCase):
         for k in range(8):
             for mine, one in zip(found[k], expected[k]):
                 torch.testing.assert_close(mine, one, rtol=0, atol=0)
+
+
+@unittest.skipIf(LACKING, LACKING)
+class Connections(harness.TestCase):
+    def branches(self, dim, count):
+        torch.manual_seed(0)
+        return [torch.nn.Sequential(torch.nn.Linear(dim, dim), torch.nn.Tanh()) for _ in range(count)]
+
+    def test_one_branch(self):
+        branch, = self.branches(33, 1)
+        module = hcc.torch.connection("residual", branch, dim=33)
+        x = torch.randn(2, 5, 33)
+
+        def norm(h):
+            return h * (h.square().mean(-1, keepdim=True) + 1e-5).rsqrt()
+
+        torch.testing.assert_close(module(x), norm(x + branch(norm(x))), rtol=1e-4, atol=1e-4)
+
+    def test_it_is_the_trunk_of_a_text(self):
+        """With the branch in the text, at the same weights: values and all gradients."""
+        for connection in harness.share(("frac", "dhc(n = 2)", "mhc(n = 4)", "residual"), 4):
+            with self.subTest(connection):
+                text = TRUNK.replace("dhc(n = 2) : mlp(9)", f"{connection} : squash").replace("use std;", """use std;
+                    branch squash : x[d] -> y[d] { param W[d, d] ~ normal(0.3); let y[c] = tanh(sum[k] W[c,k] * x[k]); }""")
+                whole = hcc.torch.compile(text, results="h", seed=1)
+                branches = [torch.nn.Sequential(torch.nn.Linear(8, 8, bias=False), torch.nn.Tanh()) for _ in range(2)]
+                module = hcc.torch.connection(connection, *branches, dim=8)
+                pairs = [(branch[0].weight, f"trunk.{k}.a.W") for k, branch in enumerate(branches)]
+                pairs += [(one, f"trunk.{k}.a.hc.{name}") for k, site in enumerate(module.sites)
+                          for name, one in site.named_parameters()]
+                texts = dict(whole.named_parameters())
+                self.assertEqual(sorted(name for _, name in pairs), sorted(texts))
+                with torch.no_grad():
+                    for one, name in pairs:
+                        texts[name].add_(0.1 * torch.randn_like(one))
+                        one.copy_(texts[name])
+                x = torch.randn(3, 4, 8, requires_grad=True)
+                y, expected = module(x), whole(x)
+                torch.testing.assert_close(y, expected)
+                found = torch.autograd.grad(y.square().sum(), [x, *(one for one, _ in pairs)])
+                expected = torch.autograd.grad(expected.square().sum(), [x, *(texts[name] for _, name in pairs)])
+                for mine, one in zip(found, expected):
+                    torch.testing.assert_close(mine, one, rtol=1e-4, atol=1e-5)
+
+    def test_copies(self):
+        module = hcc.torch.connection("dhc(n = 2)", *self.branches(8, 2), dim=8, seed=3)
+        x = torch.randn(2, 3, 3, 8)
+        for other in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+            torch.testing.assert_close(other(x), module(x), rtol=0, atol=0)
+        same = hcc.torch.connection("dhc(n = 2)", *self.branches(8, 2), dim=8, seed=3)
+        self.assertEqual(list(same.state_dict())[0], "branches.0.0.weight")
+        self.assertIn("sites.1.Am", same.state_dict())
+        torch.testing.assert_close(same(x), module(x), rtol=0, atol=0)
+        with self.assertRaisesRegex(hcc.CompileError, "did you mean `dhc`"):
+            hcc.torch.connection("dhcc(n = 2)", *self.branches(8, 1), dim=8)
+        with self.assertRaisesRegex(hcc.ArgumentError, "needs a branch"):
+            hcc.torch.connection("dhc(n = 2)", dim=8)
 
 
 GPT = """use std;

@@ -28,7 +28,9 @@ size_t hc_outputs_bytes(const HcOwnOutputs *o, const HcPlan *plan) {
 HcStatus hc_outputs_grow(HcOwnOutputs *o, const HcExec *exec, uint32_t output, bool *moved,
                          HcError *error) {
     const HcGiven given = hc_plan_given(exec->plan, output);
-    const size_t bytes = (size_t)(given.bytes * exec->instances[given.domain]);
+    const size_t bytes = (size_t)(exec->apart > 1 && hc_is_by_sample(given.domain)
+                                      ? exec->apart * hc_exec_output_step(exec, output)
+                                      : given.bytes * exec->instances[given.domain]);
     if (bytes <= o->bytes[output] || !hc_plan_is_in_place(exec->plan, output))
         return HC_OK;
     void *grown = hc_aligned(bytes);
@@ -57,11 +59,13 @@ HcStatus hc_applier_create(HcApplier *a, const HcExec *like, HcError *error) {
     a->parameters = calloc(plan->n_parameters + 1, sizeof *a->parameters);
     a->gradients = calloc(plan->n_parameters + 1, sizeof *a->gradients);
     a->outputs = calloc(hc_plan_given_count(plan) + 1, sizeof *a->outputs);
+    a->input_steps = calloc(plan->n_inputs + 1, sizeof *a->input_steps);
+    a->output_steps = calloc(hc_plan_given_count(plan) + 1, sizeof *a->output_steps);
     status = hc_outputs_create(&a->own, plan, error);
     if (status != HC_OK)
         return status;
-    if (!a->outputs || !a->inputs || !a->dense || !a->dense_bytes || !a->parameters ||
-        !a->gradients)
+    if (!a->outputs || !a->input_steps || !a->output_steps || !a->inputs || !a->dense ||
+        !a->dense_bytes || !a->parameters || !a->gradients)
         return hc_fail_memory(error, "the model's plan");
     a->made = true;
     return HC_OK;
@@ -76,6 +80,8 @@ void hc_applier_destroy(HcApplier *a, const HcPlan *plan) {
     free(a->parameters);
     free(a->gradients);
     free(a->outputs);
+    free(a->input_steps);
+    free(a->output_steps);
     hc_outputs_destroy(&a->own, plan);
     hc_exec_destroy(&a->exec);
     *a = (HcApplier){0};
@@ -93,7 +99,8 @@ size_t hc_applier_bytes(const HcApplier *a) {
 
 HcStatus hc_applier_take_dense(HcApplier *a, uint32_t k, HcError *error) {
     const HcInputPlan *input = &a->exec.plan->inputs[k];
-    const size_t bytes = hc_plan_input_bytes(input, a->exec.samples, a->exec.positions);
+    const size_t bytes =
+        hc_plan_input_bytes(input, hc_exec_all_samples(&a->exec), a->exec.positions);
     a->inputs[k] = a->dense[k];
     if (bytes <= a->dense_bytes[k])
         return HC_OK;

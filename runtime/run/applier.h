@@ -21,6 +21,7 @@ typedef struct {
     HcExec exec; /* apart from the context's own: neither changes the other's extents */
     bool made;
     void **inputs, **parameters, **gradients; /* what calls use, by number */
+    int64_t *input_steps, *output_steps;      /* likewise: bytes from a sample to the next */
     void **outputs;                           /* likewise: the caller's, or */
     HcOwnOutputs own;                         /* ours */
     void **dense;                             /* by input: memory for what was not given dense */
@@ -33,7 +34,9 @@ static inline HcPlaces hc_applier_places(const HcApplier *applier) {
     return (HcPlaces){.param_at = applier->parameters,
                       .grad_at = applier->gradients,
                       .inputs = applier->inputs,
-                      .outputs = applier->outputs};
+                      .outputs = applier->outputs,
+                      .input_steps = applier->input_steps,
+                      .output_steps = applier->output_steps};
 }
 void hc_applier_destroy(HcApplier *applier, const HcPlan *plan);
 size_t hc_applier_bytes(const HcApplier *applier);

@@ -32,6 +32,18 @@ static HcLayout input_layout(const HcContext *c, uint32_t k, const int64_t *stri
     return hc_layout(&c->applier.exec, in->domain, in->count, in->element, strides, index);
 }
 
+static HcStatus check_integers(HcContext *c, const HcInputPlan *in, const void *at,
+                               const HcLayout *l) {
+    const HcExec *exec = &c->applier.exec;
+    const int64_t samples = hc_is_by_sample(in->domain) ? hc_exec_all_samples(exec) : 1;
+    const int64_t each = in->count * (hc_is_by_position(in->domain) ? exec->positions : 1);
+    HcStatus status = HC_OK;
+    for (int64_t s = 0; s < samples && status == HC_OK && in->integer; s++)
+        status = hc_check_integers(
+            c, in, (const int32_t *)((uintptr_t)at + (uintptr_t)(s * l->stride)), each);
+    return status;
+}
+
 /* What calls read as an input; `at` NULL: zeros. */
 static HcStatus take_input(HcContext *c, uint32_t k, const char *what, const void *at,
                            const int64_t *strides, int64_t index) {
@@ -41,16 +53,17 @@ static HcStatus take_input(HcContext *c, uint32_t k, const char *what, const voi
     HcStatus status = check_memory(c, what, in->name, at, hc_element_bytes(in->element), &given);
     if (status != HC_OK)
         return status;
-    if (at && hc_layout_is_dense(&a->exec, &given)) {
+    if (at && (a->exec.apart > 1 || hc_layout_is_dense(&a->exec, &given))) {
         a->inputs[k] = (void *)(uintptr_t)at; /* kernels only read inputs */
-    } else {
-        status = hc_applier_take_dense(a, k, &c->error);
-        if (status != HC_OK)
-            return status;
-        hc_move(&a->exec, a->inputs[k], &dense, at, &given);
+        a->input_steps[k] = given.stride;
+        return check_integers(c, in, at, &given);
     }
-    return hc_check_integers(c, in, a->inputs[k],
-                             hc_plan_input_elements(in, a->exec.samples, a->exec.positions));
+    status = hc_applier_take_dense(a, k, &c->error);
+    if (status != HC_OK)
+        return status;
+    a->input_steps[k] = dense.stride;
+    hc_move(&a->exec, a->inputs[k], &dense, at, &given);
+    return check_integers(c, in, a->inputs[k], &dense);
 }
 
 static HcStatus take_inputs(HcContext *c, const HcApply *apply) {
@@ -133,8 +146,11 @@ static HcLayout made_layout(const HcContext *c, HcBuffer buffer, const HcLayout 
                             : buffer.region == HC_REGION_OUTPUT
                                 ? hc_plan_given(&c->plan, buffer.index).domain
                                 : domains[buffer.region];
+    const HcPlaces places = hc_applier_places(&c->applier);
     HcLayout made = {domain, as->bytes, 0};
-    if (hc_is_by_sample(domain))
+    if (hc_is_by_sample(domain) && c->applier.exec.apart > 1)
+        made.stride = hc_exec_step(&c->applier.exec, buffer, &places);
+    else if (hc_is_by_sample(domain))
         made.stride = as->bytes * (hc_is_by_position(domain) ? c->applier.exec.positions : 1);
     return made;
 }
@@ -178,12 +194,16 @@ static void give_gradients(HcContext *c, const HcApply *apply) {
 static HcStatus take_output(HcContext *c, uint32_t output, void *at, const HcLayout *l) {
     HcApplier *a = &c->applier;
     bool moved;
-    if (at && (uintptr_t)at % HC_ALIGN == 0 && hc_layout_is_dense(&a->exec, l)) {
+    const bool apart = a->exec.apart > 1;
+    if (at && (uintptr_t)at % HC_ALIGN == 0 &&
+        (apart ? l->stride % HC_ALIGN == 0 : hc_layout_is_dense(&a->exec, l))) {
         a->outputs[output] = at;
+        a->output_steps[output] = l->stride;
         return HC_OK;
     }
     HcStatus status = hc_outputs_grow(&a->own, &a->exec, output, &moved, &c->error);
     a->outputs[output] = a->own.at[output];
+    a->output_steps[output] = hc_exec_output_step(&a->exec, output);
     return status;
 }
 
@@ -234,13 +254,36 @@ static HcStatus check_program(HcContext *c, const HcApply *apply, bool backward)
     return hc_check_positions(&c->plan, apply->positions, &c->error);
 }
 
+static bool is_apart(HcDomain domain, int64_t elements, int64_t positions, const int64_t *strides,
+                     int64_t index) {
+    return strides && strides[index] && hc_is_by_sample(domain) &&
+           strides[index] != elements * (hc_is_by_position(domain) ? positions : 1);
+}
+
+/* Whether samples run each by itself, for they do not lie beside each other: by what both passes
+ * are given. What else lies apart is then read and written where it is, and otherwise moved. */
+static bool lies_apart(const HcContext *c, const HcApply *apply) {
+    const HcPlan *plan = &c->plan;
+    bool apart = false;
+    for (uint32_t k = 0; k < plan->n_given; k++)
+        apart = apart || is_apart(plan->inputs[k].domain, plan->inputs[k].count, apply->positions,
+                                  apply->input_strides, k);
+    for (uint32_t k = 0; k < plan->n_results; k++) {
+        const HcOutput *of = hc_plan_result(plan, k);
+        apart = apart || is_apart(of->domain, hc_output_elements(of), apply->positions,
+                                  apply->result_strides, k);
+    }
+    return apart && plan->runs_apart && apply->samples > 1;
+}
+
 static HcStatus begin(HcContext *c, const HcApply *apply, bool backward) {
     HcStatus status = check_program(c, apply, backward);
     if (status == HC_OK)
         status = hc_applier_create(&c->applier, &c->exec, &c->error);
     HcExec *exec = status == HC_OK ? &c->applier.exec : NULL;
     if (status == HC_OK)
-        status = hc_exec_bind_in(exec, apply->samples, apply->positions, apply->saved, &c->error);
+        status = hc_exec_bind_in(exec, apply->samples, apply->positions, lies_apart(c, apply),
+                                 apply->saved, &c->error);
     if (status == HC_OK)
         status = take_parameters(c, apply);
     if (status == HC_OK)
@@ -283,5 +326,9 @@ uint64_t hc_saved_bytes(HcContext *c, int64_t samples, int64_t positions) {
     if (!c || hc_check_positions(&c->plan, positions, &c->error) != HC_OK ||
         hc_applier_create(&c->applier, &c->exec, &c->error) != HC_OK)
         return 0;
-    return hc_exec_bytes(&c->applier.exec, samples, positions);
+    HcExec *exec = &c->applier.exec;
+    const size_t together = hc_exec_saved_bytes(exec, samples, positions, false);
+    const size_t apart =
+        c->plan.runs_apart && together ? hc_exec_saved_bytes(exec, samples, positions, true) : 0;
+    return together > apart ? together : apart;
 }

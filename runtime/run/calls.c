@@ -11,40 +11,56 @@ typedef struct {
     const HcBoundCall *bound;
     void *const *buffers;
     int64_t bytes; /* ZERO: in all */
+    int64_t rows;  /* REDUCE */
 } Job;
 
 typedef struct {
-    const HcExec *exec;
+    HcExec *exec;
     HcKernel *kernel;
+    const HcCall *call;
     const HcExtents *extents;
     void *const *buffers;
     int64_t first_task;
-    const HcCall *call;
-    int64_t tail; /* the task whose idle rows would come behind the caller's memory; -1: none */
+    int64_t tasks; /* of each sample that runs by itself; 0: they run at once */
+    int64_t tail; /* the last task, whose idle rows the caller's memory has no room for; -1: none */
+    bool partial; /* it adds up what tasks sum */
 } KernelJob;
 
 /* A kernel's last micro-tile writes rows that there are not, too. Our own memory has room for them,
- * the caller's has not: what the last task gives to it is made in ours. */
-static int64_t redirect_tail(HcExec *exec, const HcCall *call, void *const *buffers) {
+ * the caller's has not: what the last task gives to it is made in ours, and handed out. */
+static int64_t tail_of(const HcExec *exec, const HcCall *call) {
     const int64_t n = exec->instances[call->domain];
     if (!call->gives || call->per_sample > 0 || call->domain == HC_GLOBAL || n % HC_TILE_STEP == 0)
         return -1;
-    const int64_t first = hc_exec_last_first(exec, call);
-    uint8_t *at = exec->tails;
+    return hc_exec_last_first(exec, call) / (int64_t)hc_tile((uint64_t)n);
+}
+
+static uint8_t *buffer_of(const KernelJob *job, uint32_t k, int64_t sample) {
+    const int64_t step = job->exec->steps[job->call->first + k];
+    return (uint8_t *)((uintptr_t)job->buffers[k] + (uintptr_t)(sample * step));
+}
+
+/* The buffers of a task of a sample by itself, or of a last one. */
+static void *const *buffers_of(const KernelJob *job, int64_t sample, bool tail, int32_t worker) {
+    const HcExec *exec = job->exec;
+    const HcCall *call = job->call;
+    void **to = exec->worker_addresses + (size_t)worker * exec->most_addresses;
+    uint8_t *at = exec->tails + (size_t)worker * exec->tails_stride;
     for (uint32_t k = 0; k < call->count; k++) {
-        const size_t bytes = k < call->reads ? 0 : hc_exec_tail_bytes(exec, call, k);
-        exec->tail_addresses[k] = buffers[k];
+        const size_t bytes = tail && k >= call->reads ? hc_exec_tail_bytes(exec, call, k) : 0;
+        to[k] = buffer_of(job, k, sample);
         if (bytes == 0)
             continue;
         const uint32_t output = exec->plan->buffers[call->first + k].index;
-        const int64_t before = first * hc_plan_given(exec->plan, output).bytes;
-        exec->tail_addresses[k] = (void *)((uintptr_t)at - (uintptr_t)before);
+        const int64_t before =
+            hc_exec_last_first(exec, call) * hc_plan_given(exec->plan, output).bytes;
+        to[k] = (void *)((uintptr_t)at - (uintptr_t)before);
         at += bytes;
     }
-    return first / (int64_t)hc_tile((uint64_t)n);
+    return to;
 }
 
-static void hand_out_tail(const KernelJob *job) {
+static void hand_out_tail(const KernelJob *job, int64_t sample, void *const *made) {
     const HcExec *exec = job->exec;
     const HcCall *call = job->call;
     const int64_t first = hc_exec_last_first(exec, call),
@@ -54,32 +70,49 @@ static void hand_out_tail(const KernelJob *job) {
         if (b->region != HC_REGION_OUTPUT)
             continue;
         const int64_t row = hc_plan_given(exec->plan, b->index).bytes;
-        const uintptr_t from = (uintptr_t)exec->tail_addresses[k] + (uintptr_t)(first * row);
-        memcpy((uint8_t *)job->buffers[k] + first * row, (const void *)from, (size_t)(rows * row));
+        const uintptr_t from = (uintptr_t)made[k] + (uintptr_t)(first * row);
+        memcpy(buffer_of(job, k, sample) + first * row, (const void *)from, (size_t)(rows * row));
     }
 }
 
 static void kernel_task(void *argument, int64_t task, int32_t worker) {
     const KernelJob *job = argument;
     void *scratch = job->exec->scratch + (size_t)worker * job->exec->scratch_stride;
-    const bool tail = job->first_task + task == job->tail;
-    job->kernel(tail ? job->exec->tail_addresses : job->buffers, job->extents,
-                job->first_task + task, scratch);
+    const int64_t sample = job->tasks ? task / job->tasks : 0;
+    int64_t number = job->first_task + (job->tasks ? task % job->tasks : task);
+    const bool tail = number == job->tail;
+    void *const *buffers =
+        job->tasks || tail ? buffers_of(job, sample, tail, worker) : job->buffers;
+    HcExtents extents = *job->extents;
+    extents.first_sample += sample;
+    if (job->tasks && job->partial) { /* tasks are numbered through all samples, for their sums */
+        number += sample * job->tasks;
+        extents.first = -sample * job->tasks * extents.tile;
+    }
+    job->kernel(buffers, &extents, number, scratch);
     if (tail)
-        hand_out_tail(job);
+        hand_out_tail(job, sample, buffers);
+}
+
+static bool has_partial(const HcPlan *plan, const HcCall *call) {
+    return call->count > 0 &&
+           plan->buffers[call->first + call->count - 1].region == HC_REGION_PARTIAL;
 }
 
 void hc_exec_run_kernel(HcExec *exec, uint32_t c, const HcExtents *extents, int64_t first_task,
                         int64_t tasks, void *const *buffers) {
     const HcCall *call = &exec->plan->calls[c];
+    const bool apart = exec->apart > 1 && hc_is_by_sample(call->domain);
     KernelJob job = {.exec = exec,
                      .kernel = exec->model->kernels[call->kernel],
+                     .call = call,
                      .extents = extents,
                      .buffers = buffers,
                      .first_task = first_task,
-                     .call = call,
-                     .tail = redirect_tail(exec, call, buffers)};
-    hc_pool_run(exec->pool, tasks, kernel_task, &job);
+                     .tasks = apart ? tasks : 0,
+                     .tail = tail_of(exec, call),
+                     .partial = has_partial(exec->plan, call)};
+    hc_pool_run(exec->pool, apart ? tasks * exec->apart : tasks, kernel_task, &job);
 }
 
 enum { REDUCE_ELEMENTS = 2048, ZERO_BYTES = 1 << 18, SCATTER_ELEMENTS = 64 };
@@ -95,7 +128,7 @@ enum { REDUCE_ELEMENTS = 2048, ZERO_BYTES = 1 << 18, SCATTER_ELEMENTS = 64 };
         real *to = (real *)job->buffers[1] + first;                                                \
         real sum[REDUCE_ELEMENTS];                                                                 \
         memcpy(sum, partial, (size_t)n * sizeof(real));                                            \
-        for (int64_t row = 1; row < job->bound->tasks; row++) {                                    \
+        for (int64_t row = 1; row < job->rows; row++) {                                            \
             const real *from = partial + row * elements;                                           \
             for (int64_t k = 0; k < n; k++)                                                        \
                 sum[k] += from[k];                                                                 \
@@ -202,17 +235,50 @@ static void watch(HcExec *exec, uint32_t call) {
         exec->watch(exec->watcher, call);
 }
 
+static void run_gemm(HcExec *exec, const HcCall *call, const HcBoundCall *bound, void *const *abc) {
+    hc_gemm_run(&exec->blas, exec->pool, call, &bound->gemm, hc_call_element_bytes(exec, call), abc,
+                exec->slices);
+}
+
+/* A sample's own part of a call's buffers, until the next call of this. */
+static void *const *sample_buffers(HcExec *exec, const HcCall *call, int64_t sample) {
+    for (uint32_t k = 0; k < call->count; k++)
+        exec->chunk_addresses[k] = (void *)((uintptr_t)exec->addresses[call->first + k] +
+                                            (uintptr_t)(sample * exec->steps[call->first + k]));
+    return exec->chunk_addresses;
+}
+
+/* Sample by sample; what a product sums of all of them is added to. */
+static void run_apart(HcExec *exec, uint32_t c) {
+    HcCall call = exec->plan->calls[c];
+    const HcBoundCall *bound = &exec->bound[c];
+    for (int64_t sample = 0; sample < exec->apart; sample++) {
+        Job job = {.exec = exec, .call = &call, .bound = bound};
+        job.buffers = sample_buffers(exec, &call, sample);
+        if (call.kind == HC_CALL_GEMM)
+            run_gemm(exec, &call, bound, job.buffers);
+        else
+            run_other(&job);
+        if (call.kind == HC_CALL_GEMM && exec->steps[call.first + 2] == 0)
+            call.beta = 1;
+    }
+}
+
 static void run_call(HcExec *exec, uint32_t c) {
     const HcCall *call = &exec->plan->calls[c];
     const HcBoundCall *bound = &exec->bound[c];
-    Job job = {
-        .exec = exec, .call = call, .bound = bound, .buffers = exec->addresses + call->first};
+    Job job = {.exec = exec,
+               .call = call,
+               .bound = bound,
+               .buffers = exec->addresses + call->first,
+               .rows = hc_exec_rows(exec, c)};
     double start = exec->latest ? hc_now() : 0;
     if (call->kind == HC_CALL_KERNEL)
         hc_exec_run_kernel(exec, c, &bound->extents, 0, bound->tasks, job.buffers);
+    else if (exec->apart > 1 && call->kind != HC_CALL_REDUCE && hc_call_is_by_sample(call))
+        run_apart(exec, c);
     else if (call->kind == HC_CALL_GEMM)
-        hc_gemm_run(&exec->blas, exec->pool, call, &bound->gemm, hc_call_element_bytes(exec, call),
-                    job.buffers, exec->slices);
+        run_gemm(exec, call, bound, job.buffers);
     else
         run_other(&job);
     if (exec->latest)

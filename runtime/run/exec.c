@@ -6,7 +6,7 @@
 
 HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, HcPool *pool,
                         HcError *error) {
-    *exec = (HcExec){.plan = plan, .model = model, .pool = pool};
+    *exec = (HcExec){.plan = plan, .model = model, .pool = pool, .apart = 1};
     HcStatus status = hc_blas_open(&exec->blas, error);
     if (status != HC_OK)
         return status;
@@ -18,9 +18,14 @@ HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, 
     exec->addresses = calloc(plan->n_buffers + 1, sizeof *exec->addresses);
     exec->bound = calloc(plan->n_calls + 1, sizeof *exec->bound);
     exec->chunk_addresses = calloc(plan->n_buffers + 1, sizeof *exec->chunk_addresses);
-    exec->tail_addresses = calloc(plan->n_buffers + 1, sizeof *exec->tail_addresses);
-    if (exec->scratch && exec->addresses && exec->bound && exec->chunk_addresses &&
-        exec->tail_addresses)
+    exec->steps = calloc(plan->n_buffers + 1, sizeof *exec->steps);
+    for (uint32_t c = 0; c < plan->n_calls; c++)
+        if (plan->calls[c].count > exec->most_addresses)
+            exec->most_addresses = plan->calls[c].count;
+    exec->worker_addresses =
+        calloc(threads * exec->most_addresses + 1, sizeof *exec->worker_addresses);
+    if (exec->scratch && exec->addresses && exec->bound && exec->chunk_addresses && exec->steps &&
+        exec->worker_addresses)
         return HC_OK;
     const bool large = !exec->scratch;
     const double bytes = (double)exec->scratch_stride * (double)threads;
@@ -35,7 +40,8 @@ void hc_exec_destroy(HcExec *exec) {
     free(exec->addresses);
     free(exec->bound);
     free(exec->chunk_addresses);
-    free(exec->tail_addresses);
+    free(exec->steps);
+    free(exec->worker_addresses);
     free(exec->tails);
     free(exec->latest);
     *exec = (HcExec){0};
@@ -74,7 +80,8 @@ static void set_extents(HcExec *exec, int64_t samples, int64_t positions) {
         const HcCall *call = &exec->plan->calls[k];
         if (call->kind != HC_CALL_KERNEL && call->kind != HC_CALL_REDUCE)
             continue;
-        int64_t tasks = tasks_of(exec, call);
+        const int64_t tasks =
+            tasks_of(exec, call) * (hc_is_by_sample(call->domain) ? exec->apart : 1);
         if (tasks > exec->units[HC_REGION_PARTIAL])
             exec->units[HC_REGION_PARTIAL] = tasks;
     }
@@ -144,7 +151,8 @@ static size_t tails_bytes(const HcExec *exec) {
 }
 
 static bool grow_tails(HcExec *exec) {
-    const size_t bytes = tails_bytes(exec);
+    exec->tails_stride = tails_bytes(exec);
+    const size_t bytes = exec->tails_stride * (size_t)hc_pool_threads(exec->pool);
     uint8_t *grown = bytes > exec->tails_bytes ? hc_aligned(bytes) : NULL;
     if (bytes <= exec->tails_bytes || !grown)
         return bytes <= exec->tails_bytes;
@@ -154,21 +162,33 @@ static bool grow_tails(HcExec *exec) {
     return true;
 }
 
-/* Regions one after the other, each 64-byte aligned; then the slices of products. */
-static bool place_regions(const HcExec *exec, size_t offsets[HC_REGION_COUNT + 1], size_t *total) {
-    *total = 0;
-    for (int k = HC_REGION_GLOBAL; k < HC_REGION_COUNT; k++) {
-        size_t bytes;
-        if (__builtin_mul_overflow((size_t)exec->plan->region_bytes[k], (size_t)exec->units[k],
-                                   &bytes) ||
-            bytes > (size_t)1 << 56)
-            return false;
-        offsets[k] = *total;
-        *total += hc_align(bytes);
+/* Bytes of a part of a region, `bytes` for each unit of its count; false: they overflow. */
+static bool place_part(const HcExec *exec, int region, int64_t bytes, size_t *end) {
+    const bool of_samples = region == HC_REGION_SAMPLE || region == HC_REGION_POSITION;
+    size_t all;
+    if (__builtin_mul_overflow((size_t)bytes, (size_t)exec->units[region], &all) ||
+        __builtin_mul_overflow(all, of_samples ? (size_t)exec->apart : 1, &all) ||
+        all > (size_t)1 << 56)
+        return false;
+    *end += hc_align(all);
+    return *end < (size_t)1 << 56;
+}
+
+/* Regions one after the other, each 64-byte aligned. */
+static bool place_regions(const HcExec *exec, HcRegions *to) {
+    const HcPlan *plan = exec->plan;
+    *to = (HcRegions){0};
+    bool fits = true;
+    for (int k = HC_REGION_GLOBAL; k < HC_REGION_COUNT && fits; k++) {
+        to->saved[k] = to->saved_bytes;
+        to->rest[k] = to->rest_bytes;
+        fits = place_part(exec, k, plan->saved_bytes[k], &to->saved_bytes) &&
+               place_part(exec, k, plan->region_bytes[k] - plan->saved_bytes[k], &to->rest_bytes);
     }
-    offsets[HC_REGION_COUNT] = *total;
-    *total += (size_t)slice_bytes(exec);
-    return *total < (size_t)1 << 56;
+    to->rest[HC_REGION_COUNT] = to->rest_bytes;
+    to->rest_bytes += (size_t)(fits ? slice_bytes(exec) : 0);
+    to->rest_bytes = hc_align(to->rest_bytes);
+    return fits && to->rest_bytes < (size_t)1 << 56;
 }
 
 static void write_tables(HcExec *exec) {
@@ -196,51 +216,87 @@ static bool grow(HcExec *exec, size_t bytes) {
     return true;
 }
 
-HcStatus hc_exec_bind_in(HcExec *exec, int64_t samples, int64_t positions, void *memory,
-                         HcError *error) {
-    if (!are_extents(samples, positions))
-        return hc_fail(error, HC_ERROR_ARGUMENT,
-                       "a batch of %lld samples of %lld positions: both must be at least 1, their "
-                       "product below 2^31",
-                       (long long)samples, (long long)positions);
-    int64_t old_samples = exec->samples, old_positions = exec->positions;
-    set_extents(exec, samples, positions);
-    size_t offsets[HC_REGION_COUNT + 1], total;
-    const bool fits = place_regions(exec, offsets, &total);
-    const bool there =
-        fits && grow_tails(exec) && (memory || total <= exec->workspace_bytes || grow(exec, total));
-    if (!there) {
-        if (old_samples > 0)
-            set_extents(exec, old_samples, old_positions);
+typedef struct {
+    int64_t samples, positions, apart;
+} Extents;
+
+/* False, and nothing changes, where such a batch does not fit; *wanted: the bytes that it takes. */
+static bool take_extents(HcExec *exec, Extents to, bool own_saved, double *wanted) {
+    const Extents old = {exec->samples, exec->positions, exec->apart};
+    HcRegions regions;
+    exec->apart = to.apart;
+    set_extents(exec, to.samples, to.positions);
+    const bool fits = place_regions(exec, &regions) && grow_tails(exec);
+    const size_t bytes = regions.rest_bytes + (own_saved ? regions.saved_bytes : 0);
+    *wanted = fits ? (double)bytes : 0x1p60;
+    if (fits && (bytes <= exec->workspace_bytes || grow(exec, bytes))) {
+        exec->regions = regions;
+        return true;
+    }
+    exec->apart = old.apart;
+    if (old.samples > 0)
+        set_extents(exec, old.samples, old.positions);
+    return false;
+}
+
+static bool has_extents(const HcExec *exec, Extents e, bool own_saved) {
+    const size_t bytes = exec->regions.rest_bytes + (own_saved ? exec->regions.saved_bytes : 0);
+    return exec->bound_once && exec->samples == e.samples && exec->positions == e.positions &&
+           exec->apart == e.apart && bytes <= exec->workspace_bytes;
+}
+
+static HcStatus bind(HcExec *exec, Extents e, void *memory, HcError *error) {
+    double wanted = 0;
+    if (!take_extents(exec, e, !memory, &wanted))
         return hc_fail(error, HC_ERROR_MEMORY,
                        "out of memory: %lld samples of %lld positions need a workspace of %.1f GiB",
-                       (long long)samples, (long long)positions,
-                       fits ? (double)total / (1 << 30) : 0x1p30);
-    }
-    uint8_t *workspace = memory ? memory : exec->workspace;
-    for (int k = HC_REGION_GLOBAL; k < HC_REGION_COUNT; k++)
-        exec->region[k] = workspace + offsets[k];
-    exec->slices = workspace + offsets[HC_REGION_COUNT];
+                       (long long)(e.samples * e.apart), (long long)e.positions,
+                       wanted / (1 << 30));
+    exec->saved = memory ? memory : exec->workspace + exec->regions.rest_bytes;
+    exec->slices = exec->workspace + exec->regions.rest[HC_REGION_COUNT];
     for (uint32_t k = 0; k < exec->plan->n_calls; k++)
         bind_call(exec, &exec->plan->calls[k], &exec->bound[k]);
     write_tables(exec);
+    exec->bound_once = true;
     return HC_OK;
 }
 
-HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError *error) {
-    return hc_exec_bind_in(exec, samples, positions, NULL, error);
+static HcStatus check_extents(int64_t samples, int64_t positions, HcError *error) {
+    if (are_extents(samples, positions))
+        return HC_OK;
+    return hc_fail(error, HC_ERROR_ARGUMENT,
+                   "a batch of %lld samples of %lld positions: both must be at least 1, their "
+                   "product below 2^31",
+                   (long long)samples, (long long)positions);
 }
 
-size_t hc_exec_bytes(HcExec *exec, int64_t samples, int64_t positions) {
+HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError *error) {
+    HcStatus status = check_extents(samples, positions, error);
+    return status == HC_OK ? bind(exec, (Extents){samples, positions, 1}, NULL, error) : status;
+}
+
+HcStatus hc_exec_bind_in(HcExec *exec, int64_t samples, int64_t positions, bool apart, void *memory,
+                         HcError *error) {
+    const Extents e = {apart ? 1 : samples, positions, apart ? samples : 1};
+    HcStatus status = check_extents(samples, positions, error);
+    if (status != HC_OK || !has_extents(exec, e, !memory))
+        return status == HC_OK ? bind(exec, e, memory, error) : status;
+    exec->saved = memory ? memory : exec->workspace + exec->regions.rest_bytes;
+    return HC_OK;
+}
+
+size_t hc_exec_saved_bytes(HcExec *exec, int64_t samples, int64_t positions, bool apart) {
+    const Extents old = {exec->samples, exec->positions, exec->apart};
     if (!are_extents(samples, positions))
         return 0;
-    const int64_t old_samples = exec->samples, old_positions = exec->positions;
-    size_t offsets[HC_REGION_COUNT + 1], total;
-    set_extents(exec, samples, positions);
-    const bool fits = place_regions(exec, offsets, &total);
-    if (old_samples > 0)
-        set_extents(exec, old_samples, old_positions);
-    return fits ? total : 0;
+    HcRegions regions;
+    exec->apart = apart ? samples : 1;
+    set_extents(exec, apart ? 1 : samples, positions);
+    const bool fits = place_regions(exec, &regions);
+    exec->apart = old.apart;
+    if (old.samples > 0)
+        set_extents(exec, old.samples, old.positions);
+    return !fits ? 0 : regions.saved_bytes ? regions.saved_bytes : HC_ALIGN;
 }
 
 /* Regions with one property more. */
@@ -279,12 +335,42 @@ static void *address(const HcExec *exec, HcBuffer buffer, int64_t unit, const Hc
     case HC_REGION_OUTPUT:
         return places->outputs[buffer.index];
     default:
-        return exec->region[buffer.region] + buffer.offset * unit;
+        break;
     }
+    const HcRegion region = buffer.region;
+    const int64_t saved = exec->plan->saved_bytes[region];
+    return buffer.offset < saved
+               ? exec->saved + exec->regions.saved[region] + buffer.offset * unit
+               : exec->workspace + exec->regions.rest[region] + (buffer.offset - saved) * unit;
 }
 
 void *hc_exec_address(const HcExec *exec, HcBuffer buffer, const HcPlaces *places) {
     return address(exec, buffer, exec->units[buffer.region], places);
+}
+
+/* A sample by itself has a region as a batch of it alone would have. */
+static int64_t region_step(const HcExec *exec, HcBuffer buffer) {
+    const HcRegion region = buffer.region;
+    const int64_t saved = exec->plan->saved_bytes[region];
+    if (region != HC_REGION_SAMPLE && region != HC_REGION_POSITION)
+        return 0;
+    return exec->units[region] *
+           (buffer.offset < saved ? saved : exec->plan->region_bytes[region] - saved);
+}
+
+int64_t hc_exec_step(const HcExec *exec, HcBuffer buffer, const HcPlaces *places) {
+    if (buffer.region == HC_REGION_INPUT)
+        return places->input_steps[buffer.index];
+    if (buffer.region == HC_REGION_OUTPUT)
+        return places->output_steps[buffer.index];
+    return region_step(exec, buffer);
+}
+
+int64_t hc_exec_output_step(const HcExec *exec, uint32_t output) {
+    const HcGiven given = hc_plan_given(exec->plan, output);
+    if (!hc_is_by_sample(given.domain))
+        return 0;
+    return given.bytes * (int64_t)hc_units((uint64_t)exec->instances[given.domain]);
 }
 
 void hc_exec_resolve(HcExec *exec, const HcPlaces *places) {
@@ -292,9 +378,10 @@ void hc_exec_resolve(HcExec *exec, const HcPlaces *places) {
         const HcCall *call = &exec->plan->calls[c];
         for (uint32_t k = call->first; k < call->first + call->count; k++) {
             HcBuffer buffer = exec->plan->buffers[k];
-            int64_t unit = buffer.region == HC_REGION_PARTIAL ? exec->bound[c].tasks
+            int64_t unit = buffer.region == HC_REGION_PARTIAL ? hc_exec_rows(exec, c)
                                                               : exec->units[buffer.region];
             exec->addresses[k] = address(exec, buffer, unit, places);
+            exec->steps[k] = exec->apart > 1 ? hc_exec_step(exec, buffer, places) : 0;
         }
     }
 }

@@ -30,34 +30,49 @@ typedef struct {
     void *const *param_at, *const *grad_at; /* where not NULL: each by itself, by parameter */
     void *const *inputs;                    /* by input */
     void *const *outputs;                   /* by number: see hc_plan_given */
+    /* Bytes from a sample to the next of what is by sample; used where samples run apart. */
+    const int64_t *input_steps, *output_steps;
 } HcPlaces;
+
+/* Where regions lie in memory: what the backward pass needs, and the rest, with the slices of
+ * products behind it. */
+typedef struct {
+    size_t saved[HC_REGION_COUNT], rest[HC_REGION_COUNT + 1];
+    size_t saved_bytes, rest_bytes;
+} HcRegions;
 
 typedef struct {
     const HcPlan *plan;
     const HcModel *model;
     HcPool *pool;
     HcBlas blas;
-    int64_t samples, positions;
+    int64_t samples, positions; /* of what runs at once */
+    int64_t apart; /* samples that run each by itself (`samples` is 1 then); 1: all run at once */
     int64_t instances[HC_DOMAIN_COUNT];
     int64_t chunk; /* positions of all samples that chunked calls run over at once */
     bool whole;    /* what they make is kept for all positions nevertheless */
     bool room;     /* of regions by position: for a tile of positions that begins with the last */
     int64_t last_chunk;             /* hc_exec_extend: where the last chunk began */
     int64_t units[HC_REGION_COUNT]; /* what a region's offsets are multiplied with */
+    HcRegions regions;
     uint8_t *workspace;
     void *workspace_block; /* which it is a part of */
     size_t workspace_bytes;
-    uint8_t *region[HC_REGION_COUNT]; /* GLOBAL .. CHUNK */
-    void *slices;                     /* of products, see HcGemmSplit */
+    bool bound_once;
+    uint8_t *saved; /* in the workspace, or the caller's */
+    void *slices;   /* of products, see HcGemmSplit */
     uint8_t *scratch;
-    size_t scratch_stride;  /* per thread */
-    void **addresses;       /* of plan->buffers */
-    void **chunk_addresses; /* of one call's, within a chunk */
-    void **tail_addresses;  /* of one call's, of its last task */
-    uint8_t *tails; /* what that gives, when the caller's memory has no room for idle rows */
-    size_t tails_bytes;
-    HcBoundCall *bound; /* of plan->calls */
-    double *latest;     /* of plan->calls, when not NULL: seconds of the last pass */
+    size_t scratch_stride;   /* per thread */
+    void **addresses;        /* of plan->buffers */
+    int64_t *steps;          /* of plan->buffers: bytes from a sample to the next, if apart */
+    void **chunk_addresses;  /* of one call's, within a chunk */
+    void **worker_addresses; /* per thread: of one call's, for the task at hand */
+    uint32_t most_addresses; /* of them */
+    uint8_t *tails;          /* per thread: what a last task gives, with its idle rows, where the
+                                caller's memory has no room for them */
+    size_t tails_bytes, tails_stride; /* of all, and per thread */
+    HcBoundCall *bound;               /* of plan->calls */
+    double *latest;                   /* of plan->calls, when not NULL: seconds of the last pass */
     void (*watch)(void *watcher, uint32_t call); /* when not NULL: after each call */
     void *watcher;
 } HcExec;
@@ -70,11 +85,26 @@ HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError 
 /* Keeps what chunked calls make for all positions, from now on. Memory is bound anew: what it held
  * is lost. */
 HcStatus hc_exec_keep_whole(HcExec *exec, HcError *error);
-/* The same with the workspace in memory of the caller's (64-byte aligned, hc_exec_bytes long). */
-HcStatus hc_exec_bind_in(HcExec *exec, int64_t samples, int64_t positions, void *memory,
+/* The same, with what the backward pass needs in memory of the caller's (64-byte aligned,
+ * hc_exec_saved_bytes long; NULL: the workspace's). Apart (of a plan that runs so): each sample
+ * runs by itself, as if the batch had no other, and may lie anywhere. Costs nothing when nothing
+ * but the memory is another. */
+HcStatus hc_exec_bind_in(HcExec *exec, int64_t samples, int64_t positions, bool apart, void *memory,
                          HcError *error);
-/* Bytes of the workspace for these extents; 0 when they are none or that overflows. */
-size_t hc_exec_bytes(HcExec *exec, int64_t samples, int64_t positions);
+/* Of such memory; 0 when there are no such extents, or that overflows. */
+size_t hc_exec_saved_bytes(HcExec *exec, int64_t samples, int64_t positions, bool apart);
+static inline int64_t hc_exec_all_samples(const HcExec *exec) {
+    return exec->samples * exec->apart;
+}
+/* Bytes from one sample's part of a buffer to the next's, where samples run apart. */
+int64_t hc_exec_step(const HcExec *exec, HcBuffer buffer, const HcPlaces *places);
+/* Of an output in our own memory, likewise; 0 where it is the same for all. */
+int64_t hc_exec_output_step(const HcExec *exec, uint32_t output);
+/* Rows of a call's partial sums. */
+static inline int64_t hc_exec_rows(const HcExec *exec, uint32_t call) {
+    return exec->bound[call].tasks *
+           (hc_is_by_sample(exec->plan->calls[call].domain) ? exec->apart : 1);
+}
 /* Addresses of all buffers; again whenever parameters, gradients or inputs have moved. */
 void hc_exec_resolve(HcExec *exec, const HcPlaces *places);
 /* What the calls from now on are told of the run they belong to: the whole batch's samples, and

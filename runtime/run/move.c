@@ -71,7 +71,7 @@ void hc_move(const HcExec *exec, void *to, const HcLayout *as, const void *from,
              const HcLayout *of) {
     move(exec->pool, (Move){.to = to,
                             .from = from,
-                            .outer = hc_is_by_sample(as->domain) ? exec->samples : 1,
+                            .outer = hc_is_by_sample(as->domain) ? hc_exec_all_samples(exec) : 1,
                             .inner = hc_is_by_position(as->domain) ? exec->positions : 1,
                             .row = as->bytes,
                             .to_outer = as->stride,

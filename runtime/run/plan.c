@@ -149,11 +149,17 @@ static HcStatus read_recipe(HcPlanReader *r, const json_t *root) {
 
 /* --- the plan ----------------------------------------------------------------------------------*/
 
-static HcStatus read_regions(HcPlanReader *r, const json_t *json) {
+static HcStatus read_regions(HcPlanReader *r, const json_t *json, const json_t *saved) {
+    HcPlan *plan = r->plan;
     r->where = "plan.regions";
-    for (int k = HC_REGION_GLOBAL; k < HC_REGION_COUNT; k++)
-        TRY(hc_field_whole(r, json, hc_region_names[k], 0, MAX_BYTES, 0,
-                           &r->plan->region_bytes[k]));
+    for (int k = HC_REGION_GLOBAL; k < HC_REGION_COUNT; k++) {
+        const char *name = hc_region_names[k];
+        TRY(hc_field_whole(r, json, name, 0, MAX_BYTES, 0, &plan->region_bytes[k]));
+        const int64_t most = k < HC_REGION_PARTIAL ? plan->region_bytes[k] : 0;
+        TRY(hc_field_whole(r, saved, name, 0, most, 0, &plan->saved_bytes[k]));
+        if (plan->saved_bytes[k] % (k == HC_REGION_GLOBAL ? HC_ALIGN : HC_ALIGN / HC_TILE_STEP))
+            return hc_plan_bad(r, "what is saved ends where no buffer may begin");
+    }
     return HC_OK;
 }
 
@@ -363,7 +369,7 @@ static HcStatus read_root(HcPlanReader *r, const HcModel *model, const json_t *r
     TRY(read_recipe(r, root));
     TRY(hc_plan_read_data(r, json_object_get(root, "data")));
     const json_t *json = json_object_get(root, "plan");
-    TRY(read_regions(r, json_object_get(json, "regions")));
+    TRY(read_regions(r, json_object_get(json, "regions"), json_object_get(json, "saved")));
     const json_t *outputs = json_object_get(json, "outputs"),
                  *results = json_object_get(outputs, "results");
     if (json_array_size(results) > 1 << 20)
@@ -383,6 +389,7 @@ static HcStatus read_root(HcPlanReader *r, const HcModel *model, const json_t *r
     TRY(read_updates(r, json_object_get(outputs, "updates")));
     r->where = "plan";
     const char *wrong = hc_plan_check(plan);
+    plan->runs_apart = !wrong && hc_plan_runs_apart(plan);
     return wrong ? hc_plan_bad(r, wrong) : HC_OK;
 }
 

@@ -275,6 +275,8 @@ typedef struct {
     const char **kernel_names;
     int64_t scratch_bytes;                 /* the largest any kernel asks for */
     int64_t region_bytes[HC_REGION_COUNT]; /* for each unit of its count */
+    int64_t saved_bytes[HC_REGION_COUNT];  /* of them the first: what the backward pass needs */
+    bool runs_apart;                       /* samples can run each by itself: see hc_exec_bind_in */
     HcRecipe recipe;
 } HcPlan;
 
@@ -286,6 +288,14 @@ static inline HcElement hc_plan_real(const HcPlan *plan) {
 /* Fills *plan; after failure it is empty. hc_plan_free also after success only. */
 HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error);
 void hc_plan_free(HcPlan *plan);
+/* Whether no call needs several samples at once but for sums (plan_check.c). */
+bool hc_plan_runs_apart(const HcPlan *plan);
+/* Whether a call runs for each sample, or position of one. */
+static inline bool hc_call_is_by_sample(const HcCall *call) {
+    const int32_t rows = call->m.domain >= 0 ? call->m.domain : call->k.domain;
+    return call->kind == HC_CALL_GEMM ? rows >= 0 && hc_is_by_sample((HcDomain)rows)
+                                      : hc_is_by_sample(call->domain);
+}
 /* What of it would leave its memory when it runs (plan_check.c), or NULL. */
 const char *hc_plan_check(const HcPlan *plan);
 /* An output by its name, or NULL. */

@@ -35,7 +35,9 @@ static Extent room_of(const HcPlan *plan, HcBuffer buffer) {
         return (Extent){given.domain, given.bytes};
     }
     const bool parameter = buffer.region < HC_REGION_INPUT;
+    const bool saved = !parameter && buffer.offset < plan->saved_bytes[buffer.region];
     const int64_t all = parameter ? bytes_of(plan->parameters[buffer.index].count, buffer.element)
+                        : saved   ? plan->saved_bytes[buffer.region]
                                   : plan->region_bytes[buffer.region];
     return (Extent){domains[buffer.region], all - buffer.offset};
 }
@@ -238,4 +240,33 @@ const char *hc_plan_check(const HcPlan *plan) {
     for (uint32_t k = 0; k < plan->n_inputs && !wrong; k++)
         wrong = check_input(plan, &plan->inputs[k]);
     return wrong;
+}
+
+/* --- samples by themselves ---------------------------------------------------------------------*/
+
+static bool is_of_samples(const HcPlan *plan, HcBuffer buffer) {
+    return buffer.region == HC_REGION_CHUNK ||
+           (buffer.region != HC_REGION_PARTIAL && hc_is_by_sample(room_of(plan, buffer).domain));
+}
+
+/* A call by sample gives to its sample alone, or adds; others see no sample. */
+static bool call_runs_apart(const HcPlan *plan, const HcCall *call) {
+    const bool by_sample = hc_call_is_by_sample(call);
+    const bool adds = call->kind != HC_CALL_KERNEL && call->kind != HC_CALL_ZERO;
+    for (uint32_t k = 0; k < call->count; k++) {
+        const HcBuffer b = plan->buffers[call->first + k];
+        const bool of_samples = is_of_samples(plan, b), partial = b.region == HC_REGION_PARTIAL;
+        const bool written = call->kind == HC_CALL_ZERO || k >= call->reads;
+        if ((!by_sample && of_samples) || (partial && call->per_sample > 0) ||
+            (by_sample && written && !adds && !of_samples && !partial))
+            return false;
+    }
+    return true;
+}
+
+bool hc_plan_runs_apart(const HcPlan *plan) {
+    bool apart = plan->n_results > 0 && plan->chunks.positions == 0;
+    for (uint32_t c = 0; c < plan->n_calls && apart; c++)
+        apart = call_runs_apart(plan, &plan->calls[c]);
+    return apart;
 }

@@ -10,7 +10,7 @@ static uint32_t the_samples = 3, the_positions = 21;
 #include "../elements.h"
 #include "plan_case.h"
 
-#include "runtime/hc.h"
+#include "runtime/run/context.h"
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -73,12 +73,13 @@ static void result(Case *c, const char *name, TirId value, bool has_gradient) {
     c->inputs[k] = data;
 }
 
-/* Every kind of value that a result can be: of each domain, computed by a kernel, a product or a
- * sum, another result, a view, an input, a parameter. */
-static void build(Case *c, uint32_t d) {
+/* Every kind of value that a result can be: of each domain (across: one that is a sum over samples
+ * at each position), computed by a kernel, a product or a sum, another result, a view, an input, a
+ * parameter. */
+static void build(Case *c, uint32_t d, bool across) {
     TirBuilder *b = &c->b;
     const TirId x = case_real(c, POSITION, 1, DIMS(d)), v = case_real(c, SAMPLE, 1, DIMS(d));
-    const TirId t = case_real(c, TIME, 1, DIMS(d));
+    const TirId t = across ? case_real(c, TIME, 1, DIMS(d)) : tir_real(b, 0.25);
     const TirId tokens = case_int(c, POSITION, 0, NULL, VOCABULARY);
     const TirId w = case_real(c, GLOBAL, 2, DIMS(d, d)), g = case_real(c, GLOBAL, 1, DIMS(d));
     const TirId e = tir_gather(b, case_real(c, GLOBAL, 2, DIMS(VOCABULARY, d)), tokens);
@@ -91,7 +92,8 @@ static void build(Case *c, uint32_t d) {
     result(c, "h", h, true);
     result(c, "per_sample", tir_position_sum(b, tir_binary(b, TIR_MUL, y, y), SAMPLE), true);
     result(c, "once", tir_position_sum(b, u, GLOBAL), true);
-    result(c, "over_time", tir_position_sum(b, tir_binary(b, TIR_MUL, u, y), TIME), true);
+    if (across)
+        result(c, "over_time", tir_position_sum(b, tir_binary(b, TIR_MUL, u, y), TIME), true);
     result(c, "again", y, true);
     result(c, "flat", tir_reshape(b, y, 2, DIMS(1, d)), true);
     result(c, "an_input", x, true);
@@ -100,9 +102,9 @@ static void build(Case *c, uint32_t d) {
     result(c, "first", tir_slice(b, y, 0, 0, (d + 1) / 2), true);
 }
 
-static Program compile(Case *c, uint32_t d, bool f64) {
+static Program compile(Case *c, uint32_t d, bool f64, bool across) {
     case_begin(c);
-    build(c, d);
+    build(c, d, across);
     pass_grad(c->p);
     Program p = {.c = c, .f64 = f64};
     p.p = pass_dce(pass_canon(pass_dce(c->p)));
@@ -146,7 +148,7 @@ typedef struct {
     Fenced upstream[MOST], input_gradients[MOST], parameter_gradients[MOST];
     void *pointers[6][MOST];
     int64_t strides[4][MOST];
-    void *saved;
+    Fenced saved;
     HcApply apply;
 } Given;
 
@@ -206,14 +208,14 @@ static Given *call_begin(const Program *p, HcContext *context, int64_t apart) {
     }
     const uint64_t bytes = hc_saved_bytes(context, the_samples, the_positions);
     assert_true(bytes > 0);
-    call->saved = aligned_alloc(64, (bytes + 63) / 64 * 64);
-    memset(call->saved, 0xff, bytes); /* no numbers */
+    call->saved = fenced(bytes, true);
+    memset(call->saved.at, 0xff, bytes); /* no numbers */
     call->apply = (HcApply){.samples = the_samples,
                             .positions = the_positions,
                             .inputs = (const void *const *)call->pointers[0],
                             .results = call->pointers[1],
                             .parameters = (const void *const *)call->pointers[2],
-                            .saved = call->saved,
+                            .saved = call->saved.at,
                             .random_key = p->c->random_key,
                             .training = 1,
                             .result_gradients = (const void *const *)call->pointers[3],
@@ -235,7 +237,7 @@ static void call_end(Given *call) {
         for (uint32_t i = 0; i < MOST; i++)
             if (all[k][i].pages)
                 drop_fenced(&all[k][i]);
-    free(call->saved);
+    drop_fenced(&call->saved);
     free(call);
 }
 
@@ -322,31 +324,10 @@ static void check_call(const Given *call) {
 /* Data are made for these, and begin alike for fewer. */
 enum { MOST_SAMPLES = 5, MOST_POSITIONS = 37 };
 
-static Program compile_at_most(void **state, uint32_t d, bool f64) {
+static Program compile_at_most(void **state, uint32_t d, bool f64, bool across) {
     the_samples = MOST_SAMPLES;
     the_positions = MOST_POSITIONS;
-    return compile(*state, d, f64);
-}
-
-static void both_passes_give_what_the_interpreter_has(void **state) {
-    static const uint32_t widths[] = {1, 31, 32, 33, 64, 65, 257};
-    static const uint32_t sizes[][2] = {{3, 21}, {1, 1}, {2, 16}, {5, 37}};
-    for (uint32_t w = 0; w < 7; w++) {
-        Program p = compile_at_most(state, widths[w], w % 2);
-        HcContext *context = context_of(&p, 2);
-        for (uint32_t e = 0; e < 4; e++) {
-            extents(&p, sizes[e][0], sizes[e][1]);
-            for (int form = 0; form < 3; form++) {
-                p.aligned = form == 0;
-                Given *call = call_begin(&p, context, form == 2 ? 5 : 0);
-                both_passes(context, call);
-                check_call(call);
-                call_end(call);
-            }
-        }
-        hc_destroy(context);
-        end(&p);
-    }
+    return compile(*state, d, f64, across);
 }
 
 /* Everything that a call gave, bit by bit. */
@@ -358,6 +339,37 @@ static void same_bits(const Given *a, const Given *b) {
         for (uint32_t i = 0; i < MOST; i++)
             if (all[k][0][i].at)
                 assert_memory_equal(all[k][0][i].at, all[k][1][i].at, all[k][0][i].bytes);
+}
+
+static void both_passes_give_what_the_interpreter_has(void **state) {
+    static const uint32_t widths[] = {1, 31, 32, 33, 64, 65, 257};
+    static const uint32_t sizes[][2] = {{3, 21}, {1, 1}, {2, 16}, {5, 37}};
+    for (uint32_t w = 0; w < 7; w++) {
+        Program p = compile_at_most(state, widths[w], w % 2, w % 3 == 0);
+        HcContext *context = context_of(&p, 2), *one = context_of(&p, 1);
+        assert_int_equal(context->plan.runs_apart, w % 3 != 0);
+        for (uint32_t e = 0; e < 4; e++) {
+            extents(&p, sizes[e][0], sizes[e][1]);
+            for (int form = 0; form < 4; form++) {
+                p.aligned = form % 2;
+                Given *call = call_begin(&p, context, form < 2 ? 0 : form == 2 ? 5 : 64);
+                both_passes(context, call);
+                check_call(call);
+                if (form < 2) {
+                    call_end(call);
+                    continue;
+                }
+                Given *again = call_begin(&p, one, form == 2 ? 5 : 64);
+                both_passes(one, again);
+                same_bits(call, again);
+                call_end(again);
+                call_end(call);
+            }
+        }
+        hc_destroy(context);
+        hc_destroy(one);
+        end(&p);
+    }
 }
 
 static void threads_change_no_bit(void **state) {
@@ -605,7 +617,7 @@ static int setup(void **state) {
     static Case c;
     static Program shared;
     void *at = &c;
-    shared = compile_at_most(&at, 33, true);
+    shared = compile_at_most(&at, 33, true, true);
     *state = &shared;
     return 0;
 }

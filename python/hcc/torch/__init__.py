@@ -8,10 +8,13 @@
     model = hcc.torch.load("runs/gpt-1")                           # what `hcc train` left
     logits = model(tokens)
 
+    block = hcc.torch.connection("mhc(n = 4)", attention, mlp, dim=512)   # around modules of yours
+
 Contiguous float32 tensors on the CPU are read and written where they lie.
 """
 
+from ._connection import Connection, connection
 from ._module import Module, compile, load
 from ._primitive import Argument, Parameter, Primitive
 
-__all__ = ["Argument", "Module", "Parameter", "Primitive", "compile", "load"]
+__all__ = ["Argument", "Connection", "Module", "Parameter", "Primitive", "compile", "connection", "load"]

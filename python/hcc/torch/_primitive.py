@@ -22,6 +22,7 @@ from .. import _errors
 from .._library import HcApply, HcInput, HcParameter, HcResult, lib
 from .._model import _Context
 from .._program import Program
+from ._blocks import Blocks
 
 _ALIGNED = 64
 
@@ -90,6 +91,7 @@ class Primitive:
         self.program = program
         self._threads, self._folded = threads, tuple(folded)
         self._idle: list[_Context] = []
+        self._blocks = Blocks()
         context = self._acquire()
         self.inputs = _arguments(list(self._listed(context, HcInput, lib.hc_input_count, lib.hc_input)), folded)
         self.results = _arguments(list(self._listed(context, HcResult, lib.hc_result_count, lib.hc_result)), folded)
@@ -152,11 +154,11 @@ class Primitive:
         self._release(context)
 
     def saved_bytes(self, samples: int, positions: int) -> int:
-        """What a call keeps for its backward pass."""
+        """What a call keeps for its backward pass; some memory there is even where it needs none."""
         context = self._acquire()
         size = lib.hc_saved_bytes(context.handle, samples, positions)
         self._release(context)
-        return size
+        return max(size, _ALIGNED)
 
     # --- a call's memory ----------------------------------------------------------------------------
 
@@ -291,7 +293,8 @@ def _forward(program: int, inputs: Sequence[Tensor], parameters: Sequence[Tensor
     p = _primitive(program)
     samples, positions = p.extents(inputs)
     results = p._empty(p.results, samples, positions)
-    saved = torch.empty(p.saved_bytes(samples, positions) + 1 if save else 0, dtype=torch.uint8)  # never NULL
+    size = p.saved_bytes(samples, positions) + 1 if save else 0  # where nothing is saved, too: never NULL
+    saved = p._blocks.take(size) if size else torch.empty(0, dtype=torch.uint8)
     kept: list[Tensor] = []
     given = _given(p, inputs, None)
     made = _pointers(p._n_results, p.results, results)
