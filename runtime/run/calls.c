@@ -32,7 +32,7 @@ static int64_t tail_of(const HcExec *exec, const HcCall *call) {
     const int64_t n = exec->instances[call->domain];
     if (!call->gives || call->per_sample > 0 || call->domain == HC_GLOBAL || n % HC_TILE_STEP == 0)
         return -1;
-    return hc_exec_last_first(exec, call) / (int64_t)hc_tile((uint64_t)n);
+    return hc_exec_last_first(exec, call) / hc_exec_tile(exec, call->domain);
 }
 
 static uint8_t *buffer_of(const KernelJob *job, uint32_t k, int64_t sample) {

@@ -54,7 +54,8 @@ static int64_t tasks_of(const HcExec *exec, const HcCall *call) {
     if (call->per_sample > 0)
         return (int64_t)hc_sample_tasks(of_samples, (uint64_t)exec->samples,
                                         (uint64_t)call->per_sample);
-    return (int64_t)hc_tile_tasks((uint64_t)exec->instances[call->domain]);
+    return (int64_t)hc_divide_up((uint64_t)exec->instances[call->domain],
+                                 (uint64_t)hc_exec_tile(exec, call->domain));
 }
 
 static void set_extents(HcExec *exec, int64_t samples, int64_t positions) {
@@ -111,7 +112,7 @@ static void bind_call(HcExec *exec, const HcCall *call, HcBoundCall *bound) {
     bound->extents = (HcExtents){.samples = exec->samples,
                                  .positions = exec->positions,
                                  .instances = instances,
-                                 .tile = (int64_t)hc_tile((uint64_t)instances)};
+                                 .tile = hc_exec_tile(exec, call->domain)};
     bound->tasks = tasks_of(exec, call);
     if (call->kind == HC_CALL_GEMM)
         bound->gemm = hc_exec_split(exec, call, exec->instances[HC_POSITION]);

@@ -113,9 +113,14 @@ void hc_exec_begin(HcExec *exec, bool training, uint64_t random_key, int64_t bat
                    int64_t first_sample);
 /* The address of a buffer that no call's tasks share (not PARTIAL). */
 void *hc_exec_address(const HcExec *exec, HcBuffer buffer, const HcPlaces *places);
+/* Instances of a task: as many as of the whole batch, however it runs. */
+static inline int64_t hc_exec_tile(const HcExec *exec, HcDomain domain) {
+    const int64_t all = exec->instances[domain] * (hc_is_by_sample(domain) ? exec->apart : 1);
+    return (int64_t)hc_tile((uint64_t)all);
+}
 /* The first instance of the last task of a kernel. */
 static inline int64_t hc_exec_last_first(const HcExec *exec, const HcCall *call) {
-    const int64_t n = exec->instances[call->domain], tile = (int64_t)hc_tile((uint64_t)n);
+    const int64_t n = exec->instances[call->domain], tile = hc_exec_tile(exec, call->domain);
     return (n - 1) / tile * tile;
 }
 /* Bytes that it gives in its k-th buffer, with those of idle rows; 0: not to the caller. */
