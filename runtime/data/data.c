@@ -130,6 +130,11 @@ HcStatus hc_data_open(HcData *data, const HcPlan *plan, const HcDataRequest *req
     const char *source = plan->data_source;
     bool known = false;
     *data = (HcData){0};
+    if (plan->n_results > 0)
+        return hc_fail(error, HC_ERROR_ARGUMENT,
+                       "the model `%s` has no loss: it is called by other programs, and neither "
+                       "trained nor evaluated by itself",
+                       plan->model);
     if (!source || plan->n_bindings == 0)
         return hc_fail(error, HC_ERROR_DATA,
                        "the model `%s` does not say what it reads: its train block needs "

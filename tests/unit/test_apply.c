@@ -11,7 +11,9 @@ static uint32_t the_samples = 3, the_positions = 21;
 #include "plan_case.h"
 
 #include "runtime/run/context.h"
+#include <pthread.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { MOST = 16, VOCABULARY = 7 };
@@ -612,6 +614,159 @@ static void wrong_calls_are_refused(void **state) {
     hc_destroy(context);
 }
 
+/* In the child of a fork a context goes on, without the threads that stayed behind. */
+static void contexts_go_on_in_a_forked_child(void **state) {
+#ifdef __SANITIZE_ADDRESS__
+    skip(); /* a thread may hold a lock of its allocator while another forks */
+#endif
+    Program p = *(Program *)*state;
+    extents(&p, 3, 21);
+    HcContext *context = context_of(&p, 2);
+    Given *here = call_begin(&p, context, 0), *there = call_begin(&p, context, 0);
+    both_passes(context, here);
+    fflush(NULL);
+    const pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        bool good = hc_apply(context, &there->apply) == HC_OK &&
+                    hc_apply_backward(context, &there->apply) == HC_OK;
+        for (uint32_t k = 0; k < p.p->params.count && good; k++)
+            good = memcmp(here->parameter_gradients[k].at, there->parameter_gradients[k].at,
+                          here->parameter_gradients[k].bytes) == 0;
+        _exit(good ? 0 : 1);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
+    call_end(here);
+    call_end(there);
+    hc_destroy(context);
+}
+
+enum { USERS = 8, CONTEXTS = 8 };
+
+typedef struct {
+    const Program *p;
+    Given *call;
+    HcContext *contexts[CONTEXTS];
+    bool good;
+} User;
+
+static void *use(void *argument) {
+    User *user = argument;
+    user->good = true;
+    for (uint32_t round = 0; round < 2; round++)
+        for (uint32_t k = 0; k < CONTEXTS && user->good; k++)
+            user->good = hc_apply(user->contexts[k], &user->call->apply) == HC_OK &&
+                         hc_apply_backward(user->contexts[k], &user->call->apply) == HC_OK;
+    return NULL;
+}
+
+/* Each thread has contexts of its own of one model; every other context has threads of its own. */
+static void threads_with_contexts_do_not_meet(void **state) {
+    Program p = *(Program *)*state;
+    User users[USERS] = {0};
+    pthread_t threads[USERS];
+    extents(&p, 2, 16);
+    for (uint32_t u = 0; u < USERS; u++) {
+        for (uint32_t k = 0; k < CONTEXTS; k++)
+            users[u].contexts[k] = context_of(&p, 1 + (int)(k % 2));
+        users[u].call = call_begin(&p, users[u].contexts[0], 0);
+    }
+    for (uint32_t u = 0; u < USERS; u++)
+        assert_int_equal(pthread_create(&threads[u], NULL, use, &users[u]), 0);
+    for (uint32_t u = 0; u < USERS; u++) {
+        pthread_join(threads[u], NULL);
+        assert_true(users[u].good);
+        same_bits(users[0].call, users[u].call);
+    }
+    check_call(users[0].call);
+    for (uint32_t u = 0; u < USERS; u++) {
+        call_end(users[u].call);
+        for (uint32_t k = 0; k < CONTEXTS; k++)
+            hc_destroy(users[u].contexts[k]);
+    }
+}
+
+static long resident_pages(void) {
+    long all = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%ld %ld", &all, &resident), 2);
+    fclose(file);
+    return resident;
+}
+
+static void contexts_leave_nothing_behind(void **state) {
+#ifdef __SANITIZE_ADDRESS__
+    skip(); /* it keeps what was freed */
+#endif
+    Program p = *(Program *)*state;
+    extents(&p, 2, 16);
+    HcContext *first = context_of(&p, 1);
+    Given *call = call_begin(&p, first, 0);
+    hc_destroy(first);
+    const int rounds = getenv("HCC_TEST_EVERYTHING") ? 1000 : 60;
+    long after_some = 0;
+    for (int k = 0; k < rounds; k++) {
+        HcContext *context = context_of(&p, 1 + k % 2);
+        both_passes(context, call);
+        hc_destroy(context);
+        if (k == rounds / 3)
+            after_some = resident_pages();
+    }
+    assert_true(resident_pages() - after_some < 256); /* 1 MiB */
+    call_end(call);
+}
+
+/* The manifest with the first `from` after `key` replaced. */
+static char *lie(const HcModel *model, const char *key, const char *from, const char *to) {
+    const char *at = strstr(model->manifest, key);
+    at = at ? strstr(at, from) : NULL;
+    if (!at)
+        fail_msg("the manifest has no %s after %s", from, key);
+    const size_t before = (size_t)(at - model->manifest),
+                 size = strlen(model->manifest) + strlen(to) + 1;
+    char *text = malloc(size);
+    snprintf(text, size, "%.*s%s%s", (int)before, model->manifest, to, at + strlen(from));
+    return text;
+}
+
+static void manifests_that_lie_are_refused(void **state) {
+    static const struct {
+        const char *key, *from, *to, *why;
+    } lies[] = {
+        {"\"upstream\"", "\"y\"", "\"z\"", "a result that there is not"},
+        {"\"inputs\"", "\"limit\":0", "\"upstream\":\"y\"", "behind gradients of results"},
+        {"\"results\"", "\"position\"", "\"sample\"", ""},
+        {"\"results\"", "\"dims\":[33]", "\"dims\":[34]", ""},
+        {"\"results\"", "\"dims\":[33]", "\"dims\":[281474976710656,2]", "dims"},
+        {"\"results\"", "[\"output\",\"f64\",0,0]", "[\"output\",\"f64\",0,99]", "index"},
+        {"\"results\"", "[\"output\",\"f64\",0,0]", "[\"output\",\"f32\",0,0]", "type"},
+        {"\"results\"", "[\"output\",\"f64\",0,0]", "[\"partial\",\"f64\",0]", "partial"},
+        {"\"input_grads\"", "\"input\":0", "\"input\":77", ""},
+        {"\"input_grads\"", "\"input\":0", "\"input\":-1", ""},
+        {"\"saved\"", "\"position\":", "\"position\":9", ""},
+        {"\"saved\"", "\"partial\":0", "\"partial\":64", ""},
+        {"\"forward\"", "\"reads\":", "\"reads\":9999", ""},
+    };
+    const Program *p = *state;
+    for (uint32_t k = 0; k < sizeof lies / sizeof *lies; k++) {
+        char *text = lie(p->run.loaded, lies[k].key, lies[k].from, lies[k].to);
+        HcModel model = *p->run.loaded;
+        HcContext *context;
+        HcError why;
+        model.manifest = text;
+        model.manifest_length = strlen(text);
+        assert_int_equal(hc_create(&model, NULL, &context, &why), HC_ERROR_MODEL); /* the seal */
+        model.manifest_seal = 0;
+        const HcStatus status = hc_create(&model, NULL, &context, &why);
+        if (status != HC_ERROR_MODEL || !strstr(why.message, lies[k].why))
+            fail_msg("lie %u: status %d, \"%s\"", k, (int)status, why.message);
+        free(text);
+    }
+}
+
 /* Most tests share a program: compiling is what this test's time goes to. */
 static int setup(void **state) {
     static Case c;
@@ -639,6 +794,10 @@ int main(void) {
         cmocka_unit_test(contexts_run_programs_in_their_own_memory),
         cmocka_unit_test(entries_may_be_left_out),
         cmocka_unit_test(wrong_calls_are_refused),
+        cmocka_unit_test(contexts_go_on_in_a_forked_child),
+        cmocka_unit_test(threads_with_contexts_do_not_meet),
+        cmocka_unit_test(contexts_leave_nothing_behind),
+        cmocka_unit_test(manifests_that_lie_are_refused),
     };
     return cmocka_run_group_tests_name("apply", tests, setup, teardown);
 }
