@@ -92,7 +92,8 @@ typedef struct {
     int32_t by_sample, by_position; /* 1: there is one of these dims for each */
     int32_t rank;
     int64_t dims[HC_MAX_RANK];
-    int32_t has_gradient; /* 1: a backward pass gives its gradient */
+    int32_t has_gradient; /* 1: a backward pass gives its gradient, */
+    int32_t has_beside;   /* 1: to which it adds what comes to the input by other ways */
 } HcInput;
 
 /* One result of a program that is part of the caller's. Memory as that of an input, of the model's
@@ -140,6 +141,9 @@ typedef struct {
     /* Of hc_apply_backward: */
     const void *const *result_gradients; /* by result; NULL, or an entry that is: zero */
     const int64_t *result_gradient_strides;
+    const void *const *gradients_beside; /* by input: what comes to it by other ways, to be added to
+                                            its gradient (inputs that have it); likewise */
+    const int64_t *gradient_beside_strides;
     void *const *input_gradients; /* by input; NULL, or an entry that is: not wanted */
     const int64_t *input_gradient_strides;
     void *const *parameter_gradients; /* by parameter, dense; likewise */
@@ -153,7 +157,7 @@ _Static_assert(sizeof(HcParameter) == 120 && offsetof(HcParameter, frozen) == 11
 _Static_assert(sizeof(HcInput) == 120 && offsetof(HcInput, has_gradient) == 112, "layout");
 _Static_assert(sizeof(HcResult) == 104 && offsetof(HcResult, read_back) == 100, "layout");
 _Static_assert(sizeof(HcView) == 88 && offsetof(HcView, dims) == 24, "layout");
-_Static_assert(sizeof(HcApply) == 120 && offsetof(HcApply, parameter_gradients) == 112, "layout");
+_Static_assert(sizeof(HcApply) == 136 && offsetof(HcApply, parameter_gradients) == 128, "layout");
 
 /* --- process -----------------------------------------------------------------------------------*/
 

@@ -126,6 +126,8 @@ static void add_inputs(JsonText *t, const Plan *plan) {
         json_text_boolean(t, "target", in->is_target);
         if (in->upstream)
             json_text_string(t, "upstream", in->upstream);
+        if (in->beside)
+            json_text_string(t, "beside", in->beside);
         json_text_integers(t, "dims", in->type.dims, in->type.rank);
         json_text_close(t, '}');
     }

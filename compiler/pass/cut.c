@@ -11,6 +11,7 @@ typedef struct {
     TirBuilder b;
     TirId *map; /* by value: what it is in `to`, 0: not yet */
     bool *live, *given;
+    VEC(TirInput) beside; /* which come behind the others */
     Arena *scratch;
 } Cutting;
 
@@ -46,13 +47,13 @@ static TirId add_input(Cutting *c, const CutValue *of, const char *name, const T
     TirInput input = {.name = name, .type = *type, .span = old_node(c, of->value)->span};
     input.type.dependence = TIR_DEPENDS_SELF;
     c->b.name = name;
-    const TirId id = tir_input(&c->b, tir_add_input(c->to, input));
     if (of->beside && type->elem == TIR_REAL) {
-        input.beside = name;
-        input.name = arena_printf(c->to->arena, "beside.%s", name);
-        tir_add_input(c->to, input);
+        TirInput beside = input;
+        beside.beside = name;
+        beside.name = arena_printf(c->to->arena, "beside.%s", name);
+        vec_push(c->scratch, &c->beside, beside);
     }
-    return id;
+    return tir_input(&c->b, tir_add_input(c->to, input));
 }
 
 static bool is_list(const CutValue *value, const TirType *type) {
@@ -152,6 +153,8 @@ void pass_cut(Network *network, const Cut *cut) {
         c.map[cut->given.at[k].value] = give(&c, &cut->given.at[k]);
     take_leaves(&c, TIR_PARAM, from->params.count);
     take_leaves(&c, TIR_INPUT, from->inputs.count);
+    for (uint32_t k = 0; k < c.beside.count; k++)
+        tir_add_input(to, c.beside.at[k]);
     take_rest(&c);
     for (uint32_t k = 0; k < cut->results.count; k++)
         add_result(&c, &cut->results.at[k]);

@@ -100,9 +100,13 @@ static const char *verify_output(const TirProgram *p, const TirOutput *o) {
     return NULL;
 }
 
+static bool is_gradient(const TirInput *in) {
+    return in->upstream || in->beside;
+}
+
 static const char *verify_input(const TirProgram *p, const TirInput *in) {
     const char *wrong = verify_type(p, &in->type);
-    if (wrong || (!in->upstream && !in->beside))
+    if (wrong || !is_gradient(in))
         return wrong;
     const TirOutput *of = in->upstream ? tir_find_result(p, in->upstream) : NULL;
     const TirInput *other = in->beside ? tir_find_input(p, in->beside) : NULL;
@@ -130,8 +134,8 @@ static const char *verify_declarations(const TirProgram *p) {
     for (uint32_t k = 0; k < p->inputs.count; k++) {
         const TirInput *before = k ? &p->inputs.at[k - 1] : NULL;
         const char *wrong = verify_input(p, &p->inputs.at[k]);
-        if (before && before->upstream && !p->inputs.at[k].upstream)
-            wrong = "it comes after gradients of results";
+        if (before && is_gradient(before) && !is_gradient(&p->inputs.at[k]))
+            wrong = "it comes after gradients";
         if (wrong)
             return arena_printf(p->arena, "input %u (%s): %s", k, p->inputs.at[k].name, wrong);
     }

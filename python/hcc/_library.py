@@ -27,7 +27,7 @@ class HcParameter(Structure):
 class HcInput(Structure):
     _fields_ = [("name", c_char_p), ("is_integer", c_int32), ("is_target", c_int32), ("limit", c_int64),
                 ("count", c_int64), ("by_sample", c_int32), ("by_position", c_int32), ("rank", c_int32),
-                ("dims", c_int64 * MAX_RANK), ("has_gradient", c_int32)]
+                ("dims", c_int64 * MAX_RANK), ("has_gradient", c_int32), ("has_beside", c_int32)]
 
 
 class HcView(Structure):
@@ -44,7 +44,8 @@ class HcApply(Structure):
                 ("input_strides", POINTER(c_int64)), ("parameters", POINTER(c_void_p)), ("results", POINTER(c_void_p)),
                 ("result_strides", POINTER(c_int64)), ("saved", c_void_p), ("random_key", c_uint64),
                 ("training", c_int32), ("result_gradients", POINTER(c_void_p)),
-                ("result_gradient_strides", POINTER(c_int64)), ("input_gradients", POINTER(c_void_p)),
+                ("result_gradient_strides", POINTER(c_int64)), ("gradients_beside", POINTER(c_void_p)),
+                ("gradient_beside_strides", POINTER(c_int64)), ("input_gradients", POINTER(c_void_p)),
                 ("input_gradient_strides", POINTER(c_int64)), ("parameter_gradients", POINTER(c_void_p))]
 
 

@@ -79,9 +79,12 @@ static HcStatus take_inputs(HcContext *c, const HcApply *apply) {
 static HcStatus take_upstream(HcContext *c, const HcApply *apply) {
     HcStatus status = HC_OK;
     for (uint32_t k = c->plan.n_given; k < c->plan.n_inputs && status == HC_OK; k++) {
-        const int32_t of = c->plan.inputs[k].of_result;
-        const void *at = apply->result_gradients ? apply->result_gradients[of] : NULL;
-        status = take_input(c, k, "gradient", at, apply->result_gradient_strides, of);
+        const int32_t of = c->plan.inputs[k].of_result, beside = c->plan.inputs[k].of_input;
+        const void *const *all = beside < 0 ? apply->result_gradients : apply->gradients_beside;
+        const int64_t *strides =
+            beside < 0 ? apply->result_gradient_strides : apply->gradient_beside_strides;
+        const int32_t index = beside < 0 ? of : beside;
+        status = take_input(c, k, "gradient", all ? all[index] : NULL, strides, index);
     }
     return status;
 }

@@ -249,6 +249,9 @@ HcStatus hc_input(HcContext *c, int64_t index, HcInput *input) {
                        .by_position = hc_is_by_position(plan->domain),
                        .rank = plan->rank,
                        .has_gradient = plan->has_gradient};
+    for (uint32_t k = c->plan.n_given; k < c->plan.n_inputs; k++)
+        if (c->plan.inputs[k].of_input == index)
+            input->has_beside = 1;
     memcpy(input->dims, plan->dims, sizeof input->dims);
     return HC_OK;
 }

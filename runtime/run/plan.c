@@ -119,10 +119,10 @@ static HcStatus read_inputs(HcPlanReader *r, const json_t *root) {
                            &input->count));
         TRY(hc_field_whole(r, json, "limit", 0, INT64_C(1) << 31, 0, &input->limit));
         input->target = hc_field_flag(json, "target", false);
-        input->of_result = -1;
-        const bool given = !json_object_get(json, "upstream");
+        input->of_result = input->of_input = -1;
+        const bool given = !json_object_get(json, "upstream") && !json_object_get(json, "beside");
         if (given && k > plan->n_given)
-            return hc_plan_bad(r, "an input behind gradients of results");
+            return hc_plan_bad(r, "an input behind gradients");
         plan->n_given += given;
     }
     return HC_OK;
@@ -263,16 +263,40 @@ static void find_read_back(HcPlan *plan) {
                 plan->outputs[plan->first_result + plan->buffers[k].index].read_back = true;
 }
 
-static HcStatus read_upstream(HcPlanReader *r, const json_t *inputs) {
+static int32_t find_result(const HcPlan *plan, const char *name) {
+    for (uint32_t i = 0; i < plan->n_results; i++)
+        if (strcmp(plan->outputs[plan->first_result + i].name, name) == 0)
+            return (int32_t)i;
+    return -1;
+}
+
+static int32_t find_given(const HcPlan *plan, const char *name) {
+    for (uint32_t i = 0; i < plan->n_given; i++)
+        if (strcmp(plan->inputs[i].name, name) == 0)
+            return (int32_t)i;
+    return -1;
+}
+
+static bool same_place(const HcInputPlan *a, const HcInputPlan *b) {
+    return a->element == b->element && a->domain == b->domain && a->count == b->count;
+}
+
+static HcStatus read_gradients(HcPlanReader *r, const json_t *inputs) {
     HcPlan *plan = r->plan;
     for (uint32_t k = plan->n_given; k < plan->n_inputs; k++) {
+        const json_t *json = json_array_get(inputs, k);
         const char *name = NULL;
         HcInputPlan *input = &plan->inputs[k];
         r->where = input->name;
-        TRY(hc_field_text(r, json_array_get(inputs, k), "upstream", &name));
-        for (uint32_t i = 0; i < plan->n_results; i++)
-            if (strcmp(plan->outputs[plan->first_result + i].name, name) == 0)
-                input->of_result = (int32_t)i;
+        if (json_object_get(json, "beside")) {
+            TRY(hc_field_text(r, json, "beside", &name));
+            input->of_input = find_given(plan, name);
+            if (input->of_input < 0 || !same_place(input, &plan->inputs[input->of_input]))
+                return hc_plan_bad(r, "the gradient of an input that there is not");
+            continue;
+        }
+        TRY(hc_field_text(r, json, "upstream", &name));
+        input->of_result = find_result(plan, name);
         if (input->of_result < 0)
             return hc_plan_bad(r, "the gradient of a result that there is not");
     }
@@ -383,7 +407,7 @@ static HcStatus read_root(HcPlanReader *r, const HcModel *model, const json_t *r
     TRY(read_outputs(r, outputs));
     TRY(read_results(r, results));
     find_read_back(plan);
-    TRY(read_upstream(r, json_object_get(root, "inputs")));
+    TRY(read_gradients(r, json_object_get(root, "inputs")));
     TRY(read_input_gradients(r, json_object_get(outputs, "input_grads")));
     TRY(hc_plan_read_extend(r, json_object_get(json, "extend"), hc_plan_output(plan, "logits")));
     TRY(read_updates(r, json_object_get(outputs, "updates")));

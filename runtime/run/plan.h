@@ -95,7 +95,9 @@ typedef struct {
     int64_t dims[HC_MAX_RANK];
     int64_t count; /* elements per instance */
     int64_t limit;
-    int32_t of_result; /* which result's gradient the caller gives here; -1: of none */
+    /* Which result's gradient the caller gives here, or of which input that which comes to it by
+     * other ways; -1: of none. */
+    int32_t of_result, of_input;
     bool has_gradient; /* the backward pass makes its own, */
     HcBuffer gradient; /* which lies there */
 } HcInputPlan;
@@ -255,7 +257,7 @@ typedef struct {
     int64_t table_skip;   /* lines before the table */
     uint32_t first_metric, n_metrics; /* among the outputs */
     uint32_t first_result, n_results; /* likewise */
-    uint32_t n_given;                 /* inputs that are no gradients of results: the first */
+    uint32_t n_given;                 /* inputs that are no gradients: the first */
     uint32_t n_parameters, n_inputs, n_bindings, n_outputs, n_tables, n_buffers, n_calls, n_forward;
     uint32_t n_kernels;
     HcParameterPlan *parameters;

@@ -34,7 +34,7 @@ class Argument:
 
     name: str
     members: tuple[int, ...]  #: numbers of the program's inputs or results
-    beside: tuple[int, ...]  #: numbers of its inputs that take gradients which come by other ways
+    beside: bool  #: an input to whose gradient that which comes by other ways is added
     by_sample: bool
     by_position: bool
     dims: tuple[int, ...]
@@ -62,20 +62,19 @@ class Parameter:
 
 
 def _arguments(found: list[tuple[str, Any]], folded: Sequence[str]) -> tuple[Argument, ...]:
-    """Those named "H.0", "H.1", ... as one "H" where that is folded; "beside.H.0" belongs to it."""
+    """Those named "H.0", "H.1", ... as one "H" where that is folded."""
     numbers = {name: k for k, (name, _) in enumerate(found)}
     order: dict[str, list[str]] = {}
     for name in numbers:
         stem, _, last = name.rpartition(".")
-        if not name.startswith("beside."):
-            order.setdefault(stem if stem in folded and last.isdigit() else name, []).append(name)
+        order.setdefault(stem if stem in folded and last.isdigit() else name, []).append(name)
     arguments = []
     for name, members in order.items():
         one = found[numbers[members[0]]][1]
         is_input = isinstance(one, HcInput)
         arguments.append(
             Argument(name, tuple(numbers[member] for member in members),
-                     tuple(numbers[f"beside.{member}"] for member in members if f"beside.{member}" in numbers),
+                     is_input and bool(one.has_beside),
                      bool(one.by_sample), bool(one.by_position), tuple(one.dims[:one.rank]),
                      is_input and bool(one.is_integer), bool(one.has_gradient if is_input else one.takes_gradient)))
     return tuple(arguments)
@@ -99,7 +98,7 @@ class Primitive:
             Parameter(name, tuple(one.dims[:one.rank]), one.frozen == 1, one.frozen == 2)
             for name, one in self._listed(context, HcParameter, lib.hc_parameter_count, lib.hc_parameter))
         self._release(context)
-        self._n_inputs = sum(len(one.members) + len(one.beside) for one in self.inputs)
+        self._n_inputs = sum(len(one.members) for one in self.inputs)
         self._n_results = sum(len(one.members) for one in self.results)
         self.dtype = torch.float64 if program.element == "f64" else torch.float32
         self.random = bool(program.manifest.get("random"))
@@ -224,17 +223,6 @@ def _pointers(count: int, arguments: Sequence[Argument], tensors: Sequence[Optio
     return pointers
 
 
-def _given(p: "Primitive", inputs: Sequence[Tensor], beside: Optional[Sequence[Optional[Tensor]]]) -> _Pointers:
-    """The inputs, and gradients that come by other ways: forward passes read none (any memory will do),
-    backward passes take those that there are not as zero."""
-    pointers = _pointers(p._n_inputs, p.inputs, inputs)
-    for k, one in enumerate(p.inputs):
-        if one.beside:
-            gradient = inputs[k] if beside is None else beside[k]
-            pointers.add(one, torch.zeros_like(inputs[k]) if gradient is None else gradient, one.beside)
-    return pointers
-
-
 def _addresses(tensors: Sequence[Tensor], kept: list[Tensor], wanted: Optional[Sequence[bool]] = None) -> Any:
     at = (ctypes.c_void_p * len(tensors))()
     for k, tensor in enumerate(tensors):
@@ -296,7 +284,7 @@ def _forward(program: int, inputs: Sequence[Tensor], parameters: Sequence[Tensor
     size = p.saved_bytes(samples, positions) + 1 if save else 0  # where nothing is saved, too: never NULL
     saved = p._blocks.take(size) if size else torch.empty(0, dtype=torch.uint8)
     kept: list[Tensor] = []
-    given = _given(p, inputs, None)
+    given = _pointers(p._n_inputs, p.inputs, inputs)
     made = _pointers(p._n_results, p.results, results)
     p._run(lib.hc_apply,
            _call(p, given, _addresses(parameters, kept), made, samples, positions, saved if save else None, key, training))
@@ -320,7 +308,7 @@ def _backward(program: int, inputs: Sequence[Tensor], parameters: Sequence[Tenso
     samples, positions = p.extents(inputs)
     kept: list[Tensor] = []
     saved = _aligned(saved)
-    given, made = _given(p, inputs, beside), _pointers(p._n_results, p.results, results)  # held until it has run
+    given, made = _pointers(p._n_inputs, p.inputs, inputs), _pointers(p._n_results, p.results, results)
     apply = _call(p, given, _addresses(parameters, kept), made, samples, positions, saved, key, training)
     upstream = _pointers(p._n_results, p.results, gradients)
     of_inputs = p._empty(p.inputs, samples, positions, inputs_wanted)
@@ -328,6 +316,8 @@ def _backward(program: int, inputs: Sequence[Tensor], parameters: Sequence[Tenso
                      for one, wanted in zip(p.parameters, parameters_wanted)]
     downstream = _pointers(p._n_inputs, p.inputs, of_inputs, inputs_wanted)
     apply.result_gradients, apply.result_gradient_strides = upstream.at, upstream.strides
+    others = _pointers(p._n_inputs, p.inputs, beside, [one.beside for one in p.inputs])
+    apply.gradients_beside, apply.gradient_beside_strides = others.at, others.strides
     apply.input_gradients, apply.input_gradient_strides = downstream.at, downstream.strides
     apply.parameter_gradients = _addresses(of_parameters, kept, parameters_wanted)
     p._run(lib.hc_apply_backward, apply)
