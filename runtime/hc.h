@@ -270,7 +270,7 @@ HcStatus hc_apply(HcContext *context, const HcApply *apply);
  * parameters, results and what was saved with their contents. Gradients replace what was there;
  * those without a path to a result are zero. */
 HcStatus hc_apply_backward(HcContext *context, const HcApply *apply);
-/* Of `saved`; 0: there can be no such call. */
+/* Of `saved`; 0: nothing is (it may be NULL), or there can be no such call. */
 uint64_t hc_saved_bytes(HcContext *context, int64_t samples, int64_t positions);
 
 /* The next token's logits, position by position, of models whose positions see only themselves and

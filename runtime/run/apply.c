@@ -217,7 +217,7 @@ static HcStatus take_results(HcContext *c, const HcApply *apply, bool backward) 
         const HcOutput *of = hc_plan_result(&c->plan, k);
         const HcLayout l = result_layout(c, k, apply->result_strides);
         void *at = apply->results ? apply->results[k] : NULL;
-        if (apply->saved && of->read_back && !at)
+        if ((apply->saved || backward) && of->read_back && !at)
             return missing(c, "result", of->name);
         status = take_output(c, k, at, &l);
         if (status != HC_OK || !backward || !of->read_back || c->applier.outputs[k] == at)
@@ -249,7 +249,8 @@ static HcStatus check_program(HcContext *c, const HcApply *apply, bool backward)
     if (backward && c->plan.n_given == c->plan.n_inputs)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT,
                        "the model `%s` was built without a backward pass", c->plan.model);
-    if (backward && !apply->saved)
+    if (backward && !apply->saved && /* nothing need be saved by a program that says 0 */
+        hc_saved_bytes(c, apply->samples, apply->positions) > 0)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT,
                        "a backward pass needs what the forward pass saved: `saved` is NULL");
     if ((uintptr_t)apply->saved % HC_ALIGN != 0)

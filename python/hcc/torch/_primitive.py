@@ -342,6 +342,7 @@ def _keep(ctx: Any, inputs: Any, output: Sequence[Tensor]) -> None:
     program, given, parameters, key, training, save = inputs
     ctx.set_materialize_grads(False)
     ctx.program, ctx.training, ctx.save, ctx.has_key = program, training, save, key is not None
+    ctx.alive = _primitives.get(program)  # whoever called it may be done with it before the backward pass
     ctx.counts = len(given), len(parameters), len(output) - 1
     ctx.save_for_backward(*given, *parameters, *output, *([key] if key is not None else []))
 
