@@ -53,7 +53,8 @@ def program(source: Source, *, set: Optional[Mapping[str, Constant]] = None, mod
 
 def compile(source: Source, *, set: Optional[Mapping[str, Constant]] = None, model: Optional[str] = None,
             f64: bool = False, cpu: Optional[str] = None, memory: int = 0, cache: bool = True, samples: int = 0,
-            positions: int = 0, threads: int = 0, **constants: Constant) -> Model:
+            positions: int = 0, threads: int = 0, results: Sequence[str] = (), given: Sequence[str] = (),
+            **constants: Constant) -> Model:
     """Compiles a `.hc` file, or text, to a model in memory of its own.
 
     source: a path, or a text (a string with a line's end or a brace in it).
@@ -65,11 +66,13 @@ def compile(source: Source, *, set: Optional[Mapping[str, Constant]] = None, mod
     memory: the most bytes that a training step may take; 0: no bound.
     cache: whether code is kept for the next time, as `hcc` keeps it (HCC_CACHE_DIR).
     samples, positions, threads: see `hcc.Model`.
+    results, given: see `hcc.program`; `backward` then goes from the gradients of results.
 
     Raises CompileError where the text is wrong, ArgumentError for an option, OutOfMemory where a step
     takes more than `memory`. Warnings are Python warnings (`CompileWarning`).
     """
-    made = compile_program(source, set=set, model=model, f64=f64, cpu=cpu, memory=memory, cache=cache, **constants)
+    made = compile_program(source, set=set, model=model, f64=f64, cpu=cpu, memory=memory, cache=cache, results=results,
+                           given=given, **constants)
     return Model(made, samples=samples, positions=positions, threads=threads)
 
 

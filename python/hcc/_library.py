@@ -104,6 +104,8 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "hc_uses_ema": (c_int, [_context]),
     "hc_result_count": (c_int64, [_context]),
     "hc_result": (c_int, [_context, c_int64, POINTER(HcResult)]),
+    "hc_set_result_gradient": (c_int, [_context, c_int64, c_void_p, c_int64]),
+    "hc_input_gradient": (c_int, [_context, c_int64, POINTER(HcView)]),
     "hc_apply": (c_int, [_context, POINTER(HcApply)]),
     "hc_apply_backward": (c_int, [_context, POINTER(HcApply)]),
     "hc_saved_bytes": (c_uint64, [_context, c_int64, c_int64]),

@@ -109,7 +109,7 @@ class Model:
         threads: that work, the caller's included (0: as many as the process may use)."""
         self.program = program
         self._context: Optional[_Context] = _Context(program, samples, positions, threads)
-        self._inputs = {one["name"]: one for one in program.manifest["inputs"]}
+        self._inputs = {one["name"]: one for one in program.manifest["inputs"] if "upstream" not in one}
         self._places = {self._parameter(k).name.decode(): k for k in range(lib.hc_parameter_count(self._handle))}
 
     # --- the C interface --------------------------------------------------------------------------
@@ -330,10 +330,37 @@ class Model:
         self._take(inputs)
         self._do(lib.hc_forward)
 
-    def backward(self) -> None:
+    def backward(self, **upstream: ArrayLike) -> None:
         """After `forward`: the gradient of the loss for every parameter that has one, in `gradients`.
-        It replaces earlier ones."""
+        It replaces earlier ones. Of a program without a loss: from the gradients of its results, given
+        here by name; those that are not given are zero."""
+        results = self._results()
+        for name in upstream:
+            if name not in results:
+                raise _errors.ArgumentError(_unknown("result", name, results))
+        for k, name in enumerate(results):
+            shape = self.outputs[name].shape
+            values = np.ascontiguousarray(upstream.get(name, np.zeros(shape, self.dtype)), self.dtype)
+            if values.shape != shape:
+                raise _errors.ArgumentError(f"the result '{name}' is {list(shape)}, not {list(values.shape)}")
+            self._do(lib.hc_set_result_gradient, k, values.ctypes.data, values.size)
         self._do(lib.hc_backward)
+
+    def _results(self) -> list[str]:
+        return [one["name"] for one in self.manifest["plan"]["outputs"].get("results", [])]
+
+    @property
+    def input_gradients(self) -> Arrays:
+        """After `backward` of a program without a loss: of its real inputs, by name, as copies."""
+        names = list(self.inputs)
+        given = [name for name in names if self._inputs[name]["element"] != "i32"]
+
+        def get(name: str) -> Array:
+            view = HcView()
+            self._do(lib.hc_input_gradient, names.index(name), view)
+            return self._copy(view)
+
+        return Arrays(lambda: given, get, "input")
 
     def forward_backward(self, **inputs: ArrayLike) -> float:
         """Both in one, with the same results and often faster; returns the loss."""
@@ -353,14 +380,15 @@ class Model:
 
     @property
     def outputs(self) -> Arrays:
-        """After `forward`: "loss", "logits", metrics and probes by name, as copies of the shape
+        """After `forward`: "loss", "logits", metrics, probes and results by name, as copies of the shape
         [samples, positions, ...], without those that a value does not have."""
         return Arrays(self._output_names, self._output, "output")
 
     def _output_names(self) -> list[str]:
         outputs = self.manifest["plan"]["outputs"]
         names = [name for name in ("loss", "logits") if outputs.get(name) is not None]
-        return names + [one["name"] for kind in ("metrics", "probes") for one in outputs.get(kind, [])]
+        return names + [one["name"] for kind in ("metrics", "probes", "results")
+                        for one in outputs.get(kind, [])]
 
     def _copy(self, view: HcView) -> Array:
         assert self._context is not None

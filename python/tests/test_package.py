@@ -153,6 +153,25 @@ class Running(harness.TestCase):
         self.assertEqual(model.gradients["b"].shape, ())
         np.testing.assert_allclose(model.gradients["b"], 2 * error.mean())
 
+    def test_gradients_of_inputs(self):
+        """Of a program without a loss, from what its caller says of its results."""
+        model = hcc.compile(LINE, results="p", f64=True, samples=16)
+        model.init(1)
+        x, y = numbers()
+        w = model.parameters["w"]
+        self.assertEqual(list(model.inputs), ["x"])
+        model.forward(x=x)
+        np.testing.assert_allclose(model.outputs["p"], x @ w)
+        model.backward(p=y)
+        np.testing.assert_allclose(model.gradients["w"], x.T @ y)
+        np.testing.assert_allclose(model.input_gradients["x"], np.outer(y, w))
+        model.backward()
+        self.assertFalse(model.gradients["w"].any())
+        with self.assertRaisesRegex(hcc.ArgumentError, r"'p' is \[16\], not \[3\]"):
+            model.backward(p=y[:3])
+        with self.assertRaisesRegex(hcc.ArgumentError, "there is no result 'pp'; did you mean 'p'"):
+            model.backward(pp=y)
+
     def test_a_training_loop_of_ones_own(self):
         """The recipe's optimiser, and one written here, which writes into the parameters."""
         x, y = numbers()
