@@ -36,7 +36,7 @@ class HcView(Structure):
 
 class HcResult(Structure):
     _fields_ = [("name", c_char_p), ("count", c_int64), ("by_sample", c_int32), ("by_position", c_int32),
-                ("rank", c_int32), ("dims", c_int64 * MAX_RANK), ("takes_gradient", c_int32)]
+                ("rank", c_int32), ("dims", c_int64 * MAX_RANK), ("takes_gradient", c_int32), ("read_back", c_int32)]
 
 
 class HcApply(Structure):

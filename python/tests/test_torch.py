@@ -235,13 +235,13 @@ class Connections(harness.TestCase):
                     torch.testing.assert_close(mine, one, rtol=1e-4, atol=1e-5)
 
     def test_copies(self):
-        module = hcc.torch.connection("dhc(n = 2)", *self.branches(8, 2), dim=8, seed=3)
+        module = hcc.torch.connection("frac", *self.branches(8, 2), dim=8, seed=3)
         x = torch.randn(2, 3, 3, 8)
         for other in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
             torch.testing.assert_close(other(x), module(x), rtol=0, atol=0)
-        same = hcc.torch.connection("dhc(n = 2)", *self.branches(8, 2), dim=8, seed=3)
+        same = hcc.torch.connection("frac", *self.branches(8, 2), dim=8, seed=3)
         self.assertEqual(list(same.state_dict())[0], "branches.0.0.weight")
-        self.assertIn("sites.1.Am", same.state_dict())
+        self.assertIn("sites.1.A", same.state_dict())
         torch.testing.assert_close(same(x), module(x), rtol=0, atol=0)
         with self.assertRaisesRegex(hcc.CompileError, "did you mean `dhc`"):
             hcc.torch.connection("dhcc(n = 2)", *self.branches(8, 1), dim=8)
@@ -409,7 +409,7 @@ class Modules(harness.TestCase):
                 torch.testing.assert_close(torch.from_numpy(found[name]), one.grad, msg=name)
 
     def test_a_run(self):
-        self.write("gpt.hc", GPT)
+        self.write("gpt.hc", GPT.replace("dhc(n = 2)", "residual"))
         self.write("text", "to be or not to be, that is the question. " * 20)
         self.expect(harness.hcc("train", "gpt.hc", "--data", "text", "--out", "run", cwd=self.folder))
         module = hcc.torch.load(self.path("run"))

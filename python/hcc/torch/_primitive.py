@@ -40,6 +40,7 @@ class Argument:
     dims: tuple[int, ...]
     is_integer: bool
     differentiable: bool
+    read_back: bool  #: whether the backward pass reads it, of results
 
     @property
     def leading(self) -> int:
@@ -76,7 +77,8 @@ def _arguments(found: list[tuple[str, Any]], folded: Sequence[str]) -> tuple[Arg
             Argument(name, tuple(numbers[member] for member in members),
                      is_input and bool(one.has_beside),
                      bool(one.by_sample), bool(one.by_position), tuple(one.dims[:one.rank]),
-                     is_input and bool(one.is_integer), bool(one.has_gradient if is_input else one.takes_gradient)))
+                     is_input and bool(one.is_integer), bool(one.has_gradient if is_input else one.takes_gradient),
+                     any(found[numbers[member]][1].read_back for member in members) if not is_input else False))
     return tuple(arguments)
 
 
@@ -262,7 +264,7 @@ def _primitive(number: int) -> Primitive:
 _library = torch.library.Library("hcc", "DEF")
 _library.define("forward(int program, Tensor[] inputs, Tensor[] parameters, Tensor? key, bool training, bool save)"
                 " -> Tensor[]")
-_library.define("backward(int program, Tensor[] inputs, Tensor[] parameters, Tensor[] results, Tensor saved, "
+_library.define("backward(int program, Tensor[] inputs, Tensor[] parameters, Tensor?[] results, Tensor saved, "
                 "Tensor? key, bool training, Tensor?[] gradients, Tensor?[] beside, bool[] inputs_wanted, "
                 "bool[] parameters_wanted) -> Tensor[]")
 
@@ -301,9 +303,10 @@ def _forward_fake(program: int, inputs: Sequence[Tensor], parameters: Sequence[T
 
 
 @torch.library.impl(_library, "backward", "CPU")
-def _backward(program: int, inputs: Sequence[Tensor], parameters: Sequence[Tensor], results: Sequence[Tensor],
-              saved: Tensor, key: Optional[Tensor], training: bool, gradients: Sequence[Optional[Tensor]],
-              beside: Sequence[Optional[Tensor]], inputs_wanted: Sequence[bool], parameters_wanted: Sequence[bool]) -> list[Tensor]:
+def _backward(program: int, inputs: Sequence[Tensor], parameters: Sequence[Tensor],
+              results: Sequence[Optional[Tensor]], saved: Tensor, key: Optional[Tensor], training: bool,
+              gradients: Sequence[Optional[Tensor]], beside: Sequence[Optional[Tensor]],
+              inputs_wanted: Sequence[bool], parameters_wanted: Sequence[bool]) -> list[Tensor]:
     p = _primitive(program)
     samples, positions = p.extents(inputs)
     kept: list[Tensor] = []
@@ -325,9 +328,10 @@ def _backward(program: int, inputs: Sequence[Tensor], parameters: Sequence[Tenso
 
 
 @torch.library.register_fake("hcc::backward", lib=_library)
-def _backward_fake(program: int, inputs: Sequence[Tensor], parameters: Sequence[Tensor], results: Sequence[Tensor],
-                   saved: Tensor, key: Optional[Tensor], training: bool, gradients: Sequence[Optional[Tensor]],
-                   beside: Sequence[Optional[Tensor]], inputs_wanted: Sequence[bool], parameters_wanted: Sequence[bool]) -> list[Tensor]:
+def _backward_fake(program: int, inputs: Sequence[Tensor], parameters: Sequence[Tensor],
+                   results: Sequence[Optional[Tensor]], saved: Tensor, key: Optional[Tensor], training: bool,
+                   gradients: Sequence[Optional[Tensor]], beside: Sequence[Optional[Tensor]],
+                   inputs_wanted: Sequence[bool], parameters_wanted: Sequence[bool]) -> list[Tensor]:
     p = _primitive(program)
     samples, positions = p.extents(inputs)
     return [*p._empty(p.inputs, samples, positions, inputs_wanted),
@@ -342,9 +346,10 @@ def _keep(ctx: Any, inputs: Any, output: Sequence[Tensor]) -> None:
     program, given, parameters, key, training, save = inputs
     ctx.set_materialize_grads(False)
     ctx.program, ctx.training, ctx.save, ctx.has_key = program, training, save, key is not None
-    ctx.alive = _primitives.get(program)  # whoever called it may be done with it before the backward pass
-    ctx.counts = len(given), len(parameters), len(output) - 1
-    ctx.save_for_backward(*given, *parameters, *output, *([key] if key is not None else []))
+    ctx.alive = primitive = _primitive(program)  # whoever called it may be done with it before the backward pass
+    ctx.counts = len(given), len(parameters)
+    results = [one if mine.read_back else None for mine, one in zip(primitive.results, output)]
+    ctx.save_for_backward(*given, *parameters, *results, output[-1], *([key] if key is not None else []))
 
 
 def _differentiate(ctx: Any, gradients: Sequence[Optional[Tensor]]) -> Any:
@@ -353,13 +358,13 @@ def _differentiate(ctx: Any, gradients: Sequence[Optional[Tensor]]) -> Any:
     tensors = list(ctx.saved_tensors)
     key = tensors.pop() if ctx.has_key else None
     saved = tensors.pop()
-    n_inputs, n_parameters, n_results = ctx.counts
+    n_inputs, n_parameters = ctx.counts
     inputs, parameters = tensors[:n_inputs], tensors[n_inputs:n_inputs + n_parameters]
     primitive = _primitive(ctx.program)
     wanted = [need and one.differentiable for need, one in zip(ctx.needs_input_grad[1], primitive.inputs)]
     parameters_wanted = list(ctx.needs_input_grad[2])
     found = torch.ops.hcc.backward(ctx.program, inputs, parameters, tensors[n_inputs + n_parameters:], saved, key,
-                                   ctx.training, list(gradients[:n_results]), [None] * n_inputs, wanted,
+                                   ctx.training, list(gradients[:-1]), [None] * n_inputs, wanted,
                                    parameters_wanted)
     of_inputs = [one if want else None for one, want in zip(found, wanted)]
     of_parameters = [one if want else None for one, want in zip(found[n_inputs:], parameters_wanted)]
