@@ -23,6 +23,7 @@ typedef struct {
     BuildForm form;
 } Build;
 
+/* Of programs; libraries do without the first ones. */
 static const char *const runtime_libraries[] = {
 #define FLAG(name) "-l" name,
     HC_PROGRAM_LIBRARIES(FLAG) HC_LINKED_LIBRARIES(FLAG)
@@ -31,6 +32,10 @@ static const char *const runtime_libraries[] = {
         "-fsanitize=undefined", /* the runtime beside this hcc is sanitized, too */
 #endif
 };
+
+#define ONE(name) +1
+enum { LIBRARIES_OF_PROGRAMS = HC_PROGRAM_LIBRARIES(ONE) };
+#undef ONE
 
 /* Endings and what they ask for. Programs need none. */
 static const struct {
@@ -250,6 +255,8 @@ static ExitCode build_link(Build *b, const CodegenResult *object) {
         error = link_executable(arena, &job);
     } else if (!error) {
         const char *exports = arena_printf(arena, "%s_*", b->prefix);
+        job.libraries += LIBRARIES_OF_PROGRAMS;
+        job.n_libraries -= LIBRARIES_OF_PROGRAMS;
         job.soname = b->soname;
         job.exports = &exports;
         job.n_exports = 1;

@@ -95,7 +95,7 @@ static void run(Tape *tape, HcContext *program) {
     HcApply apply = {0};
     HcResult result;
     HcInput input;
-    size_t bytes = (size_t)hc_saved_bytes(program, SAMPLES, POSITIONS);
+    const size_t bytes = (size_t)hc_saved_bytes(program, SAMPLES, POSITIONS);
     for (; call->n_inputs < hc_input_count(program); call->n_inputs++) {
         check(program, hc_input(program, call->n_inputs, &input));
         call->inputs[call->n_inputs] = value_named(tape, input.name);
@@ -106,7 +106,10 @@ static void run(Tape *tape, HcContext *program) {
         call->results[call->n_results] = value_new(tape, result.name, result.count);
         results[call->n_results] = call->results[call->n_results]->data;
     }
-    call->saved = bytes ? aligned_alloc(64, (bytes + 63) / 64 * 64) : NULL;
+    /* Also where that is nothing: a pointer says that there will be a backward pass. */
+    call->saved = aligned_alloc(64, bytes / 64 * 64 + 64);
+    if (!call->saved)
+        fail("no memory");
     apply.samples = SAMPLES;
     apply.positions = POSITIONS;
     apply.inputs = inputs;
