@@ -12,13 +12,17 @@
 
 /* --- the machine compiled for ------------------------------------------------------------------*/
 
+/* Who watches generated code; it is linked with it, too. Threads are watched where accesses are of
+ * 16 bytes at most, so vectors are no longer. */
+typedef enum { SANITIZER_NONE, SANITIZER_ADDRESS, SANITIZER_THREAD } CodegenSanitizer;
+
 typedef struct {
     const char *triple;    /* NULL: this machine; else ARCHITECTURE-SYSTEM, as LLVM names them */
     const char *cpu;       /* "native", "baseline", or a name codegen_cpu_names knows; NULL: native,
                               or baseline where there is a triple */
     uint32_t vector_bytes; /* 0: the widest the machine has (16, 32 or 64) */
     int opt_level;         /* 0 or 3 */
-    bool sanitize_address; /* generated code under AddressSanitizer (link with it, too) */
+    CodegenSanitizer sanitizer;
 } CodegenOptions;
 
 typedef struct CodegenTarget CodegenTarget;
@@ -106,7 +110,7 @@ typedef struct {
         *exports; /* shared only: patterns kept visible, "NAME_*"; the rest is local */
     uint32_t n_exports;
     const char *soname; /* shared only: by which programs ask for it; NULL: by its path */
-    bool sanitize_address;
+    CodegenSanitizer sanitizer;
     const char *output;
 } LinkJob;
 

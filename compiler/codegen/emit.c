@@ -99,8 +99,12 @@ static void emit_string_attribute(const Emit *e, LLVMValueRef function, const ch
 void emit_function_attributes(const Emit *e, LLVMValueRef function) {
     const LLVMAttributeIndex whole = (LLVMAttributeIndex)LLVMAttributeFunctionIndex;
     LLVMAddAttributeAtIndex(function, whole, emit_attribute(e, "nounwind"));
-    if (e->target->sanitize_address)
-        LLVMAddAttributeAtIndex(function, whole, emit_attribute(e, "sanitize_address"));
+    const CodegenSanitizer sanitizer = e->target->sanitizer;
+    if (sanitizer != SANITIZER_NONE)
+        LLVMAddAttributeAtIndex(function, whole,
+                                emit_attribute(e, sanitizer == SANITIZER_THREAD
+                                                      ? "sanitize_thread"
+                                                      : "sanitize_address"));
     emit_string_attribute(e, function, "target-cpu", e->target->llvm_cpu);
     emit_string_attribute(e, function, "target-features", e->target->llvm_features);
     emit_string_attribute(e, function, "frame-pointer", "none");

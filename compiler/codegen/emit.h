@@ -16,7 +16,7 @@ struct CodegenTarget {
     uint32_t vector_bytes;
     bool fma, x86, avx512, foreign;
     int opt_level;
-    bool sanitize_address;
+    CodegenSanitizer sanitizer;
     const char *triple; /* as LLVM names it */
     LLVMTargetMachineRef machine;
     Cache *cache;         /* or NULL */

@@ -139,8 +139,9 @@ static const char *link_job(Arena *arena, const LinkJob *job, bool shared) {
     vec_push(arena, &list, shared ? "-shared" : "-pie");
     vec_push(arena, &list, "-o");
     vec_push(arena, &list, output);
-    if (job->sanitize_address)
-        vec_push(arena, &list, "-fsanitize=address");
+    if (job->sanitizer != SANITIZER_NONE)
+        vec_push(arena, &list,
+                 job->sanitizer == SANITIZER_THREAD ? "-fsanitize=thread" : "-fsanitize=address");
     if (shared) {
         error = link_script(arena, job, &script);
         /* Its own model first: another library of this process may have one of the same name. */

@@ -147,7 +147,7 @@ static LLVMValueRef emit_transposed(Emit *e, const EmitBuffer *buffer, LLVMValue
 LLVMValueRef emit_load_column(Emit *e, const EmitBuffer *buffer, LLVMValueRef index, uint32_t part,
                               uint16_t lanes, int64_t stride) {
     bool spread = stride > 4 || !e->target->avx512; /* else it has shuffles of two vectors */
-    if (elem_bytes(buffer->elem) == 4 && lanes >= 4 && spread && !e->target->sanitize_address)
+    if (elem_bytes(buffer->elem) == 4 && lanes >= 4 && spread && !e->target->sanitizer)
         return emit_transposed(e, buffer, index, lanes, stride, part);
     LLVMValueRef at = LLVMBuildNSWAdd(e->builder, index, emit_index(e, part), "");
     return emit_load(e, buffer, at, lanes, stride, NULL);

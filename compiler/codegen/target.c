@@ -193,7 +193,7 @@ LLVMTargetMachineRef codegen_target_machine(const CodegenTarget *target, const c
     LLVMTargetMachineOptionsSetFeatures(options, target->llvm_features);
     /* A check before every access makes so many blocks that allocating registers well takes
      * minutes: whoever asks for the sanitizer asks for answers, not for speed. */
-    const bool quick = target->opt_level == 0 || target->sanitize_address;
+    const bool quick = target->opt_level == 0 || target->sanitizer;
     LLVMTargetMachineOptionsSetCodeGenOptLevel(options, quick ? LLVMCodeGenLevelNone
                                                               : LLVMCodeGenLevelAggressive);
     LLVMTargetMachineOptionsSetRelocMode(options, LLVMRelocPIC);
@@ -209,10 +209,17 @@ LLVMTargetMachineRef codegen_target_machine(const CodegenTarget *target, const c
  * and arithmetic, what can leave a loop, dead code. A quarter of the time of LLVM's own O3 for the
  * same code. */
 const char *codegen_pipeline(const CodegenTarget *target) {
+    static const char *const plain[] = {
+        [SANITIZER_NONE] = "default<O0>",
+        [SANITIZER_ADDRESS] = "default<O0>,asan",
+        [SANITIZER_THREAD] = "default<O0>,tsan-module,function(tsan)",
+    };
     if (target->opt_level == 0)
-        return target->sanitize_address ? "default<O0>,asan" : "default<O0>";
-    if (target->sanitize_address)
+        return plain[target->sanitizer];
+    if (target->sanitizer == SANITIZER_ADDRESS)
         return "default<O1>,asan";
+    if (target->sanitizer == SANITIZER_THREAD)
+        return "default<O1>,tsan-module,function(tsan)";
     return "function(early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,"
            "loop-mssa(licm<allowspeculation>),gvn,dse,instcombine<no-verify-fixpoint>,adce,"
            "simplifycfg)";
@@ -223,7 +230,7 @@ CodegenTarget *codegen_target_create(Arena *arena, const CodegenOptions *options
     CodegenTarget *target = ARENA_NEW(arena, CodegenTarget);
     target->arena = arena;
     target->opt_level = options->opt_level;
-    target->sanitize_address = options->sanitize_address;
+    target->sanitizer = options->sanitizer;
     *error = NULL;
     if (options->triple) {
         LLVMInitializeAllTargetInfos();
@@ -248,6 +255,8 @@ CodegenTarget *codegen_target_create(Arena *arena, const CodegenOptions *options
     target->vector_bytes = target->avx512 ? 64 : target_has(target, "avx2") ? 32 : 16;
     if (options->vector_bytes == 16 || options->vector_bytes == 32 || options->vector_bytes == 64)
         target->vector_bytes = options->vector_bytes;
+    if (target->sanitizer == SANITIZER_THREAD)
+        target->vector_bytes = 16;
     return target;
 }
 

@@ -247,7 +247,7 @@ static ExitCode build_link(Build *b, const CodegenResult *object) {
         .runtime = runtime,
         .libraries = runtime_libraries,
         .n_libraries = sizeof runtime_libraries / sizeof *runtime_libraries,
-        .sanitize_address = pipeline_sanitized(b->d),
+        .sanitizer = pipeline_sanitizer(b->d),
         .output = b->output,
     };
     double begun = pipeline_step(b->d, "link");
@@ -291,8 +291,11 @@ static ExitCode build_object(Build *b, const CompileRun *run) {
 #define FLAG(name) driver_quote(words, sizeof words, "-l" name);
     HC_LINKED_LIBRARIES(FLAG)
 #undef FLAG
-    if (pipeline_sanitized(b->d))
-        driver_quote(words, sizeof words, "-fsanitize=address,undefined");
+    const CodegenSanitizer sanitizer = pipeline_sanitizer(b->d);
+    if (sanitizer != SANITIZER_NONE)
+        driver_quote(words, sizeof words,
+                     sanitizer == SANITIZER_THREAD ? "-fsanitize=thread"
+                                                   : "-fsanitize=address,undefined");
     fprintf(b->d->out, "link with: %s\n", words);
     return EXIT_OK;
 }
@@ -344,6 +347,8 @@ static ExitCode build_run(Driver *d, CompileRun *run) {
 }
 
 ExitCode command_build(Driver *d) {
+    if (!pipeline_check_sanitizer(d))
+        return EXIT_USAGE;
     const CompileOptions options = pipeline_options(d);
     CompileRun run = pipeline_begin(d, &options);
     ExitCode code = build_run(d, &run);

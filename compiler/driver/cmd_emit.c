@@ -114,6 +114,8 @@ ExitCode command_emit(Driver *d) {
             stage);
         return EXIT_USAGE;
     }
+    if (!pipeline_check_sanitizer(d))
+        return EXIT_USAGE;
     OutputFile output;
     ExitCode code = output_open(d, d->options.run.out, emit_mark(d->c->arena, stage), &output);
     if (code != EXIT_OK)

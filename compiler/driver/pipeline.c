@@ -79,12 +79,25 @@ OverrideVec pipeline_overrides(Driver *d) {
     return overrides;
 }
 
-bool pipeline_sanitized(const Driver *d) {
-#ifdef __SANITIZE_ADDRESS__
-    if (d->options.command != CMD_EMIT) /* prints the same, however hcc was built */
-        return true;
+CodegenSanitizer pipeline_sanitizer(const Driver *d) {
+    const char *asked = d->options.sanitize;
+    CodegenSanitizer here = SANITIZER_NONE;
+#if defined(__SANITIZE_ADDRESS__)
+    here = SANITIZER_ADDRESS;
+#elif defined(__SANITIZE_THREAD__)
+    here = SANITIZER_THREAD;
 #endif
-    return d->options.sanitize;
+    if (asked)
+        return strcmp(asked, "thread") == 0 ? SANITIZER_THREAD : SANITIZER_ADDRESS;
+    return d->options.command == CMD_EMIT ? SANITIZER_NONE : here; /* prints the same, then */
+}
+
+bool pipeline_check_sanitizer(Driver *d) {
+    const char *asked = d->options.sanitize;
+    if (!asked || strcmp(asked, "address") == 0 || strcmp(asked, "thread") == 0)
+        return true;
+    driver_error(d, "--sanitize is 'address' or 'thread', not '%s'", asked);
+    return false;
 }
 
 CompileOptions pipeline_options(Driver *d) {
@@ -107,7 +120,7 @@ CompileOptions pipeline_options(Driver *d) {
         .machine = {.triple = d->options.target,
                     .cpu = d->options.cpu,
                     .opt_level = level.given ? (int)level.value : 3,
-                    .sanitize_address = pipeline_sanitized(d)},
+                    .sanitizer = pipeline_sanitizer(d)},
         .f64 = d->options.f64,
         .plain = level.given && level.value == 0,
         .memory = d->options.memory.given ? d->options.memory.value : 0,

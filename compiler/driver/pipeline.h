@@ -34,8 +34,10 @@ ExitCode pipeline_status(Driver *d, CompileRun *run, CompileStatus status);
 /* From the command's argument up to SEMA, at least; a file without a model is an error. */
 ExitCode pipeline_model(Driver *d, CompileRun *run, PassId last);
 
-/* Whether the address sanitizer watches generated code: as asked, and always in a sanitized hcc. */
-bool pipeline_sanitized(const Driver *d);
+/* Who watches generated code: as asked, and always as this hcc is watched. */
+CodegenSanitizer pipeline_sanitizer(const Driver *d);
+/* Whether --sanitize names one. */
+bool pipeline_check_sanitizer(Driver *d);
 
 /* Loaded into this process, after any pass up to MANIFEST; outlives the run. */
 typedef struct {

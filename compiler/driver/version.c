@@ -41,7 +41,7 @@ static void print_parts(Arena *arena, FILE *to) {
 }
 
 void version_print(bool verbose, Arena *arena, FILE *to) {
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     fprintf(to, "hcc %s, sanitized\n", HCC_VERSION);
 #else
     fprintf(to, "hcc %s\n", HCC_VERSION);

@@ -159,8 +159,10 @@ static CompileOptions compile_options(const LibraryJob *job, const Override *ove
             {
                 .cpu = o->cpu,
                 .opt_level = 3,
-#ifdef __SANITIZE_ADDRESS__
-                .sanitize_address = true,
+#if defined(__SANITIZE_ADDRESS__)
+                .sanitizer = SANITIZER_ADDRESS,
+#elif defined(__SANITIZE_THREAD__)
+                .sanitizer = SANITIZER_THREAD,
 #endif
             },
         .f64 = o->f64 != 0,

@@ -110,7 +110,10 @@ static Program compile(Case *c, uint32_t d, bool f64, bool across) {
     pass_grad(c->p);
     Program p = {.c = c, .f64 = f64};
     p.p = pass_dce(pass_canon(pass_dce(c->p)));
-    const CompileOptions options = {.f64 = f64, .machine = {.opt_level = 3}};
+    CompileOptions options = {.f64 = f64, .machine = {.opt_level = 3}};
+#ifdef __SANITIZE_THREAD__
+    options.machine.sanitizer = SANITIZER_THREAD;
+#endif
     p.run = case_run(c, p.p, &options);
     case_passed(&p.run, compile_target(&p.run));
     case_passed(&p.run, compile_to(&p.run, PASS_MANIFEST));
@@ -616,7 +619,7 @@ static void wrong_calls_are_refused(void **state) {
 
 /* In the child of a fork a context goes on, without the threads that stayed behind. */
 static void contexts_go_on_in_a_forked_child(void **state) {
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     skip(); /* a thread may hold a lock of its allocator while another forks */
 #endif
     Program p = *(Program *)*state;
@@ -698,7 +701,7 @@ static long resident_pages(void) {
 }
 
 static void contexts_leave_nothing_behind(void **state) {
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     skip(); /* it keeps what was freed */
 #endif
     Program p = *(Program *)*state;

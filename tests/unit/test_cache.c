@@ -392,7 +392,9 @@ static void test_kernels(void **state) {
 static CodegenResult compile_model(Place *p, const CodegenModel *model, bool sanitize,
                                    uint32_t *found) {
     const char *error;
-    CodegenOptions options = {.cpu = "baseline", .opt_level = 3, .sanitize_address = sanitize};
+    CodegenOptions options = {.cpu = "baseline",
+                              .opt_level = 3,
+                              .sanitizer = sanitize ? SANITIZER_ADDRESS : SANITIZER_NONE};
     CodegenTarget *t = codegen_target_create(p->c->arena, &options, &error);
     assert_non_null(t);
     Cache *cache = place_open(p, PLENTY);

@@ -291,7 +291,10 @@ static int run_executable(Compilation *c, bool sanitize, int instances) {
     const NestKernel *kernel = map_kernel(c->arena, NEST_NEG, NEST_F32, 8, 1);
     const char *error;
     CodegenTarget *t = codegen_target_create(
-        c->arena, &(CodegenOptions){.opt_level = 3, .sanitize_address = sanitize}, &error);
+        c->arena,
+        &(CodegenOptions){.opt_level = 3,
+                          .sanitizer = sanitize ? SANITIZER_ADDRESS : SANITIZER_NONE},
+        &error);
     CodegenModel model = {.kernels = &kernel,
                           .n_kernels = 1,
                           .symbol = "record",
@@ -322,8 +325,10 @@ static int run_executable(Compilation *c, bool sanitize, int instances) {
     assert_null(codegen_write_file(c->arena, path, object.bytes, object.length));
     assert_null(codegen_write_file(c->arena, source, text, strlen(text)));
     const char *objects[] = {path, source};
-    LinkJob job = {
-        .objects = objects, .n_objects = 2, .output = output, .sanitize_address = sanitize};
+    LinkJob job = {.objects = objects,
+                   .n_objects = 2,
+                   .output = output,
+                   .sanitizer = sanitize ? SANITIZER_ADDRESS : SANITIZER_NONE};
     error = link_executable(c->arena, &job);
     if (error)
         fail_msg("%s", error);
