@@ -298,10 +298,69 @@ class Alone(harness.TestCase):
                 out.backward(torch.ones_like(out))
                 for p in (given, *site.parameters()):
                     p.grad = None
-                self.assertEqual(operations(lambda: site(given)), ["hcc::forward", "branch", "hcc::forward"])
-                out, gradient = site(given), torch.ones_like(out)
+                self.assertEqual(operations(lambda: site(given).flatten()), ["hcc::forward", "branch", "hcc::forward"])
+                out, gradient = site(given).flatten(), torch.ones_like(out).flatten()
                 self.assertEqual(operations(lambda: out.backward(gradient)),
                                  ["hcc::backward", "branch", "hcc::backward"])
+
+    def sites(self, make, count=3):
+        made = nn.ModuleList(make(3, dim=12, branch=nn.Linear(12, 12), layer_index=k) for k in range(count))
+        return noisy(made)
+
+    def through(self, sites, given, turn, between=lambda streams: 0):
+        """Streams after the sites, and all gradients."""
+        os.environ["HCC_TURN"] = "1" if turn else "0"
+        self.addCleanup(os.environ.pop, "HCC_TURN", None)
+        given, streams = given.clone().requires_grad_(), []
+        sites.zero_grad()
+        h = given
+        for site in sites:
+            h = site(h)
+            streams.append(h)
+        h = h + between(streams)
+        weighed(h).backward()
+        return [h.detach(), given.grad, *(p.grad.clone() for p in sites.parameters())]
+
+    def test_turn(self):
+        """The write of a site and the read of the next are one call, and give what two give; streams that
+        are used in between, too."""
+        for make, shape in [(mine.HyperConnections, (6, 5, 12))] + harness.EVERYTHING * [
+                (mine.mHC, (6, 5, 12)), (mHCv2.mHC, (2, 5, 3, 12))]:
+            sites, given = self.sites(make), torch.randn(shape)
+            for between in (lambda streams: 0, lambda streams: streams[0] * streams[1]):
+                found, wanted = (self.through(sites, given, turn, between) for turn in (True, False))
+                for a, b in zip(found, wanted):
+                    self.assertLess(relative(a, b), 1e-5)
+            os.environ["HCC_TURN"] = "1"
+            with torch.no_grad():
+                counted = operations(lambda: sites[2](sites[1](sites[0](given))).sum())
+            self.assertEqual(counted.count("hcc::forward"), 4)
+
+    def test_pending(self):
+        """Streams that are not written yet are tensors to whoever looks."""
+        site, given = self.sites(mine.HyperConnections, 1)[0], torch.randn(6, 5, 12)
+        os.environ["HCC_TURN"] = "0"
+        wanted = site(given)
+        del os.environ["HCC_TURN"]
+        for look in (lambda h: h + 0, lambda h: h.clone(), lambda h: torch.cat([h]), lambda h: h[:], copy.copy,
+                     lambda h: torch.from_numpy(h.detach().numpy()), lambda h: torch.ops.aten.alias(h),
+                     lambda h: nn.Identity()(h) * 1):
+            self.assertTrue(torch.equal(look(site(given)), wanted))
+        self.assertEqual(site(given).shape, wanted.shape)
+        self.assertTrue(site(given).requires_grad and site(given).grad_fn is not None)
+        with torch.no_grad():
+            late = site(given)
+        self.assertFalse((late * 1).requires_grad)
+        late = site(given)
+        with torch.no_grad():
+            self.assertTrue((late + 0).equal(wanted))
+        weighed(late).backward()
+        branch_out = torch.randn(2, 5, 12)
+        _, write = mine.HyperConnections(3, dim=12)(given)
+        late = write(branch_out)
+        branch_out.zero_()
+        with self.assertRaisesRegex(RuntimeError, "changed in place"):
+            late.sum()
 
     def test_two_halves(self):
         """width_connection and depth_connection give what the wrapped branch gives; so does a decorated one."""

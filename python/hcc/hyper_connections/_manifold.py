@@ -66,6 +66,9 @@ class ManifoldSite(Site):
     def _transformed(self, residuals: Tensor) -> Tensor:
         return self.residual_transform(residuals)
 
+    def _reads_as_it_is(self) -> bool:
+        return type(self.residual_transform) is nn.Identity
+
     def _named(self) -> Mapping[str, Tensor]:
         named: dict[str, Any] = dict(self._parameters)
         named["gamma"] = self.norm.gamma

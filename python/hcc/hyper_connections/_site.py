@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from . import _parts
+from . import _parts, _pending
 from ._fallback import fall_back
 from .residuals import CompiledResidual
 
@@ -227,15 +227,50 @@ class Site(WrapsBranch):
             if not self.add_branch_out_to_residual:
                 return branch_input, lambda out: out
             return branch_input, on_first(lambda out: self.depth_connection(out, mixed, **rest))
-        residuals = self._transformed(residuals)
-        found, states = self._read(residuals)
+        turned = self._turn(residuals)
+        if turned is None:
+            residuals = self._transformed(residuals)
+            found, states = self._read(residuals)
+        else:
+            found, states, residuals = turned
         branch_input = self._branch_input(found.pop("x"), residuals)
         if not self.add_branch_out_to_residual:
             return branch_input, lambda out: out
+        return branch_input, on_first(lambda out: self._write(out, states, found, residuals))
 
-        def write(out: Tensor) -> Tensor:
-            values = {"H": states, "y": self._branch_output(out), **found}
-            written = self._run(values, residuals, part="write")["H"].to(residuals.dtype)
+    def _write(self, out: Tensor, states: Tensor, kept: dict[str, Tensor], residuals: Tensor) -> Tensor:
+        """The streams after the branch: now, or when somebody wants them."""
+        y = self._branch_output(out)
+
+        def run() -> Tensor:
+            written = self._run({"H": states, "y": y, **kept}, residuals, part="write")["H"].to(residuals.dtype)
             return self._drop(self._of_streams(written, residuals))
 
-        return branch_input, on_first(write)
+        if not _pending.allowed() or self.training and self.dropout.p > 0:
+            return run()
+        return _pending.Pending(_pending.Write(self, states, kept, y, run), residuals)
+
+    def _turn(self, residuals: Tensor) -> Optional[tuple[dict[str, Any], Tensor, Tensor]]:
+        """Where the streams are still to be written by a site that is one of these, too: the write of
+        that and the read of this in one program. What the read gives, the states, the streams."""
+        write = _pending.unsettled(residuals)
+        if write is None or not self._reads_as_it_is() or write.grad != torch.is_grad_enabled():
+            return None
+        like = _pending.shape_of(residuals)
+        pair = write.site._connection(like), self._connection(like)
+        if pair[0].text != pair[1].text or pair[0][2:] != pair[1][2:]:
+            return None
+        write.check()
+        made = _parts.primitive(pair, part="turn", f64=like.dtype == torch.float64)
+        named = {f"write.{k}": p for k, p in write.site._named().items()}
+        named |= {f"read.{k}": p for k, p in self._named().items()}
+        found = _parts.run(made, {"H": write.states, "y": write.y, **write.kept}, named)
+        states = found.pop("H")
+        found["x"] = found["x"].to(like.dtype)
+        streams = write.site._of_streams(states.to(like.dtype), like)
+        _pending.settle(residuals, streams)
+        return found, states, streams
+
+    def _reads_as_it_is(self) -> bool:
+        """Whether nothing comes between the streams and the read."""
+        return True
