@@ -54,6 +54,7 @@ typedef struct {
     const char *part; /* begin, read, write, turn, end; NULL: by names */
     const char *site; /* its path; NULL: the first one */
     int32_t beside;   /* 1: the gradients that states get by other ways are given, too, and added */
+    int32_t maps;     /* 1: a program of the model's maps alone, for hcc_maps */
 } HccOptions;
 
 /* A compilation, whatever came of it. */
@@ -87,6 +88,14 @@ const HcModel *hcc_model(const HccModule *module);
 /* Its name in the text, and its manifest as JSON (docs/manifest.md). */
 const char *hcc_model_name(const HccModule *module);
 const char *hcc_manifest(const HccModule *module);
+
+/* What the sites of a run's model do with their streams: the text that `hcc inspect RUN --maps
+ * --json` prints (docs/maps.md), over `batches` batches (0: 8) of the data that the run names. The
+ * module was compiled with `maps`. *json is to be released with hcc_free_text; after a failure it
+ * is NULL, and *error (which may be NULL) says why. */
+HcStatus hcc_maps(const HccModule *module, const char *run, uint64_t batches, char **json,
+                  HcError *error);
+void hcc_free_text(char *text); /* NULL is fine */
 
 /* "0.1.0" */
 const char *hcc_version(void);

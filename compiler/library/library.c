@@ -146,7 +146,8 @@ static CompileOptions compile_options(const LibraryJob *job, const Override *ove
     return (CompileOptions){
         .sema = {.overrides = overrides,
                  .n_overrides = o->set ? (uint32_t)o->n_set : 0,
-                 .model = o->model},
+                 .model = o->model,
+                 .maps = o->maps != 0},
         .export = {.site = o->site,
                    .part = o->part,
                    .given = o->given,

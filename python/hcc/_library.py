@@ -59,7 +59,8 @@ class HccOptions(Structure):
     _fields_ = [("size", c_uint32), ("f64", c_int32), ("model", c_char_p), ("set", POINTER(c_char_p)),
                 ("n_set", c_uint64), ("cpu", c_char_p), ("memory", c_uint64), ("no_cache", c_int32), ("streams_apart", c_int32),
                 ("results", POINTER(c_char_p)), ("n_results", c_uint64), ("given", POINTER(c_char_p)),
-                ("n_given", c_uint64), ("part", c_char_p), ("site", c_char_p), ("beside", c_int32)]
+                ("n_given", c_uint64), ("part", c_char_p), ("site", c_char_p), ("beside", c_int32),
+                ("maps", c_int32)]
 
 
 _module = _context = _model = c_void_p
@@ -73,6 +74,8 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "hcc_diagnostics": (c_char_p, [_module]),
     "hcc_message": (c_char_p, [_module]),
     "hcc_model": (_model, [_module]),
+    "hcc_maps": (c_int, [_module, c_char_p, c_uint64, POINTER(c_void_p), POINTER(HcError)]),
+    "hcc_free_text": (None, [c_void_p]),
     "hcc_version": (c_char_p, []),
     "hc_cpu_count": (c_int32, []),
     "hc_create": (c_int, [_model, POINTER(HcOptions), POINTER(_context), POINTER(HcError)]),

@@ -95,12 +95,12 @@ def compile_program(source: Source, *, set: Optional[Mapping[str, Constant]] = N
                     model: Optional[str] = None, f64: bool = False, cpu: Optional[str] = None, memory: int = 0,
                     cache: bool = True, results: Sequence[str] = (), given: Sequence[str] = (),
                     part: Optional[str] = None, site: Optional[str] = None, apart: bool = False, beside: bool = False,
-                    **constants: Constant) -> Program:
+                    maps: bool = False, **constants: Constant) -> Program:
     """Compiles a `.hc` file or text to a program; `hcc.program` says what the arguments are. name: what
     diagnostics call a text."""
     file, text = _read(source)
     options = {"model": model, "f64": f64, "cpu": cpu, "memory": memory, "cache": cache, "results": _names(results),
-               "given": _names(given), "part": part, "site": site, "apart": apart, "beside": beside}
+               "given": _names(given), "part": part, "site": site, "apart": apart, "beside": beside, "maps": maps}
     settings = tuple(f"{key}={setting(value)}" for key, value in {**(set or {}), **constants}.items())
     return _compiled(name or file, text, settings, tuple(options.items()))
 
@@ -130,7 +130,7 @@ def _compiled(name: str, text: bytes, settings: tuple[str, ...], options: tuple[
     all_options = HccOptions(size=ctypes.sizeof(HccOptions), f64=o["f64"], set=_texts(settings), n_set=len(settings),
                              memory=o["memory"], no_cache=not o["cache"], results=_texts(o["results"]),
                              n_results=len(o["results"]), given=_texts(o["given"]), n_given=len(o["given"]),
-                             streams_apart=o["apart"], beside=o["beside"], **encoded)
+                             streams_apart=o["apart"], beside=o["beside"], maps=o["maps"], **encoded)
     module = _Module(lib.hcc_compile_text(text, len(text), os.fsencode(name), all_options))
     _check(module)
     return Program(lib.hcc_model(module.handle), module, (_compiled_again, (name, text, settings, options)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 from functools import cached_property
@@ -12,8 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _errors, _safetensors
+from ._library import HcError, lib
 from ._model import Model
 from ._program import Program, Source, compile_program
+
+
+def _with_arrays(found: Any) -> Any:
+    """Lists of lists of numbers as arrays."""
+    if isinstance(found, dict):
+        return {name: _with_arrays(one) for name, one in found.items()}
+    if isinstance(found, list):
+        if found and all(isinstance(one, list) for one in found):
+            try:
+                return np.array(found, np.float64)
+            except (ValueError, TypeError):
+                pass
+        return [_with_arrays(one) for one in found]
+    return found
 
 
 class Run:
@@ -112,6 +128,21 @@ class Run:
     def program(self) -> Program:
         """The model as it was trained."""
         return self.cut(memory=self.config.get("hcc", {}).get("memory", 0))
+
+    def matrices(self, batches: int = 0) -> dict[str, Any]:
+        """What the sites do with their streams, as `hcc inspect RUN --maps --json` has it (docs/maps.md):
+        `["sites"][k]["mix"]["mean"]` is the array [destination, source] of site k. Compiled and run
+        here, over so many batches (0: 8) of the data that the run names."""
+        program = self.cut(maps=True)
+        text, error = ctypes.c_void_p(), HcError()
+        status = lib.hcc_maps(program._owner.handle, os.fsencode(self.folder), batches, text, error)
+        if status != 0:
+            raise _errors.OF_STATUS[status](error.message.decode("utf-8", "replace"))
+        try:
+            found = json.loads(ctypes.string_at(text.value or 0))
+        finally:
+            lib.hcc_free_text(text)
+        return _with_arrays(found)
 
     def model(self, checkpoint: str = "", *, samples: int = 0, positions: int = 0, threads: int = 0) -> Model:
         """The model with a checkpoint's parameters, not in training mode."""

@@ -382,6 +382,9 @@ class Files(harness.TestCase):
         self.assertFalse(model.training)
         self.assertEqual(run.parameters().keys(), model.parameters.keys())
         np.testing.assert_array_equal(run.parameters()["E"], model.parameters["E"])
+        site, = run.matrices()["sites"]
+        self.assertEqual((site["path"], site["connection"]), ("trunk.0.attn", "residual"))
+        np.testing.assert_array_equal(site["mix"]["mean"], [[1.0]])
         with self.assertRaisesRegex(hcc.CheckpointError, "has no checkpoint 'first'; there are: best"):
             run.checkpoint("first")
         with self.assertRaisesRegex(hcc.CheckpointError, "is no run"):

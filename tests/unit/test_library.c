@@ -220,6 +220,24 @@ static void test_parts_of_a_model(void **state) {
     refused(compiled(trunk, &options), HCC_ERROR_ARGUMENT, "the name of a value is NULL");
 }
 
+static void test_maps_of_a_run(void **state) {
+    (void)state;
+    const HccOptions options = {.size = sizeof options, .maps = 1};
+    HccModule *module = compiled(trunk, &options);
+    assert_int_equal(hcc_status(module), HCC_OK);
+    assert_non_null(strstr(hcc_manifest(module), "\"maps\":["));
+    char *text;
+    HcError error;
+    assert_int_equal(hcc_maps(module, "/nowhere", 0, &text, &error), HC_ERROR_CHECKPOINT);
+    assert_non_null(strstr(error.message, "/nowhere"));
+    assert_null(text);
+    assert_int_equal(hcc_maps(NULL, "/nowhere", 0, &text, NULL), HC_ERROR_ARGUMENT);
+    assert_int_equal(hcc_maps(module, NULL, 0, &text, NULL), HC_ERROR_ARGUMENT);
+    assert_int_equal(hcc_maps(module, "/nowhere", 0, NULL, NULL), HC_ERROR_ARGUMENT);
+    hcc_free_text(NULL);
+    hcc_free(module);
+}
+
 /* --- threads, symbols --------------------------------------------------------------------------*/
 
 typedef struct {
@@ -282,6 +300,7 @@ int main(void) {
         cmocka_unit_test(test_files_are_read),
         cmocka_unit_test(test_null_is_no_crash),
         cmocka_unit_test(test_parts_of_a_model),
+        cmocka_unit_test(test_maps_of_a_run),
         cmocka_unit_test(test_two_threads),
         cmocka_unit_test(test_nothing_else_is_exported),
     };
