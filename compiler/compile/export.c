@@ -53,11 +53,18 @@ static void name_params(Exporting *x, const SiteInfo *info, const char *instead)
 
 /* --- sites -------------------------------------------------------------------------------------*/
 
+/* Where no site is named: the first one, and for the end the first one that ends a trunk. */
+static bool is_meant(const Exporting *x, const SiteInfo *info) {
+    if (x->e->site)
+        return strcmp(info->path, x->e->site) == 0;
+    return !x->e->part || strcmp(x->e->part, "end") != 0 || info->ended.count;
+}
+
 static const SiteInfo *find_site(Exporting *x, uint32_t *index) {
     const char **paths = ARENA_ARRAY(x->arena, const char *, x->network->sites.count + 1);
     for (uint32_t k = 0; k < x->network->sites.count; k++) {
         paths[k] = x->network->sites.at[k].path;
-        if (!x->e->site || strcmp(paths[k], x->e->site) == 0) {
+        if (is_meant(x, &x->network->sites.at[k])) {
             *index = k;
             return &x->network->sites.at[k];
         }

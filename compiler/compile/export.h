@@ -17,7 +17,8 @@
  * A state has the same name before and after. Parameters are called as the connection calls them;
  * of a turn, `write.` and `read.` stand before. */
 typedef struct {
-    const char *site;           /* its path, as trunk.3.attn; NULL: the first one, or no site's */
+    const char *site;           /* its path, as trunk.3.attn; NULL: the first one (for `end`
+                                   the last of a trunk), or no site's */
     const char *part;           /* of the above; NULL: by names */
     const char *const *given;   /* names of values that the caller gives in the place of what the */
     uint32_t n_given;           /* text makes them of; at a site its states, y, and its lets */

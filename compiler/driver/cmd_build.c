@@ -1,5 +1,6 @@
 /* hcc build: files made from a model, by the ending of the output's name. */
 #include "abi/needs.h"
+#include "driver/connection.h"
 #include "driver/driver.h"
 #include "driver/header.h"
 #include "driver/outputs.h"
@@ -16,10 +17,12 @@ typedef enum { MAKE_EXECUTABLE, MAKE_SHARED, MAKE_OBJECT, MAKE_LLVM, MAKE_ASM } 
 typedef struct {
     Driver *d;
     const char *model;
-    const char *prefix; /* of symbols */
-    const char *output; /* path */
-    const char *stem;   /* path without the ending */
-    const char *soname; /* of a library that has a version: "libm.so.1" for libm.so.1.2 */
+    const char *prefix;       /* of symbols */
+    const char *output;       /* path */
+    const char *stem;         /* path without the ending */
+    const char *soname;       /* of a library that has a version: "libm.so.1" for libm.so.1.2 */
+    const char *const *parts; /* of a connection; NULL: it is one model */
+    uint32_t n_parts;
     BuildForm form;
 } Build;
 
@@ -141,25 +144,30 @@ static const char *build_manifest(const Build *b) {
     return arena_printf(b->d->c->arena, "%s.manifest.json", b->stem);
 }
 
-/* The functions: those of hc.h, with the prefix before them. */
-static const CodegenThunk *build_functions(Build *b, uint32_t *count) {
+/* The functions: those of hc.h, with the prefix before them; of a connection those that are told a
+ * model are there for each part, and the others with the first. */
+static const CodegenThunk *build_functions(Build *b, uint32_t part, uint32_t *count) {
     Arena *arena = b->d->c->arena;
     HeaderFunctionVec functions = header_functions(arena);
     CodegenThunk *thunks = ARENA_ARRAY(arena, CodegenThunk, functions.count);
+    *count = 0;
     for (uint32_t k = 0; k < functions.count; k++) {
         const HeaderFunction *f = &functions.at[k];
-        thunks[k] =
-            (CodegenThunk){arena_printf(arena, "%s_%s", b->prefix, f->name),
-                           arena_printf(arena, "hc_%s", f->name), f->with_model, f->n_arguments};
+        const bool of_part = b->parts && f->with_model;
+        const char *name = of_part
+                               ? arena_printf(arena, "%s_%s_%s", b->prefix, b->parts[part], f->name)
+                               : arena_printf(arena, "%s_%s", b->prefix, f->name);
+        if (part == 0 || of_part)
+            thunks[(*count)++] = (CodegenThunk){name, arena_printf(arena, "hc_%s", f->name),
+                                                f->with_model, f->n_arguments};
     }
-    *count = functions.count;
     return thunks;
 }
 
 /* The function that the runtime has as well; NULL: none. */
 static const char *build_taken(Build *b, const char *runtime) {
     uint32_t count;
-    const CodegenThunk *functions = build_functions(b, &count);
+    const CodegenThunk *functions = build_functions(b, 0, &count);
     const char **names = ARENA_ARRAY(b->d->c->arena, const char *, count);
     for (uint32_t k = 0; k < count; k++)
         names[k] = functions[k].name;
@@ -227,8 +235,8 @@ static ExitCode build_write_text(Build *b, const CodegenResult *result) {
     return build_write(b, b->output, text, strlen(text));
 }
 
-/* Links the object, which lies in a temporary folder of its own meanwhile. */
-static ExitCode build_link(Build *b, const CodegenResult *object) {
+/* Links the objects, which lie in a temporary folder of their own meanwhile. */
+static ExitCode build_link(Build *b, const CodegenResult *objects, uint32_t count) {
     Arena *arena = b->d->c->arena;
     const char *runtime = build_runtime(b->d);
     if (!runtime)
@@ -239,11 +247,14 @@ static ExitCode build_link(Build *b, const CodegenResult *object) {
         driver_error(b->d, "cannot make a temporary folder: %s", strerror(errno));
         return EXIT_RESOURCE;
     }
-    const char *path = arena_printf(arena, "%s/model.o", folder);
-    const char *error = codegen_write_file(arena, path, object->bytes, object->length);
+    const char **paths = ARENA_ARRAY(arena, const char *, count), *error = NULL;
+    for (uint32_t k = 0; k < count && !error; k++) {
+        paths[k] = arena_printf(arena, "%s/model%u.o", folder, k);
+        error = codegen_write_file(arena, paths[k], objects[k].bytes, objects[k].length);
+    }
     LinkJob job = {
-        .objects = &path,
-        .n_objects = 1,
+        .objects = paths,
+        .n_objects = count,
         .runtime = runtime,
         .libraries = runtime_libraries,
         .n_libraries = sizeof runtime_libraries / sizeof *runtime_libraries,
@@ -263,18 +274,20 @@ static ExitCode build_link(Build *b, const CodegenResult *object) {
         error = link_shared(arena, &job);
     }
     pipeline_stepped(b->d, "link", begun);
-    unlink(path);
+    for (uint32_t k = 0; k < count; k++)
+        if (paths[k])
+            unlink(paths[k]);
     rmdir(folder);
     return build_wrote(b, b->output, error);
 }
 
 /* Header and manifest. */
-static ExitCode build_beside(Build *b, const CompileRun *run) {
-    const char *header = header_text(b->d->c->arena, b->model, b->prefix);
+static ExitCode build_beside(Build *b, const char *manifest) {
+    const char *header = header_text(b->d->c->arena, b->model, b->prefix, b->parts, b->n_parts);
     const ExitCode code = build_write(b, build_header(b), header, strlen(header));
     if (code != EXIT_OK)
         return code;
-    return build_write(b, build_manifest(b), run->manifest, strlen(run->manifest));
+    return build_write(b, build_manifest(b), manifest, strlen(manifest));
 }
 
 /* An object, and how a program is linked with it. */
@@ -282,7 +295,7 @@ static ExitCode build_object(Build *b, const CompileRun *run) {
     const bool here = !codegen_target_foreign(run->target);
     ExitCode code = build_write(b, b->output, run->object.bytes, run->object.length);
     if (code == EXIT_OK)
-        code = build_beside(b, run);
+        code = build_beside(b, run->manifest);
     if (code != EXIT_OK)
         return code;
     char words[2 * PATH_MAX] = "";
@@ -305,7 +318,7 @@ static ExitCode build_make(Build *b, CompileRun *run) {
                                 .main_callee = b->form == MAKE_EXECUTABLE ? "hc_main" : NULL,
                                 .linked = b->form == MAKE_EXECUTABLE || b->form == MAKE_SHARED};
     if (build_callable(b))
-        run->model.thunks = build_functions(b, &run->model.n_thunks);
+        run->model.thunks = build_functions(b, 0, &run->model.n_thunks);
     run->code = b->form == MAKE_LLVM  ? CODEGEN_LLVM
                 : b->form == MAKE_ASM ? CODEGEN_ASM
                                       : CODEGEN_OBJECT;
@@ -316,8 +329,62 @@ static ExitCode build_make(Build *b, CompileRun *run) {
         return build_write_text(b, &run->object);
     if (b->form == MAKE_OBJECT)
         return build_object(b, run);
-    code = build_link(b, &run->object);
-    return code == EXIT_OK && b->form == MAKE_SHARED ? build_beside(b, run) : code;
+    code = build_link(b, &run->object, 1);
+    return code == EXIT_OK && b->form == MAKE_SHARED ? build_beside(b, run->manifest) : code;
+}
+
+/* --- a connection ------------------------------------------------------------------------------*/
+
+/* One part's code, and its place in the manifest. */
+static ExitCode build_part(Build *b, uint32_t part, const char **manifest, CodegenResult *object) {
+    Arena *arena = b->d->c->arena;
+    CompileOptions options = pipeline_options(b->d);
+    options.export.part = b->parts[part];
+    if (strcmp(b->parts[part], "begin") == 0 || strcmp(b->parts[part], "end") == 0)
+        options.export.site = NULL; /* theirs is the trunk's first one, or its last */
+    CompileRun run = pipeline_begin(b->d, &options);
+    ExitCode code = pipeline_model(b->d, &run, PASS_MANIFEST);
+    if (code == EXIT_OK) {
+        run.model =
+            (CodegenModel){.symbol = arena_printf(arena, "%s_%s_model", b->prefix, b->parts[part]),
+                           .linked = true};
+        run.model.thunks = build_functions(b, part, &run.model.n_thunks);
+        code = pipeline_to(b->d, &run, PASS_OBJECT);
+    }
+    if (code == EXIT_OK) {
+        *manifest = arena_printf(arena, "%s%s\n  \"%s\": %s", *manifest, part ? "," : "",
+                                 b->parts[part], run.manifest);
+        *object = run.object;
+    }
+    pipeline_end(b->d, &run);
+    return code;
+}
+
+static ExitCode build_connection(Build *b) {
+    Arena *arena = b->d->c->arena;
+    CodegenResult *objects = ARENA_ARRAY(arena, CodegenResult, b->n_parts);
+    const char *manifests = "";
+    ExitCode code = EXIT_OK;
+    for (uint32_t k = 0; k < b->n_parts && code == EXIT_OK; k++)
+        code = build_part(b, k, &manifests, &objects[k]);
+    if (code == EXIT_OK)
+        code = build_link(b, objects, b->n_parts);
+    return code == EXIT_OK ? build_beside(b, arena_printf(arena,
+                                                          "{\"origin\": \"generated by hcc\",\n"
+                                                          " \"connection\": \"%s\",\n"
+                                                          " \"programs\": {%s}}\n",
+                                                          b->model, manifests))
+                           : code;
+}
+
+static ExitCode build_is_library(const Build *b) {
+    if (b->form == MAKE_SHARED)
+        return EXIT_OK;
+    driver_error(b->d,
+                 "a connection is %d programs: make a library of it (-o %s.so), or one of "
+                 "them with --part",
+                 CONNECTION_PARTS, b->stem);
+    return EXIT_USAGE;
 }
 
 static ExitCode build_run(Driver *d, CompileRun *run) {
@@ -326,13 +393,20 @@ static ExitCode build_run(Driver *d, CompileRun *run) {
         return code;
     Build b = {.d = d, .model = run->network->name, .prefix = run->network->name};
     b.output = d->options.run.out ? d->options.run.out : run->network->name;
+    if (d->options.connection && !d->options.part) {
+        b.parts = connection_parts;
+        b.n_parts = CONNECTION_PARTS;
+    }
     code = build_form(&b);
     if (code == EXIT_OK)
         code = build_allowed(&b);
     if (code == EXIT_OK && build_callable(&b))
         code = build_prefix(&b, run->network);
+    if (code == EXIT_OK && b.parts)
+        code = build_is_library(&b);
     if (code == EXIT_OK)
-        code = pipeline_to(d, run, PASS_MANIFEST);
+        code = b.parts ? pipeline_status(d, run, compile_target(run))
+                       : pipeline_to(d, run, PASS_MANIFEST);
     if (code != EXIT_OK)
         return code;
     if (codegen_target_foreign(run->target) &&
@@ -343,7 +417,7 @@ static ExitCode build_run(Driver *d, CompileRun *run) {
                      d->options.target, b.stem);
         return EXIT_RESOURCE;
     }
-    return build_make(&b, run);
+    return b.parts ? build_connection(&b) : build_make(&b, run);
 }
 
 ExitCode command_build(Driver *d) {

@@ -1,4 +1,5 @@
 /* hcc emit: the program at a stage of its compilation, as text that hcc reads back. */
+#include "driver/connection.h"
 #include "driver/driver.h"
 #include "driver/outputs.h"
 #include "driver/pipeline.h"
@@ -22,7 +23,7 @@ static PassId emit_last(const char *stage) {
 static ExitCode emit_begin(Driver *d, CompileRun *run) {
     const char *path = d->options.argument;
     uint32_t file;
-    ExitCode code = driver_read_source(d, path, &file);
+    ExitCode code = connection_or_file(d, &file);
     if (code != EXIT_OK)
         return code;
     if (hc_path_ends(path, ".tir"))

@@ -17,7 +17,10 @@ typedef VEC(HeaderFunction) HeaderFunctionVec;
 
 /* The functions of runtime/hc.h in order. */
 HeaderFunctionVec header_functions(Arena *arena);
-/* Text of the header for that model, its functions with that prefix. */
-const char *header_text(Arena *arena, const char *model, const char *prefix);
+/* Text of the header for that model, its functions with that prefix. With `parts` (else NULL) it is
+ * a connection: functions that are told a model are there for each, with its name behind the
+ * prefix. */
+const char *header_text(Arena *arena, const char *model, const char *prefix,
+                        const char *const *parts, uint32_t n_parts);
 
 #endif

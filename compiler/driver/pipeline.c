@@ -1,5 +1,6 @@
 /* The library's runs for a command line. */
 #include "driver/pipeline.h"
+#include "driver/connection.h"
 #include "runtime/run/clock.h"
 #include <string.h>
 
@@ -109,7 +110,9 @@ CompileOptions pipeline_options(Driver *d) {
         .sema = {.overrides = overrides.at,
                  .n_overrides = overrides.count,
                  .model = d->options.model},
-        .export = {.site = exports ? d->options.site : NULL,
+        .export = {.site = !exports                ? NULL
+                           : d->options.connection ? connection_site(d)
+                                                   : d->options.site,
                    .part = d->options.part,
                    .given = d->options.given.at,
                    .n_given = (uint32_t)d->options.given.count,
@@ -208,15 +211,14 @@ ExitCode pipeline_to(Driver *d, CompileRun *run, PassId last) {
 }
 
 ExitCode pipeline_model(Driver *d, CompileRun *run, PassId last) {
-    const char *path = d->options.argument;
     uint32_t file;
-    ExitCode code = driver_read_source(d, path, &file);
+    ExitCode code = connection_or_file(d, &file);
     if (code != EXIT_OK)
         return code;
     compile_from_text(run, file);
     code = pipeline_to(d, run, PASS_SEMA);
     if (code == EXIT_OK && !run->network) {
-        driver_error(d, "'%s' holds no model", path);
+        driver_error(d, "'%s' holds no model", d->options.argument);
         return EXIT_SPEC;
     }
     return code == EXIT_OK ? pipeline_to(d, run, last) : code;

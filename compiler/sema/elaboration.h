@@ -77,7 +77,8 @@ struct Sema {
     BuiltList built;                  /* which instance built which values of the program's block */
     Span causal[SEMA_MAX_SPACES + 1]; /* by space: where it is declared causal; file 0: it is not */
     TirIdVec penalties;
-    SiteValueList outputs; /* of `output` statements */
+    SiteValueList outputs; /* of `output` statements, */
+    bool has_outputs;      /* if there are any, right or wrong */
     TirId loss, logits, loss_weight;
     uint32_t metrics;
     uint32_t trunks; /* in the model: one takes the name `trunk` */

@@ -180,8 +180,9 @@ def _records(file: bytes) -> list[str]:
     return found
 
 
-def load_program(path: Source) -> Program:
-    """The program in a library that `hcc build FILE -o NAME.so` made; `hcc.load` says more."""
+def load_program(path: Source, part: Optional[str] = None) -> Program:
+    """The program in a library that `hcc build FILE -o NAME.so` made; `hcc.load` says more. part: of a
+    connection (`hcc build --connection`) "begin", "read", "write", "turn" or "end"."""
     path = os.path.abspath(path)
     try:
         with open(path, "rb") as file:
@@ -191,7 +192,11 @@ def load_program(path: Source) -> Program:
         raise _errors.ModelError(f"cannot load '{path}': {error}") from None
     except _errors.ModelError as error:
         raise _errors.ModelError(f"cannot load '{path}': {error}") from None
+    if part is not None:
+        names = [name for name in names if name.endswith(f"_{part}_model")]
+    elif len(names) > 1:
+        raise _errors.ModelError(f"cannot load '{path}': it holds the parts of a connection: say which")
     if len(names) != 1:
-        raise _errors.ModelError(f"cannot load '{path}': it holds {len(names)} models, as hcc makes none")
+        raise _errors.ModelError(f"cannot load '{path}': it holds no such program")
     record = HcModel.in_dll(library, names[0])
-    return Program(ctypes.addressof(record), library, (load_program, (path,)))
+    return Program(ctypes.addressof(record), library, (load_program, (path, part)))

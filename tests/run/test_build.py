@@ -2,6 +2,7 @@
 """What `hcc build` and `hcc emit -o` leave on disk, and what they never replace."""
 
 import ctypes
+import json
 import os
 import shutil
 import subprocess
@@ -149,6 +150,37 @@ class Outputs(harness.TestCase):
             with self.subTest(arguments):
                 result = self.expect(hcc("emit", "t.hc", "--stage", "tir", *arguments, cwd=self.folder), 2)
                 self.assertIn(said, result.err)
+
+    def test_a_connection(self):
+        """A library of its programs: functions told of a model once for each, the others once."""
+        self.expect(hcc("build", "--connection", "dhc(n = 2)", "--set", "d=16", "--set", "sites=3", "--site", "1",
+                        "-o", "c.so", "--prefix", "my", cwd=self.folder))
+        library = ctypes.CDLL(self.path("c.so"))
+        for part in ("begin", "read", "write", "turn", "end"):
+            self.assertTrue(getattr(library, f"my_{part}_create") and getattr(library, f"my_{part}_model"))
+        self.assertTrue(library.my_apply_backward)
+        for missing in ("my_create", "my_read_apply", "hc_create"):
+            self.assertFalse(hasattr(library, missing))
+        with open(self.path("c.manifest.json"), encoding="utf-8") as file:
+            programs = json.load(file)["programs"]
+        self.assertEqual([r["name"] for r in programs["read"]["plan"]["outputs"]["results"]], ["x", "kept.0", "kept.1"])
+        self.write("c.c", """#include "c.h"
+            int main(void) {
+                HcContext *read = 0;
+                HcResult x;
+                return my_read_create(0, &read, 0) || my_result(read, 0, &x) || x.dims[0] != 16;
+            }""")
+        subprocess.run(["cc", "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "c.c", "./c.so", "-o", "c"],
+                       cwd=self.folder, check=True)
+        subprocess.run(["./c"], cwd=self.folder, check=True)
+        self.expect(hcc("build", "--connection", "shc", "-o", "c.so", cwd=self.folder))  # its own are replaced
+        for arguments, code, said in (
+                (["-o", "x.so"], 2, "'build' needs FILE, or --connection"),
+                (["--connection", "shc", "-o", "x.o"], 2, "5 programs: make a library of it"),
+                (["--connection", "shcc", "-o", "x.so"], 1, "did you mean `shc`?"),
+                (["--connection", "(n = 2)", "-o", "x.so"], 2, "does not begin with the name")):
+            with self.subTest(arguments):
+                self.assertIn(said, self.expect(hcc("build", *arguments, cwd=self.folder), code).err)
 
     def test_odd_paths(self):
         """What the linker would take for a list, a file of arguments, an option."""

@@ -259,6 +259,7 @@ static void model_metric(Sema *s, Scope *scope, const Stmt *stmt) {
 
 static void model_output(Sema *s, Scope *scope, const Stmt *stmt) {
     const Expr *e = stmt->value;
+    s->has_outputs = true;
     const Tensor *t = value_as_tensor(s, elaborate(s, scope, e), e->span);
     if (!t || e->kind == EXPR_ERROR)
         return;
@@ -289,7 +290,7 @@ static void add_outputs(Sema *s, bool has_loss) {
 static void add_loss_outputs(Sema *s, const Item *model, bool has_statement) {
     add_outputs(s, has_statement);
     if (!s->loss) {
-        if (!has_statement && !s->outputs.count && !s->options->exports) {
+        if (!has_statement && !s->has_outputs && !s->options->exports) {
             sema_error(s, DIAG_LOSS, model->name.span, "the model `%s` has no `loss`",
                        model->name.text);
             sema_help(s, "for instance `loss cross_entropy(logits, next);`, or, where it is a part "
