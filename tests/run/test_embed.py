@@ -2,6 +2,8 @@
 """Models in other people's programs: headers that every standard of C and C++ takes, names that do
 not clash, libraries that are asked for by name, programs written in C and C++."""
 
+import _ctypes
+import ctypes
 import json
 import os
 import re
@@ -155,6 +157,32 @@ class Names(harness.TestCase):
             library = file.read()
         for name in needs["loaded"]:
             self.assertIn(name.encode() + b"\0", library)
+
+
+class Loading(harness.TestCase):
+    def test_loaded_and_unloaded_a_hundred_times(self):
+        """With a context of several threads in between; what the process holds does not grow."""
+        if harness.sanitized():
+            self.skipTest("the address sanitizer keeps what was freed")
+        library = self.path("m.so")
+        self.expect(hcc("build", self.write("m.hc", MODEL), *QUICK, "-o", library))
+
+        def pages():
+            with open("/proc/self/statm", encoding="ascii") as file:
+                return int(file.read().split()[1])
+
+        held = []
+        for _ in range(100):
+            loaded = ctypes.CDLL(library)
+            context, options = ctypes.c_void_p(), (ctypes.c_int64 * 3)(3, 8, 0)
+            self.assertEqual(loaded.line_create(options, ctypes.byref(context), None), 0)
+            self.assertEqual(loaded.line_forward_backward(context), 0)
+            loaded.line_destroy(context)
+            _ctypes.dlclose(loaded._handle)
+            held.append(pages())
+        with open("/proc/self/maps", encoding="utf-8") as file:
+            self.assertNotIn(library, file.read())
+        self.assertLess(held[-1] - held[20], 256)  # a megabyte
 
 
 class Processors(harness.TestCase):
