@@ -39,6 +39,10 @@ struct HcContext {
     HcError error;
 };
 
+/* Of so many records of so many bytes that begin with their names none has this one. */
+HcStatus hc_unknown_name(HcContext *context, const char *what, const char *name, const void *first,
+                         uint32_t count, size_t size);
+
 /* A null argument of the C interface is refused: `what` it should have been. */
 HcStatus hc_null(HcContext *context, const char *what);
 

@@ -258,9 +258,9 @@ HcStatus hc_input(HcContext *c, int64_t index, HcInput *input) {
 
 static HcStatus find_input(HcContext *c, const char *name, uint32_t *k) {
     *k = hc_find_input(c, name);
-    return *k != UINT32_MAX
-               ? HC_OK
-               : hc_fail(&c->error, HC_ERROR_ARGUMENT, "the model has no input `%s`", name);
+    return *k != UINT32_MAX ? HC_OK
+                            : hc_unknown_name(c, "input", name, c->plan.inputs, c->plan.n_inputs,
+                                              sizeof *c->plan.inputs);
 }
 
 /* Compiled code looks tokens up without looking again. */
@@ -466,5 +466,6 @@ HcStatus hc_output(HcContext *c, const char *name, HcView *view) {
     const HcOutput *output = hc_plan_output(&c->plan, name);
     if (output)
         return hc_output_at(c, (uint32_t)(output - c->plan.outputs), view);
-    return hc_fail(&c->error, HC_ERROR_ARGUMENT, "the model has no output `%s`", name);
+    return hc_unknown_name(c, "output", name, c->plan.outputs, c->plan.n_outputs,
+                           sizeof *c->plan.outputs);
 }

@@ -44,7 +44,8 @@ HcStatus hc_parameter_named(HcContext *c, const char *name, HcParameter *to) {
         if (strcmp(c->plan.parameters[k].name, name) == 0)
             return hc_parameter(c, k, to);
     }
-    return hc_fail(&c->error, HC_ERROR_ARGUMENT, "the model has no parameter `%s`", name);
+    return hc_unknown_name(c, "parameter", name, c->plan.parameters, c->plan.n_parameters,
+                           sizeof *c->plan.parameters);
 }
 
 HcStatus hc_bind_parameters(HcContext *c, void *params, void *grads) {

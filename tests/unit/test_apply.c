@@ -516,6 +516,8 @@ static void contexts_run_programs_in_their_own_memory(void **state) {
         ok(context, hc_input_gradient(context, k, &view));
         assert_memory_equal(view.data, call->input_gradients[k].at, (size_t)view.count * 8);
     }
+    assert_int_equal(hc_output(context, "per_sampel", &view), HC_ERROR_ARGUMENT);
+    assert_non_null(strstr(hc_last_error(context), "did you mean `per_sample`?"));
     double loss;
     assert_int_equal(hc_loss(context, &loss), HC_ERROR_ARGUMENT);
     assert_non_null(strstr(hc_last_error(context), "loss"));
@@ -740,7 +742,7 @@ static void manifests_that_lie_are_refused(void **state) {
         const char *key, *from, *to, *why;
     } lies[] = {
         {"\"upstream\"", "\"y\"", "\"z\"", "a result that there is not"},
-        {"\"inputs\"", "\"limit\":0", "\"upstream\":\"y\"", "behind gradients of results"},
+        {"\"inputs\"", "\"limit\":0", "\"upstream\":\"y\"", "behind gradients"},
         {"\"results\"", "\"position\"", "\"sample\"", ""},
         {"\"results\"", "\"dims\":[33]", "\"dims\":[34]", ""},
         {"\"results\"", "\"dims\":[33]", "\"dims\":[281474976710656,2]", "dims"},
