@@ -9,6 +9,7 @@ other operator. They name a program by a number, which is good in this process.
 from __future__ import annotations
 
 import ctypes
+import functools
 import itertools
 import os
 import weakref
@@ -197,12 +198,19 @@ def _dense(tensor: Tensor, one: Argument) -> Tensor:
     return tensor if one.by_sample and tensor.stride(0) >= expected else tensor.contiguous()
 
 
+@functools.lru_cache(maxsize=None)
+def _array(of: Any, count: int) -> Any:
+    """The type of a C array. (ctypes forgets one as soon as there is no such array, and making a type
+    takes longer than a call.)"""
+    return of * count
+
+
 class _Pointers:
     """Addresses and strides of the members of arguments, for as long as a call takes."""
 
     def __init__(self, count: int):
-        self.at = (ctypes.c_void_p * count)()
-        self.strides = (ctypes.c_int64 * count)()
+        self.at = _array(ctypes.c_void_p, count)()
+        self.strides = _array(ctypes.c_int64, count)()
         self.kept: list[Tensor] = []
 
     def add(self, one: Argument, tensor: Tensor, members: tuple[int, ...]) -> None:
@@ -226,7 +234,7 @@ def _pointers(count: int, arguments: Sequence[Argument], tensors: Sequence[Optio
 
 
 def _addresses(tensors: Sequence[Tensor], kept: list[Tensor], wanted: Optional[Sequence[bool]] = None) -> Any:
-    at = (ctypes.c_void_p * len(tensors))()
+    at = _array(ctypes.c_void_p, len(tensors))()
     for k, tensor in enumerate(tensors):
         if wanted is None or wanted[k]:
             tensor = tensor.contiguous()
@@ -342,33 +350,56 @@ def _backward_fake(program: int, inputs: Sequence[Tensor], parameters: Sequence[
 # --- autograd -----------------------------------------------------------------------------------------
 
 
-def _keep(ctx: Any, inputs: Any, output: Sequence[Tensor]) -> None:
-    program, given, parameters, key, training, save = inputs
+def _keep(ctx: Any, p: Primitive, inputs: Sequence[Tensor], parameters: Sequence[Tensor], key: Optional[Tensor],
+          training: bool, output: Sequence[Tensor]) -> None:
     ctx.set_materialize_grads(False)
-    ctx.program, ctx.training, ctx.save, ctx.has_key = program, training, save, key is not None
-    ctx.alive = primitive = _primitive(program)  # whoever called it may be done with it before the backward pass
-    ctx.counts = len(given), len(parameters)
-    results = [one if mine.read_back else None for mine, one in zip(primitive.results, output)]
-    ctx.save_for_backward(*given, *parameters, *results, output[-1], *([key] if key is not None else []))
+    ctx.primitive = p  # whoever called it may be done with it before the backward pass
+    ctx.training, ctx.has_key, ctx.counts = training, key is not None, (len(inputs), len(parameters))
+    results = [one if mine.read_back else None for mine, one in zip(p.results, output)]
+    ctx.save_for_backward(*inputs, *parameters, *results, output[-1], *([key] if key is not None else []))
 
 
-def _differentiate(ctx: Any, gradients: Sequence[Optional[Tensor]]) -> Any:
-    if not ctx.save:
-        raise _errors.ArgumentError("a forward pass that saved nothing has no backward pass")
+def _gradients(ctx: Any, upstream: Sequence[Optional[Tensor]], needed: Sequence[bool]) -> list[Optional[Tensor]]:
+    """Of inputs and parameters."""
     tensors = list(ctx.saved_tensors)
     key = tensors.pop() if ctx.has_key else None
     saved = tensors.pop()
+    if not saved.numel():
+        raise _errors.ArgumentError("a forward pass that saved nothing has no backward pass")
     n_inputs, n_parameters = ctx.counts
-    inputs, parameters = tensors[:n_inputs], tensors[n_inputs:n_inputs + n_parameters]
-    primitive = _primitive(ctx.program)
-    wanted = [need and one.differentiable for need, one in zip(ctx.needs_input_grad[1], primitive.inputs)]
-    parameters_wanted = list(ctx.needs_input_grad[2])
-    found = torch.ops.hcc.backward(ctx.program, inputs, parameters, tensors[n_inputs + n_parameters:], saved, key,
-                                   ctx.training, list(gradients[:-1]), [None] * n_inputs, wanted,
-                                   parameters_wanted)
-    of_inputs = [one if want else None for one, want in zip(found, wanted)]
-    of_parameters = [one if want else None for one, want in zip(found[n_inputs:], parameters_wanted)]
-    return None, of_inputs, of_parameters, None, None, None
+    n = n_inputs + n_parameters
+    p = ctx.primitive
+    of_inputs = [need and one.differentiable for need, one in zip(needed, p.inputs)]
+    wanted = [*of_inputs, *needed[n_inputs:n]]
+    found = torch.ops.hcc.backward(p.number, tensors[:n_inputs], tensors[n_inputs:n], tensors[n:], saved, key, ctx.training,
+                                   list(upstream), [None] * n_inputs, of_inputs, wanted[n_inputs:])
+    return [one if want else None for one, want in zip(found, wanted)]
+
+
+class _Call(torch.autograd.Function):
+    """A call as it is most often made: what is registered with the operator does the same, at several
+    times the price."""
+
+    @staticmethod
+    def forward(ctx: Any, p: Primitive, key: Optional[Tensor], training: bool, *tensors: Tensor) -> Any:
+        inputs, parameters = tensors[:len(p.inputs)], tensors[len(p.inputs):]
+        output = torch.ops.hcc.forward(p.number, inputs, parameters, key, training, True)
+        _keep(ctx, p, inputs, parameters, key, training, output)
+        return tuple(output[:-1])
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> Any:
+        return (None, None, None, *_gradients(ctx, upstream, ctx.needs_input_grad[3:]))
+
+
+def _keep_registered(ctx: Any, inputs: Any, output: Sequence[Tensor]) -> None:
+    program, given, parameters, key, training, _ = inputs
+    _keep(ctx, _primitive(program), given, parameters, key, training, output)
+
+
+def _differentiate(ctx: Any, upstream: Sequence[Optional[Tensor]]) -> Any:
+    found = _gradients(ctx, upstream[:-1], [*ctx.needs_input_grad[1], *ctx.needs_input_grad[2]])
+    return None, found[:ctx.counts[0]], found[ctx.counts[0]:], None, None, None
 
 
 def _refuse(ctx: Any, gradients: Any) -> Any:
@@ -376,7 +407,7 @@ def _refuse(ctx: Any, gradients: Any) -> Any:
                                 "differentiated (create_graph=True)")
 
 
-torch.library.register_autograd("hcc::forward", _differentiate, setup_context=_keep, lib=_library)
+torch.library.register_autograd("hcc::forward", _differentiate, setup_context=_keep_registered, lib=_library)
 torch.library.register_autograd("hcc::backward", _refuse, lib=_library)
 
 
@@ -445,6 +476,8 @@ def call(p: Primitive, inputs: Sequence[Tensor], parameters: Sequence[Tensor], t
     if key is None and p.random and training:
         key = torch.randint(2**62, (), dtype=torch.int64)
     save = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*flat, *values))
+    if save and not torch.compiler.is_compiling():
+        return shaped_results(p, _Call.apply(p, key, training, *flat, *values), inputs)
     return shaped_results(p, torch.ops.hcc.forward(p.number, flat, values, key, training, save), inputs)
 
 
