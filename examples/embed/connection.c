@@ -1,19 +1,15 @@
 /* A connection in a network of one's own: hcc makes what stands around the branches, this program
  * the branches (here tanh), in both directions.
  *
- *   for part in begin read turn; do
- *     build/hcc build examples/embed/streams.hc --part $part --prefix $part -o $part.o; done
- *   for part in write end; do
- *     build/hcc build examples/embed/streams.hc --part $part --site trunk.1.site --prefix $part -o
- * $part.o; done cc examples/embed/connection.c begin.o read.o turn.o write.o end.o -lhcrt -lm -o
- * connection
+ *   build/hcc build --connection 'mhc(n = 4)' --set d=24 -o mhc.so       (mhc.h appears beside it)
+ *   cc -I. examples/embed/connection.c ./mhc.so -lm -o connection
  *   ./connection
  *
- * Objects share the runtime, so their models can be run through <hcc/hc.h> itself: five contexts,
- * and every call in memory of this program. Prints the loss, its slope along a direction of the
- * input as the backward pass has it, and the same as a difference of losses. (Built with --f64 and
- * -DREAL=double the two agree to ten digits.) */
-#include <hcc/hc.h>
+ * The library holds five programs, of which a context each is made; every call of them is in memory
+ * of this program. Prints the loss, its slope along a direction of the input as the backward pass
+ * has it, and the same as a difference of losses. (Built with --f64 and -DREAL=double the two agree
+ * to ten digits.) */
+#include "mhc.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,8 +20,6 @@
 #endif
 
 enum { SAMPLES = 2, POSITIONS = 16, SITES = 2, MOST = 8, VALUES = 64 };
-
-extern const HcModel begin_model, read_model, turn_model, write_model, end_model;
 
 typedef struct {
     const char *name;
@@ -55,7 +49,7 @@ static void fail(const char *what) {
 
 static void check(HcContext *program, HcStatus status) {
     if (status != HC_OK)
-        fail(hc_last_error(program));
+        fail(mhc_last_error(program));
 }
 
 /* --- the network -------------------------------------------------------------------------------*/
@@ -95,14 +89,14 @@ static void run(Tape *tape, HcContext *program) {
     HcApply apply = {0};
     HcResult result;
     HcInput input;
-    const size_t bytes = (size_t)hc_saved_bytes(program, SAMPLES, POSITIONS);
-    for (; call->n_inputs < hc_input_count(program); call->n_inputs++) {
-        check(program, hc_input(program, call->n_inputs, &input));
+    const size_t bytes = (size_t)mhc_saved_bytes(program, SAMPLES, POSITIONS);
+    for (; call->n_inputs < mhc_input_count(program); call->n_inputs++) {
+        check(program, mhc_input(program, call->n_inputs, &input));
         call->inputs[call->n_inputs] = value_named(tape, input.name);
         inputs[call->n_inputs] = call->inputs[call->n_inputs]->data;
     }
-    for (; call->n_results < hc_result_count(program); call->n_results++) {
-        check(program, hc_result(program, call->n_results, &result));
+    for (; call->n_results < mhc_result_count(program); call->n_results++) {
+        check(program, mhc_result(program, call->n_results, &result));
         call->results[call->n_results] = value_new(tape, result.name, result.count);
         results[call->n_results] = call->results[call->n_results]->data;
     }
@@ -115,7 +109,7 @@ static void run(Tape *tape, HcContext *program) {
     apply.inputs = inputs;
     apply.results = results;
     apply.saved = call->saved;
-    check(program, hc_apply(program, &apply));
+    check(program, mhc_apply(program, &apply));
 }
 
 /* The branch is the program's own: y = tanh(x). */
@@ -159,7 +153,7 @@ static void run_backward(const Call *call) {
     apply.saved = call->saved;
     apply.result_gradients = result_gradients;
     apply.input_gradients = input_gradients;
-    check(call->program, hc_apply_backward(call->program, &apply));
+    check(call->program, mhc_apply_backward(call->program, &apply));
     for (k = 0; k < call->n_inputs; k++) {
         for (i = 0; i < call->inputs[k]->count; i++)
             call->inputs[k]->gradient[i] += ((REAL *)input_gradients[k])[i];
@@ -173,13 +167,15 @@ typedef struct {
     HcContext *begin, *read, *turn, *write, *end;
 } Parts;
 
-static HcContext *open_part(const HcModel *model) {
+typedef HcStatus Create(const HcOptions *options, HcContext **context, HcError *error);
+
+static HcContext *open_part(Create *create) {
     HcOptions options = {0, SAMPLES, POSITIONS};
     HcContext *context = NULL;
     HcError error;
-    if (hc_create(model, &options, &context, &error) != HC_OK)
+    if (create(&options, &context, &error) != HC_OK)
         fail(error.message);
-    check(context, hc_init(context, 1));
+    check(context, mhc_init(context, 1));
     return context;
 }
 
@@ -192,7 +188,7 @@ static double loss(const Parts *parts, double step, double *slope) {
     double sum = 0;
     int64_t i;
     int k;
-    check(parts->begin, hc_input(parts->begin, 0, &input));
+    check(parts->begin, mhc_input(parts->begin, 0, &input));
     x = value_new(&tape, input.name, input.count);
     for (i = 0; i < x->count; i++)
         x->data[i] = (REAL)(sin(1.7 * (double)i) + step * cos(0.3 * (double)i));
@@ -226,20 +222,20 @@ int main(void) {
     const double step = sizeof(REAL) == sizeof(double) ? 1e-5 : 1e-2;
     Parts parts;
     double slope;
-    hc_process_init();
-    parts.begin = open_part(&begin_model);
-    parts.read = open_part(&read_model);
-    parts.turn = open_part(&turn_model);
-    parts.write = open_part(&write_model);
-    parts.end = open_part(&end_model);
+    mhc_process_init();
+    parts.begin = open_part(mhc_begin_create);
+    parts.read = open_part(mhc_read_create);
+    parts.turn = open_part(mhc_turn_create);
+    parts.write = open_part(mhc_write_create);
+    parts.end = open_part(mhc_end_create);
     printf("loss %.9g\n", loss(&parts, 0, &slope));
     printf("slope %.12g\n", slope);
     printf("difference %.12g\n",
            (loss(&parts, step, NULL) - loss(&parts, -step, NULL)) / (2 * step));
-    hc_destroy(parts.begin);
-    hc_destroy(parts.read);
-    hc_destroy(parts.turn);
-    hc_destroy(parts.write);
-    hc_destroy(parts.end);
+    mhc_destroy(parts.begin);
+    mhc_destroy(parts.read);
+    mhc_destroy(parts.turn);
+    mhc_destroy(parts.write);
+    mhc_destroy(parts.end);
     return 0;
 }

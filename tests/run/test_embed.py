@@ -61,12 +61,13 @@ def takes(compiler, standard):
 
 class Headers(harness.TestCase):
     def test_every_standard(self):
-        """Each standard of both languages, hc.h included before and after."""
+        """Each standard of both languages, with a connection's header, hc.h before and after."""
         model = self.write("m.hc", MODEL)
-        self.expect(hcc("build", model, "-o", self.path("m.o")))
+        self.expect(hcc("build", model, *QUICK, "-o", self.path("m.o")))
+        self.expect(hcc("build", "--connection", "residual", "--set", "d=8", *QUICK, "-o", self.path("r.so")))
         runtime = os.path.join(harness.ROOT, "runtime", "hc.h")
         use = ("int main(void) { HcContext *c; return line_create(0, &c, 0) != HC_OK; }\n")
-        self.write("plain.c", f'#include "m.h"\n{use}')
+        self.write("plain.c", f'#include "m.h"\n#include "r.h"\n{use}')
         self.write("first.c", f'#include "{runtime}"\n#include "m.h"\n{use}')
         self.write("after.c", f'#include "m.h"\n#include "{runtime}"\n{use}')
         tried = []
@@ -235,20 +236,13 @@ class Examples(harness.TestCase):
         self.assertIn("No such file", self.expect(harness.run([program, "none", "2"], stdin=patients), 1).err)
 
     def test_a_connection_in_a_network_of_ones_own(self):
-        """Five programs of one connection in one program; the slope that their backward passes give
+        """Both directions, around branches in C; the slope that their backward passes give
         is that of the loss."""
-        model, objects = os.path.join("examples", "embed", "streams.hc"), []
-        for part in ("begin", "read", "turn", "write", "end"):
-            site = ["--site", "trunk.1.site"] if part in ("write", "end") else []
-            said = self.expect(hcc("build", model, "--part", part, *site, "--prefix", part, "--f64",
-                                   "--set", "wiring=dhc", "--set", "n=2", *QUICK, "-o", self.path(f"{part}.o"))).out
-            objects += [word for word in harness.link_words(said) if word not in objects]
-        os.mkdir(self.path("hcc"))
-        os.symlink(os.path.join(harness.ROOT, "runtime", "hc.h"), self.path("hcc/hc.h"))
-        program = self.path("connection")
+        library, program = self.path("mhc.so"), self.path("connection")
+        self.expect(hcc("build", "--connection", "dhc(n = 2)", "--prefix", "mhc", "--set", "d=24", "--f64",
+                        *QUICK, "-o", library))
         self.expect(harness.run(["cc", "-Wall", "-Wextra", "-Werror", "-DREAL=double", "-I", self.folder,
-                                 "-I", harness.ROOT, "examples/embed/connection.c", *objects, *sanitize(),
-                                 "-o", program]))
+                                 "examples/embed/connection.c", library, *sanitize(), "-lm", "-o", program]))
         said = dict(line.split() for line in self.expect(harness.run([program])).out.splitlines())
         slope, difference = float(said["slope"]), float(said["difference"])
         self.assertGreater(abs(slope), 0.01)
