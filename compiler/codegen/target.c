@@ -214,12 +214,11 @@ const char *codegen_pipeline(const CodegenTarget *target) {
         [SANITIZER_ADDRESS] = "default<O0>,asan",
         [SANITIZER_THREAD] = "default<O0>,tsan-module,function(tsan)",
     };
-    if (target->opt_level == 0)
+    /* Loops that passes make a memset of would call a function that not every libtsan has. */
+    if (target->opt_level == 0 || target->sanitizer == SANITIZER_THREAD)
         return plain[target->sanitizer];
     if (target->sanitizer == SANITIZER_ADDRESS)
         return "default<O1>,asan";
-    if (target->sanitizer == SANITIZER_THREAD)
-        return "default<O1>,tsan-module,function(tsan)";
     return "function(early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,"
            "loop-mssa(licm<allowspeculation>),gvn,dse,instcombine<no-verify-fixpoint>,adce,"
            "simplifycfg)";
