@@ -7,6 +7,7 @@ import gc
 import multiprocessing
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -357,6 +358,12 @@ class Files(harness.TestCase):
         self.assertEqual(model.loss, same.loss)
         with open(self.path("line.so"), "rb") as file:
             whole = file.read()
+        # The record: version, size of elements, and pointers and sizes, of which few bytes are not zero.
+        with open(os.path.join(harness.ROOT, "abi", "abi.h"), encoding="utf-8") as file:
+            version = int(re.search(r"#define HC_ABI_VERSION (\d+)", file.read()).group(1))
+        record, = re.finditer(re.escape(bytes([version])) + rb"\0{3}\x04\0{3}.{3}\0{5}.{2}\0{6}.{3}\0{5}.\0{7}", whole, re.S)
+        with self.assertRaisesRegex(hcc.ModelError, "99"):
+            hcc.load(self.write("other.so", whole[:record.start()] + b"\x63" + whole[record.start() + 1:]))
         for name, content in (("short.so", whole[:5000]), ("text.so", b"text" * 100), ("empty.so", b"")):
             with self.assertRaisesRegex(hcc.ModelError, f"cannot load '.*{name}'"):
                 hcc.load(self.write(name, content))
