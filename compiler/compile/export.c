@@ -176,6 +176,13 @@ static void offer_branches(Exporting *x, Names *names, const SiteInfo *info) {
                              info->results.at[k].value});
 }
 
+/* All that has a name; of what was made bit by bit, the whole is the last. */
+static void offer_values(Exporting *x, Names *names) {
+    const SiteValueList *all = &x->network->values;
+    for (uint32_t k = all->count; k-- > 0;)
+        vec_push(x->arena, &names->values, all->at[k]);
+}
+
 /* Lets below the path, by what follows it. */
 static void offer_lets(Exporting *x, Names *names, const char *path) {
     const size_t length = strlen(path);
@@ -228,9 +235,9 @@ static void cut_names(Exporting *x, const SiteInfo *info) {
         }
         name_params(x, info, "");
     }
-    offer(x, &given, &x->network->values);
+    offer_values(x, &given);
     offer_outputs(x, &results);
-    offer(x, &results, &x->network->values);
+    offer_values(x, &results);
     by_name(x, &x->cut.given, &given, x->e->given, x->e->n_given);
     by_name(x, &x->cut.results, &results, x->e->results, x->e->n_results);
     if (!x->wrong && !x->cut.results.count)

@@ -3,12 +3,25 @@
  * A map is a derivative by what the site finds (the states) or is given (the branches' results). So
  * where maps are asked for, each of these is an argument of the program's block, of the value's
  * type, and what it stands for is remembered apart: nothing of one site folds into the next, and a
- * state that begins as zeros is a state all the same. pass_maps puts the values back. */
+ * state that begins as zeros is a state all the same. pass_maps puts the values back.
+ *
+ * Where parts of a network are asked for by name (SemaOptions.exports) and sites do not stand by
+ * themselves, what a site finds, reads and is given has a name: SITE.H, SITE.x, SITE.y. */
 #include "sema/elaboration.h"
+#include "sema/frame.h"
 #include "sema/site/site.h"
 
 static bool wanted(const Site *x) {
     return (x->s->options->maps || x->s->options->apart) && !x->s->trial;
+}
+
+/* For those who ask for it by its name. */
+static void remember(Site *x, const char *name, const Value *v) {
+    Sema *s = x->s;
+    if (!s->options->exports || wanted(x) || s->trial || v->kind != VALUE_TENSOR)
+        return;
+    vec_push(s->arena, &s->network->values,
+             (SiteValue){path_join(s, x->site->path, name), tensor_use(s, v->tensor)});
 }
 
 static SiteInfo *info_of(const Site *x) {
@@ -37,8 +50,11 @@ void given_states(Site *x) {
         if (id)
             note(x, &info_of(x)->input, "x", id);
     }
-    for (uint32_t k = 0; wanted(x) && x->trunk->begun && k < x->trunk->states.count; k++) {
+    for (uint32_t k = 0; x->trunk->begun && k < x->trunk->states.count; k++) {
         StateSlot *slot = &x->trunk->states.at[k];
+        remember(x, slot->name, &slot->value);
+        if (!wanted(x))
+            continue;
         const TirId id = argument_for(x, &slot->value);
         if (id)
             note(x, &info_of(x)->states, slot->name, id);
@@ -46,6 +62,7 @@ void given_states(Site *x) {
 }
 
 void given_begun(Site *x, const StateSlot *slot, Value *v) {
+    remember(x, slot->name, v);
     const TirId id = wanted(x) ? argument_for(x, v) : 0;
     SiteValueList *states = id ? &info_of(x)->states : NULL;
     for (uint32_t k = 0; id && k < states->count; k++)
@@ -57,7 +74,14 @@ void given_begun(Site *x, const StateSlot *slot, Value *v) {
         note(x, states, slot->name, id);
 }
 
+/* `y`, or of several branches `y.K`. */
+static void remember_result(Site *x, const Value *result) {
+    const uint32_t n = x->use->n_branches;
+    remember(x, n > 1 ? arena_printf(x->s->arena, "y.%u", x->results++) : "y", result);
+}
+
 void given_result(Site *x, const char *branch, Value *first, BoundArgumentList *named) {
+    remember_result(x, first);
     const Tensor *was = first->kind == VALUE_TENSOR ? first->tensor : NULL;
     const TirId id = wanted(x) && was ? argument_for(x, first) : 0;
     if (!id)
@@ -69,8 +93,11 @@ void given_result(Site *x, const char *branch, Value *first, BoundArgumentList *
 }
 
 void given_reads(Site *x) {
-    for (uint32_t k = 0; wanted(x) && k < x->reads.count; k++) {
+    for (uint32_t k = 0; k < x->reads.count; k++) {
         const BoundArgument *a = &x->reads.at[k];
+        remember(x, a->name.text ? a->name.text : "x", &a->value);
+        if (!wanted(x))
+            continue;
         const Tensor *t = is_poison(a->value) ? NULL : value_as_real(x->s, a->value, a->at);
         if (t)
             note(x, &info_of(x)->reads, a->name.text ? a->name.text : "x", tensor_use(x->s, t));

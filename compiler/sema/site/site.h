@@ -38,6 +38,7 @@ typedef struct {
     SiteState states[SITE_MAX_STATES];
     SiteCarry carries[SITE_MAX_CARRIES];
     BoundArgumentList reads;
+    uint32_t results; /* branches that have given theirs */
     Value ended;
     bool has_ended, failed, undecided; /* undecided: which statements there are */
     VEC(const Stmt *) ends;

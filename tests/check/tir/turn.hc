@@ -23,6 +23,17 @@
 // NAMES-NEXT: input "y" real[8]@pos1
 // NAMES-NEXT: input "b" real[2]@pos1
 // NAMES: output result "H"
+// A block: the states that a site finds, to those that a later one does. A branch: what it reads, to what it gives.
+// RUN: hcc emit --stage tir --given trunk.0.s.H --output trunk.1.s.H %s | FileCheck --check-prefix BLOCK %s
+// BLOCK: param "trunk.0.s.hc.W"
+// BLOCK-NOT: param
+// BLOCK: input "trunk.0.s.H" real[2,8]@pos1
+// BLOCK-NOT: input "x"
+// BLOCK: output result "trunk.1.s.H"
+// RUN: hcc emit --stage tir --given trunk.1.s.x --output trunk.1.s.y %s | FileCheck --check-prefix BRANCH %s
+// BRANCH-NOT: trunk.{{[0-9]}}.s.hc.W
+// BRANCH: input "trunk.1.s.x" real[8]@pos1
+// BRANCH: output result "trunk.1.s.y"
 connection gated {
   state H[2, d];
   param W[2, d] ~ normal(0.1);
