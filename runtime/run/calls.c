@@ -45,7 +45,7 @@ static void *const *buffers_of(const KernelJob *job, int64_t sample, bool tail, 
     const HcExec *exec = job->exec;
     const HcCall *call = job->call;
     void **to = exec->worker_addresses + (size_t)worker * exec->most_addresses;
-    uint8_t *at = exec->tails + (size_t)worker * exec->tails_stride;
+    uint8_t *at = exec->tails + (exec->apart > 1 ? (size_t)worker * exec->tails_stride : 0);
     for (uint32_t k = 0; k < call->count; k++) {
         const size_t bytes = tail && k >= call->reads ? hc_exec_tail_bytes(exec, call, k) : 0;
         to[k] = buffer_of(job, k, sample);

@@ -153,7 +153,8 @@ static size_t tails_bytes(const HcExec *exec) {
 
 static bool grow_tails(HcExec *exec) {
     exec->tails_stride = tails_bytes(exec);
-    const size_t bytes = exec->tails_stride * (size_t)hc_pool_threads(exec->pool);
+    const size_t bytes =
+        exec->tails_stride * (exec->apart > 1 ? (size_t)hc_pool_threads(exec->pool) : 1);
     uint8_t *grown = bytes > exec->tails_bytes ? hc_aligned(bytes) : NULL;
     if (bytes <= exec->tails_bytes || !grown)
         return bytes <= exec->tails_bytes;

@@ -68,8 +68,8 @@ typedef struct {
     void **chunk_addresses;  /* of one call's, within a chunk */
     void **worker_addresses; /* per thread: of one call's, for the task at hand */
     uint32_t most_addresses; /* of them */
-    uint8_t *tails;          /* per thread: what a last task gives, with its idle rows, where the
-                                caller's memory has no room for them */
+    uint8_t *tails; /* per thread, if apart: what a last task gives, with its idle rows, where the
+                       caller's memory has no room for them */
     size_t tails_bytes, tails_stride; /* of all, and per thread */
     HcBoundCall *bound;               /* of plan->calls */
     double *latest;                   /* of plan->calls, when not NULL: seconds of the last pass */
@@ -123,11 +123,12 @@ static inline int64_t hc_exec_last_first(const HcExec *exec, const HcCall *call)
     const int64_t n = exec->instances[call->domain], tile = hc_exec_tile(exec, call->domain);
     return (n - 1) / tile * tile;
 }
-/* Bytes that it gives in its k-th buffer, with those of idle rows; 0: not to the caller. */
+/* Bytes that it gives in its k-th buffer, with those of idle rows; 0: not to the caller, or there
+ * are none. */
 static inline size_t hc_exec_tail_bytes(const HcExec *exec, const HcCall *call, uint32_t k) {
     const HcBuffer *b = &exec->plan->buffers[call->first + k];
-    const int64_t rows = exec->instances[call->domain] - hc_exec_last_first(exec, call);
-    return b->region == HC_REGION_OUTPUT
+    const int64_t n = exec->instances[call->domain], rows = n - hc_exec_last_first(exec, call);
+    return b->region == HC_REGION_OUTPUT && n % HC_TILE_STEP != 0
                ? hc_align(hc_units((uint64_t)rows) *
                           (uint64_t)hc_plan_given(exec->plan, b->index).bytes)
                : 0;
