@@ -6,7 +6,8 @@
 A causal transformer whose every branch stands at a site. Contestants: the package, eager; the package
 under torch.compile; hcc.hyper_connections, eager. They begin at the same weights and take the same
 batches; in a round each takes a step (forward, backward, AdamW), in an order that turns. A ratio is
-the median of the rounds' ratios. Prints one JSON object a wiring.
+the median of the rounds' ratios; so is that of the processor's time, which others' load changes less.
+Prints one JSON object a wiring.
 """
 
 import argparse
@@ -83,16 +84,18 @@ def measure(wiring, o):
     optimizers = {name: torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True) for name, model in models.items()}
     models["compiled"] = torch.compile(models["compiled"])
     names = [name for name in models if name != "compiled" or not o.eager]
-    seconds, losses = {name: [] for name in names}, {name: [] for name in names}
+    seconds, busy, losses = ({name: [] for name in names} for _ in range(3))
     for k in range(o.warm_up + o.rounds):
         tokens = torch.randint(VOCAB, (o.batch, o.context + 1))
         turn = k % len(names)
         for name in names[turn:] + names[:turn]:
-            begun = time.perf_counter()
+            begun, worked = time.perf_counter(), time.process_time()
             losses[name].append(step(models[name], optimizers[name], tokens))
             seconds[name].append(time.perf_counter() - begun)
+            busy[name].append(time.process_time() - worked)
     taken = range(o.warm_up, o.warm_up + o.rounds)
-    ratios = {f"{name} / hcc": [seconds[name][k] / seconds["hcc"][k] for k in taken] for name in names if name != "hcc"}
+    ratios = {f"{name} / hcc{what}": [of[name][k] / of["hcc"][k] for k in taken]
+              for what, of in (("", seconds), (", processor", busy)) for name in names if name != "hcc"}
     print(json.dumps({
         "wiring": wiring, **{key: value for key, value in vars(o).items() if isinstance(value, int)},
         "threads": torch.get_num_threads(),

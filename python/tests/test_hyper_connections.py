@@ -265,6 +265,16 @@ class Nothing(torch.autograd.Function if not LACKING else object):
         return gradient.view_as(gradient)
 
 
+class Doubled(torch.autograd.Function if not LACKING else object):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * 2
+
+
 def operations(function):
     """The operators that a profile of it has, but for views and memory; where the branch was: "branch"."""
     from torch.profiler import ProfilerActivity, profile
@@ -361,6 +371,44 @@ class Alone(harness.TestCase):
         branch_out.zero_()
         with self.assertRaisesRegex(RuntimeError, "changed in place"):
             late.sum()
+
+    def test_machinery(self):
+        """What of PyTorch takes tensors as they are, and asks nobody: the same gradients."""
+        from torch.utils.checkpoint import checkpoint
+        sites, given = self.sites(mine.HyperConnections), torch.randn(6, 5, 12)
+
+        def doubled_twice(a, b, c, x):
+            one = a(x)
+            two = Doubled.apply(one)
+            return c(Doubled.apply(b(two) + one))
+
+        def after_the_turn(a, b, c, x):
+            one = a(x)
+            two = b(one)
+            return c(two) + Doubled.apply(one)
+
+        def checkpoints(kind):
+            return lambda a, b, c, x: checkpoint(c, checkpoint(b, a(x), use_reentrant=kind), use_reentrant=kind)
+
+        def hooked(a, b, c, x):
+            handles = [site.register_full_backward_hook(lambda *_: None) for site in (a, b, c)]
+            out = c(b(a(x)))
+            for handle in handles:
+                handle.remove()
+            return out
+
+        for way in (doubled_twice, after_the_turn, checkpoints(True), checkpoints(False), hooked):
+            found = []
+            for turn in ("1", "0"):
+                os.environ["HCC_TURN"] = turn
+                x = given.clone().requires_grad_()
+                sites.zero_grad()
+                weighed(way(*sites, x)).backward()
+                found.append([x.grad, *(p.grad for p in sites.parameters())])
+                self.assertTrue(all(one is not None for one in found[-1]))
+            del os.environ["HCC_TURN"]
+            for a, b in zip(*found):
+                self.assertLess(relative(a, b), 1e-5)
 
     def test_two_halves(self):
         """width_connection and depth_connection give what the wrapped branch gives; so does a decorated one."""

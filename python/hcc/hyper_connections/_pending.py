@@ -2,23 +2,29 @@
 
 What a site gives is written when it is first used. Where that is by another site, one program (`turn`)
 writes them and reads them; anything else finds a tensor, as what is done with this one is done with
-that. HCC_TURN=0 in the environment writes at once.
+that. PyTorch's own machinery does not ask (a `Function` of the user's, checkpoints, hooks): to it this is
+a tensor with a history, whose gradient goes the way that the streams' own would. HCC_TURN=0 in the
+environment writes at once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any, Callable, Optional
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 class Write:
-    """A write that has not run: its site, its streams, what its read kept, and the branch's result."""
+    """A write that has not run: its site, its streams, the branch's result and what its read kept; and
+    the function of these three that runs it."""
 
-    def __init__(self, site: Any, states: Tensor, kept: dict[str, Tensor], y: Tensor, run: Callable[[], Tensor]):
-        self.site, self.states, self.kept, self.y, self.run = site, states, kept, y, run
+    def __init__(self, site: Any, states: Tensor, y: Tensor, kept: dict[str, Tensor],
+                 run: Callable[[Tensor, Tensor, dict[str, Tensor]], Tensor]):
+        self.site, self.states, self.y, self.kept, self.run = site, states, y, kept, run
         self.grad = torch.is_grad_enabled()
         self.versions = self._versions()
 
@@ -32,6 +38,12 @@ class Write:
                                "were used; HCC_TURN=0 in the environment writes these at once")
 
 
+#: What may be asked without a look at the elements.
+_ASKED = {
+    getattr(torch.Tensor, name).__get__ for name in ("requires_grad", "grad_fn", "is_leaf", "shape", "dtype", "device", "ndim")
+} | {torch.Tensor.dim, torch.Tensor.size, torch.Tensor.numel}
+
+
 class Pending(torch.Tensor):
     """The streams after a site, written when they are first used."""
 
@@ -40,7 +52,8 @@ class Pending(torch.Tensor):
 
     @staticmethod
     def __new__(cls, write: Write, like: Tensor) -> "Pending":
-        made = torch.Tensor._make_wrapper_subclass(cls, like.shape, dtype=like.dtype, device=like.device)
+        like = shape_of(like)
+        made = torch.Tensor._make_wrapper_subclass(cls, like.shape, dtype=like.dtype, device="cpu")
         made._write, made._value = write, None
         return made
 
@@ -49,10 +62,67 @@ class Pending(torch.Tensor):
 
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in _ASKED:
+            with torch._C.DisableTorchFunctionSubclass():
+                return function(*args, **(kwargs or {}))
         args, kwargs = torch.utils._pytree.tree_map_only(Pending, value_of, (args, kwargs or {}))
         return function(*args, **kwargs)
 
     __torch_dispatch__ = __torch_function__
+
+
+class _Defer(torch.autograd.Function):
+    """Streams with the history of their write, which has not run. Its backward pass runs a write of its
+    own: the streams may have been written by a program whose own backward pass is over."""
+
+    @staticmethod
+    def forward(ctx: Any, write: Write, like: Tensor, *inputs: Tensor) -> Pending:
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs)
+        ctx.run, ctx.names = write.run, list(write.kept)
+        return Pending(write, like)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Optional[Tensor]) -> Any:
+        needed = ctx.needs_input_grad[2:]
+        if gradient is None:
+            return (None, None, *(None for _ in needed))
+        inputs = [one.detach().requires_grad_(need) for one, need in zip(ctx.saved_tensors, needed)]
+        with torch.enable_grad():
+            value = ctx.run(*inputs[:2], dict(zip(ctx.names, inputs[2:])))
+        found = iter(torch.autograd.grad(value, [one for one in inputs if one.requires_grad], gradient))
+        return (None, None, *(next(found) if need else None for need in needed))
+
+
+def defer(write: Write, like: Tensor) -> Tensor:
+    """The streams that it will give, as `like` is."""
+    made = _Defer.apply(write, like.detach(), write.states, write.y, *write.kept.values())
+    made.__dict__["_history"] = _history(made)
+    return made
+
+
+class _Look(torch.autograd.Function):
+    """The value of streams whose history somebody else has made, as a checkpoint does."""
+
+    @staticmethod
+    def forward(ctx: Any, pending: Pending, value: Tensor) -> Tensor:
+        return value.detach()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        return gradient, None
+
+
+def _history(pending: Pending) -> Any:
+    with torch._C.DisableTorchFunctionSubclass():
+        return pending.grad_fn
+
+
+def _adopted(pending: Pending) -> bool:
+    """Whether its history is another one than it began with."""
+    return _history(pending) is not pending.__dict__["_history"]
 
 
 def value_of(pending: Pending) -> Tensor:
@@ -61,14 +131,28 @@ def value_of(pending: Pending) -> Tensor:
     if fields["_value"] is None:
         write = fields["_write"]
         write.check()
-        with torch.set_grad_enabled(write.grad):
-            settle(pending, write.run())
-    return fields["_value"]
+        with torch.set_grad_enabled(write.grad), _unhooked():
+            settle(pending, write.run(write.states, write.y, write.kept))
+    return _Look.apply(pending, fields["_value"]) if _adopted(pending) else fields["_value"]
+
+
+def _hooked() -> bool:
+    """Whether somebody watches what is saved for backward passes, as a checkpoint does."""
+    top = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", None)
+    return top is None or top(False) is not None
+
+
+def _unhooked() -> Any:
+    """What is saved is not for whoever watches: the write was before."""
+    same = (lambda tensor: tensor)
+    return torch.autograd.graph.saved_tensors_hooks(same, same) if _hooked() else contextlib.nullcontext()
 
 
 def unsettled(residuals: Tensor) -> Optional[Write]:
-    """The write that is still to run, if these are such streams."""
-    return residuals.__dict__["_write"] if isinstance(residuals, Pending) else None
+    """The write that is still to run, if these are such streams and it may run with others."""
+    if not isinstance(residuals, Pending) or _adopted(residuals) or _hooked():
+        return None
+    return residuals.__dict__["_write"]
 
 
 def shape_of(pending: Tensor) -> Tensor:

@@ -242,13 +242,13 @@ class Site(WrapsBranch):
         """The streams after the branch: now, or when somebody wants them."""
         y = self._branch_output(out)
 
-        def run() -> Tensor:
+        def run(states: Tensor, y: Tensor, kept: dict[str, Tensor]) -> Tensor:
             written = self._run({"H": states, "y": y, **kept}, residuals, part="write")["H"].to(residuals.dtype)
             return self._drop(self._of_streams(written, residuals))
 
         if not _pending.allowed() or self.training and self.dropout.p > 0:
-            return run()
-        return _pending.Pending(_pending.Write(self, states, kept, y, run), residuals)
+            return run(states, y, kept)
+        return _pending.defer(_pending.Write(self, states, y, kept, run), residuals)
 
     def _turn(self, residuals: Tensor) -> Optional[tuple[dict[str, Any], Tensor, Tensor]]:
         """Where the streams are still to be written by a site that is one of these, too: the write of
