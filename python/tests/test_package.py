@@ -36,7 +36,7 @@ train line { batch 16; steps 50; lr 0.05; optimizer sgd(momentum = 0); }
 
 GPT = """use std;
 model gpt {
-  const vocab = 11, d = 16, n = 2, wiring = mhc;
+  const vocab = 11, d = 16, n = 2, wiring = shc;
   positions t <= 8 causal;
   input  tokens[t] : token(vocab);
   target next[t]   : token(vocab);

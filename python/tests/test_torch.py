@@ -258,7 +258,7 @@ model gpt {
   param E[vocab, d] ~ normal(0.1);
   param fixed[d] = 1 freeze;
   let x = embed(tokens, E);
-  let h = trunk(x) { repeat 1 { attn = dhc(n = 2) : attention(2, causal = true); } };
+  let h = trunk(x) { repeat 1 { attn = shc(n = 2) : attention(2, causal = true); } };
   let logits[v] = sum[c] E[v,c] * fixed[c] * dropout(h[c], drop);
   loss cross_entropy(logits, next);
 }
@@ -409,7 +409,7 @@ class Modules(harness.TestCase):
                 torch.testing.assert_close(torch.from_numpy(found[name]), one.grad, msg=name)
 
     def test_a_run(self):
-        self.write("gpt.hc", GPT.replace("dhc(n = 2)", "residual"))
+        self.write("gpt.hc", GPT.replace("shc(n = 2)", "residual"))
         self.write("text", "to be or not to be, that is the question. " * 20)
         self.expect(harness.hcc("train", "gpt.hc", "--data", "text", "--out", "run", cwd=self.folder))
         module = hcc.torch.load(self.path("run"))
