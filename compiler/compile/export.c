@@ -17,11 +17,15 @@ typedef struct {
 
 static void add(Exporting *x, CutValueList *list, const char *name, TirId value, bool beside) {
     const TirType *type = &tir_node(x->network->program->block, value)->type;
-    if (type->elem != TIR_REAL && type->elem != TIR_INT)
-        x->wrong = arena_printf(x->arena, "`%s` is no tensor of numbers", name);
+    const bool given = list == &x->cut.given;
+    if (type->elem != TIR_REAL && !(given && type->elem == TIR_INT))
+        x->wrong = arena_printf(x->arena, "`%s` is no tensor of real numbers", name);
     for (uint32_t k = 0; k < list->count; k++)
         if (strcmp(list->at[k].name, name) == 0)
             x->wrong = arena_printf(x->arena, "`%s` is named twice", name);
+        else if (given && list->at[k].value == value)
+            x->wrong = arena_printf(x->arena, "`%s` and `%s` are one value: give it once",
+                                    list->at[k].name, name);
     vec_push(x->arena, list, (CutValue){name, value, x->e->apart, beside});
 }
 
@@ -260,6 +264,8 @@ CompileStatus compile_export(CompileRun *run) {
     uint32_t index = 0;
     const bool site = x.e->part || x.e->site;
     const SiteInfo *info = site ? find_site(&x, &index) : NULL;
+    if (!x.wrong && !x.e->part && x.e->beside && x.e->n_given == 0)
+        x.wrong = "`beside` is of values that are given: there are none";
     if (!x.wrong && x.e->part && (x.e->n_given || x.e->n_results))
         x.wrong = "a connection's part has the values that it has: name either it or values";
     if (!x.wrong && x.e->part)

@@ -25,11 +25,12 @@ typedef struct {
     const char *const *results; /* at a site what branches take, its states as written, its lets */
     uint32_t n_results;
     bool apart;  /* a list of vectors (streams) is as many inputs or results, NAME.K */
-    bool beside; /* gradients of states that come by other ways are given, too, and added */
+    bool beside; /* gradients that given values get by other ways are given, too, and added: of a
+                    part, those of what begin, read and end are given */
 } CompileExport;
 
 static inline bool compile_exports(const CompileExport *e) {
-    return e->part || e->n_given || e->n_results;
+    return e->part || e->n_given || e->n_results || e->site || e->apart || e->beside;
 }
 
 #endif

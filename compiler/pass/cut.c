@@ -44,7 +44,12 @@ static void mark_needed(Cutting *c) {
 /* --- what is given -----------------------------------------------------------------------------*/
 
 static TirId add_input(Cutting *c, const CutValue *of, const char *name, const TirType *type) {
-    TirInput input = {.name = name, .type = *type, .span = old_node(c, of->value)->span};
+    const TirNode *old = old_node(c, of->value);
+    TirInput input = {.name = name, .type = *type, .span = old->span};
+    if (old->op == TIR_INPUT) { /* which may hold no other numbers than before */
+        input.limit = c->from->inputs.at[old->attr.index].limit;
+        input.is_target = c->from->inputs.at[old->attr.index].is_target;
+    }
     input.type.dependence = TIR_DEPENDS_SELF;
     c->b.name = name;
     if (of->beside && type->elem == TIR_REAL) {

@@ -145,6 +145,8 @@ class Outputs(harness.TestCase):
                 (["--part", "begin", "--site", "trunk.1.s"], "not the first site"),
                 (["--part", "end"], "not the last site"),
                 (["--part", "read", "--output", "x"], "name either it or values"),
+                (["--beside", "--output", "h"], "of values that are given: there are none"),
+                (["--streams-apart"], "say which values"),
                 (["--part", "read", "--site", "trunk.s"], "no site `trunk.s`"),
                 (["--site", "trunk.0.s", "--output", "pot"], "no value `pot`: did you mean `post`?")):
             with self.subTest(arguments):

@@ -260,7 +260,7 @@ static void model_metric(Sema *s, Scope *scope, const Stmt *stmt) {
 static void model_output(Sema *s, Scope *scope, const Stmt *stmt) {
     const Expr *e = stmt->value;
     s->has_outputs = true;
-    const Tensor *t = value_as_tensor(s, elaborate(s, scope, e), e->span);
+    const Tensor *t = value_as_real(s, elaborate(s, scope, e), e->span);
     if (!t || e->kind == EXPR_ERROR)
         return;
     if (e->kind != EXPR_NAME) {
