@@ -33,5 +33,4 @@ file(WRITE ${control}/triggers "activate-noawait ldconfig\n")
 file(WRITE ${control}/shlibs "libhcc ${PROJECT_VERSION_MAJOR} hcc (>= ${PROJECT_VERSION})\n"
                              "libhcrt ${HC_ABI_VERSION} hcc (>= ${PROJECT_VERSION})\n")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${control}/triggers ${control}/shlibs)
-set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 include(CPack)
