@@ -32,7 +32,9 @@ class ParameterView(ctypes.Structure):
 
 class InputView(ctypes.Structure):
     _fields_ = [("name", c_char_p), ("is_integer", c_int32), ("is_target", c_int32),
-                ("limit", c_int64), ("count", c_int64)]
+                ("limit", c_int64), ("count", c_int64), ("by_sample", c_int32),
+                ("by_position", c_int32), ("rank", c_int32), ("dims", c_int64 * 8),
+                ("has_gradient", c_int32), ("has_beside", c_int32)]
 
 
 class View(ctypes.Structure):
