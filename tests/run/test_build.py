@@ -143,7 +143,6 @@ class Outputs(harness.TestCase):
                 (["--part", "turns"], "there are begin, read, write, turn and end"),
                 (["--part", "turn", "--site", "trunk.1.s"], "no site follows `trunk.1.s`"),
                 (["--part", "begin", "--site", "trunk.1.s"], "not the first site"),
-                (["--part", "end"], "not the last site"),
                 (["--part", "read", "--output", "x"], "name either it or values"),
                 (["--beside", "--output", "h"], "of values that are given: there are none"),
                 (["--streams-apart"], "say which values"),
