@@ -146,7 +146,8 @@ typedef struct {
     const int64_t *gradient_beside_strides;
     void *const *input_gradients; /* by input; NULL, or an entry that is: not wanted */
     const int64_t *input_gradient_strides;
-    void *const *parameter_gradients; /* by parameter, dense; likewise */
+    void *const *parameter_gradients; /* by parameter, dense; one that is not wanted is made where
+                                         the context has its own */
 } HcApply;
 
 /* Where fields lie is a part of HC_ABI_VERSION. (Every machine that there is code for has pointers
@@ -270,7 +271,7 @@ HcStatus hc_apply(HcContext *context, const HcApply *apply);
  * parameters, results and what was saved with their contents. Gradients replace what was there;
  * those without a path to a result are zero. */
 HcStatus hc_apply_backward(HcContext *context, const HcApply *apply);
-/* Of `saved`; 0: nothing is (it may be NULL), or there can be no such call. */
+/* Of `saved`; 0: there can be no such call. */
 uint64_t hc_saved_bytes(HcContext *context, int64_t samples, int64_t positions);
 
 /* The next token's logits, position by position, of models whose positions see only themselves and

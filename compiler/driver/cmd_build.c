@@ -423,7 +423,9 @@ static ExitCode build_run(Driver *d, CompileRun *run) {
 ExitCode command_build(Driver *d) {
     if (!pipeline_check_sanitizer(d))
         return EXIT_USAGE;
-    const CompileOptions options = pipeline_options(d);
+    CompileOptions options = pipeline_options(d);
+    if (d->options.connection && !d->options.part) /* a part after the other, later */
+        options.export = (CompileExport){0};
     CompileRun run = pipeline_begin(d, &options);
     ExitCode code = build_run(d, &run);
     pipeline_end(d, &run);

@@ -76,7 +76,8 @@ def compile(source: Source, *, set: Optional[Mapping[str, Constant]] = None, mod
     return Model(made, samples=samples, positions=positions, threads=threads)
 
 
-def load(path: Source, *, samples: int = 0, positions: int = 0, threads: int = 0) -> Model:
+def load(path: Source, *, part: Optional[str] = None, samples: int = 0, positions: int = 0, threads: int = 0) -> Model:
     """The model in a library that `hcc build FILE -o NAME.so` made. Raises ModelError where it is none
-    or was built for another version, CpuError where this machine lacks what it needs."""
-    return Model(load_program(_os.fspath(path)), samples=samples, positions=positions, threads=threads)
+    or was built for another version, CpuError where this machine lacks what it needs. part: of a
+    connection (`hcc build --connection`) "begin", "read", "write", "turn" or "end"."""
+    return Model(load_program(_os.fspath(path), part), samples=samples, positions=positions, threads=threads)

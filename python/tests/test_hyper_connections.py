@@ -410,6 +410,61 @@ class Alone(harness.TestCase):
             for a, b in zip(*found):
                 self.assertLess(relative(a, b), 1e-5)
 
+    def test_between_sites(self):
+        """What is done to streams between two sites has the values and gradients of streams written at
+        once; a gradient of their own, where they were read as they were written, is refused."""
+        torch.manual_seed(0)
+        sites = [mine.HyperConnections(2, dim=8, layer_index=k, branch=nn.Linear(8, 8)) for k in (0, 1)]
+        x = torch.randn(4, 3, 8)
+
+        def looked(h):
+            h.retain_grad()
+            sites[1](h).sum().backward()
+            return h.grad
+
+        def hooked(h):
+            h.register_hook(lambda gradient: 0.5 * gradient)
+            return sites[1](h)
+
+        def halved(h):
+            h[:1] = 0
+            h[:, 1:].mul_(2)
+            return sites[1](h)
+
+        done = {"in place": lambda h: sites[1](h.mul_(2)), "and again": lambda h: (h.mul_(2), sites[1](h))[1],
+                "parts": halved, "detached": lambda h: (h.detach_(), sites[1](h))[1], "gradient": looked, "hook": hooked,
+                "twice": lambda h: sites[1](h) + h, "before": lambda h: h.square() + sites[1](h)}
+        found = {}
+        for turn in "01":
+            os.environ["HCC_TURN"] = turn
+            self.addCleanup(os.environ.pop, "HCC_TURN", None)
+            for name, between in done.items():
+                given = x.clone().requires_grad_()
+                result = between(sites[0](given))
+                if result.requires_grad:
+                    result.square().sum().backward()
+                found[turn, name] = [result.detach(), torch.zeros(()) if given.grad is None else given.grad]
+        for name in done:
+            with self.subTest(name):
+                for here, there in zip(found["1", name], found["0", name]):
+                    torch.testing.assert_close(here, there, rtol=1e-5, atol=1e-5)
+        for late in (lambda h, z: torch.autograd.grad(z.sum(), h), lambda h, z: h.retain_grad(),
+                     lambda h, z: h.register_hook(lambda gradient: gradient)):
+            h = sites[0](x.clone().requires_grad_())
+            with self.assertRaisesRegex(RuntimeError, "their own gradient is made nowhere"):
+                late(h, sites[1](h))
+        with torch.inference_mode():
+            s = torch.ones(4, 3, 8)
+            y = sites[0](s)
+            expected = y.sum().item()
+            y, _ = sites[0](s), s.zero_()
+            self.assertAlmostEqual(y.sum().item(), expected, 3)
+        h = sites[0](x)
+        with torch.no_grad():
+            sites[0].static_beta.mul_(2)
+        with self.assertRaisesRegex(RuntimeError, "parameters were changed in place"):
+            h.sum()
+
     def test_two_halves(self):
         """width_connection and depth_connection give what the wrapped branch gives; so does a decorated one."""
         site, branch, given = noisy(mine.HyperConnections(3, dim=12)), Bend(12), torch.randn(6, 5, 12)

@@ -217,7 +217,7 @@ static HcStatus take_results(HcContext *c, const HcApply *apply, bool backward) 
         const HcOutput *of = hc_plan_result(&c->plan, k);
         const HcLayout l = result_layout(c, k, apply->result_strides);
         void *at = apply->results ? apply->results[k] : NULL;
-        if ((apply->saved || backward) && of->read_back && !at)
+        if (apply->saved && of->read_back && !at)
             return missing(c, "result", of->name);
         status = take_output(c, k, at, &l);
         if (status != HC_OK || !backward || !of->read_back || c->applier.outputs[k] == at)
@@ -249,8 +249,7 @@ static HcStatus check_program(HcContext *c, const HcApply *apply, bool backward)
     if (backward && c->plan.n_given == c->plan.n_inputs)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT,
                        "the model `%s` was built without a backward pass", c->plan.model);
-    if (backward && !apply->saved && /* nothing need be saved by a program that says 0 */
-        hc_saved_bytes(c, apply->samples, apply->positions) > 0)
+    if (backward && !apply->saved)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT,
                        "a backward pass needs what the forward pass saved: `saved` is NULL");
     if ((uintptr_t)apply->saved % HC_ALIGN != 0)
@@ -264,8 +263,8 @@ static bool is_apart(HcDomain domain, int64_t elements, int64_t positions, const
            strides[index] != elements * (hc_is_by_position(domain) ? positions : 1);
 }
 
-/* Whether samples run each by itself, for they do not lie beside each other: by what both passes
- * are given. What else lies apart is then read and written where it is, and otherwise moved. */
+/* Whether samples run each by itself, for they do not lie beside each other. What else lies apart
+ * is then read and written where it is, and otherwise moved. */
 static bool lies_apart(const HcContext *c, const HcApply *apply) {
     const HcPlan *plan = &c->plan;
     bool apart = false;
@@ -280,14 +279,34 @@ static bool lies_apart(const HcContext *c, const HcApply *apply) {
     return apart && plan->runs_apart && apply->samples > 1;
 }
 
+/* What is saved begins with how samples ran, for the backward pass goes by that, wherever its
+ * caller has things by then. */
+typedef struct {
+    uint64_t apart;
+} Saved;
+
+static bool runs_apart(const HcContext *c, const HcApply *apply, bool backward) {
+    Saved *saved = apply->saved;
+    if (backward)
+        return saved->apart == 1 && c->plan.runs_apart && apply->samples > 1;
+    const bool apart = lies_apart(c, apply);
+    if (saved)
+        saved->apart = apart;
+    return apart;
+}
+
+static void *saved_of_calls(const HcApply *apply) {
+    return apply->saved ? (uint8_t *)apply->saved + HC_ALIGN : NULL;
+}
+
 static HcStatus begin(HcContext *c, const HcApply *apply, bool backward) {
     HcStatus status = check_program(c, apply, backward);
     if (status == HC_OK)
         status = hc_applier_create(&c->applier, &c->exec, &c->error);
     HcExec *exec = status == HC_OK ? &c->applier.exec : NULL;
     if (status == HC_OK)
-        status = hc_exec_bind_in(exec, apply->samples, apply->positions, lies_apart(c, apply),
-                                 apply->saved, &c->error);
+        status = hc_exec_bind_in(exec, apply->samples, apply->positions,
+                                 runs_apart(c, apply, backward), saved_of_calls(apply), &c->error);
     if (status == HC_OK)
         status = take_parameters(c, apply);
     if (status == HC_OK)
@@ -334,5 +353,5 @@ uint64_t hc_saved_bytes(HcContext *c, int64_t samples, int64_t positions) {
     const size_t together = hc_exec_saved_bytes(exec, samples, positions, false);
     const size_t apart =
         c->plan.runs_apart && together ? hc_exec_saved_bytes(exec, samples, positions, true) : 0;
-    return together > apart ? together : apart;
+    return together ? HC_ALIGN + (together > apart ? together : apart) : 0;
 }

@@ -238,6 +238,7 @@ static bool take_extents(HcExec *exec, Extents to, bool own_saved, double *wante
     exec->apart = old.apart;
     if (old.samples > 0)
         set_extents(exec, old.samples, old.positions);
+    exec->tails_stride = old.samples > 0 ? tails_bytes(exec) : 0;
     return false;
 }
 

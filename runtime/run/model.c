@@ -52,6 +52,8 @@ static void take_inputs(HcContext *c) {
             hc_plan_input_bytes(&c->plan.inputs[k], c->split.samples, c->exec.positions);
         c->grown_inputs[k] = NULL;
     }
+    for (uint32_t k = c->plan.n_given; k < c->plan.n_inputs; k++) /* gradients begin as zero */
+        memset(c->own_inputs[k], 0, c->input_bytes[k]);
 }
 
 static void drop_grown(HcContext *c) {

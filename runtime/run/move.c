@@ -54,11 +54,12 @@ static void move(HcPool *pool, Move m) {
 HcLayout hc_layout(const HcExec *exec, HcDomain domain, int64_t elements, HcElement element,
                    const int64_t *strides, int64_t index) {
     const int64_t size = hc_element_bytes(element);
+    const int64_t given = strides ? strides[index] : 0, most = INT64_C(1) << 48;
     HcLayout l = {domain, elements * size, 0};
-    if (hc_is_by_sample(domain))
-        l.stride = strides && strides[index]
-                       ? strides[index] * size
-                       : l.bytes * (hc_is_by_position(domain) ? exec->positions : 1);
+    if (hc_is_by_sample(domain) && given)
+        l.stride = given < 0 || given > most ? -1 : given * size; /* -1 is refused */
+    else if (hc_is_by_sample(domain))
+        l.stride = l.bytes * (hc_is_by_position(domain) ? exec->positions : 1);
     return l;
 }
 

@@ -209,6 +209,8 @@ HcStatus hc_plan_read_extend(HcPlanReader *r, const json_t *json, const HcOutput
     r->where = "plan.extend";
     const char *refused = json_string_value(json_object_get(json, "refused"));
     plan->extends_not = json ? refused : "its manifest does not say how";
+    if (plan->n_results > 0 && !plan->extends_not)
+        return hc_plan_bad(r, "a program with results is not extended");
     if (plan->extends_not)
         return HC_OK;
     TRY(read_extending(r, json_object_get(json, "all"), HC_EXTENDS_ALL));

@@ -143,6 +143,9 @@ static const char *check_call(const HcPlan *plan, const HcCall *call) {
     for (uint32_t k = call->first; k < call->first + call->count; k++)
         if (!is_as_declared(plan, plan->buffers[k]))
             return "a buffer of another type than what lies there";
+        else if (plan->buffers[k].region == HC_REGION_OUTPUT &&
+                 !hc_plan_is_in_place(plan, plan->buffers[k].index))
+            return "a buffer of the caller's memory that is another's";
     switch (call->kind) {
     case HC_CALL_GEMM:
         return check_gemm(plan, call);

@@ -2,7 +2,8 @@
 
 What a site gives is written when it is first used. Where that is by another site, one program (`turn`)
 writes them and reads them; anything else finds a tensor, as what is done with this one is done with
-that. PyTorch's own machinery does not ask (a `Function` of the user's, checkpoints, hooks): to it this is
+that, and from then on sites read that tensor, whatever was done to it. Streams that a turn has read
+have no gradient of their own any more: who asks for one is told. PyTorch's own machinery does not ask (a `Function` of the user's, checkpoints, hooks): to it this is
 a tensor with a history, whose gradient goes the way that the streams' own would. HCC_TURN=0 in the
 environment writes at once.
 """
@@ -29,12 +30,12 @@ class Write:
         self.versions = self._versions()
 
     def _versions(self) -> list[int]:
-        return [0 if one.is_inference() else one._version for one in (self.states, self.y)]
+        return [0 if one.is_inference() else one._version for one in (self.states, self.y, *self.site._named().values())]
 
     def check(self) -> None:
         """What it reads is what it was, though it runs later."""
         if self.versions != self._versions():
-            raise RuntimeError("streams or a branch's result were changed in place before the streams after the branch "
+            raise RuntimeError("streams, a branch's result or parameters were changed in place before the streams after the branch "
                                "were used; HCC_TURN=0 in the environment writes these at once")
 
 
@@ -42,6 +43,11 @@ class Write:
 _ASKED = {
     getattr(torch.Tensor, name).__get__ for name in ("requires_grad", "grad_fn", "is_leaf", "shape", "dtype", "device", "ndim")
 } | {torch.Tensor.dim, torch.Tensor.size, torch.Tensor.numel}
+
+
+#: What asks for the gradient of streams themselves, or cuts their history.
+_OF_GRADIENTS = {torch.autograd.grad, torch.autograd.backward, torch.Tensor.backward, torch.Tensor.retain_grad,
+                 torch.Tensor.register_hook, torch.Tensor.detach_, torch.Tensor.requires_grad_}
 
 
 class Pending(torch.Tensor):
@@ -65,6 +71,8 @@ class Pending(torch.Tensor):
         if function in _ASKED:
             with torch._C.DisableTorchFunctionSubclass():
                 return function(*args, **(kwargs or {}))
+        if function in _OF_GRADIENTS:
+            torch.utils._pytree.tree_map_only(Pending, _check_gradients, (args, kwargs or {}))
         args, kwargs = torch.utils._pytree.tree_map_only(Pending, value_of, (args, kwargs or {}))
         return function(*args, **kwargs)
 
@@ -93,6 +101,18 @@ class _Defer(torch.autograd.Function):
             value = ctx.run(*inputs[:2], dict(zip(ctx.names, inputs[2:])))
         found = iter(torch.autograd.grad(value, [one for one in inputs if one.requires_grad], gradient))
         return (None, None, *(next(found) if need else None for need in needed))
+
+
+def _check_gradients(pending: Pending) -> Pending:
+    if pending.__dict__.get("_turned"):
+        raise RuntimeError("the next site read these streams while it wrote them, so their own gradient is made nowhere: ask "
+                           "before that site, or write them at once with HCC_TURN=0 in the environment")
+    return pending
+
+
+def plain(residuals: Tensor) -> Tensor:
+    """The tensor that streams are, written if need be."""
+    return value_of(residuals) if isinstance(residuals, Pending) else residuals
 
 
 def defer(write: Write, like: Tensor) -> Tensor:
@@ -161,11 +181,12 @@ def shape_of(pending: Tensor) -> Tensor:
         return torch.empty(pending.shape, dtype=pending.dtype, device="meta")
 
 
-def settle(pending: Pending, value: Tensor) -> None:
-    """It has run, and this came of it."""
-    pending.__dict__.update(_write=None, _value=value)
+def settle(pending: Pending, value: Tensor, turned: bool = False) -> None:
+    """It has run, and this came of it; turned: by the program that read it, too."""
+    pending.__dict__.update(_write=None, _value=value, _turned=turned)
 
 
 def allowed() -> bool:
     """Whether writes may wait."""
-    return not torch.compiler.is_compiling() and os.environ.get("HCC_TURN") != "0"
+    return (not torch.compiler.is_compiling() and not torch.is_inference_mode_enabled()  # which counts no changes
+            and os.environ.get("HCC_TURN") != "0")

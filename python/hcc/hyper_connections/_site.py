@@ -194,7 +194,7 @@ class Site(WrapsBranch):
 
     def width_connection(self, residuals: Tensor) -> tuple[Tensor, Tensor, dict[str, Any]]:
         """The branch's input, the mixed streams, and what depth_connection takes besides."""
-        residuals = self._transformed(residuals)
+        residuals = self._transformed(_pending.plain(residuals))
         values = {"H": self._streams(residuals)}
         given: tuple[str, ...] = ("H",)
         if not self._constrains_itself():
@@ -229,7 +229,7 @@ class Site(WrapsBranch):
             return branch_input, on_first(lambda out: self.depth_connection(out, mixed, **rest))
         turned = self._turn(residuals)
         if turned is None:
-            residuals = self._transformed(residuals)
+            residuals = self._transformed(_pending.plain(residuals))
             found, states = self._read(residuals)
         else:
             found, states, residuals = turned
@@ -268,7 +268,7 @@ class Site(WrapsBranch):
         states = found.pop("H")
         found["x"] = found["x"].to(like.dtype)
         streams = write.site._of_streams(states.to(like.dtype), like)
-        _pending.settle(residuals, streams)
+        _pending.settle(residuals, streams, turned=True)
         return found, states, streams
 
     def _reads_as_it_is(self) -> bool:

@@ -33,14 +33,21 @@ class Blocks:
         """A tensor of bytes, 64-byte aligned, with any values."""
         if size != self._size:
             self._size, self._idle = size, []
-        try:
-            memory = self._idle.pop()
-        except IndexError:
+        memory = self._pop()
+        while memory is not None and memory.size < size + _ALIGNED:  # given back while the size changed
+            memory = self._pop()
+        if memory is None:
             memory = np.empty(size + _ALIGNED, np.uint8)
         first = -memory.ctypes.data % _ALIGNED
         block = memory[first:first + size].view(_Block)
         block.blocks = self
         return torch.frombuffer(block, dtype=torch.uint8)
+
+    def _pop(self) -> Any:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _give(self, block: _Block) -> None:
         if block.size == self._size:

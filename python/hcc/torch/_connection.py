@@ -92,7 +92,7 @@ class Connection(nn.Module):
                 for one in primitive.parameters:
                     site, leaf = self._of_site(one.name, first)
                     if (site, leaf) not in drawn:
-                        self._set(site, leaf, torch.from_numpy(model.parameters[one.name].copy()), one.frozen)
+                        self._set(site, leaf, torch.from_numpy(model.parameters[one.name].copy()), one.frozen or one.is_buffer)
                         drawn.add((site, leaf))
 
     def _set(self, site: int, leaf: str, value: Tensor, frozen: bool) -> None:

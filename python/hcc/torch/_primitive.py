@@ -160,7 +160,7 @@ class Primitive:
         context = self._acquire()
         size = lib.hc_saved_bytes(context.handle, samples, positions)
         self._release(context)
-        return max(size, _ALIGNED)
+        return size
 
     # --- a call's memory ----------------------------------------------------------------------------
 
@@ -291,7 +291,7 @@ def _forward(program: int, inputs: Sequence[Tensor], parameters: Sequence[Tensor
     p = _primitive(program)
     samples, positions = p.extents(inputs)
     results = p._empty(p.results, samples, positions)
-    size = p.saved_bytes(samples, positions) + 1 if save else 0  # where nothing is saved, too: never NULL
+    size = p.saved_bytes(samples, positions) if save else 0
     saved = p._blocks.take(size) if size else torch.empty(0, dtype=torch.uint8)
     kept: list[Tensor] = []
     given = _pointers(p._n_inputs, p.inputs, inputs)
@@ -306,7 +306,7 @@ def _forward_fake(program: int, inputs: Sequence[Tensor], parameters: Sequence[T
                   training: bool, save: bool) -> list[Tensor]:
     p = _primitive(program)
     samples, positions = p.extents(inputs)
-    size = p.saved_bytes(int(samples), int(positions)) + 1 if save else 0
+    size = p.saved_bytes(int(samples), int(positions)) if save else 0
     return [*p._empty(p.results, samples, positions), torch.empty(size, dtype=torch.uint8)]
 
 
@@ -419,7 +419,7 @@ def _flat(one: Argument, tensor: Tensor, dtype: torch.dtype) -> Tensor:
     if one.is_integer:
         if tensor.is_floating_point() or tensor.is_complex():
             raise _errors.ArgumentError(f"the input '{one.name}' takes integers, not {tensor.dtype}")
-        tensor = tensor.to(torch.int32)
+        tensor = tensor.clamp(-1, 2**31 - 1).to(torch.int32)  # what is out of range stays so, and is refused
     elif tensor.dtype != dtype:
         if tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32):
             raise _errors.ArgumentError(f"the input '{one.name}' is {tensor.dtype}, and the program computes in {dtype}: "
