@@ -29,7 +29,8 @@ struct HcContext {
     HcEma ema;
     bool has_optim;   /* made by the first step */
     bool moved;       /* addresses must be resolved again */
-    bool ran;         /* a forward pass at these extents */
+    bool ran;         /* a forward pass at these extents, */
+    bool went_back;   /* and its backward pass */
     int64_t extended; /* positions that hc_extend has computed */
     bool training;    /* what forward passes are told */
     int64_t steps_done;

@@ -351,6 +351,7 @@ static HcStatus run_pass(HcContext *c, HcPass pass) {
     hc_split_run(c, pass);
     c->extended = 0;
     c->ran = true;
+    c->went_back = pass == HC_BOTH;
     return HC_OK;
 }
 
@@ -385,6 +386,7 @@ HcStatus hc_backward(HcContext *c) {
         status = hc_check_bound(c);
     if (status == HC_OK)
         hc_split_run(c, HC_BACKWARD);
+    c->went_back = c->went_back || status == HC_OK;
     return status;
 }
 

@@ -61,7 +61,7 @@ HcStatus hc_input_gradient(HcContext *c, int64_t index, HcView *view) {
     HcStatus status = hc_input(c, index, &input);
     if (status != HC_OK)
         return status;
-    if (!input.has_gradient || !c->ran || c->moved)
+    if (!input.has_gradient || !c->ran || !c->went_back || c->moved)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT,
                        input.has_gradient ? "the gradient of input `%s` needs hc_backward first"
                                           : "input `%s` has no gradient",
