@@ -5,7 +5,6 @@
 #include <string.h>
 
 typedef struct {
-    CompileRun *run;
     const CompileExport *e;
     Network *network;
     Arena *arena;
@@ -138,11 +137,44 @@ static void cut_end(Exporting *x, const SiteInfo *info) {
     add_all(x, &x->cut.results, &info->ended, false);
 }
 
+static bool stands_alone(const Exporting *x, const SiteInfo *next, TirId argument) {
+    for (uint32_t k = 0; k < x->cut.given.count; k++)
+        if (x->cut.given.at[k].value == argument)
+            return true;
+    for (uint32_t k = 0; next && k < next->states.count; k++) /* which the write makes */
+        if (next->states.at[k].value == argument)
+            return true;
+    return false;
+}
+
+/* What the site or another one holds besides would be made again of all that comes before it. */
+static void check_reach(Exporting *x, const SiteInfo *info, const SiteInfo *next) {
+    const TirBlock *block = x->network->program->block;
+    bool *live = ARENA_ARRAY(x->arena, bool, block->nodes.count);
+    for (uint32_t k = 0; k < x->cut.results.count; k++)
+        live[x->cut.results.at[k].value] = true;
+    for (uint32_t k = 0; k < x->cut.given.count; k++)
+        live[x->cut.given.at[k].value] = false;
+    for (TirId id = block->nodes.count; id-- > 1;) {
+        const TirNode *node = tir_node(block, id);
+        const bool given = live[id] && stands_alone(x, NULL, id);
+        for (uint32_t k = 0; live[id] && !given && k < node->n_operands; k++)
+            live[node->operands[k]] = true;
+        if (live[id] && node->op == TIR_ARG && !stands_alone(x, next, id))
+            x->wrong = arena_printf(x->arena,
+                                    "the `%s` of `%s` takes more than is handed to it: it uses "
+                                    "what the site computed before, and cannot stand alone",
+                                    x->e->part, info->path);
+    }
+}
+
 static void cut_part(Exporting *x, const SiteInfo *info, uint32_t index) {
     const SiteInfo *next =
         index + 1 < x->network->sites.count ? &x->network->sites.at[index + 1] : NULL;
     if (strcmp(x->e->part, "turn") == 0) {
         cut_turn(x, info, next);
+        if (!x->wrong)
+            check_reach(x, info, next);
         return;
     }
     name_params(x, info, "");
@@ -159,66 +191,63 @@ static void cut_part(Exporting *x, const SiteInfo *info, uint32_t index) {
                                 "a connection has no part `%s`: there are begin, read, write, "
                                 "turn and end",
                                 x->e->part);
+    if (!x->wrong)
+        check_reach(x, info, NULL);
 }
 
 /* --- names -------------------------------------------------------------------------------------*/
 
-/* What may be named, the nearest first. */
-typedef struct {
-    SiteValueList values;
-} Names;
+/* Lists of what may be named; of two of a name the first is meant. */
 
-static void offer(Exporting *x, Names *names, const SiteValueList *list) {
+static void offer(Exporting *x, SiteValueList *names, const SiteValueList *list) {
     for (uint32_t k = 0; k < list->count; k++)
-        vec_push(x->arena, &names->values, list->at[k]);
+        vec_push(x->arena, names, list->at[k]);
 }
 
-static void offer_branches(Exporting *x, Names *names, const SiteInfo *info) {
+static void offer_branches(Exporting *x, SiteValueList *names, const SiteInfo *info) {
     for (uint32_t k = 0; k < info->results.count; k++)
-        vec_push(x->arena, &names->values,
+        vec_push(x->arena, names,
                  (SiteValue){info->results.count == 1 ? "y" : arena_printf(x->arena, "y.%u", k),
                              info->results.at[k].value});
 }
 
 /* All that has a name; of what was made bit by bit, the whole is the last. */
-static void offer_values(Exporting *x, Names *names) {
+static void offer_values(Exporting *x, SiteValueList *names) {
     const SiteValueList *all = &x->network->values;
     for (uint32_t k = all->count; k-- > 0;)
-        vec_push(x->arena, &names->values, all->at[k]);
+        vec_push(x->arena, names, all->at[k]);
 }
 
 /* Lets below the path, by what follows it. */
-static void offer_lets(Exporting *x, Names *names, const char *path) {
+static void offer_lets(Exporting *x, SiteValueList *names, const char *path) {
     const size_t length = strlen(path);
     const SiteValueList *all = &x->network->values;
     for (uint32_t k = all->count; k-- > 0;) {
         const SiteValue *v = &all->at[k];
         if (strncmp(v->name, path, length) == 0 && v->name[length] == '.')
-            vec_push(x->arena, &names->values, (SiteValue){v->name + length + 1, v->value});
+            vec_push(x->arena, names, (SiteValue){v->name + length + 1, v->value});
     }
 }
 
-static void offer_outputs(Exporting *x, Names *names) {
+static void offer_outputs(Exporting *x, SiteValueList *names) {
     const TirProgram *p = x->network->program;
     for (uint32_t k = 0; k < p->outputs.count; k++)
         if (p->outputs.at[k].name && p->outputs.at[k].role != TIR_OUT_UPDATE)
-            vec_push(x->arena, &names->values,
-                     (SiteValue){p->outputs.at[k].name, p->outputs.at[k].value});
+            vec_push(x->arena, names, (SiteValue){p->outputs.at[k].name, p->outputs.at[k].value});
 }
 
-static void by_name(Exporting *x, CutValueList *list, const Names *names, const char *const *wanted,
-                    uint32_t count) {
-    const uint32_t n = names->values.count;
+static void by_name(Exporting *x, CutValueList *list, const SiteValueList *names,
+                    const char *const *wanted, uint32_t count) {
+    const uint32_t n = names->count;
     const char **all = ARENA_ARRAY(x->arena, const char *, n + 1);
     for (uint32_t k = 0; k < n; k++)
-        all[k] = names->values.at[k].name;
+        all[k] = names->at[k].name;
     for (uint32_t w = 0; w < count && !x->wrong; w++) {
         uint32_t k = 0;
         while (k < n && strcmp(all[k], wanted[w]) != 0)
             k++;
         if (k < n) {
-            add(x, list, wanted[w], names->values.at[k].value,
-                list == &x->cut.given && x->e->beside);
+            add(x, list, wanted[w], names->at[k].value, list == &x->cut.given && x->e->beside);
             continue;
         }
         const char *near = nearest_name(wanted[w], all, n);
@@ -228,7 +257,7 @@ static void by_name(Exporting *x, CutValueList *list, const Names *names, const 
 }
 
 static void cut_names(Exporting *x, const SiteInfo *info) {
-    Names given = {0}, results = {0};
+    SiteValueList given = {0}, results = {0};
     if (info) {
         offer(x, &given, &info->states);
         offer(x, &results, &info->written);
@@ -257,10 +286,8 @@ void compile_prepare_export(CompileRun *run) {
 }
 
 CompileStatus compile_export(CompileRun *run) {
-    Exporting x = {.run = run,
-                   .e = &run->options.export,
-                   .network = run->network,
-                   .arena = run->network->program->arena};
+    Exporting x = {
+        .e = &run->options.export, .network = run->network, .arena = run->network->program->arena};
     uint32_t index = 0;
     const bool site = x.e->part || x.e->site;
     const SiteInfo *info = site ? find_site(&x, &index) : NULL;

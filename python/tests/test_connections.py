@@ -25,9 +25,10 @@ model m {
   let h = trunk(x) { repeat 3 { s = C : bend; } };
 }
 """
-SITES = 3
-# Those that take more inputs, or whose state is another at each site and so no turn of one kind.
-OTHERS = {"hyper_connections_inputs"}
+SITES, SAMPLES, POSITIONS = 3, 2, 5
+# Of these the first takes a further input, the second gives each of several branches its own (xs), and
+# the end of the third uses what its last site computed: it is refused, see test_what_does_not_stand_alone.
+OTHERS = {"hyper_connections_inputs", "hyper_connections_branches", "mhc_deferred"}
 EVERYTHING = os.environ.get("HCC_TEST_EVERYTHING") == "1"
 
 
@@ -64,7 +65,9 @@ class Pieces:
     def run(self, part, site, given, names):
         p = self.made(part=part, site=f"trunk.{site}.s", apart=self.apart)
         assert {one.name for one in p.inputs} <= set(given), (part, [one.name for one in p.inputs], list(given))
-        results = p([given[one.name] for one in p.inputs], self.values(p, names))
+        # A state may begin as the same for all: it comes once.
+        spread = [given[one.name].expand(one.shape(SAMPLES, POSITIONS)) for one in p.inputs]
+        results = p(spread, self.values(p, names))
         return {one.name: result for one, result in zip(p.results, results)}
 
     def branch(self, site, x):
@@ -86,7 +89,7 @@ class Pieces:
 class Connections(harness.TestCase):
     def same(self, connection, d, apart):
         pieces = Pieces(connection, d, apart)
-        x = torch.randn(2, 5, d, dtype=torch.float64, requires_grad=True)
+        x = torch.randn(SAMPLES, POSITIONS, d, dtype=torch.float64, requires_grad=True)
         wanted = [x] + [one for one in pieces.weights.values() if one.requires_grad]
         names = ["x"] + [name for name, one in pieces.weights.items() if one.requires_grad]
         expected, = pieces.whole([x], pieces.values(pieces.whole, {}))
@@ -100,6 +103,10 @@ class Connections(harness.TestCase):
                                        torch.zeros_like(mine) if other is None and mine is not None else
                                        zero if other is None else other, rtol=1e-7, atol=1e-8,
                                        msg=lambda text, name=name: f"{name}: {text}")
+
+    def test_what_does_not_stand_alone(self):
+        with self.assertRaisesRegex(hcc.ArgumentError, "the `end` of `trunk.2.s` takes more than is handed to it"):
+            hcc.program(TEXT, C="mhc_deferred", part="end")
 
     def test_every_connection(self):
         for k, connection in enumerate(connections()):
