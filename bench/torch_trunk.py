@@ -20,6 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(ROOT, "python"), os.path.join(ROOT, "tests", "reference")]
 import torch
 import torch.nn.functional as F
+from drop_in import step
 from hcref.gpt import GPT, GPTConfig
 
 import hcc.torch
@@ -50,14 +51,6 @@ class Compiled(torch.nn.Module):
 
     def forward(self, tokens):
         return F.linear(self.between(F.embedding(tokens, self.E) + self.pos[:tokens.shape[-1]]), self.E)
-
-
-def step(model, optimizer, tokens):
-    optimizer.zero_grad()
-    loss = F.cross_entropy(model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten())
-    loss.backward()
-    optimizer.step()
-    return loss.item()
 
 
 def main():

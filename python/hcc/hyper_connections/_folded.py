@@ -8,8 +8,6 @@ from typing import Any, Optional
 import torch
 from torch import Tensor, nn
 
-from ._site import Site
-
 
 def unfolded(streams: Tensor, count: int, channel_first: bool) -> Tensor:
     """[b, ..., s, d] of [(b s), ..., d], or of [(b s), d, ...]: a view."""
@@ -108,21 +106,3 @@ def initial_functions(site: type[nn.Module], plain: type[nn.Module], num_streams
     if dim is not None:
         make = partial(make, dim=dim)
     return (make, *ends)
-
-
-class FoldedSite(Site):
-    """A site whose programs see every stream as a vector of its own."""
-
-    num_residual_streams: int
-
-    def _streams(self, residuals: Tensor) -> Tensor:
-        return residuals.unsqueeze(1) if residuals.dim() == 2 else residuals
-
-    def _of_streams(self, streams: Tensor, like: Tensor) -> Tensor:
-        return streams.squeeze(1) if like.dim() == 2 else streams
-
-    def _branch_input(self, x: Tensor, like: Tensor) -> Tensor:
-        return x.squeeze(1) if like.dim() == 2 else x
-
-    def _branch_output(self, y: Tensor) -> Tensor:
-        return y.unsqueeze(1) if y.dim() == 2 else y

@@ -73,3 +73,9 @@ class ManifoldSite(Site):
         named: dict[str, Any] = dict(self._parameters)
         named["gamma"] = self.norm.gamma
         return named
+
+    def _coefficients(self, beta: Tensor, like: Tensor) -> Tensor:
+        return beta.squeeze(1) if like.dim() == self._bare_axes else beta
+
+    def _of_coefficients(self, beta: Tensor) -> Tensor:
+        return beta.unsqueeze(1) if beta.dim() == 4 else beta

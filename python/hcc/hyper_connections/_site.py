@@ -109,6 +109,7 @@ class Site(WrapsBranch):
     add_branch_out_to_residual = True
     dropout: nn.Dropout
     _lists: tuple[str, ...] = ()  #: results of programs that are one tensor for each branch
+    _bare_axes = 2  #: of streams without positions, to whom programs see one
 
     # --- of subclasses ------------------------------------------------------------------------------
 
@@ -121,17 +122,17 @@ class Site(WrapsBranch):
 
     def _streams(self, residuals: Tensor) -> Tensor:
         """As programs take them, from the package's layout; views only."""
-        return residuals
+        return residuals.unsqueeze(1) if residuals.dim() == self._bare_axes else residuals
 
     def _of_streams(self, streams: Tensor, like: Tensor) -> Tensor:
         """The other way round."""
-        return streams
+        return streams.squeeze(1) if like.dim() == self._bare_axes else streams
 
     def _branch_input(self, x: Tensor, like: Tensor) -> Tensor:
-        return x
+        return x.squeeze(1) if like.dim() == self._bare_axes else x
 
     def _branch_output(self, y: Tensor) -> Tensor:
-        return y
+        return y.unsqueeze(1) if y.dim() == 2 else y
 
     def _mixed(self, m: Tensor, like: Tensor) -> Tensor:
         """The mixed streams as width_connection gives them, and back."""

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from . import _parts
 from ._fallback import fall_back
-from ._folded import (AttentionPoolReduceStream, FoldedSite, StreamEmbed, get_expand_reduce_stream_functions,
+from ._folded import (AttentionPoolReduceStream, StreamEmbed, get_expand_reduce_stream_functions,
                       initial_functions)
-from ._site import Residual, RMSNorm, add
+from ._site import Residual, RMSNorm, Site, add
 
 __all__ = [
     "AttentionPoolReduceStream", "HyperConnections", "RMSNorm", "Residual", "StreamEmbed", "add",
@@ -39,7 +39,7 @@ def get_init_and_expand_reduce_stream_functions(num_streams: int, num_fracs: int
     return initial_functions(HyperConnections, Residual, num_streams, disable, dim, ends, num_fracs=num_fracs)
 
 
-class HyperConnections(FoldedSite):
+class HyperConnections(Site):
     """A site of dynamic hyper-connections around a branch.
 
     Streams are folded into the samples, [(b s), ..., dim]; `channel_first`: [(b s), dim, ...].

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from . import _folded, _parts
-from ._site import Residual
+from ._site import Residual, Site
 from .hyper_connections import first_alpha
 
 __all__ = [
@@ -48,7 +48,7 @@ class _Squeezed(nn.Module):
         return x.squeeze(1)
 
 
-class HyperConnections(_folded.FoldedSite):
+class HyperConnections(Site):
     """A site of dynamic hyper-connections around a branch on pictures; the projections of its weights
     are convolutions of one place."""
 

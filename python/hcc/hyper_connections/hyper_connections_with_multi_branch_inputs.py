@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from . import _folded, _parts
-from ._site import Residual, RMSNorm, on_first
+from ._site import Residual, RMSNorm, Site, on_first
 
 __all__ = [
     "HyperConnections", "RMSNorm", "Residual", "get_expand_reduce_stream_functions",
@@ -33,7 +33,7 @@ def get_init_and_expand_reduce_stream_functions(cls: Any, num_streams: int,
                                      _folded.get_expand_reduce_stream_functions(num_streams, disable=disable))
 
 
-class HyperConnections(_folded.FoldedSite):
+class HyperConnections(Site):
     """A site of dynamic hyper-connections that reads `num_branch_inputs` combinations of the streams and
     writes what comes of each of them with weights of its own.
 

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from . import _folded, _parts
 from ._site import Residual as _Residual
-from ._site import RMSNorm, on_first
+from ._site import RMSNorm, Site, on_first
 from .hyper_connections import first_alpha
+from .hyper_connections_channel_first import get_expand_reduce_stream_functions
 
 __all__ = [
     "HyperConnections", "InputPathType", "ProjActScale", "RMSNorm", "Residual", "get_expand_reduce_stream_functions",
@@ -19,11 +20,6 @@ __all__ = [
 
 #: Where a further input is: the number of a positional argument, the streams being 0, or a keyword.
 InputPathType = Union[int, str]
-
-
-def get_expand_reduce_stream_functions(num_streams: int, disable: bool = False) -> tuple[nn.Module, nn.Module]:
-    """Modules that make streams and that sum them up."""
-    return _folded.get_expand_reduce_stream_functions(num_streams, disable=disable)
 
 
 def get_init_and_expand_reduce_stream_functions(num_streams: int, disable: Optional[bool] = None) -> tuple[Any, ...]:
@@ -79,7 +75,7 @@ class _Pool:
         return found.squeeze(1) if streams.dim() == 2 else found
 
 
-class HyperConnections(_folded.FoldedSite):
+class HyperConnections(Site):
     """A site of dynamic hyper-connections around a branch of which further inputs come in streams, too.
 
     additional_input_paths: where they are, each alone or with its width, (path, width). The streams of

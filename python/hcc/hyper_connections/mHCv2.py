@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from . import _parts
+from ._folded import initial_functions
 from ._manifold import ManifoldSite
 from ._sinkhorn import log_domain_sinkhorn_knopps, sinkhorn_knopps
 from ._site import Residual, RMSNorm, add
-from ._folded import initial_functions
 from .hyper_connections import first_alpha
 
 __all__ = [
@@ -104,6 +104,7 @@ class ManifoldConstrainedHyperConnections(ManifoldSite):
     """
 
     _logit_axes = 3
+    _bare_axes = 3
 
     def __init__(self, num_residual_streams: int, *, dim: int, branch: Optional[nn.Module] = None,
                  layer_index: Optional[int] = None, dropout: float = 0.,
@@ -147,27 +148,6 @@ class ManifoldConstrainedHyperConnections(ManifoldSite):
         if self.maybe_mix_streams is not None:
             named["streams"] = self.maybe_mix_streams.weight
         return named
-
-    # --- layouts: samples are the first axis, all others before the streams are positions -----------
-
-    def _streams(self, residuals: Tensor) -> Tensor:
-        return residuals.unsqueeze(1) if residuals.dim() == 3 else residuals
-
-    def _of_streams(self, streams: Tensor, like: Tensor) -> Tensor:
-        return streams.squeeze(1) if like.dim() == 3 else streams
-
-    def _branch_input(self, x: Tensor, like: Tensor) -> Tensor:
-        return x.squeeze(1) if like.dim() == 3 else x
-
-    def _branch_output(self, y: Tensor) -> Tensor:
-        return y.unsqueeze(1) if y.dim() == 2 else y
-
-    def _coefficients(self, beta: Tensor, like: Tensor) -> Tensor:
-        return beta.squeeze(1) if like.dim() == 3 else beta
-
-    def _of_coefficients(self, beta: Tensor) -> Tensor:
-        return beta.unsqueeze(1) if beta.dim() == 4 else beta
-
 
 
 mHC = ManifoldConstrainedHyperConnections

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from . import _parts
-from ._folded import (AttentionPoolReduceStream, FoldedSite, StreamEmbed, get_expand_reduce_stream_functions,
+from ._folded import (AttentionPoolReduceStream, StreamEmbed, get_expand_reduce_stream_functions,
                       initial_functions)
 from ._manifold import ManifoldSite
 from ._sinkhorn import log_domain_sinkhorn_knopps, sinkhorn_knopps
@@ -32,7 +32,7 @@ def get_init_and_expand_reduce_stream_functions(num_streams: int, num_fracs: int
                              num_fracs=num_fracs, sinkhorn_iters=sinkhorn_iters, **kwargs)
 
 
-class ManifoldConstrainedHyperConnections(ManifoldSite, FoldedSite):
+class ManifoldConstrainedHyperConnections(ManifoldSite):
     """A site whose mixing is doubly stochastic. Streams are folded into the samples, [(b s), ..., dim].
 
     residual_transform: a module that all streams go through first, as where the width changes.
@@ -79,13 +79,6 @@ class ManifoldConstrainedHyperConnections(ManifoldSite, FoldedSite):
         name = "sources_last_log" if log else "sources_last" if fracs == 1 and iters > 0 else "oblong_sources_last"
         call = f"manifold(n = {n}, fracs = {fracs}, {self._options(name, iters)})"
         return _parts.Connection("manifold", call, residuals.shape[-1])
-
-    def _coefficients(self, beta: Tensor, like: Tensor) -> Tensor:
-        return beta.squeeze(1) if like.dim() == 2 else beta
-
-    def _of_coefficients(self, beta: Tensor) -> Tensor:
-        return beta.unsqueeze(1) if beta.dim() == 4 else beta
-
 
 
 mHC = ManifoldConstrainedHyperConnections
