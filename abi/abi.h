@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* Both rise when what was built before can no longer be read. */
-#define HC_ABI_VERSION 6
+#define HC_ABI_VERSION 7
 #define HC_MANIFEST_FORMAT 2
 
 /* What a call runs over, and what a run is: in the order of the compiler's NestExtent. A batch may
@@ -37,7 +37,7 @@ _Static_assert(sizeof(HcExtents) == 72, "generated code reads nine int64 extents
  * but for the buffers it writes; different tasks never write the same byte. */
 typedef void HcKernel(void *const *buffers, const HcExtents *extents, int64_t task, void *scratch);
 
-typedef struct {
+typedef struct HcModel {
     uint32_t abi_version;
     uint32_t element_size; /* 4: f32, 8: f64 */
     const char *manifest;  /* NUL-terminated JSON */
@@ -45,8 +45,11 @@ typedef struct {
     HcKernel *const *kernels;
     uint64_t kernel_count;
     uint64_t manifest_seal; /* hc_manifest_seal of the manifest; 0: not said, as in one by hand */
+    const struct HcModel *const *sites; /* of a part of a connection: its program at each site, of
+                                           which this is one; NULL: one program */
+    uint64_t site_count;
 } HcModel;
-_Static_assert(sizeof(HcModel) == 48, "generated code lays this record out itself");
+_Static_assert(sizeof(HcModel) == 64, "generated code lays this record out itself");
 
 /* Kernels index as their manifest says and look at nothing again, so they run with no other: damage
  * and edits show here. (FNV-1a; whoever can also change the record can change the code.) */

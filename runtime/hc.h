@@ -177,6 +177,11 @@ int32_t hc_cpu_count(void);
  * context. */
 HcStatus hc_create(const HcModel *model, const HcOptions *options, HcContext **context,
                    HcError *error);
+/* The same of one site, from 0, of a connection's library, which holds the programs of as many as
+ * hc_site_count says; of another model there is one. hc_create is for the first. */
+HcStatus hc_create_site(const HcModel *model, int64_t site, const HcOptions *options,
+                        HcContext **context, HcError *error);
+HcStatus hc_site_count(const HcModel *model, int64_t *count);
 void hc_destroy(HcContext *context); /* NULL is fine, and so is a context made before a fork */
 /* The message of the context's last failure; "" if there was none. Owned by the context. That of
  * NULL says that it is NULL. */

@@ -58,12 +58,21 @@ typedef struct {
     uint32_t n_arguments; /* with the model */
 } CodegenThunk;
 
+/* A model whose kernels other models of the same library may run, and that may run theirs. */
+typedef struct {
+    const char *const *symbols; /* by kernel */
+    const bool *elsewhere;      /* by kernel: another object defines it */
+} CodegenShared;
+
 typedef struct {
     const NestKernel *const *kernels; /* in the order of the manifest's "kernels" */
     uint32_t n_kernels;
     const char *manifest; /* JSON, carried inside */
     uint32_t element_size;
-    const char *symbol; /* of the HcModel record, the one global of the object but for thunks */
+    const char *symbol; /* of the HcModel record, the one global of the object but for thunks, */
+    const CodegenShared *shared; /* and for kernels that are; or NULL */
+    const char *const *sites; /* records' symbols, its own among them: the programs of its sites */
+    uint32_t n_sites;
     const CodegenThunk *thunks;
     uint32_t n_thunks;
     const SourceSet *sources; /* or NULL; else code carries the lines it comes from */

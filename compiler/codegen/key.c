@@ -154,8 +154,13 @@ bool key_model(Arena *arena, const CodegenTarget *target, const CodegenModel *mo
         key_put(key->to, model->thunks[k].callee);
         fprintf(key->to, "%d %u\n", model->thunks[k].with_model, model->thunks[k].n_arguments);
     }
-    for (uint32_t k = 0; k < model->n_kernels; k++)
+    for (uint32_t k = 0; k < model->n_sites; k++)
+        key_put(key->to, model->sites[k]);
+    for (uint32_t k = 0; k < model->n_kernels; k++) {
         nest_print(model->kernels[k], key->to); /* names become symbols */
+        if (model->shared)
+            fprintf(key->to, "%s %d\n", model->shared->symbols[k], model->shared->elsewhere[k]);
+    }
     *hash = key_close(key);
     return true;
 }

@@ -30,30 +30,50 @@ static LLVMValueRef module_text(Emit *e, const char *text, size_t length, const 
     return global;
 }
 
-/* The HcModel record, laid out as abi.h says. */
-static LLVMValueRef module_record(Emit *e, const CodegenModel *model, LLVMValueRef *functions) {
-    LLVMValueRef none = LLVMConstNull(e->pointer);
-    LLVMValueRef table = none;
-    if (model->n_kernels) {
-        LLVMValueRef list = LLVMConstArray2(e->pointer, functions, model->n_kernels);
-        table = LLVMAddGlobal(e->module, LLVMTypeOf(list), "kernels");
-        LLVMSetInitializer(table, list);
-        LLVMSetGlobalConstant(table, true);
-        LLVMSetLinkage(table, LLVMInternalLinkage);
+/* An array of pointers of the object's own; NULL where it is empty. */
+static LLVMValueRef module_table(Emit *e, const char *name, LLVMValueRef *entries, uint32_t count) {
+    if (!count)
+        return LLVMConstNull(e->pointer);
+    LLVMValueRef list = LLVMConstArray2(e->pointer, entries, count);
+    LLVMValueRef table = LLVMAddGlobal(e->module, LLVMTypeOf(list), name);
+    LLVMSetInitializer(table, list);
+    LLVMSetGlobalConstant(table, true);
+    LLVMSetLinkage(table, LLVMInternalLinkage);
+    return table;
+}
+
+/* Records of other objects, and the one at hand. */
+static LLVMValueRef module_sites(Emit *e, Arena *scratch, const CodegenModel *model,
+                                 LLVMTypeRef type) {
+    LLVMValueRef *records = ARENA_ARRAY(scratch, LLVMValueRef, model->n_sites);
+    for (uint32_t k = 0; k < model->n_sites; k++) {
+        records[k] = LLVMGetNamedGlobal(e->module, model->sites[k]);
+        if (!records[k])
+            records[k] = LLVMAddGlobal(e->module, type, model->sites[k]);
     }
+    return module_table(e, "sites", records, model->n_sites);
+}
+
+/* The HcModel record, laid out as abi.h says. */
+static LLVMValueRef module_record(Emit *e, Arena *scratch, const CodegenModel *model,
+                                  LLVMValueRef *functions) {
+    enum { FIELDS = 9 };
     const char *manifest = model->manifest ? model->manifest : "{}";
     size_t length = strlen(manifest);
     LLVMTypeRef i32 = e->elem[NEST_I32], i64 = e->elem[NEST_I64];
-    LLVMValueRef fields[7] = {LLVMConstInt(i32, HC_ABI_VERSION, false),
-                              LLVMConstInt(i32, model->element_size, false),
-                              module_text(e, manifest, length, "manifest"),
-                              LLVMConstInt(i64, length, false),
-                              table,
-                              LLVMConstInt(i64, model->n_kernels, false),
-                              LLVMConstInt(i64, hc_manifest_seal(manifest, length), false)};
-    LLVMValueRef record = LLVMConstStructInContext(e->context, fields, 7, false);
-    LLVMValueRef global = LLVMAddGlobal(e->module, LLVMTypeOf(record), model->symbol);
-    LLVMSetInitializer(global, record);
+    LLVMTypeRef types[FIELDS] = {i32, i32, e->pointer, i64, e->pointer, i64, i64, e->pointer, i64};
+    LLVMTypeRef type = LLVMStructTypeInContext(e->context, types, FIELDS, false);
+    LLVMValueRef global = LLVMAddGlobal(e->module, type, model->symbol);
+    LLVMValueRef fields[FIELDS] = {LLVMConstInt(i32, HC_ABI_VERSION, false),
+                                   LLVMConstInt(i32, model->element_size, false),
+                                   module_text(e, manifest, length, "manifest"),
+                                   LLVMConstInt(i64, length, false),
+                                   module_table(e, "kernels", functions, model->n_kernels),
+                                   LLVMConstInt(i64, model->n_kernels, false),
+                                   LLVMConstInt(i64, hc_manifest_seal(manifest, length), false),
+                                   module_sites(e, scratch, model, type),
+                                   LLVMConstInt(i64, model->n_sites, false)};
+    LLVMSetInitializer(global, LLVMConstStructInContext(e->context, fields, FIELDS, false));
     LLVMSetGlobalConstant(global, true);
     return global;
 }
@@ -140,18 +160,35 @@ typedef struct {
     const char *name;         /* of the module; of the kernel */
 } ModulePart;
 
+/* For other objects, by that name. */
+static LLVMValueRef module_offer(LLVMValueRef function, const char *name) {
+    LLVMSetValueName2(function, name, strlen(name));
+    LLVMSetLinkage(function, LLVMExternalLinkage);
+    return function;
+}
+
+static LLVMValueRef module_kernel(Emit *e, Arena *scratch, const CodegenModel *model, uint32_t k) {
+    const CodegenShared *shared = model->shared;
+    if (!shared)
+        return emit_kernel(e, scratch, model->kernels[k]);
+    if (!shared->elsewhere[k])
+        return module_offer(emit_kernel(e, scratch, model->kernels[k]), shared->symbols[k]);
+    LLVMValueRef there = LLVMGetNamedFunction(e->module, shared->symbols[k]);
+    return there ? there
+                 : LLVMAddFunction(e->module, shared->symbols[k],
+                                   LLVMFunctionType(e->nothing, NULL, 0, false));
+}
+
 static void module_fill(Emit *e, Arena *scratch, const ModulePart *part) {
     const CodegenModel *model = part->model;
     if (part->kernel) {
-        LLVMValueRef function = emit_kernel(e, scratch, part->kernel);
-        LLVMSetValueName2(function, part->name, strlen(part->name));
-        LLVMSetLinkage(function, LLVMExternalLinkage);
+        module_offer(emit_kernel(e, scratch, part->kernel), part->name);
         return;
     }
     LLVMValueRef *functions = ARENA_ARRAY(scratch, LLVMValueRef, model->n_kernels);
     for (uint32_t k = 0; k < model->n_kernels; k++)
-        functions[k] = emit_kernel(e, scratch, model->kernels[k]);
-    LLVMValueRef record = module_record(e, model, functions);
+        functions[k] = module_kernel(e, scratch, model, k);
+    LLVMValueRef record = module_record(e, scratch, model, functions);
     note_emit(e, model->linked);
     for (uint32_t k = 0; k < model->n_thunks; k++)
         module_thunk(e, &model->thunks[k], record);

@@ -211,6 +211,22 @@ void compile_from_program(CompileRun *run, TirProgram *program, PassId first) {
     run->next = first;
 }
 
+CompileStatus compile_from_cut(CompileRun *run, const CompileRun *of) {
+    TirProgram *whole = of->network->program;
+    TirFaultHandler *const handler = whole->on_fault;
+    void *const context = whole->fault_context;
+    run->file = of->file;
+    run->ast = of->ast;
+    run->network = ARENA_NEW(run->c->arena, Network);
+    *run->network = *of->network;
+    run->program = whole;
+    run->next = PASS_SEMA + 1;
+    const CompileStatus status = compile_step(run, "cut", FORM_TIR, compile_export);
+    whole->on_fault = handler;
+    whole->fault_context = context;
+    return status;
+}
+
 static bool has_gradient(const TirProgram *program) {
     for (uint32_t k = 0; k < program->outputs.count; k++)
         if (program->outputs.at[k].role == TIR_OUT_GRAD)

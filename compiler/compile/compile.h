@@ -113,6 +113,9 @@ void compile_from_text(CompileRun *run, uint32_t file);
 CompileStatus compile_from_tir_text(CompileRun *run, uint32_t file);
 CompileStatus compile_from_nest_text(CompileRun *run, uint32_t file);
 void compile_from_program(CompileRun *run, TirProgram *program, PassId first);
+/* A part of a network, as the run's options say, that another run has come to with `later`; any
+ * number of runs may have parts of it. */
+CompileStatus compile_from_cut(CompileRun *run, const CompileRun *of);
 
 /* Runs the rows up to `last`, verifying what each gives. After anything but DONE the run can only
  * be ended. */

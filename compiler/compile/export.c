@@ -14,7 +14,9 @@ typedef struct {
 
 /* --- lists -------------------------------------------------------------------------------------*/
 
-static void add(Exporting *x, CutValueList *list, const char *name, TirId value, bool beside) {
+static void add(Exporting *x, CutValueList *list, const SiteValue *of, bool beside) {
+    const char *name = of->name;
+    const TirId value = of->value;
     const TirType *type = &tir_node(x->network->program->block, value)->type;
     const bool given = list == &x->cut.given;
     if (type->elem != TIR_REAL && !(given && type->elem == TIR_INT))
@@ -25,26 +27,29 @@ static void add(Exporting *x, CutValueList *list, const char *name, TirId value,
         else if (given && list->at[k].value == value)
             x->wrong = arena_printf(x->arena, "`%s` and `%s` are one value: give it once",
                                     list->at[k].name, name);
-    vec_push(x->arena, list, (CutValue){name, value, x->e->apart, beside});
+    vec_push(x->arena, list, (CutValue){name, value, x->e->apart, of->grows, beside});
 }
 
 static void add_all(Exporting *x, CutValueList *list, const SiteValueList *values, bool beside) {
     for (uint32_t k = 0; k < values->count; k++)
-        add(x, list, values->at[k].name, values->at[k].value, beside);
+        add(x, list, &values->at[k], beside);
 }
 
 /* The results of branches are called by the connection `y`, or are entries of `ys`. */
+static const char *result_name(Exporting *x, const SiteValueList *results, uint32_t k) {
+    return results->count == 1 ? "y" : arena_printf(x->arena, "y.%u", k);
+}
+
 static void add_branches(Exporting *x, const SiteInfo *info) {
     const SiteValueList *of = &info->results;
     for (uint32_t k = 0; k < of->count; k++)
-        add(x, &x->cut.given, of->count == 1 ? "y" : arena_printf(x->arena, "y.%u", k),
-            of->at[k].value, false);
+        add(x, &x->cut.given, &(SiteValue){result_name(x, of, k), of->at[k].value, false}, false);
 }
 
 static void add_kept(Exporting *x, CutValueList *list, const SiteInfo *info) {
     const TirIdVec kept = pass_kept(x->network, info, x->arena);
     for (uint32_t k = 0; k < kept.count; k++) {
-        add(x, list, arena_printf(x->arena, "kept.%u", k), kept.at[k], false);
+        add(x, list, &(SiteValue){arena_printf(x->arena, "kept.%u", k), kept.at[k], false}, false);
         list->at[list->count - 1].apart = false;
     }
 }
@@ -57,9 +62,11 @@ static void name_params(Exporting *x, const SiteInfo *info, const char *instead)
 /* --- sites -------------------------------------------------------------------------------------*/
 
 /* Where no site is named: the first one, and for the end the first one that ends a trunk. */
-static bool is_meant(const Exporting *x, const SiteInfo *info) {
+static bool is_meant(Exporting *x, uint32_t index) {
+    const SiteInfo *info = &x->network->sites.at[index];
     if (x->e->site)
-        return strcmp(info->path, x->e->site) == 0;
+        return strcmp(info->path, x->e->site) == 0 ||
+               strcmp(arena_printf(x->arena, "%u", index), x->e->site) == 0;
     return !x->e->part || strcmp(x->e->part, "end") != 0 || info->ended.count;
 }
 
@@ -67,7 +74,7 @@ static const SiteInfo *find_site(Exporting *x, uint32_t *index) {
     const char **paths = ARENA_ARRAY(x->arena, const char *, x->network->sites.count + 1);
     for (uint32_t k = 0; k < x->network->sites.count; k++) {
         paths[k] = x->network->sites.at[k].path;
-        if (is_meant(x, &x->network->sites.at[k])) {
+        if (is_meant(x, k)) {
             *index = k;
             return &x->network->sites.at[k];
         }
@@ -88,7 +95,8 @@ static SiteValueList begun(Exporting *x, const SiteInfo *info) {
     for (uint32_t k = 0; k < info->states.count; k++) {
         const TirNode *argument = tir_node(x->network->program->block, info->states.at[k].value);
         vec_push(x->arena, &list,
-                 (SiteValue){info->states.at[k].name, x->network->given.at[argument->attr.index]});
+                 (SiteValue){info->states.at[k].name, x->network->given.at[argument->attr.index],
+                             info->states.at[k].grows});
     }
     return list;
 }
@@ -207,8 +215,7 @@ static void offer(Exporting *x, SiteValueList *names, const SiteValueList *list)
 static void offer_branches(Exporting *x, SiteValueList *names, const SiteInfo *info) {
     for (uint32_t k = 0; k < info->results.count; k++)
         vec_push(x->arena, names,
-                 (SiteValue){info->results.count == 1 ? "y" : arena_printf(x->arena, "y.%u", k),
-                             info->results.at[k].value});
+                 (SiteValue){result_name(x, &info->results, k), info->results.at[k].value, false});
 }
 
 /* All that has a name; of what was made bit by bit, the whole is the last. */
@@ -225,7 +232,7 @@ static void offer_lets(Exporting *x, SiteValueList *names, const char *path) {
     for (uint32_t k = all->count; k-- > 0;) {
         const SiteValue *v = &all->at[k];
         if (strncmp(v->name, path, length) == 0 && v->name[length] == '.')
-            vec_push(x->arena, names, (SiteValue){v->name + length + 1, v->value});
+            vec_push(x->arena, names, (SiteValue){v->name + length + 1, v->value, false});
     }
 }
 
@@ -233,7 +240,8 @@ static void offer_outputs(Exporting *x, SiteValueList *names) {
     const TirProgram *p = x->network->program;
     for (uint32_t k = 0; k < p->outputs.count; k++)
         if (p->outputs.at[k].name && p->outputs.at[k].role != TIR_OUT_UPDATE)
-            vec_push(x->arena, names, (SiteValue){p->outputs.at[k].name, p->outputs.at[k].value});
+            vec_push(x->arena, names,
+                     (SiteValue){p->outputs.at[k].name, p->outputs.at[k].value, false});
 }
 
 static void by_name(Exporting *x, CutValueList *list, const SiteValueList *names,
@@ -247,7 +255,8 @@ static void by_name(Exporting *x, CutValueList *list, const SiteValueList *names
         while (k < n && strcmp(all[k], wanted[w]) != 0)
             k++;
         if (k < n) {
-            add(x, list, wanted[w], names->at[k].value, list == &x->cut.given && x->e->beside);
+            add(x, list, &(SiteValue){wanted[w], names->at[k].value, false},
+                list == &x->cut.given && x->e->beside);
             continue;
         }
         const char *near = nearest_name(wanted[w], all, n);
@@ -282,7 +291,7 @@ static void cut_names(Exporting *x, const SiteInfo *info) {
 void compile_prepare_export(CompileRun *run) {
     const CompileExport *e = &run->options.export;
     run->options.sema.exports = compile_exports(e);
-    run->options.sema.apart = run->options.sema.exports && (e->part || e->site);
+    run->options.sema.apart = run->options.sema.exports && (e->part || e->site || e->later);
 }
 
 CompileStatus compile_export(CompileRun *run) {
@@ -301,6 +310,7 @@ CompileStatus compile_export(CompileRun *run) {
         cut_names(&x, info);
     if (!x.wrong) {
         pass_cut(run->network, &x.cut);
+        run->program = run->network->program;
         return COMPILE_DONE;
     }
     run->message = x.wrong;

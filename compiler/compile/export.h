@@ -14,23 +14,26 @@
  *           the write of a site and the read of the next
  *   end     states -> what the trunk gives           (the trunk's last site)
  *
- * A state has the same name before and after. Parameters are called as the connection calls them;
- * of a turn, `write.` and `read.` stand before. */
+ * A state has the same name before and after. Of one that grows every entry is a value, NAME.K, and
+ * those that a part leaves as they are it does not give. Parameters are called as the connection
+ * calls them; of a turn, `write.` and `read.` stand before. */
 typedef struct {
-    const char *site;           /* its path, as trunk.3.attn; NULL: the first one (for `end`
-                                   the last of a trunk), or no site's */
+    const char *site;           /* its path, as trunk.3.attn, or its number in the model, from 0;
+                                   NULL: the first one (for `end` the last of a trunk), or no site's
+                                 */
     const char *part;           /* of the above; NULL: by names */
     const char *const *given;   /* names of values that the caller gives in the place of what the */
     uint32_t n_given;           /* text makes them of; at a site its states, y, and its lets */
     const char *const *results; /* at a site what branches take, its states as written, its lets */
     uint32_t n_results;
+    bool later;  /* of the above nothing yet: compile_from_cut takes parts of the network at hand */
     bool apart;  /* a list of vectors (streams) is as many inputs or results, NAME.K */
     bool beside; /* gradients that given values get by other ways are given, too, and added: of a
                     part, those of what begin, read and end are given */
 } CompileExport;
 
 static inline bool compile_exports(const CompileExport *e) {
-    return e->part || e->n_given || e->n_results || e->site || e->apart || e->beside;
+    return e->later || e->part || e->n_given || e->n_results || e->site || e->apart || e->beside;
 }
 
 #endif

@@ -37,6 +37,8 @@ CompileStatus run_sema(CompileRun *run) {
     if (run->network && status == COMPILE_DONE) {
         if (run->options.sema.maps)
             only_maps(run->network);
+        else if (run->options.export.later)
+            return status; /* what stands there is no program yet */
         else if (run->options.sema.exports)
             status = compile_export(run);
         else

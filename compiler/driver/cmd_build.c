@@ -1,44 +1,12 @@
 /* hcc build: files made from a model, by the ending of the output's name. */
 #include "abi/needs.h"
+#include "driver/build.h"
 #include "driver/connection.h"
-#include "driver/driver.h"
-#include "driver/header.h"
 #include "driver/outputs.h"
 #include "driver/pipeline.h"
-#include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-typedef enum { MAKE_EXECUTABLE, MAKE_SHARED, MAKE_OBJECT, MAKE_LLVM, MAKE_ASM } BuildForm;
-
-typedef struct {
-    Driver *d;
-    const char *model;
-    const char *prefix;       /* of symbols */
-    const char *output;       /* path */
-    const char *stem;         /* path without the ending */
-    const char *soname;       /* of a library that has a version: "libm.so.1" for libm.so.1.2 */
-    const char *const *parts; /* of a connection; NULL: it is one model */
-    uint32_t n_parts;
-    BuildForm form;
-} Build;
-
-/* Of programs; libraries do without the first ones. */
-static const char *const runtime_libraries[] = {
-#define FLAG(name) "-l" name,
-    HC_PROGRAM_LIBRARIES(FLAG) HC_LINKED_LIBRARIES(FLAG)
-#undef FLAG
-#ifdef __SANITIZE_ADDRESS__
-        "-fsanitize=undefined", /* the runtime beside this hcc is sanitized, too */
-#endif
-};
-
-#define ONE(name) +1
-enum { LIBRARIES_OF_PROGRAMS = HC_PROGRAM_LIBRARIES(ONE) };
-#undef ONE
 
 /* Endings and what they ask for. Programs need none. */
 static const struct {
@@ -100,68 +68,6 @@ static ExitCode build_form(Build *b) {
         ".exe",
         b->output, ending);
     return EXIT_USAGE;
-}
-
-/* The runtime's library: beside hcc in the build folder, or where an installation puts it. */
-static const char *build_runtime(Driver *d) {
-    static const char *const places[] = {"runtime/libhcrt.a", HCC_RUNTIME_FOLDER "/libhcrt.a"};
-    const char *folder = driver_program_folder(d);
-    for (size_t k = 0; folder && k < sizeof places / sizeof *places; k++) {
-        const char *path = arena_printf(d->c->arena, "%s/%s", folder, places[k]);
-        char whole[PATH_MAX]; /* without "..", for whoever reads it */
-        if (access(path, R_OK) == 0)
-            return realpath(path, whole) ? arena_copy_string(d->c->arena, whole, strlen(whole))
-                                         : path;
-    }
-    driver_error(d, "the runtime library libhcrt.a is not beside hcc, nor where it is installed");
-    return NULL;
-}
-
-static ExitCode build_wrote(Build *b, const char *path, const char *error) {
-    if (error) {
-        driver_error(b->d, "%s", error);
-        return EXIT_RESOURCE;
-    }
-    fprintf(b->d->out, "%s\n", path);
-    return EXIT_OK;
-}
-
-static ExitCode build_write(Build *b, const char *path, const char *text, size_t length) {
-    return build_wrote(b, path, codegen_write_file(b->d->c->arena, path, text, length));
-}
-
-/* Objects and libraries have the functions of hc.h under names of their own. */
-static bool build_callable(const Build *b) {
-    return b->form == MAKE_SHARED || b->form == MAKE_OBJECT;
-}
-
-/* What lies beside them. */
-static const char *build_header(const Build *b) {
-    return arena_printf(b->d->c->arena, "%s.h", b->stem);
-}
-
-static const char *build_manifest(const Build *b) {
-    return arena_printf(b->d->c->arena, "%s.manifest.json", b->stem);
-}
-
-/* The functions: those of hc.h, with the prefix before them; of a connection those that are told a
- * model are there for each part, and the others with the first. */
-static const CodegenThunk *build_functions(Build *b, uint32_t part, uint32_t *count) {
-    Arena *arena = b->d->c->arena;
-    HeaderFunctionVec functions = header_functions(arena);
-    CodegenThunk *thunks = ARENA_ARRAY(arena, CodegenThunk, functions.count);
-    *count = 0;
-    for (uint32_t k = 0; k < functions.count; k++) {
-        const HeaderFunction *f = &functions.at[k];
-        const bool of_part = b->parts && f->with_model;
-        const char *name = of_part
-                               ? arena_printf(arena, "%s_%s_%s", b->prefix, b->parts[part], f->name)
-                               : arena_printf(arena, "%s_%s", b->prefix, f->name);
-        if (part == 0 || of_part)
-            thunks[(*count)++] = (CodegenThunk){name, arena_printf(arena, "hc_%s", f->name),
-                                                f->with_model, f->n_arguments};
-    }
-    return thunks;
 }
 
 /* The function that the runtime has as well; NULL: none. */
@@ -235,61 +141,6 @@ static ExitCode build_write_text(Build *b, const CodegenResult *result) {
     return build_write(b, b->output, text, strlen(text));
 }
 
-/* Links the objects, which lie in a temporary folder of their own meanwhile. */
-static ExitCode build_link(Build *b, const CodegenResult *objects, uint32_t count) {
-    Arena *arena = b->d->c->arena;
-    const char *runtime = build_runtime(b->d);
-    if (!runtime)
-        return EXIT_FAULT;
-    const char *base = getenv("TMPDIR");
-    char *folder = arena_printf(arena, "%s/hcc-XXXXXX", base && *base ? base : "/tmp");
-    if (!mkdtemp(folder)) {
-        driver_error(b->d, "cannot make a temporary folder: %s", strerror(errno));
-        return EXIT_RESOURCE;
-    }
-    const char **paths = ARENA_ARRAY(arena, const char *, count), *error = NULL;
-    for (uint32_t k = 0; k < count && !error; k++) {
-        paths[k] = arena_printf(arena, "%s/model%u.o", folder, k);
-        error = codegen_write_file(arena, paths[k], objects[k].bytes, objects[k].length);
-    }
-    LinkJob job = {
-        .objects = paths,
-        .n_objects = count,
-        .runtime = runtime,
-        .libraries = runtime_libraries,
-        .n_libraries = sizeof runtime_libraries / sizeof *runtime_libraries,
-        .sanitizer = pipeline_sanitizer(b->d),
-        .output = b->output,
-    };
-    double begun = pipeline_step(b->d, "link");
-    if (!error && b->form == MAKE_EXECUTABLE) {
-        error = link_executable(arena, &job);
-    } else if (!error) {
-        const char *exports = arena_printf(arena, "%s_*", b->prefix);
-        job.libraries += LIBRARIES_OF_PROGRAMS;
-        job.n_libraries -= LIBRARIES_OF_PROGRAMS;
-        job.soname = b->soname;
-        job.exports = &exports;
-        job.n_exports = 1;
-        error = link_shared(arena, &job);
-    }
-    pipeline_stepped(b->d, "link", begun);
-    for (uint32_t k = 0; k < count; k++)
-        if (paths[k])
-            unlink(paths[k]);
-    rmdir(folder);
-    return build_wrote(b, b->output, error);
-}
-
-/* Header and manifest. */
-static ExitCode build_beside(Build *b, const char *manifest) {
-    const char *header = header_text(b->d->c->arena, b->model, b->prefix, b->parts, b->n_parts);
-    const ExitCode code = build_write(b, build_header(b), header, strlen(header));
-    if (code != EXIT_OK)
-        return code;
-    return build_write(b, build_manifest(b), manifest, strlen(manifest));
-}
-
 /* An object, and how a program is linked with it. */
 static ExitCode build_object(Build *b, const CompileRun *run) {
     const bool here = !codegen_target_foreign(run->target);
@@ -333,57 +184,13 @@ static ExitCode build_make(Build *b, CompileRun *run) {
     return code == EXIT_OK && b->form == MAKE_SHARED ? build_beside(b, run->manifest) : code;
 }
 
-/* --- a connection ------------------------------------------------------------------------------*/
-
-/* One part's code, and its place in the manifest. */
-static ExitCode build_part(Build *b, uint32_t part, const char **manifest, CodegenResult *object) {
-    Arena *arena = b->d->c->arena;
-    CompileOptions options = pipeline_options(b->d);
-    options.export.part = b->parts[part];
-    if (strcmp(b->parts[part], "begin") == 0 || strcmp(b->parts[part], "end") == 0)
-        options.export.site = NULL; /* theirs is the trunk's first one, or its last */
-    CompileRun run = pipeline_begin(b->d, &options);
-    ExitCode code = pipeline_model(b->d, &run, PASS_MANIFEST);
-    if (code == EXIT_OK) {
-        run.model =
-            (CodegenModel){.symbol = arena_printf(arena, "%s_%s_model", b->prefix, b->parts[part]),
-                           .linked = true};
-        run.model.thunks = build_functions(b, part, &run.model.n_thunks);
-        code = pipeline_to(b->d, &run, PASS_OBJECT);
-    }
-    if (code == EXIT_OK) {
-        *manifest = arena_printf(arena, "%s%s\n  \"%s\": %s", *manifest, part ? "," : "",
-                                 b->parts[part], run.manifest);
-        *object = run.object;
-    }
-    pipeline_end(b->d, &run);
-    return code;
-}
-
-static ExitCode build_connection(Build *b) {
-    Arena *arena = b->d->c->arena;
-    CodegenResult *objects = ARENA_ARRAY(arena, CodegenResult, b->n_parts);
-    const char *manifests = "";
-    ExitCode code = EXIT_OK;
-    for (uint32_t k = 0; k < b->n_parts && code == EXIT_OK; k++)
-        code = build_part(b, k, &manifests, &objects[k]);
-    if (code == EXIT_OK)
-        code = build_link(b, objects, b->n_parts);
-    return code == EXIT_OK ? build_beside(b, arena_printf(arena,
-                                                          "{\"origin\": \"generated by hcc\",\n"
-                                                          " \"connection\": \"%s\",\n"
-                                                          " \"programs\": {%s}}\n",
-                                                          b->model, manifests))
-                           : code;
-}
-
 static ExitCode build_is_library(const Build *b) {
     if (b->form == MAKE_SHARED)
         return EXIT_OK;
     driver_error(b->d,
-                 "a connection is %d programs: make a library of it (-o %s.so), or one of "
-                 "them with --part",
-                 CONNECTION_PARTS, b->stem);
+                 "a connection is several programs: make a library of it (-o %s.so), or one "
+                 "of them with --part",
+                 b->stem);
     return EXIT_USAGE;
 }
 
@@ -417,15 +224,15 @@ static ExitCode build_run(Driver *d, CompileRun *run) {
                      d->options.target, b.stem);
         return EXIT_RESOURCE;
     }
-    return b.parts ? build_connection(&b) : build_make(&b, run);
+    return b.parts ? build_connection(&b, run) : build_make(&b, run);
 }
 
 ExitCode command_build(Driver *d) {
     if (!pipeline_check_sanitizer(d))
         return EXIT_USAGE;
     CompileOptions options = pipeline_options(d);
-    if (d->options.connection && !d->options.part) /* a part after the other, later */
-        options.export = (CompileExport){0};
+    if (d->options.connection && !d->options.part) /* a part after the other */
+        options.export.later = true;
     CompileRun run = pipeline_begin(d, &options);
     ExitCode code = build_run(d, &run);
     pipeline_end(d, &run);

@@ -1,4 +1,4 @@
-/* A connection by itself: the text of a model around it, and which of its sites is meant. */
+/* A connection by itself: the text of a model around it. */
 #include "driver/connection.h"
 #include <string.h>
 
@@ -10,10 +10,12 @@ enum { SITES = 2 };
 static const char model_text[] = "\n/* --connection: what its branches give is the caller's. */\n"
                                  "branch outside : x[d] -> y[d] { let y[c] = x[c]; }\n"
                                  "model %s {\n"
-                                 "  const d = 256, sites = %d;\n"
+                                 "  const d = 256, sites = %d, blocks = sites;\n"
                                  "  positions t <= 1048576;\n"
                                  "  input x[t, d] : real;\n"
-                                 "  let h = trunk(x) { repeat sites { site = %s; } };\n"
+                                 "  let h = trunk(x) {\n"
+                                 "    repeat blocks { repeat sites / blocks { site = %s; } }\n"
+                                 "  };\n"
                                  "  output h;\n"
                                  "}\n";
 
@@ -56,8 +58,4 @@ ExitCode connection_or_file(Driver *d, uint32_t *file) {
         return driver_read_source(d, d->options.argument, file);
     driver_error(d, "'%s' needs FILE, or --connection", command_name(d->options.command));
     return EXIT_USAGE;
-}
-
-const char *connection_site(Driver *d) {
-    return d->options.site ? arena_printf(d->c->arena, "trunk.%s.site", d->options.site) : NULL;
 }

@@ -10,7 +10,5 @@ extern const char *const connection_parts[CONNECTION_PARTS];
 /* The command's text: that of its file, or of a model around the connection, behind that of the
  * file if one was given. Says what is wrong. */
 ExitCode connection_or_file(Driver *d, uint32_t *file);
-/* The path of the site that --site N says there; NULL: the first one that has the part. */
-const char *connection_site(Driver *d);
 
 #endif

@@ -110,9 +110,7 @@ CompileOptions pipeline_options(Driver *d) {
         .sema = {.overrides = overrides.at,
                  .n_overrides = overrides.count,
                  .model = d->options.model},
-        .export = {.site = !exports                ? NULL
-                           : d->options.connection ? connection_site(d)
-                                                   : d->options.site,
+        .export = {.site = exports ? d->options.site : NULL,
                    .part = d->options.part,
                    .given = d->options.given.at,
                    .n_given = (uint32_t)d->options.given.count,
@@ -174,6 +172,7 @@ ExitCode pipeline_status(Driver *d, CompileRun *run, CompileStatus status) {
 
 ExitCode pipeline_keep(Driver *d, CompileRun *run) {
     const char *why = NULL;
+    run->options.cache = d->cache;
     if (d->cache || d->options.command == CMD_EMIT) /* which prints what it makes */
         return EXIT_OK;
     if (d->options.no_cache) {

@@ -52,7 +52,7 @@ typedef struct {
     const char *const *given; /* names of values that the caller gives, not their makers */
     uint64_t n_given;
     const char *part; /* begin, read, write, turn, end; NULL: by names */
-    const char *site; /* its path; NULL: the first one */
+    const char *site; /* its path, or its number from 0; NULL: the first one */
     int32_t beside;   /* 1: the gradients that states get by other ways are given, too, and added */
     int32_t maps;     /* 1: a program of the model's maps alone, for hcc_maps */
 } HccOptions;

@@ -62,7 +62,8 @@ static TirId add_input(Cutting *c, const CutValue *of, const char *name, const T
 }
 
 static bool is_list(const CutValue *value, const TirType *type) {
-    return value->apart && type->rank >= 2 && (type->domain.sample || type->domain.space);
+    return (value->apart || value->grows) && type->rank >= 2 &&
+           (type->domain.sample || type->domain.space);
 }
 
 static const char *entry_name(Cutting *c, const CutValue *of, uint32_t k) {
@@ -115,15 +116,38 @@ static void take_leaves(Cutting *c, TirOp op, uint32_t declared) {
     }
 }
 
+static void take(Cutting *c, TirId id, TirIdVec *operands) {
+    const TirNode *node = old_node(c, id);
+    if (c->map[id])
+        return;
+    if (node->op == TIR_ARG) {
+        take(c, stands_for(c, node), operands);
+        c->map[id] = c->map[stands_for(c, node)];
+        return;
+    }
+    c->map[id] = pass_rebuild_mapped(&c->b, c->from->block, id, c->map, operands);
+}
+
+/* What has no operands is one value of the network, made where that first needed it. Here it is
+ * made where this program does, so that the programs of equal sites are equal. */
 static void take_rest(Cutting *c) {
     TirIdVec operands = {0};
     for (TirId id = 1; id < c->from->block->nodes.count; id++) {
         const TirNode *node = old_node(c, id);
-        if (c->live[id] && !c->map[id])
-            c->map[id] = node->op == TIR_ARG
-                             ? c->map[stands_for(c, node)]
-                             : pass_rebuild_mapped(&c->b, c->from->block, id, c->map, &operands);
+        if (!c->live[id] || (node->n_operands == 0 && node->op != TIR_ARG))
+            continue;
+        for (uint32_t k = 0; !c->given[id] && k < node->n_operands; k++)
+            take(c, node->operands[k], &operands);
+        take(c, id, &operands);
     }
+    for (uint32_t k = 0; k < c->cut->results.count; k++)
+        take(c, c->cut->results.at[k].value, &operands);
+}
+
+/* The caller has it already. */
+static bool stays(const Cutting *c, TirId entry, const char *name) {
+    const TirNode *node = tir_node(c->to->block, entry);
+    return node->op == TIR_INPUT && strcmp(c->to->inputs.at[node->attr.index].name, name) == 0;
 }
 
 static void add_result(Cutting *c, const CutValue *of) {
@@ -133,9 +157,12 @@ static void add_result(Cutting *c, const CutValue *of) {
         tir_add_output(c->to, TIR_OUT_RESULT, of->name, 0, value);
         return;
     }
-    for (uint32_t k = 0; k < type.dims[0]; k++)
-        tir_add_output(c->to, TIR_OUT_RESULT, entry_name(c, of, k), 0,
-                       pass_stack_entry(&c->b, value, k));
+    for (uint32_t k = 0; k < type.dims[0]; k++) {
+        const TirId entry = pass_stack_entry(&c->b, value, k);
+        const char *name = entry_name(c, of, k);
+        if (!of->grows || !stays(c, entry, name))
+            tir_add_output(c->to, TIR_OUT_RESULT, name, 0, entry);
+    }
 }
 
 void pass_cut(Network *network, const Cut *cut) {

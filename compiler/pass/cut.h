@@ -8,6 +8,7 @@ typedef struct {
     const char *name; /* of the program's input, or result */
     TirId value;      /* of the network's program */
     bool apart;       /* a list of vectors: an input or result for every one, NAME.K */
+    bool grows;       /* so is this; what a given entry stays is no result */
     bool beside;      /* given: its gradient by ways outside the program is given, too, and added */
 } CutValue;
 typedef VEC(CutValue) CutValueList;

@@ -218,7 +218,7 @@ static void map_begin(Maps *m, uint32_t unit) {
     for (uint32_t k = 0; k < info->states.count; k++) {
         const TirNode *argument = tir_node(m->b.block, info->states.at[k].value);
         const TirId value = m->network->given.at[argument->attr.index];
-        vec_push(m->scratch, &begun, (SiteValue){info->states.at[k].name, value});
+        vec_push(m->scratch, &begun, (SiteValue){info->states.at[k].name, value, false});
     }
     m->maps->first = true;
     map_ends(m, MAP_BEGIN, &info->input, &begun, unit, &m->maps->begin);

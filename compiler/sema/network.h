@@ -81,6 +81,7 @@ typedef struct {
 typedef struct {
     const char *name;
     TirId value;
+    bool grows; /* a state with an entry more for each that sites append */
 } SiteValue;
 typedef VEC(SiteValue) SiteValueList;
 

@@ -1,14 +1,15 @@
 /* A connection in a network of one's own: hcc makes what stands around the branches, this program
  * the branches (here tanh), in both directions.
  *
- *   build/hcc build --connection 'mhc(n = 4)' --set d=24 -o mhc.so       (mhc.h appears beside it)
+ *   build/hcc build --connection 'mhc(n = 4)' --set d=24 --set sites=3 -o mhc.so
  *   cc -I. examples/embed/connection.c ./mhc.so -lm -o connection
  *   ./connection
  *
- * The library holds five programs, of which a context each is made; every call of them is in memory
- * of this program. Prints the loss, its slope along a direction of the input as the backward pass
- * has it, and the same as a difference of losses. (Built with --f64 and -DREAL=double the two agree
- * to ten digits.) */
+ * The library (beside it appears mhc.h) holds the programs of three sites: what a connection does
+ * may differ from site to site, and of one whose states grow, such as attnres, has to. A context is
+ * made of each that the network needs; every call is in memory of this program. Prints the loss,
+ * its slope along a direction of the input as the backward pass has it, and the same as a
+ * difference of losses. (Built with --f64 and -DREAL=double the two agree to ten digits.) */
 #include "mhc.h"
 #include <math.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@
 #define REAL float
 #endif
 
-enum { SAMPLES = 2, POSITIONS = 16, SITES = 2, MOST = 8, VALUES = 64 };
+enum { SAMPLES = 2, POSITIONS = 16, SITES = 3, MOST = 16, VALUES = 64 };
 
 typedef struct {
     const char *name;
@@ -164,16 +165,17 @@ static void run_backward(const Call *call) {
 /* --- the program -------------------------------------------------------------------------------*/
 
 typedef struct {
-    HcContext *begin, *read, *turn, *write, *end;
+    HcContext *begin, *read, *turn[SITES - 1], *write, *end;
 } Parts;
 
-typedef HcStatus Create(const HcOptions *options, HcContext **context, HcError *error);
+typedef HcStatus Create(int64_t site, const HcOptions *options, HcContext **context,
+                        HcError *error);
 
-static HcContext *open_part(Create *create) {
+static HcContext *open_part(Create *create, int64_t site) {
     HcOptions options = {0, SAMPLES, POSITIONS};
     HcContext *context = NULL;
     HcError error;
-    if (create(&options, &context, &error) != HC_OK)
+    if (create(site, &options, &context, &error) != HC_OK)
         fail(error.message);
     check(context, mhc_init(context, 1));
     return context;
@@ -196,7 +198,7 @@ static double loss(const Parts *parts, double step, double *slope) {
     run(&tape, parts->read);
     for (k = 0; k < SITES; k++) {
         run_branch(&tape);
-        run(&tape, k + 1 < SITES ? parts->turn : parts->write);
+        run(&tape, k + 1 < SITES ? parts->turn[k] : parts->write);
     }
     run(&tape, parts->end);
     out = &tape.values[tape.n_values - 1];
@@ -222,19 +224,22 @@ int main(void) {
     const double step = sizeof(REAL) == sizeof(double) ? 1e-5 : 1e-2;
     Parts parts;
     double slope;
+    int k;
     mhc_process_init();
-    parts.begin = open_part(mhc_begin_create);
-    parts.read = open_part(mhc_read_create);
-    parts.turn = open_part(mhc_turn_create);
-    parts.write = open_part(mhc_write_create);
-    parts.end = open_part(mhc_end_create);
+    parts.begin = open_part(mhc_begin_create_site, 0);
+    parts.read = open_part(mhc_read_create_site, 0);
+    for (k = 0; k + 1 < SITES; k++)
+        parts.turn[k] = open_part(mhc_turn_create_site, k);
+    parts.write = open_part(mhc_write_create_site, SITES - 1);
+    parts.end = open_part(mhc_end_create_site, 0);
     printf("loss %.9g\n", loss(&parts, 0, &slope));
     printf("slope %.12g\n", slope);
     printf("difference %.12g\n",
            (loss(&parts, step, NULL) - loss(&parts, -step, NULL)) / (2 * step));
     mhc_destroy(parts.begin);
     mhc_destroy(parts.read);
-    mhc_destroy(parts.turn);
+    for (k = 0; k + 1 < SITES; k++)
+        mhc_destroy(parts.turn[k]);
     mhc_destroy(parts.write);
     mhc_destroy(parts.end);
     return 0;

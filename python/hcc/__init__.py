@@ -43,8 +43,9 @@ def program(source: Source, *, set: Optional[Mapping[str, Constant]] = None, mod
 
     results: names of the values that it gives; given: of those that the caller gives in the place of
         what makes them.
-    part: of a site's connection: "begin", "read", "write", "turn" or "end"; site: its path (the first).
-    apart: every stream is an input, or a result, of its own: "H.0", "H.1", ...
+    part: of a site's connection: "begin", "read", "write", "turn" or "end"; site: its path, or its number (the first).
+    apart: every stream is an input, or a result, of its own: "H.0", "H.1", ...; of a part, entries of states
+        that grow are so in any case, and it gives those alone that it made or changed.
     beside: the gradients that states get by other ways are given, too, and added.
     """
     return compile_program(source, set=set, model=model, f64=f64, cpu=cpu, memory=memory, cache=cache, results=results,
@@ -76,8 +77,8 @@ def compile(source: Source, *, set: Optional[Mapping[str, Constant]] = None, mod
     return Model(made, samples=samples, positions=positions, threads=threads)
 
 
-def load(path: Source, *, part: Optional[str] = None, samples: int = 0, positions: int = 0, threads: int = 0) -> Model:
+def load(path: Source, *, part: Optional[str] = None, site: int = 0, samples: int = 0, positions: int = 0, threads: int = 0) -> Model:
     """The model in a library that `hcc build FILE -o NAME.so` made. Raises ModelError where it is none
     or was built for another version, CpuError where this machine lacks what it needs. part: of a
-    connection (`hcc build --connection`) "begin", "read", "write", "turn" or "end"."""
-    return Model(load_program(_os.fspath(path), part), samples=samples, positions=positions, threads=threads)
+    connection (`hcc build --connection`) "begin", "read", "write", "turn" or "end"; site: whose, from 0."""
+    return Model(load_program(_os.fspath(path), part, site), samples=samples, positions=positions, threads=threads)

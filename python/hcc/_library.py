@@ -52,7 +52,7 @@ class HcApply(Structure):
 class HcModel(Structure):
     _fields_ = [("abi_version", c_uint32), ("element_size", c_uint32), ("manifest", c_char_p),
                 ("manifest_length", c_uint64), ("kernels", c_void_p), ("kernel_count", c_uint64),
-                ("manifest_seal", c_uint64)]
+                ("manifest_seal", c_uint64), ("sites", POINTER(c_void_p)), ("site_count", c_uint64)]
 
 
 class HccOptions(Structure):
@@ -79,6 +79,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "hcc_version": (c_char_p, []),
     "hc_cpu_count": (c_int32, []),
     "hc_create": (c_int, [_model, POINTER(HcOptions), POINTER(_context), POINTER(HcError)]),
+    "hc_site_count": (c_int, [_model, POINTER(c_int64)]),
     "hc_destroy": (None, [_context]),
     "hc_last_error": (c_char_p, [_context]),
     "hc_resize": (c_int, [_context, c_int64, c_int64]),

@@ -180,9 +180,18 @@ def _records(file: bytes) -> list[str]:
     return found
 
 
-def load_program(path: Source, part: Optional[str] = None) -> Program:
+def _at_site(record: HcModel, site: int, path: str) -> int:
+    """The address of the site's record. What is of another version is refused by whoever runs it."""
+    count = ctypes.c_int64()
+    lib.hc_site_count(ctypes.addressof(record), count)
+    if not 0 <= site < count.value:
+        raise _errors.ArgumentError(f"there is no site {site}: '{path}' has {count.value} of them")
+    return record.sites[site] if count.value > 1 else ctypes.addressof(record)
+
+
+def load_program(path: Source, part: Optional[str] = None, site: int = 0) -> Program:
     """The program in a library that `hcc build FILE -o NAME.so` made; `hcc.load` says more. part: of a
-    connection (`hcc build --connection`) "begin", "read", "write", "turn" or "end"."""
+    connection (`hcc build --connection`) "begin", "read", "write", "turn" or "end"; site: whose, from 0."""
     path = os.path.abspath(path)
     try:
         with open(path, "rb") as file:
@@ -199,4 +208,4 @@ def load_program(path: Source, part: Optional[str] = None) -> Program:
     if len(names) != 1:
         raise _errors.ModelError(f"cannot load '{path}': it holds no such program")
     record = HcModel.in_dll(library, names[0])
-    return Program(ctypes.addressof(record), library, (load_program, (path, part)))
+    return Program(_at_site(record, site, path), library, (load_program, (path, part, site)))

@@ -118,6 +118,10 @@ static HcStatus create(HcContext *c, const HcModel *model, const HcOptions *opti
                   options->positions ? options->positions : positions, error);
 }
 
+static HcStatus no_model(HcError *error) {
+    return hc_fail(error, HC_ERROR_ARGUMENT, "the model is NULL");
+}
+
 HcStatus hc_create(const HcModel *model, const HcOptions *options, HcContext **context,
                    HcError *error) {
     static const HcOptions defaults = {0, 0, 0};
@@ -127,7 +131,7 @@ HcStatus hc_create(const HcModel *model, const HcOptions *options, HcContext **c
         return hc_fail(error, HC_ERROR_ARGUMENT, "there is no place for the context: NULL");
     *context = NULL;
     if (!model)
-        return hc_fail(error, HC_ERROR_ARGUMENT, "the model is NULL");
+        return no_model(error);
     HcContext *c = calloc(1, sizeof *c);
     if (!c)
         return hc_fail_memory(error, "a context");
@@ -137,6 +141,32 @@ HcStatus hc_create(const HcModel *model, const HcOptions *options, HcContext **c
         return status;
     }
     *context = c;
+    return HC_OK;
+}
+
+/* What is of another version is refused by whoever reads it. */
+static bool has_sites(const HcModel *model) {
+    return model->abi_version == HC_ABI_VERSION && model->sites;
+}
+
+HcStatus hc_create_site(const HcModel *model, int64_t site, const HcOptions *options,
+                        HcContext **context, HcError *error) {
+    int64_t count = 0;
+    if (context)
+        *context = NULL;
+    if (!model)
+        return no_model(error);
+    hc_site_count(model, &count);
+    if (site < 0 || site >= count)
+        return hc_fail(error, HC_ERROR_ARGUMENT, "there is no site %lld: the model has %lld",
+                       (long long)site, (long long)count);
+    return hc_create(has_sites(model) ? model->sites[site] : model, options, context, error);
+}
+
+HcStatus hc_site_count(const HcModel *model, int64_t *count) {
+    if (!model || !count)
+        return HC_ERROR_ARGUMENT;
+    *count = has_sites(model) ? (int64_t)model->site_count : 1;
     return HC_OK;
 }
 

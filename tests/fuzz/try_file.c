@@ -71,6 +71,8 @@ static HcModel model_of(const char *text, size_t length) {
                      length,
                      kernels,
                      json_array_size(list),
+                     0,
+                     NULL,
                      0};
     json_decref(json);
     return model;

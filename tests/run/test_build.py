@@ -153,9 +153,10 @@ class Outputs(harness.TestCase):
                 self.assertIn(said, result.err)
 
     def test_a_connection(self):
-        """A library of its programs: functions told of a model once for each, the others once."""
-        self.expect(hcc("build", "--connection", "dhc(n = 2)", "--set", "d=16", "--set", "sites=3", "--site", "1",
-                        "-o", "c.so", "--prefix", "my", cwd=self.folder))
+        """A library of its programs: functions told of a model once for each, the others once. Sites whose
+        programs are the same share one, and equal kernels are there once."""
+        self.expect(hcc("build", "--connection", "dhc(n = 2)", "--set", "d=16", "--set", "sites=4", "-o", "c.so",
+                        "--prefix", "my", cwd=self.folder))
         library = ctypes.CDLL(self.path("c.so"))
         for part in ("begin", "read", "write", "turn", "end"):
             self.assertTrue(getattr(library, f"my_{part}_create") and getattr(library, f"my_{part}_model"))
@@ -163,21 +164,43 @@ class Outputs(harness.TestCase):
         for missing in ("my_create", "my_read_apply", "hc_create"):
             self.assertFalse(hasattr(library, missing))
         with open(self.path("c.manifest.json"), encoding="utf-8") as file:
-            programs = json.load(file)["programs"]
-        self.assertEqual([r["name"] for r in programs["read"]["plan"]["outputs"]["results"]], ["x", "kept.0", "kept.1"])
+            parts = json.load(file)["parts"]
+        results = parts["read"]["programs"][1]["plan"]["outputs"]["results"]
+        self.assertEqual([r["name"] for r in results], ["x", "kept.0", "kept.1"])
+        self.assertEqual({part: found["sites"] for part, found in parts.items()}, {  # it begins to read stream site % n
+            "begin": [0], "read": [0, 1, 0, 1], "write": [0] * 4, "turn": [0, 1, 0], "end": [0]})
+        symbols = self.expect(harness.run(["nm", self.path("c.so")])).out
+        kernels = [k["name"] for part in parts.values() for p in part["programs"] for k in p["plan"]["kernels"]]
+        self.assertLess(symbols.count(" kernel."), len(kernels) - len(parts["read"]["programs"]))
         self.write("c.c", """#include "c.h"
+            #include <stdio.h>
             int main(void) {
                 HcContext *read = 0;
+                HcError error;
                 HcResult x;
-                return my_read_create(0, &read, 0) || my_result(read, 0, &x) || x.dims[0] != 16;
+                int64_t sites = 0;
+                if (my_turn_site_count(&sites) || sites != 3 || my_read_site_count(0) != HC_ERROR_ARGUMENT)
+                    return 1;
+                if (my_read_create_site(4, 0, &read, &error) != HC_ERROR_ARGUMENT || read)
+                    return 2;
+                puts(error.message);
+                if (my_read_create(0, &read, 0) || my_result(read, 0, &x) || x.dims[0] != 16)
+                    return 3;
+                my_destroy(read);
+                return my_read_create_site(3, 0, &read, 0);
             }""")
         subprocess.run(["cc", "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "c.c", "./c.so", "-o", "c"],
                        cwd=self.folder, check=True)
-        subprocess.run(["./c"], cwd=self.folder, check=True)
-        self.expect(hcc("build", "--connection", "shc", "-o", "c.so", cwd=self.folder))  # its own are replaced
+        said = self.expect(harness.run(["./c"], cwd=self.folder)).out
+        self.assertEqual(said, "there is no site 4: the model has 4\n")
+        self.expect(hcc("build", "--connection", "laurel_pa", "-o", "c.so", "--set", "d=8", "--set",
+                        "sites=3", "--site", "1", cwd=self.folder))  # of one site alone; what was there is replaced
+        with open(self.path("c.manifest.json"), encoding="utf-8") as file:
+            read = json.load(file)["parts"]["read"]["programs"]
+        self.assertEqual([[one["name"] for one in p["inputs"]] for p in read], [["H.0", "H.1", "upstream.x"]])
         for arguments, code, said in (
                 (["-o", "x.so"], 2, "'build' needs FILE, or --connection"),
-                (["--connection", "shc", "-o", "x.o"], 2, "5 programs: make a library of it"),
+                (["--connection", "shc", "-o", "x.o"], 2, "several programs: make a library of it"),
                 (["--connection", "shcc", "-o", "x.so"], 1, "did you mean `shc`?"),
                 (["--connection", "(n = 2)", "-o", "x.so"], 2, "does not begin with the name")):
             with self.subTest(arguments):

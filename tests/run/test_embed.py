@@ -43,6 +43,28 @@ int main(void) {
 }
 """
 
+# Its states grow at every second site, and what it weighs by is handed from its read to its write.
+GROWING = """connection gathered(norm = rmsnorm) {
+  state h[d], X[depth, d];
+  param w[d] = 0.3;
+  param a[depth] = 1 / depth;
+  begin h = x;
+  begin X[0,c] = x[c];
+  let g      = sigmoid(sum[c] w[c] * h[c]);
+  let past[c] = sum[j] a[j] * X[j,c];
+  let u[c]   = h[c] + past[c];
+  read  x    = norm(u);
+  write h[c] = g * h[c] + (1 - g) * past[c] + y[c];
+  if site % 2 == 0 {
+    append X[c] = y[c];
+  } else {
+    write X[depth - 1, c] = X[depth - 1, c] + y[c];
+  }
+  let s[c] = h[c] * sum[j] X[j,c];
+  end   x    = norm(s);
+}
+"""
+
 # Code for a simpler processor is compiled sooner.
 QUICK = ["--cpu", "baseline"]
 
@@ -236,11 +258,11 @@ class Examples(harness.TestCase):
         self.assertIn("No such file", self.expect(harness.run([program, "none", "2"], stdin=patients), 1).err)
 
     def test_a_connection_in_a_network_of_ones_own(self):
-        """Both directions, around branches in C; the slope that their backward passes give
-        is that of the loss."""
+        """Both directions, around branches in C, of a connection whose sites differ; the slope that their
+        backward passes give is that of the loss."""
         library, program = self.path("mhc.so"), self.path("connection")
-        self.expect(hcc("build", "--connection", "dhc(n = 2)", "--prefix", "mhc", "--set", "d=24", "--f64",
-                        *QUICK, "-o", library))
+        self.expect(hcc("build", self.write("own.hc", GROWING), "--connection", "gathered", "--prefix", "mhc", "--set",
+                        "d=24", "--set", "sites=3", "--f64", *QUICK, "-o", library))
         self.expect(harness.run(["cc", "-Wall", "-Wextra", "-Werror", "-DREAL=double", "-I", self.folder,
                                  "examples/embed/connection.c", library, *sanitize(), "-lm", "-o", program]))
         said = dict(line.split() for line in self.expect(harness.run([program])).out.splitlines())

@@ -185,6 +185,8 @@ static HcModel bigram_model(uint32_t element_size, const char *manifest) {
                      strlen(manifest),
                      element_size == 4 ? float_kernels : double_kernels,
                      3,
+                     0,
+                     NULL,
                      0};
 }
 

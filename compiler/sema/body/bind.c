@@ -410,7 +410,7 @@ static void remember_named(Sema *s, const char *name, Value v) {
         tensor_bare_rank(v.tensor) != v.tensor->type.rank)
         return;
     vec_push(s->arena, &s->network->values,
-             (SiteValue){path_join(s, s->frame->path, name), tensor_use(s, v.tensor)});
+             (SiteValue){path_join(s, s->frame->path, name), tensor_use(s, v.tensor), false});
 }
 
 void body_let(Sema *s, Scope *scope, const Binding *b) {

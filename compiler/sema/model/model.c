@@ -166,7 +166,7 @@ static void model_input(Sema *s, Scope *scope, const Stmt *stmt) {
     mode_leave(s, outer);
     if (s->options->exports)
         vec_push(s->arena, &s->network->values,
-                 (SiteValue){target->name.text, symbol->value.tensor->id});
+                 (SiteValue){target->name.text, symbol->value.tensor->id, false});
 }
 
 /* --- the loss ----------------------------------------------------------------------------------*/
@@ -277,7 +277,7 @@ static void model_output(Sema *s, Scope *scope, const Stmt *stmt) {
         sema_error(s, DIAG_BARE_AXIS, e->span, "an output is a whole tensor");
         return;
     }
-    vec_push(s->arena, &s->outputs, (SiteValue){e->name, tensor_use(s, t)});
+    vec_push(s->arena, &s->outputs, (SiteValue){e->name, tensor_use(s, t), false});
 }
 
 /* Without a loss they are what the model is for; beside one they are to be looked at. */

@@ -21,7 +21,7 @@ static void remember(Site *x, const char *name, const Value *v) {
     if (!s->options->exports || wanted(x) || s->trial || v->kind != VALUE_TENSOR)
         return;
     vec_push(s->arena, &s->network->values,
-             (SiteValue){path_join(s, x->site->path, name), tensor_use(s, v->tensor)});
+             (SiteValue){path_join(s, x->site->path, name), tensor_use(s, v->tensor), false});
 }
 
 static SiteInfo *info_of(const Site *x) {
@@ -41,7 +41,11 @@ static TirId argument_for(Site *x, Value *v) {
 }
 
 static void note(Site *x, SiteValueList *list, const char *name, TirId value) {
-    vec_push(x->s->arena, list, (SiteValue){name, value});
+    vec_push(x->s->arena, list, (SiteValue){name, value, false});
+}
+
+static void note_state(Site *x, SiteValueList *list, const StateSlot *slot, TirId value) {
+    vec_push(x->s->arena, list, (SiteValue){slot->name, value, slot->grows});
 }
 
 void given_states(Site *x) {
@@ -57,7 +61,7 @@ void given_states(Site *x) {
             continue;
         const TirId id = argument_for(x, &slot->value);
         if (id)
-            note(x, &info_of(x)->states, slot->name, id);
+            note_state(x, &info_of(x)->states, slot, id);
     }
 }
 
@@ -71,7 +75,7 @@ void given_begun(Site *x, const StateSlot *slot, Value *v) {
             return;
         }
     if (id)
-        note(x, states, slot->name, id);
+        note_state(x, states, slot, id);
 }
 
 /* `y`, or of several branches `y.K`. */
@@ -109,7 +113,7 @@ static void leave(Site *x, SiteState *state, StateSlot *slot) {
     const TirId id = argument_for(x, &slot->value);
     if (!id)
         return;
-    note(x, &info_of(x)->left, slot->name, id);
+    note_state(x, &info_of(x)->left, slot, id);
     state->symbol->value = x->adapted ? adapt_read(x->s, slot, state->symbol->span) : slot->value;
 }
 
@@ -118,7 +122,7 @@ void given_written(Site *x) {
         StateSlot *slot = &x->trunk->states.at[k];
         if (slot->value.kind != VALUE_TENSOR)
             continue;
-        note(x, &info_of(x)->written, slot->name, tensor_use(x->s, slot->value.tensor));
+        note_state(x, &info_of(x)->written, slot, tensor_use(x->s, slot->value.tensor));
         if (x->last && k < x->n_states)
             leave(x, &x->states[k], slot);
     }
