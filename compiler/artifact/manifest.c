@@ -338,6 +338,7 @@ const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *
     json_text_integer(&t, "format", HC_MANIFEST_FORMAT);
     json_text_string(&t, "model", network->name);
     json_text_plain(&t, "element", plan_element_names[plan_real(&plan->options)]);
+    json_text_plain(&t, "precision", hc_precision_word(plan->options.precision));
     add_machine(&t, machine);
     json_text_integer(&t, "vector_bytes", machine->vector_bytes);
     json_text_integer(&t, "micro_tile", machine->micro_tile);

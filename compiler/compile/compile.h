@@ -52,11 +52,17 @@ typedef enum {
     COMPILE_FAULT,     /* the compiler is wrong */
 } CompileStatus;
 
+/* Not given: as the recipe says. */
+typedef struct {
+    bool given;
+    HcPrecision is;
+} CompilePrecision;
+
 typedef struct {
     SemaOptions sema;     /* of text: --set, --model */
     CompileExport export; /* of text: which part of the model; nothing in it: all */
     CodegenOptions machine;
-    bool f64;
+    CompilePrecision precision;
     bool plain;             /* neither fused nor made again: a kernel a value */
     bool load;              /* a backward kernel makes nothing again that it could load */
     uint64_t memory;        /* the most bytes that a training step may take; 0: no bound */
@@ -120,6 +126,8 @@ CompileStatus compile_from_cut(CompileRun *run, const CompileRun *of);
 /* Runs the rows up to `last`, verifying what each gives. After anything but DONE the run can only
  * be ended. */
 CompileStatus compile_to(CompileRun *run, PassId last);
+/* What it computes in; after SEMA, if there is a text. */
+HcPrecision compile_precision(const CompileRun *run);
 /* The machine of the options, as run->target: rows from SCHEDULE on call it themselves. */
 CompileStatus compile_target(CompileRun *run);
 /* After MANIFEST: the model, loaded into this process, as run->loaded; free run->jit with

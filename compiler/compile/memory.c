@@ -4,8 +4,8 @@
 #include <math.h>
 
 /* Muon keeps one moment of a matrix and two of the rest, and works on a matrix at a time. */
-static uint64_t muon_bytes(const TirProgram *p, uint64_t slab, bool f64) {
-    const PlanOptions options = {.f64 = f64};
+static uint64_t muon_bytes(const TirProgram *p, uint64_t slab, HcPrecision precision) {
+    const PlanOptions options = {.precision = precision};
     const MatrixAxes *matrices = pass_matrices(p, p->arena);
     uint64_t bytes = 2 * slab, side = 0, elements = 0;
     for (uint32_t k = 0; k < p->params.count; k++) {
@@ -19,23 +19,23 @@ static uint64_t muon_bytes(const TirProgram *p, uint64_t slab, bool f64) {
         const uint64_t shorter = free < summed ? free : summed;
         side = shorter > side ? shorter : side;
     }
-    return bytes + 2 * (elements + side * side) * (f64 ? 8 : 4);
+    return bytes + 2 * (elements + side * side) * plan_element_bytes(plan_real(&options));
 }
 
-static uint64_t slab_bytes(const TirProgram *p, bool f64) {
-    const PlanOptions options = {.f64 = f64};
+static uint64_t slab_bytes(const TirProgram *p, HcPrecision precision) {
+    const PlanOptions options = {.precision = precision};
     uint64_t slab = 0;
     for (uint32_t k = 0; k < p->params.count; k++)
         slab += hc_align(plan_type_bytes(&options, &p->params.at[k].type));
     return slab;
 }
 
-uint64_t memory_state(const Network *network, bool f64) {
+uint64_t memory_state(const Network *network, HcPrecision precision) {
     const TirProgram *p = network->program;
     const OptimizerKind kind = network->recipe.optimizer;
-    const uint64_t slab = slab_bytes(p, f64);
+    const uint64_t slab = slab_bytes(p, precision);
     return (network->recipe.ema > 0 ? 3 : 2) * slab +
-           (kind == OPTIMIZER_MUON ? muon_bytes(p, slab, f64) : recipe_moments[kind] * slab);
+           (kind == OPTIMIZER_MUON ? muon_bytes(p, slab, precision) : recipe_moments[kind] * slab);
 }
 
 /* Samples of what runs at once. */
@@ -45,13 +45,14 @@ static uint64_t part_samples(const Recipe *recipe) {
 }
 
 /* Gradients of parts that wait to be added up. */
-static uint64_t waiting_bytes(const Network *network, bool f64) {
-    return hc_part_levels((uint64_t)network->recipe.parts) * slab_bytes(network->program, f64);
+static uint64_t waiting_bytes(const Network *network, HcPrecision precision) {
+    return hc_part_levels((uint64_t)network->recipe.parts) *
+           slab_bytes(network->program, precision);
 }
 
-uint64_t memory_fixed(const Network *network, PlanStep step, bool f64) {
+uint64_t memory_fixed(const Network *network, PlanStep step, HcPrecision precision) {
     const TirProgram *p = network->program;
-    const PlanOptions options = {.f64 = f64};
+    const PlanOptions options = {.precision = precision};
     const bool split = network->recipe.parts > 1;
     /* of the whole batch, and of a part */
     const uint64_t samples =
@@ -62,10 +63,10 @@ uint64_t memory_fixed(const Network *network, PlanStep step, bool f64) {
         inputs += plan_type_bytes(&options, type) * (type->domain.sample ? samples : 1) *
                   (type->domain.space ? step.positions : 1);
     }
-    return memory_state(network, f64) + waiting_bytes(network, f64) + inputs;
+    return memory_state(network, precision) + waiting_bytes(network, precision) + inputs;
 }
 
-PlanStep memory_step(const Network *network, uint64_t most, bool f64) {
+PlanStep memory_step(const Network *network, uint64_t most, HcPrecision precision) {
     PlanStep step = {.samples = 1, .positions = 1};
     if (!network)
         return step;
@@ -73,7 +74,7 @@ PlanStep memory_step(const Network *network, uint64_t most, bool f64) {
     if (network->space)
         step.positions = network->program->spaces.at[network->space - 1].maximum;
     if (most) {
-        const uint64_t fixed = memory_fixed(network, step, f64);
+        const uint64_t fixed = memory_fixed(network, step, precision);
         step.most = most > fixed ? most - fixed : 1;
     }
     return step;
@@ -85,12 +86,12 @@ static const char *memory_text(Arena *arena, double bytes) {
                        : arena_printf(arena, "%.0f MB", ceil(bytes / 1e6));
 }
 
-const char *memory_exceeded(const Network *network, bool f64, const PlanReplays *replays,
-                            Arena *arena) {
+const char *memory_exceeded(const Network *network, HcPrecision precision,
+                            const PlanReplays *replays, Arena *arena) {
     if (!network || replays->least == 0)
         return NULL;
-    const PlanStep step = memory_step(network, 0, f64);
-    const double fixed = (double)memory_fixed(network, step, f64);
+    const PlanStep step = memory_step(network, 0, precision);
+    const double fixed = (double)memory_fixed(network, step, precision);
     return arena_printf(
         arena,
         "--memory: a step takes at least %s: %s for parameters, gradients, the optimizer's "

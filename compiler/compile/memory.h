@@ -6,14 +6,14 @@
 #include "sema/network.h"
 
 /* Bytes of parameters, gradients and the optimiser's state. */
-uint64_t memory_state(const Network *network, bool f64);
+uint64_t memory_state(const Network *network, HcPrecision precision);
 /* Bytes beside the workspace: parameters, gradients, the optimiser's state and inputs. */
-uint64_t memory_fixed(const Network *network, PlanStep step, bool f64);
+uint64_t memory_fixed(const Network *network, PlanStep step, HcPrecision precision);
 /* The step that the recipe asks for, of at most so many bytes (0: no bound). `network` may be NULL.
  */
-PlanStep memory_step(const Network *network, uint64_t most, bool f64);
+PlanStep memory_step(const Network *network, uint64_t most, HcPrecision precision);
 /* NULL, or that the plan does not fit and what would. */
-const char *memory_exceeded(const Network *network, bool f64, const PlanReplays *replays,
-                            Arena *arena);
+const char *memory_exceeded(const Network *network, HcPrecision precision,
+                            const PlanReplays *replays, Arena *arena);
 
 #endif

@@ -125,13 +125,14 @@ CompileStatus run_name_results(CompileRun *run) {
 
 CompileStatus run_fuse(CompileRun *run) {
     const bool optimise = !run->options.plain;
+    const HcPrecision precision = compile_precision(run);
     run->plan = plan_create(
         run->program,
-        (PlanOptions){.f64 = run->options.f64,
+        (PlanOptions){.precision = precision,
                       .fuse = optimise,
                       .recompute = optimise && !run->options.load,
                       .machine = run->machine,
-                      .step = memory_step(run->network, run->options.memory, run->options.f64)});
+                      .step = memory_step(run->network, run->options.memory, precision)});
     plan_fuse(run->plan);
     return refused(run, run->plan->refused);
 }
@@ -172,14 +173,15 @@ CompileStatus run_memory(CompileRun *run) {
     if (run->plan->refused.message)
         return refused(run, run->plan->refused);
     run->message =
-        memory_exceeded(run->network, run->options.f64, &run->plan->replays, run->c->arena);
+        memory_exceeded(run->network, compile_precision(run), &run->plan->replays, run->c->arena);
     return run->message ? COMPILE_RESOURCES : COMPILE_DONE;
 }
 
 /* --- kernels and code --------------------------------------------------------------------------*/
 
 static uint32_t element_size(const CompileRun *run) {
-    return run->options.f64 ? 8 : 4;
+    const PlanOptions options = {.precision = compile_precision(run)};
+    return (uint32_t)plan_element_bytes(plan_real(&options));
 }
 
 /* What a kernel works in is known once it is lowered. */
@@ -248,6 +250,12 @@ CompileStatus run_load(CompileRun *run) {
     run->jit =
         codegen_load(run->c->arena, run->target, &run->model, 0, &run->loaded, &run->message);
     return run->jit ? COMPILE_DONE : COMPILE_FAULT;
+}
+
+HcPrecision compile_precision(const CompileRun *run) {
+    if (run->options.precision.given)
+        return run->options.precision.is;
+    return run->network ? run->network->recipe.precision : HC_PRECISION_F32;
 }
 
 CompileStatus compile_target(CompileRun *run) {

@@ -8,7 +8,7 @@
 #include "runtime/files/json.h"
 #include <string.h>
 
-/* What a plan says before anything is compiled, in bytes of f32 values. */
+/* What a plan says before anything is compiled, in bytes. */
 typedef struct {
     double workspace; /* between kernels, for a batch */
     double moved;     /* read and written by kernels and products at one position, a step */
@@ -22,7 +22,8 @@ typedef struct {
     uint32_t positions; /* of one sample */
     uint32_t samples;
     double forward, backward; /* operations a position */
-    double state;             /* bytes of parameters, gradients and the optimizer's */
+    const char *real;         /* what parameters are in memory */
+    double state;             /* bytes of them, of gradients and of the optimizer's state */
     double fixed;             /* bytes beside the workspace */
     bool planned;
     StepCost cost;           /* if planned */
@@ -137,15 +138,18 @@ static ExitCode info_gather(Driver *d, CompileRun *run, Info *info) {
         cost_spread(cost_count(program, true, info->positions), info->samples, info->positions);
     info->backward =
         cost_spread(cost_count(program, false, info->positions), info->samples, info->positions);
-    info->state = (double)memory_state(network, false);
-    info->fixed = (double)memory_fixed(network, memory_step(network, 0, false), false);
+    const HcPrecision precision = compile_precision(run);
+    const PlanOptions plan = {.precision = precision};
+    info->of.precision = hc_precision_word(precision);
+    info->real = plan_element_names[plan_real(&plan)];
+    info->state = (double)memory_state(network, precision);
+    info->fixed = (double)memory_fixed(network, memory_step(network, 0, precision), precision);
     return info_cost(d, run, info);
 }
 
-/* In single precision, as its bytes are counted. */
 static CompileOptions info_options(Driver *d) {
     CompileOptions options = pipeline_options(d);
-    options.f64 = options.plain = false;
+    options.plain = false;
     return options;
 }
 
@@ -318,14 +322,14 @@ ExitCode command_info(Driver *d) {
     Arena *arena = d->c->arena;
     if (!hc_info_print(&info.of, d->out))
         arena_exhausted(arena);
-    fprintf(d->out, "  %-16s %14s %11sB  with gradients and the optimizer's state, in f32\n",
-            "memory", "", info_scaled(arena, info.state));
+    fprintf(d->out, "  %-16s %14s %11sB  with gradients and the optimizer's state, in %s\n",
+            "memory", "", info_scaled(arena, info.state), info.real);
     fprintf(d->out, "\noperations at one position (of %u, in a batch of %u)\n", info.positions,
             info.samples);
     fprintf(d->out, "  %-16s %12s\n  %-16s %12s\n", "forward", info_scaled(arena, info.forward),
             "backward", info_scaled(arena, info.backward));
     if (info.planned) {
-        fprintf(d->out, "\nmemory\n  %-16s %12sB  for %s, in f32\n", "workspace",
+        fprintf(d->out, "\nmemory\n  %-16s %12sB  for %s\n", "workspace",
                 info_scaled(arena, info.cost.workspace),
                 info.of.parts > 1 ? "a part of the batch" : "a batch");
         plan_print_replays(&info.cost.replays, "  ", d->out);

@@ -1,4 +1,5 @@
 /* Parsing of the command line, by the tables. */
+#include "abi/precision.h"
 #include "driver/help.h"
 #include "driver/version.h"
 #include <string.h>
@@ -20,6 +21,9 @@ static bool options_valid(const HcCommandLine *line, const Options *o) {
         fprintf(line->err, "hcc: -O is 0, 1, 2 or 3\n");
         return false;
     }
+    if (o->precision && hc_precision_named(o->precision) == HC_PRECISION_COUNT)
+        return hc_command_line_wrong(line, "--precision is f32, bf16 or f64, not '%s'",
+                                     o->precision);
     if (o->run.json && o->csv)
         return hc_command_line_wrong(line,
                                      "--json and --csv are two ways to print the same: give one");

@@ -101,6 +101,12 @@ bool pipeline_check_sanitizer(Driver *d) {
     return false;
 }
 
+/* A word that is none was refused with the command line. */
+static CompilePrecision pipeline_precision(const Driver *d) {
+    const char *asked = d->options.precision;
+    return asked ? (CompilePrecision){true, hc_precision_named(asked)} : (CompilePrecision){0};
+}
+
 CompileOptions pipeline_options(Driver *d) {
     const HcOptionCount level = d->options.optimise;
     const OverrideVec overrides = pipeline_overrides(d);
@@ -122,7 +128,7 @@ CompileOptions pipeline_options(Driver *d) {
                     .cpu = d->options.cpu,
                     .opt_level = level.given ? (int)level.value : 3,
                     .sanitizer = pipeline_sanitizer(d)},
-        .f64 = d->options.f64,
+        .precision = pipeline_precision(d),
         .plain = level.given && level.value == 0,
         .memory = d->options.memory.given ? d->options.memory.value : 0,
         .debug = d->options.debug ? d->c->sources : NULL,

@@ -45,7 +45,6 @@ const char *trained_config(Driver *d) {
     json_text_close(&t, ']');
     if (o->model)
         json_text_string(&t, "model", o->model);
-    json_text_boolean(&t, "f64", o->f64);
     json_text_integer(&t, "memory", o->memory.value);
     json_text_close(&t, '}');
     json_text_close(&t, '}');
@@ -58,27 +57,28 @@ ExitCode trained_load(Driver *d, const char *folder, bool maps, LoadedModel *loa
     HcStatus status = hc_read_config(folder, &config, &error);
     if (status != HC_OK)
         return driver_failed(d, status, &error);
-    const char *text, *model = NULL;
+    const char *text, *precision, *model = NULL;
     size_t length;
-    int f64;
     json_t *set, *file_name;
     json_int_t memory = 0;
     json_error_t why;
     char *name = NULL;
     bool remembered = true; /* there was memory for what config.json says */
-    if (json_unpack_ex(config, &why, 0, "{s:{s:o, s:s%, s:o, s?:s, s:b, s?:I}}", "hcc", "file",
-                       &file_name, "text", &text, &length, "set", &set, "model", &model, "f64",
-                       &f64, "memory", &memory) == 0)
+    if (json_unpack_ex(config, &why, 0, "{s:{s:o, s:s%, s:o, s?:s, s?:I}, s:s}", "hcc", "file",
+                       &file_name, "text", &text, &length, "set", &set, "model", &model, "memory",
+                       &memory, "precision", &precision) == 0)
         remembered = hc_json_read_path(file_name, &name);
     else
         remembered = json_error_code(&why) != json_error_out_of_memory;
     if (!remembered)
         arena_exhausted(d->c->arena);
-    if (!name) {
+    const HcPrecision own = name ? hc_precision_named(precision) : HC_PRECISION_COUNT;
+    if (own == HC_PRECISION_COUNT) {
         driver_error(d,
                      "'%s' was not made by 'hcc train': its config.json does not hold the model's "
                      "source; use the executable that made it",
                      folder);
+        free(name);
         json_decref(config);
         return EXIT_DATA;
     }
@@ -98,7 +98,8 @@ ExitCode trained_load(Driver *d, const char *folder, bool maps, LoadedModel *loa
     CompileOptions options = pipeline_options(d);
     options.sema.model = model_name;
     options.sema.maps = maps;
-    options.f64 = f64;
+    if (!options.precision.given)
+        options.precision = (CompilePrecision){true, own};
     CompileRun run = pipeline_begin(d, &options);
     compile_from_text(&run, file);
     ExitCode code = pipeline_to(d, &run, PASS_SEMA);

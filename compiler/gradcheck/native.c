@@ -108,7 +108,7 @@ static CompileStatus native_prepare(CompileRun *run, void *context) {
 /* Compiles and loads in a run of its own, as the check's is not to go on. */
 static CompileStatus native_compile(CompileRun *run, const Network *network, GradNative *native) {
     CompileOptions options = run->options;
-    options.f64 = true;
+    options.precision = (CompilePrecision){true, HC_PRECISION_F64};
     CompileRun own = compile_begin(run->c, &options, &run->watch);
     compile_from_program(&own, network->program, PASS_UNROLL);
     *own.network = *network;

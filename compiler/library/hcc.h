@@ -35,26 +35,26 @@ typedef enum {
 /* Zero but for what is set, and `size`, by which an older caller is known. */
 typedef struct {
     uint32_t size;          /* sizeof(HccOptions) */
-    int32_t f64;            /* 1: the model computes in double; 0: in float */
+    int32_t no_cache;       /* 1: compile everything, and keep nothing for the next time; 0: code is
+                               kept in a folder of the user's as `hcc` keeps it (HCC_CACHE_DIR) */
     const char *model;      /* of a text with several; NULL: its only one */
     const char *const *set; /* "key=value", as --set takes them: constants, recipe values */
     uint64_t n_set;
-    const char *cpu;  /* "native" (NULL), "baseline", or a processor's name as LLVM has it */
-    uint64_t memory;  /* the most bytes that a training step may take; 0: no bound */
-    int32_t no_cache; /* 1: compile everything, and keep nothing for the next time; 0: code is kept
-                         in a folder of the user's as `hcc` keeps it (HCC_CACHE_DIR) */
+    const char *precision; /* "f32", "bf16" or "f64"; NULL: the recipe's, which may be f32 */
+    const char *cpu;       /* "native" (NULL), "baseline", or a processor's name as LLVM has it */
+    uint64_t memory;       /* the most bytes that a training step may take; 0: no bound */
     /* A program that is part of the caller's, in the place of a model with a loss, as `hcc build`
      * takes it (docs/commands.md): it gives `results`, of what is `given`; or it is a `part` of the
      * connection of a `site`. */
-    int32_t streams_apart; /* 1: every stream is an input, or a result, of its own: NAME.0, ... */
     const char *const *results; /* names of values */
     uint64_t n_results;
     const char *const *given; /* names of values that the caller gives, not their makers */
     uint64_t n_given;
-    const char *part; /* begin, read, write, turn, end; NULL: by names */
-    const char *site; /* its path, or its number from 0; NULL: the first one */
-    int32_t beside;   /* 1: the gradients that states get by other ways are given, too, and added */
-    int32_t maps;     /* 1: a program of the model's maps alone, for hcc_maps */
+    const char *part;      /* begin, read, write, turn, end; NULL: by names */
+    const char *site;      /* its path, or its number from 0; NULL: the first one */
+    int32_t streams_apart; /* 1: every stream is an input, or a result, of its own: NAME.0, ... */
+    int32_t beside; /* 1: the gradients that states get by other ways are given, too, and added */
+    int32_t maps;   /* 1: a program of the model's maps alone, for hcc_maps */
 } HccOptions;
 
 /* A compilation, whatever came of it. */

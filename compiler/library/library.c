@@ -58,6 +58,10 @@ static HccStatus take_options(LibraryJob *job, const HccOptions *given) {
                                     given->size, (unsigned)sizeof job->options));
     memcpy(&job->options, given, given->size);
     const HccOptions *o = &job->options;
+    if (o->precision && hc_precision_named(o->precision) == HC_PRECISION_COUNT)
+        return refused(job, HCC_ERROR_ARGUMENT,
+                       arena_printf(job->c->arena, "the precision is f32, bf16 or f64, not '%s'",
+                                    o->precision));
     const HccStatus status = check_names(job, o->results, o->n_results);
     return status == HCC_OK ? check_names(job, o->given, o->n_given) : status;
 }
@@ -166,7 +170,8 @@ static CompileOptions compile_options(const LibraryJob *job, const Override *ove
                 .sanitizer = SANITIZER_THREAD,
 #endif
             },
-        .f64 = o->f64 != 0,
+        .precision = {o->precision != NULL,
+                      o->precision ? hc_precision_named(o->precision) : HC_PRECISION_F32},
         .memory = o->memory,
         .cache = job->cache,
     };

@@ -28,7 +28,11 @@ Region plan_region(TirDomain d) {
 }
 
 Element plan_real(const PlanOptions *options) {
-    return options->f64 ? ELEMENT_F64 : ELEMENT_F32;
+    static const uint8_t reals[HC_PRECISION_COUNT] = {
+#define HC_PRECISION(ident, text, real) [HC_PRECISION_##ident] = ELEMENT_##real,
+#include "abi/words.def"
+    };
+    return (Element)reals[options->precision];
 }
 
 Element plan_element(const PlanOptions *options, const TirType *type) {

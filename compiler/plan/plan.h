@@ -15,6 +15,7 @@
 #ifndef HCC_PLAN_PLAN_H
 #define HCC_PLAN_PLAN_H
 
+#include "abi/precision.h"
 #include "base/diag.h"
 #include "machine/machine.h"
 #include "pass/gemm_match.h"
@@ -26,7 +27,7 @@ typedef struct {
 } PlanStep;
 
 typedef struct {
-    bool f64;       /* element type of real values: f64, else f32 */
+    HcPrecision precision;
     bool fuse;      /* false: one group a value (to compare with) */
     bool recompute; /* false: every forward value a backward group needs is stored */
     PlanStep step;

@@ -4,6 +4,7 @@
 #ifndef HCC_SEMA_NETWORK_H
 #define HCC_SEMA_NETWORK_H
 
+#include "abi/precision.h"
 #include "abi/settings.h"
 #include "syntax/ast.h"
 #include "tir/tir.h"
@@ -22,7 +23,7 @@ typedef enum {
 
 /* As the language and the manifest write them. */
 extern const char *const recipe_optimizers[OPTIMIZER_COUNT],
-    *const recipe_schedules[SCHEDULE_COUNT];
+    *const recipe_schedules[SCHEDULE_COUNT], *const recipe_precisions[HC_PRECISION_COUNT];
 /* How many moments an optimiser keeps of every parameter. */
 extern const uint8_t recipe_moments[OPTIMIZER_COUNT];
 
@@ -30,6 +31,7 @@ extern const uint8_t recipe_moments[OPTIMIZER_COUNT];
 typedef struct {
     OptimizerKind optimizer;
     ScheduleKind schedule;
+    HcPrecision precision; /* who compiles it may choose another */
     HC_SETTING_MEMBERS(HC_SETTING_MEMBER)
 } Recipe;
 

@@ -9,7 +9,8 @@
  * may differ from site to site, and of one whose states grow, such as attnres, has to. A context is
  * made of each that the network needs; every call is in memory of this program. Prints the loss,
  * its slope along a direction of the input as the backward pass has it, and the same as a
- * difference of losses. (Built with --f64 and -DREAL=double the two agree to ten digits.) */
+ * difference of losses. (Built with --precision f64 and -DREAL=double the two agree to ten
+ * digits.) */
 #include "mhc.h"
 #include <math.h>
 #include <stdio.h>

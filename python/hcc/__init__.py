@@ -35,7 +35,7 @@ __all__ = [
 
 
 def program(source: Source, *, set: Optional[Mapping[str, Constant]] = None, model: Optional[str] = None,
-            f64: bool = False, cpu: Optional[str] = None, memory: int = 0, cache: bool = True,
+            precision: Optional[str] = None, cpu: Optional[str] = None, memory: int = 0, cache: bool = True,
             results: Sequence[str] = (), given: Sequence[str] = (), part: Optional[str] = None,
             site: Optional[str] = None, apart: bool = False, beside: bool = False, **constants: Constant) -> Program:
     """Compiles to a program, of which `hcc.Model` makes models, and `hcc.torch` functions of tensors.
@@ -48,12 +48,12 @@ def program(source: Source, *, set: Optional[Mapping[str, Constant]] = None, mod
         that grow are so in any case, and it gives those alone that it made or changed.
     beside: the gradients that states get by other ways are given, too, and added.
     """
-    return compile_program(source, set=set, model=model, f64=f64, cpu=cpu, memory=memory, cache=cache, results=results,
+    return compile_program(source, set=set, model=model, precision=precision, cpu=cpu, memory=memory, cache=cache, results=results,
                            given=given, part=part, site=site, apart=apart, beside=beside, **constants)
 
 
 def compile(source: Source, *, set: Optional[Mapping[str, Constant]] = None, model: Optional[str] = None,
-            f64: bool = False, cpu: Optional[str] = None, memory: int = 0, cache: bool = True, samples: int = 0,
+            precision: Optional[str] = None, cpu: Optional[str] = None, memory: int = 0, cache: bool = True, samples: int = 0,
             positions: int = 0, threads: int = 0, results: Sequence[str] = (), given: Sequence[str] = (),
             **constants: Constant) -> Model:
     """Compiles a `.hc` file, or text, to a model in memory of its own.
@@ -62,7 +62,7 @@ def compile(source: Source, *, set: Optional[Mapping[str, Constant]] = None, mod
     constants: values of the model's constants, as `--set` takes them: `d=256`, `wiring="mhc"`.
     set: the same for names that are no Python names or are arguments here: `{"train.lr": 1e-3}`.
     model: which, of a text with several.
-    f64: compute in float64.
+    precision: "f32", "bf16" (products may round their factors to it) or "f64" (None: the recipe's, or "f32").
     cpu: "native" (the default), "baseline", or a processor's name as LLVM has it.
     memory: the most bytes that a training step may take; 0: no bound.
     cache: whether code is kept for the next time, as `hcc` keeps it (HCC_CACHE_DIR).
@@ -72,7 +72,7 @@ def compile(source: Source, *, set: Optional[Mapping[str, Constant]] = None, mod
     Raises CompileError where the text is wrong, ArgumentError for an option, OutOfMemory where a step
     takes more than `memory`. Warnings are Python warnings (`CompileWarning`).
     """
-    made = compile_program(source, set=set, model=model, f64=f64, cpu=cpu, memory=memory, cache=cache, results=results,
+    made = compile_program(source, set=set, model=model, precision=precision, cpu=cpu, memory=memory, cache=cache, results=results,
                            given=given, **constants)
     return Model(made, samples=samples, positions=positions, threads=threads)
 

@@ -56,11 +56,11 @@ class HcModel(Structure):
 
 
 class HccOptions(Structure):
-    _fields_ = [("size", c_uint32), ("f64", c_int32), ("model", c_char_p), ("set", POINTER(c_char_p)),
-                ("n_set", c_uint64), ("cpu", c_char_p), ("memory", c_uint64), ("no_cache", c_int32), ("streams_apart", c_int32),
+    _fields_ = [("size", c_uint32), ("no_cache", c_int32), ("model", c_char_p), ("set", POINTER(c_char_p)),
+                ("n_set", c_uint64), ("precision", c_char_p), ("cpu", c_char_p), ("memory", c_uint64),
                 ("results", POINTER(c_char_p)), ("n_results", c_uint64), ("given", POINTER(c_char_p)),
-                ("n_given", c_uint64), ("part", c_char_p), ("site", c_char_p), ("beside", c_int32),
-                ("maps", c_int32)]
+                ("n_given", c_uint64), ("part", c_char_p), ("site", c_char_p), ("streams_apart", c_int32),
+                ("beside", c_int32), ("maps", c_int32)]
 
 
 _module = _context = _model = c_void_p

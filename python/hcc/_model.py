@@ -96,7 +96,7 @@ class Site:
 class Model:
     """A model in memory of its own, ready to be run and trained.
 
-    All arrays are of the model's element type (float32, or float64 with `f64=True`) but for integer
+    All arrays are of the model's element type (float32, or float64 with `precision="f64"`) but for integer
     inputs, which are int32. A model is used by one thread at a time; different models are independent.
     Other Python threads run while compiled code does.
 

@@ -39,12 +39,17 @@ class Program:
         return self.manifest["model"]
 
     @property
+    def precision(self) -> str:
+        """"f32", "bf16" or "f64": what the model computes in."""
+        return self.manifest["precision"]
+
+    @property
     def element(self) -> str:
-        """"f32" or "f64": what the model computes in."""
+        """"f32" or "f64": what its parameters and other real arrays hold."""
         return self.manifest["element"]
 
     def __repr__(self) -> str:
-        return f"<hcc.Program {self.name}, {self.element}>"
+        return f"<hcc.Program {self.name}, {self.precision}>"
 
     def __deepcopy__(self, memo: Any) -> "Program":
         return self
@@ -92,14 +97,14 @@ def _read(source: Source) -> tuple[str, bytes]:
 
 
 def compile_program(source: Source, *, set: Optional[Mapping[str, Constant]] = None, name: Optional[str] = None,
-                    model: Optional[str] = None, f64: bool = False, cpu: Optional[str] = None, memory: int = 0,
+                    model: Optional[str] = None, precision: Optional[str] = None, cpu: Optional[str] = None, memory: int = 0,
                     cache: bool = True, results: Sequence[str] = (), given: Sequence[str] = (),
                     part: Optional[str] = None, site: Optional[str] = None, apart: bool = False, beside: bool = False,
                     maps: bool = False, **constants: Constant) -> Program:
     """Compiles a `.hc` file or text to a program; `hcc.program` says what the arguments are. name: what
     diagnostics call a text."""
     file, text = _read(source)
-    options = {"model": model, "f64": f64, "cpu": cpu, "memory": memory, "cache": cache, "results": _names(results),
+    options = {"model": model, "precision": precision, "cpu": cpu, "memory": memory, "cache": cache, "results": _names(results),
                "given": _names(given), "part": part, "site": site, "apart": apart, "beside": beside, "maps": maps}
     settings = tuple(f"{key}={setting(value)}" for key, value in {**(set or {}), **constants}.items())
     return _compiled(name or file, text, settings, tuple(options.items()))
@@ -126,8 +131,8 @@ def _texts(values: Sequence[str]) -> Any:
 
 def _compiled(name: str, text: bytes, settings: tuple[str, ...], options: tuple[tuple[str, Any], ...]) -> Program:
     o = dict(options)
-    encoded = {key: o[key].encode() if o[key] else None for key in ("model", "cpu", "part", "site")}
-    all_options = HccOptions(size=ctypes.sizeof(HccOptions), f64=o["f64"], set=_texts(settings), n_set=len(settings),
+    encoded = {key: o[key].encode() if o[key] else None for key in ("model", "precision", "cpu", "part", "site")}
+    all_options = HccOptions(size=ctypes.sizeof(HccOptions), set=_texts(settings), n_set=len(settings),
                              memory=o["memory"], no_cache=not o["cache"], results=_texts(o["results"]),
                              n_results=len(o["results"]), given=_texts(o["given"]), n_given=len(o["given"]),
                              streams_apart=o["apart"], beside=o["beside"], maps=o["maps"], **encoded)

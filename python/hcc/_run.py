@@ -121,8 +121,9 @@ class Run:
             raise _errors.CheckpointError(
                 f"'{self.folder}' was not made by 'hcc train': its config.json does not hold the model's source")
         settings = dict(one.split("=", 1) for one in made["set"])
-        return compile_program(made["text"] + "\n", set=settings, model=made.get("model"), f64=made["f64"],
-                               name=str(made["file"]), **options)
+        options.setdefault("precision", self.config["precision"])
+        return compile_program(made["text"] + "\n", set=settings, model=made.get("model"), name=str(made["file"]),
+                               **options)
 
     @cached_property
     def program(self) -> Program:

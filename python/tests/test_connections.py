@@ -48,7 +48,7 @@ class Pieces:
                         for one in self.whole.parameters}
 
     def made(self, **cut):
-        return hcc.torch.Primitive(hcc.program(TEXT, C=self.connection, d=self.d, f64=True, **cut))
+        return hcc.torch.Primitive(hcc.program(TEXT, C=self.connection, d=self.d, precision="f64", **cut))
 
     def values(self, primitive, names):
         """The network's parameters for one of the programs, whose prefixes stand for sites."""

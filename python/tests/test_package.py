@@ -75,7 +75,7 @@ class Compiling(harness.TestCase):
         self.assertEqual(hcc.compile(GPT, wiring="residual").sites[0].connection, "residual")
 
     def test_options(self):
-        self.assertEqual(hcc.compile(LINE, f64=True).parameters["w"].dtype, np.float64)
+        self.assertEqual(hcc.compile(LINE, precision="f64").parameters["w"].dtype, np.float64)
         self.assertEqual(hcc.compile(LINE, samples=5, threads=1).threads, 1)
         two = LINE + LINE.replace("line", "other")
         self.assertEqual(hcc.compile(two, model="other").name, "other")
@@ -141,7 +141,7 @@ class Compiling(harness.TestCase):
 @unittest.skipIf(LACKING, LACKING)
 class Running(harness.TestCase):
     def test_gradients_are_those_of_the_loss(self):
-        model = hcc.compile(LINE, f64=True)
+        model = hcc.compile(LINE, precision="f64")
         model.init(1)
         x, y = numbers()
         model.forward(x=x, y=y)
@@ -156,7 +156,7 @@ class Running(harness.TestCase):
 
     def test_gradients_of_inputs(self):
         """Of a program without a loss, from what its caller says of its results."""
-        model = hcc.compile(LINE, results="p", f64=True, samples=16)
+        model = hcc.compile(LINE, results="p", precision="f64", samples=16)
         model.init(1)
         x, y = numbers()
         w = model.parameters["w"]
@@ -304,7 +304,7 @@ class Running(harness.TestCase):
 @unittest.skipIf(LACKING, LACKING)
 class Files(harness.TestCase):
     def test_parameters_come_back(self):
-        model, other = hcc.compile(LINE), hcc.compile(LINE, f64=True)
+        model, other = hcc.compile(LINE), hcc.compile(LINE, precision="f64")
         model.init(3)
         model.save(self.path("m.safetensors"))
         other.load(self.path("m.safetensors"))

@@ -29,9 +29,9 @@ model m {
 
 
 @functools.cache
-def primitive(d=33, f64=True, results="h", part=None, site=None, apart=False, beside=False, folded=(), text=TRUNK):
+def primitive(d=33, precision="f64", results="h", part=None, site=None, apart=False, beside=False, folded=(), text=TRUNK):
     cut = {"part": part, "site": site} if part else {"results": results}
-    return hcc.torch.Primitive(hcc.program(text, d=d, f64=f64, apart=apart, beside=beside, **cut), folded=folded)
+    return hcc.torch.Primitive(hcc.program(text, d=d, precision=precision, apart=apart, beside=beside, **cut), folded=folded)
 
 
 def parameters(p, seed=0):
@@ -118,7 +118,7 @@ class Primitives(harness.TestCase):
         self.assertEqual(p([dense.unflatten(1, (2, 2))], weights)[0].shape, (3, 2, 2, 33))
 
     def test_types(self):
-        single = primitive(f64=False)
+        single = primitive(precision="f32")
         weights = [one.detach() for one in parameters(single)]
         x = inputs(single)[0].detach()
         expected, = single([x], weights)
@@ -157,7 +157,7 @@ class Primitives(harness.TestCase):
 
     def test_under_other_machinery(self):
         """torch.compile, checkpointing and autocast give what a plain call gives."""
-        p, weights = primitive(f64=False), parameters(primitive(f64=False))
+        p, weights = primitive(precision="f32"), parameters(primitive(precision="f32"))
         x, = inputs(p)
 
         def twice(x):

@@ -245,6 +245,7 @@ static int print_info(const App *app, const HcPlan *plan) {
         calloc(json_array_size(json_object_get(plan->json, "sites")) + 1, sizeof *sites);
     HcInfoParameter *parameters = calloc(plan->n_parameters + 1, sizeof *parameters);
     HcInfo of = {.model = plan->model,
+                 .precision = hc_precision_word(plan->precision),
                  .constants = constants,
                  .sites = sites,
                  .parameters = parameters,

@@ -76,7 +76,7 @@ bool hc_info_print(const HcInfo *info, FILE *to) {
     Summary s;
     if (!summarise(info, &s))
         return false;
-    fprintf(to, "model %s\n", info->model);
+    fprintf(to, "model %s\nprecision %s\n", info->model, info->precision);
     for (uint32_t k = 0; k < info->n_constants; k++)
         fprintf(to, "  %-16s %s\n", info->constants[k].name, info->constants[k].value);
     fprintf(to, "\nsites\n");
@@ -158,6 +158,7 @@ json_t *hc_info_json(const HcInfo *info) {
         if (info->parameters[k].lost)
             hc_json_append(&lost, hc_json_text(info->parameters[k].name));
     hc_json_set(&json, "model", hc_json_text(info->model));
+    hc_json_set(&json, "precision", json_string(info->precision));
     hc_json_set(&json, "constants", constants);
     hc_json_set(&json, "parameters", json_integer((json_int_t)s.elements));
     hc_json_set(&json, "connection_parameters", json_integer((json_int_t)s.of_connections));

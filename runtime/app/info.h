@@ -27,7 +27,7 @@ typedef struct {
 } HcInfoParameter;
 
 typedef struct {
-    const char *model;
+    const char *model, *precision;
     const HcInfoConstant *constants;
     const HcInfoSite *sites;
     const HcInfoParameter *parameters;

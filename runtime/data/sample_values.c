@@ -146,7 +146,8 @@ static HcStatus check_real(const HcSamples *s, const HcSampleFill *fill, int64_t
         return HC_OK;
     if (isfinite(v))
         return bad_value(s, fill, row, k, v,
-                         "which f32 cannot hold (at most 3.4e38): scale it, or use --f64", error);
+                         "which f32 cannot hold (at most 3.4e38): scale it, or use --precision f64",
+                         error);
     return not_finite(s, fill, row, error);
 }
 
@@ -245,7 +246,7 @@ static HcStatus check_digits(const HcSamples *s, const HcSampleFill *fill, const
         if (r.high[k] > r.low[k] && r.high[k] - r.low[k] < ldexp(10, exponent - 23))
             status = too_alike(s, fill, k, &r,
                                "which f32 cannot tell apart: take a number off, scale it, "
-                               "standardise it, or use --f64",
+                               "standardise it, or use --precision f64",
                                error);
     }
     free(r.low);

@@ -96,6 +96,23 @@ static HcStatus read_parameters(HcPlanReader *r, const json_t *root) {
     return HC_OK;
 }
 
+/* A manifest of before there was a choice has elements alone. */
+static HcStatus read_precision(HcPlanReader *r, const json_t *root) {
+    HcPlan *plan = r->plan;
+    const json_t *word = json_object_get(root, "precision");
+    const bool wide = plan->element_size == 8;
+    plan->precision = wide ? HC_PRECISION_F64 : HC_PRECISION_F32;
+    if (!word)
+        return HC_OK;
+    plan->precision =
+        json_is_string(word) ? hc_precision_named(json_string_value(word)) : HC_PRECISION_COUNT;
+    if (plan->precision == HC_PRECISION_COUNT)
+        return hc_plan_bad(r, "unknown precision");
+    return (plan->precision == HC_PRECISION_F64) == wide
+               ? HC_OK
+               : hc_plan_bad(r, "elements of another size than its precision's");
+}
+
 static HcStatus read_inputs(HcPlanReader *r, const json_t *root) {
     HcPlan *plan = r->plan;
     const json_t *array = json_object_get(root, "inputs");
@@ -382,6 +399,7 @@ static HcStatus read_root(HcPlanReader *r, const HcModel *model, const json_t *r
     if (format != HC_MANIFEST_FORMAT)
         return other_version(r->error, "format", format, HC_MANIFEST_FORMAT);
     TRY(hc_field_text(r, root, "model", &plan->model));
+    TRY(read_precision(r, root));
     const json_t *space = json_object_get(root, "space");
     if (json_is_object(space)) {
         TRY(hc_field_text(r, space, "name", &plan->space));

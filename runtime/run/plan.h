@@ -3,6 +3,7 @@
 #ifndef HC_PLAN_H
 #define HC_PLAN_H
 
+#include "abi/precision.h"
 #include "abi/settings.h"
 #include "runtime/files/error.h"
 #include <jansson.h>
@@ -240,7 +241,9 @@ typedef struct {
 typedef struct {
     json_t *json;
     const char *model;
-    uint32_t element_size; /* of what the model computes with, and of all parameters */
+    HcPrecision precision;
+    uint32_t
+        element_size; /* of real values where their buffers do not say, and of all parameters */
     const char *space;
     int64_t max_positions; /* 0: no position space */
     int32_t space_rank;    /* 2: a grid */
@@ -282,7 +285,7 @@ typedef struct {
     HcRecipe recipe;
 } HcPlan;
 
-/* What the model computes with. */
+/* What its real values are in the hands of callers, and in most of its memory. */
 static inline HcElement hc_plan_real(const HcPlan *plan) {
     return plan->element_size == 8 ? HC_ELEMENT_F64 : HC_ELEMENT_F32;
 }

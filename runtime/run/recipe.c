@@ -51,7 +51,16 @@ static void list_names(const HcRecipe *recipe, const char *group, char *text, si
                 (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", rules[k].name);
 }
 
+/* What code and moments were made for. */
+static bool is_fixed(const char *key) {
+    return strcmp(key, "optimizer") == 0 || strcmp(key, "schedule") == 0 ||
+           strcmp(key, "precision") == 0;
+}
+
 static HcStatus unknown_key(const HcRecipe *recipe, const char *key, HcError *error) {
+    if (is_fixed(key))
+        return hc_fail(error, HC_ERROR_ARGUMENT,
+                       "train.%s: the %s of a model is fixed when it is compiled", key, key);
     const char *taken[N_RULES];
     for (int k = 0; k < N_RULES; k++)
         taken[k] = applies(recipe, &rules[k]) && hc_setting_stands_alone(rules[k].name)

@@ -82,7 +82,7 @@ static void add_source(json_t **to, const json_t *hcc) {
 }
 
 json_t *hc_run_settings(const json_t *config) {
-    static const char *const plain[] = {"element", "from", "threads", "blas_core"};
+    static const char *const plain[] = {"precision", "from", "threads", "blas_core"};
     const json_t *hcc = json_object_get(config, "hcc");
     json_t *settings = json_object(), *all = json_object();
     add(&settings, "model", json_object_get(config, "model"));

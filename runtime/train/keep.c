@@ -94,7 +94,8 @@ HcStatus trainer_load(Trainer *t, const char *checkpoint) {
     if (status == HC_OK && says.other_build && t->options->progress)
         fprintf(t->options->progress,
                 "warning: the run was made by a model that was compiled otherwise (another hcc, "
-                "another processor or --cpu): from here on results may be rounded differently\n");
+                "another processor, --cpu or --precision): from here on results may be rounded "
+                "differently\n");
     json_decref(note);
     free(says.note);
     return status;

@@ -82,14 +82,17 @@ static HcStatus remove_results(const Trainer *t) {
     return status;
 }
 
-/* The recipe that it goes on with, in place of the one it began with. */
+/* The recipe and the precision that it goes on with, in place of those it began with. */
 static HcStatus update_config(Trainer *t) {
-    json_t *recipe = hc_recipe_json(&t->context->recipe);
-    if (recipe && json_equal(recipe, json_object_get(t->config, "recipe"))) {
-        json_decref(recipe);
+    json_t *now = json_object();
+    hc_json_set(&now, "recipe", hc_recipe_json(&t->context->recipe));
+    hc_json_set(&now, "precision", json_string(hc_precision_word(t->context->plan.precision)));
+    const bool same =
+        now && json_equal(json_object_get(now, "recipe"), json_object_get(t->config, "recipe")) &&
+        json_equal(json_object_get(now, "precision"), json_object_get(t->config, "precision"));
+    hc_json_update(&t->config, now);
+    if (same)
         return HC_OK;
-    }
-    hc_json_set(&t->config, "recipe", recipe);
     return hc_run_json(&t->run, "config.json", t->config, t->error);
 }
 

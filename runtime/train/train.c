@@ -27,9 +27,10 @@ static HcStatus write_config(Trainer *t) {
     const HcContext *c = t->context;
     json_t *config = json_object();
     hc_json_set(&config, "format", json_integer(1));
-    static const char *const members[] = {"model", "element", "cpu", "space", "constants"};
+    static const char *const members[] = {"model", "cpu", "space", "constants"};
     for (size_t k = 0; k < sizeof members / sizeof members[0]; k++)
         copy_member(&config, c->plan.json, members[k]);
+    hc_json_set(&config, "precision", json_string(hc_precision_word(c->plan.precision)));
     hc_json_set(&config, "recipe", hc_recipe_json(&c->recipe));
     hc_json_set(&config, "parameters", json_integer(t->result->parameters));
     json_t *data = hc_data_json(&t->data);

@@ -43,6 +43,8 @@ void hc_warn_other_machine(const json_t *config, const HcContext *c, const char 
         return;
     const json_t *was = json_object_get(config, "cpu"), *is = json_object_get(c->plan.json, "cpu");
     const json_t *was_name = json_object_get(was, "name"), *is_name = json_object_get(is, "name");
+    warn_of("--precision", json_string_value(json_object_get(config, "precision")),
+            hc_precision_word(c->plan.precision), now, to);
     warn_of("OpenBLAS's kernels for", json_string_value(json_object_get(config, "blas_core")),
             c->exec.blas.core, now, to);
     warn_of("code for", json_string_value(was_name), json_string_value(is_name), now, to);

@@ -253,9 +253,9 @@ class Training(harness.TestCase):
                  "train.lr": self.RATE, "train.warmup": self.WARMUP, "train.eval_every": 0, **sizes}
         settings = [w for k, v in words.items() for w in ("--set", f"{k}={v}")]
         path = os.path.join(harness.ROOT, "examples", example)
-        self.expect(harness.hcc("train", path, "--data", self.folder, "--f64", "--out",
+        self.expect(harness.hcc("train", path, "--data", self.folder, "--precision", "f64", "--out",
                                 self.path("run"), "--batch-log", self.path("batches"), *settings))
-        self.expect(harness.hcc("build", path, "-o", self.path("m.so"), "--f64", *settings))
+        self.expect(harness.hcc("build", path, "-o", self.path("m.so"), "--precision", "f64", *settings))
         with open(self.path("run/log.jsonl"), encoding="utf-8") as log:
             self.found = [json.loads(line)["loss"] for line in log]
         with open(self.path("run/summary.json"), encoding="utf-8") as file:

@@ -188,7 +188,7 @@ def settings(**constants):
 def build(path, *arguments, file=SHAKESPEARE, f64=False, **constants):
     """Builds the shared library `path` and returns it; AssertionError with hcc's words otherwise."""
     result = harness.hcc("build", file, "-o", path, *settings(**constants), *arguments,
-                         *(["--f64"] if f64 else []))
+                         *(["--precision", "f64"] if f64 else []))
     if result.code:
         raise AssertionError(f"hcc build: {result!r}")
     return path

@@ -150,7 +150,7 @@ class Sampling(harness.TestCase):
         for name, text in harness.share(list(texts()), 35, 25):
             file = self.write("text.hc", text)
             self.expect(harness.hcc("train", file, "--data", data, "--out", self.path("run"), "--force",
-                                    "--f64", "--quiet", "--seed", "5"))
+                                    "--precision", "f64", "--quiet", "--seed", "5"))
             words = ["sample", self.path("run"), "--length", "60", "--prompt", "a text"]
             whole = self.expect(harness.hcc(*words, "--recompute")).out
             for threads in ("1", "2"):

@@ -155,9 +155,9 @@ def prepare(hcc, folder, models):
     write(folder, "tokenizer.json", json.dumps(made))
     for name in models:
         write(folder, f"{name}.hc", TEXTS[name])
-        command(hcc, folder, "build", f"{name}.hc", "-o", f"{name}.so", *(["--f64"] if name == "rows" else []))
+        command(hcc, folder, "build", f"{name}.hc", "-o", f"{name}.so", *(["--precision", "f64"] if name == "rows" else []))
         command(hcc, folder, "train", f"{name}.hc", "--out", f"{name}.run", "--threads", "1",
-                *[word for d in GIVEN[name] for word in ("--data", d)], *(["--f64"] if name == "rows" else []))
+                *[word for d in GIVEN[name] for word in ("--data", d)], *(["--precision", "f64"] if name == "rows" else []))
 
 
 # --- kinds: (what is asked of the tester, its words, statuses that are right) -------------------------------------

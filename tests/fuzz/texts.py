@@ -265,7 +265,7 @@ def attempt(hcc, seed, text, folder):
     path = os.path.join(folder, "text.hc")
     with open(path, "wb") as file:
         file.write(text)
-    forms = [[], [], ["--f64"], ["-O0"], ["-O0", "--f64"], ["--cpu", "baseline"], ["--cpu", "x86-64-v4"]]
+    forms = [[], [], ["--precision", "f64"], ["-O0"], ["-O0", "--precision", "f64"], ["--cpu", "baseline"], ["--cpu", "x86-64-v4"]]
     commands = [["check", "text.hc"], ["emit", "text.hc", "--stage", "nests", *draw.choice(forms)]]
     if is_small(text):
         commands += [[["build", "text.hc", "-o", "text.so", "--force"], ["gradcheck", "text.hc"],

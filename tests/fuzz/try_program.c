@@ -237,12 +237,13 @@ static int code_least(Trial *t, CompileOptions *options) {
     options->memory = 1;
     CompileRun run = code_begin(t, options);
     const CompileStatus status = compile_to(&run, PASS_MEMORY);
+    const HcPrecision precision = compile_precision(&run);
     const bool planned = status == COMPILE_RESOURCES && run.plan && run.plan->replays.least;
     const int code = planned ? EXIT_OK : pipeline_status(&t->d, &run, status);
     compile_end(&run);
-    const PlanStep step = memory_step(t->network, 0, options->f64);
+    const PlanStep step = memory_step(t->network, 0, precision);
     options->memory =
-        memory_fixed(t->network, step, options->f64) + (planned ? run.plan->replays.least : 0);
+        memory_fixed(t->network, step, precision) + (planned ? run.plan->replays.least : 0);
     return code;
 }
 
@@ -261,7 +262,7 @@ static int code_compile(Trial *t, CompileRun *run) {
 /* An exit code; 0 with code->jit NULL: this machine cannot run it. */
 static int code_make(Trial *t, const Form *form, Code *code) {
     CompileOptions options = {.machine = {.cpu = form->cpu, .opt_level = form->opt_level},
-                              .f64 = form->f64,
+                              .precision = {form->f64, HC_PRECISION_F64},
                               .plain = !form->fuse};
     *code = (Code){.form = *form};
     int made = form->least ? code_least(t, &options) : EXIT_OK;

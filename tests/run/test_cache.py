@@ -59,7 +59,7 @@ class Cache(harness.TestCase):
         kernels = self.use("--cpu", "x86-64-v2")[1]
         self.assertEqual(self.use("--cpu", "baseline")[0], 0)
         self.assertEqual(self.use("--cpu", "baseline", "-O1")[0], 0)
-        self.assertEqual(self.use("--cpu", "baseline", "--f64")[0], 0)
+        self.assertEqual(self.use("--cpu", "baseline", "--precision", "f64")[0], 0)
         self.assertEqual(self.use("--cpu", "x86-64-v2"), (kernels, 0))
 
     def test_built_files_are_the_same(self):
@@ -142,7 +142,7 @@ class Cache(harness.TestCase):
             return {path: (os.stat(path).st_size + 4095) // 4096 * 4096 for path in self.entries()}
 
         def fill(width, places):
-            self.use("--set", f"d={width}", "--set", "wiring=mhc", "--f64", command=LARGER, **places)
+            self.use("--set", f"d={width}", "--set", "wiring=mhc", "--precision", "f64", command=LARGER, **places)
             return kept()
 
         most = -(-sum(fill(32, self.places).values()) // (1 << 20))  # MiB: one, or what one needs

@@ -25,10 +25,10 @@ class Runs(harness.TestCase):
                   "steps": more.pop("steps", 4), "seed": seed, "eval_every": 2}
         data = {"files": ["train=/somewhere/text.txt"], "files_xxh3": ["0123456789abcdef"], "bytes": 100,
                 "train_bytes": 90, "held_out_bytes": 10, "xxh3": more.pop("data", "0123456789abcdef")}
-        return {"format": 1, "model": "m", "element": "f32", "cpu": {"name": "generic"},
+        return {"format": 1, "model": "m", "precision": "f32", "cpu": {"name": "generic"},
                 "space": {"name": "t", "maximum": POSITIONS, "extents": [POSITIONS]}, "constants": constants,
                 "recipe": recipe, "parameters": 1000, "data": data, "threads": 2, "blas_core": "Prescott",
-                "hcc": {"version": "0.1.0", "file": "m.hc", "text": "model m {}", "set": [], "f64": False,
+                "hcc": {"version": "0.1.0", "file": "m.hc", "text": "model m {}", "set": [],
                         "memory": 0}, **more}
 
     def run_folder(self, name, losses, seconds=1.0, ended=True, **settings):
@@ -135,13 +135,13 @@ class Compare(Runs):
     def test_only_runs_that_differ_in_the_seed_alone_are_averaged(self):
         base = {"wiring": "mhc"}
         for name, settings in (("a", {}), ("threads", {"threads": 1}), ("core", {"blas_core": "Haswell"}),
-                               ("element", {"element": "f64"}), ("data", {"data": "ffff456789abcdef"}),
+                               ("precision", {"precision": "f64"}), ("data", {"data": "ffff456789abcdef"}),
                                ("from", {"from": "other"}), ("lr", {"lr": 0.0003}),
                                ("text", {"hcc": {"version": "0.1.0", "file": "m.hc", "text": "model m { }"}})):
             self.run_folder(name, [3.0], **{**base, **settings})
         said = self.compare(self.folder)
         self.assertEqual(len(said["groups"]), 8)
-        self.assertEqual(set(said["differ"]), {"threads", "blas_core", "element", "data", "from", "train.lr", "source",
+        self.assertEqual(set(said["differ"]), {"threads", "blas_core", "precision", "data", "from", "train.lr", "source",
                                                "memory"})
         self.assertIn("0.0003", {group["settings"]["train.lr"] for group in said["groups"]})
         text = self.expect(hcc("compare", self.folder)).out

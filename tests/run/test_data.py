@@ -70,7 +70,7 @@ def idx(code, dims, values):
 class Data(harness.TestCase):
     def train(self, text, *arguments, code=0, out="run"):
         path = self.write("model.hc", text)
-        result = hcc("train", path, "--out", self.path(out), "--force", "--f64", "--batch-log",
+        result = hcc("train", path, "--out", self.path(out), "--force", "--precision", "f64", "--batch-log",
                      self.path("batches"), *arguments, cwd=self.folder)
         return self.expect(result, code)
 
@@ -486,7 +486,7 @@ class Tables(Data):
         rows = self.rows()
         self.write_rows(rows)
         self.train(line_text(settings="held_out = 0.35;"))
-        self.expect(hcc("build", self.path("model.hc"), "-o", self.path("line.so"), "--f64"))
+        self.expect(hcc("build", self.path("model.hc"), "-o", self.path("line.so"), "--precision", "f64"))
         order = self.batches()
         with library.Model(self.path("line.so"), samples=3) as model:
             model.init(1)
@@ -526,7 +526,7 @@ class Tables(Data):
         self.write_rows(rows)
         self.train(line_text(settings="held_out = 0.35;"))
         program = self.path("program")
-        self.expect(hcc("build", self.path("model.hc"), "-o", program, "--f64"))
+        self.expect(hcc("build", self.path("model.hc"), "-o", program, "--precision", "f64"))
         self.expect(harness.run([program, "train", "--data", "line.csv", "--out", "own"],
                                 cwd=self.folder))
         self.assertEqual(self.losses("own"), self.losses())

@@ -262,7 +262,7 @@ class Examples(harness.TestCase):
         backward passes give is that of the loss."""
         library, program = self.path("mhc.so"), self.path("connection")
         self.expect(hcc("build", self.write("own.hc", GROWING), "--connection", "gathered", "--prefix", "mhc", "--set",
-                        "d=24", "--set", "sites=3", "--f64", *QUICK, "-o", library))
+                        "d=24", "--set", "sites=3", "--precision", "f64", *QUICK, "-o", library))
         self.expect(harness.run(["cc", "-Wall", "-Wextra", "-Werror", "-DREAL=double", "-I", self.folder,
                                  "examples/embed/connection.c", library, *sanitize(), "-lm", "-o", program]))
         said = dict(line.split() for line in self.expect(harness.run([program])).out.splitlines())

@@ -74,7 +74,7 @@ class Inspect(harness.TestCase):
     def test_dynamic_maps_are_means_over_data(self):
         site = self.inspect(self.model, "--maps", "--set", "wiring=mhc")["sites"][0]
         self.assertIn("depends on the data", site["mix"]["why"])
-        given = ("--maps", "--set", "wiring=mhc", "--data", self.text, "--f64", "--batches", "3")
+        given = ("--maps", "--set", "wiring=mhc", "--data", self.text, "--precision", "f64", "--batches", "3")
         found = self.inspect(self.model, *given)
         self.assertEqual((found["part"], found["samples"]), ("held_out", 6))
         mix = found["sites"][1]["mix"]

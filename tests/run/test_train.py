@@ -94,11 +94,11 @@ class Train(Trained):
         self.assertNotEqual(first, losses(self.train("two", "--seed", "2")))
 
     def test_f64_and_unoptimised_code_agree(self):
-        reference = losses(self.train("f64", "--f64"))
-        for name, arguments in [("f32", []), ("plain", ["--f64", "-O0"])]:
+        reference = losses(self.train("f64", "--precision", "f64"))
+        for name, arguments in [("f32", []), ("plain", ["--precision", "f64", "-O0"])]:
             with self.subTest(name):
                 found = losses(self.train(name, *arguments))
-                tolerance = 1e-10 if "--f64" in arguments else 1e-4
+                tolerance = 1e-10 if "f64" in arguments else 1e-4
                 for a, b in zip(found, reference):
                     self.assertAlmostEqual(a, b, delta=tolerance)
 

@@ -55,7 +55,7 @@ static void compare(const Case *c, const char *what, const TirProgram *p, const 
 
 static void run_form(Case *c, TirProgram *p, const Form *form) {
     CompileOptions options = {.machine = {.cpu = form->cpu, .opt_level = form->opt_level},
-                              .f64 = form->f64,
+                              .precision = {form->f64, HC_PRECISION_F64},
                               .plain = !form->fuse,
                               .load = !form->recompute,
                               .memory = form->little ? 1 : 0};

@@ -35,9 +35,10 @@ static inline Plan *case_plan(Case *c, TirProgram *p, const CompileOptions *opti
 
 /* Bytes of a step beside its plan's. */
 static inline uint64_t case_fixed(Case *c, TirProgram *p, bool f64) {
-    const CompileOptions options = {.f64 = f64};
+    const HcPrecision precision = f64 ? HC_PRECISION_F64 : HC_PRECISION_F32;
+    const CompileOptions options = {.precision = {true, precision}};
     const CompileRun run = case_run(c, p, &options);
-    return memory_fixed(run.network, memory_step(run.network, 0, f64), f64);
+    return memory_fixed(run.network, memory_step(run.network, 0, precision), precision);
 }
 
 static inline int case_setup(void **state) {

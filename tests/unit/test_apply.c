@@ -110,7 +110,7 @@ static Program compile(Case *c, uint32_t d, bool f64, bool across) {
     pass_grad(c->p);
     Program p = {.c = c, .f64 = f64};
     p.p = pass_dce(pass_canon(pass_dce(c->p)));
-    CompileOptions options = {.f64 = f64, .machine = {.opt_level = 3}};
+    CompileOptions options = {.precision = {f64, HC_PRECISION_F64}, .machine = {.opt_level = 3}};
 #ifdef __SANITIZE_THREAD__
     options.machine.sanitizer = SANITIZER_THREAD;
 #endif

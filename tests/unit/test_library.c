@@ -65,7 +65,7 @@ static void test_options_reach_the_compiler(void **state) {
     (void)state;
     static const char *const set[] = {"d=65", "train.batch=4"};
     const HccOptions options = {.size = sizeof options,
-                                .f64 = 1,
+                                .precision = "f64",
                                 .model = "line",
                                 .set = set,
                                 .n_set = 2,
@@ -146,6 +146,8 @@ static void test_options_are_refused(void **state) {
     static const char *const unknown[] = {"dd=3"}, *const bare[] = {"d"}, *const none[] = {NULL};
     HccOptions options = {.size = sizeof options, .cpu = "skylke"};
     refused(compiled(line, &options), HCC_ERROR_ARGUMENT, "did you mean 'skylake'?");
+    options = (HccOptions){.size = sizeof options, .precision = "fp16"};
+    refused(compiled(line, &options), HCC_ERROR_ARGUMENT, "f32, bf16 or f64, not 'fp16'");
     options = (HccOptions){.size = sizeof options, .memory = 1};
     refused(compiled(line, &options), HCC_ERROR_MEMORY, "a step takes at least");
     options = (HccOptions){.size = sizeof options, .model = "lines"};
@@ -156,7 +158,7 @@ static void test_options_are_refused(void **state) {
     refused(compiled(line, &options), HCC_ERROR_ARGUMENT, "a setting is KEY=VALUE, not 'd'");
     options.set = none;
     refused(compiled(line, &options), HCC_ERROR_ARGUMENT, "a setting is KEY=VALUE, not ''");
-    options = (HccOptions){.f64 = 1};
+    options = (HccOptions){.memory = 1};
     refused(compiled(line, &options), HCC_ERROR_ARGUMENT, "HccOptions.size is not set");
     options = (HccOptions){.size = sizeof options + 8};
     refused(compiled(line, &options), HCC_ERROR_ARGUMENT, "this libhcc knows options of");

@@ -14,7 +14,8 @@ static void check_places(Case *c, TirProgram *p) {
     const ScheduleOptions machines[] = {{.real_bytes = 8, .machine = machine_of(32, 16)},
                                         {.real_bytes = 4, .machine = machine_of(64, 32)}};
     for (uint32_t m = 0; m < sizeof machines / sizeof *machines; m++) {
-        const CompileOptions options = {.f64 = machines[m].real_bytes == 8};
+        const CompileOptions options = {
+            .precision = {machines[m].real_bytes == 8, HC_PRECISION_F64}};
         const Plan *plan = case_plan(c, p, &options);
         Schedule **schedules = schedule_create(plan, &machines[m]);
         NestKernel **kernels = lower_kernels(plan, schedules);

@@ -162,7 +162,7 @@ static Traffic traffic(Case *c, uint32_t sites) {
     tir_add_output(c->p, TIR_OUT_LOSS, "loss", 0, case_weigh(c, last));
     pass_grad(c->p);
     TirProgram *p = pass_dce(pass_canon(pass_dce(c->p)));
-    const CompileOptions options = {.f64 = false};
+    const CompileOptions options = {0};
     const Plan *plan = case_plan(c, p, &options);
     if (getenv("HCC_TEST_VERBOSE") && sites == 12)
         plan_print(plan, stderr);

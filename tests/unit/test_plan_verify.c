@@ -33,7 +33,7 @@ static TirProgram *network(Case *c) {
 
 /* Up to a pass. */
 static Plan *planned_as(Case *c, PassId last, bool plain) {
-    const CompileOptions options = {.f64 = true, .plain = plain};
+    const CompileOptions options = {.precision = {true, HC_PRECISION_F64}, .plain = plain};
     CompileRun run = case_run(c, network(c), &options);
     case_passed(&run, compile_to(&run, last));
     compile_end(&run);
@@ -263,7 +263,7 @@ static uint32_t count_kept(const Plan *plan, const bool *kept) {
 /* What later positions read has memory of its own, and it is found when it has not. */
 static void test_kept(void **state) {
     Case *c = *state;
-    const CompileOptions options = {.f64 = true};
+    const CompileOptions options = {.precision = {true, HC_PRECISION_F64}};
     CompileRun run = case_run(c, text_network(c), &options);
     case_passed(&run, compile_to(&run, PASS_EXTEND));
     Plan *plan = run.plan;

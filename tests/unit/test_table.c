@@ -361,7 +361,7 @@ static void numbers_must_be_there_in_the_model_s_precision(void **state) {
         {"1,0\n3.4e38,0\n", 1, 4, NULL},
         {"x,y\n1,0\n\n-3.5e38,0\n", 1, 4,
          "line 4: `a` would be -3.5e+38, which f32 cannot hold (at "
-         "most 3.4e38): scale it, or use --f64 (column 1, `x`)"},
+         "most 3.4e38): scale it, or use --precision f64 (column 1, `x`)"},
         {"1,0\n1e10,0\n", 1e30, 4, "line 2: `a` would be 1e+40"},
         {"1,0\n1e300,0\n", 1e30, 8, "line 2: a value for `a` is not finite"},
         {"1700000000,0\n1700000000,0\n1700000001,0\n", 1, 4,

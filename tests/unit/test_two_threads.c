@@ -71,7 +71,7 @@ static CompileRun begun(Compilation *c, const char *text, const CompileOptions *
 static Outcome outcome(const char *text, int time) {
     Outcome came = {0};
     Compilation *c = compilation_create();
-    const CompileOptions options = {.f64 = time & 1};
+    const CompileOptions options = {.precision = {time & 1, HC_PRECISION_F64}};
     CompileRun run = begun(c, text, &options);
     came.checked = compile_to(&run, PASS_SEMA);
     came.errors = diag_error_count(c->diagnostics);

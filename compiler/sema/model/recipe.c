@@ -22,7 +22,8 @@ static const HcSettingRule rules[] = {HC_SETTINGS(ROW)};
 enum { N_RULES = sizeof rules / sizeof *rules };
 
 /* What is no number of the recipe. */
-static const char *const other_names[] = {"betas", "optimizer", "schedule", "held_out"};
+static const char *const other_names[] = {"betas", "optimizer", "schedule", "precision",
+                                          "held_out"};
 enum { N_OTHERS = sizeof other_names / sizeof *other_names };
 
 const char *const recipe_optimizers[OPTIMIZER_COUNT] = {
@@ -40,6 +41,36 @@ const char *const recipe_schedules[SCHEDULE_COUNT] = {
 #include "abi/words.def"
 };
 
+const char *const recipe_precisions[HC_PRECISION_COUNT] = {
+#define HC_PRECISION(ident, text, real) [HC_PRECISION_##ident] = text,
+#include "abi/words.def"
+};
+
+/* A name out of several, which may take parameters: the rules whose group it is. */
+typedef enum { CHOICE_OPTIMIZER, CHOICE_SCHEDULE, CHOICE_PRECISION, CHOICE_COUNT } Choice;
+static const struct {
+    const char *group, *example;
+    const char *const *names;
+    uint32_t count;
+} choices[CHOICE_COUNT] = {
+    [CHOICE_OPTIMIZER] = {"optimizer", "adamw(lr = 1e-3)", recipe_optimizers, OPTIMIZER_COUNT},
+    [CHOICE_SCHEDULE] = {"schedule", "cosine(warmup = 100, floor = 0.1)", recipe_schedules,
+                         SCHEDULE_COUNT},
+    [CHOICE_PRECISION] = {"precision", "bf16", recipe_precisions, HC_PRECISION_COUNT},
+};
+
+/* CHOICE_COUNT where the setting is a value. */
+static Choice choice_of(const char *name) {
+    int k = 0;
+    while (k < CHOICE_COUNT && strcmp(choices[k].group, name) != 0)
+        k++;
+    return (Choice)k;
+}
+
+static bool is_choice(const char *name) {
+    return choice_of(name) != CHOICE_COUNT;
+}
+
 typedef struct {
     Sema *s;
     Recipe *recipe;
@@ -49,9 +80,17 @@ typedef struct {
 
 /* The choice of the group. */
 static const char *chosen(const Setter *t, const char *group) {
-    return strcmp(group, "optimizer") == 0  ? recipe_optimizers[t->recipe->optimizer]
-           : strcmp(group, "schedule") == 0 ? recipe_schedules[t->recipe->schedule]
-                                            : "";
+    switch (choice_of(group)) {
+    case CHOICE_OPTIMIZER:
+        return recipe_optimizers[t->recipe->optimizer];
+    case CHOICE_SCHEDULE:
+        return recipe_schedules[t->recipe->schedule];
+    case CHOICE_PRECISION:
+        return recipe_precisions[t->recipe->precision];
+    case CHOICE_COUNT:
+        break;
+    }
+    return "";
 }
 
 static bool applies(const Setter *t, const HcSettingRule *rule) {
@@ -70,9 +109,8 @@ static const char *list_choices(Sema *s, const char *const *names, uint32_t coun
 
 /* Whom a value belongs to: all choices that one of its name's rows has. */
 static const char *list_owners(Sema *s, const HcSettingRule *rule) {
-    const bool optimizer = strcmp(rule->group, "optimizer") == 0;
-    const char *const *names = optimizer ? recipe_optimizers : recipe_schedules;
-    const uint32_t count = optimizer ? OPTIMIZER_COUNT : SCHEDULE_COUNT;
+    const char *const *names = choices[choice_of(rule->group)].names;
+    const uint32_t count = choices[choice_of(rule->group)].count;
     const char *owners[OPTIMIZER_COUNT + SCHEDULE_COUNT];
     uint32_t n = 0;
     for (uint32_t c = 0; c < count; c++) {
@@ -192,7 +230,7 @@ static void help_names(Setter *t, const char *name, const char *group, const cha
     if (near)
         sema_help(t->s, "did you mean `%s`?", near);
     else
-        sema_help(t->s, "%s: %s", before, text);
+        sema_help(t->s, "%s: %s", before, n ? text : "nothing");
 }
 
 /* False, with an error, for what the chosen optimiser or schedule has no use for. */
@@ -240,9 +278,10 @@ static const char *callee_name(const Expr *e) {
     return "";
 }
 
-/* Which of the names it is; -1 after an error. */
-static int choice_named(Sema *s, const Expr *e, const char *group, const char *const *names,
-                        uint32_t count, const char *example) {
+/* Which of its names it is; -1 after an error. */
+static int choice_named(Sema *s, const Expr *e, Choice choice) {
+    const char *const *names = choices[choice].names;
+    const uint32_t count = choices[choice].count;
     const char *name = callee_name(e);
     for (uint32_t k = 0; k < count; k++)
         if (strcmp(name, names[k]) == 0)
@@ -250,32 +289,27 @@ static int choice_named(Sema *s, const Expr *e, const char *group, const char *c
     if (e->kind == EXPR_ERROR)
         return -1;
     const char *near = nearest_name(name, names, count);
-    sema_error(s, DIAG_SETTING_VALUE, e->span, "the %s is %s", group,
+    sema_error(s, DIAG_SETTING_VALUE, e->span, "the %s is %s", choices[choice].group,
                list_choices(s, names, count, "or"));
     if (near)
         sema_help(s, "did you mean `%s`?", near);
     else
-        sema_help(s, "for instance `%s`", example);
+        sema_help(s, "for instance `%s`", choices[choice].example);
     return -1;
-}
-
-static bool is_choice(const char *name) {
-    return strcmp(name, "optimizer") == 0 || strcmp(name, "schedule") == 0;
 }
 
 /* `adamw(...)`: the choice of a group and parameters that it takes. */
 static void set_chosen(Setter *t, const char *group, const Expr *e) {
-    const bool optimizer = strcmp(group, "optimizer") == 0;
-    const int choice = optimizer ? choice_named(t->s, e, group, recipe_optimizers, OPTIMIZER_COUNT,
-                                                "adamw(lr = 1e-3)")
-                                 : choice_named(t->s, e, group, recipe_schedules, SCHEDULE_COUNT,
-                                                "cosine(warmup = 100, floor = 0.1)");
-    if (choice < 0)
+    const Choice choice = choice_of(group);
+    const int named = choice_named(t->s, e, choice);
+    if (named < 0)
         return;
-    if (optimizer)
-        t->recipe->optimizer = (OptimizerKind)choice;
+    if (choice == CHOICE_OPTIMIZER)
+        t->recipe->optimizer = (OptimizerKind)named;
+    else if (choice == CHOICE_SCHEDULE)
+        t->recipe->schedule = (ScheduleKind)named;
     else
-        t->recipe->schedule = (ScheduleKind)choice;
+        t->recipe->precision = (HcPrecision)named;
     for (uint32_t k = 0; e->kind == EXPR_CALL && k < e->call.arguments.count; k++)
         read_parameter(t, &e->call.arguments.at[k], group, k == 0);
 }

@@ -75,31 +75,36 @@ _FOLDED = ("H", "m", "o", "x")
 _making = threading.Lock()
 
 
+def precision(like: Tensor) -> str:
+    """What a program for it computes in."""
+    return "f64" if like.dtype == torch.float64 else "f32"
+
+
 @functools.lru_cache(maxsize=None)
 def _part(connections: tuple[Connection, ...], part: str, given: tuple[str, ...], results: tuple[str, ...],
-          f64: bool) -> Primitive:
+          precision: str) -> Primitive:
     first = connections[0]
-    program = compile_program(_source(connections), name=f"{first.text}.hc", f64=f64, site="trunk.s0", part=part or None,
+    program = compile_program(_source(connections), name=f"{first.text}.hc", precision=precision, site="trunk.s0", part=part or None,
                               given=given, results=results, apart=first.apart, beside=part == "read")
     return Primitive(program, folded=_FOLDED if first.apart else ())
 
 
 @functools.lru_cache(maxsize=None)
-def _function(text: str, model: str, results: tuple[str, ...], f64: bool) -> Primitive:
-    return Primitive(compile_program(_text(text) + model, name=f"{text}.hc", f64=f64, results=results))
+def _function(text: str, model: str, results: tuple[str, ...], precision: str) -> Primitive:
+    return Primitive(compile_program(_text(text) + model, name=f"{text}.hc", precision=precision, results=results))
 
 
 def primitive(connections: tuple[Connection, ...], part: str = "", given: tuple[str, ...] = (),
-              results: tuple[str, ...] = (), f64: bool = False) -> Primitive:
+              results: tuple[str, ...] = (), precision: str = "f32") -> Primitive:
     """The program of a connection's part, or of what leads from `given` to `results`."""
     with _making:  # a program is made once, and others wait for it
-        return _part(connections, part, given, results, f64)
+        return _part(connections, part, given, results, precision)
 
 
-def function(text: str, model: str, results: tuple[str, ...], f64: bool = False) -> Primitive:
+def function(text: str, model: str, results: tuple[str, ...], precision: str = "f32") -> Primitive:
     """The program of a model's named values, which uses definitions of a text."""
     with _making:
-        return _function(text, model, results, f64)
+        return _function(text, model, results, precision)
 
 
 def run(made: Primitive, values: Mapping[str, Tensor], parameters: Mapping[str, Tensor],

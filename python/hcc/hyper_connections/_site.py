@@ -169,7 +169,7 @@ class Site(WrapsBranch):
 
     def _read(self, like: Tensor) -> tuple[dict[str, Any], Tensor]:
         """What the read gives, and the states for the write."""
-        made = _parts.primitive((self._connection(like),), part="read", f64=like.dtype == torch.float64)
+        made = _parts.primitive((self._connection(like),), part="read", precision=_parts.precision(like))
         return _parts.read(made, self._streams(like), self._named(), self._lists)
 
     @property
@@ -262,7 +262,7 @@ class Site(WrapsBranch):
         if pair[0].text != pair[1].text or pair[0][2:] != pair[1][2:]:
             return None
         write.check()
-        made = _parts.primitive(pair, part="turn", f64=like.dtype == torch.float64)
+        made = _parts.primitive(pair, part="turn", precision=_parts.precision(like))
         named = {f"write.{k}": p for k, p in write.site._named().items()}
         named |= {f"read.{k}": p for k, p in self._named().items()}
         found = _parts.run(made, {"H": write.states, "y": write.y, **write.kept}, named)

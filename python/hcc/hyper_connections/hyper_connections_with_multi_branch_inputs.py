@@ -116,7 +116,7 @@ class HyperConnections(Site):
 
     def _read(self, residuals: Tensor) -> tuple[dict[str, Any], Tensor]:
         made = _parts.primitive((self._connection(self._last(residuals)),), part="read",
-                                f64=residuals.dtype == torch.float64)
+                                precision=_parts.precision(residuals))
         return _parts.read(made, self._streams(residuals), self._named(), self._lists)
 
     def _last(self, residuals: Tensor) -> Tensor:

@@ -68,7 +68,7 @@ class _Pool:
             raise NotImplementedError("channel_first with additional_input_paths: the package fails on it")
         connection = _parts.Connection("input_streams", f"pooled_input(n = {site.num_residual_streams}, act = {site._act})",
                                        streams.shape[-1])
-        made = _parts.primitive((connection,), given=("H",), results=("x",), f64=streams.dtype == torch.float64)
+        made = _parts.primitive((connection,), given=("H",), results=("x",), precision=_parts.precision(streams))
         named = {"gamma": site.additional_norms[self.number].gamma, "proj": proj.proj.weight, "scale": proj.scale,
                  "static_input": site.additional_static_input[self.number]}
         found = _parts.run(made, {"H": streams.unsqueeze(1) if streams.dim() == 2 else streams}, named)["x"]

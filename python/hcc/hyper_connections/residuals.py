@@ -22,7 +22,7 @@ class CompiledResidual(nn.Module):
     def _write(self, x: Tensor, residual: Tensor) -> Tensor:
         x, residual = torch.broadcast_tensors(x, residual)
         connection = self._connection(residual)
-        made = _parts.primitive((connection,), given=("h", "y"), results=("h",), f64=residual.dtype == torch.float64)
+        made = _parts.primitive((connection,), given=("h", "y"), results=("h",), precision=_parts.precision(residual))
         values = {"h": self._rows(residual, connection), "y": self._rows(x, connection)}
         return _parts.run(made, values, self._named())["h"].reshape(residual.shape)
 

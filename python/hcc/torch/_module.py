@@ -98,7 +98,7 @@ class Module(nn.Module):
 
 
 def compile(source: Source, *, results: Union[str, Sequence[str]] = (), given: Union[str, Sequence[str]] = (),
-            set: Optional[Mapping[str, Constant]] = None, model: Optional[str] = None, f64: bool = False,
+            set: Optional[Mapping[str, Constant]] = None, model: Optional[str] = None, precision: Optional[str] = None,
             cpu: Optional[str] = None, cache: bool = True, threads: int = 0, seed: Optional[int] = None,
             **constants: Constant) -> Module:
     """Compiles a `.hc` file, or text, to a module.
@@ -108,7 +108,7 @@ def compile(source: Source, *, results: Union[str, Sequence[str]] = (), given: U
     threads: that work in a call (0: as many as PyTorch uses); seed: of the initial values (None: from
     PyTorch's generator). The other arguments are those of `hcc.compile`.
     """
-    program = compile_program(source, results=results, given=given, set=set, model=model, f64=f64, cpu=cpu,
+    program = compile_program(source, results=results, given=given, set=set, model=model, precision=precision, cpu=cpu,
                               cache=cache, **constants)
     return Module(Primitive(program, threads=threads), seed)
 

@@ -423,7 +423,7 @@ def _flat(one: Argument, tensor: Tensor, dtype: torch.dtype) -> Tensor:
     elif tensor.dtype != dtype:
         if tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32):
             raise _errors.ArgumentError(f"the input '{one.name}' is {tensor.dtype}, and the program computes in {dtype}: "
-                                        "convert the one, or compile the other with f64=True")
+                                        "convert the one, or compile the other with precision='f64'")
         tensor = tensor.to(dtype)
     axes = tensor.dim() - len(one.dims)
     if axes < one.leading or (axes > one.leading and not one.by_position) or \
