@@ -46,8 +46,7 @@ static void add_branches(Exporting *x, const SiteInfo *info) {
         add(x, &x->cut.given, &(SiteValue){result_name(x, of, k), of->at[k].value, false}, false);
 }
 
-static void add_kept(Exporting *x, CutValueList *list, const SiteInfo *info) {
-    const TirIdVec kept = pass_kept(x->network, info, x->arena);
+static void add_kept(Exporting *x, CutValueList *list, TirIdVec kept) {
     for (uint32_t k = 0; k < kept.count; k++) {
         add(x, list, &(SiteValue){arena_printf(x->arena, "kept.%u", k), kept.at[k], false}, false);
         list->at[list->count - 1].apart = false;
@@ -114,14 +113,16 @@ static void cut_begin(Exporting *x, const SiteInfo *info) {
 static void cut_read(Exporting *x, const SiteInfo *info) {
     add_all(x, &x->cut.given, &info->states, x->e->beside);
     add_all(x, &x->cut.results, &info->reads, false);
-    add_kept(x, &x->cut.results, info);
+    add_kept(x, &x->cut.results, pass_kept(x->network, info, x->arena));
 }
 
 static void cut_write(Exporting *x, const SiteInfo *info) {
     add_all(x, &x->cut.given, &info->states, false);
-    add_kept(x, &x->cut.given, info);
+    add_kept(x, &x->cut.given, pass_kept(x->network, info, x->arena));
     add_branches(x, info);
     add_all(x, &x->cut.results, &info->written, false);
+    if (info->ended.count)
+        add_kept(x, &x->cut.results, pass_kept_to_end(x->network, info, x->arena));
 }
 
 static void cut_turn(Exporting *x, const SiteInfo *info, const SiteInfo *next) {
@@ -131,7 +132,7 @@ static void cut_turn(Exporting *x, const SiteInfo *info, const SiteInfo *next) {
     }
     cut_write(x, info);
     add_all(x, &x->cut.results, &next->reads, false);
-    add_kept(x, &x->cut.results, next);
+    add_kept(x, &x->cut.results, pass_kept(x->network, next, x->arena));
     name_params(x, info, "write.");
     name_params(x, next, "read.");
 }
@@ -142,6 +143,7 @@ static void cut_end(Exporting *x, const SiteInfo *info) {
         return;
     }
     add_all(x, &x->cut.given, &info->left, x->e->beside);
+    add_kept(x, &x->cut.given, pass_kept_to_end(x->network, info, x->arena));
     add_all(x, &x->cut.results, &info->ended, false);
 }
 
@@ -171,7 +173,7 @@ static void check_reach(Exporting *x, const SiteInfo *info, const SiteInfo *next
         if (live[id] && node->op == TIR_ARG && !stands_alone(x, next, id))
             x->wrong = arena_printf(x->arena,
                                     "the `%s` of `%s` takes more than is handed to it: it uses "
-                                    "what the site computed before, and cannot stand alone",
+                                    "what was computed before, and cannot stand alone",
                                     x->e->part, info->path);
     }
 }

@@ -9,10 +9,11 @@
  *
  *   begin   the trunk's input -> states              (the trunk's first site)
  *   read    states -> what the branches take, and what the write needs of it besides: kept.K
- *   write   states, kept.K, y -> states              (y.K where there are several branches)
+ *   write   states, kept.K, y -> states              (y.K where there are several branches); the
+ *           last of a trunk also gives what the end needs of it besides: kept.K
  *   turn    states, kept.K, y -> states, what the branches of the next site take, its kept.K:
  *           the write of a site and the read of the next
- *   end     states -> what the trunk gives           (the trunk's last site)
+ *   end     states, kept.K -> what the trunk gives   (the trunk's last site)
  *
  * A state has the same name before and after. Of one that grows every entry is a value, NAME.K, and
  * those that a part leaves as they are it does not give. Parameters are called as the connection

@@ -3,6 +3,7 @@
 #define HCC_DRIVER_BUILD_H
 
 #include "compile/compile.h"
+#include "compile/connection.h"
 #include "driver/driver.h"
 
 typedef enum { MAKE_EXECUTABLE, MAKE_SHARED, MAKE_OBJECT, MAKE_LLVM, MAKE_ASM } BuildForm;

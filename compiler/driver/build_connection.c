@@ -5,7 +5,6 @@
 #include "base/map.h"
 #include "base/text_stream.h"
 #include "driver/build.h"
-#include "driver/connection.h"
 #include "driver/pipeline.h"
 #include <string.h>
 

@@ -4,9 +4,6 @@
 
 #include "driver/driver.h"
 
-enum { CONNECTION_PARTS = 5 };
-extern const char *const connection_parts[CONNECTION_PARTS];
-
 /* The command's text: that of its file, or of a model around the connection, behind that of the
  * file if one was given. Says what is wrong. */
 ExitCode connection_or_file(Driver *d, uint32_t *file);

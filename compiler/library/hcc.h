@@ -55,6 +55,10 @@ typedef struct {
     int32_t streams_apart; /* 1: every stream is an input, or a result, of its own: NAME.0, ... */
     int32_t beside; /* 1: the gradients that states get by other ways are given, too, and added */
     int32_t maps;   /* 1: a program of the model's maps alone, for hcc_maps */
+    /* A connection as a trunk says it, "mhc(n = 4)", of the library or of the text (which may be
+     * ""): the text is then that of a model around it, whose constants are `d`, `sites`, `blocks`
+     * and `most` (positions), as `hcc build --connection` has it. NULL: the text's own model. */
+    const char *connection;
 } HccOptions;
 
 /* A compilation, whatever came of it. */

@@ -3,6 +3,7 @@
 #include "base/read_text.h"
 #include "base/text_stream.h"
 #include "compile/compile.h"
+#include "compile/connection.h"
 #include "library/hcc.h"
 #include <errno.h>
 #include <setjmp.h>
@@ -119,6 +120,13 @@ static HccStatus take_text(LibraryJob *job, uint32_t *file) {
     const HccStatus status = job->text ? HCC_OK : read_file(job);
     if (status != HCC_OK)
         return status;
+    if (job->options.connection) {
+        job->text =
+            connection_text(job->c->arena, job->options.connection, job->length ? job->text : NULL);
+        if (!job->text)
+            return refused(job, HCC_ERROR_ARGUMENT, "the connection does not begin with its name");
+        job->length = strlen(job->text);
+    }
     *file = source_add(job->c->sources, job->name, job->text, job->length);
     return *file ? HCC_OK : refused(job, HCC_ERROR_TEXT, "the text is too long");
 }

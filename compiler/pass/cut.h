@@ -39,5 +39,7 @@ void pass_upstream(TirProgram *p);
 /* Values that a site's write needs of what its read has computed, in order: those that are small,
  * or too dear to be made again of the states; `states` and `results` are arguments of the block. */
 TirIdVec pass_kept(const Network *network, const SiteInfo *info, Arena *arena);
+/* Values of the last site that the trunk's end needs besides the states as they are then. */
+TirIdVec pass_kept_to_end(const Network *network, const SiteInfo *info, Arena *arena);
 
 #endif

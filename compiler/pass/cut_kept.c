@@ -1,36 +1,41 @@
-/* What a site hands from its read to its write.
+/* What a site hands from its read to its write, and the last one of a trunk from its write to the
+ * end: what it needs of values made before.
  *
  * The write may make again of the states whatever it needs, but what was folded over features (the
  * coefficients of a dynamic connection) is small, and what a large product made is dear: both are
- * handed on. Everything else costs less to make again than to store and load. */
+ * handed on. Everything else costs less to make again than to store and load. The end has the
+ * states as they are then, of which nothing can be made again. */
 #include "pass/cut.h"
 
 enum { FEW = 64 }; /* terms of a sum that is cheap to make again for every feature */
 
 typedef struct {
     const TirBlock *block;
-    bool *by_result, *by_state, *seen;
-    uint64_t small; /* elements at most */
+    bool *later, *now; /* by value: it waits for what is given later; it is of the site */
+    bool *seen;
+    bool has_states; /* who is handed them has what the site found, too */
+    uint64_t small;  /* elements at most that are always handed on */
     TirIdVec kept, todo;
     Arena *arena;
 } Keeping;
 
 static bool among(const SiteValueList *list, TirId id) {
-    for (uint32_t k = 0; k < list->count; k++)
+    for (uint32_t k = 0; list && k < list->count; k++)
         if (list->at[k].value == id)
             return true;
     return false;
 }
 
 /* Other arguments than the site's own stand for what is there before it and after it: neither. */
-static void find_dependence(Keeping *k, const SiteInfo *info) {
+static void find_dependence(Keeping *k, const SiteValueList *later, const SiteValueList *now,
+                            const SiteValueList *and_now) {
     for (TirId id = 1; id < k->block->nodes.count; id++) {
         const TirNode *node = tir_node(k->block, id);
-        k->by_result[id] = among(&info->results, id);
-        k->by_state[id] = among(&info->states, id);
+        k->later[id] = among(later, id);
+        k->now[id] = among(now, id) || among(and_now, id);
         for (uint32_t i = 0; i < node->n_operands; i++) {
-            k->by_result[id] |= k->by_result[node->operands[i]];
-            k->by_state[id] |= k->by_state[node->operands[i]];
+            k->later[id] |= k->later[node->operands[i]];
+            k->now[id] |= k->now[node->operands[i]];
         }
     }
 }
@@ -59,16 +64,19 @@ static bool is_cheap(const Keeping *k, const TirNode *node) {
     }
 }
 
+static bool at_hand(const Keeping *k, TirId id) {
+    const bool leaf = tir_op_class(tir_node(k->block, id)->op) == TIR_CLASS_LEAF;
+    return !k->later[id] && (!k->now[id] || (leaf && k->has_states));
+}
+
 static void visit(Keeping *k, TirId id) {
     const TirNode *node = tir_node(k->block, id);
     if (k->seen[id])
         return;
     k->seen[id] = true;
-    const bool number = node->type.elem == TIR_REAL;
-    const bool leaf = tir_op_class(node->op) == TIR_CLASS_LEAF;
-    if (!k->by_result[id] && (leaf || !k->by_state[id]))
-        return; /* at hand */
-    if (!k->by_result[id] && number &&
+    if (at_hand(k, id))
+        return;
+    if (!k->later[id] && node->type.elem == TIR_REAL &&
         (tir_element_count(&node->type) <= k->small || !is_cheap(k, node))) {
         vec_push(k->arena, &k->kept, id);
         return;
@@ -77,30 +85,49 @@ static void visit(Keeping *k, TirId id) {
         vec_push(k->arena, &k->todo, node->operands[i]);
 }
 
+/* In the order in which they are made. */
+static void sort(TirIdVec *kept) {
+    for (uint32_t i = 1; i < kept->count; i++)
+        for (uint32_t j = i; j && kept->at[j - 1] > kept->at[j]; j--) {
+            const TirId swapped = kept->at[j];
+            kept->at[j] = kept->at[j - 1];
+            kept->at[j - 1] = swapped;
+        }
+}
+
+static Keeping keeping(const Network *network, Arena *arena) {
+    const uint32_t n = network->program->block->nodes.count;
+    return (Keeping){.block = network->program->block,
+                     .later = ARENA_ARRAY(arena, bool, n),
+                     .now = ARENA_ARRAY(arena, bool, n),
+                     .seen = ARENA_ARRAY(arena, bool, n),
+                     .arena = arena};
+}
+
+static TirIdVec keep(Keeping *k, const SiteValueList *wanted) {
+    for (uint32_t i = 0; i < wanted->count; i++)
+        vec_push(k->arena, &k->todo, wanted->at[i].value);
+    while (k->todo.count)
+        visit(k, k->todo.at[--k->todo.count]);
+    sort(&k->kept);
+    return k->kept;
+}
+
 TirIdVec pass_kept(const Network *network, const SiteInfo *info, Arena *arena) {
-    const TirBlock *block = network->program->block;
-    const uint32_t n = block->nodes.count;
-    Keeping k = {.block = block,
-                 .by_result = ARENA_ARRAY(arena, bool, n),
-                 .by_state = ARENA_ARRAY(arena, bool, n),
-                 .seen = ARENA_ARRAY(arena, bool, n),
-                 .arena = arena};
+    Keeping k = keeping(network, arena);
     for (uint32_t i = 0; i < info->states.count; i++) {
-        const TirType *type = &tir_node(block, info->states.at[i].value)->type;
+        const TirType *type = &tir_node(k.block, info->states.at[i].value)->type;
         const uint64_t quarter = tir_element_count(type) / 4;
         k.small = quarter > k.small ? quarter : k.small;
     }
-    find_dependence(&k, info);
-    for (uint32_t i = 0; i < info->written.count; i++)
-        vec_push(arena, &k.todo, info->written.at[i].value);
-    while (k.todo.count)
-        visit(&k, k.todo.at[--k.todo.count]);
-    /* in the order in which they are made */
-    for (uint32_t i = 1; i < k.kept.count; i++)
-        for (uint32_t j = i; j && k.kept.at[j - 1] > k.kept.at[j]; j--) {
-            const TirId swapped = k.kept.at[j];
-            k.kept.at[j] = k.kept.at[j - 1];
-            k.kept.at[j - 1] = swapped;
-        }
-    return k.kept;
+    k.has_states = true;
+    find_dependence(&k, &info->results, &info->states, NULL);
+    return keep(&k, &info->written);
+}
+
+TirIdVec pass_kept_to_end(const Network *network, const SiteInfo *info, Arena *arena) {
+    Keeping k = keeping(network, arena);
+    k.small = UINT64_MAX;
+    find_dependence(&k, &info->left, &info->states, &info->results);
+    return keep(&k, &info->ended);
 }

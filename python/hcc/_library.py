@@ -60,7 +60,7 @@ class HccOptions(Structure):
                 ("n_set", c_uint64), ("precision", c_char_p), ("cpu", c_char_p), ("memory", c_uint64),
                 ("results", POINTER(c_char_p)), ("n_results", c_uint64), ("given", POINTER(c_char_p)),
                 ("n_given", c_uint64), ("part", c_char_p), ("site", c_char_p), ("streams_apart", c_int32),
-                ("beside", c_int32), ("maps", c_int32)]
+                ("beside", c_int32), ("maps", c_int32), ("connection", c_char_p)]
 
 
 _module = _context = _model = c_void_p

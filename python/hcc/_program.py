@@ -100,12 +100,13 @@ def compile_program(source: Source, *, set: Optional[Mapping[str, Constant]] = N
                     model: Optional[str] = None, precision: Optional[str] = None, cpu: Optional[str] = None, memory: int = 0,
                     cache: bool = True, results: Sequence[str] = (), given: Sequence[str] = (),
                     part: Optional[str] = None, site: Optional[str] = None, apart: bool = False, beside: bool = False,
-                    maps: bool = False, **constants: Constant) -> Program:
+                    maps: bool = False, connection: Optional[str] = None, **constants: Constant) -> Program:
     """Compiles a `.hc` file or text to a program; `hcc.program` says what the arguments are. name: what
-    diagnostics call a text."""
+    diagnostics call a text; connection: as a trunk says it, in the place of a model (HccOptions in hcc.h)."""
     file, text = _read(source)
     options = {"model": model, "precision": precision, "cpu": cpu, "memory": memory, "cache": cache, "results": _names(results),
-               "given": _names(given), "part": part, "site": site, "apart": apart, "beside": beside, "maps": maps}
+               "given": _names(given), "part": part, "site": site, "apart": apart, "beside": beside, "maps": maps,
+               "connection": connection}
     settings = tuple(f"{key}={setting(value)}" for key, value in {**(set or {}), **constants}.items())
     return _compiled(name or file, text, settings, tuple(options.items()))
 
@@ -131,7 +132,7 @@ def _texts(values: Sequence[str]) -> Any:
 
 def _compiled(name: str, text: bytes, settings: tuple[str, ...], options: tuple[tuple[str, Any], ...]) -> Program:
     o = dict(options)
-    encoded = {key: o[key].encode() if o[key] else None for key in ("model", "precision", "cpu", "part", "site")}
+    encoded = {key: o[key].encode() if o[key] else None for key in ("model", "precision", "cpu", "part", "site", "connection")}
     all_options = HccOptions(size=ctypes.sizeof(HccOptions), set=_texts(settings), n_set=len(settings),
                              memory=o["memory"], no_cache=not o["cache"], results=_texts(o["results"]),
                              n_results=len(o["results"]), given=_texts(o["given"]), n_given=len(o["given"]),
@@ -185,19 +186,8 @@ def _records(file: bytes) -> list[str]:
     return found
 
 
-def _at_site(record: HcModel, site: int, path: str) -> int:
-    """The address of the site's record. What is of another version is refused by whoever runs it."""
-    count = ctypes.c_int64()
-    lib.hc_site_count(ctypes.addressof(record), count)
-    if not 0 <= site < count.value:
-        raise _errors.ArgumentError(f"there is no site {site}: '{path}' has {count.value} of them")
-    return record.sites[site] if count.value > 1 else ctypes.addressof(record)
-
-
-def load_program(path: Source, part: Optional[str] = None, site: int = 0) -> Program:
-    """The program in a library that `hcc build FILE -o NAME.so` made; `hcc.load` says more. part: of a
-    connection (`hcc build --connection`) "begin", "read", "write", "turn" or "end"; site: whose, from 0."""
-    path = os.path.abspath(path)
+def _record(path: str, part: Optional[str]) -> tuple[ctypes.CDLL, HcModel]:
+    """The library, and the record of its program; of a connection's part that of the first site."""
     try:
         with open(path, "rb") as file:
             names = _records(file.read())
@@ -212,5 +202,27 @@ def load_program(path: Source, part: Optional[str] = None, site: int = 0) -> Pro
         raise _errors.ModelError(f"cannot load '{path}': it holds the parts of a connection: say which")
     if len(names) != 1:
         raise _errors.ModelError(f"cannot load '{path}': it holds no such program")
-    record = HcModel.in_dll(library, names[0])
-    return Program(_at_site(record, site, path), library, (load_program, (path, part, site)))
+    return library, HcModel.in_dll(library, names[0])
+
+
+def _count(record: HcModel) -> int:
+    """What is of another version is refused by whoever runs it."""
+    count = ctypes.c_int64()
+    lib.hc_site_count(ctypes.addressof(record), count)
+    return count.value
+
+
+def site_count(path: Source, part: str) -> int:
+    """Sites of which a connection's library has a program of the part."""
+    return _count(_record(os.path.abspath(path), part)[1])
+
+
+def load_program(path: Source, part: Optional[str] = None, site: int = 0) -> Program:
+    """The program in a library that `hcc build FILE -o NAME.so` made; `hcc.load` says more. part: of a
+    connection (`hcc build --connection`) "begin", "read", "write", "turn" or "end"; site: whose, from 0."""
+    path = os.path.abspath(path)
+    library, record = _record(path, part)
+    if not 0 <= site < _count(record):
+        raise _errors.ArgumentError(f"there is no site {site}: '{path}' has {_count(record)} of them")
+    address = record.sites[site] if site else ctypes.addressof(record)
+    return Program(address, library, (load_program, (path, part, site)))

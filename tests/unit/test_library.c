@@ -222,6 +222,36 @@ static void test_parts_of_a_model(void **state) {
     refused(compiled(trunk, &options), HCC_ERROR_ARGUMENT, "the name of a value is NULL");
 }
 
+static void test_a_connection(void **state) {
+    (void)state;
+    static const char *const set[] = {"d=8", "sites=3"};
+    HccOptions options = {.size = sizeof options,
+                          .connection = "laurel_pa(rank = 2)",
+                          .part = "read",
+                          .site = "2",
+                          .set = set,
+                          .n_set = 2};
+    HccModule *module = compiled("", &options);
+    HcContext *context;
+    HcError error;
+    int64_t count = 0;
+    assert_string_equal(hcc_report(module), "");
+    assert_int_equal(hc_site_count(hcc_model(module), &count), HC_OK);
+    assert_int_equal(count, 1); /* a program is one, whichever site's */
+    assert_int_equal(hc_create_site(hcc_model(module), 1, NULL, &context, &error),
+                     HC_ERROR_ARGUMENT);
+    assert_string_equal(error.message, "there is no site 1: the model has 1");
+    const HcOptions small = {.threads = 1, .samples = 1, .positions = 1};
+    assert_int_equal(hc_create_site(hcc_model(module), 0, &small, &context, &error), HC_OK);
+    assert_int_equal(hc_input_count(context), 3); /* H.0, H.1, H.2 */
+    hc_destroy(context);
+    hcc_free(module);
+    options.connection = "(rank = 2)";
+    refused(compiled("", &options), HCC_ERROR_ARGUMENT, "does not begin with its name");
+    options.connection = "mine";
+    refused(compiled("connection yours { }", &options), HCC_ERROR_TEXT, "mine");
+}
+
 static void test_maps_of_a_run(void **state) {
     (void)state;
     const HccOptions options = {.size = sizeof options, .maps = 1};
@@ -302,6 +332,7 @@ int main(void) {
         cmocka_unit_test(test_files_are_read),
         cmocka_unit_test(test_null_is_no_crash),
         cmocka_unit_test(test_parts_of_a_model),
+        cmocka_unit_test(test_a_connection),
         cmocka_unit_test(test_maps_of_a_run),
         cmocka_unit_test(test_two_threads),
         cmocka_unit_test(test_nothing_else_is_exported),

@@ -3,7 +3,8 @@
  * A map is a derivative by what the site finds (the states) or is given (the branches' results). So
  * where maps are asked for, each of these is an argument of the program's block, of the value's
  * type, and what it stands for is remembered apart: nothing of one site folds into the next, and a
- * state that begins as zeros is a state all the same. pass_maps puts the values back.
+ * state that begins as zeros is a state all the same. pass_maps puts the values back. For parts
+ * that stand alone carries are states, too.
  *
  * Where parts of a network are asked for by name (SemaOptions.exports) and sites do not stand by
  * themselves, what a site finds, reads and is given has a name: SITE.H, SITE.x, SITE.y. */
@@ -126,6 +127,25 @@ void given_written(Site *x) {
         if (x->last && k < x->n_states)
             leave(x, &x->states[k], slot);
     }
+}
+
+static bool carries(const Site *x) {
+    return x->s->options->apart && wanted(x);
+}
+
+void given_carry(Site *x, const char *name, Value *v) {
+    const TirId id = carries(x) ? argument_for(x, v) : 0;
+    if (id)
+        note(x, &info_of(x)->states, name, id);
+}
+
+void given_carried(Site *x, Symbol *symbol) {
+    if (!carries(x) || symbol->value.kind != VALUE_TENSOR)
+        return;
+    note(x, &info_of(x)->written, symbol->name, tensor_use(x->s, symbol->value.tensor));
+    const TirId id = x->last ? argument_for(x, &symbol->value) : 0;
+    if (id)
+        note(x, &info_of(x)->left, symbol->name, id);
 }
 
 void given_ended(Site *x, Value v) {

@@ -100,6 +100,9 @@ void given_result(Site *x, const char *branch, Value *first, BoundArgumentList *
 /* What the site reads; what the trunk's states are after all writes; what the trunk gives. */
 void given_reads(Site *x);
 void given_written(Site *x);
+/* A carry as a site finds it, and as it leaves it: where parts stand alone they are states. */
+void given_carry(Site *x, const char *name, Value *v);
+void given_carried(Site *x, Symbol *symbol);
 void given_ended(Site *x, Value v);
 
 /* --- told.c: for pictures ----------------------------------------------------------------------*/

@@ -133,6 +133,7 @@ void site_carry(Site *x, const Binding *b) {
         v = carry_begin(x, b);
         vec_push(s->arena, &x->trunk->carries, (CarrySlot){item, b->target.name.text, v});
     }
+    given_carry(x, b->target.name.text, &v);
     Symbol *symbol =
         scope_define(s, x->scope, b->target.name.text, b->target.name.span, SYMBOL_VALUE);
     symbol->declared = DECLARED_STATE;
@@ -299,5 +300,6 @@ void site_commit(Site *x) {
             if (x->trunk->carries.at[c].item == x->use->connection->item &&
                 x->trunk->carries.at[c].name == carry->symbol->name)
                 x->trunk->carries.at[c].value = carry->written;
+        given_carried(x, carry->symbol);
     }
 }

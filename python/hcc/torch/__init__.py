@@ -13,8 +13,8 @@
 Contiguous float32 tensors on the CPU are read and written where they lie.
 """
 
-from ._connection import Connection, connection
+from ._connection import Connection, Streams, connection
 from ._module import Module, compile, load
 from ._primitive import Argument, Parameter, Primitive
 
-__all__ = ["Argument", "Connection", "Module", "Parameter", "Primitive", "compile", "connection", "load"]
+__all__ = ["Argument", "Connection", "Module", "Parameter", "Primitive", "Streams", "compile", "connection", "load"]
