@@ -12,7 +12,8 @@
  * first step nothing allocates as long as no extent grows. A context is used by one thread at a
  * time; different contexts are independent and may run at once; one made before a fork goes on in
  * the child, on one thread. Results are the same bits for every number of threads, provided
- * OpenBLAS itself runs on one (hc_process_init, or OPENBLAS_NUM_THREADS=1).
+ * OpenBLAS itself runs on one: it does where hc_create loads it; where the process had loaded it
+ * before, with hc_process_init or OPENBLAS_NUM_THREADS=1.
  *
  * This header compiles as C99, C11 and C++. Matrices that act on streams are indexed destination
  * first, source second. */
@@ -164,7 +165,9 @@ _Static_assert(sizeof(HcApply) == 136 && offsetof(HcApply, parameter_gradients) 
 
 /* Switches OpenBLAS's own threads off, for the whole process, children included (it sets
  * OPENBLAS_NUM_THREADS): for executables, at their start, before they have threads. No other
- * function changes global state; hc_create loads OpenBLAS where the process has not done so. */
+ * function changes global state. hc_create loads OpenBLAS where the process has not done so, on one
+ * thread and with the kernels for this processor's vectors unless OPENBLAS_CORETYPE says others;
+ * the environment stays what it was. */
 void hc_process_init(void);
 int hc_exit_code(HcStatus status);
 /* CPUs this process may use: affinity mask and cgroup quota; at least 1. */

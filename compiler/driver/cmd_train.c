@@ -162,7 +162,7 @@ ExitCode command_bench(Driver *d) {
     pipeline_end(d, &run);
     if (code != EXIT_OK)
         return code;
-    const HcBenchOptions options = hc_bench_options(&d->options.run);
+    const HcBenchOptions options = hc_bench_options(&d->options.run, d->err);
     HcBenchResult result;
     HcError error;
     HcStatus status = hc_bench(loaded.model, &options, &result, &error);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from ctypes import POINTER, Structure, c_char_p, c_double, c_int, c_int32, c_int64, c_uint32, c_uint64, c_void_p
-from typing import Any, Mapping, Optional
+from typing import Any
 
 MAX_RANK = 8  # HC_MAX_RANK
 MESSAGE = 508
@@ -126,7 +126,6 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "hc_load_checkpoint": (c_int, [_context, c_char_p]),
 }
 
-_BLAS = "libopenblas.so.0"
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -137,48 +136,6 @@ def _places() -> list[str]:
     if told:
         return [told]
     return [os.path.join(_HERE, "libhcc.so.0"), "libhcc.so.0"]
-
-
-def _blas_core() -> Optional[str]:
-    """For whom OpenBLAS computes on an Intel processor. It goes by the model's number, and takes one that
-    came after it for the oldest of all, several times slower; what counts is which vectors it has."""
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-            text = file.read(1 << 14)
-    except OSError:
-        return None
-    flags = set(text.partition("\nflags")[2].partition("\n")[0].split())
-    if "GenuineIntel" not in text:
-        return None
-    if {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= flags:
-        return "SKYLAKEX"
-    return "HASWELL" if {"avx2", "fma"} <= flags else None
-
-
-def _load_blas() -> None:
-    """OpenBLAS reads how many threads it takes when it is loaded. libhcc calls it from threads of its
-    own, each for a part, so it is to take one; whoever else reads the variables is to find them as they
-    were. Where it cannot be loaded, making a context says so."""
-    wanted = {"OPENBLAS_NUM_THREADS": "1", "OPENBLAS_CORETYPE": os.environ.get("OPENBLAS_CORETYPE", _blas_core())}
-    before = {name: os.environ.get(name) for name in wanted}
-    _set(wanted)
-    try:
-        for place in (os.path.join(_HERE, _BLAS), _BLAS):
-            try:
-                ctypes.CDLL(place)
-                return
-            except OSError:
-                continue
-    finally:
-        _set(before)
-
-
-def _set(variables: Mapping[str, Optional[str]]) -> None:
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
 
 
 def _load() -> ctypes.CDLL:
@@ -196,5 +153,4 @@ def _load() -> ctypes.CDLL:
     raise ImportError("libhcc cannot be loaded (HCC_LIBRARY may say where it is): " + "; ".join(wrong))
 
 
-_load_blas()
 lib = _load()

@@ -174,7 +174,7 @@ static int sample(App *app) {
 
 static int bench(App *app) {
     const HcRunOptions *o = &app->options.run;
-    const HcBenchOptions options = hc_bench_options(o);
+    const HcBenchOptions options = hc_bench_options(o, stderr);
     HcBenchResult r;
     HcError error = {0};
     HcStatus status = hc_bench(app->model, &options, &r, &error);

@@ -124,7 +124,7 @@ HcSampleOptions hc_sample_options(const HcRunOptions *given, const char *run, FI
         .notes = err};
 }
 
-HcBenchOptions hc_bench_options(const HcRunOptions *given) {
+HcBenchOptions hc_bench_options(const HcRunOptions *given, FILE *notes) {
     const HcOptionCount warmup = given->warmup;
     return (HcBenchOptions){.steps = (int64_t)given->steps.value,
                             .warmup = !warmup.given  ? 0
@@ -134,5 +134,6 @@ HcBenchOptions hc_bench_options(const HcRunOptions *given) {
                             .positions = (int64_t)given->positions.value,
                             .threads = (int32_t)given->threads.value,
                             .seed = seed(given),
-                            .profile = given->profile};
+                            .profile = given->profile,
+                            .notes = notes};
 }

@@ -28,6 +28,6 @@ HcTrainOptions hc_train_options(const HcRunOptions *given, FILE *err);
 /* `run`: a run folder or checkpoint. */
 HcEvalOptions hc_eval_options(const HcRunOptions *given, const char *run, FILE *err);
 HcSampleOptions hc_sample_options(const HcRunOptions *given, const char *run, FILE *err);
-HcBenchOptions hc_bench_options(const HcRunOptions *given);
+HcBenchOptions hc_bench_options(const HcRunOptions *given, FILE *notes);
 
 #endif

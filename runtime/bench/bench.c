@@ -200,6 +200,7 @@ HcStatus hc_bench(const HcModel *model, const HcBenchOptions *o, HcBenchResult *
                        memory + 3 * n, memory + 4 * n, memory + 4 * n + calls};
         for (size_t k = 0; k < calls; k++)
             times.fastest[k] = INFINITY;
+        hc_blas_note(&c->exec.blas, o->notes);
         result->samples = hc_samples(c);
         result->positions = hc_positions(c);
         result->threads = hc_threads(c);

@@ -15,6 +15,7 @@ typedef struct {
     int32_t threads;
     uint64_t seed;
     int profile; /* 1: fill `calls` */
+    FILE *notes; /* where to say what makes it slower than it could be; or NULL */
 } HcBenchOptions;
 
 typedef struct {

@@ -5,8 +5,10 @@
 #define HC_BLAS_H
 
 #include "runtime/files/error.h"
+#include "runtime/run/blas_core.h"
 
 #include <cblas.h>
+#include <stdio.h>
 
 typedef struct {
     void (*sgemm)(CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint m, blasint n, blasint k,
@@ -15,12 +17,17 @@ typedef struct {
     void (*dgemm)(CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint m, blasint n, blasint k,
                   double alpha, const double *a, blasint lda, const double *b, blasint ldb,
                   double beta, double *c, blasint ldc);
-    const char *core; /* the kernels that it chose for this processor */
+    const char *core; /* its kernels on this processor, */
+    HcCoreBy core_by; /* and who chose them */
 } HcBlas;
+
+extern const char *const hc_core_by_names[]; /* in config.json */
 
 /* Once loaded it stays for as long as the process. */
 HcStatus hc_blas_open(HcBlas *blas, HcError *error);
 /* In one line, which it is and how it works in this process, or why there is none. */
 void hc_blas_say(char *text, size_t size);
+/* Says on `to` (NULL: not at all) what the environment makes it slower by, if it does. */
+void hc_blas_note(const HcBlas *blas, FILE *to);
 
 #endif

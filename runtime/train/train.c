@@ -40,6 +40,7 @@ static HcStatus write_config(Trainer *t) {
         hc_json_set(&config, "from", hc_json_path(t->options->from));
     hc_json_set(&config, "threads", json_integer(hc_threads(c)));
     hc_json_set(&config, "blas_core", json_string(c->exec.blas.core));
+    hc_json_set(&config, "blas_core_by", json_string(hc_core_by_names[c->exec.blas.core_by]));
     if (t->wiring_every)
         hc_json_set(&config, "wiring_every", json_integer(t->wiring_every));
     if (t->options->config_extra) {
@@ -378,6 +379,8 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
         o->progress)
         fprintf(o->progress, "warning: the model has no matrix for muon: all of it is trained by "
                              "adamw, at train.adamw_lr\n");
+    if (status == HC_OK)
+        hc_blas_note(&c->exec.blas, o->progress);
     return status;
 }
 

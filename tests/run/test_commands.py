@@ -50,7 +50,7 @@ class CommandLine(harness.TestCase):
         said = self.expect(hcc("--version", "--verbose")).out
         self.assertRegex(said, r"^hcc .*\n(commit: [0-9a-f]{12}(-dirty)?\n)?"
                          r"models: ABI \d+, manifest format \d+\nLLVM: \d+\.\d+\.\d+\n"
-                         r"BLAS: OpenBLAS [\d.]+\S* \(libopenblas.so.0\), kernels for \w+, threads: 1\n"
+                         r"BLAS: OpenBLAS [\d.]+\S* \(libopenblas.so.0\), kernels for \w+ \(chosen by [\w' ]+\), threads: 1\n"
                          r"this machine: \S+\n  features +\S.*\n"
                          r"  vectors +(16|32|64) bytes, in \d+ registers\n")
         commit = re.search(r"^commit: (\w+)", said, re.MULTILINE)
