@@ -314,6 +314,7 @@ class Alone(harness.TestCase):
                                  ["hcc::backward", "branch", "hcc::backward"])
 
     def sites(self, make, count=3):
+        torch.manual_seed(13)
         made = nn.ModuleList(make(3, dim=12, branch=nn.Linear(12, 12), layer_index=k) for k in range(count))
         return noisy(made)
 
@@ -341,17 +342,29 @@ class Alone(harness.TestCase):
                 found, wanted = (self.through(sites, given, turn, between) for turn in (True, False))
                 for a, b in zip(found, wanted):
                     self.assertLess(relative(a, b), 1e-5)
-            os.environ["HCC_TURN"] = "1"
+            del os.environ["HCC_TURN"]
             with torch.no_grad():
                 counted = operations(lambda: sites[2](sites[1](sites[0](given))).sum())
             self.assertEqual(counted.count("hcc::forward"), 4)
+
+    def test_who_reads_next(self):
+        """Sites learn whether another one reads what they give, and forget it for good where it is not so."""
+        sites, given = self.sites(mine.HyperConnections), torch.randn(6, 5, 12)
+
+        def calls(between=lambda h: h):
+            with torch.no_grad():
+                return operations(lambda: sites[2](sites[1](between(sites[0](given)))).sum()).count("hcc::forward")
+
+        self.assertEqual([calls(), calls(), calls(), calls(lambda h: h + 0), calls()], [6, 4, 4, 5, 5])
+        self.assertEqual([site.meets_site for site in sites], [False, True, None])
 
     def test_pending(self):
         """Streams that are not written yet are tensors to whoever looks."""
         site, given = self.sites(mine.HyperConnections, 1)[0], torch.randn(6, 5, 12)
         os.environ["HCC_TURN"] = "0"
         wanted = site(given)
-        del os.environ["HCC_TURN"]
+        os.environ["HCC_TURN"] = "1"
+        self.addCleanup(os.environ.pop, "HCC_TURN", None)
         for look in (lambda h: h + 0, lambda h: h.clone(), lambda h: torch.cat([h]), lambda h: h[:], copy.copy,
                      lambda h: torch.from_numpy(h.detach().numpy()), lambda h: torch.ops.aten.alias(h),
                      lambda h: nn.Identity()(h) * 1):
@@ -435,9 +448,9 @@ class Alone(harness.TestCase):
                 "parts": halved, "detached": lambda h: (h.detach_(), sites[1](h))[1], "gradient": looked, "hook": hooked,
                 "twice": lambda h: sites[1](h) + h, "before": lambda h: h.square() + sites[1](h)}
         found = {}
+        self.addCleanup(os.environ.pop, "HCC_TURN", None)
         for turn in "01":
             os.environ["HCC_TURN"] = turn
-            self.addCleanup(os.environ.pop, "HCC_TURN", None)
             for name, between in done.items():
                 given = x.clone().requires_grad_()
                 result = between(sites[0](given))
@@ -499,12 +512,6 @@ class Alone(harness.TestCase):
             found.append((out, x.grad))
         for a, b in zip(*found):
             self.assertTrue(torch.equal(a, b))
-        if harness.EVERYTHING:
-            x = given.transpose(0, 1).contiguous().requires_grad_()
-            out = torch.compile(site, backend="aot_eager", fullgraph=True)(x)
-            out.backward(torch.ones(6, 5, 12))
-            self.assertTrue(torch.equal(out, found[1][0]))
-            self.assertTrue(torch.equal(x.grad, found[1][1]))
 
     def test_what_is_left(self):
         """What a function of Python does is refused here, and counted elsewhere."""
@@ -520,6 +527,104 @@ class Alone(harness.TestCase):
         make, expand, reduce = mine.get_init_and_expand_reduce_stream_functions(4, disable=True)
         x, branch = torch.randn(2, 3, 8), nn.Linear(8, 8)
         self.assertTrue(torch.equal(reduce(make(dim=8, branch=branch)(expand(x))), branch(x) + x))
+
+
+class Attention(nn.Module if not LACKING else object):
+    def __init__(self, width, heads=2):
+        super().__init__()
+        self.heads = heads
+        self.norm, self.qkv, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x):
+        q, k, v = self.qkv(self.norm(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return self.out(nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(-2))
+
+
+class Block(nn.Module if not LACKING else object):
+    """Of a transformer, each branch at a site, with both ends of the streams."""
+
+    def __init__(self, of, n, width, **options):
+        super().__init__()
+        make, self.expand, self.reduce = of.get_init_and_expand_reduce_stream_functions(n, dim=width, **options)
+        mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.attention, self.mlp = make(branch=Attention(width), layer_index=0), make(branch=mlp, layer_index=1)
+
+    def forward(self, x):
+        return self.reduce(self.mlp(self.attention(self.expand(x))))
+
+
+@unittest.skipIf(LACKING, LACKING)
+class Traced(harness.TestCase):
+    """Under torch.compile, as one graph: the values and gradients of a plain call."""
+
+    def same(self, module, given, limit=1e-5, dynamic=None):
+        torch._dynamo.reset()
+        options = {"fullgraph": True, "dynamic": dynamic, "backend": "inductor" if harness.EVERYTHING else "aot_eager"}
+        found = []
+        for way in (torch.compile(module, **options), module):
+            torch.manual_seed(3)
+            x = given.clone().requires_grad_()
+            out = way(x)
+            found.append([out, *torch.autograd.grad(weighed(out), [x, *module.parameters()])])
+        scale = max(one.norm() for one in found[1][1:])
+        for (name, _), a, b in zip([("result", 0), ("streams", 0), *module.named_parameters()], *found):
+            self.assertLess((a - b).norm() / (b.norm() if name == "result" else scale), limit, name)
+        if harness.EVERYTHING:
+            with torch.no_grad():
+                out = torch.compile(module, **options)(given)
+            self.assertLess(relative(out, found[1][0]), limit)
+
+    def test_blocks(self):
+        for of, n, options in harness.share(((mine.hyper_connections, 3, {}), (manifold_constrained_hyper_connections, 2, {}),
+                                             (mine.hyper_connections, 1, {"num_fracs": 4})), 3):
+            with self.subTest(of.__name__, **options):
+                self.same(noisy(Block(of, n, 12, **options)), torch.randn(2, 5, 12))
+
+    @unittest.skipUnless(harness.EVERYTHING, "the sites of blocks are traced always")
+    def test_other_sites(self):
+        cases = [
+            ("two axes of positions", mine.HyperConnections(3, dim=12, branch=Bend(12)), (6, 2, 3, 12)),
+            ("views", mine.HyperConnections(2, dim=8, branch=Bend(8, views=2), num_input_views=2), (4, 3, 8)),
+            ("a join", mine.HyperConnections(2, dim=8, branch=Bend(8), depth_residual_fn=residuals.GRUGatedResidual(8)),
+             (4, 3, 8)),
+            ("dropout", mine.HyperConnections(2, dim=8, branch=Bend(8), dropout=0.5), (4, 3, 8)),
+            ("a constraint", mine.mHC(2, dim=8, branch=Bend(8), residual_mix_constraint_fn=lambda x: x.softmax(-1)), (4, 3, 8)),
+            ("before features", mHCv2.mHC(2, dim=8, branch=Bend(8)), (2, 3, 2, 8)),
+            ("pictures", hyper_connections_channel_first.HyperConnections(2, dim=6, branch=Features(6)), (4, 6, 5, 3)),
+            ("branches", hyper_connections_with_multi_branch_inputs.HyperConnections(
+                2, dim=8, branch=[Bend(8), Bend(8)], num_branch_inputs=4), (4, 3, 8)),
+            ("inputs", hyper_connections_with_multi_input_streams.HyperConnections(2, dim=8, branch=Bend(8)), (4, 3, 8)),
+        ]
+        for name, site, shape in cases:
+            with self.subTest(name):
+                self.same(noisy(site), torch.randn(shape), limit=1e-4, dynamic=True)
+
+    def test_streams_that_wait(self):
+        """A function that is traced is given streams which no site has read."""
+        site, given = mine.HyperConnections(3, dim=12, branch=nn.Linear(12, 12)), torch.randn(6, 5, 12)
+        self.addCleanup(os.environ.pop, "HCC_TURN", None)
+        for function in harness.share((lambda h: h.square().sum(), mine.HyperConnections(3, dim=12, branch=nn.Tanh())), 2):
+            torch._dynamo.reset()
+            traced = torch.compile(function, backend="aot_eager")
+            found = []
+            for turn, way in (("0", function), ("1", traced), ("1", traced)):
+                os.environ["HCC_TURN"] = turn
+                x = given.clone().requires_grad_()
+                out = way(site(x))
+                found.append([out.detach(), *torch.autograd.grad(out.square().sum(), [x, *site.parameters()])])
+            for other in found[1:]:
+                for a, b in zip(other, found[0]):
+                    torch.testing.assert_close(a, b)
+
+    @unittest.skipUnless(harness.EVERYTHING, "one of many that trace")
+    def test_programs(self):
+        """A graph keeps the programs that it names."""
+        from hcc.hyper_connections import _parts
+        site, given = mine.HyperConnections(3, dim=12, branch=nn.Tanh()), torch.randn(6, 5, 12)
+        traced = torch.compile(site, fullgraph=True, backend="aot_eager")
+        expected = traced(given)
+        _parts._part.cache_clear()
+        torch.testing.assert_close(traced(given), expected, rtol=0, atol=0)
 
 
 @unittest.skipIf(LACKING, LACKING)

@@ -76,12 +76,12 @@ class Primitives(harness.TestCase):
         added = primitive(part="read", apart=True, beside=True, folded=("H",))
         self.assertEqual([one.name for one in added.inputs], ["H"])
         given, weights = inputs(plain), parameters(plain)
-        *results, saved = torch.ops.hcc.forward(added.number, given, weights, None, True, True)
+        *results, saved = torch.ops.hcc.forward(added.handle, given, weights, None, True, True)
         upstream, other = [torch.ones_like(one) for one in results], torch.randn_like(given[0])
         wanted = [True], [True] * len(weights)
         expected = torch.autograd.grad(plain(given, weights), given + weights, upstream)
         for beside_it, more in (([other], other), ([None], 0)):
-            found = torch.ops.hcc.backward(added.number, given, weights, results, saved, None, True, upstream, beside_it,
+            found = torch.ops.hcc.backward(added.handle, given, weights, results, saved, None, True, upstream, beside_it,
                                            *wanted)
             torch.testing.assert_close(found[0], expected[0] + more)
             for mine, one in zip(found[1:], expected[1:]):
@@ -90,7 +90,7 @@ class Primitives(harness.TestCase):
     def test_as_an_operator(self):
         p = primitive()
         for save in (True, False):  # what is saved holds memory that nobody wrote: no values to compare
-            torch.library.opcheck(torch.ops.hcc.forward, (p.number, inputs(p), parameters(p), None, True, save),
+            torch.library.opcheck(torch.ops.hcc.forward, (p.handle, inputs(p), parameters(p), None, True, save),
                                   test_utils=("test_schema", "test_autograd_registration", "test_faketensor"))
 
     def test_any_number_may_be_open(self):
@@ -152,7 +152,7 @@ class Primitives(harness.TestCase):
         with torch.no_grad():
             self.assertFalse(p(inputs(p), weights)[0].requires_grad)
         for grad in (False, True):
-            *_, saved = torch.ops.hcc.forward(p.number, inputs(p), weights, None, True, grad)
+            *_, saved = torch.ops.hcc.forward(p.handle, inputs(p), weights, None, True, grad)
             self.assertEqual(saved.numel() > 0, grad)
 
     def test_under_other_machinery(self):
@@ -207,6 +207,12 @@ class Connections(harness.TestCase):
             return h * (h.square().mean(-1, keepdim=True) + 1e-5).rsqrt()
 
         torch.testing.assert_close(module(x), norm(x + branch(norm(x))), rtol=1e-4, atol=1e-4)
+        found = []
+        for way in (module, torch.compile(module, backend="aot_eager", fullgraph=True)):
+            y = way(x)
+            found.append([y, *torch.autograd.grad(y.square().sum(), list(module.parameters()))])
+        for mine, one in zip(*found):
+            torch.testing.assert_close(mine, one)
 
     def test_it_is_the_trunk_of_a_text(self):
         """With the branch in the text, at the same weights: values and all gradients."""

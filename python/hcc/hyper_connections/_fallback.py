@@ -22,3 +22,7 @@ def fall_back(reason: str) -> None:
     if os.environ.get("HCC_FALLBACK") == "error":
         raise FallbackError(f"{reason} would run in PyTorch, and HCC_FALLBACK=error forbids that")
     _counts[reason] += 1
+
+
+# Who traces a site calls it while he traces, as torch.compiler.assume_constant_result says (see _parts).
+fall_back._dynamo_marked_constant = True  # type: ignore[attr-defined]

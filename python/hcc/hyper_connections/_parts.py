@@ -8,16 +8,16 @@ others. They are the same for all sites with the same arguments; parameters are 
 from __future__ import annotations
 
 import functools
+import operator
 import os
 import threading
 from typing import Any, Mapping, NamedTuple, Sequence
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from .._program import compile_program
-from ..torch._primitive import Primitive, flat_inputs, shaped_results
+from ..torch._primitive import Primitive, call
 
 _TEXTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "texts")
 MOST_POSITIONS = 1 << 24
@@ -34,6 +34,16 @@ model site {{
   }};
 }}
 """
+
+
+def size(tensor: Tensor, axis: int) -> int:
+    """A number also to who traces, and who could leave it open."""
+    return operator.index(tensor.shape[axis])
+
+
+def area(pictures: Tensor) -> int:
+    """Places of pictures [samples, features, ...]."""
+    return operator.index(pictures[0, 0].numel())
 
 
 class Connection(NamedTuple):
@@ -72,7 +82,8 @@ def _text(name: str) -> str:
 #: Names of vectors that are folded into the samples where streams are apart.
 _FOLDED = ("H", "m", "o", "x")
 
-_making = threading.Lock()
+#: So many programs are kept; more there are only of pictures of many sizes.
+_KEPT = 256
 
 
 def precision(like: Tensor) -> str:
@@ -80,7 +91,17 @@ def precision(like: Tensor) -> str:
     return "f64" if like.dtype == torch.float64 else "f32"
 
 
-@functools.lru_cache(maxsize=None)
+def _renew() -> None:
+    """Also in the child of a fork, whose parent may just have been making a program."""
+    global _making
+    _making = threading.Lock()
+
+
+_renew()
+os.register_at_fork(after_in_child=_renew)
+
+
+@functools.lru_cache(maxsize=_KEPT)
 def _part(connections: tuple[Connection, ...], part: str, given: tuple[str, ...], results: tuple[str, ...],
           precision: str) -> Primitive:
     first = connections[0]
@@ -89,7 +110,7 @@ def _part(connections: tuple[Connection, ...], part: str, given: tuple[str, ...]
     return Primitive(program, folded=_FOLDED if first.apart else ())
 
 
-@functools.lru_cache(maxsize=None)
+@functools.lru_cache(maxsize=_KEPT)
 def _function(text: str, model: str, results: tuple[str, ...], precision: str) -> Primitive:
     return Primitive(compile_program(_text(text) + model, name=f"{text}.hc", precision=precision, results=results))
 
@@ -107,6 +128,12 @@ def function(text: str, model: str, results: tuple[str, ...], precision: str = "
         return _function(text, model, results, precision)
 
 
+# Who traces a site calls these while he traces, and takes what they give for a constant. It is what
+# torch.compiler.assume_constant_result says, which would load the tracer (for seconds) to say it.
+for _constant in (primitive, function):
+    _constant._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
 def run(made: Primitive, values: Mapping[str, Tensor], parameters: Mapping[str, Tensor],
         lists: Sequence[str] = ()) -> dict[str, Any]:
     """Calls a program with what it needs of values and parameters, by name; gives results by name.
@@ -115,20 +142,15 @@ def run(made: Primitive, values: Mapping[str, Tensor], parameters: Mapping[str, 
     given and given back whole here, but for results in `lists`, which come as lists.
     """
     inputs = [_piece(values, one) for one in made.inputs]
-    return _whole(made, made(inputs, _given(made, parameters)), lists)
+    return _whole(made, call(made, inputs, _given(made, parameters)), lists)
 
 
 def read(made: Primitive, states: Tensor, parameters: Mapping[str, Tensor],
          lists: Sequence[str] = ()) -> tuple[dict[str, Any], Tensor]:
     """Calls the program of a read. Besides its results it gives the states once more, for the write:
     what the write's gradient is comes back through here, and is added where the read's own is made."""
-    given = _given(made, parameters)
-    if torch.compiler.is_compiling():  # whoever traces adds them up
-        return _whole(made, made([states], given), lists), states
-    flat, values = flat_inputs(made, [states], given)
-    *results, through = _Read.apply(made, *flat, *values)
-    through = through.view(states.shape)
-    found = _whole(made, shaped_results(made, results, [through]), lists)
+    *results, through = call(made, [states], _given(made, parameters), through=True)
+    found = _whole(made, results, lists)
     for name in ("x", "xs"):  # the branch gets what the streams are; what is kept stays as it was made
         if name in found:
             found[name] = torch.utils._pytree.tree_map(lambda one: one.to(states.dtype), found[name])
@@ -137,26 +159,6 @@ def read(made: Primitive, states: Tensor, parameters: Mapping[str, Tensor],
 
 def _given(made: Primitive, parameters: Mapping[str, Tensor]) -> list[Tensor]:
     return [parameters[one.name].reshape(one.shape) for one in made.parameters]
-
-
-class _Read(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, made: Primitive, states: Tensor, *parameters: Tensor) -> Any:
-        ctx.set_materialize_grads(False)
-        ctx.made, ctx.count = made, len(parameters)
-        found = torch.ops.hcc.forward(made.number, [states], parameters, None, True, any(ctx.needs_input_grad))
-        ctx.save_for_backward(states, *parameters, *found)
-        return (*found[:-1], states)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        states, *rest = ctx.saved_tensors
-        parameters, results, saved = rest[:ctx.count], rest[ctx.count:-1], rest[-1]
-        _, of_states, *of_parameters = ctx.needs_input_grad
-        found = torch.ops.hcc.backward(ctx.made.number, [states], parameters, results, saved, None, True,
-                                       list(gradients[:-1]), [gradients[-1]], [of_states], of_parameters)
-        return (None, *(one if wanted else None for one, wanted in zip(found, ctx.needs_input_grad[1:])))
 
 
 def _whole(made: Primitive, results: Sequence[Tensor], lists: Sequence[str]) -> dict[str, Any]:

@@ -1,17 +1,23 @@
 """Streams that nobody has looked at yet, so that the next site may read them where they are written.
 
-What a site gives is written when it is first used. Where that is by another site, one program (`turn`)
+Where the next to use what a site gives was another site, the time before, they are written when they
+are first used. Where that is by another site again, one program (`turn`)
 writes them and reads them; anything else finds a tensor, as what is done with this one is done with
-that, and from then on sites read that tensor, whatever was done to it. Streams that a turn has read
-have no gradient of their own any more: who asks for one is told. PyTorch's own machinery does not ask (a `Function` of the user's, checkpoints, hooks): to it this is
-a tensor with a history, whose gradient goes the way that the streams' own would. HCC_TURN=0 in the
-environment writes at once.
+that, and from then on sites read that tensor, whatever was done to it, and the site writes at once
+from then on. Streams that a turn has read have no gradient of their own any more: who asks for one is
+told. PyTorch's own machinery does not ask (a `Function` of the user's, checkpoints, hooks): to it this
+is a tensor with a history, whose gradient goes the way that the streams' own would. HCC_TURN=0 in the
+environment writes at once, HCC_TURN=1 always when they are used; whoever traces has them at once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import sys
+import threading
+import weakref
 from typing import Any, Callable, Optional
 
 import torch
@@ -117,9 +123,25 @@ def plain(residuals: Tensor) -> Tensor:
 
 def defer(write: Write, like: Tensor) -> Tensor:
     """The streams that it will give, as `like` is."""
+    _leave_to_python()
     made = _Defer.apply(write, like.detach(), write.states, write.y, *write.kept.values())
     made.__dict__["_history"] = _history(made)
     return made
+
+
+@functools.lru_cache(maxsize=None)
+def _left_to_python(tracer: Any) -> None:
+    global value_of
+    value_of = tracer.disable(value_of)
+    Pending.__torch_function__ = classmethod(tracer.disable(Pending.__torch_function__.__func__))  # type: ignore[method-assign, attr-defined]
+    Pending.__torch_dispatch__ = Pending.__torch_function__  # type: ignore[method-assign]
+
+
+def _leave_to_python() -> None:
+    """Whoever traces functions that use such streams finds a break there. Nothing is to be done before
+    the tracer is loaded, which takes seconds."""
+    if "torch._dynamo" in sys.modules:
+        _left_to_python(sys.modules["torch._dynamo"])
 
 
 class _Look(torch.autograd.Function):
@@ -151,6 +173,7 @@ def value_of(pending: Pending) -> Tensor:
     if fields["_value"] is None:
         write = fields["_write"]
         write.check()
+        write.site.meets_site = False
         with torch.set_grad_enabled(write.grad), _unhooked():
             settle(pending, write.run(write.states, write.y, write.kept))
     return _Look.apply(pending, fields["_value"]) if _adopted(pending) else fields["_value"]
@@ -186,7 +209,33 @@ def settle(pending: Pending, value: Tensor, turned: bool = False) -> None:
     pending.__dict__.update(_write=None, _value=value, _turned=turned)
 
 
-def allowed() -> bool:
-    """Whether writes may wait."""
-    return (not torch.compiler.is_compiling() and not torch.is_inference_mode_enabled()  # which counts no changes
-            and os.environ.get("HCC_TURN") != "0")
+class _Last(threading.local):
+    """What a site gave last in this thread, and the site."""
+
+    streams: Callable[[], Optional[Tensor]] = staticmethod(lambda: None)
+    site: Callable[[], Any] = staticmethod(lambda: None)
+
+
+_last = _Last()
+
+
+def given(site: Any, streams: Tensor) -> None:
+    """Written at once; does a site read them next?"""
+    if not torch.compiler.is_compiling() and site.meets_site is None:
+        _last.streams, _last.site = weakref.ref(streams), weakref.ref(site)
+
+
+def taken(residuals: Tensor) -> None:
+    """By a site."""
+    if _last.streams() is residuals:
+        site = _last.site()
+        if site is not None:
+            site.meets_site = True
+
+
+def allowed(site: Any) -> bool:
+    """Whether its writes may wait."""
+    if torch.compiler.is_compiling() or torch.is_inference_mode_enabled():  # which counts no changes
+        return False
+    told = os.environ.get("HCC_TURN")
+    return told != "0" and (told == "1" or site.meets_site is True)

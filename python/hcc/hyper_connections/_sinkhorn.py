@@ -14,7 +14,7 @@ from . import _parts
 def sinkhorn_knopps(log_alpha: Tensor, iters: int = 20) -> Tensor:
     """exp of [..., source, destination], with the sums over sources and then those over destinations
     made 1, `iters` times."""
-    square = log_alpha.shape[-2] == log_alpha.shape[-1] and iters > 0
+    square = _parts.size(log_alpha, -2) == _parts.size(log_alpha, -1) and iters > 0
     return _scaled("sources_last" if square else "oblong_sources_last", log_alpha, iters)
 
 
@@ -25,7 +25,7 @@ def log_domain_sinkhorn_knopps(log_alpha: Tensor, iters: int = 20) -> Tensor:
 
 def _scaled(function: str, log_alpha: Tensor, iters: int) -> Tensor:
     model = (f"model scaled {{ positions t <= {_parts.MOST_POSITIONS}; "
-             f"input L[t, {log_alpha.shape[-2]}, {log_alpha.shape[-1]}] : real; "
+             f"input L[t, {_parts.size(log_alpha, -2)}, {_parts.size(log_alpha, -1)}] : real; "
              f"let M = {function}(L, {max(iters, 0)}); }}")
     made = _parts.function("manifold", model, ("M",), log_alpha.dtype == torch.float64)
     rows = log_alpha.reshape(1, -1, *log_alpha.shape[-2:])

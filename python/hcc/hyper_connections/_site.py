@@ -109,6 +109,7 @@ class Site(WrapsBranch):
     add_branch_out_to_residual = True
     dropout: nn.Dropout
     _lists: tuple[str, ...] = ()  #: results of programs that are one tensor for each branch
+    meets_site: Optional[bool] = None  #: whether a site was the next to use what it gave (see _pending)
     _bare_axes = 2  #: of streams without positions, to whom programs see one
 
     # --- of subclasses ------------------------------------------------------------------------------
@@ -247,13 +248,18 @@ class Site(WrapsBranch):
             written = self._run({"H": states, "y": y, **kept}, residuals, part="write")["H"].to(residuals.dtype)
             return self._drop(self._of_streams(written, residuals))
 
-        if not _pending.allowed() or self.training and self.dropout.p > 0:
-            return run(states, y, kept)
+        if not _pending.allowed(self) or self.training and self.dropout.p > 0:
+            streams = run(states, y, kept)
+            _pending.given(self, streams)
+            return streams
         return _pending.defer(_pending.Write(self, states, y, kept, run), residuals)
 
     def _turn(self, residuals: Tensor) -> Optional[tuple[dict[str, Any], Tensor, Tensor]]:
         """Where the streams are still to be written by a site that is one of these, too: the write of
         that and the read of this in one program. What the read gives, the states, the streams."""
+        if torch.compiler.is_compiling():
+            return None
+        _pending.taken(residuals)
         write = _pending.unsettled(residuals)
         if write is None or not self._reads_as_it_is() or write.grad != torch.is_grad_enabled():
             return None

@@ -88,11 +88,11 @@ class HyperConnections(Site):
         if self.channel_first:
             if self.has_fracs:
                 raise NotImplementedError("fractions with channel_first: the package's write fails on them")
-            area = residuals[0, 0].numel()
+            area = _parts.area(residuals)
             call = f"pictures(n = {n}, area = {area}, views = {views}, act = {act}, depth = {depth})"
-            return _parts.Connection("channel_first", call, residuals.shape[1] * area, views=views, by_position=False)
+            return _parts.Connection("channel_first", call, _parts.size(residuals, 1) * area, views=views, by_position=False)
         call = f"hyper_connections(n = {n}, fracs = {self.num_fracs}, views = {views}, act = {act}, depth = {depth})"
-        return _parts.Connection("hyper_connections", call, residuals.shape[-1], views=views)
+        return _parts.Connection("hyper_connections", call, _parts.size(residuals, -1), views=views)
 
     def _named(self) -> Mapping[str, Tensor]:
         named: dict[str, Any] = dict(self._parameters)

@@ -72,10 +72,10 @@ class HyperConnections(Site):
         self.dropout = nn.Dropout(dropout)
 
     def _connection(self, residuals: Tensor) -> _parts.Connection:
-        area = residuals[0, 0].numel()
+        area = _parts.area(residuals)
         act = "tanh" if isinstance(self.act, nn.Tanh) else "none"
         return _parts.Connection("channel_first", f"pictures(n = {self.num_residual_streams}, area = {area}, act = {act})",
-                                 residuals.shape[1] * area, by_position=False)
+                                 _parts.size(residuals, 1) * area, by_position=False)
 
     def _named(self) -> Mapping[str, Tensor]:
         named: dict[str, Any] = dict(self._parameters)

@@ -72,7 +72,7 @@ class HyperConnections(Site):
     def _connection(self, residuals: Tensor) -> _parts.Connection:
         act = "tanh" if isinstance(self.act, nn.Tanh) else "none"
         call = f"several_branches(n = {self.num_residual_streams}, act = {act})"
-        return _parts.Connection("branches", call, residuals.shape[-1], branches=self.num_branch_inputs)
+        return _parts.Connection("branches", call, _parts.size(residuals, -1), branches=self.num_branch_inputs)
 
     def _named(self) -> Mapping[str, Tensor]:
         named: dict[str, Any] = dict(self._parameters)

@@ -67,7 +67,7 @@ class _Pool:
         if site.channel_first:
             raise NotImplementedError("channel_first with additional_input_paths: the package fails on it")
         connection = _parts.Connection("input_streams", f"pooled_input(n = {site.num_residual_streams}, act = {site._act})",
-                                       streams.shape[-1])
+                                       _parts.size(streams, -1))
         made = _parts.primitive((connection,), given=("H",), results=("x",), precision=_parts.precision(streams))
         named = {"gamma": site.additional_norms[self.number].gamma, "proj": proj.proj.weight, "scale": proj.scale,
                  "static_input": site.additional_static_input[self.number]}
@@ -111,10 +111,10 @@ class HyperConnections(Site):
     def _connection(self, residuals: Tensor) -> _parts.Connection:
         n = self.num_residual_streams
         if self.channel_first:
-            area = residuals[0, 0].numel()
+            area = _parts.area(residuals)
             return _parts.Connection("channel_first", f"pictures(n = {n}, area = {area}, act = {self._act})",
-                                     residuals.shape[1] * area, by_position=False)
-        return _parts.Connection("input_streams", f"input_streams(n = {n}, act = {self._act})", residuals.shape[-1])
+                                     _parts.size(residuals, 1) * area, by_position=False)
+        return _parts.Connection("input_streams", f"input_streams(n = {n}, act = {self._act})", _parts.size(residuals, -1))
 
     def _named(self) -> Mapping[str, Tensor]:
         alpha, beta = self.dynamic_alpha_and_branch_input, self.dynamic_beta

@@ -141,7 +141,7 @@ class ManifoldConstrainedHyperConnections(ManifoldSite):
         options = self._options("sources_last_log" if log else "sources_last", iters)
         premix = str(self.maybe_mix_streams is not None).lower()
         call = f"manifold_v2(n = {n}, fracs = {fracs}, premix = {premix}, {options})"
-        return _parts.Connection("manifold_v2", call, residuals.shape[-1], apart=False)
+        return _parts.Connection("manifold_v2", call, _parts.size(residuals, -1), apart=False)
 
     def _named(self) -> Mapping[str, Tensor]:
         named = dict(super()._named())

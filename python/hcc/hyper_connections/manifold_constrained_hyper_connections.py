@@ -78,7 +78,7 @@ class ManifoldConstrainedHyperConnections(ManifoldSite):
         log, iters = self._scaling()
         name = "sources_last_log" if log else "sources_last" if fracs == 1 and iters > 0 else "oblong_sources_last"
         call = f"manifold(n = {n}, fracs = {fracs}, {self._options(name, iters)})"
-        return _parts.Connection("manifold", call, residuals.shape[-1])
+        return _parts.Connection("manifold", call, _parts.size(residuals, -1))
 
 
 mHC = ManifoldConstrainedHyperConnections

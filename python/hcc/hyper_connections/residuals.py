@@ -40,7 +40,7 @@ class GRUGatedResidual(CompiledResidual):
         self.gru = nn.GRUCell(dim, dim)
 
     def _connection(self, residual: Tensor) -> _parts.Connection:
-        return _parts.Connection("residuals", "gru", residual.shape[-1], apart=False)
+        return _parts.Connection("residuals", "gru", _parts.size(residual, -1), apart=False)
 
     def _named(self) -> Mapping[str, Tensor]:
         return dict(self.gru.named_parameters())
@@ -57,7 +57,7 @@ class GatedResidual(CompiledResidual):
         self.to_learned_mix = nn.Linear(dim * 2, dim if fine_gate else 1)
 
     def _connection(self, residual: Tensor) -> _parts.Connection:
-        return _parts.Connection("residuals", f"gated(gates = {self.to_learned_mix.out_features})", residual.shape[-1],
+        return _parts.Connection("residuals", f"gated(gates = {self.to_learned_mix.out_features})", _parts.size(residual, -1),
                                  apart=False)
 
     def _named(self) -> Mapping[str, Tensor]:
@@ -76,7 +76,7 @@ class OrthogonalResidualUpdate(CompiledResidual):
         self.double_precision = double_precision
 
     def _connection(self, residual: Tensor) -> _parts.Connection:
-        return _parts.Connection("residuals", "orthogonal", residual.shape[-1], apart=False)
+        return _parts.Connection("residuals", "orthogonal", _parts.size(residual, -1), apart=False)
 
     def forward(self, x: Tensor, residual: Tensor) -> Tensor:
         if self.double_precision:
@@ -96,7 +96,7 @@ class MVSplitResidualUpdate(CompiledResidual):
         return residual, residual, dict()
 
     def _connection(self, residual: Tensor) -> _parts.Connection:
-        places, dim = residual.shape[-2:]
+        places, dim = _parts.size(residual, -2), _parts.size(residual, -1)
         return _parts.Connection("residuals", f"mean_apart(places = {places})", places * dim, by_position=False,
                                  apart=False)
 

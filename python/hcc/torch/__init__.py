@@ -13,8 +13,9 @@
 Contiguous float32 tensors on the CPU are read and written where they lie.
 """
 
+from ._arguments import Argument, Parameter
 from ._connection import Connection, Streams, connection
 from ._module import Module, compile, load
-from ._primitive import Argument, Parameter, Primitive
+from ._primitive import Primitive
 
 __all__ = ["Argument", "Connection", "Module", "Parameter", "Primitive", "Streams", "compile", "connection", "load"]

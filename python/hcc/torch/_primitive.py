@@ -2,18 +2,17 @@
 
 All memory of a call is PyTorch's (hc_apply in runtime/hc.h): contiguous tensors of the program's element
 type are read and written where they lie. Forward and backward are functional custom operators,
-`torch.ops.hcc.forward` and `.backward`, so that whoever traces, checkpoints or casts treats them as any
-other operator. They name a program by a number, which is good in this process.
+`torch.ops.hcc.forward` and `.backward`, and a call is `torch.ops.hcc.call`, which takes them together for
+autograd: so whoever traces, checkpoints or casts treats it as any other operator. They name a program by
+a text, its handle.
 """
 
 from __future__ import annotations
 
-import ctypes
-import functools
+import hashlib
 import itertools
 import os
 import weakref
-from dataclasses import dataclass
 from typing import Any, Optional, Sequence
 
 import torch
@@ -23,64 +22,8 @@ from .. import _errors
 from .._library import HcApply, HcInput, HcParameter, HcResult, lib
 from .._model import _Context
 from .._program import Program
+from ._arguments import Argument, Parameter, Pointers, addresses, aligned, arguments_of, pointers
 from ._blocks import Blocks
-
-_ALIGNED = 64
-
-
-@dataclass(frozen=True)
-class Argument:
-    """An input or a result as a tensor. With `members` the tensor holds so many of the program's,
-    folded into the samples: sample by sample the first, the second, ..., as "(b s) ... d" has streams."""
-
-    name: str
-    members: tuple[int, ...]  #: numbers of the program's inputs or results
-    beside: bool  #: an input to whose gradient that which comes by other ways is added
-    by_sample: bool
-    by_position: bool
-    dims: tuple[int, ...]
-    is_integer: bool
-    differentiable: bool
-    read_back: bool  #: whether the backward pass reads it, of results
-
-    @property
-    def leading(self) -> int:
-        """Axes before `dims`, positions as one."""
-        return self.by_sample + self.by_position
-
-    def shape(self, samples: int, positions: int) -> tuple[int, ...]:
-        lead = (samples * len(self.members),) * self.by_sample + (positions,) * self.by_position
-        return (*lead, *self.dims)
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of the program: its path and shape, and whether it is trained."""
-
-    name: str
-    shape: tuple[int, ...]
-    frozen: bool
-    is_buffer: bool
-
-
-def _arguments(found: list[tuple[str, Any]], folded: Sequence[str]) -> tuple[Argument, ...]:
-    """Those named "H.0", "H.1", ... as one "H" where that is folded."""
-    numbers = {name: k for k, (name, _) in enumerate(found)}
-    order: dict[str, list[str]] = {}
-    for name in numbers:
-        stem, _, last = name.rpartition(".")
-        order.setdefault(stem if stem in folded and last.isdigit() else name, []).append(name)
-    arguments = []
-    for name, members in order.items():
-        one = found[numbers[members[0]]][1]
-        is_input = isinstance(one, HcInput)
-        arguments.append(
-            Argument(name, tuple(numbers[member] for member in members),
-                     is_input and bool(one.has_beside),
-                     bool(one.by_sample), bool(one.by_position), tuple(one.dims[:one.rank]),
-                     is_input and bool(one.is_integer), bool(one.has_gradient if is_input else one.takes_gradient),
-                     any(found[numbers[member]][1].read_back for member in members) if not is_input else False))
-    return tuple(arguments)
 
 
 class Primitive:
@@ -95,8 +38,8 @@ class Primitive:
         self._idle: list[_Context] = []
         self._blocks = Blocks()
         context = self._acquire()
-        self.inputs = _arguments(list(self._listed(context, HcInput, lib.hc_input_count, lib.hc_input)), folded)
-        self.results = _arguments(list(self._listed(context, HcResult, lib.hc_result_count, lib.hc_result)), folded)
+        self.inputs = arguments_of(list(self._listed(context, HcInput, lib.hc_input_count, lib.hc_input)), folded)
+        self.results = arguments_of(list(self._listed(context, HcResult, lib.hc_result_count, lib.hc_result)), folded)
         self.parameters = tuple(
             Parameter(name, tuple(one.dims[:one.rank]), one.frozen == 1, one.frozen == 2)
             for name, one in self._listed(context, HcParameter, lib.hc_parameter_count, lib.hc_parameter))
@@ -105,8 +48,7 @@ class Primitive:
         self._n_results = sum(len(one.members) for one in self.results)
         self.dtype = torch.float64 if program.element == "f64" else torch.float32
         self.random = bool(program.manifest.get("random"))
-        self.number = next(_numbers)
-        _primitives[self.number] = self
+        self.handle = _registered(self)  #: what operators know it by
 
     @staticmethod
     def _listed(context: _Context, kind: Any, count: Any, get: Any) -> Any:
@@ -186,70 +128,26 @@ def _made_again(program: Program, folded: tuple[str, ...], threads: int) -> Prim
     return Primitive(program, folded=folded, threads=threads)
 
 
-def _dense(tensor: Tensor, one: Argument) -> Tensor:
-    """As the program can read it: the elements of a sample beside one another."""
-    if tensor.is_contiguous():
-        return tensor
-    expected = 1
-    for size, stride in zip(reversed(tensor.shape[one.by_sample:]), reversed(tensor.stride()[one.by_sample:])):
-        if size != 1 and stride != expected:
-            return tensor.contiguous()
-        expected *= size
-    return tensor if one.by_sample and tensor.stride(0) >= expected else tensor.contiguous()
+_primitives: "weakref.WeakValueDictionary[str, Primitive]" = weakref.WeakValueDictionary()
 
 
-@functools.lru_cache(maxsize=None)
-def _array(of: Any, count: int) -> Any:
-    """The type of a C array. (ctypes forgets one as soon as there is no such array, and making a type
-    takes longer than a call.)"""
-    return of * count
+def _registered(p: Primitive) -> str:
+    """A handle of its own. It says what the program is, so that graphs which somebody keeps on disk mean
+    the same program in another process, and one whose results and savings are as large."""
+    content = repr((p.program._again[1], p.program.manifest, p._folded, p._threads))
+    stem = f"{p.program.name}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    for k in itertools.count():
+        handle = f"{stem}.{k}"
+        if _primitives.setdefault(handle, p) is p:
+            return handle
+    raise AssertionError
 
 
-class _Pointers:
-    """Addresses and strides of the members of arguments, for as long as a call takes."""
-
-    def __init__(self, count: int):
-        self.at = _array(ctypes.c_void_p, count)()
-        self.strides = _array(ctypes.c_int64, count)()
-        self.kept: list[Tensor] = []
-
-    def add(self, one: Argument, tensor: Tensor, members: tuple[int, ...]) -> None:
-        tensor = _dense(tensor, one)
-        self.kept.append(tensor)
-        address = tensor.data_ptr()
-        stride = tensor.stride(0) if one.by_sample else 0
-        step = stride * tensor.element_size()
-        for k, member in enumerate(members):
-            self.at[member] = address + k * step
-            self.strides[member] = stride * len(members)
-
-
-def _pointers(count: int, arguments: Sequence[Argument], tensors: Sequence[Optional[Tensor]],
-              wanted: Optional[Sequence[bool]] = None) -> _Pointers:
-    pointers = _Pointers(count)
-    for k, (one, tensor) in enumerate(zip(arguments, tensors)):
-        if tensor is not None and (wanted is None or wanted[k]):
-            pointers.add(one, tensor, one.members)
-    return pointers
-
-
-def _addresses(tensors: Sequence[Tensor], kept: list[Tensor], wanted: Optional[Sequence[bool]] = None) -> Any:
-    at = _array(ctypes.c_void_p, len(tensors))()
-    for k, tensor in enumerate(tensors):
-        if wanted is None or wanted[k]:
-            tensor = tensor.contiguous()
-            kept.append(tensor)
-            at[k] = tensor.data_ptr()
-    return at
-
-
-def _aligned(saved: Tensor) -> Tensor:
-    """Memory that somebody else moved may begin anywhere."""
-    return saved if saved.data_ptr() % _ALIGNED == 0 else saved.clone()
-
-
-_numbers = itertools.count(1)
-_primitives: "weakref.WeakValueDictionary[int, Primitive]" = weakref.WeakValueDictionary()
+def _primitive(handle: str) -> Primitive:
+    found = _primitives.get(handle)
+    if found is None:
+        raise _errors.ArgumentError(f"the program of this call, {handle}, is no more, or is another process's")
+    return found
 
 
 def _forget_all() -> None:
@@ -260,25 +158,18 @@ def _forget_all() -> None:
 os.register_at_fork(after_in_child=_forget_all)
 
 
-def _primitive(number: int) -> Primitive:
-    found = _primitives.get(number)
-    if found is None:
-        raise _errors.ArgumentError("the program of this call is no more, or is another process's")
-    return found
-
-
 # --- the operators ------------------------------------------------------------------------------------
 
 _library = torch.library.Library("hcc", "DEF")
-_library.define("forward(int program, Tensor[] inputs, Tensor[] parameters, Tensor? key, bool training, bool save)"
+_library.define("forward(str program, Tensor[] inputs, Tensor[] parameters, Tensor? key, bool training, bool save)"
                 " -> Tensor[]")
-_library.define("backward(int program, Tensor[] inputs, Tensor[] parameters, Tensor?[] results, Tensor saved, "
+_library.define("backward(str program, Tensor[] inputs, Tensor[] parameters, Tensor?[] results, Tensor saved, "
                 "Tensor? key, bool training, Tensor?[] gradients, Tensor?[] beside, bool[] inputs_wanted, "
                 "bool[] parameters_wanted) -> Tensor[]")
 
 
-def _call(p: Primitive, inputs: _Pointers, parameters: Any, results: _Pointers, samples: int, positions: int,
-          saved: Optional[Tensor], key: Optional[Tensor], training: bool) -> HcApply:
+def _described(p: Primitive, inputs: Pointers, parameters: Any, results: Pointers, samples: int, positions: int,
+               saved: Optional[Tensor], key: Optional[Tensor], training: bool) -> HcApply:
     return HcApply(samples=samples, positions=positions, inputs=inputs.at, input_strides=inputs.strides,
                    parameters=parameters, results=results.at, result_strides=results.strides,
                    saved=saved.data_ptr() if saved is not None else None,
@@ -286,7 +177,7 @@ def _call(p: Primitive, inputs: _Pointers, parameters: Any, results: _Pointers, 
 
 
 @torch.library.impl(_library, "forward", "CPU")
-def _forward(program: int, inputs: Sequence[Tensor], parameters: Sequence[Tensor], key: Optional[Tensor],
+def _forward(program: str, inputs: Sequence[Tensor], parameters: Sequence[Tensor], key: Optional[Tensor],
              training: bool, save: bool) -> list[Tensor]:
     p = _primitive(program)
     samples, positions = p.extents(inputs)
@@ -294,15 +185,15 @@ def _forward(program: int, inputs: Sequence[Tensor], parameters: Sequence[Tensor
     size = p.saved_bytes(samples, positions) if save else 0
     saved = p._blocks.take(size) if size else torch.empty(0, dtype=torch.uint8)
     kept: list[Tensor] = []
-    given = _pointers(p._n_inputs, p.inputs, inputs)
-    made = _pointers(p._n_results, p.results, results)
+    given = pointers(p._n_inputs, p.inputs, inputs)
+    made = pointers(p._n_results, p.results, results)
     p._run(lib.hc_apply,
-           _call(p, given, _addresses(parameters, kept), made, samples, positions, saved if save else None, key, training))
+           _described(p, given, addresses(parameters, kept), made, samples, positions, saved if save else None, key, training))
     return [*results, saved]
 
 
 @torch.library.register_fake("hcc::forward", lib=_library)
-def _forward_fake(program: int, inputs: Sequence[Tensor], parameters: Sequence[Tensor], key: Optional[Tensor],
+def _forward_fake(program: str, inputs: Sequence[Tensor], parameters: Sequence[Tensor], key: Optional[Tensor],
                   training: bool, save: bool) -> list[Tensor]:
     p = _primitive(program)
     samples, positions = p.extents(inputs)
@@ -311,32 +202,32 @@ def _forward_fake(program: int, inputs: Sequence[Tensor], parameters: Sequence[T
 
 
 @torch.library.impl(_library, "backward", "CPU")
-def _backward(program: int, inputs: Sequence[Tensor], parameters: Sequence[Tensor],
+def _backward(program: str, inputs: Sequence[Tensor], parameters: Sequence[Tensor],
               results: Sequence[Optional[Tensor]], saved: Tensor, key: Optional[Tensor], training: bool,
               gradients: Sequence[Optional[Tensor]], beside: Sequence[Optional[Tensor]],
               inputs_wanted: Sequence[bool], parameters_wanted: Sequence[bool]) -> list[Tensor]:
     p = _primitive(program)
     samples, positions = p.extents(inputs)
     kept: list[Tensor] = []
-    saved = _aligned(saved)
-    given, made = _pointers(p._n_inputs, p.inputs, inputs), _pointers(p._n_results, p.results, results)
-    apply = _call(p, given, _addresses(parameters, kept), made, samples, positions, saved, key, training)
-    upstream = _pointers(p._n_results, p.results, gradients)
+    saved = aligned(saved)
+    given, made = pointers(p._n_inputs, p.inputs, inputs), pointers(p._n_results, p.results, results)
+    apply = _described(p, given, addresses(parameters, kept), made, samples, positions, saved, key, training)
+    upstream = pointers(p._n_results, p.results, gradients)
     of_inputs = p._empty(p.inputs, samples, positions, inputs_wanted)
     of_parameters = [torch.empty(one.shape if wanted else (0,), dtype=p.dtype)
                      for one, wanted in zip(p.parameters, parameters_wanted)]
-    downstream = _pointers(p._n_inputs, p.inputs, of_inputs, inputs_wanted)
+    downstream = pointers(p._n_inputs, p.inputs, of_inputs, inputs_wanted)
     apply.result_gradients, apply.result_gradient_strides = upstream.at, upstream.strides
-    others = _pointers(p._n_inputs, p.inputs, beside, [one.beside for one in p.inputs])
+    others = pointers(p._n_inputs, p.inputs, beside, [one.beside for one in p.inputs])
     apply.gradients_beside, apply.gradient_beside_strides = others.at, others.strides
     apply.input_gradients, apply.input_gradient_strides = downstream.at, downstream.strides
-    apply.parameter_gradients = _addresses(of_parameters, kept, parameters_wanted)
+    apply.parameter_gradients = addresses(of_parameters, kept, parameters_wanted)
     p._run(lib.hc_apply_backward, apply)
     return [*of_inputs, *of_parameters]
 
 
 @torch.library.register_fake("hcc::backward", lib=_library)
-def _backward_fake(program: int, inputs: Sequence[Tensor], parameters: Sequence[Tensor],
+def _backward_fake(program: str, inputs: Sequence[Tensor], parameters: Sequence[Tensor],
                    results: Sequence[Optional[Tensor]], saved: Tensor, key: Optional[Tensor], training: bool,
                    gradients: Sequence[Optional[Tensor]], beside: Sequence[Optional[Tensor]],
                    inputs_wanted: Sequence[bool], parameters_wanted: Sequence[bool]) -> list[Tensor]:
@@ -349,57 +240,38 @@ def _backward_fake(program: int, inputs: Sequence[Tensor], parameters: Sequence[
 
 # --- autograd -----------------------------------------------------------------------------------------
 
-
-def _keep(ctx: Any, p: Primitive, inputs: Sequence[Tensor], parameters: Sequence[Tensor], key: Optional[Tensor],
-          training: bool, output: Sequence[Tensor]) -> None:
-    ctx.set_materialize_grads(False)
-    ctx.primitive = p  # whoever called it may be done with it before the backward pass
-    ctx.training, ctx.has_key, ctx.counts = training, key is not None, (len(inputs), len(parameters))
-    results = [one if mine.read_back else None for mine, one in zip(p.results, output)]
-    ctx.save_for_backward(*inputs, *parameters, *results, output[-1], *([key] if key is not None else []))
-
-
-def _gradients(ctx: Any, upstream: Sequence[Optional[Tensor]], needed: Sequence[bool]) -> list[Optional[Tensor]]:
-    """Of inputs and parameters."""
-    tensors = list(ctx.saved_tensors)
-    key = tensors.pop() if ctx.has_key else None
-    saved = tensors.pop()
-    if not saved.numel():
-        raise _errors.ArgumentError("a forward pass that saved nothing has no backward pass")
-    n_inputs, n_parameters = ctx.counts
-    n = n_inputs + n_parameters
-    p = ctx.primitive
-    of_inputs = [need and one.differentiable for need, one in zip(needed, p.inputs)]
-    wanted = [*of_inputs, *needed[n_inputs:n]]
-    found = torch.ops.hcc.backward(p.number, tensors[:n_inputs], tensors[n_inputs:n], tensors[n:], saved, key, ctx.training,
-                                   list(upstream), [None] * n_inputs, of_inputs, wanted[n_inputs:])
-    return [one if want else None for one, want in zip(found, wanted)]
+_library.define("call(str program, Tensor[] inputs, Tensor[] parameters, Tensor? key, bool training, bool through)"
+                " -> Tensor[]")
 
 
 class _Call(torch.autograd.Function):
-    """A call as it is most often made: what is registered with the operator does the same, at several
-    times the price."""
+    """Forward and backward of a program. With `through` the first input is given once more, after the
+    results: what its gradient is by other ways comes back through here, and is added where the program
+    makes its own."""
 
     @staticmethod
-    def forward(ctx: Any, p: Primitive, key: Optional[Tensor], training: bool, *tensors: Tensor) -> Any:
+    def forward(ctx: Any, p: Primitive, key: Optional[Tensor], training: bool, through: bool, *tensors: Tensor) -> Any:
         inputs, parameters = tensors[:len(p.inputs)], tensors[len(p.inputs):]
-        output = torch.ops.hcc.forward(p.number, inputs, parameters, key, training, True)
-        _keep(ctx, p, inputs, parameters, key, training, output)
-        return tuple(output[:-1])
+        *results, saved = torch.ops.hcc.forward(p.handle, inputs, parameters, key, training, True)
+        ctx.set_materialize_grads(False)
+        ctx.primitive = p  # whoever called it may be done with it before the backward pass
+        ctx.training, ctx.through, ctx.has_key = training, through, key is not None
+        read_back = [one if mine.read_back else None for mine, one in zip(p.results, results)]
+        ctx.save_for_backward(*tensors, *read_back, saved, *([key] if key is not None else []))
+        return (*results, *inputs[:int(through)])
 
     @staticmethod
     def backward(ctx: Any, *upstream: Any) -> Any:
-        return (None, None, None, *_gradients(ctx, upstream, ctx.needs_input_grad[3:]))
-
-
-def _keep_registered(ctx: Any, inputs: Any, output: Sequence[Tensor]) -> None:
-    program, given, parameters, key, training, _ = inputs
-    _keep(ctx, _primitive(program), given, parameters, key, training, output)
-
-
-def _differentiate(ctx: Any, upstream: Sequence[Optional[Tensor]]) -> Any:
-    found = _gradients(ctx, upstream[:-1], [*ctx.needs_input_grad[1], *ctx.needs_input_grad[2]])
-    return None, found[:ctx.counts[0]], found[ctx.counts[0]:], None, None, None
+        p, tensors, needed = ctx.primitive, list(ctx.saved_tensors), ctx.needs_input_grad[4:]
+        key = tensors.pop() if ctx.has_key else None
+        saved = tensors.pop()
+        given, count = len(p.inputs), len(needed)
+        of_inputs = [need and one.differentiable for need, one in zip(needed, p.inputs)]
+        wanted = [*of_inputs, *needed[given:]]
+        beside = [upstream[-1] if ctx.through and k == 0 else None for k in range(given)]
+        found = torch.ops.hcc.backward(p.handle, tensors[:given], tensors[given:count], tensors[count:], saved, key,
+                                       ctx.training, list(upstream[:len(p.results)]), beside, of_inputs, wanted[given:])
+        return (None, None, None, None, *(one if want else None for one, want in zip(found, wanted)))
 
 
 def _refuse(ctx: Any, gradients: Any) -> Any:
@@ -407,7 +279,6 @@ def _refuse(ctx: Any, gradients: Any) -> Any:
                                 "differentiated (create_graph=True)")
 
 
-torch.library.register_autograd("hcc::forward", _differentiate, setup_context=_keep_registered, lib=_library)
 torch.library.register_autograd("hcc::backward", _refuse, lib=_library)
 
 
@@ -451,7 +322,7 @@ def _check(p: Primitive, tensors: Sequence[Tensor], parameters: Sequence[Tensor]
                                         f"{list(one.shape(samples, positions))}")
 
 
-def flat_inputs(p: Primitive, inputs: Sequence[Tensor],
+def _flat_inputs(p: Primitive, inputs: Sequence[Tensor],
                 parameters: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
     """Both as the operators take them."""
     if len(inputs) != len(p.inputs) or len(parameters) != len(p.parameters):
@@ -465,20 +336,32 @@ def flat_inputs(p: Primitive, inputs: Sequence[Tensor],
     return flat, [tensor if tensor.dtype == p.dtype else tensor.to(p.dtype) for tensor in parameters]
 
 
-def shaped_results(p: Primitive, results: Sequence[Tensor], inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """What the forward operator gave, as its caller has the inputs."""
-    return tuple(_shaped(p, one, tensor, inputs) for one, tensor in zip(p.results, results))
-
-
-def call(p: Primitive, inputs: Sequence[Tensor], parameters: Sequence[Tensor], training: bool,
-         key: Optional[Tensor]) -> tuple[Tensor, ...]:
-    flat, values = flat_inputs(p, inputs, parameters)
+@torch.library.impl(_library, "call", "CompositeImplicitAutograd")
+def _called(program: str, inputs: Sequence[Tensor], parameters: Sequence[Tensor], key: Optional[Tensor],
+            training: bool, through: bool) -> list[Tensor]:
+    p = _primitive(program)
+    flat, values = _flat_inputs(p, inputs, parameters)
     if key is None and p.random and training:
         key = torch.randint(2**62, (), dtype=torch.int64)
-    save = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*flat, *values))
-    if save and not torch.compiler.is_compiling():
-        return shaped_results(p, _Call.apply(p, key, training, *flat, *values), inputs)
-    return shaped_results(p, torch.ops.hcc.forward(p.number, flat, values, key, training, save), inputs)
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*flat, *values)):
+        found = _Call.apply(p, key, training, through, *flat, *values)
+    else:
+        *results, _ = torch.ops.hcc.forward(program, flat, values, key, training, False)
+        found = (*results, *flat[:int(through)])
+    if through:  # in the program's type, as the results
+        inputs = [found[-1].view(inputs[0].shape)]
+    results = [_shaped(p, one, tensor, inputs) for one, tensor in zip(p.results, found)]
+    return [*results, *(inputs if through else [])]
+
+
+def call(p: Primitive, inputs: Sequence[Tensor], parameters: Sequence[Tensor], training: bool = True,
+         key: Optional[Tensor] = None, through: bool = False) -> tuple[Tensor, ...]:
+    """The program's results. With `through` its one input comes once more after them, for whatever else
+    reads it: what its gradient is by these ways is added where the program makes its own; all are of the
+    program's type then."""
+    # Who traces finds an operator; else the way through PyTorch's dispatcher would be a cost.
+    run = torch.ops.hcc.call if torch.compiler.is_compiling() else _called
+    return tuple(run(p.handle, list(inputs), list(parameters), key, training, through))
 
 
 def _shaped(p: Primitive, one: Argument, tensor: Tensor, inputs: Sequence[Tensor]) -> Tensor:
