@@ -3,10 +3,11 @@
 
     HCC_LIBRARY=build/libhcc.so PYTHON bench/drop_in.py [--wirings hc,mhc,frac] [--rounds 10]
 
-A causal transformer whose every branch stands at a site. Contestants: the package, eager; the package
-under torch.compile; hcc.hyper_connections, eager. They begin at the same weights and take the same
+A causal transformer whose every branch stands at a site. Contestants: the package and
+hcc.hyper_connections, each eager and under torch.compile. They begin at the same weights and take the same
 batches; in a round each takes a step (forward, backward, AdamW), in an order that turns. A ratio is
-the median of the rounds' ratios; so is that of the processor's time, which others' load changes less.
+the median of the rounds' ratios, eager to eager and compiled to compiled, as who changes the import
+has them; so is that of the processor's time, which others' load changes less.
 Prints one JSON object a wiring.
 """
 
@@ -78,12 +79,16 @@ def step(model, optimizer, tokens):
 def measure(wiring, o):
     torch.manual_seed(1)
     peer = Loop(wiring, False, o)
-    models = {"package": peer, "compiled": Loop(wiring, False, o), "hcc": Loop(wiring, True, o)}
+    models = {"package": peer, "hcc": Loop(wiring, True, o)}
+    if not o.eager:
+        models |= {"package, compiled": Loop(wiring, False, o), "hcc, compiled": Loop(wiring, True, o)}
     for model in models.values():
         model.load_state_dict(peer.state_dict())
     optimizers = {name: torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True) for name, model in models.items()}
-    models["compiled"] = torch.compile(models["compiled"])
-    names = [name for name in models if name != "compiled" or not o.eager]
+    models = {name: torch.compile(model, fullgraph=True) if "compiled" in name else model for name, model in models.items()}
+    names, pairs = list(models), [("package", "hcc")]
+    if not o.eager:
+        pairs += [("package, compiled", "hcc, compiled"), ("package, compiled", "hcc")]
     seconds, busy, losses = ({name: [] for name in names} for _ in range(3))
     for k in range(o.warm_up + o.rounds):
         tokens = torch.randint(VOCAB, (o.batch, o.context + 1))
@@ -94,15 +99,15 @@ def measure(wiring, o):
             seconds[name].append(time.perf_counter() - begun)
             busy[name].append(time.process_time() - worked)
     taken = range(o.warm_up, o.warm_up + o.rounds)
-    ratios = {f"{name} / hcc{what}": [of[name][k] / of["hcc"][k] for k in taken]
-              for what, of in (("", seconds), (", processor", busy)) for name in names if name != "hcc"}
+    ratios = {f"{a} / {b}{what}": [of[a][k] / of[b][k] for k in taken]
+              for what, of in (("", seconds), ("; processor", busy)) for a, b in pairs}
     print(json.dumps({
         "wiring": wiring, **{key: value for key, value in vars(o).items() if isinstance(value, int)},
         "threads": torch.get_num_threads(),
-        **{f"{name}_ms": round(1e3 * statistics.median(seconds[name][k] for k in taken), 1) for name in names},
+        **{f"{name}; ms": round(1e3 * statistics.median(seconds[name][k] for k in taken), 1) for name in names},
         **{name: round(statistics.median(values), 3) for name, values in ratios.items()},
-        **{f"{name}, range": [round(min(values), 2), round(max(values), 2)] for name, values in ratios.items()},
-        "largest_difference_of_losses": max(abs(a - b) for a, b in zip(losses["hcc"], losses["package"])),
+        **{f"{name}; range": [round(min(values), 2), round(max(values), 2)] for name, values in ratios.items()},
+        "largest_difference_of_losses": max(abs(a - b) for name in names for a, b in zip(losses[name], losses["package"])),
         "load": round(os.getloadavg()[0], 1),
     }), flush=True)
 
