@@ -24,11 +24,41 @@ static void body_constants(Sema *s, Scope *scope, const Stmt *stmt) {
     }
 }
 
+static void define_unknown(Sema *s, Scope *scope, Name name) {
+    if (name.text && !scope_find_here(scope, name.text))
+        scope_define(s, scope, name.text, name.span, SYMBOL_VALUE)->value = POISON;
+}
+
+/* Of a condition that asks for what nobody gives: what either side defines is there, and silences
+ * what depends on it. */
+static void body_undecided(Sema *s, Scope *scope, const StmtList *side) {
+    for (uint32_t k = 0; k < side->count; k++) {
+        const Stmt *stmt = side->at[k];
+        if (stmt && stmt->kind == STMT_IF) {
+            body_undecided(s, scope, &stmt->branch.then_body);
+            body_undecided(s, scope, &stmt->branch.else_body);
+        }
+        if (stmt && (stmt->kind == STMT_LET || stmt->kind == STMT_CONST))
+            for (uint32_t b = 0; b < stmt->bindings.count; b++)
+                define_unknown(s, scope, stmt->bindings.at[b].target.name);
+        if (stmt && (stmt->kind == STMT_PARAM || stmt->kind == STMT_BUFFER))
+            for (uint32_t p = 0; p < stmt->param.list.count; p++)
+                define_unknown(s, scope, stmt->param.list.at[p].target.name);
+    }
+    usage_mark_untaken(s, scope, side);
+}
+
 static void body_if(Sema *s, Scope *scope, const Stmt *stmt) {
     bool condition;
+    const uint32_t errors = diag_error_count(s->d);
     s->spent.decisions++;
-    if (!elaborate_bool(s, scope, stmt->branch.condition, "a condition", &condition))
+    if (!elaborate_bool(s, scope, stmt->branch.condition, "a condition", &condition)) {
+        if (diag_error_count(s->d) > errors)
+            return;
+        body_undecided(s, scope, &stmt->branch.then_body);
+        body_undecided(s, scope, &stmt->branch.else_body);
         return;
+    }
     body_elaborate(s, scope, condition ? &stmt->branch.then_body : &stmt->branch.else_body);
     usage_mark_untaken(s, scope, condition ? &stmt->branch.else_body : &stmt->branch.then_body);
 }
