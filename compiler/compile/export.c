@@ -293,6 +293,8 @@ static void cut_names(Exporting *x, const SiteInfo *info) {
 void compile_prepare_export(CompileRun *run) {
     const CompileExport *e = &run->options.export;
     run->options.sema.exports = compile_exports(e);
+    run->options.sema.given = e->given;
+    run->options.sema.n_given = e->n_given;
     run->options.sema.apart = run->options.sema.exports && (e->part || e->site || e->later);
 }
 

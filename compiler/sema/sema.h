@@ -18,7 +18,9 @@ typedef struct {
     bool maps;         /* every site by itself: states and results of branches are arguments of the
                           program's block, for pass_maps; nothing is warned of */
     bool exports;      /* values are remembered by name, for pass_cut, and no loss need be there */
-    bool apart;        /* every site by itself, as with maps, for the programs of a connection */
+    const char *const *given; /* of these, those that the caller gives */
+    uint32_t n_given;
+    bool apart; /* every site by itself, as with maps, for the programs of a connection */
 } SemaOptions;
 
 /* Checks the file and elaborates its model. All errors go to c->diagnostics; returns NULL when

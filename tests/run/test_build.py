@@ -4,6 +4,7 @@
 import ctypes
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -151,6 +152,41 @@ class Outputs(harness.TestCase):
             with self.subTest(arguments):
                 result = self.expect(hcc("emit", "t.hc", "--stage", "tir", *arguments, cwd=self.folder), 2)
                 self.assertIn(said, result.err)
+
+    def test_what_is_given_is_not_made(self):
+        """Of lets that only lay another out anew, too: of a let by its path, a site's state, a connection's let."""
+        self.write("t.hc", """use std;
+            connection turned {
+              state H[n, d];
+              param A[n] = 1;
+              const n = 2;
+              begin H[i,c] = x[c];
+              let T[c,i]   = H[i,c];
+              let u[c]     = sum[i] A[i] * T[c,i];
+              read  x      = u;
+              write H[i,c] = H[i,c] + y[c];
+              let e[c]     = H[0,c];
+              end   x      = e;
+            }
+            branch id : x[d] -> y[d] { param w[d] = 1; let y[c] = w[c] * x[c]; }
+            model t {
+              const d = 8; positions t <= 4; input x[t, d] : real;
+              param W[3, d] ~ normal(1);
+              let u[c,k] = W[k,c] * x[c];
+              let z[k,c] = u[c,k];
+              let out[c,k] = z[k,c] + 1, row[c] = z[0,c];
+              let h = trunk(x) { repeat 2 { s = turned : id; } };
+            }""")
+        for arguments, params, inputs in (
+                (["--given", "z", "--output", "out"], [], ["z"]),
+                (["--given", "z", "--output", "row"], [], ["z"]),
+                (["--given", "u", "--output", "out"], [], ["u"]),
+                (["--given", "trunk.0.s.H", "--output", "trunk.0.s.x"], ["trunk.0.s.hc.A"], ["trunk.0.s.H"]),
+                (["--site", "0", "--given", "T", "--output", "x"], ["A"], ["T"])):
+            with self.subTest(arguments):
+                text = self.expect(hcc("emit", "t.hc", "--stage", "tir", *arguments, cwd=self.folder)).out
+                self.assertEqual(re.findall(r'^param "(\S+)"', text, re.M), params)
+                self.assertEqual(re.findall(r'^input "(?!upstream)(\S+)"', text, re.M), inputs)
 
     def test_a_connection(self):
         """A library of its programs: functions told of a model once for each, the others once. Sites whose

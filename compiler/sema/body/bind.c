@@ -405,12 +405,11 @@ Value body_binding(Sema *s, Scope *scope, const Binding *b, const Value *known) 
 }
 
 /* For those who ask for a value by its name: the whole tensor, not made in a loop's body. */
-static void remember_named(Sema *s, const char *name, Value v) {
-    if (!s->options->exports || s->trial || s->loop->level || v.kind != VALUE_TENSOR ||
-        tensor_bare_rank(v.tensor) != v.tensor->type.rank)
+static void remember_named(Sema *s, const char *name, Value *v) {
+    if (s->loop->level || v->kind != VALUE_TENSOR ||
+        tensor_bare_rank(v->tensor) != v->tensor->type.rank)
         return;
-    vec_push(s->arena, &s->network->values,
-             (SiteValue){path_join(s, s->frame->path, name), tensor_use(s, v.tensor), false});
+    value_remember(s, path_join(s, s->frame->path, name), v);
 }
 
 void body_let(Sema *s, Scope *scope, const Binding *b) {
@@ -432,7 +431,7 @@ void body_let(Sema *s, Scope *scope, const Binding *b) {
     symbol->assignable = true;
     symbol->defined = ++s->next_serial;
     symbol->binding = b;
+    remember_named(s, symbol->name, &v);
     symbol->value = v;
     usage_declare(s, DECLARED_LET, symbol->name, symbol->span);
-    remember_named(s, symbol->name, v);
 }

@@ -17,28 +17,13 @@ static bool wanted(const Site *x) {
 }
 
 /* For those who ask for it by its name. */
-static void remember(Site *x, const char *name, const Value *v) {
-    Sema *s = x->s;
-    if (!s->options->exports || wanted(x) || s->trial || v->kind != VALUE_TENSOR)
-        return;
-    vec_push(s->arena, &s->network->values,
-             (SiteValue){path_join(s, x->site->path, name), tensor_use(s, v->tensor), false});
+static void remember(Site *x, const char *name, Value *v) {
+    if (!wanted(x))
+        value_remember(x->s, path_join(x->s, x->site->path, name), v);
 }
 
 static SiteInfo *info_of(const Site *x) {
     return &x->s->network->sites.at[x->info];
-}
-
-/* *v as an argument that stands for it; 0 where it is no tensor of numbers. */
-static TirId argument_for(Site *x, Value *v) {
-    Sema *s = x->s;
-    const Tensor *t = is_poison(*v) ? NULL : value_as_real(s, *v, v->span);
-    if (!t)
-        return 0;
-    const TirId id = tir_arg(sema_builder(s, v->span), t->type);
-    vec_push(s->program->arena, &s->network->given, tensor_use(s, t));
-    *v = value_tensor(s, id, NULL, v->span);
-    return id;
 }
 
 static void note(Site *x, SiteValueList *list, const char *name, TirId value) {
@@ -51,7 +36,7 @@ static void note_state(Site *x, SiteValueList *list, const StateSlot *slot, TirI
 
 void given_states(Site *x) {
     if (wanted(x) && !x->trunk->begun) {
-        const TirId id = argument_for(x, &x->trunk->input);
+        const TirId id = value_stand_for(x->s, &x->trunk->input);
         if (id)
             note(x, &info_of(x)->input, "x", id);
     }
@@ -60,7 +45,7 @@ void given_states(Site *x) {
         remember(x, slot->name, &slot->value);
         if (!wanted(x))
             continue;
-        const TirId id = argument_for(x, &slot->value);
+        const TirId id = value_stand_for(x->s, &slot->value);
         if (id)
             note_state(x, &info_of(x)->states, slot, id);
     }
@@ -68,7 +53,7 @@ void given_states(Site *x) {
 
 void given_begun(Site *x, const StateSlot *slot, Value *v) {
     remember(x, slot->name, v);
-    const TirId id = wanted(x) ? argument_for(x, v) : 0;
+    const TirId id = wanted(x) ? value_stand_for(x->s, v) : 0;
     SiteValueList *states = id ? &info_of(x)->states : NULL;
     for (uint32_t k = 0; id && k < states->count; k++)
         if (states->at[k].name == slot->name) { /* another slice of it */
@@ -80,26 +65,26 @@ void given_begun(Site *x, const StateSlot *slot, Value *v) {
 }
 
 /* `y`, or of several branches `y.K`. */
-static void remember_result(Site *x, const Value *result) {
+static void remember_result(Site *x, Value *result) {
     const uint32_t n = x->use->n_branches;
     remember(x, n > 1 ? arena_printf(x->s->arena, "y.%u", x->results++) : "y", result);
 }
 
 void given_result(Site *x, const char *branch, Value *first, BoundArgumentList *named) {
-    remember_result(x, first);
     const Tensor *was = first->kind == VALUE_TENSOR ? first->tensor : NULL;
-    const TirId id = wanted(x) && was ? argument_for(x, first) : 0;
-    if (!id)
-        return;
-    note(x, &info_of(x)->results, branch, id);
+    remember_result(x, first);
+    const TirId id = wanted(x) && was ? value_stand_for(x->s, first) : 0;
+    if (id)
+        note(x, &info_of(x)->results, branch, id);
     for (uint32_t k = 0; k < named->count; k++)
-        if (named->at[k].value.kind == VALUE_TENSOR && named->at[k].value.tensor->id == was->id)
+        if (was && named->at[k].value.kind == VALUE_TENSOR &&
+            named->at[k].value.tensor->id == was->id)
             named->at[k].value = *first;
 }
 
 void given_reads(Site *x) {
     for (uint32_t k = 0; k < x->reads.count; k++) {
-        const BoundArgument *a = &x->reads.at[k];
+        BoundArgument *a = &x->reads.at[k];
         remember(x, a->name.text ? a->name.text : "x", &a->value);
         if (!wanted(x))
             continue;
@@ -111,7 +96,7 @@ void given_reads(Site *x) {
 
 /* Of a connection of one stream among several, the state is their mean. */
 static void leave(Site *x, SiteState *state, StateSlot *slot) {
-    const TirId id = argument_for(x, &slot->value);
+    const TirId id = value_stand_for(x->s, &slot->value);
     if (!id)
         return;
     note_state(x, &info_of(x)->left, slot, id);
@@ -134,7 +119,7 @@ static bool carries(const Site *x) {
 }
 
 void given_carry(Site *x, const char *name, Value *v) {
-    const TirId id = carries(x) ? argument_for(x, v) : 0;
+    const TirId id = carries(x) ? value_stand_for(x->s, v) : 0;
     if (id)
         note(x, &info_of(x)->states, name, id);
 }
@@ -143,7 +128,7 @@ void given_carried(Site *x, Symbol *symbol) {
     if (!carries(x) || symbol->value.kind != VALUE_TENSOR)
         return;
     note(x, &info_of(x)->written, symbol->name, tensor_use(x->s, symbol->value.tensor));
-    const TirId id = x->last ? argument_for(x, &symbol->value) : 0;
+    const TirId id = x->last ? value_stand_for(x->s, &symbol->value) : 0;
     if (id)
         note(x, &info_of(x)->left, symbol->name, id);
 }

@@ -20,6 +20,13 @@ TirId tensor_use(Sema *s, const Tensor *t); /* its id in the block under constru
 /* Of an input of tokens; 0 when it is something else. */
 uint32_t token_limit(const Sema *s, const Tensor *t);
 
+/* --- named.c -----------------------------------------------------------------------------------*/
+
+/* *v as an argument that stands for it; 0 where it is no tensor of numbers. */
+TirId value_stand_for(Sema *s, Value *v);
+/* For those who ask for it by that name; where they give it, *v is the argument for it. */
+void value_remember(Sema *s, const char *path, Value *v);
+
 /* --- convert.c ---------------------------------------------------------------------------------*/
 
 /* Numbers and booleans become constants of rank 0; REPEATs are laid out. NULL after an error. */
