@@ -99,7 +99,8 @@ static const HcModel *train_maps(void *user, const char *run, const char **why) 
     *why = "its program could not be compiled";
     maps->apart = pipeline_apart(maps->d, maps->d->err);
     maps->apart.options.print_after = NULL;
-    maps->apart.options.explain_fusion = maps->apart.options.run.json = false;
+    maps->apart.options.explain_fusion = maps->apart.options.explain_precision = false;
+    maps->apart.options.run.json = false;
     trained_load(&maps->apart, run, true, &maps->loaded);
     fault_handlers_note("training");
     return maps->loaded.model;

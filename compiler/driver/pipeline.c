@@ -62,6 +62,8 @@ static void pass_ended(void *context, const char *pass, double seconds, const Co
         else
             compile_print(run, d->err);
     }
+    if (d->options.explain_precision && strcmp(pass, compile_passes[PASS_MEMORY - 1].name) == 0)
+        plan_explain_precision(run->plan, d->c->sources, d->err);
     if (d->options.explain_fusion && strcmp(pass, compile_passes[PASS_MEMORY].name) == 0) {
         plan_explain(run->plan, d->c->sources, d->err);
         plan_print_replays(&run->plan->replays, "", d->err);

@@ -253,6 +253,9 @@ void plan_print(const Plan *plan, FILE *to);
 const char *plan_verify(const Plan *plan);
 /* What each kernel fuses, what it moves, and what it could not be fused with and why. */
 void plan_explain(const Plan *plan, const SourceSet *sources, FILE *to);
+/* What products take and sum in, and as what every value is stored; of a plan whose values have no
+ * places yet. */
+void plan_explain_precision(const Plan *plan, const SourceSet *sources, FILE *to);
 /* What runs again in the backward pass, a line a kind of call, each with the indent; nothing when
  * nothing does. */
 void plan_print_replays(const PlanReplays *replays, const char *indent, FILE *to);
