@@ -200,7 +200,9 @@ int64_t hc_positions(const HcContext *context);
 int64_t hc_max_positions(const HcContext *context); /* 0: the model has no position space */
 int32_t hc_threads(const HcContext *context);
 uint32_t hc_element_size(const HcContext *context); /* 4: float, 8: double */
-uint64_t hc_memory_bytes(const HcContext *context); /* all that the context has allocated */
+/* All that the context has allocated for what it runs on; its tables, the plan among them, are not
+ * counted. */
+uint64_t hc_memory_bytes(const HcContext *context);
 const char *hc_model_name(const HcContext *context);
 
 /* --- parameters --------------------------------------------------------------------------------*/

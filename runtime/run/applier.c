@@ -19,7 +19,7 @@ void hc_outputs_destroy(HcOwnOutputs *o, const HcPlan *plan) {
 }
 
 size_t hc_outputs_bytes(const HcOwnOutputs *o, const HcPlan *plan) {
-    size_t bytes = 0;
+    size_t bytes = (hc_plan_given_count(plan) + 1) * (sizeof *o->at + sizeof *o->bytes);
     for (uint32_t k = 0; o->bytes && k < hc_plan_given_count(plan); k++)
         bytes += o->bytes[k];
     return bytes;
@@ -90,9 +90,13 @@ void hc_applier_destroy(HcApplier *a, const HcPlan *plan) {
 size_t hc_applier_bytes(const HcApplier *a) {
     if (!a->made)
         return 0;
-    size_t bytes = hc_outputs_bytes(&a->own, a->exec.plan) + a->exec.workspace_bytes +
-                   a->exec.scratch_stride * (size_t)hc_pool_threads(a->exec.pool);
-    for (uint32_t k = 0; k < a->exec.plan->n_inputs; k++)
+    const HcPlan *plan = a->exec.plan;
+    size_t bytes = hc_outputs_bytes(&a->own, plan) + hc_exec_bytes(&a->exec);
+    bytes += (plan->n_inputs + 1) * (sizeof *a->inputs + sizeof *a->dense + sizeof *a->dense_bytes +
+                                     sizeof *a->input_steps);
+    bytes += (plan->n_parameters + 1) * (sizeof *a->parameters + sizeof *a->gradients);
+    bytes += (hc_plan_given_count(plan) + 1) * (sizeof *a->outputs + sizeof *a->output_steps);
+    for (uint32_t k = 0; k < plan->n_inputs; k++)
         bytes += a->dense_bytes[k];
     return bytes;
 }

@@ -47,6 +47,16 @@ void hc_exec_destroy(HcExec *exec) {
     *exec = (HcExec){0};
 }
 
+size_t hc_exec_bytes(const HcExec *exec) {
+    const size_t threads = (size_t)hc_pool_threads(exec->pool), buffers = exec->plan->n_buffers + 1,
+                 calls = exec->plan->n_calls + 1;
+    return exec->workspace_bytes + exec->scratch_stride * threads + exec->tails_bytes +
+           buffers *
+               (sizeof *exec->addresses + sizeof *exec->chunk_addresses + sizeof *exec->steps) +
+           calls * (sizeof *exec->bound + (exec->latest ? sizeof *exec->latest : 0)) +
+           (threads * exec->most_addresses + 1) * sizeof *exec->worker_addresses;
+}
+
 /* --- extents -----------------------------------------------------------------------------------*/
 
 static int64_t tasks_of(const HcExec *exec, const HcCall *call) {

@@ -80,6 +80,7 @@ typedef struct {
 HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, HcPool *pool,
                         HcError *error);
 void hc_exec_destroy(HcExec *exec);
+size_t hc_exec_bytes(const HcExec *exec); /* that it has allocated */
 /* Extents; grows the workspace when needed; writes tables. Nothing changes on failure. */
 HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError *error);
 /* Keeps what chunked calls make for all positions, from now on. Memory is bound anew: what it held

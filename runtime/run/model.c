@@ -228,8 +228,7 @@ uint64_t hc_memory_bytes(const HcContext *c) {
     if (!c)
         return 0;
     uint64_t slab = (uint64_t)c->plan.slab_bytes;
-    uint64_t bytes =
-        2 * slab + c->exec.workspace_bytes + c->exec.scratch_stride * (uint64_t)hc_threads(c);
+    uint64_t bytes = 2 * slab + hc_exec_bytes(&c->exec);
     for (uint32_t k = 0; k < c->plan.n_inputs; k++)
         bytes += c->input_bytes[k];
     bytes +=

@@ -128,6 +128,11 @@ class Predict(Files):
                                       (("--output", "guess", "--data", "none.csv"), "none.csv", 3)):
             self.assertIn(said, self.hcc("predict", "run", *arguments, code=code).err)
         self.assertFalse(os.path.exists(self.path("x.txt")))
+        os.rename(self.path("t.csv"), self.path("data.csv"))
+        self.write("t.csv", "somebody's")
+        self.hcc("predict", "run", "--data", "data.csv", "--output", "guess", "--out", "t.csv", "--force")
+        with open(self.path("t.csv"), encoding="utf-8") as file:
+            self.assertNotIn("somebody's", file.read())
 
 
 class Override(Files):

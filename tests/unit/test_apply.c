@@ -11,6 +11,7 @@ static uint32_t the_samples = 3, the_positions = 21;
 #include "plan_case.h"
 
 #include "runtime/run/context.h"
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -725,6 +726,34 @@ static void contexts_leave_nothing_behind(void **state) {
     call_end(call);
 }
 
+/* Allocated by anybody in this process. */
+static double allocated(void) {
+    const struct mallinfo2 now = mallinfo2();
+    return (double)now.uordblks + (double)now.hblkhd;
+}
+
+/* Samples apart and results at odd places: workspace, memory for what is moved, tails. */
+static void all_that_calls_allocate_is_counted(void **state) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip(); /* its own allocator */
+#endif
+    for (int form = 0; form < 3; form++) {
+        Program p = *(Program *)*state;
+        p.aligned = form < 2;
+        extents(&p, MOST_SAMPLES, MOST_POSITIONS);
+        HcContext *context = context_of(&p, 2);
+        Given *call = call_begin(&p, context, form == 1 ? 5 : 0);
+        const double before = allocated(), said = (double)hc_memory_bytes(context);
+        both_passes(context, call);
+        const double grown = allocated() - before,
+                     counted = (double)hc_memory_bytes(context) - said;
+        if (counted < 0.97 * grown || counted > grown)
+            fail_msg("form %d: %g bytes are counted of %g", form, counted, grown);
+        call_end(call);
+        hc_destroy(context);
+    }
+}
+
 /* The manifest with the first `from` after `key` replaced. */
 static char *lie(const HcModel *model, const char *key, const char *from, const char *to) {
     const char *at = strstr(model->manifest, key);
@@ -802,6 +831,7 @@ int main(void) {
         cmocka_unit_test(wrong_calls_are_refused),
         cmocka_unit_test(contexts_go_on_in_a_forked_child),
         cmocka_unit_test(threads_with_contexts_do_not_meet),
+        cmocka_unit_test(all_that_calls_allocate_is_counted),
         cmocka_unit_test(contexts_leave_nothing_behind),
         cmocka_unit_test(manifests_that_lie_are_refused),
     };
