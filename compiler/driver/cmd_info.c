@@ -10,8 +10,7 @@
 
 /* What a plan says before anything is compiled, in bytes. */
 typedef struct {
-    double workspace; /* between kernels, for a batch */
-    double moved;     /* read and written by kernels and products at one position, a step */
+    PlanTotals totals;
     PlanReplays replays;
     const char *refused; /* or NULL */
 } StepCost;
@@ -101,11 +100,8 @@ static ExitCode info_cost(Driver *d, CompileRun *run, Info *info) {
     info->cost.refused = run->refused.message;
     if (info->planned) {
         info_rounds(d->c->arena, info, run->plan);
-        info->cost.workspace = (double)plan_workspace(run->plan);
+        info->cost.totals = plan_totals(run->plan);
         info->cost.replays = run->plan->replays;
-        for (uint32_t k = 0; k < run->plan->calls.count; k++)
-            info->cost.moved +=
-                plan_call_cost(run->plan, &run->plan->calls.at[k]).bytes.per_position;
     } else if (info->cost.refused) {
         diag_warning(d->c->diagnostics, run->refused.code, run->refused.at,
                      "it cannot be trained, and what it would take is not known: %s",
@@ -158,6 +154,35 @@ static const char *yardstick(const Driver *d) {
     return d->options.against ? d->options.against : "residual";
 }
 
+/* The same file with other constants or precision: a second compilation, so that its diagnostics
+ * are nobody's business. Names in `info` die with it; only its numbers are used. */
+static bool info_other(Driver *d, const OverrideVec *overrides, CompilePrecision precision,
+                       uint64_t memory, Info *info) {
+    Compilation *own = d->c, *other = compilation_create();
+    if (!other)
+        arena_exhausted(own->arena);
+    other->out_of_memory = own->out_of_memory;
+    size_t length;
+    const char *text = source_text(own->sources, 1, &length);
+    uint32_t file = source_add(other->sources, source_name(own->sources, 1), text, length);
+    Driver driver = *d;
+    driver.c = other;
+    driver.options.print_after = NULL;
+    CompileOptions options = info_options(&driver);
+    options.sema.overrides = overrides->at;
+    options.sema.n_overrides = overrides->count;
+    options.precision = precision;
+    options.memory = memory;
+    CompileRun run = pipeline_begin(&driver, &options);
+    compile_from_text(&run, file);
+    bool valid = compile_to(&run, PASS_SEMA) == COMPILE_DONE && run.network &&
+                 info_gather(&driver, &run, info) == EXIT_OK;
+    pipeline_end(&driver, &run);
+    info->of = (HcInfo){0};
+    compilation_destroy(other);
+    return valid;
+}
+
 /* The same file with every constant that names a connection set to the one to compare with. False
  * when there is no such constant, all say that already, or the other network is not valid. */
 static bool info_against(Driver *d, const Network *network, Info *info) {
@@ -180,30 +205,60 @@ static bool info_against(Driver *d, const Network *network, Info *info) {
         if (!replaced)
             vec_push(d->c->arena, &overrides, set.at[k]);
     }
-    /* A second compilation, so that its diagnostics are nobody's business. */
-    Compilation *own = d->c, *other = compilation_create();
-    if (!other)
-        arena_exhausted(own->arena);
-    other->out_of_memory = own->out_of_memory;
-    size_t length;
-    const char *text = source_text(own->sources, 1, &length);
-    uint32_t file = source_add(other->sources, source_name(own->sources, 1), text, length);
-    Driver driver = *d;
-    driver.c = other;
-    driver.options.print_after = NULL;
-    CompileOptions options = info_options(&driver);
-    options.sema.overrides = overrides.at;
-    options.sema.n_overrides = overrides.count;
-    options.memory = 0; /* what there is without trying hard */
-    CompileRun run = pipeline_begin(&driver, &options);
-    compile_from_text(&run, file);
-    bool valid = compile_to(&run, PASS_SEMA) == COMPILE_DONE && run.network &&
-                 info_gather(&driver, &run, info) == EXIT_OK;
-    pipeline_end(&driver, &run);
-    /* Names in `info` die with the other compilation; only its numbers are used. */
-    info->of = (HcInfo){0};
-    compilation_destroy(other);
-    return valid;
+    /* what there is without trying hard */
+    return info_other(d, &overrides, info_options(d).precision, 0, info);
+}
+
+/* What the model costs in each of these; its own is among them. */
+typedef struct {
+    HcPrecision precision;
+    Info of;
+    bool valid;
+} Priced;
+enum { PRICED = 3 };
+
+/* f64 is for checks: where nobody asks for it, it is left out. Returns how many. */
+static uint32_t info_precisions(Driver *d, const Info *own, Priced priced[PRICED]) {
+    const HcPrecision is = hc_precision_named(own->of.precision);
+    const OverrideVec set = pipeline_overrides(d);
+    const uint64_t memory = info_options(d).memory;
+    uint32_t n = 0;
+    for (HcPrecision p = 0; p < HC_PRECISION_COUNT && own->planned; p++) {
+        if (p == HC_PRECISION_F64 && is != p)
+            continue;
+        Priced *to = &priced[n];
+        *to = (Priced){.precision = p, .of = *own, .valid = true};
+        if (p != is) {
+            to->of = (Info){0};
+            to->valid =
+                info_other(d, &set, (CompilePrecision){true, p}, memory, &to->of) && to->of.planned;
+        }
+        n += to->valid;
+    }
+    return n;
+}
+
+static json_t *info_json_totals(const PlanTotals *totals) {
+    json_t *json = json_object(), *products = json_object();
+    for (Element e = 0; e < ELEMENT_COUNT; e++)
+        if (totals->products[e] > 0)
+            hc_json_set(&products, plan_element_names[e], hc_json_number(totals->products[e]));
+    hc_json_set(&json, "product_flops_per_position", products);
+    hc_json_set(&json, "attention_flops_per_position", hc_json_number(totals->attention));
+    hc_json_set(&json, "kernel_flops_per_position", hc_json_number(totals->kernels));
+    hc_json_set(&json, "parameter_bytes", json_integer((json_int_t)totals->parameters));
+    hc_json_set(&json, "parameter_copy_bytes", json_integer((json_int_t)totals->copies));
+    hc_json_set(&json, "workspace_bytes", json_integer((json_int_t)totals->workspace));
+    hc_json_set(&json, "bytes_moved_per_position", hc_json_number(totals->moved));
+    return json;
+}
+
+static json_t *info_json_precisions(const Priced *priced, uint32_t n) {
+    json_t *json = json_object();
+    for (uint32_t k = 0; k < n; k++)
+        hc_json_set(&json, hc_precision_word(priced[k].precision),
+                    info_json_totals(&priced[k].of.cost.totals));
+    return json;
 }
 
 static json_t *info_json_replays(const PlanReplays *replays) {
@@ -238,15 +293,17 @@ static void info_json_rounds(json_t **json, const Info *info) {
 }
 
 /* What a built executable tells, and what is known of the text alone. */
-static ExitCode info_print_json(Driver *d, const Info *info, const Info *plain) {
+static ExitCode info_print_json(Driver *d, const Info *info, const Info *plain,
+                                const Priced *priced, uint32_t n_priced) {
     json_t *json = hc_info_json(&info->of);
     info_json_flops(&json, info);
     if (info->planned) {
-        hc_json_set(&json, "workspace_bytes", hc_json_number(info->cost.workspace));
+        hc_json_set(&json, "workspace_bytes", hc_json_number((double)info->cost.totals.workspace));
         hc_json_set(&json, "other_bytes", hc_json_number(info->fixed));
         info_json_rounds(&json, info);
         hc_json_set(&json, "replays", info_json_replays(&info->cost.replays));
-        hc_json_set(&json, "bytes_moved_per_position", hc_json_number(info->cost.moved));
+        hc_json_set(&json, "bytes_moved_per_position", hc_json_number(info->cost.totals.moved));
+        hc_json_set(&json, "precisions", info_json_precisions(priced, n_priced));
     } else {
         hc_json_set(&json, "refused", hc_json_text(info->cost.refused));
     }
@@ -295,8 +352,56 @@ static void info_print_parts(Driver *d, const Info *info) {
     fprintf(d->out, " of the whole batch\n");
 }
 
+/* A row of the table of precisions; `what` is said behind it. */
+static void info_print_row(Driver *d, const char *name, const char *unit, const double *values,
+                           uint32_t n, const char *what) {
+    fprintf(d->out, "  %-16s", name);
+    for (uint32_t k = 0; k < n; k++)
+        fprintf(d->out, " %12s",
+                arena_printf(d->c->arena, "%s%s", info_scaled(d->c->arena, values[k]), unit));
+    fprintf(d->out, "%s%s\n", *what ? "  " : "", what);
+}
+
+/* Nothing of what no precision has. */
+static void info_print_products(Driver *d, const Priced *priced, uint32_t n) {
+    for (Element e = 0; e < ELEMENT_COUNT; e++) {
+        double values[PRICED] = {0}, sum = 0;
+        for (uint32_t k = 0; k < n; k++)
+            sum += values[k] = priced[k].of.cost.totals.products[e];
+        const char *name = arena_printf(d->c->arena, "products of %s", plan_element_names[e]);
+        if (sum > 0)
+            info_print_row(d, name, "", values, n, "operations at one position, a step");
+    }
+}
+
+static void info_print_precisions(Driver *d, const Priced *priced, uint32_t n) {
+    double attention[PRICED], kernels[PRICED], parameters[PRICED], copies[PRICED],
+        workspace[PRICED], moved[PRICED];
+    fprintf(d->out, "\nby precision     ");
+    for (uint32_t k = 0; k < n; k++) {
+        const PlanTotals *t = &priced[k].of.cost.totals;
+        fprintf(d->out, " %12s", hc_precision_word(priced[k].precision));
+        attention[k] = t->attention;
+        kernels[k] = t->kernels;
+        parameters[k] = (double)t->parameters;
+        copies[k] = (double)t->copies;
+        workspace[k] = (double)t->workspace;
+        moved[k] = t->moved;
+    }
+    fputc('\n', d->out);
+    info_print_products(d, priced, n);
+    if (attention[0] > 0)
+        info_print_row(d, "attention", "", attention, n, "");
+    info_print_row(d, "kernels", "", kernels, n, "what is computed again included");
+    info_print_row(d, "parameters", "B", parameters, n, "");
+    info_print_row(d, "copies of them", "B", copies, n, "that products read");
+    info_print_row(d, "workspace", "B", workspace, n, "");
+    info_print_row(d, "moved", "B", moved, n, "");
+}
+
 ExitCode command_info(Driver *d) {
     Info info = {0}, plain = {0};
+    Priced priced[PRICED];
     const CompileOptions options = info_options(d);
     CompileRun run = pipeline_begin(d, &options);
     ExitCode code = pipeline_model(d, &run, PASS_SEMA);
@@ -316,8 +421,9 @@ ExitCode command_info(Driver *d) {
             d->options.against);
         return EXIT_USAGE;
     }
+    const uint32_t n_priced = info_precisions(d, &info, priced);
     if (d->options.run.json)
-        return info_print_json(d, &info, compared ? &plain : NULL);
+        return info_print_json(d, &info, compared ? &plain : NULL, priced, n_priced);
 
     Arena *arena = d->c->arena;
     if (!hc_info_print(&info.of, d->out))
@@ -330,24 +436,27 @@ ExitCode command_info(Driver *d) {
             "backward", info_scaled(arena, info.backward));
     if (info.planned) {
         fprintf(d->out, "\nmemory\n  %-16s %12sB  for %s\n", "workspace",
-                info_scaled(arena, info.cost.workspace),
+                info_scaled(arena, (double)info.cost.totals.workspace),
                 info.of.parts > 1 ? "a part of the batch" : "a batch");
         plan_print_replays(&info.cost.replays, "  ", d->out);
         fprintf(d->out, "  %-16s %12sB  read and written at one position, a step\n", "moved",
-                info_scaled(arena, info.cost.moved));
+                info_scaled(arena, info.cost.totals.moved));
     } else {
         fprintf(d->out, "\nmemory\n  not known: it cannot be trained, see the warning\n");
     }
     if (info.planned && info.of.parts > 1)
         info_print_parts(d, &info);
+    if (n_priced > 0)
+        info_print_precisions(d, priced, n_priced);
     if (compared) {
         fprintf(d->out, "\nover %s\n", yardstick(d));
         info_print_ratio(d, "parameters", (double)info.elements, (double)plain.elements);
         info_print_ratio(d, "forward", info.forward, plain.forward);
         info_print_ratio(d, "backward", info.backward, plain.backward);
         if (info.planned && plain.planned) {
-            info_print_ratio(d, "workspace", info.cost.workspace, plain.cost.workspace);
-            info_print_ratio(d, "moved", info.cost.moved, plain.cost.moved);
+            info_print_ratio(d, "workspace", (double)info.cost.totals.workspace,
+                             (double)plain.cost.totals.workspace);
+            info_print_ratio(d, "moved", info.cost.totals.moved, plain.cost.totals.moved);
         }
     }
     return EXIT_OK;

@@ -30,4 +30,16 @@ typedef struct {
 /* Of one run of a call. Attention is counted for the model's largest number of positions. */
 CallCost plan_call_cost(const Plan *plan, const Call *call);
 
+/* All calls of a step as it is planned, what is computed again included. Operations and `moved` are
+ * at a position. */
+typedef struct {
+    double products[ELEMENT_COUNT]; /* operations, by the elements that they take */
+    double attention, kernels;      /* all others */
+    double moved;                   /* bytes read and written */
+    uint64_t parameters, copies;    /* bytes of parameters, and of what else holds them */
+    uint64_t workspace;             /* bytes */
+} PlanTotals;
+
+PlanTotals plan_totals(const Plan *plan);
+
 #endif

@@ -168,8 +168,13 @@ static HcStatus measure(HcContext *c, const HcBenchOptions *o, int64_t steps, Ti
         times->step[k] = seconds[0] + seconds[1] + seconds[2];
         total += times->step[k];
     }
-    for (uint32_t k = 0; k < c->plan.n_calls; k++)
-        gemm += c->plan.calls[k].kind == HC_CALL_GEMM ? times->total[k] : 0;
+    for (uint32_t k = 0; k < c->plan.n_calls; k++) {
+        const bool product = c->plan.calls[k].kind == HC_CALL_GEMM;
+        const double operations = in_a_step(c, c->plan.calls[k].operations);
+        gemm += product ? times->total[k] : 0;
+        result->gemm_operations += product ? operations : 0;
+        result->operations += operations;
+    }
     result->forward_ms = median_ms(times->forward, steps);
     result->backward_ms = median_ms(times->backward, steps);
     result->optimizer_ms = median_ms(times->optimizer, steps);
@@ -201,10 +206,12 @@ HcStatus hc_bench(const HcModel *model, const HcBenchOptions *o, HcBenchResult *
         for (size_t k = 0; k < calls; k++)
             times.fastest[k] = INFINITY;
         hc_blas_note(&c->exec.blas, o->notes);
+        result->precision = hc_precision_word(c->plan.precision);
         result->samples = hc_samples(c);
         result->positions = hc_positions(c);
         result->threads = hc_threads(c);
         result->parameters = hc_plan_parameter_elements(&c->plan);
+        result->parameter_bytes = (uint64_t)result->parameters * c->plan.element_size;
         hc_init(c, o->seed);
         random_inputs(c, o->seed);
         status = measure(c, o, steps, &times, result, error);

@@ -29,13 +29,16 @@ typedef struct {
 } HcBenchCall;
 
 typedef struct {
+    const char *precision;
     int64_t samples, positions, parameters;
+    uint64_t parameter_bytes;
     int32_t threads;
     double step_ms, forward_ms, backward_ms, optimizer_ms; /* medians */
     double positions_per_s;
-    uint64_t peak_bytes; /* all memory of the context */
-    double gemm_share;   /* of the step's time spent in matrix products by BLAS */
-    HcBenchCall *calls;  /* slowest first */
+    uint64_t peak_bytes;                /* all memory of the context */
+    double gemm_share;                  /* of the step's time spent in matrix products by BLAS */
+    double gemm_operations, operations; /* arithmetic of a step: in these, and in all calls */
+    HcBenchCall *calls;                 /* slowest first */
     int64_t n_calls;
     double bandwidth; /* with calls: bytes a second of a copy between large buffers */
     double peak;      /* with calls: operations a second of matrix products */

@@ -21,9 +21,11 @@ static json_t *call_json(const HcBenchCall *call) {
 
 json_t *hc_bench_json(const HcBenchResult *r) {
     json_t *json = json_object();
+    hc_json_set(&json, "precision", json_string(r->precision));
     hc_json_set(&json, "samples", json_integer(r->samples));
     hc_json_set(&json, "positions", json_integer(r->positions));
     hc_json_set(&json, "parameters", json_integer(r->parameters));
+    hc_json_set(&json, "parameter_bytes", json_integer((json_int_t)r->parameter_bytes));
     hc_json_set(&json, "threads", json_integer(r->threads));
     hc_json_set(&json, "step_ms", hc_json_number(r->step_ms));
     hc_json_set(&json, "forward_ms", hc_json_number(r->forward_ms));
@@ -32,6 +34,8 @@ json_t *hc_bench_json(const HcBenchResult *r) {
     hc_json_set(&json, "positions_per_s", hc_json_number(r->positions_per_s));
     hc_json_set(&json, "peak_bytes", json_integer((json_int_t)r->peak_bytes));
     hc_json_set(&json, "gemm_share", hc_json_number(r->gemm_share));
+    hc_json_set(&json, "gemm_operations", hc_json_number(r->gemm_operations));
+    hc_json_set(&json, "operations", hc_json_number(r->operations));
     if (!r->calls)
         return json;
     json_t *calls = json_array();
@@ -70,15 +74,22 @@ static void write_calls(FILE *to, const HcBenchResult *r) {
 }
 
 void hc_bench_print(const HcBenchResult *r, FILE *to) {
-    fprintf(to, "%lld samples of %lld positions, %d threads\n", (long long)r->samples,
-            (long long)r->positions, (int)r->threads);
+    const double seconds = r->gemm_share * r->step_ms / 1e3; /* in products */
+    fprintf(to, "%lld samples of %lld positions, %d threads, in %s\n", (long long)r->samples,
+            (long long)r->positions, (int)r->threads, r->precision);
     fprintf(to, "  %-18s %10.3f ms\n", "step", r->step_ms);
     fprintf(to, "  %-18s %10.3f ms\n", "forward", r->forward_ms);
     fprintf(to, "  %-18s %10.3f ms\n", "backward", r->backward_ms);
     fprintf(to, "  %-18s %10.3f ms\n", "optimizer", r->optimizer_ms);
     fprintf(to, "  %-18s %10.0f\n", "positions a second", r->positions_per_s);
     fprintf(to, "  %-18s %10.1f MB\n", "memory", (double)r->peak_bytes / 1e6);
-    fprintf(to, "  %-18s %10.1f %%\n", "matrix products", 100 * r->gemm_share);
+    fprintf(to, "  %-18s %10.1f MB of them\n", "parameters", (double)r->parameter_bytes / 1e6);
+    fprintf(to, "  %-18s %10.1f %%", "matrix products", 100 * r->gemm_share);
+    if (r->gemm_operations > 0 && seconds > 0)
+        fprintf(to, " of the time, for %.1f %% of the operations: %.3g GFLOP a step, %.3g a second",
+                100 * r->gemm_operations / r->operations, r->gemm_operations / 1e9,
+                r->gemm_operations / 1e9 / seconds);
+    fputc('\n', to);
     if (r->n_calls)
         write_calls(to, r);
 }

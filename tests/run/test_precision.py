@@ -26,6 +26,9 @@ train line {
 """
 
 
+GPT = os.path.join(harness.ROOT, "examples", "shakespeare.hc")
+
+
 def line(said=""):
     return LINE.replace("PRECISION", said)
 
@@ -61,6 +64,31 @@ class Chosen(harness.TestCase):
         for arguments, precision in (([], "bf16"), (["--precision", "f64"], "f64")):
             made = json.loads(self.expect(hcc("info", path, "--json", *arguments)).out)
             self.assertEqual(made["precision"], precision)
+
+    def test_what_it_costs_in_each(self):
+        small = ["--set", "blocks=1", "--set", "context=8", "--set", "train.batch=2"]
+        info = json.loads(self.expect(hcc("info", GPT, "--json", *small, "--precision", "f64")).out)
+        costs = info["precisions"]
+        self.assertEqual(set(costs), {"f32", "bf16", "f64"})
+        whole = [cost["attention_flops_per_position"] + cost["kernel_flops_per_position"]
+                 + sum(cost["product_flops_per_position"].values()) for cost in costs.values()]
+        self.assertEqual(set(costs["f32"]["product_flops_per_position"]), {"f32"})
+        self.assertEqual(set(costs["f64"]["product_flops_per_position"]), {"f64"})
+        self.assertEqual(len(set(whole)), 1)  # as many operations
+        self.assertGreaterEqual(whole[0], info["forward_flops_per_position"] + info["backward_flops_per_position"])
+        for word, size in (("f32", 4), ("bf16", 4), ("f64", 8)):
+            self.assertEqual(costs[word]["parameter_bytes"], size * info["parameters"])
+        self.assertEqual(costs["f64"]["workspace_bytes"], info["workspace_bytes"])
+        self.assertGreater(costs["f64"]["bytes_moved_per_position"], 1.5 * costs["f32"]["bytes_moved_per_position"])
+        said = self.expect(hcc("info", GPT, *small)).out
+        self.assertRegex(said, r"\nby precision +f32 +bf16\n  products of ")
+        bench = json.loads(self.expect(hcc("bench", GPT, *small, "--steps", "1", "--warmup",
+                                           "0", "--json", "--precision", "bf16")).out)
+        self.assertEqual(bench["precision"], "bf16")
+        self.assertEqual(bench["parameter_bytes"], 4 * bench["parameters"])
+        products = sum(costs["f32"]["product_flops_per_position"].values())
+        self.assertAlmostEqual(bench["gemm_operations"] / (2 * 8), products, delta=1e-6 * products)
+        self.assertAlmostEqual(bench["operations"] / (2 * 8), whole[0], delta=1e-6 * whole[0])
 
     def test_it_is_fixed_in_an_executable(self):
         program = self.path("line")
