@@ -139,7 +139,7 @@ class Model:
     def __repr__(self) -> str:
         if self._context is None:
             return f"<hcc.Model {self.name}, closed>"
-        return (f"<hcc.Model {self.name}, {self.program.element}, {self.samples} x {self.positions} positions, "
+        return (f"<hcc.Model {self.name}, {self.program.precision}, {self.samples} x {self.positions} positions, "
                 f"{sum(a.size for a in self.parameters.values())} parameters>")
 
     # --- what it is -------------------------------------------------------------------------------

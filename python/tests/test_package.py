@@ -57,6 +57,9 @@ def gpt():
     return hcc.program(GPT)
 
 
+NARROW = LINE.replace("train line {", "train line {\n  precision bf16;")
+
+
 def numbers(seed=0, n=16, d=8):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, d))
@@ -76,6 +79,12 @@ class Compiling(harness.TestCase):
 
     def test_options(self):
         self.assertEqual(hcc.compile(LINE, precision="f64").parameters["w"].dtype, np.float64)
+        for text, asked, precision in ((LINE, None, "f32"), (LINE, "bf16", "bf16"), (NARROW, None, "bf16"),
+                                       (NARROW, "f32", "f32")):
+            model = hcc.compile(text, precision=asked)
+            self.assertEqual((model.program.precision, model.dtype), (precision, np.float32))
+        with self.assertRaisesRegex(hcc.ArgumentError, "the precision is f32, bf16 or f64, not 'fp16'"):
+            hcc.compile(LINE, precision="fp16")
         self.assertEqual(hcc.compile(LINE, samples=5, threads=1).threads, 1)
         two = LINE + LINE.replace("line", "other")
         self.assertEqual(hcc.compile(two, model="other").name, "other")
@@ -380,6 +389,7 @@ class Files(harness.TestCase):
         run = hcc.Run(self.path("run"))
         self.assertEqual(run.config["constants"]["d"], "8")
         self.assertEqual(run.summary["steps"], 6)
+        self.assertEqual((run.program.precision, run.cut(precision="f64").precision), ("f32", "f64"))
         steps, loss = run.series("loss")
         self.assertEqual(steps.tolist(), [1, 2, 3, 4, 5, 6])
         self.assertEqual(loss[-1], run.summary["last_loss"])

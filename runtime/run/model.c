@@ -220,6 +220,10 @@ int32_t hc_threads(const HcContext *c) {
 uint32_t hc_element_size(const HcContext *c) {
     return c ? c->plan.element_size : 0;
 }
+
+const char *hc_precision(const HcContext *c) {
+    return c ? hc_precision_word(c->plan.precision) : "";
+}
 const char *hc_model_name(const HcContext *c) {
     return c ? c->plan.model : "";
 }

@@ -657,7 +657,8 @@ static void null_arguments_are_refused(void **state) {
                 hc_parameter_count(NULL) == 0 && hc_slab_elements(NULL) == 0 &&
                 hc_input_count(NULL) == 0 && hc_training(NULL) == 0 && hc_steps_done(NULL) == 0 &&
                 hc_gradient_norm(NULL) == 0 && hc_schedule_lr(NULL, 0) == 0);
-    assert_true(!hc_parameters(NULL) && !hc_gradients(NULL) && hc_model_name(NULL)[0] == 0);
+    assert_true(!hc_parameters(NULL) && !hc_gradients(NULL) && hc_model_name(NULL)[0] == 0 &&
+                hc_precision(NULL)[0] == 0);
     hc_destroy(c);
     free(manifest);
 }
