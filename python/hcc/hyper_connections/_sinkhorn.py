@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Optional
 
-import torch
 from torch import Tensor
 
 from . import _parts
@@ -27,7 +26,7 @@ def _scaled(function: str, log_alpha: Tensor, iters: int) -> Tensor:
     model = (f"model scaled {{ positions t <= {_parts.MOST_POSITIONS}; "
              f"input L[t, {_parts.size(log_alpha, -2)}, {_parts.size(log_alpha, -1)}] : real; "
              f"let M = {function}(L, {max(iters, 0)}); }}")
-    made = _parts.function("manifold", model, ("M",), log_alpha.dtype == torch.float64)
+    made = _parts.function("manifold", model, ("M",), _parts.precision(log_alpha))
     rows = log_alpha.reshape(1, -1, *log_alpha.shape[-2:])
     return _parts.run(made, {"L": rows}, {})["M"].reshape(log_alpha.shape)
 

@@ -165,7 +165,7 @@ class Site(WrapsBranch):
 
     def _run(self, values: dict[str, Tensor], like: Tensor, part: str = "", given: tuple[str, ...] = (),
              results: tuple[str, ...] = ()) -> dict[str, Tensor]:
-        made = _parts.primitive((self._connection(like),), part, given, results, like.dtype == torch.float64)
+        made = _parts.primitive((self._connection(like),), part, given, results, _parts.precision(like))
         return _parts.run(made, values, self._named(), self._lists)
 
     def _read(self, like: Tensor) -> tuple[dict[str, Any], Tensor]:
