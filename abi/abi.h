@@ -29,8 +29,11 @@ typedef struct {
                            sample. */
     int64_t batch;      /* samples of the whole batch */
     int64_t first_sample; /* of the part in the batch */
+    /* Of kernels of matrix products alone: what is at hand of the result and of the sum, elements
+     * from a row of the result to the next, and whether it is added to (1) or written (0). */
+    int64_t rows, columns, depth, step, adds;
 } HcExtents;
-_Static_assert(sizeof(HcExtents) == 72, "generated code reads nine int64 extents");
+_Static_assert(sizeof(HcExtents) == 112, "generated code reads fourteen int64 extents");
 
 /* buffers[k]: the kernel's k-th ARGUMENT buffer; scratch: 64-byte aligned, as large as the manifest
  * says for this kernel; task: 0 .. ceil((instances - first) / tile) - 1, or as the plan says. Pure

@@ -322,15 +322,15 @@ static void add_space(JsonText *t, const Network *network) {
 }
 
 /* Whether the model draws random numbers. */
-static bool draws(const Plan *plan, NestKernel *const *kernels) {
-    for (uint32_t k = 0; k < plan->kernels.count; k++)
-        for (uint32_t i = 1; i < kernels[k]->instructions.count; i++)
-            if (kernels[k]->instructions.at[i].op == NEST_RANDOM)
+static bool draws(const ManifestKernels *kernels) {
+    for (uint32_t k = 0; k < kernels->count; k++)
+        for (uint32_t i = 1; i < kernels->at[k]->instructions.count; i++)
+            if (kernels->at[k]->instructions.at[i].op == NEST_RANDOM)
                 return true;
     return false;
 }
 
-const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *const *kernels,
+const char *plan_manifest(const Plan *plan, const Network *network, const ManifestKernels *kernels,
                           const ManifestMachine *machine, const SourceSet *sources) {
     JsonText t = {.arena = plan->arena};
     json_text_open(&t, NULL, '{');
@@ -345,7 +345,7 @@ const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *
     add_needs(&t);
     add_space(&t, network);
     add_inputs(&t, plan);
-    json_text_boolean(&t, "random", draws(plan, kernels));
+    json_text_boolean(&t, "random", draws(kernels));
     json_text_integer(&t, "param_bytes", add_params(&t, plan));
     add_recipe(&t, &network->recipe);
     add_data(&t, network);

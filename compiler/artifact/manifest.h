@@ -3,8 +3,7 @@
 #ifndef HCC_ARTIFACT_MANIFEST_H
 #define HCC_ARTIFACT_MANIFEST_H
 
-#include "nest/nest.h"
-#include "plan/plan.h"
+#include "artifact/manifest_plan.h"
 #include "sema/network.h"
 
 /* The machine the code was made for. */
@@ -15,9 +14,9 @@ typedef struct {
     uint32_t vector_bytes, micro_tile;
 } ManifestMachine;
 
-/* NUL-terminated, in the plan's arena; NULL where a name or path is not UTF-8. `kernels` in the
- * order of plan->kernels. `sources`, for the lines that profiles name, may be NULL. */
-const char *plan_manifest(const Plan *plan, const Network *network, NestKernel *const *kernels,
+/* NUL-terminated, in the plan's arena; NULL where a name or path is not UTF-8. `sources`, for the
+ * lines that profiles name, may be NULL. */
+const char *plan_manifest(const Plan *plan, const Network *network, const ManifestKernels *kernels,
                           const ManifestMachine *machine, const SourceSet *sources);
 
 #endif

@@ -90,7 +90,6 @@ static void add_kernel(JsonText *t, const Call *call) {
 
 static void add_call(JsonText *t, const Plan *plan, const Call *call, const SourceSet *sources) {
     const bool kernel = call->kind == CALL_ATTEND || call->kind == CALL_SUM_INSTANCES;
-    json_text_open(t, NULL, '{');
     json_text_plain(t, "kind", plan_call_names[kernel ? CALL_KERNEL : call->kind]);
     switch (call->kind) {
     case CALL_GEMM:
@@ -109,15 +108,14 @@ static void add_call(JsonText *t, const Plan *plan, const Call *call, const Sour
         add_kernel(t, call);
     }
     call_profile_add(t, plan, call, sources);
-    json_text_close(t, '}');
 }
 
-static void add_kernels(JsonText *t, const Plan *plan, NestKernel *const *kernels) {
+static void add_kernels(JsonText *t, const ManifestKernels *kernels) {
     json_text_open(t, "kernels", '[');
-    for (uint32_t k = 0; k < plan->kernels.count; k++) {
+    for (uint32_t k = 0; k < kernels->count; k++) {
         json_text_open(t, NULL, '{');
-        json_text_string(t, "name", kernels[k]->name);
-        json_text_integer(t, "scratch", nest_scratch_bytes(kernels[k]));
+        json_text_string(t, "name", kernels->at[k]->name);
+        json_text_integer(t, "scratch", nest_scratch_bytes(kernels->at[k]));
         json_text_close(t, '}');
     }
     json_text_close(t, ']');
@@ -287,11 +285,35 @@ static void add_parts(JsonText *t, const Plan *plan) {
     json_text_close(t, '}');
 }
 
-static void add_calls(JsonText *t, const char *key, const Plan *plan, const SourceSet *sources,
-                      uint32_t from, uint32_t to) {
+/* How products are made that have kernels of their own; nothing where none has. */
+static void add_products(JsonText *t, const Plan *plan, const Products *p) {
+    if (!p->any)
+        return;
+    json_text_open(t, "products", '{');
+    json_text_integer(t, "kernel", plan->kernels.count + p->packs.count);
+    json_text_integer(t, "rows", p->shape.rows);
+    json_text_integer(t, "columns", p->shape.columns);
+    json_text_integer(t, "depth", p->shape.depth);
+    json_text_integer(t, "block", p->shape.block);
+    json_text_integer(t, "bytes", p->shape.bytes);
+    json_text_close(t, '}');
+}
+
+static void add_calls(JsonText *t, const char *key, const Plan *plan,
+                      const ManifestKernels *kernels, const SourceSet *sources, uint32_t from,
+                      uint32_t to) {
+    const uint32_t packs = plan->kernels.count; /* the number of the first */
     json_text_open(t, key, '[');
-    for (uint32_t k = from; k < to; k++)
+    for (uint32_t k = from; k < to; k++) {
+        const ProductCall *product = &kernels->products->calls[k];
+        json_text_open(t, NULL, '{');
         add_call(t, plan, &plan->calls.at[k], sources);
+        if (product->runs) {
+            json_text_integer(t, "pack_a", packs + product->left);
+            json_text_integer(t, "pack_b", packs + product->right);
+        }
+        json_text_close(t, '}');
+    }
     json_text_close(t, ']');
 }
 
@@ -302,16 +324,17 @@ static void add_regions(JsonText *t, const char *key, const uint64_t *bytes) {
     json_text_close(t, '}');
 }
 
-void manifest_plan(JsonText *t, const Plan *plan, NestKernel *const *kernels,
+void manifest_plan(JsonText *t, const Plan *plan, const ManifestKernels *kernels,
                    const SourceSet *sources) {
     json_text_open(t, "plan", '{');
     add_regions(t, "regions", plan->region_bytes);
     if (plan_is_called(plan->program))
         add_regions(t, "saved", plan->saved_bytes);
     add_tables(t, plan);
-    add_kernels(t, plan, kernels);
-    add_calls(t, "forward", plan, sources, 0, plan->n_forward_calls);
-    add_calls(t, "backward", plan, sources, plan->n_forward_calls, plan->calls.count);
+    add_kernels(t, kernels);
+    add_products(t, plan, kernels->products);
+    add_calls(t, "forward", plan, kernels, sources, 0, plan->n_forward_calls);
+    add_calls(t, "backward", plan, kernels, sources, plan->n_forward_calls, plan->calls.count);
     add_outputs(t, plan);
     add_chunks(t, plan);
     add_extend(t, plan, sources);

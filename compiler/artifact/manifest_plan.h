@@ -4,10 +4,17 @@
 
 #include "base/json_text.h"
 #include "nest/nest.h"
-#include "plan/plan.h"
+#include "schedule/products.h"
+
+/* Those of the plan, then those of its products. */
+typedef struct {
+    NestKernel *const *at;
+    uint32_t count;
+    const Products *products;
+} ManifestKernels;
 
 /* Adds the member "plan"; `sources` may be NULL. */
-void manifest_plan(JsonText *t, const Plan *plan, NestKernel *const *kernels,
+void manifest_plan(JsonText *t, const Plan *plan, const ManifestKernels *kernels,
                    const SourceSet *sources);
 
 #endif

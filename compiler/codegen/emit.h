@@ -15,6 +15,8 @@ struct CodegenTarget {
     uint32_t n_features;
     uint32_t vector_bytes;
     bool fma, x86, avx512, foreign;
+    bool dot_bf16;            /* products of pairs of bf16 */
+    bool tiles, tiles_denied; /* of tiles of them; the system does not give them */
     int opt_level;
     CodegenSanitizer sanitizer;
     const char *triple; /* as LLVM names it */
@@ -38,6 +40,7 @@ typedef struct {
     LLVMValueRef zero_cell;  /* 8 zero bytes that masked-off scalar loads read instead */
     struct EmitDebug *debug; /* or NULL */
     LLVMValueRef function;   /* being emitted */
+    LLVMValueRef tiles;      /* of it, where the machine has none: their memory */
 } Emit;
 
 LLVMTypeRef emit_type(const Emit *e, NestType type);
@@ -116,6 +119,18 @@ LLVMValueRef math_pow(const Math *m, LLVMValueRef x, LLVMValueRef y);
 
 /* operands: a counter of four i32 (scalars or vectors), a key (scalar i64). */
 LLVMValueRef random_emit(Emit *e, NestType type, const LLVMValueRef operands[5]);
+
+/* --- pairs of bf16 in an i32: bf16.c -----------------------------------------------------------*/
+
+LLVMValueRef emit_pair(Emit *e, NestType type, LLVMValueRef first, LLVMValueRef second);
+/* x's first * y's first + x's second * y's second + z, of `type` as z */
+LLVMValueRef emit_dot(Emit *e, NestType type, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z);
+
+/* --- tiles: tiles.c ----------------------------------------------------------------------------*/
+
+void emit_tile(Emit *e, NestOp op, uint32_t index); /* BEGIN, END, ZERO, DOT */
+/* Rows `step` elements apart, from `at` on. */
+void emit_tile_rows(Emit *e, bool store, uint32_t index, LLVMValueRef at, LLVMValueRef step);
 
 /* --- memory: memory.c --------------------------------------------------------------------------*/
 

@@ -329,6 +329,18 @@ static void kernel_store(KernelEmit *k, const NestInstruction *i) {
                kernel_type(k, i->operands[0]), k->value[i->operands[0]], valid, i->nontemporal);
 }
 
+static void kernel_tile(KernelEmit *k, const NestInstruction *i) {
+    if (i->n_operands == 0) {
+        emit_tile(k->e, i->op, i->index);
+        return;
+    }
+    const EmitBuffer *buffer = &k->buffers[i->buffer];
+    LLVMValueRef index = kernel_address(k, &i->address);
+    LLVMValueRef at =
+        LLVMBuildInBoundsGEP2(k->e->builder, k->e->elem[buffer->elem], buffer->base, &index, 1, "");
+    emit_tile_rows(k->e, i->op == NEST_TILE_STORE, i->index, at, k->value[i->operands[0]]);
+}
+
 static LLVMValueRef kernel_value(KernelEmit *k, const NestInstruction *i) {
     LLVMValueRef x[5] = {NULL};
     for (uint32_t n = 0; n < i->n_operands; n++)
@@ -347,6 +359,10 @@ static LLVMValueRef kernel_value(KernelEmit *k, const NestInstruction *i) {
         return kernel_load(k, i, x[0]);
     case NEST_FMA:
         return kernel_fma(k, type, x[0], x[1], x[2]);
+    case NEST_PAIR:
+        return emit_pair(k->e, type, x[0], x[1]);
+    case NEST_DOT:
+        return emit_dot(k->e, i->type, x[0], x[1], x[2]);
     case NEST_SELECT:
         return LLVMBuildSelect(k->e->builder, x[0], x[1], x[2], "");
     case NEST_CAST:
@@ -386,6 +402,14 @@ static void kernel_body(KernelEmit *k, const NestBody *body) {
             break;
         case NEST_PREFETCH:
             kernel_prefetch(k, i);
+            break;
+        case NEST_TILE_BEGIN:
+        case NEST_TILE_END:
+        case NEST_TILE_ZERO:
+        case NEST_TILE_LOAD:
+        case NEST_TILE_STORE:
+        case NEST_TILE_DOT:
+            kernel_tile(k, i);
             break;
         default: {
             LLVMValueRef x = k->value[id] = kernel_value(k, i);

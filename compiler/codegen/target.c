@@ -3,6 +3,7 @@
  * LLVM's name for the host can be wrong under a hypervisor, so the name only guides scheduling and
  * the features it reports decide. Names of CPUs are a table of our own: for each the features our
  * code may use, which the manifest lists and loading checks. */
+#include "abi/tiles.h"
 #include "codegen/emit.h"
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #define V2 "sse3 ssse3 sse4.1 sse4.2 popcnt"
 #define V3 V2 " avx avx2 bmi bmi2 f16c fma lzcnt movbe"
 #define V4 V3 " avx512f avx512bw avx512cd avx512dq avx512vl"
+#define BF16 " avx512bf16"
+#define TILES " amx-tile amx-bf16"
 
 /* By name: the architecture, LLVM's name, the features. */
 #define TARGET_CPUS(CPU)                                                                           \
@@ -23,8 +26,8 @@
     CPU("znver3", "x86_64", "znver3", V3)                                                          \
     CPU("skylake-avx512", "x86_64", "skylake-avx512", V4)                                          \
     CPU("icelake-server", "x86_64", "icelake-server", V4)                                          \
-    CPU("sapphirerapids", "x86_64", "sapphirerapids", V4)                                          \
-    CPU("znver4", "x86_64", "znver4", V4)                                                          \
+    CPU("sapphirerapids", "x86_64", "sapphirerapids", V4 BF16 TILES)                               \
+    CPU("znver4", "x86_64", "znver4", V4 BF16)                                                     \
     CPU("cortex-a72", "aarch64", "cortex-a72", "neon")                                             \
     CPU("cortex-a76", "aarch64", "cortex-a76", "neon")                                             \
     CPU("neoverse-n1", "aarch64", "neoverse-n1", "neon")
@@ -85,7 +88,7 @@ static void target_add_feature(CodegenTarget *target, const char *name, size_t l
 static void target_host_features(CodegenTarget *target, const char *list) {
     while (*list) {
         size_t n = strcspn(list, ",");
-        if (*list == '+' && target_lists(V4, list + 1, n - 1))
+        if (*list == '+' && target_lists(V4 BF16 TILES, list + 1, n - 1))
             target_add_feature(target, list + 1, n - 1);
         list += n + (list[n] == ',');
     }
@@ -119,6 +122,7 @@ static bool target_choose(CodegenTarget *target, const char **error) {
         target->llvm_cpu = target_text(target->arena, LLVMGetHostCPUName());
         target->llvm_features = target_text(target->arena, LLVMGetHostCPUFeatures());
         target_host_features(target, target->llvm_features);
+        target->tiles_denied = !hc_tiles_ask();
         return true;
     }
     if (strcmp(target->cpu, "baseline") == 0) {
@@ -250,6 +254,9 @@ CodegenTarget *codegen_target_create(Arena *arena, const CodegenOptions *options
     }
     target->x86 = target_is(target, "x86_64");
     target->avx512 = target_has(target, "avx512f") && target_has(target, "avx512vl");
+    target->dot_bf16 = target->avx512 && target_has(target, "avx512bf16");
+    target->tiles =
+        !target->tiles_denied && target_has(target, "amx-tile") && target_has(target, "amx-bf16");
     target->fma = target_has(target, "fma") || target_is(target, "aarch64");
     target->vector_bytes = target->avx512 ? 64 : target_has(target, "avx2") ? 32 : 16;
     if (options->vector_bytes == 16 || options->vector_bytes == 32 || options->vector_bytes == 64)
@@ -282,6 +289,12 @@ uint32_t codegen_target_vector_bytes(const CodegenTarget *target) {
 
 uint32_t codegen_target_vector_registers(const CodegenTarget *target) {
     return target->x86 && !target->avx512 ? 16 : 32;
+}
+
+void codegen_target_products(const CodegenTarget *target, bool *fma, bool *dots, bool *tiles) {
+    *fma = target->fma;
+    *dots = target->dot_bf16;
+    *tiles = target->tiles;
 }
 
 const char *const *codegen_target_features(const CodegenTarget *target, uint32_t *count) {

@@ -95,6 +95,7 @@ typedef struct CompileRun {
     CodegenTarget *target; /* from compile_target on */
     Machine machine;       /* the target, for those who decide; before it, of none in particular */
     Schedule **schedules;  /* as many as kernels */
+    Products *products;    /* from the schedule on */
     NestKernel **kernels;
     uint32_t n_kernels;
     const char *manifest;

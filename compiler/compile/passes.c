@@ -187,7 +187,7 @@ static uint32_t element_size(const CompileRun *run) {
 /* What a kernel works in is known once it is lowered. */
 static CompileStatus check_scratch(CompileRun *run) {
     const Plan *plan = run->plan;
-    for (uint32_t k = 0; k < run->n_kernels; k++) {
+    for (uint32_t k = 0; k < plan->kernels.count; k++) { /* products work in little */
         const PlanKernel *of = &plan->kernels.at[k];
         const TirId value = of->group ? of->group->values.at[0] : of->value;
         const uint64_t bytes = nest_scratch_bytes(run->kernels[k]);
@@ -208,13 +208,14 @@ CompileStatus run_schedule(CompileRun *run) {
     const ScheduleOptions options = {.real_bytes = element_size(run),
                                      .samples = run->network->recipe.batch,
                                      .machine = run->machine};
-    run->schedules = schedule_create(run->plan, &options);
-    run->n_kernels = run->plan->kernels.count;
+    run->products = schedule_products(run->plan, &run->machine, false);
+    run->schedules = schedule_create(run->plan, &options, run->products);
+    run->n_kernels = run->plan->kernels.count + products_kernels(run->products);
     return COMPILE_DONE;
 }
 
 CompileStatus run_lower(CompileRun *run) {
-    run->kernels = lower_kernels(run->plan, run->schedules);
+    run->kernels = lower_kernels(run->c->arena, run->schedules, run->n_kernels);
     return check_scratch(run);
 }
 
@@ -223,7 +224,8 @@ CompileStatus run_manifest(CompileRun *run) {
                                .vector_bytes = run->machine.vector_bytes,
                                .micro_tile = run->machine.vector_bytes / element_size(run)};
     machine.features = codegen_target_features(run->target, &machine.n_features);
-    run->manifest = plan_manifest(run->plan, run->network, run->kernels, &machine, run->c->sources);
+    const ManifestKernels kernels = {run->kernels, run->n_kernels, run->products};
+    run->manifest = plan_manifest(run->plan, run->network, &kernels, &machine, run->c->sources);
     if (run->manifest)
         return COMPILE_DONE;
     run->message = "a name or a path in the model is not UTF-8, as its manifest must be";
@@ -269,6 +271,8 @@ CompileStatus compile_target(CompileRun *run) {
     if (run->target) {
         run->machine = machine_of(codegen_target_vector_bytes(run->target),
                                   codegen_target_vector_registers(run->target));
+        codegen_target_products(run->target, &run->machine.fma, &run->machine.dots,
+                                &run->machine.tiles);
         return COMPILE_DONE;
     }
     uint32_t count;

@@ -1,6 +1,7 @@
 /* Kernels from schedules; see lower.h. */
 #include "lower/attend.h"
 #include "lower/lower_internal.h"
+#include "lower/product.h"
 
 static void kernel_argument(Lower *l, TirId id, bool written) {
     const TirNode *node = tir_node(l->block, id);
@@ -132,12 +133,18 @@ static NestKernel *kernel_of_attention(const Schedule *s) {
                                   : attend_backward(s->plan->arena, &shape);
 }
 
-NestKernel **lower_kernels(const Plan *plan, Schedule *const *schedules) {
-    const uint32_t count = plan->kernels.count;
-    NestKernel **kernels = ARENA_ARRAY(plan->arena, NestKernel *, count + 1);
+static NestKernel *kernel_of_product(const Schedule *s) {
+    Arena *arena = s->plan->arena;
+    return s->pack ? product_pack(arena, s->name, s->pack)
+                   : product_multiply(arena, s->name, s->product);
+}
+
+NestKernel **lower_kernels(Arena *arena, Schedule *const *schedules, uint32_t count) {
+    NestKernel **kernels = ARENA_ARRAY(arena, NestKernel *, count + 1);
     for (uint32_t k = 0; k < count; k++) {
         const Schedule *s = schedules[k];
         kernels[k] = s->kind == CALL_ATTEND          ? kernel_of_attention(s)
+                     : s->kind == CALL_GEMM          ? kernel_of_product(s)
                      : s->kind == CALL_SUM_INSTANCES ? lower_sum_kernel(s)
                                                      : kernel_of_group(s);
     }

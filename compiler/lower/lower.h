@@ -10,7 +10,7 @@
 #include "nest/nest.h"
 #include "schedule/schedule.h"
 
-/* The kernels in the order of plan->kernels, whose schedules these are. */
-NestKernel **lower_kernels(const Plan *plan, Schedule *const *schedules);
+/* The kernels of so many schedules, in their order. */
+NestKernel **lower_kernels(Arena *arena, Schedule *const *schedules, uint32_t count);
 
 #endif

@@ -34,6 +34,36 @@ uint32_t machine_attend_columns(const Machine *m) {
     return m->vector_bytes >= 64 ? 4 : 2; /* what 32 or 16 vector registers hold */
 }
 
+bool machine_has_products(const Machine *m) {
+    return m->fma && (m->vector_bytes >= 32 || !few_registers(m));
+}
+
+MachineProduct machine_product(const Machine *m, bool bf16) {
+    /* As many sums at once as hide an addition's time, and a broadcast for several of them: all
+     * registers but those of the operands. */
+    const uint32_t vectors = 3, lanes = m->vector_bytes / 4;
+    if (bf16 &&
+        m->tiles) /* two by two, in half of the eight; depth: of what the first cache holds */
+        return (MachineProduct){.way = PRODUCT_TILES,
+                                .lanes = 16,
+                                .rows = 32,
+                                .columns = 32,
+                                .left_group = 32,
+                                .right_group = 2,
+                                .bytes = 2,
+                                .depth = 512,
+                                .block = 128};
+    return (MachineProduct){.way = bf16 ? PRODUCT_DOT : PRODUCT_FMA,
+                            .lanes = (uint16_t)lanes,
+                            .rows = few_registers(m) ? 4 : 8,
+                            .columns = vectors * lanes,
+                            .left_group = bf16 ? 2 : 1,
+                            .right_group = bf16 ? 2 : 1,
+                            .bytes = bf16 ? 2 : 4,
+                            .depth = 256,
+                            .block = 96};
+}
+
 void machine_print(const Machine *m, const char *indent, FILE *to) {
     fprintf(to, "%svectors      %u bytes, in %u registers\n", indent, m->vector_bytes,
             m->vector_registers);

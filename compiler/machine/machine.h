@@ -9,10 +9,27 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* How a matrix product is made of f32 numbers: by products and sums of them, of pairs of bf16, or
+ * of tiles of bf16. */
+typedef enum { PRODUCT_FMA, PRODUCT_DOT, PRODUCT_TILES } ProductWay;
+
+typedef struct {
+    ProductWay way;
+    uint16_t lanes;                   /* of a vector of f32 */
+    uint32_t rows, columns;           /* of the result that registers hold */
+    uint32_t left_group, right_group; /* terms of a sum side by side in a packed operand */
+    uint32_t bytes;                   /* of a packed number */
+    uint32_t depth;                   /* terms that are packed at a time */
+    uint32_t block;                   /* rows of a task: what lies packed in a cache of its own */
+} MachineProduct;
+
 typedef struct Machine {
     /* Of the processor compiled for. */
     uint32_t vector_bytes;     /* 0: not known, as when a plan is made */
     uint32_t vector_registers; /* that vectors may live in */
+
+    bool fma;         /* multiplies and adds at once */
+    bool dots, tiles; /* products of pairs of bf16, and of tiles of them */
 
     /* Of its caches: about the same in every processor there is code for. */
     uint32_t cache_line;     /* bytes */
@@ -40,6 +57,11 @@ uint32_t machine_fold_accumulators(const Machine *m, uint32_t positions);
 uint32_t machine_block_accumulators(const Machine *m);
 /* Vectors of queries that attention takes at a time, with four keys to each. */
 uint32_t machine_attend_columns(const Machine *m);
+
+/* Whether kernels of our own multiply matrices at least as fast as a library does. */
+bool machine_has_products(const Machine *m);
+/* Of products of f32 numbers, or of them rounded to bf16. */
+MachineProduct machine_product(const Machine *m, bool bf16);
 
 /* A line a fact, each with the indent. */
 void machine_print(const Machine *m, const char *indent, FILE *to);

@@ -5,6 +5,7 @@
  * so that every body sees them; folding touches integers only, and floating point where it is
  * exact. Example: nest_binary(b, NEST_ADD, nest_i64(b, 2), nest_i64(b, 3)) is nest_i64(b, 5). */
 #include "nest/nest.h"
+#include "abi/abi.h"
 #include "abi/layout.h"
 #include "nest/nest_internal.h"
 #include <string.h>
@@ -18,12 +19,12 @@ static const struct {
 };
 
 const char *const nest_elem_text[5] = {"f32", "f64", "i32", "i64", "bool"};
-const char *const nest_extent_text[9] = {"samples", "positions", "instances",
-                                         "tile",    "training",  "random_key",
-                                         "first",   "batch",     "first_sample"};
+const char *const nest_extent_text[NEST_EXTENT_COUNT] = {
+    "samples", "positions",    "instances", "tile",    "training", "random_key", "first",
+    "batch",   "first_sample", "rows",      "columns", "depth",    "step",       "adds"};
 const char *const nest_loop_text[4] = {"sequential", "vector", "reduce", "unroll"};
-_Static_assert(NEST_EXTENT_COUNT == sizeof nest_extent_text / sizeof *nest_extent_text,
-               "nest_extent_text has a word for each");
+_Static_assert(NEST_EXTENT_COUNT * sizeof(int64_t) == sizeof(HcExtents),
+               "extents are the record's fields");
 
 const char *nest_op_text(NestOp op) {
     if (op == NEST_VARIABLE)
@@ -36,7 +37,8 @@ int nest_op_operands(NestOp op) {
 }
 
 bool nest_defines(const NestInstruction *i) {
-    return i->op != NEST_STORE && i->op != NEST_PREFETCH && i->op != NEST_IF && i->op != NEST_LOOP;
+    return i->op != NEST_STORE && i->op != NEST_PREFETCH && i->op != NEST_IF &&
+           i->op != NEST_LOOP && !nest_is_tile(i->op);
 }
 
 NestKernel *nest_kernel_create(Arena *arena, const char *name) {
@@ -263,6 +265,15 @@ NestId nest_fma(NestBuilder *b, NestId x, NestId y, NestId z) {
     return nest_operation(b, NEST_FMA, nest_type(kernel, z), 3, x, y, z);
 }
 
+NestId nest_pair(NestBuilder *b, NestId first, NestId second) {
+    const NestType type = {NEST_I32, nest_type(b->kernel, first).lanes};
+    return nest_operation(b, NEST_PAIR, type, 2, first, second, 0);
+}
+
+NestId nest_dot(NestBuilder *b, NestId x, NestId y, NestId z) {
+    return nest_operation(b, NEST_DOT, nest_type(b->kernel, z), 3, x, y, z);
+}
+
 NestId nest_select(NestBuilder *b, NestId condition, NestId x, NestId y) {
     const NestKernel *kernel = b->kernel;
     uint16_t lanes = nest_type(kernel, condition).lanes;
@@ -368,6 +379,20 @@ void nest_prefetch(NestBuilder *b, uint32_t buffer, NestAddress at) {
     nest_append(b, (NestInstruction){.op = NEST_PREFETCH,
                                      .buffer = buffer,
                                      .address = nest_normal_address(b, at)});
+}
+
+void nest_tile(NestBuilder *b, NestOp op, uint32_t index) {
+    nest_append(b, (NestInstruction){.op = op, .index = index});
+}
+
+void nest_tile_rows(NestBuilder *b, NestOp op, uint32_t index, uint32_t buffer, NestAddress at,
+                    NestId step) {
+    nest_append(b, (NestInstruction){.op = op,
+                                     .index = index,
+                                     .buffer = buffer,
+                                     .address = at,
+                                     .n_operands = 1,
+                                     .operands = {step}});
 }
 
 /* --- structure ---------------------------------------------------------------------------------*/

@@ -39,6 +39,11 @@ typedef enum {
     NEST_FIRST,        /* instances before it are left alone */
     NEST_BATCH,        /* samples in the whole batch */
     NEST_FIRST_SAMPLE, /* of the part, in the batch */
+    NEST_ROWS,         /* of kernels of products: of the result at hand, */
+    NEST_COLUMNS,
+    NEST_DEPTH, /* and terms of its sums */
+    NEST_STEP,  /* elements from a row of the result to the next */
+    NEST_ADDS,  /* 1: they are added to it, 0: it is written */
     NEST_EXTENT_COUNT
 } NestExtent;
 
@@ -141,6 +146,8 @@ NestId nest_lanes(NestBuilder *b, uint16_t lanes);
 NestId nest_unary(NestBuilder *b, NestOp op, NestId x);
 NestId nest_binary(NestBuilder *b, NestOp op, NestId x, NestId y);
 NestId nest_fma(NestBuilder *b, NestId x, NestId y, NestId z);
+NestId nest_pair(NestBuilder *b, NestId first, NestId second);
+NestId nest_dot(NestBuilder *b, NestId x, NestId y, NestId z);
 NestId nest_select(NestBuilder *b, NestId condition, NestId x, NestId y);
 /* counter: four i32, scalars or vectors; the result is `elem`, of as many lanes as the widest. */
 NestId nest_random(NestBuilder *b, NestElem elem, const NestId counter[4]);
@@ -152,6 +159,13 @@ NestId nest_load(NestBuilder *b, uint32_t buffer, NestAddress at, uint16_t lanes
 void nest_store(NestBuilder *b, uint32_t buffer, NestAddress at, NestId value, NestId valid,
                 bool nontemporal);
 void nest_prefetch(NestBuilder *b, uint32_t buffer, NestAddress at);
+void nest_tile(NestBuilder *b, NestOp op, uint32_t index); /* BEGIN, END, ZERO, DOT */
+/* LOAD, STORE: tile `index` from or to rows that lie `step` elements apart. */
+void nest_tile_rows(NestBuilder *b, NestOp op, uint32_t index, uint32_t buffer, NestAddress at,
+                    NestId step);
+static inline bool nest_is_tile(NestOp op) {
+    return op >= NEST_TILE_BEGIN && op <= NEST_TILE_DOT;
+}
 /* Opens a loop and its body. Carried values: pass initials, use nest_inner inside. */
 NestLoop *nest_loop_begin(NestBuilder *b, NestLoopKind kind, NestId begin, NestId end, int64_t step,
                           uint32_t n_carried, const NestId *initial);

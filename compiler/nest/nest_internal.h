@@ -10,9 +10,9 @@ enum { NEST_DEEPEST = 64, NEST_MOST_LANES = 256 };
 const char *nest_op_text(NestOp op);
 int nest_op_operands(NestOp op);
 
-extern const char *const nest_elem_text[5];   /* by NestElem */
-extern const char *const nest_extent_text[9]; /* by NestExtent */
-extern const char *const nest_loop_text[4];   /* by NestLoopKind */
+extern const char *const nest_elem_text[5]; /* by NestElem */
+extern const char *const nest_extent_text[NEST_EXTENT_COUNT];
+extern const char *const nest_loop_text[4]; /* by NestLoopKind */
 
 /* That the kinds of loops are true (nest_kinds.c), of a kernel that is well formed otherwise. */
 const char *nest_verify_kinds(const NestKernel *kernel, Arena *scratch);

@@ -182,6 +182,20 @@ static void print_memory(Printer *p, const NestInstruction *i) {
     fputs(i->nontemporal ? " nontemporal\n" : "\n", p->to);
 }
 
+static void print_tile(Printer *p, const NestInstruction *i) {
+    if (i->op == NEST_TILE_DOT)
+        fprintf(p->to, " %u, %u, %u", i->index % 8, i->index / 8 % 8, i->index / 64);
+    else if (i->op != NEST_TILE_BEGIN && i->op != NEST_TILE_END)
+        fprintf(p->to, " %u", i->index);
+    if (i->n_operands) {
+        fputc(' ', p->to);
+        print_place(p, i->buffer, &i->address);
+        fputs(" step ", p->to);
+        print_use(p, i->operands[0]);
+    }
+    fputc('\n', p->to);
+}
+
 static void print_value(Printer *p, const NestInstruction *i) {
     if (i->op == NEST_EXTENT) {
         fprintf(p->to, " %s\n", nest_extent_text[i->index]);
@@ -240,6 +254,14 @@ static void print_body(Printer *p, const NestBody *body, int depth) {
         case NEST_PREFETCH:
             fputc(' ', p->to);
             print_memory(p, i);
+            break;
+        case NEST_TILE_BEGIN:
+        case NEST_TILE_END:
+        case NEST_TILE_ZERO:
+        case NEST_TILE_LOAD:
+        case NEST_TILE_STORE:
+        case NEST_TILE_DOT:
+            print_tile(p, i);
             break;
         default:
             print_value(p, i);

@@ -294,6 +294,28 @@ static void read_valid(Reader *r, NestInstruction *i) {
         i->nontemporal = read_match(r, "nontemporal");
 }
 
+/* `tile_zero 3`, `tile_load 3 @1[0] step %4`, `tile_dot 0, 4, 6`, ... */
+static bool read_tile(Reader *r, NestInstruction *i) {
+    for (NestOp op = NEST_TILE_BEGIN; nest_is_tile(op) && i->op == NEST_OP_COUNT; op++)
+        if (read_match(r, nest_op_text(op)))
+            i->op = op;
+    if (i->op == NEST_OP_COUNT)
+        return false;
+    if (i->op != NEST_TILE_BEGIN && i->op != NEST_TILE_END)
+        i->index = read_small(r, 7, "no such tile");
+    for (uint32_t k = 8; i->op == NEST_TILE_DOT && k <= 64; k *= 8) {
+        read_expect(r, ",");
+        i->index += k * read_small(r, 7, "no such tile");
+    }
+    if (i->op == NEST_TILE_LOAD || i->op == NEST_TILE_STORE) {
+        i->buffer = read_buffer(r);
+        i->address = read_address(r);
+        read_expect(r, "step");
+        i->operands[i->n_operands++] = read_use(r);
+    }
+    return true;
+}
+
 /* Instructions that stand without `%n =`. */
 static void read_effect(Reader *r, NestBody *body) {
     uint32_t begin = r->token_begin;
@@ -320,7 +342,7 @@ static void read_effect(Reader *r, NestBody *body) {
         i.body = ARENA_NEW(r->c->arena, NestBody);
         read_expect(r, "{");
         read_body(r, i.body, NULL);
-    } else {
+    } else if (!read_tile(r, &i)) {
         read_fail(r, "expected an instruction");
         return;
     }

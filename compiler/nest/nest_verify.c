@@ -16,6 +16,7 @@ typedef struct {
     bool *placed;  /* by id: stands in some body */
     bool *written; /* by buffer: a store stands before */
     Map *loops;    /* address of a NestLoop: id of its instruction */
+    enum { TILES_NOT_YET, TILES_NOW, TILES_ENDED } tiles;
     const char *error;
 } Verifier;
 
@@ -123,6 +124,41 @@ static bool verify_store(Verifier *v, NestId id, const NestInstruction *i) {
     return verify_scratch(v, id, i, type.lanes, i->n_operands == 2 ? i->operands[1] : 0);
 }
 
+static bool verify_tiles(Verifier *v, NestId id, bool begins, uint32_t depth) {
+    if (depth > 0 || v->tiles != (begins ? TILES_NOT_YET : TILES_NOW))
+        return verify_fail(v, id,
+                           "stands once in the kernel's own body, the end after the beginning");
+    v->tiles = begins ? TILES_NOW : TILES_ENDED;
+    return true;
+}
+
+static bool verify_tile(Verifier *v, NestId id, uint32_t end) {
+    if (v->tiles != TILES_NOW)
+        return verify_fail(v, id, "tiles hold nothing here");
+    return v->kernel->instructions.at[id].index < end || verify_fail(v, id, "no such tile");
+}
+
+/* Its rows are inside scratch memory if the first and the last one are. */
+static bool verify_tile_rows(Verifier *v, NestId id, const NestInstruction *i) {
+    const bool store = i->op == NEST_TILE_STORE;
+    if (!verify_buffer(v, id, i->buffer, store) || !verify_address(v, id, &i->address) ||
+        i->n_operands != 1 || !verify_scalar_i64(v, id, i->operands[0]))
+        return v->error ? false : verify_fail(v, id, "wants the step of its rows");
+    const NestElem elem = v->kernel->buffers.at[i->buffer].elem;
+    if (elem != NEST_F32 && elem != NEST_I32)
+        return verify_fail(v, id, "not of 4-byte elements");
+    NestInstruction row = {.op = store ? NEST_STORE : NEST_LOAD,
+                           .stride = 1,
+                           .buffer = i->buffer,
+                           .address = i->address};
+    const NestInstruction *step = &v->kernel->instructions.at[i->operands[0]];
+    const int64_t last = step->op == NEST_CONST ? 15 * (int64_t)step->number : 0;
+    for (int64_t at = 0; at <= last; at += last ? last : 1, row.address.offset += last)
+        if (!verify_scratch(v, id, &row, 16, 0))
+            return false;
+    return true;
+}
+
 /* Operations whose operands and result follow one of few patterns. */
 static bool verify_arithmetic(Verifier *v, NestId id, const NestInstruction *i) {
     NestType t[5] = {{0}};
@@ -167,6 +203,14 @@ static bool verify_arithmetic(Verifier *v, NestId id, const NestInstruction *i) 
     case NEST_FMA:
         good =
             is_float(t[0]) && is_same(t[0], t[1]) && is_same(t[0], t[2]) && is_same(t[0], i->type);
+        break;
+    case NEST_PAIR:
+        good = t[0].elem == NEST_F32 && is_same(t[0], t[1]) &&
+               is_same(i->type, (NestType){NEST_I32, t[0].lanes});
+        break;
+    case NEST_DOT:
+        good = t[0].elem == NEST_I32 && is_same(t[0], t[1]) && is_same(t[2], i->type) &&
+               is_same(i->type, (NestType){NEST_F32, t[0].lanes});
         break;
     case NEST_LT:
     case NEST_LE:
@@ -283,6 +327,15 @@ static bool verify_instruction(Verifier *v, NestId id, uint32_t depth) {
         if (i->buffer >= v->kernel->buffers.count)
             return verify_fail(v, id, "no such buffer");
         return verify_address(v, id, &i->address);
+    case NEST_TILE_BEGIN:
+    case NEST_TILE_END:
+        return verify_tiles(v, id, i->op == NEST_TILE_BEGIN, depth);
+    case NEST_TILE_ZERO:
+    case NEST_TILE_DOT:
+        return verify_tile(v, id, i->op == NEST_TILE_DOT ? 512 : 8);
+    case NEST_TILE_LOAD:
+    case NEST_TILE_STORE:
+        return verify_tile(v, id, 8) && verify_tile_rows(v, id, i);
     case NEST_LOOP:
         return i->loop ? verify_loop(v, id, i->loop, depth) : verify_fail(v, id, "has no loop");
     case NEST_RESULT:

@@ -116,6 +116,19 @@ void schedule_print(const Schedule *s, FILE *to) {
                 s->columns * s->lanes, s->columns * s->lanes, s->lanes, ATTEND_KEYS);
         return;
     }
+    if (s->pack) {
+        fprintf(to, "  packs panels of %u %s, %u terms at a time, in groups of %u\n",
+                s->pack->right ? s->product->columns : s->product->rows,
+                s->pack->right ? "columns" : "rows", s->product->depth,
+                s->pack->right ? s->product->right_group : s->product->left_group);
+        return;
+    }
+    if (s->product) {
+        static const char *const ways[] = {"f32", "pairs of bf16", "tiles of bf16"};
+        fprintf(to, "  product of %s: rows by %u, columns by %u in registers; terms sequence\n",
+                ways[s->product->way], s->product->rows, s->product->columns);
+        return;
+    }
     if (s->kind == CALL_SUM_INSTANCES) {
         fprintf(to, "  sum over instances: features by %u lanes; instances sequence folds\n",
                 s->lanes);

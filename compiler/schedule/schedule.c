@@ -1,5 +1,6 @@
 /* Schedules from plan kernels; see schedule.h. */
 #include "schedule/schedule_internal.h"
+#include <inttypes.h>
 
 static void schedule_group(Schedule *s, uint32_t samples) {
     const Plan *plan = s->plan;
@@ -14,11 +15,32 @@ static void schedule_group(Schedule *s, uint32_t samples) {
     schedule_steps(&b);
 }
 
-Schedule **schedule_create(const Plan *plan, const ScheduleOptions *options) {
+/* Kernels are numbered behind the plan's. */
+static void schedule_product(Schedule *s, uint32_t number, const Products *products, uint32_t k) {
+    Arena *arena = s->plan->arena;
+    const ProductPack *pack = k < products->packs.count ? &products->packs.at[k] : NULL;
+    s->kind = CALL_GEMM;
+    s->product = &products->shape;
+    s->pack = pack;
+    s->name = pack ? arena_printf(arena, "k%u_pack_%s_%s_%" PRId64, number,
+                                  pack->right ? "right" : "left", pack->across ? "across" : "along",
+                                  pack->step)
+                   : arena_printf(arena, "k%u_multiply", number);
+}
+
+Schedule **schedule_create(const Plan *plan, const ScheduleOptions *options,
+                           const Products *products) {
     Arena *arena = plan->arena;
     Machine *machine = ARENA_NEW(arena, Machine);
     *machine = options->machine;
-    Schedule **schedules = ARENA_ARRAY(arena, Schedule *, plan->kernels.count + 1);
+    const uint32_t n = plan->kernels.count, n_products = products_kernels(products);
+    Schedule **schedules = ARENA_ARRAY(arena, Schedule *, n + n_products + 1);
+    for (uint32_t k = 0; k < n_products; k++) {
+        Schedule *s = schedules[n + k] = ARENA_NEW(arena, Schedule);
+        *s = (Schedule){.plan = plan, .machine = machine, .real_bytes = options->real_bytes};
+        s->lanes = products->shape.lanes;
+        schedule_product(s, n + k, products, k);
+    }
     for (uint32_t k = 0; k < plan->kernels.count; k++) {
         const PlanKernel *of = &plan->kernels.at[k];
         Schedule *s = schedules[k] = ARENA_NEW(arena, Schedule);

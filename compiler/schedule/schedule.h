@@ -16,7 +16,7 @@
 #define HCC_SCHEDULE_SCHEDULE_H
 
 #include "machine/machine.h"
-#include "plan/plan.h"
+#include "schedule/products.h"
 
 /* --- values ------------------------------------------------------------------------------------*/
 
@@ -144,13 +144,15 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    CallKind kind; /* of call: KERNEL; ATTEND and SUM_INSTANCES have code written by hand */
+    CallKind kind; /* of call: KERNEL; ATTEND, SUM_INSTANCES and GEMM have code written by hand */
     const Plan *plan;
     const Machine *machine;
-    uint32_t real_bytes; /* 4 or 8 */
-    uint16_t lanes;      /* of a vector of reals */
-    TirId value;         /* ATTEND, SUM_INSTANCES */
-    uint32_t columns;    /* ATTEND: vectors of queries at a time */
+    uint32_t real_bytes;           /* 4 or 8 */
+    uint16_t lanes;                /* of a vector of reals */
+    TirId value;                   /* ATTEND, SUM_INSTANCES */
+    uint32_t columns;              /* ATTEND: vectors of queries at a time */
+    const MachineProduct *product; /* GEMM: multiplies what is packed, or */
+    const ProductPack *pack;       /* packs an operand; NULL: does not */
 
     /* KERNEL */
     const Group *group;
@@ -170,8 +172,9 @@ typedef struct {
     Machine machine;
 } ScheduleOptions;
 
-/* The schedules of plan->kernels, in their order. */
-Schedule **schedule_create(const Plan *plan, const ScheduleOptions *options);
+/* The schedules of plan->kernels, in their order, and then of the kernels of products. */
+Schedule **schedule_create(const Plan *plan, const ScheduleOptions *options,
+                           const Products *products);
 void schedule_print(const Schedule *s, FILE *to);
 /* NULL, or which rule the schedule breaks, in the plan's arena. */
 const char *schedule_verify(const Schedule *s);

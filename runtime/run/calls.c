@@ -235,11 +235,6 @@ static void watch(HcExec *exec, uint32_t call) {
         exec->watch(exec->watcher, call);
 }
 
-static void run_gemm(HcExec *exec, const HcCall *call, const HcBoundCall *bound, void *const *abc) {
-    hc_gemm_run(&exec->blas, exec->pool, call, &bound->gemm, hc_call_element_bytes(exec, call), abc,
-                exec->slices);
-}
-
 /* A sample's own part of a call's buffers, until the next call of this. */
 static void *const *sample_buffers(HcExec *exec, const HcCall *call, int64_t sample) {
     for (uint32_t k = 0; k < call->count; k++)
@@ -256,7 +251,7 @@ static void run_apart(HcExec *exec, uint32_t c) {
         Job job = {.exec = exec, .call = &call, .bound = bound};
         job.buffers = sample_buffers(exec, &call, sample);
         if (call.kind == HC_CALL_GEMM)
-            run_gemm(exec, &call, bound, job.buffers);
+            hc_exec_multiply(exec, &call, &bound->gemm, job.buffers);
         else
             run_other(&job);
         if (call.kind == HC_CALL_GEMM && exec->steps[call.first + 2] == 0)
@@ -278,7 +273,7 @@ static void run_call(HcExec *exec, uint32_t c) {
     else if (exec->apart > 1 && call->kind != HC_CALL_REDUCE && hc_call_is_by_sample(call))
         run_apart(exec, c);
     else if (call->kind == HC_CALL_GEMM)
-        run_gemm(exec, call, bound, job.buffers);
+        hc_exec_multiply(exec, call, &bound->gemm, job.buffers);
     else
         run_other(&job);
     if (exec->latest)
@@ -308,7 +303,7 @@ static void run_chunk_gemm(HcExec *exec, const HcCall *call, int64_t first, int6
         part.beta = first > 0 ? 1 : call->beta;
     }
     HcGemmSplit split = hc_exec_split(exec, call, count);
-    hc_gemm_run(&exec->blas, exec->pool, &part, &split, size, (void *const *)abc, exec->slices);
+    hc_exec_multiply(exec, &part, &split, (void *const *)abc);
 }
 
 void *const *hc_exec_chunk_buffers(const HcExec *exec, const HcCall *call, int64_t first) {

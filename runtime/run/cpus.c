@@ -138,6 +138,9 @@ bool hc_cpu_has(const char *feature) {
     FEATURE("avx512vnni", "avx512vnni")
     FEATURE("avx512bitalg", "avx512bitalg")
     FEATURE("avx512vpopcntdq", "avx512vpopcntdq")
+    FEATURE("avx512bf16", "avx512bf16")
+    FEATURE("amx-tile", "amx-tile")
+    FEATURE("amx-bf16", "amx-bf16")
     FEATURE("gfni", "gfni")
     FEATURE("vpclmulqdq", "vpclmulqdq")
 #undef FEATURE

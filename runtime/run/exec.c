@@ -12,7 +12,8 @@ HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, 
         return status;
     size_t threads = (size_t)hc_pool_threads(pool);
     /* one page apart, so that threads do not share lines or sets */
-    exec->scratch_stride = ((size_t)plan->scratch_bytes + 4095) / 4096 * 4096 + 192;
+    const size_t scratch = (size_t)plan->scratch_bytes + hc_exec_multiply_scratch(plan);
+    exec->scratch_stride = (scratch + 4095) / 4096 * 4096 + 192;
     exec->scratch =
         hc_aligned(exec->scratch_stride * threads); /* no task reads what it did not write */
     exec->addresses = calloc(plan->n_buffers + 1, sizeof *exec->addresses);
@@ -129,8 +130,9 @@ static void bind_call(HcExec *exec, const HcCall *call, HcBoundCall *bound) {
 }
 
 /* Bytes that products need beside their operands. */
-static int64_t slice_bytes(const HcExec *exec) {
-    int64_t most = 0, all = exec->instances[HC_POSITION];
+static size_t beside_bytes(const HcExec *exec) {
+    size_t most = 0;
+    const int64_t all = exec->instances[HC_POSITION];
     for (uint32_t k = 0; k < exec->plan->n_calls; k++) {
         const HcCall *call = &exec->plan->calls[k];
         int64_t part = all < exec->chunk ? all : exec->chunk, rest = part ? all % part : 0;
@@ -141,7 +143,7 @@ static int64_t slice_bytes(const HcExec *exec) {
             if (counts[c] == 0)
                 continue;
             HcGemmSplit split = hc_exec_split(exec, call, counts[c]);
-            int64_t bytes = hc_gemm_slice_elements(&split) * hc_call_element_bytes(exec, call);
+            const size_t bytes = hc_exec_multiply_bytes(exec, call, &split);
             most = bytes > most ? bytes : most;
         }
     }
@@ -198,7 +200,7 @@ static bool place_regions(const HcExec *exec, HcRegions *to) {
                place_part(exec, k, plan->region_bytes[k] - plan->saved_bytes[k], &to->rest_bytes);
     }
     to->rest[HC_REGION_COUNT] = to->rest_bytes;
-    to->rest_bytes += (size_t)(fits ? slice_bytes(exec) : 0);
+    to->rest_bytes += fits ? beside_bytes(exec) : 0;
     to->rest_bytes = hc_align(to->rest_bytes);
     return fits && to->rest_bytes < (size_t)1 << 56;
 }
@@ -266,7 +268,7 @@ static HcStatus bind(HcExec *exec, Extents e, void *memory, HcError *error) {
                        (long long)(e.samples * e.apart), (long long)e.positions,
                        wanted / (1 << 30));
     exec->saved = memory ? memory : exec->workspace + exec->regions.rest_bytes;
-    exec->slices = exec->workspace + exec->regions.rest[HC_REGION_COUNT];
+    exec->beside = exec->workspace + exec->regions.rest[HC_REGION_COUNT];
     for (uint32_t k = 0; k < exec->plan->n_calls; k++)
         bind_call(exec, &exec->plan->calls[k], &exec->bound[k]);
     write_tables(exec);

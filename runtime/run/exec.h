@@ -60,7 +60,7 @@ typedef struct {
     size_t workspace_bytes;
     bool bound_once;
     uint8_t *saved; /* in the workspace, or the caller's */
-    void *slices;   /* of products, see HcGemmSplit */
+    void *beside;   /* of products: packed operands, or slices (HcGemmSplit) */
     uint8_t *scratch;
     size_t scratch_stride;   /* per thread */
     void **addresses;        /* of plan->buffers */
@@ -139,6 +139,15 @@ static inline size_t hc_exec_tail_bytes(const HcExec *exec, const HcCall *call, 
 HcStatus hc_exec_make_room(HcExec *exec, HcError *error);
 /* How a product is cut, over `positions` of all positions where it is over positions. */
 HcGemmSplit hc_exec_split(const HcExec *exec, const HcCall *call, int64_t positions);
+/* --- multiply.c --------------------------------------------------------------------------------*/
+
+/* A product of operands at `abc`, by the model's own kernels or by OpenBLAS. */
+void hc_exec_multiply(HcExec *exec, const HcCall *call, const HcGemmSplit *split, void *const *abc);
+/* Bytes that it takes beside its operands (exec->beside). */
+size_t hc_exec_multiply_bytes(const HcExec *exec, const HcCall *call, const HcGemmSplit *split);
+/* Bytes that a thread works in. */
+size_t hc_exec_multiply_scratch(const HcPlan *plan);
+
 /* What the operands and the result of a product hold. */
 static inline int64_t hc_call_element_bytes(const HcExec *exec, const HcCall *call) {
     return hc_element_bytes(exec->plan->buffers[call->first + 2].element);

@@ -30,7 +30,7 @@ static void extend_kernel(const Extension *x, uint32_t c, int64_t first, int64_t
 }
 
 static void extend_product(const Extension *x, uint32_t c, int64_t first, int64_t end) {
-    const HcExec *exec = x->exec;
+    HcExec *exec = x->exec;
     const HcCall *call = &exec->plan->calls[c];
     void *const *buffers = hc_exec_chunk_buffers(exec, call, x->chunk);
     const int64_t size = hc_element_bytes(exec->plan->buffers[call->first + 2].element);
@@ -43,7 +43,7 @@ static void extend_product(const Extension *x, uint32_t c, int64_t first, int64_
         return;
     }
     const HcGemmSplit split = hc_gemm_panels(m, n, k);
-    hc_gemm_run(&exec->blas, exec->pool, call, &split, size, abc, NULL);
+    hc_exec_multiply(exec, call, &split, abc);
 }
 
 /* For those of the positions first .. end - 1 that it is asked for. */

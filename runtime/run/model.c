@@ -1,4 +1,5 @@
 /* The life of a context: creation, inputs, running. Parameters are in params.c. */
+#include "abi/tiles.h"
 #include "runtime/run/context.h"
 #include "runtime/run/cpus.h"
 #include "runtime/run/rng.h"
@@ -23,6 +24,11 @@ static HcStatus check_cpu(const HcPlan *plan, HcError *error) {
                            json_string_value(json_object_get(cpu, "name"))
                                ? json_string_value(json_object_get(cpu, "name"))
                                : "?");
+        if (name && strcmp(name, "amx-tile") == 0 && !hc_tiles_ask())
+            return hc_fail(error, HC_ERROR_CPU,
+                           "this model was compiled for the processor's tile registers, which the "
+                           "system does not give to this process: compile it again with "
+                           "--cpu=znver4 or --cpu=x86-64-v4");
     }
     return HC_OK;
 }

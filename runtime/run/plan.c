@@ -199,6 +199,27 @@ static HcStatus read_kernels(HcPlanReader *r, const json_t *array, uint64_t prov
     return HC_OK;
 }
 
+/* How products with kernels of their own are made. Panels and blocks are small, so that what is
+ * packed is not much more than what it is packed of. */
+static HcStatus read_products(HcPlanReader *r, const json_t *json) {
+    HcPlan *plan = r->plan;
+    HcProductShape *p = &plan->products;
+    int64_t kernel = 0;
+    if (!json)
+        return HC_OK;
+    r->where = "plan.products";
+    TRY(hc_field_whole(r, json, "kernel", 0, (int64_t)plan->n_kernels - 1, -1, &kernel));
+    TRY(hc_field_whole(r, json, "rows", 1, 256, -1, &p->rows));
+    TRY(hc_field_whole(r, json, "columns", 1, 256, -1, &p->columns));
+    TRY(hc_field_whole(r, json, "depth", 1, 1 << 16, -1, &p->depth));
+    TRY(hc_field_whole(r, json, "block", 1, 1 << 16, -1, &p->block));
+    TRY(hc_field_whole(r, json, "bytes", 2, 4, -1, &p->bytes));
+    if (p->block % p->rows != 0 || p->depth * p->bytes % HC_ALIGN != 0)
+        return hc_plan_bad(r, "blocks that are not whole");
+    plan->multiply = (uint32_t)kernel;
+    return HC_OK;
+}
+
 /* A buffer, or an object with "buffer" and "dims". */
 static HcStatus output(HcPlanReader *r, const char *name, const json_t *json, HcOutput *to) {
     int64_t count;
@@ -418,6 +439,7 @@ static HcStatus read_root(HcPlanReader *r, const HcModel *model, const json_t *r
         return hc_plan_bad(r, "results");
     plan->n_results = (uint32_t)json_array_size(results);
     TRY(read_kernels(r, json_object_get(json, "kernels"), model->kernel_count));
+    TRY(read_products(r, json_object_get(json, "products")));
     TRY(hc_plan_read_tables(r, json_object_get(json, "tables")));
     TRY(hc_plan_read_calls(r, json));
     TRY(hc_plan_read_chunks(r, json_object_get(json, "chunks")));

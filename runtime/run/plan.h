@@ -6,6 +6,7 @@
 #include "abi/precision.h"
 #include "abi/settings.h"
 #include "runtime/files/error.h"
+#include "runtime/run/product.h"
 #include <jansson.h>
 #include <stdbool.h>
 
@@ -209,6 +210,7 @@ typedef struct {
     HcExtends extends;
     HcSize m, n, k;
     int64_t lda, ldb, ldc;
+    int32_t pack_a, pack_b;         /* GEMM by kernels of ours: those that pack; -1: by OpenBLAS */
     double beta;                    /* GEMM: what it adds to, times this; 0: C is not read */
     double operations[3], bytes[3]; /* a step, a sample, a position: for profiles */
     const char *lines;              /* of the model's source, or NULL */
@@ -277,6 +279,8 @@ typedef struct {
     HcSum *sums;
     HcRound *rounds; /* the last one is the step itself */
     uint32_t n_sums, n_rounds;
+    HcProductShape products; /* how products are made that have kernels of their own, */
+    uint32_t multiply;       /* and the kernel that multiplies */
     const char **kernel_names;
     int64_t scratch_bytes;                 /* the largest any kernel asks for */
     int64_t region_bytes[HC_REGION_COUNT]; /* for each unit of its count */

@@ -102,6 +102,8 @@ static const char *check_gemm(const HcPlan *plan, const HcCall *call) {
         !holds_matrix(plan, b[1], tb ? call->n : call->k, tb ? call->k : call->n, call->ldb) ||
         !holds_matrix(plan, b[2], call->m, call->n, call->ldc) || b[2].region == HC_REGION_INPUT)
         return "a product outside its memory";
+    if (call->pack_a >= 0 && b[2].element != HC_ELEMENT_F32)
+        return "a product of its own kernels that is not f32";
     return are_real(b[0], b[1]) && are_real(b[1], b[2]) ? NULL : "a product of different types";
 }
 

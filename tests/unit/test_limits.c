@@ -36,7 +36,8 @@ static Plan *planned(Case *c, uint32_t extent, bool product) {
 static uint32_t vectors(Case *c, uint32_t extent) {
     Plan *plan = planned(c, extent, false);
     const ScheduleOptions options = {.real_bytes = 4, .machine = machine_of(64, 32)};
-    NestKernel **kernels = lower_kernels(plan, schedule_create(plan, &options));
+    NestKernel **kernels = lower_kernels(
+        plan->arena, schedule_create(plan, &options, &(Products){0}), plan->kernels.count);
     uint32_t n = 0;
     for (uint32_t k = 0; k < plan->kernels.count; k++)
         for (NestId id = 1; id < kernels[k]->instructions.count; id++) {

@@ -17,8 +17,8 @@ static void check_places(Case *c, TirProgram *p) {
         const CompileOptions options = {
             .precision = {machines[m].real_bytes == 8, HC_PRECISION_F64}};
         const Plan *plan = case_plan(c, p, &options);
-        Schedule **schedules = schedule_create(plan, &machines[m]);
-        NestKernel **kernels = lower_kernels(plan, schedules);
+        Schedule **schedules = schedule_create(plan, &machines[m], &(Products){0});
+        NestKernel **kernels = lower_kernels(plan->arena, schedules, plan->kernels.count);
         for (uint32_t k = 0; k < plan->kernels.count; k++) {
             const char *wrong = schedule_verify(schedules[k]);
             if (!wrong)

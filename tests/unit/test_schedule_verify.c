@@ -55,7 +55,7 @@ static Schedule **schedules(Case *c, uint32_t *count) {
     case_passed(&run, compile_to(&run, PASS_MEMORY));
     compile_end(&run);
     const ScheduleOptions machine = {.real_bytes = 4, .machine = machine_of(64, 32)};
-    Schedule **all = schedule_create(run.plan, &machine);
+    Schedule **all = schedule_create(run.plan, &machine, &(Products){0});
     *count = run.plan->kernels.count;
     for (uint32_t k = 0; k < *count; k++) {
         const char *wrong = schedule_verify(all[k]);

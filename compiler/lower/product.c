@@ -1,0 +1,135 @@
+/* Products of packed operands; see product.h.
+ *
+ * A block of the result stays in registers while the terms at hand are added: each number of the
+ * left operand is broadcast and multiplied with vectors of the right one, as in BLIS. Rows and
+ * columns beyond the result's are computed from the zeros of panels, and not stored. */
+#include "lower/product.h"
+
+enum { MOST_HELD = 32 }; /* vectors: the registers of any machine */
+
+typedef struct {
+    NestBuilder b;
+    const MachineProduct *m;
+    uint32_t left, right, result;
+    NestId rows, columns, depth, step, adds;
+    NestId row, column; /* of the block at hand */
+} Product;
+
+static NestId number(Product *p, int64_t x) {
+    return nest_i64(&p->b, x);
+}
+
+static NestId minus(Product *p, NestId x, int64_t y) {
+    return nest_binary(&p->b, NEST_SUB, x, number(p, y));
+}
+
+/* A row of the block: where it begins, and how many of its columns there are. */
+typedef struct {
+    NestId at, valid;
+} Row;
+
+static Row row_of(Product *p, uint32_t r, NestId columns) {
+    NestBuilder *b = &p->b;
+    NestId row = nest_binary(b, NEST_ADD, p->row, number(p, r));
+    NestId is = nest_binary(b, NEST_LT, row, p->rows);
+    return (Row){nest_binary(b, NEST_MUL, row, p->step), nest_select(b, is, columns, number(p, 0))};
+}
+
+static NestAddress result_at(const Product *p, const Row *row, uint32_t vector) {
+    NestAddress at = nest_at((int64_t)vector * p->m->lanes);
+    return nest_at_plus(nest_at_plus(at, row->at, 1), p->column, 1);
+}
+
+/* held[r * vectors + v] grows by the terms of the panels. */
+static void add_terms(Product *p, uint32_t vectors, NestId *held) {
+    NestBuilder *b = &p->b;
+    const MachineProduct *m = p->m;
+    const uint32_t n = m->rows * vectors;
+    const int64_t depth = m->depth / m->left_group;
+    NestLoop *loop = nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), p->depth, 1, n, held);
+    NestId next[MOST_HELD], right[MOST_HELD];
+    for (uint32_t v = 0; v < vectors; v++) {
+        NestAddress at = nest_at((int64_t)v * m->lanes);
+        at = nest_at_plus(nest_at_plus(at, p->column, depth), loop->variable, m->columns);
+        right[v] = nest_load(b, p->right, at, m->lanes, 1, 0);
+    }
+    for (uint32_t r = 0; r < m->rows; r++) {
+        NestAddress at = nest_at_plus(nest_at(r), p->row, depth);
+        at = nest_at_plus(at, loop->variable, m->rows);
+        NestId left = nest_splat(b, m->lanes, nest_load(b, p->left, at, 1, 1, 0));
+        for (uint32_t v = 0; v < vectors; v++) {
+            const uint32_t k = r * vectors + v;
+            next[k] = m->way == PRODUCT_FMA ? nest_fma(b, left, right[v], loop->inner[k])
+                                            : nest_dot(b, left, right[v], loop->inner[k]);
+        }
+    }
+    nest_loop_end(b, next);
+    for (uint32_t k = 0; k < n; k++)
+        held[k] = nest_result(b, loop, k);
+}
+
+/* A block of so many vectors of columns, `columns` of which there are. */
+static void block(Product *p, uint32_t vectors, NestId columns) {
+    NestBuilder *b = &p->b;
+    const uint32_t rows = p->m->rows, lanes = p->m->lanes;
+    NestId held[MOST_HELD];
+    for (uint32_t r = 0; r < rows; r++) {
+        Row row = row_of(p, r, columns);
+        NestId before = nest_binary(b, NEST_MUL, row.valid, p->adds);
+        for (uint32_t v = 0; v < vectors; v++)
+            held[r * vectors + v] = nest_load(b, p->result, result_at(p, &row, v), (uint16_t)lanes,
+                                              1, minus(p, before, (int64_t)v * lanes));
+    }
+    add_terms(p, vectors, held);
+    for (uint32_t r = 0; r < rows; r++) {
+        Row row = row_of(p, r, columns);
+        for (uint32_t v = 0; v < vectors; v++)
+            nest_store(b, p->result, result_at(p, &row, v), held[r * vectors + v],
+                       minus(p, row.valid, (int64_t)v * lanes), false);
+    }
+}
+
+/* All rows of a panel of columns, if the columns there are take exactly so many vectors. */
+static void panel(Product *p, uint32_t vectors, NestId columns) {
+    NestBuilder *b = &p->b;
+    const MachineProduct *m = p->m;
+    NestId more = nest_binary(b, NEST_LT, number(p, (int64_t)(vectors - 1) * m->lanes), columns);
+    NestId few = nest_binary(b, NEST_LE, columns, number(p, (int64_t)vectors * m->lanes));
+    nest_if_begin(b, vectors * m->lanes == m->columns ? more : nest_binary(b, NEST_AND, more, few));
+    NestLoop *rows = nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), p->rows, m->rows, 0, NULL);
+    p->row = rows->variable;
+    block(p, vectors, columns);
+    nest_loop_end(b, NULL);
+    nest_if_end(b);
+}
+
+static uint32_t argument(Product *p, const char *name, NestElem elem, bool written) {
+    return nest_add_buffer(
+        p->b.kernel, (NestBuffer){.name = name, .elem = elem, .read = true, .written = written});
+}
+
+NestKernel *product_multiply(Arena *arena, const char *name, const MachineProduct *product) {
+    if (product->way == PRODUCT_TILES)
+        return product_multiply_tiles(arena, name, product);
+    Product p = {.b = nest_builder(nest_kernel_create(arena, name)), .m = product};
+    NestBuilder *b = &p.b;
+    const NestElem packed = product->way == PRODUCT_FMA ? NEST_F32 : NEST_I32;
+    p.left = argument(&p, "left", packed, false);
+    p.right = argument(&p, "right", packed, false);
+    p.result = argument(&p, "result", NEST_F32, true);
+    p.rows = nest_extent(b, NEST_ROWS);
+    p.columns = nest_extent(b, NEST_COLUMNS);
+    p.step = nest_extent(b, NEST_STEP);
+    p.adds = nest_extent(b, NEST_ADDS);
+    p.depth =
+        nest_binary(b, NEST_ADD, nest_extent(b, NEST_DEPTH), nest_i64(b, product->left_group - 1));
+    p.depth = nest_binary(b, NEST_DIV, p.depth, nest_i64(b, product->left_group));
+    NestLoop *columns =
+        nest_loop_begin(b, NEST_SEQUENTIAL, nest_i64(b, 0), p.columns, product->columns, 0, NULL);
+    p.column = columns->variable;
+    NestId left = nest_binary(b, NEST_SUB, p.columns, p.column);
+    for (uint32_t v = product->columns / product->lanes; v > 0; v--)
+        panel(&p, v, left);
+    nest_loop_end(b, NULL);
+    return b->kernel;
+}

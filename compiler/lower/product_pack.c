@@ -1,0 +1,180 @@
+/* Packing an operand of a matrix product; see product.h. */
+#include "lower/product.h"
+
+typedef struct {
+    NestBuilder b;
+    const ProductPack *of;
+    uint32_t from, to;
+    int64_t width, group, words; /* of a panel; of terms; that a panel takes */
+    int64_t padded;              /* terms are a multiple of it: those of both operands' groups */
+    uint16_t lanes;
+    NestId task, count, depth; /* rows or columns left from the panel's first on */
+} Pack;
+
+static NestId number(Pack *p, int64_t x) {
+    return nest_i64(&p->b, x);
+}
+
+/* Where row (or column) `row` + r, term `term` * scale + k of this panel lies. */
+static NestAddress from_at(const Pack *p, NestId row, int64_t r, NestId term, int64_t scale,
+                           int64_t k) {
+    const int64_t by_row = p->of->across ? 1 : p->of->step,
+                  by_term = p->of->across ? p->of->step : 1;
+    NestAddress at = nest_at(r * by_row + k * by_term);
+    at = nest_at_plus(at, p->task, p->width * by_row);
+    at = nest_at_plus(at, row, 4 * by_row);
+    return nest_at_plus(at, term, scale * by_term);
+}
+
+static NestAddress to_at(const Pack *p, NestId term, int64_t scale, int64_t word) {
+    return nest_at_plus(nest_at_plus(nest_at(word), p->task, p->words), term, scale);
+}
+
+/* The count less `before`, where there is one. */
+static NestId less(Pack *p, NestId count, int64_t before) {
+    return count ? nest_binary(&p->b, NEST_SUB, count, number(p, before)) : 0;
+}
+
+static void store(Pack *p, NestAddress to, NestId x) {
+    nest_store(&p->b, p->to, to, x, 0, false);
+}
+
+/* --- groups of one or two terms: rows in lanes -------------------------------------------------*/
+
+/* Term `term` * scale + k of lanes rows from r on. */
+static NestId rows_of_term(Pack *p, int64_t r, NestId term, int64_t scale, int64_t k,
+                           NestId valid) {
+    const int64_t stride = p->of->across ? 1 : p->of->step;
+    return nest_load(&p->b, p->from, from_at(p, 0, r, term, scale, k), p->lanes, stride,
+                     less(p, valid, r));
+}
+
+/* `n` groups from term `term` * n * group on; rows beyond `valid` are zero, and so are those of a
+ * pair's second term beyond `second`. */
+static void pack_groups(Pack *p, NestId term, int64_t n, NestId valid, NestId second) {
+    const int64_t scale = n * p->group;
+    for (int64_t r = 0; r < p->width; r += p->lanes)
+        for (int64_t g = 0; g < n; g++) {
+            NestId x = rows_of_term(p, r, term, scale, g * p->group, valid);
+            if (p->group == 2)
+                x = nest_pair(&p->b, x, rows_of_term(p, r, term, scale, 2 * g + 1, second));
+            store(p, to_at(p, term, n * p->width, g * p->width + r), x);
+        }
+}
+
+/* Four terms at a time while all of the panel is there; the rest, term by term. */
+static void pack_rows(Pack *p) {
+    NestBuilder *b = &p->b;
+    enum { AT_ONCE = 4 };
+    NestId full = nest_binary(b, NEST_LE, number(p, p->width), p->count);
+    NestId turns = nest_binary(b, NEST_DIV, p->depth, number(p, AT_ONCE));
+    turns = nest_select(b, full, turns, number(p, 0));
+    NestLoop *loop = nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), turns, 1, 0, NULL);
+    pack_groups(p, loop->variable, AT_ONCE / p->group, 0, 0);
+    nest_loop_end(b, NULL);
+    NestId begin = nest_binary(b, NEST_MUL, turns, number(p, AT_ONCE / p->group));
+    NestId end = nest_binary(b, NEST_ADD, p->depth, number(p, p->padded - 1));
+    end = nest_binary(b, NEST_DIV, end, number(p, p->padded));
+    end = nest_binary(b, NEST_MUL, end, number(p, p->padded / p->group));
+    loop = nest_loop_begin(b, NEST_SEQUENTIAL, begin, end, 1, 0, NULL);
+    NestId term = nest_binary(b, NEST_MUL, loop->variable, number(p, p->group));
+    NestId next = nest_binary(b, NEST_ADD, term, number(p, 1)), none = number(p, 0);
+    pack_groups(p, loop->variable, 1,
+                nest_select(b, nest_binary(b, NEST_LT, term, p->depth), p->count, none),
+                nest_select(b, nest_binary(b, NEST_LT, next, p->depth), p->count, none));
+    nest_loop_end(b, NULL);
+}
+
+/* --- groups of many terms: pairs of terms in lanes ---------------------------------------------*/
+
+/* Every other term of row `row` * 4 + r, from group `turn`'s term k on. */
+static NestId terms_of_row(Pack *p, NestId row, int64_t r, NestId turn, int64_t k, NestId valid) {
+    const int64_t stride = 2 * (p->of->across ? p->of->step : 1);
+    return nest_load(&p->b, p->from, from_at(p, row, r, turn, p->group, k), p->lanes, stride,
+                     valid);
+}
+
+static void store_group(Pack *p, NestId row, int64_t r, NestId turn, NestId x) {
+    NestAddress to = to_at(p, turn, p->width * p->lanes, r * p->lanes);
+    store(p, nest_at_plus(to, row, 4 * p->lanes), x);
+}
+
+/* A group of all rows, four of which read the same places where terms lie apart. */
+static void pack_whole_group(Pack *p, NestId turn) {
+    NestBuilder *b = &p->b;
+    NestLoop *rows =
+        nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), number(p, p->width / 4), 1, 0, NULL);
+    for (int64_t r = 0; r < 4; r++) {
+        NestId first = terms_of_row(p, rows->variable, r, turn, 0, 0);
+        NestId second = terms_of_row(p, rows->variable, r, turn, 1, 0);
+        store_group(p, rows->variable, r, turn, nest_pair(b, first, second));
+    }
+    nest_loop_end(b, NULL);
+}
+
+/* A group that ends early, or rows that do. */
+static void pack_part_of_group(Pack *p, NestId turn) {
+    NestBuilder *b = &p->b;
+    NestId left = nest_binary(b, NEST_MUL, turn, number(p, p->group));
+    left = nest_binary(b, NEST_SUB, p->depth, left);
+    NestId seconds = nest_binary(b, NEST_MIN, left, number(p, p->group));
+    NestId firsts = nest_binary(b, NEST_ADD, seconds, number(p, 1));
+    firsts = nest_binary(b, NEST_DIV, firsts, number(p, 2));
+    seconds = nest_binary(b, NEST_DIV, seconds, number(p, 2));
+    NestLoop *rows =
+        nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), number(p, p->width / 4), 1, 0, NULL);
+    for (int64_t r = 0; r < 4; r++) {
+        NestId row = nest_binary(b, NEST_MUL, rows->variable, number(p, 4));
+        row = nest_binary(b, NEST_ADD, row, number(p, r));
+        NestId is = nest_binary(b, NEST_LT, row, p->count);
+        NestId first =
+            terms_of_row(p, rows->variable, r, turn, 0, nest_select(b, is, firsts, number(p, 0)));
+        NestId second =
+            terms_of_row(p, rows->variable, r, turn, 1, nest_select(b, is, seconds, number(p, 0)));
+        store_group(p, rows->variable, r, turn, nest_pair(b, first, second));
+    }
+    nest_loop_end(b, NULL);
+}
+
+static void pack_terms(Pack *p) {
+    NestBuilder *b = &p->b;
+    NestId full = nest_binary(b, NEST_LE, number(p, p->width), p->count);
+    NestId turns = nest_binary(b, NEST_DIV, p->depth, number(p, p->group));
+    turns = nest_select(b, full, turns, number(p, 0));
+    NestLoop *loop = nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), turns, 1, 0, NULL);
+    pack_whole_group(p, loop->variable);
+    nest_loop_end(b, NULL);
+    NestId end = nest_binary(b, NEST_ADD, p->depth, number(p, p->group - 1));
+    end = nest_binary(b, NEST_DIV, end, number(p, p->group));
+    loop = nest_loop_begin(b, NEST_SEQUENTIAL, turns, end, 1, 0, NULL);
+    pack_part_of_group(p, loop->variable);
+    nest_loop_end(b, NULL);
+}
+
+NestKernel *product_pack(Arena *arena, const char *name, const ProductPack *pack) {
+    const MachineProduct *m = pack->product;
+    Pack p = {.b = nest_builder(nest_kernel_create(arena, name)),
+              .of = pack,
+              .width = pack->right ? m->columns : m->rows,
+              .group = pack->right ? m->right_group : m->left_group};
+    NestBuilder *b = &p.b;
+    p.padded = m->left_group > m->right_group ? m->left_group : m->right_group;
+    p.lanes = m->lanes;
+    while (p.group <= 2 && p.width % p.lanes != 0)
+        p.lanes /= 2;
+    p.words = p.width * m->depth * m->bytes / 4;
+    p.from =
+        nest_add_buffer(b->kernel, (NestBuffer){.name = "from", .elem = NEST_F32, .read = true});
+    p.to = nest_add_buffer(b->kernel, (NestBuffer){.name = "panels",
+                                                   .elem = p.group == 1 ? NEST_F32 : NEST_I32,
+                                                   .written = true});
+    p.task = nest_task(b);
+    p.depth = nest_extent(b, NEST_DEPTH);
+    p.count = nest_binary(b, NEST_SUB, nest_extent(b, NEST_COLUMNS),
+                          nest_binary(b, NEST_MUL, p.task, nest_i64(b, p.width)));
+    if (p.group <= 2)
+        pack_rows(&p);
+    else
+        pack_terms(&p);
+    return b->kernel;
+}

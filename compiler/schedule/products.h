@@ -1,0 +1,38 @@
+/* Which matrix products of a plan run in kernels of their own, and which kernels those are.
+ *
+ * The rule is one of processor and shape, never of a measurement, as the bits of a result must not
+ * depend on the day: f32 products whose sides all have PRODUCT_SIDE elements or more, on a
+ * processor that multiplies and adds at once. OpenBLAS makes the others. */
+#ifndef HCC_SCHEDULE_PRODUCTS_H
+#define HCC_SCHEDULE_PRODUCTS_H
+
+#include "plan/plan.h"
+
+/* How an operand is packed. */
+typedef struct {
+    const MachineProduct *product;
+    bool right;   /* the right operand, else the left one */
+    bool across;  /* side by side in memory are rows (columns), else terms */
+    int64_t step; /* elements between what is not side by side */
+} ProductPack;
+
+typedef struct {
+    bool runs;            /* in kernels of its own */
+    uint32_t left, right; /* indices into packs */
+} ProductCall;
+
+typedef struct {
+    bool any;
+    MachineProduct shape;
+    VEC(ProductPack) packs; /* a kernel each, behind those of the plan; then one that multiplies */
+    ProductCall *calls;     /* of plan->calls */
+} Products;
+
+/* In the plan's arena. */
+Products *schedule_products(const Plan *plan, const Machine *machine, bool bf16);
+/* Kernels that they take. */
+static inline uint32_t products_kernels(const Products *p) {
+    return p->any ? p->packs.count + 1 : 0;
+}
+
+#endif

@@ -1,0 +1,43 @@
+/* Matrix products by a model's own kernels. */
+#ifndef HC_PRODUCT_H
+#define HC_PRODUCT_H
+
+#include "abi/abi.h"
+#include "runtime/run/threads.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+/* How its kernels pack and multiply: see compiler/lower/product.h. */
+typedef struct {
+    int64_t rows, columns; /* of a panel of the left operand; of the right one */
+    int64_t depth;         /* terms that are packed at a time */
+    int64_t block;         /* rows of a task at most, a multiple of `rows` */
+    int64_t bytes;         /* of a packed number */
+} HcProductShape;
+
+/* c[m][n] = a[m][k] * b[k][n], or the same added to it. Numbers are f32. */
+typedef struct {
+    HcKernel *pack_left, *pack_right, *multiply;
+    int64_t m, n, k;
+    bool transpose_a, transpose_b; /* as they lie in memory */
+    int64_t lda, ldb, ldc;
+    bool adds;
+    const float *a, *b;
+    float *c;
+} HcProduct;
+
+/* Bytes that the right operand takes when it is packed, and that a thread works in. */
+size_t hc_product_packed_bytes(const HcProductShape *shape, int64_t n, int64_t k);
+size_t hc_product_scratch_bytes(const HcProductShape *shape);
+/* Memory of the first thread's, and bytes to the next one's: what `multiply` works in, and behind
+ * that hc_product_scratch_bytes. */
+typedef struct {
+    uint8_t *at;
+    size_t stride, own; /* `own`: bytes of `multiply` */
+} HcProductScratch;
+/* `packed` and scratch memory are 64-byte aligned. The bits of the result do not depend on the
+ * number of threads. */
+void hc_product_run(HcPool *pool, const HcProductShape *shape, const HcProduct *product,
+                    void *packed, HcProductScratch scratch);
+
+#endif

@@ -1,0 +1,296 @@
+/* Kernels of matrix products against OpenBLAS in f64: random shapes, strides, transposes, sums that
+ * are added to, on every kind of processor that there is code for; the code of tiles in plain
+ * functions where the machine has none. HCC_TEST_EVERYTHING=1: 2,000 shapes of up to 700 a side. */
+#include "abi/tiles.h"
+#include "base/compilation.h"
+#include "codegen/codegen.h"
+#include "lower/product.h"
+#include "runtime/run/aligned.h"
+#include "runtime/run/exec.h"
+#include "runtime/run/product.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { PACK_LEFT, PACK_RIGHT, MULTIPLY, N_KERNELS, GUARD = 64 };
+
+/* A processor, and what its products are made of. */
+typedef struct {
+    const char *name, *cpu;
+    bool bf16, dots, tiles;
+} Way;
+
+static const Way ways[] = {
+    {"f32", "native", false, false, false},
+    {"f32 in 32 bytes", "x86-64-v3", false, false, false},
+    {"f32 in 16 bytes", "x86-64-v2", false, false, false},
+    {"bf16 as the machine has it", "native", true, true, true},
+    {"pairs", "native", true, true, false},
+    {"pairs in f32", "x86-64-v3", true, false, false},
+    {"tiles in f32", "x86-64-v4", true, false, true},
+};
+enum { N_WAYS = sizeof ways / sizeof *ways };
+
+typedef struct {
+    int64_t m, n, k, lda, ldb, ldc;
+    bool ta, tb, adds;
+} Shape;
+
+/* --- random shapes and numbers -----------------------------------------------------------------*/
+
+static uint64_t state;
+
+static uint64_t draw(uint64_t below) {
+    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (state >> 33) % below;
+}
+
+static bool everything(void) {
+    const char *value = getenv("HCC_TEST_EVERYTHING");
+    return value && strcmp(value, "1") == 0;
+}
+
+static int64_t draw_side(void) {
+    static const int64_t edges[] = {1, 2, 31, 32, 33, 63, 64, 65, 96, 128, 255, 256, 257, 512, 513};
+    const int64_t most = everything() ? 700 : 140;
+    return draw(2) ? edges[draw(everything() ? 15 : 10)] : 1 + (int64_t)draw((uint64_t)most);
+}
+
+static Shape draw_shape(void) {
+    Shape s = {.m = draw_side(), .n = draw_side(), .k = draw_side()};
+    s.ta = draw(2);
+    s.tb = draw(2);
+    s.adds = draw(2);
+    s.lda = (s.ta ? s.m : s.k) + (draw(3) ? 0 : (int64_t)draw(9));
+    s.ldb = (s.tb ? s.k : s.n) + (draw(3) ? 0 : (int64_t)draw(9));
+    s.ldc = s.n + (draw(3) ? 0 : (int64_t)draw(9));
+    return s;
+}
+
+static float *draw_numbers(int64_t count) {
+    float *x = hc_aligned((size_t)count * sizeof *x + GUARD);
+    for (int64_t k = 0; k < count; k++)
+        x[k] = (float)((double)draw(1u << 30) * 0x1p-29 - 1);
+    memset((uint8_t *)x + (size_t)count * sizeof *x, 0x7f, GUARD);
+    return x;
+}
+
+/* To bf16, nearest even. */
+static double rounded(float x, bool bf16) {
+    uint32_t bits;
+    if (!bf16)
+        return x;
+    memcpy(&bits, &x, sizeof bits);
+    bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+    memcpy(&x, &bits, sizeof bits);
+    return x;
+}
+
+/* --- kernels -----------------------------------------------------------------------------------*/
+
+typedef struct {
+    Compilation *c;
+    CodegenTarget *target;
+    MachineProduct product;
+    Jit *jit;
+    const HcModel *model;
+    size_t scratch; /* of MULTIPLY */
+} Kernels;
+
+static void kernels_target(Kernels *k, const Way *way) {
+    const char *error;
+    bool dots, tiles;
+    k->c = compilation_create();
+    k->target = codegen_target_create(k->c->arena,
+                                      &(CodegenOptions){.cpu = way->cpu, .opt_level = 3}, &error);
+    assert_non_null(k->target);
+    Machine machine = machine_of(codegen_target_vector_bytes(k->target),
+                                 codegen_target_vector_registers(k->target));
+    codegen_target_products(k->target, &machine.fma, &dots, &tiles);
+    machine.dots = way->dots && dots;
+    machine.tiles = way->tiles && (tiles || strcmp(way->cpu, "native") != 0);
+    k->product = machine_product(&machine, way->bf16);
+}
+
+static void kernels_compile(Kernels *k, const Shape *s) {
+    Arena *arena = k->c->arena;
+    const MachineProduct *m = &k->product;
+    const char *error;
+    const NestKernel *kernels[N_KERNELS] = {
+        product_pack(arena, "pack_left", &(ProductPack){m, false, s->ta, s->lda}),
+        product_pack(arena, "pack_right", &(ProductPack){m, true, !s->tb, s->ldb}),
+        product_multiply(arena, "multiply", m)};
+    for (int i = 0; i < N_KERNELS; i++)
+        if (nest_verify(kernels[i]))
+            fail_msg("%s", nest_verify(kernels[i]));
+    k->scratch = nest_scratch_bytes(kernels[MULTIPLY]);
+    CodegenModel model = {.kernels = kernels, .n_kernels = N_KERNELS, .symbol = "product_test"};
+    CodegenResult object = codegen_compile(arena, k->target, &model, CODEGEN_OBJECT);
+    if (object.error)
+        fail_msg("%s", object.error);
+    k->jit = jit_load(arena, object.bytes, object.length, "product_test", &k->model, &error);
+    assert_non_null(k->jit);
+}
+
+static void kernels_end(Kernels *k) {
+    jit_unload(k->jit);
+    codegen_target_destroy(k->target);
+    compilation_destroy(k->c);
+}
+
+/* --- one product -------------------------------------------------------------------------------*/
+
+static void run(const Kernels *k, HcPool *pool, const Shape *s, const float *a, const float *b,
+                float *c) {
+    const MachineProduct *m = &k->product;
+    const HcProductShape shape = {m->rows, m->columns, m->depth, m->block, m->bytes};
+    const HcProduct product = {.pack_left = k->model->kernels[PACK_LEFT],
+                               .pack_right = k->model->kernels[PACK_RIGHT],
+                               .multiply = k->model->kernels[MULTIPLY],
+                               .m = s->m,
+                               .n = s->n,
+                               .k = s->k,
+                               .transpose_a = s->ta,
+                               .transpose_b = s->tb,
+                               .lda = s->lda,
+                               .ldb = s->ldb,
+                               .ldc = s->ldc,
+                               .adds = s->adds,
+                               .a = a,
+                               .b = b,
+                               .c = c};
+    const size_t packed_bytes = hc_product_packed_bytes(&shape, s->n, s->k);
+    uint8_t *packed = hc_aligned(packed_bytes + GUARD);
+    HcProductScratch scratch = {.own = hc_align(k->scratch)};
+    scratch.stride = scratch.own + hc_product_scratch_bytes(&shape) + GUARD;
+    const size_t bytes = scratch.stride * (size_t)hc_pool_threads(pool);
+    scratch.at = hc_aligned(bytes);
+    memset(packed, 0xff, packed_bytes + GUARD); /* no number of it may come through */
+    memset(scratch.at, 0xff, bytes);
+    hc_product_run(pool, &shape, &product, packed, scratch);
+    for (size_t g = 0; g < GUARD; g++)
+        assert_true(packed[packed_bytes + g] == 0xff && scratch.at[bytes - 1 - g] == 0xff);
+    free(packed);
+    free(scratch.at);
+}
+
+static void compare(const HcBlas *blas, const Way *way, const Shape *s, const float *a,
+                    const float *b, const float *before, const float *c) {
+    const int64_t sizes[3] = {(s->ta ? s->k : s->m) * s->lda, (s->tb ? s->n : s->k) * s->ldb,
+                              s->m * s->ldc};
+    double *wide[3];
+    const float *from[3] = {a, b, before};
+    for (int i = 0; i < 3; i++) {
+        wide[i] = hc_aligned((size_t)sizes[i] * sizeof(double));
+        for (int64_t j = 0; j < sizes[i]; j++)
+            wide[i][j] = rounded(from[i][j], way->bf16 && i < 2);
+    }
+    blas->dgemm(CblasRowMajor, s->ta ? CblasTrans : CblasNoTrans, s->tb ? CblasTrans : CblasNoTrans,
+                (blasint)s->m, (blasint)s->n, (blasint)s->k, 1, wide[0], (blasint)s->lda, wide[1],
+                (blasint)s->ldb, s->adds, wide[2], (blasint)s->ldc);
+    const double limit = 0x1p-24 * (4 + sqrt((double)s->k)) * sqrt((double)s->k + 1);
+    for (int64_t i = 0; i < s->m; i++)
+        for (int64_t j = 0; j < s->ldc; j++) {
+            const float got = c[i * s->ldc + j];
+            const double want = wide[2][i * s->ldc + j];
+            if (j >= s->n ? got != before[i * s->ldc + j] : !(fabs(got - want) <= limit))
+                fail_msg("%s: c[%ld][%ld] is %.9g, not %.9g (m %ld n %ld k %ld, steps %ld %ld %ld%s"
+                         "%s%s)",
+                         way->name, (long)i, (long)j, got, want, (long)s->m, (long)s->n, (long)s->k,
+                         (long)s->lda, (long)s->ldb, (long)s->ldc, s->ta ? ", a transposed" : "",
+                         s->tb ? ", b transposed" : "", s->adds ? ", added" : "");
+        }
+    for (int i = 0; i < 3; i++)
+        free(wide[i]);
+}
+
+/* The same bits by one thread and by three. */
+static void check(const HcBlas *blas, HcPool *const pools[2], const Way *way, const Shape *s) {
+    Kernels k;
+    kernels_target(&k, way);
+    kernels_compile(&k, s);
+    const size_t bytes = (size_t)(s->m * s->ldc) * sizeof(float) + GUARD;
+    float *a = draw_numbers((s->ta ? s->k : s->m) * s->lda),
+          *b = draw_numbers((s->tb ? s->n : s->k) * s->ldb), *before = draw_numbers(s->m * s->ldc),
+          *c[2];
+    for (int t = 0; t < 2; t++) {
+        c[t] = hc_aligned(bytes);
+        memcpy(c[t], before, bytes);
+        run(&k, pools[t], s, a, b, c[t]);
+    }
+    assert_memory_equal(c[0], c[1], bytes);
+    compare(blas, way, s, a, b, before, c[0]);
+    free(a);
+    free(b);
+    free(before);
+    free(c[0]);
+    free(c[1]);
+    kernels_end(&k);
+}
+
+static void test_shapes(void **unused) {
+    (void)unused;
+    HcError error;
+    HcBlas blas;
+    HcPool *pools[2];
+    hc_process_init();
+    assert_int_equal(hc_blas_open(&blas, &error), HC_OK);
+    assert_int_equal(hc_pool_create(1, &pools[0], &error), HC_OK);
+    assert_int_equal(hc_pool_create(3, &pools[1], &error), HC_OK);
+    const int shapes = everything() ? 2000 : 5;
+    for (uint32_t w = 0; w < N_WAYS; w++) {
+        state = 1 + w;
+        for (int k = 0; k < shapes; k++) {
+            const Shape s = draw_shape();
+            check(&blas, pools, &ways[w], &s);
+        }
+    }
+    hc_pool_destroy(pools[0]);
+    hc_pool_destroy(pools[1]);
+}
+
+/* NaN and infinities reach the rows and columns that they belong to, and no other. */
+static void test_not_finite(void **unused) {
+    (void)unused;
+    HcError error;
+    HcPool *pool;
+    assert_int_equal(hc_pool_create(2, &pool, &error), HC_OK);
+    const Shape s = {.m = 37, .n = 51, .k = 67, .lda = 67, .ldb = 51, .ldc = 51};
+    for (uint32_t w = 0; w < N_WAYS; w++) {
+        Kernels k;
+        kernels_target(&k, &ways[w]);
+        kernels_compile(&k, &s);
+        float *a = draw_numbers(s.m * s.k), *b = draw_numbers(s.k * s.n),
+              *c = draw_numbers(s.m * s.n);
+        a[36 * s.k + 66] = NAN;
+        b[66 * s.n + 50] = INFINITY;
+        a[5 * s.k + 66] = 0; /* times infinity */
+        run(&k, pool, &s, a, b, c);
+        for (int64_t i = 0; i < s.m; i++)
+            for (int64_t j = 0; j < s.n; j++) {
+                const float x = c[i * s.n + j];
+                const bool fits = i == 36 || (i == 5 && j == 50) ? isnan(x)
+                                  : j == 50                      ? isinf(x) != 0
+                                                                 : isfinite(x) != 0;
+                if (!fits)
+                    fail_msg("%s: c[%ld][%ld] is %g", ways[w].name, (long)i, (long)j, x);
+            }
+        free(a);
+        free(b);
+        free(c);
+        kernels_end(&k);
+    }
+    hc_pool_destroy(pool);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shapes),
+                                       cmocka_unit_test(test_not_finite)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
