@@ -7,11 +7,13 @@
 #include <stdint.h>
 
 enum {
-    HC_ALIGN = 64,         /* bytes: a cache line, and the widest vector */
-    HC_TILE_STEP = 16,     /* instances: tiles are multiples, regions have room for whole ones */
-    HC_TILE_MOST = 256,    /* instances of a task */
-    HC_TASKS_WANTED = 8,   /* of a kernel, before its tiles grow */
-    HC_SUM_POSITIONS = 512 /* that a product over positions adds up at once; about a chunk */
+    HC_ALIGN = 64,          /* bytes: a cache line, and the widest vector */
+    HC_TILE_STEP = 16,      /* instances: tiles are multiples, regions have room for whole ones */
+    HC_TILE_MOST = 256,     /* instances of a task */
+    HC_TASKS_WANTED = 8,    /* of a kernel, before its tiles grow */
+    HC_SUM_POSITIONS = 512, /* that a product over positions adds up at once; about a chunk */
+    HC_PRODUCT_DEPTH = 256, /* terms of a sum that kernels of products pack at a time */
+    HC_PANEL_MOST = 64      /* columns that they pack side by side at most */
 };
 
 static inline uint64_t hc_round_up(uint64_t x, uint64_t to) {
@@ -65,6 +67,11 @@ static inline uint64_t hc_chunk(uint64_t about, uint64_t instances) {
 static inline uint64_t hc_chunk_units(uint64_t about, uint64_t instances) {
     const uint64_t chunk = hc_chunk(about, instances);
     return hc_units(chunk < instances ? chunk : instances);
+}
+
+/* Numbers of a packed operand of so many columns and terms, at most: of any processor. */
+static inline uint64_t hc_packed_most(uint64_t columns, uint64_t terms) {
+    return (columns + HC_PANEL_MOST) * hc_round_up(terms, HC_PRODUCT_DEPTH);
 }
 
 /* Sums of parts of a batch that may wait at once to be added up: one for each bit of a part's

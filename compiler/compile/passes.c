@@ -208,7 +208,8 @@ CompileStatus run_schedule(CompileRun *run) {
     const ScheduleOptions options = {.real_bytes = element_size(run),
                                      .samples = run->network->recipe.batch,
                                      .machine = run->machine};
-    run->products = schedule_products(run->plan, &run->machine, false);
+    run->products =
+        schedule_products(run->plan, &run->machine, compile_precision(run) == HC_PRECISION_BF16);
     run->schedules = schedule_create(run->plan, &options, run->products);
     run->n_kernels = run->plan->kernels.count + products_kernels(run->products);
     return COMPILE_DONE;
@@ -219,11 +220,27 @@ CompileStatus run_lower(CompileRun *run) {
     return check_scratch(run);
 }
 
+/* What products of bf16 are made with is asked for where there are some. */
+static const char *const *features_needed(const CompileRun *run, uint32_t *count) {
+    const ProductWay way = products_way(run->products);
+    uint32_t n, kept = 0;
+    const char *const *all = codegen_target_features(run->target, &n);
+    const char **needed = ARENA_ARRAY(run->c->arena, const char *, n + 1);
+    for (uint32_t k = 0; k < n; k++) {
+        const bool tiles = strncmp(all[k], "amx-", 4) == 0,
+                   dots = strcmp(all[k], "avx512bf16") == 0;
+        if ((!tiles || way == PRODUCT_TILES) && (!dots || way != PRODUCT_FMA))
+            needed[kept++] = all[k];
+    }
+    *count = kept;
+    return needed;
+}
+
 CompileStatus run_manifest(CompileRun *run) {
     ManifestMachine machine = {.cpu = codegen_target_cpu(run->target),
                                .vector_bytes = run->machine.vector_bytes,
                                .micro_tile = run->machine.vector_bytes / element_size(run)};
-    machine.features = codegen_target_features(run->target, &machine.n_features);
+    machine.features = features_needed(run, &machine.n_features);
     const ManifestKernels kernels = {run->kernels, run->n_kernels, run->products};
     run->manifest = plan_manifest(run->plan, run->network, &kernels, &machine, run->c->sources);
     if (run->manifest)

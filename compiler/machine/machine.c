@@ -1,4 +1,5 @@
 #include "machine/machine.h"
+#include "abi/layout.h"
 #include "machine/limits.h"
 #include <inttypes.h>
 
@@ -42,8 +43,7 @@ MachineProduct machine_product(const Machine *m, bool bf16) {
     /* As many sums at once as hide an addition's time, and a broadcast for several of them: all
      * registers but those of the operands. */
     const uint32_t vectors = 3, lanes = m->vector_bytes / 4;
-    if (bf16 &&
-        m->tiles) /* two by two, in half of the eight; depth: of what the first cache holds */
+    if (bf16 && m->tiles) /* two by two, in half of the eight */
         return (MachineProduct){.way = PRODUCT_TILES,
                                 .lanes = 16,
                                 .rows = 32,
@@ -51,7 +51,7 @@ MachineProduct machine_product(const Machine *m, bool bf16) {
                                 .left_group = 32,
                                 .right_group = 2,
                                 .bytes = 2,
-                                .depth = 512,
+                                .depth = HC_PRODUCT_DEPTH,
                                 .block = 128};
     return (MachineProduct){.way = bf16 ? PRODUCT_DOT : PRODUCT_FMA,
                             .lanes = (uint16_t)lanes,
@@ -60,7 +60,7 @@ MachineProduct machine_product(const Machine *m, bool bf16) {
                             .left_group = bf16 ? 2 : 1,
                             .right_group = bf16 ? 2 : 1,
                             .bytes = bf16 ? 2 : 4,
-                            .depth = 256,
+                            .depth = HC_PRODUCT_DEPTH,
                             .block = 96};
 }
 

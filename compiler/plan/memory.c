@@ -348,8 +348,29 @@ uint64_t plan_units(const Plan *plan, Region region) {
     return units;
 }
 
+static bool is_chunked(const Plan *plan, uint32_t call) {
+    const uint32_t *f = plan->chunks.forward, *b = plan->chunks.backward;
+    return (call >= f[0] && call < f[1]) || (call >= b[0] && call < b[1]);
+}
+
+/* The most that products pack at once, where each has kernels of its own that can. */
+static uint64_t packed_bytes(const Plan *plan) {
+    uint64_t most = 0;
+    for (uint32_t k = 0; k < plan->calls.count; k++) {
+        const GemmWork *g = &plan->calls.at[k].gemm;
+        if (!plan_has_product_kernels(&plan->calls.at[k]))
+            continue;
+        uint64_t terms = g->k;
+        if (g->k_per_instance)
+            terms *= plan_units(plan, is_chunked(plan, k) ? REGION_CHUNK : plan_region(g->domain));
+        const uint64_t numbers = hc_packed_most(g->n, terms);
+        most = numbers > most ? numbers : most;
+    }
+    return most * plan_element_bytes(ELEMENT_F32);
+}
+
 uint64_t plan_workspace(const Plan *plan) {
-    uint64_t bytes = 0;
+    uint64_t bytes = packed_bytes(plan);
     for (Region region = REGION_GLOBAL; region < REGION_NONE; region++) {
         uint64_t units = plan_units(plan, region), more;
         if (__builtin_mul_overflow(plan->region_bytes[region], units, &more) ||

@@ -225,6 +225,9 @@ void plan_memory(Plan *plan);
 void plan_check_sizes(Plan *plan);
 void plan_chunks(Plan *plan);
 
+/* Whether a call is a product that has kernels of its own where the processor is one for it:
+ * f32, and every side PRODUCT_SIDE elements long or counted in instances. */
+bool plan_has_product_kernels(const Call *call);
 /* Bytes of workspace that a step takes. */
 uint64_t plan_workspace(const Plan *plan);
 uint64_t plan_element_bytes(Element element);

@@ -33,6 +33,18 @@ TirDomain plan_run_domain(const TirBlock *block, TirId id) {
     return domain;
 }
 
+/* A side that is counted in instances is long wherever it matters. */
+static bool is_long(bool per_instance, uint64_t side) {
+    return per_instance || side >= PRODUCT_SIDE;
+}
+
+bool plan_has_product_kernels(const Call *call) {
+    const GemmWork *g = &call->gemm;
+    return call->kind == CALL_GEMM && call->buffers.at[2].element == ELEMENT_F32 &&
+           is_long(g->m_per_instance, g->m) && is_long(false, g->n) &&
+           is_long(g->k_per_instance, g->k);
+}
+
 bool plan_is_barrier(WorkKind work) {
     return work != WORK_NONE && work != WORK_LOCAL;
 }

@@ -1,17 +1,4 @@
 #include "schedule/products.h"
-#include "machine/limits.h"
-
-/* A side that is counted in positions is long wherever it matters. */
-static bool is_long(bool per_instance, uint64_t side) {
-    return per_instance || side >= PRODUCT_SIDE;
-}
-
-static bool runs_in_kernels(const Call *call) {
-    const GemmWork *g = &call->gemm;
-    return call->kind == CALL_GEMM && call->buffers.at[2].element == ELEMENT_F32 &&
-           is_long(g->m_per_instance, g->m) && is_long(false, g->n) &&
-           is_long(g->k_per_instance, g->k);
-}
 
 static uint32_t pack_for(Products *p, Arena *arena, ProductPack pack) {
     pack.product = &p->shape;
@@ -34,7 +21,7 @@ Products *schedule_products(const Plan *plan, const Machine *machine, bool bf16)
     for (uint32_t k = 0; k < plan->calls.count; k++) {
         const Call *call = &plan->calls.at[k];
         const GemmWork *g = &call->gemm;
-        if (!runs_in_kernels(call))
+        if (!plan_has_product_kernels(call))
             continue;
         p->any = true;
         p->calls[k] = (ProductCall){

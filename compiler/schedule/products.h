@@ -30,6 +30,10 @@ typedef struct {
 
 /* In the plan's arena. */
 Products *schedule_products(const Plan *plan, const Machine *machine, bool bf16);
+/* How its numbers are multiplied; PRODUCT_FMA where nothing is. */
+static inline ProductWay products_way(const Products *p) {
+    return p->any ? p->shape.way : PRODUCT_FMA;
+}
 /* Kernels that they take. */
 static inline uint32_t products_kernels(const Products *p) {
     return p->any ? p->packs.count + 1 : 0;
