@@ -353,8 +353,7 @@ static bool is_chunked(const Plan *plan, uint32_t call) {
     return (call >= f[0] && call < f[1]) || (call >= b[0] && call < b[1]);
 }
 
-/* The most that products pack at once, where each has kernels of its own that can. */
-static uint64_t packed_bytes(const Plan *plan) {
+uint64_t plan_beside(const Plan *plan) {
     uint64_t most = 0;
     for (uint32_t k = 0; k < plan->calls.count; k++) {
         const GemmWork *g = &plan->calls.at[k].gemm;
@@ -369,8 +368,8 @@ static uint64_t packed_bytes(const Plan *plan) {
     return most * plan_element_bytes(ELEMENT_F32);
 }
 
-uint64_t plan_workspace(const Plan *plan) {
-    uint64_t bytes = packed_bytes(plan);
+uint64_t plan_regions(const Plan *plan) {
+    uint64_t bytes = 0;
     for (Region region = REGION_GLOBAL; region < REGION_NONE; region++) {
         uint64_t units = plan_units(plan, region), more;
         if (__builtin_mul_overflow(plan->region_bytes[region], units, &more) ||
@@ -379,4 +378,9 @@ uint64_t plan_workspace(const Plan *plan) {
         bytes += hc_align(more);
     }
     return bytes;
+}
+
+uint64_t plan_workspace(const Plan *plan) {
+    const uint64_t regions = plan_regions(plan), beside = plan_beside(plan);
+    return regions > UINT64_MAX - beside ? UINT64_MAX : regions + beside;
 }

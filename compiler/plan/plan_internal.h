@@ -23,6 +23,10 @@ bool plan_reads_across(const TirNode *node);
 Region plan_region(TirDomain domain);
 /* What a region's offsets are multiplied with in the step at hand. */
 uint64_t plan_units(const Plan *plan, Region region);
+/* Bytes of a step's regions, and of what products pack beside them at once, where each has kernels
+ * of its own that can. */
+uint64_t plan_regions(const Plan *plan);
+uint64_t plan_beside(const Plan *plan);
 /* Bytes of a slot in its region, for each unit of its count. */
 uint64_t plan_slot_bytes(const Plan *plan, uint32_t slot);
 /* Bytes between what a task sums of a value and what it sums next. */

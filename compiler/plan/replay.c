@@ -404,7 +404,7 @@ static void report(Search *s) {
 static uint64_t packed(Search *s) {
     replay_apply(&s->r, s->calls);
     plan_pack(s->r.plan);
-    return plan_workspace(s->r.plan);
+    return plan_regions(s->r.plan);
 }
 
 /* Replaying needs the plan's calls as they were; afterwards they are those of the last trial. */
@@ -448,13 +448,15 @@ static Search *begin(Plan *plan, Arena *arena) {
 
 void plan_replay(Plan *plan) {
     enum { ATTEMPTS = 6 };
-    const uint64_t most = plan->options.step.most;
     PlanReplays *replays = &plan->replays;
+    const uint64_t beside = plan_beside(plan), asked = plan->options.step.most;
+    const uint64_t most = asked > beside ? asked - beside : 1; /* for regions */
     for (uint32_t c = 0; c < plan->calls.count; c++)
         replays->step_seconds += call_seconds(plan, &plan->calls.at[c]);
     plan_pack(plan);
-    replays->stored = replays->needed = plan_workspace(plan);
-    if (most == 0 || replays->stored <= most)
+    const uint64_t stored = plan_regions(plan);
+    replays->stored = replays->needed = stored + beside;
+    if (asked == 0 || replays->stored <= asked)
         return;
     Arena *arena = arena_create_child(plan->arena);
     Search *s = begin(plan, arena);
@@ -464,15 +466,16 @@ void plan_replay(Plan *plan) {
         restore(s);
         if (!search(s, target))
             break;
-        replays->needed = packed(s);
-        fits = replays->needed <= most;
-        target = s->r.bytes_needed - ((double)replays->needed - (double)most) - 1;
+        const uint64_t needed = packed(s);
+        replays->needed = needed + beside;
+        fits = needed <= most;
+        target = s->r.bytes_needed - ((double)needed - (double)most) - 1;
     }
     if (!fits) {
         restore(s);
         search_least(s);
-        replays->needed = packed(s);
-        replays->least = replays->needed <= most ? 0 : replays->needed;
+        replays->needed = packed(s) + beside;
+        replays->least = replays->needed <= asked ? 0 : replays->needed;
     }
     report(s);
     arena_destroy(arena);
