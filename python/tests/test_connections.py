@@ -209,9 +209,10 @@ class Connections(harness.TestCase):
         with self.assertRaisesRegex(hcc.ArgumentError, "there is no site 3: .* has 3 of them"):
             hcc.load(self.path("own.so"), part="read", site=3)
         if EVERYTHING:
-            for call in ("attnres", "attnres(block_sites = 2)", "mhar", "denseformer", "denseformer(block_sites = 1)",
-                         "dar", "laurel_pa", "mudd(block_sites = 1)", "mhc_deferred(n = 2)"):
-                for library in ("", self.path("one.so")):
+            calls = ("attnres", "attnres(block_sites = 2)", "mhar", "denseformer", "denseformer(block_sites = 1)", "dar",
+                     "laurel_pa", "mudd(block_sites = 1)", "mhc_deferred(n = 2)")
+            for k, call in enumerate(calls):
+                for library in ("", self.path(f"{k}.so")):  # a path that is loaded stays what it was
                     with self.subTest(call, library=library):
                         if library:
                             self.expect(harness.hcc("build", "--connection", call, "--set", "d=12", "--set",

@@ -23,9 +23,12 @@ TirId value_stand_for(Sema *s, Value *v) {
     const Tensor *t = is_poison(*v) ? NULL : value_as_real(s, *v, v->span);
     if (!t)
         return 0;
-    const TirId id = tir_arg(sema_builder(s, v->span), t->type);
-    vec_push(s->program->arena, &s->network->given, tensor_use(s, t));
-    *v = value_tensor(s, id, NULL, v->span);
+    const TirId of = tensor_use(s, t);
+    /* whoever is handed the one by whoever made the other gets it as it was made */
+    const TirType type = s->options->apart ? *sema_type(s, of) : t->type;
+    const TirId id = tir_arg(sema_builder(s, v->span), type);
+    vec_push(s->program->arena, &s->network->given, of);
+    *v = value_derived(s, id, t->type.domain, NULL, v->span);
     return id;
 }
 
