@@ -20,6 +20,7 @@ import harness
 
 LACKING = harness.lacking("numpy", "torch", "einops", "hyper_connections")
 if not LACKING:
+    import hcc
     import hcc.hyper_connections as mine
     import torch
     from hcc.hyper_connections import (hyper_connections_channel_first, hyper_connections_with_multi_branch_inputs,
@@ -520,6 +521,24 @@ class Alone(harness.TestCase):
             found.append((out, x.grad))
         for a, b in zip(*found):
             self.assertTrue(torch.equal(a, b))
+
+    def test_what_does_not_fit(self):
+        """A branch's result may broadcast; what is of another shape or type is refused by name."""
+        given = torch.randn(6, 5, 12)
+
+        def site(function=lambda x: x):
+            return mine.HyperConnections(3, dim=12, layer_index=0).decorate_branch(function)
+
+        for function in (lambda x: x.mean(1, keepdim=True), lambda x: x[0], lambda x: x.mean(-1, keepdim=True), torch.mean):
+            whole = site(lambda x: function(x).expand(x.shape))(given)
+            self.assertTrue(torch.equal(site(function)(given), whole))
+        for function, x, said in ((lambda x: x[..., :4], given, r"result is \[2, 5, 12\] .* not \[2, 5, 4\]"),
+                                  (lambda x: None, given, "not NoneType"), (lambda x: x, given[..., :8], "as wide as the site"),
+                                  (lambda x: x, given[:5], "3 tensors for each sample, and 5 in all"),
+                                  (lambda x: x, given.long(), "takes real numbers, not torch.int64"),
+                                  (lambda x: x, given[:0], "a batch of 0 samples")):
+            with self.assertRaisesRegex(hcc.ArgumentError, said):
+                site(function)(x).sum()
 
     def test_what_is_left(self):
         """What a function of Python does is refused here, and counted elsewhere."""

@@ -8,6 +8,7 @@ others. They are the same for all sites with the same arguments; parameters are 
 from __future__ import annotations
 
 import functools
+import math
 import operator
 import os
 import threading
@@ -16,6 +17,7 @@ from typing import Any, Mapping, NamedTuple, Sequence
 import torch
 from torch import Tensor
 
+from .. import ArgumentError
 from .._program import compile_program
 from ..torch._primitive import Primitive, call
 
@@ -158,6 +160,10 @@ def read(made: Primitive, states: Tensor, parameters: Mapping[str, Tensor],
 
 
 def _given(made: Primitive, parameters: Mapping[str, Tensor]) -> list[Tensor]:
+    for one in made.parameters:
+        if parameters[one.name].numel() != math.prod(one.shape):
+            raise ArgumentError(f"the parameter '{one.name}' is {list(parameters[one.name].shape)}, and such streams need "
+                                f"{list(one.shape)}: are they as wide as the site's `dim`?")
     return [parameters[one.name].reshape(one.shape) for one in made.parameters]
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from .. import ArgumentError
 from . import _parts, _pending
 from ._fallback import fall_back
 from .residuals import CompiledResidual
@@ -65,6 +66,18 @@ def on_first(function: Callable[[Tensor], Tensor]) -> Callable[[Any], Any]:
         return tree_unflatten([function(first), *rest], spec)
 
     return of_tree
+
+
+def spread(out: Any, shape: torch.Size) -> Tensor:
+    """A branch's result, in the shape of what it takes, or broadcast to it."""
+    if not torch.is_tensor(out):
+        raise ArgumentError(f"a branch gives a tensor, or a tree of such, and not {type(out).__name__}")
+    if out.shape == shape:
+        return out
+    fits = out.dim() <= len(shape) and all(one in (1, all_) for one, all_ in zip(reversed(out.shape), reversed(shape)))
+    if not fits:
+        raise ArgumentError(f"a branch's result is {list(shape)} as what it takes, or broadcasts to it, and not {list(out.shape)}")
+    return out.expand(shape)
 
 
 class Residual(WrapsBranch):
@@ -238,7 +251,8 @@ class Site(WrapsBranch):
         branch_input = self._branch_input(found.pop("x"), residuals)
         if not self.add_branch_out_to_residual:
             return branch_input, lambda out: out
-        return branch_input, on_first(lambda out: self._write(out, states, found, residuals))
+        shape = branch_input.shape[self._bare_axes - 2 - residuals.dim():]  # of one view
+        return branch_input, on_first(lambda out: self._write(spread(out, shape), states, found, residuals))
 
     def _write(self, out: Tensor, states: Tensor, kept: dict[str, Tensor], residuals: Tensor) -> Tensor:
         """The streams after the branch: now, or when somebody wants them."""

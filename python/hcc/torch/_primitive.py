@@ -291,6 +291,8 @@ def _flat(one: Argument, tensor: Tensor, dtype: torch.dtype) -> Tensor:
         if tensor.is_floating_point() or tensor.is_complex():
             raise _errors.ArgumentError(f"the input '{one.name}' takes integers, not {tensor.dtype}")
         tensor = tensor.clamp(-1, 2**31 - 1).to(torch.int32)  # what is out of range stays so, and is refused
+    elif not tensor.is_floating_point():
+        raise _errors.ArgumentError(f"the input '{one.name}' takes real numbers, not {tensor.dtype}")
     elif tensor.dtype != dtype:
         if tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32):
             raise _errors.ArgumentError(f"the input '{one.name}' is {tensor.dtype}, and the program computes in {dtype}: "
@@ -300,6 +302,9 @@ def _flat(one: Argument, tensor: Tensor, dtype: torch.dtype) -> Tensor:
     if axes < one.leading or (axes > one.leading and not one.by_position) or \
             tuple(tensor.shape[axes:]) != one.dims:
         raise _errors.ArgumentError(f"the input '{one.name}' is {_expected(one)}, not {list(tensor.shape)}")
+    if one.by_sample and tensor.shape[0] % len(one.members):
+        raise _errors.ArgumentError(f"the input '{one.name}' has {len(one.members)} tensors for each sample, and "
+                                    f"{tensor.shape[0]} in all")
     if axes > one.leading:
         tensor = tensor.flatten(int(one.by_sample), axes - 1)
     return tensor
