@@ -291,6 +291,7 @@ static void add_products(JsonText *t, const Plan *plan, const Products *p) {
         return;
     json_text_open(t, "products", '{');
     json_text_integer(t, "kernel", plan->kernels.count + p->packs.count);
+    json_text_plain(t, "way", machine_product_ways[p->shape.way]);
     json_text_integer(t, "rows", p->shape.rows);
     json_text_integer(t, "columns", p->shape.columns);
     json_text_integer(t, "depth", p->shape.depth);

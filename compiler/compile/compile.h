@@ -129,6 +129,8 @@ CompileStatus compile_from_cut(CompileRun *run, const CompileRun *of);
 CompileStatus compile_to(CompileRun *run, PassId last);
 /* What it computes in; after SEMA, if there is a text. */
 HcPrecision compile_precision(const CompileRun *run);
+/* What there is to be known of a target, for those who decide. */
+Machine compile_machine(const CodegenTarget *target);
 /* The machine of the options, as run->target: rows from SCHEDULE on call it themselves. */
 CompileStatus compile_target(CompileRun *run);
 /* After MANIFEST: the model, loaded into this process, as run->loaded; free run->jit with

@@ -277,6 +277,13 @@ HcPrecision compile_precision(const CompileRun *run) {
     return run->network ? run->network->recipe.precision : HC_PRECISION_F32;
 }
 
+Machine compile_machine(const CodegenTarget *target) {
+    Machine machine =
+        machine_of(codegen_target_vector_bytes(target), codegen_target_vector_registers(target));
+    codegen_target_products(target, &machine.fma, &machine.dots, &machine.tiles);
+    return machine;
+}
+
 CompileStatus compile_target(CompileRun *run) {
     if (run->target)
         return COMPILE_DONE;
@@ -286,10 +293,7 @@ CompileStatus compile_target(CompileRun *run) {
     if (run->target && run->options.cache)
         codegen_target_keep(run->target, run->options.cache);
     if (run->target) {
-        run->machine = machine_of(codegen_target_vector_bytes(run->target),
-                                  codegen_target_vector_registers(run->target));
-        codegen_target_products(run->target, &run->machine.fma, &run->machine.dots,
-                                &run->machine.tiles);
+        run->machine = compile_machine(run->target);
         return COMPILE_DONE;
     }
     uint32_t count;

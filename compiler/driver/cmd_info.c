@@ -95,7 +95,9 @@ static void info_rounds(Arena *arena, Info *info, const Plan *plan) {
 /* A plan that is refused is no fault of the text: it is warned of. */
 static ExitCode info_cost(Driver *d, CompileRun *run, Info *info) {
     ExitCode code = EXIT_OK;
-    CompileStatus status = compile_to(run, PASS_MEMORY);
+    CompileStatus status = compile_target(run); /* who makes products depends on it */
+    if (status == COMPILE_DONE)
+        status = compile_to(run, PASS_MEMORY);
     info->planned = status == COMPILE_DONE;
     info->cost.refused = run->refused.message;
     if (info->planned) {
@@ -240,14 +242,13 @@ static uint32_t info_precisions(Driver *d, const Info *own, Priced priced[PRICED
 
 static json_t *info_json_totals(const PlanTotals *totals) {
     json_t *json = json_object(), *products = json_object();
-    for (Element e = 0; e < ELEMENT_COUNT; e++)
-        if (totals->products[e] > 0)
-            hc_json_set(&products, plan_element_names[e], hc_json_number(totals->products[e]));
+    for (HcPrecision p = 0; p < HC_PRECISION_COUNT; p++)
+        if (totals->products[p] > 0)
+            hc_json_set(&products, hc_precision_word(p), hc_json_number(totals->products[p]));
     hc_json_set(&json, "product_flops_per_position", products);
     hc_json_set(&json, "attention_flops_per_position", hc_json_number(totals->attention));
     hc_json_set(&json, "kernel_flops_per_position", hc_json_number(totals->kernels));
     hc_json_set(&json, "parameter_bytes", json_integer((json_int_t)totals->parameters));
-    hc_json_set(&json, "parameter_copy_bytes", json_integer((json_int_t)totals->copies));
     hc_json_set(&json, "workspace_bytes", json_integer((json_int_t)totals->workspace));
     hc_json_set(&json, "bytes_moved_per_position", hc_json_number(totals->moved));
     return json;
@@ -364,19 +365,18 @@ static void info_print_row(Driver *d, const char *name, const char *unit, const 
 
 /* Nothing of what no precision has. */
 static void info_print_products(Driver *d, const Priced *priced, uint32_t n) {
-    for (Element e = 0; e < ELEMENT_COUNT; e++) {
+    for (HcPrecision p = 0; p < HC_PRECISION_COUNT; p++) {
         double values[PRICED] = {0}, sum = 0;
         for (uint32_t k = 0; k < n; k++)
-            sum += values[k] = priced[k].of.cost.totals.products[e];
-        const char *name = arena_printf(d->c->arena, "products of %s", plan_element_names[e]);
+            sum += values[k] = priced[k].of.cost.totals.products[p];
+        const char *name = arena_printf(d->c->arena, "products of %s", hc_precision_word(p));
         if (sum > 0)
             info_print_row(d, name, "", values, n, "operations at one position, a step");
     }
 }
 
 static void info_print_precisions(Driver *d, const Priced *priced, uint32_t n) {
-    double attention[PRICED], kernels[PRICED], parameters[PRICED], copies[PRICED],
-        workspace[PRICED], moved[PRICED];
+    double attention[PRICED], kernels[PRICED], parameters[PRICED], workspace[PRICED], moved[PRICED];
     fprintf(d->out, "\nby precision     ");
     for (uint32_t k = 0; k < n; k++) {
         const PlanTotals *t = &priced[k].of.cost.totals;
@@ -384,7 +384,6 @@ static void info_print_precisions(Driver *d, const Priced *priced, uint32_t n) {
         attention[k] = t->attention;
         kernels[k] = t->kernels;
         parameters[k] = (double)t->parameters;
-        copies[k] = (double)t->copies;
         workspace[k] = (double)t->workspace;
         moved[k] = t->moved;
     }
@@ -394,7 +393,6 @@ static void info_print_precisions(Driver *d, const Priced *priced, uint32_t n) {
         info_print_row(d, "attention", "", attention, n, "");
     info_print_row(d, "kernels", "", kernels, n, "what is computed again included");
     info_print_row(d, "parameters", "B", parameters, n, "");
-    info_print_row(d, "copies of them", "B", copies, n, "that products read");
     info_print_row(d, "workspace", "B", workspace, n, "");
     info_print_row(d, "moved", "B", moved, n, "");
 }

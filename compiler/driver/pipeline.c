@@ -206,10 +206,11 @@ ExitCode pipeline_to(Driver *d, CompileRun *run, PassId last) {
             driver_report(d);
     }
     ExitCode code = EXIT_OK;
-    if (status == COMPILE_DONE && last >= PASS_LOWER && run->form != FORM_TEXT) {
+    const bool lowers = last >= PASS_LOWER && run->form != FORM_TEXT;
+    if (status == COMPILE_DONE && lowers)
         code = pipeline_keep(d, run);
-        status = code == EXIT_OK ? compile_target(run) : status;
-    }
+    if (status == COMPILE_DONE && code == EXIT_OK && (lowers || d->options.explain_precision))
+        status = compile_target(run); /* who makes products depends on it */
     if (status == COMPILE_DONE && code == EXIT_OK)
         status = compile_to(run, last);
     if (run->network) /* who computes with it now meets broken rules, too */

@@ -1,8 +1,7 @@
 #include "driver/version.h"
 #include "abi/abi.h"
-#include "codegen/codegen.h"
 #include "commit.h"
-#include "machine/machine.h"
+#include "compile/compile.h"
 #include "runtime/run/blas.h"
 
 static void print_features(const CodegenTarget *target, FILE *to) {
@@ -22,8 +21,7 @@ static void print_machine(Arena *arena, FILE *to) {
         fprintf(to, "this machine: %s\n", error);
         return;
     }
-    const Machine machine =
-        machine_of(codegen_target_vector_bytes(target), codegen_target_vector_registers(target));
+    const Machine machine = compile_machine(target);
     fprintf(to, "this machine: %s\n", codegen_target_cpu(target));
     print_features(target, to);
     machine_print(&machine, "  ", to);

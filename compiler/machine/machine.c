@@ -64,9 +64,32 @@ MachineProduct machine_product(const Machine *m, bool bf16) {
                             .block = 96};
 }
 
+const char *const machine_product_ways[] = {
+    [PRODUCT_FMA] = "fma", [PRODUCT_DOT] = "dot", [PRODUCT_TILES] = "tiles"};
+
+const char *machine_product_text(const Machine *m, bool bf16) {
+    switch (machine_product(m, bf16).way) {
+    case PRODUCT_TILES:
+        return "tiles (AMX)";
+    case PRODUCT_DOT:
+        return m->dots ? "pairs (AVX512-BF16)" : "pairs, made in f32";
+    case PRODUCT_FMA:
+        break;
+    }
+    return "multiply-adds";
+}
+
 void machine_print(const Machine *m, const char *indent, FILE *to) {
     fprintf(to, "%svectors      %u bytes, in %u registers\n", indent, m->vector_bytes,
             m->vector_registers);
+    if (machine_has_products(m))
+        fprintf(to,
+                "%sproducts     with sides of %d elements or more: kernels of their own; f32: %s; "
+                "bf16: %s; others: OpenBLAS\n",
+                indent, PRODUCT_SIDE, machine_product_text(m, false),
+                machine_product_text(m, true));
+    else
+        fprintf(to, "%sproducts     OpenBLAS: vectors do not multiply and add at once\n", indent);
     fprintf(to, "%scache lines  %u bytes; rows %u bytes apart share sets\n", indent, m->cache_line,
             m->same_sets);
     fprintf(to,

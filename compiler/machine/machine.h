@@ -63,6 +63,9 @@ bool machine_has_products(const Machine *m);
 /* Of products of f32 numbers, or of them rounded to bf16. */
 MachineProduct machine_product(const Machine *m, bool bf16);
 
+extern const char *const machine_product_ways[]; /* "fma", "dot", "tiles": as manifests say it */
+/* With what they multiply, for people. */
+const char *machine_product_text(const Machine *m, bool bf16);
 /* A line a fact, each with the indent. */
 void machine_print(const Machine *m, const char *indent, FILE *to);
 

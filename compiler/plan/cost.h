@@ -33,11 +33,10 @@ CallCost plan_call_cost(const Plan *plan, const Call *call);
 /* All calls of a step as it is planned, what is computed again included. Operations and `moved` are
  * at a position. */
 typedef struct {
-    double products[ELEMENT_COUNT]; /* operations, by the elements that they take */
-    double attention, kernels;      /* all others */
-    double moved;                   /* bytes read and written */
-    uint64_t parameters, copies;    /* bytes of parameters, and of what else holds them */
-    uint64_t workspace;             /* bytes */
+    double products[HC_PRECISION_COUNT]; /* operations, by what they take */
+    double attention, kernels;           /* all others */
+    double moved;                        /* bytes read and written */
+    uint64_t parameters, workspace;      /* bytes */
 } PlanTotals;
 
 PlanTotals plan_totals(const Plan *plan);

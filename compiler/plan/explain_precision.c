@@ -22,7 +22,9 @@ enum {
 };
 
 typedef struct {
-    char name[NAME_TEXT], lines[CALL_LINES_TEXT], shape[SHAPE_TEXT], takes[16];
+    char name[NAME_TEXT], lines[CALL_LINES_TEXT], shape[SHAPE_TEXT];
+    HcPrecision takes;
+    bool own; /* made by kernels of our own */
     Element gives;
     bool backward;
     uint32_t calls;
@@ -114,15 +116,17 @@ static void product_shape(const GemmWork *g, char text[SHAPE_TEXT]) {
 
 static bool same_product(const ProductLine *x, const ProductLine *y) {
     return strcmp(x->name, y->name) == 0 && strcmp(x->lines, y->lines) == 0 &&
-           strcmp(x->shape, y->shape) == 0 && strcmp(x->takes, y->takes) == 0 &&
+           strcmp(x->shape, y->shape) == 0 && x->takes == y->takes && x->own == y->own &&
            x->gives == y->gives && x->backward == y->backward;
 }
 
 static void add_product(Explain *e, const Call *call, bool backward) {
-    const BufferVec *of = &call->buffers;
     const PlanStep *step = &e->plan->options.step;
-    ProductLine line = {.backward = backward, .gives = of->at[call->n_reads].element, .calls = 1};
-    const Element a = of->at[0].element, b = of->at[1].element;
+    ProductLine line = {.takes = plan_product_takes(e->plan, call),
+                        .own = plan_product_is_own(e->plan, call),
+                        .backward = backward,
+                        .gives = call->buffers.at[call->n_reads].element,
+                        .calls = 1};
     if (backward && !tir_node(e->block, call->value)->name)
         snprintf(line.name, sizeof line.name, "%s",
                  call->gemm.k_per_instance ? "to weights" : "to inputs");
@@ -130,8 +134,6 @@ static void add_product(Explain *e, const Call *call, bool backward) {
         name_of(e, call->value, line.name);
     call_lines(e->plan, call, e->sources, line.lines);
     product_shape(&call->gemm, line.shape);
-    snprintf(line.takes, sizeof line.takes, a == b ? "%s" : "%s, %s", plan_element_names[a],
-             plan_element_names[b]);
     line.operations = cost_spread(plan_call_cost(e->plan, call).operations, (uint32_t)step->samples,
                                   (uint32_t)step->positions);
     for (uint32_t k = 0; k < e->products.count; k++) {
@@ -182,18 +184,26 @@ static void add_lines(Explain *e) {
 /* --- printing ----------------------------------------------------------------------------------*/
 
 static void print_products(const Explain *e, FILE *to) {
+    const Machine *machine = &e->plan->options.machine;
     const char *sums = plan_element_names[plan_real(&e->plan->options)];
     if (e->products.count == 0)
         return;
-    fprintf(to, "products (N: all positions)\n  %-20s %-20s %-10s %-8s %-6s %5s %12s\n", "", "",
-            "takes", "sums in", "gives", "calls", "operations");
+    fprintf(to, "products (N: all positions)\n  %-20s %-20s %-5s %-7s %-5s %5s %12s  %s\n", "", "",
+            "takes", "sums in", "gives", "calls", "operations", "by");
     for (uint32_t k = 0; k < e->products.count; k++) {
         const ProductLine *p = &e->products.at[k];
-        fprintf(to, "  %-20s %-20s %-10s %-8s %-6s %5u %12.0f  %s%s\n", p->name, p->shape, p->takes,
-                sums, plan_element_names[p->gives], p->calls, p->operations,
+        const bool bf16 = p->takes == HC_PRECISION_BF16;
+        fprintf(to, "  %-20s %-20s %-5s %-7s %-5s %5u %12.0f  %-20s  %s%s\n", p->name, p->shape,
+                hc_precision_word(p->takes), sums, plan_element_names[p->gives], p->calls,
+                p->operations, p->own ? machine_product_text(machine, bf16) : "OpenBLAS",
                 p->backward ? "backward of " : "", p->lines);
     }
-    fputc('\n', to);
+    fprintf(to,
+            "  OpenBLAS makes products of which a side has less than %d elements, all of f64, and "
+            "all where\n  the processor does not multiply and add at once; the others are the "
+            "model's own kernels,\n  which round what they take as they pack it: what lies in "
+            "memory stays.\n\n",
+            PRODUCT_SIDE);
 }
 
 /* Why it is what it is follows from who reads it: kernels, sums and attention compute in the type

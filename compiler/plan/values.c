@@ -45,6 +45,16 @@ bool plan_has_product_kernels(const Call *call) {
            is_long(g->k_per_instance, g->k);
 }
 
+bool plan_product_is_own(const Plan *plan, const Call *call) {
+    return plan_has_product_kernels(call) && machine_has_products(&plan->options.machine);
+}
+
+HcPrecision plan_product_takes(const Plan *plan, const Call *call) {
+    if (call->buffers.at[call->n_reads].element == ELEMENT_F64)
+        return HC_PRECISION_F64;
+    return plan_product_is_own(plan, call) ? plan->options.precision : HC_PRECISION_F32;
+}
+
 bool plan_is_barrier(WorkKind work) {
     return work != WORK_NONE && work != WORK_LOCAL;
 }

@@ -186,6 +186,16 @@ static HcStatus measure(HcContext *c, const HcBenchOptions *o, int64_t steps, Ti
     return o->profile ? profile(c, times, result, error) : HC_OK;
 }
 
+static void note_products(const HcContext *c, FILE *notes, HcBenchResult *result) {
+    const HcProductCalls calls = hc_plan_products(&c->plan);
+    const char *way = c->plan.product_way;
+    if (calls.openblas)
+        hc_blas_note(&c->exec.blas, notes);
+    result->own_products = calls.own;
+    result->openblas_products = calls.openblas;
+    snprintf(result->product_way, sizeof result->product_way, "%s", way ? way : "");
+}
+
 HcStatus hc_bench(const HcModel *model, const HcBenchOptions *o, HcBenchResult *result,
                   HcError *error) {
     *result = (HcBenchResult){0};
@@ -205,7 +215,7 @@ HcStatus hc_bench(const HcModel *model, const HcBenchOptions *o, HcBenchResult *
                        memory + 3 * n, memory + 4 * n, memory + 4 * n + calls};
         for (size_t k = 0; k < calls; k++)
             times.fastest[k] = INFINITY;
-        hc_blas_note(&c->exec.blas, o->notes);
+        note_products(c, o->notes, result);
         result->precision = hc_precision_word(c->plan.precision);
         result->samples = hc_samples(c);
         result->positions = hc_positions(c);

@@ -35,10 +35,12 @@ typedef struct {
     int32_t threads;
     double step_ms, forward_ms, backward_ms, optimizer_ms; /* medians */
     double positions_per_s;
-    uint64_t peak_bytes;                /* all memory of the context */
-    double gemm_share;                  /* of the step's time spent in matrix products by BLAS */
-    double gemm_operations, operations; /* arithmetic of a step: in these, and in all calls */
-    HcBenchCall *calls;                 /* slowest first */
+    uint64_t peak_bytes;                     /* all memory of the context */
+    double gemm_share;                       /* of the step's time spent in matrix products */
+    int64_t own_products, openblas_products; /* calls of a step, by who makes them */
+    char product_way[8];                     /* of the model's own kernels; "": it has none */
+    double gemm_operations, operations;      /* arithmetic of a step: in these, and in all calls */
+    HcBenchCall *calls;                      /* slowest first */
     int64_t n_calls;
     double bandwidth; /* with calls: bytes a second of a copy between large buffers */
     double peak;      /* with calls: operations a second of matrix products */

@@ -34,6 +34,9 @@ json_t *hc_bench_json(const HcBenchResult *r) {
     hc_json_set(&json, "positions_per_s", hc_json_number(r->positions_per_s));
     hc_json_set(&json, "peak_bytes", json_integer((json_int_t)r->peak_bytes));
     hc_json_set(&json, "gemm_share", hc_json_number(r->gemm_share));
+    hc_json_set(&json, "own_products", json_integer(r->own_products));
+    hc_json_set(&json, "openblas_products", json_integer(r->openblas_products));
+    hc_json_set(&json, "product_way", *r->product_way ? hc_json_text(r->product_way) : json_null());
     hc_json_set(&json, "gemm_operations", hc_json_number(r->gemm_operations));
     hc_json_set(&json, "operations", hc_json_number(r->operations));
     if (!r->calls)
@@ -90,6 +93,10 @@ void hc_bench_print(const HcBenchResult *r, FILE *to) {
                 100 * r->gemm_operations / r->operations, r->gemm_operations / 1e9,
                 r->gemm_operations / 1e9 / seconds);
     fputc('\n', to);
+    if (r->own_products + r->openblas_products > 0)
+        fprintf(to, "  %-18s %10lld by kernels of the model's own%s%s%s, %lld by OpenBLAS\n",
+                "of them", (long long)r->own_products, *r->product_way ? " (" : "", r->product_way,
+                *r->product_way ? ")" : "", (long long)r->openblas_products);
     if (r->n_calls)
         write_calls(to, r);
 }

@@ -93,8 +93,8 @@ bool hc_blas_core_slowed(const char *core, char *text, size_t size) {
     const char *cache = getenv("OPENBLAS_L2_SIZE"), *better = better_core(core);
     if (better && hc_blas_core_by(core) == HC_CORE_BY_ENVIRONMENT)
         snprintf(text, size,
-                 "%s=%s: OpenBLAS takes its kernels for %s, where this processor could have those "
-                 "for %s; unset it for speed",
+                 "%s=%s: for the products that it makes OpenBLAS takes its kernels for %s, where "
+                 "this processor could have those for %s; unset it for speed",
                  setting_name, getenv(setting_name), core, better);
     else if (cache && *cache)
         snprintf(text, size,

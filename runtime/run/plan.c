@@ -209,6 +209,7 @@ static HcStatus read_products(HcPlanReader *r, const json_t *json) {
         return HC_OK;
     r->where = "plan.products";
     TRY(hc_field_whole(r, json, "kernel", 0, (int64_t)plan->n_kernels - 1, -1, &kernel));
+    TRY(hc_field_text(r, json, "way", &plan->product_way));
     TRY(hc_field_whole(r, json, "rows", 1, 256, -1, &p->rows));
     TRY(hc_field_whole(r, json, "columns", 1, 256, -1, &p->columns));
     TRY(hc_field_whole(r, json, "depth", 1, 1 << 16, -1, &p->depth));
@@ -481,6 +482,14 @@ HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error) {
     if (status != HC_OK)
         hc_plan_free(plan);
     return status;
+}
+
+HcProductCalls hc_plan_products(const HcPlan *plan) {
+    HcProductCalls calls = {0};
+    for (uint32_t k = 0; k < plan->n_calls; k++)
+        if (plan->calls[k].kind == HC_CALL_GEMM)
+            *(plan->calls[k].pack_a >= 0 ? &calls.own : &calls.openblas) += 1;
+    return calls;
 }
 
 int64_t hc_plan_parameter_elements(const HcPlan *plan) {

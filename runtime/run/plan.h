@@ -280,7 +280,8 @@ typedef struct {
     HcRound *rounds; /* the last one is the step itself */
     uint32_t n_sums, n_rounds;
     HcProductShape products; /* how products are made that have kernels of their own, */
-    uint32_t multiply;       /* and the kernel that multiplies */
+    uint32_t multiply;       /* and the kernel that multiplies, */
+    const char *product_way; /* with what: "fma", "dot", "tiles"; NULL: there are none */
     const char **kernel_names;
     int64_t scratch_bytes;                 /* the largest any kernel asks for */
     int64_t region_bytes[HC_REGION_COUNT]; /* for each unit of its count */
@@ -293,6 +294,12 @@ typedef struct {
 static inline HcElement hc_plan_real(const HcPlan *plan) {
     return plan->element_size == 8 ? HC_ELEMENT_F64 : HC_ELEMENT_F32;
 }
+
+/* Calls that are products, by kernels of the model's own or by OpenBLAS. */
+typedef struct {
+    int64_t own, openblas;
+} HcProductCalls;
+HcProductCalls hc_plan_products(const HcPlan *plan);
 
 /* Fills *plan; after failure it is empty. hc_plan_free also after success only. */
 HcStatus hc_plan_read(const HcModel *model, HcPlan *plan, HcError *error);

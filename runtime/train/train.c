@@ -23,6 +23,17 @@ static void copy_member(json_t **to, const json_t *from, const char *key) {
         hc_json_set(to, key, json_incref(value));
 }
 
+/* Who makes them: how many calls each, and with what. */
+static json_t *products_json(const HcContext *c) {
+    const HcProductCalls calls = hc_plan_products(&c->plan);
+    json_t *json = json_object();
+    hc_json_set(&json, "own", json_integer(calls.own));
+    if (c->plan.product_way)
+        hc_json_set(&json, "way", json_string(c->plan.product_way));
+    hc_json_set(&json, "openblas", json_integer(calls.openblas));
+    return json;
+}
+
 static HcStatus write_config(Trainer *t) {
     const HcContext *c = t->context;
     json_t *config = json_object();
@@ -39,6 +50,7 @@ static HcStatus write_config(Trainer *t) {
     if (t->options->from)
         hc_json_set(&config, "from", hc_json_path(t->options->from));
     hc_json_set(&config, "threads", json_integer(hc_threads(c)));
+    hc_json_set(&config, "products", products_json(c));
     hc_json_set(&config, "blas_core", json_string(c->exec.blas.core));
     hc_json_set(&config, "blas_core_by", json_string(hc_core_by_names[c->exec.blas.core_by]));
     if (t->wiring_every)
@@ -379,7 +391,7 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
         o->progress)
         fprintf(o->progress, "warning: the model has no matrix for muon: all of it is trained by "
                              "adamw, at train.adamw_lr\n");
-    if (status == HC_OK)
+    if (status == HC_OK && (hc_plan_products(&c->plan).openblas || c->recipe.optimizer == HC_MUON))
         hc_blas_note(&c->exec.blas, o->progress);
     return status;
 }

@@ -74,6 +74,7 @@ class Chosen(harness.TestCase):
                  + sum(cost["product_flops_per_position"].values()) for cost in costs.values()]
         self.assertEqual(set(costs["f32"]["product_flops_per_position"]), {"f32"})
         self.assertEqual(set(costs["f64"]["product_flops_per_position"]), {"f64"})
+        self.assertLessEqual(set(costs["bf16"]["product_flops_per_position"]), {"f32", "bf16"})
         self.assertEqual(len(set(whole)), 1)  # as many operations
         self.assertGreaterEqual(whole[0], info["forward_flops_per_position"] + info["backward_flops_per_position"])
         for word, size in (("f32", 4), ("bf16", 4), ("f64", 8)):

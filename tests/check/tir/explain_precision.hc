@@ -1,19 +1,21 @@
 // What products take and sum in, and as what values are stored, for whom; equal ones are one line.
-// RUN: hcc emit --stage fused --explain-precision %s 2>&1 >/dev/null | FileCheck %s
+// RUN: hcc emit --stage fused --explain-precision --cpu baseline %s 2>&1 >/dev/null | FileCheck %s
 // RUN: hcc emit --stage fused --explain-precision --precision f64 %s 2>&1 >/dev/null | FileCheck --check-prefix WIDE %s
-// RUN: hcc emit --stage fused --explain-precision --precision bf16 %s 2>&1 >/dev/null | FileCheck --check-prefix NARROW %s
+// RUN: hcc emit --stage fused --explain-precision --precision bf16 --target x86_64-linux-gnu --cpu x86-64-v3 %s 2>&1 >/dev/null | FileCheck --check-prefix NARROW %s
 
 // CHECK: Precision f32: parameters, gradients, moments and all that callers hold are f32
 // CHECK: products
-// CHECK: {{^}}  y {{ *}}N x 64 x 64 {{ *}}f32 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  explain_precision.hc:31
-// CHECK: {{^}}  to weights {{ *}}64 x 64 x N {{ *}}f32 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  backward of explain_precision.hc:31
+// CHECK: {{^}}  y {{ *}}N x 64 x 64 {{ *}}f32 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  OpenBLAS {{ *}}explain_precision.hc:33
+// CHECK: {{^}}  to weights {{ *}}64 x 64 x N {{ *}}f32 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  OpenBLAS {{ *}}backward of explain_precision.hc:33
 // CHECK: stored
 // CHECK: {{^}}  a {{ *}}64 {{ *}}f32 {{ *}}1 {{ *}}256  position  products; kept
 // CHECK: {{^}}f32: {{[0-9]+}} bytes at a position, in {{[0-9]+}} values
 // WIDE: Precision f64: parameters, gradients, moments and all that callers hold are f64
 // WIDE: {{^}}  y {{ *}}N x 64 x 64 {{ *}}f64 {{ *}}f64 {{ *}}f64
+// WIDE-SAME: OpenBLAS
 // WIDE: {{^}}f64: {{[0-9]+}} bytes at a position
 // NARROW: Precision bf16: parameters, gradients, moments and all that callers hold are f32
+// NARROW: {{^}}  y {{ *}}N x 64 x 64 {{ *}}bf16 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  pairs, made in f32
 use std;
 
 model m {
