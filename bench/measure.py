@@ -16,12 +16,21 @@ class BenchError(RuntimeError):
     """A run that failed, or whose output is not what the interface says."""
 
 
-def run_text(command, timeout, environment=None):
-    """What the command prints on standard output."""
+OPENBLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
+
+def environment(more=None):
+    """Of what measures: OpenBLAS chooses its kernels by itself, unless a run is told others."""
+    kept = {name: value for name, value in os.environ.items() if name not in OPENBLAS}
+    return {**kept, **(more or {})}
+
+
+def run_text(command, timeout, more=None):
+    """What the command prints on standard output; more: of the environment."""
     words = [str(word) for word in command]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False,
-                              env=dict(os.environ, **(environment or {})))
+                              env=environment(more))
     except OSError as e:
         raise BenchError(f"cannot run {words[0]}: {e.strerror}") from e
     except subprocess.TimeoutExpired as e:
@@ -40,15 +49,51 @@ def complaint(text):
         return "\n".join(text.splitlines()[-8:])
 
 
-def run_json(command, timeout, environment=None):
+def run_json(command, timeout, more=None):
     """The JSON object that the command prints, as the last line of its output or as all of it."""
-    text = run_text(command, timeout, environment)
+    text = run_text(command, timeout, more)
     for part in (text, text.strip().rpartition("\n")[2]):
         try:
             return json.loads(part)
         except json.JSONDecodeError:
             pass
     raise BenchError(f"no JSON from {' '.join(map(str, command))}: {text[:200]!r}")
+
+
+class Waiting:
+    """A process that says a JSON object when it is ready, and answers each line with a number."""
+
+    def __init__(self, command, more=None):
+        words = [str(word) for word in command]
+        try:
+            self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                            text=True, env=environment(more))
+        except OSError as e:
+            raise BenchError(f"cannot run {words[0]}: {e.strerror}") from e
+        self.name = words[0]
+        self.greeting = self.said(json.loads)
+
+    def said(self, read):
+        line = self.process.stdout.readline()
+        try:
+            return read(line)
+        except ValueError as e:
+            self.end()
+            raise BenchError(f"{self.name} ended, exit code {self.process.returncode}") from e
+
+    def ask(self, question):
+        try:
+            self.process.stdin.write(question + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # what it says tells
+        return self.said(float)
+
+    def end(self):
+        try:
+            self.process.communicate()
+        except BrokenPipeError:
+            self.process.wait()
 
 
 def in_threads(work, pairs, repeats):
@@ -114,10 +159,11 @@ def machine():
     except OSError:
         pass
     vectors = [x for x in ("avx512f", "avx2") if x in flags.split()]
+    narrow = [x for x in ("avx512_bf16", "amx_bf16") if x in flags.split()]
     return {
         "cpu": model,
         "cores": os.cpu_count(),
-        "vectors": vectors[0] if vectors else "",
+        "vectors": ", ".join(vectors[:1] + narrow),
         "system": platform.platform(),
         "load_before": load(),
     }

@@ -1,9 +1,12 @@
-/* Products alone: generated kernels against OpenBLAS (as OPENBLAS_CORETYPE has it), all shapes of a
- * step, in one process, in turns. bench/products.py runs it for every kind of core.
+/* Products alone, for bench/products.py: generated kernels and OpenBLAS (with the kernels that
+ * OPENBLAS_CORETYPE names) on the same operands.
  *
- *   products THREADS ROUNDS f32|bf16 M,N,K,TA,TB ...
+ *   bench_products CPU THREADS f32|bf16 M,N,K,A,B ...
  *
- * prints a line a shape: the medians of both, in GFLOP/s, and the median of their ratios. */
+ * A is 1 where the left operand lies transposed, B the same of the right one. First both make every
+ * product, and have to agree. Then a line `generated S` or `openblas S` on standard input is
+ * answered with the seconds of product S, the fastest of a few: who compares decides about turns,
+ * and about who else takes part in them. */
 #include "abi/tiles.h"
 #include "base/compilation.h"
 #include "codegen/codegen.h"
@@ -19,160 +22,212 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ROUNDS = 101, PACK_LEFT = 0, PACK_RIGHT, MULTIPLY, N_KERNELS };
+enum { PACK_LEFT, PACK_RIGHT, MULTIPLY, N_KERNELS, REPEATS = 3, SIDE_MOST = 1 << 15 };
+
+static const double SETTLES = 5e-3; /* seconds */
+
+/* What all products have. */
+typedef struct {
+    Compilation *c;
+    CodegenTarget *target;
+    MachineProduct machine;
+    HcProductShape shape;
+    HcPool *pool;
+    HcBlas blas;
+} Bench;
 
 typedef struct {
-    int64_t m, n, k;
-    int ta, tb;
-} Shape;
+    HcProduct product; /* by kernels, */
+    Jit *jit;
+    void *packed;
+    HcProductScratch scratch;
+    HcCall call; /* and by OpenBLAS */
+    HcGemmSplit split;
+    void *slices;
+    float *a, *b, *generated, *blas;
+} Case;
 
-static int by_size(const void *x, const void *y) {
-    const double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
+static void must(bool good, const char *why) {
+    if (good)
+        return;
+    fprintf(stderr, "bench_products: %s\n", why);
+    exit(1);
 }
 
-static double median(double *x, int n) {
-    qsort(x, (size_t)n, sizeof *x, by_size);
-    return x[n / 2];
+/* --- preparing ---------------------------------------------------------------------------------*/
+
+static void bench_create(Bench *b, const char *cpu, int threads, bool bf16) {
+    HcError failure;
+    const char *error = NULL;
+    hc_process_init(); /* before OpenBLAS is there: it would start threads of its own */
+    must(hc_pool_create(threads, &b->pool, &failure) == HC_OK, "no threads");
+    must(hc_blas_open(&b->blas, &failure) == HC_OK, "no OpenBLAS");
+    b->c = compilation_create();
+    b->target =
+        codegen_target_create(b->c->arena, &(CodegenOptions){.cpu = cpu, .opt_level = 3}, &error);
+    must(b->target, error);
+    Machine machine = machine_of(codegen_target_vector_bytes(b->target),
+                                 codegen_target_vector_registers(b->target));
+    codegen_target_products(b->target, &machine.fma, &machine.dots, &machine.tiles);
+    must(machine_has_products(&machine), "products are OpenBLAS's on this processor");
+    must(!machine.tiles || hc_tiles_ask(), "the system gives no tiles");
+    const MachineProduct *m = &b->machine;
+    b->machine = machine_product(&machine, bf16);
+    b->shape = (HcProductShape){m->rows, m->columns, m->depth, m->block, m->bytes};
 }
 
-static double least(const double *x, int n) {
-    double l = x[0];
-    for (int k = 1; k < n; k++)
-        l = x[k] < l ? x[k] : l;
-    return l;
+static void case_compile(Case *of, const Bench *b) {
+    Arena *arena = b->c->arena;
+    HcProduct *p = &of->product;
+    const char *error = NULL;
+    const ProductPack left = {&b->machine, false, p->transpose_a, p->lda},
+                      right = {&b->machine, true, !p->transpose_b, p->ldb};
+    const NestKernel *kernels[N_KERNELS] = {product_pack(arena, "pack_left", &left),
+                                            product_pack(arena, "pack_right", &right),
+                                            product_multiply(arena, "multiply", &b->machine)};
+    for (int k = 0; k < N_KERNELS; k++)
+        must(!nest_verify(kernels[k]), nest_verify(kernels[k]));
+    const CodegenModel model = {.kernels = kernels, .n_kernels = N_KERNELS, .symbol = "products"};
+    const CodegenResult object = codegen_compile(arena, b->target, &model, CODEGEN_OBJECT);
+    must(!object.error, object.error);
+    const HcModel *loaded;
+    of->jit = jit_load(arena, object.bytes, object.length, "products", &loaded, &error);
+    must(of->jit, error);
+    p->pack_left = loaded->kernels[PACK_LEFT];
+    p->pack_right = loaded->kernels[PACK_RIGHT];
+    p->multiply = loaded->kernels[MULTIPLY];
+    of->scratch.own = (size_t)hc_align(nest_scratch_bytes(kernels[MULTIPLY]));
 }
 
-static float *numbers(int64_t count) {
-    float *x = hc_aligned((size_t)count * sizeof *x);
-    uint32_t state = 1;
+static void *memory(size_t bytes) {
+    void *found = hc_aligned(bytes);
+    must(found, "no memory");
+    return found;
+}
+
+/* In -1 to 1, such that rounding them to bf16 changes nothing. */
+static float *numbers(int64_t count, uint32_t state) {
+    float *x = memory((size_t)count * sizeof *x);
     for (int64_t k = 0; k < count; k++) {
         state = state * 1664525u + 1013904223u;
-        x[k] = (float)(int32_t)state * 0x1p-31f;
+        x[k] = (float)((int32_t)state >> 24) * 0x1p-7f;
     }
     return x;
 }
 
-static const HcModel *kernels_for(Compilation *c, const MachineProduct *m, const Shape *s,
-                                  Jit **jit) {
-    const char *error = NULL;
-    CodegenTarget *target =
-        codegen_target_create(c->arena, &(CodegenOptions){.cpu = "native", .opt_level = 3}, &error);
-    const NestKernel *kernels[N_KERNELS] = {
-        product_pack(c->arena, "pack_left", &(ProductPack){m, false, s->ta, s->ta ? s->m : s->k}),
-        product_pack(c->arena, "pack_right", &(ProductPack){m, true, !s->tb, s->tb ? s->k : s->n}),
-        product_multiply(c->arena, "multiply", m)};
-    for (int k = 0; k < N_KERNELS; k++) {
-        const char *wrong = nest_verify(kernels[k]);
-        if (wrong) {
-            fprintf(stderr, "%s\n", wrong);
-            exit(1);
-        }
+static void case_create(Case *of, const Bench *b, const char *text) {
+    long m, n, k;
+    int ta, tb;
+    must(sscanf(text, "%ld,%ld,%ld,%d,%d", &m, &n, &k, &ta, &tb) == 5 && m > 0 && n > 0 && k > 0 &&
+             m <= SIDE_MOST && n <= SIDE_MOST && k <= SIDE_MOST,
+         "a product is M,N,K,A,B");
+    of->a = numbers(m * k, 1);
+    of->b = numbers(k * n, 2);
+    of->generated = numbers(m * n, 3);
+    of->blas = numbers(m * n, 4);
+    of->product = (HcProduct){.m = m,
+                              .n = n,
+                              .k = k,
+                              .transpose_a = ta,
+                              .transpose_b = tb,
+                              .lda = ta ? m : k,
+                              .ldb = tb ? k : n,
+                              .ldc = n,
+                              .a = of->a,
+                              .b = of->b,
+                              .c = of->generated};
+    case_compile(of, b);
+    of->packed = memory(hc_product_packed_bytes(&b->shape, n, k));
+    of->scratch.stride =
+        (size_t)hc_align(of->scratch.own + hc_product_scratch_bytes(&b->shape) + 1);
+    of->scratch.at = memory(of->scratch.stride * (size_t)hc_pool_threads(b->pool));
+    of->call = (HcCall){.transpose_a = ta,
+                        .transpose_b = tb,
+                        .lda = of->product.lda,
+                        .ldb = of->product.ldb,
+                        .ldc = n};
+    of->split = hc_gemm_split(m, n, k, ta);
+    of->slices = memory((size_t)hc_gemm_slice_elements(&of->split) * sizeof(float) + HC_ALIGN);
+}
+
+static void case_destroy(Case *of) {
+    jit_unload(of->jit);
+    free(of->packed);
+    free(of->scratch.at);
+    free(of->slices);
+    free(of->a);
+    free(of->b);
+    free(of->generated);
+    free(of->blas);
+}
+
+/* --- running -----------------------------------------------------------------------------------*/
+
+static void run(const Bench *b, const Case *of, bool generated) {
+    if (generated) {
+        hc_product_run(b->pool, &b->shape, &of->product, of->packed, of->scratch);
+        return;
     }
-    CodegenModel model = {.kernels = kernels, .n_kernels = N_KERNELS, .symbol = "products"};
-    CodegenResult object = codegen_compile(c->arena, target, &model, CODEGEN_OBJECT);
-    if (getenv("PRODUCTS_ASM"))
-        fputs(codegen_compile(c->arena, target, &model, CODEGEN_ASM).bytes, stderr);
-    const HcModel *loaded;
-    *jit = jit_load(c->arena, object.bytes, object.length, "products", &loaded, &error);
-    codegen_target_destroy(target);
-    return loaded;
+    void *const abc[3] = {of->a, of->b, of->blas};
+    hc_gemm_run(&b->blas, b->pool, &of->call, &of->split, sizeof(float), abc, of->slices);
+}
+
+static void compare(const Bench *b, const Case *of) {
+    const int64_t k = of->product.k, count = of->product.m * of->product.n;
+    const double limit = 0x1p-23 * (4 + sqrt((double)k)) * sqrt((double)k + 1);
+    run(b, of, true);
+    run(b, of, false);
+    for (int64_t i = 0; i < count; i++)
+        must(fabs((double)of->generated[i] - (double)of->blas[i]) <= limit, "results differ");
+}
+
+/* Those that find caches as others left them, and others' threads not asleep yet, do not count. */
+static double fastest(const Bench *b, const Case *of, bool generated) {
+    const double from = hc_now();
+    double least = INFINITY;
+    do
+        run(b, of, generated);
+    while (hc_now() - from < SETTLES);
+    for (int k = 0; k < REPEATS; k++) {
+        const double begun = hc_now();
+        run(b, of, generated);
+        least = fmin(least, hc_now() - begun);
+    }
+    return least;
+}
+
+static void answer(const Bench *b, const Case *cases, int n_cases) {
+    char line[64], who[16];
+    int which;
+    while (fgets(line, sizeof line, stdin)) {
+        must(sscanf(line, "%15s %d", who, &which) == 2 && which >= 0 && which < n_cases,
+             "a question is WHO and a product's number");
+        printf("%.9f\n", fastest(b, &cases[which], strcmp(who, "generated") == 0));
+        fflush(stdout);
+    }
 }
 
 int main(int argc, char **argv) {
-    if (argc < 5)
-        return 2;
-    const int threads = atoi(argv[1]), rounds = atoi(argv[2]);
-    const bool bf16 = strcmp(argv[3], "bf16") == 0;
-    HcError error;
-    HcPool *pool;
-    HcBlas blas;
-    const bool tiles = hc_tiles_ask() && !getenv("P_NOTILES");
-    hc_process_init();
-    if (rounds > MOST_ROUNDS || hc_pool_create(threads, &pool, &error) != HC_OK ||
-        hc_blas_open(&blas, &error) != HC_OK)
-        return 1;
-    printf("OpenBLAS kernels for %s\n", blas.core);
-    for (int k = 4; k < argc; k++) {
-        Shape s;
-        long m, n, kk;
-        if (sscanf(argv[k], "%ld,%ld,%ld,%d,%d", &m, &n, &kk, &s.ta, &s.tb) != 5)
-            return 2;
-        s.m = m, s.n = n, s.k = kk;
-        Compilation *c = compilation_create();
-        const char *why;
-        CodegenTarget *target = codegen_target_create(
-            c->arena, &(CodegenOptions){.cpu = "native", .opt_level = 3}, &why);
-        Machine machine = machine_of(codegen_target_vector_bytes(target),
-                                     codegen_target_vector_registers(target));
-        machine.tiles = tiles;
-        MachineProduct p = machine_product(&machine, bf16);
-        if (getenv("P_DEPTH"))
-            p.depth = (uint32_t)atoi(getenv("P_DEPTH"));
-        if (getenv("P_BLOCK"))
-            p.block = (uint32_t)atoi(getenv("P_BLOCK"));
-        if (getenv("P_ROWS"))
-            p.rows = (uint32_t)atoi(getenv("P_ROWS"));
-        if (getenv("P_VECTORS"))
-            p.columns = (uint32_t)atoi(getenv("P_VECTORS")) * p.lanes;
-        codegen_target_destroy(target);
-        Jit *jit;
-        const HcModel *model = kernels_for(c, &p, &s, &jit);
-        const HcProductShape shape = {p.rows, p.columns, p.depth, p.block, p.bytes};
-        float *a = numbers(m * kk), *b = numbers(kk * n), *own = numbers(m * n),
-              *other = numbers(m * n);
-        void *packed = hc_aligned(hc_product_packed_bytes(&shape, n, kk));
-        const size_t stride = hc_product_scratch_bytes(&shape) + 4096 + 192;
-        uint8_t *scratch = hc_aligned(stride * (size_t)threads);
-        HcProduct product = {.pack_left = model->kernels[PACK_LEFT],
-                             .pack_right = model->kernels[PACK_RIGHT],
-                             .multiply = model->kernels[MULTIPLY],
-                             .m = m,
-                             .n = n,
-                             .k = kk,
-                             .transpose_a = s.ta,
-                             .transpose_b = s.tb,
-                             .lda = s.ta ? m : kk,
-                             .ldb = s.tb ? kk : n,
-                             .ldc = n,
-                             .a = a,
-                             .b = b,
-                             .c = own};
-        HcCall call = {.transpose_a = s.ta,
-                       .transpose_b = s.tb,
-                       .lda = product.lda,
-                       .ldb = product.ldb,
-                       .ldc = n};
-        HcGemmSplit split = hc_gemm_split(m, n, kk, s.ta);
-        void *abc[3] = {a, b, other};
-        void *slices = hc_aligned((size_t)hc_gemm_slice_elements(&split) * 4 + 64);
-        double ours[MOST_ROUNDS], theirs[MOST_ROUNDS], ratios[MOST_ROUNDS];
-        for (int r = -2; r < rounds; r++) {
-            double t0 = hc_now();
-            hc_product_run(pool, &shape, &product, packed,
-                           (HcProductScratch){scratch, stride, 4096});
-            double t1 = hc_now();
-            hc_gemm_run(&blas, pool, &call, &split, 4, abc, slices);
-            double t2 = hc_now();
-            if (r >= 0) {
-                ours[r] = t1 - t0;
-                theirs[r] = t2 - t1;
-                ratios[r] = theirs[r] / ours[r];
-            }
-        }
-        double worst = 0;
-        for (int64_t i = 0; i < m * n; i++)
-            worst = fmax(worst, fabs((double)own[i] - (double)other[i]));
-        const double work = 2e-9 * (double)m * (double)n * (double)kk;
-        printf("%5ld %5ld %5ld %d%d  generated %7.1f  OpenBLAS %7.1f GFLOP/s  ratio %5.2f  "
-               "difference %.2g\n",
-               m, n, kk, s.ta, s.tb, work / least(ours, rounds), work / least(theirs, rounds),
-               median(ratios, rounds), worst);
-        fflush(stdout);
-        jit_unload(jit);
-        compilation_destroy(c);
-        free(a), free(b), free(own), free(other), free(packed), free(scratch), free(slices);
+    static const char *const ways[] = {"f32", "pairs of bf16", "tiles of bf16"};
+    must(argc > 4, "usage: bench_products CPU THREADS f32|bf16 M,N,K,A,B ...");
+    Bench bench;
+    bench_create(&bench, argv[1], atoi(argv[2]), strcmp(argv[3], "bf16") == 0);
+    const int n_cases = argc - 4;
+    Case *cases = calloc((size_t)n_cases, sizeof *cases);
+    must(cases, "no memory");
+    for (int k = 0; k < n_cases; k++) {
+        case_create(&cases[k], &bench, argv[4 + k]);
+        compare(&bench, &cases[k]);
     }
-    hc_pool_destroy(pool);
+    printf("{\"openblas\": \"%s\", \"kernels\": \"%s\"}\n", bench.blas.core,
+           ways[bench.machine.way]);
+    fflush(stdout);
+    answer(&bench, cases, n_cases);
+    for (int k = 0; k < n_cases; k++)
+        case_destroy(&cases[k]);
+    free(cases);
+    hc_pool_destroy(bench.pool);
+    codegen_target_destroy(bench.target);
+    compilation_destroy(bench.c);
     return 0;
 }

@@ -8,6 +8,7 @@ import statistics
 import sys
 import time
 
+PRECISIONS = ("f32", "bf16")
 WIRINGS = ("residual", "shc", "dhc", "mhc", "frac")  # of torch_wirings.py
 
 
