@@ -112,4 +112,7 @@ const char *hc_first_not_finite(const HcContext *context, const void *slab);
  * pass again, call by call. */
 void hc_name_not_finite(HcContext *context, char *text, size_t size);
 
+/* Whether any of its products is OpenBLAS's: of the plan, or of the optimiser. */
+bool hc_uses_openblas(const HcContext *context);
+
 #endif

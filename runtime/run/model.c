@@ -227,6 +227,10 @@ uint32_t hc_element_size(const HcContext *c) {
     return c ? c->plan.element_size : 0;
 }
 
+bool hc_uses_openblas(const HcContext *c) {
+    return hc_plan_products(&c->plan).openblas > 0 || c->recipe.optimizer == HC_MUON;
+}
+
 const char *hc_precision(const HcContext *c) {
     return c ? hc_precision_word(c->plan.precision) : "";
 }

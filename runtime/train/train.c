@@ -391,7 +391,7 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
         o->progress)
         fprintf(o->progress, "warning: the model has no matrix for muon: all of it is trained by "
                              "adamw, at train.adamw_lr\n");
-    if (status == HC_OK && (hc_plan_products(&c->plan).openblas || c->recipe.optimizer == HC_MUON))
+    if (status == HC_OK && hc_uses_openblas(c))
         hc_blas_note(&c->exec.blas, o->progress);
     return status;
 }

@@ -45,8 +45,9 @@ void hc_warn_other_machine(const json_t *config, const HcContext *c, const char 
     const json_t *was_name = json_object_get(was, "name"), *is_name = json_object_get(is, "name");
     warn_of("--precision", json_string_value(json_object_get(config, "precision")),
             hc_precision_word(c->plan.precision), now, to);
-    warn_of("OpenBLAS's kernels for", json_string_value(json_object_get(config, "blas_core")),
-            c->exec.blas.core, now, to);
+    if (hc_uses_openblas(c))
+        warn_of("OpenBLAS's kernels for", json_string_value(json_object_get(config, "blas_core")),
+                c->exec.blas.core, now, to);
     warn_of("code for", json_string_value(was_name), json_string_value(is_name), now, to);
     if (was_name && is_name && json_equal(was_name, is_name))
         warn_of_features(was, is, now, to);

@@ -59,6 +59,9 @@ class Kernels(harness.TestCase):
         self.assertEqual(said.count(SAID), 1, said)
         self.assertEqual(config["products"]["own"], 0)
         self.assertGreater(config["products"]["openblas"], 0)
+        resumed = self.expect(harness.run([harness.hcc_path(), "train", "--resume", self.path("told"), "--steps", "3"],
+                                          env=harness.environment({"OPENBLAS_CORETYPE": "Sandybridge"}))).err
+        self.assertEqual("made with OpenBLAS's kernels for Prescott, this is Sandybridge" in resumed, VECTORS)
         self.assertEqual(self.train("quiet", *command, "--quiet", env=SLOWER)[0].count(SAID), 0)
         program = self.path("layer")
         self.expect(hcc("build", self.model, "-o", program))
