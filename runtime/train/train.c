@@ -51,8 +51,10 @@ static HcStatus write_config(Trainer *t) {
         hc_json_set(&config, "from", hc_json_path(t->options->from));
     hc_json_set(&config, "threads", json_integer(hc_threads(c)));
     hc_json_set(&config, "products", products_json(c));
-    hc_json_set(&config, "blas_core", json_string(c->exec.blas.core));
-    hc_json_set(&config, "blas_core_by", json_string(hc_core_by_names[c->exec.blas.core_by]));
+    if (hc_uses_openblas(c)) {
+        hc_json_set(&config, "blas_core", json_string(c->exec.blas.core));
+        hc_json_set(&config, "blas_core_by", json_string(hc_core_by_names[c->exec.blas.core_by]));
+    }
     if (t->wiring_every)
         hc_json_set(&config, "wiring_every", json_integer(t->wiring_every));
     if (t->options->config_extra) {

@@ -62,6 +62,9 @@ class Kernels(harness.TestCase):
         resumed = self.expect(harness.run([harness.hcc_path(), "train", "--resume", self.path("told"), "--steps", "3"],
                                           env=harness.environment({"OPENBLAS_CORETYPE": "Sandybridge"}))).err
         self.assertEqual("made with OpenBLAS's kernels for Prescott, this is Sandybridge" in resumed, VECTORS)
+        own = self.train("products", *command, *(["--set", "d=64"] if VECTORS else ["--set", "d=3"]))[1]
+        self.assertEqual(own["products"]["openblas"], 0)
+        self.assertNotIn("blas_core", own)
         self.assertEqual(self.train("quiet", *command, "--quiet", env=SLOWER)[0].count(SAID), 0)
         program = self.path("layer")
         self.expect(hcc("build", self.model, "-o", program))
