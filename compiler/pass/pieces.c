@@ -202,6 +202,19 @@ static void rebuild(Cutter *c, TirId id) {
     }
 }
 
+/* What the caller wants whole is put together in the pass that makes its pieces, whoever reads
+ * them: the forward pass runs by itself. */
+static void join_outputs(Cutter *c, const TirProgram *p, TirId last) {
+    for (uint32_t k = 0; k < p->outputs.count; k++) {
+        const TirId value = p->outputs.at[k].value;
+        if (value > last)
+            continue;
+        c->b.span = pieces_old(c, value)->span;
+        c->b.name = pieces_old(c, value)->name;
+        whole_of(c, value);
+    }
+}
+
 TirProgram *pass_pieces(TirProgram *p, uint32_t least) {
     TirProgram *to = tir_program_like(p);
     Arena *scratch = arena_create_child(p->arena);
@@ -217,12 +230,15 @@ TirProgram *pass_pieces(TirProgram *p, uint32_t least) {
     pieces_find(&c, p);
     for (TirId id = 1; id < count; id++) {
         rebuild(&c, id);
-        if (id == p->n_forward)
+        if (id == p->n_forward) {
+            join_outputs(&c, p, id);
             to->n_forward = to->block->nodes.count - 1;
+        }
     }
+    join_outputs(&c, p, count - 1);
     for (uint32_t k = 0; k < p->outputs.count; k++) {
         const TirOutput *o = &p->outputs.at[k];
-        tir_add_output(to, o->role, o->name, o->index, whole_of(&c, o->value));
+        tir_add_output(to, o->role, o->name, o->index, c.whole[o->value]);
     }
     arena_destroy(scratch);
     return pass_dce(to);

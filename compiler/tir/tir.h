@@ -220,6 +220,8 @@ static inline uint32_t tir_rank(const TirType *type) {
 }
 /* A MAP op on numbers; integers and booleans are doubles. */
 double tir_scalar(TirOp op, const double *operands);
+/* All other outputs are there when the forward pass has run, which it may by itself. */
+bool tir_comes_with_gradients(TirOutputRole role);
 /* The stored value that `id` is a view of in memory: skips RESHAPE. */
 TirId tir_storage(const TirBlock *block, TirId id);
 uint64_t tir_element_count(const TirType *type);

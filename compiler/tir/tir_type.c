@@ -117,6 +117,10 @@ const char *tir_type_text(Arena *arena, const TirType *type) {
     return arena_printf(arena, "%s[%s]%s", elems[type->elem], dims, d.sample ? "@sample" : "");
 }
 
+bool tir_comes_with_gradients(TirOutputRole role) {
+    return role == TIR_OUT_GRAD || role == TIR_OUT_INPUT_GRAD || role == TIR_OUT_UPDATE;
+}
+
 TirId tir_storage(const TirBlock *block, TirId id) {
     for (;;) {
         const TirNode *node = tir_node(block, id);

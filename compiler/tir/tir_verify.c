@@ -79,6 +79,8 @@ static const char *verify_block(const TirProgram *p, const TirBlock *block, bool
 static const char *verify_output(const TirProgram *p, const TirOutput *o) {
     if (o->value == 0 || o->value >= p->block->nodes.count)
         return "it is no value";
+    if (p->n_forward && o->value > p->n_forward && !tir_comes_with_gradients(o->role))
+        return "the forward pass gives it, and the backward pass makes it";
     const TirType *t = &p->block->nodes.at[o->value].type;
     if (t->elem == TIR_TUPLE)
         return "it is a tuple";

@@ -35,6 +35,7 @@ static Fenced fenced(size_t bytes, bool aligned) {
     assert_int_equal(mprotect(f.pages + whole, page, PROT_NONE), 0);
     f.at = f.pages + whole - (aligned ? (bytes + 63) / 64 * 64 : bytes);
     memset(f.pages, 0xa5, whole);
+    memset(f.at, 0xff, bytes); /* no numbers */
     return f;
 }
 
@@ -78,7 +79,7 @@ static void result(Case *c, const char *name, TirId value, bool has_gradient) {
 
 /* Every kind of value that a result can be: of each domain (across: one that is a sum over samples
  * at each position), computed by a kernel, a product or a sum, another result, a view, an input, a
- * parameter. */
+ * parameter, pieces that others read one by one. */
 static void build(Case *c, uint32_t d, bool across) {
     TirBuilder *b = &c->b;
     const TirId x = case_real(c, POSITION, 1, DIMS(d)), v = case_real(c, SAMPLE, 1, DIMS(d));
@@ -103,6 +104,10 @@ static void build(Case *c, uint32_t d, bool across) {
     result(c, "a_parameter", g, true);
     result(c, "shown", tir_unary(b, TIR_SIN, y), false);
     result(c, "first", tir_slice(b, y, 0, 0, (d + 1) / 2), true);
+    const TirId streams = pass_stack(b, 2, (TirId[]){in, y});
+    const TirId pieces = tir_binary(b, TIR_MUL, streams, tir_unary(b, TIR_COS, streams));
+    result(c, "pieces", pieces, true);
+    result(c, "joined", tir_reduce(b, TIR_REDUCE_SUM, pieces, 1), true);
 }
 
 static Program compile(Case *c, uint32_t d, bool f64, bool across) {
@@ -215,7 +220,6 @@ static Given *call_begin(const Program *p, HcContext *context, int64_t apart) {
     const uint64_t bytes = hc_saved_bytes(context, the_samples, the_positions);
     assert_true(bytes > 0);
     call->saved = fenced(bytes, true);
-    memset(call->saved.at, 0xff, bytes); /* no numbers */
     call->apply = (HcApply){.samples = the_samples,
                             .positions = the_positions,
                             .inputs = (const void *const *)call->pointers[0],
@@ -252,9 +256,20 @@ static void ok(HcContext *context, HcStatus status) {
         fail_msg("%s", hc_last_error(context));
 }
 
+/* Results are whole when the forward pass has run: the backward pass may come much later, or never.
+ */
 static void both_passes(HcContext *context, Given *call) {
     ok(context, hc_apply(context, &call->apply));
+    uint8_t *given[MOST];
+    for (uint32_t k = 0; k < call->p->n_results; k++) {
+        given[k] = malloc(call->results[k].bytes);
+        memcpy(given[k], call->results[k].at, call->results[k].bytes);
+    }
     ok(context, hc_apply_backward(context, &call->apply));
+    for (uint32_t k = 0; k < call->p->n_results; k++) {
+        assert_memory_equal(given[k], call->results[k].at, call->results[k].bytes);
+        free(given[k]);
+    }
 }
 
 static double number(const Program *p, const void *at, uint64_t k) {

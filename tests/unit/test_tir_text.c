@@ -56,7 +56,7 @@ static const char *const whole =
     "output metric \"m\" 0 %25\n"
     "output probe \"p\" 3 %23\n"
     "output named \"n\" 0 %26\n"
-    "forward 20\n";
+    "forward 26\n";
 
 static TirProgram *read_text(Compilation *c, const char *text, size_t length) {
     return tir_read(c, source_add(c->sources, "test.tir", text, length));
@@ -306,6 +306,7 @@ static void test_verifier_catches(void **state) {
     BREAKS(p->outputs.at[0].value = 24);
     BREAKS(p->outputs.at[0].role = TIR_OUT_GRAD);
     BREAKS(p->n_forward = 27);
+    BREAKS(p->n_forward = p->outputs.at[3].value - 1);
 }
 
 int main(void) {
