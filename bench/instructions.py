@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Counts the instructions of connection kernels and compares them with recorded counts.
+"""Counts the instructions of kernels of connections and products, and compares them with recorded counts.
 
     python3 bench/instructions.py --hcc build/hcc             compare
     python3 bench/instructions.py --hcc build/hcc --update    record instead
@@ -9,7 +9,10 @@ training step under callgrind and takes the instructions a position of every ker
 of a connection went, or of a norm. Unlike times, counts are the same on every machine and in every
 run, so a change of a few per cent is seen. They are no times: memory and dependencies are not in them.
 
-A kernel is known by its pass and the values that it computes; kernels of one name count together,
+`products` are the kernels that pack operands and multiply them, in the branches and the head of the
+same model with wider branches and no connection. Sides that no panel divides are among them.
+
+A kernel of a connection is known by its pass and the values that it computes; kernels of one name count together,
 and so do all that belong to a pass ("all"), which tells what to think of kernels that came or went.
 More than 5 % over the recorded count fails. More than 5 % under it is told, to be recorded.
 """
@@ -32,6 +35,8 @@ import harness
 MODEL = os.path.join(HERE, "instructions.hc")
 RECORDED = os.path.join(HERE, "instructions.json")
 WIRINGS = ["residual", "shc", "dhc", "frac", "mhc", "mudd", "denseformer"]
+PRODUCTS = "products"
+SETTINGS = {PRODUCTS: {"wiring": "residual", "blocks": 1, "width": 136, "vocab": 200}}
 CPU = "x86-64-v3"
 COUNTED = re.compile(r"(^|/)std/(connections/|functions/norms\.hc$)")
 POSITIONS = 64
@@ -93,6 +98,18 @@ def kernels_of(found):
     return counts
 
 
+def products_of(found):
+    """{"pack left along": instructions} of the kernels that make products."""
+    counts = {}
+    for function, (instructions, _) in found.items():
+        match = re.fullmatch(r"k\d+_(multiply|pack_(?:left|right)_(?:along|across))(?:_\d+)?(?:\.work)?",
+                             function)
+        if match:
+            name = match.group(1).replace("_", " ")
+            counts[name] = counts.get(name, 0) + instructions
+    return counts
+
+
 # --- running ------------------------------------------------------------------------------------
 
 
@@ -105,19 +122,21 @@ def checked(command, **more):
     return process.stdout
 
 
-def count(hcc, wiring, folder):
-    """{kernel: instructions a position}."""
-    program = os.path.join(folder, wiring)
+def count(hcc, what, folder):
+    """{kernel: instructions a position}, of a connection, or of products."""
+    program = os.path.join(folder, what)
     output = program + ".callgrind"
-    checked([hcc, "build", MODEL, "--set", f"wiring={wiring}", "--cpu", CPU, "--debug",
-             "-o", program])
+    settings = [word for name, value in SETTINGS.get(what, {"wiring": what}).items()
+                for word in ("--set", f"{name}={value}")]
+    checked([hcc, "build", MODEL, *settings, "--cpu", CPU, "--debug", "-o", program])
     checked(["valgrind", "--tool=callgrind", f"--callgrind-out-file={output}", program, "bench",
              "--steps", "1", "--warmup", "0", "--threads", "1", "--batch", "1",
              "--positions", str(POSITIONS)], OPENBLAS_CORETYPE="Sandybridge")
+    of = products_of if what == PRODUCTS else kernels_of
     counts = {name: round(instructions / POSITIONS, 1)
-              for name, instructions in kernels_of(read_callgrind(output)).items()}
+              for name, instructions in of(read_callgrind(output)).items()}
     if not counts:
-        raise RuntimeError(f"{wiring}: no kernel of a connection among what callgrind saw")
+        raise RuntimeError(f"{what}: none of its kernels is among what callgrind saw")
     return counts
 
 
@@ -148,9 +167,13 @@ def compare(wiring, old, new):
 
 
 def table(counts):
+    counts = dict(counts)
+    products = counts.pop(PRODUCTS, {})
     lines = ["| connection | forward | backward |", "|---|---|---|"]
     for wiring, kernels in counts.items():
         lines.append(f"| {wiring} | {kernels['forward all']:.0f} | {kernels['backward all']:.0f} |")
+    lines += ["", "| products | |", "|---|---|"]
+    lines += [f"| {name} | {found:.0f} |" for name, found in sorted(products.items())]
     return "\n".join(lines)
 
 
@@ -158,10 +181,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--hcc", required=True)
     parser.add_argument("--update", action="store_true", help="record what is counted")
-    parser.add_argument("--only", help="these connections, with commas between them")
+    parser.add_argument("--only", help="these connections, or products, with commas between them")
     parser.add_argument("--table", action="store_true", help="print the sums as a table, too")
     arguments = parser.parse_args()
-    wirings = arguments.only.split(",") if arguments.only else WIRINGS
+    wirings = arguments.only.split(",") if arguments.only else [*WIRINGS, PRODUCTS]
     hcc = os.environ["HCC"] = os.path.abspath(arguments.hcc)
     if not shutil.which("valgrind"):
         print("skipped: valgrind is not installed")
