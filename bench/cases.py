@@ -1,7 +1,7 @@
 """The cases: what is compared with what, and how each contestant is run.
 
 A group is one size of one case; its contestants take turns. A contestant is a side (hcc, eager,
-compiled) of a row (a wiring, or whatever the case varies); what it measured is a dict with
+compiled, jax) of a row (a wiring, or whatever the case varies); what it measured is a dict with
 forward_ms and backward_ms, step_ms, and what else its case reports.
 """
 
@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from measure import BenchError, run_json, run_text
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SIDES = ("hcc", "eager", "compiled")
+SIDES = ("hcc", "eager", "compiled", "jax")
+STEPS = (4, 5, 6)  # cases of whole training steps
 RANK = 48  # of the branch in bench/connection.hc, by which its products are told from others
 
 TITLES = {
@@ -60,6 +61,10 @@ class Group:
     rows: list
     size: dict = field(default_factory=dict)
     sides: tuple = SIDES
+
+    def has(self, row, side):
+        """Whether the side has such a row: JAX has steps, of what jax_gpt_step.py knows."""
+        return side != "jax" or (self.case in STEPS and row.wiring in ("residual", "mhc"))
 
     @property
     def key(self):
@@ -203,20 +208,24 @@ def hcc_gpt(options, group, row):
     settings = [("vocab", 256), ("train.batch", size["batch"]),
                 *((name, size[name]) for name in ("d", "heads", "blocks", "context")),
                 *row.settings]
-    return hcc_bench(options, options.file, settings)
+    return hcc_bench(options, options.file, settings, "--precision", options.precision)
 
 
-# --- PyTorch's ------------------------------------------------------------------------------------
+# --- the peers' -----------------------------------------------------------------------------------
+
+
+def peer_run(options, python, script, arguments, *more):
+    words = [python, os.path.join(HERE, "peers", script), "--threads", options.threads,
+             "--steps", options.steps, "--warmup", 2 if options.quick else 3, *more]
+    for name, value in arguments.items():
+        words += [f"--{name}", value]
+    return run_json(words, options.timeout, {
+        "TORCHINDUCTOR_CACHE_DIR": options.cache,
+        "JAX_COMPILATION_CACHE_DIR": os.path.join(options.cache, "jax")})
 
 
 def torch_run(options, script, arguments, compiled):
-    words = [options.python, os.path.join(HERE, "peers", script), "--threads", options.threads,
-             "--steps", options.steps, "--warmup", 2 if options.quick else 3]
-    for name, value in arguments.items():
-        words += [f"--{name}", value]
-    if compiled:
-        words.append("--compile")
-    return run_json(words, options.timeout, {"TORCHINDUCTOR_CACHE_DIR": options.cache})
+    return peer_run(options, options.python, script, arguments, *["--compile"] * compiled)
 
 
 def torch_passes(options, group, row, compiled):
@@ -232,13 +241,19 @@ def torch_passes(options, group, row, compiled):
     return found
 
 
+def gpt_arguments(options, group, row):
+    return {**group.size, "vocab": 256, "wiring": row.wiring, "n": row.n, "norm": options.norm,
+            "precision": options.precision}
+
+
 def torch_gpt(options, group, row, compiled):
-    arguments = {**group.size, "vocab": 256, "wiring": row.wiring, "n": row.n,
-                 "norm": options.norm}
-    return torch_run(options, "torch_gpt_step.py", arguments, compiled)
+    return torch_run(options, "torch_gpt_step.py", gpt_arguments(options, group, row), compiled)
 
 
 def run(options, group, row, side):
+    if side == "jax":
+        arguments = gpt_arguments(options, group, row)
+        return peer_run(options, options.jax_python, "jax_gpt_step.py", arguments)
     if side == "hcc":
         runs = {1: hcc_single, 2: hcc_chain, 3: hcc_sinkhorn}
         return runs.get(group.case, hcc_gpt)(options, group, row)

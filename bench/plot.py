@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cases import TITLES
 
-COLOURS = {"hcc": "#1b6ca8", "eager": "#b9c0c9", "compiled": "#e39b2d"}
-NAMES = {"hcc": "hcc", "eager": "PyTorch eager", "compiled": "PyTorch compiled"}
+COLOURS = {"hcc": "#1b6ca8", "eager": "#b9c0c9", "compiled": "#e39b2d", "jax": "#7a9a5b"}
+NAMES = {"hcc": "hcc", "eager": "PyTorch eager", "compiled": "PyTorch compiled", "jax": "JAX"}
 INK, MUTED, GRID, WRONG = "#20262d", "#6b7480", "#e4e7eb", "#b3261e"
 COLUMN, MARGIN, GUTTER = 600, 28, 44  # a panel's width, around all, between columns
 LEFT, RIGHT = 142, 46  # inside a panel: labels of rows, figures behind bars

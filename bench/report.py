@@ -6,11 +6,15 @@ import statistics
 from cases import TITLES
 from measure import summary
 
-# What is asked for, in the 4 × 768 network of case 4: PyTorch's step over hcc's, and hcc's step over
-# its own residual's.
-OVER_HCC = {("eager", "residual"): 1.0, ("compiled", "residual"): 1.0, ("eager", "dhc"): 2.5,
-            ("eager", "mhc"): 2.5, ("compiled", "dhc"): 1.3, ("compiled", "mhc"): 1.3}
-OVER_RESIDUAL = {"mhc": 1.067, "dhc": 1.05, "shc": 1.04, "frac": 1.04}
+# What is asked for, in the 4 × 768 network of case 4, in each precision: PyTorch's step over hcc's,
+# and hcc's step over its own residual's.
+OVER_HCC = {
+    "f32": {("eager", "residual"): 1.0, ("compiled", "residual"): 1.0, ("eager", "dhc"): 2.5,
+            ("eager", "mhc"): 3.0, ("compiled", "dhc"): 1.3, ("compiled", "mhc"): 2.2},
+    "bf16": {("eager", "residual"): 1.1, ("compiled", "residual"): 1.1, ("eager", "mhc"): 2.4,
+             ("compiled", "mhc"): 1.5}}
+OVER_RESIDUAL = {"f32": {"mhc": 1.067, "dhc": 1.05, "shc": 1.04, "frac": 1.04},
+                 "bf16": {"mhc": 1.08}}
 ASKED_OF = {"blocks": 4, "d": 768, "context": 512, "batch": 4}
 
 
@@ -19,7 +23,7 @@ def ratio(rounds, over, under, name):
     found = []
     for results in rounds:
         a, b = (results.get(label, {}).get(side) for label, side in (over, under))
-        if a and b and b[name] > 0:
+        if a and b and name in a and b[name] > 0:
             found.append(a[name] / b[name])
     return summary(found) if found else None
 
@@ -35,7 +39,7 @@ def medians(rounds, label, side):
 def analyse(result):
     """For each group: rows with each side's medians and the ratios worth naming."""
     bandwidth = max(result["bandwidth"]) if result["bandwidth"] else None
-    found = []
+    precision, found = result["config"].get("precision", "f32"), []
     for entry in result["groups"]:
         rounds, size, rows = entry["rounds"], entry["size"], []
         plain = "residual" if any(r["wiring"] == "residual" for r in entry["rows"]) else None
@@ -52,8 +56,8 @@ def analyse(result):
                     line["over_residual"][side] = ratio(rounds, (label, side), (plain, side),
                                                         "step_ms")
                 if entry["case"] == 4 and all(size[k] == v for k, v in ASKED_OF.items()):
-                    line["asked"][side] = OVER_HCC.get((side, row["wiring"]))
-                    line["asked"]["residual"] = OVER_RESIDUAL.get(row["wiring"])
+                    line["asked"][side] = OVER_HCC[precision].get((side, row["wiring"]))
+                    line["asked"]["residual"] = OVER_RESIDUAL[precision].get(row["wiring"])
             if entry["case"] == 1 and line["sides"].get("hcc"):
                 line["traffic"] = traffic(line, size, row["n"], bandwidth)
             rows.append(line)
@@ -86,7 +90,7 @@ def missed(analysed):
                     continue
                 bad = got["median"] > asked if side == "residual" else got["median"] < asked
                 if bad:
-                    what = "over residual" if side == "residual" else f"PyTorch {side} over hcc"
+                    what = "over residual" if side == "residual" else f"{side} over hcc"
                     found.append(f"{row['label']} {what} {got['median']:.3f}, asked {asked}")
     return found
 
@@ -212,7 +216,9 @@ def errors_text(errors):
 def markdown(result, analysed):
     where, config = result["machine"], result["config"]
     vectors = f", {where['vectors']}" if where["vectors"] else ""
-    lines = ["# hcc against PyTorch", "",
+    peers_named = "PyTorch and JAX" if "jax" in config["sides"] else "PyTorch"
+    narrow = config.get("precision") == "bf16"
+    lines = [f"# hcc against {peers_named}{', bf16' if narrow else ''}", "",
              f"{where['cpu']}, {where['cores']} cores{vectors}; {config['threads']} threads; "
              f"{config['rounds']} rounds of {config['steps']} steps, the sides taking turns; load "
              f"{where['load_before']:.1f} before"
@@ -220,7 +226,9 @@ def markdown(result, analysed):
              "A ratio is formed inside a round: median, and range over rounds. Above 1: hcc is "
              "faster. dynamic, mHC and frac are the hyper-connections package's in PyTorch, where "
              "mHC's maps follow each stream by itself (hcc's follow all of them, as in the paper); "
-             "static is a plain transcription. f32 everywhere."]
+             "static is a plain transcription. "
+             + ("Products take bf16 (hcc: --precision bf16; PyTorch: torch.autocast; JAX: as Flax "
+                "does); weights are f32." if narrow else "f32 everywhere.")]
     if config["quick"]:
         lines += ["", "**`--quick`: small sizes and few steps, to see that everything runs.**"]
     if result["bandwidth"]:

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""hcc against PyTorch, eager and compiled, on the cases that the field measures.
+"""hcc against PyTorch, eager and compiled, and JAX, on the cases that the field measures.
 
     python bench/run.py --hcc build/hcc --python build/venv/bin/python --out FOLDER
-    python bench/run.py --hcc build/hcc --cases 4 --only "4 × 768" --wirings residual,mhc --out FOLDER
+    python bench/run.py --hcc build/hcc --python PYTHON --jax-python PYTHON --precision bf16 --cases 4 \
+        --only "4 × 768" --wirings residual,mhc --out FOLDER
 
 In a round every contestant of a group runs once, each in a process of its own, nothing else at the
 same time; the order turns from round to round. Ratios are formed inside a round; their median over
@@ -43,10 +44,13 @@ def parse():
     parser.add_argument("--hcc", default=os.path.join(ROOT, "build", "hcc"))
     parser.add_argument("--python", default=sys.executable,
                         help="one that has PyTorch and the hyper-connections package")
-    parser.add_argument("--cases", type=words, default=list("123456"), help="1,2,3,4,5,6")
+    parser.add_argument("--jax-python", metavar="PYTHON", help="one that has JAX (without: no JAX)")
+    parser.add_argument("--precision", choices=("f32", "bf16"), default="f32",
+                        help="of steps: bf16 is torch.autocast's in PyTorch; cases 4 to 6 alone")
+    parser.add_argument("--cases", type=words, help="1,2,3,4,5,6 (those that the precision has)")
     parser.add_argument("--only", default="", metavar="TEXT", help="groups whose name holds it")
     parser.add_argument("--wirings", type=words, help="residual,shc,dhc,frac,mhc,sinkhorn")
-    parser.add_argument("--sides", type=words, default=list(cases.SIDES), help="hcc,eager,compiled")
+    parser.add_argument("--sides", type=words, help=",".join(cases.SIDES) + " (all that there are)")
     parser.add_argument("--quick", action="store_true", help="small sizes, two rounds: does it run")
     parser.add_argument("--rounds", type=int, help="(3)")
     parser.add_argument("--steps", type=int, help="measured steps of a run (10)")
@@ -59,14 +63,20 @@ def parse():
     parser.add_argument("--cache", metavar="FOLDER",
                         help="keep what torch.compile makes for the next time")
     parser.add_argument("--norm", choices=("rmsnorm", "layernorm"), default="rmsnorm",
-                        help="PyTorch's, in cases 4 to 6")
+                        help="the peers', in cases 4 to 6")
     parser.add_argument("--check", action="store_true", help="exit code 5 if a ratio is missed")
     parser.add_argument("--report", action="store_true", help="only write tables and plot again")
     options = parser.parse_args()
     options.rounds = options.rounds or (2 if options.quick else 3)
     options.steps = options.steps or (4 if options.quick else 10)
-    if any(case not in "123456" or len(case) > 1 for case in options.cases):
-        parser.error("--cases takes numbers from 1 to 6")
+    measured = "456" if options.precision == "bf16" else "123456"
+    options.cases = options.cases or list(measured)
+    if any(case not in measured or len(case) > 1 for case in options.cases):
+        parser.error(f"--cases takes numbers from {measured[0]} to 6"
+                     + " in bf16" * (options.precision == "bf16"))
+    options.sides = options.sides or [s for s in cases.SIDES if s != "jax" or options.jax_python]
+    if "jax" in options.sides and not options.jax_python:
+        parser.error("side jax needs --jax-python")
     if set(options.sides) - set(cases.SIDES):
         parser.error(f"--sides takes some of {','.join(cases.SIDES)}")
     if any("=" not in setting for setting in options.set):
@@ -81,7 +91,8 @@ def chosen(options):
         if str(group.case) not in options.cases or options.only not in group.name:
             continue
         group.rows = [r for r in group.rows if not options.wirings or r.wiring in options.wirings]
-        group.sides = tuple(s for s in cases.SIDES if s in options.sides)
+        group.sides = tuple(s for s in cases.SIDES if s in options.sides
+                            and any(group.has(row, s) for row in group.rows))
         if group.rows:
             found.append(group)
     return found
@@ -92,7 +103,7 @@ class Campaign:
         self.options, self.groups = options, chosen(options)
         self.result = {"machine": machine(), "config": {
             name: value for name, value in vars(options).items()
-            if name not in ("hcc", "python", "out", "cache", "file", "report", "check")},
+            if name not in ("hcc", "python", "jax_python", "out", "cache", "file", "report", "check")},
             "bandwidth": [], "groups": []}
 
     def say(self, text):
@@ -110,7 +121,7 @@ class Campaign:
             self.say(f"FAILED {group.key}, {name}: {error}")
             return None
         self.say(f"{group.key}, round {number + 1}/{self.options.rounds}, {name}: "
-                 f"{found['forward_ms']:.3f} + {found['backward_ms']:.3f} ms")
+                 f"{found['step_ms']:.3f} ms")
         return found
 
     def go(self):
@@ -119,7 +130,8 @@ class Campaign:
                      "rows": [{"label": r.label, "wiring": r.wiring, "n": r.n} for r in group.rows],
                      "sides": list(group.sides), "rounds": []}
             self.result["groups"].append(entry)
-            order = [(row, side) for row in group.rows for side in group.sides]
+            order = [(row, side) for row in group.rows for side in group.sides
+                     if group.has(row, side)]
             for number in range(self.options.rounds):
                 turn = number * len(group.sides) % len(order) + number % len(group.sides)
                 results = {}

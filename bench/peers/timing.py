@@ -12,9 +12,29 @@ PRECISIONS = ("f32", "bf16")
 WIRINGS = ("residual", "shc", "dhc", "mhc", "frac")  # of torch_wirings.py
 
 
-def add_options(parser):
-    """What every script that times PyTorch is told."""
+def add_gpt(parser, wirings):
+    """What every script that times a step of a GPT is told."""
+    parser.add_argument("--wiring", choices=wirings, default="residual")
+    parser.add_argument("--d", type=int, default=768)
+    parser.add_argument("--blocks", type=int, default=4)
+    parser.add_argument("--heads", type=int, default=12)
+    parser.add_argument("--context", type=int, default=512)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--vocab", type=int, default=256)
+    parser.add_argument("--n", type=int, default=4, help="streams, or fractions")
+    parser.add_argument("--norm", choices=("layernorm", "rmsnorm"), default="rmsnorm")
+    parser.add_argument("--precision", choices=PRECISIONS, default="f32",
+                        help="what products take")
+    parser.add_argument("--clip", type=float, default=1.0, help="0: no clipping")
+    parser.add_argument("--seed", type=int, default=1)
+
+
+def add_compile(parser):
     parser.add_argument("--compile", action="store_true", help="torch.compile the model")
+
+
+def add_options(parser):
+    """What every script is told."""
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--warmup", type=int, default=3)
     parser.add_argument("--steps", type=int, default=20)

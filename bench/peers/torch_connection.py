@@ -15,7 +15,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from timing import WIRINGS, add_options, passes, peer, prepare  # noqa: E402
+from timing import WIRINGS, add_compile, add_options, passes, peer, prepare  # noqa: E402
 
 
 def parse():
@@ -25,6 +25,7 @@ def parse():
     parser.add_argument("--d", type=int, default=1280)
     parser.add_argument("--n", type=int, default=4, help="streams, or fractions")
     parser.add_argument("--sites", type=int, default=0, help="0: one connection by itself")
+    add_compile(parser)
     add_options(parser)
     return parser.parse_args()
 

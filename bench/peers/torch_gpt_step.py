@@ -1,9 +1,10 @@
 """Time one training step of a GPT in PyTorch, the way a careful PyTorch user writes it.
 
-    python torch_gpt_step.py --wiring residual|shc|dhc|mhc|frac [--compile] [--steps 20]
+    python torch_gpt_step.py --wiring residual|shc|dhc|mhc|frac [--compile] [--precision bf16] [--steps 20]
 
 What the wirings are is in torch_wirings.py.  The step is what the other side's step is: forward with
-loss, backward, clipping by global norm and AdamW (fused).  Prints one JSON object: medians over the
+loss, backward, clipping by global norm and AdamW (fused); in bf16 forward and loss run under
+torch.autocast.  Prints one JSON object: medians over the
 measured steps, in milliseconds.
 """
 
@@ -18,23 +19,14 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from timing import WIRINGS, add_options, peak_bytes, peer, prepare  # noqa: E402
+from timing import WIRINGS, add_compile, add_gpt, add_options, peak_bytes, peer, prepare  # noqa: E402
 
 
 def parse(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--wiring", choices=WIRINGS, default="residual")
-    parser.add_argument("--d", type=int, default=768)
-    parser.add_argument("--blocks", type=int, default=4)
-    parser.add_argument("--heads", type=int, default=12)
-    parser.add_argument("--context", type=int, default=512)
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--vocab", type=int, default=256)
-    parser.add_argument("--n", type=int, default=4, help="streams, or fractions")
-    parser.add_argument("--norm", choices=("layernorm", "rmsnorm"), default="rmsnorm")
-    parser.add_argument("--clip", type=float, default=1.0, help="0: no clipping")
+    add_gpt(parser, WIRINGS)
+    add_compile(parser)
     add_options(parser)
-    parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args(argv)
     if args.d % args.heads:
         parser.error(f"width {args.d} does not split into {args.heads} heads")
@@ -116,6 +108,7 @@ def measure(args):
     model = build(args)
     parameters = sum(p.numel() for p in model.parameters())
     step_model = torch.compile(model) if args.compile else model
+    narrow = torch.autocast("cpu", torch.bfloat16, enabled=args.precision == "bf16")
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=1e-4, betas=(0.9, 0.99), weight_decay=0.1, fused=True
     )
@@ -124,7 +117,8 @@ def measure(args):
     losses, first = [], time.perf_counter()
     for i, batch in enumerate(batches):
         t0 = time.perf_counter()
-        loss = step_model(batch[:, :-1], batch[:, 1:])
+        with narrow:
+            loss = step_model(batch[:, :-1], batch[:, 1:])
         t1 = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -14,7 +14,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from timing import add_options, passes, peer, prepare  # noqa: E402
+from timing import add_compile, add_options, passes, peer, prepare  # noqa: E402
 
 
 def parse():
@@ -22,6 +22,7 @@ def parse():
     parser.add_argument("--matrices", type=int, default=8192)
     parser.add_argument("--n", type=int, default=4)
     parser.add_argument("--iters", type=int, default=20)
+    add_compile(parser)
     add_options(parser)
     return parser.parse_args()
 
