@@ -27,6 +27,7 @@ sys.path.insert(0, HERE)
 from measure import BenchError, Waiting, load, machine, summary  # noqa: E402
 from report import spread, table  # noqa: E402
 
+BEST = "the best OpenBLAS"
 CORES = ["Haswell", "SkylakeX", "Zen"]
 STEPS = {"4 × 768": {"blocks": 4, "d": 768, "positions": 2048, "vocab": 256},
          "12 × 256": {"blocks": 12, "d": 256, "positions": 2048, "vocab": 256}}
@@ -100,8 +101,8 @@ def rivals(found):
     seconds, count = found["seconds"], len(found["products"])
     blas = [name for name in seconds if name.startswith("OpenBLAS")]
     who = {name: [name] * count for name in seconds if name != "hcc"}
-    if len(blas) > 1:
-        who["the best OpenBLAS"] = [best(blas, seconds, at) for at in range(count)]
+    if found["precision"] == "f32":
+        who[BEST] = [best(blas, seconds, at) for at in range(count)]
     return who
 
 

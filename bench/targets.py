@@ -2,14 +2,19 @@
 """What hyper-connections cost against what they may cost: docs/targets.md and a JSON file.
 
     python bench/targets.py --hcc build/hcc --out targets.json [--rounds 5] [--rows step,memory]
-        [--handwritten FOLDER] [--markdown docs/targets.md]
+        [--python PYTHON] [--handwritten FOLDER] [--markdown docs/targets.md]
 
-Everything is hcc against itself, against OpenBLAS alone, against what this machine can move and
-multiply, or against kernels written by hand (FOLDER with their bench.c); `bench/run.py` has PyTorch.
+Everything is hcc against itself, against OpenBLAS, PyTorch (of PYTHON), what this machine can move and
+multiply, or kernels written by hand (FOLDER with their bench.c).
 
 step      a training step of the 4 x 768 GPT (context 512, batch 4) over the plain residual's, the same
           for 12 x 256 (context 256, batch 8) and for connections that read earlier outputs
-products  the matrix products of such a step against OpenBLAS alone on their shapes
+products  the matrix products of such steps alone, in f32 against the best of OpenBLAS's kernels, in
+          bf16 against PyTorch's (bench/products.py)
+precision steps in bf16 over those in f32, and over the plain residual's in bf16
+peers     the 4 x 768 step in PyTorch, eager and compiled, in f32 and bf16, over hcc's
+choice    a step where OPENBLAS_CORETYPE names lesser kernels, over one without
+avx2      kernels of connections without AVX-512, backward, over those with it
 kernels   one site's kernels of a connection nobody wrote by hand against bytes + operations; with
           --handwritten also those of mHC and static HC against the hand's
 threads   two threads over one
@@ -22,8 +27,6 @@ reported. Beside it `calls` sums every call's fastest run: what else the machine
 """
 
 import argparse
-import ctypes
-import ctypes.util
 import json
 import os
 import re
@@ -36,84 +39,13 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 sys.path.insert(0, HERE)
-from measure import BenchError, machine, run_json, run_text, summary
+import targets_products as products
+from measure import BenchError, load, machine, run_text
+from turns import GPT, NARROW, WIDE, Table, bench, best_ratio, in_turns, of_connection, over
 
-GPT = os.path.join(ROOT, "examples", "gpt.hc")
 OWN = os.path.join(ROOT, "examples", "my_connection.hc")
 COMPILES = 7
-ROWS = ["step", "products", "kernels", "threads", "memory", "compile"]
-WIDE = {"blocks": 4, "d": 768, "heads": 12, "context": 512, "train.batch": 4}
-NARROW = {"blocks": 12, "d": 256, "heads": 4, "context": 256, "train.batch": 8}
 DEPTH = ["denseformer", "mudd", "attnres"]
-
-
-class Table:
-    """Lines of the result: what is measured, what is asked, what came out."""
-
-    def __init__(self):
-        self.lines = []
-
-    def add(self, what, found, accept, target, above=False, unit="", note=""):
-        def good(limit):
-            return limit is not None and (found >= limit if above else found <= limit)
-
-        state = "target" if good(target) else "accept" if good(accept) else "missed"
-        self.lines.append({"what": what, "found": found, "accept": accept, "target": target,
-                           "above": above, "unit": unit, "state": state, "note": note})
-        print(f"{what}: {found:.3g}{unit} ({state}) {note}", file=sys.stderr, flush=True)
-
-    def markdown(self):
-        text = ["| measure | accept | target | reached | | |", "|---|---|---|---|---|---|"]
-        for x in self.lines:
-            sign = "≥" if x["above"] else "≤"
-            text.append(f"| {x['what']} | {sign} {x['accept']:g}{x['unit']} "
-                        f"| {sign} {x['target']:g}{x['unit']} | {x['found']:.3g}{x['unit']} "
-                        f"| {x['state']} | {x['note']} |")
-        return "\n".join(text) + "\n"
-
-
-def bench(o, path, settings, threads=2, steps=None):
-    words = [o.hcc, "bench", path, "--json", "--profile", "--threads", threads, "--steps",
-             steps or o.steps]
-    for name, value in settings.items():
-        words += ["--set", f"{name}={value}"]
-    return run_json(words, o.timeout)
-
-
-def in_turns(o, runs):
-    """{name: [result a round]} of functions that take turns; the order turns too."""
-    names, found = list(runs), {name: [] for name in runs}
-    for k in range(o.rounds):
-        for name in names[k % len(names):] + names[: k % len(names)]:
-            found[name].append(runs[name]())
-    return found
-
-
-def over(found, name, plain, value):
-    return summary([value(a) / value(b) for a, b in zip(found[name], found[plain])])
-
-
-def fastest_calls(runs):
-    """{(name, pass): (ms, whether it is the same work in every wiring)}, each at its best."""
-    calls = {}
-    for run in runs:
-        for c in run["calls"]:
-            key, same = (c["name"], c["pass"]), c["gemm"] or c["name"].startswith("attend")
-            calls[key] = (min(c["ms"], calls.get(key, (c["ms"],))[0]), same)
-    return calls
-
-
-def best_ratio(found, name, plain, shared=False):
-    """Of the sums of fastest calls; shared: products and attention take the faster side's time."""
-    of = {k: fastest_calls(found[k]) for k in (name, plain)}
-
-    def best(k):
-        other = of[plain if k == name else name]
-        return min(run["optimizer_ms"] for run in found[k]) + sum(
-            min(ms, other[key][0]) if shared and same and key in other else ms
-            for key, (ms, same) in of[k].items())
-
-    return best(name) / best(plain)
 
 
 def steps(o, table):
@@ -139,47 +71,6 @@ def steps(o, table):
         ratio, note = told(narrow, name)
         table.add(f"positions a second, 12 × 256: {name} over residual", 1 / ratio, 0.80, 0.88,
                   above=True, note=note + " (of times)")
-
-
-def openblas():
-    for name in ("libopenblas.so.0", ctypes.util.find_library("openblas")):
-        try:
-            return ctypes.CDLL(name)
-        except (OSError, TypeError):
-            continue
-    raise BenchError("no libopenblas to compare with")
-
-
-def products(o, table):
-    """Each shape alone: OpenBLAS on its own two threads, the best of a few."""
-    blas = openblas()
-    found = bench(o, GPT, {"wiring": "mhc", **WIDE})
-    ours = alone = 0
-    for call in found["calls"]:
-        shape = re.fullmatch(r"gemm (\d+)x(\d+)x(\d+)", call["name"])
-        if not shape:
-            continue
-        m, n, k = map(int, shape.groups())
-        a, b, c = ((ctypes.c_float * x)() for x in (m * k, k * n, m * n))
-        blas.openblas_set_num_threads(2)
-        times = []
-        for _ in range(4):
-            begun = time.perf_counter()
-            blas.cblas_sgemm(101, 111, 112, m, n, k, ctypes.c_float(1), a, k, b, k,
-                             ctypes.c_float(0), c, n)
-            times.append(1e3 * (time.perf_counter() - begun))
-        ours += call["ms"]
-        alone += min(times) * call["calls"]
-    table.add("matrix products: OpenBLAS alone over those of a step", alone / ours, 0.90, 0.95,
-              above=True)
-
-
-def of_connection(run, name, kind):
-    """Entries of the profile that come from the connection's file, the longest first."""
-    found = [c for c in run["calls"]
-             if c["pass"] == kind and not c["gemm"] and f"{name}.hc:" in (c["lines"] or "")
-             and c["bytes"] > 0]
-    return sorted(found, key=lambda c: -c["ms"])
 
 
 def by_hand(o, d):
@@ -266,8 +157,29 @@ def compile_times(o, table):
               unit=" s")
     # The machine's clock changes by more than what is looked for: in turns, and the best of each.
     twelve, many = map(min, zip(*((code(12), code(96)) for _ in range(COMPILES))))
-    table.add("compile, mhc, 12 blocks", twelve, 2, 1, unit=" s")
+    table.add("compile, mhc, 12 blocks", twelve, 1.2, 0.8, unit=" s")
     table.add("compile, 96 equal blocks over 12", many / twelve, 1.3, 1.1)
+
+
+RUN = {"step": steps, "products": products.alone, "precision": products.precision,
+       "peers": products.peers, "choice": products.choice, "kernels": kernels,
+       "avx2": products.avx2, "threads": threads, "memory": memory, "compile": compile_times}
+
+
+def write(o, where, table, failed):
+    """After every row: what was measured stays when a later one is interrupted."""
+    where["load_after"] = load()
+    with open(o.out, "w", encoding="utf-8") as file:
+        json.dump({"machine": where, "lines": table.lines, "failed": failed}, file, indent=1)
+    if not o.markdown:
+        return
+    with open(o.markdown, "w", encoding="utf-8") as file:
+        file.write(f"# Targets\n\n`bench/targets.py` on {where['cpu']}, {where['cores']} cores, "
+                   f"{where['vectors']}; load before {where['load_before']:.1f}, after "
+                   f"{where['load_after']:.1f}; {o.rounds} rounds of {o.steps} steps.\n\n"
+                   f"{table.markdown()}")
+        for line in failed:
+            file.write(f"\nNot measured: {line}\n")
 
 
 def main():
@@ -275,33 +187,27 @@ def main():
     parser.add_argument("--hcc", default=os.path.join(ROOT, "build", "hcc"))
     parser.add_argument("--out", required=True, metavar="FILE", help="JSON")
     parser.add_argument("--markdown", metavar="FILE")
-    parser.add_argument("--rows", type=lambda s: s.split(","), default=ROWS, help=",".join(ROWS))
+    parser.add_argument("--rows", type=lambda s: s.split(","), default=list(RUN), help=",".join(RUN))
+    parser.add_argument("--python", help="one that has PyTorch and the hyper-connections package")
+    parser.add_argument("--program", help="what target bench_products builds, for row products",
+                        default=os.path.join(ROOT, "build", "tests", "bench_products"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--handwritten", metavar="FOLDER")
     parser.add_argument("--timeout", type=float, default=900, metavar="SECONDS", help="of a run")
     o = parser.parse_args()
     where, table, failed = machine(), Table(), []
-    run = dict(zip(ROWS, [steps, products, kernels, threads, memory, compile_times]))
     for name in o.rows:
-        if name not in run:
-            parser.error(f"no row `{name}`; there are {', '.join(ROWS)}")
+        if name not in RUN:
+            parser.error(f"no row `{name}`; there are {', '.join(RUN)}")
     for name in o.rows:
+        table.command = f"`--rows {name}`"
         try:
-            run[name](o, table)
+            RUN[name](o, table)
         except (BenchError, subprocess.SubprocessError) as e:
             failed.append(f"{name}: {e}")
             print(f"failed: {name}: {e}", file=sys.stderr)
-    where["load_after"] = os.getloadavg()[0]
-    with open(o.out, "w", encoding="utf-8") as file:
-        json.dump({"machine": where, "lines": table.lines, "failed": failed}, file, indent=1)
-    if o.markdown:
-        with open(o.markdown, "w", encoding="utf-8") as file:
-            file.write(f"# Targets\n\n`bench/targets.py` on {where['cpu']}, {where['cores']} cores; "
-                       f"load before {where['load_before']:.1f}, after {where['load_after']:.1f}; "
-                       f"{o.rounds} rounds of {o.steps} steps.\n\n{table.markdown()}")
-            for line in failed:
-                file.write(f"\nNot measured: {line}\n")
+        write(o, where, table, failed)
     sys.exit(1 if failed else 0)
 
 
