@@ -92,6 +92,17 @@ static void end_block(Tiles *t, NestId whole) {
     nest_if_end(b);
 }
 
+/* While a panel of columns meets the rows of a block, the next one is fetched, a part with each
+ * panel of rows: two lines a group. */
+static void fetch_next(Tiles *t, NestId group) {
+    const int64_t words = (int64_t)BLOCK * t->m->depth / 2, lines = 2 * TILE;
+    for (int64_t line = 0; line < lines; line += TILE) {
+        NestAddress at = nest_at_plus(nest_at(words + line), t->column, words / BLOCK);
+        at = nest_at_plus(nest_at_plus(at, t->row, words / t->m->block), group, lines);
+        nest_prefetch(&t->b, t->right, at);
+    }
+}
+
 /* A group of terms takes as many words of a panel of either operand. */
 static void add_terms(Tiles *t) {
     NestBuilder *b = &t->b;
@@ -104,6 +115,7 @@ static void add_terms(Tiles *t) {
         nest_tile_rows(b, NEST_TILE_LOAD, LEFT + k, t->left, left, number(t, TILE));
         nest_tile_rows(b, NEST_TILE_LOAD, RIGHT + k, t->right, right, number(t, BLOCK));
     }
+    fetch_next(t, groups->variable);
     for (uint32_t k = 0; k < 4; k++)
         nest_tile(b, NEST_TILE_DOT, k + 8 * (LEFT + k / 2) + 64 * (RIGHT + k % 2));
     nest_loop_end(b, NULL);

@@ -1,5 +1,4 @@
 #include "machine/machine.h"
-#include "abi/layout.h"
 #include "machine/limits.h"
 #include <inttypes.h>
 
@@ -51,8 +50,8 @@ MachineProduct machine_product(const Machine *m, bool bf16) {
                                 .left_group = 32,
                                 .right_group = 2,
                                 .bytes = 2,
-                                .depth = HC_PRODUCT_DEPTH,
-                                .block = 128};
+                                .depth = 1024,
+                                .block = 512};
     return (MachineProduct){.way = bf16 ? PRODUCT_DOT : PRODUCT_FMA,
                             .lanes = (uint16_t)lanes,
                             .rows = few_registers(m) ? 4 : 8,
@@ -60,8 +59,8 @@ MachineProduct machine_product(const Machine *m, bool bf16) {
                             .left_group = bf16 ? 2 : 1,
                             .right_group = bf16 ? 2 : 1,
                             .bytes = bf16 ? 2 : 4,
-                            .depth = HC_PRODUCT_DEPTH,
-                            .block = 96};
+                            .depth = bf16 ? 512 : 256,
+                            .block = bf16 ? 192 : 96};
 }
 
 const char *const machine_product_ways[] = {

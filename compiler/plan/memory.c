@@ -362,10 +362,11 @@ uint64_t plan_beside(const Plan *plan) {
         uint64_t terms = g->k;
         if (g->k_per_instance)
             terms *= plan_units(plan, is_chunked(plan, k) ? REGION_CHUNK : plan_region(g->domain));
-        const uint64_t numbers = hc_packed_most(g->n, terms);
-        most = numbers > most ? numbers : most;
+        const uint64_t bytes =
+            hc_packed_most(g->n, terms, plan->options.precision == HC_PRECISION_BF16 ? 2 : 4);
+        most = bytes > most ? bytes : most;
     }
-    return most * plan_element_bytes(ELEMENT_F32);
+    return most;
 }
 
 uint64_t plan_regions(const Plan *plan) {

@@ -5,7 +5,7 @@
 #include "runtime/run/product.h"
 #include "abi/layout.h"
 
-enum { TASKS_WANTED = 16 };
+enum { TASKS_A_THREAD = 4 };
 
 typedef struct {
     const HcProductShape *shape;
@@ -80,15 +80,16 @@ static void multiply(void *argument, int64_t task, int32_t worker) {
 }
 
 /* Columns are shared out before rows are: the left operand is packed for each task. */
-static void share_out(ProductJob *job) {
+static void share_out(ProductJob *job, int64_t threads) {
+    const int64_t wanted = threads > 1 ? TASKS_A_THREAD * threads : 1;
     const HcProductShape *s = job->shape;
     const HcProduct *p = job->of;
     job->task_rows = least(s->block, up(p->m, s->rows));
     const int64_t down = parts(p->m, job->task_rows);
-    job->task_columns = up(parts(p->n, parts(TASKS_WANTED, down)), s->columns);
+    job->task_columns = up(parts(p->n, parts(wanted, down)), s->columns);
     job->across = parts(p->n, job->task_columns);
-    if (down * job->across < TASKS_WANTED)
-        job->task_rows = up(parts(p->m, parts(TASKS_WANTED, job->across)), s->rows);
+    if (down * job->across < wanted)
+        job->task_rows = up(parts(p->m, parts(wanted, job->across)), s->rows);
     job->task_rows = least(job->task_rows, s->block);
 }
 
@@ -99,7 +100,7 @@ void hc_product_run(HcPool *pool, const HcProductShape *shape, const HcProduct *
                       .packed = packed,
                       .scratch = scratch,
                       .panels = parts(product->n, shape->columns)};
-    share_out(&job);
+    share_out(&job, hc_pool_threads(pool));
     hc_pool_run(pool, job.panels * parts(product->k, shape->depth), pack_right, &job);
     hc_pool_run(pool, parts(product->m, job.task_rows) * job.across, multiply, &job);
 }
