@@ -3,24 +3,24 @@
  * A block of the result stays in registers while the terms at hand are added: each number of the
  * left operand is broadcast and multiplied with vectors of the right one, as in BLIS. Rows and
  * columns beyond the result's are computed from the zeros of panels, and not stored. */
-#include "lower/product.h"
+#include "lower/product_internal.h"
 
 enum { MOST_HELD = 32 }; /* vectors: the registers of any machine */
 
 typedef struct {
-    NestBuilder b;
+    NestBuilder *b;
     const MachineProduct *m;
-    uint32_t left, right, result;
-    NestId rows, columns, depth, step, adds;
+    const ProductSum *s;
+    NestId groups;      /* of terms */
     NestId row, column; /* of the block at hand */
 } Product;
 
 static NestId number(Product *p, int64_t x) {
-    return nest_i64(&p->b, x);
+    return nest_i64(p->b, x);
 }
 
 static NestId minus(Product *p, NestId x, int64_t y) {
-    return nest_binary(&p->b, NEST_SUB, x, number(p, y));
+    return nest_binary(p->b, NEST_SUB, x, number(p, y));
 }
 
 /* A row of the block: where it begins, and how many of its columns there are. */
@@ -29,34 +29,36 @@ typedef struct {
 } Row;
 
 static Row row_of(Product *p, uint32_t r, NestId columns) {
-    NestBuilder *b = &p->b;
+    NestBuilder *b = p->b;
     NestId row = nest_binary(b, NEST_ADD, p->row, number(p, r));
-    NestId is = nest_binary(b, NEST_LT, row, p->rows);
-    return (Row){nest_binary(b, NEST_MUL, row, p->step), nest_select(b, is, columns, number(p, 0))};
+    NestId is = nest_binary(b, NEST_LT, row, p->s->rows);
+    return (Row){nest_binary(b, NEST_MUL, row, p->s->step),
+                 nest_select(b, is, columns, number(p, 0))};
 }
 
 static NestAddress result_at(const Product *p, const Row *row, uint32_t vector) {
     NestAddress at = nest_at((int64_t)vector * p->m->lanes);
+    at = nest_at_plus(at, p->s->result.base, p->s->result.scale);
     return nest_at_plus(nest_at_plus(at, row->at, 1), p->column, 1);
 }
 
 /* held[r * vectors + v] grows by the terms of the panels. */
 static void add_terms(Product *p, uint32_t vectors, NestId *held) {
-    NestBuilder *b = &p->b;
+    NestBuilder *b = p->b;
     const MachineProduct *m = p->m;
     const uint32_t n = m->rows * vectors;
     const int64_t depth = m->depth / m->left_group;
-    NestLoop *loop = nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), p->depth, 1, n, held);
+    NestLoop *loop = nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), p->groups, 1, n, held);
     NestId next[MOST_HELD], right[MOST_HELD];
     for (uint32_t v = 0; v < vectors; v++) {
         NestAddress at = nest_at((int64_t)v * m->lanes);
         at = nest_at_plus(nest_at_plus(at, p->column, depth), loop->variable, m->columns);
-        right[v] = nest_load(b, p->right, at, m->lanes, 1, 0);
+        right[v] = nest_load(b, p->s->right, at, m->lanes, 1, 0);
     }
     for (uint32_t r = 0; r < m->rows; r++) {
         NestAddress at = nest_at_plus(nest_at(r), p->row, depth);
         at = nest_at_plus(at, loop->variable, m->rows);
-        NestId left = nest_splat(b, m->lanes, nest_load(b, p->left, at, 1, 1, 0));
+        NestId left = nest_splat(b, m->lanes, nest_load(b, p->s->left, at, 1, 1, 0));
         for (uint32_t v = 0; v < vectors; v++) {
             const uint32_t k = r * vectors + v;
             next[k] = m->way == PRODUCT_FMA ? nest_fma(b, left, right[v], loop->inner[k])
@@ -70,66 +72,96 @@ static void add_terms(Product *p, uint32_t vectors, NestId *held) {
 
 /* A block of so many vectors of columns, `columns` of which there are. */
 static void block(Product *p, uint32_t vectors, NestId columns) {
-    NestBuilder *b = &p->b;
+    NestBuilder *b = p->b;
     const uint32_t rows = p->m->rows, lanes = p->m->lanes;
     NestId held[MOST_HELD];
     for (uint32_t r = 0; r < rows; r++) {
         Row row = row_of(p, r, columns);
-        NestId before = nest_binary(b, NEST_MUL, row.valid, p->adds);
+        NestId before = nest_binary(b, NEST_MUL, row.valid, p->s->adds);
         for (uint32_t v = 0; v < vectors; v++)
-            held[r * vectors + v] = nest_load(b, p->result, result_at(p, &row, v), (uint16_t)lanes,
-                                              1, minus(p, before, (int64_t)v * lanes));
+            held[r * vectors + v] =
+                nest_load(b, p->s->result.buffer, result_at(p, &row, v), (uint16_t)lanes, 1,
+                          minus(p, before, (int64_t)v * lanes));
     }
     add_terms(p, vectors, held);
     for (uint32_t r = 0; r < rows; r++) {
         Row row = row_of(p, r, columns);
         for (uint32_t v = 0; v < vectors; v++)
-            nest_store(b, p->result, result_at(p, &row, v), held[r * vectors + v],
+            nest_store(b, p->s->result.buffer, result_at(p, &row, v), held[r * vectors + v],
                        minus(p, row.valid, (int64_t)v * lanes), false);
     }
 }
 
 /* All rows of a panel of columns, if the columns there are take exactly so many vectors. */
 static void panel(Product *p, uint32_t vectors, NestId columns) {
-    NestBuilder *b = &p->b;
+    NestBuilder *b = p->b;
     const MachineProduct *m = p->m;
     NestId more = nest_binary(b, NEST_LT, number(p, (int64_t)(vectors - 1) * m->lanes), columns);
     NestId few = nest_binary(b, NEST_LE, columns, number(p, (int64_t)vectors * m->lanes));
     nest_if_begin(b, vectors * m->lanes == m->columns ? more : nest_binary(b, NEST_AND, more, few));
-    NestLoop *rows = nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), p->rows, m->rows, 0, NULL);
+    NestLoop *rows =
+        nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), p->s->rows, m->rows, 0, NULL);
     p->row = rows->variable;
     block(p, vectors, columns);
     nest_loop_end(b, NULL);
     nest_if_end(b);
 }
 
-static uint32_t argument(Product *p, const char *name, NestElem elem, bool written) {
-    return nest_add_buffer(
-        p->b.kernel, (NestBuffer){.name = name, .elem = elem, .read = true, .written = written});
+static void multiply(Product *p) {
+    NestBuilder *b = p->b;
+    const MachineProduct *m = p->m;
+    NestLoop *columns =
+        nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), p->s->columns, m->columns, 0, NULL);
+    p->column = columns->variable;
+    NestId left = nest_binary(b, NEST_SUB, p->s->columns, p->column);
+    for (uint32_t v = m->columns / m->lanes; v > 0; v--)
+        panel(p, v, left);
+    nest_loop_end(b, NULL);
 }
 
-NestKernel *product_multiply(Arena *arena, const char *name, const MachineProduct *product) {
-    if (product->way == PRODUCT_TILES)
-        return product_multiply_tiles(arena, name, product);
-    Product p = {.b = nest_builder(nest_kernel_create(arena, name)), .m = product};
-    NestBuilder *b = &p.b;
-    const NestElem packed = product->way == PRODUCT_FMA ? NEST_F32 : NEST_I32;
-    p.left = argument(&p, "left", packed, false);
-    p.right = argument(&p, "right", packed, false);
-    p.result = argument(&p, "result", NEST_F32, true);
-    p.rows = nest_extent(b, NEST_ROWS);
-    p.columns = nest_extent(b, NEST_COLUMNS);
-    p.step = nest_extent(b, NEST_STEP);
-    p.adds = nest_extent(b, NEST_ADDS);
-    p.depth =
-        nest_binary(b, NEST_ADD, nest_extent(b, NEST_DEPTH), nest_i64(b, product->left_group - 1));
-    p.depth = nest_binary(b, NEST_DIV, p.depth, nest_i64(b, product->left_group));
-    NestLoop *columns =
-        nest_loop_begin(b, NEST_SEQUENTIAL, nest_i64(b, 0), p.columns, product->columns, 0, NULL);
-    p.column = columns->variable;
-    NestId left = nest_binary(b, NEST_SUB, p.columns, p.column);
-    for (uint32_t v = product->columns / product->lanes; v > 0; v--)
-        panel(&p, v, left);
-    nest_loop_end(b, NULL);
+void product_emit(NestBuilder *b, const MachineProduct *m, const ProductSum *sum) {
+    NestId groups = nest_binary(b, NEST_ADD, sum->depth, nest_i64(b, m->left_group - 1));
+    groups = nest_binary(b, NEST_DIV, groups, nest_i64(b, m->left_group));
+    if (m->way == PRODUCT_TILES)
+        product_emit_tiles(b, m, sum, groups);
+    else
+        multiply(&(Product){.b = b, .m = m, .s = sum, .groups = groups});
+}
+
+void product_tiles(NestBuilder *b, const MachineProduct *m, bool begin) {
+    if (m->way == PRODUCT_TILES)
+        nest_tile(b, begin ? NEST_TILE_BEGIN : NEST_TILE_END, 0);
+}
+
+uint32_t product_edge(NestBuilder *b, const MachineProduct *m) {
+    if (m->way != PRODUCT_TILES)
+        return 0;
+    return nest_add_buffer(b->kernel, (NestBuffer){.name = "edge",
+                                                   .kind = NEST_SCRATCH,
+                                                   .elem = NEST_F32,
+                                                   .read = true,
+                                                   .written = true,
+                                                   .elements = m->rows * m->columns});
+}
+
+static uint32_t argument(NestBuilder *b, const char *name, NestElem elem, bool written) {
+    return nest_add_buffer(
+        b->kernel, (NestBuffer){.name = name, .elem = elem, .read = true, .written = written});
+}
+
+NestKernel *product_multiply(Arena *arena, const char *name, const MachineProduct *m) {
+    NestBuilder builder = nest_builder(nest_kernel_create(arena, name)), *b = &builder;
+    ProductSum sum = {.left = argument(b, "left", product_packed(m), false),
+                      .right = argument(b, "right", product_packed(m), false),
+                      .result = {.buffer = argument(b, "result", NEST_F32, true)},
+                      .edge = product_edge(b, m)};
+    sum.rows = nest_extent(b, NEST_ROWS);
+    sum.columns = nest_extent(b, NEST_COLUMNS);
+    sum.depth = nest_extent(b, NEST_DEPTH);
+    sum.step = nest_extent(b, NEST_STEP);
+    sum.adds = nest_extent(b, NEST_ADDS);
+    product_tiles(b, m, true);
+    product_emit(b, m, &sum);
+    product_tiles(b, m, false);
     return b->kernel;
 }

@@ -23,7 +23,4 @@ NestKernel *product_pack(Arena *arena, const char *name, const ProductPack *pack
  * to. Extents: rows, columns, depth, step, adds. */
 NestKernel *product_multiply(Arena *arena, const char *name, const MachineProduct *product);
 
-/* The same by tiles; see product_tiles.c. */
-NestKernel *product_multiply_tiles(Arena *arena, const char *name, const MachineProduct *product);
-
 #endif

@@ -1,18 +1,19 @@
 /* Packing an operand of a matrix product; see product.h. */
-#include "lower/product.h"
+#include "lower/product_internal.h"
 
 typedef struct {
-    NestBuilder b;
+    NestBuilder *b;
     const ProductPack *of;
-    uint32_t from, to;
+    const ProductPlace *from;
+    uint32_t to;
     int64_t width, group, words; /* of a panel; of terms; that a panel takes */
     int64_t padded;              /* terms are a multiple of it: those of both operands' groups */
     uint16_t lanes;
-    NestId task, count, depth; /* rows or columns left from the panel's first on */
+    NestId panel, count, depth; /* rows or columns left from the panel's first on */
 } Pack;
 
 static NestId number(Pack *p, int64_t x) {
-    return nest_i64(&p->b, x);
+    return nest_i64(p->b, x);
 }
 
 /* Where row (or column) `row` + r, term `term` * scale + k of this panel lies. */
@@ -21,22 +22,23 @@ static NestAddress from_at(const Pack *p, NestId row, int64_t r, NestId term, in
     const int64_t by_row = p->of->across ? 1 : p->of->step,
                   by_term = p->of->across ? p->of->step : 1;
     NestAddress at = nest_at(r * by_row + k * by_term);
-    at = nest_at_plus(at, p->task, p->width * by_row);
+    at = nest_at_plus(at, p->from->base, p->from->scale);
+    at = nest_at_plus(at, p->panel, p->width * by_row);
     at = nest_at_plus(at, row, 4 * by_row);
     return nest_at_plus(at, term, scale * by_term);
 }
 
 static NestAddress to_at(const Pack *p, NestId term, int64_t scale, int64_t word) {
-    return nest_at_plus(nest_at_plus(nest_at(word), p->task, p->words), term, scale);
+    return nest_at_plus(nest_at_plus(nest_at(word), p->panel, p->words), term, scale);
 }
 
 /* The count less `before`, where there is one. */
 static NestId less(Pack *p, NestId count, int64_t before) {
-    return count ? nest_binary(&p->b, NEST_SUB, count, number(p, before)) : 0;
+    return count ? nest_binary(p->b, NEST_SUB, count, number(p, before)) : 0;
 }
 
 static void store(Pack *p, NestAddress to, NestId x) {
-    nest_store(&p->b, p->to, to, x, 0, false);
+    nest_store(p->b, p->to, to, x, 0, false);
 }
 
 /* --- groups of one or two terms: rows in lanes -------------------------------------------------*/
@@ -45,7 +47,7 @@ static void store(Pack *p, NestAddress to, NestId x) {
 static NestId rows_of_term(Pack *p, int64_t r, NestId term, int64_t scale, int64_t k,
                            NestId valid) {
     const int64_t stride = p->of->across ? 1 : p->of->step;
-    return nest_load(&p->b, p->from, from_at(p, 0, r, term, scale, k), p->lanes, stride,
+    return nest_load(p->b, p->from->buffer, from_at(p, 0, r, term, scale, k), p->lanes, stride,
                      less(p, valid, r));
 }
 
@@ -57,14 +59,14 @@ static void pack_groups(Pack *p, NestId term, int64_t n, NestId valid, NestId se
         for (int64_t g = 0; g < n; g++) {
             NestId x = rows_of_term(p, r, term, scale, g * p->group, valid);
             if (p->group == 2)
-                x = nest_pair(&p->b, x, rows_of_term(p, r, term, scale, 2 * g + 1, second));
+                x = nest_pair(p->b, x, rows_of_term(p, r, term, scale, 2 * g + 1, second));
             store(p, to_at(p, term, n * p->width, g * p->width + r), x);
         }
 }
 
 /* Four terms at a time while all of the panel is there; the rest, term by term. */
 static void pack_rows(Pack *p) {
-    NestBuilder *b = &p->b;
+    NestBuilder *b = p->b;
     enum { AT_ONCE = 4 };
     NestId full = nest_binary(b, NEST_LE, number(p, p->width), p->count);
     NestId turns = nest_binary(b, NEST_DIV, p->depth, number(p, AT_ONCE));
@@ -90,7 +92,7 @@ static void pack_rows(Pack *p) {
 /* Every other term of row `row` * 4 + r, from group `turn`'s term k on. */
 static NestId terms_of_row(Pack *p, NestId row, int64_t r, NestId turn, int64_t k, NestId valid) {
     const int64_t stride = 2 * (p->of->across ? p->of->step : 1);
-    return nest_load(&p->b, p->from, from_at(p, row, r, turn, p->group, k), p->lanes, stride,
+    return nest_load(p->b, p->from->buffer, from_at(p, row, r, turn, p->group, k), p->lanes, stride,
                      valid);
 }
 
@@ -101,7 +103,7 @@ static void store_group(Pack *p, NestId row, int64_t r, NestId turn, NestId x) {
 
 /* A group of all rows, four of which read the same places where terms lie apart. */
 static void pack_whole_group(Pack *p, NestId turn) {
-    NestBuilder *b = &p->b;
+    NestBuilder *b = p->b;
     NestLoop *rows =
         nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), number(p, p->width / 4), 1, 0, NULL);
     for (int64_t r = 0; r < 4; r++) {
@@ -114,7 +116,7 @@ static void pack_whole_group(Pack *p, NestId turn) {
 
 /* A group that ends early, or rows that do. */
 static void pack_part_of_group(Pack *p, NestId turn) {
-    NestBuilder *b = &p->b;
+    NestBuilder *b = p->b;
     NestId left = nest_binary(b, NEST_MUL, turn, number(p, p->group));
     left = nest_binary(b, NEST_SUB, p->depth, left);
     NestId seconds = nest_binary(b, NEST_MIN, left, number(p, p->group));
@@ -137,7 +139,7 @@ static void pack_part_of_group(Pack *p, NestId turn) {
 }
 
 static void pack_terms(Pack *p) {
-    NestBuilder *b = &p->b;
+    NestBuilder *b = p->b;
     NestId full = nest_binary(b, NEST_LE, number(p, p->width), p->count);
     NestId turns = nest_binary(b, NEST_DIV, p->depth, number(p, p->group));
     turns = nest_select(b, full, turns, number(p, 0));
@@ -151,30 +153,61 @@ static void pack_terms(Pack *p) {
     nest_loop_end(b, NULL);
 }
 
-NestKernel *product_pack(Arena *arena, const char *name, const ProductPack *pack) {
+/* The panel `p->panel` of so many rows or columns. */
+static void pack_panel(Pack *p, NestId all) {
+    NestBuilder *b = p->b;
+    p->count =
+        nest_binary(b, NEST_SUB, all, nest_binary(b, NEST_MUL, p->panel, number(p, p->width)));
+    if (p->group <= 2)
+        pack_rows(p);
+    else
+        pack_terms(p);
+}
+
+static Pack pack_begin(NestBuilder *b, const ProductPack *pack, const ProductPlace *from,
+                       uint32_t to, NestId depth) {
     const MachineProduct *m = pack->product;
-    Pack p = {.b = nest_builder(nest_kernel_create(arena, name)),
+    Pack p = {.b = b,
               .of = pack,
+              .from = from,
+              .to = to,
               .width = pack->right ? m->columns : m->rows,
-              .group = pack->right ? m->right_group : m->left_group};
-    NestBuilder *b = &p.b;
+              .group = pack->right ? m->right_group : m->left_group,
+              .lanes = m->lanes,
+              .depth = depth};
     p.padded = m->left_group > m->right_group ? m->left_group : m->right_group;
-    p.lanes = m->lanes;
+    p.words = p.width * m->depth * m->bytes / 4;
     while (p.group <= 2 && p.width % p.lanes != 0)
         p.lanes /= 2;
-    p.words = p.width * m->depth * m->bytes / 4;
-    p.from =
-        nest_add_buffer(b->kernel, (NestBuffer){.name = "from", .elem = NEST_F32, .read = true});
-    p.to = nest_add_buffer(b->kernel, (NestBuffer){.name = "panels",
-                                                   .elem = p.group == 1 ? NEST_F32 : NEST_I32,
-                                                   .written = true});
-    p.task = nest_task(b);
-    p.depth = nest_extent(b, NEST_DEPTH);
-    p.count = nest_binary(b, NEST_SUB, nest_extent(b, NEST_COLUMNS),
-                          nest_binary(b, NEST_MUL, p.task, nest_i64(b, p.width)));
-    if (p.group <= 2)
-        pack_rows(&p);
-    else
-        pack_terms(&p);
-    return b->kernel;
+    return p;
+}
+
+void product_emit_pack(NestBuilder *b, const ProductPack *pack, const ProductPlace *from,
+                       NestId all, NestId depth, uint32_t to) {
+    Pack p = pack_begin(b, pack, from, to, depth);
+    NestId end = nest_binary(b, NEST_ADD, all, number(&p, p.width - 1));
+    end = nest_binary(b, NEST_DIV, end, number(&p, p.width));
+    NestLoop *panels = nest_loop_begin(b, NEST_SEQUENTIAL, number(&p, 0), end, 1, 0, NULL);
+    p.panel = panels->variable;
+    pack_panel(&p, all);
+    nest_loop_end(b, NULL);
+}
+
+NestElem product_packed(const MachineProduct *m) {
+    return m->way == PRODUCT_FMA ? NEST_F32 : NEST_I32;
+}
+
+NestKernel *product_pack(Arena *arena, const char *name, const ProductPack *pack) {
+    NestBuilder b = nest_builder(nest_kernel_create(arena, name));
+    const ProductPlace from = {
+        .buffer = nest_add_buffer(b.kernel,
+                                  (NestBuffer){.name = "from", .elem = NEST_F32, .read = true})};
+    const uint32_t to = nest_add_buffer(
+        b.kernel,
+        (NestBuffer){.name = "panels", .elem = product_packed(pack->product), .written = true});
+    NestId task = nest_task(&b);
+    Pack p = pack_begin(&b, pack, &from, to, nest_extent(&b, NEST_DEPTH));
+    p.panel = task;
+    pack_panel(&p, nest_extent(&b, NEST_COLUMNS));
+    return b.kernel;
 }

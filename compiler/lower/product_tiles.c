@@ -2,72 +2,75 @@
  *
  * Four tiles hold a block of 32 by 32 of the result, two its rows' terms and two its columns'.
  * Where the result ends inside the block, it is begun and handed out by way of scratch memory. */
-#include "lower/product.h"
+#include "lower/product_internal.h"
 
 enum { TILE = 16, BLOCK = 2 * TILE, LEFT = 4, RIGHT = 6, GROUP_WORDS = BLOCK * TILE };
 
 typedef struct {
-    NestBuilder b;
+    NestBuilder *b;
     const MachineProduct *m;
-    uint32_t left, right, result, edge;
-    NestId rows, columns, step, adds, groups;
+    const ProductSum *s;
+    NestId groups;
     NestId row, column;             /* of the block at hand, */
     NestId rows_left, columns_left; /* and from there on */
 } Tiles;
 
 static NestId number(Tiles *t, int64_t x) {
-    return nest_i64(&t->b, x);
+    return nest_i64(t->b, x);
 }
 
 static NestLoop *loop_to(Tiles *t, NestId end, int64_t step) {
-    return nest_loop_begin(&t->b, NEST_SEQUENTIAL, number(t, 0), end, step, 0, NULL);
+    return nest_loop_begin(t->b, NEST_SEQUENTIAL, number(t, 0), end, step, 0, NULL);
 }
 
 /* Element (r, c) of the block, whose row `r` begins at `row` of the result. */
 static NestAddress result_at(const Tiles *t, NestId row, int64_t c) {
-    return nest_at_plus(nest_at_plus(nest_at(c), row, 1), t->column, 1);
+    NestAddress at = nest_at_plus(nest_at(c), t->s->result.base, t->s->result.scale);
+    return nest_at_plus(nest_at_plus(at, row, 1), t->column, 1);
 }
 
 /* Where the block's row `first` + r begins. */
 static NestId result_row(Tiles *t, NestId first, int64_t r) {
-    NestId row = nest_binary(&t->b, NEST_ADD, t->row, number(t, r));
+    NestId row = nest_binary(t->b, NEST_ADD, t->row, number(t, r));
     if (first)
-        row = nest_binary(&t->b, NEST_ADD, row, first);
-    return nest_binary(&t->b, NEST_MUL, row, t->step);
+        row = nest_binary(t->b, NEST_ADD, row, first);
+    return nest_binary(t->b, NEST_MUL, row, t->s->step);
 }
 
 /* The four tiles of the block from the result, or to it. */
 static void move_block(Tiles *t, NestOp op) {
     for (uint32_t k = 0; k < 4; k++) {
         NestId row = result_row(t, 0, k / 2 * TILE);
-        nest_tile_rows(&t->b, op, k, t->result, result_at(t, row, k % 2 * TILE), t->step);
+        nest_tile_rows(t->b, op, k, t->s->result.buffer, result_at(t, row, k % 2 * TILE),
+                       t->s->step);
     }
 }
 
 static void move_edge(Tiles *t, NestOp op) {
     for (uint32_t k = 0; k < 4; k++)
-        nest_tile_rows(&t->b, op, k, t->edge, nest_at(k / 2 * TILE * BLOCK + k % 2 * TILE),
+        nest_tile_rows(t->b, op, k, t->s->edge, nest_at(k / 2 * TILE * BLOCK + k % 2 * TILE),
                        number(t, BLOCK));
 }
 
 /* The part of the block that there is, between result and scratch memory. */
 static void copy_edge(Tiles *t, bool out) {
-    NestBuilder *b = &t->b;
+    NestBuilder *b = t->b;
     NestId end = nest_binary(b, NEST_MIN, t->rows_left, number(t, BLOCK));
     NestLoop *rows = loop_to(t, end, 1);
     for (int64_t c = 0; c < BLOCK; c += TILE) {
         NestId valid = nest_binary(b, NEST_SUB, t->columns_left, number(t, c));
         NestAddress result = result_at(t, result_row(t, rows->variable, 0), c);
         NestAddress edge = nest_at_plus(nest_at(c), rows->variable, BLOCK);
-        NestId x =
-            nest_load(b, out ? t->edge : t->result, out ? edge : result, TILE, 1, out ? 0 : valid);
-        nest_store(b, out ? t->result : t->edge, out ? result : edge, x, out ? valid : 0, false);
+        NestId x = nest_load(b, out ? t->s->edge : t->s->result.buffer, out ? edge : result, TILE,
+                             1, out ? 0 : valid);
+        nest_store(b, out ? t->s->result.buffer : t->s->edge, out ? result : edge, x,
+                   out ? valid : 0, false);
     }
     nest_loop_end(b, NULL);
 }
 
 static void begin_block(Tiles *t, NestId adds, NestId whole) {
-    NestBuilder *b = &t->b;
+    NestBuilder *b = t->b;
     nest_if_begin(b, nest_unary(b, NEST_NOT, adds));
     for (uint32_t k = 0; k < 4; k++)
         nest_tile(b, NEST_TILE_ZERO, k);
@@ -82,7 +85,7 @@ static void begin_block(Tiles *t, NestId adds, NestId whole) {
 }
 
 static void end_block(Tiles *t, NestId whole) {
-    NestBuilder *b = &t->b;
+    NestBuilder *b = t->b;
     nest_if_begin(b, whole);
     move_block(t, NEST_TILE_STORE);
     nest_if_end(b);
@@ -99,21 +102,21 @@ static void fetch_next(Tiles *t, NestId group) {
     for (int64_t line = 0; line < lines; line += TILE) {
         NestAddress at = nest_at_plus(nest_at(words + line), t->column, words / BLOCK);
         at = nest_at_plus(nest_at_plus(at, t->row, words / t->m->block), group, lines);
-        nest_prefetch(&t->b, t->right, at);
+        nest_prefetch(t->b, t->s->right, at);
     }
 }
 
 /* A group of terms takes as many words of a panel of either operand. */
 static void add_terms(Tiles *t) {
-    NestBuilder *b = &t->b;
+    NestBuilder *b = t->b;
     const int64_t panel = t->m->depth / 2; /* words for each row, or column */
     NestLoop *groups = loop_to(t, t->groups, 1);
     for (uint32_t k = 0; k < 2; k++) {
         NestAddress left = nest_at(k * TILE * TILE), right = nest_at(k * TILE);
         left = nest_at_plus(nest_at_plus(left, t->row, panel), groups->variable, GROUP_WORDS);
         right = nest_at_plus(nest_at_plus(right, t->column, panel), groups->variable, GROUP_WORDS);
-        nest_tile_rows(b, NEST_TILE_LOAD, LEFT + k, t->left, left, number(t, TILE));
-        nest_tile_rows(b, NEST_TILE_LOAD, RIGHT + k, t->right, right, number(t, BLOCK));
+        nest_tile_rows(b, NEST_TILE_LOAD, LEFT + k, t->s->left, left, number(t, TILE));
+        nest_tile_rows(b, NEST_TILE_LOAD, RIGHT + k, t->s->right, right, number(t, BLOCK));
     }
     fetch_next(t, groups->variable);
     for (uint32_t k = 0; k < 4; k++)
@@ -122,10 +125,10 @@ static void add_terms(Tiles *t) {
 }
 
 static void block(Tiles *t) {
-    NestBuilder *b = &t->b;
-    t->rows_left = nest_binary(b, NEST_SUB, t->rows, t->row);
-    t->columns_left = nest_binary(b, NEST_SUB, t->columns, t->column);
-    NestId adds = nest_binary(b, NEST_LT, number(t, 0), t->adds);
+    NestBuilder *b = t->b;
+    t->rows_left = nest_binary(b, NEST_SUB, t->s->rows, t->row);
+    t->columns_left = nest_binary(b, NEST_SUB, t->s->columns, t->column);
+    NestId adds = nest_binary(b, NEST_LT, number(t, 0), t->s->adds);
     NestId whole = nest_binary(b, NEST_AND, nest_binary(b, NEST_LE, number(t, BLOCK), t->rows_left),
                                nest_binary(b, NEST_LE, number(t, BLOCK), t->columns_left));
     begin_block(t, adds, whole);
@@ -133,35 +136,14 @@ static void block(Tiles *t) {
     end_block(t, whole);
 }
 
-NestKernel *product_multiply_tiles(Arena *arena, const char *name, const MachineProduct *product) {
-    Tiles t = {.b = nest_builder(nest_kernel_create(arena, name)), .m = product};
-    NestBuilder *b = &t.b;
-    NestKernel *k = b->kernel;
-    t.left = nest_add_buffer(k, (NestBuffer){.name = "left", .elem = NEST_I32, .read = true});
-    t.right = nest_add_buffer(k, (NestBuffer){.name = "right", .elem = NEST_I32, .read = true});
-    t.result = nest_add_buffer(
-        k, (NestBuffer){.name = "result", .elem = NEST_F32, .read = true, .written = true});
-    t.edge = nest_add_buffer(k, (NestBuffer){.name = "edge",
-                                             .kind = NEST_SCRATCH,
-                                             .elem = NEST_F32,
-                                             .read = true,
-                                             .written = true,
-                                             .elements = BLOCK * BLOCK});
-    t.rows = nest_extent(b, NEST_ROWS);
-    t.columns = nest_extent(b, NEST_COLUMNS);
-    t.step = nest_extent(b, NEST_STEP);
-    t.adds = nest_extent(b, NEST_ADDS);
-    t.groups =
-        nest_binary(b, NEST_ADD, nest_extent(b, NEST_DEPTH), number(&t, product->left_group - 1));
-    t.groups = nest_binary(b, NEST_DIV, t.groups, number(&t, product->left_group));
-    nest_tile(b, NEST_TILE_BEGIN, 0);
-    NestLoop *columns = loop_to(&t, t.columns, BLOCK);
+void product_emit_tiles(NestBuilder *b, const MachineProduct *m, const ProductSum *sum,
+                        NestId groups) {
+    Tiles t = {.b = b, .m = m, .s = sum, .groups = groups};
+    NestLoop *columns = loop_to(&t, sum->columns, BLOCK);
     t.column = columns->variable;
-    NestLoop *rows = loop_to(&t, t.rows, BLOCK);
+    NestLoop *rows = loop_to(&t, sum->rows, BLOCK);
     t.row = rows->variable;
     block(&t);
     nest_loop_end(b, NULL);
     nest_loop_end(b, NULL);
-    nest_tile(b, NEST_TILE_END, 0);
-    return k;
 }

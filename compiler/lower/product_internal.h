@@ -1,0 +1,38 @@
+/* Products inside a kernel that does more. */
+#ifndef HCC_LOWER_PRODUCT_INTERNAL_H
+#define HCC_LOWER_PRODUCT_INTERNAL_H
+
+#include "lower/product.h"
+
+/* Of a matrix: its first element is number base * scale of the buffer; no base: the first of all.
+ */
+typedef struct {
+    uint32_t buffer;
+    NestId base;
+    int64_t scale;
+} ProductPlace;
+
+/* Packs so many rows or columns, `depth` terms each, into all the panels they take. */
+void product_emit_pack(NestBuilder *b, const ProductPack *pack, const ProductPlace *from,
+                       NestId all, NestId depth, uint32_t to);
+
+/* result[rows][columns], whose rows lie `step` apart, becomes (adds 0) or grows by (1) the products
+ * of the panels at the head of two buffers. */
+typedef struct {
+    uint32_t left, right, edge; /* edge: see product_edge */
+    ProductPlace result;
+    NestId rows, columns, depth, step, adds;
+} ProductSum;
+
+void product_emit(NestBuilder *b, const MachineProduct *m, const ProductSum *sum);
+/* The same by tiles, of so many groups of terms; see product_tiles.c. */
+void product_emit_tiles(NestBuilder *b, const MachineProduct *m, const ProductSum *sum,
+                        NestId groups);
+/* What holds a block of a result that ends inside it, where products want such memory. */
+uint32_t product_edge(NestBuilder *b, const MachineProduct *m);
+/* Before the kernel's first product and after its last one, in its own body. */
+void product_tiles(NestBuilder *b, const MachineProduct *m, bool begin);
+/* What packed operands are made of. */
+NestElem product_packed(const MachineProduct *m);
+
+#endif
