@@ -2,6 +2,7 @@
 #ifndef HCC_LOWER_ATTEND_H
 #define HCC_LOWER_ATTEND_H
 
+#include "machine/machine.h"
 #include "nest/nest.h"
 
 /* Instances are [sample][position]; q[heads][e], k[key_heads][e], v[key_heads][f] each. Head h
@@ -13,6 +14,10 @@ typedef struct {
     NestElem elem;
     uint16_t lanes;
     uint32_t columns; /* vectors of queries that a tile is wide: 1 to 4 */
+    /* How products are made that round their operands to bf16; NULL: in `elem`, and queries in
+     * lanes. Then f32. */
+    const MachineProduct *product;
+    uint32_t longest; /* positions that there are at most; 0: not known */
 } AttendShape;
 
 /* Tasks: samples * heads ("per_sample" = heads). Argument buffers, in order:

@@ -1,16 +1,12 @@
 /* The gradient of attention, weights computed again from the stored lse. See attend.c for the
  * idea. */
 #include "lower/attend_internal.h"
+#include "lower/product_internal.h"
 
 enum { MOST_BLOCKS = 4 }; /* that are written out; more are a loop */
 
-typedef struct {
-    AttendMatrix q, k, v, o, lse, d_o, dq, dk, dv;                        /* arguments */
-    AttendMatrix queries, d_outputs, d_queries, weights, d_scores, stats; /* scratch */
-} AttendBackward;
-
 /* stats[0][query] = sum_d o * do; stats[1][query] = lse */
-static void backward_stats(Attend *a, const AttendBackward *m, NestId first, NestId count) {
+void attend_backward_stats(Attend *a, const AttendBackward *m, NestId first, NestId count) {
     NestBuilder *b = &a->b;
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, count, 1, 0, NULL);
     NestId row = attend_add(a, first, loop->variable);
@@ -187,7 +183,17 @@ static void backward_clear(Attend *a, const AttendMatrix *m, int64_t depth) {
     nest_loop_end(&a->b, NULL);
 }
 
-static void backward_head(Attend *a, AttendBackward *m) {
+/* A tile of queries, of which there are `count`. */
+static void backward_queries(Attend *a, const AttendBackward *m, NestId first, NestId count) {
+    attend_transpose(a, &m->q, first, count, a->s->e, a->s->scale, &m->queries);
+    attend_transpose(a, &m->d_o, first, count, a->s->f, 1, &m->d_outputs);
+    attend_clear(a, &m->d_queries, a->s->e);
+    attend_backward_stats(a, m, first, count);
+    backward_keys(a, m, first, count);
+    attend_transpose_back(a, &m->d_queries, NULL, a->s->e, &m->dq, first, count);
+}
+
+static void backward_head(Attend *a, AttendBackward *m, AttendNarrow *narrow) {
     int64_t e = a->s->e, f = a->s->f;
     attend_seek(a, &m->q, a->head, e);
     attend_seek(a, &m->o, a->head, f);
@@ -197,12 +203,10 @@ static void backward_head(Attend *a, AttendBackward *m) {
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, a->positions, a->tile, 0, NULL);
     NestId first = loop->variable;
     NestId count = attend_min(a, attend_sub(a, a->positions, first), attend_number(a, a->tile));
-    attend_transpose(a, &m->q, first, count, e, a->s->scale, &m->queries);
-    attend_transpose(a, &m->d_o, first, count, f, 1, &m->d_outputs);
-    attend_clear(a, &m->d_queries, e);
-    backward_stats(a, m, first, count);
-    backward_keys(a, m, first, count);
-    attend_transpose_back(a, &m->d_queries, NULL, e, &m->dq, first, count);
+    if (narrow)
+        attend_narrow_backward(narrow, m, first, count);
+    else
+        backward_queries(a, m, first, count);
     nest_loop_end(&a->b, NULL);
 }
 
@@ -222,10 +226,14 @@ NestKernel *attend_backward(Arena *arena, const AttendShape *shape) {
     m.dv = attend_argument(&a, "dv", key_heads * f, true, true);
     m.queries = attend_scratch(&a, "queries", e);
     m.d_outputs = attend_scratch(&a, "d_outputs", f);
-    m.d_queries = attend_scratch(&a, "d_queries", e);
+    m.d_queries = attend_scratch(&a, "d_queries", attend_product_rows(shape, e));
     m.weights = attend_scratch(&a, "weights", ATTEND_KEYS + ATTEND_ROWS);
     m.d_scores = attend_scratch(&a, "d_scores", ATTEND_KEYS + ATTEND_ROWS);
     m.stats = attend_scratch(&a, "stats", 2);
+
+    AttendNarrow *narrow = shape->product ? attend_narrow_begin(&a) : NULL;
+    if (narrow)
+        product_tiles(b, shape->product, true);
 
     a.sample = nest_binary(b, NEST_DIV, nest_task(b), attend_number(&a, key_heads));
     a.key_head = nest_binary(b, NEST_REM, nest_task(b), attend_number(&a, key_heads));
@@ -238,12 +246,15 @@ NestKernel *attend_backward(Arena *arena, const AttendShape *shape) {
     int64_t share = heads / key_heads;
     if (share == 1) {
         a.head = a.key_head;
-        backward_head(&a, &m);
-        return b->kernel;
+        backward_head(&a, &m, narrow);
+    } else {
+        NestId all = attend_number(&a, share);
+        NestLoop *loop = attend_loop(&a, NEST_SEQUENTIAL, all, 1, 0, NULL);
+        a.head = attend_add(&a, attend_mul(&a, a.key_head, all), loop->variable);
+        backward_head(&a, &m, narrow);
+        nest_loop_end(b, NULL);
     }
-    NestLoop *loop = attend_loop(&a, NEST_SEQUENTIAL, attend_number(&a, share), 1, 0, NULL);
-    a.head = attend_add(&a, attend_mul(&a, a.key_head, attend_number(&a, share)), loop->variable);
-    backward_head(&a, &m);
-    nest_loop_end(b, NULL);
+    if (narrow)
+        product_tiles(b, shape->product, false);
     return b->kernel;
 }

@@ -1,5 +1,6 @@
 /* Attention, forward: an online softmax over tiles of keys. See attend.c for the idea. */
 #include "lower/attend_internal.h"
+#include "lower/product_internal.h"
 
 /* scores of a tile of keys; best[c] becomes the maximum with it. */
 static void forward_scores(Attend *a, const AttendForward *m, NestId first_query, NestId first_key,
@@ -118,9 +119,12 @@ NestKernel *attend_forward(Arena *arena, const AttendShape *shape) {
     m.o = attend_argument(&a, "o", heads * f, true, false);
     m.lse = attend_argument(&a, "lse", heads, true, false);
     m.queries = attend_scratch(&a, "queries", e);
-    m.outputs = attend_scratch(&a, "outputs", f);
+    m.outputs = attend_scratch(&a, "outputs", attend_product_rows(shape, f));
     m.scores = attend_scratch(&a, "scores", ATTEND_KEYS + ATTEND_ROWS);
-    m.stats = attend_scratch(&a, "stats", 2); /* one over the sums, lse */
+    m.stats = attend_scratch(&a, "stats", 3); /* one over the sums, lse, factors */
+    AttendNarrow *narrow = shape->product ? attend_narrow_begin(&a) : NULL;
+    if (narrow)
+        product_tiles(b, shape->product, true);
 
     a.sample = nest_binary(b, NEST_DIV, nest_task(b), attend_number(&a, heads));
     a.head = nest_binary(b, NEST_REM, nest_task(b), attend_number(&a, heads));
@@ -139,8 +143,13 @@ NestKernel *attend_forward(Arena *arena, const AttendShape *shape) {
     attend_queries(&a, &m, first, count);
     nest_if_end(b);
     nest_if_begin(b, nest_unary(b, NEST_NOT, few));
-    forward_tile(&a, &m, first, count);
+    if (narrow)
+        attend_narrow_forward(narrow, &m, first, count);
+    else
+        forward_tile(&a, &m, first, count);
     nest_if_end(b);
     nest_loop_end(b, NULL);
+    if (narrow)
+        product_tiles(b, shape->product, false);
     return b->kernel;
 }

@@ -64,6 +64,12 @@ AttendMatrix attend_scratch(Attend *a, const char *name, int64_t rows);
 /* A kernel's builder and what all of it asks for; which head is not decided. */
 Attend attend_begin(Arena *arena, const AttendShape *shape, const char *name);
 
+/* The backward kernel's. */
+typedef struct {
+    AttendMatrix q, k, v, o, lse, d_o, dq, dk, dv;                        /* arguments */
+    AttendMatrix queries, d_outputs, d_queries, weights, d_scores, stats; /* scratch */
+} AttendBackward;
+
 /* The forward kernel's. */
 typedef struct {
     AttendMatrix q, k, v, o, lse;                 /* arguments */
@@ -96,6 +102,24 @@ void attend_clear(Attend *a, const AttendMatrix *m, int64_t rows);
 /* to[d][query] = factor * from[first + query][d], zero beyond the `count` queries there are. */
 void attend_transpose(Attend *a, const AttendMatrix *from, NestId first, NestId count,
                       int64_t depth, double factor, const AttendMatrix *to);
+/* --- products of bf16: attend_narrow*.c --------------------------------------------------------*/
+
+enum { ATTEND_NARROW_QUERIES = 192 }; /* of a tile at most: a multiple of every panel's width */
+
+typedef struct AttendNarrow AttendNarrow;
+
+/* Queries of a tile. */
+int64_t attend_narrow_tile(const AttendShape *shape);
+/* Rows of scratch memory that products of bf16 make so many rows in: whole blocks. */
+int64_t attend_product_rows(const AttendShape *shape, int64_t rows);
+/* What both kernels have of them, at their beginning. */
+AttendNarrow *attend_narrow_begin(Attend *a);
+/* stats[0][query] = sum_d o * do; stats[1][query] = lse */
+void attend_backward_stats(Attend *a, const AttendBackward *m, NestId first, NestId count);
+void attend_narrow_backward(AttendNarrow *n, const AttendBackward *m, NestId first, NestId count);
+/* A tile of queries, of which there are `count`. */
+void attend_narrow_forward(AttendNarrow *n, const AttendForward *m, NestId first, NestId count);
+
 /* The widest vector for the elements left of a run. */
 uint16_t attend_width(const Attend *a, int64_t left);
 /* to[first + query][d] = from[d][query] * factor[0][query], for the queries there are. */

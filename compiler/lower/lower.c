@@ -128,7 +128,9 @@ static NestKernel *kernel_of_attention(const Schedule *s) {
                          .scale = node->attr.scale,
                          .elem = s->real_bytes == 8 ? NEST_F64 : NEST_F32,
                          .lanes = s->lanes,
-                         .columns = s->columns};
+                         .columns = s->columns,
+                         .product = s->product,
+                         .longest = s->longest};
     return node->op == TIR_ATTEND ? attend_forward(s->plan->arena, &shape)
                                   : attend_backward(s->plan->arena, &shape);
 }

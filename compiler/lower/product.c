@@ -70,6 +70,22 @@ static void add_terms(Product *p, uint32_t vectors, NestId *held) {
         held[k] = nest_result(b, loop, k);
 }
 
+bool product_is_fresh(const NestBuilder *b, const ProductSum *sum) {
+    const NestInstruction *adds = &b->kernel->instructions.at[sum->adds];
+    return adds->op == NEST_CONST && adds->number == 0;
+}
+
+/* What a block begins with. */
+static NestId begun(Product *p, const Row *row, uint32_t v) {
+    NestBuilder *b = p->b;
+    const NestType vector = {NEST_F32, p->m->lanes};
+    if (product_is_fresh(b, p->s))
+        return nest_const(b, vector, 0);
+    NestId before = nest_binary(b, NEST_MUL, row->valid, p->s->adds);
+    return nest_load(b, p->s->result.buffer, result_at(p, row, v), vector.lanes, 1,
+                     minus(p, before, (int64_t)v * vector.lanes));
+}
+
 /* A block of so many vectors of columns, `columns` of which there are. */
 static void block(Product *p, uint32_t vectors, NestId columns) {
     NestBuilder *b = p->b;
@@ -77,11 +93,8 @@ static void block(Product *p, uint32_t vectors, NestId columns) {
     NestId held[MOST_HELD];
     for (uint32_t r = 0; r < rows; r++) {
         Row row = row_of(p, r, columns);
-        NestId before = nest_binary(b, NEST_MUL, row.valid, p->s->adds);
         for (uint32_t v = 0; v < vectors; v++)
-            held[r * vectors + v] =
-                nest_load(b, p->s->result.buffer, result_at(p, &row, v), (uint16_t)lanes, 1,
-                          minus(p, before, (int64_t)v * lanes));
+            held[r * vectors + v] = begun(p, &row, v);
     }
     add_terms(p, vectors, held);
     for (uint32_t r = 0; r < rows; r++) {

@@ -12,9 +12,10 @@ typedef struct {
     int64_t scale;
 } ProductPlace;
 
-/* Packs so many rows or columns, `depth` terms each, into all the panels they take. */
+/* Packs so many rows or columns, `depth` terms each, into all panels of `covers` of them: what
+ * there is not is zero. */
 void product_emit_pack(NestBuilder *b, const ProductPack *pack, const ProductPlace *from,
-                       NestId all, NestId depth, uint32_t to);
+                       NestId all, NestId covers, NestId depth, uint32_t to);
 
 /* result[rows][columns], whose rows lie `step` apart, becomes (adds 0) or grows by (1) the products
  * of the panels at the head of two buffers. */
@@ -32,6 +33,8 @@ void product_emit_tiles(NestBuilder *b, const MachineProduct *m, const ProductSu
 uint32_t product_edge(NestBuilder *b, const MachineProduct *m);
 /* Before the kernel's first product and after its last one, in its own body. */
 void product_tiles(NestBuilder *b, const MachineProduct *m, bool begin);
+/* Whether it is known that a result is written, not added to. */
+bool product_is_fresh(const NestBuilder *b, const ProductSum *sum);
 /* What packed operands are made of. */
 NestElem product_packed(const MachineProduct *m);
 

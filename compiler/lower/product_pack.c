@@ -64,6 +64,12 @@ static void pack_groups(Pack *p, NestId term, int64_t n, NestId valid, NestId se
         }
 }
 
+/* Whether so many terms at a time may be there. */
+static bool may_have(const Pack *p, int64_t terms) {
+    const NestInstruction *depth = &p->b->kernel->instructions.at[p->depth];
+    return depth->op != NEST_CONST || depth->number >= (double)terms;
+}
+
 /* Four terms at a time while all of the panel is there; the rest, term by term. */
 static void pack_rows(Pack *p) {
     NestBuilder *b = p->b;
@@ -71,9 +77,12 @@ static void pack_rows(Pack *p) {
     NestId full = nest_binary(b, NEST_LE, number(p, p->width), p->count);
     NestId turns = nest_binary(b, NEST_DIV, p->depth, number(p, AT_ONCE));
     turns = nest_select(b, full, turns, number(p, 0));
-    NestLoop *loop = nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), turns, 1, 0, NULL);
-    pack_groups(p, loop->variable, AT_ONCE / p->group, 0, 0);
-    nest_loop_end(b, NULL);
+    NestLoop *loop;
+    if (may_have(p, AT_ONCE)) {
+        loop = nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), turns, 1, 0, NULL);
+        pack_groups(p, loop->variable, AT_ONCE / p->group, 0, 0);
+        nest_loop_end(b, NULL);
+    }
     NestId begin = nest_binary(b, NEST_MUL, turns, number(p, AT_ONCE / p->group));
     NestId end = nest_binary(b, NEST_ADD, p->depth, number(p, p->padded - 1));
     end = nest_binary(b, NEST_DIV, end, number(p, p->padded));
@@ -143,9 +152,12 @@ static void pack_terms(Pack *p) {
     NestId full = nest_binary(b, NEST_LE, number(p, p->width), p->count);
     NestId turns = nest_binary(b, NEST_DIV, p->depth, number(p, p->group));
     turns = nest_select(b, full, turns, number(p, 0));
-    NestLoop *loop = nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), turns, 1, 0, NULL);
-    pack_whole_group(p, loop->variable);
-    nest_loop_end(b, NULL);
+    NestLoop *loop;
+    if (may_have(p, p->group)) {
+        loop = nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), turns, 1, 0, NULL);
+        pack_whole_group(p, loop->variable);
+        nest_loop_end(b, NULL);
+    }
     NestId end = nest_binary(b, NEST_ADD, p->depth, number(p, p->group - 1));
     end = nest_binary(b, NEST_DIV, end, number(p, p->group));
     loop = nest_loop_begin(b, NEST_SEQUENTIAL, turns, end, 1, 0, NULL);
@@ -183,9 +195,9 @@ static Pack pack_begin(NestBuilder *b, const ProductPack *pack, const ProductPla
 }
 
 void product_emit_pack(NestBuilder *b, const ProductPack *pack, const ProductPlace *from,
-                       NestId all, NestId depth, uint32_t to) {
+                       NestId all, NestId covers, NestId depth, uint32_t to) {
     Pack p = pack_begin(b, pack, from, to, depth);
-    NestId end = nest_binary(b, NEST_ADD, all, number(&p, p.width - 1));
+    NestId end = nest_binary(b, NEST_ADD, covers, number(&p, p.width - 1));
     end = nest_binary(b, NEST_DIV, end, number(&p, p.width));
     NestLoop *panels = nest_loop_begin(b, NEST_SEQUENTIAL, number(&p, 0), end, 1, 0, NULL);
     p.panel = panels->variable;

@@ -71,9 +71,13 @@ static void copy_edge(Tiles *t, bool out) {
 
 static void begin_block(Tiles *t, NestId adds, NestId whole) {
     NestBuilder *b = t->b;
-    nest_if_begin(b, nest_unary(b, NEST_NOT, adds));
+    const bool fresh = product_is_fresh(b, t->s);
+    if (!fresh)
+        nest_if_begin(b, nest_unary(b, NEST_NOT, adds));
     for (uint32_t k = 0; k < 4; k++)
         nest_tile(b, NEST_TILE_ZERO, k);
+    if (fresh)
+        return;
     nest_if_end(b);
     nest_if_begin(b, nest_binary(b, NEST_AND, adds, whole));
     move_block(t, NEST_TILE_LOAD);

@@ -110,6 +110,12 @@ static void print_step(const ScheduleStep *step, FILE *to) {
 
 void schedule_print(const Schedule *s, FILE *to) {
     fprintf(to, "kernel %s\n", s->name);
+    static const char *const ways[] = {"f32", "pairs of bf16", "tiles of bf16"};
+    if (s->kind == CALL_ATTEND && s->product) {
+        fprintf(to, "  attention: products of %s; queries by %u lanes; keys by %u sequence\n",
+                ways[s->product->way], s->lanes, ATTEND_KEYS);
+        return;
+    }
     if (s->kind == CALL_ATTEND) {
         fprintf(to,
                 "  attention: queries %u sequence; queries %u by %u lanes; keys by %u sequence\n",
@@ -124,7 +130,6 @@ void schedule_print(const Schedule *s, FILE *to) {
         return;
     }
     if (s->product) {
-        static const char *const ways[] = {"f32", "pairs of bf16", "tiles of bf16"};
         fprintf(to, "  product of %s: rows by %u, columns by %u in registers; terms sequence\n",
                 ways[s->product->way], s->product->rows, s->product->columns);
         return;

@@ -18,6 +18,8 @@ Products *schedule_products(const Plan *plan, const Machine *machine, bool bf16)
     if (!machine_has_products(machine))
         return p;
     p->shape = machine_product(machine, bf16);
+    for (uint32_t k = 0; k < plan->kernels.count; k++)
+        p->attends |= bf16 && plan->kernels.at[k].kind == CALL_ATTEND;
     for (uint32_t k = 0; k < plan->calls.count; k++) {
         const Call *call = &plan->calls.at[k];
         const GemmWork *g = &call->gemm;

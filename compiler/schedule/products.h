@@ -22,7 +22,8 @@ typedef struct {
 } ProductCall;
 
 typedef struct {
-    bool any;
+    bool any;     /* call has such kernels */
+    bool attends; /* attention makes its products so, in bf16 */
     MachineProduct shape;
     VEC(ProductPack) packs; /* a kernel each, behind those of the plan; then one that multiplies */
     ProductCall *calls;     /* of plan->calls */
@@ -32,7 +33,7 @@ typedef struct {
 Products *schedule_products(const Plan *plan, const Machine *machine, bool bf16);
 /* How its numbers are multiplied; PRODUCT_FMA where nothing is. */
 static inline ProductWay products_way(const Products *p) {
-    return p->any ? p->shape.way : PRODUCT_FMA;
+    return p->any || p->attends ? p->shape.way : PRODUCT_FMA;
 }
 /* Kernels that they take. */
 static inline uint32_t products_kernels(const Products *p) {

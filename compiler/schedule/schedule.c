@@ -28,6 +28,15 @@ static void schedule_product(Schedule *s, uint32_t number, const Products *produ
                    : arena_printf(arena, "k%u_multiply", number);
 }
 
+static void schedule_attention(Schedule *s, const Products *products) {
+    const TirProgram *program = s->plan->program;
+    const TirDomain domain = schedule_node(s, s->value)->result_types[0].domain;
+    const TirSpace *space = &program->spaces.at[domain.space - 1];
+    s->columns = machine_attend_columns(s->machine);
+    s->product = products->attends ? &products->shape : NULL;
+    s->longest = space->extents[0] * (space->rank == 2 ? space->extents[1] : 1);
+}
+
 Schedule **schedule_create(const Plan *plan, const ScheduleOptions *options,
                            const Products *products) {
     Arena *arena = plan->arena;
@@ -55,7 +64,7 @@ Schedule **schedule_create(const Plan *plan, const ScheduleOptions *options,
         if (of->kind == CALL_KERNEL)
             schedule_group(s, options->samples);
         else if (of->kind == CALL_ATTEND)
-            s->columns = machine_attend_columns(machine);
+            schedule_attention(s, products);
     }
     return schedules;
 }

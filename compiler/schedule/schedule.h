@@ -151,7 +151,8 @@ typedef struct {
     uint16_t lanes;                /* of a vector of reals */
     TirId value;                   /* ATTEND, SUM_INSTANCES */
     uint32_t columns;              /* ATTEND: vectors of queries at a time */
-    const MachineProduct *product; /* GEMM: multiplies what is packed, or */
+    uint32_t longest;              /* ATTEND: positions at most */
+    const MachineProduct *product; /* ATTEND: products so, in bf16; GEMM: multiplies, or */
     const ProductPack *pack;       /* packs an operand; NULL: does not */
 
     /* KERNEL */

@@ -1,0 +1,130 @@
+/* Attention whose products round their operands to bf16: a larger tile of queries, and the five
+ * products by the kernels that all products have (product.h), inside this one. What softmax is made
+ * of stays f32, with queries in lanes; weights are packed as they are made. */
+#include "lower/attend_narrow.h"
+#include "abi/layout.h"
+
+int64_t attend_narrow_tile(const AttendShape *shape) {
+    const uint64_t columns = shape->product->columns;
+    const uint64_t all = hc_round_up(shape->longest, columns);
+    return shape->longest && all < ATTEND_NARROW_QUERIES ? (int64_t)all : ATTEND_NARROW_QUERIES;
+}
+
+int64_t attend_product_rows(const AttendShape *shape, int64_t rows) {
+    return shape->product ? (int64_t)hc_round_up((uint64_t)rows, shape->product->rows) : rows;
+}
+
+static MachineProduct of_depth(const MachineProduct *m, int64_t depth) {
+    MachineProduct product = *m;
+    const uint32_t group = m->left_group > m->right_group ? m->left_group : m->right_group;
+    product.depth = (uint32_t)hc_round_up((uint64_t)depth, group);
+    product.block = m->rows;
+    return product;
+}
+
+AttendNarrow *attend_narrow_begin(Attend *a) {
+    AttendNarrow *n = ARENA_NEW(a->b.kernel->arena, AttendNarrow);
+    const MachineProduct *m = a->s->product;
+    *n = (AttendNarrow){.a = a,
+                        .tile = a->tile,
+                        .by_e = of_depth(m, a->s->e),
+                        .by_f = of_depth(m, a->s->f),
+                        .by_keys = of_depth(m, ATTEND_KEYS),
+                        .by_queries = of_depth(m, a->tile)};
+    n->edge = product_edge(&a->b, m);
+    return n;
+}
+
+NarrowMatrix narrow_matrix(const AttendMatrix *m, NestId head, int64_t width) {
+    return (NarrowMatrix){m->buffer, m->step, width, head};
+}
+
+uint32_t narrow_panels(AttendNarrow *n, const char *name, const MachineProduct *m, bool right,
+                       int64_t count) {
+    const uint64_t width = right ? m->columns : m->rows;
+    return nest_add_buffer(
+        n->a->b.kernel,
+        (NestBuffer){.name = name,
+                     .kind = NEST_SCRATCH,
+                     .elem = product_packed(m),
+                     .written = true,
+                     .read = true,
+                     .elements = hc_round_up((uint64_t)count, width) * m->depth * m->bytes / 4});
+}
+
+/* Counted in fours where all steps are, so that loads of neighbours share their work. */
+static ProductPlace place(AttendNarrow *n, const NarrowMatrix *m, NestId row) {
+    Attend *a = n->a;
+    if (!m->head)
+        return (ProductPlace){.buffer = m->buffer};
+    const int64_t unit = m->step % 4 == 0 && m->width % 4 == 0 ? 4 : 1;
+    NestId first = attend_add(a, attend_mul(a, a->sample, a->positions), row);
+    NestId base = attend_mul(a, first, attend_number(a, m->step / unit));
+    NestId head = attend_mul(a, m->head, attend_number(a, m->width / unit));
+    return (ProductPlace){m->buffer, attend_add(a, base, head), unit};
+}
+
+void narrow_pack(AttendNarrow *n, const MachineProduct *m, bool right, bool across,
+                 const NarrowMatrix *from, NestId row, NestId all, int64_t covers, NestId depth,
+                 uint32_t to) {
+    const ProductPack pack = {m, right, across, from->step};
+    const ProductPlace at = place(n, from, row);
+    product_emit_pack(&n->a->b, &pack, &at, all, attend_number(n->a, covers), depth, to);
+}
+
+void narrow_product(AttendNarrow *n, const MachineProduct *m, uint32_t left, uint32_t right,
+                    NestId depth, const NarrowMatrix *to, NestId row, NestId rows, int64_t columns,
+                    bool adds) {
+    Attend *a = n->a;
+    const ProductSum sum = {.left = left,
+                            .right = right,
+                            .edge = n->edge,
+                            .result = place(n, to, row),
+                            .rows = rows,
+                            .columns = attend_number(a, columns),
+                            .depth = depth,
+                            .step = attend_number(a, to->step),
+                            .adds = attend_number(a, adds)};
+    product_emit(&a->b, m, &sum);
+}
+
+/* Of vector v of a panel, where `row` keys behind the first: which queries see the key. */
+static NestId seen(AttendNarrow *n, NestId offset, NestId row, NestId panel, uint32_t v) {
+    Attend *a = n->a;
+    NestBuilder *b = &a->b;
+    const uint16_t lanes = a->s->lanes;
+    NestId query = attend_mul(a, panel, attend_number(a, n->by_keys.columns));
+    query = attend_add(a, query, attend_number(a, (int64_t)v * lanes));
+    NestId least = attend_sub(a, attend_add(a, offset, row), query);
+    return nest_binary(b, NEST_LE, nest_splat(b, lanes, nest_cast(b, NEST_I32, least)),
+                       nest_lanes(b, lanes));
+}
+
+void narrow_hide(AttendNarrow *n, const AttendMatrix *scores, NestId first_query, NestId first_key,
+                 NestId keys) {
+    Attend *a = n->a;
+    NestBuilder *b = &a->b;
+    const uint32_t columns = n->by_keys.columns, vectors = columns / a->s->lanes;
+    NestId offset = attend_sub(a, first_key, first_query); /* of the first key behind the query */
+    NestId last = attend_add(a, offset, attend_number(a, ATTEND_KEYS - 1));
+    NestId hides = nest_binary(b, NEST_LT, keys, attend_number(a, ATTEND_KEYS));
+    if (a->s->causal)
+        hides = nest_binary(b, NEST_OR, hides, nest_binary(b, NEST_LT, a->zero, last));
+    nest_if_begin(b, hides);
+    NestLoop *panels =
+        attend_loop(a, NEST_SEQUENTIAL, attend_number(a, n->tile / columns), 1, 0, NULL);
+    NestLoop *rows = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, ATTEND_KEYS), 1, 0, NULL);
+    NestId is = nest_binary(b, NEST_LT, rows->variable, keys);
+    NestId none = nest_const(b, a->vector, -__builtin_inf());
+    for (uint32_t v = 0; v < vectors; v++) {
+        NestAddress at = narrow_at(n, rows->variable, panels->variable, v);
+        NestId x = nest_load(b, scores->buffer, at, a->s->lanes, 1, 0);
+        x = nest_select(b, is, x, none);
+        if (a->s->causal)
+            x = nest_select(b, seen(n, offset, rows->variable, panels->variable, v), x, none);
+        nest_store(b, scores->buffer, at, x, 0, false);
+    }
+    nest_loop_end(b, NULL);
+    nest_loop_end(b, NULL);
+    nest_if_end(b);
+}
