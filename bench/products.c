@@ -73,7 +73,7 @@ static void bench_create(Bench *b, const char *cpu, int threads, bool bf16) {
     must(!machine.tiles || hc_tiles_ask(), "the system gives no tiles");
     const MachineProduct *m = &b->machine;
     b->machine = machine_product(&machine, bf16);
-    b->shape = (HcProductShape){m->rows, m->columns, m->depth, m->block, m->bytes};
+    b->shape = (HcProductShape){m->rows, m->columns, m->depth, m->block, m->width, m->bytes};
 }
 
 static void case_compile(Case *of, const Bench *b) {
@@ -137,7 +137,7 @@ static void case_create(Case *of, const Bench *b, const char *text) {
                               .b = of->b,
                               .c = of->generated};
     case_compile(of, b);
-    of->packed = memory(hc_product_packed_bytes(&b->shape, n, k));
+    of->packed = memory(hc_product_packed_bytes(&b->shape, m, n, k));
     of->scratch.stride =
         (size_t)hc_align(of->scratch.own + hc_product_scratch_bytes(&b->shape) + 1);
     of->scratch.at = memory(of->scratch.stride * (size_t)hc_pool_threads(b->pool));

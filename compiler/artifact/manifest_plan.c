@@ -296,6 +296,7 @@ static void add_products(JsonText *t, const Plan *plan, const Products *p) {
     json_text_integer(t, "columns", p->shape.columns);
     json_text_integer(t, "depth", p->shape.depth);
     json_text_integer(t, "block", p->shape.block);
+    json_text_integer(t, "width", p->shape.width);
     json_text_integer(t, "bytes", p->shape.bytes);
     json_text_close(t, '}');
 }

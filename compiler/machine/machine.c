@@ -50,8 +50,9 @@ MachineProduct machine_product(const Machine *m, bool bf16) {
                                 .left_group = 32,
                                 .right_group = 2,
                                 .bytes = 2,
-                                .depth = 1024,
-                                .block = 512};
+                                .depth = 384, /* so that the first cache keeps a panel */
+                                .block = 256,
+                                .width = 768};
     return (MachineProduct){.way = bf16 ? PRODUCT_DOT : PRODUCT_FMA,
                             .lanes = (uint16_t)lanes,
                             .rows = few_registers(m) ? 4 : 8,
@@ -60,7 +61,8 @@ MachineProduct machine_product(const Machine *m, bool bf16) {
                             .right_group = bf16 ? 2 : 1,
                             .bytes = bf16 ? 2 : 4,
                             .depth = bf16 ? 512 : 256,
-                            .block = bf16 ? 192 : 96};
+                            .block = bf16 ? 192 : 96,
+                            .width = 16 * vectors * lanes};
 }
 
 const char *const machine_product_ways[] = {

@@ -7,7 +7,7 @@ static bool has_kernels(const HcCall *call) {
 
 size_t hc_exec_multiply_bytes(const HcExec *exec, const HcCall *call, const HcGemmSplit *s) {
     return has_kernels(call)
-               ? hc_product_packed_bytes(&exec->plan->products, s->n, s->k)
+               ? hc_product_packed_bytes(&exec->plan->products, s->m, s->n, s->k)
                : (size_t)(hc_gemm_slice_elements(s) * hc_call_element_bytes(exec, call));
 }
 

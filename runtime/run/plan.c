@@ -214,8 +214,10 @@ static HcStatus read_products(HcPlanReader *r, const json_t *json) {
     TRY(hc_field_whole(r, json, "columns", 1, 256, -1, &p->columns));
     TRY(hc_field_whole(r, json, "depth", 1, 1 << 16, -1, &p->depth));
     TRY(hc_field_whole(r, json, "block", 1, 1 << 16, -1, &p->block));
+    TRY(hc_field_whole(r, json, "width", 1, 1 << 16, -1, &p->width));
     TRY(hc_field_whole(r, json, "bytes", 2, 4, -1, &p->bytes));
-    if (p->block % p->rows != 0 || p->depth * p->bytes % HC_ALIGN != 0)
+    if (p->block % p->rows != 0 || p->width % p->columns != 0 ||
+        p->depth * p->bytes % HC_ALIGN != 0)
         return hc_plan_bad(r, "blocks that are not whole");
     plan->multiply = (uint32_t)kernel;
     return HC_OK;

@@ -1,7 +1,8 @@
-/* The outer loops of a matrix product: the right operand is packed whole, by all threads; then
- * tasks of some rows and some columns each pack their rows of the left one, a block of terms after
- * the other, and add its products. Every number of the result is one chain of sums over all terms,
- * so tasks may be of any size: theirs depend on the shape, to keep threads busy. */
+/* The outer loops of a matrix product: the right operand is packed whole, by all threads, and so is
+ * the left one where numbers are narrow. Then tasks of some rows and some columns add the products
+ * of a block of terms after the other; a left operand that is not packed yet they pack for
+ * themselves. Every number of the result is one chain of sums over all terms, so tasks may be of
+ * any size: theirs depend on the shape, to fit caches and to keep threads busy. */
 #include "runtime/run/product.h"
 #include "abi/layout.h"
 
@@ -10,9 +11,9 @@ enum { TASKS_A_THREAD = 4 };
 typedef struct {
     const HcProductShape *shape;
     const HcProduct *of;
-    uint8_t *packed;
+    uint8_t *right, *left; /* packed whole; left: NULL where tasks pack it */
     HcProductScratch scratch;
-    int64_t panels;                          /* of the right operand */
+    int64_t panels, left_panels;             /* of the operands */
     int64_t task_rows, task_columns, across; /* tasks side by side */
 } ProductJob;
 
@@ -32,26 +33,62 @@ static size_t panel_bytes(const HcProductShape *s, int64_t width) {
     return (size_t)(width * s->depth * s->bytes);
 }
 
-size_t hc_product_packed_bytes(const HcProductShape *s, int64_t n, int64_t k) {
-    return (size_t)(parts(n, s->columns) * parts(k, s->depth)) * panel_bytes(s, s->columns);
+/* Of an operand packed whole, in panels of so many rows or columns. */
+static size_t operand_bytes(const HcProductShape *s, int64_t width, int64_t all, int64_t k) {
+    return (size_t)(parts(all, width) * parts(k, s->depth)) * panel_bytes(s, width);
+}
+
+static bool packs_left(const HcProductShape *s) {
+    return s->bytes < (int64_t)sizeof(float);
+}
+
+size_t hc_product_packed_bytes(const HcProductShape *s, int64_t m, int64_t n, int64_t k) {
+    return operand_bytes(s, s->columns, n, k) +
+           (packs_left(s) ? operand_bytes(s, s->rows, m, k) : 0);
 }
 
 size_t hc_product_scratch_bytes(const HcProductShape *s) {
-    return panel_bytes(s, s->block);
+    return packs_left(s) ? 0 : panel_bytes(s, s->block);
 }
 
-/* Panel `task` % panels of the right operand, of block `task` / panels of its terms. */
-static void pack_right(void *argument, int64_t task, int32_t worker) {
-    (void)worker;
-    const ProductJob *job = argument;
+/* Panel `task` % panels of an operand, of block `task` / panels of its terms. */
+static void pack(const ProductJob *job, int64_t task, bool right) {
     const HcProductShape *s = job->shape;
     const HcProduct *p = job->of;
-    const int64_t first = task / job->panels * s->depth;
-    const HcExtents extents = {.columns = p->n, .depth = least(p->k - first, s->depth)};
-    void *const buffers[2] = {(void *)(p->b + first * (p->transpose_b ? 1 : p->ldb)),
-                              job->packed + (size_t)(task / job->panels * job->panels) *
-                                                panel_bytes(s, s->columns)};
-    p->pack_right(buffers, &extents, task % job->panels, NULL);
+    const int64_t panels = right ? job->panels : job->left_panels, block = task / panels;
+    const bool along = right ? p->transpose_b : !p->transpose_a; /* terms lie side by side */
+    const float *from = right ? p->b : p->a;
+    const int64_t first = block * s->depth, step = right ? p->ldb : p->lda;
+    const HcExtents extents = {.columns = right ? p->n : p->m,
+                               .depth = least(p->k - first, s->depth)};
+    uint8_t *to = right ? job->right : job->left;
+    void *const buffers[2] = {(void *)(from + first * (along ? 1 : step)),
+                              to + (size_t)(block * panels) *
+                                       panel_bytes(s, right ? s->columns : s->rows)};
+    (right ? p->pack_right : p->pack_left)(buffers, &extents, task % panels, NULL);
+}
+
+static void pack_right(void *argument, int64_t task, int32_t worker) {
+    (void)worker;
+    pack(argument, task, true);
+}
+
+static void pack_left(void *argument, int64_t task, int32_t worker) {
+    (void)worker;
+    pack(argument, task, false);
+}
+
+/* The left operand's rows from `row` on, so many terms from `first` on: packed, in memory of the
+ * thread's own. */
+static uint8_t *pack_rows(const ProductJob *job, int64_t row, int64_t first,
+                          const HcExtents *extents, int32_t worker) {
+    const HcProduct *p = job->of;
+    uint8_t *left = job->scratch.at + (size_t)worker * job->scratch.stride + job->scratch.own;
+    const float *a = p->transpose_a ? p->a + first * p->lda + row : p->a + row * p->lda + first;
+    const HcExtents rows = {.columns = extents->rows, .depth = extents->depth};
+    for (int64_t panel = 0; panel * job->shape->rows < extents->rows; panel++)
+        p->pack_left((void *const[]){(void *)a, left}, &rows, panel, NULL);
+    return left;
 }
 
 static void multiply(void *argument, int64_t task, int32_t worker) {
@@ -64,29 +101,31 @@ static void multiply(void *argument, int64_t task, int32_t worker) {
                          .columns = least(p->n - column, job->task_columns),
                          .step = p->ldc,
                          .adds = p->adds};
-    uint8_t *own = job->scratch.at + (size_t)worker * job->scratch.stride;
-    uint8_t *left = own + job->scratch.own;
     for (int64_t first = 0; first < p->k; first += s->depth, extents.adds = 1) {
         extents.depth = least(p->k - first, s->depth);
-        const float *a = p->transpose_a ? p->a + first * p->lda + row : p->a + row * p->lda + first;
-        const HcExtents rows = {.columns = extents.rows, .depth = extents.depth};
-        for (int64_t panel = 0; panel * s->rows < extents.rows; panel++)
-            p->pack_left((void *const[]){(void *)a, left}, &rows, panel, NULL);
-        const int64_t right = first / s->depth * job->panels + column / s->columns;
-        void *const buffers[3] = {left, job->packed + (size_t)right * panel_bytes(s, s->columns),
+        const int64_t block = first / s->depth;
+        const size_t left = (size_t)(block * job->left_panels + row / s->rows),
+                     right = (size_t)(block * job->panels + column / s->columns);
+        void *const buffers[3] = {job->left ? job->left + left * panel_bytes(s, s->rows)
+                                            : pack_rows(job, row, first, &extents, worker),
+                                  job->right + right * panel_bytes(s, s->columns),
                                   p->c + row * p->ldc + column};
-        p->multiply(buffers, &extents, 0, own);
+        p->multiply(buffers, &extents, 0, job->scratch.at + (size_t)worker * job->scratch.stride);
     }
 }
 
-/* Columns are shared out before rows are: the left operand is packed for each task. */
+/* Tasks are as large as caches like them, or smaller, where there would be too few. */
 static void share_out(ProductJob *job, int64_t threads) {
-    const int64_t wanted = threads > 1 ? TASKS_A_THREAD * threads : 1;
     const HcProductShape *s = job->shape;
     const HcProduct *p = job->of;
+    const int64_t wanted = threads > 1 ? TASKS_A_THREAD * threads : 1;
     job->task_rows = least(s->block, up(p->m, s->rows));
+    job->task_columns = up(p->n, s->columns);
+    if (job->left)
+        job->task_columns = least(s->width, job->task_columns);
     const int64_t down = parts(p->m, job->task_rows);
-    job->task_columns = up(parts(p->n, parts(wanted, down)), s->columns);
+    if (down * parts(p->n, job->task_columns) < wanted)
+        job->task_columns = up(parts(p->n, parts(wanted, down)), s->columns);
     job->across = parts(p->n, job->task_columns);
     if (down * job->across < wanted)
         job->task_rows = up(parts(p->m, parts(wanted, job->across)), s->rows);
@@ -97,10 +136,16 @@ void hc_product_run(HcPool *pool, const HcProductShape *shape, const HcProduct *
                     void *packed, HcProductScratch scratch) {
     ProductJob job = {.shape = shape,
                       .of = product,
-                      .packed = packed,
+                      .right = packed,
                       .scratch = scratch,
-                      .panels = parts(product->n, shape->columns)};
+                      .panels = parts(product->n, shape->columns),
+                      .left_panels = parts(product->m, shape->rows)};
+    const int64_t blocks = parts(product->k, shape->depth);
+    hc_pool_run(pool, job.panels * blocks, pack_right, &job);
+    if (packs_left(shape)) {
+        job.left = job.right + operand_bytes(shape, shape->columns, product->n, product->k);
+        hc_pool_run(pool, job.left_panels * blocks, pack_left, &job);
+    }
     share_out(&job, hc_pool_threads(pool));
-    hc_pool_run(pool, job.panels * parts(product->k, shape->depth), pack_right, &job);
     hc_pool_run(pool, parts(product->m, job.task_rows) * job.across, multiply, &job);
 }

@@ -11,7 +11,7 @@
 typedef struct {
     int64_t rows, columns; /* of a panel of the left operand; of the right one */
     int64_t depth;         /* terms that are packed at a time */
-    int64_t block;         /* rows of a task at most, a multiple of `rows` */
+    int64_t block, width;  /* rows and columns of a task at most, whole panels */
     int64_t bytes;         /* of a packed number */
 } HcProductShape;
 
@@ -26,8 +26,9 @@ typedef struct {
     float *c;
 } HcProduct;
 
-/* Bytes that the right operand takes when it is packed, and that a thread works in. */
-size_t hc_product_packed_bytes(const HcProductShape *shape, int64_t n, int64_t k);
+/* Bytes of operands that are packed whole: the right one, and the left one if numbers are narrow;
+ * and those that a thread works in. */
+size_t hc_product_packed_bytes(const HcProductShape *shape, int64_t m, int64_t n, int64_t k);
 size_t hc_product_scratch_bytes(const HcProductShape *shape);
 /* Memory of the first thread's, and bytes to the next one's: what `multiply` works in, and behind
  * that hc_product_scratch_bytes. */

@@ -8,6 +8,7 @@ static uint32_t the_samples = 3, the_positions = 21;
 #define CASE_POSITIONS the_positions
 #define CASE_MOST_POSITIONS 64
 #include "../elements.h"
+#include "pass/rebuild.h"
 #include "plan_case.h"
 
 #include "runtime/run/context.h"

@@ -149,7 +149,7 @@ static void kernels_end(Kernels *k) {
 static void run(const Kernels *k, HcPool *pool, const Shape *s, const float *a, const float *b,
                 float *c) {
     const MachineProduct *m = &k->product;
-    const HcProductShape shape = {m->rows, m->columns, m->depth, m->block, m->bytes};
+    const HcProductShape shape = {m->rows, m->columns, m->depth, m->block, m->width, m->bytes};
     const HcProduct product = {.pack_left = k->model->kernels[PACK_LEFT],
                                .pack_right = k->model->kernels[PACK_RIGHT],
                                .multiply = k->model->kernels[MULTIPLY],
@@ -165,7 +165,7 @@ static void run(const Kernels *k, HcPool *pool, const Shape *s, const float *a, 
                                .a = a,
                                .b = b,
                                .c = c};
-    const size_t packed_bytes = hc_product_packed_bytes(&shape, s->n, s->k);
+    const size_t packed_bytes = hc_product_packed_bytes(&shape, s->m, s->n, s->k);
     uint8_t *packed = hc_aligned(packed_bytes + GUARD);
     HcProductScratch scratch = {.own = hc_align(k->scratch)};
     scratch.stride = scratch.own + hc_product_scratch_bytes(&shape) + GUARD;
