@@ -12,8 +12,9 @@ enum {
     HC_TILE_MOST = 256,     /* instances of a task */
     HC_TASKS_WANTED = 8,    /* of a kernel, before its tiles grow */
     HC_SUM_POSITIONS = 512, /* that a product over positions adds up at once; about a chunk */
-    HC_PRODUCT_BYTES = 4096, /* of a row or column that kernels of products pack at a time, at most */
-    HC_PANEL_MOST = 64       /* columns that they pack side by side, at most */
+    HC_PRODUCT_BYTES =
+        4096,          /* of a row or column that kernels of products pack at a time, at most */
+    HC_PANEL_MOST = 64 /* columns that they pack side by side, at most */
 };
 
 static inline uint64_t hc_round_up(uint64_t x, uint64_t to) {
