@@ -59,6 +59,22 @@ class Determinism(harness.TestCase):
                     self.assertEqual(one[2] == other[2], True, "weights")
                 print(f"{wiring}: 1, 2 and 3 threads agree, last loss {one[0][-1][1]!r}", flush=True)
 
+    def test_bf16(self):
+        """The same in bf16, with products and attention of its own kernels, and near f32's losses."""
+        for wiring in ("residual", "mhc"):
+            with self.subTest(wiring):
+                f32 = self.train(harness.hcc_path(), f"{wiring}-f32", wiring, 2)
+                one = self.train(harness.hcc_path(), f"{wiring}-bf16-1", wiring, 1, "--precision", "bf16")
+                self.assertNotEqual(one[0], f32[0])
+                self.assertLess(abs(one[1] - f32[1]), 0.01)
+                for threads in (3, 8):
+                    other = self.train(harness.hcc_path(), f"{wiring}-bf16-{threads}", wiring, threads,
+                                       "--precision", "bf16")
+                    self.assertEqual(one[0], other[0])
+                    self.assertEqual(one[2] == other[2], True, "weights")
+                print(f"{wiring} in bf16: 1, 3 and 8 threads agree, held-out loss {one[1]!r}, "
+                      f"in f32 {f32[1]!r}", flush=True)
+
     def test_executable(self):
         for wiring in ("residual", "mhc"):
             with self.subTest(wiring):
