@@ -127,6 +127,7 @@ static HcStatus profile(const HcContext *c, const Times *times, HcBenchResult *r
                 return hc_fail_memory(error, "the profile");
             entry->backward = backward;
             entry->gemm = gemm;
+            entry->own = gemm && call->pack_a >= 0;
         }
         if (!add_lines(entry, call->lines))
             return hc_fail_memory(error, "the profile");

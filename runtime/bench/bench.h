@@ -23,6 +23,7 @@ typedef struct {
     int64_t calls;    /* a step */
     double ms;        /* of its calls in a step, each in its fastest */
     int backward, gemm;
+    int own;                  /* a product that kernels of the model's own make, not OpenBLAS */
     double operations, bytes; /* of its calls in a step: arithmetic, memory read and written */
     double roofline;          /* bytes at `bandwidth` and operations at `peak`, over `ms` */
     char *lines;              /* of the model's source, `gpt.hc:18, mhc.hc:14-31`; or NULL */

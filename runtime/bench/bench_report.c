@@ -5,11 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static json_t *call_json(const HcBenchCall *call) {
+/* Who makes a product: the model's own kernels, or OpenBLAS; "": it is none. */
+static const char *made_by(const HcBenchResult *r, const HcBenchCall *call) {
+    return !call->gemm ? "" : call->own ? r->product_way : "OpenBLAS";
+}
+
+static json_t *call_json(const HcBenchResult *r, const HcBenchCall *call) {
     json_t *json = json_object();
     hc_json_set(&json, "name", hc_json_text(call->name));
     hc_json_set(&json, "pass", json_string(call->backward ? "backward" : "forward"));
     hc_json_set(&json, "gemm", json_boolean(call->gemm));
+    hc_json_set(&json, "by", call->gemm ? hc_json_text(made_by(r, call)) : json_null());
     hc_json_set(&json, "calls", json_integer(call->calls));
     hc_json_set(&json, "ms", hc_json_number(call->ms));
     hc_json_set(&json, "operations", hc_json_number(call->operations));
@@ -43,7 +49,7 @@ json_t *hc_bench_json(const HcBenchResult *r) {
         return json;
     json_t *calls = json_array();
     for (int64_t k = 0; k < r->n_calls; k++)
-        hc_json_append(&calls, call_json(&r->calls[k]));
+        hc_json_append(&calls, call_json(r, &r->calls[k]));
     hc_json_set(&json, "calls", calls);
     hc_json_set(&json, "bandwidth", hc_json_number(r->bandwidth));
     hc_json_set(&json, "peak", hc_json_number(r->peak));
@@ -58,14 +64,14 @@ static void write_calls(FILE *to, const HcBenchResult *r) {
         "the time that\na call's bytes and operations take at these speeds, over its own: more "
         "than 100 %% comes out of caches\n\n",
         r->bandwidth / 1e9, r->peak / 1e9);
-    fprintf(to, "%10s %6s %6s %9s %9s %9s  %-8s  %-28s %s\n", "ms", "step", "calls", "MB", "MFLOP",
-            "roofline", "pass", "call", "source");
+    fprintf(to, "%10s %6s %6s %9s %9s %9s  %-8s  %-19s %-8s %s\n", "ms", "step", "calls", "MB",
+            "MFLOP", "roofline", "pass", "call", "by", "source");
     for (int64_t k = 0; k < r->n_calls; k++) {
         const HcBenchCall *call = &r->calls[k];
-        fprintf(to, "%10.3f %5.1f%% %6lld %9.1f %9.1f %8.0f%%  %-8s  %-28s %s\n", call->ms,
+        fprintf(to, "%10.3f %5.1f%% %6lld %9.1f %9.1f %8.0f%%  %-8s  %-19s %-8s %s\n", call->ms,
                 100 * call->ms / r->step_ms, (long long)call->calls, call->bytes / 1e6,
                 call->operations / 1e6, 100 * call->roofline,
-                call->backward ? "backward" : "forward", call->name,
+                call->backward ? "backward" : "forward", call->name, made_by(r, call),
                 call->lines ? call->lines : "");
         sum += call->ms;
     }

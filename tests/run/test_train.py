@@ -422,6 +422,8 @@ class Bench(harness.TestCase):
             if found:
                 m, n, k = map(int, found.groups())
                 self.assertEqual(call["operations"], 2 * m * n * k * call["calls"], call)
+                self.assertIn(call["by"], ("fma", "OpenBLAS"), call)
+            self.assertEqual(call["by"] is not None, call["gemm"], call)
             if call["ms"] > 0 and call["bytes"]:
                 self.assertGreater(call["roofline"], 0, call)
         lines = " ".join(call["lines"] or "" for call in result["calls"])
