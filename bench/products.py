@@ -140,6 +140,17 @@ def together(results):
             for f in results for name, names in rivals(f).items()}
 
 
+def overview(results):
+    """A line for all products of a step; columns are all rivals there are."""
+    ratios, lines = together(results), []
+    rivals_all = list(dict.fromkeys(key[-1] for key in ratios))
+    for found in results:
+        key = (found["step"], found["precision"], found["threads"])
+        lines.append([key[0], key[1], str(key[2]),
+                      *(spread(ratios.get((*key, name))) for name in rivals_all)])
+    return table(["step", "precision", "threads", *rivals_all], lines)
+
+
 def some_of(known):
     def parse(text):
         words = text.split(",")
@@ -181,6 +192,7 @@ def main():
     where["load_after"] = load()
     print(f"{where['cpu']}, {where['cores']} cores, {where['vectors']}; {options.rounds} rounds; load "
           f"{where['load_before']:.1f} before, {where['load_after']:.1f} after.\n")
+    print("\n".join(overview(results)))
     for found in results:
         print("\n".join(markdown(found)))
     if options.out:
