@@ -98,6 +98,8 @@ def measure(wiring, o):
             losses[name].append(step(models[name], optimizers[name], tokens))
             seconds[name].append(time.perf_counter() - begun)
             busy[name].append(time.process_time() - worked)
+            if k == 0:
+                print(f"{wiring}, {name}: first step in {seconds[name][0]:.1f} s", file=sys.stderr, flush=True)
     taken = range(o.warm_up, o.warm_up + o.rounds)
     ratios = {f"{a} / {b}{what}": [of[a][k] / of[b][k] for k in taken]
               for what, of in (("", seconds), ("; processor", busy)) for a, b in pairs}

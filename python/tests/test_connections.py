@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Connections of the library as programs of its own: begin, read, turn, write and end, put
 together around a branch in PyTorch, are the network that holds it, in values and in all gradients.
-HCC_TEST_EVERYTHING=1: all of them, at more widths, and with streams in one tensor besides as tensors
-of their own; else three. And `hcc.torch.connection`, step by step: compiled, or of a library of
-`hcc build` that holds the programs of all sites."""
+HCC_TEST_EVERYTHING=1: all of them, at more widths, with streams in one tensor besides as tensors of
+their own, in code for this processor; else three, in code that is compiled sooner. And
+`hcc.torch.connection`, step by step: compiled, or of a library of `hcc build` that holds the programs
+of all sites."""
 
 import os
 import unittest
@@ -28,6 +29,7 @@ model m {
 """
 SITES, SAMPLES, POSITIONS = 3, 2, 5
 OTHERS = {"hyper_connections_inputs"}  # it takes a further input
+EVERY_DAY = ("laurel", "mhc_deferred(n = 2, iters = 3)", "shc")
 # A state that grows, a carry, and an end that asks for what was before the last write.
 GATHERED = """connection gathered(norm = rmsnorm) {
   state h[d], X[depth, d];
@@ -50,10 +52,11 @@ GATHERED = """connection gathered(norm = rmsnorm) {
   end   x     = norm(s);
 }
 """
-EVERYTHING = os.environ.get("HCC_TEST_EVERYTHING") == "1"
 
 
 def connections():
+    if not harness.EVERYTHING:
+        return EVERY_DAY
     folder = os.path.join(beside.HERE, "..", "..", "compiler", "std", "connections")
     return sorted(name[:-3] for name in os.listdir(folder) if name.endswith(".hc") and name[:-3] not in OTHERS)
 
@@ -69,7 +72,8 @@ class Pieces:
                         for one in self.whole.parameters}
 
     def made(self, **cut):
-        return hcc.torch.Primitive(hcc.program(TEXT, C=self.connection, d=self.d, precision="f64", **cut))
+        return hcc.torch.Primitive(hcc.program(TEXT, C=self.connection, d=self.d, precision="f64",
+                                               cpu="native" if harness.EVERYTHING else "baseline", **cut))
 
     def values(self, primitive, names):
         """The network's parameters for one of the programs, whose prefixes stand for sites."""
@@ -143,10 +147,8 @@ class Connections(harness.TestCase):
 
     def test_every_connection(self):
         for k, connection in enumerate(connections()):
-            if not EVERYTHING and connection not in ("laurel", "mhc_deferred", "shc"):
-                continue
-            for d in (12, 36, 132) if EVERYTHING else (12,):
-                for apart in (False, True) if EVERYTHING else (bool(k % 2),):
+            for d in (12, 36, 132) if harness.EVERYTHING else (12,):
+                for apart in (False, True) if harness.EVERYTHING else (bool(k % 2),):
                     with self.subTest(connection, d=d, apart=apart):
                         self.same(connection, d, apart)
 
@@ -208,7 +210,7 @@ class Connections(harness.TestCase):
             streams["Y"]
         with self.assertRaisesRegex(hcc.ArgumentError, "there is no site 3: .* has 3 of them"):
             hcc.load(self.path("own.so"), part="read", site=3)
-        if EVERYTHING:
+        if harness.EVERYTHING:
             calls = ("attnres", "attnres(block_sites = 2)", "mhar", "denseformer", "denseformer(block_sites = 1)", "dar",
                      "laurel_pa", "mudd(block_sites = 1)", "mhc_deferred(n = 2)")
             for k, call in enumerate(calls):
