@@ -209,8 +209,8 @@ class AgainstPackage(harness.TestCase):
                 ours = case.make(module)
                 self.assertEqual([(k, p.shape) for k, p in ours.state_dict().items()],
                                  [(k, p.shape) for k, p in theirs.state_dict().items()])
-                same = [k for k, p in theirs.state_dict().items() if not k.startswith(("branch", "residual_transform", "gru",
-                                                                                       "to_learned"))]
+                same = [k for k in theirs.state_dict() if not k.startswith(("branch", "residual_transform", "gru",
+                                                                            "to_learned", "depth_residual_fn"))]
                 for name in same:
                     self.assertTrue(torch.equal(ours.state_dict()[name], theirs.state_dict()[name]), name)
                 ours.load_state_dict(noisy(theirs).state_dict())
@@ -249,6 +249,18 @@ class AgainstPackage(harness.TestCase):
 
     def test_sums(self):
         self.check(residuals, sums())
+
+    def test_sums_at_sites(self):
+        """A module as `depth_residual_fn`, whose parameters are the site's."""
+        for module, shape in harness.share(((mine.hyper_connections, (4, 3, 8)), (manifold_constrained_hyper_connections,
+                                                                                  (4, 3, 8)), (mHCv2, (2, 3, 2, 8))), 3):
+
+            def make(of):
+                join = residuals if of is module else package(residuals)
+                return of.get_init_and_expand_reduce_stream_functions(2)[0](
+                    dim=8, branch=Bend(8), layer_index=0, depth_residual_fn=join.GRUGatedResidual(8))
+
+            self.check(module, [Case(module.__name__, make, shape)])
 
 
 VIEWS = {"aten::" + name for name in (

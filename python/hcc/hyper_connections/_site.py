@@ -118,12 +118,16 @@ class Site(WrapsBranch):
     """A site on compiled programs. Subclasses say which connection it is, how their parameters are
     called in its text, and how the package's tensors lie."""
 
-    depth_residual_fn: Callable[[Tensor, Tensor], Tensor] = staticmethod(add)
+    depth_residual_fn: Callable[[Tensor, Tensor], Tensor]
     add_branch_out_to_residual = True
     dropout: nn.Dropout
     _lists: tuple[str, ...] = ()  #: results of programs that are one tensor for each branch
     meets_site: Optional[bool] = None  #: whether a site was the next to use what it gave (see _pending)
     _bare_axes = 2  #: of streams without positions, to whom programs see one
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.depth_residual_fn = add  # not of the class: that would hide a module, which is found after it
 
     # --- of subclasses ------------------------------------------------------------------------------
 
