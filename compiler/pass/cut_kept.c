@@ -3,8 +3,10 @@
  *
  * The write may make again of the states whatever it needs, but what was folded over features (the
  * coefficients of a dynamic connection) is small, and what a large product made is dear: both are
- * handed on. Everything else costs less to make again than to store and load. The end has the
- * states as they are then, of which nothing can be made again. */
+ * handed on. Everything else costs less to make again than to store and load; but what takes
+ * parameters to make again would give them a second gradient, to be added to the read's, and so is
+ * handed on as long as it is smaller than a state. The end has the states as they are then, of
+ * which nothing can be made again. */
 #include "pass/cut.h"
 
 enum { FEW = 64 }; /* terms of a sum that is cheap to make again for every feature */
@@ -12,9 +14,11 @@ enum { FEW = 64 }; /* terms of a sum that is cheap to make again for every featu
 typedef struct {
     const TirBlock *block;
     bool *later, *now; /* by value: it waits for what is given later; it is of the site */
+    bool *trained;     /* by value: parameters are in it */
     bool *seen;
     bool has_states; /* who is handed them has what the site found, too */
     uint64_t small;  /* elements at most that are always handed on */
+    uint64_t state;  /* of the largest state */
     TirIdVec kept, todo;
     Arena *arena;
 } Keeping;
@@ -33,9 +37,11 @@ static void find_dependence(Keeping *k, const SiteValueList *later, const SiteVa
         const TirNode *node = tir_node(k->block, id);
         k->later[id] = among(later, id);
         k->now[id] = among(now, id) || among(and_now, id);
+        k->trained[id] = node->op == TIR_PARAM;
         for (uint32_t i = 0; i < node->n_operands; i++) {
             k->later[id] |= k->later[node->operands[i]];
             k->now[id] |= k->now[node->operands[i]];
+            k->trained[id] |= k->trained[node->operands[i]];
         }
     }
 }
@@ -69,6 +75,19 @@ static bool at_hand(const Keeping *k, TirId id) {
     return !k->later[id] && (!k->now[id] || (leaf && k->has_states));
 }
 
+/* One step of making it takes a parameter, or what is made of parameters alone. */
+static bool takes_parameter(const Keeping *k, const TirNode *node) {
+    for (uint32_t i = 0; i < node->n_operands; i++)
+        if (k->trained[node->operands[i]] && !k->now[node->operands[i]])
+            return true;
+    return false;
+}
+
+static bool is_small(const Keeping *k, const TirNode *node) {
+    const uint64_t count = tir_element_count(&node->type);
+    return count <= k->small || (count < k->state && takes_parameter(k, node));
+}
+
 static void visit(Keeping *k, TirId id) {
     const TirNode *node = tir_node(k->block, id);
     if (k->seen[id])
@@ -76,8 +95,7 @@ static void visit(Keeping *k, TirId id) {
     k->seen[id] = true;
     if (at_hand(k, id))
         return;
-    if (!k->later[id] && node->type.elem == TIR_REAL &&
-        (tir_element_count(&node->type) <= k->small || !is_cheap(k, node))) {
+    if (!k->later[id] && node->type.elem == TIR_REAL && (is_small(k, node) || !is_cheap(k, node))) {
         vec_push(k->arena, &k->kept, id);
         return;
     }
@@ -100,6 +118,7 @@ static Keeping keeping(const Network *network, Arena *arena) {
     return (Keeping){.block = network->program->block,
                      .later = ARENA_ARRAY(arena, bool, n),
                      .now = ARENA_ARRAY(arena, bool, n),
+                     .trained = ARENA_ARRAY(arena, bool, n),
                      .seen = ARENA_ARRAY(arena, bool, n),
                      .arena = arena};
 }
@@ -117,9 +136,10 @@ TirIdVec pass_kept(const Network *network, const SiteInfo *info, Arena *arena) {
     Keeping k = keeping(network, arena);
     for (uint32_t i = 0; i < info->states.count; i++) {
         const TirType *type = &tir_node(k.block, info->states.at[i].value)->type;
-        const uint64_t quarter = tir_element_count(type) / 4;
-        k.small = quarter > k.small ? quarter : k.small;
+        const uint64_t count = tir_element_count(type);
+        k.state = count > k.state ? count : k.state;
     }
+    k.small = k.state / 4;
     k.has_states = true;
     find_dependence(&k, &info->results, &info->states, NULL);
     return keep(&k, &info->written);
