@@ -12,9 +12,8 @@ enum {
     HC_TILE_MOST = 256,     /* instances of a task */
     HC_TASKS_WANTED = 8,    /* of a kernel, before its tiles grow */
     HC_SUM_POSITIONS = 512, /* that a product over positions adds up at once; about a chunk */
-    HC_PRODUCT_BYTES =
-        4096,          /* of a row or column that kernels of products pack at a time, at most */
-    HC_PANEL_MOST = 64 /* columns that they pack side by side, at most */
+    HC_PANEL_BYTES = 1024,  /* of a row or column that kernels of products pack at once, at most */
+    HC_PANEL_MOST = 64      /* columns that they pack side by side, at most */
 };
 
 static inline uint64_t hc_round_up(uint64_t x, uint64_t to) {
@@ -70,9 +69,10 @@ static inline uint64_t hc_chunk_units(uint64_t about, uint64_t instances) {
     return hc_units(chunk < instances ? chunk : instances);
 }
 
-/* Bytes of a packed operand of so many columns and terms, at most: of any processor. */
+/* Bytes of a packed operand of so many columns and terms, at most: of any processor. The last panel
+ * and the last block of terms are whole. */
 static inline uint64_t hc_packed_most(uint64_t columns, uint64_t terms, uint64_t number_bytes) {
-    return (columns + HC_PANEL_MOST) * hc_round_up(terms * number_bytes, HC_PRODUCT_BYTES);
+    return (columns + HC_PANEL_MOST) * (terms * number_bytes + HC_PANEL_BYTES);
 }
 
 /* Sums of parts of a batch that may wait at once to be added up: one for each bit of a part's

@@ -51,28 +51,34 @@ const char *trained_config(Driver *d) {
     return json_text_end(&t);
 }
 
+/* Of a run; those made before there were several words for it said whether it was f64. */
+static HcPrecision precision_of(const char *word, bool f64) {
+    return word ? hc_precision_named(word) : f64 ? HC_PRECISION_F64 : HC_PRECISION_F32;
+}
+
 ExitCode trained_load(Driver *d, const char *folder, bool maps, LoadedModel *loaded) {
     json_t *config;
     HcError error;
     HcStatus status = hc_read_config(folder, &config, &error);
     if (status != HC_OK)
         return driver_failed(d, status, &error);
-    const char *text, *precision, *model = NULL;
+    const char *text, *precision = NULL, *model = NULL;
     size_t length;
     json_t *set, *file_name;
     json_int_t memory = 0;
+    int f64 = 0;
     json_error_t why;
     char *name = NULL;
     bool remembered = true; /* there was memory for what config.json says */
-    if (json_unpack_ex(config, &why, 0, "{s:{s:o, s:s%, s:o, s?:s, s?:I}, s:s}", "hcc", "file",
-                       &file_name, "text", &text, &length, "set", &set, "model", &model, "memory",
-                       &memory, "precision", &precision) == 0)
+    if (json_unpack_ex(config, &why, 0, "{s:{s:o, s:s%, s:o, s?:s, s?:b, s?:I}, s?:s}", "hcc",
+                       "file", &file_name, "text", &text, &length, "set", &set, "model", &model,
+                       "f64", &f64, "memory", &memory, "precision", &precision) == 0)
         remembered = hc_json_read_path(file_name, &name);
     else
         remembered = json_error_code(&why) != json_error_out_of_memory;
     if (!remembered)
         arena_exhausted(d->c->arena);
-    const HcPrecision own = name ? hc_precision_named(precision) : HC_PRECISION_COUNT;
+    const HcPrecision own = name ? precision_of(precision, f64) : HC_PRECISION_COUNT;
     if (own == HC_PRECISION_COUNT) {
         driver_error(d,
                      "'%s' was not made by 'hcc train': its config.json does not hold the model's "

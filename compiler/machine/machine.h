@@ -19,7 +19,7 @@ typedef struct {
     uint32_t rows, columns;           /* of the result that registers hold */
     uint32_t left_group, right_group; /* terms of a sum side by side in a packed operand */
     uint32_t bytes;                   /* of a packed number */
-    uint32_t depth;        /* terms that are packed at a time, HC_PRODUCT_BYTES / bytes at most */
+    uint32_t depth;        /* terms that are packed at a time, HC_PANEL_BYTES / bytes at most */
     uint32_t block, width; /* rows and columns of a task: what a cache of its own holds */
 } MachineProduct;
 
