@@ -403,15 +403,11 @@ static void kernel_body(KernelEmit *k, const NestBody *body) {
         case NEST_PREFETCH:
             kernel_prefetch(k, i);
             break;
-        case NEST_TILE_BEGIN:
-        case NEST_TILE_END:
-        case NEST_TILE_ZERO:
-        case NEST_TILE_LOAD:
-        case NEST_TILE_STORE:
-        case NEST_TILE_DOT:
-            kernel_tile(k, i);
-            break;
         default: {
+            if (nest_is_tile(i->op)) {
+                kernel_tile(k, i);
+                break;
+            }
             LLVMValueRef x = k->value[id] = kernel_value(k, i);
             if (i->name && LLVMIsAInstruction(x))
                 LLVMSetValueName2(x, i->name, strlen(i->name));

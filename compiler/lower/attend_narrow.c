@@ -88,6 +88,20 @@ void narrow_product(AttendNarrow *n, const MachineProduct *m, uint32_t left, uin
     product_emit(&a->b, m, &sum);
 }
 
+void narrow_clear(AttendNarrow *n, const AttendMatrix *m, int64_t rows) {
+    Attend *a = n->a;
+    NestLoop *all =
+        attend_loop(a, NEST_SEQUENTIAL, attend_number(a, rows * n->tile), a->s->lanes, 0, NULL);
+    nest_store(&a->b, m->buffer, nest_at_plus(nest_at(0), all->variable, 1),
+               nest_const(&a->b, a->vector, 0), 0, false);
+    nest_loop_end(&a->b, NULL);
+}
+
+NestLoop *narrow_panel_loop(AttendNarrow *n) {
+    NestId panels = attend_number(n->a, n->tile / n->by_keys.columns);
+    return attend_loop(n->a, NEST_SEQUENTIAL, panels, 1, 0, NULL);
+}
+
 /* Of vector v of a panel, where `row` keys behind the first: which queries see the key. */
 static NestId seen(AttendNarrow *n, NestId offset, NestId row, NestId panel, uint32_t v) {
     Attend *a = n->a;
@@ -104,19 +118,17 @@ void narrow_hide(AttendNarrow *n, const AttendMatrix *scores, NestId first_query
                  NestId keys) {
     Attend *a = n->a;
     NestBuilder *b = &a->b;
-    const uint32_t columns = n->by_keys.columns, vectors = columns / a->s->lanes;
     NestId offset = attend_sub(a, first_key, first_query); /* of the first key behind the query */
     NestId last = attend_add(a, offset, attend_number(a, ATTEND_KEYS - 1));
     NestId hides = nest_binary(b, NEST_LT, keys, attend_number(a, ATTEND_KEYS));
     if (a->s->causal)
         hides = nest_binary(b, NEST_OR, hides, nest_binary(b, NEST_LT, a->zero, last));
     nest_if_begin(b, hides);
-    NestLoop *panels =
-        attend_loop(a, NEST_SEQUENTIAL, attend_number(a, n->tile / columns), 1, 0, NULL);
+    NestLoop *panels = narrow_panel_loop(n);
     NestLoop *rows = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, ATTEND_KEYS), 1, 0, NULL);
     NestId is = nest_binary(b, NEST_LT, rows->variable, keys);
     NestId none = nest_const(b, a->vector, -__builtin_inf());
-    for (uint32_t v = 0; v < vectors; v++) {
+    for (uint32_t v = 0; v < narrow_vectors(n); v++) {
         NestAddress at = narrow_at(n, rows->variable, panels->variable, v);
         NestId x = nest_load(b, scores->buffer, at, a->s->lanes, 1, 0);
         x = nest_select(b, is, x, none);

@@ -42,8 +42,15 @@ void narrow_product(AttendNarrow *n, const MachineProduct *m, uint32_t left, uin
 void narrow_hide(AttendNarrow *n, const AttendMatrix *scores, NestId first_query, NestId first_key,
                  NestId keys);
 
-/* A loop over panels of the tile's queries. Vector v of panel `panel` is columns
- * panel * by_keys.columns + v * lanes of matrices with a row for each key. */
+/* So many rows of scratch memory, as wide as the tile, to zero. */
+void narrow_clear(AttendNarrow *n, const AttendMatrix *m, int64_t rows);
+/* A loop over panels of the tile's queries, each of so many vectors. */
+NestLoop *narrow_panel_loop(AttendNarrow *n);
+static inline uint32_t narrow_vectors(const AttendNarrow *n) {
+    return n->by_keys.columns / n->a->s->lanes;
+}
+/* Vector v of panel `panel` is columns panel * by_keys.columns + v * lanes of matrices with a row
+ * for each key. */
 static inline NestAddress narrow_at(const AttendNarrow *n, NestId row, NestId panel, uint32_t v) {
     NestAddress at = nest_at((int64_t)v * n->a->s->lanes);
     return nest_at_plus(nest_at_plus(at, row, n->tile), panel, n->by_keys.columns);

@@ -9,15 +9,6 @@ typedef struct {
     uint32_t weights, d_scores, d_scores_right; /* left: keys as rows; right: keys as terms */
 } Packed;
 
-static void clear(AttendNarrow *n, const AttendMatrix *m, int64_t rows) {
-    Attend *a = n->a;
-    NestLoop *all =
-        attend_loop(a, NEST_SEQUENTIAL, attend_number(a, rows * n->tile), a->s->lanes, 0, NULL);
-    nest_store(&a->b, m->buffer, nest_at_plus(nest_at(0), all->variable, 1),
-               nest_const(&a->b, a->vector, 0), 0, false);
-    nest_loop_end(&a->b, NULL);
-}
-
 /* In place: a weight from a score, the gradient of a score from that of a weight. */
 static NestId weigh(AttendNarrow *n, const AttendBackward *m, NestAddress at, NestId dot,
                     NestId lse) {
@@ -39,9 +30,8 @@ static void weigh_all(AttendNarrow *n, const AttendBackward *m, uint32_t packed)
     Attend *a = n->a;
     NestBuilder *b = &a->b;
     const uint32_t columns = n->by_keys.columns, lanes = a->s->lanes;
-    NestLoop *panels =
-        attend_loop(a, NEST_SEQUENTIAL, attend_number(a, n->tile / columns), 1, 0, NULL);
-    for (uint32_t v = 0; v < columns / lanes; v++) {
+    NestLoop *panels = narrow_panel_loop(n);
+    for (uint32_t v = 0; v < narrow_vectors(n); v++) {
         NestAddress stats = nest_at_plus(nest_at((int64_t)v * lanes), panels->variable, columns);
         NestId dot = nest_load(b, m->stats.buffer, stats, a->s->lanes, 1, 0);
         stats.offset += n->tile;
@@ -117,8 +107,8 @@ void attend_narrow_backward(AttendNarrow *n, const AttendBackward *m, NestId fir
     narrow_pack(n, &n->by_f, true, false, &d_o, first, count, n->tile, by_f, p.d_outputs);
     narrow_pack(n, &n->by_queries, true, true, &q, first, by_e, e, count, p.by_query);
     narrow_pack(n, &n->by_queries, true, true, &d_o, first, by_f, f, count, p.d_by_query);
-    clear(n, &m->d_queries, e);
-    clear(n, &m->stats, 2);
+    narrow_clear(n, &m->d_queries, e);
+    narrow_clear(n, &m->stats, 2);
     attend_backward_stats(a, m, first, count);
     NestId end = a->positions;
     if (a->s->causal)

@@ -17,11 +17,7 @@ static NestLoop *vectors(AttendNarrow *n) {
 static void clear(AttendNarrow *n, const AttendForward *m) {
     Attend *a = n->a;
     NestBuilder *b = &a->b;
-    NestLoop *all =
-        attend_loop(a, NEST_SEQUENTIAL, attend_number(a, a->s->f * n->tile), a->s->lanes, 0, NULL);
-    nest_store(b, m->outputs.buffer, nest_at_plus(nest_at(0), all->variable, 1),
-               nest_const(b, a->vector, 0), 0, false);
-    nest_loop_end(b, NULL);
+    narrow_clear(n, &m->outputs, a->s->f);
     NestLoop *each = vectors(n);
     nest_store(b, m->stats.buffer, stats_at(n, SUM, each->variable), nest_const(b, a->vector, 0), 0,
                false);
@@ -71,9 +67,8 @@ static void softmax(AttendNarrow *n, const AttendForward *m, uint32_t packed) {
     Attend *a = n->a;
     NestBuilder *b = &a->b;
     const uint32_t columns = n->by_keys.columns, lanes = a->s->lanes;
-    NestLoop *panels =
-        attend_loop(a, NEST_SEQUENTIAL, attend_number(a, n->tile / columns), 1, 0, NULL);
-    for (uint32_t v = 0; v < columns / lanes; v++) {
+    NestLoop *panels = narrow_panel_loop(n);
+    for (uint32_t v = 0; v < narrow_vectors(n); v++) {
         NestAddress at[STATS];
         for (uint32_t k = 0; k < STATS; k++)
             at[k] =

@@ -71,8 +71,8 @@ static void add_terms(Product *p, uint32_t vectors, NestId *held) {
 }
 
 bool product_is_fresh(const NestBuilder *b, const ProductSum *sum) {
-    const NestInstruction *adds = &b->kernel->instructions.at[sum->adds];
-    return adds->op == NEST_CONST && adds->number == 0;
+    double adds;
+    return nest_const_of(b, sum->adds, &adds) && adds == 0;
 }
 
 /* What a block begins with. */

@@ -66,8 +66,8 @@ static void pack_groups(Pack *p, NestId term, int64_t n, NestId valid, NestId se
 
 /* Whether so many terms at a time may be there. */
 static bool may_have(const Pack *p, int64_t terms) {
-    const NestInstruction *depth = &p->b->kernel->instructions.at[p->depth];
-    return depth->op != NEST_CONST || depth->number >= (double)terms;
+    double depth;
+    return !nest_const_of(p->b, p->depth, &depth) || depth >= (double)terms;
 }
 
 /* Four terms at a time while all of the panel is there; the rest, term by term. */

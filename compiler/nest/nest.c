@@ -142,7 +142,7 @@ NestId nest_lanes(NestBuilder *b, uint16_t lanes) {
 
 /* --- values ------------------------------------------------------------------------------------*/
 
-static bool nest_const_of(const NestBuilder *b, NestId id, double *value) {
+bool nest_const_of(const NestBuilder *b, NestId id, double *value) {
     const NestInstruction *i = &b->kernel->instructions.at[id];
     if (i->op == NEST_SPLAT)
         i = &b->kernel->instructions.at[i->operands[0]];

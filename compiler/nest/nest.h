@@ -185,6 +185,8 @@ static inline NestAddress nest_at_plus(NestAddress a, NestId value, int64_t coef
     return a;
 }
 NestType nest_type(const NestKernel *kernel, NestId id);
+/* Whether a value is a constant, perhaps splatted, and which. */
+bool nest_const_of(const NestBuilder *b, NestId id, double *value);
 /* Bytes of scratch a thread needs for the kernel: its SCRATCH buffers in order, 64-byte aligned. */
 uint64_t nest_scratch_bytes(const NestKernel *kernel);
 uint64_t nest_buffer_bytes(const NestBuffer *buffer); /* in scratch; 0 for an ARGUMENT */

@@ -255,16 +255,11 @@ static void print_body(Printer *p, const NestBody *body, int depth) {
             fputc(' ', p->to);
             print_memory(p, i);
             break;
-        case NEST_TILE_BEGIN:
-        case NEST_TILE_END:
-        case NEST_TILE_ZERO:
-        case NEST_TILE_LOAD:
-        case NEST_TILE_STORE:
-        case NEST_TILE_DOT:
-            print_tile(p, i);
-            break;
         default:
-            print_value(p, i);
+            if (nest_is_tile(i->op))
+                print_tile(p, i);
+            else
+                print_value(p, i);
             break;
         }
     }

@@ -262,10 +262,16 @@ void plan_explain_precision(const Plan *plan, const SourceSet *sources, FILE *to
     note_readers(&e);
     add_lines(&e);
     const char *real = plan_element_names[plan_real(&plan->options)];
+    const Machine *machine = &plan->options.machine;
+    const bool narrow =
+        plan->options.precision == HC_PRECISION_BF16 && machine_has_products(machine);
     fprintf(to,
             "Precision %s: parameters, gradients, moments and all that callers hold are %s, and\n"
-            "kernels, attention and sums compute in it. Products take their factors as below.\n\n",
-            hc_precision_word(plan->options.precision), real);
+            "kernels, %s and sums compute in it. Products take their factors as below%s%s.\n\n",
+            hc_precision_word(plan->options.precision), real,
+            narrow ? "the softmax of attention" : "attention",
+            narrow ? ",\nthose inside attention as bf16, by " : "",
+            narrow ? machine_product_text(machine, true) : "");
     print_products(&e, to);
     print_stored(&e, to);
     print_sums(&e, to);
