@@ -44,11 +44,21 @@ BRANCHES = {
     "shifted twice": "param w[d] ~ normal(1); let z[c] = w[c] * x[c]; let s = shift(z, 1); "
                      "let q[c] = s[c] * z[c]; let r = shift(q, 1); let y[c] = r[c] * s[c];",
 }
-READS = {
-    "gated": "let f[k] = sigmoid(sum[c] F[k, c] * h[c]); let m[c] = (1 - f[c]) * h[c]; "
-             "let s = shift(m, 1); read x[c] = m[c] + f[c] * s[c];",
+GATE = "let f[k] = sigmoid(sum[c] F[k, c] * h[c]); let m[c] = (1 - f[c]) * h[c]; "
+READS = {  # what is read at other positions, beside what it is made of
+    "gated": GATE + "let s = shift(m, 1); read x[c] = m[c] + f[c] * s[c];",
     "window of gated": "let f[k] = sigmoid(sum[c] F[k, c] * h[c]); let m[c] = g[c] * f[c] * h[c]; "
                        "let s = window(m, 3); read x[c] = m[c] + f[c] * (s[0, c] + s[2, c]);",
+    "squared": "let z[k] = gelu(sum[c] F[k, c] * h[c])^2; let s = shift(z, 1); "
+               "read x[c] = z[c] * s[c] + h[c];",
+    "dropped": "let z[k] = sum[c] F[k, c] * h[c]; let n = rmsnorm(z); let s = shift(z, 1); "
+               "read x[c] = dropout(n, 0.3)[c] * s[c];",
+    "dropped and shifted": GATE + "let q = dropout(m, 0.3); let s = shift(q, 2); "
+                                  "read x[c] = q[c] + tanh(s[c]) * f[c];",
+    "folded": "let n = rmsnorm(h); let z = 0 * n[0]; let q = shift(n, 5); let s = shift(z, 1); "
+              "let r = window(q, 2); let w = shift(shift(0 * h, -1), 2); "
+              "read x[c] = n[c] * g[c] + s + r[1, c] + w[c];",
+    "both ways": GATE + "let s = shift(m, 1); let r = shift(f, -1); read x[c] = s[c] * r[c] + f[c];",
 }
 
 
@@ -85,7 +95,7 @@ class Shifts(harness.TestCase):
 
     def test_reads(self):
         for name, kept in READS.items():
-            for width in (65, 96, 129):
+            for width in (65, 96, 257):
                 with self.subTest(name, width=width):
                     self.right(SOURCE.format(body="param w[d] = 1; let y[c] = w[c] * x[c];",
                                              kept=kept, connection="kept", branch="across"), width)

@@ -100,7 +100,7 @@ class Program:
         """A connection of the file: one stream or several, each part a random expression."""
         draw, name = self.draw, self.names_of("c")
         n = draw.choice([1, 1, 2, 3, 4]) if d <= 65 else draw.choice([1, 1, 2])
-        body = self.body(params=True, probes=True, random=False, calls=[c for c in self.calls if c["kind"] == "fn"])
+        body = self.body(params=True, probes=True, calls=[c for c in self.calls if c["kind"] == "fn"], **self.across())
         at = POSITION if self.space else SAMPLE
         streams = n > 1 or draw.random() < 0.2
         lines = [f"state H[{n}, d];" if streams else "state H[d];"]

@@ -268,11 +268,43 @@ class Body:
 
     # --- other positions ----------------------------------------------------------------------------
 
+    def made(self, x):
+        """A value made of `x` in a step or two: what a backward kernel would rather make again than load."""
+        draw, name, indices = self.draw, self.fresh("v"), self.indices(x.dims)
+        e = self.head(x.name, indices, ranges=False)
+        gate = self.value_of(len(x.dims), lambda v: v.dims == x.dims and v.domain == POSITION) or x
+        g = f"sigmoid({self.head(gate.name, indices, ranges=False)})"
+        form, size = draw.choice([("(1 - {g}) * {e}", x.size), ("{g} * {e}", x.size), ("tanh({e})^2", 1),
+                                  ("gelu({e}) * {g}", x.size), ("{e} + {g}", x.size + 1), ("0.5 * {e}", x.size)])
+        self.write(f"let {self.head(name, indices, ranges=False)} = {form.format(e=e, g=g)};")
+        return self.keep(name, x.dims, POSITION, size)
+
     def across(self):
-        draw, name = self.draw, self.fresh("v")
+        """A value of other positions; often of one just made, and used beside what it was made of."""
+        draw = self.draw
         x = self.value_of(need=lambda v: v.domain == POSITION and elements(v.dims) <= 300)
         if not x or not self.allow.get("across"):
             return self.map()
+        if draw.random() < 0.4:
+            x = self.made(x)
+        s = self.moved(x)
+        if s.dims == x.dims and s.domain == POSITION and draw.random() < 0.5:
+            name, indices = self.fresh("v"), self.indices(x.dims)
+            a, b = (self.head(v.name, indices, ranges=False) for v in (x, s))
+            form = draw.choice(["({a} * tanh({b}))", "({a} + {b}) * 0.5", "({b} * sigmoid({a}) + {a})"])
+            self.write(f"let {self.head(name, indices, ranges=False)} = {form.format(a=a, b=b)};")
+            self.keep(name, x.dims, POSITION, x.size + s.size)
+        elif len(s.dims) > len(x.dims) and draw.random() < 0.5:
+            name, indices = self.fresh("v"), self.indices(x.dims)
+            rest = ["p", "q"][:len(s.dims) - len(x.dims)]
+            a = self.head(x.name, indices, ranges=False)
+            b = f"{s.name}[{', '.join(rest + list(indices))}]"
+            self.write(f"let {self.head(name, indices, ranges=False)} = {a} * mean[{', '.join(rest)}] tanh({b});")
+            self.keep(name, x.dims, POSITION, x.size)
+
+    def moved(self, x):
+        """`x` of other positions: shifted, a window of it, or under another index."""
+        draw, name = self.draw, self.fresh("v")
         grid = self.allow["across"] == "grid"
         causal = self.allow.get("causal")
         k = draw.choice([0, 1, 1, 2] if causal else [-2, -1, 0, 1, 1, 1, 2])
@@ -281,7 +313,7 @@ class Body:
         if form == "window" and elements(x.dims) <= 130:
             a, b = draw.choice([1, 2, 3]), draw.choice([1, 2, 3])
             if grid and causal:
-                return self.map()
+                return x
             self.write(f"let {name} = window({x.name}, {f'{a}, {b}' if grid else a});")
             return self.keep(name, ((a, b) if grid else (a,)) + x.dims, POSITION, x.size)
         indices = self.indices(x.dims)

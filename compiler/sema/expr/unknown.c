@@ -37,7 +37,7 @@ void scope_unknown(Sema *s, Scope *scope, const char *name, Span span, const cha
     if (f && f->results_unknown && (gives_result(s->root, name) || gives_result(s->library, name)))
         return;
     sema_error(s, DIAG_UNKNOWN_NAME, span, "unknown %s `%s`", what, name);
-    if (f && f->results_text)
+    if (f && f->results_text && *f->results_text)
         sema_note(s, f->results_at, "the results of this site's branches are called %s",
                   f->results_text);
     if (near)

@@ -18,6 +18,8 @@ void trial_elaborate(Sema *s, const Item *item, Scope *model_scope);
  * sees later positions of those declared causal. */
 void warn_unused(Sema *s);
 void warn_unreached(Sema *s);
+/* Of a connection by itself: whether what a branch gives comes to what its one site ends with. */
+void warn_branch_unreached(Sema *s, TirId ended);
 void check_causal(Sema *s);
 
 #endif

@@ -237,3 +237,22 @@ void warn_unreached(Sema *s) {
     warn_branches(s, &r);
     warn_params(s, &r);
 }
+
+void warn_branch_unreached(Sema *s, TirId ended) {
+    const Reach r = reach_create(s, s->program->block);
+    r.reached[ended] = true;
+    for (uint32_t k = 0; k < s->penalties.count; k++)
+        r.reached[s->penalties.at[k]] = true;
+    reach_block(s, s->program->block, &r);
+    for (uint32_t k = 0; k < s->branches.count; k++) {
+        const BranchUse *use = &s->branches.at[k];
+        if (result_found(use, r.reached))
+            continue;
+        sema_warning(s, DIAG_NO_PATH, use->at,
+                     "nothing is learnt from what a branch gives at the last site of `%s`",
+                     use->connection->name.text);
+        note_cause(s, &r, use);
+        sema_help(s, "the branch is computed for nothing, and its parameters stay as they begin: "
+                     "have a state that `end` reads written with `y`");
+    }
+}

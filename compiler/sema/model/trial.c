@@ -141,7 +141,9 @@ static void trial_connection(Sema *s, const Item *item) {
     const PlacedSite placed = {&site, s->root, "", 0};
     Value result;
     const SiteUse use = {.connection = &callable, .inputs = trial_inputs(s, item, &next, space)};
-    connection_elaborate(s, &trunk, &use, &placed, true, &result);
+    if (connection_elaborate(s, &trunk, &use, &placed, true, &result) &&
+        result.kind == VALUE_TENSOR)
+        warn_branch_unreached(s, result.tensor->id);
     frame_pop(s);
 }
 

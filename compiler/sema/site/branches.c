@@ -173,7 +173,24 @@ static void define_results(Site *x, const Results *r) {
 
 /* --- the branches of a site --------------------------------------------------------------------*/
 
-/* A stand-in for whatever branch there may be: it gives back what it reads. */
+/* What whatever branch there may be gives: something of the shape that it reads. */
+static Value stand_in_result(Site *x, Value read) {
+    Sema *s = x->s;
+    if (read.kind != VALUE_TENSOR)
+        return read;
+    TirInput input = {.name = arena_printf(s->arena, "stand_in_%u", s->program->inputs.count),
+                      .type = {.elem = TIR_REAL, .domain = {1, (uint8_t)frame_space(s)}},
+                      .span = read.span};
+    input.type.rank = (uint8_t)tensor_bare_dims(read.tensor, input.type.dims, NULL);
+    const TirId id = tir_input(sema_builder(s, read.span), tir_add_input(s->program, input));
+    BranchUse use = {.connection = x->use->connection->item,
+                     .at = x->use->connection->item->name.span,
+                     .after = id};
+    vec_push(s->arena, &use.results, id);
+    vec_push(s->arena, &s->branches, use);
+    return value_tensor(s, id, NULL, read.span);
+}
+
 static void stand_in_branch(Site *x) {
     const Span at = x->site->stmt->span;
     x->s->frame->results_unknown = true;
@@ -182,7 +199,8 @@ static void stand_in_branch(Site *x) {
         define_results(x, NULL);
         return;
     }
-    const Results r = {1, &reads.at[0].value, &at, &none};
+    Value result = stand_in_result(x, reads.at[0].value);
+    const Results r = {1, &result, &at, &none};
     define_results(x, &r);
 }
 

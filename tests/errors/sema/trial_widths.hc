@@ -27,7 +27,7 @@ connection narrow_end {
   state h[33];
   begin h[c] = 0;
   read  x    = h;
-  write h[c] = h[c];
+  write h[c] = h[c] + y[c];
   end   x    = h;
 }
 
