@@ -28,6 +28,42 @@ static bool diag_count(Diagnostics *d, DiagSeverity severity, DiagCode code, Spa
     return true;
 }
 
+/* Whether the code stands behind `// allow` in a line; `alone`: with nothing before that. */
+static bool line_allows(const Diagnostics *d, uint32_t file, uint32_t line, bool alone,
+                        DiagCode code) {
+    static const char sign[] = "// allow ";
+    size_t length;
+    const char *text = source_line(d->sources, file, line, &length);
+    const char *end = text + length, *at = text;
+    for (;; at++) {
+        if ((size_t)(end - at) < sizeof sign - 1)
+            return false;
+        if (memcmp(at, sign, sizeof sign - 1) == 0)
+            break;
+        if (alone && *at != ' ' && *at != '\t')
+            return false;
+    }
+    for (uint32_t number = 0; at < end; at++) {
+        const bool digit = *at >= '0' && *at <= '9';
+        if (digit)
+            number = number % 10000 * 10 + (uint32_t)(*at - '0');
+        if (number == (uint32_t)code && (!digit || at + 1 == end))
+            return true;
+        if (!digit)
+            number = 0;
+    }
+    return false;
+}
+
+/* What the author has seen: `// allow E0308` behind the line, or on one of its own above it. */
+static bool diag_allowed(const Diagnostics *d, DiagCode code, Span at) {
+    if (!at.file)
+        return false;
+    const uint32_t line = source_line_column(d->sources, at.file, at.begin).line;
+    return line_allows(d, at.file, line, false, code) ||
+           (line > 1 && line_allows(d, at.file, line - 1, true, code));
+}
+
 static void diag_record(Diagnostics *d, DiagSeverity severity, DiagCode code, Span at,
                         const char *format, va_list args) {
     d->current = NULL;
@@ -51,6 +87,10 @@ void diag_error(Diagnostics *d, DiagCode code, Span at, const char *format, ...)
 
 void diag_warning(Diagnostics *d, DiagCode code, Span at, const char *format, ...) {
     va_list args;
+    if (diag_allowed(d, code, at)) {
+        d->current = NULL;
+        return;
+    }
     va_start(args, format);
     diag_record(d, DIAG_WARNING, code, at, format, args);
     va_end(args);

@@ -25,6 +25,8 @@ Diagnostics *diagnostics_create(Arena *arena, const SourceSet *sources);
 /* Start a diagnostic; notes and helps that follow belong to it. A duplicate swallows its notes. */
 void diag_error(Diagnostics *d, DiagCode code, Span at, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* A warning is not recorded where its line, or one above it that is a comment alone, says
+ * `// allow E0308`. */
 void diag_warning(Diagnostics *d, DiagCode code, Span at, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* The other place: "`n` is set here". */

@@ -22,6 +22,7 @@ Mode mode_of_let(const Sema *s, const char *name, const Expr *value) {
 Mode mode_of_definition(const Sema *s) {
     Mode mode = s->mode;
     mode.constant = false;
+    mode.every_axis = false;
     mode.element = NULL;
     return mode;
 }

@@ -397,7 +397,9 @@ static Value indexed_binding(Sema *s, Scope *scope, const Binding *b, const Valu
 }
 
 Value body_binding(Sema *s, Scope *scope, const Binding *b, const Value *known) {
-    const Mode outer = mode_enter(s, mode_of_let(s, b->target.name.text, b->value));
+    Mode mode = mode_of_let(s, b->target.name.text, b->value);
+    mode.every_axis = b->target.bracketed;
+    const Mode outer = mode_enter(s, mode);
     const Value v = b->target.bracketed ? indexed_binding(s, scope, b, known)
                                         : whole_binding(s, scope, b, known);
     mode_leave(s, outer);

@@ -105,6 +105,7 @@ Value elaborate_call(Sema *s, Scope *scope, const Expr *e) {
     Mode mode = s->mode;
     if (builtin && builtin_takes_unknown(builtin))
         mode.numeric = false;
+    mode.every_axis = mode.every_axis && builtin && builtin_is_scalar(builtin);
     const Mode outer = mode_enter(s, mode);
     const bool good = elaborate_arguments(s, scope, &e->call.arguments, &arguments);
     mode_leave(s, outer);

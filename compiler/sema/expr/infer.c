@@ -5,8 +5,9 @@
 #include "sema/expr/expr.h"
 
 typedef struct {
-    bool weak; /* x[i + 1] says something only when nothing else does */
-    bool open; /* something was not known at its use */
+    bool weak;       /* x[i + 1] says something only when nothing else does */
+    bool open;       /* something was not known at its use */
+    bool every_axis; /* as in Mode: what lacks a subscript is in error and says nothing */
 } Inference;
 
 static void infer(Sema *s, Scope *scope, const Expr *e, Inference *how);
@@ -125,13 +126,32 @@ static void infer_subscript(Sema *s, Scope *scope, const Expr *e, uint32_t *dim,
     }
 }
 
+/* Within an argument, or of what is indexed as a whole. */
+static void infer_whole(Sema *s, Scope *scope, const Expr *e, Inference *how) {
+    const bool every_axis = how->every_axis;
+    how->every_axis = false;
+    infer(s, scope, e, how);
+    how->every_axis = every_axis;
+}
+
+static bool lacks_subscript(Sema *s, Scope *scope, const Expr *e, const Shape *shape) {
+    uint32_t given = 0;
+    for (uint32_t k = 0; k < e->index.indices.count; k++) {
+        const Symbol *position = position_named(s, scope, e->index.indices.at[k]);
+        given += !position || position->space != shape->space;
+    }
+    return given < shape->rank;
+}
+
 static void infer_index(Sema *s, Scope *scope, const Expr *e, Inference *how) {
     if (e->index.base->kind != EXPR_NAME)
-        infer(s, scope, e->index.base, how);
+        infer_whole(s, scope, e->index.base, how);
     infer_list(s, scope, &e->index.indices, how);
     Repeat *repeat;
     Shape *shape = base_shape(s, scope, e->index.base, &repeat);
     uint32_t axis = 0;
+    if (shape && how->every_axis && lacks_subscript(s, scope, e, shape))
+        return;
     for (uint32_t k = 0; shape && k < e->index.indices.count && axis < shape->rank; k++) {
         const Expr *subscript = e->index.indices.at[k];
         const Symbol *position = position_named(s, scope, subscript);
@@ -193,7 +213,7 @@ static void infer(Sema *s, Scope *scope, const Expr *e, Inference *how) {
         return;
     case EXPR_CALL:
         for (uint32_t k = 0; k < e->call.arguments.count; k++)
-            infer(s, scope, e->call.arguments.at[k].value, how);
+            infer_whole(s, scope, e->call.arguments.at[k].value, how);
         return;
     case EXPR_INDEX:
         infer_index(s, scope, e, how);
@@ -209,7 +229,7 @@ static void infer(Sema *s, Scope *scope, const Expr *e, Inference *how) {
 void infer_extents(Sema *s, Scope *scope, const Expr *e) {
     static const bool weak[] = {false, false, true, false};
     for (uint32_t k = 0; k < 4; k++) {
-        Inference how = {.weak = weak[k]};
+        Inference how = {.weak = weak[k], .every_axis = s->mode.every_axis};
         infer(s, scope, e, &how);
         if (!how.open)
             return;

@@ -256,6 +256,50 @@ static bool add_shift(Sema *s, Scope *scope, const Expr *e, const Symbol *positi
     return true;
 }
 
+/* A subscript too many may be one of positions: of other ones than those the value lives at, or one
+ * that is more than a number added. */
+static bool says_other_positions(Sema *s, Scope *scope, const Expr *e, uint32_t space) {
+    const char *base = subscript_base_text(s, e->index.base);
+    NamedPosition found[MAX_MENTIONED];
+    for (uint32_t k = 0; k < e->index.indices.count; k++) {
+        const Expr *subscript = e->index.indices.at[k];
+        const Symbol *own = position_named(s, scope, subscript);
+        if ((own && own->space == space) || !numeric_positions(s, scope, subscript, found))
+            continue;
+        const char *name = found[0].name;
+        const char *lives = space ? s->program->spaces.at[space - 1].name : NULL;
+        if (!space) {
+            sema_error(s, DIAG_DOMAIN, subscript->span, "%s does not live at positions `%s`", base,
+                       name);
+        } else if (found[0].space != space) {
+            sema_error(s, DIAG_DOMAIN, subscript->span,
+                       "%s lives at positions `%s`, and this is a position of `%s`", base, lives,
+                       name);
+            sema_help(s, "from one space to another leads what has none: `mean[%s] ...`", lives);
+        } else {
+            sema_error(s, DIAG_DOMAIN, subscript->span,
+                       "another position of %s is a number of positions away, as in `%s - 1`", base,
+                       name);
+            sema_help(s, "write `%s + k` with a constant `k`, or `shift` or `window`", name);
+        }
+        return true;
+    }
+    return false;
+}
+
+static Value axes_missing(Sema *s, Scope *scope, const Expr *e, const Tensor *t, uint32_t given) {
+    const Expr *base = e->index.base;
+    uint32_t dims[TIR_MAX_RANK];
+    const uint32_t rank = tensor_bare_dims(t, dims, NULL);
+    sema_error(s, DIAG_INDEX_RANK, e->span, "%s has %u axes, and %u %s given",
+               subscript_base_text(s, base), rank, given, given == 1 ? "was" : "were");
+    const Symbol *symbol = base->kind == EXPR_NAME ? scope_find(s, scope, base->name) : NULL;
+    if (symbol)
+        sema_note(s, symbol->span, "it is %s", dims_text(s, rank, dims));
+    sema_help(s, "where indices stand on the left, every axis on the right has one");
+    return POISON;
+}
+
 static Value index_tensor(Sema *s, Scope *scope, const Expr *e, const Tensor *t) {
     Work w = {.id = tensor_use(s, t), .domain = t->type.domain, .rank = t->type.rank};
     for (uint32_t k = 0; k < w.rank; k++) {
@@ -274,9 +318,8 @@ static Value index_tensor(Sema *s, Scope *scope, const Expr *e, const Tensor *t)
                 return POISON;
         } else if (n < rank) {
             subscripts[n++] = subscript;
-        } else if (position) {
-            return sema_error(s, DIAG_DOMAIN, subscript->span, "%s does not live at positions `%s`",
-                              subscript_base_text(s, base), position->name);
+        } else if (says_other_positions(s, scope, e, t->type.domain.space)) {
+            return POISON;
         } else {
             sema_error(s, DIAG_INDEX_RANK, subscript->span, "%s has %u %s, but this is index %u",
                        subscript_base_text(s, base), rank, rank == 1 ? "axis" : "axes", n + 1);
@@ -288,6 +331,8 @@ static Value index_tensor(Sema *s, Scope *scope, const Expr *e, const Tensor *t)
             return POISON;
         }
     }
+    if (s->mode.every_axis && n < rank)
+        return axes_missing(s, scope, e, t, n);
     bool good = true;
     if (moved[0] || moved[1])
         w.id = shift_along(s, w.id, w.domain.space, moved[0], moved[1], e->span);
@@ -414,7 +459,11 @@ static Value index_value(Sema *s, Scope *scope, const Expr *e) {
         usage_mark(s, symbol);
         return index_numbers(s, scope, e, symbol);
     }
+    Mode mode = s->mode;
+    mode.every_axis = false;
+    const Mode outer = mode_enter(s, mode);
     const Value v = elaborate(s, scope, base);
+    mode_leave(s, outer);
     switch (v.kind) {
     case VALUE_POISON:
         return v;

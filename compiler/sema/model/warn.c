@@ -28,7 +28,10 @@ void warn_unused(Sema *s) {
             continue;
         if (u->declared == DECLARED_STATE && !u->written) {
             sema_warning(s, DIAG_UNWRITTEN, u->span, "the state `%s` is never written", u->name);
-            sema_help(s, "no site changes it: write `write %s... = ...`", u->name);
+            sema_help(s,
+                      "no site changes it: write `write %s... = ...`; where it is meant to stay, "
+                      "say so with `write %s = %s`",
+                      u->name, u->name, u->name);
         } else if (u->declared == DECLARED_STATE && !u->used && u->self_used) {
             sema_warning(s, DIAG_UNUSED, u->span, "the state `%s` is written but never read",
                          u->name);

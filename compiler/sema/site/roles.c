@@ -65,7 +65,7 @@ void check_roles(const Site *x, TirId from) {
             sema_note(s, tir_node(block, node->operands[k])->span, "normalised here");
             sema_help(s,
                       "for a mixture of the streams that are summed, normalise over the index of "
-                      "the sum");
+                      "the sum; where this is meant, end the line with `// allow E0308`");
         }
     }
 }
