@@ -16,16 +16,20 @@ static NestId number(Pack *p, int64_t x) {
     return nest_i64(p->b, x);
 }
 
-/* Where row (or column) `row` + r, term `term` * scale + k of this panel lies. */
-static NestAddress from_at(const Pack *p, NestId row, int64_t r, NestId term, int64_t scale,
-                           int64_t k) {
+/* Row (or column), or term, number `at` * scale + more of a panel. */
+typedef struct {
+    NestId at;
+    int64_t scale, more;
+} Part;
+
+static NestAddress from_at(const Pack *p, Part row, Part term) {
     const int64_t by_row = p->of->across ? 1 : p->of->step,
                   by_term = p->of->across ? p->of->step : 1;
-    NestAddress at = nest_at(r * by_row + k * by_term);
+    NestAddress at = nest_at(row.more * by_row + term.more * by_term);
     at = nest_at_plus(at, p->from->base, p->from->scale);
     at = nest_at_plus(at, p->panel, p->width * by_row);
-    at = nest_at_plus(at, row, 4 * by_row);
-    return nest_at_plus(at, term, scale * by_term);
+    at = nest_at_plus(at, row.at, row.scale * by_row);
+    return nest_at_plus(at, term.at, term.scale * by_term);
 }
 
 static NestAddress to_at(const Pack *p, NestId term, int64_t scale, int64_t word) {
@@ -43,11 +47,10 @@ static void store(Pack *p, NestAddress to, NestId x) {
 
 /* --- groups of one or two terms: rows in lanes -------------------------------------------------*/
 
-/* Term `term` * scale + k of lanes rows from r on. */
-static NestId rows_of_term(Pack *p, int64_t r, NestId term, int64_t scale, int64_t k,
-                           NestId valid) {
+/* A term of lanes rows from r on. */
+static NestId rows_of_term(Pack *p, int64_t r, Part term, NestId valid) {
     const int64_t stride = p->of->across ? 1 : p->of->step;
-    return nest_load(p->b, p->from->buffer, from_at(p, 0, r, term, scale, k), p->lanes, stride,
+    return nest_load(p->b, p->from->buffer, from_at(p, (Part){.more = r}, term), p->lanes, stride,
                      less(p, valid, r));
 }
 
@@ -57,9 +60,9 @@ static void pack_groups(Pack *p, NestId term, int64_t n, NestId valid, NestId se
     const int64_t scale = n * p->group;
     for (int64_t r = 0; r < p->width; r += p->lanes)
         for (int64_t g = 0; g < n; g++) {
-            NestId x = rows_of_term(p, r, term, scale, g * p->group, valid);
+            NestId x = rows_of_term(p, r, (Part){term, scale, g * p->group}, valid);
             if (p->group == 2)
-                x = nest_pair(p->b, x, rows_of_term(p, r, term, scale, 2 * g + 1, second));
+                x = nest_pair(p->b, x, rows_of_term(p, r, (Part){term, scale, 2 * g + 1}, second));
             store(p, to_at(p, term, n * p->width, g * p->width + r), x);
         }
 }
@@ -98,16 +101,16 @@ static void pack_rows(Pack *p) {
 
 /* --- groups of many terms: pairs of terms in lanes ---------------------------------------------*/
 
-/* Every other term of row `row` * 4 + r, from group `turn`'s term k on. */
-static NestId terms_of_row(Pack *p, NestId row, int64_t r, NestId turn, int64_t k, NestId valid) {
+/* Every other term of a row, from group `turn`'s term k on. */
+static NestId terms_of_row(Pack *p, Part row, NestId turn, int64_t k, NestId valid) {
     const int64_t stride = 2 * (p->of->across ? p->of->step : 1);
-    return nest_load(p->b, p->from->buffer, from_at(p, row, r, turn, p->group, k), p->lanes, stride,
-                     valid);
+    return nest_load(p->b, p->from->buffer, from_at(p, row, (Part){turn, p->group, k}), p->lanes,
+                     stride, valid);
 }
 
-static void store_group(Pack *p, NestId row, int64_t r, NestId turn, NestId x) {
-    NestAddress to = to_at(p, turn, p->width * p->lanes, r * p->lanes);
-    store(p, nest_at_plus(to, row, 4 * p->lanes), x);
+static void store_group(Pack *p, Part row, NestId turn, NestId first, NestId second) {
+    NestAddress to = to_at(p, turn, p->width * p->lanes, row.more * p->lanes);
+    store(p, nest_at_plus(to, row.at, row.scale * p->lanes), nest_pair(p->b, first, second));
 }
 
 /* A group of all rows, four of which read the same places where terms lie apart. */
@@ -116,14 +119,14 @@ static void pack_whole_group(Pack *p, NestId turn) {
     NestLoop *rows =
         nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), number(p, p->width / 4), 1, 0, NULL);
     for (int64_t r = 0; r < 4; r++) {
-        NestId first = terms_of_row(p, rows->variable, r, turn, 0, 0);
-        NestId second = terms_of_row(p, rows->variable, r, turn, 1, 0);
-        store_group(p, rows->variable, r, turn, nest_pair(b, first, second));
+        const Part row = {rows->variable, 4, r};
+        NestId first = terms_of_row(p, row, turn, 0, 0);
+        store_group(p, row, turn, first, terms_of_row(p, row, turn, 1, 0));
     }
     nest_loop_end(b, NULL);
 }
 
-/* A group that ends early, or rows that do. */
+/* A group that ends early, or rows that do: seldom, so each by itself, which is little code. */
 static void pack_part_of_group(Pack *p, NestId turn) {
     NestBuilder *b = p->b;
     NestId left = nest_binary(b, NEST_MUL, turn, number(p, p->group));
@@ -133,17 +136,12 @@ static void pack_part_of_group(Pack *p, NestId turn) {
     firsts = nest_binary(b, NEST_DIV, firsts, number(p, 2));
     seconds = nest_binary(b, NEST_DIV, seconds, number(p, 2));
     NestLoop *rows =
-        nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), number(p, p->width / 4), 1, 0, NULL);
-    for (int64_t r = 0; r < 4; r++) {
-        NestId row = nest_binary(b, NEST_MUL, rows->variable, number(p, 4));
-        row = nest_binary(b, NEST_ADD, row, number(p, r));
-        NestId is = nest_binary(b, NEST_LT, row, p->count);
-        NestId first =
-            terms_of_row(p, rows->variable, r, turn, 0, nest_select(b, is, firsts, number(p, 0)));
-        NestId second =
-            terms_of_row(p, rows->variable, r, turn, 1, nest_select(b, is, seconds, number(p, 0)));
-        store_group(p, rows->variable, r, turn, nest_pair(b, first, second));
-    }
+        nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), number(p, p->width), 1, 0, NULL);
+    NestId is = nest_binary(b, NEST_LT, rows->variable, p->count), none = number(p, 0);
+    const Part row = {rows->variable, 1, 0};
+    NestId first = terms_of_row(p, row, turn, 0, nest_select(b, is, firsts, none));
+    NestId second = terms_of_row(p, row, turn, 1, nest_select(b, is, seconds, none));
+    store_group(p, row, turn, first, second);
     nest_loop_end(b, NULL);
 }
 

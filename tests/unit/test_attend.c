@@ -83,10 +83,17 @@ static void case_destroy(Case *t) {
     }
 }
 
+/* In parts, so that terms need not wait for each other. */
 static double dot(const double *x, const double *y, int64_t n) {
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++)
+    enum { PARTS = 8 };
+    double part[PARTS] = {0}, sum = 0;
+    for (int64_t i = 0; i < n / PARTS * PARTS; i += PARTS)
+        for (int64_t p = 0; p < PARTS; p++)
+            part[p] += x[i + p] * y[i + p];
+    for (int64_t i = n / PARTS * PARTS; i < n; i++)
         sum += x[i] * y[i];
+    for (int64_t p = 0; p < PARTS; p++)
+        sum += part[p];
     return sum;
 }
 
@@ -106,24 +113,26 @@ static void plain_query(Case *t, int64_t sample, int64_t query, int64_t head) {
         top = fmax(top, score[u]);
     }
     for (int64_t u = 0; u < end; u++)
-        sum += exp(score[u] - top);
+        sum += score[u] = exp(score[u] - top); /* from here on weights */
     t->plain[4][n * s->heads + head] = sum == 0 ? 0 : top + log(sum);
     for (int64_t u = 0; u < end && sum != 0; u++) {
-        int64_t row = (sample * t->positions + u) * s->key_heads + group;
+        const int64_t row = (sample * t->positions + u) * s->key_heads + group;
+        const double *v = t->plain[2] + row * s->f, p = score[u] / sum;
         for (int64_t d = 0; d < s->f; d++)
-            o[d] += exp(score[u] - top) / sum * t->plain[2][row * s->f + d];
+            o[d] += p * v[d];
     }
+    const double mean = dot(d_o, o, s->f);
     for (int64_t u = 0; u < end && sum != 0; u++) {
         int64_t row = (sample * t->positions + u) * s->key_heads + group;
         const double *k = t->plain[1] + row * s->e, *v = t->plain[2] + row * s->f;
-        double p = exp(score[u] - top) / sum;
-        double ds = p * (dot(d_o, v, s->f) - dot(d_o, o, s->f)) * s->scale;
+        double *dk = t->plain[7] + row * s->e, *dv = t->plain[8] + row * s->f;
+        const double p = score[u] / sum, ds = p * (dot(d_o, v, s->f) - mean) * s->scale;
         for (int64_t d = 0; d < s->e; d++) {
             dq[d] += ds * k[d];
-            t->plain[7][row * s->e + d] += ds * q[d];
+            dk[d] += ds * q[d];
         }
         for (int64_t d = 0; d < s->f; d++)
-            t->plain[8][row * s->f + d] += p * d_o[d];
+            dv[d] += p * d_o[d];
     }
     free(score);
 }
