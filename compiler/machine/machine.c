@@ -38,6 +38,11 @@ bool machine_has_products(const Machine *m) {
     return m->fma && (m->vector_bytes >= 32 || !few_registers(m));
 }
 
+/* Tiles multiply so fast that what they waste of a thin product costs less than a library's f32. */
+uint32_t machine_product_thin(const Machine *m, bool bf16) {
+    return bf16 && m->tiles ? PRODUCT_THIN : PRODUCT_SIDE;
+}
+
 MachineProduct machine_product(const Machine *m, bool bf16) {
     /* As many sums at once as hide an addition's time, and a broadcast for several of them: all
      * registers but those of the operands. */
@@ -83,14 +88,15 @@ const char *machine_product_text(const Machine *m, bool bf16) {
 void machine_print(const Machine *m, const char *indent, FILE *to) {
     fprintf(to, "%svectors      %u bytes, in %u registers\n", indent, m->vector_bytes,
             m->vector_registers);
-    if (machine_has_products(m))
-        fprintf(to,
-                "%sproducts     with sides of %d elements or more: kernels of their own; f32: %s; "
-                "bf16: %s; others: OpenBLAS\n",
-                indent, PRODUCT_SIDE, machine_product_text(m, false),
-                machine_product_text(m, true));
-    else
+    if (machine_has_products(m)) {
+        fprintf(to, "%sproducts     with sides of %d elements or more", indent, PRODUCT_SIDE);
+        if (machine_product_thin(m, true) < PRODUCT_SIDE)
+            fprintf(to, " (bf16: one of %u)", machine_product_thin(m, true));
+        fprintf(to, ": kernels of their own; f32: %s; bf16: %s; others: OpenBLAS\n",
+                machine_product_text(m, false), machine_product_text(m, true));
+    } else {
         fprintf(to, "%sproducts     OpenBLAS: vectors do not multiply and add at once\n", indent);
+    }
     fprintf(to, "%scache lines  %u bytes; rows %u bytes apart share sets\n", indent, m->cache_line,
             m->same_sets);
     fprintf(to,

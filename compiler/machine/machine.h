@@ -60,6 +60,8 @@ uint32_t machine_attend_columns(const Machine *m);
 
 /* Whether kernels of our own multiply matrices at least as fast as a library does. */
 bool machine_has_products(const Machine *m);
+/* Elements that one side of such a product needs, where the others have PRODUCT_SIDE or more. */
+uint32_t machine_product_thin(const Machine *m, bool bf16);
 /* Of products of f32 numbers, or of them rounded to bf16. */
 MachineProduct machine_product(const Machine *m, bool bf16);
 

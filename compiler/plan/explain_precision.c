@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { NAME_TEXT = 48, SHAPE_TEXT = 48, WHOM_TEXT = 96 };
+enum { NAME_TEXT = 48, SHAPE_TEXT = 48, WHOM_TEXT = 96, THIN_TEXT = 32 };
 
 /* Who reads or holds what a slot holds. */
 enum {
@@ -198,12 +198,18 @@ static void print_products(const Explain *e, FILE *to) {
                 p->operations, p->own ? machine_product_text(machine, bf16) : "OpenBLAS",
                 p->backward ? "backward of " : "", p->lines);
     }
-    fprintf(to,
-            "  OpenBLAS makes products of which a side has less than %d elements, all of f64, and "
-            "all where\n  the processor does not multiply and add at once; the others are the "
-            "model's own kernels,\n  which round what they take as they pack it: what lies in "
-            "memory stays.\n\n",
-            PRODUCT_SIDE);
+    const bool narrow = e->plan->options.precision == HC_PRECISION_BF16;
+    const uint32_t thin = machine_product_thin(machine, narrow);
+    char one[THIN_TEXT] = "";
+    if (thin < PRODUCT_SIDE)
+        snprintf(one, sizeof one, " (one: %u)", thin);
+    fprintf(
+        to,
+        "  OpenBLAS makes products of which a side has less than %d elements%s, all of f64, and "
+        "all where\n  the processor does not multiply and add at once; the others are the "
+        "model's own kernels,\n  which round what they take as they pack it: what lies in "
+        "memory stays.\n\n",
+        PRODUCT_SIDE, one);
 }
 
 /* Why it is what it is follows from who reads it: kernels, sums and attention compute in the type

@@ -357,13 +357,13 @@ uint64_t plan_beside(const Plan *plan) {
     uint64_t most = 0;
     for (uint32_t k = 0; k < plan->calls.count; k++) {
         const GemmWork *g = &plan->calls.at[k].gemm;
-        if (!plan_has_product_kernels(&plan->calls.at[k]))
-            continue;
+        const bool narrow = plan->options.precision == HC_PRECISION_BF16;
+        if (!plan_has_product_kernels(&plan->calls.at[k], narrow ? PRODUCT_THIN : PRODUCT_SIDE))
+            continue; /* on no processor */
         const uint64_t units =
             plan_units(plan, is_chunked(plan, k) ? REGION_CHUNK : plan_region(g->domain));
         const uint64_t terms = g->k * (g->k_per_instance ? units : 1),
                        rows = g->m * (g->m_per_instance ? units : 1);
-        const bool narrow = plan->options.precision == HC_PRECISION_BF16;
         uint64_t bytes = hc_packed_most(g->n, terms, narrow ? 2 : 4);
         bytes += narrow ? hc_packed_most(rows, terms, 2) : 0; /* both operands whole */
         most = bytes > most ? bytes : most;

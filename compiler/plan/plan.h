@@ -225,9 +225,10 @@ void plan_memory(Plan *plan);
 void plan_check_sizes(Plan *plan);
 void plan_chunks(Plan *plan);
 
-/* Whether a call is a product that has kernels of its own where the processor is one for it:
- * f32, and every side PRODUCT_SIDE elements long or counted in instances. */
-bool plan_has_product_kernels(const Call *call);
+/* Whether a call is a product that has kernels of its own where the processor is one for it: f32,
+ * and every side PRODUCT_SIDE elements long or counted in instances, but for one, which has `thin`
+ * or more. */
+bool plan_has_product_kernels(const Call *call, uint32_t thin);
 /* Whether it has them on the plan's processor; OpenBLAS makes the others. */
 bool plan_product_is_own(const Plan *plan, const Call *call);
 /* What it rounds its factors to as it packs them; else they are what lies in memory. */

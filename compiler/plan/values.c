@@ -33,20 +33,31 @@ TirDomain plan_run_domain(const TirBlock *block, TirId id) {
     return domain;
 }
 
-/* A side that is counted in instances is long wherever it matters. */
-static bool is_long(bool per_instance, uint64_t side) {
-    return per_instance || side >= PRODUCT_SIDE;
+/* What is counted in instances is long wherever it matters. */
+static uint64_t side_of(bool per_instance, uint64_t side) {
+    return per_instance ? UINT64_MAX : side;
 }
 
-bool plan_has_product_kernels(const Call *call) {
+bool plan_has_product_kernels(const Call *call, uint32_t thin) {
+    if (call->kind != CALL_GEMM || call->buffers.at[2].element != ELEMENT_F32)
+        return false;
     const GemmWork *g = &call->gemm;
-    return call->kind == CALL_GEMM && call->buffers.at[2].element == ELEMENT_F32 &&
-           is_long(g->m_per_instance, g->m) && is_long(false, g->n) &&
-           is_long(g->k_per_instance, g->k);
+    const uint64_t sides[] = {side_of(g->m_per_instance, g->m), g->n,
+                              side_of(g->k_per_instance, g->k)};
+    uint32_t n_short = 0;
+    for (uint32_t k = 0; k < 3; k++) {
+        if (sides[k] < thin)
+            return false;
+        n_short += sides[k] < PRODUCT_SIDE;
+    }
+    return n_short <= 1;
 }
 
 bool plan_product_is_own(const Plan *plan, const Call *call) {
-    return plan_has_product_kernels(call) && machine_has_products(&plan->options.machine);
+    const Machine *machine = &plan->options.machine;
+    const bool bf16 = plan->options.precision == HC_PRECISION_BF16;
+    return machine_has_products(machine) &&
+           plan_has_product_kernels(call, machine_product_thin(machine, bf16));
 }
 
 HcPrecision plan_product_takes(const Plan *plan, const Call *call) {

@@ -23,7 +23,7 @@ Products *schedule_products(const Plan *plan, const Machine *machine, bool bf16)
     for (uint32_t k = 0; k < plan->calls.count; k++) {
         const Call *call = &plan->calls.at[k];
         const GemmWork *g = &call->gemm;
-        if (!plan_has_product_kernels(call))
+        if (!plan_has_product_kernels(call, machine_product_thin(machine, bf16)))
             continue;
         p->any = true;
         p->calls[k] = (ProductCall){

@@ -2,7 +2,8 @@
  *
  * The rule is one of processor and shape, never of a measurement, as the bits of a result must not
  * depend on the day: f32 products whose sides all have PRODUCT_SIDE elements or more, on a
- * processor that multiplies and adds at once. OpenBLAS makes the others. */
+ * processor that multiplies and adds at once; where it multiplies tiles of bf16, one of the sides
+ * may have PRODUCT_THIN. OpenBLAS makes the others. */
 #ifndef HCC_SCHEDULE_PRODUCTS_H
 #define HCC_SCHEDULE_PRODUCTS_H
 

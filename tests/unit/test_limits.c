@@ -66,6 +66,35 @@ static void products_leave_kernels_beyond_the_limit(void **state) {
     assert_int_equal(products(*state, GEMM_THIN + 1), 1);
 }
 
+/* Whether positions x n x k, or with `fixed` positions as many rows of a weight, is a product with
+ * kernels of its own on a processor that multiplies tiles of bf16, or does not. */
+static bool has_kernels(uint64_t n, uint64_t k, uint64_t fixed, bool bf16, bool tiles) {
+    CallBuffer buffers[3] = {{.element = ELEMENT_F32}};
+    buffers[1] = buffers[2] = buffers[0];
+    Machine machine = machine_of(64, 32);
+    machine.fma = true;
+    machine.tiles = tiles;
+    const Call call = {.kind = CALL_GEMM,
+                       .buffers = {.at = buffers, .count = 3},
+                       .gemm = {.m = fixed, .m_per_instance = fixed == 0, .n = n, .k = k}};
+    return plan_has_product_kernels(&call, machine_product_thin(&machine, bf16));
+}
+
+static void products_have_kernels_from_the_limits_on(void **state) {
+    (void)state;
+    const uint64_t side = PRODUCT_SIDE, thin = PRODUCT_THIN;
+    for (int way = 0; way < 4; way++) {
+        const bool bf16 = way & 1, tiles = way & 2;
+        assert_true(has_kernels(side, side, 0, bf16, tiles));
+        assert_true(has_kernels(side, side, side, bf16, tiles));
+        assert_int_equal(has_kernels(side - 1, side, 0, bf16, tiles), bf16 && tiles);
+        assert_int_equal(has_kernels(side, thin, 0, bf16, tiles), bf16 && tiles);
+        assert_int_equal(has_kernels(side, side, thin, bf16, tiles), bf16 && tiles);
+        assert_false(has_kernels(thin - 1, side, 0, bf16, tiles));
+        assert_false(has_kernels(side - 1, side - 1, 0, bf16, tiles)); /* both are thin */
+    }
+}
+
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "--list") == 0) {
         for (const Limit *l = limits_all(); l->name; l++)
@@ -77,6 +106,7 @@ int main(int argc, char **argv) {
         T(limits_have_names_of_their_own),
         T(features_lie_in_lanes_from_the_limit_on),
         T(products_leave_kernels_beyond_the_limit),
+        T(products_have_kernels_from_the_limits_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
