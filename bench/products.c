@@ -45,6 +45,7 @@ typedef struct {
     HcGemmSplit split;
     void *slices;
     float *a, *b, *generated, *blas;
+    void *narrow_a, *narrow_b; /* what a step stores as bf16, or NULL */
 } Case;
 
 static void must(bool good, const char *why) {
@@ -80,8 +81,15 @@ static void case_compile(Case *of, const Bench *b) {
     Arena *arena = b->c->arena;
     HcProduct *p = &of->product;
     const char *error = NULL;
-    const ProductPack left = {&b->machine, false, p->transpose_a, p->lda},
-                      right = {&b->machine, true, !p->transpose_b, p->ldb};
+    ProductPack left = {.product = &b->machine, .across = p->transpose_a, .step = p->lda},
+                right = {.product = &b->machine,
+                         .right = true,
+                         .across = !p->transpose_b,
+                         .step = p->ldb};
+    if (p->bytes_a == sizeof(uint16_t))
+        left.from = products_narrow(&left, (uint64_t)p->k);
+    if (p->bytes_b == sizeof(uint16_t))
+        right.from = products_narrow(&right, (uint64_t)p->k);
     const NestKernel *kernels[N_KERNELS] = {product_pack(arena, "pack_left", &left),
                                             product_pack(arena, "pack_right", &right),
                                             product_multiply(arena, "multiply", &b->machine)};
@@ -115,6 +123,28 @@ static float *numbers(int64_t count, uint32_t state) {
     return x;
 }
 
+/* They are bf16's already. */
+static void *stored_narrow(const float *x, int64_t count) {
+    uint16_t *to = memory((size_t)count * sizeof *to);
+    for (int64_t k = 0; k < count; k++) {
+        uint32_t bits;
+        memcpy(&bits, &x[k], sizeof bits);
+        to[k] = (uint16_t)(bits >> 16);
+    }
+    return to;
+}
+
+/* In a step results of kernels are stored so, which weights are not. */
+static void case_narrow(Case *of) {
+    HcProduct *p = &of->product;
+    p->a = of->narrow_a = stored_narrow(of->a, p->m * p->k);
+    p->bytes_a = sizeof(uint16_t);
+    if (!p->transpose_a)
+        return;
+    p->b = of->narrow_b = stored_narrow(of->b, p->k * p->n);
+    p->bytes_b = sizeof(uint16_t);
+}
+
 static void case_create(Case *of, const Bench *b, const char *text) {
     long m, n, k;
     int ta, tb;
@@ -133,9 +163,13 @@ static void case_create(Case *of, const Bench *b, const char *text) {
                               .lda = ta ? m : k,
                               .ldb = tb ? k : n,
                               .ldc = n,
-                              .a = of->a,
-                              .b = of->b,
+                              .bytes_a = sizeof(float),
+                              .bytes_b = sizeof(float),
+                              .a = (uint8_t *)of->a,
+                              .b = (uint8_t *)of->b,
                               .c = of->generated};
+    if (b->machine.bytes == sizeof(uint16_t))
+        case_narrow(of);
     case_compile(of, b);
     of->packed = memory(hc_product_packed_bytes(&b->shape, m, n, k));
     of->scratch.stride =
@@ -155,6 +189,8 @@ static void case_destroy(Case *of) {
     free(of->packed);
     free(of->scratch.at);
     free(of->slices);
+    free(of->narrow_a);
+    free(of->narrow_b);
     free(of->a);
     free(of->b);
     free(of->generated);

@@ -34,6 +34,34 @@ static LLVMTypeRef bf16_vector(const Emit *e, uint16_t lanes) {
     return LLVMVectorType(LLVMBFloatTypeInContext(e->context), lanes);
 }
 
+LLVMValueRef emit_to_bf16(Emit *e, uint16_t lanes, LLVMValueRef x) {
+    LLVMTypeRef i16 = emit_type(e, (NestType){NEST_BF16, lanes});
+    if (e->target->dot_bf16 && (lanes == 8 || lanes == 16)) {
+        const char *name = lanes == 16 ? "llvm.x86.avx512bf16.cvtneps2bf16.512"
+                                       : "llvm.x86.avx512bf16.cvtneps2bf16.256";
+        return LLVMBuildBitCast(e->builder, emit_intrinsic(e, name, NULL, NULL, &x, 1), i16, "");
+    }
+    const NestType type = {NEST_F32, lanes};
+    LLVMValueRef high = LLVMBuildLShr(e->builder, rounded(e, type, x), integer(e, type, 16), "");
+    return LLVMBuildTrunc(e->builder, high, i16, "");
+}
+
+LLVMValueRef emit_from_bf16(Emit *e, uint16_t lanes, LLVMValueRef x) {
+    const NestType type = {NEST_F32, lanes};
+    LLVMTypeRef i32 = emit_type(e, (NestType){NEST_I32, lanes});
+    LLVMValueRef bits = LLVMBuildZExt(e->builder, x, i32, "");
+    bits = LLVMBuildShl(e->builder, bits, integer(e, type, 16), "");
+    return LLVMBuildBitCast(e->builder, bits, emit_type(e, type), "");
+}
+
+LLVMValueRef emit_exact_pair(Emit *e, NestType type, LLVMValueRef first, LLVMValueRef second) {
+    LLVMBuilderRef b = e->builder;
+    LLVMTypeRef i32 = emit_type(e, (NestType){NEST_I32, type.lanes});
+    LLVMValueRef low = LLVMBuildBitCast(b, first, i32, "");
+    low = LLVMBuildLShr(b, low, integer(e, type, 16), "");
+    return LLVMBuildOr(b, low, LLVMBuildBitCast(b, second, i32, ""), "");
+}
+
 LLVMValueRef emit_pair(Emit *e, NestType type, LLVMValueRef first, LLVMValueRef second) {
     LLVMBuilderRef b = e->builder;
     LLVMTypeRef i32 = emit_type(e, (NestType){NEST_I32, type.lanes});

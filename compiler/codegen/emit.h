@@ -35,7 +35,7 @@ typedef struct {
     LLVMContextRef context;
     LLVMModuleRef module;
     LLVMBuilderRef builder;
-    LLVMTypeRef elem[5]; /* by NestElem */
+    LLVMTypeRef elem[NEST_ELEMS]; /* by NestElem */
     LLVMTypeRef pointer, nothing, byte;
     LLVMValueRef zero_cell;  /* 8 zero bytes that masked-off scalar loads read instead */
     struct EmitDebug *debug; /* or NULL */
@@ -120,9 +120,17 @@ LLVMValueRef math_pow(const Math *m, LLVMValueRef x, LLVMValueRef y);
 /* operands: a counter of four i32 (scalars or vectors), a key (scalar i64). */
 LLVMValueRef random_emit(Emit *e, NestType type, const LLVMValueRef operands[5]);
 
+/* --- bf16.c ------------------------------------------------------------------------------------*/
+
+/* What memory holds of numbers of f32, as i16, and back. */
+LLVMValueRef emit_to_bf16(Emit *e, uint16_t lanes, LLVMValueRef x);
+LLVMValueRef emit_from_bf16(Emit *e, uint16_t lanes, LLVMValueRef x);
+
 /* --- pairs of bf16 in an i32: bf16.c -----------------------------------------------------------*/
 
 LLVMValueRef emit_pair(Emit *e, NestType type, LLVMValueRef first, LLVMValueRef second);
+/* The same of numbers that are bf16's already. */
+LLVMValueRef emit_exact_pair(Emit *e, NestType type, LLVMValueRef first, LLVMValueRef second);
 /* x's first * y's first + x's second * y's second + z, of `type` as z */
 LLVMValueRef emit_dot(Emit *e, NestType type, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z);
 

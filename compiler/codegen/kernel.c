@@ -341,6 +341,12 @@ static void kernel_tile(KernelEmit *k, const NestInstruction *i) {
     emit_tile_rows(k->e, i->op == NEST_TILE_STORE, i->index, at, k->value[i->operands[0]]);
 }
 
+/* Whether a number has been rounded before. */
+static bool kernel_is_bf16(const KernelEmit *k, NestId id) {
+    const NestInstruction *i = &k->kernel->instructions.at[id];
+    return i->op == NEST_LOAD && k->buffers[i->buffer].elem == NEST_BF16;
+}
+
 static LLVMValueRef kernel_value(KernelEmit *k, const NestInstruction *i) {
     LLVMValueRef x[5] = {NULL};
     for (uint32_t n = 0; n < i->n_operands; n++)
@@ -360,7 +366,9 @@ static LLVMValueRef kernel_value(KernelEmit *k, const NestInstruction *i) {
     case NEST_FMA:
         return kernel_fma(k, type, x[0], x[1], x[2]);
     case NEST_PAIR:
-        return emit_pair(k->e, type, x[0], x[1]);
+        return kernel_is_bf16(k, i->operands[0]) && kernel_is_bf16(k, i->operands[1])
+                   ? emit_exact_pair(k->e, type, x[0], x[1])
+                   : emit_pair(k->e, type, x[0], x[1]);
     case NEST_DOT:
         return emit_dot(k->e, i->type, x[0], x[1], x[2]);
     case NEST_SELECT:

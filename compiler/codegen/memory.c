@@ -4,10 +4,6 @@
  * promises to be aligned to the vector (at most 64 bytes). */
 #include "codegen/emit.h"
 
-static uint32_t elem_bytes(NestElem elem) {
-    return elem == NEST_F64 || elem == NEST_I64 ? 8 : 4;
-}
-
 static LLVMValueRef emit_address(Emit *e, const EmitBuffer *buffer, LLVMValueRef index) {
     return LLVMBuildInBoundsGEP2(e->builder, e->elem[buffer->elem], buffer->base, &index, 1, "");
 }
@@ -16,7 +12,7 @@ static LLVMValueRef emit_plain_load(Emit *e, const EmitBuffer *buffer, LLVMValue
                                     uint16_t lanes) {
     LLVMValueRef load =
         LLVMBuildLoad2(e->builder, emit_type(e, (NestType){buffer->elem, lanes}), at, "");
-    LLVMSetAlignment(load, elem_bytes(buffer->elem));
+    LLVMSetAlignment(load, nest_elem_bytes(buffer->elem));
     return load;
 }
 
@@ -40,7 +36,7 @@ static LLVMValueRef emit_masked_load(Emit *e, const EmitBuffer *buffer, LLVMValu
     uint32_t n = 0;
     arguments[n++] = at;
     if (COMPAT_MASKED_ALIGNMENT_IS_ARGUMENT)
-        arguments[n++] = LLVMConstInt(e->elem[NEST_I32], elem_bytes(buffer->elem), false);
+        arguments[n++] = LLVMConstInt(e->elem[NEST_I32], nest_elem_bytes(buffer->elem), false);
     arguments[n++] = emit_mask(e, lanes, valid);
     arguments[n++] = LLVMConstNull(type);
     LLVMValueRef load = emit_intrinsic(e, "llvm.masked.load", type, e->pointer, arguments, n);
@@ -74,7 +70,7 @@ static LLVMValueRef emit_masked_gather(Emit *e, const EmitBuffer *buffer, LLVMVa
     uint32_t n = 0;
     arguments[n++] = all;
     if (COMPAT_MASKED_ALIGNMENT_IS_ARGUMENT)
-        arguments[n++] = LLVMConstInt(e->elem[NEST_I32], elem_bytes(buffer->elem), false);
+        arguments[n++] = LLVMConstInt(e->elem[NEST_I32], nest_elem_bytes(buffer->elem), false);
     arguments[n++] = emit_mask(e, lanes, valid);
     arguments[n++] = LLVMConstNull(type);
     return emit_intrinsic(e, "llvm.masked.gather", type, LLVMTypeOf(all), arguments, n);
@@ -167,14 +163,14 @@ static LLVMValueRef emit_transposed(Emit *e, const EmitBuffer *buffer, LLVMValue
 LLVMValueRef emit_load_column(Emit *e, const EmitBuffer *buffer, LLVMValueRef index, uint32_t part,
                               uint16_t lanes, int64_t stride) {
     bool spread = stride > 4 || !e->target->avx512; /* else it has shuffles of two vectors */
-    if (elem_bytes(buffer->elem) == 4 && lanes >= 4 && spread && !e->target->sanitizer)
+    if (nest_elem_bytes(buffer->elem) == 4 && lanes >= 4 && spread && !e->target->sanitizer)
         return emit_transposed(e, buffer, index, lanes, stride, part);
     LLVMValueRef at = LLVMBuildNSWAdd(e->builder, index, emit_index(e, part), "");
     return emit_load(e, buffer, at, lanes, stride, NULL);
 }
 
-LLVMValueRef emit_load(Emit *e, const EmitBuffer *buffer, LLVMValueRef index, uint16_t lanes,
-                       int64_t stride, LLVMValueRef valid) {
+static LLVMValueRef emit_elements(Emit *e, const EmitBuffer *buffer, LLVMValueRef index,
+                                  uint16_t lanes, int64_t stride, LLVMValueRef valid) {
     if (lanes == 1)
         return emit_guarded_load(e, buffer, index, valid, 0);
     if (stride == 1) {
@@ -184,9 +180,16 @@ LLVMValueRef emit_load(Emit *e, const EmitBuffer *buffer, LLVMValueRef index, ui
     }
     if (!valid && stride >= 2 && stride <= 4 && lanes >= 4)
         return emit_deinterleaved(e, buffer, index, lanes, stride);
-    if (valid && lanes >= 8 && e->target->avx512 && !e->target->sanitizer)
+    const bool gathers = e->target->avx512 && nest_elem_bytes(buffer->elem) >= 4;
+    if (valid && lanes >= 8 && gathers && !e->target->sanitizer)
         return emit_masked_gather(e, buffer, index, lanes, stride, valid);
     return emit_gathered(e, buffer, index, lanes, stride, valid);
+}
+
+LLVMValueRef emit_load(Emit *e, const EmitBuffer *buffer, LLVMValueRef index, uint16_t lanes,
+                       int64_t stride, LLVMValueRef valid) {
+    LLVMValueRef x = emit_elements(e, buffer, index, lanes, stride, valid);
+    return buffer->elem == NEST_BF16 ? emit_from_bf16(e, lanes, x) : x;
 }
 
 static void emit_masked_store(Emit *e, const EmitBuffer *buffer, LLVMValueRef at, uint16_t lanes,
@@ -198,7 +201,7 @@ static void emit_masked_store(Emit *e, const EmitBuffer *buffer, LLVMValueRef at
     arguments[n++] = x;
     arguments[n++] = at;
     if (COMPAT_MASKED_ALIGNMENT_IS_ARGUMENT)
-        arguments[n++] = LLVMConstInt(e->elem[NEST_I32], elem_bytes(buffer->elem), false);
+        arguments[n++] = LLVMConstInt(e->elem[NEST_I32], nest_elem_bytes(buffer->elem), false);
     arguments[n++] = mask;
     emit_intrinsic(e, "llvm.masked.store", type, e->pointer, arguments, n);
 }
@@ -207,6 +210,8 @@ void emit_store(Emit *e, const EmitBuffer *buffer, LLVMValueRef index, NestType 
                 LLVMValueRef x, LLVMValueRef valid, bool nontemporal) {
     LLVMBuilderRef b = e->builder;
     LLVMValueRef at = emit_address(e, buffer, index);
+    if (buffer->elem == NEST_BF16)
+        x = emit_to_bf16(e, type.lanes, x);
     if (valid && type.lanes > 1) {
         emit_masked_store(e, buffer, at, type.lanes, x, valid);
         return;
@@ -219,7 +224,7 @@ void emit_store(Emit *e, const EmitBuffer *buffer, LLVMValueRef index, NestType 
         LLVMPositionBuilderAtEnd(b, write);
     }
     LLVMValueRef store = LLVMBuildStore(b, x, at);
-    uint32_t bytes = elem_bytes(type.elem);
+    uint32_t bytes = nest_elem_bytes(buffer->elem);
     if (nontemporal) {
         uint32_t vector = bytes * type.lanes;
         bytes = vector > 64 ? 64 : vector;

@@ -144,6 +144,7 @@ static void module_open(Emit *e, const char *name) {
     e->elem[NEST_I32] = LLVMInt32TypeInContext(c);
     e->elem[NEST_I64] = LLVMInt64TypeInContext(c);
     e->elem[NEST_BOOL] = LLVMInt1TypeInContext(c);
+    e->elem[NEST_BF16] = LLVMInt16TypeInContext(c);
     e->byte = LLVMInt8TypeInContext(c);
     e->nothing = LLVMVoidTypeInContext(c);
     e->pointer = LLVMPointerTypeInContext(c, 0);

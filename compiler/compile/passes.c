@@ -208,8 +208,7 @@ CompileStatus run_schedule(CompileRun *run) {
     const ScheduleOptions options = {.real_bytes = element_size(run),
                                      .samples = run->network->recipe.batch,
                                      .machine = run->machine};
-    run->products =
-        schedule_products(run->plan, &run->machine, compile_precision(run) == HC_PRECISION_BF16);
+    run->products = schedule_products(run->plan);
     run->schedules = schedule_create(run->plan, &options, run->products);
     run->n_kernels = run->plan->kernels.count + products_kernels(run->products);
     return COMPILE_DONE;

@@ -67,7 +67,7 @@ static ProductPlace place(AttendNarrow *n, const NarrowMatrix *m, NestId row) {
 void narrow_pack(AttendNarrow *n, const MachineProduct *m, bool right, bool across,
                  const NarrowMatrix *from, NestId row, NestId all, int64_t covers, NestId depth,
                  uint32_t to) {
-    const ProductPack pack = {m, right, across, from->step};
+    const ProductPack pack = {.product = m, .right = right, .across = across, .step = from->step};
     const ProductPlace at = place(n, from, row);
     product_emit_pack(&n->a->b, &pack, &at, all, attend_number(n->a, covers), depth, to);
 }

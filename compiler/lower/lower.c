@@ -5,7 +5,10 @@
 
 static void kernel_argument(Lower *l, TirId id, bool written) {
     const TirNode *node = tir_node(l->block, id);
-    NestElem elem = node->type.elem == TIR_REAL ? l->real : NEST_I32;
+    const TirId slot = tir_storage(l->block, id);
+    NestElem elem = node->type.elem != TIR_REAL                                 ? NEST_I32
+                    : l->schedule->plan->slots.at[slot].element == ELEMENT_BF16 ? NEST_BF16
+                                                                                : l->real;
     nest_add_buffer(l->kernel, (NestBuffer){.name = schedule_name(l->schedule, id),
                                             .kind = NEST_ARGUMENT,
                                             .elem = elem,

@@ -9,11 +9,20 @@ typedef struct {
     int64_t width, group, words; /* of a panel; of terms; that a panel takes */
     int64_t padded;              /* terms are a multiple of it: those of both operands' groups */
     uint16_t lanes;
+    bool by_pairs;              /* what is read are pairs of terms that lie there so */
     NestId panel, count, depth; /* rows or columns left from the panel's first on */
 } Pack;
 
 static NestId number(Pack *p, int64_t x) {
     return nest_i64(p->b, x);
+}
+
+/* Of elements, which all that is counted has an even number of. */
+static NestAddress by_pairs(NestAddress at) {
+    at.offset /= 2;
+    for (uint32_t k = 0; k < at.n_terms; k++)
+        at.coefficient[k] /= 2;
+    return at;
 }
 
 /* Row (or column), or term, number `at` * scale + more of a panel. */
@@ -29,7 +38,8 @@ static NestAddress from_at(const Pack *p, Part row, Part term) {
     at = nest_at_plus(at, p->from->base, p->from->scale);
     at = nest_at_plus(at, p->panel, p->width * by_row);
     at = nest_at_plus(at, row.at, row.scale * by_row);
-    return nest_at_plus(at, term.at, term.scale * by_term);
+    at = nest_at_plus(at, term.at, term.scale * by_term);
+    return p->by_pairs ? by_pairs(at) : at;
 }
 
 static NestAddress to_at(const Pack *p, NestId term, int64_t scale, int64_t word) {
@@ -47,9 +57,9 @@ static void store(Pack *p, NestAddress to, NestId x) {
 
 /* --- groups of one or two terms: rows in lanes -------------------------------------------------*/
 
-/* A term of lanes rows from r on. */
+/* A term of lanes rows from r on, or the pair that it begins. */
 static NestId rows_of_term(Pack *p, int64_t r, Part term, NestId valid) {
-    const int64_t stride = p->of->across ? 1 : p->of->step;
+    const int64_t stride = p->of->across ? 1 : p->by_pairs ? p->of->step / 2 : p->of->step;
     return nest_load(p->b, p->from->buffer, from_at(p, (Part){.more = r}, term), p->lanes, stride,
                      less(p, valid, r));
 }
@@ -61,7 +71,7 @@ static void pack_groups(Pack *p, NestId term, int64_t n, NestId valid, NestId se
     for (int64_t r = 0; r < p->width; r += p->lanes)
         for (int64_t g = 0; g < n; g++) {
             NestId x = rows_of_term(p, r, (Part){term, scale, g * p->group}, valid);
-            if (p->group == 2)
+            if (p->group == 2 && !p->by_pairs)
                 x = nest_pair(p->b, x, rows_of_term(p, r, (Part){term, scale, 2 * g + 1}, second));
             store(p, to_at(p, term, n * p->width, g * p->width + r), x);
         }
@@ -101,16 +111,20 @@ static void pack_rows(Pack *p) {
 
 /* --- groups of many terms: pairs of terms in lanes ---------------------------------------------*/
 
-/* Every other term of a row, from group `turn`'s term k on. */
+/* Every other term of a row, or its pairs, from group `turn`'s term k on. */
 static NestId terms_of_row(Pack *p, Part row, NestId turn, int64_t k, NestId valid) {
-    const int64_t stride = 2 * (p->of->across ? p->of->step : 1);
+    const int64_t stride = p->by_pairs ? 1 : 2 * (p->of->across ? p->of->step : 1);
     return nest_load(p->b, p->from->buffer, from_at(p, row, (Part){turn, p->group, k}), p->lanes,
                      stride, valid);
 }
 
-static void store_group(Pack *p, Part row, NestId turn, NestId first, NestId second) {
+/* So many firsts and seconds of pairs are valid. */
+static void pack_group(Pack *p, Part row, NestId turn, NestId firsts, NestId seconds) {
+    NestId pairs = terms_of_row(p, row, turn, 0, firsts);
+    if (!p->by_pairs)
+        pairs = nest_pair(p->b, pairs, terms_of_row(p, row, turn, 1, seconds));
     NestAddress to = to_at(p, turn, p->width * p->lanes, row.more * p->lanes);
-    store(p, nest_at_plus(to, row.at, row.scale * p->lanes), nest_pair(p->b, first, second));
+    store(p, nest_at_plus(to, row.at, row.scale * p->lanes), pairs);
 }
 
 /* A group of all rows, four of which read the same places where terms lie apart. */
@@ -118,11 +132,8 @@ static void pack_whole_group(Pack *p, NestId turn) {
     NestBuilder *b = p->b;
     NestLoop *rows =
         nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), number(p, p->width / 4), 1, 0, NULL);
-    for (int64_t r = 0; r < 4; r++) {
-        const Part row = {rows->variable, 4, r};
-        NestId first = terms_of_row(p, row, turn, 0, 0);
-        store_group(p, row, turn, first, terms_of_row(p, row, turn, 1, 0));
-    }
+    for (int64_t r = 0; r < 4; r++)
+        pack_group(p, (Part){rows->variable, 4, r}, turn, 0, 0);
     nest_loop_end(b, NULL);
 }
 
@@ -138,10 +149,8 @@ static void pack_part_of_group(Pack *p, NestId turn) {
     NestLoop *rows =
         nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), number(p, p->width), 1, 0, NULL);
     NestId is = nest_binary(b, NEST_LT, rows->variable, p->count), none = number(p, 0);
-    const Part row = {rows->variable, 1, 0};
-    NestId first = terms_of_row(p, row, turn, 0, nest_select(b, is, firsts, none));
-    NestId second = terms_of_row(p, row, turn, 1, nest_select(b, is, seconds, none));
-    store_group(p, row, turn, first, second);
+    pack_group(p, (Part){rows->variable, 1, 0}, turn, nest_select(b, is, firsts, none),
+               nest_select(b, is, seconds, none));
     nest_loop_end(b, NULL);
 }
 
@@ -174,6 +183,12 @@ static void pack_panel(Pack *p, NestId all) {
         pack_terms(p);
 }
 
+static NestElem elem_of(const ProductPack *pack) {
+    static const NestElem elems[] = {
+        [OPERAND_F32] = NEST_F32, [OPERAND_BF16] = NEST_BF16, [OPERAND_PAIRS] = NEST_I32};
+    return elems[pack->from];
+}
+
 static Pack pack_begin(NestBuilder *b, const ProductPack *pack, const ProductPlace *from,
                        uint32_t to, NestId depth) {
     const MachineProduct *m = pack->product;
@@ -184,6 +199,7 @@ static Pack pack_begin(NestBuilder *b, const ProductPack *pack, const ProductPla
               .width = pack->right ? m->columns : m->rows,
               .group = pack->right ? m->right_group : m->left_group,
               .lanes = m->lanes,
+              .by_pairs = pack->from == OPERAND_PAIRS,
               .depth = depth};
     p.padded = m->left_group > m->right_group ? m->left_group : m->right_group;
     p.words = p.width * m->depth * m->bytes / 4;
@@ -210,8 +226,8 @@ NestElem product_packed(const MachineProduct *m) {
 NestKernel *product_pack(Arena *arena, const char *name, const ProductPack *pack) {
     NestBuilder b = nest_builder(nest_kernel_create(arena, name));
     const ProductPlace from = {
-        .buffer = nest_add_buffer(b.kernel,
-                                  (NestBuffer){.name = "from", .elem = NEST_F32, .read = true})};
+        .buffer = nest_add_buffer(
+            b.kernel, (NestBuffer){.name = "from", .elem = elem_of(pack), .read = true})};
     const uint32_t to = nest_add_buffer(
         b.kernel,
         (NestBuffer){.name = "panels", .elem = product_packed(pack->product), .written = true});

@@ -18,7 +18,7 @@ static const struct {
 #include "nest/nest_ops.def"
 };
 
-const char *const nest_elem_text[5] = {"f32", "f64", "i32", "i64", "bool"};
+const char *const nest_elem_text[NEST_ELEMS] = {"f32", "f64", "i32", "i64", "bool", "bf16"};
 const char *const nest_extent_text[NEST_EXTENT_COUNT] = {
     "samples", "positions",    "instances", "tile",    "training", "random_key", "first",
     "batch",   "first_sample", "rows",      "columns", "depth",    "step",       "adds"};
@@ -69,11 +69,14 @@ uint64_t nest_scratch_bytes(const NestKernel *kernel) {
     return bytes;
 }
 
+uint32_t nest_elem_bytes(NestElem elem) {
+    return elem == NEST_BF16 ? 2 : elem == NEST_F64 || elem == NEST_I64 ? 8 : 4;
+}
+
 uint64_t nest_buffer_bytes(const NestBuffer *buffer) {
     if (buffer->kind != NEST_SCRATCH)
         return 0;
-    uint64_t size = buffer->elem == NEST_F64 || buffer->elem == NEST_I64 ? 8 : 4;
-    return hc_align(buffer->elements * size);
+    return hc_align(buffer->elements * nest_elem_bytes(buffer->elem));
 }
 
 /* --- appending ---------------------------------------------------------------------------------*/
@@ -353,7 +356,7 @@ NestId nest_load(NestBuilder *b, uint32_t buffer, NestAddress at, uint16_t lanes
                  NestId valid) {
     return nest_append(b, (NestInstruction){
                               .op = NEST_LOAD,
-                              .type = {b->kernel->buffers.at[buffer].elem, lanes},
+                              .type = {nest_loaded(b->kernel->buffers.at[buffer].elem), lanes},
                               .n_operands = valid != 0,
                               .operands = {valid},
                               .buffer = buffer,

@@ -15,7 +15,10 @@
 typedef uint32_t NestId; /* a value: index of its instruction or loop variable; 0 = none */
 typedef VEC(NestId) NestIdVec;
 
-typedef enum { NEST_F32, NEST_F64, NEST_I32, NEST_I64, NEST_BOOL } NestElem;
+/* BOOL is never in memory, and BF16 nowhere else: what is loaded of it is F32, and F32 that is
+ * stored to it is rounded to the nearest, to even if there are two. */
+typedef enum { NEST_F32, NEST_F64, NEST_I32, NEST_I64, NEST_BOOL, NEST_BF16 } NestElem;
+enum { NEST_ELEMS = NEST_BF16 + 1 };
 
 typedef struct {
     NestElem elem;
@@ -70,7 +73,7 @@ typedef enum {
 typedef struct {
     const char *name;
     NestBufferKind kind;
-    NestElem elem; /* in memory; BOOL never is */
+    NestElem elem; /* in memory */
     bool written, read;
     uint64_t elements; /* SCRATCH */
 } NestBuffer;
@@ -190,6 +193,11 @@ bool nest_const_of(const NestBuilder *b, NestId id, double *value);
 /* Bytes of scratch a thread needs for the kernel: its SCRATCH buffers in order, 64-byte aligned. */
 uint64_t nest_scratch_bytes(const NestKernel *kernel);
 uint64_t nest_buffer_bytes(const NestBuffer *buffer); /* in scratch; 0 for an ARGUMENT */
+uint32_t nest_elem_bytes(NestElem elem);              /* in memory */
+/* What a buffer's elements are where they are computed with. */
+static inline NestElem nest_loaded(NestElem elem) {
+    return elem == NEST_BF16 ? NEST_F32 : elem;
+}
 
 /* --- whole kernels -----------------------------------------------------------------------------*/
 

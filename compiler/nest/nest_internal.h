@@ -10,7 +10,7 @@ enum { NEST_DEEPEST = 64, NEST_MOST_LANES = 256 };
 const char *nest_op_text(NestOp op);
 int nest_op_operands(NestOp op);
 
-extern const char *const nest_elem_text[5]; /* by NestElem */
+extern const char *const nest_elem_text[NEST_ELEMS]; /* by NestElem */
 extern const char *const nest_extent_text[NEST_EXTENT_COUNT];
 extern const char *const nest_loop_text[4]; /* by NestLoopKind */
 

@@ -141,7 +141,7 @@ static NestType read_type(Reader *r) {
     size_t length;
     const char *word = read_word(r, &length);
     NestType type = {NEST_F32, 1};
-    for (uint32_t k = 0; k < 5; k++) {
+    for (uint32_t k = 0; k <= NEST_BOOL; k++) {
         size_t n = strlen(nest_elem_text[k]);
         if (length < n || memcmp(word, nest_elem_text[k], n) != 0)
             continue;
@@ -442,7 +442,7 @@ static void read_buffers(Reader *r) {
             read_fail(r, "buffers are numbered in order");
         NestBuffer b = {.name = read_string(r)};
         b.kind = (NestBufferKind)read_choice(r, kinds, 2, "expected `argument` or `scratch`");
-        b.elem = (NestElem)read_choice(r, nest_elem_text, 5, "expected an element type");
+        b.elem = (NestElem)read_choice(r, nest_elem_text, NEST_ELEMS, "expected an element type");
         b.read = read_match(r, "read");
         b.written = read_match(r, "write");
         if (b.kind == NEST_SCRATCH) {

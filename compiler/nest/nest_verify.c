@@ -103,7 +103,8 @@ static bool verify_load(Verifier *v, NestId id, const NestInstruction *i) {
         return false;
     if (i->n_operands > 1 || (i->n_operands == 1 && !verify_scalar_i64(v, id, i->operands[0])))
         return verify_fail(v, id, "the only operand is a count of valid lanes");
-    if (i->type.elem != v->kernel->buffers.at[i->buffer].elem || i->type.elem == NEST_BOOL)
+    if (i->type.elem != nest_loaded(v->kernel->buffers.at[i->buffer].elem) ||
+        i->type.elem == NEST_BOOL)
         return verify_fail(v, id, "not the buffer's element type");
     if (i->stride == 0)
         return verify_fail(v, id, "stride 0: load a scalar and splat it");
@@ -119,7 +120,7 @@ static bool verify_store(Verifier *v, NestId id, const NestInstruction *i) {
         (i->n_operands == 2 && !verify_scalar_i64(v, id, i->operands[1])))
         return false;
     NestType type = nest_type(v->kernel, i->operands[0]);
-    if (type.elem != v->kernel->buffers.at[i->buffer].elem || type.elem == NEST_BOOL)
+    if (type.elem != nest_loaded(v->kernel->buffers.at[i->buffer].elem) || type.elem == NEST_BOOL)
         return verify_fail(v, id, "not the buffer's element type");
     return verify_scratch(v, id, i, type.lanes, i->n_operands == 2 ? i->operands[1] : 0);
 }

@@ -254,6 +254,7 @@ void plan_calls(Plan *plan) {
         const TirType *type = &tir_node(m->block, id)->type;
         vec_push(plan->arena, &plan->slots, (PlanSlot){id, plan_element(&plan->options, type)});
     }
+    plan_narrow(plan);
     TirId **results_of = find_results(m);
     for (TirId id = 1; id < count; id++)
         if (plan->work[id] != WORK_NONE && plan->level[id] > top)

@@ -150,7 +150,7 @@ static uint32_t find_wide(const Chunks *c, TirId *wide) {
         const TirType *type = &tir_node(c->block, id)->type;
         bool own = c->plan->buffer[id].region == REGION_NONE && type->elem == TIR_REAL;
         if (!own || kept[id] || !over_positions(type->domain) || elements(c, id) < CHUNK_ELEMENTS ||
-            plan_value_bytes(c->plan, id) > INT32_MAX) /* as buffers say it */
+            plan_slot_bytes(c->plan, id) > INT32_MAX) /* as buffers say it */
             continue;
         if (n == MAX_WIDE && elements(c, wide[n - 1]) >= elements(c, id))
             continue;

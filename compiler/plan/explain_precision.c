@@ -207,8 +207,8 @@ static void print_products(const Explain *e, FILE *to) {
         to,
         "  OpenBLAS makes products of which a side has less than %d elements%s, all of f64, and "
         "all where\n  the processor does not multiply and add at once; the others are the "
-        "model's own kernels,\n  which round what they take as they pack it: what lies in "
-        "memory stays.\n\n",
+        "model's own kernels,\n  which round what they take as they pack it: what kernels "
+        "make for them alone\n  is rounded when it is stored.\n\n",
         PRODUCT_SIDE, one);
 }
 

@@ -33,6 +33,10 @@ uint64_t plan_slot_bytes(const Plan *plan, uint32_t slot);
 uint64_t plan_partial_bytes(const Plan *plan, TirId sum);
 /* Fills plan->output; plan->work is known. */
 void plan_outputs(Plan *plan);
+/* Which slots hold bf16; see narrow.c. */
+void plan_narrow(Plan *plan);
+/* Whether the product that makes a value has kernels of its own, which read f32 and bf16 alike. */
+bool plan_gemm_has_kernels(const Plan *plan, TirId value);
 /* A new plan->buffer, with parameters, inputs and gradients in it. */
 void plan_leaves(Plan *plan);
 /* Gives every slot of the calls a buffer: plan->buffer, tables, region_size. What plan->buffer says

@@ -38,10 +38,8 @@ static uint64_t side_of(bool per_instance, uint64_t side) {
     return per_instance ? UINT64_MAX : side;
 }
 
-bool plan_has_product_kernels(const Call *call, uint32_t thin) {
-    if (call->kind != CALL_GEMM || call->buffers.at[2].element != ELEMENT_F32)
-        return false;
-    const GemmWork *g = &call->gemm;
+/* At most one side is short, and none thinner than `thin`. */
+static bool is_large(const GemmWork *g, uint32_t thin) {
     const uint64_t sides[] = {side_of(g->m_per_instance, g->m), g->n,
                               side_of(g->k_per_instance, g->k)};
     uint32_t n_short = 0;
@@ -53,11 +51,25 @@ bool plan_has_product_kernels(const Call *call, uint32_t thin) {
     return n_short <= 1;
 }
 
+bool plan_has_product_kernels(const Call *call, uint32_t thin) {
+    return call->kind == CALL_GEMM && call->buffers.at[2].element == ELEMENT_F32 &&
+           is_large(&call->gemm, thin);
+}
+
+static uint32_t thin_of(const Plan *plan) {
+    return machine_product_thin(&plan->options.machine,
+                                plan->options.precision == HC_PRECISION_BF16);
+}
+
+bool plan_gemm_has_kernels(const Plan *plan, TirId value) {
+    return machine_has_products(&plan->options.machine) &&
+           plan->options.precision != HC_PRECISION_F64 &&
+           is_large(&plan->gemm[value], thin_of(plan));
+}
+
 bool plan_product_is_own(const Plan *plan, const Call *call) {
-    const Machine *machine = &plan->options.machine;
-    const bool bf16 = plan->options.precision == HC_PRECISION_BF16;
-    return machine_has_products(machine) &&
-           plan_has_product_kernels(call, machine_product_thin(machine, bf16));
+    return machine_has_products(&plan->options.machine) &&
+           plan_has_product_kernels(call, thin_of(plan));
 }
 
 HcPrecision plan_product_takes(const Plan *plan, const Call *call) {

@@ -101,6 +101,11 @@ static Element stored_as(const Walk *w, const CallBuffer *b) {
     }
 }
 
+/* Whether a product that gives elements of a type takes them of another: its own kernels widen. */
+static bool multiplies(bool own, Element takes, Element gives) {
+    return takes != ELEMENT_I32 && (takes == gives || (own && takes == ELEMENT_BF16));
+}
+
 /* What adds or multiplies elements does it in one type; rows are found by whole numbers. */
 static void check_elements(Walk *w, uint32_t c) {
     const Call *call = &w->plan->calls.at[c];
@@ -114,9 +119,10 @@ static void check_elements(Walk *w, uint32_t c) {
     }
     if (w->wrong)
         return;
-    if ((product && (b[0].element != b[2].element || b[0].element == ELEMENT_I32)) ||
-        (scatter && b[0].element != ELEMENT_I32) ||
-        ((product || scatter) && b[1].element != b[2].element) ||
+    const bool own = plan_product_is_own(w->plan, call);
+    if ((product && (!multiplies(own, b[0].element, b[2].element) ||
+                     !multiplies(own, b[1].element, b[2].element))) ||
+        (scatter && (b[0].element != ELEMENT_I32 || b[1].element != b[2].element)) ||
         (call->kind == CALL_REDUCE && b[0].element != b[1].element))
         WRONG(w, "call %u (%s) mixes types of elements", c, call->label);
 }

@@ -9,10 +9,18 @@
 
 #include "plan/plan.h"
 
+/* What an operand is in memory. */
+typedef enum {
+    OPERAND_F32,
+    OPERAND_BF16,
+    OPERAND_PAIRS, /* bf16, an even number of terms of a row side by side */
+} ProductOperand;
+
 /* How an operand is packed. */
 typedef struct {
     const MachineProduct *product;
-    bool right;   /* the right operand, else the left one */
+    bool right; /* the right operand, else the left one */
+    ProductOperand from;
     bool across;  /* side by side in memory are rows (columns), else terms */
     int64_t step; /* elements between what is not side by side */
 } ProductPack;
@@ -30,8 +38,10 @@ typedef struct {
     ProductCall *calls;     /* of plan->calls */
 } Products;
 
-/* In the plan's arena. */
-Products *schedule_products(const Plan *plan, const Machine *machine, bool bf16);
+/* What an operand of so many terms is that is stored as bf16. */
+ProductOperand products_narrow(const ProductPack *pack, uint64_t terms);
+/* For the machine and the precision that it was planned for, in its arena. */
+Products *schedule_products(const Plan *plan);
 /* How its numbers are multiplied; PRODUCT_FMA where nothing is. */
 static inline ProductWay products_way(const Products *p) {
     return p->any || p->attends ? p->shape.way : PRODUCT_FMA;

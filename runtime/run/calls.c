@@ -291,15 +291,15 @@ static void run_chunk_gemm(HcExec *exec, const HcCall *call, int64_t first, int6
                            void *const *buffers) {
     HcCall part = *call;
     uint8_t *abc[3] = {buffers[0], buffers[1], buffers[2]};
-    const int64_t size = hc_call_element_bytes(exec, call);
+    const HcBuffer *of = &exec->plan->buffers[call->first];
     if (call->m.domain >= 0) {
         int64_t rows = first * call->m.value;
-        abc[0] += (call->transpose_a ? rows : rows * call->lda) * size;
-        abc[2] += rows * call->ldc * size;
+        abc[0] += (call->transpose_a ? rows : rows * call->lda) * hc_element_bytes(of[0].element);
+        abc[2] += rows * call->ldc * hc_element_bytes(of[2].element);
     } else {
         int64_t rows = first * call->k.value;
-        abc[0] += (call->transpose_a ? rows * call->lda : rows) * size;
-        abc[1] += (call->transpose_b ? rows : rows * call->ldb) * size;
+        abc[0] += (call->transpose_a ? rows * call->lda : rows) * hc_element_bytes(of[0].element);
+        abc[1] += (call->transpose_b ? rows : rows * call->ldb) * hc_element_bytes(of[1].element);
         part.beta = first > 0 ? 1 : call->beta;
     }
     HcGemmSplit split = hc_exec_split(exec, call, count);

@@ -29,17 +29,29 @@ static void extend_kernel(const Extension *x, uint32_t c, int64_t first, int64_t
                        hc_exec_chunk_buffers(x->exec, &x->exec->plan->calls[c], x->chunk));
 }
 
+/* Few rows: `beside` holds many more. */
+static void *widened(const void *from, int64_t count, void *beside) {
+    float *to = beside;
+    for (int64_t k = 0; k < count; k++)
+        to[k] = (float)hc_real_at(from, sizeof(uint16_t), k);
+    return to;
+}
+
 static void extend_product(const Extension *x, uint32_t c, int64_t first, int64_t end) {
     HcExec *exec = x->exec;
     const HcCall *call = &exec->plan->calls[c];
     void *const *buffers = hc_exec_chunk_buffers(exec, call, x->chunk);
-    const int64_t size = hc_element_bytes(exec->plan->buffers[call->first + 2].element);
+    const HcBuffer *of = &exec->plan->buffers[call->first];
     const int64_t row = first * call->m.value, m = (end - first) * call->m.value;
     const int64_t n = call->n.value, k = call->k.value;
-    void *abc[3] = {(uint8_t *)buffers[0] + (call->transpose_a ? row : row * call->lda) * size,
-                    buffers[1], (uint8_t *)buffers[2] + row * call->ldc * size};
+    void *abc[3] = {(uint8_t *)buffers[0] + (call->transpose_a ? row : row * call->lda) *
+                                                hc_element_bytes(of[0].element),
+                    buffers[1],
+                    (uint8_t *)buffers[2] + row * call->ldc * hc_element_bytes(of[2].element)};
     if (hc_rows_take(call, m)) {
-        hc_rows_run(exec->pool, call, m, n, k, size, abc);
+        if (of[0].element == HC_ELEMENT_BF16)
+            abc[0] = widened(abc[0], (m - 1) * call->lda + k, exec->beside);
+        hc_rows_run(exec->pool, call, m, n, k, hc_element_bytes(of[2].element), abc);
         return;
     }
     const HcGemmSplit split = hc_gemm_panels(m, n, k);

@@ -36,6 +36,8 @@ void hc_exec_multiply(HcExec *exec, const HcCall *call, const HcGemmSplit *split
                                .ldb = call->ldb,
                                .ldc = call->ldc,
                                .adds = call->beta != 0,
+                               .bytes_a = hc_element_bytes(plan->buffers[call->first].element),
+                               .bytes_b = hc_element_bytes(plan->buffers[call->first + 1].element),
                                .a = abc[0],
                                .b = abc[1],
                                .c = abc[2]};

@@ -66,8 +66,14 @@ typedef struct {
     } matrix;
 } HcParameterPlan;
 
-/* The k-th of numbers of so many bytes, 4 or 8. */
+/* The k-th of numbers of so many bytes: 8, 4, or 2 of a bf16. */
 static inline double hc_real_at(const void *numbers, uint32_t element_size, int64_t k) {
+    if (element_size == 2) {
+        const uint32_t bits = (uint32_t)((const uint16_t *)numbers)[k] << 16;
+        float x;
+        memcpy(&x, &bits, sizeof x);
+        return (double)x;
+    }
     return element_size == 4 ? (double)((const float *)numbers)[k] : ((const double *)numbers)[k];
 }
 

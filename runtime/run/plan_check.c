@@ -66,9 +66,18 @@ static bool is_as_declared(const HcPlan *plan, HcBuffer buffer) {
                                   : plan->parameters[buffer.index].element);
 }
 
+static bool is_computed_with(HcElement element) {
+    return element == HC_ELEMENT_F32 || element == HC_ELEMENT_F64;
+}
+
 /* Numbers that can be added up, one like the other. */
 static bool are_real(HcBuffer a, HcBuffer b) {
-    return a.element == b.element && a.element != HC_ELEMENT_I32;
+    return a.element == b.element && is_computed_with(a.element);
+}
+
+/* A model's own kernels take bf16, too. */
+static bool multiplies(bool own, HcBuffer takes, HcBuffer gives) {
+    return takes.element == gives.element || (own && takes.element == HC_ELEMENT_BF16);
 }
 
 static bool can_write(const HcPlan *plan, HcBuffer buffer, Extent need) {
@@ -102,9 +111,12 @@ static const char *check_gemm(const HcPlan *plan, const HcCall *call) {
         !holds_matrix(plan, b[1], tb ? call->n : call->k, tb ? call->k : call->n, call->ldb) ||
         !holds_matrix(plan, b[2], call->m, call->n, call->ldc) || b[2].region == HC_REGION_INPUT)
         return "a product outside its memory";
-    if (call->pack_a >= 0 && b[2].element != HC_ELEMENT_F32)
-        return "a product of its own kernels that is not f32";
-    return are_real(b[0], b[1]) && are_real(b[1], b[2]) ? NULL : "a product of different types";
+    const bool own = call->pack_a >= 0;
+    if (own ? b[2].element != HC_ELEMENT_F32 : !is_computed_with(b[2].element))
+        return "a product of a type that its kernels do not give";
+    return multiplies(own, b[0], b[2]) && multiplies(own, b[1], b[2])
+               ? NULL
+               : "a product of different types";
 }
 
 /* What is added up are the tasks' sums, or what lies elsewhere once: a gradient is handed on so. */

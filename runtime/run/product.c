@@ -57,12 +57,15 @@ static void pack(const ProductJob *job, int64_t task, bool right) {
     const HcProduct *p = job->of;
     const int64_t panels = right ? job->panels : job->left_panels, block = task / panels;
     const bool along = right ? p->transpose_b : !p->transpose_a; /* terms lie side by side */
-    const float *from = right ? p->b : p->a;
-    const int64_t first = block * s->depth, step = right ? p->ldb : p->lda;
+    const uint8_t *from = right ? p->b : p->a;
+    const int64_t first = block * s->depth, step = (along   ? 1
+                                                    : right ? p->ldb
+                                                            : p->lda) *
+                                                   (right ? p->bytes_b : p->bytes_a);
     const HcExtents extents = {.columns = right ? p->n : p->m,
                                .depth = least(p->k - first, s->depth)};
     uint8_t *to = right ? job->right : job->left;
-    void *const buffers[2] = {(void *)(from + first * (along ? 1 : step)),
+    void *const buffers[2] = {(void *)(from + first * step),
                               to + (size_t)(block * panels) *
                                        panel_bytes(s, right ? s->columns : s->rows)};
     (right ? p->pack_right : p->pack_left)(buffers, &extents, task % panels, NULL);
@@ -84,7 +87,8 @@ static uint8_t *pack_rows(const ProductJob *job, int64_t row, int64_t first,
                           const HcExtents *extents, int32_t worker) {
     const HcProduct *p = job->of;
     uint8_t *left = job->scratch.at + (size_t)worker * job->scratch.stride + job->scratch.own;
-    const float *a = p->transpose_a ? p->a + first * p->lda + row : p->a + row * p->lda + first;
+    const int64_t at = p->transpose_a ? first * p->lda + row : row * p->lda + first;
+    const uint8_t *a = p->a + at * p->bytes_a;
     const HcExtents rows = {.columns = extents->rows, .depth = extents->depth};
     for (int64_t panel = 0; panel * job->shape->rows < extents->rows; panel++)
         p->pack_left((void *const[]){(void *)a, left}, &rows, panel, NULL);

@@ -15,14 +15,16 @@ typedef struct {
     int64_t bytes;         /* of a packed number */
 } HcProductShape;
 
-/* c[m][n] = a[m][k] * b[k][n], or the same added to it. Numbers are f32. */
+/* c[m][n] = a[m][k] * b[k][n], or the same added to it: numbers of f32, and operands of as many
+ * bytes as their packing kernels read. */
 typedef struct {
     HcKernel *pack_left, *pack_right, *multiply;
     int64_t m, n, k;
     bool transpose_a, transpose_b; /* as they lie in memory */
     int64_t lda, ldb, ldc;
     bool adds;
-    const float *a, *b;
+    int64_t bytes_a, bytes_b; /* of a number */
+    const uint8_t *a, *b;
     float *c;
 } HcProduct;
 

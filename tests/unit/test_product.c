@@ -18,7 +18,15 @@
 
 #include <cmocka.h>
 
-enum { PACK_LEFT, PACK_RIGHT, MULTIPLY, N_KERNELS, GUARD = 64 };
+enum {
+    PACK_LEFT,
+    PACK_RIGHT,
+    MULTIPLY,
+    PACK_NARROW_LEFT,
+    PACK_NARROW_RIGHT,
+    N_KERNELS,
+    GUARD = 64
+};
 
 /* A processor, and what its products are made of. */
 typedef struct {
@@ -92,6 +100,18 @@ static double rounded(float x, bool bf16) {
     return x;
 }
 
+static uint16_t *stored_narrow(const float *x, int64_t count) {
+    uint16_t *to = hc_aligned((size_t)count * sizeof *to + GUARD);
+    for (int64_t k = 0; k < count; k++) {
+        const float near = (float)rounded(x[k], true);
+        uint32_t bits;
+        memcpy(&bits, &near, sizeof bits);
+        to[k] = (uint16_t)(bits >> 16);
+    }
+    memset(to + count, 0x7f, GUARD);
+    return to;
+}
+
 /* --- kernels -----------------------------------------------------------------------------------*/
 
 typedef struct {
@@ -138,15 +158,24 @@ static void kernels_compile(Kernels *k, const Shape *s) {
     Arena *arena = k->c->arena;
     const MachineProduct *m = &k->product;
     const char *error;
-    const NestKernel *kernels[N_KERNELS] = {
-        product_pack(arena, "pack_left", &(ProductPack){m, false, s->ta, s->lda}),
-        product_pack(arena, "pack_right", &(ProductPack){m, true, !s->tb, s->ldb}),
-        product_multiply(arena, "multiply", m)};
-    for (int i = 0; i < N_KERNELS; i++)
+    ProductPack left = {.product = m, .across = s->ta, .step = s->lda},
+                right = {.product = m, .right = true, .across = !s->tb, .step = s->ldb};
+    const NestKernel *kernels[N_KERNELS] = {product_pack(arena, "pack_left", &left),
+                                            product_pack(arena, "pack_right", &right),
+                                            product_multiply(arena, "multiply", m)};
+    left.from = products_narrow(&left, (uint64_t)s->k);
+    right.from = products_narrow(&right, (uint64_t)s->k);
+    const int n_kernels = m->bytes == 2 ? N_KERNELS : PACK_NARROW_LEFT;
+    if (m->bytes == 2) {
+        kernels[PACK_NARROW_LEFT] = product_pack(arena, "pack_narrow_left", &left);
+        kernels[PACK_NARROW_RIGHT] = product_pack(arena, "pack_narrow_right", &right);
+    }
+    for (int i = 0; i < n_kernels; i++)
         if (nest_verify(kernels[i]))
             fail_msg("%s", nest_verify(kernels[i]));
     k->scratch = nest_scratch_bytes(kernels[MULTIPLY]);
-    CodegenModel model = {.kernels = kernels, .n_kernels = N_KERNELS, .symbol = "product_test"};
+    CodegenModel model = {
+        .kernels = kernels, .n_kernels = (uint32_t)n_kernels, .symbol = "product_test"};
     CodegenResult object = codegen_compile(arena, k->target, &model, CODEGEN_OBJECT);
     if (object.error)
         fail_msg("%s", object.error);
@@ -162,36 +191,41 @@ static void kernels_end(Kernels *k) {
 
 /* --- one product -------------------------------------------------------------------------------*/
 
-static void run(const Kernels *k, HcPool *pool, const Shape *s, const float *a, const float *b,
-                float *c) {
+/* a and b: of f32, or stored as bf16. */
+static void run(const Kernels *k, HcPool *pool, const Shape *s, bool narrow, const void *a,
+                const void *b, float *c) {
     const MachineProduct *m = &k->product;
     const HcProductShape shape = {m->rows, m->columns, m->depth, m->block, m->width, m->bytes};
-    const HcProduct product = {.pack_left = k->model->kernels[PACK_LEFT],
-                               .pack_right = k->model->kernels[PACK_RIGHT],
-                               .multiply = k->model->kernels[MULTIPLY],
-                               .m = s->m,
-                               .n = s->n,
-                               .k = s->k,
-                               .transpose_a = s->ta,
-                               .transpose_b = s->tb,
-                               .lda = s->lda,
-                               .ldb = s->ldb,
-                               .ldc = s->ldc,
-                               .adds = s->adds,
-                               .a = a,
-                               .b = b,
-                               .c = c};
+    const int64_t bytes = narrow ? sizeof(uint16_t) : sizeof(float);
+    const HcProduct product = {
+        .pack_left = k->model->kernels[narrow ? PACK_NARROW_LEFT : PACK_LEFT],
+        .pack_right = k->model->kernels[narrow ? PACK_NARROW_RIGHT : PACK_RIGHT],
+        .multiply = k->model->kernels[MULTIPLY],
+        .m = s->m,
+        .n = s->n,
+        .k = s->k,
+        .transpose_a = s->ta,
+        .transpose_b = s->tb,
+        .lda = s->lda,
+        .ldb = s->ldb,
+        .ldc = s->ldc,
+        .adds = s->adds,
+        .bytes_a = bytes,
+        .bytes_b = bytes,
+        .a = a,
+        .b = b,
+        .c = c};
     const size_t packed_bytes = hc_product_packed_bytes(&shape, s->m, s->n, s->k);
     uint8_t *packed = hc_aligned(packed_bytes + GUARD);
     HcProductScratch scratch = {.own = hc_align(k->scratch)};
     scratch.stride = scratch.own + hc_product_scratch_bytes(&shape) + GUARD;
-    const size_t bytes = scratch.stride * (size_t)hc_pool_threads(pool);
-    scratch.at = hc_aligned(bytes);
+    const size_t scratch_bytes = scratch.stride * (size_t)hc_pool_threads(pool);
+    scratch.at = hc_aligned(scratch_bytes);
     memset(packed, 0xff, packed_bytes + GUARD); /* no number of it may come through */
-    memset(scratch.at, 0xff, bytes);
+    memset(scratch.at, 0xff, scratch_bytes);
     hc_product_run(pool, &shape, &product, packed, scratch);
     for (size_t g = 0; g < GUARD; g++)
-        assert_true(packed[packed_bytes + g] == 0xff && scratch.at[bytes - 1 - g] == 0xff);
+        assert_true(packed[packed_bytes + g] == 0xff && scratch.at[scratch_bytes - 1 - g] == 0xff);
     free(packed);
     free(scratch.at);
 }
@@ -229,7 +263,7 @@ static void compare(const HcBlas *blas, const Way *way, const Shape *s, const fl
         free(wide[i]);
 }
 
-/* The same bits by one thread and by three. */
+/* The same bits by one thread and by three, and of operands that are stored as bf16. */
 static void check(const HcBlas *blas, HcPool *const pools[2], const Way *way, const Shape *s) {
     Kernels k;
     kernels_target(&k, way);
@@ -241,9 +275,18 @@ static void check(const HcBlas *blas, HcPool *const pools[2], const Way *way, co
     for (int t = 0; t < 2; t++) {
         c[t] = hc_aligned(bytes);
         memcpy(c[t], before, bytes);
-        run(&k, pools[t], s, a, b, c[t]);
+        run(&k, pools[t], s, false, a, b, c[t]);
     }
     assert_memory_equal(c[0], c[1], bytes);
+    if (way->bf16) {
+        uint16_t *narrow_a = stored_narrow(a, (s->ta ? s->k : s->m) * s->lda),
+                 *narrow_b = stored_narrow(b, (s->tb ? s->n : s->k) * s->ldb);
+        memcpy(c[1], before, bytes);
+        run(&k, pools[1], s, true, narrow_a, narrow_b, c[1]);
+        assert_memory_equal(c[0], c[1], bytes);
+        free(narrow_a);
+        free(narrow_b);
+    }
     compare(blas, way, s, a, b, before, c[0]);
     free(a);
     free(b);
@@ -294,7 +337,7 @@ static void test_not_finite(void **unused) {
         a[36 * s.k + 66] = NAN;
         b[66 * s.n + 50] = INFINITY;
         a[5 * s.k + 66] = 0; /* times infinity */
-        run(&k, pool, &s, a, b, c);
+        run(&k, pool, &s, false, a, b, c);
         for (int64_t i = 0; i < s.m; i++)
             for (int64_t j = 0; j < s.n; j++) {
                 const float x = c[i * s.n + j];

@@ -5,8 +5,8 @@
 
 // CHECK: Precision f32: parameters, gradients, moments and all that callers hold are f32
 // CHECK: products
-// CHECK: {{^}}  y {{ *}}N x 64 x 64 {{ *}}f32 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  OpenBLAS {{ *}}explain_precision.hc:35
-// CHECK: {{^}}  to weights {{ *}}64 x 64 x N {{ *}}f32 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  OpenBLAS {{ *}}backward of explain_precision.hc:35
+// CHECK: {{^}}  y {{ *}}N x 64 x 64 {{ *}}f32 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  OpenBLAS {{ *}}explain_precision.hc:38
+// CHECK: {{^}}  to weights {{ *}}64 x 64 x N {{ *}}f32 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  OpenBLAS {{ *}}backward of explain_precision.hc:38
 // CHECK: stored
 // CHECK: {{^}}  a {{ *}}64 {{ *}}f32 {{ *}}1 {{ *}}256  position  products; kept
 // CHECK: {{^}}f32: {{[0-9]+}} bytes at a position, in {{[0-9]+}} values
@@ -18,6 +18,9 @@
 // NARROW: the softmax of attention and sums compute in it
 // NARROW: those inside attention as bf16, by pairs, made in f32
 // NARROW: {{^}}  y {{ *}}N x 64 x 64 {{ *}}bf16 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  pairs, made in f32
+// NARROW: what kernels make for them alone
+// NARROW: {{^}}  a {{ *}}64 {{ *}}bf16 {{ *}}1 {{ *}}128  position  products; kept
+// NARROW: {{^}}bf16: {{[0-9]+}} bytes at a position
 use std;
 
 model m {
