@@ -4,6 +4,7 @@
 #ifndef HC_PRECISION_H
 #define HC_PRECISION_H
 
+#include <stdbool.h>
 #include <string.h>
 
 /* The first is what holds where nothing is said. */
@@ -19,6 +20,11 @@ static inline const char *hc_precision_word(HcPrecision precision) {
 #include "abi/words.def"
     };
     return words[precision];
+}
+
+/* Whether products may round their factors to bf16. */
+static inline bool hc_precision_rounds(HcPrecision precision) {
+    return precision == HC_PRECISION_BF16 || precision == HC_PRECISION_BF16_STREAMS;
 }
 
 /* HC_PRECISION_COUNT where it is none. */

@@ -200,7 +200,8 @@ int64_t hc_positions(const HcContext *context);
 int64_t hc_max_positions(const HcContext *context); /* 0: the model has no position space */
 int32_t hc_threads(const HcContext *context);
 uint32_t hc_element_size(const HcContext *context); /* 4: float, 8: double */
-/* "f32", "bf16" (elements are float) or "f64": what the model was compiled to compute in. */
+/* What the model was compiled to compute in: "f32", "bf16" or "bf16_streams" (elements are float),
+ * or "f64". */
 const char *hc_precision(const HcContext *context);
 /* All that the context has allocated for what it runs on; its tables, the plan among them, are not
  * counted. */

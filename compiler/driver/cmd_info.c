@@ -217,7 +217,7 @@ typedef struct {
     Info of;
     bool valid;
 } Priced;
-enum { PRICED = 3 };
+enum { PRICED = HC_PRECISION_COUNT };
 
 /* f64 is for checks: where nobody asks for it, it is left out. Returns how many. */
 static uint32_t info_precisions(Driver *d, const Info *own, Priced priced[PRICED]) {

@@ -22,8 +22,8 @@ static bool options_valid(const HcCommandLine *line, const Options *o) {
         return false;
     }
     if (o->precision && hc_precision_named(o->precision) == HC_PRECISION_COUNT)
-        return hc_command_line_wrong(line, "--precision is f32, bf16 or f64, not '%s'",
-                                     o->precision);
+        return hc_command_line_wrong(
+            line, "--precision is f32, bf16, bf16_streams or f64, not '%s'", o->precision);
     if (o->run.json && o->csv)
         return hc_command_line_wrong(line,
                                      "--json and --csv are two ways to print the same: give one");

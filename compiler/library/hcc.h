@@ -40,7 +40,7 @@ typedef struct {
     const char *model;      /* of a text with several; NULL: its only one */
     const char *const *set; /* "key=value", as --set takes them: constants, recipe values */
     uint64_t n_set;
-    const char *precision; /* "f32", "bf16" or "f64"; NULL: the recipe's, which may be f32 */
+    const char *precision; /* "f32", "bf16", "bf16_streams", "f64"; NULL: the recipe's, or f32 */
     const char *cpu;       /* "native" (NULL), "baseline", or a processor's name as LLVM has it */
     uint64_t memory;       /* the most bytes that a training step may take; 0: no bound */
     /* A program that is part of the caller's, in the place of a model with a loss, as `hcc build`

@@ -61,7 +61,8 @@ static HccStatus take_options(LibraryJob *job, const HccOptions *given) {
     const HccOptions *o = &job->options;
     if (o->precision && hc_precision_named(o->precision) == HC_PRECISION_COUNT)
         return refused(job, HCC_ERROR_ARGUMENT,
-                       arena_printf(job->c->arena, "the precision is f32, bf16 or f64, not '%s'",
+                       arena_printf(job->c->arena,
+                                    "the precision is f32, bf16, bf16_streams or f64, not '%s'",
                                     o->precision));
     const HccStatus status = check_names(job, o->results, o->n_results);
     return status == HCC_OK ? check_names(job, o->given, o->n_given) : status;

@@ -198,7 +198,7 @@ static void print_products(const Explain *e, FILE *to) {
                 p->operations, p->own ? machine_product_text(machine, bf16) : "OpenBLAS",
                 p->backward ? "backward of " : "", p->lines);
     }
-    const bool narrow = e->plan->options.precision == HC_PRECISION_BF16;
+    const bool narrow = hc_precision_rounds(e->plan->options.precision);
     const uint32_t thin = machine_product_thin(machine, narrow);
     char one[THIN_TEXT] = "";
     if (thin < PRODUCT_SIDE)
@@ -270,7 +270,7 @@ void plan_explain_precision(const Plan *plan, const SourceSet *sources, FILE *to
     const char *real = plan_element_names[plan_real(&plan->options)];
     const Machine *machine = &plan->options.machine;
     const bool narrow =
-        plan->options.precision == HC_PRECISION_BF16 && machine_has_products(machine);
+        hc_precision_rounds(plan->options.precision) && machine_has_products(machine);
     fprintf(to,
             "Precision %s: parameters, gradients, moments and all that callers hold are %s, and\n"
             "kernels, %s and sums compute in it. Products take their factors as below%s%s.\n\n",
@@ -278,6 +278,12 @@ void plan_explain_precision(const Plan *plan, const SourceSet *sources, FILE *to
             narrow ? "the softmax of attention" : "attention",
             narrow ? ",\nthose inside attention as bf16, by " : "",
             narrow ? machine_product_text(machine, true) : "");
+    if (narrow && plan->options.precision == HC_PRECISION_BF16_STREAMS)
+        fprintf(
+            to,
+            "What kernels hand to kernels at a position is rounded to bf16 when it is stored, if "
+            "it has\n%d elements or more.\n\n",
+            NARROW_STREAM);
     print_products(&e, to);
     print_stored(&e, to);
     print_sums(&e, to);

@@ -357,7 +357,7 @@ uint64_t plan_beside(const Plan *plan) {
     uint64_t most = 0;
     for (uint32_t k = 0; k < plan->calls.count; k++) {
         const GemmWork *g = &plan->calls.at[k].gemm;
-        const bool narrow = plan->options.precision == HC_PRECISION_BF16;
+        const bool narrow = hc_precision_rounds(plan->options.precision);
         if (!plan_has_product_kernels(&plan->calls.at[k], narrow ? PRODUCT_THIN : PRODUCT_SIDE))
             continue; /* on no processor */
         const uint64_t units =

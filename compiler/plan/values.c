@@ -58,7 +58,7 @@ bool plan_has_product_kernels(const Call *call, uint32_t thin) {
 
 static uint32_t thin_of(const Plan *plan) {
     return machine_product_thin(&plan->options.machine,
-                                plan->options.precision == HC_PRECISION_BF16);
+                                hc_precision_rounds(plan->options.precision));
 }
 
 bool plan_gemm_has_kernels(const Plan *plan, TirId value) {
@@ -75,7 +75,9 @@ bool plan_product_is_own(const Plan *plan, const Call *call) {
 HcPrecision plan_product_takes(const Plan *plan, const Call *call) {
     if (call->buffers.at[call->n_reads].element == ELEMENT_F64)
         return HC_PRECISION_F64;
-    return plan_product_is_own(plan, call) ? plan->options.precision : HC_PRECISION_F32;
+    return plan_product_is_own(plan, call) && hc_precision_rounds(plan->options.precision)
+               ? HC_PRECISION_BF16
+               : HC_PRECISION_F32;
 }
 
 bool plan_is_barrier(WorkKind work) {

@@ -30,7 +30,7 @@ static ProductPack pack_of(const Call *call, bool right) {
 Products *schedule_products(const Plan *plan) {
     Arena *arena = plan->arena;
     const Machine *machine = &plan->options.machine;
-    const bool bf16 = plan->options.precision == HC_PRECISION_BF16;
+    const bool bf16 = hc_precision_rounds(plan->options.precision);
     Products *p = ARENA_NEW(arena, Products);
     p->calls = ARENA_ARRAY(arena, ProductCall, plan->calls.count + 1);
     if (!machine_has_products(machine))

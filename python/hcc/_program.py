@@ -40,7 +40,7 @@ class Program:
 
     @property
     def precision(self) -> str:
-        """"f32", "bf16" or "f64": what the model computes in."""
+        """"f32", "bf16", "bf16_streams" or "f64": what the model computes in."""
         return self.manifest["precision"]
 
     @property

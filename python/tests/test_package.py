@@ -83,7 +83,7 @@ class Compiling(harness.TestCase):
                                        (NARROW, "f32", "f32")):
             model = hcc.compile(text, precision=asked)
             self.assertEqual((model.program.precision, model.dtype), (precision, np.float32))
-        with self.assertRaisesRegex(hcc.ArgumentError, "the precision is f32, bf16 or f64, not 'fp16'"):
+        with self.assertRaisesRegex(hcc.ArgumentError, "the precision is f32, bf16, bf16_streams or f64, not 'fp16'"):
             hcc.compile(LINE, precision="fp16")
         self.assertEqual(hcc.compile(LINE, samples=5, threads=1).threads, 1)
         two = LINE + LINE.replace("line", "other")

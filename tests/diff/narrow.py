@@ -157,6 +157,36 @@ class AgainstItself(harness.TestCase):
                 for a, b in zip(model.extend(first, count), whole[first + count - 1], strict=True):
                     self.assertAlmostEqual(a, b, delta=2e-2 * max(1, abs(b)))
 
+    def test_streams(self):
+        """Handed on as bf16 where it is asked for: near what they are in f32."""
+        count = SIZES["train__batch"] * SIZES["context"]
+        for wiring in ("mhc", "denseformer"):
+            seen, bytes_of = {}, {}
+            for precision in ("f32", "bf16", "bf16_streams"):
+                path = build(self.path(f"{wiring}-{precision}.so"), "--precision", precision, file=SHAKESPEARE,
+                             wiring=wiring, **SIZES)
+                for threads in (1, 3):
+                    with Model(path, threads=threads) as model:
+                        bytes_of[precision] = model.manifest["plan"]["regions"]["position"]
+                        model.init(3)
+                        model.set_input("tokens", [(k * k + 7 * k) % 251 for k in range(count)])
+                        model.set_input("next", [(3 * k * k + k) % 241 for k in range(count)])
+                        loss = model.forward()
+                        model.backward()
+                        found = loss, {name: list(p.gradient) for name, p in model.parameters.items()}
+                    self.assertEqual(found, seen.setdefault(precision, found), "threads change bits")
+            self.assertLess(bytes_of["bf16_streams"], bytes_of["bf16"])
+            self.assertLess(bytes_of["bf16"], bytes_of["f32"])
+            exact, gradients = seen["f32"]
+            for precision in ("bf16", "bf16_streams"):
+                self.assertLess(abs(seen[precision][0] - exact), 5e-3)
+                gap = norm = 0.0
+                for name, wanted in gradients.items():
+                    gap += sum((a - b) ** 2 for a, b in zip(seen[precision][1][name], wanted, strict=True))
+                    norm += sum(b * b for b in wanted)
+                print(f"{wiring} in {precision}: gradients {100 * (gap / norm) ** 0.5:.2f} % from those in f32")
+                self.assertLess(gap, 0.03 ** 2 * norm)
+
 
 if __name__ == "__main__":
     harness.main(__name__)

@@ -56,7 +56,7 @@ class Chosen(harness.TestCase):
     def test_what_is_no_precision(self):
         path = self.write("line.hc", line())
         said = self.expect(hcc("train", path, "--precision", "fp16"), 2).err
-        self.assertIn("--precision is f32, bf16 or f64, not 'fp16'", said)
+        self.assertIn("--precision is f32, bf16, bf16_streams or f64, not 'fp16'", said)
 
     def test_info_says_it(self):
         path = self.write("line.hc", line("precision bf16;"))
@@ -69,7 +69,7 @@ class Chosen(harness.TestCase):
         small = ["--set", "blocks=1", "--set", "context=8", "--set", "train.batch=2"]
         info = json.loads(self.expect(hcc("info", GPT, "--json", *small, "--precision", "f64")).out)
         costs = info["precisions"]
-        self.assertEqual(set(costs), {"f32", "bf16", "f64"})
+        self.assertEqual(set(costs), {"f32", "bf16", "bf16_streams", "f64"})
         whole = [cost["attention_flops_per_position"] + cost["kernel_flops_per_position"]
                  + sum(cost["product_flops_per_position"].values()) for cost in costs.values()]
         self.assertEqual(set(costs["f32"]["product_flops_per_position"]), {"f32"})
@@ -77,12 +77,12 @@ class Chosen(harness.TestCase):
         self.assertLessEqual(set(costs["bf16"]["product_flops_per_position"]), {"f32", "bf16"})
         self.assertEqual(len(set(whole)), 1)  # as many operations
         self.assertGreaterEqual(whole[0], info["forward_flops_per_position"] + info["backward_flops_per_position"])
-        for word, size in (("f32", 4), ("bf16", 4), ("f64", 8)):
+        for word, size in (("f32", 4), ("bf16", 4), ("bf16_streams", 4), ("f64", 8)):
             self.assertEqual(costs[word]["parameter_bytes"], size * info["parameters"])
         self.assertEqual(costs["f64"]["workspace_bytes"], info["workspace_bytes"])
         self.assertGreater(costs["f64"]["bytes_moved_per_position"], 1.5 * costs["f32"]["bytes_moved_per_position"])
         said = self.expect(hcc("info", GPT, *small)).out
-        self.assertRegex(said, r"\nby precision +f32 +bf16\n  products of ")
+        self.assertRegex(said, r"\nby precision +f32 +bf16 +bf16_streams\n  products of ")
         bench = json.loads(self.expect(hcc("bench", GPT, *small, "--steps", "1", "--warmup",
                                            "0", "--json", "--precision", "bf16")).out)
         self.assertEqual(bench["precision"], "bf16")

@@ -147,7 +147,8 @@ static void test_options_are_refused(void **state) {
     HccOptions options = {.size = sizeof options, .cpu = "skylke"};
     refused(compiled(line, &options), HCC_ERROR_ARGUMENT, "did you mean 'skylake'?");
     options = (HccOptions){.size = sizeof options, .precision = "fp16"};
-    refused(compiled(line, &options), HCC_ERROR_ARGUMENT, "f32, bf16 or f64, not 'fp16'");
+    refused(compiled(line, &options), HCC_ERROR_ARGUMENT,
+            "f32, bf16, bf16_streams or f64, not 'fp16'");
     options = (HccOptions){.size = sizeof options, .memory = 1};
     refused(compiled(line, &options), HCC_ERROR_MEMORY, "a step takes at least");
     options = (HccOptions){.size = sizeof options, .model = "lines"};

@@ -6,5 +6,5 @@ model m {
 }
 
 train m {
-  precision fp16; // expected-error {{the precision is `f32`, `bf16` or `f64`}} {{for instance `bf16`}}
+  precision fp16; // expected-error {{the precision is `f32`, `bf16`, `bf16_streams` or `f64`}} {{for instance `bf16`}}
 }
