@@ -39,7 +39,7 @@ typedef struct {
 typedef VEC(BranchUse) BranchUseList;
 
 /* Words that mean something inside an instance. */
-typedef enum {
+enum {
     WORD_SITE,
     WORD_SITES,
     WORD_BLOCK,
@@ -50,7 +50,7 @@ typedef enum {
     WORD_IDENTITY,
     WORD_TRAINING,
     WORD_COUNT
-} Word;
+};
 
 struct Sema {
     const char *words[WORD_COUNT]; /* interned */

@@ -21,6 +21,11 @@ const Word *word_find(const char *text) {
     return bsearch(text, words, sizeof words / sizeof *words, sizeof *words, word_compare);
 }
 
+bool word_is_reduction(const char *text) {
+    const Word *word = word_find(text);
+    return word && word->token == TOKEN_REDUCTION;
+}
+
 bool word_is_reserved(int token) {
     switch (token) {
 #define WORD(text, token, standing, ...)                                                           \

@@ -15,6 +15,7 @@ typedef struct {
 
 const Word *word_find(const char *text); /* NULL: a name like any other */
 
+bool word_is_reduction(const char *text);
 /* A word that cannot be a name. */
 bool word_is_reserved(int token);
 /* One that begins statements, or definitions, and is a name elsewhere. */

@@ -121,6 +121,8 @@ static bool init_distribution(Sema *s, Scope *scope, const Expr *e, TirParam *pa
                    "`normal(mean, std)` or `uniform(low, high)`");
         if (near)
             sema_help(s, "did you mean `%s`?", near);
+        else
+            sema_help(s, "a value stands behind `=`: `param W[d] = 0;`");
         return false;
     }
     double v[2] = {0, 1};

@@ -382,6 +382,12 @@ static int parameter_at(const char *parameters, const char *name) {
     return -1;
 }
 
+static void help_fold(Sema *s, const Builtin *b) {
+    if (b->rule == rule_fold)
+        sema_help(s, "`%s(a, b)` is of several values, `%s[i] x[i]` of the entries of one", b->name,
+                  b->name);
+}
+
 Value builtin_call(Sema *s, Scope *scope, const Builtin *b, const BoundArgumentList *arguments,
                    const Expr *e) {
     BoundArgument ordered[BUILTIN_MAX_ARGUMENTS];
@@ -397,6 +403,7 @@ Value builtin_call(Sema *s, Scope *scope, const Builtin *b, const BoundArgumentL
                            a->name.text);
                 if (b->parameters)
                     sema_help(s, "it takes: %s", b->parameters);
+                help_fold(s, b);
                 return POISON;
             }
         }
@@ -407,10 +414,13 @@ Value builtin_call(Sema *s, Scope *scope, const Builtin *b, const BoundArgumentL
         given[at] = true;
         n = (uint32_t)at + 1 > n ? (uint32_t)at + 1 : n;
     }
-    if (n < b->low)
-        return sema_error(s, DIAG_ARITY, e->span, "`%s` takes %s%u argument%s, not %u", b->name,
-                          b->low == b->high ? "" : "at least ", b->low, b->low == 1 ? "" : "s",
-                          arguments->count);
+    if (n < b->low) {
+        sema_error(s, DIAG_ARITY, e->span, "`%s` takes %s%u argument%s, not %u", b->name,
+                   b->low == b->high ? "" : "at least ", b->low, b->low == 1 ? "" : "s",
+                   arguments->count);
+        help_fold(s, b);
+        return POISON;
+    }
     for (uint32_t k = 0; k < n; k++) {
         if (!given[k] && k < b->low)
             return sema_error(s, DIAG_ARITY, e->span, "argument %u of `%s` is missing", k + 1,

@@ -4,6 +4,8 @@
 #include "sema/elaboration.h"
 #include "sema/expr/expr.h"
 #include "sema/report.h"
+#include "syntax/words.h"
+#include <string.h>
 
 /* --- calls -------------------------------------------------------------------------------------*/
 
@@ -95,6 +97,32 @@ static void find_definition_beyond(Sema *s, const Symbol *symbol, const Expr *na
     callee->callable = callable_of_item(s, found->item, scope_root(found->scope));
 }
 
+/* `sum(A, axis = 0)`. */
+static Value reduction_called(Sema *s, const Expr *e, const BoundArgumentList *arguments) {
+    const char *word = e->call.callee->name;
+    const Expr *of = e->call.arguments.count ? e->call.arguments.at[0].value : NULL;
+    const char *name = of && of->kind == EXPR_NAME ? of->name : "A";
+    uint32_t rank = 1;
+    if (arguments->count && arguments->at[0].value.kind == VALUE_TENSOR)
+        rank = tensor_bare_rank(arguments->at[0].value.tensor);
+    char indices[2 * TIR_MAX_RANK + 1] = "i";
+    for (uint32_t k = 1; k < rank; k++) {
+        indices[2 * k - 1] = ',';
+        indices[2 * k] = (char)('i' + k);
+    }
+    sema_error(s, DIAG_NOT_HERE, e->span,
+               "`%s` is no function: it names the indices that it runs over", word);
+    if (strcmp(word, "softmax") == 0)
+        sema_help(s, "write `let p[%s] = softmax[%c] %s[%s];`", indices,
+                  indices[strlen(indices) - 1], name, indices);
+    else
+        sema_help(s,
+                  rank > 1 ? "write `%s[%s] %s[%s]`, or with some of them on the left"
+                           : "write `%s[%s] %s[%s]`",
+                  word, indices, name, indices);
+    return POISON;
+}
+
 Value elaborate_call(Sema *s, Scope *scope, const Expr *e) {
     if (e->call.callee->kind != EXPR_NAME)
         return sema_error(s, DIAG_KIND, e->call.callee->span, "only a name can be called");
@@ -110,6 +138,8 @@ Value elaborate_call(Sema *s, Scope *scope, const Expr *e) {
     const bool good = elaborate_arguments(s, scope, &e->call.arguments, &arguments);
     mode_leave(s, outer);
     if (!symbol) {
+        if (!builtin && word_is_reduction(name))
+            return reduction_called(s, e, &arguments);
         if (!builtin) {
             scope_unknown(s, scope, name, e->call.callee->span, "function");
             return POISON;

@@ -11,7 +11,7 @@ connection gated {
   state h[d];
   begin h = x;
   read  x = h;
-  write h[c] = h[c] + gate * y[c];   // expected-error {{E0201}} {{unknown name `gate`}} {{branches are called `y`}}
+  write h[c] = h[c] + gate * y[c];   // expected-error {{E0201}} {{unknown name `gate`}} {{those of this site only `y`}}
   end   x = h;
 }
 connection beside {
