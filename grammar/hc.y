@@ -150,7 +150,7 @@ item
   | TRAIN name block                          { $$ = ast_definition(parser, ITEM_TRAIN, @$, $2, NULL, NULL, $3); }
   | SEMICOLON                                 { $$ = NULL; }
   | error SEMICOLON                           { $$ = NULL; yyerrok; }
-  | error block                               { $$ = NULL; yyerrok; }
+  | error block                               { $$ = NULL; parser_skip_definition(parser); yyerrok; }
   ;
 
 formals

@@ -23,6 +23,7 @@ struct Loop {
 
 typedef struct {
     uint32_t param;
+    bool doubled; /* which has been said */
     const void *call;
     Span span, used_at;
 } Instance;
@@ -89,6 +90,7 @@ struct Sema {
     bool syntax_errors; /* what is missing may have been lost with them: said only without */
     bool muted;         /* the last error was not reported, nor are its notes */
     bool library_loaded;
+    bool lacks_library; /* one that is named, and whatever it would have defined */
 };
 
 Sema *sema_create(Compilation *c, const Ast *ast, const SemaOptions *options);

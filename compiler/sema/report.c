@@ -88,6 +88,15 @@ void sema_note(Sema *s, Span at, const char *format, ...) {
     va_end(args);
 }
 
+Value sema_error_text(Sema *s, Value text, const char *wanted, Span used_at) {
+    const Span at = text.span.file ? text.span : used_at;
+    sema_error(s, DIAG_SITE, at, "%s is needed, and this is a text", wanted);
+    if (at.file != used_at.file || at.begin != used_at.begin)
+        sema_note(s, used_at, "it is used here");
+    sema_help(s, "definitions are named without quotes: `%s`", text.string);
+    return POISON;
+}
+
 void sema_help(Sema *s, const char *format, ...) {
     if (s->muted)
         return;

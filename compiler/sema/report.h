@@ -14,6 +14,9 @@ void sema_warning(Sema *s, DiagCode code, Span at, const char *format, ...)
 void sema_note(Sema *s, Span at, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void sema_help(Sema *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Of a text that stands where a definition is wanted, told where it was written. */
+Value sema_error_text(Sema *s, Value text, const char *wanted, Span used_at);
+
 const char *item_kind_text(ItemKind kind);
 
 #endif

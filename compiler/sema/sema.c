@@ -16,9 +16,11 @@ static void check_uses(Sema *s) {
         const Item *item = s->ast->items.at[k];
         if (item->kind != ITEM_USE || !item->name.text || strcmp(item->name.text, "std") == 0)
             continue;
+        s->lacks_library = true;
         sema_error(s, DIAG_UNKNOWN_NAME, item->name.span, "there is no library `%s`",
                    item->name.text);
-        sema_help(s, "write `use std;`");
+        sema_help(s, "the only one is `std`, which is there anyway; put definitions of your own "
+                     "into this file");
     }
 }
 

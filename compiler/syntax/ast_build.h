@@ -17,6 +17,8 @@ typedef struct {
 } Missing;
 
 void parser_set_expression(Parser *p, Expr *expression, Expr *parts);
+/* After what was no definition but ended like one. */
+void parser_skip_definition(Parser *p);
 void parser_add_item(Parser *p, Item *item);
 /* A bracket or statement was ended by this token: reports it when it was missing. True when it was
  * there. */

@@ -294,9 +294,15 @@ Item *ast_definition(Parser *p, ItemKind kind, Span at, Name name, FormalList *f
     return item;
 }
 
+void parser_skip_definition(Parser *p) {
+    p->lost_at_top = false;
+}
+
 void parser_add_item(Parser *p, Item *item) {
-    if (item)
-        vec_push(p->arena, &p->ast->items, item);
+    if (!item)
+        return;
+    p->lost_at_top = false;
+    vec_push(p->arena, &p->ast->items, item);
 }
 
 void parser_set_expression(Parser *p, Expr *expression, Expr *parts) {

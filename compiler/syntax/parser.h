@@ -21,6 +21,8 @@ struct Parser {
     uint32_t last_missing; /* offset of the last missing `;` or bracket that was reported */
     bool nesting_reported;
     bool block_unclosed;
+    bool lost_at_top; /* what stands outside of definitions has been reported; none has begun since
+                       */
 };
 
 #endif

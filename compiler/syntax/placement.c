@@ -5,6 +5,7 @@
  * STMT_ERROR, so that nobody complains about it again.
  * Smallest example: `fn f(x) -> y { state h[d]; }` gives E0106. */
 #include "syntax/placement.h"
+#include "syntax/foreign.h"
 #include "syntax/words.h"
 #include <string.h>
 
@@ -67,6 +68,8 @@ static const char *placement_belongs(StmtKind kind) {
     }
 }
 
+#define PLACEMENT_SITE "a trunk is made of sites: `attn = residual : attention(4);`"
+
 static void placement_report(Compilation *c, const Stmt *s, unsigned place) {
     Diagnostics *d = c->diagnostics;
     if (s->kind == STMT_SETTING) {
@@ -75,10 +78,26 @@ static void placement_report(Compilation *c, const Stmt *s, unsigned place) {
         uint32_t count;
         const char *const *words = word_statements(&count);
         const char *meant = nearest_name(name.text, words, count);
-        if (meant)
+        const char *foreign = foreign_help(name.text, FOREIGN_BEGINS);
+        if (foreign)
+            diag_help(d, "%s", foreign);
+        else if (meant)
             diag_help(d, "did you mean `%s`?", meant);
+        else if (place & IN_TRUNK)
+            diag_help(d, PLACEMENT_SITE);
         else
             diag_help(d, "settings such as `steps 2000;` stand in a train block");
+        return;
+    }
+    if (s->kind == STMT_ASSIGN && (place & IN_TRUNK)) {
+        const Name name = s->bindings.at[0].target.name;
+        const Expr *value = s->bindings.at[0].value;
+        const bool alone = value->kind == EXPR_CALL || value->kind == EXPR_NAME;
+        diag_error(d, DIAG_PLACE, s->span, "the site `%s` has no connection", name.text);
+        diag_help(d,
+                  alone ? "write which one stands around the branch: `%s = residual : …;`"
+                        : "what is added to what is a connection's: `%s = residual : …;`",
+                  name.text);
         return;
     }
     if (s->kind == STMT_ASSIGN) {
@@ -99,6 +118,10 @@ static void placement_report(Compilation *c, const Stmt *s, unsigned place) {
     const char *word = word_of_statement(s->kind);
     Span at = {s->span.file, s->span.begin, s->span.begin + (uint32_t)strlen(word)};
     diag_error(d, DIAG_PLACE, at, "`%s` belongs %s", word, placement_belongs(s->kind));
+    if (place & IN_TRUNK)
+        diag_help(d, s->kind == STMT_FOR || s->kind == STMT_ITERATE
+                         ? "sites are repeated by `repeat n { … }`"
+                         : PLACEMENT_SITE);
     if (s->kind == STMT_PARAM && (place & IN_FN))
         diag_help(
             d, "a `fn` holds no parameters: take the tensor as an argument, or write a `module`");
@@ -116,11 +139,13 @@ static void placement_bindings(Compilation *c, const BindingList *bindings, bool
 }
 
 static void placement_block(Compilation *c, const StmtList *block, unsigned place, bool silent) {
+    bool lost = false; /* a statement, so that an assignment may be of the loop that it began */
     for (uint32_t k = 0; k < block->count; k++) {
         Stmt *s = block->at[k];
         unsigned places = places_of[s->kind];
+        lost = lost || s->kind == STMT_ERROR;
         if (places && !(places & place)) {
-            if (!silent)
+            if (!silent && !(lost && s->kind == STMT_ASSIGN))
                 placement_report(c, s, place);
             *s = (Stmt){.kind = STMT_ERROR, .span = s->span};
         }

@@ -3,8 +3,10 @@
  * The expected tokens are folded into a few words ("an expression", "a statement", `;` ...) and the
  * token that was found decides on the place and on the help. */
 #include "syntax/syntax_error.h"
+#include "syntax/foreign.h"
 #include "syntax/parser.h"
 #include "syntax/words.h"
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct {
@@ -135,6 +137,11 @@ static bool help_misspelt(Parser *p, const Expected *e) {
     const Token *first = tokens_statement_start(p->tokens);
     if (first->kind != TOKEN_NAME)
         return false;
+    const char *foreign = foreign_help(token_text(p, first->span), FOREIGN_BEGINS);
+    if (foreign) {
+        diag_help(p->c->diagnostics, "%s", foreign);
+        return true;
+    }
     uint32_t count;
     bool top = first->span.begin == p->current.span.begin && expects(e, "connection");
     const char *const *words = top ? word_definitions(&count) : word_statements(&count);
@@ -143,6 +150,20 @@ static bool help_misspelt(Parser *p, const Expected *e) {
         return false;
     diag_help(p->c->diagnostics, "did you mean `%s`?", meant);
     return true;
+}
+
+/* `held_out = 10%;` */
+static void help_per_cent(Parser *p) {
+    const char *text = source_text(p->c->sources, p->file, NULL);
+    uint32_t begin = p->previous.span.begin;
+    while (begin && ((text[begin - 1] >= '0' && text[begin - 1] <= '9') || text[begin - 1] == '.'))
+        begin--;
+    const double number = strtod(text + begin, NULL);
+    diag_help(p->c->diagnostics,
+              begin < p->previous.span.begin
+                  ? "`%%` is the rest of a division; a fraction is written as one: `%.10g`"
+                  : "`a %% b` is the rest of a division",
+              number / 100);
 }
 
 static bool is_comparison(int kind) {
@@ -155,7 +176,16 @@ static void report_help(Parser *p, const Expected *e, int found, Span found_at) 
     bool in_block = expects(e, "let") && expects(e, "}");
     bool at_top = expects(e, "connection") && !expects(e, "a name");
     if (tokens_statement_start(p->tokens)->kind == TOKEN_FOR && expects(e, "<") && !expects(e, "*"))
-        diag_help(d, "a loop is written `for k < n { … }`");
+        diag_help(d, "a loop is written `for k < n { … }`; sites of a trunk are repeated by "
+                     "`repeat n { … }`");
+    else if (p->previous.kind == TOKEN_PERCENT && expects(e, "a number"))
+        help_per_cent(p);
+    else if (found == TOKEN_LBRACKET && expects(e, "a number") && !expects(e, "*"))
+        diag_help(d, tokens_statement_start(p->tokens)->kind == TOKEN_NAME
+                         ? "several numbers stand in parentheses: `(0.9, 0.99)`"
+                         : "a tensor is written by its entries: `let v[i < 3] = 2 * i;`");
+    else if (p->previous.kind == TOKEN_USE && found == TOKEN_STRING)
+        diag_help(d, "%s", foreign_help("include", FOREIGN_BEGINS));
     else if (is_comparison(found) && expects(e, "&&"))
         diag_help(d, "comparisons do not chain: write `a < b && b < c`");
     else if (found == TOKEN_STAR && p->previous.kind == TOKEN_STAR)
@@ -181,11 +211,18 @@ static void report_help(Parser *p, const Expected *e, int found, Span found_at) 
     else if (found == TOKEN_ASSIGN && expects(e, "=="))
         diag_help(d, "equality is written `==`");
     else if (found == TOKEN_COLON && expects(e, "=") && !expects(e, "*") && !expects(e, ")"))
-        diag_help(d, "a definition is written `name = value`");
+        diag_help(d, p->previous.kind == TOKEN_NAME &&
+                             tokens_statement_start(p->tokens)->span.begin == p->previous.span.begin
+                         ? "a site has a name: `attn = residual : attention(4);`"
+                         : "a definition is written `name = value`");
 }
 
 void parser_report_unexpected(Parser *p, const char *const *names, uint32_t count) {
     Expected e = {names, count};
+    const bool at_top = expects(&e, "connection") && !expects(&e, "a name");
+    if (at_top && p->lost_at_top)
+        return; /* the rest of what was no definition */
+    p->lost_at_top = at_top;
     const Missing *missing = p->current.missing;
     int found = missing ? missing->found_kind : p->current.kind;
     Span found_at = missing ? missing->found : p->current.span;

@@ -317,6 +317,32 @@ static Value apply_fn(Sema *s, const Callable *callable, const BoundArgumentList
     return item->outputs.count ? instance_output(s, body, item, &item->outputs.at[0]) : POISON;
 }
 
+/* False, with an error, for `attention(x, 4)`, whose second input is no number of heads. */
+static bool inputs_are_values(Sema *s, const Item *item, const BoundArgumentList *inputs) {
+    for (uint32_t k = 1; k < inputs->count && k < item->inputs.count; k++) {
+        const BoundArgument *a = &inputs->at[k];
+        const Target *input = &item->inputs.at[k].target;
+        if (a->name.text || !input->bracketed || !input->name.text || a->value.kind != VALUE_NUMBER)
+            continue;
+        const char *meant = NULL;
+        for (uint32_t f = item->formals.count; f-- > 0;)
+            if (!meant || !item->formals.at[f].default_value)
+                meant = item->formals.at[f].target.name.text;
+        sema_error(s, DIAG_ARITY, a->at,
+                   "this number stands in the place of the input `%s` of `%s`", input->name.text,
+                   item->name.text);
+        sema_note(s, input->span, "what is applied takes its %u inputs first, then its arguments",
+                  item->inputs.count);
+        if (meant)
+            sema_help(s, "give arguments by name, `%s = ...`", meant);
+        if (item->kind == ITEM_BRANCH)
+            sema_help(s, "or have the branch at a site of a trunk: `a = residual : %s(...);`",
+                      item->name.text);
+        return false;
+    }
+    return true;
+}
+
 /* `linear(x, 64)`: inputs first, then formals; names may say either. What was settled before,
  * `map = linear(64)` for a later `map(x)`, were formals. */
 static Value apply_instance(Sema *s, const Callable *callable, const BoundArgumentList *all,
@@ -334,6 +360,8 @@ static Value apply_instance(Sema *s, const Callable *callable, const BoundArgume
         else
             vec_push(s->arena, &rest, all->at[k]);
     }
+    if (!inputs_are_values(s, item, &inputs))
+        return POISON;
     Scope *scope = instance_scope(s, callable);
     if (!bind_formals(s, scope, item, rest.at, rest.count, used_at))
         return POISON;

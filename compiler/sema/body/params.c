@@ -260,7 +260,10 @@ static uint32_t param_add(Sema *s, Scope *scope, const Stmt *stmt, const ParamDe
                        same_shape(s, &s->program->params.at[old->param], p, type)
                    ? old->param
                    : UINT32_MAX;
+    if (old && old->doubled)
+        return UINT32_MAX;
     if (old) {
+        old->doubled = true;
         sema_error(s, DIAG_INSTANCE, f->used_at.file ? f->used_at : param.span,
                    "two parameters would have the name `%s`", param.name);
         const Instance *o = old;

@@ -151,6 +151,8 @@ Value elaborate_call(Sema *s, Scope *scope, const Expr *e) {
         return POISON;
     if (callee.kind != VALUE_CALLABLE)
         find_definition_beyond(s, symbol, e->call.callee, &callee);
+    if (callee.kind == VALUE_STRING)
+        return sema_error_text(s, callee, "a function", e->call.callee->span);
     if (callee.kind != VALUE_CALLABLE) {
         sema_error(s, DIAG_KIND, e->call.callee->span, "`%s` is %s and cannot be called", name,
                    value_text(s, callee));

@@ -17,6 +17,16 @@ static Value instance_number(Sema *s, const char *name, uint32_t number, bool kn
     if (known || s->trial) /* tried out: as if it were the only site */
         return value_number(
             known ? number : name == s->words[WORD_SITES] || name == s->words[WORD_BLOCKS], span);
+    const Item *item = s->frame ? s->frame->item : NULL;
+    if (item && item->kind == ITEM_BRANCH && s->frame->used_at.file) {
+        sema_error(s, DIAG_NOT_HERE, s->frame->used_at,
+                   "`%s` needs `%s`, which is known only inside a trunk's sites", item->name.text,
+                   name);
+        sema_note(s, span, "it is used here");
+        sema_help(s, "have it at a site: `let h = trunk(x) { a = residual : %s(...); };`",
+                  item->name.text);
+        return POISON;
+    }
     return sema_error(
         s, DIAG_NOT_HERE, span, "`%s` is known only inside a trunk's sites%s", name,
         s->frame && s->frame->in_trunk ? ", and not in what decides how many there are" : "");

@@ -101,7 +101,7 @@ void scope_unknown(Sema *s, Scope *scope, const char *name, Span span, const cha
     const char *cased = other_case(scope, name);
     const char *near = cased ? cased : nearest_name(name, names.at, names.count);
     const char *foreign = foreign_help(name, called ? FOREIGN_CALLED : FOREIGN_NAMED);
-    if (s->syntax_errors && !near)
+    if (s->lacks_library || (s->syntax_errors && !near))
         return; /* it may stand where parsing recovered */
     const Frame *f = s->frame;
     if (f && f->results_unknown && (gives_result(s->root, name) || gives_result(s->library, name)))

@@ -82,6 +82,22 @@ static const char *what_leaks(const TirNode *by) {
     }
 }
 
+/* By way of example: `t = 0` would see `t = 15`. */
+static const char *who_sees(Sema *s, const TirSpace *space, const TirNode *by) {
+    uint32_t last[2] = {space->extents[0] - 1, space->rank > 1 ? space->extents[1] - 1 : 0};
+    uint32_t first[2] = {0, 0};
+    for (uint32_t k = 0; by->op == TIR_SHIFT && k < space->rank; k++) {
+        const int32_t offset = by->attr.offset[k]; /* positions earlier */
+        const uint32_t away = (uint32_t)(offset < 0 ? -offset : offset);
+        first[k] = offset > 0 ? away : 0;
+        last[k] = offset > 0 ? 0 : away;
+    }
+    if (space->rank == 1)
+        return arena_printf(s->arena, "position %u would see position %u", first[0], last[0]);
+    return arena_printf(s->arena, "position (%u, %u) would see position (%u, %u)", first[0],
+                        first[1], last[0], last[1]);
+}
+
 /* Where the user's own text has it: the place itself, or the use that leads there. */
 static Span user_place(const Sema *s, const Frame *frame, Span at) {
     for (const Frame *f = frame; f && at.file != s->ast->file; f = f->outer)
@@ -96,7 +112,8 @@ static void report(const Causal *c, TirId id, const char *reaches) {
     const Frame *frame = frame_of(s, id);
     const Span at = user_place(s, frame, node->span);
     const TirSpace *space = &s->program->spaces.at[c->space - 1];
-    sema_error(s, DIAG_CAUSAL, at, "%s, and %s depends on it", what_leaks(by), reaches);
+    sema_error(s, DIAG_CAUSAL, at, "%s, and %s depends on it: %s", what_leaks(by), reaches,
+               who_sees(s, space, by));
     while (frame && frame->is_function)
         frame = frame->outer;
     const bool moved = at.begin != node->span.begin || at.file != node->span.file;
@@ -113,6 +130,11 @@ static void report(const Causal *c, TirId id, const char *reaches) {
         sema_help(s, "write `causal = true`");
     else if (by->op == TIR_SHIFT)
         sema_help(s, "what the loss compares with may be later: declare that as a `target`");
+    else
+        sema_help(s,
+                  "use what is summed over `%s` where there are no positions, or sum over the "
+                  "last few alone, as `window` gives them",
+                  space->name);
 }
 
 static void check_space(Sema *s, uint32_t space) {

@@ -63,6 +63,8 @@ static Value branch_callable(Sema *s, const PlacedSite *site, const Expr *e,
     const Value v = elaborate_constant(s, site->scope, &rest);
     if (is_poison(v))
         return v;
+    if (v.kind == VALUE_STRING)
+        return sema_error_text(s, v, "a branch", e->span);
     if (v.kind != VALUE_CALLABLE || !v.callable->item || v.callable->item->kind != ITEM_BRANCH) {
         sema_error(s, DIAG_SITE, e->span, "a branch is needed here, but this is %s",
                    value_text(s, v));
@@ -94,6 +96,10 @@ static void use_connection(Sema *s, const PlacedSite *site, SiteUse *use) {
         return;
     if (v.kind == VALUE_CALLABLE && v.callable->item && v.callable->item->kind == ITEM_CONNECTION) {
         use->connection = v.callable;
+        return;
+    }
+    if (v.kind == VALUE_STRING) {
+        sema_error_text(s, v, "a connection", e->span);
         return;
     }
     sema_error(s, DIAG_SITE, e->span, "a connection is needed here, but this is %s",

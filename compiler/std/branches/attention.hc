@@ -6,6 +6,7 @@
 branch attention(heads, causal = true, rotary = false, kv_heads = heads, dropout = 0)
     : q[d], k[d] = q, v[d] = k, mask = true -> y[d] {
   require heads % kv_heads == 0, "`kv_heads` divides `heads`: each key serves a group of heads";
+  require d % heads == 0, "the width splits into equal heads";
   const e = d / heads;
   param Wq[heads, e, d], Wk[kv_heads, e, d], Wv[kv_heads, e, d] ~ normal(0.02);
   param Wo[d, heads, e] ~ normal(0.02 / sqrt(2 * blocks));

@@ -1,7 +1,7 @@
 // What a position of a causal model must not see, and what it may.
 use std;
 branch peek : x[d] -> y[d] {
-  let z = shift(x, -1);             // expected-error {{E0314}} {{this takes a value from a later position, and the loss depends on it}} {{in `trunk.c`, an instance of the branch `peek`}} {{`t` are declared causal}} {{as a `target`}}
+  let z = shift(x, -1);             // expected-error {{E0314}} {{this takes a value from a later position, and the loss depends on it: position 0 would see position 1}} {{in `trunk.c`, an instance of the branch `peek`}} {{`t` are declared causal}} {{as a `target`}}
   let y[c] = x[c] + z[c];
 }
 branch fine : x[d] -> y[d] {
@@ -15,7 +15,7 @@ connection looks_ahead : p[d] {
   param w[d] ~ normal(0.1);
   begin h = x;
   let a    = sigmoid(sum[c] w[c] * p[c]);
-  let u[c] = a * h[c];              // expected-error {{what comes back to each position here was summed over all of them, and the loss depends on it}} {{in `trunk.p.hc`}} {{summed here}}
+  let u[c] = a * h[c];              // expected-error {{what comes back to each position here was summed over all of them, and the loss depends on it: position 0 would see position 15}} {{in `trunk.p.hc`}} {{use what is summed over `t` where there are no positions}} {{summed here}}
   read  x  = u;
   write h[c] = h[c] + y[c];
   end   x  = h;

@@ -7,7 +7,7 @@ model m {
   target y[r, c, d] : real;
   let above[k] = x[r - 1, c + 1, k];
   let left[k]  = x[r, c - 1, k];
-  let right    = shift(x, 0, -1);   // expected-error {{E0314}} {{this takes a value from a later position}}
+  let right    = shift(x, 0, -1);   // expected-error {{E0314}} {{this takes a value from a later position}} {{position (0, 0) would see position (0, 1)}}
   let h[k] = above[k] + left[k] + right[k];
   loss mse(h, y);
 }

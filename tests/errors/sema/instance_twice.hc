@@ -4,6 +4,6 @@ model m {
   positions t <= 16;
   input x[t, d] : real;
   target y[t, d] : real;
-  let z = x + position(t) + position(t);   // expected-error {{E0307}} {{two parameters would have the name `pos`}} {{let first}}
+  let z = x + position(t) + position(t) + position(t);   // expected-error {{E0307}} {{two parameters would have the name `pos`}} {{let first}}
   loss mse(z, y);
 }

@@ -1,1 +1,1 @@
-use sdt;                   // expected-error {{E0201}} {{there is no library `sdt`}} {{use std;}}
+use sdt;                   // expected-error {{E0201}} {{there is no library `sdt`}} {{the only one is `std`}}
