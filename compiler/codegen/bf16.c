@@ -75,6 +75,25 @@ LLVMValueRef emit_pair(Emit *e, NestType type, LLVMValueRef first, LLVMValueRef 
     return LLVMBuildOr(b, low, high, "");
 }
 
+/* Every other element of two vectors, one behind the other. */
+static LLVMValueRef every_other(Emit *e, LLVMValueRef x, LLVMValueRef y, uint16_t lanes,
+                                uint32_t first) {
+    LLVMValueRef mask[64];
+    for (uint32_t k = 0; k < lanes; k++)
+        mask[k] = LLVMConstInt(e->elem[NEST_I32], 2 * k + first, false);
+    return LLVMBuildShuffleVector(e->builder, x, y, LLVMConstVector(mask, lanes), "");
+}
+
+LLVMValueRef emit_narrow(Emit *e, NestType type, LLVMValueRef x, LLVMValueRef y) {
+    if (e->target->dot_bf16 && type.lanes == 16) {
+        LLVMValueRef both = emit_intrinsic(e, "llvm.x86.avx512bf16.cvtne2ps2bf16.512", NULL, NULL,
+                                           (LLVMValueRef[]){y, x}, 2);
+        return LLVMBuildBitCast(e->builder, both, emit_type(e, (NestType){NEST_I32, 16}), "");
+    }
+    return emit_pair(e, type, every_other(e, x, y, type.lanes, 0),
+                     every_other(e, x, y, type.lanes, 1));
+}
+
 static LLVMValueRef widened(Emit *e, NestType type, LLVMValueRef x, bool second) {
     LLVMBuilderRef b = e->builder;
     LLVMValueRef bits = second ? LLVMBuildAnd(b, x, integer(e, type, -65536), "")

@@ -108,6 +108,7 @@ LLVMValueRef math_expm1_positive(const Math *m, LLVMValueRef y, double most);
 LLVMValueRef math_split(const Math *m, LLVMValueRef x, LLVMValueRef *exponent);
 LLVMValueRef math_log(const Math *m, LLVMValueRef x);
 LLVMValueRef math_exp(const Math *m, LLVMValueRef x);
+LLVMValueRef math_exp2(const Math *m, LLVMValueRef x); /* as nest_ops.def has it */
 
 /* --- the functions -----------------------------------------------------------------------------*/
 
@@ -131,6 +132,8 @@ LLVMValueRef emit_from_bf16(Emit *e, uint16_t lanes, LLVMValueRef x);
 LLVMValueRef emit_pair(Emit *e, NestType type, LLVMValueRef first, LLVMValueRef second);
 /* The same of numbers that are bf16's already. */
 LLVMValueRef emit_exact_pair(Emit *e, NestType type, LLVMValueRef first, LLVMValueRef second);
+/* Pairs of neighbours of x, then of y. */
+LLVMValueRef emit_narrow(Emit *e, NestType type, LLVMValueRef x, LLVMValueRef y);
 /* x's first * y's first + x's second * y's second + z, of `type` as z */
 LLVMValueRef emit_dot(Emit *e, NestType type, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z);
 

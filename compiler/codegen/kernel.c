@@ -369,6 +369,8 @@ static LLVMValueRef kernel_value(KernelEmit *k, const NestInstruction *i) {
         return kernel_is_bf16(k, i->operands[0]) && kernel_is_bf16(k, i->operands[1])
                    ? emit_exact_pair(k->e, type, x[0], x[1])
                    : emit_pair(k->e, type, x[0], x[1]);
+    case NEST_NARROW:
+        return emit_narrow(k->e, type, x[0], x[1]);
     case NEST_DOT:
         return emit_dot(k->e, i->type, x[0], x[1], x[2]);
     case NEST_SELECT:

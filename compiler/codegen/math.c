@@ -49,6 +49,8 @@ LLVMValueRef math_emit(Emit *e, NestOp op, NestType type, LLVMValueRef x, LLVMVa
     switch (op) {
     case NEST_EXP:
         return math_exp(&m, x);
+    case NEST_EXP2:
+        return math_exp2(&m, x);
     case NEST_LOG:
         return math_log(&m, x);
     case NEST_SQRT:

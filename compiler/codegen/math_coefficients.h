@@ -62,6 +62,11 @@ static const double math_cos_f64[6] = {
     0x1.555555555554ap-5,   -0x1.6c16c16c14df3p-10, 0x1.a01a019c593ffp-16,
     -0x1.27e4f7c9bae0bp-22, 0x1.1ee9bff82d070p-29,  -0x1.8f97add31f3b2p-37,
 };
+/* 2^r, 0 <= r <= 1; weighted error 2^-18.5 */
+static const double math_exp2_f32[5] = {
+    0x1.0000280000000p+0, 0x1.62d1fa0000000p-1, 0x1.ee6f0a0000000p-3,
+    0x1.aa53ce0000000p-5, 0x1.bb02600000000p-7,
+};
 /* (log(1 + f) - f + f^2/2) / f^3, sqrt(1/2) <= 1 + f <= sqrt(2); weighted error 2^-27.2 */
 static const double math_log_f32[8] = {
     0x1.5555520000000p-2, -0x1.0002380000000p-2, 0x1.99a1340000000p-3, -0x1.546f240000000p-3,

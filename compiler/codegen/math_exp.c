@@ -28,25 +28,76 @@ static LLVMValueRef math_expm1_reduced(const Math *m, LLVMValueRef x, LLVMValueR
     return math_fma(m, math_mul(m, r, r), tail, r);
 }
 
+/* 0, 1, 2 for vectors of 16, 32, 64 bytes that AVX-512 has functions for; else -1. */
+static int math_width(const Math *m) {
+    const uint32_t bytes = m->type.lanes * (math_is_f32(m) ? 4 : 8);
+    if (!m->e->target->avx512)
+        return -1;
+    return bytes == 16 ? 0 : bytes == 32 ? 1 : bytes == 64 ? 2 : -1;
+}
+
+/* Lanes as bits of an integer, of eight at least. */
+static LLVMValueRef math_mask(const Math *m, LLVMValueRef lanes) {
+    LLVMBuilderRef b = m->e->builder;
+    const uint32_t n = m->type.lanes, bits = n < 8 ? 8 : n;
+    LLVMValueRef place[64];
+    for (uint32_t k = 0; k < bits; k++) /* those that there are not: one of the second vector's */
+        place[k] = LLVMConstInt(m->e->elem[NEST_I32], k < n ? k : n, false);
+    lanes = LLVMBuildShuffleVector(b, lanes, LLVMConstNull(LLVMTypeOf(lanes)),
+                                   LLVMConstVector(place, bits), "");
+    return LLVMBuildBitCast(b, lanes, LLVMIntTypeInContext(m->e->context, bits), "");
+}
+
+/* A function of AVX-512 on x and y in the lanes of a mask (NULL: all), 0 in the others; its last
+ * parameter is the usual rounding. */
+static LLVMValueRef math_function(const Math *m, const char *name, LLVMValueRef x, LLVMValueRef y,
+                                  LLVMValueRef mask) {
+    Emit *e = m->e;
+    LLVMTypeRef bits = LLVMIntTypeInContext(e->context, m->type.lanes < 8 ? 8 : m->type.lanes);
+    LLVMValueRef arguments[5] = {
+        x, y, mask ? LLVMConstNull(LLVMTypeOf(x)) : LLVMGetPoison(LLVMTypeOf(x)),
+        mask ? mask : LLVMConstAllOnes(bits), LLVMConstInt(e->elem[NEST_I32], 4, false)};
+    return emit_intrinsic(e, name, NULL, NULL, arguments, math_width(m) == 2 ? 5 : 4);
+}
+
 /* AVX-512 scales by a power of two in one instruction, right at both ends of the range; NULL where
  * there is none for this width. */
-static LLVMValueRef math_scale_at_once(const Math *m, LLVMValueRef x, LLVMValueRef n) {
+static LLVMValueRef math_scale_at_once(const Math *m, LLVMValueRef x, LLVMValueRef n,
+                                       LLVMValueRef mask) {
     static const char *const names[2][3] = {
         {"llvm.x86.avx512.mask.scalef.ps.128", "llvm.x86.avx512.mask.scalef.ps.256",
          "llvm.x86.avx512.mask.scalef.ps.512"},
         {"llvm.x86.avx512.mask.scalef.pd.128", "llvm.x86.avx512.mask.scalef.pd.256",
          "llvm.x86.avx512.mask.scalef.pd.512"}};
-    Emit *e = m->e;
-    uint32_t bytes = m->type.lanes * (math_is_f32(m) ? 4 : 8);
-    if (!e->target->avx512 || (bytes != 16 && bytes != 32 && bytes != 64))
-        return NULL;
-    LLVMTypeRef mask = LLVMIntTypeInContext(e->context, m->type.lanes < 8 ? 8 : m->type.lanes);
-    LLVMValueRef arguments[5] = {
-        x, n, LLVMGetPoison(LLVMTypeOf(x)), LLVMConstAllOnes(mask),
-        LLVMConstInt(e->elem[NEST_I32], 4, false)}; /* the usual rounding */
-    int width = bytes == 16 ? 0 : bytes == 32 ? 1 : 2;
-    return emit_intrinsic(e, names[!math_is_f32(m)][width], NULL, NULL, arguments,
-                          width == 2 ? 5 : 4);
+    const int width = math_width(m);
+    return width < 0 ? NULL : math_function(m, names[!math_is_f32(m)][width], x, n, mask);
+}
+
+/* x less the whole number below it. */
+static LLVMValueRef math_fraction(const Math *m, LLVMValueRef x) {
+    enum { DOWN = 1 };
+    static const char *const names[3] = {"llvm.x86.avx512.mask.reduce.ps.128",
+                                         "llvm.x86.avx512.mask.reduce.ps.256",
+                                         "llvm.x86.avx512.mask.reduce.ps.512"};
+    return math_function(m, names[math_width(m)], x,
+                         LLVMConstInt(m->e->elem[NEST_I32], DOWN, false), NULL);
+}
+
+/* Results that are no normal numbers are not asked for: making them takes some processors a hundred
+ * times as long, and for softmax, which hides keys by an x of -inf, they are 0. */
+LLVMValueRef math_exp2(const Math *m, LLVMValueRef x) {
+    if (math_width(m) >= 0) {
+        LLVMValueRef is = LLVMBuildFCmp(m->e->builder, LLVMRealUGE, x, math_const(m, -126), "");
+        LLVMValueRef p =
+            math_polynomial(m, math_fraction(m, x), math_exp2_f32, MATH_LENGTH(math_exp2_f32));
+        return math_scale_at_once(m, p, x, math_mask(m, is));
+    }
+    LLVMValueRef k; /* -127 makes a zero */
+    x = math_at_least(m, x, -126.75);
+    LLVMValueRef n = math_round(m, math_sub(m, x, math_const(m, 0.5)), 1, &k);
+    LLVMValueRef p =
+        math_polynomial(m, math_sub(m, x, n), math_exp2_f32, MATH_LENGTH(math_exp2_f32));
+    return math_mul(m, p, math_power_of_two(m, k));
 }
 
 /* exp(x + low). Elsewhere scaled in two steps, so that both ends of the range come out right. */
@@ -56,7 +107,7 @@ LLVMValueRef math_exp_parts(const Math *m, LLVMValueRef x, LLVMValueRef low) {
     x = math_at_least(m, x, math_is_f32(m) ? -104 : -746);
     LLVMValueRef n, k;
     LLVMValueRef e = math_add(m, math_expm1_reduced(m, x, low, &n, &k), math_const(m, 1));
-    LLVMValueRef scaled = math_scale_at_once(m, e, n);
+    LLVMValueRef scaled = math_scale_at_once(m, e, n, NULL);
     if (scaled)
         return scaled;
     LLVMValueRef half = LLVMBuildAShr(b, k, math_integer(m, 1), "");

@@ -78,6 +78,8 @@ for bits, exp_d, erf_d, tail_d, trig_d in ((32, 4, 6, 8, 2), (64, 9, 12, 20, 5))
     emit(f"math_cos_{t}", "(cos(r) - 1 + r^2/2) / r^4 in r^2, |r| <= pi/4",
          limit(lambda z: (cos(sqrt(z)) - 1 + z / 2) / z ** 2, mpf(1) / 24), lambda z: z ** 2,
          mpf("1e-9"), quarter, trig_d, bits)
+emit("math_exp2_f32", "2^r, 0 <= r <= 1", lambda r: mpf(2) ** r, lambda r: mpf(2) ** -r,
+     mpf("-1e-3"), mpf("1.001"), 4, 32)
 emit("math_log_f32", "(log(1 + f) - f + f^2/2) / f^3, sqrt(1/2) <= 1 + f <= sqrt(2)",
      limit(lambda f: (log1p(f) - f + f * f / 2) / f ** 3, mpf(1) / 3), lambda f: f ** 2 if f else 0,
      low_f, high_f, 7, 32)

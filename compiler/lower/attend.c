@@ -53,11 +53,11 @@ AttendMatrix attend_scratch(Attend *a, const char *name, int64_t rows) {
     return m;
 }
 
-Attend attend_begin(Arena *arena, const AttendShape *shape, const char *name) {
+Attend attend_begin(Arena *arena, const AttendShape *shape, const char *name, int64_t most) {
     Attend a = {.s = shape, .vector = {shape->elem, shape->lanes}};
     a.b = nest_builder(nest_kernel_create(arena, name));
     a.columns = shape->columns;
-    a.tile = shape->product ? attend_narrow_tile(shape) : (int64_t)a.columns * shape->lanes;
+    a.tile = shape->product ? attend_narrow_tile(shape, most) : (int64_t)a.columns * shape->lanes;
     a.zero = attend_number(&a, 0);
     a.one = attend_number(&a, 1);
     a.first = nest_extent(&a.b, NEST_FIRST);
@@ -146,26 +146,56 @@ uint16_t attend_width(const Attend *a, int64_t left) {
     return lanes;
 }
 
+/* Queries at a time: four read the same places. */
+enum { BACK = 4 };
+
+static uint32_t at_once(const Attend *a) {
+    return a->tile % BACK == 0 ? BACK : 1;
+}
+
+/* Elements d .. d + run of so many queries, as far as they are there. */
+static void transpose_back_run(Attend *a, const AttendMatrix *from, const NestId *factor, int64_t d,
+                               int64_t run, uint16_t lanes, const AttendMatrix *to, NestId turn,
+                               const NestId *row, const NestId *is) {
+    NestBuilder *b = &a->b;
+    NestLoop *part = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, run), lanes, 0, NULL);
+    NestId x[BACK];
+    for (uint32_t r = 0; r < at_once(a); r++) {
+        NestAddress at = nest_at_plus(nest_at(d * from->step + r), turn, at_once(a));
+        at = nest_at_plus(at, part->variable, from->step);
+        x[r] = nest_load(b, from->buffer, at, lanes, from->step, 0);
+        if (factor)
+            x[r] = nest_binary(b, NEST_MUL, x[r], nest_splat(b, lanes, factor[r]));
+    }
+    for (uint32_t r = 0; r < at_once(a); r++) {
+        nest_if_begin(b, is[r]);
+        nest_store(b, to->buffer, nest_at_plus(attend_at(to, row[r], d), part->variable, 1), x[r],
+                   0, false);
+        nest_if_end(b);
+    }
+    nest_loop_end(b, NULL);
+}
+
 void attend_transpose_back(Attend *a, const AttendMatrix *from, const AttendMatrix *factor,
                            int64_t depth, const AttendMatrix *to, NestId first, NestId count) {
     NestBuilder *b = &a->b;
-    NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, count, 1, 0, NULL);
-    NestId by = 0;
-    if (factor)
-        by = nest_load(b, factor->buffer, nest_at_plus(nest_at(0), loop->variable, 1), 1, 1, 0);
-    NestId row = attend_add(a, first, loop->variable);
+    NestId end = attend_add(a, count, attend_number(a, at_once(a) - 1));
+    end = nest_binary(b, NEST_DIV, end, attend_number(a, at_once(a)));
+    NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, end, 1, 0, NULL);
+    NestId by[BACK], row[BACK], is[BACK];
+    for (uint32_t r = 0; r < at_once(a); r++) {
+        NestAddress at = nest_at_plus(nest_at(r), loop->variable, at_once(a));
+        if (factor)
+            by[r] = nest_load(b, factor->buffer, at, 1, 1, 0);
+        NestId query = attend_mul(a, loop->variable, attend_number(a, at_once(a)));
+        query = attend_add(a, query, attend_number(a, r));
+        is[r] = nest_binary(b, NEST_LT, query, count);
+        row[r] = attend_add(a, first, query);
+    }
     for (int64_t d = 0; d < depth;) {
-        uint16_t lanes = attend_width(a, depth - d);
-        int64_t run = (depth - d) / lanes * lanes;
-        NestLoop *part = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, run), lanes, 0, NULL);
-        NestAddress at = nest_at_plus(nest_at(d * from->step), loop->variable, 1);
-        NestId x = nest_load(b, from->buffer, nest_at_plus(at, part->variable, from->step), lanes,
-                             from->step, 0);
-        if (by)
-            x = nest_binary(b, NEST_MUL, x, by);
-        nest_store(b, to->buffer, nest_at_plus(attend_at(to, row, d), part->variable, 1), x, 0,
-                   false);
-        nest_loop_end(b, NULL);
+        const uint16_t lanes = attend_width(a, depth - d);
+        const int64_t run = (depth - d) / lanes * lanes;
+        transpose_back_run(a, from, factor ? by : NULL, d, run, lanes, to, loop->variable, row, is);
         d += run;
     }
     nest_loop_end(b, NULL);

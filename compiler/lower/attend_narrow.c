@@ -4,10 +4,10 @@
 #include "lower/attend_narrow.h"
 #include "abi/layout.h"
 
-int64_t attend_narrow_tile(const AttendShape *shape) {
+int64_t attend_narrow_tile(const AttendShape *shape, int64_t most) {
     const uint64_t columns = shape->product->columns;
     const uint64_t all = hc_round_up(shape->longest, columns);
-    return shape->longest && all < ATTEND_NARROW_QUERIES ? (int64_t)all : ATTEND_NARROW_QUERIES;
+    return shape->longest && all < (uint64_t)most ? (int64_t)all : most;
 }
 
 int64_t attend_product_rows(const AttendShape *shape, int64_t rows) {
@@ -36,7 +36,7 @@ AttendNarrow *attend_narrow_begin(Attend *a) {
 }
 
 NarrowMatrix narrow_matrix(const AttendMatrix *m, NestId head, int64_t width) {
-    return (NarrowMatrix){m->buffer, m->step, width, head};
+    return (NarrowMatrix){.buffer = m->buffer, .step = m->step, .width = width, .head = head};
 }
 
 uint32_t narrow_panels(AttendNarrow *n, const char *name, const MachineProduct *m, bool right,
@@ -56,7 +56,7 @@ uint32_t narrow_panels(AttendNarrow *n, const char *name, const MachineProduct *
 static ProductPlace place(AttendNarrow *n, const NarrowMatrix *m, NestId row) {
     Attend *a = n->a;
     if (!m->head)
-        return (ProductPlace){.buffer = m->buffer};
+        return (ProductPlace){m->buffer, m->fours, 4};
     const int64_t unit = m->step % 4 == 0 && m->width % 4 == 0 ? 4 : 1;
     NestId first = attend_add(a, attend_mul(a, a->sample, a->positions), row);
     NestId base = attend_mul(a, first, attend_number(a, m->step / unit));
@@ -72,20 +72,35 @@ void narrow_pack(AttendNarrow *n, const MachineProduct *m, bool right, bool acro
     product_emit_pack(&n->a->b, &pack, &at, all, attend_number(n->a, covers), depth, to);
 }
 
-void narrow_product(AttendNarrow *n, const MachineProduct *m, uint32_t left, uint32_t right,
-                    NestId depth, const NarrowMatrix *to, NestId row, NestId rows, int64_t columns,
-                    bool adds) {
+void narrow_product(AttendNarrow *n, const NarrowSum *of, const NarrowMatrix *to, NestId row,
+                    NestId rows, int64_t columns, bool adds) {
     Attend *a = n->a;
-    const ProductSum sum = {.left = left,
-                            .right = right,
+    const ProductSum sum = {.left = of->left,
+                            .right = of->right,
                             .edge = n->edge,
                             .result = place(n, to, row),
                             .rows = rows,
                             .columns = attend_number(a, columns),
-                            .depth = depth,
+                            .depth = of->depth,
                             .step = attend_number(a, to->step),
-                            .adds = attend_number(a, adds)};
-    product_emit(&a->b, m, &sum);
+                            .adds = attend_number(a, adds),
+                            .skips = of->skips};
+    product_emit(&a->b, of->product, &sum);
+}
+
+void narrow_panel_product(AttendNarrow *n, const NarrowSum *of, NestId panel,
+                          const AttendMatrix *to, NestId column, int64_t rows, bool adds) {
+    Attend *a = n->a;
+    const ProductSum sum = {.left = of->left,
+                            .right = of->right,
+                            .result = {to->buffer, column, 1},
+                            .rows = attend_number(a, attend_product_rows(a->s, rows)),
+                            .depth = of->depth,
+                            .step = attend_number(a, to->step),
+                            .adds = attend_number(a, adds),
+                            .skips = of->skips,
+                            .panel = panel};
+    product_emit(&a->b, of->product, &sum);
 }
 
 void narrow_clear(AttendNarrow *n, const AttendMatrix *m, int64_t rows) {
@@ -97,46 +112,52 @@ void narrow_clear(AttendNarrow *n, const AttendMatrix *m, int64_t rows) {
     nest_loop_end(&a->b, NULL);
 }
 
-NestLoop *narrow_panel_loop(AttendNarrow *n) {
-    NestId panels = attend_number(n->a, n->tile / n->by_keys.columns);
-    return attend_loop(n->a, NEST_SEQUENTIAL, panels, 1, 0, NULL);
+NestId narrow_first_panel(AttendNarrow *n, NestId first_query, NestId first_key) {
+    Attend *a = n->a;
+    if (!a->s->causal)
+        return a->zero;
+    NestId behind = nest_binary(&a->b, NEST_MAX, attend_sub(a, first_key, first_query), a->zero);
+    return nest_binary(&a->b, NEST_DIV, behind, attend_number(a, n->by_keys.columns));
 }
 
-/* Of vector v of a panel, where `row` keys behind the first: which queries see the key. */
-static NestId seen(AttendNarrow *n, NestId offset, NestId row, NestId panel, uint32_t v) {
+NestLoop *narrow_panel_loop(AttendNarrow *n, NestId begin, NestId queries) {
     Attend *a = n->a;
-    NestBuilder *b = &a->b;
+    NestId end = attend_add(a, queries, attend_number(a, n->by_keys.columns - 1));
+    end = nest_binary(&a->b, NEST_DIV, end, attend_number(a, n->by_keys.columns));
+    return nest_loop_begin(&a->b, NEST_SEQUENTIAL, begin, end, 1, 0, NULL);
+}
+
+/* Which queries of vector v see the key `row` behind the one that is `offset` behind the panel's
+ * first query. */
+static NestId seen(AttendNarrow *n, NestId offset, NestId row, uint32_t v) {
+    Attend *a = n->a;
     const uint16_t lanes = a->s->lanes;
-    NestId query = attend_mul(a, panel, attend_number(a, n->by_keys.columns));
-    query = attend_add(a, query, attend_number(a, (int64_t)v * lanes));
-    NestId least = attend_sub(a, attend_add(a, offset, row), query);
-    return nest_binary(b, NEST_LE, nest_splat(b, lanes, nest_cast(b, NEST_I32, least)),
-                       nest_lanes(b, lanes));
+    NestId least = attend_sub(a, attend_add(a, offset, row), attend_number(a, (int64_t)v * lanes));
+    return nest_binary(&a->b, NEST_LE, nest_splat(&a->b, lanes, nest_cast(&a->b, NEST_I32, least)),
+                       nest_lanes(&a->b, lanes));
 }
 
-void narrow_hide(AttendNarrow *n, const AttendMatrix *scores, NestId first_query, NestId first_key,
-                 NestId keys) {
+void narrow_hide(AttendNarrow *n, const AttendMatrix *scores, NestId column, NestId first_query,
+                 NestId first_key, NestId keys) {
     Attend *a = n->a;
     NestBuilder *b = &a->b;
-    NestId offset = attend_sub(a, first_key, first_query); /* of the first key behind the query */
+    NestId offset = attend_sub(a, first_key, first_query);
     NestId last = attend_add(a, offset, attend_number(a, ATTEND_KEYS - 1));
     NestId hides = nest_binary(b, NEST_LT, keys, attend_number(a, ATTEND_KEYS));
     if (a->s->causal)
         hides = nest_binary(b, NEST_OR, hides, nest_binary(b, NEST_LT, a->zero, last));
     nest_if_begin(b, hides);
-    NestLoop *panels = narrow_panel_loop(n);
     NestLoop *rows = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, ATTEND_KEYS), 1, 0, NULL);
     NestId is = nest_binary(b, NEST_LT, rows->variable, keys);
     NestId none = nest_const(b, a->vector, -__builtin_inf());
     for (uint32_t v = 0; v < narrow_vectors(n); v++) {
-        NestAddress at = narrow_at(n, rows->variable, panels->variable, v);
+        NestAddress at = narrow_at(n, scores, rows->variable, column, v);
         NestId x = nest_load(b, scores->buffer, at, a->s->lanes, 1, 0);
         x = nest_select(b, is, x, none);
         if (a->s->causal)
-            x = nest_select(b, seen(n, offset, rows->variable, panels->variable, v), x, none);
+            x = nest_select(b, seen(n, offset, rows->variable, v), x, none);
         nest_store(b, scores->buffer, at, x, 0, false);
     }
-    nest_loop_end(b, NULL);
     nest_loop_end(b, NULL);
     nest_if_end(b);
 }

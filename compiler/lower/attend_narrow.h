@@ -15,17 +15,14 @@ struct AttendNarrow {
 };
 
 /* A matrix of instances in memory, of which a head has `width` elements; or scratch memory (step:
- * of its rows, no head). */
+ * of its rows, no head) from a column on, which is counted in fours. */
 typedef struct {
     uint32_t buffer;
     int64_t step, width;
-    NestId head;
+    NestId head, fours;
 } NarrowMatrix;
 
 NarrowMatrix narrow_matrix(const AttendMatrix *m, NestId head, int64_t width);
-static inline NarrowMatrix narrow_scratch(const AttendMatrix *m) {
-    return (NarrowMatrix){.buffer = m->buffer, .step = m->step};
-}
 /* Memory for a packed operand of so many rows or columns. */
 uint32_t narrow_panels(AttendNarrow *n, const char *name, const MachineProduct *m, bool right,
                        int64_t count);
@@ -33,34 +30,46 @@ uint32_t narrow_panels(AttendNarrow *n, const char *name, const MachineProduct *
 void narrow_pack(AttendNarrow *n, const MachineProduct *m, bool right, bool across,
                  const NarrowMatrix *from, NestId row, NestId all, int64_t covers, NestId depth,
                  uint32_t to);
+/* A product of packed operands, `depth` terms each, the right one's behind `skips` groups of them.
+ */
+typedef struct {
+    const MachineProduct *product;
+    uint32_t left, right;
+    NestId depth, skips; /* 0: none */
+} NarrowSum;
+
 /* Rows `row`.. of `to` become, or grow by, a product. */
-void narrow_product(AttendNarrow *n, const MachineProduct *m, uint32_t left, uint32_t right,
-                    NestId depth, const NarrowMatrix *to, NestId row, NestId rows, int64_t columns,
-                    bool adds);
-/* Scores become -inf where a key does not count: behind the last one, or behind its query. Only
- * tiles that have such keys are walked through. */
-void narrow_hide(AttendNarrow *n, const AttendMatrix *scores, NestId first_query, NestId first_key,
-                 NestId keys);
+void narrow_product(AttendNarrow *n, const NarrowSum *sum, const NarrowMatrix *to, NestId row,
+                    NestId rows, int64_t columns, bool adds);
+/* The same of a panel of the right operand, to columns from `column` (0: the first) on: `rows` of
+ * scratch memory, rounded up to blocks. */
+void narrow_panel_product(AttendNarrow *n, const NarrowSum *sum, NestId panel,
+                          const AttendMatrix *to, NestId column, int64_t rows, bool adds);
+/* Scores of a panel become -inf where a key does not count: behind the last one, or behind its
+ * query, the panel's first of which is `first_query`. Only panels that have such keys are walked
+ * through. */
+void narrow_hide(AttendNarrow *n, const AttendMatrix *scores, NestId column, NestId first_query,
+                 NestId first_key, NestId keys);
+/* The first panel of queries that see a key from the `first_key`th on, and a loop over panels from
+ * it to the last of `queries` there are. */
+NestId narrow_first_panel(AttendNarrow *n, NestId first_query, NestId first_key);
+NestLoop *narrow_panel_loop(AttendNarrow *n, NestId begin, NestId queries);
 
 /* So many rows of scratch memory, as wide as the tile, to zero. */
 void narrow_clear(AttendNarrow *n, const AttendMatrix *m, int64_t rows);
-/* A loop over panels of the tile's queries, each of so many vectors. */
-NestLoop *narrow_panel_loop(AttendNarrow *n);
+/* Vectors of a panel of the tile's queries. */
 static inline uint32_t narrow_vectors(const AttendNarrow *n) {
     return n->by_keys.columns / n->a->s->lanes;
 }
-/* Vector v of panel `panel` is columns panel * by_keys.columns + v * lanes of matrices with a row
- * for each key. */
-static inline NestAddress narrow_at(const AttendNarrow *n, NestId row, NestId panel, uint32_t v) {
+/* Vector v of a panel of queries, whose first one is `column` (0: the first of all), in a row. */
+static inline NestAddress narrow_at(const AttendNarrow *n, const AttendMatrix *m, NestId row,
+                                    NestId column, uint32_t v) {
     NestAddress at = nest_at((int64_t)v * n->a->s->lanes);
-    return nest_at_plus(nest_at_plus(at, row, n->tile), panel, n->by_keys.columns);
+    return nest_at_plus(nest_at_plus(at, row, m->step), column, 1);
 }
-/* Pair `pair` of keys, in the panels of a right operand with keys as terms. */
-static inline NestAddress narrow_pair_at(const AttendNarrow *n, NestId pair, NestId panel,
-                                         uint32_t v) {
-    const int64_t columns = n->by_keys.columns;
-    NestAddress at = nest_at((int64_t)v * n->a->s->lanes);
-    return nest_at_plus(nest_at_plus(at, pair, columns), panel, columns * ATTEND_KEYS / 2);
+/* The same of a pair of keys, in a panel of a right operand with keys as terms. */
+static inline NestAddress narrow_pair_at(const AttendNarrow *n, NestId pair, uint32_t v) {
+    return nest_at_plus(nest_at((int64_t)v * n->a->s->lanes), pair, n->by_keys.columns);
 }
 
 #endif

@@ -1,9 +1,15 @@
-/* A tile of queries of attention with products of bf16, forward; see attend_narrow.c. */
+/* A tile of queries of attention with products of bf16, forward; see attend_narrow.c.
+ *
+ * Exponents are of two, so that scale and logarithm are one factor of scores. Weights are relative
+ * to a score of before, `base`, that is left alone while no score is far above it: sums and outputs
+ * of a panel are seldom scaled to another one. */
 #include "lower/attend_narrow.h"
+#include <math.h>
 
-/* Rows of m->stats: of each query the sum of weights and then one over it; the largest score and
- * then lse; by what the last tile of keys changed the weights before. */
-enum { SUM, BEST, FACTOR, STATS };
+/* Rows of m->stats: of each query the sum of weights and then one over it; base and then lse. */
+enum { SUM, BASE, STATS };
+enum { FAR = 8 }; /* weights are 2^FAR at most */
+enum { KEYS_AT_ONCE = 4 };
 
 static NestAddress stats_at(const AttendNarrow *n, uint32_t row, NestId vector) {
     return nest_at_plus(nest_at((int64_t)row * n->tile), vector, 1);
@@ -17,87 +23,142 @@ static NestLoop *vectors(AttendNarrow *n) {
 static void clear(AttendNarrow *n, const AttendForward *m) {
     Attend *a = n->a;
     NestBuilder *b = &a->b;
-    narrow_clear(n, &m->outputs, a->s->f);
+    narrow_clear(n, &m->outputs, attend_product_rows(a->s, a->s->f));
     NestLoop *each = vectors(n);
     nest_store(b, m->stats.buffer, stats_at(n, SUM, each->variable), nest_const(b, a->vector, 0), 0,
                false);
-    nest_store(b, m->stats.buffer, stats_at(n, BEST, each->variable),
+    nest_store(b, m->stats.buffer, stats_at(n, BASE, each->variable),
                nest_const(b, a->vector, attend_least(a->s)), 0, false);
     nest_loop_end(b, NULL);
 }
 
-/* The largest score of a vector of queries, with this tile of keys. */
-static NestId largest(AttendNarrow *n, const AttendForward *m, NestId panel, uint32_t v,
-                      NestId best) {
-    Attend *a = n->a;
-    NestBuilder *b = &a->b;
-    NestLoop *keys = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, ATTEND_KEYS), 1, 1, &best);
-    NestId x =
-        nest_load(b, m->scores.buffer, narrow_at(n, keys->variable, panel, v), a->s->lanes, 1, 0);
-    x = nest_binary(b, NEST_MUL, x, nest_const(b, a->vector, a->s->scale));
-    NestId next = nest_binary(b, NEST_MAX, keys->inner[0], x);
-    nest_loop_end(b, &next);
-    return nest_result(b, keys, 0);
+/* A panel of queries. */
+typedef struct {
+    AttendNarrow *n;
+    const AttendForward *m;
+    NestId column;       /* of its first query, in what a tile has */
+    AttendMatrix scores; /* of this panel alone */
+    uint32_t weights;    /* packed: right, keys as terms; of this panel alone */
+} Panel;
+
+static NestAddress panel_stats_at(const Panel *p, uint32_t row, uint32_t v) {
+    const AttendNarrow *n = p->n;
+    const int64_t at = (int64_t)row * n->tile + (int64_t)v * n->a->s->lanes;
+    return nest_at_plus(nest_at(at), p->column, 1);
 }
 
-/* Weights relative to the best score, packed; their sum. */
-static NestId weigh(AttendNarrow *n, const AttendForward *m, NestId panel, uint32_t v, NestId best,
-                    NestId sum, uint32_t packed) {
-    Attend *a = n->a;
+static NestId stats(const Panel *p, uint32_t row, uint32_t v) {
+    return nest_load(&p->n->a->b, p->m->stats.buffer, panel_stats_at(p, row, v), p->n->a->s->lanes,
+                     1, 0);
+}
+
+static void set_stats(const Panel *p, uint32_t row, uint32_t v, NestId x) {
+    nest_store(&p->n->a->b, p->m->stats.buffer, panel_stats_at(p, row, v), x, 0, false);
+}
+
+/* Vector v of the scores of key `key` * times + more. */
+static NestId score(const Panel *p, NestId key, int64_t times, int64_t more, uint32_t v) {
+    const Attend *a = p->n->a;
+    NestAddress at = nest_at(more * p->scores.step + (int64_t)v * a->s->lanes);
+    at = nest_at_plus(at, key, times * p->scores.step);
+    return nest_load(&p->n->a->b, p->scores.buffer, at, a->s->lanes, 1, 0);
+}
+
+/* What makes exponents of scores. */
+static NestId factor(const Panel *p) {
+    return nest_const(&p->n->a->b, p->n->a->vector, p->n->a->s->scale * M_LOG2E);
+}
+
+/* The largest exponent of each query among this tile of keys. */
+static void largest(const Panel *p, NestId *most) {
+    Attend *a = p->n->a;
     NestBuilder *b = &a->b;
-    NestLoop *pairs =
-        attend_loop(a, NEST_SEQUENTIAL, attend_number(a, ATTEND_KEYS / 2), 1, 1, &sum);
-    NestId w[2];
-    for (uint32_t k = 0; k < 2; k++) {
-        NestAddress at =
-            narrow_at(n, attend_mul(a, pairs->variable, attend_number(a, 2)), panel, v);
-        at.offset += k * n->tile;
-        NestId x = nest_load(b, m->scores.buffer, at, a->s->lanes, 1, 0);
-        x = nest_binary(b, NEST_MUL, x, nest_const(b, a->vector, a->s->scale));
-        w[k] = nest_unary(b, NEST_EXP, nest_binary(b, NEST_SUB, x, best));
+    const NestOp of = a->s->scale < 0 ? NEST_MIN : NEST_MAX;
+    const uint32_t count = narrow_vectors(p->n);
+    NestId next[ATTEND_MOST_COLUMNS];
+    for (uint32_t v = 0; v < count; v++)
+        most[v] = score(p, 0, 0, 0, v);
+    NestLoop *keys = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, ATTEND_KEYS / KEYS_AT_ONCE),
+                                 1, count, most);
+    for (uint32_t v = 0; v < count; v++) {
+        NestId x[KEYS_AT_ONCE];
+        for (uint32_t k = 0; k < KEYS_AT_ONCE; k++)
+            x[k] = score(p, keys->variable, KEYS_AT_ONCE, k, v);
+        for (uint32_t left = KEYS_AT_ONCE; left > 1; left /= 2)
+            for (uint32_t k = 0; k < left / 2; k++)
+                x[k] = nest_binary(b, of, x[k], x[k + left / 2]);
+        next[v] = nest_binary(b, of, keys->inner[v], x[0]);
     }
-    nest_store(b, packed, narrow_pair_at(n, pairs->variable, panel, v), nest_pair(b, w[0], w[1]), 0,
-               false);
-    NestId next = nest_binary(b, NEST_ADD, pairs->inner[0], nest_binary(b, NEST_ADD, w[0], w[1]));
-    nest_loop_end(b, &next);
-    return nest_result(b, pairs, 0);
+    nest_loop_end(b, next);
+    for (uint32_t v = 0; v < count; v++)
+        most[v] = nest_binary(b, NEST_MUL, nest_result(b, keys, v), factor(p));
 }
 
-static void softmax(AttendNarrow *n, const AttendForward *m, uint32_t packed) {
-    Attend *a = n->a;
+/* Sums and outputs so far, relative to other bases. */
+static void change_base(const Panel *p, const NestId *before, const NestId *base) {
+    Attend *a = p->n->a;
     NestBuilder *b = &a->b;
-    const uint32_t columns = n->by_keys.columns, lanes = a->s->lanes;
-    NestLoop *panels = narrow_panel_loop(n);
-    for (uint32_t v = 0; v < narrow_vectors(n); v++) {
-        NestAddress at[STATS];
-        for (uint32_t k = 0; k < STATS; k++)
-            at[k] =
-                nest_at_plus(nest_at(k * n->tile + (int64_t)v * lanes), panels->variable, columns);
-        NestId before = nest_load(b, m->stats.buffer, at[BEST], a->s->lanes, 1, 0);
-        NestId best = largest(n, m, panels->variable, v, before);
-        NestId factor = nest_unary(b, NEST_EXP, nest_binary(b, NEST_SUB, before, best));
-        NestId sum = nest_load(b, m->stats.buffer, at[SUM], a->s->lanes, 1, 0);
-        sum = weigh(n, m, panels->variable, v, best, nest_binary(b, NEST_MUL, sum, factor), packed);
-        nest_store(b, m->stats.buffer, at[BEST], best, 0, false);
-        nest_store(b, m->stats.buffer, at[FACTOR], factor, 0, false);
-        nest_store(b, m->stats.buffer, at[SUM], sum, 0, false);
+    const uint32_t count = narrow_vectors(p->n);
+    NestId by[ATTEND_MOST_COLUMNS];
+    for (uint32_t v = 0; v < count; v++) {
+        by[v] = nest_unary(b, NEST_EXP2, nest_binary(b, NEST_SUB, before[v], base[v]));
+        set_stats(p, SUM, v, nest_binary(b, NEST_MUL, stats(p, SUM, v), by[v]));
+        set_stats(p, BASE, v, base[v]);
     }
-    nest_loop_end(b, NULL);
-}
-
-static void scale_outputs(AttendNarrow *n, const AttendForward *m) {
-    Attend *a = n->a;
-    NestBuilder *b = &a->b;
-    NestLoop *each = vectors(n);
-    NestId factor =
-        nest_load(b, m->stats.buffer, stats_at(n, FACTOR, each->variable), a->s->lanes, 1, 0);
     NestLoop *rows = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, a->s->f), 1, 0, NULL);
-    NestAddress at =
-        nest_at_plus(nest_at_plus(nest_at(0), rows->variable, n->tile), each->variable, 1);
-    NestId x = nest_load(b, m->outputs.buffer, at, a->s->lanes, 1, 0);
-    nest_store(b, m->outputs.buffer, at, nest_binary(b, NEST_MUL, x, factor), 0, false);
+    for (uint32_t v = 0; v < count; v++) {
+        NestAddress at = narrow_at(p->n, &p->m->outputs, rows->variable, p->column, v);
+        NestId x = nest_load(b, p->m->outputs.buffer, at, a->s->lanes, 1, 0);
+        nest_store(b, p->m->outputs.buffer, at, nest_binary(b, NEST_MUL, x, by[v]), 0, false);
+    }
     nest_loop_end(b, NULL);
-    nest_loop_end(b, NULL);
+}
+
+static void choose_base(const Panel *p) {
+    Attend *a = p->n->a;
+    NestBuilder *b = &a->b;
+    const uint32_t count = narrow_vectors(p->n);
+    NestId none = nest_const(b, a->vector, 0), one = nest_const(b, a->vector, 1), any = none;
+    NestId most[ATTEND_MOST_COLUMNS], before[ATTEND_MOST_COLUMNS], base[ATTEND_MOST_COLUMNS];
+    largest(p, most);
+    for (uint32_t v = 0; v < count; v++) {
+        before[v] = stats(p, BASE, v);
+        NestId limit = nest_binary(b, NEST_ADD, before[v], nest_const(b, a->vector, FAR));
+        NestId far = nest_binary(b, NEST_LT, limit, most[v]);
+        base[v] = nest_select(b, far, most[v], before[v]);
+        any = nest_select(b, far, one, any);
+    }
+    NestId is = nest_const(b, (NestType){a->s->elem, 1}, 0);
+    nest_if_begin(b, nest_binary(b, NEST_LT, is, nest_unary(b, NEST_MAX_LANES, any)));
+    change_base(p, before, base);
+    nest_if_end(b);
+}
+
+/* Weights, packed, and their sums. */
+static void weigh(const Panel *p) {
+    Attend *a = p->n->a;
+    NestBuilder *b = &a->b;
+    const uint32_t count = narrow_vectors(p->n);
+    NestId base[ATTEND_MOST_COLUMNS], sum[ATTEND_MOST_COLUMNS], next[ATTEND_MOST_COLUMNS];
+    for (uint32_t v = 0; v < count; v++) {
+        base[v] = stats(p, BASE, v);
+        sum[v] = stats(p, SUM, v);
+    }
+    NestLoop *pairs =
+        attend_loop(a, NEST_SEQUENTIAL, attend_number(a, ATTEND_KEYS / 2), 1, count, sum);
+    for (uint32_t v = 0; v < count; v++) {
+        NestId w[2];
+        for (uint32_t k = 0; k < 2; k++) {
+            NestId x = nest_binary(b, NEST_MUL, score(p, pairs->variable, 2, k, v), factor(p));
+            w[k] = nest_unary(b, NEST_EXP2, nest_binary(b, NEST_SUB, x, base[v]));
+        }
+        nest_store(b, p->weights, narrow_pair_at(p->n, pairs->variable, v),
+                   nest_pair(b, w[0], w[1]), 0, false);
+        next[v] = nest_binary(b, NEST_ADD, pairs->inner[v], nest_binary(b, NEST_ADD, w[0], w[1]));
+    }
+    nest_loop_end(b, next);
+    for (uint32_t v = 0; v < count; v++)
+        set_stats(p, SUM, v, nest_result(b, pairs, v));
 }
 
 /* One over the sums, and lse, both 0 where no key counts; then all that the tile gives. */
@@ -107,18 +168,19 @@ static void give(AttendNarrow *n, const AttendForward *m, NestId first, NestId c
     NestLoop *each = vectors(n);
     NestId none = nest_const(b, a->vector, 0), one = nest_const(b, a->vector, 1);
     NestId sum = nest_load(b, m->stats.buffer, stats_at(n, SUM, each->variable), a->s->lanes, 1, 0);
-    NestId best =
-        nest_load(b, m->stats.buffer, stats_at(n, BEST, each->variable), a->s->lanes, 1, 0);
+    NestId base =
+        nest_load(b, m->stats.buffer, stats_at(n, BASE, each->variable), a->s->lanes, 1, 0);
+    base = nest_binary(b, NEST_MUL, base, nest_const(b, a->vector, M_LN2));
     NestId no_keys = nest_binary(b, NEST_EQ, sum, none);
     NestId share = nest_select(b, no_keys, none, nest_binary(b, NEST_DIV, one, sum));
-    NestId lse = nest_binary(b, NEST_ADD, best, nest_unary(b, NEST_LOG, sum));
+    NestId lse = nest_binary(b, NEST_ADD, base, nest_unary(b, NEST_LOG, sum));
     nest_store(b, m->stats.buffer, stats_at(n, SUM, each->variable), share, 0, false);
-    nest_store(b, m->stats.buffer, stats_at(n, BEST, each->variable),
+    nest_store(b, m->stats.buffer, stats_at(n, BASE, each->variable),
                nest_select(b, no_keys, none, lse), 0, false);
     nest_loop_end(b, NULL);
     attend_transpose_back(a, &m->outputs, &m->stats, a->s->f, &m->o, first, count);
     NestLoop *queries = attend_loop(a, NEST_SEQUENTIAL, count, 1, 0, NULL);
-    NestId x = nest_load(b, m->stats.buffer, stats_at(n, BEST, queries->variable), 1, 1, 0);
+    NestId x = nest_load(b, m->stats.buffer, stats_at(n, BASE, queries->variable), 1, 1, 0);
     nest_store(b, m->lse.buffer, attend_at(&m->lse, attend_add(a, first, queries->variable), 0), x,
                0, false);
     nest_loop_end(b, NULL);
@@ -130,11 +192,10 @@ void attend_narrow_forward(AttendNarrow *n, const AttendForward *m, NestId first
     const int64_t e = a->s->e, f = a->s->f;
     const NarrowMatrix q = narrow_matrix(&m->q, a->head, e),
                        k = narrow_matrix(&m->k, a->key_head, e),
-                       v = narrow_matrix(&m->v, a->key_head, f),
-                       scores = narrow_scratch(&m->scores), outputs = narrow_scratch(&m->outputs);
+                       v = narrow_matrix(&m->v, a->key_head, f);
     const uint32_t queries = narrow_panels(n, "packed_queries", &n->by_e, true, n->tile),
                    keys = narrow_panels(n, "packed_keys", &n->by_e, false, ATTEND_KEYS),
-                   weights = narrow_panels(n, "packed_weights", &n->by_keys, true, n->tile),
+                   weights = narrow_panels(n, "packed_weights", &n->by_keys, true, 1),
                    values = narrow_panels(n, "packed_values", &n->by_keys, false, f);
     NestId depth_e = attend_number(a, e), all_f = attend_number(a, f);
     narrow_pack(n, &n->by_e, true, false, &q, first, count, n->tile, depth_e, queries);
@@ -146,13 +207,18 @@ void attend_narrow_forward(AttendNarrow *n, const AttendForward *m, NestId first
     NestId key = loop->variable;
     NestId there = attend_min(a, attend_sub(a, end, key), attend_number(a, ATTEND_KEYS));
     narrow_pack(n, &n->by_e, false, false, &k, key, there, ATTEND_KEYS, depth_e, keys);
-    narrow_product(n, &n->by_e, keys, queries, depth_e, &scores, 0, attend_number(a, ATTEND_KEYS),
-                   n->tile, false);
-    narrow_hide(n, &m->scores, first, key, there);
-    softmax(n, m, weights);
-    scale_outputs(n, m);
     narrow_pack(n, &n->by_keys, false, true, &v, key, all_f, f, there, values);
-    narrow_product(n, &n->by_keys, values, weights, there, &outputs, 0, all_f, n->tile, true);
+    NestLoop *panels = narrow_panel_loop(n, narrow_first_panel(n, first, key), count);
+    NestId column = attend_mul(a, panels->variable, attend_number(a, n->by_keys.columns));
+    const Panel p = {n, m, column, {m->scores.buffer, 0, n->by_keys.columns}, weights};
+    narrow_panel_product(n, &(NarrowSum){&n->by_e, keys, queries, depth_e, 0}, panels->variable,
+                         &p.scores, 0, ATTEND_KEYS, false);
+    narrow_hide(n, &p.scores, 0, attend_add(a, first, column), key, there);
+    choose_base(&p);
+    weigh(&p);
+    narrow_panel_product(n, &(NarrowSum){&n->by_keys, values, weights, there, 0}, a->zero,
+                         &m->outputs, column, f, true);
+    nest_loop_end(b, NULL);
     nest_loop_end(b, NULL);
     give(n, m, first, count);
 }

@@ -31,9 +31,16 @@ typedef struct {
 static Row row_of(Product *p, uint32_t r, NestId columns) {
     NestBuilder *b = p->b;
     NestId row = nest_binary(b, NEST_ADD, p->row, number(p, r));
+    NestId at = nest_binary(b, NEST_MUL, row, p->s->step);
+    if (p->s->panel)
+        return (Row){at, 0};
     NestId is = nest_binary(b, NEST_LT, row, p->s->rows);
-    return (Row){nest_binary(b, NEST_MUL, row, p->s->step),
-                 nest_select(b, is, columns, number(p, 0))};
+    return (Row){at, nest_select(b, is, columns, number(p, 0))};
+}
+
+/* How many of a row's columns there are from this vector of the block on; 0: all. */
+static NestId left_of(Product *p, const Row *row, uint32_t vector) {
+    return row->valid ? minus(p, row->valid, (int64_t)vector * p->m->lanes) : 0;
 }
 
 static NestAddress result_at(const Product *p, const Row *row, uint32_t vector) {
@@ -53,6 +60,10 @@ static void add_terms(Product *p, uint32_t vectors, NestId *held) {
     for (uint32_t v = 0; v < vectors; v++) {
         NestAddress at = nest_at((int64_t)v * m->lanes);
         at = nest_at_plus(nest_at_plus(at, p->column, depth), loop->variable, m->columns);
+        if (p->s->skips)
+            at = nest_at_plus(at, p->s->skips, m->columns);
+        if (p->s->panel)
+            at = nest_at_plus(at, p->s->panel, m->columns * depth);
         right[v] = nest_load(b, p->s->right, at, m->lanes, 1, 0);
     }
     for (uint32_t r = 0; r < m->rows; r++) {
@@ -81,15 +92,15 @@ static NestId begun(Product *p, const Row *row, uint32_t v) {
     const NestType vector = {NEST_F32, p->m->lanes};
     if (product_is_fresh(b, p->s))
         return nest_const(b, vector, 0);
-    NestId before = nest_binary(b, NEST_MUL, row->valid, p->s->adds);
+    const Row before = {row->at, row->valid ? nest_binary(b, NEST_MUL, row->valid, p->s->adds) : 0};
     return nest_load(b, p->s->result.buffer, result_at(p, row, v), vector.lanes, 1,
-                     minus(p, before, (int64_t)v * vector.lanes));
+                     left_of(p, &before, v));
 }
 
 /* A block of so many vectors of columns, `columns` of which there are. */
 static void block(Product *p, uint32_t vectors, NestId columns) {
     NestBuilder *b = p->b;
-    const uint32_t rows = p->m->rows, lanes = p->m->lanes;
+    const uint32_t rows = p->m->rows;
     NestId held[MOST_HELD];
     for (uint32_t r = 0; r < rows; r++) {
         Row row = row_of(p, r, columns);
@@ -101,33 +112,44 @@ static void block(Product *p, uint32_t vectors, NestId columns) {
         Row row = row_of(p, r, columns);
         for (uint32_t v = 0; v < vectors; v++)
             nest_store(b, p->s->result.buffer, result_at(p, &row, v), held[r * vectors + v],
-                       minus(p, row.valid, (int64_t)v * lanes), false);
+                       left_of(p, &row, v), false);
     }
 }
 
-/* All rows of a panel of columns, if the columns there are take exactly so many vectors. */
+/* All rows of a panel of columns, which take so many vectors. */
+static void panel_rows(Product *p, uint32_t vectors, NestId columns) {
+    NestLoop *rows =
+        nest_loop_begin(p->b, NEST_SEQUENTIAL, number(p, 0), p->s->rows, p->m->rows, 0, NULL);
+    p->row = rows->variable;
+    block(p, vectors, columns);
+    nest_loop_end(p->b, NULL);
+}
+
+/* The same, if the columns there are take exactly so many. */
 static void panel(Product *p, uint32_t vectors, NestId columns) {
     NestBuilder *b = p->b;
     const MachineProduct *m = p->m;
     NestId more = nest_binary(b, NEST_LT, number(p, (int64_t)(vectors - 1) * m->lanes), columns);
     NestId few = nest_binary(b, NEST_LE, columns, number(p, (int64_t)vectors * m->lanes));
     nest_if_begin(b, vectors * m->lanes == m->columns ? more : nest_binary(b, NEST_AND, more, few));
-    NestLoop *rows =
-        nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), p->s->rows, m->rows, 0, NULL);
-    p->row = rows->variable;
-    block(p, vectors, columns);
-    nest_loop_end(b, NULL);
+    panel_rows(p, vectors, columns);
     nest_if_end(b);
 }
 
 static void multiply(Product *p) {
     NestBuilder *b = p->b;
     const MachineProduct *m = p->m;
+    const uint32_t most = m->columns / m->lanes;
+    if (p->s->panel) {
+        p->column = number(p, 0);
+        panel_rows(p, most, 0);
+        return;
+    }
     NestLoop *columns =
         nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), p->s->columns, m->columns, 0, NULL);
     p->column = columns->variable;
     NestId left = nest_binary(b, NEST_SUB, p->s->columns, p->column);
-    for (uint32_t v = m->columns / m->lanes; v > 0; v--)
+    for (uint32_t v = most; v > 0; v--)
         panel(p, v, left);
     nest_loop_end(b, NULL);
 }

@@ -23,6 +23,11 @@ typedef struct {
     uint32_t left, right, edge; /* edge: see product_edge */
     ProductPlace result;
     NestId rows, columns, depth, step, adds;
+    /* Terms of the right operand before the left one's, in groups of those; 0: none. */
+    NestId skips;
+    /* Not 0: columns are those of this panel of the right operand alone, and rows end with a block;
+     * `adds` is known. */
+    NestId panel;
 } ProductSum;
 
 void product_emit(NestBuilder *b, const MachineProduct *m, const ProductSum *sum);

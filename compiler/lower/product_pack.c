@@ -118,11 +118,26 @@ static NestId terms_of_row(Pack *p, Part row, NestId turn, int64_t k, NestId val
                      stride, valid);
 }
 
-/* So many firsts and seconds of pairs are valid. */
+/* A whole group of a row whose terms lie side by side. */
+static NestId neighbours(Pack *p, Part row, NestId turn) {
+    NestId x[2];
+    for (uint32_t k = 0; k < 2; k++)
+        x[k] = nest_load(p->b, p->from->buffer,
+                         from_at(p, row, (Part){turn, p->group, (int64_t)k * p->lanes}), p->lanes,
+                         1, 0);
+    return nest_narrow(p->b, x[0], x[1]);
+}
+
+/* So many firsts and seconds of pairs are valid; 0: all. */
 static void pack_group(Pack *p, Part row, NestId turn, NestId firsts, NestId seconds) {
-    NestId pairs = terms_of_row(p, row, turn, 0, firsts);
-    if (!p->by_pairs)
-        pairs = nest_pair(p->b, pairs, terms_of_row(p, row, turn, 1, seconds));
+    NestId pairs;
+    if (!firsts && !p->of->across && p->of->from == OPERAND_F32) {
+        pairs = neighbours(p, row, turn);
+    } else {
+        pairs = terms_of_row(p, row, turn, 0, firsts);
+        if (!p->by_pairs)
+            pairs = nest_pair(p->b, pairs, terms_of_row(p, row, turn, 1, seconds));
+    }
     NestAddress to = to_at(p, turn, p->width * p->lanes, row.more * p->lanes);
     store(p, nest_at_plus(to, row.at, row.scale * p->lanes), pairs);
 }

@@ -69,13 +69,17 @@ static void copy_edge(Tiles *t, bool out) {
     nest_loop_end(b, NULL);
 }
 
+static void zero_block(Tiles *t) {
+    for (uint32_t k = 0; k < 4; k++)
+        nest_tile(t->b, NEST_TILE_ZERO, k);
+}
+
 static void begin_block(Tiles *t, NestId adds, NestId whole) {
     NestBuilder *b = t->b;
     const bool fresh = product_is_fresh(b, t->s);
     if (!fresh)
         nest_if_begin(b, nest_unary(b, NEST_NOT, adds));
-    for (uint32_t k = 0; k < 4; k++)
-        nest_tile(b, NEST_TILE_ZERO, k);
+    zero_block(t);
     if (fresh)
         return;
     nest_if_end(b);
@@ -119,13 +123,28 @@ static void add_terms(Tiles *t) {
         NestAddress left = nest_at(k * TILE * TILE), right = nest_at(k * TILE);
         left = nest_at_plus(nest_at_plus(left, t->row, panel), groups->variable, GROUP_WORDS);
         right = nest_at_plus(nest_at_plus(right, t->column, panel), groups->variable, GROUP_WORDS);
+        if (t->s->skips)
+            right = nest_at_plus(right, t->s->skips, GROUP_WORDS);
+        if (t->s->panel)
+            right = nest_at_plus(right, t->s->panel, BLOCK * panel);
         nest_tile_rows(b, NEST_TILE_LOAD, LEFT + k, t->s->left, left, number(t, TILE));
         nest_tile_rows(b, NEST_TILE_LOAD, RIGHT + k, t->s->right, right, number(t, BLOCK));
     }
-    fetch_next(t, groups->variable);
+    if (!t->s->panel)
+        fetch_next(t, groups->variable);
     for (uint32_t k = 0; k < 4; k++)
         nest_tile(b, NEST_TILE_DOT, k + 8 * (LEFT + k / 2) + 64 * (RIGHT + k % 2));
     nest_loop_end(b, NULL);
+}
+
+/* Of a result that ends with a block. */
+static void whole_block(Tiles *t) {
+    if (product_is_fresh(t->b, t->s))
+        zero_block(t);
+    else
+        move_block(t, NEST_TILE_LOAD);
+    add_terms(t);
+    move_block(t, NEST_TILE_STORE);
 }
 
 static void block(Tiles *t) {
@@ -143,6 +162,14 @@ static void block(Tiles *t) {
 void product_emit_tiles(NestBuilder *b, const MachineProduct *m, const ProductSum *sum,
                         NestId groups) {
     Tiles t = {.b = b, .m = m, .s = sum, .groups = groups};
+    if (sum->panel) {
+        t.column = number(&t, 0);
+        NestLoop *rows = loop_to(&t, sum->rows, BLOCK);
+        t.row = rows->variable;
+        whole_block(&t);
+        nest_loop_end(b, NULL);
+        return;
+    }
     NestLoop *columns = loop_to(&t, sum->columns, BLOCK);
     t.column = columns->variable;
     NestLoop *rows = loop_to(&t, sum->rows, BLOCK);

@@ -273,6 +273,11 @@ NestId nest_pair(NestBuilder *b, NestId first, NestId second) {
     return nest_operation(b, NEST_PAIR, type, 2, first, second, 0);
 }
 
+NestId nest_narrow(NestBuilder *b, NestId x, NestId y) {
+    const NestType type = {NEST_I32, nest_type(b->kernel, x).lanes};
+    return nest_operation(b, NEST_NARROW, type, 2, x, y, 0);
+}
+
 NestId nest_dot(NestBuilder *b, NestId x, NestId y, NestId z) {
     return nest_operation(b, NEST_DOT, nest_type(b->kernel, z), 3, x, y, z);
 }

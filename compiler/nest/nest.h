@@ -150,6 +150,7 @@ NestId nest_unary(NestBuilder *b, NestOp op, NestId x);
 NestId nest_binary(NestBuilder *b, NestOp op, NestId x, NestId y);
 NestId nest_fma(NestBuilder *b, NestId x, NestId y, NestId z);
 NestId nest_pair(NestBuilder *b, NestId first, NestId second);
+NestId nest_narrow(NestBuilder *b, NestId x, NestId y);
 NestId nest_dot(NestBuilder *b, NestId x, NestId y, NestId z);
 NestId nest_select(NestBuilder *b, NestId condition, NestId x, NestId y);
 /* counter: four i32, scalars or vectors; the result is `elem`, of as many lanes as the widest. */

@@ -205,7 +205,11 @@ static bool verify_arithmetic(Verifier *v, NestId id, const NestInstruction *i) 
         good =
             is_float(t[0]) && is_same(t[0], t[1]) && is_same(t[0], t[2]) && is_same(t[0], i->type);
         break;
+    case NEST_EXP2:
+        good = t[0].elem == NEST_F32 && is_same(t[0], i->type);
+        break;
     case NEST_PAIR:
+    case NEST_NARROW:
         good = t[0].elem == NEST_F32 && is_same(t[0], t[1]) &&
                is_same(i->type, (NestType){NEST_I32, t[0].lanes});
         break;

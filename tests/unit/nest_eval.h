@@ -89,6 +89,8 @@ static double eval_real_op(NestOp op, double x, double y, double z) {
         return fabs(x);
     case NEST_EXP:
         return exp(x);
+    case NEST_EXP2:
+        return x < -126 ? 0 : exp2(x);
     case NEST_LOG:
         return log(x);
     case NEST_SQRT:

@@ -234,10 +234,49 @@ static void test_math_everywhere(void **state) {
     check_math(&machines[0], 32, 2003);
 }
 
+/* 2^x as weights of softmax are made: near what it is, and 0 where that is no normal number. */
+static void check_exp2(const CodegenOptions *options, uint16_t lanes) {
+    static const double ends[] = {0,        -0.0,      1,     -126,    -125.9999, -126.0001,
+                                  -127,     -1e3,      -1e30, 127,     126.9999,  -INFINITY,
+                                  0x1p-149, -0x1p-149, -1,    7.999999};
+    enum { COUNT = 20000, N_ENDS = sizeof ends / sizeof *ends };
+    Compilation *c = compilation_create();
+    const NestKernel *kernel = map_kernel(c->arena, NEST_EXP2, NEST_F32, lanes, 1);
+    Loaded l = load(c, options, &kernel, 1);
+    Samples s = samples_create(COUNT);
+    uint64_t seed = 3;
+    for (uint32_t k = 0; k < COUNT; k++)
+        s.x[k] = k < N_ENDS ? ends[k] : (double)random_next(&seed) / 0x1p32 * 257 - 130;
+    samples_run(&s, NEST_F32, l.model->kernels[0]);
+    for (uint32_t k = 0; k < COUNT; k++) {
+        const double x = (float)s.x[k], want = x < -126 ? 0 : exp2(x);
+        if (!(fabs(s.z[k] - want) <= 0x1p-18 * want))
+            fail_msg("exp2 on %s x%u: x = %a gives %a, not %a", options->cpu, lanes, x, s.z[k],
+                     want);
+    }
+    s.x[0] = NAN;
+    samples_run(&s, NEST_F32, l.model->kernels[0]);
+    assert_true(isnan(s.z[0]));
+    samples_destroy(&s);
+    unload(&l);
+    compilation_destroy(c);
+}
+
+static void test_exp2(void **state) {
+    (void)state;
+    static const uint16_t lanes[N_MACHINES] = {1, 8, 8, 4, 16};
+    for (uint32_t k = 0; k < N_MACHINES; k++)
+        if (host_runs(machines[k].cpu))
+            check_exp2(&machines[k], lanes[k]);
+    for (uint16_t n = 2; n <= 32; n *= 2)
+        check_exp2(&machines[0], n);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_math_accuracy),
         cmocka_unit_test(test_math_everywhere),
+        cmocka_unit_test(test_exp2),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
