@@ -138,7 +138,8 @@ items
   ;
 
 item
-  : USE name semi                             { $$ = ast_use(parser, @$, $2); }
+  : USE name semi                             { $$ = ast_use(parser, @$, $2, NULL); }
+  | USE STRING semi                           { $$ = ast_use(parser, @$, (Name){NULL, @2}, $2); }
   | CONST bindings semi                       { $$ = ast_constants(parser, @$, $2); }
   | FN name formals ARROW targets block       { $$ = ast_fn(parser, @$, $2, $3, $5, $6); }
   | FN name formals ASSIGN expr semi          { $$ = ast_fn_short(parser, @$, $2, $3, $5); }

@@ -58,7 +58,23 @@ typedef struct {
     HcPrecision is;
 } CompilePrecision;
 
+/* A file that a text uses, as whoever compiles finds it. */
 typedef struct {
+    const char *name; /* what it is called from here on, however it was found */
+    const char *text;
+    size_t length;
+    const char *why; /* it was not read; NULL: it was */
+} UsedFile;
+
+/* Where `use "file.hc";` finds its file; nothing: there are no files. */
+typedef struct {
+    void *context;
+    /* `by`: the name of the file that says it; NULL: the text itself */
+    UsedFile (*find)(void *context, const char *by, const char *said);
+} CompileUses;
+
+typedef struct {
+    CompileUses uses;     /* of text */
     SemaOptions sema;     /* of text: --set, --model */
     CompileExport export; /* of text: which part of the model; nothing in it: all */
     CodegenOptions machine;

@@ -18,6 +18,8 @@ CompileStatus compile_step(CompileRun *run, const char *name, CompileForm gives,
  * the part. OPTIONS, and a message, where there is no such part. */
 void compile_prepare_export(CompileRun *run);
 CompileStatus compile_export(CompileRun *run);
+/* Parses what the text uses; what cannot be read is told in the diagnostics. */
+void compile_uses(CompileRun *run);
 /* REFUSED when the diagnostics hold an error. */
 CompileStatus compile_reported(const CompileRun *run);
 

@@ -17,6 +17,7 @@ CompileStatus compile_reported(const CompileRun *run) {
 /* The text's errors and those of its meaning are said together. */
 CompileStatus run_parse(CompileRun *run) {
     run->ast = parse_file(run->c, run->file);
+    compile_uses(run);
     return COMPILE_DONE;
 }
 

@@ -19,9 +19,10 @@ typedef struct Driver {
     FILE *out, *err;
     bool color; /* on `err` */
     VEC(PassTime) times;
-    struct Cache *cache;   /* of the run at hand; or NULL */
-    const char *cache_use; /* what came of the compile cache; NULL: nothing was compiled */
-    jmp_buf *fault;        /* where a fault of a pass jumps to, after its message */
+    struct Cache *cache;    /* of the run at hand; or NULL */
+    struct UsedFiles *used; /* that the command's text uses; NULL: not asked for yet */
+    const char *cache_use;  /* what came of the compile cache; NULL: nothing was compiled */
+    jmp_buf *fault;         /* where a fault of a pass jumps to, after its message */
 } Driver;
 
 /* Runs the command line. Everything a test wants to look at goes to `out` and `err`. */

@@ -12,7 +12,7 @@ extern const CommandHelp command_helps[CMD_COUNT];
 typedef struct {
     const char *name, *meaning;
 } EnvironmentHelp;
-enum { ENVIRONMENT_HELPS = 6 };
+enum { ENVIRONMENT_HELPS = 7 };
 extern const EnvironmentHelp environment_helps[ENVIRONMENT_HELPS];
 
 typedef struct {

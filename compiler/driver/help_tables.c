@@ -24,6 +24,8 @@ const EnvironmentHelp environment_helps[] = {
     {"HCC_CACHE_DIR", "the folder that keeps compiled code from one run to the next (hcc in "
                       "XDG_CACHE_HOME, or in ~/.cache)"},
     {"HCC_CACHE_SIZE", "the most that folder may hold, in MiB; 0: keep nothing (256)"},
+    {"HCC_PATH",
+     "folders to look for used files in, behind those of --include, a colon between them"},
     {"COLUMNS",
      "how wide help is, and the list of `hcc show` (the terminal; elsewhere no line is broken)"},
     {"LINES", "how many lines `hcc log` prints (the terminal; elsewhere each of the log)"},

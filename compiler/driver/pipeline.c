@@ -1,6 +1,7 @@
 /* The library's runs for a command line. */
 #include "driver/pipeline.h"
 #include "driver/connection.h"
+#include "driver/used_files.h"
 #include "runtime/run/clock.h"
 #include <string.h>
 
@@ -115,6 +116,7 @@ CompileOptions pipeline_options(Driver *d) {
     const bool exports = /* elsewhere these options mean something else */
         d->options.command == CMD_EMIT || d->options.command == CMD_BUILD;
     return (CompileOptions){
+        .uses = used_files_finder(d),
         .sema = {.overrides = overrides.at,
                  .n_overrides = overrides.count,
                  .model = d->options.model},

@@ -1,5 +1,6 @@
 /* Models of runs, compiled again from what config.json says. */
 #include "driver/trained.h"
+#include "driver/used_files.h"
 #include "runtime/app/signals.h"
 #include "runtime/files/json.h"
 #include "runtime/files/paths.h"
@@ -15,20 +16,6 @@ const char *trained_data_folder(Driver *d) {
     return hc_same_file(folder, ".") ? NULL : folder;
 }
 
-/* As hc_json_path has it: a name that is not UTF-8 is its bytes. */
-static void config_file(JsonText *t, const char *path) {
-    if (hc_is_utf8(path)) {
-        json_text_string(t, "file", path);
-        return;
-    }
-    char *hex = arena_alloc(t->arena, 2 * strlen(path) + 1);
-    for (size_t k = 0; path[k]; k++)
-        snprintf(hex + 2 * k, 3, "%02x", (unsigned char)path[k]);
-    json_text_open(t, "file", '{');
-    json_text_string(t, "hex", hex);
-    json_text_close(t, '}');
-}
-
 const char *trained_config(Driver *d) {
     const Options *o = &d->options;
     size_t length;
@@ -37,8 +24,9 @@ const char *trained_config(Driver *d) {
     json_text_open(&t, NULL, '{');
     json_text_open(&t, "hcc", '{');
     json_text_string(&t, "version", HCC_VERSION);
-    config_file(&t, o->argument);
+    used_files_path(&t, "file", o->argument);
     json_text_bytes(&t, "text", text, length);
+    used_files_write(d, &t);
     json_text_open(&t, "set", '[');
     for (uint32_t k = 0; k < o->run.set.count; k++)
         json_text_string(&t, NULL, o->run.set.at[k]);
@@ -64,15 +52,17 @@ ExitCode trained_load(Driver *d, const char *folder, bool maps, LoadedModel *loa
         return driver_failed(d, status, &error);
     const char *text, *precision = NULL, *model = NULL;
     size_t length;
-    json_t *set, *file_name;
+    json_t *set, *file_name, *uses = NULL;
     json_int_t memory = 0;
     int f64 = 0;
     json_error_t why;
     char *name = NULL;
     bool remembered = true; /* there was memory for what config.json says */
-    if (json_unpack_ex(config, &why, 0, "{s:{s:o, s:s%, s:o, s?:s, s?:b, s?:I}, s?:s}", "hcc",
+    if (json_unpack_ex(config, &why, 0, "{s:{s:o, s:s%, s:o, s?:s, s?:b, s?:I, s?:o}, s?:s}", "hcc",
                        "file", &file_name, "text", &text, &length, "set", &set, "model", &model,
-                       "f64", &f64, "memory", &memory, "precision", &precision) == 0)
+                       "f64", &f64, "memory", &memory, "uses", &uses, "precision",
+                       &precision) == 0 &&
+        used_files_read(d, uses))
         remembered = hc_json_read_path(file_name, &name);
     else
         remembered = json_error_code(&why) != json_error_out_of_memory;

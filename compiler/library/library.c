@@ -1,5 +1,6 @@
 /* What hcc.h says: one compilation from its text to the model in this process, and what is to be
  * said of it copied to where it outlives the compilation. */
+#include "base/find_text.h"
 #include "base/read_text.h"
 #include "base/text_stream.h"
 #include "compile/compile.h"
@@ -154,9 +155,22 @@ static HccStatus status_of(LibraryJob *job, CompileStatus status) {
     return HCC_FAULT;
 }
 
-static CompileOptions compile_options(const LibraryJob *job, const Override *overrides) {
+/* Files that a file uses lie beside it, or where HCC_PATH says; a text as such has none. */
+static UsedFile find_used(void *context, const char *by, const char *said) {
+    const LibraryJob *job = context;
+    Arena *arena = job->c->arena;
+    FolderList folders = {0};
+    if (!job->file)
+        return (UsedFile){.why = "a text that is no file uses none"};
+    find_text_folders(arena, getenv("HCC_PATH"), &folders);
+    const FoundText found = find_text(arena, by ? by : job->name, said, &folders);
+    return (UsedFile){found.name, found.text, found.length, found.why};
+}
+
+static CompileOptions compile_options(LibraryJob *job, const Override *overrides) {
     const HccOptions *o = &job->options;
     return (CompileOptions){
+        .uses = {job, find_used},
         .sema = {.overrides = overrides,
                  .n_overrides = o->set ? (uint32_t)o->n_set : 0,
                  .model = o->model,

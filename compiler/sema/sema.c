@@ -11,16 +11,18 @@
 
 /* --- items -------------------------------------------------------------------------------------*/
 
-static void check_uses(Sema *s) {
-    for (uint32_t k = 0; k < s->ast->items.count; k++) {
-        const Item *item = s->ast->items.at[k];
+static void check_uses(Sema *s, const Ast *ast) {
+    for (uint32_t k = 0; k < ast->items.count; k++) {
+        const Item *item = ast->items.at[k];
         if (item->kind != ITEM_USE || !item->name.text || strcmp(item->name.text, "std") == 0)
             continue;
         s->lacks_library = true;
         sema_error(s, DIAG_UNKNOWN_NAME, item->name.span, "there is no library `%s`",
                    item->name.text);
-        sema_help(s, "the only one is `std`, which is there anyway; put definitions of your own "
-                     "into this file");
+        sema_help(s,
+                  "the only one is `std`, which is there anyway; a file of yours is used by `use "
+                  "\"%s.hc\";`",
+                  item->name.text);
     }
 }
 
@@ -115,10 +117,14 @@ static bool has_purpose(const Network *network) {
 
 Network *sema_check(Compilation *c, const Ast *ast, const SemaOptions *options) {
     Sema *s = sema_create(c, ast, options);
-    check_uses(s);
+    check_uses(s, ast);
+    for (uint32_t k = 0; k < ast->used.count; k++)
+        check_uses(s, ast->used.at[k]);
     check_duplicates(s, ITEM_MODEL);
     check_duplicates(s, ITEM_TRAIN);
     scope_add_items(s, s->root, ast);
+    for (uint32_t k = 0; k < ast->used.count; k++)
+        scope_add_items(s, s->root, ast->used.at[k]);
     for (uint32_t k = 0; k < s->root->symbols.count; k++)
         if (s->root->symbols.at[k]->kind == SYMBOL_CONST)
             symbol_constant(s, s->root->symbols.at[k]);
@@ -136,6 +142,10 @@ Network *sema_check(Compilation *c, const Ast *ast, const SemaOptions *options) 
             continue;
         trial_elaborate(s, item, item->kind == ITEM_MODEL ? NULL : model_scope);
     }
+    for (uint32_t f = 0; f < ast->used.count; f++)
+        for (uint32_t k = 0; k < ast->used.at[f]->items.count; k++)
+            if (ast->used.at[f]->items.at[k]->kind != ITEM_MODEL)
+                trial_elaborate(s, ast->used.at[f]->items.at[k], model_scope);
     s->program = program;
     s->network = network;
     s->instances = instances;

@@ -245,7 +245,7 @@ typedef struct {
 typedef VEC(Formal) FormalList;
 
 typedef enum {
-    ITEM_USE,        /* use std; */
+    ITEM_USE,        /* use std; use "file.hc"; */
     ITEM_CONST,      /* const a = 1; */
     ITEM_FN,         /* fn sinkhorn(L[n,n], iters) -> M[n,n] { ... }   or   fn f(x) = expr; */
     ITEM_CONNECTION, /* connection mhc(n = 4) { ... } */
@@ -270,11 +270,21 @@ struct Item {
     StmtList body;
     Expr *expression;      /* FN of the `= expr` form, else NULL */
     BindingList constants; /* CONST */
+    const char *used;      /* USE of a file: as it is said, and `name` none; else NULL */
 };
 
-typedef struct {
+typedef struct Ast Ast;
+struct Ast {
     uint32_t file;
     ItemList items;
-} Ast;
+    VEC(const Ast *) used; /* the files that it uses, and those they use, each once */
+};
+/* The text's own files, which the library's are not. */
+static inline bool ast_has_file(const Ast *ast, uint32_t file) {
+    bool has = ast->file == file;
+    for (uint32_t k = 0; k < ast->used.count; k++)
+        has = has || ast->used.at[k]->file == file;
+    return has;
+}
 
 #endif

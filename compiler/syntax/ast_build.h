@@ -80,7 +80,7 @@ Stmt *ast_setting(Parser *p, Span at, Name name, Expr *value, Expr *parts);
 Stmt *ast_data(Parser *p, Span at, Name source, BindingList *bindings);
 Stmt *ast_stmt_error(Parser *p, Span at);
 
-Item *ast_use(Parser *p, Span at, Name name);
+Item *ast_use(Parser *p, Span at, Name name, const char *file);
 Item *ast_constants(Parser *p, Span at, BindingList *bindings);
 Item *ast_fn(Parser *p, Span at, Name name, FormalList *formals, TargetList *outputs,
              StmtList *body);

@@ -234,8 +234,10 @@ static Item *ast_new_item(Parser *p, ItemKind kind, Span at, Name name) {
     return item;
 }
 
-Item *ast_use(Parser *p, Span at, Name name) {
-    return ast_new_item(p, ITEM_USE, at, name);
+Item *ast_use(Parser *p, Span at, Name name, const char *file) {
+    Item *item = ast_new_item(p, ITEM_USE, at, name);
+    item->used = file;
+    return item;
 }
 
 Item *ast_constants(Parser *p, Span at, BindingList *bindings) {

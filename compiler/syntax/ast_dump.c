@@ -325,7 +325,7 @@ static void dump_block(Dump *d, const char *label, const StmtList *block) {
 }
 
 static void dump_item(Dump *d, const Item *item) {
-    const char *name = item->name.text ? item->name.text : "";
+    const char *name = item->used ? item->used : item->name.text ? item->name.text : "";
     dump_line(d, item->span, "%s%s%s", word_of_definition(item->kind), *name ? " " : "", name);
     d->depth++;
     dump_formals(d, "formal", &item->formals);

@@ -391,7 +391,8 @@ static bool wrong_shape(Check *v, const Item *item) {
 
 static void check_item(Check *v, const Item *item, Span in) {
     if (wrong_span(v, item->span, in) || wrong_shape(v, item) ||
-        (item->kind != ITEM_CONST && wrong_name(v, item->name, item->span)))
+        unless(v, item->kind == ITEM_USE || !item->used, item->span, "only a use is of a file") ||
+        (item->kind != ITEM_CONST && !item->used && wrong_name(v, item->name, item->span)))
         return;
     check_bindings(v, &item->constants, 0, item->span);
     check_formals(v, &item->formals, item->span);

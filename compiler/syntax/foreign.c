@@ -9,7 +9,7 @@
 #define TURNED "indices say it: `let B[j,i] = A[i,j];`"
 #define RESHAPED "indices say it: `let q[h < heads, a < e] = x[h * e + a];`"
 #define LOOPED "a loop is written `for k < n { … }`, or `iterate n { … }`"
-#define USED "an experiment is one file: put the definitions that it needs into it"
+#define USED "definitions of another file are there with `use \"file.hc\";`"
 #define RESULT "a definition gives what its head names: `-> y[d]` above and `let y[c] = …;` here"
 #define COUNTED "an index is a number: `let p[i < n] = i;`"
 

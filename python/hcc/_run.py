@@ -120,6 +120,10 @@ class Run:
         if not made:
             raise _errors.CheckpointError(
                 f"'{self.folder}' was not made by 'hcc train': its config.json does not hold the model's source")
+        if made.get("uses"):
+            raise _errors.CheckpointError(
+                f"'{self.folder}' was made from several files (`use`), which the commands of hcc compile again, "
+                "and this package does not")
         settings = dict(one.split("=", 1) for one in made["set"])
         options.setdefault("precision", self.config["precision"])
         return compile_program(made["text"] + "\n", set=settings, model=made.get("model"), name=str(made["file"]),

@@ -22,24 +22,32 @@ static const char *folder_record(Driver *d, const SweepFolder *folder) {
 
 /* --- the .hc file ------------------------------------------------------------------------------*/
 
-static bool folder_hash(const char *path, char hash[20]) {
+static bool hash_file(XXH3_state_t *state, const char *path) {
     FILE *file = fopen(path, "rbe");
-    XXH3_state_t state;
     char bytes[8192];
     size_t got;
-    XXH3_64bits_reset(&state);
     while (file && (got = fread(bytes, 1, sizeof bytes, file)) > 0)
-        XXH3_64bits_update(&state, bytes, got);
+        XXH3_64bits_update(state, bytes, got);
     const bool whole = file && !ferror(file);
     if (file)
         fclose(file);
+    return whole;
+}
+
+/* Of the file and all that it uses. */
+static bool folder_hash(const SweepFolder *folder, char hash[20]) {
+    XXH3_state_t state;
+    XXH3_64bits_reset(&state);
+    bool whole = hash_file(&state, folder->file);
+    for (uint32_t k = 0; whole && k < folder->used->list.count; k++)
+        whole = hash_file(&state, folder->used->list.at[k].file.name);
     snprintf(hash, 20, "%016" PRIx64, XXH3_64bits_digest(&state));
     return whole;
 }
 
 bool sweep_folder_same_source(const SweepFolder *folder) {
     char hash[20];
-    return folder_hash(folder->file, hash) && strcmp(hash, folder->source) == 0;
+    return folder_hash(folder, hash) && strcmp(hash, folder->source) == 0;
 }
 
 /* --- an earlier sweep --------------------------------------------------------------------------*/
@@ -169,7 +177,9 @@ ExitCode sweep_folder_open(Driver *d, SweepFolder *folder, uint32_t threads) {
     HcError error;
     const char *out = d->options.run.out ? folder_plain(d, d->options.run.out) : folder_default(d);
     *folder = (SweepFolder){.path = out, .lock = -1, .file = d->options.argument};
-    if (!folder_hash(folder->file, folder->source)) {
+    used_files_gather(d, folder->file);
+    folder->used = used_files(d);
+    if (!folder_hash(folder, folder->source)) {
         driver_error(d, "cannot read '%s': %s", folder->file, strerror(errno));
         return EXIT_USAGE;
     }

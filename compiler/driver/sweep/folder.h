@@ -4,14 +4,16 @@
 #define HCC_DRIVER_SWEEP_FOLDER_H
 
 #include "driver/sweep/task.h"
+#include "driver/used_files.h"
 
 typedef struct {
     const char *path;
     int lock;
     const char *file; /* the .hc file */
-    char source[20];  /* its text, by its hash */
-    json_t *made;     /* the options that all runs are made with */
-    bool began;       /* by an earlier process */
+    const UsedFiles *used;
+    char source[20]; /* its text and that of those it uses, by their hash */
+    json_t *made;    /* the options that all runs are made with */
+    bool began;      /* by an earlier process */
 } SweepFolder;
 
 /* Takes the folder and reads sweep.json. An earlier sweep must have been made with the same file

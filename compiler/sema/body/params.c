@@ -238,7 +238,7 @@ static bool same_shape(Sema *s, const TirParam *old, const ParamDecl *p, const T
 
 /* Where the file that is compiled asks for it; nowhere for the model's own. */
 static Span used_by_file(const Sema *s, const Frame *f) {
-    while (f && f->outer && f->used_at.file != s->ast->file)
+    while (f && f->outer && !ast_has_file(s->ast, f->used_at.file))
         f = f->outer;
     return f && f->outer ? f->used_at : (Span){0};
 }

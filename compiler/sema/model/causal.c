@@ -100,8 +100,8 @@ static const char *who_sees(Sema *s, const TirSpace *space, const TirNode *by) {
 
 /* Where the user's own text has it: the place itself, or the use that leads there. */
 static Span user_place(const Sema *s, const Frame *frame, Span at) {
-    for (const Frame *f = frame; f && at.file != s->ast->file; f = f->outer)
-        if (f->used_at.file == s->ast->file)
+    for (const Frame *f = frame; f && !ast_has_file(s->ast, at.file); f = f->outer)
+        if (ast_has_file(s->ast, f->used_at.file))
             return f->used_at;
     return at;
 }

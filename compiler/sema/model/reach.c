@@ -219,7 +219,7 @@ static void warn_params(Sema *s, const Reach *r) {
         const Instance *instance = map_get_str(s->instances, p->name);
         if (!lost[k] || (usage && !usage->used))
             continue; /* what is never used is said so */
-        if (usage && usage->span.file == s->ast->file && !usage->reached)
+        if (usage && ast_has_file(s->ast, usage->span.file) && !usage->reached)
             warn_declaration(s, usage);
         else if (instance && instance->used_at.file)
             warn_instances(s, lost, k, instance->used_at);

@@ -24,7 +24,7 @@ void warn_unused(Sema *s) {
     warn_unreached(s);
     for (uint32_t k = 0; k < map_count(s->usage); k++) {
         const Usage *u = map_value_at(s->usage, k);
-        if (u->span.file != s->ast->file)
+        if (!ast_has_file(s->ast, u->span.file))
             continue;
         if (u->declared == DECLARED_STATE && !u->written) {
             sema_warning(s, DIAG_UNWRITTEN, u->span, "the state `%s` is never written", u->name);

@@ -1,5 +1,5 @@
 // A library that there is not: said once, and nothing of what it would have defined.
-use mine;                  // expected-error {{E0201}} {{there is no library `mine`}} {{into this file}}
+use mine;                  // expected-error {{E0201}} {{there is no library `mine`}} {{use "mine.hc";}}
 model m {
   const d = 8;
   positions t <= 4;

@@ -10,9 +10,8 @@ branch b : x[d] -> y[d] {
 class C : x[d] -> y[d] {           // expected-error {{expected a definition, found `class`}} {{`module`, `branch` or `connection`}}
   let y = x;
 }
-import numpy;                      // expected-error {{expected a definition, found `import`}} {{an experiment is one file}}
+import numpy;                      // expected-error {{expected a definition, found `import`}} {{use "file.hc";}}
 fn g(x) = 2 * x;
-use "mine.hc";                     // expected-error {{expected a name, found a string}} {{an experiment is one file}}
 model m {
   const d = 8;
   positions t <= 16;
