@@ -69,7 +69,10 @@ static void bench_create(Bench *b, const char *cpu, int threads, bool bf16) {
     must(b->target, error);
     Machine machine = machine_of(codegen_target_vector_bytes(b->target),
                                  codegen_target_vector_registers(b->target));
-    codegen_target_products(b->target, &machine.fma, &machine.dots, &machine.tiles);
+    const CodegenProducts by = codegen_target_products(b->target);
+    machine.fma = by.fma;
+    machine.dots = by.dots;
+    machine.tiles = by.tiles;
     must(machine_has_products(&machine), "products are OpenBLAS's on this processor");
     must(!machine.tiles || hc_tiles_ask(), "the system gives no tiles");
     const MachineProduct *m = &b->machine;

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Trains a few steps as AArch64 code under emulation, and holds the losses against this machine's.
+# Trains a few steps as AArch64 code under emulation, in f32 and in bf16 by matrices (BFMMLA), and
+# holds the losses against this machine's.
 #
 #   bash scripts/emulate_aarch64.sh build/hcc [WIRING ...]
 #
 # Installs a cross compiler and qemu; the libraries for AArch64 come as Debian packages into a
 # temporary folder, and the system's list of architectures stays as it is. A campaign, not a part of
 # the suite: kernels round otherwise there (other multiply-adds, another BLAS), so losses are
-# compared to 1e-5.
+# compared to 1e-5, in bf16 to 1e-3. A processor without bf16 has to refuse the code.
 set -euo pipefail
 hcc=$(realpath "${1:?usage: emulate_aarch64.sh HCC [WIRING ...]}")
 shift
@@ -33,7 +34,7 @@ blas=$libraries/openblas-pthread
 for source in runtime/*/*.c; do
     aarch64-linux-gnu-gcc -std=c11 -D_GNU_SOURCE -O2 -fno-math-errno -ffp-contract=off -I "$root" \
         -I "$work/arm64/usr/include/aarch64-linux-gnu/openblas-pthread" \
-        -idirafter "$work/arm64/usr/include" -c "$source" -o "$work/$(basename "$source" .c).o"
+        -idirafter "$work/arm64/usr/include" -c "$source" -o "$work/${source//\//_}.o"
 done
 cat > "$work/main.c" <<'C'
 extern const char shakespeare_model[];
@@ -43,9 +44,9 @@ C
 
 # The corpus is what lies here.
 cat README.md docs/*.md > "$work/text.txt"
-sizes="--set d=48 --set heads=2 --set blocks=2 --set context=16 --set train.batch=4"
+sizes="--set d=64 --set heads=2 --set blocks=2 --set context=16 --set train.batch=4"
 train="train --data $work/text.txt --set train.steps=20 --threads 1 --seed 3"
-emulated="qemu-aarch64 -L $work/arm64 -E
+emulated="qemu-aarch64 -cpu max -L $work/arm64 -E
     LD_LIBRARY_PATH=$blas:$libraries:$work/arm64/lib/aarch64-linux-gnu"
 export OPENBLAS_NUM_THREADS=1
 failed=0
@@ -56,30 +57,40 @@ quietly() {
         return 1
     }
 }
-for wiring in "${@:-mhc}"; do
+compare() { # WIRING PRECISION PROCESSOR LIMIT
+    local wiring=$1 precision=$2 limit=$4
     # shellcheck disable=SC2086
     {
         quietly "$hcc" build examples/shakespeare.hc $sizes --set wiring="$wiring" \
-            --target aarch64-linux-gnu -o "$work/network.o"
+            --precision "$precision" --target aarch64-linux-gnu --cpu "$3" -o "$work/network.o"
         aarch64-linux-gnu-gcc "$work/main.c" "$work"/*.o -o "$work/program" \
             "$blas/libopenblas.so.0" "$libraries/libjansson.so.4" "$libraries/libpcre2-8.so.0" -lm -lpthread \
             -Wl,--allow-shlib-undefined
         rm -rf "$work/here" "$work/there"
         quietly "$hcc" ${train%% *} examples/shakespeare.hc ${train#* } $sizes --set wiring="$wiring" \
-            --out "$work/here"
+            --precision "$precision" --out "$work/here"
         quietly $emulated "$work/program" $train --out "$work/there"
     }
-    python3 - "$wiring" "$work/here/log.jsonl" "$work/there/log.jsonl" <<'P' || failed=1
+    python3 - "$wiring, $precision" "$limit" "$work/here/log.jsonl" "$work/there/log.jsonl" <<'P' || failed=1
 import json
 import sys
 
-name, *paths = sys.argv[1:]
+name, limit, *paths = sys.argv[1:]
 here, there = ([json.loads(line)["loss"] for line in open(path, encoding="utf-8")
                 if '"loss"' in line] for path in paths)
 gap = max(abs(a - b) / a for a, b in zip(here, there, strict=True))
 print(f"{name}: {len(here)} steps, loss {here[0]:.4f} to {here[-1]:.4f}, largest relative "
       f"difference {gap:.1e}")
-sys.exit(gap > 1e-5)
+sys.exit(gap > float(limit))
 P
+}
+for wiring in "${@:-mhc}"; do
+    compare "$wiring" f32 baseline 1e-5
+    compare "$wiring" bf16 neoverse-v1 1e-3
+    if ${emulated/-cpu max/-cpu cortex-a72} "$work/program" info > "$work/said" 2>&1 ||
+        ! grep -q "bf16" "$work/said"; then
+        echo "$wiring: a processor without bf16 does not say so" >&2
+        failed=1
+    fi
 done
 exit $failed

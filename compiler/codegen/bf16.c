@@ -1,7 +1,8 @@
 /* bf16: the upper half of an f32. Two of them lie in an i32, the first in its low half.
  *
- * With AVX512-BF16 both operations are instructions, which take and give denormals for zero;
- * without, they are made of others, which do not. */
+ * With AVX512-BF16 making and multiplying pairs are instructions, which take and give denormals for
+ * zero, and so is a product of matrices of AArch64's with bf16; without, they are made of others,
+ * which do not. */
 #include "codegen/emit.h"
 
 static LLVMValueRef integer(const Emit *e, NestType type, int64_t x) {
@@ -117,6 +118,44 @@ LLVMValueRef emit_dot(Emit *e, NestType type, LLVMValueRef x, LLVMValueRef y, LL
         LLVMValueRef product[3] = {widened(e, type, x, second), widened(e, type, y, second), z};
         z = e->target->fma ? emit_intrinsic(e, "llvm.fma", emit_type(e, type), NULL, product, 3)
                            : LLVMBuildFAdd(b, LLVMBuildFMul(b, product[0], product[1], ""), z, "");
+    }
+    return z;
+}
+
+LLVMValueRef emit_lanes_of(Emit *e, NestOp op, uint16_t lanes, LLVMValueRef x, LLVMValueRef y) {
+    LLVMValueRef mask[64];
+    for (uint32_t k = 0; k < lanes; k++) {
+        const uint32_t woven = k / 2 + (k % 2 ? lanes : 0);
+        const uint32_t from = op == NEST_WEAVE_LOW    ? woven
+                              : op == NEST_WEAVE_HIGH ? woven + lanes / 2u
+                                                      : 2 * k + (op == NEST_ODDS);
+        mask[k] = LLVMConstInt(e->elem[NEST_I32], from, false);
+    }
+    return LLVMBuildShuffleVector(e->builder, x, y, LLVMConstVector(mask, lanes), "");
+}
+
+/* Lanes a, b, c, d of four. */
+static LLVMValueRef four_of(Emit *e, LLVMValueRef x, const uint32_t of[4]) {
+    LLVMValueRef mask[4];
+    for (uint32_t k = 0; k < 4; k++)
+        mask[k] = LLVMConstInt(e->elem[NEST_I32], of[k], false);
+    return LLVMBuildShuffleVector(e->builder, x, LLVMGetPoison(LLVMTypeOf(x)),
+                                  LLVMConstVector(mask, 4), "");
+}
+
+LLVMValueRef emit_matrix(Emit *e, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z) {
+    LLVMBuilderRef b = e->builder;
+    if (e->target->matrix_bf16) {
+        LLVMTypeRef numbers = bf16_vector(e, 8);
+        return emit_intrinsic(e, "llvm.aarch64.neon.bfmmla", NULL, NULL,
+                              (LLVMValueRef[]){z, LLVMBuildBitCast(b, x, numbers, ""),
+                                               LLVMBuildBitCast(b, y, numbers, "")},
+                              3);
+    }
+    for (uint32_t pair = 0; pair < 2; pair++) {
+        LLVMValueRef rows = four_of(e, x, (uint32_t[]){pair, pair, 2 + pair, 2 + pair}),
+                     columns = four_of(e, y, (uint32_t[]){pair, 2 + pair, pair, 2 + pair});
+        z = emit_dot(e, (NestType){NEST_F32, 4}, rows, columns, z);
     }
     return z;
 }

@@ -35,8 +35,11 @@ const char *codegen_target_cpu(const CodegenTarget *target);
 bool codegen_target_foreign(const CodegenTarget *target); /* of another architecture than ours */
 uint32_t codegen_target_vector_bytes(const CodegenTarget *target);
 uint32_t codegen_target_vector_registers(const CodegenTarget *target);
-/* Whether it multiplies and adds at once: f32, pairs of bf16, tiles of them. */
-void codegen_target_products(const CodegenTarget *target, bool *fma, bool *dots, bool *tiles);
+/* What it multiplies and adds at once: f32, pairs of bf16, matrices of two by four, tiles. */
+typedef struct {
+    bool fma, dots, matrices, tiles;
+} CodegenProducts;
+CodegenProducts codegen_target_products(const CodegenTarget *target);
 /* From now on objects for this target are looked up and kept there, by all that decides what is in
  * them: the kernels, the machine, the options, and this build of hcc and of LLVM. */
 void codegen_target_keep(CodegenTarget *target, Cache *cache);

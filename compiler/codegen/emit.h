@@ -16,6 +16,7 @@ struct CodegenTarget {
     uint32_t vector_bytes;
     bool fma, x86, avx512, foreign;
     bool dot_bf16;            /* products of pairs of bf16 */
+    bool matrix_bf16;         /* of matrices of two by four */
     bool tiles, tiles_denied; /* of tiles of them; the system does not give them */
     int opt_level;
     CodegenSanitizer sanitizer;
@@ -136,6 +137,10 @@ LLVMValueRef emit_exact_pair(Emit *e, NestType type, LLVMValueRef first, LLVMVal
 LLVMValueRef emit_narrow(Emit *e, NestType type, LLVMValueRef x, LLVMValueRef y);
 /* x's first * y's first + x's second * y's second + z, of `type` as z */
 LLVMValueRef emit_dot(Emit *e, NestType type, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z);
+/* Of two by two: z + x times y transposed. */
+LLVMValueRef emit_matrix(Emit *e, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z);
+/* NEST_WEAVE_LOW ... NEST_ODDS */
+LLVMValueRef emit_lanes_of(Emit *e, NestOp op, uint16_t lanes, LLVMValueRef x, LLVMValueRef y);
 
 /* --- tiles: tiles.c ----------------------------------------------------------------------------*/
 

@@ -373,6 +373,13 @@ static LLVMValueRef kernel_value(KernelEmit *k, const NestInstruction *i) {
         return emit_narrow(k->e, type, x[0], x[1]);
     case NEST_DOT:
         return emit_dot(k->e, i->type, x[0], x[1], x[2]);
+    case NEST_MATRIX:
+        return emit_matrix(k->e, x[0], x[1], x[2]);
+    case NEST_WEAVE_LOW:
+    case NEST_WEAVE_HIGH:
+    case NEST_EVENS:
+    case NEST_ODDS:
+        return emit_lanes_of(k->e, i->op, type.lanes, x[0], x[1]);
     case NEST_SELECT:
         return LLVMBuildSelect(k->e->builder, x[0], x[1], x[2], "");
     case NEST_CAST:

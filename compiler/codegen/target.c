@@ -3,6 +3,7 @@
  * LLVM's name for the host can be wrong under a hypervisor, so the name only guides scheduling and
  * the features it reports decide. Names of CPUs are a table of our own: for each the features our
  * code may use, which the manifest lists and loading checks. */
+#include "abi/arm.h"
 #include "abi/tiles.h"
 #include "codegen/emit.h"
 #include <stdlib.h>
@@ -30,7 +31,8 @@
     CPU("znver4", "x86_64", "znver4", V4 BF16)                                                     \
     CPU("cortex-a72", "aarch64", "cortex-a72", "neon")                                             \
     CPU("cortex-a76", "aarch64", "cortex-a76", "neon")                                             \
-    CPU("neoverse-n1", "aarch64", "neoverse-n1", "neon")
+    CPU("neoverse-n1", "aarch64", "neoverse-n1", "neon")                                           \
+    CPU("neoverse-v1", "aarch64", "neoverse-v1", "neon sve bf16")
 
 static const struct {
     const char *name, *architecture, *llvm, *features;
@@ -84,6 +86,15 @@ static void target_add_feature(CodegenTarget *target, const char *name, size_t l
         target->features[target->n_features++] = arena_copy_string(target->arena, name, length);
 }
 
+/* LLVM does not ask an AArch64 host for bf16. */
+static bool target_host_has_bf16(void) {
+#if defined __linux__ && defined __aarch64__
+    return hc_arm_has("bf16");
+#else
+    return false;
+#endif
+}
+
 /* The host's own features among those our code may use. `list` is LLVM's "+sse2,-avx512f,...". */
 static void target_host_features(CodegenTarget *target, const char *list) {
     while (*list) {
@@ -122,6 +133,10 @@ static bool target_choose(CodegenTarget *target, const char **error) {
         target->llvm_cpu = target_text(target->arena, LLVMGetHostCPUName());
         target->llvm_features = target_text(target->arena, LLVMGetHostCPUFeatures());
         target_host_features(target, target->llvm_features);
+        if (target_host_has_bf16()) {
+            target->llvm_features = arena_printf(target->arena, "%s,+bf16", target->llvm_features);
+            target_list_features(target, "bf16");
+        }
         target->tiles_denied = !hc_tiles_ask();
         return true;
     }
@@ -257,6 +272,7 @@ CodegenTarget *codegen_target_create(Arena *arena, const CodegenOptions *options
     target->dot_bf16 = target->avx512 && target_has(target, "avx512bf16");
     target->tiles =
         !target->tiles_denied && target_has(target, "amx-tile") && target_has(target, "amx-bf16");
+    target->matrix_bf16 = target_is(target, "aarch64") && target_has(target, "bf16");
     target->fma = target_has(target, "fma") || target_is(target, "aarch64");
     target->vector_bytes = target->avx512 ? 64 : target_has(target, "avx2") ? 32 : 16;
     if (options->vector_bytes == 16 || options->vector_bytes == 32 || options->vector_bytes == 64)
@@ -291,10 +307,11 @@ uint32_t codegen_target_vector_registers(const CodegenTarget *target) {
     return target->x86 && !target->avx512 ? 16 : 32;
 }
 
-void codegen_target_products(const CodegenTarget *target, bool *fma, bool *dots, bool *tiles) {
-    *fma = target->fma;
-    *dots = target->dot_bf16;
-    *tiles = target->tiles;
+CodegenProducts codegen_target_products(const CodegenTarget *target) {
+    return (CodegenProducts){.fma = target->fma,
+                             .dots = target->dot_bf16,
+                             .matrices = target->matrix_bf16,
+                             .tiles = target->tiles};
 }
 
 const char *const *codegen_target_features(const CodegenTarget *target, uint32_t *count) {
@@ -306,7 +323,7 @@ const char *codegen_host_lacks(const char *const *features, uint32_t count) {
     char *list = LLVMGetHostCPUFeatures();
     const char *lacking = NULL;
     for (uint32_t k = 0; k < count && !lacking; k++) {
-        bool found = false;
+        bool found = strcmp(features[k], "bf16") == 0 && target_host_has_bf16();
         for (const char *at = list; *at && !found;) {
             size_t n = strcspn(at, ",");
             found = *at == '+' && strlen(features[k]) == n - 1 &&

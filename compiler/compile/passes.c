@@ -228,8 +228,9 @@ static const char *const *features_needed(const CompileRun *run, uint32_t *count
     const char **needed = ARENA_ARRAY(run->c->arena, const char *, n + 1);
     for (uint32_t k = 0; k < n; k++) {
         const bool tiles = strncmp(all[k], "amx-", 4) == 0,
-                   dots = strcmp(all[k], "avx512bf16") == 0;
-        if ((!tiles || way == PRODUCT_TILES) && (!dots || way != PRODUCT_FMA))
+                   dots = strcmp(all[k], "avx512bf16") == 0, matrices = strcmp(all[k], "bf16") == 0;
+        if ((!tiles || way == PRODUCT_TILES) && (!dots || way != PRODUCT_FMA) &&
+            (!matrices || way == PRODUCT_MATRICES))
             needed[kept++] = all[k];
     }
     *count = kept;
@@ -280,7 +281,11 @@ HcPrecision compile_precision(const CompileRun *run) {
 Machine compile_machine(const CodegenTarget *target) {
     Machine machine =
         machine_of(codegen_target_vector_bytes(target), codegen_target_vector_registers(target));
-    codegen_target_products(target, &machine.fma, &machine.dots, &machine.tiles);
+    const CodegenProducts products = codegen_target_products(target);
+    machine.fma = products.fma;
+    machine.dots = products.dots;
+    machine.matrices = products.matrices;
+    machine.tiles = products.tiles;
     return machine;
 }
 

@@ -81,6 +81,48 @@ static void add_terms(Product *p, uint32_t vectors, NestId *held) {
         held[k] = nest_result(b, loop, k);
 }
 
+/* The same by matrices of two rows and two columns, four terms at a time: numbers of two rows of
+ * the block, woven, are two such matrices. Of the right operand a vector has a pair of terms of
+ * four columns. */
+static void add_matrices(Product *p, uint32_t vectors, NestId *held) {
+    NestBuilder *b = p->b;
+    const MachineProduct *m = p->m;
+    const uint32_t n = m->rows * vectors;
+    const int64_t depth = m->depth / 2; /* words of a row's or a column's terms */
+    NestId next[MOST_HELD], right[MOST_HELD];
+    for (uint32_t r = 0; r < m->rows; r += 2)
+        for (uint32_t k = r * vectors; k < (r + 1) * vectors; k++) {
+            NestId low = nest_lanes_of(b, NEST_WEAVE_LOW, held[k], held[k + vectors]);
+            held[k + vectors] = nest_lanes_of(b, NEST_WEAVE_HIGH, held[k], held[k + vectors]);
+            held[k] = low;
+        }
+    NestLoop *loop = nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), p->groups, 1, n, held);
+    for (uint32_t v = 0; v < vectors; v++) {
+        NestAddress at = nest_at((int64_t)v * m->lanes);
+        at = nest_at_plus(at, p->column, depth);
+        at = nest_at_plus(at, loop->variable, 2 * (int64_t)m->columns);
+        NestId first = nest_load(b, p->s->right, at, m->lanes, 1, 0);
+        at.offset += m->columns;
+        NestId second = nest_load(b, p->s->right, at, m->lanes, 1, 0);
+        right[v] = nest_lanes_of(b, NEST_WEAVE_LOW, first, second);
+        right[vectors + v] = nest_lanes_of(b, NEST_WEAVE_HIGH, first, second);
+    }
+    for (uint32_t r = 0; r < m->rows; r += 2) {
+        NestAddress at = nest_at_plus(nest_at(2 * (int64_t)r), p->row, depth);
+        at = nest_at_plus(at, loop->variable, 2 * (int64_t)m->rows);
+        NestId left = nest_load(b, p->s->left, at, m->lanes, 1, 0);
+        for (uint32_t k = 0; k < 2 * vectors; k++)
+            next[r * vectors + k] = nest_matrix(b, right[k], left, loop->inner[r * vectors + k]);
+    }
+    nest_loop_end(b, next);
+    for (uint32_t r = 0; r < m->rows; r += 2)
+        for (uint32_t k = r * vectors; k < (r + 1) * vectors; k++) {
+            NestId low = nest_result(b, loop, k), high = nest_result(b, loop, k + vectors);
+            held[k] = nest_lanes_of(b, NEST_EVENS, low, high);
+            held[k + vectors] = nest_lanes_of(b, NEST_ODDS, low, high);
+        }
+}
+
 bool product_is_fresh(const NestBuilder *b, const ProductSum *sum) {
     double adds;
     return nest_const_of(b, sum->adds, &adds) && adds == 0;
@@ -107,7 +149,7 @@ static void block(Product *p, uint32_t vectors, NestId columns) {
         for (uint32_t v = 0; v < vectors; v++)
             held[r * vectors + v] = begun(p, &row, v);
     }
-    add_terms(p, vectors, held);
+    (p->m->way == PRODUCT_MATRICES ? add_matrices : add_terms)(p, vectors, held);
     for (uint32_t r = 0; r < rows; r++) {
         Row row = row_of(p, r, columns);
         for (uint32_t v = 0; v < vectors; v++)

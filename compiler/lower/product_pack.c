@@ -218,6 +218,8 @@ static Pack pack_begin(NestBuilder *b, const ProductPack *pack, const ProductPla
               .depth = depth};
     p.padded = m->left_group > m->right_group ? m->left_group : m->right_group;
     p.words = p.width * m->depth * m->bytes / 4;
+    if (p.group > 2)
+        p.lanes = (uint16_t)(p.group / 2);
     while (p.group <= 2 && p.width % p.lanes != 0)
         p.lanes /= 2;
     return p;

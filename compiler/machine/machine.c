@@ -58,6 +58,17 @@ MachineProduct machine_product(const Machine *m, bool bf16) {
                                 .depth = 384, /* so that the first cache keeps a panel */
                                 .block = 256,
                                 .width = 768};
+    if (bf16 && m->matrices)
+        return (MachineProduct){.way = PRODUCT_MATRICES,
+                                .lanes = 4,
+                                .rows = 8,
+                                .columns = 4 * vectors,
+                                .left_group = 4,
+                                .right_group = 2,
+                                .bytes = 2,
+                                .depth = 512,
+                                .block = 192,
+                                .width = 64 * vectors};
     return (MachineProduct){.way = bf16 ? PRODUCT_DOT : PRODUCT_FMA,
                             .lanes = (uint16_t)lanes,
                             .rows = few_registers(m) ? 4 : 8,
@@ -70,13 +81,17 @@ MachineProduct machine_product(const Machine *m, bool bf16) {
                             .width = 16 * vectors * lanes};
 }
 
-const char *const machine_product_ways[] = {
-    [PRODUCT_FMA] = "fma", [PRODUCT_DOT] = "dot", [PRODUCT_TILES] = "tiles"};
+const char *const machine_product_ways[] = {[PRODUCT_FMA] = "fma",
+                                            [PRODUCT_DOT] = "dot",
+                                            [PRODUCT_MATRICES] = "matrices",
+                                            [PRODUCT_TILES] = "tiles"};
 
 const char *machine_product_text(const Machine *m, bool bf16) {
     switch (machine_product(m, bf16).way) {
     case PRODUCT_TILES:
         return "tiles (AMX)";
+    case PRODUCT_MATRICES:
+        return "matrices (BFMMLA)";
     case PRODUCT_DOT:
         return m->dots ? "pairs (AVX512-BF16)" : "pairs, made in f32";
     case PRODUCT_FMA:

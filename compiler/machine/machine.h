@@ -9,9 +9,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* How a matrix product is made of f32 numbers: by products and sums of them, of pairs of bf16, or
- * of tiles of bf16. */
-typedef enum { PRODUCT_FMA, PRODUCT_DOT, PRODUCT_TILES } ProductWay;
+/* How a matrix product is made of f32 numbers: by products and sums of them, of pairs of bf16, of
+ * two rows and columns of four bf16, or of tiles of bf16. */
+typedef enum { PRODUCT_FMA, PRODUCT_DOT, PRODUCT_MATRICES, PRODUCT_TILES } ProductWay;
 
 typedef struct {
     ProductWay way;
@@ -28,8 +28,8 @@ typedef struct Machine {
     uint32_t vector_bytes;     /* 0: not known, as when a plan is made */
     uint32_t vector_registers; /* that vectors may live in */
 
-    bool fma;         /* multiplies and adds at once */
-    bool dots, tiles; /* products of pairs of bf16, and of tiles of them */
+    bool fma;                   /* multiplies and adds at once */
+    bool dots, matrices, tiles; /* products of pairs of bf16, of two by four, and of tiles */
 
     /* Of its caches: about the same in every processor there is code for. */
     uint32_t cache_line;     /* bytes */
@@ -65,7 +65,7 @@ uint32_t machine_product_thin(const Machine *m, bool bf16);
 /* Of products of f32 numbers, or of them rounded to bf16. */
 MachineProduct machine_product(const Machine *m, bool bf16);
 
-extern const char *const machine_product_ways[]; /* "fma", "dot", "tiles": as manifests say it */
+extern const char *const machine_product_ways[]; /* "fma", "dot", ...: as manifests say it */
 /* With what they multiply, for people. */
 const char *machine_product_text(const Machine *m, bool bf16);
 /* A line a fact, each with the indent. */

@@ -282,6 +282,14 @@ NestId nest_dot(NestBuilder *b, NestId x, NestId y, NestId z) {
     return nest_operation(b, NEST_DOT, nest_type(b->kernel, z), 3, x, y, z);
 }
 
+NestId nest_matrix(NestBuilder *b, NestId x, NestId y, NestId z) {
+    return nest_operation(b, NEST_MATRIX, nest_type(b->kernel, z), 3, x, y, z);
+}
+
+NestId nest_lanes_of(NestBuilder *b, NestOp op, NestId x, NestId y) {
+    return nest_operation(b, op, nest_type(b->kernel, x), 2, x, y, 0);
+}
+
 NestId nest_select(NestBuilder *b, NestId condition, NestId x, NestId y) {
     const NestKernel *kernel = b->kernel;
     uint16_t lanes = nest_type(kernel, condition).lanes;

@@ -152,6 +152,8 @@ NestId nest_fma(NestBuilder *b, NestId x, NestId y, NestId z);
 NestId nest_pair(NestBuilder *b, NestId first, NestId second);
 NestId nest_narrow(NestBuilder *b, NestId x, NestId y);
 NestId nest_dot(NestBuilder *b, NestId x, NestId y, NestId z);
+NestId nest_matrix(NestBuilder *b, NestId x, NestId y, NestId z);
+NestId nest_lanes_of(NestBuilder *b, NestOp op, NestId x, NestId y); /* WEAVE_LOW ... ODDS */
 NestId nest_select(NestBuilder *b, NestId condition, NestId x, NestId y);
 /* counter: four i32, scalars or vectors; the result is `elem`, of as many lanes as the widest. */
 NestId nest_random(NestBuilder *b, NestElem elem, const NestId counter[4]);

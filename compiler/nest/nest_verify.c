@@ -217,6 +217,16 @@ static bool verify_arithmetic(Verifier *v, NestId id, const NestInstruction *i) 
         good = t[0].elem == NEST_I32 && is_same(t[0], t[1]) && is_same(t[2], i->type) &&
                is_same(i->type, (NestType){NEST_F32, t[0].lanes});
         break;
+    case NEST_MATRIX:
+        good = is_same(t[0], (NestType){NEST_I32, 4}) && is_same(t[0], t[1]) &&
+               is_same(t[2], (NestType){NEST_F32, 4}) && is_same(t[2], i->type);
+        break;
+    case NEST_WEAVE_LOW:
+    case NEST_WEAVE_HIGH:
+    case NEST_EVENS:
+    case NEST_ODDS:
+        good = t[0].lanes % 2 == 0 && is_same(t[0], t[1]) && is_same(t[0], i->type);
+        break;
     case NEST_LT:
     case NEST_LE:
     case NEST_EQ:

@@ -110,7 +110,7 @@ static void print_step(const ScheduleStep *step, FILE *to) {
 
 void schedule_print(const Schedule *s, FILE *to) {
     fprintf(to, "kernel %s\n", s->name);
-    static const char *const ways[] = {"f32", "pairs of bf16", "tiles of bf16"};
+    static const char *const ways[] = {"f32", "pairs of bf16", "matrices of bf16", "tiles of bf16"};
     if (s->kind == CALL_ATTEND && s->product) {
         fprintf(to, "  attention: products of %s; queries by %u lanes; keys by %u sequence\n",
                 ways[s->product->way], s->lanes, ATTEND_KEYS);

@@ -1,5 +1,6 @@
 /* What the machine grants this process: CPUs, and the instructions compiled code was promised. */
 #include "runtime/run/cpus.h"
+#include "abi/arm.h"
 
 #include <limits.h>
 #include <sched.h>
@@ -145,6 +146,10 @@ bool hc_cpu_has(const char *feature) {
     FEATURE("vpclmulqdq", "vpclmulqdq")
 #undef FEATURE
     return true;
+}
+#elif defined __linux__ && defined __aarch64__
+bool hc_cpu_has(const char *feature) {
+    return hc_arm_has(feature);
 }
 #else
 bool hc_cpu_has(const char *feature) {

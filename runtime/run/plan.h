@@ -287,7 +287,7 @@ typedef struct {
     uint32_t n_sums, n_rounds;
     HcProductShape products; /* how products are made that have kernels of their own, */
     uint32_t multiply;       /* and the kernel that multiplies, */
-    const char *product_way; /* with what: "fma", "dot", "tiles"; NULL: there are none */
+    const char *product_way; /* with what: "fma", "dot", ...; NULL: there are none */
     const char **kernel_names;
     int64_t scratch_bytes;                 /* the largest any kernel asks for */
     int64_t region_bytes[HC_REGION_COUNT]; /* for each unit of its count */

@@ -51,6 +51,16 @@ class Targets(harness.TestCase):
                 compiled += 1
         self.assertGreater(compiled, 25 if harness.EVERYTHING else 8)
 
+    def test_products_for_aarch64(self):
+        command = ["emit", MODEL, *SMALL, "--set", "d=64", *AARCH64, "--stage", "asm", "--cpu"]
+        for cpu, precision, matrices, features in (("neoverse-v1", "bf16", True, ["neon", "sve", "bf16"]),
+                                                   ("neoverse-v1", "f32", False, ["neon", "sve"]),
+                                                   ("neoverse-n1", "bf16", False, ["neon"])):
+            code = self.expect(hcc(*command, cpu, "--precision", precision)).out
+            self.assertEqual(bool(re.search(r"bfmmla\tv\d+\.4s, v\d+\.8h, v\d+\.8h", code)), matrices)
+            needed = re.search(r'features\\":\[([^]]*)\]', code)[1].replace("\\", "")
+            self.assertEqual(json.loads(f"[{needed}]"), features)
+
     def test_an_object(self):
         path = self.path("model.o")
         self.expect(hcc("build", MODEL, *SMALL, *AARCH64, "-o", path))

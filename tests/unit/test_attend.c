@@ -282,6 +282,14 @@ static void test_narrow(void **state) {
     check_all("native", 3, NEST_F64, 1, NULL, (const int64_t[]){9, 66}, 2);
 }
 
+static void test_narrow_matrices(void **state) {
+    (void)state;
+    Machine machine = machine_of(16, 32);
+    machine.matrices = true;
+    const MachineProduct product = machine_product(&machine, true);
+    check_all("baseline", 3, NEST_F32, 4, &product, (const int64_t[]){1, 66}, 2);
+}
+
 /* Products by pairs and by tiles of bf16, with the instructions where there are some. */
 static void test_narrow_products(void **state) {
     (void)state;
@@ -302,6 +310,7 @@ int main(void) {
         cmocka_unit_test(test_f32),
         cmocka_unit_test(test_f64),
         cmocka_unit_test(test_narrow_products),
+        cmocka_unit_test(test_narrow_matrices),
         cmocka_unit_test(test_narrow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

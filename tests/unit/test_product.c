@@ -31,17 +31,18 @@ enum {
 /* A processor, and what its products are made of. */
 typedef struct {
     const char *name, *cpu;
-    bool bf16, dots, tiles;
+    bool bf16, dots, matrices, tiles;
 } Way;
 
 static const Way ways[] = {
-    {"f32", "native", false, false, false},
-    {"f32 in 32 bytes", "x86-64-v3", false, false, false},
-    {"f32 in 16 bytes", "x86-64-v2", false, false, false},
-    {"bf16 as the machine has it", "native", true, true, true},
-    {"pairs", "native", true, true, false},
-    {"pairs in f32", "x86-64-v3", true, false, false},
-    {"tiles in f32", "x86-64-v4", true, false, true},
+    {"f32", "native", .bf16 = false},
+    {"f32 in 32 bytes", "x86-64-v3", .bf16 = false},
+    {"f32 in 16 bytes", "x86-64-v2", .bf16 = false},
+    {"bf16 as the machine has it", "native", .bf16 = true, .dots = true, .tiles = true},
+    {"pairs", "native", .bf16 = true, .dots = true},
+    {"pairs in f32", "x86-64-v3", .bf16 = true},
+    {"matrices in f32", "x86-64-v3", .bf16 = true, .matrices = true},
+    {"tiles in f32", "x86-64-v4", .bf16 = true, .tiles = true},
 };
 enum { N_WAYS = sizeof ways / sizeof *ways };
 
@@ -125,16 +126,17 @@ typedef struct {
 
 static void kernels_target(Kernels *k, const Way *way) {
     const char *error;
-    bool dots, tiles;
     k->c = compilation_create();
     k->target = codegen_target_create(k->c->arena,
                                       &(CodegenOptions){.cpu = way->cpu, .opt_level = 3}, &error);
     assert_non_null(k->target);
     Machine machine = machine_of(codegen_target_vector_bytes(k->target),
                                  codegen_target_vector_registers(k->target));
-    codegen_target_products(k->target, &machine.fma, &dots, &tiles);
-    machine.dots = way->dots && dots;
-    machine.tiles = way->tiles && (tiles || strcmp(way->cpu, "native") != 0);
+    const CodegenProducts by = codegen_target_products(k->target);
+    machine.fma = by.fma;
+    machine.dots = way->dots && by.dots;
+    machine.matrices = way->matrices;
+    machine.tiles = way->tiles && (by.tiles || strcmp(way->cpu, "native") != 0);
     k->product = machine_product(&machine, way->bf16);
 }
 
