@@ -42,8 +42,8 @@ int hc_main(const void *model, int count, char **words);
 int main(int count, char **words) { return hc_main(shakespeare_model, count, words); }
 C
 
-# The corpus is what lies here.
-cat README.md docs/*.md > "$work/text.txt"
+# The corpus is what lies here, and short: a tenth is evaluated at the end.
+head -c 20000 docs/performance.md > "$work/text.txt"
 sizes="--set d=64 --set heads=2 --set blocks=2 --set context=16 --set train.batch=4"
 train="train --data $work/text.txt --set train.steps=20 --threads 1 --seed 3"
 emulated="qemu-aarch64 -cpu max -L $work/arm64 -E
@@ -87,8 +87,8 @@ P
 for wiring in "${@:-mhc}"; do
     compare "$wiring" f32 baseline 1e-5
     compare "$wiring" bf16 neoverse-v1 1e-3
-    if ${emulated/-cpu max/-cpu cortex-a72} "$work/program" info > "$work/said" 2>&1 ||
-        ! grep -q "bf16" "$work/said"; then
+    if ${emulated/-cpu max/-cpu cortex-a72} "$work/program" $train --out "$work/x" > "$work/said" 2>&1 ||
+        ! grep -q "which this machine lacks" "$work/said"; then
         echo "$wiring: a processor without bf16 does not say so" >&2
         failed=1
     fi
