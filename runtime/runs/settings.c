@@ -71,13 +71,24 @@ static void add_data(json_t **to, json_t *data) {
     json_decref(same);
 }
 
+static void hash_text(XXH3_state_t *state, const json_t *text) {
+    if (json_is_string(text))
+        XXH3_64bits_update(state, json_string_value(text), json_string_length(text));
+}
+
+/* The text and those of the files that it uses. */
 static void add_source(json_t **to, const json_t *hcc) {
-    const json_t *text = json_object_get(hcc, "text");
+    const json_t *text = json_object_get(hcc, "text"), *used;
     char hash[20];
+    size_t k;
+    XXH3_state_t state;
     if (!json_is_string(text))
         return;
-    snprintf(hash, sizeof hash, "%016llx",
-             (unsigned long long)XXH3_64bits(json_string_value(text), json_string_length(text)));
+    XXH3_64bits_reset(&state);
+    hash_text(&state, text);
+    json_array_foreach(json_object_get(hcc, "uses"), k, used)
+        hash_text(&state, json_object_get(used, "text"));
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)XXH3_64bits_digest(&state));
     hc_json_set(to, "source", json_string(hash));
 }
 

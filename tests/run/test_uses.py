@@ -118,6 +118,13 @@ class Uses(harness.TestCase):
         self.assertEqual(result.code, 2, repr(result))
         self.assertIn("has changed since the sweep", result.err)
 
+    def test_compared(self):
+        """Runs of one file differ by what another says that it uses."""
+        for k, text in enumerate((FILES["else/shared.hc"], FILES["else/shared.hc"].replace("2 * x", "3 * x"))):
+            self.write("else/shared.hc", text)
+            self.expect(self.train(self.path(f"runs/r{k}"), *self.beside))
+        self.assertIn("source", self.expect(hcc("compare", self.path("runs"))).out)
+
     def test_connection(self):
         self.expect(hcc("build", "--connection", "wire", self.write("own.hc", FILES["lib/wires.hc"].split("model")[0].replace("deep", "lib/deep")), "--set", "d=8",
                         "-o", self.path("wire.so")))
