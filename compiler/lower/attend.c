@@ -53,11 +53,11 @@ AttendMatrix attend_scratch(Attend *a, const char *name, int64_t rows) {
     return m;
 }
 
-Attend attend_begin(Arena *arena, const AttendShape *shape, const char *name, int64_t most) {
+Attend attend_begin(Arena *arena, const AttendShape *shape, const char *name) {
     Attend a = {.s = shape, .vector = {shape->elem, shape->lanes}};
     a.b = nest_builder(nest_kernel_create(arena, name));
     a.columns = shape->columns;
-    a.tile = shape->product ? attend_narrow_tile(shape, most) : (int64_t)a.columns * shape->lanes;
+    a.tile = shape->product ? attend_narrow_tile(shape) : (int64_t)a.columns * shape->lanes;
     a.zero = attend_number(&a, 0);
     a.one = attend_number(&a, 1);
     a.first = nest_extent(&a.b, NEST_FIRST);

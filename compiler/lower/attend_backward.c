@@ -211,7 +211,7 @@ static void backward_head(Attend *a, AttendBackward *m, AttendNarrow *narrow) {
 }
 
 NestKernel *attend_backward(Arena *arena, const AttendShape *shape) {
-    Attend a = attend_begin(arena, shape, "attend_grad", ATTEND_BACKWARD_QUERIES);
+    Attend a = attend_begin(arena, shape, "attend_grad");
     NestBuilder *b = &a.b;
     int64_t e = shape->e, f = shape->f, heads = shape->heads, key_heads = shape->key_heads;
     AttendBackward m;

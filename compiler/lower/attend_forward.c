@@ -109,7 +109,7 @@ static void forward_tile(Attend *a, const AttendForward *m, NestId first, NestId
 }
 
 NestKernel *attend_forward(Arena *arena, const AttendShape *shape) {
-    Attend a = attend_begin(arena, shape, "attend", ATTEND_FORWARD_QUERIES);
+    Attend a = attend_begin(arena, shape, "attend");
     NestBuilder *b = &a.b;
     int64_t e = shape->e, f = shape->f, heads = shape->heads, key_heads = shape->key_heads;
     AttendForward m;

@@ -61,9 +61,8 @@ AttendMatrix attend_argument(Attend *a, const char *name, int64_t width, bool wr
 void attend_seek(Attend *a, AttendMatrix *m, NestId head, int64_t head_width);
 /* Of the thread's own memory, each row as wide as a tile of queries. */
 AttendMatrix attend_scratch(Attend *a, const char *name, int64_t rows);
-/* A kernel's builder and what all of it asks for; which head is not decided. `most`: queries of a
- * tile where products are of bf16. */
-Attend attend_begin(Arena *arena, const AttendShape *shape, const char *name, int64_t most);
+/* A kernel's builder and what all of it asks for; which head is not decided. */
+Attend attend_begin(Arena *arena, const AttendShape *shape, const char *name);
 
 /* The backward kernel's. */
 typedef struct {
@@ -105,14 +104,14 @@ void attend_transpose(Attend *a, const AttendMatrix *from, NestId first, NestId 
                       int64_t depth, double factor, const AttendMatrix *to);
 /* --- products of bf16: attend_narrow*.c --------------------------------------------------------*/
 
-/* Queries of a tile at most, multiples of every panel's width: the more there are, the seldomer
- * keys are packed; but back, weights of all of them lie in memory. */
-enum { ATTEND_FORWARD_QUERIES = 576, ATTEND_BACKWARD_QUERIES = 192 };
+/* Queries of a tile at most, a multiple of every panel's width: the more there are, the seldomer
+ * keys are packed. */
+enum { ATTEND_NARROW_QUERIES = 576 };
 
 typedef struct AttendNarrow AttendNarrow;
 
-/* Queries of a tile, of `most`. */
-int64_t attend_narrow_tile(const AttendShape *shape, int64_t most);
+/* Queries of a tile. */
+int64_t attend_narrow_tile(const AttendShape *shape);
 /* Rows of scratch memory that products of bf16 make so many rows in: whole blocks. */
 int64_t attend_product_rows(const AttendShape *shape, int64_t rows);
 /* What both kernels have of them, at their beginning. */

@@ -4,10 +4,10 @@
 #include "lower/attend_narrow.h"
 #include "abi/layout.h"
 
-int64_t attend_narrow_tile(const AttendShape *shape, int64_t most) {
+int64_t attend_narrow_tile(const AttendShape *shape) {
     const uint64_t columns = shape->product->columns;
     const uint64_t all = hc_round_up(shape->longest, columns);
-    return shape->longest && all < (uint64_t)most ? (int64_t)all : most;
+    return shape->longest && all < ATTEND_NARROW_QUERIES ? (int64_t)all : ATTEND_NARROW_QUERIES;
 }
 
 int64_t attend_product_rows(const AttendShape *shape, int64_t rows) {

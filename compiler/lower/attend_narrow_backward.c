@@ -10,59 +10,146 @@ typedef struct {
     uint32_t weights, d_scores, d_scores_right; /* left: keys as rows; right: keys as terms */
 } Packed;
 
-/* A vector of a panel; what the queries in it have. */
+/* A panel of queries. */
 typedef struct {
-    NestId column, dot, lse;
-    uint32_t v;
-} Queries;
+    AttendNarrow *n;
+    const AttendBackward *m;
+    const Packed *packed;
+    NestId number, before;          /* among the tile's; the first that sees the keys at hand */
+    NestId column;                  /* of its first query, in what a tile has, */
+    AttendMatrix weights, d_scores; /* and in these: of this panel alone, `at` is 0 */
+    NestId at;
+} Panel;
 
-static Queries queries_of(AttendNarrow *n, const AttendBackward *m, NestId column, uint32_t v) {
-    Attend *a = n->a;
-    NestBuilder *b = &a->b;
-    NestAddress at = nest_at_plus(nest_at((int64_t)v * a->s->lanes), column, 1);
-    Queries q = {.column = column, .v = v};
-    q.dot = nest_load(b, m->stats.buffer, at, a->s->lanes, 1, 0);
-    at.offset += n->tile;
-    q.lse = nest_load(b, m->stats.buffer, at, a->s->lanes, 1, 0);
-    q.lse = nest_binary(b, NEST_MUL, q.lse, nest_const(b, a->vector, M_LOG2E));
-    return q;
+/* Whether a panel's queries are a group of terms of a left operand: rows of it are then packed as
+ * they are made, and scores are those of the panel at hand alone. */
+static bool is_group(const AttendNarrow *n) {
+    return n->by_queries.left_group == n->by_keys.columns;
 }
 
-/* In place, of key 2 * pair + second: a weight from a score, the gradient of a score from that of a
- * weight. */
-static NestId weigh(AttendNarrow *n, const AttendBackward *m, const Queries *q, NestId pair,
-                    uint32_t second) {
-    Attend *a = n->a;
+static Panel panel_of(AttendNarrow *n, const AttendBackward *m, const Packed *packed, NestId number,
+                      NestId before) {
+    const int64_t columns = n->by_keys.columns;
+    NestId column = attend_mul(n->a, number, attend_number(n->a, columns));
+    Panel p = {n, m, packed, number, before, column, m->weights, m->d_scores, column};
+    if (is_group(n)) {
+        p.at = 0;
+        p.weights.step = p.d_scores.step = columns;
+    }
+    return p;
+}
+
+/* What the queries of a vector have: `row` of the stats. */
+static NestId stats(const Panel *p, uint32_t row, uint32_t v) {
+    const AttendNarrow *n = p->n;
+    NestAddress at = nest_at(row * n->tile + (int64_t)v * n->a->s->lanes);
+    return nest_load(&n->a->b, p->m->stats.buffer, nest_at_plus(at, p->column, 1), n->a->s->lanes,
+                     1, 0);
+}
+
+/* Queries that there are not weigh nothing, whatever keys and values hold; where no end of terms
+ * says so. */
+static void blank(const Panel *p, NestId queries) {
+    Attend *a = p->n->a;
     NestBuilder *b = &a->b;
-    NestAddress at = nest_at(second * n->tile + (int64_t)q->v * a->s->lanes);
-    at = nest_at_plus(nest_at_plus(at, pair, 2 * n->tile), q->column, 1);
+    const uint16_t lanes = a->s->lanes;
+    if (!is_group(p->n))
+        return;
+    NestId left = attend_sub(a, queries, p->column);
+    nest_if_begin(b, nest_binary(b, NEST_LT, left, attend_number(a, p->n->by_keys.columns)));
+    NestLoop *rows = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, ATTEND_KEYS), 1, 0, NULL);
+    for (uint32_t v = 0; v < narrow_vectors(p->n); v++) {
+        NestId count = attend_sub(a, left, attend_number(a, (int64_t)v * lanes));
+        NestId is = nest_binary(b, NEST_LT, nest_lanes(b, lanes),
+                                nest_splat(b, lanes, nest_cast(b, NEST_I32, count)));
+        const AttendMatrix *const of[2] = {&p->weights, &p->d_scores};
+        const double none[2] = {-INFINITY, 0};
+        for (uint32_t k = 0; k < 2; k++) {
+            NestAddress at = narrow_at(p->n, of[k], rows->variable, p->at, v);
+            NestId x = nest_load(b, of[k]->buffer, at, lanes, 1, 0);
+            x = nest_select(b, is, x, nest_const(b, a->vector, none[k]));
+            nest_store(b, of[k]->buffer, at, x, 0, false);
+        }
+    }
+    nest_loop_end(b, NULL);
+    nest_if_end(b);
+}
+
+/* Keys that are weighed in a loop: of a block of a left operand's rows. */
+typedef struct {
+    NestId block, pair; /* of keys, in the block */
+    int64_t keys;       /* of a block */
+} Keys;
+
+/* Of a vector of queries and a key of the pair: the weight from a score, and the gradient of the
+ * score from that of the weight. */
+static void weigh(const Panel *p, const Keys *keys, uint32_t second, uint32_t v, NestId dot,
+                  NestId lse, NestId *weight, NestId *d_score) {
+    Attend *a = p->n->a;
+    NestBuilder *b = &a->b;
+    NestAddress at = nest_at(second * p->weights.step + (int64_t)v * a->s->lanes);
+    at = nest_at_plus(nest_at_plus(at, keys->pair, 2 * p->weights.step), p->at, 1);
+    at = nest_at_plus(at, keys->block, keys->keys * p->weights.step);
     NestId scale = nest_const(b, a->vector, a->s->scale),
            factor = nest_const(b, a->vector, a->s->scale * M_LOG2E);
-    NestId p = nest_load(b, m->weights.buffer, at, a->s->lanes, 1, 0);
-    NestId d = nest_load(b, m->d_scores.buffer, at, a->s->lanes, 1, 0);
-    p = nest_binary(b, NEST_SUB, nest_binary(b, NEST_MUL, p, factor), q->lse);
-    p = nest_unary(b, NEST_EXP2, p);
-    d = nest_binary(b, NEST_SUB, d, q->dot);
-    d = nest_binary(b, NEST_MUL, nest_binary(b, NEST_MUL, p, scale), d);
-    nest_store(b, m->weights.buffer, at, p, 0, false);
-    nest_store(b, m->d_scores.buffer, at, d, 0, false);
-    return d;
+    NestId x = nest_load(b, p->weights.buffer, at, a->s->lanes, 1, 0);
+    NestId d = nest_load(b, p->d_scores.buffer, at, a->s->lanes, 1, 0);
+    x = nest_binary(b, NEST_SUB, nest_binary(b, NEST_MUL, x, factor), lse);
+    *weight = nest_unary(b, NEST_EXP2, x);
+    d = nest_binary(b, NEST_SUB, d, dot);
+    *d_score = nest_binary(b, NEST_MUL, nest_binary(b, NEST_MUL, *weight, scale), d);
+    if (is_group(p->n))
+        return;
+    nest_store(b, p->weights.buffer, at, *weight, 0, false);
+    nest_store(b, p->d_scores.buffer, at, *d_score, 0, false);
 }
 
-static void weigh_panel(AttendNarrow *n, const AttendBackward *m, NestId column, uint32_t packed) {
-    Attend *a = n->a;
-    NestBuilder *b = &a->b;
-    Queries q[ATTEND_MOST_COLUMNS];
-    for (uint32_t v = 0; v < narrow_vectors(n); v++)
-        q[v] = queries_of(n, m, column, v);
-    NestLoop *pairs =
-        attend_loop(a, NEST_SEQUENTIAL, attend_number(a, ATTEND_KEYS / 2), 1, 0, NULL);
-    for (uint32_t v = 0; v < narrow_vectors(n); v++) {
-        NestId first = weigh(n, m, &q[v], pairs->variable, 0);
-        NestId second = weigh(n, m, &q[v], pairs->variable, 1);
-        nest_store(b, packed, narrow_pair_at(n, pairs->variable, v), nest_pair(b, first, second), 0,
+/* A row of a left operand, the panel's queries of which are two vectors. */
+static void pack_row(const Panel *p, const Keys *keys, uint32_t second, const NestId *x,
+                     uint32_t to) {
+    Attend *a = p->n->a;
+    const MachineProduct *m = &p->n->by_queries;
+    const int64_t lanes = m->lanes;
+    NestId group = attend_sub(a, p->number, p->before);
+    NestAddress at = nest_at_plus(nest_at(second * lanes), keys->pair, 2 * lanes);
+    at = nest_at_plus(at, keys->block, (int64_t)m->rows * m->depth * m->bytes / 4);
+    at = nest_at_plus(at, group, m->rows * lanes);
+    nest_store(&a->b, to, at, nest_narrow(&a->b, x[0], x[1]), 0, false);
+}
+
+static void weigh_pair(const Panel *p, const Keys *keys, const NestId *dot, const NestId *lse) {
+    NestBuilder *b = &p->n->a->b;
+    NestId weight[2][ATTEND_MOST_COLUMNS], d_score[2][ATTEND_MOST_COLUMNS];
+    for (uint32_t v = 0; v < narrow_vectors(p->n); v++) {
+        for (uint32_t k = 0; k < 2; k++)
+            weigh(p, keys, k, v, dot[v], lse[v], &weight[k][v], &d_score[k][v]);
+        NestAddress at = narrow_pair_at(p->n, keys->pair, v);
+        at = nest_at_plus(at, keys->block, keys->keys / 2 * p->n->by_keys.columns);
+        nest_store(b, p->packed->d_scores_right, at, nest_pair(b, d_score[0][v], d_score[1][v]), 0,
                    false);
     }
+    for (uint32_t k = 0; k < 2 && is_group(p->n); k++) {
+        pack_row(p, keys, k, weight[k], p->packed->weights);
+        pack_row(p, keys, k, d_score[k], p->packed->d_scores);
+    }
+}
+
+static void weigh_panel(const Panel *p) {
+    Attend *a = p->n->a;
+    NestBuilder *b = &a->b;
+    NestId dot[ATTEND_MOST_COLUMNS], lse[ATTEND_MOST_COLUMNS];
+    for (uint32_t v = 0; v < narrow_vectors(p->n); v++) {
+        dot[v] = stats(p, 0, v);
+        lse[v] = nest_binary(b, NEST_MUL, stats(p, 1, v), nest_const(b, a->vector, M_LOG2E));
+    }
+    Keys keys = {.keys = is_group(p->n) ? p->n->by_queries.rows : ATTEND_KEYS};
+    NestLoop *blocks =
+        attend_loop(a, NEST_SEQUENTIAL, attend_number(a, ATTEND_KEYS / keys.keys), 1, 0, NULL);
+    NestLoop *pairs = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, keys.keys / 2), 1, 0, NULL);
+    keys.block = blocks->variable;
+    keys.pair = pairs->variable;
+    weigh_pair(p, &keys, dot, lse);
+    nest_loop_end(b, NULL);
     nest_loop_end(b, NULL);
 }
 
@@ -82,19 +169,32 @@ static Packed panels_of(AttendNarrow *n) {
 }
 
 /* Scores, weights and their gradients of a panel of queries; the part of the queries' gradient. */
-static void add_panel(AttendNarrow *n, const AttendBackward *m, const Packed *p, NestId panel,
-                      NestId first, NestId key, NestId keys) {
+static void add_panel(const Panel *p, NestId first, NestId queries, NestId key, NestId keys) {
+    AttendNarrow *n = p->n;
     Attend *a = n->a;
+    const Packed *packed = p->packed;
     const int64_t e = a->s->e, f = a->s->f;
-    NestId column = attend_mul(a, panel, attend_number(a, n->by_keys.columns));
-    narrow_panel_product(n, &(NarrowSum){&n->by_e, p->keys, p->queries, attend_number(a, e), 0},
-                         panel, &m->weights, column, ATTEND_KEYS, false);
-    narrow_panel_product(n, &(NarrowSum){&n->by_f, p->values, p->d_outputs, attend_number(a, f), 0},
-                         panel, &m->d_scores, column, ATTEND_KEYS, false);
-    narrow_hide(n, &m->weights, column, attend_add(a, first, column), key, keys);
-    weigh_panel(n, m, column, p->d_scores_right);
-    narrow_panel_product(n, &(NarrowSum){&n->by_keys, p->entries, p->d_scores_right, keys, 0},
-                         a->zero, &m->d_queries, column, e, true);
+    const NarrowSum scores = {&n->by_e, packed->keys, packed->queries, attend_number(a, e), 0},
+                    of_weights = {&n->by_f, packed->values, packed->d_outputs, attend_number(a, f),
+                                  0},
+                    of_queries = {&n->by_keys, packed->entries, packed->d_scores_right, keys, 0};
+    narrow_panel_product(n, &scores, p->number, &p->weights, p->at, ATTEND_KEYS, false);
+    narrow_panel_product(n, &of_weights, p->number, &p->d_scores, p->at, ATTEND_KEYS, false);
+    narrow_hide(n, &p->weights, p->at, attend_add(a, first, p->column), key, keys);
+    blank(p, queries);
+    weigh_panel(p);
+    narrow_panel_product(n, &of_queries, a->zero, &p->m->d_queries, p->column, e, true);
+}
+
+/* Rows that weights of queries from panel `before` on lie in, packed; of `depth` of them. */
+static void pack_rows(AttendNarrow *n, const AttendMatrix *m, NestId before, NestId depth,
+                      uint32_t to) {
+    Attend *a = n->a;
+    NestId fours = attend_mul(a, before, attend_number(a, n->by_keys.columns / 4));
+    const NarrowMatrix from = {m->buffer, m->step, 0, 0, fours};
+    if (!is_group(n))
+        narrow_pack(n, &n->by_queries, false, false, &from, 0, attend_number(a, ATTEND_KEYS),
+                    ATTEND_KEYS, depth, to);
 }
 
 /* A tile of keys, of which there are so many. */
@@ -106,26 +206,22 @@ static void add_keys(AttendNarrow *n, const AttendBackward *m, const Packed *p, 
                        v = narrow_matrix(&m->v, a->key_head, f),
                        dk = narrow_matrix(&m->dk, a->key_head, e),
                        dv = narrow_matrix(&m->dv, a->key_head, f);
-    NestId by_e = attend_number(a, e), by_f = attend_number(a, f),
-           all = attend_number(a, ATTEND_KEYS);
+    NestId by_e = attend_number(a, e), by_f = attend_number(a, f);
     narrow_pack(n, &n->by_e, false, false, &k, key, keys, ATTEND_KEYS, by_e, p->keys);
     narrow_pack(n, &n->by_f, false, false, &v, key, keys, ATTEND_KEYS, by_f, p->values);
     narrow_pack(n, &n->by_keys, false, true, &k, key, by_e, e, keys, p->entries);
     NestId begin = narrow_first_panel(n, first, key);
     NestLoop *panels = narrow_panel_loop(n, begin, queries);
-    add_panel(n, m, p, panels->variable, first, key, keys);
+    const Panel panel = panel_of(n, m, p, panels->variable, begin);
+    add_panel(&panel, first, queries, key, keys);
     nest_loop_end(&a->b, NULL);
     /* Queries before the first panel see none of the keys. */
     NestId depth = attend_sub(a, queries, attend_mul(a, begin, attend_number(a, columns)));
-    NestId fours = attend_mul(a, begin, attend_number(a, columns / 4));
     NestId skips = attend_mul(a, begin, attend_number(a, columns / n->by_queries.left_group));
-    const NarrowMatrix weights = {m->weights.buffer, m->weights.step, 0, 0, fours},
-                       d_scores = {m->d_scores.buffer, m->d_scores.step, 0, 0, fours};
-    narrow_pack(n, &n->by_queries, false, false, &weights, 0, all, ATTEND_KEYS, depth, p->weights);
+    pack_rows(n, &m->weights, begin, depth, p->weights);
     narrow_product(n, &(NarrowSum){&n->by_queries, p->weights, p->d_by_query, depth, skips}, &dv,
                    key, keys, f, true);
-    narrow_pack(n, &n->by_queries, false, false, &d_scores, 0, all, ATTEND_KEYS, depth,
-                p->d_scores);
+    pack_rows(n, &m->d_scores, begin, depth, p->d_scores);
     narrow_product(n, &(NarrowSum){&n->by_queries, p->d_scores, p->by_query, depth, skips}, &dk,
                    key, keys, e, true);
 }
