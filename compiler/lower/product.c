@@ -49,6 +49,15 @@ static NestAddress result_at(const Product *p, const Row *row, uint32_t vector) 
     return nest_at_plus(nest_at_plus(at, row->at, 1), p->column, 1);
 }
 
+/* Vector v of a group of terms of the right operand's panel: so many words of each column. */
+static NestAddress right_at(const Product *p, NestId group, int64_t words, uint32_t v) {
+    const MachineProduct *m = p->m;
+    const int64_t depth = (int64_t)m->depth * m->bytes / 4, step = words * m->columns;
+    NestAddress at = nest_at((int64_t)v * m->lanes);
+    at = nest_at_plus(nest_at_plus(at, p->column, depth), group, step);
+    return nest_at_plus(nest_at_plus(at, p->s->skips, step), p->s->panel, m->columns * depth);
+}
+
 /* held[r * vectors + v] grows by the terms of the panels. */
 static void add_terms(Product *p, uint32_t vectors, NestId *held) {
     NestBuilder *b = p->b;
@@ -58,12 +67,7 @@ static void add_terms(Product *p, uint32_t vectors, NestId *held) {
     NestLoop *loop = nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), p->groups, 1, n, held);
     NestId next[MOST_HELD], right[MOST_HELD];
     for (uint32_t v = 0; v < vectors; v++) {
-        NestAddress at = nest_at((int64_t)v * m->lanes);
-        at = nest_at_plus(nest_at_plus(at, p->column, depth), loop->variable, m->columns);
-        if (p->s->skips)
-            at = nest_at_plus(at, p->s->skips, m->columns);
-        if (p->s->panel)
-            at = nest_at_plus(at, p->s->panel, m->columns * depth);
+        const NestAddress at = right_at(p, loop->variable, 1, v);
         right[v] = nest_load(b, p->s->right, at, m->lanes, 1, 0);
     }
     for (uint32_t r = 0; r < m->rows; r++) {
@@ -98,9 +102,7 @@ static void add_matrices(Product *p, uint32_t vectors, NestId *held) {
         }
     NestLoop *loop = nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), p->groups, 1, n, held);
     for (uint32_t v = 0; v < vectors; v++) {
-        NestAddress at = nest_at((int64_t)v * m->lanes);
-        at = nest_at_plus(at, p->column, depth);
-        at = nest_at_plus(at, loop->variable, 2 * (int64_t)m->columns);
+        NestAddress at = right_at(p, loop->variable, 2, v);
         NestId first = nest_load(b, p->s->right, at, m->lanes, 1, 0);
         at.offset += m->columns;
         NestId second = nest_load(b, p->s->right, at, m->lanes, 1, 0);
