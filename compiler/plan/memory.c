@@ -353,8 +353,17 @@ static bool is_chunked(const Plan *plan, uint32_t call) {
     return (call >= f[0] && call < f[1]) || (call >= b[0] && call < b[1]);
 }
 
+/* Through a walk over chunks weights stay packed. */
+static uint64_t kept_bytes(const Plan *plan, uint32_t call, uint64_t number_bytes) {
+    const GemmWork *g = &plan->calls.at[call].gemm;
+    const TirBlock *block = plan->program->block;
+    const bool kept = is_chunked(plan, call) && !g->k_per_instance &&
+                      tir_node(block, tir_storage(block, g->b))->op == TIR_PARAM;
+    return kept ? hc_packed_most(g->n, g->k, number_bytes) : 0;
+}
+
 uint64_t plan_beside(const Plan *plan) {
-    uint64_t most = 0;
+    uint64_t most = 0, kept = 0;
     for (uint32_t k = 0; k < plan->calls.count; k++) {
         const GemmWork *g = &plan->calls.at[k].gemm;
         const bool narrow = hc_precision_rounds(plan->options.precision);
@@ -366,9 +375,10 @@ uint64_t plan_beside(const Plan *plan) {
                        rows = g->m * (g->m_per_instance ? units : 1);
         uint64_t bytes = hc_packed_most(g->n, terms, narrow ? 2 : 4);
         bytes += narrow ? hc_packed_most(rows, terms, 2) : 0; /* both operands whole */
+        kept += kept_bytes(plan, k, narrow ? 2 : 4);
         most = bytes > most ? bytes : most;
     }
-    return most;
+    return most + kept;
 }
 
 uint64_t plan_regions(const Plan *plan) {

@@ -96,6 +96,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "hc_set_input": (c_int, [_context, c_char_p, c_void_p, c_int64]),
     "hc_set_training": (None, [_context, c_int]),
     "hc_training": (c_int, [_context]),
+    "hc_parameters_unchanged": (None, [_context]),
     "hc_forward": (c_int, [_context]),
     "hc_loss": (c_int, [_context, POINTER(c_double)]),
     "hc_backward": (c_int, [_context]),

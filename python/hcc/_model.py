@@ -362,6 +362,11 @@ class Model:
 
         return Arrays(lambda: given, get, "input")
 
+    def parameters_unchanged(self) -> None:
+        """Tells the next pass that nobody wrote to `parameters` since the last one: what products made of
+        weights serves them again. Without it every pass makes that anew."""
+        lib.hc_parameters_unchanged(self._handle)
+
     def forward_backward(self, **inputs: ArrayLike) -> float:
         """Both in one, with the same results and often faster; returns the loss."""
         self._take(inputs)

@@ -323,6 +323,7 @@ static HcStatus begin(HcContext *c, const HcApply *apply, bool backward) {
         return status;
     const HcPlaces places = hc_applier_places(&c->applier);
     hc_exec_resolve(exec, &places);
+    hc_exec_forget(exec);
     hc_exec_begin(exec, apply->training != 0, apply->random_key, apply->samples, 0);
     return HC_OK;
 }

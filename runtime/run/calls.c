@@ -340,6 +340,7 @@ static bool runs_call(const bool *runs, uint32_t call) {
 void hc_exec_run_chunks(HcExec *exec, HcPass pass, const bool *runs) {
     const HcChunks *chunks = &exec->plan->chunks;
     int64_t positions = exec->instances[HC_POSITION];
+    exec->walks = chunks->positions && positions > exec->chunk;
     for (int64_t first = 0; chunks->positions && first < positions; first += exec->chunk) {
         int64_t count = positions - first < exec->chunk ? positions - first : exec->chunk;
         for (uint32_t c = chunks->forward[0]; c < chunks->forward[1]; c++)
@@ -349,6 +350,7 @@ void hc_exec_run_chunks(HcExec *exec, HcPass pass, const bool *runs) {
             if (runs_call(runs, c))
                 run_chunk_call(exec, c, first, count);
     }
+    exec->walks = false;
     for (uint32_t c = chunks->forward[0]; c < chunks->forward[1] && exec->whole; c++) {
         if (runs_call(runs, c))
             watch(exec, c); /* what it made is there for all positions */

@@ -32,6 +32,7 @@ struct HcContext {
     bool ran;         /* a forward pass at these extents, */
     bool went_back;   /* and its backward pass */
     int64_t extended; /* positions that hc_extend has computed */
+    bool unchanged;   /* parameters, since the last pass: see hc_parameters_unchanged */
     bool training;    /* what forward passes are told */
     int64_t steps_done;
     int64_t loaded_step; /* of the parameters just loaded, while they are that; -1: unknown */

@@ -82,5 +82,6 @@ HcStatus hc_use_ema(HcContext *c, int on) {
     c->params = on ? c->ema.slab : c->ema.trained;
     c->ema.trained = on ? now : NULL;
     c->moved = true;
+    hc_exec_forget(&c->exec);
     return HC_OK;
 }

@@ -36,6 +36,7 @@ HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, 
 }
 
 void hc_exec_destroy(HcExec *exec) {
+    hc_exec_drop_kept(exec);
     free(exec->workspace_block);
     free(exec->scratch);
     free(exec->addresses);
@@ -52,6 +53,7 @@ size_t hc_exec_bytes(const HcExec *exec) {
     const size_t threads = (size_t)hc_pool_threads(exec->pool), buffers = exec->plan->n_buffers + 1,
                  calls = exec->plan->n_calls + 1;
     return exec->workspace_bytes + exec->scratch_stride * threads + exec->tails_bytes +
+           hc_exec_kept_bytes(exec) +
            buffers *
                (sizeof *exec->addresses + sizeof *exec->chunk_addresses + sizeof *exec->steps) +
            calls * (sizeof *exec->bound + (exec->latest ? sizeof *exec->latest : 0)) +

@@ -41,6 +41,16 @@ typedef struct {
     size_t saved_bytes, rest_bytes;
 } HcRegions;
 
+/* A weight that a product has packed: from where, by which kernel, its columns and terms. */
+typedef struct {
+    const void *from;
+    int32_t pack;
+    int64_t n, k;
+    uint8_t *packed;
+    size_t bytes;
+    bool good; /* of what lies there now */
+} HcKept;
+
 typedef struct {
     const HcPlan *plan;
     const HcModel *model;
@@ -61,6 +71,9 @@ typedef struct {
     bool bound_once;
     uint8_t *saved; /* in the workspace, or the caller's */
     void *beside;   /* of products: packed operands, or slices (HcGemmSplit) */
+    HcKept *kept;   /* see kept.c */
+    uint32_t n_kept;
+    bool keeps, walks; /* weights: from pass to pass, or through the chunks at hand */
     uint8_t *scratch;
     size_t scratch_stride;   /* per thread */
     void **addresses;        /* of plan->buffers */
@@ -152,6 +165,17 @@ size_t hc_exec_multiply_scratch(const HcPlan *plan);
 static inline int64_t hc_call_element_bytes(const HcExec *exec, const HcCall *call) {
     return hc_element_bytes(exec->plan->buffers[call->first + 2].element);
 }
+
+/* --- kept.c ------------------------------------------------------------------------------------*/
+
+/* Whether what a product packs of its right operand is kept for later ones. */
+bool hc_exec_keeps(const HcExec *exec, const HcCall *call);
+/* It, packed now if need be; NULL: it is not kept. */
+const uint8_t *hc_exec_kept(HcExec *exec, const HcCall *call, const HcProduct *product);
+/* Parameters are others now, or may be. */
+void hc_exec_forget(HcExec *exec);
+size_t hc_exec_kept_bytes(const HcExec *exec);
+void hc_exec_drop_kept(HcExec *exec);
 
 /* --- calls.c -----------------------------------------------------------------------------------*/
 

@@ -48,7 +48,9 @@ static void extend_product(const Extension *x, uint32_t c, int64_t first, int64_
                                                 hc_element_bytes(of[0].element),
                     buffers[1],
                     (uint8_t *)buffers[2] + row * call->ldc * hc_element_bytes(of[2].element)};
-    if (hc_rows_take(call, m)) {
+    const bool packed =
+        hc_exec_keeps(exec, call) && exec->plan->products.bytes < (int64_t)sizeof(float);
+    if (!packed && hc_rows_take(call, m)) {
         if (of[0].element == HC_ELEMENT_BF16)
             abc[0] = widened(abc[0], (m - 1) * call->lda + k, exec->beside);
         hc_rows_run(exec->pool, call, m, n, k, hc_element_bytes(of[2].element), abc);

@@ -379,7 +379,15 @@ void hc_begin_pass(HcContext *c) {
         hc_split_resolve(c);
         c->moved = false;
     }
+    if (!c->unchanged)
+        hc_exec_forget(&c->exec);
+    c->unchanged = false;
     hc_split_tell(c, 0);
+}
+
+void hc_parameters_unchanged(HcContext *c) {
+    if (c)
+        c->unchanged = c->exec.keeps = true;
 }
 
 static HcStatus run_pass(HcContext *c, HcPass pass) {

@@ -24,23 +24,24 @@ void hc_exec_multiply(HcExec *exec, const HcCall *call, const HcGemmSplit *split
                     exec->beside);
         return;
     }
-    const HcProduct product = {.pack_left = kernels[call->pack_a],
-                               .pack_right = kernels[call->pack_b],
-                               .multiply = kernels[plan->multiply],
-                               .m = split->m,
-                               .n = split->n,
-                               .k = split->k,
-                               .transpose_a = call->transpose_a,
-                               .transpose_b = call->transpose_b,
-                               .lda = call->lda,
-                               .ldb = call->ldb,
-                               .ldc = call->ldc,
-                               .adds = call->beta != 0,
-                               .bytes_a = hc_element_bytes(plan->buffers[call->first].element),
-                               .bytes_b = hc_element_bytes(plan->buffers[call->first + 1].element),
-                               .a = abc[0],
-                               .b = abc[1],
-                               .c = abc[2]};
+    HcProduct product = {.pack_left = kernels[call->pack_a],
+                         .pack_right = kernels[call->pack_b],
+                         .multiply = kernels[plan->multiply],
+                         .m = split->m,
+                         .n = split->n,
+                         .k = split->k,
+                         .transpose_a = call->transpose_a,
+                         .transpose_b = call->transpose_b,
+                         .lda = call->lda,
+                         .ldb = call->ldb,
+                         .ldc = call->ldc,
+                         .adds = call->beta != 0,
+                         .bytes_a = hc_element_bytes(plan->buffers[call->first].element),
+                         .bytes_b = hc_element_bytes(plan->buffers[call->first + 1].element),
+                         .a = abc[0],
+                         .b = abc[1],
+                         .c = abc[2]};
+    product.right = hc_exec_kept(exec, call, &product);
     hc_product_run(exec->pool, &plan->products, &product, exec->beside,
                    (HcProductScratch){exec->scratch, exec->scratch_stride,
                                       (size_t)hc_align((uint64_t)plan->scratch_bytes)});

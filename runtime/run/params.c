@@ -59,6 +59,7 @@ HcStatus hc_bind_parameters(HcContext *c, void *params, void *grads) {
     c->grads = grads ? grads : c->own_grads;
     c->loaded_step = -1;
     c->moved = true;
+    hc_exec_forget(&c->exec);
     return HC_OK;
 }
 
@@ -79,6 +80,7 @@ bool hc_share_parameters(HcContext *c, const HcContext *of) {
     c->params = of->params;
     c->grads = of->grads;
     c->moved = true;
+    hc_exec_forget(&c->exec);
     return true;
 }
 
@@ -128,6 +130,7 @@ HcStatus hc_init(HcContext *c, uint64_t seed) {
         InitJob job = {c, p, seed, hc_rng_stream(p->name)};
         hc_pool_run(c->pool, (p->count + INIT_CHUNK - 1) / INIT_CHUNK, init_task, &job);
     }
+    hc_exec_forget(&c->exec);
     hc_optim_destroy(&c->optim);
     c->has_optim = false;
     c->steps_done = 0;
@@ -204,6 +207,7 @@ HcStatus hc_step(HcContext *c, double lr) {
         lr = hc_recipe_lr(&c->recipe, c->steps_done);
     hc_optim_step(&c->optim, c->pool, &c->recipe, c->steps_done, lr, scale, c->params, c->grads);
     apply_updates(c);
+    hc_exec_forget(&c->exec);
     c->steps_done++;
     c->loaded_step = -1;
     hc_ema_step(c);

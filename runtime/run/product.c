@@ -11,7 +11,9 @@ enum { TASKS_A_THREAD = 4 };
 typedef struct {
     const HcProductShape *shape;
     const HcProduct *of;
-    uint8_t *right, *left; /* packed whole; left: NULL where tasks pack it */
+    const uint8_t *right;
+    uint8_t *left;  /* packed whole like the right one; NULL where tasks pack it */
+    uint8_t *packs; /* what is being packed */
     HcProductScratch scratch;
     int64_t panels, left_panels;             /* of the operands */
     int64_t task_rows, task_columns, across; /* tasks side by side */
@@ -64,7 +66,7 @@ static void pack(const ProductJob *job, int64_t task, bool right) {
                                                    (right ? p->bytes_b : p->bytes_a);
     const HcExtents extents = {.columns = right ? p->n : p->m,
                                .depth = least(p->k - first, s->depth)};
-    uint8_t *to = right ? job->right : job->left;
+    uint8_t *to = job->packs;
     void *const buffers[2] = {(void *)(from + first * step),
                               to + (size_t)(block * panels) *
                                        panel_bytes(s, right ? s->columns : s->rows)};
@@ -112,7 +114,7 @@ static void multiply(void *argument, int64_t task, int32_t worker) {
                      right = (size_t)(block * job->panels + column / s->columns);
         void *const buffers[3] = {job->left ? job->left + left * panel_bytes(s, s->rows)
                                             : pack_rows(job, row, first, &extents, worker),
-                                  job->right + right * panel_bytes(s, s->columns),
+                                  (void *)(job->right + right * panel_bytes(s, s->columns)),
                                   p->c + row * p->ldc + column};
         p->multiply(buffers, &extents, 0, job->scratch.at + (size_t)worker * job->scratch.stride);
     }
@@ -136,19 +138,38 @@ static void share_out(ProductJob *job, int64_t threads) {
     job->task_rows = least(job->task_rows, s->block);
 }
 
+static ProductJob job_of(const HcProductShape *shape, const HcProduct *product) {
+    return (ProductJob){.shape = shape,
+                        .of = product,
+                        .panels = parts(product->n, shape->columns),
+                        .left_panels = parts(product->m, shape->rows)};
+}
+
+size_t hc_product_right_bytes(const HcProductShape *s, int64_t n, int64_t k) {
+    return operand_bytes(s, s->columns, n, k);
+}
+
+void hc_product_pack_right(HcPool *pool, const HcProductShape *shape, const HcProduct *product,
+                           void *right) {
+    ProductJob job = job_of(shape, product);
+    job.packs = right;
+    hc_pool_run(pool, job.panels * parts(product->k, shape->depth), pack_right, &job);
+}
+
 void hc_product_run(HcPool *pool, const HcProductShape *shape, const HcProduct *product,
                     void *packed, HcProductScratch scratch) {
-    ProductJob job = {.shape = shape,
-                      .of = product,
-                      .right = packed,
-                      .scratch = scratch,
-                      .panels = parts(product->n, shape->columns),
-                      .left_panels = parts(product->m, shape->rows)};
-    const int64_t blocks = parts(product->k, shape->depth);
-    hc_pool_run(pool, job.panels * blocks, pack_right, &job);
+    ProductJob job = job_of(shape, product);
+    job.scratch = scratch;
+    job.right = product->right;
+    uint8_t *free_from = packed;
+    if (!job.right) {
+        hc_product_pack_right(pool, shape, product, packed);
+        job.right = packed;
+        free_from += hc_product_right_bytes(shape, product->n, product->k);
+    }
     if (packs_left(shape)) {
-        job.left = job.right + operand_bytes(shape, shape->columns, product->n, product->k);
-        hc_pool_run(pool, job.left_panels * blocks, pack_left, &job);
+        job.packs = job.left = free_from;
+        hc_pool_run(pool, job.left_panels * parts(product->k, shape->depth), pack_left, &job);
     }
     share_out(&job, hc_pool_threads(pool));
     hc_pool_run(pool, parts(product->m, job.task_rows) * job.across, multiply, &job);

@@ -25,6 +25,7 @@ typedef struct {
     bool adds;
     int64_t bytes_a, bytes_b; /* of a number */
     const uint8_t *a, *b;
+    const uint8_t *right; /* b as hc_product_pack_right packed it before; NULL: it is packed now */
     float *c;
 } HcProduct;
 
@@ -38,6 +39,11 @@ typedef struct {
     uint8_t *at;
     size_t stride, own; /* `own`: bytes of `multiply` */
 } HcProductScratch;
+/* Of the right operand alone, which may be packed ahead, into 64-byte aligned memory, for any
+ * number of products. */
+size_t hc_product_right_bytes(const HcProductShape *shape, int64_t n, int64_t k);
+void hc_product_pack_right(HcPool *pool, const HcProductShape *shape, const HcProduct *product,
+                           void *right);
 /* `packed` and scratch memory are 64-byte aligned. The bits of the result do not depend on the
  * number of threads. */
 void hc_product_run(HcPool *pool, const HcProductShape *shape, const HcProduct *product,

@@ -69,6 +69,11 @@ HcStatus hc_save(HcContext *c, const char *path) {
     return status;
 }
 
+static void take(HcContext *c, const HcTensorFile *file) {
+    hc_tensors_take(file);
+    hc_exec_forget(&c->exec);
+}
+
 HcStatus hc_load(HcContext *c, const char *path) {
     if (!c || !path)
         return hc_null(c, "the path");
@@ -80,7 +85,7 @@ HcStatus hc_load(HcContext *c, const char *path) {
         status = hc_tensors_open(path, tensors, c->plan.n_parameters, &file, &c->error);
     if (status == HC_OK) {
         uint64_t step;
-        hc_tensors_take(file);
+        take(c, file);
         c->loaded_step = hc_tensors_number(file, "hcc.step", &step) ? (int64_t)step : -1;
     }
     hc_tensors_close(file);
@@ -101,7 +106,7 @@ static HcStatus take_matching(HcContext *c, const char *path, const HcTensorFile
                 (long long)all, there < all || hc_tensors_rounded(file) > 0 ? ":" : "");
     HcStatus status = notes ? hc_tensors_say(file, notes) : HC_OK;
     if (status == HC_OK)
-        hc_tensors_take(file);
+        take(c, file);
     return status;
 }
 
@@ -243,7 +248,7 @@ static HcStatus check_belongs(HcContext *c, const char *path, const StateOf *of,
 }
 
 static void take_state(HcContext *c, const HcTensorFile *file, const StateOf *of) {
-    hc_tensors_take(file);
+    take(c, file);
     c->steps_done = (int64_t)of->step;
     c->seed = of->seed;
 }
@@ -358,7 +363,7 @@ static HcStatus load_both(HcContext *c, const char *parameters_path, const char 
     if (status == HC_OK && says)
         status = read_says(c, second, says);
     if (status == HC_OK) {
-        hc_tensors_take(first);
+        take(c, first);
         take_state(c, second, &of);
         c->loaded_step = c->steps_done;
     }
@@ -404,7 +409,7 @@ HcStatus hc_load_evaluated(HcContext *c, const char *parameters) {
     if (status == HC_OK && access(path, F_OK) == 0)
         status = hc_tensors_open_partial(path, s.tensors, s.count, &file, &c->error);
     if (status == HC_OK && file && hc_tensors_there(file) == s.count)
-        hc_tensors_take(file);
+        take(c, file);
     hc_tensors_close(file);
     state_free(&s);
     free(path);

@@ -61,6 +61,8 @@ static HcStatus run_new(HcWindow *w, HcView *view) {
     if (status != HC_OK)
         return status;
     memcpy(hc_input_memory(c, w->input), w->tokens, (size_t)w->held * sizeof *w->tokens);
+    if (before > 0) /* what is held was computed with them */
+        hc_parameters_unchanged(c);
     status = hc_extend(c, before, w->held - before);
     w->computed = status == HC_OK ? w->held : 0;
     return status == HC_OK ? hc_extended_logits(c, view) : status;

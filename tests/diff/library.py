@@ -58,6 +58,7 @@ ARGUMENTS = {  # results are a status where nothing else is said
     "input": (c_int32, [CONTEXT, c_int64, POINTER(InputView)]),
     "set_input": (c_int32, [CONTEXT, c_char_p, c_void_p, c_int64]),
     "set_training": (None, [CONTEXT, c_int32]),
+    "parameters_unchanged": (None, [CONTEXT]),
     "forward": (c_int32, [CONTEXT]),
     "loss": (c_int32, [CONTEXT, POINTER(c_double)]),
     "backward": (c_int32, [CONTEXT]),

@@ -146,6 +146,65 @@ class AgainstItself(harness.TestCase):
         self.assertEqual(seen[0][:2], seen[1][:2])
         self.assertLess(seen[1][2], seen[0][2])
 
+    def test_parameters_that_stay(self):
+        """What is packed of weights outlives no write to them, whoever writes."""
+        path = build(self.path("m.so"), *BF16, file=self.write("m.hc", MODEL % (300, 64, CONTEXT, SAMPLES)))
+        count = SAMPLES * CONTEXT
+
+        def fresh(seed=1, **options):
+            model = Model(path, **options)
+            model.init(seed)
+            model.set_input("tokens", [(k * k + 7 * k) % 251 for k in range(count)])
+            model.set_input("next", [(3 * k * k + k) % 241 for k in range(count)])
+            return model
+
+        def unchanged(model):
+            model.c_parameters_unchanged(model.context)
+
+        def shift(model, by):
+            weights = model.parameters["U"].data
+            for k in range(0, len(weights), 7):
+                weights[k] += by
+
+        def loss_of(model):
+            other = fresh(9)  # never told anything
+            for name, parameter in other.parameters.items():
+                parameter.data[:] = model.parameters[name].data[:]
+            loss = other.forward()
+            other.close()
+            return loss
+
+        with fresh(threads=2) as model:
+            first = model.forward()
+            for _ in range(3):
+                unchanged(model)
+                self.assertEqual(model.forward(), first)
+            shift(model, 0.25)
+            unchanged(model)  # is not true, and so shows that it is believed
+            self.assertEqual(model.forward(), first)
+            second = model.forward()
+            self.assertNotEqual(second, first)
+            self.assertEqual(second, loss_of(model))
+            for _ in range(3):  # an optimiser of somebody else's, with backward passes by themselves
+                model.backward()
+                for parameter in model.parameters.values():
+                    for k, g in enumerate(parameter.gradient):
+                        parameter.data[k] -= 0.5 * g
+                self.assertEqual(model.forward(), loss_of(model))
+            unchanged(model)
+            model.forward_backward()
+            self.assertEqual(model.loss(), loss_of(model))
+            saved = self.path("m.safetensors")
+            model.save(saved)
+            writers = [lambda: model.step(0.1), lambda: model.init(5), lambda: model.load(saved)]
+            for write in writers:
+                unchanged(model)
+                model.forward_backward()
+                write()
+                unchanged(model)  # of what the runtime writes it knows itself
+                self.assertEqual(model.forward(), loss_of(model))
+            self.assertEqual(model.forward(), loss_of(model))
+
     def test_a_text_goes_on(self):
         path = build(self.path("m.so"), *BF16, file=self.write("m.hc", text_of(
             300, d=64, first="mlp(128)", positions=POSITIONS)))
@@ -156,6 +215,7 @@ class AgainstItself(harness.TestCase):
             for first, count in parts:
                 for a, b in zip(model.extend(first, count), whole[first + count - 1], strict=True):
                     self.assertAlmostEqual(a, b, delta=2e-2 * max(1, abs(b)))
+                model.c_parameters_unchanged(model.context)
 
     def test_streams(self):
         """Handed on as bf16 where it is asked for: near what they are in f32."""
