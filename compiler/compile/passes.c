@@ -127,6 +127,9 @@ CompileStatus run_name_results(CompileRun *run) {
 CompileStatus run_fuse(CompileRun *run) {
     const bool optimise = !run->options.plain;
     const HcPrecision precision = compile_precision(run);
+    const CompileStatus status = compile_target(run); /* which products are its kernels' */
+    if (status != COMPILE_DONE)
+        return status;
     run->plan = plan_create(
         run->program,
         (PlanOptions){.precision = precision,

@@ -205,4 +205,5 @@ void plan_explain(const Plan *plan, const SourceSet *sources, FILE *to) {
                 plan->calls.at[k].kind == CALL_KERNEL && plan->calls.at[k].kernel == call->kernel;
         print_kernel(&e, call, calls, to);
     }
+    plan_explain_packing(plan, sources, to);
 }

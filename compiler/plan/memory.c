@@ -353,13 +353,11 @@ static bool is_chunked(const Plan *plan, uint32_t call) {
     return (call >= f[0] && call < f[1]) || (call >= b[0] && call < b[1]);
 }
 
-/* Through a walk over chunks weights stay packed. */
-static uint64_t kept_bytes(const Plan *plan, uint32_t call, uint64_t number_bytes) {
+bool plan_keeps_packed(const Plan *plan, uint32_t call) {
     const GemmWork *g = &plan->calls.at[call].gemm;
     const TirBlock *block = plan->program->block;
-    const bool kept = is_chunked(plan, call) && !g->k_per_instance &&
-                      tir_node(block, tir_storage(block, g->b))->op == TIR_PARAM;
-    return kept ? hc_packed_most(g->n, g->k, number_bytes) : 0;
+    return is_chunked(plan, call) && !g->k_per_instance &&
+           tir_node(block, tir_storage(block, g->b))->op == TIR_PARAM;
 }
 
 uint64_t plan_beside(const Plan *plan) {
@@ -375,7 +373,8 @@ uint64_t plan_beside(const Plan *plan) {
                        rows = g->m * (g->m_per_instance ? units : 1);
         uint64_t bytes = hc_packed_most(g->n, terms, narrow ? 2 : 4);
         bytes += narrow ? hc_packed_most(rows, terms, 2) : 0; /* both operands whole */
-        kept += kept_bytes(plan, k, narrow ? 2 : 4);
+        if (plan_keeps_packed(plan, k))
+            kept += hc_packed_most(g->n, g->k, narrow ? 2 : 4);
         most = bytes > most ? bytes : most;
     }
     return most + kept;

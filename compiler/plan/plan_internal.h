@@ -27,6 +27,8 @@ uint64_t plan_units(const Plan *plan, Region region);
  * of its own that can. */
 uint64_t plan_regions(const Plan *plan);
 uint64_t plan_beside(const Plan *plan);
+/* Whether a product's right operand stays packed through a walk over chunks: weights do. */
+bool plan_keeps_packed(const Plan *plan, uint32_t call);
 /* Bytes of a slot in its region, for each unit of its count. */
 uint64_t plan_slot_bytes(const Plan *plan, uint32_t slot);
 /* Bytes between what a task sums of a value and what it sums next. */
@@ -42,5 +44,8 @@ void plan_leaves(Plan *plan);
 /* Gives every slot of the calls a buffer: plan->buffer, tables, region_size. What plan->buffer says
  * is chunked stays so. */
 void plan_pack(Plan *plan);
+
+/* Who packs the operands of products. */
+void plan_explain_packing(const Plan *plan, const SourceSet *sources, FILE *to);
 
 #endif

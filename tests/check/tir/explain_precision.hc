@@ -2,11 +2,12 @@
 // RUN: hcc emit --stage fused --explain-precision --cpu baseline %s 2>&1 >/dev/null | FileCheck %s
 // RUN: hcc emit --stage fused --explain-precision --precision f64 %s 2>&1 >/dev/null | FileCheck --check-prefix WIDE %s
 // RUN: hcc emit --stage fused --explain-precision --precision bf16 --target x86_64-linux-gnu --cpu x86-64-v3 %s 2>&1 >/dev/null | FileCheck --check-prefix NARROW %s
+// RUN: hcc emit --stage fused --explain-fusion --precision bf16 --target x86_64-linux-gnu --cpu x86-64-v3 %s 2>&1 >/dev/null | FileCheck --check-prefix PACKED %s
 
 // CHECK: Precision f32: parameters, gradients, moments and all that callers hold are f32
 // CHECK: products
-// CHECK: {{^}}  y {{ *}}N x 64 x 64 {{ *}}f32 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  OpenBLAS {{ *}}explain_precision.hc:38
-// CHECK: {{^}}  to weights {{ *}}64 x 64 x N {{ *}}f32 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  OpenBLAS {{ *}}backward of explain_precision.hc:38
+// CHECK: {{^}}  y {{ *}}N x 64 x 64 {{ *}}f32 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  OpenBLAS {{ *}}explain_precision.hc:43
+// CHECK: {{^}}  to weights {{ *}}64 x 64 x N {{ *}}f32 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  OpenBLAS {{ *}}backward of explain_precision.hc:43
 // CHECK: stored
 // CHECK: {{^}}  a {{ *}}64 {{ *}}f32 {{ *}}1 {{ *}}256  position  products; kept
 // CHECK: {{^}}f32: {{[0-9]+}} bytes at a position, in {{[0-9]+}} values
@@ -21,6 +22,10 @@
 // NARROW: what kernels make for them alone
 // NARROW: {{^}}  a {{ *}}64 {{ *}}bf16 {{ *}}1 {{ *}}128  position  products; kept
 // NARROW: {{^}}bf16: {{[0-9]+}} bytes at a position
+// PACKED: What products read is packed, in every call
+// PACKED: {{^}}  forward, 1 call: explain_precision.hc:43
+// PACKED: left      `a`, stored by k{{[0-9]+}} as bf16: whole, by all threads before they multiply
+// PACKED: right     `W`, a parameter in f32: whole
 use std;
 
 model m {
