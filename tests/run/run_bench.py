@@ -51,7 +51,7 @@ class Bench(unittest.TestCase):
             with open(os.path.join(folder, "table.md"), encoding="utf-8") as file:
                 text = file.read()
             self.assertIn("**failed**", text)
-            self.assertIn("must be a whole number", text)
+            self.assertIn("the width splits into equal heads", text)
 
 
 if __name__ == "__main__":
