@@ -247,7 +247,10 @@ static void answer(const Bench *b, const Case *cases, int n_cases) {
 }
 
 int main(int argc, char **argv) {
-    static const char *const ways[] = {"f32", "pairs of bf16", "tiles of bf16"};
+    static const char *const ways[] = {[PRODUCT_FMA] = "f32",
+                                       [PRODUCT_DOT] = "pairs of bf16",
+                                       [PRODUCT_MATRICES] = "matrices of bf16",
+                                       [PRODUCT_TILES] = "tiles of bf16"};
     must(argc > 4, "usage: bench_products CPU THREADS f32|bf16 M,N,K,A,B ...");
     Bench bench;
     bench_create(&bench, argv[1], atoi(argv[2]), strcmp(argv[3], "bf16") == 0);

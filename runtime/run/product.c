@@ -12,10 +12,10 @@ typedef struct {
     const HcProductShape *shape;
     const HcProduct *of;
     const uint8_t *right;
-    uint8_t *left;  /* packed whole like the right one; NULL where tasks pack it */
-    uint8_t *packs; /* what is being packed */
+    uint8_t *left;        /* packed whole like the right one; NULL where tasks pack it */
+    uint8_t *packs_right; /* where it is packed now; NULL: it was before */
     HcProductScratch scratch;
-    int64_t panels, left_panels;             /* of the operands */
+    int64_t panels, left_panels, blocks;     /* of the operands; of terms */
     int64_t task_rows, task_columns, across; /* tasks side by side */
 } ProductJob;
 
@@ -66,21 +66,19 @@ static void pack(const ProductJob *job, int64_t task, bool right) {
                                                    (right ? p->bytes_b : p->bytes_a);
     const HcExtents extents = {.columns = right ? p->n : p->m,
                                .depth = least(p->k - first, s->depth)};
-    uint8_t *to = job->packs;
+    uint8_t *to = right ? job->packs_right : job->left;
     void *const buffers[2] = {(void *)(from + first * step),
                               to + (size_t)(block * panels) *
                                        panel_bytes(s, right ? s->columns : s->rows)};
     (right ? p->pack_right : p->pack_left)(buffers, &extents, task % panels, NULL);
 }
 
-static void pack_right(void *argument, int64_t task, int32_t worker) {
+/* Panels of the right operand come first, where both are packed. */
+static void pack_task(void *argument, int64_t task, int32_t worker) {
     (void)worker;
-    pack(argument, task, true);
-}
-
-static void pack_left(void *argument, int64_t task, int32_t worker) {
-    (void)worker;
-    pack(argument, task, false);
+    const ProductJob *job = argument;
+    const int64_t right = job->packs_right ? job->panels * job->blocks : 0;
+    pack(job, task < right ? task : task - right, task < right);
 }
 
 /* The left operand's rows from `row` on, so many terms from `first` on: packed, in memory of the
@@ -142,35 +140,38 @@ static ProductJob job_of(const HcProductShape *shape, const HcProduct *product) 
     return (ProductJob){.shape = shape,
                         .of = product,
                         .panels = parts(product->n, shape->columns),
-                        .left_panels = parts(product->m, shape->rows)};
+                        .left_panels = parts(product->m, shape->rows),
+                        .blocks = parts(product->k, shape->depth)};
 }
 
 size_t hc_product_right_bytes(const HcProductShape *s, int64_t n, int64_t k) {
     return operand_bytes(s, s->columns, n, k);
 }
 
+static void run_packing(HcPool *pool, ProductJob *job) {
+    const int64_t right = job->packs_right ? job->panels : 0,
+                  left = job->left ? job->left_panels : 0;
+    if (right + left > 0)
+        hc_pool_run(pool, (right + left) * job->blocks, pack_task, job);
+}
+
 void hc_product_pack_right(HcPool *pool, const HcProductShape *shape, const HcProduct *product,
                            void *right) {
     ProductJob job = job_of(shape, product);
-    job.packs = right;
-    hc_pool_run(pool, job.panels * parts(product->k, shape->depth), pack_right, &job);
+    job.packs_right = right;
+    run_packing(pool, &job);
 }
 
 void hc_product_run(HcPool *pool, const HcProductShape *shape, const HcProduct *product,
                     void *packed, HcProductScratch scratch) {
     ProductJob job = job_of(shape, product);
     job.scratch = scratch;
-    job.right = product->right;
-    uint8_t *free_from = packed;
-    if (!job.right) {
-        hc_product_pack_right(pool, shape, product, packed);
-        job.right = packed;
-        free_from += hc_product_right_bytes(shape, product->n, product->k);
-    }
-    if (packs_left(shape)) {
-        job.packs = job.left = free_from;
-        hc_pool_run(pool, job.left_panels * parts(product->k, shape->depth), pack_left, &job);
-    }
+    job.right = product->right ? product->right : packed;
+    job.packs_right = product->right ? NULL : packed;
+    if (packs_left(shape))
+        job.left = (uint8_t *)packed +
+                   (product->right ? 0 : hc_product_right_bytes(shape, product->n, product->k));
+    run_packing(pool, &job);
     share_out(&job, hc_pool_threads(pool));
     hc_pool_run(pool, parts(product->m, job.task_rows) * job.across, multiply, &job);
 }
