@@ -186,11 +186,21 @@ LLVMValueRef math_from_bits(const Math *m, LLVMValueRef x) {
     return LLVMBuildBitCast(m->e->builder, x, emit_type(m->e, m->type), "");
 }
 
+/* By halves (Estrin's scheme): a chain of one multiplication after the other would have a processor
+ * wait, as it looks ahead for fewer instructions than it could run meanwhile. */
 LLVMValueRef math_polynomial(const Math *m, LLVMValueRef x, const double *c, uint32_t n) {
-    LLVMValueRef sum = math_const(m, c[n - 1]);
-    for (uint32_t k = n - 1; k-- > 0;)
-        sum = math_fma(m, sum, x, math_const(m, c[k]));
-    return sum;
+    enum { MOST = 32 };
+    LLVMValueRef part[MOST];
+    for (uint32_t k = 0; k < n; k++)
+        part[k] = math_const(m, c[k]);
+    for (LLVMValueRef power = x;; power = math_mul(m, power, power)) {
+        for (uint32_t k = 0; 2 * k < n; k++)
+            part[k] =
+                2 * k + 1 < n ? math_fma(m, part[2 * k + 1], power, part[2 * k]) : part[2 * k];
+        n = (n + 1) / 2;
+        if (n == 1)
+            return part[0];
+    }
 }
 
 /* Adding 1.5 * 2^(mantissa bits) rounds to an integer and leaves it in the low bits; unlike a

@@ -101,10 +101,9 @@ LLVMValueRef math_from_bits(const Math *m, LLVMValueRef x);
 LLVMValueRef math_polynomial(const Math *m, LLVMValueRef x, const double *c, uint32_t n);
 /* Nearest integer of x * scale: as a real; *bits is it, too, in the low bits of an integer. */
 LLVMValueRef math_round(const Math *m, LLVMValueRef x, double scale, LLVMValueRef *bits);
-/* exp(x + low), low small or NULL; exp(y) - 1 for 0 <= y <= most, where 2^k neither overflows nor
- * vanishes. */
+/* exp(x + low), low small or NULL; exp(y) - 1 where exp(y) neither overflows nor vanishes. */
 LLVMValueRef math_exp_parts(const Math *m, LLVMValueRef x, LLVMValueRef low);
-LLVMValueRef math_expm1_positive(const Math *m, LLVMValueRef y, double most);
+LLVMValueRef math_expm1(const Math *m, LLVMValueRef y);
 /* x = mantissa * 2^*exponent with sqrt(1/2) <= mantissa < sqrt(2), for positive finite x. */
 LLVMValueRef math_split(const Math *m, LLVMValueRef x, LLVMValueRef *exponent);
 LLVMValueRef math_log(const Math *m, LLVMValueRef x);

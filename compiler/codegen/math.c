@@ -15,7 +15,7 @@
 /* tanh |x| = (exp(2|x|) - 1) / (exp(2|x|) + 1) keeps its relative precision near zero. */
 static LLVMValueRef math_tanh(const Math *m, LLVMValueRef x) {
     LLVMValueRef a = math_abs(m, x);
-    LLVMValueRef e = math_expm1_positive(m, math_add(m, a, a), math_is_f32(m) ? 20 : 45);
+    LLVMValueRef e = math_expm1(m, math_at_most(m, math_add(m, a, a), math_is_f32(m) ? 20 : 45));
     return math_copysign(m, math_div(m, e, math_add(m, e, math_const(m, 2))), x);
 }
 
@@ -27,14 +27,26 @@ static LLVMValueRef math_sigmoid(const Math *m, LLVMValueRef x) {
     return math_div(m, numerator, math_add(m, one, e));
 }
 
-/* erf(x) = x + x P(x²) up to 1, then 1 - exp(log erfc(x)) with a polynomial for log erfc. */
-static LLVMValueRef math_erf(const Math *m, LLVMValueRef x) {
-    double top = math_is_f32(m) ? 4 : 6;
+/* erf(x) = 1 - exp(log erfc(x)), the logarithm a polynomial without a constant term, up to where
+ * the result rounds to 1. What its first coefficient lacks in f32 the others' constant term has. */
+static LLVMValueRef math_erf_short(const Math *m, LLVMValueRef x) {
+    LLVMValueRef a = math_at_most(m, math_abs(m, x), 4);
+    LLVMValueRef rest =
+        math_polynomial(m, a, math_log_erfc_f32 + 1, MATH_LENGTH(math_log_erfc_f32) - 1);
+    LLVMValueRef log = math_mul(m, a, math_const(m, math_log_erfc_f32[0]));
+    return math_copysign(m, math_expm1(m, math_fma(m, a, rest, log)), x);
+}
+
+/* The same of doubles: x + x P(x²) up to 1, then 1 - exp(log erfc(x)) with another for log erfc. */
+static LLVMValueRef math_erf_long(const Math *m, LLVMValueRef x) {
+    const double top = 6;
     LLVMValueRef a = math_abs(m, x);
-    LLVMValueRef small = math_polynomial(m, math_mul(m, a, a), MATH_TABLE(m, math_erf));
+    LLVMValueRef small =
+        math_polynomial(m, math_mul(m, a, a), math_erf_f64, MATH_LENGTH(math_erf_f64));
     small = math_fma(m, a, small, a);
     LLVMValueRef u = math_sub(m, math_at_most(m, a, top), math_const(m, (1 + top) / 2));
-    LLVMValueRef tail = math_exp(m, math_polynomial(m, u, MATH_TABLE(m, math_erfc)));
+    LLVMValueRef tail =
+        math_exp(m, math_polynomial(m, u, math_erfc_f64, MATH_LENGTH(math_erfc_f64)));
     LLVMValueRef large = math_sub(m, math_const(m, 1), tail);
     LLVMValueRef erf = math_select(m, math_less(m, math_const(m, 1), a), large, small);
     return math_copysign(m, erf, x);
@@ -62,7 +74,7 @@ LLVMValueRef math_emit(Emit *e, NestOp op, NestType type, LLVMValueRef x, LLVMVa
     case NEST_SIGMOID:
         return math_sigmoid(&m, x);
     case NEST_ERF:
-        return math_erf(&m, x);
+        return math_is_f32(&m) ? math_erf_short(&m, x) : math_erf_long(&m, x);
     case NEST_SIN:
     case NEST_COS:
         return math_sin_cos(&m, x, op == NEST_COS);

@@ -7,17 +7,6 @@ static const double math_exp_f32[5] = {
     0x1.0000000000000p-1, 0x1.5554820000000p-3,  0x1.5554e00000000p-5,
     0x1.1244140000000p-7, 0x1.6d56f20000000p-10,
 };
-/* erf(x) / x - 1 in x^2, |x| <= 1; weighted error 2^-29.2 */
-static const double math_erf_f32[7] = {
-    0x1.06eba80000000p-3, -0x1.81273e0000000p-2,  0x1.ce2cea0000000p-4,  -0x1.b7f7860000000p-6,
-    0x1.53f6160000000p-8, -0x1.a370420000000p-11, 0x1.47c88a0000000p-14,
-};
-/* log(erfc(x)) in x - 2.5, 1 <= x <= 4; weighted error 2^-32.3 */
-static const double math_erfc_f32[9] = {
-    -0x1.f3a2dc0000000p+2, -0x1.5692500000000p+2,  -0x1.e345ea0000000p-1,
-    -0x1.63c3c00000000p-7, 0x1.1bc1ec0000000p-9,   -0x1.be9a0a0000000p-12,
-    0x1.2207720000000p-14, -0x1.2c274a0000000p-16, 0x1.7a44620000000p-21,
-};
 /* (sin(r) - r) / r^3 in r^2, |r| <= pi/4; weighted error 2^-27.9 */
 static const double math_sin_f32[3] = {
     -0x1.5555440000000p-3,
@@ -36,6 +25,22 @@ static const double math_exp_f64[10] = {
     0x1.6c16c18770698p-10, 0x1.a01a01b4be162p-13, 0x1.a01991c4356e8p-16, 0x1.71ddecf49f9a2p-19,
     0x1.28b4baf9a218fp-22, 0x1.af717e34249b3p-26,
 };
+/* (sin(r) - r) / r^3 in r^2, |r| <= pi/4; weighted error 2^-57.8 */
+static const double math_sin_f64[6] = {
+    -0x1.5555555555547p-3, 0x1.111111110f59ap-7,   -0x1.a01a019bb47d0p-13,
+    0x1.71de3525c38f1p-19, -0x1.ae5e25121cc97p-26, 0x1.5d7fd48b3625ap-33,
+};
+/* (cos(r) - 1 + r^2/2) / r^4 in r^2, |r| <= pi/4; weighted error 2^-63.9 */
+static const double math_cos_f64[6] = {
+    0x1.555555555554ap-5,   -0x1.6c16c16c14df3p-10, 0x1.a01a019c593ffp-16,
+    -0x1.27e4f7c9bae0bp-22, 0x1.1ee9bff82d070p-29,  -0x1.8f97add31f3b2p-37,
+};
+/* log(erfc(x)) / x, 0 <= x <= 4: of what has no x a part apart; weighted error 2^-27.8 */
+static const double math_log_erfc_f32[10] = {
+    -0x1.20dd760000000p+0,  0x1.d83e620000000p-25, -0x1.45f2fc0000000p-1,  -0x1.a4f9940000000p-4,
+    0x1.39c0a40000000p-6,   0x1.5d75380000000p-13, -0x1.b6ba060000000p-10, 0x1.4dc1c20000000p-11,
+    -0x1.f1fd5a0000000p-14, 0x1.3acbc40000000p-17,
+};
 /* erf(x) / x - 1 in x^2, |x| <= 1; weighted error 2^-56.2 */
 static const double math_erf_f64[13] = {
     0x1.06eba8214db69p-3,  -0x1.812746b0379fdp-2,  0x1.ce2f21a043604p-4,  -0x1.b82ce312aa9ddp-6,
@@ -51,16 +56,6 @@ static const double math_erfc_f64[21] = {
     -0x1.459cda1daf3ddp-33, -0x1.7a4920d4df246p-34, -0x1.b1dc2eed85982p-35, 0x1.82e88dfad4e73p-37,
     0x1.0dd845aec517fp-36,  0x1.1235785f067b8p-37,  0x1.24d4fa8007809p-39,  0x1.676959c5687c7p-42,
     0x1.8d648efebf1e5p-46,
-};
-/* (sin(r) - r) / r^3 in r^2, |r| <= pi/4; weighted error 2^-57.8 */
-static const double math_sin_f64[6] = {
-    -0x1.5555555555547p-3, 0x1.111111110f59ap-7,   -0x1.a01a019bb47d0p-13,
-    0x1.71de3525c38f1p-19, -0x1.ae5e25121cc97p-26, 0x1.5d7fd48b3625ap-33,
-};
-/* (cos(r) - 1 + r^2/2) / r^4 in r^2, |r| <= pi/4; weighted error 2^-63.9 */
-static const double math_cos_f64[6] = {
-    0x1.555555555554ap-5,   -0x1.6c16c16c14df3p-10, 0x1.a01a019c593ffp-16,
-    -0x1.27e4f7c9bae0bp-22, 0x1.1ee9bff82d070p-29,  -0x1.8f97add31f3b2p-37,
 };
 /* 2^r, 0 <= r <= 1; weighted error 2^-18.5 */
 static const double math_exp2_f32[5] = {

@@ -120,9 +120,9 @@ LLVMValueRef math_exp(const Math *m, LLVMValueRef x) {
     return math_exp_parts(m, x, NULL);
 }
 
-LLVMValueRef math_expm1_positive(const Math *m, LLVMValueRef y, double most) {
+LLVMValueRef math_expm1(const Math *m, LLVMValueRef y) {
     LLVMValueRef n, k;
-    LLVMValueRef p = math_expm1_reduced(m, math_at_most(m, y, most), NULL, &n, &k);
+    LLVMValueRef p = math_expm1_reduced(m, y, NULL, &n, &k);
     LLVMValueRef scale = math_power_of_two(m, k);
     return math_fma(m, p, scale, math_sub(m, scale, math_const(m, 1)));
 }

@@ -41,8 +41,9 @@ def fit(f, weight, low, high, degree, bits):
     return fixed, worst
 
 
-def emit(name, what, f, weight, low, high, degree, bits):
+def emit(name, what, f, weight, low, high, degree, bits, apart=()):
     c, worst = fit(f, weight, low, high, degree, bits)
+    c = [*apart, *c]
     print(f"/* {what}; weighted error 2^{float(log(worst, 2)):.1f} */")
     print(f"static const double {name}[{len(c)}] = {{")
     for x in c:
@@ -61,23 +62,24 @@ quarter = (pi / 4 * mpf("1.01")) ** 2
 
 print("/* Written by math_fit.py: polynomials of math*.c, lowest order first. */")
 print("#ifndef HCC_CODEGEN_MATH_COEFFICIENTS_H\n#define HCC_CODEGEN_MATH_COEFFICIENTS_H\n")
-for bits, exp_d, erf_d, tail_d, trig_d in ((32, 4, 6, 8, 2), (64, 9, 12, 20, 5)):
+for bits, exp_d, trig_d in ((32, 4, 2), (64, 9, 5)):
     t = f"f{bits}"
     emit(f"math_exp_{t}", "(exp(r) - 1 - r) / r^2, |r| <= ln(2)/2",
          limit(lambda r: (expm1(r) - r) / r ** 2, 0.5), lambda r: r ** 2, -half_ln2, half_ln2, exp_d, bits)
-    emit(f"math_erf_{t}", "erf(x) / x - 1 in x^2, |x| <= 1",
-         limit(lambda z: erf(sqrt(z)) / sqrt(z) - 1, 2 / sqrt(pi) - 1), lambda z: mpf(1), 0, mpf("1.02"), erf_d, bits)
-    top = 4 if bits == 32 else 6
-    middle = mpf(1 + top) / 2
-    emit(f"math_erfc_{t}", f"log(erfc(x)) in x - {float(middle)}, 1 <= x <= {top}",
-         lambda u: log(erfc(u + middle)), lambda u: erfc(u + middle) * (1 + u + middle),
-         mpf("0.99") - middle, top - middle, tail_d, bits)
     emit(f"math_sin_{t}", "(sin(r) - r) / r^3 in r^2, |r| <= pi/4",
          limit(lambda z: (sin(sqrt(z)) - sqrt(z)) / sqrt(z) ** 3, mpf(-1) / 6), lambda z: z,
          mpf("1e-9"), quarter, trig_d, bits)
     emit(f"math_cos_{t}", "(cos(r) - 1 + r^2/2) / r^4 in r^2, |r| <= pi/4",
          limit(lambda z: (cos(sqrt(z)) - 1 + z / 2) / z ** 2, mpf(1) / 24), lambda z: z ** 2,
          mpf("1e-9"), quarter, trig_d, bits)
+first = to_type(-2 / sqrt(pi), 32)
+emit("math_log_erfc_f32", "log(erfc(x)) / x, 0 <= x <= 4: of what has no x a part apart",
+     limit(lambda x: log(erfc(x)) / x - first, -2 / sqrt(pi) - first),
+     limit(lambda x: x * erfc(x) / erf(x), sqrt(pi) / 2), 0, 4, 8, 32, [first])
+emit("math_erf_f64", "erf(x) / x - 1 in x^2, |x| <= 1",
+     limit(lambda z: erf(sqrt(z)) / sqrt(z) - 1, 2 / sqrt(pi) - 1), lambda z: mpf(1), 0, mpf("1.02"), 12, 64)
+emit("math_erfc_f64", "log(erfc(x)) in x - 3.5, 1 <= x <= 6", lambda u: log(erfc(u + mpf("3.5"))),
+     lambda u: erfc(u + mpf("3.5")) * (u + mpf("4.5")), mpf("0.99") - mpf("3.5"), mpf("2.5"), 20, 64)
 emit("math_exp2_f32", "2^r, 0 <= r <= 1", lambda r: mpf(2) ** r, lambda r: mpf(2) ** -r,
      mpf("-1e-3"), mpf("1.001"), 4, 32)
 emit("math_log_f32", "(log(1 + f) - f + f^2/2) / f^3, sqrt(1/2) <= 1 + f <= sqrt(2)",
