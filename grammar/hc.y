@@ -93,7 +93,7 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 
 %token LPAREN "(" LBRACKET "[" LBRACE "{"
 %token <missing> RPAREN ")" RBRACKET "]" RBRACE "}" SEMICOLON ";"
-%token COMMA "," COLON ":" ASSIGN "=" ARROW "->" TILDE "~" PARALLEL "&"
+%token COMMA "," COLON ":" ASSIGN "=" ARROW "->" DOTS ".." TILDE "~" PARALLEL "&"
 %token PLUS "+" MINUS "-" STAR "*" SLASH "/" PERCENT "%" CARET "^" NOT "!"
 %token LT "<" LE "<=" GT ">" GE ">=" EQ "==" NE "!=" AND "&&" OR "||"
 
@@ -101,7 +101,7 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 %type <bindings> reduced ranges
 %type <binding> range
 %type <expr> expr conjunction comparison sum term product factor power exponent open postfix
-%type <expr> primary call value trunk trunk_input index
+%type <expr> primary call value trunk trunk_input index slice
 %type <exprs> subscript indices expressions parallel tuple_rest
 %type <compare> compare_op
 %type <arithmetic> sum_op product_op
@@ -460,6 +460,7 @@ primary
   | LPAREN expr rparen                        { $$ = ast_parenthesised(parser, @$, $2); }
   | LPAREN expr comma tuple_rest rparen       { $$ = ast_tuple(parser, @$, $2, $4); }
   | LPAREN error RPAREN                       { $$ = ast_error(parser, @$); if (!$3) yyerrok; }
+  | subscript                                 { $$ = ast_list(parser, @$, $1); }
   ;
 
 tuple_rest
@@ -493,7 +494,7 @@ expressions
   | expressions comma expr                    { $$ = ast_expressions(parser, $1, $3); }
   ;
 
-/* Whatever may go on after its closing bracket must have its brackets in a rule of their own: else
+/* Also a value, of its entries. Whatever may go on after its closing bracket must have its brackets in a rule of their own: else
  * an error behind the bracket would be recovered from inside it. */
 subscript
   : LBRACKET indices rbracket                 { $$ = $2; }
@@ -506,7 +507,15 @@ indices
 
 index
   : expr
+  | slice
   | error                                     { $$ = ast_error(parser, @$); }
+  ;
+
+slice
+  : expr DOTS expr                            { $$ = ast_slice(parser, @$, $1, $3); }
+  | expr DOTS                                 { $$ = ast_slice(parser, @$, $1, NULL); }
+  | DOTS expr                                 { $$ = ast_slice(parser, @$, NULL, $2); }
+  | DOTS                                      { $$ = ast_slice(parser, @$, NULL, NULL); }
   ;
 
 ranges

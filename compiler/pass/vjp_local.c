@@ -64,46 +64,6 @@ void tir_grad_CONCAT(Vjp *v, TirId id, const TirNode *node, TirId g) {
     }
 }
 
-/* The inverse of a table of indices is a table of lists; padded to the longest with -1, it makes
- * the adjoint a gather too. inverse[l * extent + j] is the l-th place that reads element j. */
-static int32_t *take_inverse(Vjp *v, const TirNode *node, uint32_t extent, uint32_t *longest) {
-    const uint32_t taken = node->type.dims[node->attr.axis];
-    const int32_t *indices = node->attr.indices;
-    uint32_t *uses = ARENA_ARRAY(v->scratch, uint32_t, extent);
-    *longest = 1;
-    for (uint32_t i = 0; i < taken; i++)
-        if (indices[i] >= 0 && ++uses[indices[i]] > *longest)
-            *longest = uses[indices[i]];
-    int32_t *inverse = ARENA_ARRAY(v->scratch, int32_t, (size_t)extent **longest);
-    for (size_t k = 0; k < (size_t)extent * *longest; k++)
-        inverse[k] = -1;
-    for (uint32_t i = taken; i-- > 0;)
-        if (indices[i] >= 0)
-            inverse[(size_t)--uses[indices[i]] * extent + (uint32_t)indices[i]] = (int32_t)i;
-    return inverse;
-}
-
-void tir_grad_TAKE(Vjp *v, TirId id, const TirNode *node, TirId g) {
-    const TirType x = *vjp_type(v, node->operands[0]);
-    const uint32_t axis = node->attr.axis, extent = x.dims[axis];
-    uint32_t longest, dims[TIR_MAX_RANK];
-    const int32_t *inverse = take_inverse(v, node, extent, &longest);
-    (void)id;
-    if (longest <= 2 || x.rank == TIR_MAX_RANK) { /* few, or no room for an axis of lists */
-        for (uint32_t l = 0; l < longest; l++)
-            vjp_add(v, node->operands[0],
-                    tir_take(v->b, g, axis, extent, inverse + (size_t)l * extent),
-                    node->type.domain);
-        return;
-    }
-    for (uint32_t k = 0; k <= x.rank; k++)
-        dims[k] = k < axis ? x.dims[k] : k == axis ? longest : x.dims[k - 1];
-    TirId c = tir_take(v->b, g, axis, longest * extent, inverse);
-    c = tir_reshape(v->b, c, x.rank + 1, dims);
-    vjp_add(v, node->operands[0], tir_reduce(v->b, TIR_REDUCE_SUM, c, 1u << axis),
-            node->type.domain);
-}
-
 /* --- reductions --------------------------------------------------------------------------------*/
 
 /* g of the reduced shape, repeated to the shape of x. */

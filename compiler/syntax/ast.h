@@ -45,6 +45,8 @@ typedef enum {
     EXPR_CALL,    /* callee(arguments) */
     EXPR_REDUCE,  /* sum[i, j] operand; softmax[k] operand too */
     EXPR_TUPLE,   /* (0.9, 0.99) */
+    EXPR_LIST,    /* [a, -b]: a tensor, by the entries along its first axis */
+    EXPR_SLICE,   /* 2 .. 5, in a subscript */
     EXPR_TRUNK,   /* trunk(x) { ... } */
     EXPR_ERROR,   /* a place where parsing recovered; silences followers */
 } ExprKind;
@@ -109,7 +111,10 @@ struct Expr {
             ExprList ranges; /* of sum[i < 4]; NULL where none is written */
             Expr *operand;   /* one multiplicative term, as in print */
         } reduce;
-        ExprList tuple;
+        ExprList tuple; /* TUPLE and LIST */
+        struct {
+            Expr *from, *to; /* NULL: from the first, to the last */
+        } slice;
         struct {
             Expr *input;
             StmtList body;

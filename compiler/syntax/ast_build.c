@@ -168,6 +168,24 @@ Expr *ast_tuple(Parser *p, Span at, Expr *first, ExprList *rest) {
     return e;
 }
 
+Expr *ast_list(Parser *p, Span at, ExprList *entries) {
+    Expr *e = ast_new(p, EXPR_LIST, at);
+    e->tuple = *entries;
+    bool too_high = false;
+    for (uint32_t k = 0; k < entries->count && !too_high; k++)
+        too_high = ast_raise(p, e, entries->at[k]);
+    return e;
+}
+
+Expr *ast_slice(Parser *p, Span at, Expr *from, Expr *to) {
+    Expr *e = ast_new(p, EXPR_SLICE, at);
+    e->slice.from = from;
+    e->slice.to = to;
+    if (!(from && ast_raise(p, e, from)) && to)
+        ast_raise(p, e, to);
+    return e;
+}
+
 Expr *ast_trunk(Parser *p, Span at, Expr *input, StmtList *body) {
     Expr *e = ast_new(p, EXPR_TRUNK, at);
     e->trunk.input = input;

@@ -42,6 +42,8 @@ Expr *ast_reduce(Parser *p, ReduceKind op, Span at, BindingList *indices, Expr *
 Expr *ast_index(Parser *p, Span at, Expr *base, ExprList *indices);
 Expr *ast_call(Parser *p, Span at, Name callee, ArgumentList *arguments);
 Expr *ast_tuple(Parser *p, Span at, Expr *first, ExprList *rest);
+Expr *ast_list(Parser *p, Span at, ExprList *entries);
+Expr *ast_slice(Parser *p, Span at, Expr *from, Expr *to); /* either may be NULL */
 Expr *ast_trunk(Parser *p, Span at, Expr *input, StmtList *body);
 Name ast_reduction_name(Parser *p, Span at, ReduceKind op); /* max(a, b) is a call */
 Argument *ast_argument(Parser *p, const Name *name, Expr *value);

@@ -158,6 +158,18 @@ static void dump_expr(Dump *d, const Expr *e) {
         dump_line(d, e->span, "tuple");
         dump_list(d, &e->tuple);
         break;
+    case EXPR_LIST:
+        dump_line(d, e->span, "list");
+        dump_list(d, &e->tuple);
+        break;
+    case EXPR_SLICE:
+        dump_line(d, e->span, "slice%s%s", e->slice.from ? "" : " from the first",
+                  e->slice.to ? "" : " to the last");
+        if (e->slice.from)
+            dump_child(d, e->slice.from);
+        if (e->slice.to)
+            dump_child(d, e->slice.to);
+        break;
     case EXPR_TRUNK:
         dump_line(d, e->span, "trunk");
         dump_child(d, e->trunk.input);

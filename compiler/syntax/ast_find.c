@@ -44,7 +44,10 @@ static bool expr_mentions(const Expr *e, const char *name) {
     case EXPR_REDUCE:
         return list_mentions(&e->reduce.ranges, name) || expr_mentions(e->reduce.operand, name);
     case EXPR_TUPLE:
+    case EXPR_LIST:
         return list_mentions(&e->tuple, name);
+    case EXPR_SLICE:
+        return expr_mentions(e->slice.from, name) || expr_mentions(e->slice.to, name);
     case EXPR_TRUNK:
         return expr_mentions(e->trunk.input, name) || ast_mentions(&e->trunk.body, name);
     }

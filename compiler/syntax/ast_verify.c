@@ -166,6 +166,15 @@ static void all_parts(Node *n) {
     case EXPR_TUPLE:
         parts(n, &e->tuple, 2);
         break;
+    case EXPR_LIST:
+        parts(n, &e->tuple, 1);
+        break;
+    case EXPR_SLICE:
+        if (e->slice.from)
+            part(n, e->slice.from);
+        if (e->slice.to)
+            part(n, e->slice.to);
+        break;
     case EXPR_TRUNK:
         part(n, e->trunk.input);
         check_body(n->v, &e->trunk.body, e->span);

@@ -180,10 +180,6 @@ static void report_help(Parser *p, const Expected *e, int found, Span found_at) 
                      "`repeat n { … }`");
     else if (p->previous.kind == TOKEN_PERCENT && expects(e, "a number"))
         help_per_cent(p);
-    else if (found == TOKEN_LBRACKET && expects(e, "a number") && !expects(e, "*"))
-        diag_help(d, tokens_statement_start(p->tokens)->kind == TOKEN_NAME
-                         ? "several numbers stand in parentheses: `(0.9, 0.99)`"
-                         : "a tensor is written by its entries: `let v[i < 3] = 2 * i;`");
     else if (is_comparison(found) && expects(e, "&&"))
         diag_help(d, "comparisons do not chain: write `a < b && b < c`");
     else if (found == TOKEN_STAR && p->previous.kind == TOKEN_STAR)

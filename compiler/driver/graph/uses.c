@@ -82,11 +82,13 @@ static void uses_expr(Uses *u, const Expr *e) {
         uses_expr(u, e->reduce.operand);
         return;
     case EXPR_TUPLE:
+    case EXPR_LIST:
         uses_list(u, &e->tuple);
         return;
     case EXPR_NUMBER:
     case EXPR_BOOL:
     case EXPR_STRING:
+    case EXPR_SLICE:
     case EXPR_TRUNK:
     case EXPR_ERROR:
         return;

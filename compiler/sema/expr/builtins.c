@@ -309,6 +309,10 @@ static Value rule_random(Sema *s, const Call *c) {
     return t ? random_draw(s, c->scope, t, c->e->span) : POISON;
 }
 
+static Value rule_concat(Sema *s, const Call *c) {
+    return values_joined(s, c->n, c->a, c->e->span);
+}
+
 /* --- the table ---------------------------------------------------------------------------------*/
 
 static const Builtin builtins[] = {
@@ -329,6 +333,7 @@ static const Builtin builtins[] = {
     {"clamp", 3, 3, rule_clamp, TIR_MAX, NULL},
     {"select", 3, 3, rule_select, TIR_SELECT, NULL},
     {"onehot", 1, 1, rule_onehot, TIR_ONEHOT, NULL},
+    {"concat", 2, BUILTIN_MAX_ARGUMENTS, rule_concat, TIR_CONCAT, NULL},
     {"attend", 3, 6, rule_attend, TIR_ATTEND, "q k v causal scale mask"},
     {"embed", 2, 2, rule_embed, TIR_GATHER, NULL},
     {"permutations", 1, 1, rule_permutations, TIR_TABLE, NULL},

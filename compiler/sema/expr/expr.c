@@ -265,6 +265,29 @@ static Value elaborate_tuple(Sema *s, Scope *scope, const Expr *e) {
     return v;
 }
 
+/* `[a, -b]`; of numbers alone a table. */
+static Value elaborate_list(Sema *s, Scope *scope, const Expr *e) {
+    if (s->mode.element)
+        return numeric_list_element(s, scope, e);
+    if (s->mode.numeric) {
+        sema_error(s, DIAG_CONSTANT, e->span, "a list is a tensor, and a constant is needed here");
+        sema_help(s, "write `let T = [1, 2];`; an entry of it is a constant, `T[0]`");
+        return POISON;
+    }
+    BoundArgument *entries = ARENA_ARRAY(s->arena, BoundArgument, e->tuple.count);
+    bool good = true;
+    Mode mode = s->mode;
+    mode.every_axis = false;
+    const Mode outer = mode_enter(s, mode);
+    for (uint32_t k = 0; k < e->tuple.count; k++) {
+        entries[k].value = elaborate(s, scope, e->tuple.at[k]);
+        entries[k].at = e->tuple.at[k]->span;
+        good = good && !is_poison(entries[k].value);
+    }
+    mode_leave(s, outer);
+    return good ? values_stacked(s, e->tuple.count, entries, e->span) : POISON;
+}
+
 static Value elaborate_kind(Sema *s, Scope *scope, const Expr *e) {
     switch (e->kind) {
     case EXPR_NUMBER:
@@ -297,6 +320,11 @@ static Value elaborate_kind(Sema *s, Scope *scope, const Expr *e) {
         return elaborate_reduce(s, scope, e);
     case EXPR_TUPLE:
         return elaborate_tuple(s, scope, e);
+    case EXPR_LIST:
+        return elaborate_list(s, scope, e);
+    case EXPR_SLICE:
+        sema_error(s, DIAG_NOT_HERE, e->span, "`..` stands in a subscript alone: `x[2 .. 5]`");
+        return POISON;
     case EXPR_TRUNK:
         return s->mode.numeric ? sema_error(s, DIAG_CONSTANT, e->span, "a trunk is not a constant")
                                : elaborate_trunk(s, scope, e);

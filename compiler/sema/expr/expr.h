@@ -56,6 +56,10 @@ bool numeric_evaluate(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index *c
 bool index_order_by_stride(Sema *s, Scope *scope, const Expr *e, uint32_t n, Index **indices);
 Value numeric_lookup(Sema *s, const Symbol *symbol, uint32_t n, const int64_t *at, Span span);
 Value numeric_reduce(Sema *s, Scope *scope, const Expr *e);
+/* `[2, 0, 1][i]` where a number is wanted. */
+Value numeric_list_entry(Sema *s, Scope *scope, const Expr *e);
+/* Of the list that an initial value is. */
+Value numeric_list_element(Sema *s, Scope *scope, const Expr *e);
 
 /* --- infer.c -----------------------------------------------------------------------------------*/
 

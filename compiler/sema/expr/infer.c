@@ -203,6 +203,10 @@ static void infer(Sema *s, Scope *scope, const Expr *e, Inference *how) {
     case EXPR_TUPLE:
         infer_list(s, scope, &e->tuple, how);
         return;
+    case EXPR_LIST:
+        for (uint32_t k = 0; k < e->tuple.count; k++)
+            infer_whole(s, scope, e->tuple.at[k], how);
+        return;
     case EXPR_POWER:
         infer(s, scope, e->power.base, how);
         infer(s, scope, e->power.exponent, how);

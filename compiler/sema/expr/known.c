@@ -155,6 +155,9 @@ static void visit_names(Sema *s, Scope *scope, const Expr *e, NameVisitor *visit
         visit_names(s, scope, e->index.base, visit, user);
         visit_list(s, scope, &e->index.indices, visit, user);
         return;
+    case EXPR_LIST:
+        visit_list(s, scope, &e->tuple, visit, user);
+        return;
     case EXPR_CALL:
         for (uint32_t k = 0; k < e->call.arguments.count; k++)
             visit_names(s, scope, e->call.arguments.at[k].value, visit, user);

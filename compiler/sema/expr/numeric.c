@@ -5,6 +5,7 @@
 #include "sema/budget.h"
 #include "sema/elaboration.h"
 #include "sema/expr/expr.h"
+#include "sema/expr/subscript.h"
 #include "sema/report.h"
 #include <math.h>
 
@@ -225,4 +226,47 @@ Value numeric_reduce(Sema *s, Scope *scope, const Expr *e) {
             return value_number(reduce_numbers(e->reduce.op, data, count), e->span);
     }
     return sema_error(s, DIAG_CONSTANT, e->span, "this is not a constant");
+}
+
+/* --- lists
+ * ---------------------------------------------------------------------------------------*/
+
+/* The entry of an initial value that is wanted, of the list that stands for all of them. */
+Value numeric_list_element(Sema *s, Scope *scope, const Expr *e) {
+    Element *const wanted = s->mode.element;
+    const uint32_t n = e->tuple.count;
+    wanted->pattern_used = wanted->table_used = true;
+    if (wanted->rank == 0 || wanted->dims[0] != n)
+        return sema_error(s, DIAG_INIT, e->span,
+                          wanted->rank ? "this axis has %u entries, and the list has %u"
+                                       : "%u entries are left for the %u of this list",
+                          wanted->rank ? wanted->dims[0] : 1, n);
+    Element inner = {.rank = wanted->rank - 1, .dims = wanted->dims + 1};
+    for (uint32_t k = 0; k < inner.rank; k++)
+        inner.at[k] = wanted->at[k + 1];
+    Mode mode = s->mode;
+    mode.element = &inner;
+    const Mode outer = mode_enter(s, mode);
+    const Value v = elaborate(s, scope, e->tuple.at[wanted->at[0]]);
+    mode_leave(s, outer);
+    return v;
+}
+
+Value numeric_list_entry(Sema *s, Scope *scope, const Expr *e) {
+    const Expr *of = e->index.base;
+    for (uint32_t k = 0; k < e->index.indices.count; k++) {
+        const Expr *subscript = e->index.indices.at[k];
+        if (of->kind != EXPR_LIST)
+            return sema_error(s, DIAG_INDEX_RANK, e->span, "this list has %u %s, not %u", k,
+                              k == 1 ? "axis" : "axes", e->index.indices.count);
+        const Value at = elaborate(s, scope, subscript);
+        if (at.kind != VALUE_NUMBER)
+            return is_poison(at) ? at
+                                 : sema_error(s, DIAG_CONSTANT, subscript->span,
+                                              "an index is a number known now");
+        if (!subscript_in_range(s, at.number, of->tuple.count, of, subscript->span))
+            return POISON;
+        of = of->tuple.at[(uint32_t)at.number];
+    }
+    return elaborate(s, scope, of);
 }

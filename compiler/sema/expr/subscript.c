@@ -146,6 +146,8 @@ static bool bind_map(Sema *s, Scope *scope, Work *w, uint32_t axis, const Expr *
 static bool is_value_of_the_run(Sema *s, Scope *scope, const Expr *e) {
     if (e->kind == EXPR_REDUCE)
         return true;
+    if (e->kind == EXPR_INDEX && e->index.base->kind == EXPR_LIST)
+        return false;
     if (e->kind == EXPR_CALL)
         return !numeric_call(s, scope, e);
     if (e->kind != EXPR_INDEX)
@@ -180,8 +182,35 @@ static bool bind_integers(Sema *s, Work *w, uint32_t axis, const Expr *e, const 
     return lookup_mark(s, w, axis, e, t);
 }
 
+/* `x[2 .. 5]`: entries 2, 3 and 4, along an axis that is still bare. */
+static bool bind_slice(Sema *s, Scope *scope, Work *w, uint32_t axis, const Expr *e,
+                       const Expr *base) {
+    const int64_t dim = w->dims[axis];
+    int64_t from = 0, to = dim;
+    if ((e->slice.from && !elaborate_whole(s, scope, e->slice.from, "where a slice begins",
+                                           INT32_MIN, INT32_MAX, &from)) ||
+        (e->slice.to &&
+         !elaborate_whole(s, scope, e->slice.to, "where a slice ends", INT32_MIN, INT32_MAX, &to)))
+        return false;
+    if (from < 0 || to > dim || from >= to) {
+        sema_error(s, DIAG_INDEX_RANGE, e->span,
+                   from >= to
+                       ? "a slice has one entry at least: `%lld .. %lld` has none (the end does "
+                         "not belong to it)"
+                       : "the slice `%lld .. %lld` reaches past the axis of %s, which has %lld",
+                   (long long)from, (long long)to, subscript_base_text(s, base), (long long)dim);
+        note_base(s, scope, base, w->dims[axis]);
+        return false;
+    }
+    w->dims[axis] = (uint32_t)(to - from);
+    w->id = tir_slice(sema_builder(s, e->span), w->id, axis, (uint32_t)from, w->dims[axis]);
+    return true;
+}
+
 static bool bind_subscript(Sema *s, Scope *scope, Work *w, uint32_t axis, const Expr *e,
                            const Expr *base) {
+    if (e->kind == EXPR_SLICE)
+        return bind_slice(s, scope, w, axis, e, base);
     Index *index = index_named(s, scope, e);
     if (index)
         return bind_label(s, scope, w, axis, index, base, e->span);
@@ -459,6 +488,8 @@ static Value index_value(Sema *s, Scope *scope, const Expr *e) {
         usage_mark(s, symbol);
         return index_numbers(s, scope, e, symbol);
     }
+    if (s->mode.numeric && base->kind == EXPR_LIST)
+        return numeric_list_entry(s, scope, e);
     Mode mode = s->mode;
     mode.every_axis = false;
     const Mode outer = mode_enter(s, mode);

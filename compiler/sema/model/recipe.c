@@ -193,8 +193,9 @@ static void set_number(Setter *t, const HcSettingRule *rule, Value v, const Expr
 }
 
 static void set_betas(Setter *t, const Expr *e) {
-    const Value v = elaborate_constant(t->s, train_scope(t->s), e);
-    if (is_poison(v))
+    const bool list = e->kind == EXPR_LIST; /* a tensor */
+    const Value v = list ? (Value){0} : elaborate_constant(t->s, train_scope(t->s), e);
+    if (is_poison(v) && !list)
         return;
     if (v.kind != VALUE_TUPLE || v.tuple.count != 2) {
         sema_error(t->s, DIAG_SETTING_VALUE, e->span, "`betas` are two numbers: `(0.9, 0.99)`");

@@ -49,6 +49,12 @@ TirId tensor_align(Sema *s, const Tensor *t, const Layout *layout, Span span);
  * ones repeat. */
 Value tensor_arrange(Sema *s, const Tensor *t, uint32_t n, Index *const *order, Span span);
 
+/* --- join.c ------------------------------------------------------------------------------------*/
+
+/* Along a new axis, and along the first axes that no index stands for. */
+Value values_stacked(Sema *s, uint32_t n, const BoundArgument *entries, Span span);
+Value values_joined(Sema *s, uint32_t n, const BoundArgument *parts, Span span);
+
 /* --- arithmetic.c, mean.c ----------------------------------------------------------------------*/
 
 Value value_unary(Sema *s, TirOp op, Value a, Span span);

@@ -4,7 +4,7 @@ fn f(x[d]) -> y[d] {
   let b = ;                 // expected-error {{expected an expression, found `;`}}
   let v[i] = x[i];
   iterate 3 {
-    v[i] 3;                 // expected-error {{expected `=`, found `3`}}
+    v[i] 3;                 // expected-error {{found `3`}}
     v[i] = ;                // expected-error {{expected an expression, found `;`}}
     v[i] = 2 * v[i];
   }

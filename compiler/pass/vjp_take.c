@@ -1,0 +1,110 @@
+/* Derivative rule of reading through a table of indices.
+ *
+ * Requires: the table is known now; -1 reads 0.
+ * A table that repeats entries in order (`floor(j / 8)`, a clamped end) is a few runs, and what
+ * comes back of each is a dense sum. Any other has an inverse, which makes the adjoint a gather.
+ *
+ *     x[max(j - 3, 0)]    entries 0 .. 3 sum into element 0; the others are a slice */
+#include "pass/vjp.h"
+
+/* --- runs --------------------------------------------------------------------------------------*/
+
+enum { RUNS_MOST = 16 };
+
+/* From entry `at` on elements value, value + 1, ... , `groups` of them, each `repeats` times. */
+typedef struct {
+    uint32_t at, value, groups, repeats;
+} TakeRepeats;
+
+/* False where there are more than RUNS_MOST, or nothing repeats. */
+static bool take_repeats(const TirNode *node, TakeRepeats *runs, uint32_t *n_runs) {
+    const uint32_t taken = node->type.dims[node->attr.axis];
+    const int32_t *indices = node->attr.indices;
+    bool repeats = false;
+    uint32_t n = 0, count;
+    for (uint32_t i = 0; i < taken; i += count) {
+        for (count = 1; i + count < taken && indices[i + count] == indices[i];)
+            count++;
+        if (indices[i] < 0)
+            continue;
+        const uint32_t value = (uint32_t)indices[i];
+        TakeRepeats *last = n ? &runs[n - 1] : NULL;
+        repeats = repeats || count > 1;
+        if (last && last->repeats == count && last->value + last->groups == value &&
+            last->at + last->groups * count == i) {
+            last->groups++;
+            continue;
+        }
+        if (n == RUNS_MOST)
+            return false;
+        runs[n++] = (TakeRepeats){i, value, 1, count};
+    }
+    *n_runs = n;
+    return repeats;
+}
+
+/* What comes to the elements that a run reads, of the operand's shape. */
+static TirId grad_of_run(Vjp *v, const TakeRepeats *run, TirId g, uint32_t axis, const TirType *x) {
+    TirBuilder *b = v->b;
+    TirType part = *x;
+    uint32_t dims[TIR_MAX_RANK + 1];
+    TirId c = tir_slice(b, g, axis, run->at, run->groups * run->repeats);
+    part.dims[axis] = run->groups;
+    if (run->repeats > 1 && run->groups > 1) {
+        for (uint32_t k = 0; k <= x->rank; k++)
+            dims[k] = k <= axis ? part.dims[k] : k == axis + 1 ? run->repeats : x->dims[k - 1];
+        c = tir_reduce(b, TIR_REDUCE_SUM, tir_reshape(b, c, x->rank + 1u, dims), 2u << axis);
+    } else if (run->repeats > 1) {
+        c = tir_reduce(b, TIR_REDUCE_SUM, c, 1u << axis);
+        c = tir_reshape(b, c, x->rank, part.dims);
+    }
+    return tir_pad(b, c, axis, run->value, x->dims[axis]);
+}
+
+/* --- the inverse -------------------------------------------------------------------------------*/
+
+/* The inverse of a table of indices is a table of lists; padded to the longest with -1, it makes
+ * the adjoint a gather too. inverse[l * extent + j] is the l-th place that reads element j. */
+static int32_t *take_inverse(Vjp *v, const TirNode *node, uint32_t extent, uint32_t *longest) {
+    const uint32_t taken = node->type.dims[node->attr.axis];
+    const int32_t *indices = node->attr.indices;
+    uint32_t *uses = ARENA_ARRAY(v->scratch, uint32_t, extent);
+    *longest = 1;
+    for (uint32_t i = 0; i < taken; i++)
+        if (indices[i] >= 0 && ++uses[indices[i]] > *longest)
+            *longest = uses[indices[i]];
+    int32_t *inverse = ARENA_ARRAY(v->scratch, int32_t, (size_t)extent **longest);
+    for (size_t k = 0; k < (size_t)extent * *longest; k++)
+        inverse[k] = -1;
+    for (uint32_t i = taken; i-- > 0;)
+        if (indices[i] >= 0)
+            inverse[(size_t)--uses[indices[i]] * extent + (uint32_t)indices[i]] = (int32_t)i;
+    return inverse;
+}
+
+void tir_grad_TAKE(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    const TirType x = *vjp_type(v, node->operands[0]);
+    const uint32_t axis = node->attr.axis, extent = x.dims[axis];
+    TakeRepeats runs[RUNS_MOST];
+    uint32_t longest, n_runs, dims[TIR_MAX_RANK];
+    (void)id;
+    if (x.rank < TIR_MAX_RANK && take_repeats(node, runs, &n_runs)) {
+        for (uint32_t k = 0; k < n_runs; k++)
+            vjp_add(v, node->operands[0], grad_of_run(v, &runs[k], g, axis, &x), node->type.domain);
+        return;
+    }
+    const int32_t *inverse = take_inverse(v, node, extent, &longest);
+    if (longest <= 2 || x.rank == TIR_MAX_RANK) { /* few, or no room for an axis of lists */
+        for (uint32_t l = 0; l < longest; l++)
+            vjp_add(v, node->operands[0],
+                    tir_take(v->b, g, axis, extent, inverse + (size_t)l * extent),
+                    node->type.domain);
+        return;
+    }
+    for (uint32_t k = 0; k <= x.rank; k++)
+        dims[k] = k < axis ? x.dims[k] : k == axis ? longest : x.dims[k - 1];
+    TirId c = tir_take(v->b, g, axis, longest * extent, inverse);
+    c = tir_reshape(v->b, c, x.rank + 1, dims);
+    vjp_add(v, node->operands[0], tir_reduce(v->b, TIR_REDUCE_SUM, c, 1u << axis),
+            node->type.domain);
+}

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Constructs of the language one by one: finite differences in f64, compiled at O0 and O3 and by the
+interpreter (which fuses nothing), losses that agree, and the same bits on any number of threads.
+
+Widths lie on both sides of where vectors, kernels and plan change their mind.
+"""
+
+import json
+import os
+import random
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from library import Model, build, harness
+
+WIDTHS = (31, 32, 33, 64, 65, 257)
+SOURCE = """{head}
+branch b : x[d] -> y[d] {{
+  {body}
+}}
+model m {{
+  const d = 8;
+  positions t <= 5;
+  input u[t, d] : real;
+  target v[t, d] : real;
+  let h = trunk(u) {{ a = residual : b; b = residual : b; }};
+  loss mse(h, v);
+}}
+"""
+HALF = "const e = floor(d / 2); "
+BODIES = {
+    "list": "param p[d], q[d] ~ normal(0.5); let n[c] = p[c] * x[c]; let a = mean[c] n[c], b = q[0] * x[1]; "
+            "let R = [[a, -b], [b, a]]; let w[i] = sum[j] R[i, j] * [n[2], q[j + 3]][0] + R[1, i]; "
+            "let S = [n, x, 0]; let z[c] = [q[c], S[1, c] * a][1] + S[0, c] * S[2, c]; "
+            "let y[c] = z[c] * q[c] + w[0] * n[c] + [w[1], a, b][c % 3];",
+    "list of numbers": "param p[3, 2] = [[1, 0.5], [-1, 2], [0, 1]], q[d] ~ normal(0.5); let T = [2, 0, 1]; "
+                       "let w[i, k] = p[T[i], k] + T[i] * [[1, 2], [3, 4], [5, 6]][i, k]; "
+                       "let y[c] = q[c] * x[c] * w[c % 3, c % 2] + q[[1, 0, 1][c % 3]];",
+    "concat": HALF + "param A[e, e], B[d - e, d - e] ~ normal(0.3); let l = x[0 .. e], r = x[e ..]; "
+              "let p[i] = sum[j] A[i, j] * l[j]; let q[i] = tanh(sum[j] B[i, j] * r[j]); "
+              "let z = concat(p, q, x); let y[c] = z[.. d][c] * z[d ..][c] + concat(l, r)[c];",
+    "concat of rows": HALF + "param A[2, e], B[2, d - e] ~ normal(0.3); "
+                      "let z[i, c] = concat(A[i], B[1 - i])[c] * concat(x[e ..], x[.. e])[c]; "
+                      "let W = concat(A, [x[1 .. e + 1]]); "
+                      "let y[c] = z[0, c] * x[c] + z[1, c] + sum[k] W[2, k] * W[0, k];",
+    "slices": HALF + "param W[d, 3] ~ normal(0.3); let s = W[1 .. d, .. 2], m = x[2 .. d - 1]; "
+              "let k[i] = sum[a] s[i, a]^2; let g = mean[i] m[i]; "
+              "let y[c < d] = k[max(c - 1, 0)] * x[c] + g * W[c, 1 ..][1] + W[.., 2][c];",
+    "clamped": "param w[d] ~ normal(1); let z[c] = tanh(w[c] * x[c]); "
+               "let y[c < d] = z[clamp(c - 3, 0, d - 9)] + w[c] * z[max(c - 1, 0)] + z[min(c + 5, d - 1)];",
+    "repeated": "param w[d] ~ normal(1); let z[c] = tanh(w[c] * x[c]); let y[c < d] = z[floor(c / 8)] + "
+                "w[c] * z[floor((c + 3) / 5)] * z[floor(c / 2)] + z[0 * c + 7];",
+    "repeated rows": "param W[d, 6] ~ normal(1); let z[c, a] = tanh(W[c, a] * x[c]); "
+                     "let p[c < d, a < 6] = z[floor(c / 4), min(a, 3)]; let q[c < d, a] = p[max(c - 4, 2), a]; "
+                     "let y[c] = sum[a] p[c, a] * q[c, a] * W[c, a];",
+}
+
+
+class Constructs(harness.TestCase):
+    def losses(self, path, width):
+        """By each way to compute it, where derivatives agree with differences."""
+        for how in ([], ["-O0"], ["--interpret"]):
+            result = harness.hcc("gradcheck", path, "--set", f"d={width}", "--json", *how)
+            self.assertEqual(result.code, 0, repr(result)[-2000:])
+            yield json.loads(result.out)["loss"]
+
+    def right(self, source, widths=WIDTHS):
+        path = self.write("m.hc", source)
+        for width in widths:
+            with self.subTest(width=width):
+                first, *others = self.losses(path, width)
+                for loss in others:
+                    self.assertAlmostEqual(loss, first, delta=1e-11 * abs(first))
+
+    def same_on_threads(self, source, width=65, samples=3, positions=5):
+        library = build(self.path(f"m{len(os.listdir(self.folder))}.so"), file=self.write("m.hc", source), d=width)
+        known = None
+        for threads in (1, 2, 3):
+            with Model(library, samples, positions, threads) as model:
+                draw = random.Random(5)
+                model.init(3)
+                for name in ("u", "v"):
+                    model.set_input(name, [draw.gauss(0, 1) for _ in range(samples * positions * width)])
+                model.forward_backward()
+                found = [model.loss()] + [list(p.gradient) for p in model.parameters.values()]
+            known = known or found
+            self.assertEqual(known, found)
+
+    def test_bodies(self):
+        for name, body in BODIES.items():
+            with self.subTest(name):
+                source = SOURCE.format(head="", body=body)
+                self.right(source, WIDTHS if harness.EVERYTHING else (33,))
+                self.same_on_threads(source)
+
+
+if __name__ == "__main__":
+    harness.main(__name__)
