@@ -17,6 +17,8 @@ choice    a step where OPENBLAS_CORETYPE names lesser kernels, over one without
 avx2      kernels of connections without AVX-512, backward, over those with it
 kernels   one site's kernels of a connection nobody wrote by hand against bytes + operations; with
           --handwritten also those of mHC and static HC against the hand's
+recurrence  768 features over 8192 positions of one sample: what it reads and writes in its time, over
+          what is copied beside it
 threads   two threads over one
 memory    activations of 12 x 512, 4096 positions, over the plain residual's
 compile   hcc check; 12 blocks from source to code; 96 equal blocks over 12; without the cache
@@ -40,9 +42,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 sys.path.insert(0, HERE)
 import targets_products as products
-from measure import BenchError, load, machine, run_text
+from measure import BenchError, load, machine, run_text, summary
 from turns import GPT, NARROW, WIDE, Table, bench, best_ratio, in_turns, of_connection, over
 
+RECURRENCE = os.path.join(HERE, "recurrence.hc")
 OWN = os.path.join(ROOT, "examples", "my_connection.hc")
 COMPILES = 7
 DEPTH = ["denseformer", "mudd", "attnres"]
@@ -113,6 +116,16 @@ def kernels(o, table):
                 hand = min(x[name][at] for x in found["hand"])
                 table.add(f"{name} {kind}, C = {d}: kernel over one by hand", ns / hand, 1.25, 1.0,
                           note=f"{ns:.0f} and {hand:.0f} ns a position")
+
+
+def recurrence(o, table):
+    found = in_turns(o, {"it": lambda: bench(o, RECURRENCE, {})})["it"]
+    for kind in ("forward", "backward"):
+        shares = [call["bytes"] / (call["ms"] * 1e-3) / run["bandwidth"] for run in found
+                  for call in run["calls"] if call["pass"] == kind and call["name"].endswith("_recur")]
+        share = summary(shares)
+        table.add(f"recurrence {kind}, 768 × 8192 of one sample: bandwidth over a copy's", share["median"],
+                  0.6, 0.8, above=True, note=f"rounds {share['min']:.2f} … {share['max']:.2f}")
 
 
 def threads(o, table):

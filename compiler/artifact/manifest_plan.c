@@ -83,14 +83,13 @@ static void add_kernel(JsonText *t, const Call *call) {
         add_call_buffer(t, NULL, call, k);
     json_text_close(t, ']');
     json_text_integer(t, "reads", call->n_reads);
-    json_text_plain(t, "tasks", call->kind == CALL_ATTEND ? "samples" : "tiles");
-    if (call->kind == CALL_ATTEND)
+    json_text_plain(t, "tasks", call->per_sample ? "samples" : "tiles");
+    if (call->per_sample)
         json_text_integer(t, "per_sample", call->per_sample);
 }
 
 static void add_call(JsonText *t, const Plan *plan, const Call *call, const SourceSet *sources) {
-    const bool kernel = call->kind == CALL_ATTEND || call->kind == CALL_SUM_INSTANCES;
-    json_text_plain(t, "kind", plan_call_names[kernel ? CALL_KERNEL : call->kind]);
+    json_text_plain(t, "kind", plan_call_names[plan_runs_kernel(call) ? CALL_KERNEL : call->kind]);
     switch (call->kind) {
     case CALL_GEMM:
         add_gemm(t, call);

@@ -2,6 +2,7 @@
 #include "lower/attend.h"
 #include "lower/lower_internal.h"
 #include "lower/product.h"
+#include "lower/recur.h"
 
 static void kernel_argument(Lower *l, TirId id, bool written) {
     const TirNode *node = tir_node(l->block, id);
@@ -138,6 +139,24 @@ static NestKernel *kernel_of_attention(const Schedule *s) {
                                   : attend_backward(s->plan->arena, &shape);
 }
 
+static NestKernel *kernel_of_recurrence(const Schedule *s) {
+    const TirNode *node = schedule_node(s, s->value);
+    const TirType *f = &schedule_node(s, node->operands[0])->type;
+    const TirType *u = &schedule_node(s, node->operands[1])->type;
+    const RecurShape shape = {.name = s->name,
+                              .elements = tir_element_count(&node->type),
+                              .run = s->run,
+                              .single = f->rank == 0,
+                              .reverse = node->attr.reverse,
+                              .f = f->domain,
+                              .u = u->domain,
+                              .m = node->type.domain,
+                              .elem = s->real_bytes == 8 ? NEST_F64 : NEST_F32,
+                              .lanes = s->lanes,
+                              .span = node->span};
+    return recur_kernel(s->plan->arena, &shape);
+}
+
 static NestKernel *kernel_of_product(const Schedule *s) {
     Arena *arena = s->plan->arena;
     return s->pack ? product_pack(arena, s->name, s->pack)
@@ -149,6 +168,7 @@ NestKernel **lower_kernels(Arena *arena, Schedule *const *schedules, uint32_t co
     for (uint32_t k = 0; k < count; k++) {
         const Schedule *s = schedules[k];
         kernels[k] = s->kind == CALL_ATTEND          ? kernel_of_attention(s)
+                     : s->kind == CALL_RECUR         ? kernel_of_recurrence(s)
                      : s->kind == CALL_GEMM          ? kernel_of_product(s)
                      : s->kind == CALL_SUM_INSTANCES ? lower_sum_kernel(s)
                                                      : kernel_of_group(s);

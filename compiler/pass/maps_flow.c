@@ -431,6 +431,7 @@ static FlowRule *const rules[TIR_OP_COUNT] = {
     [TIR_CONTRACT] = rule_contract,
     [TIR_POSITION_SUM] = rule_positions,
     [TIR_SHIFT] = rule_positions,
+    [TIR_RECUR] = rule_positions,
     [TIR_ATTEND] = rule_across,
     [TIR_SCAN] = rule_loop,
     [TIR_RESULT] = rule_loop,

@@ -9,6 +9,10 @@ TirId pass_rebuild_node(TirBuilder *b, const TirBlock *from, const TirNode *node
         const TirId q = tir_at_positions(b, operands[0], node->result_types[0].domain.space);
         return tir_rebuild(b, node, (TirId[3]){q, operands[1], operands[2]});
     }
+    if (node->op == TIR_RECUR && !tir_operand_domain(b->block, 2, operands).space) {
+        const TirId u = tir_at_positions(b, operands[1], node->type.domain.space);
+        return tir_rebuild(b, node, (TirId[2]){operands[0], u});
+    }
     if (node->op == TIR_STOP_GRADIENT &&
         !tir_domain_equal(tir_node(from, node->operands[0])->type.domain, node->type.domain))
         return tir_spread(b, operands[0], node->type.domain);

@@ -302,6 +302,21 @@ void tir_grad_ATTEND_GRAD(Vjp *v, TirId id, const TirNode *node, TirId g) {
                          "attention has no second derivative here");
 }
 
+/* d u is what comes back through all later positions; of f each element has one factor, the state
+ * that it multiplies. */
+void tir_grad_RECUR(Vjp *v, TirId id, const TirNode *node, TirId g) {
+    TirBuilder *b = v->b;
+    const TirId f = node->operands[0], u = node->operands[1];
+    const bool reverse = node->attr.reverse;
+    const TirDomain domain = node->type.domain;
+    const TirId back = tir_recur(b, f, tir_at_positions(b, g, domain.space), !reverse);
+    vjp_add(v, u, back, domain);
+    if (!vjp_wants(v, f))
+        return;
+    const TirId before = tir_shift_in(b, reverse ? back : id, (int32_t[2]){1, 0}, domain.space);
+    vjp_add(v, f, tir_binary(b, TIR_MUL, reverse ? id : back, before), domain);
+}
+
 void tir_grad_SHIFT(Vjp *v, TirId id, const TirNode *node, TirId g) {
     (void)id;
     const int32_t back[2] = {-node->attr.offset[0], -node->attr.offset[1]};

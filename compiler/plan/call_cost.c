@@ -54,6 +54,7 @@ CallCost plan_call_cost(const Plan *plan, const Call *call) {
     case CALL_GEMM:
         return gemm_cost(plan, call, positions);
     case CALL_ATTEND:
+    case CALL_RECUR:
     case CALL_SUM_INSTANCES:
     case CALL_SCATTER_ADD: {
         const TirBlock *block = plan->program->block;

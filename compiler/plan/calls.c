@@ -138,6 +138,20 @@ static void emit_attend(Calls *m, TirId id, const TirId *results) {
     push_call(m, call);
 }
 
+/* A recurrence: threads share out the elements of its state. */
+static void emit_recur(Calls *m, TirId id) {
+    const TirNode *node = tir_node(m->block, id);
+    Call call = {.kind = CALL_RECUR, .domain = node->type.domain, .value = id};
+    call.label = tir_op_name(node->op);
+    call.kernel = kernel_for(m, single_key(m->keys, id, &id, 1),
+                             (PlanKernel){CALL_RECUR, NULL, id, call.label});
+    call.per_sample = plan_recur_tasks(&node->type);
+    for (uint32_t k = 0; k < node->n_operands; k++)
+        reads(m, &call, node->operands[k]);
+    writes(m, &call, id);
+    push_call(m, call);
+}
+
 static void emit_sum_instances(Calls *m, TirId id) {
     const TirNode *node = tir_node(m->block, id);
     Call call = {.kind = CALL_SUM_INSTANCES, .domain = node->type.domain, .value = id};
@@ -185,6 +199,9 @@ static void emit_barrier(Calls *m, TirId id, TirId *const *results_of) {
         break;
     case WORK_ATTEND:
         emit_attend(m, id, results_of[id]);
+        break;
+    case WORK_RECUR:
+        emit_recur(m, id);
         break;
     case WORK_SUM_INSTANCES:
         emit_sum_instances(m, id);

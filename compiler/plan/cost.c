@@ -49,7 +49,7 @@ static double cost_node(const TirBlock *block, const TirNode *node, uint32_t pos
     case TIR_CLASS_CROSS:
         if (node->op == TIR_ATTEND || node->op == TIR_ATTEND_GRAD)
             return cost_attend(block, node, positions);
-        return 0;
+        return node->op == TIR_RECUR ? 2 * (double)tir_element_count(&node->type) : 0;
     case TIR_CLASS_GATHER:
         return node->op == TIR_SCATTER_ADD
                    ? (double)tir_element_count(&tir_node(block, node->operands[1])->type)

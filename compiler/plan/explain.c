@@ -41,6 +41,8 @@ static const char *kind_of_work(WorkKind work) {
         return "the matrix product";
     case WORK_ATTEND:
         return "the attention";
+    case WORK_RECUR:
+        return "the recurrence";
     case WORK_SCATTER:
         return "the scatter";
     case WORK_SUM_INSTANCES:
@@ -190,8 +192,9 @@ void plan_explain(const Plan *plan, const SourceSet *sources, FILE *to) {
     e.mark = ARENA_ARRAY(plan->arena, uint32_t, e.block->nodes.count);
     bool *told = ARENA_ARRAY(plan->arena, bool, plan->kernels.count + 1);
     fprintf(to,
-            "A kernel ends where a matrix product, attention or a sum over positions needs what "
-            "it makes,\nand begins after those it needs. One of more than %d operations at a "
+            "A kernel ends where a matrix product, attention, a recurrence or a sum over "
+            "positions needs what it makes,\nand begins after those it needs. One of more than %d "
+            "operations at a "
             "position is cut into\nseveral of at most %d.\n\n",
             PLAN_KERNEL_SIZE, PLAN_PART_SIZE);
     for (uint32_t c = 0; c < plan->calls.count; c++) {

@@ -38,6 +38,8 @@ static WorkKind classify(Plan *plan, TirId id) {
     case TIR_ATTEND:
     case TIR_ATTEND_GRAD:
         return WORK_ATTEND;
+    case TIR_RECUR:
+        return WORK_RECUR;
     case TIR_SCATTER_ADD: /* into its own place's rows, or over places */
         plan->gemm[id].into = id;
         return tir_sums_places(block, node) ? WORK_SCATTER : WORK_LOCAL;

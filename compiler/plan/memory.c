@@ -334,8 +334,7 @@ uint64_t plan_units(const Plan *plan, Region region) {
     if (region == REGION_PARTIAL) {
         for (uint32_t c = 0; c < plan->calls.count; c++) {
             const Call *call = &plan->calls.at[c];
-            bool has_tasks = call->kind == CALL_KERNEL || call->kind == CALL_ATTEND ||
-                             call->kind == CALL_SUM_INSTANCES || call->kind == CALL_REDUCE;
+            bool has_tasks = plan_runs_kernel(call) || call->kind == CALL_REDUCE;
             uint64_t tasks = has_tasks ? tasks_of(plan, call) : 1;
             units = tasks > units ? tasks : units;
         }

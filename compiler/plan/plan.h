@@ -41,6 +41,7 @@ typedef enum {
     WORK_GEMM,          /* matrix product over positions by BLAS */
     WORK_ACCUMULATE,    /* a sum of matrix products and scatters, each added to the same memory */
     WORK_ATTEND,        /* attention kernel, forward or backward */
+    WORK_RECUR,         /* a recurrence over positions: a kernel of its own */
     WORK_SCATTER,       /* scatter_add call */
     WORK_SUM_INSTANCES, /* a sum that keeps samples or positions: a kernel of its own */
 } WorkKind;
@@ -92,6 +93,7 @@ typedef enum {
 #define HC_CALL(ident, text) CALL_##ident,
 #include "abi/words.def"
     CALL_ATTEND, /* kernels to the runtime, too */
+    CALL_RECUR,
     CALL_SUM_INSTANCES
 } CallKind;
 
@@ -104,14 +106,14 @@ typedef enum { EXTENDS_NOT, EXTENDS_LAST, EXTENDS_ALL } PlanExtends;
 
 typedef struct {
     CallKind kind;
-    uint32_t kernel;              /* KERNEL, ATTEND, SUM_INSTANCES: index into plan->kernels */
+    uint32_t kernel;              /* of those that run kernels: index into plan->kernels */
     const Group *group;           /* KERNEL: what it computes here; the kernel may be another's */
     TirDomain domain;             /* whose instances the call covers */
     BufferVec buffers;            /* in the kernel's order: what is read before what is written */
     uint32_t n_reads;             /* so many of them are only read */
     bool repeated;                /* a chunk's backward pass runs it again: see chunks.c */
     PlanExtends extends;          /* see extend.c */
-    uint32_t per_sample;          /* ATTEND: tasks per sample */
+    uint32_t per_sample;          /* tasks per sample, of those that have such: ATTEND, RECUR */
     GemmWork gemm;                /* GEMM: buffers are a, b, c */
     uint64_t elements;            /* REDUCE, ZERO, SCATTER */
     uint32_t rows;                /* SCATTER */
@@ -123,9 +125,9 @@ typedef struct {
 
 /* A kernel to be lowered once, however often it is called. */
 typedef struct {
-    CallKind kind;      /* KERNEL, ATTEND, SUM_INSTANCES */
+    CallKind kind;      /* KERNEL, ATTEND, RECUR, SUM_INSTANCES */
     const Group *group; /* KERNEL */
-    TirId value;        /* ATTEND, SUM_INSTANCES: a value with these types and attributes */
+    TirId value;        /* but for KERNEL: a value with these types and attributes */
     const char *name;
 } PlanKernel;
 
@@ -233,6 +235,11 @@ bool plan_has_product_kernels(const Call *call, uint32_t thin);
 bool plan_product_is_own(const Plan *plan, const Call *call);
 /* What it rounds its factors to as it packs them; else they are what lies in memory. */
 HcPrecision plan_product_takes(const Plan *plan, const Call *call);
+/* A recurrence's state is shared out to so many tasks, of so many elements each. */
+uint32_t plan_recur_tasks(const TirType *state);
+uint32_t plan_recur_run(const TirType *state);
+/* Whether a call runs a kernel of a group or of one value. */
+bool plan_runs_kernel(const Call *call);
 /* Bytes of workspace that a step takes. */
 uint64_t plan_workspace(const Plan *plan);
 uint64_t plan_element_bytes(Element element);

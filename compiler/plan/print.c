@@ -12,6 +12,7 @@ const char *const plan_call_names[CALL_KIND_COUNT] = {
 #define HC_CALL(ident, text) [CALL_##ident] = text,
 #include "abi/words.def"
     [CALL_ATTEND] = "attend",
+    [CALL_RECUR] = "recur",
     [CALL_SUM_INSTANCES] = "sum_instances",
 };
 

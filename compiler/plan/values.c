@@ -1,5 +1,6 @@
 /* What a value is to a plan: in memory already, looked through, computed where, a barrier or not.
  */
+#include "abi/layout.h"
 #include "plan/plan_internal.h"
 
 bool plan_is_leaf(const TirNode *node) {
@@ -82,6 +83,22 @@ HcPrecision plan_product_takes(const Plan *plan, const Call *call) {
 
 bool plan_is_barrier(WorkKind work) {
     return work != WORK_NONE && work != WORK_LOCAL;
+}
+
+bool plan_runs_kernel(const Call *call) {
+    return call->kind == CALL_KERNEL || call->kind == CALL_ATTEND || call->kind == CALL_RECUR ||
+           call->kind == CALL_SUM_INSTANCES;
+}
+
+enum { WHOLE_VECTORS = 16 }; /* elements: of every processor's vectors a whole number */
+
+uint32_t plan_recur_run(const TirType *state) {
+    const uint64_t elements = tir_element_count(state), parts = hc_divide_up(elements, RECUR_RUN);
+    return (uint32_t)hc_round_up(hc_divide_up(elements, parts), WHOLE_VECTORS);
+}
+
+uint32_t plan_recur_tasks(const TirType *state) {
+    return (uint32_t)hc_divide_up(tir_element_count(state), plan_recur_run(state));
 }
 
 /* A shift reads other positions than those that its kernel computes: what it reads must be complete

@@ -57,16 +57,12 @@ static bool contains(const TirIdVec *values, TirId id) {
 
 /* --- what calls name ---------------------------------------------------------------------------*/
 
-static bool runs_kernel(const Call *call) {
-    return call->kind == CALL_KERNEL || call->kind == CALL_ATTEND ||
-           call->kind == CALL_SUM_INSTANCES;
-}
-
 /* How many buffers a call of its kind has, and how many of them it only reads. */
 static void counts(const Plan *plan, const Call *call, uint32_t *all, uint32_t *reads) {
     static const uint8_t fixed[][2] = {
-        [CALL_SUM_INSTANCES] = {2, 1}, [CALL_GEMM] = {3, 2},        [CALL_REDUCE] = {2, 1},
-        [CALL_ZERO] = {1, 0},          [CALL_SCATTER_ADD] = {3, 2}, [CALL_KERNEL] = {0, 0}};
+        [CALL_RECUR] = {3, 2},  [CALL_SUM_INSTANCES] = {2, 1}, [CALL_GEMM] = {3, 2},
+        [CALL_REDUCE] = {2, 1}, [CALL_ZERO] = {1, 0},          [CALL_SCATTER_ADD] = {3, 2},
+        [CALL_KERNEL] = {0, 0}};
     if (call->kind == CALL_KERNEL) {
         const Group *group = call->group;
         *reads = group->inputs.count;
@@ -187,7 +183,7 @@ static void check_call(Walk *w, uint32_t c) {
     if (call->buffers.count != all || call->n_reads != reads)
         WRONG(w, "call %u (%s) has %u buffers and reads %u, not %u and %u", c, call->label,
               call->buffers.count, call->n_reads, all, reads);
-    if (runs_kernel(call) && call->kernel >= plan->kernels.count)
+    if (plan_runs_kernel(call) && call->kernel >= plan->kernels.count)
         WRONG(w, "call %u (%s) runs kernel %u of %u", c, call->label, call->kernel,
               plan->kernels.count);
     for (uint32_t k = 0; k < call->buffers.count; k++) {
@@ -203,7 +199,7 @@ static void check_call(Walk *w, uint32_t c) {
         if (b->region > REGION_NONE || b->index >= most || no_slot)
             WRONG(w, "buffer %u of call %u (%s) is of nothing that there is", k, c, call->label);
     }
-    if (!w->wrong && runs_kernel(call))
+    if (!w->wrong && plan_runs_kernel(call))
         check_kernel(w, c);
     if (!w->wrong)
         check_elements(w, c);

@@ -122,6 +122,11 @@ void schedule_print(const Schedule *s, FILE *to) {
                 s->columns * s->lanes, s->columns * s->lanes, s->lanes, ATTEND_KEYS);
         return;
     }
+    if (s->kind == CALL_RECUR) {
+        fprintf(to, "  recurrence: features %u by %u lanes; positions sequence\n", s->run,
+                s->lanes);
+        return;
+    }
     if (s->pack) {
         fprintf(to, "  packs panels of %u %s, %u terms at a time, in groups of %u\n",
                 s->pack->right ? s->product->columns : s->product->rows,

@@ -65,6 +65,8 @@ Schedule **schedule_create(const Plan *plan, const ScheduleOptions *options,
             schedule_group(s, options->samples);
         else if (of->kind == CALL_ATTEND)
             schedule_attention(s, products);
+        else if (of->kind == CALL_RECUR)
+            s->run = plan_recur_run(&schedule_node(s, s->value)->type);
     }
     return schedules;
 }

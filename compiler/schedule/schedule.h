@@ -144,12 +144,13 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    CallKind kind; /* of call: KERNEL; ATTEND, SUM_INSTANCES and GEMM have code written by hand */
+    CallKind kind; /* of call: KERNEL; of all others code is written by hand */
     const Plan *plan;
     const Machine *machine;
     uint32_t real_bytes;           /* 4 or 8 */
     uint16_t lanes;                /* of a vector of reals */
-    TirId value;                   /* ATTEND, SUM_INSTANCES */
+    TirId value;                   /* ATTEND, RECUR, SUM_INSTANCES */
+    uint32_t run;                  /* RECUR: elements of the state that a task takes */
     uint32_t columns;              /* ATTEND: vectors of queries at a time */
     uint32_t longest;              /* ATTEND: positions at most */
     const MachineProduct *product; /* ATTEND: products so, in bf16; GEMM: multiplies, or */

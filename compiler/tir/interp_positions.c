@@ -102,6 +102,28 @@ void tir_eval_ATTEND_GRAD(const Eval *e, const TirNode *node, EvalValue *value) 
     } while (eval_next(e, node->type.domain, &t));
 }
 
+void tir_eval_RECUR(const Eval *e, const TirNode *node, EvalValue *value) {
+    const TirDomain domain = node->type.domain;
+    const uint64_t n = tir_element_count(&node->type);
+    const uint32_t positions = e->binding->positions;
+    const bool one = eval_type(e, 0)->rank == 0, reverse = node->attr.reverse;
+    value->at = eval_alloc(e, &node->type);
+    EvalPlace at = {0, 0};
+    do {
+        const EvalPlace t = {at.sample, reverse ? positions - 1 - at.position : at.position};
+        const EvalPlace last = {t.sample, reverse ? t.position + 1 : t.position - 1};
+        const double *u = eval_operand(e, 1, t);
+        double *to = value->at + eval_instance(e, domain, t) * n;
+        memcpy(to, u, n * sizeof(double));
+        if (at.position == 0)
+            continue;
+        const double *f = eval_operand(e, 0, reverse ? last : t);
+        const double *from = value->at + eval_instance(e, domain, last) * n;
+        for (uint64_t i = 0; i < n; i++)
+            to[i] += f[one ? 0 : i] * from[i];
+    } while (eval_next(e, domain, &at));
+}
+
 void tir_eval_SHIFT(const Eval *e, const TirNode *node, EvalValue *value) {
     const uint64_t n = tir_element_count(&node->type);
     const TirSpace *space = &e->p->spaces.at[node->type.domain.space - 1];

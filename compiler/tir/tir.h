@@ -330,6 +330,7 @@ TirId tir_attend_grad(TirBuilder *b, TirId q, TirId k, TirId v, TirId o, TirId l
 TirId tir_shift(TirBuilder *b, TirId x, int32_t offset);
 /* By an offset in each coordinate of x's space; the second is 0 where there is one. */
 TirId tir_shift_by(TirBuilder *b, TirId x, const int32_t offset[2]);
+TirId tir_recur(TirBuilder *b, TirId f, TirId u, bool reverse); /* one of them has positions */
 /* The same of x, which may have no positions, at those of `space`. */
 TirId tir_shift_in(TirBuilder *b, TirId x, const int32_t offset[2], uint8_t space);
 /* x where it lives at positions of `space`, and the same at each of them where it does not. */

@@ -1,4 +1,5 @@
-/* Builders of ops over samples and positions: counting, summing, spreading, shifting. */
+/* Builders of ops over samples and positions: counting, summing, spreading, shifting,
+ * going on from one position to the next. */
 #include "tir/tir_internal.h"
 
 static const TirType *type_of(const TirBuilder *b, TirId id) {
@@ -73,6 +74,15 @@ TirId tir_shift_in(TirBuilder *b, TirId x, const int32_t offset[2], uint8_t spac
         inside = tir_binary(b, TIR_AND, inside,
                             tir_binary(b, TIR_EQ, inside_row(b, space, offset[1]), tir_int(b, 1)));
     return tir_select(b, inside, x, zeros(b, &t));
+}
+
+TirId tir_recur(TirBuilder *b, TirId f, TirId u, bool reverse) {
+    const TirNode *repeated = tir_node(b->block, f);
+    if (repeated->op == TIR_BROADCAST && type_of(b, repeated->operands[0])->rank == 0)
+        f = repeated->operands[0];
+    TirNode node = {
+        .op = TIR_RECUR, .n_operands = 2, .operands = (TirId[]){f, u}, .attr.reverse = reverse};
+    return tir_append(b, &node);
 }
 
 TirId tir_at_positions(TirBuilder *b, TirId x, uint8_t space) {

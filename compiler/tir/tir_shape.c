@@ -374,6 +374,23 @@ const char *tir_shape_SHIFT(const TirShapeContext *s, TirNode *node) {
     return NULL;
 }
 
+const char *tir_shape_RECUR(const TirShapeContext *s, TirNode *node) {
+    const TirType *f = operand(s, node, 0), *u = operand(s, node, 1);
+    TirDomain domain;
+    if (f->elem != TIR_REAL || u->elem != TIR_REAL ||
+        !tir_domain_join(f->domain, u->domain, &domain))
+        return "operands are not real values of one position space";
+    if (!domain.space)
+        return "no operand has positions";
+    if (s->program->spaces.at[domain.space - 1].rank > 1)
+        return "its positions are a grid";
+    if (f->rank && !tir_shape_equal(f, u))
+        return "the factor has neither the shape of what is added nor rank 0";
+    node->type = *u;
+    node->type.domain = domain;
+    return NULL;
+}
+
 static TirShapeRule *const shape_rules[] = {
 #define OP(ident, ...) tir_shape_##ident,
 #include "tir/tir_ops.def"
@@ -405,6 +422,8 @@ TirDependence tir_own_dependence(const TirProgram *p, const TirBlock *block, con
                        0
                    ? TIR_DEPENDS_PAST
                    : TIR_DEPENDS_ALL;
+    if (node->op == TIR_RECUR)
+        return node->attr.reverse ? TIR_DEPENDS_ALL : TIR_DEPENDS_PAST;
     if (tir_op_sums(node->op) && !tir_sums_places(block, node))
         return TIR_DEPENDS_SELF;
     return (TirDependence)own_dependence[node->op];

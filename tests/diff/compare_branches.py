@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Branches against PyTorch: convolutions, attention in its forms, gates, experts, patches.
+"""Branches against PyTorch: convolutions, attention in its forms, recurrences, gates, experts, patches.
 
 Each network is small, its parameters random; loss and every gradient must agree, in f64 to 1e-10. And
 the examples on pictures must train as PyTorch does.
@@ -26,6 +26,7 @@ if not MISSING:
 SAMPLES = 3
 # The loss is the mean square of what the trunk gives.
 NETWORK = """
+%(own)s
 connection plain {
   state h[d];
   begin h = x;
@@ -75,7 +76,7 @@ class Branches(harness.TestCase):
             self.assertLess(gap, limit, name)
 
     def network(self, f64=True, **words):
-        self.load(NETWORK % {"inputs": "", **words}, f64)
+        self.load(NETWORK % {"inputs": "", "own": "", **words}, f64)
 
     def test_conv(self):
         for rows, columns, d, k, hidden in [(5, 4, 6, 3, 8), (3, 7, 4, 5, 3), (6, 6, 8, 2, 5),
@@ -131,12 +132,46 @@ class Branches(harness.TestCase):
                 y = torch.einsum("dha,shta->std", self.twin["trunk.a.Wo"], o)
                 self.compare(((e + y) ** 2).mean())
 
-    def sequence(self, branch, d, positions, f64=True):
+    def sequence(self, branch, d, positions, f64=True, own=""):
         """A network over a line, and what its trunk is given, by PyTorch."""
-        self.network(f64, d=d, positions=f"t <= {positions}", axes="t", branch=branch)
+        self.network(f64, d=d, positions=f"t <= {positions}", axes="t", branch=branch, own=own)
         x = self.draw(SAMPLES, positions, 5)
         self.model.set_input("x", x.flatten().tolist())
         return x @ self.twin["E"].T
+
+    def recurrent(self, body, d, positions, f64):
+        return self.sequence("recurrent", d, positions, f64, own="branch recurrent : x[d] -> y[d] {" + body + "}")
+
+    def test_gated_recurrences(self):
+        """Against a loop over positions: a minimal gated unit, and a real-gated linear one."""
+        def run(f, u):
+            m, states = torch.zeros_like(u[:, 0]), []
+            for t in range(u.shape[1]):
+                m = f[:, t] * m + u[:, t]
+                states.append(m)
+            return torch.stack(states, 1)
+
+        for d, positions, f64 in ((6, 9, True), (33, 5, True), (64, 40, False), (65, 3, True), (9, 1, True)):
+            with self.subTest("minGRU", d=d, positions=positions, f64=f64):
+                e = self.recurrent("""
+                    param Wz[d, d], Wh[d, d], Wo[d, d] ~ normal(0.02);
+                    let z[k] = sigmoid(sum[c] Wz[k,c] * x[c]);
+                    let h[k] = sum[c] Wh[k,c] * x[c];
+                    let m[k] = recur(1 - z[k], z[k] * h[k]);
+                    let y[c] = sum[k] Wo[c,k] * m[k];""", d, positions, f64)
+                p = {w: self.twin[f"trunk.a.{w}"] for w in ("Wz", "Wh", "Wo")}
+                z = torch.sigmoid(e @ p["Wz"].T)
+                self.compare(((e + run(1 - z, z * (e @ p["Wh"].T)) @ p["Wo"].T) ** 2).mean(), f64)
+            with self.subTest("RG-LRU", d=d, positions=positions, f64=f64):
+                e = self.recurrent("""
+                    param Wr[d, d], Wi[d, d] ~ normal(0.02), L[d] = 1;
+                    let r[k] = sigmoid(sum[c] Wr[k,c] * x[c]), i[k] = sigmoid(sum[c] Wi[k,c] * x[c]);
+                    let a[k] = exp(-8 * softplus(L[k]) * r[k]);
+                    let y[k] = recur(a[k], sqrt(1 - a[k]^2) * i[k] * x[k]);""", d, positions, f64)
+                p = {w: self.twin[f"trunk.a.{w}"] for w in ("Wr", "Wi", "L")}
+                a = torch.exp(-8 * F.softplus(p["L"]) * torch.sigmoid(e @ p["Wr"].T))
+                u = torch.sqrt(1 - a ** 2) * torch.sigmoid(e @ p["Wi"].T) * e
+                self.compare(((e + run(a, u)) ** 2).mean(), f64)
 
     def test_grouped_queries(self):
         for heads, kv, d in [(4, 2, 8), (6, 2, 24), (4, 1, 64), (3, 3, 12)]:

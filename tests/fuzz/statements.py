@@ -326,6 +326,18 @@ class Body:
             self.write(f"let {name} = shift({x.name}, {f'{k}, {j}' if grid else k});")
         return self.keep(name, x.dims, POSITION, x.size)
 
+    def recurrence(self):
+        """What is kept from position to position: as much of it as another value says, or a part."""
+        draw, name = self.draw, self.fresh("v")
+        x = self.value_of(1, lambda v: v.domain == POSITION and v.size <= 8)
+        if not x or self.allow.get("across") != "line":
+            return self.map()
+        (c,) = self.indices(x.dims)
+        kept = draw.choice([f"sigmoid({x.name}[{c}])", "0.5", f"tanh({x.name}[0])", "1"])
+        words = "" if self.allow.get("causal") or draw.random() < 0.6 else ", reverse = true"
+        self.write(f"let {name}[{c}] = recur({kept}, {x.name}[{c}]{words});")
+        return self.keep(name, x.dims, POSITION, 4 * x.size)
+
     def attention(self):
         draw = self.draw
         x = self.value_of(1, lambda v: v.domain == POSITION)
@@ -494,7 +506,7 @@ class Body:
 
     KINDS = {"map": 10, "scalar": 2, "product": 4, "square": 1.5, "split": 1.5, "norm": 2, "matrix_map": 1.5,
              "table": 1.2, "condition": 0.6, "choice": 0.5, "dropped": 0.25, "across": 3, "attention": 0.8,
-             "pooled": 0.8, "iterate": 3.5, "call": 2}
+             "recurrence": 0.8, "pooled": 0.8, "iterate": 3.5, "call": 2}
 
     def statement(self):
         kinds = list(self.KINDS)

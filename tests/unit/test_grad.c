@@ -644,6 +644,26 @@ static void tir_case_SHIFT(Case *c) {
     case_expect(c, tir_shift(&c->b, at, -1), 3, (double[]){1, 2, 0});
 }
 
+/* Through both operands and twice: the adjoint is one, too. */
+static void tir_case_RECUR(Case *c) {
+    static const TirDomain domains[][2] = {{{1, 1}, {1, 1}}, {{0, 1}, {1, 1}}, {{0, 0}, {1, 1}},
+                                           {{1, 0}, {0, 1}}, {{1, 1}, {0, 0}}, {{0, 1}, {0, 1}},
+                                           {{1, 1}, {1, 0}}};
+    for (uint32_t k = 0; k < 28; k++) {
+        const bool reverse = k & 1, single = k & 2;
+        case_begin(c);
+        const TirId f = case_real(c, domains[k / 4][0], single ? 0 : 1, DIMS(2));
+        const TirId u = case_real(c, domains[k / 4][1], 1, DIMS(2));
+        const TirId m = tir_recur(&c->b, f, u, reverse);
+        case_check(c, tir_recur(&c->b, tir_binary(&c->b, TIR_MUL, m, m), m, !reverse));
+    }
+    case_begin(c);
+    const TirId at = tir_unary(&c->b, TIR_TO_REAL, tir_position(&c->b, 1));
+    case_expect(c, tir_recur(&c->b, tir_real(&c->b, 1), at, false), 3, (double[]){0, 1, 3});
+    case_expect(c, tir_recur(&c->b, at, at, false), 3, (double[]){0, 1, 4});
+    case_expect(c, tir_recur(&c->b, at, at, true), 3, (double[]){5, 5, 2});
+}
+
 static void tir_case_ARG(Case *c) { /* an argument handed straight on */
     case_begin(c);
     const TirId x = case_real(c, POSITION, 1, DIMS(2)), y = case_real(c, GLOBAL, 1, DIMS(2));

@@ -253,6 +253,20 @@ static TirId random_cross(Pool *p) {
     return tir_shift_by(p->b, x, by[case_below(p->c, grid ? 6 : 3)]);
 }
 
+/* A state that is kept in part: by another value of its shape, by one number, or in half. */
+static TirId random_recurrence(Pool *p) {
+    const TirId u = pick(p);
+    const TirType t = *type_of(p, u);
+    if (!t.domain.space || p->c->p->spaces.at[0].rank == 2)
+        return 0;
+    for (uint32_t tries = 0; tries < 20; tries++) {
+        const TirId f = pick(p);
+        if (type_of(p, f)->rank == 0 || tir_shape_equal(type_of(p, f), &t))
+            return tir_recur(p->b, tir_unary(p->b, TIR_SIGMOID, f), u, case_below(p->c, 2));
+    }
+    return tir_recur(p->b, tir_real(p->b, 0.5), u, case_below(p->c, 2));
+}
+
 static TirId random_attend(Pool *p) {
     for (uint32_t tries = 0; tries < 40; tries++) {
         const TirId x = pick(p), k = pick(p), v = pick(p);
@@ -374,7 +388,7 @@ static TirId random_step(Pool *p, bool loops) {
     case 11:
         return random_rows(p);
     case 12:
-        return random_cross(p);
+        return case_below(p->c, 3) ? random_cross(p) : random_recurrence(p);
     case 13:
         return random_attend(p);
     case 14:

@@ -46,7 +46,8 @@ static const char *const text_of_all =
     "  %2 = arg 2 : real[2]\n"
     "  %3 = mul %1 %2 : real[2]\n"
     "  yield %3 %1\n"
-    "}\n";
+    "}\n"
+    "%28 = recur %13 %2 reverse : real[4]@pos1\n";
 
 static TirProgram *read_all(Compilation *c) {
     TirProgram *p =

@@ -122,6 +122,9 @@ static TirId random_sum(Pool *p) {
     case 0:
         return tir_position_sum(&c->b, x, tir_domain_meet(t.domain, DOMAINS[case_below(c, 4)]));
     case 1:
+        if (t.domain.space && case_below(c, 2))
+            return tir_recur(&c->b, tir_real(&c->b, 0.5), tir_unary(&c->b, TIR_TANH, x),
+                             case_below(c, 2));
         return t.domain.space ? tir_shift(&c->b, x, case_below(c, 2) ? 1 : -1) : 0;
     case 2:
         return random_contract(p);

@@ -277,6 +277,14 @@ static Value rule_shift(Sema *s, const Call *c) {
     return axes ? shift_value(s, c->a[0].value, axes, offsets, c->e->span) : POISON;
 }
 
+static Value rule_recur(Sema *s, const Call *c) {
+    const bool given = c->n > 2 && c->a[2].value.kind != VALUE_TUPLE;
+    if (given && c->a[2].value.kind != VALUE_BOOL)
+        return sema_error(s, DIAG_KIND, c->e->span, "`reverse` is `true` or `false`, not %s",
+                          value_text(s, c->a[2].value));
+    return recur_value(s, c->a[0].value, c->a[1].value, given && c->a[2].value.boolean, c->e->span);
+}
+
 /* Over all positions of all samples: what a penalty or a buffer may look at. */
 static Value rule_batch_mean(Sema *s, const Call *c) {
     if (c->a[0].value.kind == VALUE_NUMBER)
@@ -343,6 +351,7 @@ static const Builtin builtins[] = {
     {"batch_mean", 1, 1, rule_batch_mean, TIR_POSITION_SUM, NULL},
     {"shift", 2, 3, rule_shift, TIR_SHIFT, NULL},
     {"window", 2, 3, rule_window, TIR_SHIFT, NULL},
+    {"recur", 2, 3, rule_recur, TIR_RECUR, "f u reverse"},
 };
 
 uint32_t builtin_count(void) {

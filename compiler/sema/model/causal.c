@@ -77,6 +77,8 @@ static const char *what_leaks(const TirNode *by) {
         return "attention that is not causal sees later positions";
     case TIR_SHIFT:
         return "this takes a value from a later position";
+    case TIR_RECUR:
+        return "this goes through the positions from the last one";
     default:
         return "what comes back to each position here was summed over all of them";
     }
@@ -128,6 +130,8 @@ static void report(const Causal *c, TirId id, const char *reaches) {
     sema_note(s, s->causal[c->space], "the positions `%s` are declared causal", space->name);
     if (by->op == TIR_ATTEND)
         sema_help(s, "write `causal = true`");
+    else if (by->op == TIR_RECUR)
+        sema_help(s, "`reverse` sees what is to come; without it only what has been is seen");
     else if (by->op == TIR_SHIFT)
         sema_help(s, "what the loss compares with may be later: declare that as a `target`");
     else

@@ -1,6 +1,7 @@
 /* Values of other positions: `x[t - 1, c]`, `shift(x, 1)`, `window(x, 3)`.
  *
- * A window is the shifts of which it consists, side by side. */
+ * A window is the shifts of which it consists, side by side. `recur(f, u)` goes on from each
+ * position to the next. */
 #include "sema/elaboration.h"
 #include "sema/report.h"
 #include "sema/value/tensor.h"
@@ -97,6 +98,39 @@ Value window_value(Sema *s, Value x, uint32_t n, const int64_t *extents, Span sp
     const TirId whole = tir_concat(b, 0, count, parts);
     const TirId shaped = tir_reshape(b, whole, t->type.rank + n, dims);
     return value_derived(s, shaped, t->type.domain, axes, span);
+}
+
+/* What lives at each position of a sequence. */
+static bool is_of_sequence(Sema *s, TirDomain domain, Span span) {
+    if (!domain.space) {
+        sema_error(s, DIAG_DOMAIN, span,
+                   "`recur` goes over positions, and neither of these values has any");
+        return false;
+    }
+    const TirSpace *space = &s->program->spaces.at[domain.space - 1];
+    if (space->rank == 1)
+        return true;
+    if (!s->trial)
+        sema_error(s, DIAG_DOMAIN, span,
+                   "`recur` goes from one position to the next, and `%s` are those of a grid",
+                   space->name);
+    return false;
+}
+
+Value recur_value(Sema *s, Value f, Value u, bool reverse, Span span) {
+    const Tensor *x = value_as_real(s, f, span), *y = value_as_real(s, u, span);
+    Layout layout = {0};
+    TirDomain domain = x ? x->type.domain : TIR_GLOBAL;
+    if (!x || !y || !domain_meets(s, &domain, y, span) || !layout_join(s, &layout, x, span) ||
+        !layout_join(s, &layout, y, span) || !layout_check_size(s, &layout, span) ||
+        !is_of_sequence(s, domain, span))
+        return POISON;
+    TirBuilder *b = sema_builder(s, span);
+    TirId factor = tensor_align(s, x, &layout, span), added = tensor_align(s, y, &layout, span);
+    if (reverse) /* whose state at t is multiplied by the factor at t + 1 */
+        factor = shift_along(s, factor, domain.space, 1, 0, span);
+    added = tir_at_positions(b, added, domain.space); /* what was folded may have none */
+    return value_derived(s, tir_recur(b, factor, added, reverse), domain, layout.axes, span);
 }
 
 /* The index of the position a value belongs to, as `t` in a model or `here` in a definition. */

@@ -15,8 +15,7 @@ static bool op_is_logic(TirOp op) {
 
 /* --- tensors -----------------------------------------------------------------------------------*/
 
-/* Joins where x lives to `all`. */
-static bool domain_meets(Sema *s, TirDomain *all, const Tensor *x, Span span) {
+bool domain_meets(Sema *s, TirDomain *all, const Tensor *x, Span span) {
     if (tir_domain_join(*all, x->type.domain, all))
         return true;
     const TirSpace *spaces = s->program->spaces.at;

@@ -60,6 +60,8 @@ Value values_joined(Sema *s, uint32_t n, const BoundArgument *parts, Span span);
 Value value_unary(Sema *s, TirOp op, Value a, Span span);
 Value value_binary(Sema *s, TirOp op, Value a, Value b, Span span);
 Value value_select(Sema *s, Value condition, Value a, Value b, Span span);
+/* Joins where x lives to `all`; false, with an error, where they are positions of two spaces. */
+bool domain_meets(Sema *s, TirDomain *all, const Tensor *x, Span span);
 Value value_modulo(Sema *s, Value a, Value n, Span span);
 Value value_power(Sema *s, Value base, Value exponent, Span span);
 
@@ -100,6 +102,8 @@ TirId shift_along(Sema *s, TirId x, uint8_t space, int64_t first, int64_t second
 /* Built-in functions across positions: the value that lives there, and whole numbers k. */
 Value shift_value(Sema *s, Value x, uint32_t n, const int64_t *offsets, Span span);
 Value window_value(Sema *s, Value x, uint32_t n, const int64_t *extents, Span span);
+/* m[t] = f[t] * m[t - 1] + u[t]; reverse: with m[t + 1]. */
+Value recur_value(Sema *s, Value f, Value u, bool reverse, Span span);
 /* `random(x)`, or (x NULL) `random()` with the indices that are bound where it stands. */
 Value random_draw(Sema *s, const Scope *scope, const Tensor *x, Span span);
 

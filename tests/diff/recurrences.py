@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Recurrences over positions: gradients at widths and lengths on both sides of where kernels change,
+compiled and interpreted; the same bits for any number of threads; what is added to a text goes on
+from where it stood. Needs the standard library of Python alone."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from library import Model, build, harness, settings
+from sampling import LOSS, Extended
+
+SOURCE = """/// What is kept and what is taken sum to 1.
+branch gated : x[d] -> y[d] {
+  param G[d, d], U[d, d] ~ normal(0.3);
+  let f[k] = sigmoid(sum[c] G[k, c] * x[c]);
+  let u[k] = sum[c] U[k, c] * x[c];
+  let y[k] = recur(f[k], (1 - f[k]) * u[k]);
+}
+/// A connection that remembers what it wrote at earlier positions.
+connection remembers {
+  state h[d];
+  param a[d] = 0.5, b = 0.3;
+  begin h = x;
+  let m = recur(a, h);
+  let r[c] = recur(sigmoid(b * h[0]), m[c] * h[c]);
+  read  x[c] = h[c] + 0.1 * r[c];
+  write h[c] = h[c] + y[c];
+  end   x = h;
+}
+/// From both ends; a sum is a recurrence that keeps all.
+branch both_ways : x[d] -> y[d] {
+  param w[d] ~ normal(1);
+  let f[c] = sigmoid(w[c] * x[c]);
+  let b[c] = recur(f[c], x[c], reverse = true);
+  let s[c] = recur(1, b[c]);
+  let y[c] = b[c] * w[c] + 0.1 * s[c];
+}
+"""
+MODEL = SOURCE + """model m {
+  const d = 8, n = 7;
+  positions t <= n;
+  input x[t, d] : real;
+  param W[d] ~ normal(0.3);
+  let h = trunk(x) { a = remembers : gated; b = remembers : both_ways; };
+  loss (sum[c] W[c] * h[c])^2;
+}
+"""
+TEXT = SOURCE + """model m {
+  const d = 40;
+  positions t <= 40 causal;
+  input tokens[t] : token(61);
+  param E[61, d] ~ normal(0.3);
+  let x = embed(tokens, E);
+  let h = trunk(x) { a = residual : gated; b = residual : attention(2, causal = true); c = remembers : gated; };
+""" + LOSS % {"v": 61} + "}\n"
+
+
+
+class Recurrences(harness.TestCase):
+    def right(self, *words):
+        self.expect(harness.hcc("gradcheck", self.write("m.hc", MODEL), *words))
+
+    def test_gradients(self):
+        for k, width in enumerate((31, 32, 33, 64, 65, 257)):
+            for positions in (1, 7, 37)[k % 2::2]:
+                with self.subTest(width=width, positions=positions):
+                    self.right(*settings(d=width, n=positions))
+        self.right("-O", "0")
+        self.right("--interpret")
+
+    def test_bits(self):
+        path = build(self.path("m.so"), file=self.write("m.hc", MODEL), d=257, n=37)
+        found = []
+        for threads in (1, 2, 3):
+            with Model(path, samples=3, threads=threads) as model:
+                model.init(3)
+                model.set_input("x", [7 * k % 101 / 101 for k in range(3 * 37 * 257)])
+                loss = model.forward()
+                model.backward()
+                found.append((loss, [bytes(p.gradient) for p in model.parameters.values()]))
+        self.assertTrue(found[0] == found[1] == found[2], "threads change bits")
+
+    def test_added_positions(self):
+        """What is remembered of a text is there when it goes on, also from an earlier position."""
+        parts = [(0, 5), (5, 1), (6, 1), (7, 25), (32, 1), (20, 2), (22, 18)]
+        path = build(self.path("text.so"), file=self.write("text.hc", TEXT), f64=True)
+        with Extended(path, threads=2) as model:
+            self.assertIsNone(model.c_extend_refused(model.context))
+            whole = model.whole({first + count - 1 for first, count in parts})
+            for first, count in parts:
+                for a, b in zip(model.extend(first, count), whole[first + count - 1], strict=True):
+                    self.assertAlmostEqual(a, b, delta=1e-11 * max(1, abs(b)))
+
+    def test_backwards_sees_what_is_to_come(self):
+        path = build(self.path("text.so"), file=self.write(
+            "text.hc", TEXT.replace(" causal;", ";").replace(": gated; }", ": both_ways; }")))
+        with Extended(path) as model:
+            self.assertIn(b"from the last one", model.c_extend_refused(model.context))
+
+
+if __name__ == "__main__":
+    harness.main(__name__)
