@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PACK_LEFT, PACK_RIGHT, MULTIPLY, N_KERNELS, REPEATS = 3, SIDE_MOST = 1 << 15 };
+enum { PACK_LEFT, PACK_RIGHT, MULTIPLY, ROUND, N_KERNELS, REPEATS = 3, SIDE_MOST = 1 << 15 };
 
 static const double SETTLES = 5e-3; /* seconds */
 
@@ -46,6 +46,7 @@ typedef struct {
     void *slices;
     float *a, *b, *generated, *blas;
     void *narrow_a, *narrow_b; /* what a step stores as bf16, or NULL */
+    uint16_t *rounded;         /* the result, or NULL */
 } Case;
 
 static void must(bool good, const char *why) {
@@ -95,7 +96,8 @@ static void case_compile(Case *of, const Bench *b) {
         right.from = products_narrow(&right, (uint64_t)p->k);
     const NestKernel *kernels[N_KERNELS] = {product_pack(arena, "pack_left", &left),
                                             product_pack(arena, "pack_right", &right),
-                                            product_multiply(arena, "multiply", &b->machine)};
+                                            product_multiply(arena, "multiply", &b->machine),
+                                            product_round(arena, "round", &b->machine)};
     for (int k = 0; k < N_KERNELS; k++)
         must(!nest_verify(kernels[k]), nest_verify(kernels[k]));
     const CodegenModel model = {.kernels = kernels, .n_kernels = N_KERNELS, .symbol = "products"};
@@ -107,6 +109,8 @@ static void case_compile(Case *of, const Bench *b) {
     p->pack_left = loaded->kernels[PACK_LEFT];
     p->pack_right = loaded->kernels[PACK_RIGHT];
     p->multiply = loaded->kernels[MULTIPLY];
+    if (of->rounded)
+        p->round = loaded->kernels[ROUND];
     of->scratch.own = (size_t)hc_align(nest_scratch_bytes(kernels[MULTIPLY]));
 }
 
@@ -137,13 +141,16 @@ static void *stored_narrow(const float *x, int64_t count) {
     return to;
 }
 
-/* In a step results of kernels are stored so, which weights are not. */
+/* In a step results of kernels and of products are stored so, which weights and their gradients are
+ * not. */
 static void case_narrow(Case *of) {
     HcProduct *p = &of->product;
     p->a = of->narrow_a = stored_narrow(of->a, p->m * p->k);
     p->bytes_a = sizeof(uint16_t);
-    if (!p->transpose_a)
+    if (!p->transpose_a) {
+        p->c = of->rounded = memory((size_t)(p->m * p->n) * sizeof *of->rounded);
         return;
+    }
     p->b = of->narrow_b = stored_narrow(of->b, p->k * p->n);
     p->bytes_b = sizeof(uint16_t);
 }
@@ -176,7 +183,7 @@ static void case_create(Case *of, const Bench *b, const char *text) {
     case_compile(of, b);
     of->packed = memory(hc_product_packed_bytes(&b->shape, m, n, k));
     of->scratch.stride =
-        (size_t)hc_align(of->scratch.own + hc_product_scratch_bytes(&b->shape) + 1);
+        (size_t)hc_align(of->scratch.own + hc_product_scratch_bytes(&b->shape, of->rounded) + 1);
     of->scratch.at = memory(of->scratch.stride * (size_t)hc_pool_threads(b->pool));
     of->call = (HcCall){.transpose_a = ta,
                         .transpose_b = tb,
@@ -194,6 +201,7 @@ static void case_destroy(Case *of) {
     free(of->slices);
     free(of->narrow_a);
     free(of->narrow_b);
+    free(of->rounded);
     free(of->a);
     free(of->b);
     free(of->generated);
@@ -216,8 +224,11 @@ static void compare(const Bench *b, const Case *of) {
     const double limit = 0x1p-23 * (4 + sqrt((double)k)) * sqrt((double)k + 1);
     run(b, of, true);
     run(b, of, false);
-    for (int64_t i = 0; i < count; i++)
-        must(fabs((double)of->generated[i] - (double)of->blas[i]) <= limit, "results differ");
+    for (int64_t i = 0; i < count; i++) {
+        const double want = (double)of->blas[i], rounding = of->rounded ? 0x1p-8 * fabs(want) : 0,
+                     got = hc_real_at(of->product.c, of->rounded ? 2 : 4, i);
+        must(fabs(got - want) <= limit + rounding, "results differ");
+    }
 }
 
 /* Those that find caches as others left them, and others' threads not asleep yet, do not count. */

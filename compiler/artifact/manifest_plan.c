@@ -290,6 +290,8 @@ static void add_products(JsonText *t, const Plan *plan, const Products *p) {
         return;
     json_text_open(t, "products", '{');
     json_text_integer(t, "kernel", plan->kernels.count + p->packs.count);
+    if (p->rounds)
+        json_text_integer(t, "round", plan->kernels.count + p->packs.count + 1);
     json_text_plain(t, "way", machine_product_ways[p->shape.way]);
     json_text_integer(t, "rows", p->shape.rows);
     json_text_integer(t, "columns", p->shape.columns);

@@ -30,10 +30,13 @@ double attend_least(const AttendShape *shape) {
 }
 
 AttendMatrix attend_argument(Attend *a, const char *name, int64_t width, bool written, bool read) {
+    const uint32_t number = a->b.kernel->buffers.count;
     AttendMatrix m = {.step = width};
     m.buffer = nest_add_buffer(
-        a->b.kernel,
-        (NestBuffer){.name = name, .elem = a->s->elem, .written = written, .read = read});
+        a->b.kernel, (NestBuffer){.name = name,
+                                  .elem = a->s->stored ? a->s->stored[number] : a->s->elem,
+                                  .written = written,
+                                  .read = read});
     return m;
 }
 

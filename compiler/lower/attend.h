@@ -12,6 +12,7 @@ typedef struct {
     bool causal;  /* position t sees positions <= t */
     double scale; /* of the scores */
     NestElem elem;
+    const NestElem *stored; /* of the argument buffers, in their order; NULL: all as `elem` */
     uint16_t lanes;
     uint32_t columns; /* vectors of queries that a tile is wide: 1 to 4 */
     /* How products are made that round their operands to bf16; NULL: in `elem`, and queries in

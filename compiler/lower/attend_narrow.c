@@ -67,7 +67,12 @@ static ProductPlace place(AttendNarrow *n, const NarrowMatrix *m, NestId row) {
 void narrow_pack(AttendNarrow *n, const MachineProduct *m, bool right, bool across,
                  const NarrowMatrix *from, NestId row, NestId all, int64_t covers, NestId depth,
                  uint32_t to) {
-    const ProductPack pack = {.product = m, .right = right, .across = across, .step = from->step};
+    const bool narrow = n->a->b.kernel->buffers.at[from->buffer].elem == NEST_BF16;
+    const ProductPack pack = {.product = m,
+                              .right = right,
+                              .from = narrow ? OPERAND_BF16 : OPERAND_F32,
+                              .across = across,
+                              .step = from->step};
     const ProductPlace at = place(n, from, row);
     product_emit_pack(&n->a->b, &pack, &at, all, attend_number(n->a, covers), depth, to);
 }

@@ -4,15 +4,23 @@
 #include "lower/product.h"
 #include "lower/recur.h"
 
+static NestElem real_of(const Schedule *s) {
+    return s->real_bytes == 8 ? NEST_F64 : NEST_F32;
+}
+
+/* As what a value is stored. */
+static NestElem element_of(const Schedule *s, TirId id) {
+    const TirBlock *block = s->plan->program->block;
+    const Element stored = s->plan->slots.at[tir_storage(block, id)].element;
+    return tir_node(block, id)->type.elem != TIR_REAL ? NEST_I32
+           : stored == ELEMENT_BF16                   ? NEST_BF16
+                                                      : real_of(s);
+}
+
 static void kernel_argument(Lower *l, TirId id, bool written) {
-    const TirNode *node = tir_node(l->block, id);
-    const TirId slot = tir_storage(l->block, id);
-    NestElem elem = node->type.elem != TIR_REAL                                 ? NEST_I32
-                    : l->schedule->plan->slots.at[slot].element == ELEMENT_BF16 ? NEST_BF16
-                                                                                : l->real;
     nest_add_buffer(l->kernel, (NestBuffer){.name = schedule_name(l->schedule, id),
                                             .kind = NEST_ARGUMENT,
-                                            .elem = elem,
+                                            .elem = element_of(l->schedule, id),
                                             .written = written,
                                             .read = true});
 }
@@ -100,7 +108,7 @@ static NestKernel *kernel_of_group(const Schedule *s) {
                .arena = arena,
                .kernel = kernel,
                .b = nest_builder(kernel),
-               .real = s->real_bytes == 8 ? NEST_F64 : NEST_F32,
+               .real = real_of(s),
                .lanes = s->lanes,
                .rows = s->rows,
                .held = ARENA_ARRAY(arena, LowerHeld, s->n_values)};
@@ -119,6 +127,21 @@ static NestKernel *kernel_of_group(const Schedule *s) {
     return kernel;
 }
 
+/* In the order of its arguments: operands, then results. */
+static const NestElem *stored_of_attention(const Schedule *s, const TirNode *node) {
+    NestElem *stored = ARENA_ARRAY(s->plan->arena, NestElem, node->n_operands + node->n_results);
+    for (uint32_t k = 0; k < node->n_operands; k++)
+        stored[k] = element_of(s, node->operands[k]);
+    for (uint32_t k = 0; k < node->n_results; k++)
+        stored[node->n_operands + k] = real_of(s);
+    for (TirId id = s->value + 1; id < s->plan->program->block->nodes.count; id++) {
+        const TirNode *result = schedule_node(s, id);
+        if (result->op == TIR_RESULT && result->operands[0] == s->value)
+            stored[node->n_operands + result->attr.index] = element_of(s, id);
+    }
+    return stored;
+}
+
 static NestKernel *kernel_of_attention(const Schedule *s) {
     const TirNode *node = schedule_node(s, s->value);
     const TirType *q = &schedule_node(s, node->operands[0])->type;
@@ -130,7 +153,8 @@ static NestKernel *kernel_of_attention(const Schedule *s) {
                          .f = value->dims[1],
                          .causal = node->attr.causal,
                          .scale = node->attr.scale,
-                         .elem = s->real_bytes == 8 ? NEST_F64 : NEST_F32,
+                         .elem = real_of(s),
+                         .stored = stored_of_attention(s, node),
                          .lanes = s->lanes,
                          .columns = s->columns,
                          .product = s->product,
@@ -159,8 +183,9 @@ static NestKernel *kernel_of_recurrence(const Schedule *s) {
 
 static NestKernel *kernel_of_product(const Schedule *s) {
     Arena *arena = s->plan->arena;
-    return s->pack ? product_pack(arena, s->name, s->pack)
-                   : product_multiply(arena, s->name, s->product);
+    return s->pack     ? product_pack(arena, s->name, s->pack)
+           : s->rounds ? product_round(arena, s->name, s->product)
+                       : product_multiply(arena, s->name, s->product);
 }
 
 NestKernel **lower_kernels(Arena *arena, Schedule *const *schedules, uint32_t count) {

@@ -244,3 +244,22 @@ NestKernel *product_multiply(Arena *arena, const char *name, const MachineProduc
     product_tiles(b, m, false);
     return b->kernel;
 }
+
+NestKernel *product_round(Arena *arena, const char *name, const MachineProduct *m) {
+    NestBuilder builder = nest_builder(nest_kernel_create(arena, name)), *b = &builder;
+    const uint32_t from = argument(b, "sums", NEST_F32, false),
+                   to = argument(b, "result", NEST_BF16, true);
+    NestId zero = nest_i64(b, 0), columns = nest_extent(b, NEST_COLUMNS),
+           step = nest_extent(b, NEST_STEP);
+    NestLoop *rows =
+        nest_loop_begin(b, NEST_SEQUENTIAL, zero, nest_extent(b, NEST_ROWS), 1, 0, NULL);
+    NestId row = nest_binary(b, NEST_MUL, rows->variable, step);
+    NestLoop *along = nest_loop_begin(b, NEST_SEQUENTIAL, zero, columns, m->lanes, 0, NULL);
+    NestId left = nest_binary(b, NEST_SUB, columns, along->variable);
+    NestAddress at = nest_at_plus(nest_at(0), along->variable, 1);
+    NestId x = nest_load(b, from, nest_at_plus(at, rows->variable, m->width), m->lanes, 1, left);
+    nest_store(b, to, nest_at_plus(at, row, 1), x, left, false);
+    nest_loop_end(b, NULL);
+    nest_loop_end(b, NULL);
+    return b->kernel;
+}

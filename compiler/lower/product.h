@@ -22,5 +22,8 @@ NestKernel *product_pack(Arena *arena, const char *name, const ProductPack *pack
 /* One task. Buffers: 0 panels of rows, 1 panels of columns, read; 2 the result, written or added
  * to. Extents: rows, columns, depth, step, adds. */
 NestKernel *product_multiply(Arena *arena, const char *name, const MachineProduct *product);
+/* One task. Buffers: 0 sums of f32, rows of a task's `width`, read; 1 the result in bf16, written.
+ * Extents: rows, columns, step (of the result). */
+NestKernel *product_round(Arena *arena, const char *name, const MachineProduct *product);
 
 #endif

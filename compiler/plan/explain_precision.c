@@ -208,7 +208,9 @@ static void print_products(const Explain *e, FILE *to) {
         "  OpenBLAS makes products of which a side has less than %d elements%s, all of f64, and "
         "all where\n  the processor does not multiply and add at once; the others are the "
         "model's own kernels,\n  which round what they take as they pack it: what kernels "
-        "make for them alone\n  is rounded when it is stored.\n\n",
+        "make for them alone\n  is rounded when it is stored, and so is what they make, but what "
+        "the "
+        "loss is made of.\n\n",
         PRODUCT_SIDE, one);
 }
 

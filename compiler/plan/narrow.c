@@ -1,8 +1,12 @@
-/* Which values are stored as bf16 though they are computed in f32. Of those that a kernel makes:
+/* Which values are stored as bf16 though they are computed in f32, where products round what they
+ * take:
  *
- *   - where products are rounded, what only products read that round it anyway. What they see is
- * the same; half the bytes are written, read as often as they are packed, and kept for the backward
- *     pass.
+ *   - what kernels make and only products or attention read, that round it anyway. What they see is
+ *     the same; half the bytes are written, read as often as they are packed, and kept for the
+ *     backward pass.
+ *   - what products and attention themselves make, whoever reads it: the sum is rounded once. Left
+ *     out is a result of the forward pass behind which there is no other product: the loss is made
+ *     of it.
  *   - in precision bf16_streams also what kernels hand to kernels at each position, streams and
  *     their gradients above all: they are rounded on the way.
  *
@@ -19,6 +23,8 @@ typedef struct {
     Plan *plan;
     const TirBlock *block;
     bool *made;       /* by value: a kernel stores it */
+    bool *multiplied; /* by value: a product does, or attention, once and for all */
+    bool *feeds;      /* by value: a product of the forward pass depends on it */
     uint8_t *readers; /* by value: BY_... */
 } Narrow;
 
@@ -42,13 +48,56 @@ static void note_group(const Narrow *n, const Group *group) {
         note_read(n, group->sums.at[k], BY_OTHERS);
 }
 
+/* Queries, keys and values are rounded; what the gradient's kernel takes of the result, and of its
+ * gradient, is not. */
+static void note_attention(const Narrow *n, const TirNode *node) {
+    static const uint8_t by[] = {0, 0, 0, BY_KERNELS, BY_OTHERS, BY_KERNELS};
+    for (uint32_t k = 0; k < node->n_operands; k++)
+        note_read(n, node->operands[k], by[k]);
+}
+
+/* What attention makes in several parts is added up where it lies: gradients of keys and values. */
+static bool is_made_at_once(const TirNode *attends, uint32_t result) {
+    return result == 0 && (attends->op == TIR_ATTEND || attends->op == TIR_ATTEND_GRAD);
+}
+
 static void note_barrier(const Narrow *n, TirId id) {
     const Plan *plan = n->plan;
-    if (plan->work[id] == WORK_GEMM && plan_gemm_has_kernels(plan, id))
-        return;
     const TirNode *node = tir_node(n->block, id);
+    if (node->op == TIR_RESULT) {
+        n->multiplied[id] =
+            is_made_at_once(tir_node(n->block, node->operands[0]), node->attr.index);
+        return;
+    }
+    if (plan->work[id] == WORK_GEMM && plan_gemm_has_kernels(plan, id)) {
+        n->multiplied[id] = plan->gemm[id].into == id;
+        return;
+    }
+    if (plan->work[id] == WORK_ATTEND) {
+        note_attention(n, node);
+        return;
+    }
     for (uint32_t k = 0; k < node->n_operands; k++)
         note_read(n, node->operands[k], BY_OTHERS);
+}
+
+/* Whether something of the forward pass is multiplied once more, or all of it is rounded away. */
+static void note_feeding(const Narrow *n) {
+    const uint32_t n_forward = n->plan->program->n_forward;
+    for (TirId id = n->block->nodes.count - 1; id >= 1; id--) {
+        const TirNode *node = tir_node(n->block, id);
+        const WorkKind work = n->plan->work[id];
+        if ((n_forward && id > n_forward) ||
+            !(n->feeds[id] || work == WORK_GEMM || work == WORK_ATTEND))
+            continue;
+        for (uint32_t k = 0; k < node->n_operands; k++)
+            n->feeds[node->operands[k]] = true;
+    }
+}
+
+static bool is_final(const Narrow *n, TirId id) {
+    const uint32_t n_forward = n->plan->program->n_forward;
+    return (!n_forward || id <= n_forward) && !n->feeds[id];
 }
 
 /* Of reals, of which a packed pair lies in one value, and rows lie without gaps; and there is more
@@ -72,6 +121,8 @@ void plan_narrow(Plan *plan) {
     const Narrow n = {.plan = plan,
                       .block = block,
                       .made = ARENA_ARRAY(plan->arena, bool, count),
+                      .multiplied = ARENA_ARRAY(plan->arena, bool, count),
+                      .feeds = ARENA_ARRAY(plan->arena, bool, count),
                       .readers = ARENA_ARRAY(plan->arena, uint8_t, count)};
     for (uint32_t k = 0; k < plan->groups.count; k++)
         note_group(&n, plan->groups.at[k]);
@@ -80,11 +131,13 @@ void plan_narrow(Plan *plan) {
             note_barrier(&n, id);
     for (uint32_t k = 0; k < plan->program->outputs.count; k++)
         note_read(&n, plan->program->outputs.at[k].value, BY_OTHERS);
+    note_feeding(&n);
     for (TirId id = 1; id < count; id++) {
         const TirType *type = &tir_node(block, id)->type;
+        const bool multiplied = n.multiplied[id] && !is_final(&n, id);
         const bool streams = precision == HC_PRECISION_BF16_STREAMS && is_like_a_stream(type);
-        const uint8_t wide = streams ? BY_OTHERS : BY_KERNELS | BY_OTHERS;
-        if (n.made[id] && !(n.readers[id] & wide) && may_be_narrow(type))
+        const uint8_t wide = streams || multiplied ? BY_OTHERS : BY_KERNELS | BY_OTHERS;
+        if ((n.made[id] || multiplied) && !(n.readers[id] & wide) && may_be_narrow(type))
             plan->slots.at[id].element = ELEMENT_BF16;
     }
 }

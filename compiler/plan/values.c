@@ -53,7 +53,7 @@ static bool is_large(const GemmWork *g, uint32_t thin) {
 }
 
 bool plan_has_product_kernels(const Call *call, uint32_t thin) {
-    return call->kind == CALL_GEMM && call->buffers.at[2].element == ELEMENT_F32 &&
+    return call->kind == CALL_GEMM && call->buffers.at[2].element != ELEMENT_F64 &&
            is_large(&call->gemm, thin);
 }
 

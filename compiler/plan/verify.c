@@ -97,9 +97,11 @@ static Element stored_as(const Walk *w, const CallBuffer *b) {
     }
 }
 
-/* Whether a product that gives elements of a type takes them of another: its own kernels widen. */
+/* Whether a product that gives elements of a type takes them of another: its own kernels widen, and
+ * round. */
 static bool multiplies(bool own, Element takes, Element gives) {
-    return takes != ELEMENT_I32 && (takes == gives || (own && takes == ELEMENT_BF16));
+    const bool narrow = takes == ELEMENT_BF16 || gives == ELEMENT_BF16;
+    return takes != ELEMENT_I32 && (own && narrow ? takes != ELEMENT_F64 : takes == gives);
 }
 
 /* What adds or multiplies elements does it in one type; rows are found by whole numbers. */

@@ -44,6 +44,7 @@ Products *schedule_products(const Plan *plan) {
         if (!plan_has_product_kernels(call, thin))
             continue;
         p->any = true;
+        p->rounds |= call->buffers.at[2].element == ELEMENT_BF16;
         p->calls[k] = (ProductCall){.runs = true,
                                     .left = pack_for(p, arena, pack_of(call, false)),
                                     .right = pack_for(p, arena, pack_of(call, true))};

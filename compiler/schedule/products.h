@@ -34,7 +34,9 @@ typedef struct {
     bool any;     /* call has such kernels */
     bool attends; /* attention makes its products so, in bf16 */
     MachineProduct shape;
-    VEC(ProductPack) packs; /* a kernel each, behind those of the plan; then one that multiplies */
+    bool rounds;            /* a result is stored as bf16 */
+    VEC(ProductPack) packs; /* a kernel each, behind those of the plan; then one that multiplies, */
+                            /* and one that rounds */
     ProductCall *calls;     /* of plan->calls */
 } Products;
 
@@ -48,7 +50,7 @@ static inline ProductWay products_way(const Products *p) {
 }
 /* Kernels that they take. */
 static inline uint32_t products_kernels(const Products *p) {
-    return p->any ? p->packs.count + 1 : 0;
+    return p->any ? p->packs.count + 1 + p->rounds : 0;
 }
 
 #endif

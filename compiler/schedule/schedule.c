@@ -22,10 +22,11 @@ static void schedule_product(Schedule *s, uint32_t number, const Products *produ
     s->kind = CALL_GEMM;
     s->product = &products->shape;
     s->pack = pack;
+    s->rounds = k > products->packs.count;
     s->name = pack ? arena_printf(arena, "k%u_pack_%s_%s_%" PRId64 "%s", number,
                                   pack->right ? "right" : "left", pack->across ? "across" : "along",
                                   pack->step, pack->from == OPERAND_F32 ? "" : "_bf16")
-                   : arena_printf(arena, "k%u_multiply", number);
+                   : arena_printf(arena, s->rounds ? "k%u_round" : "k%u_multiply", number);
 }
 
 static void schedule_attention(Schedule *s, const Products *products) {

@@ -154,7 +154,8 @@ typedef struct {
     uint32_t columns;              /* ATTEND: vectors of queries at a time */
     uint32_t longest;              /* ATTEND: positions at most */
     const MachineProduct *product; /* ATTEND: products so, in bf16; GEMM: multiplies, or */
-    const ProductPack *pack;       /* packs an operand; NULL: does not */
+    const ProductPack *pack;       /* packs an operand; NULL: does not; or */
+    bool rounds;                   /* stores results as bf16 */
 
     /* KERNEL */
     const Group *group;

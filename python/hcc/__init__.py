@@ -62,7 +62,7 @@ def compile(source: Source, *, set: Optional[Mapping[str, Constant]] = None, mod
     constants: values of the model's constants, as `--set` takes them: `d=256`, `wiring="mhc"`.
     set: the same for names that are no Python names or are arguments here: `{"train.lr": 1e-3}`.
     model: which, of a text with several.
-    precision: "f32", "bf16" (products may round their factors to it), "bf16_streams" (and kernels hand streams on
+    precision: "f32", "bf16" (products may round factors and results to it), "bf16_streams" (and kernels hand streams on
         so) or "f64" (None: the recipe's, or "f32").
     cpu: "native" (the default), "baseline", or a processor's name as LLVM has it.
     memory: the most bytes that a training step may take; 0: no bound.

@@ -29,12 +29,31 @@ static void extend_kernel(const Extension *x, uint32_t c, int64_t first, int64_t
                        hc_exec_chunk_buffers(x->exec, &x->exec->plan->calls[c], x->chunk));
 }
 
-/* Few rows: `beside` holds many more. */
-static void *widened(const void *from, int64_t count, void *beside) {
-    float *to = beside;
+static void widen(const void *from, int64_t count, float *to) {
     for (int64_t k = 0; k < count; k++)
         to[k] = (float)hc_real_at(from, sizeof(uint16_t), k);
-    return to;
+}
+
+/* Few rows, in f32: `beside` holds many more. */
+static void extend_rows(HcExec *exec, const HcCall *call, HcGemmSplit of, void *abc[3]) {
+    const HcBuffer *buffers = &exec->plan->buffers[call->first];
+    const bool rounds = buffers[2].element == HC_ELEMENT_BF16;
+    HcCall rows = *call;
+    float *beside = exec->beside, *sums = beside + of.m * call->lda;
+    uint16_t *result = abc[2];
+    if (buffers[0].element == HC_ELEMENT_BF16) {
+        widen(abc[0], (of.m - 1) * call->lda + of.k, beside);
+        abc[0] = beside;
+    }
+    if (rounds) {
+        rows.ldc = of.n;
+        abc[2] = sums;
+    }
+    const int64_t bytes = rounds ? (int64_t)sizeof(float) : hc_element_bytes(buffers[2].element);
+    hc_rows_run(exec->pool, &rows, of.m, of.n, of.k, bytes, abc);
+    for (int64_t r = 0; rounds && r < of.m; r++)
+        for (int64_t j = 0; j < of.n; j++)
+            result[r * call->ldc + j] = hc_bf16(sums[r * of.n + j]);
 }
 
 static void extend_product(const Extension *x, uint32_t c, int64_t first, int64_t end) {
@@ -51,9 +70,7 @@ static void extend_product(const Extension *x, uint32_t c, int64_t first, int64_
     const bool packed =
         hc_exec_keeps(exec, call) && exec->plan->products.bytes < (int64_t)sizeof(float);
     if (!packed && hc_rows_take(call, m)) {
-        if (of[0].element == HC_ELEMENT_BF16)
-            abc[0] = widened(abc[0], (m - 1) * call->lda + k, exec->beside);
-        hc_rows_run(exec->pool, call, m, n, k, hc_element_bytes(of[2].element), abc);
+        extend_rows(exec, call, (HcGemmSplit){.m = m, .n = n, .k = k}, abc);
         return;
     }
     const HcGemmSplit split = hc_gemm_panels(m, n, k);

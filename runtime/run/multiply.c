@@ -12,7 +12,9 @@ size_t hc_exec_multiply_bytes(const HcExec *exec, const HcCall *call, const HcGe
 }
 
 size_t hc_exec_multiply_scratch(const HcPlan *plan) {
-    return plan->products.depth > 0 ? hc_product_scratch_bytes(&plan->products) + HC_ALIGN : 0;
+    return plan->products.depth > 0
+               ? hc_product_scratch_bytes(&plan->products, plan->round >= 0) + HC_ALIGN
+               : 0;
 }
 
 void hc_exec_multiply(HcExec *exec, const HcCall *call, const HcGemmSplit *split,
@@ -24,9 +26,11 @@ void hc_exec_multiply(HcExec *exec, const HcCall *call, const HcGemmSplit *split
                     exec->beside);
         return;
     }
+    const bool rounds = plan->buffers[call->first + 2].element == HC_ELEMENT_BF16;
     HcProduct product = {.pack_left = kernels[call->pack_a],
                          .pack_right = kernels[call->pack_b],
                          .multiply = kernels[plan->multiply],
+                         .round = rounds ? kernels[plan->round] : NULL,
                          .m = split->m,
                          .n = split->n,
                          .k = split->k,

@@ -77,6 +77,15 @@ static inline double hc_real_at(const void *numbers, uint32_t element_size, int6
     return element_size == 4 ? (double)((const float *)numbers)[k] : ((const double *)numbers)[k];
 }
 
+/* To nearest, ties to even; a NaN stays one. */
+static inline uint16_t hc_bf16(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if (x != x)
+        return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 /* Whether there is one for each sample, or position of one. */
 static inline bool hc_is_by_sample(HcDomain domain) {
     return domain == HC_SAMPLE || domain == HC_POSITION;
@@ -287,6 +296,7 @@ typedef struct {
     uint32_t n_sums, n_rounds;
     HcProductShape products; /* how products are made that have kernels of their own, */
     uint32_t multiply;       /* and the kernel that multiplies, */
+    int32_t round;           /* the one that stores sums as bf16 (-1: none does), */
     const char *product_way; /* with what: "fma", "dot", ...; NULL: there are none */
     const char **kernel_names;
     int64_t scratch_bytes;                 /* the largest any kernel asks for */

@@ -75,9 +75,13 @@ static bool are_real(HcBuffer a, HcBuffer b) {
     return a.element == b.element && is_computed_with(a.element);
 }
 
-/* A model's own kernels take bf16, too. */
+static bool is_short(HcBuffer buffer) {
+    return buffer.element == HC_ELEMENT_F32 || buffer.element == HC_ELEMENT_BF16;
+}
+
+/* A model's own kernels take bf16, too, and give it. */
 static bool multiplies(bool own, HcBuffer takes, HcBuffer gives) {
-    return takes.element == gives.element || (own && takes.element == HC_ELEMENT_BF16);
+    return own ? is_short(takes) && is_short(gives) : takes.element == gives.element;
 }
 
 static bool can_write(const HcPlan *plan, HcBuffer buffer, Extent need) {
@@ -112,7 +116,10 @@ static const char *check_gemm(const HcPlan *plan, const HcCall *call) {
         !holds_matrix(plan, b[2], call->m, call->n, call->ldc) || b[2].region == HC_REGION_INPUT)
         return "a product outside its memory";
     const bool own = call->pack_a >= 0;
-    if (own ? b[2].element != HC_ELEMENT_F32 : !is_computed_with(b[2].element))
+    const bool rounds = own && b[2].element == HC_ELEMENT_BF16;
+    if (rounds ? plan->round < 0 || call->beta != 0
+        : own  ? b[2].element != HC_ELEMENT_F32
+               : !is_computed_with(b[2].element))
         return "a product of a type that its kernels do not give";
     return multiplies(own, b[0], b[2]) && multiplies(own, b[1], b[2])
                ? NULL

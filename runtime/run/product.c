@@ -49,8 +49,12 @@ size_t hc_product_packed_bytes(const HcProductShape *s, int64_t m, int64_t n, in
            (packs_left(s) ? operand_bytes(s, s->rows, m, k) : 0);
 }
 
-size_t hc_product_scratch_bytes(const HcProductShape *s) {
+static size_t rows_bytes(const HcProductShape *s) {
     return packs_left(s) ? 0 : panel_bytes(s, s->block);
+}
+
+size_t hc_product_scratch_bytes(const HcProductShape *s, bool rounds) {
+    return rows_bytes(s) + (rounds ? (size_t)(s->block * s->width) * sizeof(float) : 0);
 }
 
 /* Panel `task` % panels of an operand, of block `task` / panels of its terms. */
@@ -81,12 +85,17 @@ static void pack_task(void *argument, int64_t task, int32_t worker) {
     pack(job, task < right ? task : task - right, task < right);
 }
 
+/* A thread's own memory, behind that of `multiply`. */
+static uint8_t *own_memory(const ProductJob *job, int32_t worker) {
+    return job->scratch.at + (size_t)worker * job->scratch.stride + job->scratch.own;
+}
+
 /* The left operand's rows from `row` on, so many terms from `first` on: packed, in memory of the
  * thread's own. */
 static uint8_t *pack_rows(const ProductJob *job, int64_t row, int64_t first,
                           const HcExtents *extents, int32_t worker) {
     const HcProduct *p = job->of;
-    uint8_t *left = job->scratch.at + (size_t)worker * job->scratch.stride + job->scratch.own;
+    uint8_t *left = own_memory(job, worker);
     const int64_t at = p->transpose_a ? first * p->lda + row : row * p->lda + first;
     const uint8_t *a = p->a + at * p->bytes_a;
     const HcExtents rows = {.columns = extents->rows, .depth = extents->depth};
@@ -101,9 +110,11 @@ static void multiply(void *argument, int64_t task, int32_t worker) {
     const HcProduct *p = job->of;
     const int64_t row = task / job->across * job->task_rows,
                   column = task % job->across * job->task_columns;
+    float *result = p->round ? (float *)(own_memory(job, worker) + rows_bytes(s))
+                             : (float *)p->c + row * p->ldc + column;
     HcExtents extents = {.rows = least(p->m - row, job->task_rows),
                          .columns = least(p->n - column, job->task_columns),
-                         .step = p->ldc,
+                         .step = p->round ? s->width : p->ldc,
                          .adds = p->adds};
     for (int64_t first = 0; first < p->k; first += s->depth, extents.adds = 1) {
         extents.depth = least(p->k - first, s->depth);
@@ -113,9 +124,13 @@ static void multiply(void *argument, int64_t task, int32_t worker) {
         void *const buffers[3] = {job->left ? job->left + left * panel_bytes(s, s->rows)
                                             : pack_rows(job, row, first, &extents, worker),
                                   (void *)(job->right + right * panel_bytes(s, s->columns)),
-                                  p->c + row * p->ldc + column};
+                                  result};
         p->multiply(buffers, &extents, 0, job->scratch.at + (size_t)worker * job->scratch.stride);
     }
+    extents.step = p->ldc;
+    if (p->round)
+        p->round((void *const[]){result, (uint16_t *)p->c + row * p->ldc + column}, &extents, 0,
+                 NULL);
 }
 
 /* Tasks are as large as caches like them, or smaller, where there would be too few. */
@@ -125,7 +140,7 @@ static void share_out(ProductJob *job, int64_t threads) {
     const int64_t wanted = threads > 1 ? TASKS_A_THREAD * threads : 1;
     job->task_rows = least(s->block, up(p->m, s->rows));
     job->task_columns = up(p->n, s->columns);
-    if (job->left)
+    if (job->left || p->round)
         job->task_columns = least(s->width, job->task_columns);
     const int64_t down = parts(p->m, job->task_rows);
     if (down * parts(p->n, job->task_columns) < wanted)

@@ -15,24 +15,25 @@ typedef struct {
     int64_t bytes;         /* of a packed number */
 } HcProductShape;
 
-/* c[m][n] = a[m][k] * b[k][n], or the same added to it: numbers of f32, and operands of as many
- * bytes as their packing kernels read. */
+/* c[m][n] = a[m][k] * b[k][n], or the same added to it: operands of as many bytes as their packing
+ * kernels read; sums of f32, which `round`, where there is one, stores as bf16. */
 typedef struct {
     HcKernel *pack_left, *pack_right, *multiply;
+    HcKernel *round; /* NULL: c is of f32 */
     int64_t m, n, k;
     bool transpose_a, transpose_b; /* as they lie in memory */
     int64_t lda, ldb, ldc;
-    bool adds;
+    bool adds;                /* without `round` */
     int64_t bytes_a, bytes_b; /* of a number */
     const uint8_t *a, *b;
     const uint8_t *right; /* b as hc_product_pack_right packed it before; NULL: it is packed now */
-    float *c;
+    void *c;
 } HcProduct;
 
 /* Bytes of operands that are packed whole: the right one, and the left one if numbers are narrow;
- * and those that a thread works in. */
+ * and those that a thread works in, in which sums stay until they are rounded. */
 size_t hc_product_packed_bytes(const HcProductShape *shape, int64_t m, int64_t n, int64_t k);
-size_t hc_product_scratch_bytes(const HcProductShape *shape);
+size_t hc_product_scratch_bytes(const HcProductShape *shape, bool rounds);
 /* Memory of the first thread's, and bytes to the next one's: what `multiply` works in, and behind
  * that hc_product_scratch_bytes. */
 typedef struct {

@@ -24,6 +24,7 @@ enum {
     MULTIPLY,
     PACK_NARROW_LEFT,
     PACK_NARROW_RIGHT,
+    ROUND,
     N_KERNELS,
     GUARD = 64
 };
@@ -171,6 +172,7 @@ static void kernels_compile(Kernels *k, const Shape *s) {
     if (m->bytes == 2) {
         kernels[PACK_NARROW_LEFT] = product_pack(arena, "pack_narrow_left", &left);
         kernels[PACK_NARROW_RIGHT] = product_pack(arena, "pack_narrow_right", &right);
+        kernels[ROUND] = product_round(arena, "round", m);
     }
     for (int i = 0; i < n_kernels; i++)
         if (nest_verify(kernels[i]))
@@ -193,9 +195,9 @@ static void kernels_end(Kernels *k) {
 
 /* --- one product -------------------------------------------------------------------------------*/
 
-/* a and b: of f32, or stored as bf16. */
+/* a and b: of f32, or stored as bf16; so is c. */
 static void run(const Kernels *k, HcPool *pool, const Shape *s, bool narrow, const void *a,
-                const void *b, float *c) {
+                const void *b, bool rounds, void *c) {
     const MachineProduct *m = &k->product;
     const HcProductShape shape = {m->rows, m->columns, m->depth, m->block, m->width, m->bytes};
     const int64_t bytes = narrow ? sizeof(uint16_t) : sizeof(float);
@@ -203,6 +205,7 @@ static void run(const Kernels *k, HcPool *pool, const Shape *s, bool narrow, con
         .pack_left = k->model->kernels[narrow ? PACK_NARROW_LEFT : PACK_LEFT],
         .pack_right = k->model->kernels[narrow ? PACK_NARROW_RIGHT : PACK_RIGHT],
         .multiply = k->model->kernels[MULTIPLY],
+        .round = rounds ? k->model->kernels[ROUND] : NULL,
         .m = s->m,
         .n = s->n,
         .k = s->k,
@@ -220,7 +223,7 @@ static void run(const Kernels *k, HcPool *pool, const Shape *s, bool narrow, con
     const size_t packed_bytes = hc_product_packed_bytes(&shape, s->m, s->n, s->k);
     uint8_t *packed = hc_aligned(packed_bytes + GUARD);
     HcProductScratch scratch = {.own = hc_align(k->scratch)};
-    scratch.stride = scratch.own + hc_product_scratch_bytes(&shape) + GUARD;
+    scratch.stride = scratch.own + hc_product_scratch_bytes(&shape, rounds) + GUARD;
     const size_t scratch_bytes = scratch.stride * (size_t)hc_pool_threads(pool);
     scratch.at = hc_aligned(scratch_bytes);
     memset(packed, 0xff, packed_bytes + GUARD); /* no number of it may come through */
@@ -265,6 +268,20 @@ static void compare(const HcBlas *blas, const Way *way, const Shape *s, const fl
         free(wide[i]);
 }
 
+/* Stored as bf16 a result is what the sums round to, and nothing is written beside it. */
+static void check_rounded(const Kernels *k, HcPool *pool, const Shape *s, const uint16_t *a,
+                          const uint16_t *b, const float *before, const float *sums) {
+    const int64_t n = s->m * s->ldc;
+    uint16_t *got = stored_narrow(before, n), *want = stored_narrow(before, n);
+    for (int64_t i = 0; i < s->m; i++)
+        for (int64_t j = 0; j < s->n; j++)
+            want[i * s->ldc + j] = hc_bf16(sums[i * s->ldc + j]);
+    run(k, pool, s, true, a, b, true, got);
+    assert_memory_equal(got, want, (size_t)n * sizeof *got);
+    free(got);
+    free(want);
+}
+
 /* The same bits by one thread and by three, and of operands that are stored as bf16. */
 static void check(const HcBlas *blas, HcPool *const pools[2], const Way *way, const Shape *s) {
     Kernels k;
@@ -277,15 +294,17 @@ static void check(const HcBlas *blas, HcPool *const pools[2], const Way *way, co
     for (int t = 0; t < 2; t++) {
         c[t] = hc_aligned(bytes);
         memcpy(c[t], before, bytes);
-        run(&k, pools[t], s, false, a, b, c[t]);
+        run(&k, pools[t], s, false, a, b, false, c[t]);
     }
     assert_memory_equal(c[0], c[1], bytes);
     if (way->bf16) {
         uint16_t *narrow_a = stored_narrow(a, (s->ta ? s->k : s->m) * s->lda),
                  *narrow_b = stored_narrow(b, (s->tb ? s->n : s->k) * s->ldb);
         memcpy(c[1], before, bytes);
-        run(&k, pools[1], s, true, narrow_a, narrow_b, c[1]);
+        run(&k, pools[1], s, true, narrow_a, narrow_b, false, c[1]);
         assert_memory_equal(c[0], c[1], bytes);
+        if (!s->adds)
+            check_rounded(&k, pools[1], s, narrow_a, narrow_b, before, c[0]);
         free(narrow_a);
         free(narrow_b);
     }
@@ -339,7 +358,7 @@ static void test_not_finite(void **unused) {
         a[36 * s.k + 66] = NAN;
         b[66 * s.n + 50] = INFINITY;
         a[5 * s.k + 66] = 0; /* times infinity */
-        run(&k, pool, &s, false, a, b, c);
+        run(&k, pool, &s, false, a, b, false, c);
         for (int64_t i = 0; i < s.m; i++)
             for (int64_t j = 0; j < s.n; j++) {
                 const float x = c[i * s.n + j];

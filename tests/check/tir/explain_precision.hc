@@ -6,8 +6,8 @@
 
 // CHECK: Precision f32: parameters, gradients, moments and all that callers hold are f32
 // CHECK: products
-// CHECK: {{^}}  y {{ *}}N x 64 x 64 {{ *}}f32 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  OpenBLAS {{ *}}explain_precision.hc:43
-// CHECK: {{^}}  to weights {{ *}}64 x 64 x N {{ *}}f32 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  OpenBLAS {{ *}}backward of explain_precision.hc:43
+// CHECK: {{^}}  y {{ *}}N x 64 x 64 {{ *}}f32 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  OpenBLAS {{ *}}explain_precision.hc:44
+// CHECK: {{^}}  to weights {{ *}}64 x 64 x N {{ *}}f32 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  OpenBLAS {{ *}}backward of explain_precision.hc:44
 // CHECK: stored
 // CHECK: {{^}}  a {{ *}}64 {{ *}}f32 {{ *}}1 {{ *}}256  position  products; kept
 // CHECK: {{^}}f32: {{[0-9]+}} bytes at a position, in {{[0-9]+}} values
@@ -18,12 +18,13 @@
 // NARROW: Precision bf16: parameters, gradients, moments and all that callers hold are f32
 // NARROW: the softmax of attention and sums compute in it
 // NARROW: those inside attention as bf16, by pairs, made in f32
-// NARROW: {{^}}  y {{ *}}N x 64 x 64 {{ *}}bf16 {{ *}}f32 {{ *}}f32 {{ *}}2 {{ *}}16384  pairs, made in f32
+// NARROW: {{^}}  y {{ *}}N x 64 x 64 {{ *}}bf16 {{ *}}f32 {{ *}}bf16 {{ *}}1 {{ *}}8192  pairs, made in f32
+// NARROW: {{^}}  y {{ *}}N x 64 x 64 {{ *}}bf16 {{ *}}f32 {{ *}}f32 {{ *}}1 {{ *}}8192  pairs, made in f32
 // NARROW: what kernels make for them alone
 // NARROW: {{^}}  a {{ *}}64 {{ *}}bf16 {{ *}}1 {{ *}}128  position  products; kept
 // NARROW: {{^}}bf16: {{[0-9]+}} bytes at a position
 // PACKED: What products read is packed, in every call
-// PACKED: {{^}}  forward, 1 call: explain_precision.hc:43
+// PACKED: {{^}}  forward, 1 call: explain_precision.hc:44
 // PACKED: left      `a`, stored by k{{[0-9]+}} as bf16: whole, by all threads before they multiply
 // PACKED: right     `W`, a parameter in f32: whole
 use std;
