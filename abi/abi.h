@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* Both rise when what was built before can no longer be read. */
-#define HC_ABI_VERSION 7
+#define HC_ABI_VERSION 8
 #define HC_MANIFEST_FORMAT 2
 
 /* What a call runs over, and what a run is: in the order of the compiler's NestExtent. A batch may
@@ -24,6 +24,8 @@ typedef struct {
     int64_t tile;       /* instances per task */
     int64_t training;   /* 1: dropout and the like are on; 0: evaluation, sampling */
     int64_t random_key; /* of this run's random numbers: a function of seed and step */
+    int64_t done;       /* steps of training that the parameters have had, */
+    int64_t steps;      /* and that they are meant to have */
     int64_t first;      /* instances before it are left alone, and tiles begin with it; for kernels
                            with tasks by sample: positions. Not 0 only for forward kernels, and of one
                            sample. */
@@ -33,7 +35,7 @@ typedef struct {
      * from a row of the result to the next, and whether it is added to (1) or written (0). */
     int64_t rows, columns, depth, step, adds;
 } HcExtents;
-_Static_assert(sizeof(HcExtents) == 112, "generated code reads fourteen int64 extents");
+_Static_assert(sizeof(HcExtents) == 128, "generated code reads sixteen int64 extents");
 
 /* buffers[k]: the kernel's k-th ARGUMENT buffer; scratch: 64-byte aligned, as large as the manifest
  * says for this kernel; task: 0 .. ceil((instances - first) / tile) - 1, or as the plan says. Pure

@@ -139,6 +139,7 @@ typedef struct {
     void *saved;         /* what the backward pass needs: 64-byte aligned, hc_saved_bytes long */
     uint64_t random_key; /* of this run's random numbers (dropout) */
     int32_t training;    /* `training` in the model */
+    int64_t step, steps; /* `step` and `steps` */
     /* Of hc_apply_backward: */
     const void *const *result_gradients; /* by result; NULL, or an entry that is: zero */
     const int64_t *result_gradient_strides;
@@ -159,7 +160,7 @@ _Static_assert(sizeof(HcParameter) == 120 && offsetof(HcParameter, frozen) == 11
 _Static_assert(sizeof(HcInput) == 120 && offsetof(HcInput, has_gradient) == 112, "layout");
 _Static_assert(sizeof(HcResult) == 104 && offsetof(HcResult, read_back) == 100, "layout");
 _Static_assert(sizeof(HcView) == 88 && offsetof(HcView, dims) == 24, "layout");
-_Static_assert(sizeof(HcApply) == 136 && offsetof(HcApply, parameter_gradients) == 128, "layout");
+_Static_assert(sizeof(HcApply) == 152 && offsetof(HcApply, parameter_gradients) == 144, "layout");
 
 /* --- process -----------------------------------------------------------------------------------*/
 
@@ -324,6 +325,9 @@ int hc_uses_ema(const HcContext *context);
  * gradient or a buffer's value is not finite; HC_ERROR_ARGUMENT when lr is not, or beyond 1e6. */
 HcStatus hc_step(HcContext *context, double lr);
 int64_t hc_steps_done(const HcContext *context);
+/* Says how many steps the parameters have had, which hc_load_state restores by itself: what passes
+ * of training are told as `step`, and where schedule, random numbers and optimiser go on. */
+HcStatus hc_set_steps_done(HcContext *context, int64_t steps);
 double hc_gradient_norm(const HcContext *context); /* before clipping, of the last hc_step */
 double hc_schedule_lr(const HcContext *context, int64_t step); /* of the recipe, step from 0 */
 /* Changes a value of the recipe ("lr", "steps", ..., also "train.lr"); value as text. That of

@@ -8,6 +8,7 @@
 typedef struct {
     uint32_t samples, positions;
     uint64_t seed;
+    int64_t step, steps; /* of training: done, and to be done */
 } GradSize;
 
 /* What the interpreter is given: data drawn from the seed, and the key of the random numbers that

@@ -57,7 +57,9 @@ TirBinding gradcheck_binding(const TirProgram *program, GradSize size, Arena *ar
                         .positions = size.positions,
                         .inputs = inputs,
                         .training = true, /* at one step: what is random stays what it is */
-                        .random_key = hc_rng_step_key(size.seed, 0)};
+                        .random_key = hc_rng_step_key(size.seed, size.step),
+                        .step = (double)size.step,
+                        .steps = (double)size.steps};
 }
 
 GradEvaluator *gradcheck_interpreter(const TirProgram *program, GradSize size, Arena *arena) {

@@ -95,6 +95,8 @@ static CompileStatus native_prepare(CompileRun *run, void *context) {
         return native_failed(run, status, error.message);
     native->owned->object = native->context;
     status = hc_init(native->context, native->size.seed); /* draws what is random, too */
+    if (status == HC_OK)
+        status = hc_set_steps_done(native->context, native->size.step);
     for (uint32_t k = 0; k < program->inputs.count && status == HC_OK; k++)
         status = native_set_input(native, &program->inputs.at[k], arena);
     native->n_params = program->params.count;

@@ -13,12 +13,23 @@ typedef struct {
     GradReport *report;
 } GradWork;
 
-static GradSize gradcheck_size(const TirProgram *program, uint64_t seed) {
+static bool gradcheck_counts(const TirBlock *block) {
+    for (TirId id = 1; id < block->nodes.count; id++) {
+        const TirNode *node = tir_node(block, id);
+        if (node->op == TIR_STEP || (node->op == TIR_SCAN && gradcheck_counts(node->attr.body)))
+            return true;
+    }
+    return false;
+}
+
+/* What depends on the step is looked at half-way: what is 0 at first, or at last, is neither. */
+static GradSize gradcheck_size(const TirProgram *program, int64_t steps, uint64_t seed) {
     uint32_t positions = program->spaces.count ? POSITIONS : 1;
     for (uint32_t k = 0; k < program->spaces.count; k++)
         if (program->spaces.at[k].maximum < positions)
             positions = program->spaces.at[k].maximum;
-    return (GradSize){SAMPLES, positions, seed};
+    return (GradSize){SAMPLES, positions, seed, gradcheck_counts(program->block) ? steps / 2 : 0,
+                      steps};
 }
 
 static CompileStatus gradcheck_hold(CompileRun *run, void *context) {
@@ -52,7 +63,9 @@ static void gradcheck_destroy(GradEvaluator *evaluator) {
 CompileStatus gradcheck_network(CompileRun *run, bool interpret, uint64_t seed,
                                 GradReport *report) {
     TirProgram *program = run->network->program;
-    GradWork work = {.program = program, .size = gradcheck_size(program, seed), .report = report};
+    GradWork work = {.program = program,
+                     .size = gradcheck_size(program, (int64_t)run->network->recipe.steps, seed),
+                     .report = report};
     GradEvaluator *between = NULL;
     CompileStatus status = compile_work(run, "hold", gradcheck_hold, &work);
     if (status == COMPILE_DONE)

@@ -319,6 +319,10 @@ NestId lower_op(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex 
         return op_count(l, node->attr.domain);
     case TIR_TRAINING:
         return nest_cast(&l->b, l->real, nest_extent(&l->b, NEST_TRAINING));
+    case TIR_STEP:
+        return nest_cast(&l->b, l->real, nest_extent(&l->b, NEST_DONE));
+    case TIR_STEPS:
+        return nest_cast(&l->b, l->real, nest_extent(&l->b, NEST_STEPS));
     case TIR_RANDOM:
         return op_random(l, f, node, index);
     case TIR_BROADCAST:

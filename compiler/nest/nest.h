@@ -39,6 +39,8 @@ typedef enum {
     NEST_TILE,      /* instances per task */
     NEST_TRAINING,  /* 1 or 0 */
     NEST_RANDOM_KEY,
+    NEST_DONE,         /* steps of training behind the parameters, */
+    NEST_STEPS,        /* and of all of it */
     NEST_FIRST,        /* instances before it are left alone */
     NEST_BATCH,        /* samples in the whole batch */
     NEST_FIRST_SAMPLE, /* of the part, in the batch */

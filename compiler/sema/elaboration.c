@@ -31,9 +31,9 @@ void sema_enter_program(Sema *s) {
 }
 
 Sema *sema_create(Compilation *c, const Ast *ast, const SemaOptions *options) {
-    static const char *const words[WORD_COUNT] = {"site",   "sites",    "block",
-                                                  "blocks", "branches", "branch_inputs",
-                                                  "here",   "identity", "training"};
+    static const char *const words[WORD_COUNT] = {"site",     "sites",         "block", "blocks",
+                                                  "branches", "branch_inputs", "here",  "identity",
+                                                  "training", "step",          "steps"};
     Sema *s = ARENA_NEW(c->arena, Sema);
     s->c = c;
     s->arena = c->arena;

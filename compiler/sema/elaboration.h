@@ -50,6 +50,8 @@ enum {
     WORD_HERE,
     WORD_IDENTITY,
     WORD_TRAINING,
+    WORD_STEP,
+    WORD_STEPS,
     WORD_COUNT
 };
 

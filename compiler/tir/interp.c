@@ -43,6 +43,16 @@ void tir_eval_TRAINING(const Eval *e, const TirNode *node, EvalValue *value) {
     value->at[0] = e->binding->training;
 }
 
+void tir_eval_STEP(const Eval *e, const TirNode *node, EvalValue *value) {
+    value->at = eval_alloc(e, &node->type);
+    value->at[0] = e->binding->step;
+}
+
+void tir_eval_STEPS(const Eval *e, const TirNode *node, EvalValue *value) {
+    value->at = eval_alloc(e, &node->type);
+    value->at[0] = e->binding->steps;
+}
+
 /* The counter: element, position, sample, call. */
 void tir_eval_RANDOM(const Eval *e, const TirNode *node, EvalValue *value) {
     const uint64_t n = tir_element_count(&node->type);

@@ -20,6 +20,7 @@ typedef struct {
     const double *const *inputs; /* by input index, laid out as TirTensor */
     bool training;
     uint64_t random_key; /* stands for seed and step */
+    double step, steps;  /* of training: done, and to be done */
     /* Every result of arithmetic is off by up to this share of itself, at random: what a machine
      * that rounds to so much might find. 0: doubles, as exact as they are. */
     double rounding;

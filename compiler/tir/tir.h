@@ -286,6 +286,8 @@ TirId tir_table(TirBuilder *b, TirElem elem, uint32_t rank, const uint32_t *dims
 TirId tir_position(TirBuilder *b, uint32_t space);
 TirId tir_count(TirBuilder *b, TirDomain domain);
 TirId tir_training(TirBuilder *b);
+TirId tir_step(TirBuilder *b);
+TirId tir_steps(TirBuilder *b);
 /* `call` numbers the call: an int of rank 0, data rather than a constant where equal layers are to
  * share code. `type` gives shape and domain. */
 TirId tir_random(TirBuilder *b, TirId call, TirType type);

@@ -186,6 +186,14 @@ TirId tir_training(TirBuilder *b) {
     return leaf(b, TIR_TRAINING, (TirAttr){0}, TIR_REAL);
 }
 
+TirId tir_step(TirBuilder *b) {
+    return leaf(b, TIR_STEP, (TirAttr){0}, TIR_REAL);
+}
+
+TirId tir_steps(TirBuilder *b) {
+    return leaf(b, TIR_STEPS, (TirAttr){0}, TIR_REAL);
+}
+
 TirId tir_random(TirBuilder *b, TirId call, TirType type) {
     TirNode node = {.op = TIR_RANDOM, .n_operands = 1, .operands = &call, .type = type};
     return tir_append(b, &node);

@@ -134,6 +134,14 @@ const char *tir_shape_TRAINING(const TirShapeContext *s, TirNode *node) {
     return NULL;
 }
 
+const char *tir_shape_STEP(const TirShapeContext *s, TirNode *node) {
+    return tir_shape_TRAINING(s, node);
+}
+
+const char *tir_shape_STEPS(const TirShapeContext *s, TirNode *node) {
+    return tir_shape_TRAINING(s, node);
+}
+
 /* The shape and domain are asked for. */
 const char *tir_shape_RANDOM(const TirShapeContext *s, TirNode *node) {
     const TirType *call = operand(s, node, 0);

@@ -43,7 +43,7 @@ class HcApply(Structure):
     _fields_ = [("samples", c_int64), ("positions", c_int64), ("inputs", POINTER(c_void_p)),
                 ("input_strides", POINTER(c_int64)), ("parameters", POINTER(c_void_p)), ("results", POINTER(c_void_p)),
                 ("result_strides", POINTER(c_int64)), ("saved", c_void_p), ("random_key", c_uint64),
-                ("training", c_int32), ("result_gradients", POINTER(c_void_p)),
+                ("training", c_int32), ("step", c_int64), ("steps", c_int64), ("result_gradients", POINTER(c_void_p)),
                 ("result_gradient_strides", POINTER(c_int64)), ("gradients_beside", POINTER(c_void_p)),
                 ("gradient_beside_strides", POINTER(c_int64)), ("input_gradients", POINTER(c_void_p)),
                 ("input_gradient_strides", POINTER(c_int64)), ("parameter_gradients", POINTER(c_void_p))]
@@ -116,6 +116,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "hc_saved_bytes": (c_uint64, [_context, c_int64, c_int64]),
     "hc_step": (c_int, [_context, c_double]),
     "hc_steps_done": (c_int64, [_context]),
+    "hc_set_steps_done": (c_int, [_context, c_int64]),
     "hc_gradient_norm": (c_double, [_context]),
     "hc_schedule_lr": (c_double, [_context, c_int64]),
     "hc_set_recipe": (c_int, [_context, c_char_p, c_char_p]),

@@ -424,6 +424,11 @@ class Model:
     def steps_done(self) -> int:
         return lib.hc_steps_done(self._handle)
 
+    @steps_done.setter
+    def steps_done(self, steps: int) -> None:
+        """How many steps the parameters have had: what a model's `step` is while training."""
+        self._do(lib.hc_set_steps_done, steps)
+
     @property
     def gradient_norm(self) -> float:
         """Before clipping, of the last `step`."""

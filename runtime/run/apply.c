@@ -324,7 +324,12 @@ static HcStatus begin(HcContext *c, const HcApply *apply, bool backward) {
     const HcPlaces places = hc_applier_places(&c->applier);
     hc_exec_resolve(exec, &places);
     hc_exec_forget(exec);
-    hc_exec_begin(exec, apply->training != 0, apply->random_key, apply->samples, 0);
+    const HcExecRun run = {.training = apply->training != 0,
+                           .random_key = apply->random_key,
+                           .done = apply->step,
+                           .steps = apply->steps,
+                           .batch = apply->samples};
+    hc_exec_begin(exec, &run);
     return HC_OK;
 }
 

@@ -35,7 +35,8 @@ struct HcContext {
     bool unchanged;   /* parameters, since the last pass: see hc_parameters_unchanged */
     bool training;    /* what forward passes are told */
     int64_t steps_done;
-    int64_t loaded_step; /* of the parameters just loaded, while they are that; -1: unknown */
+    int64_t loaded_step;  /* of the parameters just loaded, while they are that; -1: unknown */
+    int64_t loaded_steps; /* that they were to have; -1: unknown */
     double gradient_norm;
     uint64_t seed, data_hash; /* of the last hc_init and of the training data, for checkpoints */
     HcError error;

@@ -403,13 +403,14 @@ void hc_exec_resolve(HcExec *exec, const HcPlaces *places) {
     }
 }
 
-void hc_exec_begin(HcExec *exec, bool training, uint64_t random_key, int64_t batch,
-                   int64_t first_sample) {
+void hc_exec_begin(HcExec *exec, const HcExecRun *run) {
     for (uint32_t k = 0; k < exec->plan->n_calls; k++) {
         HcExtents *extents = &exec->bound[k].extents;
-        extents->training = training;
-        extents->random_key = (int64_t)random_key;
-        extents->batch = batch;
-        extents->first_sample = first_sample;
+        extents->training = run->training;
+        extents->random_key = (int64_t)run->random_key;
+        extents->done = run->done;
+        extents->steps = run->steps;
+        extents->batch = run->batch;
+        extents->first_sample = run->first_sample;
     }
 }

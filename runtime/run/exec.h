@@ -121,10 +121,15 @@ static inline int64_t hc_exec_rows(const HcExec *exec, uint32_t call) {
 }
 /* Addresses of all buffers; again whenever parameters, gradients or inputs have moved. */
 void hc_exec_resolve(HcExec *exec, const HcPlaces *places);
-/* What the calls from now on are told of the run they belong to: the whole batch's samples, and
- * which of them is the first that they see. */
-void hc_exec_begin(HcExec *exec, bool training, uint64_t random_key, int64_t batch,
-                   int64_t first_sample);
+/* What calls are told of the run they belong to. */
+typedef struct {
+    bool training;
+    uint64_t random_key;
+    int64_t done, steps;         /* of training */
+    int64_t batch, first_sample; /* the whole batch's, and which of them is the first they see */
+} HcExecRun;
+/* From now on. */
+void hc_exec_begin(HcExec *exec, const HcExecRun *run);
 /* The address of a buffer that no call's tasks share (not PARTIAL). */
 void *hc_exec_address(const HcExec *exec, HcBuffer buffer, const HcPlaces *places);
 /* Instances of a task: as many as of the whole batch, however it runs. */

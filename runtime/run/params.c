@@ -79,6 +79,8 @@ bool hc_share_parameters(HcContext *c, const HcContext *of) {
     c->own_params = c->own_grads = NULL;
     c->params = of->params;
     c->grads = of->grads;
+    c->steps_done = of->steps_done;
+    c->recipe.steps = of->recipe.steps;
     c->moved = true;
     hc_exec_forget(&c->exec);
     return true;
@@ -211,6 +213,17 @@ HcStatus hc_step(HcContext *c, double lr) {
     c->steps_done++;
     c->loaded_step = -1;
     hc_ema_step(c);
+    return HC_OK;
+}
+
+HcStatus hc_set_steps_done(HcContext *c, int64_t steps) {
+    if (!c)
+        return hc_null(c, "the context");
+    if (steps < 0)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT, "%lld steps cannot have been done",
+                       (long long)steps);
+    c->steps_done = steps;
+    c->loaded_step = -1;
     return HC_OK;
 }
 

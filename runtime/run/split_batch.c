@@ -127,8 +127,15 @@ size_t hc_split_bytes(const HcContext *c) {
 /* --- running -----------------------------------------------------------------------------------*/
 
 void hc_split_tell(HcContext *c, int64_t first_sample) {
-    hc_exec_begin(&c->exec, c->training, hc_rng_step_key(c->seed, c->steps_done), c->split.samples,
-                  first_sample);
+    const bool loaded = !c->training && c->loaded_step >= 0; /* what is evaluated is another's */
+    const HcExecRun run = {.training = c->training,
+                           .random_key = hc_rng_step_key(c->seed, c->steps_done),
+                           .done = loaded ? c->loaded_step : c->steps_done,
+                           .steps =
+                               loaded && c->loaded_steps >= 0 ? c->loaded_steps : c->recipe.steps,
+                           .batch = c->split.samples,
+                           .first_sample = first_sample};
+    hc_exec_begin(&c->exec, &run);
 }
 
 static void begin_part(void *user, int64_t part) {

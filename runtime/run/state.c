@@ -32,6 +32,7 @@ static json_t *metadata(const HcContext *c) {
     json_t *object = json_object();
     hc_json_set(&object, "hcc.model", json_string(c->plan.model));
     set_number(&object, "hcc.step", (uint64_t)c->steps_done);
+    set_number(&object, "hcc.steps", (uint64_t)c->recipe.steps);
     set_number(&object, "hcc.seed", c->seed);
     set_number(&object, "hcc.config_hash", model_hash(c));
     set_number(&object, "hcc.data_hash", c->data_hash);
@@ -84,9 +85,10 @@ HcStatus hc_load(HcContext *c, const char *path) {
     if (status == HC_OK)
         status = hc_tensors_open(path, tensors, c->plan.n_parameters, &file, &c->error);
     if (status == HC_OK) {
-        uint64_t step;
+        uint64_t step, steps;
         take(c, file);
         c->loaded_step = hc_tensors_number(file, "hcc.step", &step) ? (int64_t)step : -1;
+        c->loaded_steps = hc_tensors_number(file, "hcc.steps", &steps) ? (int64_t)steps : -1;
     }
     hc_tensors_close(file);
     free(tensors);
@@ -366,6 +368,7 @@ static HcStatus load_both(HcContext *c, const char *parameters_path, const char 
         take(c, first);
         take_state(c, second, &of);
         c->loaded_step = c->steps_done;
+        c->loaded_steps = -1; /* what is resumed may go on for longer */
     }
     hc_tensors_close(first);
     hc_tensors_close(second);

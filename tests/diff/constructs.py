@@ -53,6 +53,11 @@ BODIES = {
     "repeated rows": "param W[d, 6] ~ normal(1); let z[c, a] = tanh(W[c, a] * x[c]); "
                      "let p[c < d, a < 6] = z[floor(c / 4), min(a, 3)]; let q[c < d, a] = p[max(c - 4, 2), a]; "
                      "let y[c] = sum[a] p[c, a] * q[c, a] * W[c, a];",
+    "draws": "param w[d] ~ normal(1); let keep = select(random(each = sample) < 0.5, 0, 1); "
+             "let m[c < d] = select(random(each = step) < 0.3, 0, 2); let n = random(x, each = sample); "
+             "let y[c] = w[c] * x[c] * (keep + m[c] * n[c]) + w[0] * random(each = step) * x[c];",
+    "steps": "param w[d], v[d] ~ normal(1); let warm = min(step / steps, 1); "
+             "let y[c] = warm * w[c] * x[c] + (1 - warm) * tanh(v[c] * x[c]) * select(step < 10, 0, 1);",
 }
 
 

@@ -48,6 +48,20 @@ static void tir_case_COUNT(Case *c) {
         c, tir_binary(&c->b, TIR_DIV, case_real(c, POSITION, 0, NULL), tir_count(&c->b, POSITION)));
 }
 
+static void tir_case_STEP(Case *c) {
+    case_begin(c);
+    const TirId step = tir_step(&c->b);
+    case_expect(c, step, 1, (double[]){CASE_STEP});
+    case_check(c, tir_binary(&c->b, TIR_MUL, case_real(c, POSITION, 1, DIMS(3)), step));
+}
+
+static void tir_case_STEPS(Case *c) {
+    case_begin(c);
+    const TirId steps = tir_steps(&c->b);
+    case_expect(c, steps, 1, (double[]){CASE_STEPS});
+    case_check(c, tir_binary(&c->b, TIR_DIV, case_real(c, POSITION, 1, DIMS(3)), steps));
+}
+
 static void tir_case_TRAINING(Case *c) {
     case_begin(c);
     const TirId training = tir_training(&c->b);

@@ -27,6 +27,8 @@
         __VA_ARGS__                                                                                \
     }
 
+#define CASE_STEP 3
+#define CASE_STEPS 8
 #ifndef CASE_SAMPLES /* a test may ask for more */
 #define CASE_SAMPLES 2
 #define CASE_POSITIONS 3
@@ -165,7 +167,9 @@ static inline void case_values(Case *c, const TirProgram *p, uint32_t n, const T
                                 .params = c->params,
                                 .inputs = c->inputs,
                                 .training = true,
-                                .random_key = c->random_key};
+                                .random_key = c->random_key,
+                                .step = CASE_STEP,
+                                .steps = CASE_STEPS};
     tir_interpret(p, &binding, n, wanted, tensors, arena);
 }
 

@@ -301,6 +301,19 @@ static Value rule_window(Sema *s, const Call *c) {
     return axes ? window_value(s, c->a[0].value, axes, extents, c->e->span) : POISON;
 }
 
+/* How often numbers are drawn: `each = sample`. */
+static bool random_each(Sema *s, Value word, Span at, RandomEach *each) {
+    static const char *const words[] = {
+        [RANDOM_POSITION] = "position", [RANDOM_SAMPLE] = "sample", [RANDOM_STEP] = "step"};
+    for (uint32_t k = 0; word.kind == VALUE_STRING && k < sizeof words / sizeof *words; k++)
+        if (strcmp(word.string, words[k]) == 0) {
+            *each = (RandomEach)k;
+            return true;
+        }
+    sema_error(s, DIAG_KIND, at, "`each` is `position`, `sample` or `step`");
+    return false;
+}
+
 static Value rule_random(Sema *s, const Call *c) {
     if (s->mode.numeric)
         return sema_error(s, DIAG_CONSTANT, c->e->span,
@@ -311,10 +324,13 @@ static Value rule_random(Sema *s, const Call *c) {
                      "the loop out with `for`");
         return POISON;
     }
-    if (!c->n)
-        return random_draw(s, c->scope, NULL, c->e->span);
-    const Tensor *t = value_as_tensor(s, c->a[0].value, c->e->call.arguments.at[0].value->span);
-    return t ? random_draw(s, c->scope, t, c->e->span) : POISON;
+    RandomEach each = RANDOM_POSITION;
+    if (c->n > 1 && !random_each(s, c->a[1].value, c->a[1].at, &each))
+        return POISON;
+    if (!c->n || c->a[0].value.kind == VALUE_TUPLE)
+        return random_draw(s, c->scope, NULL, each, c->e->span);
+    const Tensor *t = value_as_tensor(s, c->a[0].value, c->a[0].at);
+    return t ? random_draw(s, c->scope, t, each, c->e->span) : POISON;
 }
 
 static Value rule_concat(Sema *s, const Call *c) {
@@ -345,7 +361,7 @@ static const Builtin builtins[] = {
     {"attend", 3, 6, rule_attend, TIR_ATTEND, "q k v causal scale mask"},
     {"embed", 2, 2, rule_embed, TIR_GATHER, NULL},
     {"permutations", 1, 1, rule_permutations, TIR_TABLE, NULL},
-    {"random", 0, 1, rule_random, TIR_RANDOM, NULL},
+    {"random", 0, 2, rule_random, TIR_RANDOM, "x each"},
     {"extent", 1, 2, rule_extent, TIR_CONST, NULL},
     {"known", 1, 1, rule_known, TIR_CONST, NULL},
     {"batch_mean", 1, 1, rule_batch_mean, TIR_POSITION_SUM, NULL},
@@ -366,6 +382,10 @@ const char *builtin_text(const Builtin *b) {
 
 bool builtin_takes_unknown(const Builtin *b) {
     return b->rule == rule_extent || b->rule == rule_known;
+}
+
+bool builtin_takes_word(const Builtin *b, const char *parameter) {
+    return b->rule == rule_random && strcmp(parameter, "each") == 0;
 }
 
 bool builtin_is_scalar(const Builtin *b) {

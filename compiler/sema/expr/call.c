@@ -9,14 +9,23 @@
 
 /* --- calls -------------------------------------------------------------------------------------*/
 
+/* `each = sample`: a word, which stands for itself. */
+static bool is_word(const Builtin *builtin, const Argument *a) {
+    return builtin && a->name.text && a->value && a->value->kind == EXPR_NAME &&
+           builtin_takes_word(builtin, a->name.text);
+}
+
 static bool elaborate_arguments(Sema *s, Scope *scope, const ArgumentList *list,
-                                BoundArgumentList *out) {
+                                const Builtin *builtin, BoundArgumentList *out) {
     bool named = false, damaged = false;
     for (uint32_t k = 0; k < list->count; k++) {
         const Argument *a = &list->at[k];
         if (!a->value || a->value->kind == EXPR_ERROR)
             damaged = true;
-        const Value v = elaborate(s, scope, a->value);
+        const Value v =
+            is_word(builtin, a)
+                ? (Value){.kind = VALUE_STRING, .span = a->value->span, .string = a->value->name}
+                : elaborate(s, scope, a->value);
         BoundArgument bound = {a->name, v, a->value ? a->value->span : (Span){0}};
         if (!bound.name.text) {
             bound.name.span = a->value ? a->value->span : (Span){0};
@@ -135,7 +144,7 @@ Value elaborate_call(Sema *s, Scope *scope, const Expr *e) {
         mode.numeric = false;
     mode.every_axis = mode.every_axis && builtin && builtin_is_scalar(builtin);
     const Mode outer = mode_enter(s, mode);
-    const bool good = elaborate_arguments(s, scope, &e->call.arguments, &arguments);
+    const bool good = elaborate_arguments(s, scope, &e->call.arguments, builtin, &arguments);
     mode_leave(s, outer);
     if (!symbol) {
         if (!builtin && word_is_reduction(name))

@@ -40,6 +40,22 @@ static Value site_number(Sema *s, const char *name, uint32_t number, const char 
                       meaning);
 }
 
+/* `training`, `step`, `steps`: what is told to every run. */
+static Value run_number(Sema *s, const char *name, Span span) {
+    if (s->mode.numeric) {
+        sema_error(s, DIAG_CONSTANT, span,
+                   "`%s` is known when the model runs, and a constant is needed", name);
+        sema_help(s, name == s->words[WORD_TRAINING] ? "write `select(training > 0, a, b)`"
+                                                     : "write `select(step < 100, a, b)`");
+        return POISON;
+    }
+    TirBuilder *b = sema_builder(s, span);
+    const TirId id = name == s->words[WORD_TRAINING] ? tir_training(b)
+                     : name == s->words[WORD_STEP]   ? tir_step(b)
+                                                     : tir_steps(b);
+    return value_tensor(s, id, NULL, span);
+}
+
 /* Words that mean something inside an instance; a definition's own names come before them. */
 static bool instance_word(Sema *s, const char *name, Span span, Value *v) {
     const Frame *f = s->frame;
@@ -64,14 +80,9 @@ static bool instance_word(Sema *s, const char *name, Span span, Value *v) {
         *v = s->mode.numeric ? sema_error(s, DIAG_CONSTANT, span, "`here` is not a constant")
              : space         ? position_value(s, space, 0, span)
                              : sema_error(s, DIAG_DOMAIN, span, "there are no positions `here`");
-    } else if (name == s->words[WORD_TRAINING]) {
-        if (s->mode.numeric) {
-            *v = sema_error(s, DIAG_CONSTANT, span,
-                            "`training` is known when the model runs, and a constant is needed");
-            sema_help(s, "write `select(training > 0, a, b)`");
-        } else {
-            *v = value_tensor(s, tir_training(sema_builder(s, span)), NULL, span);
-        }
+    } else if (name == s->words[WORD_TRAINING] || name == s->words[WORD_STEP] ||
+               name == s->words[WORD_STEPS]) {
+        *v = run_number(s, name, span);
     } else if (name == s->words[WORD_IDENTITY]) {
         static const Pattern pattern = {.kind = PATTERN_IDENTITY};
         *v = (Value){.kind = VALUE_PATTERN, .span = span, .pattern = &pattern};

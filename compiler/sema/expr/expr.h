@@ -86,6 +86,8 @@ const char *builtin_text(const Builtin *b);
 const char *value_written(Sema *s, Value v);
 /* What it gives is known though its argument is not: `extent(x)`, `known(x)`. */
 bool builtin_takes_unknown(const Builtin *b);
+/* Whether what it is given by that name is a word, and no value. */
+bool builtin_takes_word(const Builtin *b, const char *parameter);
 /* A number of numbers: of constants a constant. */
 bool builtin_is_scalar(const Builtin *b);
 Value builtin_call(Sema *s, Scope *scope, const Builtin *builtin,

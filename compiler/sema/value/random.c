@@ -4,7 +4,8 @@
  * the same number). Maintains: the call's number is data, so that equal layers share code.
  *
  *     random(x)                       one for each element of x
- *     let m[i, c] = random() < 0.1    one for each i and c, at each position of each sample */
+ *     let m[i, c] = random() < 0.1    one for each i and c, at each position of each sample
+ *     random(each = sample)           one for all positions of a sample */
 #include "sema/budget.h"
 #include "sema/elaboration.h"
 #include "sema/frame.h"
@@ -67,10 +68,16 @@ static bool free_indices(Sema *s, const Scope *scope, TirType *type, Index **axe
     return true;
 }
 
-Value random_draw(Sema *s, const Scope *scope, const Tensor *x, Span span) {
-    if (x)
-        return draw(s, x->type, x->axes, span);
-    TirType type = {.domain = {1, (uint8_t)frame_space(s)}};
+Value random_draw(Sema *s, const Scope *scope, const Tensor *x, RandomEach each, Span span) {
+    if (x) {
+        TirType like = x->type;
+        if (each != RANDOM_POSITION)
+            like.domain = (TirDomain){each == RANDOM_SAMPLE, 0};
+        return draw(s, like, x->axes, span);
+    }
+    TirType type = {.domain = {each != RANDOM_STEP, 0}};
+    if (each == RANDOM_POSITION)
+        type.domain.space = (uint8_t)frame_space(s);
     Index *axes[TIR_MAX_RANK];
     uint64_t count;
     if (!free_indices(s, scope, &type, axes, span) ||

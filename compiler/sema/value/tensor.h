@@ -104,7 +104,8 @@ Value shift_value(Sema *s, Value x, uint32_t n, const int64_t *offsets, Span spa
 Value window_value(Sema *s, Value x, uint32_t n, const int64_t *extents, Span span);
 /* m[t] = f[t] * m[t - 1] + u[t]; reverse: with m[t + 1]. */
 Value recur_value(Sema *s, Value f, Value u, bool reverse, Span span);
+typedef enum { RANDOM_POSITION, RANDOM_SAMPLE, RANDOM_STEP } RandomEach;
 /* `random(x)`, or (x NULL) `random()` with the indices that are bound where it stands. */
-Value random_draw(Sema *s, const Scope *scope, const Tensor *x, Span span);
+Value random_draw(Sema *s, const Scope *scope, const Tensor *x, RandomEach each, Span span);
 
 #endif

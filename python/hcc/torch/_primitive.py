@@ -173,7 +173,8 @@ def _described(p: Primitive, inputs: Pointers, parameters: Any, results: Pointer
     return HcApply(samples=samples, positions=positions, inputs=inputs.at, input_strides=inputs.strides,
                    parameters=parameters, results=results.at, result_strides=results.strides,
                    saved=saved.data_ptr() if saved is not None else None,
-                   random_key=int(key.item()) if key is not None else 0, training=training)
+                   random_key=int(key.item()) if key is not None else 0, training=training,
+                   step=0, steps=1)  # whoever trains it tells no steps
 
 
 @torch.library.impl(_library, "forward", "CPU")

@@ -10,7 +10,8 @@ branch b : x[d] -> y[d] {
   iterate 2 {
     z = z + batch_mean(x[0]);                  // expected-error {{E0218}} {{`batch_mean` cannot stand in `iterate`}}
   }
-  let w = random(x, x);                        // expected-error {{E0204}} {{`random` takes 1 argument, not 2}}
+  let w = random(x, x);                        // expected-error {{E0205}} {{`each` is `position`, `sample` or `step`}}
+  let a = random(each = head);                 // expected-error {{`each` is `position`, `sample` or `step`}}
   let y[c] = v * x[c];
 }
 
@@ -18,6 +19,7 @@ branch c : x[d] -> y[d] {
   if training > 0 {                            // expected-error {{E0206}} {{`training` is known when the model runs}} {{select(training > 0, a, b)}}
     let y = x;
   }
+  if step < steps { let z = x; }               // expected-error {{E0206}} {{`step` is known when the model runs}} {{select(step < 100, a, b)}} expected-error {{`steps` is known when the model runs}}
   param p[d] = training;                       // expected-error {{E0206}} {{`training` is known when the model runs}}
   let y[c] = p[c] * x[c];
 }
