@@ -84,7 +84,7 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 %token <name> MODEL "model" TRAIN "train"
 %token <name> STATE "state" CARRY "carry" BEGIN "begin" READ "read" WRITE "write" END "end"
 %token <name> ITERATE "iterate" FOR "for" APPEND "append" REPEAT "repeat" PENALTY "penalty" PROBE "probe" OUTPUT "output" REQUIRE "require"
-%token <name> BUFFER "buffer" UPDATE "update"
+%token <name> BUFFER "buffer" UPDATE "update" PROJECT "project"
 %token <name> POSITIONS "positions" INPUT "input" TARGET "target" LOSS "loss" METRIC "metric"
 %token <name> DATA "data"
 
@@ -248,6 +248,7 @@ binding_keyword
   | APPEND                                    { $$ = STMT_APPEND; }
   | END                                       { $$ = STMT_END; }
   | UPDATE                                    { $$ = STMT_UPDATE; }
+  | PROJECT                                   { $$ = STMT_PROJECT; }
   ;
 
 value_keyword
@@ -535,7 +536,7 @@ name
 
 contextual
   : USE | FN | CONNECTION | BRANCH | MODULE | MODEL | TRAIN | STATE | CARRY | BEGIN | READ | WRITE
-  | END | ITERATE | FOR | APPEND | REPEAT | PENALTY | PROBE | OUTPUT | REQUIRE | BUFFER | UPDATE | POSITIONS | INPUT | TARGET | LOSS | METRIC
+  | END | ITERATE | FOR | APPEND | REPEAT | PENALTY | PROBE | OUTPUT | REQUIRE | BUFFER | UPDATE | PROJECT | POSITIONS | INPUT | TARGET | LOSS | METRIC
   | DATA
   ;
 

@@ -324,6 +324,10 @@ int hc_uses_ema(const HcContext *context);
  * times lr over the recipe's lr. HC_ERROR_DIVERGED, and nothing changes, when a
  * gradient or a buffer's value is not finite; HC_ERROR_ARGUMENT when lr is not, or beyond 1e6. */
 HcStatus hc_step(HcContext *context, double lr);
+/* Holds parameters to the model's constraints (`project`), as hc_init and hc_step do by themselves:
+ * for who changes parameters otherwise. HC_ERROR_DIVERGED, and nothing changes, where what comes of
+ * it is not finite. */
+HcStatus hc_project(HcContext *context);
 int64_t hc_steps_done(const HcContext *context);
 /* Says how many steps the parameters have had, which hc_load_state restores by itself: what passes
  * of training are told as `step`, and where schedule, random numbers and optimiser go on. */

@@ -162,7 +162,7 @@ static void add_output_list(JsonText *t, const char *key, const Plan *plan, TirO
         if (out->role != role && out->role != or_role)
             continue;
         json_text_open(t, NULL, '{');
-        if (role == TIR_OUT_UPDATE)
+        if (role == TIR_OUT_UPDATE || role == TIR_OUT_PROJECT)
             json_text_integer(t, "param", out->index);
         else if (role == TIR_OUT_INPUT_GRAD)
             json_text_integer(t, "input", out->index);
@@ -192,6 +192,8 @@ static void add_outputs(JsonText *t, const Plan *plan) {
     add_output_list(t, "metrics", plan, TIR_OUT_METRIC, TIR_OUT_METRIC);
     add_output_list(t, "probes", plan, TIR_OUT_PROBE, TIR_OUT_NAMED);
     add_output_list(t, "updates", plan, TIR_OUT_UPDATE, TIR_OUT_UPDATE);
+    if (plan->keep.any)
+        add_output_list(t, "projects", plan, TIR_OUT_PROJECT, TIR_OUT_PROJECT);
     add_output_list(t, "results", plan, TIR_OUT_RESULT, TIR_OUT_RESULT);
     add_output_list(t, "input_grads", plan, TIR_OUT_INPUT_GRAD, TIR_OUT_INPUT_GRAD);
     json_text_close(t, '}');
@@ -242,6 +244,23 @@ static void add_extend(JsonText *t, const Plan *plan, const SourceSet *sources) 
     } else {
         add_extending(t, "all", plan, EXTENDS_ALL);
         add_extending(t, "last", plan, EXTENDS_LAST);
+    }
+    json_text_close(t, '}');
+}
+
+/* What makes that to which parameters are held, and of it what nothing else needs; nothing where
+ * none is held. */
+static void add_keep(JsonText *t, const Plan *plan) {
+    if (!plan->keep.any)
+        return;
+    json_text_open(t, "keep", '{');
+    for (uint32_t alone = 0; alone < 2; alone++) {
+        const bool *of = alone ? plan->keep.alone : plan->keep.makes;
+        json_text_open(t, alone ? "alone" : "calls", '[');
+        for (uint32_t k = 0; k < plan->n_forward_calls; k++)
+            if (of[k])
+                json_text_integer(t, NULL, k);
+        json_text_close(t, ']');
     }
     json_text_close(t, '}');
 }
@@ -341,6 +360,7 @@ void manifest_plan(JsonText *t, const Plan *plan, const ManifestKernels *kernels
     add_outputs(t, plan);
     add_chunks(t, plan);
     add_extend(t, plan, sources);
+    add_keep(t, plan);
     add_parts(t, plan);
     json_text_close(t, '}');
 }

@@ -241,7 +241,8 @@ static void offer_lets(Exporting *x, SiteValueList *names, const char *path) {
 static void offer_outputs(Exporting *x, SiteValueList *names) {
     const TirProgram *p = x->network->program;
     for (uint32_t k = 0; k < p->outputs.count; k++)
-        if (p->outputs.at[k].name && p->outputs.at[k].role != TIR_OUT_UPDATE)
+        if (p->outputs.at[k].name && p->outputs.at[k].role != TIR_OUT_UPDATE &&
+            p->outputs.at[k].role != TIR_OUT_PROJECT)
             vec_push(x->arena, names,
                      (SiteValue){p->outputs.at[k].name, p->outputs.at[k].value, false});
 }

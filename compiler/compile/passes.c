@@ -166,6 +166,11 @@ CompileStatus run_extend(CompileRun *run) {
     return COMPILE_DONE;
 }
 
+CompileStatus run_keep(CompileRun *run) {
+    plan_keep(run->plan);
+    return COMPILE_DONE;
+}
+
 CompileStatus run_rounds(CompileRun *run) {
     plan_rounds(run->plan);
     return COMPILE_DONE;

@@ -33,12 +33,16 @@ typedef struct {
 /* `program` has its gradient. */
 static void info_parameters(Arena *arena, Info *info, const TirProgram *program) {
     bool *reached = ARENA_ARRAY(arena, bool, program->params.count + 1);
+    bool *held = ARENA_ARRAY(arena, bool, program->params.count + 1);
     HcInfoParameter *to = ARENA_ARRAY(arena, HcInfoParameter, program->params.count + 1);
     info->of.parameters = to;
     const MatrixAxes *matrices = pass_matrices(program, arena);
     for (uint32_t k = 0; k < program->outputs.count; k++)
         if (program->outputs.at[k].role == TIR_OUT_GRAD)
             reached[program->outputs.at[k].index] = true;
+    for (uint32_t k = 0; k < program->outputs.count; k++)
+        if (program->outputs.at[k].role == TIR_OUT_PROJECT)
+            held[program->outputs.at[k].index] = true;
     for (uint32_t k = 0; k < program->params.count; k++) {
         const TirParam *param = &program->params.at[k];
         if (param->buffer)
@@ -48,6 +52,7 @@ static void info_parameters(Arena *arena, Info *info, const TirProgram *program)
                                                         .elements = tir_element_count(&param->type),
                                                         .of_connection = param->of_connection,
                                                         .decay = param->decay,
+                                                        .held = held[k],
                                                         .lost = !reached[k] && !param->frozen};
         if (matrices[k].free) {
             HcInfoParameter *last = &to[info->of.n_parameters - 1];

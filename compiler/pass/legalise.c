@@ -117,15 +117,16 @@ static void spread_operands(Legalise *l, const TirNode *node, TirId *operands) {
 }
 
 /* A gradient that no work produces by itself (a leaf, a view, one of several results) is copied, so
- * that it can be written where gradients belong; so is a buffer's next value, which may be another
- * buffer's memory. */
+ * that it can be written where gradients belong; so is a buffer's next value, and a parameter's,
+ * which may be another's memory. */
 static void copy_gradients(Legalise *l) {
     TirProgram *p = l->new;
     for (uint32_t k = 0; k < p->outputs.count; k++) {
         TirOutput *out = &p->outputs.at[k];
         const TirNode *root = tir_node(p->block, tir_storage(p->block, out->value));
         TirOpClass class = tir_op_class(root->op);
-        if ((out->role == TIR_OUT_GRAD || out->role == TIR_OUT_UPDATE) &&
+        if ((out->role == TIR_OUT_GRAD || out->role == TIR_OUT_UPDATE ||
+             out->role == TIR_OUT_PROJECT) &&
             (class == TIR_CLASS_LEAF || class == TIR_CLASS_VIEW || root->op == TIR_RESULT))
             out->value = tir_unary(&l->builder, TIR_STOP_GRADIENT, out->value);
     }

@@ -8,6 +8,7 @@
  *   plan_chunks     which calls run a chunk of positions at a time
  *   plan_replay     which forward calls the backward pass makes again, to fit into less memory
  *   plan_extend     which calls make one more position's logits, and what they read of earlier ones
+ *   plan_keep       which calls make what holds parameters to their constraints
  *   plan_rounds     which calls run for a part of a batch, and how often
  *   plan_memory     values -> buffers
  *
@@ -205,6 +206,11 @@ typedef struct Plan {
         TirId refused_by;    /* 0: no value */
         bool *kept;          /* by slot: its memory is no other's in the forward pass; or NULL */
     } extend;
+    struct {
+        bool any;    /* parameter is held to a constraint: by call, */
+        bool *makes; /* whether it makes what one is held to, */
+        bool *alone; /* and nothing else */
+    } keep;
     VEC(PlanSum) sums;
     VEC(PlanRound) rounds; /* the last one is the step itself */
     VEC(PlanTable) tables;
@@ -221,6 +227,7 @@ void plan_recompute(Plan *plan);
 void plan_calls(Plan *plan);
 void plan_replay(Plan *plan);
 void plan_extend(Plan *plan);
+void plan_keep(Plan *plan);
 void plan_rounds(Plan *plan);
 void plan_memory(Plan *plan);
 /* Refuses a plan of more than PLAN_MAX_BYTES. */

@@ -185,6 +185,8 @@ static const PlanSum *written_sum(const Rounds *r, const Call *call) {
 static bool enters(Rounds *r, uint32_t c, uint32_t round, bool last) {
     const Call *call = &r->plan->calls.at[c];
     const PlanSum *sum = written_sum(r, call);
+    if (r->plan->keep.any && r->plan->keep.alone[c])
+        return false;
     if (sum && sum->round < round)
         return (last || r->wanted[sum->slot]) && c == sum->calls.at[sum->calls.count - 1];
     const bool runs =

@@ -19,6 +19,7 @@ void sema_enter_program(Sema *s) {
     s->once = map_create(s->arena);
     s->random_calls = map_create(s->arena);
     s->updates = map_create(s->arena);
+    s->constraints = map_create(s->arena);
     s->built = (BuiltList){0};
     s->branches = (BranchUseList){0};
     memset(s->causal, 0, sizeof s->causal);

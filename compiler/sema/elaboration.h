@@ -71,6 +71,7 @@ struct Sema {
     Mode mode;          /* and how it is meant */
     Map *instances;     /* full parameter name -> Instance */
     Map *once;          /* probes and penalties done: (path, statement) */
+    Map *constraints;   /* parameter index + 1 -> where it is held to one */
     Map *updates;       /* parameter index + 1 of a buffer -> its update */
     Map *random_calls;  /* calls of `random`, by path and place -> number */
     Map *usage;         /* span -> Usage */

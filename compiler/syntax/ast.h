@@ -171,6 +171,7 @@ typedef enum {
     STMT_APPEND,    /* append X[c] = y[c];            bindings */
     STMT_END,       /* end x = norm(s);               bindings */
     STMT_UPDATE,    /* update s = ...;                bindings */
+    STMT_PROJECT,   /* project W[k, c] = ...;         bindings */
     STMT_ASSIGN,    /* v[j] = ...;  inside a loop     bindings */
     STMT_ITERATE,   /* iterate 20 { ... } */
     STMT_FOR,       /* for k < n { ... } */

@@ -73,6 +73,7 @@ static bool stmt_mentions(const Stmt *stmt, const char *name) {
     case STMT_APPEND:
     case STMT_END:
     case STMT_UPDATE:
+    case STMT_PROJECT:
     case STMT_ASSIGN:
         return bindings_mention(&stmt->bindings, name);
     case STMT_PARAM:

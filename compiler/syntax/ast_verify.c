@@ -292,6 +292,7 @@ static void check_kind(Check *v, const Stmt *stmt) {
     case STMT_APPEND:
     case STMT_END:
     case STMT_UPDATE:
+    case STMT_PROJECT:
     case STMT_ASSIGN:
         check_bindings(v, &stmt->bindings, 1, at);
         return;

@@ -159,6 +159,7 @@ static void placement_block(Compilation *c, const StmtList *block, unsigned plac
         case STMT_APPEND:
         case STMT_END:
         case STMT_UPDATE:
+        case STMT_PROJECT:
         case STMT_ASSIGN:
             placement_bindings(c, &s->bindings, silent);
             break;

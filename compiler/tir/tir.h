@@ -163,6 +163,7 @@ typedef enum {
     TIR_OUT_GRAD,       /* index = parameter */
     TIR_OUT_NAMED,      /* anything else a caller wants kept: tests, exported connections */
     TIR_OUT_UPDATE,     /* index = parameter, a buffer: what it is after the step */
+    TIR_OUT_PROJECT,    /* index = parameter: what holds it to a constraint after the step */
     TIR_OUT_RESULT,     /* what the caller of a program without a loss wants, in its own memory */
     TIR_OUT_INPUT_GRAD, /* index = input */
     TIR_OUT_COUNT

@@ -94,6 +94,10 @@ static const char *verify_output(const TirProgram *p, const TirOutput *o) {
         if (o->index >= p->params.count || !p->params.at[o->index].buffer ||
             !tir_type_equal(t, &p->params.at[o->index].type))
             return "it does not have its buffer's type";
+    if (o->role == TIR_OUT_PROJECT)
+        if (o->index >= p->params.count || p->params.at[o->index].buffer ||
+            !tir_type_equal(t, &p->params.at[o->index].type))
+            return "it does not have its parameter's type";
     if (o->role == TIR_OUT_RESULT && (!o->name || tir_find_result(p, o->name) != o))
         return "it has no name, or another result's";
     if (o->role == TIR_OUT_INPUT_GRAD)

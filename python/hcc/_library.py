@@ -115,6 +115,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "hc_apply_backward": (c_int, [_context, POINTER(HcApply)]),
     "hc_saved_bytes": (c_uint64, [_context, c_int64, c_int64]),
     "hc_step": (c_int, [_context, c_double]),
+    "hc_project": (c_int, [_context]),
     "hc_steps_done": (c_int64, [_context]),
     "hc_set_steps_done": (c_int, [_context, c_int64]),
     "hc_gradient_norm": (c_double, [_context]),

@@ -420,6 +420,11 @@ class Model:
         Nothing changes where a gradient is not finite: `DivergedError`."""
         self._do(lib.hc_step, -1.0 if lr is None else lr)
 
+    def project(self) -> None:
+        """Holds parameters to the model's constraints, as `init` and `step` do by themselves: for
+        whoever changes them otherwise."""
+        self._do(lib.hc_project)
+
     @property
     def steps_done(self) -> int:
         return lib.hc_steps_done(self._handle)

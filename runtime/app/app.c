@@ -212,6 +212,13 @@ static uint64_t side(const HcParameterPlan *p, uint32_t axes) {
     return p->matrix.free ? (uint64_t)hc_parameter_extent(p, axes) : 0;
 }
 
+static bool is_held(const HcPlan *plan, uint32_t parameter) {
+    bool held = false;
+    for (uint32_t k = 0; k < plan->n_projects; k++)
+        held = held || plan->projects[k].parameter == parameter;
+    return held;
+}
+
 static void gather_parameters(const HcPlan *plan, HcInfoParameter *parameters, HcInfo *to) {
     for (uint32_t p = 0; p < plan->n_parameters; p++) {
         const HcParameterPlan *of = &plan->parameters[p];
@@ -222,6 +229,7 @@ static void gather_parameters(const HcPlan *plan, HcInfoParameter *parameters, H
                                   .elements = (uint64_t)of->count,
                                   .of_connection = of->of_connection,
                                   .decay = of->decay,
+                                  .held = is_held(plan, p),
                                   .lost = !of->gradient && !of->frozen,
                                   .apart = side(of, of->matrix.apart),
                                   .free = side(of, of->matrix.free),

@@ -25,7 +25,8 @@ typedef struct {
     Kind *kinds;
     uint32_t n_groups, n_kinds;
     uint64_t elements, of_connections, undecayed, in_matrices;
-    uint32_t n_matrices; /* tensors */
+    uint64_t held;
+    uint32_t n_matrices, n_held; /* tensors */
 } Summary;
 
 static void count_parameter(Summary *s, const HcInfoParameter *p) {
@@ -41,6 +42,8 @@ static void count_parameter(Summary *s, const HcInfoParameter *p) {
     s->undecayed += p->decay ? 0 : p->elements;
     s->in_matrices += p->free ? p->elements : 0;
     s->n_matrices += p->free ? 1 : 0;
+    s->held += p->held ? p->elements : 0;
+    s->n_held += p->held ? 1 : 0;
 }
 
 static void count_site(Summary *s, const HcInfoSite *site) {
@@ -89,6 +92,8 @@ bool hc_info_print(const HcInfo *info, FILE *to) {
     fprintf(to, "  %-16s %14s %12" PRIu64 "\n", "all", "", s.elements);
     fprintf(to, "  %-16s %14s %12" PRIu64 "\n", "without decay", "", s.undecayed);
     fprintf(to, "  %-16s %6u tensors %12" PRIu64 "\n", "matrices", s.n_matrices, s.in_matrices);
+    if (s.n_held)
+        fprintf(to, "  %-16s %6u tensors %12" PRIu64 "\n", "held by project", s.n_held, s.held);
     const char *heading = "no path to loss";
     for (uint32_t k = 0; k < info->n_parameters; k++) {
         if (!info->parameters[k].lost)
@@ -151,12 +156,16 @@ json_t *hc_info_json(const HcInfo *info) {
     Summary s;
     if (!summarise(info, &s))
         return NULL;
-    json_t *json = json_object(), *constants = json_object(), *lost = json_array();
+    json_t *json = json_object(), *constants = json_object(), *lost = json_array(),
+           *held = json_array();
     for (uint32_t k = 0; k < info->n_constants; k++)
         hc_json_set(&constants, info->constants[k].name, hc_json_text(info->constants[k].value));
     for (uint32_t k = 0; k < info->n_parameters; k++)
         if (info->parameters[k].lost)
             hc_json_append(&lost, hc_json_text(info->parameters[k].name));
+    for (uint32_t k = 0; k < info->n_parameters; k++)
+        if (info->parameters[k].held)
+            hc_json_append(&held, hc_json_text(info->parameters[k].name));
     hc_json_set(&json, "model", hc_json_text(info->model));
     hc_json_set(&json, "precision", json_string(info->precision));
     hc_json_set(&json, "constants", constants);
@@ -166,6 +175,7 @@ json_t *hc_info_json(const HcInfo *info) {
     hc_json_set(&json, "matrices", matrices_json(info));
     hc_json_set(&json, "sites", sites_json(info));
     hc_json_set(&json, "no_path", lost);
+    hc_json_set(&json, "held", held);
     hc_json_set(&json, "positions", json_integer((json_int_t)info->positions));
     hc_json_set(&json, "batch", json_integer((json_int_t)info->batch));
     hc_json_set(&json, "parts", json_integer((json_int_t)info->parts));

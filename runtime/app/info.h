@@ -22,6 +22,7 @@ typedef struct {
     const char *name, *group; /* group: the definition that declares it */
     uint64_t elements;
     bool of_connection, decay;
+    bool held;                    /* to a constraint, by `project` */
     bool lost;                    /* trained, without a path to the loss */
     uint64_t apart, free, summed; /* as matrices: how many, and their sides; 0: it is none */
 } HcInfoParameter;

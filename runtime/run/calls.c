@@ -359,7 +359,8 @@ void hc_exec_run_chunks(HcExec *exec, HcPass pass, const bool *runs) {
 
 static void run_calls(HcExec *exec, uint32_t first, uint32_t end) {
     for (uint32_t c = first; c < end; c++)
-        run_call(exec, c);
+        if (!exec->plan->calls[c].keeps)
+            run_call(exec, c);
 }
 
 void hc_exec_clear_times(HcExec *exec, HcPass pass) {

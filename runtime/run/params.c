@@ -126,6 +126,7 @@ static void init_task(void *argument, int64_t task, int32_t worker) {
 HcStatus hc_init(HcContext *c, uint64_t seed) {
     if (!c)
         return hc_null(c, "the context");
+    HcStatus status;
     hc_use_ema(c, 0);
     for (uint32_t k = 0; k < c->plan.n_parameters; k++) {
         const HcParameterPlan *p = &c->plan.parameters[k];
@@ -138,7 +139,8 @@ HcStatus hc_init(HcContext *c, uint64_t seed) {
     c->steps_done = 0;
     c->loaded_step = -1;
     c->seed = seed;
-    return hc_zero_grad(c);
+    status = hc_project(c);
+    return status == HC_OK ? hc_zero_grad(c) : status;
 }
 
 /* --- optimiser ---------------------------------------------------------------------------------*/
@@ -173,14 +175,40 @@ static HcStatus check_updates(HcContext *c) {
 }
 
 /* The values lie apart from the buffers, so that they change all at once. */
-static void apply_updates(HcContext *c) {
-    for (uint32_t k = 0; c->ran && k < c->plan.n_updates; k++) {
-        const HcUpdate *update = &c->plan.updates[k];
-        const HcParameterPlan *p = &c->plan.parameters[update->parameter];
-        memcpy((uint8_t *)c->params + p->offset, update_value(c, update),
+static void take_values(HcContext *c, const HcUpdate *updates, uint32_t count) {
+    for (uint32_t k = 0; k < count; k++) {
+        const HcParameterPlan *p = &c->plan.parameters[updates[k].parameter];
+        memcpy((uint8_t *)c->params + p->offset, update_value(c, &updates[k]),
                (size_t)(p->count * hc_element_bytes(p->element)));
     }
 }
+
+/* --- constraints -------------------------------------------------------------------------------*/
+
+HcStatus hc_project(HcContext *c) {
+    if (!c)
+        return hc_null(c, "the context");
+    if (c->plan.n_projects == 0)
+        return HC_OK;
+    hc_use_ema(c, 0);
+    c->ran = c->ran && !c->moved; /* what it made is not looked up at other addresses */
+    hc_begin_pass(c);
+    for (uint32_t k = 0; k < c->plan.n_keeping; k++)
+        hc_exec_run_call(&c->exec, c->plan.keeping[k]);
+    for (uint32_t k = 0; k < c->plan.n_projects; k++) {
+        const HcParameterPlan *p = &c->plan.parameters[c->plan.projects[k].parameter];
+        if (!hc_all_finite(update_value(c, &c->plan.projects[k]), p->count, c->plan.element_size))
+            return hc_fail(&c->error, HC_ERROR_DIVERGED,
+                           "after step %lld: what %s is held to is not finite",
+                           (long long)c->steps_done, p->name);
+    }
+    take_values(c, c->plan.projects, c->plan.n_projects);
+    hc_exec_forget(&c->exec);
+    c->loaded_step = -1;
+    return HC_OK;
+}
+
+/* --- steps -------------------------------------------------------------------------------------*/
 
 HcStatus hc_step(HcContext *c, double lr) {
     if (!c)
@@ -208,12 +236,15 @@ HcStatus hc_step(HcContext *c, double lr) {
     if (lr < 0)
         lr = hc_recipe_lr(&c->recipe, c->steps_done);
     hc_optim_step(&c->optim, c->pool, &c->recipe, c->steps_done, lr, scale, c->params, c->grads);
-    apply_updates(c);
+    if (c->ran)
+        take_values(c, c->plan.updates, c->plan.n_updates);
     hc_exec_forget(&c->exec);
     c->steps_done++;
     c->loaded_step = -1;
-    hc_ema_step(c);
-    return HC_OK;
+    status = hc_project(c);
+    if (status == HC_OK)
+        hc_ema_step(c);
+    return status;
 }
 
 HcStatus hc_set_steps_done(HcContext *c, int64_t steps) {

@@ -260,7 +260,7 @@ static void run_whole(HcParts *parts, HcPass pass) {
         const HcSum *sum = sum_of(plan, c);
         if (sum && is_last(sum, c))
             put_back(parts, sum);
-        else if (!sum && !is_by_part(&plan->calls[c]))
+        else if (!sum && !is_by_part(&plan->calls[c]) && !plan->calls[c].keeps)
             hc_exec_run_call(parts->exec, c);
     }
 }

@@ -370,14 +370,12 @@ const HcOutput *hc_plan_output(const HcPlan *plan, const char *name) {
     return NULL;
 }
 
-static HcStatus read_updates(HcPlanReader *r, const json_t *array) {
+static HcStatus read_updates(HcPlanReader *r, const json_t *array, HcUpdate *updates,
+                             uint32_t *n_updates) {
     HcPlan *plan = r->plan;
-    r->where = "plan.outputs.updates";
-    size_t n = json_array_size(array);
-    ALLOCATE(plan->updates, n);
-    for (size_t k = 0; k < n; k++) {
+    for (size_t k = 0; k < json_array_size(array); k++) {
         const json_t *json = json_array_get(array, k);
-        HcUpdate *update = &plan->updates[k];
+        HcUpdate *update = &updates[k];
         int64_t parameter = 0;
         TRY(hc_field_whole(r, json, "param", 0, (int64_t)plan->n_parameters - 1, -1, &parameter));
         TRY(hc_field_buffer(r, json_object_get(json, "buffer"), &update->from));
@@ -387,9 +385,22 @@ static HcStatus read_updates(HcPlanReader *r, const json_t *array) {
             plan->parameters[parameter].count * hc_element_bytes(update->from.element) >
                 plan->region_bytes[HC_REGION_GLOBAL] - update->from.offset)
             return hc_plan_bad(r, "a value outside its region");
-        plan->n_updates++;
+        ++*n_updates;
     }
     return HC_OK;
+}
+
+/* What changes parameters and buffers after a step. */
+static HcStatus read_after_step(HcPlanReader *r, const json_t *outputs) {
+    HcPlan *plan = r->plan;
+    const json_t *updates = json_object_get(outputs, "updates"),
+                 *projects = json_object_get(outputs, "projects");
+    r->where = "plan.outputs.updates";
+    ALLOCATE(plan->updates, json_array_size(updates));
+    TRY(read_updates(r, updates, plan->updates, &plan->n_updates));
+    r->where = "plan.outputs.projects";
+    ALLOCATE(plan->projects, json_array_size(projects));
+    return read_updates(r, projects, plan->projects, &plan->n_projects);
 }
 
 /* Of the space of positions; without them it is a line. */
@@ -455,7 +466,8 @@ static HcStatus read_root(HcPlanReader *r, const HcModel *model, const json_t *r
     TRY(read_gradients(r, json_object_get(root, "inputs")));
     TRY(read_input_gradients(r, json_object_get(outputs, "input_grads")));
     TRY(hc_plan_read_extend(r, json_object_get(json, "extend"), hc_plan_output(plan, "logits")));
-    TRY(read_updates(r, json_object_get(outputs, "updates")));
+    TRY(read_after_step(r, outputs));
+    TRY(hc_plan_read_keep(r, json_object_get(json, "keep")));
     r->where = "plan";
     const char *wrong = hc_plan_check(plan);
     plan->runs_apart = !wrong && hc_plan_runs_apart(plan);
@@ -540,6 +552,8 @@ void hc_plan_free(HcPlan *plan) {
     free(plan->data_files);
     free(plan->outputs);
     free(plan->updates);
+    free(plan->projects);
+    free(plan->keeping);
     free(plan->tables);
     free(plan->buffers);
     free(plan->calls);

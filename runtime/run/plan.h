@@ -179,7 +179,7 @@ typedef struct {
     bool read_back;  /* and whether the backward pass reads it where the caller has it */
 } HcOutput;
 
-/* What a buffer of the model is after a step. */
+/* What a buffer of the model is after a step, or a parameter after its constraint. */
 typedef struct {
     uint32_t parameter;
     HcBuffer from;
@@ -213,6 +213,7 @@ typedef struct {
     uint32_t first,
         count;      /* buffers: GEMM a, b, c; REDUCE partial, to; SCATTER index, values, to */
     uint32_t reads; /* KERNEL: so many of them it only reads, the first */
+    bool keeps;     /* it makes what parameters are held to and nothing else: in no pass */
     bool gives;     /* KERNEL: it writes to memory of the caller's */
     uint32_t kernel;
     uint32_t sum;       /* 1 + index of the sum over samples that it adds to; 0: none */
@@ -285,7 +286,9 @@ typedef struct {
     HcBinding *bindings;
     HcOutput *outputs;
     HcUpdate *updates;
-    uint32_t n_updates;
+    HcUpdate *projects; /* what parameters are held to, */
+    uint32_t *keeping;  /* and the forward calls that make it, in order */
+    uint32_t n_updates, n_projects, n_keeping;
     HcTablePlan *tables;
     HcBuffer *buffers;
     HcCall *calls; /* forward calls first */

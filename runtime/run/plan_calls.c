@@ -237,6 +237,33 @@ HcStatus hc_plan_read_extend(HcPlanReader *r, const json_t *json, const HcOutput
     return by_position ? HC_OK : hc_plan_bad(r, "logits of no position");
 }
 
+static json_int_t forward_call(const HcPlan *plan, const json_t *item) {
+    const json_int_t k = json_is_integer(item) ? json_integer_value(item) : -1;
+    return k < plan->n_forward ? k : -1;
+}
+
+HcStatus hc_plan_read_keep(HcPlanReader *r, const json_t *json) {
+    HcPlan *plan = r->plan;
+    const json_t *calls = json_object_get(json, "calls");
+    r->where = "plan.keep";
+    ALLOCATE(plan->keeping, json_array_size(calls));
+    size_t i;
+    json_t *item;
+    json_array_foreach(calls, i, item) {
+        const json_int_t k = forward_call(plan, item);
+        if (k < 0)
+            return hc_plan_bad(r, "a call that is none of the forward pass");
+        plan->keeping[plan->n_keeping++] = (uint32_t)k;
+    }
+    json_array_foreach(json_object_get(json, "alone"), i, item) {
+        const json_int_t k = forward_call(plan, item);
+        if (k < 0)
+            return hc_plan_bad(r, "a call that is none of the forward pass");
+        plan->calls[k].keeps = true;
+    }
+    return HC_OK;
+}
+
 HcStatus hc_plan_read_chunks(HcPlanReader *r, const json_t *json) {
     HcPlan *plan = r->plan;
     HcChunks *c = &plan->chunks;

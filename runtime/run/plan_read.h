@@ -69,6 +69,8 @@ HcStatus hc_plan_read_tables(HcPlanReader *r, const json_t *array);
 /* plan_calls.c: the calls of both passes, then which of them run a chunk at a time; kernels have
  * been read. */
 HcStatus hc_plan_read_calls(HcPlanReader *r, const json_t *json);
+/* What holds parameters to their constraints. */
+HcStatus hc_plan_read_keep(HcPlanReader *r, const json_t *json);
 HcStatus hc_plan_read_chunks(HcPlanReader *r, const json_t *json);
 /* Which calls run for positions that are added, to get logits (NULL: there are none). */
 HcStatus hc_plan_read_extend(HcPlanReader *r, const json_t *json, const HcOutput *logits);

@@ -121,6 +121,8 @@ HcStatus hc_load_matching(HcContext *c, const char *path, FILE *notes) {
         status = hc_tensors_open_partial(path, tensors, c->plan.n_parameters, &file, &c->error);
     if (status == HC_OK)
         status = take_matching(c, path, file, notes);
+    if (status == HC_OK) /* tensors of another model need not be held to anything */
+        status = hc_project(c);
     hc_tensors_close(file);
     free(tensors);
     return status;

@@ -104,6 +104,9 @@ void body_statement(Sema *s, Scope *scope, const Stmt *stmt) {
     case STMT_UPDATE:
         body_update(s, scope, stmt);
         return;
+    case STMT_PROJECT:
+        body_project(s, scope, stmt);
+        return;
     case STMT_LET:
         for (uint32_t k = 0; k < stmt->bindings.count; k++)
             body_let(s, scope, &stmt->bindings.at[k]);

@@ -33,7 +33,8 @@ void body_assign(Sema *s, Scope *scope, const Binding *binding);
 void body_iterate(Sema *s, Scope *scope, const Stmt *stmt);
 void body_for(Sema *s, Scope *scope, const Stmt *stmt);
 void body_params(Sema *s, Scope *scope, const Stmt *stmt);
-void body_update(Sema *s, Scope *scope, const Stmt *stmt); /* buffer.c */
+void body_update(Sema *s, Scope *scope, const Stmt *stmt); /* after_step.c */
+void body_project(Sema *s, Scope *scope, const Stmt *stmt);
 void body_require(Sema *s, Scope *scope, const Stmt *stmt);
 
 #endif

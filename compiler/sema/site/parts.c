@@ -76,10 +76,10 @@ bool parts_begin(const StmtList *body, const char *name) {
 
 static bool list_shows(const StmtList *body);
 
-/* A probe, penalty or update, perhaps in a `for` or a condition. */
+/* A probe, penalty, update or constraint, perhaps in a `for` or a condition. */
 bool parts_show(const Stmt *stmt) {
     return stmt->kind == STMT_PROBE || stmt->kind == STMT_PENALTY || stmt->kind == STMT_UPDATE ||
-           (stmt->kind == STMT_FOR && list_shows(&stmt->loop.body)) ||
+           stmt->kind == STMT_PROJECT || (stmt->kind == STMT_FOR && list_shows(&stmt->loop.body)) ||
            (stmt->kind == STMT_IF &&
             (list_shows(&stmt->branch.then_body) || list_shows(&stmt->branch.else_body)));
 }
