@@ -472,6 +472,7 @@ tuple_rest
 call
   : name LPAREN arguments rparen              { $$ = ast_call(parser, @$, $1, $3); }
   | REDUCTION LPAREN arguments rparen         { $$ = ast_call(parser, @$, ast_reduction_name(parser, @1, $1), $3); }
+  | postfix subscript LPAREN arguments rparen { $$ = ast_call_entry(parser, @$, ast_index(parser, span_join(@1, @2), $1, $2), $4); }
   ;
 
 arguments

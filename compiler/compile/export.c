@@ -178,9 +178,28 @@ static void check_reach(Exporting *x, const SiteInfo *info, const SiteInfo *next
     }
 }
 
+/* Between what is read and what is written stands the branch, once: whoever calls it instead of
+ * reading for it cannot be cut there. */
+static bool is_whole(Exporting *x, const SiteInfo *info, const SiteInfo *next) {
+    const SiteInfo *calls = info->calls_branch ? info : NULL;
+    const char *part = x->e->part;
+    if (!calls && next && strcmp(part, "turn") == 0 && next->calls_branch)
+        calls = next;
+    if (!calls || strcmp(part, "begin") == 0 || strcmp(part, "end") == 0)
+        return false;
+    x->wrong =
+        arena_printf(x->arena,
+                     "the connection `%s` of `%s` calls its branch, so there is no `%s` apart "
+                     "from it; `begin` and `end` are",
+                     calls->connection, calls->path, part);
+    return true;
+}
+
 static void cut_part(Exporting *x, const SiteInfo *info, uint32_t index) {
     const SiteInfo *next =
         index + 1 < x->network->sites.count ? &x->network->sites.at[index + 1] : NULL;
+    if (is_whole(x, info, next))
+        return;
     if (strcmp(x->e->part, "turn") == 0) {
         cut_turn(x, info, next);
         if (!x->wrong)

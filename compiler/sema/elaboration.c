@@ -17,6 +17,7 @@ void sema_enter_program(Sema *s) {
     s->loop->builder = tir_builder(s->program, s->program->block);
     s->instances = map_create(s->arena);
     s->once = map_create(s->arena);
+    s->probes = map_create(s->arena);
     s->random_calls = map_create(s->arena);
     s->updates = map_create(s->arena);
     s->constraints = map_create(s->arena);

@@ -10,7 +10,6 @@
 #include "sema/usage.h"
 
 /* A block under construction; level 0 is the program's own. */
-typedef struct Loop Loop;
 typedef struct {
     TirId outside, argument;
 } LoopImport;
@@ -70,7 +69,8 @@ struct Sema {
     Frame *frame;       /* the instance being elaborated, */
     Mode mode;          /* and how it is meant */
     Map *instances;     /* full parameter name -> Instance */
-    Map *once;          /* probes and penalties done: (path, statement) */
+    Map *once;          /* probes, penalties and updates done: (place, statement) */
+    Map *probes;        /* how many have a name */
     Map *constraints;   /* parameter index + 1 -> where it is held to one */
     Map *updates;       /* parameter index + 1 of a buffer -> its update */
     Map *random_calls;  /* calls of `random`, by path and place -> number */

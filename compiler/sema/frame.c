@@ -26,6 +26,7 @@ Frame *frame_push(Sema *s, const Item *item, const char *path, Span used_at) {
         frame->trunk = outer->trunk;
         frame->in_trunk = outer->in_trunk;
         frame->of_connection = outer->of_connection;
+        frame->is_called = outer->is_called;
         frame->site = outer->site;
         frame->sites = outer->sites;
         frame->block = outer->block;
@@ -85,9 +86,18 @@ const char *path_join(Sema *s, const char *path, const char *name) {
     return intern_str(s->c->interner, joined);
 }
 
+const char *frame_place(const Sema *s) {
+    const char *place = "";
+    for (const Frame *f = s->frame; f; f = f->outer)
+        place = arena_printf(s->arena, "%s %s %u:%u", place, f->path ? f->path : "",
+                             f->used_at.file, f->used_at.begin);
+    return place;
+}
+
 bool frame_once(Sema *s, const void *what) {
-    const char *path = s->frame->path;
-    const char *key = arena_printf(s->arena, "%s:%p", path ? path : "", what);
+    if (s->mode.looking)
+        return false;
+    const char *key = arena_printf(s->arena, "%s:%p", frame_place(s), what);
     void **slot = map_slot_str(s->once, key);
     const bool first = !*slot;
     *slot = s;

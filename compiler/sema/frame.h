@@ -14,11 +14,13 @@ struct Frame {
     const void *call; /* the expression that made the instance: the same one may come twice */
     uint32_t space;   /* the position space its values live in; 0 = none */
     bool in_trunk, of_connection, is_function;
-    bool rejected; /* a `require` does not hold: the rest of the body is passed over */
+    bool is_called; /* as often as a connection likes: also in a loop, with the same parameters */
+    bool rejected;  /* a `require` does not hold: the rest of the body is passed over */
     uint32_t site, sites, block, blocks;
     uint32_t branches;      /* of the connection's site; 0 elsewhere */
     uint32_t branch_inputs; /* that each of them takes */
     bool sites_known;
+    bool calls_only;          /* of a connection that reads nothing for its branches */
     bool results_unknown;     /* a stand-in branch may have results of any name */
     const char *results_text; /* what the site's branches gave, for messages; NULL before */
     Span results_at;
@@ -42,7 +44,10 @@ Frame *frame_of(const Sema *s, TirId id);
 uint32_t frame_space(const Sema *s);
 bool item_is_active(const Sema *s, const Item *item);
 Value item_cycle(Sema *s, const Item *item, Span at);
-/* Whether this instance comes to `what` for the first time. */
+/* Where s->frame is elaborated, told from all other places: by the paths of instances and what in
+ * the text led there. Elaborating a place again, to see a shape, gives the same. */
+const char *frame_place(const Sema *s);
+/* Whether this instance, called from this place, comes to `what` for the first time. */
 bool frame_once(Sema *s, const void *what);
 const char *path_join(Sema *s, const char *path, const char *name);
 

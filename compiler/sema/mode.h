@@ -16,6 +16,7 @@ typedef struct {
 typedef struct {
     bool numeric;          /* only numbers can come of this */
     bool constant;         /* a `const`: calls of definitions give definitions */
+    bool looking;          /* for a shape: it is elaborated once more for its value */
     bool every_axis;       /* indices stand on the left, so every axis has one on the right, too */
     Element *element;      /* one element of an initial value; NULL: a value as a whole */
     const char *let_name;  /* the let whose right side this is, */

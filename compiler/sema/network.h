@@ -104,6 +104,7 @@ typedef struct {
     const char *path;       /* trunk.3.attn */
     const char *connection; /* definition's name */
     const char *branch;     /* definition's name */
+    bool calls_branch;      /* the connection does, beside or instead of reading for it */
     uint32_t site, block;
     /* with SemaOptions.maps: what it takes as given, arguments of the program's block, */
     SiteValueList states, results; /* as it finds them; the branches' first ones */

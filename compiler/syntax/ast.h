@@ -102,7 +102,7 @@ struct Expr {
             ExprList indices;
         } index;
         struct {
-            Expr *callee; /* a NAME, so far */
+            Expr *callee; /* a NAME, or an INDEX of one */
             ArgumentList arguments;
         } call;
         struct {

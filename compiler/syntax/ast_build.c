@@ -145,16 +145,28 @@ Expr *ast_index(Parser *p, Span at, Expr *base, ExprList *indices) {
     return e;
 }
 
-Expr *ast_call(Parser *p, Span at, Name callee, ArgumentList *arguments) {
+static Expr *ast_call_of(Parser *p, Span at, Expr *callee, ArgumentList *arguments) {
     Expr *e = ast_new(p, EXPR_CALL, at);
-    e->call.callee = ast_name(p, callee);
-    bool too_high = ast_raise(p, e, e->call.callee);
+    e->call.callee = callee;
+    bool too_high = ast_raise(p, e, callee);
     if (!arguments)
         return e;
     e->call.arguments = *arguments;
     for (uint32_t k = 0; k < arguments->count && !too_high; k++)
         too_high = ast_raise(p, e, arguments->at[k].value);
     return e;
+}
+
+Expr *ast_call(Parser *p, Span at, Name callee, ArgumentList *arguments) {
+    return ast_call_of(p, at, ast_name(p, callee), arguments);
+}
+
+Expr *ast_call_entry(Parser *p, Span at, Expr *entry, ArgumentList *arguments) {
+    const bool named = entry->kind == EXPR_INDEX && entry->index.base->kind == EXPR_NAME;
+    if (entry->kind != EXPR_ERROR && !named)
+        diag_error(p->c->diagnostics, DIAG_SYNTAX, entry->span,
+                   "expected the name of what is called, perhaps with an index");
+    return named ? ast_call_of(p, at, entry, arguments) : ast_error(p, at);
 }
 
 Expr *ast_tuple(Parser *p, Span at, Expr *first, ExprList *rest) {

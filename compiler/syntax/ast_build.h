@@ -41,6 +41,8 @@ Expr *ast_compare(Parser *p, CompareOp op, Span at, Expr *left, Expr *right);
 Expr *ast_reduce(Parser *p, ReduceKind op, Span at, BindingList *indices, Expr *operand);
 Expr *ast_index(Parser *p, Span at, Expr *base, ExprList *indices);
 Expr *ast_call(Parser *p, Span at, Name callee, ArgumentList *arguments);
+/* `branch[1](x)`: what is called is an entry of a name. */
+Expr *ast_call_entry(Parser *p, Span at, Expr *entry, ArgumentList *arguments);
 Expr *ast_tuple(Parser *p, Span at, Expr *first, ExprList *rest);
 Expr *ast_list(Parser *p, Span at, ExprList *entries);
 Expr *ast_slice(Parser *p, Span at, Expr *from, Expr *to); /* either may be NULL */

@@ -81,8 +81,13 @@ static void dump_chain(Dump *d, const Expr *e) {
 }
 
 static void dump_call(Dump *d, const Expr *e) {
-    dump_line(d, e->span, "call %s", e->call.callee->name);
+    const Expr *callee = e->call.callee;
+    const bool entry = callee->kind == EXPR_INDEX;
+    dump_line(d, e->span, entry ? "call entry of %s" : "call %s",
+              entry ? callee->index.base->name : callee->name);
     d->depth++;
+    for (uint32_t k = 0; entry && k < callee->index.indices.count; k++)
+        dump_expr(d, callee->index.indices.at[k]);
     for (uint32_t k = 0; k < e->call.arguments.count; k++) {
         const Argument *argument = &e->call.arguments.at[k];
         if (!argument->name.text) {

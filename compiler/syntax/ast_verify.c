@@ -91,7 +91,10 @@ static void call_parts(Node *n) {
     const Expr *e = n->e;
     part(n, e->call.callee);
     if (n->v->wrong ||
-        unless(n->v, e->call.callee->kind == EXPR_NAME, e->span, "what is called is not a name"))
+        unless(n->v,
+               e->call.callee->kind == EXPR_NAME || (e->call.callee->kind == EXPR_INDEX &&
+                                                     e->call.callee->index.base->kind == EXPR_NAME),
+               e->span, "what is called is neither a name nor an entry of one"))
         return;
     for (uint32_t k = 0; k < e->call.arguments.count && !n->v->wrong; k++) {
         const Argument *argument = &e->call.arguments.at[k];

@@ -117,7 +117,8 @@ static void test_each_rule(void **state) {
     BROKEN(sum_of(ast)->chain.ops.at[1] = OP_MUL, "a chain has another's operator, at 1:11");
     BROKEN(sum_of(ast)->chain.ops.at[0] = OP_SUB, "a chain has another's operator, at 1:11");
     BROKEN(sum_of(ast)->chain.terms.at[0]->number = NAN, "a number is not finite, at 1:11");
-    BROKEN(call_of(ast)->call.callee->kind = EXPR_BOOL, "what is called is not a name, at 4:36");
+    BROKEN(call_of(ast)->call.callee->kind = EXPR_BOOL,
+           "what is called is neither a name nor an entry of one, at 4:36");
     BROKEN(call_of(ast)->call.arguments.at[1].value = NULL, "an expression lacks a part, at 4:36");
     BROKEN(product_of(ast)->reduce.op = REDUCE_SOFTMAX + 1, "there is no such operator, at 4:14");
     BROKEN(product_of(ast)->reduce.ranges.count = 0,

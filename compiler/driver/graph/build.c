@@ -1,4 +1,5 @@
 /* A graph from a checked network and the text it comes from. */
+#include "driver/graph/calls.h"
 #include "driver/graph/graph.h"
 #include "driver/graph/uses.h"
 #include "syntax/ast_find.h"
@@ -9,7 +10,8 @@ typedef struct {
     Arena *arena;
     const SourceSet *sources;
     const Network *network;
-    const char *y, *ys; /* what a connection calls its branches' results */
+    const char *y, *ys; /* what a connection calls its branches' results, */
+    const char *branch; /* and the branches themselves */
     bool fold;
 } Builder;
 
@@ -61,9 +63,33 @@ static const char *build_parameter(const Builder *b, const SiteInfo *info, const
     return NULL;
 }
 
+/* Calls of branches in what holds at a site. */
+static ExprList build_calls(const Builder *b, const SiteInfo *info) {
+    ExprList calls = {0};
+    for (uint32_t k = 0; info->calls_branch && k < info->parts.count; k++)
+        calls_find(info->parts.at[k], b->branch, b->arena, &calls);
+    return calls;
+}
+
+/* What a call has its branch read: its arguments, or the call as a whole. */
+static Span build_called(const Builder *b, const Expr *call) {
+    const ArgumentList *list = &call->call.arguments;
+    if (!calls_itself(call, b->branch) || list->count == 0)
+        return call->span;
+    return span_join(list->at[0].value->span, list->at[list->count - 1].value->span);
+}
+
+/* What the branches read, as written: of `read`, and of calls. */
+static const char *build_reads(const Builder *b, const Binding *read, const ExprList *calls) {
+    const char *text = read ? build_text(b, read->value->span) : "";
+    for (uint32_t k = 0; k < calls->count; k++)
+        text = arena_printf(b->arena, "%s%s%s", text, *text ? ", " : "",
+                            build_text(b, build_called(b, calls->at[k])));
+    return text;
+}
+
 /* The function that the branch's input went through, when that is a parameter: its norm. */
-static const char *build_norm(const Builder *b, const SiteInfo *info, const Binding *read) {
-    const Expr *e = read ? read->value : NULL;
+static const char *build_norm(const Builder *b, const SiteInfo *info, const Expr *e) {
     if (!e || e->kind != EXPR_CALL || e->call.callee->kind != EXPR_NAME)
         return "";
     const char *given = build_parameter(b, info, e->call.callee->name);
@@ -79,7 +105,8 @@ static const char *build_connection(const Builder *b, const SiteInfo *info) {
 }
 
 static Uses build_uses(const Builder *b, const SiteInfo *info, const char *name) {
-    return (Uses){.body = &info->definition->body, .name = name, .arena = b->arena};
+    return (Uses){
+        .body = &info->definition->body, .name = name, .branch = b->branch, .arena = b->arena};
 }
 
 static bool build_mentions(const Builder *b, const SiteInfo *info, const Expr *e,
@@ -89,12 +116,14 @@ static bool build_mentions(const Builder *b, const SiteInfo *info, const Expr *e
     return uses.mentioned;
 }
 
-/* `y`, or `ys`; a text that names its results otherwise uses them wherever it writes. */
+/* `y`, or `ys`, or a call of `branch`; a text that names its results otherwise uses them wherever
+ * it writes. */
 static bool build_of_branch(const Builder *b, const SiteInfo *info, const Expr *e) {
     const StmtList *body = &info->definition->body;
-    if (!ast_mentions(body, b->y) && !ast_mentions(body, b->ys))
+    if (!ast_mentions(body, b->y) && !ast_mentions(body, b->ys) && !info->calls_branch)
         return true;
-    return build_mentions(b, info, e, b->y) || build_mentions(b, info, e, b->ys);
+    return build_mentions(b, info, e, b->y) || build_mentions(b, info, e, b->ys) ||
+           build_mentions(b, info, e, b->branch);
 }
 
 static void build_write(const Builder *b, const SiteInfo *info, const Binding *write,
@@ -127,8 +156,13 @@ static bool build_grows(const StmtList *body, const char *state) {
     return false;
 }
 
-static GraphState build_state(const Builder *b, const SiteInfo *info, const StateInfo *of) {
+static GraphState build_state(const Builder *b, const SiteInfo *info, const ExprList *calls,
+                              const StateInfo *of) {
     GraphState state = {.state = of, .grows = build_grows(&info->definition->body, of->name)};
+    for (uint32_t k = 0; k < calls->count; k++)
+        for (uint32_t a = 0; a < calls->at[k]->call.arguments.count; a++)
+            state.read |=
+                build_mentions(b, info, calls->at[k]->call.arguments.at[a].value, of->name);
     for (uint32_t k = 0; k < info->parts.count; k++) {
         const Stmt *stmt = info->parts.at[k];
         const bool bound =
@@ -147,15 +181,20 @@ static GraphState build_state(const Builder *b, const SiteInfo *info, const Stat
 static GraphSite build_site(const Builder *b, const SiteInfo *info) {
     const char *dot = strrchr(info->path, '.');
     const Binding *read = build_read(info);
+    const ExprList calls = build_calls(b, info);
+    const Expr *first = read ? read->value : NULL;
+    if (!read && calls.count && calls_itself(calls.at[0], b->branch) &&
+        calls.at[0]->call.arguments.count)
+        first = calls.at[0]->call.arguments.at[0].value;
     GraphSite site = {.info = info,
                       .name = dot ? dot + 1 : info->path,
                       .connection = build_connection(b, info),
-                      .read = read ? build_text(b, read->value->span) : "",
-                      .norm = build_norm(b, info, read)};
+                      .read = build_reads(b, read, &calls),
+                      .norm = build_norm(b, info, first)};
     for (uint32_t k = 0; k < info->stmt->site.branches.count; k++)
         build_line(b, &site.branches, info->stmt->site.branches.at[k]->span);
     for (uint32_t k = 0; k < info->kept.count; k++)
-        vec_push(b->arena, &site.states, build_state(b, info, &info->kept.at[k]));
+        vec_push(b->arena, &site.states, build_state(b, info, &calls, &info->kept.at[k]));
     return site;
 }
 
@@ -332,6 +371,7 @@ Graph graph_of(Compilation *c, const Ast *ast, const Network *network, bool fold
                        .sources = c->sources,
                        .network = network,
                        .fold = fold,
+                       .branch = intern_str(c->interner, "branch"),
                        .y = intern_str(c->interner, "y"),
                        .ys = intern_str(c->interner, "ys")};
     Graph graph = {.name = network->name, .constants = "", .n_sites = network->sites.count};

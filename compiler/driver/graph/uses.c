@@ -1,4 +1,5 @@
 #include "driver/graph/uses.h"
+#include "driver/graph/calls.h"
 
 static void uses_expr(Uses *u, const Expr *e);
 
@@ -75,6 +76,9 @@ static void uses_expr(Uses *u, const Expr *e) {
         uses_index(u, e);
         return;
     case EXPR_CALL:
+        uses_expr(u, e->call.callee);
+        if (calls_itself(e, u->branch))
+            return;
         for (uint32_t k = 0; k < e->call.arguments.count; k++)
             uses_expr(u, e->call.arguments.at[k].value);
         return;

@@ -8,6 +8,7 @@
 typedef struct {
     const StmtList *body; /* of the connection */
     const char *name;     /* interned: whose use is asked for */
+    const char *branch;   /* what a call of this reads is not looked at, it goes through a branch */
     const char *index; /* of a state with several streams, the one at hand: under another index, or
                           whole, it is other streams; or NULL */
     bool mentioned, others; /* found */

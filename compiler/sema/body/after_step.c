@@ -2,10 +2,11 @@
  * held to a constraint, `project W[k, c] = ...;`.
  *
  * Requires: buffer or parameter is declared in this instance, or shared with it.
- * Maintains: one update a buffer. Its value is global: of what differs from position to position
- * the mean is taken, as of a loss. No gradient passes, for nothing of the loss comes of it; within
- * the step everybody reads the old value. One constraint a parameter, made of parameters, buffers
- * and numbers that are known to every run, so that it can be made without data.
+ * Maintains: one update a buffer, the mean over the calls of its instance. It is global: of what
+ * differs from position to position the mean is taken, as of a loss. No gradient passes, for
+ * nothing of the loss comes of it; within the step everybody reads the old value. One constraint a
+ * parameter, made of parameters, buffers and numbers that are known to every run, so that it can be
+ * made without data.
  *
  *     buffer m[d] = 0;
  *     update m[c] = 0.9 * m[c] + 0.1 * x[c];
@@ -40,32 +41,47 @@ static Symbol *find_buffer(Sema *s, Scope *scope, const Binding *b) {
     return NULL;
 }
 
-/* Where the buffer is updated, for the error about the second place. */
+/* Where the buffer is updated, and by what: of an instance that is called several times, the mean
+ * of what its calls would have. */
 typedef struct {
-    Span at;
+    const Binding *by;
     const char *path;
-} Place;
+    uint32_t output, calls;
+    TirId sum;
+} Update;
 
-static bool is_first_update(Sema *s, uint32_t param, const Binding *b) {
+static void updated_twice(Sema *s, const Update *old, const Binding *b, uint32_t param) {
+    sema_error(s, DIAG_BUFFER, b->target.span, "the buffer `%s` is updated twice in a step",
+               s->program->params.at[param].name);
+    if (strcmp(old->path, s->frame->path) != 0)
+        sema_note(s, old->by->target.span, "the first time by `%s`, the second by `%s`", old->path,
+                  s->frame->path);
+    else
+        sema_note(s, old->by->target.span, "the first time");
+    sema_help(s, "a buffer that sites share is updated by one of them: "
+                 "`if site == sites - 1 { update ... }`");
+}
+
+static void update_add(Sema *s, uint32_t param, const Binding *b, TirId value) {
     void **slot = map_slot_u64(s->updates, (uint64_t)param + 1);
-    const Place *old = *slot;
-    if (old) {
-        const char *name = s->program->params.at[param].name;
-        sema_error(s, DIAG_BUFFER, b->target.span, "the buffer `%s` is updated twice in a step",
-                   name);
-        if (strcmp(old->path, s->frame->path) != 0)
-            sema_note(s, old->at, "the first time by `%s`, the second by `%s`", old->path,
-                      s->frame->path);
-        else
-            sema_note(s, old->at, "the first time");
-        sema_help(s, "a buffer that sites share is updated by one of them: "
-                     "`if site == sites - 1 { update ... }`");
-        return false;
+    Update *u = *slot;
+    const char *path = s->frame->path ? s->frame->path : "";
+    if (u && (u->by != b || strcmp(u->path, path) != 0)) {
+        updated_twice(s, u, b, param);
+        return;
     }
-    Place *place = ARENA_NEW(s->arena, Place);
-    *place = (Place){b->target.span, s->frame->path ? s->frame->path : ""};
-    *slot = place;
-    return true;
+    if (!u) {
+        u = ARENA_NEW(s->arena, Update);
+        *u = (Update){
+            .by = b, .path = path, .output = s->program->outputs.count, .calls = 1, .sum = value};
+        *slot = u;
+        tir_add_output(s->program, TIR_OUT_UPDATE, s->program->params.at[param].name, param, value);
+        return;
+    }
+    TirBuilder *builder = sema_builder(s, b->value->span);
+    u->sum = tir_binary(builder, TIR_ADD, u->sum, value);
+    s->program->outputs.at[u->output].value =
+        tir_binary(builder, TIR_DIV, u->sum, tir_real(builder, ++u->calls));
 }
 
 static void update_one(Sema *s, Scope *scope, const Binding *b) {
@@ -84,10 +100,7 @@ static void update_one(Sema *s, Scope *scope, const Binding *b) {
         return;
     const TirNode *leaf = tir_node(s->program->block, known.tensor->id);
     const uint32_t param = leaf->attr.index;
-    if (!is_first_update(s, param, b))
-        return;
-    tir_add_output(s->program, TIR_OUT_UPDATE, s->program->params.at[param].name, param,
-                   mean_of_elements(s, t, b->value->span));
+    update_add(s, param, b, mean_of_elements(s, t, b->value->span));
 }
 
 void body_update(Sema *s, Scope *scope, const Stmt *stmt) {
@@ -147,18 +160,28 @@ static const char *needs_data(Sema *s, TirId value) {
     return NULL;
 }
 
-/* Where a parameter is held, for the error about the second place. */
+/* Where a parameter is held: another call of its instance holds it to the same. */
+typedef struct {
+    const Binding *by;
+    const char *path;
+} Constraint;
+
 static bool is_first(Sema *s, uint32_t param, const Binding *b) {
     void **slot = map_slot_u64(s->constraints, (uint64_t)param + 1);
-    const Span *old = *slot;
+    const Constraint *old = *slot;
+    const char *path = s->frame->path ? s->frame->path : "";
+    if (old && old->by == b && strcmp(old->path, path) == 0)
+        return false;
     if (old) {
         sema_error(s, DIAG_PROJECT, b->target.span, "the parameter `%s` is held to two constraints",
                    s->program->params.at[param].name);
-        sema_note(s, *old, "the first");
+        sema_note(s, old->by->target.span, "the first");
         sema_help(s, "of what sites share one says it: `if site == 0 { project ... }`");
         return false;
     }
-    *slot = (void *)(uintptr_t)&b->target.span;
+    Constraint *first = ARENA_NEW(s->arena, Constraint);
+    *first = (Constraint){b, path};
+    *slot = first;
     return true;
 }
 

@@ -74,6 +74,16 @@ static void body_penalty(Sema *s, Scope *scope, const Stmt *stmt) {
     vec_push(s->arena, &s->penalties, tensor_use(s, v.tensor));
 }
 
+/* Of the same probe at a second call: `u_2`. */
+static const char *probe_name(Sema *s, const char *name) {
+    const char *full = path_join(s, s->frame->path, name);
+    void **times = map_slot_str(s->probes, full);
+    *times = (void *)((uintptr_t)*times + 1);
+    if ((uintptr_t)*times == 1)
+        return full;
+    return arena_printf(s->arena, "%s_%u", full, (unsigned)(uintptr_t)*times);
+}
+
 static void body_probe(Sema *s, Scope *scope, const Stmt *stmt) {
     const Value v = elaborate(s, scope, stmt->value);
     const Tensor *t = value_as_tensor(s, v, stmt->value->span);
@@ -88,8 +98,7 @@ static void body_probe(Sema *s, Scope *scope, const Stmt *stmt) {
         return;
     }
     const char *name = stmt->value->kind == EXPR_NAME ? stmt->value->name : "probe";
-    tir_add_output(s->program, TIR_OUT_PROBE, path_join(s, s->frame->path, name), 0,
-                   tensor_use(s, t));
+    tir_add_output(s->program, TIR_OUT_PROBE, probe_name(s, name), 0, tensor_use(s, t));
 }
 
 void body_statement(Sema *s, Scope *scope, const Stmt *stmt) {

@@ -17,9 +17,18 @@ Value instance_output(Sema *s, Scope *scope, const Item *item, const Target *out
 /* fn, or module and branch: inputs first, then formals. */
 Value apply_item(Sema *s, const Callable *callable, BoundArgumentList *arguments, Span used_at,
                  const void *call);
-/* A branch at a site. `inputs` by name; the outputs' values go to `outputs`. */
-Value apply_branch(Sema *s, const Callable *callable, const BoundArgument *inputs, uint32_t n,
-                   const char *path, Span used_at, BoundArgumentList *outputs);
+/* A branch at a site: what it is called with, and by whom. */
+typedef struct {
+    const BoundArgument *inputs; /* by name; or, by_reading, a single one for the first input */
+    uint32_t n_inputs;
+    bool by_reading;
+    const char *path; /* of the instance, */
+    const void *call; /* and what made it: the same for all its runs */
+    Span used_at;
+} BranchRun;
+/* The outputs' values go to `outputs`. */
+Value apply_branch(Sema *s, const Callable *callable, const BranchRun *run,
+                   BoundArgumentList *outputs);
 
 /* --- statements, a file each -------------------------------------------------------------------*/
 

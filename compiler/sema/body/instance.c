@@ -270,8 +270,8 @@ bool bind_inputs(Sema *s, Scope *scope, const Item *item, const BoundArgument *i
 }
 
 static Value bind_inputs_and_run(Sema *s, Scope *scope, const Callable *callable,
-                                 const BoundArgument *inputs, uint32_t n_inputs, Span used_at,
-                                 BoundArgumentList *outputs) {
+                                 const BoundArgument *inputs, uint32_t n_inputs, bool first_given,
+                                 Span used_at, BoundArgumentList *outputs) {
     const Item *item = callable->item;
     bool good = item->outputs.count > 0;
     if (!good) {
@@ -279,7 +279,7 @@ static Value bind_inputs_and_run(Sema *s, Scope *scope, const Callable *callable
         sema_help(s, "give it a signature: `%s %s : x[d] -> y[d] { ... }`",
                   item_kind_text(item->kind), item->name.text);
     }
-    good = bind_inputs(s, scope, item, inputs, n_inputs, n_inputs == 1, used_at) && good;
+    good = bind_inputs(s, scope, item, inputs, n_inputs, first_given, used_at) && good;
     if (!good)
         return POISON;
     output_extents(s, scope, item);
@@ -365,7 +365,8 @@ static Value apply_instance(Sema *s, const Callable *callable, const BoundArgume
     Scope *scope = instance_scope(s, callable);
     if (!bind_formals(s, scope, item, rest.at, rest.count, used_at))
         return POISON;
-    return bind_inputs_and_run(s, scope, callable, inputs.at, inputs.count, used_at, NULL);
+    return bind_inputs_and_run(s, scope, callable, inputs.at, inputs.count, inputs.count == 1,
+                               used_at, NULL);
 }
 
 /* `let a = norm(u);` and `let a[i,c] = norm(H[i])[c];`: the call is what the let names. */
@@ -401,20 +402,25 @@ Value apply_item(Sema *s, const Callable *callable, BoundArgumentList *arguments
     return v;
 }
 
-Value apply_branch(Sema *s, const Callable *callable, const BoundArgument *inputs, uint32_t n,
-                   const char *path, Span used_at, BoundArgumentList *outputs) {
+Value apply_branch(Sema *s, const Callable *callable, const BranchRun *run,
+                   BoundArgumentList *outputs) {
     const Item *item = callable->item;
+    const Span used_at = run->used_at;
     if (item_is_active(s, item))
         return item_cycle(s, item, used_at);
     if (!budget_frames(s, item, used_at))
         return POISON;
-    Frame *frame = frame_push(s, item, path, used_at);
+    Frame *frame = frame_push(s, item, run->path, used_at);
     frame->of_connection = false;
+    frame->is_called = true;
+    frame->branches = frame->branch_inputs = 0; /* which a connection knows */
+    frame->call = run->call;
     const Mode outer = mode_enter(s, mode_of_definition(s));
     Scope *scope = instance_scope(s, callable);
     Value v = POISON;
     if (bind_formals(s, scope, item, callable->arguments.at, callable->arguments.count, used_at))
-        v = bind_inputs_and_run(s, scope, callable, inputs, n, used_at, outputs);
+        v = bind_inputs_and_run(s, scope, callable, run->inputs, run->n_inputs,
+                                run->by_reading && run->n_inputs == 1, used_at, outputs);
     mode_leave(s, outer);
     frame_pop(s);
     return v;

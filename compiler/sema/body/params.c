@@ -297,7 +297,7 @@ static uint32_t param_add(Sema *s, Scope *scope, const Stmt *stmt, const ParamDe
 }
 
 void body_params(Sema *s, Scope *scope, const Stmt *stmt) {
-    if (s->loop->level) {
+    if (s->loop->level && !s->frame->is_called) {
         sema_error(s, DIAG_NOT_HERE, s->frame->call ? s->frame->used_at : stmt->span,
                    "`iterate` holds no %s", stmt->kind == STMT_BUFFER ? "buffers" : "parameters");
         return;
@@ -318,8 +318,10 @@ void body_params(Sema *s, Scope *scope, const Stmt *stmt) {
         if (index == UINT32_MAX)
             continue; /* poison */
         const Mode outer = mode_enter(s, mode_of_let(s, p->target.name.text, NULL));
+        Loop *const loop = sema_leave_loops(s);
         symbol->value = value_tensor(s, tir_param(sema_builder(s, p->target.span), index), NULL,
                                      p->target.span);
+        sema_return_to(s, loop);
         mode_leave(s, outer);
     }
 }

@@ -4,6 +4,7 @@
 #include "sema/elaboration.h"
 #include "sema/expr/expr.h"
 #include "sema/report.h"
+#include "sema/site/trunk.h"
 #include "syntax/words.h"
 #include <string.h>
 
@@ -76,6 +77,8 @@ static Value call_value(Sema *s, Scope *scope, const Callable *callable,
                         BoundArgumentList *arguments, const Expr *e) {
     if (callable->builtin)
         return builtin_call(s, scope, callable->builtin, arguments, e);
+    if (callable->site)
+        return site_call(s, callable, arguments, e, NULL);
     const Item *item = callable->item;
     const bool defines =
         item->kind == ITEM_CONNECTION ||
@@ -133,12 +136,13 @@ static Value reduction_called(Sema *s, const Expr *e, const BoundArgumentList *a
 }
 
 Value elaborate_call(Sema *s, Scope *scope, const Expr *e) {
-    if (e->call.callee->kind != EXPR_NAME)
-        return sema_error(s, DIAG_KIND, e->call.callee->span, "only a name can be called");
     BoundArgumentList arguments = {0};
-    const char *name = e->call.callee->name;
+    const Expr *named = e->call.callee;
+    if (named->kind == EXPR_INDEX) /* `branch[1](x)` */
+        named = named->index.base;
+    const char *name = named->name;
     Symbol *symbol = scope_find(s, scope, name);
-    const Builtin *builtin = symbol ? NULL : builtin_find(name);
+    const Builtin *builtin = symbol || named != e->call.callee ? NULL : builtin_find(name);
     Mode mode = s->mode;
     if (builtin && builtin_takes_unknown(builtin))
         mode.numeric = false;
@@ -158,7 +162,7 @@ Value elaborate_call(Sema *s, Scope *scope, const Expr *e) {
     Value callee = elaborate(s, scope, e->call.callee);
     if (is_poison(callee) || !good)
         return POISON;
-    if (callee.kind != VALUE_CALLABLE)
+    if (callee.kind != VALUE_CALLABLE && named == e->call.callee)
         find_definition_beyond(s, symbol, e->call.callee, &callee);
     if (callee.kind == VALUE_STRING)
         return sema_error_text(s, callee, "a function", e->call.callee->span);

@@ -30,6 +30,8 @@ bool numeric_is_table(Sema *s, Scope *scope, const Expr *e);
 bool numeric_is_number(Sema *s, Scope *scope, const Expr *e);
 bool numeric_call(Sema *s, Scope *scope, const Expr *e); /* of built-in functions of numbers */
 enum { MAX_MENTIONED = TIR_MAX_RANK };                   /* by one expression: they become axes */
+/* Whether all names that `e` reads mean something. */
+bool numeric_names_known(Sema *s, Scope *scope, const Expr *e);
 /* Whether `e` mentions an index. */
 bool numeric_mentions_index(Sema *s, Scope *scope, const Expr *e);
 /* The indices in `e`, in order; false, with an error, when there are more than MAX_MENTIONED. */

@@ -8,6 +8,7 @@ typedef struct {
     bool weak;       /* x[i + 1] says something only when nothing else does */
     bool open;       /* something was not known at its use */
     bool every_axis; /* as in Mode: what lacks a subscript is in error and says nothing */
+    bool ahead;      /* of a loop's body, whose own names are not defined yet */
 } Inference;
 
 static void infer(Sema *s, Scope *scope, const Expr *e, Inference *how);
@@ -23,7 +24,7 @@ typedef struct {
 } Shape;
 
 /* The bare axes of what is indexed. A value that is not a name is elaborated once to see. */
-static Shape *base_shape(Sema *s, Scope *scope, const Expr *base, Repeat **repeat) {
+static Shape *base_shape(Sema *s, Scope *scope, const Expr *base, bool ahead, Repeat **repeat) {
     *repeat = NULL;
     Value v = POISON;
     if (base->kind == EXPR_NAME) {
@@ -32,14 +33,18 @@ static Shape *base_shape(Sema *s, Scope *scope, const Expr *base, Repeat **repea
             return NULL;
         v = symbol->value;
     } else {
-        if (s->mode.numeric || !s->frame)
+        if (s->mode.numeric || !s->frame || (ahead && !numeric_names_known(s, scope, base)))
             return NULL;
         if (!s->frame->shapes)
             s->frame->shapes = map_create(s->arena);
         void **slot = map_slot_u64(s->frame->shapes, (uint64_t)(uintptr_t)base);
         if (*slot)
             return *slot;
+        Mode mode = s->mode;
+        mode.looking = true;
+        const Mode outer = mode_enter(s, mode);
         v = elaborate(s, scope, base);
+        mode_leave(s, outer);
         if (v.kind == VALUE_TENSOR) {
             Shape *shape = ARENA_NEW(s->arena, Shape);
             shape->rank = tensor_bare_dims(v.tensor, shape->dims, NULL);
@@ -148,7 +153,7 @@ static void infer_index(Sema *s, Scope *scope, const Expr *e, Inference *how) {
         infer_whole(s, scope, e->index.base, how);
     infer_list(s, scope, &e->index.indices, how);
     Repeat *repeat;
-    Shape *shape = base_shape(s, scope, e->index.base, &repeat);
+    Shape *shape = base_shape(s, scope, e->index.base, how->ahead, &repeat);
     uint32_t axis = 0;
     if (shape && how->every_axis && lacks_subscript(s, scope, e, shape))
         return;
@@ -230,14 +235,18 @@ static void infer(Sema *s, Scope *scope, const Expr *e, Inference *how) {
     }
 }
 
-void infer_extents(Sema *s, Scope *scope, const Expr *e) {
+static void infer_again(Sema *s, Scope *scope, const Expr *e, bool ahead) {
     static const bool weak[] = {false, false, true, false};
     for (uint32_t k = 0; k < 4; k++) {
-        Inference how = {.weak = weak[k], .every_axis = s->mode.every_axis};
+        Inference how = {.weak = weak[k], .every_axis = s->mode.every_axis, .ahead = ahead};
         infer(s, scope, e, &how);
         if (!how.open)
             return;
     }
+}
+
+void infer_extents(Sema *s, Scope *scope, const Expr *e) {
+    infer_again(s, scope, e, false);
 }
 
 void infer_repeat(Sema *s, Scope *scope, const Expr *e) {
@@ -270,7 +279,7 @@ static void learn_binding(Sema *s, Scope *scope, const Binding *b) {
             index_fix(index, dim, e->span);
         indices[k] = index;
     }
-    infer_extents(s, inner, b->value);
+    infer_again(s, inner, b->value, true);
     for (uint32_t k = 0; r && k < r->rank && k < TIR_MAX_RANK; k++)
         if (!r->extents[k] && indices[k] && indices[k]->extent) {
             r->extents[k] = indices[k]->extent;

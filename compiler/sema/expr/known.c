@@ -193,6 +193,19 @@ static void mention(Sema *s, Scope *scope, const Expr *e, void *user) {
         m->too_many = true;
 }
 
+static void find_unknown(Sema *s, Scope *scope, const Expr *e, void *user) {
+    bool known = scope_find(s, scope, e->name) || builtin_find(e->name);
+    for (uint32_t k = 0; !known && k < WORD_COUNT; k++)
+        known = e->name == s->words[k];
+    *(bool *)user = *(bool *)user && known;
+}
+
+bool numeric_names_known(Sema *s, Scope *scope, const Expr *e) {
+    bool known = true;
+    visit_names(s, scope, e, find_unknown, &known);
+    return known;
+}
+
 bool numeric_mentions_index(Sema *s, Scope *scope, const Expr *e) {
     Index *found[MAX_MENTIONED];
     Mentioned m = {.found = found};

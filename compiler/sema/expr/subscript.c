@@ -11,6 +11,7 @@
 #include "sema/elaboration.h"
 #include "sema/expr/expr.h"
 #include "sema/report.h"
+#include "sema/site/trunk.h"
 #include "sema/trial_extents.h"
 #include "sema/usage.h"
 #include <math.h>
@@ -515,6 +516,10 @@ Value elaborate_index(Sema *s, Scope *scope, const Expr *e) {
     for (uint32_t k = 0; k < e->index.indices.count; k++)
         if (e->index.indices.at[k]->kind == EXPR_ERROR)
             return POISON;
+    const Expr *base = e->index.base;
+    const Symbol *symbol = base->kind == EXPR_NAME ? scope_find(s, scope, base->name) : NULL;
+    if (symbol && symbol->value.kind == VALUE_CALLABLE && symbol->value.callable->site)
+        return site_entry(s, scope, symbol->value, e);
     Mode mode = s->mode;
     mode.element = NULL;
     const Mode outer = mode_enter(s, mode);

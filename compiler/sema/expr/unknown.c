@@ -25,6 +25,12 @@ static bool unknown_of_site(Sema *s, const char *name, Span span) {
     const Frame *f = s->frame;
     if (!f || !f->of_connection)
         return false;
+    if (f->calls_only && (strcmp(name, "y") == 0 || strcmp(name, "ys") == 0)) {
+        sema_error(s, DIAG_NOT_HERE, span,
+                   "`%s` is what branches give for `read`s, and there are none here", name);
+        sema_help(s, "name what the call gives: `let y = branch(...);`");
+        return true;
+    }
     if (!f->results_text && (strcmp(name, "y") == 0 || strcmp(name, "ys") == 0)) {
         sema_error(s, DIAG_NOT_HERE, span,
                    "`%s` is what the branch gives, and is known behind the last `read` only", name);
@@ -38,6 +44,19 @@ static bool unknown_of_site(Sema *s, const char *name, Span span) {
                "`x` is what the trunk is given, and is known in `begin` only");
     sema_help(s, "elsewhere a connection has its state; to keep what the trunk was given, begin a "
                  "state of its own with it");
+    return true;
+}
+
+/* `branch` where no connection is. */
+static bool unknown_branch(Sema *s, const char *name, Span span) {
+    if (strcmp(name, "branch") != 0 ||
+        (s->frame && s->frame->of_connection && !s->frame->is_function))
+        return false;
+    sema_error(s, DIAG_NOT_HERE, span,
+               "`branch` is what stands at a site, and is known in a "
+               "connection only");
+    sema_help(s, "a function that a connection calls takes it as an argument: `fn rule(f, h) = "
+                 "h + f(h);`, `rule(branch, h)`");
     return true;
 }
 
@@ -105,6 +124,8 @@ void scope_unknown(Sema *s, Scope *scope, const char *name, Span span, const cha
         return; /* it may stand where parsing recovered */
     const Frame *f = s->frame;
     if (f && f->results_unknown && (gives_result(s->root, name) || gives_result(s->library, name)))
+        return;
+    if (unknown_branch(s, name, span))
         return;
     if (!called && (unknown_of_site(s, name, span) || unknown_but_to_model(s, name, span)))
         return;

@@ -25,6 +25,8 @@ const char *value_written(Sema *s, Value v) {
     case VALUE_CALLABLE: {
         if (v.callable->builtin)
             return builtin_text(v.callable->builtin);
+        if (v.callable->site)
+            return "branch";
         const char *text = v.callable->item->name.text;
         for (uint32_t k = 0; k < v.callable->arguments.count; k++) {
             const BoundArgument *a = &v.callable->arguments.at[k];

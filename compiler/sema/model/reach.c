@@ -110,8 +110,10 @@ static void note_cause(Sema *s, const Reach *r, const BranchUse *use) {
                       "the loss depends on it only by way of this, which has no derivative");
             return;
         }
-    const bool mentioned =
-        ast_mentions(&connection->body, y) || ast_mentions(&connection->body, ys);
+    const char *branch = intern_str(s->c->interner, "branch");
+    const bool mentioned = ast_mentions(&connection->body, y) ||
+                           ast_mentions(&connection->body, ys) ||
+                           ast_mentions(&connection->body, branch);
     const TirId last = mentioned ? last_made_of(s, use) : 0;
     if (last)
         sema_note(s, tir_node(s->program->block, last)->span,

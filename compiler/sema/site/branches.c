@@ -1,11 +1,14 @@
-/* The branches of a site: what `read` gives them, and the names their results get in the writes. */
+/* The branches of a site: what `read` gives them, and the names their results get in the writes;
+ * and their calls, `branch(v)`, which are further runs of the same instances. */
 #include "sema/body/body.h"
 #include "sema/elaboration.h"
+#include "sema/expr/expr.h"
 #include "sema/frame.h"
 #include "sema/report.h"
 #include "sema/site/site.h"
 #include "sema/value/tensor.h"
 #include "syntax/ast_find.h"
+#include <string.h>
 
 void site_read(Site *x, const Binding *b) {
     const Value v = body_binding(x->s, x->scope, b, NULL);
@@ -173,22 +176,44 @@ static void define_results(Site *x, const Results *r) {
 
 /* --- the branches of a site --------------------------------------------------------------------*/
 
+/* For the warning about branches that the loss does not depend on: a branch with all its runs. */
+static void record_results(Site *x, BranchUse use, const TirIdVec *results) {
+    Sema *s = x->s;
+    BranchUse *found = NULL;
+    for (uint32_t k = 0; k < s->branches.count; k++) {
+        BranchUse *old = &s->branches.at[k];
+        if (old->site == use.site && old->at.begin == use.at.begin && old->at.file == use.at.file)
+            found = old;
+    }
+    if (!found) {
+        vec_push(s->arena, &s->branches, use);
+        found = &s->branches.at[s->branches.count - 1];
+    }
+    for (uint32_t k = 0; k < results->count; k++)
+        vec_push(s->arena, &found->results, results->at[k]);
+}
+
 /* What whatever branch there may be gives: something of the shape that it reads. */
 static Value stand_in_result(Site *x, Value read) {
     Sema *s = x->s;
     if (read.kind != VALUE_TENSOR)
         return read;
+    Loop *const loop = sema_leave_loops(s);
     TirInput input = {.name = arena_printf(s->arena, "stand_in_%u", s->program->inputs.count),
                       .type = {.elem = TIR_REAL, .domain = {1, (uint8_t)frame_space(s)}},
                       .span = read.span};
     input.type.rank = (uint8_t)tensor_bare_dims(read.tensor, input.type.dims, NULL);
     const TirId id = tir_input(sema_builder(s, read.span), tir_add_input(s->program, input));
-    BranchUse use = {.connection = x->use->connection->item,
-                     .at = x->use->connection->item->name.span,
-                     .after = id};
-    vec_push(s->arena, &use.results, id);
-    vec_push(s->arena, &s->branches, use);
-    return value_tensor(s, id, NULL, read.span);
+    TirIdVec results = {0};
+    vec_push(s->arena, &results, id);
+    record_results(x,
+                   (BranchUse){.connection = x->use->connection->item,
+                               .at = x->use->connection->item->name.span,
+                               .after = id},
+                   &results);
+    const Value v = value_tensor(s, id, NULL, read.span);
+    sema_return_to(s, loop);
+    return v;
 }
 
 static void stand_in_branch(Site *x) {
@@ -226,18 +251,34 @@ static BoundArgumentList branch_inputs(Site *x, const BoundArgumentList *reads, 
     return all;
 }
 
-/* For the warning about branches that the loss does not depend on. */
-static void record_results(Site *x, uint32_t k, const BoundArgumentList *named) {
+/* One run of a branch: its first result, all by name. */
+static Value run_branch(Site *x, uint32_t k, const BoundArgumentList *inputs, bool by_reading,
+                        Span at, BoundArgumentList *named) {
     Sema *s = x->s;
-    BranchUse use = {.name = x->use->branches[k].callable->item->name.text,
-                     .site = x->site->path,
-                     .connection = x->use->connection->item,
-                     .at = x->site->stmt->site.branches.at[k]->span,
-                     .after = s->program->block->nodes.count};
-    for (uint32_t i = 0; i < named->count; i++)
+    const Callable *branch = x->use->branches[k].callable;
+    if (k == 0)
+        s->network->sites.at[x->info].branch = branch->item->name.text;
+    const BranchRun run = {.inputs = inputs->at,
+                           .n_inputs = inputs->count,
+                           .by_reading = by_reading,
+                           .path = branch_path(x, k, x->use->branches),
+                           .call = x->call,
+                           .used_at = at};
+    const Value first = apply_branch(s, branch, &run, named);
+    TirIdVec results = {0}; /* of a loop's body none: it is not looked into */
+    const bool recorded = s->loop->level == 0 && !s->mode.looking;
+    for (uint32_t i = 0; recorded && i < named->count; i++)
         if (named->at[i].value.kind == VALUE_TENSOR)
-            vec_push(s->arena, &use.results, named->at[i].value.tensor->id);
-    vec_push(s->arena, &s->branches, use);
+            vec_push(s->arena, &results, named->at[i].value.tensor->id);
+    if (recorded)
+        record_results(x,
+                       (BranchUse){.name = branch->item->name.text,
+                                   .site = x->site->path,
+                                   .connection = x->use->connection->item,
+                                   .at = x->site->stmt->site.branches.at[k]->span,
+                                   .after = s->program->block->nodes.count},
+                       &results);
+    return first;
 }
 
 void site_branches(Site *x) {
@@ -262,9 +303,6 @@ void site_branches(Site *x) {
             good = false;
             continue;
         }
-        if (k == 0)
-            s->network->sites.at[s->network->sites.count - 1].branch =
-                branches[k].callable->item->name.text;
         BoundArgumentList reads = {0};
         if (!reads_of(x, k, &reads)) {
             good = false;
@@ -272,13 +310,179 @@ void site_branches(Site *x) {
         }
         const BoundArgumentList inputs =
             branch_inputs(x, &reads, branches[k].callable->item, &x->use->given[k]);
-        first[k] = apply_branch(s, branches[k].callable, inputs.at, inputs.count,
-                                branch_path(x, k, branches), at[k], &named[k]);
+        first[k] = run_branch(x, k, &inputs, true, at[k], &named[k]);
         good = good && !is_poison(first[k]);
-        record_results(x, k, &named[k]);
         given_result(x, branches[k].callable->item->name.text, &first[k], &named[k]);
     }
     frame_switch(s, own);
     const Results r = {n, first, at, named};
     define_results(x, good ? &r : NULL);
+}
+
+/* --- calls of branches -------------------------------------------------------------------------*/
+
+void site_define_branch(Site *x, Scope *scope) {
+    Sema *s = x->s;
+    const char *name = intern_str(s->c->interner, "branch");
+    if (scope_find_here(scope, name)) /* the connection's own comes first */
+        return;
+    Callable *callable = ARENA_NEW(s->arena, Callable);
+    callable->site = x;
+    callable->branch = ALL_BRANCHES;
+    Symbol *symbol = scope_define(s, scope, name, x->site->stmt->span, SYMBOL_VALUE);
+    symbol->value = (Value){.kind = VALUE_CALLABLE, .span = symbol->span, .callable = callable};
+}
+
+Value site_entry(Sema *s, Scope *scope, Value branches, const Expr *e) {
+    const Site *x = branches.callable->site;
+    const uint32_t n = x->use->n_branches; /* 0: a stand-in for any number */
+    int64_t entry;
+    if (e->index.indices.count != 1 || branches.callable->branch != ALL_BRANCHES)
+        return sema_error(s, DIAG_INDEX_RANK, e->span, "a branch is called by one number");
+    const Expr *index = e->index.indices.at[0];
+    if (!elaborate_whole(s, scope, index, "which branch is called", 0, n ? n - 1 : ALL_BRANCHES - 1,
+                         &entry)) {
+        if (numeric_mentions_index(s, scope, index))
+            sema_help(s, "call one after the other: `for b < branches { ... branch[b](x) ... }`");
+        return POISON;
+    }
+    Callable *one = ARENA_NEW(s->arena, Callable);
+    *one = *branches.callable;
+    one->branch = (uint32_t)entry;
+    return (Value){.kind = VALUE_CALLABLE, .span = e->span, .callable = one};
+}
+
+/* Which run of this branch the call at hand is, from 1 on. */
+static uint32_t run_number(Site *x, uint32_t branch, const Expr *e) {
+    const char *place = arena_printf(x->s->arena, "%s %p", frame_place(x->s), (const void *)e);
+    uint32_t run = x->runs ? 2 : 1; /* that of the `read`s is the first */
+    for (uint32_t k = 0; k < x->calls.count; k++) {
+        if (x->calls.at[k].branch != branch)
+            continue;
+        if (strcmp(x->calls.at[k].place, place) == 0)
+            return run;
+        run++;
+    }
+    vec_push(x->s->arena, &x->calls, (SiteCall){place, branch});
+    return run;
+}
+
+static bool is_named(const BoundArgumentList *list, const char *name) {
+    for (uint32_t k = 0; k < list->count; k++)
+        if (list->at[k].name.text == name)
+            return true;
+    return false;
+}
+
+/* What a branch is called with, by the names of its inputs: what has no name comes in the order of
+ * those that neither the call nor the site names. False after an error. */
+static bool call_inputs(Site *x, const Item *item, const BoundArgumentList *given,
+                        const BoundArgumentList *arguments, const Expr *e,
+                        BoundArgumentList *inputs) {
+    Sema *s = x->s;
+    uint32_t next = 0;
+    for (uint32_t k = 0; k < arguments->count; k++) {
+        BoundArgument a = arguments->at[k];
+        while (!a.name.text && next < item->inputs.count) {
+            const Name name = item->inputs.at[next++].target.name;
+            if (!is_named(arguments, name.text) && !is_named(given, name.text))
+                a.name = name;
+        }
+        if (a.name.text) {
+            vec_push(s->arena, inputs, a);
+            continue;
+        }
+        const uint32_t n = item->inputs.count;
+        sema_error(s, DIAG_BRANCH_INPUT, e->span, "`%s` has %u input%s%s, and is called with %u",
+                   item->name.text, n, n == 1 ? "" : "s",
+                   given->count ? ", of which its site gives some" : "", arguments->count);
+        sema_note(s, item->name.span, "it is defined here");
+        sema_note(s, x->site->stmt->span, "it stands at this site");
+        return false;
+    }
+    return true;
+}
+
+/* One run of one branch. */
+static Value call_one(Site *x, uint32_t k, const BoundArgumentList *arguments, const Expr *e,
+                      BoundArgumentList *named) {
+    Sema *s = x->s;
+    if (is_poison(x->use->branches[k]))
+        return POISON;
+    const Item *item = x->use->branches[k].callable->item;
+    const BoundArgumentList *given = &x->use->given[k];
+    const uint32_t run = run_number(x, k, e);
+    BoundArgumentList inputs = {0};
+    s->network->sites.at[x->info].calls_branch = true;
+    if (!call_inputs(x, item, given, arguments, e, &inputs))
+        return POISON;
+    given_call(x, k, run, &inputs);
+    for (uint32_t i = 0; i < given->count; i++)
+        vec_push(s->arena, &inputs, given->at[i]);
+    Value first = run_branch(x, k, &inputs, false, e->span, named);
+    given_called(x, k, run, &first, named);
+    return first;
+}
+
+/* Adds what another branch gave, name by name. */
+static void add_results(Sema *s, BoundArgumentList *sums, const BoundArgumentList *named,
+                        Span span) {
+    for (uint32_t k = 0; k < named->count; k++) {
+        bool found = false;
+        for (uint32_t i = 0; i < sums->count && !found; i++) {
+            found = sums->at[i].name.text == named->at[k].name.text;
+            if (found)
+                sums->at[i].value =
+                    value_binary(s, TIR_ADD, sums->at[i].value, named->at[k].value, span);
+        }
+        if (!found)
+            vec_push(s->arena, sums, named->at[k]);
+    }
+}
+
+/* A connection that no model uses is tried around whatever branch there may be. */
+static Value stand_in_call(Site *x, const BoundArgumentList *arguments, const Expr *e) {
+    Sema *s = x->s;
+    const Value read = arguments->count ? arguments->at[0].value : POISON;
+    const Tensor *t = is_poison(read) ? NULL : value_as_real(s, read, e->span);
+    if (!t)
+        return POISON;
+    const Value v = {.kind = VALUE_TENSOR, .span = read.span, .tensor = t};
+    return value_binary(s, TIR_MUL, v, stand_in_result(x, v), e->span); /* of its indices, too */
+}
+
+static bool may_be_called(Site *x, const Expr *e) {
+    Sema *s = x->s;
+    if (s->mode.numeric || s->mode.constant) {
+        sema_error(s, DIAG_CONSTANT, e->span, "what a branch gives is no constant");
+        return false;
+    }
+    if (!x->uncalled)
+        return true;
+    sema_error(s, DIAG_NOT_HERE, e->span, "a branch cannot be called %s", x->uncalled);
+    sema_help(s, "%s", x->call_help);
+    return false;
+}
+
+Value site_call(Sema *s, const Callable *branch, const BoundArgumentList *arguments, const Expr *e,
+                BoundArgumentList *results) {
+    Site *x = branch->site;
+    const bool all = branch->branch == ALL_BRANCHES;
+    const uint32_t begin = all ? 0 : branch->branch,
+                   end = all ? x->use->n_branches : branch->branch + 1;
+    x->is_called = true;
+    bool good = may_be_called(x, e);
+    if (good && x->use->n_branches == 0)
+        return stand_in_call(x, arguments, e);
+    Value sum = POISON;
+    for (uint32_t k = begin; k < end && good; k++) {
+        BoundArgumentList named = {0};
+        const Value first = call_one(x, k, arguments, e, &named);
+        good = !is_poison(first);
+        sum = k == begin ? first : value_binary(s, TIR_ADD, sum, first, e->span);
+        if (results)
+            add_results(s, results, &named, e->span);
+    }
+    x->failed = x->failed || !good;
+    return good ? sum : POISON;
 }

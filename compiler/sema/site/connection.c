@@ -63,6 +63,18 @@ static void site_if(Site *x, const StmtList *yes, const StmtList *no, bool condi
     usage_mark_untaken(x->s, x->scope, condition ? no : yes);
 }
 
+/* Where branches cannot be called, and what to do; NULL: where they can. */
+static void site_uncalled(Site *x, const char *where, const char *help) {
+    x->uncalled = where;
+    x->call_help = help;
+}
+
+static void site_committed(Site *x) {
+    site_commit(x);
+    site_uncalled(x, "behind the last `write`",
+                  "what stands there is made at the last site of a trunk only: call it above");
+}
+
 static bool site_tells(const Stmt *stmt) {
     return stmt->kind != STMT_CONST && stmt->kind != STMT_IF && stmt->kind != STMT_REQUIRE;
 }
@@ -82,15 +94,22 @@ static void site_statement(Site *x, const Stmt *stmt, bool after_writes) {
             site_state(x, &stmt->targets.at[k]);
         return;
     case STMT_CARRY:
+        site_uncalled(x, "for what a carry begins with",
+                      "that is made once, and branches run at every site");
         for (uint32_t k = 0; k < stmt->bindings.count; k++)
             site_carry(x, &stmt->bindings.at[k]);
+        site_uncalled(x, NULL, NULL);
         return;
     case STMT_BEGIN: {
         Scope *const scope = x->scope;
         x->scope = scope_create(s, scope, s->frame); /* `x` means the trunk's input only here */
         site_define_x(x, x->scope);
+        const char *const help = "a trunk begins once, and its branches run at every site: call it "
+                                 "in a `let` or a `write`";
+        site_uncalled(x, "in `begin`", help);
         for (uint32_t k = 0; k < stmt->bindings.count; k++)
             site_begin(x, &stmt->bindings.at[k]);
+        site_uncalled(x, NULL, NULL);
         x->scope = scope;
         return;
     }
@@ -104,13 +123,13 @@ static void site_statement(Site *x, const Stmt *stmt, bool after_writes) {
         for (uint32_t k = 0; k < stmt->bindings.count; k++)
             site_write(x, &stmt->bindings.at[k]);
         if (--x->writes_left == 0)
-            site_commit(x);
+            site_committed(x);
         return;
     case STMT_APPEND:
         for (uint32_t k = 0; k < stmt->bindings.count; k++)
             site_append(x, &stmt->bindings.at[k]);
         if (--x->writes_left == 0)
-            site_commit(x);
+            site_committed(x);
         return;
     case STMT_END:
         vec_push(s->arena, &x->ends, stmt);
@@ -177,6 +196,20 @@ static void check_begun(Site *x) {
         }
 }
 
+/* A site whose branch nothing runs would go without it. */
+static void check_runs(Site *x) {
+    Sema *s = x->s;
+    const Item *item = x->use->connection->item;
+    if (x->runs || x->is_called || x->failed)
+        return;
+    sema_error(s, DIAG_CONNECTION_PART, item->name.span,
+               "at this site the connection `%s` neither reads for its branch nor calls it",
+               item->name.text);
+    sema_note(s, x->site->stmt->span, "the site is this one");
+    sema_help(s, "a site without a branch is left out of the trunk by `if`");
+    x->failed = true;
+}
+
 static Value trunk_result(Site *x, const Item *item) {
     Sema *s = x->s;
     for (uint32_t k = 0; k < x->ends.count; k++)
@@ -230,6 +263,7 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
               .use = use,
               .scope = scope,
               .info = s->network->sites.count - 1,
+              .call = frame->call,
               .first = !trunk->begun,
               .last = last};
     const TirId from = s->program->block->nodes.count;
@@ -250,16 +284,23 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
         width->value = value_number(trunk->width, trunk->input.span);
     }
     good = good && bind_inputs(s, scope, item, use->inputs.at, use->inputs.count, false, used_at);
+    x.calls_branch = parts_call(s, item);
     if (good) {
+        if (x.calls_branch)
+            site_define_branch(&x, scope);
         x.scope = scope_create(s, scope, frame);
         given_states(&x);
         grow_declare(&x);
         define_body_constants(&x, &item->body);
         count_active(&x, &item->body);
-        if (x.reads_left && x.writes_left && !x.undecided) {
+        x.runs = x.reads_left > 0;
+        frame->calls_only = x.calls_branch && !x.runs;
+        if ((x.runs || x.calls_branch) && x.writes_left && !x.undecided) {
             site_body(&x, &item->body, false);
             if (!frame->rejected)
                 check_begun(&x);
+            if (!frame->rejected)
+                check_runs(&x);
         }
         if (trunk->begun && x.n_states != trunk->states.count && !x.failed) {
             sema_error(s, DIAG_STATE, used_at, "`%s` keeps %u state%s, but this trunk has %u",

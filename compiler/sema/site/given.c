@@ -70,16 +70,63 @@ static void remember_result(Site *x, Value *result) {
     remember(x, n > 1 ? arena_printf(x->s->arena, "y.%u", x->results++) : "y", result);
 }
 
+/* The first of all results is the one that stands for what it was. */
+static void replace_result(const Tensor *was, const Value *first, BoundArgumentList *named) {
+    for (uint32_t k = 0; k < named->count; k++)
+        if (was && named->at[k].value.kind == VALUE_TENSOR &&
+            named->at[k].value.tensor->id == was->id)
+            named->at[k].value = *first;
+}
+
 void given_result(Site *x, const char *branch, Value *first, BoundArgumentList *named) {
     const Tensor *was = first->kind == VALUE_TENSOR ? first->tensor : NULL;
     remember_result(x, first);
     const TirId id = wanted(x) && was ? value_stand_for(x->s, first) : 0;
     if (id)
         note(x, &info_of(x)->results, branch, id);
-    for (uint32_t k = 0; k < named->count; k++)
-        if (was && named->at[k].value.kind == VALUE_TENSOR &&
-            named->at[k].value.tensor->id == was->id)
-            named->at[k].value = *first;
+    replace_result(was, first, named);
+}
+
+/* `x`, of the second run `x_2`, and of several branches `x.0` and `x.0_2`. */
+static const char *run_name(Site *x, const char *name, uint32_t branch, uint32_t run) {
+    Arena *arena = x->s->arena;
+    if (x->use->n_branches > 1)
+        name = arena_printf(arena, "%s.%u", name, branch);
+    if (run > 1)
+        name = arena_printf(arena, "%s_%u", name, run);
+    return intern_str(x->s->c->interner, name);
+}
+
+/* A whole tensor for its own sake, not made in a loop's body. */
+static bool stands_free(const Site *x, Value v) {
+    return x->s->loop->level == 0 && !x->s->mode.looking && v.kind == VALUE_TENSOR &&
+           tensor_bare_rank(v.tensor) == v.tensor->type.rank;
+}
+
+void given_call(Site *x, uint32_t branch, uint32_t run, BoundArgumentList *inputs) {
+    for (uint32_t k = 0; k < inputs->count; k++) {
+        BoundArgument *a = &inputs->at[k];
+        if (!stands_free(x, a->value))
+            continue;
+        const char *name = run_name(x, k ? a->name.text : "x", branch, run);
+        remember(x, name, &a->value);
+        const Tensor *t = wanted(x) ? value_as_real(x->s, a->value, a->at) : NULL;
+        if (t)
+            note(x, &info_of(x)->reads, name, tensor_use(x->s, t));
+    }
+}
+
+void given_called(Site *x, uint32_t branch, uint32_t run, Value *first, BoundArgumentList *named) {
+    Sema *s = x->s;
+    if (!stands_free(x, *first))
+        return;
+    const char *name = run_name(x, "y", branch, run);
+    const Tensor *was = first->tensor;
+    remember(x, name, first);
+    const TirId id = wanted(x) ? value_stand_for(s, first) : 0;
+    if (id)
+        note(x, &info_of(x)->results, name, id);
+    replace_result(was, first, named);
 }
 
 void given_reads(Site *x) {

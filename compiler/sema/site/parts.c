@@ -2,6 +2,7 @@
 #include "sema/elaboration.h"
 #include "sema/report.h"
 #include "sema/site/site.h"
+#include "syntax/ast_find.h"
 
 typedef struct {
     uint32_t begin, read, write, end; /* statements of each kind, conditions looked into */
@@ -26,6 +27,17 @@ static void count_parts(const StmtList *body, Parts *parts, bool inside) {
     }
 }
 
+bool parts_call(Sema *s, const Item *item) {
+    const char *branch = intern_str(s->c->interner, "branch");
+    for (uint32_t k = 0; k < item->formals.count; k++)
+        if (item->formals.at[k].target.name.text == branch)
+            return false;
+    for (uint32_t k = 0; k < item->inputs.count; k++)
+        if (item->inputs.at[k].target.name.text == branch)
+            return false;
+    return ast_mentions(&item->body, branch);
+}
+
 bool parts_check(Sema *s, const Item *item) {
     Parts parts = {0};
     bool errors = false, has_state = false;
@@ -42,7 +54,8 @@ bool parts_check(Sema *s, const Item *item) {
     } needed[] = {
         {has_state, "state", "what goes from site to site", "state h[d];"},
         {parts.begin, "begin", "how the state begins", "begin h = x;"},
-        {parts.read, "read", "what the branch gets", "read x = norm(h);"},
+        {parts.read || parts_call(s, item), "read", "what the branch gets",
+         "read x = norm(h);`, or a call of it, `let y = branch(norm(h));"},
         {parts.write, "write", "how the branch's result enters the state",
          "write h[c] = h[c] + y[c];"},
         {parts.end, "end", "what the trunk gives", "end x = norm(h);"},

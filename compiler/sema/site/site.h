@@ -23,14 +23,21 @@ typedef struct {
     Value written;
 } SiteCarry;
 
+/* `branch(v)`: one run of a branch beside those that `read` asks for. */
 typedef struct {
+    const char *place;
+    uint32_t branch;
+} SiteCall;
+
+struct Site {
     Sema *s;
     TrunkState *trunk;
     const PlacedSite *site;
     const SiteUse *use;
     Scope *scope;
     bool first, last;
-    uint32_t info; /* which of the network's sites it is */
+    const void *call; /* what made the instance that the site is part of */
+    uint32_t info;    /* which of the network's sites it is */
     uint32_t reads_left, writes_left;
     bool adapted;      /* one stream in a trunk of several: adapt.c */
     bool probes_after; /* a probe or penalty stands after the writes */
@@ -38,16 +45,24 @@ typedef struct {
     SiteState states[SITE_MAX_STATES];
     SiteCarry carries[SITE_MAX_CARRIES];
     BoundArgumentList reads;
-    uint32_t results; /* branches that have given theirs */
+    uint32_t results;      /* branches that have given theirs */
+    bool runs;             /* the branches run when the last `read` is done, */
+    bool calls_branch;     /* or where the text may call them, */
+    bool is_called;        /* and here has */
+    VEC(SiteCall) calls;   /* in the order of their first meeting */
+    const char *uncalled;  /* why no branch can be called here, and */
+    const char *call_help; /* what to do; NULL: it can be */
     Value ended;
     bool has_ended, failed, undecided; /* undecided: which statements there are */
     VEC(const Stmt *) ends;
-} Site;
+};
 
 /* --- parts.c: what a body consists of ----------------------------------------------------------*/
 
 /* What a connection must have, said once. */
 bool parts_check(Sema *s, const Item *item);
+/* Whether the connection may call its site's branches: the word `branch` is in its body. */
+bool parts_call(Sema *s, const Item *item);
 /* Whether there is a `begin` of this name; a probe, penalty or update; a `read` or `write`. */
 bool parts_begin(const StmtList *body, const char *name);
 bool parts_show(const Stmt *stmt);
@@ -97,6 +112,9 @@ void given_states(Site *x);
 void given_begun(Site *x, const StateSlot *slot, Value *v);
 /* The first result of a branch, under all its names. */
 void given_result(Site *x, const char *branch, Value *first, BoundArgumentList *named);
+/* What a branch is called with, and what it gives then: its run of this number, from 1 on. */
+void given_call(Site *x, uint32_t branch, uint32_t run, BoundArgumentList *inputs);
+void given_called(Site *x, uint32_t branch, uint32_t run, Value *first, BoundArgumentList *named);
 /* What the site reads; what the trunk's states are after all writes; what the trunk gives. */
 void given_reads(Site *x);
 void given_written(Site *x);
@@ -119,5 +137,7 @@ void check_roles(const Site *x, TirId from);
 void site_read(Site *x, const Binding *b);
 /* After the last `read`: the branches run and their results get their names. */
 void site_branches(Site *x);
+/* For a connection that calls them, `branch`. */
+void site_define_branch(Site *x, Scope *scope);
 
 #endif

@@ -217,7 +217,7 @@ static Value written_value(Site *x, const Symbol *symbol, const Binding *b, cons
     Value v = POISON;
     if (!is_poison(symbol->value)) {
         Mode mode = s->mode;
-        mode.writing = symbol;
+        mode.writing = x->calls_branch ? NULL : symbol; /* a branch may see it */
         const Mode outer = mode_enter(s, mode);
         v = body_binding(s, x->scope, b, known);
         mode_leave(s, outer);

@@ -47,6 +47,11 @@ typedef struct {
 Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e);
 /* Resolves what a site says; every error in it is reported, whatever became of the trunk. */
 void site_use(Sema *s, const PlacedSite *site, SiteUse *use);
+/* `branch[1]`: one of those that `branch` stands for. */
+Value site_entry(Sema *s, Scope *scope, Value branches, const Expr *e);
+/* `branch(v)` in a connection; all results by name go to `results`. */
+Value site_call(Sema *s, const Callable *branch, const BoundArgumentList *arguments, const Expr *e,
+                BoundArgumentList *results);
 /* One site; `last` gives the trunk's result in *result. False after an error that ends the trunk.
  */
 bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const PlacedSite *site,

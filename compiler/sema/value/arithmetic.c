@@ -47,7 +47,9 @@ static bool fold_equal(Value a, Value b, bool *equal) {
     else if (a.kind == VALUE_STRING)
         *equal = a.string == b.string;
     else if (a.kind == VALUE_CALLABLE)
-        *equal = a.callable->item == b.callable->item && a.callable->builtin == b.callable->builtin;
+        *equal = a.callable->item == b.callable->item &&
+                 a.callable->builtin == b.callable->builtin &&
+                 a.callable->site == b.callable->site && a.callable->branch == b.callable->branch;
     else
         return false;
     return true;

@@ -28,7 +28,7 @@ TirId value_stand_for(Sema *s, Value *v) {
     const TirType type = s->options->apart ? *sema_type(s, of) : t->type;
     const TirId id = tir_arg(sema_builder(s, v->span), type);
     vec_push(s->program->arena, &s->network->given, of);
-    *v = value_derived(s, id, t->type.domain, NULL, v->span);
+    *v = value_derived(s, id, t->type.domain, t->axes, v->span);
     return id;
 }
 

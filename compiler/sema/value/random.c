@@ -1,7 +1,8 @@
 /* `random`: numbers that are drawn where they are used.
  *
- * Requires: the place is met at most once an instance (elaborating it again, to see a shape, finds
- * the same number). Maintains: the call's number is data, so that equal layers share code.
+ * Requires: the place is met at most once a call of an instance (elaborating it again, to see a
+ * shape, finds the same number). Maintains: the call's number is data, so that equal layers share
+ * code.
  *
  *     random(x)                       one for each element of x
  *     let m[i, c] = random() < 0.1    one for each i and c, at each position of each sample
@@ -12,13 +13,9 @@
 #include "sema/report.h"
 #include "sema/value/tensor.h"
 
-/* The number of this call, in the order of first meeting: its path and the places that lead to it.
- */
+/* The number of this call, in the order of first meeting. */
 static uint32_t call_number(Sema *s, Span at) {
-    const char *key =
-        arena_printf(s->arena, "%s %u:%u", s->frame ? s->frame->path : "", at.file, at.begin);
-    for (const Frame *f = s->frame; f; f = f->outer)
-        key = arena_printf(s->arena, "%s %u:%u", key, f->used_at.file, f->used_at.begin);
+    const char *key = arena_printf(s->arena, "%s %u:%u", frame_place(s), at.file, at.begin);
     void **slot = map_slot_str(s->random_calls, key);
     if (!*slot)
         *slot = (void *)(uintptr_t)map_count(s->random_calls);

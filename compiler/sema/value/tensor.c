@@ -15,6 +15,17 @@ const TirType *sema_type(Sema *s, TirId id) {
     return &tir_node(s->loop->builder.block, id)->type;
 }
 
+Loop *sema_leave_loops(Sema *s) {
+    Loop *const left = s->loop;
+    while (s->loop->outer)
+        s->loop = s->loop->outer;
+    return left;
+}
+
+void sema_return_to(Sema *s, Loop *loop) {
+    s->loop = loop;
+}
+
 static Tensor *tensor_create(Sema *s, TirId id, Index *const *axes, Span span) {
     budget_value(s, span);
     Tensor *t = ARENA_NEW(s->arena, Tensor);

@@ -9,6 +9,10 @@
 
 TirBuilder *sema_builder(Sema *s, Span span);
 const TirType *sema_type(Sema *s, TirId id); /* of the block under construction */
+/* Until the return to the loop that is left: builds in the program's own block, what no turn
+ * changes. */
+Loop *sema_leave_loops(Sema *s);
+void sema_return_to(Sema *s, Loop *loop);
 /* A value of the block under construction. axes NULL: all bare. */
 Value value_tensor(Sema *s, TirId id, Index *const *axes, Span span);
 /* The same of one made of others, which lives where they do: what the builder could fold is itself

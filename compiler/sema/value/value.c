@@ -50,6 +50,8 @@ const char *value_text(Sema *s, Value v) {
     case VALUE_PATTERN:
         return v.pattern->kind == PATTERN_IDENTITY ? "`identity`" : "a `onehot`";
     case VALUE_CALLABLE:
+        if (v.callable->site)
+            return "the branch of a site";
         return v.callable->item
                    ? arena_printf(s->arena, "the %s `%s`", item_kind_text(v.callable->item->kind),
                                   v.callable->item->name.text)

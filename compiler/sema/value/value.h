@@ -12,9 +12,11 @@
 #include "tir/tir.h"
 
 typedef struct Sema Sema;
+typedef struct Loop Loop;
 typedef struct Scope Scope;
 typedef struct Callable Callable;
 typedef struct Builtin Builtin;
+typedef struct Site Site;
 
 typedef struct {
     const char *name;
@@ -89,8 +91,12 @@ typedef struct {
 } BoundArgument;
 typedef VEC(BoundArgument) BoundArgumentList;
 
+#define ALL_BRANCHES UINT32_MAX
+
 struct Callable {
     const Builtin *builtin; /* or */
+    Site *site;             /* `branch`: what stands at this site, */
+    uint32_t branch;        /* all side by side or one of them; or */
     const Item *item;
     Scope *home; /* the root scope of the item's file */
     BoundArgumentList arguments;
