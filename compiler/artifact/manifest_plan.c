@@ -172,6 +172,8 @@ static void add_output_list(JsonText *t, const char *key, const Plan *plan, TirO
             json_text_integers(t, "dims", type->dims, type->rank);
             json_text_plain(t, "domain", plan_domain_name(type->domain));
         }
+        if (out->role == TIR_OUT_TERM)
+            json_text_boolean(t, "term", true);
         add_output(t, "buffer", plan, out);
         json_text_close(t, '}');
     }
@@ -189,7 +191,7 @@ static void add_outputs(JsonText *t, const Plan *plan) {
             json_text_integers(t, "logits_dims", type->dims, type->rank);
         }
     }
-    add_output_list(t, "metrics", plan, TIR_OUT_METRIC, TIR_OUT_METRIC);
+    add_output_list(t, "metrics", plan, TIR_OUT_METRIC, TIR_OUT_TERM);
     add_output_list(t, "probes", plan, TIR_OUT_PROBE, TIR_OUT_NAMED);
     add_output_list(t, "updates", plan, TIR_OUT_UPDATE, TIR_OUT_UPDATE);
     if (plan->keep.any)

@@ -25,6 +25,7 @@ void sema_enter_program(Sema *s) {
     s->branches = (BranchUseList){0};
     memset(s->causal, 0, sizeof s->causal);
     s->penalties = (TirIdVec){0};
+    s->losses.count = s->penalty_terms.count = 0;
     s->loss = s->logits = s->loss_weight = 0;
     s->metrics = 0;
     s->frame = NULL;

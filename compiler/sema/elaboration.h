@@ -38,6 +38,13 @@ typedef struct {
 } BranchUse;
 typedef VEC(BranchUse) BranchUseList;
 
+/* What the loss is a sum of: a statement, of all instances of its definition. */
+typedef struct {
+    const Stmt *stmt;
+    const char *name;
+    TirId sum, weight; /* weight: of a weighed loss, the sum of its weights; else 0 */
+} LossTerm;
+
 /* Words that mean something inside an instance. */
 enum {
     WORD_SITE,
@@ -81,8 +88,9 @@ struct Sema {
     BuiltList built;                  /* which instance built which values of the program's block */
     Span causal[SEMA_MAX_SPACES + 1]; /* by space: where it is declared causal; file 0: it is not */
     TirIdVec penalties;
-    SiteValueList outputs; /* of `output` statements, */
-    bool has_outputs;      /* if there are any, right or wrong */
+    VEC(LossTerm) losses, penalty_terms; /* as reports tell them apart */
+    SiteValueList outputs;               /* of `output` statements, */
+    bool has_outputs;                    /* if there are any, right or wrong */
     TirId loss, logits, loss_weight;
     uint32_t metrics;
     uint32_t trunks; /* in the model: one takes the name `trunk` */

@@ -159,6 +159,7 @@ typedef enum {
     TIR_OUT_LOSS,       /* real, rank 0, global */
     TIR_OUT_LOGITS,     /* what `sample` draws from: the loss's first argument */
     TIR_OUT_METRIC,     /* real, rank 0, global */
+    TIR_OUT_TERM,       /* of the loss: real, rank 0, global */
     TIR_OUT_PROBE,      /* exported for inspection */
     TIR_OUT_GRAD,       /* index = parameter */
     TIR_OUT_NAMED,      /* anything else a caller wants kept: tests, exported connections */

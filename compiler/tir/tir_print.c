@@ -7,9 +7,9 @@ const char *const tir_init_names[TIR_INIT_COUNT] = {
 #define HC_INITIALISER(ident, text) [TIR_INIT_##ident] = text,
 #include "abi/words.def"
 };
-const char *const tir_role_names[TIR_OUT_COUNT] = {"loss",   "logits",    "metric", "probe",
-                                                   "grad",   "named",     "update", "project",
-                                                   "result", "input_grad"};
+const char *const tir_role_names[TIR_OUT_COUNT] = {"loss",    "logits", "metric",    "term",
+                                                   "probe",   "grad",   "named",     "update",
+                                                   "project", "result", "input_grad"};
 
 typedef struct {
     FILE *to;

@@ -84,7 +84,7 @@ static const char *verify_output(const TirProgram *p, const TirOutput *o) {
     const TirType *t = &p->block->nodes.at[o->value].type;
     if (t->elem == TIR_TUPLE)
         return "it is a tuple";
-    if (o->role == TIR_OUT_LOSS || o->role == TIR_OUT_METRIC)
+    if (o->role == TIR_OUT_LOSS || o->role == TIR_OUT_METRIC || o->role == TIR_OUT_TERM)
         if (t->elem != TIR_REAL || t->rank || t->domain.sample || t->domain.space)
             return "it is not a global real number";
     if (o->role == TIR_OUT_GRAD)

@@ -16,6 +16,13 @@ void hc_json_set(json_t **object, const char *key, json_t *value) {
     *object = NULL;
 }
 
+void hc_json_set_filled(json_t **object, const char *key, json_t *value) {
+    if (value && json_object_size(value) == 0 && json_array_size(value) == 0)
+        json_decref(value);
+    else
+        hc_json_set(object, key, value);
+}
+
 void hc_json_append(json_t **list, json_t *value) {
     if (*list && json_array_append_new(*list, value) == 0)
         return;

@@ -11,6 +11,7 @@
  * tree with it, and what is added to NULL is dropped, so it is enough to look at the end. These
  * take `value` and `from` over; NULL is a value that could not be made. */
 void hc_json_set(json_t **object, const char *key, json_t *value);
+void hc_json_set_filled(json_t **object, const char *key, json_t *value); /* unless it is empty */
 void hc_json_append(json_t **list, json_t *value);
 void hc_json_update(json_t **object, json_t *from); /* sets all members of `from` */
 

@@ -275,6 +275,7 @@ static HcStatus read_outputs(HcPlanReader *r, const json_t *json) {
         TRY(output(r, name, item, to));
         if (k < n && to->rank < 0)
             to->rank = 0; /* metrics are scalars */
+        to->term = k < n && json_is_true(json_object_get(item, "term"));
     }
     return HC_OK;
 }

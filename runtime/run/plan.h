@@ -176,6 +176,7 @@ typedef struct {
     int32_t rank; /* -1: the manifest does not say */
     int64_t dims[HC_MAX_RANK];
     HcDomain domain; /* of results: what the caller wants one for, */
+    bool term;       /* of metrics: it is a part of the loss, or a penalty */
     bool read_back;  /* and whether the backward pass reads it where the caller has it */
 } HcOutput;
 

@@ -174,12 +174,28 @@ static HcStatus close_line(Trainer *t) {
     return status != HC_OK ? status : logged;
 }
 
+/* Of the batch just trained on, before its step. */
+static void add_metrics(Trainer *t) {
+    HcContext *c = t->context;
+    json_t *of[] = {json_object(), json_object()}; /* metrics, terms */
+    for (uint32_t k = 0; k < c->plan.n_metrics; k++) {
+        const HcOutput *output = &c->plan.outputs[c->plan.first_metric + k];
+        HcView view;
+        if (hc_output_at(c, c->plan.first_metric + k, &view) == HC_OK)
+            hc_json_set(&of[output->term], output->name,
+                        hc_json_number(hc_real_at(view.data, c->plan.element_size, 0)));
+    }
+    hc_json_set_filled(&t->line, "metrics", of[0]);
+    hc_json_set_filled(&t->line, "terms", of[1]);
+}
+
 static HcStatus finish_step(Trainer *t, int64_t step, double loss, double lr, double seconds) {
     HcContext *c = t->context;
     double positions = (double)hc_samples(c) * (double)hc_positions(c);
     t->line = json_object();
     hc_json_set(&t->line, "step", json_integer(step + 1));
     hc_json_set(&t->line, "loss", hc_json_number(loss));
+    add_metrics(t);
     hc_json_set(&t->line, "grad_norm", hc_json_number(c->gradient_norm));
     hc_json_set(&t->line, "lr", hc_json_number(lr));
     hc_json_set(&t->line, "positions_per_s", hc_json_number(positions / seconds));

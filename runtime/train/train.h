@@ -79,7 +79,8 @@ typedef struct {
 /* Trains by the model's recipe. Writes, where there is a run folder:
  *   config.json   model, constants, recipe in effect, data, machine
  *   log.jsonl     a line a step: step (from 1), loss (before the step), grad_norm, lr,
- *                 positions_per_s; val_loss and val_metrics where it was evaluated; gradient_norms
+ *                 positions_per_s; metrics of its batch, and terms: what the loss is a sum of;
+ *                 val_loss, val_metrics and val_terms where it was evaluated; gradient_norms
  *                 and wiring (wiring.h) where that was looked at
  *   events.out.tfevents.*.hcc  the same for TensorBoard where it is asked for, a file each time a
  *                 run goes on; and the evaluation behind the last step

@@ -11,6 +11,7 @@
 typedef struct {
     const char *name;
     double value; /* mean */
+    int term;     /* 1: a part of the loss, or a penalty */
 } HcMetric;
 
 /* Over the whole held-out part. */
@@ -39,8 +40,8 @@ HcStatus hc_eval_config(const HcEvalOptions *options, json_t **config, HcError *
 /* Loss and metrics over the whole held-out part; after a failure nothing is to be freed. */
 HcStatus hc_evaluate(const HcModel *model, const HcEvalOptions *options, HcEvaluation *evaluation,
                      HcError *error);
-/* {"val_loss": ..., "val_windows": ..., "val_metrics": {...}}, "val_not_finite" where something is
- * not; the caller releases it. */
+/* {"val_loss": ..., "val_windows": ..., "val_metrics": {...}, "val_terms": {...}}, "val_not_finite"
+ * where something is not; the caller releases it. */
 json_t *hc_evaluation_json(const HcEvaluation *evaluation);
 void hc_evaluation_print(const HcEvaluation *evaluation, FILE *to); /* for people */
 /* ", accuracy 0.9712, ..." of all metrics; nothing without any. */

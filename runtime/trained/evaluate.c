@@ -244,6 +244,7 @@ static HcStatus name_metrics(HcContext *c, HcEvaluation *e) {
     char *to = (char *)(e->metrics + n);
     for (uint32_t k = 0; k < n; k++) {
         e->metrics[k].name = to;
+        e->metrics[k].term = of[k].term;
         to = stpcpy(to, of[k].name) + 1;
     }
     return HC_OK;

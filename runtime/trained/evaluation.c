@@ -14,16 +14,16 @@ void hc_evaluation_print(const HcEvaluation *e, FILE *to) {
 }
 
 json_t *hc_evaluation_json(const HcEvaluation *e) {
-    json_t *json = json_object(), *metrics = json_object();
+    json_t *json = json_object(), *of[] = {json_object(), json_object()}; /* metrics, terms */
     if (e->windows > 0)
         hc_json_set(&json, "val_loss", hc_json_number(e->loss));
     hc_json_set(&json, "val_windows", json_integer(e->windows));
     for (uint32_t k = 0; k < e->n_metrics; k++)
-        hc_json_set(&metrics, e->metrics[k].name, hc_json_number(e->metrics[k].value));
-    if (e->n_metrics)
-        hc_json_set(&json, "val_metrics", json_incref(metrics));
+        hc_json_set(&of[e->metrics[k].term], e->metrics[k].name,
+                    hc_json_number(e->metrics[k].value));
+    hc_json_set_filled(&json, "val_metrics", of[0]);
+    hc_json_set_filled(&json, "val_terms", of[1]);
     if (e->not_finite[0])
         hc_json_set(&json, "val_not_finite", hc_json_text(e->not_finite));
-    json_decref(metrics);
     return json;
 }

@@ -54,6 +54,49 @@ model held {
 """
 
 
+STOPPED = """fn rounded(x) = floor(x + 0.5);
+/// Straight through: the quantised value, the gradient of the value itself.
+branch quantised() : x[d] -> y[d] {
+  param W[d, d] ~ normal(0.3);
+  let w[k, c] = W[k, c] + stop_gradient(rounded(4 * W[k, c]) / 4 - W[k, c]);
+  let y[k] = sum[c] w[k, c] * x[c];
+}
+/// A fixed point with the gradient of its last step.
+branch one_step(turns = 200) : x[d] -> y[d] {
+  param A[d, d] ~ normal(0.1), b[d] = 0;
+  let z[c] = 0 * x[c];
+  iterate turns {
+    z[k] = stop_gradient(tanh((sum[c] A[k, c] * z[c]) + x[k] + b[k]));
+  }
+  let y[k] = tanh((sum[c] A[k, c] * stop_gradient(z[c])) + x[k] + b[k]);
+}
+/// The side: a probe that is trained on what the trunk has, without a word to it.
+branch beside() : x[d] -> y[d] {
+  param S[d, d], W[d, d] ~ normal(0.3);
+  let s[k] = tanh(sum[c] S[k, c] * stop_gradient(x[c]));
+  penalty mean[k] (s[k] - stop_gradient(x[k]))^2;
+  let y[k] = (sum[c] W[k, c] * x[c]) + stop_gradient(s[k]);
+}
+/// A gumbel-ish hard choice with a soft gradient.
+branch hard() : x[d] -> y[d] {
+  param G[4, d], V[4, d] ~ normal(0.5);
+  let l[e] = sum[c] G[e, c] * x[c];
+  let p[e] = softmax[e] l[e];
+  let best = argmax[e] l[e];
+  let g[e] = p[e] + stop_gradient(onehot(best)[e] - p[e]);
+  let y[c] = sum[e] g[e] * V[e, c];
+}
+model t {
+  const d = 8;
+  positions t <= 6;
+  input x[t, d] : real;
+  target z[t, d] : real;
+  let h = trunk(x) { a = residual : quantised; b = residual : one_step; c = residual : beside; e = residual : hard; };
+  loss mse(h, z);
+}
+"""
+
+
 class Gradcheck(harness.TestCase):
     def check(self, wiring, size, *arguments):
         settings = [word for setting in size for word in ("--set", setting)]
@@ -126,6 +169,19 @@ class Gradcheck(harness.TestCase):
             self.assertEqual((a["name"], a["verdict"]), (b["name"], b["verdict"]))
             self.assertAlmostEqual(a["analytic"], b["analytic"], delta=1e-10 * (1 + b["analytic"]))
             self.assertEqual(a["verdict"], "ok", a)
+
+    def test_estimators(self):
+        """Gradients that are none of the loss as it is: straight through a rounding and a hard choice, of
+        the last step to a fixed point, and of a side that the trunk does not hear of. What is stopped
+        stands still while differences are taken, so they are proved; and nothing comes through it."""
+        path = self.write("stopped.hc", STOPPED)
+        for more in (["-O0"], ["--set", "d=33"], ["--interpret"]):
+            report = json.loads(self.expect(hcc("gradcheck", path, "--json", *more)).out)
+            self.assertEqual([p["verdict"] for p in report["parameters"]], ["ok"] * 7, report)
+        free = self.write("free.hc", STOPPED.replace("* stop_gradient(x[c])", "* x[c]"))
+        verdicts = {p["name"]: p for p in json.loads(self.expect(hcc("gradcheck", free, "--json")).out)["parameters"]}
+        stopped = {p["name"]: p for p in report["parameters"]}
+        self.assertNotAlmostEqual(verdicts["trunk.a.W"]["analytic"], stopped["trunk.a.W"]["analytic"], delta=1e-6)
 
     def test_tables_of_what_is_not_finite(self):
         path = self.write("m.hc", """model m {

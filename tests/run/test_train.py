@@ -34,6 +34,32 @@ def refuse(constant):
     raise ValueError(f"{constant} is not JSON")
 
 
+TERMS = """branch b() : x[d] -> y[d] {
+  param W[d, d] ~ normal(0.3);
+  let y[k] = sum[c] W[k, c] * x[c];
+  let size = mean[k] y[k]^2;
+  penalty 0.1 * size;
+  penalty size;
+}
+model k {
+  const v = 256;
+  positions t <= 4;
+  input  tokens[t] : token(v);
+  target next[t]   : token(v);
+  param T[v, 8] ~ normal(1);
+  let x = embed(tokens, T);
+  let h = trunk(x) { repeat 2 { a = residual : b; } };
+  let logits[j] = sum[c] T[j,c] * h[c];
+  loss cross_entropy(logits, next);
+  let z = logsumexp[j] logits[j];
+  loss 0.001 * z^2;
+  metric accuracy(logits, next);
+  penalty 1e-3 * mean[c] h[c]^2;
+}
+train k { data text { tokens[t] = bytes[t]; next[t] = bytes[t + 1]; held_out = 0.1; } batch 4; steps 6; eval_every 4; }
+"""
+
+
 class Trained(harness.TestCase):
     def setUp(self):
         super().setUp()
@@ -79,6 +105,31 @@ class Train(Trained):
 
         result = self.expect(hcc("eval", run, "--json"))
         self.assertEqual(json.loads(result.out)["val_loss"], summary["val_loss"])
+
+    def test_what_the_loss_is_a_sum_of(self):
+        """Each loss, penalty and metric apart, of each step and of what is held out; in parts, too."""
+        names = ["loss.cross_entropy", "loss.loss", "penalty.b", "penalty.b.size", "penalty"]
+        for name, batch in (("whole", "4"), ("parts", "4 in 2")):
+            run = self.path(name)
+            self.expect(hcc("train", self.write("terms.hc", TERMS), "--data", self.data, "--out", run, "--set",
+                            f"train.batch={batch}"))
+            with open(os.path.join(run, "log.jsonl"), encoding="utf-8") as log:
+                lines = [json.loads(line) for line in log]
+            for line in lines:
+                self.assertEqual(list(line["terms"]), names)
+                self.assertEqual(list(line["metrics"]), ["accuracy"])
+                self.assertAlmostEqual(sum(line["terms"].values()), line["loss"], delta=1e-5 * line["loss"])
+                self.assertAlmostEqual(line["terms"]["penalty.b"], 0.1 * line["terms"]["penalty.b.size"], delta=1e-6)
+            evaluated = [line for line in lines if "val_terms" in line]
+            self.assertEqual([line["step"] for line in evaluated], [4])
+            held = evaluated[0]["val_terms"]
+            self.assertEqual(list(held), names)
+            self.assertAlmostEqual(held["loss.cross_entropy"] + held["loss.loss"], evaluated[0]["val_loss"], delta=1e-5)
+            said = json.loads(self.expect(hcc("eval", run, "--json")).out)
+            self.assertEqual(list(said["val_terms"]), names)
+            self.assertEqual(list(said["val_metrics"]), ["accuracy"])
+            self.assertIn("penalty.b.size 0.", self.expect(hcc("eval", run)).out)
+        self.assertNotIn("terms", json.loads(open(os.path.join(self.train("plain"), "log.jsonl")).readline()))
 
     def test_same_bits_for_any_number_of_threads(self):
         for wiring in ["residual", "mhc"]:

@@ -63,6 +63,24 @@ static void body_if(Sema *s, Scope *scope, const Stmt *stmt) {
     usage_mark_untaken(s, scope, condition ? &stmt->branch.else_body : &stmt->branch.then_body);
 }
 
+/* `penalty.moe`, or `penalty.moe.balance` of what has a name: the same for all instances. */
+static void tell_penalty(Sema *s, const Stmt *stmt, TirId id) {
+    for (uint32_t k = 0; k < s->penalty_terms.count; k++) {
+        LossTerm *term = &s->penalty_terms.at[k];
+        if (term->stmt != stmt)
+            continue;
+        term->sum = tir_binary(sema_builder(s, stmt->span), TIR_ADD, term->sum, id);
+        return;
+    }
+    const Item *item = s->frame->item;
+    const char *name = item && item->kind != ITEM_MODEL
+                           ? arena_printf(s->arena, "penalty.%s", item->name.text)
+                           : "penalty";
+    if (stmt->value->kind == EXPR_NAME)
+        name = arena_printf(s->arena, "%s.%s", name, stmt->value->name);
+    vec_push(s->arena, &s->penalty_terms, (LossTerm){.stmt = stmt, .name = name, .sum = id});
+}
+
 static void body_penalty(Sema *s, Scope *scope, const Stmt *stmt) {
     const Value v = mean_over_domain(s, elaborate(s, scope, stmt->value), stmt->value->span);
     if (is_poison(v) || !frame_once(s, stmt))
@@ -71,7 +89,9 @@ static void body_penalty(Sema *s, Scope *scope, const Stmt *stmt) {
         sema_error(s, DIAG_NOT_HERE, stmt->span, "a penalty cannot stand in `iterate`");
         return;
     }
-    vec_push(s->arena, &s->penalties, tensor_use(s, v.tensor));
+    const TirId id = tensor_use(s, v.tensor);
+    vec_push(s->arena, &s->penalties, id);
+    tell_penalty(s, stmt, id);
 }
 
 /* Of the same probe at a second call: `u_2`. */

@@ -207,6 +207,12 @@ static Value model_mean(Sema *s, Scope *scope, const Stmt *stmt, TirId *total) {
     return weighed_mean(s, v, elaborate(s, scope, stmt->weight), stmt, total);
 }
 
+/* What an expression calls or names. */
+static const char *called_name(const Expr *e, const char *otherwise) {
+    const Expr *of = e->kind == EXPR_CALL ? e->call.callee : e;
+    return of->kind == EXPR_NAME ? of->name : otherwise;
+}
+
 static void model_loss(Sema *s, Scope *scope, const Stmt *stmt) {
     const Mode outer = mode_enter(s, mode_of_let(s, intern_str(s->c->interner, "loss"), NULL));
     TirId total;
@@ -216,6 +222,8 @@ static void model_loss(Sema *s, Scope *scope, const Stmt *stmt) {
     if (is_poison(v))
         return;
     const TirId id = tensor_use(s, v.tensor);
+    const char *name = arena_printf(s->arena, "loss.%s", called_name(stmt->value, "loss"));
+    vec_push(s->arena, &s->losses, (LossTerm){stmt, name, id, total});
     s->loss = s->loss ? tir_binary(sema_builder(s, stmt->span), TIR_ADD, s->loss, id) : id;
     const Expr *e = stmt->value;
     if (s->logits || e->kind != EXPR_CALL || e->call.arguments.count == 0)
@@ -227,19 +235,32 @@ static void model_loss(Sema *s, Scope *scope, const Stmt *stmt) {
 
 static bool is_metric(const Sema *s, const char *name) {
     for (uint32_t k = 0; k < s->program->outputs.count; k++)
-        if (s->program->outputs.at[k].role == TIR_OUT_METRIC &&
+        if ((s->program->outputs.at[k].role == TIR_OUT_METRIC ||
+             s->program->outputs.at[k].role == TIR_OUT_TERM) &&
             strcmp(s->program->outputs.at[k].name, name) == 0)
             return true;
     return false;
 }
 
-/* What it calls or names; reports tell several of a name apart: accuracy, accuracy_2. */
-static const char *metric_name(Sema *s, const Expr *e) {
-    const Expr *of = e->kind == EXPR_CALL ? e->call.callee : e;
-    const char *base = of->kind == EXPR_NAME ? of->name : "metric", *name = base;
+/* Reports tell several of a name apart: accuracy, accuracy_2. */
+static const char *name_apart(Sema *s, const char *base) {
+    const char *name = base;
     for (uint32_t k = 2; is_metric(s, name); k++)
         name = arena_printf(s->arena, "%s_%u", base, k);
     return name;
+}
+
+static const char *metric_name(Sema *s, const Expr *e) {
+    return name_apart(s, called_name(e, "metric"));
+}
+
+/* A mean that is reported beside the loss; `total`, where it is not 0: the sum of its weights. */
+static void add_reported(Sema *s, TirOutputRole role, const char *name, TirId value, TirId total) {
+    tir_add_output(s->program, role, name, 0, value);
+    if (total)
+        tir_add_output(s->program, TIR_OUT_NAMED,
+                       arena_printf(s->arena, "metric_weight.%u", s->metrics), 0, total);
+    s->metrics++;
 }
 
 static void model_metric(Sema *s, Scope *scope, const Stmt *stmt) {
@@ -247,12 +268,7 @@ static void model_metric(Sema *s, Scope *scope, const Stmt *stmt) {
     const Value v = model_mean(s, scope, stmt, &total);
     if (is_poison(v))
         return;
-    tir_add_output(s->program, TIR_OUT_METRIC, metric_name(s, stmt->value), 0,
-                   tensor_use(s, v.tensor));
-    if (total)
-        tir_add_output(s->program, TIR_OUT_NAMED,
-                       arena_printf(s->arena, "metric_weight.%u", s->metrics), 0, total);
-    s->metrics++;
+    add_reported(s, TIR_OUT_METRIC, metric_name(s, stmt->value), tensor_use(s, v.tensor), total);
 }
 
 /* --- outputs -----------------------------------------------------------------------------------*/
@@ -287,6 +303,18 @@ static void add_outputs(Sema *s, bool has_loss) {
                        0, s->outputs.at[k].value);
 }
 
+/* What the loss is a sum of, where that is more than one thing. */
+static void add_terms(Sema *s) {
+    for (uint32_t k = 0; k < s->losses.count && s->losses.count > 1; k++) {
+        const LossTerm *term = &s->losses.at[k];
+        add_reported(s, TIR_OUT_TERM, name_apart(s, term->name), term->sum, term->weight);
+    }
+    for (uint32_t k = 0; k < s->penalty_terms.count; k++) {
+        const LossTerm *term = &s->penalty_terms.at[k];
+        add_reported(s, TIR_OUT_TERM, name_apart(s, term->name), term->sum, 0);
+    }
+}
+
 static void add_loss_outputs(Sema *s, const Item *model, bool has_statement) {
     add_outputs(s, has_statement);
     if (!s->loss) {
@@ -303,6 +331,7 @@ static void add_loss_outputs(Sema *s, const Item *model, bool has_statement) {
         tir_add_output(s->program, TIR_OUT_NAMED, "loss_weight", 0, s->loss_weight);
     if (s->penalties.count) /* what evaluation reports is the loss without them */
         tir_add_output(s->program, TIR_OUT_NAMED, "loss_without_penalties", 0, s->loss);
+    add_terms(s);
     for (uint32_t k = 0; k < s->penalties.count; k++)
         s->loss = tir_binary(b, TIR_ADD, s->loss, s->penalties.at[k]);
     tir_add_output(s->program, TIR_OUT_LOSS, "loss", 0, s->loss);
