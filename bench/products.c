@@ -22,7 +22,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PACK_LEFT, PACK_RIGHT, MULTIPLY, ROUND, N_KERNELS, REPEATS = 3, SIDE_MOST = 1 << 15 };
+enum {
+    PACK_LEFT,
+    PACK_RIGHT,
+    MULTIPLY,
+    ROUND,
+    DIRECT,
+    DIRECT_ROUND,
+    N_KERNELS,
+    REPEATS = 3,
+    SIDE_MOST = 1 << 15
+};
 
 static const double SETTLES = 5e-3; /* seconds */
 
@@ -81,6 +91,12 @@ static void bench_create(Bench *b, const char *cpu, int threads, bool bf16) {
     b->shape = (HcProductShape){m->rows, m->columns, m->depth, m->block, m->width, m->bytes};
 }
 
+/* As plan_product_is_direct has it. */
+static bool is_direct(const Case *of, const Bench *b) {
+    return b->machine.way == PRODUCT_TILES && of->narrow_a && !of->product.transpose_a &&
+           of->product.k % b->machine.left_group == 0;
+}
+
 static void case_compile(Case *of, const Bench *b) {
     Arena *arena = b->c->arena;
     HcProduct *p = &of->product;
@@ -94,13 +110,20 @@ static void case_compile(Case *of, const Bench *b) {
         left.from = products_narrow(&left, (uint64_t)p->k);
     if (p->bytes_b == sizeof(uint16_t))
         right.from = products_narrow(&right, (uint64_t)p->k);
-    const NestKernel *kernels[N_KERNELS] = {product_pack(arena, "pack_left", &left),
-                                            product_pack(arena, "pack_right", &right),
-                                            product_multiply(arena, "multiply", &b->machine),
-                                            product_round(arena, "round", &b->machine)};
-    for (int k = 0; k < N_KERNELS; k++)
+    const ProductForm sums = {0}, rounds = {.rounds = true}, direct = {.direct = p->lda},
+                      both = {.direct = p->lda, .rounds = true};
+    const NestKernel *kernels[N_KERNELS] = {
+        product_pack(arena, "pack_left", &left),
+        product_pack(arena, "pack_right", &right),
+        product_multiply(arena, "multiply", &b->machine, &sums),
+        product_multiply(arena, "round", &b->machine, &rounds),
+        product_multiply(arena, "direct", &b->machine, &direct),
+        product_multiply(arena, "direct_round", &b->machine, &both)};
+    const int n_kernels = is_direct(of, b) ? N_KERNELS : DIRECT;
+    for (int k = 0; k < n_kernels; k++)
         must(!nest_verify(kernels[k]), nest_verify(kernels[k]));
-    const CodegenModel model = {.kernels = kernels, .n_kernels = N_KERNELS, .symbol = "products"};
+    const CodegenModel model = {
+        .kernels = kernels, .n_kernels = (uint32_t)n_kernels, .symbol = "products"};
     const CodegenResult object = codegen_compile(arena, b->target, &model, CODEGEN_OBJECT);
     must(!object.error, object.error);
     const HcModel *loaded;
@@ -108,9 +131,10 @@ static void case_compile(Case *of, const Bench *b) {
     must(of->jit, error);
     p->pack_left = loaded->kernels[PACK_LEFT];
     p->pack_right = loaded->kernels[PACK_RIGHT];
-    p->multiply = loaded->kernels[MULTIPLY];
-    if (of->rounded)
-        p->round = loaded->kernels[ROUND];
+    p->multiply = &loaded->kernels[MULTIPLY];
+    p->rounds = of->rounded;
+    if (is_direct(of, b))
+        p->direct = &loaded->kernels[DIRECT];
     of->scratch.own = (size_t)hc_align(nest_scratch_bytes(kernels[MULTIPLY]));
 }
 

@@ -312,7 +312,7 @@ static void add_products(JsonText *t, const Plan *plan, const Products *p) {
     json_text_open(t, "products", '{');
     json_text_integer(t, "kernel", plan->kernels.count + p->packs.count);
     if (p->rounds)
-        json_text_integer(t, "round", plan->kernels.count + p->packs.count + 1);
+        json_text_boolean(t, "rounds", true);
     json_text_plain(t, "way", machine_product_ways[p->shape.way]);
     json_text_integer(t, "rows", p->shape.rows);
     json_text_integer(t, "columns", p->shape.columns);
@@ -326,7 +326,9 @@ static void add_products(JsonText *t, const Plan *plan, const Products *p) {
 static void add_calls(JsonText *t, const char *key, const Plan *plan,
                       const ManifestKernels *kernels, const SourceSet *sources, uint32_t from,
                       uint32_t to) {
-    const uint32_t packs = plan->kernels.count; /* the number of the first */
+    const uint32_t packs = plan->kernels.count, /* the number of the first */
+        each = 1 + kernels->products->rounds,
+                   directs = packs + kernels->products->packs.count + each;
     json_text_open(t, key, '[');
     for (uint32_t k = from; k < to; k++) {
         const ProductCall *product = &kernels->products->calls[k];
@@ -335,6 +337,8 @@ static void add_calls(JsonText *t, const char *key, const Plan *plan,
         if (product->runs) {
             json_text_integer(t, "pack_a", packs + product->left);
             json_text_integer(t, "pack_b", packs + product->right);
+            if (product->direct != PRODUCT_PACKS)
+                json_text_integer(t, "direct", directs + each * product->direct);
         }
         json_text_close(t, '}');
     }

@@ -223,8 +223,10 @@ void emit_store(Emit *e, const EmitBuffer *buffer, LLVMValueRef index, NestType 
         LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, emit_index(e, 0), valid, ""), write, after);
         LLVMPositionBuilderAtEnd(b, write);
     }
-    LLVMValueRef store = LLVMBuildStore(b, x, at);
     uint32_t bytes = nest_elem_bytes(buffer->elem);
+    if (nontemporal && buffer->elem == NEST_BF16 && type.lanes % 2 == 0) /* LLVM knows no other */
+        x = LLVMBuildBitCast(b, x, LLVMVectorType(e->elem[NEST_I32], type.lanes / 2), "");
+    LLVMValueRef store = LLVMBuildStore(b, x, at);
     if (nontemporal) {
         uint32_t vector = bytes * type.lanes;
         bytes = vector > 64 ? 64 : vector;

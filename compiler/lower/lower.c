@@ -183,9 +183,9 @@ static NestKernel *kernel_of_recurrence(const Schedule *s) {
 
 static NestKernel *kernel_of_product(const Schedule *s) {
     Arena *arena = s->plan->arena;
-    return s->pack     ? product_pack(arena, s->name, s->pack)
-           : s->rounds ? product_round(arena, s->name, s->product)
-                       : product_multiply(arena, s->name, s->product);
+    return s->pack ? product_pack(arena, s->name, s->pack)
+                   : product_multiply(arena, s->name, s->product,
+                                      &(ProductForm){.direct = s->direct, .rounds = s->rounds});
 }
 
 NestKernel **lower_kernels(Arena *arena, Schedule *const *schedules, uint32_t count) {

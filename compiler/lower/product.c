@@ -23,9 +23,9 @@ static NestId minus(Product *p, NestId x, int64_t y) {
     return nest_binary(p->b, NEST_SUB, x, number(p, y));
 }
 
-/* A row of the block: where it begins, and how many of its columns there are. */
+/* A row of the block: its number, where it begins, and how many of its columns there are. */
 typedef struct {
-    NestId at, valid;
+    NestId number, at, valid;
 } Row;
 
 static Row row_of(Product *p, uint32_t r, NestId columns) {
@@ -33,9 +33,9 @@ static Row row_of(Product *p, uint32_t r, NestId columns) {
     NestId row = nest_binary(b, NEST_ADD, p->row, number(p, r));
     NestId at = nest_binary(b, NEST_MUL, row, p->s->step);
     if (p->s->panel)
-        return (Row){at, 0};
+        return (Row){row, at, 0};
     NestId is = nest_binary(b, NEST_LT, row, p->s->rows);
-    return (Row){at, nest_select(b, is, columns, number(p, 0))};
+    return (Row){row, at, nest_select(b, is, columns, number(p, 0))};
 }
 
 /* How many of a row's columns there are from this vector of the block on; 0: all. */
@@ -47,6 +47,12 @@ static NestAddress result_at(const Product *p, const Row *row, uint32_t vector) 
     NestAddress at = nest_at((int64_t)vector * p->m->lanes);
     at = nest_at_plus(at, p->s->result.base, p->s->result.scale);
     return nest_at_plus(nest_at_plus(at, row->at, 1), p->column, 1);
+}
+
+/* The same of the sums that a result of bf16 grows from. */
+static NestAddress sums_at(const Product *p, const Row *row, uint32_t vector) {
+    NestAddress at = nest_at((int64_t)vector * p->m->lanes);
+    return nest_at_plus(nest_at_plus(at, row->number, p->m->width), p->column, 1);
 }
 
 /* Vector v of a group of terms of the right operand's panel: so many words of each column. */
@@ -136,8 +142,10 @@ static NestId begun(Product *p, const Row *row, uint32_t v) {
     const NestType vector = {NEST_F32, p->m->lanes};
     if (product_is_fresh(b, p->s))
         return nest_const(b, vector, 0);
-    const Row before = {row->at, row->valid ? nest_binary(b, NEST_MUL, row->valid, p->s->adds) : 0};
-    return nest_load(b, p->s->result.buffer, result_at(p, row, v), vector.lanes, 1,
+    const Row before = {row->number, row->at,
+                        row->valid ? nest_binary(b, NEST_MUL, row->valid, p->s->adds) : 0};
+    const NestAddress at = p->s->rounds ? sums_at(p, row, v) : result_at(p, row, v);
+    return nest_load(b, p->s->rounds ? p->s->sums : p->s->result.buffer, at, vector.lanes, 1,
                      left_of(p, &before, v));
 }
 
@@ -228,12 +236,17 @@ static uint32_t argument(NestBuilder *b, const char *name, NestElem elem, bool w
         b->kernel, (NestBuffer){.name = name, .elem = elem, .read = true, .written = written});
 }
 
-NestKernel *product_multiply(Arena *arena, const char *name, const MachineProduct *m) {
+NestKernel *product_multiply(Arena *arena, const char *name, const MachineProduct *m,
+                             const ProductForm *form) {
     NestBuilder builder = nest_builder(nest_kernel_create(arena, name)), *b = &builder;
     ProductSum sum = {.left = argument(b, "left", product_packed(m), false),
                       .right = argument(b, "right", product_packed(m), false),
-                      .result = {.buffer = argument(b, "result", NEST_F32, true)},
-                      .edge = product_edge(b, m)};
+                      .rounds = form->rounds,
+                      .left_step = form->direct / 2};
+    if (form->rounds)
+        sum.sums = argument(b, "sums", NEST_F32, false);
+    sum.result.buffer = argument(b, "result", form->rounds ? NEST_BF16 : NEST_F32, true);
+    sum.edge = product_edge(b, m);
     sum.rows = nest_extent(b, NEST_ROWS);
     sum.columns = nest_extent(b, NEST_COLUMNS);
     sum.depth = nest_extent(b, NEST_DEPTH);
@@ -242,24 +255,5 @@ NestKernel *product_multiply(Arena *arena, const char *name, const MachineProduc
     product_tiles(b, m, true);
     product_emit(b, m, &sum);
     product_tiles(b, m, false);
-    return b->kernel;
-}
-
-NestKernel *product_round(Arena *arena, const char *name, const MachineProduct *m) {
-    NestBuilder builder = nest_builder(nest_kernel_create(arena, name)), *b = &builder;
-    const uint32_t from = argument(b, "sums", NEST_F32, false),
-                   to = argument(b, "result", NEST_BF16, true);
-    NestId zero = nest_i64(b, 0), columns = nest_extent(b, NEST_COLUMNS),
-           step = nest_extent(b, NEST_STEP);
-    NestLoop *rows =
-        nest_loop_begin(b, NEST_SEQUENTIAL, zero, nest_extent(b, NEST_ROWS), 1, 0, NULL);
-    NestId row = nest_binary(b, NEST_MUL, rows->variable, step);
-    NestLoop *along = nest_loop_begin(b, NEST_SEQUENTIAL, zero, columns, m->lanes, 0, NULL);
-    NestId left = nest_binary(b, NEST_SUB, columns, along->variable);
-    NestAddress at = nest_at_plus(nest_at(0), along->variable, 1);
-    NestId x = nest_load(b, from, nest_at_plus(at, rows->variable, m->width), m->lanes, 1, left);
-    nest_store(b, to, nest_at_plus(at, row, 1), x, left, false);
-    nest_loop_end(b, NULL);
-    nest_loop_end(b, NULL);
     return b->kernel;
 }

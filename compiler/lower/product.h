@@ -19,11 +19,17 @@
  * Extents: columns (those that there are, of all panels), depth (terms, at most a block). */
 NestKernel *product_pack(Arena *arena, const char *name, const ProductPack *pack);
 
-/* One task. Buffers: 0 panels of rows, 1 panels of columns, read; 2 the result, written or added
- * to. Extents: rows, columns, depth, step, adds. */
-NestKernel *product_multiply(Arena *arena, const char *name, const MachineProduct *product);
-/* One task. Buffers: 0 sums of f32, rows of a task's `width`, read; 1 the result in bf16, written.
- * Extents: rows, columns, step (of the result). */
-NestKernel *product_round(Arena *arena, const char *name, const MachineProduct *product);
+/* How a kernel multiplies. */
+typedef struct {
+    int64_t direct; /* bf16 from one row of a left operand that is not packed to the next; else 0 */
+    bool rounds;    /* the result is of bf16 */
+} ProductForm;
+
+/* One task. Buffers: 0 panels of rows (or rows of the operand: whole panels, and whole groups of
+ * terms), 1 panels of columns, read; 2 the result, written or added to. Extents: rows, columns,
+ * depth, step, adds. One that rounds writes the result to buffer 3, and 2, in rows of a task's
+ * `width`, is what it adds to. */
+NestKernel *product_multiply(Arena *arena, const char *name, const MachineProduct *product,
+                             const ProductForm *form);
 
 #endif

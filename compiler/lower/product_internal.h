@@ -22,7 +22,14 @@ void product_emit_pack(NestBuilder *b, const ProductPack *pack, const ProductPla
 typedef struct {
     uint32_t left, right, edge; /* edge: see product_edge */
     ProductPlace result;
+    /* The result is of bf16, and what it grows by is added to these sums, rows of a task's width.
+     */
+    bool rounds;
+    uint32_t sums;
     NestId rows, columns, depth, step, adds;
+    /* Words from row to row of a left operand that is not packed but lies along its terms, each row
+     * a whole number of groups; 0: it is packed. Of tiles. */
+    int64_t left_step;
     /* Terms of the right operand before the left one's, in groups of those; 0: none. */
     NestId skips;
     /* Not 0: columns are those of this panel of the right operand alone, and rows end with a block;

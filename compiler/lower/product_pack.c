@@ -1,5 +1,8 @@
 /* Packing an operand of a matrix product; see product.h. */
 #include "lower/product_internal.h"
+#include <string.h>
+
+enum { MOST_PAIRS = 16 }; /* of a group of terms */
 
 typedef struct {
     NestBuilder *b;
@@ -142,13 +145,52 @@ static void pack_group(Pack *p, Part row, NestId turn, NestId firsts, NestId sec
     store(p, nest_at_plus(to, row.at, row.scale * p->lanes), pairs);
 }
 
-/* A group of all rows, four of which read the same places where terms lie apart. */
+/* So many vectors of as many lanes, element (r, c) of which becomes (c, r): weaving the first half
+ * of them with the second one moves the highest bit of r to the end of what r and c are. */
+static void transpose(NestBuilder *b, NestId *x, uint32_t count) {
+    NestId woven[MOST_PAIRS];
+    for (uint32_t turns = 1; turns < count; turns *= 2) {
+        for (uint32_t k = 0; k < count / 2; k++) {
+            woven[2 * k] = nest_lanes_of(b, NEST_WEAVE_LOW, x[k], x[k + count / 2]);
+            woven[2 * k + 1] = nest_lanes_of(b, NEST_WEAVE_HIGH, x[k], x[k + count / 2]);
+        }
+        memcpy(x, woven, count * sizeof *x);
+    }
+}
+
+/* A group of all rows, where rows lie side by side: pairs of as many rows as a group has. */
+static void pack_across(Pack *p, NestId turn) {
+    NestBuilder *b = p->b;
+    const uint32_t pairs = p->lanes;
+    NestLoop *rows =
+        nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), number(p, p->width), pairs, 0, NULL);
+    const Part row = {rows->variable, 1, 0};
+    NestId x[MOST_PAIRS];
+    for (uint32_t k = 0; k < pairs; k++) {
+        NestId of[2];
+        for (uint32_t t = 0; t < 2; t++)
+            of[t] = nest_load(b, p->from->buffer,
+                              from_at(p, row, (Part){turn, p->group, 2 * k + t}), p->lanes, 1, 0);
+        x[k] = nest_pair(b, of[0], of[1]);
+    }
+    transpose(b, x, pairs);
+    for (uint32_t r = 0; r < pairs; r++) {
+        NestAddress to = to_at(p, turn, p->width * p->lanes, (int64_t)r * p->lanes);
+        store(p, nest_at_plus(to, rows->variable, p->lanes), x[r]);
+    }
+    nest_loop_end(b, NULL);
+}
+
+/* A group of all rows, each by itself. */
 static void pack_whole_group(Pack *p, NestId turn) {
     NestBuilder *b = p->b;
+    if (p->of->across) {
+        pack_across(p, turn);
+        return;
+    }
     NestLoop *rows =
-        nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), number(p, p->width / 4), 1, 0, NULL);
-    for (int64_t r = 0; r < 4; r++)
-        pack_group(p, (Part){rows->variable, 4, r}, turn, 0, 0);
+        nest_loop_begin(b, NEST_SEQUENTIAL, number(p, 0), number(p, p->width), 1, 0, NULL);
+    pack_group(p, (Part){rows->variable, 1, 0}, turn, 0, 0);
     nest_loop_end(b, NULL);
 }
 

@@ -1,7 +1,8 @@
 /* Products of packed operands by tiles; see product.h.
  *
  * Four tiles hold a block of 32 by 32 of the result, two its rows' terms and two its columns'.
- * Where the result ends inside the block, it is begun and handed out by way of scratch memory. */
+ * Where the result ends inside the block, or is rounded, it is handed out by way of scratch
+ * memory. */
 #include "lower/product_internal.h"
 
 enum { TILE = 16, BLOCK = 2 * TILE, LEFT = 4, RIGHT = 6, GROUP_WORDS = BLOCK * TILE };
@@ -37,12 +38,21 @@ static NestId result_row(Tiles *t, NestId first, int64_t r) {
     return nest_binary(t->b, NEST_MUL, row, t->s->step);
 }
 
+/* The same of the sums that a result of bf16 grows from, row `first` + r. */
+static NestAddress sums_at(const Tiles *t, NestId first, int64_t r, int64_t c) {
+    NestAddress at = nest_at_plus(nest_at(r * t->m->width + c), t->row, t->m->width);
+    return nest_at_plus(nest_at_plus(at, first, t->m->width), t->column, 1);
+}
+
 /* The four tiles of the block from the result, or to it. */
 static void move_block(Tiles *t, NestOp op) {
     for (uint32_t k = 0; k < 4; k++) {
-        NestId row = result_row(t, 0, k / 2 * TILE);
-        nest_tile_rows(t->b, op, k, t->s->result.buffer, result_at(t, row, k % 2 * TILE),
-                       t->s->step);
+        const int64_t r = k / 2 * TILE, c = k % 2 * TILE;
+        if (t->s->rounds)
+            nest_tile_rows(t->b, op, k, t->s->sums, sums_at(t, 0, r, c), number(t, t->m->width));
+        else
+            nest_tile_rows(t->b, op, k, t->s->result.buffer, result_at(t, result_row(t, 0, r), c),
+                           t->s->step);
     }
 }
 
@@ -52,19 +62,33 @@ static void move_edge(Tiles *t, NestOp op) {
                        number(t, BLOCK));
 }
 
-/* The part of the block that there is, between result and scratch memory. */
-static void copy_edge(Tiles *t, bool out) {
+/* The part of the block that there is, from the result to scratch memory, */
+static void edge_in(Tiles *t) {
     NestBuilder *b = t->b;
-    NestId end = nest_binary(b, NEST_MIN, t->rows_left, number(t, BLOCK));
-    NestLoop *rows = loop_to(t, end, 1);
+    NestLoop *rows = loop_to(t, nest_binary(b, NEST_MIN, t->rows_left, number(t, BLOCK)), 1);
     for (int64_t c = 0; c < BLOCK; c += TILE) {
         NestId valid = nest_binary(b, NEST_SUB, t->columns_left, number(t, c));
-        NestAddress result = result_at(t, result_row(t, rows->variable, 0), c);
-        NestAddress edge = nest_at_plus(nest_at(c), rows->variable, BLOCK);
-        NestId x = nest_load(b, out ? t->s->edge : t->s->result.buffer, out ? edge : result, TILE,
-                             1, out ? 0 : valid);
-        nest_store(b, out ? t->s->result.buffer : t->s->edge, out ? result : edge, x,
-                   out ? valid : 0, false);
+        NestId x =
+            t->s->rounds
+                ? nest_load(b, t->s->sums, sums_at(t, rows->variable, 0, c), TILE, 1, valid)
+                : nest_load(b, t->s->result.buffer,
+                            result_at(t, result_row(t, rows->variable, 0), c), TILE, 1, valid);
+        nest_store(b, t->s->edge, nest_at_plus(nest_at(c), rows->variable, BLOCK), x, 0, false);
+    }
+    nest_loop_end(b, NULL);
+}
+
+/* and back; or all of the block, as it is rounded. */
+static void edge_out(Tiles *t, bool whole) {
+    NestBuilder *b = t->b;
+    NestId all = number(t, BLOCK);
+    NestLoop *rows = loop_to(t, whole ? all : nest_binary(b, NEST_MIN, t->rows_left, all), 1);
+    NestId row = result_row(t, rows->variable, 0);
+    for (int64_t c = 0; c < BLOCK; c += TILE) {
+        NestId valid = whole ? 0 : nest_binary(b, NEST_SUB, t->columns_left, number(t, c));
+        NestId x =
+            nest_load(b, t->s->edge, nest_at_plus(nest_at(c), rows->variable, BLOCK), TILE, 1, 0);
+        nest_store(b, t->s->result.buffer, result_at(t, row, c), x, valid, false);
     }
     nest_loop_end(b, NULL);
 }
@@ -87,7 +111,7 @@ static void begin_block(Tiles *t, NestId adds, NestId whole) {
     move_block(t, NEST_TILE_LOAD);
     nest_if_end(b);
     nest_if_begin(b, nest_binary(b, NEST_AND, adds, nest_unary(b, NEST_NOT, whole)));
-    copy_edge(t, false);
+    edge_in(t);
     move_edge(t, NEST_TILE_LOAD);
     nest_if_end(b);
 }
@@ -95,23 +119,26 @@ static void begin_block(Tiles *t, NestId adds, NestId whole) {
 static void end_block(Tiles *t, NestId whole) {
     NestBuilder *b = t->b;
     nest_if_begin(b, whole);
-    move_block(t, NEST_TILE_STORE);
+    if (t->s->rounds) {
+        move_edge(t, NEST_TILE_STORE);
+        edge_out(t, true);
+    } else {
+        move_block(t, NEST_TILE_STORE);
+    }
     nest_if_end(b);
     nest_if_begin(b, nest_unary(b, NEST_NOT, whole));
     move_edge(t, NEST_TILE_STORE);
-    copy_edge(t, true);
+    edge_out(t, false);
     nest_if_end(b);
 }
 
-/* While a panel of columns meets the rows of a block, the next one is fetched, a part with each
- * panel of rows: two lines a group. */
-static void fetch_next(Tiles *t, NestId group) {
-    const int64_t words = (int64_t)BLOCK * t->m->depth / 2, lines = 2 * TILE;
-    for (int64_t line = 0; line < lines; line += TILE) {
-        NestAddress at = nest_at_plus(nest_at(words + line), t->column, words / BLOCK);
-        at = nest_at_plus(nest_at_plus(at, t->row, words / t->m->block), group, lines);
-        nest_prefetch(t->b, t->s->right, at);
-    }
+/* Of tile k of the left operand's. A tile's row has a group's terms. */
+static NestAddress left_at(const Tiles *t, int64_t k, NestId group) {
+    const int64_t step = t->s->left_step;
+    if (step)
+        return nest_at_plus(nest_at_plus(nest_at(k * TILE * step), t->row, step), group, TILE);
+    NestAddress at = nest_at_plus(nest_at(k * TILE * TILE), t->row, t->m->depth / 2);
+    return nest_at_plus(at, group, GROUP_WORDS);
 }
 
 /* A group of terms takes as many words of a panel of either operand. */
@@ -120,18 +147,16 @@ static void add_terms(Tiles *t) {
     const int64_t panel = t->m->depth / 2; /* words for each row, or column */
     NestLoop *groups = loop_to(t, t->groups, 1);
     for (uint32_t k = 0; k < 2; k++) {
-        NestAddress left = nest_at(k * TILE * TILE), right = nest_at(k * TILE);
-        left = nest_at_plus(nest_at_plus(left, t->row, panel), groups->variable, GROUP_WORDS);
+        NestAddress left = left_at(t, k, groups->variable), right = nest_at(k * TILE);
         right = nest_at_plus(nest_at_plus(right, t->column, panel), groups->variable, GROUP_WORDS);
         if (t->s->skips)
             right = nest_at_plus(right, t->s->skips, GROUP_WORDS);
         if (t->s->panel)
             right = nest_at_plus(right, t->s->panel, BLOCK * panel);
-        nest_tile_rows(b, NEST_TILE_LOAD, LEFT + k, t->s->left, left, number(t, TILE));
+        nest_tile_rows(b, NEST_TILE_LOAD, LEFT + k, t->s->left, left,
+                       number(t, t->s->left_step ? t->s->left_step : TILE));
         nest_tile_rows(b, NEST_TILE_LOAD, RIGHT + k, t->s->right, right, number(t, BLOCK));
     }
-    if (!t->s->panel)
-        fetch_next(t, groups->variable);
     for (uint32_t k = 0; k < 4; k++)
         nest_tile(b, NEST_TILE_DOT, k + 8 * (LEFT + k / 2) + 64 * (RIGHT + k % 2));
     nest_loop_end(b, NULL);
@@ -170,10 +195,10 @@ void product_emit_tiles(NestBuilder *b, const MachineProduct *m, const ProductSu
         nest_loop_end(b, NULL);
         return;
     }
-    NestLoop *columns = loop_to(&t, sum->columns, BLOCK);
-    t.column = columns->variable;
     NestLoop *rows = loop_to(&t, sum->rows, BLOCK);
     t.row = rows->variable;
+    NestLoop *columns = loop_to(&t, sum->columns, BLOCK);
+    t.column = columns->variable;
     block(&t);
     nest_loop_end(b, NULL);
     nest_loop_end(b, NULL);

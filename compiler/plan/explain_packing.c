@@ -43,6 +43,8 @@ static const char *packed(const Packing *p, const Call *call, uint32_t index, ui
     const bool narrow = plan_product_takes(p->plan, call) == HC_PRECISION_BF16;
     if (side == 0 && !narrow)
         return ": by each task, the rows that it multiplies";
+    if (side == 0 && plan_product_is_direct(p->plan, call))
+        return ": not packed, where rows are whole panels";
     if (side == 1 && plan_keeps_packed(p->plan, index))
         return ": whole, once for all chunks of a pass";
     return ": whole, by all threads before they multiply";

@@ -240,6 +240,8 @@ void plan_chunks(Plan *plan);
 bool plan_has_product_kernels(const Call *call, uint32_t thin);
 /* Whether it has them on the plan's processor; OpenBLAS makes the others. */
 bool plan_product_is_own(const Plan *plan, const Call *call);
+/* Whether its kernels can take the left operand as it lies, unpacked. */
+bool plan_product_is_direct(const Plan *plan, const Call *call);
 /* What it rounds its factors to as it packs them; else they are what lies in memory. */
 HcPrecision plan_product_takes(const Plan *plan, const Call *call);
 /* A recurrence's state is shared out to so many tasks, of so many elements each. */

@@ -73,6 +73,14 @@ bool plan_product_is_own(const Plan *plan, const Call *call) {
            plan_has_product_kernels(call, thin_of(plan));
 }
 
+bool plan_product_is_direct(const Plan *plan, const Call *call) {
+    const GemmWork *g = &call->gemm;
+    const MachineProduct m =
+        machine_product(&plan->options.machine, hc_precision_rounds(plan->options.precision));
+    return m.way == PRODUCT_TILES && call->buffers.at[0].element == ELEMENT_BF16 &&
+           !g->transpose_a && !g->k_per_instance && g->k % m.left_group == 0 && g->lda % 2 == 0;
+}
+
 HcPrecision plan_product_takes(const Plan *plan, const Call *call) {
     if (call->buffers.at[call->n_reads].element == ELEMENT_F64)
         return HC_PRECISION_F64;

@@ -134,13 +134,10 @@ void schedule_print(const Schedule *s, FILE *to) {
                 s->pack->right ? s->product->right_group : s->product->left_group);
         return;
     }
-    if (s->rounds) {
-        fprintf(to, "  rounds sums of products to bf16: columns by %u lanes\n", s->lanes);
-        return;
-    }
     if (s->product) {
-        fprintf(to, "  product of %s: rows by %u, columns by %u in registers; terms sequence\n",
-                ways[s->product->way], s->product->rows, s->product->columns);
+        fprintf(to, "  product of %s%s: rows by %u, columns by %u in registers; terms sequence%s\n",
+                ways[s->product->way], s->direct ? ", the left one as it lies" : "",
+                s->product->rows, s->product->columns, s->rounds ? "; rounded to bf16" : "");
         return;
     }
     if (s->kind == CALL_SUM_INSTANCES) {

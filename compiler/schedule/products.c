@@ -12,6 +12,14 @@ static uint32_t pack_for(Products *p, Arena *arena, ProductPack pack) {
     return p->packs.count - 1;
 }
 
+static uint32_t direct_for(Products *p, Arena *arena, int64_t step) {
+    for (uint32_t k = 0; k < p->directs.count; k++)
+        if (p->directs.at[k] == step)
+            return k;
+    vec_push(arena, &p->directs, step);
+    return p->directs.count - 1;
+}
+
 ProductOperand products_narrow(const ProductPack *pack, uint64_t terms) {
     const bool pairs = !pack->across && pack->step % 2 == 0 && terms % 2 == 0;
     return pairs ? OPERAND_PAIRS : OPERAND_BF16;
@@ -47,7 +55,10 @@ Products *schedule_products(const Plan *plan) {
         p->rounds |= call->buffers.at[2].element == ELEMENT_BF16;
         p->calls[k] = (ProductCall){.runs = true,
                                     .left = pack_for(p, arena, pack_of(call, false)),
-                                    .right = pack_for(p, arena, pack_of(call, true))};
+                                    .right = pack_for(p, arena, pack_of(call, true)),
+                                    .direct = plan_product_is_direct(plan, call)
+                                                  ? direct_for(p, arena, call->gemm.lda)
+                                                  : PRODUCT_PACKS};
     }
     return p;
 }

@@ -28,16 +28,22 @@ typedef struct {
 typedef struct {
     bool runs;            /* in kernels of its own */
     uint32_t left, right; /* indices into packs */
+    uint32_t direct;      /* into directs; PRODUCT_PACKS: its left operand is always packed */
 } ProductCall;
+
+enum { PRODUCT_PACKS = UINT32_MAX };
 
 typedef struct {
     bool any;     /* call has such kernels */
     bool attends; /* attention makes its products so, in bf16 */
     MachineProduct shape;
-    bool rounds;            /* a result is stored as bf16 */
-    VEC(ProductPack) packs; /* a kernel each, behind those of the plan; then one that multiplies, */
-                            /* and one that rounds */
-    ProductCall *calls;     /* of plan->calls */
+    bool rounds; /* a result is stored as bf16 */
+    /* A kernel each, behind those of the plan; then one that multiplies what is packed, and for
+     * each step between rows one that takes a left operand as it lies: with `rounds`, two each, the
+     * second of which rounds its result. */
+    VEC(ProductPack) packs;
+    VEC(int64_t) directs;
+    ProductCall *calls; /* of plan->calls */
 } Products;
 
 /* What an operand of so many terms is that is stored as bf16. */
@@ -50,7 +56,7 @@ static inline ProductWay products_way(const Products *p) {
 }
 /* Kernels that they take. */
 static inline uint32_t products_kernels(const Products *p) {
-    return p->any ? p->packs.count + 1 + p->rounds : 0;
+    return p->any ? p->packs.count + (1 + p->directs.count) * (1 + p->rounds) : 0;
 }
 
 #endif

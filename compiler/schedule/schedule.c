@@ -18,15 +18,21 @@ static void schedule_group(Schedule *s, uint32_t samples) {
 /* Kernels are numbered behind the plan's. */
 static void schedule_product(Schedule *s, uint32_t number, const Products *products, uint32_t k) {
     Arena *arena = s->plan->arena;
-    const ProductPack *pack = k < products->packs.count ? &products->packs.at[k] : NULL;
+    const uint32_t packs = products->packs.count, each = 1 + products->rounds;
+    const ProductPack *pack = k < packs ? &products->packs.at[k] : NULL;
     s->kind = CALL_GEMM;
     s->product = &products->shape;
     s->pack = pack;
-    s->rounds = k > products->packs.count;
+    s->rounds = !pack && (k - packs) % each;
+    if (k >= packs + each)
+        s->direct = products->directs.at[(k - packs) / each - 1];
     s->name = pack ? arena_printf(arena, "k%u_pack_%s_%s_%" PRId64 "%s", number,
                                   pack->right ? "right" : "left", pack->across ? "across" : "along",
                                   pack->step, pack->from == OPERAND_F32 ? "" : "_bf16")
-                   : arena_printf(arena, s->rounds ? "k%u_round" : "k%u_multiply", number);
+              : s->direct
+                  ? arena_printf(arena, "k%u_multiply_%" PRId64 "%s", number, s->direct,
+                                 s->rounds ? "_round" : "")
+                  : arena_printf(arena, "k%u_multiply%s", number, s->rounds ? "_round" : "");
 }
 
 static void schedule_attention(Schedule *s, const Products *products) {

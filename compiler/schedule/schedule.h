@@ -154,8 +154,9 @@ typedef struct {
     uint32_t columns;              /* ATTEND: vectors of queries at a time */
     uint32_t longest;              /* ATTEND: positions at most */
     const MachineProduct *product; /* ATTEND: products so, in bf16; GEMM: multiplies, or */
-    const ProductPack *pack;       /* packs an operand; NULL: does not; or */
-    bool rounds;                   /* stores results as bf16 */
+    const ProductPack *pack;       /* packs an operand; NULL: does not */
+    int64_t direct;                /* multiplies a left operand of such a step between rows */
+    bool rounds;                   /* gives a result of bf16 */
 
     /* KERNEL */
     const Group *group;

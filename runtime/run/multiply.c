@@ -13,7 +13,7 @@ size_t hc_exec_multiply_bytes(const HcExec *exec, const HcCall *call, const HcGe
 
 size_t hc_exec_multiply_scratch(const HcPlan *plan) {
     return plan->products.depth > 0
-               ? hc_product_scratch_bytes(&plan->products, plan->round >= 0) + HC_ALIGN
+               ? hc_product_scratch_bytes(&plan->products, plan->products_round) + HC_ALIGN
                : 0;
 }
 
@@ -26,11 +26,11 @@ void hc_exec_multiply(HcExec *exec, const HcCall *call, const HcGemmSplit *split
                     exec->beside);
         return;
     }
-    const bool rounds = plan->buffers[call->first + 2].element == HC_ELEMENT_BF16;
     HcProduct product = {.pack_left = kernels[call->pack_a],
                          .pack_right = kernels[call->pack_b],
-                         .multiply = kernels[plan->multiply],
-                         .round = rounds ? kernels[plan->round] : NULL,
+                         .multiply = &kernels[plan->multiply],
+                         .direct = call->direct >= 0 ? &kernels[call->direct] : NULL,
+                         .rounds = plan->buffers[call->first + 2].element == HC_ELEMENT_BF16,
                          .m = split->m,
                          .n = split->n,
                          .k = split->k,

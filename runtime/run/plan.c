@@ -220,8 +220,9 @@ static HcStatus read_products(HcPlanReader *r, const json_t *json) {
         p->depth * p->bytes % HC_ALIGN != 0)
         return hc_plan_bad(r, "blocks that are not whole");
     plan->multiply = (uint32_t)kernel;
-    TRY(hc_field_whole(r, json, "round", -1, (int64_t)plan->n_kernels - 1, -1, &kernel));
-    plan->round = (int32_t)kernel;
+    plan->products_round = hc_field_flag(json, "rounds", false);
+    if (plan->products_round && kernel + 1 >= (int64_t)plan->n_kernels)
+        return hc_plan_bad(r, "no kernel that rounds");
     return HC_OK;
 }
 

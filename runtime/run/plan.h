@@ -227,8 +227,10 @@ typedef struct {
     HcExtends extends;
     HcSize m, n, k;
     int64_t lda, ldb, ldc;
-    int32_t pack_a, pack_b;         /* GEMM by kernels of ours: those that pack; -1: by OpenBLAS */
-    double beta;                    /* GEMM: what it adds to, times this; 0: C is not read */
+    int32_t pack_a, pack_b; /* GEMM by kernels of ours: those that pack; -1: by OpenBLAS */
+    int32_t
+        direct;  /* the one that takes a left operand of whole panels unpacked; -1: there is none */
+    double beta; /* GEMM: what it adds to, times this; 0: C is not read */
     double operations[3], bytes[3]; /* a step, a sample, a position: for profiles */
     const char *lines;              /* of the model's source, or NULL */
 } HcCall;
@@ -300,7 +302,7 @@ typedef struct {
     uint32_t n_sums, n_rounds;
     HcProductShape products; /* how products are made that have kernels of their own, */
     uint32_t multiply;       /* and the kernel that multiplies, */
-    int32_t round;           /* the one that stores sums as bf16 (-1: none does), */
+    bool products_round;     /* (behind each kernel that does is one that rounds its result), */
     const char *product_way; /* with what: "fma", "dot", ...; NULL: there are none */
     const char **kernel_names;
     int64_t scratch_bytes;                 /* the largest any kernel asks for */

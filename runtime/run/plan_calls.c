@@ -75,7 +75,7 @@ static HcStatus read_kernel_call(HcPlanReader *r, const json_t *json, HcCall *ca
 }
 
 /* -1: there is none. */
-static HcStatus packing_kernel(HcPlanReader *r, const json_t *json, const char *key, int32_t *to) {
+static HcStatus product_kernel(HcPlanReader *r, const json_t *json, const char *key, int32_t *to) {
     int64_t kernel = 0;
     const int64_t most = r->plan->products.depth > 0 ? (int64_t)r->plan->n_kernels - 1 : -1;
     *to = -1;
@@ -96,9 +96,10 @@ static HcStatus read_gemm(HcPlanReader *r, const json_t *json, HcCall *call) {
     TRY(hc_field_real(r, json, "beta", 0, &call->beta));
     call->transpose_a = hc_field_flag(json, "ta", false);
     call->transpose_b = hc_field_flag(json, "tb", false);
-    TRY(packing_kernel(r, json, "pack_a", &call->pack_a));
-    TRY(packing_kernel(r, json, "pack_b", &call->pack_b));
-    if ((call->pack_a < 0) != (call->pack_b < 0))
+    TRY(product_kernel(r, json, "pack_a", &call->pack_a));
+    TRY(product_kernel(r, json, "pack_b", &call->pack_b));
+    TRY(product_kernel(r, json, "direct", &call->direct));
+    if ((call->pack_a < 0) != (call->pack_b < 0) || (call->pack_a < 0 && call->direct >= 0))
         return hc_plan_bad(r, "a product of which one operand is packed");
     TRY(add_buffer(r, call, json_object_get(json, "a")));
     TRY(add_buffer(r, call, json_object_get(json, "b")));

@@ -117,7 +117,7 @@ static const char *check_gemm(const HcPlan *plan, const HcCall *call) {
         return "a product outside its memory";
     const bool own = call->pack_a >= 0;
     const bool rounds = own && b[2].element == HC_ELEMENT_BF16;
-    if (rounds ? plan->round < 0 || call->beta != 0
+    if (rounds ? !plan->products_round || call->beta != 0
         : own  ? b[2].element != HC_ELEMENT_F32
                : !is_computed_with(b[2].element))
         return "a product of a type that its kernels do not give";

@@ -1,8 +1,9 @@
 /* The outer loops of a matrix product: the right operand is packed whole, by all threads, and so is
- * the left one where numbers are narrow. Then tasks of some rows and some columns add the products
- * of a block of terms after the other; a left operand that is not packed yet they pack for
- * themselves. Every number of the result is one chain of sums over all terms, so tasks may be of
- * any size: theirs depend on the shape, to fit caches and to keep threads busy. */
+ * the left one where numbers are narrow and no kernel takes it as it lies. Then tasks of some rows
+ * and some columns add the products of a block of terms after the other; a left operand that is not
+ * packed yet they pack for themselves. Every number of the result is one chain of sums over all
+ * terms, so tasks may be of any size: theirs depend on the shape, to fit caches and to keep threads
+ * busy. */
 #include "runtime/run/product.h"
 #include "abi/layout.h"
 
@@ -104,33 +105,46 @@ static uint8_t *pack_rows(const ProductJob *job, int64_t row, int64_t first,
     return left;
 }
 
+/* Whether the left operand is multiplied as it lies. */
+static bool is_direct(const HcProduct *p, const HcProductShape *s) {
+    return p->direct && p->m % s->rows == 0;
+}
+
+/* The left operand of so many rows, and terms, from there on. */
+static void *left_of(const ProductJob *job, int64_t row, int64_t first, const HcExtents *extents,
+                     int32_t worker) {
+    const HcProductShape *s = job->shape;
+    const HcProduct *p = job->of;
+    if (is_direct(p, s))
+        return (void *)(p->a + (row * p->lda + first) * p->bytes_a);
+    if (!job->left)
+        return pack_rows(job, row, first, extents, worker);
+    const int64_t panel = first / s->depth * job->left_panels + row / s->rows;
+    return job->left + (size_t)panel * panel_bytes(s, s->rows);
+}
+
 static void multiply(void *argument, int64_t task, int32_t worker) {
     const ProductJob *job = argument;
     const HcProductShape *s = job->shape;
     const HcProduct *p = job->of;
     const int64_t row = task / job->across * job->task_rows,
                   column = task % job->across * job->task_columns;
-    float *result = p->round ? (float *)(own_memory(job, worker) + rows_bytes(s))
-                             : (float *)p->c + row * p->ldc + column;
+    float *const sums = (float *)(own_memory(job, worker) + rows_bytes(s));
+    const int64_t at = row * p->ldc + column;
     HcExtents extents = {.rows = least(p->m - row, job->task_rows),
                          .columns = least(p->n - column, job->task_columns),
-                         .step = p->round ? s->width : p->ldc,
                          .adds = p->adds};
+    HcKernel *const *by = is_direct(p, s) ? p->direct : p->multiply;
     for (int64_t first = 0; first < p->k; first += s->depth, extents.adds = 1) {
         extents.depth = least(p->k - first, s->depth);
-        const int64_t block = first / s->depth;
-        const size_t left = (size_t)(block * job->left_panels + row / s->rows),
-                     right = (size_t)(block * job->panels + column / s->columns);
-        void *const buffers[3] = {job->left ? job->left + left * panel_bytes(s, s->rows)
-                                            : pack_rows(job, row, first, &extents, worker),
+        const size_t right = (size_t)(first / s->depth * job->panels + column / s->columns);
+        const bool rounds = p->rounds && first + s->depth >= p->k;
+        extents.step = p->rounds && !rounds ? s->width : p->ldc;
+        void *const buffers[4] = {left_of(job, row, first, &extents, worker),
                                   (void *)(job->right + right * panel_bytes(s, s->columns)),
-                                  result};
-        p->multiply(buffers, &extents, 0, job->scratch.at + (size_t)worker * job->scratch.stride);
+                                  p->rounds ? sums : (float *)p->c + at, (uint16_t *)p->c + at};
+        by[rounds](buffers, &extents, 0, job->scratch.at + (size_t)worker * job->scratch.stride);
     }
-    extents.step = p->ldc;
-    if (p->round)
-        p->round((void *const[]){result, (uint16_t *)p->c + row * p->ldc + column}, &extents, 0,
-                 NULL);
 }
 
 /* Tasks are as large as caches like them, or smaller, where there would be too few. */
@@ -140,7 +154,7 @@ static void share_out(ProductJob *job, int64_t threads) {
     const int64_t wanted = threads > 1 ? TASKS_A_THREAD * threads : 1;
     job->task_rows = least(s->block, up(p->m, s->rows));
     job->task_columns = up(p->n, s->columns);
-    if (job->left || p->round)
+    if (packs_left(s))
         job->task_columns = least(s->width, job->task_columns);
     const int64_t down = parts(p->m, job->task_rows);
     if (down * parts(p->n, job->task_columns) < wanted)
@@ -183,7 +197,7 @@ void hc_product_run(HcPool *pool, const HcProductShape *shape, const HcProduct *
     job.scratch = scratch;
     job.right = product->right ? product->right : packed;
     job.packs_right = product->right ? NULL : packed;
-    if (packs_left(shape))
+    if (packs_left(shape) && !is_direct(product, shape))
         job.left = (uint8_t *)packed +
                    (product->right ? 0 : hc_product_right_bytes(shape, product->n, product->k));
     run_packing(pool, &job);

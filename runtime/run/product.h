@@ -16,14 +16,18 @@ typedef struct {
 } HcProductShape;
 
 /* c[m][n] = a[m][k] * b[k][n], or the same added to it: operands of as many bytes as their packing
- * kernels read; sums of f32, which `round`, where there is one, stores as bf16. */
+ * kernels
+ * read; sums of f32, which may be rounded to bf16 in the end. */
 typedef struct {
-    HcKernel *pack_left, *pack_right, *multiply;
-    HcKernel *round; /* NULL: c is of f32 */
+    HcKernel *pack_left, *pack_right;
+    HcKernel *const *multiply; /* and behind it the one that rounds, if `rounds` */
+    HcKernel *const *direct;   /* the same without packing the left operand, rows of which are whole
+                                  panels; or NULL */
+    bool rounds;               /* c is of bf16 */
     int64_t m, n, k;
     bool transpose_a, transpose_b; /* as they lie in memory */
     int64_t lda, ldb, ldc;
-    bool adds;                /* without `round` */
+    bool adds;                /* not with `rounds` */
     int64_t bytes_a, bytes_b; /* of a number */
     const uint8_t *a, *b;
     const uint8_t *right; /* b as hc_product_pack_right packed it before; NULL: it is packed now */

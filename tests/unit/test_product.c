@@ -21,10 +21,12 @@
 enum {
     PACK_LEFT,
     PACK_RIGHT,
-    MULTIPLY,
+    MULTIPLY, /* and behind it the kernel that rounds */
+    ROUND,
     PACK_NARROW_LEFT,
     PACK_NARROW_RIGHT,
-    ROUND,
+    DIRECT,
+    DIRECT_ROUND,
     N_KERNELS,
     GUARD = 64
 };
@@ -157,22 +159,34 @@ static bool way_runs(const Way *way) {
     return !lacking;
 }
 
+/* Whether the left operand, where it is stored as bf16, need not be packed. */
+static bool is_direct(const Kernels *k, const Shape *s) {
+    return k->product.way == PRODUCT_TILES && !s->ta && s->k % k->product.left_group == 0 &&
+           s->lda % 2 == 0;
+}
+
 static void kernels_compile(Kernels *k, const Shape *s) {
     Arena *arena = k->c->arena;
     const MachineProduct *m = &k->product;
     const char *error;
     ProductPack left = {.product = m, .across = s->ta, .step = s->lda},
                 right = {.product = m, .right = true, .across = !s->tb, .step = s->ldb};
+    const ProductForm sums = {0}, rounds = {.rounds = true}, direct = {.direct = s->lda},
+                      both = {.direct = s->lda, .rounds = true};
     const NestKernel *kernels[N_KERNELS] = {product_pack(arena, "pack_left", &left),
                                             product_pack(arena, "pack_right", &right),
-                                            product_multiply(arena, "multiply", m)};
+                                            product_multiply(arena, "multiply", m, &sums),
+                                            product_multiply(arena, "round", m, &rounds)};
     left.from = products_narrow(&left, (uint64_t)s->k);
     right.from = products_narrow(&right, (uint64_t)s->k);
-    const int n_kernels = m->bytes == 2 ? N_KERNELS : PACK_NARROW_LEFT;
+    const int n_kernels = is_direct(k, s) ? N_KERNELS : m->bytes == 2 ? DIRECT : PACK_NARROW_LEFT;
     if (m->bytes == 2) {
         kernels[PACK_NARROW_LEFT] = product_pack(arena, "pack_narrow_left", &left);
         kernels[PACK_NARROW_RIGHT] = product_pack(arena, "pack_narrow_right", &right);
-        kernels[ROUND] = product_round(arena, "round", m);
+    }
+    if (is_direct(k, s)) {
+        kernels[DIRECT] = product_multiply(arena, "direct", m, &direct);
+        kernels[DIRECT_ROUND] = product_multiply(arena, "direct_round", m, &both);
     }
     for (int i = 0; i < n_kernels; i++)
         if (nest_verify(kernels[i]))
@@ -204,8 +218,9 @@ static void run(const Kernels *k, HcPool *pool, const Shape *s, bool narrow, con
     const HcProduct product = {
         .pack_left = k->model->kernels[narrow ? PACK_NARROW_LEFT : PACK_LEFT],
         .pack_right = k->model->kernels[narrow ? PACK_NARROW_RIGHT : PACK_RIGHT],
-        .multiply = k->model->kernels[MULTIPLY],
-        .round = rounds ? k->model->kernels[ROUND] : NULL,
+        .multiply = &k->model->kernels[MULTIPLY],
+        .direct = narrow && is_direct(k, s) ? &k->model->kernels[DIRECT] : NULL,
+        .rounds = rounds,
         .m = s->m,
         .n = s->n,
         .k = s->k,
