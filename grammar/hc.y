@@ -108,7 +108,7 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 %type <argument> argument
 %type <arguments> arguments argument_list
 %type <target> target
-%type <targets> targets
+%type <targets> targets several
 %type <binding> binding assignment position data_binding
 %type <bindings> bindings assignments positions position_list data_body
 %type <formal> formal input
@@ -275,6 +275,14 @@ bindings
 binding
   : target ASSIGN value                       { $$ = ast_binding(parser, $1, $3); }
   | target ASSIGN error                       { $$ = ast_binding(parser, $1, ast_error(parser, @3)); }
+  | several target ASSIGN value               { $$ = ast_binding_several(parser, $1, $2, $4); }
+  | several target ASSIGN error               { $$ = ast_binding_several(parser, $1, $2, ast_error(parser, @4)); }
+  ;
+
+/* `let n, g = both(h);` */
+several
+  : target comma                              { $$ = ast_targets(parser, NULL, $1); }
+  | several target comma                      { $$ = ast_targets(parser, $1, $2); }
   ;
 
 assignments

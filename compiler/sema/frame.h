@@ -12,8 +12,10 @@ struct Frame {
     const char *trunk; /* "trunk"; NULL outside */
     Span used_at;
     const void *call; /* the expression that made the instance: the same one may come twice */
-    uint32_t space;   /* the position space its values live in; 0 = none */
+    const void *function_call; /* of a function: the expression that calls it */
+    uint32_t space;            /* the position space its values live in; 0 = none */
     bool in_trunk, of_connection, is_function;
+    bool ends;      /* a connection whose `end` is elaborated */
     bool is_called; /* as often as a connection likes: also in a loop, with the same parameters */
     bool rejected;  /* a `require` does not hold: the rest of the body is passed over */
     uint32_t site, sites, block, blocks;

@@ -14,14 +14,16 @@ typedef struct {
 } Element;
 
 typedef struct {
-    bool numeric;          /* only numbers can come of this */
-    bool constant;         /* a `const`: calls of definitions give definitions */
-    bool looking;          /* for a shape: it is elaborated once more for its value */
-    bool every_axis;       /* indices stand on the left, so every axis has one on the right, too */
-    Element *element;      /* one element of an initial value; NULL: a value as a whole */
-    const char *let_name;  /* the let whose right side this is, */
-    const Expr *let_value; /* and that right side: a module used there takes the let's name */
-    const Symbol *writing; /* the state whose write this is */
+    bool numeric;           /* only numbers can come of this */
+    bool constant;          /* a `const`: calls of definitions give definitions */
+    bool looking;           /* for a shape: it is elaborated once more for its value */
+    bool every_axis;        /* indices stand on the left, so every axis has one on the right, too */
+    Element *element;       /* one element of an initial value; NULL: a value as a whole */
+    const char *let_name;   /* the let whose right side this is, */
+    const Expr *let_value;  /* and that right side: a module used there takes the let's name */
+    const Expr *results_of; /* the call of which all results are wanted, by name, */
+    BoundArgumentList *results; /* here */
+    const Symbol *writing;      /* the state whose write this is */
     const Symbol *table; /* a constant table is looked up as its names stood when it was defined, */
     Span table_at;       /* from here */
 } Mode;

@@ -133,10 +133,13 @@ typedef struct {
 } Target;
 typedef VEC(Target) TargetList;
 
-/* One definition `target = value`. */
+/* One definition `target = value`; or of `let n, g = both(h);`, which is a binding for each name,
+ * the one that takes the result `place` of `of`. */
 typedef struct {
     Target target;
     Expr *value;
+    uint32_t place, of;       /* 0 of 1: the value itself */
+    const TargetList *before; /* while it is read: names before the last */
 } Binding;
 typedef VEC(Binding) BindingList;
 

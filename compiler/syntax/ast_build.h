@@ -56,6 +56,8 @@ ExprList *ast_expressions(Parser *p, ExprList *list, Expr *expression);
 Target *ast_target(Parser *p, Span at, Name name, ExprList *indices);
 TargetList *ast_targets(Parser *p, TargetList *list, Target *target);
 Binding *ast_binding(Parser *p, Target *target, Expr *value);
+/* `n, g = both(h)`; NULL value: a range without one. */
+Binding *ast_binding_several(Parser *p, TargetList *before, Target *last, Expr *value);
 BindingList *ast_bindings(Parser *p, BindingList *list, Binding *binding);
 ParamDecl *ast_declaration(Parser *p, Target *target, InitKind kind, Expr *init);
 ParamDeclList *ast_declarations(Parser *p, ParamDeclList *list, ParamDecl *declaration);

@@ -25,15 +25,48 @@ Binding *ast_binding(Parser *p, Target *target, Expr *value) {
     Binding *binding = ARENA_NEW(p->arena, Binding);
     binding->target = *target;
     binding->value = value;
+    binding->of = 1;
     return binding;
+}
+
+Binding *ast_binding_several(Parser *p, TargetList *before, Target *last, Expr *value) {
+    Binding *binding = ast_binding(p, last, value);
+    binding->before = before;
+    return binding;
+}
+
+/* `n, g = both(h)` as a binding for each name. */
+static void ast_bind_results(Parser *p, BindingList *list, const Binding *last) {
+    const uint32_t n = last->before->count;
+    for (uint32_t k = 0; k <= n; k++)
+        vec_push(p->arena, list,
+                 (Binding){.target = k < n ? last->before->at[k] : last->target,
+                           .value = last->value,
+                           .place = k,
+                           .of = n + 1});
 }
 
 BindingList *ast_bindings(Parser *p, BindingList *list, Binding *binding) {
     if (!list)
         list = ARENA_NEW(p->arena, BindingList);
-    if (binding)
+    if (binding && binding->before)
+        ast_bind_results(p, list, binding);
+    else if (binding)
         vec_push(p->arena, list, *binding);
     return list;
+}
+
+/* Only a `let` takes several results: others give each name a value of its own. */
+static bool ast_binds_one_each(Parser *p, const BindingList *list) {
+    for (uint32_t k = 0; k < list->count; k++) {
+        const Binding *b = &list->at[k];
+        if (b->of == 1)
+            continue;
+        diag_error(p->c->diagnostics, DIAG_SYNTAX, b->target.span,
+                   "expected `=`: only a `let` takes several results of a call");
+        return false;
+    }
+    return true;
 }
 
 /* A use of a definition is written as its name, with arguments or without. */
@@ -116,8 +149,11 @@ StmtList *ast_block_add(Parser *p, StmtList *block, Stmt *stmt) {
 }
 
 Stmt *ast_bind(Parser *p, StmtKind kind, Span at, BindingList *bindings) {
+    if (kind != STMT_LET && !ast_binds_one_each(p, bindings))
+        kind = STMT_ERROR;
     Stmt *stmt = ast_new_stmt(p, kind, at);
-    stmt->bindings = *bindings;
+    if (kind != STMT_ERROR)
+        stmt->bindings = *bindings;
     return stmt;
 }
 
@@ -241,6 +277,8 @@ Item *ast_use(Parser *p, Span at, Name name, const char *file) {
 }
 
 Item *ast_constants(Parser *p, Span at, BindingList *bindings) {
+    if (!ast_binds_one_each(p, bindings))
+        return NULL;
     Item *item = ast_new_item(p, ITEM_CONST, at, (Name){0});
     item->constants = *bindings;
     return item;

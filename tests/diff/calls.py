@@ -139,6 +139,72 @@ def bend(W, x):
     return [math.tanh(sum(W[c * d + a] * x[a] for a in range(d))) for c in range(d)]
 
 
+SHARED = """
+module scaled : x[d] -> y[d] { param g[d] ~ normal(1); let y[c] = g[c] * x[c]; }
+module wide(out) : x[d] -> y[out] { param W[out, d] ~ normal(0.3); let y[k] = tanh(sum[c] W[k,c] * x[c]); }
+fn twice(f, x[d]) -> y[d] { let u = f(x); let y[c] = f(u)[c] + f(x)[c]; }
+connection sandwich(norm = scaled) {
+  state h[d]; begin h = x; read x = norm(h); write h[c] = h[c] + norm(y)[c]; end x = norm(h);
+}
+connection apart(norm = scaled) {
+  let before = norm, after = norm;
+  state h[d]; begin h = x; read x = before(h); write h[c] = h[c] + after(y)[c]; end x = norm(h);
+}
+branch both(map = wide(out = 33)) : x[d] -> y[d] {
+  let u = map(x);
+  let z = x;
+  iterate 2 { z[c] = z[c] + map(z)[c]; }
+  let y[c] = u[c] + map(z)[c] + twice(map, x)[c];
+}
+model m {
+  const d = 33, block = wide(out = d), thin = mlp(9);
+  positions t <= 4;
+  input x[t, d] : real;
+  input up[t, d] : real;
+  let one = block, other = block, tied = thin;
+  let a = twice(one, x);
+  let b = twice(block, a);
+  let h = trunk(b) {
+    i = sandwich : both; j = apart : tied; k = residual : tied; l = apart(norm = one) : tied; m = sandwich : linear(d);
+  };
+  let z[c] = h[c] + other(x)[c] + other(h)[c];
+  loss sum[c] up[c] * z[c];
+}
+"""
+SEVERAL = """
+module both : x[d] -> n[d], g { param W[d] ~ normal(1); let n[c] = W[c] * x[c]; let g = sum[c] n[c]^2 * 0.01; }
+fn halves(x[d]) -> a[e], b[e] { const e = d / 2; let a[k < e] = x[k]; let b[k < e] = x[e + k]; }
+branch gated(hidden) : x[d] -> y[d], gate {
+  param U[hidden, d], D[d, hidden] ~ normal(0.2);
+  let u[k] = tanh(sum[c] U[k,c] * x[c]);
+  let y[c] = sum[k] D[c,k] * u[k];
+  let gate = sigmoid(u[0]);
+}
+connection opened(norm = rmsnorm) {
+  state h[d];
+  begin h = x;
+  let y, gate = branch(norm(h));
+  let e[c] = h[c] + gate * y[c];
+  let z, _ = branch(norm(e));
+  write h[c] = e[c] + 0.5 * z[c];
+  end x = norm(h);
+}
+model m {
+  const d = 34;
+  positions t <= 4;
+  input x[t, d] : real;
+  input up[t, d] : real;
+  let n, g = both(x);
+  let p, q = halves(n), z[c] = n[c] * g;
+  let h = trunk(z) { a = opened : gated(5); b = opened : gated(5) & gated(7); };
+  loss sum[c] up[c] * h[c];
+  loss (sum[k] p[k] * q[k]) * 0.1;
+}
+"""
+SHARED_NAMES = """one.W b.f.W trunk.i.hc.norm.g trunk.i.map.W trunk.j.hc.before.g tied.W1 tied.W2 trunk.j.hc.after.g
+trunk.l.hc.before.W trunk.l.hc.after.W trunk.m.hc.norm.g trunk.m.W trunk.m.hc.end.g other.W""".split()
+
+
 class Calls(harness.TestCase):
     def test_derivatives(self):
         """At widths about the lanes' multiples, by optimised code, by plain code and by the interpreter."""
@@ -256,6 +322,25 @@ class Calls(harness.TestCase):
         self.assertRegex(maps, r"read +h\n +x +1\.0000\n +x_2 +1\.0000\n")
         self.assertRegex(maps, r"write +y +y_2\n +h +0\.5000 +0\.5000\n")
         self.assertRegex(maps, r"read +a +b\n +x\.0 +0\.0000 +1\.0000\n +x\.1 +1\.0000 +0\.0000\n")
+
+    def test_several_results(self):
+        file = self.write("several.hc", SEVERAL)
+        reports = [json.loads(self.expect(harness.hcc("gradcheck", file, "--json", *options)).out)
+                   for options in ((), ("-O0",), ("--interpret",))]
+        for report in reports:
+            self.assertEqual(report["parameters"][0]["name"], "n.W")
+            self.assertEqual({p["verdict"] for p in report["parameters"]}, {"ok"})
+            self.assertAlmostEqual(report["loss"], reports[0]["loss"], delta=1e-10)
+
+    def test_shared_instances(self):
+        """An argument is one instance, so is a `let` of a definition; a definition that is called is many."""
+        file = self.write("shared.hc", SHARED)
+        reports = [json.loads(self.expect(harness.hcc("gradcheck", file, "--json", *options)).out)
+                   for options in ((), ("-O0",), ("--interpret",))]
+        for report in reports:
+            self.assertEqual([p["name"] for p in report["parameters"]], SHARED_NAMES)
+            self.assertEqual({p["verdict"] for p in report["parameters"]}, {"ok"})
+            self.assertAlmostEqual(report["loss"], reports[0]["loss"], delta=1e-10)
 
     def test_pictures(self):
         picture = self.expect(harness.hcc("graph", self.write("calls.hc", NETWORK))).out

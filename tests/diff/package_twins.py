@@ -77,7 +77,7 @@ def hyper(n, d, fracs=1, views=1, **options):
         e = d // fracs
         alpha = cat((p["Am"].permute(2, 3, 1, 0), p["Ar"].permute(2, 3, 0, 1)), -1)
         dynamic = cat((p["Wm"].permute(2, 1, 0), p["Wr"].permute(2, 0, 1)), -1)
-        made = {"norm.gamma": p["N.gamma"],
+        made = {"norm.gamma": p["inner.gamma"],
                 "static_alpha": alpha.reshape(n * fracs, -1),
                 "dynamic_alpha_fn": dynamic.reshape(e, -1),
                 "dynamic_alpha_scale": p["sa"]}
@@ -111,7 +111,7 @@ def images(n, d, tanh=True, layer_index=0):
     module = channel_first.HyperConnections(n, dim=d, tanh=tanh, layer_index=layer_index)
 
     def parameters(p):
-        return {"norm.gamma": p["N.gamma"][:, None, None],
+        return {"norm.gamma": p["inner.gamma"][:, None, None],
                 "static_alpha": cat((p["Am"][:, None], p["Ar"].T), 1),
                 "dynamic_alpha_fn.weight": cat((p["Wm"][None], p["Wr"]))[:, :, None, None],
                 "dynamic_alpha_scale": p["sa"],
@@ -129,7 +129,7 @@ def manifold(n, d, first=False, fracs=1, **options):
                                                          **options)
 
     def parameters(p):
-        made = {"norm.gamma": p["N.gamma"],
+        made = {"norm.gamma": p["inner.gamma"],
                 "static_alpha": cat((p["Am"].T, p["Ar"].T), 1),
                 "dynamic_alpha_fn": cat((p["Wm"].transpose(1, 2), p["Wr"].transpose(1, 2)), 2),
                 "pre_branch_scale": p["sp"][None],
@@ -205,7 +205,7 @@ def static_maps(p, H):
 
 def dynamic_maps(inner="rmsnorm", act=torch.tanh):
     def maps(p, H):
-        N = NORMS[inner](H, p, "N")
+        N = NORMS[inner](H, p, "inner")
         read = p["Am"] + p["sa"] * act(N @ p["Wm"])
         carry = p["Ar"] + p["sa"] * act(N @ p["Wr"].T).transpose(-1, -2)
         write = p["B"] + p["sb"] * act(N @ p["Wb"])
@@ -218,7 +218,7 @@ def frac_maps(dynamic=True, inner="rmsnorm", act=torch.tanh):
     def maps(p, H):
         Y, A, B = p["Y"], p["A"], p["B"]
         if dynamic:
-            N = NORMS[inner](H, p, "N")
+            N = NORMS[inner](H, p, "inner")
             Y = Y + p["sg"] * act(N @ p["Wy"].T).transpose(-1, -2)
             A = A + p["sg"] * act(N @ p["Wa"].T).transpose(-1, -2)
             B = B + p["sb"] * act(N @ p["Wb"])
@@ -231,7 +231,7 @@ def ghc_maps(dynamic=True, inner="rmsnorm"):
     def maps(p, H):
         Y, A, B = p["Y"], p["A"], p["B"]
         if dynamic:
-            N = NORMS[inner](H, p, "N")
+            N = NORMS[inner](H, p, "inner")
             t = math.sqrt(H.shape[-1])
             Y = Y + p["SY"] * torch.tanh(N @ p["WY"].T / t).transpose(-1, -2)
             A = A + p["SA"] * torch.tanh(N @ p["WA"].T / t).transpose(-1, -2)

@@ -161,14 +161,14 @@ def streamed(text, module, parameters, d, n, branch, e=3, extra=False):
 def second_inputs():
     """Of another width, mixed from streams of its own."""
     def parameters(own):
-        return {"norm.gamma": own("N.gamma"),
+        return {"norm.gamma": own("own.gamma"),
                 "static_alpha": torch.cat([own("Am")[:, None], own("Ar").T], 1),
                 "static_beta": own("B"),
                 "dynamic_alpha_and_branch_input.proj.weight":
                     torch.cat([own("Wm")[None], own("Wr")]),
                 "dynamic_alpha_and_branch_input.scale": own("sa"),
                 "dynamic_beta.proj.weight": own("Wb")[None], "dynamic_beta.scale": own("sb"),
-                "additional_norms.0.gamma": own("Z.gamma"),
+                "additional_norms.0.gamma": own("other.gamma"),
                 "additional_to_dynamic_input.0.proj.weight": own("Wz")[None],
                 "additional_to_dynamic_input.0.scale": own("sz"),
                 "additional_static_input.0": own("Az")}
@@ -189,7 +189,7 @@ def second_inputs():
 
 def several_branches():
     def parameters(own):
-        return {"norm.gamma": own("N.gamma"),
+        return {"norm.gamma": own("inner.gamma"),
                 "static_alpha": torch.cat([own("Am").T, own("Ar").T], 1),
                 "static_beta": own("B").T,
                 "dynamic_alpha_fn": torch.cat([own("Wm").T, own("Wr").T], 1),

@@ -14,6 +14,7 @@
 #include "sema/trial_extents.h"
 #include "sema/usage.h"
 #include <math.h>
+#include <string.h>
 
 /* --- the left side -----------------------------------------------------------------------------*/
 
@@ -414,10 +415,7 @@ static void remember_named(Sema *s, const char *name, Value *v) {
     value_remember(s, path_join(s, s->frame->path, name), v);
 }
 
-void body_let(Sema *s, Scope *scope, const Binding *b) {
-    Value v = body_binding(s, scope, b, NULL);
-    if (!b->target.name.text)
-        return;
+static void define_let(Sema *s, Scope *scope, const Binding *b, Value v) {
     const Symbol *old = scope_find_local(scope, b->target.name.text);
     if (old && old->scope == scope) {
         scope_check_new(s, scope, b->target.name);
@@ -428,12 +426,73 @@ void body_let(Sema *s, Scope *scope, const Binding *b) {
                        value_text(s, v));
     if (v.kind == VALUE_TENSOR || v.kind == VALUE_NUMBER)
         v.span = b->target.span;
+    v = value_as_instance(s, v, b->target.name.text, b);
     Symbol *symbol = scope_define(s, scope, b->target.name.text, b->target.name.span, SYMBOL_VALUE);
     symbol->declared = DECLARED_LET;
     symbol->assignable = true;
     symbol->defined = ++s->next_serial;
-    symbol->binding = b;
+    symbol->binding = b->of == 1 ? b : NULL;
     remember_named(s, symbol->name, &v);
     symbol->value = v;
     usage_declare(s, DECLARED_LET, symbol->name, symbol->span);
+}
+
+/* The results of a call, one for each name; poison for all after an error. */
+static void results_of(Sema *s, Scope *scope, const Binding *b, BoundArgumentList *results) {
+    const Expr *call = b->value;
+    const uint32_t errors = diag_error_count(s->d);
+    Mode mode = mode_of_let(s, b->target.name.text, call);
+    mode.results_of = call;
+    mode.results = results;
+    const Mode outer = mode_enter(s, mode);
+    const Value v = elaborate(s, scope, call);
+    mode_leave(s, outer);
+    const bool stand_in = results->count == 1 && !results->at[0].name.text;
+    while (stand_in && results->count < b->of) /* whose others nobody knows */
+        vec_push(s->arena, results, (BoundArgument){.value = POISON});
+    if (results->count == b->of)
+        return;
+    if (diag_error_count(s->d) == errors && !(is_poison(v) && results->count == 0)) {
+        const char *names = "";
+        for (uint32_t k = 0; k < results->count; k++)
+            names =
+                arena_printf(s->arena, "%s%s`%s`", names, k ? ", " : "", results->at[k].name.text);
+        sema_error(s, DIAG_OUTPUT, call->span,
+                   results->count > 1 ? "this gives %u results, and %u names take them"
+                                      : "this gives one result, and several names take it",
+                   results->count, b->of);
+        if (*names)
+            sema_help(s, "its results are %s", names);
+    }
+    *results = (BoundArgumentList){0};
+    for (uint32_t k = 0; k < b->of; k++)
+        vec_push(s->arena, results, (BoundArgument){.value = POISON});
+}
+
+/* `let n, g = both(h);` */
+static void let_results(Sema *s, Scope *scope, const Binding *list) {
+    BoundArgumentList results = {0};
+    results_of(s, scope, list, &results);
+    for (uint32_t k = 0; k < list->of; k++) {
+        const Binding *b = &list[k];
+        if (b->target.bracketed) {
+            sema_error(s, DIAG_OUTPUT, b->target.span, "several results are taken as they are");
+            sema_help(s, "take `%s` without its indices", b->target.name.text);
+        }
+        if (b->target.name.text && strcmp(b->target.name.text, "_") != 0)
+            define_let(s, scope, b, b->target.bracketed ? POISON : results.at[k].value);
+    }
+}
+
+void body_let(Sema *s, Scope *scope, const BindingList *list) {
+    for (uint32_t k = 0; k < list->count; k += list->at[k].of) {
+        const Binding *b = &list->at[k];
+        if (b->of > 1) {
+            let_results(s, scope, b);
+            continue;
+        }
+        const Value v = body_binding(s, scope, b, NULL);
+        if (b->target.name.text)
+            define_let(s, scope, b, v);
+    }
 }

@@ -137,8 +137,7 @@ void body_statement(Sema *s, Scope *scope, const Stmt *stmt) {
         body_project(s, scope, stmt);
         return;
     case STMT_LET:
-        for (uint32_t k = 0; k < stmt->bindings.count; k++)
-            body_let(s, scope, &stmt->bindings.at[k]);
+        body_let(s, scope, &stmt->bindings);
         return;
     case STMT_ASSIGN:
         for (uint32_t k = 0; k < stmt->bindings.count; k++)

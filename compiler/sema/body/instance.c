@@ -95,6 +95,35 @@ bool bind_input(Sema *s, Scope *scope, const Target *target, Value v, Span at, c
     return good;
 }
 
+/* --- definitions as values ---------------------------------------------------------------------*/
+
+/* `let a = norm(u);` and `let a[i,c] = norm(H[i])[c];`: the call is what the let names. */
+static bool names_instance(const Expr *value, const void *call) {
+    return value && (value == call || (value->kind == EXPR_INDEX && value->index.base == call));
+}
+
+Value value_as_instance(Sema *s, Value v, const char *name, const void *made) {
+    const Item *item = v.kind == VALUE_CALLABLE ? v.callable->item : NULL;
+    if (!item || !name || (item->kind != ITEM_MODULE && item->kind != ITEM_BRANCH))
+        return v;
+    const Frame *f = s->frame;
+    const char *path = f->path;
+    if (f->function_call) { /* a function has the path of who calls it */
+        made = f->function_call;
+        if (names_instance(s->mode.let_value, made))
+            path = path_join(s, path, s->mode.let_name);
+    } else if (f->call) {
+        made = f->call;
+    }
+    SharedInstance *instance = ARENA_NEW(s->arena, SharedInstance);
+    *instance = (SharedInstance){path_join(s, path, name), name, made, f->of_connection};
+    Callable *callable = ARENA_NEW(s->arena, Callable);
+    *callable = *v.callable;
+    callable->instance = instance;
+    v.callable = callable;
+    return v;
+}
+
 /* --- formals -----------------------------------------------------------------------------------*/
 
 static const BoundArgument *argument_for(const BoundArgument *arguments, uint32_t count,
@@ -182,6 +211,8 @@ bool bind_formals(Sema *s, Scope *scope, const Item *item, const BoundArgument *
                        formal->target.name.text);
             sema_note(s, formal->target.span, "declared here, without a default");
         }
+        if (v.kind == VALUE_CALLABLE && (!a || !v.callable->instance)) /* a default is its own */
+            v = value_as_instance(s, v, formal->target.name.text, formal);
         good = bind_input(s, scope, &formal->target, v, a ? a->at : used_at, "argument") && good;
     }
     return good;
@@ -269,6 +300,20 @@ bool bind_inputs(Sema *s, Scope *scope, const Item *item, const BoundArgument *i
     return good;
 }
 
+/* The first result; all, by name, to `outputs`. */
+static Value instance_outputs(Sema *s, Scope *body, const Item *item, BoundArgumentList *outputs) {
+    Value first = POISON;
+    for (uint32_t k = 0; k < item->outputs.count; k++) {
+        const Target *output = &item->outputs.at[k];
+        const Value v = instance_output(s, body, item, output);
+        if (k == 0)
+            first = v;
+        if (outputs)
+            vec_push(s->arena, outputs, (BoundArgument){output->name, v, v.span});
+    }
+    return first;
+}
+
 static Value bind_inputs_and_run(Sema *s, Scope *scope, const Callable *callable,
                                  const BoundArgument *inputs, uint32_t n_inputs, bool first_given,
                                  Span used_at, BoundArgumentList *outputs) {
@@ -285,16 +330,7 @@ static Value bind_inputs_and_run(Sema *s, Scope *scope, const Callable *callable
     output_extents(s, scope, item);
     Scope *body = scope_create(s, scope, s->frame); /* a result may have an input's name */
     body_elaborate(s, body, &item->body);
-    Value first = POISON;
-    for (uint32_t k = 0; k < item->outputs.count; k++) {
-        const Target *output = &item->outputs.at[k];
-        const Value v = instance_output(s, body, item, output);
-        if (k == 0)
-            first = v;
-        if (outputs)
-            vec_push(s->arena, outputs, (BoundArgument){output->name, v, v.span});
-    }
-    return first;
+    return instance_outputs(s, body, item, outputs);
 }
 
 static Scope *instance_scope(Sema *s, const Callable *callable) {
@@ -304,8 +340,8 @@ static Scope *instance_scope(Sema *s, const Callable *callable) {
     return scope;
 }
 
-static Value apply_fn(Sema *s, const Callable *callable, const BoundArgumentList *all,
-                      Span used_at) {
+static Value apply_fn(Sema *s, const Callable *callable, const BoundArgumentList *all, Span used_at,
+                      BoundArgumentList *results) {
     const Item *item = callable->item;
     Scope *scope = instance_scope(s, callable);
     if (!bind_formals(s, scope, item, all->at, all->count, used_at))
@@ -314,7 +350,7 @@ static Value apply_fn(Sema *s, const Callable *callable, const BoundArgumentList
         return elaborate(s, scope, item->expression);
     Scope *body = scope_create(s, scope, s->frame);
     body_elaborate(s, body, &item->body);
-    return item->outputs.count ? instance_output(s, body, item, &item->outputs.at[0]) : POISON;
+    return instance_outputs(s, body, item, results);
 }
 
 /* False, with an error, for `attention(x, 4)`, whose second input is no number of heads. */
@@ -346,7 +382,7 @@ static bool inputs_are_values(Sema *s, const Item *item, const BoundArgumentList
 /* `linear(x, 64)`: inputs first, then formals; names may say either. What was settled before,
  * `map = linear(64)` for a later `map(x)`, were formals. */
 static Value apply_instance(Sema *s, const Callable *callable, const BoundArgumentList *all,
-                            Span used_at) {
+                            Span used_at, BoundArgumentList *results) {
     const Item *item = callable->item;
     BoundArgumentList inputs = {0}, rest = {0};
     uint32_t positional = 0;
@@ -366,17 +402,28 @@ static Value apply_instance(Sema *s, const Callable *callable, const BoundArgume
     if (!bind_formals(s, scope, item, rest.at, rest.count, used_at))
         return POISON;
     return bind_inputs_and_run(s, scope, callable, inputs.at, inputs.count, inputs.count == 1,
-                               used_at, NULL);
+                               used_at, results);
 }
 
-/* `let a = norm(u);` and `let a[i,c] = norm(H[i])[c];`: the call is what the let names. */
-static bool names_instance(const Expr *value, const void *call) {
-    return value && (value == call || (value->kind == EXPR_INDEX && value->index.base == call));
+/* None of several results is dropped without a word. */
+static Value too_few_names(Sema *s, const Item *item, Span used_at) {
+    const char *names = "";
+    for (uint32_t k = 0; k < item->outputs.count; k++)
+        names =
+            arena_printf(s->arena, "%s%s%s", names, k ? ", " : "", item->outputs.at[k].name.text);
+    sema_error(s, DIAG_OUTPUT, used_at, "`%s` gives %u results, and one is taken here",
+               item->name.text, item->outputs.count);
+    sema_note(s, item->outputs.at[0].span, "they are declared here");
+    sema_help(s, "name them: `let %s = %s(...);`, and `_` what is not wanted", names,
+              item->name.text);
+    return POISON;
 }
 
 Value apply_item(Sema *s, const Callable *callable, BoundArgumentList *arguments, Span used_at,
-                 const void *call) {
+                 const void *call, BoundArgumentList *results) {
     const Item *item = callable->item;
+    if (item->outputs.count > 1 && !results)
+        return too_few_names(s, item, used_at);
     if (item_is_active(s, item))
         return item_cycle(s, item, used_at);
     if (!budget_frames(s, item, used_at))
@@ -388,15 +435,29 @@ Value apply_item(Sema *s, const Callable *callable, BoundArgumentList *arguments
         vec_push(s->arena, &all, arguments->at[k]);
     const char *path = s->frame ? s->frame->path : "";
     const bool is_function = item->kind == ITEM_FN;
-    if (!is_function && names_instance(s->mode.let_value, call))
+    const SharedInstance *instance = callable->instance;
+    if (instance && s->frame->ends) { /* the trunk's, apart from what its sites have */
+        const bool alone = names_instance(s->mode.let_value, call);
         path = path_join(s, path, s->mode.let_name);
+        path = alone ? path : path_join(s, path, instance->name);
+    } else if (instance) {
+        path = instance->path;
+    } else if (!is_function && names_instance(s->mode.let_value, call)) {
+        path = path_join(s, path, s->mode.let_name);
+    }
     Frame *frame = frame_push(s, item, path, used_at);
     frame->is_function = is_function;
-    if (!is_function)
-        frame->call = call;
+    if (is_function)
+        frame->function_call = call;
+    else
+        frame->call = instance ? instance->made : call;
+    if (instance) {
+        frame->of_connection = instance->of_connection;
+        frame->is_called = true;
+    }
     const Mode outer = mode_enter(s, mode_of_definition(s));
-    const Value v = is_function ? apply_fn(s, callable, &all, used_at)
-                                : apply_instance(s, callable, &all, used_at);
+    const Value v = is_function ? apply_fn(s, callable, &all, used_at, results)
+                                : apply_instance(s, callable, &all, used_at, results);
     mode_leave(s, outer);
     frame_pop(s);
     return v;

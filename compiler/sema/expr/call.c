@@ -75,10 +75,11 @@ static bool lacks_arguments(const Callable *callable, const BoundArgumentList *a
 
 static Value call_value(Sema *s, Scope *scope, const Callable *callable,
                         BoundArgumentList *arguments, const Expr *e) {
+    BoundArgumentList *results = s->mode.results_of == e ? s->mode.results : NULL;
     if (callable->builtin)
         return builtin_call(s, scope, callable->builtin, arguments, e);
     if (callable->site)
-        return site_call(s, callable, arguments, e, NULL);
+        return site_call(s, callable, arguments, e, results);
     const Item *item = callable->item;
     const bool defines =
         item->kind == ITEM_CONNECTION ||
@@ -89,7 +90,7 @@ static Value call_value(Sema *s, Scope *scope, const Callable *callable,
     if (item->kind != ITEM_FN && s->mode.numeric)
         return sema_error(s, DIAG_CONSTANT, e->span, "an instance of `%s` is not a constant",
                           item->name.text);
-    return apply_item(s, callable, arguments, e->span, e);
+    return apply_item(s, callable, arguments, e->span, e, results);
 }
 
 /* In a call a name means what can be called: behind an argument `dropout = 0.1`, the function. */

@@ -261,8 +261,9 @@ static Value run_branch(Site *x, uint32_t k, const BoundArgumentList *inputs, bo
     const BranchRun run = {.inputs = inputs->at,
                            .n_inputs = inputs->count,
                            .by_reading = by_reading,
-                           .path = branch_path(x, k, x->use->branches),
-                           .call = x->call,
+                           .path = branch->instance ? branch->instance->path
+                                                    : branch_path(x, k, x->use->branches),
+                           .call = branch->instance ? branch->instance->made : x->call,
                            .used_at = at};
     const Value first = apply_branch(s, branch, &run, named);
     TirIdVec results = {0}; /* of a loop's body none: it is not looked into */
@@ -440,15 +441,21 @@ static void add_results(Sema *s, BoundArgumentList *sums, const BoundArgumentLis
     }
 }
 
-/* A connection that no model uses is tried around whatever branch there may be. */
-static Value stand_in_call(Site *x, const BoundArgumentList *arguments, const Expr *e) {
+/* A connection that no model uses is tried around whatever branch there may be: of its results only
+ * the first is known. */
+static Value stand_in_call(Site *x, const BoundArgumentList *arguments, const Expr *e,
+                           BoundArgumentList *results) {
     Sema *s = x->s;
     const Value read = arguments->count ? arguments->at[0].value : POISON;
     const Tensor *t = is_poison(read) ? NULL : value_as_real(s, read, e->span);
     if (!t)
         return POISON;
     const Value v = {.kind = VALUE_TENSOR, .span = read.span, .tensor = t};
-    return value_binary(s, TIR_MUL, v, stand_in_result(x, v), e->span); /* of its indices, too */
+    const Value y =
+        value_binary(s, TIR_MUL, v, stand_in_result(x, v), e->span); /* of its indices */
+    if (results)
+        vec_push(s->arena, results, (BoundArgument){.value = y});
+    return y;
 }
 
 static bool may_be_called(Site *x, const Expr *e) {
@@ -473,7 +480,7 @@ Value site_call(Sema *s, const Callable *branch, const BoundArgumentList *argume
     x->is_called = true;
     bool good = may_be_called(x, e);
     if (good && x->use->n_branches == 0)
-        return stand_in_call(x, arguments, e);
+        return stand_in_call(x, arguments, e, results);
     Value sum = POISON;
     for (uint32_t k = begin; k < end && good; k++) {
         BoundArgumentList named = {0};

@@ -30,7 +30,9 @@ static void site_end(Site *x, const Stmt *stmt) {
         /* `read x` and `end x` may both use a module: the last one's parameters are of `end`. */
         if (b.target.name.text)
             b.target.name.text = intern_str(x->s->c->interner, "end");
+        x->s->frame->ends = true;
         const Value v = body_binding(x->s, x->scope, &b, NULL);
+        x->s->frame->ends = false;
         if (!x->has_ended)
             x->ended = v;
         x->has_ended = true;

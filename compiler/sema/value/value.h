@@ -93,6 +93,14 @@ typedef VEC(BoundArgument) BoundArgumentList;
 
 #define ALL_BRANCHES UINT32_MAX
 
+/* A module or branch that is one wherever it is called: its parameters have names below `path`. */
+typedef struct {
+    const char *path;
+    const char *name; /* the last of the path: the argument's, or the `let`'s */
+    const void *made; /* by what: the same each time that is elaborated */
+    bool of_connection;
+} SharedInstance;
+
 struct Callable {
     const Builtin *builtin; /* or */
     Site *site;             /* `branch`: what stands at this site, */
@@ -100,6 +108,7 @@ struct Callable {
     const Item *item;
     Scope *home; /* the root scope of the item's file */
     BoundArgumentList arguments;
+    const SharedInstance *instance; /* NULL: each call makes an instance of its own */
 };
 
 #define POISON ((Value){.kind = VALUE_POISON})

@@ -17,11 +17,12 @@ connection hyper_connections_inputs(n = 4, norm = rmsnorm, inner = l2norm, act =
   param sa, sb, sz   = 0.01               nodecay;
 
   begin H        = expand(x, n);
-  let N[i,c]     = inner(H[i])[c];
+  let own = inner, other = inner;                    // widths differ
+  let N[i,c]     = own(H[i])[c];
   let am[i]      = sa * act(sum[c] Wm[c] * N[i,c]) + Am[i];
   let ar[k,j]    = sa * act(sum[c] Wr[k,c] * N[j,c]) + Ar[k,j];
   let b[k]       = sb * act(sum[c] Wb[c] * N[k,c]) + B[k];
-  let Z[i,a]     = inner(z[i])[a];
+  let Z[i,a]     = other(z[i])[a];
   let az[i]      = sz * act(sum[a] Wz[a] * Z[i,a]) + Az[i];
 
   let u[c]       = sum[i] am[i] * H[i,c];

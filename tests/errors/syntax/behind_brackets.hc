@@ -8,7 +8,7 @@ fn f(x[d]) -> y[d] {
     v[i] = ;                // expected-error {{expected an expression, found `;`}}
     v[i] = 2 * v[i];
   }
-  let c[i] 3;               // expected-error {{expected `=`, found `3`}}
+  let c[i] 3;               // expected-error {{expected `,` or `=`, found `3`}}
   let z[i] = x[i] 3;        // expected-error {{found `3`}}
   let e = trunk(x);         // expected-error {{expected `{`, found `;`}}
   let g = ;                 // expected-error {{expected an expression, found `;`}}
