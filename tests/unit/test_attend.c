@@ -10,6 +10,7 @@
 #include "lower/attend.h"
 #include "machine/machine.h"
 #include "nest_eval.h"
+#include "runtime/run/plan.h"
 #include <float.h>
 #include <time.h>
 
@@ -28,7 +29,13 @@ static double case_random(uint64_t *seed) {
     return (double)(*seed >> 33) / 0x1p30 - 1;
 }
 
+static bool case_is_narrow(const Case *t, int buffer) {
+    return t->shape.stored && t->shape.stored[buffer] == NEST_BF16;
+}
+
 static double case_read(const Case *t, int buffer, int64_t at) {
+    if (case_is_narrow(t, buffer))
+        return hc_real_at(t->memory[buffer], sizeof(uint16_t), at);
     return t->shape.elem == NEST_F32 ? ((float *)t->memory[buffer])[at]
                                      : ((double *)t->memory[buffer])[at];
 }
@@ -40,7 +47,10 @@ static bool case_hides(int64_t sample, int64_t position) {
 }
 
 static void case_write(Case *t, int buffer, int64_t at, double x) {
-    if (t->shape.elem == NEST_F32)
+    if (case_is_narrow(t, buffer)) {
+        ((uint16_t *)t->memory[buffer])[at] = hc_bf16((float)x);
+        x = case_read(t, buffer, at);
+    } else if (t->shape.elem == NEST_F32)
         x = ((float *)t->memory[buffer])[at] = (float)x;
     else
         ((double *)t->memory[buffer])[at] = x;
@@ -211,6 +221,9 @@ static const AttendShape shapes[] = {
     {.heads = 2, .key_heads = 1, .e = 300, .f = 331, .causal = true, .scale = 0.06}, /* in loops */
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
+/* As what the arguments may be stored where products are of bf16: every other shape's are. */
+static const NestElem narrow[9] = {NEST_BF16, NEST_BF16, NEST_BF16, NEST_BF16, NEST_F32,
+                                   NEST_BF16, NEST_BF16, NEST_F32,  NEST_F32};
 enum { LONG = 200, SLIM = 16 }; /* longer texts are of narrow heads alone: the rest is the same */
 
 /* product: products of bf16, or NULL. */
@@ -226,6 +239,7 @@ static void check_all(const char *cpu, int level, NestElem elem, uint16_t lanes,
         used[k].lanes = lanes;
         used[k].columns = machine_attend_columns(&machine);
         used[k].product = product;
+        used[k].stored = product && k % 2 ? narrow : NULL;
         kernels[2 * k] = attend_forward(c->arena, &used[k]);
         kernels[2 * k + 1] = attend_backward(c->arena, &used[k]);
         for (uint32_t i = 2 * k; i < 2 * k + 2; i++)
