@@ -117,6 +117,11 @@ CompileStatus run_legalise(CompileRun *run) {
     return COMPILE_DONE;
 }
 
+CompileStatus run_halo(CompileRun *run) {
+    run->program = plan_halo(run->program);
+    return COMPILE_DONE;
+}
+
 CompileStatus run_name_results(CompileRun *run) {
     pass_name_results(run->program);
     return COMPILE_DONE;

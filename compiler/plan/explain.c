@@ -82,13 +82,28 @@ static void reasons_before(const Explain *e, const Group *group, Reasons *reason
             continue;
         reason_add(reasons, text);
     }
+    for (uint32_t k = 0; k < group->values.count; k++) {
+        const TirId id = group->values.at[k];
+        const TirNode *node = tir_node(e->block, id);
+        const Group *from = plan_reads_across(node)
+                                ? e->plan->group_of[plan_root(e->plan, node->operands[0])]
+                                : NULL;
+        char text[REASON_TEXT];
+        if (!from || from == group || from->backward != group->backward)
+            continue;
+        reason_place(e, text, "other positions, for the shift", id);
+        reason_add(reasons, text);
+    }
 }
 
-/* Barriers that read what the group stores: no kernel can go on past them. */
+/* Barriers and shifts that read what the group stores: no kernel can go on past them. */
 static void reasons_after(const Explain *e, const Group *group, Reasons *reasons) {
     for (TirId id = 1; id < e->block->nodes.count; id++) {
-        const char *work = kind_of_work(e->plan->work[id]);
         const TirNode *node = tir_node(e->block, id);
+        const Group *by = e->plan->group_of[id];
+        const bool across =
+            plan_reads_across(node) && by != group && by->backward == group->backward;
+        const char *work = across ? "the shift" : kind_of_work(e->plan->work[id]);
         if (!work || node->op == TIR_RESULT)
             continue;
         for (uint32_t k = 0; k < node->n_operands; k++) {
@@ -191,12 +206,13 @@ void plan_explain(const Plan *plan, const SourceSet *sources, FILE *to) {
     Explain e = {.plan = plan, .block = plan->program->block, .sources = sources};
     e.mark = ARENA_ARRAY(plan->arena, uint32_t, e.block->nodes.count);
     bool *told = ARENA_ARRAY(plan->arena, bool, plan->kernels.count + 1);
-    fprintf(to,
-            "A kernel ends where a matrix product, attention, a recurrence or a sum over "
-            "positions needs what it makes,\nand begins after those it needs. One of more than %d "
-            "operations at a "
-            "position is cut into\nseveral of at most %d.\n\n",
-            PLAN_KERNEL_SIZE, PLAN_PART_SIZE);
+    fprintf(
+        to,
+        "A kernel ends where a matrix product, attention, a recurrence, a sum over positions or "
+        "a shift that\ntakes too much to make again needs what it makes, and begins after those "
+        "it needs.\nOne of more than %d operations at a position is cut into several of at "
+        "most %d.\n\n",
+        PLAN_KERNEL_SIZE, PLAN_PART_SIZE);
     for (uint32_t c = 0; c < plan->calls.count; c++) {
         const Call *call = &plan->calls.at[c];
         if (call->kind != CALL_KERNEL || told[call->kernel])

@@ -1,7 +1,8 @@
 /* A plan: which kernels and matrix products run, in which order, on which memory. Its passes, in
  * the order of compile/passes.def:
  *
- *   plan_fuse       values -> groups (kernels) and barriers (matrix products, attention, ...)
+ *   plan_halo       shifts of what a kernel makes -> the same, made of shifts of what lies in
+ * memory plan_fuse       values -> groups (kernels) and barriers (matrix products, attention, ...)
  *   plan_split      groups -> parts that a kernel can hold
  *   plan_recompute  which forward values a backward group computes again instead of loading
  *   plan_calls      groups and barriers -> calls in order
@@ -222,6 +223,8 @@ typedef struct Plan {
 /* A plan of a legalised program, in which nothing is decided. */
 Plan *plan_create(TirProgram *p, PlanOptions options);
 
+/* What shifts read is computed again where they stand; a new program. */
+TirProgram *plan_halo(TirProgram *p);
 void plan_fuse(Plan *plan);
 void plan_recompute(Plan *plan);
 void plan_calls(Plan *plan);

@@ -5,6 +5,17 @@
 #include "machine/limits.h"
 #include "plan/plan.h"
 
+/* levels.c: fills plan->work and gemm; then levels, and the first one of the backward pass. */
+void plan_classify(Plan *plan);
+/* Whether what a shift reads has to be complete before its kernel begins; its operands' levels are
+ * known. */
+typedef bool PlanAcross(void *context, TirId shift);
+void plan_assign_levels(Plan *plan, PlanAcross *decide, void *context); /* NULL: it has to be */
+
+/* Whether a local value may be computed at a later level, when it is read, rather than be stored.
+ */
+bool plan_may_wait(const Plan *plan, TirId id);
+
 /* Ends groups that are larger than a kernel may be; see split.c. */
 void plan_split(Plan *plan);
 

@@ -58,10 +58,12 @@ static uint64_t elements(const TirBlock *block, TirId id) {
         for (TirId root = plan_root((r)->plan, tir_node((r)->block, (id))->operands[k_]); root;    \
              root = 0)
 
-/* A product or sum, element by element, of values and coefficients. */
+/* A product or sum, element by element, of values and coefficients; or another row of what is in
+ * memory. */
 static bool is_light(const Recompute *r, TirId id) {
     const TirNode *node = tir_node(r->block, id);
-    if (tir_op_price(node->op) != TIR_PRICE_LIGHT && !tir_is_product(r->block, node))
+    if (tir_op_price(node->op) != TIR_PRICE_LIGHT && !tir_is_product(r->block, node) &&
+        !plan_reads_across(node))
         return false;
     return node->type.elem == TIR_REAL && elements(r->block, id) > PLAN_SMALL_ELEMENTS &&
            r->plan->work[id] == WORK_LOCAL && !plan_sums_instances(r->block, id);
@@ -123,8 +125,17 @@ static bool is_mixture(const Recompute *r, TirId id) {
     return elements(r->block, id) > PLAN_SMALL_ELEMENTS;
 }
 
+/* Another row of what is loaded anyway. */
+static bool is_row_of_loaded(const Recompute *r, TirId id) {
+    const TirNode *node = tir_node(r->block, id);
+    if (!plan_reads_across(node))
+        return false;
+    const TirId root = plan_root(r->plan, node->operands[0]);
+    return r->loaded[root] && !r->computed[root];
+}
+
 static bool is_cheap(const Recompute *r, TirId id) {
-    return is_light(r, id) || is_mixture(r, id);
+    return is_light(r, id) || is_mixture(r, id) || is_row_of_loaded(r, id);
 }
 
 /* Fills r->expansion with what computing `id` again takes, and r->loads; false when it cannot be
@@ -218,22 +229,26 @@ static void compute_expansion(Recompute *r, Group *group) {
         if (!r->computed[id]) {
             r->computed[id] = true;
             vec_push(r->plan->arena, &group->values, id);
+            if (plan_reads_across(tir_node(r->block, id)))
+                FOR_EACH_ROOT(r, id, of) r->across[of] = true;
         }
     }
 }
 
 /* What a group's shifts read, they read from memory: the group computes its own positions alone. */
-static void mark_across(Recompute *r, const Group *group, bool across) {
-    for (uint32_t k = 0; k < group->values.count; k++)
-        if (plan_reads_across(tir_node(r->block, group->values.at[k])))
-            FOR_EACH_ROOT(r, group->values.at[k], root) r->across[root] = across;
+static bool mark_across(Recompute *r, const Group *group, bool across) {
+    bool any = false;
+    for (uint32_t k = 0; k < group->values.count; k++) {
+        const TirId id = group->values.at[k];
+        if (!plan_reads_across(tir_node(r->block, id)))
+            continue;
+        any = true;
+        FOR_EACH_ROOT(r, id, root) r->across[root] = across;
+    }
+    return any;
 }
 
-/* A backward group has the streams before a site and its branch's result at hand: what the site
- * wrote is a mixture of them, which costs less than its way from memory. Nothing that is added here
- * is a shift. */
-static void compute_from_loaded(Recompute *r, Group *group) {
-    mark_across(r, group, true);
+static void find_from_loaded(Recompute *r, Group *group) {
     for (uint32_t k = 0; k < group->values.count; k++) /* grows */
         FOR_EACH_ROOT(r, group->values.at[k], root)
     if (!r->computed[root] && !r->across[root] && r->plan->work[root] == WORK_LOCAL &&
@@ -241,6 +256,18 @@ static void compute_from_loaded(Recompute *r, Group *group) {
         is_cheap(r, root) && tir_domain_equal(plan_run_domain(r->block, root), group->domain) &&
         expand(r, root, FROM_LOADED) && r->loads == 0)
         compute_expansion(r, group);
+}
+
+/* A backward group has the streams before a site and its branch's result at hand: what the site
+ * wrote is a mixture of them, which costs less than its way from memory. So is what it wrote at
+ * other positions. */
+static void compute_from_loaded(Recompute *r, Group *group) {
+    const bool any = mark_across(r, group, true);
+    uint32_t before;
+    do {
+        before = group->values.count;
+        find_from_loaded(r, group);
+    } while (any && group->values.count > before); /* at other positions there is more of it */
     mark_across(r, group, false);
 }
 

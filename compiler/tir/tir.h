@@ -337,6 +337,8 @@ TirId tir_shift_by(TirBuilder *b, TirId x, const int32_t offset[2]);
 TirId tir_recur(TirBuilder *b, TirId f, TirId u, bool reverse); /* one of them has positions */
 /* The same of x, which may have no positions, at those of `space`. */
 TirId tir_shift_in(TirBuilder *b, TirId x, const int32_t offset[2], uint8_t space);
+/* x itself at positions of `space` from which the offset leads to a position, 0 at others. */
+TirId tir_inside(TirBuilder *b, TirId x, const int32_t offset[2], uint8_t space);
 /* x where it lives at positions of `space`, and the same at each of them where it does not. */
 TirId tir_at_positions(TirBuilder *b, TirId x, uint8_t space);
 

@@ -59,10 +59,8 @@ static TirId inside_row(TirBuilder *b, uint8_t space, int32_t offset) {
     return tir_gather(b, table, tir_position(b, space));
 }
 
-TirId tir_shift_in(TirBuilder *b, TirId x, const int32_t offset[2], uint8_t space) {
+TirId tir_inside(TirBuilder *b, TirId x, const int32_t offset[2], uint8_t space) {
     const TirType t = *type_of(b, x);
-    if (t.domain.space)
-        return tir_shift_by(b, x, offset);
     const int64_t distance = tir_shift_distance(&b->program->spaces.at[space - 1], offset);
     if (distance > INT32_MAX || distance < -INT32_MAX)
         return zeros(b, &t);
@@ -74,6 +72,11 @@ TirId tir_shift_in(TirBuilder *b, TirId x, const int32_t offset[2], uint8_t spac
         inside = tir_binary(b, TIR_AND, inside,
                             tir_binary(b, TIR_EQ, inside_row(b, space, offset[1]), tir_int(b, 1)));
     return tir_select(b, inside, x, zeros(b, &t));
+}
+
+TirId tir_shift_in(TirBuilder *b, TirId x, const int32_t offset[2], uint8_t space) {
+    return type_of(b, x)->domain.space ? tir_shift_by(b, x, offset)
+                                       : tir_inside(b, x, offset, space);
 }
 
 TirId tir_recur(TirBuilder *b, TirId f, TirId u, bool reverse) {

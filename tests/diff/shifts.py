@@ -6,6 +6,7 @@ read must come from memory. Where that is decided depends on the width, so width
 of where plan and schedule change their mind."""
 
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -73,10 +74,84 @@ FOLDED = {  # the same at all positions, once it is simplified
 }
 
 
+# What kernels move with a shift, and without: connections that differ in it alone.
+MOVED = """
+connection kept {{
+  state h[d];
+  param a[d] = 0.5, k[3, d] = 0.3;
+  begin h = x;
+  {kept}
+  write h[c] = h[c] + y[c];
+  end x = h;
+}}
+connection mixed(n = 4) {{
+  state H[n, d];
+  param A[n] = 0.3, M[n, n] = identity, B[n] = 1, a[d] = 0.5;
+  begin H[i, c] = x[c];
+  let u[c] = sum[i] A[i] * H[i, c];
+  {mixed}
+  write H[i, c] = sum[j] M[i, j] * H[j, c] + B[i] * y[c];
+  let s[c] = sum[i] H[i, c];
+  end x = s;
+}}
+model m {{
+  const d = 256;
+  positions t <= 64;
+  input u[t, d] : real;
+  input q[t, d] : real;
+  let h = trunk(u) {{ repeat 8 {{ a = {connection} : linear(d); }} }};
+  loss sum[c] q[c] * h[c];
+}}
+"""
+NORMED, MIXED = "let m = rmsnorm(h); read x[c] = a[c] * m[c];", "read x[c] = a[c] * rmsnorm(u)[c];"
+MOVES = {  # with it, without it
+    "norm": ("let m = rmsnorm(h); let s = shift(m, 1); read x[c] = m[c] + a[c] * s[c];", NORMED),
+    "state": ("let s = shift(h, 1); let m[c] = h[c] + a[c] * s[c]; read x = rmsnorm(m);", NORMED),
+    "window": ("let w = window(h, 3); let m[c] = sum[i] k[i,c] * w[i,c]; read x = rmsnorm(m);", NORMED),
+    "ahead": ("let m = rmsnorm(h); let s = shift(m, -2); read x[c] = m[c] + a[c] * s[c];", NORMED),
+    "streams": ("let m[c] = u[c] + a[c] * shift(u[c], 1); read x = rmsnorm(m);", MIXED),
+    "streams, window": ("let w = window(u, 3); let m[c] = u[c] + a[c] * (w[0,c] + w[1,c]); "
+                        "read x = rmsnorm(m);", MIXED),
+}
+
+
+def grid_of(source):
+    """The same on a grid."""
+    for old, new in (("t <= 5", "(r <= 3, s <= 4)"), ("[t, d]", "[r, s, d]"), ("[t]", "[r, s]")):
+        source = source.replace(old, new)
+    return source
+
+
 class Shifts(harness.TestCase):
     def right(self, source, width):
         result = hcc("gradcheck", self.write("m.hc", source), "--set", f"d={width}")
         self.assertEqual(result.code, 0, repr(result)[-2000:])
+
+    def moved(self, connection, body):
+        """Bytes at a position and kernels."""
+        source = MOVED.format(connection=connection, **{"kept": NORMED, "mixed": MIXED, connection: body})
+        result = self.expect(hcc("emit", self.write("m.hc", source), "--stage", "fused", "--explain-fusion"))
+        calls = re.findall(r"(\d+) calls?: .*\n(?:      .*\n)*?      moves +(\d+) bytes", result.out + result.err)
+        return sum(int(n) * int(size) for n, size in calls), sum(int(n) for n, _ in calls)
+
+    def test_bytes(self):
+        for name, (body, plain) in MOVES.items():
+            with self.subTest(name):
+                connection = "mixed" if "streams" in name else "kept"
+                found, base = self.moved(connection, body), self.moved(connection, plain)
+                self.assertLess(found[0], 1.2 * base[0])
+                self.assertEqual(found[1], base[1], "kernels")
+
+    def test_grids(self):
+        for name, body in {
+                "norm": "let n = rmsnorm(h); let s = shift(n, 1, -1); read x[c] = n[c] * s[c];",
+                "window": "let n[c] = tanh(g[c] * h[c] + 1); let w = window(n, 3, 3); "
+                          "read x[c] = (sum[i, j] w[i, j, c]) * w[1, 0, c];",
+                "twice": "let n = rmsnorm(h); let s = shift(n, 0, 1); let q[c] = s[c] / (1 + n[c]^2); "
+                         "let r = shift(q, 1, -1); read x[c] = r[c] + q[c];"}.items():
+            with self.subTest(name):
+                self.right(grid_of(SOURCE.format(body="param w[d] = 1; let y[c] = w[c] * x[c];", kept=body,
+                                                 connection="kept", branch="across")), 65)
 
     def test_branches(self):
         for connection, widths in (("residual", (64, 65)), ("mhc(n = 2)", (65,))):
