@@ -57,6 +57,30 @@ TEXT = SOURCE + """model m {
 
 
 
+SO_FAR = """fn so_far(x, combine) -> y {
+  let y = x;
+  for k < 30 {
+    if 2 ^ k < extent(here) {
+      let before = shift(y, 2 ^ k);
+      y = select(here < 2 ^ k, y, combine(before, y));
+    }
+  }
+}
+fn larger(a, b) = max(a, b);
+fn log_sum(a, b) = max(a, b) + log(1 + exp(-abs(a - b)));
+model m {
+  const d = 33, n = 13;
+  positions t <= n causal;
+  input x[t, d] : real;
+  param w[d] ~ normal(1);
+  let z[c] = w[c] * x[c];
+  let m[c] = so_far(z[c], larger);
+  let s = so_far(z, log_sum);
+  loss sum[c] m[c] * s[c];
+}
+"""
+
+
 class Recurrences(harness.TestCase):
     def right(self, *words):
         self.expect(harness.hcc("gradcheck", self.write("m.hc", MODEL), *words))
@@ -68,6 +92,12 @@ class Recurrences(harness.TestCase):
                     self.right(*settings(d=width, n=positions))
         self.right("-O", "0")
         self.right("--interpret")
+
+    def test_associative(self):
+        """By shifts that double: at every number of positions on both sides of a power of two."""
+        for positions in (1, 2, 3, 8, 13):
+            with self.subTest(positions=positions):
+                self.expect(harness.hcc("gradcheck", self.write("m.hc", SO_FAR), *settings(n=positions)))
 
     def test_bits(self):
         path = build(self.path("m.so"), file=self.write("m.hc", MODEL), d=257, n=37)
