@@ -8,12 +8,13 @@
 ///           others 0.05), bq = 0 writes 1 everywhere, br is 0 on the diagonal and -8 off it, so that
 ///           M is near the identity. Decay on P, Q, R only.
 /// Cost:     n d (n^2 + 2n) + n^2 + 2n + 3 parameters; as many multiplications again as mixing has.
-/// Options:  those of `shc`. reduce = head_streams is V4's read-out.
+/// Options:  those of `shc`. reduce = head_streams is V4's read-out. `map` makes M of its logits:
+///           map = sinkhorn_log is exact for logits of any size.
 /// Differs:  rows of M (destinations) sum to one exactly, columns (sources) in the limit of `iters`;
 ///           other codes do it the other way round. V4's own values begin at bp = br = 0, M = 1/n.
 /// Use:      n = 4 where `dhc` grows too much: deep networks, high rates.
 connection mhc(n = 4, iters = 20, norm = rmsnorm, v4 = false, start = site, dropout = 0,
-               expand = replicate, reduce = sum_streams) {
+               expand = replicate, reduce = sum_streams, map = select(v4, sinkhorn_v4, sinkhorn)) {
   state H[n, d];
   param P[n, n, d], Q[n, n, d], R[n, n, n, d] ~ normal(0.02);   // to read, write and mixing maps
   param bp[n]    = 6 * onehot(start % n) - 3  nodecay;   // initial values are not in the paper:
@@ -27,11 +28,7 @@ connection mhc(n = 4, iters = 20, norm = rmsnorm, v4 = false, start = site, drop
   let pre[i]   = sigmoid(ap * r * (sum[j,c] P[i,j,c] * H[j,c]) + bp[i]) + eps;
   let post[k]  = 2 * sigmoid(aq * r * (sum[j,c] Q[k,j,c] * H[j,c]) + bq[k]);
   let L[k,j]   = ar * r * (sum[i,c] R[k,j,i,c] * H[i,c]) + br[k,j];    // destination k, source j
-  if v4 {
-    let M      = sinkhorn_v4(L, iters);
-  } else {
-    let M      = sinkhorn(L, iters);
-  }
+  let M        = map(L, iters);
   probe M;
 
   let u[c]     = sum[i] pre[i] * H[i,c];

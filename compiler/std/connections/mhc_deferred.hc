@@ -12,7 +12,7 @@
 /// Differs:  the rms has 1e-20, not 1e-6. The original begins with bp = bq = br = 0.
 /// Use:      where moving the state costs more than computing: the state is read once a site.
 connection mhc_deferred(n = 4, iters = 20, norm = rmsnorm, start = site,
-                        expand = replicate) {
+                        expand = replicate, map = sinkhorn_v4) {
   state H[n, d];
   let first[i < n] = onehot(0)[i];
   carry a[n]     = first;
@@ -27,7 +27,7 @@ connection mhc_deferred(n = 4, iters = 20, norm = rmsnorm, start = site,
   let pre[i]   = sigmoid(ap * r * (sum[j,c] P[i,j,c] * H[j,c]) + bp[i]) + 1e-6;
   let post[k]  = 2 * sigmoid(aq * r * (sum[j,c] Q[k,j,c] * H[j,c]) + bq[k]);
   let L[k,j]   = ar * r * (sum[i,c] R[k,j,i,c] * H[i,c]) + br[k,j];
-  let M        = sinkhorn_v4(L, iters);
+  let M        = map(L, iters);
   probe M;
 
   let u[c]     = sum[i] a[i] * H[i,c];

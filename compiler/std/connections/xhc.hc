@@ -15,7 +15,7 @@
 ///           Gram-Schmidt has no stated eps: here 1e-6. Its Flash forms share a routing between sites.
 /// Use:      n = 16 and more, where mixing all streams costs too much. The gain is the convolutions'.
 connection xhc(n = 16, active = 4, fixed = 2, iters = 20, temporal = site % 2 == 1, norm = rmsnorm,
-               start = site, expand = replicate, reduce = sum_streams) {
+               start = site, expand = replicate, reduce = sum_streams, map = sinkhorn) {
   require 0 < fixed && fixed <= active && active <= n, "0 < fixed <= active <= n";
   const k = active, v = select(temporal, 4, 1);
   state H[n, d];
@@ -38,7 +38,7 @@ connection xhc(n = 16, active = 4, fixed = 2, iters = 20, temporal = site % 2 ==
   let X[a,c]   = sum[i] S[a,i] * H[i,c];
   let t        = rsqrt(mean[a,c] X[a,c]^2 + 1e-6);
   let L[a,b]   = ar * t * (sum[j,c] R[a,b,j,c] * X[j,c]) + br[a,b];
-  let M        = sinkhorn(L, iters);
+  let M        = map(L, iters);
   let N[a,b]   = M[a,b] / max(sum[j] M[a,j], 1);
   let B[a,e]   = 2 * sigmoid(aq * t * (sum[j,c] Q[a,e,j,c] * X[j,c]) + bq[a,e]);
   probe M;

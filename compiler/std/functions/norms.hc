@@ -33,3 +33,16 @@ module layernorm_affine(eps = 1e-5) : x[d] -> y[d] {
   let z    = layernorm(x, eps);
   let y[c] = gain[c] * z[c] + bias[c];
 }
+
+/// A vector of length 1 in the direction of x.
+fn unit(x[n], eps = 1e-12) -> y[n] {
+  let r    = rsqrt(sum[c] x[c]^2 + eps);
+  let y[c] = r * x[c];
+}
+
+/// A vector of length 1 in the direction of x, times a learned number a feature: nGPT's queries and keys.
+module unit_scaled : x[d] -> y[d] {
+  param s[d] = 1  nodecay;
+  let z    = unit(x);
+  let y[c] = s[c] * z[c];
+}
