@@ -176,7 +176,8 @@ def compile_times(o, table):
 
 RUN = {"step": steps, "products": products.alone, "precision": products.precision,
        "peers": products.peers, "choice": products.choice, "kernels": kernels,
-       "avx2": products.avx2, "threads": threads, "memory": memory, "compile": compile_times}
+       "avx2": products.avx2, "recurrence": recurrence, "threads": threads, "memory": memory,
+       "compile": compile_times}
 
 
 def write(o, where, table, failed):
