@@ -401,8 +401,8 @@ class Maps(harness.TestCase):
             two.randomise(size=0.3)
             two.set("left.a.W", 0)
             two.run()
-            H, x = two.value("left.a.hc.s.H"), list(two.parameters["XL"].data)
-            S = list(two.parameters["left.a.hc.H.S"].data)
+            H, x = two.value("left.a.hc.reduce.H"), list(two.parameters["XL"].data)
+            S = list(two.parameters["left.a.hc.expand.S"].data)
             gap = max(abs(sum(H[(t * 4 + i) * D + c] for i in range(4)) -
                           sum(S[i * D + c] for i in range(4)) * x[t * D + c])
                       for t in range(POSITIONS) for c in range(D))
@@ -414,7 +414,7 @@ class Maps(harness.TestCase):
         for site in "ab":
             two.set(f"left.{site}.W", 0)
         two.run()
-        H, x = two.value("left.b.hc.s.H"), list(two.parameters["XL"].data)
+        H, x = two.value("left.b.hc.reduce.H"), list(two.parameters["XL"].data)
         gap = max(abs(H[(t * 4 + i) * D + c] - x[t * D + c])
                   for t in range(POSITIONS) for i in range(4) for c in range(D))
         print(f"I6 mhc, 2 iterations: equal streams kept to {gap:.1e}")
@@ -541,7 +541,7 @@ class Maps(harness.TestCase):
 
 class Training(harness.TestCase):
     def streams(self, two, site):
-        H = two.value(f"left.{site}.hc.s.H")
+        H = two.value(f"left.{site}.hc.reduce.H")
         return [[H[(t * 3 + i) * D + c] for t in range(POSITIONS) for c in range(D)]
                 for i in range(3)]
 

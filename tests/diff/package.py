@@ -112,8 +112,7 @@ def config(name, n, d, site, layout, arguments, f32=False, **options):
     """A connection with streams, set apart unless `arguments` say how they begin and end."""
     arguments = {"n": n} | APART | arguments
     begin, end = (getattr(twins, arguments[k], twins.weigh) for k in ("expand", "reduce"))
-    network = Network(site, n, d, begin=begin, end=end, norm=arguments["norm"], layout=layout,
-                      name="w" if name == "hyper_connections" else "x", **options)
+    network = Network(site, n, d, begin=begin, end=end, norm=arguments["norm"], layout=layout, **options)
     branch = "bend" if options.get("views", 1) == 1 else "bend_views"
     return Config(text(name, **arguments), d, network, branch, f32)
 
@@ -370,7 +369,7 @@ class Package(harness.TestCase):
                 for training in (False, True):
                     compiled.model.training(training)
                     compiled.model.forward()
-                    values, dims = compiled.model.output("trunk.a.hc.s.H")
+                    values, dims = compiled.model.output("trunk.a.hc.reduce.H")
                     streams.append(np.array(values).reshape(dims))  # [T, n, d]
                 mask = streams[1] / streams[0]
                 self.assertLess(np.abs(mask * (mask - 1 / (1 - rate))).max(), 1e-12)

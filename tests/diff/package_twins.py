@@ -149,7 +149,7 @@ def transformed(n, d, out, **options):
     """The last class after a map of every stream to another width."""
     site = manifold(n, out, residual_transform=torch.nn.Linear(d, out, bias=False), **options)
     make = site.parameters
-    site.parameters = lambda p: make(p) | {"residual_transform.weight": p["R.W"]}
+    site.parameters = lambda p: make(p) | {"residual_transform.weight": p["transform.W"]}
     return site
 
 
@@ -282,7 +282,7 @@ def whole(p, x, n):
 
 
 def spread(p, x, n):
-    return p["H.S"] * x[..., None, :]
+    return p["expand.S"] * x[..., None, :]
 
 
 def replicate(p, x, n):
@@ -292,7 +292,7 @@ def replicate(p, x, n):
 
 def embed_streams(p, x, n):
     embed = v2.StreamEmbed(n, x.shape[-1], expand_to_streams=True)
-    return functional_call(embed, {"stream_embed": p["H.E"]}, x)
+    return functional_call(embed, {"stream_embed": p["expand.E"]}, x)
 
 
 def cut(p, x, n):
@@ -300,11 +300,11 @@ def cut(p, x, n):
 
 
 def widen(p, x, n):
-    return torch.einsum("jac,...c->...ja", p["H.W"], x)
+    return torch.einsum("jac,...c->...ja", p["expand.W"], x)
 
 
 def weigh(p, H, d):
-    return (p["s.R"] * H).sum(-2)
+    return (p["reduce.R"] * H).sum(-2)
 
 
 def sum_streams(p, H, d):
@@ -318,14 +318,14 @@ def mean_streams(p, H, d):
 
 def pool_streams(p, H, d):
     return functional_call(v2.AttentionPoolReduceStream(H.shape[-1]),
-                           {"to_attn_logits.weight": p["s.W"]}, H)
+                           {"to_attn_logits.weight": p["reduce.W"]}, H)
 
 
 def head_streams(p, H, d):
     n = H.shape[-2]
     x = H.flatten(-2)
-    z = (x @ p["s.P"].reshape(n, -1).T) * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6)
-    g = torch.sigmoid(p["s.a"] * z + p["s.b"]) + 1e-6
+    z = (x @ p["reduce.P"].reshape(n, -1).T) * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6)
+    g = torch.sigmoid(p["reduce.a"] * z + p["reduce.b"]) + 1e-6
     return (g[..., None] * H).sum(-2)
 
 
@@ -337,7 +337,7 @@ def narrow(p, H, d):
     n, e = H.shape[-2:]
     if (n * e) % d == 0:
         H = rmsnorm(H.flatten(-2).unflatten(-1, (-1, d))).flatten(-2).unflatten(-1, (n, e))
-    return torch.einsum("cja,...ja->...c", p["s.W"], H)
+    return torch.einsum("cja,...ja->...c", p["reduce.W"], H)
 
 
 # --- the whole network --------------------------------------------------------------------------
@@ -349,17 +349,17 @@ class Network:
     mask = None  # what dropout multiplied the streams by
 
     def __init__(self, site, n, d, begin=spread, end=weigh, norm="none", views=1,
-                 layout="[T,n,d]", writes=True, name="x"):
+                 layout="[T,n,d]", writes=True):
         self.site, self.n, self.d, self.views = site, n, d, views
         self.begin, self.end, self.norm = begin, end, norm
-        self.layout, self.writes, self.read_name = layout, writes, name
+        self.layout, self.writes = layout, writes
 
     def branch(self, p, u):
         """u [T, d], or [views, T, d]; the norm of the read stands before it."""
         if self.views == 1:
-            u = NORMS[self.norm](u, p, self.read_name)
+            u = NORMS[self.norm](u, p, "norm")
             return torch.tanh(u @ p["W"].T)
-        u = NORMS[self.norm](u, p, self.read_name)
+        u = NORMS[self.norm](u, p, "norm")
         return torch.tanh(torch.einsum("cvk,vtk->tc", p["W"], u))
 
     def __call__(self, p, x):

@@ -129,7 +129,7 @@ def streamed(text, module, parameters, d, n, branch, e=3, extra=False):
         def own(name):
             return p[f"trunk.a.hc.{name}"]
 
-        streams = own("H.S")[:, None] * x  # [n, T, d]
+        streams = own("expand.S")[:, None] * x  # [n, T, d]
         given = ()
         if extra:
             given = (p["Z.S"][:, None] * p["ZX"],)
@@ -148,7 +148,7 @@ def streamed(text, module, parameters, d, n, branch, e=3, extra=False):
 
         after = functional_call(Whole(), {f"site.{k}": v for k, v in made.items()},
                                 (streams, *given))
-        return (own("s.R")[:, None] * after).sum(0)
+        return (own("reduce.R")[:, None] * after).sum(0)
 
     def initial(p):
         made = parameters(lambda name: torch.tensor(p[f"trunk.a.hc.{name}"]))
