@@ -176,7 +176,8 @@ module both : x[d] -> n[d], g { param W[d] ~ normal(1); let n[c] = W[c] * x[c]; 
 fn halves(x[d]) -> a[e], b[e] { const e = d / 2; let a[k < e] = x[k]; let b[k < e] = x[e + k]; }
 branch gated(hidden) : x[d] -> y[d], gate {
   param U[hidden, d], D[d, hidden] ~ normal(0.2);
-  let u[k] = tanh(sum[c] U[k,c] * x[c]);
+  param T[2, hidden] ~ normal(1);
+  let u[k] = tanh(sum[c] U[k,c] * x[c]) * T[block + site, k] + T[site, k];
   let y[c] = sum[k] D[c,k] * u[k];
   let gate = sigmoid(u[0]);
 }

@@ -217,7 +217,7 @@ static bool bind_subscript(Sema *s, Scope *scope, Work *w, uint32_t axis, const 
         return bind_label(s, scope, w, axis, index, base, e->span);
     if (e->kind == EXPR_NAME) {
         const Symbol *symbol = scope_find(s, scope, e->name);
-        if (!symbol) {
+        if (!symbol && !numeric_names_known(s, scope, e)) {
             sema_error(s, DIAG_INDEX_UNBOUND, e->span, "index `%s` is not bound", e->name);
             sema_help(s, "sum over it, `sum[%s] ...`, or put it on the left side", e->name);
             return false;
