@@ -65,6 +65,14 @@ def blocks(p, x):
     return norm(x)
 
 
+def recurrence(f, u):
+    m, found = torch.zeros_like(u[:, 0]), []
+    for t in range(u.shape[1]):
+        m = f[:, t] * m + u[:, t]
+        found.append(m)
+    return torch.stack(found, 1)
+
+
 # What begins a line's PyTorch: the shape of the line's `y` as its wrapper has it, what stands before
 # the line, and PyTorch's value of parameters by name, x and tokens. `(r, c)`: on a grid.
 LAYERS = {
@@ -93,6 +101,9 @@ LAYERS = {
     "x.gather": ("y", "", lambda p, x, _: x.gather(-1, x.argmax(-1, keepdim=True)).squeeze(-1)),
     "x * x.detach": ("y[d]", "", lambda p, x, _: x * x.detach()),
     "F.pad": ("y[d]", "", lambda p, x, _: F.pad(x, (0, 0, 1, 0))[:, :-1]),
+    "for t in range": ("y[d]", "let f = sigmoid(x), u = sin(x);",
+                       lambda p, x, _: recurrence(torch.sigmoid(x), torch.sin(x))),
+    "x.cumsum": ("y[d]", "", lambda p, x, _: x.cumsum(1)),
     "x.mean": ("pooled", "", lambda p, x, _: x.mean(dim=1)),
     "x + attn": ("trunk", "", lambda p, x, _: norm(x + attention(p, norm(x), "attn"))),
     "nn.ModuleList": ("trunk", "", lambda p, x, _: blocks(p, x)),

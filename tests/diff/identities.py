@@ -320,7 +320,7 @@ class Equivalences(harness.TestCase):
         logits = {}
         for left, right, iters, limit in (
                 ("sinkhorn", "exactly", 1, 1e-14), ("sinkhorn", "exactly", 20, 1e-14),
-                ("sinkhorn", "sinkhorn_v4", 20, 4e-6),
+                ("sinkhorn", "sinkhorn_v4", 20, 6e-6),
                 ("sinkhorn_transposed", "by_turns", 1, 1e-14),
                 ("sinkhorn_transposed", "by_turns", 3, 1e-14),
                 ("sinkhorn_transposed", "sinkhorn_log", 20, 1e-14)):
