@@ -58,16 +58,19 @@ static void refuse(Plan *plan, TirId by, const char *why) {
     plan->extend.refused_by = by;
 }
 
+/* What reads later positions asks how many there are, too: that is the lesser reason. */
 static void check_values(Plan *plan, TirId logits) {
     const TirBlock *block = plan->program->block;
     bool *reached = ARENA_ARRAY(plan->arena, bool, block->nodes.count);
+    bool settled = false;
     reached[logits] = true;
-    for (TirId id = logits; id > 0 && !plan->extend.refused; id--) {
+    for (TirId id = logits; id > 0 && !settled; id--) {
         if (!reached[id])
             continue;
         const TirNode *node = tir_node(block, id);
         const char *why = why_not(plan, block, node);
-        if (why)
+        settled = why && node->op != TIR_COUNT;
+        if (settled || (why && !plan->extend.refused))
             refuse(plan, id, why);
         for (uint32_t k = 0; k < node->n_operands; k++)
             reached[node->operands[k]] = true;

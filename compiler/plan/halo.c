@@ -337,8 +337,9 @@ static TirId mapped(const Halo *h, TirId id) {
     return h->backward && h->back[id] ? h->back[id] : h->map[id];
 }
 
-static void make_item(Halo *h, HaloItemVec *items, HaloItem *item, const int32_t outside[2]) {
+static void make_item(Halo *h, HaloItemVec *items, HaloItem *item, const TirNode *shift) {
     const TirNode *node = tir_node(h->block, item->id);
+    const int32_t *outside = shift->attr.offset;
     const uint8_t space = node->type.domain.space;
     const bool together = item->offset[0] == outside[0] && item->offset[1] == outside[1];
     TirBuilder *b = &h->b;
@@ -349,6 +350,7 @@ static void make_item(Halo *h, HaloItemVec *items, HaloItem *item, const int32_t
         return;
     }
     if (item->stored) {
+        b->span = shift->span;
         item->made = tir_shift_in(b, mapped(h, item->id), item->offset, space);
         item->zero = together;
         return;
@@ -383,7 +385,7 @@ static void make_item(Halo *h, HaloItemVec *items, HaloItem *item, const int32_t
 static TirId make_shift(Halo *h, TirId shift, HaloItemVec *items) {
     const TirNode *node = tir_node(h->block, shift);
     for (uint32_t k = 0; k < items->count; k++)
-        make_item(h, items, &items->at[k], node->attr.offset);
+        make_item(h, items, &items->at[k], node);
     const HaloItem *x = find_item(items, node->operands[0], node->attr.offset);
     h->b.span = node->span;
     h->b.name = node->name;

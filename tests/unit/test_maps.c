@@ -133,7 +133,15 @@ static const char *const uses[][3] = {
     {"hyper_connections_inputs", "hyper_connections_inputs(Z)", "joined"},
     {"hyper_connections_branches", "hyper_connections_branches", "bend & bend"},
     {"xhc", "xhc(active = 3)", "bend"},
+    {"deep_norm", "deep_norm(norm = rmsnorm)",
+     "bend"}, /* a mean over features is no map of streams */
+    {"resi_dual", "resi_dual(norm = rmsnorm)", "bend"},
+    {"siamese_norm", "siamese_norm(ln = rmsnorm)", "bend"},
 };
+/* Whose weights may differ from feature to feature, where maps say their mean: all features get
+ * the same. */
+static const char *const by_feature[] = {"layer_scale", "peri_ln", "gated_streams", "ngpt",
+                                         "highway"};
 /* And where there is no map, why. */
 static const struct {
     const char *connection, *read, *mix, *write;
@@ -174,9 +182,14 @@ static void expect_why(const char *connection, const char *what, const SiteMap *
  * goes from feature to feature. */
 static void disturb(Model *m, const char *connection) {
     const TirProgram *p = m->network->program;
-    for (uint32_t k = 0; k < p->params.count && strncmp(connection, "laurel", 6) != 0; k++)
+    bool alike = false;
+    for (uint32_t k = 0; k < sizeof by_feature / sizeof *by_feature; k++)
+        alike |= strcmp(by_feature[k], connection) == 0;
+    for (uint32_t k = 0; k < p->params.count && strncmp(connection, "laurel", 6) != 0; k++) {
+        const bool same = alike && strstr(p->params.at[k].name, ".hc.");
         for (uint64_t i = 0; i < tir_element_count(&p->params.at[k].type); i++)
-            m->params[k][i] += 0.4 * wave(k + 7, i);
+            m->params[k][i] = same ? 0.1 * wave(k + 7, 0) : m->params[k][i] + 0.4 * wave(k + 7, i);
+    }
 }
 
 static void check_connection(const char *name) {

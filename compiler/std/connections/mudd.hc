@@ -22,7 +22,8 @@ connection mudd(block_sites = 2, round = 1, norm = rmsnorm) {
     let Z[w < ways, c] = h[c];
   }
   if opens && ways == 4 {
-    read q = norm(Z[0]), k = norm(Z[1]), v = norm(Z[2]);
+    let to_q = norm, to_k = norm, to_v = norm;          // with gains of their own, if it has some
+    read q = to_q(Z[0]), k = to_k(Z[1]), v = to_v(Z[2]);
   } else {
     read x = norm(Z[0]);
   }

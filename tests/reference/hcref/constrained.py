@@ -100,17 +100,17 @@ class IHC(Gated):
 
     def __init__(self, d, site, n=4, norm="rmsnorm", eps=None, reduce="head_streams"):
         super().__init__(d, site, n, norm, eps)
-        self.reduce = reduce
+        self.by = reduce
 
     def close(self):
-        if self.reduce == "head_streams":
-            self.s = Collapse(self.n, self.d, self.state_eps)
+        if self.by == "head_streams":
+            self.reduce = Collapse(self.n, self.d, self.state_eps)
 
     def mixing(self, v):
         return torch.eye(self.n, dtype=v.dtype)
 
     def end(self, H):
-        return self.norm(self.s(H)) if hasattr(self, "s") else super().end(H)
+        return self.norm(self.reduce(H)) if hasattr(self, "reduce") else super().end(H)
 
 
 def birkhoff(weights, n):
