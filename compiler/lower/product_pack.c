@@ -134,7 +134,7 @@ static NestId neighbours(Pack *p, Part row, NestId turn) {
 /* So many firsts and seconds of pairs are valid; 0: all. */
 static void pack_group(Pack *p, Part row, NestId turn, NestId firsts, NestId seconds) {
     NestId pairs;
-    if (!firsts && !p->of->across && !p->by_pairs) {
+    if (!firsts && !p->by_pairs) {
         pairs = neighbours(p, row, turn);
     } else {
         pairs = terms_of_row(p, row, turn, 0, firsts);

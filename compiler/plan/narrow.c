@@ -81,7 +81,7 @@ static void note_barrier(const Narrow *n, TirId id) {
         note_read(n, node->operands[k], BY_OTHERS);
 }
 
-/* Whether something of the forward pass is multiplied once more, or all of it is rounded away. */
+/* What products of the forward pass, and attention, are made of: from the last value on. */
 static void note_feeding(const Narrow *n) {
     const uint32_t n_forward = n->plan->program->n_forward;
     for (TirId id = n->block->nodes.count - 1; id >= 1; id--) {

@@ -101,6 +101,10 @@ static HcStatus read_gemm(HcPlanReader *r, const json_t *json, HcCall *call) {
     TRY(product_kernel(r, json, "direct", &call->direct));
     if ((call->pack_a < 0) != (call->pack_b < 0) || (call->pack_a < 0 && call->direct >= 0))
         return hc_plan_bad(r, "a product of which one operand is packed");
+    if (call->direct >= 0 && call->transpose_a)
+        return hc_plan_bad(r, "a left operand that does not lie along its terms");
+    if (r->plan->products_round && call->direct + 1 >= (int64_t)r->plan->n_kernels)
+        return hc_plan_bad(r, "no kernel that rounds");
     TRY(add_buffer(r, call, json_object_get(json, "a")));
     TRY(add_buffer(r, call, json_object_get(json, "b")));
     return add_buffer(r, call, json_object_get(json, "c"));

@@ -16,8 +16,7 @@ typedef struct {
 } HcProductShape;
 
 /* c[m][n] = a[m][k] * b[k][n], or the same added to it: operands of as many bytes as their packing
- * kernels
- * read; sums of f32, which may be rounded to bf16 in the end. */
+ * kernels read; sums of f32, which may be rounded to bf16 in the end. */
 typedef struct {
     HcKernel *pack_left, *pack_right;
     HcKernel *const *multiply; /* and behind it the one that rounds, if `rounds` */
