@@ -83,27 +83,32 @@ typedef struct {
     int32_t frozen; /* 1: the optimiser leaves it alone; 2: a buffer, which hc_step updates */
 } HcParameter;
 
-/* One input. Memory is [samples][positions][dims], [samples][dims] or [dims] by its domain. */
+/* One input. Memory is [samples][positions][dims], [samples][dims] or [dims] by its domain. Its
+ * gradient has elements of the same type. */
 typedef struct {
     const char *name;
-    int32_t is_integer; /* 1: int32_t elements, 0 <= value < limit; 0: the model's element type */
+    int32_t is_integer; /* 1: int32_t elements, 0 <= value < limit; 0: real ones */
     int32_t is_target;
     int64_t limit;
     int64_t count;                  /* elements at the context's present extents */
     int32_t by_sample, by_position; /* 1: there is one of these dims for each */
     int32_t rank;
+    uint32_t
+        element_size; /* bytes: 4, of reals float; 8: double; 2: bf16, the upper half of a float,
+                         which inputs at positions may be in the precision bf16_streams */
     int64_t dims[HC_MAX_RANK];
     int32_t has_gradient; /* 1: a backward pass gives its gradient, */
     int32_t has_beside;   /* 1: to which it adds what comes to the input by other ways */
 } HcInput;
 
-/* One result of a program that is part of the caller's. Memory as that of an input, of the model's
- * element type. */
+/* One result of a program that is part of the caller's. Memory, and that of its gradient, as that
+ * of an input. */
 typedef struct {
     const char *name;
     int64_t count; /* elements at the context's present extents */
     int32_t by_sample, by_position;
     int32_t rank;
+    uint32_t element_size; /* as of inputs */
     int64_t dims[HC_MAX_RANK];
     int32_t takes_gradient; /* 1: a backward pass goes from its gradient */
     int32_t read_back;      /* 1: the backward pass reads it, in the caller's memory */
@@ -116,6 +121,7 @@ typedef struct {
     const void *data;
     int64_t count;
     int32_t rank;
+    uint32_t element_size; /* as of inputs: bf16 where inputs and results may be */
     int64_t dims[HC_MAX_RANK];
 } HcView;
 
@@ -200,9 +206,9 @@ int64_t hc_samples(const HcContext *context);
 int64_t hc_positions(const HcContext *context);
 int64_t hc_max_positions(const HcContext *context); /* 0: the model has no position space */
 int32_t hc_threads(const HcContext *context);
-uint32_t hc_element_size(const HcContext *context); /* 4: float, 8: double */
-/* What the model was compiled to compute in: "f32", "bf16" or "bf16_streams" (elements are float),
- * or "f64". */
+/* Of parameters and of what nothing else says: 4, float, or 8, double. */
+uint32_t hc_element_size(const HcContext *context);
+/* What the model was compiled to compute in: "f32", "bf16", "bf16_streams" or "f64". */
 const char *hc_precision(const HcContext *context);
 /* All that the context has allocated for what it runs on; its tables, the plan among them, are not
  * counted. */

@@ -120,7 +120,7 @@ static void add_inputs(JsonText *t, const Plan *plan) {
         const TirInput *in = &p->inputs.at[k];
         json_text_open(t, NULL, '{');
         json_text_string(t, "name", in->name);
-        add_element(t, plan, &in->type);
+        json_text_plain(t, "element", plan_element_names[plan->input_elements[k]]);
         json_text_plain(t, "domain", plan_domain_name(in->type.domain));
         json_text_integer(t, "limit", in->limit);
         json_text_boolean(t, "target", in->is_target);

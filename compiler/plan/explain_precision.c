@@ -284,8 +284,11 @@ void plan_explain_precision(const Plan *plan, const SourceSet *sources, FILE *to
         fprintf(
             to,
             "What kernels hand to kernels at a position is rounded to bf16 when it is stored, if "
-            "it has\n%d elements or more.\n\n",
-            NARROW_STREAM);
+            "it has\n%d elements or more.%s\n\n",
+            NARROW_STREAM,
+            plan_is_called(plan->program)
+                ? " So is what the program takes of its caller, and gives, there."
+                : "");
     print_products(&e, to);
     print_stored(&e, to);
     print_sums(&e, to);

@@ -188,12 +188,13 @@ typedef struct Plan {
     uint32_t *level;  /* by value */
     Group **group_of; /* by value: the group that computes it first, or NULL */
     uint32_t first_backward_level;
-    uint32_t *output;    /* by value: 1 + which output of the caller's it is made in; 0: none */
-    GemmWork *gemm;      /* by value; only WORK_GEMM, and `into` of WORK_SCATTER */
-    TirIdVec stored;     /* all values that calls write */
-    VEC(PlanSlot) slots; /* of every value, by its id, then second copies */
-    CallBuffer *buffer;  /* by slot: where it is stored, REGION_NONE if never */
-    VEC(Group *) groups; /* in order of execution */
+    uint32_t *output;        /* by value: 1 + which output of the caller's it is made in; 0: none */
+    GemmWork *gemm;          /* by value; only WORK_GEMM, and `into` of WORK_SCATTER */
+    TirIdVec stored;         /* all values that calls write */
+    VEC(PlanSlot) slots;     /* of every value, by its id, then second copies */
+    Element *input_elements; /* by input of the program: how it is stored */
+    CallBuffer *buffer;      /* by slot: where it is stored, REGION_NONE if never */
+    VEC(Group *) groups;     /* in order of execution */
     VEC(PlanKernel) kernels;
     VEC(Call) calls; /* forward calls first */
     uint32_t n_forward_calls;

@@ -77,6 +77,14 @@ static void counts(const Plan *plan, const Call *call, uint32_t *all, uint32_t *
     }
 }
 
+/* The value that is made as an output of the caller's. */
+static TirId made_as(const Plan *plan, uint32_t output) {
+    TirId id = 1;
+    while (plan->output[id] != output + 1)
+        id++;
+    return id;
+}
+
 /* What a buffer's slot, or the program, says of its elements; ELEMENT_COUNT: nothing does. */
 static Element stored_as(const Walk *w, const CallBuffer *b) {
     const TirProgram *p = w->plan->program;
@@ -86,9 +94,9 @@ static Element stored_as(const Walk *w, const CallBuffer *b) {
     case REGION_GRADS:
         return plan_element(options, &p->params.at[b->index].type);
     case REGION_INPUT:
-        return plan_element(options, &p->inputs.at[b->index].type);
+        return w->plan->input_elements[b->index];
     case REGION_OUTPUT:
-        return plan_real(options);
+        return w->plan->slots.at[made_as(w->plan, b->index)].element;
     case REGION_PARTIAL:
     case REGION_CHUNK:
         return ELEMENT_COUNT;

@@ -27,16 +27,17 @@ class HcParameter(Structure):
 class HcInput(Structure):
     _fields_ = [("name", c_char_p), ("is_integer", c_int32), ("is_target", c_int32), ("limit", c_int64),
                 ("count", c_int64), ("by_sample", c_int32), ("by_position", c_int32), ("rank", c_int32),
-                ("dims", c_int64 * MAX_RANK), ("has_gradient", c_int32), ("has_beside", c_int32)]
+                ("element_size", c_uint32), ("dims", c_int64 * MAX_RANK), ("has_gradient", c_int32), ("has_beside", c_int32)]
 
 
 class HcView(Structure):
-    _fields_ = [("data", c_void_p), ("count", c_int64), ("rank", c_int32), ("dims", c_int64 * MAX_RANK)]
+    _fields_ = [("data", c_void_p), ("count", c_int64), ("rank", c_int32), ("element_size", c_uint32),
+                ("dims", c_int64 * MAX_RANK)]
 
 
 class HcResult(Structure):
     _fields_ = [("name", c_char_p), ("count", c_int64), ("by_sample", c_int32), ("by_position", c_int32),
-                ("rank", c_int32), ("dims", c_int64 * MAX_RANK), ("takes_gradient", c_int32), ("read_back", c_int32)]
+                ("rank", c_int32), ("element_size", c_uint32), ("dims", c_int64 * MAX_RANK), ("takes_gradient", c_int32), ("read_back", c_int32)]
 
 
 class HcApply(Structure):

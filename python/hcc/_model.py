@@ -11,8 +11,8 @@ from typing import Any, Callable, Optional
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _errors
-from ._library import HcError, HcInput, HcOptions, HcParameter, HcView, lib
+from . import _bf16, _errors
+from ._library import HcError, HcInput, HcOptions, HcParameter, HcResult, HcView, lib
 from ._program import Program, Source
 
 Array = NDArray[Any]
@@ -269,7 +269,12 @@ class Model:
         shape = self._shape(name, self.samples, self.positions)
         if array.size != int(np.prod(shape)) or not self._fits(name, array.shape, shape):
             raise _errors.ArgumentError(f"the input '{name}' is {list(shape)}, not {list(array.shape)}")
+        array = self._stored(array, 2 if self._inputs[name]["element"] == "bf16" else array.itemsize)
         self._do(lib.hc_set_input, name.encode(), array.ctypes.data, array.size)
+
+    @staticmethod
+    def _stored(array: Array, element_size: int) -> Array:
+        return _bf16.to_bits(array) if element_size == 2 else array
 
     def _know_input(self, name: str) -> None:
         if name not in self._inputs:
@@ -343,7 +348,10 @@ class Model:
             values = np.ascontiguousarray(upstream.get(name, np.zeros(shape, self.dtype)), self.dtype)
             if values.shape != shape:
                 raise _errors.ArgumentError(f"the result '{name}' is {list(shape)}, not {list(values.shape)}")
-            self._do(lib.hc_set_result_gradient, k, values.ctypes.data, values.size)
+            one = HcResult()
+            self._do(lib.hc_result, k, one)
+            stored = self._stored(values, one.element_size)
+            self._do(lib.hc_set_result_gradient, k, stored.ctypes.data, stored.size)
         self._do(lib.hc_backward)
 
     def _results(self) -> list[str]:
@@ -398,6 +406,8 @@ class Model:
     def _copy(self, view: HcView) -> Array:
         assert self._context is not None
         shape = tuple(view.dims[:view.rank])
+        if view.element_size == 2:
+            return _bf16.from_bits(np.asarray(_Memory(self._context, view.data, shape, np.dtype(np.uint16))))
         return np.array(_Memory(self._context, view.data, shape, self.dtype))
 
     def _output(self, name: str) -> Array:

@@ -10,7 +10,7 @@ from typing import Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _errors
+from . import _bf16, _errors
 
 _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1",
           "U8": "|u1", "BOOL": "|b1"}
@@ -18,9 +18,7 @@ _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8",
 
 def _array(data: bytes, kind: str, shape: list[int]) -> NDArray[Any]:
     array = np.frombuffer(data, np.dtype(_TYPES[kind])).reshape(shape)
-    if kind == "BF16":  # the upper half of a float32
-        return (array.astype(np.uint32) << 16).view(np.float32)
-    return array.copy()
+    return _bf16.from_bits(array) if kind == "BF16" else array.copy()
 
 
 def read(path: Union[str, "os.PathLike[str]"]) -> dict[str, NDArray[Any]]:

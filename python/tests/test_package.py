@@ -34,6 +34,15 @@ LINE = """model line {
 train line { batch 16; steps 50; lr 0.05; optimizer sgd(momentum = 0); }
 """
 
+TRUNK = """use std;
+model m {
+  const d = 64;
+  positions t <= 8;
+  input x[t, d] : real;
+  let h = trunk(x) { repeat 2 { a = mhc(n = 2) : mlp(d); } };
+}
+"""
+
 GPT = """use std;
 model gpt {
   const vocab = 11, d = 16, n = 2, wiring = shc;
@@ -181,6 +190,21 @@ class Running(harness.TestCase):
             model.backward(p=y[:3])
         with self.assertRaisesRegex(hcc.ArgumentError, "there is no result 'pp'; did you mean 'p'"):
             model.backward(pp=y)
+
+    def test_bf16_streams_of_a_program(self):
+        """NumPy has no bf16: what goes in and out is rounded, and given as float32."""
+        rng, found = np.random.default_rng(0), {}
+        x, upstream = rng.standard_normal((2, 2, 8, 64)).astype(np.float32)
+        for precision in ("f32", "bf16_streams"):
+            model = hcc.compile(TRUNK, results="h", precision=precision, samples=1, positions=8)
+            model.init(1)
+            model.forward(x=x[:1])
+            model.backward(h=upstream[:1])
+            found[precision] = {"h": model.outputs["h"], "x": model.input_gradients["x"]}
+        for name, expected in found["f32"].items():
+            given = found["bf16_streams"][name]
+            self.assertEqual((given.dtype, given.shape), (np.float32, (1, 8, 64)))
+            self.assertLess(np.linalg.norm(given - expected), 0.01 * np.linalg.norm(expected))
 
     def test_a_training_loop_of_ones_own(self):
         """The recipe's optimiser, and one written here, which writes into the parameters."""

@@ -129,8 +129,51 @@ class Primitives(harness.TestCase):
             self.assertEqual(y.dtype, dtype)
             torch.testing.assert_close(y.float(), expected, rtol=0.05, atol=0.05)
             self.assertEqual(torch.autograd.grad(y.sum(), low)[0].dtype, dtype)
-        with self.assertRaisesRegex(hcc.ArgumentError, "'x' is torch.float64, and the program computes in torch.float32"):
+        with self.assertRaisesRegex(hcc.ArgumentError, "'x' is torch.float64, and the program takes torch.float32"):
             single([x.double()], weights)
+
+    def test_bf16_where_it_lies(self):
+        """In bf16_streams the operators take, give, and differentiate bf16 tensors as they are."""
+        single, p = (primitive(64, precision) for precision in ("f32", "bf16_streams"))
+        if p.inputs[0].dtype == torch.float32:
+            self.skipTest("this processor has no products in bf16")
+        self.assertEqual([one.dtype for one in (*p.inputs, *p.results)], 2 * [torch.bfloat16])
+        weights = parameters(single)
+        x = inputs(single, 3, 40)[0].detach().bfloat16().requires_grad_()
+        upstream = torch.randn(3, 40, 64).bfloat16()
+        of_single = torch.autograd.grad(single([x.float()], weights), [x, *weights], upstream.float())
+        y, = p([x], weights)
+        of_mine = torch.autograd.grad(y, [x, *weights], upstream)
+        self.assertEqual([one.dtype for one in of_mine], [one.dtype for one in of_single])
+        for mine, one in (((y,), single([x], weights)), (of_mine[:1], of_single[:1]), (of_mine[1:], of_single[1:])):
+            mine, one = (torch.cat([k.float().flatten() for k in all]) for all in (mine, one))
+            self.assertLess(((mine - one).norm() / one.norm()).item(), 0.02)  # of all together: some are zero but for rounding
+        room = torch.zeros(3 * 2 * 40 * 64 + 1).bfloat16()
+        for name, place in (("unaligned", room[1:3 * 40 * 64 + 1].view(3, 40, 64)),
+                            ("apart", room[:-1].view(3, 2, 40, 64)[:, 1])):
+            with self.subTest(name):
+                there = place.copy_(x.detach())
+                torch.testing.assert_close(p([there], weights)[0], y, rtol=0, atol=0)
+        self.assertEqual(p([x.detach().float()], weights)[0].dtype, torch.float32)
+
+    def test_parts_take_and_give_alike(self):
+        """A state that goes past a branch unchanged hands its gradient on as it comes; what is read and
+        written is of one type from part to part."""
+        given = {}
+        for part, site in (("read", 0), ("turn", 0), ("write", 1), ("end", 1)):
+            p = primitive(64, "bf16_streams", part=part, site=f"trunk.{site}.a", apart=True, folded=("H",), beside=part == "read")
+            given[part] = {one.name: one.dtype for one in (*p.inputs, *p.results)}
+            weights = parameters(p)
+            tensors = [torch.randn(one.shape(2, 5), dtype=one.dtype, requires_grad=True) for one in p.inputs]
+            found = p(tensors, weights)
+            sum(one.float().square().sum() for one in found).backward()
+            for one, tensor in zip(p.inputs, tensors):
+                self.assertEqual(tensor.grad.dtype, one.dtype)
+                self.assertGreater(tensor.grad.float().norm().item(), 0)
+        if given["read"]["x"] == torch.float32:
+            self.skipTest("this processor has no products in bf16")
+        self.assertEqual({part[name] for part in given.values() for name in ("H", "x", "y") if name in part}, {torch.bfloat16},
+                         given)
 
     def test_what_does_not_fit_is_refused(self):
         p, weights = primitive(), parameters(primitive())

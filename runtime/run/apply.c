@@ -123,11 +123,11 @@ static HcLayout result_layout(const HcContext *c, uint32_t k, const int64_t *str
 /* Before anything is computed. */
 static HcStatus check_given_back(HcContext *c, const HcApply *apply, bool backward) {
     HcStatus status = HC_OK;
-    const int64_t size = c->plan.element_size;
     for (uint32_t k = 0; k < c->plan.n_results && status == HC_OK; k++) {
+        const HcOutput *of = hc_plan_result(&c->plan, k);
         const HcLayout l = result_layout(c, k, apply->result_strides);
-        status = check_memory(c, "result", hc_plan_result(&c->plan, k)->name,
-                              apply->results ? apply->results[k] : NULL, size, &l);
+        status = check_memory(c, "result", of->name, apply->results ? apply->results[k] : NULL,
+                              hc_element_bytes(of->buffer.element), &l);
     }
     for (uint32_t k = 0; k < c->plan.n_given && status == HC_OK && backward; k++) {
         const HcInputPlan *in = &c->plan.inputs[k];
@@ -135,7 +135,8 @@ static HcStatus check_given_back(HcContext *c, const HcApply *apply, bool backwa
         const void *at = apply->input_gradients ? apply->input_gradients[k] : NULL;
         if (at && in->integer)
             return hc_fail(&c->error, HC_ERROR_ARGUMENT, "input `%s` has no gradient", in->name);
-        status = check_memory(c, gradient_of_input, in->name, at, size, &l);
+        status =
+            check_memory(c, gradient_of_input, in->name, at, hc_element_bytes(in->element), &l);
     }
     return status;
 }

@@ -162,7 +162,9 @@ HcStatus hc_extended_logits(HcContext *c, HcView *view) {
     if (c->extended == 0 || c->moved)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT, "hc_extended_logits needs hc_extend first");
     const HcOutput *logits = hc_plan_output(&c->plan, "logits");
-    *view = (HcView){.count = 1, .rank = logits->rank};
+    *view = (HcView){.count = 1,
+                     .rank = logits->rank,
+                     .element_size = (uint32_t)hc_element_bytes(logits->buffer.element)};
     for (int32_t d = 0; d < logits->rank; d++)
         view->count *= view->dims[d] = logits->dims[d];
     const bool chunked = logits->buffer.region == HC_REGION_CHUNK && !c->exec.whole;

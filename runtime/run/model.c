@@ -293,6 +293,7 @@ HcStatus hc_input(HcContext *c, int64_t index, HcInput *input) {
                        .by_sample = hc_is_by_sample(plan->domain),
                        .by_position = hc_is_by_position(plan->domain),
                        .rank = plan->rank,
+                       .element_size = (uint32_t)hc_element_bytes(plan->element),
                        .has_gradient = plan->has_gradient};
     for (uint32_t k = c->plan.n_given; k < c->plan.n_inputs; k++)
         if (c->plan.inputs[k].of_input == index)
@@ -484,7 +485,9 @@ HcStatus hc_make_whole(HcContext *c) {
 
 HcStatus hc_view_at(HcContext *c, HcBuffer buffer, int32_t rank, const int64_t *dims,
                     HcView *view) {
-    *view = (HcView){.data = hc_context_address(c, buffer), .count = 1};
+    *view = (HcView){.data = hc_context_address(c, buffer),
+                     .count = 1,
+                     .element_size = (uint32_t)hc_element_bytes(buffer.element)};
     leading_dims(c, buffer, view);
     if (rank < 0 || rank + view->rank > HC_MAX_RANK)
         return hc_fail(&c->error, HC_ERROR_MODEL, "a value has no known shape");

@@ -129,8 +129,6 @@ static HcStatus read_inputs(HcPlanReader *r, const json_t *root) {
         r->where = input->name;
         TRY(hc_field_element(r, json_object_get(json, "element"), &input->element));
         input->integer = input->element == HC_ELEMENT_I32;
-        if (!input->integer && input->element != hc_plan_real(plan))
-            return hc_plan_bad(r, "an input of another type than the model's");
         TRY(hc_field_domain(r, json_object_get(json, "domain"), &input->domain));
         TRY(hc_field_shape(r, json_object_get(json, "dims"), &input->rank, input->dims,
                            &input->count));

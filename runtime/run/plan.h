@@ -361,10 +361,10 @@ static inline HcGiven hc_plan_given(const HcPlan *plan, uint32_t output) {
     if (output < plan->n_results) {
         const HcOutput *result = hc_plan_result(plan, output);
         return (HcGiven){result->name, result->domain,
-                         hc_output_elements(result) * plan->element_size};
+                         hc_output_elements(result) * hc_element_bytes(result->buffer.element)};
     }
     const HcInputPlan *input = &plan->inputs[output - plan->n_results];
-    return (HcGiven){input->name, input->domain, input->count * plan->element_size};
+    return (HcGiven){input->name, input->domain, input->count * hc_element_bytes(input->element)};
 }
 /* Whether calls make it there. */
 static inline bool hc_plan_is_in_place(const HcPlan *plan, uint32_t output) {

@@ -59,7 +59,9 @@ static bool holds(const HcPlan *plan, HcBuffer buffer, Extent need) {
 /* What is not of the workspace is of the type that it was declared with. */
 static bool is_as_declared(const HcPlan *plan, HcBuffer buffer) {
     if (buffer.region == HC_REGION_OUTPUT)
-        return buffer.element == hc_plan_real(plan);
+        return buffer.element == (buffer.index < plan->n_results
+                                      ? hc_plan_result(plan, buffer.index)->buffer.element
+                                      : plan->inputs[buffer.index - plan->n_results].element);
     return buffer.region >= HC_REGION_GLOBAL ||
            buffer.element == (buffer.region == HC_REGION_INPUT
                                   ? plan->inputs[buffer.index].element
@@ -192,10 +194,19 @@ static const char *check_call(const HcPlan *plan, const HcCall *call) {
 
 /* --- outputs -----------------------------------------------------------------------------------*/
 
+/* Of numbers with fractions; those that a caller gives and takes may be short ones. */
+static bool may_be_given(const HcPlan *plan, HcElement element) {
+    return element == hc_plan_real(plan) ||
+           (element == HC_ELEMENT_BF16 && hc_plan_real(plan) == HC_ELEMENT_F32);
+}
+
 static const char *check_output(const HcPlan *plan, const HcOutput *output) {
     const HcBuffer b = output->buffer;
     const int64_t elements = hc_output_elements(output);
-    if (b.element != hc_plan_real(plan) || !is_as_declared(plan, b))
+    const bool result = output >= plan->outputs + plan->first_result &&
+                        output < plan->outputs + plan->first_result + plan->n_results;
+    if (!(result ? may_be_given(plan, b.element) : b.element == hc_plan_real(plan)) ||
+        !is_as_declared(plan, b))
         return "an output of another type than the model's";
     return holds(plan, b, (Extent){room_of(plan, b).domain, bytes_of(elements, b.element)})
                ? NULL
@@ -207,7 +218,7 @@ static const char *check_output(const HcPlan *plan, const HcOutput *output) {
 static const char *check_handed_out(const HcPlan *plan, HcBuffer buffer, HcDomain domain,
                                     int64_t elements) {
     const HcDomain of = room_of(plan, buffer).domain;
-    if (buffer.element != hc_plan_real(plan) || !is_as_declared(plan, buffer))
+    if (!may_be_given(plan, buffer.element) || !is_as_declared(plan, buffer))
         return "a result of another type than the model's";
     return (of == domain || of == HC_GLOBAL || domain == HC_POSITION) &&
                    holds(plan, buffer, (Extent){of, bytes_of(elements, buffer.element)})
@@ -222,9 +233,14 @@ static const char *check_result(const HcPlan *plan, const HcOutput *result) {
 static const char *check_input(const HcPlan *plan, const HcInputPlan *input) {
     if (input->of_result >= 0) {
         const HcOutput *of = &plan->outputs[plan->first_result + (uint32_t)input->of_result];
-        if (input->domain != of->domain || input->count != hc_output_elements(of) || input->integer)
+        if (input->domain != of->domain || input->count != hc_output_elements(of) ||
+            input->element != of->buffer.element)
             return "the gradient of a result of another shape";
     }
+    if (input->has_gradient && input->gradient.element != input->element)
+        return "a gradient of another type than its input";
+    if (!input->integer && !may_be_given(plan, input->element))
+        return "an input of another type than the model's";
     return input->has_gradient
                ? check_handed_out(plan, input->gradient, input->domain, input->count)
                : NULL;

@@ -33,6 +33,7 @@ HcStatus hc_result(HcContext *c, int64_t index, HcResult *result) {
                          .by_sample = hc_is_by_sample(of->domain),
                          .by_position = hc_is_by_position(of->domain),
                          .rank = of->rank,
+                         .element_size = (uint32_t)hc_element_bytes(of->buffer.element),
                          .read_back = of->read_back,
                          .takes_gradient = upstream_of(c, index) != NULL};
     result->count *=

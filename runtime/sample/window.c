@@ -49,7 +49,11 @@ static HcStatus run_whole(HcWindow *w, HcView *view) {
     if (status != HC_OK || view->rank != 3)
         return status;
     const int64_t last = (w->held - 1) * view->dims[2] * hc_element_size(c);
-    *view = (HcView){(const uint8_t *)view->data + last, view->dims[2], 1, {view->dims[2]}};
+    *view = (HcView){.data = (const uint8_t *)view->data + last,
+                     .count = view->dims[2],
+                     .rank = 1,
+                     .element_size = view->element_size,
+                     .dims = {view->dims[2]}};
     return HC_OK;
 }
 

@@ -60,11 +60,11 @@ static HcStatus find_output(Predictor *p) {
                        "`%s` has no value for each sample: it is of the whole batch, or the same "
                        "for all",
                        o->name);
-    if (o->buffer.element != hc_plan_real(plan))
+    if (o->buffer.element == HC_ELEMENT_I32)
         return hc_fail(p->error, HC_ERROR_ARGUMENT, "`%s` is not of numbers with fractions",
                        o->name);
     p->of.name = o->name;
-    p->of.element_size = plan->element_size;
+    p->of.element_size = (uint32_t)hc_element_bytes(o->buffer.element);
     return HC_OK;
 }
 

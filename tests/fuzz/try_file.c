@@ -111,7 +111,7 @@ static HcStatus set_inputs(HcContext *c) {
     for (int64_t k = 0; k < hc_input_count(c) && status == HC_OK; k++) {
         HcInput input;
         status = hc_input(c, k, &input);
-        const size_t size = input.is_integer ? 4 : hc_element_size(c);
+        const size_t size = input.element_size;
         uint8_t *memory = calloc((size_t)input.count, size);
         if (!memory)
             return HC_ERROR_MEMORY;

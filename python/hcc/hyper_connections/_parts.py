@@ -90,7 +90,7 @@ _KEPT = 256
 
 def precision(like: Tensor) -> str:
     """What a program for it computes in."""
-    return "f64" if like.dtype == torch.float64 else "f32"
+    return {torch.float64: "f64", torch.bfloat16: "bf16_streams"}.get(like.dtype, "f32")
 
 
 def _renew() -> None:

@@ -10,7 +10,8 @@
 
     block = hcc.torch.connection("mhc(n = 4)", attention, mlp, dim=512)   # around modules of yours
 
-Contiguous float32 tensors on the CPU are read and written where they lie.
+Contiguous float32 tensors on the CPU are read and written where they lie; with precision="bf16_streams"
+bfloat16 ones are.
 """
 
 from ._arguments import Argument, Parameter

@@ -7,6 +7,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Optional, Sequence
 
+import torch
 from torch import Tensor
 
 from .._library import HcInput
@@ -25,9 +26,13 @@ class Argument:
     by_sample: bool
     by_position: bool
     dims: tuple[int, ...]
-    is_integer: bool
+    dtype: torch.dtype  #: of its tensors, and of their gradients; int32: of integers
     differentiable: bool
     read_back: bool  #: whether the backward pass reads it, of results
+
+    @property
+    def is_integer(self) -> bool:
+        return self.dtype == torch.int32
 
     @property
     def leading(self) -> int:
@@ -49,6 +54,10 @@ class Parameter:
     is_buffer: bool
 
 
+def _dtype(element_size: int, is_integer: bool) -> torch.dtype:
+    return torch.int32 if is_integer else {2: torch.bfloat16, 4: torch.float32, 8: torch.float64}[element_size]
+
+
 def arguments_of(found: list[tuple[str, Any]], folded: Sequence[str]) -> tuple[Argument, ...]:
     """Those named "H.0", "H.1", ... as one "H" where that is folded."""
     numbers = {name: k for k, (name, _) in enumerate(found)}
@@ -64,7 +73,8 @@ def arguments_of(found: list[tuple[str, Any]], folded: Sequence[str]) -> tuple[A
             Argument(name, tuple(numbers[member] for member in members),
                      is_input and bool(one.has_beside),
                      bool(one.by_sample), bool(one.by_position), tuple(one.dims[:one.rank]),
-                     is_input and bool(one.is_integer), bool(one.has_gradient if is_input else one.takes_gradient),
+                     _dtype(one.element_size, is_input and one.is_integer),
+                     bool(one.has_gradient if is_input else one.takes_gradient),
                      any(found[numbers[member]][1].read_back for member in members) if not is_input else False))
     return tuple(arguments)
 

@@ -119,7 +119,7 @@ class Primitive:
     def _empty(self, arguments: Sequence[Argument], samples: int, positions: int,
                wanted: Optional[Sequence[bool]] = None) -> list[Tensor]:
         return [
-            torch.empty(one.shape(samples, positions) if wanted is None or wanted[k] else (0,), dtype=self.dtype)
+            torch.empty(one.shape(samples, positions) if wanted is None or wanted[k] else (0,), dtype=one.dtype)
             for k, one in enumerate(arguments)
         ]
 
@@ -286,19 +286,19 @@ torch.library.register_autograd("hcc::backward", _refuse, lib=_library)
 # --- calls --------------------------------------------------------------------------------------------
 
 
-def _flat(one: Argument, tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    """The tensor as the operator takes it: positions as one axis, the program's element type."""
+def _flat(one: Argument, tensor: Tensor) -> Tensor:
+    """The tensor as the operator takes it: positions as one axis, elements of the argument's type."""
     if one.is_integer:
         if tensor.is_floating_point() or tensor.is_complex():
             raise _errors.ArgumentError(f"the input '{one.name}' takes integers, not {tensor.dtype}")
         tensor = tensor.clamp(-1, 2**31 - 1).to(torch.int32)  # what is out of range stays so, and is refused
     elif not tensor.is_floating_point():
         raise _errors.ArgumentError(f"the input '{one.name}' takes real numbers, not {tensor.dtype}")
-    elif tensor.dtype != dtype:
+    elif tensor.dtype != one.dtype:
         if tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32):
-            raise _errors.ArgumentError(f"the input '{one.name}' is {tensor.dtype}, and the program computes in {dtype}: "
+            raise _errors.ArgumentError(f"the input '{one.name}' is {tensor.dtype}, and the program takes {one.dtype}: "
                                         "convert the one, or compile the other with precision='f64'")
-        tensor = tensor.to(dtype)
+        tensor = tensor.to(one.dtype)
     axes = tensor.dim() - len(one.dims)
     if axes < one.leading or (axes > one.leading and not one.by_position) or \
             tuple(tensor.shape[axes:]) != one.dims:
@@ -337,7 +337,7 @@ def _flat_inputs(p: Primitive, inputs: Sequence[Tensor],
     for tensor in (*inputs, *parameters):
         if tensor.device.type != "cpu":
             raise _errors.ArgumentError(f"a compiled program runs on the CPU, and not on {tensor.device}")
-    flat = [_flat(one, tensor, p.dtype) for one, tensor in zip(p.inputs, inputs)]
+    flat = [_flat(one, tensor) for one, tensor in zip(p.inputs, inputs)]
     _check(p, flat, parameters)
     return flat, [tensor if tensor.dtype == p.dtype else tensor.to(p.dtype) for tensor in parameters]
 
