@@ -30,8 +30,7 @@ Frame *frame_push(Sema *s, const Item *item, const char *path, Span used_at) {
         frame->site = outer->site;
         frame->sites = outer->sites;
         frame->block = outer->block;
-        frame->branches = outer->branches;
-        frame->branch_inputs = outer->branch_inputs;
+        frame->use = outer->use;
         frame->blocks = outer->blocks;
         frame->sites_known = outer->sites_known;
     }

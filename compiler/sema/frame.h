@@ -19,8 +19,7 @@ struct Frame {
     bool is_called; /* as often as a connection likes: also in a loop, with the same parameters */
     bool rejected;  /* a `require` does not hold: the rest of the body is passed over */
     uint32_t site, sites, block, blocks;
-    uint32_t branches;      /* of the connection's site; 0 elsewhere */
-    uint32_t branch_inputs; /* that each of them takes */
+    const SiteUse *use; /* what stands at the connection's site; NULL elsewhere */
     bool sites_known;
     bool calls_only;          /* of a connection that reads nothing for its branches */
     bool results_unknown;     /* a stand-in branch may have results of any name */

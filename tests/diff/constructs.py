@@ -60,6 +60,69 @@ BODIES = {
              "let y[c] = warm * w[c] * x[c] + (1 - warm) * tanh(v[c] * x[c]) * select(step < 10, 0, 1);",
 }
 
+NETWORK = """{head}
+model m {{
+  const d = 8;
+  positions t <= 5 causal;
+  input u[t, d] : real;
+  input s[3]    : real;
+  target v[t, d] : real;
+  let h = trunk(u) {{ {sites} }};
+  loss mse(h, v);
+}}
+"""
+NETWORKS = {  # definitions, and the sites of a trunk
+    "takes and gives": ("""
+/// Keys and values of the first attention serve all, a gate goes with what gives one.
+connection sharing {
+  state h[d], K[held, d], V[held, d];
+  param a = 0.5;
+  begin h = x, K[0,c] = x[c], V[0,c] = 0;
+  const gated = gives(gate), later = takes(keys) && takes(values) && held > 1;
+  if later { read x = rmsnorm(h), keys = K[1], values = V[1]; } else { read x = rmsnorm(h); }
+  let r = select(gated, 1, a);
+  if gated { let g = gate; } else { let g = 0.25; }
+  write h[c] = h[c] + r * g * y[c];
+  if gives(keys) && gives(values) && held == 1 { append K = keys; append V = values; }
+  end x = h;
+}
+branch makes : x[d] -> y[d], keys[d], values[d] {
+  param k[d], v[d], W[d, d] ~ normal(0.3);
+  let keys[c] = k[c] * x[c], values[c] = v[c] * x[d - 1 - c];
+  let q = [x], o = attend(q, [keys], [values], causal = true);
+  let y[c] = sum[j] W[c,j] * o[0, j];
+}
+branch uses : q[d], keys[d] = q, values[d] = keys -> y[d] {
+  let z = [q], o = attend(z, [keys], [values], causal = true), y = o[0];
+}
+branch gated : x[d] -> y[d], gate {
+  param W[d, d], w[d] ~ normal(0.3);
+  let y[c] = tanh(sum[j] W[c,j] * x[j]), gate = sigmoid(sum[c] w[c] * x[c]);
+}""", "z = sharing : uses; a = sharing : makes; b = sharing : gated; c = sharing : uses; "
+      "e = sharing : makes; f = sharing : uses & uses; g = sharing : uses & gated;"),
+    "numbers for tensors": ("""
+connection told(size = 1, norm = rmsnorm) : z[e] = 0, w[d] = 1 / size {
+  state h[d];
+  begin h = x;
+  if known(z) {
+    let u = h;
+  } else {
+    param P[d, e] ~ normal(0.3);
+    let u[c] = h[c] + sum[a] P[c,a] * z[a];
+  }
+  read x = norm(u);
+  write h[c] = h[c] + w[c] * y[c] + 0.1 * extent(z);
+  end x = norm(h);
+}
+module mixed : x[d], weights[d] = 0.5, M[2, d] = 2 -> y[d] { let y[c] = weights[c] * x[c] * M[1,c]; }
+fn scaled(x[n], by[n] = 3) -> y[n] { let y[c] = by[c] * x[c]; }
+branch several : q[d], k[e] = 0.25, v[e] = k -> y[d] {
+  param W[d, e], g[d] ~ normal(0.3);
+  let a = sum[c] g[c] * mixed(q)[c], b = mixed(q, weights = g);
+  let y[c] = tanh(a * b[c] + (sum[i] W[c,i] * (k[i] + v[i])) + scaled(q)[c] * scaled(q, g)[c]);
+}""", "a = told : several; b = told(s) : several(v = s); c = told(s, u, size = 2) : several(k = u); e = told : several(v = u);"),
+}
+
 
 class Constructs(harness.TestCase):
     def losses(self, path, width):
@@ -86,6 +149,8 @@ class Constructs(harness.TestCase):
                 model.init(3)
                 for name in ("u", "v"):
                     model.set_input(name, [draw.gauss(0, 1) for _ in range(samples * positions * width)])
+                if "input s" in source:
+                    model.set_input("s", [draw.gauss(0, 1) for _ in range(samples * 3)])
                 model.forward_backward()
                 found = [model.loss()] + [list(p.gradient) for p in model.parameters.values()]
             known = known or found
@@ -95,6 +160,13 @@ class Constructs(harness.TestCase):
         for name, body in BODIES.items():
             with self.subTest(name):
                 source = SOURCE.format(head="", body=body)
+                self.right(source, WIDTHS if harness.EVERYTHING else (33,))
+                self.same_on_threads(source)
+
+    def test_networks(self):
+        for name, (head, sites) in NETWORKS.items():
+            with self.subTest(name):
+                source = NETWORK.format(head=head, sites=sites)
                 self.right(source, WIDTHS if harness.EVERYTHING else (33,))
                 self.same_on_threads(source)
 

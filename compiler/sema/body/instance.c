@@ -32,7 +32,27 @@ static bool extent_check(Sema *s, Scope *scope, const Target *target, uint32_t k
     return false;
 }
 
+static void define_extent(Sema *s, Scope *scope, const Expr *e, Value v) {
+    Symbol *symbol = scope_define(s, scope, e->name, e->span, SYMBOL_VALUE);
+    symbol->declared = DECLARED_EXTENT;
+    symbol->value = v;
+}
+
+/* Has no meaning yet. */
+static bool extent_is_open(const Scope *scope, const Expr *e) {
+    return e->kind == EXPR_NAME && !scope_find_local(scope, e->name);
+}
+
 /* `x[d]` given a tensor: d, when it has no meaning yet, becomes the axis's extent. */
+static void bind_extents(Sema *s, Scope *scope, const Target *target, const uint32_t *dims) {
+    for (uint32_t k = 0; k < target->indices.count; k++) {
+        const Expr *e = target->indices.at[k];
+        if (extent_is_open(scope, e))
+            define_extent(s, scope, e, value_number(dims[k], e->span));
+    }
+}
+
+/* And then the declared extents are those of the tensor. */
 static bool unify(Sema *s, Scope *scope, const Target *target, Value v, Span at, const char *what) {
     if (v.kind == VALUE_REPEAT) { /* its shape may be told by the declaration */
         Repeat *r = v.repeat;
@@ -52,14 +72,7 @@ static bool unify(Sema *s, Scope *scope, const Target *target, Value v, Span at,
         sema_note(s, target->span, "declared here");
         return false;
     }
-    for (uint32_t k = 0; k < n; k++) {
-        const Expr *e = target->indices.at[k];
-        if (e->kind == EXPR_NAME && !scope_find_local(scope, e->name)) {
-            Symbol *symbol = scope_define(s, scope, e->name, e->span, SYMBOL_VALUE);
-            symbol->declared = DECLARED_EXTENT;
-            symbol->value = value_number(dims[k], e->span);
-        }
-    }
+    bind_extents(s, scope, target, dims);
     bool good = true;
     for (uint32_t k = 0; k < n; k++)
         good = extent_check(s, scope, target, k, dims[k], at, what) && good;
@@ -70,9 +83,36 @@ static bool unify(Sema *s, Scope *scope, const Target *target, Value v, Span at,
 static void poison_extents(Sema *s, Scope *scope, const Target *target) {
     for (uint32_t k = 0; k < target->indices.count; k++) {
         const Expr *e = target->indices.at[k];
-        if (e->kind == EXPR_NAME && !scope_find_local(scope, e->name))
-            scope_define(s, scope, e->name, e->span, SYMBOL_VALUE)->declared = DECLARED_EXTENT;
+        if (extent_is_open(scope, e))
+            define_extent(s, scope, e, POISON);
     }
+}
+
+/* What a definition may call `d` though nothing bound it: the model's constant, if it has one. */
+static bool extent_from_model(Sema *s, Scope *scope, const Item *item, const Expr *e) {
+    Symbol *model =
+        s->model_scope && item->kind != ITEM_FN ? scope_find_here(s->model_scope, e->name) : NULL;
+    const bool found = model && model->kind == SYMBOL_CONST;
+    if (found)
+        define_extent(s, scope, e, symbol_constant(s, model));
+    return found;
+}
+
+/* `z[e] = 0`: a number that is the default of a tensor is all of its entries. An extent that
+ * nothing else tells is the model's constant of its name, or 1. */
+static Value default_filled(Sema *s, Scope *scope, const Item *item, const Target *target,
+                            Value v) {
+    if (v.kind != VALUE_NUMBER || !target->bracketed)
+        return v;
+    for (uint32_t k = 0; k < target->indices.count; k++) {
+        const Expr *e = target->indices.at[k];
+        if (extent_is_open(scope, e) && !extent_from_model(s, scope, item, e))
+            define_extent(s, scope, e, value_number(1, e->span));
+    }
+    uint32_t dims[TIR_MAX_RANK];
+    return elaborate_shape(s, scope, target, dims)
+               ? value_filled(s, target->indices.count, dims, v.number, v.span)
+               : POISON;
 }
 
 /* False after an error found here; a poisoned value passes, and silences what uses it. */
@@ -201,7 +241,8 @@ bool bind_formals(Sema *s, Scope *scope, const Item *item, const BoundArgument *
         if (a) {
             v = a->value;
         } else if (formal->default_value) {
-            v = formal_default(s, scope, item, formal);
+            v = default_filled(s, scope, item, &formal->target,
+                               formal_default(s, scope, item, formal));
         } else {
             v = POISON;
             good = false;
@@ -220,25 +261,14 @@ bool bind_formals(Sema *s, Scope *scope, const Item *item, const BoundArgument *
 
 /* --- instances ---------------------------------------------------------------------------------*/
 
-/* What a module's body may call `d` though nothing bound it: the model's constant. */
+/* Before a module's body: it may bind the others through what it computes. */
 static void output_extents(Sema *s, Scope *scope, const Item *item) {
     uint32_t next = 0;
     for (uint32_t o = 0; o < item->outputs.count; o++)
         for (uint32_t k = 0; k < item->outputs.at[o].indices.count; k++) {
             const Expr *e = item->outputs.at[o].indices.at[k];
-            if (e->kind != EXPR_NAME || scope_find_local(scope, e->name))
-                continue;
-            Symbol *model = s->model_scope ? scope_find_here(s->model_scope, e->name) : NULL;
-            Value v = POISON;
-            if (model && model->kind == SYMBOL_CONST)
-                v = symbol_constant(s, model);
-            else if (s->trial)
-                v = value_number(trial_extent(s, &next), e->span);
-            else
-                continue; /* the body may bind it through what it computes */
-            Symbol *symbol = scope_define(s, scope, e->name, e->span, SYMBOL_VALUE);
-            symbol->declared = DECLARED_EXTENT;
-            symbol->value = v;
+            if (extent_is_open(scope, e) && !extent_from_model(s, scope, item, e) && s->trial)
+                define_extent(s, scope, e, value_number(trial_extent(s, &next), e->span));
         }
 }
 
@@ -266,6 +296,15 @@ Value instance_output(Sema *s, Scope *scope, const Item *item, const Target *out
     return v;
 }
 
+/* Of all tensors that are given, before any default is looked at: it may have them, too. */
+static void bind_extents_given(Sema *s, Scope *scope, const Target *target,
+                               const BoundArgument *given) {
+    uint32_t dims[TIR_MAX_RANK];
+    if (given && target->bracketed && given->value.kind == VALUE_TENSOR &&
+        tensor_bare_dims(given->value.tensor, dims, NULL) == target->indices.count)
+        bind_extents(s, scope, target, dims);
+}
+
 bool bind_inputs(Sema *s, Scope *scope, const Item *item, const BoundArgument *inputs,
                  uint32_t n_inputs, bool first, Span used_at) {
     bool good = true;
@@ -280,15 +319,21 @@ bool bind_inputs(Sema *s, Scope *scope, const Item *item, const BoundArgument *i
             good = false;
         }
     }
+    const BoundArgument **given = ARENA_ARRAY(s->arena, const BoundArgument *, item->inputs.count);
+    for (uint32_t k = 0; k < item->inputs.count; k++) {
+        const Target *target = &item->inputs.at[k].target;
+        given[k] = first && k == 0 ? inputs : argument_for(inputs, n_inputs, target->name.text, k);
+        bind_extents_given(s, scope, target, given[k]);
+    }
     for (uint32_t k = 0; k < item->inputs.count; k++) {
         const Formal *input = &item->inputs.at[k];
-        const BoundArgument *a =
-            first && k == 0 ? inputs : argument_for(inputs, n_inputs, input->target.name.text, k);
+        const BoundArgument *a = given[k];
         Value v = POISON;
         if (a)
             v = a->value;
         else if (input->default_value)
-            v = elaborate(s, scope, input->default_value);
+            v = default_filled(s, scope, item, &input->target,
+                               elaborate(s, scope, input->default_value));
         else {
             good = false;
             sema_error(s, DIAG_BRANCH_INPUT, used_at, "`%s` needs its input `%s`", item->name.text,
@@ -474,7 +519,7 @@ Value apply_branch(Sema *s, const Callable *callable, const BranchRun *run,
     Frame *frame = frame_push(s, item, run->path, used_at);
     frame->of_connection = false;
     frame->is_called = true;
-    frame->branches = frame->branch_inputs = 0; /* which a connection knows */
+    frame->use = NULL; /* which a connection knows */
     frame->call = run->call;
     const Mode outer = mode_enter(s, mode_of_definition(s));
     Scope *scope = instance_scope(s, callable);

@@ -3,6 +3,7 @@
 #include "sema/elaboration.h"
 #include "sema/expr/expr.h"
 #include "sema/report.h"
+#include "sema/site/trunk.h"
 #include <math.h>
 #include <string.h>
 
@@ -248,9 +249,9 @@ static Value rule_extent(Sema *s, const Call *c) {
 
 /* For requirements and conditions, which look at constants alone. */
 static Value rule_known(Sema *s, const Call *c) {
-    (void)s;
-    const ValueKind kind = c->a[0].value.kind;
-    return value_bool(kind != VALUE_TENSOR && kind != VALUE_REPEAT, c->e->span);
+    const Value v = c->a[0].value;
+    const bool known = v.kind == VALUE_TENSOR ? value_is_table(s, v) : v.kind != VALUE_REPEAT;
+    return value_bool(known, c->e->span);
 }
 
 /* Whole numbers from the second argument on, each at least `low`; 0 after an error. */
@@ -283,6 +284,30 @@ static Value rule_recur(Sema *s, const Call *c) {
         return sema_error(s, DIAG_KIND, c->e->span, "`reverse` is `true` or `false`, not %s",
                           value_text(s, c->a[2].value));
     return recur_value(s, c->a[0].value, c->a[1].value, given && c->a[2].value.boolean, c->e->span);
+}
+
+/* `takes(v0)`, `gives(v)`: of what stands at a connection's site. */
+static Value rule_asked(Sema *s, const Call *c, bool (*asked)(const SiteUse *, const char *)) {
+    const Value name = c->a[0].value;
+    if (name.kind != VALUE_STRING || c->e->call.arguments.at[0].value->kind != EXPR_NAME) {
+        sema_error(s, DIAG_KIND, c->e->span, "`%s` is asked for a name, as it is written: `%s(v)`",
+                   c->builtin->name, c->builtin->name);
+        return POISON;
+    }
+    const SiteUse *use = s->frame ? s->frame->use : NULL;
+    if (use)
+        return value_bool(asked(use, name.string), c->e->span);
+    return sema_error(s, DIAG_NOT_HERE, c->e->span,
+                      "`%s` is known only inside a connection: it is of what stands at its site",
+                      c->builtin->name);
+}
+
+static Value rule_takes(Sema *s, const Call *c) {
+    return rule_asked(s, c, asked_takes);
+}
+
+static Value rule_gives(Sema *s, const Call *c) {
+    return rule_asked(s, c, asked_gives);
 }
 
 /* Over all positions of all samples: what a penalty or a buffer may look at. */
@@ -364,6 +389,8 @@ static const Builtin builtins[] = {
     {"random", 0, 2, rule_random, TIR_RANDOM, "x each"},
     {"extent", 1, 2, rule_extent, TIR_CONST, NULL},
     {"known", 1, 1, rule_known, TIR_CONST, NULL},
+    {"takes", 1, 1, rule_takes, TIR_CONST, NULL},
+    {"gives", 1, 1, rule_gives, TIR_CONST, NULL},
     {"batch_mean", 1, 1, rule_batch_mean, TIR_POSITION_SUM, NULL},
     {"shift", 2, 3, rule_shift, TIR_SHIFT, NULL},
     {"window", 2, 3, rule_window, TIR_SHIFT, NULL},
@@ -385,7 +412,12 @@ bool builtin_takes_unknown(const Builtin *b) {
 }
 
 bool builtin_takes_word(const Builtin *b, const char *parameter) {
-    return b->rule == rule_random && strcmp(parameter, "each") == 0;
+    return builtin_asks_site(b) ||
+           (b->rule == rule_random && parameter && strcmp(parameter, "each") == 0);
+}
+
+bool builtin_asks_site(const Builtin *b) {
+    return b->rule == rule_takes || b->rule == rule_gives;
 }
 
 bool builtin_is_scalar(const Builtin *b) {

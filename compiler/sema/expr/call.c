@@ -10,9 +10,9 @@
 
 /* --- calls -------------------------------------------------------------------------------------*/
 
-/* `each = sample`: a word, which stands for itself. */
+/* `each = sample`, `takes(v0)`: a word, which stands for itself. */
 static bool is_word(const Builtin *builtin, const Argument *a) {
-    return builtin && a->name.text && a->value && a->value->kind == EXPR_NAME &&
+    return builtin && a->value && a->value->kind == EXPR_NAME &&
            builtin_takes_word(builtin, a->name.text);
 }
 

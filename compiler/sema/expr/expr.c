@@ -71,9 +71,9 @@ static bool instance_word(Sema *s, const char *name, Span span, Value *v) {
     else if (name == s->words[WORD_BLOCKS])
         *v = instance_number(s, name, f->blocks, f->in_trunk && f->blocks, span);
     else if (name == s->words[WORD_BRANCHES])
-        *v = site_number(s, name, f->branches, "how many its site has", span);
+        *v = site_number(s, name, asked_branches(f->use), "how many its site has", span);
     else if (name == s->words[WORD_BRANCH_INPUTS])
-        *v = site_number(s, name, f->branch_inputs, "how many inputs its site's branches take",
+        *v = site_number(s, name, asked_inputs(f->use), "how many inputs its site's branches take",
                          span);
     else if (name == s->words[WORD_HERE]) {
         const uint32_t space = frame_space(s);

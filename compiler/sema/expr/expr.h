@@ -88,8 +88,10 @@ const char *builtin_text(const Builtin *b);
 const char *value_written(Sema *s, Value v);
 /* What it gives is known though its argument is not: `extent(x)`, `known(x)`. */
 bool builtin_takes_unknown(const Builtin *b);
-/* Whether what it is given by that name is a word, and no value. */
+/* Whether what it is given by that name (NULL: by place) is a word, and no value. */
 bool builtin_takes_word(const Builtin *b, const char *parameter);
+/* It is of what stands at a connection's site, and known: `takes(v0)`. */
+bool builtin_asks_site(const Builtin *b);
 /* A number of numbers: of constants a constant. */
 bool builtin_is_scalar(const Builtin *b);
 Value builtin_call(Sema *s, Scope *scope, const Builtin *builtin,

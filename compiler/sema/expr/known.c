@@ -17,6 +17,13 @@ static bool asks_extent(Sema *s, Scope *scope, const Expr *e) {
     return symbol && symbol->kind == SYMBOL_VALUE && symbol->value.kind == VALUE_TENSOR;
 }
 
+/* `takes(v0)`, whose argument is no value. */
+static bool asks_site(Sema *s, Scope *scope, const Expr *e) {
+    const Expr *callee = e->call.callee;
+    const Builtin *b = callee->kind == EXPR_NAME ? builtin_find(callee->name) : NULL;
+    return b && builtin_asks_site(b) && !scope_find(s, scope, callee->name);
+}
+
 /* 0: plain number; 1: mentions an index; -1: holds something that is not known now. */
 static int classify(Sema *s, Scope *scope, const Expr *e);
 
@@ -90,7 +97,7 @@ static int classify(Sema *s, Scope *scope, const Expr *e) {
         return b < 0 ? -1 : a | b;
     }
     case EXPR_CALL: {
-        if (asks_extent(s, scope, e))
+        if (asks_extent(s, scope, e) || asks_site(s, scope, e))
             return 0;
         if (!numeric_call(s, scope, e))
             return -1;
@@ -159,7 +166,7 @@ static void visit_names(Sema *s, Scope *scope, const Expr *e, NameVisitor *visit
         visit_list(s, scope, &e->tuple, visit, user);
         return;
     case EXPR_CALL:
-        for (uint32_t k = 0; k < e->call.arguments.count; k++)
+        for (uint32_t k = 0; k < e->call.arguments.count && !asks_site(s, scope, e); k++)
             visit_names(s, scope, e->call.arguments.at[k].value, visit, user);
         return;
     case EXPR_REDUCE:

@@ -229,8 +229,25 @@ static void stand_in_branch(Site *x) {
     define_results(x, &r);
 }
 
-/* What a branch is given: what the connection reads, and what the site names. A single read is the
- * first input that the site does not give. */
+static bool has_input(const Item *item, const char *name) {
+    for (uint32_t i = 0; i < item->inputs.count; i++)
+        if (item->inputs.at[i].target.name.text == name)
+            return true;
+    return false;
+}
+
+/* The read that is a branch's first input, whatever the branch calls that: the only one, or that of
+ * `x`. */
+static uint32_t leading_read(Site *x, const BoundArgumentList *reads, const Item *item) {
+    const char *name = intern_str(x->s->c->interner, "x");
+    uint32_t k = 0;
+    while (reads->count > 1 && k < reads->count && reads->at[k].name.text != name)
+        k++;
+    return reads->count > 1 && has_input(item, name) ? reads->count : k;
+}
+
+/* What a branch is given: what the connection reads, and what the site names. The leading read is
+ * the first input that nothing else gives. */
 static BoundArgumentList branch_inputs(Site *x, const BoundArgumentList *reads, const Item *item,
                                        const BoundArgumentList *given) {
     BoundArgumentList all = {0};
@@ -238,14 +255,15 @@ static BoundArgumentList branch_inputs(Site *x, const BoundArgumentList *reads, 
         vec_push(x->s->arena, &all, reads->at[k]);
     for (uint32_t k = 0; k < given->count; k++)
         vec_push(x->s->arena, &all, given->at[k]);
-    for (uint32_t i = 0; given->count && reads->count == 1 && i < item->inputs.count; i++) {
+    const uint32_t leading = leading_read(x, reads, item);
+    for (uint32_t i = 0; all.count > 1 && leading < reads->count && i < item->inputs.count; i++) {
         const Name name = item->inputs.at[i].target.name;
         bool taken = false;
-        for (uint32_t k = 0; k < given->count; k++)
-            taken = taken || given->at[k].name.text == name.text;
+        for (uint32_t k = 0; k < all.count; k++)
+            taken = taken || (k != leading && all.at[k].name.text == name.text);
         if (taken)
             continue;
-        all.at[0].name = name;
+        all.at[leading].name = name;
         break;
     }
     return all;

@@ -234,18 +234,6 @@ static Value trunk_result(Site *x, const Item *item) {
     return POISON;
 }
 
-/* The fewest that a branch of the site takes; at least 1. */
-static uint32_t branch_inputs(const SiteUse *use) {
-    uint32_t least = 0;
-    for (uint32_t k = 0; k < use->n_branches; k++) {
-        const Value branch = use->branches[k];
-        const uint32_t n = branch.kind == VALUE_CALLABLE ? branch.callable->item->inputs.count : 0;
-        if (n && (!least || n < least))
-            least = n;
-    }
-    return least ? least : 1;
-}
-
 bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const PlacedSite *site,
                           bool last, Value *result) {
     const Callable *connection = use->connection;
@@ -254,8 +242,7 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
         site->stmt->site.connection ? site->stmt->site.connection->span : site->stmt->span;
     Frame *frame = frame_push(s, item, path_join(s, site->path, "hc"), used_at);
     frame->of_connection = true;
-    frame->branches = use->n_branches ? use->n_branches : 1;
-    frame->branch_inputs = branch_inputs(use);
+    frame->use = use;
     Scope *scope = scope_create(s, connection->home, frame);
     scope->is_frame = true;
     *map_slot_u64(s->used_items, (uint64_t)(uintptr_t)item) = s;

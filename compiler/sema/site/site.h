@@ -79,7 +79,7 @@ void site_append(Site *x, const Binding *b);
 void site_commit(Site *x);
 /* Zeros of the state's shape. */
 static inline Value slot_zeros(Sema *s, const StateSlot *slot) {
-    return value_zeros(s, slot->rank, slot->dims, slot->span);
+    return value_filled(s, slot->rank, slot->dims, 0, slot->span);
 }
 
 /* --- grow.c, adapt.c, width.c ------------------------------------------------------------------*/

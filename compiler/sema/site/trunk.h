@@ -36,13 +36,24 @@ typedef struct {
 } PlacedSite;
 
 /* What is written at a site, its names and constants resolved. */
-typedef struct {
+struct SiteUse {
     const Callable *connection; /* NULL after an error */
     BoundArgumentList inputs;   /* what it is given beside the trunk */
     uint32_t n_branches;        /* 0: a stand-in for whatever branch (trial) */
     const Value *branches;      /* CALLABLE, or poison */
     BoundArgumentList *given;   /* inputs of each branch that the site names */
-} SiteUse;
+};
+
+/* --- asked.c: what a connection asks of its site; of none, 0 and false ------------------------*/
+
+/* How many branches it has, and the fewest inputs that one of them takes. */
+uint32_t asked_branches(const SiteUse *use);
+uint32_t asked_inputs(const SiteUse *use);
+/* Every branch has an input of this name that the site does not give; one has a result of it. */
+bool asked_takes(const SiteUse *use, const char *name);
+bool asked_gives(const SiteUse *use, const char *name);
+
+/* --- trunk.c, use.c, branches.c, connection.c --------------------------------------------------*/
 
 Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e);
 /* Resolves what a site says; every error in it is reported, whatever became of the trunk. */

@@ -48,10 +48,10 @@ Value value_derived(Sema *s, TirId id, TirDomain domain, Index *const *axes, Spa
     return (Value){.kind = VALUE_TENSOR, .span = span, .tensor = t};
 }
 
-Value value_zeros(Sema *s, uint32_t rank, const uint32_t *dims, Span span) {
+Value value_filled(Sema *s, uint32_t rank, const uint32_t *dims, double number, Span span) {
     const uint8_t none[1] = {0};
     TirBuilder *b = sema_builder(s, span);
-    TirId id = tir_real(b, 0);
+    TirId id = tir_real(b, number);
     if (rank)
         id = tir_broadcast(b, id, rank, dims, none);
     return value_tensor(s, id, NULL, span);

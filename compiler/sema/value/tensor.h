@@ -19,7 +19,7 @@ Value value_tensor(Sema *s, TirId id, Index *const *axes, Span span);
  * less, and may differ from fewer places than the text says. */
 Value value_derived(Sema *s, TirId id, TirDomain domain, Index *const *axes, Span span);
 /* Zeros: what tells a binding the extents it must have. */
-Value value_zeros(Sema *s, uint32_t rank, const uint32_t *dims, Span span);
+Value value_filled(Sema *s, uint32_t rank, const uint32_t *dims, double number, Span span);
 TirId tensor_use(Sema *s, const Tensor *t); /* its id in the block under construction */
 /* Of an input of tokens; 0 when it is something else. */
 uint32_t token_limit(const Sema *s, const Tensor *t);

@@ -17,6 +17,7 @@ typedef struct Scope Scope;
 typedef struct Callable Callable;
 typedef struct Builtin Builtin;
 typedef struct Site Site;
+typedef struct SiteUse SiteUse;
 
 typedef struct {
     const char *name;
