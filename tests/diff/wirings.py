@@ -194,6 +194,40 @@ class Twin:
         return self.mapped(x, mix, eps=1e-6)
 
 
+VALUES = """
+model one {
+  const d = 8;
+  positions t <= %(positions)d;
+  param X[%(positions)d, d], G[%(positions)d, d] ~ normal(1);
+  let x = embed(t, X), g = embed(t, G);
+  let h = trunk(x) {
+    repeat 3 { a = %(word)s : attention_values(HEADS); b = %(word)s : mlp(5); }
+  };
+  probe h;
+  loss sum[c] g[c] * h[c];
+}
+"""
+
+
+def resformer(leaves, heads, kv, options):
+    h, first = leaves["X"], None
+    T, e = len(h), h.shape[1] // heads
+    past = torch.tril(torch.ones(T, T, dtype=torch.bool))
+    for block in range(3):
+        p = lambda name: leaves[f"trunk.{block}.{name}"]
+        x = rms(h)
+        q, k, v = (torch.einsum("hac,tc->hta", p("a.W" + name), x) for name in "qkv")
+        if first is not None:
+            own, share = (0, 1) if "learned" in options else (p("a.hc.l1"), p("a.hc.l2"))
+            v = own * v + share * first
+        first = v if first is None else first
+        k, v = (z.repeat_interleave(heads // kv, 0) for z in (k, v))
+        scores = (torch.einsum("hta,hsa->hts", q, k) / e ** 0.5).masked_fill(~past, -torch.inf)
+        h = h + torch.einsum("cha,hta->tc", p("a.Wo"), torch.softmax(scores, -1) @ v)
+        h = h + torch.nn.functional.gelu(rms(h) @ p("b.W1").T) @ p("b.W2").T
+    return rms(h)
+
+
 CASES = {name: name for name in (
     "rezero", "layer_scale", "deep_norm", "peri_ln", "layer_norm_scaling", "resi_dual", "highway", "x0_skip",
     "siamese_norm", "ngpt", "multi_gate", "gated_streams", "oshc", "ohc", "cmhc")}
@@ -201,9 +235,9 @@ CASES["oshc_columns"] = "oshc(columns = true)"
 
 
 class Case(harness.TestCase):
-    def model(self, word, scatter=0.4):
+    def model(self, word, scatter=0.4, source=SOURCE):
         name = f"m{len(os.listdir(self.folder))}"
-        file = self.write(f"{name}.hc", SOURCE % {"word": word, "positions": POSITIONS})
+        file = self.write(f"{name}.hc", source % {"word": word, "positions": POSITIONS})
         how = [] if harness.EVERYTHING else ["-O0"]
         model = Model(build(self.path(f"{name}.so"), *how, file=file, f64=True), samples=1, positions=POSITIONS)
         self.addCleanup(model.close)
@@ -220,26 +254,37 @@ class Equations(Case):
         for twin in harness.share(list(CASES), 6):
             word = CASES[twin]
             with self.subTest(word):
-                model = self.model(word)
-                model.forward_backward()
-                leaves = {name: torch.tensor(np.array(p.data).reshape(p.dims), requires_grad=True)
-                          for name, p in model.parameters.items()}
-                h = getattr(Twin(leaves), twin)(leaves["X"])
-                found = np.array(model.output("h")[0]).reshape(h.shape)
-                self.assertLess(np.abs(found - h.detach().numpy()).max(), 1e-12 * np.abs(found).max())
-                ((h * leaves["G"]).sum() / POSITIONS).backward()
-                size = max(float(p.grad.norm()) for p in leaves.values() if p.grad is not None)
-                for name, leaf in leaves.items():
-                    wanted = np.zeros(leaf.shape) if leaf.grad is None else leaf.grad.numpy()
-                    gap = np.abs(np.array(model.parameters[name].gradient).reshape(wanted.shape) - wanted).max()
-                    self.assertLess(gap, 1e-11 * size, name)
+                self.agree(self.model(word), lambda leaves, twin=twin: getattr(Twin(leaves), twin)(leaves["X"]))
+
+    def agree(self, model, result):
+        model.forward_backward()
+        leaves = {name: torch.tensor(np.array(p.data).reshape(p.dims), requires_grad=True)
+                  for name, p in model.parameters.items()}
+        h = result(leaves)
+        found = np.array(model.output("h")[0]).reshape(h.shape)
+        self.assertLess(np.abs(found - h.detach().numpy()).max(), 1e-12 * np.abs(found).max())
+        ((h * leaves["G"]).sum() / POSITIONS).backward()
+        size = max(float(p.grad.norm()) for p in leaves.values() if p.grad is not None)
+        for name, leaf in leaves.items():
+            wanted = np.zeros(leaf.shape) if leaf.grad is None else leaf.grad.numpy()
+            gap = np.abs(np.array(model.parameters[name].gradient).reshape(wanted.shape) - wanted).max()
+            self.assertLess(gap, 1e-11 * size, name)
+
+    def test_values(self):
+        """ResFormer, also where two heads share their values and where the first one's are all there is."""
+        for heads, kv, options in ((2, 2, ""), (4, 2, ", kv_heads = 2"),
+                                   (2, 2, ", own = 0, first = 1, learned = false")):
+            word = f"resformer(heads = {heads}{options})"
+            with self.subTest(word):
+                source = VALUES.replace("HEADS", f"{heads}, kv_heads = {kv}")
+                self.agree(self.model(word, source=source), lambda leaves: resformer(leaves, heads, kv, options))
 
 
 class Equalities(Case):
     """Section by section: the same results where parameters of one are made those of the other."""
 
-    def result(self, word, change=None):
-        model = self.model(word, scatter=0)
+    def result(self, word, change=None, source=SOURCE):
+        model = self.model(word, scatter=0, source=source)
         for name in ("X", "G"):
             draw = random.Random(name)
             model.parameters[name].data[:] = [draw.gauss(0, 1) for _ in model.parameters[name].data]
@@ -260,6 +305,13 @@ class Equalities(Case):
                 self.same((word,), ("residual",))
         self.same(("deep_norm(norm = rmsnorm, alpha = 1)",), ("postnorm",))
         self.same(("rezero",), ("highway", lambda name, data: [-1e9] * len(data) if name == "b" else data))
+
+    def test_values(self):
+        """With the first values at nothing, and around branches without values, it is the residual."""
+        for branch in ("attention(HEADS)", "attention_values(HEADS)"):
+            source = VALUES.replace("attention_values(HEADS)", branch).replace("HEADS", "2")
+            self.same(("resformer(own = 1, first = 0)", None, source), ("residual", None, source))
+        self.assertNotEqual(*(self.result(f"resformer(own = 1, first = {k})", None, source) for k in (0, 1)))
 
     def test_streams(self):
         """At first, but for what makes one of the streams and for maps' dependence on them."""

@@ -32,3 +32,29 @@ branch attention(heads, causal = true, rotary = false, kv_heads = heads, dropout
   let z[c] = sum[h,a] Wo[c,h,a] * o[h,a];
   let y    = dropout(z, dropout);
 }
+
+/// `attention` that gives the values it attends to, and takes others: they are `own` times what its
+/// weights make of `v`, and `v0` (see `resformer`). In both, head lies behind head.
+branch attention_values(heads, causal = true, rotary = false, kv_heads = heads, dropout = 0, qk = none)
+    : q[d], k[d] = q, v[d] = k, v0[kv_heads * floor(d / heads)] = 0, own = 1, mask = true
+    -> y[d], values[kv_heads * floor(d / heads)] {
+  require heads % kv_heads == 0, "`kv_heads` divides `heads`: each key serves a group of heads";
+  require d % heads == 0, "the width splits into equal heads";
+  const e = d / heads;
+  param Wq[heads, e, d], Wk[kv_heads, e, d], Wv[kv_heads, e, d] ~ normal(0.02);
+  param Wo[d, heads, e] ~ normal(0.02 / sqrt(2 * blocks));
+  let Qa[h,a] = sum[c] Wq[h,a,c] * q[c];
+  let Ka[h,a] = sum[c] Wk[h,a,c] * k[c];
+  let of_q = qk, of_k = qk;
+  let Q[h,a] = of_q(Qa[h])[a];
+  let K[h,a] = of_k(Ka[h])[a];
+  let V[h,a] = own * (sum[c] Wv[h,a,c] * v[c]) + v0[h * e + a];
+  if rotary {
+    let o = attend(rope(Q), rope(K), V, causal = causal, mask = mask);
+  } else {
+    let o = attend(Q, K, V, causal = causal, mask = mask);
+  }
+  let values[h * e + a] = V[h,a];
+  let z[c] = sum[h,a] Wo[c,h,a] * o[h,a];
+  let y    = dropout(z, dropout);
+}
