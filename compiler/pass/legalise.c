@@ -2,7 +2,8 @@
  *
  * Requires: canonical TIR. Maintains: values. Changes:
  *   - a contraction that is a matrix product by size gets operands and result in BLAS order, with
- *     explicit transposes where they lie otherwise;
+ *     explicit transposes where they lie otherwise; one that is not gets weights in the order that
+ *     kernels come to them (lane_order.c);
  *   - a contraction that sums positions although one operand does not have them becomes a
  *     POSITION_SUM of that other operand and a product; one that keeps samples or positions becomes
  *     a local product and a POSITION_SUM;
@@ -12,6 +13,7 @@
  *   - a gradient that is a leaf or a view becomes a copy (stop_gradient), so that some work writes
  * it where gradients belong. */
 #include "pass/gemm_match.h"
+#include "pass/lane_order.h"
 #include "pass/legal_scan.h"
 #include "pass/pass.h"
 #include "pass/rebuild.h"
@@ -22,20 +24,6 @@ typedef struct {
     TirBuilder builder;
     TirId *map; /* old id -> new id */
 } Legalise;
-
-/* Transposes `x` (with labels `from`) so that its axes carry `to`; itself when they do. */
-static TirId transpose(TirBuilder *b, TirId x, const uint8_t *from, const uint8_t *to) {
-    const TirType type = tir_node(b->block, x)->type;
-    uint8_t axes[TIR_MAX_RANK];
-    uint32_t dims[TIR_MAX_RANK];
-    for (uint32_t k = 0; k < type.rank; k++)
-        for (uint32_t m = 0; m < type.rank; m++)
-            if (to[m] == from[k]) {
-                axes[k] = (uint8_t)m;
-                dims[m] = type.dims[k];
-            }
-    return tir_broadcast(b, x, type.rank, dims, axes);
-}
 
 static void join_labels(uint8_t *out, const uint8_t *first, uint32_t n_first, const uint8_t *second,
                         uint32_t n_second) {
@@ -60,10 +48,10 @@ static TirId reorder_product(Legalise *l, TirId id, GemmPattern pattern, const C
         join_labels(to_out, r->free_y, r->n_free_y, r->free_x, r->n_free_x);
     else
         join_labels(to_out, r->free_x, r->n_free_x, r->free_y, r->n_free_y);
-    TirId x = transpose(b, node.operands[0], lx, to_x);
-    TirId y = transpose(b, node.operands[1], ly, to_y);
+    TirId x = lane_transposed(b, node.operands[0], lx, to_x);
+    TirId y = lane_transposed(b, node.operands[1], ly, to_y);
     TirId product = tir_contract(b, x, y, to_x, to_y, node.type.rank, to_out, node.type.domain);
-    return transpose(b, product, to_out, node.attr.labels[2]);
+    return lane_transposed(b, product, to_out, node.attr.labels[2]);
 }
 
 /* Sums `x` over the instances that `to` lacks. */
@@ -97,9 +85,9 @@ static TirId legal_contract(Legalise *l, TirId id) {
     ContractRoles roles;
     GemmWork work;
     GemmPattern pattern = gemm_pattern(b->block, id, &roles);
-    if (pattern != GEMM_NOT && !gemm_match(b->block, id, &work))
-        return reorder_product(l, id, pattern, &roles);
-    return id;
+    if (pattern == GEMM_NOT)
+        return lane_ordered(b, id);
+    return gemm_match(b->block, id, &work) ? id : reorder_product(l, id, pattern, &roles);
 }
 
 static TirId legal_add_of_pads(Legalise *l, TirId id) {

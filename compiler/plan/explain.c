@@ -118,6 +118,43 @@ static void reasons_after(const Explain *e, const Group *group, Reasons *reasons
     }
 }
 
+/* `W`, 768 x 16. */
+static void weights_text(const Explain *e, TirId id, char text[REASON_TEXT]) {
+    const TirNode *node = tir_node(e->block, id);
+    int n = snprintf(text, REASON_TEXT, "%s", node->name ? "" : "a matrix");
+    if (node->name)
+        n = snprintf(text, CALL_LINES_TEXT, "`%s`", node->name);
+    for (uint32_t k = 0; k < node->type.rank && n < CALL_LINES_TEXT; k++)
+        n += snprintf(text + n, REASON_TEXT - (size_t)n, "%s%u", k ? " × " : ", ",
+                      node->type.dims[k]);
+}
+
+/* Matrices that are too thin for a product of their own: multiplied by at every position, as they
+ * lie or in the order that the kernel comes to them. */
+static void reasons_thin(const Explain *e, const Group *group, Reasons *reasons) {
+    for (uint32_t k = 0; k < group->values.count; k++) {
+        const TirNode *node = tir_node(e->block, group->values.at[k]);
+        if (node->op != TIR_CONTRACT || tir_is_product(e->block, node))
+            continue;
+        for (uint32_t o = 0; o < node->n_operands; o++) {
+            const TirId root = plan_root(e->plan, node->operands[o]);
+            const TirNode *from = tir_node(e->block, root);
+            if (!tir_domain_equal(from->type.domain, TIR_GLOBAL) || from->type.rank < 2)
+                continue;
+            const bool turned = from->op == TIR_BROADCAST && e->plan->group_of[root];
+            char text[REASON_TEXT];
+            weights_text(e, turned ? tir_storage(e->block, from->operands[0]) : root, text);
+            const size_t n = strlen(text);
+            if (turned)
+                snprintf(text + n, sizeof text - n, ", as k%u turns them once a step",
+                         e->plan->group_of[root]->kernel);
+            else
+                snprintf(text + n, sizeof text - n, ", as they lie");
+            reason_add(reasons, text);
+        }
+    }
+}
+
 static void print_reasons(const char *label, const Reasons *reasons, FILE *to) {
     for (uint32_t k = 0; k < reasons->count; k++)
         fprintf(to, "      %-9s %s\n", k ? "" : label, reasons->text[k]);
@@ -193,7 +230,9 @@ static void print_kernel(Explain *e, const Call *call, uint32_t calls, FILE *to)
     } else {
         fprintf(to, "      runs      once for each %s\n", each_of(group->domain));
     }
-    Reasons before = {0}, after = {0};
+    Reasons before = {0}, after = {0}, thin = {0};
+    reasons_thin(e, group, &thin);
+    print_reasons("weights", &thin, to);
     reasons_before(e, group, &before);
     reasons_after(e, group, &after);
     if (group->goes_on)

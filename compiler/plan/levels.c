@@ -55,6 +55,16 @@ static void store_under_reshape(Plan *plan, TirId id) {
         plan->work[under] = WORK_LOCAL;
 }
 
+/* Weights in another order than they lie in (lane_order.c): a kernel would put them into it at
+ * every position, so that is done once. */
+static void store_transposed(Plan *plan, TirId id) {
+    const TirBlock *block = plan->program->block;
+    const TirNode *x = tir_node(block, id);
+    if (x->op == TIR_BROADCAST && tir_domain_equal(x->type.domain, TIR_GLOBAL) &&
+        x->type.rank == tir_node(block, x->operands[0])->type.rank)
+        plan->work[id] = WORK_LOCAL;
+}
+
 /* What can be added to memory that holds something already. */
 static bool accumulates(WorkKind work) {
     return work == WORK_GEMM || work == WORK_SCATTER || work == WORK_ACCUMULATE;
@@ -104,6 +114,9 @@ void plan_classify(Plan *plan) {
         if (plan_is_barrier(plan->work[id]) && node->op != TIR_RESULT)
             for (uint32_t k = 0; k < node->n_operands; k++)
                 force_stored(plan, node->operands[k]);
+        if (node->op == TIR_CONTRACT && plan->work[id] == WORK_LOCAL)
+            for (uint32_t k = 0; k < node->n_operands; k++)
+                store_transposed(plan, node->operands[k]);
         if (node->op == TIR_GATHER) /* rows are addressed at run time */
             force_stored(plan, node->operands[0]);
         if (node->op == TIR_RESHAPE)

@@ -56,6 +56,16 @@ BODIES = {
     "draws": "param w[d] ~ normal(1); let keep = select(random(each = sample) < 0.5, 0, 1); "
              "let m[c < d] = select(random(each = step) < 0.3, 0, 2); let n = random(x, each = sample); "
              "let y[c] = w[c] * x[c] * (keep + m[c] * n[c]) + w[0] * random(each = step) * x[c];",
+    "thin": "param A[6, d], B[d, 6], V[d, 5], U[5, d] ~ normal(0.3); let v[r] = sum[c] A[r, c] * x[c]; "
+            "let w[r] = sum[c] V[c, r] * tanh(x[c]); "
+            "let y[c] = x[c] * sum[r] B[c, r] * tanh(v[r]) + sum[r] U[r, c] * w[r];",
+    "thin rows": "param A[d, 2, 3], B[2, d, 3], S[3, d] ~ normal(0.3); let m[a, c] = S[a, c] * x[c]; "
+                 "let v[i, r] = sum[c, a] A[c, i, r] * m[a, c]; "
+                 "let y[c] = sum[i, r] B[i, c, r] * tanh(v[i, r]) + sum[a] m[a, c]^2;",
+    "rank 31": "param A[d, 31], B[d, 31] ~ normal(0.2); let v[r] = tanh(sum[c] A[c, r] * x[c]); "
+               "let y[c] = sum[r] B[c, r] * v[r];",
+    "rank 32": "param A[d, 32], B[d, 32] ~ normal(0.2); let v[r] = tanh(sum[c] A[c, r] * x[c]); "
+               "let y[c] = sum[r] B[c, r] * v[r];",
     "steps": "param w[d], v[d] ~ normal(1); let warm = min(step / steps, 1); "
              "let y[c] = warm * w[c] * x[c] + (1 - warm) * tanh(v[c] * x[c]) * select(step < 10, 0, 1);",
 }
