@@ -131,7 +131,28 @@ branch several : q[d], k[e] = 0.25, v[e] = k -> y[d] {
   let a = sum[c] g[c] * mixed(q)[c], b = mixed(q, weights = g);
   let y[c] = tanh(a * b[c] + (sum[i] W[c,i] * (k[i] + v[i])) + scaled(q)[c] * scaled(q, g)[c]);
 }""", "a = told : several; b = told(s) : several(v = s); c = told(s, u, size = 2) : several(k = u); e = told : several(v = u);"),
+    "shared by groups": ("""
+connection paired(norm = rmsnorm) {
+  state h[d];
+  param g[d], c[d] = 1 / (1 + site) shared(floor(block / 2));
+  param a = 0.5 shared;
+  begin h = x;
+  let u[i] = g[i] * h[i];
+  read x = norm(u);
+  write h[i] = h[i] + a * c[i] * y[i];
+  end x = norm(h);
 }
+branch low(rank = 3) : x[d] -> y[d] {
+  buffer seen[d] = 0 shared(block % 2);
+  param A[rank, d] ~ normal(0.3) shared(block % 2);
+  param B[d, rank] ~ normal(0.3) shared(floor(block / 2));
+  let z[k] = tanh(sum[c] A[k,c] * x[c]);
+  let y[c] = (sum[k] B[c,k] * z[k]) + seen[c];
+  if block < 2 { update seen[c] = x[c]; }
+}""", "repeat 4 { a = paired : low; }"),
+}
+GROUPED = ("trunk.low.0.A", "trunk.low.0.B", "trunk.low.0.seen", "trunk.low.1.A", "trunk.low.1.B", "trunk.low.1.seen",
+           "trunk.paired.0.c", "trunk.paired.0.g", "trunk.paired.1.c", "trunk.paired.1.g", "trunk.paired.a")
 
 
 class Constructs(harness.TestCase):
@@ -179,6 +200,15 @@ class Constructs(harness.TestCase):
                 source = NETWORK.format(head=head, sites=sites)
                 self.right(source, WIDTHS if harness.EVERYTHING else (33,))
                 self.same_on_threads(source)
+
+    def test_names_of_groups(self):
+        """Sites with one number have one parameter, named by it; it begins as at the first of them."""
+        head, sites = NETWORKS["shared by groups"]
+        with Model(build(self.path("m.so"), file=self.write("m.hc", NETWORK.format(head=head, sites=sites)))) as model:
+            model.init(1)
+            self.assertEqual(sorted(p["name"] for p in model.manifest["params"]), list(GROUPED))
+            for group, site in ((0, 0), (1, 2)):
+                self.assertAlmostEqual(model.parameters[f"trunk.paired.{group}.g"].data[0], 1 / (1 + site))
 
 
 if __name__ == "__main__":

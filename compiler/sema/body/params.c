@@ -14,11 +14,11 @@
 
 /* --- attributes --------------------------------------------------------------------------------*/
 
-static bool has_attribute(const AttributeList *list, const char *name) {
+static const Attribute *find_attribute(const AttributeList *list, const char *name) {
     for (uint32_t k = 0; k < list->count; k++)
         if (list->at[k].name.text && strcmp(list->at[k].name.text, name) == 0)
-            return true;
-    return false;
+            return &list->at[k];
+    return NULL;
 }
 
 /* Buffers are not trained: of the attributes they have `shared` alone. */
@@ -27,7 +27,7 @@ static void read_buffer_attributes(Sema *s, const AttributeList *list, TirParam 
     param->lr_scale = 1;
     for (uint32_t k = 0; k < list->count; k++) {
         const Attribute *a = &list->at[k];
-        if (!a->name.text || (strcmp(a->name.text, "shared") == 0 && a->arguments.count == 0))
+        if (!a->name.text || strcmp(a->name.text, "shared") == 0)
             continue;
         sema_error(s, DIAG_ATTRIBUTE, a->name.span, "`%s` is not an attribute of buffers",
                    a->name.text);
@@ -38,12 +38,12 @@ static void read_buffer_attributes(Sema *s, const AttributeList *list, TirParam 
 typedef enum {
     ATTRIBUTE_NODECAY,
     ATTRIBUTE_FREEZE,
-    ATTRIBUTE_SHARED,
     ATTRIBUTE_LR,
-    ATTRIBUTE_APART
+    ATTRIBUTE_APART,
+    ATTRIBUTE_SHARED, /* which decides about the name: share_of */
 } AttributeKind;
 
-static const char *const attribute_names[] = {"nodecay", "freeze", "shared", "lr", "apart"};
+static const char *const attribute_names[] = {"nodecay", "freeze", "lr", "apart", "shared"};
 enum { N_ATTRIBUTES = sizeof attribute_names / sizeof *attribute_names };
 
 /* False after an error. */
@@ -62,7 +62,7 @@ static bool attribute_kind(Sema *s, const Attribute *a, AttributeKind *kind) {
                   near ? near : "");
         return false;
     }
-    if (a->arguments.count == (k >= ATTRIBUTE_LR ? 1u : 0u))
+    if (k == ATTRIBUTE_SHARED || a->arguments.count == (k >= ATTRIBUTE_LR ? 1u : 0u))
         return true;
     sema_error(s, DIAG_ATTRIBUTE, a->name.span,
                k == ATTRIBUTE_LR      ? "`lr` takes one number: `lr(0.1)`"
@@ -214,13 +214,40 @@ static bool init_value(Sema *s, Scope *scope, const Expr *e, TirParam *param) {
 
 /* --- declarations ------------------------------------------------------------------------------*/
 
-/* Its full name: of this instance, or the one that all sites of the trunk share. */
-static const char *param_name(Sema *s, const Stmt *stmt, const ParamDecl *p, bool *shared) {
+/* Of `shared(k)`, the number of the group of sites that share it, as a name; of `shared`, which is
+ * one group, NULL. False after an error. */
+static bool group_name(Sema *s, Scope *scope, const Attribute *shared, const char **group) {
+    int64_t number;
+    *group = NULL;
+    if (shared->arguments.count == 0)
+        return true;
+    if (shared->arguments.count > 1) {
+        sema_error(s, DIAG_ATTRIBUTE, shared->name.span,
+                   "`shared` takes the number of a group at most: `shared(floor(block / 2))`");
+        return false;
+    }
+    if (!elaborate_whole(s, scope, shared->arguments.at[0], "the number of a group", 0, INT32_MAX,
+                         &number))
+        return false;
+    *group = arena_printf(s->arena, "%lld", (long long)number);
+    return true;
+}
+
+/* Its full name: of this instance, or the one that sites of the trunk share; NULL after an error.
+ */
+static const char *param_name(Sema *s, Scope *scope, const Stmt *stmt, const ParamDecl *p,
+                              bool *is_shared) {
     const Frame *f = s->frame;
-    *shared = has_attribute(&stmt->param.attributes, "shared");
-    if (*shared && f->trunk && f->item)
-        return path_join(s, path_join(s, f->trunk, f->item->name.text), p->target.name.text);
-    if (*shared && !s->trial)
+    const Attribute *shared = find_attribute(&stmt->param.attributes, "shared");
+    const char *group = NULL;
+    *is_shared = shared != NULL;
+    if (shared && !group_name(s, scope, shared, &group))
+        return NULL;
+    if (shared && f->trunk && f->item) {
+        const char *of_sites = path_join(s, f->trunk, f->item->name.text);
+        return path_join(s, path_join(s, of_sites, group), p->target.name.text);
+    }
+    if (shared && !s->trial)
         sema_error(s, DIAG_ATTRIBUTE, p->target.span,
                    "`shared` is for what stands at the sites of a trunk: they share it");
     return path_join(s, f->path, p->target.name.text);
@@ -249,7 +276,9 @@ static uint32_t param_add(Sema *s, Scope *scope, const Stmt *stmt, const ParamDe
     const Frame *f = s->frame;
     TirParam param = {.type = *type, .span = p->target.name.span};
     bool shared;
-    param.name = param_name(s, stmt, p, &shared);
+    param.name = param_name(s, scope, stmt, p, &shared);
+    if (!param.name)
+        return UINT32_MAX;
     param.group = f->item ? f->item->name.text : "";
     param.of_connection = f->of_connection;
     void **slot = map_slot_str(s->instances, param.name);
