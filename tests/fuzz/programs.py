@@ -68,14 +68,22 @@ class Program:
         result = body.fresh("y")
         body.write(f"let {body.head(result, indices)} = {e.text};")
         shape = f"{result}[{', '.join(map(str, out))}]"
+        names = [formal.split("[")[0] for formal in formals]
+        second = None
+        if draw.random() < 0.25:
+            value = body.value_of(need=lambda v: not v.name.startswith("x"))
+            if value:
+                other = body.fresh("y")
+                body.write(f"let {other} = {value.name};")
+                shape += f", {other}" + (f"[{', '.join(map(str, value.dims))}]" if value.dims else "")
+                second = {"out": value.dims, "domain": value.domain, "depends": body.depends(other, names)}
         if module:
             head = f"module {name} : {', '.join(formals)} -> {shape} {{"
         else:
             head = f"fn {name}({', '.join(formals)}) -> {shape} {{"
         self.definitions += [head, *body.lines, "}"]
-        names = [formal.split("[")[0] for formal in formals]
         self.calls.append({"kind": kind, "name": name, "inputs": inputs, "out": out, "domain": e.domain,
-                           "size": 2, "at": at, "depends": body.depends(result, names)})
+                           "size": 2, "at": at, "depends": body.depends(result, names), "second": second})
 
     def names_of(self, letter):
         self.names[letter] = self.names.get(letter, 0) + 1
@@ -142,6 +150,32 @@ class Program:
         self.definitions += [f"connection {name} {{", *("  " + line for line in lines), *body.lines, "}"]
         return name
 
+    def caller(self, d):
+        """A connection that calls its branch: once or several times, one behind the other or in turns."""
+        draw, name = self.draw, self.names_of("c")
+        body = self.body(params=True, **self.across())
+        at = POSITION if self.space else SAMPLE
+        norm = draw.choice(["rmsnorm({})", "{}"] if d > 3 else ["{}"])
+        h = body.keep("h", (d,), at, 2)
+        if draw.random() < 0.3:
+            self.statements(body)
+        if draw.random() < 0.25:
+            body.write("let z = h;")
+            body.write(f"iterate {draw.choice([1, 2, 3])} {{ z[c] = 0.5 * h[c] + 0.5 * branch({norm.format('z')})[c]; }}")
+        else:
+            body.write(f"let k = branch({norm.format('h')});")
+            body.keep("k", (d,), at, 2)
+            for _ in range(draw.choice([0, 1, 1, 2])):
+                z, e = body.fresh("z"), body.expressions.tame(body.expressions.expression({"c": d}, 2), 2)
+                body.write(f"let {z}_in[c] = h[c] + {e.text};")
+                body.write(f"let {z} = branch({norm.format(z + '_in')});")
+                body.keep(z, (d,), at, 2)
+            e = body.expressions.tame(body.expressions.expression({"c": d}, 2), 2)
+            body.write(f"let z[c < {d}] = h[c] + 0.5 * k[c] + {e.text};")
+        self.definitions += [f"connection {name} {{", "  state h[d];", "  begin h = x;", *body.lines, "  write h = z;",
+                             f"  end x = {norm.format('h')};", "}"]
+        return name
+
     # --- the model --------------------------------------------------------------------------------
 
     def trunk(self, body):
@@ -151,7 +185,8 @@ class Program:
             return
         d = x.dims[0]
         fitting = [c for c, multiple, most in CONNECTIONS if d % multiple == 0 and d <= most] or ["residual"]
-        wiring = self.connection(d) if draw.random() < 0.45 else draw.choice(fitting)
+        made = draw.choices([self.connection, self.caller, None], [4, 1.5, 5])[0]
+        wiring = made(d) if made else draw.choice(fitting)
         if self.space != "line" and wiring.startswith("xhc"):  # whose streams hold what was before
             wiring = "residual"
         if wiring.startswith("orthogonal") and d < 3:

@@ -214,6 +214,65 @@ class Body:
             self.write(f"let {name} = top_k({x}, {n});")
         self.keep(name, M.dims, M.domain, max(1, min(M.size, 4)))
 
+    # --- vectors in parts -------------------------------------------------------------------------
+
+    def listed(self):
+        """A tensor by its entries: of values of one shape, with a number or a single value among them."""
+        draw, name = self.draw, self.fresh("v")
+        x = self.value_of(need=lambda v: len(v.dims) <= 2 and elements(v.dims) <= 300)
+        if not x:
+            return self.map()
+        alike = [v for v in self.values if v.dims == x.dims]
+        count = draw.choice([1, 2, 2, 3])
+        taken = [x] + [draw.choice(alike) for _ in range(count - 1)]
+        entries = [draw.choice(["{}", "{}", "-{}", "tanh({})"]).format(v.name) if not v.dims else v.name for v in taken]
+        if draw.random() < 0.2:
+            entries[draw.randrange(1, count) if count > 1 else 0:] = [number(draw)] if count > 1 else entries
+        if draw.random() < 0.25:  # entries with indices of their own
+            indices = self.indices(x.dims)
+            entry = self.head(x.name, indices, ranges=False)
+            self.write(f"let {self.head(name, {'p': 2, **indices})} = [{entry}, 0.5 - {entry}][p];")
+            return self.keep(name, (2, *x.dims), x.domain, x.size + 0.5)
+        self.write(f"let {name} = [{', '.join(entries)}];")
+        self.keep(name, (len(entries), *x.dims), join(*(v.domain for v in taken)), max(v.size for v in taken))
+
+    def sliced(self):
+        """A slice of an axis, or two put together, whole or in turn."""
+        draw, name = self.draw, self.fresh("v")
+        x = self.value_of(need=lambda v: 1 <= len(v.dims) <= 2)
+        if not x:
+            return self.map()
+        n, rest = x.dims[0], x.dims[1:]
+        begin = draw.randrange(n)
+        end = draw.randint(begin + 1, n)
+        low, high = (str(begin) if begin or draw.random() < 0.5 else ""), (str(end) if end < n or draw.random() < 0.5 else "")
+        piece = f"{x.name}[{low} .. {high}]".replace("[ ", "[").replace(" ]", "]")
+        alike = [v for v in self.values if v.dims and v.dims[1:] == rest]
+        y = draw.choice(alike)
+        if draw.random() < 0.5 and (end - begin + y.dims[0]) * elements(rest) <= MOST:
+            both = [piece, y.name]
+            draw.shuffle(both)
+            self.write(f"let {name} = concat({both[0]}, {both[1]});")
+            return self.keep(name, (end - begin + y.dims[0], *rest), join(x.domain, y.domain), max(x.size, y.size))
+        self.write(f"let {name} = {piece};")
+        self.keep(name, (end - begin, *rest), x.domain, x.size)
+
+    def clamped(self):
+        """Neighbours along an axis, whose ends stand for what lies beyond."""
+        draw, name = self.draw, self.fresh("v")
+        x = self.value_of(1)
+        if not x:
+            return self.map()
+        n, k, taps = x.dims[0], draw.choice([1, 1, 2, 5]), self.fresh("w")
+        if draw.random() < 0.4:
+            self.write(f"let {taps} = [0.25, 0.5, 0.25];")
+            self.write(f"let {name}[c < {n}] = sum[k] {taps}[k] * {x.name}[clamp(c + k - 1, 0, {n - 1})];")
+        else:
+            form = draw.choice([f"max(c - {k}, 0)", f"min(c + {k}, {n - 1})", f"floor(c / {k + 1})",
+                                f"clamp(c - {k}, 0, {n - 1})"])
+            self.write(f"let {name}[c < {n}] = 0.5 * {x.name}[c] + {x.name}[{form}];")
+        self.keep(name, x.dims, x.domain, 1.5 * x.size)
+
     def table(self):
         """A table that is known beforehand; of whole numbers, so that it may index, too."""
         draw, name = self.draw, self.fresh("T")
@@ -495,6 +554,13 @@ class Body:
             given.append(v.name)
             domains.append(v.domain if d["depends"] else GLOBAL)
         name = self.fresh("v")
+        if d.get("second"):
+            other = draw.choice([self.fresh("v"), "_"])
+            self.write(f"let {name}, {other} = {d['name']}({', '.join(given)});")
+            if other != "_":
+                self.keep(other, d["second"]["out"],
+                          join(d["second"]["domain"], *(domains if d["second"]["depends"] else [])), 2)
+            return self.keep(name, d["out"], join(d["domain"], *domains), d["size"])
         if d["kind"] == "fn" and len(d["inputs"]) == 1 and len(d["inputs"][0]) == 1 and draw.random() < 0.25:
             M = self.value_of(2, lambda v: v.dims[1] == d["inputs"][0][0])
             if M and M.dims[0] * d["out"][0] <= MOST:  # each row by itself
@@ -505,7 +571,7 @@ class Body:
         return self.keep(name, d["out"], join(d["domain"], *domains), d["size"])
 
     KINDS = {"map": 10, "scalar": 2, "product": 4, "square": 1.5, "split": 1.5, "norm": 2, "matrix_map": 1.5,
-             "table": 1.2, "condition": 0.6, "choice": 0.5, "dropped": 0.25, "across": 3, "attention": 0.8,
+             "table": 1.2, "listed": 1, "sliced": 1, "clamped": 0.6, "condition": 0.6, "choice": 0.5, "dropped": 0.25, "across": 3, "attention": 0.8,
              "recurrence": 0.8, "pooled": 0.8, "iterate": 3.5, "call": 2}
 
     def statement(self):
