@@ -23,6 +23,7 @@ void sema_enter_program(Sema *s) {
     s->constraints = map_create(s->arena);
     s->built = (BuiltList){0};
     s->branches = (BranchUseList){0};
+    s->aside = (StateAsideList){0};
     memset(s->causal, 0, sizeof s->causal);
     s->penalties = (TirIdVec){0};
     s->losses.count = s->penalty_terms.count = 0;

@@ -38,6 +38,14 @@ typedef struct {
 } BranchUse;
 typedef VEC(BranchUse) BranchUseList;
 
+/* A state that a trunk's last connection does not keep, as it is then. */
+typedef struct {
+    TirId value;
+    const char *name, *last; /* that connection's */
+    Span declared;
+} StateAside;
+typedef VEC(StateAside) StateAsideList;
+
 /* What the loss is a sum of: a statement, of all instances of its definition. */
 typedef struct {
     const Stmt *stmt;
@@ -85,6 +93,7 @@ struct Sema {
     Map *used_items;    /* Item name pointer -> used */
     double *permutations[PERMUTATIONS_MOST + 1]; /* tables made already */
     BranchUseList branches;                      /* of all sites */
+    StateAsideList aside;                        /* of all trunks */
     BuiltList built;                  /* which instance built which values of the program's block */
     Span causal[SEMA_MAX_SPACES + 1]; /* by space: where it is declared causal; file 0: it is not */
     TirIdVec penalties;

@@ -136,6 +136,7 @@ Network *sema_check(Compilation *c, const Ast *ast, const SemaOptions *options) 
     TirProgram *const program = s->program;
     Map *const instances = s->instances;
     const BranchUseList branches = s->branches;
+    const StateAsideList aside = s->aside;
     for (uint32_t k = 0; k < ast->items.count; k++) {
         const Item *item = ast->items.at[k];
         if (item == model)
@@ -150,6 +151,7 @@ Network *sema_check(Compilation *c, const Ast *ast, const SemaOptions *options) 
     s->network = network;
     s->instances = instances;
     s->branches = branches;
+    s->aside = aside;
     if (model && diag_error_count(s->d) == 0 && !options->exports &&
         !has_purpose(network)) /* poison without a word */
         sema_error(s, DIAG_LOSS, model->name.span, "the loss of `%s` cannot be determined",

@@ -101,6 +101,21 @@ static TirId last_made_of(Sema *s, const BranchUse *use) {
     return last;
 }
 
+/* It went into a state that the trunk's last connection does not keep. */
+static bool note_aside(Sema *s, TirId last) {
+    for (uint32_t k = 0; k < s->aside.count; k++) {
+        const StateAside *aside = &s->aside.at[k];
+        if (aside->value != last)
+            continue;
+        sema_note(s, aside->declared,
+                  "its result goes into the state `%s`, which `%s`, the trunk's last connection, "
+                  "does not keep",
+                  aside->name, aside->last);
+        return true;
+    }
+    return false;
+}
+
 static void note_cause(Sema *s, const Reach *r, const BranchUse *use) {
     const char *y = intern_str(s->c->interner, "y"), *ys = intern_str(s->c->interner, "ys");
     const Item *connection = use->connection;
@@ -115,6 +130,8 @@ static void note_cause(Sema *s, const Reach *r, const BranchUse *use) {
                            ast_mentions(&connection->body, ys) ||
                            ast_mentions(&connection->body, branch);
     const TirId last = mentioned ? last_made_of(s, use) : 0;
+    if (last && note_aside(s, last))
+        return;
     if (last)
         sema_note(s, tir_node(s->program->block, last)->span,
                   "what is made of its result ends here, and the loss depends on none of it");

@@ -1,6 +1,6 @@
 /* A connection of one stream in a trunk of several.
  *
- *     state h[d];           at a site of a trunk whose state is H[n, d]
+ *     state h[d];           at a site of a trunk that keeps H[n, d] and no h, or h[n, d]
  *
  * The connection reads the mean of the streams as its `h`; what its writes add to `h` is added to
  * every stream. So while all streams are equal it does what it does in a trunk of its own, and what
@@ -10,14 +10,23 @@
 #include "sema/site/site.h"
 #include "sema/value/tensor.h"
 
-bool adapt_fits(const TrunkState *trunk, const StateSlot *slot) {
-    const StateSlot *have = &trunk->states.at[0];
-    if (trunk->states.count != 1 || have->grows || slot->grows || have->rank != slot->rank + 1)
+static bool fits(const StateSlot *have, const StateSlot *slot) {
+    if (have->grows || slot->grows || have->rank != slot->rank + 1)
         return false;
     for (uint32_t k = 0; k < slot->rank; k++)
         if (have->dims[k + 1] != slot->dims[k])
             return false;
     return true;
+}
+
+StateSlot *adapt_streams(TrunkState *trunk, const StateSlot *slot) {
+    StateSlot *named = trunk_state(trunk, slot->name);
+    if (named)
+        return fits(named, slot) ? named : NULL;
+    for (uint32_t k = 0; k < trunk->states.count; k++)
+        if (fits(&trunk->states.at[k], slot))
+            return &trunk->states.at[k];
+    return NULL;
 }
 
 Value adapt_read(Sema *s, const StateSlot *streams, Span span) {

@@ -1,10 +1,10 @@
 /* One site: a connection around its branches.
  *
- * Order: constants, parameters and lets as written, `begin` at the trunk's first site only; after
- * the last `read` the branches run and `y` is known; all `write`s take effect together after the
- * last of them; what stands after it is elaborated at the trunk's last site only (and wherever a
- * probe or penalty stands there), and `end` last of all. So a let after the writes sees the final
- * state, which is what `end` wants.
+ * Order: constants, parameters and lets as written, `begin` only at the first site of the trunk
+ * that keeps the state; after the last `read` the branches run and `y` is known; all `write`s take
+ * effect together after the last of them; what stands after it is elaborated at the trunk's last
+ * site only (and wherever a probe or penalty stands there), and `end` last of all. So a let after
+ * the writes sees the final state, which is what `end` wants.
  *
  * No connection is known by name here. */
 #include "sema/body/body.h"
@@ -187,13 +187,12 @@ static void count_active(Site *x, const StmtList *body) {
 
 static void check_begun(Site *x) {
     Sema *s = x->s;
-    if (!x->first)
-        return;
-    for (uint32_t k = 0; k < x->trunk->states.count; k++)
-        if (!x->states[k].is_begun) {
-            sema_error(s, DIAG_CONNECTION_PART, x->trunk->states.at[k].span,
-                       "nothing says how the state `%s` begins", x->trunk->states.at[k].name);
-            sema_help(s, "write `begin %s... = ...`", x->trunk->states.at[k].name);
+    for (uint32_t k = 0; k < x->n_states; k++)
+        if (x->states[k].begins && !x->states[k].is_begun) {
+            const Target *declared = x->states[k].declared;
+            sema_error(s, DIAG_CONNECTION_PART, declared->span,
+                       "nothing says how the state `%s` begins", declared->name.text);
+            sema_help(s, "write `begin %s... = ...`", declared->name.text);
             x->failed = true;
         }
 }
@@ -291,14 +290,6 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
             if (!frame->rejected)
                 check_runs(&x);
         }
-        if (trunk->begun && x.n_states != trunk->states.count && !x.failed) {
-            sema_error(s, DIAG_STATE, used_at, "`%s` keeps %u state%s, but this trunk has %u",
-                       item->name.text, x.n_states, x.n_states == 1 ? "" : "s",
-                       trunk->states.count);
-            sema_note(s, trunk->states.at[0].span, "the trunk's state was set by `%s`",
-                      trunk->states.at[0].owner);
-            x.failed = true;
-        }
     }
     trunk->begun = true;
     told_states(&x);
@@ -306,6 +297,7 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
         check_roles(&x, from);
     if (good && last) { /* after a failure, too: what only `end` uses is used */
         const Value ended = trunk_result(&x, item);
+        site_aside(&x);
         *result = x.failed ? POISON : ended;
         given_ended(&x, *result);
     }

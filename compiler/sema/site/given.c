@@ -147,7 +147,9 @@ static void leave(Site *x, SiteState *state, StateSlot *slot) {
     if (!id)
         return;
     note_state(x, &info_of(x)->left, slot, id);
-    state->symbol->value = x->adapted ? adapt_read(x->s, slot, state->symbol->span) : slot->value;
+    if (state)
+        state->symbol->value =
+            state->adapted ? adapt_read(x->s, slot, state->symbol->span) : slot->value;
 }
 
 void given_written(Site *x) {
@@ -156,8 +158,8 @@ void given_written(Site *x) {
         if (slot->value.kind != VALUE_TENSOR)
             continue;
         note_state(x, &info_of(x)->written, slot, tensor_use(x->s, slot->value.tensor));
-        if (x->last && k < x->n_states)
-            leave(x, &x->states[k], slot);
+        if (x->last)
+            leave(x, site_state_at(x, k), slot);
     }
 }
 

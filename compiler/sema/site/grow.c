@@ -4,7 +4,7 @@
  *     begin X[0,c] = x[c];
  *     append X[c] = y[c];       one entry more, for the sites that follow
  *
- * A state grows when its connection appends to it, or when its trunk's state of that place does.
+ * A state grows when its connection appends to it, or when its trunk's state of that name does.
  * Its first extent is then a name of its own: a constant, so it may decide shapes and conditions.
  *
  * Maintains: the value is one concatenation of its entries along the first axis, however it came
@@ -91,11 +91,9 @@ static void define_extent(Site *x, const Target *state, uint32_t entries) {
     symbol->value = value_number(entries, e->span);
 }
 
-static void declare_state(Site *x, const Target *state, uint32_t place) {
+static void declare_state(Site *x, const Target *state) {
     Sema *s = x->s;
-    const TrunkState *trunk = x->trunk;
-    const StateSlot *slot =
-        trunk->begun && place < trunk->states.count ? &trunk->states.at[place] : NULL;
+    const StateSlot *slot = trunk_state(x->trunk, state->name.text);
     const Expr *e = state->indices.count ? state->indices.at[0] : NULL;
     const bool appended = appends(&x->use->connection->item->body, state->name.text);
     if (!e || e->kind != EXPR_NAME) {
@@ -116,20 +114,19 @@ static void declare_state(Site *x, const Target *state, uint32_t place) {
 
 void grow_declare(Site *x) {
     const StmtList *body = &x->use->connection->item->body;
-    uint32_t place = 0;
     for (uint32_t k = 0; k < body->count; k++)
         if (body->at[k] && body->at[k]->kind == STMT_STATE)
             for (uint32_t t = 0; t < body->at[k]->targets.count; t++)
                 if (body->at[k]->targets.at[t].name.text)
-                    declare_state(x, &body->at[k]->targets.at[t], place++);
+                    declare_state(x, &body->at[k]->targets.at[t]);
 }
 
-bool grow_is_grown(const Site *x, const Target *state, uint32_t place) {
-    const TrunkState *trunk = x->trunk;
+bool grow_is_grown(const Site *x, const Target *state) {
+    const StateSlot *slot = trunk_state(x->trunk, state->name.text);
     if (appends(&x->use->connection->item->body, state->name.text))
         return true;
-    if (!trunk->begun || place >= trunk->states.count || !trunk->states.at[place].grows ||
-        state->indices.count == 0 || state->indices.at[0]->kind != EXPR_NAME)
+    if (!slot || !slot->grows || state->indices.count == 0 ||
+        state->indices.at[0]->kind != EXPR_NAME)
         return false;
     const Symbol *extent = scope_find_here(x->scope, state->indices.at[0]->name);
     return extent && extent->declared == DECLARED_EXTENT;

@@ -104,6 +104,18 @@ static bool list_shows(const StmtList *body) {
     return false;
 }
 
+uint32_t parts_states(const StmtList *body) {
+    uint32_t count = 0;
+    for (uint32_t k = 0; k < body->count; k++) {
+        const Stmt *stmt = body->at[k];
+        if (stmt && stmt->kind == STMT_STATE)
+            count += stmt->targets.count;
+        else if (stmt && stmt->kind == STMT_IF)
+            count += parts_states(&stmt->branch.then_body) + parts_states(&stmt->branch.else_body);
+    }
+    return count;
+}
+
 bool parts_hold(const StmtList *body) {
     Parts parts = {0};
     count_parts(body, &parts, false);

@@ -6,11 +6,15 @@
 #include "sema/value/tensor.h"
 
 enum { SITE_MAX_STATES = 16, SITE_MAX_CARRIES = 16 };
+#define NO_SLOT UINT32_MAX
 
-/* A state, in the order of the connection's declarations: that of the trunk's states. */
+/* A state, in the order of the connection's declarations. */
 typedef struct {
     Symbol *symbol;
     const Target *declared;
+    uint32_t slot;     /* which of the trunk's states it is; NO_SLOT after an error */
+    bool begins;       /* with this site: the trunk had none of its name; or it is */
+    bool adapted;      /* one stream in a trunk of several: adapt.c */
     TirId held;        /* as the site found it; 0: not a value */
     Value written;     /* what it is after the writes, */
     uint32_t widened;  /* the width that they give the trunk (0: none of their own), */
@@ -39,7 +43,6 @@ struct Site {
     const void *call; /* what made the instance that the site is part of */
     uint32_t info;    /* which of the network's sites it is */
     uint32_t reads_left, writes_left;
-    bool adapted;      /* one stream in a trunk of several: adapt.c */
     bool probes_after; /* a probe or penalty stands after the writes */
     uint32_t n_states, n_carries;
     SiteState states[SITE_MAX_STATES];
@@ -67,6 +70,8 @@ bool parts_call(Sema *s, const Item *item);
 bool parts_begin(const StmtList *body, const char *name);
 bool parts_show(const Stmt *stmt);
 bool parts_hold(const StmtList *body);
+/* How many states the body declares, conditions looked into. */
+uint32_t parts_states(const StmtList *body);
 
 /* --- states.c: what the trunk keeps ------------------------------------------------------------*/
 
@@ -77,6 +82,15 @@ void site_write(Site *x, const Binding *b);
 void site_append(Site *x, const Binding *b);
 /* After all writes: they take effect together. */
 void site_commit(Site *x);
+/* The connection's own of the trunk's states; NULL: it passes it on. */
+static inline SiteState *site_state_at(Site *x, uint32_t slot) {
+    for (uint32_t k = 0; k < x->n_states; k++)
+        if (x->states[k].slot == slot)
+            return &x->states[k];
+    return NULL;
+}
+/* Behind the last site: what its connection does not keep. */
+void site_aside(Site *x);
 /* Zeros of the state's shape. */
 static inline Value slot_zeros(Sema *s, const StateSlot *slot) {
     return value_filled(s, slot->rank, slot->dims, 0, slot->span);
@@ -86,14 +100,15 @@ static inline Value slot_zeros(Sema *s, const StateSlot *slot) {
 
 /* Before anything else of the body: the names of first extents of states that grow. */
 void grow_declare(Site *x);
-/* The state declared at this place grows. */
-bool grow_is_grown(const Site *x, const Target *state, uint32_t place);
+/* The state that is declared so grows. */
+bool grow_is_grown(const Site *x, const Target *state);
 void grow_append(Site *x, SiteState *state, const StateSlot *slot, const Binding *b);
 /* `v` with the entries that were appended. */
 Value grow_commit(Site *x, const SiteState *state, StateSlot *slot, Value v);
 
-/* `slot` has the shape of one of the streams that the trunk keeps. */
-bool adapt_fits(const TrunkState *trunk, const StateSlot *slot);
+/* The streams that the trunk keeps, one of which has the shape of `slot`: of its name, or the first
+ * there are; NULL: none. */
+StateSlot *adapt_streams(TrunkState *trunk, const StateSlot *slot);
 /* The mean of the streams; the streams after what was added to that mean is added to each. */
 Value adapt_read(Sema *s, const StateSlot *streams, Span span);
 Value adapt_write(Sema *s, const StateSlot *streams, Value before, Value after, Span span);

@@ -10,6 +10,61 @@
 
 /* --- declared ----------------------------------------------------------------------------------*/
 
+/* A name stands for one shape in all of a trunk. */
+static void shapes_differ(Site *x, const Target *target, const StateSlot *slot,
+                          const StateSlot *have) {
+    Sema *s = x->s;
+    sema_error(s, DIAG_STATE, x->site->stmt->site.connection->span,
+               "`%s` keeps `%s` %s%s, but this trunk's state is `%s` %s%s", slot->owner, slot->name,
+               dims_text(s, slot->rank, slot->dims), slot->grows ? ", which grows" : "", have->name,
+               dims_text(s, have->rank, have->dims), have->grows ? ", which grows" : "");
+    sema_note(s, have->span, "the trunk's state was set by `%s`, the connection of `%s`",
+              have->owner, have->path);
+    sema_note(s, target->span, "and `%s` declares it here", slot->owner);
+    if (slot->rank == have->rank + 1 && !slot->grows && !have->grows)
+        sema_help(s,
+                  "a connection of one stream adapts to a trunk of several, not the reverse: "
+                  "begin the trunk with `%s`",
+                  slot->owner);
+    else if (x->trunk->widened_by && slot->rank == have->rank)
+        sema_help(s, "`%s` made the trunk %u wide, and does not keep `%s`", x->trunk->widened_by,
+                  x->trunk->width, slot->name);
+    else
+        sema_help(s, "connections that share a state give it one shape; call one of them "
+                     "otherwise, or end the trunk and begin another");
+    x->failed = true;
+}
+
+static bool same_shape(const StateSlot *a, const StateSlot *b) {
+    return a->rank == b->rank && a->grows == b->grows &&
+           memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) == 0;
+}
+
+/* Which of the trunk's states it is: that of its name, or one that begins here. */
+static void find_slot(Site *x, SiteState *state, const StateSlot *slot) {
+    TrunkState *trunk = x->trunk;
+    const StmtList *body = &x->use->connection->item->body;
+    StateSlot *have = trunk_state(trunk, slot->name);
+    if (!(have && same_shape(have, slot)) && parts_states(body) == 1) {
+        StateSlot *streams = adapt_streams(trunk, slot);
+        state->adapted = streams != NULL;
+        have = streams ? streams : have;
+    }
+    if (have && !state->adapted && !same_shape(have, slot)) {
+        shapes_differ(x, state->declared, slot, have);
+        return;
+    }
+    if (!have) {
+        vec_push(x->s->arena, &trunk->states, *slot);
+        have = &trunk->states.at[trunk->states.count - 1];
+        state->begins = true;
+        state->symbol->unbegun = parts_begin(body, slot->name);
+    }
+    state->slot = (uint32_t)(have - trunk->states.at);
+    state->symbol->value =
+        state->adapted ? adapt_read(x->s, have, state->declared->span) : have->value;
+}
+
 void site_state(Site *x, const Target *target) {
     Sema *s = x->s;
     if (!target->name.text || !scope_check_new(s, x->scope, target->name))
@@ -25,7 +80,7 @@ void site_state(Site *x, const Target *target) {
                       .owner = x->use->connection->item->name.text,
                       .path = x->site->path,
                       .rank = target->indices.count,
-                      .grows = grow_is_grown(x, target, x->n_states)};
+                      .grows = grow_is_grown(x, target)};
     const bool good = elaborate_shape(s, x->scope, target, slot.dims);
     Symbol *symbol = scope_define(s, x->scope, slot.name, target->name.span, SYMBOL_VALUE);
     symbol->declared = DECLARED_STATE;
@@ -33,53 +88,12 @@ void site_state(Site *x, const Target *target) {
     Usage *usage = usage_at(s, target->name.span);
     if (usage && slot.grows) /* perhaps at some sites only */
         usage->written = true;
-    const uint32_t at = x->n_states++;
-    x->states[at] = (SiteState){.symbol = symbol, .declared = target};
-    if (!good) {
+    SiteState *state = &x->states[x->n_states++];
+    *state = (SiteState){.symbol = symbol, .declared = target, .slot = NO_SLOT};
+    if (good)
+        find_slot(x, state, &slot);
+    else
         x->failed = true;
-        return;
-    }
-    if (!x->trunk->begun) {
-        symbol->unbegun = parts_begin(&x->use->connection->item->body, slot.name);
-        vec_push(s->arena, &x->trunk->states, slot);
-        return;
-    }
-    if (at >= x->trunk->states.count) {
-        sema_error(s, DIAG_STATE, x->site->stmt->site.connection->span,
-                   "`%s` keeps more states than this trunk has", slot.owner);
-        sema_note(s, target->span, "its state `%s`", slot.name);
-        x->failed = true;
-        return;
-    }
-    StateSlot *have = &x->trunk->states.at[at];
-    bool same = have->rank == slot.rank && have->grows == slot.grows;
-    for (uint32_t k = 0; same && k < slot.rank; k++)
-        same = have->dims[k] == slot.dims[k];
-    if (!same && adapt_fits(x->trunk, &slot)) {
-        x->adapted = true;
-        symbol->value = adapt_read(s, have, target->span);
-        return;
-    }
-    if (!same) {
-        sema_error(s, DIAG_STATE, x->site->stmt->site.connection->span,
-                   "`%s` keeps `%s` %s%s, but this trunk's state is `%s` %s%s", slot.owner,
-                   slot.name, dims_text(s, slot.rank, slot.dims), slot.grows ? ", which grows" : "",
-                   have->name, dims_text(s, have->rank, have->dims),
-                   have->grows ? ", which grows" : "");
-        sema_note(s, have->span, "the trunk's state was set by `%s`, the connection of `%s`",
-                  have->owner, have->path);
-        if (slot.rank == have->rank + 1 && !slot.grows && !have->grows)
-            sema_help(s,
-                      "a connection of one stream adapts to a trunk of several, not the reverse: "
-                      "begin the trunk with `%s`",
-                      slot.owner);
-        else
-            sema_help(s, "connections of one trunk share its state; end the trunk and begin "
-                         "another, or use connections of one state");
-        x->failed = true;
-        return;
-    }
-    symbol->value = have->value;
 }
 
 /* What a carry begins as: a tensor of the declared shape, or one number for all of it. */
@@ -160,8 +174,7 @@ static SiteCarry *find_carry(Site *x, const char *name) {
 
 /* What the trunk keeps of it; NULL: nothing, after an error. */
 static StateSlot *slot_of(const Site *x, const SiteState *state) {
-    const size_t place = (size_t)(state - x->states);
-    return place < x->trunk->states.count ? &x->trunk->states.at[place] : NULL;
+    return state->slot == NO_SLOT ? NULL : &x->trunk->states.at[state->slot];
 }
 
 static void unknown_state(Site *x, const Binding *b, const char *word) {
@@ -192,17 +205,22 @@ void site_begin(Site *x, const Binding *b) {
         return;
     }
     StateSlot *slot = slot_of(x, state);
-    if (!x->first || !slot)
+    if (!state->begins || !slot)
         return;
     const Value known = state->is_begun ? state->symbol->value /* another slice of it */
                                         : slot_zeros(s, slot);
     state->is_begun = true;
     state->symbol->unbegun = false;
+    const uint32_t errors = diag_error_count(s->d);
     Value v = body_binding(s, x->scope, b, &known);
     if (v.kind == VALUE_NUMBER)
         v = POISON;
     if (is_poison(v))
         x->failed = true;
+    if (x->trunk->widened_by && diag_error_count(s->d) > errors)
+        sema_note(s, x->site->stmt->span,
+                  "it begins at this site, and `%s` made the trunk another width than it was given",
+                  x->trunk->widened_by);
     given_begun(x, slot, &v);
     slot->value = v;
     state->symbol->value = v;
@@ -231,7 +249,7 @@ static void write_state(Site *x, SiteState *state, const Binding *b) {
                                     : state->symbol->value;
     bool widens = false;
     if (!is_poison(state->symbol->value)) {
-        known.span = x->adapted ? state->symbol->span : slot_of(x, state)->span;
+        known.span = state->adapted ? state->symbol->span : slot_of(x, state)->span;
         widens = width_changes(x, state, b, &known);
     }
     const Value v = written_value(x, state->symbol, b, &known);
@@ -277,7 +295,7 @@ static void commit_state(Site *x, SiteState *state, StateSlot *slot) {
         slot->value = grow_commit(x, state, slot, state->is_written ? state->written : slot->value);
         symbol->value = slot->value;
     } else if (state->is_written) {
-        slot->value = x->adapted
+        slot->value = state->adapted
                           ? adapt_write(x->s, slot, symbol->value, state->written, symbol->span)
                           : state->written;
         symbol->value = state->written; /* of adapted ones: the mean, as it now is */
@@ -301,5 +319,18 @@ void site_commit(Site *x) {
                 x->trunk->carries.at[c].name == carry->symbol->name)
                 x->trunk->carries.at[c].value = carry->written;
         given_carried(x, carry->symbol);
+    }
+}
+
+void site_aside(Site *x) {
+    Sema *s = x->s;
+    for (uint32_t k = 0; k < x->trunk->states.count; k++) {
+        const StateSlot *slot = &x->trunk->states.at[k];
+        if (!site_state_at(x, k) && slot->value.kind == VALUE_TENSOR)
+            vec_push(s->arena, &s->aside,
+                     (StateAside){.value = tensor_use(s, slot->value.tensor),
+                                  .name = slot->name,
+                                  .last = x->use->connection->item->name.text,
+                                  .declared = slot->span});
     }
 }

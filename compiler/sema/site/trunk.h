@@ -21,7 +21,8 @@ typedef struct {
 
 typedef struct {
     Value input;
-    uint32_t width; /* of the state where the next site reads; x's at first */
+    uint32_t width;         /* of the state where the next site reads; x's at first */
+    const char *widened_by; /* the site that changed it last; NULL: none */
     bool begun;
     VEC(StateSlot) states;
     VEC(CarrySlot) carries;
@@ -54,6 +55,14 @@ bool asked_takes(const SiteUse *use, const char *name);
 bool asked_gives(const SiteUse *use, const char *name);
 
 /* --- trunk.c, use.c, branches.c, connection.c --------------------------------------------------*/
+
+/* The state of this (interned) name; NULL: there is none. */
+static inline StateSlot *trunk_state(TrunkState *trunk, const char *name) {
+    for (uint32_t k = 0; k < trunk->states.count; k++)
+        if (trunk->states.at[k].name == name)
+            return &trunk->states.at[k];
+    return NULL;
+}
 
 Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e);
 /* Resolves what a site says; every error in it is reported, whatever became of the trunk. */

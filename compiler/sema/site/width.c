@@ -33,9 +33,9 @@ static bool names_entries(const Binding *b) {
 
 bool width_changes(Site *x, const SiteState *state, const Binding *b, Value *known) {
     const Target *declared = state->declared;
-    StateSlot shape = x->trunk->states.at[state - x->states];
+    StateSlot shape = x->trunk->states.at[state->slot];
     bool changes = false;
-    if (x->adapted || shape.grows || state->is_written || names_entries(b) ||
+    if (state->adapted || shape.grows || state->is_written || names_entries(b) ||
         b->target.indices.count != declared->indices.count)
         return false;
     for (uint32_t k = 0; k < shape.rank; k++) {
@@ -66,9 +66,11 @@ void width_commit(Site *x) {
     const uint32_t width = width_given(x);
     if (width == x->trunk->width)
         return;
-    for (uint32_t k = 0; k < x->n_states && k < x->trunk->states.count; k++) {
-        StateSlot *slot = &x->trunk->states.at[k];
+    for (uint32_t k = 0; k < x->n_states; k++) {
         const SiteState *state = &x->states[k];
+        if (state->slot == NO_SLOT)
+            continue;
+        StateSlot *slot = &x->trunk->states.at[state->slot];
         for (uint32_t a = 0; a < slot->rank; a++) {
             if (!is_width(x, state->declared->indices.at[a]))
                 continue;
@@ -84,6 +86,7 @@ void width_commit(Site *x) {
         }
     }
     x->trunk->width = width;
+    x->trunk->widened_by = x->site->path;
 }
 
 uint32_t width_written(const Site *x, const SiteState *state) {

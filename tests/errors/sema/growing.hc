@@ -65,17 +65,33 @@ connection never {
   end x = X[0];
 }
 
+connection still {
+  state X[d];
+  begin X = x;
+  read x = X;
+  write X[c] = X[c] + y[c];
+  end x = X;
+}
+
+connection stays {
+  state X[2, d];
+  begin X[i,c] = x[c];
+  read x = X[0];
+  write X[i,c] = X[i,c] + y[c];
+  end x = X[0];
+}
+
 model m {
   const d = 8;
   positions t <= 16;
   input x[t, d] : real;
   let h = trunk(x) {
     a = all : linear(d);
-    b = residual : linear(d); // expected-error {{`residual` keeps `h` [8], but this trunk's state is `X` [2, 8], which grows}}
+    b = still : linear(d);    // expected-error {{`still` keeps `X` [8], but this trunk's state is `X` [2, 8], which grows}}
   };
   let g = trunk(x) {
-    a = shc(n = 2) : linear(d);
-    b = all : linear(d);      // expected-error {{keeps `X` [2, 8], which grows, but this trunk's state is `H` [2, 8]}}
+    a = stays : linear(d);
+    b = all : linear(d);      // expected-error {{keeps `X` [2, 8], which grows, but this trunk's state is `X` [2, 8]}}
   };
   loss sum[c] h[c] + g[c];
 }

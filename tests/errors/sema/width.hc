@@ -44,7 +44,7 @@ model all {
   let a = trunk(x) { one = halved : wider(12); };
   let b = trunk(x) { one = cut : wider(12); };
   let c = trunk(x) { one = held : wider(12); };
-  let e = trunk(x) { one = grown : wider(12); two = shc(n = 2) : wider(12); };   // expected-error {{`shc` keeps `H` [2, 12], but this trunk's state is `h` [12]}}
+  let e = trunk(x) { one = grown : wider(12); two = shc(n = 2) : wider(12); };   // expected-error@* {{`H` is [2, 12], this is [2, 8]}} {{`e.one` made the trunk another width}}
   let f = trunk(x) { one = grown : wider(12); two = grown : wider(8); three = residual : wider(8); };
   let s = sum[k] a[k] + sum[k] b[k] + sum[k] c[k] + sum[k] e[k] + sum[k] f[k];
   loss s;
