@@ -9,17 +9,18 @@
 #ifndef HC_ABI_H
 #define HC_ABI_H
 
+#include "abi/spaces.h"
 #include <stdint.h>
 
 /* Both rise when what was built before can no longer be read. */
-#define HC_ABI_VERSION 8
+#define HC_ABI_VERSION 9
 #define HC_MANIFEST_FORMAT 2
 
 /* What a call runs over, and what a run is: in the order of the compiler's NestExtent. A batch may
  * be run in parts, some of its samples at a time. */
 typedef struct {
-    int64_t samples; /* of the part */
-    int64_t positions;
+    int64_t samples;    /* of the part */
+    int64_t positions;  /* of the kernel's space; of the first where it has none */
     int64_t instances;  /* of the kernel's domain */
     int64_t tile;       /* instances per task */
     int64_t training;   /* 1: dropout and the like are on; 0: evaluation, sampling */
@@ -34,8 +35,9 @@ typedef struct {
     /* Of kernels of matrix products alone: what is at hand of the result and of the sum, elements
      * from a row of the result to the next, and whether it is added to (1) or written (0). */
     int64_t rows, columns, depth, step, adds;
+    int64_t of_space[HC_SPACES_MOST]; /* positions of each space */
 } HcExtents;
-_Static_assert(sizeof(HcExtents) == 128, "generated code reads sixteen int64 extents");
+_Static_assert(sizeof(HcExtents) == 192, "generated code reads twenty-four int64 extents");
 
 /* buffers[k]: the kernel's k-th ARGUMENT buffer; scratch: 64-byte aligned, as large as the manifest
  * says for this kernel; task: 0 .. ceil((instances - first) / tile) - 1, or as the plan says. Pure

@@ -83,6 +83,12 @@ typedef struct {
     int32_t frozen; /* 1: the optimiser leaves it alone; 2: a buffer, which hc_step updates */
 } HcParameter;
 
+/* One space of positions. */
+typedef struct {
+    const char *name;
+    int64_t positions, maximum;
+} HcSpace;
+
 /* One input. Memory is [samples][positions][dims], [samples][dims] or [dims] by its domain. Its
  * gradient has elements of the same type. */
 typedef struct {
@@ -99,6 +105,7 @@ typedef struct {
     int64_t dims[HC_MAX_RANK];
     int32_t has_gradient; /* 1: a backward pass gives its gradient, */
     int32_t has_beside;   /* 1: to which it adds what comes to the input by other ways */
+    int32_t space;        /* of positions, from 0; -1: of none */
 } HcInput;
 
 /* One result of a program that is part of the caller's. Memory, and that of its gradient, as that
@@ -112,6 +119,7 @@ typedef struct {
     int64_t dims[HC_MAX_RANK];
     int32_t takes_gradient; /* 1: a backward pass goes from its gradient */
     int32_t read_back;      /* 1: the backward pass reads it, in the caller's memory */
+    int32_t space;          /* of positions, from 0; -1: of none */
 } HcResult;
 
 /* A result inside the context's workspace: read-only, valid until the next call on the context.
@@ -163,8 +171,8 @@ typedef struct {
 _Static_assert(sizeof(HcStatus) == 4 && sizeof(HcError) == 512, "layout");
 _Static_assert(sizeof(HcOptions) == 24 && offsetof(HcOptions, positions) == 16, "layout");
 _Static_assert(sizeof(HcParameter) == 120 && offsetof(HcParameter, frozen) == 112, "layout");
-_Static_assert(sizeof(HcInput) == 120 && offsetof(HcInput, has_gradient) == 112, "layout");
-_Static_assert(sizeof(HcResult) == 104 && offsetof(HcResult, read_back) == 100, "layout");
+_Static_assert(sizeof(HcInput) == 128 && offsetof(HcInput, has_gradient) == 112, "layout");
+_Static_assert(sizeof(HcResult) == 112 && offsetof(HcResult, read_back) == 100, "layout");
 _Static_assert(sizeof(HcView) == 88 && offsetof(HcView, dims) == 24, "layout");
 _Static_assert(sizeof(HcApply) == 152 && offsetof(HcApply, parameter_gradients) == 144, "layout");
 
@@ -205,6 +213,11 @@ HcStatus hc_resize(HcContext *context, int64_t samples, int64_t positions);
 int64_t hc_samples(const HcContext *context);
 int64_t hc_positions(const HcContext *context);
 int64_t hc_max_positions(const HcContext *context); /* 0: the model has no position space */
+/* A model of several spaces of positions: hc_resize and hc_positions are of the first, 0, and
+ * further ones have as many as there are at most until hc_resize_space, which is as hc_resize. */
+int64_t hc_space_count(const HcContext *context);
+HcStatus hc_space(HcContext *context, int64_t index, HcSpace *space);
+HcStatus hc_resize_space(HcContext *context, int64_t index, int64_t positions);
 int32_t hc_threads(const HcContext *context);
 /* Of parameters and of what nothing else says: 4, float, or 8, double. */
 uint32_t hc_element_size(const HcContext *context);

@@ -308,17 +308,26 @@ static void add_constants(JsonText *t, const Network *n) {
     json_text_close(t, '}');
 }
 
-static void add_space(JsonText *t, const Network *network) {
-    if (!network->space) {
+static void add_space(JsonText *t, const char *key, const TirSpace *space) {
+    json_text_open(t, key, '{');
+    json_text_string(t, "name", space->name);
+    json_text_integer(t, "maximum", space->maximum);
+    json_text_integers(t, "extents", space->extents, space->rank);
+    json_text_close(t, '}');
+}
+
+static void add_spaces(JsonText *t, const TirProgram *p) {
+    if (p->spaces.count == 0) {
         json_text_null(t, "space");
         return;
     }
-    const TirSpace *s = &network->program->spaces.at[network->space - 1];
-    json_text_open(t, "space", '{');
-    json_text_string(t, "name", s->name);
-    json_text_integer(t, "maximum", s->maximum);
-    json_text_integers(t, "extents", s->extents, s->rank);
-    json_text_close(t, '}');
+    add_space(t, "space", &p->spaces.at[0]);
+    if (p->spaces.count < 2)
+        return;
+    json_text_open(t, "further_spaces", '[');
+    for (uint32_t k = 1; k < p->spaces.count; k++)
+        add_space(t, NULL, &p->spaces.at[k]);
+    json_text_close(t, ']');
 }
 
 /* Whether the model draws random numbers. */
@@ -343,7 +352,7 @@ const char *plan_manifest(const Plan *plan, const Network *network, const Manife
     json_text_integer(&t, "vector_bytes", machine->vector_bytes);
     json_text_integer(&t, "micro_tile", machine->micro_tile);
     add_needs(&t);
-    add_space(&t, network);
+    add_spaces(&t, network->program);
     add_inputs(&t, plan);
     json_text_boolean(&t, "random", draws(kernels));
     json_text_integer(&t, "param_bytes", add_params(&t, plan));

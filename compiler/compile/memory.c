@@ -60,8 +60,11 @@ uint64_t memory_fixed(const Network *network, PlanStep step, HcPrecision precisi
     uint64_t inputs = 0;
     for (uint32_t k = 0; k < p->inputs.count; k++) {
         const TirType *type = &p->inputs.at[k].type;
-        inputs += plan_type_bytes(&options, type) * (type->domain.sample ? samples : 1) *
-                  (type->domain.space ? step.positions : 1);
+        const uint8_t space = type->domain.space;
+        const uint64_t positions = space == 0   ? 1
+                                   : space == 1 ? step.positions
+                                                : p->spaces.at[space - 1].maximum;
+        inputs += plan_type_bytes(&options, type) * (type->domain.sample ? samples : 1) * positions;
     }
     return memory_state(network, precision) + waiting_bytes(network, precision) + inputs;
 }

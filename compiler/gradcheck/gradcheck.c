@@ -89,10 +89,12 @@ void gradcheck_fill_input(const TirInput *input, uint64_t seed, uint64_t count, 
     }
 }
 
-uint64_t gradcheck_input_elements(const TirInput *input, uint32_t samples, uint32_t positions) {
+uint64_t gradcheck_input_elements(const TirInput *input, uint32_t samples,
+                                  const uint32_t *positions) {
+    const TirDomain domain = input->type.domain;
     uint64_t count = tir_element_count(&input->type);
-    count *= input->type.domain.sample ? samples : 1;
-    return count * (input->type.domain.space ? positions : 1);
+    count *= domain.sample ? samples : 1;
+    return count * (domain.space ? positions[domain.space - 1] : 1);
 }
 
 /* --- differences -------------------------------------------------------------------------------*/

@@ -71,7 +71,8 @@ void gradcheck_run(const TirProgram *program, GradEvaluator *evaluator, uint64_t
 
 /* One input's data: tokens below their limit, reals from a normal distribution. */
 void gradcheck_fill_input(const TirInput *input, uint64_t seed, uint64_t count, double *to);
-/* Elements of an input for a batch of that size. */
-uint64_t gradcheck_input_elements(const TirInput *input, uint32_t samples, uint32_t positions);
+/* Elements of an input for a batch of that size, with positions by space. */
+uint64_t gradcheck_input_elements(const TirInput *input, uint32_t samples,
+                                  const uint32_t *positions);
 
 #endif

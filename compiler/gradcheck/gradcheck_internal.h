@@ -2,11 +2,13 @@
 #ifndef HCC_GRADCHECK_GRADCHECK_INTERNAL_H
 #define HCC_GRADCHECK_GRADCHECK_INTERNAL_H
 
+#include "abi/spaces.h"
 #include "gradcheck/gradcheck.h"
 
 /* How much is computed with, and what data are drawn from. */
 typedef struct {
-    uint32_t samples, positions;
+    uint32_t samples;
+    uint32_t positions[HC_SPACES_MOST]; /* by space */
     uint64_t seed;
     int64_t step, steps; /* of training: done, and to be done */
 } GradSize;

@@ -45,6 +45,8 @@ static const char *interpreter_set_input(GradEvaluator *self, uint32_t index, co
 }
 
 TirBinding gradcheck_binding(const TirProgram *program, GradSize size, Arena *arena) {
+    uint32_t *further = ARENA_ARRAY(arena, uint32_t, HC_SPACES_MOST - 1);
+    memcpy(further, size.positions + 1, (HC_SPACES_MOST - 1) * sizeof *further);
     const double **inputs = ARENA_ARRAY(arena, const double *, program->inputs.count);
     for (uint32_t k = 0; k < program->inputs.count; k++) {
         const TirInput *input = &program->inputs.at[k];
@@ -54,7 +56,8 @@ TirBinding gradcheck_binding(const TirProgram *program, GradSize size, Arena *ar
         inputs[k] = data;
     }
     return (TirBinding){.samples = size.samples,
-                        .positions = size.positions,
+                        .positions = size.positions[0],
+                        .further = further,
                         .inputs = inputs,
                         .training = true, /* at one step: what is random stays what it is */
                         .random_key = hc_rng_step_key(size.seed, size.step),

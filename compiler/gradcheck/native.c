@@ -89,12 +89,15 @@ static CompileStatus native_prepare(CompileRun *run, void *context) {
     const TirProgram *program = native->program;
     HcError error;
     HcOptions options = {
-        .threads = 1, .samples = native->size.samples, .positions = native->size.positions};
+        .threads = 1, .samples = native->size.samples, .positions = native->size.positions[0]};
     HcStatus status = hc_create(native->model, &options, &native->context, &error);
     if (status != HC_OK)
         return native_failed(run, status, error.message);
     native->owned->object = native->context;
-    status = hc_init(native->context, native->size.seed); /* draws what is random, too */
+    for (uint32_t s = 1; s < program->spaces.count && status == HC_OK; s++)
+        status = hc_resize_space(native->context, s, native->size.positions[s]);
+    if (status == HC_OK)
+        status = hc_init(native->context, native->size.seed); /* draws what is random, too */
     if (status == HC_OK)
         status = hc_set_steps_done(native->context, native->size.step);
     for (uint32_t k = 0; k < program->inputs.count && status == HC_OK; k++)

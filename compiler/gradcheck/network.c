@@ -2,7 +2,7 @@
 #include "gradcheck/gradcheck_internal.h"
 #include "pass/pass.h"
 
-enum { SAMPLES = 2, POSITIONS = 6 };
+enum { SAMPLES = 2, POSITIONS = 6, OF_OTHERS = 5 }; /* of further spaces: another number */
 
 typedef struct {
     TirProgram *program;
@@ -24,12 +24,16 @@ static bool gradcheck_counts(const TirBlock *block) {
 
 /* What depends on the step is looked at half-way: what is 0 at first, or at last, is neither. */
 static GradSize gradcheck_size(const TirProgram *program, int64_t steps, uint64_t seed) {
-    uint32_t positions = program->spaces.count ? POSITIONS : 1;
-    for (uint32_t k = 0; k < program->spaces.count; k++)
-        if (program->spaces.at[k].maximum < positions)
-            positions = program->spaces.at[k].maximum;
-    return (GradSize){SAMPLES, positions, seed, gradcheck_counts(program->block) ? steps / 2 : 0,
-                      steps};
+    GradSize size = {.samples = SAMPLES,
+                     .positions = {1},
+                     .seed = seed,
+                     .step = gradcheck_counts(program->block) ? steps / 2 : 0,
+                     .steps = steps};
+    for (uint32_t k = 0; k < program->spaces.count; k++) {
+        const uint32_t most = program->spaces.at[k].maximum, wanted = k ? OF_OTHERS : POSITIONS;
+        size.positions[k] = most < wanted ? most : wanted;
+    }
+    return size;
 }
 
 static CompileStatus gradcheck_hold(CompileRun *run, void *context) {

@@ -41,7 +41,8 @@ AttendMatrix attend_argument(Attend *a, const char *name, int64_t width, bool wr
 }
 
 void attend_seek(Attend *a, AttendMatrix *m, NestId head, int64_t head_width) {
-    NestId first = attend_mul(a, attend_mul(a, a->sample, a->positions), attend_number(a, m->step));
+    NestId rows = attend_mul(a, a->sample, m->of_keys ? a->keys : a->positions);
+    NestId first = attend_mul(a, rows, attend_number(a, m->step));
     m->base = attend_add(a, first, attend_mul(a, head, attend_number(a, head_width)));
 }
 
@@ -65,6 +66,8 @@ Attend attend_begin(Arena *arena, const AttendShape *shape, const char *name) {
     a.one = attend_number(&a, 1);
     a.first = nest_extent(&a.b, NEST_FIRST);
     a.positions = nest_extent(&a.b, NEST_POSITIONS);
+    a.keys = shape->key_space ? nest_extent(&a.b, (NestExtent)(NEST_SPACE + shape->key_space - 1))
+                              : a.positions;
     return a;
 }
 

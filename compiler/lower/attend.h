@@ -5,7 +5,8 @@
 #include "machine/machine.h"
 #include "nest/nest.h"
 
-/* Instances are [sample][position]; q[heads][e], k[key_heads][e], v[key_heads][f] each. Head h
+/* Instances are [sample][position], of q, o and lse those of the kernel's space, of k and v of one
+ * of their own, perhaps; q[heads][e], k[key_heads][e], v[key_heads][f] each. Head h
  * attends to key head h / (heads / key_heads); heads is a multiple of key_heads. */
 typedef struct {
     uint32_t heads, key_heads, e, f;
@@ -18,7 +19,8 @@ typedef struct {
     /* How products are made that round their operands to bf16; NULL: in `elem`, and queries in
      * lanes. Then f32. */
     const MachineProduct *product;
-    uint32_t longest; /* positions that there are at most; 0: not known */
+    uint32_t longest;  /* positions that there are at most; 0: not known */
+    uint8_t key_space; /* whose positions keys and values have; 0: the queries' */
 } AttendShape;
 
 /* Tasks: samples * heads ("per_sample" = heads). Argument buffers, in order:

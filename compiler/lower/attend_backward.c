@@ -153,7 +153,7 @@ static void backward_keys(Attend *a, const AttendBackward *m, NestId first_query
         dot[c] = nest_load(b, m->stats.buffer, nest_at(column), a->s->lanes, 1, 0);
         lse[c] = nest_load(b, m->stats.buffer, nest_at(a->tile + column), a->s->lanes, 1, 0);
     }
-    NestId end = a->positions;
+    NestId end = a->keys;
     if (a->s->causal)
         end = attend_min(a, end, attend_add(a, first_query, attend_number(a, a->tile)));
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, end, ATTEND_KEYS, 0, NULL);
@@ -169,7 +169,7 @@ static void backward_keys(Attend *a, const AttendBackward *m, NestId first_query
 
 /* This sample's and key head's part of a gradient. */
 static void backward_clear(Attend *a, const AttendMatrix *m, int64_t depth) {
-    NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, a->positions, 1, 0, NULL);
+    NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, a->keys, 1, 0, NULL);
     for (int64_t d = 0; d < depth;) {
         uint16_t lanes = attend_width(a, depth - d);
         int64_t run = (depth - d) / lanes * lanes;
@@ -237,9 +237,13 @@ NestKernel *attend_backward(Arena *arena, const AttendShape *shape) {
 
     a.sample = nest_binary(b, NEST_DIV, nest_task(b), attend_number(&a, key_heads));
     a.key_head = nest_binary(b, NEST_REM, nest_task(b), attend_number(&a, key_heads));
+    m.k.of_keys = true;
     attend_seek(&a, &m.k, a.key_head, e);
+    m.v.of_keys = true;
     attend_seek(&a, &m.v, a.key_head, f);
+    m.dk.of_keys = true;
     attend_seek(&a, &m.dk, a.key_head, e);
+    m.dv.of_keys = true;
     attend_seek(&a, &m.dv, a.key_head, f);
     backward_clear(&a, &m.dk, e);
     backward_clear(&a, &m.dv, f);

@@ -52,7 +52,7 @@ static void forward_weights(Attend *a, const AttendForward *m, NestId count, con
 static void forward_keys(Attend *a, const AttendForward *m, NestId first_query, NestId *state) {
     NestBuilder *b = &a->b;
     uint32_t columns = a->columns;
-    NestId end = a->positions;
+    NestId end = a->keys;
     if (a->s->causal)
         end = attend_min(a, end, attend_add(a, first_query, attend_number(a, a->tile)));
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, end, ATTEND_KEYS, 2 * columns, state);
@@ -130,7 +130,9 @@ NestKernel *attend_forward(Arena *arena, const AttendShape *shape) {
     a.head = nest_binary(b, NEST_REM, nest_task(b), attend_number(&a, heads));
     a.key_head = nest_binary(b, NEST_DIV, a.head, attend_number(&a, heads / key_heads));
     attend_seek(&a, &m.q, a.head, e);
+    m.k.of_keys = true;
     attend_seek(&a, &m.k, a.key_head, e);
+    m.v.of_keys = true;
     attend_seek(&a, &m.v, a.key_head, f);
     attend_seek(&a, &m.o, a.head, f);
     attend_seek(&a, &m.lse, a.head, 1);

@@ -18,6 +18,7 @@ typedef struct {
     int64_t tile;     /* queries: columns * lanes */
     NestType vector;
     NestId zero, one, first, positions, sample, head, key_head;
+    NestId keys; /* positions of keys and values; `positions` are those of queries */
 } Attend;
 
 /* A matrix in memory: element (row, column) of this task is at base + row * step + column. */
@@ -25,6 +26,7 @@ typedef struct {
     uint32_t buffer;
     NestId base;
     int64_t step;
+    bool of_keys; /* its instances are the keys' */
 } AttendMatrix;
 
 static inline NestId attend_add(Attend *a, NestId x, NestId y) {

@@ -36,7 +36,8 @@ AttendNarrow *attend_narrow_begin(Attend *a) {
 }
 
 NarrowMatrix narrow_matrix(const AttendMatrix *m, NestId head, int64_t width) {
-    return (NarrowMatrix){.buffer = m->buffer, .step = m->step, .width = width, .head = head};
+    return (NarrowMatrix){
+        .buffer = m->buffer, .step = m->step, .width = width, .head = head, .of_keys = m->of_keys};
 }
 
 uint32_t narrow_panels(AttendNarrow *n, const char *name, const MachineProduct *m, bool right,
@@ -58,7 +59,8 @@ static ProductPlace place(AttendNarrow *n, const NarrowMatrix *m, NestId row) {
     if (!m->head)
         return (ProductPlace){m->buffer, m->fours, 4};
     const int64_t unit = m->step % 4 == 0 && m->width % 4 == 0 ? 4 : 1;
-    NestId first = attend_add(a, attend_mul(a, a->sample, a->positions), row);
+    NestId first = attend_mul(a, a->sample, m->of_keys ? a->keys : a->positions);
+    first = attend_add(a, first, row);
     NestId base = attend_mul(a, first, attend_number(a, m->step / unit));
     NestId head = attend_mul(a, m->head, attend_number(a, m->width / unit));
     return (ProductPlace){m->buffer, attend_add(a, base, head), unit};

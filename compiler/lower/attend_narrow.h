@@ -20,6 +20,7 @@ typedef struct {
     uint32_t buffer;
     int64_t step, width;
     NestId head, fours;
+    bool of_keys;
 } NarrowMatrix;
 
 NarrowMatrix narrow_matrix(const AttendMatrix *m, NestId head, int64_t width);

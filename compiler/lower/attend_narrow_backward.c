@@ -191,7 +191,7 @@ static void pack_rows(AttendNarrow *n, const AttendMatrix *m, NestId before, Nes
                       uint32_t to) {
     Attend *a = n->a;
     NestId fours = attend_mul(a, before, attend_number(a, n->by_keys.columns / 4));
-    const NarrowMatrix from = {m->buffer, m->step, 0, 0, fours};
+    const NarrowMatrix from = {.buffer = m->buffer, .step = m->step, .fours = fours};
     if (!is_group(n))
         narrow_pack(n, &n->by_queries, false, false, &from, 0, attend_number(a, ATTEND_KEYS),
                     ATTEND_KEYS, depth, to);
@@ -240,7 +240,7 @@ void attend_narrow_backward(AttendNarrow *n, const AttendBackward *m, NestId fir
     narrow_clear(n, &m->d_queries, attend_product_rows(a->s, e));
     narrow_clear(n, &m->stats, 2);
     attend_backward_stats(a, m, first, count);
-    NestId end = a->positions;
+    NestId end = a->keys;
     if (a->s->causal)
         end = attend_min(a, end, attend_add(a, first, attend_number(a, n->tile)));
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, end, ATTEND_KEYS, 0, NULL);

@@ -200,7 +200,7 @@ void attend_narrow_forward(AttendNarrow *n, const AttendForward *m, NestId first
     NestId depth_e = attend_number(a, e), all_f = attend_number(a, f);
     narrow_pack(n, &n->by_e, true, false, &q, first, count, n->tile, depth_e, queries);
     clear(n, m);
-    NestId end = a->positions;
+    NestId end = a->keys;
     if (a->s->causal)
         end = attend_min(a, end, attend_add(a, first, attend_number(a, n->tile)));
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, end, ATTEND_KEYS, 0, NULL);
@@ -210,7 +210,8 @@ void attend_narrow_forward(AttendNarrow *n, const AttendForward *m, NestId first
     narrow_pack(n, &n->by_keys, false, true, &v, key, all_f, f, there, values);
     NestLoop *panels = narrow_panel_loop(n, narrow_first_panel(n, first, key), count);
     NestId column = attend_mul(a, panels->variable, attend_number(a, n->by_keys.columns));
-    const Panel p = {n, m, column, {m->scores.buffer, 0, n->by_keys.columns}, weights};
+    const AttendMatrix scores = {.buffer = m->scores.buffer, .step = n->by_keys.columns};
+    const Panel p = {n, m, column, scores, weights};
     narrow_panel_product(n, &(NarrowSum){&n->by_e, keys, queries, depth_e, 0}, panels->variable,
                          &p.scores, 0, ATTEND_KEYS, false);
     narrow_hide(n, &p.scores, 0, attend_add(a, first, column), key, there);

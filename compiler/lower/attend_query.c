@@ -180,7 +180,7 @@ static void query_give(Attend *a, const AttendForward *m, const QueryBlock *bloc
 /* All keys; state is the maximum, then the sum. */
 static void query_keys(Attend *a, const AttendForward *m, NestId query, NestId state[2]) {
     NestBuilder *b = &a->b;
-    NestId end = a->s->causal ? attend_add(a, query, a->one) : a->positions;
+    NestId end = a->s->causal ? attend_add(a, query, a->one) : a->keys;
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, end, ATTEND_KEYS, 2, state);
     NestId first = loop->variable, next[2];
     NestId count = attend_min(a, attend_sub(a, end, first), attend_number(a, ATTEND_KEYS));

@@ -147,6 +147,7 @@ static NestKernel *kernel_of_attention(const Schedule *s) {
     const TirType *q = &schedule_node(s, node->operands[0])->type;
     const TirType *key = &schedule_node(s, node->operands[1])->type;
     const TirType *value = &schedule_node(s, node->operands[2])->type;
+    const uint8_t space = node->result_types[0].domain.space, of_keys = key->domain.space;
     AttendShape shape = {.heads = q->dims[0],
                          .key_heads = key->dims[0],
                          .e = q->dims[1],
@@ -158,7 +159,8 @@ static NestKernel *kernel_of_attention(const Schedule *s) {
                          .lanes = s->lanes,
                          .columns = s->columns,
                          .product = s->product,
-                         .longest = s->longest};
+                         .longest = s->longest,
+                         .key_space = of_keys == space ? 0 : of_keys};
     return node->op == TIR_ATTEND ? attend_forward(s->plan->arena, &shape)
                                   : attend_backward(s->plan->arena, &shape);
 }

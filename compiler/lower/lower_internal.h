@@ -177,6 +177,9 @@ void lower_sums_begin(Lower *l); /* accumulators to zero */
 NestAddress lower_sum_address(Lower *l, const ScheduleValue *v, const AffineIndex *index);
 void lower_sum_lane(Lower *l, const ScheduleValue *v, const Affine *element, NestId contribution);
 void lower_sums_end(Lower *l); /* what was added up, to the task's partial results */
+/* How many positions a space has. */
+NestId lower_positions_of(Lower *l, uint8_t space);
+
 /* A sum that keeps samples or positions: a kernel by itself. */
 NestKernel *lower_sum_kernel(const Schedule *s);
 

@@ -86,12 +86,17 @@ static NestId op_random(Lower *l, LowerFrame *f, const TirNode *node, const Affi
     return nest_random(&l->b, l->real, counter);
 }
 
+NestId lower_positions_of(Lower *l, uint8_t space) {
+    const bool own = space == l->schedule->group->domain.space;
+    return nest_extent(&l->b, own ? NEST_POSITIONS : (NestExtent)(NEST_SPACE + space - 1));
+}
+
 static NestId op_count(Lower *l, TirDomain domain) {
     NestId n = nest_i64(&l->b, 1);
     if (domain.sample)
         n = nest_binary(&l->b, NEST_MUL, n, nest_extent(&l->b, NEST_BATCH));
     if (domain.space)
-        n = nest_binary(&l->b, NEST_MUL, n, nest_extent(&l->b, NEST_POSITIONS));
+        n = nest_binary(&l->b, NEST_MUL, n, lower_positions_of(l, domain.space));
     return nest_cast(&l->b, l->real, n);
 }
 

@@ -113,7 +113,9 @@ NestKernel *lower_sum_kernel(const Schedule *s) {
         kernel, (NestBuffer){.name = "in", .kind = NEST_ARGUMENT, .elem = real, .read = true});
     uint32_t out = nest_add_buffer(
         kernel, (NestBuffer){.name = "out", .kind = NEST_ARGUMENT, .elem = real, .written = true});
-    NestId tile = nest_extent(&b, NEST_TILE), positions = nest_extent(&b, NEST_POSITIONS);
+    const uint8_t space = schedule_node(s, node->operands[0])->type.domain.space;
+    NestId tile = nest_extent(&b, NEST_TILE);
+    NestId positions = nest_extent(&b, (NestExtent)(NEST_SPACE + space - 1));
     NestId begin = nest_binary(&b, NEST_MUL, nest_task(&b), tile);
     NestId end = nest_binary(&b, NEST_MIN, nest_binary(&b, NEST_ADD, begin, tile),
                              nest_extent(&b, NEST_INSTANCES));

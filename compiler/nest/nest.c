@@ -20,8 +20,9 @@ static const struct {
 
 const char *const nest_elem_text[NEST_ELEMS] = {"f32", "f64", "i32", "i64", "bool", "bf16"};
 const char *const nest_extent_text[NEST_EXTENT_COUNT] = {
-    "samples", "positions", "instances",    "tile", "training", "random_key", "done", "steps",
-    "first",   "batch",     "first_sample", "rows", "columns",  "depth",      "step", "adds"};
+    "samples", "positions", "instances",    "tile",   "training", "random_key", "done",   "steps",
+    "first",   "batch",     "first_sample", "rows",   "columns",  "depth",      "step",   "adds",
+    "space1",  "space2",    "space3",       "space4", "space5",   "space6",     "space7", "space8"};
 const char *const nest_loop_text[4] = {"sequential", "vector", "reduce", "unroll"};
 _Static_assert(NEST_EXTENT_COUNT * sizeof(int64_t) == sizeof(HcExtents),
                "extents are the record's fields");

@@ -7,6 +7,7 @@
 #ifndef HCC_NEST_NEST_H
 #define HCC_NEST_NEST_H
 
+#include "abi/spaces.h"
 #include "base/compilation.h"
 #include "base/map.h"
 #include "base/vec.h"
@@ -49,7 +50,8 @@ typedef enum {
     NEST_DEPTH, /* and terms of its sums */
     NEST_STEP,  /* elements from a row of the result to the next */
     NEST_ADDS,  /* 1: they are added to it, 0: it is written */
-    NEST_EXTENT_COUNT
+    NEST_SPACE, /* positions of the first space; behind it those of the others */
+    NEST_EXTENT_COUNT = NEST_SPACE + HC_SPACES_MOST
 } NestExtent;
 
 /* What may be made of a loop; SEQUENTIAL code is right for all of them. The turns of a VECTOR loop

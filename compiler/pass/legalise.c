@@ -98,10 +98,13 @@ static TirId legal_add_of_pads(Legalise *l, TirId id) {
 }
 
 /* Attention reads a row of each operand at each position. */
-static void spread_operands(Legalise *l, const TirNode *node, TirId *operands) {
-    if (node->op == TIR_ATTEND || node->op == TIR_ATTEND_GRAD)
-        for (uint32_t k = 0; k < node->n_operands; k++)
-            operands[k] = tir_spread(&l->builder, operands[k], node->type.domain);
+static void spread_operands(Legalise *l, const TirBlock *from, const TirNode *node,
+                            TirId *operands) {
+    if (node->op != TIR_ATTEND && node->op != TIR_ATTEND_GRAD)
+        return;
+    const TirDomain queries = node->type.domain, keys = tir_attend_keys(from, node);
+    for (uint32_t k = 0; k < node->n_operands; k++)
+        operands[k] = tir_spread(&l->builder, operands[k], k == 1 || k == 2 ? keys : queries);
 }
 
 /* A gradient that no work produces by itself (a leaf, a view, one of several results) is copied, so
@@ -133,7 +136,7 @@ TirProgram *pass_legalise(TirProgram *p) {
             operands[k] = l.map[node->operands[k]];
         l.builder.span = node->span;
         l.builder.name = node->name;
-        spread_operands(&l, node, operands);
+        spread_operands(&l, p->block, node, operands);
         TirId made = node->op == TIR_SCAN ? legal_scan(&l.builder, p->block, id, operands)
                                           : pass_rebuild_value(&l.builder, p->block, id, operands);
         made = legal_contract(&l, made);

@@ -1,14 +1,30 @@
 /* Copying values from block to block; see rebuild.h. */
 #include "pass/rebuild.h"
 
+static bool has_positions(const TirBuilder *b, TirId id) {
+    return tir_node(b->block, id)->type.domain.space != 0;
+}
+
+/* A side that has lost its positions lives at the other's: where neither has any, or those of
+ * another space, it is put where it was. */
+static TirId rebuild_attention(TirBuilder *b, const TirBlock *from, const TirNode *node,
+                               const TirId *operands) {
+    const uint8_t of_queries = node->type.domain.space, of_keys = tir_attend_keys(from, node).space;
+    const bool keys = has_positions(b, operands[1]) || has_positions(b, operands[2]);
+    TirId q = operands[0], k = operands[1];
+    if (!has_positions(b, q) && (!keys || of_keys != of_queries))
+        q = tir_at_positions(b, q, of_queries);
+    if (!keys && of_keys != of_queries)
+        k = tir_at_positions(b, k, of_keys);
+    return tir_rebuild(b, node, (TirId[3]){q, k, operands[2]});
+}
+
 TirId pass_rebuild_node(TirBuilder *b, const TirBlock *from, const TirNode *node,
                         const TirId *operands) {
     if (node->op == TIR_SHIFT)
         return tir_shift_in(b, operands[0], node->attr.offset, node->type.domain.space);
-    if (node->op == TIR_ATTEND && !tir_operand_domain(b->block, 3, operands).space) {
-        const TirId q = tir_at_positions(b, operands[0], node->result_types[0].domain.space);
-        return tir_rebuild(b, node, (TirId[3]){q, operands[1], operands[2]});
-    }
+    if (node->op == TIR_ATTEND)
+        return rebuild_attention(b, from, node, operands);
     if (node->op == TIR_RECUR && !tir_operand_domain(b->block, 2, operands).space) {
         const TirId u = tir_at_positions(b, operands[1], node->type.domain.space);
         return tir_rebuild(b, node, (TirId[2]){operands[0], u});

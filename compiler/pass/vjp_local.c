@@ -271,11 +271,12 @@ static void grad_attend_lse(Vjp *v, const TirNode *node, TirId d_lse) {
     const TirId over_keys = tir_attend(b, q, k, k, node->attr.causal, node->attr.scale);
     const TirId mean = tir_result(b, over_keys, 0);
     vjp_add(v, q, tir_binary(b, TIR_MUL, spread, mean), node->type.domain);
+    const TirDomain of_keys = tir_attend_keys(b->block, node);
     if (vjp_wants(v, k)) {
         const TirId back =
             tir_attend_grad(b, q, k, k, mean, tir_result(b, over_keys, 1),
                             tir_binary(b, TIR_MUL, spread, q), node->attr.causal, node->attr.scale);
-        vjp_add(v, k, tir_result(b, back, 2), node->type.domain);
+        vjp_add(v, k, tir_result(b, back, 2), of_keys);
     }
 }
 
@@ -287,9 +288,11 @@ void tir_grad_ATTEND(Vjp *v, TirId id, const TirNode *node, TirId g) {
         const TirId back = tir_attend_grad(
             b, node->operands[0], node->operands[1], node->operands[2], tir_result(b, id, 0),
             tir_result(b, id, 1), adjoints[0], node->attr.causal, node->attr.scale);
+        const TirDomain of_keys = tir_attend_keys(b->block, node);
         for (uint32_t k = 0; k < 3; k++)
             if (vjp_wants(v, node->operands[k]))
-                vjp_add(v, node->operands[k], tir_result(b, back, k), node->type.domain);
+                vjp_add(v, node->operands[k], tir_result(b, back, k),
+                        k ? of_keys : node->type.domain);
     }
     if (adjoints[1])
         grad_attend_lse(v, node, adjoints[1]);

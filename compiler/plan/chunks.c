@@ -51,8 +51,9 @@ static uint64_t elements(const Chunks *c, TirId id) {
     return tir_element_count(&tir_node(c->block, id)->type);
 }
 
+/* The memory of a chunk is counted in positions of the first space. */
 static bool over_positions(TirDomain d) {
-    return d.sample && d.space;
+    return d.sample && d.space == 1;
 }
 
 static bool crosses_positions(const Chunks *c, const Group *group) {

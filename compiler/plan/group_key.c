@@ -39,12 +39,12 @@ static void put_slot(GroupKeys *k, TirId id) {
 static void put_block(GroupKeys *k, const TirBlock *block);
 
 /* What kernels of one text share: which parameter, input or table is an operand of theirs, and a
- * space is only there or not. */
+ * space is only there or not, but where a kernel asks how many positions another than its own has.
+ */
 static TirAttr shared_attributes(const TirNode *node) {
     TirAttr a = node->attr;
-    if (tir_op_stored(node->op))
+    if (tir_op_stored(node->op) || node->op == TIR_POSITION)
         a.index = 0;
-    a.domain.space = a.domain.space != 0;
     return a;
 }
 
@@ -58,6 +58,8 @@ static void put_attributes(GroupKeys *k, const TirNode *node) {
         memcpy(&word, bytes + i, n - i < sizeof word ? n - i : sizeof word);
         put(k, word);
     }
+    if (node->op == TIR_POSITION) /* whether it is within an axis is decided beforehand */
+        put(k, k->plan->program->spaces.at[node->attr.index - 1].maximum);
     if (node->op == TIR_SHIFT) {
         const TirSpace *space = &k->plan->program->spaces.at[node->type.domain.space - 1];
         put(k, space->rank == 2 ? space->extents[1] : 0);
@@ -148,9 +150,13 @@ WideHash group_key(GroupKeys *k, const Group *group) {
 
 WideHash single_key(GroupKeys *k, TirId value, const TirId *results, uint32_t n_results) {
     const TirNode *node = tir_node(k->block, value);
+    const uint8_t own =
+        node->n_results ? node->result_types[0].domain.space : node->type.domain.space;
     k->words.count = 0;
     put_attributes(k, node);
     for (uint32_t m = 0; m < node->n_operands; m++) {
+        const uint8_t space = tir_node(k->block, node->operands[m])->type.domain.space;
+        put(k, space && space != own ? space : 0);
         put_type(k, &tir_node(k->block, node->operands[m])->type);
         put_slot(k, tir_storage(k->block, node->operands[m]));
     }

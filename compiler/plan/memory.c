@@ -22,9 +22,21 @@ typedef struct {
 } Placement;
 
 Region plan_region(TirDomain d) {
-    if (d.sample)
-        return d.space ? REGION_POSITION : REGION_SAMPLE;
-    return d.space ? REGION_TIME : REGION_GLOBAL;
+    if (!d.space)
+        return d.sample ? REGION_SAMPLE : REGION_GLOBAL;
+    if (d.space == 1)
+        return d.sample ? REGION_POSITION : REGION_TIME;
+    return (Region)((d.sample ? REGION_POSITION_2 : REGION_TIME_2) +
+                    (d.space - 2) * HC_WORDS_OF_SPACE);
+}
+
+/* What a region's units are of. */
+static TirDomain domain_of(Region region) {
+    for (uint8_t space = 1; space <= HC_SPACES_MOST; space++)
+        for (uint8_t sample = 0; sample < 2; sample++)
+            if (plan_region((TirDomain){sample, space}) == region)
+                return (TirDomain){sample, space};
+    return (TirDomain){region == REGION_SAMPLE, 0};
 }
 
 Element plan_real(const PlanOptions *options) {
@@ -204,8 +216,9 @@ static void place_saved(Placement *m) {
         *buffer = (CallBuffer){region, of->element, plan->region_bytes[region], slot};
         plan->region_bytes[region] += plan_slot_bytes(plan, slot);
     }
-    for (Region region = REGION_GLOBAL; region < REGION_PARTIAL; region++)
-        plan->saved_bytes[region] = plan->region_bytes[region];
+    for (Region region = REGION_GLOBAL; region < REGION_NONE; region++)
+        if (region != REGION_PARTIAL && region != REGION_CHUNK)
+            plan->saved_bytes[region] = plan->region_bytes[region];
 }
 
 static void place_buffers(Placement *m) {
@@ -318,7 +331,12 @@ void plan_memory(Plan *plan) {
 
 static uint64_t instances_of(const Plan *plan, TirDomain domain) {
     const PlanStep *step = &plan->options.step;
-    return (domain.sample ? step->samples : 1) * (domain.space ? step->positions : 1);
+    uint64_t positions = 1;
+    if (domain.space == 1)
+        positions = step->positions;
+    else if (domain.space && domain.space <= plan->program->spaces.count)
+        positions = plan->program->spaces.at[domain.space - 1].maximum;
+    return (domain.sample ? step->samples : 1) * positions;
 }
 
 static uint64_t tasks_of(const Plan *plan, const Call *call) {
@@ -328,8 +346,6 @@ static uint64_t tasks_of(const Plan *plan, const Call *call) {
 }
 
 uint64_t plan_units(const Plan *plan, Region region) {
-    static const TirDomain domains[] = {
-        [REGION_SAMPLE] = {1, 0}, [REGION_TIME] = {0, 1}, [REGION_POSITION] = {1, 1}};
     uint64_t units = 1;
     if (region == REGION_PARTIAL) {
         for (uint32_t c = 0; c < plan->calls.count; c++) {
@@ -339,10 +355,9 @@ uint64_t plan_units(const Plan *plan, Region region) {
             units = tasks > units ? tasks : units;
         }
     } else if (region == REGION_CHUNK) {
-        units =
-            hc_chunk_units(plan->chunks.positions, instances_of(plan, domains[REGION_POSITION]));
+        units = hc_chunk_units(plan->chunks.positions, instances_of(plan, (TirDomain){1, 1}));
     } else if (region != REGION_GLOBAL) {
-        units = hc_units(instances_of(plan, domains[region]));
+        units = hc_units(instances_of(plan, domain_of(region)));
     }
     return units;
 }

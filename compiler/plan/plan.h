@@ -18,6 +18,7 @@
 #define HCC_PLAN_PLAN_H
 
 #include "abi/precision.h"
+#include "abi/spaces.h"
 #include "base/diag.h"
 #include "machine/machine.h"
 #include "pass/gemm_match.h"

@@ -30,7 +30,9 @@ const char *plan_domain_name(TirDomain d) {
 #define HC_DOMAIN(ident, text) [ident] = text,
 #include "abi/words.def"
     };
-    return names[d.sample ? d.space ? POSITION : SAMPLE : d.space ? TIME : GLOBAL];
+    if (!d.space)
+        return names[d.sample ? SAMPLE : GLOBAL];
+    return names[(d.sample ? POSITION : TIME) + (d.space - 1) * HC_WORDS_OF_SPACE];
 }
 
 static void print_value(const Plan *plan, TirId id, FILE *to) {

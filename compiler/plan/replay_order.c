@@ -93,7 +93,7 @@ static void measure(Replay *r) {
     double *change[REGION_NONE] = {0};
     uint32_t length = 2 * r->plan->calls.count + 1;
     memset(r->change, 0, (size_t)REGION_NONE * length * sizeof *r->change);
-    for (Region region = REGION_GLOBAL; region < REGION_PARTIAL; region++)
+    for (Region region = REGION_GLOBAL; region < REGION_NONE; region++)
         change[region] = r->change + (size_t)region * length;
     for (uint32_t copy = 0; copy < 2 * r->n_values; copy++) {
         TirId value = copy < r->n_values ? copy : copy - r->n_values;
@@ -104,7 +104,7 @@ static void measure(Replay *r) {
         change[region][r->lives.last[copy] + 1] -= r->bytes[value];
     }
     r->bytes_needed = 0;
-    for (Region region = REGION_GLOBAL; region < REGION_PARTIAL; region++) {
+    for (Region region = REGION_GLOBAL; region < REGION_NONE; region++) {
         double now = 0, most = 0;
         for (uint32_t s = 0; s < r->order.count; s++) {
             now += change[region][s];
@@ -112,7 +112,7 @@ static void measure(Replay *r) {
         }
         r->bytes_needed += most;
     }
-    for (Region region = REGION_PARTIAL; region < REGION_NONE; region++)
+    for (Region region = REGION_PARTIAL; region <= REGION_CHUNK; region++)
         r->bytes_needed += (double)(r->plan->region_bytes[region] * plan_units(r->plan, region));
 }
 

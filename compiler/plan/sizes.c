@@ -50,7 +50,7 @@ static Span largest_in(const Plan *plan, Region region) {
 }
 
 void plan_check_sizes(Plan *plan) {
-    static const char *const what[REGION_NONE] = {
+    static const char *const what[] = {
         [REGION_GLOBAL] = "what a step computes once",
         [REGION_SAMPLE] = "what a step computes of each sample",
         [REGION_TIME] = "what a step computes at each position of all samples",
@@ -61,5 +61,6 @@ void plan_check_sizes(Plan *plan) {
     check_parameters(plan);
     for (Region r = REGION_GLOBAL; r < REGION_NONE && !plan->refused.message; r++)
         if (plan->region_bytes[r] > PLAN_MAX_BYTES)
-            refuse(plan, largest_in(plan, r), what[r], plan->region_bytes[r]);
+            refuse(plan, largest_in(plan, r), what[r > REGION_CHUNK ? REGION_POSITION : r],
+                   plan->region_bytes[r]);
 }

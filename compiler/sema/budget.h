@@ -2,6 +2,7 @@
 #ifndef HCC_SEMA_BUDGET_H
 #define HCC_SEMA_BUDGET_H
 
+#include "abi/spaces.h"
 #include "sema/value/value.h"
 
 enum {
@@ -9,8 +10,8 @@ enum {
     SEMA_MAX_DEPTH = 1200, /* expressions and calls inside each other */
     SEMA_MAX_VALUES = 5000000,
     SEMA_MAX_INSTANCES = 200000,
-    PERMUTATIONS_MOST = 9, /* 9! rows of 9 */
-    SEMA_MAX_SPACES = 255, /* of positions: their numbers are bytes */
+    PERMUTATIONS_MOST = 9,            /* 9! rows of 9 */
+    SEMA_MAX_SPACES = HC_SPACES_MOST, /* of positions */
 };
 #define SEMA_MAX_STEPS 200000000u
 #define SEMA_MAX_ELEMENTS ((uint64_t)1 << 40) /* of a tensor */

@@ -29,7 +29,7 @@ void tir_eval_CONST(const Eval *e, const TirNode *node, EvalValue *value) {
 
 void tir_eval_POSITION(const Eval *e, const TirNode *node, EvalValue *value) {
     value->at = eval_alloc(e, &node->type);
-    for (uint32_t t = 0; t < e->binding->positions; t++)
+    for (uint32_t t = 0; t < eval_positions(e, (uint8_t)node->attr.index); t++)
         value->at[t] = t;
 }
 

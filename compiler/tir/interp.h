@@ -15,7 +15,8 @@ typedef struct {
 
 typedef struct {
     uint32_t samples;
-    uint32_t positions;          /* of every space, <= its maximum */
+    uint32_t positions;          /* of the first space, and where `further` is NULL of every one */
+    const uint32_t *further;     /* of the second on; all <= their maximum */
     const double *const *params; /* by parameter index */
     const double *const *inputs; /* by input index, laid out as TirTensor */
     bool training;

@@ -27,7 +27,8 @@ typedef struct {
     uint32_t sample, position;
 } EvalPlace;
 
-uint64_t eval_instances(const Eval *e, TirDomain d); /* how many places d has */
+uint32_t eval_positions(const Eval *e, uint8_t space); /* 1 without one */
+uint64_t eval_instances(const Eval *e, TirDomain d);   /* how many places d has */
 uint64_t eval_instance(const Eval *e, TirDomain d, EvalPlace at);
 /* Steps through the places of d; starts from {0,0}; false after the last. */
 bool eval_next(const Eval *e, TirDomain d, EvalPlace *at);

@@ -5,17 +5,20 @@
 #include <string.h>
 
 typedef struct {
-    uint32_t heads, groups, e, f, positions;
+    uint32_t heads, groups, e, f;
+    uint32_t positions; /* of keys */
     double scale;
     bool causal;
+    TirDomain of_keys;
 } Attention;
 
 static Attention eval_attention(const Eval *e, const TirNode *node) {
-    return (Attention){.heads = eval_type(e, 0)->dims[0],
+    return (Attention){.of_keys = tir_attend_keys(e->block, node),
+                       .heads = eval_type(e, 0)->dims[0],
                        .groups = eval_type(e, 1)->dims[0],
                        .e = eval_type(e, 0)->dims[1],
                        .f = eval_type(e, 2)->dims[1],
-                       .positions = e->binding->positions,
+                       .positions = eval_positions(e, tir_attend_keys(e->block, node).space),
                        .scale = node->attr.scale,
                        .causal = node->attr.causal};
 }
@@ -71,7 +74,7 @@ static void eval_attend_pair(const Eval *e, const Attention *a, TirDomain domain
     const double p = exp(eval_score(e, a, h, t, u) - eval_operand(e, 4, t)[h]);
     double d_score = 0;
     double *dv =
-        value->results[2] + (eval_instance(e, domain, u) * a->groups + group) * (uint64_t)a->f;
+        value->results[2] + (eval_instance(e, a->of_keys, u) * a->groups + group) * (uint64_t)a->f;
     for (uint32_t i = 0; i < a->f; i++) {
         d_score += d_o[i] * (v[i] - o[i]);
         dv[i] += p * d_o[i];
@@ -81,7 +84,7 @@ static void eval_attend_pair(const Eval *e, const Attention *a, TirDomain domain
     const double *k = eval_operand(e, 1, u) + (uint64_t)group * a->e;
     double *dq = value->results[0] + (eval_instance(e, domain, t) * a->heads + h) * (uint64_t)a->e;
     double *dk =
-        value->results[1] + (eval_instance(e, domain, u) * a->groups + group) * (uint64_t)a->e;
+        value->results[1] + (eval_instance(e, a->of_keys, u) * a->groups + group) * (uint64_t)a->e;
     for (uint32_t i = 0; i < a->e; i++) {
         dq[i] += d_score * k[i];
         dk[i] += d_score * q[i];
@@ -105,7 +108,7 @@ void tir_eval_ATTEND_GRAD(const Eval *e, const TirNode *node, EvalValue *value) 
 void tir_eval_RECUR(const Eval *e, const TirNode *node, EvalValue *value) {
     const TirDomain domain = node->type.domain;
     const uint64_t n = tir_element_count(&node->type);
-    const uint32_t positions = e->binding->positions;
+    const uint32_t positions = eval_positions(e, domain.space);
     const bool one = eval_type(e, 0)->rank == 0, reverse = node->attr.reverse;
     value->at = eval_alloc(e, &node->type);
     EvalPlace at = {0, 0};
@@ -132,7 +135,7 @@ void tir_eval_SHIFT(const Eval *e, const TirNode *node, EvalValue *value) {
     EvalPlace at = {0, 0};
     do {
         const int64_t from = (int64_t)at.position - distance;
-        bool inside = from >= 0 && from < e->binding->positions;
+        bool inside = from >= 0 && from < eval_positions(e, node->type.domain.space);
         if (space->rank == 2) {
             const int64_t c = at.position % space->extents[1] - (int64_t)node->attr.offset[1];
             inside = inside && c >= 0 && c < space->extents[1];

@@ -242,6 +242,8 @@ bool tir_shape_equal(const TirType *a, const TirType *b);
 const char *tir_type_text(Arena *arena, const TirType *type);
 /* Where the operands live, joined; GLOBAL without any. */
 TirDomain tir_operand_domain(const TirBlock *block, uint32_t n, const TirId *operands);
+/* Where keys and values of an attention live; its queries live where its results do. */
+TirDomain tir_attend_keys(const TirBlock *block, const TirNode *node);
 /* Whether the value is a sum over positions (or samples) of its operands. */
 bool tir_sums_places(const TirBlock *block, const TirNode *node);
 /* Which positions of its operands the op itself sees: the rest of a type's dependence is theirs. */

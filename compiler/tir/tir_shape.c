@@ -308,18 +308,28 @@ const char *tir_shape_RESULT(const TirShapeContext *s, TirNode *node) {
     return NULL;
 }
 
-/* q[h,e], k[g,e], v[g,f], of which at least one has positions; the joined domain. */
-static const char *shape_attention(const TirShapeContext *s, const TirNode *node,
-                                   TirDomain *domain) {
+/* q[h,e], k[g,e], v[g,f]; where queries and what comes of them live, and where keys and values do.
+ * A side without positions of its own lives at the other's. */
+static const char *shape_attention(const TirShapeContext *s, const TirNode *node, TirDomain *domain,
+                                   TirDomain *of_keys) {
     const TirType *q = operand(s, node, 0), *k = operand(s, node, 1), *v = operand(s, node, 2);
-    *domain = q->domain;
+    *domain = *of_keys = TIR_GLOBAL;
     for (uint32_t o = 0; o < node->n_operands; o++) {
         const TirType *t = operand(s, node, o);
-        if (t->elem != TIR_REAL || !tir_domain_join(*domain, t->domain, domain))
-            return "operands are not real values of one position space";
+        TirDomain *side = o == 1 || o == 2 ? of_keys : domain;
+        if (t->elem != TIR_REAL || !tir_domain_join(*side, t->domain, side))
+            return "operands are not real values, queries of one position space, and keys and "
+                   "values of one";
     }
     if (!domain->space)
+        domain->space = of_keys->space;
+    if (!of_keys->space)
+        of_keys->space = domain->space;
+    domain->sample = of_keys->sample = domain->sample || of_keys->sample;
+    if (!domain->space)
         return "no operand has positions";
+    if (node->attr.causal && domain->space != of_keys->space)
+        return "queries and keys of two position spaces have no order";
     if (q->rank != 2 || k->rank != 2 || v->rank != 2 || q->dims[1] != k->dims[1] ||
         k->dims[0] != v->dims[0] || q->dims[0] % k->dims[0])
         return arena_printf(
@@ -329,8 +339,8 @@ static const char *shape_attention(const TirShapeContext *s, const TirNode *node
 }
 
 const char *tir_shape_ATTEND(const TirShapeContext *s, TirNode *node) {
-    TirDomain domain;
-    const char *wrong = shape_attention(s, node, &domain);
+    TirDomain domain, of_keys;
+    const char *wrong = shape_attention(s, node, &domain, &of_keys);
     if (wrong)
         return wrong;
     const uint32_t heads = operand(s, node, 0)->dims[0], f = operand(s, node, 2)->dims[1];
@@ -344,8 +354,8 @@ const char *tir_shape_ATTEND(const TirShapeContext *s, TirNode *node) {
 }
 
 const char *tir_shape_ATTEND_GRAD(const TirShapeContext *s, TirNode *node) {
-    TirDomain domain;
-    const char *wrong = shape_attention(s, node, &domain);
+    TirDomain domain, of_keys;
+    const char *wrong = shape_attention(s, node, &domain, &of_keys);
     if (wrong)
         return wrong;
     const uint32_t heads = operand(s, node, 0)->dims[0], f = operand(s, node, 2)->dims[1];
@@ -356,7 +366,7 @@ const char *tir_shape_ATTEND_GRAD(const TirShapeContext *s, TirNode *node) {
     TirType *results = ARENA_ARRAY(s->program->arena, TirType, 3);
     for (uint32_t k = 0; k < 3; k++) {
         results[k] = *operand(s, node, k);
-        results[k].domain = domain;
+        results[k].domain = k ? of_keys : domain;
     }
     node->n_results = 3;
     node->result_types = results;
@@ -406,6 +416,11 @@ TirDomain tir_operand_domain(const TirBlock *block, uint32_t n, const TirId *ope
     for (uint32_t k = 0; k < n; k++)
         tir_domain_join(d, tir_node(block, operands[k])->type.domain, &d);
     return d;
+}
+
+TirDomain tir_attend_keys(const TirBlock *block, const TirNode *node) {
+    TirDomain d = tir_operand_domain(block, 2, node->operands + 1);
+    return (TirDomain){node->type.domain.sample, d.space ? d.space : node->type.domain.space};
 }
 
 bool tir_sums_places(const TirBlock *block, const TirNode *node) {

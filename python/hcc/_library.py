@@ -27,7 +27,12 @@ class HcParameter(Structure):
 class HcInput(Structure):
     _fields_ = [("name", c_char_p), ("is_integer", c_int32), ("is_target", c_int32), ("limit", c_int64),
                 ("count", c_int64), ("by_sample", c_int32), ("by_position", c_int32), ("rank", c_int32),
-                ("element_size", c_uint32), ("dims", c_int64 * MAX_RANK), ("has_gradient", c_int32), ("has_beside", c_int32)]
+                ("element_size", c_uint32), ("dims", c_int64 * MAX_RANK), ("has_gradient", c_int32), ("has_beside", c_int32),
+                ("space", c_int32)]
+
+
+class HcSpace(Structure):
+    _fields_ = [("name", c_char_p), ("positions", c_int64), ("maximum", c_int64)]
 
 
 class HcView(Structure):
@@ -37,7 +42,8 @@ class HcView(Structure):
 
 class HcResult(Structure):
     _fields_ = [("name", c_char_p), ("count", c_int64), ("by_sample", c_int32), ("by_position", c_int32),
-                ("rank", c_int32), ("element_size", c_uint32), ("dims", c_int64 * MAX_RANK), ("takes_gradient", c_int32), ("read_back", c_int32)]
+                ("rank", c_int32), ("element_size", c_uint32), ("dims", c_int64 * MAX_RANK), ("takes_gradient", c_int32), ("read_back", c_int32),
+                ("space", c_int32)]
 
 
 class HcApply(Structure):
@@ -84,6 +90,9 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "hc_destroy": (None, [_context]),
     "hc_last_error": (c_char_p, [_context]),
     "hc_resize": (c_int, [_context, c_int64, c_int64]),
+    "hc_space_count": (c_int64, [_context]),
+    "hc_space": (c_int, [_context, c_int64, POINTER(HcSpace)]),
+    "hc_resize_space": (c_int, [_context, c_int64, c_int64]),
     "hc_samples": (c_int64, [_context]),
     "hc_positions": (c_int64, [_context]),
     "hc_max_positions": (c_int64, [_context]),

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _bf16, _errors
-from ._library import HcError, HcInput, HcOptions, HcParameter, HcResult, HcView, lib
+from ._library import HcError, HcInput, HcOptions, HcParameter, HcResult, HcSpace, HcView, lib
 from ._program import Program, Source
 
 Array = NDArray[Any]
@@ -188,9 +188,26 @@ class Model:
         return [Site(one["path"], one["connection"], one["branch"], one["site"], one["block"])
                 for one in self.manifest.get("sites", [])]
 
-    def resize(self, samples: int, positions: int = 0) -> None:
-        """Prepares for another batch (positions 0: the model's most). Inputs are undefined then."""
-        self._do(lib.hc_resize, samples, positions)
+    @property
+    def spaces(self) -> dict[str, int]:
+        """Positions of a sample, by the name of their space; the first one's are `positions`."""
+        found = {}
+        for k in range(lib.hc_space_count(self._handle)):
+            space = HcSpace()
+            self._do(lib.hc_space, k, space)
+            found[space.name.decode()] = space.positions
+        return found
+
+    def resize(self, samples: int, positions: int = 0, **spaces: int) -> None:
+        """Prepares for another batch (positions 0: the model's most). Inputs are undefined then.
+        Further spaces of positions keep theirs, unless they are given by name."""
+        names = list(self.spaces)
+        for name in spaces:
+            if name not in names:
+                raise _errors.ArgumentError(_unknown("space of positions", name, names))
+        self._do(lib.hc_resize, samples, spaces.get(names[0], positions) if names else positions)
+        for name, count in spaces.items():
+            self._do(lib.hc_resize_space, names.index(name), count)
 
     # --- parameters -------------------------------------------------------------------------------
 
@@ -258,8 +275,20 @@ class Model:
 
     def _shape(self, name: str, samples: int, positions: int) -> tuple[int, ...]:
         one = self._inputs[name]
-        lead = {"position": (samples, positions), "sample": (samples,)}.get(one["domain"], ())
+        lead: tuple[int, ...] = (samples,) if one["domain"].startswith(("position", "sample")) else ()
+        space = self._space(name)
+        if space == 0:
+            lead += (positions,)
+        elif space is not None:
+            lead += (list(self.spaces.values())[space],)
         return (*lead, *one["dims"])
+
+    def _space(self, name: str) -> Optional[int]:
+        """The number of the space of positions that an input lives at, from 0."""
+        domain = self._inputs[name]["domain"]
+        if not domain.startswith(("position", "time")):
+            return None
+        return int(domain.lstrip("positonme") or 1) - 1
 
     def set_input(self, name: str, values: ArrayLike) -> None:
         """Copies an array to the input: [samples, positions, ...], [samples, ...] or [...] as
@@ -296,27 +325,29 @@ class Model:
         """Positions of a picture may be given as its rows and columns."""
         if given == shape:
             return True
-        space = self.manifest.get("space")
-        if self._inputs[name]["domain"] != "position" or not space:
+        spaces = [self.manifest.get("space"), *self.manifest.get("further_spaces", [])]
+        which = self._space(name)
+        if which is None or not spaces[which]:
             return False
-        return given == (shape[0], *space["extents"], *shape[2:])
+        return given == (shape[0], *spaces[which]["extents"], *shape[2:])
 
     def _take(self, inputs: Mapping[str, ArrayLike]) -> None:
         """Sets inputs, for the extents that the arrays have."""
-        extents = (self.samples, self.positions)
+        samples, spaces = self.samples, self.spaces
+        names = list(spaces)
         for name, values in inputs.items():
             self._know_input(name)
-            shape, domain = np.shape(values), self._inputs[name]["domain"]
-            if domain in ("position", "sample") and shape:
-                extents = (shape[0], extents[1])
-            if domain == "position" and len(shape) == 2 + len(self._inputs[name]["dims"]):
-                extents = (extents[0], shape[1])
-        if extents != (self.samples, self.positions):
+            shape, space = np.shape(values), self._space(name)
+            if self._inputs[name]["domain"].startswith(("position", "sample")) and shape:
+                samples = shape[0]
+            if space is not None and names and len(shape) == 2 + len(self._inputs[name]["dims"]):
+                spaces[names[space]] = shape[1]
+        if samples != self.samples or spaces != self.spaces:
             lacking = [name for name in self._inputs if name not in inputs]
             if lacking:
                 raise _errors.ArgumentError(
                     f"a batch of another size needs all inputs anew: {', '.join(lacking)} is not given")
-            self.resize(*extents)
+            self.resize(samples, self.positions, **spaces)
         for name, values in inputs.items():
             self.set_input(name, values)
 

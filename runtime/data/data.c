@@ -13,10 +13,14 @@ void hc_data_starts(const HcData *data, const HcPlan *plan, int64_t positions, H
     int64_t end = part == HC_TRAIN_PART ? data->train_count : data->count;
     int64_t before = 0, after = 0;
     for (uint32_t k = 0; k < plan->n_bindings; k++) {
-        if (-plan->bindings[k].offset > before)
-            before = -plan->bindings[k].offset;
-        if (plan->bindings[k].offset > after)
-            after = plan->bindings[k].offset;
+        const int64_t offset = plan->bindings[k].offset;
+        const HcDomain domain = plan->inputs[plan->bindings[k].input].domain;
+        const bool further = hc_space_of(domain) > 0; /* has a window of its own length */
+        const int64_t longer = further ? hc_plan_longest(plan, domain) - positions : 0;
+        if (-offset > before)
+            before = -offset;
+        if (offset + longer > after)
+            after = offset + longer;
     }
     *first = begin + before;
     *last = end - positions - after;
@@ -60,7 +64,6 @@ int64_t hc_batch_start(const HcData *data, const HcPlan *plan, int64_t positions
 }
 
 HcStatus hc_data_fill(const HcData *data, HcContext *c, int64_t sample, int64_t start) {
-    int64_t positions = hc_positions(c);
     HcStatus status = HC_OK;
     if (data->samples) {
         hc_samples_fill(data->samples, c, sample, start);
@@ -68,6 +71,7 @@ HcStatus hc_data_fill(const HcData *data, HcContext *c, int64_t sample, int64_t 
     }
     for (uint32_t k = 0; k < c->plan.n_bindings && status == HC_OK; k++) {
         const HcBinding *b = &c->plan.bindings[k];
+        const int64_t positions = hc_exec_positions(&c->exec, c->plan.inputs[b->input].domain);
         int32_t *to = (int32_t *)hc_input_memory(c, b->input) + sample * positions;
         status = hc_sequence_read(data->sequence, start + b->offset, positions,
                                   hc_token_limit(&c->plan.inputs[b->input]), to, &c->error);

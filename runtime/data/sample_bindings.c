@@ -73,11 +73,14 @@ static HcStatus lay_out(const HcSamples *s, const HcBinding *b, HcSampleFill *fi
                 return status;
         }
     }
+    const int32_t of = hc_space_of(input->domain);
+    const HcSpacePlan *space = &plan->spaces[of < 0 ? 0 : of];
+    const bool grid = space->rank == 2;
     for (int64_t at = 0; at < fill->n; at++) {
         int64_t rest = at % input->count, index[HC_MAX_RANK], element = 0;
         const int64_t p = at / input->count;
-        const int64_t place[2] = {plan->space_rank == 2 ? p / plan->space_extents[1] : p,
-                                  plan->space_rank == 2 ? p % plan->space_extents[1] : 0};
+        const int64_t place[2] = {grid ? p / space->extents[1] : p,
+                                  grid ? p % space->extents[1] : 0};
         for (int32_t d = input->rank; d-- > 0; rest /= input->dims[d])
             index[d] = rest % input->dims[d];
         for (uint32_t k = 0; k < b->n_subscripts; k++) {
@@ -113,11 +116,10 @@ HcStatus hc_samples_bind(HcSamples *s, uint32_t k, const json_t *known, HcError 
         fill->stream++;
     if (fill->stream == s->n_streams)
         return hc_fail(error, HC_ERROR_DATA, "the data have no `%s`", b->stream);
-    if (input->domain != HC_SAMPLE && input->domain != HC_POSITION)
+    if (!hc_is_by_sample(input->domain))
         return hc_fail(error, HC_ERROR_DATA, "input `%s` is not given for every sample",
                        input->name);
-    const int64_t positions =
-        input->domain == HC_POSITION && plan->max_positions ? plan->max_positions : 1;
+    const int64_t positions = hc_plan_longest(plan, input->domain);
     if (__builtin_mul_overflow(positions, input->count, &fill->n) || fill->n > INT64_C(1) << 32)
         return hc_fail_memory(error, input->name);
     fill->at = malloc((size_t)fill->n * sizeof *fill->at);

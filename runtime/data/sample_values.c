@@ -61,7 +61,7 @@ void hc_samples_fill(const HcSamples *s, HcContext *c, int64_t sample, int64_t r
         const HcBinding *b = &s->plan->bindings[k];
         const HcInputPlan *input = &s->plan->inputs[fill->input];
         /* a context may hold fewer positions than the model's most */
-        const int64_t n = input->domain == HC_POSITION ? hc_positions(c) * input->count : fill->n;
+        const int64_t n = hc_exec_positions(&c->exec, input->domain) * input->count;
         void *memory = hc_input_memory(c, fill->input);
         for (int64_t i = 0; i < n; i++) {
             const double v = fill_value(s, fill, b, row, i);

@@ -24,7 +24,8 @@ static HcStatus check_bindings(const HcPlan *plan, const char *stream, HcError *
         if (strcmp(b->stream, stream) != 0)
             return hc_fail(error, HC_ERROR_DATA, "%s has no stream `%s` (there is: %s)",
                            plan->data_source, b->stream, stream);
-        if (!input->integer || input->domain != HC_POSITION || input->count != 1)
+        if (!input->integer || !hc_is_by_sample(input->domain) ||
+            !hc_is_by_position(input->domain) || input->count != 1)
             return hc_fail(error, HC_ERROR_DATA,
                            "input `%s` cannot hold %s: it must be one token a position",
                            input->name, stream);

@@ -45,14 +45,23 @@ HcStatus hc_outputs_grow(HcOwnOutputs *o, const HcExec *exec, uint32_t output, b
 
 /* --- calls -------------------------------------------------------------------------------------*/
 
+/* A caller says how many positions the first space has; the others have the context's. */
+static void set_further(HcApplier *a, const HcExec *like) {
+    for (int32_t space = 1; space < like->plan->n_spaces; space++)
+        hc_exec_set_positions(&a->exec, space, like->of_space[space]);
+}
+
 HcStatus hc_applier_create(HcApplier *a, const HcExec *like, HcError *error) {
     const HcPlan *plan = like->plan;
-    if (a->made)
+    if (a->made) {
+        set_further(a, like);
         return HC_OK;
+    }
     hc_applier_destroy(a, plan);
     HcStatus status = hc_exec_create(&a->exec, plan, like->model, like->pool, error);
     if (status != HC_OK)
         return status;
+    set_further(a, like);
     a->inputs = calloc(plan->n_inputs + 1, sizeof *a->inputs);
     a->dense = calloc(plan->n_inputs + 1, sizeof *a->dense);
     a->dense_bytes = calloc(plan->n_inputs + 1, sizeof *a->dense_bytes);

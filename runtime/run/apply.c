@@ -10,7 +10,7 @@
 /* Where `at` is: memory of elements of so many bytes, in samples so far apart. */
 static HcStatus check_memory(HcContext *c, const char *what, const char *name, const void *at,
                              int64_t size, const HcLayout *l) {
-    const int64_t least = l->bytes * (hc_is_by_position(l->domain) ? c->applier.exec.positions : 1);
+    const int64_t least = l->bytes * hc_exec_positions(&c->applier.exec, l->domain);
     if ((uintptr_t)at % (uintptr_t)size != 0)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT,
                        "the memory of %s `%s` does not begin where an element of %d bytes may",
@@ -36,7 +36,7 @@ static HcStatus check_integers(HcContext *c, const HcInputPlan *in, const void *
                                const HcLayout *l) {
     const HcExec *exec = &c->applier.exec;
     const int64_t samples = hc_is_by_sample(in->domain) ? hc_exec_all_samples(exec) : 1;
-    const int64_t each = in->count * (hc_is_by_position(in->domain) ? exec->positions : 1);
+    const int64_t each = in->count * hc_exec_positions(exec, in->domain);
     HcStatus status = HC_OK;
     for (int64_t s = 0; s < samples && status == HC_OK && in->integer; s++)
         status = hc_check_integers(
@@ -143,19 +143,16 @@ static HcStatus check_given_back(HcContext *c, const HcApply *apply, bool backwa
 
 /* How a value lies at `buffer`. */
 static HcLayout made_layout(const HcContext *c, HcBuffer buffer, const HcLayout *as) {
-    static const HcDomain domains[HC_REGION_COUNT] = {[HC_REGION_SAMPLE] = HC_SAMPLE,
-                                                      [HC_REGION_TIME] = HC_TIME,
-                                                      [HC_REGION_POSITION] = HC_POSITION};
     const HcDomain domain = buffer.region == HC_REGION_INPUT ? c->plan.inputs[buffer.index].domain
                             : buffer.region == HC_REGION_OUTPUT
                                 ? hc_plan_given(&c->plan, buffer.index).domain
-                                : domains[buffer.region];
+                                : hc_region_domain(buffer.region);
     const HcPlaces places = hc_applier_places(&c->applier);
     HcLayout made = {domain, as->bytes, 0};
     if (hc_is_by_sample(domain) && c->applier.exec.apart > 1)
         made.stride = hc_exec_step(&c->applier.exec, buffer, &places);
     else if (hc_is_by_sample(domain))
-        made.stride = as->bytes * (hc_is_by_position(domain) ? c->applier.exec.positions : 1);
+        made.stride = as->bytes * hc_exec_positions(&c->applier.exec, domain);
     return made;
 }
 
@@ -258,10 +255,10 @@ static HcStatus check_program(HcContext *c, const HcApply *apply, bool backward)
     return hc_check_positions(&c->plan, apply->positions, &c->error);
 }
 
-static bool is_apart(HcDomain domain, int64_t elements, int64_t positions, const int64_t *strides,
-                     int64_t index) {
+static bool is_apart(const HcContext *c, HcDomain domain, int64_t elements, int64_t positions,
+                     const int64_t *strides, int64_t index) {
     return strides && strides[index] && hc_is_by_sample(domain) &&
-           strides[index] != elements * (hc_is_by_position(domain) ? positions : 1);
+           strides[index] != elements * hc_exec_positions_with(&c->exec, domain, positions);
 }
 
 /* Whether samples run each by itself, for they do not lie beside each other. What else lies apart
@@ -270,11 +267,11 @@ static bool lies_apart(const HcContext *c, const HcApply *apply) {
     const HcPlan *plan = &c->plan;
     bool apart = false;
     for (uint32_t k = 0; k < plan->n_given; k++)
-        apart = apart || is_apart(plan->inputs[k].domain, plan->inputs[k].count, apply->positions,
-                                  apply->input_strides, k);
+        apart = apart || is_apart(c, plan->inputs[k].domain, plan->inputs[k].count,
+                                  apply->positions, apply->input_strides, k);
     for (uint32_t k = 0; k < plan->n_results; k++) {
         const HcOutput *of = hc_plan_result(plan, k);
-        apart = apart || is_apart(of->domain, hc_output_elements(of), apply->positions,
+        apart = apart || is_apart(c, of->domain, hc_output_elements(of), apply->positions,
                                   apply->result_strides, k);
     }
     return apart && plan->runs_apart && apply->samples > 1;

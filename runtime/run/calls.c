@@ -149,7 +149,8 @@ static void zero_task(void *argument, int64_t task, int32_t worker) {
 static int64_t instance_of(const HcExec *exec, HcDomain outer, HcDomain inner, int64_t k) {
     if (outer == inner || outer == HC_GLOBAL)
         return outer == HC_GLOBAL ? 0 : k;
-    return outer == HC_SAMPLE ? k / exec->positions : k % exec->positions;
+    const int64_t positions = hc_exec_positions(exec, inner);
+    return outer == HC_SAMPLE ? k / positions : k % positions;
 }
 
 /* The instances of a call's domain that belong to instance `to` of `to_domain`. */
@@ -162,8 +163,9 @@ static Walk walk_of(const HcExec *exec, const HcCall *call, int64_t to) {
         return (Walk){to, 1, 1};
     if (call->to_domain == HC_GLOBAL)
         return (Walk){0, 1, exec->instances[call->domain]};
-    return call->to_domain == HC_SAMPLE ? (Walk){to * exec->positions, 1, exec->positions}
-                                        : (Walk){to, exec->positions, exec->samples};
+    const int64_t positions = hc_exec_positions(exec, call->domain);
+    return call->to_domain == HC_SAMPLE ? (Walk){to * positions, 1, positions}
+                                        : (Walk){to, positions, exec->samples};
 }
 
 static int64_t scatter_chunks(const HcCall *call) {

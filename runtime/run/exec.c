@@ -7,6 +7,8 @@
 HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, HcPool *pool,
                         HcError *error) {
     *exec = (HcExec){.plan = plan, .model = model, .pool = pool, .apart = 1};
+    for (int32_t s = 0; s < plan->n_spaces; s++)
+        exec->of_space[s] = plan->spaces[s].maximum;
     HcStatus status = hc_blas_open(&exec->blas, error);
     if (status != HC_OK)
         return status;
@@ -74,17 +76,17 @@ static int64_t tasks_of(const HcExec *exec, const HcCall *call) {
 static void set_extents(HcExec *exec, int64_t samples, int64_t positions) {
     exec->samples = samples;
     exec->positions = positions;
-    exec->instances[HC_GLOBAL] = 1;
-    exec->instances[HC_SAMPLE] = samples;
-    exec->instances[HC_POSITION] = samples * positions;
-    exec->instances[HC_TIME] = positions;
+    exec->of_space[0] = positions;
+    for (int d = HC_GLOBAL; d < HC_DOMAIN_COUNT; d++)
+        exec->instances[d] =
+            (hc_is_by_sample((HcDomain)d) ? samples : 1) * hc_exec_positions(exec, (HcDomain)d);
     const uint64_t all = (uint64_t)exec->instances[HC_POSITION];
     const uint64_t chunk = (uint64_t)exec->plan->chunks.positions;
     exec->chunk = (int64_t)hc_chunk(chunk, all);
     exec->units[HC_REGION_GLOBAL] = 1;
-    exec->units[HC_REGION_SAMPLE] = (int64_t)hc_units((uint64_t)samples);
-    exec->units[HC_REGION_TIME] = (int64_t)hc_units((uint64_t)positions);
-    exec->units[HC_REGION_POSITION] = (int64_t)hc_units(all);
+    for (int k = HC_REGION_GLOBAL + 1; k < HC_REGION_COUNT; k++)
+        exec->units[k] =
+            (int64_t)hc_units((uint64_t)exec->instances[hc_region_domain((HcRegion)k)]);
     exec->units[HC_REGION_CHUNK] =
         (int64_t)(exec->whole ? hc_units(all) : hc_chunk_units(chunk, all));
     for (int k = HC_REGION_GLOBAL + 1; exec->room && k < HC_REGION_COUNT; k++)
@@ -122,10 +124,13 @@ static bool is_chunked(const HcPlan *plan, uint32_t call) {
 
 static void bind_call(HcExec *exec, const HcCall *call, HcBoundCall *bound) {
     int64_t instances = exec->instances[call->domain];
+    const bool by_position = hc_is_by_position(call->domain);
     bound->extents = (HcExtents){.samples = exec->samples,
-                                 .positions = exec->positions,
+                                 .positions = by_position ? hc_exec_positions(exec, call->domain)
+                                                          : exec->positions,
                                  .instances = instances,
                                  .tile = hc_exec_tile(exec, call->domain)};
+    memcpy(bound->extents.of_space, exec->of_space, sizeof exec->of_space);
     bound->tasks = tasks_of(exec, call);
     if (call->kind == HC_CALL_GEMM)
         bound->gemm = hc_exec_split(exec, call, exec->instances[HC_POSITION]);
@@ -180,7 +185,8 @@ static bool grow_tails(HcExec *exec) {
 
 /* Bytes of a part of a region, `bytes` for each unit of its count; false: they overflow. */
 static bool place_part(const HcExec *exec, int region, int64_t bytes, size_t *end) {
-    const bool of_samples = region == HC_REGION_SAMPLE || region == HC_REGION_POSITION;
+    const bool of_samples =
+        region != HC_REGION_CHUNK && hc_is_by_sample(hc_region_domain((HcRegion)region));
     size_t all;
     if (__builtin_mul_overflow((size_t)bytes, (size_t)exec->units[region], &all) ||
         __builtin_mul_overflow(all, of_samples ? (size_t)exec->apart : 1, &all) ||
@@ -232,6 +238,18 @@ static bool grow(HcExec *exec, size_t bytes) {
     return true;
 }
 
+static bool further_fit(const HcExec *exec, int64_t samples) {
+    for (int32_t s = 1; s < exec->plan->n_spaces; s++)
+        if (!are_extents(samples, exec->of_space[s]))
+            return false;
+    return true;
+}
+
+void hc_exec_set_positions(HcExec *exec, int32_t space, int64_t positions) {
+    exec->bound_once = exec->bound_once && exec->of_space[space] == positions;
+    exec->of_space[space] = positions;
+}
+
 typedef struct {
     int64_t samples, positions, apart;
 } Extents;
@@ -278,8 +296,9 @@ static HcStatus bind(HcExec *exec, Extents e, void *memory, HcError *error) {
     return HC_OK;
 }
 
-static HcStatus check_extents(int64_t samples, int64_t positions, HcError *error) {
-    if (are_extents(samples, positions))
+static HcStatus check_extents(const HcExec *exec, int64_t samples, int64_t positions,
+                              HcError *error) {
+    if (are_extents(samples, positions) && further_fit(exec, samples))
         return HC_OK;
     return hc_fail(error, HC_ERROR_ARGUMENT,
                    "a batch of %lld samples of %lld positions: both must be at least 1, their "
@@ -288,14 +307,14 @@ static HcStatus check_extents(int64_t samples, int64_t positions, HcError *error
 }
 
 HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError *error) {
-    HcStatus status = check_extents(samples, positions, error);
+    HcStatus status = check_extents(exec, samples, positions, error);
     return status == HC_OK ? bind(exec, (Extents){samples, positions, 1}, NULL, error) : status;
 }
 
 HcStatus hc_exec_bind_in(HcExec *exec, int64_t samples, int64_t positions, bool apart, void *memory,
                          HcError *error) {
     const Extents e = {apart ? 1 : samples, positions, apart ? samples : 1};
-    HcStatus status = check_extents(samples, positions, error);
+    HcStatus status = check_extents(exec, samples, positions, error);
     if (status != HC_OK || !has_extents(exec, e, !memory))
         return status == HC_OK ? bind(exec, e, memory, error) : status;
     exec->saved = memory ? memory : exec->workspace + exec->regions.rest_bytes;
@@ -304,7 +323,7 @@ HcStatus hc_exec_bind_in(HcExec *exec, int64_t samples, int64_t positions, bool 
 
 size_t hc_exec_saved_bytes(HcExec *exec, int64_t samples, int64_t positions, bool apart) {
     const Extents old = {exec->samples, exec->positions, exec->apart};
-    if (!are_extents(samples, positions))
+    if (!are_extents(samples, positions) || !further_fit(exec, samples))
         return 0;
     HcRegions regions;
     exec->apart = apart ? samples : 1;
@@ -369,7 +388,7 @@ void *hc_exec_address(const HcExec *exec, HcBuffer buffer, const HcPlaces *place
 static int64_t region_step(const HcExec *exec, HcBuffer buffer) {
     const HcRegion region = buffer.region;
     const int64_t saved = exec->plan->saved_bytes[region];
-    if (region != HC_REGION_SAMPLE && region != HC_REGION_POSITION)
+    if (region == HC_REGION_CHUNK || !hc_is_by_sample(hc_region_domain(region)))
         return 0;
     return exec->units[region] *
            (buffer.offset < saved ? saved : exec->plan->region_bytes[region] - saved);

@@ -56,7 +56,9 @@ typedef struct {
     const HcModel *model;
     HcPool *pool;
     HcBlas blas;
-    int64_t samples, positions; /* of what runs at once */
+    int64_t samples, positions;       /* of what runs at once; positions of the first space */
+    int64_t of_space[HC_SPACES_MOST]; /* positions of each: of further ones as many as there are at
+                                         most, or as hc_exec_set_positions says */
     int64_t apart; /* samples that run each by itself (`samples` is 1 then); 1: all run at once */
     int64_t instances[HC_DOMAIN_COUNT];
     int64_t chunk; /* positions of all samples that chunked calls run over at once */
@@ -96,6 +98,16 @@ void hc_exec_destroy(HcExec *exec);
 size_t hc_exec_bytes(const HcExec *exec); /* that it has allocated */
 /* Extents; grows the workspace when needed; writes tables. Nothing changes on failure. */
 HcStatus hc_exec_bind(HcExec *exec, int64_t samples, int64_t positions, HcError *error);
+/* Of a further space, from the next binding on. */
+void hc_exec_set_positions(HcExec *exec, int32_t space, int64_t positions);
+/* Positions where a value lives when the first space has `first`; 1 where it has none. */
+static inline int64_t hc_exec_positions_with(const HcExec *exec, HcDomain domain, int64_t first) {
+    const int32_t space = hc_space_of(domain);
+    return space < 0 ? 1 : space == 0 ? first : exec->of_space[space];
+}
+static inline int64_t hc_exec_positions(const HcExec *exec, HcDomain domain) {
+    return hc_exec_positions_with(exec, domain, exec->positions);
+}
 /* Keeps what chunked calls make for all positions, from now on. Memory is bound anew: what it held
  * is lost. */
 HcStatus hc_exec_keep_whole(HcExec *exec, HcError *error);

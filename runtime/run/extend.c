@@ -12,7 +12,7 @@ typedef struct {
 
 static bool is_at_positions(const HcCall *call) {
     const int32_t domain = call->kind == HC_CALL_GEMM ? call->m.domain : (int32_t)call->domain;
-    return domain == HC_POSITION || domain == HC_TIME;
+    return domain >= 0 && hc_is_by_position((HcDomain)domain);
 }
 
 static void extend_kernel(const Extension *x, uint32_t c, int64_t first, int64_t end) {

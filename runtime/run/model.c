@@ -36,7 +36,9 @@ static HcStatus check_cpu(const HcPlan *plan, HcError *error) {
 /* Memory for inputs that need more than they have; nothing is taken over yet. */
 static HcStatus grow_inputs(HcContext *c, int64_t samples, int64_t positions, HcError *error) {
     for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
-        size_t bytes = hc_plan_input_bytes(&c->plan.inputs[k], samples, positions);
+        const HcInputPlan *input = &c->plan.inputs[k];
+        size_t bytes = hc_plan_input_bytes(
+            input, samples, hc_exec_positions_with(&c->exec, input->domain, positions));
         if (bytes > 0 && bytes <= c->input_bytes[k])
             continue;
         c->grown_inputs[k] = bytes > 0 ? hc_aligned_zero(bytes) : NULL;
@@ -55,7 +57,7 @@ static void take_inputs(HcContext *c) {
         free(c->own_inputs[k]);
         c->own_inputs[k] = c->grown_inputs[k];
         c->input_bytes[k] =
-            hc_plan_input_bytes(&c->plan.inputs[k], c->split.samples, c->exec.positions);
+            (size_t)hc_input_elements(c, k) * (size_t)hc_element_bytes(c->plan.inputs[k].element);
         c->grown_inputs[k] = NULL;
     }
     for (uint32_t k = c->plan.n_given; k < c->plan.n_inputs; k++) /* gradients begin as zero */
@@ -211,6 +213,49 @@ HcStatus hc_resize(HcContext *c, int64_t samples, int64_t positions) {
         return hc_null(c, "the context");
     return resize(c, samples, positions, &c->error);
 }
+int64_t hc_space_count(const HcContext *c) {
+    return c ? c->plan.n_spaces : 0;
+}
+
+static HcStatus find_space(HcContext *c, int64_t index) {
+    if (index >= 0 && index < c->plan.n_spaces)
+        return HC_OK;
+    return hc_fail(&c->error, HC_ERROR_ARGUMENT, "space %lld: the model `%s` has %d",
+                   (long long)index, c->plan.model, (int)c->plan.n_spaces);
+}
+
+HcStatus hc_space(HcContext *c, int64_t index, HcSpace *space) {
+    if (!c || !space)
+        return hc_null(c, "the place for the space");
+    if (find_space(c, index) != HC_OK)
+        return c->error.status;
+    const HcSpacePlan *plan = &c->plan.spaces[index];
+    *space = (HcSpace){plan->name, c->exec.of_space[index], plan->maximum};
+    return HC_OK;
+}
+
+HcStatus hc_resize_space(HcContext *c, int64_t index, int64_t positions) {
+    if (!c)
+        return hc_null(c, "the context");
+    if (find_space(c, index) != HC_OK)
+        return c->error.status;
+    if (index == 0)
+        return resize(c, c->split.samples, positions, &c->error);
+    const HcSpacePlan *space = &c->plan.spaces[index];
+    if (positions < 1 || positions > space->maximum)
+        return hc_fail(&c->error, HC_ERROR_ARGUMENT,
+                       "%lld positions of `%s`: the model `%s` holds 1 to %lld",
+                       (long long)positions, space->name, c->plan.model, (long long)space->maximum);
+    const int64_t before = c->exec.of_space[index];
+    hc_exec_set_positions(&c->exec, (int32_t)index, positions);
+    const HcStatus status = resize(c, c->split.samples, c->exec.positions, &c->error);
+    if (status != HC_OK) {
+        hc_exec_set_positions(&c->exec, (int32_t)index, before);
+        hc_exec_bind(&c->exec, c->exec.samples, c->exec.positions, NULL); /* its memory is there */
+    }
+    return status;
+}
+
 int64_t hc_samples(const HcContext *c) {
     return c ? c->split.samples : 0;
 }
@@ -263,7 +308,9 @@ uint32_t hc_find_input(const HcContext *c, const char *name) {
 }
 
 int64_t hc_input_elements(const HcContext *c, uint32_t k) {
-    return hc_plan_input_elements(&c->plan.inputs[k], c->split.samples, c->exec.positions);
+    const HcInputPlan *input = &c->plan.inputs[k];
+    return hc_plan_input_elements(input, c->split.samples,
+                                  hc_exec_positions(&c->exec, input->domain));
 }
 
 void *hc_input_memory(HcContext *c, uint32_t k) {
@@ -292,6 +339,7 @@ HcStatus hc_input(HcContext *c, int64_t index, HcInput *input) {
                        .count = hc_input_elements(c, (uint32_t)index),
                        .by_sample = hc_is_by_sample(plan->domain),
                        .by_position = hc_is_by_position(plan->domain),
+                       .space = hc_space_of(plan->domain),
                        .rank = plan->rank,
                        .element_size = (uint32_t)hc_element_bytes(plan->element),
                        .has_gradient = plan->has_gradient};
@@ -466,12 +514,11 @@ static void leading_dims(const HcContext *c, HcBuffer buffer, HcView *view) {
     const HcDomain domain = region == HC_REGION_INPUT ? c->plan.inputs[buffer.index].domain
                             : region == HC_REGION_OUTPUT
                                 ? hc_plan_given(&c->plan, buffer.index).domain
-                                : HC_GLOBAL;
-    bool position = region == HC_REGION_POSITION || region == HC_REGION_CHUNK;
-    if (region == HC_REGION_SAMPLE || position || domain == HC_SAMPLE || domain == HC_POSITION)
+                                : hc_region_domain(region);
+    if (hc_is_by_sample(domain))
         view->dims[view->rank++] = c->split.samples;
-    if (region == HC_REGION_TIME || position || domain == HC_TIME || domain == HC_POSITION)
-        view->dims[view->rank++] = c->exec.positions;
+    if (hc_is_by_position(domain))
+        view->dims[view->rank++] = hc_exec_positions(&c->exec, domain);
 }
 
 /* Only a chunk of some value is ever in memory: from now on all of it, beginning with this pass. */

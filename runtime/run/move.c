@@ -59,13 +59,13 @@ HcLayout hc_layout(const HcExec *exec, HcDomain domain, int64_t elements, HcElem
     if (hc_is_by_sample(domain) && given)
         l.stride = given < 0 || given > most ? -1 : given * size; /* -1 is refused */
     else if (hc_is_by_sample(domain))
-        l.stride = l.bytes * (hc_is_by_position(domain) ? exec->positions : 1);
+        l.stride = l.bytes * hc_exec_positions(exec, domain);
     return l;
 }
 
 bool hc_layout_is_dense(const HcExec *exec, const HcLayout *l) {
     return !hc_is_by_sample(l->domain) ||
-           l->stride == l->bytes * (hc_is_by_position(l->domain) ? exec->positions : 1);
+           l->stride == l->bytes * hc_exec_positions(exec, l->domain);
 }
 
 void hc_move(const HcExec *exec, void *to, const HcLayout *as, const void *from,
@@ -73,7 +73,7 @@ void hc_move(const HcExec *exec, void *to, const HcLayout *as, const void *from,
     move(exec->pool, (Move){.to = to,
                             .from = from,
                             .outer = hc_is_by_sample(as->domain) ? hc_exec_all_samples(exec) : 1,
-                            .inner = hc_is_by_position(as->domain) ? exec->positions : 1,
+                            .inner = hc_exec_positions(exec, as->domain),
                             .row = as->bytes,
                             .to_outer = as->stride,
                             .to_inner = as->bytes,

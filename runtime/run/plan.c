@@ -170,7 +170,8 @@ static HcStatus read_regions(HcPlanReader *r, const json_t *json, const json_t *
     for (int k = HC_REGION_GLOBAL; k < HC_REGION_COUNT; k++) {
         const char *name = hc_region_names[k];
         TRY(hc_field_whole(r, json, name, 0, MAX_BYTES, 0, &plan->region_bytes[k]));
-        const int64_t most = k < HC_REGION_PARTIAL ? plan->region_bytes[k] : 0;
+        const bool passed_on = k != HC_REGION_PARTIAL && k != HC_REGION_CHUNK;
+        const int64_t most = passed_on ? plan->region_bytes[k] : 0;
         TRY(hc_field_whole(r, saved, name, 0, most, 0, &plan->saved_bytes[k]));
         if (plan->saved_bytes[k] % (k == HC_REGION_GLOBAL ? HC_ALIGN : HC_ALIGN / HC_TILE_STEP))
             return hc_plan_bad(r, "what is saved ends where no buffer may begin");
@@ -403,22 +404,41 @@ static HcStatus read_after_step(HcPlanReader *r, const json_t *outputs) {
     return read_updates(r, projects, plan->projects, &plan->n_projects);
 }
 
-/* Of the space of positions; without them it is a line. */
-static HcStatus read_extents(HcPlanReader *r, const json_t *array) {
-    HcPlan *plan = r->plan;
+/* Without extents it is a line. */
+static HcStatus read_space(HcPlanReader *r, const json_t *json, HcSpacePlan *space) {
+    const json_t *array = json_object_get(json, "extents");
     const size_t n = json_array_size(array);
-    plan->space_rank = n == 2 ? 2 : 1;
-    plan->space_extents[0] = plan->max_positions;
-    plan->space_extents[1] = 1;
+    TRY(hc_field_text(r, json, "name", &space->name));
+    TRY(hc_field_whole(r, json, "maximum", 1, INT32_MAX, -1, &space->maximum));
+    space->rank = n == 2 ? 2 : 1;
+    space->extents[0] = space->maximum;
+    space->extents[1] = 1;
     if (n > 2)
         return hc_plan_bad(r, "extents");
     for (size_t k = 0; k < n; k++)
-        plan->space_extents[k] = json_integer_value(json_array_get(array, k));
-    const int64_t *e = plan->space_extents;
+        space->extents[k] = json_integer_value(json_array_get(array, k));
+    const int64_t *e = space->extents;
     return e[0] >= 1 && e[1] >= 1 && e[0] <= INT32_MAX && e[1] <= INT32_MAX &&
-                   e[0] * e[1] == plan->max_positions
+                   e[0] * e[1] == space->maximum
                ? HC_OK
                : hc_plan_bad(r, "extents");
+}
+
+/* The first, and behind it the further ones. */
+static HcStatus read_spaces(HcPlanReader *r, const json_t *root) {
+    HcPlan *plan = r->plan;
+    const json_t *first = json_object_get(root, "space"),
+                 *further = json_object_get(root, "further_spaces");
+    if (!json_is_object(first))
+        return HC_OK;
+    if (json_array_size(further) >= HC_SPACES_MOST)
+        return hc_plan_bad(r, "further_spaces");
+    TRY(read_space(r, first, &plan->spaces[0]));
+    plan->max_positions = plan->spaces[0].maximum;
+    plan->n_spaces = 1;
+    for (size_t k = 0; k < json_array_size(further); k++)
+        TRY(read_space(r, json_array_get(further, k), &plan->spaces[plan->n_spaces++]));
+    return HC_OK;
 }
 
 static HcStatus other_version(HcError *error, const char *what, int64_t has, int64_t reads) {
@@ -437,12 +457,7 @@ static HcStatus read_root(HcPlanReader *r, const HcModel *model, const json_t *r
         return other_version(r->error, "format", format, HC_MANIFEST_FORMAT);
     TRY(hc_field_text(r, root, "model", &plan->model));
     TRY(read_precision(r, root));
-    const json_t *space = json_object_get(root, "space");
-    if (json_is_object(space)) {
-        TRY(hc_field_text(r, space, "name", &plan->space));
-        TRY(hc_field_whole(r, space, "maximum", 1, INT32_MAX, -1, &plan->max_positions));
-        TRY(read_extents(r, json_object_get(space, "extents")));
-    }
+    TRY(read_spaces(r, root));
     TRY(read_inputs(r, root));
     TRY(read_parameters(r, root));
     TRY(read_recipe(r, root));
@@ -520,7 +535,7 @@ int64_t hc_plan_input_elements(const HcInputPlan *input, int64_t samples, int64_
     bool overflow = false;
     if (hc_is_by_sample(input->domain))
         overflow |= __builtin_mul_overflow(count, samples, &count);
-    if (input->domain == HC_TIME || input->domain == HC_POSITION)
+    if (hc_is_by_position(input->domain))
         overflow |= __builtin_mul_overflow(count, positions, &count);
     return overflow || count > INT64_C(1) << 48 ? 0 : count;
 }

@@ -5,6 +5,7 @@
 
 #include "abi/precision.h"
 #include "abi/settings.h"
+#include "abi/spaces.h"
 #include "runtime/files/error.h"
 #include "runtime/run/product.h"
 #include <jansson.h>
@@ -86,13 +87,40 @@ static inline uint16_t hc_bf16(float x) {
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-/* Whether there is one for each sample, or position of one. */
-static inline bool hc_is_by_sample(HcDomain domain) {
-    return domain == HC_SAMPLE || domain == HC_POSITION;
+/* The space of positions that a domain is of, from 0; -1: of none. */
+static inline int32_t hc_space_of(HcDomain domain) {
+    return domain < HC_POSITION ? -1
+                                : (int32_t)((uint32_t)domain - HC_POSITION) / HC_WORDS_OF_SPACE;
 }
 
 static inline bool hc_is_by_position(HcDomain domain) {
-    return domain == HC_TIME || domain == HC_POSITION;
+    return hc_space_of(domain) >= 0;
+}
+
+/* Whether there is one for each sample, or position of one. */
+static inline bool hc_is_by_sample(HcDomain domain) {
+    return domain == HC_SAMPLE ||
+           (hc_is_by_position(domain) && ((uint32_t)domain - HC_POSITION) % HC_WORDS_OF_SPACE == 0);
+}
+
+/* Whether each instance of `inner` belongs to one of `outer`. */
+static inline bool hc_is_within(HcDomain outer, HcDomain inner) {
+    return outer == HC_GLOBAL || outer == inner ||
+           (hc_is_by_sample(inner) && hc_is_by_position(inner) &&
+            (outer == HC_SAMPLE || hc_space_of(outer) == hc_space_of(inner)));
+}
+
+/* What a region holds something for each of; of others, and of sums, GLOBAL. */
+static inline HcDomain hc_region_domain(HcRegion region) {
+    if (region >= HC_REGION_TIME_2) {
+        const int further = (int)region - HC_REGION_TIME_2, space = further / HC_WORDS_OF_SPACE;
+        return (HcDomain)((further % HC_WORDS_OF_SPACE ? HC_POSITION_2 : HC_TIME_2) +
+                          space * HC_WORDS_OF_SPACE);
+    }
+    return region == HC_REGION_SAMPLE                                  ? HC_SAMPLE
+           : region == HC_REGION_TIME                                  ? HC_TIME
+           : region == HC_REGION_POSITION || region == HC_REGION_CHUNK ? HC_POSITION
+                                                                       : HC_GLOBAL;
 }
 
 /* Elements of the axes of a mask. */
@@ -259,16 +287,23 @@ typedef struct {
     uint32_t forward[2], backward[2];
 } HcChunks;
 
+/* A space of positions. */
+typedef struct {
+    const char *name;
+    int64_t maximum;
+    int32_t rank; /* 2: a grid */
+    int64_t extents[2];
+} HcSpacePlan;
+
 typedef struct {
     json_t *json;
     const char *model;
     HcPrecision precision;
     uint32_t
         element_size; /* of real values where their buffers do not say, and of all parameters */
-    const char *space;
-    int64_t max_positions; /* 0: no position space */
-    int32_t space_rank;    /* 2: a grid */
-    int64_t space_extents[2];
+    int64_t max_positions; /* of the first space; 0: there is none */
+    HcSpacePlan spaces[HC_SPACES_MOST];
+    int32_t n_spaces;
     int64_t slab_bytes;
     double held_out; /* a fraction: at the end, or drawn when `shuffled` */
     bool shuffled;
@@ -376,8 +411,13 @@ static inline bool hc_plan_is_in_place(const HcPlan *plan, uint32_t output) {
 int64_t hc_plan_parameter_elements(const HcPlan *plan);
 /* Elements of an input for these extents; 0 when that overflows. */
 int64_t hc_plan_input_elements(const HcInputPlan *input, int64_t samples, int64_t positions);
-/* HC_ERROR_ARGUMENT beyond the model's maximum. */
+/* HC_ERROR_ARGUMENT beyond the model's maximum, of the first space. */
 HcStatus hc_check_positions(const HcPlan *plan, int64_t positions, HcError *error);
+/* The most positions where a value lives; 1 without. */
+static inline int64_t hc_plan_longest(const HcPlan *plan, HcDomain domain) {
+    const int32_t space = hc_space_of(domain);
+    return space < 0 || space >= plan->n_spaces ? 1 : plan->spaces[space].maximum;
+}
 static inline size_t hc_plan_input_bytes(const HcInputPlan *input, int64_t samples,
                                          int64_t positions) {
     return (size_t)hc_plan_input_elements(input, samples, positions) *

@@ -14,11 +14,6 @@ static HcStatus domain_or(HcPlanReader *r, const json_t *value, HcDomain fallbac
     return value ? hc_field_domain(r, value, to) : HC_OK;
 }
 
-/* Whether each instance of `inner` belongs to one of `outer`. */
-static bool is_within(HcDomain outer, HcDomain inner) {
-    return outer == HC_GLOBAL || outer == inner || inner == HC_POSITION;
-}
-
 static HcStatus add_buffer(HcPlanReader *r, HcCall *call, const json_t *json) {
     HcPlan *plan = r->plan;
     if (plan->n_buffers == r->buffer_capacity) {
@@ -151,8 +146,9 @@ static HcStatus read_call(HcPlanReader *r, const json_t *json, HcCall *call) {
     TRY(domain_or(r, json_object_get(json, "index_domain"), call->domain, &call->index_domain));
     TRY(domain_or(r, json_object_get(json, "values_domain"), call->domain, &call->values_domain));
     TRY(domain_or(r, json_object_get(json, "to_domain"), HC_GLOBAL, &call->to_domain));
-    if (!is_within(call->index_domain, call->domain) ||
-        !is_within(call->values_domain, call->domain) || !is_within(call->to_domain, call->domain))
+    if (!hc_is_within(call->index_domain, call->domain) ||
+        !hc_is_within(call->values_domain, call->domain) ||
+        !hc_is_within(call->to_domain, call->domain))
         return hc_plan_bad(r, "a scatter's domains do not lie in its own");
     TRY(add_buffer(r, call, json_object_get(json, "index")));
     TRY(add_buffer(r, call, json_object_get(json, "values")));
@@ -207,7 +203,7 @@ static bool is_by_position(const HcCall *call) {
 
 /* Whether a call can run for some of the positions, or has none and runs once. */
 static bool is_extending(const HcCall *call) {
-    const bool positions = call->domain == HC_POSITION || call->domain == HC_TIME;
+    const bool positions = hc_is_by_position(call->domain);
     if (call->kind == HC_CALL_GEMM)
         return call->k.domain < 0 && call->n.domain < 0;
     return call->kind == HC_CALL_KERNEL || !positions;

@@ -21,12 +21,6 @@ static int64_t bytes_of(int64_t elements, HcElement element) {
 
 /* What lies from the buffer's first byte on. */
 static Extent room_of(const HcPlan *plan, HcBuffer buffer) {
-    static const HcDomain domains[HC_REGION_COUNT] = {
-        [HC_REGION_SAMPLE] = HC_SAMPLE,
-        [HC_REGION_TIME] = HC_TIME,
-        [HC_REGION_POSITION] = HC_POSITION,
-        [HC_REGION_CHUNK] = HC_POSITION,
-    };
     if (buffer.region == HC_REGION_INPUT)
         return (Extent){plan->inputs[buffer.index].domain,
                         bytes_of(plan->inputs[buffer.index].count, buffer.element)};
@@ -39,20 +33,20 @@ static Extent room_of(const HcPlan *plan, HcBuffer buffer) {
     const int64_t all = parameter ? bytes_of(plan->parameters[buffer.index].count, buffer.element)
                         : saved   ? plan->saved_bytes[buffer.region]
                                   : plan->region_bytes[buffer.region];
-    return (Extent){domains[buffer.region], all - buffer.offset};
+    return (Extent){hc_region_domain(buffer.region), all - buffer.offset};
 }
 
 /* Of positions in time there is a largest number, of samples none; of each there is one at least.
  */
 static bool holds(const HcPlan *plan, HcBuffer buffer, Extent need) {
     const Extent room = room_of(plan, buffer);
-    const int64_t longest = plan->max_positions ? plan->max_positions : 1;
     if (buffer.region == HC_REGION_PARTIAL)
         return false;
-    if (need.domain == HC_GLOBAL || need.domain == room.domain || room.domain == HC_POSITION)
+    if (hc_is_within(need.domain, room.domain))
         return need.bytes <= room.bytes;
-    if (need.domain == HC_TIME || (need.domain == HC_POSITION && room.domain == HC_SAMPLE))
-        return times(need.bytes, longest) <= room.bytes;
+    if (hc_is_by_position(need.domain) &&
+        (!hc_is_by_sample(need.domain) || room.domain == HC_SAMPLE))
+        return times(need.bytes, hc_plan_longest(plan, need.domain)) <= room.bytes;
     return false;
 }
 
@@ -220,7 +214,7 @@ static const char *check_handed_out(const HcPlan *plan, HcBuffer buffer, HcDomai
     const HcDomain of = room_of(plan, buffer).domain;
     if (!may_be_given(plan, buffer.element) || !is_as_declared(plan, buffer))
         return "a result of another type than the model's";
-    return (of == domain || of == HC_GLOBAL || domain == HC_POSITION) &&
+    return hc_is_within(of, domain) &&
                    holds(plan, buffer, (Extent){of, bytes_of(elements, buffer.element)})
                ? NULL
                : "a result outside its memory";
@@ -256,8 +250,9 @@ static const char *check_table(const HcPlan *plan, const HcTablePlan *table) {
 
 static const char *check_sum(const HcPlan *plan, const HcSum *sum) {
     const HcBuffer b = sum->buffer;
-    const bool summed =
-        b.region == HC_REGION_GRADS || b.region == HC_REGION_GLOBAL || b.region == HC_REGION_TIME;
+    const HcDomain domain = hc_region_domain(b.region);
+    const bool summed = b.region == HC_REGION_GRADS || b.region == HC_REGION_GLOBAL ||
+                        (hc_is_by_position(domain) && !hc_is_by_sample(domain));
     if (!summed || b.element == HC_ELEMENT_I32 || !is_as_declared(plan, b))
         return "a sum over samples where there can be none";
     return holds(plan, b, (Extent){room_of(plan, b).domain, bytes_of(sum->elements, b.element)})

@@ -38,7 +38,9 @@ static HcStatus read_binding(HcPlanReader *r, const json_t *json, HcBinding *b) 
         TRY(number(r, json_object_get(json, "offset"), "offset", &b->offset));
     const json_t *subscripts = json_object_get(json, "subscripts");
     const HcInputPlan *input = &plan->inputs[b->input];
-    const bool positions = input->domain == HC_POSITION;
+    const int32_t space = hc_space_of(input->domain);
+    const size_t positions =
+        space >= 0 && space < plan->n_spaces ? (size_t)plan->spaces[space].rank : 0;
     if (json_array_size(subscripts) > HC_MAX_SUBSCRIPTS)
         return hc_plan_bad(r, "subscripts");
     b->n_subscripts = (uint32_t)json_array_size(subscripts);
@@ -46,8 +48,7 @@ static HcStatus read_binding(HcPlanReader *r, const json_t *json, HcBinding *b) 
         const json_t *entry = json_array_get(subscripts, k);
         HcSubscript *s = &b->subscripts[k];
         TRY(number(r, json_object_get(entry, "base"), "base", &s->base));
-        TRY(numbers(r, json_object_get(entry, "positions"),
-                    positions ? (size_t)plan->space_rank : 0, "positions", s->positions));
+        TRY(numbers(r, json_object_get(entry, "positions"), positions, "positions", s->positions));
         TRY(numbers(r, json_object_get(entry, "axes"), (size_t)input->rank, "axes", s->axes));
         s->column = json_string_value(json_object_get(entry, "column"));
     }

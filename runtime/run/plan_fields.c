@@ -86,7 +86,9 @@ HcStatus hc_field_domain(HcPlanReader *r, const json_t *value, HcDomain *to) {
     int k;
     TRY(hc_field_word(r, value, domain_names, HC_DOMAIN_COUNT, "unknown domain", &k));
     *to = (HcDomain)k;
-    return HC_OK;
+    /* without a space there is one position, as of the first */
+    const int32_t most = r->plan->n_spaces > 1 ? r->plan->n_spaces : 1;
+    return hc_space_of(*to) < most ? HC_OK : hc_plan_bad(r, "a domain of no space");
 }
 
 HcStatus hc_field_shape(HcPlanReader *r, const json_t *array, int32_t *rank, int64_t *dims,

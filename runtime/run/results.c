@@ -32,12 +32,13 @@ HcStatus hc_result(HcContext *c, int64_t index, HcResult *result) {
                          .count = hc_output_elements(of),
                          .by_sample = hc_is_by_sample(of->domain),
                          .by_position = hc_is_by_position(of->domain),
+                         .space = hc_space_of(of->domain),
                          .rank = of->rank,
                          .element_size = (uint32_t)hc_element_bytes(of->buffer.element),
                          .read_back = of->read_back,
                          .takes_gradient = upstream_of(c, index) != NULL};
     result->count *=
-        (result->by_sample ? hc_samples(c) : 1) * (result->by_position ? hc_positions(c) : 1);
+        (result->by_sample ? hc_samples(c) : 1) * hc_exec_positions(&c->exec, of->domain);
     memcpy(result->dims, of->dims, sizeof result->dims);
     return HC_OK;
 }

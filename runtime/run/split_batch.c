@@ -53,8 +53,10 @@ static int64_t part_of(const HcContext *c, int64_t samples) {
 static HcStatus grow_inputs(HcContext *c, int64_t part, int64_t positions, HcError *error) {
     HcSplitBatch *s = &c->split;
     for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
-        const size_t bytes = hc_plan_input_bytes(&c->plan.inputs[k], part, positions);
-        if (!hc_is_by_sample(c->plan.inputs[k].domain) || bytes <= s->own_bytes[k])
+        const HcInputPlan *input = &c->plan.inputs[k];
+        const size_t bytes = hc_plan_input_bytes(
+            input, part, hc_exec_positions_with(&c->exec, input->domain, positions));
+        if (!hc_is_by_sample(input->domain) || bytes <= s->own_bytes[k])
             continue;
         void *grown = hc_aligned_zero(bytes);
         if (!grown)
@@ -142,7 +144,9 @@ static void begin_part(void *user, int64_t part) {
     HcContext *c = user;
     const int64_t samples = c->exec.samples;
     for (uint32_t k = 0; k < c->plan.n_inputs; k++) {
-        const size_t bytes = hc_plan_input_bytes(&c->plan.inputs[k], samples, c->exec.positions);
+        const HcInputPlan *input = &c->plan.inputs[k];
+        const size_t bytes =
+            hc_plan_input_bytes(input, samples, hc_exec_positions(&c->exec, input->domain));
         if (c->split.inputs[k] != c->inputs[k])
             memcpy(c->split.inputs[k], (const uint8_t *)c->inputs[k] + (size_t)part * bytes, bytes);
     }

@@ -39,6 +39,28 @@ static HcStatus of_context(const Sampler *s, HcStatus status) {
     return status;
 }
 
+/* What is made is of the first space, and what others hold nobody gives. */
+static HcStatus check_spaces(const Sampler *s) {
+    const HcPlan *plan = &s->context->plan;
+    for (uint32_t k = 0; k < plan->n_inputs; k++) {
+        const HcInputPlan *i = &plan->inputs[k];
+        const int32_t space = hc_space_of(i->domain);
+        if (!i->target && space > 0)
+            return hc_fail(s->error, HC_ERROR_ARGUMENT,
+                           "cannot sample from the model `%s`: its input `%s` lives at positions "
+                           "`%s`, and sampled text fills those of `%s`",
+                           plan->model, i->name, plan->spaces[space].name, plan->spaces[0].name);
+    }
+    const HcOutput *logits = hc_plan_output(plan, "logits");
+    const int32_t of = logits ? hc_space_of(hc_region_domain(logits->buffer.region)) : 0;
+    return of <= 0
+               ? HC_OK
+               : hc_fail(s->error, HC_ERROR_ARGUMENT,
+                         "cannot sample from the model `%s`: it predicts at positions `%s`, and "
+                         "sampled text fills those of `%s`",
+                         plan->model, plan->spaces[of].name, plan->spaces[0].name);
+}
+
 /* The one input that reads tokens. */
 static HcStatus find_input(Sampler *s, uint32_t *input) {
     const HcPlan *plan = &s->context->plan;
@@ -51,7 +73,7 @@ static HcStatus find_input(Sampler *s, uint32_t *input) {
         }
     }
     if (found == 1)
-        return HC_OK;
+        return check_spaces(s);
     return hc_fail(s->error, HC_ERROR_ARGUMENT,
                    "cannot sample from the model `%s`: it has %d inputs of tokens by position, not "
                    "one",

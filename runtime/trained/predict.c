@@ -40,9 +40,9 @@ static HcStatus no_output(const Predictor *p, const HcPlan *plan) {
 static void extents_of(const HcPlan *plan, const HcOutput *o, bool *samples, bool *positions) {
     const HcRegion region = o->buffer.region;
     const HcDomain domain =
-        region == HC_REGION_INPUT ? plan->inputs[o->buffer.index].domain : HC_GLOBAL;
-    *positions = region == HC_REGION_POSITION || region == HC_REGION_CHUNK || domain == HC_POSITION;
-    *samples = *positions || region == HC_REGION_SAMPLE || domain == HC_SAMPLE;
+        region == HC_REGION_INPUT ? plan->inputs[o->buffer.index].domain : hc_region_domain(region);
+    *samples = hc_is_by_sample(domain);
+    *positions = *samples && hc_is_by_position(domain);
 }
 
 static HcStatus find_output(Predictor *p) {

@@ -34,7 +34,8 @@ class InputView(ctypes.Structure):
     _fields_ = [("name", c_char_p), ("is_integer", c_int32), ("is_target", c_int32),
                 ("limit", c_int64), ("count", c_int64), ("by_sample", c_int32),
                 ("by_position", c_int32), ("rank", c_int32), ("dims", c_int64 * 8),
-                ("has_gradient", c_int32), ("has_beside", c_int32)]
+                ("has_gradient", c_int32), ("has_beside", c_int32),
+                ("space", c_int32)]
 
 
 class View(ctypes.Structure):
@@ -48,6 +49,7 @@ ARGUMENTS = {  # results are a status where nothing else is said
     "destroy": (None, [CONTEXT]),
     "last_error": (c_char_p, [CONTEXT]),
     "resize": (c_int32, [CONTEXT, c_int64, c_int64]),
+    "resize_space": (c_int32, [CONTEXT, c_int64, c_int64]),
     "samples": (c_int64, [CONTEXT]),
     "positions": (c_int64, [CONTEXT]),
     "element_size": (ctypes.c_uint32, [CONTEXT]),
@@ -129,6 +131,9 @@ class Model:
 
     def resize(self, samples, positions):
         self.check(self.c_resize(self.context, samples, positions))
+
+    def resize_space(self, space, positions):
+        self.check(self.c_resize_space(self.context, space, positions))
 
     def set_input(self, name, values):
         """A flat list of integers or of numbers, as the input wants."""

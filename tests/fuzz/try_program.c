@@ -115,7 +115,10 @@ static void fill_param(const TirParam *param, uint64_t *state, double *to) {
 }
 
 static uint64_t input_elements(const TirInput *input, const Point *point) {
-    return gradcheck_input_elements(input, point->samples, point->positions);
+    uint32_t positions[HC_SPACES_MOST];
+    for (uint32_t s = 0; s < HC_SPACES_MOST; s++)
+        positions[s] = point->positions;
+    return gradcheck_input_elements(input, point->samples, positions);
 }
 
 static void fill_input(const TirInput *input, uint64_t *state, uint64_t count, double *to) {
@@ -450,8 +453,12 @@ static const char *code_run(Trial *t, const Code *code, const Point *point, int 
     trial_stage("create");
     if (hc_create(code->model, &options, &context, &why) != HC_OK)
         return trial_failed(t, why.message);
+    HcStatus status = HC_OK;
+    for (int64_t space = 1; space < hc_space_count(context) && status == HC_OK; space++)
+        status = hc_resize_space(context, space, point->positions);
     trial_stage("run");
-    HcStatus status = context_bind(t, context, point, code->form.f64);
+    if (status == HC_OK)
+        status = context_bind(t, context, point, code->form.f64);
     if (threads > 1 && status == HC_OK) { /* over used memory, in one go */
         status = hc_forward_backward(context);
         if (status == HC_OK)

@@ -59,7 +59,7 @@ def outer(names):
 
 # What, the line, the code and words of the error, a program beyond the limit, one at it (or None).
 CASES = (
-    ("position spaces", 257, "E0312", "at most 255 position spaces", positions(256), positions(255)),
+    ("position spaces", 10, "E0312", "at most 8 position spaces", positions(9), positions(8)),
     ("definitions in each other", 3, "E0501", "at the end of 64 definitions", chain(65), chain(63)),
     ("depth of calls", 3, "E0501", "nest too deeply", deep(8), deep(5)),
     ("arguments of min", 3, "E0204", "takes 16 arguments, not 17", arguments(17), arguments(16)),

@@ -111,7 +111,8 @@ static bool attend_mask(Sema *s, Value mask, uint8_t space, double *scale, Span 
         return false;
     }
     if (t->type.domain.space && t->type.domain.space != space) {
-        sema_error(s, DIAG_DOMAIN, span, "the mask lives at the positions of the keys");
+        sema_error(s, DIAG_DOMAIN, span, "the mask lives at the positions of the keys, `%s`",
+                   s->program->spaces.at[space - 1].name);
         return false;
     }
     const TirId id = tensor_use(s, t);
@@ -134,7 +135,16 @@ static bool attend_mask(Sema *s, Value mask, uint8_t space, double *scale, Span 
     return true;
 }
 
+/* Where a value lives, of those that attend. */
+static const char *lives_text(Sema *s, const Tensor *t) {
+    const uint8_t space = t->type.domain.space;
+    return space ? arena_printf(s->arena, "live at positions `%s`",
+                                s->program->spaces.at[space - 1].name)
+                 : "have no positions";
+}
+
 static Value rule_attend(Sema *s, const Call *c) {
+    static const char *const roles[] = {"queries", "keys", "values"};
     const Tensor *t[3];
     for (uint32_t k = 0; k < 3; k++) {
         const Tensor *in =
@@ -169,19 +179,37 @@ static Value rule_attend(Sema *s, const Call *c) {
                           "values have as many heads, which divide the queries'",
                           q[0], k[0], v[0]);
     const uint8_t space = t[0]->type.domain.space;
-    if (!space || t[1]->type.domain.space != space || t[2]->type.domain.space != space)
-        return sema_error(s, DIAG_DOMAIN, c->e->span,
-                          "`attend` goes over positions: queries, keys and values live at those of "
-                          "one space");
+    const uint8_t of_keys = t[1]->type.domain.space;
+    if (!space || !of_keys || t[2]->type.domain.space != of_keys) {
+        sema_error(s, DIAG_DOMAIN, c->e->span,
+                   "`attend` goes over positions: queries live at some, and keys and values at "
+                   "those of one space");
+        for (uint32_t in = 0; in < 3; in++)
+            sema_note(s, c->e->call.arguments.at[in].value->span, "%s %s", roles[in],
+                      lives_text(s, t[in]));
+        return POISON;
+    }
+    if (causal && of_keys != space) {
+        const TirSpace *spaces = s->program->spaces.at;
+        sema_error(
+            s, DIAG_CAUSAL, c->e->span,
+            "causal attention goes over one space of positions: of a query at `%s` and a key "
+            "at `%s` neither is later",
+            spaces[space - 1].name, spaces[of_keys - 1].name);
+        sema_help(s, "leave `causal` out, and say by `mask` which keys count");
+        return POISON;
+    }
     TirId qi = tensor_use(s, t[0]), ki = tensor_use(s, t[1]), vi = tensor_use(s, t[2]);
     if (c->n > 5 && c->a[5].value.kind != VALUE_TUPLE &&
-        !attend_mask(s, c->a[5].value, space, &scale, c->a[5].at, &qi, &ki))
+        !attend_mask(s, c->a[5].value, of_keys, &scale, c->a[5].at, &qi, &ki))
         return POISON;
     TirBuilder *builder = sema_builder(s, c->e->span);
     TirDomain domain = t[0]->type.domain;
     for (uint32_t in = 1; in < 3; in++)
-        tir_domain_join(domain, t[in]->type.domain, &domain);
+        domain.sample = domain.sample || t[in]->type.domain.sample;
     qi = tir_at_positions(builder, qi, space); /* what was folded may have none */
+    if (of_keys != space)
+        ki = tir_at_positions(builder, ki, of_keys);
     const TirId both = tir_attend(builder, qi, ki, vi, causal, scale);
     return value_derived(s, tir_result(builder, both, 0), domain, NULL, c->e->span);
 }

@@ -47,6 +47,14 @@ uint32_t numeric_positions(Sema *s, Scope *scope, const Expr *e, NamedPosition *
 Index *index_named(Sema *s, Scope *scope, const Expr *e);
 /* `t`, `t + 1`: the position. */
 const Symbol *position_named(Sema *s, Scope *scope, const Expr *e);
+/* A subscript that is a value of the run. */
+bool names_value_of_the_run(Sema *s, Scope *scope, const Expr *e);
+/* The same, or integers by their name: what chooses among positions. */
+bool names_position_of_the_run(Sema *s, Scope *scope, const Expr *e);
+/* How many leading subscripts of something of that many axes, at positions of `space`, say at which
+ * of them it is taken; 0: none, but by a number of positions away. */
+uint32_t elsewhere_subscripts(Sema *s, Scope *scope, const ExprList *list, uint32_t rank,
+                              uint32_t space);
 
 /* --- numeric.c ---------------------------------------------------------------------------------*/
 

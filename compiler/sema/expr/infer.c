@@ -139,11 +139,12 @@ static void infer_whole(Sema *s, Scope *scope, const Expr *e, Inference *how) {
     how->every_axis = every_axis;
 }
 
-static bool lacks_subscript(Sema *s, Scope *scope, const Expr *e, const Shape *shape) {
+static bool lacks_subscript(Sema *s, Scope *scope, const Expr *e, const Shape *shape,
+                            uint32_t taken) {
     uint32_t given = 0;
-    for (uint32_t k = 0; k < e->index.indices.count; k++) {
+    for (uint32_t k = taken; k < e->index.indices.count; k++) {
         const Symbol *position = position_named(s, scope, e->index.indices.at[k]);
-        given += !position || position->space != shape->space;
+        given += taken || !position || position->space != shape->space;
     }
     return given < shape->rank;
 }
@@ -155,12 +156,14 @@ static void infer_index(Sema *s, Scope *scope, const Expr *e, Inference *how) {
     Repeat *repeat;
     Shape *shape = base_shape(s, scope, e->index.base, how->ahead, &repeat);
     uint32_t axis = 0;
-    if (shape && how->every_axis && lacks_subscript(s, scope, e, shape))
+    const uint32_t taken =
+        shape ? elsewhere_subscripts(s, scope, &e->index.indices, shape->rank, shape->space) : 0;
+    if (shape && how->every_axis && lacks_subscript(s, scope, e, shape, taken))
         return;
-    for (uint32_t k = 0; shape && k < e->index.indices.count && axis < shape->rank; k++) {
+    for (uint32_t k = taken; shape && k < e->index.indices.count && axis < shape->rank; k++) {
         const Expr *subscript = e->index.indices.at[k];
         const Symbol *position = position_named(s, scope, subscript);
-        if (position && position->space == shape->space)
+        if (position && !taken && position->space == shape->space)
             continue;
         Span at = {0};
         infer_subscript(s, scope, subscript, &shape->dims[axis], &at, how);

@@ -273,3 +273,73 @@ const Symbol *position_named(Sema *s, Scope *scope, const Expr *e) {
     const Symbol *symbol = scope_find(s, scope, e->name);
     return symbol && symbol->kind == SYMBOL_POSITION ? symbol : NULL;
 }
+
+/* `tokens[i]`, `f(x)[i]`, `argmax[j] x[j]`; not a constant table `T[i]` or `floor(t / 2)`. */
+bool names_value_of_the_run(Sema *s, Scope *scope, const Expr *e) {
+    if (e->kind == EXPR_REDUCE)
+        return true;
+    if (e->kind == EXPR_INDEX && e->index.base->kind == EXPR_LIST)
+        return false;
+    if (e->kind == EXPR_CALL)
+        return !numeric_call(s, scope, e);
+    if (e->kind != EXPR_INDEX)
+        return false;
+    if (e->index.base->kind != EXPR_NAME)
+        return true;
+    const Symbol *symbol = scope_find(s, scope, e->index.base->name);
+    return symbol && symbol->kind == SYMBOL_VALUE && symbol->value.kind == VALUE_TENSOR &&
+           (symbol->value.tensor->type.elem == TIR_INT || !symbol->binding);
+}
+
+/* --- positions that something is taken from ----------------------------------------------------*/
+
+static bool is_moved_position(Sema *s, Scope *scope, const Expr *e, uint32_t space) {
+    const Symbol *position = position_named(s, scope, e);
+    return position && position->space == space;
+}
+
+static bool mentions_another_space(Sema *s, Scope *scope, const Expr *e, uint32_t space) {
+    NamedPosition found[MAX_MENTIONED];
+    const uint32_t n = e->kind == EXPR_SLICE || names_value_of_the_run(s, scope, e)
+                           ? 0
+                           : numeric_positions(s, scope, e, found);
+    for (uint32_t k = 0; k < n; k++)
+        if (found[k].space != space)
+            return true;
+    return false;
+}
+
+bool names_position_of_the_run(Sema *s, Scope *scope, const Expr *e) {
+    const Symbol *symbol = e->kind == EXPR_NAME ? scope_find(s, scope, e->name) : NULL;
+    const bool integers = symbol && symbol->kind == SYMBOL_VALUE &&
+                          symbol->value.kind == VALUE_TENSOR &&
+                          symbol->value.tensor->type.elem == TIR_INT;
+    return integers || (!index_named(s, scope, e) && names_value_of_the_run(s, scope, e));
+}
+
+/* An index or a number alone is a position where positions have a name; in definitions, which are
+ * for one position, it is of an axis that is not there. */
+static bool says_position(Sema *s, Scope *scope, const Expr *e, uint32_t space) {
+    NamedPosition found[MAX_MENTIONED];
+    const Symbol *named = scope_find(s, scope, s->program->spaces.at[space - 1].name);
+    return names_position_of_the_run(s, scope, e) || numeric_positions(s, scope, e, found) ||
+           (named && named->kind == SYMBOL_POSITION && named->space == space &&
+            (index_named(s, scope, e) || numeric_is_number(s, scope, e)));
+}
+
+uint32_t elsewhere_subscripts(Sema *s, Scope *scope, const ExprList *list, uint32_t rank,
+                              uint32_t space) {
+    const uint32_t n = space ? s->program->spaces.at[space - 1].rank : 0;
+    if (n == 0 || list->count < n)
+        return 0;
+    uint32_t moved = 0, others = 0, said = 0;
+    for (uint32_t k = 0; k < list->count; k++) {
+        const Expr *e = list->at[k];
+        if (k < n && e->kind == EXPR_SLICE)
+            return 0;
+        moved += is_moved_position(s, scope, e, space);
+        others += k < n && mentions_another_space(s, scope, e, space);
+        said += k < n && says_position(s, scope, e, space);
+    }
+    return others || (list->count == rank + n && moved < n && said) ? n : 0;
+}

@@ -90,6 +90,7 @@ enum { POSITION_NAMES = 3 }; /* of one space: its two axes, and `here` */
 
 typedef struct {
     Scope *scope;                  /* in which positions are indices */
+    bool outside;                  /* subscripts may be: then they choose no entry */
     uint32_t space, n_names;       /* names that the positions go by, */
     Index *names[POSITION_NAMES];  /* an index for each, */
     uint32_t axis[POSITION_NAMES]; /* and which axis it means */
@@ -145,11 +146,29 @@ static bool add_indices(Sema *s, PositionTable *t, const Lookup *lookup) {
     return true;
 }
 
+/* More than all entries together. */
+#define OUTSIDE (-(double)((uint64_t)1 << 40))
+
+static bool check_entry(Sema *s, const PositionTable *t, const Lookup *lookup, double *at,
+                        const Expr *base) {
+    const uint32_t extent = lookup->marker->extent;
+    if (t->outside && *at == floor(*at)) {
+        *at = *at < 0 || *at >= extent ? OUTSIDE : *at;
+        return true;
+    }
+    if (subscript_in_range(s, *at, extent, base, lookup->e->span))
+        return true;
+    if (t->n_names)
+        sema_note(s, lookup->e->span, "at `%s` = %lld", t->names[0]->name,
+                  (long long)t->names[0]->current);
+    return false;
+}
+
 /* Adds stride * subscript to every entry of `data`, [positions][indices...]. */
 static bool tabulate(Sema *s, PositionTable *t, const Lookup *lookup, uint32_t stride,
                      uint64_t entries, double *data, double *scratch, const Expr *base) {
-    const TirSpace *space = &s->program->spaces.at[t->space - 1];
-    for (uint32_t p = 0; p < space->maximum; p++) {
+    const TirSpace *space = t->space ? &s->program->spaces.at[t->space - 1] : NULL;
+    for (uint32_t p = 0; p < (space ? space->maximum : 1); p++) {
         for (uint32_t k = 0; k < t->n_names; k++)
             t->names[k]->current = space->rank == 1  ? p
                                    : t->axis[k] == 0 ? p / space->extents[1]
@@ -157,59 +176,63 @@ static bool tabulate(Sema *s, PositionTable *t, const Lookup *lookup, uint32_t s
         if (!numeric_evaluate(s, t->scope, lookup->e, t->n_indices, t->indices, scratch))
             return false;
         for (uint64_t k = 0; k < entries; k++) {
-            if (!subscript_in_range(s, scratch[k], lookup->marker->extent, base, lookup->e->span)) {
-                if (t->n_names)
-                    sema_note(s, lookup->e->span, "at `%s` = %lld", t->names[0]->name,
-                              (long long)t->names[0]->current);
+            if (!check_entry(s, t, lookup, &scratch[k], base))
                 return false;
-            }
             data[(uint64_t)p * entries + k] += stride * scratch[k];
         }
     }
     return true;
 }
 
-/* The integers that all subscripts of positions together make, labelled by their indices. */
-static const Tensor *positions_lookup(Sema *s, Scope *scope, const Work *w, const uint32_t *strides,
-                                      const Expr *base, Span span) {
-    PositionTable t = {.scope = scope_create(s, scope, scope->frame)};
+bool lookup_table(Sema *s, Scope *scope, uint32_t n_lookups, const Lookup *lookups,
+                  const uint32_t *strides, bool outside, const Expr *base, Span span,
+                  LookupTable *to) {
+    PositionTable t = {.scope = scope_create(s, scope, scope->frame), .outside = outside};
     uint32_t dims[TIR_MAX_RANK + 1], n = 0;
     bool good = true;
-    for (uint32_t m = 0; good && m < w->n_lookups; m++)
-        good = w->lookups[m].value || add_positions(s, scope, &t, &w->lookups[m]);
-    for (uint32_t m = 0; good && m < w->n_lookups; m++)
-        good = w->lookups[m].value || add_indices(s, &t, &w->lookups[m]);
+    for (uint32_t m = 0; good && m < n_lookups; m++)
+        good = lookups[m].value || add_positions(s, scope, &t, &lookups[m]);
+    for (uint32_t m = 0; good && m < n_lookups; m++)
+        good = lookups[m].value || add_indices(s, &t, &lookups[m]);
     if (!good)
-        return NULL;
-    const uint32_t positions = s->program->spaces.at[t.space - 1].maximum;
+        return false;
+    const uint32_t positions = t.space ? s->program->spaces.at[t.space - 1].maximum : 1;
     dims[n++] = positions;
     uint64_t entries = 1, count;
     for (uint32_t k = 0; k < t.n_indices; k++) {
         if (n == TIR_MAX_RANK) {
             sema_error(s, DIAG_RANK, span, "a tensor has at most %d axes", TIR_MAX_RANK);
-            return NULL;
+            return false;
         }
         dims[n++] = t.indices[k]->extent;
         entries *= t.indices[k]->extent;
     }
     if (!budget_elements(s, n, dims, span, &count))
-        return NULL;
+        return false;
     double *data = budget_table(s, count, span);
     double *scratch = data ? budget_table(s, entries, span) : NULL;
     if (!scratch)
+        return false;
+    for (uint32_t m = 0; m < n_lookups; m++)
+        if (!lookups[m].value &&
+            !tabulate(s, &t, &lookups[m], strides[m], entries, data, scratch, base))
+            return false;
+    for (uint64_t k = 0; outside && k < count; k++)
+        data[k] = data[k] < 0 ? -1 : data[k];
+    *to = (LookupTable){.space = t.space, .data = data, .positions = positions, .entries = entries};
+    to->n_indices = t.n_indices;
+    for (uint32_t k = 0; k < t.n_indices; k++)
+        to->indices[k] = t.indices[k];
+    return true;
+}
+
+/* The integers that all subscripts of positions together make, labelled by their indices. */
+static const Tensor *positions_lookup(Sema *s, Scope *scope, const Work *w, const uint32_t *strides,
+                                      const Expr *base, Span span) {
+    LookupTable table;
+    if (!lookup_table(s, scope, w->n_lookups, w->lookups, strides, false, base, span, &table))
         return NULL;
-    for (uint32_t m = 0; m < w->n_lookups; m++)
-        if (!w->lookups[m].value &&
-            !tabulate(s, &t, &w->lookups[m], strides[m], entries, data, scratch, base))
-            return NULL;
-    bool itself = n == 1;
-    for (uint64_t k = 0; itself && k < count; k++)
-        itself = data[k] == (double)k;
-    TirBuilder *b = sema_builder(s, span);
-    TirId id = tir_position(b, t.space);
-    if (!itself)
-        id = tir_gather(b, tir_table(b, TIR_INT, n, dims, data), id);
-    return value_tensor(s, id, t.indices, span).tensor;
+    return lookup_integers(s, &table, span);
 }
 
 /* --- all together ------------------------------------------------------------------------------*/

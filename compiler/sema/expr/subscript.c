@@ -143,23 +143,6 @@ static bool bind_map(Sema *s, Scope *scope, Work *w, uint32_t axis, const Expr *
     return work_split_axis(s, w, axis, n, indices, e->span);
 }
 
-/* `tokens[i]`, `f(x)[i]`, `argmax[j] x[j]`; not a constant table `T[i]` or `floor(t / 2)`. */
-static bool is_value_of_the_run(Sema *s, Scope *scope, const Expr *e) {
-    if (e->kind == EXPR_REDUCE)
-        return true;
-    if (e->kind == EXPR_INDEX && e->index.base->kind == EXPR_LIST)
-        return false;
-    if (e->kind == EXPR_CALL)
-        return !numeric_call(s, scope, e);
-    if (e->kind != EXPR_INDEX)
-        return false;
-    if (e->index.base->kind != EXPR_NAME)
-        return true;
-    const Symbol *symbol = scope_find(s, scope, e->index.base->name);
-    return symbol && symbol->kind == SYMBOL_VALUE && symbol->value.kind == VALUE_TENSOR &&
-           (symbol->value.tensor->type.elem == TIR_INT || !symbol->binding);
-}
-
 /* A subscript that is a value of the run. */
 static bool bind_integers(Sema *s, Work *w, uint32_t axis, const Expr *e, const Tensor *t,
                           const Expr *base) {
@@ -223,7 +206,7 @@ static bool bind_subscript(Sema *s, Scope *scope, Work *w, uint32_t axis, const 
             return false;
         }
     }
-    if (!is_value_of_the_run(s, scope, e)) {
+    if (!names_value_of_the_run(s, scope, e)) {
         NamedPosition positions[MAX_MENTIONED];
         Index *indices[MAX_MENTIONED];
         if (numeric_positions(s, scope, e, positions))
@@ -305,7 +288,8 @@ static bool says_other_positions(Sema *s, Scope *scope, const Expr *e, uint32_t 
             sema_error(s, DIAG_DOMAIN, subscript->span,
                        "%s lives at positions `%s`, and this is a position of `%s`", base, lives,
                        name);
-            sema_help(s, "from one space to another leads what has none: `mean[%s] ...`", lives);
+            sema_help(s, "at which of its positions it is taken is said first, as in `%s[%s, ...]`",
+                      e->index.base->kind == EXPR_NAME ? e->index.base->name : "x", name);
         } else {
             sema_error(s, DIAG_DOMAIN, subscript->span,
                        "another position of %s is a number of positions away, as in `%s - 1`", base,
@@ -317,17 +301,85 @@ static bool says_other_positions(Sema *s, Scope *scope, const Expr *e, uint32_t 
     return false;
 }
 
-static Value axes_missing(Sema *s, Scope *scope, const Expr *e, const Tensor *t, uint32_t given) {
+static Value axes_missing(Sema *s, Scope *scope, const Expr *e, const Tensor *t, uint32_t given,
+                          uint32_t taken) {
     const Expr *base = e->index.base;
     uint32_t dims[TIR_MAX_RANK];
     const uint32_t rank = tensor_bare_dims(t, dims, NULL);
-    sema_error(s, DIAG_INDEX_RANK, e->span, "%s has %u axes, and %u %s given",
-               subscript_base_text(s, base), rank, given, given == 1 ? "was" : "were");
+    const char *behind = taken ? arena_printf(s->arena, " behind the %s of its position",
+                                              taken == 1 ? "subscript" : "two subscripts")
+                               : "";
+    sema_error(s, DIAG_INDEX_RANK, e->span, "%s has %u %s%s, and %u %s given",
+               subscript_base_text(s, base), rank, rank == 1 ? "axis" : "axes", behind, given,
+               given == 1 ? "was" : "were");
     const Symbol *symbol = base->kind == EXPR_NAME ? scope_find(s, scope, base->name) : NULL;
     if (symbol)
         sema_note(s, symbol->span, "it is %s", dims_text(s, rank, dims));
     sema_help(s, "where indices stand on the left, every axis on the right has one");
     return POISON;
+}
+
+/* The one subscript of a line that is a whole number of the run. */
+static const Tensor *chosen(Sema *s, Scope *scope, const Expr *e, uint32_t rank) {
+    const Value v = elaborate(s, scope, e);
+    if (v.kind != VALUE_TENSOR) {
+        if (!is_poison(v))
+            sema_error(s, DIAG_KIND, e->span, "a position is a number, not %s", value_text(s, v));
+        return NULL;
+    }
+    if (v.tensor->type.elem != TIR_INT) {
+        sema_error(s, DIAG_CONSTANT, e->span,
+                   "a position is known before the model runs, or a whole number of the run (an "
+                   "`argmax`, a token); this is a real number");
+        return NULL;
+    }
+    if (rank > 1) {
+        sema_error(s, DIAG_DOMAIN, e->span,
+                   "a number of the run chooses among positions of a line, not of a grid");
+        return NULL;
+    }
+    if (tensor_bare_rank(v.tensor)) {
+        sema_error(s, DIAG_BARE_AXIS, e->span, "a tensor as an index needs its own indices");
+        return NULL;
+    }
+    return v.tensor;
+}
+
+static bool is_real(Sema *s, const Work *w, const Expr *e) {
+    if (sema_type(s, w->id)->elem == TIR_REAL)
+        return true;
+    sema_error(s, DIAG_KIND, e->span,
+               "%s are taken from other positions as they are only by a number, as in `t - 1`",
+               sema_type(s, w->id)->elem == TIR_INT ? "whole numbers" : "conditions");
+    sema_help(s, "take what is made of them: a row that is looked up, or `select(..., 1, 0)`");
+    return false;
+}
+
+/* Takes what lives at positions from those that the first `n` subscripts say: see elsewhere.c. *w
+ * gets the axes of their indices first, so many more than before; -1 after an error. */
+static int take_elsewhere(Sema *s, Scope *scope, Work *w, uint32_t n, const Expr *e) {
+    const TirSpace *space = &s->program->spaces.at[w->domain.space - 1];
+    const uint32_t strides[2] = {n == 2 ? space->extents[1] : 1, 1};
+    const ExprList *list = &e->index.indices;
+    Lookup lookups[2];
+    LookupTable table;
+    bool of_the_run = false;
+    if (!is_real(s, w, e))
+        return -1;
+    for (uint32_t k = 0; k < n; k++) {
+        Index *marker = ARENA_NEW(s->arena, Index), *index = index_named(s, scope, list->at[k]);
+        *marker = (Index){.name = "", .span = list->at[k]->span, .extent = space->extents[k]};
+        if (index) /* a range of its own stays */
+            index_fix(index, space->extents[k], list->at[k]->span);
+        lookups[k] = (Lookup){list->at[k], marker, NULL};
+        of_the_run = of_the_run || names_position_of_the_run(s, scope, list->at[k]);
+    }
+    const Tensor *at = of_the_run ? chosen(s, scope, list->at[0], n) : NULL;
+    if (of_the_run)
+        return at ? elsewhere_apply(s, w, NULL, at, e->span) : -1;
+    if (!lookup_table(s, scope, n, lookups, strides, true, e->index.base, e->span, &table))
+        return -1;
+    return elsewhere_apply(s, w, &table, NULL, e->span);
 }
 
 static Value index_tensor(Sema *s, Scope *scope, const Expr *e, const Tensor *t) {
@@ -340,10 +392,17 @@ static Value index_tensor(Sema *s, Scope *scope, const Expr *e, const Tensor *t)
     uint32_t n = 0, bare[TIR_MAX_RANK];
     const uint32_t rank = tensor_bare_dims(t, NULL, bare);
     int64_t moved[2] = {0, 0};
-    for (uint32_t k = 0; k < e->index.indices.count; k++) {
+    const uint32_t taken =
+        elsewhere_subscripts(s, scope, &e->index.indices, rank, t->type.domain.space);
+    const int more = taken ? take_elsewhere(s, scope, &w, taken, e) : 0;
+    if (more < 0)
+        return POISON;
+    for (uint32_t k = 0; k < rank; k++)
+        bare[k] += (uint32_t)more;
+    for (uint32_t k = taken; k < e->index.indices.count; k++) {
         const Expr *subscript = e->index.indices.at[k];
         const Symbol *position = position_named(s, scope, subscript);
-        if (position && position->space == t->type.domain.space) {
+        if (position && !taken && position->space == t->type.domain.space) {
             if (!add_shift(s, scope, subscript, position, moved))
                 return POISON;
         } else if (n < rank) {
@@ -362,7 +421,7 @@ static Value index_tensor(Sema *s, Scope *scope, const Expr *e, const Tensor *t)
         }
     }
     if (s->mode.every_axis && n < rank)
-        return axes_missing(s, scope, e, t, n);
+        return axes_missing(s, scope, e, t, n, taken);
     bool good = true;
     if (moved[0] || moved[1])
         w.id = shift_along(s, w.id, w.domain.space, moved[0], moved[1], e->span);

@@ -31,4 +31,25 @@ bool lookup_mark(Sema *s, Work *w, uint32_t axis, const Expr *e, const Tensor *v
 /* Replaces all marked axes by what the lookups find there. */
 bool lookup_apply(Sema *s, Scope *scope, Work *w, const Expr *base, Span span);
 
+/* What subscripts come to at each position and for each value of their indices. */
+typedef struct {
+    uint32_t space; /* whose positions they mention; 0: none */
+    uint32_t positions, n_indices;
+    Index *indices[MAX_MENTIONED];
+    uint64_t entries; /* at a position */
+    double *data;     /* [positions][indices...] */
+} LookupTable;
+
+/* Sums of stride * subscript, of the subscripts that are no values of the run. Each lies within its
+ * marker's extent; where `outside` is allowed the sum is -1 when one does not. */
+bool lookup_table(Sema *s, Scope *scope, uint32_t n_lookups, const Lookup *lookups,
+                  const uint32_t *strides, bool outside, const Expr *base, Span span,
+                  LookupTable *to);
+/* elsewhere.c: the same as integers of the run. */
+const Tensor *lookup_integers(Sema *s, const LookupTable *t, Span span);
+
+/* elsewhere.c: takes what lives at positions from those that `table` says, or integers of the run.
+ * *w gets their axes first, so many more than before; -1 after an error. */
+int elsewhere_apply(Sema *s, Work *w, const LookupTable *table, const Tensor *at, Span span);
+
 #endif

@@ -344,14 +344,8 @@ static bool bind_subscripts(Sema *s, const TargetAxes *axes, const Expr *stream,
 /* `pixels[r, c] = images[r, c] / 255`, of sources that have samples. */
 void data_bind_sample(Sema *s, const DataSource *source, const Binding *b, DataBinding binding) {
     const TirInput *input = &s->program->inputs.at[binding.input];
-    const uint8_t space = input->type.domain.space;
     TargetAxes axes;
     Affine value;
-    if (space && s->program->spaces.count > 1 && space != s->network->space) {
-        sema_error(s, DIAG_DATA_BINDING, b->target.span,
-                   "data fill inputs per sample and of the first space of positions");
-        return;
-    }
     if (!target_axes(s, &b->target, input, &axes) || !affine(s, b->value, &value))
         return;
     const Span span = b->value->span;

@@ -11,7 +11,7 @@ model m {
   let b = image[r, t];                     // expected-error {{E0215}} {{positions of two spaces choose one entry}}
   let e[i] = W[tok, i];                    // expected-error {{E0214}} {{tokens run to 9, but this axis of `W` has 5}}
   let f[i] = W[x[i], i];                   // expected-error {{E0206}} {{this is a real number}} {{`E[tokens, c]`}}
-  let g = y[r, 0];                         // expected-error {{E0215}} {{`y` lives at positions of another space than its subscript}}
+  let g = y[r / 2, 0];                     // expected-error {{E0212}} {{0.5 is not a whole number}} {{at `r` = 1}}
   let h = W[t, 0] + W[0, 0][t];            // expected-error {{E0215}} {{this value does not live at positions `t`}}
   let j = W[t / 2, 0];                     // expected-error {{E0212}} {{0.5 is not a whole number}} {{at `t` = 1}}
   let k = image[r, argmax[i] image[r, i]];
