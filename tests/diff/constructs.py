@@ -136,7 +136,7 @@ connection paired(norm = rmsnorm) {
   state h[d];
   param g[d], c[d] = 1 / (1 + site) shared(floor(block / 2));
   param a = 0.5 shared;
-  begin h = x;
+  begin h = x, branch = (4 * sites) ^ -0.25;
   let u[i] = g[i] * h[i];
   read x = norm(u);
   write h[i] = h[i] + a * c[i] * y[i];

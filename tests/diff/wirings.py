@@ -5,8 +5,10 @@ branches, the result and every gradient, at random parameters. And what some of 
 Without PyTorch (here, or in $HCC_TORCH_PYTHON) the comparison is skipped; equalities need none.
 """
 
+import json
 import os
 import random
+import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -303,7 +305,7 @@ class Equalities(Case):
                      "layer_norm_scaling(layer = 1)"):
             with self.subTest(word):
                 self.same((word,), ("residual",))
-        self.same(("deep_norm(norm = rmsnorm, alpha = 1)",), ("postnorm",))
+        self.same(("deep_norm(norm = rmsnorm, alpha = 1, begins = 1)",), ("postnorm",))
         self.same(("rezero",), ("highway", lambda name, data: [-1e9] * len(data) if name == "b" else data))
 
     def test_values(self):
@@ -343,6 +345,114 @@ class Equalities(Case):
     def doubly(self, M):
         self.means(M)
         self.means([list(column) for column in zip(*M)])
+
+
+BEGINS = """
+connection small(by, start = 0.5) {
+  state h[d];
+  param P[d] ~ normal(0.3);
+  let map = linear;
+  if start == 0 { begin h = x; } else { begin h = x, branch = by * start; }
+  read x = rmsnorm(h);
+  let z[c] = P[c] * map(h, d)[c];
+  write h[c] = h[c] + y[c] + z[c];
+  end x = rmsnorm(h);
+}
+/// Four runs of one branch, in a loop, and one outside of it.
+connection turning(by) {
+  state h[d];
+  begin h = x;
+  begin branch = by;
+  let z = h;
+  iterate 4 { z[c] = h[c] + 0.5 * branch(z)[c]; }
+  let u = branch(z);
+  write h[c] = z[c] + u[c];
+  end x = h;
+}
+/// What its result is made of: W, of one gate V; of numbers T that it only looks up; not U, by which it chooses.
+branch mixed : x[d] -> y[d], gate {
+  param W[d, d] ~ normal(0.1), V[d] ~ uniform(0.1, 0.5), U[d] ~ normal(0.1), g[d] = 1, T[d, d] ~ normal(2, 1);
+  buffer s[d] ~ normal(1);
+  let k = argmax[c] U[c] * x[c];
+  let y[c] = g[c] * s[c] * (sum[j] W[c,j] * x[j]) + T[k, c];
+  let gate = sigmoid(sum[c] V[c] * x[c]);
+  update s[c] = s[c];
+}
+branch map : x[d] -> y[d] { param W[d, d], b[d] ~ normal(0.1) shared; let y[c] = (sum[j] W[c,j] * x[j]) + b[c]; }
+model m {
+  const d = 6, heads = 2, by = 1;
+  positions t <= 5;
+  param X[5, d] ~ normal(1);
+  let x = embed(t, X);
+  const wide = mlp(5);
+  let tied = wide;
+  let h = trunk(x) {
+    a = small(by) : attention(heads, qk = rmsnorm_affine) & mlp(8);
+    b = small(by) : tied;
+    c = turning(0.5 * by) : map;
+    e = turning(0.25 * by) : map;
+    f = small(by) : mixed;
+    g = small(by) : attention_values(heads);
+    i = small(by, start = 0) : linear(d);
+    j = small(2 * by) : tied;
+  };
+  loss sum[c] h[c]^2;
+}
+"""
+SCALED = {  # by which each begins where `by` is 1: of what connections share or own, the others as they say
+    "a.attention.Wv": 0.5, "a.attention.Wo": 0.5, "a.mlp.W1": 0.5, "a.mlp.W2": 0.5, "tied.W1": 0.5, "tied.W2": 0.5,
+    "trunk.map.W": 0.5, "trunk.map.b": 0.5, "f.W": 0.5, "f.V": 0.5, "f.T": 0.5, "g.Wv": 0.5, "g.Wo": 0.5}
+
+
+def tensors(path):
+    """Name: its numbers, of a safetensors file in single precision."""
+    with open(path, "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        data = file.read()
+    header.pop("__metadata__", None)
+    return {name: list(struct.unpack(f"<{(t['data_offsets'][1] - t['data_offsets'][0]) // 4}f",
+                                     data[slice(*t["data_offsets"])])) for name, t in header.items()}
+
+
+class Begins(harness.TestCase):
+    def values(self, by):
+        path = build(self.path(f"m{by}.so"), "-O0", file=self.write("m.hc", BEGINS), f64=True, by=by)
+        with Model(path, 1, 5) as model:
+            model.init(7)
+            return {name: list(p.data) for name, p in model.parameters.items()}
+
+    def test_drawn_parameters_of_results(self):
+        """Beside the same with nothing said, a power of two times as large: exactly."""
+        source = self.values("2")  # as they say
+        found, ratios = self.values("1"), {}
+        for name, values in source.items():
+            ratio = {b / a for a, b in zip(values, found[name]) if a}
+            self.assertLessEqual(len(ratio), 1, name)
+            ratios[name.removeprefix("trunk.") if not name.startswith("trunk.map") else name] = ratio.pop() if ratio else 1
+        self.assertEqual({name for name, ratio in ratios.items() if ratio != 1}, set(SCALED), ratios)
+        self.assertEqual({ratio for name, ratio in ratios.items() if ratio != 1}, {0.5})
+
+    def test_checkpoints_begin_alike(self):
+        """What training begins with is what C begins with: deep_norm's, a fraction of postnorm's."""
+        example = os.path.join(harness.ROOT, "examples", "shakespeare.hc")
+        sizes = {"d": 16, "heads": 2, "blocks": 2, "context": 8}
+        text = self.write("text.txt", "to be or not to be, that is the question\n" * 20)
+        known = {}
+        for wiring in ("deep_norm", "postnorm(norm = layernorm_affine)"):
+            sets = [word for key, value in {**sizes, "wiring": wiring, "train.lr": 0, "train.steps": 1, "train.seed": 5}.items()
+                    for word in ("--set", f"{key}={value}")]
+            run = self.path(wiring[:4])
+            self.expect(harness.hcc("train", example, "--data", text, "--out", run, *sets))
+            trained = tensors(os.path.join(run, "ckpt", "final.safetensors"))
+            with Model(build(self.path(wiring[:4] + ".so"), "-O0", wiring=wiring, **sizes)) as model:
+                model.init(5)
+                for name, p in model.parameters.items():
+                    self.assertEqual(trained[name], list(p.data), name)
+            known[wiring[:4]] = trained
+        for name, values in known["post"].items():
+            scaled = name.split(".")[-1] in ("Wv", "Wo", "W1", "W2")
+            for a, b in zip(known["deep"][name], values):
+                self.assertAlmostEqual(a, b * (16 ** -0.25 if scaled else 1), delta=1e-7 * abs(b))
 
 
 MAPS = {  # functions of logits [4, 4], destination by source

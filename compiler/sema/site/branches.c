@@ -284,6 +284,8 @@ static Value run_branch(Site *x, uint32_t k, const BoundArgumentList *inputs, bo
                            .call = branch->instance ? branch->instance->made : x->call,
                            .used_at = at};
     const Value first = apply_branch(s, branch, &run, named);
+    for (uint32_t i = 0; i < named->count; i++)
+        scaled_result(x, named->at[i].value);
     TirIdVec results = {0}; /* of a loop's body none: it is not looked into */
     const bool recorded = s->loop->level == 0 && !s->mode.looking;
     for (uint32_t i = 0; recorded && i < named->count; i++)

@@ -256,6 +256,7 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
               .last = last};
     const TirId from = s->program->block->nodes.count;
     told_use(&x);
+    scaled_expect(&x);
     bool good = parts_check(s, item);
     good = bind_formals(s, scope, item, connection->arguments.at, connection->arguments.count,
                         used_at) &&
@@ -293,6 +294,7 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
     }
     trunk->begun = true;
     told_states(&x);
+    scaled_params(&x);
     if (good && !x.failed)
         check_roles(&x, from);
     if (good && last) { /* after a failure, too: what only `end` uses is used */

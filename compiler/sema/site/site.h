@@ -33,6 +33,16 @@ typedef struct {
     uint32_t branch;
 } SiteCall;
 
+/* `begin branch = 0.5;` */
+typedef struct {
+    const char *branch;  /* the word, */
+    const Binding *said; /* and where it is begun; NULL: not yet */
+    double factor;
+    Map *made_of;         /* parameters of the program that results are; NULL: nobody asks */
+    uint32_t first_param; /* those before it, and values, were there before the site */
+    TirId first_value;
+} SiteScale;
+
 struct Site {
     Sema *s;
     TrunkState *trunk;
@@ -48,10 +58,11 @@ struct Site {
     SiteState states[SITE_MAX_STATES];
     SiteCarry carries[SITE_MAX_CARRIES];
     BoundArgumentList reads;
-    uint32_t results;      /* branches that have given theirs */
-    bool runs;             /* the branches run when the last `read` is done, */
-    bool calls_branch;     /* or where the text may call them, */
-    bool is_called;        /* and here has */
+    uint32_t results;  /* branches that have given theirs */
+    bool runs;         /* the branches run when the last `read` is done, */
+    bool calls_branch; /* or where the text may call them, */
+    bool is_called;    /* and here has */
+    SiteScale scale;
     VEC(SiteCall) calls;   /* in the order of their first meeting */
     const char *uncalled;  /* why no branch can be called here, and */
     const char *call_help; /* what to do; NULL: it can be */
@@ -137,6 +148,15 @@ void given_written(Site *x);
 void given_carry(Site *x, const char *name, Value *v);
 void given_carried(Site *x, Symbol *symbol);
 void given_ended(Site *x, Value v);
+
+/* --- scaled.c: how branches begin --------------------------------------------------------------*/
+
+/* Before anything of the site is built; at `begin branch = ...`; with all that a branch gives; and
+ * when the site is done. */
+void scaled_expect(Site *x);
+void scaled_begin(Site *x, const Binding *b, double factor);
+void scaled_result(Site *x, Value result);
+void scaled_params(Site *x);
 
 /* --- told.c: for pictures ----------------------------------------------------------------------*/
 

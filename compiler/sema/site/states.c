@@ -197,11 +197,22 @@ static void unknown_state(Site *x, const Binding *b, const char *word) {
     x->failed = true;
 }
 
+static void begin_branch(Site *x, const Binding *b) {
+    double factor;
+    if (elaborate_number(x->s, x->scope, b->value, "how a branch begins", &factor))
+        scaled_begin(x, b, factor);
+    else
+        x->failed = true;
+}
+
 void site_begin(Site *x, const Binding *b) {
     Sema *s = x->s;
     SiteState *state = find_state(x, b->target.name.text);
     if (!state) {
-        unknown_state(x, b, "begin");
+        if (b->target.name.text == x->scale.branch)
+            begin_branch(x, b);
+        else
+            unknown_state(x, b, "begin");
         return;
     }
     StateSlot *slot = slot_of(x, state);
