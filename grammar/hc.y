@@ -93,7 +93,7 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 
 %token LPAREN "(" LBRACKET "[" LBRACE "{"
 %token <missing> RPAREN ")" RBRACKET "]" RBRACE "}" SEMICOLON ";"
-%token COMMA "," COLON ":" ASSIGN "=" ARROW "->" DOTS ".." TILDE "~" PARALLEL "&"
+%token COMMA "," COLON ":" ASSIGN "=" ARROW "->" DOTS ".." DOT "." TILDE "~" PARALLEL "&"
 %token PLUS "+" MINUS "-" STAR "*" SLASH "/" PERCENT "%" CARET "^" NOT "!"
 %token LT "<" LE "<=" GT ">" GE ">=" EQ "==" NE "!=" AND "&&" OR "||"
 
@@ -457,6 +457,7 @@ exponent
 postfix
   : primary
   | postfix subscript                         { $$ = ast_index(parser, @$, $1, $2); }
+  | postfix DOT name                          { $$ = ast_member(parser, @$, $1, $3); }
   ;
 
 primary
@@ -480,6 +481,7 @@ tuple_rest
 call
   : name LPAREN arguments rparen              { $$ = ast_call(parser, @$, $1, $3); }
   | REDUCTION LPAREN arguments rparen         { $$ = ast_call(parser, @$, ast_reduction_name(parser, @1, $1), $3); }
+  | postfix DOT name LPAREN arguments rparen  { $$ = ast_call_member(parser, @$, $3); }
   | postfix subscript LPAREN arguments rparen { $$ = ast_call_entry(parser, @$, ast_index(parser, span_join(@1, @2), $1, $2), $4); }
   ;
 

@@ -42,6 +42,7 @@ typedef enum {
     EXPR_COMPARE, /* a < b: one comparison; chains are a syntax error */
     EXPR_LOGIC,   /* a && b && c, or a || b || c: flat */
     EXPR_INDEX,   /* base[i, j + 1] */
+    EXPR_MEMBER,  /* base.name */
     EXPR_CALL,    /* callee(arguments) */
     EXPR_REDUCE,  /* sum[i, j] operand; softmax[k] operand too */
     EXPR_TUPLE,   /* (0.9, 0.99) */
@@ -101,6 +102,10 @@ struct Expr {
             Expr *base;
             ExprList indices;
         } index;
+        struct {
+            Expr *base;
+            Name name;
+        } member;
         struct {
             Expr *callee; /* a NAME, or an INDEX of one */
             ArgumentList arguments;

@@ -145,6 +145,21 @@ Expr *ast_index(Parser *p, Span at, Expr *base, ExprList *indices) {
     return e;
 }
 
+Expr *ast_member(Parser *p, Span at, Expr *base, Name name) {
+    Expr *e = ast_new(p, EXPR_MEMBER, at);
+    e->member.base = base;
+    e->member.name = name;
+    ast_raise(p, e, base);
+    return e;
+}
+
+Expr *ast_call_member(Parser *p, Span at, Name name) {
+    diag_error(p->c->diagnostics, DIAG_SYNTAX, name.span,
+               "`%s` stands behind a point, where no function is called", name.text);
+    diag_help(p->c->diagnostics, "what is applied comes first: `%s(x)`", name.text);
+    return ast_error(p, at);
+}
+
 static Expr *ast_call_of(Parser *p, Span at, Expr *callee, ArgumentList *arguments) {
     Expr *e = ast_new(p, EXPR_CALL, at);
     e->call.callee = callee;

@@ -40,6 +40,9 @@ Expr *ast_compare(Parser *p, CompareOp op, Span at, Expr *left, Expr *right);
 /* `indices` is NULL after an error in them. */
 Expr *ast_reduce(Parser *p, ReduceKind op, Span at, BindingList *indices, Expr *operand);
 Expr *ast_index(Parser *p, Span at, Expr *base, ExprList *indices);
+Expr *ast_member(Parser *p, Span at, Expr *base, Name name);
+/* `x.norm()`, which is an error. */
+Expr *ast_call_member(Parser *p, Span at, Name name);
 Expr *ast_call(Parser *p, Span at, Name callee, ArgumentList *arguments);
 /* `branch[1](x)`: what is called is an entry of a name. */
 Expr *ast_call_entry(Parser *p, Span at, Expr *entry, ArgumentList *arguments);

@@ -153,6 +153,10 @@ static void dump_expr(Dump *d, const Expr *e) {
         dump_child(d, e->index.base);
         dump_list(d, &e->index.indices);
         break;
+    case EXPR_MEMBER:
+        dump_line(d, e->span, "member %s", e->member.name.text);
+        dump_child(d, e->member.base);
+        break;
     case EXPR_CALL:
         dump_call(d, e);
         break;

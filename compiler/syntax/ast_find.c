@@ -34,6 +34,8 @@ static bool expr_mentions(const Expr *e, const char *name) {
         return list_mentions(&e->logic.terms, name);
     case EXPR_INDEX:
         return expr_mentions(e->index.base, name) || list_mentions(&e->index.indices, name);
+    case EXPR_MEMBER:
+        return expr_mentions(e->member.base, name);
     case EXPR_CALL:
         if (expr_mentions(e->call.callee, name))
             return true;

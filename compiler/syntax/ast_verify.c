@@ -160,6 +160,11 @@ static void all_parts(Node *n) {
         part(n, e->index.base);
         parts(n, &e->index.indices, 1);
         break;
+    case EXPR_MEMBER:
+        part(n, e->member.base);
+        if (!n->v->wrong)
+            wrong_name(n->v, e->member.name, e->span);
+        break;
     case EXPR_CALL:
         call_parts(n);
         break;

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Connections that compose: different states in one trunk.
+"""Connections that compose: different states in one trunk; what a trunk gives beside its result.
 
 Derivatives against differences, compiled code against the interpreter, and equality with one connection by hand."""
 
 import json
+import math
 import os
 import random
 import sys
@@ -64,6 +65,70 @@ model m {
   let g = trunk(h) { a = shc(n = 2) : bend; b = memory : bend; c = shc(n = 2) : bend; e = memory : bend; };
   let k = trunk(g) { a = shc(n = 2) : bend; b = gathered : bend; c = residual : bend; };
   let s[c] = h[c] + g[c] + k[c];
+  loss sum[c] up[c] * s[c];
+}
+"""
+STREAMS = """
+connection streams(n = 3, weight = 0, norm = rmsnorm) {
+  state H[n, d];
+  carry total = 0;
+  param L[n, n], b[n] ~ normal(1);
+  begin H[i,c] = (i + 1) * x[c];
+  let u[c] = sum[i] H[i,c];
+  read x = norm(u);
+  let M[k,j] = softmax[j] L[k,j];
+  write H[k,c] = (sum[j] M[k,j] * H[j,c]) + b[k] * y[c], total = total + 1;
+  penalty weight * (sum[i, j] (M[i,j] - identity[i,j])^2);
+  let s[c] = sum[i] H[i,c];
+  end x = norm(s);
+}
+connection heun(norm = rmsnorm) {
+  state h[d];
+  begin h = x;
+  let k      = branch(norm(h));
+  let e[c]   = h[c] + k[c];
+  write h[c] = h[c] + 0.5 * (k[c] + branch(norm(e))[c]);
+  end x = norm(h);
+}
+connection fed(norm = rmsnorm) : z[e] {
+  state h[d];
+  param P[d, e] ~ normal(0.3);
+  begin h = x;
+  let u[c]   = h[c] + sum[a] P[c,a] * z[a];
+  read x     = norm(u);
+  write h[c] = h[c] + y[c];
+  end x      = norm(h);
+}
+branch opened(hidden) : x[d] -> y[d], gate {
+  param U[hidden, d], D[d, hidden], g[d] ~ normal(0.2);
+  let u[k] = tanh(sum[c] U[k,c] * x[c]);
+  let y[c] = sum[k] D[c,k] * u[k];
+  let gate = sigmoid(sum[c] g[c] * x[c]);
+}
+"""
+# A head on a middle layer, distillation, a coupled trunk, losses on coefficients and streams.
+TAPS = SHAPES + STREAMS + """
+model m {
+  const d = 33, blocks = 3;
+  positions t <= 4;
+  input x[t, d] : real;
+  input up[t, d] : real;
+  param a[d] ~ normal(1);
+  let z[c] = a[c] * x[c];
+  let h = trunk(z) {
+    first = streams : bend;
+    repeat blocks { a = streams : opened(9); repeat 2 { b = streams : bend & mlp(7); } }
+  };
+  let g = trunk(z) {
+    a = fed(h.a[1].x) : attention(1);
+    b = fed(h.state.H[1]) : bend;
+    repeat 2 { c = heun : bend; }
+  };
+  for k < blocks {
+    let w[c] = sum[i] h.a[k].H[i,c] * h.a[k].M[0,i];
+    penalty 0.1 * (k + 1) * (mean[c] (w[c] - h.b[k, 1].y[c])^2) + h.a[k].gate * h.a[k].total;
+  }
+  let s[c] = g[c] + h.first.y[c] * g.c[1].x_2[c] + g.c[0].y_2[c] * g.c[1].e[c];
   loss sum[c] up[c] * s[c];
 }
 """
@@ -169,6 +234,56 @@ class Compose(harness.TestCase):
         self.assertEqual(beside[:2], alone[:2])
         self.assertEqual({n: g for n, g in beside[2].items() if "aside" not in n}, alone[2])
         self.assertEqual(set(beside[2]["trunk.aside.W"]), {0})
+
+    # --- what a trunk gives ---------------------------------------------------------------------------
+
+    def test_taps_derivatives(self):
+        lost = {one["name"] for one in self.derivatives("taps.hc", TAPS)["parameters"] if one["verdict"] == "none"}
+        self.assertEqual(lost, set())
+
+    def tapped(self, sites, weight, taps, probe):
+        text = SMALL.replace("connection plain", STREAMS + "connection plain").replace("SITES", sites)
+        text = text.replace("probe h;", f"{taps} let p = {probe}; probe p;").replace("WEIGHT", weight)
+        return self.model(text)
+
+    def test_a_penalty_of_coefficients_is_that_in_the_connection(self):
+        sites = "repeat 3 { a = streams(weight = WEIGHT) : bend; }"
+        inside = self.tapped(sites, "0.3", "", "h")
+        outside = self.tapped(sites, "0", "for k < 3 { penalty 0.3 * (sum[i, j] (h.a[k].M[i,j] - identity[i,j])^2); }",
+                              "h")
+        for model in (inside, outside):
+            model.forward()
+            model.backward()
+        self.assertEqual(list(inside.output("p")[0]), list(outside.output("p")[0]))
+        for name, one in inside.parameters.items():
+            for a, b in zip(one.gradient, outside.parameters[name].gradient):
+                self.assertAlmostEqual(a, b, delta=1e-13, msg=name)
+
+    def test_a_middle_layer_is_the_end_of_a_shorter_trunk(self):
+        """What turn 2 finds is what a trunk of two turns leaves; what it reads and gives, by Python."""
+        longer = self.tapped("repeat 4 { a = streams : bend; }", "0", "", "h.a[2].H")
+        short = self.tapped("repeat 2 { a = streams : bend; }", "0", "", "h.state.H")
+        read, given = (self.tapped("repeat 4 { a = streams : bend; }", "0", "", f"h.a[2].{v}") for v in "xy")
+        for name, one in short.parameters.items():
+            one.data[:] = longer.parameters[name].data[:]
+        for other in (read, given):
+            for name, one in other.parameters.items():
+                one.data[:] = longer.parameters[name].data[:]
+        H, H2, x, y = ([list(m.forward() and m.output("p")[0]) for m in (longer, short, read, given)])
+        self.assertEqual(H, H2)
+        W = longer.parameters["trunk.2.a.W"].data
+        for at in range(0, len(x), 5):
+            u = [sum(H[3 * at + 5 * i + c] for i in range(3)) for c in range(5)]
+            scale = (sum(c * c for c in u) / 5 + 1e-6) ** -0.5
+            for c in range(5):
+                self.assertAlmostEqual(x[at + c], u[c] * scale, delta=1e-12)
+                self.assertAlmostEqual(y[at + c], math.tanh(sum(W[5 * c + a] * x[at + a] for a in range(5))), delta=1e-12)
+
+    def test_what_is_not_asked_for_costs_nothing(self):
+        plain, tapped = (json.loads(self.expect(harness.hcc("info", "--json", self.write(name, text))).out)
+                         for name, text in (("plain.hc", UNION),
+                                            ("tapped.hc", UNION.replace("loss sum", "let v = h.b.K; let w = g.state.K; loss sum"))))
+        self.assertEqual(plain, tapped)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,9 @@ static void find_expr(const Expr *e, const char *name, Arena *arena, ExprList *f
         find_expr(e->index.base, name, arena, found);
         find_list(&e->index.indices, name, arena, found);
         return;
+    case EXPR_MEMBER:
+        find_expr(e->member.base, name, arena, found);
+        return;
     case EXPR_CALL:
         find_call(e, name, arena, found);
         return;

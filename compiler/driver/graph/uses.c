@@ -75,6 +75,9 @@ static void uses_expr(Uses *u, const Expr *e) {
     case EXPR_INDEX:
         uses_index(u, e);
         return;
+    case EXPR_MEMBER:
+        uses_expr(u, e->member.base);
+        return;
     case EXPR_CALL:
         uses_expr(u, e->call.callee);
         if (calls_itself(e, u->branch))

@@ -412,7 +412,9 @@ static void remember_named(Sema *s, const char *name, Value *v) {
     if (s->loop->level || v->kind != VALUE_TENSOR ||
         tensor_bare_rank(v->tensor) != v->tensor->type.rank)
         return;
+    const Held *const held = v->held; /* which stands for nothing else */
     value_remember(s, path_join(s, s->frame->path, name), v);
+    v->held = held;
 }
 
 static void define_let(Sema *s, Scope *scope, const Binding *b, Value v) {

@@ -325,6 +325,8 @@ static Value elaborate_kind(Sema *s, Scope *scope, const Expr *e) {
         return elaborate_logic(s, scope, e);
     case EXPR_INDEX:
         return elaborate_index(s, scope, e);
+    case EXPR_MEMBER:
+        return elaborate_member(s, scope, e);
     case EXPR_CALL:
         return elaborate_call(s, scope, e);
     case EXPR_REDUCE:

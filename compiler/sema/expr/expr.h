@@ -85,6 +85,11 @@ void learn_extents(Sema *s, Scope *scope, const StmtList *body);
 Value elaborate_index(Sema *s, Scope *scope, const Expr *e);
 Value elaborate_reduce(Sema *s, Scope *scope, const Expr *e);
 
+/* --- member.c ----------------------------------------------------------------------------------*/
+
+/* `h.attn[2].y`, `h.state.H`. */
+Value elaborate_member(Sema *s, Scope *scope, const Expr *e);
+
 /* --- call.c, builtins.c, unknown.c -------------------------------------------------------------*/
 
 Value elaborate_call(Sema *s, Scope *scope, const Expr *e);

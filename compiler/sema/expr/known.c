@@ -162,6 +162,9 @@ static void visit_names(Sema *s, Scope *scope, const Expr *e, NameVisitor *visit
         visit_names(s, scope, e->index.base, visit, user);
         visit_list(s, scope, &e->index.indices, visit, user);
         return;
+    case EXPR_MEMBER:
+        visit_names(s, scope, e->member.base, visit, user);
+        return;
     case EXPR_LIST:
         visit_list(s, scope, &e->tuple, visit, user);
         return;

@@ -5,6 +5,7 @@
 #include "sema/expr/expr.h"
 #include "sema/frame.h"
 #include "sema/report.h"
+#include "sema/site/held.h"
 #include "sema/site/site.h"
 #include "sema/value/tensor.h"
 #include "syntax/ast_find.h"
@@ -316,6 +317,8 @@ void site_branches(Site *x) {
     BoundArgumentList *named = ARENA_ARRAY(s->arena, BoundArgumentList, n);
     bool good = !x->failed;
     given_reads(x);
+    for (uint32_t k = 0; k < x->reads.count; k++)
+        held_note(s, x->held, x->reads.at[k].name.text, x->reads.at[k].value);
     Frame *const own =
         frame_switch(s, s->frame->outer); /* branches belong to the site, not to the connection */
     for (uint32_t k = 0; k < n && !x->failed; k++) {
@@ -334,6 +337,8 @@ void site_branches(Site *x) {
         first[k] = run_branch(x, k, &inputs, true, at[k], &named[k]);
         good = good && !is_poison(first[k]);
         given_result(x, branches[k].callable->item->name.text, &first[k], &named[k]);
+        if (x->held)
+            vec_push(s->arena, &x->held->results, first[k]);
     }
     frame_switch(s, own);
     const Results r = {n, first, at, named};
@@ -424,6 +429,26 @@ static bool call_inputs(Site *x, const Item *item, const BoundArgumentList *give
     return true;
 }
 
+/* No entry of something that indices stand for. */
+static bool is_whole(Value v) {
+    return v.kind == VALUE_TENSOR && tensor_bare_rank(v.tensor) == v.tensor->type.rank;
+}
+
+/* For who asks behind the site: `x` and `y`, of a second run `x_2` and `y_2`, as pictures of maps
+ * call them. */
+static void note_run(Site *x, uint32_t run, const BoundArgumentList *inputs, Value first) {
+    Sema *s = x->s;
+    if (x->use->n_branches > 1 || s->loop->level || s->mode.looking)
+        return;
+    const char *number = run > 1 ? arena_printf(s->arena, "_%u", run) : "";
+    const char *read = arena_printf(s->arena, "x%s", number);
+    const char *result = arena_printf(s->arena, "y%s", number);
+    if (inputs->count && is_whole(inputs->at[0].value))
+        held_note(s, x->held, intern_str(s->c->interner, read), inputs->at[0].value);
+    if (is_whole(first))
+        held_note(s, x->held, intern_str(s->c->interner, result), first);
+}
+
 /* One run of one branch. */
 static Value call_one(Site *x, uint32_t k, const BoundArgumentList *arguments, const Expr *e,
                       BoundArgumentList *named) {
@@ -442,6 +467,7 @@ static Value call_one(Site *x, uint32_t k, const BoundArgumentList *arguments, c
         vec_push(s->arena, &inputs, given->at[i]);
     Value first = run_branch(x, k, &inputs, false, e->span, named);
     given_called(x, k, run, &first, named);
+    note_run(x, run, &inputs, first);
     return first;
 }
 

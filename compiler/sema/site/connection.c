@@ -13,6 +13,7 @@
 #include "sema/expr/expr.h"
 #include "sema/frame.h"
 #include "sema/report.h"
+#include "sema/site/held.h"
 #include "sema/site/site.h"
 #include "sema/trial_extents.h"
 #include "sema/usage.h"
@@ -278,6 +279,10 @@ bool connection_elaborate(Sema *s, TrunkState *trunk, const SiteUse *use, const 
         if (x.calls_branch)
             site_define_branch(&x, scope);
         x.scope = scope_create(s, scope, frame);
+        if (trunk->held) {
+            x.held = held_site(s, trunk->held, site->path);
+            x.held->scope = x.scope;
+        }
         given_states(&x);
         grow_declare(&x);
         define_body_constants(&x, &item->body);

@@ -67,6 +67,7 @@ struct Site {
     const char *uncalled;  /* why no branch can be called here, and */
     const char *call_help; /* what to do; NULL: it can be */
     Value ended;
+    Held *held;                        /* what others may ask of it; NULL: nobody can */
     bool has_ended, failed, undecided; /* undecided: which statements there are */
     VEC(const Stmt *) ends;
 };

@@ -3,6 +3,7 @@
 #include "sema/elaboration.h"
 #include "sema/expr/expr.h"
 #include "sema/report.h"
+#include "sema/site/held.h"
 #include "sema/site/site.h"
 #include "sema/trial_extents.h"
 #include "sema/usage.h"
@@ -313,7 +314,16 @@ static void commit_state(Site *x, SiteState *state, StateSlot *slot) {
     }
 }
 
+/* For who asks behind the site: as it found them. */
+static void note_found(Site *x) {
+    for (uint32_t k = 0; k < x->n_states; k++)
+        held_note(x->s, x->held, x->states[k].symbol->name, x->states[k].symbol->value);
+    for (uint32_t k = 0; k < x->n_carries; k++)
+        held_note(x->s, x->held, x->carries[k].symbol->name, x->carries[k].symbol->value);
+}
+
 void site_commit(Site *x) {
+    note_found(x);
     for (SiteState *state = x->states; state < x->states + x->n_states; state++)
         if (state->symbol->value.kind == VALUE_TENSOR)
             state->held = state->symbol->value.tensor->id;

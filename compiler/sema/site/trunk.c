@@ -9,6 +9,7 @@
 #include "sema/expr/expr.h"
 #include "sema/frame.h"
 #include "sema/report.h"
+#include "sema/site/held.h"
 
 typedef struct {
     VEC(PlacedSite) sites;
@@ -203,10 +204,14 @@ Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e) {
     if (!unfolded.failed && unfolded.sites.count == 0)
         result = sema_error(s, DIAG_TRUNK, e->span, "this trunk has no sites");
     TrunkState trunk = {.input = have_input ? input : POISON,
-                        .width = have_input ? input.tensor->type.dims[0] : 0};
+                        .width = have_input ? input.tensor->type.dims[0] : 0,
+                        .held = held_trunk(s, frame->path)};
     const bool good =
         trunk_sites(s, &trunk, frame, &unfolded, have_input && !unfolded.failed, &result);
     mode_leave(s, outer);
     frame_pop(s);
+    for (uint32_t k = 0; k < trunk.states.count; k++)
+        held_note(s, trunk.held, trunk.states.at[k].name, trunk.states.at[k].value);
+    result.held = trunk.held;
     return good ? result : POISON;
 }

@@ -26,6 +26,7 @@ typedef struct {
     bool begun;
     VEC(StateSlot) states;
     VEC(CarrySlot) carries;
+    Held *held; /* what its sites have, and its states behind them; NULL: nobody can ask */
 } TrunkState;
 
 /* A site's statement, and where the unfolded trunk has it. */

@@ -17,6 +17,7 @@ typedef struct Scope Scope;
 typedef struct Callable Callable;
 typedef struct Builtin Builtin;
 typedef struct Site Site;
+typedef struct Held Held;
 typedef struct SiteUse SiteUse;
 
 typedef struct {
@@ -69,7 +70,8 @@ typedef struct {
 
 struct Value {
     ValueKind kind;
-    Span span; /* where it was written; for "the other place" */
+    Span span;        /* where it was written; for "the other place" */
+    const Held *held; /* of what a trunk gives: what it had; or NULL */
     union {
         double number;
         bool boolean;
