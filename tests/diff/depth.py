@@ -32,6 +32,7 @@ WIRINGS = [  # word, options
     ("denseformer", {"block_sites": 1, "dilation": 2}),
     ("mudd", {}),
     ("mudd", {"round": 8}),
+    ("mudd", {"prepost": True}),
     ("attnres", {}),
     ("attnres", {"block_sites": 2}),
     ("attnres", {"block_sites": 4}),
@@ -177,7 +178,7 @@ class Identities(harness.TestCase):
 
     def test_initial_values_are_the_residual(self):
         plain = self.logits("residual")
-        for wiring in ("denseformer", "denseformer(dilation = 2)", "mudd", "mudd(round = 8)", "dar",
+        for wiring in ("denseformer", "denseformer(dilation = 2)", "mudd", "mudd(round = 8)", "mudd(prepost = true)", "dar",
                        "dar(depth_heads = 3, block_sites = 2)", "laurel(rank = 4)",
                        "laurel_pa(rank = 4)"):
             with self.subTest(wiring):

@@ -59,58 +59,82 @@ class DenseFormer(Depth):
         return self.norm(state[0])
 
 
-class DenseSums(nn.Module):
-    """Weights of all outputs so far, made of the last of them; `ways` sums."""
+class Gain(nn.Module):
+    """A norm with a gain."""
 
-    nodecay = ("a",)
+    nodecay = ("gain",)
 
-    def __init__(self, d, ways, n, rounding):
+    def __init__(self, d):
         super().__init__()
+        self.gain = nn.Parameter(torch.ones(d))
+
+    def forward(self, x):
+        return self.gain * rmsnorm(x)
+
+
+class DenseSums(nn.Module):
+    """Weights of all outputs so far, made of the last of them; `ways` sums. PrePostDANorm as the authors' JAX code
+    has it: `mudd_prenorm` and `mudd_postnorm`."""
+
+    nodecay = ("a", "gain")
+
+    def __init__(self, d, ways, n, rounding, prepost=False):
+        super().__init__()
+        self.prepost = prepost
+        if prepost:
+            self.of_h = Gain(d)
+            self.gain = nn.Parameter(torch.full((d,), 0.001))
         rows = 4 * n
         if rounding > 1:
             rows = (rows // rounding + 1) * rounding
         self.ways = ways
         self.W1 = nn.Parameter(torch.empty(rows, d).normal_(0, d**-0.5))
         self.W2 = nn.Parameter(torch.zeros(ways, n, rows))
-        self.a = nn.Parameter(torch.eye(n)[-1].repeat(ways, 1))
+        self.a = nn.Parameter((0 if prepost else 1) * torch.eye(n)[-1].repeat(ways, 1))
 
-    def forward(self, hidden):
-        dw = F.gelu(rmsnorm(hidden[-1]) @ self.W1.T) @ self.W2.flatten(0, 1).T
+    def forward(self, hidden, h):
+        u = self.of_h(h) if self.prepost else rmsnorm(h)
+        dw = F.gelu(u @ self.W1.T) @ self.W2.flatten(0, 1).T
         dw = dw.unflatten(-1, (self.ways, len(hidden))) + self.a
-        return [
+        sums = [
             sum(dw[..., way, j, None] * x for j, x in enumerate(hidden))
             for way in range(self.ways)
         ]
+        if not self.prepost:
+            return sums
+        return [h + s for s in sums[:-1]] + [h + self.gain * rmsnorm(sums[-1])]
 
 
 class MUDD(Depth):
     """arXiv:2502.12170: four sums before a block, one at the end."""
 
-    def __init__(self, d, site, sites, block_sites=2, round=1, **options):
+    def __init__(self, d, site, sites, block_sites=2, round=1, prepost=False, **options):
         super().__init__(d, site, sites, **options)
         self.opens = site % block_sites == 0
         self.closes = (site + 1) % block_sites == 0
+        self.first = Gain(d) if prepost and site == 0 else lambda x: x
+        self.each = Gain(d) if prepost and self.closes else lambda x: x
         if self.opens and site:
-            self.Z = DenseSums(d, 4, site // block_sites + 1, round)
+            self.Z = DenseSums(d, 4, site // block_sites + 1, round, prepost)
         if self.is_last:
-            self.last = DenseSums(d, 1, sites // block_sites + 1, round)
+            self.last = DenseSums(d, 1, sites // block_sites + 1, round, prepost)
 
     def begin(self, x):
-        return x, [x]
+        return x, [self.first(x)]
 
     def read(self, state):
         h, hidden = state
         if not self.opens:
             return self.norm(h), h
-        q, k, v, residual = self.Z(hidden) if self.site else (h, h, h, h)
+        q, k, v, residual = self.Z(hidden, h) if self.site else (h, h, h, h)
         return (self.norm(q), self.norm(k), self.norm(v)), residual
 
     def write(self, state, y, residual):
         h = residual + y
-        return h, state[1] + [h] if self.closes else state[1]
+        return h, state[1] + [self.each(h)] if self.closes else state[1]
 
     def end(self, state):
-        return self.norm(self.last(state[1])[0])
+        return self.norm(self.last(state[1], state[0])[0])
 
 
 class Router(nn.Module):
