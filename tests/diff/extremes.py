@@ -10,19 +10,23 @@ numbers when their last bits differ.
 
     python3 -B tests/diff/extremes.py --hcc build/hcc              a few of them
     python3 -B tests/diff/extremes.py --hcc build/hcc Table        all, with the table that is printed
+
+And `Far`: where logits are 88 apart or all as large, so that their powers are beyond single precision or below it,
+nothing is NaN or infinite in f32 that is a number of its range in f64.
 """
 
 import concurrent.futures
 import math
 import os
 import random
+import re
 import struct
 import sys
 import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from every_connection import STREAMS, library
+from every_connection import LIBRARY, STREAMS, library
 from library import Model, build, harness
 
 TOLERANCE, FLOOR, OF_ALL = 1e-3, 1e-30, 3e-4
@@ -64,19 +68,29 @@ SECOND = """  param V[4, d] ~ normal(0.3);
 # point in single precision, and what else is added to it would be lost for that reason alone.
 LOGITS = {
     "attnres": ["q"], "mhar": ["q"], "dar": ["q"], "gated_residual": ["b"], "gru_residual": ["b", "c"],
-    "go_mhc": ["bp", "bq", "br"], "harmonised": ["p", "q"], "ihc": ["bp", "bq"],
+    "cmhc": ["bp", "bq", "br"], "go_mhc": ["bp", "bq", "br"], "harmonised": ["p", "q"], "highway": ["b"],
+    "ihc": ["bp", "bq"],
     "jpmhc": ["bp", "bq"], "krom": ["bp", "bq", "br"], "laurel": ["w"], "mhc": ["bp", "bq", "br"],
     "mhc_deferred": ["bp", "bq", "br"], "mhc_lite": ["bp", "bq", "br"], "mhc_v2": ["Am", "Ar", "B"],
-    "spectral": ["bp", "bq", "br", "bu", "bv"], "tbp": ["bp", "bq", "br"], "xhc": ["bp", "bq", "br"],
+    "multi_gate": ["b"], "ohc": ["bp", "bq"], "oshc": ["bp", "bq", "br"], "spectral": ["bp", "bq", "br", "bu", "bv"], "tbp": ["bp", "bq", "br"], "xhc": ["bp", "bq", "br"],
 }
 SCALES = ["ap", "aq", "ar", "au", "av", "sp", "sr", "sb"]
 # Options beside the default ones that have arithmetic of their own.
 VARIANTS = {"mhc(v4)": ("mhc", "n = 4, v4 = true"), "mhc(iters = 100)": ("mhc", "n = 4, iters = 100"),
             "mhc(n = 8)": ("mhc", "n = 8"),
             "mhc_v2(log)": ("mhc_v2", "n = 4, constraint = sinkhorn_log"),
+            "oshc(columns)": ("oshc", "n = 4, columns = true"),
             "postnorm(matrix)": ("postnorm", "matrix = true"),
             "residual(layernorm)": ("residual", "norm = layernorm"),
             "residual(l2norm)": ("residual", "norm = l2norm")}
+# Weights that make logits without an offset beside them.
+WEIGHTS = {"gated_streams": ["Wu", "Ww"], "multi_gate": ["w", "v"], "mhc_v2": ["Wm", "Wr", "Wb"]}
+# And ends of streams that have logits.
+ENDS = {"shc(head_streams)": ("shc", "n = 4, reduce = head_streams", ["b"]),
+        "shc(pool_streams)": ("shc", "n = 4, reduce = pool_streams", ["W"]),
+        "mhc_deferred(log)": ("mhc_deferred", "n = 4, map = sinkhorn_log", LOGITS["mhc_deferred"]),
+        "mhc(log)": ("mhc", "n = 4, map = sinkhorn_log", LOGITS["mhc"]),
+        "xhc(log)": ("xhc", "n = 4, active = 3, map = sinkhorn_log", LOGITS["xhc"])}
 # No eps enters this length: at 0 three norms in a row have a derivative of 1e36 and more, which single
 # precision does not hold.
 BEYOND = {("residual(l2norm)", "zeros")}
@@ -89,13 +103,13 @@ def single(x):
     return struct.unpack("f", struct.pack("f", x))[0]
 
 
-def networks():
-    """Name: (connection, text of a network of two sites of it)."""
+def networks(more=()):
+    """Name: (connection, text of a network of two sites of it); with `more` variants as well."""
     found = {}
     for name, (words, second, widens, several) in library().items():
         options = STREAMS.get(name, lambda n: f"n = {n}")(4) if "n" in words or name in STREAMS else ""
         found[name] = name, options, second, widens, several
-    for name, (of, options) in VARIANTS.items():
+    for name, (of, options) in [*VARIANTS.items(), *more]:
         found[name] = (of, options, *found[of][2:])
     for name, (of, options, second, _, several) in found.items():
         words = [word for word in (["Z"] if second else []) + [options] if word]
@@ -109,11 +123,11 @@ def networks():
 class Pair:
     """One text, compiled in both precisions; the same numbers go into both."""
 
-    def __init__(self, folder, text):
+    def __init__(self, folder, text, *how):
         file = os.path.join(folder, "extremes.hc")
         with open(file, "w", encoding="utf-8") as to:
             to.write(text)
-        self.models = [Model(build(os.path.join(folder, f"f{bits}.so"), file=file, f64=bits == 64),
+        self.models = [Model(build(os.path.join(folder, f"f{bits}.so"), *how, file=file, f64=bits == 64),
                              SAMPLES, POSITIONS) for bits in (32, 64)]
         self.inputs = {}
         for model in self.models:
@@ -315,6 +329,75 @@ class Few(Checked):
         self.each(check_network, [network for network in networks() if network[0] in few])
 
 
+# What a logit is, by its place along the first axis (the destination, where it is a map's) and among all.
+FAR = {"a destination below": lambda first, _: -88.0 * (first == 0), "all high": lambda *_: 88.0,
+       "all low": lambda *_: -88.0, "high and low": lambda _, k: 88.0 * (-1) ** (k // 3)}
+LARGEST = 1e38  # nearly that of single precision
+
+
+def check_far(name, text, logits):
+    """What is NaN or infinite in f32 alone, by situation."""
+    wrong = {}
+    with tempfile.TemporaryDirectory() as folder:
+        pair = Pair(folder, text, *([] if harness.EVERYTHING else ["-O0"]))
+        fill_network(pair, "", "streams", 1)
+        values = {name: list(p.data) for name, p in pair.models[0].parameters.items()}
+        reached = [key for key in values if ".hc." in key and key.rsplit(".", 1)[-1] in logits]
+        for situation, logit in FAR.items():
+            for key in reached:
+                p = pair.models[0].parameters[key]
+                each = len(p.data) // (p.dims[0] if p.dims else 1)
+                values[key] = [logit(k // each, k) for k in range(len(p.data))]
+            pair.fill(values)
+            low, high = (pair.results(model, "h") for model in pair.models)
+            lost = [key or "h" for key in high if any(abs(b) < LARGEST and not math.isfinite(a)
+                                                      for a, b in zip(low[key], high[key]))]
+            if lost or not reached:
+                wrong[situation] = lost
+        pair.close()
+    return name, wrong
+
+
+NAIVE = """
+connection naive(n = 4) {
+  state H[n, d];
+  param br[n, n] = 0;
+  begin H[i,c] = x[c];
+  let e[k,j] = exp(br[k,j]), s[k] = sum[j] e[k,j];
+  read x = H[0];
+  write H[k,c] = (sum[j] e[k,j] * H[j,c]) / s[k] + y[c];
+  end x = H[1];
+}
+"""
+
+
+class Far(Checked):
+    def test_it_can_fail(self):
+        text = NETWORK % {"d": D, "positions": POSITIONS, "second": "", "word": "naive", "branch": "squash"} + NAIVE
+        self.assertIn("all high", check_far("naive", text, ["br"])[1])
+
+    def test_every_connection_with_logits_is_here(self):
+        for name in os.listdir(LIBRARY):
+            with open(os.path.join(LIBRARY, name), encoding="utf-8") as file:
+                text = file.read()
+            for own in re.finditer(r"(?ms)^connection (\w+).*?^}", text):
+                if re.search(r"\b(sigmoid|softmax|sinkhorn\w*)\b", own[0]):
+                    with self.subTest(own[1]):
+                        self.assertIn(own[1], {**LOGITS, **WEIGHTS})
+
+    def test_maps(self):
+        of_ends = [(name, end[:2]) for name, end in ENDS.items()]
+        cases = []
+        for name, of, text in networks(of_ends):
+            logits = ENDS[name][2] if name in ENDS else LOGITS.get(of, []) + WEIGHTS.get(of, [])
+            if logits:
+                cases.append((name, text, logits))
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            for name, wrong in pool.map(lambda case: check_far(*case), harness.share(cases, 9)):
+                with self.subTest(name):
+                    self.assertEqual(wrong, {})
+
+
 class Table(Checked):
     """Everything; prints what it finds."""
 
@@ -335,7 +418,7 @@ class Table(Checked):
 
 
 def load_tests(loader, _tests, _pattern):
-    return loader.loadTestsFromTestCase(Few)
+    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (Few, Far))
 
 
 harness.main(__name__)

@@ -340,6 +340,30 @@ class Equivalences(harness.TestCase):
                   for a, b in zip(A, B) for x, y in zip(a, b))
         self.assertGreater(gap, 1e-2, "the orders differ after one iteration")
 
+    def test_a_map_of_streams_is_a_gauge(self):
+        """Where reads, writes, begin and end are free, static mixing does nothing: streams H = P H', with the P of a
+        site its mixing times that before, need none. P begins as any matrix that has an inverse."""
+        n, sites = 3, "abc"
+        two = Two(self, f"shc(n = {n}, {APART})", f"shc(n = {n}, {APART})", sites=len(sites))
+        two.randomise()
+        own = random.Random("gauge")
+        rows = lambda name: [list(two.parameters[name].data[k * n : (k + 1) * n]) for k in range(n)]
+        columns = lambda name: [list(two.parameters[name].data[k * D : (k + 1) * D]) for k in range(n)]
+        flat = lambda A: [x for row in A for x in row]
+        P = [[own.gauss(0, 0.4) + (i == j) for j in range(n)] for i in range(n)]
+        two.set("right.a.hc.expand.S", flat(product(inverse(P), columns("left.a.hc.expand.S"))))
+        for site in sites:
+            left, right = (f"{side}.{site}.hc." for side in ("left", "right"))
+            two.set(right + "Am", flat(product([list(two.parameters[left + "Am"].data)], P)))
+            P = product(rows(left + "Ar"), P)
+            two.set(right + "Ar", flat([[float(i == j) for j in range(n)] for i in range(n)]))
+            two.set(right + "B", flat(product(inverse(P), [[b] for b in two.parameters[left + "B"].data])))
+        R = columns("left.c.hc.reduce.R")
+        two.set("right.c.hc.reduce.R", flat(product([list(row) for row in zip(*P)], R)))
+        self.same("E34 a static map of streams, and none", two.gap(), 1e-11)
+        two.set("right.b.hc.B", 1)
+        self.assertGreater(two.gap(), 1e-3, "the comparison can fail")
+
     def test_equal_streams_add_their_read_weights(self):
         two = Two(self, "shc(n = 3, norm = none)", "shc(n = 3, norm = none)")
         for site in "ab":
@@ -352,6 +376,20 @@ class Equivalences(harness.TestCase):
 
 def product(A, B):
     return [[sum(a * b for a, b in zip(row, column)) for column in zip(*B)] for row in A]
+
+
+def inverse(A):
+    """By elimination, the largest entry of what is left first."""
+    n = len(A)
+    rows = [list(row) + [float(i == j) for j in range(n)] for i, row in enumerate(A)]
+    for k in range(n):
+        at = max(range(k, n), key=lambda i: abs(rows[i][k]))
+        rows[k], rows[at] = rows[at], rows[k]
+        rows[k] = [x / rows[k][k] for x in rows[k]]
+        for i in range(n):
+            if i != k:
+                rows[i] = [x - rows[i][k] * y for x, y in zip(rows[i], rows[k])]
+    return [row[n:] for row in rows]
 
 
 class Maps(harness.TestCase):
