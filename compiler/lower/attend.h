@@ -19,18 +19,19 @@ typedef struct {
     /* How products are made that round their operands to bf16; NULL: in `elem`, and queries in
      * lanes. Then f32. */
     const MachineProduct *product;
-    uint32_t longest;  /* positions that there are at most; 0: not known */
-    uint8_t key_space; /* whose positions keys and values have; 0: the queries' */
+    uint32_t longest;          /* positions that there are at most; 0: not known */
+    uint32_t distances, start; /* of the bias, `start` of which is that of 0; 0: there is none */
+    uint8_t key_space;         /* whose positions keys and values have; 0: the queries' */
 } AttendShape;
 
 /* Tasks: samples * heads ("per_sample" = heads). Argument buffers, in order:
- *   0 q   1 k   2 v   read
- *   3 o[heads][f]   4 lse[heads]: logarithm of the sum of exp(scale q.k)   written
+ *   q   k   v   bias[heads][distances], of all instances, where there is one   read
+ *   o[heads][f]   lse[heads]: logarithm of the sum of exp(scale q.k + bias)   written
  * A key whose score is -inf does not count; where none does, o and lse are 0. */
 NestKernel *attend_forward(Arena *arena, const AttendShape *shape);
 /* Tasks: samples * key_heads ("per_sample" = key_heads). Argument buffers, in order:
- *   0 q   1 k   2 v   3 o   4 lse   5 gradient of o   read
- *   6 dq  7 dk  8 dv   written (whole, nothing needs to be zero before) */
+ *   q   k   v   o   lse   gradient of o   bias, where there is one   read
+ *   dq   dk   dv   dbias[sample]   written (whole, nothing needs to be zero before) */
 NestKernel *attend_backward(Arena *arena, const AttendShape *shape);
 
 #endif

@@ -54,7 +54,7 @@ static void backward_scores(Attend *a, const AttendBackward *m, NestId first, Ne
 }
 
 /* In place: weights from scores, gradients of scores from gradients of weights. */
-static void backward_weights(Attend *a, const AttendBackward *m, NestId first_query,
+static void backward_weights(Attend *a, const AttendBackward *m, NestId first_query, NestId queries,
                              NestId first_key, NestId count, const NestId *dot, const NestId *lse) {
     NestBuilder *b = &a->b;
     NestId scale = nest_const(b, a->vector, a->s->scale), none = nest_const(b, a->vector, 0);
@@ -63,12 +63,26 @@ static void backward_weights(Attend *a, const AttendBackward *m, NestId first_qu
         NestAddress at = attend_at(&m->weights, loop->variable, (int64_t)c * a->s->lanes);
         NestId p = nest_load(b, m->weights.buffer, at, a->s->lanes, 1, 0);
         NestId d = nest_load(b, m->d_scores.buffer, at, a->s->lanes, 1, 0);
+        NestId valid = 0;
+        if (a->s->distances) {
+            NestAddress bias = attend_bias_at(a, &m->bias, first_query,
+                                              attend_add(a, first_key, loop->variable), c);
+            valid = attend_queries_in(a, queries, c);
+            NestId more = nest_load(b, m->bias.buffer, bias, a->s->lanes, 1, valid);
+            p = nest_binary(b, NEST_ADD, p, more);
+        }
         p = nest_unary(b, NEST_EXP, nest_binary(b, NEST_SUB, p, lse[c]));
         if (a->s->causal) {
             NestId key = attend_add(a, first_key, loop->variable);
             p = nest_select(b, attend_visible(a, key, first_query, c), p, none);
         }
         d = nest_binary(b, NEST_SUB, d, dot[c]);
+        if (a->s->distances) {
+            NestAddress to = attend_bias_at(a, &m->d_bias, first_query,
+                                            attend_add(a, first_key, loop->variable), c);
+            NestId sum = nest_load(b, m->d_bias.buffer, to, a->s->lanes, 1, valid);
+            nest_store(b, m->d_bias.buffer, to, nest_fma(b, p, d, sum), valid, false);
+        }
         d = nest_binary(b, NEST_MUL, nest_binary(b, NEST_MUL, p, scale), d);
         nest_store(b, m->weights.buffer, at, p, 0, false);
         nest_store(b, m->d_scores.buffer, at, d, 0, false);
@@ -160,7 +174,7 @@ static void backward_keys(Attend *a, const AttendBackward *m, NestId first_query
     NestId first = loop->variable;
     NestId count = attend_min(a, attend_sub(a, end, first), attend_number(a, ATTEND_KEYS));
     backward_scores(a, m, first, count);
-    backward_weights(a, m, first_query, first, count, dot, lse);
+    backward_weights(a, m, first_query, queries, first, count, dot, lse);
     attend_gather(a, &m->k, first, count, a->s->e, &m->d_scores, NULL, &m->d_queries);
     backward_tile(a, &m->weights, count, &m->d_o, first_query, queries, a->s->f, &m->dv, first);
     backward_tile(a, &m->d_scores, count, &m->q, first_query, queries, a->s->e, &m->dk, first);
@@ -183,6 +197,18 @@ static void backward_clear(Attend *a, const AttendMatrix *m, int64_t depth) {
     nest_loop_end(&a->b, NULL);
 }
 
+/* This sample's and head's part of the bias's gradient. */
+static void backward_clear_bias(Attend *a, const AttendBackward *m) {
+    NestLoop *loop =
+        attend_loop(a, NEST_SEQUENTIAL, attend_number(a, a->s->distances), a->s->lanes, 0, NULL);
+    NestId left = attend_sub(a, attend_number(a, a->s->distances), loop->variable);
+    NestAddress at = nest_at_plus(nest_at(0), m->d_bias.base, 1);
+    nest_store(&a->b, m->d_bias.buffer, nest_at_plus(at, loop->variable, 1),
+               nest_const(&a->b, a->vector, 0), attend_min(a, left, attend_number(a, a->s->lanes)),
+               false);
+    nest_loop_end(&a->b, NULL);
+}
+
 /* A tile of queries, of which there are `count`. */
 static void backward_queries(Attend *a, const AttendBackward *m, NestId first, NestId count) {
     attend_transpose(a, &m->q, first, count, a->s->e, a->s->scale, &m->queries);
@@ -200,6 +226,12 @@ static void backward_head(Attend *a, AttendBackward *m, AttendNarrow *narrow) {
     attend_seek(a, &m->lse, a->head, 1);
     attend_seek(a, &m->d_o, a->head, f);
     attend_seek(a, &m->dq, a->head, e);
+    if (a->s->distances) {
+        NestId of_sample = attend_mul(a, a->sample, attend_number(a, m->d_bias.step));
+        m->bias.base = attend_mul(a, a->head, attend_number(a, a->s->distances));
+        m->d_bias.base = attend_add(a, of_sample, m->bias.base);
+        backward_clear_bias(a, m);
+    }
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, a->positions, a->tile, 0, NULL);
     NestId first = loop->variable;
     NestId count = attend_min(a, attend_sub(a, a->positions, first), attend_number(a, a->tile));
@@ -214,16 +246,20 @@ NestKernel *attend_backward(Arena *arena, const AttendShape *shape) {
     Attend a = attend_begin(arena, shape, "attend_grad");
     NestBuilder *b = &a.b;
     int64_t e = shape->e, f = shape->f, heads = shape->heads, key_heads = shape->key_heads;
-    AttendBackward m;
+    AttendBackward m = {.bias.base = 0};
     m.q = attend_argument(&a, "q", heads * e, false, true);
     m.k = attend_argument(&a, "k", key_heads * e, false, true);
     m.v = attend_argument(&a, "v", key_heads * f, false, true);
     m.o = attend_argument(&a, "o", heads * f, false, true);
     m.lse = attend_argument(&a, "lse", heads, false, true);
     m.d_o = attend_argument(&a, "do", heads * f, false, true);
+    if (shape->distances)
+        m.bias = attend_argument(&a, "bias", heads * shape->distances, false, true);
     m.dq = attend_argument(&a, "dq", heads * e, true, false);
     m.dk = attend_argument(&a, "dk", key_heads * e, true, true);
     m.dv = attend_argument(&a, "dv", key_heads * f, true, true);
+    if (shape->distances)
+        m.d_bias = attend_argument(&a, "d_bias", heads * shape->distances, true, true);
     m.queries = attend_scratch(&a, "queries", e);
     m.d_outputs = attend_scratch(&a, "d_outputs", f);
     m.d_queries = attend_scratch(&a, "d_queries", attend_product_rows(shape, e));

@@ -3,8 +3,8 @@
 #include "lower/product_internal.h"
 
 /* scores of a tile of keys; best[c] becomes the maximum with it. */
-static void forward_scores(Attend *a, const AttendForward *m, NestId first_query, NestId first_key,
-                           NestId count, NestId *best) {
+static void forward_scores(Attend *a, const AttendForward *m, NestId first_query, NestId queries,
+                           NestId first_key, NestId count, NestId *best) {
     NestBuilder *b = &a->b;
     NestId last = attend_sub(a, count, a->one);
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, count, ATTEND_ROWS, a->columns, best);
@@ -16,6 +16,13 @@ static void forward_scores(Attend *a, const AttendForward *m, NestId first_query
         NestId row = attend_add(a, loop->variable, attend_number(a, r));
         for (uint32_t c = 0; c < a->columns; c++) {
             NestId x = held[r * a->columns + c];
+            if (a->s->distances) {
+                NestId key = attend_add(a, first_key, attend_min(a, row, last));
+                NestAddress at = attend_bias_at(a, &m->bias, first_query, key, c);
+                NestId more = nest_load(b, m->bias.buffer, at, a->s->lanes, 1,
+                                        attend_queries_in(a, queries, c));
+                x = nest_binary(b, NEST_ADD, x, more);
+            }
             if (a->s->causal) {
                 NestId seen = attend_visible(a, attend_add(a, first_key, row), first_query, c);
                 x = nest_select(b, seen, x, nest_const(b, a->vector, -__builtin_inf()));
@@ -49,7 +56,8 @@ static void forward_weights(Attend *a, const AttendForward *m, NestId count, con
 }
 
 /* All keys for one tile of queries; state is the maxima, then the sums. */
-static void forward_keys(Attend *a, const AttendForward *m, NestId first_query, NestId *state) {
+static void forward_keys(Attend *a, const AttendForward *m, NestId first_query, NestId queries,
+                         NestId *state) {
     NestBuilder *b = &a->b;
     uint32_t columns = a->columns;
     NestId end = a->keys;
@@ -61,7 +69,7 @@ static void forward_keys(Attend *a, const AttendForward *m, NestId first_query, 
     NestId next[2 * ATTEND_MOST_COLUMNS], factor[ATTEND_MOST_COLUMNS];
     for (uint32_t c = 0; c < columns; c++)
         next[c] = loop->inner[c];
-    forward_scores(a, m, first_query, first, count, next);
+    forward_scores(a, m, first_query, queries, first, count, next);
     for (uint32_t c = 0; c < columns; c++) {
         NestId fall = nest_binary(b, NEST_SUB, loop->inner[c], next[c]);
         factor[c] = nest_unary(b, NEST_EXP, fall);
@@ -87,7 +95,7 @@ static void forward_tile(Attend *a, const AttendForward *m, NestId first, NestId
         state[c] = nest_const(b, a->vector, attend_least(shape)); /* -inf less -inf is no number */
         state[columns + c] = nest_const(b, a->vector, 0);
     }
-    forward_keys(a, m, first, state);
+    forward_keys(a, m, first, count, state);
     for (uint32_t c = 0; c < columns; c++) {
         int64_t column = (int64_t)c * shape->lanes;
         NestId none = nest_const(b, a->vector, 0), one = nest_const(b, a->vector, 1);
@@ -112,10 +120,12 @@ NestKernel *attend_forward(Arena *arena, const AttendShape *shape) {
     Attend a = attend_begin(arena, shape, "attend");
     NestBuilder *b = &a.b;
     int64_t e = shape->e, f = shape->f, heads = shape->heads, key_heads = shape->key_heads;
-    AttendForward m;
+    AttendForward m = {.bias.base = 0};
     m.q = attend_argument(&a, "q", heads * e, false, true);
     m.k = attend_argument(&a, "k", key_heads * e, false, true);
     m.v = attend_argument(&a, "v", key_heads * f, false, true);
+    if (shape->distances)
+        m.bias = attend_argument(&a, "bias", heads * shape->distances, false, true);
     m.o = attend_argument(&a, "o", heads * f, true, false);
     m.lse = attend_argument(&a, "lse", heads, true, false);
     m.queries = attend_scratch(&a, "queries", e);
@@ -129,6 +139,8 @@ NestKernel *attend_forward(Arena *arena, const AttendShape *shape) {
     a.sample = nest_binary(b, NEST_DIV, nest_task(b), attend_number(&a, heads));
     a.head = nest_binary(b, NEST_REM, nest_task(b), attend_number(&a, heads));
     a.key_head = nest_binary(b, NEST_DIV, a.head, attend_number(&a, heads / key_heads));
+    if (shape->distances)
+        m.bias.base = attend_mul(&a, a.head, attend_number(&a, shape->distances));
     attend_seek(&a, &m.q, a.head, e);
     m.k.of_keys = true;
     attend_seek(&a, &m.k, a.key_head, e);

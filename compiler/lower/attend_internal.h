@@ -68,13 +68,13 @@ Attend attend_begin(Arena *arena, const AttendShape *shape, const char *name);
 
 /* The backward kernel's. */
 typedef struct {
-    AttendMatrix q, k, v, o, lse, d_o, dq, dk, dv;                        /* arguments */
+    AttendMatrix q, k, v, o, lse, d_o, bias, dq, dk, dv, d_bias;          /* arguments */
     AttendMatrix queries, d_outputs, d_queries, weights, d_scores, stats; /* scratch */
 } AttendBackward;
 
 /* The forward kernel's. */
 typedef struct {
-    AttendMatrix q, k, v, o, lse;                 /* arguments */
+    AttendMatrix q, k, v, bias, o, lse;           /* arguments */
     AttendMatrix queries, outputs, scores, stats; /* scratch */
 } AttendForward;
 
@@ -136,6 +136,11 @@ void attend_scores(Attend *a, const AttendMatrix *keys, NestId first, NestId row
  * from[first + key][d] * by[key][query] */
 void attend_gather(Attend *a, const AttendMatrix *from, NestId first, NestId count, int64_t depth,
                    const AttendMatrix *by, const NestId *factor, const AttendMatrix *to);
+/* The bias of queries first_query + c * lanes on, of a key: where it lies; so many of the lanes are
+ * queries. */
+NestAddress attend_bias_at(Attend *a, const AttendMatrix *bias, NestId first_query, NestId key,
+                           uint32_t c);
+NestId attend_queries_in(Attend *a, NestId queries, uint32_t c);
 /* Which queries (as lanes of vector c) see key `key` of a causal tile: key <= first + query. */
 NestId attend_visible(Attend *a, NestId key, NestId first, uint32_t c);
 

@@ -53,8 +53,8 @@ static void query_products(Attend *a, const AttendForward *m, const NestAddress 
 
 /* scores of a tile of keys, which end with one that does not count for each lane; the maximum with
  * `best`. */
-static NestId query_scores(Attend *a, const AttendForward *m, NestId first, NestId count,
-                           NestId best) {
+static NestId query_scores(Attend *a, const AttendForward *m, NestId query, NestId first,
+                           NestId count, NestId best) {
     NestBuilder *b = &a->b;
     NestId last = attend_sub(a, count, a->one);
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, count, ATTEND_ROWS, 1, &best);
@@ -62,8 +62,12 @@ static NestId query_scores(Attend *a, const AttendForward *m, NestId first, Nest
     NestId score[ATTEND_ROWS], next = loop->inner[0];
     for (uint32_t r = 0; r < ATTEND_ROWS; r++) {
         NestId key = attend_min(a, attend_add(a, loop->variable, attend_number(a, r)), last);
-        keys[r] = attend_at(&m->k, attend_add(a, first, key), 0);
+        key = attend_add(a, first, key);
+        keys[r] = attend_at(&m->k, key, 0);
         score[r] = query_number(a, 0);
+        if (a->s->distances)
+            score[r] =
+                nest_load(b, m->bias.buffer, attend_bias_at(a, &m->bias, query, key, 0), 1, 1, 0);
     }
     for (int64_t d = 0; d < a->s->e;) {
         const uint16_t lanes = attend_width(a, a->s->e - d);
@@ -184,7 +188,7 @@ static void query_keys(Attend *a, const AttendForward *m, NestId query, NestId s
     NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, end, ATTEND_KEYS, 2, state);
     NestId first = loop->variable, next[2];
     NestId count = attend_min(a, attend_sub(a, end, first), attend_number(a, ATTEND_KEYS));
-    next[0] = query_scores(a, m, first, count, loop->inner[0]);
+    next[0] = query_scores(a, m, query, first, count, loop->inner[0]);
     NestId factor = nest_unary(b, NEST_EXP, nest_binary(b, NEST_SUB, loop->inner[0], next[0]));
     next[1] = nest_binary(b, NEST_ADD, nest_binary(b, NEST_MUL, loop->inner[1], factor),
                           query_weights(a, m, count, next[0]));

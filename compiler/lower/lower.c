@@ -148,6 +148,7 @@ static NestKernel *kernel_of_attention(const Schedule *s) {
     const TirType *key = &schedule_node(s, node->operands[1])->type;
     const TirType *value = &schedule_node(s, node->operands[2])->type;
     const uint8_t space = node->result_types[0].domain.space, of_keys = key->domain.space;
+    const uint32_t bias = tir_attend_bias(node);
     AttendShape shape = {.heads = q->dims[0],
                          .key_heads = key->dims[0],
                          .e = q->dims[1],
@@ -158,8 +159,11 @@ static NestKernel *kernel_of_attention(const Schedule *s) {
                          .stored = stored_of_attention(s, node),
                          .lanes = s->lanes,
                          .columns = s->columns,
-                         .product = s->product,
+                         .product = bias ? NULL : s->product,
                          .longest = s->longest,
+                         .distances =
+                             bias ? schedule_node(s, node->operands[bias])->type.dims[1] : 0,
+                         .start = node->attr.start,
                          .key_space = of_keys == space ? 0 : of_keys};
     return node->op == TIR_ATTEND ? attend_forward(s->plan->arena, &shape)
                                   : attend_backward(s->plan->arena, &shape);

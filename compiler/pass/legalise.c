@@ -103,7 +103,8 @@ static void spread_operands(Legalise *l, const TirBlock *from, const TirNode *no
     if (node->op != TIR_ATTEND && node->op != TIR_ATTEND_GRAD)
         return;
     const TirDomain queries = node->type.domain, keys = tir_attend_keys(from, node);
-    for (uint32_t k = 0; k < node->n_operands; k++)
+    const uint32_t bias = tir_attend_bias(node), n = bias ? bias : node->n_operands;
+    for (uint32_t k = 0; k < n; k++)
         operands[k] = tir_spread(&l->builder, operands[k], k == 1 || k == 2 ? keys : queries);
 }
 

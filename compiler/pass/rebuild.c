@@ -16,7 +16,8 @@ static TirId rebuild_attention(TirBuilder *b, const TirBlock *from, const TirNod
         q = tir_at_positions(b, q, of_queries);
     if (!keys && of_keys != of_queries)
         k = tir_at_positions(b, k, of_keys);
-    return tir_rebuild(b, node, (TirId[3]){q, k, operands[2]});
+    const TirId bias = tir_attend_bias(node) ? operands[tir_attend_bias(node)] : 0;
+    return tir_rebuild(b, node, (TirId[4]){q, k, operands[2], bias});
 }
 
 TirId pass_rebuild_node(TirBuilder *b, const TirBlock *from, const TirNode *node,

@@ -260,6 +260,12 @@ void tir_grad_RESULT(Vjp *v, TirId id, const TirNode *node, TirId g) {
     *slot = *slot ? tir_binary(v->b, TIR_ADD, *slot, g) : g;
 }
 
+static TirAttend attention_of(const TirNode *node) {
+    const uint32_t bias = tir_attend_bias(node);
+    return (TirAttend){node->attr.causal, node->attr.scale, bias ? node->operands[bias] : 0,
+                       node->attr.start};
+}
+
 /* lse = log sum exp(s): its adjoint times the weights is added to that of the scores s. The sums
  * over weights are attention over the keys as values, forward for q and backward for k. */
 static void grad_attend_lse(Vjp *v, const TirNode *node, TirId d_lse) {
@@ -268,14 +274,14 @@ static void grad_attend_lse(Vjp *v, const TirNode *node, TirId d_lse) {
     const TirType tq = *vjp_type(v, q);
     const TirId share = tir_binary(b, TIR_MUL, d_lse, tir_real(b, node->attr.scale));
     const TirId spread = tir_broadcast(b, share, 2, tq.dims, (uint8_t[]){0});
-    const TirId over_keys = tir_attend(b, q, k, k, node->attr.causal, node->attr.scale);
+    const TirAttend how = attention_of(node);
+    const TirId over_keys = tir_attend_as(b, q, k, k, &how);
     const TirId mean = tir_result(b, over_keys, 0);
     vjp_add(v, q, tir_binary(b, TIR_MUL, spread, mean), node->type.domain);
     const TirDomain of_keys = tir_attend_keys(b->block, node);
     if (vjp_wants(v, k)) {
-        const TirId back =
-            tir_attend_grad(b, q, k, k, mean, tir_result(b, over_keys, 1),
-                            tir_binary(b, TIR_MUL, spread, q), node->attr.causal, node->attr.scale);
+        const TirId back = tir_attend_grad_as(b, q, k, k, mean, tir_result(b, over_keys, 1),
+                                              tir_binary(b, TIR_MUL, spread, q), &how);
         vjp_add(v, k, tir_result(b, back, 2), of_keys);
     }
 }
@@ -285,15 +291,21 @@ void tir_grad_ATTEND(Vjp *v, TirId id, const TirNode *node, TirId g) {
     const TirId *adjoints = v->results[id];
     (void)g;
     if (adjoints[0]) {
-        const TirId back = tir_attend_grad(
-            b, node->operands[0], node->operands[1], node->operands[2], tir_result(b, id, 0),
-            tir_result(b, id, 1), adjoints[0], node->attr.causal, node->attr.scale);
+        const TirAttend how = attention_of(node);
+        const TirId back =
+            tir_attend_grad_as(b, node->operands[0], node->operands[1], node->operands[2],
+                               tir_result(b, id, 0), tir_result(b, id, 1), adjoints[0], &how);
+        if (how.bias && vjp_wants(v, how.bias))
+            vjp_add(v, how.bias, tir_result(b, back, 3), (TirDomain){node->type.domain.sample, 0});
         const TirDomain of_keys = tir_attend_keys(b->block, node);
         for (uint32_t k = 0; k < 3; k++)
             if (vjp_wants(v, node->operands[k]))
                 vjp_add(v, node->operands[k], tir_result(b, back, k),
                         k ? of_keys : node->type.domain);
     }
+    if (adjoints[1] && tir_attend_bias(node))
+        b->program->on_fault(b->program->fault_context, node->op, node->span,
+                             "the normaliser of attention with a bias has no derivative here");
     if (adjoints[1])
         grad_attend_lse(v, node, adjoints[1]);
 }

@@ -10,9 +10,11 @@ typedef struct {
     double scale;
     bool causal;
     TirDomain of_keys;
+    uint32_t bias, distances, start; /* the operand's number, or 0 */
 } Attention;
 
 static Attention eval_attention(const Eval *e, const TirNode *node) {
+    const uint32_t bias = tir_attend_bias(node);
     return (Attention){.of_keys = tir_attend_keys(e->block, node),
                        .heads = eval_type(e, 0)->dims[0],
                        .groups = eval_type(e, 1)->dims[0],
@@ -20,17 +22,25 @@ static Attention eval_attention(const Eval *e, const TirNode *node) {
                        .f = eval_type(e, 2)->dims[1],
                        .positions = eval_positions(e, tir_attend_keys(e->block, node).space),
                        .scale = node->attr.scale,
-                       .causal = node->attr.causal};
+                       .causal = node->attr.causal,
+                       .bias = bias,
+                       .distances = bias ? eval_type(e, bias)->dims[1] : 0,
+                       .start = node->attr.start};
 }
 
-/* scale * q[t,h] . k[u,group of h] */
+static uint64_t eval_distance(const Attention *a, uint32_t h, EvalPlace t, EvalPlace u) {
+    return (uint64_t)h * a->distances + t.position + a->start - u.position;
+}
+
+/* scale * q[t,h] . k[u,group of h] + bias[h, t - u + start] */
 static double eval_score(const Eval *e, const Attention *a, uint32_t h, EvalPlace t, EvalPlace u) {
     const double *q = eval_operand(e, 0, t) + (uint64_t)h * a->e;
     const double *k = eval_operand(e, 1, u) + (uint64_t)(h / (a->heads / a->groups)) * a->e;
     double score = 0;
     for (uint32_t i = 0; i < a->e; i++)
         score += q[i] * k[i];
-    return a->scale * score;
+    return a->scale * score +
+           (a->bias ? eval_operand(e, a->bias, t)[eval_distance(a, h, t, u)] : 0);
 }
 
 void tir_eval_ATTEND(const Eval *e, const TirNode *node, EvalValue *value) {
@@ -79,7 +89,13 @@ static void eval_attend_pair(const Eval *e, const Attention *a, TirDomain domain
         d_score += d_o[i] * (v[i] - o[i]);
         dv[i] += p * d_o[i];
     }
-    d_score *= p * a->scale;
+    d_score *= p;
+    if (a->bias) {
+        const TirDomain of_bias = {domain.sample, 0};
+        const uint64_t row = eval_instance(e, of_bias, t) * a->heads * a->distances;
+        value->results[3][row + eval_distance(a, h, t, u)] += d_score;
+    }
+    d_score *= a->scale;
     const double *q = eval_operand(e, 0, t) + (uint64_t)h * a->e;
     const double *k = eval_operand(e, 1, u) + (uint64_t)group * a->e;
     double *dq = value->results[0] + (eval_instance(e, domain, t) * a->heads + h) * (uint64_t)a->e;
@@ -93,8 +109,8 @@ static void eval_attend_pair(const Eval *e, const Attention *a, TirDomain domain
 
 void tir_eval_ATTEND_GRAD(const Eval *e, const TirNode *node, EvalValue *value) {
     const Attention a = eval_attention(e, node);
-    value->results = ARENA_ARRAY(e->arena, double *, 3);
-    for (uint32_t k = 0; k < 3; k++)
+    value->results = ARENA_ARRAY(e->arena, double *, node->n_results);
+    for (uint32_t k = 0; k < node->n_results; k++)
         value->results[k] = eval_alloc(e, &node->result_types[k]);
     EvalPlace t = {0, 0};
     do {

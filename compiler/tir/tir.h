@@ -242,6 +242,8 @@ bool tir_shape_equal(const TirType *a, const TirType *b);
 const char *tir_type_text(Arena *arena, const TirType *type);
 /* Where the operands live, joined; GLOBAL without any. */
 TirDomain tir_operand_domain(const TirBlock *block, uint32_t n, const TirId *operands);
+/* The operand of an attention that is its bias, by number; 0: it has none. */
+uint32_t tir_attend_bias(const TirNode *node);
 /* Where keys and values of an attention live; its queries live where its results do. */
 TirDomain tir_attend_keys(const TirBlock *block, const TirNode *node);
 /* Whether the value is a sum over positions (or samples) of its operands. */
@@ -330,6 +332,16 @@ TirId tir_scan(TirBuilder *b, uint32_t trips, bool reverse, TirBlock *body, uint
                uint32_t n_scanned, const TirId *scanned);
 TirId tir_result(TirBuilder *b, TirId tuple, uint32_t index);
 
+/* What attention does besides: `bias` 0: none. */
+typedef struct {
+    bool causal;
+    double scale;
+    TirId bias;
+    uint32_t start;
+} TirAttend;
+TirId tir_attend_as(TirBuilder *b, TirId q, TirId k, TirId v, const TirAttend *how); /* tuple */
+TirId tir_attend_grad_as(TirBuilder *b, TirId q, TirId k, TirId v, TirId o, TirId lse, TirId d_o,
+                         const TirAttend *how);                                        /* tuple */
 TirId tir_attend(TirBuilder *b, TirId q, TirId k, TirId v, bool causal, double scale); /* tuple */
 TirId tir_attend_grad(TirBuilder *b, TirId q, TirId k, TirId v, TirId o, TirId lse, TirId d_o,
                       bool causal, double scale); /* tuple */

@@ -275,18 +275,33 @@ TirId tir_result(TirBuilder *b, TirId tuple, uint32_t index) {
     return tir_append(b, &node);
 }
 
+TirId tir_attend_as(TirBuilder *b, TirId q, TirId k, TirId v, const TirAttend *how) {
+    TirNode node = {.op = TIR_ATTEND,
+                    .n_operands = how->bias ? 4 : 3,
+                    .operands = (TirId[]){q, k, v, how->bias}};
+    node.attr.causal = how->causal;
+    node.attr.scale = how->scale;
+    node.attr.start = how->bias ? how->start : 0;
+    return tir_append(b, &node);
+}
+
 TirId tir_attend(TirBuilder *b, TirId q, TirId k, TirId v, bool causal, double scale) {
-    TirNode node = {.op = TIR_ATTEND, .n_operands = 3, .operands = (TirId[]){q, k, v}};
-    node.attr.causal = causal;
-    node.attr.scale = scale;
+    return tir_attend_as(b, q, k, v, &(TirAttend){.causal = causal, .scale = scale});
+}
+
+TirId tir_attend_grad_as(TirBuilder *b, TirId q, TirId k, TirId v, TirId o, TirId lse, TirId d_o,
+                         const TirAttend *how) {
+    TirNode node = {.op = TIR_ATTEND_GRAD,
+                    .n_operands = how->bias ? 7 : 6,
+                    .operands = (TirId[]){q, k, v, o, lse, d_o, how->bias}};
+    node.attr.causal = how->causal;
+    node.attr.scale = how->scale;
+    node.attr.start = how->bias ? how->start : 0;
     return tir_append(b, &node);
 }
 
 TirId tir_attend_grad(TirBuilder *b, TirId q, TirId k, TirId v, TirId o, TirId lse, TirId d_o,
                       bool causal, double scale) {
-    TirNode node = {
-        .op = TIR_ATTEND_GRAD, .n_operands = 6, .operands = (TirId[]){q, k, v, o, lse, d_o}};
-    node.attr.causal = causal;
-    node.attr.scale = scale;
-    return tir_append(b, &node);
+    return tir_attend_grad_as(b, q, k, v, o, lse, d_o,
+                              &(TirAttend){.causal = causal, .scale = scale});
 }

@@ -313,8 +313,11 @@ const char *tir_shape_RESULT(const TirShapeContext *s, TirNode *node) {
 static const char *shape_attention(const TirShapeContext *s, const TirNode *node, TirDomain *domain,
                                    TirDomain *of_keys) {
     const TirType *q = operand(s, node, 0), *k = operand(s, node, 1), *v = operand(s, node, 2);
+    const uint32_t bias = tir_attend_bias(node), others = node->op == TIR_ATTEND ? 3 : 6;
     *domain = *of_keys = TIR_GLOBAL;
-    for (uint32_t o = 0; o < node->n_operands; o++) {
+    if (node->n_operands != others + (bias > 0))
+        return "the number of operands is wrong";
+    for (uint32_t o = 0; o < others; o++) {
         const TirType *t = operand(s, node, o);
         TirDomain *side = o == 1 || o == 2 ? of_keys : domain;
         if (t->elem != TIR_REAL || !tir_domain_join(*side, t->domain, side))
@@ -330,6 +333,16 @@ static const char *shape_attention(const TirShapeContext *s, const TirNode *node
         return "no operand has positions";
     if (node->attr.causal && domain->space != of_keys->space)
         return "queries and keys of two position spaces have no order";
+    if (bias) {
+        const TirType *b = operand(s, node, bias);
+        const TirSpace *spaces = s->program->spaces.at;
+        const uint64_t ahead = spaces[domain->space - 1].maximum,
+                       behind = spaces[of_keys->space - 1].maximum;
+        if (b->elem != TIR_REAL || !tir_domain_equal(b->domain, TIR_GLOBAL) || b->rank != 2 ||
+            b->dims[0] != q->dims[0] || node->attr.start + 1 < behind ||
+            b->dims[1] < node->attr.start + ahead)
+            return "the bias has not a number for each head and distance";
+    }
     if (q->rank != 2 || k->rank != 2 || v->rank != 2 || q->dims[1] != k->dims[1] ||
         k->dims[0] != v->dims[0] || q->dims[0] % k->dims[0])
         return arena_printf(
@@ -363,12 +376,17 @@ const char *tir_shape_ATTEND_GRAD(const TirShapeContext *s, TirNode *node) {
     if (!tir_shape_equal(operand(s, node, 3), &o) || !tir_shape_equal(operand(s, node, 4), &lse) ||
         !tir_shape_equal(operand(s, node, 5), &o))
         return "o, lse or do do not fit q and v";
-    TirType *results = ARENA_ARRAY(s->program->arena, TirType, 3);
+    const uint32_t bias = tir_attend_bias(node);
+    TirType *results = ARENA_ARRAY(s->program->arena, TirType, 4);
     for (uint32_t k = 0; k < 3; k++) {
         results[k] = *operand(s, node, k);
         results[k].domain = k ? of_keys : domain;
     }
-    node->n_results = 3;
+    if (bias) {
+        results[3] = *operand(s, node, bias);
+        results[3].domain.sample = domain.sample;
+    }
+    node->n_results = bias ? 4 : 3;
     node->result_types = results;
     node->type = (TirType){.elem = TIR_TUPLE, .domain = domain};
     return NULL;
@@ -416,6 +434,11 @@ TirDomain tir_operand_domain(const TirBlock *block, uint32_t n, const TirId *ope
     for (uint32_t k = 0; k < n; k++)
         tir_domain_join(d, tir_node(block, operands[k])->type.domain, &d);
     return d;
+}
+
+uint32_t tir_attend_bias(const TirNode *node) {
+    const uint32_t others = node->op == TIR_ATTEND ? 3 : 6;
+    return node->n_operands > others ? others : 0;
 }
 
 TirDomain tir_attend_keys(const TirBlock *block, const TirNode *node) {

@@ -75,11 +75,37 @@ CROSS = """model crossed {
   positions t <= 50;
   positions s <= 70;
   input q[t, e] : real; input k[s, e] : real; input v[s, 3] : real; input up[t, 3] : real;
-  param S[3] = 1;
+  param S[3] = 1, B[2, 11] ~ normal(1);
   let Q[h < 2, a] = S[0] * q[a], K[h < 1, a] = S[1] * k[a], V[h < 1, a] = S[2] * v[a];
-  let o = attend(Q, K, V, scale = 0.3);
+  let o = attend(Q, K, V, scale = 0.3%(bias)s);
   probe o;
   loss sum[h, a] up[a] * o[h, a] * (1 + h);
+}
+"""
+BIASED = """branch biased(heads, causal = true, far = 4) : q[d], k[d] = q -> y[d] {
+  const w = 2;
+  param Wq[heads, w, d], Wk[1, w, d], Wv[1, w, d], Wo[d, heads, w], B[heads, far] ~ normal(0.4);
+  let Q[h, a] = sum[c] Wq[h, a, c] * q[c];
+  let K[h, a] = sum[c] Wk[h, a, c] * k[c];
+  let V[h, a] = sum[c] Wv[h, a, c] * k[c];
+  let o = attend(Q, K, V, causal = causal, bias = B);
+  let y[c] = sum[h, a] Wo[c, h, a] * o[h, a];
+}
+model m {
+  const d = 6;
+  positions t <= 90;
+  positions s <= 30;
+  input x[t, d] : real; input z[s, d] : real; target y[t, d] : real;
+  param B[5] ~ normal(1);
+  let slope[h < 2, j < 6] = -0.5 * (h + 1) * j + B[min(j, 4)];
+  let h = trunk(x) {
+    a = residual : biased(2);
+    b = residual : biased(3, causal = false, far = 3);
+    e = residual : biased(2, causal = false, far = 7, k = z);
+    f = residual : attention(2, bias = slope);
+    g = residual : attention(2, causal = false, bias = B);
+  };
+  loss mse(h, y);
 }
 """
 BRANCH = """branch joined : x[d], k[d] -> y[d] {
@@ -111,7 +137,7 @@ class Spaces(harness.TestCase):
         for name in ("pooled", "and back", "grids", "chosen", "looped"):
             with self.subTest(name, interpreted=True):
                 self.right(self.source(name), "--interpret")
-            for width in (33, 65):
+            for width in (65,):
                 with self.subTest(name, width=width):
                     self.right(self.source(name), d=width)
 
@@ -134,8 +160,9 @@ class Spaces(harness.TestCase):
     def test_extents(self):
         """Two numbers of positions, neither the most nor in step, in both precisions."""
         samples, e, most = 3, 4, (50, 70)
-        for f64 in (True, False):
-            model = self.load(CROSS % {"e": e}, samples, most[0], f64)
+        for f64, bias in ((True, ""), (False, ""), (True, ", bias = B"), (False, ", bias = B")):
+            model = self.load(CROSS % {"e": e, "bias": bias}, samples, most[0], f64)
+            far = model.parameters["B"].data
             for t_count, s_count in ((50, 70), (33, 17), (5, 66)):
                 model.resize(samples, t_count)
                 model.resize_space(1, s_count)
@@ -152,18 +179,43 @@ class Spaces(harness.TestCase):
                 for s in range(samples):
                     for t in range(t_count):
                         scores = [0.3 * sum(x * y for x, y in zip(data["q"][s][t], key)) for key in data["k"][s]]
-                        weights = [math.exp(x - max(scores)) for x in scores]
-                        mean = [sum(w * v[a] for w, v in zip(weights, data["v"][s])) / sum(weights)
-                                for a in range(3)]
-                        want += 3 * sum(x * y for x, y in zip(mean, data["up"][s][t]))
-                        for x in mean * 2:
-                            self.assertLess(abs(next(got) - x), 1e-12 if f64 else 1e-5)
+                        for h in range(2):
+                            more = [far[11 * h + min(max(t - u + 5, 0), 10)] if bias else 0 for u in range(s_count)]
+                            biased = [x + y for x, y in zip(scores, more)]
+                            weights = [math.exp(x - max(biased)) for x in biased]
+                            mean = [sum(w * v[a] for w, v in zip(weights, data["v"][s])) / sum(weights)
+                                    for a in range(3)]
+                            want += (1 + h) * sum(x * y for x, y in zip(mean, data["up"][s][t]))
+                            for x in mean:
+                                self.assertLess(abs(next(got) - x), 1e-12 if f64 else 1e-5)
                 want /= samples * t_count
                 self.assertLess(abs(loss - want), 1e-10 if f64 else 1e-3)
+                if bias:
+                    self.differences(model, 1e-6 if f64 else 1e-2)
             for space, n in ((1, 71), (1, 0), (2, 1), (-1, 1)):
                 with self.assertRaises(Failure):
                     model.resize_space(space, n)
             self.assertTrue(abs(model.forward() - loss) < 1e-12)  # nothing has changed
+
+    def differences(self, model, error):
+        """Of the bias, at numbers of positions of which tiles are made."""
+        bias = model.parameters["B"]
+        model.forward_backward()
+        gradient, step = list(bias.gradient), 3e-5 if error < 1e-4 else 0.02
+        for k in (0, 5, 10, 13, 16):
+            kept, losses = bias.data[k], []
+            for x in (kept + step, kept - step):
+                bias.data[k] = x
+                losses.append(model.forward())
+            bias.data[k] = kept
+            self.assertLess(abs((losses[0] - losses[1]) / (2 * step) - gradient[k]), error, k)
+        model.forward()
+
+    def test_bias(self):
+        """By head and distance: causal or not, in groups of heads, near and far, and of another space."""
+        for width in (6, 66):
+            for options in ([], ["--interpret"]):
+                self.right(BIASED, *options, d=width)
 
     def test_taken_values(self):
         """What is taken from elsewhere, at numbers of positions at which maps leave them."""

@@ -92,49 +92,6 @@ static const Tensor *whole(Sema *s, const char *name, Value v, uint32_t rank, Sp
     return t;
 }
 
-/* Adds a number to the scores of each key: one more entry of every key, and 1 in every query. A
- * condition says which keys count; a score of -inf does not, whatever the precision. */
-static bool attend_mask(Sema *s, Value mask, uint8_t space, double *scale, Span span, TirId *q,
-                        TirId *k) {
-    if (mask.kind == VALUE_BOOL && mask.boolean)
-        return true;
-    const Tensor *t = value_as_tensor(s, mask, span);
-    if (!t)
-        return false;
-    const TirType qt = *sema_type(s, *q), kt = *sema_type(s, *k);
-    uint32_t dims[TIR_MAX_RANK];
-    const uint32_t rank = tensor_bare_dims(t, dims, NULL);
-    if (rank != t->type.rank || rank > 1 || (rank == 1 && dims[0] != kt.dims[0])) {
-        sema_error(s, DIAG_SHAPE, span,
-                   "the mask is one value for each key, or one for each of its %u heads, not %s",
-                   kt.dims[0], value_text(s, mask));
-        return false;
-    }
-    if (t->type.domain.space && t->type.domain.space != space) {
-        sema_error(s, DIAG_DOMAIN, span, "the mask lives at the positions of the keys, `%s`",
-                   s->program->spaces.at[space - 1].name);
-        return false;
-    }
-    const TirId id = tensor_use(s, t);
-    TirBuilder *b = sema_builder(s, span);
-    if (*scale == 0) { /* which nothing divided by would give back */
-        *q = tir_binary(b, TIR_MUL, *q, tir_real(b, 0));
-        *scale = 1;
-    }
-    TirId bias =
-        t->type.elem == TIR_BOOL
-            ? tir_select(b, id, tir_real(b, 0), tir_real(b, -INFINITY / *scale))
-            : tir_binary(b, TIR_DIV, t->type.elem == TIR_INT ? tir_unary(b, TIR_TO_REAL, id) : id,
-                         tir_real(b, *scale));
-    static const uint8_t first[] = {0};
-    const uint32_t q_dims[] = {qt.dims[0], 1}, k_dims[] = {kt.dims[0], 1};
-    bias = tir_broadcast(b, bias, 2, k_dims, first);
-    const TirId ones = tir_broadcast(b, tir_real(b, 1), 2, q_dims, first);
-    *q = tir_concat(b, 1, 2, (TirId[]){*q, ones});
-    *k = tir_concat(b, 1, 2, (TirId[]){*k, bias});
-    return true;
-}
-
 /* Where a value lives, of those that attend. */
 static const char *lives_text(Sema *s, const Tensor *t) {
     const uint8_t space = t->type.domain.space;
@@ -203,6 +160,9 @@ static Value rule_attend(Sema *s, const Call *c) {
     if (c->n > 5 && c->a[5].value.kind != VALUE_TUPLE &&
         !attend_mask(s, c->a[5].value, of_keys, &scale, c->a[5].at, &qi, &ki))
         return POISON;
+    TirAttend how = {.causal = causal, .scale = scale};
+    if (c->n > 6 && !attend_bias(s, c->a[6].value, t[0], t[1], c->a[6].at, &how))
+        return POISON;
     TirBuilder *builder = sema_builder(s, c->e->span);
     TirDomain domain = t[0]->type.domain;
     for (uint32_t in = 1; in < 3; in++)
@@ -210,7 +170,7 @@ static Value rule_attend(Sema *s, const Call *c) {
     qi = tir_at_positions(builder, qi, space); /* what was folded may have none */
     if (of_keys != space)
         ki = tir_at_positions(builder, ki, of_keys);
-    const TirId both = tir_attend(builder, qi, ki, vi, causal, scale);
+    const TirId both = tir_attend_as(builder, qi, ki, vi, &how);
     return value_derived(s, tir_result(builder, both, 0), domain, NULL, c->e->span);
 }
 
@@ -411,7 +371,7 @@ static const Builtin builtins[] = {
     {"select", 3, 3, rule_select, TIR_SELECT, NULL},
     {"onehot", 1, 1, rule_onehot, TIR_ONEHOT, NULL},
     {"concat", 2, BUILTIN_MAX_ARGUMENTS, rule_concat, TIR_CONCAT, NULL},
-    {"attend", 3, 6, rule_attend, TIR_ATTEND, "q k v causal scale mask"},
+    {"attend", 3, 7, rule_attend, TIR_ATTEND, "q k v causal scale mask bias"},
     {"embed", 2, 2, rule_embed, TIR_GATHER, NULL},
     {"permutations", 1, 1, rule_permutations, TIR_TABLE, NULL},
     {"random", 0, 2, rule_random, TIR_RANDOM, "x each"},

@@ -96,6 +96,15 @@ void onehot_check(Sema *s, double k, uint32_t extent, Span span);
 /* The element of `identity` or `onehot` that an initial value asks for. */
 Value pattern_element(Sema *s, Value v, Span span);
 
+/* --- attend.c ----------------------------------------------------------------------------------*/
+
+/* Adds `mask` to the scores of each key, which live at positions of `space`: one more entry of
+ * every key, and 1 in every query. */
+bool attend_mask(Sema *s, Value mask, uint8_t space, double *scale, Span span, TirId *q, TirId *k);
+/* Gives attention a bias by head and distance, of which there are as many as positions allow; none,
+ * where it is 0 or not said. */
+bool attend_bias(Sema *s, Value bias, const Tensor *q, const Tensor *k, Span span, TirAttend *how);
+
 /* --- across.c, random.c ------------------------------------------------------------------------*/
 
 /* The index of a position along an axis of its space, as a real number. */

@@ -1,13 +1,14 @@
 /// Attention over positions in `heads` heads, without biases. Keys and values are made of the same
 /// input as queries unless they are given their own. With `rotary = true` queries and keys turn with
-/// their position. Only positions at which the condition `mask` holds are attended to.
+/// their position. Only positions at which the condition `mask` holds are attended to, and `bias` is added
+/// to scores by head and distance: see `attend`.
 /// `kv_heads` keys and values serve as many groups of heads (grouped-query attention, Ainslie et al.
 /// 2023, arXiv:2305.13245). `qk` is a norm of each head's queries and keys: qk = rmsnorm_affine, one gain
 /// for all heads. With `sphere = true` its weights are held to unit length along the width (see `ngpt`),
 /// and scores are of queries times keys times sqrt(e). `dropout` drops entries of the result, not attention's weights.
 branch attention(heads, causal = true, rotary = false, kv_heads = heads, dropout = 0,
                  qk = none, sphere = false)
-    : q[d], k[d] = q, v[d] = k, mask = true -> y[d] {
+    : q[d], k[d] = q, v[d] = k, mask = true, bias = 0 -> y[d] {
   require heads % kv_heads == 0, "`kv_heads` divides `heads`: each key serves a group of heads";
   require d % heads == 0, "the width splits into equal heads";
   const e = d / heads;
@@ -25,9 +26,9 @@ branch attention(heads, causal = true, rotary = false, kv_heads = heads, dropout
   let K[h,a] = of_k(Ka[h])[a];
   let V[h,a] = sum[c] Wv[h,a,c] * v[c];
   if rotary {
-    let o = attend(rope(Q), rope(K), V, causal = causal, scale = scale, mask = mask);
+    let o = attend(rope(Q), rope(K), V, causal = causal, scale = scale, mask = mask, bias = bias);
   } else {
-    let o = attend(Q, K, V, causal = causal, scale = scale, mask = mask);
+    let o = attend(Q, K, V, causal = causal, scale = scale, mask = mask, bias = bias);
   }
   let z[c] = sum[h,a] Wo[c,h,a] * o[h,a];
   let y    = dropout(z, dropout);
