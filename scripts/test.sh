@@ -7,7 +7,7 @@
 # with what tests/reference/requirements.txt names. Without it those tests are skipped. CI=true also
 # installs what some tests need and others do without: clang-format (layout), valgrind (instructions),
 # g++ (headers, examples), qemu-user (processors that lack something), zsh, fish, groff (completion,
-# manual).
+# manual), Open MPI and MPICH (ranks).
 # HCC_TEST_EVERYTHING=1 runs the long lists whole (docs/tested.md).
 # About ten minutes on two cores. The last line is `N passed, N failed, N skipped`.
 set -euo pipefail
@@ -20,6 +20,8 @@ if [ "${1:-}" = --with-torch ]; then
 fi
 
 . scripts/setup.sh
+[ "${CI:-false}" = true ] && # before what is built beside them
+    setup_packages "libopenmpi-dev:mpicc.openmpi openmpi-bin:mpirun.openmpi libmpich-dev:mpicc.mpich mpich:mpirun.mpich"
 scripts/build.sh -DHCC_WARNINGS_AS_ERRORS="${CI:-OFF}"
 
 if [ "$torch" = true ]; then

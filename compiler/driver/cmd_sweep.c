@@ -183,7 +183,7 @@ static ExitCode sweep_end(const Sweep *s) {
     ExitCode code = sweep_tell(s);
     if (s->stopped) {
         fprintf(s->d->err, "hcc: interrupted; the same command goes on\n");
-        return (ExitCode)hc_signals_exit_code();
+        return (ExitCode)hc_signals_exit_code(HC_INTERRUPTED);
     }
     const ExitCode compared = sweep_has_runs(s) ? compare_runs(s->d, &list) : EXIT_OK;
     return code == EXIT_OK ? compared : code;

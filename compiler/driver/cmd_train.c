@@ -5,6 +5,7 @@
 #include "driver/trained.h"
 #include "runtime/app/print_sample.h"
 #include "runtime/app/signals.h"
+#include "runtime/app/with_ranks.h"
 #include "runtime/files/json.h"
 #include "runtime/files/paths.h"
 #include <errno.h>
@@ -124,8 +125,15 @@ ExitCode command_train(Driver *d) {
     HcTrainResult result;
     HcError error;
     fault_handlers_note("training");
-    HcStatus status = hc_train(loaded.model, &options, &result, &error);
-    code = status == HC_OK ? train_report(d, &result) : driver_failed(d, status, &error);
+    HcStatus status = hc_join_ranks(&options, &error);
+    if (status == HC_OK)
+        status = hc_train(loaded.model, &options, &result, &error);
+    const bool reports = hc_rank_reports(&options, status, &error);
+    if (status != HC_OK)
+        code = reports ? driver_failed(d, status, &error) : (ExitCode)hc_signals_exit_code(status);
+    else if (reports)
+        code = train_report(d, &result);
+    hc_leave_ranks(&options, status, code);
     if (status == HC_OK)
         hc_evaluation_free(&result.evaluation);
     pipeline_unload(&maps.loaded);

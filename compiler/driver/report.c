@@ -23,14 +23,11 @@ ExitCode driver_report(Driver *d) {
 }
 
 ExitCode driver_failed(Driver *d, HcStatus status, const HcError *error) {
-    if (status == HC_OK)
-        return EXIT_OK;
-    if (status == HC_INTERRUPTED) {
+    if (status == HC_INTERRUPTED)
         fprintf(d->err, "hcc: %s\n", error->message);
-        return (ExitCode)hc_signals_exit_code();
-    }
-    driver_error(d, "%s", error->message);
-    return (ExitCode)hc_exit_code(status);
+    else if (status != HC_OK)
+        driver_error(d, "%s", error->message);
+    return (ExitCode)hc_signals_exit_code(status);
 }
 
 ExitCode driver_print_json(Driver *d, json_t *value) {

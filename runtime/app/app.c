@@ -6,6 +6,7 @@
 #include "runtime/app/print_sample.h"
 #include "runtime/app/run_options.h"
 #include "runtime/app/signals.h"
+#include "runtime/app/with_ranks.h"
 #include "runtime/files/json.h"
 #include "runtime/run/context.h"
 
@@ -105,11 +106,10 @@ static int32_t make_settings(App *app, char seed[24], char steps[24]) {
 /* --- commands ----------------------------------------------------------------------------------*/
 
 static int report(const App *app, HcStatus status, const HcError *error) {
-    if (status == HC_OK)
-        return 0;
-    fprintf(stderr, "%s: %s%s\n", app->program,
-            status == HC_INTERRUPTED ? "" : "error: ", error->message);
-    return status == HC_INTERRUPTED ? hc_signals_exit_code() : hc_exit_code(status);
+    if (status != HC_OK)
+        fprintf(stderr, "%s: %s%s\n", app->program,
+                status == HC_INTERRUPTED ? "" : "error: ", error->message);
+    return hc_signals_exit_code(status);
 }
 
 /* Takes `json` over; NULL: it could not be made. */
@@ -133,11 +133,18 @@ static int train(App *app) {
     options.settings = app->settings;
     options.n_settings = make_settings(app, seed, steps);
     hc_signals_install();
-    HcStatus status = hc_train(app->model, &options, &result, &error);
-    if (status != HC_OK)
-        return report(app, status, &error);
+    HcStatus status = hc_join_ranks(&options, &error);
+    if (status == HC_OK)
+        status = hc_train(app->model, &options, &result, &error);
+    const bool reports = hc_rank_reports(&options, status, &error);
+    if (status != HC_OK) {
+        const int failed = reports ? report(app, status, &error) : hc_signals_exit_code(status);
+        hc_leave_ranks(&options, status, failed);
+        return failed;
+    }
     int code = 0;
-    if (o->json) {
+    if (!reports) {
+    } else if (o->json) {
         json_t *json = hc_train_json(&result);
         hc_json_set(&json, "run", hc_json_path(result.run));
         code = print_json(app, json);
@@ -145,6 +152,7 @@ static int train(App *app) {
         hc_train_print(&result, stdout);
     }
     hc_evaluation_free(&result.evaluation);
+    hc_leave_ranks(&options, status, code);
     return code;
 }
 

@@ -37,6 +37,6 @@ int hc_signals_stop(void *unused) {
     return stop_signal != 0;
 }
 
-int hc_signals_exit_code(void) {
-    return stop_signal ? 128 + stop_signal : 130;
+int hc_signals_exit_code(HcStatus status) {
+    return status == HC_INTERRUPTED && stop_signal ? 128 + stop_signal : hc_exit_code(status);
 }

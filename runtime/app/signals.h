@@ -2,12 +2,15 @@
 #ifndef HC_SIGNALS_H
 #define HC_SIGNALS_H
 
+#include "runtime/hc.h"
+
 /* From now on the first SIGINT, SIGTERM or SIGHUP asks to stop, the second kills. A SIGHUP that was
  * ignored stays so. */
 void hc_signals_install(void);
 /* A file that grows beyond its limit is an error of writing. */
 void hc_signals_of_files(void);
 int hc_signals_stop(void *unused); /* for HcTrainOptions.stop */
-int hc_signals_exit_code(void);    /* 128 + the signal that came */
+/* hc_exit_code; after an interruption 128 + the signal that came. */
+int hc_signals_exit_code(HcStatus status);
 
 #endif

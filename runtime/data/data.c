@@ -80,9 +80,10 @@ HcStatus hc_data_fill(const HcData *data, HcContext *c, int64_t sample, int64_t 
 }
 
 HcStatus hc_data_batch(const HcData *data, HcContext *c, uint64_t seed, int64_t step) {
-    const int64_t batch = hc_samples(c);
+    const HcParts *parts = &c->split.parts;
+    const int64_t batch = hc_samples(c), each = c->exec.samples;
     HcStatus status = HC_OK;
-    for (int64_t s = 0; s < batch && status == HC_OK; s++)
+    for (int64_t s = parts->first * each; s < parts->end * each && status == HC_OK; s++)
         status = hc_data_fill(
             data, c, s, hc_batch_start(data, &c->plan, hc_positions(c), seed, step, batch, s));
     return status;

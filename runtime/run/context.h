@@ -97,6 +97,11 @@ HcStatus hc_load_evaluated(HcContext *context, const char *path);
 /* hc_save_checkpoint, with a text that comes back when it is loaded; NULL: none. */
 HcStatus hc_save_checkpoint_note(HcContext *context, const char *folder, const char *note);
 
+/* Of all that the compiler says of it: another text, or another way to compile it, has another. */
+uint64_t hc_model_hash(const HcContext *context);
+/* Of all parameters as they are. */
+uint64_t hc_slab_hash(const HcContext *context);
+
 typedef struct {
     char *note;       /* the caller's to free; NULL: none */
     bool other_build; /* its model was compiled from another text, or another way */

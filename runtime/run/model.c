@@ -448,7 +448,9 @@ static HcStatus run_pass(HcContext *c, HcPass pass) {
     if (status != HC_OK)
         return status;
     hc_begin_pass(c);
-    hc_split_run(c, pass);
+    status = hc_split_run(c, pass);
+    if (status != HC_OK)
+        return status;
     c->extended = 0;
     c->ran = true;
     c->went_back = pass == HC_BOTH;
@@ -485,7 +487,7 @@ HcStatus hc_backward(HcContext *c) {
     if (status == HC_OK)
         status = hc_check_bound(c);
     if (status == HC_OK)
-        hc_split_run(c, HC_BACKWARD);
+        status = hc_split_run(c, HC_BACKWARD);
     c->went_back = c->went_back || status == HC_OK;
     return status;
 }

@@ -1,15 +1,17 @@
 #include "runtime/run/parts.h"
 #include "abi/layout.h"
+#include "runtime/run/elements.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 HcStatus hc_parts_create(HcParts *parts, HcExec *exec, HcError *error) {
     const HcPlan *plan = exec->plan;
-    *parts = (HcParts){.exec = exec, .count = 1};
+    *parts = (HcParts){.exec = exec, .count = 1, .end = 1};
     parts->places = calloc(plan->n_sums + 1, sizeof *parts->places);
+    parts->ends = calloc(plan->n_rounds + 1, sizeof *parts->ends);
     parts->runs = calloc(plan->n_calls + 1, sizeof *parts->runs);
-    if (parts->places && parts->runs)
+    if (parts->places && parts->ends && parts->runs)
         return HC_OK;
     hc_parts_destroy(parts);
     return hc_fail_memory(error, "the model's plan");
@@ -18,6 +20,9 @@ HcStatus hc_parts_create(HcParts *parts, HcExec *exec, HcError *error) {
 void hc_parts_destroy(HcParts *parts) {
     free(parts->memory);
     free(parts->places);
+    free(parts->ends);
+    free(parts->bounds);
+    free(parts->shards);
     free(parts->runs);
     *parts = (HcParts){0};
 }
@@ -37,26 +42,49 @@ static size_t bytes_of(const HcParts *parts, const HcSum *sum) {
     return (size_t)elements_of(parts, sum) * (size_t)hc_element_bytes(sum->buffer.element);
 }
 
-static size_t room_for(const HcParts *parts, const HcSum *sum) {
-    return hc_align(bytes_of(parts, sum));
+/* Ranks meet after each round, so its sums lie side by side; alone those lie first that have no
+ * other memory for what they come to. */
+static uint32_t group_of(const HcParts *parts, const HcSum *sum) {
+    return parts->ranks ? sum->round : stays(sum);
 }
 
-HcStatus hc_parts_bind(HcParts *parts, int64_t count, HcError *error) {
+/* Bytes of the last slot, which holds what the sums came to. */
+static size_t place_sums(HcParts *parts) {
     const HcPlan *plan = parts->exec->plan;
-    const uint32_t levels = hc_part_levels((uint64_t)count);
-    if (count > 1 && plan->n_rounds == 0)
-        return hc_fail(error, HC_ERROR_MODEL,
-                       "the model `%s` was built without a way to run a batch in parts: build it "
-                       "again",
-                       plan->model);
-    size_t total = 0;
-    for (uint32_t k = 0; k < plan->n_sums && count > 1; k++) {
-        const HcSum *sum = &plan->sums[k];
-        const size_t slots = levels + (stays(sum) ? 0 : 1);
-        parts->places[k] = total;
-        total += slots * room_for(parts, sum); /* far below 2^63: of tensors that are there */
+    const uint32_t groups = parts->ranks ? plan->n_rounds : 2;
+    size_t at = 0, in_last_slot = 0;
+    for (uint32_t group = 0; group < groups; group++) {
+        for (uint32_t k = 0; k < plan->n_sums; k++) {
+            if (group_of(parts, &plan->sums[k]) != group)
+                continue;
+            parts->places[k] = at;
+            at += hc_align(
+                bytes_of(parts, &plan->sums[k])); /* far below 2^63: of tensors that are there */
+        }
+        if (parts->ranks)
+            parts->ends[group] = at;
+        if (parts->ranks || group == 0)
+            in_last_slot = at;
     }
-    if (total > parts->bytes) {
+    parts->stride = at;
+    return in_last_slot;
+}
+
+/* The most that waits after any part, the last one's sum not with it where it ends the batch. */
+static uint32_t most_waiting(int64_t first, int64_t end, bool alone) {
+    HcPartNode nodes[HC_PART_NODES];
+    uint32_t most = 0;
+    for (int64_t k = first + 1; k < end + !alone; k++) {
+        const uint32_t waiting = hc_part_nodes(first, k, nodes);
+        most = waiting > most ? waiting : most;
+    }
+    return most;
+}
+
+static HcStatus bind_memory(HcParts *parts, HcError *error) {
+    parts->slots = most_waiting(parts->first, parts->end, !parts->ranks);
+    const size_t last = place_sums(parts), total = parts->slots * parts->stride + last;
+    if (parts->count > 1 && total > parts->bytes) {
         uint8_t *grown = hc_aligned_zero(total);
         if (!grown)
             return hc_fail_size(error, "the sums of a batch's parts", (double)total);
@@ -64,86 +92,113 @@ HcStatus hc_parts_bind(HcParts *parts, int64_t count, HcError *error) {
         parts->memory = grown;
         parts->bytes = total;
     }
-    parts->count = count;
-    parts->levels = levels;
+    return parts->ranks ? hc_parts_meet_bind(parts, error) : HC_OK;
+}
+
+static HcStatus share_out(HcParts *parts, HcError *error) {
+    const int32_t size = hc_ranks_size(parts->ranks), rank = hc_ranks_rank(parts->ranks);
+    parts->first = 0;
+    parts->end = parts->count;
+    if (!parts->ranks)
+        return HC_OK;
+    if (parts->count < size)
+        return hc_fail(error, HC_ERROR_ARGUMENT,
+                       "%d ranks and %lld parts of a batch: each rank needs one, so give "
+                       "`batch B in %d;` or a multiple of it (--set train.batch=\"B in %d\")",
+                       size, (long long)parts->count, size, size);
+    int64_t *bounds = calloc((size_t)size + 1, sizeof *bounds);
+    HcStatus status = bounds ? hc_part_bounds(parts->count, size, bounds, error)
+                             : hc_fail_memory(error, "the parts of a batch");
+    if (status != HC_OK) {
+        free(bounds);
+        return status;
+    }
+    free(parts->bounds);
+    parts->bounds = bounds;
+    parts->first = bounds[rank];
+    parts->end = bounds[rank + 1];
     return HC_OK;
+}
+
+HcStatus hc_parts_bind(HcParts *parts, int64_t count, HcError *error) {
+    const HcPlan *plan = parts->exec->plan;
+    if (count > 1 && plan->n_rounds == 0)
+        return hc_fail(error, HC_ERROR_MODEL,
+                       "the model `%s` was built without a way to run a batch in parts: build it "
+                       "again",
+                       plan->model);
+    HcParts before = *parts;
+    parts->count = count;
+    HcStatus status = share_out(parts, error);
+    if (status == HC_OK)
+        status = bind_memory(parts, error);
+    if (status != HC_OK) {
+        parts->count = before.count;
+        parts->first = before.first;
+        parts->end = before.end;
+    }
+    return status;
+}
+
+HcStatus hc_parts_share(HcParts *parts, HcRanks *ranks, HcError *error) {
+    HcRanks *before = parts->ranks;
+    parts->ranks = ranks;
+    HcStatus status = hc_parts_bind(parts, parts->count, error);
+    if (status != HC_OK)
+        parts->ranks = before;
+    return status;
 }
 
 /* --- the tree ----------------------------------------------------------------------------------*/
 
-enum { SUM_ELEMENTS = 1 << 15 };
-
-typedef struct {
-    void *to;
-    const void *from;
-    int64_t count;
-    bool add;
-    HcElement element;
-} Move;
-
-#define DEFINE_ADD(name, real)                                                                     \
-    static void name(real *to, const real *earlier, int64_t n) {                                   \
-        for (int64_t k = 0; k < n; k++)                                                            \
-            to[k] = earlier[k] + to[k];                                                            \
-    }
-DEFINE_ADD(add_f32, float)
-DEFINE_ADD(add_f64, double)
-
-static void move_task(void *argument, int64_t task, int32_t worker) {
-    (void)worker;
-    const Move *m = argument;
-    const int64_t first = task * SUM_ELEMENTS, left = m->count - first;
-    const int64_t n = left < SUM_ELEMENTS ? left : SUM_ELEMENTS;
-    const int64_t size = hc_element_bytes(m->element);
-    uint8_t *to = (uint8_t *)m->to + first * size;
-    const uint8_t *from = (const uint8_t *)m->from + first * size;
-    if (!m->add)
-        memcpy(to, from, (size_t)(n * size));
-    else if (m->element == HC_ELEMENT_F64)
-        add_f64((double *)(void *)to, (const double *)(const void *)from, n);
-    else
-        add_f32((float *)(void *)to, (const float *)(const void *)from, n);
-}
-
 static void move(HcParts *parts, const HcSum *sum, void *to, const void *from, bool add) {
-    Move m = {to, from, elements_of(parts, sum), add, sum->buffer.element};
-    hc_pool_run(parts->exec->pool, (m.count + SUM_ELEMENTS - 1) / SUM_ELEMENTS, move_task, &m);
+    const int64_t count = elements_of(parts, sum);
+    if (add)
+        hc_elements_add(parts->exec->pool, to, from, count, sum->buffer.element);
+    else
+        hc_elements_copy(parts->exec->pool, to, from, count, sum->buffer.element);
 }
 
 static void *place_of(const HcParts *parts, const HcSum *sum) {
     return hc_exec_address(parts->exec, sum->buffer, &parts->outside);
 }
 
-static uint8_t *level_of(const HcParts *parts, const HcSum *sum, uint32_t level) {
-    return parts->memory + parts->places[sum - parts->exec->plan->sums] +
-           level * room_for(parts, sum);
+static uint8_t *slot_of(const HcParts *parts, const HcSum *sum, uint32_t slot) {
+    return parts->memory + parts->places[sum - parts->exec->plan->sums] + slot * parts->stride;
 }
 
-/* Adds a part's sum, which lies in its place, to those before it. After the last part what they
- * came to lies there. */
+/* Adds a part's sum, which lies in its place, to those before it. After the last part, where there
+ * are no ranks, what they came to lies there. */
 static void add_up(HcParts *parts, const HcSum *sum) {
+    HcPartNode waiting[HC_PART_NODES], mine = {parts->part, 0};
     void *place = place_of(parts, sum);
-    const bool last = parts->part + 1 == parts->count;
-    uint32_t level = 0;
-    bool pairs = true; /* all levels below have been taken in */
-    for (; level < parts->levels; level++) {
-        const bool waits = parts->part >> level & 1;
-        pairs = pairs && waits;
-        if (!pairs && !last)
-            break;
-        if (waits)
-            move(parts, sum, place, level_of(parts, sum, level), true);
+    const bool last = !parts->ranks && parts->part + 1 == parts->count;
+    uint32_t count = hc_part_nodes(parts->first, parts->part, waiting);
+    for (; count > 0 && (last || hc_part_pair(waiting[count - 1], mine)); count--) {
+        move(parts, sum, place, slot_of(parts, sum, count - 1), true);
+        mine = (HcPartNode){waiting[count - 1].first, mine.level + 1};
     }
     if (!last)
-        move(parts, sum, level_of(parts, sum, level), place, false);
+        move(parts, sum, slot_of(parts, sum, count), place, false);
     else if (!stays(sum))
-        move(parts, sum, level_of(parts, sum, parts->levels), place, false);
+        move(parts, sum, slot_of(parts, sum, parts->slots), place, false);
 }
 
 /* Another value may have had its place since. */
 static void put_back(HcParts *parts, const HcSum *sum) {
     if (!stays(sum))
-        move(parts, sum, place_of(parts, sum), level_of(parts, sum, parts->levels), false);
+        move(parts, sum, place_of(parts, sum), slot_of(parts, sum, parts->slots), false);
+}
+
+/* What the sums of a round came to, from all ranks. */
+static HcStatus meet(HcParts *parts, HcError *error) {
+    const HcPlan *plan = parts->exec->plan;
+    HcStatus status = parts->ranks ? hc_parts_meet(parts, error) : HC_OK;
+    for (uint32_t k = 0; k < plan->n_sums && parts->ranks && status == HC_OK; k++)
+        if (plan->sums[k].round == parts->round && stays(&plan->sums[k]))
+            move(parts, &plan->sums[k], place_of(parts, &plan->sums[k]),
+                 slot_of(parts, &plan->sums[k], parts->slots), false);
+    return status;
 }
 
 /* --- a part ------------------------------------------------------------------------------------*/
@@ -265,18 +320,23 @@ static void run_whole(HcParts *parts, HcPass pass) {
     }
 }
 
-void hc_parts_run(HcParts *parts, HcPass pass, HcPlaces outside, const HcPartsUser *user) {
+HcStatus hc_parts_run(HcParts *parts, HcPass pass, HcPlaces outside, const HcPartsUser *user,
+                      HcError *error) {
     const HcPlan *plan = parts->exec->plan;
+    HcStatus status = HC_OK;
     parts->outside = outside;
     hc_exec_clear_times(parts->exec, pass);
-    for (uint32_t round = 0; round < plan->n_rounds; round++) {
+    for (uint32_t round = 0; round < plan->n_rounds && status == HC_OK; round++) {
         take_round(parts, round);
-        for (parts->part = 0; parts->part < parts->count; parts->part++) {
+        for (parts->part = parts->first; parts->part < parts->end; parts->part++) {
             user->begin(user->user, parts->part);
             run_part(parts, pass);
             if (round + 1 == plan->n_rounds)
                 user->end(user->user, parts->part);
         }
+        status = meet(parts, error);
     }
-    run_whole(parts, pass);
+    if (status == HC_OK)
+        run_whole(parts, pass);
+    return status;
 }

@@ -1,24 +1,33 @@
 /* A batch in parts: so many of its samples at a time, one part after the other, with what is summed
- * over samples added up over the parts. */
+ * over samples added up over the parts; or over those of several ranks, each with parts of its own.
+ */
 #ifndef HC_PARTS_H
 #define HC_PARTS_H
 
+#include "runtime/ranks/part_tree.h"
+#include "runtime/ranks/ranks.h"
 #include "runtime/run/exec.h"
 
-/* Sums of parts are added in a fixed tree, whoever computed them: two neighbours of equal size as
- * soon as both are there, and what is left over in the end from the last to the first. So while
- * part k is computed there is one partial sum for each bit of k. */
+/* Sums of parts are added in a fixed tree (part_tree.h). What cannot be added yet, because its
+ * partner is still to come or another rank's, waits in slots, the earlier first. */
 typedef struct {
     HcExec *exec;
-    int64_t count;    /* of parts, of exec's samples each */
-    uint32_t levels;  /* partial sums of one value that may wait at once */
-    uint8_t *memory;  /* of all sums: their levels, then what they came to */
-    size_t bytes;     /* of it */
-    size_t *places;   /* by sum */
-    bool *runs;       /* by call: in the round at hand */
-    uint32_t round;   /* that */
-    int64_t part;     /* that */
-    HcPlaces outside; /* what is not the workspace's */
+    int64_t count;      /* of parts, of exec's samples each */
+    int64_t first, end; /* those that are computed here: all, unless there are ranks */
+    HcRanks *ranks;     /* with whom; NULL: alone */
+    int64_t *bounds;    /* by rank: its first part, and the end; NULL: alone */
+    uint32_t slots;     /* partial sums of one value that may wait at once */
+    uint8_t *memory;    /* by slot, and one more for what they came to: of all sums */
+    size_t bytes;       /* of it */
+    size_t stride;      /* of a slot */
+    size_t *places;     /* by sum: within a slot */
+    size_t *ends;       /* by round: where its sums end within a slot, and the next one's begin */
+    uint8_t *shards;    /* of ranks: room for what others send, */
+    size_t shard_bytes; /* so much */
+    bool *runs;         /* by call: in the round at hand */
+    uint32_t round;     /* that */
+    int64_t part;       /* that */
+    HcPlaces outside;   /* what is not the workspace's */
 } HcParts;
 
 /* What is the caller's to do: give the exec's addresses the inputs of a part and tell it which; and
@@ -33,7 +42,20 @@ HcStatus hc_parts_create(HcParts *parts, HcExec *exec, HcError *error);
 void hc_parts_destroy(HcParts *parts);
 /* For so many parts of the exec's present extents. Nothing changes on failure. */
 HcStatus hc_parts_bind(HcParts *parts, int64_t count, HcError *error);
-/* FORWARD, or BOTH: what a backward pass needs of a part is gone when the next one runs. */
-void hc_parts_run(HcParts *parts, HcPass pass, HcPlaces outside, const HcPartsUser *user);
+/* Computes a part of the parts alone from now on; NULL: all again. HC_ERROR_ARGUMENT where there
+ * are fewer parts than ranks. Nothing changes on failure. */
+HcStatus hc_parts_share(HcParts *parts, HcRanks *ranks, HcError *error);
+/* FORWARD, or BOTH: what a backward pass needs of a part is gone when the next one runs. Fails
+ * where another rank does not answer, and not without ranks. */
+HcStatus hc_parts_run(HcParts *parts, HcPass pass, HcPlaces outside, const HcPartsUser *user,
+                      HcError *error);
+
+/* --- parts_meet.c ------------------------------------------------------------------------------*/
+
+/* What is needed to add up the sums of several ranks. */
+HcStatus hc_parts_meet_bind(HcParts *parts, HcError *error);
+/* The sums of the round, of which the slots hold what this rank's parts came to: afterwards all of
+ * them lie in the last slot, on every rank. */
+HcStatus hc_parts_meet(HcParts *parts, HcError *error);
 
 #endif

@@ -168,14 +168,19 @@ static void end_part(void *user, int64_t part) {
     }
 }
 
-void hc_split_run(HcContext *c, HcPass pass) {
+HcStatus hc_split_run(HcContext *c, HcPass pass) {
     const HcPartsUser user = {c, begin_part, end_part};
-    if (is_split(c)) {
-        hc_parts_run(&c->split.parts, pass == HC_FORWARD ? HC_FORWARD : HC_BOTH,
-                     hc_context_places(c), &user);
-        return;
-    }
+    if (is_split(c))
+        return hc_parts_run(&c->split.parts, pass == HC_FORWARD ? HC_FORWARD : HC_BOTH,
+                            hc_context_places(c), &user, &c->error);
     hc_exec_run(&c->exec, pass);
+    return HC_OK;
+}
+
+HcStatus hc_split_share(HcContext *c, HcRanks *ranks) {
+    if (c->split.parts.ranks == ranks)
+        return HC_OK;
+    return hc_parts_share(&c->split.parts, ranks, &c->error);
 }
 
 HcStatus hc_split_output(HcContext *c, uint32_t index, const void **data) {
@@ -188,7 +193,9 @@ HcStatus hc_split_output(HcContext *c, uint32_t index, const void **data) {
         c->split.outputs[index] = hc_aligned_zero(bytes);
         if (!c->split.outputs[index])
             return hc_fail_size(&c->error, output->name, (double)bytes);
-        hc_split_run(c, HC_FORWARD);
+        HcStatus status = hc_split_run(c, HC_FORWARD);
+        if (status != HC_OK)
+            return status;
     }
     *data = c->split.outputs[index];
     return HC_OK;

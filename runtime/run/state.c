@@ -24,8 +24,12 @@ static void set_number(json_t **object, const char *key, uint64_t value) {
 
 /* Identifies what must not differ between runs that continue each other: the model, not its
  * recipe's present values. */
-static uint64_t model_hash(const HcContext *c) {
+uint64_t hc_model_hash(const HcContext *c) {
     return XXH3_64bits(c->model->manifest, c->model->manifest_length);
+}
+
+uint64_t hc_slab_hash(const HcContext *c) {
+    return XXH3_64bits(c->params, (size_t)c->plan.slab_bytes);
 }
 
 static json_t *metadata(const HcContext *c) {
@@ -34,7 +38,7 @@ static json_t *metadata(const HcContext *c) {
     set_number(&object, "hcc.step", (uint64_t)c->steps_done);
     set_number(&object, "hcc.steps", (uint64_t)c->recipe.steps);
     set_number(&object, "hcc.seed", c->seed);
-    set_number(&object, "hcc.config_hash", model_hash(c));
+    set_number(&object, "hcc.config_hash", hc_model_hash(c));
     set_number(&object, "hcc.data_hash", c->data_hash);
     hc_json_set(&object, "hcc.blas_core", json_string(c->exec.blas.core));
     return object;
@@ -342,7 +346,7 @@ static HcStatus read_says(HcContext *c, const HcTensorFile *file, HcCheckpointSa
     const char *note = hc_tensors_text(file, NOTE_KEY);
     uint64_t hash;
     *says = (HcCheckpointSays){.other_build = hc_tensors_number(file, "hcc.config_hash", &hash) &&
-                                              hash != model_hash(c)};
+                                              hash != hc_model_hash(c)};
     says->note = note ? strdup(note) : NULL;
     return note && !says->note ? hc_fail_memory(&c->error, "the checkpoint") : HC_OK;
 }

@@ -41,7 +41,7 @@ bool trainer_ended(Trainer *t) {
         of->ended_by = HC_ENDED_BY_STEPS;
     else if (r->patience > 0 && waited(t) >= r->patience)
         of->ended_by = HC_ENDED_BY_PATIENCE;
-    else if (t->options->minutes > 0 && of->seconds >= 60 * t->options->minutes)
+    else if (t->time_is_up)
         of->ended_by = HC_ENDED_BY_TIME;
     else
         return false;

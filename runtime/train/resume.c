@@ -163,6 +163,16 @@ static HcStatus load(Trainer *t, const char *checkpoint) {
     return HC_OK;
 }
 
+HcStatus trainer_read_run(Trainer *t) {
+    char *run, *checkpoint;
+    HcStatus status = hc_find_run(t->options->resume, &run, &checkpoint, t->error);
+    if (status == HC_OK)
+        status = load(t, checkpoint);
+    free(run);
+    free(checkpoint);
+    return status;
+}
+
 HcStatus trainer_take_run(Trainer *t) {
     char *run, *checkpoint;
     int64_t last;

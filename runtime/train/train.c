@@ -55,6 +55,8 @@ static HcStatus write_config(Trainer *t) {
         hc_json_set(&config, "blas_core", json_string(c->exec.blas.core));
         hc_json_set(&config, "blas_core_by", json_string(hc_core_by_names[c->exec.blas.core_by]));
     }
+    if (t->ranks)
+        hc_json_set(&config, "processes", json_incref(t->ranks));
     if (t->wiring_every)
         hc_json_set(&config, "wiring_every", json_integer(t->wiring_every));
     if (t->options->config_extra) {
@@ -112,10 +114,13 @@ static HcStatus diverged(Trainer *t, int64_t step, double loss) {
 /* What was trained so far is saved first, so that nothing that happens here can lose it. */
 static HcStatus evaluate(Trainer *t) {
     HcEvaluation *e = &t->result->evaluation;
-    HcStop stop = {t->options->stop, t->options->user};
+    const HcTrainOptions *o = t->options;
+    HcStop stop = {o->ranks ? NULL : o->stop, o->user}; /* ranks stop together, after a step */
     const HcRecipe *r = &t->context->recipe;
     const HcEvaluationSize size = {r->batch, r->eval_batches};
     HcStatus status = trainer_save_last(t);
+    if (status == HC_OK)
+        status = trainer_share(t, false);
     hc_evaluation_free(e); /* the one before */
     trainer_measure(t);
     if (status == HC_OK)
@@ -214,13 +219,16 @@ static HcStatus train_step(Trainer *t, int64_t step) {
     HcContext *c = t->context;
     double started = hc_now(), loss, lr = hc_recipe_lr(&c->recipe, step);
     HcStatus status = log_batch(t, step);
+    if (status == HC_OK)
+        status = trainer_share(t, true);
     if (status != HC_OK)
         return status;
     status = trainer_context_failed(t, hc_data_batch(&t->data, c, c->recipe.seed, step));
     if (status != HC_OK)
         return status;
-    hc_forward_backward(c);
-    status = trainer_context_failed(t, hc_loss(c, &loss));
+    status = trainer_context_failed(t, hc_forward_backward(c));
+    if (status == HC_OK)
+        status = trainer_context_failed(t, hc_loss(c, &loss));
     if (status != HC_OK)
         return status;
     if (!isfinite(loss))
@@ -238,6 +246,16 @@ static HcStatus train_step(Trainer *t, int64_t step) {
     return finish_step(t, step, loss, lr, seconds);
 }
 
+enum { STOPPED = 1, TIME_IS_UP = 2 };
+
+static uint32_t wants_to_end(const Trainer *t) {
+    const HcTrainOptions *o = t->options;
+    const bool goes_on = t->result->steps < t->context->recipe.steps;
+    const bool stopped = goes_on && o->stop && o->stop(o->user);
+    const bool late = o->minutes > 0 && t->result->seconds >= 60 * o->minutes;
+    return (stopped ? STOPPED : 0) | (late ? TIME_IS_UP : 0);
+}
+
 static HcStatus train_loop(Trainer *t) {
     int64_t steps = t->context->recipe.steps;
     hc_progress_begin(&t->progress, t->options->progress, t->first, steps,
@@ -252,8 +270,11 @@ static HcStatus train_loop(Trainer *t) {
     HcStatus status = t->line ? close_line(t) : trainer_save_last(t);
     while (status == HC_OK && !trainer_ended(t)) {
         status = train_step(t, t->result->steps);
-        if (status == HC_OK && t->result->steps < steps && t->options->stop &&
-            t->options->stop(t->options->user))
+        uint32_t now = wants_to_end(t);
+        if (status == HC_OK)
+            status = trainer_any(t, &now);
+        t->time_is_up = now & TIME_IS_UP;
+        if (status == HC_OK && (now & STOPPED))
             status = interrupted(t, "after ");
     }
     hc_progress_end(&t->progress);
@@ -448,6 +469,12 @@ static HcStatus open_outputs(Trainer *t) {
     HcStatus status = HC_OK;
     if (o->batch_log && check_batch_log(t, o->batch_log) != HC_OK)
         return HC_ERROR_ARGUMENT;
+    if (o->resume && hc_ranks_size(o->ranks) > 1)
+        status = trainer_read_run(t); /* before the first changes it */
+    if (status == HC_OK)
+        status = trainer_compare_ranks(t);
+    if (status != HC_OK || !trainer_writes(t))
+        return status;
     if (o->resume)
         status = trainer_take_run(t);
     else if (o->out)
@@ -485,7 +512,7 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
         status = open_outputs(&t);
     if (status == HC_OK)
         status = train_loop(&t);
-    if (status == HC_OK)
+    if (status == HC_OK && trainer_writes(&t))
         status = finish(&t);
     if (t.batch_log && fclose(t.batch_log) != 0 && status == HC_OK)
         status = hc_fail_errno(error, HC_ERROR_IO, "write", options->batch_log);
@@ -495,6 +522,7 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
     hc_wiring_close(&t.wiring);
     json_decref(t.last_wiring);
     json_decref(t.config);
+    json_decref(t.ranks);
     json_decref(t.line);
     hc_run_tokenizer_free(&t.tokenizer);
     hc_data_free(&t.data);

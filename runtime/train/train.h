@@ -3,6 +3,7 @@
 #ifndef HC_TRAIN_H
 #define HC_TRAIN_H
 
+#include "runtime/ranks/ranks.h"
 #include "runtime/trained/eval.h"
 
 #include <jansson.h>
@@ -52,6 +53,8 @@ typedef struct {
      * the log has gradient norms alone. `run`: the run folder; *why: where it gives NULL. */
     const HcModel *(*maps)(void *maps_user, const char *run, const char **why);
     void *maps_user;
+    HcRanks *ranks; /* with whom this process computes the run, all of them with options that say
+                       the same; the first writes, the others write nothing. NULL: alone */
     int (*stop)(void *user); /* asked after every step, and after every batch of an evaluation: not
                                 0 saves and ends; or NULL */
     void *user;

@@ -30,7 +30,9 @@ typedef struct {
     int64_t first;               /* where this process began: steps that were done before */
     json_t *line;                /* of the last step, while its evaluation is not in it; or NULL */
     json_t *config;              /* of the run that goes on; NULL: this one is new */
+    json_t *ranks;               /* for config.json: who computes it; NULL: this process alone */
     bool evaluates;
+    bool time_is_up;      /* on any rank */
     bool has_best;        /* the context's parameters are those of the best evaluation */
     HcWiring wiring;      /* of its program of maps, once that was wanted, */
     bool wiring_wanted;   /* whether it could be had or not */
@@ -43,6 +45,17 @@ typedef struct {
 void trainer_measure(Trainer *trainer);
 /* Takes over a failure of the context. */
 HcStatus trainer_context_failed(Trainer *trainer, HcStatus status);
+
+/* --- together.c --------------------------------------------------------------------------------*/
+
+/* Whether this process writes the run and speaks: of several ranks the first. */
+bool trainer_writes(const Trainer *trainer);
+/* Refuses what is not the same on all ranks. */
+HcStatus trainer_compare_ranks(Trainer *trainer);
+/* Whether passes are of this rank's parts, added up with those of the others. */
+HcStatus trainer_share(Trainer *trainer, bool shared);
+/* What any rank has set. */
+HcStatus trainer_any(Trainer *trainer, uint32_t *bits);
 
 /* --- keep.c ------------------------------------------------------------------------------------*/
 
@@ -82,6 +95,8 @@ void trainer_add_wiring(Trainer *trainer, json_t **line);
 
 /* Before the data are opened: reads config.json, and sets the recipe as it was. */
 HcStatus trainer_find_run(Trainer *trainer);
+/* Goes on at the run's newest checkpoint and leaves its folder to another rank. */
+HcStatus trainer_read_run(Trainer *trainer);
 /* Last of all that may refuse: takes the run folder over, at its newest checkpoint. */
 HcStatus trainer_take_run(Trainer *trainer);
 

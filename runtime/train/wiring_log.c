@@ -10,6 +10,8 @@ void trainer_wiring_begin(Trainer *t) {
     t->wiring_every = t->options->wiring_every;
     if (t->wiring_every == 0 && json_is_integer(was))
         t->wiring_every = json_integer_value(was);
+    if (!trainer_writes(t)) /* only the log would tell */
+        t->wiring_every = -1;
     t->wiring.gain = NAN;
 }
 
@@ -40,6 +42,8 @@ static void want(Trainer *t) {
 
 void trainer_add_wiring(Trainer *t, json_t **line) {
     json_t *found = NULL;
+    if (t->wiring_every < 0)
+        return;
     if (!t->wiring_wanted)
         want(t);
     if (!t->wiring.context)

@@ -20,7 +20,7 @@ MOST = {
 }
 
 # The rooms of the runtime, lowest first; hc.h stands below all of them, and belongs to those who use it.
-ROOMS = ["hc.h", "files", "names", "tokens", "run", "data", "trained", "maps", "train", "sample", "bench", "runs",
+ROOMS = ["hc.h", "files", "names", "ranks", "tokens", "run", "data", "trained", "maps", "train", "sample", "bench", "runs",
          "app"]
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 

@@ -119,7 +119,7 @@ static void sweep_progress(Sweep *s) {
 
 /* As it came: each run then ends with the code of that signal. */
 static void sweep_stop(Sweep *s) {
-    const int number = hc_signals_exit_code() - 128;
+    const int number = hc_signals_exit_code(HC_INTERRUPTED) - 128;
     s->stopped = true;
     for (uint32_t k = 0; k < s->n_tasks; k++)
         if (s->tasks[k].state == TASK_RUNNING)

@@ -1,0 +1,17 @@
+/* `train` as one of several processes that a launcher started: for whole programs. */
+#ifndef HC_WITH_RANKS_H
+#define HC_WITH_RANKS_H
+
+#include "runtime/train/train.h"
+
+/* Joins the others, if there are any; of the options what is the first rank's alone goes from those
+ * of others. */
+HcStatus hc_join_ranks(HcTrainOptions *options, HcError *error);
+/* Whether this rank says what became of the run: where all know the same, the first does. Of a
+ * failure that is this rank's the message then begins with its name. */
+bool hc_rank_reports(const HcTrainOptions *options, HcStatus status, HcError *error);
+/* Last of all. Where this rank alone failed it ends the others, with its exit code, and does not
+ * return. */
+void hc_leave_ranks(HcTrainOptions *options, HcStatus status, int exit_code);
+
+#endif

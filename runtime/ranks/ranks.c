@@ -1,0 +1,283 @@
+#include "runtime/ranks/ranks.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { HOST_BYTES = 64, NAME_BYTES = HOST_BYTES + 32, TEXT_BYTES = 4096, PATH_BYTES = 8192 };
+
+/* A message that takes longer has nobody at its other end. */
+static const double patience_seconds = 300;
+static const size_t message_bytes = (size_t)1 << 30;
+
+struct HcRanks {
+    HcTransport *transport;
+    void *library;
+    char (*names)[NAME_BYTES];
+    uint64_t sent;
+    bool failed_alike;
+};
+
+int32_t hc_ranks_rank(const HcRanks *r) {
+    return r ? r->transport->rank : 0;
+}
+
+int32_t hc_ranks_size(const HcRanks *r) {
+    return r ? r->transport->size : 1;
+}
+
+const char *hc_ranks_transport(const HcRanks *r) {
+    return r->transport->name;
+}
+
+const char *hc_ranks_name(const HcRanks *r, int32_t rank) {
+    return r->names[rank];
+}
+
+bool hc_ranks_failed_alike(const HcRanks *r) {
+    return r && r->failed_alike;
+}
+
+void hc_ranks_fail_alike(HcRanks *r) {
+    r->failed_alike = true;
+}
+
+uint64_t hc_ranks_sent(const HcRanks *r) {
+    return r->sent;
+}
+
+/* --- messages ----------------------------------------------------------------------------------*/
+
+typedef struct {
+    void *request;
+    int32_t rank;
+} Begun;
+
+static HcStatus lost(const HcRanks *r, int32_t rank, HcError *error) {
+    return hc_fail(error, HC_ERROR_IO,
+                   "no message gets through between %s and %s: it has ended, "
+                   "or did not answer for %.0f seconds",
+                   hc_ranks_name(r, hc_ranks_rank(r)), hc_ranks_name(r, rank), patience_seconds);
+}
+
+static uint32_t pieces_of(const HcMessage *m) {
+    return (uint32_t)((m->bytes + message_bytes - 1) / message_bytes);
+}
+
+static int begin(HcRanks *r, const HcMessage *m, uint32_t piece, void **request) {
+    HcTransport *t = r->transport;
+    uint8_t *data = (uint8_t *)m->data + piece * message_bytes;
+    const size_t left = m->bytes - piece * message_bytes;
+    const size_t bytes = left < message_bytes ? left : message_bytes;
+    r->sent += m->send ? bytes : 0;
+    return m->send ? t->send(t, m->rank, data, bytes, request)
+                   : t->receive(t, m->rank, data, bytes, request);
+}
+
+HcStatus hc_ranks_exchange(HcRanks *r, const HcMessage *messages, uint32_t count, HcError *error) {
+    uint32_t all = 0, begun = 0;
+    for (uint32_t k = 0; k < count; k++)
+        all += pieces_of(&messages[k]);
+    Begun *waits = calloc(all + 1, sizeof *waits);
+    if (!waits)
+        return hc_fail_memory(error, "messages");
+    HcStatus status = HC_OK;
+    for (uint32_t k = 0; k < count && status == HC_OK; k++)
+        for (uint32_t piece = 0; piece < pieces_of(&messages[k]) && status == HC_OK; piece++) {
+            waits[begun] = (Begun){.rank = messages[k].rank};
+            if (begin(r, &messages[k], piece, &waits[begun].request) != 0)
+                status = lost(r, messages[k].rank, error);
+            else
+                begun++;
+        }
+    for (uint32_t k = 0; k < begun && status == HC_OK; k++)
+        if (r->transport->wait(r->transport, waits[k].request, patience_seconds) != 0)
+            status = lost(r, waits[k].rank, error);
+    free(waits);
+    return status;
+}
+
+HcStatus hc_ranks_gather(HcRanks *r, const void *mine, void *all, size_t bytes, HcError *error) {
+    const int32_t size = hc_ranks_size(r), me = hc_ranks_rank(r);
+    HcMessage *messages = calloc(2 * (size_t)size, sizeof *messages);
+    if (!messages)
+        return hc_fail_memory(error, "messages");
+    uint8_t *to = all;
+    memcpy(to + (size_t)me * bytes, mine, bytes);
+    uint32_t count = 0;
+    for (int32_t k = 1; k < size; k++) {
+        const int32_t other = (me + k) % size;
+        messages[count++] = (HcMessage){other, false, to + (size_t)other * bytes, bytes};
+    }
+    for (int32_t k = 1; k < size; k++)
+        messages[count++] =
+            (HcMessage){(me + size - k) % size, true, to + (size_t)me * bytes, bytes};
+    HcStatus status = hc_ranks_exchange(r, messages, count, error);
+    free(messages);
+    return status;
+}
+
+HcStatus hc_ranks_barrier(HcRanks *r, HcError *error) {
+    if (!r || r->transport->barrier(r->transport) == 0)
+        return HC_OK;
+    return lost(r, (hc_ranks_rank(r) + 1) % hc_ranks_size(r), error);
+}
+
+HcStatus hc_ranks_any(HcRanks *r, uint32_t *bits, HcError *error) {
+    if (!r)
+        return HC_OK;
+    uint32_t *all = calloc((size_t)hc_ranks_size(r), sizeof *all);
+    HcStatus status = all ? hc_ranks_gather(r, bits, all, sizeof *bits, error)
+                          : hc_fail_memory(error, "messages");
+    for (int32_t k = 0; k < hc_ranks_size(r) && status == HC_OK; k++)
+        *bits |= all[k];
+    free(all);
+    return status;
+}
+
+/* Where the first line begins in which two texts differ. */
+static size_t differing_line(const char *one, const char *other) {
+    size_t begin = 0;
+    for (size_t k = 0; one[k] == other[k]; k++)
+        if (one[k] == '\n')
+            begin = k + 1;
+    return begin;
+}
+
+static HcStatus differ(HcRanks *r, const char *what, const char *first, int32_t rank,
+                       const char *other, const char *cure, HcError *error) {
+    const size_t line = differing_line(first, other);
+    first += line;
+    other += line;
+    hc_ranks_fail_alike(r);
+    first += strspn(first, " ");
+    other += strspn(other, " ");
+    return hc_fail(error, HC_ERROR_ARGUMENT, "%s of %s is `%.*s`, of %s `%.*s`%s%s", what,
+                   hc_ranks_name(r, 0), (int)strcspn(first, ",\n"), first, hc_ranks_name(r, rank),
+                   (int)strcspn(other, ",\n"), other, cure ? ": " : "", cure ? cure : "");
+}
+
+HcStatus hc_ranks_same(HcRanks *r, const char *what, const char *text, const char *cure,
+                       HcError *error) {
+    if (!r)
+        return HC_OK;
+    char mine[TEXT_BYTES] = {0};
+    snprintf(mine, sizeof mine, "%s", text);
+    char *all = calloc((size_t)hc_ranks_size(r), sizeof mine);
+    HcStatus status =
+        all ? hc_ranks_gather(r, mine, all, sizeof mine, error) : hc_fail_memory(error, "messages");
+    for (int32_t k = 1; k < hc_ranks_size(r) && status == HC_OK; k++) {
+        const char *other = all + (size_t)k * sizeof mine;
+        if (strcmp(all, other) != 0)
+            status = differ(r, what, all, k, other, cure, error);
+    }
+    free(all);
+    return status;
+}
+
+/* --- life --------------------------------------------------------------------------------------*/
+
+/* A launcher says so in the environment of those that it starts. */
+typedef struct {
+    const char *size, *object, *name;
+} Launcher;
+
+static const Launcher launchers[] = {
+    {"OMPI_COMM_WORLD_SIZE", "libhcranks_openmpi.so", "Open MPI"},
+    {"PMI_SIZE", "libhcranks_mpich.so", "MPICH"},
+};
+
+static const Launcher *find_launcher(void) {
+    for (size_t k = 0; k < sizeof launchers / sizeof launchers[0]; k++) {
+        const char *size = getenv(launchers[k].size);
+        if (size && strtol(size, NULL, 10) > 1)
+            return &launchers[k];
+    }
+    return NULL;
+}
+
+static HcStatus name_all(HcRanks *r, HcError *error) {
+    const size_t size = (size_t)r->transport->size;
+    char mine[HOST_BYTES] = {0}, *hosts = calloc(size, HOST_BYTES);
+    r->names = calloc(size, NAME_BYTES);
+    if (!r->names || !hosts) {
+        free(hosts);
+        return hc_fail_memory(error, "the ranks");
+    }
+    for (size_t k = 0; k < size; k++)
+        snprintf(r->names[k], NAME_BYTES, "rank %zu", k);
+    snprintf(mine, sizeof mine, "%s", r->transport->host);
+    HcStatus status = hc_ranks_gather(r, mine, hosts, HOST_BYTES, error);
+    for (size_t k = 0; k < size && status == HC_OK; k++)
+        snprintf(r->names[k], NAME_BYTES, "rank %zu (%.*s)", k, HOST_BYTES - 1,
+                 hosts + k * HOST_BYTES);
+    free(hosts);
+    return status;
+}
+
+/* NULL: dlerror says why not. */
+static void *load_object(const char *object) {
+    static const char *const folders[] = {"/", "/../lib/hcc/"};
+    const char *given = getenv("HCC_RANKS");
+    char folder[PATH_BYTES / 2], path[PATH_BYTES];
+    if (given)
+        return dlopen(given, RTLD_NOW | RTLD_GLOBAL);
+    const ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
+    char *end = length > 0 ? memrchr(folder, '/', (size_t)length) : NULL;
+    for (size_t k = 0; k < sizeof folders / sizeof folders[0] && end; k++) {
+        *end = '\0';
+        snprintf(path, sizeof path, "%s%s%s", folder, folders[k], object);
+        if (access(path, F_OK) == 0)
+            return dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+    }
+    return dlopen(object, RTLD_NOW | RTLD_GLOBAL);
+}
+
+static HcStatus join(HcRanks *r, const Launcher *launcher, HcError *error) {
+    r->library = load_object(launcher->object);
+    if (!r->library)
+        return hc_fail(error, HC_ERROR_IO,
+                       "this process is one of several that %s started, and what speaks to the "
+                       "others cannot be loaded (HCC_RANKS may say where it is): %s",
+                       launcher->name, dlerror());
+    HcTransportOpen *open_transport;
+    void *symbol = dlsym(r->library, HC_TRANSPORT_OPEN);
+    memcpy(&open_transport, &symbol, sizeof symbol);
+    const char *message = "it has no function " HC_TRANSPORT_OPEN;
+    r->transport = symbol ? open_transport(&message) : NULL;
+    if (!r->transport || r->transport->version != HC_TRANSPORT_VERSION)
+        return hc_fail(error, HC_ERROR_IO, "`%s` does not reach the other ranks: %s",
+                       launcher->object, r->transport ? "it is of another version" : message);
+    return name_all(r, error);
+}
+
+HcStatus hc_ranks_open(HcRanks **ranks, HcError *error) {
+    const Launcher *launcher = find_launcher();
+    *ranks = NULL;
+    if (!launcher)
+        return HC_OK;
+    HcRanks *r = calloc(1, sizeof *r);
+    HcStatus status = r ? join(r, launcher, error) : hc_fail_memory(error, "the ranks");
+    if (status != HC_OK) {
+        free(r ? r->names : NULL);
+        free(r);
+        return status;
+    }
+    *ranks = r;
+    return HC_OK;
+}
+
+void hc_ranks_close(HcRanks *r) {
+    if (!r)
+        return;
+    r->transport->close(r->transport);
+    free(r->names);
+    free(r); /* its library stays: MPI's threads may still be in it */
+}
+
+void hc_ranks_abort(HcRanks *r, int exit_code) {
+    r->transport->abort(r->transport, exit_code);
+    abort();
+}

@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""Runs of several processes under MPI: the bits of one process, whatever happens in between.
+
+Open MPI and MPICH both, where hcc was built beside them; skipped with the reason where there is none.
+HCC_TEST_EVERYTHING=1: 1, 2, 3, 4 and 7 processes by 1 and 2 threads, of every recipe below.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.dirname(HERE), HERE]
+import harness
+from harness import hcc
+from test_resume import bytes_of, log_of
+
+EVERYTHING = bool(os.environ.get("HCC_TEST_EVERYTHING"))
+ENVIRONMENT = {  # more processes than cores, as root, in a container
+    "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_plm": "isolated",
+    "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
+
+SMALL = ["d=32", "heads=2", "blocks=1", "context=16", "train.warmup=2"]
+#: name: (settings, options). Dropout, clipping, an average; a loss whose weights are the whole batch's,
+#: so that parts run in rounds; three optimisers; both precisions.
+RECIPES = {
+    "adamw": (["wiring=mhc", "train.batch=8 in 8", "train.ema=0.8", "train.clip=0.5", "train.eval_every=4"], []),
+    "muon": (["wiring=dhc", "train.batch=7 in 7", "train.optimizer=muon"], []),
+    "lion": (["wiring=frac(m=2)", "train.batch=9 in 9", "train.optimizer=lion"], []),
+    "bf16": (["wiring=residual", "train.batch=8 in 8", "d=64"], ["--precision", "bf16"]),
+}
+
+
+def command(out, recipe, *more, steps=9, threads=1):
+    settings, options = RECIPES[recipe]
+    words = ["train", "examples/shakespeare.hc", "--out", out, "--seed", "5", "--quiet", "--threads", threads,
+             *options]
+    for setting in [*SMALL, f"train.steps={steps}", *settings]:
+        words += ["--set", setting]
+    return list(map(str, [*words, *more]))
+
+
+def mpirun(mpi, count, *words, program=None):
+    return [f"mpirun.{mpi}", "-n", str(count), program or harness.hcc_path(), *words]
+
+
+def shared_object(mpi):
+    return os.path.join(os.path.dirname(harness.hcc_path()), f"libhcranks_{mpi}.so")
+
+
+def wait_until(holds, seconds):
+    ends = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > ends:
+            raise TimeoutError
+        time.sleep(0.02)
+
+
+def children(process):
+    """Processes below one, itself not among them."""
+    found = []
+    for task in os.listdir(f"/proc/{process}/task"):
+        with open(f"/proc/{process}/task/{task}/children", encoding="ascii") as file:
+            for child in map(int, file.read().split()):
+                found += [child, *children(child)]
+    return found
+
+
+def runs_hcc(process):
+    try:
+        return os.path.samefile(f"/proc/{process}/exe", harness.hcc_path())
+    except OSError:
+        return False
+
+
+class Ranks(harness.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        global LAUNCHERS
+        LAUNCHERS = [mpi for mpi in ("openmpi", "mpich")
+                     if shutil.which(f"mpirun.{mpi}") and os.path.exists(shared_object(mpi))]
+        if not LAUNCHERS:
+            raise harness.unittest.SkipTest("hcc was built beside no MPI (Debian's libopenmpi-dev or libmpich-dev)")
+        cls.shared = tempfile.mkdtemp(prefix="hcc-ranks-")
+        cls.addClassCleanup(shutil.rmtree, cls.shared)
+        cls.data = os.path.join(cls.shared, "text.txt")
+        with open(cls.data, "wb") as file:
+            file.write(b"the quick brown fox jumps over the lazy dog; " * 60)
+        cls.wholes = {}
+
+    def whole(self, recipe, **words):
+        """A run of one process, made once."""
+        key = (recipe, *sorted(words.items()))
+        if key not in self.wholes:
+            out = os.path.join(self.shared, f"whole-{len(self.wholes)}")
+            result = hcc(*command(out, recipe, "--data", self.data, **words))
+            self.assertEqual(result.code, 0, result)
+            self.wholes[key] = out
+        return self.wholes[key]
+
+    def together(self, mpi, count, *words, program=None, **environment):
+        return harness.run(mpirun(mpi, count, *words, program=program), env={**ENVIRONMENT, **environment}, timeout=300)
+
+    def same(self, run, whole):
+        self.assertEqual(bytes_of(run, "ckpt", "final.safetensors"), bytes_of(whole, "ckpt", "final.safetensors"))
+        self.assertEqual(log_of(run), log_of(whole))
+
+    def test_bits(self):
+        tried = [(r, p, t) for r in RECIPES for p in (2, 3, 4, 7) for t in (1, 2)] if EVERYTHING else \
+            [("adamw", 3, 1), ("muon", 7, 1), ("lion", 2, 2), ("bf16", 4, 1)]
+        for k, (recipe, count, threads) in enumerate(tried):
+            mpi = LAUNCHERS[k % len(LAUNCHERS)]
+            with self.subTest((recipe, count, threads, mpi)):
+                out = os.path.join(self.folder, f"run-{k}")
+                result = self.together(mpi, count, *command(out, recipe, "--data", self.data, threads=threads))
+                self.assertEqual(result.code, 0, result)
+                self.same(out, self.whole(recipe))
+                with open(os.path.join(out, "config.json"), encoding="utf-8") as config:
+                    self.assertEqual(len(json.load(config)["processes"]["ranks"]), count)
+
+    def test_a_built_program(self):
+        program = self.path("m")
+        words = command("", "adamw")
+        settings = [word for k, word in enumerate(words) if word == "--set" or words[k - 1] == "--set"]
+        result = hcc("build", "examples/shakespeare.hc", "-o", program, *settings)
+        self.assertEqual(result.code, 0, result)
+        result = self.together(LAUNCHERS[0], 2, "train", "--data", self.data, "--out", self.path("run"), "--seed", "5",
+                               "--quiet", program=program, HCC_RANKS=shared_object(LAUNCHERS[0]))
+        self.assertEqual(result.code, 0, result)
+        self.assertEqual(bytes_of(self.path("run"), "ckpt", "final.safetensors"),
+                         bytes_of(self.whole("adamw"), "ckpt", "final.safetensors"))
+
+    def test_what_differs_is_refused(self):
+        """Before the first step, once, with both ranks' names, by exit code 2."""
+        script = self.write("differ.sh", "rank=${OMPI_COMM_WORLD_RANK:-$PMI_RANK}\n"
+                            "eval \"more=\\$MORE_$rank\"\nexec \"$@\" $more\n")
+        other = self.write("other.txt", "another text, of other letters. " * 90)
+        for more, said in (("--seed 6", 'the recipe of rank 0 (%s) is `"seed": 5`, of rank 1 (%s) `"seed": 6`'),
+                           ("--set d=64", "of rank 0 (%s) is"),
+                           ("--precision bf16", "the precision of rank 0 (%s) is `f32`, of rank 1 (%s) `bf16`"),
+                           ("--cpu x86-64-v3", "they would round differently; give all ranks --cpu"),
+                           (f"--data {other}", "the data's hash of rank 0 (%s) is")):
+            with self.subTest(more):
+                words = command(self.path("run"), "adamw")
+                given = {"MORE_0": "", "MORE_1": more}
+                if more.startswith("--data"):
+                    given["MORE_0"] = f"--data {self.data}"
+                else:
+                    words += ["--data", self.data]
+                result = self.together(LAUNCHERS[0], 2, script, harness.hcc_path(), *words, program="bash", **given)
+                self.assertEqual(result.code, 2, result)
+                host = os.uname().nodename
+                self.assertIn(said.replace("%s", host), result.err)
+                self.assertEqual(result.err.count("hcc: error"), 1, result.err)
+                self.assertFalse(os.path.exists(self.path("run")))
+
+    def test_more_ranks_than_parts(self):
+        for mpi in LAUNCHERS:
+            result = self.together(mpi, 3, *command(self.path("run"), "adamw", "--data", self.data, "--set",
+                                                    "train.batch=8 in 2"))
+            self.assertEqual(result.code, 2)
+            self.assertIn("3 ranks and 2 parts of a batch: each rank needs one, so give `batch B in 3;`", result.err)
+
+    def interrupted(self, mpi, number, of_all):
+        """Starts 3 processes, sends one of them (or the launcher) a signal once they train; the exit code."""
+        out = self.path(f"run-{mpi}-{number}-{of_all}")
+        words = mpirun(mpi, 3, *command(out, "adamw", "--data", self.data, steps=400))
+        process = subprocess.Popen(words, env=harness.environment(ENVIRONMENT), cwd=harness.ROOT, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT)
+        log = os.path.join(out, "log.jsonl")
+        wait_until(lambda: os.path.exists(log) and os.path.getsize(log) > 2000, 120)
+        ranks = [child for child in children(process.pid) if runs_hcc(child)]
+        self.assertEqual(len(ranks), 3)
+        os.kill(process.pid if of_all else ranks[1], number)
+        process.communicate(timeout=120)
+        wait_until(lambda: not any(os.path.exists(f"/proc/{rank}") for rank in ranks), 30)
+        return out, process.returncode
+
+    def test_ends_and_goes_on(self):
+        """A killed rank ends all; so does a request to stop, behind a step; another number goes on."""
+        for k, (number, of_all) in enumerate(((signal.SIGKILL, False), (signal.SIGTERM, True))):
+            mpi = LAUNCHERS[k % len(LAUNCHERS)]
+            with self.subTest((mpi, number, of_all)):
+                out, code = self.interrupted(mpi, number, of_all)
+                self.assertNotEqual(code, 0)
+                self.assertLess(len(log_of(out)), 400)
+                result = self.together(mpi, 2 + k, "train", "--resume", out, "--threads", "1", "--quiet")
+                self.assertEqual(result.code, 0, result)
+                self.same(out, self.whole("adamw", steps=400))
+
+    def test_alone_without_a_launcher(self):
+        """Nothing links to MPI, and one process of a launcher is alone."""
+        linked = harness.run(["ldd", harness.hcc_path()]).out
+        self.assertNotIn("mpi", linked)
+        out = self.path("run")
+        result = self.together(LAUNCHERS[0], 1, *command(out, "adamw", "--data", self.data))
+        self.assertEqual(result.code, 0, result)
+        self.same(out, self.whole("adamw"))
+        result = self.together(LAUNCHERS[0], 2, *command(self.path("other"), "adamw", "--data", self.data),
+                               HCC_RANKS="/nowhere/libranks.so")
+        self.assertEqual(result.code, 6)
+        self.assertIn("what speaks to the others cannot be loaded (HCC_RANKS may say where it is)", result.err)
+
+
+if __name__ == "__main__":
+    harness.main(__name__)
