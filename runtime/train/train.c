@@ -270,7 +270,7 @@ static HcStatus train_loop(Trainer *t) {
     HcStatus status = t->line ? close_line(t) : trainer_save_last(t);
     while (status == HC_OK && !trainer_ended(t)) {
         status = train_step(t, t->result->steps);
-        uint32_t now = wants_to_end(t);
+        uint32_t now = status == HC_OK ? wants_to_end(t) : 0;
         if (status == HC_OK)
             status = trainer_any(t, &now);
         t->time_is_up = now & TIME_IS_UP;
