@@ -146,6 +146,17 @@ static uint32_t width_of(Maps *m, const SiteValueList *values) {
     return type->rank ? type->dims[type->rank - 1] : 0;
 }
 
+/* What is no list of vectors of the state's width is no stream, nor made of streams: keys of few
+ * heads, say, or a number that a branch is told. It is left aside, as what comes from elsewhere. */
+static void leave_aside(Maps *m, SiteValueList *values, uint32_t width) {
+    SiteValueList streams = {0};
+    for (uint32_t k = 0; k < values->count; k++)
+        if (flow_streams(&tir_node(m->b.block, values->at[k].value)->type, width))
+            vec_push(m->p->arena, &streams, values->at[k]);
+    if (streams.count) /* else there is no map, and who asks is told why */
+        *values = streams;
+}
+
 /* A walk from these streams; again with smaller parts of the width where that helps. False: *why
  * there is no map of them. */
 static bool walk(Maps *m, Flows *f, const SiteValueList *from, const SiteValueList *to,
@@ -264,10 +275,14 @@ static void maps_of_flows(Maps *m, Flows *f, bool good, bool widens) {
 }
 
 static void maps_of_site(Maps *m) {
-    const SiteInfo *info = m->info;
+    SiteInfo *info = m->info;
     Flows f = {0};
     sort_states(m);
     const uint32_t width = width_of(m, &info->states), after = width_of(m, &info->written);
+    leave_aside(m, &info->states, width);
+    leave_aside(m, &info->reads, width);
+    leave_aside(m, &info->written, after);
+    leave_aside(m, &info->left, after);
     const bool good =
         walk(m, &f, &info->states, &info->reads, &info->written, width, &m->maps->mix.why);
     maps_of_flows(m, &f, good, width != after);

@@ -328,6 +328,32 @@ static void test_own(void **state) {
     model_close(&m);
 }
 
+/* What has another width than the state is no stream, whatever is made of it. */
+static void test_aside(void **state) {
+    (void)state;
+    Model m = own_open("state h[d], k[5]; begin h = x, k[a] = 1 + a; let u[c] = k[2] * h[c];"
+                       " read x = norm(u); write h[c] = k[1] * h[c] + 2 * y[c], k[a] = 0.5 * k[a];"
+                       " end x = h;");
+    const SiteMaps *maps = &m.network->maps.at[1];
+    assert_int_equal(maps->streams.count, 1);
+    assert_int_equal(maps->written.count, 1);
+    assert_near(entry(&m, &maps->mix, 0), 1, 0); /* 2, halved once */
+    assert_near(entry(&m, &maps->write, 0), 2, 0);
+    assert_int_equal(check_sites(&m), 8);
+    model_close(&m);
+    Compilation *scratch = compilation_create();
+    m = maps_open(model_of(scratch->arena, "resformer(heads = 4, kv_heads = 2)",
+                           "attention_values(4, kv_heads = 2)"));
+    for (uint32_t k = 0; k < m.network->maps.count; k++) {
+        assert_int_equal(m.network->maps.at[k].streams.count, 1);
+        assert_near(entry(&m, &m.network->maps.at[k].read, 0), 1, 0);
+        assert_near(entry(&m, &m.network->maps.at[k].write, 0), 1, 0);
+    }
+    assert_null(m.network->maps.at[7].end.why);
+    model_close(&m);
+    compilation_destroy(scratch);
+}
+
 static void expect_own(const char *write, const char *why) {
     Compilation *scratch = compilation_create();
     Model m = own_open(arena_printf(
@@ -357,7 +383,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_library), cmocka_unit_test(test_parts),
         cmocka_unit_test(test_entries), cmocka_unit_test(test_own),
-        cmocka_unit_test(test_none),
+        cmocka_unit_test(test_none),    cmocka_unit_test(test_aside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

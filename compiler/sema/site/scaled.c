@@ -53,8 +53,10 @@ typedef struct {
 typedef VEC(Made) MadeList;
 
 static void add_operands(Sema *s, const Loop *loop, const TirNode *node, MadeList *open) {
-    enum { VALUES = 2 }; /* of q, k, v */
-    for (uint32_t k = node->op == TIR_ATTEND ? VALUES : 0; k < node->n_operands; k++) {
+    enum { VALUES = 2 }; /* behind q and k; a bias of scores may follow */
+    for (uint32_t k = 0; k < node->n_operands; k++) {
+        if (node->op == TIR_ATTEND && k != VALUES)
+            continue;
         const TirElem elem = tir_node(loop->builder.block, node->operands[k])->type.elem;
         if (elem == TIR_REAL || elem == TIR_TUPLE) /* conditions and places only choose */
             vec_push(s->arena, open, (Made){loop, node->operands[k]});

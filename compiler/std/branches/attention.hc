@@ -37,7 +37,7 @@ branch attention(heads, causal = true, rotary = false, kv_heads = heads, dropout
 /// `attention` that gives the values it attends to, and takes others: they are `own` times what its
 /// weights make of `v`, and `v0` (see `resformer`). In both, head lies behind head.
 branch attention_values(heads, causal = true, rotary = false, kv_heads = heads, dropout = 0, qk = none)
-    : q[d], k[d] = q, v[d] = k, v0[kv_heads * floor(d / heads)] = 0, own = 1, mask = true
+    : q[d], k[d] = q, v[d] = k, v0[kv_heads * floor(d / heads)] = 0, own = 1, mask = true, bias = 0
     -> y[d], values[kv_heads * floor(d / heads)] {
   require heads % kv_heads == 0, "`kv_heads` divides `heads`: each key serves a group of heads";
   require d % heads == 0, "the width splits into equal heads";
@@ -51,9 +51,9 @@ branch attention_values(heads, causal = true, rotary = false, kv_heads = heads, 
   let K[h,a] = of_k(Ka[h])[a];
   let V[h,a] = own * (sum[c] Wv[h,a,c] * v[c]) + v0[h * e + a];
   if rotary {
-    let o = attend(rope(Q), rope(K), V, causal = causal, mask = mask);
+    let o = attend(rope(Q), rope(K), V, causal = causal, mask = mask, bias = bias);
   } else {
-    let o = attend(Q, K, V, causal = causal, mask = mask);
+    let o = attend(Q, K, V, causal = causal, mask = mask, bias = bias);
   }
   let values[h * e + a] = V[h,a];
   let z[c] = sum[h,a] Wo[c,h,a] * o[h,a];

@@ -20,7 +20,7 @@ model m {
   var z = x;                       // expected-error {{E0101}} {{`let x = …;`}}
   let h = trunk(x) {
     attention(4);                  // expected-error {{E0106}} {{there is no statement `attention`}} {{a trunk is made of sites}}
-    a = attention(4);              // expected-error {{E0106}} {{the site `a` has no connection}} {{`a = residual : …;`}}
+    a = attention(4);              // expected-error {{E0106}} {{the site `a` has no connection}} {{write which one stands around the branch: `a = }}
     x = x + attention(x, 4);       // expected-error {{E0106}} {{the site `x` has no connection}} {{what is added to what is a connection's}}
     residual : attention(4);       // expected-error {{E0101}} {{found `:`}} {{a site has a name}}
     let u = 2;                     // expected-error {{E0106}} {{`let` belongs in a model or a definition}} {{a trunk is made of sites}}
