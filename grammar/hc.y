@@ -82,7 +82,7 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 /* Words only where a statement or definition begins; names everywhere else: */
 %token <name> USE "use" FN "fn" CONNECTION "connection" BRANCH "branch" MODULE "module"
 %token <name> MODEL "model" TRAIN "train"
-%token <name> STATE "state" CARRY "carry" BEGIN "begin" READ "read" WRITE "write" END "end"
+%token <name> AROUND "around" STATE "state" CARRY "carry" BEGIN "begin" READ "read" WRITE "write" END "end"
 %token <name> ITERATE "iterate" FOR "for" APPEND "append" REPEAT "repeat" PENALTY "penalty" PROBE "probe" OUTPUT "output" REQUIRE "require"
 %token <name> BUFFER "buffer" UPDATE "update" PROJECT "project"
 %token <name> POSITIONS "positions" INPUT "input" TARGET "target" LOSS "loss" METRIC "metric"
@@ -215,6 +215,8 @@ stmts
 
 stmt
   : binding_keyword bindings semi             { $$ = ast_bind(parser, $1, @$, $2); }
+  | WRITE bindings semi                       { $$ = ast_bind(parser, STMT_WRITE, @$, $2); }
+  | WRITE NAME name comma name ASSIGN expr semi { $$ = ast_write_each(parser, @$, $2, $3, $5, $7); }
   | PARAM declarations attributes semi        { $$ = ast_param(parser, STMT_PARAM, @$, $2, $3); }
   | BUFFER declarations attributes semi       { $$ = ast_param(parser, STMT_BUFFER, @$, $2, $3); }
   | STATE targets semi                        { $$ = ast_state(parser, @$, $2); }
@@ -244,7 +246,6 @@ binding_keyword
   | CARRY                                     { $$ = STMT_CARRY; }
   | BEGIN                                     { $$ = STMT_BEGIN; }
   | READ                                      { $$ = STMT_READ; }
-  | WRITE                                     { $$ = STMT_WRITE; }
   | APPEND                                    { $$ = STMT_APPEND; }
   | END                                       { $$ = STMT_END; }
   | UPDATE                                    { $$ = STMT_UPDATE; }
@@ -252,7 +253,8 @@ binding_keyword
   ;
 
 value_keyword
-  : PENALTY                                   { $$ = STMT_PENALTY; }
+  : AROUND                                    { $$ = STMT_AROUND; }
+  | PENALTY                                   { $$ = STMT_PENALTY; }
   | PROBE                                     { $$ = STMT_PROBE; }
   | OUTPUT                                    { $$ = STMT_OUTPUT; }
   ;
@@ -546,7 +548,7 @@ name
   ;
 
 contextual
-  : USE | FN | CONNECTION | BRANCH | MODULE | MODEL | TRAIN | STATE | CARRY | BEGIN | READ | WRITE
+  : USE | FN | CONNECTION | BRANCH | MODULE | MODEL | TRAIN | AROUND | STATE | CARRY | BEGIN | READ | WRITE
   | END | ITERATE | FOR | APPEND | REPEAT | PENALTY | PROBE | OUTPUT | REQUIRE | BUFFER | UPDATE | PROJECT | POSITIONS | INPUT | TARGET | LOSS | METRIC
   | DATA
   ;

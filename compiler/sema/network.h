@@ -92,6 +92,7 @@ typedef struct {
 } NetworkConstant;
 
 typedef VEC(const Stmt *) ConstStmtList;
+typedef VEC(const Item *) ConstItemList;
 
 /* A state of a trunk, as a site leaves it. */
 typedef struct {
@@ -114,6 +115,7 @@ typedef struct {
     /* As it was written: */
     const Stmt *stmt;
     const Item *definition;         /* of the connection, */
+    ConstItemList texts;            /* and with it those of what is inside it, inwards; */
     VEC(NetworkConstant) arguments; /* what it was given for its parameters, */
     ConstStmtList parts;            /* and, in their order, which statements of it hold here */
     VEC(StateInfo) kept;

@@ -172,10 +172,12 @@ typedef enum {
     STMT_BUFFER,    /* buffer s = 1 shared;           params, attributes */
     STMT_STATE,     /* state H[n, d];                 targets */
     STMT_CARRY,     /* carry v[n] = 0;                bindings */
+    STMT_AROUND,    /* around inner(n = 2);           value */
     STMT_LET,       /* let a[i] = ..., b = ...;       bindings */
     STMT_BEGIN,     /* begin H[i,c] = x[c];           bindings */
     STMT_READ,      /* read x = norm(u);              bindings */
     STMT_WRITE,     /* write H[k,c] = ...;            bindings */
+    STMT_EACH,      /* write each old, new = ...;     each */
     STMT_APPEND,    /* append X[c] = y[c];            bindings */
     STMT_END,       /* end x = norm(s);               bindings */
     STMT_UPDATE,    /* update s = ...;                bindings */
@@ -224,8 +226,12 @@ struct Stmt {
         struct {
             Expr *condition;
             const char *message;
-        } require;   /* REQUIRE */
-        Expr *value; /* PENALTY, PROBE, LOSS, OUTPUT, METRIC */
+        } require; /* REQUIRE */
+        struct {
+            Name old, now; /* what the value calls a state before and after */
+            Expr *value;
+        } each;      /* EACH */
+        Expr *value; /* AROUND, PENALTY, PROBE, LOSS, OUTPUT, METRIC */
         struct {
             BindingList axes; /* target.name <= value */
             AttributeList attributes;

@@ -81,6 +81,8 @@ Stmt *ast_for(Parser *p, Span at, Name name, Expr *count, StmtList *body);
 Stmt *ast_if(Parser *p, Span at, Expr *condition, StmtList *then_body, StmtList *else_body);
 /* weight: of a LOSS or METRIC, or NULL */
 Stmt *ast_value(Parser *p, StmtKind kind, Span at, Expr *value, Expr *weight);
+/* `write each old, new = value;` */
+Stmt *ast_write_each(Parser *p, Span at, Name word, Name old, Name now, Expr *value);
 Stmt *ast_require(Parser *p, Span at, Expr *condition, const char *message);
 Stmt *ast_positions(Parser *p, Span at, BindingList *positions, AttributeList *attributes);
 Stmt *ast_input(Parser *p, StmtKind kind, Span at, Target *target, Expr *type);

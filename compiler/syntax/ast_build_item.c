@@ -2,6 +2,7 @@
 #include "syntax/ast_build.h"
 #include "syntax/parser.h"
 #include "syntax/syntax_error.h"
+#include <string.h>
 
 Target *ast_target(Parser *p, Span at, Name name, ExprList *indices) {
     Target *target = ARENA_NEW(p->arena, Target);
@@ -204,6 +205,22 @@ Stmt *ast_value(Parser *p, StmtKind kind, Span at, Expr *value, Expr *weight) {
     Stmt *stmt = ast_new_stmt(p, kind, at);
     stmt->value = value;
     stmt->weight = weight;
+    return stmt;
+}
+
+Stmt *ast_write_each(Parser *p, Span at, Name word, Name old, Name now, Expr *value) {
+    if (strcmp(word.text, "each") != 0) {
+        diag_error(p->c->diagnostics, DIAG_SYNTAX, old.span, "expected `=` behind `%s`", word.text);
+        diag_help(p->c->diagnostics,
+                  "states are written by name, `write %s = ...;`, or those of a connection inside, "
+                  "`write each old, new = ...;`",
+                  word.text);
+        return ast_stmt_error(p, at);
+    }
+    Stmt *stmt = ast_new_stmt(p, STMT_EACH, at);
+    stmt->each.old = old;
+    stmt->each.now = now;
+    stmt->each.value = value;
     return stmt;
 }
 

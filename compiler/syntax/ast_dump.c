@@ -283,6 +283,12 @@ static void dump_stmt_parts(Dump *d, const Stmt *s) {
         if (s->branch.else_body.count)
             dump_block(d, "else", &s->branch.else_body);
         break;
+    case STMT_EACH:
+        dump_line(d, s->each.old.span, "name %s", s->each.old.text);
+        dump_line(d, s->each.now.span, "name %s", s->each.now.text);
+        dump_expr(d, s->each.value);
+        break;
+    case STMT_AROUND:
     case STMT_PENALTY:
     case STMT_PROBE:
     case STMT_OUTPUT:

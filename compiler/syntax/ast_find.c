@@ -1,16 +1,23 @@
 /* What a body says: walks over expressions and statements, as deep as text nests. */
 #include "syntax/ast_find.h"
 
-static bool expr_mentions(const Expr *e, const char *name);
+/* A name, or what stands behind a point. */
+typedef struct {
+    const char *name;
+    bool member;
+} Sought;
 
-static bool list_mentions(const ExprList *list, const char *name) {
+static bool body_mentions(const StmtList *body, const Sought *of);
+static bool expr_mentions(const Expr *e, const Sought *of);
+
+static bool list_mentions(const ExprList *list, const Sought *of) {
     for (uint32_t k = 0; k < list->count; k++)
-        if (expr_mentions(list->at[k], name))
+        if (expr_mentions(list->at[k], of))
             return true;
     return false;
 }
 
-static bool expr_mentions(const Expr *e, const char *name) {
+static bool expr_mentions(const Expr *e, const Sought *of) {
     if (!e)
         return false;
     switch (e->kind) {
@@ -20,51 +27,50 @@ static bool expr_mentions(const Expr *e, const char *name) {
     case EXPR_ERROR:
         return false;
     case EXPR_NAME:
-        return e->name == name;
+        return !of->member && e->name == of->name;
     case EXPR_UNARY:
-        return expr_mentions(e->unary.operand, name);
+        return expr_mentions(e->unary.operand, of);
     case EXPR_SUM:
     case EXPR_PRODUCT:
-        return list_mentions(&e->chain.terms, name);
+        return list_mentions(&e->chain.terms, of);
     case EXPR_POWER:
-        return expr_mentions(e->power.base, name) || expr_mentions(e->power.exponent, name);
+        return expr_mentions(e->power.base, of) || expr_mentions(e->power.exponent, of);
     case EXPR_COMPARE:
-        return expr_mentions(e->compare.left, name) || expr_mentions(e->compare.right, name);
+        return expr_mentions(e->compare.left, of) || expr_mentions(e->compare.right, of);
     case EXPR_LOGIC:
-        return list_mentions(&e->logic.terms, name);
+        return list_mentions(&e->logic.terms, of);
     case EXPR_INDEX:
-        return expr_mentions(e->index.base, name) || list_mentions(&e->index.indices, name);
+        return expr_mentions(e->index.base, of) || list_mentions(&e->index.indices, of);
     case EXPR_MEMBER:
-        return expr_mentions(e->member.base, name);
+        return (of->member && e->member.name.text == of->name) || expr_mentions(e->member.base, of);
     case EXPR_CALL:
-        if (expr_mentions(e->call.callee, name))
+        if (expr_mentions(e->call.callee, of))
             return true;
         for (uint32_t k = 0; k < e->call.arguments.count; k++)
-            if (expr_mentions(e->call.arguments.at[k].value, name))
+            if (expr_mentions(e->call.arguments.at[k].value, of))
                 return true;
         return false;
     case EXPR_REDUCE:
-        return list_mentions(&e->reduce.ranges, name) || expr_mentions(e->reduce.operand, name);
+        return list_mentions(&e->reduce.ranges, of) || expr_mentions(e->reduce.operand, of);
     case EXPR_TUPLE:
     case EXPR_LIST:
-        return list_mentions(&e->tuple, name);
+        return list_mentions(&e->tuple, of);
     case EXPR_SLICE:
-        return expr_mentions(e->slice.from, name) || expr_mentions(e->slice.to, name);
+        return expr_mentions(e->slice.from, of) || expr_mentions(e->slice.to, of);
     case EXPR_TRUNK:
-        return expr_mentions(e->trunk.input, name) || ast_mentions(&e->trunk.body, name);
+        return expr_mentions(e->trunk.input, of) || body_mentions(&e->trunk.body, of);
     }
     return false;
 }
 
-static bool bindings_mention(const BindingList *list, const char *name) {
+static bool bindings_mention(const BindingList *list, const Sought *of) {
     for (uint32_t k = 0; k < list->count; k++)
-        if (list_mentions(&list->at[k].target.indices, name) ||
-            expr_mentions(list->at[k].value, name))
+        if (list_mentions(&list->at[k].target.indices, of) || expr_mentions(list->at[k].value, of))
             return true;
     return false;
 }
 
-static bool stmt_mentions(const Stmt *stmt, const char *name) {
+static bool stmt_mentions(const Stmt *stmt, const Sought *of) {
     switch (stmt->kind) {
     case STMT_CONST:
     case STMT_CARRY:
@@ -77,39 +83,40 @@ static bool stmt_mentions(const Stmt *stmt, const char *name) {
     case STMT_UPDATE:
     case STMT_PROJECT:
     case STMT_ASSIGN:
-        return bindings_mention(&stmt->bindings, name);
+        return bindings_mention(&stmt->bindings, of);
     case STMT_PARAM:
     case STMT_BUFFER:
         for (uint32_t k = 0; k < stmt->param.list.count; k++)
-            if (list_mentions(&stmt->param.list.at[k].target.indices, name) ||
-                expr_mentions(stmt->param.list.at[k].init, name))
+            if (list_mentions(&stmt->param.list.at[k].target.indices, of) ||
+                expr_mentions(stmt->param.list.at[k].init, of))
                 return true;
         return false;
     case STMT_STATE:
         for (uint32_t k = 0; k < stmt->targets.count; k++)
-            if (list_mentions(&stmt->targets.at[k].indices, name))
+            if (list_mentions(&stmt->targets.at[k].indices, of))
                 return true;
         return false;
     case STMT_ITERATE:
     case STMT_FOR:
     case STMT_REPEAT:
-        return expr_mentions(stmt->loop.count, name) || ast_mentions(&stmt->loop.body, name);
+        return expr_mentions(stmt->loop.count, of) || body_mentions(&stmt->loop.body, of);
     case STMT_IF:
-        return expr_mentions(stmt->branch.condition, name) ||
-               ast_mentions(&stmt->branch.then_body, name) ||
-               ast_mentions(&stmt->branch.else_body, name);
+        return expr_mentions(stmt->branch.condition, of) ||
+               body_mentions(&stmt->branch.then_body, of) ||
+               body_mentions(&stmt->branch.else_body, of);
     case STMT_REQUIRE:
-        return expr_mentions(stmt->require.condition, name);
+        return expr_mentions(stmt->require.condition, of);
+    case STMT_EACH:
+        return expr_mentions(stmt->each.value, of);
+    case STMT_AROUND:
     case STMT_PENALTY:
     case STMT_PROBE:
     case STMT_OUTPUT:
     case STMT_LOSS:
     case STMT_METRIC:
-        return expr_mentions(stmt->value, name) ||
-               (stmt->weight && expr_mentions(stmt->weight, name));
+        return expr_mentions(stmt->value, of) || (stmt->weight && expr_mentions(stmt->weight, of));
     case STMT_SITE:
-        return expr_mentions(stmt->site.connection, name) ||
-               list_mentions(&stmt->site.branches, name);
+        return expr_mentions(stmt->site.connection, of) || list_mentions(&stmt->site.branches, of);
     case STMT_POSITIONS:
     case STMT_INPUT:
     case STMT_TARGET:
@@ -121,11 +128,19 @@ static bool stmt_mentions(const Stmt *stmt, const char *name) {
     return false;
 }
 
-bool ast_mentions(const StmtList *body, const char *name) {
+static bool body_mentions(const StmtList *body, const Sought *of) {
     for (uint32_t k = 0; k < body->count; k++)
-        if (body->at[k] && stmt_mentions(body->at[k], name))
+        if (body->at[k] && stmt_mentions(body->at[k], of))
             return true;
     return false;
+}
+
+bool ast_mentions(const StmtList *body, const char *name) {
+    return body_mentions(body, &(Sought){name, false});
+}
+
+bool ast_asks(const StmtList *body, const char *name) {
+    return body_mentions(body, &(Sought){name, true});
 }
 
 void ast_each_assignment(const StmtList *body, AssignmentVisit *visit, void *context) {

@@ -322,6 +322,11 @@ static void check_kind(Check *v, const Stmt *stmt) {
         check_body(v, &stmt->branch.then_body, at);
         check_body(v, &stmt->branch.else_body, at);
         return;
+    case STMT_EACH:
+        if (!wrong_name(v, stmt->each.old, at) && !wrong_name(v, stmt->each.now, at))
+            need_expr(v, stmt->each.value, at, lacks);
+        return;
+    case STMT_AROUND:
     case STMT_PENALTY:
     case STMT_PROBE:
     case STMT_OUTPUT:

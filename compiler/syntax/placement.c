@@ -43,6 +43,7 @@ enum {
 static const unsigned places_of[] = {
 #define STATEMENT(text, token, standing, place) [STMT_##token] = PLACE_##place,
 #include "words.def"
+    [STMT_EACH] = PLACE_CONNECTION,
     [STMT_ASSIGN] = IN_ITERATE | IN_FOR | IN_FOR_HOLDING,
     [STMT_SITE] = IN_TRUNK,
     [STMT_SETTING] = IN_TRAIN,

@@ -82,6 +82,7 @@ const char *word_of_statement(StmtKind kind) {
     static const char *const texts[STMT_ERROR + 1] = {
 #define STATEMENT(text, token, ...) [STMT_##token] = text,
 #include "words.def"
+        [STMT_EACH] = "write",
     };
     return texts[kind];
 }

@@ -45,7 +45,7 @@ ALIKE = [  # what may stand where the others stand
     "attention mlp swiglu linear conv1d moe".encode().split(), [b"let", b"param", b"const", b"probe", b"require"],
     [b"true", b"false", b"training"], [b"site", b"sites", b"block", b"blocks", b"here"], [b"same", b"shift", b"window"],
     [b"i", b"j", b"k", b"c", b"t"], [b"n", b"d", b"heads", b"hidden"], [b"x", b"y", b"h", b"H", b"u", b"s"],
-    [b"nodecay", b"freeze", b"causal"], [b"read", b"write", b"begin", b"end", b"append", b"carry", b"state", b"update"]]
+    [b"nodecay", b"freeze", b"causal"], [b"read", b"write", b"begin", b"end", b"append", b"carry", b"state", b"update", b"around"]]
 BYTES = [b"\0", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\r", b"\x1b[2J", b"\xe2\x80\xae", b"/*", b"'"]
 
 

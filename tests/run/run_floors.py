@@ -16,7 +16,7 @@ import harness
 MOST = {
     "compiler/lower": 5,  # a value is evaluated from its operands' values, whatever its op
     "compiler/pass": 2,  # a rule of the derivative of a loop takes the derivative of its body
-    "compiler/sema": 24,  # the evaluator: bodies hold expressions, which call bodies and hold trunks of them
+    "compiler/sema": 25,  # the evaluator: bodies hold expressions, which call bodies and hold trunks of them
 }
 
 # The rooms of the runtime, lowest first; hc.h stands below all of them, and belongs to those who use it.

@@ -44,11 +44,28 @@ static void build_line(const Builder *b, GraphLines *lines, Span span) {
 
 /* --- sites -------------------------------------------------------------------------------------*/
 
+static bool build_within(Span inner, Span outer) {
+    return inner.file == outer.file && inner.begin >= outer.begin && inner.end <= outer.end;
+}
+
+/* What the connection's own text reads, or else what one inside it does. */
 static const Binding *build_read(const SiteInfo *info) {
-    for (uint32_t k = 0; k < info->parts.count; k++)
-        if (info->parts.at[k]->kind == STMT_READ && info->parts.at[k]->bindings.count)
-            return &info->parts.at[k]->bindings.at[0];
+    for (uint32_t t = 0; t < info->texts.count; t++)
+        for (uint32_t k = 0; k < info->parts.count; k++) {
+            const Stmt *stmt = info->parts.at[k];
+            if (stmt->kind == STMT_READ && stmt->bindings.count &&
+                build_within(stmt->span, info->texts.at[t]->span))
+                return &stmt->bindings.at[0];
+        }
     return NULL;
+}
+
+/* A text that holds here says the name. */
+static bool build_says(const SiteInfo *info, const char *name) {
+    for (uint32_t k = 0; k < info->texts.count; k++)
+        if (ast_mentions(&info->texts.at[k]->body, name))
+            return true;
+    return false;
 }
 
 /* What a parameter of the definition was given, or its default. */
@@ -105,8 +122,7 @@ static const char *build_connection(const Builder *b, const SiteInfo *info) {
 }
 
 static Uses build_uses(const Builder *b, const SiteInfo *info, const char *name) {
-    return (Uses){
-        .body = &info->definition->body, .name = name, .branch = b->branch, .arena = b->arena};
+    return (Uses){.texts = &info->texts, .name = name, .branch = b->branch, .arena = b->arena};
 }
 
 static bool build_mentions(const Builder *b, const SiteInfo *info, const Expr *e,
@@ -119,8 +135,7 @@ static bool build_mentions(const Builder *b, const SiteInfo *info, const Expr *e
 /* `y`, or `ys`, or a call of `branch`; a text that names its results otherwise uses them wherever
  * it writes. */
 static bool build_of_branch(const Builder *b, const SiteInfo *info, const Expr *e) {
-    const StmtList *body = &info->definition->body;
-    if (!ast_mentions(body, b->y) && !ast_mentions(body, b->ys) && !info->calls_branch)
+    if (!build_says(info, b->y) && !build_says(info, b->ys) && !info->calls_branch)
         return true;
     return build_mentions(b, info, e, b->y) || build_mentions(b, info, e, b->ys) ||
            build_mentions(b, info, e, b->branch);
@@ -158,7 +173,9 @@ static bool build_grows(const StmtList *body, const char *state) {
 
 static GraphState build_state(const Builder *b, const SiteInfo *info, const ExprList *calls,
                               const StateInfo *of) {
-    GraphState state = {.state = of, .grows = build_grows(&info->definition->body, of->name)};
+    GraphState state = {.state = of};
+    for (uint32_t k = 0; k < info->texts.count; k++)
+        state.grows |= build_grows(&info->texts.at[k]->body, of->name);
     for (uint32_t k = 0; k < calls->count; k++)
         for (uint32_t a = 0; a < calls->at[k]->call.arguments.count; a++)
             state.read |=
@@ -274,10 +291,6 @@ static void build_ends(const Builder *b, const SiteInfo *info, StmtKind kind, Gr
 
 /* --- the model ---------------------------------------------------------------------------------*/
 
-static bool build_within(Span inner, Span outer) {
-    return inner.file == outer.file && inner.begin >= outer.begin && inner.end <= outer.end;
-}
-
 /* A trunk of the sites from *next on that are written in `within`, or of one trunk. */
 static void build_trunk(const Builder *b, Graph *graph, Span within, uint32_t *next) {
     const uint32_t begin = *next;
@@ -346,10 +359,13 @@ static void build_model(const Builder *b, Graph *graph, const Item *model) {
         build_trunk(b, graph, b->network->sites.at[next].stmt->span, &next);
 }
 
-static bool build_has_connection(const Graph *graph, const Item *item) {
-    for (uint32_t k = 0; k < graph->connections.count; k++)
-        if (graph->connections.at[k].item == item)
+static bool build_has_connection(const Graph *graph, const SiteInfo *info) {
+    for (uint32_t k = 0; k < graph->connections.count; k++) {
+        const ConstItemList *texts = graph->connections.at[k].texts;
+        if (texts->count == info->texts.count &&
+            memcmp(texts->at, info->texts.at, texts->count * sizeof *texts->at) == 0)
             return true;
+    }
     return false;
 }
 
@@ -357,9 +373,11 @@ static bool build_has_connection(const Graph *graph, const Item *item) {
 static void build_connections(const Builder *b, Graph *graph) {
     for (uint32_t k = 0; k < b->network->sites.count; k++) {
         const SiteInfo *info = &b->network->sites.at[k];
-        GraphConnection connection = {.item = info->definition, .name = info->connection};
-        if (build_has_connection(graph, info->definition))
+        GraphConnection connection = {.texts = &info->texts, .name = info->connection};
+        if (build_has_connection(graph, info))
             continue;
+        if (info->texts.count > 1)
+            connection.name = build_connection(b, info);
         for (uint32_t i = 0; i < info->parts.count; i++)
             build_line(b, &connection.lines, info->parts.at[i]->span);
         vec_push(b->arena, &graph->connections, connection);

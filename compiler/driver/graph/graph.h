@@ -41,9 +41,9 @@ typedef struct {
 } GraphPart;
 
 typedef struct {
-    const Item *item;
+    const ConstItemList *texts; /* its own, and those of what is inside it */
     const char *name;
-    GraphLines lines; /* the parts of its text that hold */
+    GraphLines lines; /* the parts of them that hold */
 } GraphConnection;
 
 typedef struct {

@@ -18,7 +18,8 @@ static void uses_let(Uses *u, const StmtList *body, const char *name) {
             uses_let(u, &stmt->branch.else_body, name);
         } else if (stmt->kind == STMT_ITERATE || stmt->kind == STMT_FOR) {
             uses_let(u, &stmt->loop.body, name);
-        } else if (stmt->kind == STMT_LET || stmt->kind == STMT_ASSIGN) {
+        } else if (stmt->kind == STMT_LET || stmt->kind == STMT_ASSIGN ||
+                   (u->of_inner && stmt->kind == STMT_READ)) {
             for (uint32_t b = 0; b < stmt->bindings.count; b++)
                 if (stmt->bindings.at[b].target.name.text == name)
                     uses_expr(u, stmt->bindings.at[b].value);
@@ -36,7 +37,8 @@ static void uses_name(Uses *u, const char *name, const Expr *index) {
         if (u->seen.at[k] == name)
             return;
     vec_push(u->arena, &u->seen, name);
-    uses_let(u, u->body, name);
+    for (uint32_t k = 0; k < u->texts->count; k++)
+        uses_let(u, &u->texts->at[k]->body, name);
 }
 
 static void uses_index(Uses *u, const Expr *e) {
@@ -75,9 +77,13 @@ static void uses_expr(Uses *u, const Expr *e) {
     case EXPR_INDEX:
         uses_index(u, e);
         return;
-    case EXPR_MEMBER:
-        uses_expr(u, e->member.base);
+    case EXPR_MEMBER: { /* of what is inside: what its branch would read has a name there, too */
+        const bool outer = u->of_inner;
+        u->of_inner = true;
+        uses_name(u, e->member.name.text, NULL);
+        u->of_inner = outer;
         return;
+    }
     case EXPR_CALL:
         uses_expr(u, e->call.callee);
         if (calls_itself(e, u->branch))

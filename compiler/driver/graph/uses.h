@@ -3,15 +3,16 @@
 #ifndef HCC_DRIVER_GRAPH_USES_H
 #define HCC_DRIVER_GRAPH_USES_H
 
-#include "syntax/ast.h"
+#include "sema/network.h"
 
 typedef struct {
-    const StmtList *body; /* of the connection */
-    const char *name;     /* interned: whose use is asked for */
-    const char *branch;   /* what a call of this reads is not looked at, it goes through a branch */
-    const char *index; /* of a state with several streams, the one at hand: under another index, or
-                          whole, it is other streams; or NULL */
+    const ConstItemList *texts; /* of the connection, and of what is inside it */
+    const char *name;           /* interned: whose use is asked for */
+    const char *branch; /* what a call of this reads is not looked at, it goes through a branch */
+    const char *index;  /* of a state with several streams, the one at hand: under another index, or
+                           whole, it is other streams; or NULL */
     bool mentioned, others; /* found */
+    bool of_inner;          /* behind a point, `inner.x` */
     VEC(const char *) seen; /* lets that were followed */
     Arena *arena;
 } Uses;

@@ -98,9 +98,14 @@ static bool holder_of(Sema *s, Scope *scope, const Expr *e, Holder *holder) {
     if (member->kind != EXPR_MEMBER)
         return holder_named(s, scope, e, holder);
     Holder outer;
+    *holder = (Holder){0};
     if (!holder_of(s, scope, member->member.base, &outer))
         return false;
     const Name name = member->member.name;
+    if (outer.held->inner && name.text == outer.held->inner_name && !turns) {
+        holder->held = outer.held->inner;
+        return true;
+    }
     if (!outer.held->is_trunk || outer.states) {
         sema_error(s, DIAG_KIND, name.span, "`%s` is a value, and has no parts",
                    member_text(s, member));

@@ -15,6 +15,11 @@ void site_read(Site *x, const Binding *b) {
     const Value v = body_binding(x->s, x->scope, b, NULL);
     if (is_poison(v))
         x->failed = true;
+    for (uint32_t k = 0; x->inner && k < x->reads.count; k++)
+        if (x->reads.at[k].name.text == b->target.name.text) { /* instead of the inner one's */
+            x->reads.at[k] = (BoundArgument){b->target.name, v, b->value->span};
+            return;
+        }
     vec_push(x->s->arena, &x->reads, (BoundArgument){b->target.name, v, b->value->span});
 }
 
@@ -69,16 +74,8 @@ static const char *branch_path(Site *x, uint32_t k, const Value *branches) {
 
 /* --- results -----------------------------------------------------------------------------------*/
 
-/* What the branches of a site gave: their first results, and all by name. */
-typedef struct {
-    uint32_t count;
-    const Value *first;
-    const Span *at; /* where each branch is written */
-    BoundArgumentList *named;
-} Results;
-
 /* The first results side by side: one more axis, in front. */
-static Value results_stacked(Sema *s, const Results *r) {
+static Value results_stacked(Sema *s, const SiteResults *r) {
     const Tensor **t = ARENA_ARRAY(s->arena, const Tensor *, r->count);
     TirId *parts = ARENA_ARRAY(s->arena, TirId, r->count);
     for (uint32_t k = 0; k < r->count; k++) {
@@ -117,7 +114,7 @@ static Value results_stacked(Sema *s, const Results *r) {
     return value_derived(s, all, domain, NULL, r->at[0]);
 }
 
-static Value results_sum(Sema *s, const Results *r) {
+static Value results_sum(Sema *s, const SiteResults *r) {
     Value sum = r->first[0];
     for (uint32_t k = 1; k < r->count; k++)
         sum = value_binary(s, TIR_ADD, sum, r->first[k], r->at[k]);
@@ -126,7 +123,7 @@ static Value results_sum(Sema *s, const Results *r) {
 
 /* Outside the body's own scope: a connection's own names come before those of results. Of several
  * branches that give one name it is the sum. */
-static void define_named(Site *x, const Results *r) {
+static void define_named(Site *x, const SiteResults *r) {
     Sema *s = x->s;
     Scope *outer = x->scope->parent;
     const char *text = "";
@@ -148,9 +145,9 @@ static void define_named(Site *x, const Results *r) {
 }
 
 /* `y`, the sum of the first results; `ys`, the first results side by side; the others by name. */
-static void define_results(Site *x, const Results *r) {
+void site_name_results(Site *x, const SiteResults *r) {
     Sema *s = x->s;
-    const StmtList *body = &x->use->connection->item->body;
+    const StmtList *body = &x->item->body;
     const char *y = intern_str(s->c->interner, "y"), *ys = intern_str(s->c->interner, "ys");
     const Symbol *own = scope_find_here(x->scope, y);
     if (own) {
@@ -207,10 +204,7 @@ static Value stand_in_result(Site *x, Value read) {
     const TirId id = tir_input(sema_builder(s, read.span), tir_add_input(s->program, input));
     TirIdVec results = {0};
     vec_push(s->arena, &results, id);
-    record_results(x,
-                   (BranchUse){.connection = x->use->connection->item,
-                               .at = x->use->connection->item->name.span,
-                               .after = id},
+    record_results(x, (BranchUse){.connection = x->item, .at = x->item->name.span, .after = id},
                    &results);
     const Value v = value_tensor(s, id, NULL, read.span);
     sema_return_to(s, loop);
@@ -218,16 +212,21 @@ static Value stand_in_result(Site *x, Value read) {
 }
 
 static void stand_in_branch(Site *x) {
-    const Span at = x->site->stmt->span;
-    x->s->frame->results_unknown = true;
-    BoundArgumentList none = {0}, reads = {0};
+    Sema *s = x->s;
+    BoundArgumentList reads = {0};
+    s->frame->results_unknown = true;
     if (x->failed || x->reads.count == 0 || !reads_of(x, 0, &reads)) {
-        define_results(x, NULL);
+        site_take_results(x, NULL);
         return;
     }
-    Value result = stand_in_result(x, reads.at[0].value);
-    const Results r = {1, &result, &at, &none};
-    define_results(x, &r);
+    SiteResults *r = ARENA_NEW(s->arena, SiteResults);
+    r->count = 1;
+    r->first = ARENA_NEW(s->arena, Value);
+    r->at = ARENA_NEW(s->arena, Span);
+    r->named = ARENA_NEW(s->arena, BoundArgumentList);
+    r->first[0] = stand_in_result(x, reads.at[0].value);
+    r->at[0] = x->site->stmt->span;
+    site_take_results(x, r);
 }
 
 static bool has_input(const Item *item, const char *name) {
@@ -296,7 +295,7 @@ static Value run_branch(Site *x, uint32_t k, const BoundArgumentList *inputs, bo
         record_results(x,
                        (BranchUse){.name = branch->item->name.text,
                                    .site = x->site->path,
-                                   .connection = x->use->connection->item,
+                                   .connection = x->item,
                                    .at = x->site->stmt->site.branches.at[k]->span,
                                    .after = s->program->block->nodes.count},
                        &results);
@@ -317,8 +316,6 @@ void site_branches(Site *x) {
     BoundArgumentList *named = ARENA_ARRAY(s->arena, BoundArgumentList, n);
     bool good = !x->failed;
     given_reads(x);
-    for (uint32_t k = 0; k < x->reads.count; k++)
-        held_note(s, x->held, x->reads.at[k].name.text, x->reads.at[k].value);
     Frame *const own =
         frame_switch(s, s->frame->outer); /* branches belong to the site, not to the connection */
     for (uint32_t k = 0; k < n && !x->failed; k++) {
@@ -337,12 +334,10 @@ void site_branches(Site *x) {
         first[k] = run_branch(x, k, &inputs, true, at[k], &named[k]);
         good = good && !is_poison(first[k]);
         given_result(x, branches[k].callable->item->name.text, &first[k], &named[k]);
-        if (x->held)
-            vec_push(s->arena, &x->held->results, first[k]);
     }
     frame_switch(s, own);
-    const Results r = {n, first, at, named};
-    define_results(x, good ? &r : NULL);
+    const SiteResults r = {n, first, at, named};
+    site_take_results(x, good ? &r : NULL);
 }
 
 /* --- calls of branches -------------------------------------------------------------------------*/
@@ -380,6 +375,8 @@ Value site_entry(Sema *s, Scope *scope, Value branches, const Expr *e) {
 
 /* Which run of this branch the call at hand is, from 1 on. */
 static uint32_t run_number(Site *x, uint32_t branch, const Expr *e) {
+    while (x->outer)
+        x = x->outer;
     const char *place = arena_printf(x->s->arena, "%s %p", frame_place(x->s), (const void *)e);
     uint32_t run = x->runs ? 2 : 1; /* that of the `read`s is the first */
     for (uint32_t k = 0; k < x->calls.count; k++) {
@@ -472,8 +469,7 @@ static Value call_one(Site *x, uint32_t k, const BoundArgumentList *arguments, c
 }
 
 /* Adds what another branch gave, name by name. */
-static void add_results(Sema *s, BoundArgumentList *sums, const BoundArgumentList *named,
-                        Span span) {
+void results_add(Sema *s, BoundArgumentList *sums, const BoundArgumentList *named, Span span) {
     for (uint32_t k = 0; k < named->count; k++) {
         bool found = false;
         for (uint32_t i = 0; i < sums->count && !found; i++) {
@@ -534,7 +530,7 @@ Value site_call(Sema *s, const Callable *branch, const BoundArgumentList *argume
         good = !is_poison(first);
         sum = k == begin ? first : value_binary(s, TIR_ADD, sum, first, e->span);
         if (results)
-            add_results(s, results, &named, e->span);
+            results_add(s, results, &named, e->span);
     }
     x->failed = x->failed || !good;
     return good ? sum : POISON;

@@ -42,7 +42,7 @@ enum { LAST_ENTRY = 1 << 20 };
 
 /* How many entries the body's `begin`s give: one more than the largest entry they name. */
 static uint32_t entries_begun(Site *x, const char *name) {
-    const StmtList *body = &x->use->connection->item->body;
+    const StmtList *body = &x->item->body;
     int64_t count = 1, entry;
     for (uint32_t k = 0; k < body->count; k++) {
         const Stmt *stmt = body->at[k];
@@ -95,7 +95,7 @@ static void declare_state(Site *x, const Target *state) {
     Sema *s = x->s;
     const StateSlot *slot = trunk_state(x->trunk, state->name.text);
     const Expr *e = state->indices.count ? state->indices.at[0] : NULL;
-    const bool appended = appends(&x->use->connection->item->body, state->name.text);
+    const bool appended = appends(&x->item->body, state->name.text);
     if (!e || e->kind != EXPR_NAME) {
         if (appended && (!e || e->kind != EXPR_ERROR)) {
             sema_error(s, DIAG_STATE, state->span,
@@ -113,7 +113,7 @@ static void declare_state(Site *x, const Target *state) {
 }
 
 void grow_declare(Site *x) {
-    const StmtList *body = &x->use->connection->item->body;
+    const StmtList *body = &x->item->body;
     for (uint32_t k = 0; k < body->count; k++)
         if (body->at[k] && body->at[k]->kind == STMT_STATE)
             for (uint32_t t = 0; t < body->at[k]->targets.count; t++)
@@ -123,7 +123,7 @@ void grow_declare(Site *x) {
 
 bool grow_is_grown(const Site *x, const Target *state) {
     const StateSlot *slot = trunk_state(x->trunk, state->name.text);
-    if (appends(&x->use->connection->item->body, state->name.text))
+    if (appends(&x->item->body, state->name.text))
         return true;
     if (!slot || !slot->grows || state->indices.count == 0 ||
         state->indices.at[0]->kind != EXPR_NAME)

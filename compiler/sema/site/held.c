@@ -17,19 +17,29 @@ Held *held_trunk(Sema *s, const char *path) {
 /* `3.0.attn`, behind the trunk's path, is the site `attn` in turn 0 of turn 3. */
 Held *held_site(Sema *s, Held *trunk, const char *path) {
     Held *site = ARENA_NEW(s->arena, Held);
+    site->path = path;
+    if (!trunk)
+        return site;
     const char *at = path + strlen(trunk->path) + (*trunk->path != '\0');
     for (const char *dot = strchr(at, '.'); dot; dot = strchr(at, '.')) {
         vec_push(s->arena, &site->turns, (uint32_t)strtoul(at, NULL, 10));
         at = dot + 1;
     }
-    site->path = path;
     site->name = intern_str(s->c->interner, at);
     vec_push(s->arena, &trunk->sites, site);
     return site;
 }
 
+Held *held_inside(Sema *s, Held *outer, const char *name) {
+    Held *inner = ARENA_NEW(s->arena, Held);
+    inner->path = outer->path;
+    outer->inner = inner;
+    outer->inner_name = name;
+    return inner;
+}
+
 void held_note(Sema *s, Held *held, const char *name, Value value) {
-    if (held && name)
+    if (name)
         vec_push(s->arena, &held->values, (HeldValue){name, value});
 }
 
@@ -84,10 +94,10 @@ bool held_find(Sema *s, const Held *held, const char *name, Span span, Value *va
     }
     for (const Scope *scope = held->scope; scope; scope = next_scope(scope)) {
         const Symbol *symbol = scope_find_here(scope, name);
-        if (symbol)
-            return symbol_value(symbol, value);
+        if (symbol && symbol_value(symbol, value))
+            return true;
     }
-    return false;
+    return held->inner && held_find(s, held->inner, name, span, value);
 }
 
 /* --- told --------------------------------------------------------------------------------------*/
@@ -114,17 +124,23 @@ const char *held_sites_text(Sema *s, const Held *trunk) {
     return l.text;
 }
 
-const char *held_values_text(Sema *s, const Held *held) {
-    Listing l = {0};
+static void list_values(Sema *s, Listing *l, const Held *held) {
     Value value;
     for (uint32_t k = 0; k < held->values.count; k++)
-        list(s, &l, held->values.at[k].name);
+        list(s, l, held->values.at[k].name);
     if (held->results.count)
-        list(s, &l, intern_str(s->c->interner, "y"));
+        list(s, l, intern_str(s->c->interner, "y"));
     for (const Scope *scope = held->scope; scope; scope = next_scope(scope))
         for (uint32_t k = 0; k < scope->symbols.count; k++)
             if (symbol_value(scope->symbols.at[k], &value))
-                list(s, &l, scope->symbols.at[k]->name);
+                list(s, l, scope->symbols.at[k]->name);
+    if (held->inner)
+        list_values(s, l, held->inner);
+}
+
+const char *held_values_text(Sema *s, const Held *held) {
+    Listing l = {0};
+    list_values(s, &l, held);
     return l.text;
 }
 

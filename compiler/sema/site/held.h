@@ -21,11 +21,15 @@ struct Held {
     HeldValueList values; /* states behind a trunk; of a site what no `let` names: reads, states as
                              it finds them, */
     VEC(Value) results;   /* and what its branches gave, which `y` is the sum of */
-    const Scope *scope;   /* of its connection's body */
+    const Scope *scope;   /* of its connection's body, */
+    const Held *inner;    /* and what that is around, or NULL, */
+    const char *inner_name; /* as its text calls it */
 };
 
 Held *held_trunk(Sema *s, const char *path);
-/* A site of the trunk, of this path. */
+/* What is inside: of this name in who is around it. */
+Held *held_inside(Sema *s, Held *outer, const char *name);
+/* A site of the trunk (NULL: nobody can ask for it), of this path. */
 Held *held_site(Sema *s, Held *trunk, const char *path);
 void held_note(Sema *s, Held *held, const char *name, Value value);
 

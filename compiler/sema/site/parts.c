@@ -5,7 +5,7 @@
 #include "syntax/ast_find.h"
 
 typedef struct {
-    uint32_t begin, read, write, end; /* statements of each kind, conditions looked into */
+    uint32_t around, begin, read, write, end; /* statements of each kind, conditions looked into */
     bool conditional;
 } Parts;
 
@@ -14,9 +14,11 @@ static void count_parts(const StmtList *body, Parts *parts, bool inside) {
         const Stmt *stmt = body->at[k];
         if (!stmt)
             continue;
+        parts->around += stmt->kind == STMT_AROUND;
         parts->begin += stmt->kind == STMT_BEGIN;
         parts->read += stmt->kind == STMT_READ;
-        parts->write += stmt->kind == STMT_WRITE || stmt->kind == STMT_APPEND;
+        parts->write +=
+            stmt->kind == STMT_WRITE || stmt->kind == STMT_EACH || stmt->kind == STMT_APPEND;
         parts->end += stmt->kind == STMT_END;
         parts->conditional =
             parts->conditional || stmt->kind == STMT_IF || stmt->kind == STMT_ERROR;
@@ -46,7 +48,7 @@ bool parts_check(Sema *s, const Item *item) {
         has_state = has_state || (item->body.at[k] && item->body.at[k]->kind == STMT_STATE);
     }
     count_parts(&item->body, &parts, false);
-    if (errors)
+    if (errors || parts.around) /* which another one may have */
         return true;
     const struct {
         uint32_t count;
@@ -116,8 +118,25 @@ uint32_t parts_states(const StmtList *body) {
     return count;
 }
 
+bool parts_keep(const StmtList *body, const char *name) {
+    for (uint32_t k = 0; k < body->count; k++) {
+        const Stmt *stmt = body->at[k];
+        for (uint32_t t = 0; stmt && stmt->kind == STMT_STATE && t < stmt->targets.count; t++)
+            if (stmt->targets.at[t].name.text == name)
+                return true;
+        for (uint32_t b = 0; stmt && stmt->kind == STMT_CARRY && b < stmt->bindings.count; b++)
+            if (stmt->bindings.at[b].target.name.text == name)
+                return true;
+        if (stmt && stmt->kind == STMT_IF &&
+            (parts_keep(&stmt->branch.then_body, name) ||
+             parts_keep(&stmt->branch.else_body, name)))
+            return true;
+    }
+    return false;
+}
+
 bool parts_hold(const StmtList *body) {
     Parts parts = {0};
     count_parts(body, &parts, false);
-    return parts.read || parts.write;
+    return parts.around || parts.read || parts.write;
 }

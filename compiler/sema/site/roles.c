@@ -49,7 +49,7 @@ static bool wrong_role(const TirBlock *block, const TirNode *node, uint32_t weig
 void check_roles(const Site *x, TirId from) {
     Sema *s = x->s;
     const TirBlock *block = s->program->block;
-    if (!ast_has_file(s->ast, x->use->connection->item->span.file))
+    if (!ast_has_file(s->ast, x->item->span.file))
         return;
     for (TirId id = from; id < block->nodes.count; id++) {
         const TirNode *node = tir_node(block, id);

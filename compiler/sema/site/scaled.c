@@ -4,8 +4,9 @@
  * parameter is scaled once, where it is declared: what sites share, at the first of them. Concerned
  * are parameters that are drawn (`~`) and that the branch's results are made of other than by way
  * of what `attend` compares and of what only chooses: how large that is, is no matter of how much
- * of a branch a stream gets. What begins as written, gains and offsets, stays. Smallest example: of
- * attention, Wv and Wo; of an MLP, both matrices. */
+ * of a branch a stream gets. What begins as written, gains and offsets, stays. A connection around
+ * another that says so, too, multiplies. Smallest example: of attention, Wv and Wo; of an MLP, both
+ * matrices. */
 #include "sema/elaboration.h"
 #include "sema/report.h"
 #include "sema/site/site.h"
@@ -13,7 +14,7 @@
 void scaled_expect(Site *x) {
     Sema *s = x->s;
     x->scale.branch = intern_str(s->c->interner, "branch");
-    if (!parts_begin(&x->use->connection->item->body, x->scale.branch))
+    if (!parts_begin(&x->item->body, x->scale.branch))
         return;
     x->scale.made_of = map_create(s->arena);
     x->scale.first_param = s->program->params.count;
@@ -70,7 +71,7 @@ static void add_outside(Sema *s, const Loop *loop, TirId argument, MadeList *ope
             vec_push(s->arena, open, (Made){loop->outer, loop->imports.at[k].outside});
 }
 
-void scaled_result(Site *x, Value result) {
+static void find_made_of(Site *x, Value result) {
     Sema *s = x->s;
     if (result.kind != VALUE_TENSOR || !x->scale.made_of)
         return;
@@ -98,7 +99,14 @@ void scaled_result(Site *x, Value result) {
     }
 }
 
-void scaled_params(Site *x) {
+void scaled_result(Site *x, Value result) {
+    while (x->outer)
+        x = x->outer;
+    for (; x; x = x->inner)
+        find_made_of(x, result);
+}
+
+static void scale_params(Site *x) {
     const SiteScale *scale = &x->scale;
     for (uint32_t k = scale->first_param; scale->said && k < x->s->program->params.count; k++) {
         TirParam *p = &x->s->program->params.at[k];
@@ -109,4 +117,9 @@ void scaled_params(Site *x) {
         p->init_a *= scale->factor;
         p->init_b *= scale->factor;
     }
+}
+
+void scaled_params(Site *x) {
+    for (; x; x = x->inner)
+        scale_params(x);
 }

@@ -16,6 +16,7 @@ typedef struct {
     bool begins;       /* with this site: the trunk had none of its name; or it is */
     bool adapted;      /* one stream in a trunk of several: adapt.c */
     TirId held;        /* as the site found it; 0: not a value */
+    Value found;       /* the same */
     Value written;     /* what it is after the writes, */
     uint32_t widened;  /* the width that they give the trunk (0: none of their own), */
     TirIdVec appended; /* and entries, [1, ...] each */
@@ -24,7 +25,8 @@ typedef struct {
 
 typedef struct {
     Symbol *symbol;
-    Value written;
+    Value written, found;
+    bool is_written;
 } SiteCarry;
 
 /* `branch(v)`: one run of a branch beside those that `read` asks for. */
@@ -43,12 +45,47 @@ typedef struct {
     TirId first_value;
 } SiteScale;
 
+/* What the branches of a site gave: their first results, and all by name. */
+typedef struct {
+    uint32_t count;
+    Value *first;
+    Span *at; /* where each branch is written */
+    BoundArgumentList *named;
+} SiteResults;
+
+/* A statement in its turn; behind those of a condition's side, the other side. */
+typedef struct {
+    const Stmt *stmt;
+    const StmtList *untaken;
+} SiteStep;
+
+/* How far the text of a connection has got. */
+typedef enum {
+    PHASE_READ,    /* before its last `read` */
+    PHASE_GIVEN,   /* what its branches get is known, */
+    PHASE_WRITE,   /* and what they gave */
+    PHASE_WRITTEN, /* behind its last write, */
+    PHASE_REST,    /* when all writes of the site have taken effect */
+    PHASE_END,
+} SitePhase;
+
+/* A connection at its site; or one inside it, which it is around. */
 struct Site {
     Sema *s;
     TrunkState *trunk;
     const PlacedSite *site;
     const SiteUse *use;
+    Site *outer, *inner; /* NULL: the site's own; around none */
+    const Item *item;
+    Frame *frame;
     Scope *scope;
+    VEC(SiteStep) steps;
+    uint32_t next;
+    SitePhase phase;
+    const Stmt *around;    /* the statement that says so, here */
+    uint32_t results_left; /* of the writes those that change what the inner one is given */
+    SiteResults
+        *changed; /* what the branches gave, as the inner one is to have it; NULL: nothing */
     bool first, last;
     const void *call; /* what made the instance that the site is part of */
     uint32_t info;    /* which of the network's sites it is */
@@ -68,6 +105,7 @@ struct Site {
     const char *call_help; /* what to do; NULL: it can be */
     Value ended;
     Held *held;                        /* what others may ask of it; NULL: nobody can */
+    bool is_end_known;                 /* of an inner one: what the trunk would give by it */
     bool has_ended, failed, undecided; /* undecided: which statements there are */
     VEC(const Stmt *) ends;
 };
@@ -82,6 +120,8 @@ bool parts_call(Sema *s, const Item *item);
 bool parts_begin(const StmtList *body, const char *name);
 bool parts_show(const Stmt *stmt);
 bool parts_hold(const StmtList *body);
+/* Whether the body declares a state or carry of this name, conditions looked into. */
+bool parts_keep(const StmtList *body, const char *name);
 /* How many states the body declares, conditions looked into. */
 uint32_t parts_states(const StmtList *body);
 
@@ -94,13 +134,16 @@ void site_write(Site *x, const Binding *b);
 void site_append(Site *x, const Binding *b);
 /* After all writes: they take effect together. */
 void site_commit(Site *x);
-/* The connection's own of the trunk's states; NULL: it passes it on. */
+/* The site's own of the trunk's states, by its connection or one inside; NULL: it passes it on. */
 static inline SiteState *site_state_at(Site *x, uint32_t slot) {
-    for (uint32_t k = 0; k < x->n_states; k++)
-        if (x->states[k].slot == slot)
-            return &x->states[k];
+    for (; x; x = x->inner)
+        for (uint32_t k = 0; k < x->n_states; k++)
+            if (x->states[k].slot == slot)
+                return &x->states[k];
     return NULL;
 }
+/* For who asks behind the site: states and carries as it found them. */
+void site_note_found(Site *x);
 /* Behind the last site: what its connection does not keep. */
 void site_aside(Site *x);
 /* Zeros of the state's shape. */
@@ -162,6 +205,8 @@ void scaled_params(Site *x);
 /* --- told.c: for pictures ----------------------------------------------------------------------*/
 
 void told_use(Site *x);
+/* Of each connection: the site's own first. */
+void told_text(Site *x);
 void told_part(Site *x, const Stmt *stmt);
 void told_states(Site *x);
 
@@ -171,9 +216,39 @@ void told_states(Site *x);
 void check_roles(const Site *x, TirId from);
 
 void site_read(Site *x, const Binding *b);
-/* After the last `read`: the branches run and their results get their names. */
+/* After the last `read` of the site: its branches run, */
 void site_branches(Site *x);
+/* and their results get their names in the connection. */
+void site_name_results(Site *x, const SiteResults *results);
+/* Adds what another branch gave, name by name. */
+void results_add(Sema *s, BoundArgumentList *sums, const BoundArgumentList *named, Span span);
 /* For a connection that calls them, `branch`. */
 void site_define_branch(Site *x, Scope *scope);
+
+/* --- connection.c, around.c --------------------------------------------------------------------*/
+
+/* Begins a connection, whose frame is pushed: its arguments, parts and order. False after an error.
+ */
+bool site_open(Site *x, const Callable *connection, const BoundArgumentList *inputs, Span used_at);
+/* Runs its statements until it is as far. */
+void site_advance(Site *x, SitePhase until);
+/* Behind its last write, unless more is to come. */
+void site_written(Site *x);
+/* What the trunk gives by this connection; poison where it says nothing. */
+Value site_end(Site *x);
+
+/* `around inner;` */
+void site_around(Site *x, const Stmt *stmt);
+/* What it reads is known: for the site, or for who is around it. */
+void site_reads_known(Site *x);
+/* What the branches gave is known. */
+void site_take_results(Site *x, const SiteResults *results);
+/* `write y[c] = ...;`: what the inner connection is given instead; after the last of them it
+ * writes.
+ */
+void site_change_result(Site *x, const Binding *b);
+void site_pass_results(Site *x);
+/* `write each old, new = ...;` */
+void site_write_each(Site *x, const Stmt *stmt);
 
 #endif

@@ -41,12 +41,31 @@ static bool same_shape(const StateSlot *a, const StateSlot *b) {
            memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) == 0;
 }
 
+/* By a connection and one inside it. */
+static bool is_kept_twice(Site *x, const SiteState *state, uint32_t slot) {
+    Sema *s = x->s;
+    Site *whole = x;
+    while (whole->outer)
+        whole = whole->outer;
+    const SiteState *other = site_state_at(whole, slot);
+    if (!other)
+        return false;
+    sema_error(s, DIAG_STATE, state->declared->span,
+               "the state `%s` is kept by a connection and by one inside it",
+               state->declared->name.text);
+    sema_note(s, other->declared->span, "this is the same state of the trunk");
+    sema_note(s, x->site->stmt->span, "the site is this one");
+    sema_help(s, "give one of them another name");
+    x->failed = true;
+    return true;
+}
+
 /* Which of the trunk's states it is: that of its name, or one that begins here. */
 static void find_slot(Site *x, SiteState *state, const StateSlot *slot) {
     TrunkState *trunk = x->trunk;
-    const StmtList *body = &x->use->connection->item->body;
+    const StmtList *body = &x->item->body;
     StateSlot *have = trunk_state(trunk, slot->name);
-    if (!(have && same_shape(have, slot)) && parts_states(body) == 1) {
+    if (!(have && same_shape(have, slot)) && parts_states(body) == 1 && !x->around) {
         StateSlot *streams = adapt_streams(trunk, slot);
         state->adapted = streams != NULL;
         have = streams ? streams : have;
@@ -61,6 +80,8 @@ static void find_slot(Site *x, SiteState *state, const StateSlot *slot) {
         state->begins = true;
         state->symbol->unbegun = parts_begin(body, slot->name);
     }
+    if (is_kept_twice(x, state, (uint32_t)(have - trunk->states.at)))
+        return;
     state->slot = (uint32_t)(have - trunk->states.at);
     state->symbol->value =
         state->adapted ? adapt_read(x->s, have, state->declared->span) : have->value;
@@ -78,7 +99,7 @@ void site_state(Site *x, const Target *target) {
     }
     StateSlot slot = {.name = target->name.text,
                       .span = target->span,
-                      .owner = x->use->connection->item->name.text,
+                      .owner = x->item->name.text,
                       .path = x->site->path,
                       .rank = target->indices.count,
                       .grows = grow_is_grown(x, target)};
@@ -125,6 +146,24 @@ static Value carry_begin(Site *x, const Binding *b) {
     return (Value){.kind = VALUE_TENSOR, .span = b->target.span, .tensor = t};
 }
 
+/* How many of the same definition are around it: each has carries of its own. */
+static uint32_t carry_depth(const Site *x) {
+    uint32_t depth = 0;
+    for (const Site *at = x->outer; at; at = at->outer)
+        depth += at->item == x->item;
+    return depth;
+}
+
+static CarrySlot *carry_slot(const Site *x, const char *name) {
+    const uint32_t depth = carry_depth(x);
+    for (uint32_t k = 0; k < x->trunk->carries.count; k++) {
+        CarrySlot *slot = &x->trunk->carries.at[k];
+        if (slot->item == x->item && slot->within == depth && slot->name == name)
+            return slot;
+    }
+    return NULL;
+}
+
 void site_carry(Site *x, const Binding *b) {
     Sema *s = x->s;
     if (!b->target.name.text || !scope_check_new(s, x->scope, b->target.name))
@@ -135,26 +174,18 @@ void site_carry(Site *x, const Binding *b) {
         x->failed = true;
         return;
     }
-    const Item *item = x->use->connection->item;
-    Value v = POISON;
-    bool found = false;
-    for (uint32_t k = 0; k < x->trunk->carries.count; k++)
-        if (x->trunk->carries.at[k].item == item &&
-            x->trunk->carries.at[k].name == b->target.name.text) {
-            v = x->trunk->carries.at[k].value;
-            found = true;
-        }
-    if (!found) {
-        v = carry_begin(x, b);
-        vec_push(s->arena, &x->trunk->carries, (CarrySlot){item, b->target.name.text, v});
-    }
+    CarrySlot *slot = carry_slot(x, b->target.name.text);
+    Value v = slot ? slot->value : carry_begin(x, b);
+    if (!slot)
+        vec_push(s->arena, &x->trunk->carries,
+                 (CarrySlot){x->item, carry_depth(x), b->target.name.text, v});
     given_carry(x, b->target.name.text, &v);
     Symbol *symbol =
         scope_define(s, x->scope, b->target.name.text, b->target.name.span, SYMBOL_VALUE);
     symbol->declared = DECLARED_STATE;
     symbol->value = v;
     usage_declare(s, DECLARED_STATE, symbol->name, symbol->span);
-    x->carries[x->n_carries++] = (SiteCarry){symbol, v};
+    x->carries[x->n_carries++] = (SiteCarry){.symbol = symbol, .written = v, .found = v};
 }
 
 /* --- begun and written -------------------------------------------------------------------------*/
@@ -280,6 +311,7 @@ void site_write(Site *x, const Binding *b) {
         write_state(x, state, b);
     } else if (carry) {
         const Value v = written_value(x, carry->symbol, b, &carry->symbol->value);
+        carry->is_written = true;
         if (!is_poison(carry->symbol->value))
             carry->written = v;
     } else {
@@ -314,32 +346,43 @@ static void commit_state(Site *x, SiteState *state, StateSlot *slot) {
     }
 }
 
-/* For who asks behind the site: as it found them. */
-static void note_found(Site *x) {
-    for (uint32_t k = 0; k < x->n_states; k++)
-        held_note(x->s, x->held, x->states[k].symbol->name, x->states[k].symbol->value);
-    for (uint32_t k = 0; k < x->n_carries; k++)
-        held_note(x->s, x->held, x->carries[k].symbol->name, x->carries[k].symbol->value);
+static void find_held(Site *x) {
+    for (SiteState *state = x->states; state < x->states + x->n_states; state++) {
+        state->found = state->symbol->value;
+        if (state->found.kind == VALUE_TENSOR)
+            state->held = state->found.tensor->id;
+    }
+}
+
+static void commit_carry(Site *x, SiteCarry *carry) {
+    carry->found = carry->symbol->value;
+    carry->symbol->value = carry->written;
+    CarrySlot *slot = carry_slot(x, carry->symbol->name);
+    if (slot)
+        slot->value = carry->written;
+    given_carried(x, carry->symbol);
 }
 
 void site_commit(Site *x) {
-    note_found(x);
-    for (SiteState *state = x->states; state < x->states + x->n_states; state++)
-        if (state->symbol->value.kind == VALUE_TENSOR)
-            state->held = state->symbol->value.tensor->id;
-    for (SiteState *state = x->states; state < x->states + x->n_states; state++)
-        if (slot_of(x, state))
-            commit_state(x, state, slot_of(x, state));
+    for (Site *at = x; at; at = at->inner)
+        find_held(at);
+    for (Site *at = x; at; at = at->inner)
+        for (SiteState *state = at->states; state < at->states + at->n_states; state++)
+            if (slot_of(at, state))
+                commit_state(at, state, slot_of(at, state));
     width_commit(x);
     given_written(x);
-    for (uint32_t k = 0; k < x->n_carries; k++) {
-        const SiteCarry *carry = &x->carries[k];
-        carry->symbol->value = carry->written;
-        for (uint32_t c = 0; c < x->trunk->carries.count; c++)
-            if (x->trunk->carries.at[c].item == x->use->connection->item &&
-                x->trunk->carries.at[c].name == carry->symbol->name)
-                x->trunk->carries.at[c].value = carry->written;
-        given_carried(x, carry->symbol);
+    for (Site *at = x; at; at = at->inner)
+        for (uint32_t k = 0; k < at->n_carries; k++)
+            commit_carry(at, &at->carries[k]);
+}
+
+void site_note_found(Site *x) {
+    for (; x; x = x->inner) {
+        for (uint32_t k = 0; k < x->n_states; k++)
+            held_note(x->s, x->held, x->states[k].symbol->name, x->states[k].found);
+        for (uint32_t k = 0; k < x->n_carries; k++)
+            held_note(x->s, x->held, x->carries[k].symbol->name, x->carries[k].found);
     }
 }
 
@@ -351,7 +394,7 @@ void site_aside(Site *x) {
             vec_push(s->arena, &s->aside,
                      (StateAside){.value = tensor_use(s, slot->value.tensor),
                                   .name = slot->name,
-                                  .last = x->use->connection->item->name.text,
+                                  .last = x->item->name.text,
                                   .declared = slot->span});
     }
 }

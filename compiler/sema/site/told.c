@@ -29,6 +29,12 @@ void told_use(Site *x) {
     }
 }
 
+void told_text(Site *x) {
+    SiteInfo *info = told_info(x);
+    if (info)
+        vec_push(x->s->arena, &info->texts, x->item);
+}
+
 void told_part(Site *x, const Stmt *stmt) {
     SiteInfo *info = told_info(x);
     if (info)

@@ -15,6 +15,7 @@ typedef struct {
 
 typedef struct {
     const Item *item;
+    uint32_t within; /* so many of the same definition around it */
     const char *name;
     Value value;
 } CarrySlot;
@@ -66,6 +67,8 @@ static inline StateSlot *trunk_state(TrunkState *trunk, const char *name) {
 }
 
 Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e);
+/* `mhc(n = 2)`, with what it is given beside the trunk; NULL after an error. */
+const Callable *site_connection(Sema *s, Scope *scope, const Expr *e, BoundArgumentList *inputs);
 /* Resolves what a site says; every error in it is reported, whatever became of the trunk. */
 void site_use(Sema *s, const PlacedSite *site, SiteUse *use);
 /* `branch[1]`: one of those that `branch` stands for. */

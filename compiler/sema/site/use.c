@@ -16,19 +16,19 @@ static bool is_input(const Item *item, const char *name) {
 }
 
 /* The definition that a call at a site names; NULL: none, or not known. */
-static const Item *called_item(Sema *s, const PlacedSite *site, const Expr *e) {
+static const Item *called_item(Sema *s, Scope *scope, const Expr *e) {
     if (e->kind != EXPR_CALL || e->call.callee->kind != EXPR_NAME ||
-        !scope_find(s, site->scope, e->call.callee->name))
+        !scope_find(s, scope, e->call.callee->name))
         return NULL;
-    const Value v = elaborate_constant(s, site->scope, e->call.callee);
+    const Value v = elaborate_constant(s, scope, e->call.callee);
     return v.kind == VALUE_CALLABLE ? v.callable->item : NULL;
 }
 
 /* What a call at a site says of inputs goes to `inputs`, the call with the rest to `rest`. The
  * first `by_place` arguments without names are inputs, too. Inputs are values of the model,
  * parameters constants. False after an error. */
-static bool take_inputs(Sema *s, const PlacedSite *site, const Expr *e, const Item *item,
-                        uint32_t by_place, BoundArgumentList *inputs, Expr *rest) {
+static bool take_inputs(Sema *s, Scope *scope, const Expr *e, const Item *item, uint32_t by_place,
+                        BoundArgumentList *inputs, Expr *rest) {
     uint32_t place = 0;
     bool good = true;
     *rest = *e;
@@ -40,7 +40,7 @@ static bool take_inputs(Sema *s, const PlacedSite *site, const Expr *e, const It
             vec_push(s->arena, &rest->call.arguments, *a);
             continue;
         }
-        const Value v = elaborate(s, site->scope, a->value);
+        const Value v = elaborate(s, scope, a->value);
         good = good && !is_poison(v);
         vec_push(s->arena, inputs, (BoundArgument){a->name, v, a->value->span});
     }
@@ -49,18 +49,17 @@ static bool take_inputs(Sema *s, const PlacedSite *site, const Expr *e, const It
 
 /* `attention(heads, mask = m)`: the branch with its arguments, or poison; inputs that the site
  * names go to `given`. */
-static Value branch_callable(Sema *s, const PlacedSite *site, const Expr *e,
-                             BoundArgumentList *given) {
+static Value branch_callable(Sema *s, Scope *scope, const Expr *e, BoundArgumentList *given) {
     if (e->kind != EXPR_NAME && e->kind != EXPR_CALL) {
         if (e->kind != EXPR_ERROR)
             sema_error(s, DIAG_SITE, e->span, "a branch is a name, perhaps with arguments");
         return POISON;
     }
-    const Item *item = called_item(s, site, e);
+    const Item *item = called_item(s, scope, e);
     Expr rest = *e;
-    if (item && item->kind == ITEM_BRANCH && !take_inputs(s, site, e, item, 0, given, &rest))
+    if (item && item->kind == ITEM_BRANCH && !take_inputs(s, scope, e, item, 0, given, &rest))
         return POISON;
-    const Value v = elaborate_constant(s, site->scope, &rest);
+    const Value v = elaborate_constant(s, scope, &rest);
     if (is_poison(v))
         return v;
     if (v.kind == VALUE_STRING)
@@ -77,30 +76,27 @@ static Value branch_callable(Sema *s, const PlacedSite *site, const Expr *e,
 
 /* `c(ctx, n = 2)`: by place come the connection's inputs, then its parameters; names may say
  * either. */
-static Value connection_value(Sema *s, const PlacedSite *site, const Expr *e, SiteUse *use) {
-    const Item *item = called_item(s, site, e);
+static Value connection_value(Sema *s, Scope *scope, const Expr *e, BoundArgumentList *inputs) {
+    const Item *item = called_item(s, scope, e);
     Expr rest = *e; /* the call without its inputs */
     bool good = true;
     if (item && item->kind == ITEM_CONNECTION && item->inputs.count)
-        good = take_inputs(s, site, e, item, item->inputs.count, &use->inputs, &rest);
-    const Value v = elaborate_constant(s, site->scope, &rest);
+        good = take_inputs(s, scope, e, item, item->inputs.count, inputs, &rest);
+    const Value v = elaborate_constant(s, scope, &rest);
     return good ? v : POISON;
 }
 
-static void use_connection(Sema *s, const PlacedSite *site, SiteUse *use) {
-    const Expr *e = site->stmt->site.connection;
+const Callable *site_connection(Sema *s, Scope *scope, const Expr *e, BoundArgumentList *inputs) {
     if (!e || e->kind == EXPR_ERROR)
-        return;
-    const Value v = connection_value(s, site, e, use);
+        return NULL;
+    const Value v = connection_value(s, scope, e, inputs);
     if (is_poison(v))
-        return;
-    if (v.kind == VALUE_CALLABLE && v.callable->item && v.callable->item->kind == ITEM_CONNECTION) {
-        use->connection = v.callable;
-        return;
-    }
+        return NULL;
+    if (v.kind == VALUE_CALLABLE && v.callable->item && v.callable->item->kind == ITEM_CONNECTION)
+        return v.callable;
     if (v.kind == VALUE_STRING) {
         sema_error_text(s, v, "a connection", e->span);
-        return;
+        return NULL;
     }
     sema_error(s, DIAG_SITE, e->span, "a connection is needed here, but this is %s",
                value_text(s, v));
@@ -108,15 +104,16 @@ static void use_connection(Sema *s, const PlacedSite *site, SiteUse *use) {
         sema_note(s, v.callable->item->name.span, "it is defined here");
     else
         sema_note(s, v.span, "it comes from here");
+    return NULL;
 }
 
 void site_use(Sema *s, const PlacedSite *site, SiteUse *use) {
     const ExprList *written = &site->stmt->site.branches;
     *use = (SiteUse){.n_branches = written->count};
-    use_connection(s, site, use);
+    use->connection = site_connection(s, site->scope, site->stmt->site.connection, &use->inputs);
     Value *branches = ARENA_ARRAY(s->arena, Value, written->count);
     use->given = ARENA_ARRAY(s->arena, BoundArgumentList, written->count);
     for (uint32_t k = 0; k < written->count; k++)
-        branches[k] = branch_callable(s, site, written->at[k], &use->given[k]);
+        branches[k] = branch_callable(s, site->scope, written->at[k], &use->given[k]);
     use->branches = branches;
 }

@@ -55,36 +55,39 @@ bool width_changes(Site *x, const SiteState *state, const Binding *b, Value *kno
 /* The width that the writes give; the trunk's own where none says another. */
 static uint32_t width_given(const Site *x) {
     uint32_t width = x->trunk->width;
-    for (uint32_t k = 0; k < x->n_states; k++)
-        if (x->states[k].widened)
-            width = x->states[k].widened;
+    for (; x; x = x->inner)
+        for (uint32_t k = 0; k < x->n_states; k++)
+            if (x->states[k].widened)
+                width = x->states[k].widened;
     return width;
 }
 
-void width_commit(Site *x) {
+/* A state has the new width where it is declared with `d`. */
+static void widen_state(Site *x, const SiteState *state, uint32_t width) {
     Sema *s = x->s;
+    StateSlot *slot = &x->trunk->states.at[state->slot];
+    for (uint32_t a = 0; !state->adapted && a < slot->rank; a++) {
+        if (!is_width(x, state->declared->indices.at[a]))
+            continue;
+        slot->dims[a] = width;
+        if (state->widened == width || x->failed)
+            continue;
+        sema_error(s, DIAG_STATE, slot->span,
+                   "the writes of this site make the trunk %u wide, but leave `%s` at %u", width,
+                   slot->name, state->widened ? state->widened : x->trunk->width);
+        sema_note(s, x->item->name.span, "in the connection `%s`", x->item->name.text);
+        x->failed = true;
+    }
+}
+
+void width_commit(Site *x) {
     const uint32_t width = width_given(x);
     if (width == x->trunk->width)
         return;
-    for (uint32_t k = 0; k < x->n_states; k++) {
-        const SiteState *state = &x->states[k];
-        if (state->slot == NO_SLOT)
-            continue;
-        StateSlot *slot = &x->trunk->states.at[state->slot];
-        for (uint32_t a = 0; a < slot->rank; a++) {
-            if (!is_width(x, state->declared->indices.at[a]))
-                continue;
-            slot->dims[a] = width;
-            if (state->widened == width || x->failed)
-                continue;
-            sema_error(s, DIAG_STATE, slot->span,
-                       "the writes of this site make the trunk %u wide, but leave `%s` at %u",
-                       width, slot->name, state->widened ? state->widened : x->trunk->width);
-            sema_note(s, x->use->connection->item->name.span, "in the connection `%s`",
-                      x->use->connection->item->name.text);
-            x->failed = true;
-        }
-    }
+    for (Site *at = x; at; at = at->inner)
+        for (uint32_t k = 0; k < at->n_states; k++)
+            if (at->states[k].slot != NO_SLOT)
+                widen_state(at, &at->states[k], width);
     x->trunk->width = width;
     x->trunk->widened_by = x->site->path;
 }

@@ -6,7 +6,7 @@ endif
 
 syntax match hcDefinition "\v(^|[;{}])\s*\zs<(branch|connection|fn|model|module|train|use)>\ze\s*[^=.(\[ ]"
 syntax keyword hcStatement const let param trunk
-syntax match hcStatement "\v(^|[;{}])\s*\zs<(append|begin|buffer|carry|data|end|input|loss|metric|output|penalty|positions|probe|project|read|require|state|target|update|write)>\ze\s*[^=.(\[ ]"
+syntax match hcStatement "\v(^|[;{}])\s*\zs<(append|around|begin|buffer|carry|data|end|input|loss|metric|output|penalty|positions|probe|project|read|require|state|target|update|write)>\ze\s*[^=.(\[ ]"
 syntax keyword hcFlow else if
 syntax match hcFlow "\v(^|[;{}])\s*\zs<(for|iterate|repeat)>\ze\s*[^=.(\[ ]"
 syntax keyword hcValue false true
