@@ -128,7 +128,7 @@ ExitCode command_train(Driver *d) {
     HcStatus status = hc_join_ranks(&options, &error);
     if (status == HC_OK)
         status = hc_train(loaded.model, &options, &result, &error);
-    const bool reports = hc_rank_reports(&options, status, &error);
+    const bool reports = hc_rank_reports(&options, status, &result, &error);
     if (status != HC_OK)
         code = reports ? driver_failed(d, status, &error) : (ExitCode)hc_signals_exit_code(status);
     else if (reports)

@@ -136,7 +136,7 @@ static int train(App *app) {
     HcStatus status = hc_join_ranks(&options, &error);
     if (status == HC_OK)
         status = hc_train(app->model, &options, &result, &error);
-    const bool reports = hc_rank_reports(&options, status, &error);
+    const bool reports = hc_rank_reports(&options, status, &result, &error);
     if (status != HC_OK) {
         const int failed = reports ? report(app, status, &error) : hc_signals_exit_code(status);
         hc_leave_ranks(&options, status, failed);

@@ -34,7 +34,12 @@ void hc_signals_install(void) {
 
 int hc_signals_stop(void *unused) {
     (void)unused;
-    return stop_signal != 0;
+    return stop_signal;
+}
+
+void hc_signals_came(int number) {
+    if (!stop_signal)
+        stop_signal = number;
 }
 
 int hc_signals_exit_code(HcStatus status) {

@@ -1,4 +1,5 @@
 #include "runtime/app/with_ranks.h"
+#include "runtime/app/signals.h"
 
 #include <string.h>
 
@@ -19,9 +20,12 @@ static bool is_of_all(const HcTrainOptions *o, HcStatus status) {
            hc_ranks_failed_alike(o->ranks);
 }
 
-bool hc_rank_reports(const HcTrainOptions *o, HcStatus status, HcError *error) {
+bool hc_rank_reports(const HcTrainOptions *o, HcStatus status, const HcTrainResult *result,
+                     HcError *error) {
     if (!o->ranks)
         return true;
+    if (status == HC_INTERRUPTED)
+        hc_signals_came(result->stopped);
     if (is_of_all(o, status))
         return hc_ranks_rank(o->ranks) == 0;
     char message[sizeof error->message];

@@ -9,7 +9,8 @@
 HcStatus hc_join_ranks(HcTrainOptions *options, HcError *error);
 /* Whether this rank says what became of the run: where all know the same, the first does. Of a
  * failure that is this rank's the message then begins with its name. */
-bool hc_rank_reports(const HcTrainOptions *options, HcStatus status, HcError *error);
+bool hc_rank_reports(const HcTrainOptions *options, HcStatus status, const HcTrainResult *result,
+                     HcError *error);
 /* Last of all. Where this rank alone failed it ends the others, with its exit code, and does not
  * return. */
 void hc_leave_ranks(HcTrainOptions *options, HcStatus status, int exit_code);

@@ -95,7 +95,7 @@ HcStatus hc_inspect_batch(HcInspect *i, int64_t k, int64_t *samples) {
     if (k >= i->batches)
         return HC_OK;
     if (hc_inspect_of_held_out(i)) {
-        const HcEvaluationSize size = {c->recipe.batch, i->batches};
+        const HcEvaluationSize size = {.batch = c->recipe.batch, .batches = i->batches};
         status = hc_data_held_out(&i->data, c, &size, k, samples);
     } else {
         status = hc_data_batch(&i->data, c, c->recipe.seed, k);

@@ -34,7 +34,7 @@ void hc_wiring_close(HcWiring *w) {
 }
 
 static HcStatus fill(HcContext *c, const HcData *data, HcContext *run, int64_t step, int64_t *n) {
-    const HcEvaluationSize size = {WIRING_SAMPLES, 1};
+    const HcEvaluationSize size = {.batch = WIRING_SAMPLES, .batches = 1};
     if (data->train_count < data->count)
         return hc_data_held_out(data, c, &size, 0, n);
     *n = hc_samples(run) < WIRING_SAMPLES ? hc_samples(run) : WIRING_SAMPLES;

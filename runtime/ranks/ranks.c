@@ -119,6 +119,17 @@ HcStatus hc_ranks_gather(HcRanks *r, const void *mine, void *all, size_t bytes, 
     return status;
 }
 
+HcStatus hc_ranks_broadcast(HcRanks *r, void *data, size_t bytes, HcError *error) {
+    if (!r)
+        return HC_OK;
+    if (hc_ranks_rank(r) > 0)
+        return hc_ranks_exchange(r, &(HcMessage){0, false, data, bytes}, 1, error);
+    HcStatus status = HC_OK;
+    for (int32_t k = 1; k < hc_ranks_size(r) && status == HC_OK; k++)
+        status = hc_ranks_exchange(r, &(HcMessage){k, true, data, bytes}, 1, error);
+    return status;
+}
+
 HcStatus hc_ranks_barrier(HcRanks *r, HcError *error) {
     if (!r || r->transport->barrier(r->transport) == 0)
         return HC_OK;

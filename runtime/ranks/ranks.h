@@ -37,6 +37,8 @@ HcStatus hc_ranks_exchange(HcRanks *ranks, const HcMessage *messages, uint32_t c
                            HcError *error);
 /* So many bytes of every rank, by rank, on all of them. */
 HcStatus hc_ranks_gather(HcRanks *ranks, const void *mine, void *all, size_t bytes, HcError *error);
+/* What rank 0 has, on all of them. */
+HcStatus hc_ranks_broadcast(HcRanks *ranks, void *data, size_t bytes, HcError *error);
 HcStatus hc_ranks_barrier(HcRanks *ranks, HcError *error);
 /* Every rank gets what all have set, bit by bit. */
 HcStatus hc_ranks_any(HcRanks *ranks, uint32_t *bits, HcError *error);

@@ -56,16 +56,31 @@ bool trainer_ended(Trainer *t) {
     return true;
 }
 
-HcStatus trainer_take_best(Trainer *t) {
-    if (t->result->ended_by != HC_ENDED_BY_PATIENCE || !t->run.path || t->result->best_step == 0)
-        return HC_OK;
+static HcStatus read_best(Trainer *t) {
     char *best = hc_run_file(&t->run, "ckpt/best"), *path = NULL;
     HcStatus status =
         best ? hc_find_checkpoint(best, &path, t->error) : hc_fail_memory(t->error, "a path");
     if (status == HC_OK)
         status = trainer_context_failed(t, hc_load_evaluated(t->context, path));
-    t->has_best = status == HC_OK;
     free(best);
     free(path);
+    return status;
+}
+
+/* The first rank has them in its run's folder; where there is none nothing was kept. */
+HcStatus trainer_take_best(Trainer *t) {
+    HcRanks *ranks = t->options->ranks;
+    uint32_t kept = t->run.path != NULL;
+    if (t->result->ended_by != HC_ENDED_BY_PATIENCE || t->result->best_step == 0)
+        return HC_OK;
+    HcStatus status = hc_ranks_any(ranks, &kept, t->error);
+    if (status == HC_OK && t->run.path)
+        status = read_best(t);
+    if (status == HC_OK && kept) {
+        hc_use_ema(t->context, 0);
+        status = hc_ranks_broadcast(ranks, t->context->params, (size_t)t->context->plan.slab_bytes,
+                                    t->error);
+    }
+    t->has_best = status == HC_OK && kept;
     return status;
 }

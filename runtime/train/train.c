@@ -117,7 +117,7 @@ static HcStatus evaluate(Trainer *t) {
     const HcTrainOptions *o = t->options;
     HcStop stop = {o->ranks ? NULL : o->stop, o->user}; /* ranks stop together, after a step */
     const HcRecipe *r = &t->context->recipe;
-    const HcEvaluationSize size = {r->batch, r->eval_batches};
+    const HcEvaluationSize size = {r->batch, r->eval_batches, o->ranks};
     HcStatus status = trainer_save_last(t);
     if (status == HC_OK)
         status = trainer_share(t, false);
@@ -246,14 +246,14 @@ static HcStatus train_step(Trainer *t, int64_t step) {
     return finish_step(t, step, loss, lr, seconds);
 }
 
-enum { STOPPED = 1, TIME_IS_UP = 2 };
+enum { TIME_IS_UP = 1 }; /* else a bit of the number that `stop` gave */
 
 static uint32_t wants_to_end(const Trainer *t) {
     const HcTrainOptions *o = t->options;
     const bool goes_on = t->result->steps < t->context->recipe.steps;
-    const bool stopped = goes_on && o->stop && o->stop(o->user);
+    const int stopped = goes_on && o->stop ? o->stop(o->user) : 0;
     const bool late = o->minutes > 0 && t->result->seconds >= 60 * o->minutes;
-    return (stopped ? STOPPED : 0) | (late ? TIME_IS_UP : 0);
+    return (stopped ? 1u << stopped : 0) | (late ? TIME_IS_UP : 0);
 }
 
 static HcStatus train_loop(Trainer *t) {
@@ -274,7 +274,9 @@ static HcStatus train_loop(Trainer *t) {
         if (status == HC_OK)
             status = trainer_any(t, &now);
         t->time_is_up = now & TIME_IS_UP;
-        if (status == HC_OK && (now & STOPPED))
+        for (int k = 1; k < 32 && !t->result->stopped; k++)
+            t->result->stopped = now >> k & 1 ? k : 0;
+        if (status == HC_OK && t->result->stopped)
             status = interrupted(t, "after ");
     }
     hc_progress_end(&t->progress);
@@ -366,6 +368,8 @@ static HcStatus finish(Trainer *t) {
         return status;
     if (t->evaluates)
         status = evaluate_last(t);
+    if (!trainer_writes(t))
+        return status;
     HcStatus written = write_summary(t, status == HC_OK ? t->error : NULL);
     return status != HC_OK ? status : written;
 }
@@ -512,7 +516,7 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
         status = open_outputs(&t);
     if (status == HC_OK)
         status = train_loop(&t);
-    if (status == HC_OK && trainer_writes(&t))
+    if (status == HC_OK)
         status = finish(&t);
     if (t.batch_log && fclose(t.batch_log) != 0 && status == HC_OK)
         status = hc_fail_errno(error, HC_ERROR_IO, "write", options->batch_log);

@@ -56,7 +56,7 @@ typedef struct {
     HcRanks *ranks; /* with whom this process computes the run, all of them with options that say
                        the same; the first writes, the others write nothing. NULL: alone */
     int (*stop)(void *user); /* asked after every step, and after every batch of an evaluation: not
-                                0 saves and ends; or NULL */
+                                0, 1 to 31, saves and ends; or NULL */
     void *user;
 } HcTrainOptions;
 
@@ -67,6 +67,7 @@ typedef struct {
     char run[4096]; /* run folder; "": none */
     int64_t steps;  /* done */
     HcEnding ended_by;
+    int stopped;               /* after HC_INTERRUPTED: what `stop` said, of any rank; the least */
     int64_t parameters;        /* elements */
     double flops_per_position; /* of a step, see hc_plan_operations */
     HcEvaluation evaluation;   /* loss NaN without a held-out part */

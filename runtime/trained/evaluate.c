@@ -57,8 +57,8 @@ static HcStatus value_at(HcContext *c, uint32_t k, double *value) {
 }
 
 /* *bad: the first that is not finite, as for value_at; -1: none. */
-static HcStatus add_batch(HcContext *c, int64_t n, const HcEvaluation *e, Mean *means,
-                          int32_t *bad) {
+static HcStatus read_batch(HcContext *c, int64_t n, const HcEvaluation *e, Mean *means,
+                           int32_t *bad) {
     HcStatus status = HC_OK;
     *bad = -1;
     for (uint32_t k = 0; status == HC_OK && k <= e->n_metrics; k++) {
@@ -70,8 +70,7 @@ static HcStatus add_batch(HcContext *c, int64_t n, const HcEvaluation *e, Mean *
         if (status != HC_OK)
             break;
         double weight = weight_of(c, name, n);
-        means[k].sum += weight * value;
-        means[k].weight += weight;
+        means[k] = (Mean){weight * value, weight};
         if (!isfinite(value) && *bad < 0)
             *bad = (int32_t)k;
     }
@@ -193,38 +192,102 @@ HcStatus hc_data_held_out(const HcData *data, HcContext *c, const HcEvaluationSi
     return b.n > 0 ? fill_batch(&b, c, positions) : HC_OK;
 }
 
-static HcStatus run_batch(HcBatch *b, HcContext *c, int64_t positions, HcEvaluation *e,
-                          Mean *means) {
+/* What batches found, and where one was not finite, of the first such batch. */
+typedef struct {
+    Mean *means; /* by batch: of the loss, then of each metric */
+    uint32_t values;
+    int64_t bad_batch; /* -1: none */
+    char not_finite[sizeof((HcEvaluation *)0)->not_finite];
+} Found;
+
+static HcStatus run_batch(HcBatch *b, HcContext *c, int64_t number, HcEvaluation *e, Found *f) {
     int32_t bad = -1;
+    const int64_t positions = hc_max_positions(c) ? hc_max_positions(c) : 1;
     HcStatus status = fill_batch(b, c, positions);
     if (status != HC_OK)
         return status;
     hc_forward(c);
-    status = add_batch(c, b->n, e, means, &bad);
+    status = read_batch(c, b->n, e, f->means + number * f->values, &bad);
     b->value = (uint32_t)bad;
-    if (status == HC_OK && bad >= 0 && !e->not_finite[0])
+    if (status == HC_OK && bad >= 0 && f->bad_batch < 0) {
         name_in_evaluation(b, c, bad, e);
-    e->windows += b->n;
+        f->bad_batch = number;
+    }
     return status;
 }
 
-static HcStatus evaluate(const HcData *data, HcContext *c, const HcEvaluationSize *size,
-                         int64_t positions, const HcStop *stop, HcEvaluation *e, Mean *means) {
+static HcStatus run_batches(const HcData *data, HcContext *c, const HcEvaluationSize *size,
+                            int64_t positions, const HcStop *stop, HcEvaluation *e, Found *f) {
+    const int64_t ranks = hc_ranks_size(size->ranks), rank = hc_ranks_rank(size->ranks);
     HcStatus status = HC_OK;
     HcBatch b = batch_from(data, c, size, positions, 0);
-    for (; b.n > 0 && status == HC_OK; b = batch_from(data, c, size, positions, e->windows)) {
-        status = run_batch(&b, c, positions, e, means);
+    for (int64_t number = 0; b.n > 0 && status == HC_OK; number++) {
+        if (number % ranks == rank)
+            status = run_batch(&b, c, number, e, f);
+        e->windows += b.n;
         if (status == HC_OK && e->windows < b.count && stop && stop->ask && stop->ask(stop->user))
             status = hc_fail(&c->error, HC_INTERRUPTED, "interrupted while evaluating");
+        b = batch_from(data, c, size, positions, e->windows);
     }
-    if (status == HC_OK && e->windows == 0)
+    return status;
+}
+
+/* Takes the batches of others; each has told where one of its own was not finite. */
+static HcStatus take_others(HcRanks *ranks, int64_t batches, HcEvaluation *e, Found *f,
+                            HcError *error) {
+    const size_t count = (size_t)batches * f->values, bytes = count * sizeof *f->means,
+                 size = (size_t)hc_ranks_size(ranks);
+    Mean *means = calloc(size * count, sizeof *means);
+    Found *said = calloc(size, sizeof *said);
+    HcStatus status = means && said ? hc_ranks_gather(ranks, f->means, means, bytes, error)
+                                    : hc_fail_memory(error, "an evaluation");
+    memcpy(f->not_finite, e->not_finite, sizeof f->not_finite);
+    if (status == HC_OK)
+        status = hc_ranks_gather(ranks, f, said, sizeof *said, error);
+    for (size_t k = 0; k < count && status == HC_OK; k++)
+        f->means[k] = means[(k / f->values) % size * count + k];
+    for (size_t r = 0; r < size && status == HC_OK; r++) {
+        const int64_t bad = said[r].bad_batch;
+        if (bad >= 0 && (f->bad_batch < 0 || bad < f->bad_batch)) {
+            f->bad_batch = bad;
+            memcpy(e->not_finite, said[r].not_finite, sizeof e->not_finite);
+        }
+    }
+    free(means);
+    free(said);
+    return status;
+}
+
+/* In the order of the batches, whoever ran them. */
+static double mean_over(const Found *f, int64_t batches, uint32_t value) {
+    Mean all = {0, 0};
+    for (int64_t b = 0; b < batches; b++) {
+        all.sum += f->means[b * f->values + value].sum;
+        all.weight += f->means[b * f->values + value].weight;
+    }
+    return mean_of(&all);
+}
+
+static HcStatus evaluate(const HcData *data, HcContext *c, const HcEvaluationSize *size,
+                         int64_t positions, const HcStop *stop, HcEvaluation *e) {
+    const HcBatch first = batch_from(data, c, size, positions, 0);
+    const int64_t batches = (first.count + size->batch - 1) / size->batch;
+    Found f = {.values = 1 + e->n_metrics, .bad_batch = -1};
+    if (first.count <= 0)
         return hc_fail(&c->error, HC_ERROR_DATA,
                        "the held-out part (%lld %s) is shorter than one window of %lld positions",
                        (long long)(data->count - data->train_count), data->sequence->stream,
                        (long long)positions);
-    e->loss = mean_of(&means[0]);
-    for (uint32_t k = 0; k < e->n_metrics; k++)
-        e->metrics[k].value = mean_of(&means[k + 1]);
+    f.means = calloc((size_t)batches * f.values, sizeof *f.means);
+    HcStatus status = f.means ? run_batches(data, c, size, positions, stop, e, &f)
+                              : hc_fail_memory(&c->error, "an evaluation");
+    if (status == HC_OK && size->ranks)
+        status = take_others(size->ranks, batches, e, &f, &c->error);
+    if (status == HC_OK)
+        e->loss = mean_over(&f, batches, 0);
+    for (uint32_t k = 0; k < e->n_metrics && status == HC_OK; k++)
+        e->metrics[k].value = mean_over(&f, batches, k + 1);
+    free(f.means);
     return status;
 }
 
@@ -261,14 +324,12 @@ HcStatus hc_data_evaluate(const HcData *data, HcContext *c, const HcEvaluationSi
     int64_t samples = hc_samples(c), positions = hc_positions(c);
     int64_t context = hc_max_positions(c) ? hc_max_positions(c) : 1;
     *e = (HcEvaluation){.samples = data->samples != NULL};
-    Mean *means = calloc(1 + (size_t)c->plan.n_metrics, sizeof *means);
-    HcStatus status = means ? name_metrics(c, e) : hc_fail_memory(&c->error, "metrics");
+    HcStatus status = name_metrics(c, e);
     int training = hc_training(c);
     hc_set_training(c, 0);
     if (status == HC_OK)
-        status = evaluate(data, c, size, context, stop, e, means);
+        status = evaluate(data, c, size, context, stop, e);
     hc_set_training(c, training);
-    free(means);
     if (status != HC_OK) {
         hc_evaluation_free(e);
         *e = (HcEvaluation){.loss = NAN, .samples = e->samples};

@@ -3,6 +3,7 @@
 #define HC_EVALUATE_H
 
 #include "runtime/data/data.h"
+#include "runtime/ranks/ranks.h"
 #include "runtime/trained/eval.h"
 
 /* Whether to end early: asked after every batch; NULL: never. */
@@ -14,6 +15,7 @@ typedef struct {
 typedef struct {
     int64_t batch;   /* samples at once */
     int64_t batches; /* so many, at equal distances, the same every time; 0: all there are */
+    HcRanks *ranks;  /* who run them in turns, all of them evaluating alike; NULL: this process */
 } HcEvaluationSize;
 
 /* Windows of a part that do not overlap, of the full context, or its samples: how many, and where

@@ -65,7 +65,7 @@ HcStatus hc_trained_holds_out(const HcTrained *t, HcError *error) {
 }
 
 HcStatus hc_trained_evaluate(HcTrained *t, HcEvaluation *evaluation, HcError *error) {
-    const HcEvaluationSize size = {hc_samples(t->context), 0};
+    const HcEvaluationSize size = {.batch = hc_samples(t->context)};
     HcStatus status = hc_data_evaluate(&t->data, t->context, &size, NULL, evaluation);
     if (status != HC_OK && error)
         *error = t->context->error;

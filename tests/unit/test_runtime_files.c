@@ -296,7 +296,8 @@ static void evaluation_covers_every_window_once(void **state) {
     /* held out: 7 windows of 16, their targets, and 9 bytes more */
     double one, sum = 0;
     HcEvaluation found;
-    assert_int_equal(hc_data_evaluate(&data, c, &(HcEvaluationSize){4, 0}, NULL, &found), HC_OK);
+    assert_int_equal(hc_data_evaluate(&data, c, &(HcEvaluationSize){.batch = 4}, NULL, &found),
+                     HC_OK);
     assert_int_equal(found.windows, 7);
     assert_int_equal(hc_samples(c), 4); /* as before */
     assert_int_equal(hc_positions(c), 5);
@@ -309,7 +310,7 @@ static void evaluation_covers_every_window_once(void **state) {
     }
     assert_true(fabs(found.loss - sum / 7) < 1e-12);
     data.train_count = 240;
-    assert_int_equal(hc_data_evaluate(&data, c, &(HcEvaluationSize){4, 0}, NULL, &found),
+    assert_int_equal(hc_data_evaluate(&data, c, &(HcEvaluationSize){.batch = 4}, NULL, &found),
                      HC_ERROR_DATA);
     hc_data_free(&data);
     hc_destroy(c);
