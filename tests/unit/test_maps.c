@@ -142,6 +142,8 @@ static const char *const uses[][3] = {
  * the same. */
 static const char *const by_feature[] = {"layer_scale", "peri_ln", "gated_streams", "ngpt",
                                          "highway"};
+/* Whose own weights go from feature to feature, unless they are those at the beginning. */
+static const char *const at_first[] = {"laurel", "laurel_pa"};
 /* And where there is no map, why. */
 static const struct {
     const char *connection, *read, *mix, *write;
@@ -178,14 +180,21 @@ static void expect_why(const char *connection, const char *what, const SiteMap *
         fail_msg("%s: its %s map: %s", connection, what, map->why ? map->why : "there is one");
 }
 
+static bool is_among(const char *const *names, size_t count, const char *name) {
+    bool found = false;
+    for (size_t k = 0; k < count; k++)
+        found |= strcmp(names[k], name) == 0;
+    return found;
+}
+
 /* Values that are not those at the beginning, but for what a map of streams does not tell: what
  * goes from feature to feature. */
 static void disturb(Model *m, const char *connection) {
     const TirProgram *p = m->network->program;
-    bool alike = false;
-    for (uint32_t k = 0; k < sizeof by_feature / sizeof *by_feature; k++)
-        alike |= strcmp(by_feature[k], connection) == 0;
-    for (uint32_t k = 0; k < p->params.count && strncmp(connection, "laurel", 6) != 0; k++) {
+    const bool alike = is_among(by_feature, sizeof by_feature / sizeof *by_feature, connection);
+    if (is_among(at_first, sizeof at_first / sizeof *at_first, connection))
+        return;
+    for (uint32_t k = 0; k < p->params.count; k++) {
         const bool same = alike && strstr(p->params.at[k].name, ".hc.");
         for (uint64_t i = 0; i < tir_element_count(&p->params.at[k].type); i++)
             m->params[k][i] = same ? 0.1 * wave(k + 7, 0) : m->params[k][i] + 0.4 * wave(k + 7, i);
