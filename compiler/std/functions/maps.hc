@@ -9,18 +9,21 @@ fn skew(t[k], n) -> A[n, n] {
 /// A doubly stochastic map filled entry by entry, each between what its row and column must still
 /// take and what they still can: sigmoid(t) says where. The last row and column are what is left.
 fn transport(t[e, e], width = 1e-7) -> M[e + 1, e + 1] {
-  let X[k < e + 1, j < e + 1] = 0, r[k < e + 1] = 1, c[j < e + 1] = 1;
-  for k < e {
-    for j < e {
-      let rest = sum[q] select(q > j, c[q], 0), below = sum[q] select(q > k, r[q], 0);
-      let low  = max(0, r[k] - rest, c[j] - below), high = min(r[k], c[j]);
-      let v    = low + max(high - low, width) * sigmoid(t[k,j]);
-      X[k,j]   = v;
-      r[k]     = r[k] - v;
-      c[j]     = c[j] - v;
+  let X[k < e + 1, j < e + 1] = 0, c[j < e + 1] = 1;
+  for k < e {                                   // of e - k lines below nothing is taken yet
+    let r = 1, x[j < e + 1] = 0, rest[j < e + 1] = 0;
+    for a < e {
+      rest[e - 1 - a] = rest[e - a] + c[e - a];
     }
-    X[k,e] = r[k];
-    c[e]   = c[e] - r[k];
+    for j < e {
+      let low  = max(0, r - rest[j], c[j] - (e - k)), high = min(r, c[j]);
+      let v    = low + max(high - low, width) * sigmoid(t[k,j]);
+      x[j]     = v;
+      r        = r - v;
+    }
+    x[e]   = r;
+    c[j]   = c[j] - x[j];
+    X[k,j] = x[j];
   }
   let M[k,j] = select(k == e, c[j], X[k,j]);
 }
