@@ -49,6 +49,14 @@ static uint64_t written_elements(const TirType *type) {
     return elements <= UNROLL_LANE ? elements : 1;
 }
 
+/* Both; of a small value with more terms than are written out, those of one element, in a loop. */
+static uint64_t written(const TirBlock *block, const TirNode *node) {
+    const TirType *type = &node->type;
+    const uint64_t terms = written_terms(block, node), elements = written_elements(type);
+    const bool wide = type->rank && type->dims[type->rank - 1] >= WIDE_EXTENT;
+    return !wide && terms > 1 && elements * terms > UNROLL_TERMS ? terms : elements * terms;
+}
+
 static uint64_t block_size(const TirBlock *block) {
     uint64_t size = 0;
     for (TirId id = 1; id < block->nodes.count; id++) { /* all of it in registers */
@@ -66,7 +74,7 @@ static uint64_t value_size(const TirBlock *block, TirId id) {
         return block_size(node->attr.body);
     if (node->op == TIR_RESULT || node->type.elem == TIR_TUPLE)
         return 0;
-    return written_elements(&node->type) * written_terms(block, node);
+    return written(block, node);
 }
 
 /* --- where to cut ------------------------------------------------------------------------------*/

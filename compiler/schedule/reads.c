@@ -46,6 +46,17 @@ uint64_t schedule_terms(const TirBlock *block, const TirNode *node) {
     return total;
 }
 
+bool schedule_is_looped(const TirBlock *block, const TirNode *node, uint64_t elements) {
+    if (elements > UNROLL_LANE)
+        return true;
+    uint64_t terms = 1;
+    if (node->op == TIR_CONTRACT)
+        terms = schedule_terms(block, node);
+    else if (tir_op_class(node->op) == TIR_CLASS_REDUCE)
+        terms = tir_element_count(&tir_node(block, node->operands[0])->type) / elements;
+    return terms <= UNROLL_REDUCE && elements * terms > UNROLL_TERMS;
+}
+
 /* --- axes along the lanes ----------------------------------------------------------------------*/
 
 /* The operand's axis that is the last of what a reduction leaves; -1: none is left. */
@@ -132,6 +143,10 @@ static int axis_before(const Schedule *s, const TirNode *broadcast, int axis) {
     return inner;
 }
 
+static bool is_looped(const Schedule *s, const ScheduleValue *v) {
+    return schedule_is_looped(s->plan->program->block, schedule_node(s, v->id), v->elements);
+}
+
 TirId schedule_operand(const Schedule *s, TirId id, uint32_t k, bool *in_step) {
     const TirNode *reader = schedule_node(s, id);
     int axis = schedule_lane_axis(s, id, k);
@@ -161,7 +176,7 @@ TirId schedule_operand(const Schedule *s, TirId id, uint32_t k, bool *in_step) {
     if (wide_user)
         *in_step = !reshaped && wide && axis == type->rank - 1;
     else
-        *in_step = !wide && (!reshaped || user->elements <= UNROLL_LANE);
+        *in_step = !wide && (!reshaped || !is_looped(s, user));
     if (reader->op == TIR_GATHER && k == 0)
         *in_step = false; /* rows are addressed at run time */
     if (reader->op == TIR_TAKE && wide_user && reader->attr.axis + 1u == reader->type.rank)
@@ -189,7 +204,7 @@ bool schedule_has_loops_apart(const Schedule *s, const ScheduleValue *v) {
         return true;
     if (node->op == TIR_SCAN || node->op == TIR_RESULT)
         return false;
-    return schedule_by_position(node) || v->elements > UNROLL_LANE;
+    return schedule_by_position(node) || is_looped(s, v);
 }
 
 bool schedule_walks(const Schedule *s, const TirNode *node, uint32_t k) {

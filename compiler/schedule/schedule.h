@@ -201,6 +201,9 @@ uint64_t schedule_leading(const TirType *type);
 uint32_t schedule_divisor(uint32_t extent, uint32_t most);
 /* Terms of a contraction's sum at one element. */
 uint64_t schedule_terms(const TirBlock *block, const TirNode *node);
+/* Whether a small value of so many elements goes through memory, made by loops over them: there are
+ * too many for registers, or too many terms in all to write out. */
+bool schedule_is_looped(const TirBlock *block, const TirNode *node, uint64_t elements);
 /* The axis of operand `k` that runs along the lanes with `id`'s loop, or with what a fold sums
  * up; -1: none. */
 int schedule_lane_axis(const Schedule *s, TirId id, uint32_t k);

@@ -41,11 +41,12 @@ static bool is_by_element(const TirBlock *block, const TirNode *node) {
            tir_node(block, node->operands[0])->type.rank == 1;
 }
 
-static bool is_stored(const ScheduleValue *v, const ScheduleDraft *d, const TirNode *node) {
+static bool is_stored(const TirBlock *block, const ScheduleValue *v, const ScheduleDraft *d,
+                      const TirNode *node) {
     if (d->by_pieces || d->by_element || v->output)
         return true;
     if (v->side == SCHEDULE_LANE && node->op != TIR_RESULT)
-        return v->elements > UNROLL_LANE || schedule_by_position(node);
+        return schedule_is_looped(block, node, v->elements) || schedule_by_position(node);
     return v->side == SCHEDULE_FOLD;
 }
 
@@ -61,20 +62,30 @@ static bool is_dear(const TirBlock *block, const TirNode *node) {
     return false;
 }
 
+/* A product that comes to every element of what it reads time and again. */
+static bool reads_again(const TirBlock *block, const TirNode *reader, uint64_t elements,
+                        uint64_t of) {
+    return reader->op == TIR_CONTRACT && elements * schedule_terms(block, reader) > 2 * of;
+}
+
 /* Loops over a large small-sided value's elements come to its operands by run-time index: a long
- * sum there would be made again in every turn, so it is stored before. */
+ * sum there would be made again in every turn, so it is stored before; and so is what a turn reads
+ * that others read, too. */
 static void store_what_loops_read(Scheduler *b) {
     for (uint32_t k = b->s->n_values; k-- > b->s->n_inputs;) {
         const ScheduleValue *v = &b->s->values[k];
-        if (v->side != SCHEDULE_LANE || (v->elements <= UNROLL_LANE && !b->drafts[k].in_loops))
+        const TirNode *node = schedule_node(b->s, v->id);
+        if (v->side != SCHEDULE_LANE ||
+            !(schedule_is_looped(b->block, node, v->elements) || b->drafts[k].in_loops))
             continue;
-        for (uint32_t o = 0; o < schedule_node(b->s, v->id)->n_operands; o++) {
+        for (uint32_t o = 0; o < node->n_operands; o++) {
             bool in_step;
             const ScheduleValue *from = scheduled_operand(b, v, o, &in_step);
             if (!from || from->side != SCHEDULE_LANE || draft_of(b, from)->stored)
                 continue;
             ScheduleDraft *d = draft_of(b, from);
-            d->stored = is_dear(b->block, schedule_node(b->s, from->id));
+            d->stored = is_dear(b->block, schedule_node(b->s, from->id)) ||
+                        reads_again(b->block, node, v->elements, from->elements);
             d->in_loops = !d->stored;
         }
     }
@@ -88,7 +99,7 @@ void schedule_sides(Scheduler *b) {
         v->side = side_of(b->block, node);
         d->by_pieces = is_by_pieces(node);
         d->by_element = is_by_element(b->block, node);
-        d->stored = node->type.elem != TIR_TUPLE && is_stored(v, d, node);
+        d->stored = node->type.elem != TIR_TUPLE && is_stored(b->block, v, d, node);
     }
     store_what_loops_read(b);
 }

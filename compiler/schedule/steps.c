@@ -353,7 +353,7 @@ static void lane_value(Scheduler *b, ScheduleStage *stage, const ScheduleValue *
         step = (ScheduleStep){.kind = STEP_POSITIONS, .value = v, .begins = true, .ends = true};
         over_positions(b->s, &step, 1);
         over_axes(&step, &node->type, 0);
-    } else if (v->also_registers || v->elements <= UNROLL_LANE) {
+    } else if (v->also_registers || !schedule_is_looped(b->block, node, v->elements)) {
         step = lane_step(b->s, STEP_REGISTERS, v);
         loop_push(&step, (ScheduleLoop){.over = OVER_ELEMENTS,
                                         .carrier = CARRIED_BY_REGISTERS,
