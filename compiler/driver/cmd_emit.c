@@ -126,6 +126,8 @@ ExitCode command_emit(Driver *d) {
     code = emit_stage(d, &run, stage);
     if (code == EXIT_OK)
         compile_print(&run, output.to);
+    if (code == EXIT_OK && d->options.explain_fusion && last == PASS_MEMORY)
+        code = pipeline_to(d, &run, PASS_LOWER); /* how long kernels are */
     pipeline_end(d, &run);
     if (code != EXIT_OK) {
         output_discard(&output);

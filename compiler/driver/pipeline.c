@@ -1,6 +1,7 @@
 /* The library's runs for a command line. */
 #include "driver/pipeline.h"
 #include "driver/connection.h"
+#include "driver/explain_code.h"
 #include "driver/used_files.h"
 #include "runtime/run/clock.h"
 #include <string.h>
@@ -69,6 +70,8 @@ static void pass_ended(void *context, const char *pass, double seconds, const Co
         plan_explain(run->plan, d->c->sources, d->err);
         plan_print_replays(&run->plan->replays, "", d->err);
     }
+    if (d->options.explain_fusion && strcmp(pass, compile_passes[PASS_LOWER].name) == 0)
+        explain_code(run, d->err);
 }
 
 /* --- beginning and ending ----------------------------------------------------------------------*/
