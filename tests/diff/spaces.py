@@ -41,6 +41,15 @@ TAKEN = {  # where it lives, and how it is made
     "a line of a grid": ("t", "let m[c] = a[c] * W[0, c]; let y[c] = m[floor(t / 3), t % 3, c] * X[c];"),
     "a grid of a line": ("a", "let y[c] = X[3 * i + j, c] * a[c];"),
     "at the same of all": ("s", "let u[k] = W[0, k] * t; let y[c] = u[2 * s, c] * z[c];"),
+    "moved by an index": ("t", "let y[c] = sum[k < 3] W[k, c] * X[t - k, c];"),
+    "turned": ("t", "let Q[h < 1, c] = X[c], K[h < 1, c] = z[c] * W[0, c]; let o = attend(rope(Q), rope(K), K); "
+                    "let y[c] = o[0, c];"),
+    "depths": ("t", "let score = sum[c] W[0, c] * X[c]; let r = rank(score); "
+                    "let at = argmax[u < 11] select(r[u] == s, 1, 0); let v[c] = X[at, c]; "
+                    "let h = trunk(v) { a = residual : attention(2, causal = false); b = residual : ranked; }; "
+                    "let back = argmax[f < 4] select(r == f, 1, 0); "
+                    "let y[c] = X[c] + select(r < 4, sigmoid(score) * h[back, c], 0);"),
+    "all of a grid": ("a", "let G = all_positions(a); let y[c] = a[c] * sum[e < 2, f] G[e, f, c] * W[e, c] * (f + 1);"),
     "counts": ("t", "let m[c] = mean[s] z[c] * W[0, c]; let o[c] = sum[t] X[c]; let y[c] = X[c] * m[c] + 0.1 * o[c];"),
     "looped": ("t", "let y = X; iterate 2 { let m[c] = 0.5 * y[2 * s, c]; y[c] = tanh(y[c] + m[floor(t / 3), c] * W[0, c]); }"),
     "in a branch": ("s", "let h = trunk(z) { a = residual : joined(k = X); b = residual : attention(2, causal = false); }; let y = h;"),
@@ -108,7 +117,18 @@ model m {
   loss mse(h, y);
 }
 """
-BRANCH = """branch joined : x[d], k[d] -> y[d] {
+BRANCH = """fn rank(score) -> r {
+  let all = all_positions(score);
+  let r = sum[u] select(all[u] > score || (all[u] == score && u < here), 1, 0);
+}
+branch ranked : x[d] -> y[d] {
+  param w[d] ~ normal(0.5);
+  let score = sum[c] w[c] * x[c];
+  let all = all_positions(x);
+  let best = max[u] all_positions(score)[u];
+  let y[c] = select(rank(score) < 2, score * x[c], best) + 0.1 * sum[u] all[u, c] * w[c];
+}
+branch joined : x[d], k[d] -> y[d] {
   param U[d, d] ~ normal(0.4);
   let m[c] = sum[e] U[c, e] * k[e];
   let r[c] = m[here * 2 + 1, c];
@@ -134,10 +154,10 @@ class Spaces(harness.TestCase):
         for name in TAKEN:
             with self.subTest(name):
                 self.right(self.source(name))
-        for name in ("pooled", "and back", "grids", "chosen", "looped"):
+        for name in ("and back", "grids", "depths"):
             with self.subTest(name, interpreted=True):
                 self.right(self.source(name), "--interpret")
-            for width in (65,):
+            for width in (66,):
                 with self.subTest(name, width=width):
                     self.right(self.source(name), d=width)
 

@@ -464,6 +464,19 @@ static Value too_few_names(Sema *s, const Item *item, Span used_at) {
     return POISON;
 }
 
+/* `here`, within: where what it is applied to lives, if that is one space. */
+static uint32_t space_of_arguments(const BoundArgumentList *all, uint32_t outside) {
+    uint32_t found = 0;
+    for (uint32_t k = 0; k < all->count; k++) {
+        const Value v = all->at[k].value;
+        const uint32_t space = v.kind == VALUE_TENSOR ? v.tensor->type.domain.space : 0;
+        if (space && found && space != found)
+            return outside;
+        found = space ? space : found;
+    }
+    return found ? found : outside;
+}
+
 Value apply_item(Sema *s, const Callable *callable, BoundArgumentList *arguments, Span used_at,
                  const void *call, BoundArgumentList *results) {
     const Item *item = callable->item;
@@ -491,6 +504,7 @@ Value apply_item(Sema *s, const Callable *callable, BoundArgumentList *arguments
         path = path_join(s, path, s->mode.let_name);
     }
     Frame *frame = frame_push(s, item, path, used_at);
+    frame->space = space_of_arguments(&all, frame->space);
     frame->is_function = is_function;
     if (is_function)
         frame->function_call = call;

@@ -266,6 +266,10 @@ static Value rule_shift(Sema *s, const Call *c) {
     return axes ? shift_value(s, c->a[0].value, axes, offsets, c->e->span) : POISON;
 }
 
+static Value rule_all_positions(Sema *s, const Call *c) {
+    return all_positions_value(s, c->a[0].value, c->e->span);
+}
+
 static Value rule_recur(Sema *s, const Call *c) {
     const bool given = c->n > 2 && c->a[2].value.kind != VALUE_TUPLE;
     if (given && c->a[2].value.kind != VALUE_BOOL)
@@ -380,6 +384,7 @@ static const Builtin builtins[] = {
     {"takes", 1, 1, rule_takes, TIR_CONST, NULL},
     {"gives", 1, 1, rule_gives, TIR_CONST, NULL},
     {"batch_mean", 1, 1, rule_batch_mean, TIR_POSITION_SUM, NULL},
+    {"all_positions", 1, 1, rule_all_positions, TIR_SCATTER_ADD, NULL},
     {"shift", 2, 3, rule_shift, TIR_SHIFT, NULL},
     {"window", 2, 3, rule_window, TIR_SHIFT, NULL},
     {"recur", 2, 3, rule_recur, TIR_RECUR, "f u reverse"},

@@ -64,14 +64,6 @@ static TirId moved(Sema *s, const LookupTable *t, TirId x, uint8_t space, Span s
 
 /* --- all others --------------------------------------------------------------------------------*/
 
-/* x with its positions as the first axis of a sample's value. */
-static TirId laid_out(Sema *s, TirId x, uint8_t space, Span span) {
-    const TirDomain to = {sema_type(s, x)->domain.sample, 0};
-    TirBuilder *b = sema_builder(s, span);
-    return tir_scatter_add(b, tir_position(b, space), tir_at_positions(b, x, space),
-                           s->program->spaces.at[space - 1].maximum, to);
-}
-
 const Tensor *lookup_integers(Sema *s, const LookupTable *t, Span span) {
     uint32_t dims[TIR_MAX_RANK + 1] = {t->positions};
     bool itself = t->space && t->n_indices == 0;
@@ -104,7 +96,7 @@ int elsewhere_apply(Sema *s, Work *w, const LookupTable *table, const Tensor *at
         return -1;
     }
     if (!id) {
-        const TirId index = tensor_use(s, at), x = laid_out(s, w->id, space, span);
+        const TirId index = tensor_use(s, at), x = positions_as_axis(s, w->id, space, span);
         id = tir_gather(sema_builder(s, span), x, index);
         w->domain.space = 0;
         tir_domain_join(w->domain, at->type.domain, &w->domain);

@@ -298,7 +298,8 @@ bool names_value_of_the_run(Sema *s, Scope *scope, const Expr *e) {
 
 static bool is_moved_position(Sema *s, Scope *scope, const Expr *e, uint32_t space) {
     const Symbol *position = position_named(s, scope, e);
-    return position && position->space == space;
+    return position && position->space == space &&
+           (e->kind == EXPR_NAME || numeric_is_number(s, scope, e->chain.terms.at[1]));
 }
 
 static bool mentions_another_space(Sema *s, Scope *scope, const Expr *e, uint32_t space) {

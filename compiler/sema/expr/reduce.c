@@ -359,6 +359,7 @@ static Value reduce_positions(Sema *s, const Expr *e, Value v, uint32_t space, S
         return POISON;
     if (e->reduce.op != REDUCE_SUM && e->reduce.op != REDUCE_MEAN) {
         sema_error(s, DIAG_DOMAIN, span, "only `sum` and `mean` go over positions");
+        sema_help(s, "give the values at all positions an axis: `max[u] all_positions(x)[u]`");
         return POISON;
     }
     if (t->type.domain.space != space) {

@@ -2,6 +2,7 @@
  *
  * A window is the shifts of which it consists, side by side. `recur(f, u)` goes on from each
  * position to the next. */
+#include "sema/budget.h"
 #include "sema/elaboration.h"
 #include "sema/report.h"
 #include "sema/value/tensor.h"
@@ -98,6 +99,41 @@ Value window_value(Sema *s, Value x, uint32_t n, const int64_t *extents, Span sp
     const TirId whole = tir_concat(b, 0, count, parts);
     const TirId shaped = tir_reshape(b, whole, t->type.rank + n, dims);
     return value_derived(s, shaped, t->type.domain, axes, span);
+}
+
+TirId positions_as_axis(Sema *s, TirId x, uint8_t space, Span span) {
+    const TirDomain to = {sema_type(s, x)->domain.sample, 0};
+    TirBuilder *b = sema_builder(s, span);
+    return tir_scatter_add(b, tir_position(b, space), tir_at_positions(b, x, space),
+                           s->program->spaces.at[space - 1].maximum, to);
+}
+
+Value all_positions_value(Sema *s, Value x, Span span) {
+    const Tensor *t = value_as_real(s, x, span);
+    Index *axes[TIR_MAX_RANK] = {NULL};
+    uint32_t dims[TIR_MAX_RANK];
+    const uint8_t space = t ? t->type.domain.space : 0;
+    if (!t)
+        return POISON;
+    if (!space)
+        return sema_error(s, DIAG_DOMAIN, span,
+                          "`all_positions` goes over positions, and this value has none");
+    const TirSpace *positions = &s->program->spaces.at[space - 1];
+    const uint32_t n = positions->rank;
+    if (t->type.rank + n > TIR_MAX_RANK)
+        return sema_error(s, DIAG_RANK, span, "a tensor has at most %d axes", TIR_MAX_RANK);
+    for (uint32_t k = 0; k < n; k++)
+        dims[k] = positions->extents[k];
+    for (uint32_t k = 0; k < t->type.rank; k++) {
+        dims[n + k] = t->type.dims[k];
+        axes[n + k] = t->axes[k];
+    }
+    uint64_t count;
+    if (!budget_elements(s, n + t->type.rank, dims, span, &count))
+        return POISON;
+    const TirId all = positions_as_axis(s, tensor_use(s, t), space, span);
+    const TirId id = tir_reshape(sema_builder(s, span), all, n + t->type.rank, dims);
+    return value_derived(s, id, (TirDomain){t->type.domain.sample, 0}, axes, span);
 }
 
 /* What lives at each position of a sequence. */

@@ -115,6 +115,10 @@ TirId shift_along(Sema *s, TirId x, uint8_t space, int64_t first, int64_t second
 /* Built-in functions across positions: the value that lives there, and whole numbers k. */
 Value shift_value(Sema *s, Value x, uint32_t n, const int64_t *offsets, Span span);
 Value window_value(Sema *s, Value x, uint32_t n, const int64_t *extents, Span span);
+/* x, real, with its positions as the first axis of a sample's value: 0 at those that are not there.
+ */
+TirId positions_as_axis(Sema *s, TirId x, uint8_t space, Span span);
+Value all_positions_value(Sema *s, Value x, Span span); /* of a grid as two axes */
 /* m[t] = f[t] * m[t - 1] + u[t]; reverse: with m[t + 1]. */
 Value recur_value(Sema *s, Value f, Value u, bool reverse, Span span);
 typedef enum { RANDOM_POSITION, RANDOM_SAMPLE, RANDOM_STEP } RandomEach;

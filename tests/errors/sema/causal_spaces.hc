@@ -19,6 +19,8 @@ model hourglass {
   let X[h < 1, c] = x[c];
   let k = attend(X, Q, Q);              // expected-error {{E0314}} {{attention that is not causal sees later positions}} {{position 0 would see position 12}} {{what it attends to was made of positions `t`}}
   let l[c] = x[2 * t, c];               // expected-error {{this takes a value from a later position}} {{position 1 would see position 2}}
-  let w[c] = a[c] + b[c] + e[c] + f[c] + h[c] + k[0, c] + l[c] + x[floor(t / 2), c];
+  let X1 = all_positions(x);
+  let m[c] = x[c] + X1[3, c];           // expected-error {{E0314}} {{summed over all of them}} {{position 0 would see position 15}}
+  let w[c] = m[c] + a[c] + b[c] + e[c] + f[c] + h[c] + k[0, c] + l[c] + x[floor(t / 2), c];
   loss mse(w, y);
 }

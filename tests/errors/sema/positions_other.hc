@@ -20,6 +20,8 @@ model m {
   let p[c] = z[c] + g[s, c];           // expected-error {{E0211}} {{`g` has 1 axis behind the two subscripts of its position, and 0 were given}}
   let q[c] = g[s, argmax[k] w[k], c];  // expected-error {{a number of the run chooses among positions of a line, not of a grid}}
   let r[c] = x[w[0], c];               // expected-error {{this is a real number}}
+  let v = all_positions(w);            // expected-error {{E0215}} {{`all_positions` goes over positions, and this value has none}}
+  let k = max[t] tokens;               // expected-error {{only `sum` and `mean` go over positions}} {{`max[u] all_positions(x)[u]`}}
   let u[c] = x[c, s, 0];               // expected-error {{E0215}} {{`x` lives at positions `t`, and this is a position of `s`}} {{`x[s, ...]`}}
   loss mse(a, y);
 }
