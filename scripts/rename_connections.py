@@ -5,8 +5,8 @@
 
 No connection is built in: in a copy of the project whose library speaks of `qzvh` instead of `mhc`
 everything must work as before. Replaced are definitions, examples, tests and documents, and the
-default of `hcc info --against`; never the compiler's or the runtime's code, nor its help. The words are as long
-as the names, so that carets in expected messages stay where they are.
+defaults of what `hcc info` and `hcc compare` compare with; never the compiler's or the runtime's code, nor its help.
+The words are as long as the names, so that carets in expected messages stay where they are.
 """
 
 import argparse
@@ -24,7 +24,8 @@ TEXT = (".hc", ".py", ".md", ".txt", ".sh", ".cmake", ".c", ".tir", ".nest", ".e
 # Never touched, but for the library in it; the page is what the compiler says of its commands.
 CODE = ("compiler" + os.sep, "runtime" + os.sep, os.path.join("docs", "commands.md"))
 LIBRARY = os.path.join("compiler", "std")
-ONE_DEFAULT = os.path.join("compiler", "driver", "cmd_info.c")  # `hcc info --against`
+DEFAULTS = (os.path.join("compiler", "driver", "cmd_info.c"),  # `hcc info --against`
+            os.path.join("runtime", "runs", "compare.c"))  # `hcc compare --baseline`
 
 
 def tracked():
@@ -66,7 +67,7 @@ def copy_renamed(folder, words):
     for name in tracked():
         source, target = os.path.join(ROOT, name), os.path.join(folder, name)
         library = name.startswith(LIBRARY)
-        code = name.startswith(CODE) and not library and name != ONE_DEFAULT
+        code = name.startswith(CODE) and not library and name not in DEFAULTS
         if library or name.startswith(("docs" + os.sep, os.path.join("tests", "diff") + os.sep)):
             base, extension = os.path.splitext(os.path.basename(name))
             target = os.path.join(folder, os.path.dirname(name), words.get(base, base) + extension)

@@ -438,17 +438,17 @@ class Begins(harness.TestCase):
         sizes = {"d": 16, "heads": 2, "blocks": 2, "context": 8}
         text = self.write("text.txt", "to be or not to be, that is the question\n" * 20)
         known = {}
-        for wiring in ("deep_norm", "postnorm(norm = layernorm_affine)"):
+        for kind, wiring in (("deep", "deep_norm"), ("post", "postnorm(norm = layernorm_affine)")):
             sets = [word for key, value in {**sizes, "wiring": wiring, "train.lr": 0, "train.steps": 1, "train.seed": 5}.items()
                     for word in ("--set", f"{key}={value}")]
-            run = self.path(wiring[:4])
+            run = self.path(kind)
             self.expect(harness.hcc("train", example, "--data", text, "--out", run, *sets))
             trained = tensors(os.path.join(run, "ckpt", "final.safetensors"))
-            with Model(build(self.path(wiring[:4] + ".so"), "-O0", wiring=wiring, **sizes)) as model:
+            with Model(build(self.path(kind + ".so"), "-O0", wiring=wiring, **sizes)) as model:
                 model.init(5)
                 for name, p in model.parameters.items():
                     self.assertEqual(trained[name], list(p.data), name)
-            known[wiring[:4]] = trained
+            known[kind] = trained
         for name, values in known["post"].items():
             scaled = name.split(".")[-1] in ("Wv", "Wo", "W1", "W2")
             for a, b in zip(known["deep"][name], values):

@@ -238,7 +238,7 @@ class Outputs(harness.TestCase):
         for arguments, code, said in (
                 (["-o", "x.so"], 2, "'build' needs FILE, or --connection"),
                 (["--connection", "shc", "-o", "x.o"], 2, "several programs: make a library of it"),
-                (["--connection", "shcc", "-o", "x.so"], 1, "did you mean `shc`?"),
+                (["--connection", "shc" + "c", "-o", "x.so"], 1, "did you mean `shc`?"),
                 (["--connection", "(n = 2)", "-o", "x.so"], 2, "does not begin with the name")):
             with self.subTest(arguments):
                 self.assertIn(said, self.expect(hcc("build", *arguments, cwd=self.folder), code).err)
