@@ -144,12 +144,80 @@ def straight_through(h, branches, p, at):
     return h + y + (0.25 * torch.floor(4 * y + 0.5) - y).detach()
 
 
+def shc(streams, branch, p):
+    """Static hyper-connections, given how much of the branch's result they get."""
+    read = rmsnorm(sum(p["Am"][i] * h for i, h in enumerate(streams)))
+    y = branch(read)
+    return [sum(p["Ar"][k, j] * h for j, h in enumerate(streams)) + p["B"][k] * y for k in range(len(streams))]
+
+
+def gated(streams, branches, p, at):
+    def opened_by(x):
+        return torch.sigmoid((x @ p["g"]) + p["b"])[..., None] * branches[0](x)
+    return shc(streams, opened_by, of(p, "inner"))
+
+
+def damped(streams, branches, p, at):
+    new = gated(streams, branches, of(p, "inner"), at)
+    return [old + torch.sigmoid(p["s"]) * (one - old) for old, one in zip(streams, new)]
+
+
+def memory(state, branches, p, at):
+    h, K = state
+    y = branches[0](rmsnorm(h + p["R"][0] * K[0] + p["R"][1] * K[1]))
+    return h + y, [0.9 * K[i] + p["W"][i] * y for i in range(2)]
+
+
+def beside_memory(state, branches, p, at):
+    return residual(state[0], branches, p, at), state[1]
+
+
+def in_pairs(streams, branches, p, at):
+    y = branches[0](rmsnorm(mean_of(streams)))
+    A = at["shared"][f"trunk.in_pairs.{at['block'] // 2}.A"]
+    return [A[k, 0] * streams[0] + A[k, 1] * streams[1] + y for k in range(2)]
+
+
+def pools(parameters, tokens):
+    """The hourglass: three trunks of two sites, the middle one over every fourth position."""
+    def sites(name, h):
+        for site, branch in (("attn", attention), ("mlp", mlp)):
+            h = residual(h, [branch(of(parameters, f"{name}.{site}"))], {}, {})
+        return rmsnorm(h)
+    f = sites("f", parameters["E"][tokens])
+    pooled = (POSITIONS + 3) // 4
+    whole = F.pad(f, (0, 0, 3, 4 * pooled))
+    p = sum(whole[:, k:k + 4 * pooled:4] @ parameters["P"][k].T for k in range(4))
+    u = f + sites("g", p)[:, [t // 4 for t in range(POSITIONS)]]
+    return sites("h", u) @ parameters["E"].T
+
+
+def slopes(bias):
+    """Attention whose scores have a number by head and distance."""
+    def branch(p):
+        def run(x):
+            q, k, v = (torch.einsum("had,std->shta", p[f"W{w}"], x) for w in "qkv")
+            o = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+            return torch.einsum("dha,shta->std", p["Wo"], o)
+        return run
+    return branch
+
+
+def alibi_bias(heads):
+    distance = torch.arange(POSITIONS)[:, None] - torch.arange(POSITIONS)[None, :]
+    rates = torch.tensor([-2.0 ** (-8 * (h + 1) / heads) for h in range(heads)], dtype=torch.float64)
+    return (rates[:, None, None] * distance).masked_fill(distance < 0, -torch.inf)
+
+
 def mean_of(streams):
     return 0.5 * (streams[0] + streams[1])
 
 
 BRANCHES = {"attention": attention, "mlp": mlp, "asking": asking, "min_gru": min_gru, "spherical": spherical}
-ENDS = {"reversible": mean_of, "token_shift": mean_of, "rotation": mean_of}
+#: How states of several begin, and what is read of them in the end, by the first site's connection, or the model.
+BEGINS = {"reversible": lambda x: (x, x), "token_shift": lambda x: (x, x), "rotation": lambda x: (x, x),
+          "in_pairs": lambda x: [x, x], "gated": lambda x: 4 * [x], "memory": lambda x: (x, 2 * [0 * x])}
+ENDS = {"reversible": mean_of, "token_shift": mean_of, "rotation": mean_of, "in_pairs": mean_of, "gated": sum}
 NOT_TRAINING = {"skipped"}
 
 def of(parameters, path):
@@ -157,25 +225,47 @@ def of(parameters, path):
 
 
 def network(manifest, parameters, tokens):
-    """The model of a file by the manifest's list of sites."""
-    e = parameters["E"][tokens]
-    first = manifest["sites"][0]["connection"]
-    h = (e, e) if first in ENDS else e
-    for k, site in enumerate(manifest["sites"]):
+    """Logits of a file's model, site by site of the manifest's list; and the states before each site."""
+    e, sites = parameters["E"][tokens], manifest["sites"]
+    kind = manifest["model"] if manifest["model"] in BEGINS else sites[0]["connection"]
+    h, before = BEGINS.get(kind, lambda x: x)(e), {}
+    for k, site in enumerate(sites):
         mine = of(parameters, site["path"])
         several = [name for name in dict.fromkeys(one.split(".")[0] for one in mine) if name in BRANCHES]
-        branches = [BRANCHES[name](of(mine, name)) for name in several] or [BRANCHES[site["branch"]](mine)]
-        at = {"block": site["block"], "site": k, "sites": len(manifest["sites"])}
-        h = globals()[site["connection"]](h, branches, of(mine, "hc"), at)
-    return rmsnorm(ENDS.get(first, lambda h: h)(h)) @ parameters["E"].T
+        known = {**BRANCHES, "attention": slopes(alibi_bias(4))} if manifest["model"] == "alibi" else BRANCHES
+        branches = [known[name](of(mine, name)) for name in several] or [known[site["branch"]](mine)]
+        at = {"block": site["block"], "site": k, "sites": len(sites), "shared": parameters}
+        connection = site["connection"]
+        if kind == "memory" and connection == "residual":
+            connection = "beside_memory"
+        before[site["path"]] = h
+        h = globals()[connection](h, branches, of(mine, "hc"), at)
+    before["end"] = h
+    if kind == "memory":
+        last = of(parameters, sites[-1]["path"] + ".hc")
+        h = h[0] + last["R"][0] * h[1][0] + last["R"][1] * h[1][1]
+    return rmsnorm(ENDS.get(kind, lambda h: h)(h)) @ parameters["E"].T, before
+
+
+def loss_of(manifest, parameters, tokens, wanted):
+    def cross_entropy(logits):
+        return F.cross_entropy(logits.flatten(0, 1), wanted.flatten())
+    if manifest["model"] == "hourglass":
+        return cross_entropy(pools(parameters, tokens))
+    logits, before = network(manifest, parameters, tokens)
+    loss = cross_entropy(logits)
+    if manifest["model"] == "deep_supervision":
+        loss = loss + 0.3 * cross_entropy(rmsnorm(before["trunk.1.attn"]) @ parameters["E"].T)
+        loss = loss + 0.01 * ((before["end"] - before["trunk.1.mlp"]) ** 2).mean()
+    return loss
 
 
 class Ideas(harness.TestCase):
     @harness.unittest.skipIf(MISSING, MISSING)
     def test_each_in_pytorch(self):
-        for name, path in FILES.items():
+        for name in harness.share(tuple(FILES), 2):
             with self.subTest(name):
-                self.compare(name, path)
+                self.compare(name, FILES[name])
 
     def compare(self, name, path):
         so = build(os.path.join(self.folder, f"{name}.so"), file=path, f64=True, d=16, context=POSITIONS)
@@ -190,8 +280,7 @@ class Ideas(harness.TestCase):
         tokens, wanted = draw.integers(0, 256, (2, SAMPLES, POSITIONS))
         model.set_input("tokens", tokens.flatten().tolist())
         model.set_input("next", wanted.flatten().tolist())
-        loss = F.cross_entropy(network(model.manifest, parameters, torch.tensor(tokens)).flatten(0, 1),
-                               torch.tensor(wanted).flatten())
+        loss = loss_of(model.manifest, parameters, torch.tensor(tokens), torch.tensor(wanted))
         loss.backward()
         self.assertLess(abs(model.forward() - loss.item()), LIMIT * abs(loss.item()))
         model.backward()
