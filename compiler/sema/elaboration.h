@@ -33,7 +33,8 @@ typedef struct {
     const Item *connection;
     Span at;
     TirIdVec results;
-    TirId after; /* values from here on may use them */
+    TirId after;   /* values from here on may use them */
+    bool of_inner; /* the connection is around another, which may use them */
     bool lost;
 } BranchUse;
 typedef VEC(BranchUse) BranchUseList;

@@ -126,7 +126,7 @@ static void note_cause(Sema *s, const Reach *r, const BranchUse *use) {
             return;
         }
     const char *branch = intern_str(s->c->interner, "branch");
-    const bool mentioned = ast_mentions(&connection->body, y) ||
+    const bool mentioned = use->of_inner || ast_mentions(&connection->body, y) ||
                            ast_mentions(&connection->body, ys) ||
                            ast_mentions(&connection->body, branch);
     const TirId last = mentioned ? last_made_of(s, use) : 0;

@@ -33,8 +33,11 @@ static void give_up(Site *x) {
     usage_mark_untaken(x->s, x->scope, &x->item->body);
 }
 
+/* `mhc(n = 2)` is called mhc; NULL: it has no name. */
 static const char *inner_name(const Expr *e) {
-    return e->kind == EXPR_CALL ? e->call.callee->name : e->name;
+    if (e->kind == EXPR_CALL)
+        e = e->call.callee;
+    return e->kind == EXPR_NAME ? e->name : NULL;
 }
 
 /* `inner.x`: the same name stands for what it had, too. */
@@ -92,7 +95,12 @@ static bool check_calls(Site *x) {
 void site_around(Site *x, const Stmt *stmt) {
     Sema *s = x->s;
     BoundArgumentList inputs = {0};
-    const Callable *connection = site_connection(s, x->scope, stmt->value, &inputs);
+    const Callable *connection = NULL;
+    if (inner_name(stmt->value))
+        connection = site_connection(s, x->scope, stmt->value, &inputs);
+    else if (stmt->value->kind != EXPR_ERROR)
+        sema_error(s, DIAG_SITE, stmt->value->span,
+                   "a connection is a name, perhaps with arguments");
     if (!connection || !open_inner(x, connection, &inputs, stmt->value) || !check_calls(x)) {
         give_up(x);
         return;

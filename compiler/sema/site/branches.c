@@ -296,6 +296,7 @@ static Value run_branch(Site *x, uint32_t k, const BoundArgumentList *inputs, bo
                        (BranchUse){.name = branch->item->name.text,
                                    .site = x->site->path,
                                    .connection = x->item,
+                                   .of_inner = x->around,
                                    .at = x->site->stmt->site.branches.at[k]->span,
                                    .after = s->program->block->nodes.count},
                        &results);

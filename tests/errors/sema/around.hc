@@ -47,6 +47,19 @@ connection unknown(inner = residual) {
 connection no_connection(inner = 3) {
   around inner;                     // expected-error {{E0305}} {{a connection is needed here, but this is}}
 }
+connection of_sum(inner = residual) {
+  around inner + inner;             // expected-error {{E0305}} {{a connection is a name, perhaps with arguments}}
+}
+connection fed(inner = residual) : z[e] {
+  around feeding(z);                // expected-error {{E0304}} {{`feeding` needs its input `w`}}
+}
+connection feeding : z[e], w[e] {
+  state h[d];
+  begin h = x;
+  read x = h;
+  write h[c] = h[c] + y[c] * (sum[a] z[a] * w[a]);
+  end x = h;
+}
 connection forever(inner = forever) {
   around inner;                     // expected-error {{E0501}} {{`forever` is used at the end of 64 definitions}}
 }
