@@ -21,6 +21,7 @@ CONNECTIONS = [  # name with options, what the width must be a multiple of, larg
 class Program:
     def __init__(self, seed):
         self.draw = random.Random(seed)
+        self.apart = random.Random(f"{seed} apart")  # for what came later, so that other programs stay as they were
         self.names = {}
         self.definitions, self.calls = [], []
         draw = self.draw
@@ -176,6 +177,29 @@ class Program:
                              f"  end x = {norm.format('h')};", "}"]
         return name
 
+    def around(self, wiring, calls, grows):
+        """A connection around this one, perhaps twice: what it reads, is given or writes is changed, or nothing is."""
+        draw = self.apart
+        for _ in range(draw.choice([1, 1, 2])):
+            name = self.names_of("o")
+            lines = ["around inner;"]
+            kinds = ["pass"] + ["each", "gate"] * (not grows) + ["give", "beside"] * (not calls)
+            kind = draw.choice(kinds)
+            if kind in ("each", "gate"):
+                lines.append("param g = 0.5;")
+                by = "g" if kind == "each" else "sigmoid(g * step)"
+                lines.append(f"write each old, new = old + {by} * (new - old);")
+            elif kind == "give":
+                lines += ["param g[d] = 0.5;", "write y[c] = g[c] * y[c] + 0.1 * inner.x[c];"]
+            elif kind == "beside":
+                e = self.names_of("e")
+                lines += [f"state {e}[d];", f"begin {e} = x;", "param a = 0.3;",
+                          f"read x[c] = inner.x[c] + a * {e}[c];", f"write {e}[c] = 0.5 * {e}[c] + y[c];",
+                          f"end x[c] = inner.end[c] + 0.1 * {e}[c];"]
+            self.definitions += [f"connection {name}(inner = residual) {{", *("  " + line for line in lines), "}"]
+            wiring = f"{name}(inner = {wiring})"
+        return wiring
+
     # --- the model --------------------------------------------------------------------------------
 
     def trunk(self, body):
@@ -191,6 +215,10 @@ class Program:
             wiring = "residual"
         if wiring.startswith("orthogonal") and d < 3:
             wiring = "residual"
+        plain = wiring
+        if made or wiring.split("(")[0] in ("residual", "shc", "mhc"):
+            if self.apart.random() < 0.3:
+                wiring = self.around(wiring, made == self.caller, False)
         branches = [f"linear({d})" if wiring == "ghc" else "own"]
         if self.space == "line" or self.space == "grid":
             heads = draw.choice([h for h in (1, 2, 3, 4) if d % h == 0])
@@ -209,7 +237,7 @@ class Program:
             if branch == "own":  # defined when it is used, and used again by later sites
                 branch = self.branch(d)
                 branches = [b if b != "own" else branch for b in branches]
-            if draw.random() < 0.1 and "append" not in wiring and wiring.split("(")[0] in ("residual", "shc", "mhc"):
+            if draw.random() < 0.1 and "append" not in wiring and plain.split("(")[0] in ("residual", "shc", "mhc"):
                 branch += " & " + draw.choice([b for b in branches if b != "own"])
             sites.append(f"s{k} = {wiring} : {branch};")
         text = " ".join(sites)

@@ -204,8 +204,11 @@ static Value stand_in_result(Site *x, Value read) {
     const TirId id = tir_input(sema_builder(s, read.span), tir_add_input(s->program, input));
     TirIdVec results = {0};
     vec_push(s->arena, &results, id);
-    record_results(x, (BranchUse){.connection = x->item, .at = x->item->name.span, .after = id},
-                   &results);
+    record_results(
+        x,
+        (BranchUse){
+            .connection = x->item, .of_inner = x->around, .at = x->item->name.span, .after = id},
+        &results);
     const Value v = value_tensor(s, id, NULL, read.span);
     sema_return_to(s, loop);
     return v;
