@@ -161,6 +161,26 @@ class Spaces(harness.TestCase):
                 with self.subTest(name, width=width):
                     self.right(self.source(name), d=width)
 
+    def test_tables_of_positions(self):
+        """What is read by position alone, in both spaces, is summed over samples by one kernel for both."""
+        for lengths in ((6, 3), (3, 6)):
+            with self.subTest(lengths):
+                self.right("""model q {
+  const d = 8;
+  positions t <= %d;
+  positions s <= %d;
+  input  x[t, d] : real;
+  input  z[s, d] : real;
+  target y[t, d] : real;
+  param A[6, d], B[6, d] ~ normal(0.5);
+  let at[c] = A[t,c], from[c] = B[s,c];
+  let m[c] = tanh(z[c] + from[c]), u[c] = tanh(x[c] + at[c]);
+  let g[c] = mean[s] m[c];
+  let h[c] = u[c] * g[c];
+  loss sum[c] (h[c] - y[c])^2;
+}
+""" % lengths)
+
     def test_encoder_and_decoder(self):
         for connection, d in (("residual", 4), ("mhc(n = 2)", 6)):
             source = ATTEND % {"d": d, "connection": connection}

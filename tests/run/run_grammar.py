@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Every ```hc block of grammar/GRAMMAR.md is a whole file, and `hcc check` accepts it.
+"""Every ```hc block of grammar/GRAMMAR.md is a whole file, and `hcc check` accepts it; the gradients of its
+models are right (one in four each time; all of them with HCC_TEST_EVERYTHING=1).
 
 A block marked ```hc wrong is refused with exit code 1; other fences are not looked at. And the words of
 grammar/words.def are those of the grammar, of the page and of the compiler at hand: nobody else lists them."""
@@ -14,6 +15,9 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness
 
 FENCE = re.compile(r"^```hc( wrong)?[ \t]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+
+MODEL = re.compile(r"^model (\w+) \{", re.MULTILINE)
+LOSS = re.compile(r"^\s+loss ", re.MULTILINE)
 
 ROW = re.compile(r'^(STATEMENT|DEFINITION|BOTH|REDUCTION|WORD)\("(\w+)", (\w+)(?:, (\w+))?', re.MULTILINE)
 
@@ -86,6 +90,7 @@ def main():
     with open(arguments.file, encoding="utf-8") as source:
         text = source.read()
     passed = failed = 0
+    models = []
     with tempfile.TemporaryDirectory() as folder:
         for match in FENCE.finditer(text):
             line = text.count("\n", 0, match.start()) + 1
@@ -95,9 +100,16 @@ def main():
             result = harness.hcc("check", path)
             if result.code == (1 if match.group(1) else 0):
                 passed += 1
+                if LOSS.search(match.group(2)) and not match.group(1):
+                    models += [(path, name) for name in MODEL.findall(match.group(2))]
             else:
                 failed += 1
                 print(f"FAILED the block at line {line}: {result!r}")
+        for path, name in harness.share(models, 4):
+            result = harness.hcc("gradcheck", path, "--model", name, "--set", "train.batch=2")
+            passed, failed = passed + (result.code == 0), failed + (result.code != 0)
+            if result.code:
+                print(f"FAILED gradients of {name}: {result!r}")
         if passed + failed == 0:
             print("no ```hc block found")
             failed = 1
