@@ -339,6 +339,12 @@ bool bind_inputs(Sema *s, Scope *scope, const Item *item, const BoundArgument *i
             sema_error(s, DIAG_BRANCH_INPUT, used_at, "`%s` needs its input `%s`", item->name.text,
                        input->target.name.text ? input->target.name.text : "?");
             sema_note(s, input->target.span, "declared here");
+            if (item->kind == ITEM_BRANCH && k > 0)
+                sema_help(
+                    s,
+                    "its site or its connection gives it; where neither may have it, it needs "
+                    "a default, such as `%s[...] = 0`",
+                    input->target.name.text ? input->target.name.text : "z");
         }
         good = bind_input(s, scope, &input->target, v, a ? a->at : (Span){0}, "input") && good;
     }

@@ -109,6 +109,8 @@ static bool holder_of(Sema *s, Scope *scope, const Expr *e, Holder *holder) {
     if (!outer.held->is_trunk || outer.states) {
         sema_error(s, DIAG_KIND, name.span, "`%s` is a value, and has no parts",
                    member_text(s, member));
+        if (!outer.held->is_trunk && strcmp(name.text, "state") == 0)
+            sema_help(s, "a site's states, as it found them, go by their names: `h.attn[1].H`");
         return false;
     }
     *holder = outer;

@@ -3,6 +3,7 @@
 #include "sema/elaboration.h"
 #include "sema/expr/expr.h"
 #include "sema/report.h"
+#include "sema/site/held.h"
 #include "syntax/foreign.h"
 #include <string.h>
 #include <strings.h>
@@ -45,6 +46,26 @@ static bool unknown_of_site(Sema *s, const char *name, Span span) {
     sema_help(s, "elsewhere a connection has its state; to keep what the trunk was given, begin a "
                  "state of its own with it");
     return true;
+}
+
+/* What the connection calls so around which this one stands. */
+static bool unknown_of_inner(Sema *s, const Scope *scope, const char *name, Span span) {
+    for (; scope && s->frame && s->frame->of_connection; scope = scope->parent)
+        for (uint32_t k = 0; k < scope->symbols.count; k++) {
+            const Symbol *symbol = scope->symbols.at[k];
+            const Held *held = symbol->kind == SYMBOL_VALUE ? symbol->value.held : NULL;
+            if (!held || held->is_trunk || !held_has(held, name))
+                continue;
+            sema_error(s, DIAG_UNKNOWN_NAME, span,
+                       "`%s` is of the connection `%s`, and no name of this text", name,
+                       symbol->name);
+            sema_help(s,
+                      "`%s.%s` is its value; `write each old, new = ...;` changes states that `%s` "
+                      "writes",
+                      symbol->name, name, symbol->name);
+            return true;
+        }
+    return false;
 }
 
 /* `branch` where no connection is. */
@@ -127,7 +148,8 @@ void scope_unknown(Sema *s, Scope *scope, const char *name, Span span, const cha
         return;
     if (unknown_branch(s, name, span))
         return;
-    if (!called && (unknown_of_site(s, name, span) || unknown_but_to_model(s, name, span)))
+    if (!called && (unknown_of_site(s, name, span) || unknown_of_inner(s, scope, name, span) ||
+                    unknown_but_to_model(s, name, span)))
         return;
     sema_error(s, DIAG_UNKNOWN_NAME, span, "unknown %s `%s`", what, name);
     const char *results = f && !called && f->results_text ? f->results_text : "";

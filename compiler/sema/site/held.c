@@ -82,6 +82,18 @@ static bool is_result(Sema *s, const Held *held, const char *name) {
     return held->results.count && name == intern_str(s->c->interner, "y");
 }
 
+bool held_has(const Held *held, const char *name) {
+    for (uint32_t k = 0; k < held->values.count; k++)
+        if (held->values.at[k].name == name)
+            return true;
+    for (const Scope *scope = held->scope; scope; scope = next_scope(scope)) {
+        const Symbol *symbol = scope_find_here(scope, name);
+        if (symbol && symbol->kind == SYMBOL_VALUE)
+            return true;
+    }
+    return held->inner && held_has(held->inner, name);
+}
+
 bool held_find(Sema *s, const Held *held, const char *name, Span span, Value *value) {
     for (uint32_t k = 0; k < held->values.count; k++)
         if (held->values.at[k].name == name) {

@@ -36,6 +36,8 @@ void held_note(Sema *s, Held *held, const char *name, Value value);
 /* The site of this name, in these turns; NULL: there is none. */
 const Held *held_find_site(const Held *trunk, const char *name, const HeldTurns *turns);
 /* The value of this name; false: there is none. */
+/* Whether a site has a value of that name so far. */
+bool held_has(const Held *held, const char *name);
 bool held_find(Sema *s, const Held *held, const char *name, Span span, Value *value);
 
 /* For messages, "`a`, `b`": what there is of a trunk's sites and of values by name, and where a

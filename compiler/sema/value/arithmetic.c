@@ -21,8 +21,11 @@ bool domain_meets(Sema *s, TirDomain *all, const Tensor *x, Span span) {
     const TirSpace *spaces = s->program->spaces.at;
     sema_error(s, DIAG_DOMAIN, span, "one operand lives at positions `%s`, the other at `%s`",
                spaces[all->space - 1].name, spaces[x->type.domain.space - 1].name);
-    sema_help(s, "pool one of them over its positions first: `mean[%s] ...`",
-              spaces[all->space - 1].name);
+    sema_help(
+        s,
+        "take one of them at the other's positions, such as `x[4 * s + k, c]` or `p[floor(t / "
+        "4), c]`, or pool it: `mean[%s] ...`",
+        spaces[all->space - 1].name);
     return false;
 }
 
