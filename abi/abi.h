@@ -9,7 +9,7 @@
 #ifndef HC_ABI_H
 #define HC_ABI_H
 
-#include "abi/spaces.h"
+#include "spaces.h" /* beside it, also where it is installed */
 #include <stdint.h>
 
 /* Both rise when what was built before can no longer be read. */

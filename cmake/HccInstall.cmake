@@ -21,7 +21,7 @@ file(READ compiler/library/hcc.h text)
 string(REPLACE "#include \"runtime/" "#include \"" text "${text}")
 file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/hcc.h CONTENT "${text}" @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/hcc.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hcc)
-install(FILES abi/abi.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hcc/abi)
+install(FILES abi/abi.h abi/spaces.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hcc/abi)
 
 # --- for those who build against it ---------------------------------------------------------------
 set(HCC_CMAKE_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/hcc)
