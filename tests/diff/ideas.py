@@ -192,6 +192,32 @@ def pools(parameters, tokens):
     return sites("h", u) @ parameters["E"].T
 
 
+def attending(p, heads_of):
+    """Attention without causality: queries of one value, keys and values of another."""
+    def run(x):
+        q = torch.einsum("had,std->shta", p["Wq"], x)
+        k, v = (torch.einsum("had,std->shta", p[f"W{w}"], x if heads_of is None else heads_of) for w in "kv")
+        return torch.einsum("dha,shta->std", p["Wo"], F.scaled_dot_product_attention(q, k, v))
+    return run
+
+
+def chooses(parameters, tokens, before):
+    """Encoder with layers for the highest scores alone, and a decoder that attends to it."""
+    def add(name, x, branch):
+        return residual(x, [branch(of(parameters, name))], {}, {})
+    v = add("v.attn", parameters["E"][before], lambda p: attending(p, None))
+    v = rmsnorm(add("v.mlp", v, mlp))
+    score = torch.sigmoid(v @ parameters["w"])
+    best = torch.argsort(score, dim=1, descending=True, stable=True)[:, :8]
+    g = add("g.attn", torch.gather(v, 1, best[..., None].expand(-1, -1, v.shape[-1])), lambda p: attending(p, None))
+    g = rmsnorm(add("g.mlp", g, mlp))
+    back = torch.zeros_like(v).scatter(1, best[..., None].expand_as(g), g)
+    m = v + score[..., None] * back
+    h = add("h.attn", parameters["E"][tokens], attention)
+    h = add("h.cross", h, lambda p: attending(p, m))
+    return rmsnorm(add("h.mlp", h, mlp)) @ parameters["E"].T
+
+
 def slopes(bias):
     """Attention whose scores have a number by head and distance."""
     def branch(p):
@@ -247,9 +273,11 @@ def network(manifest, parameters, tokens):
     return rmsnorm(ENDS.get(kind, lambda h: h)(h)) @ parameters["E"].T, before
 
 
-def loss_of(manifest, parameters, tokens, wanted):
+def loss_of(manifest, parameters, tokens, wanted, before):
     def cross_entropy(logits):
         return F.cross_entropy(logits.flatten(0, 1), wanted.flatten())
+    if manifest["model"] == "chosen":
+        return cross_entropy(chooses(parameters, tokens, before))
     if manifest["model"] == "hourglass":
         return cross_entropy(pools(parameters, tokens))
     logits, before = network(manifest, parameters, tokens)
@@ -280,7 +308,10 @@ class Ideas(harness.TestCase):
         tokens, wanted = draw.integers(0, 256, (2, SAMPLES, POSITIONS))
         model.set_input("tokens", tokens.flatten().tolist())
         model.set_input("next", wanted.flatten().tolist())
-        loss = loss_of(model.manifest, parameters, torch.tensor(tokens), torch.tensor(wanted))
+        before = draw.integers(0, 256, (SAMPLES, 32))
+        if name == "chosen":
+            model.set_input("before", before.flatten().tolist())
+        loss = loss_of(model.manifest, parameters, *map(torch.tensor, (tokens, wanted, before)))
         loss.backward()
         self.assertLess(abs(model.forward() - loss.item()), LIMIT * abs(loss.item()))
         model.backward()
