@@ -27,9 +27,27 @@ ENVIRONMENT = {  # more processes than cores, as root, in a container
     "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
 
 SMALL = ["d=32", "heads=2", "blocks=1", "context=16", "train.warmup=2"]
-#: name: (settings, options). Dropout, clipping, an average; a loss whose weights are the whole batch's,
-#: so that parts run in rounds; three optimisers; both precisions.
+#: A loss whose weights are the whole batch's, so that parts run in rounds, and ranks meet after each; and dropout.
+WEIGHED = """use std;
+model weighed {
+  const d = 32, context = 16, blocks = 1;
+  positions t <= context causal;
+  input  tokens[t] : token(256);
+  target next[t]   : token(256);
+  param E[256, d] ~ normal(0.1);
+  let h = trunk(embed(tokens, E)) { repeat blocks {
+    attn = mhc(n = 2) : attention(2, dropout = 0.2); mlp = mhc(n = 2) : mlp(48, dropout = 0.2); } };
+  let logits[v] = sum[c] E[v,c] * h[c];
+  loss cross_entropy(logits, next) weight select(next == 32, 0.25, 1);
+}
+train weighed {
+  data text { tokens[t] = bytes[t]; next[t] = bytes[t + 1]; held_out = 0.1; }
+  optimizer adamw(lr = 1e-2);
+}
+"""
+#: name: (settings, options). Dropout, rounds, clipping, an average; three optimisers; both precisions.
 RECIPES = {
+    "weighed": (["train.batch=6 in 6", "train.clip=0.5", "train.eval_every=4"], []),
     "adamw": (["wiring=mhc", "train.batch=8 in 8", "train.ema=0.8", "train.clip=0.5", "train.eval_every=4"], []),
     "muon": (["wiring=dhc", "train.batch=7 in 7", "train.optimizer=muon"], []),
     "lion": (["wiring=frac(m=2)", "train.batch=9 in 9", "train.optimizer=lion"], []),
@@ -39,9 +57,11 @@ RECIPES = {
 
 def command(out, recipe, *more, steps=9, threads=1):
     settings, options = RECIPES[recipe]
-    words = ["train", "examples/shakespeare.hc", "--out", out, "--seed", "5", "--quiet", "--threads", threads,
+    file = WEIGHED_FILE if recipe == "weighed" else "examples/shakespeare.hc"
+    words = ["train", file, "--out", out, "--seed", "5", "--quiet", "--threads", threads,
              *options]
-    for setting in [*SMALL, f"train.steps={steps}", *settings]:
+    small = ["train.warmup=2"] if recipe == "weighed" else SMALL
+    for setting in [*small, f"train.steps={steps}", *settings]:
         words += ["--set", setting]
     return list(map(str, [*words, *more]))
 
@@ -82,7 +102,7 @@ def runs_hcc(process):
 class Ranks(harness.TestCase):
     @classmethod
     def setUpClass(cls):
-        global LAUNCHERS
+        global LAUNCHERS, WEIGHED_FILE
         LAUNCHERS = [mpi for mpi in ("openmpi", "mpich")
                      if shutil.which(f"mpirun.{mpi}") and os.path.exists(shared_object(mpi))]
         if not LAUNCHERS:
@@ -93,6 +113,9 @@ class Ranks(harness.TestCase):
         with open(cls.data, "wb") as file:
             file.write(b"the quick brown fox jumps over the lazy dog; " * 60)
         cls.wholes = {}
+        WEIGHED_FILE = os.path.join(cls.shared, "weighed.hc")
+        with open(WEIGHED_FILE, "w", encoding="utf-8") as file:
+            file.write(WEIGHED)
 
     def whole(self, recipe, **words):
         """A run of one process, made once."""
@@ -113,7 +136,7 @@ class Ranks(harness.TestCase):
 
     def test_bits(self):
         tried = [(r, p, t) for r in RECIPES for p in (2, 3, 4, 7) for t in (1, 2)] if EVERYTHING else \
-            [("adamw", 3, 1), ("muon", 7, 1), ("lion", 2, 2), ("bf16", 4, 1)]
+            [("adamw", 3, 1), ("muon", 7, 1), ("lion", 2, 2), ("bf16", 4, 1), ("weighed", 3, 1)]
         for k, (recipe, count, threads) in enumerate(tried):
             mpi = LAUNCHERS[k % len(LAUNCHERS)]
             with self.subTest((recipe, count, threads, mpi)):
