@@ -47,7 +47,7 @@ train weighed {
 """
 #: name: (settings, options). Dropout, rounds, clipping, an average; three optimisers; both precisions.
 RECIPES = {
-    "weighed": (["train.batch=6 in 6", "train.clip=0.5", "train.eval_every=4"], []),
+    "weighed": (["train.batch=7 in 7", "train.clip=0.5", "train.eval_every=4"], []),
     "adamw": (["wiring=mhc", "train.batch=8 in 8", "train.ema=0.8", "train.clip=0.5", "train.eval_every=4"], []),
     "muon": (["wiring=dhc", "train.batch=7 in 7", "train.optimizer=muon"], []),
     "lion": (["wiring=frac(m=2)", "train.batch=9 in 9", "train.optimizer=lion"], []),
@@ -83,12 +83,15 @@ def wait_until(holds, seconds):
 
 
 def children(process):
-    """Processes below one, itself not among them."""
+    """Processes below one, itself not among them; of what has ended meanwhile there are none."""
     found = []
-    for task in os.listdir(f"/proc/{process}/task"):
-        with open(f"/proc/{process}/task/{task}/children", encoding="ascii") as file:
-            for child in map(int, file.read().split()):
-                found += [child, *children(child)]
+    try:
+        for task in os.listdir(f"/proc/{process}/task"):
+            with open(f"/proc/{process}/task/{task}/children", encoding="ascii") as file:
+                for child in map(int, file.read().split()):
+                    found += [child, *children(child)]
+    except OSError:
+        pass
     return found
 
 
