@@ -27,7 +27,7 @@ setup_has() {
     case $1 in
     @*)
         local folder
-        for folder in /usr/include /usr/include/*-linux-gnu /usr/local/include; do
+        for folder in /usr/include /usr/include/*-linux-gnu /usr/lib/*-linux-gnu/openmpi/include /usr/local/include; do
             [ -e "$folder/${1#@}" ] && return 0
         done
         return 1

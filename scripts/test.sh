@@ -21,7 +21,7 @@ fi
 
 . scripts/setup.sh
 [ "${CI:-false}" = true ] && # before what is built beside them
-    setup_packages "libopenmpi-dev:mpicc.openmpi openmpi-bin:mpirun.openmpi libmpich-dev:mpicc.mpich mpich:mpirun.mpich"
+    setup_packages "libopenmpi-dev:@mpi.h openmpi-bin:mpirun.openmpi libmpich-dev:@mpich/mpi.h mpich:mpirun.mpich"
 scripts/build.sh -DHCC_WARNINGS_AS_ERRORS="${CI:-OFF}"
 
 if [ "$torch" = true ]; then
