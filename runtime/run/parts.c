@@ -127,25 +127,19 @@ HcStatus hc_parts_bind(HcParts *parts, int64_t count, HcError *error) {
                        "the model `%s` was built without a way to run a batch in parts: build it "
                        "again",
                        plan->model);
-    HcParts before = *parts;
     parts->count = count;
     HcStatus status = share_out(parts, error);
-    if (status == HC_OK)
-        status = bind_memory(parts, error);
-    if (status != HC_OK) {
-        parts->count = before.count;
-        parts->first = before.first;
-        parts->end = before.end;
-    }
-    return status;
+    return status == HC_OK ? bind_memory(parts, error) : status;
 }
 
 HcStatus hc_parts_share(HcParts *parts, HcRanks *ranks, HcError *error) {
     HcRanks *before = parts->ranks;
     parts->ranks = ranks;
     HcStatus status = hc_parts_bind(parts, parts->count, error);
-    if (status != HC_OK)
+    if (status != HC_OK) {
         parts->ranks = before;
+        hc_parts_bind(parts, parts->count, NULL);
+    }
     return status;
 }
 

@@ -40,7 +40,8 @@ typedef struct {
 
 HcStatus hc_parts_create(HcParts *parts, HcExec *exec, HcError *error);
 void hc_parts_destroy(HcParts *parts);
-/* For so many parts of the exec's present extents. Nothing changes on failure. */
+/* For so many parts of the exec's present extents. After a failure they are bound again as they
+ * were, for which the memory is there, before they run. */
 HcStatus hc_parts_bind(HcParts *parts, int64_t count, HcError *error);
 /* Computes a part of the parts alone from now on; NULL: all again. HC_ERROR_ARGUMENT where there
  * are fewer parts than ranks. Nothing changes on failure. */

@@ -70,7 +70,8 @@ static HcStatus grow_inputs(HcContext *c, int64_t part, int64_t positions, HcErr
 }
 
 HcStatus hc_split_bind(HcContext *c, int64_t samples, int64_t positions, HcError *error) {
-    const int64_t before = c->exec.samples, positions_before = c->exec.positions;
+    const int64_t before = c->exec.samples, positions_before = c->exec.positions,
+                  parts_before = c->split.parts.count;
     const int64_t part = samples >= 1 ? part_of(c, samples) : samples;
     HcStatus status = hc_exec_bind(&c->exec, part, positions, error);
     if (status != HC_OK)
@@ -80,8 +81,10 @@ HcStatus hc_split_bind(HcContext *c, int64_t samples, int64_t positions, HcError
     if (status == HC_OK)
         status = hc_parts_bind(&c->split.parts, samples / part, error);
     if (status != HC_OK) {
-        if (before > 0)
-            hc_exec_bind(&c->exec, before, positions_before, NULL); /* its memory is there */
+        if (before > 0) { /* their memory is there */
+            hc_exec_bind(&c->exec, before, positions_before, NULL);
+            hc_parts_bind(&c->split.parts, parts_before, NULL);
+        }
         return status;
     }
     drop_outputs(c);

@@ -129,6 +129,10 @@ static HcStatus resize(void) {
     return take_error(hc_resize(context, 9, 16));
 }
 
+static void still_runs(void) {
+    assert_int_equal(hc_forward_backward(context), HC_OK);
+}
+
 static void begin_text(void) {
     begin_nothing();
     assert_int_equal(hc_create(&model, &(HcOptions){.threads = 2, .samples = 1}, &context, NULL),
@@ -335,7 +339,7 @@ static void calls_end_where_memory_does(void **state) {
         void (*check)(void);
     } calls[] = {
         {"create", begin_nothing, create, nothing_more},
-        {"resize", begin, resize, nothing_more},
+        {"resize", begin, resize, still_runs},
         {"extend", begin_text, extend, nothing_more},
         {"step", begin, step, nothing_more},
         {"set_recipe", begin, set_recipe, nothing_more},
