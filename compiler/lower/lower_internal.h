@@ -179,6 +179,9 @@ void lower_sum_lane(Lower *l, const ScheduleValue *v, const Affine *element, Nes
 void lower_sums_end(Lower *l); /* what was added up, to the task's partial results */
 /* How many positions a space has. */
 NestId lower_positions_of(Lower *l, uint8_t space);
+/* The same in a kernel of the space `own`, 0: of none: what is its own it asks as such, for other
+ * spaces share it. */
+NestId lower_extent_of_space(NestBuilder *b, uint8_t own, uint8_t space);
 
 /* A sum that keeps samples or positions: a kernel by itself. */
 NestKernel *lower_sum_kernel(const Schedule *s);

@@ -87,8 +87,11 @@ static NestId op_random(Lower *l, LowerFrame *f, const TirNode *node, const Affi
 }
 
 NestId lower_positions_of(Lower *l, uint8_t space) {
-    const bool own = space == l->schedule->group->domain.space;
-    return nest_extent(&l->b, own ? NEST_POSITIONS : (NestExtent)(NEST_SPACE + space - 1));
+    return lower_extent_of_space(&l->b, l->schedule->group->domain.space, space);
+}
+
+NestId lower_extent_of_space(NestBuilder *b, uint8_t own, uint8_t space) {
+    return nest_extent(b, space == own ? NEST_POSITIONS : (NestExtent)(NEST_SPACE + space - 1));
 }
 
 static NestId op_count(Lower *l, TirDomain domain) {

@@ -115,10 +115,7 @@ NestKernel *lower_sum_kernel(const Schedule *s) {
         kernel, (NestBuffer){.name = "out", .kind = NEST_ARGUMENT, .elem = real, .written = true});
     const uint8_t space = schedule_node(s, node->operands[0])->type.domain.space;
     NestId tile = nest_extent(&b, NEST_TILE);
-    /* of its own space the kernel may be another's, too: see group_key.c */
-    NestId positions =
-        nest_extent(&b, space == node->type.domain.space ? NEST_POSITIONS
-                                                         : (NestExtent)(NEST_SPACE + space - 1));
+    NestId positions = lower_extent_of_space(&b, node->type.domain.space, space);
     NestId begin = nest_binary(&b, NEST_MUL, nest_task(&b), tile);
     NestId end = nest_binary(&b, NEST_MIN, nest_binary(&b, NEST_ADD, begin, tile),
                              nest_extent(&b, NEST_INSTANCES));

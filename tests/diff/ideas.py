@@ -35,12 +35,17 @@ def rmsnorm(x, g=None, eps=1e-6):
     return x if g is None else x * g
 
 
-def attention(p):
+def attends(p, keys=None, **how):
+    """Attention whose keys and values are made of what it is given, or of another value."""
     def run(x):
-        q, k, v = (torch.einsum("had,std->shta", p[f"W{w}"], x) for w in "qkv")
-        o = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return torch.einsum("dha,shta->std", p["Wo"], o)
+        q = torch.einsum("had,std->shta", p["Wq"], x)
+        k, v = (torch.einsum("had,std->shta", p[f"W{w}"], x if keys is None else keys) for w in "kv")
+        return torch.einsum("dha,shta->std", p["Wo"], F.scaled_dot_product_attention(q, k, v, **how))
     return run
+
+
+def attention(p):
+    return attends(p, is_causal=True)
 
 
 def mlp(p):
@@ -192,41 +197,21 @@ def pools(parameters, tokens):
     return sites("h", u) @ parameters["E"].T
 
 
-def attending(p, heads_of):
-    """Attention without causality: queries of one value, keys and values of another."""
-    def run(x):
-        q = torch.einsum("had,std->shta", p["Wq"], x)
-        k, v = (torch.einsum("had,std->shta", p[f"W{w}"], x if heads_of is None else heads_of) for w in "kv")
-        return torch.einsum("dha,shta->std", p["Wo"], F.scaled_dot_product_attention(q, k, v))
-    return run
-
-
 def chooses(parameters, tokens, before):
     """Encoder with layers for the highest scores alone, and a decoder that attends to it."""
     def add(name, x, branch):
         return residual(x, [branch(of(parameters, name))], {}, {})
-    v = add("v.attn", parameters["E"][before], lambda p: attending(p, None))
+    v = add("v.attn", parameters["E"][before], attends)
     v = rmsnorm(add("v.mlp", v, mlp))
     score = torch.sigmoid(v @ parameters["w"])
     best = torch.argsort(score, dim=1, descending=True, stable=True)[:, :8]
-    g = add("g.attn", torch.gather(v, 1, best[..., None].expand(-1, -1, v.shape[-1])), lambda p: attending(p, None))
+    g = add("g.attn", torch.gather(v, 1, best[..., None].expand(-1, -1, v.shape[-1])), attends)
     g = rmsnorm(add("g.mlp", g, mlp))
     back = torch.zeros_like(v).scatter(1, best[..., None].expand_as(g), g)
     m = v + score[..., None] * back
     h = add("h.attn", parameters["E"][tokens], attention)
-    h = add("h.cross", h, lambda p: attending(p, m))
+    h = add("h.cross", h, lambda p: attends(p, m))
     return rmsnorm(add("h.mlp", h, mlp)) @ parameters["E"].T
-
-
-def slopes(bias):
-    """Attention whose scores have a number by head and distance."""
-    def branch(p):
-        def run(x):
-            q, k, v = (torch.einsum("had,std->shta", p[f"W{w}"], x) for w in "qkv")
-            o = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-            return torch.einsum("dha,shta->std", p["Wo"], o)
-        return run
-    return branch
 
 
 def alibi_bias(heads):
@@ -258,7 +243,7 @@ def network(manifest, parameters, tokens):
     for k, site in enumerate(sites):
         mine = of(parameters, site["path"])
         several = [name for name in dict.fromkeys(one.split(".")[0] for one in mine) if name in BRANCHES]
-        known = {**BRANCHES, "attention": slopes(alibi_bias(4))} if manifest["model"] == "alibi" else BRANCHES
+        known = {**BRANCHES, "attention": lambda p: attends(p, attn_mask=alibi_bias(4))} if manifest["model"] == "alibi" else BRANCHES
         branches = [known[name](of(mine, name)) for name in several] or [known[site["branch"]](mine)]
         at = {"block": site["block"], "site": k, "sites": len(sites), "shared": parameters}
         connection = site["connection"]
