@@ -90,6 +90,8 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 
 /* Behind the value of a loss or metric, and of a setting; the token stream tells them from names. */
 %token WEIGHT "weight" IN "in"
+/* Behind a call: */
+%token AS "as"
 
 %token LPAREN "(" LBRACKET "[" LBRACE "{"
 %token <missing> RPAREN ")" RBRACKET "]" RBRACE "}" SEMICOLON ";"
@@ -469,6 +471,7 @@ primary
   | FALSE                                     { $$ = ast_boolean(parser, @$, false); }
   | name                                      { $$ = ast_name(parser, $1); }
   | call
+  | call AS name                              { $$ = ast_call_named(@$, $1, $3); }
   | LPAREN expr rparen                        { $$ = ast_parenthesised(parser, @$, $2); }
   | LPAREN expr comma tuple_rest rparen       { $$ = ast_tuple(parser, @$, $2, $4); }
   | LPAREN error RPAREN                       { $$ = ast_error(parser, @$); if (!$3) yyerrok; }

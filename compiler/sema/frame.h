@@ -12,7 +12,7 @@ struct Frame {
     const char *trunk; /* "trunk"; NULL outside */
     Span used_at;
     const void *call; /* the expression that made the instance: the same one may come twice */
-    const void *function_call; /* of a function: the expression that calls it */
+    const Expr *function_call; /* of a function: the expression that calls it */
     uint32_t space;            /* the position space its values live in; 0 = none */
     bool in_trunk, of_connection, is_function;
     bool ends;      /* a connection whose `end` is elaborated */

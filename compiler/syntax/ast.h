@@ -109,6 +109,7 @@ struct Expr {
         struct {
             Expr *callee; /* a NAME, or an INDEX of one */
             ArgumentList arguments;
+            Name as; /* what the instance is called; no text: as the `let` is, if anything */
         } call;
         struct {
             ReduceKind op;

@@ -184,6 +184,14 @@ Expr *ast_call_entry(Parser *p, Span at, Expr *entry, ArgumentList *arguments) {
     return named ? ast_call_of(p, at, entry, arguments) : ast_error(p, at);
 }
 
+Expr *ast_call_named(Span at, Expr *call, Name as) {
+    if (call->kind == EXPR_CALL) {
+        call->call.as = as;
+        call->span = at;
+    }
+    return call;
+}
+
 Expr *ast_tuple(Parser *p, Span at, Expr *first, ExprList *rest) {
     Expr *e = ast_new(p, EXPR_TUPLE, at);
     vec_push(p->arena, &e->tuple, first);

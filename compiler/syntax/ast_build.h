@@ -46,6 +46,8 @@ Expr *ast_call_member(Parser *p, Span at, Name name);
 Expr *ast_call(Parser *p, Span at, Name callee, ArgumentList *arguments);
 /* `branch[1](x)`: what is called is an entry of a name. */
 Expr *ast_call_entry(Parser *p, Span at, Expr *entry, ArgumentList *arguments);
+/* `call as name`. */
+Expr *ast_call_named(Span at, Expr *call, Name as);
 Expr *ast_tuple(Parser *p, Span at, Expr *first, ExprList *rest);
 Expr *ast_list(Parser *p, Span at, ExprList *entries);
 Expr *ast_slice(Parser *p, Span at, Expr *from, Expr *to); /* either may be NULL */

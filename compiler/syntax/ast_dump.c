@@ -86,6 +86,8 @@ static void dump_call(Dump *d, const Expr *e) {
     dump_line(d, e->span, entry ? "call entry of %s" : "call %s",
               entry ? callee->index.base->name : callee->name);
     d->depth++;
+    if (e->call.as.text)
+        dump_line(d, e->call.as.span, "as %s", e->call.as.text);
     for (uint32_t k = 0; entry && k < callee->index.indices.count; k++)
         dump_expr(d, callee->index.indices.at[k]);
     for (uint32_t k = 0; k < e->call.arguments.count; k++) {

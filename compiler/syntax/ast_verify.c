@@ -94,7 +94,8 @@ static void call_parts(Node *n) {
         unless(n->v,
                e->call.callee->kind == EXPR_NAME || (e->call.callee->kind == EXPR_INDEX &&
                                                      e->call.callee->index.base->kind == EXPR_NAME),
-               e->span, "what is called is neither a name nor an entry of one"))
+               e->span, "what is called is neither a name nor an entry of one") ||
+        (e->call.as.text && wrong_name(n->v, e->call.as, e->span)))
         return;
     for (uint32_t k = 0; k < e->call.arguments.count && !n->v->wrong; k++) {
         const Argument *argument = &e->call.arguments.at[k];

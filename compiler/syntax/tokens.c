@@ -199,12 +199,27 @@ static int tokens_behind_value(TokenStream *t) {
     return setting && strcmp(text, "in") == 0 ? TOKEN_IN : 0;
 }
 
+/* `linear(x, 64) as up`: behind a call, before a name, it is none. */
+static bool tokens_names_call(TokenStream *t) {
+    const Token *token = tokens_ahead(t, 0);
+    if (token->kind != TOKEN_NAME || t->previous.kind != TOKEN_RPAREN ||
+        strcmp(token->value.name.text, "as") != 0)
+        return false;
+    const int next = tokens_ahead(t, 1)->kind;
+    return next == TOKEN_NAME || word_begins_statement(next) || word_begins_definition(next);
+}
+
+/* What the next token is where it stands. */
+static int tokens_meaning(TokenStream *t) {
+    return tokens_names_call(t) ? TOKEN_AS : tokens_behind_value(t);
+}
+
 /* Takes the next written token. */
 static bool tokens_take(TokenStream *t, Token *out) {
     Token token = *tokens_ahead(t, 0);
-    const int behind = tokens_behind_value(t);
-    if (behind)
-        token.kind = behind;
+    const int meaning = tokens_meaning(t);
+    if (meaning)
+        token.kind = meaning;
     if (token.kind != TOKEN_EOF) {
         for (uint32_t k = 1; k < t->n_ahead; k++)
             t->ahead[k - 1] = t->ahead[k];
@@ -255,7 +270,7 @@ static bool tokens_begins_statement(TokenStream *t) {
     default:
         break;
     }
-    if (!t->previous_is_operand || tokens_in_expression(t) || tokens_behind_value(t))
+    if (!t->previous_is_operand || tokens_in_expression(t) || tokens_meaning(t))
         return false;
     if (word_begins_statement(token->kind))
         return token->first_on_line || t->previous.kind != TOKEN_NAME;

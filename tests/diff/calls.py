@@ -202,6 +202,32 @@ model m {
   loss (sum[k] p[k] * q[k]) * 0.1;
 }
 """
+NAMED = """
+module wide(out) : x[d] -> y[out] { param W[out, d] ~ normal(0.2); let y[k] = sum[c] W[k,c] * x[c]; }
+fn twice(f, x[d]) = f(f(x));
+fn own(x[d]) = wide(x, d) as inner;
+connection peri(norm = rmsnorm_affine() as pre) {
+  state h[d];
+  begin h = x;
+  read x = norm(h);
+  write h[c] = h[c] + (rmsnorm_affine(y) as post)[c];
+  end x = rmsnorm(h);
+}
+model m {
+  const d = 5, block = wide(out = d) as third;
+  positions t <= 4;
+  input x[t, d] : real;
+  input up[t, d] : real;
+  let LOCAL = wide(x, d) as first;
+  let u[c] = tanh((wide(LOCAL, d) as second)[c]) + (wide(LOCAL, d) as loss)[c];
+  let map = block;
+  let v = own(twice(map, u)) as fourth;
+  let h = trunk(v) { a = peri : linear(d); };
+  loss sum[c] up[c] * h[c];
+}
+"""
+GIVEN_NAMES = """first.W second.W loss.W third.W fourth.inner.W trunk.a.hc.pre.gain trunk.a.W
+trunk.a.hc.post.gain""".split()
 SHARED_NAMES = """one.W b.f.W trunk.i.hc.norm.g trunk.i.map.W trunk.j.hc.before.g tied.W1 tied.W2 trunk.j.hc.after.g
 trunk.l.hc.before.W trunk.l.hc.after.W trunk.m.hc.norm.g trunk.m.W trunk.m.hc.end.g other.W""".split()
 
@@ -323,6 +349,14 @@ class Calls(harness.TestCase):
         self.assertRegex(maps, r"read +h\n +x +1\.0000\n +x_2 +1\.0000\n")
         self.assertRegex(maps, r"write +y +y_2\n +h +0\.5000 +0\.5000\n")
         self.assertRegex(maps, r"read +a +b\n +x\.0 +0\.0000 +1\.0000\n +x\.1 +1\.0000 +0\.0000\n")
+
+    def test_given_names(self):
+        """Parameters keep the names that `as` gives, whatever the locals are called."""
+        for local in ("up_projection", "q"):
+            file = self.write("named.hc", NAMED.replace("LOCAL", local))
+            report = json.loads(self.expect(harness.hcc("gradcheck", file, "--json")).out)
+            self.assertEqual([p["name"] for p in report["parameters"]], GIVEN_NAMES)
+            self.assertEqual({p["verdict"] for p in report["parameters"]}, {"ok"})
 
     def test_several_results(self):
         file = self.write("several.hc", SEVERAL)

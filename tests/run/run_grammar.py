@@ -42,7 +42,7 @@ def grammar_words():
     tokens = {}
     for line in re.findall(r"^%token (.*)$", text, re.MULTILINE):
         tokens.update((word, token) for token, word in re.findall(r'(\w+) "([a-z]+)"', line))
-    for word in ("weight", "in"):
+    for word in ("weight", "in", "as"):
         del tokens[word]  # the token stream's: they stand behind a value alone
     contextual = re.search(r"^contextual\n  :(.*?);", text, re.MULTILINE | re.DOTALL).group(1)
     return tokens, set(re.findall(r"\w+", contextual))

@@ -20,7 +20,7 @@ Value instance_output(Sema *s, Scope *scope, const Item *item, const Target *out
 /* fn, or module and branch: inputs first, then formals. Its first result; all go to `results`,
  * unless NULL: then it has one only. */
 Value apply_item(Sema *s, const Callable *callable, BoundArgumentList *arguments, Span used_at,
-                 const void *call, BoundArgumentList *results);
+                 const Expr *call, BoundArgumentList *results);
 /* A branch at a site: what it is called with, and by whom. */
 typedef struct {
     const BoundArgument *inputs; /* by name; or, by_reading, a single one for the first input */

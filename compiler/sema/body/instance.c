@@ -148,9 +148,11 @@ Value value_as_instance(Sema *s, Value v, const char *name, const void *made) {
         return v;
     const Frame *f = s->frame;
     const char *path = f->path;
+    if (v.callable->as.text)
+        name = v.callable->as.text;
     if (f->function_call) { /* a function has the path of who calls it */
         made = f->function_call;
-        if (names_instance(s->mode.let_value, made))
+        if (!f->function_call->call.as.text && names_instance(s->mode.let_value, made))
             path = path_join(s, path, s->mode.let_name);
     } else if (f->call) {
         made = f->call;
@@ -159,6 +161,7 @@ Value value_as_instance(Sema *s, Value v, const char *name, const void *made) {
     *instance = (SharedInstance){path_join(s, path, name), name, made, f->of_connection};
     Callable *callable = ARENA_NEW(s->arena, Callable);
     *callable = *v.callable;
+    callable->as = (Name){0};
     callable->instance = instance;
     v.callable = callable;
     return v;
@@ -484,7 +487,7 @@ static uint32_t space_of_arguments(const BoundArgumentList *all, uint32_t outsid
 }
 
 Value apply_item(Sema *s, const Callable *callable, BoundArgumentList *arguments, Span used_at,
-                 const void *call, BoundArgumentList *results) {
+                 const Expr *call, BoundArgumentList *results) {
     const Item *item = callable->item;
     if (item->outputs.count > 1 && !results)
         return too_few_names(s, item, used_at);
@@ -506,6 +509,8 @@ Value apply_item(Sema *s, const Callable *callable, BoundArgumentList *arguments
         path = alone ? path : path_join(s, path, instance->name);
     } else if (instance) {
         path = instance->path;
+    } else if (call->call.as.text) {
+        path = path_join(s, path, call->call.as.text);
     } else if (!is_function && names_instance(s->mode.let_value, call)) {
         path = path_join(s, path, s->mode.let_name);
     }

@@ -298,8 +298,10 @@ static uint32_t param_add(Sema *s, Scope *scope, const Stmt *stmt, const ParamDe
         const Instance *o = old;
         sema_note(s, o->span, "the first is declared here");
         if (f->item && f->item->kind != ITEM_MODEL)
-            sema_help(s, "give the instance a name of its own: `let first = %s(...)`",
-                      f->item->name.text);
+            sema_help(
+                s,
+                "give the instance a name of its own: `let first = %s(...)`, or `%s(...) as first`",
+                f->item->name.text, f->item->name.text);
         return UINT32_MAX;
     }
     if (stmt->kind == STMT_BUFFER)

@@ -43,7 +43,7 @@ static bool elaborate_arguments(Sema *s, Scope *scope, const ArgumentList *list,
 }
 
 /* The callable with more arguments, none applied: `mhc(iters = 5)`. */
-static Value partial(Sema *s, const Callable *callable, const BoundArgumentList *arguments,
+static Value partial(Sema *s, const Callable *callable, const BoundArgumentList *arguments, Name as,
                      Span span) {
     Callable *copy = ARENA_NEW(s->arena, Callable);
     *copy = *callable;
@@ -52,6 +52,7 @@ static Value partial(Sema *s, const Callable *callable, const BoundArgumentList 
         vec_push(s->arena, &copy->arguments, callable->arguments.at[k]);
     for (uint32_t k = 0; k < arguments->count; k++)
         vec_push(s->arena, &copy->arguments, arguments->at[k]);
+    copy->as = as;
     return (Value){.kind = VALUE_CALLABLE, .span = span, .callable = copy};
 }
 
@@ -73,8 +74,32 @@ static bool lacks_arguments(const Callable *callable, const BoundArgumentList *a
     return given == 0 && needed > 0;
 }
 
+/* Of `branch[1](x)`, too. */
+static const Expr *callee_name(const Expr *e) {
+    const Expr *callee = e->call.callee;
+    return callee->kind == EXPR_INDEX ? callee->index.base : callee;
+}
+
+/* `linear(x, 64) as up`: only what is made here can be given a name. */
+static bool can_be_named(Sema *s, const Callable *callable, const Expr *e) {
+    const Item *item = callable->item;
+    const char *why = !e->call.as.text                ? NULL
+                      : callable->builtin             ? "holds no parameters"
+                      : callable->site                ? "is the site's, and named after it"
+                      : callable->instance            ? "is made already, and has its name"
+                      : item->kind == ITEM_CONNECTION ? "is named after its site"
+                                                      : NULL;
+    if (!why)
+        return true;
+    sema_error(s, DIAG_NOT_HERE, e->call.as.span, "`%s` %s", callee_name(e)->name, why);
+    sema_help(s, "`as` names the instance of a module or branch that a call makes");
+    return false;
+}
+
 static Value call_value(Sema *s, Scope *scope, const Callable *callable,
                         BoundArgumentList *arguments, const Expr *e) {
+    if (!can_be_named(s, callable, e))
+        return POISON;
     BoundArgumentList *results = s->mode.results_of == e ? s->mode.results : NULL;
     if (callable->builtin)
         return builtin_call(s, scope, callable->builtin, arguments, e);
@@ -86,7 +111,7 @@ static Value call_value(Sema *s, Scope *scope, const Callable *callable,
         ((item->kind == ITEM_BRANCH || item->kind == ITEM_MODULE) && s->mode.constant);
     if (defines ||
         (s->mode.constant && item->kind == ITEM_FN && lacks_arguments(callable, arguments)))
-        return partial(s, callable, arguments, e->span);
+        return partial(s, callable, arguments, e->call.as, e->span);
     if (item->kind != ITEM_FN && s->mode.numeric)
         return sema_error(s, DIAG_CONSTANT, e->span, "an instance of `%s` is not a constant",
                           item->name.text);
@@ -138,9 +163,7 @@ static Value reduction_called(Sema *s, const Expr *e, const BoundArgumentList *a
 
 Value elaborate_call(Sema *s, Scope *scope, const Expr *e) {
     BoundArgumentList arguments = {0};
-    const Expr *named = e->call.callee;
-    if (named->kind == EXPR_INDEX) /* `branch[1](x)` */
-        named = named->index.base;
+    const Expr *named = callee_name(e);
     const char *name = named->name;
     Symbol *symbol = scope_find(s, scope, name);
     const Builtin *builtin = symbol || named != e->call.callee ? NULL : builtin_find(name);
@@ -158,7 +181,7 @@ Value elaborate_call(Sema *s, Scope *scope, const Expr *e) {
             scope_unknown(s, scope, name, e->call.callee->span, "function");
             return POISON;
         }
-        return good ? builtin_call(s, scope, builtin, &arguments, e) : POISON;
+        return good ? call_value(s, scope, &(Callable){.builtin = builtin}, &arguments, e) : POISON;
     }
     Value callee = elaborate(s, scope, e->call.callee);
     if (is_poison(callee) || !good)

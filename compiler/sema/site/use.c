@@ -71,6 +71,12 @@ static Value branch_callable(Sema *s, Scope *scope, const Expr *e, BoundArgument
             sema_note(s, v.callable->item->name.span, "it is defined here");
         return POISON;
     }
+    if (v.callable->as.text) {
+        sema_error(s, DIAG_NOT_HERE, v.callable->as.span, "`%s` is named after its site",
+                   v.callable->item->name.text);
+        sema_help(s, "`as` names the instance of a module or branch that a call makes");
+        return POISON;
+    }
     return v;
 }
 

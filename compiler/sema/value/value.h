@@ -111,6 +111,7 @@ struct Callable {
     const Item *item;
     Scope *home; /* the root scope of the item's file */
     BoundArgumentList arguments;
+    Name as;                        /* what an instance of it is to be called, if anything */
     const SharedInstance *instance; /* NULL: each call makes an instance of its own */
 };
 
