@@ -1,10 +1,40 @@
 #include "runtime/app/with_ranks.h"
 #include "runtime/app/signals.h"
+#include "runtime/run/cpus.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* "(node7)" */
+static const char *machine_of(const HcRanks *ranks, int32_t rank) {
+    const char *name = hc_ranks_name(ranks, rank), *at = strchr(name, '(');
+    return at ? at : name;
+}
+
+/* Where nobody says how many: a process's CPUs, or, where the launcher did not give each its own,
+ * its share of those that it has in common with others of its machine. */
+static HcStatus choose_threads(HcTrainOptions *o, HcError *error) {
+    const int32_t size = hc_ranks_size(o->ranks), me = hc_ranks_rank(o->ranks);
+    const HcCpus mine = hc_cpus();
+    HcCpus *all = calloc((size_t)size, sizeof *all);
+    HcStatus status = all ? hc_ranks_gather(o->ranks, &mine, all, sizeof mine, error)
+                          : hc_fail_memory(error, "the CPUs of all ranks");
+    int32_t together = 0;
+    for (int32_t r = 0; r < size && status == HC_OK; r++)
+        together += strcmp(machine_of(o->ranks, r), machine_of(o->ranks, me)) == 0 &&
+                    memcmp(&all[r], &mine, sizeof mine) == 0;
+    if (status == HC_OK) {
+        const int32_t share = hc_cpu_count() / together;
+        o->threads = share > 1 ? share : 1;
+    }
+    free(all);
+    return status;
+}
 
 HcStatus hc_join_ranks(HcTrainOptions *o, HcError *error) {
     HcStatus status = hc_ranks_open(&o->ranks, error);
+    if (status == HC_OK && o->ranks && o->threads == 0)
+        status = choose_threads(o, error);
     if (status != HC_OK || hc_ranks_rank(o->ranks) == 0)
         return status;
     o->out = o->runs = o->batch_log = NULL;

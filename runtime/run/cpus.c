@@ -101,6 +101,17 @@ static int64_t cgroup_cpus(void) {
     return least;
 }
 
+HcCpus hc_cpus(void) {
+    HcCpus cpus = {{0}};
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return cpus;
+    for (size_t k = 0; k < 8 * sizeof cpus.bits && k < CPU_SETSIZE; k++)
+        if (CPU_ISSET(k, &set))
+            cpus.bits[k / 8] |= (uint8_t)(1u << k % 8);
+    return cpus;
+}
+
 int32_t hc_cpu_count(void) {
     cpu_set_t set;
     int64_t count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)

@@ -161,6 +161,9 @@ class Ranks(harness.TestCase):
         self.assertEqual(result.code, 0, result)
         self.assertEqual(bytes_of(self.path("run"), "ckpt", "final.safetensors"),
                          bytes_of(self.whole("adamw"), "ckpt", "final.safetensors"))
+        with open(self.path("run/config.json"), encoding="utf-8") as config:
+            for rank in json.load(config)["processes"]["ranks"]:  # bound to no core, both may use all
+                self.assertEqual(rank["threads"], max(1, rank["cores"] // 2))
 
     def test_what_differs_is_refused(self):
         """Before the first step, once, with both ranks' names, by exit code 2."""
