@@ -17,16 +17,40 @@ static uint32_t sweep_least(uint32_t a, uint32_t b) {
     return a < b ? a : b;
 }
 
+static bool sweep_wants(const HcOptionList *only, const char *name) {
+    bool wanted = only->count == 0;
+    for (uint32_t k = 0; k < only->count && !wanted; k++)
+        wanted = strcmp(only->at[k], name) == 0;
+    return wanted;
+}
+
 static void sweep_tasks(Sweep *s) {
     Driver *d = s->d;
-    s->n_tasks = s->grid.runs.count;
-    s->tasks = ARENA_ARRAY(d->c->arena, SweepTask, s->n_tasks);
-    for (uint32_t k = 0; k < s->n_tasks; k++) {
+    s->tasks = ARENA_ARRAY(d->c->arena, SweepTask, s->grid.runs.count);
+    for (uint32_t k = 0; k < s->grid.runs.count; k++) {
         const SweepRun *run = &s->grid.runs.at[k];
-        s->tasks[k] = (SweepTask){
+        if (!sweep_wants(&d->options.only, run->name))
+            continue;
+        SweepTask *task = &s->tasks[s->n_tasks++];
+        *task = (SweepTask){
             .run = run, .folder = arena_printf(d->c->arena, "%s/%s", s->folder.path, run->name)};
-        task_look(d, &s->tasks[k], d->options.retry);
+        task_look(d, task, d->options.retry);
     }
+}
+
+static ExitCode sweep_check_only(Driver *d, const SweepGrid *grid) {
+    const HcOptionList *only = &d->options.only;
+    for (uint32_t k = 0; k < only->count; k++) {
+        bool there = false;
+        for (uint32_t n = 0; n < grid->runs.count && !there; n++)
+            there = strcmp(grid->runs.at[n].name, only->at[k]) == 0;
+        if (!there) {
+            driver_error(d, "--only %s: no run of this sweep has that name; the first is %s",
+                         only->at[k], grid->runs.at[0].name);
+            return EXIT_USAGE;
+        }
+    }
+    return EXIT_OK;
 }
 
 static void sweep_say_plan(const Sweep *s, uint32_t cores) {
@@ -39,7 +63,10 @@ static void sweep_say_plan(const Sweep *s, uint32_t cores) {
     }
     FILE *to = s->d->err;
     const char *threads = json_string_value(json_object_get(s->folder.made, "threads"));
-    fprintf(to, "hcc: %" PRIu32 " runs in `%s`", s->n_tasks, s->folder.path);
+    if (s->n_tasks == 1)
+        fprintf(to, "hcc: %s in `%s`", s->tasks[0].run->name, s->folder.path);
+    else
+        fprintf(to, "hcc: %" PRIu32 " runs in `%s`", s->n_tasks, s->folder.path);
     if (finished)
         fprintf(to, ", %" PRIu32 " finished", finished);
     if (go_on)
@@ -185,7 +212,8 @@ static ExitCode sweep_end(const Sweep *s) {
         fprintf(s->d->err, "hcc: interrupted; the same command goes on\n");
         return (ExitCode)hc_signals_exit_code(HC_INTERRUPTED);
     }
-    const ExitCode compared = sweep_has_runs(s) ? compare_runs(s->d, &list) : EXIT_OK;
+    const bool whole = s->d->options.only.count == 0;
+    const ExitCode compared = whole && sweep_has_runs(s) ? compare_runs(s->d, &list) : EXIT_OK;
     return code == EXIT_OK ? compared : code;
 }
 
@@ -194,13 +222,13 @@ static ExitCode sweep_end(const Sweep *s) {
 static ExitCode sweep_run(Sweep *s, uint32_t cores) {
     SweepTable table = sweep_table(s->d->options.run.quiet ? NULL : s->d->err);
     sweep_tasks(s);
-    if (table.to)
+    if (table.to && !s->d->options.jobs)
         sweep_say_plan(s, cores);
     ExitCode code = sweep_check(s);
     if (code == EXIT_OK)
         code = sweep_folder_write(s->d, &s->folder, &s->grid);
-    if (code != EXIT_OK)
-        return code;
+    if (code != EXIT_OK || s->d->options.jobs)
+        return code == EXIT_OK ? sweep_print_jobs(s) : code;
     hc_signals_install();
     fault_handlers_note("training");
     s->watch = sweep_table_show;
@@ -217,12 +245,14 @@ ExitCode command_sweep(Driver *d) {
         return EXIT_USAGE;
     }
     ExitCode code = sweep_grid(d, &s.grid);
+    if (code == EXIT_OK)
+        code = sweep_check_only(d, &s.grid);
     if (code != EXIT_OK)
         return code;
     const uint32_t cores = (uint32_t)hc_cpu_count();
-    s.workers = d->options.workers.given
-                    ? (uint32_t)d->options.workers.value
-                    : sweep_least(sweep_least(s.grid.runs.count, cores), MOST_WORKERS);
+    const uint32_t runs = d->options.only.count ? d->options.only.count : s.grid.runs.count;
+    s.workers = d->options.workers.given ? (uint32_t)d->options.workers.value
+                                         : sweep_least(sweep_least(runs, cores), MOST_WORKERS);
     const uint32_t share = cores > s.workers ? cores / s.workers : 1;
     code = sweep_folder_open(d, &s.folder, o->threads.given ? (uint32_t)o->threads.value : share);
     if (code == EXIT_OK)

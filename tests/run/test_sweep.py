@@ -175,10 +175,9 @@ class GoesOn(Sweep):
         self.assertIn("1 of 2 finished, 1 stopped", err)
         self.assertIn("2 of 2 finished", self.sweep("--vary", "train.lr=1e-3,1e-2", *LONG).err)
 
-    def test_two_at_once_and_interrupted(self):
+    def test_interrupted(self):
         process = self.started(*GRID, *ENDLESS)
         self.until(lambda: self.steps() > 20, process)
-        self.assertIn("another sweep is at work", self.sweep(*GRID, *ENDLESS, code=2).err)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
         self.assertEqual((process.returncode, out), (130, ""), err)
@@ -187,6 +186,139 @@ class GoesOn(Sweep):
         for name in os.listdir(self.out):
             if name != "sweep.json":
                 self.assertIn(b"saved as ckpt/last", read(self.out, name, "output.txt"))
+
+
+SIX = ["--vary", "wiring=residual,mhc", "--seeds", "3", "--workers", "1"]
+
+
+class Several(Sweep):
+    """Sweeps of one folder at once, which is all that machines share."""
+
+    def claims(self):
+        return glob.glob(os.path.join(self.out, "*", "claim-*"))
+
+    def test_each_run_once(self):
+        self.sweep(*SIX, *LONG)
+        whole = self.results()
+        self.out = self.path("together")
+        processes = [self.started(*SIX, *LONG) for _ in range(3)]
+        said = [process.communicate()[1] for process in processes]
+        for process, err in zip(processes, said):
+            self.assertEqual(process.returncode, 0, err)
+            self.assertIn("6 of 6 finished", err)
+        self.assertEqual(sorted(line.split(":")[0] for err in said for line in err.splitlines() if line.endswith(": begins")),
+                         sorted(whole))
+        self.assertNotIn("goes on", "".join(said))
+        self.assertTrue(all(": begins" in err for err in said), said)
+        self.assertEqual(self.results(), whole)
+        self.assertEqual(self.claims(), [])
+
+    def test_what_one_leaves_another_takes(self):
+        steps = ["--steps", "2000"]
+        self.sweep(*steps)
+        whole = self.results()
+        self.out = self.path("killed")
+        first = self.started(*steps)
+        self.until(lambda: self.steps() > 20, first)
+        second = self.started(*steps)
+        first.kill()
+        _, said = second.communicate()
+        self.assertEqual(second.returncode, 0, said)
+        self.assertIn("seed=1: goes on", said)
+        self.assertEqual(self.results(), whole)
+
+    def claim(self, run, boot):
+        """One that a process of another machine, or one of this, has made."""
+        os.makedirs(os.path.join(self.out, run), exist_ok=True)
+        path = os.path.join(self.out, run, "claim-1")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"host": "elsewhere", "pid": os.getpid(), "boot": boot, "since": 0}, file)
+        return path
+
+    def test_claims_of_other_machines(self):
+        """One is as good as its last touch."""
+        self.sweep("--steps", "1", "--seeds", "1")
+        path = self.claim("seed=2", "of another machine")
+        process = self.started("--steps", "1", "--seeds", "2")
+        for _ in range(4):
+            time.sleep(0.5)
+            self.assertIsNone(process.poll())
+            self.assertEqual(os.listdir(os.path.dirname(path)), ["claim-1"])
+        os.utime(path, (time.time() - 301,) * 2)
+        _, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, err)
+        self.assertIn("2 of 2 finished", err)
+        self.assertEqual(self.claims(), [])
+
+    def test_a_claim_of_this_machine_ends_with_its_process(self):
+        self.sweep("--steps", "1", "--seeds", "1")
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            self.claim("seed=2", file.read().strip())
+        self.assertIn("2 of 2 finished", self.sweep("--steps", "1", "--seeds", "2").err)
+
+    def test_who_is_taken_over_stops(self):
+        """As a machine finds that slept meanwhile: it ends its run, and looks what the other makes of it."""
+        process = self.started("--seeds", "1", *ENDLESS)
+        self.until(lambda: self.steps() > 20, process)
+        path = os.path.join(self.out, "seed=1", "claim-2")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"host": "elsewhere", "pid": 1, "boot": "of another machine", "since": 0}, file)
+        self.until(lambda: not self.workers(), process)
+        self.assertIsNone(process.poll())
+        self.assertFalse(os.path.exists(os.path.join(self.out, "seed=1", "failed.json")))
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(), 130)
+
+
+class Jobs(Sweep):
+    def jobs(self, *more):
+        return self.sweep("--jobs", *more).out.splitlines()
+
+    def do(self, line, code=0):
+        return self.expect(harness.run(["sh", "-c", line], cwd="/"), code)
+
+    def test_a_line_a_run(self):
+        grid = ["--vary", "wiring=residual,mhc", "--steps", "4"]
+        self.sweep(*grid)
+        whole = self.results()
+        self.data = self.write("it's \"$HOME\" & more.txt", read(self.data).decode())
+        self.out = self.path("of jobs; ' #")
+        lines = self.jobs(*grid)
+        self.assertEqual(os.listdir(self.out), ["sweep.json"])
+        self.assertEqual(len(lines), 2)
+        for k, line in enumerate(lines):
+            said = self.do(line)
+            self.assertEqual(said.out, "")
+            self.assertIn("1 of 1 finished", said.err)
+            self.assertEqual(len(self.results()), k + 1)
+        self.assertEqual({name: run[1] for name, run in self.results().items()},
+                         {name: run[1] for name, run in whole.items()})
+        before = self.results()
+        for line in lines:
+            said = self.do(line)
+            self.assertRegex(said.err, r"^hcc: wiring=\w+,seed=\d in `.*`, 1 finished;")
+            self.assertNotIn("begins", said.err)
+        self.assertEqual(self.results(), before)
+        self.assertIn("2 of 2 runs", self.expect(hcc("compare", self.out)).out)
+        self.assertEqual(self.jobs(*grid), lines)
+
+    def test_an_interrupted_line_goes_on(self):
+        line = self.jobs("--seeds", "2", *ENDLESS)[1]
+        for begins in ("seed=2: begins", "seed=2: goes on"):
+            before = self.steps()
+            process = subprocess.Popen(["sh", "-c", line.replace("&& ", "&& exec ")], stderr=subprocess.PIPE,
+                                       env=harness.environment(), text=True)
+            self.addCleanup(self.ended, process)
+            self.until(lambda before=before: self.steps() > before + 20, process)
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(), 143)
+            self.assertIn(begins, process.stderr.read())
+        self.assertEqual(sorted(os.listdir(self.out)), ["seed=2", "sweep.json"])
+
+    def test_mistakes(self):
+        self.assertIn("no run of this sweep", self.sweep(*GRID, "--only", "seed=1", code=2).err)
+        self.data = self.write("two\nlines.txt", "to be or not to be, that is the question:\n" * 40)
+        self.assertIn("has several lines", self.sweep(*GRID, "--jobs", code=2).err)
 
     def test_what_has_changed_is_told(self):
         self.sweep(*GRID, "--steps", "2")

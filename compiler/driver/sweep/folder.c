@@ -12,7 +12,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -107,11 +106,13 @@ static ExitCode folder_compare(Driver *d, SweepFolder *folder, const json_t *rec
     return EXIT_USAGE;
 }
 
+/* But for what another sweep that begins it now is writing. */
 static bool folder_is_empty(const char *path) {
     DIR *entries = opendir(path);
     bool empty = true;
     for (const struct dirent *entry; empty && entries && (entry = readdir(entries));)
-        empty = entry->d_name[0] == '.';
+        empty = entry->d_name[0] == '.' ||
+                strncmp(entry->d_name, HC_SWEEP_FILE ".", strlen(HC_SWEEP_FILE ".")) == 0;
     if (entries)
         closedir(entries);
     return empty;
@@ -126,8 +127,9 @@ static ExitCode folder_read(Driver *d, SweepFolder *folder) {
     json_t *record;
     HcError error;
     hc_remove_temporaries(folder->path, folder_is_record); /* of a sweep that was killed */
+    const bool empty = folder_is_empty(folder->path);      /* looked at first: runs come after it */
     if (access(path, F_OK) != 0) {
-        if (folder_is_empty(folder->path))
+        if (empty)
             return EXIT_OK;
         driver_error(d, "`%s` holds something, and it is no sweep: choose another --out",
                      folder->path);
@@ -142,17 +144,8 @@ static ExitCode folder_read(Driver *d, SweepFolder *folder) {
     return code;
 }
 
-/* --- taking it ---------------------------------------------------------------------------------*/
-
-static ExitCode folder_lock(Driver *d, SweepFolder *folder) {
-    folder->lock = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder->lock >= 0 && flock(folder->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        driver_error(d, "another sweep is at work in `%s`: wait for it, or choose another --out",
-                     folder->path);
-        return EXIT_USAGE;
-    }
-    return EXIT_OK; /* where locks are unknown, do without */
-}
+/* --- beginning
+ * -----------------------------------------------------------------------------------*/
 
 /* Without slashes behind it, which a shell adds to what is there already. */
 static const char *folder_plain(Driver *d, const char *path) {
@@ -174,9 +167,8 @@ static const char *folder_default(Driver *d) {
 enum { LONGEST_PATH = 3000 };
 
 ExitCode sweep_folder_open(Driver *d, SweepFolder *folder, uint32_t threads) {
-    HcError error;
     const char *out = d->options.run.out ? folder_plain(d, d->options.run.out) : folder_default(d);
-    *folder = (SweepFolder){.path = out, .lock = -1, .file = d->options.argument};
+    *folder = (SweepFolder){.path = out, .file = d->options.argument};
     used_files_gather(d, folder->file);
     folder->used = used_files(d);
     if (!folder_hash(folder, folder->source)) {
@@ -188,19 +180,11 @@ ExitCode sweep_folder_open(Driver *d, SweepFolder *folder, uint32_t threads) {
         return EXIT_USAGE;
     }
     folder->made = sweep_made(d, threads);
-    const HcStatus status = hc_make_folder(out, &error);
-    if (status != HC_OK)
-        return driver_failed(d, status, &error);
-    const ExitCode code = folder_lock(d, folder);
-    return code == EXIT_OK ? folder_read(d, folder) : code;
+    return folder_read(d, folder);
 }
 
 void sweep_folder_close(SweepFolder *folder) {
     json_decref(folder->made);
-    if (folder->lock >= 0) {
-        rmdir(folder->path); /* where nothing came of it it is empty */
-        close(folder->lock);
-    }
 }
 
 /* --- sweep.json --------------------------------------------------------------------------------*/
@@ -243,11 +227,8 @@ static void folder_note_others(Driver *d, const SweepFolder *folder, const Sweep
                 others, first, others > 1 ? ", ..." : "");
 }
 
-ExitCode sweep_folder_write(Driver *d, SweepFolder *folder, const SweepGrid *grid) {
-    HcError error;
+static char *folder_text(const SweepFolder *folder, const SweepGrid *grid) {
     json_t *record = json_object(), *runs = json_array();
-    if (folder->began)
-        folder_note_others(d, folder, grid);
     for (uint32_t k = 0; k < grid->runs.count; k++)
         hc_json_append(&runs, folder_run(&grid->runs.at[k]));
     hc_json_set(&record, "format", json_integer(1));
@@ -258,9 +239,63 @@ ExitCode sweep_folder_write(Driver *d, SweepFolder *folder, const SweepGrid *gri
     hc_json_set(&record, "runs", runs);
     char *text = hc_json_dump(record, JSON_INDENT(1));
     json_decref(record);
+    return text;
+}
+
+/* Nothing where there is one already. */
+static HcStatus folder_publish(HcWriter *writer, const char *text) {
+    HcStatus status = hc_writer_put(writer, text, strlen(text));
+    if (status != HC_OK || fsync(writer->file) != 0)
+        return hc_writer_close(writer, status == HC_OK ? hc_fail_errno(writer->error, HC_ERROR_IO,
+                                                                       "sync", writer->path)
+                                                       : status);
+    if (claim_publish(writer->temporary, writer->path) != 0 && errno != EEXIST)
+        status = hc_fail_errno(writer->error, HC_ERROR_IO, "write", writer->path);
+    close(writer->file);
+    free(writer->temporary);
+    return status;
+}
+
+/* The first sweep.json, unless another sweep was faster: then it is compared with that one's. */
+static ExitCode folder_begin(Driver *d, SweepFolder *folder, const SweepGrid *grid) {
+    HcError error;
+    const char *path = folder_record(d, folder);
+    char *text = folder_text(folder, grid);
+    HcWriter writer;
     if (!text)
         arena_exhausted(d->c->arena);
-    const HcStatus status = hc_file_replace(folder_record(d, folder), text, strlen(text), &error);
+    HcStatus status = hc_make_folder(folder->path, &error);
+    if (status == HC_OK)
+        status = hc_writer_open(&writer, path, &error);
+    if (status == HC_OK)
+        status = folder_publish(&writer, text);
+    free(text);
+    return status == HC_OK ? folder_read(d, folder) : driver_failed(d, status, &error);
+}
+
+static bool folder_holds(Driver *d, const SweepFolder *folder, const char *text) {
+    char *there;
+    size_t length;
+    const HcStatus status = hc_text_file(folder_record(d, folder), &there, &length, NULL);
+    const bool same = status == HC_OK && strcmp(there, text) == 0;
+    free(there);
+    return same;
+}
+
+ExitCode sweep_folder_write(Driver *d, SweepFolder *folder, const SweepGrid *grid) {
+    HcError error;
+    const bool is_first = !folder->began;
+    const ExitCode code = is_first ? folder_begin(d, folder, grid) : EXIT_OK;
+    if (code != EXIT_OK)
+        return code;
+    char *text = folder_text(folder, grid);
+    if (!text)
+        arena_exhausted(d->c->arena);
+    HcStatus status = HC_OK;
+    if (!folder_holds(d, folder, text)) {
+        folder_note_others(d, folder, grid);
+        status = hc_file_replace(folder_record(d, folder), text, strlen(text), &error);
+    }
     free(text);
     return driver_failed(d, status, &error);
 }

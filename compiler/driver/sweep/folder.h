@@ -1,5 +1,5 @@
-/* The folder of a sweep: held by one process at a time, and known again by what its runs are made
- * with. */
+/* The folder of a sweep: known again by what its runs are made with, by those that come later and
+ * by those that are at work in it at the same time. */
 #ifndef HCC_DRIVER_SWEEP_FOLDER_H
 #define HCC_DRIVER_SWEEP_FOLDER_H
 
@@ -8,7 +8,6 @@
 
 typedef struct {
     const char *path;
-    int lock;
     const char *file; /* the .hc file */
     const UsedFiles *used;
     char source[20]; /* its text and that of those it uses, by their hash */
@@ -16,12 +15,13 @@ typedef struct {
     bool began;      /* by an earlier process */
 } SweepFolder;
 
-/* Takes the folder and reads sweep.json. An earlier sweep must have been made with the same file
+/* Reads sweep.json, where there is one. An earlier sweep must have been made with the same file
  * and options; threads are its own unless they are given. Says what is wrong. `threads`: of a new
  * one.
  */
 ExitCode sweep_folder_open(Driver *d, SweepFolder *folder, uint32_t threads);
-/* Writes sweep.json, when all has been checked; says which runs are no part of it any more. */
+/* Makes the folder and writes sweep.json, when all has been checked; says which runs are no part of
+ * it any more. Of several sweeps that begin it at once one does, and the others must be like it. */
 ExitCode sweep_folder_write(Driver *d, SweepFolder *folder, const SweepGrid *grid);
 void sweep_folder_close(SweepFolder *folder);
 /* Whether the .hc file holds what it held. */

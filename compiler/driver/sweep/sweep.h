@@ -15,11 +15,16 @@ typedef struct Sweep {
     SweepTask *tasks; /* one a run */
     uint32_t n_tasks, workers;
     uint32_t counts[TASK_FAILED + 1]; /* of tasks, by their states */
-    bool changed;                     /* the .hc file is not what it was: nothing new begins */
-    bool stopped;                     /* by a signal */
+    ClaimClock clock;
+    bool changed; /* the .hc file is not what it was: nothing new begins */
+    bool stopped; /* by a signal */
     SweepWatch *watch;
     void *user;
 } Sweep;
+
+/* A line for each task: a command that makes this run alone, whatever was made of it before. Says
+ * what is wrong. */
+ExitCode sweep_print_jobs(const Sweep *sweep);
 
 /* Until no task waits or runs, or a signal asks to stop: then when all workers have saved. */
 void sweep_work(Sweep *sweep);

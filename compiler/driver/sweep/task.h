@@ -6,17 +6,20 @@
  *     OUT/NAME/output.txt     what `hcc train` said
  *     OUT/NAME/failed.json    how it ended, where it ended by itself and not well
  *
+ *     OUT/NAME/claim-N        which sweep works at it (claim.h), until it has finished
+ *
  * A run that somebody works at is locked (train/log.h), by a lock that dies with its process. */
 #ifndef HCC_DRIVER_SWEEP_TASK_H
 #define HCC_DRIVER_SWEEP_TASK_H
 
+#include "driver/sweep/claim.h"
 #include "driver/sweep/grid.h"
 #include <sys/types.h>
 
 typedef enum {
     TASK_WAITING,
     TASK_RUNNING,
-    TASK_ELSEWHERE, /* another process works at it */
+    TASK_ELSEWHERE, /* another process works at it, or another sweep has claimed it */
     TASK_FINISHED,
     TASK_STOPPED, /* it was ended from outside, and can go on */
     TASK_DIVERGED,
@@ -33,6 +36,8 @@ typedef struct {
     int exit_code;
     char why[400]; /* what it said last, where it did not end well */
     pid_t worker;  /* RUNNING */
+    Claim claim;   /* this sweep's, against those of others */
+    bool lost;     /* RUNNING: another has taken it over, and the worker was killed for that */
     int64_t step, steps, first_step;
     double began, loss, held_out; /* NAN: not known */
 } SweepTask;
