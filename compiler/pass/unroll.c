@@ -47,7 +47,9 @@ static bool fits_kernel(const TirNode *loop) {
     const TirBlock *body = loop->attr.body;
     uint64_t carried = 0, size = 0;
     bool fits = true;
-    for (uint32_t k = 0; k < loop->n_results; k++) { /* a kernel runs at the places of one domain */
+    for (uint32_t k = 0; k < body->arguments.count; k++) /* it runs at the places of one domain */
+        fits = fits && tir_domain_outer(body->arguments.at[k].domain, loop->type.domain);
+    for (uint32_t k = 0; k < loop->n_results; k++) {
         const TirType *type = &loop->result_types[k];
         fits = fits && tir_domain_equal(type->domain, loop->result_types[0].domain);
         carried += k < loop->attr.n_carried ? tir_element_count(type) : 0;

@@ -89,6 +89,8 @@ static void check(Plan *plan) {
         refuse(plan, logits, "its logits are not those of positions");
     else if (plan_is_leaf(tir_node(p->block, tir_storage(p->block, logits))))
         refuse(plan, logits, "its logits are not computed");
+    else if (domain.space > 1)
+        refuse(plan, logits, "its logits are those of a space that is not the first");
     else if (p->spaces.at[domain.space - 1].rank > 1)
         refuse(plan, logits, "its positions are a grid");
     else

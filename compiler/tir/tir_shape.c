@@ -294,9 +294,11 @@ const char *tir_shape_SCAN(const TirShapeContext *s, TirNode *node) {
     node->n_results = body->results.count;
     node->result_types = results;
     node->type = (TirType){.elem = TIR_TUPLE};
-    for (uint32_t k = 0; k < n; k++)
-        if (!tir_domain_join(node->type.domain, body->arguments.at[k].domain, &node->type.domain))
-            return "operands lie in different position spaces";
+    for (uint32_t k = 0; k < n; k++) { /* of several spaces the first: no kernel runs such a loop */
+        const TirDomain domain = body->arguments.at[k].domain;
+        if (!tir_domain_join(node->type.domain, domain, &node->type.domain))
+            node->type.domain.sample |= domain.sample;
+    }
     return NULL;
 }
 

@@ -52,6 +52,9 @@ TAKEN = {  # where it lives, and how it is made
     "all of a grid": ("a", "let G = all_positions(a); let y[c] = a[c] * sum[e < 2, f] G[e, f, c] * W[e, c] * (f + 1);"),
     "counts": ("t", "let m[c] = mean[s] z[c] * W[0, c]; let o[c] = sum[t] X[c]; let y[c] = X[c] * m[c] + 0.1 * o[c];"),
     "looped": ("t", "let y = X; iterate 2 { let m[c] = 0.5 * y[2 * s, c]; y[c] = tanh(y[c] + m[floor(t / 3), c] * W[0, c]); }"),
+    "looped with others": ("t", "let y = X; iterate 2 { y[c] = tanh(y[c] + z[floor(t / 3), c] * W[0, c]); }"),
+    "looped in both": ("t", "let y = X, m = z; iterate 3 { let o = y; y[c] = tanh(y[c] + m[floor(t / 3), c] * W[0, c]); "
+                            "m[c] = m[c] + W[1, c] * o[2 * s + 1, c]; }"),
     "in a branch": ("s", "let h = trunk(z) { a = residual : joined(k = X); b = residual : attention(2, causal = false); }; let y = h;"),
 }
 ATTEND = """branch cross(heads) : q[d], k[e] = q, v[f] = k, seen = true -> y[d] {
@@ -250,6 +253,24 @@ class Spaces(harness.TestCase):
             bias.data[k] = kept
             self.assertLess(abs((losses[0] - losses[1]) / (2 * step) - gradient[k]), error, k)
         model.forward()
+
+    def test_logits_of_the_second(self):
+        """A model is built whichever space its logits live at, though only those of the first are extended."""
+        source = """model m {
+  positions t <= 2; positions s <= 3;
+  input u[t, 2] : real; input z[s, 2] : real; target y[s] : token(4);
+  param W[4, 2] ~ normal(0.5);
+  let L[k] = (sum[c] W[k, c] * z[c]) + u[s, 0];
+  loss cross_entropy(L, y);
+}
+"""
+        self.right(source)
+        model = self.load(source, 2, 2, True)
+        model.init(1)
+        model.set_input("u", [1, 2, 3, 4] * 2)
+        model.set_input("z", [0.5, -1, 2, 0.25, 1, 3] * 2)
+        model.set_input("y", [0, 3, 1] * 2)
+        self.assertGreater(model.forward(), 0)
 
     def test_bias(self):
         """By head and distance: causal or not, in groups of heads, near and far, and of another space."""

@@ -172,7 +172,7 @@ class Expressions:
         k = self.free_index(indices)
         inner = {**indices, k: n}
         others = [self.entry(value, inner)]
-        if k not in others[0]:
+        if not re.search(rf"\b{k}\b", others[0]):
             return self.leaf(indices)
         domain, size = value.domain, value.size
         if draw.random() < 0.6:

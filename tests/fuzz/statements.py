@@ -16,7 +16,8 @@ class Body:
     """The statements of a model, a branch, a connection or a function, as lines.
 
     `allow`: params (may be declared), across (reads of other positions: "", "line" or "grid"),
-    in_model (t - 1 may index, means over positions), calls (definitions that may be used)."""
+    place (names of the position, which may index, and over which there are means: a model's alone),
+    calls (definitions that may be used)."""
 
     def __init__(self, draw, allow, names):
         self.draw, self.allow, self.names = draw, allow, names
@@ -368,7 +369,7 @@ class Body:
         causal = self.allow.get("causal")
         k = draw.choice([0, 1, 1, 2] if causal else [-2, -1, 0, 1, 1, 1, 2])
         j = draw.choice([0, 1] if causal else [-1, 0, 1, 2])
-        form = draw.choice(["shift", "shift", "window", "index" if self.allow.get("in_model") else "shift"])
+        form = draw.choice(["shift", "shift", "window", "index" if self.allow.get("place") else "shift"])
         if form == "window" and elements(x.dims) <= 130:
             a, b = draw.choice([1, 2, 3]), draw.choice([1, 2, 3])
             if grid and causal:
@@ -377,8 +378,7 @@ class Body:
             return self.keep(name, ((a, b) if grid else (a,)) + x.dims, POSITION, x.size)
         indices = self.indices(x.dims)
         if form == "index":
-            place = [f"r - {k}" if k >= 0 else f"r + {-k}", f"s - {j}" if j >= 0 else f"s + {-j}"] if grid \
-                else [f"t - {k}" if k >= 0 else f"t + {-k}"]
+            place = [f"{at} - {far}" if far >= 0 else f"{at} + {-far}" for at, far in zip(self.allow["place"], (k, j))]
             e = f"{x.name}[{', '.join(place + list(indices))}]"
             self.write(f"let {self.head(name, indices)} = {draw.choice(['{}', '{}', 'tanh({})']).format(e)};")
         else:
@@ -431,10 +431,10 @@ class Body:
         """A mean over positions, which in a causal model may not come back to one."""
         draw = self.draw
         x = self.value_of(need=lambda v: v.domain == POSITION)
-        if not x or not self.allow.get("in_model") or self.allow.get("causal"):
+        if not x or not self.allow.get("place") or self.allow.get("causal"):
             return self.map()
         name, indices = self.fresh("v"), self.indices(x.dims)
-        over = "r, s" if self.allow["across"] == "grid" else "t"
+        over = ", ".join(self.allow["place"])
         kind = draw.choice(["mean", "mean", "sum"])
         inner = self.head(x.name, indices, ranges=False)
         scale = "0.2 * " if kind == "sum" else ""
@@ -512,7 +512,7 @@ class Body:
                 extra = self.expressions.leaf({"i": v.dims[0]}).text if draw.random() < 0.5 else "0.1"
                 form = draw.choice(["tanh({p} + {x})", "{p} * 0.5 + 0.1 * {x}", "{p} / (1 + abs({p}))"])
                 product = f"(sum[j] {matrix.name}[i,j] * {v.name}[j])"
-                self.write(f"{v.name}[i] = {form.format(p=product, x=extra)};")
+                self.write(f"{v.name}[i < {v.dims[0]}] = {form.format(p=product, x=extra)};")
             elif chance < 0.1 and len(v.dims) == 1:
                 e = self.expressions.tame(self.expressions.expression({}, 2), 1.5)
                 self.write(f"{v.name}[{draw.randrange(v.dims[0])}] = {e.text};")

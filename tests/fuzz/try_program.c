@@ -35,7 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SAMPLES = 3, MAX_POSITIONS = 12, MAX_WORDS = 64, MEMORY = 6 };
+enum { SAMPLES = 3, MAX_POSITIONS = 40, MAX_WORDS = 64, MEMORY = 6 };
 #define GIB ((rlim_t)1 << 30)
 
 /* What a request's process tells the one that waits for it. */
@@ -52,7 +52,9 @@ typedef struct {
 
 /* A point at which a program is evaluated, and what the interpreter finds there. */
 typedef struct {
-    uint32_t samples, positions;
+    uint32_t samples;
+    uint32_t positions[HC_SPACES_MOST]; /* by space */
+    uint32_t fewer;                     /* in each than there may be */
     uint64_t seed;
     double **params, **inputs;
     TirTensor *results; /* by output */
@@ -63,7 +65,6 @@ typedef struct {
     Network *network;
     TirProgram *program;
     uint64_t seed;
-    uint32_t positions;
     Point *point; /* at the program's largest extents */
     char what[600];
     uint64_t bits;
@@ -115,10 +116,7 @@ static void fill_param(const TirParam *param, uint64_t *state, double *to) {
 }
 
 static uint64_t input_elements(const TirInput *input, const Point *point) {
-    uint32_t positions[HC_SPACES_MOST];
-    for (uint32_t s = 0; s < HC_SPACES_MOST; s++)
-        positions[s] = point->positions;
-    return gradcheck_input_elements(input, point->samples, positions);
+    return gradcheck_input_elements(input, point->samples, point->positions);
 }
 
 static void fill_input(const TirInput *input, uint64_t *state, uint64_t count, double *to) {
@@ -139,7 +137,8 @@ static void point_interpret(Trial *t, Point *point, double rounding, uint64_t ro
     const TirProgram *p = t->program;
     Arena *arena = t->d.c->arena;
     TirBinding binding = {.samples = point->samples,
-                          .positions = point->positions,
+                          .positions = point->positions[0],
+                          .further = point->positions + 1,
                           .params = (const double *const *)point->params,
                           .inputs = (const double *const *)point->inputs,
                           .training = true,
@@ -153,11 +152,17 @@ static void point_interpret(Trial *t, Point *point, double rounding, uint64_t ro
     tir_interpret(p, &binding, p->outputs.count, wanted, point->results, arena);
 }
 
-static Point *point_create(Trial *t, uint32_t samples, uint32_t positions, uint64_t seed) {
+/* With as many positions as a space may have, or some fewer. */
+static Point *point_create(Trial *t, uint32_t samples, uint32_t fewer, uint64_t seed) {
     const TirProgram *p = t->program;
     Arena *arena = t->d.c->arena;
     Point *point = ARENA_NEW(arena, Point);
-    *point = (Point){.samples = samples, .positions = positions, .seed = seed};
+    *point = (Point){.samples = samples, .positions = {1}, .fewer = fewer, .seed = seed};
+    for (uint32_t s = 0; s < p->spaces.count; s++) {
+        const uint32_t maximum = p->spaces.at[s].maximum;
+        const uint32_t most = maximum < MAX_POSITIONS ? maximum : MAX_POSITIONS;
+        point->positions[s] = most > fewer ? most - fewer : 1;
+    }
     uint64_t state = seed * 0x2545f4914f6cdd1du + 1;
     point->params = ARENA_ARRAY(arena, double *, p->params.count);
     for (uint32_t k = 0; k < p->params.count; k++) {
@@ -449,13 +454,13 @@ static const char *code_run(Trial *t, const Code *code, const Point *point, int 
     HcError why;
     HcOptions options = {.threads = threads,
                          .samples = point->samples,
-                         .positions = t->positions ? point->positions : 0};
+                         .positions = t->program->spaces.count ? point->positions[0] : 0};
     trial_stage("create");
     if (hc_create(code->model, &options, &context, &why) != HC_OK)
         return trial_failed(t, why.message);
     HcStatus status = HC_OK;
     for (int64_t space = 1; space < hc_space_count(context) && status == HC_OK; space++)
-        status = hc_resize_space(context, space, point->positions);
+        status = hc_resize_space(context, space, point->positions[space]);
     trial_stage("run");
     if (status == HC_OK)
         status = context_bind(t, context, point, code->form.f64);
@@ -478,7 +483,7 @@ static const char *code_run(Trial *t, const Code *code, const Point *point, int 
 static void describe_gap(Trial *t, Gap gap, const Point *point) {
     snprintf(t->what, sizeof t->what, "%s %s is off by %.3g of what rounding may do (%u x %u)",
              gap.is_gradient ? "the gradient of" : "the value of", gap.name, gap.off,
-             point->samples, point->positions);
+             point->samples, point->positions[0]);
 }
 
 /* A gap is one of the compiler when it is there at two points of three: at one it may be a choice
@@ -491,7 +496,7 @@ static const char *code_compare(Trial *t, const Code *code, const Point *first) 
     uint32_t wrong = 0, tried = 0;
     for (uint32_t k = 0; k < 5 && wrong < 2 && tried - wrong < 2; k++) {
         if (k > 0)
-            point = point_create(t, first->samples, first->positions, first->seed + 1000 * k);
+            point = point_create(t, first->samples, first->fewer, first->seed + 1000 * k);
         if (!point_is_finite(t, point, most))
             continue;
         const char *result = code_run(t, code, point, 1, got);
@@ -541,8 +546,9 @@ static const char *trial_form(Trial *t, const Form *form) {
     const char *result = code_threads(t, &code, t->point);
     if (strcmp(result, "0") == 0)
         result = code_compare(t, &code, t->point);
-    if (strcmp(result, "0") == 0 && form->f64 && t->positions > 1) /* another batch */
-        result = code_compare(t, &code, point_create(t, 1, t->positions - 1, t->seed + 5));
+    const bool fewer = t->program->spaces.count > 1 || t->point->positions[0] > 1;
+    if (strcmp(result, "0") == 0 && form->f64 && fewer) /* another batch */
+        result = code_compare(t, &code, point_create(t, 1, 1, t->seed + 5));
     code_free(&code);
     return result;
 }
@@ -631,12 +637,8 @@ static int trial_prepare(Trial *t, const char *path) {
     if (code != EXIT_OK)
         return code;
     t->program = t->network->program;
-    t->positions = t->program->spaces.count ? MAX_POSITIONS : 0;
-    for (uint32_t k = 0; k < t->program->spaces.count; k++)
-        if (t->program->spaces.at[k].maximum < t->positions)
-            t->positions = t->program->spaces.at[k].maximum;
     trial_stage("interpret");
-    t->point = point_create(t, SAMPLES, t->positions ? t->positions : 1, t->seed);
+    t->point = point_create(t, SAMPLES, 0, t->seed);
     return EXIT_OK;
 }
 
