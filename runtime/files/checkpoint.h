@@ -24,6 +24,12 @@ typedef struct {
 /* metadata: object of strings, may be NULL; the file is complete or not there. */
 HcStatus hc_tensors_write(const char *path, const HcTensor *tensors, int64_t count,
                           const json_t *metadata, HcError *error);
+/* Brings the k-th tensor's values to memory, where they stay until the next are asked for. */
+typedef HcStatus HcTensorFetch(void *user, int64_t k, const void **data, HcError *error);
+/* The same, with values that are fetched one tensor after the other. */
+HcStatus hc_tensors_write_fetched(const char *path, const HcTensor *tensors, int64_t count,
+                                  HcTensorFetch *fetch, void *user, const json_t *metadata,
+                                  HcError *error);
 /* XXH3 of the tensors' values in this order, as floats: the same in either precision. */
 uint64_t hc_tensors_hash(const HcTensor *tensors, int64_t count);
 
@@ -54,6 +60,9 @@ bool hc_tensors_number(const HcTensorFile *file, const char *key, uint64_t *valu
 uint64_t hc_tensors_file_hash(const HcTensorFile *file);
 /* Writes the file's values into the tensors it was opened with. */
 void hc_tensors_take(const HcTensorFile *file);
+/* Some values of the k-th, which it holds: entries first .. first + count - 1. */
+void hc_tensors_take_some(const HcTensorFile *file, int64_t k, int64_t first, int64_t count,
+                          void *to);
 void hc_tensors_close(HcTensorFile *file); /* NULL is fine */
 
 /* The parameters' file of a checkpoint's folder, or of what stands in for it while it is replaced

@@ -224,6 +224,10 @@ void hc_tensors_take(const File *f) {
     }
 }
 
+void hc_tensors_take_some(const File *f, int64_t k, int64_t first, int64_t count, void *to) {
+    hc_stored_values(&f->stored, &f->there[k], first, count, to, f->tensors[k].element_size);
+}
+
 void hc_tensors_close(File *f) {
     if (!f)
         return;

@@ -66,38 +66,64 @@ char *hc_find_checksum(char *header, size_t size) {
     return at + sizeof before - 1;
 }
 
-HcStatus hc_tensors_write(const char *path, const HcTensor *tensors, int64_t count,
-                          const json_t *metadata, HcError *error) {
+static HcStatus put_tensors(HcWriter *w, const HcTensor *tensors, int64_t count,
+                            HcTensorFetch *fetch, void *user, XXH3_state_t *hash) {
+    HcStatus status = HC_OK;
+    for (int64_t k = 0; status == HC_OK && k < count; k++) {
+        const void *data = tensors[k].data;
+        if (fetch)
+            status = fetch(user, k, &data, w->error);
+        if (status != HC_OK)
+            break;
+        XXH3_64bits_update(hash, data, hc_tensor_bytes(&tensors[k]));
+        status = hc_writer_put(w, data, hc_tensor_bytes(&tensors[k]));
+    }
+    return status;
+}
+
+/* The checksum is of all that follows it: it is written last, in its place. */
+static HcStatus put_file(HcWriter *w, const HcTensor *tensors, int64_t count, HcTensorFetch *fetch,
+                         void *user, const char *header, size_t size, size_t digits) {
+    uint8_t length[8];
+    char text[CHECKSUM_DIGITS + 1];
+    XXH3_state_t hash;
+    XXH3_64bits_reset(&hash);
+    XXH3_64bits_update(&hash, header, size);
+    for (int k = 0; k < 8; k++)
+        length[k] = (uint8_t)((uint64_t)size >> (8 * k));
+    HcStatus status = hc_writer_put(w, length, sizeof length);
+    if (status == HC_OK)
+        status = hc_writer_put(w, header, size);
+    if (status == HC_OK)
+        status = put_tensors(w, tensors, count, fetch, user, &hash);
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)XXH3_64bits_digest(&hash));
+    return status == HC_OK ? hc_writer_put_at(w, sizeof length + digits, text, CHECKSUM_DIGITS)
+                           : status;
+}
+
+HcStatus hc_tensors_write_fetched(const char *path, const HcTensor *tensors, int64_t count,
+                                  HcTensorFetch *fetch, void *user, const json_t *metadata,
+                                  HcError *error) {
     size_t size = 0;
     char *header = header_text(tensors, count, metadata, &size);
-    char *digits = header ? hc_find_checksum(header, size) : NULL;
+    const char *digits = header ? hc_find_checksum(header, size) : NULL;
     if (!digits) {
         free(header);
         return hc_fail_memory(error, "the checkpoint's header");
     }
-    XXH3_state_t hash;
-    XXH3_64bits_reset(&hash);
-    XXH3_64bits_update(&hash, header, size);
-    for (int64_t k = 0; k < count; k++)
-        XXH3_64bits_update(&hash, tensors[k].data, hc_tensor_bytes(&tensors[k]));
-    char text[CHECKSUM_DIGITS + 1];
-    snprintf(text, sizeof text, "%016llx", (unsigned long long)XXH3_64bits_digest(&hash));
-    memcpy(digits, text, CHECKSUM_DIGITS);
     HcWriter w;
     HcStatus status = hc_writer_open(&w, path, error);
     if (status == HC_OK) {
-        uint8_t length[8];
-        for (int k = 0; k < 8; k++)
-            length[k] = (uint8_t)((uint64_t)size >> (8 * k));
-        status = hc_writer_put(&w, length, sizeof length);
-        if (status == HC_OK)
-            status = hc_writer_put(&w, header, size);
-        for (int64_t k = 0; status == HC_OK && k < count; k++)
-            status = hc_writer_put(&w, tensors[k].data, hc_tensor_bytes(&tensors[k]));
+        status = put_file(&w, tensors, count, fetch, user, header, size, (size_t)(digits - header));
         status = hc_writer_close(&w, status);
     }
     free(header);
     return status;
+}
+
+HcStatus hc_tensors_write(const char *path, const HcTensor *tensors, int64_t count,
+                          const json_t *metadata, HcError *error) {
+    return hc_tensors_write_fetched(path, tensors, count, NULL, NULL, metadata, error);
 }
 
 /* --- what tensors hold -------------------------------------------------------------------------*/

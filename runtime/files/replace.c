@@ -106,6 +106,21 @@ HcStatus hc_writer_put(HcWriter *w, const void *bytes, size_t count) {
     return HC_OK;
 }
 
+HcStatus hc_writer_put_at(HcWriter *w, size_t at, const void *bytes, size_t count) {
+    const uint8_t *from = bytes;
+    while (count > 0) {
+        const ssize_t n = pwrite(w->file, from, count, (off_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return failed(w->error, "write", w->path);
+        from += n;
+        at += (size_t)n;
+        count -= (size_t)n;
+    }
+    return HC_OK;
+}
+
 /* 0 also where the file system has no such thing. */
 static int sync_file(int file) {
     int result;

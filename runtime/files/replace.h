@@ -16,6 +16,8 @@ typedef struct {
 /* After a failure there is nothing to close. */
 HcStatus hc_writer_open(HcWriter *writer, const char *path, HcError *error);
 HcStatus hc_writer_put(HcWriter *writer, const void *bytes, size_t count);
+/* In place of bytes that were put there. */
+HcStatus hc_writer_put_at(HcWriter *writer, size_t at, const void *bytes, size_t count);
 /* Keeps the file when `status` is HC_OK, else leaves nothing; returns the first failure. */
 HcStatus hc_writer_close(HcWriter *writer, HcStatus status);
 /* All three in one. */

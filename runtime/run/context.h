@@ -25,6 +25,7 @@ struct HcContext {
     void **grown_inputs; /* of a resize, until nothing can fail any more */
     void **inputs;
     HcOwnOutputs outputs;
+    HcRanks *ranks; /* who keep a share each of what the optimiser keeps; NULL: it is all here */
     HcOptim optim;
     HcEma ema;
     bool has_optim;   /* made by the first step */
@@ -74,6 +75,11 @@ void *hc_input_memory(HcContext *context, uint32_t input);
 /* The plan's index-th output, after a forward pass. */
 HcStatus hc_output_at(HcContext *context, uint32_t index, HcView *view);
 HcStatus hc_ensure_optim(HcContext *context);
+/* Before that: of several ranks each keeps, and updates, its own elements. From then on steps,
+ * hc_use_ema with 1, and what is said so here, are of all ranks together. */
+void hc_keep_a_share(HcContext *context, HcRanks *ranks);
+/* Of all ranks together, after a backward pass: each has had the gradients of its own elements. */
+HcStatus hc_gather_gradients(HcContext *context);
 /* From now on the context's parameters and gradients are those of `of`, which lives longer, where
  * they lie; its own are no more. False, and nothing changes, where the models have others. */
 bool hc_share_parameters(HcContext *context, const HcContext *of);
@@ -94,7 +100,8 @@ HcStatus hc_load_matching(HcContext *context, const char *path, FILE *notes);
  * an average of them, the average. */
 HcStatus hc_load_evaluated(HcContext *context, const char *path);
 
-/* hc_save_checkpoint, with a text that comes back when it is loaded; NULL: none. */
+/* hc_save_checkpoint, with a text that comes back when it is loaded; NULL: none. Of several ranks
+ * the first writes, and the others give it what they keep. */
 HcStatus hc_save_checkpoint_note(HcContext *context, const char *folder, const char *note);
 
 /* Of all that the compiler says of it: another text, or another way to compile it, has another. */
@@ -119,6 +126,8 @@ const char *hc_first_not_finite(const HcContext *context, const void *slab);
  * pass again, call by call. */
 void hc_name_not_finite(HcContext *context, char *text, size_t size);
 
+/* What the optimiser keeps here, and the average of parameters. */
+uint64_t hc_state_bytes(const HcContext *context);
 /* Whether any of its products is OpenBLAS's: of the plan, or of the optimiser. */
 bool hc_uses_openblas(const HcContext *context);
 

@@ -8,10 +8,11 @@
  * with weight b^(t - k); what is not trained is as it is:
  *   e += (1 - b) / (1 - b^t) * (p - e) */
 typedef struct {
-    void *slab;    /* like the parameters', or NULL: the recipe asks for none */
+    void *own;     /* as HcChunk says, alone a slab; or NULL: the recipe asks for none */
     void *trained; /* the parameters, while the average stands in for them */
 } HcEma;
 
+/* Once there is an optimiser. */
 HcStatus hc_ema_create(HcContext *context, HcError *error);
 void hc_ema_destroy(HcContext *context);
 /* After the step that is counted already. */

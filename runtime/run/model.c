@@ -292,9 +292,12 @@ uint64_t hc_memory_bytes(const HcContext *c) {
         bytes += c->input_bytes[k];
     bytes +=
         hc_outputs_bytes(&c->outputs, &c->plan) + hc_split_bytes(c) + hc_applier_bytes(&c->applier);
-    if (c->ema.slab)
-        bytes += slab;
-    return bytes + (c->has_optim ? c->optim.bytes : 0);
+    return bytes + hc_state_bytes(c);
+}
+
+uint64_t hc_state_bytes(const HcContext *c) {
+    const uint64_t average = c->ema.own ? (uint64_t)c->optim.shards.own_bytes : 0;
+    return average + (c->has_optim ? c->optim.bytes : 0);
 }
 
 /* --- inputs ------------------------------------------------------------------------------------*/

@@ -52,12 +52,23 @@ static int64_t rows_of(const HcMatrix *matrix) {
     return matrix->n_free < matrix->n_summed ? matrix->n_free : matrix->n_summed;
 }
 
-static bool find_matrices(HcMuon *muon) {
+static bool is_matrix(const HcParameterPlan *p) {
+    return hc_is_trained(p) && p->count && hc_muon_takes(p);
+}
+
+bool hc_muon_finds(const HcPlan *plan) {
+    for (uint32_t k = 0; k < plan->n_parameters; k++)
+        if (is_matrix(&plan->parameters[k]))
+            return true;
+    return false;
+}
+
+static bool find_matrices(HcMuon *muon, const HcShards *shards) {
     const HcPlan *plan = muon->plan;
     muon->matrices = calloc((size_t)plan->n_parameters + 1, sizeof *muon->matrices);
     for (uint32_t k = 0; muon->matrices && k < plan->n_parameters; k++) {
         const HcParameterPlan *p = &plan->parameters[k];
-        if (!p->gradient || p->frozen || !p->count || !hc_muon_takes(p))
+        if (!is_matrix(p) || !hc_shards_own(shards, &shards->chunks[shards->first[k]]))
             continue;
         if (!matrix_create(&muon->matrices[muon->n_matrices], k, p))
             return false;
@@ -84,9 +95,10 @@ static bool make_room(HcMuon *muon) {
     return muon->sums && muon->x && muon->y && muon->gram && muon->next;
 }
 
-HcStatus hc_muon_create(HcMuon *muon, const HcPlan *plan, const HcBlas *blas, HcError *error) {
+HcStatus hc_muon_create(HcMuon *muon, const HcShards *shards, const HcPlan *plan,
+                        const HcBlas *blas, HcError *error) {
     *muon = (HcMuon){.plan = plan, .blas = blas};
-    if (find_matrices(muon) && make_room(muon))
+    if (find_matrices(muon, shards) && make_room(muon))
         return HC_OK;
     const double bytes = (double)muon->bytes;
     hc_muon_destroy(muon);

@@ -6,6 +6,7 @@
 
 #include "runtime/run/blas.h"
 #include "runtime/run/plan.h"
+#include "runtime/run/shards.h"
 #include "runtime/run/threads.h"
 
 /* A parameter as matrices; element (i, r, c) lies at apart[i] + free[r] + summed[c]. */
@@ -36,8 +37,11 @@ static inline bool hc_muon_takes(const HcParameterPlan *p) {
     return p->matrix.free != 0;
 }
 
-/* For the trained parameters that are matrices; after failure it is empty. */
-HcStatus hc_muon_create(HcMuon *muon, const HcPlan *plan, const HcBlas *blas, HcError *error);
+/* Whether any trained parameter is a matrix. */
+bool hc_muon_finds(const HcPlan *plan);
+/* For those that are, and this rank's; after failure it is empty. */
+HcStatus hc_muon_create(HcMuon *muon, const HcShards *shards, const HcPlan *plan,
+                        const HcBlas *blas, HcError *error);
 void hc_muon_destroy(HcMuon *muon);
 /* One update of the k-th of muon->matrices, whose parameter, gradient and momentum these are:
  *   m = mu m + (1 - mu) g;  X = (1 - mu) g + mu m, over its Frobenius norm

@@ -35,93 +35,71 @@ typedef struct {
 #define NAME(x) x##_f64
 #include "runtime/run/optim_loops.inc"
 
-enum { CHUNK = 1 << 14 };
-
-static bool trained(const HcParameterPlan *p) {
-    return p->gradient && !p->frozen;
-}
-
 HcOptimizer hc_optim_of(const HcRecipe *recipe, const HcParameterPlan *parameter) {
     return recipe->optimizer == HC_MUON && !hc_muon_takes(parameter) ? HC_ADAMW : recipe->optimizer;
 }
 
-void *hc_optim_moment(const HcOptim *optim, const HcRecipe *recipe, uint32_t parameter,
+void *hc_optim_moment(const HcOptim *optim, const HcRecipe *recipe, const HcChunk *chunk,
                       uint32_t moment) {
-    const HcParameterPlan *p = &optim->plan->parameters[parameter];
+    const HcParameterPlan *p = &optim->plan->parameters[chunk->parameter];
     if (!hc_optimizer_moments[hc_optim_of(recipe, p)][moment][0])
         return NULL;
-    return moment ? (uint8_t *)optim->second + optim->second_at[parameter]
-                  : (uint8_t *)optim->first + p->offset;
-}
-
-/* Returns the bytes of all second moments. */
-static size_t place_second(HcOptim *optim, const HcRecipe *recipe) {
-    const HcPlan *plan = optim->plan;
-    size_t bytes = 0;
-    for (uint32_t k = 0; k < plan->n_parameters; k++) {
-        const HcParameterPlan *p = &plan->parameters[k];
-        optim->second_at[k] = (int64_t)bytes;
-        if (hc_optimizer_moments[hc_optim_of(recipe, p)][1][0])
-            bytes += hc_round_up((uint64_t)(p->count * plan->element_size), HC_ALIGN);
-    }
-    return bytes;
-}
-
-static void list_chunks(HcOptim *optim) {
-    const int64_t size = optim->plan->element_size;
-    for (uint32_t k = 0; k < optim->plan->n_parameters; k++) {
-        const HcParameterPlan *p = &optim->plan->parameters[k];
-        for (int64_t at = 0; trained(p) && at < p->count; at += CHUNK) {
-            int64_t count = p->count - at < CHUNK ? p->count - at : CHUNK;
-            if (optim->chunks)
-                optim->chunks[optim->n_chunks] =
-                    (HcChunk){k, p->offset + at * size, optim->second_at[k] + at * size, count};
-            optim->n_chunks++;
-        }
-    }
+    return moment ? (uint8_t *)optim->second + chunk->second : (uint8_t *)optim->first + chunk->own;
 }
 
 /* False when there is no memory. */
-static bool make_moments(HcOptim *optim, const HcRecipe *recipe) {
-    const size_t slab = (size_t)optim->plan->slab_bytes;
-    optim->second_at = calloc((size_t)optim->plan->n_parameters + 1, sizeof *optim->second_at);
-    if (!optim->second_at)
-        return false;
-    const size_t second = place_second(optim, recipe);
-    list_chunks(optim);
-    const size_t n = (size_t)optim->n_chunks + 1;
-    optim->bytes = slab + second;
-    optim->chunks = calloc(n, sizeof *optim->chunks);
-    optim->sums = calloc(n, sizeof *optim->sums);
-    optim->first = hc_aligned_zero(slab);
+static bool make_moments(HcOptim *optim) {
+    const HcShards *s = &optim->shards;
+    const size_t first = (size_t)s->own_bytes, second = (size_t)s->own_second;
+    optim->bytes = first + second;
+    optim->first = hc_aligned_zero(first);
     optim->second = second ? hc_aligned_zero(second) : NULL;
-    return optim->chunks && optim->sums && optim->first && (optim->second || !second);
+    return optim->first && (optim->second || !second);
+}
+
+/* What sums of chunks are sent in. */
+static bool make_ways(HcOptim *optim) {
+    const HcShards *s = &optim->shards;
+    const size_t size = (size_t)hc_ranks_size(s->ranks), n = (size_t)s->n_trained;
+    optim->sums = calloc(n + 1, sizeof *optim->sums);
+    optim->packed = calloc(n + 1, sizeof *optim->packed);
+    optim->of_rank = calloc(size + 2, sizeof *optim->of_rank);
+    optim->messages = calloc(2 * size, sizeof *optim->messages);
+    if (!optim->sums || !optim->packed || !optim->of_rank || !optim->messages)
+        return false;
+    for (size_t k = 0; k < n; k++)
+        optim->of_rank[s->chunks[k].owner + 1]++;
+    for (size_t r = 0; r < size; r++)
+        optim->of_rank[r + 1] += optim->of_rank[r];
+    return true;
 }
 
 HcStatus hc_optim_create(HcOptim *optim, const HcPlan *plan, const HcRecipe *recipe,
-                         const HcBlas *blas, HcError *error) {
+                         const HcBlas *blas, HcRanks *ranks, HcError *error) {
     *optim = (HcOptim){.plan = plan};
-    HcStatus status = HC_OK;
-    if (!make_moments(optim, recipe))
+    HcStatus status = hc_shards_create(&optim->shards, plan, recipe, ranks, error);
+    if (status == HC_OK && !make_ways(optim))
+        status = hc_fail_memory(error, "the norm of gradients");
+    if (status == HC_OK && !make_moments(optim))
         status = hc_fail_size(error, "the optimiser's moments", (double)optim->bytes);
     if (status == HC_OK && recipe->optimizer == HC_MUON)
-        status = hc_muon_create(&optim->muon, plan, blas, error);
+        status = hc_muon_create(&optim->muon, &optim->shards, plan, blas, error);
     if (status != HC_OK) {
         hc_optim_destroy(optim);
         return status;
     }
-    optim->n_chunks = 0;
-    list_chunks(optim);
     optim->bytes += optim->muon.bytes;
     return HC_OK;
 }
 
 void hc_optim_destroy(HcOptim *optim) {
-    free(optim->chunks);
+    hc_shards_destroy(&optim->shards);
     free(optim->sums);
+    free(optim->packed);
+    free(optim->of_rank);
+    free(optim->messages);
     free(optim->first);
     free(optim->second);
-    free(optim->second_at);
     hc_muon_destroy(&optim->muon);
     *optim = (HcOptim){0};
 }
@@ -138,25 +116,60 @@ typedef struct {
 static void square_task(void *argument, int64_t task, int32_t worker) {
     (void)worker;
     const Job *job = argument;
-    const HcChunk *chunk = &job->optim->chunks[task];
+    const HcChunk *chunk = &job->optim->shards.chunks[task];
     uint32_t size = job->optim->plan->element_size;
-    const void *g = job->gradients + chunk->first;
-    job->optim->sums[task] =
-        size == 4 ? squares_f32(chunk->count, g) : squares_f64(chunk->count, g);
+    const void *g = job->gradients + chunk->at;
+    if (hc_shards_own(&job->optim->shards, chunk))
+        job->optim->sums[task] =
+            size == 4 ? squares_f32(chunk->count, g) : squares_f64(chunk->count, g);
 }
 
-double hc_optim_norm(HcOptim *optim, HcPool *pool, const void *gradients) {
+/* Each rank's sums to all. */
+static HcStatus hand_sums(HcOptim *optim, HcError *error) {
+    const HcShards *s = &optim->shards;
+    const int32_t me = hc_ranks_rank(s->ranks), size = hc_ranks_size(s->ranks);
+    const int64_t *of = optim->of_rank;
+    int64_t at = of[me];
+    uint32_t count = 0;
+    for (int64_t k = 0; k < s->n_trained; k++)
+        if (hc_shards_own(s, &s->chunks[k]))
+            optim->packed[at++] = optim->sums[k];
+    for (int32_t k = 1; k < size; k++) {
+        const int32_t from = (me + size - k) % size;
+        optim->messages[count++] =
+            (HcMessage){from, false, optim->packed + of[from],
+                        (size_t)(of[from + 1] - of[from]) * sizeof *optim->packed};
+    }
+    for (int32_t k = 1; k < size; k++)
+        optim->messages[count++] =
+            (HcMessage){(me + k) % size, true, optim->packed + of[me],
+                        (size_t)(of[me + 1] - of[me]) * sizeof *optim->packed};
+    HcStatus status = hc_ranks_exchange(s->ranks, optim->messages, count, error);
+    for (int32_t r = 0; r < size && status == HC_OK; r++) {
+        at = of[r];
+        for (int64_t k = 0; k < s->n_trained; k++)
+            if (s->chunks[k].owner == r)
+                optim->sums[k] = optim->packed[at++];
+    }
+    return status;
+}
+
+HcStatus hc_optim_norm(HcOptim *optim, HcPool *pool, const void *gradients, double *norm,
+                       HcError *error) {
     Job job = {.optim = optim, .gradients = gradients};
-    hc_pool_run(pool, optim->n_chunks, square_task, &job);
-    int64_t n = optim->n_chunks;
-    if (n == 0)
-        return 0;
+    int64_t n = optim->shards.n_trained;
+    *norm = 0;
+    hc_pool_run(pool, n, square_task, &job);
+    HcStatus status = optim->shards.ranks ? hand_sums(optim, error) : HC_OK;
+    if (n == 0 || status != HC_OK)
+        return status;
     for (; n > 1; n = (n + 1) / 2) {
         int64_t half = (n + 1) / 2;
         for (int64_t k = 0; k + half < n; k++)
             optim->sums[k] += optim->sums[k + half];
     }
-    return sqrt(optim->sums[0]);
+    *norm = sqrt(optim->sums[0]);
+    return HC_OK;
 }
 
 /* The rate of a parameter. */
@@ -176,16 +189,18 @@ static void update_task(void *argument, int64_t task, int32_t worker) {
     (void)worker;
     const Job *job = argument;
     const HcOptim *optim = job->optim;
-    const HcChunk *chunk = &optim->chunks[task];
+    const HcChunk *chunk = &optim->shards.chunks[task];
     const HcParameterPlan *parameter = &optim->plan->parameters[chunk->parameter];
     const HcOptimizer kind = hc_optim_of(job->recipe, parameter);
     Numbers numbers = job->numbers;
+    if (!hc_shards_own(&optim->shards, chunk))
+        return;
     numbers.lr = rate_of(job, parameter);
     numbers.decay = decay_of(job, parameter);
     numbers.keep = 1 - numbers.lr * numbers.decay;
     numbers.rate = numbers.lr / job->first_correction;
-    void *p = job->params + chunk->first, *m = (uint8_t *)optim->first + chunk->first;
-    const void *g = job->gradients + chunk->first;
+    void *p = job->params + chunk->at, *m = (uint8_t *)optim->first + chunk->own;
+    const void *g = job->gradients + chunk->at;
     void *v = optim->second ? (uint8_t *)optim->second + chunk->second : NULL;
     if (optim->plan->element_size == 4)
         update_f32(kind, chunk->count, &numbers, p, g, m, v);
@@ -195,6 +210,7 @@ static void update_task(void *argument, int64_t task, int32_t worker) {
 
 static void update_matrices(Job *job, HcPool *pool) {
     HcMuon *muon = &job->optim->muon;
+    const HcShards *shards = &job->optim->shards;
     for (uint32_t k = 0; k < muon->n_matrices; k++) {
         const HcParameterPlan *p = &job->optim->plan->parameters[muon->matrices[k].parameter];
         const double lr = rate_of(job, p);
@@ -202,8 +218,9 @@ static void update_matrices(Job *job, HcPool *pool) {
                                        .keep = 1 - lr * decay_of(job, p),
                                        .momentum = job->recipe->momentum,
                                        .scale = job->numbers.scale};
+        const HcChunk *first = &shards->chunks[shards->first[muon->matrices[k].parameter]];
         hc_muon_step(muon, pool, k, &numbers, job->params + p->offset, job->gradients + p->offset,
-                     (uint8_t *)job->optim->first + p->offset);
+                     (uint8_t *)job->optim->first + first->own);
     }
 }
 
@@ -224,6 +241,6 @@ void hc_optim_step(HcOptim *optim, HcPool *pool, const HcRecipe *recipe, int64_t
         .params = params,
         .gradients = gradients,
     };
-    hc_pool_run(pool, optim->n_chunks, update_task, &job);
+    hc_pool_run(pool, optim->shards.n_trained, update_task, &job);
     update_matrices(&job, pool);
 }

@@ -148,10 +148,12 @@ HcStatus hc_init(HcContext *c, uint64_t seed) {
 HcStatus hc_ensure_optim(HcContext *c) {
     if (c->has_optim)
         return HC_OK;
-    HcStatus status = hc_ema_create(c, &c->error);
+    HcStatus status =
+        hc_optim_create(&c->optim, &c->plan, &c->recipe, &c->exec.blas, c->ranks, &c->error);
+    if (status == HC_OK)
+        status = hc_ema_create(c, &c->error);
     if (status != HC_OK)
-        return status;
-    status = hc_optim_create(&c->optim, &c->plan, &c->recipe, &c->exec.blas, &c->error);
+        hc_optim_destroy(&c->optim);
     c->has_optim = status == HC_OK;
     return status;
 }
@@ -208,7 +210,27 @@ HcStatus hc_project(HcContext *c) {
     return HC_OK;
 }
 
+/* --- ranks -------------------------------------------------------------------------------------*/
+
+void hc_keep_a_share(HcContext *c, HcRanks *ranks) {
+    c->ranks = ranks;
+}
+
+HcStatus hc_gather_gradients(HcContext *c) {
+    return hc_shards_hand_out(&c->optim.shards, c->grads, &c->error);
+}
+
 /* --- steps -------------------------------------------------------------------------------------*/
+
+/* Every rank says the same: its gradients are gathered, as the run ends here. */
+static HcStatus name_gradient(HcContext *c) {
+    HcStatus status = hc_gather_gradients(c);
+    if (status != HC_OK)
+        return status;
+    const char *name = hc_first_not_finite(c, c->grads);
+    return hc_fail(&c->error, HC_ERROR_DIVERGED, "step %lld: the gradient of %s is not finite",
+                   (long long)c->steps_done + 1, name ? name : "the loss (its norm overflows)");
+}
 
 HcStatus hc_step(HcContext *c, double lr) {
     if (!c)
@@ -219,14 +241,12 @@ HcStatus hc_step(HcContext *c, double lr) {
     HcStatus status = hc_ensure_optim(c);
     if (status != HC_OK)
         return status;
-    double norm = hc_optim_norm(&c->optim, c->pool, c->grads), scale = 1;
+    double norm, scale = 1;
+    status = hc_optim_norm(&c->optim, c->pool, c->grads, &norm, &c->error);
+    if (status != HC_OK)
+        return status;
     c->gradient_norm = norm;
-    if (!isfinite(norm)) {
-        const char *name = hc_first_not_finite(c, c->grads);
-        return hc_fail(&c->error, HC_ERROR_DIVERGED, "step %lld: the gradient of %s is not finite",
-                       (long long)c->steps_done + 1, name ? name : "the loss (its norm overflows)");
-    }
-    status = check_updates(c);
+    status = isfinite(norm) ? check_updates(c) : name_gradient(c);
     if (status != HC_OK)
         return status;
     if (c->recipe.clip > 0) {
@@ -236,6 +256,9 @@ HcStatus hc_step(HcContext *c, double lr) {
     if (lr < 0)
         lr = hc_recipe_lr(&c->recipe, c->steps_done);
     hc_optim_step(&c->optim, c->pool, &c->recipe, c->steps_done, lr, scale, c->params, c->grads);
+    status = hc_shards_hand_out(&c->optim.shards, c->params, &c->error);
+    if (status != HC_OK)
+        return status;
     if (c->ran)
         take_values(c, c->plan.updates, c->plan.n_updates);
     hc_exec_forget(&c->exec);

@@ -22,8 +22,8 @@ void hc_parts_destroy(HcParts *parts) {
     free(parts->places);
     free(parts->ends);
     free(parts->bounds);
-    free(parts->shards);
     free(parts->runs);
+    hc_parts_meet_destroy(parts);
     *parts = (HcParts){0};
 }
 
@@ -34,6 +34,12 @@ static bool stays(const HcSum *sum) {
     return sum->buffer.region == HC_REGION_GRADS;
 }
 
+/* Whether the owners of a gradient's elements keep it. */
+static bool is_kept(const HcParts *parts, const HcSum *sum) {
+    return parts->ranks && stays(sum) &&
+           parts->shards->sum[sum->buffer.index] == 1 + (uint32_t)(sum - parts->exec->plan->sums);
+}
+
 static int64_t elements_of(const HcParts *parts, const HcSum *sum) {
     return sum->elements * (stays(sum) ? 1 : parts->exec->units[sum->buffer.region]);
 }
@@ -42,31 +48,44 @@ static size_t bytes_of(const HcParts *parts, const HcSum *sum) {
     return (size_t)elements_of(parts, sum) * (size_t)hc_element_bytes(sum->buffer.element);
 }
 
-/* Ranks meet after each round, so its sums lie side by side; alone those lie first that have no
+/* Ranks meet after each round, so its sums lie side by side, behind them all gradients that their
+ * owners keep, in the order in which the backward pass has them; alone those lie first that have no
  * other memory for what they come to. */
 static uint32_t group_of(const HcParts *parts, const HcSum *sum) {
-    return parts->ranks ? sum->round : stays(sum);
+    if (!parts->ranks)
+        return stays(sum);
+    return is_kept(parts, sum) ? parts->exec->plan->n_rounds : sum->round;
+}
+
+static void place_sum(HcParts *parts, const HcSum *sum) {
+    parts->places[sum - parts->exec->plan->sums] = parts->stride;
+    parts->stride += hc_align(bytes_of(parts, sum)); /* far below 2^63: of tensors that are there */
+}
+
+static void place_group(HcParts *parts, uint32_t group) {
+    const HcPlan *plan = parts->exec->plan;
+    for (uint32_t k = 0; k < plan->n_sums; k++)
+        if (group_of(parts, &plan->sums[k]) == group)
+            place_sum(parts, &plan->sums[k]);
 }
 
 /* Bytes of the last slot, which holds what the sums came to. */
 static size_t place_sums(HcParts *parts) {
     const HcPlan *plan = parts->exec->plan;
-    const uint32_t groups = parts->ranks ? plan->n_rounds : 2;
-    size_t at = 0, in_last_slot = 0;
+    const uint32_t groups = parts->ranks ? plan->n_rounds : 1;
+    parts->stride = 0;
     for (uint32_t group = 0; group < groups; group++) {
-        for (uint32_t k = 0; k < plan->n_sums; k++) {
-            if (group_of(parts, &plan->sums[k]) != group)
-                continue;
-            parts->places[k] = at;
-            at += hc_align(
-                bytes_of(parts, &plan->sums[k])); /* far below 2^63: of tensors that are there */
-        }
-        if (parts->ranks)
-            parts->ends[group] = at;
-        if (parts->ranks || group == 0)
-            in_last_slot = at;
+        place_group(parts, group);
+        parts->ends[group] = parts->stride;
     }
-    parts->stride = at;
+    const size_t in_last_slot = parts->stride;
+    if (!parts->ranks)
+        place_group(parts, groups);
+    for (uint32_t k = 0; parts->ranks && k < parts->shards->n_ready; k++) {
+        const uint32_t sum = parts->shards->sum[parts->shards->ready[k]];
+        if (sum)
+            place_sum(parts, &plan->sums[sum - 1]);
+    }
     return in_last_slot;
 }
 
@@ -132,12 +151,14 @@ HcStatus hc_parts_bind(HcParts *parts, int64_t count, HcError *error) {
     return status == HC_OK ? bind_memory(parts, error) : status;
 }
 
-HcStatus hc_parts_share(HcParts *parts, HcRanks *ranks, HcError *error) {
-    HcRanks *before = parts->ranks;
-    parts->ranks = ranks;
+HcStatus hc_parts_share(HcParts *parts, const HcShards *shards, HcError *error) {
+    const HcShards *before = parts->shards;
+    parts->shards = shards;
+    parts->ranks = shards ? shards->ranks : NULL;
     HcStatus status = hc_parts_bind(parts, parts->count, error);
     if (status != HC_OK) {
-        parts->ranks = before;
+        parts->shards = before;
+        parts->ranks = before ? before->ranks : NULL;
         hc_parts_bind(parts, parts->count, NULL);
     }
     return status;
@@ -189,7 +210,8 @@ static HcStatus meet(HcParts *parts, HcError *error) {
     const HcPlan *plan = parts->exec->plan;
     HcStatus status = parts->ranks ? hc_parts_meet(parts, error) : HC_OK;
     for (uint32_t k = 0; k < plan->n_sums && parts->ranks && status == HC_OK; k++)
-        if (plan->sums[k].round == parts->round && stays(&plan->sums[k]))
+        if (plan->sums[k].round == parts->round && stays(&plan->sums[k]) &&
+            !is_kept(parts, &plan->sums[k]))
             move(parts, &plan->sums[k], place_of(parts, &plan->sums[k]),
                  slot_of(parts, &plan->sums[k], parts->slots), false);
     return status;

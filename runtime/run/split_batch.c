@@ -120,7 +120,7 @@ static size_t output_bytes(const HcContext *c, const HcOutput *output) {
 }
 
 size_t hc_split_bytes(const HcContext *c) {
-    size_t bytes = c->split.parts.bytes;
+    size_t bytes = c->split.parts.bytes + c->split.parts.room_bytes;
     for (uint32_t k = 0; k < c->plan.n_inputs; k++)
         bytes += c->split.own_bytes[k];
     for (uint32_t k = 0; k < c->plan.n_outputs; k++)
@@ -180,10 +180,10 @@ HcStatus hc_split_run(HcContext *c, HcPass pass) {
     return HC_OK;
 }
 
-HcStatus hc_split_share(HcContext *c, HcRanks *ranks) {
-    if (c->split.parts.ranks == ranks)
+HcStatus hc_split_share(HcContext *c, bool shared) {
+    if ((c->split.parts.ranks != NULL) == (shared && c->ranks))
         return HC_OK;
-    return hc_parts_share(&c->split.parts, ranks, &c->error);
+    return hc_parts_share(&c->split.parts, shared ? &c->optim.shards : NULL, &c->error);
 }
 
 HcStatus hc_split_output(HcContext *c, uint32_t index, const void **data) {

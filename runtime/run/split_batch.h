@@ -28,8 +28,9 @@ void hc_split_tell(HcContext *context, int64_t first_sample);
 /* Runs a pass, after hc_begin_pass. Of a batch in parts BACKWARD by itself runs the forward pass
  * again. */
 HcStatus hc_split_run(HcContext *context, HcPass pass);
-/* The parts are shared with other ranks from now on; NULL: they are not. */
-HcStatus hc_split_share(HcContext *context, HcRanks *ranks);
+/* The parts are shared with the context's ranks, if there are any, from now on, or they are not.
+ * Needs the optimiser. */
+HcStatus hc_split_share(HcContext *context, bool shared);
 /* Where all of an output lies; of what there is one a sample or position, and a batch in parts, the
  * forward pass runs again when it is asked for the first time. */
 HcStatus hc_split_output(HcContext *context, uint32_t output, const void **data);

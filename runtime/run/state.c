@@ -134,11 +134,22 @@ HcStatus hc_load_matching(HcContext *c, const char *path, FILE *notes) {
 
 /* --- the optimiser's state ---------------------------------------------------------------------*/
 
+/* What of a parameter a tensor is: a moment, or behind those the average. */
+enum { AVERAGE = HC_MOMENTS, KEPT_EACH };
+
+typedef struct {
+    uint32_t parameter, what;
+} Kept;
+
 /* Moments as tensors named "exp_avg.NAME" and so on, and the average as "ema.NAME". */
 typedef struct {
+    HcContext *context;
     HcTensor *tensors;
     char **names;
+    Kept *kept; /* by tensor */
     int64_t count;
+    HcMessage *messages; /* of ranks: for one tensor, */
+    uint8_t *whole;      /* which is put together here by the one that writes */
 } StateTensors;
 
 static void state_free(StateTensors *s) {
@@ -146,36 +157,46 @@ static void state_free(StateTensors *s) {
         free(s->names[k]);
     free(s->names);
     free(s->tensors);
+    free(s->kept);
+    free(s->messages);
+    free(s->whole);
 }
 
 /* Room for so many tensors of each parameter. */
 static HcStatus state_room(HcContext *c, StateTensors *s, size_t each) {
     const size_t n = each * c->plan.n_parameters + 1;
-    *s = (StateTensors){.tensors = calloc(n, sizeof *s->tensors),
-                        .names = calloc(n, sizeof *s->names)};
-    return s->tensors && s->names ? HC_OK : hc_fail_memory(&c->error, "the optimiser's checkpoint");
+    *s = (StateTensors){.context = c,
+                        .tensors = calloc(n, sizeof *s->tensors),
+                        .names = calloc(n, sizeof *s->names),
+                        .kept = calloc(n, sizeof *s->kept)};
+    return s->tensors && s->names && s->kept
+               ? HC_OK
+               : hc_fail_memory(&c->error, "the optimiser's checkpoint");
 }
 
-/* data: of the k-th parameter; NULL: there is none. */
-static HcStatus state_add(HcContext *c, StateTensors *s, uint32_t k, const char *prefix,
-                          void *data) {
-    const HcParameterPlan *p = &c->plan.parameters[k];
+/* data: where all of it is read to; NULL: to where it is kept. An empty prefix: there is none. */
+static HcStatus state_add(StateTensors *s, Kept kept, const char *prefix, void *data) {
+    HcContext *c = s->context;
+    const HcParameterPlan *p = &c->plan.parameters[kept.parameter];
     const size_t size = strlen(prefix) + strlen(p->name) + 2;
-    char *name = data ? malloc(size) : NULL;
-    if (!data)
+    if (!prefix[0])
         return HC_OK;
+    char *name = malloc(size);
     if (!name)
         return hc_fail_memory(&c->error, "the optimiser's checkpoint");
     snprintf(name, size, "%s.%s", prefix, p->name);
     s->tensors[s->count] = tensor_at(c, p, name, data);
+    s->kept[s->count] = kept;
     s->names[s->count++] = name;
     return HC_OK;
 }
 
-static HcStatus add_ema(HcContext *c, StateTensors *s, uint8_t *slab) {
+static HcStatus add_ema(StateTensors *s, uint8_t *slab) {
+    const HcPlan *plan = &s->context->plan;
     HcStatus status = HC_OK;
-    for (uint32_t k = 0; k < c->plan.n_parameters && slab && status == HC_OK; k++)
-        status = state_add(c, s, k, "ema", slab + c->plan.parameters[k].offset);
+    for (uint32_t k = 0; k < plan->n_parameters && status == HC_OK; k++)
+        status = state_add(s, (Kept){k, AVERAGE}, "ema",
+                           slab ? slab + plan->parameters[k].offset : NULL);
     return status;
 }
 
@@ -183,14 +204,115 @@ static HcStatus state_tensors(HcContext *c, StateTensors *s) {
     *s = (StateTensors){0};
     HcStatus status = hc_ensure_optim(c);
     if (status == HC_OK)
-        status = state_room(c, s, HC_MOMENTS + 1);
+        status = state_room(c, s, KEPT_EACH);
     for (uint32_t moment = 0; moment < HC_MOMENTS; moment++)
-        for (uint32_t k = 0; k < c->plan.n_parameters && status == HC_OK; k++)
-            status = state_add(
-                c, s, k,
-                hc_optimizer_moments[hc_optim_of(&c->recipe, &c->plan.parameters[k])][moment],
-                hc_optim_moment(&c->optim, &c->recipe, k, moment));
-    return status == HC_OK ? add_ema(c, s, c->ema.slab) : status;
+        for (uint32_t k = 0; k < c->plan.n_parameters && status == HC_OK; k++) {
+            const HcOptimizer kind = hc_optim_of(&c->recipe, &c->plan.parameters[k]);
+            status = state_add(s, (Kept){k, moment}, hc_optimizer_moments[kind][moment], NULL);
+        }
+    return status == HC_OK && c->ema.own ? add_ema(s, NULL) : status;
+}
+
+/* Where this rank keeps its run of a tensor's chunks, the first of which that is. */
+static uint8_t *kept_at(const StateTensors *s, int64_t tensor, const HcChunk *first) {
+    const HcContext *c = s->context;
+    const uint32_t what = s->kept[tensor].what;
+    return what == AVERAGE ? (uint8_t *)c->ema.own + first->own
+                           : hc_optim_moment(&c->optim, &c->recipe, first, what);
+}
+
+/* Neighbouring chunks of a tensor that one rank keeps. */
+typedef struct {
+    int64_t next, end; /* chunks: behind the run; of the tensor */
+    const HcChunk *chunk;
+    int64_t first, count; /* elements */
+} Run;
+
+static Run tensor_runs(const StateTensors *s, int64_t tensor) {
+    const HcShards *shards = &s->context->optim.shards;
+    const uint32_t p = s->kept[tensor].parameter;
+    const int64_t first = shards->first[p];
+    return (Run){.next = first,
+                 .end = first + hc_shards_chunks(s->context->plan.parameters[p].count)};
+}
+
+static bool next_run(const StateTensors *s, Run *run) {
+    const HcContext *c = s->context;
+    const HcShards *shards = &c->optim.shards;
+    const int64_t begin = run->next;
+    if (begin >= run->end)
+        return false;
+    run->chunk = &shards->chunks[begin];
+    run->first =
+        (run->chunk->at - c->plan.parameters[run->chunk->parameter].offset) / c->plan.element_size;
+    run->count = 0;
+    while (run->next < run->end && shards->chunks[run->next].owner == run->chunk->owner)
+        run->count += shards->chunks[run->next++].count;
+    return true;
+}
+
+static void take_state_tensors(const StateTensors *s, const HcTensorFile *file) {
+    for (int64_t k = 0; k < s->count; k++) {
+        Run run = tensor_runs(s, k);
+        while (next_run(s, &run))
+            if (hc_shards_own(&s->context->optim.shards, run.chunk))
+                hc_tensors_take_some(file, k, run.first, run.count, kept_at(s, k, run.chunk));
+    }
+}
+
+/* --- of several ranks ---------------------------------------------------------------------------
+ *
+ * The first writes; the others send it what they keep, tensor by tensor. */
+
+static HcStatus make_ways(StateTensors *s) {
+    HcContext *c = s->context;
+    int64_t most = 0;
+    for (uint32_t k = 0; k < c->plan.n_parameters; k++)
+        most = c->plan.parameters[k].count > most ? c->plan.parameters[k].count : most;
+    s->messages = calloc((size_t)hc_shards_chunks(most) + 1, sizeof *s->messages);
+    const size_t bytes = (size_t)most * c->plan.element_size + 1;
+    const bool writes = c->ranks && hc_ranks_rank(c->ranks) == 0;
+    s->whole = writes ? malloc(bytes) : NULL;
+    if (writes && !s->whole)
+        return hc_fail_size(&c->error, "the moments of one parameter", (double)bytes);
+    return s->messages ? HC_OK : hc_fail_memory(&c->error, "messages");
+}
+
+static HcStatus fetch(void *user, int64_t k, const void **data, HcError *error) {
+    StateTensors *s = user;
+    const HcContext *c = s->context;
+    uint32_t count = 0;
+    Run run = tensor_runs(s, k);
+    *data = s->whole;
+    while (next_run(s, &run)) {
+        const size_t bytes = (size_t)run.count * c->plan.element_size;
+        if (!c->ranks) /* then it is all of it */
+            *data = kept_at(s, k, run.chunk);
+        else if (hc_shards_own(&c->optim.shards, run.chunk))
+            memcpy(s->whole + run.first * c->plan.element_size, kept_at(s, k, run.chunk), bytes);
+        else
+            s->messages[count++] = (HcMessage){run.chunk->owner, false,
+                                               s->whole + run.first * c->plan.element_size, bytes};
+    }
+    return c->ranks ? hc_ranks_exchange(c->ranks, s->messages, count, error) : HC_OK;
+}
+
+static HcStatus send_state(HcContext *c) {
+    StateTensors s;
+    HcStatus status = state_tensors(c, &s);
+    if (status == HC_OK)
+        status = make_ways(&s);
+    for (int64_t k = 0; k < s.count && status == HC_OK; k++) {
+        uint32_t count = 0;
+        Run run = tensor_runs(&s, k);
+        while (next_run(&s, &run))
+            if (hc_shards_own(&c->optim.shards, run.chunk))
+                s.messages[count++] = (HcMessage){0, true, kept_at(&s, k, run.chunk),
+                                                  (size_t)run.count * c->plan.element_size};
+        status = hc_ranks_exchange(c->ranks, s.messages, count, &c->error);
+    }
+    state_free(&s);
+    return status;
 }
 
 static uint64_t parameters_hash(const HcTensor *tensors, const HcContext *c) {
@@ -204,13 +326,16 @@ static HcStatus save_state(HcContext *c, const char *path, const char *note) {
     HcStatus status = parameter_tensors(c, &parameters);
     if (status == HC_OK)
         status = state_tensors(c, &s);
+    if (status == HC_OK)
+        status = make_ways(&s);
     if (status == HC_OK) {
         json_t *meta = metadata(c);
         set_number(&meta, PARAMETERS_KEY, parameters_hash(parameters, c));
         if (note)
             hc_json_set(&meta, NOTE_KEY, json_string(note));
-        status = meta ? hc_tensors_write(path, s.tensors, s.count, meta, &c->error)
-                      : hc_fail_memory(&c->error, "the optimiser's checkpoint");
+        status =
+            meta ? hc_tensors_write_fetched(path, s.tensors, s.count, fetch, &s, meta, &c->error)
+                 : hc_fail_memory(&c->error, "the optimiser's checkpoint");
         json_decref(meta);
     }
     state_free(&s);
@@ -255,8 +380,9 @@ static HcStatus check_belongs(HcContext *c, const char *path, const StateOf *of,
     return HC_OK;
 }
 
-static void take_state(HcContext *c, const HcTensorFile *file, const StateOf *of) {
-    take(c, file);
+static void take_state(HcContext *c, const StateTensors *s, const HcTensorFile *file,
+                       const StateOf *of) {
+    take_state_tensors(s, file);
     c->steps_done = (int64_t)of->step;
     c->seed = of->seed;
 }
@@ -288,7 +414,7 @@ HcStatus hc_load_state(HcContext *c, const char *path) {
     if (status == HC_OK)
         status = check_belongs(c, path, &of, c->loaded_step, parameters_hash(parameters, c));
     if (status == HC_OK)
-        take_state(c, file, &of);
+        take_state(c, &s, file, &of);
     else
         forget_optim(c, had);
     hc_tensors_close(file);
@@ -315,6 +441,9 @@ static HcStatus save_into(HcContext *c, const char *folder, const char *note) {
 
 HcStatus hc_save_checkpoint_note(HcContext *c, const char *folder, const char *note) {
     HcFolder f;
+    hc_use_ema(c, 0);
+    if (hc_ranks_rank(c->ranks) > 0)
+        return send_state(c);
     HcStatus status = hc_folder_begin(&f, folder, &c->error);
     return status == HC_OK ? hc_folder_finish(&f, save_into(c, f.temporary, note)) : status;
 }
@@ -372,7 +501,7 @@ static HcStatus load_both(HcContext *c, const char *parameters_path, const char 
         status = read_says(c, second, says);
     if (status == HC_OK) {
         take(c, first);
-        take_state(c, second, &of);
+        take_state(c, s, second, &of);
         c->loaded_step = c->steps_done;
         c->loaded_steps = -1; /* what is resumed may go on for longer */
     }
@@ -414,7 +543,7 @@ HcStatus hc_load_evaluated(HcContext *c, const char *parameters) {
     char *path = hc_path_beside(parameters, HC_STATE_FILE);
     status = path ? state_room(c, &s, 1) : hc_fail_memory(&c->error, "a path");
     if (status == HC_OK)
-        status = add_ema(c, &s, c->params);
+        status = add_ema(&s, c->params);
     if (status == HC_OK && access(path, F_OK) == 0)
         status = hc_tensors_open_partial(path, s.tensors, s.count, &file, &c->error);
     if (status == HC_OK && file && hc_tensors_there(file) == s.count)

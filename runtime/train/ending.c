@@ -69,18 +69,14 @@ static HcStatus read_best(Trainer *t) {
 
 /* The first rank has them in its run's folder; where there is none nothing was kept. */
 HcStatus trainer_take_best(Trainer *t) {
-    HcRanks *ranks = t->options->ranks;
-    uint32_t kept = t->run.path != NULL;
-    if (t->result->ended_by != HC_ENDED_BY_PATIENCE || t->result->best_step == 0)
+    HcContext *c = t->context;
+    if (t->result->ended_by != HC_ENDED_BY_PATIENCE || t->result->best_step == 0 || !t->saves)
         return HC_OK;
-    HcStatus status = hc_ranks_any(ranks, &kept, t->error);
-    if (status == HC_OK && t->run.path)
-        status = read_best(t);
-    if (status == HC_OK && kept) {
-        hc_use_ema(t->context, 0);
-        status = hc_ranks_broadcast(ranks, t->context->params, (size_t)t->context->plan.slab_bytes,
-                                    t->error);
-    }
-    t->has_best = status == HC_OK && kept;
+    HcStatus status = trainer_writes(t) ? read_best(t) : HC_OK;
+    hc_use_ema(c, 0);
+    if (status == HC_OK)
+        status =
+            hc_ranks_broadcast(t->options->ranks, c->params, (size_t)c->plan.slab_bytes, t->error);
+    t->has_best = status == HC_OK;
     return status;
 }

@@ -25,9 +25,9 @@ HcStatus trainer_context_failed(Trainer *t, HcStatus status) {
     return status;
 }
 
-void trainer_measure(Trainer *t) {
+HcStatus trainer_measure(Trainer *t) {
     const bool averages = t->context->recipe.ema > 0 && t->context->steps_done > 0;
-    hc_use_ema(t->context, averages && !t->has_best);
+    return trainer_context_failed(t, hc_use_ema(t->context, averages && !t->has_best));
 }
 
 /* --- the note ----------------------------------------------------------------------------------*/
@@ -104,6 +104,8 @@ HcStatus trainer_load(Trainer *t, const char *checkpoint) {
 /* --- saving ------------------------------------------------------------------------------------*/
 
 static HcStatus save_as(Trainer *t, const char *name) {
+    if (!trainer_writes(t))
+        return trainer_context_failed(t, hc_save_checkpoint_note(t->context, NULL, NULL));
     char *checkpoints = hc_run_file(&t->run, CHECKPOINTS), *note = note_text(t);
     char *path = checkpoints ? hc_path_join(checkpoints, name) : NULL;
     HcStatus status =
@@ -160,15 +162,15 @@ static HcStatus keep_step(Trainer *t) {
     char name[40];
     snprintf(name, sizeof name, HC_KEPT "%lld", (long long)t->result->steps);
     HcStatus status = save_as(t, name);
-    return status == HC_OK ? trainer_prune(t) : status;
+    return status == HC_OK && trainer_writes(t) ? trainer_prune(t) : status;
 }
 
 HcStatus trainer_save_last(Trainer *t) {
-    if (!t->run.path || t->saved == t->result->steps)
+    if (!t->saves || t->saved == t->result->steps)
         return HC_OK;
     const HcRecipe *recipe = &t->context->recipe;
     const double started = hc_now(), minutes = recipe->save_minutes;
-    HcStatus status = hc_run_sync(&t->run, t->error);
+    HcStatus status = trainer_writes(t) ? hc_run_sync(&t->run, t->error) : HC_OK;
     if (status == HC_OK)
         status = save_as(t, "last");
     if (status == HC_OK && recipe->keep > 0 && t->result->steps > 0)
@@ -182,7 +184,8 @@ HcStatus trainer_save_last(Trainer *t) {
 
 bool trainer_save_due(const Trainer *t) {
     const int64_t every = t->context->recipe.save_every;
-    return (every > 0 && t->result->steps % every == 0) || hc_now() >= t->next_save;
+    return (every > 0 && t->result->steps % every == 0) ||
+           (trainer_writes(t) && hc_now() >= t->next_save);
 }
 
 HcStatus trainer_save_best(Trainer *t) {
@@ -192,16 +195,16 @@ HcStatus trainer_save_best(Trainer *t) {
         return HC_OK;
     r->best_loss = loss;
     r->best_step = r->steps;
-    return t->run.path ? save_as(t, "best") : HC_OK;
+    return t->saves ? save_as(t, "best") : HC_OK;
 }
 
 HcStatus trainer_save_final(Trainer *t) {
-    if (!t->run.path)
-        return HC_OK;
+    HcStatus status = t->saves ? trainer_measure(t) : HC_OK;
+    if (status != HC_OK || !t->run.path)
+        return status;
     char *path = hc_run_file(&t->run, "ckpt/final.safetensors");
-    trainer_measure(t);
-    HcStatus status = path ? trainer_context_failed(t, hc_save(t->context, path))
-                           : hc_fail_memory(t->error, "a path");
+    status = path ? trainer_context_failed(t, hc_save(t->context, path))
+                  : hc_fail_memory(t->error, "a path");
     free(path);
     return status;
 }

@@ -1,5 +1,5 @@
-/* A run of several ranks (mpirun): each computes its parts of every batch and all of the step, the
- * first writes and speaks. What they must have in common is compared before the first step. */
+/* A run of several ranks (mpirun): each computes its parts of every batch, and its elements' step;
+ * the first writes and speaks. What they must have in common is compared before the first step. */
 #include "runtime/files/json.h"
 #include "runtime/files/json_read.h"
 #include "runtime/run/context.h"
@@ -68,6 +68,7 @@ static json_t *about_this(const Trainer *t) {
     hc_json_set(&json, "cpu", json_incref(json_object_get(cpu, "name")));
     if (hc_uses_openblas(c))
         hc_json_set(&json, "blas_core", json_string(c->exec.blas.core));
+    hc_json_set(&json, "state_bytes", json_integer((json_int_t)hc_state_bytes(c)));
     const HcParts *parts = &c->split.parts;
     hc_json_set(&json, "parts", json_integer(parts->end - parts->first));
     return json;
@@ -133,11 +134,16 @@ HcStatus trainer_compare_ranks(Trainer *t) {
 /* --- while it runs -----------------------------------------------------------------------------*/
 
 HcStatus trainer_share(Trainer *t, bool shared) {
-    if (!t->options->ranks)
-        return HC_OK;
-    return trainer_context_failed(t, hc_split_share(t->context, shared ? t->options->ranks : NULL));
+    return trainer_context_failed(t, hc_split_share(t->context, shared));
 }
 
 HcStatus trainer_any(Trainer *t, uint32_t *bits) {
     return hc_ranks_any(t->options->ranks, bits, t->error);
+}
+
+HcStatus trainer_agree_to_save(Trainer *t) {
+    uint32_t saves = t->run.path != NULL;
+    HcStatus status = trainer_any(t, &saves);
+    t->saves = saves;
+    return status;
 }

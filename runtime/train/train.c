@@ -94,7 +94,8 @@ static HcStatus log_line(Trainer *t, const json_t *line, HcError *error) {
 static HcStatus diverged(Trainer *t, int64_t step, double loss) {
     char where[400];
     json_t *line = json_object();
-    if (isfinite(loss)) { /* then hc_step found a gradient, and said which */
+    trainer_share(t, false); /* one rank may look by itself */
+    if (isfinite(loss)) {    /* then hc_step found a gradient, and said which */
         snprintf(where, sizeof where, "%.399s", t->context->error.message);
         hc_fail(t->error, HC_ERROR_DIVERGED, "training diverged: %s", where);
     } else {
@@ -122,7 +123,8 @@ static HcStatus evaluate(Trainer *t) {
     if (status == HC_OK)
         status = trainer_share(t, false);
     hc_evaluation_free(e); /* the one before */
-    trainer_measure(t);
+    if (status == HC_OK)
+        status = trainer_measure(t);
     if (status == HC_OK)
         status = trainer_context_failed(t, hc_data_evaluate(&t->data, t->context, &size, &stop, e));
     if (status == HC_OK)
@@ -172,7 +174,7 @@ static HcStatus close_line(Trainer *t) {
             interrupted(t, "while evaluating after ");
     }
     if (status == HC_OK && json_object_get(t->line, "gradient_norms"))
-        trainer_add_wiring(t, &t->line);
+        status = trainer_add_wiring(t, &t->line);
     HcStatus logged = log_line(t, t->line, status == HC_OK ? t->error : NULL);
     json_decref(t->line);
     t->line = NULL;
@@ -204,15 +206,17 @@ static HcStatus finish_step(Trainer *t, int64_t step, double loss, double lr, do
     hc_json_set(&t->line, "grad_norm", hc_json_number(c->gradient_norm));
     hc_json_set(&t->line, "lr", hc_json_number(lr));
     hc_json_set(&t->line, "positions_per_s", hc_json_number(positions / seconds));
-    if (trainer_wiring_due(t, step, evaluates_after(t, step)))
+    HcStatus status = HC_OK;
+    if (trainer_wiring_due(t, step, evaluates_after(t, step))) {
+        status = trainer_context_failed(t, hc_gather_gradients(c));
         hc_json_set(&t->line, "gradient_norms", hc_gradient_norms(c));
-    HcStatus status = close_line(t);
+    }
+    if (status == HC_OK)
+        status = close_line(t);
     t->progress.gain = t->wiring.gain;
     hc_progress_step(&t->progress, step + 1, loss, c->gradient_norm, lr,
                      t->data.samples ? (double)hc_samples(c) : positions);
-    if (status != HC_OK)
-        return status;
-    return trainer_save_due(t) ? trainer_save_last(t) : HC_OK;
+    return status;
 }
 
 static HcStatus train_step(Trainer *t, int64_t step) {
@@ -246,14 +250,29 @@ static HcStatus train_step(Trainer *t, int64_t step) {
     return finish_step(t, step, loss, lr, seconds);
 }
 
-enum { TIME_IS_UP = 1 }; /* else a bit of the number that `stop` gave */
+/* What ranks tell each other behind a step; else a bit of the number that `stop` gave. */
+enum { TIME_IS_UP = 1, STOPS = 31 };
+#define SAVE_IS_DUE (1u << STOPS)
 
 static uint32_t wants_to_end(const Trainer *t) {
     const HcTrainOptions *o = t->options;
     const bool goes_on = t->result->steps < t->context->recipe.steps;
     const int stopped = goes_on && o->stop ? o->stop(o->user) : 0;
     const bool late = o->minutes > 0 && t->result->seconds >= 60 * o->minutes;
-    return (stopped ? 1u << stopped : 0) | (late ? TIME_IS_UP : 0);
+    return (stopped ? 1u << stopped : 0) | (late ? TIME_IS_UP : 0) |
+           (trainer_save_due(t) ? SAVE_IS_DUE : 0);
+}
+
+/* What comes behind a step, on all ranks alike. */
+static HcStatus end_step(Trainer *t) {
+    uint32_t now = wants_to_end(t);
+    HcStatus status = trainer_any(t, &now);
+    if (status == HC_OK && now & SAVE_IS_DUE)
+        status = trainer_save_last(t);
+    t->time_is_up = now & TIME_IS_UP;
+    for (int k = 1; k < STOPS && !t->result->stopped; k++)
+        t->result->stopped = now >> k & 1 ? k : 0;
+    return status == HC_OK && t->result->stopped ? interrupted(t, "after ") : status;
 }
 
 static HcStatus train_loop(Trainer *t) {
@@ -270,14 +289,8 @@ static HcStatus train_loop(Trainer *t) {
     HcStatus status = t->line ? close_line(t) : trainer_save_last(t);
     while (status == HC_OK && !trainer_ended(t)) {
         status = train_step(t, t->result->steps);
-        uint32_t now = status == HC_OK ? wants_to_end(t) : 0;
         if (status == HC_OK)
-            status = trainer_any(t, &now);
-        t->time_is_up = now & TIME_IS_UP;
-        for (int k = 1; k < 32 && !t->result->stopped; k++)
-            t->result->stopped = now >> k & 1 ? k : 0;
-        if (status == HC_OK && t->result->stopped)
-            status = interrupted(t, "after ");
+            status = end_step(t);
     }
     hc_progress_end(&t->progress);
     return status;
@@ -329,12 +342,12 @@ static HcStatus add_last_event(Trainer *t) {
 }
 
 /* Of what was trained: in summary.json, as its evaluation is. */
-static void look_last(Trainer *t) {
+static HcStatus look_last(Trainer *t) {
     json_t *line = json_object();
-    if (t->wiring_every >= 0)
-        trainer_add_wiring(t, &line);
+    HcStatus status = trainer_add_wiring(t, &line);
     t->last_wiring = json_incref(json_object_get(line, "wiring"));
     json_decref(line);
+    return status;
 }
 
 static HcStatus evaluate_last(Trainer *t) {
@@ -352,8 +365,8 @@ static HcStatus evaluate_last(Trainer *t) {
         fprintf(to, " over %lld %s", (long long)e->windows, e->samples ? "samples" : "windows");
     }
     hc_progress_end_note(&t->progress);
-    look_last(t);
-    return add_last_event(t);
+    status = look_last(t);
+    return status == HC_OK ? add_last_event(t) : status;
 }
 
 /* A run whose evaluation failed is a run nevertheless. */
@@ -392,6 +405,7 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
     if (status != HC_OK)
         return status;
     HcContext *c = t->context;
+    hc_keep_a_share(c, o->ranks);
     if (o->resume)
         status = trainer_find_run(t);
     for (int32_t k = 0; k < o->n_settings && status == HC_OK; k++)
@@ -430,7 +444,7 @@ static HcStatus prepare(Trainer *t, const HcModel *model) {
                                     ((double)hc_samples(c) * (double)hc_positions(c));
     if (status == HC_OK)
         status = trainer_context_failed(t, hc_ensure_optim(c));
-    if (status == HC_OK && c->recipe.optimizer == HC_MUON && c->optim.muon.n_matrices == 0 &&
+    if (status == HC_OK && c->recipe.optimizer == HC_MUON && !hc_muon_finds(&c->plan) &&
         o->progress)
         fprintf(o->progress, "warning: the model has no matrix for muon: all of it is trained by "
                              "adamw, at train.adamw_lr\n");
@@ -514,6 +528,8 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
     trainer_wiring_begin(&t);
     if (status == HC_OK)
         status = open_outputs(&t);
+    if (status == HC_OK)
+        status = trainer_agree_to_save(&t);
     if (status == HC_OK)
         status = train_loop(&t);
     if (status == HC_OK)

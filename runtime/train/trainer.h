@@ -31,6 +31,7 @@ typedef struct {
     json_t *line;                /* of the last step, while its evaluation is not in it; or NULL */
     json_t *config;              /* of the run that goes on; NULL: this one is new */
     json_t *ranks;               /* for config.json: who computes it; NULL: this process alone */
+    bool saves;                  /* there is a run's folder, the first rank's */
     bool evaluates;
     bool time_is_up;      /* on any rank */
     bool has_best;        /* the context's parameters are those of the best evaluation */
@@ -40,9 +41,9 @@ typedef struct {
     int64_t wiring_every; /* as the options have it */
 } Trainer;
 
-/* What evaluations measure, from now on, until the next step: the parameters' average where the
- * recipe asks for one. */
-void trainer_measure(Trainer *trainer);
+/* What evaluations measure, on all ranks, from now on, until the next step: the parameters' average
+ * where the recipe asks for one. */
+HcStatus trainer_measure(Trainer *trainer);
 /* Takes over a failure of the context. */
 HcStatus trainer_context_failed(Trainer *trainer, HcStatus status);
 
@@ -54,14 +55,17 @@ bool trainer_writes(const Trainer *trainer);
 HcStatus trainer_compare_ranks(Trainer *trainer);
 /* Whether passes are of this rank's parts, added up with those of the others. */
 HcStatus trainer_share(Trainer *trainer, bool shared);
+/* Whether there is a folder to save to, once that is known. */
+HcStatus trainer_agree_to_save(Trainer *trainer);
 /* What any rank has set. */
 HcStatus trainer_any(Trainer *trainer, uint32_t *bits);
 
 /* --- keep.c ------------------------------------------------------------------------------------*/
 
-/* ckpt/last: the newest step that is whole on disk, at any moment. The log is there before it. */
+/* ckpt/last: the newest step that is whole on disk, at any moment. The log is there before it. As
+ * all that saves or loads: of all ranks together, of which the first has the files. */
 HcStatus trainer_save_last(Trainer *trainer);
-/* Whether the recipe asks for that after this step. */
+/* Whether the recipe asks for that after this step; where it is by time the writing rank knows. */
 bool trainer_save_due(const Trainer *trainer);
 /* ckpt/best, where the evaluation just made is better than all before. */
 HcStatus trainer_save_best(Trainer *trainer);
@@ -88,8 +92,9 @@ HcStatus trainer_take_best(Trainer *trainer);
 void trainer_wiring_begin(Trainer *trainer);
 /* Whether it is looked at after this step (from 0); `evaluates`: an evaluation follows it. */
 bool trainer_wiring_due(const Trainer *trainer, int64_t step, bool evaluates);
-/* Adds `wiring` to a line. What cannot be had is noted, and no failure. */
-void trainer_add_wiring(Trainer *trainer, json_t **line);
+/* Adds `wiring` to the line of the rank that writes. What cannot be had is noted, and no failure.
+ */
+HcStatus trainer_add_wiring(Trainer *trainer, json_t **line);
 
 /* --- resume.c ----------------------------------------------------------------------------------*/
 

@@ -10,8 +10,6 @@ void trainer_wiring_begin(Trainer *t) {
     t->wiring_every = t->options->wiring_every;
     if (t->wiring_every == 0 && json_is_integer(was))
         t->wiring_every = json_integer_value(was);
-    if (!trainer_writes(t)) /* only the log would tell */
-        t->wiring_every = -1;
     t->wiring.gain = NAN;
 }
 
@@ -40,19 +38,21 @@ static void want(Trainer *t) {
         warn(t, error.message);
 }
 
-void trainer_add_wiring(Trainer *t, json_t **line) {
+HcStatus trainer_add_wiring(Trainer *t, json_t **line) {
     json_t *found = NULL;
     if (t->wiring_every < 0)
-        return;
+        return HC_OK;
+    HcStatus status = trainer_measure(t); /* of what evaluations are */
+    if (status != HC_OK || !trainer_writes(t))
+        return status;
     if (!t->wiring_wanted)
         want(t);
     if (!t->wiring.context)
-        return;
-    trainer_measure(t); /* of what evaluations are */
-    const HcStatus status =
-        hc_wiring_look(&t->wiring, &t->data, t->context, t->result->steps, &found);
+        return HC_OK;
+    status = hc_wiring_look(&t->wiring, &t->data, t->context, t->result->steps, &found);
     if (status == HC_OK)
         hc_json_set(line, "wiring", found);
     else
         warn(t, t->wiring.context->error.message);
+    return HC_OK;
 }

@@ -239,7 +239,7 @@ static void compare(HcOptimizer kind, uint32_t size, double tolerance) {
     HcOptim optim;
     HcPool *pool;
     assert_int_equal(hc_pool_create(2, &pool, NULL), HC_OK);
-    assert_int_equal(hc_optim_create(&optim, &plan, &recipe, NULL, NULL), HC_OK);
+    assert_int_equal(hc_optim_create(&optim, &plan, &recipe, NULL, NULL, NULL), HC_OK);
     for (int64_t k = 0; k < SLAB; k++) {
         p[k] = size == 4 ? (float)draw(k, 0) : draw(k, 0);
         if (size == 4)
@@ -258,7 +258,8 @@ static void compare(HcOptimizer kind, uint32_t size, double tolerance) {
             else
                 ((double *)grads)[k] = g[k];
         }
-        double norm = hc_optim_norm(&optim, pool, grads);
+        double norm;
+        assert_int_equal(hc_optim_norm(&optim, pool, grads, &norm, NULL), HC_OK);
         assert_true(fabs(norm - sqrt(squares)) < 1e-11 * norm);
         hc_optim_step(&optim, pool, &recipe, step, 1e-2, 0.25, params, grads);
         literal_step(&recipe, step, 1e-2, 0.25, p, g, m, v);
@@ -434,7 +435,7 @@ static void compare_matrices(int32_t threads, uint32_t size, double tolerance, v
     HcPool *pool;
     assert_int_equal(hc_blas_open(&blas, NULL), HC_OK);
     assert_int_equal(hc_pool_create(threads, &pool, NULL), HC_OK);
-    assert_int_equal(hc_optim_create(&optim, &plan, &recipe, &blas, NULL), HC_OK);
+    assert_int_equal(hc_optim_create(&optim, &plan, &recipe, &blas, NULL, NULL), HC_OK);
     for (int64_t k = 0; k < SHAPES; k++) {
         p[k] = size == 4 ? (float)draw(k, 0) : draw(k, 0);
         if (size == 4)
@@ -505,12 +506,13 @@ static void norms_do_not_depend_on_threads(void **state) {
     for (int64_t k = 0; k < SLAB; k++)
         g[k] = (float)draw(k, 3);
     HcOptim optim;
-    assert_int_equal(hc_optim_create(&optim, &plan, &recipe, NULL, NULL), HC_OK);
+    assert_int_equal(hc_optim_create(&optim, &plan, &recipe, NULL, NULL, NULL), HC_OK);
     double first = 0;
     for (int32_t threads = 1; threads <= 4; threads++) {
         HcPool *pool;
         assert_int_equal(hc_pool_create(threads, &pool, NULL), HC_OK);
-        double norm = hc_optim_norm(&optim, pool, g);
+        double norm;
+        assert_int_equal(hc_optim_norm(&optim, pool, g, &norm, NULL), HC_OK);
         first = threads == 1 ? norm : first;
         assert_memory_equal(&norm, &first, sizeof norm);
         hc_pool_destroy(pool);

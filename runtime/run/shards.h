@@ -1,0 +1,66 @@
+/* Which rank keeps what of the parameters: it updates those elements, and has their moments and
+ * averages, which no other rank has. Alone it is all of them. A function of the plan, the recipe's
+ * optimiser and the number of ranks; what is computed does not depend on it. */
+#ifndef HC_SHARDS_H
+#define HC_SHARDS_H
+
+#include "runtime/ranks/ranks.h"
+#include "runtime/run/plan.h"
+
+/* What elements are shared out by: so many neighbouring ones of a parameter, or fewer at its end.
+ * What is summed over elements (norms) is summed chunk by chunk. */
+enum { HC_CHUNK_ELEMENTS = 1 << 14 };
+
+typedef struct {
+    uint32_t parameter;
+    uint32_t bucket;     /* of gradients that are complete at about the same time, see below */
+    int32_t owner;       /* rank */
+    int64_t at, count;   /* bytes into a slab; elements */
+    int64_t own, second; /* of the owner's: bytes into what it keeps of each element; likewise of
+                            those that have a second moment */
+} HcChunk;
+
+/* Neighbouring chunks of one owner, as they lie in a slab. */
+typedef struct {
+    int32_t owner;
+    int64_t at, bytes;
+} HcStretch;
+
+typedef struct {
+    HcRanks *ranks; /* NULL: alone */
+    HcChunk *chunks;
+    int64_t n_trained, n_chunks; /* those of parameters that are trained come first */
+    int64_t *first;              /* by parameter: its first chunk */
+    /* By parameter: 1 + the plan's sum over samples that is its gradient, and that nothing but the
+     * optimiser reads; 0: there is none. */
+    uint32_t *sum;
+    uint32_t *ready, n_ready; /* of ranks: trained parameters, by bucket and place */
+    HcStretch *stretches;     /* of the trained ones */
+    uint32_t n_stretches;
+    HcMessage *messages;           /* room for hc_shards_hand_out */
+    int64_t own_bytes, own_second; /* of what this rank keeps, see HcChunk */
+} HcShards;
+
+/* Trained parameters in the order in which the backward pass has their gradients (of a batch in
+ * parts; others behind them) form buckets, of neighbouring ones, of about as many bytes each. Of
+ * each bucket the ranks get neighbouring chunks, in their own order, so that all buckets up to any
+ * are shared out as equally as goes. A matrix of Muon's is not cut. */
+HcStatus hc_shards_create(HcShards *shards, const HcPlan *plan, const HcRecipe *recipe,
+                          HcRanks *ranks, HcError *error);
+void hc_shards_destroy(HcShards *shards);
+static inline bool hc_shards_own(const HcShards *shards, const HcChunk *chunk) {
+    return chunk->owner == hc_ranks_rank(shards->ranks);
+}
+/* Of a slab of the trained parameters' each rank has its own elements; then it has all. */
+HcStatus hc_shards_hand_out(const HcShards *shards, void *slab, HcError *error);
+
+/* Of a parameter of so many elements. */
+static inline int64_t hc_shards_chunks(int64_t elements) {
+    return (elements + HC_CHUNK_ELEMENTS - 1) / HC_CHUNK_ELEMENTS;
+}
+
+static inline bool hc_is_trained(const HcParameterPlan *p) {
+    return p->gradient && !p->frozen;
+}
+
+#endif
