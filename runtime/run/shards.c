@@ -152,13 +152,17 @@ static HcStatus make_chunks(HcShards *s, const HcPlan *plan, HcError *error) {
 /* What ranks own so far, of all that was to be shared out so far. */
 typedef struct {
     int64_t *owned, all;
-    int32_t size, rank; /* who is at hand */
+    int32_t size, rank; /* ranks; and who is at hand */
 } Dealt;
 
-/* The next piece of a bucket, whose pieces are already in `all`. */
+/* The next piece of a bucket, whose pieces are already in `all`: to the rank at hand as long as it
+ * has not its share, then to whoever has least. */
 static int32_t deal(Dealt *d, int64_t bytes) {
-    while (d->rank + 1 < d->size && (d->owned[d->rank] + bytes / 2) * d->size > d->all)
-        d->rank++;
+    if ((d->owned[d->rank] + bytes / 2) * d->size > d->all) {
+        d->rank = 0;
+        for (int32_t r = 1; r < d->size; r++)
+            d->rank = d->owned[r] < d->owned[d->rank] ? r : d->rank;
+    }
     d->owned[d->rank] += bytes;
     return d->rank;
 }
@@ -181,7 +185,6 @@ static void deal_trained(HcShards *s, const HcPlan *plan, const HcRecipe *recipe
     for (uint32_t k = 0; k < count; k++) {
         s->ready[s->n_ready++] = ready[k].parameter;
         if (k == 0 || ready[k].bucket != ready[k - 1].bucket) {
-            d->rank = 0;
             for (uint32_t j = k; j < count && ready[j].bucket == ready[k].bucket; j++)
                 d->all += ready[j].bytes;
         }
@@ -191,7 +194,6 @@ static void deal_trained(HcShards *s, const HcPlan *plan, const HcRecipe *recipe
 
 static void deal_rest(HcShards *s, const HcPlan *plan, const HcRecipe *recipe, Dealt *d,
                       uint32_t bucket) {
-    d->rank = 0;
     d->all = 0;
     memset(d->owned, 0, (size_t)d->size * sizeof *d->owned);
     for (uint32_t k = 0; k < plan->n_parameters; k++)

@@ -42,9 +42,9 @@ typedef struct {
 } HcShards;
 
 /* Trained parameters in the order in which the backward pass has their gradients (of a batch in
- * parts; others behind them) form buckets, of neighbouring ones, of about as many bytes each. Of
- * each bucket the ranks get neighbouring chunks, in their own order, so that all buckets up to any
- * are shared out as equally as goes. A matrix of Muon's is not cut. */
+ * parts; others behind them) form buckets, of about as many bytes each. Each bucket is shared out
+ * by itself, in runs of neighbouring chunks, so that all buckets up to any are shared out as
+ * equally as goes. A matrix of Muon's is not cut. */
 HcStatus hc_shards_create(HcShards *shards, const HcPlan *plan, const HcRecipe *recipe,
                           HcRanks *ranks, HcError *error);
 void hc_shards_destroy(HcShards *shards);

@@ -4,8 +4,8 @@
     python3 -B tests/fuzz/rank_kills.py --hcc build/hcc --count 50
 
 A run that is killed several times ends with the bits of one that nobody disturbed, log and all, and no process,
-no shared memory and no temporary is left. Saves every few steps, so that some kills fall into one. Exit code 1
-when something differs.
+no shared memory and no temporary is left. Every fifth kill is aimed at a save: it comes while a checkpoint's
+temporary folder is there. Exit code 1 when something differs.
 """
 
 import argparse
@@ -32,22 +32,32 @@ def start(mpi, count, words):
                             cwd=harness.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def kill_one(draw, process, out):
-    """Whether a rank was killed before the run ended by itself."""
+def saves_now(out):
+    try:
+        return any(".tmp-" in name for name in os.listdir(os.path.join(out, "ckpt")))
+    except FileNotFoundError:
+        return False
+
+
+def kill_one(draw, process, out, aimed):
+    """Whether a rank was killed before the run ended by itself, and whether inside a save."""
     ends = time.monotonic() + draw.uniform(0.3, 2.5)
     ranks = []
     while process.poll() is None and (time.monotonic() < ends or not ranks or not os.path.exists(os.path.join(out, "ckpt", "last"))):
         ranks = [child for child in test_ranks.children(process.pid) if test_ranks.runs_hcc(child)]
         time.sleep(0.005)
+    while aimed and process.poll() is None and not saves_now(out):
+        pass
+    inside = saves_now(out)
     if process.poll() is not None:
-        return False
+        return False, False
     try:
         os.kill(draw.choice(ranks), signal.SIGKILL)
     except ProcessLookupError:
         pass
     process.wait(timeout=120)
     test_ranks.wait_until(lambda: not any(os.path.exists(f"/proc/{rank}") for rank in ranks), 60)
-    return True
+    return True, inside
 
 
 def main():
@@ -60,7 +70,7 @@ def main():
     draw = random.Random(options.seed)
     launchers = [mpi for mpi in ("openmpi", "mpich") if os.path.exists(test_ranks.shared_object(mpi))]
     memory = set(glob.glob("/dev/shm/*"))
-    kills = runs = 0
+    kills = runs = inside = 0
     with tempfile.TemporaryDirectory() as folder:
         data, whole = os.path.join(folder, "text.txt"), os.path.join(folder, "whole")
         with open(data, "wb") as file:
@@ -71,9 +81,10 @@ def main():
             words = test_ranks.command(out, "adamw", "--data", data, *SAVES, steps=STEPS)
             while process is None or process.returncode != 0:
                 process = start(draw.choice(launchers), draw.randint(2, 5), words)
-                if kills < options.count and kill_one(draw, process, out):
-                    kills += 1
-                else:
+                killed, saving = kill_one(draw, process, out, kills % 5 == 4) if kills < options.count else (False, False)
+                kills += killed
+                inside += saving
+                if not killed:
                     process.wait(timeout=300)
                 words = ["train", "--resume", out, "--threads", "1", "--quiet"]
             runs += 1
@@ -83,7 +94,7 @@ def main():
             if not same:
                 sys.exit(1)
     left = set(glob.glob("/dev/shm/*")) - memory
-    print(f"{kills} kills in {runs} runs, all the same bits; {len(left)} files of shared memory left")
+    print(f"{kills} kills ({inside} inside a save) in {runs} runs, all the same bits; {len(left)} files of shared memory left")
     sys.exit(bool(left))
 
 

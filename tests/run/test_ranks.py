@@ -27,7 +27,8 @@ ENVIRONMENT = {  # more processes than cores, as root, in a container
     "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
 
 SMALL = ["d=32", "heads=2", "blocks=1", "context=16", "train.warmup=2"]
-#: A loss whose weights are the whole batch's, so that parts run in rounds, and ranks meet after each; and dropout.
+#: A loss whose weights are the whole batch's, so that parts run in rounds, and ranks meet after each; dropout; and two
+#: parameters that have one gradient, which is copied from one to the other.
 WEIGHED = """use std;
 model weighed {
   const d = 32, context = 16, blocks = 1;
@@ -35,9 +36,11 @@ model weighed {
   input  tokens[t] : token(256);
   target next[t]   : token(256);
   param E[256, d] ~ normal(0.1);
+  param once[256] ~ normal(0.1);
+  param twice[256] ~ normal(0.1);
   let h = trunk(embed(tokens, E)) { repeat blocks {
     attn = mhc(n = 2) : attention(2, dropout = 0.2); mlp = mhc(n = 2) : mlp(48, dropout = 0.2); } };
-  let logits[v] = sum[c] E[v,c] * h[c];
+  let logits[v] = (sum[c] E[v,c] * h[c]) + once[v] + twice[v];
   loss cross_entropy(logits, next) weight select(next == 32, 0.25, 1);
 }
 train weighed {
@@ -72,6 +75,15 @@ def mpirun(mpi, count, *words, program=None):
 
 def shared_object(mpi):
     return os.path.join(os.path.dirname(harness.hcc_path()), f"libhcranks_{mpi}.so")
+
+
+def tensors_of(path):
+    """What a safetensors file holds, without its metadata: notes there tell of times."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        del header["__metadata__"]
+        return header, file.read()
 
 
 def wait_until(holds, seconds):
@@ -136,6 +148,12 @@ class Ranks(harness.TestCase):
     def same(self, run, whole):
         self.assertEqual(bytes_of(run, "ckpt", "final.safetensors"), bytes_of(whole, "ckpt", "final.safetensors"))
         self.assertEqual(log_of(run), log_of(whole))
+        state = os.path.join("ckpt", "last", "state.safetensors")
+        self.assertEqual(tensors_of(os.path.join(run, state)), tensors_of(os.path.join(whole, state)))
+
+    def ranks_of(self, run):
+        with open(os.path.join(run, "config.json"), encoding="utf-8") as config:
+            return json.load(config)["processes"]["ranks"]
 
     def test_bits(self):
         tried = [(r, p, t) for r in RECIPES for p in (2, 3, 4, 7) for t in (1, 2)] if EVERYTHING else \
@@ -147,8 +165,24 @@ class Ranks(harness.TestCase):
                 result = self.together(mpi, count, *command(out, recipe, "--data", self.data, threads=threads))
                 self.assertEqual(result.code, 0, result)
                 self.same(out, self.whole(recipe))
-                with open(os.path.join(out, "config.json"), encoding="utf-8") as config:
-                    self.assertEqual(len(json.load(config)["processes"]["ranks"]), count)
+                self.assertEqual(len(self.ranks_of(out)), count)
+
+    def test_a_share_of_the_state(self):
+        """Of two moments and an average of every parameter each rank keeps its own alone; also where the log has
+        norms of gradients, for which they are gathered."""
+        more = ["--set", "d=128", "--wiring-every", "2"]
+        result = hcc(*command(self.path("whole"), "adamw", "--data", self.data, *more, steps=4))
+        self.assertEqual(result.code, 0, result)
+        for count, mpi in ((2, LAUNCHERS[0]), (4, LAUNCHERS[-1])):
+            out = self.path(f"run-{count}")
+            result = self.together(mpi, count, *command(out, "adamw", "--data", self.data, *more, steps=4))
+            self.assertEqual(result.code, 0, result)
+            self.same(out, self.path("whole"))
+            with open(os.path.join(out, "config.json"), encoding="utf-8") as config:
+                all_of_it = 3 * 4 * json.load(config)["parameters"]
+            kept = [rank["state_bytes"] for rank in self.ranks_of(out)]
+            self.assertLess(max(kept), 1.2 * all_of_it / count)
+            self.assertAlmostEqual(sum(kept) / all_of_it, 1, delta=0.02)
 
     def test_a_built_program(self):
         program = self.path("m")
