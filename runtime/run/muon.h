@@ -32,11 +32,6 @@ typedef struct {
     double momentum, scale;
 } HcMuonNumbers;
 
-/* Whether the optimiser of the name takes it; the others' is AdamW. */
-static inline bool hc_muon_takes(const HcParameterPlan *p) {
-    return p->matrix.free != 0;
-}
-
 /* Whether any trained parameter is a matrix. */
 bool hc_muon_finds(const HcPlan *plan);
 /* For those that are, and this rank's; after failure it is empty. */

@@ -35,10 +35,6 @@ typedef struct {
 #define NAME(x) x##_f64
 #include "runtime/run/optim_loops.inc"
 
-HcOptimizer hc_optim_of(const HcRecipe *recipe, const HcParameterPlan *parameter) {
-    return recipe->optimizer == HC_MUON && !hc_muon_takes(parameter) ? HC_ADAMW : recipe->optimizer;
-}
-
 void *hc_optim_moment(const HcOptim *optim, const HcRecipe *recipe, const HcChunk *chunk,
                       uint32_t moment) {
     const HcParameterPlan *p = &optim->plan->parameters[chunk->parameter];

@@ -19,8 +19,6 @@ typedef struct {
     uint64_t bytes;
 } HcOptim;
 
-/* What updates a parameter: the recipe's optimiser, or what it leaves the rest to. */
-HcOptimizer hc_optim_of(const HcRecipe *recipe, const HcParameterPlan *parameter);
 /* `blas` is for matrices, and must stay, as must the ranks that share the work; NULL: alone. */
 HcStatus hc_optim_create(HcOptim *optim, const HcPlan *plan, const HcRecipe *recipe,
                          const HcBlas *blas, HcRanks *ranks, HcError *error);

@@ -172,6 +172,20 @@ typedef struct {
     HC_SETTING_MEMBERS(HC_SETTING_MEMBER)
 } HcRecipe;
 
+static inline bool hc_is_trained(const HcParameterPlan *p) {
+    return p->gradient && !p->frozen;
+}
+
+/* Whether the optimiser of the name takes it; the others' is AdamW. */
+static inline bool hc_muon_takes(const HcParameterPlan *p) {
+    return p->matrix.free != 0;
+}
+
+/* What updates a parameter: the recipe's optimiser, or what it leaves the rest to. */
+static inline HcOptimizer hc_optim_of(const HcRecipe *recipe, const HcParameterPlan *p) {
+    return recipe->optimizer == HC_MUON && !hc_muon_takes(p) ? HC_ADAMW : recipe->optimizer;
+}
+
 enum { HC_MAX_SUBSCRIPTS = 8 };
 
 /* base + positions * place + axes * index: one subscript of a stream, by the coordinates of the

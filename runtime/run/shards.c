@@ -1,7 +1,6 @@
 #include "runtime/run/shards.h"
 
 #include "abi/layout.h"
-#include "runtime/run/optim.h"
 
 #include <stdlib.h>
 #include <string.h>

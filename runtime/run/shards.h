@@ -59,8 +59,4 @@ static inline int64_t hc_shards_chunks(int64_t elements) {
     return (elements + HC_CHUNK_ELEMENTS - 1) / HC_CHUNK_ELEMENTS;
 }
 
-static inline bool hc_is_trained(const HcParameterPlan *p) {
-    return p->gradient && !p->frozen;
-}
-
 #endif

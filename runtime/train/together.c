@@ -9,10 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool trainer_writes(const Trainer *t) {
-    return hc_ranks_rank(t->options->ranks) == 0;
-}
-
 /* --- what they have in common ------------------------------------------------------------------*/
 
 static HcStatus same_text(const Trainer *t, const char *what, const char *text, const char *cure) {

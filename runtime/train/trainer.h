@@ -50,7 +50,9 @@ HcStatus trainer_context_failed(Trainer *trainer, HcStatus status);
 /* --- together.c --------------------------------------------------------------------------------*/
 
 /* Whether this process writes the run and speaks: of several ranks the first. */
-bool trainer_writes(const Trainer *trainer);
+static inline bool trainer_writes(const Trainer *trainer) {
+    return hc_ranks_rank(trainer->options->ranks) == 0;
+}
 /* Refuses what is not the same on all ranks. */
 HcStatus trainer_compare_ranks(Trainer *trainer);
 /* Whether passes are of this rank's parts, added up with those of the others. */
