@@ -83,7 +83,7 @@ static void yyerror(const Span *at, Parser *parser, const char *message);
 %token <name> USE "use" FN "fn" CONNECTION "connection" BRANCH "branch" MODULE "module"
 %token <name> MODEL "model" TRAIN "train"
 %token <name> AROUND "around" STATE "state" CARRY "carry" BEGIN "begin" READ "read" WRITE "write" END "end"
-%token <name> ITERATE "iterate" FOR "for" APPEND "append" REPEAT "repeat" PENALTY "penalty" PROBE "probe" OUTPUT "output" REQUIRE "require"
+%token <name> ITERATE "iterate" SCAN "scan" FOR "for" APPEND "append" REPEAT "repeat" PENALTY "penalty" PROBE "probe" OUTPUT "output" REQUIRE "require"
 %token <name> BUFFER "buffer" UPDATE "update" PROJECT "project"
 %token <name> POSITIONS "positions" INPUT "input" TARGET "target" LOSS "loss" METRIC "metric"
 %token <name> DATA "data"
@@ -224,6 +224,8 @@ stmt
   | STATE targets semi                        { $$ = ast_state(parser, @$, $2); }
   | assignments semi                          { $$ = ast_bind(parser, STMT_ASSIGN, @$, $1); }
   | ITERATE expr block                        { $$ = ast_loop(parser, STMT_ITERATE, @$, $2, $3); }
+  | SCAN block                                { $$ = ast_scan(parser, @$, NULL, $2); }
+  | SCAN NAME block                           { $$ = ast_scan(parser, @$, &$2, $3); }
   | FOR name LT sum block                     { $$ = ast_for(parser, @$, $2, $4, $5); }
   | REPEAT expr block                         { $$ = ast_loop(parser, STMT_REPEAT, @$, $2, $3); }
   | conditional
@@ -552,7 +554,7 @@ name
 
 contextual
   : USE | FN | CONNECTION | BRANCH | MODULE | MODEL | TRAIN | AROUND | STATE | CARRY | BEGIN | READ | WRITE
-  | END | ITERATE | FOR | APPEND | REPEAT | PENALTY | PROBE | OUTPUT | REQUIRE | BUFFER | UPDATE | PROJECT | POSITIONS | INPUT | TARGET | LOSS | METRIC
+  | END | ITERATE | SCAN | FOR | APPEND | REPEAT | PENALTY | PROBE | OUTPUT | REQUIRE | BUFFER | UPDATE | PROJECT | POSITIONS | INPUT | TARGET | LOSS | METRIC
   | DATA
   ;
 

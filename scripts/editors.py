@@ -14,7 +14,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROW = re.compile(r'^(STATEMENT|DEFINITION|BOTH|REDUCTION|WORD)\("(\w+)", \w+(?:, (\w+))?', re.MULTILINE)
-FLOW = {"else", "for", "if", "iterate", "repeat"}
+FLOW = {"else", "for", "if", "iterate", "repeat", "scan"}
 VALUES = {"false", "true"}
 
 

@@ -86,8 +86,7 @@ static void lane_copy_out(Lower *l, const ScheduleStep *step) {
     Affine row = affine_var(rows->variable), flat = affine_var(elements->variable);
     Affine from = affine_add(affine_scale(flat, l->rows), row);
     NestId x = nest_load(&l->b, lower_held(l, v)->buffer, affine_address(&from), 1, 1, 0);
-    lower_store(l, v->argument, l->rows == 1 ? PLACE_GLOBAL : PLACE_ROWS, &row, &flat, v->elements,
-                x, 0);
+    lower_store(l, v->argument, schedule_own_rows(l->schedule), &row, &flat, v->elements, x, 0);
     nest_loop_end(&l->b, NULL);
     nest_loop_end(&l->b, NULL);
 }

@@ -17,7 +17,7 @@ static NestElem element_of(const Schedule *s, TirId id) {
                                                       : real_of(s);
 }
 
-static void kernel_argument(Lower *l, TirId id, bool written) {
+void lower_argument(Lower *l, TirId id, bool written) {
     nest_add_buffer(l->kernel, (NestBuffer){.name = schedule_name(l->schedule, id),
                                             .kind = NEST_ARGUMENT,
                                             .elem = element_of(l->schedule, id),
@@ -29,14 +29,14 @@ static void kernel_argument(Lower *l, TirId id, bool written) {
 static void kernel_arguments(Lower *l) {
     const Group *g = l->schedule->group;
     for (uint32_t k = 0; k < g->inputs.count; k++) {
-        kernel_argument(l, g->inputs.at[k], false);
+        lower_argument(l, g->inputs.at[k], false);
         l->held[k].buffer = l->schedule->values[k].argument;
         l->held[k].ready = true;
     }
     for (uint32_t k = 0; k < g->outputs.count; k++)
-        kernel_argument(l, g->outputs.at[k], true);
+        lower_argument(l, g->outputs.at[k], true);
     for (uint32_t k = 0; k < g->sums.count; k++)
-        kernel_argument(l, g->sums.at[k], true);
+        lower_argument(l, g->sums.at[k], true);
     for (uint32_t k = 0; k < g->values.count; k++)
         l->has_shift |= tir_node(l->block, g->values.at[k])->op == TIR_SHIFT;
 }
@@ -68,7 +68,7 @@ static void kernel_copy_by_lanes(Lower *l, const ScheduleValue *v) {
     held->lanes_ready = true;
 }
 
-static void kernel_micro_tile(Lower *l) {
+void lower_micro_tile(Lower *l) {
     const Schedule *s = l->schedule;
     lower_memo_begin(l);
     Affine row = {.lane = l->rows > 1};
@@ -96,7 +96,7 @@ static void kernel_micro_tiles(Lower *l) {
     l->tile0 = loop->variable;
     l->valid_rows = nest_binary(&l->b, NEST_MIN, nest_i64(&l->b, l->rows),
                                 nest_binary(&l->b, NEST_SUB, end, loop->variable));
-    kernel_micro_tile(l);
+    lower_micro_tile(l);
     nest_loop_end(&l->b, NULL);
 }
 
@@ -113,13 +113,15 @@ static NestKernel *kernel_of_group(const Schedule *s) {
                .rows = s->rows,
                .held = ARENA_ARRAY(arena, LowerHeld, s->n_values)};
     l.frame = (LowerFrame){.block = l.block};
+    if (s->sequence)
+        return lower_sequence(s, &l);
     kernel_arguments(&l);
     lower_sums_begin(&l);
     lower_pack_weights(&l);
     if (l.rows == 1) {
         l.tile0 = nest_i64(&l.b, 0);
         l.valid_rows = nest_i64(&l.b, 1);
-        kernel_micro_tile(&l);
+        lower_micro_tile(&l);
     } else {
         kernel_micro_tiles(&l);
     }

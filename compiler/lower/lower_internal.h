@@ -207,6 +207,14 @@ NestId lower_fold_term(Lower *l, const ScheduleFold *f, const AffineIndex *eleme
 NestId lower_fold_lanes(Lower *l, TirOp op, NestId acc);
 void lower_looped_fold(Lower *l, const ScheduleStep *step);
 
+/* --- kernels (lower.c, sequence.c) -------------------------------------------------------------*/
+
+/* The next argument, as its value is stored. */
+void lower_argument(Lower *l, TirId id, bool written);
+/* The stages of the micro-tile at l->tile0. */
+void lower_micro_tile(Lower *l);
+NestKernel *lower_sequence(const Schedule *schedule, Lower *l);
+
 /* --- stages: wide.c, lane.c, scan.c ------------------------------------------------------------*/
 void lower_wide_stage(Lower *l, const ScheduleStage *stage);
 void lower_lane_stage(Lower *l, const ScheduleStage *stage);

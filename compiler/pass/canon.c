@@ -210,7 +210,7 @@ static TirId canon_node(Canon *c, TirId id, const TirId *operands) {
     TirId better = 0;
     if (node->op == TIR_ARG)
         return node->attr.index + 1;
-    if (node->op == TIR_SCAN)
+    if (tir_op_has_body(node->op))
         return canon_loop(c, node, operands);
     if (node->op == TIR_REDUCE_SUM)
         return canon_sum(c, operands[0], node->attr.axis_mask,

@@ -17,7 +17,7 @@ static bool hold_in_block(const TirBlock *block) {
     for (TirId id = 1; id < block->nodes.count; id++) {
         const TirNode *node = tir_node(block, id);
         if (node->op == TIR_STOP_GRADIENT ||
-            (node->op == TIR_SCAN && hold_in_block(node->attr.body)))
+            (tir_op_has_body(node->op) && hold_in_block(node->attr.body)))
             return true;
     }
     return false;

@@ -433,6 +433,7 @@ static FlowRule *const rules[TIR_OP_COUNT] = {
     [TIR_SHIFT] = rule_positions,
     [TIR_RECUR] = rule_positions,
     [TIR_ATTEND] = rule_across,
+    [TIR_SEQUENCE] = rule_across,
     [TIR_SCAN] = rule_loop,
     [TIR_RESULT] = rule_loop,
 };

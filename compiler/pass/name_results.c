@@ -6,7 +6,7 @@ void pass_name_results(TirProgram *p) {
     TirBuilder b = tir_builder(p, p->block);
     for (TirId id = 1, end = p->block->nodes.count; id < end; id++) {
         TirNode node = *tir_node(p->block, id);
-        if (node.op == TIR_ATTEND || node.op == TIR_ATTEND_GRAD)
+        if (node.op == TIR_ATTEND || node.op == TIR_ATTEND_GRAD || node.op == TIR_SEQUENCE)
             for (uint32_t k = 0; k < node.n_results; k++)
                 tir_result(&b, id, k);
     }

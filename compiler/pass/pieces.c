@@ -101,7 +101,7 @@ static TirId rebuild_piece(Cutter *c, TirId id, const Along *along, TirDomain do
     for (uint32_t k = 0; along->kind == PIECES_FREE && k < cut->axes.span; k++)
         node.type.dims[cut->axes.axis + k] = cut->axes.span == 1 ? extent : 1;
     node.type.domain = domain;
-    return pass_rebuild_node(&c->b, c->from, &node, operands);
+    return tir_rebuild_moved(&c->b, c->from, &node, operands);
 }
 
 static TirId sum_terms(Cutter *c, TirOp op, uint32_t n, TirId *terms) {

@@ -1,59 +1,9 @@
 /* Copying values from block to block; see rebuild.h. */
 #include "pass/rebuild.h"
 
-static bool has_positions(const TirBuilder *b, TirId id) {
-    return tir_node(b->block, id)->type.domain.space != 0;
-}
-
-/* A side that has lost its positions lives at the other's: where neither has any, or those of
- * another space, it is put where it was. */
-static TirId rebuild_attention(TirBuilder *b, const TirBlock *from, const TirNode *node,
-                               const TirId *operands) {
-    const uint8_t of_queries = node->type.domain.space, of_keys = tir_attend_keys(from, node).space;
-    const bool keys = has_positions(b, operands[1]) || has_positions(b, operands[2]);
-    TirId q = operands[0], k = operands[1];
-    if (!has_positions(b, q) && (!keys || of_keys != of_queries))
-        q = tir_at_positions(b, q, of_queries);
-    if (!keys && of_keys != of_queries)
-        k = tir_at_positions(b, k, of_keys);
-    const TirId bias = tir_attend_bias(node) ? operands[tir_attend_bias(node)] : 0;
-    return tir_rebuild(b, node, (TirId[4]){q, k, operands[2], bias});
-}
-
-TirId pass_rebuild_node(TirBuilder *b, const TirBlock *from, const TirNode *node,
-                        const TirId *operands) {
-    if (node->op == TIR_SHIFT)
-        return tir_shift_in(b, operands[0], node->attr.offset, node->type.domain.space);
-    if (node->op == TIR_ATTEND)
-        return rebuild_attention(b, from, node, operands);
-    if (node->op == TIR_RECUR && !tir_operand_domain(b->block, 2, operands).space) {
-        const TirId u = tir_at_positions(b, operands[1], node->type.domain.space);
-        return tir_rebuild(b, node, (TirId[2]){operands[0], u});
-    }
-    if (node->op == TIR_STOP_GRADIENT &&
-        !tir_domain_equal(tir_node(from, node->operands[0])->type.domain, node->type.domain))
-        return tir_spread(b, operands[0], node->type.domain);
-    if (!tir_op_sums(node->op))
-        return tir_rebuild(b, node, operands);
-    const TirDomain before = tir_operand_domain(from, node->n_operands, node->operands);
-    const TirDomain now = tir_operand_domain(b->block, node->n_operands, operands);
-    const TirDomain to = node->type.domain;
-    if (node->op == TIR_POSITION_SUM)
-        return tir_domain_sum(b, operands[0], before, to);
-    TirNode moved = *node;
-    if (tir_domain_equal(before, to)) { /* local to each place, and stays so */
-        moved.type.domain = now;
-        return tir_rebuild(b, &moved, operands);
-    }
-    moved.type.domain = tir_domain_meet(to, now);
-    const TirId sum = tir_rebuild(b, &moved, operands);
-    const TirDomain missing = tir_domain_minus(tir_domain_minus(before, to), now);
-    return tir_times_count(b, sum, missing);
-}
-
 TirId pass_rebuild_value(TirBuilder *b, const TirBlock *from, TirId id, const TirId *operands) {
     const TirId copy = tir_copy(b, from, id, operands);
-    return copy ? copy : pass_rebuild_node(b, from, tir_node(from, id), operands);
+    return copy ? copy : tir_rebuild_moved(b, from, tir_node(from, id), operands);
 }
 
 TirId pass_rebuild_mapped(TirBuilder *b, const TirBlock *from, TirId id, const TirId *map,

@@ -4,14 +4,10 @@
 
 #include "pass/vjp.h"
 
-/* tir_rebuild for operands whose domain may have become an outer one by folding: sums over domains
- * keep their meaning (see tir_domain_sum). `from` holds the node's own operands. */
-TirId pass_rebuild_node(TirBuilder *b, const TirBlock *from, const TirNode *node,
-                        const TirId *operands);
 /* live[id]: needed by the roots already marked, where instead[id] (unless 0; the list may be NULL)
  * stands for value id. */
 void pass_mark_live(const TirBlock *block, const TirId *instead, bool *live);
-/* The same for value `id` of `from`: a copy where nothing above it has changed. */
+/* tir_rebuild_moved for value `id` of `from`: a copy where nothing above it has changed. */
 TirId pass_rebuild_value(TirBuilder *b, const TirBlock *from, TirId id, const TirId *operands);
 /* pass_rebuild_value with the value's operands mapped, its span and its name; `operands` is
  * scratch. */

@@ -55,6 +55,7 @@ CallCost plan_call_cost(const Plan *plan, const Call *call) {
         return gemm_cost(plan, call, positions);
     case CALL_ATTEND:
     case CALL_RECUR:
+    case CALL_SEQUENCE:
     case CALL_SUM_INSTANCES:
     case CALL_SCATTER_ADD: {
         const TirBlock *block = plan->program->block;

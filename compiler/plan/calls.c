@@ -76,8 +76,9 @@ static void emit_group(Calls *m, Group *group) {
     Plan *plan = m->plan;
     Call call = {
         .kind = CALL_KERNEL, .group = group, .domain = group->domain, .value = group->values.at[0]};
-    call.kernel = group->kernel = kernel_for(
-        m, group_key(m->keys, group), (PlanKernel){CALL_KERNEL, group, 0, group_name(m, group)});
+    call.kernel = group->kernel =
+        kernel_for(m, group_key(m->keys, group),
+                   (PlanKernel){.kind = CALL_KERNEL, .group = group, .name = group_name(m, group)});
     call.label = plan->kernels.at[call.kernel].name;
     for (uint32_t k = 0; k < group->inputs.count; k++)
         reads(m, &call, group->inputs.at[k]);
@@ -126,7 +127,7 @@ static void emit_attend(Calls *m, TirId id, const TirId *results) {
     Call call = {.kind = CALL_ATTEND, .domain = node->result_types[0].domain, .value = id};
     call.label = tir_op_name(node->op);
     call.kernel = kernel_for(m, single_key(m->keys, id, results, node->n_results),
-                             (PlanKernel){CALL_ATTEND, NULL, id, call.label});
+                             (PlanKernel){.kind = CALL_ATTEND, .value = id, .name = call.label});
     /* The forward has a task per query head, the backward one per key head. */
     uint32_t heads_of = node->op == TIR_ATTEND ? 0 : 1;
     call.per_sample = tir_node(m->block, node->operands[heads_of])->type.dims[0];
@@ -144,7 +145,7 @@ static void emit_recur(Calls *m, TirId id) {
     Call call = {.kind = CALL_RECUR, .domain = node->type.domain, .value = id};
     call.label = tir_op_name(node->op);
     call.kernel = kernel_for(m, single_key(m->keys, id, &id, 1),
-                             (PlanKernel){CALL_RECUR, NULL, id, call.label});
+                             (PlanKernel){.kind = CALL_RECUR, .value = id, .name = call.label});
     call.per_sample = plan_recur_tasks(&node->type);
     for (uint32_t k = 0; k < node->n_operands; k++)
         reads(m, &call, node->operands[k]);
@@ -152,12 +153,32 @@ static void emit_recur(Calls *m, TirId id) {
     push_call(m, call);
 }
 
+/* What goes from position to position: operands, then every state, wanted or not. */
+static void emit_sequence(Calls *m, TirId id, const TirId *results) {
+    const TirNode *node = tir_node(m->block, id);
+    Call call = {.kind = CALL_SEQUENCE, .domain = node->type.domain, .value = id, .per_sample = 1};
+    const char *name = tir_node(m->block, results[0])->name;
+    call.label = name ? arena_printf(m->plan->arena, "scan_%s", name) : "scan";
+    call.kernel = kernel_for(m, single_key(m->keys, id, results, node->n_results),
+                             (PlanKernel){.kind = CALL_SEQUENCE,
+                                          .sequence = m->plan->sequences[id],
+                                          .value = id,
+                                          .name = call.label});
+    call.label = m->plan->kernels.at[call.kernel].name;
+    for (uint32_t k = 0; k < node->n_operands; k++)
+        reads(m, &call, node->operands[k]);
+    for (uint32_t k = 0; k < node->n_results; k++)
+        writes(m, &call, results[k]);
+    push_call(m, call);
+}
+
 static void emit_sum_instances(Calls *m, TirId id) {
     const TirNode *node = tir_node(m->block, id);
     Call call = {.kind = CALL_SUM_INSTANCES, .domain = node->type.domain, .value = id};
     call.label = "sum_instances";
-    call.kernel = kernel_for(m, single_key(m->keys, id, &id, 1),
-                             (PlanKernel){CALL_SUM_INSTANCES, NULL, id, call.label});
+    call.kernel =
+        kernel_for(m, single_key(m->keys, id, &id, 1),
+                   (PlanKernel){.kind = CALL_SUM_INSTANCES, .value = id, .name = call.label});
     reads(m, &call, node->operands[0]);
     writes(m, &call, id);
     push_call(m, call);
@@ -203,6 +224,9 @@ static void emit_barrier(Calls *m, TirId id, TirId *const *results_of) {
     case WORK_RECUR:
         emit_recur(m, id);
         break;
+    case WORK_SEQUENCE:
+        emit_sequence(m, id, results_of[id]);
+        break;
     case WORK_SUM_INSTANCES:
         emit_sum_instances(m, id);
         break;
@@ -214,13 +238,13 @@ static void emit_barrier(Calls *m, TirId id, TirId *const *results_of) {
     }
 }
 
-/* RESULT nodes of each attention. */
+/* RESULT nodes of each attention and sequence. */
 static TirId **find_results(Calls *m) {
     uint32_t count = m->block->nodes.count;
     TirId **results = ARENA_ARRAY(m->plan->arena, TirId *, count);
     for (TirId id = 1; id < count; id++) {
         const TirNode *node = tir_node(m->block, id);
-        if (m->plan->work[id] != WORK_ATTEND)
+        if (m->plan->work[id] != WORK_ATTEND && m->plan->work[id] != WORK_SEQUENCE)
             continue;
         if (node->op == TIR_RESULT)
             results[node->operands[0]][node->attr.index] = id;

@@ -27,6 +27,15 @@ static double cost_operand_elements(const TirBlock *block, const TirNode *node) 
     return (double)tir_element_count(&tir_node(block, node->operands[0])->type);
 }
 
+static double cost_node(const TirBlock *block, const TirNode *node, uint32_t positions);
+
+static double cost_body(const TirBlock *body, uint32_t positions) {
+    double sum = 0;
+    for (TirId id = 1; id < body->nodes.count; id++)
+        sum += cost_node(body, tir_node(body, id), positions);
+    return sum;
+}
+
 /* Operations of a node at one element of its working domain. Loop bodies hold no loops of theirs
  * deeper than the nesting cap, so the recursion is bounded. */
 static double cost_node(const TirBlock *block, const TirNode *node, uint32_t positions) {
@@ -38,17 +47,13 @@ static double cost_node(const TirBlock *block, const TirNode *node, uint32_t pos
         return cost_operand_elements(block, node);
     case TIR_CLASS_CONTRACT:
         return cost_contract(block, node);
-    case TIR_CLASS_LOOP: {
-        double body = 0;
-        if (node->op != TIR_SCAN)
-            return 0;
-        for (TirId id = 1; id < node->attr.body->nodes.count; id++)
-            body += cost_node(node->attr.body, tir_node(node->attr.body, id), positions);
-        return body * node->attr.trips;
-    }
+    case TIR_CLASS_LOOP:
+        return node->op == TIR_SCAN ? cost_body(node->attr.body, positions) * node->attr.trips : 0;
     case TIR_CLASS_CROSS:
         if (node->op == TIR_ATTEND || node->op == TIR_ATTEND_GRAD)
             return cost_attend(block, node, positions);
+        if (node->op == TIR_SEQUENCE)
+            return cost_body(node->attr.body, positions);
         return node->op == TIR_RECUR ? 2 * (double)tir_element_count(&node->type) : 0;
     case TIR_CLASS_GATHER:
         return node->op == TIR_SCATTER_ADD

@@ -43,6 +43,8 @@ static const char *kind_of_work(WorkKind work) {
         return "the attention";
     case WORK_RECUR:
         return "the recurrence";
+    case WORK_SEQUENCE:
+        return "the scan";
     case WORK_SCATTER:
         return "the scatter";
     case WORK_SUM_INSTANCES:
@@ -245,13 +247,13 @@ void plan_explain(const Plan *plan, const SourceSet *sources, FILE *to) {
     Explain e = {.plan = plan, .block = plan->program->block, .sources = sources};
     e.mark = ARENA_ARRAY(plan->arena, uint32_t, e.block->nodes.count);
     bool *told = ARENA_ARRAY(plan->arena, bool, plan->kernels.count + 1);
-    fprintf(
-        to,
-        "A kernel ends where a matrix product, attention, a recurrence, a sum over positions or "
-        "a shift that\ntakes too much to make again needs what it makes, and begins after those "
-        "it needs.\nOne of more than %d operations at a position is cut into several of at "
-        "most %d.\n\n",
-        PLAN_KERNEL_SIZE, PLAN_PART_SIZE);
+    fprintf(to,
+            "A kernel ends where a matrix product, attention, a recurrence, a scan, a sum over "
+            "positions or a "
+            "shift that\ntakes too much to make again needs what it makes, and begins after those "
+            "it needs.\nOne of more than %d operations at a position is cut into several of at "
+            "most %d.\n\n",
+            PLAN_KERNEL_SIZE, PLAN_PART_SIZE);
     for (uint32_t c = 0; c < plan->calls.count; c++) {
         const Call *call = &plan->calls.at[c];
         if (call->kind != CALL_KERNEL || told[call->kernel])

@@ -41,7 +41,7 @@ static const char *why_not(const Plan *plan, const TirBlock *block, const TirNod
         return "its attention sees later positions";
     if (node->op == TIR_SHIFT && own == TIR_DEPENDS_ALL)
         return "it takes a value from a later position";
-    if (node->op == TIR_RECUR && own == TIR_DEPENDS_ALL)
+    if ((node->op == TIR_RECUR || node->op == TIR_SEQUENCE) && own == TIR_DEPENDS_ALL)
         return "it goes through the positions from the last one";
     if (own == TIR_DEPENDS_ALL)
         return "a sum over all positions is part of what it computes";
@@ -141,15 +141,16 @@ static void want_reads(Extend *e, const Call *call) {
     }
     if (call->kind == CALL_KERNEL)
         keep_shifted(e, call->group);
-    if (call->kind == CALL_RECUR) /* goes on from the last position's */
-        keep(e, call->buffers.at[call->n_reads].index);
+    const bool goes_on = call->kind == CALL_RECUR || call->kind == CALL_SEQUENCE;
+    for (uint32_t k = call->n_reads; goes_on && k < call->buffers.count; k++)
+        keep(e, call->buffers.at[k].index); /* it does from the last position's */
 }
 
 /* The runtime runs kernels and products for some of the positions. */
 static bool runs_for_some(const Call *call) {
     const bool product = call->kind == CALL_GEMM && call->gemm.m_per_instance;
     return !call->domain.space || product || call->kind == CALL_KERNEL ||
-           call->kind == CALL_ATTEND || call->kind == CALL_RECUR;
+           call->kind == CALL_ATTEND || call->kind == CALL_RECUR || call->kind == CALL_SEQUENCE;
 }
 
 static void find_calls(Extend *e) {
@@ -162,7 +163,8 @@ static void find_calls(Extend *e) {
                 call->extends = e->wanted[call->buffers.at[k].index];
         if (!call->extends)
             continue;
-        if (call->kind == CALL_RECUR) /* no state without those before it */
+        if (call->kind == CALL_RECUR ||
+            call->kind == CALL_SEQUENCE) /* no state without those before it */
             call->extends = EXTENDS_ALL;
         if (!runs_for_some(call))
             refuse(plan, call->value, "a value of all positions is part of what it computes");

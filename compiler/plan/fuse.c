@@ -222,6 +222,9 @@ void plan_fuse(Plan *plan) {
     find_unsupported(plan);
     if (plan->refused.message)
         return;
+    plan_sequences(plan);
+    if (plan->refused.message)
+        return;
     plan_classify(plan);
     plan_assign_levels(plan, NULL, NULL);
     if (plan->options.fuse)

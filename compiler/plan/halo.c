@@ -377,7 +377,7 @@ static void make_item(Halo *h, HaloItemVec *items, HaloItem *item, const TirNode
         item->wild = false;
         return;
     }
-    item->made = pass_rebuild_node(b, h->block, node, operands);
+    item->made = tir_rebuild_moved(b, h->block, node, operands);
     item->zero = keeps_zero(node->op, zeros, node->n_operands, item->wild);
     item->wild = !item->zero && (item->wild || makes_wild(node->op));
 }
@@ -421,7 +421,7 @@ static void make_back(Halo *h, TirId last) {
             continue;
         h->b.span = node->span;
         h->b.name = node->name;
-        h->back[id] = pass_rebuild_node(&h->b, h->block, node, operands.at);
+        h->back[id] = tir_rebuild_moved(&h->b, h->block, node, operands.at);
     }
 }
 

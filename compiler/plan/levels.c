@@ -22,6 +22,8 @@ static WorkKind classify(Plan *plan, TirId id) {
         return WORK_ATTEND;
     case TIR_RECUR:
         return WORK_RECUR;
+    case TIR_SEQUENCE:
+        return WORK_SEQUENCE;
     case TIR_SCATTER_ADD: /* into its own place's rows, or over places */
         plan->gemm[id].into = id;
         return tir_sums_places(block, node) ? WORK_SCATTER : WORK_LOCAL;
@@ -126,6 +128,20 @@ void plan_classify(Plan *plan) {
         force_stored(plan, plan->program->outputs.at[k].value);
     if (plan->options.fuse)
         accumulate_products(plan);
+}
+
+void plan_classify_body(Plan *plan) {
+    const TirBlock *block = plan->program->block;
+    for (TirId id = 1; id < block->nodes.count; id++) {
+        const TirNode *node = tir_node(block, id);
+        plan->work[id] = plan_is_leaf(node) || plan_is_view(node) ? WORK_NONE : WORK_LOCAL;
+    }
+    for (TirId id = 1; id < block->nodes.count; id++) {
+        if (tir_node(block, id)->op == TIR_GATHER)
+            force_stored(plan, tir_node(block, id)->operands[0]);
+        if (tir_node(block, id)->op == TIR_RESHAPE)
+            store_under_reshape(plan, id);
+    }
 }
 
 /* When `user` (a barrier, or a local value) can read the value `operand`. */

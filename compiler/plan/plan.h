@@ -45,6 +45,7 @@ typedef enum {
     WORK_ACCUMULATE,    /* a sum of matrix products and scatters, each added to the same memory */
     WORK_ATTEND,        /* attention kernel, forward or backward */
     WORK_RECUR,         /* a recurrence over positions: a kernel of its own */
+    WORK_SEQUENCE,      /* a body that goes from position to position: a kernel of its own */
     WORK_SCATTER,       /* scatter_add call */
     WORK_SUM_INSTANCES, /* a sum that keeps samples or positions: a kernel of its own */
 } WorkKind;
@@ -97,6 +98,7 @@ typedef enum {
 #include "abi/words.def"
     CALL_ATTEND, /* kernels to the runtime, too */
     CALL_RECUR,
+    CALL_SEQUENCE,
     CALL_SUM_INSTANCES
 } CallKind;
 
@@ -109,28 +111,39 @@ typedef enum { EXTENDS_NOT, EXTENDS_LAST, EXTENDS_ALL } PlanExtends;
 
 typedef struct {
     CallKind kind;
-    uint32_t kernel;              /* of those that run kernels: index into plan->kernels */
-    const Group *group;           /* KERNEL: what it computes here; the kernel may be another's */
-    TirDomain domain;             /* whose instances the call covers */
-    BufferVec buffers;            /* in the kernel's order: what is read before what is written */
-    uint32_t n_reads;             /* so many of them are only read */
-    bool repeated;                /* a chunk's backward pass runs it again: see chunks.c */
-    PlanExtends extends;          /* see extend.c */
-    uint32_t per_sample;          /* tasks per sample, of those that have such: ATTEND, RECUR */
-    GemmWork gemm;                /* GEMM: buffers are a, b, c */
-    uint64_t elements;            /* REDUCE, ZERO, SCATTER */
-    uint32_t rows;                /* SCATTER */
-    uint64_t indices;             /* SCATTER: per instance */
+    uint32_t kernel;     /* of those that run kernels: index into plan->kernels */
+    const Group *group;  /* KERNEL: what it computes here; the kernel may be another's */
+    TirDomain domain;    /* whose instances the call covers */
+    BufferVec buffers;   /* in the kernel's order: what is read before what is written */
+    uint32_t n_reads;    /* so many of them are only read */
+    bool repeated;       /* a chunk's backward pass runs it again: see chunks.c */
+    PlanExtends extends; /* see extend.c */
+    uint32_t per_sample; /* tasks per sample, of those that have such: ATTEND, RECUR, SEQUENCE */
+    GemmWork gemm;       /* GEMM: buffers are a, b, c */
+    uint64_t elements;   /* REDUCE, ZERO, SCATTER */
+    uint32_t rows;       /* SCATTER */
+    uint64_t indices;    /* SCATTER: per instance */
     TirDomain scatter_domains[3]; /* SCATTER: of indices, values and result */
     TirId value;                  /* what it computes, for profiles and dumps */
     const char *label;
 } Call;
 
+/* What goes from position to position, as a plan of its own; see sequence.c. */
+typedef struct {
+    struct Plan *plan;
+    Group *group;    /* inputs: by operand; outputs: by state */
+    uint32_t states; /* so many operands, and inputs, come first */
+    bool *of_sample; /* by state: it begins otherwise in each sample */
+    bool reverse;
+    Span span;
+} PlanSequence;
+
 /* A kernel to be lowered once, however often it is called. */
 typedef struct {
-    CallKind kind;      /* KERNEL, ATTEND, RECUR, SUM_INSTANCES */
-    const Group *group; /* KERNEL */
-    TirId value;        /* but for KERNEL: a value with these types and attributes */
+    CallKind kind;                /* KERNEL, ATTEND, RECUR, SEQUENCE, SUM_INSTANCES */
+    const Group *group;           /* KERNEL */
+    const PlanSequence *sequence; /* SEQUENCE */
+    TirId value;                  /* but for KERNEL: a value with these types and attributes */
     const char *name;
 } PlanKernel;
 
@@ -189,13 +202,14 @@ typedef struct Plan {
     uint32_t *level;  /* by value */
     Group **group_of; /* by value: the group that computes it first, or NULL */
     uint32_t first_backward_level;
-    uint32_t *output;        /* by value: 1 + which output of the caller's it is made in; 0: none */
-    GemmWork *gemm;          /* by value; only WORK_GEMM, and `into` of WORK_SCATTER */
-    TirIdVec stored;         /* all values that calls write */
-    VEC(PlanSlot) slots;     /* of every value, by its id, then second copies */
-    Element *input_elements; /* by input of the program: how it is stored */
-    CallBuffer *buffer;      /* by slot: where it is stored, REGION_NONE if never */
-    VEC(Group *) groups;     /* in order of execution */
+    uint32_t *output; /* by value: 1 + which output of the caller's it is made in; 0: none */
+    PlanSequence **sequences; /* by value; only WORK_SEQUENCE */
+    GemmWork *gemm;           /* by value; only WORK_GEMM, and `into` of WORK_SCATTER */
+    TirIdVec stored;          /* all values that calls write */
+    VEC(PlanSlot) slots;      /* of every value, by its id, then second copies */
+    Element *input_elements;  /* by input of the program: how it is stored */
+    CallBuffer *buffer;       /* by slot: where it is stored, REGION_NONE if never */
+    VEC(Group *) groups;      /* in order of execution */
     VEC(PlanKernel) kernels;
     VEC(Call) calls; /* forward calls first */
     uint32_t n_forward_calls;

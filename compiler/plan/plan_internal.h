@@ -10,6 +10,10 @@ void plan_classify(Plan *plan);
 /* Whether what a shift reads has to be complete before its kernel begins; its operands' levels are
  * known. */
 typedef bool PlanAcross(void *context, TirId shift);
+/* The same of a sequence's body: all of it is a kernel's. */
+void plan_classify_body(Plan *plan);
+/* sequence.c: fills plan->sequences, or plan->refused. */
+void plan_sequences(Plan *plan);
 void plan_assign_levels(Plan *plan, PlanAcross *decide, void *context); /* NULL: it has to be */
 
 /* Whether a local value may be computed at a later level, when it is read, rather than be stored.

@@ -13,6 +13,7 @@ const char *const plan_call_names[CALL_KIND_COUNT] = {
 #include "abi/words.def"
     [CALL_ATTEND] = "attend",
     [CALL_RECUR] = "recur",
+    [CALL_SEQUENCE] = "scan",
     [CALL_SUM_INSTANCES] = "sum_instances",
 };
 

@@ -95,7 +95,7 @@ bool plan_is_barrier(WorkKind work) {
 
 bool plan_runs_kernel(const Call *call) {
     return call->kind == CALL_KERNEL || call->kind == CALL_ATTEND || call->kind == CALL_RECUR ||
-           call->kind == CALL_SUM_INSTANCES;
+           call->kind == CALL_SEQUENCE || call->kind == CALL_SUM_INSTANCES;
 }
 
 enum { WHOLE_VECTORS = 16 }; /* elements: of every processor's vectors a whole number */

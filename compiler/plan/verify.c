@@ -67,7 +67,7 @@ static void counts(const Plan *plan, const Call *call, uint32_t *all, uint32_t *
         const Group *group = call->group;
         *reads = group->inputs.count;
         *all = *reads + group->outputs.count + group->sums.count;
-    } else if (call->kind == CALL_ATTEND) {
+    } else if (call->kind == CALL_ATTEND || call->kind == CALL_SEQUENCE) {
         const TirNode *node = tir_node(plan->program->block, call->value);
         *reads = node->n_operands;
         *all = *reads + node->n_results;

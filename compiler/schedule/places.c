@@ -183,7 +183,7 @@ static SchedulePlace place_of(const Schedule *s, ScheduleValue *v, const Schedul
             return PLACE_NONE;
         if (!v->output || (v->streamed && d->reread))
             return PLACE_TILE_ROWS;
-        return s->rows == 1 ? PLACE_GLOBAL : PLACE_ROWS;
+        return schedule_own_rows(s);
     case SCHEDULE_LANE:
         break;
     }

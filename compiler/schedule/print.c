@@ -145,6 +145,9 @@ void schedule_print(const Schedule *s, FILE *to) {
                 s->lanes);
         return;
     }
+    if (s->sequence)
+        fprintf(to, "  sequence of %u states: samples threads; positions sequence\n",
+                s->sequence->states);
     if (s->rows > 1)
         fprintf(to, "  instances of %s: tiles threads; by %u sequence\n",
                 plan_domain_name(s->group->domain), s->rows);

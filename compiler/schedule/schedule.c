@@ -5,7 +5,7 @@
 static void schedule_group(Schedule *s, uint32_t samples) {
     const Plan *plan = s->plan;
     Scheduler b = {.s = s, .arena = plan->arena, .block = plan->program->block, .samples = samples};
-    s->rows = tir_domain_equal(s->group->domain, TIR_GLOBAL) ? 1 : s->lanes;
+    s->rows = s->sequence || tir_domain_equal(s->group->domain, TIR_GLOBAL) ? 1 : s->lanes;
     s->accumulators = machine_block_accumulators(s->machine);
     schedule_values(&b);
     b.drafts = ARENA_ARRAY(b.arena, ScheduleDraft, s->n_values);
@@ -68,7 +68,12 @@ Schedule **schedule_create(const Plan *plan, const ScheduleOptions *options,
                         .lanes = (uint16_t)(machine->vector_bytes / options->real_bytes),
                         .value = of->value,
                         .group = of->group};
-        if (of->kind == CALL_KERNEL)
+        if (of->kind == CALL_SEQUENCE) {
+            s->sequence = of->sequence;
+            s->plan = of->sequence->plan;
+            s->group = of->sequence->group;
+        }
+        if (s->group)
             schedule_group(s, options->samples);
         else if (of->kind == CALL_ATTEND)
             schedule_attention(s, products);

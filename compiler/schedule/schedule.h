@@ -158,9 +158,10 @@ typedef struct {
     int64_t direct;                /* multiplies a left operand of such a step between rows */
     bool rounds;                   /* gives a result of bf16 */
 
-    /* KERNEL */
+    /* KERNEL, SEQUENCE; `plan` is the sequence's own */
+    const PlanSequence *sequence;
     const Group *group;
-    uint16_t rows;         /* positions of a micro-tile: lanes, or 1 of a global kernel */
+    uint16_t rows; /* positions of a micro-tile: lanes, or 1 of a global kernel and of a sequence */
     uint32_t accumulators; /* vectors that STEP_SUMS adds up in at a time */
     ScheduleValue *values; /* the group's inputs, then what it makes, both ascending */
     uint32_t n_values;
@@ -187,6 +188,10 @@ const char *schedule_verify(const Schedule *s);
 const ScheduleValue *schedule_find(const Schedule *s, TirId id);
 static inline const TirNode *schedule_node(const Schedule *s, TirId id) {
     return tir_node(s->plan->program->block, id);
+}
+/* Where an output lies that is made by features. */
+static inline SchedulePlace schedule_own_rows(const Schedule *s) {
+    return tir_domain_equal(s->group->domain, TIR_GLOBAL) ? PLACE_GLOBAL : PLACE_ROWS;
 }
 /* How a value's node is called in buffers' names and in prints. */
 const char *schedule_name(const Schedule *s, TirId id);

@@ -72,6 +72,8 @@ void schedule_values(Scheduler *b) {
         *v = value_of(s, g->inputs.at[k], false);
         v->place = place_of_input(s, schedule_node(s, v->id)->type.domain);
         v->argument = k;
+        if (s->sequence && k < s->sequence->states) /* as it was: a copy */
+            v->place = PLACE_TILE_ROWS;
     }
     s->n_inputs = s->n_values;
     for (uint32_t k = 0; k < g->values.count; k++)

@@ -43,7 +43,11 @@ static bool in_memory(const ScheduleValue *x) {
 
 static void check_input(Verifier *v, const ScheduleValue *x) {
     const bool few = x->place == PLACE_PER_POSITION || x->place == PLACE_PER_SAMPLE;
-    if (x->place != PLACE_ROWS && x->place != PLACE_GLOBAL && !few)
+    const PlanSequence *sequence = v->s->sequence;
+    const bool state = sequence && x->argument < sequence->states;
+    if (state != (x->place == PLACE_TILE_ROWS))
+        WRONG(v, "input %%%u is a state where it is none, or the reverse", x->id);
+    if (!state && x->place != PLACE_ROWS && x->place != PLACE_GLOBAL && !few)
         WRONG(v, "input %%%u does not lie in the workspace", x->id);
     if (x->also_lanes && !few)
         WRONG(v, "input %%%u has a copy by lanes, but an instance of its own for each lane", x->id);
@@ -63,9 +67,8 @@ static void check_made(Verifier *v, const ScheduleValue *x) {
         lane
             ? x->place == PLACE_REGISTERS || x->place == PLACE_TILE_LANES || type->elem == TIR_TUPLE
         : x->side == SCHEDULE_FOLD ? x->place == PLACE_TILE_LANES
-        : x->output && !x->sum
-            ? x->place == (s->rows == 1 ? PLACE_GLOBAL : PLACE_ROWS) || (tile && x->streamed)
-            : tile || x->place == PLACE_NONE;
+        : x->output && !x->sum     ? x->place == schedule_own_rows(s) || (tile && x->streamed)
+                                   : tile || x->place == PLACE_NONE;
     if (!right)
         WRONG(v, "%%%u cannot lie where it does", x->id);
     if (x->place == PLACE_REGISTERS && !x->also_registers && x->elements > UNROLL_LANE)
@@ -376,7 +379,7 @@ const char *schedule_verify(const Schedule *s) {
         WRONG(&v, "vectors have %u lanes of %u bytes", s->lanes, s->real_bytes);
     if (s->kind == CALL_ATTEND && (s->columns == 0 || s->columns > 4))
         WRONG(&v, "attention takes %u vectors of queries at a time", s->columns);
-    if (s->kind != CALL_KERNEL || v.wrong)
+    if (!s->group || v.wrong)
         return v.wrong;
     v.arena = arena_create_child(s->plan->arena);
     v.written = ARENA_ARRAY(v.arena, uint64_t, s->n_values);

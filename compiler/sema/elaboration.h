@@ -16,6 +16,7 @@ typedef struct {
 struct Loop {
     Loop *outer;
     uint32_t level;
+    bool scans; /* a `scan`, not an `iterate` */
     TirBuilder builder;
     VEC(LoopImport) imports;
 };

@@ -185,6 +185,7 @@ typedef enum {
     STMT_PROJECT,   /* project W[k, c] = ...;         bindings */
     STMT_ASSIGN,    /* v[j] = ...;  inside a loop     bindings */
     STMT_ITERATE,   /* iterate 20 { ... } */
+    STMT_SCAN,      /* scan { ... }  scan reverse { ... } */
     STMT_FOR,       /* for k < n { ... } */
     STMT_IF,        /* if n == 1 { ... } else { ... } */
     STMT_PENALTY,   /* penalty expr; */
@@ -216,10 +217,11 @@ struct Stmt {
             AttributeList attributes;
         } param;
         struct {
-            Name name; /* FOR */
-            Expr *count;
+            Name name;    /* FOR */
+            bool reverse; /* SCAN */
+            Expr *count;  /* but for SCAN */
             StmtList body;
-        } loop; /* ITERATE, FOR, REPEAT */
+        } loop; /* ITERATE, SCAN, FOR, REPEAT */
         struct {
             Expr *condition;
             StmtList then_body, else_body; /* else-if nests in else_body */

@@ -79,6 +79,8 @@ Stmt *ast_bind(Parser *p, StmtKind kind, Span at, BindingList *bindings);
 Stmt *ast_param(Parser *p, StmtKind kind, Span at, ParamDeclList *list, AttributeList *attributes);
 Stmt *ast_state(Parser *p, Span at, TargetList *targets);
 Stmt *ast_loop(Parser *p, StmtKind kind, Span at, Expr *count, StmtList *body);
+/* `word` NULL: from the first position on. */
+Stmt *ast_scan(Parser *p, Span at, const Name *word, StmtList *body);
 Stmt *ast_for(Parser *p, Span at, Name name, Expr *count, StmtList *body);
 Stmt *ast_if(Parser *p, Span at, Expr *condition, StmtList *then_body, StmtList *else_body);
 /* weight: of a LOSS or METRIC, or NULL */

@@ -186,6 +186,17 @@ Stmt *ast_loop(Parser *p, StmtKind kind, Span at, Expr *count, StmtList *body) {
     return stmt;
 }
 
+Stmt *ast_scan(Parser *p, Span at, const Name *word, StmtList *body) {
+    if (word && strcmp(word->text, "reverse") != 0) {
+        diag_error(p->c->diagnostics, DIAG_SYNTAX, word->span,
+                   "a scan begins `scan { … }`, or `scan reverse { … }`");
+        return ast_stmt_error(p, at);
+    }
+    Stmt *stmt = ast_loop(p, STMT_SCAN, at, NULL, body);
+    stmt->loop.reverse = word != NULL;
+    return stmt;
+}
+
 Stmt *ast_for(Parser *p, Span at, Name name, Expr *count, StmtList *body) {
     Stmt *stmt = ast_loop(p, STMT_FOR, at, count, body);
     stmt->loop.name = name;

@@ -271,6 +271,11 @@ static void dump_stmt_parts(Dump *d, const Stmt *s) {
         for (uint32_t k = 0; k < s->targets.count; k++)
             dump_target(d, "tensor", &s->targets.at[k]);
         break;
+    case STMT_SCAN:
+        if (s->loop.reverse)
+            dump_line(d, s->span, "reverse");
+        dump_block(d, "body", &s->loop.body);
+        break;
     case STMT_FOR:
         dump_line(d, s->loop.name.span, "name %s", s->loop.name.text);
         /* fall through */

@@ -96,6 +96,8 @@ static bool stmt_mentions(const Stmt *stmt, const Sought *of) {
             if (list_mentions(&stmt->targets.at[k].indices, of))
                 return true;
         return false;
+    case STMT_SCAN:
+        return body_mentions(&stmt->loop.body, of);
     case STMT_ITERATE:
     case STMT_FOR:
     case STMT_REPEAT:
@@ -151,7 +153,7 @@ void ast_each_assignment(const StmtList *body, AssignmentVisit *visit, void *con
         if (stmt->kind == STMT_ASSIGN)
             for (uint32_t b = 0; b < stmt->bindings.count; b++)
                 visit(context, &stmt->bindings.at[b]);
-        else if (stmt->kind == STMT_ITERATE || stmt->kind == STMT_FOR)
+        else if (stmt->kind == STMT_ITERATE || stmt->kind == STMT_SCAN || stmt->kind == STMT_FOR)
             ast_each_assignment(&stmt->loop.body, visit, context);
         else if (stmt->kind == STMT_IF) {
             ast_each_assignment(&stmt->branch.then_body, visit, context);

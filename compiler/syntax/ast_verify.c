@@ -284,7 +284,8 @@ static void check_site(Check *v, const Stmt *stmt) {
 static void check_loop(Check *v, const Stmt *stmt) {
     if (stmt->kind == STMT_FOR && wrong_name(v, stmt->loop.name, stmt->span))
         return;
-    need_expr(v, stmt->loop.count, stmt->span, "a statement lacks a part");
+    if (stmt->kind != STMT_SCAN)
+        need_expr(v, stmt->loop.count, stmt->span, "a statement lacks a part");
     check_body(v, &stmt->loop.body, stmt->span);
 }
 
@@ -314,6 +315,7 @@ static void check_kind(Check *v, const Stmt *stmt) {
             check_targets(v, &stmt->targets, at);
         return;
     case STMT_ITERATE:
+    case STMT_SCAN:
     case STMT_FOR:
     case STMT_REPEAT:
         check_loop(v, stmt);

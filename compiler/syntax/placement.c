@@ -104,7 +104,7 @@ static void placement_report(Compilation *c, const Stmt *s, unsigned place) {
     if (s->kind == STMT_ASSIGN) {
         Target target = s->bindings.at[0].target;
         diag_error(d, DIAG_PLACE, target.span,
-                   "only `iterate` and `for` may assign to a name again");
+                   "only `iterate`, `scan` and `for` may assign to a name again");
         if (place == IN_TRAIN)
             diag_help(d, "a setting is written without `=`: `%s …;`", target.name.text);
         else
@@ -165,6 +165,7 @@ static void placement_block(Compilation *c, const StmtList *block, unsigned plac
             placement_bindings(c, &s->bindings, silent);
             break;
         case STMT_ITERATE:
+        case STMT_SCAN:
             placement_block(c, &s->loop.body, IN_ITERATE, silent);
             break;
         case STMT_FOR:

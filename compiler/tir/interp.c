@@ -1,5 +1,6 @@
 /* The interpreter's frame: which values are needed, in which order; leaves, maps and loops.
  * Every op computes its value over the whole domain at once. */
+#include "abi/spaces.h"
 #include "base/philox.h"
 #include "tir/interp_internal.h"
 #include <string.h>
@@ -201,6 +202,80 @@ void tir_eval_SCAN(const Eval *e, const TirNode *node, EvalValue *value) {
         value->results[k] = k < a->n_carried ? arguments[k] : eval_alloc(e, &node->result_types[k]);
     for (uint32_t i = 0; i < a->trips; i++)
         eval_trip(e, node, value, arguments, a->reverse ? a->trips - 1 - i : i);
+}
+
+/* Copies a value's elements at `position` to a place without positions but that one; or back. */
+static void eval_at(const Eval *e, const TirType *t, uint32_t position, double *whole, double *one,
+                    bool back) {
+    const uint64_t n = tir_element_count(t);
+    EvalPlace at = {0, position};
+    for (; at.sample < (t->domain.sample ? e->binding->samples : 1); at.sample++) {
+        double *there = whole + eval_instance(e, t->domain, at) * n;
+        double *here = one + at.sample * n;
+        memcpy(back ? there : here, back ? here : there, n * sizeof *one);
+    }
+}
+
+/* The body at one position, as if there were no other. */
+static void eval_position(const Eval *e, const TirNode *node, EvalValue *value,
+                          double *const *whole, double **arguments, uint32_t position) {
+    const TirAttr *a = &node->attr;
+    const TirBlock *body = a->body;
+    const uint8_t space = node->type.domain.space;
+    TirBinding one = *e->binding;
+    uint32_t further[HC_SPACES_MOST];
+    for (uint32_t k = 0; k + 1 < e->p->spaces.count && k < HC_SPACES_MOST; k++)
+        further[k] = k + 2 == space ? 1 : eval_positions(e, (uint8_t)(k + 2));
+    one.positions = space == 1 ? 1 : e->binding->positions;
+    one.further = further;
+    Eval inner = *e;
+    inner.binding = &one;
+    inner.block = body;
+    inner.arguments = arguments;
+    inner.arena = arena_create_child(e->arena);
+    inner.values = ARENA_ARRAY(inner.arena, EvalValue, body->nodes.count);
+    for (uint32_t k = a->n_carried; k < node->n_operands; k++)
+        if (body->arguments.at[k].domain.space)
+            eval_at(e, &body->arguments.at[k], position, whole[k], arguments[k], false);
+    eval_block(&inner, body->results.count, body->results.at);
+    double **next = ARENA_ARRAY(inner.arena, double *, a->n_carried);
+    for (uint32_t k = 0; k < a->n_carried; k++) {
+        const TirId id = body->results.at[k];
+        next[k] = eval_alloc(&inner, &body->arguments.at[k]);
+        eval_spread(&inner, &body->arguments.at[k], body->nodes.at[id].type.domain,
+                    inner.values[id].at, next[k]);
+    }
+    for (uint32_t k = 0; k < a->n_carried; k++) {
+        const TirType *t = &body->arguments.at[k];
+        memcpy(arguments[k], next[k],
+               eval_instances(&inner, t->domain) * tir_element_count(t) * sizeof *next[k]);
+        eval_at(e, t, position, value->results[k], arguments[k], true);
+    }
+    arena_destroy(inner.arena);
+}
+
+void tir_eval_SEQUENCE(const Eval *e, const TirNode *node, EvalValue *value) {
+    const TirAttr *a = &node->attr;
+    const TirBlock *body = a->body;
+    const uint32_t positions = eval_positions(e, node->type.domain.space);
+    double **arguments = ARENA_ARRAY(e->arena, double *, body->arguments.count);
+    double **whole = ARENA_ARRAY(e->arena, double *, body->arguments.count);
+    value->results = ARENA_ARRAY(e->arena, double *, node->n_results);
+    for (uint32_t k = 0; k < body->arguments.count; k++)
+        arguments[k] = eval_alloc(e, &body->arguments.at[k]);
+    for (uint32_t k = a->n_carried; k < node->n_operands; k++) {
+        const TirType *t = &body->arguments.at[k];
+        whole[k] = t->domain.space ? eval_alloc(e, t) : arguments[k];
+        eval_spread(e, t, eval_type(e, k)->domain, e->values[e->operands[k]].at, whole[k]);
+    }
+    for (uint32_t k = 0; k < a->n_carried; k++) { /* at one position */
+        TirType t = body->arguments.at[k];
+        t.domain.space = 0;
+        eval_spread(e, &t, eval_type(e, k)->domain, e->values[e->operands[k]].at, arguments[k]);
+        value->results[k] = eval_alloc(e, &node->result_types[k]);
+    }
+    for (uint32_t i = 0; i < positions; i++)
+        eval_position(e, node, value, whole, arguments, a->reverse ? positions - 1 - i : i);
 }
 
 void tir_eval_RESULT(const Eval *e, const TirNode *node, EvalValue *value) {

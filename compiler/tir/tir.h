@@ -220,6 +220,10 @@ static inline uint32_t tir_rank(const TirType *type) {
         __builtin_unreachable();
     return type->rank;
 }
+/* Whether it has a body, of which its operands, in order, are arguments. */
+static inline bool tir_op_has_body(TirOp op) {
+    return op == TIR_SCAN || op == TIR_SEQUENCE;
+}
 /* A MAP op on numbers; integers and booleans are doubles. */
 double tir_scalar(TirOp op, const double *operands);
 /* All other outputs are there when the forward pass has run, which it may by itself. */
@@ -345,6 +349,13 @@ TirId tir_attend_grad_as(TirBuilder *b, TirId q, TirId k, TirId v, TirId o, TirI
 TirId tir_attend(TirBuilder *b, TirId q, TirId k, TirId v, bool causal, double scale); /* tuple */
 TirId tir_attend_grad(TirBuilder *b, TirId q, TirId k, TirId v, TirId o, TirId lse, TirId d_o,
                       bool causal, double scale); /* tuple */
+/* A SEQUENCE of the body, whose arguments are what is carried, then what is not. What does not
+ * depend on the states is computed before, at all positions at once; what is left of the body is
+ * its own block. NULL, or a value of it that sees other positions: `*wrong`, and no id. */
+TirId tir_sequence(TirBuilder *b, bool reverse, const TirBlock *body, uint32_t n_carried,
+                   const TirId *carried, const TirId *invariant, const TirNode **wrong);
+/* The value at the position before, and at the first one `initial`, which has no positions. */
+TirId tir_before(TirBuilder *b, TirId x, TirId initial, bool reverse);
 TirId tir_shift(TirBuilder *b, TirId x, int32_t offset);
 /* By an offset in each coordinate of x's space; the second is 0 where there is one. */
 TirId tir_shift_by(TirBuilder *b, TirId x, const int32_t offset[2]);
@@ -358,6 +369,11 @@ TirId tir_at_positions(TirBuilder *b, TirId x, uint8_t space);
 
 /* Rebuild `node` (of another block or program state) with new operands: what passes use. */
 TirId tir_rebuild(TirBuilder *b, const TirNode *node, const TirId *operands);
+
+/* The same for operands whose domain may have become an outer one by folding: sums over domains
+ * keep their meaning (see tir_domain_sum). `from` holds the node's own operands. */
+TirId tir_rebuild_moved(TirBuilder *b, const TirBlock *from, const TirNode *node,
+                        const TirId *operands);
 
 /* Value `id` of another block as it is, when `operands` are copies of its own operands: nothing
  * above it has changed, so there is nothing to check or fold. 0 when they are not. */

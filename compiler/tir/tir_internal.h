@@ -30,6 +30,9 @@ TirId tir_insert(TirBuilder *b, TirNode *node);
 
 _Noreturn void tir_fault(const TirBuilder *b, TirOp op, const char *message);
 
+/* The first value of a body that is not computed at one position by itself; NULL: none. */
+const TirNode *tir_sees_others(const TirProgram *p, const TirBlock *body);
+
 int tir_op_arity(TirOp op);
 
 /* Words that stand for a type, at most 1 + TIR_MAX_RANK; returns how many. */

@@ -152,7 +152,7 @@ static void print_nodes(Printer *p, const TirBlock *block, uint32_t depth) {
             fputc(' ', p->to);
             print_string(p, node->name);
         }
-        if (node->op == TIR_SCAN) {
+        if (tir_op_has_body(node->op)) {
             const TirBlock *body = node->attr.body;
             fprintf(p->to, " {\n%*sargs", (int)depth * 2 + 2, "");
             for (uint32_t k = 0; k < body->arguments.count; k++) {

@@ -336,7 +336,7 @@ static void reader_value(Reader *r, NamedBlock *scope, uint32_t depth) {
         (node.attr.axis >= node.type.rank || node.type.dims[node.attr.axis] != n_indices))
         tir_lexer_fail(s, "the number of indices is not the axis's extent");
     scope->b.name = s->token.kind == TOKEN_STRING ? tir_lexer_string(s) : NULL;
-    if (node.op == TIR_SCAN)
+    if (tir_op_has_body(node.op))
         node.attr.body = reader_body(r, depth + 1);
     if (s->failed)
         return;

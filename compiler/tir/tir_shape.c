@@ -421,6 +421,71 @@ const char *tir_shape_RECUR(const TirShapeContext *s, TirNode *node) {
     return NULL;
 }
 
+/* A value that a body makes at one position by itself. */
+static bool is_of_one_position(const TirProgram *p, const TirBlock *body, const TirNode *node) {
+    return node->op == TIR_ARG || node->op == TIR_CONST ||
+           (tir_op_class(node->op) != TIR_CLASS_LEAF && node->op != TIR_RANDOM &&
+            tir_own_dependence(p, body, node) == TIR_DEPENDS_SELF);
+}
+
+const TirNode *tir_sees_others(const TirProgram *p, const TirBlock *body) {
+    for (TirId id = 1; id < body->nodes.count; id++)
+        if (!is_of_one_position(p, body, tir_node(body, id)))
+            return tir_node(body, id);
+    return NULL;
+}
+
+static const char *sequence_argument(const TirShapeContext *s, const TirNode *node, uint32_t k,
+                                     TirDomain domain) {
+    const TirType *t = operand(s, node, k), *arg = &node->attr.body->arguments.at[k];
+    const bool carried = k < node->attr.n_carried;
+    if (arg->elem != t->elem || !tir_shape_equal(arg, t) ||
+        !tir_domain_outer(t->domain, arg->domain))
+        return arena_printf(s->program->arena, "operand %u is %s, but the body's argument is %s", k,
+                            tir_type_text(s->program->arena, t),
+                            tir_type_text(s->program->arena, arg));
+    if (!tir_domain_outer(arg->domain, domain))
+        return "an argument of the body does not live where its states do";
+    if (carried &&
+        (arg->elem != TIR_REAL || t->domain.space || !tir_domain_equal(arg->domain, domain)))
+        return "states are not real, with positions, of initial values without";
+    return NULL;
+}
+
+const char *tir_shape_SEQUENCE(const TirShapeContext *s, TirNode *node) {
+    const TirAttr *a = &node->attr;
+    const TirBlock *body = a->body;
+    if (!body || a->n_carried == 0)
+        return "there is no body, or no state";
+    if (node->n_operands != a->n_carried + a->n_invariant ||
+        body->arguments.count != node->n_operands || body->results.count != a->n_carried)
+        return "the body's arguments and results are not the operands and the states";
+    const TirDomain domain = body->arguments.at[0].domain;
+    if (!domain.space || s->program->spaces.at[domain.space - 1].rank > 1)
+        return "the states have no positions, or those of a grid";
+    for (uint32_t k = 0; k < node->n_operands; k++) {
+        const char *wrong = sequence_argument(s, node, k, domain);
+        if (wrong)
+            return wrong;
+    }
+    TirType *results = ARENA_ARRAY(s->program->arena, TirType, a->n_carried);
+    for (uint32_t k = 0; k < a->n_carried; k++) {
+        const TirType *t = &body->nodes.at[body->results.at[k]].type;
+        results[k] = body->arguments.at[k];
+        if (t->elem != TIR_REAL || !tir_shape_equal(t, &results[k]) ||
+            !tir_domain_outer(t->domain, domain))
+            return arena_printf(s->program->arena, "state %u begins as %s and goes on as %s", k,
+                                tir_type_text(s->program->arena, &results[k]),
+                                tir_type_text(s->program->arena, t));
+    }
+    if (tir_sees_others(s->program, body))
+        return "a value of the body is not of one position";
+    node->n_results = a->n_carried;
+    node->result_types = results;
+    node->type = (TirType){.elem = TIR_TUPLE, .domain = domain};
+    return NULL;
+}
+
 static TirShapeRule *const shape_rules[] = {
 #define OP(ident, ...) tir_shape_##ident,
 #include "tir/tir_ops.def"
@@ -462,7 +527,7 @@ TirDependence tir_own_dependence(const TirProgram *p, const TirBlock *block, con
                        0
                    ? TIR_DEPENDS_PAST
                    : TIR_DEPENDS_ALL;
-    if (node->op == TIR_RECUR)
+    if (node->op == TIR_RECUR || node->op == TIR_SEQUENCE)
         return node->attr.reverse ? TIR_DEPENDS_ALL : TIR_DEPENDS_PAST;
     if (tir_op_sums(node->op) && !tir_sums_places(block, node))
         return TIR_DEPENDS_SELF;

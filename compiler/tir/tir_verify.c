@@ -65,7 +65,7 @@ static const char *verify_block(const TirProgram *p, const TirBlock *block, bool
     for (TirId id = 1; id < block->nodes.count; id++) {
         const TirNode *node = &block->nodes.at[id];
         const char *wrong = NULL;
-        if (node->op == TIR_SCAN) /* first, for the loop's own rule reads its body */
+        if (tir_op_has_body(node->op)) /* first, for the op's own rule reads its body */
             wrong = node->attr.body ? verify_block(p, node->attr.body, true) : "it has no body";
         if (!wrong)
             wrong = verify_node(p, block, id);

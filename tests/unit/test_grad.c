@@ -678,6 +678,42 @@ static void tir_case_RECUR(Case *c) {
     case_expect(c, tir_recur(&c->b, at, at, true), 3, (double[]){5, 5, 2});
 }
 
+/* h = tanh(W h + x y), y = h0 y + w: of two states each is made of both; the product W x stands
+ * outside. `moved`: y is the other's, unchanged. */
+static TirId coupled(Case *c, bool reverse, TirDomain begins, bool moved) {
+    TirBuilder *b = &c->b;
+    const TirId x = case_real(c, POSITION, 1, DIMS(2)), w = case_real(c, SAMPLE, 1, DIMS(2));
+    const TirId W = case_real(c, GLOBAL, 2, DIMS(2, 2)), h0 = case_real(c, begins, 1, DIMS(2));
+    TirBlock *body = tir_block_create(c->p);
+    TirBuilder in = tir_builder_inner(b, body);
+    const TirId h = tir_arg(&in, case_type(TIR_REAL, POSITION, 1, DIMS(2)));
+    const TirId y = tir_arg(&in, case_type(TIR_REAL, POSITION, 1, DIMS(2)));
+    const TirId ax = tir_arg(&in, case_type(TIR_REAL, POSITION, 1, DIMS(2)));
+    const TirId aw = tir_arg(&in, case_type(TIR_REAL, SAMPLE, 1, DIMS(2)));
+    const TirId aW = tir_arg(&in, case_type(TIR_REAL, GLOBAL, 2, DIMS(2, 2)));
+    const uint8_t of_W[] = {0, 1}, of_x[] = {1}, of_h[] = {0};
+    const TirId Wh = tir_contract(&in, aW, h, of_W, of_x, 1, of_h, POSITION);
+    const TirId Wx = tir_contract(&in, aW, ax, of_W, of_x, 1, of_h, POSITION);
+    const TirId next = tir_unary(
+        &in, TIR_TANH,
+        tir_binary(&in, TIR_ADD, Wh, tir_binary(&in, TIR_MUL, tir_unary(&in, TIR_TANH, Wx), y)));
+    vec_push(c->p->arena, &body->results, next);
+    vec_push(c->p->arena, &body->results,
+             moved ? h : tir_binary(&in, TIR_ADD, tir_binary(&in, TIR_MUL, h, y), aw));
+    return tir_sequence(b, reverse, body, 2,
+                        (TirId[]){h0, tir_broadcast(b, tir_real(b, 0), 1, DIMS(2), NULL)},
+                        (TirId[]){x, w, W}, NULL);
+}
+
+static void tir_case_SEQUENCE(Case *c) {
+    for (uint32_t k = 0; k < 16; k++) {
+        case_begin(c);
+        const TirId m = coupled(c, k & 1, k & 2 ? SAMPLE : GLOBAL, k & 4);
+        const TirId h = tir_result(&c->b, m, 0), y = tir_result(&c->b, m, 1);
+        case_check(c, k & 8 ? tir_binary(&c->b, TIR_MUL, h, y) : y);
+    }
+}
+
 static void tir_case_ARG(Case *c) { /* an argument handed straight on */
     case_begin(c);
     const TirId x = case_real(c, POSITION, 1, DIMS(2)), y = case_real(c, GLOBAL, 1, DIMS(2));

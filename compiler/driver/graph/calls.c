@@ -92,6 +92,7 @@ void calls_find(const Stmt *stmt, const char *name, Arena *arena, ExprList *foun
             find_expr(stmt->bindings.at[k].value, name, arena, found);
         return;
     case STMT_ITERATE:
+    case STMT_SCAN:
     case STMT_FOR:
         for (uint32_t k = 0; k < stmt->loop.body.count; k++)
             if (stmt->loop.body.at[k])

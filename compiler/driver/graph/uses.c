@@ -16,7 +16,8 @@ static void uses_let(Uses *u, const StmtList *body, const char *name) {
         if (stmt->kind == STMT_IF) {
             uses_let(u, &stmt->branch.then_body, name);
             uses_let(u, &stmt->branch.else_body, name);
-        } else if (stmt->kind == STMT_ITERATE || stmt->kind == STMT_FOR) {
+        } else if (stmt->kind == STMT_ITERATE || stmt->kind == STMT_SCAN ||
+                   stmt->kind == STMT_FOR) {
             uses_let(u, &stmt->loop.body, name);
         } else if (stmt->kind == STMT_LET || stmt->kind == STMT_ASSIGN ||
                    (u->of_inner && stmt->kind == STMT_READ)) {

@@ -105,7 +105,8 @@ static void update_one(Sema *s, Scope *scope, const Binding *b) {
 
 void body_update(Sema *s, Scope *scope, const Stmt *stmt) {
     if (s->loop->level) {
-        sema_error(s, DIAG_NOT_HERE, stmt->span, "an update cannot stand in `iterate`");
+        sema_error(s, DIAG_NOT_HERE, stmt->span, "an update cannot stand in `%s`",
+                   sema_loop_word(s));
         sema_help(s, "update the buffer after the loop, from what it leaves");
         return;
     }
@@ -210,7 +211,8 @@ static void project_one(Sema *s, Scope *scope, const Binding *b) {
 
 void body_project(Sema *s, Scope *scope, const Stmt *stmt) {
     if (s->loop->level) {
-        sema_error(s, DIAG_NOT_HERE, stmt->span, "a constraint cannot stand in `iterate`");
+        sema_error(s, DIAG_NOT_HERE, stmt->span, "a constraint cannot stand in `%s`",
+                   sema_loop_word(s));
         return;
     }
     for (uint32_t k = 0; k < stmt->bindings.count; k++)

@@ -86,7 +86,8 @@ static void body_penalty(Sema *s, Scope *scope, const Stmt *stmt) {
     if (is_poison(v) || !frame_once(s, stmt))
         return;
     if (s->loop->level) {
-        sema_error(s, DIAG_NOT_HERE, stmt->span, "a penalty cannot stand in `iterate`");
+        sema_error(s, DIAG_NOT_HERE, stmt->span, "a penalty cannot stand in `%s`",
+                   sema_loop_word(s));
         return;
     }
     const TirId id = tensor_use(s, v.tensor);
@@ -110,7 +111,7 @@ static void body_probe(Sema *s, Scope *scope, const Stmt *stmt) {
     if (!t || !frame_once(s, stmt))
         return;
     if (s->loop->level) {
-        sema_error(s, DIAG_NOT_HERE, stmt->span, "a probe cannot stand in `iterate`");
+        sema_error(s, DIAG_NOT_HERE, stmt->span, "a probe cannot stand in `%s`", sema_loop_word(s));
         return;
     }
     if (tensor_bare_rank(t) != t->type.rank) {
@@ -145,6 +146,9 @@ void body_statement(Sema *s, Scope *scope, const Stmt *stmt) {
         return;
     case STMT_ITERATE:
         body_iterate(s, scope, stmt);
+        return;
+    case STMT_SCAN:
+        body_scan(s, scope, stmt);
         return;
     case STMT_FOR:
         body_for(s, scope, stmt);

@@ -44,6 +44,7 @@ Value body_binding(Sema *s, Scope *scope, const Binding *binding, const Value *k
 void body_let(Sema *s, Scope *scope, const BindingList *list);
 void body_assign(Sema *s, Scope *scope, const Binding *binding);
 void body_iterate(Sema *s, Scope *scope, const Stmt *stmt);
+void body_scan(Sema *s, Scope *scope, const Stmt *stmt);
 void body_for(Sema *s, Scope *scope, const Stmt *stmt);
 void body_params(Sema *s, Scope *scope, const Stmt *stmt);
 void body_update(Sema *s, Scope *scope, const Stmt *stmt); /* after_step.c */

@@ -1,9 +1,10 @@
-/* `iterate k { ... }`: a SCAN whose carried values are the names the body rebinds.
+/* `iterate k { ... }`: a SCAN whose carried values are the names the body rebinds; and `scan { ...
+ * }`: a SEQUENCE of them, where turns are positions.
  *
  * Requires: rebound names are lets of this instance, of known shape by the time (a repeated value
  * such as `let u[k] = 1` gets its extents from the body's equations).
- * Maintains: after the loop the names hold the final values; values from outside come in as
- * invariants when they are first used (tensor_use).
+ * Maintains: after the loop the names hold the final values, or those of each position; values from
+ * outside come in as invariants when they are first used (tensor_use).
  *
  * The body may join axes and domains that the initial values lack (a constant start, a body that
  * depends on positions), so it is elaborated until the carried types stay as they are. */
@@ -101,6 +102,7 @@ static bool loop_body(Sema *s, Scope *scope, const Stmt *stmt, CarriedList *list
     TirBlock *block = tir_block_create(s->program);
     *loop = (Loop){.outer = s->loop,
                    .level = s->loop->level + 1,
+                   .scans = stmt->kind == STMT_SCAN,
                    .builder = tir_builder_inner(&s->loop->builder, block)};
     s->loop = loop;
     Scope *inner = scope_create(s, scope, scope->frame);
@@ -136,18 +138,20 @@ static bool loop_body(Sema *s, Scope *scope, const Stmt *stmt, CarriedList *list
     return good;
 }
 
-static void loop_close(Sema *s, Loop *loop, CarriedList *list, uint32_t trips, Span span) {
+/* What the body leaves; the loop is done. */
+static void loop_results(Sema *s, Loop *loop, const CarriedList *list, Span span) {
     s->loop = loop;
-    TirBlock *block = loop->builder.block;
     for (uint32_t k = 0; k < list->count; k++) {
-        Carried *c = &list->at[k];
+        const Carried *c = &list->at[k];
         const TirId id = tensor_align(s, c->inner->value.tensor, &c->layout, span);
-        vec_push(s->program->arena, &block->results, id);
+        vec_push(s->program->arena, &loop->builder.block->results, id);
     }
-    tir_arg(&loop->builder, (TirType){.elem = TIR_INT}); /* the trip number */
     s->loop = loop->outer;
+}
+
+/* With the extents that the body gave it. */
+static TirId *loop_initial(Sema *s, const CarriedList *list, Span span) {
     TirId *initial = ARENA_ARRAY(s->arena, TirId, list->count);
-    TirId *invariant = ARENA_ARRAY(s->arena, TirId, loop->imports.count);
     for (uint32_t k = 0; k < list->count; k++) {
         const Carried *c = &list->at[k];
         const Tensor *t = c->outer->value.tensor;
@@ -158,18 +162,34 @@ static void loop_close(Sema *s, Loop *loop, CarriedList *list, uint32_t trips, S
                                        c->layout.dims, none);
         }
     }
+    return initial;
+}
+
+static TirId *loop_invariant(Sema *s, const Loop *loop) {
+    TirId *invariant = ARENA_ARRAY(s->arena, TirId, loop->imports.count);
     for (uint32_t k = 0; k < loop->imports.count; k++)
         invariant[k] = loop->imports.at[k].outside;
+    return invariant;
+}
+
+static void loop_rebind(Sema *s, CarriedList *list, TirId loop, Span span) {
     TirBuilder *b = sema_builder(s, span);
-    const TirId scan = tir_scan(b, trips, false, block, list->count, initial, loop->imports.count,
-                                invariant, 0, NULL);
     for (uint32_t k = 0; k < list->count; k++) {
         const Carried *c = &list->at[k];
         b->name = c->outer->name;
-        c->outer->value = value_derived(s, tir_result(b, scan, k), c->domain, c->layout.axes,
+        c->outer->value = value_derived(s, tir_result(b, loop, k), c->domain, c->layout.axes,
                                         c->outer->value.span);
         c->outer->binding = NULL; /* no longer what its let said */
     }
+}
+
+static void iterate_close(Sema *s, Loop *loop, CarriedList *list, uint32_t trips, Span span) {
+    loop_results(s, loop, list, span);
+    tir_arg(&loop->builder, (TirType){.elem = TIR_INT}); /* the trip number */
+    const TirId *initial = loop_initial(s, list, span), *invariant = loop_invariant(s, loop);
+    const TirId scan = tir_scan(sema_builder(s, span), trips, false, loop->builder.block,
+                                list->count, initial, loop->imports.count, invariant, 0, NULL);
+    loop_rebind(s, list, scan, span);
 }
 
 static void poison_all(CarriedList *list) {
@@ -189,6 +209,33 @@ static bool uses_poison(const Scope *scope, const StmtList *body) {
     return false;
 }
 
+/* Elaborates the body until what is carried stays as it is; false after an error. */
+static bool loop_run(Sema *s, Scope *scope, const Stmt *stmt, CarriedList *list, Loop *loop) {
+    bool changed = true;
+    for (uint32_t turn = 0; changed && turn < 2 + TIR_MAX_RANK; turn++)
+        if (!loop_body(s, scope, stmt, list, loop, &changed))
+            return false;
+    return true;
+}
+
+/* Finds what the body rebinds, as it is before; false when that cannot be carried. */
+static bool loop_begin(Sema *s, Scope *scope, const Stmt *stmt, CarriedList *list, bool good) {
+    learn_extents(s, scope, &stmt->loop.body); /* what no turn changes has its shape all the same */
+    learn_extents(s, scope, &stmt->loop.body);
+    good = good && !uses_poison(scope, &stmt->loop.body);
+    for (uint32_t k = 0; good && k < list->count; k++)
+        good = !is_poison(list->at[k].outer->value) && carried_start(s, &list->at[k]);
+    if (!good)
+        poison_all(list);
+    return good;
+}
+
+static bool loop_rebinds(Sema *s, const CarriedList *list, const Stmt *stmt) {
+    if (list->count == 0)
+        sema_warning(s, DIAG_LOOP, stmt->span, "this loop rebinds nothing");
+    return list->count > 0;
+}
+
 void body_iterate(Sema *s, Scope *scope, const Stmt *stmt) {
     int64_t trips = 0;
     CarriedList list = carried_collect(s, scope, &stmt->loop.body);
@@ -198,29 +245,111 @@ void body_iterate(Sema *s, Scope *scope, const Stmt *stmt) {
         sema_error(s, DIAG_CONSTANT, stmt->span, "`iterate` does not make a constant");
         good = false;
     }
-    learn_extents(s, scope, &stmt->loop.body); /* what no turn changes has its shape all the same */
-    learn_extents(s, scope, &stmt->loop.body);
-    if (good && trips == 0)
-        return;
-    good = good && !uses_poison(scope, &stmt->loop.body);
-    for (uint32_t k = 0; good && k < list.count; k++)
-        good = !is_poison(list.at[k].outer->value) && carried_start(s, &list.at[k]);
-    if (!good) {
-        poison_all(&list);
+    if (good && trips == 0) {
+        learn_extents(s, scope, &stmt->loop.body);
+        learn_extents(s, scope, &stmt->loop.body);
         return;
     }
     Loop *loop = ARENA_NEW(s->arena, Loop);
-    bool changed = true;
-    for (uint32_t turn = 0; changed && turn < 2 + TIR_MAX_RANK; turn++)
-        if (!loop_body(s, scope, stmt, &list, loop, &changed)) {
-            poison_all(&list);
-            return;
+    if (!loop_begin(s, scope, stmt, &list, good))
+        return;
+    if (!loop_run(s, scope, stmt, &list, loop))
+        poison_all(&list);
+    else if (loop_rebinds(s, &list, stmt))
+        iterate_close(s, loop, &list, (uint32_t)trips, stmt->span);
+}
+
+/* --- positions as turns ------------------------------------------------------------------------*/
+
+/* Before the first position there are no positions. */
+static bool scan_begins(Sema *s, const CarriedList *list) {
+    bool good = true;
+    for (uint32_t k = 0; k < list->count; k++) {
+        const Carried *c = &list->at[k];
+        if (!c->domain.space)
+            continue;
+        sema_error(s, DIAG_DOMAIN, c->outer->value.span,
+                   "`%s` is what it was before the first position of a `scan`, and this differs "
+                   "from position to position",
+                   c->outer->name);
+        sema_help(s, "begin with a value without positions, such as `let %s... = 0`",
+                  c->outer->name);
+        good = false;
+    }
+    return good;
+}
+
+/* Where all that is carried lives; false when that is not a sequence. */
+static bool scan_domain(Sema *s, const CarriedList *list, const Stmt *stmt, TirDomain *all) {
+    *all = TIR_GLOBAL;
+    for (uint32_t k = 0; k < list->count; k++)
+        if (!tir_domain_join(*all, list->at[k].domain, all)) {
+            sema_error(s, DIAG_DOMAIN, stmt->span,
+                       "a `scan` goes over the positions of one space, and what this carries lives "
+                       "at those of several");
+            return false;
         }
-    if (list.count == 0) {
-        sema_warning(s, DIAG_LOOP, stmt->span, "this loop rebinds nothing");
+    if (!all->space) {
+        sema_error(s, DIAG_DOMAIN, stmt->span,
+                   "a `scan` goes over positions, and nothing that this carries has any");
+        return false;
+    }
+    const TirSpace *space = &s->program->spaces.at[all->space - 1];
+    if (space->rank > 1 && !s->trial)
+        sema_error(s, DIAG_DOMAIN, stmt->span,
+                   "a `scan` goes from one position to the next, and `%s` are those of a grid",
+                   space->name);
+    return space->rank == 1;
+}
+
+/* The body once more where not all that is carried lives at the same places. */
+static bool scan_together(Sema *s, Scope *scope, const Stmt *stmt, CarriedList *list, Loop *loop) {
+    TirDomain all;
+    bool apart = false;
+    if (!scan_domain(s, list, stmt, &all))
+        return false;
+    for (uint32_t k = 0; k < list->count; k++) {
+        apart = apart || !tir_domain_equal(list->at[k].domain, all);
+        list->at[k].domain = all;
+    }
+    return !apart || loop_run(s, scope, stmt, list, loop);
+}
+
+static bool scan_close(Sema *s, Loop *loop, CarriedList *list, const Stmt *stmt) {
+    loop_results(s, loop, list, stmt->span);
+    const TirId *initial = loop_initial(s, list, stmt->span), *invariant = loop_invariant(s, loop);
+    const TirNode *wrong = NULL;
+    const TirId scan = tir_sequence(sema_builder(s, stmt->span), stmt->loop.reverse,
+                                    loop->builder.block, list->count, initial, invariant, &wrong);
+    if (wrong) {
+        const bool ours = ast_has_file(s->ast, wrong->span.file);
+        sema_error(s, DIAG_DOMAIN, ours ? wrong->span : stmt->span,
+                   "in a `scan` a state is what it was at the position %s, and this asks for "
+                   "others, too",
+                   stmt->loop.reverse ? "behind" : "before");
+        if (!ours)
+            sema_note(s, wrong->span, "here");
+        sema_help(s, "what depends on no state may be taken from any position");
+        return false;
+    }
+    loop_rebind(s, list, scan, stmt->span);
+    return true;
+}
+
+void body_scan(Sema *s, Scope *scope, const Stmt *stmt) {
+    CarriedList list = carried_collect(s, scope, &stmt->loop.body);
+    if (s->mode.numeric)
+        sema_error(s, DIAG_CONSTANT, stmt->span, "`scan` does not make a constant");
+    Loop *loop = ARENA_NEW(s->arena, Loop);
+    if (!loop_begin(s, scope, stmt, &list, !s->mode.numeric))
+        return;
+    if (!scan_begins(s, &list) || !loop_run(s, scope, stmt, &list, loop)) {
+        poison_all(&list);
         return;
     }
-    loop_close(s, loop, &list, (uint32_t)trips, stmt->span);
+    if (loop_rebinds(s, &list, stmt) &&
+        (!scan_together(s, scope, stmt, &list, loop) || !scan_close(s, loop, &list, stmt)))
+        poison_all(&list);
 }
 
 void body_assign(Sema *s, Scope *scope, const Binding *b) {

@@ -330,7 +330,8 @@ static uint32_t param_add(Sema *s, Scope *scope, const Stmt *stmt, const ParamDe
 void body_params(Sema *s, Scope *scope, const Stmt *stmt) {
     if (s->loop->level && !s->frame->is_called) {
         sema_error(s, DIAG_NOT_HERE, s->frame->call ? s->frame->used_at : stmt->span,
-                   "`iterate` holds no %s", stmt->kind == STMT_BUFFER ? "buffers" : "parameters");
+                   "`%s` holds no %s", sema_loop_word(s),
+                   stmt->kind == STMT_BUFFER ? "buffers" : "parameters");
         return;
     }
     for (uint32_t k = 0; k < stmt->param.list.count; k++) {

@@ -307,7 +307,8 @@ static Value rule_batch_mean(Sema *s, const Call *c) {
     if (c->a[0].value.kind == VALUE_NUMBER)
         return c->a[0].value;
     if (s->loop->level)
-        return sema_error(s, DIAG_NOT_HERE, c->e->span, "`batch_mean` cannot stand in `iterate`");
+        return sema_error(s, DIAG_NOT_HERE, c->e->span, "`batch_mean` cannot stand in `%s`",
+                          sema_loop_word(s));
     const Tensor *t = value_as_real(s, c->a[0].value, c->e->call.arguments.at[0].value->span);
     return t ? value_tensor(s, mean_of_elements(s, t, c->e->span), t->axes, c->e->span) : POISON;
 }
@@ -336,9 +337,12 @@ static Value rule_random(Sema *s, const Call *c) {
         return sema_error(s, DIAG_CONSTANT, c->e->span,
                           "a random number is drawn when the model runs, and a constant is needed");
     if (s->loop->level) {
-        sema_error(s, DIAG_NOT_HERE, c->e->span, "`random` cannot stand in `iterate`");
-        sema_help(s, "every turn would see the same numbers; draw them before the loop, or write "
-                     "the loop out with `for`");
+        sema_error(s, DIAG_NOT_HERE, c->e->span, "`random` cannot stand in `%s`",
+                   sema_loop_word(s));
+        sema_help(s, s->loop->scans
+                         ? "draw them before the loop: at each position there are others"
+                         : "every turn would see the same numbers; draw them before the loop, or "
+                           "write the loop out with `for`");
         return POISON;
     }
     RandomEach each = RANDOM_POSITION;

@@ -300,7 +300,7 @@ void learn_extents(Sema *s, Scope *scope, const StmtList *body) {
         if (stmt->kind == STMT_ASSIGN)
             for (uint32_t b = 0; b < stmt->bindings.count; b++)
                 learn_binding(s, scope, &stmt->bindings.at[b]);
-        else if (stmt->kind == STMT_ITERATE)
+        else if (stmt->kind == STMT_ITERATE || stmt->kind == STMT_SCAN)
             learn_extents(s, scope, &stmt->loop.body);
         else if (stmt->kind == STMT_FOR && stmt->loop.name.text)
             learn_extents(s, scope_turn(s, scope, stmt, 0), &stmt->loop.body);

@@ -188,7 +188,7 @@ static Sees seen_through(const Causal *c, const TirNode *node, uint32_t k) {
     if (node->op == TIR_ATTEND && k > 0)
         return node->attr.causal ? gone_on(c, x, space, false, node)
                                  : spread(c, x, from, space, node);
-    if (node->op == TIR_RECUR)
+    if (node->op == TIR_RECUR || node->op == TIR_SEQUENCE)
         return gone_on(c, x, space, node->attr.reverse, node);
     return node->op == TIR_SHIFT ? shifted(c, x, space, node) : x;
 }
@@ -237,6 +237,7 @@ static const char *what_leaks(const Causal *c, const TirNode *node, const TirNod
     case TIR_SHIFT:
         return "this takes a value from a later position";
     case TIR_RECUR:
+    case TIR_SEQUENCE:
         return "this goes through the positions from the last one";
     default:
         return "what comes back to each position here was summed over all of them";
@@ -291,7 +292,7 @@ static void report(const Causal *c, TirId id, const char *reaches) {
         sema_help(s, "write `causal = true`");
     else if (by->op == TIR_ATTEND)
         sema_help(s, "what it attends to was made of positions `%s`", space->name);
-    else if (by->op == TIR_RECUR)
+    else if (by->op == TIR_RECUR || by->op == TIR_SEQUENCE)
         sema_help(s, "`reverse` sees what is to come; without it only what has been is seen");
     else if (by->op == TIR_SHIFT)
         sema_help(s, "what the loss compares with may be later: declare that as a `target`");

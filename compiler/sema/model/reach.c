@@ -60,7 +60,7 @@ static void reach_block(Sema *s, const TirBlock *block, const Reach *r) {
         const TirNode *node = tir_node(block, id);
         if (node->op == TIR_RANDOM)
             continue; /* takes a shape from its operand, nothing else */
-        if (r->reached[id] && node->op == TIR_SCAN) {
+        if (r->reached[id] && tir_op_has_body(node->op)) {
             reach_loop(s, node, r);
             continue;
         }

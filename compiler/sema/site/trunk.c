@@ -186,7 +186,8 @@ static bool trunk_sites(Sema *s, TrunkState *trunk, Frame *frame, const Unfolded
 
 Value elaborate_trunk(Sema *s, Scope *scope, const Expr *e) {
     if (s->loop->level)
-        return sema_error(s, DIAG_NOT_HERE, e->span, "a trunk cannot stand in `iterate`");
+        return sema_error(s, DIAG_NOT_HERE, e->span, "a trunk cannot stand in `%s`",
+                          sema_loop_word(s));
     s->spent.decisions++; /* its repeats and conditions */
     Value input = elaborate(s, scope, e->trunk.input);
     const bool have_input = !is_poison(input) && trunk_input(s, e, &input);

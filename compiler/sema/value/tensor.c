@@ -57,6 +57,10 @@ Value value_filled(Sema *s, uint32_t rank, const uint32_t *dims, double number, 
     return value_tensor(s, id, NULL, span);
 }
 
+const char *sema_loop_word(const Sema *s) {
+    return s->loop->scans ? "scan" : "iterate";
+}
+
 /* Values of outer blocks become invariant arguments of the loops between. */
 static TirId loop_import(Loop *loop, uint32_t level, TirId id, const TirType *type, Arena *arena) {
     if (loop->level <= level)

@@ -8,6 +8,8 @@
 /* --- tensor.c ----------------------------------------------------------------------------------*/
 
 TirBuilder *sema_builder(Sema *s, Span span);
+/* The word of the loop that is being elaborated. */
+const char *sema_loop_word(const Sema *s);
 const TirType *sema_type(Sema *s, TirId id); /* of the block under construction */
 /* Until the return to the loop that is left: builds in the program's own block, what no turn
  * changes. */
