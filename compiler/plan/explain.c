@@ -243,6 +243,24 @@ static void print_kernel(Explain *e, const Call *call, uint32_t calls, FILE *to)
     print_reasons("before", &after, to);
 }
 
+/* What goes from position to position. */
+static void print_scan(const Explain *e, const Call *call, FILE *to) {
+    const TirNode *node = tir_node(e->block, call->value);
+    uint64_t elements = 0, operations = 0;
+    for (uint32_t k = 0; k < node->n_results; k++)
+        elements += tir_element_count(&node->result_types[k]);
+    for (TirId id = 1; id < node->attr.body->nodes.count; id++)
+        operations += tir_op_class(tir_node(node->attr.body, id)->op) != TIR_CLASS_LEAF;
+    char lines[CALL_LINES_TEXT];
+    call_lines(e->plan, call, e->sources, lines);
+    fprintf(to,
+            "  k%u_%s: %s\n"
+            "      fuses     %llu operations, one position after the other\n"
+            "      carries   %u states of %llu elements\n",
+            call->kernel, call->label, lines[0] ? lines : "generated",
+            (unsigned long long)operations, node->n_results, (unsigned long long)elements);
+}
+
 void plan_explain(const Plan *plan, const SourceSet *sources, FILE *to) {
     Explain e = {.plan = plan, .block = plan->program->block, .sources = sources};
     e.mark = ARENA_ARRAY(plan->arena, uint32_t, e.block->nodes.count);
@@ -256,6 +274,10 @@ void plan_explain(const Plan *plan, const SourceSet *sources, FILE *to) {
             PLAN_KERNEL_SIZE, PLAN_PART_SIZE);
     for (uint32_t c = 0; c < plan->calls.count; c++) {
         const Call *call = &plan->calls.at[c];
+        if (call->kind == CALL_SEQUENCE && !told[call->kernel]) {
+            told[call->kernel] = true;
+            print_scan(&e, call, to);
+        }
         if (call->kind != CALL_KERNEL || told[call->kernel])
             continue;
         uint32_t calls = 0;

@@ -45,8 +45,8 @@ static void check_input(Verifier *v, const ScheduleValue *x) {
     const bool few = x->place == PLACE_PER_POSITION || x->place == PLACE_PER_SAMPLE;
     const PlanSequence *sequence = v->s->sequence;
     const bool state = sequence && x->argument < sequence->states;
-    if (state != (x->place == PLACE_TILE_ROWS))
-        WRONG(v, "input %%%u is a state where it is none, or the reverse", x->id);
+    if (state && x->place != PLACE_TILE_ROWS)
+        WRONG(v, "state %%%u does not lie in the thread's own memory", x->id);
     if (!state && x->place != PLACE_ROWS && x->place != PLACE_GLOBAL && !few)
         WRONG(v, "input %%%u does not lie in the workspace", x->id);
     if (x->also_lanes && !few)

@@ -173,6 +173,54 @@ class Branches(harness.TestCase):
                 u = torch.sqrt(1 - a ** 2) * torch.sigmoid(e @ p["Wi"].T) * e
                 self.compare(((e + run(a, u)) ** 2).mean(), f64)
 
+    def test_scans(self):
+        """Against loops over positions: a gated recurrent unit, and a matrix under the delta rule."""
+        def gated(e, p):
+            h, states = torch.zeros_like(e[:, 0]), []
+            for t in range(e.shape[1]):
+                a = torch.einsum("ikc,sc->isk", p["W"], e[:, t])
+                u = torch.einsum("ikc,sc->isk", p["U"], h)
+                r, z = torch.sigmoid(a[0] + u[0]), torch.sigmoid(a[1] + u[1])
+                h = (1 - z) * torch.tanh(a[2] + r * u[2]) + z * h
+                states.append(h)
+            return torch.stack(states, 1)
+
+        def delta(e, p):
+            q, k, v = (torch.einsum("ac,stc->sta", p["P"][i], e) for i in range(3))
+            k = k * torch.rsqrt(1 + (k ** 2).sum(-1, keepdim=True))
+            beta = torch.sigmoid(e @ p["b"])
+            S, read = torch.zeros(len(e), k.shape[-1], k.shape[-1], dtype=e.dtype), []
+            for t in range(e.shape[1]):
+                gap = v[:, t] - torch.einsum("sab,sb->sa", S, k[:, t])
+                S = S + beta[:, t, None, None] * torch.einsum("sa,sb->sab", gap, k[:, t])
+                read.append(torch.einsum("sab,sb->sa", S, q[:, t]))
+            return torch.stack(read, 1)
+
+        bodies = {"GRU": (gated, "WU", """
+                    param W[3, d, d], U[3, d, d] ~ normal(0.02);
+                    let h[k < d] = 0;
+                    scan {
+                      let a[i,k] = sum[c] W[i,k,c] * x[c], u[i,k] = sum[j] U[i,k,j] * h[j];
+                      let r[k] = sigmoid(a[0,k] + u[0,k]), z[k] = sigmoid(a[1,k] + u[1,k]);
+                      h[k] = (1 - z[k]) * tanh(a[2,k] + r[k] * u[2,k]) + z[k] * h[k];
+                    }
+                    let y = h;"""),
+                  "delta": (delta, "Pb", """
+                    param P[3, d, d], b[d] ~ normal(0.02);
+                    let p[i,a] = sum[c] P[i,a,c] * x[c];
+                    let k[a] = p[1,a] * rsqrt(1 + sum[b] p[1,b]^2), beta = sigmoid(sum[c] b[c] * x[c]);
+                    let S[a < d, b < d] = 0, y[a < d] = 0;
+                    scan {
+                      S[a,b] = S[a,b] + beta * (p[2,a] - sum[j] S[a,j] * k[j]) * k[b];
+                      y[a] = sum[b] S[a,b] * p[0,b];
+                    }""")}
+        for name, (run, parameters, body) in bodies.items():
+            for d, positions, f64 in ((6, 9, True), (33, 5, True), (64, 20, False), (65, 2, True)):
+                with self.subTest(name, d=d, positions=positions, f64=f64):
+                    e = self.recurrent(body, d, positions, f64)
+                    p = {w: self.twin[f"trunk.a.{w}"] for w in parameters}
+                    self.compare(((e + run(e, p)) ** 2).mean(), f64)
+
     def test_grouped_queries(self):
         for heads, kv, d in [(4, 2, 8), (6, 2, 24), (4, 1, 64), (3, 3, 12)]:
             for f64 in (True, False):

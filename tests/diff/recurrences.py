@@ -57,6 +57,92 @@ TEXT = SOURCE + """model m {
 
 
 
+SCANS = """branch gru(hidden) : x[d] -> y[d] {
+  param W[3, hidden, d], U[3, hidden, hidden], b[3, hidden] ~ normal(0.3);
+  let h[k < hidden] = 0;
+  scan {
+    let a[i,k] = (sum[c] W[i,k,c] * x[c]) + b[i,k];
+    let u[i,k] = sum[j] U[i,k,j] * h[j];
+    let r[k] = sigmoid(a[0,k] + u[0,k]), z[k] = sigmoid(a[1,k] + u[1,k]);
+    let n[k] = tanh(a[2,k] + r[k] * u[2,k]);
+    h[k] = (1 - z[k]) * n[k] + z[k] * h[k];
+  }
+  let y = h;
+}
+/// A matrix that is rewritten in part, and what is read from it.
+branch delta(e) : x[d] -> y[d] {
+  param Wq[e, d], Wk[e, d], Wv[e, d], Wo[d, e], Wb[d] ~ normal(0.3);
+  let q[a] = sum[c] Wq[a,c] * x[c], v[a] = sum[c] Wv[a,c] * x[c], p[a] = sum[c] Wk[a,c] * x[c];
+  let k[a] = p[a] * rsqrt(1 + sum[b] p[b]^2);
+  let beta = sigmoid(sum[c] Wb[c] * x[c]);
+  let S[a < e, b < e] = 0, o[a < e] = 0;
+  scan {
+    S[a,b] = S[a,b] + beta * (v[a] - sum[j] S[a,j] * k[j]) * k[b];
+    o[a]   = sum[b] S[a,b] * q[b];
+  }
+  let y[c] = sum[a] Wo[c,a] * o[a];
+}
+/// Exponential gates and what holds them small: four states, one of which begins as is learnt.
+branch slstm : x[d] -> y[d] {
+  param I[d], F[d], Z[d], R[d], m0[d] ~ normal(0.3);
+  let c[k < d] = 0, n[k < d] = 1, h[k < d] = 0, m = m0;
+  scan {
+    let i[k] = I[k] * x[k] + R[k] * h[k], f[k] = F[k] * x[k] - R[k] * h[k] + 1;
+    let p[k] = max(f[k] + m[k], i[k]);
+    let kept[k] = exp(f[k] + m[k] - p[k]), taken[k] = exp(i[k] - p[k]);
+    c[k] = kept[k] * c[k] + taken[k] * tanh(Z[k] * x[k]);
+    n[k] = kept[k] * n[k] + taken[k];
+    m[k] = p[k];
+    h[k] = c[k] / n[k];
+  }
+  let y = h;
+}
+/// A state that begins as nothing, a number, and a loop at each position, from behind.
+branch from_behind : x[d] -> y[d] {
+  param w[3, 3] ~ normal(1);
+  let m[c < d] = log(0), s = 0;
+  scan {
+    let p[c] = max(m[c], x[c]);
+    m[c] = p[c] + log(exp(m[c] - p[c]) + exp(x[c] - p[c]));
+  }
+  let g[i < 3] = 0.5;
+  scan reverse {
+    iterate 2 { g[i] = tanh((sum[j] w[i,j] * g[j]) + mean[c] x[c]); }
+    s = tanh(s + g[0]);
+  }
+  let y[c] = s * m[c] + g[1] * x[c];
+}
+connection remembers {
+  state h[d];
+  param a[d] = 0.5;
+  begin h = x;
+  let m[c < d] = 0;
+  scan { m[c] = tanh(a[c] * m[c] + h[c]); }
+  read  x[c] = h[c] + 0.1 * m[c];
+  write h[c] = h[c] + y[c];
+  end   x = h;
+}
+"""
+SCANNED = SCANS + """model m {
+  const d = 8, n = 7, e = 5;
+  positions t <= n;
+  input x[t, d] : real;
+  param W[d] ~ normal(0.3);
+  let h = trunk(x) { a = remembers : gru(d); b = residual : delta(e); c = residual : slstm; e = residual : from_behind; };
+  loss (sum[c] W[c] * h[c])^2;
+}
+"""
+SCANNED_TEXT = SCANS + """model m {
+  const d = 40;
+  positions t <= 40 causal;
+  input tokens[t] : token(61);
+  param E[61, d] ~ normal(0.3);
+  let x = embed(tokens, E);
+  let h = trunk(x) {
+    a = remembers : gru(d); b = residual : attention(2, causal = true); c = residual : delta(6); e = remembers : slstm;
+  };
+""" + LOSS % {"v": 61} + "}\n"
+
 SO_FAR = """fn so_far(x, combine) -> y {
   let y = x;
   for k < 30 {
@@ -93,6 +179,15 @@ class Recurrences(harness.TestCase):
         self.right("-O", "0")
         self.right("--interpret")
 
+    def test_scans(self):
+        for k, width in enumerate((31, 32, 33, 64, 65, 257)):
+            positions = (1, 7)[k % 3 > 0]
+            with self.subTest(width=width, positions=positions):
+                self.expect(harness.hcc("gradcheck", self.write("m.hc", SCANNED),
+                                        *settings(d=width, n=positions, e=width if width < 70 else 20)))
+        for words in (("-O", "0"), ("--interpret",)):
+            self.expect(harness.hcc("gradcheck", self.write("m.hc", SCANNED), *words))
+
     def test_associative(self):
         """By shifts that double: at every number of positions on both sides of a power of two."""
         for positions in (1, 2, 3, 8, 13):
@@ -100,7 +195,11 @@ class Recurrences(harness.TestCase):
                 self.expect(harness.hcc("gradcheck", self.write("m.hc", SO_FAR), *settings(n=positions)))
 
     def test_bits(self):
-        path = build(self.path("m.so"), file=self.write("m.hc", MODEL), d=257, n=37)
+        for text in (MODEL, SCANNED):
+            with self.subTest(text=text[:12]):
+                self.same_bits(build(self.path(f"{len(text)}.so"), file=self.write("m.hc", text), d=257, n=37))
+
+    def same_bits(self, path):
         found = []
         for threads in (1, 2, 3):
             with Model(path, samples=3, threads=threads) as model:
@@ -114,7 +213,11 @@ class Recurrences(harness.TestCase):
     def test_added_positions(self):
         """What is remembered of a text is there when it goes on, also from an earlier position."""
         parts = [(0, 5), (5, 1), (6, 1), (7, 25), (32, 1), (20, 2), (22, 18)]
-        path = build(self.path("text.so"), file=self.write("text.hc", TEXT), f64=True)
+        for text in (TEXT, SCANNED_TEXT):
+            with self.subTest(text=text[:12]):
+                self.same_when_added(parts, build(self.path(f"{len(text)}.so"), file=self.write("text.hc", text), f64=True))
+
+    def same_when_added(self, parts, path):
         with Extended(path, threads=2) as model:
             self.assertIsNone(model.c_extend_refused(model.context))
             whole = model.whole({first + count - 1 for first, count in parts})

@@ -47,7 +47,14 @@ static const char *const text_of_all =
     "  %3 = mul %1 %2 : real[2]\n"
     "  yield %3 %1\n"
     "}\n"
-    "%28 = recur %13 %2 reverse : real[4]@pos1\n";
+    "%28 = recur %13 %2 reverse : real[4]@pos1\n"
+    "%29 = sequence %26 %26 reverse carried 1 invariant 1 {\n"
+    "  args real[2]@pos1 real[2]\n"
+    "  %1 = arg 0 : real[2]@pos1\n"
+    "  %2 = arg 1 : real[2]\n"
+    "  %3 = mul %1 %2 : real[2]@pos1\n"
+    "  yield %3\n"
+    "}\n";
 
 static TirProgram *read_all(Compilation *c) {
     TirProgram *p =

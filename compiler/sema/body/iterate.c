@@ -279,6 +279,23 @@ static bool scan_begins(Sema *s, const CarriedList *list) {
     return good;
 }
 
+/* The states live at the positions of what the body reads, if these are those of one space: to
+ * begin with that spares a turn, and says what a state is to what asks for other positions of it.
+ */
+static void scan_places(const Scope *scope, const Stmt *stmt, CarriedList *list) {
+    TirDomain all = TIR_GLOBAL;
+    for (const Scope *at = scope; at; at = at->is_frame ? NULL : at->parent)
+        for (uint32_t k = 0; k < at->symbols.count; k++) {
+            const Symbol *symbol = at->symbols.at[k];
+            if (symbol->kind == SYMBOL_VALUE && symbol->value.kind == VALUE_TENSOR &&
+                ast_mentions(&stmt->loop.body, symbol->name) &&
+                !tir_domain_join(all, symbol->value.tensor->type.domain, &all))
+                return;
+        }
+    for (uint32_t k = 0; k < list->count; k++)
+        list->at[k].domain = all;
+}
+
 /* Where all that is carried lives; false when that is not a sequence. */
 static bool scan_domain(Sema *s, const CarriedList *list, const Stmt *stmt, TirDomain *all) {
     *all = TIR_GLOBAL;
@@ -343,7 +360,12 @@ void body_scan(Sema *s, Scope *scope, const Stmt *stmt) {
     Loop *loop = ARENA_NEW(s->arena, Loop);
     if (!loop_begin(s, scope, stmt, &list, !s->mode.numeric))
         return;
-    if (!scan_begins(s, &list) || !loop_run(s, scope, stmt, &list, loop)) {
+    if (!scan_begins(s, &list)) {
+        poison_all(&list);
+        return;
+    }
+    scan_places(scope, stmt, &list);
+    if (!loop_run(s, scope, stmt, &list, loop)) {
         poison_all(&list);
         return;
     }

@@ -8,7 +8,7 @@ syntax match hcDefinition "\v(^|[;{}])\s*\zs<(branch|connection|fn|model|module|
 syntax keyword hcStatement const let param trunk
 syntax match hcStatement "\v(^|[;{}])\s*\zs<(append|around|begin|buffer|carry|data|end|input|loss|metric|output|penalty|positions|probe|project|read|require|state|target|update|write)>\ze\s*[^=.(\[ ]"
 syntax keyword hcFlow else if
-syntax match hcFlow "\v(^|[;{}])\s*\zs<(for|iterate|repeat)>\ze\s*[^=.(\[ ]"
+syntax match hcFlow "\v(^|[;{}])\s*\zs<(for|iterate|repeat|scan)>\ze\s*[^=.(\[ ]"
 syntax keyword hcValue false true
 syntax match hcReduction "\v<(argmax|logsumexp|max|mean|min|prod|softmax|sum)\ze\s*\["
 syntax match hcNumber "\v<\d+(\.\d+)?([eE][+-]?\d+)?>"
