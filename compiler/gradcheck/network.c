@@ -16,7 +16,8 @@ typedef struct {
 static bool gradcheck_counts(const TirBlock *block) {
     for (TirId id = 1; id < block->nodes.count; id++) {
         const TirNode *node = tir_node(block, id);
-        if (node->op == TIR_STEP || (tir_op_has_body(node->op) && gradcheck_counts(node->attr.body)))
+        if (node->op == TIR_STEP ||
+            (tir_op_has_body(node->op) && gradcheck_counts(node->attr.body)))
             return true;
     }
     return false;
