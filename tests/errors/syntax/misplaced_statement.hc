@@ -6,7 +6,7 @@ fn f(x[d]) -> y[d] {
 branch b : x[d] -> y[d] {
   read x = y;               // expected-error {{`read` belongs in a connection}}
   attn = c : b;             // expected-error {{a site belongs}}
-  z = x;                    // expected-error {{only `iterate` and `for` may assign}} {{write `let z}}
+  z = x;                    // expected-error {{only `iterate`, `scan` and `for` may assign}} {{write `let z}}
   let y[c] = x[c];
   iterate 3 {
     input t : real;         // expected-error {{`input` belongs in a model}}
@@ -26,7 +26,7 @@ model m {
 }
 train m {
   let a = 1;                // expected-error {{`let` belongs}}
-  steps = 3;                // expected-error {{only `iterate` and `for` may assign}} {{without `=`}}
+  steps = 3;                // expected-error {{only `iterate`, `scan` and `for` may assign}} {{without `=`}}
   steps 3;
 }
 fn held(x) -> y {
