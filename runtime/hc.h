@@ -262,10 +262,11 @@ HcStatus hc_bind_input(HcContext *context, const char *name, const void *data);
 void hc_set_training(HcContext *context, int training);
 int hc_training(const HcContext *context);
 /* Tells the next pass (hc_forward, hc_forward_backward, hc_extend) that parameters are what they
- * were in the last one: what products made of weights then serves them again, and is kept from now
- * on (in bf16 half the bytes of the weights, for each direction that ran). Without this every pass
- * makes it anew, as memory that hc_parameters and hc_bind_parameters share may be written at any
- * time. What the runtime itself writes (hc_init, hc_load, hc_step) is never missed. */
+ * were in the last one, or what hc_step has made of them since: what products made of weights then
+ * serves them again, and is kept from now on (in bf16 half the bytes of the weights, for each
+ * direction that ran); from then on hc_step makes it anew as it writes them. Without this every
+ * pass does, as memory that hc_parameters and hc_bind_parameters share may be written at any time.
+ * What the runtime itself writes (hc_init, hc_load, hc_step) is never missed. */
 void hc_parameters_unchanged(HcContext *context);
 HcStatus hc_forward(HcContext *context);
 /* The loss of the last hc_forward, a mean over the batch. Not finite is a value, not an error. */

@@ -313,6 +313,8 @@ static void add_products(JsonText *t, const Plan *plan, const Products *p) {
     json_text_integer(t, "kernel", plan->kernels.count + p->packs.count);
     if (p->rounds)
         json_text_boolean(t, "rounds", true);
+    if (plan_packs_in_step(plan))
+        json_text_boolean(t, "keeps", true);
     json_text_plain(t, "way", machine_product_ways[p->shape.way]);
     json_text_integer(t, "rows", p->shape.rows);
     json_text_integer(t, "columns", p->shape.columns);

@@ -74,6 +74,7 @@ PlanStep memory_step(const Network *network, uint64_t most, HcPrecision precisio
     if (!network)
         return step;
     step.samples = part_samples(&network->recipe);
+    step.packs = network->recipe.optimizer != OPTIMIZER_MUON;
     if (network->space)
         step.positions = network->program->spaces.at[network->space - 1].maximum;
     if (most) {

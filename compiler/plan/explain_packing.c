@@ -45,6 +45,8 @@ static const char *packed(const Packing *p, const Call *call, uint32_t index, ui
         return ": by each task, the rows that it multiplies";
     if (side == 0 && plan_product_is_direct(p->plan, call))
         return ": not packed, where rows are whole panels";
+    if (side == 1 && plan_is_packed_in_step(p->plan, call))
+        return ": whole, by the step that writes it";
     if (side == 1 && plan_keeps_packed(p->plan, index))
         return ": whole, once for all chunks of a pass";
     return ": whole, by all threads before they multiply";
@@ -80,7 +82,9 @@ void plan_explain_packing(const Plan *plan, const SourceSet *sources, FILE *to) 
     if (p.lines.count == 0)
         return;
     fprintf(to, "\nWhat products read is packed, in every call: a pass that follows "
-                "hc_parameters_unchanged takes\nparameters as the last one packed them.\n\n");
+                "hc_parameters_unchanged takes\nparameters as the last one packed them, or the "
+                "step after it.%s\n\n",
+            plan_packs_in_step(plan) ? " So does training." : "");
     for (uint32_t k = 0; k < p.lines.count; k++) {
         const PackingLine *line = &p.lines.at[k];
         fprintf(to, "  %s, %u %s: %s\n", line->backward ? "backward" : "forward", line->calls,

@@ -374,6 +374,17 @@ bool plan_keeps_packed(const Plan *plan, uint32_t call) {
            tir_node(block, tir_storage(block, g->b))->op == TIR_PARAM;
 }
 
+bool plan_packs_in_step(const Plan *plan) {
+    return plan->program->n_forward > 0 && hc_precision_rounds(plan->options.precision) &&
+           plan->options.step.packs && plan->options.step.most == 0;
+}
+
+bool plan_is_packed_in_step(const Plan *plan, const Call *call) {
+    const TirBlock *block = plan->program->block;
+    return plan_packs_in_step(plan) &&
+           tir_node(block, tir_storage(block, call->gemm.b))->op == TIR_PARAM;
+}
+
 uint64_t plan_beside(const Plan *plan) {
     uint64_t most = 0, kept = 0;
     for (uint32_t k = 0; k < plan->calls.count; k++) {
@@ -387,7 +398,7 @@ uint64_t plan_beside(const Plan *plan) {
                        rows = g->m * (g->m_per_instance ? units : 1);
         uint64_t bytes = hc_packed_most(g->n, terms, narrow ? 2 : 4);
         bytes += narrow ? hc_packed_most(rows, terms, 2) : 0; /* both operands whole */
-        if (plan_keeps_packed(plan, k))
+        if (plan_keeps_packed(plan, k) || plan_is_packed_in_step(plan, &plan->calls.at[k]))
             kept += hc_packed_most(g->n, g->k, narrow ? 2 : 4);
         most = bytes > most ? bytes : most;
     }

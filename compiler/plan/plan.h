@@ -27,6 +27,7 @@
 typedef struct {
     uint64_t samples, positions;
     uint64_t most; /* bytes of workspace; 0: as many as are fast */
+    bool packs;    /* weights are updated element by element, so that they can be packed at once */
 } PlanStep;
 
 typedef struct {
@@ -263,6 +264,11 @@ bool plan_product_is_own(const Plan *plan, const Call *call);
 bool plan_product_is_direct(const Plan *plan, const Call *call);
 /* What it rounds its factors to as it packs them; else they are what lies in memory. */
 HcPrecision plan_product_takes(const Plan *plan, const Call *call);
+/* Whether training keeps weights packed, and its steps pack them as they write them: where products
+ * round them, so that this is half of their bytes, and memory has no bound. */
+bool plan_packs_in_step(const Plan *plan);
+/* Whether a product's right operand is a weight that is packed so. */
+bool plan_is_packed_in_step(const Plan *plan, const Call *call);
 /* A recurrence's state is shared out to so many tasks, of so many elements each. */
 uint32_t plan_recur_tasks(const TirType *state);
 uint32_t plan_recur_run(const TirType *state);

@@ -30,6 +30,7 @@ static void random_inputs(HcContext *c, uint64_t seed) {
 
 static HcStatus one_step(HcContext *c, double seconds[3]) {
     double started = hc_now();
+    hc_parameters_ours(c);
     hc_forward_backward(c);
     double ended = hc_now();
     HcStatus status = hc_step(c, -1);

@@ -47,6 +47,10 @@ struct HcContext {
 HcStatus hc_unknown_name(HcContext *context, const char *what, const char *name, const void *first,
                          uint32_t count, size_t size);
 
+/* Before a pass of training: nobody but the runtime has written to parameters since the last step.
+ * Where the plan has weights stay packed, they do. */
+void hc_parameters_ours(HcContext *context);
+
 /* A null argument of the C interface is refused: `what` it should have been. */
 HcStatus hc_null(HcContext *context, const char *what);
 

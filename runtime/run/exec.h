@@ -6,6 +6,7 @@
 #include "runtime/run/aligned.h"
 #include "runtime/run/blas.h"
 #include "runtime/run/plan.h"
+#include "runtime/run/product.h"
 #include "runtime/run/threads.h"
 
 /* How a matrix product is cut into tasks; a function of its shape alone. */
@@ -41,15 +42,21 @@ typedef struct {
     size_t saved_bytes, rest_bytes;
 } HcRegions;
 
-/* A weight that a product has packed: from where, by which kernel, its columns and terms. */
+/* A weight that a product has packed: which one, by which kernel, as whose right operand. */
 typedef struct {
-    const void *from;
+    HcBuffer from;
     int32_t pack;
-    int64_t n, k;
+    HcProduct of;
     uint8_t *packed;
-    size_t bytes;
-    bool good; /* of what lies there now */
+    bool good;   /* of what lies there now */
+    bool behind; /* see behind.h */
 } HcKept;
+
+/* Memory of some of them. */
+typedef struct {
+    uint8_t *at;
+    size_t bytes, used;
+} HcKeptBlock;
 
 typedef struct {
     const HcPlan *plan;
@@ -74,7 +81,8 @@ typedef struct {
     uint8_t *saved; /* in the workspace, or the caller's */
     void *beside;   /* of products: packed operands, or slices (HcGemmSplit) */
     HcKept *kept;   /* see kept.c */
-    uint32_t n_kept;
+    HcKeptBlock *kept_blocks;
+    uint32_t n_kept, n_kept_blocks;
     bool keeps, walks; /* weights: from pass to pass, or through the chunks at hand */
     uint8_t *scratch;
     size_t scratch_stride;   /* per thread */

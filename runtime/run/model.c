@@ -442,6 +442,11 @@ void hc_parameters_unchanged(HcContext *c) {
         c->unchanged = c->exec.keeps = true;
 }
 
+void hc_parameters_ours(HcContext *c) {
+    if (c->plan.products_keep && !c->ranks) /* several write each its share */
+        hc_parameters_unchanged(c);
+}
+
 static HcStatus run_pass(HcContext *c, HcPass pass) {
     HcStatus status = hc_check_bound(c);
     if (status != HC_OK)

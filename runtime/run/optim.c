@@ -43,6 +43,17 @@ void *hc_optim_moment(const HcOptim *optim, const HcRecipe *recipe, const HcChun
     return moment ? (uint8_t *)optim->second + chunk->second : (uint8_t *)optim->first + chunk->own;
 }
 
+HcChunk hc_optim_part(const HcOptim *optim, uint32_t parameter, int64_t first, int64_t count) {
+    const HcShards *s = &optim->shards;
+    HcChunk part = s->chunks[s->first[parameter]];
+    const int64_t at = first * optim->plan->element_size;
+    part.at += at;
+    part.own += at;
+    part.second += at;
+    part.count = count;
+    return part;
+}
+
 /* False when there is no memory. */
 static bool make_moments(HcOptim *optim) {
     const HcShards *s = &optim->shards;
@@ -185,7 +196,7 @@ static void update_task(void *argument, int64_t task, int32_t worker) {
     (void)worker;
     const Job *job = argument;
     const HcOptim *optim = job->optim;
-    const HcChunk *chunk = &optim->shards.chunks[task];
+    const HcChunk *chunk = &(optim->behind ? optim->behind->chunks : optim->shards.chunks)[task];
     const HcParameterPlan *parameter = &optim->plan->parameters[chunk->parameter];
     const HcOptimizer kind = hc_optim_of(job->recipe, parameter);
     Numbers numbers = job->numbers;
@@ -202,6 +213,8 @@ static void update_task(void *argument, int64_t task, int32_t worker) {
         update_f32(kind, chunk->count, &numbers, p, g, m, v);
     else
         update_f64(kind, chunk->count, &numbers, p, g, m, v);
+    if (optim->behind)
+        optim->behind->run(optim->behind->of, chunk);
 }
 
 static void update_matrices(Job *job, HcPool *pool) {
@@ -237,6 +250,7 @@ void hc_optim_step(HcOptim *optim, HcPool *pool, const HcRecipe *recipe, int64_t
         .params = params,
         .gradients = gradients,
     };
-    hc_pool_run(pool, optim->shards.n_trained, update_task, &job);
+    hc_pool_run(pool, optim->behind ? optim->behind->n_chunks : optim->shards.n_trained,
+                update_task, &job);
     update_matrices(&job, pool);
 }

@@ -7,15 +7,25 @@
 #include "runtime/run/shards.h"
 #include "runtime/run/threads.h"
 
+/* What is done behind the update of each chunk, by the thread that made it: then chunks are not the
+ * optimiser's own, but these. */
+typedef struct {
+    HcChunk *chunks;
+    int64_t n_chunks;
+    void (*run)(void *of, const HcChunk *chunk);
+    void *of;
+} HcBehind;
+
 typedef struct {
     const HcPlan *plan;
-    HcShards shards;      /* its chunks, and which of them are this rank's */
-    double *sums;         /* per chunk of what is trained, */
-    double *packed;       /* and for the way between ranks, each rank's side by side */
-    int64_t *of_rank;     /* of ranks: where its own begin in `packed`, and the end */
-    HcMessage *messages;  /* for that way */
-    void *first, *second; /* moments: see HcChunk */
-    HcMuon muon;          /* of matrices, where that is the optimiser */
+    HcShards shards;        /* its chunks, and which of them are this rank's */
+    double *sums;           /* per chunk of what is trained, */
+    double *packed;         /* and for the way between ranks, each rank's side by side */
+    int64_t *of_rank;       /* of ranks: where its own begin in `packed`, and the end */
+    HcMessage *messages;    /* for that way */
+    void *first, *second;   /* moments: see HcChunk */
+    HcMuon muon;            /* of matrices, where that is the optimiser */
+    const HcBehind *behind; /* NULL: nothing */
     uint64_t bytes;
 } HcOptim;
 
@@ -27,6 +37,9 @@ void hc_optim_destroy(HcOptim *optim);
  * it. */
 void *hc_optim_moment(const HcOptim *optim, const HcRecipe *recipe, const HcChunk *chunk,
                       uint32_t moment);
+/* Elements of a parameter that is trained, which may be of several chunks, as one: where there is
+ * but one rank. */
+HcChunk hc_optim_part(const HcOptim *optim, uint32_t parameter, int64_t first, int64_t count);
 /* *norm: the Euclidean norm over all trained gradients, in double, summed in a fixed tree. Of
  * several ranks each has looked at its own elements, and all get the same. */
 HcStatus hc_optim_norm(HcOptim *optim, HcPool *pool, const void *gradients, double *norm,

@@ -1,4 +1,5 @@
 /* Parameters of a context: views, initial values, the optimiser's step. */
+#include "runtime/run/behind.h"
 #include "runtime/run/context.h"
 #include "runtime/run/rng.h"
 
@@ -255,13 +256,16 @@ HcStatus hc_step(HcContext *c, double lr) {
     }
     if (lr < 0)
         lr = hc_recipe_lr(&c->recipe, c->steps_done);
+    HcBehind behind = hc_behind_begin(&c->exec, &c->optim, &c->recipe, c->params);
+    c->optim.behind = behind.chunks ? &behind : NULL;
     hc_optim_step(&c->optim, c->pool, &c->recipe, c->steps_done, lr, scale, c->params, c->grads);
+    c->optim.behind = NULL;
     status = hc_shards_hand_out(&c->optim.shards, c->params, &c->error);
+    if (status == HC_OK && c->ran)
+        take_values(c, c->plan.updates, c->plan.n_updates);
+    hc_behind_end(&behind);
     if (status != HC_OK)
         return status;
-    if (c->ran)
-        take_values(c, c->plan.updates, c->plan.n_updates);
-    hc_exec_forget(&c->exec);
     c->steps_done++;
     c->loaded_step = -1;
     status = hc_project(c);

@@ -220,6 +220,7 @@ static HcStatus read_products(HcPlanReader *r, const json_t *json) {
         return hc_plan_bad(r, "blocks that are not whole");
     plan->multiply = (uint32_t)kernel;
     plan->products_round = hc_field_flag(json, "rounds", false);
+    plan->products_keep = hc_field_flag(json, "keeps", false);
     if (plan->products_round && kernel + 1 >= (int64_t)plan->n_kernels)
         return hc_plan_bad(r, "no kernel that rounds");
     return HC_OK;

@@ -352,6 +352,7 @@ typedef struct {
     HcProductShape products; /* how products are made that have kernels of their own, */
     uint32_t multiply;       /* and the kernel that multiplies, */
     bool products_round;     /* (behind each kernel that does is one that rounds its result), */
+    bool products_keep;      /* (weights stay packed from step to step), */
     const char *product_way; /* with what: "fma", "dot", ...; NULL: there are none */
     const char **kernel_names;
     int64_t scratch_bytes;                 /* the largest any kernel asks for */

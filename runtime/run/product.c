@@ -7,7 +7,10 @@
 #include "runtime/run/product.h"
 #include "abi/layout.h"
 
-enum { TASKS_A_THREAD = 4 };
+enum {
+    TASKS_A_THREAD = 4,
+    STEP_ROWS = 32, /* fewer are not worth a kernel's calls */
+};
 
 typedef struct {
     const HcProductShape *shape;
@@ -189,6 +192,38 @@ void hc_product_pack_right(HcPool *pool, const HcProductShape *shape, const HcPr
     ProductJob job = job_of(shape, product);
     job.packs_right = right;
     run_packing(pool, &job);
+}
+
+/* Whole panels of columns, and whole groups of terms, of which such a panel has a whole number. */
+int64_t hc_product_row_step(const HcProductShape *s) {
+    return up(STEP_ROWS, s->columns);
+}
+
+/* So many terms from `first` on, all of one block. */
+static void pack_terms(const ProductJob *job, int64_t first, int64_t terms) {
+    const HcProductShape *s = job->shape;
+    const HcProduct *p = job->of;
+    const HcExtents extents = {.columns = p->n, .depth = terms};
+    uint8_t *block = job->packs_right +
+                     (size_t)(first / s->depth * job->panels) * panel_bytes(s, s->columns);
+    void *const buffers[2] = {(void *)(p->b + first * p->ldb * p->bytes_b),
+                              block + first % s->depth * s->columns * s->bytes};
+    for (int64_t panel = 0; panel < job->panels; panel++)
+        p->pack_right(buffers, &extents, panel, NULL);
+}
+
+void hc_product_pack_rows(const HcProductShape *s, const HcProduct *p, int64_t first, int64_t rows,
+                          void *right) {
+    ProductJob job = job_of(s, p);
+    const int64_t end = first + rows;
+    job.packs_right = right;
+    for (int64_t row = first; p->transpose_b && row < end; row += s->columns)
+        for (int64_t block = 0; block < job.blocks; block++)
+            pack(&job, block * job.panels + row / s->columns, true);
+    for (int64_t row = first, terms; !p->transpose_b && row < end; row += terms) {
+        terms = least(end - row, s->depth - row % s->depth);
+        pack_terms(&job, row, terms);
+    }
 }
 
 void hc_product_run(HcPool *pool, const HcProductShape *shape, const HcProduct *product,

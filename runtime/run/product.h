@@ -48,6 +48,11 @@ typedef struct {
 size_t hc_product_right_bytes(const HcProductShape *shape, int64_t n, int64_t k);
 void hc_product_pack_right(HcPool *pool, const HcProductShape *shape, const HcProduct *product,
                            void *right);
+/* The same of some of its rows as they lie in memory, by one thread: from `first` on, a multiple of
+ * hc_product_row_step, as is their number where they are not the last. */
+int64_t hc_product_row_step(const HcProductShape *shape);
+void hc_product_pack_rows(const HcProductShape *shape, const HcProduct *product, int64_t first,
+                          int64_t rows, void *right);
 /* `packed` and scratch memory are 64-byte aligned. The bits of the result do not depend on the
  * number of threads. */
 void hc_product_run(HcPool *pool, const HcProductShape *shape, const HcProduct *product,

@@ -230,6 +230,7 @@ static HcStatus train_step(Trainer *t, int64_t step) {
     status = trainer_context_failed(t, hc_data_batch(&t->data, c, c->recipe.seed, step));
     if (status != HC_OK)
         return status;
+    hc_parameters_ours(c);
     status = trainer_context_failed(t, hc_forward_backward(c));
     if (status == HC_OK)
         status = trainer_context_failed(t, hc_loss(c, &loss));

@@ -297,6 +297,32 @@ static void check_rounded(const Kernels *k, HcPool *pool, const Shape *s, const 
     free(want);
 }
 
+/* A right operand that is packed some rows at a time, in any order, is what it is packed whole. */
+static void check_rows(const Kernels *k, HcPool *pool, const Shape *s, const float *b) {
+    const MachineProduct *m = &k->product;
+    const HcProductShape shape = {m->rows, m->columns, m->depth, m->block, m->width, m->bytes};
+    const HcProduct product = {.pack_right = k->model->kernels[PACK_RIGHT],
+                               .n = s->n,
+                               .k = s->k,
+                               .transpose_b = s->tb,
+                               .ldb = s->ldb,
+                               .bytes_b = sizeof *b,
+                               .b = (const uint8_t *)b};
+    const size_t bytes = hc_product_right_bytes(&shape, s->n, s->k);
+    const int64_t rows = s->tb ? s->n : s->k,
+                  piece = hc_product_row_step(&shape) * (1 + (int64_t)draw(3));
+    uint8_t *whole = hc_aligned(bytes + GUARD), *parts = hc_aligned(bytes + GUARD);
+    memset(whole, 0xff, bytes + GUARD);
+    memset(parts, 0xff, bytes + GUARD);
+    hc_product_pack_right(pool, &shape, &product, whole);
+    for (int64_t first = (rows - 1) / piece * piece; first >= 0; first -= piece)
+        hc_product_pack_rows(&shape, &product, first, rows - first < piece ? rows - first : piece,
+                             parts);
+    assert_memory_equal(whole, parts, bytes + GUARD);
+    free(whole);
+    free(parts);
+}
+
 /* The same bits by one thread and by three, and of operands that are stored as bf16. */
 static void check(const HcBlas *blas, HcPool *const pools[2], const Way *way, const Shape *s) {
     Kernels k;
@@ -323,6 +349,7 @@ static void check(const HcBlas *blas, HcPool *const pools[2], const Way *way, co
         free(narrow_a);
         free(narrow_b);
     }
+    check_rows(&k, pools[1], s, b);
     compare(blas, way, s, a, b, before, c[0]);
     free(a);
     free(b);
