@@ -29,22 +29,24 @@ static size_t bytes_of(const HcExec *exec, int64_t n, int64_t k) {
     return hc_align(hc_product_right_bytes(&exec->plan->products, n, k));
 }
 
-/* Of all that may be kept; of what several products read, more. */
-static size_t most_bytes(const HcExec *exec) {
-    size_t bytes = 0;
+/* Of all that may still be kept; of what several products read, more. */
+static size_t bytes_to_come(const HcExec *exec) {
+    size_t bytes = 0, placed = 0;
     for (uint32_t k = 0; k < exec->plan->n_calls; k++) {
         const HcCall *call = &exec->plan->calls[k];
         if (call->kind == HC_CALL_GEMM && hc_exec_keeps(exec, call))
             bytes += bytes_of(exec, call->n.value, call->k.value);
     }
-    return bytes;
+    for (uint32_t k = 0; k < exec->n_kept_blocks; k++)
+        placed += exec->kept_blocks[k].used;
+    return bytes > placed ? bytes - placed : 0;
 }
 
 /* Memory for one more, or NULL. */
 static uint8_t *place(HcExec *exec, size_t bytes) {
     HcKeptBlock *last = exec->n_kept_blocks ? &exec->kept_blocks[exec->n_kept_blocks - 1] : NULL;
     if (!last || last->bytes - last->used < bytes) {
-        const size_t most = exec->keeps ? most_bytes(exec) : 0,
+        const size_t most = exec->keeps ? bytes_to_come(exec) : 0,
                      shared = most < most_shared ? most : most_shared;
         const HcKeptBlock block = {.bytes = bytes > shared ? bytes : shared};
         last = realloc(exec->kept_blocks, (exec->n_kept_blocks + 1) * sizeof *last);

@@ -204,8 +204,8 @@ static void pack_terms(const ProductJob *job, int64_t first, int64_t terms) {
     const HcProductShape *s = job->shape;
     const HcProduct *p = job->of;
     const HcExtents extents = {.columns = p->n, .depth = terms};
-    uint8_t *block = job->packs_right +
-                     (size_t)(first / s->depth * job->panels) * panel_bytes(s, s->columns);
+    uint8_t *block =
+        job->packs_right + (size_t)(first / s->depth * job->panels) * panel_bytes(s, s->columns);
     void *const buffers[2] = {(void *)(p->b + first * p->ldb * p->bytes_b),
                               block + first % s->depth * s->columns * s->bytes};
     for (int64_t panel = 0; panel < job->panels; panel++)
