@@ -81,9 +81,10 @@ void plan_explain_packing(const Plan *plan, const SourceSet *sources, FILE *to) 
             add(&p, &plan->calls.at[c], c, sources);
     if (p.lines.count == 0)
         return;
-    fprintf(to, "\nWhat products read is packed, in every call: a pass that follows "
-                "hc_parameters_unchanged takes\nparameters as the last one packed them, or the "
-                "step after it.%s\n\n",
+    fprintf(to,
+            "\nWhat products read is packed, in every call: a pass that follows "
+            "hc_parameters_unchanged takes\nparameters as the last one packed them, or the "
+            "step after it.%s\n\n",
             plan_packs_in_step(plan) ? " So does training." : "");
     for (uint32_t k = 0; k < p.lines.count; k++) {
         const PackingLine *line = &p.lines.at[k];
