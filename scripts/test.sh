@@ -7,7 +7,7 @@
 # with what tests/reference/requirements.txt names. Without it those tests are skipped. CI=true also
 # installs what some tests need and others do without: clang-format (layout), valgrind (instructions),
 # g++ (headers, examples), qemu-user (processors that lack something), zsh, fish, groff (completion,
-# manual), Open MPI and MPICH (ranks).
+# manual), Open MPI, MPICH and SimGrid (ranks).
 # HCC_TEST_EVERYTHING=1 runs the long lists whole (docs/tested.md).
 # About ten minutes on two cores. The last line is `N passed, N failed, N skipped`.
 set -euo pipefail
@@ -21,7 +21,8 @@ fi
 
 . scripts/setup.sh
 [ "${CI:-false}" = true ] && # before what is built beside them
-    setup_packages "libopenmpi-dev:@mpi.h openmpi-bin:mpirun.openmpi libmpich-dev:@mpich/mpi.h mpich:mpirun.mpich"
+    setup_packages "libopenmpi-dev:@mpi.h openmpi-bin:mpirun.openmpi libmpich-dev:@mpich/mpi.h mpich:mpirun.mpich
+        libsimgrid-dev:smpicc"
 scripts/build.sh -DHCC_WARNINGS_AS_ERRORS="${CI:-OFF}"
 
 if [ "$torch" = true ]; then

@@ -246,6 +246,18 @@ static void *load_object(const char *object) {
     return dlopen(object, RTLD_NOW | RTLD_GLOBAL);
 }
 
+/* That of a program that it was linked into; NULL: of most. */
+#pragma weak hc_transport_open
+
+static HcStatus meet(HcRanks *r, HcTransportOpen *open_transport, const char *by, HcError *error) {
+    const char *message = "it has no function " HC_TRANSPORT_OPEN;
+    r->transport = open_transport ? open_transport(&message) : NULL;
+    if (!r->transport || r->transport->version != HC_TRANSPORT_VERSION)
+        return hc_fail(error, HC_ERROR_IO, "%s does not reach the other ranks: %s", by,
+                       r->transport ? "it is of another version" : message);
+    return name_all(r, error);
+}
+
 static HcStatus join(HcRanks *r, const Launcher *launcher, HcError *error) {
     r->library = load_object(launcher->object);
     if (!r->library)
@@ -256,28 +268,31 @@ static HcStatus join(HcRanks *r, const Launcher *launcher, HcError *error) {
     HcTransportOpen *open_transport;
     void *symbol = dlsym(r->library, HC_TRANSPORT_OPEN);
     memcpy(&open_transport, &symbol, sizeof symbol);
-    const char *message = "it has no function " HC_TRANSPORT_OPEN;
-    r->transport = symbol ? open_transport(&message) : NULL;
-    if (!r->transport || r->transport->version != HC_TRANSPORT_VERSION)
-        return hc_fail(error, HC_ERROR_IO, "`%s` does not reach the other ranks: %s",
-                       launcher->object, r->transport ? "it is of another version" : message);
-    return name_all(r, error);
+    return meet(r, open_transport, launcher->object, error);
+}
+
+static HcStatus reach(HcRanks *r, const Launcher *launcher, HcError *error) {
+    return launcher ? join(r, launcher, error)
+                    : meet(r, hc_transport_open, "what this program is linked with", error);
 }
 
 HcStatus hc_ranks_open(HcRanks **ranks, HcError *error) {
-    const Launcher *launcher = find_launcher();
+    const bool linked = hc_transport_open != NULL;
+    const Launcher *launcher = linked ? NULL : find_launcher();
     *ranks = NULL;
-    if (!launcher)
+    if (!linked && !launcher)
         return HC_OK;
     HcRanks *r = calloc(1, sizeof *r);
-    HcStatus status = r ? join(r, launcher, error) : hc_fail_memory(error, "the ranks");
+    HcStatus status = r ? reach(r, launcher, error) : hc_fail_memory(error, "the ranks");
     if (status != HC_OK) {
         free(r ? r->names : NULL);
         free(r);
-        return status;
+    } else if (r->transport->size == 1) { /* and would speak to itself */
+        hc_ranks_close(r);
+    } else {
+        *ranks = r;
     }
-    *ranks = r;
-    return HC_OK;
+    return status;
 }
 
 void hc_ranks_close(HcRanks *r) {

@@ -31,8 +31,10 @@ struct HcTransport {
 };
 
 /* The function that the shared object exports: joins the others. NULL, and why not in *message,
- * which is a constant text: there are none. */
+ * which is a constant text: there are none. A program that it is linked into goes by that one, and
+ * looks for no other (bench/simulated_ranks.py). */
 typedef HcTransport *HcTransportOpen(const char **message);
+HcTransportOpen hc_transport_open;
 #define HC_TRANSPORT_OPEN "hc_transport_open"
 
 #endif
