@@ -18,18 +18,19 @@
 
 #include <cmocka.h>
 
+/* For all shapes, */
+enum { MULTIPLY, ROUND, N_OF_ALL };
+/* and for one. */
 enum {
     PACK_LEFT,
     PACK_RIGHT,
-    MULTIPLY, /* and behind it the kernel that rounds */
-    ROUND,
     PACK_NARROW_LEFT,
     PACK_NARROW_RIGHT,
-    DIRECT,
+    DIRECT, /* and behind it the kernel that rounds */
     DIRECT_ROUND,
-    N_KERNELS,
-    GUARD = 64
+    N_KERNELS
 };
+enum { GUARD = 64 };
 
 /* A processor, and what its products are made of. */
 typedef struct {
@@ -119,19 +120,46 @@ static uint16_t *stored_narrow(const float *x, int64_t count) {
 /* --- kernels -----------------------------------------------------------------------------------*/
 
 typedef struct {
+    Jit *jit;
+    const HcModel *model;
+} Code;
+
+static Code code_load(Arena *arena, CodegenTarget *target, const NestKernel **kernels, uint32_t n) {
+    const char *error;
+    Code code;
+    for (uint32_t k = 0; k < n; k++)
+        if (nest_verify(kernels[k]))
+            fail_msg("%s", nest_verify(kernels[k]));
+    CodegenModel model = {.kernels = kernels, .n_kernels = n, .symbol = "product_test"};
+    CodegenResult object = codegen_compile(arena, target, &model, CODEGEN_OBJECT);
+    if (object.error)
+        fail_msg("%s", object.error);
+    code.jit = jit_load(arena, object.bytes, object.length, "product_test", &code.model, &error);
+    assert_non_null(code.jit);
+    return code;
+}
+
+/* What multiplies takes the longest to compile, and is the same for all shapes. */
+typedef struct {
     Compilation *c;
     CodegenTarget *target;
     MachineProduct product;
-    Jit *jit;
-    const HcModel *model;
+    Code code;
     size_t scratch; /* of MULTIPLY */
+} Multiplier;
+
+typedef struct {
+    const Multiplier *by;
+    Compilation *c;
+    Code code;
 } Kernels;
 
-static void kernels_target(Kernels *k, const Way *way) {
+static void multiplier_begin(Multiplier *k, const Way *way) {
     const char *error;
     k->c = compilation_create();
-    k->target = codegen_target_create(k->c->arena,
-                                      &(CodegenOptions){.cpu = way->cpu, .opt_level = 3}, &error);
+    Arena *arena = k->c->arena;
+    k->target =
+        codegen_target_create(arena, &(CodegenOptions){.cpu = way->cpu, .opt_level = 3}, &error);
     assert_non_null(k->target);
     Machine machine = machine_of(codegen_target_vector_bytes(k->target),
                                  codegen_target_vector_registers(k->target));
@@ -141,6 +169,17 @@ static void kernels_target(Kernels *k, const Way *way) {
     machine.matrices = way->matrices;
     machine.tiles = way->tiles && (by.tiles || strcmp(way->cpu, "native") != 0);
     k->product = machine_product(&machine, way->bf16);
+    const ProductForm sums = {0}, rounds = {.rounds = true};
+    const NestKernel *kernels[N_OF_ALL] = {product_multiply(arena, "multiply", &k->product, &sums),
+                                           product_multiply(arena, "round", &k->product, &rounds)};
+    k->scratch = nest_scratch_bytes(kernels[MULTIPLY]);
+    k->code = code_load(arena, k->target, kernels, N_OF_ALL);
+}
+
+static void multiplier_end(Multiplier *k) {
+    jit_unload(k->code.jit);
+    codegen_target_destroy(k->target);
+    compilation_destroy(k->c);
 }
 
 /* Whether this machine has a way's instructions. */
@@ -161,22 +200,19 @@ static bool way_runs(const Way *way) {
 
 /* Whether the left operand, where it is stored as bf16, need not be packed. */
 static bool is_direct(const Kernels *k, const Shape *s) {
-    return k->product.way == PRODUCT_TILES && !s->ta && s->k % k->product.left_group == 0 &&
-           s->lda % 2 == 0;
+    const MachineProduct *m = &k->by->product;
+    return m->way == PRODUCT_TILES && !s->ta && s->k % m->left_group == 0 && s->lda % 2 == 0;
 }
 
-static void kernels_compile(Kernels *k, const Shape *s) {
+static Kernels kernels_begin(const Multiplier *by, const Shape *s) {
+    Kernels of = {.by = by, .c = compilation_create()}, *k = &of;
     Arena *arena = k->c->arena;
-    const MachineProduct *m = &k->product;
-    const char *error;
+    const MachineProduct *m = &by->product;
     ProductPack left = {.product = m, .across = s->ta, .step = s->lda},
                 right = {.product = m, .right = true, .across = !s->tb, .step = s->ldb};
-    const ProductForm sums = {0}, rounds = {.rounds = true}, direct = {.direct = s->lda},
-                      both = {.direct = s->lda, .rounds = true};
+    const ProductForm direct = {.direct = s->lda}, both = {.direct = s->lda, .rounds = true};
     const NestKernel *kernels[N_KERNELS] = {product_pack(arena, "pack_left", &left),
-                                            product_pack(arena, "pack_right", &right),
-                                            product_multiply(arena, "multiply", m, &sums),
-                                            product_multiply(arena, "round", m, &rounds)};
+                                            product_pack(arena, "pack_right", &right)};
     left.from = products_narrow(&left, (uint64_t)s->k);
     right.from = products_narrow(&right, (uint64_t)s->k);
     const int n_kernels = is_direct(k, s) ? N_KERNELS : m->bytes == 2 ? DIRECT : PACK_NARROW_LEFT;
@@ -188,22 +224,12 @@ static void kernels_compile(Kernels *k, const Shape *s) {
         kernels[DIRECT] = product_multiply(arena, "direct", m, &direct);
         kernels[DIRECT_ROUND] = product_multiply(arena, "direct_round", m, &both);
     }
-    for (int i = 0; i < n_kernels; i++)
-        if (nest_verify(kernels[i]))
-            fail_msg("%s", nest_verify(kernels[i]));
-    k->scratch = nest_scratch_bytes(kernels[MULTIPLY]);
-    CodegenModel model = {
-        .kernels = kernels, .n_kernels = (uint32_t)n_kernels, .symbol = "product_test"};
-    CodegenResult object = codegen_compile(arena, k->target, &model, CODEGEN_OBJECT);
-    if (object.error)
-        fail_msg("%s", object.error);
-    k->jit = jit_load(arena, object.bytes, object.length, "product_test", &k->model, &error);
-    assert_non_null(k->jit);
+    k->code = code_load(arena, by->target, kernels, (uint32_t)n_kernels);
+    return of;
 }
 
 static void kernels_end(Kernels *k) {
-    jit_unload(k->jit);
-    codegen_target_destroy(k->target);
+    jit_unload(k->code.jit);
     compilation_destroy(k->c);
 }
 
@@ -212,32 +238,32 @@ static void kernels_end(Kernels *k) {
 /* a and b: of f32, or stored as bf16; so is c. */
 static void run(const Kernels *k, HcPool *pool, const Shape *s, bool narrow, const void *a,
                 const void *b, bool rounds, void *c) {
-    const MachineProduct *m = &k->product;
+    const MachineProduct *m = &k->by->product;
     const HcProductShape shape = {m->rows, m->columns, m->depth, m->block, m->width, m->bytes};
+    HcKernel *const *kernels = k->code.model->kernels;
     const int64_t bytes = narrow ? sizeof(uint16_t) : sizeof(float);
-    const HcProduct product = {
-        .pack_left = k->model->kernels[narrow ? PACK_NARROW_LEFT : PACK_LEFT],
-        .pack_right = k->model->kernels[narrow ? PACK_NARROW_RIGHT : PACK_RIGHT],
-        .multiply = &k->model->kernels[MULTIPLY],
-        .direct = narrow && is_direct(k, s) ? &k->model->kernels[DIRECT] : NULL,
-        .rounds = rounds,
-        .m = s->m,
-        .n = s->n,
-        .k = s->k,
-        .transpose_a = s->ta,
-        .transpose_b = s->tb,
-        .lda = s->lda,
-        .ldb = s->ldb,
-        .ldc = s->ldc,
-        .adds = s->adds,
-        .bytes_a = bytes,
-        .bytes_b = bytes,
-        .a = a,
-        .b = b,
-        .c = c};
+    const HcProduct product = {.pack_left = kernels[narrow ? PACK_NARROW_LEFT : PACK_LEFT],
+                               .pack_right = kernels[narrow ? PACK_NARROW_RIGHT : PACK_RIGHT],
+                               .multiply = &k->by->code.model->kernels[MULTIPLY],
+                               .direct = narrow && is_direct(k, s) ? &kernels[DIRECT] : NULL,
+                               .rounds = rounds,
+                               .m = s->m,
+                               .n = s->n,
+                               .k = s->k,
+                               .transpose_a = s->ta,
+                               .transpose_b = s->tb,
+                               .lda = s->lda,
+                               .ldb = s->ldb,
+                               .ldc = s->ldc,
+                               .adds = s->adds,
+                               .bytes_a = bytes,
+                               .bytes_b = bytes,
+                               .a = a,
+                               .b = b,
+                               .c = c};
     const size_t packed_bytes = hc_product_packed_bytes(&shape, s->m, s->n, s->k);
     uint8_t *packed = hc_aligned(packed_bytes + GUARD);
-    HcProductScratch scratch = {.own = hc_align(k->scratch)};
+    HcProductScratch scratch = {.own = hc_align(k->by->scratch)};
     scratch.stride = scratch.own + hc_product_scratch_bytes(&shape, rounds) + GUARD;
     const size_t scratch_bytes = scratch.stride * (size_t)hc_pool_threads(pool);
     scratch.at = hc_aligned(scratch_bytes);
@@ -299,9 +325,9 @@ static void check_rounded(const Kernels *k, HcPool *pool, const Shape *s, const 
 
 /* A right operand that is packed some rows at a time, in any order, is what it is packed whole. */
 static void check_rows(const Kernels *k, HcPool *pool, const Shape *s, const float *b) {
-    const MachineProduct *m = &k->product;
+    const MachineProduct *m = &k->by->product;
     const HcProductShape shape = {m->rows, m->columns, m->depth, m->block, m->width, m->bytes};
-    const HcProduct product = {.pack_right = k->model->kernels[PACK_RIGHT],
+    const HcProduct product = {.pack_right = k->code.model->kernels[PACK_RIGHT],
                                .n = s->n,
                                .k = s->k,
                                .transpose_b = s->tb,
@@ -324,10 +350,9 @@ static void check_rows(const Kernels *k, HcPool *pool, const Shape *s, const flo
 }
 
 /* The same bits by one thread and by three, and of operands that are stored as bf16. */
-static void check(const HcBlas *blas, HcPool *const pools[2], const Way *way, const Shape *s) {
-    Kernels k;
-    kernels_target(&k, way);
-    kernels_compile(&k, s);
+static void check(const HcBlas *blas, HcPool *const pools[2], const Way *way, const Multiplier *by,
+                  const Shape *s) {
+    Kernels k = kernels_begin(by, s);
     const size_t bytes = (size_t)(s->m * s->ldc) * sizeof(float) + GUARD;
     float *a = draw_numbers((s->ta ? s->k : s->m) * s->lda),
           *b = draw_numbers((s->tb ? s->n : s->k) * s->ldb), *before = draw_numbers(s->m * s->ldc),
@@ -373,10 +398,15 @@ static void test_shapes(void **unused) {
         if (!way_runs(&ways[w]))
             continue;
         state = 1 + w;
+        Multiplier by;
+        multiplier_begin(&by, &ways[w]);
         for (int k = 0; k < shapes; k++) {
             const Shape s = draw_shape();
-            check(&blas, pools, &ways[w], &s);
+            check(&blas, pools, &ways[w], &by, &s);
         }
+        multiplier_end(&by);
+        if (everything())
+            print_message("%s: %d shapes\n", ways[w].name, shapes);
     }
     hc_pool_destroy(pools[0]);
     hc_pool_destroy(pools[1]);
@@ -392,9 +422,9 @@ static void test_not_finite(void **unused) {
     for (uint32_t w = 0; w < N_WAYS; w++) {
         if (!way_runs(&ways[w]))
             continue;
-        Kernels k;
-        kernels_target(&k, &ways[w]);
-        kernels_compile(&k, &s);
+        Multiplier by;
+        multiplier_begin(&by, &ways[w]);
+        Kernels k = kernels_begin(&by, &s);
         float *a = draw_numbers(s.m * s.k), *b = draw_numbers(s.k * s.n),
               *c = draw_numbers(s.m * s.n);
         a[36 * s.k + 66] = NAN;
@@ -414,6 +444,7 @@ static void test_not_finite(void **unused) {
         free(b);
         free(c);
         kernels_end(&k);
+        multiplier_end(&by);
     }
     hc_pool_destroy(pool);
 }
