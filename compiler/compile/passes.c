@@ -58,8 +58,7 @@ static CompileStatus keep(CompileRun *run, TirProgram *program) {
 }
 
 CompileStatus run_write_out(CompileRun *run) {
-    pass_write_out(run->program);
-    return COMPILE_DONE;
+    return keep(run, pass_write_out(run->program));
 }
 
 CompileStatus run_grad(CompileRun *run) {

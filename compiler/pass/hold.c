@@ -79,7 +79,7 @@ bool pass_hold(TirProgram *p, TirProgram **values, TirProgram **loss) {
     TirProgram *alone = hold_loss_alone(p);
     if (!hold_in_block(alone->block))
         return false;
-    pass_write_out_where(alone, hold_in_loop);
+    alone = pass_write_out_where(alone, hold_in_loop);
     if (!hold_name_values(alone))
         return false; /* in loops too long to be written out */
     *values = alone;

@@ -5,7 +5,7 @@
 #include "tir/tir.h"
 
 /* Writes out loops whose body crosses positions, which no kernel could run (write_out.c). */
-void pass_write_out(TirProgram *p);
+TirProgram *pass_write_out(TirProgram *p);
 /* One position sees another in a loop's body. */
 bool pass_loop_crosses(const TirProgram *p, const TirNode *loop);
 /* The loss alone, twice: `values` names what each stop_gradient holds, and `loss` takes that as an

@@ -79,5 +79,6 @@ bool pass_unroll_fits(const TirProgram *p, TirId *loop, uint64_t *values) {
 }
 
 TirProgram *pass_unroll(TirProgram *p) {
-    return pass_write_out_where(p, no_kernel_runs) ? pass_dce(p) : p;
+    TirProgram *written = pass_write_out_where(p, no_kernel_runs);
+    return written == p ? p : pass_dce(written);
 }

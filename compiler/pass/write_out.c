@@ -1,7 +1,8 @@
 /* Loops are written out: their turns stand one after another.
  *
  * requires   a program, before or after its gradient
- * maintains  every output and its value; n_forward follows
+ * maintains  every output and its value; n_forward follows. The program given stays as it is, for
+ *            others are compiled from it
  * changes    each SCAN that a predicate names, also in others, becomes its turns. Values are
  *            renumbered. A loop that would become too long stays.
  *
@@ -110,24 +111,27 @@ static void write_block(WriteOut *w, const TirBlock *from, const TirId *argument
     }
 }
 
-void pass_write_out(TirProgram *p) {
-    pass_write_out_where(p, pass_loop_crosses);
+TirProgram *pass_write_out(TirProgram *p) {
+    return pass_write_out_where(p, pass_loop_crosses);
 }
 
-bool pass_write_out_where(TirProgram *p, PassLoop *wanted) {
+TirProgram *pass_write_out_where(TirProgram *p, PassLoop *wanted) {
     WriteOut w = {.b = tir_builder(p, p->block), .wanted = wanted};
     bool any = false;
     for (TirId id = 1; id < p->block->nodes.count; id++)
         any = any || writes_out(&w, tir_node(p->block, id));
     if (!any)
-        return false;
-    w.b = tir_builder(p, tir_block_create(p));
+        return p;
+    TirProgram *to = tir_program_like(p);
+    to->n_forward = p->n_forward;
+    w.b = tir_builder(to, to->block);
     w.scratch = arena_create_child(p->arena);
     TirId *map = ARENA_ARRAY(w.scratch, TirId, p->block->nodes.count);
-    write_block(&w, p->block, NULL, map, &p->n_forward);
-    for (uint32_t k = 0; k < p->outputs.count; k++)
-        p->outputs.at[k].value = map[p->outputs.at[k].value];
-    p->block = w.b.block;
+    write_block(&w, p->block, NULL, map, &to->n_forward);
+    for (uint32_t k = 0; k < p->outputs.count; k++) {
+        const TirOutput *o = &p->outputs.at[k];
+        tir_add_output(to, o->role, o->name, o->index, map[o->value]);
+    }
     arena_destroy(w.scratch);
-    return true;
+    return to;
 }

@@ -7,8 +7,8 @@
 /* Names loops. */
 typedef bool PassLoop(const TirProgram *p, const TirNode *loop);
 
-/* Writes out the loops that `wanted` names (write_out.c); false: there are none. */
-bool pass_write_out_where(TirProgram *p, PassLoop *wanted);
+/* A program with the loops written out that `wanted` names (write_out.c); p: there are none. */
+TirProgram *pass_write_out_where(TirProgram *p, PassLoop *wanted);
 /* How many values a loop makes once it is written out, and loops in it; 0: `wanted` does not name
  * it. Counted no further than what is more than `most`. */
 uint64_t pass_written_size(const TirProgram *p, const TirNode *node, PassLoop *wanted,
