@@ -27,6 +27,7 @@ static NestId take_by_comparison(Lower *l, LowerFrame *f, const TirNode *node,
 
 /* What entry `i`, a scalar, reads; less than 0 reads 0. */
 static Affine take_index(Lower *l, const TakeRuns *runs, Affine i) {
+    i = affine_add(i, affine_const(runs->ahead));
     if (runs->divide > 1)
         i = affine_var(
             nest_binary(&l->b, NEST_DIV, affine_scalar(&l->b, &i), nest_i64(&l->b, runs->divide)));

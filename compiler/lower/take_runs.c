@@ -2,20 +2,30 @@
  *
  *     c % 7     0 1 2 3 4 5 6 0 1 ...   period 7, one run: i
  *     c / 2     0 0 1 1 2 2 ...         divide 2, one run: i
+ *     (c + 3) / 4   0 1 1 1 1 2 2 ...   ahead 3, divide 4, one run: i
  *     c + 3, turned at 8    3 4 5 6 7 0 1 2   two runs: 3 + i up to 5, then i - 5 */
 #include "lower/take_runs.h"
 
-/* How often each entry stands in a row: all equally often, but for the last. */
-static uint32_t repeats(const int32_t *at, uint32_t n) {
-    uint32_t times = n, begin = 0;
+/* How often each entry stands in a row: all equally often, but for the last, and for the first, of
+ * which some stand ahead of the table. */
+static uint32_t repeats(const int32_t *at, uint32_t n, uint32_t *ahead) {
+    uint32_t first = 0, times = n, begin = 0;
     for (uint32_t k = 1; k < n; k++)
         if (at[k] != at[k - 1]) {
-            times = k - begin < times ? k - begin : times;
+            if (first == 0)
+                first = k;
+            else
+                times = k - begin < times ? k - begin : times;
             begin = k;
         }
-    for (uint32_t k = 1; k < n && times > 1; k++)
-        if (k % times && at[k] != at[k - 1])
-            times = 1;
+    if (begin == first) /* at most one more entry, which is the last */
+        times = first ? first : n;
+    *ahead = (times - first % times) % times;
+    for (uint32_t k = 1; k < n; k++)
+        if ((k + *ahead) % times && at[k] != at[k - 1]) {
+            *ahead = 0;
+            return 1;
+        }
     return times;
 }
 
@@ -47,11 +57,12 @@ static TakeRun run_from(const int32_t *at, uint32_t n, uint32_t begin) {
 
 bool take_runs(Arena *arena, const TirNode *take, uint32_t most, TakeRuns *runs) {
     const uint32_t extent = take->type.dims[take->attr.axis];
-    *runs = (TakeRuns){.divide = repeats(take->attr.indices, extent)};
-    const uint32_t n = (extent + runs->divide - 1) / runs->divide;
+    *runs = (TakeRuns){0};
+    runs->divide = repeats(take->attr.indices, extent, &runs->ahead);
+    const uint32_t n = (runs->ahead + extent + runs->divide - 1) / runs->divide;
     int32_t *at = ARENA_ARRAY(arena, int32_t, n);
     for (uint32_t k = 0; k < n; k++)
-        at[k] = take->attr.indices[k * runs->divide];
+        at[k] = take->attr.indices[k ? k * runs->divide - runs->ahead : 0];
     runs->period = period_of(arena, at, n);
     TakeRun *run = ARENA_ARRAY(arena, TakeRun, most);
     for (uint32_t k = 0; k < runs->period; k = run[runs->n++].end) {

@@ -11,9 +11,9 @@ typedef struct {
     int64_t base, stride;
 } TakeRun;
 
-/* Entry i of the table is entry (i / divide) % period of the runs. */
+/* Entry i of the table is entry ((i + ahead) / divide) % period of the runs. */
 typedef struct {
-    uint32_t divide, period;
+    uint32_t ahead, divide, period;
     uint32_t n;
     const TakeRun *run;
 } TakeRuns;

@@ -50,6 +50,9 @@ BODIES = {
                "let y[c < d] = z[clamp(c - 3, 0, d - 9)] + w[c] * z[max(c - 1, 0)] + z[min(c + 5, d - 1)];",
     "repeated": "param w[d] ~ normal(1); let z[c] = tanh(w[c] * x[c]); let y[c < d] = z[floor(c / 8)] + "
                 "w[c] * z[floor((c + 3) / 5)] * z[floor(c / 2)] + z[0 * c + 7];",
+    "repeated behind a part": "param w[d] ~ normal(1); let z[c] = tanh(w[c] * x[c]); "
+                              "let y[c < d] = z[floor((c + 1) / 7)] + w[c] * z[d - 1 - floor((c + 3) / 4)] * "
+                              "z[floor((c + 5) / 6) % 4] + z[min(floor((c + 2) / 3), 5)] * z[floor((c + 7) / 8)];",
     "repeated rows": "param W[d, 6] ~ normal(1); let z[c, a] = tanh(W[c, a] * x[c]); "
                      "let p[c < d, a < 6] = z[floor(c / 4), min(a, 3)]; let q[c < d, a] = p[max(c - 4, 2), a]; "
                      "let y[c] = sum[a] p[c, a] * q[c, a] * W[c, a];",
