@@ -116,6 +116,10 @@ void diag_help(Diagnostics *d, const char *format, ...) {
     vec_push(d->arena, &d->current->helps, help);
 }
 
+bool diag_is_helped(const Diagnostics *d) {
+    return d->current && d->current->helps.count > 0;
+}
+
 void diag_append(Diagnostics *d, const Diagnostics *from) {
     for (uint32_t k = 0; k < from->list.count; k++) {
         Diagnostic *x = from->list.at[k];

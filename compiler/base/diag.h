@@ -34,6 +34,8 @@ void diag_note(Diagnostics *d, Span at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* What to write instead. */
 void diag_help(Diagnostics *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Whether the last one was told what to write. */
+bool diag_is_helped(const Diagnostics *d);
 
 /* What `from` recorded, as if it had been said to `d`. */
 void diag_append(Diagnostics *d, const Diagnostics *from);

@@ -22,6 +22,8 @@ static void gradcheck_print_json(Driver *d, const Network *network, const GradRe
     json_text_string(&t, "model", network->name);
     json_text_real(&t, "loss", report->loss);
     json_text_real(&t, "tolerance", GRADCHECK_TOLERANCE);
+    json_text_integer(&t, "samples", report->samples);
+    json_text_integers(&t, "positions", report->positions, report->n_spaces);
     json_text_boolean(&t, "ok", report->counts[GRAD_WRONG] == 0);
     json_text_open(&t, "parameters", '[');
     for (uint32_t k = 0; k < report->count; k++) {
@@ -92,11 +94,18 @@ static ExitCode gradcheck_report(Driver *d, const Network *network, const GradRe
         gradcheck_print_json(d, network, report);
     } else {
         gradcheck_print(d, network->program, report);
-        fprintf(
-            d->out,
-            "%u tensors, %u wrong; largest relative error %.1e (below %.0e asked for); loss %.6f\n",
-            report->count, report->counts[GRAD_WRONG], report->worst, GRADCHECK_TOLERANCE,
-            report->loss);
+        fprintf(d->out,
+                "%u tensors, %u wrong; largest relative error %.1e (below %.0e asked for); loss "
+                "%.6f, of %u samples",
+                report->count, report->counts[GRAD_WRONG], report->worst, GRADCHECK_TOLERANCE,
+                report->loss, report->samples);
+        for (uint32_t k = 0; k < report->n_spaces; k++)
+            fprintf(d->out, "%s %u",
+                    k == 0                      ? " of"
+                    : k + 1 == report->n_spaces ? " and"
+                                                : ",",
+                    report->positions[k]);
+        fprintf(d->out, "%s\n", report->n_spaces ? " positions" : "");
         gradcheck_print_legend(d, report);
     }
     return report->counts[GRAD_WRONG] ? EXIT_CHECK : EXIT_OK;

@@ -6,6 +6,7 @@
 #ifndef HCC_GRADCHECK_GRADCHECK_H
 #define HCC_GRADCHECK_GRADCHECK_H
 
+#include "abi/spaces.h"
 #include "compile/compile.h"
 #include "tir/interp.h"
 
@@ -56,8 +57,11 @@ typedef struct {
     uint32_t count;
     uint32_t counts[GRAD_WRONG + 1]; /* of each verdict */
     double loss;                     /* at the first point */
-    double worst;                    /* largest relative error of what could be compared */
-    const char *wrong;               /* nothing could be checked, and why; or NULL */
+    uint32_t samples;                /* of the batch that it was looked at with */
+    uint32_t n_spaces;
+    uint32_t positions[HC_SPACES_MOST]; /* by space */
+    double worst;                       /* largest relative error of what could be compared */
+    const char *wrong;                  /* nothing could be checked, and why; or NULL */
 } GradReport;
 
 /* Checks the gradient of run->network, which has come to PASS_DCE: compiled in double precision, or

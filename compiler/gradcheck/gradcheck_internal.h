@@ -2,7 +2,6 @@
 #ifndef HCC_GRADCHECK_GRADCHECK_INTERNAL_H
 #define HCC_GRADCHECK_GRADCHECK_INTERNAL_H
 
-#include "abi/spaces.h"
 #include "gradcheck/gradcheck.h"
 
 /* How much is computed with, and what data are drawn from. */

@@ -1,6 +1,7 @@
 /* A network's check: what computes it, with which data, and the differences. */
 #include "gradcheck/gradcheck_internal.h"
 #include "pass/pass.h"
+#include <string.h>
 
 enum { SAMPLES = 2, POSITIONS = 6, OF_OTHERS = 5 }; /* of further spaces: another number */
 
@@ -83,6 +84,11 @@ CompileStatus gradcheck_network(CompileRun *run, bool interpret, uint64_t seed,
     }
     if (status == COMPILE_DONE)
         status = compile_work(run, "gradcheck", gradcheck_compare, &work);
+    if (status == COMPILE_DONE) {
+        report->samples = work.size.samples;
+        report->n_spaces = program->spaces.count;
+        memcpy(report->positions, work.size.positions, sizeof report->positions);
+    }
     gradcheck_destroy(work.evaluator);
     return status;
 }

@@ -10,6 +10,7 @@ struct Frame {
     const Item *item;
     const char *path;  /* "trunk.3.attn"; "" for the model */
     const char *trunk; /* "trunk"; NULL outside */
+    const char *let;   /* of a trunk's own: the name that it is given to; or NULL */
     Span used_at;
     const void *call; /* the expression that made the instance: the same one may come twice */
     const Expr *function_call; /* of a function: the expression that calls it */

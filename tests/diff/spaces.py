@@ -265,6 +265,8 @@ class Spaces(harness.TestCase):
 }
 """
         self.right(source)
+        told = hcc("gradcheck", self.path("m.hc")).out.splitlines()[-1]
+        self.assertTrue(told.endswith("of 2 samples of 2 and 3 positions"), told)
         model = self.load(source, 2, 2, True)
         model.init(1)
         model.set_input("u", [1, 2, 3, 4] * 2)

@@ -70,6 +70,8 @@ static bool unify(Sema *s, Scope *scope, const Target *target, Value v, Span at,
                    target->name.text, n, n == 1 ? "axis" : "axes", rank, rank ? ": " : "",
                    rank ? dims_text(s, rank, dims) : "");
         sema_note(s, target->span, "declared here");
+        if (rank == 0 && n == 1)
+            sema_help(s, "a single value in brackets, `[a]`, is a vector of one entry");
         return false;
     }
     bind_extents(s, scope, target, dims);

@@ -109,6 +109,22 @@ static bool unknown_but_to_model(Sema *s, const char *name, Span span) {
     return true;
 }
 
+/* The trunk whose sites these are. */
+static bool unknown_of_trunk(Sema *s, const char *name, Span span) {
+    const Frame *f = s->frame;
+    if (!f || !f->trunk || f->path != f->trunk || f->let != name)
+        return false;
+    sema_error(s, DIAG_UNKNOWN_NAME, span,
+               "`%s` is the trunk that this stands in, which can be asked only once it is whole",
+               name);
+    sema_help(
+        s,
+        "give the sites before this one a trunk of their own, `let g = trunk(x) { ... };`, go "
+        "on with `let %s = trunk(g) { ... };` and ask `g`",
+        name);
+    return true;
+}
+
 /* --- what may have been meant ------------------------------------------------------------------*/
 
 /* A letter of the other case, `H` for `h`; indices are called like what they index only by chance.
@@ -148,8 +164,8 @@ void scope_unknown(Sema *s, Scope *scope, const char *name, Span span, const cha
         return;
     if (unknown_branch(s, name, span))
         return;
-    if (!called && (unknown_of_site(s, name, span) || unknown_of_inner(s, scope, name, span) ||
-                    unknown_but_to_model(s, name, span)))
+    if (!called && (unknown_of_trunk(s, name, span) || unknown_of_site(s, name, span) ||
+                    unknown_of_inner(s, scope, name, span) || unknown_but_to_model(s, name, span)))
         return;
     sema_error(s, DIAG_UNKNOWN_NAME, span, "unknown %s `%s`", what, name);
     const char *results = f && !called && f->results_text ? f->results_text : "";

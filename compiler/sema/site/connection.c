@@ -245,8 +245,9 @@ static bool condition_decides(Site *x, const Stmt *stmt, bool *condition) {
         return false;
     if (elaborate_bool(s, x->scope, stmt->branch.condition, "a condition", condition))
         return true;
-    sema_help(s, "what decides about `read`, `write` and `append` is looked at before any `let`: "
-                 "use constants and arguments");
+    if (!diag_is_helped(s->d))
+        sema_help(s, "what decides about `read`, `write` and `append` is looked at before any "
+                     "`let`: use constants and arguments");
     x->undecided = x->failed = true;
     return false;
 }

@@ -122,6 +122,7 @@ static Frame *trunk_frame(Sema *s, const Expr *e) {
                               path_join(s, s->frame ? s->frame->path : "", name), e->span);
     frame->in_trunk = true;
     frame->trunk = frame->path;
+    frame->let = s->mode.let_name;
     frame->sites_known = false;
     frame->site = frame->block = frame->blocks = 0;
     return frame;
