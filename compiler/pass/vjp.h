@@ -37,6 +37,10 @@ void vjp_seed(Vjp *v, TirId value, TirId seed, TirDomain from);
 void vjp_finish(Vjp *v, uint32_t n, const TirId *wrt, TirId *gradients);
 
 bool vjp_wants(const Vjp *v, TirId operand);
+/* Of a node whose body runs over and over, by operand: whether its gradient is wanted, of the
+ * `carried` first ones through any number of turns. */
+void vjp_find_active(const Vjp *v, const TirNode *node, const TirBlock *body, uint32_t carried,
+                     bool *active);
 /* Adds a contribution given over domain `from`, of the operand's shape, or of any if the operand
  * has rank 0: what the operand repeats over is summed. */
 void vjp_add(Vjp *v, TirId operand, TirId contribution, TirDomain from);

@@ -29,29 +29,6 @@ typedef struct {
     TirId *out;      /* by forward argument: its gradient after this trip, or 0 */
 } ScanVjp;
 
-/* Which arguments' gradients are wanted, carried ones through any number of trips. */
-static void scan_find_active(ScanVjp *s) {
-    const TirBlock *body = s->forward;
-    bool *active = ARENA_ARRAY(s->v->scratch, bool, body->nodes.count), changed = true;
-    for (uint32_t k = 0; k < s->n; k++)
-        s->active[k] =
-            body->arguments.at[k].elem == TIR_REAL && vjp_wants(s->v, s->node.operands[k]);
-    while (changed) {
-        changed = false;
-        for (TirId id = 1; id < body->nodes.count; id++) {
-            const TirNode *node = &body->nodes.at[id];
-            active[id] =
-                node->op == TIR_ARG && node->attr.index < s->n && s->active[node->attr.index];
-            for (uint32_t k = 0; k < node->n_operands; k++)
-                active[id] |= active[node->operands[k]] && node->op != TIR_STOP_GRADIENT;
-        }
-        for (uint32_t k = 0; k < s->node.attr.n_carried; k++)
-            if (active[body->results.at[k]] && !s->active[k] &&
-                body->arguments.at[k].elem == TIR_REAL)
-                s->active[k] = changed = true;
-    }
-}
-
 /* No op of the body looks beyond its own place, so a place may have its own copy of an invariant.
  */
 static bool body_is_local(const TirBlock *body) {
@@ -284,7 +261,7 @@ void tir_grad_SCAN(Vjp *v, TirId id, const TirNode *node, TirId g) {
     s.d_values = ARENA_ARRAY(v->scratch, TirId, s.n);
     s.d_stacks = ARENA_ARRAY(v->scratch, TirId, node->attr.n_stacked);
     s.out = ARENA_ARRAY(v->scratch, TirId, s.n);
-    scan_find_active(&s);
+    vjp_find_active(v, &s.node, s.forward, s.node.attr.n_carried, s.active);
     scan_choose_types(&s);
     scan_build_all(&s);
     scan_finish(&s);

@@ -29,26 +29,6 @@ typedef struct {
     TirId *before; /* by state, outside: what it was before each position */
 } SequenceVjp;
 
-static void find_active(SequenceVjp *s) {
-    const TirBlock *body = s->body;
-    bool *active = ARENA_ARRAY(s->v->scratch, bool, body->nodes.count), changed = true;
-    for (uint32_t k = 0; k < s->n; k++)
-        s->active[k] =
-            body->arguments.at[k].elem == TIR_REAL && vjp_wants(s->v, s->node.operands[k]);
-    while (changed) {
-        changed = false;
-        for (TirId id = 1; id < body->nodes.count; id++) {
-            const TirNode *node = tir_node(body, id);
-            active[id] = node->op == TIR_ARG && s->active[node->attr.index];
-            for (uint32_t k = 0; k < node->n_operands; k++)
-                active[id] |= active[node->operands[k]] && node->op != TIR_STOP_GRADIENT;
-        }
-        for (uint32_t k = 0; k < s->carried; k++)
-            if (active[body->results.at[k]] && !s->active[k])
-                s->active[k] = changed = true;
-    }
-}
-
 /* The forward body again, and what comes of the seeds of these states. */
 static void build_vjp(SequenceVjp *s, const bool *seeded) {
     const TirBlock *body = s->body;
@@ -208,7 +188,7 @@ void tir_grad_SEQUENCE(Vjp *v, TirId id, const TirNode *node, TirId g) {
                      .out = ARENA_ARRAY(scratch, TirId, n),
                      .before = ARENA_ARRAY(scratch, TirId, carried)};
     const bool reverse = node->attr.reverse;
-    find_active(&s);
+    vjp_find_active(v, &s.node, s.body, s.carried, s.active);
     find_seeds(&s);
     for (uint32_t k = 0; k < carried; k++)
         s.before[k] = tir_before(b, tir_result(b, id, k), node->operands[k], reverse);

@@ -10,6 +10,26 @@ bool vjp_wants(const Vjp *v, TirId operand) {
     return v->active[operand];
 }
 
+void vjp_find_active(const Vjp *v, const TirNode *node, const TirBlock *body, uint32_t carried,
+                     bool *active) {
+    const uint32_t n = node->n_operands;
+    bool *inside = ARENA_ARRAY(v->scratch, bool, body->nodes.count), changed = true;
+    for (uint32_t k = 0; k < n; k++)
+        active[k] = body->arguments.at[k].elem == TIR_REAL && vjp_wants(v, node->operands[k]);
+    while (changed) {
+        changed = false;
+        for (TirId id = 1; id < body->nodes.count; id++) {
+            const TirNode *at = tir_node(body, id);
+            inside[id] = at->op == TIR_ARG && at->attr.index < n && active[at->attr.index];
+            for (uint32_t k = 0; k < at->n_operands; k++)
+                inside[id] |= inside[at->operands[k]] && at->op != TIR_STOP_GRADIENT;
+        }
+        for (uint32_t k = 0; k < carried; k++)
+            if (inside[body->results.at[k]] && !active[k] && body->arguments.at[k].elem == TIR_REAL)
+                active[k] = changed = true;
+    }
+}
+
 static void vjp_push(Vjp *v, TirId id, TirId contribution) {
     VjpTerm *term = ARENA_NEW(v->scratch, VjpTerm);
     *term = (VjpTerm){contribution, v->terms[id]};
