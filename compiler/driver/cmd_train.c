@@ -107,6 +107,38 @@ static const HcModel *train_maps(void *user, const char *run, const char **why) 
     return maps->loaded.model;
 }
 
+static ExitCode train_load(Driver *d, LoadedModel *loaded, HcTrainOptions *options) {
+    const char *run = d->options.run.resume;
+    return run ? trained_load(d, run, false, loaded) : train_new(d, loaded, options);
+}
+
+/* Every rank compiles. Only the first warns; and what several fail with one says, by its name where
+ * that is not the first, and all end. */
+static ExitCode train_prepare(Driver *d, LoadedModel *loaded, HcTrainOptions *options) {
+    const int32_t rank = hc_ranks_rank(options->ranks);
+    HcTogether all;
+    HcError error;
+    if (!options->ranks)
+        return train_load(d, loaded, options);
+    if (!driver_hold(d)) {
+        driver_error(d, "out of memory");
+        hc_leave_ranks(options, HC_ERROR_MEMORY, EXIT_RESOURCE); /* does not return */
+    }
+    const ExitCode code = train_load(d, loaded, options);
+    HcStatus status = hc_ranks_prepared(options, code, driver_held(d), &all, &error);
+    if (all.says && rank > 0)
+        fprintf(d->held.err, "%s:\n", hc_ranks_name(options->ranks, rank));
+    driver_release(d, all.says || rank == 0);
+    if (status != HC_OK)
+        driver_failed(d, status, &error);
+    if (status == HC_OK && all.exit_code == EXIT_OK)
+        return EXIT_OK;
+    if (code == EXIT_OK)
+        pipeline_unload(loaded);
+    hc_leave_ranks(options, status, all.exit_code);
+    return (ExitCode)all.exit_code;
+}
+
 ExitCode command_train(Driver *d) {
     const HcRunOptions *o = &d->options.run;
     TrainMaps maps = {.d = d};
@@ -117,17 +149,17 @@ ExitCode command_train(Driver *d) {
     options.maps = train_maps;
     options.maps_user = &maps;
     LoadedModel loaded;
-    ExitCode code =
-        o->resume ? trained_load(d, o->resume, false, &loaded) : train_new(d, &loaded, &options);
+    HcError error;
+    HcStatus status = hc_join_ranks(&options, &error);
+    if (status != HC_OK)
+        return driver_failed(d, status, &error);
+    ExitCode code = train_prepare(d, &loaded, &options);
     if (code != EXIT_OK)
         return code;
     hc_signals_install();
     HcTrainResult result;
-    HcError error;
     fault_handlers_note("training");
-    HcStatus status = hc_join_ranks(&options, &error);
-    if (status == HC_OK)
-        status = hc_train(loaded.model, &options, &result, &error);
+    status = hc_train(loaded.model, &options, &result, &error);
     const bool reports = hc_rank_reports(&options, status, &result, &error);
     if (status != HC_OK)
         code = reports ? driver_failed(d, status, &error) : (ExitCode)hc_signals_exit_code(status);

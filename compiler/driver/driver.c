@@ -45,6 +45,7 @@ static ExitCode driver_run(Driver *d) {
     jmp_buf out_of_memory;
     if (setjmp(out_of_memory)) {
         d->c->out_of_memory = NULL;
+        driver_release(d, true);
         driver_error(d, "out of memory");
         return EXIT_RESOURCE;
     }
@@ -52,6 +53,7 @@ static ExitCode driver_run(Driver *d) {
     jmp_buf fault;
     if (setjmp(fault)) {
         d->c->out_of_memory = NULL;
+        driver_release(d, true);
         return EXIT_FAULT;
     }
     d->fault = &fault;

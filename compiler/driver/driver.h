@@ -12,11 +12,19 @@ typedef struct {
     double seconds;
 } PassTime;
 
+/* Where `out` and `err` go in truth while what is printed is held back, and that. */
+typedef struct {
+    FILE *out, *err; /* NULL: it is not */
+    char *text[2];
+    size_t size[2];
+} Held;
+
 struct Cache;
 typedef struct Driver {
     Options options;
     Compilation *c;
     FILE *out, *err;
+    Held held;
     bool color; /* on `err` */
     VEC(PassTime) times;
     struct Cache *cache;    /* of the run at hand; or NULL */
@@ -37,6 +45,15 @@ ExitCode driver_read_source(Driver *d, const char *path, uint32_t *file);
 void driver_quote(char *to, size_t size, const char *word);
 /* The folder the executable lies in, in the arena; NULL when it cannot be told. */
 const char *driver_program_folder(Driver *d);
+
+/* --- hold.c ------------------------------------------------------------------------------------*/
+
+/* Holds back what is printed from now on; false: there is no memory for it. */
+bool driver_hold(Driver *d);
+/* What was held back of messages, else of results; "": nothing is. */
+const char *driver_held(const Driver *d);
+/* From now on all is printed again; what was held back too, or never. Nothing held back is fine. */
+void driver_release(Driver *d, bool say);
 
 /* --- fault.c -----------------------------------------------------------------------------------*/
 

@@ -3,7 +3,10 @@
 #include "runtime/run/cpus.h"
 
 #include <stdlib.h>
+#define XXH_INLINE_ALL
+#include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 /* "(node7)" */
 static const char *machine_of(const HcRanks *ranks, int32_t rank) {
@@ -41,6 +44,30 @@ HcStatus hc_join_ranks(HcTrainOptions *o, HcError *error) {
     o->progress = NULL;
     o->tensorboard = 0;
     return HC_OK;
+}
+
+typedef struct {
+    uint64_t exit_code, said; /* a hash */
+} Prepared;
+
+HcStatus hc_ranks_prepared(const HcTrainOptions *o, int exit_code, const char *said,
+                           HcTogether *all, HcError *error) {
+    const size_t size = (size_t)hc_ranks_size(o->ranks);
+    const Prepared mine = {(uint64_t)exit_code, XXH3_64bits(said, strlen(said))};
+    *all = (HcTogether){exit_code, o->ranks && exit_code != 0};
+    Prepared *ranks = o->ranks ? calloc(size, sizeof *ranks) : NULL;
+    if (!o->ranks)
+        return HC_OK;
+    HcStatus status = ranks ? hc_ranks_gather(o->ranks, &mine, ranks, sizeof mine, error)
+                            : hc_fail_memory(error, "messages");
+    for (size_t k = size; k-- > 0 && status == HC_OK;) {
+        if (ranks[k].exit_code)
+            all->exit_code = (int)ranks[k].exit_code;
+        if (k < (size_t)hc_ranks_rank(o->ranks) && memcmp(&ranks[k], &mine, sizeof mine) == 0)
+            all->says = false; /* an earlier one does */
+    }
+    free(ranks);
+    return status;
 }
 
 /* All ranks come to these together: they have the same losses, and ask each other who was stopped.

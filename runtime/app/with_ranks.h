@@ -7,6 +7,15 @@
 /* Joins the others, if there are any; of the options what is the first rank's alone goes from those
  * of others. */
 HcStatus hc_join_ranks(HcTrainOptions *options, HcError *error);
+/* What became of all ranks' preparations, each by itself. */
+typedef struct {
+    int exit_code; /* the first that failed; 0: all may go on */
+    bool says;     /* this rank failed, and no earlier one said the same */
+} HcTogether;
+
+/* Of this rank: its exit code, and what it would say. */
+HcStatus hc_ranks_prepared(const HcTrainOptions *options, int exit_code, const char *said,
+                           HcTogether *all, HcError *error);
 /* Whether this rank says what became of the run: where all know the same, the first does. Of a
  * failure that is this rank's the message then begins with its name. */
 bool hc_rank_reports(const HcTrainOptions *options, HcStatus status, const HcTrainResult *result,

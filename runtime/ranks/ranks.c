@@ -119,14 +119,16 @@ HcStatus hc_ranks_gather(HcRanks *r, const void *mine, void *all, size_t bytes, 
     return status;
 }
 
+/* By a tree: whoever has it gives it to the one as far on as there are that have it. */
 HcStatus hc_ranks_broadcast(HcRanks *r, void *data, size_t bytes, HcError *error) {
-    if (!r)
-        return HC_OK;
-    if (hc_ranks_rank(r) > 0)
-        return hc_ranks_exchange(r, &(HcMessage){0, false, data, bytes}, 1, error);
+    const int32_t me = hc_ranks_rank(r), size = hc_ranks_size(r);
     HcStatus status = HC_OK;
-    for (int32_t k = 1; k < hc_ranks_size(r) && status == HC_OK; k++)
-        status = hc_ranks_exchange(r, &(HcMessage){k, true, data, bytes}, 1, error);
+    for (int32_t have = 1; have < size && status == HC_OK; have *= 2) {
+        if (me < have && me + have < size)
+            status = hc_ranks_exchange(r, &(HcMessage){me + have, true, data, bytes}, 1, error);
+        else if (me >= have && me < 2 * have)
+            status = hc_ranks_exchange(r, &(HcMessage){me - have, false, data, bytes}, 1, error);
+    }
     return status;
 }
 

@@ -223,6 +223,21 @@ class Ranks(harness.TestCase):
                 self.assertEqual(result.err.count("hcc: error"), 1, result.err)
                 self.assertFalse(os.path.exists(self.path("run")))
 
+    def test_a_mistake_is_told_once(self):
+        """Of the model's text by all, or by one rank with its name; all end."""
+        script = "eval \"file=\\$FILE_${OMPI_COMM_WORLD_RANK:-$PMI_RANK}\"; exec \"$0\" train $file --data \"$1\""
+        bad = self.write("bad.hc", "model m { lets go; }\n")
+        for mpi in LAUNCHERS:
+            for files, told in (([bad] * 3, ""), (["examples/shakespeare.hc", "examples/shakespeare.hc", bad],
+                                                  f"rank 2 ({os.uname().nodename}):\n")):
+                with self.subTest((mpi, told)):
+                    given = {f"FILE_{rank}": file for rank, file in enumerate(files)}
+                    result = self.together(mpi, 3, "-c", script, harness.hcc_path(), self.data, program="bash",
+                                           **given)
+                    self.assertEqual(result.code, 1, result)
+                    self.assertEqual(result.err.count("there is no statement `lets`"), 1, result.err)
+                    self.assertIn(told + "error[E0106]", result.err)
+
     def test_more_ranks_than_parts(self):
         for mpi in LAUNCHERS:
             result = self.together(mpi, 3, *command(self.path("run"), "adamw", "--data", self.data, "--set",
