@@ -12,11 +12,18 @@ enum { HOST_BYTES = 64, NAME_BYTES = HOST_BYTES + 32, TEXT_BYTES = 4096, PATH_BY
 static const double patience_seconds = 300;
 static const size_t message_bytes = (size_t)1 << 30;
 
+typedef struct {
+    void *request;
+    int32_t rank;
+} Begun;
+
 struct HcRanks {
     HcTransport *transport;
     void *library;
     char (*names)[NAME_BYTES];
     uint64_t sent;
+    Begun *begun; /* messages under way, */
+    uint32_t n_begun, room;
     bool failed_alike;
 };
 
@@ -50,11 +57,6 @@ uint64_t hc_ranks_sent(const HcRanks *r) {
 
 /* --- messages ----------------------------------------------------------------------------------*/
 
-typedef struct {
-    void *request;
-    int32_t rank;
-} Begun;
-
 static HcStatus lost(const HcRanks *r, int32_t rank, HcError *error) {
     return hc_fail(error, HC_ERROR_IO,
                    "no message gets through between %s and %s: it has ended, "
@@ -66,7 +68,7 @@ static uint32_t pieces_of(const HcMessage *m) {
     return (uint32_t)((m->bytes + message_bytes - 1) / message_bytes);
 }
 
-static int begin(HcRanks *r, const HcMessage *m, uint32_t piece, void **request) {
+static int begin_piece(HcRanks *r, const HcMessage *m, uint32_t piece, void **request) {
     HcTransport *t = r->transport;
     uint8_t *data = (uint8_t *)m->data + piece * message_bytes;
     const size_t left = m->bytes - piece * message_bytes;
@@ -76,26 +78,39 @@ static int begin(HcRanks *r, const HcMessage *m, uint32_t piece, void **request)
                    : t->receive(t, m->rank, data, bytes, request);
 }
 
-HcStatus hc_ranks_exchange(HcRanks *r, const HcMessage *messages, uint32_t count, HcError *error) {
-    uint32_t all = 0, begun = 0;
+HcStatus hc_ranks_reserve(HcRanks *r, const HcMessage *messages, uint32_t count, HcError *error) {
+    uint32_t all = r->n_begun;
     for (uint32_t k = 0; k < count; k++)
         all += pieces_of(&messages[k]);
-    Begun *waits = calloc(all + 1, sizeof *waits);
-    if (!waits)
+    if (all <= r->room)
+        return HC_OK;
+    Begun *grown = realloc(r->begun, all * sizeof *grown);
+    if (!grown)
         return hc_fail_memory(error, "messages");
-    HcStatus status = HC_OK;
+    r->begun = grown;
+    r->room = all;
+    return HC_OK;
+}
+
+static HcStatus begin(HcRanks *r, const HcMessage *m, HcError *error) {
+    for (uint32_t piece = 0; piece < pieces_of(m); piece++) {
+        Begun *to = &r->begun[r->n_begun];
+        *to = (Begun){.rank = m->rank};
+        if (begin_piece(r, m, piece, &to->request) != 0)
+            return lost(r, m->rank, error);
+        r->n_begun++;
+    }
+    return HC_OK;
+}
+
+HcStatus hc_ranks_exchange(HcRanks *r, const HcMessage *messages, uint32_t count, HcError *error) {
+    HcStatus status = hc_ranks_reserve(r, messages, count, error);
     for (uint32_t k = 0; k < count && status == HC_OK; k++)
-        for (uint32_t piece = 0; piece < pieces_of(&messages[k]) && status == HC_OK; piece++) {
-            waits[begun] = (Begun){.rank = messages[k].rank};
-            if (begin(r, &messages[k], piece, &waits[begun].request) != 0)
-                status = lost(r, messages[k].rank, error);
-            else
-                begun++;
-        }
-    for (uint32_t k = 0; k < begun && status == HC_OK; k++)
-        if (r->transport->wait(r->transport, waits[k].request, patience_seconds) != 0)
-            status = lost(r, waits[k].rank, error);
-    free(waits);
+        status = begin(r, &messages[k], error);
+    for (uint32_t k = 0; k < r->n_begun && status == HC_OK; k++)
+        if (r->transport->wait(r->transport, r->begun[k].request, patience_seconds) != 0)
+            status = lost(r, r->begun[k].rank, error);
+    r->n_begun = 0;
     return status;
 }
 
@@ -302,6 +317,7 @@ void hc_ranks_close(HcRanks *r) {
         return;
     r->transport->close(r->transport);
     free(r->names);
+    free(r->begun);
     free(r); /* its library stays: MPI's threads may still be in it */
 }
 

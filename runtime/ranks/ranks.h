@@ -35,6 +35,9 @@ typedef struct {
 } HcMessage;
 HcStatus hc_ranks_exchange(HcRanks *ranks, const HcMessage *messages, uint32_t count,
                            HcError *error);
+/* So many messages that all are under way at once take no memory any more. */
+HcStatus hc_ranks_reserve(HcRanks *ranks, const HcMessage *messages, uint32_t count,
+                          HcError *error);
 /* So many bytes of every rank, by rank, on all of them. */
 HcStatus hc_ranks_gather(HcRanks *ranks, const void *mine, void *all, size_t bytes, HcError *error);
 /* What rank 0 has, on all of them. */

@@ -9,20 +9,38 @@
 #include "runtime/run/exec.h"
 #include "runtime/run/shards.h"
 
-/* What a rank adds up for all: bytes of a slot, whole cache lines. */
+/* What is one rank's of a round's sums: bytes of a slot, whole cache lines. */
 typedef struct {
     int32_t owner;
+    uint32_t bucket; /* as of chunks; of what all get: behind all */
     bool kept; /* gradients that nobody but their owner needs: they go to `slab` of the gradients'.
                   Else all ranks get the sum */
     size_t at, slab, bytes;
 } HcSumPiece;
 
-/* What some rank's parts came to. */
+/* to = earlier + to */
 typedef struct {
-    HcPartNode node;
-    bool here; /* in a slot of this rank's, not in the room */
-    uint8_t *at;
-} HcTerm;
+    uint8_t *to;
+    const uint8_t *earlier;
+    size_t bytes;
+} HcAddition;
+
+typedef struct {
+    const HcSumPiece *piece;
+    const uint8_t *from;
+} HcSumResult;
+
+/* How ranks meet after a round: in each stage additions, then messages; in the end messages that
+ * give all what all get. */
+typedef struct {
+    HcSumPiece *pieces; /* by bucket */
+    HcMessage *messages;
+    HcAddition *additions;
+    HcSumResult *results; /* of this rank's pieces, after the last stage */
+    uint32_t n_pieces, n_messages, n_additions, n_results, stages;
+    uint32_t *ends, *added;  /* by stage, and one more: behind its messages, and its additions */
+    uint32_t *begins, *adds; /* by bucket: the first of the first stage's, likewise */
+} HcMeet;
 
 /* Sums of parts are added in a fixed tree (part_tree.h). What cannot be added yet, because its
  * partner is still to come or another rank's, waits in slots, the earlier first. */
@@ -38,19 +56,16 @@ typedef struct {
     size_t stride;          /* of a slot */
     size_t *places;         /* by sum: within a slot */
     const HcShards *shards; /* of ranks: whose gradients are whose */
-    size_t *ends;       /* of ranks, by round: where its sums end that all get, in a slot; the next
-                           one's begin there, behind the last's the gradients that owners keep */
-    HcSumPiece *pieces; /* of ranks: of all rounds */
-    uint32_t *rounds;   /* of ranks, by round: its first piece; and the end */
-    uint8_t *room;      /* of ranks: for what others send, */
-    size_t room_bytes;  /* so much */
-    HcTerm *terms, *waiting; /* of ranks: of all parts, in order; and while they are added */
-    uint32_t n_terms;
-    HcMessage *messages; /* of ranks: room for those of a round */
-    bool *runs;          /* by call: in the round at hand */
-    uint32_t round;      /* that */
-    int64_t part;        /* that */
-    HcPlaces outside;    /* what is not the workspace's */
+    size_t *ends;  /* of ranks, by round: where its sums end that all get, in a slot; the next
+                      one's begin there, behind the last's the gradients that owners keep */
+    HcMeet *meets; /* of ranks: by round */
+    uint32_t n_meets;
+    uint8_t *room;     /* of ranks: for what others send, */
+    size_t room_bytes; /* so much */
+    bool *runs;        /* by call: in the round at hand */
+    uint32_t round;    /* that */
+    int64_t part;      /* that */
+    HcPlaces outside;  /* what is not the workspace's */
 } HcParts;
 
 /* What is the caller's to do: give the exec's addresses the inputs of a part and tell it which; and

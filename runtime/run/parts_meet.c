@@ -1,7 +1,11 @@
-/* Where the sums of several ranks' parts are added: each rank adds up its own elements of every sum
- * of a round, for which the others send it what their parts came to. Gradients stay with it, whose
- * elements it updates (shards.h); of all else all get all. What is added to what, and in which
- * order, is the tree's to say, so the bits are those of one process. */
+/* Where the sums of several ranks' parts are added. Each rank owns some elements of every sum of a
+ * round, and gets them: of gradients alone, whose elements it updates (shards.h); of all else every
+ * rank gets all then. What is added to what, and in which order, is the tree's to say, so the bits
+ * are those of one process; who adds is hc_part_ways's.
+ *
+ * All messages and sums of a round are listed when parts are bound. They go in stages: what is sent
+ * in the first is there when the rank's own parts are through, what is sent in the next when that
+ * has arrived and was added up, and so on. */
 #include "abi/layout.h"
 #include "runtime/run/aligned.h"
 #include "runtime/run/elements.h"
@@ -10,263 +14,439 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- who adds up what --------------------------------------------------------------------------*/
-
-static uint32_t nodes_of(const HcParts *parts, int32_t rank, HcPartNode nodes[HC_PART_NODES]) {
-    return hc_part_nodes(parts->bounds[rank], parts->bounds[rank + 1], nodes);
-}
+/* --- who owns what -----------------------------------------------------------------------------*/
 
 static uint8_t *slot(const HcParts *parts, uint32_t number) {
     return parts->memory + number * parts->stride;
 }
 
-static void add_piece(HcParts *parts, uint32_t *count, HcSumPiece next) {
-    HcSumPiece *last = *count > parts->rounds[parts->round] ? &parts->pieces[*count - 1] : NULL;
+/* A message should be as large as goes, but of one bucket. */
+static void add_piece(HcMeet *m, HcSumPiece next) {
+    HcSumPiece *last = m->n_pieces ? &m->pieces[m->n_pieces - 1] : NULL;
     if (last && last->kept && next.kept && last->owner == next.owner &&
-        last->at + hc_align(last->bytes) == next.at &&
+        last->bucket == next.bucket && last->at + hc_align(last->bytes) == next.at &&
         last->slab + hc_align(last->bytes) == next.slab)
         last->bytes = hc_align(last->bytes) + next.bytes;
     else if (next.bytes > 0)
-        parts->pieces[(*count)++] = next;
+        m->pieces[m->n_pieces++] = next;
 }
 
 /* What all get of a round: as many cache lines for each rank as goes. */
-static void share_round(HcParts *parts, uint32_t *count) {
-    const size_t begin = parts->round ? parts->ends[parts->round - 1] : 0;
-    const size_t lines = (parts->ends[parts->round] - begin) / HC_ALIGN;
+static void share_round(const HcParts *parts, HcMeet *m, uint32_t round) {
+    const size_t begin = round ? parts->ends[round - 1] : 0;
+    const size_t lines = (parts->ends[round] - begin) / HC_ALIGN;
     const size_t size = (size_t)hc_ranks_size(parts->ranks);
     for (size_t r = 0; r < size; r++) {
         const size_t first = lines * r / size, end = lines * (r + 1) / size;
-        add_piece(parts, count,
-                  (HcSumPiece){.owner = (int32_t)r,
-                               .at = begin + first * HC_ALIGN,
-                               .bytes = (end - first) * HC_ALIGN});
+        add_piece(m, (HcSumPiece){.owner = (int32_t)r,
+                                  .bucket = parts->shards->n_buckets,
+                                  .at = begin + first * HC_ALIGN,
+                                  .bytes = (end - first) * HC_ALIGN});
     }
 }
 
-/* Gradients, in the order of their buckets. */
-static void share_kept(HcParts *parts, uint32_t *count) {
+static void share_gradient(const HcParts *parts, HcMeet *m, uint32_t parameter) {
     const HcShards *shards = parts->shards;
-    const HcPlan *plan = parts->exec->plan;
-    for (uint32_t k = 0; k < shards->n_ready; k++) {
-        const uint32_t p = shards->ready[k];
-        for (int64_t c = shards->first[p]; shards->sum[p] && c < shards->n_trained; c++) {
-            const HcChunk *chunk = &shards->chunks[c];
-            if (chunk->parameter != p)
-                break;
-            const size_t within = (size_t)(chunk->at - plan->parameters[p].offset);
-            add_piece(parts, count,
-                      (HcSumPiece){.owner = chunk->owner,
-                                   .kept = true,
-                                   .at = parts->places[shards->sum[p] - 1] + within,
-                                   .slab = (size_t)chunk->at,
-                                   .bytes = (size_t)chunk->count * plan->element_size});
+    const HcParameterPlan *p = &parts->exec->plan->parameters[parameter];
+    const int64_t first = shards->first[parameter], count = hc_shards_chunks(p->count);
+    for (int64_t c = first; shards->sum[parameter] && c < first + count; c++) {
+        const HcChunk *chunk = &shards->chunks[c];
+        const size_t within = (size_t)(chunk->at - p->offset);
+        add_piece(m, (HcSumPiece){.owner = chunk->owner,
+                                  .bucket = chunk->bucket,
+                                  .kept = true,
+                                  .at = parts->places[shards->sum[parameter] - 1] + within,
+                                  .slab = (size_t)chunk->at,
+                                  .bytes = (size_t)chunk->count * parts->exec->plan->element_size});
+    }
+}
+
+static HcStatus share_sums(const HcParts *parts, HcMeet *m, uint32_t round, HcError *error) {
+    const size_t most = (size_t)hc_ranks_size(parts->ranks) + (size_t)parts->shards->n_trained;
+    m->pieces = calloc(most, sizeof *m->pieces);
+    if (!m->pieces)
+        return hc_fail_memory(error, "the sums of other ranks");
+    for (uint32_t k = 0; round + 1 == parts->exec->plan->n_rounds && k < parts->shards->n_ready;
+         k++)
+        share_gradient(parts, m, parts->shards->ready[k]);
+    share_round(parts, m, round);
+    return HC_OK;
+}
+
+/* --- stages ------------------------------------------------------------------------------------*/
+
+/* While a round's lists are made. */
+typedef struct {
+    HcParts *parts;
+    HcMeet *meet;
+    const HcPartWays *ways;
+    uint32_t *stage;   /* by owner and term: the first in which it can be sent */
+    size_t *room;      /* by owner and term: where it lies in the room, where it does; */
+    uint32_t *slots;   /* else in which slot, */
+    bool *in_room;     /* and which of the two */
+    size_t *own_bytes; /* by owner: of its pieces, each at whole cache lines; */
+    size_t *within;    /* of those that came before */
+    int32_t *needed;   /* by term of the owner at hand: the rank that needs it */
+    size_t room_bytes; /* of the round */
+    uint32_t stages;
+    bool lists; /* or else only counts */
+} Making;
+
+static uint32_t index_of(const Making *k, int32_t owner, uint32_t term) {
+    return (uint32_t)owner * hc_part_terms(k->ways) + term;
+}
+
+/* Where a term is needed: where the sum is made that it is of, or with the owner. */
+static void find_needs(const HcPartWays *w, int32_t owner, int32_t *needed) {
+    for (uint32_t t = 0; t < w->n_sums; t++)
+        needed[w->sums[t].earlier] = needed[w->sums[t].later] =
+            hc_part_place(w, owner, w->n_leaves + t);
+    needed[hc_part_terms(w) - 1] = owner;
+}
+
+static uint32_t arrives(const Making *k, int32_t owner, uint32_t term, int32_t place) {
+    const uint32_t sent = k->stage[index_of(k, owner, term)];
+    return sent + (hc_part_place(k->ways, owner, term) != place);
+}
+
+static void find_stages(Making *k) {
+    const HcPartWays *w = k->ways;
+    uint32_t last = 0;
+    for (int32_t owner = 0; owner < w->ranks; owner++) {
+        for (uint32_t s = 0; s < w->n_sums; s++) {
+            const uint32_t made = w->n_leaves + s;
+            const int32_t place = hc_part_place(w, owner, made);
+            const uint32_t one = arrives(k, owner, w->sums[s].earlier, place),
+                           other = arrives(k, owner, w->sums[s].later, place);
+            k->stage[index_of(k, owner, made)] = one > other ? one : other;
+        }
+        const uint32_t end = arrives(k, owner, hc_part_terms(w) - 1, owner);
+        last = end > last ? end : last;
+    }
+    k->stages = last;
+}
+
+/* --- what lies where ---------------------------------------------------------------------------*/
+
+/* Which terms this rank gets, or makes, and where: a sum lies where its later term was. */
+static void place_terms(Making *k, int32_t owner) {
+    const HcPartWays *w = k->ways;
+    const int32_t me = hc_ranks_rank(k->parts->ranks);
+    for (uint32_t t = 0; t < hc_part_terms(w); t++) {
+        const uint32_t index = index_of(k, owner, t);
+        k->in_room[index] = false;
+        if (hc_part_place(w, owner, t) != me && k->needed[t] == me) {
+            k->in_room[index] = true;
+            k->room[index] = k->room_bytes;
+            k->room_bytes += k->own_bytes[owner];
+        } else if (t < w->n_leaves) {
+            k->slots[index] = w->node[t];
+        } else if (hc_part_place(w, owner, t) == me) {
+            const uint32_t later = index_of(k, owner, w->sums[t - w->n_leaves].later);
+            k->in_room[index] = k->in_room[later];
+            k->room[index] = k->room[later];
+            k->slots[index] = k->slots[later];
         }
     }
 }
 
-static HcStatus share_sums(HcParts *parts, HcError *error) {
-    const uint32_t rounds = parts->exec->plan->n_rounds;
-    const size_t most =
-        (size_t)rounds * (size_t)hc_ranks_size(parts->ranks) + (size_t)parts->shards->n_trained;
-    uint32_t count = 0;
-    hc_parts_meet_destroy(parts);
-    parts->rounds = calloc((size_t)rounds + 1, sizeof *parts->rounds);
-    parts->pieces = calloc(most + 1, sizeof *parts->pieces);
-    if (!parts->rounds || !parts->pieces)
-        return hc_fail_memory(error, "the sums of other ranks");
-    for (parts->round = 0; parts->round < rounds; parts->round++) {
-        parts->rounds[parts->round] = count;
-        share_round(parts, &count);
-        if (parts->round + 1 == rounds)
-            share_kept(parts, &count);
+/* `within`: where the piece lies among its owner's. */
+static uint8_t *term_at(const Making *k, const HcSumPiece *piece, uint32_t term, size_t within) {
+    const uint32_t index = index_of(k, piece->owner, term);
+    return k->in_room[index] ? k->parts->room + k->room[index] + within
+                             : slot(k->parts, k->slots[index]) + piece->at;
+}
+
+/* --- lists -------------------------------------------------------------------------------------*/
+
+static void add_message(const Making *k, HcMessage message) {
+    if (k->lists)
+        k->meet->messages[k->meet->n_messages] = message;
+    k->meet->n_messages++;
+}
+
+static void add_sum(const Making *k, HcAddition addition) {
+    if (k->lists)
+        k->meet->additions[k->meet->n_additions] = addition;
+    k->meet->n_additions++;
+}
+
+/* A piece's messages of a stage. What is sent and what is received is in one order, the same on all
+ * ranks. */
+static void list_messages(const Making *k, const HcSumPiece *piece, uint32_t stage, size_t within) {
+    const HcPartWays *w = k->ways;
+    const int32_t me = hc_ranks_rank(k->parts->ranks);
+    for (uint32_t t = 0; t < hc_part_terms(w); t++) {
+        const int32_t from = hc_part_place(w, piece->owner, t), needed = k->needed[t];
+        if (from == needed || k->stage[index_of(k, piece->owner, t)] != stage)
+            continue;
+        if (from == me)
+            add_message(k, (HcMessage){needed, true, term_at(k, piece, t, within), piece->bytes});
+        else if (needed == me)
+            add_message(k, (HcMessage){from, false, term_at(k, piece, t, within), piece->bytes});
     }
-    parts->rounds[rounds] = count;
-    return HC_OK;
 }
 
-static const HcSumPiece *round_end(const HcParts *parts) {
-    return parts->pieces + parts->rounds[parts->round + 1];
+/* What of a piece can be added up by then. */
+static void list_additions(const Making *k, const HcSumPiece *piece, uint32_t stage,
+                           size_t within) {
+    const HcPartWays *w = k->ways;
+    for (uint32_t s = 0; s < w->n_sums; s++) {
+        const uint32_t made = w->n_leaves + s;
+        if (hc_part_place(w, piece->owner, made) == hc_ranks_rank(k->parts->ranks) &&
+            k->stage[index_of(k, piece->owner, made)] == stage)
+            add_sum(k, (HcAddition){term_at(k, piece, w->sums[s].later, within),
+                                    term_at(k, piece, w->sums[s].earlier, within), piece->bytes});
+    }
 }
 
-static const HcSumPiece *round_begin(const HcParts *parts) {
-    return parts->pieces + parts->rounds[parts->round];
+/* The first stage goes bucket by bucket: bounds[b] .. bounds[b + 1] - 1 are those of the b-th. */
+static void close_buckets(uint32_t *bounds, uint32_t *closed, uint32_t bucket, uint32_t count) {
+    while (*closed <= bucket)
+        bounds[(*closed)++] = count;
 }
 
-/* Bytes that this rank adds up in the round. */
-static size_t own_bytes(const HcParts *parts) {
-    size_t bytes = 0;
-    for (const HcSumPiece *p = round_begin(parts); p < round_end(parts); p++)
-        bytes += p->owner == hc_ranks_rank(parts->ranks) ? hc_align(p->bytes) : 0;
-    return bytes;
+static void list_sums(const Making *k, uint32_t stage) {
+    HcMeet *m = k->meet;
+    uint32_t closed = 0;
+    memset(k->within, 0, (size_t)k->ways->ranks * sizeof *k->within);
+    for (uint32_t p = 0; p < m->n_pieces; p++) {
+        const HcSumPiece *piece = &m->pieces[p];
+        if (stage == 0)
+            close_buckets(m->adds, &closed, piece->bucket, m->n_additions);
+        list_additions(k, piece, stage, k->within[piece->owner]);
+        k->within[piece->owner] += hc_align(piece->bytes);
+    }
+    if (stage == 0)
+        close_buckets(m->adds, &closed, k->parts->shards->n_buckets + 1, m->n_additions);
+    m->added[stage] = m->n_additions;
 }
 
-/* Nodes of all ranks but this one. */
-static uint32_t count_others(const HcParts *parts) {
-    HcPartNode nodes[HC_PART_NODES];
-    uint32_t count = 0;
-    for (int32_t r = 0; r < hc_ranks_size(parts->ranks); r++)
-        count += r == hc_ranks_rank(parts->ranks) ? 0 : nodes_of(parts, r, nodes);
-    return count;
+static void list_stage(const Making *k, uint32_t stage) {
+    HcMeet *m = k->meet;
+    uint32_t closed = 0;
+    memset(k->within, 0, (size_t)k->ways->ranks * sizeof *k->within);
+    for (uint32_t p = 0; p < m->n_pieces; p++) {
+        const HcSumPiece *piece = &m->pieces[p];
+        if (stage == 0)
+            close_buckets(m->begins, &closed, piece->bucket, m->n_messages);
+        find_needs(k->ways, piece->owner, k->needed);
+        list_messages(k, piece, stage, k->within[piece->owner]);
+        k->within[piece->owner] += hc_align(piece->bytes);
+    }
+    if (stage == 0)
+        close_buckets(m->begins, &closed, k->parts->shards->n_buckets + 1, m->n_messages);
+    m->ends[stage] = m->n_messages;
+}
+
+/* The owner's own sums to where they belong. */
+static void list_results(const Making *k) {
+    HcMeet *m = k->meet;
+    const int32_t me = hc_ranks_rank(k->parts->ranks);
+    size_t within = 0;
+    for (uint32_t p = 0; p < m->n_pieces; p++) {
+        const HcSumPiece *piece = &m->pieces[p];
+        if (piece->owner != me)
+            continue;
+        if (k->lists)
+            m->results[m->n_results] =
+                (HcSumResult){piece, term_at(k, piece, hc_part_terms(k->ways) - 1, within)};
+        m->n_results++;
+        within += hc_align(piece->bytes);
+    }
+}
+
+/* Every rank's share of what all get, in the last slot. */
+static void list_return(const Making *k) {
+    HcMeet *m = k->meet;
+    const int32_t me = hc_ranks_rank(k->parts->ranks), size = hc_ranks_size(k->parts->ranks);
+    uint8_t *all = slot(k->parts, k->parts->slots);
+    for (uint32_t p = 0; p < m->n_pieces; p++) {
+        const HcSumPiece *piece = &m->pieces[p];
+        for (int32_t other = 1; other < size && !piece->kept; other++)
+            if (piece->owner == me)
+                add_message(k,
+                            (HcMessage){(me + other) % size, true, all + piece->at, piece->bytes});
+        if (!piece->kept && piece->owner != me)
+            add_message(k, (HcMessage){piece->owner, false, all + piece->at, piece->bytes});
+    }
+}
+
+static void list_all(const Making *k) {
+    HcMeet *m = k->meet;
+    m->n_messages = m->n_additions = m->n_results = 0;
+    for (uint32_t stage = 0; stage <= m->stages; stage++) {
+        list_sums(k, stage);
+        list_stage(k, stage);
+    }
+    list_results(k);
+    list_return(k);
 }
 
 /* --- memory ------------------------------------------------------------------------------------*/
 
-/* Messages and terms of the largest round. */
-static HcStatus make_ways(HcParts *parts, HcError *error) {
-    HcPartNode nodes[HC_PART_NODES];
-    const int32_t me = hc_ranks_rank(parts->ranks);
-    const uint32_t others = count_others(parts), mine = nodes_of(parts, me, nodes),
-                   size = (uint32_t)hc_ranks_size(parts->ranks);
-    size_t most = 0;
-    for (parts->round = 0; parts->round < parts->exec->plan->n_rounds; parts->round++) {
-        size_t received = 0, sent = 0;
-        for (const HcSumPiece *p = round_begin(parts); p < round_end(parts); p++) {
-            received += p->owner == me;
-            sent += p->owner != me;
-        }
-        const size_t back = received * size + sent; /* the way back */
-        const size_t there = received * others + sent * mine;
-        most = there > most ? there : most;
-        most = back > most ? back : most;
-    }
-    parts->messages = calloc(most + 1, sizeof *parts->messages);
-    parts->n_terms = others + mine;
-    parts->terms = calloc(parts->n_terms, sizeof *parts->terms);
-    parts->waiting = calloc(parts->n_terms, sizeof *parts->waiting);
-    return parts->messages && parts->terms && parts->waiting ? HC_OK
-                                                             : hc_fail_memory(error, "messages");
+static HcStatus make_bounds(const HcParts *parts, HcMeet *m, HcError *error) {
+    const size_t buckets = (size_t)parts->shards->n_buckets;
+    m->ends = calloc((size_t)m->stages + 1, sizeof *m->ends);
+    m->added = calloc((size_t)m->stages + 1, sizeof *m->added);
+    m->begins = calloc(buckets + 2, sizeof *m->begins);
+    m->adds = calloc(buckets + 2, sizeof *m->adds);
+    return m->ends && m->added && m->begins && m->adds ? HC_OK : hc_fail_memory(error, "messages");
 }
 
-static HcStatus make_room(HcParts *parts, HcError *error) {
-    size_t largest = 0;
-    for (parts->round = 0; parts->round < parts->exec->plan->n_rounds; parts->round++) {
-        const size_t bytes = own_bytes(parts);
-        largest = bytes > largest ? bytes : largest;
+static HcStatus make_lists(const Making *k, HcError *error) {
+    HcMeet *m = k->meet;
+    m->messages = calloc((size_t)m->n_messages + 1, sizeof *m->messages);
+    m->additions = calloc((size_t)m->n_additions + 1, sizeof *m->additions);
+    m->results = calloc((size_t)m->n_results + 1, sizeof *m->results);
+    if (!m->messages || !m->additions || !m->results)
+        return hc_fail_memory(error, "messages");
+    return hc_ranks_reserve(k->parts->ranks, k->meet->messages, k->meet->n_messages, error);
+}
+
+/* The places of a round's terms. */
+static void place_round(Making *k) {
+    memset(k->own_bytes, 0, (size_t)k->ways->ranks * sizeof *k->own_bytes);
+    for (uint32_t p = 0; p < k->meet->n_pieces; p++)
+        k->own_bytes[k->meet->pieces[p].owner] += hc_align(k->meet->pieces[p].bytes);
+    k->room_bytes = 0;
+    for (int32_t owner = 0; owner < k->ways->ranks; owner++) {
+        find_needs(k->ways, owner, k->needed);
+        place_terms(k, owner);
     }
-    parts->room_bytes = largest * count_others(parts);
-    parts->room = hc_aligned(parts->room_bytes + HC_ALIGN);
-    return parts->room ? HC_OK
-                       : hc_fail_size(error, "the sums of other ranks", (double)parts->room_bytes);
+}
+
+static HcStatus make_room(Making *k, HcError *error) {
+    HcParts *parts = k->parts;
+    size_t most = 0;
+    HcStatus status = HC_OK;
+    for (uint32_t round = 0; round < parts->exec->plan->n_rounds && status == HC_OK; round++) {
+        k->meet = &parts->meets[round];
+        k->meet->stages = k->stages;
+        status = share_sums(parts, k->meet, round, error);
+        if (status == HC_OK)
+            status = make_bounds(parts, k->meet, error);
+        if (status == HC_OK)
+            place_round(k);
+        most = k->room_bytes > most ? k->room_bytes : most;
+    }
+    parts->room = status == HC_OK ? hc_aligned(most + HC_ALIGN) : NULL;
+    parts->room_bytes = parts->room ? most : 0;
+    return status != HC_OK || parts->room
+               ? status
+               : hc_fail_size(error, "the sums of other ranks", (double)most);
+}
+
+/* Twice: first they are counted. */
+static HcStatus list_rounds(Making *k, HcError *error) {
+    HcStatus status = HC_OK;
+    for (uint32_t round = 0; round < k->parts->exec->plan->n_rounds && status == HC_OK; round++) {
+        k->meet = &k->parts->meets[round];
+        place_round(k);
+        k->lists = false;
+        list_all(k);
+        status = make_lists(k, error);
+        k->lists = true;
+        if (status == HC_OK)
+            list_all(k);
+    }
+    return status;
+}
+
+static HcStatus make_all(HcParts *parts, const HcPartWays *ways, HcError *error) {
+    const size_t ranks = (size_t)ways->ranks, all = ranks * hc_part_terms(ways);
+    Making k = {.parts = parts,
+                .ways = ways,
+                .stage = calloc(all, sizeof *k.stage),
+                .room = calloc(all, sizeof *k.room),
+                .slots = calloc(all, sizeof *k.slots),
+                .in_room = calloc(all, sizeof *k.in_room),
+                .own_bytes = calloc(ranks, sizeof *k.own_bytes),
+                .within = calloc(ranks, sizeof *k.within),
+                .needed = calloc(hc_part_terms(ways), sizeof *k.needed)};
+    HcStatus status = k.stage && k.room && k.slots && k.in_room && k.own_bytes && k.within &&
+                              k.needed && parts->meets
+                          ? HC_OK
+                          : hc_fail_memory(error, "messages");
+    if (status == HC_OK) {
+        find_stages(&k);
+        status = make_room(&k, error);
+    }
+    if (status == HC_OK)
+        status = list_rounds(&k, error);
+    free(k.stage);
+    free(k.room);
+    free(k.slots);
+    free(k.in_room);
+    free(k.own_bytes);
+    free(k.within);
+    free(k.needed);
+    return status;
 }
 
 HcStatus hc_parts_meet_bind(HcParts *parts, HcError *error) {
-    HcStatus status = share_sums(parts, error);
-    if (status == HC_OK)
-        status = make_ways(parts, error);
-    return status == HC_OK ? make_room(parts, error) : status;
+    HcPartWays ways;
+    hc_parts_meet_destroy(parts);
+    HcStatus status = hc_part_ways(parts->bounds, hc_ranks_size(parts->ranks), &ways, error);
+    if (status != HC_OK)
+        return status;
+    parts->n_meets = parts->exec->plan->n_rounds;
+    parts->meets = calloc((size_t)parts->n_meets + 1, sizeof *parts->meets);
+    status = make_all(parts, &ways, error);
+    hc_part_ways_free(&ways);
+    return status;
 }
 
 void hc_parts_meet_destroy(HcParts *parts) {
-    free(parts->rounds);
-    free(parts->pieces);
+    for (uint32_t k = 0; parts->meets && k < parts->n_meets; k++) {
+        HcMeet *m = &parts->meets[k];
+        free(m->pieces);
+        free(m->messages);
+        free(m->additions);
+        free(m->results);
+        free(m->ends);
+        free(m->added);
+        free(m->begins);
+        free(m->adds);
+    }
+    free(parts->meets);
     free(parts->room);
-    free(parts->messages);
-    free(parts->terms);
-    free(parts->waiting);
-    parts->rounds = NULL;
-    parts->pieces = NULL;
+    parts->meets = NULL;
     parts->room = NULL;
-    parts->messages = NULL;
-    parts->terms = parts->waiting = NULL;
     parts->room_bytes = 0;
 }
 
-/* --- the way there and back --------------------------------------------------------------------*/
+/* --- meeting -----------------------------------------------------------------------------------*/
 
-/* What this rank's parts came to of others' elements. Messages between two ranks are in the order
- * of pieces, and of a piece in that of nodes. */
-static uint32_t send_all(const HcParts *parts, uint32_t n) {
-    HcPartNode nodes[HC_PART_NODES];
-    const int32_t me = hc_ranks_rank(parts->ranks), size = hc_ranks_size(parts->ranks);
-    const uint32_t count = nodes_of(parts, me, nodes);
-    for (int32_t k = 1; k < size; k++)
-        for (const HcSumPiece *p = round_begin(parts); p < round_end(parts); p++)
-            for (uint32_t j = 0; j < count && p->owner == (me + k) % size; j++)
-                parts->messages[n++] =
-                    (HcMessage){p->owner, true, slot(parts, j) + p->at, p->bytes};
-    return n;
-}
-
-/* A node's elements lie side by side in the room, those of pieces one behind the other. */
-static uint32_t receive_all(const HcParts *parts, uint32_t n) {
-    const int32_t me = hc_ranks_rank(parts->ranks);
-    const size_t own = own_bytes(parts);
-    uint32_t term = 0, received = 0;
-    for (int32_t r = 0; r < hc_ranks_size(parts->ranks); r++) {
-        HcPartNode nodes[HC_PART_NODES];
-        const uint32_t count = nodes_of(parts, r, nodes);
-        uint8_t *room = parts->room + received * own;
-        for (uint32_t j = 0; j < count; j++)
-            parts->terms[term++] =
-                (HcTerm){nodes[j], r == me, r == me ? slot(parts, j) : room + j * own};
-        if (r == me)
-            continue;
-        received += count;
-        size_t within = 0;
-        for (const HcSumPiece *p = round_begin(parts); p < round_end(parts); p++) {
-            for (uint32_t j = 0; j < count && p->owner == me; j++)
-                parts->messages[n++] = (HcMessage){r, false, room + j * own + within, p->bytes};
-            within += p->owner == me ? hc_align(p->bytes) : 0;
-        }
-    }
-    return n;
-}
-
-/* The last term becomes the sum of all, whose place this is. `within`: where the piece lies in the
- * room. */
-static uint8_t *add_terms(const HcParts *parts, const HcSumPiece *piece, size_t within) {
+static void add(const HcParts *parts, const HcMeet *m, uint32_t first, uint32_t end) {
     const HcElement element =
         parts->exec->plan->element_size == 8 ? HC_ELEMENT_F64 : HC_ELEMENT_F32;
-    const int64_t elements = (int64_t)piece->bytes / hc_element_bytes(element);
-    uint32_t waiting = 0; /* before the term at hand */
-    for (uint32_t k = 0; k < parts->n_terms; k++) {
-        HcTerm mine = parts->terms[k];
-        mine.at += mine.here ? piece->at : within;
-        const bool last = k + 1 == parts->n_terms;
-        for (; waiting > 0 && (last || hc_part_pair(parts->waiting[waiting - 1].node, mine.node));
-             waiting--) {
-            const HcTerm *earlier = &parts->waiting[waiting - 1];
-            hc_elements_add(parts->exec->pool, mine.at, earlier->at, elements, element);
-            mine.node = (HcPartNode){earlier->node.first, mine.node.level + 1};
-        }
-        parts->waiting[waiting++] = mine;
-    }
-    return parts->waiting[0].at;
+    for (uint32_t k = first; k < end; k++)
+        hc_elements_add(parts->exec->pool, m->additions[k].to, m->additions[k].earlier,
+                        (int64_t)m->additions[k].bytes / hc_element_bytes(element), element);
 }
 
-static void add_all(const HcParts *parts) {
+static void take_results(const HcParts *parts, const HcMeet *m) {
     uint8_t *all = slot(parts, parts->slots), *gradients = parts->outside.grads;
-    size_t within = 0;
-    for (const HcSumPiece *p = round_begin(parts); p < round_end(parts); p++) {
-        if (p->owner != hc_ranks_rank(parts->ranks))
-            continue;
-        const uint8_t *sum = add_terms(parts, p, within);
-        memcpy(p->kept ? gradients + p->slab : all + p->at, sum, p->bytes);
-        within += hc_align(p->bytes);
+    for (uint32_t k = 0; k < m->n_results; k++) {
+        const HcSumPiece *piece = m->results[k].piece;
+        memcpy(piece->kept ? gradients + piece->slab : all + piece->at, m->results[k].from,
+               piece->bytes);
     }
-}
-
-/* Every rank's share of what all get to the last slot. */
-static uint32_t hand_out(const HcParts *parts) {
-    const int32_t me = hc_ranks_rank(parts->ranks), size = hc_ranks_size(parts->ranks);
-    uint8_t *all = slot(parts, parts->slots);
-    uint32_t n = 0;
-    for (const HcSumPiece *p = round_begin(parts); p < round_end(parts); p++)
-        if (!p->kept && p->owner != me)
-            parts->messages[n++] = (HcMessage){p->owner, false, all + p->at, p->bytes};
-    for (int32_t k = 1; k < size; k++)
-        for (const HcSumPiece *p = round_begin(parts); p < round_end(parts); p++)
-            if (!p->kept && p->owner == me)
-                parts->messages[n++] = (HcMessage){(me + k) % size, true, all + p->at, p->bytes};
-    return n;
 }
 
 HcStatus hc_parts_meet(HcParts *parts, HcError *error) {
-    const uint32_t there = send_all(parts, receive_all(parts, 0));
-    HcStatus status = hc_ranks_exchange(parts->ranks, parts->messages, there, error);
+    const HcMeet *m = &parts->meets[parts->round];
+    HcStatus status = HC_OK;
+    uint32_t sent = 0, added = 0;
+    for (uint32_t stage = 0; stage <= m->stages && status == HC_OK; stage++) {
+        add(parts, m, added, m->added[stage]);
+        status = hc_ranks_exchange(parts->ranks, m->messages + sent, m->ends[stage] - sent, error);
+        added = m->added[stage];
+        sent = m->ends[stage];
+    }
     if (status != HC_OK)
         return status;
-    add_all(parts);
-    return hc_ranks_exchange(parts->ranks, parts->messages, hand_out(parts), error);
+    take_results(parts, m);
+    return hc_ranks_exchange(parts->ranks, m->messages + sent, m->n_messages - sent, error);
 }

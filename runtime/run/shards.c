@@ -211,7 +211,8 @@ static HcStatus deal_out(HcShards *s, const HcPlan *plan, const HcRecipe *recipe
     d.owned = calloc((size_t)d.size, sizeof *d.owned);
     if (ready && d.owned) {
         deal_trained(s, plan, recipe, &d, ready, count);
-        deal_rest(s, plan, recipe, &d, count ? ready[count - 1].bucket + 1 : 0);
+        s->n_buckets = count ? ready[count - 1].bucket + 1 : 0;
+        deal_rest(s, plan, recipe, &d, s->n_buckets);
     }
     HcStatus status = ready && d.owned ? HC_OK : hc_fail_memory(error, "the optimiser's shares");
     free(ready);

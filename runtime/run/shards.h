@@ -35,7 +35,8 @@ typedef struct {
      * optimiser reads; 0: there is none. */
     uint32_t *sum;
     uint32_t *ready, n_ready; /* of ranks: trained parameters, by bucket and place */
-    HcStretch *stretches;     /* of the trained ones */
+    uint32_t n_buckets;
+    HcStretch *stretches; /* of the trained ones */
     uint32_t n_stretches;
     HcMessage *messages;           /* room for hc_shards_hand_out */
     int64_t own_bytes, own_second; /* of what this rank keeps, see HcChunk */
