@@ -52,7 +52,7 @@ void hc_ranks_fail_alike(HcRanks *r) {
 }
 
 uint64_t hc_ranks_sent(const HcRanks *r) {
-    return r->sent;
+    return r ? r->sent : 0;
 }
 
 /* --- messages ----------------------------------------------------------------------------------*/
@@ -303,6 +303,7 @@ HcStatus hc_ranks_open(HcRanks **ranks, HcError *error) {
     HcStatus status = r ? reach(r, launcher, error) : hc_fail_memory(error, "the ranks");
     if (status != HC_OK) {
         free(r ? r->names : NULL);
+        free(r ? r->begun : NULL);
         free(r);
     } else if (r->transport->size == 1) { /* and would speak to itself */
         hc_ranks_close(r);

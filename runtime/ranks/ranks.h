@@ -53,7 +53,7 @@ HcStatus hc_ranks_same(HcRanks *ranks, const char *what, const char *text, const
  */
 bool hc_ranks_failed_alike(const HcRanks *ranks);
 void hc_ranks_fail_alike(HcRanks *ranks);
-/* Bytes sent so far. */
+/* Bytes sent so far; NULL: none. */
 uint64_t hc_ranks_sent(const HcRanks *ranks);
 
 #endif

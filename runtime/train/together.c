@@ -143,3 +143,20 @@ HcStatus trainer_agree_to_save(Trainer *t) {
     t->saves = saves;
     return status;
 }
+
+HcStatus trainer_find_sent(Trainer *t, json_t **sent) {
+    HcRanks *ranks = t->options->ranks;
+    const int64_t size = hc_ranks_size(ranks), steps = t->result->steps - t->first;
+    *sent = NULL;
+    if (!ranks || steps <= 0)
+        return HC_OK;
+    const uint64_t mine = t->sent / (uint64_t)steps;
+    uint64_t *all = calloc((size_t)size, sizeof *all);
+    HcStatus status = all ? hc_ranks_gather(ranks, &mine, all, sizeof mine, t->error)
+                          : hc_fail_memory(t->error, "messages");
+    *sent = json_array();
+    for (int64_t r = 0; r < size && status == HC_OK; r++)
+        hc_json_append(sent, json_integer((json_int_t)all[r]));
+    free(all);
+    return status;
+}

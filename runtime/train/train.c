@@ -231,6 +231,7 @@ static HcStatus train_step(Trainer *t, int64_t step) {
     if (status != HC_OK)
         return status;
     hc_parameters_ours(c);
+    const uint64_t sent = hc_ranks_sent(t->options->ranks);
     status = trainer_context_failed(t, hc_forward_backward(c));
     if (status == HC_OK)
         status = trainer_context_failed(t, hc_loss(c, &loss));
@@ -244,6 +245,7 @@ static HcStatus train_step(Trainer *t, int64_t step) {
     if (status != HC_OK)
         return trainer_context_failed(t, status);
     double seconds = hc_now() - started;
+    t->sent += hc_ranks_sent(t->options->ranks) - sent;
     t->result->seconds += seconds;
     t->result->steps = step + 1;
     t->result->last_loss = loss;
@@ -311,13 +313,18 @@ static void summarise(Trainer *t) {
     r->memory_bytes = hc_memory_bytes(t->context);
 }
 
-static HcStatus write_summary(Trainer *t, HcError *error) {
-    if (!t->run.path)
+/* sent: taken; NULL: nothing was. */
+static HcStatus write_summary(Trainer *t, json_t *sent, HcError *error) {
+    if (!t->run.path) {
+        json_decref(sent);
         return HC_OK;
+    }
     json_t *summary = hc_train_json(t->result);
     copy_member(&summary, t->context->plan.json, "model");
     hc_json_set(&summary, "seed", json_integer((json_int_t)t->context->recipe.seed));
     hc_json_set(&summary, "threads", json_integer(hc_threads(t->context)));
+    if (sent)
+        hc_json_set(&summary, "bytes_sent_a_step", sent);
     if (t->last_wiring)
         hc_json_set(&summary, "wiring", json_incref(t->last_wiring));
     HcStatus status = hc_run_json(&t->run, "summary.json", summary, error);
@@ -382,9 +389,14 @@ static HcStatus finish(Trainer *t) {
         return status;
     if (t->evaluates)
         status = evaluate_last(t);
-    if (!trainer_writes(t))
+    json_t *sent = NULL;
+    if (status == HC_OK)
+        status = trainer_find_sent(t, &sent);
+    if (!trainer_writes(t)) {
+        json_decref(sent);
         return status;
-    HcStatus written = write_summary(t, status == HC_OK ? t->error : NULL);
+    }
+    HcStatus written = write_summary(t, sent, status == HC_OK ? t->error : NULL);
     return status != HC_OK ? status : written;
 }
 

@@ -30,6 +30,7 @@ typedef struct {
     int64_t first;               /* where this process began: steps that were done before */
     json_t *line;                /* of the last step, while its evaluation is not in it; or NULL */
     json_t *config;              /* of the run that goes on; NULL: this one is new */
+    uint64_t sent;               /* bytes to other ranks, in this process's steps */
     json_t *ranks;               /* for config.json: who computes it; NULL: this process alone */
     bool saves;                  /* there is a run's folder, the first rank's */
     bool evaluates;
@@ -59,6 +60,9 @@ HcStatus trainer_compare_ranks(Trainer *trainer);
 HcStatus trainer_share(Trainer *trainer, bool shared);
 /* Whether there is a folder to save to, once that is known. */
 HcStatus trainer_agree_to_save(Trainer *trainer);
+/* *sent: how many bytes each rank sends in a step, by rank; NULL: there are none, or no step was.
+ */
+HcStatus trainer_find_sent(Trainer *trainer, json_t **sent);
 /* What any rank has set. */
 HcStatus trainer_any(Trainer *trainer, uint32_t *bits);
 

@@ -169,17 +169,23 @@ class Ranks(harness.TestCase):
 
     def test_a_share_of_the_state(self):
         """Of two moments and an average of every parameter each rank keeps its own alone; also where the log has
-        norms of gradients, for which they are gathered."""
+        norms of gradients, for which they are gathered. What it sends is as said, of parts that are a power of two, and of three ranks."""
         more = ["--set", "d=128", "--wiring-every", "2"]
         result = hcc(*command(self.path("whole"), "adamw", "--data", self.data, *more, steps=4))
         self.assertEqual(result.code, 0, result)
-        for count, mpi in ((2, LAUNCHERS[0]), (4, LAUNCHERS[-1])):
+        for count, mpi in ((2, LAUNCHERS[0]), (4, LAUNCHERS[-1]), (3, LAUNCHERS[0])):
             out = self.path(f"run-{count}")
             result = self.together(mpi, count, *command(out, "adamw", "--data", self.data, *more, steps=4))
             self.assertEqual(result.code, 0, result)
             self.same(out, self.path("whole"))
             with open(os.path.join(out, "config.json"), encoding="utf-8") as config:
                 all_of_it = 3 * 4 * json.load(config)["parameters"]
+            with open(os.path.join(out, "summary.json"), encoding="utf-8") as summary:
+                sent = json.load(summary)["bytes_sent_a_step"]
+            self.assertEqual(len(sent), count)
+            wanted = 2 * (count - 1) / count * all_of_it / 3
+            self.assertLess(max(sent), (1.05 if count != 3 else 2) * wanted)
+            self.assertAlmostEqual(sum(sent) / count / wanted, 1, delta=0.02 if count != 3 else 1)
             kept = [rank["state_bytes"] for rank in self.ranks_of(out)]
             self.assertLess(max(kept), 1.2 * all_of_it / count)
             self.assertAlmostEqual(sum(kept) / all_of_it, 1, delta=0.02)
