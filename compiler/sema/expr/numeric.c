@@ -58,6 +58,8 @@ static void sort_by_serial(uint32_t n, Index **indices) {
 static bool extents_known(Sema *s, uint32_t n, Index *const *indices, Span span) {
     for (uint32_t k = 0; k < n; k++)
         if (!indices[k]->extent) {
+            if (diag_error_count(s->d)) /* what would have told it may be poisoned */
+                return false;
             sema_error(s, DIAG_INDEX_EXTENT, span,
                        "the range of index `%s` cannot be told: it indexes nothing",
                        indices[k]->name);

@@ -45,8 +45,8 @@ Value index_as_value(Sema *s, Index *index, Span span) {
         return value_number((double)index->current, span);
     if (s->mode.numeric)
         return sema_error(s, DIAG_CONSTANT, span, "index `%s` has no value here", index->name);
-    if (!index->extent && s->trial) /* what would tell it may be anything */
-        return POISON;
+    if (!index->extent && (s->trial || diag_error_count(s->d)))
+        return POISON; /* what would tell it may be anything, or was wrong before */
     if (!index->extent) {
         sema_error(s, DIAG_INDEX_EXTENT, span,
                    "the range of index `%s` cannot be told: it indexes nothing", index->name);
