@@ -31,6 +31,11 @@ static Affine take_index(Lower *l, const TakeRuns *runs, Affine i) {
     if (runs->divide > 1)
         i = affine_var(
             nest_binary(&l->b, NEST_DIV, affine_scalar(&l->b, &i), nest_i64(&l->b, runs->divide)));
+    Affine turns = {0};
+    if (runs->drift)
+        turns = affine_scale(affine_var(nest_binary(&l->b, NEST_DIV, affine_scalar(&l->b, &i),
+                                                    nest_i64(&l->b, runs->period))),
+                             runs->drift);
     if (runs->period > 1)
         i = affine_var(
             nest_binary(&l->b, NEST_REM, affine_scalar(&l->b, &i), nest_i64(&l->b, runs->period)));
@@ -47,7 +52,7 @@ static Affine take_index(Lower *l, const TakeRuns *runs, Affine i) {
         at = affine_var(
             nest_select(&l->b, before, affine_scalar(&l->b, &here), affine_scalar(&l->b, &at)));
     }
-    return at;
+    return affine_add(at, turns);
 }
 
 /* The element that entry `i`, a scalar, of the table reads. */

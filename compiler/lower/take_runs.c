@@ -3,7 +3,8 @@
  *     c % 7     0 1 2 3 4 5 6 0 1 ...   period 7, one run: i
  *     c / 2     0 0 1 1 2 2 ...         divide 2, one run: i
  *     (c + 3) / 4   0 1 1 1 1 2 2 ...   ahead 3, divide 4, one run: i
- *     c + 3, turned at 8    3 4 5 6 7 0 1 2   two runs: 3 + i up to 5, then i - 5 */
+ *     c + 3, turned at 8    3 4 5 6 7 0 1 2   two runs: 3 + i up to 5, then i - 5
+ *     3 * c / 4     0 0 1 2 3 3 4 5 ...   period 4, drift 3, two runs: 0 up to 1, then i - 1 */
 #include "lower/take_runs.h"
 
 /* How often each entry stands in a row: all equally often, but for the last, and for the first, of
@@ -55,6 +56,30 @@ static TakeRun run_from(const int32_t *at, uint32_t n, uint32_t begin) {
     return run;
 }
 
+/* The same where each period reads further on than the one before by *drift; 0: some entry is 0. */
+static uint32_t drift_of(Arena *arena, const int32_t *at, uint32_t n, int64_t *drift) {
+    int32_t *step = ARENA_ARRAY(arena, int32_t, n);
+    for (uint32_t k = 0; k < n; k++) {
+        if (at[k] < 0)
+            return 0;
+        step[k] = k + 1 < n ? at[k + 1] - at[k] : 0;
+    }
+    const uint32_t period = n > 2 ? period_of(arena, step, n - 1) : 0;
+    *drift = period ? (int64_t)at[period] - at[0] : 0;
+    return period;
+}
+
+static bool find_runs(TakeRuns *runs, const int32_t *at, uint32_t most, TakeRun *run) {
+    runs->n = 0;
+    for (uint32_t k = 0; k < runs->period; k = run[runs->n++].end) {
+        if (runs->n == most)
+            return false;
+        run[runs->n] = run_from(at, runs->period, k);
+    }
+    runs->run = run;
+    return true;
+}
+
 bool take_runs(Arena *arena, const TirNode *take, uint32_t most, TakeRuns *runs) {
     const uint32_t extent = take->type.dims[take->attr.axis];
     *runs = (TakeRuns){0};
@@ -65,11 +90,8 @@ bool take_runs(Arena *arena, const TirNode *take, uint32_t most, TakeRuns *runs)
         at[k] = take->attr.indices[k ? k * runs->divide - runs->ahead : 0];
     runs->period = period_of(arena, at, n);
     TakeRun *run = ARENA_ARRAY(arena, TakeRun, most);
-    for (uint32_t k = 0; k < runs->period; k = run[runs->n++].end) {
-        if (runs->n == most)
-            return false;
-        run[runs->n] = run_from(at, runs->period, k);
-    }
-    runs->run = run;
-    return true;
+    if (find_runs(runs, at, most, run))
+        return true;
+    runs->period = drift_of(arena, at, n, &runs->drift);
+    return runs->period && find_runs(runs, at, most, run);
 }

@@ -11,9 +11,11 @@ typedef struct {
     int64_t base, stride;
 } TakeRun;
 
-/* Entry i of the table is entry ((i + ahead) / divide) % period of the runs. */
+/* With j = (i + ahead) / divide, entry i of the table is entry j % period of the runs, and
+ * j / period times `drift` further on. */
 typedef struct {
     uint32_t ahead, divide, period;
+    int64_t drift;
     uint32_t n;
     const TakeRun *run;
 } TakeRuns;

@@ -53,6 +53,11 @@ BODIES = {
     "repeated behind a part": "param w[d] ~ normal(1); let z[c] = tanh(w[c] * x[c]); "
                               "let y[c < d] = z[floor((c + 1) / 7)] + w[c] * z[d - 1 - floor((c + 3) / 4)] * "
                               "z[floor((c + 5) / 6) % 4] + z[min(floor((c + 2) / 3), 5)] * z[floor((c + 7) / 8)];",
+    "in turns": "param w[d] ~ normal(1); let z[c] = tanh(w[c] * x[c]); let y[c < d] = z[floor(3 * c / 8)] + "
+                "w[c] * z[floor((2 * c + 3) / 5)] * z[floor((5 * c + 1) / 7)] + z[d - 1 - floor(2 * c / 3)];",
+    "turns of rows": "param W[d, 3] ~ normal(1); let z[c, a] = tanh(W[c, a] * x[c]); "
+                     "let p[c < d, a < 3] = z[floor((3 * c + 2) / 4), a], q[a, c < 2 * d - 1] = z[floor((c + 1) / 2), a] * "
+                     "z[floor(c / 3), a]; let y[c] = sum[a] p[c, a] * q[a, c + floor(d / 3)];",
     "repeated rows": "param W[d, 6] ~ normal(1); let z[c, a] = tanh(W[c, a] * x[c]); "
                      "let p[c < d, a < 6] = z[floor(c / 4), min(a, 3)]; let q[c < d, a] = p[max(c - 4, 2), a]; "
                      "let y[c] = sum[a] p[c, a] * q[c, a] * W[c, a];",
