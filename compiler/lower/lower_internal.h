@@ -162,6 +162,9 @@ NestId lower_argmax(Lower *l, LowerFrame *f, const TirNode *node, const AffineIn
 NestId lower_scatter_add(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index);
 NestId lower_take(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index);
 NestId lower_shift(Lower *l, LowerFrame *f, const TirNode *node, const AffineIndex *index);
+/* A contraction at `n` indices, in loops that they share. */
+void lower_contract_vectors(Lower *l, const TirNode *node, const AffineIndex *index, uint32_t n,
+                            NestId *to);
 /* A contraction's terms, one at a time: `sum` with term number `term` added; sum 0 starts. */
 NestId lower_contract_term(Lower *l, TirId id, const AffineIndex *index, uint64_t term, NestId sum);
 /* sum + the value at an index; a contraction's terms are added one by one. */

@@ -149,6 +149,39 @@ NestId lower_contract(Lower *l, LowerFrame *f, const TirNode *node, const Affine
     return reduction_run(&r);
 }
 
+/* Axis by axis, from the outside in, each with an accumulator of each reduction. */
+static void reductions_loop(Reduction *r, uint32_t n, uint32_t axis, NestId *sums) {
+    Lower *l = r->l;
+    if (axis == r->n_axes) {
+        for (uint32_t k = 0; k < n; k++)
+            sums[k] = lower_vector(l, reduction_accumulate(&r[k], sums[k]));
+        return;
+    }
+    NestLoop *loop = nest_loop_begin(&l->b, NEST_REDUCE, nest_i64(&l->b, 0),
+                                     nest_i64(&l->b, r->extent[axis]), 1, n, sums);
+    lower_memo_begin(l);
+    for (uint32_t k = 0; k < n; k++) {
+        reduction_set_axis(&r[k], axis, affine_var(loop->variable));
+        sums[k] = loop->inner[k];
+    }
+    reductions_loop(r, n, axis + 1, sums);
+    lower_memo_end(l);
+    nest_loop_end(&l->b, sums);
+    for (uint32_t k = 0; k < n; k++)
+        sums[k] = nest_result(&l->b, loop, k);
+}
+
+void lower_contract_vectors(Lower *l, const TirNode *node, const AffineIndex *index, uint32_t n,
+                            NestId *to) {
+    Reduction *r = ARENA_ARRAY(l->arena, Reduction, n);
+    const NestType type = lower_type(l, node->type.elem, l->context.lanes);
+    for (uint32_t k = 0; k < n; k++) {
+        r[k] = reduction_of_contract(l, &l->frame, node, &index[k]);
+        to[k] = nest_const(&l->b, type, 0);
+    }
+    reductions_loop(r, n, 0, to);
+}
+
 NestId lower_contract_term(Lower *l, TirId id, const AffineIndex *index, uint64_t term,
                            NestId sum) {
     Reduction r = reduction_of_contract(l, &l->frame, tir_node(l->block, id), index);

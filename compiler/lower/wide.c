@@ -257,6 +257,60 @@ static void wide_piece(Lower *l, const ScheduleStep *step) {
     nest_loop_end(&l->b, NULL);
 }
 
+/* `n` vectors of features from c on; `valid` 0: all of each. */
+static void wide_vectors_block(Lower *l, const ScheduleValue *v, Affine row, AffineIndex index,
+                               Affine c, uint32_t n, NestId valid) {
+    const TirNode *node = tir_node(l->block, v->id);
+    AffineIndex at[SEQUENCE_VECTORS];
+    NestId x[SEQUENCE_VECTORS];
+    lower_memo_begin(l);
+    LowerContext old = lower_context(l, row, l->lanes, valid);
+    for (uint32_t k = 0; k < n; k++) {
+        at[k] = index;
+        at[k].at[index.rank - 1u] = affine_add(c, affine_const((int64_t)k * l->lanes));
+    }
+    lower_contract_vectors(l, node, at, n, x);
+    for (uint32_t k = 0; k < n; k++) {
+        Affine flat = affine_flat(&at[k], &node->type);
+        wide_store(l, v, &flat, x[k]);
+    }
+    l->context = old;
+    lower_memo_end(l);
+}
+
+static void wide_vectors_features(Lower *l, const ScheduleValue *v, const ScheduleLoop *features,
+                                  Affine row, const AffineIndex *index) {
+    const uint64_t extent = features->extent, lanes = l->lanes, block = SEQUENCE_VECTORS * lanes;
+    const uint64_t blocks = extent / block * block, whole = extent / lanes * lanes;
+    if (blocks) {
+        NestLoop *loop = nest_loop_begin(&l->b, NEST_VECTOR, nest_i64(&l->b, 0),
+                                         nest_i64(&l->b, (int64_t)blocks), (int64_t)block, 0, NULL);
+        wide_vectors_block(l, v, row, *index, lower_features(l, loop->variable, 0),
+                           SEQUENCE_VECTORS, 0);
+        nest_loop_end(&l->b, NULL);
+    }
+    if (whole > blocks)
+        wide_vectors_block(l, v, row, *index, lower_features(l, 0, blocks),
+                           (uint32_t)((whole - blocks) / lanes), 0);
+    if (extent > whole)
+        wide_vectors_block(l, v, row, *index, lower_features(l, 0, whole), 1,
+                           nest_i64(&l->b, (int64_t)(extent - whole)));
+}
+
+static void wide_vectors(Lower *l, const ScheduleStep *step) {
+    const ScheduleLoop *positions = &step->loops[0];
+    NestLoop *loop =
+        lower_loop_begin(l, positions, nest_i64(&l->b, (int64_t)positions->extent), 0, NULL);
+    lower_memo_begin(l);
+    AffineIndex index = {.rank = tir_node(l->block, step->value->id)->type.rank};
+    lower_axes_begin(l, step, 0, &index);
+    wide_vectors_features(l, step->value, &step->loops[step->n_loops - 1],
+                          affine_var(loop->variable), &index);
+    lower_axes_end(l, step, 0);
+    lower_memo_end(l);
+    nest_loop_end(&l->b, NULL);
+}
+
 static void wide_elements(Lower *l, const ScheduleStep *step) {
     const ScheduleValue *v = step->value;
     const TirNode *node = tir_node(l->block, v->id);
@@ -288,6 +342,9 @@ static void wide_step(Lower *l, const ScheduleStep *step) {
         break;
     case STEP_ELEMENTS:
         wide_elements(l, step);
+        break;
+    case STEP_VECTORS:
+        wide_vectors(l, step);
         break;
     case STEP_FOLD:
         lower_looped_fold(l, step);

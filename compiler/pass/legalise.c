@@ -9,6 +9,7 @@
  *     a local product and a POSITION_SUM;
  *   - operands of attention that lie in outer domains are repeated for every position;
  *   - tables inside loops become arguments of the loops;
+ *   - products in the body of a sequence get weights in the order that its kernel comes to them;
  *   - add(pad(a), pad(b)) that together cover the axis becomes concat(a, b);
  *   - a gradient that is a leaf or a view becomes a copy (stop_gradient), so that some work writes
  * it where gradients belong. */
@@ -124,6 +125,34 @@ static void copy_gradients(Legalise *l) {
     }
 }
 
+/* Its body's weights in the lanes' order, which is made of them before it. */
+static TirId legal_sequence(TirBuilder *b, const TirNode *node, const TirId *operands) {
+    const TirBlock *old = node->attr.body;
+    Arena *arena = b->program->arena;
+    TirBlock *body = tir_block_create(b->program);
+    TirBuilder inner = tir_builder_inner(b, body);
+    TirId *arguments = ARENA_ARRAY(arena, TirId, node->n_operands);
+    TirId *map = ARENA_ARRAY(arena, TirId, old->nodes.count);
+    TirIdVec scratch = {0};
+    for (uint32_t k = 0; k < node->n_operands; k++) {
+        TirType type = old->arguments.at[k];
+        if (k >= node->attr.n_carried)
+            type.domain = tir_node(b->block, operands[k])->type.domain;
+        arguments[k] = tir_arg(&inner, type);
+    }
+    for (TirId id = 1; id < old->nodes.count; id++) {
+        const TirNode *of = tir_node(old, id);
+        map[id] = of->op == TIR_ARG ? arguments[of->attr.index]
+                                    : pass_rebuild_mapped(&inner, old, id, map, &scratch);
+        if (tir_node(body, map[id])->op == TIR_CONTRACT)
+            map[id] = lane_ordered(&inner, map[id]);
+    }
+    for (uint32_t k = 0; k < node->attr.n_carried; k++)
+        vec_push(arena, &body->results, map[old->results.at[k]]);
+    return tir_sequence(b, node->attr.reverse, body, node->attr.n_carried, operands,
+                        operands + node->attr.n_carried, NULL);
+}
+
 TirProgram *pass_legalise(TirProgram *p) {
     TirProgram *new = tir_program_like(p);
     Legalise l = {.new = new, .builder = tir_builder(new, new->block)};
@@ -139,7 +168,9 @@ TirProgram *pass_legalise(TirProgram *p) {
         l.builder.name = node->name;
         spread_operands(&l, p->block, node, operands);
         TirId made = node->op == TIR_SCAN ? legal_scan(&l.builder, p->block, id, operands)
-                                          : pass_rebuild_value(&l.builder, p->block, id, operands);
+                     : node->op == TIR_SEQUENCE
+                         ? legal_sequence(&l.builder, node, operands)
+                         : pass_rebuild_value(&l.builder, p->block, id, operands);
         made = legal_contract(&l, made);
         l.map[id] = legal_add_of_pads(&l, made);
         if (id == p->n_forward)

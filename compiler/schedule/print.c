@@ -15,10 +15,10 @@ static const char *const places[] = {
 static const char *const sides[] = {
     [SCHEDULE_WIDE] = "wide", [SCHEDULE_LANE] = "lane", [SCHEDULE_FOLD] = "fold"};
 static const char *const steps[] = {
-    [STEP_TOGETHER] = "together", [STEP_SUMS] = "sums",           [STEP_PIECE] = "piece",
-    [STEP_ELEMENTS] = "elements", [STEP_FOLD] = "fold",           [STEP_REGISTERS] = "registers",
-    [STEP_LOOPS] = "loops",       [STEP_POSITIONS] = "positions", [STEP_SCAN] = "scan",
-    [STEP_ADD_FOLD] = "add",      [STEP_COPY_OUT] = "copy",
+    [STEP_TOGETHER] = "together",   [STEP_SUMS] = "sums",       [STEP_PIECE] = "piece",
+    [STEP_ELEMENTS] = "elements",   [STEP_VECTORS] = "vectors", [STEP_FOLD] = "fold",
+    [STEP_REGISTERS] = "registers", [STEP_LOOPS] = "loops",     [STEP_POSITIONS] = "positions",
+    [STEP_SCAN] = "scan",           [STEP_ADD_FOLD] = "add",    [STEP_COPY_OUT] = "copy",
 };
 static const char *const overs[] = {
     [OVER_POSITIONS] = "positions", [OVER_FEATURES] = "features", [OVER_AXIS] = "axis",

@@ -52,7 +52,8 @@ typedef struct ScheduleValue {
     uint32_t argument;   /* of an input, an output or a sum's partial results: its number */
     bool streamed;       /* an output written past the caches; what reads it finds a copy */
     bool again;          /* so cheap that later stages make it again */
-    bool weighted;       /* reads weights, which then serve a block of positions */
+    bool by_vectors; /* of a sequence: a long product, made some vectors of features at a time */
+    bool weighted;   /* reads weights, which then serve a block of positions */
     struct ScheduleValue **results; /* of a scan: its RESULT values, NULL where nobody reads one */
 } ScheduleValue;
 
@@ -112,6 +113,8 @@ typedef enum {
     STEP_SUMS,     /* pieces added to sums over positions: features outside */
     STEP_PIECE,    /* a piece with loops over its leading axes */
     STEP_ELEMENTS, /* a value by the element: each lane would read elsewhere */
+    STEP_VECTORS,  /* a long product by some vectors of features at a time: one position has no
+                      others  to share what it reads */
     STEP_FOLD,     /* a fold of many results, a block of them after the other */
     /* lane stages */
     STEP_REGISTERS, /* a small value, an element after the other */

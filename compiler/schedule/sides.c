@@ -19,7 +19,49 @@ static bool is_fold(const TirBlock *block, const TirNode *node) {
     }
 }
 
-static ScheduleSide side_of(const TirBlock *block, const TirNode *node) {
+static int axis_of(const TirNode *contract, uint32_t operand, uint32_t rank, uint8_t label) {
+    for (uint32_t k = 0; k < rank; k++)
+        if (contract->attr.labels[operand][k] == label)
+            return (int)k;
+    return -1;
+}
+
+/* A wide product whose features lie apart in what it reads, along whose rows it sums: a vector of
+ * features would be gathered. */
+static bool is_fold_of_rows(const TirBlock *block, const TirNode *node) {
+    if (node->op != TIR_CONTRACT || !schedule_is_wide(&node->type))
+        return false;
+    const int summed = schedule_summed_label(block, node);
+    const uint8_t features = node->attr.labels[2][node->type.rank - 1];
+    for (uint32_t o = 0; summed >= 0 && o < 2; o++) {
+        const TirType *type = &tir_node(block, node->operands[o])->type;
+        const int at = axis_of(node, o, type->rank, features);
+        if (at >= 0 && at + 1 < type->rank && node->attr.labels[o][type->rank - 1] == summed)
+            return true;
+    }
+    return false;
+}
+
+/* A sum of many products, of what lies in the order of the result's features or is the same for
+ * them. */
+static bool is_by_vectors(const TirBlock *block, const TirNode *node) {
+    if (node->op != TIR_CONTRACT || !schedule_is_wide(&node->type) ||
+        schedule_terms(block, node) <= UNROLL_REDUCE)
+        return false;
+    const uint8_t features = node->attr.labels[2][node->type.rank - 1];
+    for (uint32_t o = 0; o < 2; o++) {
+        const TirType *type = &tir_node(block, node->operands[o])->type;
+        const int at = axis_of(node, o, type->rank, features);
+        if (at >= 0 && at + 1 < type->rank)
+            return false;
+    }
+    return true;
+}
+
+static ScheduleSide side_of(const Schedule *s, const TirNode *node) {
+    const TirBlock *block = s->plan->program->block;
+    if (s->sequence && is_fold_of_rows(block, node))
+        return SCHEDULE_FOLD;
     if (node->op == TIR_SCAN || node->op == TIR_RESULT)
         return SCHEDULE_LANE; /* whatever its extent: what a loop carries lies in registers */
     return is_fold(block, node)            ? SCHEDULE_FOLD
@@ -43,7 +85,7 @@ static bool is_by_element(const TirBlock *block, const TirNode *node) {
 
 static bool is_stored(const TirBlock *block, const ScheduleValue *v, const ScheduleDraft *d,
                       const TirNode *node) {
-    if (d->by_pieces || d->by_element || v->output)
+    if (d->by_pieces || d->by_element || v->by_vectors || v->output)
         return true;
     if (v->side == SCHEDULE_LANE && node->op != TIR_RESULT)
         return schedule_is_looped(block, node, v->elements) || schedule_by_position(node);
@@ -96,9 +138,10 @@ void schedule_sides(Scheduler *b) {
         ScheduleValue *v = &b->s->values[k];
         ScheduleDraft *d = &b->drafts[k];
         const TirNode *node = schedule_node(b->s, v->id);
-        v->side = side_of(b->block, node);
+        v->side = side_of(b->s, node);
         d->by_pieces = is_by_pieces(node);
         d->by_element = is_by_element(b->block, node);
+        v->by_vectors = b->s->sequence && v->side == SCHEDULE_WIDE && is_by_vectors(b->block, node);
         d->stored = node->type.elem != TIR_TUPLE && is_stored(b->block, v, d, node);
     }
     store_what_loops_read(b);

@@ -58,10 +58,12 @@ static bool settled_first(const Scheduler *b, const ScheduleValue *from,
                           const ScheduleValue *user) {
     if (from->side != SCHEDULE_WIDE || user->side == SCHEDULE_LANE)
         return false;
-    if (from->weighted && !from->again)
+    if ((from->weighted && !from->again) || from->by_vectors)
         return true;
     if (draft_of(b, from)->stored && !from->sum &&
         schedule_leading(&schedule_node(b->s, from->id)->type) > UNROLL_LEADING)
+        return true;
+    if (user->by_vectors && !from->again)
         return true;
     return user->side == SCHEDULE_FOLD && !from->again &&
            (schedule_reads_weights(b->s, user->id) || schedule_is_looped_fold(b->s, user));

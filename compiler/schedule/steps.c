@@ -159,6 +159,15 @@ static void piece_step(WideStage *w, const SchedulePiece *piece) {
     vec_push(w->b->arena, &w->stage->steps, step);
 }
 
+static void vectors_step(WideStage *w, const ScheduleValue *v) {
+    const TirType *type = &schedule_node(w->b->s, v->id)->type;
+    ScheduleStep step = {.kind = STEP_VECTORS, .value = v};
+    over_positions(w->b->s, &step, 1);
+    over_axes(&step, type, 1);
+    over_features(w->b->s, &step, type->dims[type->rank - 1]);
+    vec_push(w->b->arena, &w->stage->steps, step);
+}
+
 static void elements_step(WideStage *w, const ScheduleValue *v) {
     ScheduleStep step = {.kind = STEP_ELEMENTS, .value = v};
     over_positions(w->b->s, &step, 1);
@@ -285,6 +294,10 @@ static void wide_steps(WideStage *w, uint32_t number, bool *ahead) {
             continue;
         if (w->b->drafts[k].by_element) {
             elements_step(w, v);
+            continue;
+        }
+        if (v->by_vectors) {
+            vectors_step(w, v);
             continue;
         }
         SchedulePieceVec pieces = {0};

@@ -215,7 +215,8 @@ static void check_axes(Verifier *v, const ScheduleStep *step, const TirType *typ
         if (loop->over == OVER_AXIS &&
             (loop->axis != axes || axes >= type->rank || loop->extent != type->dims[axes++]))
             WRONG(v, "a loop does not go over axis %u of %%%u", loop->axis, step->value->id);
-        if (loop->over == OVER_FEATURES && step->kind == STEP_PIECE &&
+        if (loop->over == OVER_FEATURES &&
+            (step->kind == STEP_PIECE || step->kind == STEP_VECTORS) &&
             loop->extent == type->dims[type->rank - 1])
             features++;
     }
@@ -299,6 +300,7 @@ static void check_step(Verifier *v, uint32_t stage, const ScheduleStep *step) {
         check_axes(v, step, &step->pieces.at[0].type);
         break;
     case STEP_ELEMENTS:
+    case STEP_VECTORS:
     case STEP_FOLD:
     case STEP_POSITIONS:
         check_axes(v, step, &schedule_node(v->s, step->value->id)->type);

@@ -34,6 +34,9 @@ static bool is_rather_before(const Sequence *s, const TirNode *node, uint64_t re
     const TirOpClass class = tir_op_class(node->op);
     if (node->op == TIR_ARG)
         return true;
+    if (node->op == TIR_BROADCAST && !node->type.domain.space &&
+        tir_node(s->body, node->operands[0])->type.rank == node->type.rank)
+        return true; /* in another order, once and for all */
     if (node->op == TIR_CONST || node->type.elem == TIR_TUPLE || class == TIR_CLASS_VIEW)
         return false;
     return class == TIR_CLASS_LEAF || class == TIR_CLASS_CROSS || class == TIR_CLASS_LOOP ||
