@@ -68,6 +68,7 @@ typedef struct Lower {
     LowerHeld *held;      /* by number of the schedule's value */
     bool has_shift;       /* among what the kernel makes */
     uint32_t searches;    /* for shifts */
+    NestId part;          /* i64: of a sequence's parts, the task's */
     NestId tile0;         /* i64: first instance of the micro-tile */
     NestId valid_rows;    /* i64: how many of its positions exist */
     NestId feature;       /* variable of the innermost loop over features; 0 behind it */

@@ -67,6 +67,18 @@ static Affine memory_address(Lower *l, SchedulePlace place, uint64_t elements, c
     }
 }
 
+/* Of a sequence's argument that has parts: where the task's own begins in a row, and how long the
+ * row is. */
+static void memory_part(Lower *l, SchedulePlace place, uint32_t argument, Affine *flat,
+                        uint64_t *elements) {
+    const PlanSequence *sequence = l->schedule->sequence;
+    if (!sequence || place == PLACE_TILE_ROWS || place == PLACE_TILE_LANES ||
+        !sequence->apart[argument])
+        return;
+    *flat = affine_add(*flat, affine_scale(affine_var(l->part), (int64_t)*elements));
+    *elements *= sequence->parts;
+}
+
 /* --- packed order: [vector of features][row][lane] ---------------------------------------------*/
 
 bool lower_is_packed_index(const Lower *l, const AffineIndex *index) {
@@ -137,7 +149,9 @@ NestId lower_load(Lower *l, const ScheduleValue *v, const TirType *type, const A
     }
     bool foreign = place == PLACE_ROWS && plan_is_given(l->schedule->plan, v->id);
     Affine row = foreign && !rows_in_lanes ? lower_existing_row(l) : l->context.row;
-    Affine at = memory_address(l, place, v->elements, &row, &flat);
+    uint64_t elements = v->elements;
+    memory_part(l, place, v->argument, &flat, &elements);
+    Affine at = memory_address(l, place, elements, &row, &flat);
     uint16_t lanes = at.lane ? l->context.lanes : 1;
     NestId valid = !at.lane ? 0 : rows_in_lanes ? foreign ? l->valid_rows : 0 : l->context.valid;
     NestId x = nest_load(&l->b, buffer, affine_address(&at), lanes, at.lane ? at.lane : 1, valid);
@@ -152,7 +166,9 @@ void lower_store(Lower *l, uint32_t buffer, SchedulePlace place, const Affine *r
                  const Affine *flat, uint64_t elements, NestId value, NestId valid) {
     if (nest_type(l->kernel, value).elem == NEST_BOOL)
         value = nest_cast(&l->b, NEST_I32, value);
-    Affine at = memory_address(l, place, elements, row, flat);
+    Affine in_row = *flat;
+    memory_part(l, place, buffer, &in_row, &elements);
+    Affine at = memory_address(l, place, elements, row, &in_row);
     nest_store(&l->b, buffer, affine_address(&at), value, valid, false);
 }
 

@@ -1,4 +1,5 @@
-/* A body goes from position to position: a task has a sample, and its states in memory of its own.
+/* A body goes from position to position: a task has a sample, or a part of one where parts do not
+ * need each other, and its states in memory of its own.
  *
  *     state = initial, or where it was computed before, what it was at the position before
  *     for t:  the body's stages, as those of any kernel of one instance, which stores the states
@@ -57,26 +58,29 @@ static void copy_state(Lower *l, uint32_t state, uint32_t argument, NestAddress 
     }
 }
 
+/* Where the task's part of a state begins in an argument's row; `row` 0: in the only one. */
+static NestAddress state_address(const Sequence *s, uint32_t state, uint32_t argument, NestId row) {
+    const int64_t elements = (int64_t)s->l->schedule->values[state].elements;
+    const bool apart = s->of->apart[argument];
+    NestAddress at = nest_at(0);
+    if (row)
+        at = nest_at_plus(at, row, apart ? elements * s->of->parts : elements);
+    return apart ? nest_at_plus(at, s->l->part, elements) : at;
+}
+
 /* The states that were stored at an instance. */
 static void copy_states(const Sequence *s, NestId instance) {
     const uint32_t operands = s->of->group->inputs.count;
     for (uint32_t k = 0; k < s->of->states; k++)
-        copy_state(s->l, k, operands + k,
-                   nest_at_plus(nest_at(0), instance, (int64_t)s->l->schedule->values[k].elements));
+        copy_state(s->l, k, operands + k, state_address(s, k, operands + k, instance));
 }
 
 static void begin_states(const Sequence *s, NestId before) {
-    Lower *l = s->l;
-    NestBuilder *b = &l->b;
+    NestBuilder *b = &s->l->b;
     const NestId new = nest_binary(b, NEST_EQ, s->first, nest_i64(b, 0));
     nest_if_begin(b, new);
-    for (uint32_t k = 0; k < s->of->states; k++) {
-        const ScheduleValue *v = &l->schedule->values[k];
-        const NestAddress at = s->of->of_sample[k]
-                                   ? nest_at_plus(nest_at(0), s->sample, (int64_t)v->elements)
-                                   : nest_at(0);
-        copy_state(l, k, k, at);
-    }
+    for (uint32_t k = 0; k < s->of->states; k++)
+        copy_state(s->l, k, k, state_address(s, k, k, s->of->of_sample[k] ? s->sample : 0));
     nest_if_end(b);
     nest_if_begin(b, nest_unary(b, NEST_NOT, new));
     copy_states(s, before);
@@ -88,7 +92,9 @@ NestKernel *lower_sequence(const Schedule *schedule, Lower *l) {
     Sequence s = {.l = l, .of = schedule->sequence};
     b->span = s.of->span;
     sequence_arguments(&s);
-    s.sample = nest_task(b);
+    const NestId parts = nest_i64(b, s.of->parts);
+    s.sample = nest_binary(b, NEST_DIV, nest_task(b), parts);
+    l->part = nest_binary(b, NEST_REM, nest_task(b), parts);
     s.positions = nest_extent(b, NEST_POSITIONS);
     s.first = nest_extent(b, NEST_FIRST);
     l->valid_rows = nest_i64(b, 1);

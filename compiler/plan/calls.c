@@ -156,7 +156,8 @@ static void emit_recur(Calls *m, TirId id) {
 /* What goes from position to position: operands, then every state, wanted or not. */
 static void emit_sequence(Calls *m, TirId id, const TirId *results) {
     const TirNode *node = tir_node(m->block, id);
-    Call call = {.kind = CALL_SEQUENCE, .domain = node->type.domain, .value = id, .per_sample = 1};
+    Call call = {.kind = CALL_SEQUENCE, .domain = node->type.domain, .value = id};
+    call.per_sample = m->plan->sequences[id]->parts;
     const char *name = tir_node(m->block, results[0])->name;
     call.label = name ? arena_printf(m->plan->arena, "scan_%s", name) : "scan";
     call.kernel = kernel_for(m, single_key(m->keys, id, results, node->n_results),

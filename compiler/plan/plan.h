@@ -135,6 +135,8 @@ typedef struct {
     Group *group;    /* inputs: by operand; outputs: by state */
     uint32_t states; /* so many operands, and inputs, come first */
     bool *of_sample; /* by state: it begins otherwise in each sample */
+    uint32_t parts;  /* tasks of a sample; the group is one part's */
+    bool *apart;     /* by argument of the kernel: it has parts, one behind the other in a row */
     bool reverse;
     Span span;
 } PlanSequence;

@@ -2,13 +2,15 @@
  *
  * Requires: a legalised program. The body becomes a program whose inputs are the operands: of a
  * state, what it was before; else what the operand is at the position. Loops of the body that no
- * kernel runs are written out. All that is no view is the one group's, in whose inputs and outputs
- * operands and states have their order. Changes nothing of the program.
+ * kernel runs are written out, and where parts of it do not need each other it is that of one. All
+ * that is no view is the one group's, in whose inputs and outputs operands and states have their
+ * order. Changes nothing of the program.
  *
  *     sequence h0, W, x { tanh(W * arg0 + x) }
  *     →   inputs 0 (h before), 1 (W), 2 (x)     group: %4 = W * h   %5 = %4 + x   %6 = tanh %5 */
 #include "pass/rebuild.h"
 #include "plan/plan_internal.h"
+#include "plan/sequence_parts.h"
 
 /* The same values as a program; its outputs are the next states. */
 static TirProgram *program_of(const Plan *plan, const TirNode *node) {
@@ -98,8 +100,10 @@ static PlanSequence *sequence_of(Plan *outer, TirId id) {
     for (uint32_t k = 0; k < p->inputs.count; k++)
         tir_input(&b, k); /* also those that nothing reads */
     PlanSequence *s = ARENA_NEW(outer->arena, PlanSequence);
-    s->plan = plan_create(p, outer->options);
     s->states = node->attr.n_carried;
+    s->apart = ARENA_ARRAY(outer->arena, bool, node->n_operands + s->states);
+    p = sequence_parts(p, s->states, &s->parts, s->apart);
+    s->plan = plan_create(p, outer->options);
     s->of_sample = ARENA_ARRAY(outer->arena, bool, s->states);
     for (uint32_t k = 0; k < s->states; k++)
         s->of_sample[k] = tir_node(outer->program->block, node->operands[k])->type.domain.sample;

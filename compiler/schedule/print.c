@@ -146,8 +146,8 @@ void schedule_print(const Schedule *s, FILE *to) {
         return;
     }
     if (s->sequence)
-        fprintf(to, "  sequence of %u states: samples threads; positions sequence\n",
-                s->sequence->states);
+        fprintf(to, "  sequence of %u states: samples x %u threads; positions sequence\n",
+                s->sequence->states, s->sequence->parts);
     if (s->rows > 1)
         fprintf(to, "  instances of %s: tiles threads; by %u sequence\n",
                 plan_domain_name(s->group->domain), s->rows);

@@ -132,6 +132,18 @@ SCANNED = SCANS + """model m {
   loss (sum[c] W[c] * h[c])^2;
 }
 """
+IN_PARTS = SCANS + """model m {
+  const d = 256, n = 3, e = 64;
+  positions t <= n;
+  input x[t, d] : real;
+  param W[d] ~ normal(0.3);
+  let h = trunk(x) { a = remembers : slstm; };
+  param V[16, d] ~ normal(0.1);
+  let v[i] = sum[c] V[i,c] * h[c];
+  let o = delta(v, e);
+  loss (mean[c] W[c] * h[c]) + mean[i] o[i]^2;
+}
+"""
 SCANNED_TEXT = SCANS + """model m {
   const d = 40;
   positions t <= 40 causal;
@@ -188,6 +200,11 @@ class Recurrences(harness.TestCase):
         for words in (("-O", "0"), ("--interpret",)):
             self.expect(harness.hcc("gradcheck", self.write("m.hc", SCANNED), *words))
 
+    def test_scans_in_parts(self):
+        """Of 256 features each 128 by themselves, of a matrix half of its rows."""
+        self.expect(harness.hcc("gradcheck", self.write("m.hc", IN_PARTS)))
+        self.same_bits(build(self.path("m.so"), file=self.write("m.hc", IN_PARTS)), 3, 256)
+
     def test_associative(self):
         """By shifts that double: at every number of positions on both sides of a power of two."""
         for positions in (1, 2, 3, 8, 13):
@@ -199,12 +216,12 @@ class Recurrences(harness.TestCase):
             with self.subTest(text=text[:12]):
                 self.same_bits(build(self.path(f"{len(text)}.so"), file=self.write("m.hc", text), d=257, n=37))
 
-    def same_bits(self, path):
+    def same_bits(self, path, positions=37, width=257):
         found = []
         for threads in (1, 2, 3):
             with Model(path, samples=3, threads=threads) as model:
                 model.init(3)
-                model.set_input("x", [7 * k % 101 / 101 for k in range(3 * 37 * 257)])
+                model.set_input("x", [7 * k % 101 / 101 for k in range(3 * positions * width)])
                 loss = model.forward()
                 model.backward()
                 found.append((loss, [bytes(p.gradient) for p in model.parameters.values()]))
