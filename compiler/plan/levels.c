@@ -142,6 +142,8 @@ void plan_classify_body(Plan *plan) {
         if (tir_node(block, id)->op == TIR_RESHAPE)
             store_under_reshape(plan, id);
     }
+    for (uint32_t k = 0; k < plan->program->outputs.count; k++)
+        force_stored(plan, plan->program->outputs.at[k].value);
 }
 
 /* When `user` (a barrier, or a local value) can read the value `operand`. */

@@ -112,6 +112,26 @@ branch from_behind : x[d] -> y[d] {
   }
   let y[c] = s * m[c] + g[1] * x[c];
 }
+/// States that change places, that begin as numbers; scans in loops and functions, loops in scans.
+fn mean_so_far(x, a) -> y { let y = 0; scan { y = a * y + (1 - a) * x; } }
+branch around : x[d] -> y[d] {
+  param v[d] ~ normal(1);
+  let a[c < d] = 1, b[c < d] = 0, z = 0.5, p = 0;
+  scan {
+    let t = a, g[c] = mean_so_far(x[c], 0.9);
+    a = b;
+    b[c] = t[c] + x[c] * shift(g, 1)[c];
+    for i < 2 { if i == 1 { z = 0.5 * z + 0.1 * (mean[c] x[c]) + a[0]; } }
+  }
+  scan { p = p + 0.1 * here; }
+  let q = b;
+  iterate 2 {
+    let r[c < d] = 0;
+    scan { r[c] = 0.5 * tanh(v[c] * r[c]) + q[c]; }
+    q = r;
+  }
+  let y[c] = a[c] * q[c] + z + 0.01 * p + mean_so_far(x[c], 0.5);
+}
 connection remembers {
   state h[d];
   param a[d] = 0.5;
@@ -128,7 +148,8 @@ SCANNED = SCANS + """model m {
   positions t <= n;
   input x[t, d] : real;
   param W[d] ~ normal(0.3);
-  let h = trunk(x) { a = remembers : gru(d); b = residual : delta(e); c = residual : slstm; e = residual : from_behind; };
+  let h = trunk(x) { a = remembers : gru(d); b = residual : delta(e); c = residual : slstm; e = residual : from_behind;
+    f = residual : around; };
   loss (sum[c] W[c] * h[c])^2;
 }
 """
