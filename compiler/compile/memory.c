@@ -44,8 +44,7 @@ static uint64_t part_samples(const Recipe *recipe) {
     return recipe->parts > 1 ? batch / (uint64_t)recipe->parts : batch;
 }
 
-/* Gradients of parts that wait to be added up. */
-static uint64_t waiting_bytes(const Network *network, HcPrecision precision) {
+uint64_t memory_waiting(const Network *network, HcPrecision precision) {
     return hc_part_levels((uint64_t)network->recipe.parts) *
            slab_bytes(network->program, precision);
 }
@@ -66,7 +65,7 @@ uint64_t memory_fixed(const Network *network, PlanStep step, HcPrecision precisi
                                                 : p->spaces.at[space - 1].maximum;
         inputs += plan_type_bytes(&options, type) * (type->domain.sample ? samples : 1) * positions;
     }
-    return memory_state(network, precision) + waiting_bytes(network, precision) + inputs;
+    return memory_state(network, precision) + memory_waiting(network, precision) + inputs;
 }
 
 PlanStep memory_step(const Network *network, uint64_t most, HcPrecision precision) {

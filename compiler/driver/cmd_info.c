@@ -1,6 +1,7 @@
 /* hcc info: what a model is and costs, before anything is compiled. */
 #include "compile/memory.h"
 #include "driver/driver.h"
+#include "driver/foreseen.h"
 #include "driver/pipeline.h"
 #include "pass/matrices.h"
 #include "plan/cost.h"
@@ -300,7 +301,7 @@ static void info_json_rounds(json_t **json, const Info *info) {
 
 /* What a built executable tells, and what is known of the text alone. */
 static ExitCode info_print_json(Driver *d, const Info *info, const Info *plain,
-                                const Priced *priced, uint32_t n_priced) {
+                                const Priced *priced, uint32_t n_priced, const Foreseen *ranks) {
     json_t *json = hc_info_json(&info->of);
     info_json_flops(&json, info);
     if (info->planned) {
@@ -310,6 +311,8 @@ static ExitCode info_print_json(Driver *d, const Info *info, const Info *plain,
         hc_json_set(&json, "replays", info_json_replays(&info->cost.replays));
         hc_json_set(&json, "bytes_moved_per_position", hc_json_number(info->cost.totals.moved));
         hc_json_set(&json, "precisions", info_json_precisions(priced, n_priced));
+        if (ranks)
+            hc_json_set(&json, "of_ranks", foreseen_json(ranks));
     } else {
         hc_json_set(&json, "refused", hc_json_text(info->cost.refused));
     }
@@ -405,11 +408,14 @@ static void info_print_precisions(Driver *d, const Priced *priced, uint32_t n) {
 ExitCode command_info(Driver *d) {
     Info info = {0}, plain = {0};
     Priced priced[PRICED];
+    Foreseen foreseen = {0}, *ranks = d->options.ranks.given ? &foreseen : NULL;
     const CompileOptions options = info_options(d);
     CompileRun run = pipeline_begin(d, &options);
     ExitCode code = pipeline_model(d, &run, PASS_SEMA);
     if (code == EXIT_OK)
         code = info_gather(d, &run, &info);
+    if (code == EXIT_OK && ranks && info.planned)
+        code = foreseen_make(d, &run, info.fixed + (double)info.cost.totals.workspace, ranks);
     pipeline_end(d, &run);
     if (code != EXIT_OK)
         return code;
@@ -426,7 +432,7 @@ ExitCode command_info(Driver *d) {
     }
     const uint32_t n_priced = info_precisions(d, &info, priced);
     if (d->options.run.json)
-        return info_print_json(d, &info, compared ? &plain : NULL, priced, n_priced);
+        return info_print_json(d, &info, compared ? &plain : NULL, priced, n_priced, ranks);
 
     Arena *arena = d->c->arena;
     if (!hc_info_print(&info.of, d->out))
@@ -449,6 +455,8 @@ ExitCode command_info(Driver *d) {
     }
     if (info.planned && info.of.parts > 1)
         info_print_parts(d, &info);
+    if (info.planned && ranks)
+        foreseen_print(d, ranks);
     if (n_priced > 0)
         info_print_precisions(d, priced, n_priced);
     if (compared) {

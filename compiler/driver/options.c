@@ -28,8 +28,11 @@ static bool options_valid(const HcCommandLine *line, const Options *o) {
         return hc_command_line_wrong(line,
                                      "--json and --csv are two ways to print the same: give one");
     if (!options_in_range(line, "workers", o->workers, 1024) ||
-        !options_in_range(line, "seeds", o->seeds, 10000))
+        !options_in_range(line, "seeds", o->seeds, 10000) ||
+        !options_in_range(line, "ranks", o->ranks, 4096))
         return false;
+    if ((o->network && !o->ranks.given) || (o->step_ms.given && !o->network))
+        return hc_command_line_wrong(line, "--network needs --ranks, and --step-ms --network");
     return hc_run_options_valid(line, &o->run, o->command == CMD_BENCH) &&
            (o->command != CMD_TRAIN || hc_train_options_valid(line, o->run.resume)) &&
            hc_command_line_complete(line);

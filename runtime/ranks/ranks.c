@@ -293,6 +293,28 @@ static HcStatus reach(HcRanks *r, const Launcher *launcher, HcError *error) {
                     : meet(r, hc_transport_open, "what this program is linked with", error);
 }
 
+static void ranks_free(HcRanks *r) {
+    if (!r)
+        return;
+    free(r->names);
+    free(r->begun);
+    free(r); /* its library stays: MPI's threads may still be in it */
+}
+
+HcStatus hc_ranks_by(HcRanks **ranks, HcTransport *transport, HcError *error) {
+    HcRanks *r = calloc(1, sizeof *r);
+    *ranks = r;
+    if (r)
+        r->transport = transport;
+    HcStatus status = r ? name_all(r, error) : hc_fail_memory(error, "the ranks");
+    if (status != HC_OK) {
+        transport->close(transport);
+        ranks_free(r);
+        *ranks = NULL;
+    }
+    return status;
+}
+
 HcStatus hc_ranks_open(HcRanks **ranks, HcError *error) {
     const bool linked = hc_transport_open != NULL;
     const Launcher *launcher = linked ? NULL : find_launcher();
@@ -302,9 +324,7 @@ HcStatus hc_ranks_open(HcRanks **ranks, HcError *error) {
     HcRanks *r = calloc(1, sizeof *r);
     HcStatus status = r ? reach(r, launcher, error) : hc_fail_memory(error, "the ranks");
     if (status != HC_OK) {
-        free(r ? r->names : NULL);
-        free(r ? r->begun : NULL);
-        free(r);
+        ranks_free(r);
     } else if (r->transport->size == 1) { /* and would speak to itself */
         hc_ranks_close(r);
     } else {
@@ -317,9 +337,7 @@ void hc_ranks_close(HcRanks *r) {
     if (!r)
         return;
     r->transport->close(r->transport);
-    free(r->names);
-    free(r->begun);
-    free(r); /* its library stays: MPI's threads may still be in it */
+    ranks_free(r);
 }
 
 void hc_ranks_abort(HcRanks *r, int exit_code) {

@@ -14,6 +14,8 @@ typedef struct HcRanks HcRanks;
  * program, in ../lib/hcc from there, or where the system has libraries. *ranks NULL: this process
  * is alone. */
 HcStatus hc_ranks_open(HcRanks **ranks, HcError *error);
+/* By a transport that is there already, and is closed with them, or here after a failure. */
+HcStatus hc_ranks_by(HcRanks **ranks, HcTransport *transport, HcError *error);
 /* After what every rank did alike. NULL is fine. */
 void hc_ranks_close(HcRanks *ranks);
 /* Ends all ranks; does not return. */

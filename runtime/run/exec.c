@@ -103,6 +103,13 @@ static void set_extents(HcExec *exec, int64_t samples, int64_t positions) {
     }
 }
 
+void hc_exec_imagine(HcExec *exec, const HcPlan *plan, int64_t samples, int64_t positions) {
+    *exec = (HcExec){.plan = plan, .apart = 1};
+    for (int32_t s = 1; s < plan->n_spaces; s++)
+        exec->of_space[s] = plan->spaces[s].maximum;
+    set_extents(exec, samples, positions);
+}
+
 static int64_t size_of(const HcExec *exec, HcSize size) {
     return size.domain < 0 ? size.value : exec->instances[size.domain] * size.value;
 }

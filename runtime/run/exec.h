@@ -102,6 +102,8 @@ typedef struct {
 
 HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, HcPool *pool,
                         HcError *error);
+/* Extents alone, of a step that never runs. */
+void hc_exec_imagine(HcExec *exec, const HcPlan *plan, int64_t samples, int64_t positions);
 void hc_exec_destroy(HcExec *exec);
 size_t hc_exec_bytes(const HcExec *exec); /* that it has allocated */
 /* Extents; grows the workspace when needed; writes tables. Nothing changes on failure. */

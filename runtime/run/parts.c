@@ -104,7 +104,7 @@ static HcStatus bind_memory(HcParts *parts, HcError *error) {
     parts->slots = most_waiting(parts->first, parts->end, !parts->ranks);
     const size_t last = place_sums(parts), total = parts->slots * parts->stride + last;
     if (parts->count > 1 && total > parts->bytes) {
-        uint8_t *grown = hc_aligned_zero(total);
+        uint8_t *grown = hc_aligned_zero(parts->imagined ? HC_ALIGN : total);
         if (!grown)
             return hc_fail_size(error, "the sums of a batch's parts", (double)total);
         free(parts->memory);

@@ -46,6 +46,7 @@ typedef struct {
  * partner is still to come or another rank's, waits in slots, the earlier first. */
 typedef struct {
     HcExec *exec;
+    bool imagined;          /* nothing runs, so there is no memory (foresee.h) */
     int64_t count;          /* of parts, of exec's samples each */
     int64_t first, end;     /* those that are computed here: all, unless there are ranks */
     HcRanks *ranks;         /* with whom; NULL: alone */

@@ -330,7 +330,7 @@ static HcStatus make_room(Making *k, HcError *error) {
             place_round(k);
         most = k->room_bytes > most ? k->room_bytes : most;
     }
-    parts->room = status == HC_OK ? hc_aligned(most + HC_ALIGN) : NULL;
+    parts->room = status == HC_OK ? hc_aligned((parts->imagined ? 0 : most) + HC_ALIGN) : NULL;
     parts->room_bytes = parts->room ? most : 0;
     return status != HC_OK || parts->room
                ? status

@@ -280,6 +280,28 @@ class Ranks(harness.TestCase):
                 self.assertEqual(result.code, 0, result)
                 self.same(out, self.whole("adamw", steps=400))
 
+    def test_what_is_foreseen(self):
+        """Before anything runs `hcc info` says what ranks send, exactly, and about what memory they need."""
+        tried = [(recipe, count) for recipe in RECIPES for count in range(2, 8)] if EVERYTHING else \
+            [("adamw", 3), ("muon", 2), ("weighed", 5)]
+        for k, (recipe, count) in enumerate(tried):
+            with self.subTest((recipe, count)):
+                out, more = self.path(f"run-{k}"), [] if recipe == "weighed" else ["--set", "d=128"]
+                words = command(out, recipe, "--data", self.data, *more, steps=3)
+                self.expect(self.together(LAUNCHERS[k % len(LAUNCHERS)], count, *words))
+                told = [word for at, word in enumerate(words) if {word, words[at - 1]} & {"--set", "--precision"}]
+                said = json.loads(self.expect(hcc("info", words[1], "--json", "--ranks", str(count), *told)).out)["of_ranks"]
+                with open(os.path.join(out, "summary.json"), encoding="utf-8") as file:
+                    summary = json.load(file)
+                sent, word = summary["bytes_sent_a_step"], 4 * (count - 1)  # the word that goes round behind a step
+                self.assertEqual((said["bytes_sent"], said["mean_bytes_sent"]), (max(sent) + word, sum(sent) // count + word))
+                if recipe == "adamw":  # the most of any rank; summary.json has the first one's
+                    self.assertAlmostEqual(said["memory_bytes"] / summary["memory_bytes"], 1, delta=0.1)
+        for words, code, expected in ((["--ranks", "9"], 2, "9 ranks and 8 parts of a batch"),
+                                      (["--ranks", "2", "--network", "fast"], 2, "such as 25Gb/s,10us, not 'fast'"),
+                                      (["--network", "1Gb/s,1us"], 2, "--network needs --ranks")):
+            self.assertIn(expected, self.expect(hcc("info", "examples/shakespeare.hc", "--set", "train.batch=8 in 8", *words), code).err)
+
     def test_alone_without_a_launcher(self):
         """Nothing links to MPI, and one process of a launcher is alone."""
         linked = harness.run(["ldd", harness.hcc_path()]).out

@@ -49,6 +49,11 @@ class Simulated(harness.TestCase):
                 if ranks in (2, 4):
                     self.assertLess(mean, 1.02 * least)
                 self.assertGreater(found["seconds"], found["computing"])
+                said = json.loads(self.expect(hcc("info", source, "--json", "--ranks", str(ranks), "--network", "10Gb/s,10us",
+                                                  *options)).out)["of_ranks"]
+                self.assertEqual((said["bytes_sent"], said["messages_sent"]), (max(found["bytes"]), max(found["messages"])))
+                self.assertLess(abs(said["talking_seconds"] / found["talking"] - 1), 0.25)  # of small messages, latency most of it
+                self.assertLess(abs((found["computing"] + said["talking_seconds"]) / found["seconds"] - 1), 0.15)
                 self.assertGreater(found["talking"], least / ranks * 8 / network.bits)
 
 
