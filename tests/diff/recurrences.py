@@ -213,8 +213,7 @@ class Recurrences(harness.TestCase):
         self.right("--interpret")
 
     def test_scans(self):
-        for k, width in enumerate((31, 32, 33, 64, 65, 257)):
-            positions = (1, 7)[k % 3 > 0]
+        for width, positions in ((31, 7), (32, 1), (33, 3), (64, 2), (65, 1), (257, 2)):
             with self.subTest(width=width, positions=positions):
                 self.expect(harness.hcc("gradcheck", self.write("m.hc", SCANNED),
                                         *settings(d=width, n=positions, e=width if width < 70 else 20)))
