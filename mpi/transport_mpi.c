@@ -6,8 +6,15 @@
 #include <string.h>
 #include <time.h>
 
+/* Those that are gone are used again. */
+typedef struct Request {
+    MPI_Request mpi;
+    struct Request *next;
+} Request;
+
 typedef struct {
     HcTransport transport;
+    Request *unused;
     MPI_Comm all;
     char name[MPI_MAX_LIBRARY_VERSION_STRING], host[MPI_MAX_PROCESSOR_NAME];
 } Mpi;
@@ -16,34 +23,57 @@ static Mpi *of(HcTransport *t) {
     return t->user;
 }
 
-static int begun(int code, MPI_Request *request, void **made) {
-    if (code == MPI_SUCCESS) {
+static Request *take(Mpi *mpi) {
+    Request *r = mpi->unused;
+    if (!r)
+        return malloc(sizeof *r);
+    mpi->unused = r->next;
+    return r;
+}
+
+static void give_back(Mpi *mpi, Request *r) {
+    r->next = mpi->unused;
+    mpi->unused = r;
+}
+
+static int begun(Mpi *mpi, int code, Request *request, void **made) {
+    if (code == MPI_SUCCESS)
         *made = request;
-        return 0;
-    }
-    free(request);
+    else
+        give_back(mpi, request);
     return code;
 }
 
 static int mpi_send(HcTransport *t, int32_t to, const void *data, size_t bytes, void **request) {
-    MPI_Request *r = malloc(sizeof *r);
-    return r ? begun(MPI_Isend(data, (int)bytes, MPI_BYTE, to, 0, of(t)->all, r), r, request) : 1;
+    Request *r = take(of(t));
+    return r ? begun(of(t), MPI_Isend(data, (int)bytes, MPI_BYTE, to, 0, of(t)->all, &r->mpi), r,
+                     request)
+             : 1;
 }
 
 static int mpi_receive(HcTransport *t, int32_t from, void *data, size_t bytes, void **request) {
-    MPI_Request *r = malloc(sizeof *r);
-    return r ? begun(MPI_Irecv(data, (int)bytes, MPI_BYTE, from, 0, of(t)->all, r), r, request) : 1;
+    Request *r = take(of(t));
+    return r ? begun(of(t), MPI_Irecv(data, (int)bytes, MPI_BYTE, from, 0, of(t)->all, &r->mpi), r,
+                     request)
+             : 1;
 }
 
 #ifdef SMPI_H
 
 /* SimGrid's simulation: there asking takes simulated time, and nobody fails. */
 static int mpi_wait(HcTransport *t, void *request, double seconds) {
-    (void)t;
     (void)seconds;
-    const int code = MPI_Wait(request, MPI_STATUS_IGNORE);
-    free(request);
+    const int code = MPI_Wait(&((Request *)request)->mpi, MPI_STATUS_IGNORE);
+    give_back(of(t), request);
     return code;
+}
+
+/* There messages move on by themselves. */
+static int mpi_test(HcTransport *t, void *request, int *through) {
+    (void)t;
+    (void)request;
+    *through = 0;
+    return 0;
 }
 
 #else
@@ -54,21 +84,27 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static int mpi_test(HcTransport *t, void *request, int *through) {
+    Request *r = request;
+    const int code = MPI_Test(&r->mpi, through, MPI_STATUS_IGNORE);
+    if (*through)
+        give_back(of(t), r);
+    return code;
+}
+
 /* Asked in turns, for MPI itself would wait for ever; after a while with pauses, for there may be
  * more processes than cores. */
 static int mpi_wait(HcTransport *t, void *request, double seconds) {
-    (void)t;
     const double spin = 1e-3, ends = now() + seconds, pauses = now() + spin;
     int done = 0, code = MPI_SUCCESS;
     while (!done && code == MPI_SUCCESS) {
-        code = MPI_Test(request, &done, MPI_STATUS_IGNORE);
+        code = mpi_test(t, request, &done);
         const double at = done ? 0 : now();
         if (at > ends)
             return 1;
         if (at > pauses)
             nanosleep(&(struct timespec){0, 50000}, NULL);
     }
-    free(request);
     return code;
 }
 
@@ -86,6 +122,10 @@ static void mpi_close(HcTransport *t) {
     Mpi *mpi = of(t);
     MPI_Comm_free(&mpi->all);
     MPI_Finalize();
+    for (Request *r = mpi->unused, *next; r; r = next) {
+        next = r->next;
+        free(r);
+    }
     free(mpi);
 }
 
@@ -117,6 +157,7 @@ HcTransport *hc_transport_open(const char **message) {
                                    .send = mpi_send,
                                    .receive = mpi_receive,
                                    .wait = mpi_wait,
+                                   .test = mpi_test,
                                    .barrier = mpi_barrier,
                                    .abort = mpi_abort,
                                    .close = mpi_close};

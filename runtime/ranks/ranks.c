@@ -22,8 +22,8 @@ struct HcRanks {
     void *library;
     char (*names)[NAME_BYTES];
     uint64_t sent;
-    Begun *begun; /* messages under way, */
-    uint32_t n_begun, room;
+    Begun *begun;                      /* messages under way, */
+    uint32_t n_begun, n_through, room; /* of which the first are through */
     bool failed_alike;
 };
 
@@ -103,15 +103,36 @@ static HcStatus begin(HcRanks *r, const HcMessage *m, HcError *error) {
     return HC_OK;
 }
 
-HcStatus hc_ranks_exchange(HcRanks *r, const HcMessage *messages, uint32_t count, HcError *error) {
+HcStatus hc_ranks_begin(HcRanks *r, const HcMessage *messages, uint32_t count, HcError *error) {
     HcStatus status = hc_ranks_reserve(r, messages, count, error);
     for (uint32_t k = 0; k < count && status == HC_OK; k++)
         status = begin(r, &messages[k], error);
-    for (uint32_t k = 0; k < r->n_begun && status == HC_OK; k++)
+    return status;
+}
+
+HcStatus hc_ranks_move_on(HcRanks *r, HcError *error) {
+    int through = 1;
+    while (through && r->n_through < r->n_begun) {
+        const Begun *first = &r->begun[r->n_through];
+        if (r->transport->test(r->transport, first->request, &through) != 0)
+            return lost(r, first->rank, error);
+        r->n_through += through ? 1 : 0;
+    }
+    return HC_OK;
+}
+
+HcStatus hc_ranks_finish(HcRanks *r, HcError *error) {
+    HcStatus status = HC_OK;
+    for (uint32_t k = r->n_through; k < r->n_begun && status == HC_OK; k++)
         if (r->transport->wait(r->transport, r->begun[k].request, patience_seconds) != 0)
             status = lost(r, r->begun[k].rank, error);
-    r->n_begun = 0;
+    r->n_begun = r->n_through = 0;
     return status;
+}
+
+HcStatus hc_ranks_exchange(HcRanks *r, const HcMessage *messages, uint32_t count, HcError *error) {
+    HcStatus status = hc_ranks_begin(r, messages, count, error);
+    return status == HC_OK ? hc_ranks_finish(r, error) : status;
 }
 
 HcStatus hc_ranks_gather(HcRanks *r, const void *mine, void *all, size_t bytes, HcError *error) {

@@ -37,6 +37,11 @@ typedef struct {
 } HcMessage;
 HcStatus hc_ranks_exchange(HcRanks *ranks, const HcMessage *messages, uint32_t count,
                            HcError *error);
+/* The same by and by: messages are begun, moved on from time to time by whoever computes meanwhile,
+ * and waited for, all that were begun. */
+HcStatus hc_ranks_begin(HcRanks *ranks, const HcMessage *messages, uint32_t count, HcError *error);
+HcStatus hc_ranks_move_on(HcRanks *ranks, HcError *error);
+HcStatus hc_ranks_finish(HcRanks *ranks, HcError *error);
 /* So many messages that all are under way at once take no memory any more. */
 HcStatus hc_ranks_reserve(HcRanks *ranks, const HcMessage *messages, uint32_t count,
                           HcError *error);

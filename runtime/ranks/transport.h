@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HC_TRANSPORT_VERSION 1
+#define HC_TRANSPORT_VERSION 2
 
 typedef struct HcTransport HcTransport;
 struct HcTransport {
@@ -25,6 +25,9 @@ struct HcTransport {
     int (*receive)(HcTransport *, int32_t from, void *data, size_t bytes, void **request);
     /* Until the message is through, or so many seconds have passed (then not 0). */
     int (*wait)(HcTransport *, void *request, double seconds);
+    /* Moves messages on, all of them, and says whether this one is through: *through 1, and the
+     * request is gone, or 0. Called between kernels, while messages are under way. */
+    int (*test)(HcTransport *, void *request, int *through);
     int (*barrier)(HcTransport *);
     void (*abort)(HcTransport *, int exit_code); /* ends all processes; does not return */
     void (*close)(HcTransport *);                /* every rank calls it, last of all */

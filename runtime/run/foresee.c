@@ -5,19 +5,10 @@
 
 /* --- the messages of a step --------------------------------------------------------------------*/
 
-/* Nothing is added up, for there is nothing. */
-static void meet_without_sums(HcMeet *m) {
-    for (uint32_t stage = 0; stage <= m->stages; stage++)
-        m->added[stage] = 0;
-    m->n_results = 0;
-}
-
 static HcStatus foresee_sums(HcParts *parts, HcError *error) {
     HcStatus status = HC_OK;
-    for (parts->round = 0; parts->round < parts->n_meets && status == HC_OK; parts->round++) {
-        meet_without_sums(&parts->meets[parts->round]);
+    for (parts->round = 0; parts->round < parts->n_meets && status == HC_OK; parts->round++)
         status = hc_parts_meet(parts, error);
-    }
     return status;
 }
 

@@ -197,6 +197,8 @@ static void add_up(HcParts *parts, const HcSum *sum) {
         move(parts, sum, slot_of(parts, sum, count), place, false);
     else if (!stays(sum))
         move(parts, sum, slot_of(parts, sum, parts->slots), place, false);
+    if (parts->expects && is_kept(parts, sum))
+        hc_parts_meet_ready(parts, sum);
 }
 
 /* Another value may have had its place since. */
@@ -258,6 +260,8 @@ static void run_part_call(HcParts *parts, uint32_t c) {
     const HcSum *sum = sum_of(plan, c);
     if (!parts->runs[c])
         return;
+    if (parts->expects)
+        hc_parts_meet_move_on(parts);
     if (!sum) {
         hc_exec_run_call(parts->exec, c);
     } else if (sum->round < parts->round) {
@@ -346,6 +350,8 @@ HcStatus hc_parts_run(HcParts *parts, HcPass pass, HcPlaces outside, const HcPar
         take_round(parts, round);
         for (parts->part = parts->first; parts->part < parts->end; parts->part++) {
             user->begin(user->user, parts->part);
+            if (parts->ranks && parts->part + 1 == parts->end && pass & HC_BACKWARD)
+                hc_parts_meet_expect(parts);
             run_part(parts, pass);
             if (round + 1 == plan->n_rounds)
                 user->end(user->user, parts->part);

@@ -40,6 +40,10 @@ typedef struct {
     uint32_t n_pieces, n_messages, n_additions, n_results, stages;
     uint32_t *ends, *added;  /* by stage, and one more: behind its messages, and its additions */
     uint32_t *begins, *adds; /* by bucket: the first of the first stage's, likewise */
+    uint32_t *sums, *left; /* by bucket: its sums; and those that the last part has not added yet */
+    uint32_t begun;        /* buckets: the first stage's messages are under way */
+    HcStatus status;       /* of what was begun, */
+    HcError error;         /* and why it failed */
 } HcMeet;
 
 /* Sums of parts are added in a fixed tree (part_tree.h). What cannot be added yet, because its
@@ -66,6 +70,7 @@ typedef struct {
     bool *runs;        /* by call: in the round at hand */
     uint32_t round;    /* that */
     int64_t part;      /* that */
+    bool expects;      /* what it adds goes to other ranks at once */
     HcPlaces outside;  /* what is not the workspace's */
 } HcParts;
 
@@ -96,6 +101,12 @@ HcStatus hc_parts_run(HcParts *parts, HcPass pass, HcPlaces outside, const HcPar
 
 /* What is needed to add up the sums of several ranks. */
 HcStatus hc_parts_meet_bind(HcParts *parts, HcError *error);
+/* Before the round's last part, which adds gradients bucket by bucket: */
+void hc_parts_meet_expect(HcParts *parts);
+/* the part's sum is added. Buckets that are complete are on their way from then on. */
+void hc_parts_meet_ready(HcParts *parts, const HcSum *sum);
+/* Between calls. */
+void hc_parts_meet_move_on(HcParts *parts);
 /* The sums of the round, of which the slots hold what this rank's parts came to: afterwards those
  * that all get lie in the last slot, on every rank, and gradients where they belong, on their
  * owners. */

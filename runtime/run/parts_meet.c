@@ -291,7 +291,11 @@ static HcStatus make_bounds(const HcParts *parts, HcMeet *m, HcError *error) {
     m->added = calloc((size_t)m->stages + 1, sizeof *m->added);
     m->begins = calloc(buckets + 2, sizeof *m->begins);
     m->adds = calloc(buckets + 2, sizeof *m->adds);
-    return m->ends && m->added && m->begins && m->adds ? HC_OK : hc_fail_memory(error, "messages");
+    m->sums = calloc(buckets + 1, sizeof *m->sums);
+    m->left = calloc(buckets + 1, sizeof *m->left);
+    return m->ends && m->added && m->begins && m->adds && m->sums && m->left
+               ? HC_OK
+               : hc_fail_memory(error, "messages");
 }
 
 static HcStatus make_lists(const Making *k, HcError *error) {
@@ -316,6 +320,18 @@ static void place_round(Making *k) {
     }
 }
 
+static uint32_t bucket_of(const HcParts *parts, uint32_t parameter) {
+    return parts->shards->chunks[parts->shards->first[parameter]].bucket;
+}
+
+/* Gradients of each bucket. */
+static void count_sums(const HcParts *parts, HcMeet *m, uint32_t round) {
+    const HcShards *shards = parts->shards;
+    for (uint32_t k = 0; round + 1 == parts->exec->plan->n_rounds && k < shards->n_ready; k++)
+        if (shards->sum[shards->ready[k]])
+            m->sums[bucket_of(parts, shards->ready[k])]++;
+}
+
 static HcStatus make_room(Making *k, HcError *error) {
     HcParts *parts = k->parts;
     size_t most = 0;
@@ -326,8 +342,10 @@ static HcStatus make_room(Making *k, HcError *error) {
         status = share_sums(parts, k->meet, round, error);
         if (status == HC_OK)
             status = make_bounds(parts, k->meet, error);
-        if (status == HC_OK)
+        if (status == HC_OK) {
+            count_sums(parts, k->meet, round);
             place_round(k);
+        }
         most = k->room_bytes > most ? k->room_bytes : most;
     }
     parts->room = status == HC_OK ? hc_aligned((parts->imagined ? 0 : most) + HC_ALIGN) : NULL;
@@ -408,6 +426,8 @@ void hc_parts_meet_destroy(HcParts *parts) {
         free(m->added);
         free(m->begins);
         free(m->adds);
+        free(m->sums);
+        free(m->left);
     }
     free(parts->meets);
     free(parts->room);
@@ -418,28 +438,70 @@ void hc_parts_meet_destroy(HcParts *parts) {
 
 /* --- meeting -----------------------------------------------------------------------------------*/
 
+/* Of imagined parts there is nothing to add. */
 static void add(const HcParts *parts, const HcMeet *m, uint32_t first, uint32_t end) {
     const HcElement element =
         parts->exec->plan->element_size == 8 ? HC_ELEMENT_F64 : HC_ELEMENT_F32;
-    for (uint32_t k = first; k < end; k++)
+    for (uint32_t k = first; k < end && !parts->imagined; k++)
         hc_elements_add(parts->exec->pool, m->additions[k].to, m->additions[k].earlier,
                         (int64_t)m->additions[k].bytes / hc_element_bytes(element), element);
 }
 
 static void take_results(const HcParts *parts, const HcMeet *m) {
     uint8_t *all = slot(parts, parts->slots), *gradients = parts->outside.grads;
-    for (uint32_t k = 0; k < m->n_results; k++) {
+    for (uint32_t k = 0; k < m->n_results && !parts->imagined; k++) {
         const HcSumPiece *piece = m->results[k].piece;
         memcpy(piece->kept ? gradients + piece->slab : all + piece->at, m->results[k].from,
                piece->bytes);
     }
 }
 
+/* The first stage of one bucket, or of what all get. */
+static void begin_bucket(HcParts *parts, HcMeet *m) {
+    const uint32_t b = m->begun++;
+    add(parts, m, m->adds[b], m->adds[b + 1]);
+    if (m->status == HC_OK)
+        m->status = hc_ranks_begin(parts->ranks, m->messages + m->begins[b],
+                                   m->begins[b + 1] - m->begins[b], &m->error);
+}
+
+void hc_parts_meet_expect(HcParts *parts) {
+    HcMeet *m = &parts->meets[parts->round];
+    memcpy(m->left, m->sums, parts->shards->n_buckets * sizeof *m->left);
+    parts->expects = true;
+}
+
+void hc_parts_meet_ready(HcParts *parts, const HcSum *sum) {
+    HcMeet *m = &parts->meets[parts->round];
+    m->left[bucket_of(parts, sum->buffer.index)]--;
+    while (m->begun < parts->shards->n_buckets && m->left[m->begun] == 0)
+        begin_bucket(parts, m);
+}
+
+void hc_parts_meet_move_on(HcParts *parts) {
+    HcMeet *m = &parts->meets[parts->round];
+    if (m->begun > 0 && m->status == HC_OK)
+        m->status = hc_ranks_move_on(parts->ranks, &m->error);
+}
+
+/* What the first stage still has to begin, until all of it is through. */
+static HcStatus end_first_stage(HcParts *parts, HcMeet *m, HcError *error) {
+    while (m->begun <= parts->shards->n_buckets)
+        begin_bucket(parts, m);
+    HcStatus status = m->status;
+    m->begun = 0;
+    m->status = HC_OK;
+    if (status != HC_OK && error)
+        *error = m->error;
+    return status == HC_OK ? hc_ranks_finish(parts->ranks, error) : status;
+}
+
 HcStatus hc_parts_meet(HcParts *parts, HcError *error) {
-    const HcMeet *m = &parts->meets[parts->round];
-    HcStatus status = HC_OK;
-    uint32_t sent = 0, added = 0;
-    for (uint32_t stage = 0; stage <= m->stages && status == HC_OK; stage++) {
+    HcMeet *m = &parts->meets[parts->round];
+    HcStatus status = end_first_stage(parts, m, error);
+    uint32_t sent = m->ends[0], added = m->added[0];
+    parts->expects = false;
+    for (uint32_t stage = 1; stage <= m->stages && status == HC_OK; stage++) {
         add(parts, m, added, m->added[stage]);
         status = hc_ranks_exchange(parts->ranks, m->messages + sent, m->ends[stage] - sent, error);
         added = m->added[stage];
