@@ -73,6 +73,14 @@ def recurrence(f, u):
     return torch.stack(found, 1)
 
 
+def recurrent_network(W, x):
+    h, found = torch.zeros_like(x[:, 0]), []
+    for t in range(x.shape[1]):
+        h = torch.tanh(x[:, t] + h @ W.T)
+        found.append(h)
+    return torch.stack(found, 1)
+
+
 # What begins a line's PyTorch: the shape of the line's `y` as its wrapper has it, what stands before
 # the line, and PyTorch's value of parameters by name, x and tokens. `(r, c)`: on a grid.
 LAYERS = {
@@ -101,8 +109,9 @@ LAYERS = {
     "x.gather": ("y", "", lambda p, x, _: x.gather(-1, x.argmax(-1, keepdim=True)).squeeze(-1)),
     "x * x.detach": ("y[d]", "", lambda p, x, _: x * x.detach()),
     "F.pad": ("y[d]", "", lambda p, x, _: F.pad(x, (0, 0, 1, 0))[:, :-1]),
-    "for t in range": ("y[d]", "let f = sigmoid(x), u = sin(x);",
-                       lambda p, x, _: recurrence(torch.sigmoid(x), torch.sin(x))),
+    "for t in range(T): m": ("y[d]", "let f = sigmoid(x), u = sin(x);",
+                             lambda p, x, _: recurrence(torch.sigmoid(x), torch.sin(x))),
+    "for t in range(T): h": ("y[d]", "", lambda p, x, _: recurrent_network(p["W"], x)),
     "x.cumsum": ("y[d]", "", lambda p, x, _: x.cumsum(1)),
     "x.mean": ("pooled", "", lambda p, x, _: x.mean(dim=1)),
     "x + attn": ("trunk", "", lambda p, x, _: norm(x + attention(p, norm(x), "attn"))),

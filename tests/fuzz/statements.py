@@ -476,6 +476,37 @@ class Body:
         if draw.random() < 0.9:
             self.values += kept
 
+    def scan(self):
+        """One to three states from position to position, by the turn of a loop."""
+        draw = self.draw
+        if self.allow.get("across") != "line":
+            return self.map()
+        start, carried = len(self.values), []
+        for _ in range(draw.choices([1, 2, 3], [6, 3, 1])[0]):
+            dims = self.wide(draw.choices([0, 1, 2], [1, 8, 1.5])[0])
+            name, indices = self.fresh("z"), self.indices(dims)
+            learnt = self.param(dims, letter="B") if self.allow.get("params") and draw.random() < 0.3 else None
+            self.write(f"let {self.head(name, indices)} = "
+                       f"{self.head(learnt.name, indices, False) if learnt else number(draw)};")
+            carried.append(Value(name, tuple(dims), POSITION, 2))
+        matrix, v = None, carried[0]
+        if len(v.dims) == 1 and v.dims[0] <= 130 and draw.random() < 0.35:
+            matrix = self.value_of(2, lambda m: m.dims == (v.dims[0], v.dims[0]))
+            matrix = matrix or self.param((v.dims[0], v.dims[0]), 1 / v.dims[0] ** 0.5)
+        within = {**self.allow, "random": False, "params": False, "calls": (), "across": "", "place": ()}
+        allow, before = self.allow, self.values[:]
+        self.values += carried
+        self.allow = self.expressions.allow = within
+        self.write("scan reverse {" if not allow.get("causal") and draw.random() < 0.3 else "scan {")
+        self.indent += "  "
+        self.turn(carried, matrix, 1)
+        self.indent = self.indent[:-2]
+        self.write("}")
+        self.allow = self.expressions.allow = allow
+        self.values[:] = before
+        if draw.random() < 0.9:
+            self.values += carried
+
     def assigned(self, first=0):
         """(name, names it is made of) of the lines from `first` on, once for each line, as often as
         there are lines: what loops carry arrives everywhere."""
@@ -572,7 +603,7 @@ class Body:
 
     KINDS = {"map": 10, "scalar": 2, "product": 4, "square": 1.5, "split": 1.5, "norm": 2, "matrix_map": 1.5,
              "table": 1.2, "listed": 1, "sliced": 1, "clamped": 0.6, "condition": 0.6, "choice": 0.5, "dropped": 0.25, "across": 3, "attention": 0.8,
-             "recurrence": 0.8, "pooled": 0.8, "iterate": 3.5, "call": 2}
+             "recurrence": 0.8, "scan": 1.5, "pooled": 0.8, "iterate": 3.5, "call": 2}
 
     def statement(self):
         kinds = list(self.KINDS)
