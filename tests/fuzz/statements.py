@@ -479,9 +479,10 @@ class Body:
     def scan(self):
         """One to three states from position to position, by the turn of a loop."""
         draw = self.draw
-        if self.allow.get("across") != "line":
+        x = self.value_of(need=lambda v: v.domain == POSITION)
+        if not x or self.allow.get("across") != "line":
             return self.map()
-        start, carried = len(self.values), []
+        carried = []
         for _ in range(draw.choices([1, 2, 3], [6, 3, 1])[0]):
             dims = self.wide(draw.choices([0, 1, 2], [1, 8, 1.5])[0])
             name, indices = self.fresh("z"), self.indices(dims)
@@ -500,6 +501,9 @@ class Body:
         self.write("scan reverse {" if not allow.get("causal") and draw.random() < 0.3 else "scan {")
         self.indent += "  "
         self.turn(carried, matrix, 1)
+        old, seen = self.head(v.name, self.indices(v.dims), False), self.fresh("s")
+        self.write(f"let {seen} = tanh({self.expressions.scalar(x).text});")
+        self.write(f"{old} = 0.8 * {old} + 0.2 * {seen};")
         self.indent = self.indent[:-2]
         self.write("}")
         self.allow = self.expressions.allow = allow
