@@ -104,13 +104,21 @@ static void number_value(GroupKeys *k, TirId id) {
     k->number[id] = ++k->numbered;
 }
 
+/* Numbers that are loaded and known to be less than this index without a comparison; 0: others. */
+static uint32_t known_limit(const GroupKeys *k, const TirNode *node) {
+    const TirProgram *program = k->plan->program;
+    return node->op == TIR_INPUT      ? program->inputs.at[node->attr.index].limit
+           : node->op == TIR_POSITION ? program->spaces.at[node->attr.index - 1].maximum
+                                      : 0;
+}
+
 static void put_input(GroupKeys *k, TirId id) {
     const TirNode *node = tir_node(k->block, id);
     /* The caller's memory ends with its rows; so do its numbers. */
     put_type(k, &node->type);
     put_slot(k, tir_storage(k->block, id));
     put(k, plan_is_given(k->plan, id));
-    put(k, node->op == TIR_INPUT ? k->plan->program->inputs.at[node->attr.index].limit : 0);
+    put(k, known_limit(k, node));
     number_value(k, id);
 }
 
