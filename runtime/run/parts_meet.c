@@ -200,26 +200,12 @@ static void list_additions(const Making *k, const HcSumPiece *piece, uint32_t st
     }
 }
 
-/* The first stage goes bucket by bucket: bounds[b] .. bounds[b + 1] - 1 are those of the b-th. */
-static void close_buckets(uint32_t *bounds, uint32_t *closed, uint32_t bucket, uint32_t count) {
-    while (*closed <= bucket)
-        bounds[(*closed)++] = count;
-}
-
-static void list_sums(const Making *k, uint32_t stage) {
-    HcMeet *m = k->meet;
-    uint32_t closed = 0;
-    memset(k->within, 0, (size_t)k->ways->ranks * sizeof *k->within);
-    for (uint32_t p = 0; p < m->n_pieces; p++) {
-        const HcSumPiece *piece = &m->pieces[p];
-        if (stage == 0)
-            close_buckets(m->adds, &closed, piece->bucket, m->n_additions);
-        list_additions(k, piece, stage, k->within[piece->owner]);
-        k->within[piece->owner] += hc_align(piece->bytes);
+/* The first stage goes bucket by bucket: what is listed from here on is of a later one. */
+static void close_buckets(HcMeet *m, uint32_t *closed, uint32_t bucket) {
+    for (; *closed <= bucket; ++*closed) {
+        m->adds[*closed] = m->n_additions;
+        m->begins[*closed] = m->n_messages;
     }
-    if (stage == 0)
-        close_buckets(m->adds, &closed, k->parts->shards->n_buckets + 1, m->n_additions);
-    m->added[stage] = m->n_additions;
 }
 
 static void list_stage(const Making *k, uint32_t stage) {
@@ -229,13 +215,15 @@ static void list_stage(const Making *k, uint32_t stage) {
     for (uint32_t p = 0; p < m->n_pieces; p++) {
         const HcSumPiece *piece = &m->pieces[p];
         if (stage == 0)
-            close_buckets(m->begins, &closed, piece->bucket, m->n_messages);
+            close_buckets(m, &closed, piece->bucket);
+        list_additions(k, piece, stage, k->within[piece->owner]);
         find_needs(k->ways, piece->owner, k->needed);
         list_messages(k, piece, stage, k->within[piece->owner]);
         k->within[piece->owner] += hc_align(piece->bytes);
     }
     if (stage == 0)
-        close_buckets(m->begins, &closed, k->parts->shards->n_buckets + 1, m->n_messages);
+        close_buckets(m, &closed, k->parts->shards->n_buckets + 1);
+    m->added[stage] = m->n_additions;
     m->ends[stage] = m->n_messages;
 }
 
@@ -275,10 +263,8 @@ static void list_return(const Making *k) {
 static void list_all(const Making *k) {
     HcMeet *m = k->meet;
     m->n_messages = m->n_additions = m->n_results = 0;
-    for (uint32_t stage = 0; stage <= m->stages; stage++) {
-        list_sums(k, stage);
+    for (uint32_t stage = 0; stage <= m->stages; stage++)
         list_stage(k, stage);
-    }
     list_results(k);
     list_return(k);
 }
