@@ -74,6 +74,11 @@ static bool lacks_arguments(const Callable *callable, const BoundArgumentList *a
     return given == 0 && needed > 0;
 }
 
+void named_in_vain(Sema *s, Name as, const char *called, const char *why) {
+    sema_error(s, DIAG_NOT_HERE, as.span, "`%s` %s", called, why);
+    sema_help(s, "`as` names the instance of a module or branch that a call makes");
+}
+
 /* Of `branch[1](x)`, too. */
 static const Expr *callee_name(const Expr *e) {
     const Expr *callee = e->call.callee;
@@ -89,11 +94,9 @@ static bool can_be_named(Sema *s, const Callable *callable, const Expr *e) {
                       : callable->instance            ? "is made already, and has its name"
                       : item->kind == ITEM_CONNECTION ? "is named after its site"
                                                       : NULL;
-    if (!why)
-        return true;
-    sema_error(s, DIAG_NOT_HERE, e->call.as.span, "`%s` %s", callee_name(e)->name, why);
-    sema_help(s, "`as` names the instance of a module or branch that a call makes");
-    return false;
+    if (why)
+        named_in_vain(s, e->call.as, callee_name(e)->name, why);
+    return !why;
 }
 
 static Value call_value(Sema *s, Scope *scope, const Callable *callable,

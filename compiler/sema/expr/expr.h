@@ -93,6 +93,8 @@ Value elaborate_member(Sema *s, Scope *scope, const Expr *e);
 /* --- call.c, builtins.c, unknown.c -------------------------------------------------------------*/
 
 Value elaborate_call(Sema *s, Scope *scope, const Expr *e);
+/* `as` of what makes no instance: an error that says why. */
+void named_in_vain(Sema *s, Name as, const char *called, const char *why);
 const Builtin *builtin_find(const char *name);
 uint32_t builtin_count(void);
 const char *builtin_name(uint32_t k);

@@ -72,9 +72,7 @@ static Value branch_callable(Sema *s, Scope *scope, const Expr *e, BoundArgument
         return POISON;
     }
     if (v.callable->as.text) {
-        sema_error(s, DIAG_NOT_HERE, v.callable->as.span, "`%s` is named after its site",
-                   v.callable->item->name.text);
-        sema_help(s, "`as` names the instance of a module or branch that a call makes");
+        named_in_vain(s, v.callable->as, v.callable->item->name.text, "is named after its site");
         return POISON;
     }
     return v;
