@@ -443,6 +443,13 @@ class Body:
 
     # --- loops ------------------------------------------------------------------------------------
 
+    def matrix_of(self, v):
+        """What a vector that is carried on may be multiplied with at each turn, or None."""
+        if len(v.dims) != 1 or v.dims[0] > 130 or self.draw.random() >= 0.35:
+            return None
+        square = (v.dims[0], v.dims[0])
+        return self.value_of(2, lambda m: m.dims == square) or self.param(square, 1 / v.dims[0] ** 0.5)
+
     def iterate(self, depth=1):
         """A loop over one to three carried values; its result may stay unread."""
         draw = self.draw
@@ -454,11 +461,7 @@ class Body:
             e = self.expressions.tame(self.expressions.expression(indices, draw.randint(0, 2)), 2)
             self.write(f"let {self.head(name, indices)} = {e.text};")
             carried.append(self.keep(name, dims, e.domain, max(1, e.size)))
-        matrix = None
-        v = carried[0]
-        if len(v.dims) == 1 and v.dims[0] <= 130 and draw.random() < 0.35:
-            matrix = self.value_of(2, lambda m: m.dims == (v.dims[0], v.dims[0]))
-            matrix = matrix or self.param((v.dims[0], v.dims[0]), 1 / v.dims[0] ** 0.5)
+        matrix = self.matrix_of(carried[0])
         allow, within = self.allow, {**self.allow, "random": False, "params": False, "calls": ()}
         self.allow = self.expressions.allow = within
         kind = draw.choices(["iterate", "for"], [5, 1])[0]
@@ -490,10 +493,8 @@ class Body:
             self.write(f"let {self.head(name, indices)} = "
                        f"{self.head(learnt.name, indices, False) if learnt else number(draw)};")
             carried.append(Value(name, tuple(dims), POSITION, 2))
-        matrix, v = None, carried[0]
-        if len(v.dims) == 1 and v.dims[0] <= 130 and draw.random() < 0.35:
-            matrix = self.value_of(2, lambda m: m.dims == (v.dims[0], v.dims[0]))
-            matrix = matrix or self.param((v.dims[0], v.dims[0]), 1 / v.dims[0] ** 0.5)
+        v = carried[0]
+        matrix = self.matrix_of(v)
         within = {**self.allow, "random": False, "params": False, "calls": (), "across": "", "place": ()}
         allow, before = self.allow, self.values[:]
         self.values += carried
