@@ -16,6 +16,8 @@ static TirId zeros_like(TirBuilder *b, const TirType *type) {
 }
 
 TirId shift_along(Sema *s, TirId x, uint8_t space, int64_t first, int64_t second, Span span) {
+    if (!space) /* only its shape is looked at */
+        return x;
     const TirSpace *sp = &s->program->spaces.at[space - 1];
     const int64_t rows = sp->extents[0], columns = sp->rank == 2 ? sp->extents[1] : 1;
     TirBuilder *b = sema_builder(s, span);
@@ -37,6 +39,9 @@ static uint32_t across(Sema *s, const char *what, Value x, uint32_t n, Span span
         return 0;
     }
     const uint8_t space = t->type.domain.space;
+    *tensor = t;
+    if (!space && s->mode.looking) /* a loop may still give it some */
+        return n;
     if (!space) {
         sema_error(s, DIAG_DOMAIN, span, "`%s` goes over positions, and this value has none", what);
         return 0;
@@ -50,7 +55,6 @@ static uint32_t across(Sema *s, const char *what, Value x, uint32_t n, Span span
         sema_help(s, n == 1 ? "write `%s(x, 1, 1)`" : "write `%s(x, 1)`", what);
         return 0;
     }
-    *tensor = t;
     return n;
 }
 

@@ -5,6 +5,13 @@ branch others(n = 2) : x[d] -> y[d] {
   }
   let y = h;
 }
+branch entry(n = 2) : x[d] -> y[d] {
+  let h[c < d] = 0;
+  scan {
+    h[c] = x[c] + shift(h, 1)[c];      // expected-error {{E0215}} {{this asks for others, too}}
+  }
+  let y = h;
+}
 branch recurs : x[d] -> y[d] {
   let h[c < d] = 0, m[c < d] = 0;
   scan {
@@ -63,7 +70,8 @@ model m {
   input x[t, d] : real;
   let h = trunk(x) {
     a = residual : others;
-    b = residual : recurs;
+    b = residual : entry;
+    l = residual : recurs;
     c = residual : begins;
     e = residual : shapes;
     f = residual : draws;
