@@ -60,7 +60,16 @@ def renamed(text, words, python):
         if python and re.match(r"\s*(from|import)\b|.*\blacking\(", line):
             continue  # another package's name
         lines[k] = pattern.sub(lambda found: words[found[1]], line)
-    return "\n".join(lines)
+    return prefixed("\n".join(lines), words)
+
+
+def prefixed(text, words):
+    """The functions of a built library begin with its name: those of a header that C includes."""
+    old = {word: name for name, word in words.items()}
+    for word in re.findall(r'(?m)^#include "(\w+)\.h"', text):
+        if word in old:
+            text = re.sub(r"\b%s_" % old[word], word + "_", text)
+    return text
 
 
 def copy_renamed(folder, words):
