@@ -266,16 +266,3 @@ NestId attend_visible(Attend *a, NestId key, NestId first, uint32_t c) {
     NestId least = nest_splat(b, lanes, nest_cast(b, NEST_I32, offset));
     return nest_binary(b, NEST_LE, least, nest_lanes(b, lanes));
 }
-
-NestAddress attend_bias_at(Attend *a, const AttendMatrix *bias, NestId first_query, NestId key,
-                           uint32_t c) {
-    NestAddress at = nest_at((int64_t)a->s->start + (int64_t)c * a->s->lanes);
-    at = nest_at_plus(at, bias->base, 1);
-    return nest_at_plus(nest_at_plus(at, first_query, 1), key, -1);
-}
-
-NestId attend_queries_in(Attend *a, NestId queries, uint32_t c) {
-    NestId left = attend_sub(a, queries, attend_number(a, (int64_t)c * a->s->lanes));
-    left = attend_min(a, left, attend_number(a, a->s->lanes));
-    return nest_binary(&a->b, NEST_MAX, left, a->zero);
-}

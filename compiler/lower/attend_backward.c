@@ -63,12 +63,11 @@ static void backward_weights(Attend *a, const AttendBackward *m, NestId first_qu
         NestAddress at = attend_at(&m->weights, loop->variable, (int64_t)c * a->s->lanes);
         NestId p = nest_load(b, m->weights.buffer, at, a->s->lanes, 1, 0);
         NestId d = nest_load(b, m->d_scores.buffer, at, a->s->lanes, 1, 0);
-        NestId valid = 0;
         if (a->s->distances) {
             NestAddress bias = attend_bias_at(a, &m->bias, first_query,
                                               attend_add(a, first_key, loop->variable), c);
-            valid = attend_queries_in(a, queries, c);
-            NestId more = nest_load(b, m->bias.buffer, bias, a->s->lanes, 1, valid);
+            NestId more = nest_load(b, m->bias.buffer, bias, a->s->lanes, 1,
+                                    attend_queries_in(a, queries, c));
             p = nest_binary(b, NEST_ADD, p, more);
         }
         p = nest_unary(b, NEST_EXP, nest_binary(b, NEST_SUB, p, lse[c]));
@@ -77,17 +76,15 @@ static void backward_weights(Attend *a, const AttendBackward *m, NestId first_qu
             p = nest_select(b, attend_visible(a, key, first_query, c), p, none);
         }
         d = nest_binary(b, NEST_SUB, d, dot[c]);
-        if (a->s->distances) {
-            NestAddress to = attend_bias_at(a, &m->d_bias, first_query,
-                                            attend_add(a, first_key, loop->variable), c);
-            NestId sum = nest_load(b, m->d_bias.buffer, to, a->s->lanes, 1, valid);
-            nest_store(b, m->d_bias.buffer, to, nest_fma(b, p, d, sum), valid, false);
-        }
+        if (a->s->distances)
+            attend_pair(a, &m->pairs, loop->variable, queries, c, nest_binary(b, NEST_MUL, p, d));
         d = nest_binary(b, NEST_MUL, nest_binary(b, NEST_MUL, p, scale), d);
         nest_store(b, m->weights.buffer, at, p, 0, false);
         nest_store(b, m->d_scores.buffer, at, d, 0, false);
     }
     nest_loop_end(b, NULL);
+    if (a->s->distances)
+        attend_pairs_add(a, &m->pairs, &m->d_bias, first_query, queries, first_key, count);
 }
 
 /* Columns d .. d + columns * lanes of backward_rows. */
@@ -266,6 +263,8 @@ NestKernel *attend_backward(Arena *arena, const AttendShape *shape) {
     m.weights = attend_scratch(&a, "weights", ATTEND_KEYS + ATTEND_ROWS);
     m.d_scores = attend_scratch(&a, "d_scores", ATTEND_KEYS + ATTEND_ROWS);
     m.stats = attend_scratch(&a, "stats", 2);
+    if (shape->distances)
+        m.pairs = attend_pairs(&a, shape->product ? shape->product->columns : a.tile);
 
     AttendNarrow *narrow = shape->product ? attend_narrow_begin(&a) : NULL;
     if (narrow)
@@ -281,6 +280,8 @@ NestKernel *attend_backward(Arena *arena, const AttendShape *shape) {
     attend_seek(&a, &m.dk, a.key_head, e);
     m.dv.of_keys = true;
     attend_seek(&a, &m.dv, a.key_head, f);
+    if (shape->distances)
+        attend_pairs_clear(&a, &m.pairs);
     backward_clear(&a, &m.dk, e);
     backward_clear(&a, &m.dv, f);
     int64_t share = heads / key_heads;

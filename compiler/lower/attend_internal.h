@@ -66,10 +66,18 @@ AttendMatrix attend_scratch(Attend *a, const char *name, int64_t rows);
 /* A kernel's builder and what all of it asks for; which head is not decided. */
 Attend attend_begin(Arena *arena, const AttendShape *shape, const char *name);
 
+/* What the pairs of a tile of keys and a panel of `width` queries add to the bias's gradient, a row
+ * for each key; then a sum for each distance. */
+typedef struct {
+    uint32_t rows, sums;
+    int64_t width;
+} AttendPairs;
+
 /* The backward kernel's. */
 typedef struct {
     AttendMatrix q, k, v, o, lse, d_o, bias, dq, dk, dv, d_bias;          /* arguments */
     AttendMatrix queries, d_outputs, d_queries, weights, d_scores, stats; /* scratch */
+    AttendPairs pairs; /* where there is a bias */
 } AttendBackward;
 
 /* The forward kernel's. */
@@ -136,11 +144,22 @@ void attend_scores(Attend *a, const AttendMatrix *keys, NestId first, NestId row
  * from[first + key][d] * by[key][query] */
 void attend_gather(Attend *a, const AttendMatrix *from, NestId first, NestId count, int64_t depth,
                    const AttendMatrix *by, const NestId *factor, const AttendMatrix *to);
+
+/* --- the bias: attend_bias.c -------------------------------------------------------------------*/
+
 /* The bias of queries first_query + c * lanes on, of a key: where it lies; so many of the lanes are
  * queries. */
 NestAddress attend_bias_at(Attend *a, const AttendMatrix *bias, NestId first_query, NestId key,
                            uint32_t c);
 NestId attend_queries_in(Attend *a, NestId queries, uint32_t c);
+AttendPairs attend_pairs(Attend *a, int64_t width);
+/* Once, before all tiles. */
+void attend_pairs_clear(Attend *a, const AttendPairs *p);
+/* x is what vector c of the panel's queries, of which there are so many, and a key come to. */
+void attend_pair(Attend *a, const AttendPairs *p, NestId key, NestId queries, uint32_t c, NestId x);
+/* The panel's share of the gradient. */
+void attend_pairs_add(Attend *a, const AttendPairs *p, const AttendMatrix *d_bias,
+                      NestId first_query, NestId queries, NestId first_key, NestId keys);
 /* Which queries (as lanes of vector c) see key `key` of a causal tile: key <= first + query. */
 NestId attend_visible(Attend *a, NestId key, NestId first, uint32_t c);
 

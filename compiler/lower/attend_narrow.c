@@ -3,6 +3,7 @@
  * of stays f32, with queries in lanes; weights are packed as they are made. */
 #include "lower/attend_narrow.h"
 #include "abi/layout.h"
+#include <math.h>
 
 int64_t attend_narrow_tile(const AttendShape *shape) {
     const uint64_t columns = shape->product->columns;
@@ -144,18 +145,52 @@ static NestId seen(AttendNarrow *n, NestId offset, NestId row, uint32_t v) {
                        nest_lanes(&a->b, lanes));
 }
 
-void narrow_hide(AttendNarrow *n, const AttendMatrix *scores, NestId column, NestId first_query,
-                 NestId first_key, NestId keys) {
+/* The scale is left to the exponents' factor where it can be: a bias is not scaled, and -inf times
+ * it is to stay what it is. */
+static bool scales_scores(const Attend *a) {
+    return a->s->distances || a->s->scale <= 0;
+}
+
+NestId narrow_factor(AttendNarrow *n) {
+    Attend *a = n->a;
+    return nest_const(&a->b, a->vector, (scales_scores(a) ? 1 : a->s->scale) * M_LOG2E);
+}
+
+static void scale_and_bias(AttendNarrow *n, const AttendMatrix *bias, const AttendMatrix *scores,
+                           NestId column, const NarrowPairs *of) {
     Attend *a = n->a;
     NestBuilder *b = &a->b;
-    NestId offset = attend_sub(a, first_key, first_query);
+    NestId scale = nest_const(b, a->vector, a->s->scale);
+    NestLoop *rows = attend_loop(a, NEST_SEQUENTIAL, of->keys, 1, 0, NULL);
+    NestId key = attend_add(a, of->first_key, rows->variable);
+    for (uint32_t v = 0; v < narrow_vectors(n); v++) {
+        NestAddress at = narrow_at(n, scores, rows->variable, column, v);
+        NestId x = nest_load(b, scores->buffer, at, a->s->lanes, 1, 0);
+        x = nest_binary(b, NEST_MUL, x, scale);
+        if (a->s->distances) {
+            NestAddress from = attend_bias_at(a, bias, of->first_query, key, v);
+            NestId valid = attend_queries_in(a, of->queries, v);
+            x = nest_binary(b, NEST_ADD, x,
+                            nest_load(b, bias->buffer, from, a->s->lanes, 1, valid));
+        }
+        nest_store(b, scores->buffer, at, x, 0, false);
+    }
+    nest_loop_end(b, NULL);
+}
+
+/* Scores of keys that there are not, or that their query does not see, weigh nothing. */
+static void hide(AttendNarrow *n, const AttendMatrix *scores, NestId column,
+                 const NarrowPairs *of) {
+    Attend *a = n->a;
+    NestBuilder *b = &a->b;
+    NestId offset = attend_sub(a, of->first_key, of->first_query);
     NestId last = attend_add(a, offset, attend_number(a, ATTEND_KEYS - 1));
-    NestId hides = nest_binary(b, NEST_LT, keys, attend_number(a, ATTEND_KEYS));
+    NestId hides = nest_binary(b, NEST_LT, of->keys, attend_number(a, ATTEND_KEYS));
     if (a->s->causal)
         hides = nest_binary(b, NEST_OR, hides, nest_binary(b, NEST_LT, a->zero, last));
     nest_if_begin(b, hides);
     NestLoop *rows = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, ATTEND_KEYS), 1, 0, NULL);
-    NestId is = nest_binary(b, NEST_LT, rows->variable, keys);
+    NestId is = nest_binary(b, NEST_LT, rows->variable, of->keys);
     NestId none = nest_const(b, a->vector, -__builtin_inf());
     for (uint32_t v = 0; v < narrow_vectors(n); v++) {
         NestAddress at = narrow_at(n, scores, rows->variable, column, v);
@@ -167,4 +202,11 @@ void narrow_hide(AttendNarrow *n, const AttendMatrix *scores, NestId column, Nes
     }
     nest_loop_end(b, NULL);
     nest_if_end(b);
+}
+
+void narrow_scores(AttendNarrow *n, const AttendMatrix *bias, const AttendMatrix *scores,
+                   NestId column, const NarrowPairs *of) {
+    if (scales_scores(n->a))
+        scale_and_bias(n, bias, scores, column, of);
+    hide(n, scores, column, of);
 }

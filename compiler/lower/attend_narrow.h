@@ -46,11 +46,18 @@ void narrow_product(AttendNarrow *n, const NarrowSum *sum, const NarrowMatrix *t
  * scratch memory, rounded up to blocks. */
 void narrow_panel_product(AttendNarrow *n, const NarrowSum *sum, NestId panel,
                           const AttendMatrix *to, NestId column, int64_t rows, bool adds);
-/* Scores of a panel become -inf where a key does not count: behind the last one, or behind its
- * query, the panel's first of which is `first_query`. Only panels that have such keys are walked
- * through. */
-void narrow_hide(AttendNarrow *n, const AttendMatrix *scores, NestId column, NestId first_query,
-                 NestId first_key, NestId keys);
+/* The queries of a panel from its first one on, and the keys of a tile. */
+typedef struct {
+    NestId first_query, queries, first_key, keys;
+} NarrowPairs;
+
+/* A panel's scores as the product has left them get their bias, and are -inf where a key does not
+ * count: behind the last one, or behind its query. Panels in which nothing of that is are not
+ * walked through. */
+void narrow_scores(AttendNarrow *n, const AttendMatrix *bias, const AttendMatrix *scores,
+                   NestId column, const NarrowPairs *of);
+/* What makes exponents of two of these. */
+NestId narrow_factor(AttendNarrow *n);
 /* The first panel of queries that see a key from the `first_key`th on, and a loop over panels from
  * it to the last of `queries` there are. */
 NestId narrow_first_panel(AttendNarrow *n, NestId first_query, NestId first_key);

@@ -49,13 +49,12 @@ static NestId stats(const Panel *p, uint32_t row, uint32_t v) {
 
 /* Queries that there are not weigh nothing, whatever keys and values hold; where no end of terms
  * says so. */
-static void blank(const Panel *p, NestId queries) {
+static void blank(const Panel *p, NestId left) {
     Attend *a = p->n->a;
     NestBuilder *b = &a->b;
     const uint16_t lanes = a->s->lanes;
     if (!is_group(p->n))
         return;
-    NestId left = attend_sub(a, queries, p->column);
     nest_if_begin(b, nest_binary(b, NEST_LT, left, attend_number(a, p->n->by_keys.columns)));
     NestLoop *rows = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, ATTEND_KEYS), 1, 0, NULL);
     for (uint32_t v = 0; v < narrow_vectors(p->n); v++) {
@@ -78,6 +77,7 @@ static void blank(const Panel *p, NestId queries) {
 /* Keys that are weighed in a loop: of a block of a left operand's rows. */
 typedef struct {
     NestId block, pair; /* of keys, in the block */
+    NestId queries;     /* of the panel */
     int64_t keys;       /* of a block */
 } Keys;
 
@@ -90,13 +90,18 @@ static void weigh(const Panel *p, const Keys *keys, uint32_t second, uint32_t v,
     NestAddress at = nest_at(second * p->weights.step + (int64_t)v * a->s->lanes);
     at = nest_at_plus(nest_at_plus(at, keys->pair, 2 * p->weights.step), p->at, 1);
     at = nest_at_plus(at, keys->block, keys->keys * p->weights.step);
-    NestId scale = nest_const(b, a->vector, a->s->scale),
-           factor = nest_const(b, a->vector, a->s->scale * M_LOG2E);
+    NestId scale = nest_const(b, a->vector, a->s->scale), factor = narrow_factor(p->n);
     NestId x = nest_load(b, p->weights.buffer, at, a->s->lanes, 1, 0);
     NestId d = nest_load(b, p->d_scores.buffer, at, a->s->lanes, 1, 0);
     x = nest_binary(b, NEST_SUB, nest_binary(b, NEST_MUL, x, factor), lse);
     *weight = nest_unary(b, NEST_EXP2, x);
     d = nest_binary(b, NEST_SUB, d, dot);
+    if (a->s->distances) {
+        NestId key = attend_mul(a, keys->pair, attend_number(a, 2));
+        key = attend_add(a, key, attend_mul(a, keys->block, attend_number(a, keys->keys)));
+        attend_pair(a, &p->m->pairs, attend_add(a, key, attend_number(a, second)), keys->queries, v,
+                    nest_binary(b, NEST_MUL, *weight, d));
+    }
     *d_score = nest_binary(b, NEST_MUL, nest_binary(b, NEST_MUL, *weight, scale), d);
     if (is_group(p->n))
         return;
@@ -134,7 +139,7 @@ static void weigh_pair(const Panel *p, const Keys *keys, const NestId *dot, cons
     }
 }
 
-static void weigh_panel(const Panel *p) {
+static void weigh_panel(const Panel *p, NestId queries) {
     Attend *a = p->n->a;
     NestBuilder *b = &a->b;
     NestId dot[ATTEND_MOST_COLUMNS], lse[ATTEND_MOST_COLUMNS];
@@ -142,7 +147,7 @@ static void weigh_panel(const Panel *p) {
         dot[v] = stats(p, 0, v);
         lse[v] = nest_binary(b, NEST_MUL, stats(p, 1, v), nest_const(b, a->vector, M_LOG2E));
     }
-    Keys keys = {.keys = is_group(p->n) ? p->n->by_queries.rows : ATTEND_KEYS};
+    Keys keys = {.queries = queries, .keys = is_group(p->n) ? p->n->by_queries.rows : ATTEND_KEYS};
     NestLoop *blocks =
         attend_loop(a, NEST_SEQUENTIAL, attend_number(a, ATTEND_KEYS / keys.keys), 1, 0, NULL);
     NestLoop *pairs = attend_loop(a, NEST_SEQUENTIAL, attend_number(a, keys.keys / 2), 1, 0, NULL);
@@ -180,9 +185,14 @@ static void add_panel(const Panel *p, NestId first, NestId queries, NestId key, 
                     of_queries = {&n->by_keys, packed->entries, packed->d_scores_right, keys, 0};
     narrow_panel_product(n, &scores, p->number, &p->weights, p->at, ATTEND_KEYS, false);
     narrow_panel_product(n, &of_weights, p->number, &p->d_scores, p->at, ATTEND_KEYS, false);
-    narrow_hide(n, &p->weights, p->at, attend_add(a, first, p->column), key, keys);
-    blank(p, queries);
-    weigh_panel(p);
+    const NarrowPairs pairs = {attend_add(a, first, p->column), attend_sub(a, queries, p->column),
+                               key, keys};
+    narrow_scores(n, &p->m->bias, &p->weights, p->at, &pairs);
+    blank(p, pairs.queries);
+    weigh_panel(p, pairs.queries);
+    if (a->s->distances)
+        attend_pairs_add(a, &p->m->pairs, &p->m->d_bias, pairs.first_query, pairs.queries, key,
+                         keys);
     narrow_panel_product(n, &of_queries, a->zero, &p->m->d_queries, p->column, e, true);
 }
 

@@ -64,16 +64,10 @@ static NestId score(const Panel *p, NestId key, int64_t times, int64_t more, uin
     return nest_load(&p->n->a->b, p->scores.buffer, at, a->s->lanes, 1, 0);
 }
 
-/* What makes exponents of scores. */
-static NestId factor(const Panel *p) {
-    return nest_const(&p->n->a->b, p->n->a->vector, p->n->a->s->scale * M_LOG2E);
-}
-
 /* The largest exponent of each query among this tile of keys. */
 static void largest(const Panel *p, NestId *most) {
     Attend *a = p->n->a;
     NestBuilder *b = &a->b;
-    const NestOp of = a->s->scale < 0 ? NEST_MIN : NEST_MAX;
     const uint32_t count = narrow_vectors(p->n);
     NestId next[ATTEND_MOST_COLUMNS];
     for (uint32_t v = 0; v < count; v++)
@@ -86,12 +80,12 @@ static void largest(const Panel *p, NestId *most) {
             x[k] = score(p, keys->variable, KEYS_AT_ONCE, k, v);
         for (uint32_t left = KEYS_AT_ONCE; left > 1; left /= 2)
             for (uint32_t k = 0; k < left / 2; k++)
-                x[k] = nest_binary(b, of, x[k], x[k + left / 2]);
-        next[v] = nest_binary(b, of, keys->inner[v], x[0]);
+                x[k] = nest_binary(b, NEST_MAX, x[k], x[k + left / 2]);
+        next[v] = nest_binary(b, NEST_MAX, keys->inner[v], x[0]);
     }
     nest_loop_end(b, next);
     for (uint32_t v = 0; v < count; v++)
-        most[v] = nest_binary(b, NEST_MUL, nest_result(b, keys, v), factor(p));
+        most[v] = nest_binary(b, NEST_MUL, nest_result(b, keys, v), narrow_factor(p->n));
 }
 
 /* Sums and outputs so far, relative to other bases. */
@@ -140,6 +134,7 @@ static void weigh(const Panel *p) {
     NestBuilder *b = &a->b;
     const uint32_t count = narrow_vectors(p->n);
     NestId base[ATTEND_MOST_COLUMNS], sum[ATTEND_MOST_COLUMNS], next[ATTEND_MOST_COLUMNS];
+    NestId factor = narrow_factor(p->n);
     for (uint32_t v = 0; v < count; v++) {
         base[v] = stats(p, BASE, v);
         sum[v] = stats(p, SUM, v);
@@ -149,7 +144,7 @@ static void weigh(const Panel *p) {
     for (uint32_t v = 0; v < count; v++) {
         NestId w[2];
         for (uint32_t k = 0; k < 2; k++) {
-            NestId x = nest_binary(b, NEST_MUL, score(p, pairs->variable, 2, k, v), factor(p));
+            NestId x = nest_binary(b, NEST_MUL, score(p, pairs->variable, 2, k, v), factor);
             w[k] = nest_unary(b, NEST_EXP2, nest_binary(b, NEST_SUB, x, base[v]));
         }
         nest_store(b, p->weights, narrow_pair_at(p->n, pairs->variable, v),
@@ -214,7 +209,9 @@ void attend_narrow_forward(AttendNarrow *n, const AttendForward *m, NestId first
     const Panel p = {n, m, column, scores, weights};
     narrow_panel_product(n, &(NarrowSum){&n->by_e, keys, queries, depth_e, 0}, panels->variable,
                          &p.scores, 0, ATTEND_KEYS, false);
-    narrow_hide(n, &p.scores, 0, attend_add(a, first, column), key, there);
+    narrow_scores(
+        n, &m->bias, &p.scores, 0,
+        &(NarrowPairs){attend_add(a, first, column), attend_sub(a, count, column), key, there});
     choose_base(&p);
     weigh(&p);
     narrow_panel_product(n, &(NarrowSum){&n->by_keys, values, weights, there, 0}, a->zero,

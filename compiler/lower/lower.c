@@ -161,7 +161,7 @@ static NestKernel *kernel_of_attention(const Schedule *s) {
                          .stored = stored_of_attention(s, node),
                          .lanes = s->lanes,
                          .columns = s->columns,
-                         .product = bias ? NULL : s->product,
+                         .product = s->product,
                          .longest = s->longest,
                          .distances =
                              bias ? schedule_node(s, node->operands[bias])->type.dims[1] : 0,

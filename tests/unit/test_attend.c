@@ -14,15 +14,29 @@
 #include <float.h>
 #include <time.h>
 
+enum { Q, K, V, O, LSE, D_O, DQ, DK, DV, BIAS, D_BIAS, BUFFERS };
+
 typedef struct {
     AttendShape shape;
     int64_t samples, positions;
     bool hiding; /* some keys do not count: their last entry is -inf, and 1 every query's */
-    /* q k v o lse do dq dk dv, as doubles and in the element type */
-    double *plain[9];
-    void *memory[9];
-    int64_t length[9];
+    /* as doubles and in the element type */
+    double *plain[BUFFERS];
+    void *memory[BUFFERS];
+    int64_t length[BUFFERS];
 } Case;
+
+/* As what they may be stored where products are of bf16: every other shape's are. */
+static const NestElem narrow[BUFFERS] = {
+    [Q] = NEST_BF16,  [K] = NEST_BF16,   [V] = NEST_BF16,    [O] = NEST_BF16,
+    [LSE] = NEST_F32, [D_O] = NEST_BF16, [DQ] = NEST_BF16,   [DK] = NEST_F32,
+    [DV] = NEST_F32,  [BIAS] = NEST_F32, [D_BIAS] = NEST_F32};
+
+/* The arguments of both kernels, without a bias and with one. */
+enum { MOST_ARGUMENTS = 11 };
+static const int arguments[2][2][MOST_ARGUMENTS] = {
+    {{Q, K, V, O, LSE}, {Q, K, V, BIAS, O, LSE}},
+    {{Q, K, V, O, LSE, D_O, DQ, DK, DV}, {Q, K, V, O, LSE, D_O, BIAS, DQ, DK, DV, D_BIAS}}};
 
 static double case_random(uint64_t *seed) {
     *seed = *seed * 6364136223846793005u + 1442695040888963407u;
@@ -30,7 +44,7 @@ static double case_random(uint64_t *seed) {
 }
 
 static bool case_is_narrow(const Case *t, int buffer) {
-    return t->shape.stored && t->shape.stored[buffer] == NEST_BF16;
+    return t->shape.stored && narrow[buffer] == NEST_BF16;
 }
 
 static double case_read(const Case *t, int buffer, int64_t at) {
@@ -60,10 +74,10 @@ static void case_write(Case *t, int buffer, int64_t at, double x) {
 static void case_hide(Case *t) {
     for (int64_t n = 0; n < t->samples * t->positions; n++) {
         for (int64_t h = 1; h <= t->shape.heads; h++)
-            case_write(t, 0, (n * t->shape.heads + h) * t->shape.e - 1, 1);
+            case_write(t, Q, (n * t->shape.heads + h) * t->shape.e - 1, 1);
         if (case_hides(n / t->positions, n % t->positions))
             for (int64_t h = 1; h <= t->shape.key_heads; h++)
-                case_write(t, 1, (n * t->shape.key_heads + h) * t->shape.e - 1, -INFINITY);
+                case_write(t, K, (n * t->shape.key_heads + h) * t->shape.e - 1, -INFINITY);
     }
 }
 
@@ -71,15 +85,16 @@ static Case case_create(AttendShape shape, int64_t samples, int64_t positions, b
     Case t = {.shape = shape, .samples = samples, .positions = positions, .hiding = hiding};
     int64_t n = samples * positions, q = shape.heads * shape.e, k = shape.key_heads * shape.e;
     int64_t v = shape.key_heads * shape.f, o = shape.heads * shape.f;
-    int64_t width[9] = {q, k, v, o, shape.heads, o, q, k, v};
+    const int64_t width[BUFFERS] = {q, k, v, o, shape.heads, o, q, k, v};
+    const int64_t far = (int64_t)shape.heads * shape.distances;
     uint64_t seed = 5;
-    for (int b = 0; b < 9; b++) {
-        t.length[b] = n * width[b];
+    for (int b = 0; b < BUFFERS; b++) {
+        t.length[b] = b == BIAS ? far : b == D_BIAS ? samples * far : n * width[b];
         t.plain[b] = calloc((size_t)t.length[b], 8);
         t.memory[b] = malloc((size_t)t.length[b] * 8 + 64);
         memset(t.memory[b], 0xff, (size_t)t.length[b] * 8 + 64); /* NaN: all must be written */
-        for (int64_t i = 0; i < t.length[b] && (b < 3 || b == 5); i++)
-            case_write(&t, b, i, case_random(&seed) * (b == 0 ? 3 : 1));
+        for (int64_t i = 0; i < t.length[b] && (b <= V || b == D_O || b == BIAS); i++)
+            case_write(&t, b, i, case_random(&seed) * (b == Q ? 3 : 1));
     }
     if (hiding)
         case_hide(&t);
@@ -87,7 +102,7 @@ static Case case_create(AttendShape shape, int64_t samples, int64_t positions, b
 }
 
 static void case_destroy(Case *t) {
-    for (int b = 0; b < 9; b++) {
+    for (int b = 0; b < BUFFERS; b++) {
         free(t->plain[b]);
         free(t->memory[b]);
     }
@@ -107,36 +122,47 @@ static double dot(const double *x, const double *y, int64_t n) {
     return sum;
 }
 
+/* Of the biases of all distances from a query to a key, where the head's begin, and of which. */
+static int64_t far_at(const AttendShape *s, int64_t head, int64_t query, int64_t key) {
+    return head * s->distances + s->start + query - key;
+}
+
 /* One query of one head, both directions. */
 static void plain_query(Case *t, int64_t sample, int64_t query, int64_t head) {
     const AttendShape *s = &t->shape;
     int64_t n = sample * t->positions + query, group = head / (s->heads / s->key_heads);
     int64_t end = s->causal ? query + 1 : t->positions;
-    const double *q = t->plain[0] + (n * s->heads + head) * s->e;
-    double *o = t->plain[3] + (n * s->heads + head) * s->f;
-    const double *d_o = t->plain[5] + (n * s->heads + head) * s->f;
-    double *dq = t->plain[6] + (n * s->heads + head) * s->e;
+    const double *q = t->plain[Q] + (n * s->heads + head) * s->e;
+    double *o = t->plain[O] + (n * s->heads + head) * s->f;
+    const double *d_o = t->plain[D_O] + (n * s->heads + head) * s->f;
+    double *dq = t->plain[DQ] + (n * s->heads + head) * s->e;
     double *score = calloc((size_t)end, 8), top = -DBL_MAX, sum = 0;
     for (int64_t u = 0; u < end; u++) {
         int64_t row = (sample * t->positions + u) * s->key_heads + group;
-        score[u] = s->scale * dot(q, t->plain[1] + row * s->e, s->e);
+        score[u] = s->scale * dot(q, t->plain[K] + row * s->e, s->e);
+        if (s->distances)
+            score[u] += t->plain[BIAS][far_at(s, head, query, u)];
         top = fmax(top, score[u]);
     }
     for (int64_t u = 0; u < end; u++)
         sum += score[u] = exp(score[u] - top); /* from here on weights */
-    t->plain[4][n * s->heads + head] = sum == 0 ? 0 : top + log(sum);
+    t->plain[LSE][n * s->heads + head] = sum == 0 ? 0 : top + log(sum);
     for (int64_t u = 0; u < end && sum != 0; u++) {
         const int64_t row = (sample * t->positions + u) * s->key_heads + group;
-        const double *v = t->plain[2] + row * s->f, p = score[u] / sum;
+        const double *v = t->plain[V] + row * s->f, p = score[u] / sum;
         for (int64_t d = 0; d < s->f; d++)
             o[d] += p * v[d];
     }
     const double mean = dot(d_o, o, s->f);
     for (int64_t u = 0; u < end && sum != 0; u++) {
         int64_t row = (sample * t->positions + u) * s->key_heads + group;
-        const double *k = t->plain[1] + row * s->e, *v = t->plain[2] + row * s->f;
-        double *dk = t->plain[7] + row * s->e, *dv = t->plain[8] + row * s->f;
-        const double p = score[u] / sum, ds = p * (dot(d_o, v, s->f) - mean) * s->scale;
+        const double *k = t->plain[K] + row * s->e, *v = t->plain[V] + row * s->f;
+        double *dk = t->plain[DK] + row * s->e, *dv = t->plain[DV] + row * s->f;
+        const double p = score[u] / sum, d_score = p * (dot(d_o, v, s->f) - mean),
+                     ds = d_score * s->scale;
+        if (s->distances)
+            t->plain[D_BIAS][sample * s->heads * s->distances + far_at(s, head, query, u)] +=
+                d_score;
         for (int64_t d = 0; d < s->e; d++) {
             dq[d] += ds * k[d];
             dk[d] += ds * q[d];
@@ -149,13 +175,14 @@ static void plain_query(Case *t, int64_t sample, int64_t query, int64_t head) {
 
 /* The gradient of the queries' last entry, where that is a constant. */
 static bool case_unread(const Case *t, int buffer, int64_t at) {
-    return t->hiding && buffer == 6 && at % t->shape.e == t->shape.e - 1;
+    return t->hiding && buffer == DQ && at % t->shape.e == t->shape.e - 1;
 }
 
 static void case_compare(const Case *t) {
-    static const char *const names[9] = {"q", "k", "v", "o", "lse", "do", "dq", "dk", "dv"};
+    static const char *const names[BUFFERS] = {"q",  "k",  "v",  "o",    "lse",   "do",
+                                               "dq", "dk", "dv", "bias", "d_bias"};
     double limit = t->shape.product ? 2e-2 : t->shape.elem == NEST_F32 ? 4e-6 : 1e-14;
-    for (int b = 3; b < 9; b++) {
+    for (int b = O; b < BUFFERS; b++) {
         double largest = 1e-30;
         for (int64_t i = 0; i < t->length[b]; i++)
             if (!case_unread(t, b, i))
@@ -174,6 +201,14 @@ static void case_compare(const Case *t) {
     }
 }
 
+static void case_task(const Case *t, bool back, HcKernel *kernel, const HcExtents *extents,
+                      int64_t task, void *scratch) {
+    void *memory[MOST_ARGUMENTS];
+    for (int k = 0; k < MOST_ARGUMENTS; k++)
+        memory[k] = t->memory[arguments[back][t->shape.distances > 0][k]];
+    kernel(memory, extents, task, scratch);
+}
+
 /* Where later positions are not seen, of one sample in parts, each of which leaves the earlier
  * positions alone: some at once, then one by one, then the others. */
 static void case_forward(Case *t, HcKernel *kernel, void *scratch) {
@@ -186,7 +221,7 @@ static void case_forward(Case *t, HcKernel *kernel, void *scratch) {
         const HcExtents extents = {
             .samples = t->samples, .positions = end, .instances = t->samples * end, .first = first};
         for (int64_t task = t->samples * t->shape.heads; task-- > 0;)
-            kernel(t->memory, &extents, task, scratch);
+            case_task(t, false, kernel, &extents, task, scratch);
         first = end;
     }
 }
@@ -204,7 +239,7 @@ static void case_check(const HcModel *model, uint32_t first_kernel, uint64_t scr
     memset(scratch, 0xff, scratch_bytes + 64);
     case_forward(&t, model->kernels[first_kernel], scratch);
     for (int64_t task = samples * shape.key_heads; task-- > 0;)
-        model->kernels[first_kernel + 1]((void *const *)t.memory, &extents, task, scratch);
+        case_task(&t, true, model->kernels[first_kernel + 1], &extents, task, scratch);
     for (int k = 0; k < 64; k++)
         assert_int_equal(scratch[scratch_bytes + (uint64_t)k], 0xff);
     free(scratch);
@@ -212,6 +247,7 @@ static void case_check(const HcModel *model, uint32_t first_kernel, uint64_t scr
     case_destroy(&t);
 }
 
+enum { MOST = 577, FAR = 2 * MOST - 1 }; /* positions, and distances between them */
 static const AttendShape shapes[] = {
     {.heads = 2, .key_heads = 2, .e = 8, .f = 8, .scale = 0.35},
     {.heads = 4, .key_heads = 2, .e = 32, .f = 64, .causal = true, .scale = 0.18},
@@ -219,11 +255,27 @@ static const AttendShape shapes[] = {
     {.heads = 2, .key_heads = 1, .e = 24, .f = 100, .scale = 0.2},
     {.heads = 1, .key_heads = 1, .e = 1, .f = 1, .causal = true, .scale = 1},
     {.heads = 2, .key_heads = 1, .e = 300, .f = 331, .causal = true, .scale = 0.06}, /* in loops */
+    {.heads = 1, .key_heads = 1, .e = 4, .f = 3, .causal = true, .scale = -0.4},
+    {.heads = 1, .key_heads = 1, .e = 3, .f = 4, .causal = true, .scale = 0},
+    {.heads = 4, .key_heads = 2, .e = 8, .f = 8, .scale = 0.3, .distances = FAR, .start = MOST - 1},
+    {.heads = 2,
+     .key_heads = 2,
+     .e = 6,
+     .f = 9,
+     .causal = true,
+     .scale = -0.3,
+     .distances = FAR,
+     .start = MOST - 1},
+    {.heads = 2,
+     .key_heads = 1,
+     .e = 32,
+     .f = 40,
+     .causal = true,
+     .scale = 0.2,
+     .distances = FAR,
+     .start = MOST - 1},
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
-/* As what the arguments may be stored where products are of bf16: every other shape's are. */
-static const NestElem narrow[9] = {NEST_BF16, NEST_BF16, NEST_BF16, NEST_BF16, NEST_F32,
-                                   NEST_BF16, NEST_BF16, NEST_F32,  NEST_F32};
 enum { LONG = 200, SLIM = 16 }; /* longer texts are of narrow heads alone: the rest is the same */
 
 /* product: products of bf16, or NULL. */
@@ -239,9 +291,14 @@ static void check_all(const char *cpu, int level, NestElem elem, uint16_t lanes,
         used[k].lanes = lanes;
         used[k].columns = machine_attend_columns(&machine);
         used[k].product = product;
-        used[k].stored = product && k % 2 ? narrow : NULL;
-        kernels[2 * k] = attend_forward(c->arena, &used[k]);
-        kernels[2 * k + 1] = attend_backward(c->arena, &used[k]);
+        for (int back = 0; back < 2; back++) {
+            NestElem stored[MOST_ARGUMENTS];
+            for (int n = 0; n < MOST_ARGUMENTS; n++)
+                stored[n] = narrow[arguments[back][used[k].distances > 0][n]];
+            used[k].stored = product && k % 2 ? stored : NULL;
+            kernels[2 * k + back] = (back ? attend_backward : attend_forward)(c->arena, &used[k]);
+        }
+        used[k].stored = used[k].stored ? narrow : NULL;
         for (uint32_t i = 2 * k; i < 2 * k + 2; i++)
             if (nest_verify(kernels[i])) {
                 nest_print(kernels[i], stderr);
@@ -267,7 +324,7 @@ static void check_all(const char *cpu, int level, NestElem elem, uint16_t lanes,
             uint64_t backward = nest_scratch_bytes(kernels[2 * k + 1]);
             case_check(loaded, 2 * k, forward > backward ? forward : backward, used[k],
                        1 + (n + k) % 3, lengths[n], false);
-            if (used[k].e > 1)
+            if (used[k].e > 1 && used[k].scale > 0)
                 case_check(loaded, 2 * k, forward > backward ? forward : backward, used[k], 3,
                            lengths[n], true);
         }
