@@ -10,7 +10,7 @@
 #include "abi/tiles.h"
 #include "base/compilation.h"
 #include "codegen/codegen.h"
-#include "lower/product.h"
+#include "lower/product/product.h"
 #include "runtime/hc.h"
 #include "runtime/run/aligned.h"
 #include "runtime/run/clock.h"

@@ -1,7 +1,7 @@
 /* Kernels from schedules; see lower.h. */
-#include "lower/attend.h"
+#include "lower/attend/attend.h"
 #include "lower/lower_internal.h"
-#include "lower/product.h"
+#include "lower/product/product.h"
 #include "lower/recur.h"
 
 static NestElem real_of(const Schedule *s) {

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "codegen/codegen.h"
-#include "lower/attend.h"
+#include "lower/attend/attend.h"
 #include "machine/machine.h"
 #include "nest_eval.h"
 #include "runtime/run/plan.h"

@@ -1,9 +1,19 @@
-/* What the two kernels of attention with products of bf16 share. */
+/* Attention with products of bf16: what its kernels call, and what the two directions share. */
 #ifndef HCC_LOWER_ATTEND_NARROW_H
 #define HCC_LOWER_ATTEND_NARROW_H
 
-#include "lower/attend_internal.h"
-#include "lower/product_internal.h"
+#include "lower/attend/tile.h"
+#include "lower/product/blocks.h"
+
+typedef struct AttendNarrow AttendNarrow;
+
+/* What both kernels have, at their beginning. */
+AttendNarrow *attend_narrow_begin(Attend *a);
+/* A tile of queries, of which there are `count`. */
+void attend_narrow_forward(AttendNarrow *n, const AttendForward *m, NestId first, NestId count);
+void attend_narrow_backward(AttendNarrow *n, const AttendBackward *m, NestId first, NestId count);
+
+/* --- what the two share ------------------------------------------------------------------------*/
 
 struct AttendNarrow {
     Attend *a;

@@ -17,12 +17,13 @@
  *   dv[key][d]         += sum_query p[key][query] * do[query][d]  (d in lanes; dk alike from ds, q)
  *
  * Where a tile has few queries, as at the end of a text that grows, each is computed by itself
- * (attend_query.c).
+ * (query.c).
  *
  * The backward kernel works on one key head and all heads that share it, so gradients of keys and
  * values have one writer. All five products are the one function attend_product: `rows` broadcast
  * scalars times `columns` vectors, accumulated in registers. */
-#include "lower/attend_internal.h"
+#include "lower/attend/tile.h"
+#include "abi/layout.h"
 #include <float.h>
 
 double attend_least(const AttendShape *shape) {
@@ -57,11 +58,25 @@ AttendMatrix attend_scratch(Attend *a, const char *name, int64_t rows) {
     return m;
 }
 
+/* Queries of a tile at most, where products are of bf16, a multiple of every panel's width: the
+ * more there are, the seldomer keys are packed. */
+enum { NARROW_QUERIES = 576 };
+
+static int64_t narrow_tile(const AttendShape *shape) {
+    const uint64_t columns = shape->product->columns;
+    const uint64_t all = hc_round_up(shape->longest, columns);
+    return shape->longest && all < NARROW_QUERIES ? (int64_t)all : NARROW_QUERIES;
+}
+
+int64_t attend_product_rows(const AttendShape *shape, int64_t rows) {
+    return shape->product ? (int64_t)hc_round_up((uint64_t)rows, shape->product->rows) : rows;
+}
+
 Attend attend_begin(Arena *arena, const AttendShape *shape, const char *name) {
     Attend a = {.s = shape, .vector = {shape->elem, shape->lanes}};
     a.b = nest_builder(nest_kernel_create(arena, name));
     a.columns = shape->columns;
-    a.tile = shape->product ? attend_narrow_tile(shape) : (int64_t)a.columns * shape->lanes;
+    a.tile = shape->product ? narrow_tile(shape) : (int64_t)a.columns * shape->lanes;
     a.zero = attend_number(&a, 0);
     a.one = attend_number(&a, 1);
     a.first = nest_extent(&a.b, NEST_FIRST);
@@ -265,4 +280,31 @@ NestId attend_visible(Attend *a, NestId key, NestId first, uint32_t c) {
     NestId offset = attend_sub(a, key, attend_add(a, first, attend_number(a, (int64_t)c * lanes)));
     NestId least = nest_splat(b, lanes, nest_cast(b, NEST_I32, offset));
     return nest_binary(b, NEST_LE, least, nest_lanes(b, lanes));
+}
+
+void attend_backward_stats(Attend *a, const AttendBackward *m, NestId first, NestId count) {
+    NestBuilder *b = &a->b;
+    NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, count, 1, 0, NULL);
+    NestId row = attend_add(a, first, loop->variable);
+    NestId sum = nest_const(b, (NestType){a->s->elem, 1}, 0);
+    for (int64_t d = 0; d < a->s->f;) {
+        uint16_t lanes = attend_width(a, a->s->f - d);
+        int64_t run = (a->s->f - d) / lanes * lanes;
+        NestId none = nest_const(b, (NestType){a->s->elem, lanes}, 0);
+        NestLoop *part = attend_loop(a, NEST_REDUCE, attend_number(a, run), lanes, 1, &none);
+        NestAddress o = nest_at_plus(attend_at(&m->o, row, d), part->variable, 1);
+        NestAddress d_o = nest_at_plus(attend_at(&m->d_o, row, d), part->variable, 1);
+        NestId next = nest_fma(b, nest_load(b, m->o.buffer, o, lanes, 1, 0),
+                               nest_load(b, m->d_o.buffer, d_o, lanes, 1, 0), part->inner[0]);
+        nest_loop_end(b, &next);
+        next = nest_unary(b, NEST_SUM_LANES, nest_result(b, part, 0));
+        sum = nest_binary(b, NEST_ADD, sum, next);
+        d += run;
+    }
+    NestAddress at = nest_at_plus(nest_at(0), loop->variable, 1);
+    nest_store(b, m->stats.buffer, at, sum, 0, false);
+    at.offset = a->tile;
+    nest_store(b, m->stats.buffer, at,
+               nest_load(b, m->lse.buffer, attend_at(&m->lse, row, 0), 1, 1, 0), 0, false);
+    nest_loop_end(b, NULL);
 }

@@ -1,8 +1,8 @@
 /* Products inside a kernel that does more. */
-#ifndef HCC_LOWER_PRODUCT_INTERNAL_H
-#define HCC_LOWER_PRODUCT_INTERNAL_H
+#ifndef HCC_LOWER_PRODUCT_BLOCKS_H
+#define HCC_LOWER_PRODUCT_BLOCKS_H
 
-#include "lower/product.h"
+#include "lower/product/product.h"
 
 /* Of a matrix: its first element is number base * scale of the buffer; no base: the first of all.
  */
@@ -38,7 +38,9 @@ typedef struct {
 } ProductSum;
 
 void product_emit(NestBuilder *b, const MachineProduct *m, const ProductSum *sum);
-/* The same by tiles, of so many groups of terms; see product_tiles.c. */
+/* The same, of so many groups of terms: with blocks of the result in vectors, or in tiles. */
+void product_emit_registers(NestBuilder *b, const MachineProduct *m, const ProductSum *sum,
+                            NestId groups);
 void product_emit_tiles(NestBuilder *b, const MachineProduct *m, const ProductSum *sum,
                         NestId groups);
 /* What holds a block of a result that ends inside it, where products want such memory. */
@@ -46,7 +48,10 @@ uint32_t product_edge(NestBuilder *b, const MachineProduct *m);
 /* Before the kernel's first product and after its last one, in its own body. */
 void product_tiles(NestBuilder *b, const MachineProduct *m, bool begin);
 /* Whether it is known that a result is written, not added to. */
-bool product_is_fresh(const NestBuilder *b, const ProductSum *sum);
+static inline bool product_is_fresh(const NestBuilder *b, const ProductSum *sum) {
+    double adds;
+    return nest_const_of(b, sum->adds, &adds) && adds == 0;
+}
 /* What packed operands are made of. */
 NestElem product_packed(const MachineProduct *m);
 

@@ -9,8 +9,8 @@
  * Where an operand ends inside a panel or a group, zeros stand. The runtime walks over blocks and
  * shares out panels (runtime/run/product.c); every sum is one chain from its first term to its last
  * one, however work is shared out. */
-#ifndef HCC_LOWER_PRODUCT_H
-#define HCC_LOWER_PRODUCT_H
+#ifndef HCC_LOWER_PRODUCT_PRODUCT_H
+#define HCC_LOWER_PRODUCT_PRODUCT_H
 
 #include "nest/nest.h"
 #include "schedule/products.h"

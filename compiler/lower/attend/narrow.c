@@ -1,19 +1,10 @@
 /* Attention whose products round their operands to bf16: a larger tile of queries, and the five
  * products by the kernels that all products have (product.h), inside this one. What softmax is made
  * of stays f32, with queries in lanes; weights are packed as they are made. */
-#include "lower/attend_narrow.h"
+#include "lower/attend/narrow.h"
 #include "abi/layout.h"
+#include "lower/attend/bias.h"
 #include <math.h>
-
-int64_t attend_narrow_tile(const AttendShape *shape) {
-    const uint64_t columns = shape->product->columns;
-    const uint64_t all = hc_round_up(shape->longest, columns);
-    return shape->longest && all < ATTEND_NARROW_QUERIES ? (int64_t)all : ATTEND_NARROW_QUERIES;
-}
-
-int64_t attend_product_rows(const AttendShape *shape, int64_t rows) {
-    return shape->product ? (int64_t)hc_round_up((uint64_t)rows, shape->product->rows) : rows;
-}
 
 static MachineProduct of_depth(const MachineProduct *m, int64_t depth) {
     MachineProduct product = *m;

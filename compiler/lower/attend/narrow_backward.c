@@ -1,5 +1,6 @@
-/* A tile of queries of attention's gradient with products of bf16; see attend_narrow.c. */
-#include "lower/attend_narrow.h"
+/* A tile of queries of attention's gradient with products of bf16; see narrow.c. */
+#include "lower/attend/bias.h"
+#include "lower/attend/narrow.h"
 #include <math.h>
 
 /* Packed operands: of the tile of queries, then of the tile of keys at hand. */

@@ -1,9 +1,9 @@
-/* A tile of queries of attention with products of bf16, forward; see attend_narrow.c.
+/* A tile of queries of attention with products of bf16, forward; see narrow.c.
  *
  * Exponents are of two, so that scale and logarithm are one factor of scores. Weights are relative
  * to a score of before, `base`, that is left alone while no score is far above it: sums and outputs
  * of a panel are seldom scaled to another one. */
-#include "lower/attend_narrow.h"
+#include "lower/attend/narrow.h"
 #include <math.h>
 
 /* Rows of m->stats: of each query the sum of weights and then one over it; base and then lse. */

@@ -1,5 +1,5 @@
 /* Packing an operand of a matrix product; see product.h. */
-#include "lower/product_internal.h"
+#include "lower/product/blocks.h"
 #include <string.h>
 
 enum { MOST_PAIRS = 16 }; /* of a group of terms */

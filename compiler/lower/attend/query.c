@@ -3,7 +3,8 @@
  *
  *   scores[key]  = sum_d  k[key][d] * q[d]
  *   o[d]        += sum_key p[key] * v[key][d] */
-#include "lower/attend_internal.h"
+#include "lower/attend/query.h"
+#include "lower/attend/bias.h"
 
 enum { MOST_BLOCKS = 4 }; /* that are written out; more are a loop */
 

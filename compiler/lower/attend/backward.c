@@ -1,37 +1,9 @@
-/* The gradient of attention, weights computed again from the stored lse. See attend.c for the
+/* The gradient of attention, weights computed again from the stored lse. See tile.c for the
  * idea. */
-#include "lower/attend_internal.h"
-#include "lower/product_internal.h"
+#include "lower/attend/bias.h"
+#include "lower/attend/narrow.h"
 
 enum { MOST_BLOCKS = 4 }; /* that are written out; more are a loop */
-
-/* stats[0][query] = sum_d o * do; stats[1][query] = lse */
-void attend_backward_stats(Attend *a, const AttendBackward *m, NestId first, NestId count) {
-    NestBuilder *b = &a->b;
-    NestLoop *loop = attend_loop(a, NEST_SEQUENTIAL, count, 1, 0, NULL);
-    NestId row = attend_add(a, first, loop->variable);
-    NestId sum = nest_const(b, (NestType){a->s->elem, 1}, 0);
-    for (int64_t d = 0; d < a->s->f;) {
-        uint16_t lanes = attend_width(a, a->s->f - d);
-        int64_t run = (a->s->f - d) / lanes * lanes;
-        NestId none = nest_const(b, (NestType){a->s->elem, lanes}, 0);
-        NestLoop *part = attend_loop(a, NEST_REDUCE, attend_number(a, run), lanes, 1, &none);
-        NestAddress o = nest_at_plus(attend_at(&m->o, row, d), part->variable, 1);
-        NestAddress d_o = nest_at_plus(attend_at(&m->d_o, row, d), part->variable, 1);
-        NestId next = nest_fma(b, nest_load(b, m->o.buffer, o, lanes, 1, 0),
-                               nest_load(b, m->d_o.buffer, d_o, lanes, 1, 0), part->inner[0]);
-        nest_loop_end(b, &next);
-        next = nest_unary(b, NEST_SUM_LANES, nest_result(b, part, 0));
-        sum = nest_binary(b, NEST_ADD, sum, next);
-        d += run;
-    }
-    NestAddress at = nest_at_plus(nest_at(0), loop->variable, 1);
-    nest_store(b, m->stats.buffer, at, sum, 0, false);
-    at.offset = a->tile;
-    nest_store(b, m->stats.buffer, at,
-               nest_load(b, m->lse.buffer, attend_at(&m->lse, row, 0), 1, 1, 0), 0, false);
-    nest_loop_end(b, NULL);
-}
 
 /* Scores and gradients of weights of one tile of keys, into the places of what comes of them. */
 static void backward_scores(Attend *a, const AttendBackward *m, NestId first, NestId count) {

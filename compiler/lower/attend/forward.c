@@ -1,6 +1,7 @@
-/* Attention, forward: an online softmax over tiles of keys. See attend.c for the idea. */
-#include "lower/attend_internal.h"
-#include "lower/product_internal.h"
+/* Attention, forward: an online softmax over tiles of keys. See tile.c for the idea. */
+#include "lower/attend/bias.h"
+#include "lower/attend/narrow.h"
+#include "lower/attend/query.h"
 
 /* scores of a tile of keys; best[c] becomes the maximum with it. */
 static void forward_scores(Attend *a, const AttendForward *m, NestId first_query, NestId queries,

@@ -1,6 +1,6 @@
 /* Kernels of softmax attention over positions, tiled; no T x T matrix is ever in memory. */
-#ifndef HCC_LOWER_ATTEND_H
-#define HCC_LOWER_ATTEND_H
+#ifndef HCC_LOWER_ATTEND_ATTEND_H
+#define HCC_LOWER_ATTEND_ATTEND_H
 
 #include "machine/machine.h"
 #include "nest/nest.h"

@@ -3,7 +3,7 @@
  * Four tiles hold a block of 32 by 32 of the result, two its rows' terms and two its columns'.
  * Where the result ends inside the block, or is rounded, it is handed out by way of scratch
  * memory. */
-#include "lower/product_internal.h"
+#include "lower/product/blocks.h"
 
 enum { TILE = 16, BLOCK = 2 * TILE, LEFT = 4, RIGHT = 6, GROUP_WORDS = BLOCK * TILE };
 

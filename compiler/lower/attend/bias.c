@@ -6,7 +6,7 @@
  * of these where it belongs would have every key wait for what the key before it stored, one
  * element beside. So a tile of them is kept in rows, with nothing left and right of it, and summed
  * along its diagonals, in registers. */
-#include "lower/attend_internal.h"
+#include "lower/attend/bias.h"
 
 NestAddress attend_bias_at(Attend *a, const AttendMatrix *bias, NestId first_query, NestId key,
                            uint32_t c) {

@@ -1,8 +1,8 @@
 /* What both kernels of attention are made of: matrices, the one product, tiles of queries. */
-#ifndef HCC_LOWER_ATTEND_INTERNAL_H
-#define HCC_LOWER_ATTEND_INTERNAL_H
+#ifndef HCC_LOWER_ATTEND_TILE_H
+#define HCC_LOWER_ATTEND_TILE_H
 
-#include "lower/attend.h"
+#include "lower/attend/attend.h"
 #include "machine/limits.h"
 
 enum {
@@ -88,8 +88,6 @@ typedef struct {
 
 /* What every score but that of a key that does not count is above. */
 double attend_least(const AttendShape *shape);
-/* attend_query.c: queries first .. first + count - 1, one after the other. */
-void attend_queries(Attend *a, const AttendForward *m, NestId first, NestId count);
 
 /* --- the one product ---------------------------------------------------------------------------*/
 
@@ -112,26 +110,10 @@ void attend_clear(Attend *a, const AttendMatrix *m, int64_t rows);
 /* to[d][query] = factor * from[first + query][d], zero beyond the `count` queries there are. */
 void attend_transpose(Attend *a, const AttendMatrix *from, NestId first, NestId count,
                       int64_t depth, double factor, const AttendMatrix *to);
-/* --- products of bf16: attend_narrow*.c --------------------------------------------------------*/
-
-/* Queries of a tile at most, a multiple of every panel's width: the more there are, the seldomer
- * keys are packed. */
-enum { ATTEND_NARROW_QUERIES = 576 };
-
-typedef struct AttendNarrow AttendNarrow;
-
-/* Queries of a tile. */
-int64_t attend_narrow_tile(const AttendShape *shape);
-/* Rows of scratch memory that products of bf16 make so many rows in: whole blocks. */
+/* Rows of scratch memory that products make so many rows in: of bf16, whole blocks. */
 int64_t attend_product_rows(const AttendShape *shape, int64_t rows);
-/* What both kernels have of them, at their beginning. */
-AttendNarrow *attend_narrow_begin(Attend *a);
 /* stats[0][query] = sum_d o * do; stats[1][query] = lse */
 void attend_backward_stats(Attend *a, const AttendBackward *m, NestId first, NestId count);
-void attend_narrow_backward(AttendNarrow *n, const AttendBackward *m, NestId first, NestId count);
-/* A tile of queries, of which there are `count`. */
-void attend_narrow_forward(AttendNarrow *n, const AttendForward *m, NestId first, NestId count);
-
 /* The widest vector for the elements left of a run. */
 uint16_t attend_width(const Attend *a, int64_t left);
 /* to[first + query][d] = from[d][query] * factor[0][query], for the queries there are. */
@@ -144,23 +126,5 @@ void attend_scores(Attend *a, const AttendMatrix *keys, NestId first, NestId row
  * from[first + key][d] * by[key][query] */
 void attend_gather(Attend *a, const AttendMatrix *from, NestId first, NestId count, int64_t depth,
                    const AttendMatrix *by, const NestId *factor, const AttendMatrix *to);
-
-/* --- the bias: attend_bias.c -------------------------------------------------------------------*/
-
-/* The bias of queries first_query + c * lanes on, of a key: where it lies; so many of the lanes are
- * queries. */
-NestAddress attend_bias_at(Attend *a, const AttendMatrix *bias, NestId first_query, NestId key,
-                           uint32_t c);
-NestId attend_queries_in(Attend *a, NestId queries, uint32_t c);
-AttendPairs attend_pairs(Attend *a, int64_t width);
-/* Once, before all tiles. */
-void attend_pairs_clear(Attend *a, const AttendPairs *p);
-/* x is what vector c of the panel's queries, of which there are so many, and a key come to. */
-void attend_pair(Attend *a, const AttendPairs *p, NestId key, NestId queries, uint32_t c, NestId x);
-/* The panel's share of the gradient. */
-void attend_pairs_add(Attend *a, const AttendPairs *p, const AttendMatrix *d_bias,
-                      NestId first_query, NestId queries, NestId first_key, NestId keys);
-/* Which queries (as lanes of vector c) see key `key` of a causal tile: key <= first + query. */
-NestId attend_visible(Attend *a, NestId key, NestId first, uint32_t c);
 
 #endif

@@ -1,9 +1,9 @@
-/* Products of packed operands; see product.h.
+/* Products of packed operands by vectors; see product.h.
  *
  * A block of the result stays in registers while the terms at hand are added: each number of the
  * left operand is broadcast and multiplied with vectors of the right one, as in BLIS. Rows and
  * columns beyond the result's are computed from the zeros of panels, and not stored. */
-#include "lower/product_internal.h"
+#include "lower/product/blocks.h"
 
 enum { MOST_HELD = 32 }; /* vectors: the registers of any machine */
 
@@ -131,11 +131,6 @@ static void add_matrices(Product *p, uint32_t vectors, NestId *held) {
         }
 }
 
-bool product_is_fresh(const NestBuilder *b, const ProductSum *sum) {
-    double adds;
-    return nest_const_of(b, sum->adds, &adds) && adds == 0;
-}
-
 /* What a block begins with. */
 static NestId begun(Product *p, const Row *row, uint32_t v) {
     NestBuilder *b = p->b;
@@ -206,54 +201,7 @@ static void multiply(Product *p) {
     nest_loop_end(b, NULL);
 }
 
-void product_emit(NestBuilder *b, const MachineProduct *m, const ProductSum *sum) {
-    NestId groups = nest_binary(b, NEST_ADD, sum->depth, nest_i64(b, m->left_group - 1));
-    groups = nest_binary(b, NEST_DIV, groups, nest_i64(b, m->left_group));
-    if (m->way == PRODUCT_TILES)
-        product_emit_tiles(b, m, sum, groups);
-    else
-        multiply(&(Product){.b = b, .m = m, .s = sum, .groups = groups});
-}
-
-void product_tiles(NestBuilder *b, const MachineProduct *m, bool begin) {
-    if (m->way == PRODUCT_TILES)
-        nest_tile(b, begin ? NEST_TILE_BEGIN : NEST_TILE_END, 0);
-}
-
-uint32_t product_edge(NestBuilder *b, const MachineProduct *m) {
-    if (m->way != PRODUCT_TILES)
-        return 0;
-    return nest_add_buffer(b->kernel, (NestBuffer){.name = "edge",
-                                                   .kind = NEST_SCRATCH,
-                                                   .elem = NEST_F32,
-                                                   .read = true,
-                                                   .written = true,
-                                                   .elements = m->rows * m->columns});
-}
-
-static uint32_t argument(NestBuilder *b, const char *name, NestElem elem, bool written) {
-    return nest_add_buffer(
-        b->kernel, (NestBuffer){.name = name, .elem = elem, .read = true, .written = written});
-}
-
-NestKernel *product_multiply(Arena *arena, const char *name, const MachineProduct *m,
-                             const ProductForm *form) {
-    NestBuilder builder = nest_builder(nest_kernel_create(arena, name)), *b = &builder;
-    ProductSum sum = {.left = argument(b, "left", product_packed(m), false),
-                      .right = argument(b, "right", product_packed(m), false),
-                      .rounds = form->rounds,
-                      .left_step = form->direct / 2};
-    if (form->rounds)
-        sum.sums = argument(b, "sums", NEST_F32, false);
-    sum.result.buffer = argument(b, "result", form->rounds ? NEST_BF16 : NEST_F32, true);
-    sum.edge = product_edge(b, m);
-    sum.rows = nest_extent(b, NEST_ROWS);
-    sum.columns = nest_extent(b, NEST_COLUMNS);
-    sum.depth = nest_extent(b, NEST_DEPTH);
-    sum.step = nest_extent(b, NEST_STEP);
-    sum.adds = nest_extent(b, NEST_ADDS);
-    product_tiles(b, m, true);
-    product_emit(b, m, &sum);
-    product_tiles(b, m, false);
-    return b->kernel;
+void product_emit_registers(NestBuilder *b, const MachineProduct *m, const ProductSum *sum,
+                            NestId groups) {
+    multiply(&(Product){.b = b, .m = m, .s = sum, .groups = groups});
 }
