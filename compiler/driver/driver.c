@@ -1,6 +1,7 @@
 /* From the command line to a command. */
 #include "driver/driver.h"
 #include "driver/pipeline.h"
+#include "runtime/app/with_ranks.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,6 +42,25 @@ static void driver_print_times(const Driver *d) {
         fprintf(d->err, "cache: %s\n", d->cache_use);
 }
 
+/* Of several ranks that are given the same mistake one tells it. */
+static ExitCode driver_read_line(Driver *d, OptionsResult *parsed) {
+    *parsed = OPTIONS_BAD;
+    if (!driver_hold(d)) {
+        driver_error(d, "out of memory");
+        return EXIT_RESOURCE;
+    }
+    Options *o = &d->options;
+    *parsed = options_parse(o, d->c->arena, o->argc, o->argv, d->out, d->err);
+    if (*parsed == OPTIONS_RUN && !pipeline_options_valid(d))
+        *parsed = OPTIONS_BAD;
+    const bool bad = *parsed == OPTIONS_BAD,
+               refused = bad && (o->command == CMD_TRAIN || o->command == CMD_NONE);
+    if (refused)
+        hc_ranks_refuse(driver_held(d), EXIT_USAGE, d->held.err);
+    driver_release(d, !refused);
+    return bad ? EXIT_USAGE : EXIT_OK;
+}
+
 static ExitCode driver_run(Driver *d) {
     jmp_buf out_of_memory;
     if (setjmp(out_of_memory)) {
@@ -57,13 +77,12 @@ static ExitCode driver_run(Driver *d) {
         return EXIT_FAULT;
     }
     d->fault = &fault;
-    OptionsResult parsed =
-        options_parse(&d->options, d->c->arena, d->options.argc, d->options.argv, d->out, d->err);
-    ExitCode code = parsed == OPTIONS_BAD ? EXIT_USAGE : EXIT_OK;
+    OptionsResult parsed;
+    ExitCode code = driver_read_line(d, &parsed);
     if (parsed == OPTIONS_RUN) {
         d->color = driver_color(&d->options, d->err);
         fault_handlers_install(d);
-        code = pipeline_options_valid(d) ? command_functions[d->options.command](d) : EXIT_USAGE;
+        code = command_functions[d->options.command](d);
         if (d->options.time_passes)
             driver_print_times(d);
     }

@@ -133,7 +133,14 @@ static int train(App *app) {
     options.settings = app->settings;
     options.n_settings = make_settings(app, seed, steps);
     hc_signals_install();
+    HcTogether all = {0};
     HcStatus status = hc_join_ranks(&options, &error);
+    if (status == HC_OK)
+        status = hc_ranks_prepared(&options, 0, "", &all, &error);
+    if (status == HC_OK && all.exit_code) {
+        hc_leave_ranks(&options, status, all.exit_code);
+        return all.exit_code;
+    }
     if (status == HC_OK)
         status = hc_train(app->model, &options, &result, &error);
     const bool reports = hc_rank_reports(&options, status, &result, &error);
@@ -299,29 +306,27 @@ static int info(App *app) {
 
 /* --- the program -------------------------------------------------------------------------------*/
 
-enum { USAGE = 2 };
+enum { USAGE = 2, NO_MEMORY = 6 };
 
 static int usage(const HcCommandLine *line) {
     if (line->command < N_COMMANDS)
-        fprintf(stderr, "Try '%s %s --help'.\n", line->program, command_rows[line->command].name);
+        fprintf(line->err, "Try '%s %s --help'.\n", line->program,
+                command_rows[line->command].name);
     else
-        fprintf(stderr, "Try '%s --help'.\n", line->program);
+        fprintf(line->err, "Try '%s --help'.\n", line->program);
     return USAGE;
 }
 
-static int run(App *app, HcCommandLine *line) {
+/* USAGE, or 0: it is right. */
+static int read_line(App *app, HcCommandLine *line) {
     const Options *o = &app->options;
     const bool parsed = hc_command_line_parse(line), chosen = line->command < N_COMMANDS;
     if (!parsed)
         return usage(line);
-    if (o->help && chosen)
-        print_help(app->program, line->command, stdout);
-    else if (o->help)
-        print_overview(app->program, stdout);
     if (o->help)
         return 0;
     if (!chosen) {
-        fprintf(stderr, "%s: which command?\n", app->program);
+        hc_command_line_wrong(line, "which command?");
         return usage(line);
     }
     if (!hc_run_options_valid(line, &o->run, line->command == BENCH) ||
@@ -329,7 +334,33 @@ static int run(App *app, HcCommandLine *line) {
         !hc_command_line_complete(line))
         return usage(line);
     app->argument = line->argument;
-    return commands[line->command].run(app);
+    return 0;
+}
+
+static int run(App *app, HcCommandLine *line) {
+    char *said = NULL;
+    size_t length = 0;
+    line->err = open_memstream(&said, &length);
+    int code = line->err ? read_line(app, line) : NO_MEMORY;
+    const bool told = line->err && fclose(line->err) == 0, chosen = line->command < N_COMMANDS;
+    if (!told)
+        code = NO_MEMORY;
+    else if (code != 0 && (line->command == TRAIN || !chosen))
+        hc_ranks_refuse(said, code, stderr);
+    else
+        fputs(said, stderr);
+    free(said);
+    if (code == NO_MEMORY)
+        fprintf(stderr, "%s: out of memory\n", app->program);
+    if (code != 0)
+        return code;
+    if (!app->options.help)
+        return commands[line->command].run(app);
+    if (chosen)
+        print_help(app->program, line->command, stdout);
+    else
+        print_overview(app->program, stdout);
+    return 0;
 }
 
 int hc_main(const HcModel *model, int argc, char **argv) {
@@ -343,7 +374,6 @@ int hc_main(const HcModel *model, int argc, char **argv) {
                           .n_commands = N_COMMANDS,
                           .argc = argc,
                           .argv = (const char *const *)argv,
-                          .err = stderr,
                           .options = &app.options};
     size_t length = 1;
     for (int k = 0; k < argc; k++)
@@ -351,7 +381,7 @@ int hc_main(const HcModel *model, int argc, char **argv) {
     const char **room = line.room = calloc(hc_command_line_room(&line), sizeof *room);
     char *texts = app.texts = malloc(length);
     app.settings = calloc((size_t)argc + 3, sizeof *app.settings);
-    int code = 6;
+    int code = NO_MEMORY;
     if (room && texts && app.settings)
         code = run(&app, &line);
     else

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #define XXH_INLINE_ALL
-#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -36,8 +35,6 @@ static HcStatus choose_threads(HcTrainOptions *o, HcError *error) {
 
 HcStatus hc_join_ranks(HcTrainOptions *o, HcError *error) {
     HcStatus status = hc_ranks_open(&o->ranks, error);
-    if (status == HC_OK && o->ranks && o->threads == 0)
-        status = choose_threads(o, error);
     if (status != HC_OK || hc_ranks_rank(o->ranks) == 0)
         return status;
     o->out = o->runs = o->batch_log = NULL;
@@ -50,8 +47,8 @@ typedef struct {
     uint64_t exit_code, said; /* a hash */
 } Prepared;
 
-HcStatus hc_ranks_prepared(const HcTrainOptions *o, int exit_code, const char *said,
-                           HcTogether *all, HcError *error) {
+HcStatus hc_ranks_prepared(HcTrainOptions *o, int exit_code, const char *said, HcTogether *all,
+                           HcError *error) {
     const size_t size = (size_t)hc_ranks_size(o->ranks);
     const Prepared mine = {(uint64_t)exit_code, XXH3_64bits(said, strlen(said))};
     *all = (HcTogether){exit_code, o->ranks && exit_code != 0};
@@ -67,7 +64,25 @@ HcStatus hc_ranks_prepared(const HcTrainOptions *o, int exit_code, const char *s
             all->says = false; /* an earlier one does */
     }
     free(ranks);
+    if (status == HC_OK && all->exit_code == 0 && o->threads == 0)
+        status = choose_threads(o, error);
     return status;
+}
+
+void hc_ranks_refuse(const char *said, int exit_code, FILE *to) {
+    HcTrainOptions o = {0};
+    HcTogether all;
+    HcError error;
+    HcStatus status = hc_ranks_open(&o.ranks, &error);
+    const bool together = status == HC_OK && o.ranks;
+    if (together)
+        status = hc_ranks_prepared(&o, exit_code, said, &all, &error);
+    const bool says = !together || status != HC_OK || all.says;
+    if (says && hc_ranks_rank(o.ranks) > 0)
+        fprintf(to, "%s:\n", hc_ranks_name(o.ranks, hc_ranks_rank(o.ranks)));
+    if (says)
+        fputs(said, to);
+    hc_leave_ranks(&o, status, exit_code);
 }
 
 /* All ranks come to these together: they have the same losses, and ask each other who was stopped.

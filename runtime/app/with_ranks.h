@@ -13,9 +13,13 @@ typedef struct {
     bool says;     /* this rank failed, and no earlier one said the same */
 } HcTogether;
 
-/* Of this rank: its exit code, and what it would say. */
-HcStatus hc_ranks_prepared(const HcTrainOptions *options, int exit_code, const char *said,
+/* Of this rank: its exit code, and what it would say. Where all may go on and nobody said how many
+ * threads, their number is chosen. */
+HcStatus hc_ranks_prepared(HcTrainOptions *options, int exit_code, const char *said,
                            HcTogether *all, HcError *error);
+/* A command line that is wrong, before there are options: is told (`said`) unless an earlier rank
+ * tells the same, and all ranks end. */
+void hc_ranks_refuse(const char *said, int exit_code, FILE *to);
 /* Whether this rank says what became of the run: where all know the same, the first does. Of a
  * failure that is this rank's the message then begins with its name. */
 bool hc_rank_reports(const HcTrainOptions *options, HcStatus status, const HcTrainResult *result,

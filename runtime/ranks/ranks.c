@@ -8,7 +8,8 @@
 
 enum { HOST_BYTES = 64, NAME_BYTES = HOST_BYTES + 32, TEXT_BYTES = 4096, PATH_BYTES = 8192 };
 
-/* A message that takes longer has nobody at its other end. */
+/* A message that takes longer has nobody at its other end, unless HCC_RANKS_TIMEOUT says how long.
+ */
 static const double patience_seconds = 300;
 static const size_t message_bytes = (size_t)1 << 30;
 
@@ -22,6 +23,7 @@ struct HcRanks {
     void *library;
     char (*names)[NAME_BYTES];
     uint64_t sent;
+    double patience;
     Begun *begun;                      /* messages under way, */
     uint32_t n_begun, n_through, room; /* of which the first are through */
     bool failed_alike;
@@ -61,7 +63,7 @@ static HcStatus lost(const HcRanks *r, int32_t rank, HcError *error) {
     return hc_fail(error, HC_ERROR_IO,
                    "no message gets through between %s and %s: it has ended, "
                    "or did not answer for %.0f seconds",
-                   hc_ranks_name(r, hc_ranks_rank(r)), hc_ranks_name(r, rank), patience_seconds);
+                   hc_ranks_name(r, hc_ranks_rank(r)), hc_ranks_name(r, rank), r->patience);
 }
 
 static uint32_t pieces_of(const HcMessage *m) {
@@ -124,7 +126,7 @@ HcStatus hc_ranks_move_on(HcRanks *r, HcError *error) {
 HcStatus hc_ranks_finish(HcRanks *r, HcError *error) {
     HcStatus status = HC_OK;
     for (uint32_t k = r->n_through; k < r->n_begun && status == HC_OK; k++)
-        if (r->transport->wait(r->transport, r->begun[k].request, patience_seconds) != 0)
+        if (r->transport->wait(r->transport, r->begun[k].request, r->patience) != 0)
             status = lost(r, r->begun[k].rank, error);
     r->n_begun = r->n_through = 0;
     return status;
@@ -226,6 +228,36 @@ HcStatus hc_ranks_same(HcRanks *r, const char *what, const char *text, const cha
     return status;
 }
 
+static HcStatus fail_as(HcRanks *r, const HcError *all, int32_t first, HcError *error) {
+    const HcError *of = &all[first];
+    bool same = true;
+    for (int32_t k = 0; k < hc_ranks_size(r); k++)
+        same = same && all[k].status == of->status && strcmp(all[k].message, of->message) == 0;
+    hc_ranks_fail_alike(r);
+    return hc_fail(error, of->status, "%s%s%s", same ? "" : hc_ranks_name(r, first),
+                   same ? "" : ": ", of->message);
+}
+
+HcStatus hc_ranks_agree(HcRanks *r, HcStatus mine, HcError *error) {
+    if (!r)
+        return mine;
+    const int32_t size = hc_ranks_size(r);
+    HcError outcome = {0}, *all = calloc((size_t)size, sizeof *all);
+    if (!all)
+        return hc_fail_memory(error, "messages");
+    if (mine != HC_OK)
+        outcome = *error;
+    outcome.status = mine;
+    HcStatus status = hc_ranks_gather(r, &outcome, all, sizeof outcome, error);
+    int32_t first = 0;
+    while (first < size && all[first].status == HC_OK)
+        first++;
+    if (status == HC_OK && first < size)
+        status = fail_as(r, all, first, error);
+    free(all);
+    return status;
+}
+
 /* --- life --------------------------------------------------------------------------------------*/
 
 /* A launcher says so in the environment of those that it starts. */
@@ -245,6 +277,12 @@ static const Launcher *find_launcher(void) {
             return &launchers[k];
     }
     return NULL;
+}
+
+static double find_patience(void) {
+    const char *given = getenv("HCC_RANKS_TIMEOUT");
+    const double seconds = given ? strtod(given, NULL) : 0;
+    return seconds > 0 ? seconds : patience_seconds;
 }
 
 static HcStatus name_all(HcRanks *r, HcError *error) {
@@ -343,6 +381,8 @@ HcStatus hc_ranks_open(HcRanks **ranks, HcError *error) {
     if (!linked && !launcher)
         return HC_OK;
     HcRanks *r = calloc(1, sizeof *r);
+    if (r)
+        r->patience = find_patience();
     HcStatus status = r ? reach(r, launcher, error) : hc_fail_memory(error, "the ranks");
     if (status != HC_OK) {
         ranks_free(r);

@@ -60,6 +60,9 @@ HcStatus hc_ranks_same(HcRanks *ranks, const char *what, const char *text, const
  */
 bool hc_ranks_failed_alike(const HcRanks *ranks);
 void hc_ranks_fail_alike(HcRanks *ranks);
+/* What each rank did by itself, whether it failed: where one did all fail with what the first of
+ * those met, after its name where not all met the same, and fail alike. */
+HcStatus hc_ranks_agree(HcRanks *ranks, HcStatus mine, HcError *error);
 /* Bytes sent so far; NULL: none. */
 uint64_t hc_ranks_sent(const HcRanks *ranks);
 

@@ -43,9 +43,10 @@ static HcStatus same_kernels(const Trainer *t) {
     if (status == HC_OK)
         status = same_json(t, "what the processor can do",
                            json_incref(json_object_get(cpu, "features")), cure);
-    if (status == HC_OK && hc_uses_openblas(c))
-        status = same_text(t, "the core of OpenBLAS", c->exec.blas.core,
-                           "they would round differently; set OPENBLAS_CORETYPE alike");
+    if (status == HC_OK)
+        status =
+            same_text(t, "the core of OpenBLAS", hc_uses_openblas(c) ? c->exec.blas.core : "none",
+                      "they would round differently; set OPENBLAS_CORETYPE alike");
     return status;
 }
 
@@ -104,12 +105,12 @@ HcStatus trainer_compare_ranks(Trainer *t) {
     if (status == HC_OK)
         status = same_text(t, "the precision", hc_precision_word(c->plan.precision), NULL);
     if (status == HC_OK)
-        status = same_kernels(t);
-    if (status == HC_OK)
         status = same_json(t, "the recipe", hc_recipe_json(&c->recipe), NULL);
     if (status == HC_OK)
         status = same_json(t, "the constants",
                            json_incref(json_object_get(c->plan.json, "constants")), NULL);
+    if (status == HC_OK)
+        status = same_kernels(t);
     if (status == HC_OK)
         status = same_number(t, "the compiled model", hc_model_hash(c),
                              "another text, or another version of hcc");

@@ -495,17 +495,22 @@ static HcStatus open_events(Trainer *t) {
     return hc_events_open(&t->events, t->run.path, done + 1, t->error);
 }
 
+/* Before anything is written. */
+static HcStatus check_all(Trainer *t, const HcModel *model) {
+    const HcTrainOptions *o = t->options;
+    HcStatus status = prepare(t, model);
+    if (status == HC_OK && o->batch_log)
+        status = check_batch_log(t, o->batch_log);
+    if (status == HC_OK && o->resume && hc_ranks_size(o->ranks) > 1)
+        status = trainer_read_run(t); /* before the first changes it */
+    return status;
+}
+
 static HcStatus open_outputs(Trainer *t) {
     const HcTrainOptions *o = t->options;
     HcStatus status = HC_OK;
-    if (o->batch_log && check_batch_log(t, o->batch_log) != HC_OK)
-        return HC_ERROR_ARGUMENT;
-    if (o->resume && hc_ranks_size(o->ranks) > 1)
-        status = trainer_read_run(t); /* before the first changes it */
-    if (status == HC_OK)
-        status = trainer_compare_ranks(t);
-    if (status != HC_OK || !trainer_writes(t))
-        return status;
+    if (!trainer_writes(t))
+        return HC_OK;
     if (o->resume)
         status = trainer_take_run(t);
     else if (o->out)
@@ -537,10 +542,12 @@ HcStatus hc_train(const HcModel *model, const HcTrainOptions *options, HcTrainRe
     Trainer t = {.options = options, .result = result, .error = error, .saved = -1};
     *result = (HcTrainResult){
         .evaluation = {.loss = NAN}, .best_loss = NAN, .train_loss = NAN, .last_loss = NAN};
-    HcStatus status = prepare(&t, model);
+    HcStatus status = hc_ranks_agree(options->ranks, check_all(&t, model), error);
+    if (status == HC_OK)
+        status = trainer_compare_ranks(&t);
     trainer_wiring_begin(&t);
     if (status == HC_OK)
-        status = open_outputs(&t);
+        status = hc_ranks_agree(options->ranks, open_outputs(&t), error);
     if (status == HC_OK)
         status = trainer_agree_to_save(&t);
     if (status == HC_OK)
