@@ -7,6 +7,7 @@ HCC_TEST_EVERYTHING=1: 1, 2, 3, 4 and 7 processes by 1 and 2 threads, of every r
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,8 @@ ENVIRONMENT = {  # more processes than cores, as root, in a container
     "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_plm": "isolated",
     "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
     # Both MPIs leave memory behind, in modules that are gone when it is looked for, so no name could leave it out.
-    "ASAN_OPTIONS": ":".join(filter(None, [os.environ.get("ASAN_OPTIONS"), "detect_leaks=0"]))}
+    "ASAN_OPTIONS": ":".join(filter(None, [os.environ.get("ASAN_OPTIONS"), "detect_leaks=0"])),
+    "TSAN_OPTIONS": os.environ.get("TSAN_OPTIONS", f"suppressions={harness.ROOT}/tests/threads.supp")}
 
 SMALL = ["d=32", "heads=2", "blocks=1", "context=16", "train.warmup=2"]
 #: A loss whose weights are the whole batch's, so that parts run in rounds, and ranks meet after each; dropout; and two
@@ -116,6 +118,14 @@ def runs_hcc(process):
         return False
 
 
+def rank_of(process):
+    with open(f"/proc/{process}/environ", "rb") as file:
+        for name, _, value in (line.partition(b"=") for line in file.read().split(b"\0")):
+            if name in (b"OMPI_COMM_WORLD_RANK", b"PMI_RANK"):
+                return int(value)
+    return None
+
+
 class Ranks(harness.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -124,6 +134,8 @@ class Ranks(harness.TestCase):
                      if shutil.which(f"mpirun.{mpi}") and os.path.exists(shared_object(mpi))]
         if not LAUNCHERS:
             raise harness.unittest.SkipTest("hcc was built beside no MPI (Debian's libopenmpi-dev or libmpich-dev)")
+        if harness.sanitized():  # MPICH's UCX rewrites machine code that sanitizers have in place of the system's
+            ENVIRONMENT["UCX_MEM_EVENTS"] = "no"
         cls.shared = tempfile.mkdtemp(prefix="hcc-ranks-")
         cls.addClassCleanup(shutil.rmtree, cls.shared)
         cls.data = os.path.join(cls.shared, "text.txt")
@@ -213,7 +225,7 @@ class Ranks(harness.TestCase):
                             "eval \"more=\\$MORE_$rank\"\nexec \"$@\" $more\n")
         other = self.write("other.txt", "another text, of other letters. " * 90)
         for more, said in (("--seed 6", 'the recipe of rank 0 (%s) is `"seed": 5`, of rank 1 (%s) `"seed": 6`'),
-                           ("--set d=64", "of rank 0 (%s) is"),
+                           ("--set d=64", 'the constants of rank 0 (%s) is `"d": "32"`, of rank 1 (%s) `"d": "64"`'),
                            ("--precision bf16", "the precision of rank 0 (%s) is `f32`, of rank 1 (%s) `bf16`"),
                            ("--cpu x86-64-v3", "they would round differently; give all ranks --cpu"),
                            (f"--data {other}", "the data's hash of rank 0 (%s) is")):
@@ -246,6 +258,60 @@ class Ranks(harness.TestCase):
                     self.assertEqual(result.err.count("there is no statement `lets`"), 1, result.err)
                     self.assertIn(told + "error[E0106]", result.err)
 
+    def test_what_one_or_all_meet_is_told_once(self):
+        """Command lines, data, folders; of one rank alone with its name. All end with its exit code."""
+        short, taken = self.write("short.txt", "short"), self.path("taken")
+        os.makedirs(taken)
+        shutil.copy(os.path.join(self.whole("adamw"), "config.json"), taken)
+        script = 'eval "more=\\$MORE_${OMPI_COMM_WORLD_RANK:-$PMI_RANK}"; exec "$0" "$@" $more'
+        host = os.uname().nodename
+        data = f"--data {self.data}"
+        table = [(["--nope"] * 3, 2, "hcc: unknown option '--nope'"),
+                 ([data, "--nope", "--nope"], 2, f"rank 1 ({host}):\nhcc: unknown option '--nope'"),
+                 (["--data /nowhere/x"] * 3, 3, "hcc: error: cannot read data `/nowhere/x`"),
+                 ([f"--data {short}"] * 3, 3, f"hcc: error: the data (`{short}`) are too short"),
+                 ([data, data, f"{data} --tokenizer {short}"], 2, f"hcc: error: rank 2 ({host}): "),
+                 ([f"{data} --out {taken}", data, data], 2, f"hcc: error: rank 0 ({host}): `{taken}` already holds a run")]
+        for k, (more, code, told) in enumerate(table):
+            mpi = LAUNCHERS[k % len(LAUNCHERS)]
+            with self.subTest((mpi, more)):
+                given = {f"MORE_{rank}": words for rank, words in enumerate(more)}
+                words = command(self.path(f"run-{k}"), "adamw")
+                result = self.together(mpi, 3, "-c", script, harness.hcc_path(), *words,
+                                       program="bash", **given)
+                self.expect(result, code)
+                self.assertIn(told, result.err)
+                self.assertEqual(result.err.count("hcc: "), 1, result.err)
+                self.assertFalse(os.path.exists(self.path(f"run-{k}")))
+
+    def test_a_disk_that_fills(self):
+        """Is the error of the rank that saves; what was saved last goes on, with another number of ranks."""
+        for mpi in LAUNCHERS if EVERYTHING else LAUNCHERS[-1:]:
+            with self.subTest(mpi):
+                out = self.path(mpi)
+                process, ranks = self.begin(mpi, out)
+                first = next(rank for rank in ranks if rank_of(rank) == 0)
+                resource.prlimit(first, resource.RLIMIT_FSIZE, (20480, 20480))
+                said = process.communicate(timeout=30)[0].decode()
+                self.assertEqual(process.returncode, 6, said)
+                self.assertIn(f"rank 0 ({os.uname().nodename}): cannot write `{out}", said)
+                self.assertIn("File too large", said)
+                self.assertEqual(said.count("hcc: error"), 1, said)
+                self.all_end(ranks)
+                self.expect(self.together(mpi, 2, "train", "--resume", out, "--threads", "1", "--quiet"))
+                self.same(out, self.whole("adamw", steps=400))
+
+    def test_a_rank_that_hangs(self):
+        """Those that wait for it give it up, and end the job."""
+        for mpi in LAUNCHERS if EVERYTHING else LAUNCHERS[-1:]:
+            with self.subTest(mpi):
+                process, ranks = self.begin(mpi, self.path(mpi), HCC_RANKS_TIMEOUT="3")
+                os.kill(next(rank for rank in ranks if rank_of(rank) == 1), signal.SIGSTOP)
+                said = process.communicate(timeout=60)[0].decode()
+                self.assertEqual(process.returncode, 6, said)
+                self.assertIn("it has ended, or did not answer for 3 seconds", said)
+                self.all_end(ranks)
+
     def test_more_ranks_than_parts(self):
         for mpi in LAUNCHERS:
             result = self.together(mpi, 3, *command(self.path("run"), "adamw", "--data", self.data, "--set",
@@ -253,30 +319,42 @@ class Ranks(harness.TestCase):
             self.assertEqual(result.code, 2)
             self.assertIn("3 ranks and 2 parts of a batch: each rank needs one, so give `batch B in 3;`", result.err)
 
-    def interrupted(self, mpi, number, of_all):
-        """Starts 3 processes, sends one of them (or the launcher) a signal once they train; the exit code."""
-        out = self.path(f"run-{mpi}-{number}-{of_all}")
+    def begin(self, mpi, out, **environment):
+        """Starts 3 processes; the launcher and they, once they train."""
         words = mpirun(mpi, 3, *command(out, "adamw", "--data", self.data, steps=400))
-        process = subprocess.Popen(words, env=harness.environment(ENVIRONMENT), cwd=harness.ROOT, stdout=subprocess.PIPE,
+        process = subprocess.Popen(words, env=harness.environment({**ENVIRONMENT, **environment}), cwd=harness.ROOT, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT)
         log = os.path.join(out, "log.jsonl")
         wait_until(lambda: os.path.exists(log) and os.path.getsize(log) > 2000, 120)
         ranks = [child for child in children(process.pid) if runs_hcc(child)]
         self.assertEqual(len(ranks), 3)
-        os.kill(process.pid if of_all else ranks[1], number)
-        process.communicate(timeout=120)
+        return process, ranks
+
+    def all_end(self, ranks):
         wait_until(lambda: not any(os.path.exists(f"/proc/{rank}") for rank in ranks), 30)
-        return out, process.returncode
+
+    def interrupted(self, mpi, number, of_all):
+        """Sends one of 3 processes (or the launcher) a signal once they train; the exit code, and what was said."""
+        out = self.path(f"run-{mpi}-{number}-{of_all}")
+        process, ranks = self.begin(mpi, out)
+        os.kill(process.pid if of_all else ranks[1], number)
+        said = process.communicate(timeout=120)[0].decode()
+        self.all_end(ranks)
+        return out, process.returncode, said
 
     def test_ends_and_goes_on(self):
         """A killed rank ends all; so does a request to stop, behind a step; another number goes on."""
-        for k, (number, of_all, ends) in enumerate(((signal.SIGKILL, False, None), (signal.SIGTERM, False, 143),
-                                                    (signal.SIGTERM, True, None))):
+        saved = "hcc: interrupted after step"
+        for k, (number, of_all, ends, told) in enumerate(
+                ((signal.SIGKILL, False, {"openmpi": 137, "mpich": 9}, "on signal 9"),
+                 (signal.SIGTERM, False, {"openmpi": 143, "mpich": 143}, saved),
+                 (signal.SIGTERM, True, {"mpich": 143}, saved))):
             mpi = LAUNCHERS[k % len(LAUNCHERS)]
             with self.subTest((mpi, number, of_all)):
-                out, code = self.interrupted(mpi, number, of_all)
+                out, code, said = self.interrupted(mpi, number, of_all)
                 self.assertNotEqual(code, 0)
-                self.assertIn(code, (ends or code,))
+                self.assertEqual(code, ends.get(mpi, code))
+                self.assertIn(told if mpi == "openmpi" else told.replace("on signal 9", "(signal 9)"), said)
                 self.assertLess(len(log_of(out)), 400)
                 result = self.together(mpi, (2, 3, 4)[k], "train", "--resume", out, "--threads", "1", "--quiet")
                 self.assertEqual(result.code, 0, result)

@@ -24,10 +24,10 @@ typedef enum { PASS, KILL_BEFORE, KILL_AFTER, FAIL } Mishap;
 enum { KILLED = 9, UNSAFE = 10 };
 
 static Mishap mishap;
-static long left;          /* calls until it */
-static bool no_exchange;   /* as on file systems that cannot */
-static bool watched;       /* whether `unsynced` is kept */
-static bool unsynced[256]; /* by file descriptor: written and not synced */
+static long left;                  /* calls until it */
+static bool no_exchange;           /* as on file systems that cannot */
+static bool watched;               /* whether `unsynced` is kept */
+static _Atomic bool unsynced[256]; /* by file descriptor: written and not synced */
 static const char *failed_call;
 static int why_failed = EIO;
 
@@ -144,7 +144,8 @@ static void arm(Mishap what, long calls) {
     left = calls;
     failed_call = NULL;
     watched = what != PASS;
-    memset(unsynced, 0, sizeof unsynced);
+    for (size_t k = 0; k < sizeof unsynced; k++)
+        unsynced[k] = false;
 }
 
 /* --- a folder ----------------------------------------------------------------------------------*/
