@@ -112,7 +112,8 @@ CompileStatus run_merge_products(CompileRun *run) {
 }
 
 CompileStatus run_legalise(CompileRun *run) {
-    run->program = pass_legalise(run->program);
+    const bool rounds = hc_precision_rounds(compile_precision(run));
+    run->program = pass_legalise(run->program, rounds ? PRODUCT_THIN : PRODUCT_SIDE);
     return COMPILE_DONE;
 }
 

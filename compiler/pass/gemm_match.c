@@ -8,7 +8,8 @@
  * Fw..] weight grad  out[Fx.., Fy..] = sum over positions and [S..] of x[S.., Fx..] * y[S.., Fy..]
  *
  * Thin products stay in the kernels around them, where their operands are in registers or cache:
- * BLAS wants at least GEMM_THIN in both free and summed extents. */
+ * BLAS wants at least GEMM_THIN in both free and summed extents, and of what low_rank.c has set
+ * apart nothing. */
 #include "pass/gemm_match.h"
 #include "machine/limits.h"
 #include <string.h>
@@ -54,6 +55,54 @@ bool contract_roles(const TirBlock *block, TirId id, ContractRoles *r) {
     return true;
 }
 
+enum { LOW_RANK_SHARE = 8 }; /* the other side is so many times as long */
+
+typedef struct {
+    const uint8_t *labels;
+    uint32_t count;
+    uint64_t size;
+} Side;
+
+static uint64_t extent_of(const TirBlock *block, const TirNode *node, uint8_t label) {
+    for (uint32_t o = 0; o < 2; o++) {
+        const TirType *type = &tir_node(block, node->operands[o])->type;
+        for (uint32_t k = 0; k < type->rank; k++)
+            if (node->attr.labels[o][k] == label)
+                return type->dims[k];
+    }
+    return 1;
+}
+
+/* One axis, or one followed by an axis of one entry. */
+static bool is_single(const TirBlock *block, const TirNode *node, const Side *side) {
+    return side->count == 1 || (side->count == 2 && extent_of(block, node, side->labels[1]) == 1);
+}
+
+bool gemm_low_rank(const TirBlock *block, TirId id, const ContractRoles *r, LowRank *found) {
+    const TirNode *node = tir_node(block, id);
+    const bool x_global =
+        tir_domain_equal(tir_node(block, node->operands[0])->type.domain, TIR_GLOBAL);
+    const bool y_global =
+        tir_domain_equal(tir_node(block, node->operands[1])->type.domain, TIR_GLOBAL);
+    const bool gradient = tir_domain_equal(node->type.domain, TIR_GLOBAL);
+    const Side sum = {r->sum, r->n_sum, r->sum_size}, x = {r->free_x, r->n_free_x, r->free_x_size},
+               y = {r->free_y, r->n_free_y, r->free_y_size};
+    if (gradient ? x_global || y_global : x_global == y_global)
+        return false;
+    /* two sides of one matrix; what is left is the positions' */
+    const Side first = gradient ? x : sum, second = gradient || y_global ? y : x;
+    const uint64_t left = gradient ? sum.size : x_global ? y.size : x.size;
+    const Side rank = first.size < second.size ? first : second,
+               other = first.size < second.size ? second : first;
+    if (left != 1 || rank.count == 0 || rank.size > LOW_RANK || rank.size < WIDE_EXTENT ||
+        !is_single(block, node, &rank) || other.size < LOW_RANK_SHARE * rank.size ||
+        extent_of(block, node, other.labels[other.count - 1]) < WIDE_EXTENT ||
+        rank.size * other.size > GEMM_THIN_GRADIENT_ELEMENTS)
+        return false;
+    *found = (LowRank){.label = rank.labels[0], .extent = rank.size, .set_apart = rank.count == 2};
+    return true;
+}
+
 GemmPattern gemm_pattern(const TirBlock *block, TirId id, ContractRoles *r) {
     const TirNode *node = tir_node(block, id);
     const TirType *x = &tir_node(block, node->operands[0])->type;
@@ -62,6 +111,9 @@ GemmPattern gemm_pattern(const TirBlock *block, TirId id, ContractRoles *r) {
         return GEMM_NOT;
     if (r->free_x_size > INT32_MAX || r->free_y_size > INT32_MAX || r->sum_size > INT32_MAX)
         return GEMM_NOT; /* BLAS counts in int */
+    LowRank low;
+    if (gemm_low_rank(block, id, r, &low) && low.set_apart)
+        return GEMM_NOT;
     bool x_global = tir_domain_equal(x->domain, TIR_GLOBAL);
     bool y_global = tir_domain_equal(y->domain, TIR_GLOBAL);
     bool out_global = tir_domain_equal(node->type.domain, TIR_GLOBAL);

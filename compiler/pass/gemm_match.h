@@ -33,6 +33,15 @@ typedef enum {
     GEMM_GRADIENT,
 } GemmPattern;
 
+/* A product of LOW_RANK entries at most and a side many times as long. `label` is that of the short
+ * side, and `set_apart` says that an axis of one entry follows it (low_rank.c). */
+typedef struct {
+    uint8_t label;
+    uint64_t extent;
+    bool set_apart;
+} LowRank;
+bool gemm_low_rank(const TirBlock *block, TirId id, const ContractRoles *roles, LowRank *found);
+
 /* By domains and sizes alone; gemm_match also wants the axes in order. */
 GemmPattern gemm_pattern(const TirBlock *block, TirId id, ContractRoles *roles);
 

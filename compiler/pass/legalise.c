@@ -3,7 +3,7 @@
  * Requires: canonical TIR. Maintains: values. Changes:
  *   - a contraction that is a matrix product by size gets operands and result in BLAS order, with
  *     explicit transposes where they lie otherwise; one that is not gets weights in the order that
- *     kernels come to them (lane_order.c);
+ *     kernels come to them (lane_order.c); of low rank, it is not even where it could (low_rank.c);
  *   - a contraction that sums positions although one operand does not have them becomes a
  *     POSITION_SUM of that other operand and a product; one that keeps samples or positions becomes
  *     a local product and a POSITION_SUM;
@@ -16,6 +16,7 @@
 #include "pass/gemm_match.h"
 #include "pass/lane_order.h"
 #include "pass/legal_scan.h"
+#include "pass/low_rank.h"
 #include "pass/pass.h"
 #include "pass/rebuild.h"
 #include <string.h>
@@ -23,7 +24,8 @@
 typedef struct {
     TirProgram *new;
     TirBuilder builder;
-    TirId *map; /* old id -> new id */
+    TirId *map;    /* old id -> new id */
+    uint32_t thin; /* products of such sides may have kernels of their own */
 } Legalise;
 
 static void join_labels(uint8_t *out, const uint8_t *first, uint32_t n_first, const uint8_t *second,
@@ -86,8 +88,11 @@ static TirId legal_contract(Legalise *l, TirId id) {
     ContractRoles roles;
     GemmWork work;
     GemmPattern pattern = gemm_pattern(b->block, id, &roles);
+    LowRank low;
     if (pattern == GEMM_NOT)
         return lane_ordered(b, id);
+    if (gemm_low_rank(b->block, id, &roles, &low) && low.extent < l->thin)
+        return low_rank_apart(b, id, &low);
     return gemm_match(b->block, id, &work) ? id : reorder_product(l, id, pattern, &roles);
 }
 
@@ -153,9 +158,9 @@ static TirId legal_sequence(TirBuilder *b, const TirNode *node, const TirId *ope
                         operands + node->attr.n_carried, NULL);
 }
 
-TirProgram *pass_legalise(TirProgram *p) {
+TirProgram *pass_legalise(TirProgram *p, uint32_t thin) {
     TirProgram *new = tir_program_like(p);
-    Legalise l = {.new = new, .builder = tir_builder(new, new->block)};
+    Legalise l = {.new = new, .builder = tir_builder(new, new->block), .thin = thin};
     l.map = ARENA_ARRAY(p->arena, TirId, p->block->nodes.count);
     TirId operands_small[64];
     for (TirId id = 1; id < p->block->nodes.count; id++) {

@@ -37,7 +37,8 @@ enum { UNROLL_MOST = 1000000 }; /* values of loops written out, some kilobytes e
 bool pass_unroll_fits(const TirProgram *p, TirId *loop, uint64_t *values);
 /* Pieces have at least so many elements: smaller values are loaded and computed as one. */
 TirProgram *pass_pieces(TirProgram *p, uint32_t least);
-TirProgram *pass_legalise(TirProgram *p);
+/* Products with a side of `thin` entries or more may have kernels of their own. */
+TirProgram *pass_legalise(TirProgram *p, uint32_t thin);
 /* Attention writes all its results, wanted or not: gives each a value. */
 void pass_name_results(TirProgram *p);
 

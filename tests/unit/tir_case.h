@@ -3,6 +3,7 @@
 #ifndef HCC_TESTS_TIR_CASE_H
 #define HCC_TESTS_TIR_CASE_H
 
+#include "machine/limits.h"
 #include "pass/pass.h"
 #include "pass/write_out.h"
 #include "plan/plan.h"
@@ -300,7 +301,7 @@ static inline void case_passes(Case *c) {
     TirProgram *cut = pass_pieces(canon, 1);
     case_verify(cut, "in pieces");
     case_same_outputs(c, c->p, cut, "pieces");
-    TirProgram *legal = pass_legalise(cut);
+    TirProgram *legal = pass_legalise(cut, PRODUCT_SIDE);
     case_verify(legal, "legalised");
     case_same_outputs(c, c->p, legal, "legalise");
     pass_write_out_where(twice, case_every_loop);
