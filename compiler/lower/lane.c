@@ -79,6 +79,12 @@ static void lane_add_fold(Lower *l, const ScheduleStep *step) {
 
 static void lane_copy_out(Lower *l, const ScheduleStep *step) {
     const ScheduleValue *v = step->value;
+    if (step->loops[0].carrier == CARRIED_BY_LANES) {
+        const Affine row = {.lane = 1}, flat = affine_const(0);
+        NestId x = nest_load(&l->b, lower_held(l, v)->buffer, nest_at(0), l->rows, 1, 0);
+        lower_store(l, v->argument, schedule_own_rows(l->schedule), &row, &flat, 1, x, 0);
+        return;
+    }
     const ScheduleLoop *positions = &step->loops[0], *all = &step->loops[1];
     NestLoop *rows =
         lower_loop_begin(l, positions, nest_i64(&l->b, (int64_t)positions->extent), 0, NULL);

@@ -386,8 +386,18 @@ static void add_fold(Scheduler *b, ScheduleStage *stage, const ScheduleValue *v)
     vec_push(b->arena, &stage->steps, step);
 }
 
+/* A number a position: the rows of a micro-tile lie as its lanes do. */
+static bool is_row_of_lanes(const Schedule *s, const ScheduleValue *v) {
+    return v->elements == 1 && !s->sequence && schedule_own_rows(s) == PLACE_ROWS;
+}
+
 static void copy_out(Scheduler *b, ScheduleStage *stage, const ScheduleValue *v) {
     ScheduleStep step = {.kind = STEP_COPY_OUT, .value = v};
+    if (is_row_of_lanes(b->s, v)) {
+        over_lanes_of_positions(b->s, &step);
+        vec_push(b->arena, &stage->steps, step);
+        return;
+    }
     over_positions(b->s, &step, 1);
     loop_push(&step, (ScheduleLoop){.over = OVER_ELEMENTS, .extent = v->elements, .step = 1});
     vec_push(b->arena, &stage->steps, step);
