@@ -52,6 +52,8 @@ typedef struct {
 typedef struct {
     Affine from, to;
     NestId inside;
+    Affine existing; /* that row, or the last that there is, */
+    NestId at;       /* and its position */
     int32_t offset[2];
     uint32_t of_context; /* 0: for any */
     LowerContext context;

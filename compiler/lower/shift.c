@@ -19,14 +19,33 @@ static const LowerShiftedRow *shift_find(const Lower *l, const Affine *from, con
     return NULL;
 }
 
-/* 0 <= x < end, of i64 scalars. */
-static NestId shift_within(Lower *l, NestId x, NestId end) {
-    NestId low = nest_binary(&l->b, NEST_LE, nest_i64(&l->b, 0), x);
-    return nest_binary(&l->b, NEST_AND, low, nest_binary(&l->b, NEST_LT, x, end));
+/* 0 <= x - distance < end, of an x that is so: only one of the two can fail. */
+static NestId shift_within(Lower *l, NestId x, int64_t distance, NestId end) {
+    if (distance >= 0)
+        return nest_binary(&l->b, NEST_LE, nest_i64(&l->b, distance), x);
+    return nest_binary(&l->b, NEST_LT, nest_binary(&l->b, NEST_ADD, x, nest_i64(&l->b, -distance)),
+                       end);
 }
 
-static NestId shift_plus(Lower *l, NestId x, int64_t constant) {
-    return constant ? nest_binary(&l->b, NEST_ADD, x, nest_i64(&l->b, constant)) : x;
+/* Any shift of this row. */
+static const LowerShiftedRow *shift_other(const Lower *l, const Affine *from) {
+    for (uint32_t k = l->shifted.count; k-- > 0;)
+        if (l->shifted.at[k].of_context == 0 && affine_equal(&l->shifted.at[k].from, from))
+            return &l->shifted.at[k];
+    return NULL;
+}
+
+static void shift_place(Lower *l, LowerShiftedRow *s) {
+    const LowerShiftedRow *other = shift_other(l, &s->from);
+    if (other) {
+        s->existing = other->existing;
+        s->at = other->at;
+        return;
+    }
+    s->existing = lower_existing_row(l);
+    Affine instance = affine_add(affine_var(l->tile0), s->existing);
+    s->at = nest_binary(&l->b, NEST_REM, affine_scalar(&l->b, &instance),
+                        nest_extent(&l->b, NEST_POSITIONS));
 }
 
 /* Which row the context's row reads. */
@@ -35,19 +54,16 @@ static const LowerShiftedRow *shift_row(Lower *l, const TirSpace *space, const i
     if (known)
         return known;
     LowerShiftedRow s = {.from = l->context.row, .offset = {offset[0], offset[1]}};
-    Affine row = lower_existing_row(l), instance = affine_add(affine_var(l->tile0), row);
-    NestId positions = nest_extent(&l->b, NEST_POSITIONS);
-    NestId at = nest_binary(&l->b, NEST_REM, affine_scalar(&l->b, &instance), positions);
+    shift_place(l, &s);
     int64_t distance = tir_shift_distance(space, offset);
-    s.inside = shift_within(l, shift_plus(l, at, -distance), positions);
+    s.inside = shift_within(l, s.at, distance, nest_extent(&l->b, NEST_POSITIONS));
     if (space->rank == 2 && offset[1]) {
         NestId columns = nest_i64(&l->b, space->extents[1]);
-        NestId c = nest_binary(&l->b, NEST_REM, at, columns);
-        s.inside = nest_binary(&l->b, NEST_AND, s.inside,
-                               shift_within(l, shift_plus(l, c, -offset[1]), columns));
+        NestId c = nest_binary(&l->b, NEST_REM, s.at, columns);
+        s.inside = nest_binary(&l->b, NEST_AND, s.inside, shift_within(l, c, offset[1], columns));
     }
     NestId step = nest_select(&l->b, s.inside, nest_i64(&l->b, -distance), nest_i64(&l->b, 0));
-    s.to = affine_add(row, affine_var(step));
+    s.to = affine_add(s.existing, affine_var(step));
     vec_push(l->arena, &l->shifted, s);
     return &l->shifted.at[l->shifted.count - 1];
 }
@@ -56,8 +72,13 @@ static const TirSpace *shift_space(const Lower *l, const TirNode *node) {
     return &l->schedule->plan->program->spaces.at[node->type.domain.space - 1];
 }
 
+/* What `id` is, or is a view of. */
 static void shift_mark(Lower *l, TirId id) {
     const ScheduleValue *v = lower_find(l, id);
+    while (!v && plan_is_view(tir_node(l->block, id))) {
+        id = tir_node(l->block, id)->operands[0];
+        v = lower_find(l, id);
+    }
     if (v)
         lower_held(l, v)->seen = l->searches;
 }
