@@ -73,7 +73,8 @@ static double busiest_seconds(const Busiest *b, const Wires *wires) {
 
 typedef struct {
     Busiest meeting, updated;
-    uint64_t state, most_kept; /* all that optimisers keep; the most of a rank, with its sums */
+    uint64_t state, most_kept; /* all that optimisers keep; the most of a rank, with its sums
+                                   and what its thread works in */
     uint64_t most_state;
 } AllRanks;
 
@@ -85,7 +86,7 @@ static HcStatus foresee_all(Driver *d, const HcPlan *plan, int64_t samples, Fore
         status = hc_foresee(plan, f->parts, samples, (int32_t)f->ranks, (int32_t)r, &one, error);
         if (status != HC_OK)
             return status;
-        const uint64_t kept = one.state_bytes + one.waiting_bytes;
+        const uint64_t kept = one.state_bytes + one.waiting_bytes + one.scratch_bytes;
         f->sent += one.sent;
         f->most_sent = one.sent > f->most_sent ? one.sent : f->most_sent;
         f->messages = one.messages > f->messages ? one.messages : f->messages;
@@ -116,6 +117,7 @@ static void foresee_time(const Driver *d, const Plan *plan, const HcPlan *of, co
         part = (rest > 0 ? rest : 0) / (double)f->parts;
     }
     f->timed = true;
+    f->measured = d->options.step_ms.given;
     f->alone = part * (double)f->parts + update;
     f->computing = part * (double)f->most_parts +
                    update * (all->state ? (double)all->most_state / kept : 1.0 / f->ranks);
@@ -159,9 +161,10 @@ ExitCode foreseen_make(Driver *d, CompileRun *run, double memory, Foreseen *f) {
     if (status != HC_OK)
         return driver_failed(d, status, &error);
     status = foresee_all(d, &plan, (int64_t)run->plan->options.step.samples, f, &all, &error);
-    /* the rest of it, and what the optimiser works in, each has whole */
-    f->memory = memory - (double)all.state - (double)memory_waiting(network, plan.precision) +
-                (double)all.most_kept;
+    /* the rest of it, and what the optimiser works in, each has whole; nothing is packed as it is
+     * updated, for it is not updated where it is packed */
+    f->memory = memory - (double)all.state - (double)memory_waiting(network, plan.precision) -
+                (double)plan_packed_in_step(run->plan) + (double)all.most_kept;
     if (status == HC_OK && d->options.network)
         foresee_time(d, run->plan, &plan, &all, &wires, f);
     hc_plan_free(&plan);
@@ -183,6 +186,7 @@ json_t *foreseen_json(const Foreseen *f) {
     hc_json_set(&json, "messages_sent", json_integer((json_int_t)f->messages));
     hc_json_set(&json, "memory_bytes", hc_json_number(f->memory));
     if (f->timed) {
+        hc_json_set(&json, "step_measured", json_boolean(f->measured));
         hc_json_set(&json, "step_seconds_alone", hc_json_number(f->alone));
         hc_json_set(&json, "step_seconds", hc_json_number(step_of(f)));
         hc_json_set(&json, "computing_seconds", hc_json_number(f->computing));
@@ -205,4 +209,8 @@ void foreseen_print(Driver *d, const Foreseen *f) {
                 "  %-16s %10.1f %%\n",
                 "step", 1e3 * step_of(f), 1e3 * f->computing, 1e3 * f->talking, 1e3 * f->alone,
                 "efficiency", 100 * f->alone / step_of(f) / f->ranks);
+    if (f->timed && !f->measured)
+        fprintf(d->out,
+                "  (by speeds of no machine in particular, in f32: --step-ms says what a step "
+                "takes one process, as `hcc bench --threads 1` measures it)\n");
 }

@@ -12,6 +12,7 @@ typedef struct {
     uint64_t messages;         /* the most that a rank sends */
     double memory;             /* bytes, of the rank that takes most */
     bool timed;                /* a network was named: */
+    bool measured;             /* by what a step was said to take; else by assumed speeds: */
     double alone;              /* seconds of a step by one process, */
     double computing, talking; /* and by these, of which the one comes after the other */
 } Foreseen;

@@ -385,6 +385,17 @@ bool plan_is_packed_in_step(const Plan *plan, const Call *call) {
            tir_node(block, tir_storage(block, call->gemm.b))->op == TIR_PARAM;
 }
 
+uint64_t plan_packed_in_step(const Plan *plan) {
+    uint64_t bytes = 0;
+    for (uint32_t k = 0; k < plan->calls.count; k++) {
+        const Call *call = &plan->calls.at[k];
+        if (plan_has_product_kernels(call, PRODUCT_THIN) && plan_is_packed_in_step(plan, call) &&
+            !plan_keeps_packed(plan, k))
+            bytes += hc_packed_most(call->gemm.n, call->gemm.k, 2);
+    }
+    return bytes;
+}
+
 uint64_t plan_beside(const Plan *plan) {
     uint64_t most = 0, kept = 0;
     for (uint32_t k = 0; k < plan->calls.count; k++) {

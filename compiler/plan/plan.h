@@ -271,6 +271,8 @@ HcPrecision plan_product_takes(const Plan *plan, const Call *call);
 bool plan_packs_in_step(const Plan *plan);
 /* Whether a product's right operand is a weight that is packed so. */
 bool plan_is_packed_in_step(const Plan *plan, const Call *call);
+/* Bytes of workspace that this takes, and nothing else. */
+uint64_t plan_packed_in_step(const Plan *plan);
 /* A recurrence's state is shared out to so many tasks, of so many elements each. */
 uint32_t plan_recur_tasks(const TirType *state);
 uint32_t plan_recur_run(const TirType *state);

@@ -79,7 +79,8 @@ void *hc_input_memory(HcContext *context, uint32_t input);
 /* The plan's index-th output, after a forward pass. */
 HcStatus hc_output_at(HcContext *context, uint32_t index, HcView *view);
 HcStatus hc_ensure_optim(HcContext *context);
-/* Before that: of several ranks each keeps, and updates, its own elements. From then on steps,
+/* Before that, and before extents are bound: of several ranks each keeps, and updates, its own
+ * elements, and runs backward passes with the others alone. From then on steps,
  * hc_use_ema with 1, and what is said so here, are of all ranks together. */
 void hc_keep_a_share(HcContext *context, HcRanks *ranks);
 /* Of all ranks together, after a backward pass: each has had the gradients of its own elements. */

@@ -4,6 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One page apart, so that threads do not share lines or sets. */
+static size_t scratch_stride(const HcPlan *plan) {
+    const size_t scratch = (size_t)plan->scratch_bytes + hc_exec_multiply_scratch(plan);
+    return (scratch + 4095) / 4096 * 4096 + 192;
+}
+
 HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, HcPool *pool,
                         HcError *error) {
     *exec = (HcExec){.plan = plan, .model = model, .pool = pool, .apart = 1};
@@ -13,9 +19,7 @@ HcStatus hc_exec_create(HcExec *exec, const HcPlan *plan, const HcModel *model, 
     if (status != HC_OK)
         return status;
     size_t threads = (size_t)hc_pool_threads(pool);
-    /* one page apart, so that threads do not share lines or sets */
-    const size_t scratch = (size_t)plan->scratch_bytes + hc_exec_multiply_scratch(plan);
-    exec->scratch_stride = (scratch + 4095) / 4096 * 4096 + 192;
+    exec->scratch_stride = scratch_stride(plan);
     exec->scratch =
         hc_aligned(exec->scratch_stride * threads); /* no task reads what it did not write */
     exec->addresses = calloc(plan->n_buffers + 1, sizeof *exec->addresses);
@@ -108,6 +112,7 @@ void hc_exec_imagine(HcExec *exec, const HcPlan *plan, int64_t samples, int64_t 
     for (int32_t s = 1; s < plan->n_spaces; s++)
         exec->of_space[s] = plan->spaces[s].maximum;
     set_extents(exec, samples, positions);
+    exec->scratch_stride = scratch_stride(plan);
 }
 
 static int64_t size_of(const HcExec *exec, HcSize size) {

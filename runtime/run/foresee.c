@@ -56,10 +56,11 @@ static HcStatus foresee_rank(HcForeseen *f, const HcShards *shards, HcExec *exec
     HcStatus status = hc_parts_create(&parts, exec, error);
     if (status != HC_OK)
         return status;
-    parts.imagined = true;
+    parts.imagined = parts.only_forward = true;
     status = hc_parts_bind(&parts, count, error); /* as runs begin: what that takes stays */
     if (status == HC_OK)
         status = hc_parts_share(&parts, shards, error);
+    f->scratch_bytes = exec->scratch_stride;
     if (status == HC_OK) {
         f->parts = parts.end - parts.first;
         f->waiting_bytes = parts.bytes + parts.room_bytes;

@@ -14,6 +14,7 @@ typedef struct {
     uint64_t messages;            /* that it sends */
     uint64_t state_bytes;         /* what the optimiser keeps of its elements, and the average */
     uint64_t waiting_bytes;       /* sums that wait to be added up, its own and others' */
+    uint64_t scratch_bytes;       /* what a thread works in */
 } HcForeseen;
 
 /* Rank `rank` of `ranks`; `parts` of so many samples and positions each. HC_ERROR_ARGUMENT where

@@ -215,6 +215,7 @@ HcStatus hc_project(HcContext *c) {
 
 void hc_keep_a_share(HcContext *c, HcRanks *ranks) {
     c->ranks = ranks;
+    c->split.parts.only_forward = ranks != NULL;
 }
 
 HcStatus hc_gather_gradients(HcContext *c) {

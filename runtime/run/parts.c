@@ -79,7 +79,7 @@ static size_t place_sums(HcParts *parts) {
         parts->ends[group] = parts->stride;
     }
     const size_t in_last_slot = parts->stride;
-    if (!parts->ranks)
+    if (!parts->ranks && !parts->only_forward)
         place_group(parts, groups);
     for (uint32_t k = 0; parts->ranks && k < parts->shards->n_ready; k++) {
         const uint32_t sum = parts->shards->sum[parts->shards->ready[k]];
@@ -344,6 +344,8 @@ HcStatus hc_parts_run(HcParts *parts, HcPass pass, HcPlaces outside, const HcPar
                       HcError *error) {
     const HcPlan *plan = parts->exec->plan;
     HcStatus status = HC_OK;
+    if (pass & HC_BACKWARD && parts->only_forward && !parts->ranks)
+        return hc_fail(error, HC_ERROR_ARGUMENT, "a backward pass needs the other ranks");
     parts->outside = outside;
     hc_exec_clear_times(parts->exec, pass);
     for (uint32_t round = 0; round < plan->n_rounds && status == HC_OK; round++) {

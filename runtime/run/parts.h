@@ -51,6 +51,7 @@ typedef struct {
 typedef struct {
     HcExec *exec;
     bool imagined;          /* nothing runs, so there is no memory (foresee.h) */
+    bool only_forward;      /* alone, so that no gradients wait: backward passes are of ranks */
     int64_t count;          /* of parts, of exec's samples each */
     int64_t first, end;     /* those that are computed here: all, unless there are ranks */
     HcRanks *ranks;         /* with whom; NULL: alone */

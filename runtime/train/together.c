@@ -145,19 +145,28 @@ HcStatus trainer_agree_to_save(Trainer *t) {
     return status;
 }
 
-HcStatus trainer_find_sent(Trainer *t, json_t **sent) {
+typedef struct {
+    uint64_t sent, memory; /* bytes: a step, and in all */
+} Took;
+
+HcStatus trainer_find_took(Trainer *t, json_t **took) {
     HcRanks *ranks = t->options->ranks;
     const int64_t size = hc_ranks_size(ranks), steps = t->result->steps - t->first;
-    *sent = NULL;
+    *took = NULL;
     if (!ranks || steps <= 0)
         return HC_OK;
-    const uint64_t mine = t->sent / (uint64_t)steps;
-    uint64_t *all = calloc((size_t)size, sizeof *all);
+    const Took mine = {t->sent / (uint64_t)steps, t->result->memory_bytes};
+    Took *all = calloc((size_t)size, sizeof *all);
     HcStatus status = all ? hc_ranks_gather(ranks, &mine, all, sizeof mine, t->error)
                           : hc_fail_memory(t->error, "messages");
-    *sent = json_array();
-    for (int64_t r = 0; r < size && status == HC_OK; r++)
-        hc_json_append(sent, json_integer((json_int_t)all[r]));
+    json_t *sent = json_array(), *memory = json_array();
+    for (int64_t r = 0; r < size && status == HC_OK; r++) {
+        hc_json_append(&sent, json_integer((json_int_t)all[r].sent));
+        hc_json_append(&memory, json_integer((json_int_t)all[r].memory));
+    }
+    *took = json_object();
+    hc_json_set(took, "bytes_sent_a_step", sent);
+    hc_json_set(took, "memory_bytes_by_rank", memory);
     free(all);
     return status;
 }

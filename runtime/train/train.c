@@ -313,18 +313,18 @@ static void summarise(Trainer *t) {
     r->memory_bytes = hc_memory_bytes(t->context);
 }
 
-/* sent: taken; NULL: nothing was. */
-static HcStatus write_summary(Trainer *t, json_t *sent, HcError *error) {
+/* took: taken; NULL: there are no ranks. */
+static HcStatus write_summary(Trainer *t, json_t *took, HcError *error) {
     if (!t->run.path) {
-        json_decref(sent);
+        json_decref(took);
         return HC_OK;
     }
     json_t *summary = hc_train_json(t->result);
     copy_member(&summary, t->context->plan.json, "model");
     hc_json_set(&summary, "seed", json_integer((json_int_t)t->context->recipe.seed));
     hc_json_set(&summary, "threads", json_integer(hc_threads(t->context)));
-    if (sent)
-        hc_json_set(&summary, "bytes_sent_a_step", sent);
+    if (took)
+        hc_json_update(&summary, took);
     if (t->last_wiring)
         hc_json_set(&summary, "wiring", json_incref(t->last_wiring));
     HcStatus status = hc_run_json(&t->run, "summary.json", summary, error);
@@ -389,14 +389,14 @@ static HcStatus finish(Trainer *t) {
         return status;
     if (t->evaluates)
         status = evaluate_last(t);
-    json_t *sent = NULL;
+    json_t *took = NULL;
     if (status == HC_OK)
-        status = trainer_find_sent(t, &sent);
+        status = trainer_find_took(t, &took);
     if (!trainer_writes(t)) {
-        json_decref(sent);
+        json_decref(took);
         return status;
     }
-    HcStatus written = write_summary(t, sent, status == HC_OK ? t->error : NULL);
+    HcStatus written = write_summary(t, took, status == HC_OK ? t->error : NULL);
     return status != HC_OK ? status : written;
 }
 

@@ -60,9 +60,9 @@ HcStatus trainer_compare_ranks(Trainer *trainer);
 HcStatus trainer_share(Trainer *trainer, bool shared);
 /* Whether there is a folder to save to, once that is known. */
 HcStatus trainer_agree_to_save(Trainer *trainer);
-/* *sent: how many bytes each rank sends in a step, by rank; NULL: there are none, or no step was.
- */
-HcStatus trainer_find_sent(Trainer *trainer, json_t **sent);
+/* *took: how many bytes each rank sent in a step, and has allocated, by rank, as summary.json says
+ * it; NULL: there are none, or no step was. */
+HcStatus trainer_find_took(Trainer *trainer, json_t **took);
 /* What any rank has set. */
 HcStatus trainer_any(Trainer *trainer, uint32_t *bits);
 

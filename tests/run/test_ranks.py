@@ -363,7 +363,7 @@ class Ranks(harness.TestCase):
     def test_what_is_foreseen(self):
         """Before anything runs `hcc info` says what ranks send, exactly, and about what memory they need."""
         tried = [(recipe, count) for recipe in RECIPES for count in range(2, 8)] if EVERYTHING else \
-            [("adamw", 3), ("muon", 2), ("weighed", 5)]
+            [("adamw", 3), ("muon", 2), ("weighed", 5), ("bf16", 2)]
         for k, (recipe, count) in enumerate(tried):
             with self.subTest((recipe, count)):
                 out, more = self.path(f"run-{k}"), [] if recipe == "weighed" else ["--set", "d=128"]
@@ -375,8 +375,13 @@ class Ranks(harness.TestCase):
                     summary = json.load(file)
                 sent, word = summary["bytes_sent_a_step"], 4 * (count - 1)  # the word that goes round behind a step
                 self.assertEqual((said["bytes_sent"], said["mean_bytes_sent"]), (max(sent) + word, sum(sent) // count + word))
-                if recipe == "adamw":  # the most of any rank; summary.json has the first one's
-                    self.assertAlmostEqual(said["memory_bytes"] / summary["memory_bytes"], 1, delta=0.1)
+                self.assertAlmostEqual(said["memory_bytes"] / max(summary["memory_bytes_by_rank"]), 1, delta=0.15)
+        timed = ["info", "examples/shakespeare.hc", "--set", "train.batch=8 in 8", "--ranks", "2", "--network", "1Gb/s,1us"]
+        for more, measured in (([], False), (["--step-ms", "900"], True)):
+            said = json.loads(self.expect(hcc(*timed, *more, "--json")).out)["of_ranks"]
+            self.assertEqual(said["step_measured"], measured)
+            self.assertEqual("speeds of no machine" in self.expect(hcc(*timed, *more)).out, not measured)
+        self.assertAlmostEqual(said["step_seconds_alone"], 0.9)
         for words, code, expected in ((["--ranks", "9"], 2, "9 ranks and 8 parts of a batch"),
                                       (["--ranks", "2", "--network", "fast"], 2, "such as 25Gb/s,10us, not 'fast'"),
                                       (["--network", "1Gb/s,1us"], 2, "--network needs --ranks")):
