@@ -40,7 +40,8 @@ static TirProgram *program_of(const Plan *plan, const TirNode *node) {
     return pass_canon(p);
 }
 
-/* A next state that no work makes by itself, or that is two, is copied. */
+/* A next state that no work makes by itself, or that is two, is copied. After what rebuilds the
+ * program, which may take a copy for what it is of. */
 static void copy_states(TirProgram *p) {
     TirBuilder b = tir_builder(p, p->block);
     for (uint32_t k = 0; k < p->outputs.count; k++) {
@@ -50,11 +51,8 @@ static void copy_states(TirProgram *p) {
         bool twice = root != out->value || class == TIR_CLASS_LEAF || class == TIR_CLASS_VIEW;
         for (uint32_t m = 0; m < k; m++)
             twice = twice || tir_storage(p->block, p->outputs.at[m].value) == root;
-        while (twice) { /* until it is none that there was */
-            const TirId before = p->block->nodes.count;
-            out->value = tir_unary(&b, TIR_STOP_GRADIENT, out->value);
-            twice = p->block->nodes.count == before;
-        }
+        if (twice)
+            out->value = tir_fresh(&b, out->value);
     }
 }
 
@@ -95,7 +93,6 @@ static PlanSequence *sequence_of(Plan *outer, TirId id) {
         return NULL;
     }
     p = pass_unroll(p);
-    copy_states(p);
     TirBuilder b = tir_builder(p, p->block);
     for (uint32_t k = 0; k < p->inputs.count; k++)
         tir_input(&b, k); /* also those that nothing reads */
@@ -103,6 +100,7 @@ static PlanSequence *sequence_of(Plan *outer, TirId id) {
     s->states = node->attr.n_carried;
     s->apart = ARENA_ARRAY(outer->arena, bool, node->n_operands + s->states);
     p = sequence_parts(p, s->states, &s->parts, s->apart);
+    copy_states(p);
     s->plan = plan_create(p, outer->options);
     s->of_sample = ARENA_ARRAY(outer->arena, bool, s->states);
     for (uint32_t k = 0; k < s->states; k++)

@@ -307,6 +307,8 @@ TirId tir_unary(TirBuilder *b, TirOp op, TirId x);
 TirId tir_binary(TirBuilder *b, TirOp op, TirId x, TirId y); /* a rank-0 operand repeats */
 /* The value itself (no gradient flows), once for every element of the inner domain `to`. */
 TirId tir_spread(TirBuilder *b, TirId x, TirDomain to);
+/* A copy of the value (no gradient flows) that was none of the block's before, whatever x is. */
+TirId tir_fresh(TirBuilder *b, TirId x);
 TirId tir_select(TirBuilder *b, TirId condition, TirId x, TirId y);
 
 TirId tir_broadcast(TirBuilder *b, TirId x, uint32_t rank, const uint32_t *dims,

@@ -11,6 +11,18 @@ TirId tir_spread(TirBuilder *b, TirId x, TirDomain to) {
     return tir_domain_equal(tir_node(b->block, x)->type.domain, to) ? x : tir_append(b, &node);
 }
 
+TirId tir_fresh(TirBuilder *b, TirId x) {
+    const uint32_t before = b->block->nodes.count;
+    while (b->block->nodes.count == before) {
+        TirNode node = {.op = TIR_STOP_GRADIENT,
+                        .n_operands = 1,
+                        .operands = &x,
+                        .type.domain = type_of(b, x)->domain};
+        x = tir_append(b, &node);
+    }
+    return x;
+}
+
 TirId tir_position_sum(TirBuilder *b, TirId x, TirDomain to) {
     TirNode node = {.op = TIR_POSITION_SUM, .n_operands = 1, .operands = &x, .type.domain = to};
     if (tir_domain_equal(to, type_of(b, x)->domain))

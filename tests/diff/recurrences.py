@@ -132,6 +132,21 @@ branch around : x[d] -> y[d] {
   }
   let y[c] = a[c] * q[c] + z + 0.01 * p + mean_so_far(x[c], 0.5);
 }
+/// States that no work makes: two that are one value, a number, an operand, another state.
+branch copies : x[d] -> y[d] {
+  param v[d], w ~ normal(1);
+  let a[c < d] = 0, b[c < d] = 0, e[c < d] = 1, f[c < d] = v[c], g[c < d] = 0, h[c < d] = 0;
+  let last = tanh(w);
+  scan {
+    h[c] = 0.5 * h[c] + a[c] * b[c] + e[c] * f[c] * g[c];
+    a[c] = x[c];
+    b[c] = x[c];
+    e[c] = 0.25;
+    f[c] = last;
+    g = f;
+  }
+  let y[c] = h[c] + a[c] + b[c] + e[c] + g[c];
+}
 connection remembers {
   state h[d];
   param a[d] = 0.5;
@@ -149,7 +164,7 @@ SCANNED = SCANS + """model m {
   input x[t, d] : real;
   param W[d] ~ normal(0.3);
   let h = trunk(x) { a = remembers : gru(d); b = residual : delta(e); c = residual : slstm; e = residual : from_behind;
-    f = residual : around; };
+    f = residual : around; g = residual : copies; };
   loss (sum[c] W[c] * h[c])^2;
 }
 """
