@@ -175,6 +175,19 @@ static Sees looked_up(const Causal *c, const TirNode *node, const TirNode *laid_
     return (Sees){to, node};
 }
 
+/* What a loop's result at `space` sees by way of the loop's k-th operand. Where nothing in the loop
+ * crosses positions, what has those of no space or of another one is made of none of its own. */
+static Sees seen_by_loop(const Causal *c, uint8_t space, const TirNode *loop, uint32_t k,
+                         bool across) {
+    const uint8_t from = space_of(tir_node(c->block, loop->operands[k]));
+    const Sees x = c->sees[loop->operands[k]];
+    if (across)
+        return spread(c, x, from, space, loop);
+    if (from != space)
+        return from ? (Sees){NULL, NULL} : spread(c, x, from, space, loop);
+    return x;
+}
+
 /* What `node` sees by way of its k-th operand. */
 static Sees seen_through(const Causal *c, const TirNode *node, uint32_t k) {
     const TirNode *operand = tir_node(c->block, node->operands[k]);
@@ -183,7 +196,7 @@ static Sees seen_through(const Causal *c, const TirNode *node, uint32_t k) {
     if (node->op == TIR_GATHER && k == 0 && operand->op == TIR_SCATTER_ADD &&
         tir_node(c->block, operand->operands[0])->op == TIR_POSITION)
         return looked_up(c, node, operand);
-    if (from != space || (node->op == TIR_SCAN && crosses(c, c->block, node)))
+    if (from != space)
         return spread(c, x, from, space, node);
     if (node->op == TIR_ATTEND && k > 0)
         return node->attr.causal ? gone_on(c, x, space, false, node)
@@ -200,8 +213,17 @@ static void mark(Causal *c, TirId id) {
     if (node->op == TIR_INPUT && space == c->space &&
         !c->s->program->inputs.at[node->attr.index].is_target)
         sees->latest = c->itself;
-    for (uint32_t k = 0; k < node->n_operands; k++)
-        *sees = joined(c, *sees, seen_through(c, node, k), space);
+    const TirNode *loop = node->op == TIR_RESULT ? tir_node(c->block, node->operands[0]) : NULL;
+    if (node->op == TIR_SCAN)
+        return; /* each of its results by itself: they may live at different places */
+    if (loop && loop->op == TIR_SCAN) {
+        const bool across = crosses(c, c->block, loop);
+        for (uint32_t k = 0; k < loop->n_operands; k++)
+            *sees = joined(c, *sees, seen_by_loop(c, space, loop, k, across), space);
+    } else {
+        for (uint32_t k = 0; k < node->n_operands; k++)
+            *sees = joined(c, *sees, seen_through(c, node, k), space);
+    }
     if (space != c->space || !sees->latest || sees->latest == c->itself)
         return;
     for (uint32_t p = 0; p < positions_of(c, space); p++)

@@ -9,6 +9,12 @@ branch fine : x[d] -> y[d] {
   let v = window(x, 3);
   let y[c] = sum[a] w[a] * v[a,c];
 }
+/// A loop that carries what differs from position to position, and what does not.
+branch solved : x[d] -> y[d] {
+  let A[i < d, j < d] = identity[i,j] + 0.1 * tanh(x[i] * x[j]), b[i, j < 1] = x[i];
+  let v = solve(A, b, pivot = false);
+  let y[c] = v[c,0];
+}
 /// Its weights come from the whole sequence.
 connection looks_ahead : p[d] {
   state h[d];
@@ -35,7 +41,14 @@ model m {
     b = residual : attention(heads, causal = false);   // expected-error {{attention that is not causal sees later positions, and the loss depends on it}} {{in `trunk.b`, an instance of the branch `attention`}}
     c = residual : peek;
     e = residual : fine;
+    f = residual : solved;
   };
+  let q = x;
+  iterate 2 {                       // expected-error {{what comes back to each position here was summed over all of them, and the loss depends on it}}
+    let far[c] = mean[t] q[c];
+    q[c] = 0.5 * q[c] + far[c];
+  }
+  let near[c] = q[c] * x[c];
   let pooled[c] = mean[t] h[c];
   let g[c] = h[c] + pooled[c];      // expected-error {{what comes back to each position here was summed over all of them, and the metric `accuracy` depends on it}} {{summed here}}
   let later[c] = h[t + 1, c];       // only shown: no error
@@ -43,5 +56,6 @@ model m {
   let logits[v] = sum[c] E[v,c] * h[c];
   let more[v]   = sum[c] E[v,c] * g[c];
   loss   cross_entropy(logits, next);
+  loss   mean[c] near[c];
   metric accuracy(more, next);
 }
