@@ -44,16 +44,21 @@ static int begun(Mpi *mpi, int code, Request *request, void **made) {
     return code;
 }
 
-static int mpi_send(HcTransport *t, int32_t to, const void *data, size_t bytes, void **request) {
+/* Lanes are MPI's tags. */
+static int mpi_send(HcTransport *t, int32_t to, HcLane lane, const void *data, size_t bytes,
+                    void **request) {
     Request *r = take(of(t));
-    return r ? begun(of(t), MPI_Isend(data, (int)bytes, MPI_BYTE, to, 0, of(t)->all, &r->mpi), r,
+    return r ? begun(of(t),
+                     MPI_Isend(data, (int)bytes, MPI_BYTE, to, (int)lane, of(t)->all, &r->mpi), r,
                      request)
              : 1;
 }
 
-static int mpi_receive(HcTransport *t, int32_t from, void *data, size_t bytes, void **request) {
+static int mpi_receive(HcTransport *t, int32_t from, HcLane lane, void *data, size_t bytes,
+                       void **request) {
     Request *r = take(of(t));
-    return r ? begun(of(t), MPI_Irecv(data, (int)bytes, MPI_BYTE, from, 0, of(t)->all, &r->mpi), r,
+    return r ? begun(of(t),
+                     MPI_Irecv(data, (int)bytes, MPI_BYTE, from, (int)lane, of(t)->all, &r->mpi), r,
                      request)
              : 1;
 }

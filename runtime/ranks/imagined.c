@@ -31,16 +31,19 @@ static int count(HcTransport *t, size_t bytes, bool sends) {
     return 0;
 }
 
-static int imagine_send(HcTransport *t, int32_t to, const void *data, size_t bytes,
+static int imagine_send(HcTransport *t, int32_t to, HcLane lane, const void *data, size_t bytes,
                         void **request) {
     (void)to;
+    (void)lane;
     (void)data;
     *request = NULL;
     return count(t, bytes, true);
 }
 
-static int imagine_receive(HcTransport *t, int32_t from, void *data, size_t bytes, void **request) {
+static int imagine_receive(HcTransport *t, int32_t from, HcLane lane, void *data, size_t bytes,
+                           void **request) {
     (void)from;
+    (void)lane;
     (void)data;
     *request = NULL;
     return count(t, bytes, false);

@@ -13,7 +13,7 @@ enum { HOST_BYTES = 64, NAME_BYTES = HOST_BYTES + 32, TEXT_BYTES = 4096, PATH_BY
 static const double patience_seconds = 300;
 static const size_t message_bytes = (size_t)1 << 30;
 
-typedef struct {
+typedef struct HcBegun {
     void *request;
     int32_t rank;
 } Begun;
@@ -24,8 +24,10 @@ struct HcRanks {
     char (*names)[NAME_BYTES];
     uint64_t sent;
     double patience;
-    Begun *begun;                      /* messages under way, */
-    uint32_t n_begun, n_through, room; /* of which the first are through */
+    HcFlight flight;     /* of what is waited for at once */
+    HcMessage *messages; /* room for one to and one from each rank, */
+    uint32_t *bits;      /* and for a word of each */
+    int32_t lost;        /* 1 + the rank whom no message reached: nothing is said any more */
     bool failed_alike;
 };
 
@@ -59,7 +61,8 @@ uint64_t hc_ranks_sent(const HcRanks *r) {
 
 /* --- messages ----------------------------------------------------------------------------------*/
 
-static HcStatus lost(const HcRanks *r, int32_t rank, HcError *error) {
+static HcStatus lost(HcRanks *r, int32_t rank, HcError *error) {
+    r->lost = 1 + rank;
     return hc_fail(error, HC_ERROR_IO,
                    "no message gets through between %s and %s: it has ended, "
                    "or did not answer for %.0f seconds",
@@ -70,78 +73,93 @@ static uint32_t pieces_of(const HcMessage *m) {
     return (uint32_t)((m->bytes + message_bytes - 1) / message_bytes);
 }
 
-static int begin_piece(HcRanks *r, const HcMessage *m, uint32_t piece, void **request) {
+static int begin_piece(HcRanks *r, HcLane lane, const HcMessage *m, uint32_t piece,
+                       void **request) {
     HcTransport *t = r->transport;
     uint8_t *data = (uint8_t *)m->data + piece * message_bytes;
     const size_t left = m->bytes - piece * message_bytes;
     const size_t bytes = left < message_bytes ? left : message_bytes;
     r->sent += m->send ? bytes : 0;
-    return m->send ? t->send(t, m->rank, data, bytes, request)
-                   : t->receive(t, m->rank, data, bytes, request);
+    return m->send ? t->send(t, m->rank, lane, data, bytes, request)
+                   : t->receive(t, m->rank, lane, data, bytes, request);
 }
 
-HcStatus hc_ranks_reserve(HcRanks *r, const HcMessage *messages, uint32_t count, HcError *error) {
-    uint32_t all = r->n_begun;
+HcStatus hc_flight_reserve(HcFlight *f, const HcMessage *messages, uint32_t count, HcError *error) {
+    uint32_t all = f->n_begun;
     for (uint32_t k = 0; k < count; k++)
         all += pieces_of(&messages[k]);
-    if (all <= r->room)
+    if (all <= f->room)
         return HC_OK;
-    Begun *grown = realloc(r->begun, all * sizeof *grown);
+    Begun *grown = realloc(f->begun, all * sizeof *grown);
     if (!grown)
         return hc_fail_memory(error, "messages");
-    r->begun = grown;
-    r->room = all;
+    f->begun = grown;
+    f->room = all;
     return HC_OK;
 }
 
-static HcStatus begin(HcRanks *r, const HcMessage *m, HcError *error) {
+void hc_flight_free(HcFlight *f) {
+    free(f->begun);
+    *f = (HcFlight){.lane = f->lane};
+}
+
+static HcStatus begin(HcRanks *r, HcFlight *f, const HcMessage *m, HcError *error) {
     for (uint32_t piece = 0; piece < pieces_of(m); piece++) {
-        Begun *to = &r->begun[r->n_begun];
+        Begun *to = &f->begun[f->n_begun];
         *to = (Begun){.rank = m->rank};
-        if (begin_piece(r, m, piece, &to->request) != 0)
+        if (begin_piece(r, f->lane, m, piece, &to->request) != 0)
             return lost(r, m->rank, error);
-        r->n_begun++;
+        f->n_begun++;
     }
     return HC_OK;
 }
 
-HcStatus hc_ranks_begin(HcRanks *r, const HcMessage *messages, uint32_t count, HcError *error) {
-    HcStatus status = hc_ranks_reserve(r, messages, count, error);
+HcStatus hc_ranks_begin(HcRanks *r, HcFlight *f, const HcMessage *messages, uint32_t count,
+                        HcError *error) {
+    if (r->lost)
+        return lost(r, r->lost - 1, error);
+    HcStatus status = hc_flight_reserve(f, messages, count, error);
     for (uint32_t k = 0; k < count && status == HC_OK; k++)
-        status = begin(r, &messages[k], error);
+        status = begin(r, f, &messages[k], error);
     return status;
 }
 
-HcStatus hc_ranks_move_on(HcRanks *r, HcError *error) {
-    int through = 1;
-    while (through && r->n_through < r->n_begun) {
-        const Begun *first = &r->begun[r->n_through];
+HcStatus hc_ranks_move_on(HcRanks *r, HcFlight *f, HcError *error) {
+    int through = !r->lost;
+    while (through && f->n_through < f->n_begun) {
+        const Begun *first = &f->begun[f->n_through];
         if (r->transport->test(r->transport, first->request, &through) != 0)
             return lost(r, first->rank, error);
-        r->n_through += through ? 1 : 0;
+        f->n_through += through ? 1 : 0;
     }
     return HC_OK;
 }
 
-HcStatus hc_ranks_finish(HcRanks *r, HcError *error) {
-    HcStatus status = HC_OK;
-    for (uint32_t k = r->n_through; k < r->n_begun && status == HC_OK; k++)
-        if (r->transport->wait(r->transport, r->begun[k].request, r->patience) != 0)
-            status = lost(r, r->begun[k].rank, error);
-    r->n_begun = r->n_through = 0;
+HcStatus hc_ranks_wait(HcRanks *r, HcFlight *f, uint32_t first, HcError *error) {
+    for (; f->n_through < first; f->n_through++) {
+        const Begun *next = &f->begun[f->n_through];
+        if (r->lost)
+            return lost(r, r->lost - 1, error);
+        if (r->transport->wait(r->transport, next->request, r->patience) != 0)
+            return lost(r, next->rank, error);
+    }
+    return HC_OK;
+}
+
+HcStatus hc_ranks_finish(HcRanks *r, HcFlight *f, HcError *error) {
+    HcStatus status = hc_ranks_wait(r, f, f->n_begun, error);
+    f->n_begun = f->n_through = 0;
     return status;
 }
 
 HcStatus hc_ranks_exchange(HcRanks *r, const HcMessage *messages, uint32_t count, HcError *error) {
-    HcStatus status = hc_ranks_begin(r, messages, count, error);
-    return status == HC_OK ? hc_ranks_finish(r, error) : status;
+    HcStatus status = hc_ranks_begin(r, &r->flight, messages, count, error);
+    return status == HC_OK ? hc_ranks_finish(r, &r->flight, error) : status;
 }
 
 HcStatus hc_ranks_gather(HcRanks *r, const void *mine, void *all, size_t bytes, HcError *error) {
     const int32_t size = hc_ranks_size(r), me = hc_ranks_rank(r);
-    HcMessage *messages = calloc(2 * (size_t)size, sizeof *messages);
-    if (!messages)
-        return hc_fail_memory(error, "messages");
+    HcMessage *messages = r->messages;
     uint8_t *to = all;
     memcpy(to + (size_t)me * bytes, mine, bytes);
     uint32_t count = 0;
@@ -152,9 +170,7 @@ HcStatus hc_ranks_gather(HcRanks *r, const void *mine, void *all, size_t bytes, 
     for (int32_t k = 1; k < size; k++)
         messages[count++] =
             (HcMessage){(me + size - k) % size, true, to + (size_t)me * bytes, bytes};
-    HcStatus status = hc_ranks_exchange(r, messages, count, error);
-    free(messages);
-    return status;
+    return hc_ranks_exchange(r, messages, count, error);
 }
 
 /* By a tree: whoever has it gives it to the one as far on as there are that have it. */
@@ -179,12 +195,9 @@ HcStatus hc_ranks_barrier(HcRanks *r, HcError *error) {
 HcStatus hc_ranks_any(HcRanks *r, uint32_t *bits, HcError *error) {
     if (!r)
         return HC_OK;
-    uint32_t *all = calloc((size_t)hc_ranks_size(r), sizeof *all);
-    HcStatus status = all ? hc_ranks_gather(r, bits, all, sizeof *bits, error)
-                          : hc_fail_memory(error, "messages");
+    HcStatus status = hc_ranks_gather(r, bits, r->bits, sizeof *bits, error);
     for (int32_t k = 0; k < hc_ranks_size(r) && status == HC_OK; k++)
-        *bits |= all[k];
-    free(all);
+        *bits |= r->bits[k];
     return status;
 }
 
@@ -289,7 +302,9 @@ static HcStatus name_all(HcRanks *r, HcError *error) {
     const size_t size = (size_t)r->transport->size;
     char mine[HOST_BYTES] = {0}, *hosts = calloc(size, HOST_BYTES);
     r->names = calloc(size, NAME_BYTES);
-    if (!r->names || !hosts) {
+    r->messages = calloc(2 * size, sizeof *r->messages);
+    r->bits = calloc(size, sizeof *r->bits);
+    if (!r->names || !r->messages || !r->bits || !hosts) {
         free(hosts);
         return hc_fail_memory(error, "the ranks");
     }
@@ -356,7 +371,9 @@ static void ranks_free(HcRanks *r) {
     if (!r)
         return;
     free(r->names);
-    free(r->begun);
+    free(r->messages);
+    free(r->bits);
+    hc_flight_free(&r->flight);
     free(r); /* its library stays: MPI's threads may still be in it */
 }
 

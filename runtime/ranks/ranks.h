@@ -38,13 +38,24 @@ typedef struct {
 HcStatus hc_ranks_exchange(HcRanks *ranks, const HcMessage *messages, uint32_t count,
                            HcError *error);
 /* The same by and by: messages are begun, moved on from time to time by whoever computes meanwhile,
- * and waited for, all that were begun. */
-HcStatus hc_ranks_begin(HcRanks *ranks, const HcMessage *messages, uint32_t count, HcError *error);
-HcStatus hc_ranks_move_on(HcRanks *ranks, HcError *error);
-HcStatus hc_ranks_finish(HcRanks *ranks, HcError *error);
+ * and waited for in that order. Zero but for its lane there are none; no other of the lane is begun
+ * meanwhile. */
+typedef struct {
+    HcLane lane;
+    struct HcBegun *begun;             /* messages under way, or pieces of large ones, */
+    uint32_t n_begun, n_through, room; /* of which the first are known to be through */
+} HcFlight;
+HcStatus hc_ranks_begin(HcRanks *ranks, HcFlight *flight, const HcMessage *messages, uint32_t count,
+                        HcError *error);
+HcStatus hc_ranks_move_on(HcRanks *ranks, HcFlight *flight, HcError *error);
+/* For the first of what was begun: as many as flight->n_begun were then. */
+HcStatus hc_ranks_wait(HcRanks *ranks, HcFlight *flight, uint32_t first, HcError *error);
+/* For all; none is under way any more. */
+HcStatus hc_ranks_finish(HcRanks *ranks, HcFlight *flight, HcError *error);
 /* So many messages that all are under way at once take no memory any more. */
-HcStatus hc_ranks_reserve(HcRanks *ranks, const HcMessage *messages, uint32_t count,
-                          HcError *error);
+HcStatus hc_flight_reserve(HcFlight *flight, const HcMessage *messages, uint32_t count,
+                           HcError *error);
+void hc_flight_free(HcFlight *flight);
 /* So many bytes of every rank, by rank, on all of them. */
 HcStatus hc_ranks_gather(HcRanks *ranks, const void *mine, void *all, size_t bytes, HcError *error);
 /* What rank 0 has, on all of them. */

@@ -10,7 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HC_TRANSPORT_VERSION 2
+#define HC_TRANSPORT_VERSION 3
+
+/* Messages of one lane between two ranks arrive in the order in which they were begun; those of
+ * another neither wait for them nor are waited for. */
+typedef enum {
+    HC_LANE_STEP,   /* what the step at hand waits for */
+    HC_LANE_BEHIND, /* what goes on while the next one begins */
+} HcLane;
 
 typedef struct HcTransport HcTransport;
 struct HcTransport {
@@ -19,10 +26,12 @@ struct HcTransport {
     const char *name;   /* "Open MPI 4.1.4", for reports */
     const char *host;   /* the machine's name */
     void *user;
-    /* Begin a message, of at most 1 GiB; its memory stays as it is until `wait`. Messages between
-     * two ranks arrive in the order in which they were begun. *request: one that is waited for. */
-    int (*send)(HcTransport *, int32_t to, const void *data, size_t bytes, void **request);
-    int (*receive)(HcTransport *, int32_t from, void *data, size_t bytes, void **request);
+    /* Begin a message, of at most 1 GiB; its memory stays as it is until `wait`. *request: one that
+     * is waited for. */
+    int (*send)(HcTransport *, int32_t to, HcLane lane, const void *data, size_t bytes,
+                void **request);
+    int (*receive)(HcTransport *, int32_t from, HcLane lane, void *data, size_t bytes,
+                   void **request);
     /* Until the message is through, or so many seconds have passed (then not 0). */
     int (*wait)(HcTransport *, void *request, double seconds);
     /* Moves messages on, all of them, and says whether this one is through: *through 1, and the

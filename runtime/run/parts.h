@@ -66,6 +66,7 @@ typedef struct {
                       one's begin there, behind the last's the gradients that owners keep */
     HcMeet *meets; /* of ranks: by round */
     uint32_t n_meets;
+    HcFlight flight;   /* of ranks: what a first stage has begun */
     uint8_t *room;     /* of ranks: for what others send, */
     size_t room_bytes; /* so much */
     bool *runs;        /* by call: in the round at hand */

@@ -291,7 +291,7 @@ static HcStatus make_lists(const Making *k, HcError *error) {
     m->results = calloc((size_t)m->n_results + 1, sizeof *m->results);
     if (!m->messages || !m->additions || !m->results)
         return hc_fail_memory(error, "messages");
-    return hc_ranks_reserve(k->parts->ranks, k->meet->messages, k->meet->n_messages, error);
+    return hc_flight_reserve(&k->parts->flight, k->meet->messages, k->meet->n_messages, error);
 }
 
 /* The places of a round's terms. */
@@ -417,6 +417,7 @@ void hc_parts_meet_destroy(HcParts *parts) {
     }
     free(parts->meets);
     free(parts->room);
+    hc_flight_free(&parts->flight);
     parts->meets = NULL;
     parts->room = NULL;
     parts->room_bytes = 0;
@@ -447,7 +448,7 @@ static void begin_bucket(HcParts *parts, HcMeet *m) {
     const uint32_t b = m->begun++;
     add(parts, m, m->adds[b], m->adds[b + 1]);
     if (m->status == HC_OK)
-        m->status = hc_ranks_begin(parts->ranks, m->messages + m->begins[b],
+        m->status = hc_ranks_begin(parts->ranks, &parts->flight, m->messages + m->begins[b],
                                    m->begins[b + 1] - m->begins[b], &m->error);
 }
 
@@ -467,7 +468,7 @@ void hc_parts_meet_ready(HcParts *parts, const HcSum *sum) {
 void hc_parts_meet_move_on(HcParts *parts) {
     HcMeet *m = &parts->meets[parts->round];
     if (m->begun > 0 && m->status == HC_OK)
-        m->status = hc_ranks_move_on(parts->ranks, &m->error);
+        m->status = hc_ranks_move_on(parts->ranks, &parts->flight, &m->error);
 }
 
 /* What the first stage still has to begin, until all of it is through. */
@@ -479,7 +480,7 @@ static HcStatus end_first_stage(HcParts *parts, HcMeet *m, HcError *error) {
     m->status = HC_OK;
     if (status != HC_OK && error)
         *error = m->error;
-    return status == HC_OK ? hc_ranks_finish(parts->ranks, error) : status;
+    return status == HC_OK ? hc_ranks_finish(parts->ranks, &parts->flight, error) : status;
 }
 
 HcStatus hc_parts_meet(HcParts *parts, HcError *error) {
