@@ -103,7 +103,11 @@ HcStatus hc_wiring_look(HcWiring *w, const HcData *data, HcContext *run, int64_t
     int64_t n = 0;
     *found = NULL;
     hc_share_parameters(c, run); /* they may have moved */
-    HcStatus status = fill(c, data, run, step, &n);
+    HcStatus status = hc_await_weights(run);
+    if (status != HC_OK)
+        c->error = run->error;
+    else
+        status = fill(c, data, run, step, &n);
     if (status == HC_OK && n > 0)
         status = hc_forward(c);
     if (status == HC_OK)

@@ -10,7 +10,7 @@ enum { HOST_BYTES = 64, NAME_BYTES = HOST_BYTES + 32, TEXT_BYTES = 4096, PATH_BY
 
 /* A message that takes longer has nobody at its other end, unless HCC_RANKS_TIMEOUT says how long.
  */
-static const double patience_seconds = 300;
+static const double patience_seconds = 300, leave_seconds = 3;
 static const size_t message_bytes = (size_t)1 << 30;
 
 typedef struct HcBegun {
@@ -135,15 +135,24 @@ HcStatus hc_ranks_move_on(HcRanks *r, HcFlight *f, HcError *error) {
     return HC_OK;
 }
 
-HcStatus hc_ranks_wait(HcRanks *r, HcFlight *f, uint32_t first, HcError *error) {
+static HcStatus wait_for(HcRanks *r, HcFlight *f, uint32_t first, double seconds, HcError *error) {
     for (; f->n_through < first; f->n_through++) {
         const Begun *next = &f->begun[f->n_through];
         if (r->lost)
             return lost(r, r->lost - 1, error);
-        if (r->transport->wait(r->transport, next->request, r->patience) != 0)
+        if (r->transport->wait(r->transport, next->request, seconds) != 0)
             return lost(r, next->rank, error);
     }
     return HC_OK;
+}
+
+HcStatus hc_ranks_wait(HcRanks *r, HcFlight *f, uint32_t first, HcError *error) {
+    return wait_for(r, f, first, r->patience, error);
+}
+
+void hc_ranks_leave(HcRanks *r, HcFlight *f) {
+    wait_for(r, f, f->n_begun, leave_seconds, NULL);
+    f->n_begun = f->n_through = 0;
 }
 
 HcStatus hc_ranks_finish(HcRanks *r, HcFlight *f, HcError *error) {

@@ -52,6 +52,9 @@ HcStatus hc_ranks_move_on(HcRanks *ranks, HcFlight *flight, HcError *error);
 HcStatus hc_ranks_wait(HcRanks *ranks, HcFlight *flight, uint32_t first, HcError *error);
 /* For all; none is under way any more. */
 HcStatus hc_ranks_finish(HcRanks *ranks, HcFlight *flight, HcError *error);
+/* The same for a few seconds at most, where others may have ended, or wait for what this rank does
+ * not say any more. */
+void hc_ranks_leave(HcRanks *ranks, HcFlight *flight);
 /* So many messages that all are under way at once take no memory any more. */
 HcStatus hc_flight_reserve(HcFlight *flight, const HcMessage *messages, uint32_t count,
                            HcError *error);

@@ -90,6 +90,8 @@ static HcStatus take_upstream(HcContext *c, const HcApply *apply) {
 }
 
 static HcStatus take_parameters(HcContext *c, const HcApply *apply) {
+    if (hc_await_weights(c) != HC_OK)
+        return c->error.status;
     for (uint32_t k = 0; k < c->plan.n_parameters; k++) {
         const HcParameterPlan *p = &c->plan.parameters[k];
         const int64_t size = hc_element_bytes(p->element);

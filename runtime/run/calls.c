@@ -2,6 +2,7 @@
 #include "abi/layout.h"
 #include "runtime/run/clock.h"
 #include "runtime/run/exec.h"
+#include "runtime/run/way_back.h"
 
 #include <string.h>
 
@@ -232,6 +233,12 @@ static void run_other(Job *job) {
     }
 }
 
+/* Whatever runs calls: what this one reads is here then. */
+static void await_weights(HcExec *exec, uint32_t call) {
+    if (exec->way_back)
+        hc_way_back_before(exec->way_back, call);
+}
+
 static void watch(HcExec *exec, uint32_t call) {
     if (exec->watch)
         exec->watch(exec->watcher, call);
@@ -269,6 +276,7 @@ static void run_call(HcExec *exec, uint32_t c) {
                .bound = bound,
                .buffers = exec->addresses + call->first,
                .rows = hc_exec_rows(exec, c)};
+    await_weights(exec, c);
     double start = exec->latest ? hc_now() : 0;
     if (call->kind == HC_CALL_KERNEL)
         hc_exec_run_kernel(exec, c, &bound->extents, 0, bound->tasks, job.buffers);
@@ -321,6 +329,7 @@ void *const *hc_exec_chunk_buffers(const HcExec *exec, const HcCall *call, int64
 static void run_chunk_call(HcExec *exec, uint32_t c, int64_t first, int64_t count) {
     const HcCall *call = &exec->plan->calls[c];
     const HcBoundCall *bound = &exec->bound[c];
+    await_weights(exec, c);
     double start = exec->latest ? hc_now() : 0;
     void *const *buffers = hc_exec_chunk_buffers(exec, call, first);
     if (call->kind == HC_CALL_GEMM) {

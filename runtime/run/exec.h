@@ -96,6 +96,7 @@ typedef struct {
     size_t tails_bytes, tails_stride; /* of all, and per thread */
     HcBoundCall *bound;               /* of plan->calls */
     double *latest;                   /* of plan->calls, when not NULL: seconds of the last pass */
+    struct HcWayBack *way_back;       /* what calls wait for, see way_back.h; NULL: nothing */
     void (*watch)(void *watcher, uint32_t call); /* when not NULL: after each call */
     void *watcher;
 } HcExec;

@@ -149,6 +149,8 @@ HcStatus hc_extend(HcContext *c, int64_t first, int64_t count) {
     }
     if (status != HC_OK)
         return status;
+    if (hc_await_weights(c) != HC_OK)
+        return c->error.status;
     hc_begin_pass(c);
     hc_exec_extend(&c->exec, first, first + count);
     c->ran = false;

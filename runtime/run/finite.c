@@ -94,6 +94,10 @@ static const HcCall *first_call(HcContext *c, Which which) {
 }
 
 void hc_name_not_finite(HcContext *c, char *text, size_t size) {
+    if (hc_await_weights(c) != HC_OK) {
+        snprintf(text, size, "%s", c->error.message);
+        return;
+    }
     const char *parameter = hc_first_not_finite(c, c->params), *input = first_input(c);
     if (input || parameter) {
         snprintf(text, size, "%s %s is not finite", input ? "input" : "parameter",

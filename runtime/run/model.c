@@ -194,7 +194,7 @@ void hc_destroy(HcContext *c) {
     hc_split_destroy(c);
     hc_applier_destroy(&c->applier, &c->plan);
     hc_outputs_destroy(&c->outputs, &c->plan);
-    hc_optim_destroy(&c->optim);
+    hc_drop_optim(c);
     hc_exec_destroy(&c->exec);
     hc_pool_destroy(c->pool);
     hc_plan_free(&c->plan);
@@ -548,6 +548,8 @@ HcStatus hc_view_at(HcContext *c, HcBuffer buffer, int32_t rank, const int64_t *
     leading_dims(c, buffer, view);
     if (rank < 0 || rank + view->rank > HC_MAX_RANK)
         return hc_fail(&c->error, HC_ERROR_MODEL, "a value has no known shape");
+    if (buffer.region == HC_REGION_PARAMS && hc_await_weights(c) != HC_OK)
+        return c->error.status;
     for (int32_t d = 0; d < rank; d++)
         view->dims[view->rank++] = dims[d];
     for (int32_t d = 0; d < view->rank; d++)

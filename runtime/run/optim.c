@@ -91,6 +91,8 @@ HcStatus hc_optim_create(HcOptim *optim, const HcPlan *plan, const HcRecipe *rec
         status = hc_fail_size(error, "the optimiser's moments", (double)optim->bytes);
     if (status == HC_OK && recipe->optimizer == HC_MUON)
         status = hc_muon_create(&optim->muon, &optim->shards, plan, blas, error);
+    if (status == HC_OK && ranks)
+        status = hc_way_back_create(&optim->way_back, &optim->shards, error);
     if (status != HC_OK) {
         hc_optim_destroy(optim);
         return status;
@@ -100,6 +102,7 @@ HcStatus hc_optim_create(HcOptim *optim, const HcPlan *plan, const HcRecipe *rec
 }
 
 void hc_optim_destroy(HcOptim *optim) {
+    hc_way_back_destroy(&optim->way_back);
     hc_shards_destroy(&optim->shards);
     free(optim->sums);
     free(optim->packed);
@@ -118,6 +121,7 @@ typedef struct {
     double lr, first_correction;
     uint8_t *params;
     const uint8_t *gradients;
+    const int64_t *chunks; /* of ranks: whose tasks are at hand */
 } Job;
 
 static void square_task(void *argument, int64_t task, int32_t worker) {
@@ -192,16 +196,11 @@ static double decay_of(const Job *job, const HcParameterPlan *parameter) {
     return parameter->decay ? job->recipe->weight_decay : 0;
 }
 
-static void update_task(void *argument, int64_t task, int32_t worker) {
-    (void)worker;
-    const Job *job = argument;
+static void update(const Job *job, const HcChunk *chunk) {
     const HcOptim *optim = job->optim;
-    const HcChunk *chunk = &(optim->behind ? optim->behind->chunks : optim->shards.chunks)[task];
     const HcParameterPlan *parameter = &optim->plan->parameters[chunk->parameter];
     const HcOptimizer kind = hc_optim_of(job->recipe, parameter);
     Numbers numbers = job->numbers;
-    if (!hc_shards_own(&optim->shards, chunk))
-        return;
     numbers.lr = rate_of(job, parameter);
     numbers.decay = decay_of(job, parameter);
     numbers.keep = 1 - numbers.lr * numbers.decay;
@@ -213,23 +212,55 @@ static void update_task(void *argument, int64_t task, int32_t worker) {
         update_f32(kind, chunk->count, &numbers, p, g, m, v);
     else
         update_f64(kind, chunk->count, &numbers, p, g, m, v);
-    if (optim->behind)
-        optim->behind->run(optim->behind->of, chunk);
 }
 
-static void update_matrices(Job *job, HcPool *pool) {
+static void update_task(void *argument, int64_t task, int32_t worker) {
+    (void)worker;
+    const Job *job = argument;
+    const HcOptim *optim = job->optim;
+    const HcBehind *behind = optim->behind;
+    const int64_t k = job->chunks ? job->chunks[task] : task;
+    const HcChunk *chunk = &(behind ? behind->chunks : optim->shards.chunks)[k];
+    update(job, chunk);
+    if (behind)
+        behind->run(behind->of, chunk);
+}
+
+static void update_matrix(const Job *job, HcPool *pool, uint32_t k) {
     HcMuon *muon = &job->optim->muon;
     const HcShards *shards = &job->optim->shards;
-    for (uint32_t k = 0; k < muon->n_matrices; k++) {
-        const HcParameterPlan *p = &job->optim->plan->parameters[muon->matrices[k].parameter];
-        const double lr = rate_of(job, p);
-        const HcMuonNumbers numbers = {.lr = lr,
-                                       .keep = 1 - lr * decay_of(job, p),
-                                       .momentum = job->recipe->momentum,
-                                       .scale = job->numbers.scale};
-        const HcChunk *first = &shards->chunks[shards->first[muon->matrices[k].parameter]];
-        hc_muon_step(muon, pool, k, &numbers, job->params + p->offset, job->gradients + p->offset,
-                     (uint8_t *)job->optim->first + first->own);
+    const HcParameterPlan *p = &job->optim->plan->parameters[muon->matrices[k].parameter];
+    const double lr = rate_of(job, p);
+    const HcMuonNumbers numbers = {.lr = lr,
+                                   .keep = 1 - lr * decay_of(job, p),
+                                   .momentum = job->recipe->momentum,
+                                   .scale = job->numbers.scale};
+    const HcChunk *first = &shards->chunks[shards->first[muon->matrices[k].parameter]];
+    hc_muon_step(muon, pool, k, &numbers, job->params + p->offset, job->gradients + p->offset,
+                 (uint8_t *)job->optim->first + first->own);
+}
+
+static void update_all(Job *job, HcPool *pool) {
+    const HcOptim *optim = job->optim;
+    hc_pool_run(pool, optim->behind ? optim->behind->n_chunks : optim->shards.n_trained,
+                update_task, job);
+    for (uint32_t k = 0; k < optim->muon.n_matrices; k++)
+        update_matrix(job, pool, k);
+}
+
+/* Turn by turn, as they are sent. */
+static void update_own(Job *job, HcPool *pool) {
+    HcOptim *optim = job->optim;
+    const HcShards *s = &optim->shards;
+    hc_way_back_begin(&optim->way_back, job->params);
+    for (uint32_t turn = 0; turn < s->n_buckets; turn++) {
+        const int64_t first = turn ? s->own_ends[turn - 1] : 0;
+        job->chunks = s->own + first;
+        hc_pool_run(pool, s->own_ends[turn] - first, update_task, job);
+        for (uint32_t k = 0; k < optim->muon.n_matrices; k++)
+            if (hc_shards_turn(s, optim->muon.matrices[k].parameter) == turn)
+                update_matrix(job, pool, k);
+        hc_way_back_send(&optim->way_back);
     }
 }
 
@@ -250,7 +281,8 @@ void hc_optim_step(HcOptim *optim, HcPool *pool, const HcRecipe *recipe, int64_t
         .params = params,
         .gradients = gradients,
     };
-    hc_pool_run(pool, optim->behind ? optim->behind->n_chunks : optim->shards.n_trained,
-                update_task, &job);
-    update_matrices(&job, pool);
+    if (optim->shards.ranks)
+        update_own(&job, pool);
+    else
+        update_all(&job, pool);
 }

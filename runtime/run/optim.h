@@ -6,6 +6,7 @@
 #include "runtime/run/muon.h"
 #include "runtime/run/shards.h"
 #include "runtime/run/threads.h"
+#include "runtime/run/way_back.h"
 
 /* What is done behind the update of each chunk, by the thread that made it: then chunks are not the
  * optimiser's own, but these. */
@@ -25,6 +26,7 @@ typedef struct {
     HcMessage *messages;    /* for that way */
     void *first, *second;   /* moments: see HcChunk */
     HcMuon muon;            /* of matrices, where that is the optimiser */
+    HcWayBack way_back;     /* of ranks: what steps send them */
     const HcBehind *behind; /* NULL: nothing */
     uint64_t bytes;
 } HcOptim;
@@ -44,12 +46,11 @@ HcChunk hc_optim_part(const HcOptim *optim, uint32_t parameter, int64_t first, i
  * several ranks each has looked at its own elements, and all get the same. */
 HcStatus hc_optim_norm(HcOptim *optim, HcPool *pool, const void *gradients, double *norm,
                        HcError *error);
-/* One update, of this rank's elements. step: 0 for the first; gradients are multiplied by `scale`
- * (clipping); lr is times the parameter's own and, of a connection's, the recipe's connection_lr.
- *   AdamW: p -= lr*wd*p; m += (1-b1)(g-m); v = b2*v + (1-b2)g^2;
- *          p -= lr/(1-b1^t) * m / (sqrt(v)/sqrt(1-b2^t) + eps), t = step + 1
- *   SGD:   g += wd*p; m = momentum*m + g; p -= lr*m
- *   Lion:  p -= lr*(sign(b1*m + (1-b1)g) + wd*p); m = b2*m + (1-b2)g
+/* One update, of this rank's elements, which are then on their way to the others. step: 0 for the
+ * first; gradients are multiplied by `scale` (clipping); lr is times the parameter's own and, of a
+ * connection's, the recipe's connection_lr. AdamW: p -= lr*wd*p; m += (1-b1)(g-m); v = b2*v +
+ * (1-b2)g^2; p -= lr/(1-b1^t) * m / (sqrt(v)/sqrt(1-b2^t) + eps), t = step + 1 SGD:   g += wd*p; m
+ * = momentum*m + g; p -= lr*m Lion:  p -= lr*(sign(b1*m + (1-b1)g) + wd*p); m = b2*m + (1-b2)g
  *   Muon:  see muon.h, for matrices; AdamW for the rest, at adamw_lr where the recipe has lr */
 void hc_optim_step(HcOptim *optim, HcPool *pool, const HcRecipe *recipe, int64_t step, double lr,
                    double scale, void *params, const void *gradients);

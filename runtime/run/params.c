@@ -14,7 +14,7 @@ int64_t hc_slab_elements(const HcContext *c) {
     return c ? c->plan.slab_bytes / c->plan.element_size : 0;
 }
 void *hc_parameters(HcContext *c) {
-    return c ? c->params : NULL;
+    return c && hc_await_weights(c) == HC_OK ? c->params : NULL;
 }
 void *hc_gradients(HcContext *c) {
     return c ? c->grads : NULL;
@@ -26,6 +26,8 @@ HcStatus hc_parameter(HcContext *c, int64_t index, HcParameter *to) {
     if (index < 0 || index >= c->plan.n_parameters)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT, "parameter %lld: the model has %u",
                        (long long)index, (unsigned)c->plan.n_parameters);
+    if (hc_await_weights(c) != HC_OK)
+        return c->error.status;
     const HcParameterPlan *p = &c->plan.parameters[index];
     *to = (HcParameter){.name = p->name,
                         .group = p->group,
@@ -56,6 +58,8 @@ HcStatus hc_bind_parameters(HcContext *c, void *params, void *grads) {
     if ((uintptr_t)params % 64 != 0 || (uintptr_t)grads % 64 != 0)
         return hc_fail(&c->error, HC_ERROR_ARGUMENT,
                        "bound parameters and gradients must be 64-byte aligned");
+    if (hc_settle_weights(c) != HC_OK)
+        return c->error.status;
     c->params = params ? params : c->own_params;
     c->grads = grads ? grads : c->own_grads;
     c->loaded_step = -1;
@@ -129,14 +133,13 @@ HcStatus hc_init(HcContext *c, uint64_t seed) {
         return hc_null(c, "the context");
     HcStatus status;
     hc_use_ema(c, 0);
+    hc_drop_optim(c);
     for (uint32_t k = 0; k < c->plan.n_parameters; k++) {
         const HcParameterPlan *p = &c->plan.parameters[k];
         InitJob job = {c, p, seed, hc_rng_stream(p->name)};
         hc_pool_run(c->pool, (p->count + INIT_CHUNK - 1) / INIT_CHUNK, init_task, &job);
     }
     hc_exec_forget(&c->exec);
-    hc_optim_destroy(&c->optim);
-    c->has_optim = false;
     c->steps_done = 0;
     c->loaded_step = -1;
     c->seed = seed;
@@ -156,7 +159,14 @@ HcStatus hc_ensure_optim(HcContext *c) {
     if (status != HC_OK)
         hc_optim_destroy(&c->optim);
     c->has_optim = status == HC_OK;
+    c->exec.way_back = c->has_optim && c->ranks ? &c->optim.way_back : NULL;
     return status;
+}
+
+void hc_drop_optim(HcContext *c) {
+    hc_optim_destroy(&c->optim);
+    c->exec.way_back = NULL;
+    c->has_optim = false;
 }
 
 /* --- buffers -----------------------------------------------------------------------------------*/
@@ -194,6 +204,8 @@ HcStatus hc_project(HcContext *c) {
     if (c->plan.n_projects == 0)
         return HC_OK;
     hc_use_ema(c, 0);
+    if (hc_settle_weights(c) != HC_OK)
+        return c->error.status;
     c->ran = c->ran && !c->moved; /* what it made is not looked up at other addresses */
     hc_begin_pass(c);
     for (uint32_t k = 0; k < c->plan.n_keeping; k++)
@@ -216,6 +228,14 @@ HcStatus hc_project(HcContext *c) {
 void hc_keep_a_share(HcContext *c, HcRanks *ranks) {
     c->ranks = ranks;
     c->split.parts.only_forward = ranks != NULL;
+}
+
+HcStatus hc_await_weights(HcContext *c) {
+    return hc_way_back_await(&c->optim.way_back, &c->error);
+}
+
+HcStatus hc_settle_weights(HcContext *c) {
+    return hc_way_back_end(&c->optim.way_back, &c->error);
 }
 
 HcStatus hc_gather_gradients(HcContext *c) {
@@ -241,6 +261,8 @@ HcStatus hc_step(HcContext *c, double lr) {
         return hc_fail(&c->error, HC_ERROR_ARGUMENT, "a step's learning rate cannot be %g", lr);
     hc_use_ema(c, 0);
     HcStatus status = hc_ensure_optim(c);
+    if (status == HC_OK)
+        status = hc_settle_weights(c);
     if (status != HC_OK)
         return status;
     double norm, scale = 1;
@@ -261,7 +283,7 @@ HcStatus hc_step(HcContext *c, double lr) {
     c->optim.behind = behind.chunks ? &behind : NULL;
     hc_optim_step(&c->optim, c->pool, &c->recipe, c->steps_done, lr, scale, c->params, c->grads);
     c->optim.behind = NULL;
-    status = hc_shards_hand_out(&c->optim.shards, c->params, &c->error);
+    status = hc_way_back_status(&c->optim.way_back, &c->error);
     if (status == HC_OK && c->ran)
         take_values(c, c->plan.updates, c->plan.n_updates);
     hc_behind_end(&behind);

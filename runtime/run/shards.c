@@ -239,56 +239,162 @@ static void place_own(HcShards *s, const HcPlan *plan, const HcRecipe *recipe) {
     s->own_second = second;
 }
 
+/* --- turns -------------------------------------------------------------------------------------*/
+
+typedef struct {
+    HcShards *shards;
+    const HcPlan *plan;
+    uint32_t next;
+} Turns;
+
+/* A parameter that is trained, and that a buffer of a call is. */
+static bool is_weight(const HcPlan *plan, const HcBuffer *buffer) {
+    return buffer->region == HC_REGION_PARAMS && hc_is_trained(&plan->parameters[buffer->index]) &&
+           plan->parameters[buffer->index].count > 0;
+}
+
+static uint32_t *turn_of(const HcShards *s, uint32_t parameter) {
+    return &s->turn[s->chunks[s->first[parameter]].bucket];
+}
+
+static void take_turns(Turns *t, uint32_t first, uint32_t end) {
+    for (uint32_t c = first; c < end; c++) {
+        const HcCall *call = &t->plan->calls[c];
+        for (uint32_t k = call->first; k < call->first + call->count && !call->keeps; k++) {
+            const HcBuffer *b = &t->plan->buffers[k];
+            if (is_weight(t->plan, b) && *turn_of(t->shards, b->index) == UINT32_MAX)
+                *turn_of(t->shards, b->index) = t->next++;
+        }
+    }
+}
+
+/* As a part runs; what nothing reads comes last. */
+static void find_turns(HcShards *s, const HcPlan *plan) {
+    Turns t = {s, plan, 0};
+    const HcChunks *chunks = &plan->chunks;
+    memset(s->turn, 0xff, s->n_buckets * sizeof *s->turn);
+    take_turns(&t, 0, chunks->forward[0]);
+    take_turns(&t, plan->n_forward, chunks->backward[0]);
+    take_turns(&t, chunks->forward[0], chunks->forward[1]);
+    take_turns(&t, chunks->backward[0], chunks->backward[1]);
+    take_turns(&t, chunks->forward[1], plan->n_forward);
+    take_turns(&t, chunks->backward[1], plan->n_calls);
+    for (uint32_t b = 0; b < s->n_buckets; b++)
+        if (s->turn[b] == UINT32_MAX)
+            s->turn[b] = t.next++;
+    for (uint32_t c = 0; c < plan->n_calls; c++) {
+        const HcCall *call = &plan->calls[c];
+        for (uint32_t k = call->first; k < call->first + call->count; k++) {
+            const HcBuffer *b = &plan->buffers[k];
+            if (is_weight(plan, b) && hc_shards_turn(s, b->index) >= s->needs[c])
+                s->needs[c] = hc_shards_turn(s, b->index) + 1;
+        }
+    }
+}
+
+static void list_own(HcShards *s) {
+    int64_t count = 0;
+    for (uint32_t turn = 0; turn < s->n_buckets; turn++) {
+        for (int64_t k = 0; k < s->n_trained; k++)
+            if (s->turn[s->chunks[k].bucket] == turn && hc_shards_own(s, &s->chunks[k]))
+                s->own[count++] = k;
+        s->own_ends[turn] = count;
+    }
+}
+
+static HcStatus make_turns(HcShards *s, const HcPlan *plan, HcError *error) {
+    s->turn = calloc((size_t)s->n_buckets + 1, sizeof *s->turn);
+    s->needs = calloc((size_t)plan->n_calls + 1, sizeof *s->needs);
+    s->own = calloc((size_t)s->n_trained + 1, sizeof *s->own);
+    s->own_ends = calloc((size_t)s->n_buckets + 1, sizeof *s->own_ends);
+    if (!s->turn || !s->needs || !s->own || !s->own_ends)
+        return hc_fail_memory(error, "the optimiser's shares");
+    find_turns(s, plan);
+    list_own(s);
+    return HC_OK;
+}
+
 /* --- the way of a slab's elements --------------------------------------------------------------*/
 
-static int by_place(const void *one, const void *other) {
+static int by_turn(const void *one, const void *other) {
     const HcStretch *a = one, *b = other;
-    return (a->at > b->at) - (a->at < b->at);
+    return a->turn != b->turn ? (a->turn < b->turn ? -1 : 1) : (a->at > b->at) - (a->at < b->at);
 }
 
 /* What lies between two parameters is nobody's, and goes with the earlier. */
-static HcStatus make_stretches(HcShards *s, const HcPlan *plan, HcError *error) {
-    const size_t n = (size_t)s->n_trained, size = (size_t)hc_ranks_size(s->ranks);
-    s->stretches = calloc(n + 1, sizeof *s->stretches);
-    if (!s->stretches)
-        return hc_fail_memory(error, "the optimiser's shares");
-    for (size_t k = 0; k < n; k++) {
-        const HcChunk *chunk = &s->chunks[k];
-        s->stretches[k] =
-            (HcStretch){chunk->owner, chunk->at, chunk->count * (int64_t)plan->element_size};
-    }
-    qsort(s->stretches, n, sizeof *s->stretches, by_place);
-    for (size_t k = 0; k < n; k++) {
+static void join_stretches(HcShards *s) {
+    for (int64_t k = 0; k < s->n_trained; k++) {
         HcStretch *last = s->n_stretches ? &s->stretches[s->n_stretches - 1] : NULL;
         const HcStretch next = s->stretches[k];
-        if (last && last->owner == next.owner &&
+        if (last && last->owner == next.owner && last->turn == next.turn &&
             (int64_t)hc_align((uint64_t)(last->at + last->bytes)) == next.at)
             last->bytes = next.at + next.bytes - last->at;
         else
             s->stretches[s->n_stretches++] = next;
+        s->ends[next.turn] = s->n_stretches;
     }
+    for (uint32_t turn = 1; turn < s->n_buckets; turn++) /* one may have no elements */
+        s->ends[turn] = s->ends[turn] ? s->ends[turn] : s->ends[turn - 1];
+}
+
+static HcStatus make_stretches(HcShards *s, const HcPlan *plan, HcError *error) {
+    const size_t n = (size_t)s->n_trained, size = (size_t)hc_ranks_size(s->ranks);
+    s->stretches = calloc(n + 1, sizeof *s->stretches);
+    s->ends = calloc((size_t)s->n_buckets + 1, sizeof *s->ends);
+    if (!s->stretches || !s->ends)
+        return hc_fail_memory(error, "the optimiser's shares");
+    for (size_t k = 0; k < n; k++) {
+        const HcChunk *chunk = &s->chunks[k];
+        s->stretches[k] = (HcStretch){chunk->owner, s->turn[chunk->bucket], chunk->at,
+                                      chunk->count * (int64_t)plan->element_size};
+    }
+    qsort(s->stretches, n, sizeof *s->stretches, by_turn);
+    join_stretches(s);
     s->messages = calloc((size_t)s->n_stretches * size + 1, sizeof *s->messages);
     return s->messages ? HC_OK : hc_fail_memory(error, "messages");
 }
 
-HcStatus hc_shards_hand_out(const HcShards *s, void *slab, HcError *error) {
-    const int32_t me = hc_ranks_rank(s->ranks), size = hc_ranks_size(s->ranks);
-    uint32_t count = 0;
-    if (!s->ranks)
-        return HC_OK;
-    for (uint32_t k = 0; k < s->n_stretches; k++) {
+static uint32_t first_stretch(const HcShards *s, uint32_t turn) {
+    return turn ? s->ends[turn - 1] : 0;
+}
+
+/* Adds the messages of turns first .. end - 1 behind the first so many. */
+static uint32_t list_incoming(const HcShards *s, uint32_t first, uint32_t end, uint8_t *slab,
+                              uint32_t count) {
+    for (uint32_t k = first_stretch(s, first); k < first_stretch(s, end); k++) {
         const HcStretch *of = &s->stretches[k];
-        if (of->owner != me)
-            s->messages[count++] =
-                (HcMessage){of->owner, false, (uint8_t *)slab + of->at, (size_t)of->bytes};
+        if (of->owner != hc_ranks_rank(s->ranks))
+            s->messages[count++] = (HcMessage){of->owner, false, slab + of->at, (size_t)of->bytes};
     }
+    return count;
+}
+
+static uint32_t list_outgoing(const HcShards *s, uint32_t first, uint32_t end, uint8_t *slab,
+                              uint32_t count) {
+    const int32_t me = hc_ranks_rank(s->ranks), size = hc_ranks_size(s->ranks);
     for (int32_t other = 1; other < size; other++)
-        for (uint32_t k = 0; k < s->n_stretches; k++) {
+        for (uint32_t k = first_stretch(s, first); k < first_stretch(s, end); k++) {
             const HcStretch *of = &s->stretches[k];
             if (of->owner == me)
-                s->messages[count++] = (HcMessage){(me + other) % size, true,
-                                                   (uint8_t *)slab + of->at, (size_t)of->bytes};
+                s->messages[count++] =
+                    (HcMessage){(me + other) % size, true, slab + of->at, (size_t)of->bytes};
         }
+    return count;
+}
+
+uint32_t hc_shards_incoming(const HcShards *s, uint32_t first, uint32_t end, void *slab) {
+    return list_incoming(s, first, end, slab, 0);
+}
+
+uint32_t hc_shards_outgoing(const HcShards *s, uint32_t first, uint32_t end, void *slab) {
+    return list_outgoing(s, first, end, slab, 0);
+}
+
+HcStatus hc_shards_hand_out(const HcShards *s, void *slab, HcError *error) {
+    if (!s->ranks)
+        return HC_OK;
+    uint32_t count = list_incoming(s, 0, s->n_buckets, slab, 0);
+    count = list_outgoing(s, 0, s->n_buckets, slab, count);
     return hc_ranks_exchange(s->ranks, s->messages, count, error);
 }
 
@@ -304,7 +410,9 @@ HcStatus hc_shards_create(HcShards *s, const HcPlan *plan, const HcRecipe *recip
         status = deal_out(s, plan, recipe, error);
     if (status == HC_OK)
         place_own(s, plan, recipe);
-    if (status == HC_OK)
+    if (status == HC_OK && ranks)
+        status = make_turns(s, plan, error);
+    if (status == HC_OK && ranks)
         status = make_stretches(s, plan, error);
     if (status != HC_OK)
         hc_shards_destroy(s);
@@ -316,7 +424,12 @@ void hc_shards_destroy(HcShards *s) {
     free(s->first);
     free(s->sum);
     free(s->ready);
+    free(s->turn);
+    free(s->needs);
+    free(s->own);
+    free(s->own_ends);
     free(s->stretches);
+    free(s->ends);
     free(s->messages);
     *s = (HcShards){0};
 }

@@ -20,9 +20,10 @@ typedef struct {
                             those that have a second moment */
 } HcChunk;
 
-/* Neighbouring chunks of one owner, as they lie in a slab. */
+/* Neighbouring chunks of one owner and bucket, as they lie in a slab. */
 typedef struct {
     int32_t owner;
+    uint32_t turn; /* of the bucket, see below */
     int64_t at, bytes;
 } HcStretch;
 
@@ -36,9 +37,16 @@ typedef struct {
     uint32_t *sum;
     uint32_t *ready, n_ready; /* of ranks: trained parameters, by bucket and place */
     uint32_t n_buckets;
-    HcStretch *stretches; /* of the trained ones */
+    /* Of ranks: buckets take turns, in the order in which the calls of a step first read
+     * parameters of theirs. */
+    uint32_t *turn;       /* by bucket */
+    uint32_t *needs;      /* by call: of so many turns, the first, it reads parameters */
+    int64_t *own;         /* this rank's trained chunks, by turn, */
+    int64_t *own_ends;    /* and where those of a turn end */
+    HcStretch *stretches; /* of the trained ones, by turn and place, */
+    uint32_t *ends;       /* likewise */
     uint32_t n_stretches;
-    HcMessage *messages;           /* room for hc_shards_hand_out */
+    HcMessage *messages;           /* room for those of all stretches */
     int64_t own_bytes, own_second; /* of what this rank keeps, see HcChunk */
 } HcShards;
 
@@ -52,8 +60,16 @@ void hc_shards_destroy(HcShards *shards);
 static inline bool hc_shards_own(const HcShards *shards, const HcChunk *chunk) {
     return chunk->owner == hc_ranks_rank(shards->ranks);
 }
+/* Of a parameter that is trained, of ranks. */
+static inline uint32_t hc_shards_turn(const HcShards *shards, uint32_t parameter) {
+    return shards->turn[shards->chunks[shards->first[parameter]].bucket];
+}
 /* Of a slab of the trained parameters' each rank has its own elements; then it has all. */
 HcStatus hc_shards_hand_out(const HcShards *shards, void *slab, HcError *error);
+/* The messages of some turns of that, turns first .. end - 1, until the next call of one of these:
+ * what others send, or what this rank sends. Their number. */
+uint32_t hc_shards_incoming(const HcShards *shards, uint32_t first, uint32_t end, void *slab);
+uint32_t hc_shards_outgoing(const HcShards *shards, uint32_t first, uint32_t end, void *slab);
 
 /* Of a parameter of so many elements. */
 static inline int64_t hc_shards_chunks(int64_t elements) {

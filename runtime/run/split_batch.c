@@ -173,16 +173,20 @@ static void end_part(void *user, int64_t part) {
 
 HcStatus hc_split_run(HcContext *c, HcPass pass) {
     const HcPartsUser user = {c, begin_part, end_part};
+    HcStatus status = HC_OK;
     if (is_split(c))
-        return hc_parts_run(&c->split.parts, pass == HC_FORWARD ? HC_FORWARD : HC_BOTH,
-                            hc_context_places(c), &user, &c->error);
-    hc_exec_run(&c->exec, pass);
-    return HC_OK;
+        status = hc_parts_run(&c->split.parts, pass == HC_FORWARD ? HC_FORWARD : HC_BOTH,
+                              hc_context_places(c), &user, &c->error);
+    else
+        hc_exec_run(&c->exec, pass);
+    return status == HC_OK ? hc_way_back_status(&c->optim.way_back, &c->error) : status;
 }
 
 HcStatus hc_split_share(HcContext *c, bool shared) {
     if ((c->split.parts.ranks != NULL) == (shared && c->ranks))
         return HC_OK;
+    if (hc_await_weights(c) != HC_OK)
+        return c->error.status;
     return hc_parts_share(&c->split.parts, shared ? &c->optim.shards : NULL, &c->error);
 }
 

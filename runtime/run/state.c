@@ -49,7 +49,11 @@ static HcTensor tensor_at(const HcContext *c, const HcParameterPlan *p, const ch
     return (HcTensor){name, data, c->plan.element_size, p->rank, p->dims, p->count};
 }
 
+/* Whatever is saved or loaded of parameters goes through here. */
 static HcStatus parameter_tensors(HcContext *c, HcTensor **tensors) {
+    *tensors = NULL;
+    if (hc_await_weights(c) != HC_OK)
+        return c->error.status;
     *tensors = calloc(c->plan.n_parameters + 1, sizeof **tensors);
     if (!*tensors)
         return hc_fail_memory(&c->error, "the checkpoint");
@@ -74,9 +78,13 @@ HcStatus hc_save(HcContext *c, const char *path) {
     return status;
 }
 
-static void take(HcContext *c, const HcTensorFile *file) {
+static HcStatus take(HcContext *c, const HcTensorFile *file) {
+    HcStatus status = hc_settle_weights(c);
+    if (status != HC_OK)
+        return status;
     hc_tensors_take(file);
     hc_exec_forget(&c->exec);
+    return HC_OK;
 }
 
 HcStatus hc_load(HcContext *c, const char *path) {
@@ -88,9 +96,10 @@ HcStatus hc_load(HcContext *c, const char *path) {
     HcStatus status = parameter_tensors(c, &tensors);
     if (status == HC_OK)
         status = hc_tensors_open(path, tensors, c->plan.n_parameters, &file, &c->error);
+    if (status == HC_OK)
+        status = take(c, file);
     if (status == HC_OK) {
         uint64_t step, steps;
-        take(c, file);
         c->loaded_step = hc_tensors_number(file, "hcc.step", &step) ? (int64_t)step : -1;
         c->loaded_steps = hc_tensors_number(file, "hcc.steps", &steps) ? (int64_t)steps : -1;
     }
@@ -111,9 +120,7 @@ static HcStatus take_matching(HcContext *c, const char *path, const HcTensorFile
         fprintf(notes, "`%s` gives %lld of %lld tensors%s\n", path, (long long)there,
                 (long long)all, there < all || hc_tensors_rounded(file) > 0 ? ":" : "");
     HcStatus status = notes ? hc_tensors_say(file, notes) : HC_OK;
-    if (status == HC_OK)
-        take(c, file);
-    return status;
+    return status == HC_OK ? take(c, file) : status;
 }
 
 HcStatus hc_load_matching(HcContext *c, const char *path, FILE *notes) {
@@ -391,8 +398,7 @@ static void take_state(HcContext *c, const StateTensors *s, const HcTensorFile *
 static void forget_optim(HcContext *c, bool had) {
     if (had)
         return;
-    hc_optim_destroy(&c->optim);
-    c->has_optim = false;
+    hc_drop_optim(c);
 }
 
 HcStatus hc_load_state(HcContext *c, const char *path) {
@@ -442,9 +448,12 @@ static HcStatus save_into(HcContext *c, const char *folder, const char *note) {
 HcStatus hc_save_checkpoint_note(HcContext *c, const char *folder, const char *note) {
     HcFolder f;
     hc_use_ema(c, 0);
+    HcStatus status = hc_await_weights(c);
+    if (status != HC_OK)
+        return status;
     if (hc_ranks_rank(c->ranks) > 0)
         return send_state(c);
-    HcStatus status = hc_folder_begin(&f, folder, &c->error);
+    status = hc_folder_begin(&f, folder, &c->error);
     return status == HC_OK ? hc_folder_finish(&f, save_into(c, f.temporary, note)) : status;
 }
 
@@ -499,8 +508,9 @@ static HcStatus load_both(HcContext *c, const char *parameters_path, const char 
                                hc_tensors_file_hash(first));
     if (status == HC_OK && says)
         status = read_says(c, second, says);
+    if (status == HC_OK)
+        status = take(c, first);
     if (status == HC_OK) {
-        take(c, first);
         take_state(c, s, second, &of);
         c->loaded_step = c->steps_done;
         c->loaded_steps = -1; /* what is resumed may go on for longer */
@@ -547,7 +557,7 @@ HcStatus hc_load_evaluated(HcContext *c, const char *parameters) {
     if (status == HC_OK && access(path, F_OK) == 0)
         status = hc_tensors_open_partial(path, s.tensors, s.count, &file, &c->error);
     if (status == HC_OK && file && hc_tensors_there(file) == s.count)
-        take(c, file);
+        status = take(c, file);
     hc_tensors_close(file);
     state_free(&s);
     free(path);

@@ -72,7 +72,9 @@ HcStatus trainer_take_best(Trainer *t) {
     HcContext *c = t->context;
     if (t->result->ended_by != HC_ENDED_BY_PATIENCE || t->result->best_step == 0 || !t->saves)
         return HC_OK;
-    HcStatus status = trainer_writes(t) ? read_best(t) : HC_OK;
+    HcStatus status = trainer_context_failed(t, hc_settle_weights(c));
+    if (status == HC_OK && trainer_writes(t))
+        status = read_best(t);
     hc_use_ema(c, 0);
     if (status == HC_OK)
         status =
