@@ -125,15 +125,16 @@ def sent(lines):
 
 
 def without_steps(few, many):
-    """`many` with all but FEW of its steps cut out. What ranks say repeats itself step by step, so it does not matter
-    where in a step the knife is set, if only as much is cut as makes whole steps."""
+    """`many` with all but FEW of its steps cut out. What ranks say repeats itself step by step, from somewhere in the first
+    on (which waits for nothing of a step before it), so it does not matter where in a later step the knife is set, if only
+    as much is cut as makes whole steps."""
     def cut(rank, lines):
         said, before = talk(lines), talk(few.ranks[rank])
         period = (len(said) - len(before)) // (MANY - FEW)
         same = 0
         while same < len(before) and before[same][1] == said[same][1]:
             same += 1
-        begin = same - FEW * period
+        begin = same - (FEW - 1) * period
         end = begin + (MANY - FEW) * period
         if [line for _, line in said[:begin] + said[end:]] != [line for _, line in before]:
             raise SimulationError(f"what rank {rank} says does not repeat itself step by step")

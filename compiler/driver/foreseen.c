@@ -49,18 +49,24 @@ typedef struct {
     uint32_t count;
 } Busiest;
 
+static void busiest_grow(Arena *arena, Busiest *b, uint32_t count) {
+    if (count <= b->count)
+        return;
+    uint64_t *grown = ARENA_ARRAY(arena, uint64_t, count);
+    for (uint32_t k = 0; k < b->count; k++)
+        grown[k] = b->most[k];
+    *b = (Busiest){grown, count};
+}
+
+static void busiest_take(Busiest *b, uint32_t k, const HcExchanged *one) {
+    const uint64_t bytes = one->sent > one->received ? one->sent : one->received;
+    b->most[k] = bytes > b->most[k] ? bytes : b->most[k];
+}
+
 static void busiest_add(Arena *arena, Busiest *b, const HcExchanges *of) {
-    if (of->count > b->count) {
-        uint64_t *grown = ARENA_ARRAY(arena, uint64_t, of->count);
-        for (uint32_t k = 0; k < b->count; k++)
-            grown[k] = b->most[k];
-        *b = (Busiest){grown, of->count};
-    }
-    for (uint32_t k = 0; k < of->count; k++) {
-        const HcExchanged *one = &of->at[k];
-        const uint64_t bytes = one->sent > one->received ? one->sent : one->received;
-        b->most[k] = bytes > b->most[k] ? bytes : b->most[k];
-    }
+    busiest_grow(arena, b, of->count);
+    for (uint32_t k = 0; k < of->count; k++)
+        busiest_take(b, k, &of->at[k]);
 }
 
 static double busiest_seconds(const Busiest *b, const Wires *wires) {
@@ -71,8 +77,32 @@ static double busiest_seconds(const Busiest *b, const Wires *wires) {
     return seconds;
 }
 
+/* Of messages that are under way while calls run: of those at hand, and of all up to them. By which
+ * call is the same for all ranks. */
 typedef struct {
-    Busiest meeting, updated;
+    Busiest own, all;
+    uint32_t *calls;
+} Travels;
+
+static void travels_add(Arena *arena, Travels *t, const HcTravel *of, uint32_t count) {
+    if (!t->calls) {
+        t->calls = ARENA_ARRAY(arena, uint32_t, count + 1);
+        busiest_grow(arena, &t->own, count);
+        busiest_grow(arena, &t->all, count);
+    }
+    HcExchanged all = {0};
+    for (uint32_t k = 0; k < count; k++) {
+        t->calls[k] = of[k].call;
+        all.sent += of[k].messages.sent;
+        all.received += of[k].messages.received;
+        busiest_take(&t->own, k, &of[k].messages);
+        busiest_take(&t->all, k, &all);
+    }
+}
+
+typedef struct {
+    Busiest waited;
+    Travels gradients, weights;
     uint64_t state, most_kept; /* all that optimisers keep; the most of a rank, with its sums
                                    and what its thread works in */
     uint64_t most_state;
@@ -94,8 +124,9 @@ static HcStatus foresee_all(Driver *d, const HcPlan *plan, int64_t samples, Fore
         all->state += one.state_bytes;
         all->most_state = one.state_bytes > all->most_state ? one.state_bytes : all->most_state;
         all->most_kept = kept > all->most_kept ? kept : all->most_kept;
-        busiest_add(d->c->arena, &all->meeting, &one.meeting);
-        busiest_add(d->c->arena, &all->updated, &one.updated);
+        busiest_add(d->c->arena, &all->waited, &one.waited);
+        travels_add(d->c->arena, &all->gradients, one.gradients, one.n_gradients);
+        travels_add(d->c->arena, &all->weights, one.weights, one.n_weights);
         hc_foreseen_free(&one);
     }
     f->sent /= f->ranks;
@@ -103,6 +134,97 @@ static HcStatus foresee_all(Driver *d, const HcPlan *plan, int64_t samples, Fore
 }
 
 /* --- time --------------------------------------------------------------------------------------*/
+
+/* A part, as it runs (parts.c). */
+typedef struct {
+    double *behind; /* by call: seconds from the part's beginning until it is through */
+    double *takes;
+    double all;
+} Course;
+
+static double call_seconds(const HcCall *call, const PlanStep *step, const Machine *machine) {
+    const double of[] = {1, (double)step->samples, (double)step->samples * (double)step->positions};
+    double operations = 0, bytes = 0;
+    for (int k = 0; k < 3; k++) {
+        operations += call->operations[k] * of[k];
+        bytes += call->bytes[k] * of[k];
+    }
+    return call->kind == HC_CALL_GEMM
+               ? operations / machine->product_a_second
+               : operations / machine->kernel_a_second + bytes / machine->bytes_a_second;
+}
+
+static void course_run(Course *c, uint32_t first, uint32_t end) {
+    for (uint32_t k = first; k < end; k++) {
+        c->all += c->takes[k];
+        c->behind[k] = c->all;
+    }
+}
+
+/* Calls share out what a part takes as they are thought to. */
+static Course course_of(const Driver *d, const Plan *plan, const HcPlan *of, double seconds) {
+    Course c = {.behind = ARENA_ARRAY(d->c->arena, double, of->n_calls + 1),
+                .takes = ARENA_ARRAY(d->c->arena, double, of->n_calls + 1)};
+    const HcChunks *chunks = &of->chunks;
+    for (uint32_t k = 0; k < of->n_calls; k++)
+        if (!of->calls[k].keeps)
+            c.takes[k] = call_seconds(&of->calls[k], &plan->options.step, &plan->options.machine);
+    course_run(&c, 0, chunks->forward[0]);
+    course_run(&c, of->n_forward, chunks->backward[0]);
+    course_run(&c, chunks->forward[0], chunks->forward[1]);
+    course_run(&c, chunks->backward[0], chunks->backward[1]);
+    course_run(&c, chunks->forward[1], of->n_forward);
+    course_run(&c, chunks->backward[1], of->n_calls);
+    const double times = c.all > 0 ? seconds / c.all : 0;
+    for (uint32_t k = 0; k < of->n_calls; k++) {
+        c.behind[k] *= times;
+        c.takes[k] *= times;
+    }
+    c.all = seconds;
+    return c;
+}
+
+/* When messages are through that begin at some time, those before them at another: links of other
+ * ranks than those with most have room for them beside these. */
+static double through_at(const Travels *t, uint32_t k, double begun, double before,
+                         const Wires *wires) {
+    const uint64_t more = t->all.most[k] - (k ? t->all.most[k - 1] : 0);
+    const double alone = begun + wires->latency + (double)t->own.most[k] / wires->bytes_a_second,
+                 behind = before + (double)more / wires->bytes_a_second;
+    return alone > behind ? alone : behind;
+}
+
+/* How long buckets take behind the last part: one after the other, each once it is complete. */
+static double gradients_wait(const Travels *t, const Course *c, const Wires *wires) {
+    double begun = 0, through = 0;
+    for (uint32_t k = 0; k < t->own.count; k++) {
+        const double complete = t->calls[k] == UINT32_MAX ? c->all : c->behind[t->calls[k]];
+        begun = complete > begun ? complete : begun;
+        if (t->own.most[k])
+            through = through_at(t, k, begun, through, wires);
+    }
+    return through > c->all ? through - c->all : 0;
+}
+
+/* How long calls of the first part wait for turns: one after the other, each once a call has waited
+ * for as many as let it begin (way_back.h). */
+static double weights_wait(Arena *arena, const Travels *t, const Course *c, const Wires *wires) {
+    double *here = ARENA_ARRAY(arena, double, t->own.count + 1), through = 0, late = 0;
+    for (uint32_t k = 0; k < t->own.count; k++) {
+        through = through_at(t, k, k ? here[(k - 1) / 2] : 0, through, wires);
+        const uint32_t call = t->calls[k];
+        const double wanted =
+            late + (call == UINT32_MAX ? c->all : c->behind[call] - c->takes[call]);
+        here[k] = through > wanted ? through : wanted;
+        late += here[k] - wanted;
+    }
+    return late;
+}
+
+static double wait_seconds(Arena *arena, const AllRanks *all, const Course *c, const Wires *wires) {
+    return busiest_seconds(&all->waited, wires) + gradients_wait(&all->gradients, c, wires) +
+           weights_wait(arena, &all->weights, c, wires);
+}
 
 /* What it was told a step takes here, or what the plan is thought to take, of which the update is
  * the part that goes through memory: parameters and what is kept of them are read and written,
@@ -121,7 +243,9 @@ static void foresee_time(const Driver *d, const Plan *plan, const HcPlan *of, co
     f->alone = part * (double)f->parts + update;
     f->computing = part * (double)f->most_parts +
                    update * (all->state ? (double)all->most_state / kept : 1.0 / f->ranks);
-    f->talking = busiest_seconds(&all->meeting, wires) + busiest_seconds(&all->updated, wires);
+    const Course course = course_of(d, plan, of, part), none = course_of(d, plan, of, 0);
+    f->talking = wait_seconds(d->c->arena, all, &none, wires);
+    f->waiting = wait_seconds(d->c->arena, all, &course, wires);
 }
 
 /* --- the command's part ------------------------------------------------------------------------*/
@@ -174,7 +298,7 @@ ExitCode foreseen_make(Driver *d, CompileRun *run, double memory, Foreseen *f) {
 /* --- what it says ------------------------------------------------------------------------------*/
 
 static double step_of(const Foreseen *f) {
-    return f->computing + f->talking;
+    return f->computing + f->waiting;
 }
 
 json_t *foreseen_json(const Foreseen *f) {
@@ -191,6 +315,7 @@ json_t *foreseen_json(const Foreseen *f) {
         hc_json_set(&json, "step_seconds", hc_json_number(step_of(f)));
         hc_json_set(&json, "computing_seconds", hc_json_number(f->computing));
         hc_json_set(&json, "talking_seconds", hc_json_number(f->talking));
+        hc_json_set(&json, "waiting_seconds", hc_json_number(f->waiting));
         hc_json_set(&json, "efficiency", hc_json_number(f->alone / step_of(f) / f->ranks));
     }
     return json;
@@ -205,10 +330,12 @@ void foreseen_print(Driver *d, const Foreseen *f) {
             f->messages, "memory", f->memory / 1e6);
     if (f->timed)
         fprintf(d->out,
-                "  %-16s %9.2f ms  computes for %.2f ms, then talks for %.2f; one process: %.2f\n"
+                "  %-16s %9.2f ms  computes for %.2f ms, waits for %.2f of %.2f that messages "
+                "take; one "
+                "process: %.2f\n"
                 "  %-16s %10.1f %%\n",
-                "step", 1e3 * step_of(f), 1e3 * f->computing, 1e3 * f->talking, 1e3 * f->alone,
-                "efficiency", 100 * f->alone / step_of(f) / f->ranks);
+                "step", 1e3 * step_of(f), 1e3 * f->computing, 1e3 * f->waiting, 1e3 * f->talking,
+                1e3 * f->alone, "efficiency", 100 * f->alone / step_of(f) / f->ranks);
     if (f->timed && !f->measured)
         fprintf(d->out,
                 "  (by speeds of no machine in particular, in f32: --step-ms says what a step "

@@ -14,7 +14,9 @@ typedef struct {
     bool timed;                /* a network was named: */
     bool measured;             /* by what a step was said to take; else by assumed speeds: */
     double alone;              /* seconds of a step by one process, */
-    double computing, talking; /* and by these, of which the one comes after the other */
+    double computing;          /* by these: what the rank with most computes, */
+    double talking;            /* what messages take where nothing is computed meanwhile, */
+    double waiting;            /* and what of that is waited for */
 } Foreseen;
 
 /* Of the model that stands after MEMORY, which goes on to MANIFEST. `memory`: of one process. Says

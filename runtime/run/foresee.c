@@ -5,11 +5,53 @@
 
 /* --- the messages of a step --------------------------------------------------------------------*/
 
-static HcStatus foresee_sums(HcParts *parts, HcError *error) {
+static HcExchanged exchanged(const HcMessage *messages, uint32_t count) {
+    HcExchanged all = {0};
+    for (uint32_t k = 0; k < count; k++) {
+        all.sent += messages[k].send ? messages[k].bytes : 0;
+        all.received += messages[k].send ? 0 : messages[k].bytes;
+        all.n_sent += messages[k].send;
+        all.n_received += !messages[k].send;
+    }
+    return all;
+}
+
+/* The first stage of the last round. */
+static HcStatus foresee_gradients(HcForeseen *f, const HcParts *parts, HcError *error) {
+    const HcMeet *m = &parts->meets[parts->n_meets - 1];
+    const HcShards *s = parts->shards;
+    f->n_gradients = s->n_buckets + 1;
+    f->gradients = calloc(f->n_gradients, sizeof *f->gradients);
+    if (!f->gradients)
+        return hc_fail_memory(error, "messages");
+    for (uint32_t b = 0; b < f->n_gradients; b++)
+        f->gradients[b] =
+            (HcTravel){b < s->n_buckets ? s->after[b] : UINT32_MAX,
+                       exchanged(m->messages + m->begins[b], m->begins[b + 1] - m->begins[b])};
+    return HC_OK;
+}
+
+/* That of the last round is told by itself. */
+static void drop_first_stage(HcExchanges *of, uint32_t at, const HcMeet *m) {
+    if (m->begins[0] == m->ends[0])
+        return;
+    of->count--;
+    for (uint32_t k = at; k < of->count; k++)
+        of->at[k] = of->at[k + 1];
+}
+
+static HcStatus foresee_sums(HcForeseen *f, HcParts *parts, HcExchanges *exchanges,
+                             HcError *error) {
     HcStatus status = HC_OK;
-    for (parts->round = 0; parts->round < parts->n_meets && status == HC_OK; parts->round++)
+    uint32_t before = 0;
+    for (parts->round = 0; parts->round < parts->n_meets && status == HC_OK; parts->round++) {
+        before = exchanges->count;
         status = hc_parts_meet(parts, error);
-    return status;
+    }
+    if (status != HC_OK || parts->n_meets == 0)
+        return status;
+    drop_first_stage(exchanges, before, &parts->meets[parts->n_meets - 1]);
+    return foresee_gradients(f, parts, error);
 }
 
 /* Sums of squares of chunks, of which the norm of gradients is made. */
@@ -34,20 +76,43 @@ static HcStatus foresee_norm(const HcShards *s, HcError *error) {
     return status;
 }
 
-static HcStatus foresee_update(const HcShards *s, HcError *error) {
+static HcStatus foresee_weights(HcForeseen *f, const HcShards *s, HcError *error) {
     uint64_t somewhere = 0; /* nothing is read or written there */
+    f->n_weights = s->n_buckets;
+    f->weights = calloc((size_t)f->n_weights + 1, sizeof *f->weights);
+    if (!f->weights)
+        return hc_fail_memory(error, "messages");
+    for (uint32_t turn = 0; turn < f->n_weights; turn++) {
+        HcTravel *to = &f->weights[turn];
+        uint32_t count = hc_shards_incoming(s, turn, turn + 1, &somewhere);
+        *to = (HcTravel){s->reader[turn], exchanged(s->messages, count)};
+        count = hc_shards_outgoing(s, turn, turn + 1, &somewhere);
+        const HcExchanged sent = exchanged(s->messages, count);
+        to->messages.sent = sent.sent;
+        to->messages.n_sent = sent.n_sent;
+    }
+    return HC_OK;
+}
+
+static HcStatus foresee_word(const HcShards *s, HcError *error) {
     uint32_t bits = 0;
-    HcStatus status = hc_shards_hand_out(s, &somewhere, error);
-    return status == HC_OK ? hc_ranks_any(s->ranks, &bits, error) : status;
+    return hc_ranks_any(s->ranks, &bits, error);
 }
 
 /* --- one rank ----------------------------------------------------------------------------------*/
 
-static void add_exchanges(HcForeseen *f, const HcExchanges *of) {
-    for (uint32_t k = 0; k < of->count; k++) {
-        f->sent += of->at[k].sent;
-        f->messages += of->at[k].n_sent;
-    }
+static void add(HcForeseen *f, const HcExchanged *of) {
+    f->sent += of->sent;
+    f->messages += of->n_sent;
+}
+
+static void add_all(HcForeseen *f) {
+    for (uint32_t k = 0; k < f->waited.count; k++)
+        add(f, &f->waited.at[k]);
+    for (uint32_t k = 0; k < f->n_gradients; k++)
+        add(f, &f->gradients[k].messages);
+    for (uint32_t k = 0; k < f->n_weights; k++)
+        add(f, &f->weights[k].messages);
 }
 
 static HcStatus foresee_rank(HcForeseen *f, const HcShards *shards, HcExec *exec, int64_t count,
@@ -64,15 +129,15 @@ static HcStatus foresee_rank(HcForeseen *f, const HcShards *shards, HcExec *exec
     if (status == HC_OK) {
         f->parts = parts.end - parts.first;
         f->waiting_bytes = parts.bytes + parts.room_bytes;
-        status = foresee_sums(&parts, error);
+        status = foresee_sums(f, &parts, exchanges, error);
     }
     if (status == HC_OK)
         status = foresee_norm(shards, error);
-    f->meeting = *exchanges;
-    *exchanges = (HcExchanges){.whole = exchanges->whole};
     if (status == HC_OK)
-        status = foresee_update(shards, error);
-    f->updated = *exchanges;
+        status = foresee_weights(f, shards, error);
+    if (status == HC_OK)
+        status = foresee_word(shards, error);
+    f->waited = *exchanges;
     hc_parts_destroy(&parts);
     return status;
 }
@@ -96,15 +161,15 @@ HcStatus hc_foresee(const HcPlan *plan, int64_t parts, int64_t samples, int32_t 
         hc_shards_destroy(&shards);
     }
     hc_ranks_close(imagined);
-    add_exchanges(f, &f->meeting);
-    add_exchanges(f, &f->updated);
+    add_all(f);
     if (status != HC_OK)
         hc_foreseen_free(f);
     return status;
 }
 
 void hc_foreseen_free(HcForeseen *f) {
-    free(f->meeting.at);
-    free(f->updated.at);
-    f->meeting = f->updated = (HcExchanges){0};
+    free(f->waited.at);
+    free(f->gradients);
+    free(f->weights);
+    *f = (HcForeseen){0};
 }

@@ -209,12 +209,17 @@ static HcStatus deal_out(HcShards *s, const HcPlan *plan, const HcRecipe *recipe
     Ready *ready = make_buckets(s, plan, &count);
     Dealt d = {.size = hc_ranks_size(s->ranks)};
     d.owned = calloc((size_t)d.size, sizeof *d.owned);
-    if (ready && d.owned) {
+    s->n_buckets = ready && count ? ready[count - 1].bucket + 1 : 0;
+    s->after = calloc((size_t)s->n_buckets + 1, sizeof *s->after);
+    const bool fits = ready && d.owned && s->after;
+    if (fits) {
+        for (uint32_t k = 0; k < count; k++)
+            if (ready[k].after > s->after[ready[k].bucket])
+                s->after[ready[k].bucket] = ready[k].after;
         deal_trained(s, plan, recipe, &d, ready, count);
-        s->n_buckets = count ? ready[count - 1].bucket + 1 : 0;
         deal_rest(s, plan, recipe, &d, s->n_buckets);
     }
-    HcStatus status = ready && d.owned ? HC_OK : hc_fail_memory(error, "the optimiser's shares");
+    HcStatus status = fits ? HC_OK : hc_fail_memory(error, "the optimiser's shares");
     free(ready);
     free(d.owned);
     return status;
@@ -262,8 +267,10 @@ static void take_turns(Turns *t, uint32_t first, uint32_t end) {
         const HcCall *call = &t->plan->calls[c];
         for (uint32_t k = call->first; k < call->first + call->count && !call->keeps; k++) {
             const HcBuffer *b = &t->plan->buffers[k];
-            if (is_weight(t->plan, b) && *turn_of(t->shards, b->index) == UINT32_MAX)
-                *turn_of(t->shards, b->index) = t->next++;
+            if (!is_weight(t->plan, b) || *turn_of(t->shards, b->index) != UINT32_MAX)
+                continue;
+            t->shards->reader[t->next] = c;
+            *turn_of(t->shards, b->index) = t->next++;
         }
     }
 }
@@ -273,6 +280,7 @@ static void find_turns(HcShards *s, const HcPlan *plan) {
     Turns t = {s, plan, 0};
     const HcChunks *chunks = &plan->chunks;
     memset(s->turn, 0xff, s->n_buckets * sizeof *s->turn);
+    memset(s->reader, 0xff, s->n_buckets * sizeof *s->reader);
     take_turns(&t, 0, chunks->forward[0]);
     take_turns(&t, plan->n_forward, chunks->backward[0]);
     take_turns(&t, chunks->forward[0], chunks->forward[1]);
@@ -304,10 +312,11 @@ static void list_own(HcShards *s) {
 
 static HcStatus make_turns(HcShards *s, const HcPlan *plan, HcError *error) {
     s->turn = calloc((size_t)s->n_buckets + 1, sizeof *s->turn);
+    s->reader = calloc((size_t)s->n_buckets + 1, sizeof *s->reader);
     s->needs = calloc((size_t)plan->n_calls + 1, sizeof *s->needs);
     s->own = calloc((size_t)s->n_trained + 1, sizeof *s->own);
     s->own_ends = calloc((size_t)s->n_buckets + 1, sizeof *s->own_ends);
-    if (!s->turn || !s->needs || !s->own || !s->own_ends)
+    if (!s->turn || !s->reader || !s->needs || !s->own || !s->own_ends)
         return hc_fail_memory(error, "the optimiser's shares");
     find_turns(s, plan);
     list_own(s);
@@ -424,7 +433,9 @@ void hc_shards_destroy(HcShards *s) {
     free(s->first);
     free(s->sum);
     free(s->ready);
+    free(s->after);
     free(s->turn);
+    free(s->reader);
     free(s->needs);
     free(s->own);
     free(s->own_ends);

@@ -37,9 +37,12 @@ typedef struct {
     uint32_t *sum;
     uint32_t *ready, n_ready; /* of ranks: trained parameters, by bucket and place */
     uint32_t n_buckets;
+    uint32_t *after; /* of ranks, by bucket: the call behind which its gradients are complete;
+                        UINT32_MAX: the last */
     /* Of ranks: buckets take turns, in the order in which the calls of a step first read
      * parameters of theirs. */
     uint32_t *turn;       /* by bucket */
+    uint32_t *reader;     /* by turn: the first call that reads of it; UINT32_MAX: there is none */
     uint32_t *needs;      /* by call: of so many turns, the first, it reads parameters */
     int64_t *own;         /* this rank's trained chunks, by turn, */
     int64_t *own_ends;    /* and where those of a turn end */
