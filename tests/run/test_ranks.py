@@ -31,8 +31,8 @@ ENVIRONMENT = {  # more processes than cores, as root, in a container
     "TSAN_OPTIONS": os.environ.get("TSAN_OPTIONS", f"suppressions={harness.ROOT}/tests/threads.supp")}
 
 SMALL = ["d=32", "heads=2", "blocks=1", "context=16", "train.warmup=2"]
-#: A loss whose weights are the whole batch's, so that parts run in rounds, and ranks meet after each; dropout; and two
-#: parameters that have one gradient, which is copied from one to the other.
+#: A loss whose weights are the whole batch's, so that parts run in rounds, and ranks meet after each; dropout; two
+#: parameters that have one gradient, which is copied from one to the other; and some that are projected.
 WEIGHED = """use std;
 model weighed {
   const d = 32, context = 16, blocks = 1;
@@ -43,7 +43,7 @@ model weighed {
   param once[256] ~ normal(0.1);
   param twice[256] ~ normal(0.1);
   let h = trunk(embed(tokens, E)) { repeat blocks {
-    attn = mhc(n = 2) : attention(2, dropout = 0.2); mlp = mhc(n = 2) : mlp(48, dropout = 0.2); } };
+    attn = mhc(n = 2) : attention(2, dropout = 0.2); mlp = mhc(n = 2) : mlp(48, dropout = 0.2, sphere = true); } };
   let logits[v] = (sum[c] E[v,c] * h[c]) + once[v] + twice[v];
   loss cross_entropy(logits, next) weight select(next == 32, 0.25, 1);
 }
@@ -180,6 +180,18 @@ class Ranks(harness.TestCase):
                 self.assertEqual(result.code, 0, result)
                 self.same(out, self.whole(recipe))
                 self.assertEqual(len(self.ranks_of(out)), count)
+
+    def test_weights_that_arrive_late(self):
+        """Nothing reads a weight before it was waited for: until then what others send of theirs is no number (late_ranks.c).
+        While training, evaluating (also averages), projecting, looking at the wiring and saving."""
+        late = {"HCC_RANKS": os.path.join(os.path.dirname(harness.hcc_path()), "tests", "liblate_ranks.so"),
+                "LATE_RANKS": shared_object(LAUNCHERS[0])}
+        for recipe, count, more in (("weighed", 3, []), ("adamw", 4, ["--wiring-every", "2"]), ("muon", 2, ["--set", "train.save_every=2"])):
+            with self.subTest(recipe):
+                whole, out = self.path("whole-" + recipe), self.path(recipe)
+                self.expect(hcc(*command(whole, recipe, "--data", self.data, *more)))
+                self.expect(self.together(LAUNCHERS[0], count, *command(out, recipe, "--data", self.data, *more), **late))
+                self.same(out, whole)
 
     def test_a_share_of_the_state(self):
         """Of two moments and an average of every parameter each rank keeps its own alone; also where the log has
