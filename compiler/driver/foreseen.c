@@ -329,13 +329,13 @@ void foreseen_print(Driver *d, const Foreseen *f) {
             "ranks", f->ranks, f->most_parts, f->parts, "sent", (double)f->most_sent / 1e6,
             f->messages, "memory", f->memory / 1e6);
     if (f->timed)
-        fprintf(d->out,
-                "  %-16s %9.2f ms  computes for %.2f ms, waits for %.2f of %.2f that messages "
-                "take; one "
-                "process: %.2f\n"
-                "  %-16s %10.1f %%\n",
-                "step", 1e3 * step_of(f), 1e3 * f->computing, 1e3 * f->waiting, 1e3 * f->talking,
-                1e3 * f->alone, "efficiency", 100 * f->alone / step_of(f) / f->ranks);
+        fprintf(
+            d->out,
+            "  %-16s %9.2f ms  computes for %.2f ms, waits for %.2f of %.2f that messages take; "
+            "one process: %.2f\n"
+            "  %-16s %10.1f %%\n",
+            "step", 1e3 * step_of(f), 1e3 * f->computing, 1e3 * f->waiting, 1e3 * f->talking,
+            1e3 * f->alone, "efficiency", 100 * f->alone / step_of(f) / f->ranks);
     if (f->timed && !f->measured)
         fprintf(d->out,
                 "  (by speeds of no machine in particular, in f32: --step-ms says what a step "

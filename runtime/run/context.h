@@ -83,9 +83,13 @@ void hc_drop_optim(HcContext *context);
 /* Until all weights of other ranks are here (way_back.h): before anything reads one but the calls
  * of passes, which wait for what they read. And before ranks wait for each other longer than behind
  * every step, so that none then waits for this one to receive. */
-HcStatus hc_await_weights(HcContext *context);
+static inline HcStatus hc_await_weights(HcContext *context) {
+    return hc_way_back_await(&context->optim.way_back, &context->error);
+}
 /* And until this rank's are with the others: before anything writes one, on all ranks. */
-HcStatus hc_settle_weights(HcContext *context);
+static inline HcStatus hc_settle_weights(HcContext *context) {
+    return hc_way_back_end(&context->optim.way_back, &context->error);
+}
 /* Before that, and before extents are bound: of several ranks each keeps, and updates, its own
  * elements, and runs backward passes with the others alone. From then on steps,
  * hc_use_ema with 1, and what is said so here, are of all ranks together. */

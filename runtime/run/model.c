@@ -194,7 +194,7 @@ void hc_destroy(HcContext *c) {
     hc_split_destroy(c);
     hc_applier_destroy(&c->applier, &c->plan);
     hc_outputs_destroy(&c->outputs, &c->plan);
-    hc_drop_optim(c);
+    hc_optim_destroy(&c->optim);
     hc_exec_destroy(&c->exec);
     hc_pool_destroy(c->pool);
     hc_plan_free(&c->plan);

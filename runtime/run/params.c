@@ -230,14 +230,6 @@ void hc_keep_a_share(HcContext *c, HcRanks *ranks) {
     c->split.parts.only_forward = ranks != NULL;
 }
 
-HcStatus hc_await_weights(HcContext *c) {
-    return hc_way_back_await(&c->optim.way_back, &c->error);
-}
-
-HcStatus hc_settle_weights(HcContext *c) {
-    return hc_way_back_end(&c->optim.way_back, &c->error);
-}
-
 HcStatus hc_gather_gradients(HcContext *c) {
     return hc_shards_hand_out(&c->optim.shards, c->grads, &c->error);
 }
