@@ -55,6 +55,11 @@ NestId lower_fold_term(Lower *l, const ScheduleFold *f, const AffineIndex *eleme
     return fold_term(l, f, element, other, c, acc);
 }
 
+NestId lower_fold_term_at(Lower *l, const ScheduleFold *f, const AffineIndex *element, Affine other,
+                          Affine c, NestId acc) {
+    return fold_term(l, f, element, &other, c, acc);
+}
+
 NestId lower_fold_lanes(Lower *l, TirOp op, NestId acc) {
     uint16_t lanes = nest_type(l->kernel, acc).lanes;
     if (lanes == 1)

@@ -209,6 +209,9 @@ void lower_block_sum(Lower *l, const SchedulePiece *piece, const ScheduleLoop *p
 /* acc, with a term, number `i`, at features `c` folded in. */
 NestId lower_fold_term(Lower *l, const ScheduleFold *f, const AffineIndex *element, uint64_t i,
                        Affine c, NestId acc);
+/* The same at `other` of the one axis that is summed up besides features. */
+NestId lower_fold_term_at(Lower *l, const ScheduleFold *f, const AffineIndex *element, Affine other,
+                          Affine c, NestId acc);
 /* The result of a vector's lanes. */
 NestId lower_fold_lanes(Lower *l, TirOp op, NestId acc);
 void lower_looped_fold(Lower *l, const ScheduleStep *step);

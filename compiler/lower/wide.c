@@ -48,8 +48,28 @@ static void wide_write_unrolled(Lower *l, const SchedulePiece *piece, Affine c) 
 typedef struct {
     const ScheduleStep *step;
     const ScheduleLoop *positions, *features;
+    const ScheduleLoop *terms; /* or NULL: they are written out */
     const ScheduleFold *folds; /* of each item */
 } Together;
+
+/* The same terms by an index, which all of the folds have. */
+static void together_terms(Lower *l, const Together *t, const LowerContext *positions, Affine c,
+                           NestId *acc) {
+    const uint32_t items = t->step->items.count, n = items * t->positions->step;
+    NestLoop *loop =
+        lower_loop_begin(l, t->terms, nest_i64(&l->b, (int64_t)t->terms->extent), n, acc);
+    lower_memo_begin(l);
+    for (uint32_t k = 0; k < n; k++) {
+        const ScheduleFold *f = &t->folds[k % items];
+        l->context = positions[k / items];
+        AffineIndex element = affine_index(t->step->items.at[k % items].element, &f->node->type);
+        acc[k] = lower_fold_term_at(l, f, &element, affine_var(loop->variable), c, loop->inner[k]);
+    }
+    lower_memo_end(l);
+    nest_loop_end(&l->b, acc);
+    for (uint32_t k = 0; k < n; k++)
+        acc[k] = nest_result(&l->b, loop, k);
+}
 
 /* The folds' terms, so ordered that what is loaded for one serves all positions of the block. */
 static void together_folds(Lower *l, const Together *t, const LowerContext *positions, Affine c,
@@ -108,7 +128,10 @@ static void together_body(Lower *l, const Together *t, Affine row, Affine c, Nes
         for (uint32_t k = 0; k < pieces->count; k++)
             wide_write_unrolled(l, &pieces->at[k], c);
     }
-    together_folds(l, t, positions, c, acc);
+    if (t->terms)
+        together_terms(l, t, positions, c, acc);
+    else
+        together_folds(l, t, positions, c, acc);
     l->context = old;
     if (!valid)
         together_fetch_ahead(l, t, row, c);
@@ -171,8 +194,11 @@ static void wide_together(Lower *l, const ScheduleStep *step) {
         folds[k] = schedule_fold(l->schedule, step->items.at[k].fold->id);
         vec_push(l->arena, &roots, step->items.at[k].fold->id);
     }
-    const Together t = {
-        .step = step, .positions = &step->loops[0], .features = &step->loops[1], .folds = folds};
+    const Together t = {.step = step,
+                        .positions = &step->loops[0],
+                        .features = &step->loops[1],
+                        .terms = step->n_loops > 2 ? &step->loops[2] : NULL,
+                        .folds = folds};
     if (t.positions->extent == t.positions->step) { /* a single turn */
         together_positions(l, &t, &roots, affine_const(0));
         return;

@@ -109,7 +109,8 @@ typedef struct {
 
 typedef enum {
     /* wide stages */
-    STEP_TOGETHER, /* pieces and items that share loops over positions and features */
+    STEP_TOGETHER, /* pieces and items that share loops over positions and features; items alone may
+                      have a third, over their terms */
     STEP_SUMS,     /* pieces added to sums over positions: features outside */
     STEP_PIECE,    /* a piece with loops over its leading axes */
     STEP_ELEMENTS, /* a value by the element: each lane would read elsewhere */

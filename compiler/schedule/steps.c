@@ -209,6 +209,35 @@ static void fold_steps(WideStage *w, const ScheduleValue *v) {
     }
 }
 
+/* Whether an index known only at run time finds all that the fold reads: in memory, before. */
+static bool folds_from_memory(const WideStage *w, const ScheduleValue *v) {
+    for (uint32_t k = 0; k < schedule_node(w->b->s, v->id)->n_operands; k++) {
+        bool in_step;
+        const ScheduleValue *from = scheduled_operand(w->b, v, k, &in_step);
+        if (from && (from->place == PLACE_NONE || from->place == PLACE_REGISTERS ||
+                     from->stage >= v->stage))
+            return false;
+    }
+    return true;
+}
+
+/* Of many streams a turn adds so many terms that writing them out costs more than it brings. */
+static void terms_in_turns(const WideStage *w, ScheduleStep *step) {
+    uint32_t extent = 0;
+    if (step->kind != STEP_TOGETHER || step->pieces.count)
+        return;
+    for (uint32_t k = 0; k < step->items.count; k++) {
+        const ScheduleValue *v = step->items.at[k].fold;
+        const ScheduleFold f = schedule_fold(w->b->s, v->id);
+        if (f.n_other != 1 || (extent && f.extent[0] != extent) || !folds_from_memory(w, v))
+            return;
+        extent = f.extent[0];
+    }
+    if (step->items.count * positions_of(step)->step * extent > UNROLL_FOLDS)
+        loop_push(step,
+                  (ScheduleLoop){.over = OVER_TERMS, .extent = extent, .step = 1, .folds = true});
+}
+
 /* --- what is fetched ahead ---------------------------------------------------------------------*/
 
 /* Multiplications of a turn by weights that serve a block of positions; 0: it has none. */
@@ -308,6 +337,8 @@ static void wide_steps(WideStage *w, uint32_t number, bool *ahead) {
     for (uint32_t k = s->n_inputs; k < s->n_values; k++)
         if (s->values[k].stage == number && s->values[k].side == SCHEDULE_FOLD)
             fold_steps(w, &s->values[k]);
+    for (uint32_t k = 0; k < w->shared.count; k++)
+        terms_in_turns(w, &w->shared.at[k]);
     if (number > 0 && !*ahead)
         *ahead = fetches_ahead(w);
     for (uint32_t k = 0; k < w->shared.count; k++)

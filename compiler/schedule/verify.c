@@ -170,7 +170,7 @@ static void check_reads(Verifier *v, const ScheduleValue *user) {
 static bool carries(const ScheduleStep *step, const ScheduleLoop *loop) {
     switch (step->kind) {
     case STEP_TOGETHER:
-        return loop->over == OVER_FEATURES && step->items.count > 0;
+        return loop->over == OVER_TERMS || (loop->over == OVER_FEATURES && step->items.count > 0);
     case STEP_SUMS:
         return loop->over == OVER_POSITIONS;
     case STEP_FOLD:
@@ -246,8 +246,9 @@ static void check_shared(Verifier *v, uint32_t stage, const ScheduleStep *step) 
     const Schedule *s = v->s;
     const bool sums = step->kind == STEP_SUMS;
     const ScheduleLoop *positions = &step->loops[sums], *features = &step->loops[!sums];
-    if (step->n_loops != 2 || positions->over != OVER_POSITIONS ||
-        features->over != OVER_FEATURES) {
+    const ScheduleLoop *terms = step->n_loops > 2 ? &step->loops[2] : NULL;
+    if (step->n_loops > 3 || positions->over != OVER_POSITIONS || features->over != OVER_FEATURES ||
+        (terms && terms->over != OVER_TERMS)) {
         WRONG(v, "a step of stage %u has other loops than over positions and features", stage);
         return;
     }
@@ -270,6 +271,9 @@ static void check_shared(Verifier *v, uint32_t stage, const ScheduleStep *step) 
         if (item->fold->side != SCHEDULE_FOLD || item->element >= item->fold->elements ||
             schedule_fold(s, item->fold->id).lane_extent != features->extent)
             WRONG(v, "%%%u has not the features of the loop that folds it", item->fold->id);
+        const ScheduleFold fold = schedule_fold(s, item->fold->id);
+        if (terms && (fold.n_other != 1 || fold.extent[0] != terms->extent || step->pieces.count))
+            WRONG(v, "%%%u has not the terms of the loop that folds it", item->fold->id);
         write_elements(v, stage, item->fold, 1);
     }
     for (uint32_t k = 0; k < step->ahead.count; k++)
