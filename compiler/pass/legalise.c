@@ -10,9 +10,12 @@
  *   - operands of attention that lie in outer domains are repeated for every position;
  *   - tables inside loops become arguments of the loops;
  *   - products in the body of a sequence get weights in the order that its kernel comes to them;
+ *   - entries of a small value that are taken to be entries of a small matrix are no row of
+ * features in between, whose every lane would look for its own;
  *   - add(pad(a), pad(b)) that together cover the axis becomes concat(a, b);
  *   - a gradient that is a leaf or a view becomes a copy (stop_gradient), so that some work writes
  * it where gradients belong. */
+#include "machine/limits.h"
 #include "pass/gemm_match.h"
 #include "pass/lane_order.h"
 #include "pass/legal_scan.h"
@@ -103,6 +106,35 @@ static TirId legal_add_of_pads(Legalise *l, TirId id) {
     return joined ? joined : id;
 }
 
+static bool is_small(const TirType *type) {
+    return type->rank == 0 || type->dims[type->rank - 1] < WIDE_EXTENT;
+}
+
+/* By itself, or as what it is a reshape of. */
+static bool is_small_below(const TirBlock *block, TirId id) {
+    const TirNode *node = tir_node(block, id);
+    return is_small(&node->type) ||
+           (node->op == TIR_RESHAPE && is_small(&tir_node(block, node->operands[0])->type));
+}
+
+/* The same as a reshape of a take, with an axis of one entry behind what is taken. */
+static TirId legal_take(Legalise *l, TirId id) {
+    TirBuilder *b = &l->builder;
+    const TirNode node = *tir_node(b->block, id);
+    if (node.op != TIR_RESHAPE || tir_domain_equal(node.type.domain, TIR_GLOBAL))
+        return id;
+    const TirNode take = *tir_node(b->block, node.operands[0]);
+    if (take.op != TIR_TAKE || take.type.rank != 1 || is_small(&take.type) ||
+        take.type.dims[0] > UNROLL_LANE || !is_small(&node.type))
+        return id;
+    if (!is_small_below(b->block, take.operands[0]))
+        return id;
+    const uint32_t extent = tir_node(b->block, take.operands[0])->type.dims[0];
+    const TirId x = tir_reshape(b, take.operands[0], 2, (uint32_t[]){extent, 1});
+    const TirId taken = tir_take(b, x, 0, take.type.dims[0], take.attr.indices);
+    return tir_reshape(b, taken, node.type.rank, node.type.dims);
+}
+
 /* Attention reads a row of each operand at each position. */
 static void spread_operands(Legalise *l, const TirBlock *from, const TirNode *node,
                             TirId *operands) {
@@ -176,7 +208,7 @@ TirProgram *pass_legalise(TirProgram *p, uint32_t thin) {
                      : node->op == TIR_SEQUENCE
                          ? legal_sequence(&l.builder, node, operands)
                          : pass_rebuild_value(&l.builder, p->block, id, operands);
-        made = legal_contract(&l, made);
+        made = legal_take(&l, legal_contract(&l, made));
         l.map[id] = legal_add_of_pads(&l, made);
         if (id == p->n_forward)
             new->n_forward = new->block->nodes.count - 1;
