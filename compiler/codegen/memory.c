@@ -29,8 +29,9 @@ static LLVMValueRef emit_mask(Emit *e, uint16_t lanes, LLVMValueRef valid) {
     return LLVMBuildICmp(b, LLVMIntSLT, emit_lanes(e, lanes), emit_splat(e, lanes, narrow), "");
 }
 
-static LLVMValueRef emit_masked_load(Emit *e, const EmitBuffer *buffer, LLVMValueRef at,
-                                     uint16_t lanes, LLVMValueRef valid) {
+/* llvm.masked.load or .gather: zero where a lane is not valid. */
+static LLVMValueRef emit_masked(Emit *e, const char *intrinsic, const EmitBuffer *buffer,
+                                LLVMValueRef at, uint16_t lanes, LLVMValueRef valid) {
     LLVMTypeRef type = emit_type(e, (NestType){buffer->elem, lanes});
     LLVMValueRef arguments[4];
     uint32_t n = 0;
@@ -39,8 +40,7 @@ static LLVMValueRef emit_masked_load(Emit *e, const EmitBuffer *buffer, LLVMValu
         arguments[n++] = LLVMConstInt(e->elem[NEST_I32], nest_elem_bytes(buffer->elem), false);
     arguments[n++] = emit_mask(e, lanes, valid);
     arguments[n++] = LLVMConstNull(type);
-    LLVMValueRef load = emit_intrinsic(e, "llvm.masked.load", type, e->pointer, arguments, n);
-    return load;
+    return emit_intrinsic(e, intrinsic, type, LLVMTypeOf(at), arguments, n);
 }
 
 /* One element, or zero read from a cell of our own when `lane` is not valid. */
@@ -63,17 +63,9 @@ static LLVMValueRef emit_masked_gather(Emit *e, const EmitBuffer *buffer, LLVMVa
     for (uint32_t k = 0; k < lanes; k++)
         apart[k] = emit_index(e, stride * (int64_t)k);
     LLVMValueRef places = LLVMConstVector(apart, lanes);
-    LLVMTypeRef type = emit_type(e, (NestType){buffer->elem, lanes});
     LLVMValueRef all = LLVMBuildGEP2(e->builder, e->elem[buffer->elem],
                                      emit_address(e, buffer, index), &places, 1, "");
-    LLVMValueRef arguments[4];
-    uint32_t n = 0;
-    arguments[n++] = all;
-    if (COMPAT_MASKED_ALIGNMENT_IS_ARGUMENT)
-        arguments[n++] = LLVMConstInt(e->elem[NEST_I32], nest_elem_bytes(buffer->elem), false);
-    arguments[n++] = emit_mask(e, lanes, valid);
-    arguments[n++] = LLVMConstNull(type);
-    return emit_intrinsic(e, "llvm.masked.gather", type, LLVMTypeOf(all), arguments, n);
+    return emit_masked(e, "llvm.masked.gather", buffer, all, lanes, valid);
 }
 
 static LLVMValueRef emit_gathered(Emit *e, const EmitBuffer *buffer, LLVMValueRef index,
@@ -175,7 +167,7 @@ static LLVMValueRef emit_elements(Emit *e, const EmitBuffer *buffer, LLVMValueRe
         return emit_guarded_load(e, buffer, index, valid, 0);
     if (stride == 1) {
         LLVMValueRef at = emit_address(e, buffer, index);
-        return valid ? emit_masked_load(e, buffer, at, lanes, valid)
+        return valid ? emit_masked(e, "llvm.masked.load", buffer, at, lanes, valid)
                      : emit_plain_load(e, buffer, at, lanes);
     }
     if (!valid && stride >= 2 && stride <= 4 && lanes >= 4)
