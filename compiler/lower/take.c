@@ -4,9 +4,7 @@
  * entry; a long one is arithmetic on the index where it is few runs: the code does not grow with
  * the table. */
 #include "lower/lower_internal.h"
-#include "lower/take_runs.h"
-
-enum { TAKE_RUNS = 8 }; /* of arithmetic at most, or an entry is a comparison */
+#include "pass/take_runs.h"
 
 /* One comparison an entry. */
 static NestId take_by_comparison(Lower *l, LowerFrame *f, const TirNode *node,

@@ -12,6 +12,7 @@
  *   - products in the body of a sequence get weights in the order that its kernel comes to them;
  *   - entries of a small value that are taken to be entries of a small matrix are no row of
  * features in between, whose every lane would look for its own;
+ *   - what reads through a long table without order reads from memory (take_stored.c);
  *   - add(pad(a), pad(b)) that together cover the axis becomes concat(a, b);
  *   - a gradient that is a leaf or a view becomes a copy (stop_gradient), so that some work writes
  * it where gradients belong. */
@@ -22,6 +23,7 @@
 #include "pass/low_rank.h"
 #include "pass/pass.h"
 #include "pass/rebuild.h"
+#include "pass/take_stored.h"
 #include <string.h>
 
 typedef struct {
@@ -208,7 +210,7 @@ TirProgram *pass_legalise(TirProgram *p, uint32_t thin) {
                      : node->op == TIR_SEQUENCE
                          ? legal_sequence(&l.builder, node, operands)
                          : pass_rebuild_value(&l.builder, p->block, id, operands);
-        made = legal_take(&l, legal_contract(&l, made));
+        made = take_stored(&l.builder, legal_take(&l, legal_contract(&l, made)));
         l.map[id] = legal_add_of_pads(&l, made);
         if (id == p->n_forward)
             new->n_forward = new->block->nodes.count - 1;

@@ -5,7 +5,7 @@
  *     (c + 3) / 4   0 1 1 1 1 2 2 ...   ahead 3, divide 4, one run: i
  *     c + 3, turned at 8    3 4 5 6 7 0 1 2   two runs: 3 + i up to 5, then i - 5
  *     3 * c / 4     0 0 1 2 3 3 4 5 ...   period 4, drift 3, two runs: 0 up to 1, then i - 1 */
-#include "lower/take_runs.h"
+#include "pass/take_runs.h"
 
 /* How often each entry stands in a row: all equally often, but for the last, and for the first, of
  * which some stand ahead of the table. */

@@ -1,6 +1,6 @@
 /* A table of indices as few runs of arithmetic, for whoever reads it by a run-time index. */
-#ifndef HCC_LOWER_TAKE_RUNS_H
-#define HCC_LOWER_TAKE_RUNS_H
+#ifndef HCC_PASS_TAKE_RUNS_H
+#define HCC_PASS_TAKE_RUNS_H
 
 #include "tir/tir.h"
 
@@ -19,6 +19,8 @@ typedef struct {
     uint32_t n;
     const TakeRun *run;
 } TakeRuns;
+
+enum { TAKE_RUNS = 8 }; /* of arithmetic at most */
 
 /* False when there are more than `most`. */
 bool take_runs(Arena *arena, const TirNode *take, uint32_t most, TakeRuns *runs);
