@@ -247,8 +247,8 @@ static void check_shared(Verifier *v, uint32_t stage, const ScheduleStep *step) 
     const bool sums = step->kind == STEP_SUMS;
     const ScheduleLoop *positions = &step->loops[sums], *features = &step->loops[!sums];
     const ScheduleLoop *terms = step->n_loops > 2 ? &step->loops[2] : NULL;
-    if (step->n_loops > 3 || positions->over != OVER_POSITIONS || features->over != OVER_FEATURES ||
-        (terms && terms->over != OVER_TERMS)) {
+    if (step->n_loops < 2 || step->n_loops > 3 || positions->over != OVER_POSITIONS ||
+        features->over != OVER_FEATURES || (terms && terms->over != OVER_TERMS)) {
         WRONG(v, "a step of stage %u has other loops than over positions and features", stage);
         return;
     }
