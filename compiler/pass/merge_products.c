@@ -78,8 +78,7 @@ static TirId summed_first(Merge *m, TirId id, uint32_t k, uint64_t terms) {
     return tir_reshape(&m->builder, x, rank, joint);
 }
 
-static TirId joint_product(Merge *m, const TirId *ids, const Product *products, uint32_t n,
-                           TirDomain to) {
+static TirId joint_product(Merge *m, const TirId *ids, const Product *products, uint32_t n) {
     TirBuilder *b = &m->builder;
     TirIdVec weights = {0}, others = {0};
     for (uint32_t k = 0; k < n; k++) {
@@ -94,6 +93,8 @@ static TirId joint_product(Merge *m, const TirId *ids, const Product *products, 
         w_labels[k] = (uint8_t)k;
     for (uint32_t k = 0; k + 1 < rank; k++)
         labels[k] = (uint8_t)(k + 1);
+    /* where the products live: what they are added to may live further in */
+    const TirDomain to = tir_node(b->block, x)->type.domain;
     return tir_contract(b, w, x, w_labels, x_labels, rank - 1, labels, to);
 }
 
@@ -141,7 +142,7 @@ static TirId merged_sum(Merge *m, TirId root) {
         TirId x = m->map[m->leaves.at[k]];
         sum = sum ? tir_binary(&m->builder, TIR_ADD, sum, x) : x;
     }
-    TirId joint = joint_product(m, chosen.at, products, chosen.count, node->type.domain);
+    TirId joint = joint_product(m, chosen.at, products, chosen.count);
     return sum ? tir_binary(&m->builder, TIR_ADD, sum, joint) : joint;
 }
 

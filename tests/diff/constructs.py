@@ -93,6 +93,12 @@ model m {{
 }}
 """
 NETWORKS = {  # definitions, and the sites of a trunk
+    "products of a sample's beside what is a position's": ("""
+branch film : x[d], s[3] -> y[d] {
+  param W[d, 3], V[3, d] ~ normal(0.5);
+  let y[c] = (sum[i] W[c,i] * tanh(s[i])) + x[c] + (sum[i] V[i,c] * s[i]);
+}
+""", "a = residual : film(s = s);"),
     "takes and gives": ("""
 /// Keys and values of the first attention serve all, a gate goes with what gives one.
 connection sharing {
