@@ -10,6 +10,31 @@ static uint32_t count_tables(const TirBlock *body) {
     return n;
 }
 
+/* The same with the tables of loops inside moved to it. */
+static TirBlock *tables_of_inner(TirProgram *p, TirBlock *body) {
+    TirBlock *to = tir_block_create(p);
+    TirBuilder b = tir_builder(p, to);
+    TirId *map = ARENA_ARRAY(p->arena, TirId, body->nodes.count);
+    TirId *arguments = ARENA_ARRAY(p->arena, TirId, body->arguments.count);
+    TirIdVec scratch = {0};
+    bool loops = false;
+    for (TirId id = 1; id < body->nodes.count; id++)
+        loops = loops || tir_node(body, id)->op == TIR_SCAN;
+    if (!loops)
+        return body;
+    for (uint32_t k = 0; k < body->arguments.count; k++)
+        arguments[k] = tir_arg(&b, body->arguments.at[k]);
+    for (TirId id = 1; id < body->nodes.count; id++) {
+        const TirNode *node = tir_node(body, id);
+        map[id] = node->op == TIR_ARG    ? arguments[node->attr.index]
+                  : node->op == TIR_SCAN ? legal_scan_mapped(&b, body, id, map)
+                                         : pass_rebuild_mapped(&b, body, id, map, &scratch);
+    }
+    for (uint32_t k = 0; k < body->results.count; k++)
+        vec_push(p->arena, &to->results, map[body->results.at[k]]);
+    return to;
+}
+
 /* The arguments again, with the tables' after the invariant ones. */
 static void add_arguments(TirBuilder *b, const TirBlock *body, uint32_t before, TirId *arguments,
                           TirId *map) {
@@ -42,9 +67,9 @@ static TirBlock *body_without_tables(TirProgram *p, const TirBlock *body, uint32
 }
 
 TirId legal_scan(TirBuilder *b, const TirBlock *from, TirId scan, const TirId *operands) {
-    const TirNode *node = tir_node(from, scan);
-    const TirAttr *a = &node->attr;
-    const uint32_t n_tables = count_tables(a->body), before = a->n_carried + a->n_invariant;
+    const TirAttr *a = &tir_node(from, scan)->attr;
+    TirBlock *with = tables_of_inner(b->program, a->body);
+    const uint32_t n_tables = count_tables(with), before = a->n_carried + a->n_invariant;
     if (n_tables == 0)
         return pass_rebuild_value(b, from, scan, operands);
     TirId *invariant = ARENA_ARRAY(b->program->arena, TirId, a->n_invariant + n_tables);
@@ -53,10 +78,20 @@ TirId legal_scan(TirBuilder *b, const TirBlock *from, TirId scan, const TirId *o
         invariant[n] = operands[a->n_carried + n];
         n++;
     }
-    for (TirId id = 1; id < a->body->nodes.count; id++)
-        if (tir_node(a->body, id)->op == TIR_TABLE)
-            invariant[n++] = tir_rebuild(b, tir_node(a->body, id), NULL);
-    TirBlock *body = body_without_tables(b->program, a->body, before);
+    for (TirId id = 1; id < with->nodes.count; id++)
+        if (tir_node(with, id)->op == TIR_TABLE)
+            invariant[n++] = tir_rebuild(b, tir_node(with, id), NULL);
+    TirBlock *body = body_without_tables(b->program, with, before);
     return tir_scan(b, a->trips, a->reverse, body, a->n_carried, operands, n, invariant,
                     a->n_scanned, operands + before);
+}
+
+TirId legal_scan_mapped(TirBuilder *b, const TirBlock *from, TirId scan, const TirId *map) {
+    const TirNode *node = tir_node(from, scan);
+    TirId *operands = ARENA_ARRAY(b->program->arena, TirId, node->n_operands);
+    for (uint32_t k = 0; k < node->n_operands; k++)
+        operands[k] = map[node->operands[k]];
+    b->span = node->span;
+    b->name = node->name;
+    return legal_scan(b, from, scan, operands);
 }

@@ -164,7 +164,7 @@ static void copy_gradients(Legalise *l) {
     }
 }
 
-/* Its body's weights in the lanes' order, which is made of them before it. */
+/* Its body's weights in the lanes' order, and tables of loops inside, are made before it. */
 static TirId legal_sequence(TirBuilder *b, const TirNode *node, const TirId *operands) {
     const TirBlock *old = node->attr.body;
     Arena *arena = b->program->arena;
@@ -181,8 +181,9 @@ static TirId legal_sequence(TirBuilder *b, const TirNode *node, const TirId *ope
     }
     for (TirId id = 1; id < old->nodes.count; id++) {
         const TirNode *of = tir_node(old, id);
-        map[id] = of->op == TIR_ARG ? arguments[of->attr.index]
-                                    : pass_rebuild_mapped(&inner, old, id, map, &scratch);
+        map[id] = of->op == TIR_ARG    ? arguments[of->attr.index]
+                  : of->op == TIR_SCAN ? legal_scan_mapped(&inner, old, id, map)
+                                       : pass_rebuild_mapped(&inner, old, id, map, &scratch);
         if (tir_node(body, map[id])->op == TIR_CONTRACT)
             map[id] = lane_ordered(&inner, map[id]);
     }

@@ -107,7 +107,7 @@ branch from_behind : x[d] -> y[d] {
   }
   let g[i < 3] = 0.5;
   scan reverse {
-    iterate 2 { g[i] = tanh((sum[j] w[i,j] * g[j]) + mean[c] x[c]); }
+    iterate 2 { g[i] = tanh((sum[j] w[i,j] * g[j]) + select(i % 2 == 1, 0.3, mean[c] x[c])); }
     s = tanh(s + g[0]);
   }
   let y[c] = s * m[c] + g[1] * x[c];
