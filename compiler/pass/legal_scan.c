@@ -10,18 +10,25 @@ static uint32_t count_tables(const TirBlock *body) {
     return n;
 }
 
+static bool has_tables_inside(const TirBlock *body) {
+    for (TirId id = 1; id < body->nodes.count; id++) {
+        const TirNode *node = tir_node(body, id);
+        if (node->op == TIR_SCAN &&
+            (count_tables(node->attr.body) > 0 || has_tables_inside(node->attr.body)))
+            return true;
+    }
+    return false;
+}
+
 /* The same with the tables of loops inside moved to it. */
 static TirBlock *tables_of_inner(TirProgram *p, TirBlock *body) {
+    if (!has_tables_inside(body))
+        return body;
     TirBlock *to = tir_block_create(p);
     TirBuilder b = tir_builder(p, to);
     TirId *map = ARENA_ARRAY(p->arena, TirId, body->nodes.count);
     TirId *arguments = ARENA_ARRAY(p->arena, TirId, body->arguments.count);
     TirIdVec scratch = {0};
-    bool loops = false;
-    for (TirId id = 1; id < body->nodes.count; id++)
-        loops = loops || tir_node(body, id)->op == TIR_SCAN;
-    if (!loops)
-        return body;
     for (uint32_t k = 0; k < body->arguments.count; k++)
         arguments[k] = tir_arg(&b, body->arguments.at[k]);
     for (TirId id = 1; id < body->nodes.count; id++) {
