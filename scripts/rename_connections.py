@@ -23,6 +23,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TEXT = (".hc", ".py", ".md", ".txt", ".sh", ".cmake", ".c", ".tir", ".nest", ".expected")
 # Never touched, but for the library in it; the page is what the compiler says of its commands.
 CODE = ("compiler" + os.sep, "runtime" + os.sep, os.path.join("docs", "commands.md"))
+# The package that takes another's place has that one's names, and texts of its own.
+PACKAGE = (os.path.join("python", "hcc", "hyper_connections") + os.sep,
+           os.path.join("python", "tests", "test_hyper_connections.py"))
 LIBRARY = os.path.join("compiler", "std")
 DEFAULTS = (os.path.join("compiler", "driver", "cmd_info.c"),  # `hcc info --against`
             os.path.join("runtime", "runs", "compare.c"))  # `hcc compare --baseline`
@@ -76,7 +79,7 @@ def copy_renamed(folder, words):
     for name in tracked():
         source, target = os.path.join(ROOT, name), os.path.join(folder, name)
         library = name.startswith(LIBRARY)
-        code = name.startswith(CODE) and not library and name not in DEFAULTS
+        code = name.startswith(CODE + PACKAGE) and not library and name not in DEFAULTS
         if library or name.startswith(("docs" + os.sep, os.path.join("tests", "diff") + os.sep)):
             base, extension = os.path.splitext(os.path.basename(name))
             target = os.path.join(folder, os.path.dirname(name), words.get(base, base) + extension)
