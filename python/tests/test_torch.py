@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import threading
+import time
 import unittest
 
 import beside
@@ -453,6 +454,9 @@ class Modules(harness.TestCase):
                      for rank in range(2)]
         for process in processes:
             process.start()
+        while to.empty() and all(process.exitcode is None for process in processes):
+            time.sleep(0.02)
+        self.assertFalse(to.empty(), "one of the two ended before its gradients were there")
         found = to.get()
         for process in processes:
             process.join(60)
