@@ -57,7 +57,8 @@ def new_names(names, seed):
 
 
 def renamed(text, words, python):
-    pattern = re.compile(r"(?<![\w])(%s)(?![\w])" % "|".join(sorted(words, key=len, reverse=True)))
+    # `torch.nn.parallel` is a name of another package, too
+    pattern = re.compile(r"(?<!\w)(?<!\bnn\.)(%s)(?!\w)" % "|".join(sorted(words, key=len, reverse=True)))
     lines = text.split("\n")
     for k, line in enumerate(lines):
         if python and re.match(r"\s*(from|import)\b|.*\blacking\(", line):
