@@ -72,10 +72,10 @@ static const TirSpace *shift_space(const Lower *l, const TirNode *node) {
     return &l->schedule->plan->program->spaces.at[node->type.domain.space - 1];
 }
 
-/* What `id` is, or is a view of. */
+/* What `id` is, or is a view of; 0, a piece of zeros, is of none. */
 static void shift_mark(Lower *l, TirId id) {
-    const ScheduleValue *v = lower_find(l, id);
-    while (!v && plan_is_view(tir_node(l->block, id))) {
+    const ScheduleValue *v = id ? lower_find(l, id) : NULL;
+    while (!v && id && plan_is_view(tir_node(l->block, id))) {
         id = tir_node(l->block, id)->operands[0];
         v = lower_find(l, id);
     }
