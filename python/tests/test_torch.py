@@ -295,7 +295,7 @@ class Connections(harness.TestCase):
         self.assertIn("sites.1.A", same.state_dict())
         torch.testing.assert_close(same(x), module(x), rtol=0, atol=0)
         with self.assertRaisesRegex(hcc.CompileError, "did you mean `dhc`"):
-            hcc.torch.connection("dhcc(n = 2)", *self.branches(8, 1), dim=8)
+            hcc.torch.connection("dhc" + "c(n = 2)", *self.branches(8, 1), dim=8)
         with self.assertRaisesRegex(hcc.ArgumentError, "needs a branch"):
             hcc.torch.connection("dhc(n = 2)", dim=8)
 
