@@ -21,15 +21,6 @@ NestId attend_queries_in(Attend *a, NestId queries, uint32_t c) {
     return nest_binary(&a->b, NEST_MAX, left, a->zero);
 }
 
-static uint32_t scratch(Attend *a, const char *name, int64_t elements) {
-    return nest_add_buffer(a->b.kernel, (NestBuffer){.name = name,
-                                                     .kind = NEST_SCRATCH,
-                                                     .elem = a->s->elem,
-                                                     .written = true,
-                                                     .read = true,
-                                                     .elements = (uint64_t)elements});
-}
-
 /* Whether an address lies in scratch memory is proved from the range of each number in it alone;
  * for that there is so much before the first row and behind the last, and behind the sums. */
 enum { SLACK = ATTEND_KEYS };
@@ -41,8 +32,8 @@ static int64_t step_of(const Attend *a, const AttendPairs *p) {
 
 AttendPairs attend_pairs(Attend *a, int64_t width) {
     AttendPairs p = {.width = width};
-    p.rows = scratch(a, "pairs", ATTEND_KEYS * step_of(a, &p) + 2 * SLACK);
-    p.sums = scratch(a, "distances", ATTEND_KEYS + width + a->s->lanes + SLACK);
+    p.rows = attend_memory(a, "pairs", ATTEND_KEYS * step_of(a, &p) + 2 * SLACK);
+    p.sums = attend_memory(a, "distances", ATTEND_KEYS + width + a->s->lanes + SLACK);
     return p;
 }
 

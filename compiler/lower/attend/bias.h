@@ -17,7 +17,5 @@ void attend_pair(Attend *a, const AttendPairs *p, NestId key, NestId queries, ui
 /* The panel's share of the gradient. */
 void attend_pairs_add(Attend *a, const AttendPairs *p, const AttendMatrix *d_bias,
                       NestId first_query, NestId queries, NestId first_key, NestId keys);
-/* Which queries (as lanes of vector c) see key `key` of a causal tile: key <= first + query. */
-NestId attend_visible(Attend *a, NestId key, NestId first, uint32_t c);
 
 #endif

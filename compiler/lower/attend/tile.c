@@ -47,15 +47,17 @@ void attend_seek(Attend *a, AttendMatrix *m, NestId head, int64_t head_width) {
     m->base = attend_add(a, first, attend_mul(a, head, attend_number(a, head_width)));
 }
 
+uint32_t attend_memory(Attend *a, const char *name, int64_t elements) {
+    return nest_add_buffer(a->b.kernel, (NestBuffer){.name = name,
+                                                     .kind = NEST_SCRATCH,
+                                                     .elem = a->s->elem,
+                                                     .written = true,
+                                                     .read = true,
+                                                     .elements = (uint64_t)elements});
+}
+
 AttendMatrix attend_scratch(Attend *a, const char *name, int64_t rows) {
-    AttendMatrix m = {.step = a->tile};
-    m.buffer = nest_add_buffer(a->b.kernel, (NestBuffer){.name = name,
-                                                         .kind = NEST_SCRATCH,
-                                                         .elem = a->s->elem,
-                                                         .written = true,
-                                                         .read = true,
-                                                         .elements = (uint64_t)(rows * a->tile)});
-    return m;
+    return (AttendMatrix){.buffer = attend_memory(a, name, rows * a->tile), .step = a->tile};
 }
 
 /* Queries of a tile at most, where products are of bf16, a multiple of every panel's width: the

@@ -61,7 +61,9 @@ static inline NestLoop *attend_loop(Attend *a, NestLoopKind kind, NestId end, in
 AttendMatrix attend_argument(Attend *a, const char *name, int64_t width, bool written, bool read);
 /* Comes to a head of this task's sample; its elements are `head_width` of an instance's. */
 void attend_seek(Attend *a, AttendMatrix *m, NestId head, int64_t head_width);
-/* Of the thread's own memory, each row as wide as a tile of queries. */
+/* So many elements of the thread's own memory: the buffer's number. */
+uint32_t attend_memory(Attend *a, const char *name, int64_t elements);
+/* Of that, rows each as wide as a tile of queries. */
 AttendMatrix attend_scratch(Attend *a, const char *name, int64_t rows);
 /* A kernel's builder and what all of it asks for; which head is not decided. */
 Attend attend_begin(Arena *arena, const AttendShape *shape, const char *name);
@@ -126,5 +128,7 @@ void attend_scores(Attend *a, const AttendMatrix *keys, NestId first, NestId row
  * from[first + key][d] * by[key][query] */
 void attend_gather(Attend *a, const AttendMatrix *from, NestId first, NestId count, int64_t depth,
                    const AttendMatrix *by, const NestId *factor, const AttendMatrix *to);
+/* Which queries (as lanes of vector c) see key `key` of a causal tile: key <= first + query. */
+NestId attend_visible(Attend *a, NestId key, NestId first, uint32_t c);
 
 #endif
