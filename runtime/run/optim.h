@@ -48,9 +48,12 @@ HcStatus hc_optim_norm(HcOptim *optim, HcPool *pool, const void *gradients, doub
                        HcError *error);
 /* One update, of this rank's elements, which are then on their way to the others. step: 0 for the
  * first; gradients are multiplied by `scale` (clipping); lr is times the parameter's own and, of a
- * connection's, the recipe's connection_lr. AdamW: p -= lr*wd*p; m += (1-b1)(g-m); v = b2*v +
- * (1-b2)g^2; p -= lr/(1-b1^t) * m / (sqrt(v)/sqrt(1-b2^t) + eps), t = step + 1 SGD:   g += wd*p; m
- * = momentum*m + g; p -= lr*m Lion:  p -= lr*(sign(b1*m + (1-b1)g) + wd*p); m = b2*m + (1-b2)g
+ * connection's, the recipe's connection_lr.
+ *
+ *   AdamW: p -= lr*wd*p; m += (1-b1)(g-m); v = b2*v + (1-b2)g^2;
+ *          p -= lr/(1-b1^t) * m / (sqrt(v)/sqrt(1-b2^t) + eps), t = step + 1
+ *   SGD:   g += wd*p; m = momentum*m + g; p -= lr*m
+ *   Lion:  p -= lr*(sign(b1*m + (1-b1)g) + wd*p); m = b2*m + (1-b2)g
  *   Muon:  see muon.h, for matrices; AdamW for the rest, at adamw_lr where the recipe has lr */
 void hc_optim_step(HcOptim *optim, HcPool *pool, const HcRecipe *recipe, int64_t step, double lr,
                    double scale, void *params, const void *gradients);

@@ -42,9 +42,8 @@ static void arrive(HcWayBack *w) {
 static void move_on(HcWayBack *w) {
     const HcShards *s = w->shards;
     take(w, hc_ranks_move_on(s->ranks, &w->received, &w->error));
-    while (w->arrived < w->coming && w->received.n_through >= w->ends[w->arrived]) {
+    while (w->arrived < w->coming && w->received.n_through >= w->ends[w->arrived])
         arrive(w);
-    }
     if (w->status == HC_OK)
         take(w, hc_ranks_move_on(s->ranks, &w->sent, &w->error));
 }

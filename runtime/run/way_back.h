@@ -18,8 +18,8 @@ typedef struct HcWayBack {
     uint32_t *ends;           /* by turn: of those that are received */
     uint32_t leaving;         /* turns that are sent, */
     uint32_t coming, arrived; /* are received, and are here */
-    HcStatus status;          /* until it has been told, */
-    HcError error;            /* and what failed */
+    HcStatus status;          /* of the first message that failed: nothing moves from then on, */
+    HcError error;            /* and why */
 } HcWayBack;
 
 /* Of shards that stay, of several ranks. */
