@@ -154,8 +154,8 @@ static double call_seconds(const HcCall *call, const PlanStep *step, const Machi
                : operations / machine->kernel_a_second + bytes / machine->bytes_a_second;
 }
 
-static void course_run(Course *c, uint32_t first, uint32_t end) {
-    for (uint32_t k = first; k < end; k++) {
+static void course_run(Course *c, const HcCallRun *run) {
+    for (uint32_t k = run->first; k < run->end; k++) {
         c->all += c->takes[k];
         c->behind[k] = c->all;
     }
@@ -165,16 +165,13 @@ static void course_run(Course *c, uint32_t first, uint32_t end) {
 static Course course_of(const Driver *d, const Plan *plan, const HcPlan *of, double seconds) {
     Course c = {.behind = ARENA_ARRAY(d->c->arena, double, of->n_calls + 1),
                 .takes = ARENA_ARRAY(d->c->arena, double, of->n_calls + 1)};
-    const HcChunks *chunks = &of->chunks;
+    HcCallRun runs[HC_CALL_RUNS];
+    hc_plan_runs(of, runs);
     for (uint32_t k = 0; k < of->n_calls; k++)
         if (!of->calls[k].keeps)
             c.takes[k] = call_seconds(&of->calls[k], &plan->options.step, &plan->options.machine);
-    course_run(&c, 0, chunks->forward[0]);
-    course_run(&c, of->n_forward, chunks->backward[0]);
-    course_run(&c, chunks->forward[0], chunks->forward[1]);
-    course_run(&c, chunks->backward[0], chunks->backward[1]);
-    course_run(&c, chunks->forward[1], of->n_forward);
-    course_run(&c, chunks->backward[1], of->n_calls);
+    for (uint32_t k = 0; k < HC_CALL_RUNS; k++)
+        course_run(&c, &runs[k]);
     const double times = c.all > 0 ? seconds / c.all : 0;
     for (uint32_t k = 0; k < of->n_calls; k++) {
         c.behind[k] *= times;

@@ -426,6 +426,22 @@ static inline bool hc_plan_is_in_place(const HcPlan *plan, uint32_t output) {
 int64_t hc_plan_parameter_elements(const HcPlan *plan);
 /* Elements of an input for these extents; 0 when that overflows. */
 int64_t hc_plan_input_elements(const HcInputPlan *input, int64_t samples, int64_t positions);
+/* Calls first .. end - 1. */
+typedef struct {
+    uint32_t first, end;
+} HcCallRun;
+enum { HC_CALL_RUNS = 6 };
+/* Of all calls, in the order in which a pass forward and backward first comes to them: what chunks
+ * run, forward and backward, lies between what runs before and behind it (hc_exec_run). */
+static inline void hc_plan_runs(const HcPlan *plan, HcCallRun runs[HC_CALL_RUNS]) {
+    const HcChunks *c = &plan->chunks;
+    runs[0] = (HcCallRun){0, c->forward[0]};
+    runs[1] = (HcCallRun){plan->n_forward, c->backward[0]};
+    runs[2] = (HcCallRun){c->forward[0], c->forward[1]};
+    runs[3] = (HcCallRun){c->backward[0], c->backward[1]};
+    runs[4] = (HcCallRun){c->forward[1], plan->n_forward};
+    runs[5] = (HcCallRun){c->backward[1], plan->n_calls};
+}
 /* HC_ERROR_ARGUMENT beyond the model's maximum, of the first space. */
 HcStatus hc_check_positions(const HcPlan *plan, int64_t positions, HcError *error);
 /* The most positions where a value lives; 1 without. */

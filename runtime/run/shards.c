@@ -258,19 +258,15 @@ static bool is_weight(const HcPlan *plan, const HcBuffer *buffer) {
            plan->parameters[buffer->index].count > 0;
 }
 
-static uint32_t *turn_of(const HcShards *s, uint32_t parameter) {
-    return &s->turn[s->chunks[s->first[parameter]].bucket];
-}
-
-static void take_turns(Turns *t, uint32_t first, uint32_t end) {
-    for (uint32_t c = first; c < end; c++) {
+static void take_turns(Turns *t, const HcCallRun *run) {
+    for (uint32_t c = run->first; c < run->end; c++) {
         const HcCall *call = &t->plan->calls[c];
         for (uint32_t k = call->first; k < call->first + call->count && !call->keeps; k++) {
             const HcBuffer *b = &t->plan->buffers[k];
-            if (!is_weight(t->plan, b) || *turn_of(t->shards, b->index) != UINT32_MAX)
+            if (!is_weight(t->plan, b) || hc_shards_turn(t->shards, b->index) != UINT32_MAX)
                 continue;
             t->shards->reader[t->next] = c;
-            *turn_of(t->shards, b->index) = t->next++;
+            t->shards->turn[hc_shards_bucket(t->shards, b->index)] = t->next++;
         }
     }
 }
@@ -278,15 +274,12 @@ static void take_turns(Turns *t, uint32_t first, uint32_t end) {
 /* As a part runs; what nothing reads comes last. */
 static void find_turns(HcShards *s, const HcPlan *plan) {
     Turns t = {s, plan, 0};
-    const HcChunks *chunks = &plan->chunks;
+    HcCallRun runs[HC_CALL_RUNS];
+    hc_plan_runs(plan, runs);
     memset(s->turn, 0xff, s->n_buckets * sizeof *s->turn);
     memset(s->reader, 0xff, s->n_buckets * sizeof *s->reader);
-    take_turns(&t, 0, chunks->forward[0]);
-    take_turns(&t, plan->n_forward, chunks->backward[0]);
-    take_turns(&t, chunks->forward[0], chunks->forward[1]);
-    take_turns(&t, chunks->backward[0], chunks->backward[1]);
-    take_turns(&t, chunks->forward[1], plan->n_forward);
-    take_turns(&t, chunks->backward[1], plan->n_calls);
+    for (uint32_t k = 0; k < HC_CALL_RUNS; k++)
+        take_turns(&t, &runs[k]);
     for (uint32_t b = 0; b < s->n_buckets; b++)
         if (s->turn[b] == UINT32_MAX)
             s->turn[b] = t.next++;

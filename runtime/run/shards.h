@@ -64,8 +64,11 @@ static inline bool hc_shards_own(const HcShards *shards, const HcChunk *chunk) {
     return chunk->owner == hc_ranks_rank(shards->ranks);
 }
 /* Of a parameter that is trained, of ranks. */
+static inline uint32_t hc_shards_bucket(const HcShards *shards, uint32_t parameter) {
+    return shards->chunks[shards->first[parameter]].bucket;
+}
 static inline uint32_t hc_shards_turn(const HcShards *shards, uint32_t parameter) {
-    return shards->turn[shards->chunks[shards->first[parameter]].bucket];
+    return shards->turn[hc_shards_bucket(shards, parameter)];
 }
 /* Of a slab of the trained parameters' each rank has its own elements; then it has all. */
 HcStatus hc_shards_hand_out(const HcShards *shards, void *slab, HcError *error);
